@@ -1,0 +1,111 @@
+"""The command that serves the Chongqing adapter: options in, parts put together, run until stopped."""
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from adapters.chongqing.card_desk import CardDesk
+from adapters.chongqing.inbox import Inbox
+from adapters.chongqing.ledger import Ledger
+from adapters.chongqing.service import web_app
+from adapters.chongqing.translate_call import FEED as CARD_FEED
+from adapters.chongqing.translate_usage import FEED as USAGE_FEED
+from adapters.chongqing.usage_intake import UsageIntake
+from adapters.kit import AdapterError, FeedSender, HubConnection, Outbox, mutual_tls
+
+FEEDS = (CARD_FEED, USAGE_FEED)
+
+
+class SecretUnusable(AdapterError):
+    """The file with the secret of the 校验码 is empty or cannot be read."""
+
+
+def load_secret(path: Path) -> bytes:
+    """Returns the secret shared with the card centre, made on first start; raises SecretUnusable.
+
+    It is a file and never an option or an environment variable, because those show in process lists.
+    """
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # The mode is given at creation: a chmod afterwards would leave a moment in which others can read it.
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_hex(16) + "\n")
+        secret = path.read_bytes().strip()
+    except OSError as error:
+        raise SecretUnusable(str(path)) from error
+    if not secret:
+        raise SecretUnusable(str(path))
+    return secret
+
+
+async def serve(
+    listen: str, hubs: Sequence[str], tls: tuple[Path, Path, Path], data_dir: Path, inbox_dir: Path, ack_dir: Path
+) -> None:
+    """Serves calls on *listen* and files from *inbox_dir* until stopped; *tls* is CA, certificate and key."""
+    host, _, port = listen.rpartition(":")
+    connection = HubConnection(hubs, mutual_tls(*tls))
+    secret = load_secret(data_dir / "keys" / "card-service.secret")
+    ack_dir.mkdir(parents=True, exist_ok=True)
+    outbox, ledger = Outbox(data_dir / "outbox.sqlite"), Ledger(data_dir / "ledger.sqlite")
+    cards, usage = (FeedSender(outbox, connection, feed) for feed in FEEDS)
+    inbox = Inbox(inbox_dir, UsageIntake(outbox, ledger, ack_dir))
+    app = web_app(CardDesk(secret, ledger, connection, cards), inbox, usage, connection)
+    # A task that fails for a reason nobody foresaw takes the service down with it: what cannot be sent on for a reason
+    # nobody knows should not go on being taken.
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(task) for task in (cards.run(), usage.run(), inbox.run())]
+        await uvicorn.Server(uvicorn.Config(app, host=host, port=int(port))).serve()
+        for task in tasks:
+            task.cancel()
+    await connection.close()
+    ledger.close()
+    outbox.close()
+
+
+def continue_feeds(data_dir: Path, orders: Sequence[str]) -> None:
+    """Carries out --continue-at orders FEED=NUMBER; raises typer.BadParameter."""
+    outbox = Outbox(data_dir / "outbox.sqlite")
+    for order in orders:
+        feed, _, number = order.partition("=")
+        if feed not in FEEDS or not number.isdecimal() or int(number) < 1:
+            raise typer.BadParameter(f"{order}: FEED=NUMBER, FEED = {' | '.join(FEEDS)}")
+        outbox.continue_at(feed, int(number))
+    outbox.close()
+
+
+def chongqing(
+    ca: Annotated[Path, typer.Option(help="枢纽 CA 证书。CA certificate of the hub.")],
+    cert: Annotated[Path, typer.Option(help="本参与方证书。This participant's certificate.")],
+    key: Annotated[Path, typer.Option(help="本参与方私钥。Its private key.")],
+    hub: Annotated[list[str], typer.Option(help="枢纽地址 host:port，可重复。Hub target, may be repeated.")],
+    listen: Annotated[str, typer.Option(help="监听地址 host:port。Address to listen on.")] = "127.0.0.1:8050",
+    inbox: Annotated[Path, typer.Option(help="用卡文件收件目录。Directory the usage files are dropped into.")] = Path(
+        "data/chongqing/inbox"
+    ),
+    ack_dir: Annotated[
+        Path, typer.Option(help="回执文件目录。Directory the acknowledgement files are written to.")
+    ] = Path("data/chongqing/ack"),
+    data_dir: Annotated[
+        Path, typer.Option(help="数据目录：待发库、台账、密钥。Directory of outbox, ledger and secret.")
+    ] = Path("data/chongqing"),
+    continue_at: Annotated[
+        list[str] | None,
+        typer.Option(help="待发库丢失后从此号续发，FEED=NUMBER。Number on from here after the outbox was lost."),
+    ] = None,
+) -> None:
+    """重庆侧适配器：接收卡管系统调用与用卡日文件，登记后转发交换枢纽。Gateway for Chongqing's card and transit systems."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        continue_feeds(data_dir, continue_at or [])
+        asyncio.run(serve(listen, hub, (ca, cert, key), data_dir, inbox, ack_dir))
+    except AdapterError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error

@@ -1,0 +1,88 @@
+"""Watches the directory into which the transit centre drops its usage files, and takes them one by one.
+
+    <inbox>/CQTK_USE_….dat     dropped as .tmp and renamed, so that a file with this name is whole
+    <inbox>/processing/        claimed by a rename, so that nobody replaces what is being read; looked at first on start
+    <inbox>/done/              taken, the version in the name
+    <inbox>/rejected/          refused whole, or not a usage file by its name
+
+A file moves on only after its events are in the outbox and its acknowledgement is written; a crash before that takes
+it again, which changes nothing.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from adapters.chongqing.usage_file import is_usage_file_name
+from adapters.chongqing.usage_intake import Outcome, UsageIntake
+
+LOOK_AGAIN_S: Final = 1.0
+# What cannot be read or written now (a full disk) is not cured by trying every second.
+AFTER_FAILURE_S: Final = 30.0
+
+log = logging.getLogger(__name__)
+
+
+class Inbox:
+    """The inbox directory and what became of the files in it."""
+
+    def __init__(self, directory: Path, intake: UsageIntake) -> None:
+        """Makes the directories."""
+        self._directory, self._intake = directory, intake
+        self._processing, self._done, self._rejected = (directory / name for name in ("processing", "done", "rejected"))
+        for folder in (self._processing, self._done, self._rejected):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.counters = Counter(taken=0, rejected=0, failed=0, new_events=0, refused_lines=0)
+
+    async def run(self) -> None:
+        """Takes files until cancelled."""
+        while True:
+            failed_before = self.counters["failed"]
+            await asyncio.to_thread(self.take_all)
+            await asyncio.sleep(LOOK_AGAIN_S if self.counters["failed"] == failed_before else AFTER_FAILURE_S)
+
+    def take_all(self) -> None:
+        """Takes every file that is there now, by name, left-overs of an earlier run first."""
+        for path in sorted(self._directory.glob("*.dat")):
+            if path.is_file() and not path.is_symlink() and not (self._processing / path.name).exists():
+                path.rename(self._processing / path.name)
+        for path in sorted(self._processing.glob("*.dat")):
+            try:
+                self._take(path)
+            except Exception:
+                # The edge of the adapter: one file that cannot be processed must not keep the others.
+                self.counters["failed"] += 1
+                log.exception("file %s could not be processed and stays", path.name)
+
+    def status(self) -> dict[str, int]:
+        """Returns how many files wait, and what became of the others since the start."""
+        waiting = sum(1 for folder in (self._directory, self._processing) for _ in folder.glob("*.dat"))
+        return {"waiting": waiting, **self.counters}
+
+    def _take(self, path: Path) -> None:
+        if not is_usage_file_name(path.name):
+            log.warning("a file whose name is not that of a usage file was put aside")
+            self._move(path, self._rejected, path.stem)
+            self.counters["rejected"] += 1
+            return
+        outcome = self._intake.take(path, datetime.now(UTC))
+        self._move_outcome(path, outcome)
+
+    def _move_outcome(self, path: Path, outcome: Outcome) -> None:
+        if outcome.refusal:
+            log.warning("file %s refused: %s %s", path.name, outcome.refusal.code, outcome.refusal.text)
+            self._move(path, self._rejected, path.stem)
+            self.counters["rejected"] += 1
+            return
+        path.replace(self._done / f"{path.stem}_{outcome.version}.dat")
+        self.counters["taken"] += 1
+        self.counters["new_events"] += outcome.new_events
+        self.counters["refused_lines"] += outcome.refused_lines
+
+    def _move(self, path: Path, folder: Path, stem: str) -> None:
+        """Moves a refused file, keeping those of the same name that were refused before."""
+        number = sum(1 for _ in folder.glob(f"{stem}*"))
+        path.rename(folder / (f"{stem}.{number}.dat" if number else f"{stem}.dat"))

@@ -1,0 +1,68 @@
+"""How Chongqing names places, cards, people and instants, said in the words of the exchange.
+
+Places come as GB/T 2260 codes in calls and as UnionPay areas in files; the latter cannot be computed (former Sichuan
+districts of Chongqing kept their areas between Sichuan's), so they are looked up in `unionpay_areas.csv`, made from
+the area list of public transit-card readers and today's GB/T 2260 names. Clocks are local: +08:00, no summer time.
+"""
+
+import csv
+import hashlib
+from datetime import UTC, datetime, timedelta, timezone
+from functools import cache
+from importlib import resources
+from typing import Final
+
+from chuanyu.exchange.v1.references_pb2 import CardIdentifierKind, CardRef, IdType, PersonRef
+from google.protobuf.timestamp_pb2 import Timestamp
+
+CHONGQING: Final = "50"
+LOCAL: Final = timezone(timedelta(hours=8))
+
+
+@cache
+def _areas() -> dict[str, str]:
+    table = resources.files(__package__).joinpath("unionpay_areas.csv").read_text(encoding="utf-8")
+    return {row["area"]: row["region"] for row in csv.DictReader(table.splitlines())}
+
+
+def region_of_area(area: str) -> str | None:
+    """Returns the GB/T 2260 code of a UnionPay area, or None; an area without a row belongs to the head of its ten."""
+    return _areas().get(area) or _areas().get(f"{area[:3]}0")
+
+
+def instant(local: datetime) -> Timestamp:
+    """Returns the UTC instant of a local time without zone."""
+    stamp = Timestamp()
+    stamp.FromDatetime(local.replace(tzinfo=LOCAL).astimezone(UTC))
+    return stamp
+
+
+def card_ref(province: str, kind: CardIdentifierKind.ValueType, value: str) -> CardRef:
+    """Names a card towards the hub by one of its identifiers in clear."""
+    return CardRef(issuing_province=province, kind=kind, clear=value)
+
+
+def person_ref(social_security_no: str) -> PersonRef:
+    """Names a person by 社会保障号码: letters first mean a passport, a leading 9 a foreigner's permanent residence."""
+    number = social_security_no.upper()
+    if number[:1].isalpha():
+        kind = IdType.ID_TYPE_PASSPORT
+    elif number.startswith("9") and len(number) == 18:
+        kind = IdType.ID_TYPE_FOREIGN_PERMANENT_RESIDENT
+    else:
+        kind = IdType.ID_TYPE_RESIDENT_ID
+    return PersonRef(id_type=kind, clear=number)
+
+
+def birth_date(social_security_no: str) -> str:
+    """Returns the ISO date of birth that an 18-digit number carries, or an empty string."""
+    try:
+        return datetime.strptime(social_security_no[6:14], "%Y%m%d").date().isoformat()
+    except ValueError:
+        return ""
+
+
+def fingerprint(*parts: str | bytes) -> bytes:
+    """Returns the SM3 of *parts*: what the adapter remembers of a fact instead of the fact, which names a person."""
+    joined = b"|".join(part if isinstance(part, bytes) else part.encode() for part in parts)
+    return hashlib.new("sm3", joined).digest()

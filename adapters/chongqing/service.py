@@ -1,0 +1,40 @@
+"""The HTTP side of the Chongqing adapter: POST /services/CardService for the card centre, GET /status for operators."""
+
+import asyncio
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from adapters.chongqing.card_desk import CardDesk
+from adapters.chongqing.inbox import Inbox
+from adapters.kit import FeedSender, HubConnection
+
+# 5,000 cards of a production return are about 1.5 MB; what is larger is no call of this interface.
+MAX_BODY_BYTES: Final = 4_000_000
+CONTENT_TYPE: Final = "text/xml; charset=GB18030"
+
+
+def web_app(desk: CardDesk, inbox: Inbox, usage: FeedSender, connection: HubConnection) -> Starlette:
+    """Returns the application; whoever made the parts runs and closes them."""
+
+    async def call(http: Request) -> Response:
+        body = bytearray()
+        try:
+            async for chunk in http.stream():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    return Response(status_code=413)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        # Errors are codes in a reply; HTTP says only that there is one.
+        return Response(await desk.answer(bytes(body)), headers={"content-type": CONTENT_TYPE})
+
+    async def status(_http: Request) -> Response:
+        feeds = {sender.feed: await asyncio.to_thread(sender.status) for sender in (desk.sender, usage)}
+        files = await asyncio.to_thread(inbox.status)
+        return JSONResponse({"hub": connection.target, "replies": dict(desk.replies), "files": files, "feeds": feeds})
+
+    return Starlette(routes=[Route("/services/CardService", call, methods=["POST"]), Route("/status", status)])

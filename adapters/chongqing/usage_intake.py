@@ -1,0 +1,168 @@
+"""Takes one B2 file: proves it, translates it line by line, and writes the acknowledgement.
+
+Nothing is applied from a file that is refused as a whole. From one that is taken, every line ends in one of three ways:
+it is a new event, it is a fact that was sent before (no event), or it is refused by its line. Taking the same file
+again is therefore harmless, at any time and after any crash: source keys are made of what a record is, not of when it
+came. Memory holds one batch, whatever the size of the file.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from chuanyu.exchange.v1.control_pb2 import FileAccepted, FileRejected
+from chuanyu.exchange.v1.event_pb2 import Event, Source
+from chuanyu.exchange.v1.references_pb2 import EventRef
+
+from adapters.chongqing.errors import AckCode, FileRefused, LineRefused
+from adapters.chongqing.ledger import Fact, Ledger
+from adapters.chongqing.references import fingerprint, instant
+from adapters.chongqing.translate_usage import FEED, SYSTEM, translate_reversal, translate_usage
+from adapters.chongqing.usage_ack import AckFile
+from adapters.chongqing.usage_file import FileHeader, VerifiedFile, read_details, verify_file
+from adapters.chongqing.usage_record import CONTENT, UsageRecord, parse_record
+from adapters.chongqing.usage_rules import CORRECTION, REVERSAL, check_record, identity_of, original_identity
+from adapters.kit import Outbox
+
+BATCH_EVENTS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a file; `refusal` is None for one that was taken, whose version then is known."""
+
+    file_name: str
+    version: str = ""
+    new_events: int = 0
+    refused_lines: int = 0
+    refusal: FileRefused | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    source_key: str
+    event: bytes
+    fact: Fact
+
+
+class UsageIntake:
+    """The one place where usage files become events; one file at a time."""
+
+    def __init__(self, outbox: Outbox, ledger: Ledger, ack_dir: Path) -> None:
+        """Takes where events, memory and acknowledgements go."""
+        self._outbox, self._ledger, self._ack_dir = outbox, ledger, ack_dir
+
+    def take(self, path: Path, now: datetime) -> Outcome:
+        """Takes the file at *path*, which no one else may write to; *now* dates a refusal."""
+        with path.open("rb") as file:
+            try:
+                verified = verify_file(file, path.name)
+                self._ledger.admit(verified)
+            except FileRefused as refusal:
+                self._put_rejection(path.name, refusal, now)
+                with AckFile(self._ack_dir, path.name) as ack:
+                    ack.refuse(refusal.line_no, refusal)
+                return Outcome(path.name, refusal=refusal)
+            with AckFile(self._ack_dir, path.name) as ack:
+                ack.accept(verified)
+                new_events = self._apply(file, verified.header, ack)
+                self._put_acceptance(verified, ack.refused)
+            return Outcome(path.name, verified.header.version, new_events, ack.refused)
+
+    def _apply(self, file: BinaryIO, header: FileHeader, ack: AckFile) -> int:
+        new_events = 0
+        batch: dict[str, _Prepared] = {}
+        for line_no, raw in read_details(file):
+            try:
+                record = parse_record(raw)
+                check_record(record)
+                # A line about a fact of this very batch must find it in the ledger.
+                if (
+                    len(batch) == BATCH_EVENTS
+                    or {identity_of(record, header), original_identity(record)} & batch.keys()
+                ):
+                    new_events += self._flush(batch)
+                prepared = self._prepare(record, raw, header, line_no)
+            except LineRefused as refusal:
+                ack.refuse(line_no, refusal)
+                continue
+            if prepared:
+                batch[prepared.fact.identity] = prepared
+        return new_events + self._flush(batch)
+
+    def _prepare(self, record: UsageRecord, raw: bytes, header: FileHeader, line_no: int) -> _Prepared | None:
+        """Returns what to send for a line, None when it was sent before; raises LineRefused on a contradiction."""
+        line = Fact(
+            identity=identity_of(record, header),
+            file_id=header.file_id,
+            version=header.version,
+            seq=record.seq,
+            content=fingerprint(raw[CONTENT]),
+            sequence=0,
+            txn_type=record.txn_type,
+        )
+        seen = self._ledger.facts(line.identity)
+        if seen and not _changes(line, record.flag, seen):
+            return None
+        if record.txn_type == REVERSAL:
+            event = translate_reversal(record, header, line_no, self._original(record))
+        else:
+            event = translate_usage(record, header, line_no)
+        source_key = line.identity
+        if seen:
+            event.corrects.CopyFrom(EventRef(feed=FEED, sequence=seen[-1].sequence))
+            source_key = f"{line.identity}@{line.file_id}.{line.version}.{line.seq}"
+        return _Prepared(source_key, event.SerializeToString(deterministic=True), line)
+
+    def _original(self, record: UsageRecord) -> tuple[EventRef, str] | None:
+        originals = self._ledger.facts(original_identity(record)) if record.psam else []
+        return (EventRef(feed=FEED, sequence=originals[-1].sequence), originals[-1].txn_type) if originals else None
+
+    def _flush(self, batch: dict[str, _Prepared]) -> int:
+        """Sends what waits, remembers it, empties *batch* and returns how many events are new."""
+        items = [(prepared.source_key, prepared.event) for prepared in batch.values()]
+        numbered = self._outbox.put(FEED, items)
+        self._ledger.remember(
+            replace(prepared.fact, sequence=sequence)
+            for prepared, (sequence, _) in zip(batch.values(), numbered, strict=True)
+        )
+        batch.clear()
+        return sum(is_new for _, is_new in numbered)
+
+    def _put_acceptance(self, verified: VerifiedFile, refused: int) -> None:
+        header = verified.header
+        accepted = FileAccepted(
+            file_name=header.file_name, accepted_count=verified.count - refused, refused_count=refused
+        )
+        event = Event(occurred_at=instant(header.created_at), file_accepted=accepted, source=_source(header.file_name))
+        self._put_once(f"accepted:{header.file_id}.{header.version}", event)
+
+    def _put_rejection(self, name: str, refusal: FileRefused, now: datetime) -> None:
+        event = Event(file_rejected=FileRejected(file_name=name[:64], reason_code=refusal.code), source=_source(name))
+        event.occurred_at.FromDatetime(now)
+        self._put_once(f"rejected:{name}:{refusal.code}:{refusal.line_no}", event)
+
+    def _put_once(self, source_key: str, event: Event) -> None:
+        self._outbox.put(FEED, [(source_key, event.SerializeToString(deterministic=True))])
+
+
+def _changes(line: Fact, flag: str, seen: list[Fact]) -> bool:
+    """Tells whether a line about a fact that was *seen* changes it, rather than repeating what was said at some time.
+
+    It may do so as a later sending of the file that spoke last, or by its flag; otherwise it is refused.
+    """
+    last = seen[-1]
+    if line.content == last.content:
+        return False
+    if last.file_id == line.file_id and last.version < line.version:
+        return True
+    if flag == CORRECTION:
+        return not any(fact == replace(line, sequence=fact.sequence) for fact in seen)
+    if line.content not in (fact.content for fact in seen):
+        raise LineRefused(AckCode.CONTRADICTION, "同一笔交易内容不同，更正须标flag=2")
+    return False
+
+
+def _source(file_name: str) -> Source:
+    return Source(system=SYSTEM, file_name=file_name[:128])

@@ -1,0 +1,21 @@
+"""The command line of the adapters: one command a province, each defined in its own package."""
+
+import typer
+
+from adapters.sichuan.command import sichuan
+
+app = typer.Typer(
+    help="川渝社保卡交换枢纽适配器。Adapters between the provinces' card systems and the exchange hub.",
+    no_args_is_help=True,
+)
+app.command()(sichuan)
+
+
+@app.callback()
+def province_adapter() -> None:
+    """Keeps every command under its own name, also while there is only one."""
+
+
+def main() -> None:
+    """Runs the command line."""
+    app()

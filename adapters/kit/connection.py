@@ -1,0 +1,93 @@
+"""The way to the hub: mutual TLS, several targets, the one in use changed when it does not answer.
+
+Edges of the hub are alike, so any will do. A channel to each target is kept once opened; gRPC redials by itself, and
+the caller only says which target failed it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import grpc
+from chuanyu.exchange.v1.card_service_pb2 import GetCardRequest, GetCardResponse
+from chuanyu.exchange.v1.card_service_pb2_grpc import CardServiceStub
+from chuanyu.exchange.v1.feed_service_pb2_grpc import FeedServiceStub
+
+from adapters.kit.errors import CertificateUnreadable, HubUnreachable
+from adapters.kit.refusal import from_call
+
+if TYPE_CHECKING:
+    from chuanyu.exchange.v1.card_service_pb2_grpc import CardServiceAsyncStub
+    from chuanyu.exchange.v1.feed_service_pb2_grpc import FeedServiceAsyncStub
+
+# gRPC's own limit on redialling is two minutes; a feed should be back seconds after its hub.
+CHANNEL_OPTIONS = [
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+]
+
+
+def mutual_tls(ca: Path, cert: Path, key: Path) -> grpc.ChannelCredentials:
+    """Returns credentials that trust *ca* alone and present *cert*, whose URI name is the participant."""
+    try:
+        return grpc.ssl_channel_credentials(ca.read_bytes(), key.read_bytes(), cert.read_bytes())
+    except OSError as error:
+        raise CertificateUnreadable(str(error.filename)) from error
+
+
+class HubConnection:
+    """The hub as an adapter sees it; used from one event loop."""
+
+    def __init__(self, targets: Sequence[str], credentials: grpc.ChannelCredentials) -> None:
+        """Takes the *targets* (host:port) in order of preference; nothing is dialled yet."""
+        assert targets, "a hub needs at least one target"
+        self._targets = list(targets)
+        self._credentials = credentials
+        self._channels: dict[str, grpc.aio.Channel] = {}
+        self.target = self._targets[0]
+
+    def _channel(self) -> grpc.aio.Channel:
+        if self.target not in self._channels:
+            self._channels[self.target] = grpc.aio.secure_channel(self.target, self._credentials, CHANNEL_OPTIONS)
+        return self._channels[self.target]
+
+    @property
+    def feeds(self) -> "FeedServiceAsyncStub":
+        """Returns FeedService on the target in use."""
+        return cast("FeedServiceAsyncStub", FeedServiceStub(self._channel()))
+
+    @property
+    def cards(self) -> "CardServiceAsyncStub":
+        """Returns CardService on the target in use."""
+        return cast("CardServiceAsyncStub", CardServiceStub(self._channel()))
+
+    def fail_over(self, failed_target: str) -> None:
+        """Moves on to the next target, unless another caller has left *failed_target* already."""
+        if self.target == failed_target:
+            following = self._targets.index(failed_target) + 1
+            self.target = self._targets[following % len(self._targets)]
+
+    async def get_card(self, request: GetCardRequest, timeout_s: float) -> GetCardResponse | None:
+        """Returns the card as the hub shows it to this participant, None for a card it does not know.
+
+        Asks each target once. Raises HubUnreachable when none answers, Refusal when one answers with no.
+        """
+        for _ in self._targets:
+            target = self.target
+            try:
+                card: GetCardResponse = await self.cards.GetCard(request, timeout=timeout_s / len(self._targets))
+            except grpc.aio.AioRpcError as error:
+                if error.code() is grpc.StatusCode.NOT_FOUND:
+                    return None
+                if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+                    raise from_call(error) from error
+                self.fail_over(target)
+            else:
+                return card
+        raise HubUnreachable(", ".join(self._targets))
+
+    async def close(self) -> None:
+        """Closes every channel."""
+        for channel in self._channels.values():
+            await channel.close()

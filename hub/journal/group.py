@@ -1,0 +1,282 @@
+"""One group, one transaction: the only code that appends to the journal.
+
+All batches that wait go in together: the head row is locked, each feed row decides about its batches, the events go in by one
+hand-packed binary COPY, and the answers are given after the commit. Three waits for the server a group:
+BEGIN + lock; close + COPY; data + COMMIT.
+"""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from psycopg import pq
+
+from hub.domain.errors import FeedUnknown, HubError, JournalUnavailable, NotFeedOwner, SequenceConflict, SequenceGap
+
+PG_EPOCH_US = 946_684_800_000_000
+_COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_END = b"\xff\xff"
+_PREFIX = struct.Struct(">hiqiqiqiq")
+_TAIL = struct.Struct(">iqi")
+_LENGTH = struct.Struct(">i")
+_NULL = _LENGTH.pack(-1)
+_COLUMNS = "position, recorded_at, stream_id, sequence, occurred_at, kind, digest, data"
+
+
+class GroupFailed(Exception):
+    """The database refused the group; nothing of it is in the journal."""
+
+
+class ConnectionLost(JournalUnavailable):
+    """The connection broke; whether the group was committed is looked up, never guessed."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Events for one stream, ready to be written.
+
+    *first_sequence* None means that the sequence is assigned under the lock (the hub's own streams). *tails* are the packed
+    columns that are known before the lock, *digests* tell a resend from a conflict (empty where the hub numbers itself).
+    """
+
+    stream_id: int
+    owner: str
+    first_sequence: int | None
+    tails: list[bytes]
+    digests: list[bytes] = field(default_factory=list)
+    trace_parent: str = ""
+    request_key: bytes | None = None
+    vault_rows: list[tuple[bytes, int, bytes]] = field(default_factory=list)
+    originals: list[tuple[int, int, bytes]] = field(default_factory=list)
+    corrections: list[tuple[int, int, int]] = field(default_factory=list)
+    uncertain: bool = False
+
+
+@dataclass(slots=True)
+class Appended:
+    """Where a batch stands now: *positions* of all its events, of which the first *duplicates* were there before."""
+
+    positions: Sequence[int]
+    duplicates: int
+    first_sequence: int
+    recorded_us: int
+
+
+@dataclass(slots=True)
+class AnsweredBefore:
+    """The request id of a decision was answered at *position*; nothing was appended."""
+
+    position: int
+
+
+class Deferred:
+    """The batch overlaps one of its own group and must wait for the next group."""
+
+
+Outcome = Appended | AnsweredBefore | Deferred | HubError
+
+
+def pack_tail(occurred_us: int | None, kind: bytes, digest: bytes | None, data: bytes) -> bytes:
+    """Packs the columns occurred_at (microseconds since 1970, None for NULL), kind, digest and data."""
+    if occurred_us is not None and digest is not None:
+        head = _TAIL.pack(8, occurred_us - PG_EPOCH_US, len(kind))
+        return b"".join((head, kind, b"\0\0\0\x20", digest, _LENGTH.pack(len(data)), data))
+    occurred = _NULL if occurred_us is None else struct.pack(">iq", 8, occurred_us - PG_EPOCH_US)
+    digest_column = _NULL if digest is None else _LENGTH.pack(len(digest)) + digest
+    return b"".join((occurred, _LENGTH.pack(len(kind)), kind, digest_column, _LENGTH.pack(len(data)), data))
+
+
+@dataclass(slots=True)
+class _Group:
+    """What one transaction gathers before it writes."""
+
+    position: int
+    recorded_us: int
+    streams: list[int]
+    next_sequences: dict[int, int]
+    owners: dict[int, str]
+    answered: dict[bytes, int]
+    rows: list[bytes] = field(default_factory=list)
+    batches: list[tuple[int, int, int, int, str]] = field(default_factory=list)
+    touched: set[int] = field(default_factory=set)
+    requests: list[tuple[bytes, int]] = field(default_factory=list)
+    corrections: list[tuple[int, int, int]] = field(default_factory=list)
+    vault_rows: list[tuple[bytes, int, bytes]] = field(default_factory=list)
+    originals: list[tuple[int, int, int, bytes]] = field(default_factory=list)
+
+
+def commit_group(connection: pq.abc.PGconn, batches: Sequence[Batch], *, all_or_nothing: bool = False) -> list[Outcome]:
+    """Writes a group in one transaction and returns an outcome for each batch, in order.
+
+    With *all_or_nothing* nothing is written unless every batch is new as a whole. Raises GroupFailed (rolled back, e.g. a row the database refuses) or ConnectionLost (fate unknown).
+    """
+    try:
+        group = _lock(connection, batches)
+        outcomes = [_place(connection, group, batch) for batch in batches]
+        is_wanted = not all_or_nothing or all(isinstance(o, Appended) and not o.duplicates for o in outcomes)
+        if group.rows and is_wanted:
+            _write(connection, group)
+        else:
+            run(connection, b"ROLLBACK")
+        return outcomes
+    except GroupFailed:
+        run(connection, b"ROLLBACK")
+        raise
+
+
+def run(connection: pq.abc.PGconn, sql: bytes) -> pq.abc.PGresult:
+    """Runs one string of statements and returns the last result; raises GroupFailed or ConnectionLost."""
+    result = connection.exec_(sql)
+    return check(connection, result)
+
+
+def check(connection: pq.abc.PGconn, result: pq.abc.PGresult) -> pq.abc.PGresult:
+    """Raises GroupFailed or ConnectionLost if *result* is an error; the server's text stays out of the message's values."""
+    if result.status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK, pq.ExecStatus.COPY_IN):
+        return result
+    sqlstate = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
+    # 57P0x: terminated by an administrator or a crash; 25P0x: an idle or long transaction was ended.
+    if connection.status != pq.ConnStatus.OK or sqlstate[:4] in ("57P0", "25P0"):
+        raise ConnectionLost
+    raise GroupFailed(f"SQLSTATE {sqlstate}")
+
+
+def _lock(connection: pq.abc.PGconn, batches: Sequence[Batch]) -> _Group:
+    streams = sorted({batch.stream_id for batch in batches})
+    keys = [batch.request_key for batch in batches if batch.request_key is not None]
+    sql = f"BEGIN; SELECT * FROM journal.lock_group({_ints(streams)}, {_bytes(keys)})"  # noqa: S608 (integers and hex only)
+    result = run(connection, sql.encode())
+    head, recorded, sequences, owners, answered = (result.get_value(0, column) or b"{}" for column in range(5))
+    next_sequences = [int(v) if v != b"NULL" else 0 for v in sequences[1:-1].split(b",")]
+    owner_names = [v.decode().strip('"') for v in owners[1:-1].split(b",")]
+    found = [int(v) if v != b"NULL" else 0 for v in answered[1:-1].split(b",")] if keys else []
+    return _Group(
+        position=int(head), recorded_us=int(recorded), streams=streams,
+        next_sequences=dict(zip(streams, next_sequences, strict=True)), owners=dict(zip(streams, owner_names, strict=True)),
+        answered={key: position for key, position in zip(keys, found, strict=True) if position},
+    )  # fmt: skip
+
+
+def _place(connection: pq.abc.PGconn, group: _Group, batch: Batch) -> Outcome:
+    """Decides about one batch under the lock and adds its rows to the group."""
+    expected = group.next_sequences[batch.stream_id]
+    if expected == 0 and batch.first_sequence is None:
+        return FeedUnknown()
+    if group.owners[batch.stream_id] != batch.owner:
+        return NotFeedOwner()
+    if batch.request_key is not None and batch.request_key in group.answered:
+        return AnsweredBefore(group.answered[batch.request_key])
+    first = expected if batch.first_sequence is None else batch.first_sequence
+    if first > expected:
+        return SequenceGap(expected_sequence=expected)
+    known = min(expected - first, len(batch.tails))
+    old_positions: list[int] = []
+    if known:
+        if batch.stream_id in group.touched:
+            return Deferred()
+        old = _recorded(connection, batch.stream_id, first, first + known - 1)
+        for offset, (digest, (_, recorded_digest)) in enumerate(zip(batch.digests, old, strict=False)):
+            if digest != recorded_digest:
+                return SequenceConflict(sequence=first + offset)
+        old_positions = [position for position, _ in old]
+    if known < len(batch.tails):
+        _add(group, batch, first, known)
+    new_positions = range(group.position - len(batch.tails) + known + 1, group.position + 1)
+    positions = [*old_positions, *new_positions] if known else new_positions
+    return Appended(positions, 0 if batch.uncertain else known, first, group.recorded_us)
+
+
+def _add(group: _Group, batch: Batch, first: int, known: int) -> None:
+    position, recorded_us, stream_id = group.position, group.recorded_us, batch.stream_id
+    sequence = first + known
+    pack, rows = _PREFIX.pack, group.rows
+    for offset, tail in enumerate(batch.tails[known:] if known else batch.tails):
+        rows.append(pack(8, 8, position + 1 + offset, 8, recorded_us, 8, stream_id, 8, sequence + offset))
+        rows.append(tail)
+    last = first + len(batch.tails) - 1
+    _add_batch_row(group, (stream_id, sequence, last, position + 1, batch.trace_parent))
+    base = position + 1 - known
+    group.corrections += [(stream, target, base + at) for at, stream, target in batch.corrections if at >= known]
+    group.originals += [(stream_id, first + at, version, sealed) for at, version, sealed in batch.originals if at >= known]
+    group.vault_rows += batch.vault_rows
+    if batch.request_key is not None:
+        group.requests.append((batch.request_key, position + 1))
+        group.answered[batch.request_key] = position + 1
+    group.position = base + len(batch.tails) - 1
+    group.next_sequences[stream_id] = last + 1
+    group.touched.add(stream_id)
+
+
+def _add_batch_row(group: _Group, row: tuple[int, int, int, int, str]) -> None:
+    """Joins the row to the one before if it goes on in the same stream at the next position (the decisions of a group)."""
+    if group.batches and row[1] == row[2]:
+        stream_id, first, last, first_position, trace = group.batches[-1]
+        if stream_id == row[0] and last + 1 == row[1] and first_position + last - first + 1 == row[3]:
+            group.batches[-1] = (stream_id, first, row[2], first_position, ",".join(filter(None, (trace, row[4]))))
+            return
+    group.batches.append(row)
+
+
+def _recorded(connection: pq.abc.PGconn, stream_id: int, first: int, last: int) -> list[tuple[int, bytes]]:
+    """Returns (position, digest) of the stream's events first … last, in order."""
+    sql = f"""
+        SELECT e.position, e.digest FROM journal.batch b
+        JOIN journal.event e ON e.position BETWEEN b.first_position AND b.first_position + b.last_sequence - b.first_sequence
+        WHERE b.stream_id = {stream_id:d} AND b.last_sequence >= {first:d} AND b.first_sequence <= {last:d}
+          AND b.first_sequence >= COALESCE((SELECT max(p.first_sequence) FROM journal.batch p
+                                            WHERE p.stream_id = {stream_id:d} AND p.first_sequence <= {first:d}), 0)
+          AND e.sequence BETWEEN {first:d} AND {last:d}
+        ORDER BY e.sequence"""  # noqa: S608 (integers only)
+    result = run(connection, sql.encode())
+    values = [(result.get_value(n, 0), result.get_value(n, 1)) for n in range(result.ntuples)]
+    return [(int(position or 0), bytes.fromhex((digest or b"\\x")[2:].decode())) for position, digest in values]
+
+
+def _write(connection: pq.abc.PGconn, group: _Group) -> None:
+    touched = sorted(group.touched)
+    streams, firsts, lasts, positions, traces = zip(*group.batches, strict=True)
+    sql = f"""{_vault_sql(group)}
+        SELECT journal.close_group({group.position:d}, {group.recorded_us:d}, {_ints(touched)},
+            {_ints([group.next_sequences[stream] for stream in touched])},
+            {_ints(streams)}, {_ints(firsts)}, {_ints(lasts)}, {_ints(positions)}, {_texts(traces)},
+            {_bytes([key for key, _ in group.requests])}, {_ints([position for _, position in group.requests])},
+            {_ints([c[0] for c in group.corrections])}, {_ints([c[1] for c in group.corrections])},
+            {_ints([c[2] for c in group.corrections])});
+        COPY journal.event ({_COLUMNS}) FROM STDIN (FORMAT BINARY); COMMIT"""  # noqa: S608 (integers and hex only)
+    run(connection, sql.encode())
+    connection.put_copy_data(b"".join((_COPY_HEAD, *group.rows, _COPY_END)))
+    connection.put_copy_end()
+    finished = False
+    while (result := connection.get_result()) is not None:
+        check(connection, result)
+        finished = result.command_status == b"COMMIT"
+    if not finished:
+        raise ConnectionLost
+
+
+def _vault_sql(group: _Group) -> str:
+    statements = []
+    if group.vault_rows:
+        keys, versions, sealed = zip(*group.vault_rows, strict=True)
+        statements.append(f"""
+        INSERT INTO vault.identifier (key, key_version, sealed)
+        SELECT * FROM unnest({_bytes(keys)}, {_ints(versions)}::int[], {_bytes(sealed)}) ON CONFLICT (key) DO NOTHING;""")  # noqa: S608
+    if group.originals:
+        streams, sequences, versions, sealed = zip(*group.originals, strict=True)
+        statements.append(f"""
+        INSERT INTO vault.original (stream_id, sequence, key_version, sealed)
+        SELECT * FROM unnest({_ints(streams)}, {_ints(sequences)}, {_ints(versions)}::int[], {_bytes(sealed)});""")  # noqa: S608
+    return "".join(statements)
+
+
+def _ints(values: Sequence[int]) -> str:
+    return "'{" + ",".join(map(str, values)) + "}'::bigint[]"
+
+
+def _bytes(values: Sequence[bytes]) -> str:
+    return "'{" + ",".join(f'"\\\\x{value.hex()}"' for value in values) + "}'::bytea[]"
+
+
+def _texts(values: Sequence[str]) -> str:
+    """Trace parents only: letters, digits, dashes and commas (checked where they come in)."""
+    return "'{" + ",".join(f'"{value}"' for value in values) + "}'::text[]"

@@ -1,0 +1,53 @@
+"""Brings a database to the newest schema: numbered SQL files, forward-only, each recorded with its checksum.
+
+It refuses a database whose applied files differ from the ones at hand: history that was edited is no history.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+
+from hub.domain.errors import HubError
+
+MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
+
+
+class MigrationMismatch(HubError):
+    """The database was migrated with other files than these; use the release it was migrated with, or a newer one."""
+
+
+def migrate(dsn: str, directory: Path = MIGRATIONS, report: Callable[[str], None] = lambda _: None) -> int:
+    """Applies what is missing and returns how many files that were; several processes may call it at once."""
+    files = sorted(p for p in directory.iterdir() if re.fullmatch(r"\d{4}_\w+\.sql", p.name))
+    with psycopg.connect(dsn, autocommit=True, application_name="hub-migrate") as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtext('hub.migrate'))")
+        connection.execute("""
+            CREATE TABLE IF NOT EXISTS public.hub_migration (
+                name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())""")
+        applied = dict(connection.execute("SELECT name, checksum FROM public.hub_migration").fetchall())
+        _refuse_mismatch(applied, files)
+        pending = [file for file in files if file.name not in applied]
+        for file in pending:
+            report(file.name)
+            with connection.transaction():
+                connection.execute(file.read_bytes())
+                connection.execute(
+                    "INSERT INTO public.hub_migration (name, checksum) VALUES (%s, %s)", (file.name, _checksum(file))
+                )
+        return len(pending)
+
+
+def _checksum(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _refuse_mismatch(applied: dict[str, str], files: list[Path]) -> None:
+    at_hand = {file.name: _checksum(file) for file in files}
+    for name, checksum in applied.items():
+        if name not in at_hand:
+            raise MigrationMismatch(f"the database has migration {name}, which this release does not know")
+        if at_hand[name] != checksum:
+            raise MigrationMismatch(f"migration {name} was changed after it was applied")

@@ -1,0 +1,199 @@
+"""The group-commit writer: one thread, one connection; everything that waits when a commit ends goes into the next.
+
+Callers are coroutines on one event loop. Memory is bounded by events and bytes that wait; beyond that `append` refuses with QueueFull.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
+
+from hub.domain.errors import HubError, JournalUnavailable, QueueFull
+from hub.journal.group import Appended, Batch, ConnectionLost, Deferred, GroupFailed, Outcome, commit_group, run
+
+log = logging.getLogger(__name__)
+
+GROUP_EVENTS = 4_000
+WAITING_EVENTS = 40_000
+WAITING_BYTES = 64 * 1024 * 1024
+RETRY_FOR_S = 20.0
+STALLED_AFTER = "3s"
+
+# A stopped process must not hold the head: the server ends its idle transaction, and waiting writers get an error to act on.
+SESSION = f"""SET ROLE hub_writer; SET idle_in_transaction_session_timeout = '{STALLED_AFTER}'; SET lock_timeout = '4s';
+    SET statement_timeout = '30s'; SET synchronous_commit = on; SET plan_cache_mode = force_custom_plan"""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    batch: Batch
+    future: asyncio.Future[Outcome]
+    size: int
+
+
+_WAKE = object()  # wakes the thread for an urgent batch
+_END = object()  # ends the thread once what waits is written
+
+
+class JournalWriter:
+    """Appends batches in groups; start and stop it on the event loop that calls it."""
+
+    def __init__(self, dsn: str) -> None:
+        """*dsn* names a login that may SET ROLE hub_writer."""
+        self._conninfo = make_conninfo(dsn, application_name="hub-writer", connect_timeout=5)
+        self._ordinary: queue.SimpleQueue[_Waiting | object] = queue.SimpleQueue()
+        self._urgent: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
+        self._connection: pq.PGconn | None = None
+        self._thread = threading.Thread(target=self._work, name="journal-writer", daemon=True)
+        self._stopping = False
+        self.waiting_events = 0
+        self.waiting_bytes = 0
+        self.groups = 0
+        self.partitions_ahead = 0
+        self._checked_at_position = 0
+        self.is_alive = False
+
+    def start(self) -> None:
+        """Connects in its own thread and begins to work."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Writes what waits and ends the thread."""
+        self._stopping = True
+        self._ordinary.put(_END)
+        await asyncio.to_thread(self._thread.join)
+
+    async def append(self, batch: Batch, *, urgent: bool = False) -> Outcome:
+        """Waits for the commit and returns the outcome; urgent batches (decisions) go first in their group.
+
+        Raises QueueFull before anything is queued, JournalUnavailable when the database stays away.
+        """
+        size = sum(map(len, batch.tails))
+        if self._stopping or self.waiting_events > WAITING_EVENTS or self.waiting_bytes > WAITING_BYTES:
+            raise QueueFull
+        waiting = _Waiting(batch, self._loop.create_future(), size)
+        self.waiting_events += len(batch.tails)
+        self.waiting_bytes += size
+        if urgent:
+            self._urgent.put(waiting)
+            self._ordinary.put(_WAKE)
+        else:
+            self._ordinary.put(waiting)
+        return await waiting.future
+
+    def _work(self) -> None:
+        held: list[_Waiting] = []
+        while True:
+            group, ended = self._gather(held)
+            held = self._commit(group) if group else []
+            if ended and not held:
+                break
+        if self._connection is not None:
+            self._connection.finish()
+        self.is_alive = False
+
+    def _gather(self, held: list[_Waiting]) -> tuple[list[_Waiting], bool]:
+        """Collects the next group: urgent first, then what was held back, then what waits, up to GROUP_EVENTS."""
+        ordinary, ended = list(held), False
+        count = sum(len(waiting.batch.tails) for waiting in held)
+        block = not held
+        while count < GROUP_EVENTS:
+            try:
+                waiting = self._ordinary.get(block)
+            except queue.Empty:
+                break
+            block = False
+            if waiting is _END:
+                ended = True
+            elif isinstance(waiting, _Waiting):
+                ordinary.append(waiting)
+                count += len(waiting.batch.tails)
+        urgent = []
+        while not self._urgent.empty():
+            urgent.append(self._urgent.get())
+        return urgent + ordinary, ended
+
+    def _commit(self, group: list[_Waiting]) -> list[_Waiting]:
+        """Writes a group, settles its futures and returns what must wait for the next one."""
+        try:
+            outcomes = self._write([waiting.batch for waiting in group])
+        except GroupFailed as failure:
+            if len(group) > 1:
+                # One bad batch never fails its neighbours.
+                return [held for waiting in group for held in self._commit([waiting])]
+            log.error("journal: a batch was refused by the database", extra={"reason": str(failure)})
+            outcomes = [JournalUnavailable("the database refused the batch")]
+        except JournalUnavailable as failure:
+            outcomes = [failure] * len(group)
+        self.groups += 1
+        settled, held = [], []
+        for waiting, outcome in zip(group, outcomes, strict=True):
+            if isinstance(outcome, Deferred):
+                held.append(waiting)
+            else:
+                settled.append((waiting, outcome))
+        self._loop.call_soon_threadsafe(self._settle, settled)
+        return held
+
+    def _write(self, batches: Sequence[Batch]) -> list[Outcome]:
+        """Writes a group and tries again after a lost connection: the feed rows tell what was committed."""
+        give_up_at = time.monotonic() + RETRY_FOR_S
+        delay_s = 0.05
+        while True:
+            try:
+                connection = self._connected()
+                outcomes = commit_group(connection, batches)
+                self._look_ahead(outcomes)
+                return outcomes
+            except ConnectionLost:
+                self.is_alive = False
+                for batch in batches:
+                    batch.uncertain = True
+                if time.monotonic() > give_up_at or (self._stopping and delay_s > 1):
+                    raise
+                time.sleep(delay_s)
+                delay_s = min(delay_s * 2, 2.0)
+            except GroupFailed as failure:
+                if "55P03" not in str(failure) or time.monotonic() > give_up_at:
+                    raise
+                log.warning("journal: another writer holds the head; ending it if it is stalled")
+                run(self._connected(), f"SELECT journal.terminate_stalled_writers('{STALLED_AFTER}')".encode())
+
+    def _connected(self) -> pq.PGconn:
+        if self._connection is None or self._connection.status != pq.ConnStatus.OK:
+            if self._connection is not None:
+                self._connection.finish()
+            self._connection = pq.PGconn.connect(self._conninfo.encode())
+            if self._connection.status != pq.ConnStatus.OK:
+                raise ConnectionLost
+            run(self._connection, SESSION.encode())
+            self.partitions_ahead = int(run(self._connection, b"SELECT journal.ensure_partitions()").get_value(0, 0) or 0)
+            self._checked_at_position = 0
+            self.is_alive = True
+        return self._connection
+
+    def _look_ahead(self, outcomes: Sequence[Outcome]) -> None:
+        """Makes partitions ahead every million positions, well before they are needed."""
+        position = max((outcome.positions[-1] for outcome in outcomes if isinstance(outcome, Appended)), default=0)
+        if position - self._checked_at_position > 1_000_000:
+            self._checked_at_position = position
+            ahead = run(self._connected(), b"SELECT journal.ensure_partitions()").get_value(0, 0)
+            self.partitions_ahead = int(ahead or 0)
+
+    def _settle(self, settled: list[tuple[_Waiting, Outcome]]) -> None:
+        for waiting, outcome in settled:
+            self.waiting_events -= len(waiting.batch.tails)
+            self.waiting_bytes -= waiting.size
+            if waiting.future.cancelled():
+                continue
+            if isinstance(outcome, HubError):
+                waiting.future.set_exception(outcome)
+            else:
+                waiting.future.set_result(outcome)

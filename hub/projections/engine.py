@@ -1,0 +1,275 @@
+"""The one engine of all projections: read a page, load rows by key, fold, write back, move the checkpoint, in one transaction.
+
+It runs a view live, rebuilds it beside the live one and switches, and compares digests. A projection itself is only data and two
+pure functions. An event that makes `evolve` raise is parked, and so are later ones of its key; other keys go on.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+
+from hub.domain.errors import HubError
+from hub.journal.reader import Recorded, events_before, head_position, read_page
+
+Key = tuple[Any, ...]
+Row = tuple[Any, ...]
+
+PAGE_EVENTS = 10_000
+_FRESH = "__fresh"
+
+
+class ParkedEventsPreventSwitch(HubError):
+    """The view has parked events; look at `hub status`, mend the projection and rebuild again."""
+
+
+class RebuiltViewDiffers(HubError):
+    """The rebuilt view differs from the live one at the same position; keep both and investigate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """A view: its table, the kinds it reads, which rows an event touches and how a row changes.
+
+    *keys* and *evolve* are pure. `evolve(key, row, recorded, corrected)` gets None for a row that is not there and returns the
+    values (in the order of *values*), or None for no row. *corrected* is the event that this one corrects or reverses, if any.
+    """
+
+    name: str
+    key_columns: tuple[tuple[str, str], ...]
+    value_columns: tuple[tuple[str, str], ...]
+    kinds: frozenset[str] | None
+    keys: Callable[[Recorded, Recorded | None], Iterable[Key]]
+    evolve: Callable[[Key, Row | None, Recorded, Recorded | None], Row | None]
+    indexes: tuple[str, ...] = ()
+    follows_corrections: bool = True
+
+    @property
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """All columns with their types, keys first."""
+        return self.key_columns + self.value_columns
+
+
+def create_views(connection: psycopg.Connection, projections: Iterable[Projection]) -> None:
+    """Makes the tables that do not exist yet, and the engine's own two."""
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext('hub.views'))")
+        connection.execute("CREATE TABLE IF NOT EXISTS views.checkpoint (view text PRIMARY KEY, position bigint NOT NULL) WITH (fillfactor = 20)")
+        connection.execute("""CREATE TABLE IF NOT EXISTS views.parked (
+            view text, key text, position bigint, error text NOT NULL, PRIMARY KEY (view, key, position))""")
+        for projection in projections:
+            _create(connection, projection)
+
+
+def _create(connection: psycopg.Connection, projection: Projection) -> None:
+    exists = connection.execute("SELECT to_regclass(%s)", (f"views.{projection.name}",)).fetchone()
+    if exists and exists[0]:
+        return
+    columns = ", ".join(f"{name} {kind}" for name, kind in projection.columns)
+    keys = ", ".join(name for name, _ in projection.key_columns)
+    connection.execute(f"CREATE TABLE views.{projection.name} ({columns}, PRIMARY KEY ({keys})) WITH (fillfactor = 80)".encode())
+    for column in projection.indexes:
+        connection.execute(f"CREATE INDEX ON views.{projection.name} ({column})".encode())
+    connection.execute("INSERT INTO views.checkpoint (view, position) VALUES (%s, 0) ON CONFLICT (view) DO NOTHING", (projection.name,))
+
+
+def advance(connection: psycopg.Connection, projection: Projection, through: int | None = None, page_events: int = PAGE_EVENTS) -> int:
+    """Folds one page into the view and returns how many positions it moved; 0 means it has caught up (or reached *through*)."""
+    with connection.transaction():
+        after = _checkpoint(connection, projection.name)
+        head = head_position(connection)
+        end = min(after + page_events, head if through is None else min(head, through))
+        if end <= after:
+            return 0
+        page = read_page(connection, after, end, projection.kinds)
+        if page:
+            _fold(connection, projection, page)
+        connection.execute("UPDATE views.checkpoint SET position = %s WHERE view = %s", (end, projection.name))
+    return end - after
+
+
+def _checkpoint(connection: psycopg.Connection, view: str) -> int:
+    """Returns and locks the view's position: whoever holds it is the only one to fold or switch that view."""
+    row = connection.execute("SELECT position FROM views.checkpoint WHERE view = %s FOR NO KEY UPDATE", (view,)).fetchone()
+    assert row is not None, f"no checkpoint of {view}"
+    return int(row[0])
+
+
+def _fold(connection: psycopg.Connection, projection: Projection, page: list[Recorded]) -> None:
+    corrected = _corrected(connection, page) if projection.follows_corrections else {}
+    touched: list[tuple[Recorded, Recorded | None, list[Key]]] = []
+    parked_now: list[tuple[str, int, str]] = []
+    for recorded in page:
+        before = corrected.get(recorded.position)
+        try:
+            touched.append((recorded, before, list(projection.keys(recorded, before))))
+        except Exception as error:
+            parked_now.append((f"position {recorded.position}", recorded.position, type(error).__name__))
+    wanted = {key for _, _, keys in touched for key in keys}
+    rows = _load(connection, projection, wanted)
+    parked = _parked_keys(connection, projection.name)
+    changed: dict[Key, Row | None] = {}
+    for recorded, before, keys in touched:
+        for key in keys:
+            name = repr(key)
+            if name in parked:
+                parked_now.append((name, recorded.position, "an earlier event of this key is parked"))
+                continue
+            try:
+                row = changed[key] if key in changed else rows.get(key)
+                changed[key] = projection.evolve(key, row, recorded, before)
+            except Exception as error:
+                parked.add(name)
+                parked_now.append((name, recorded.position, type(error).__name__))
+    _store(connection, projection, changed)
+    if parked_now:
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO views.parked (view, key, position, error) VALUES (%s, %s, %s, %s)",
+                [(projection.name, *entry) for entry in parked_now])
+
+
+def _corrected(connection: psycopg.Connection, page: list[Recorded]) -> dict[int, Recorded]:
+    """Maps positions of correcting and reversing events of the page to what they change."""
+    positions = {row[0]: (row[1], row[2]) for row in connection.execute(
+        "SELECT position, stream_id, sequence FROM journal.correction WHERE position BETWEEN %s AND %s",
+        (page[0].position, page[-1].position))} if len(page) else {}
+    if not positions:
+        return {}
+    found = events_before(connection, list(positions.values()), list(positions))
+    result = {}
+    for position, target in positions.items():
+        if (recorded := found.get((*target, position))) is not None and not recorded.event.HasField("reverses"):
+            result[position] = recorded
+    return result
+
+
+def _parked_keys(connection: psycopg.Connection, view: str) -> set[str]:
+    return {row[0] for row in connection.execute("SELECT DISTINCT key FROM views.parked WHERE view = %s", (view,))}
+
+
+def _load(connection: psycopg.Connection, projection: Projection, keys: set[Key]) -> dict[Key, Row]:
+    if not keys:
+        return {}
+    width = len(projection.key_columns)
+    names = ", ".join(name for name, _ in projection.columns)
+    key_names = ", ".join(name for name, _ in projection.key_columns)
+    arrays = ", ".join(f"%s::{kind}[]" for _, kind in projection.key_columns)
+    statement = f"SELECT {names} FROM unnest({arrays}) k ({key_names}) JOIN views.{projection.name} USING ({key_names})"  # noqa: S608
+    with connection.cursor(binary=True) as cursor:
+        cursor.execute(statement.encode(), [list(column) for column in zip(*keys, strict=True)])
+        return {row[:width]: row[width:] for row in cursor}
+
+
+def _store(connection: psycopg.Connection, projection: Projection, changed: dict[Key, Row | None]) -> None:
+    kept = [(*key, *row) for key, row in changed.items() if row is not None]
+    gone = [key for key, row in changed.items() if row is None]
+    names = ", ".join(name for name, _ in projection.columns)
+    key_names = ", ".join(name for name, _ in projection.key_columns)
+    if kept:
+        arrays = ", ".join(f"%s::{kind}[]" for _, kind in projection.columns)
+        updates = ", ".join(f"{name} = EXCLUDED.{name}" for name, _ in projection.value_columns)
+        statement = f"""INSERT INTO views.{projection.name} ({names}) SELECT * FROM unnest({arrays})
+            ON CONFLICT ({key_names}) DO UPDATE SET {updates}"""  # noqa: S608
+        connection.execute(statement.encode(), [list(column) for column in zip(*kept, strict=True)], binary=True)
+    if gone:
+        arrays = ", ".join(f"%s::{kind}[]" for _, kind in projection.key_columns)
+        connection.execute(
+            f"DELETE FROM views.{projection.name} WHERE ({key_names}) IN (SELECT * FROM unnest({arrays}))".encode(),  # noqa: S608
+            [list(column) for column in zip(*gone, strict=True)])
+
+
+def digest(connection: psycopg.Connection, projection: Projection) -> str:
+    """Returns the SM3 of all rows in key order and of what is parked; reads the table as a stream."""
+    key_names = ", ".join(name for name, _ in projection.key_columns)
+    names = ", ".join(name for name, _ in projection.columns)
+    live_name = projection.name.removesuffix(_FRESH)
+    hasher = hashlib.new("sm3", live_name.encode())
+    for statement in (
+        f"SELECT {names} FROM views.{projection.name} ORDER BY {key_names}",  # noqa: S608
+        f"SELECT key, position, error FROM views.parked WHERE view = '{projection.name}' ORDER BY key, position",  # noqa: S608
+    ):
+        with connection.cursor() as cursor, cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT BINARY)".encode()) as copy:
+            for block in copy:
+                hasher.update(block)
+    return hasher.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a rebuild found: both digests at one position, and whether the fresh table took the live one's place."""
+
+    view: str
+    position: int
+    live_digest: str
+    fresh_digest: str
+    switched: bool
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether live and rebuilt are the same, digest for digest."""
+        return self.live_digest == self.fresh_digest
+
+
+def rebuild(
+    connection: psycopg.Connection, projection: Projection, *, switch: bool = True, even_if_different: bool = False,
+    report: Callable[[int, int], None] = lambda _done, _head: None,
+) -> Rebuilt:
+    """Rebuilds a view beside the live one from position 1, compares both at one position and switches.
+
+    The live view goes on until the last step, which holds its checkpoint for the time of a catch-up and two digests.
+    Raises RebuiltViewDiffers unless *even_if_different* (after a change of the projection they should differ), and
+    ParkedEventsPreventSwitch. *report* gets (position done, head).
+    """  # fmt: skip
+    fresh = replace(projection, name=projection.name + _FRESH)
+    drop_fresh(connection, projection)
+    with connection.transaction():
+        _create(connection, fresh)
+    done = 0
+    while moved := advance(connection, fresh):
+        done += moved
+        report(done, head_position(connection))
+    with connection.transaction():
+        position = _checkpoint(connection, projection.name)
+        while _advance_within(connection, fresh, position):
+            pass
+        result = Rebuilt(projection.name, position, digest(connection, projection), digest(connection, fresh), switch)
+        if switch:
+            _switch(connection, projection, fresh, result, even_if_different)
+    if not switch:
+        drop_fresh(connection, projection)
+    return result
+
+
+def _advance_within(connection: psycopg.Connection, fresh: Projection, through: int) -> int:
+    return advance(connection, fresh, through=through)
+
+
+def _switch(connection: psycopg.Connection, projection: Projection, fresh: Projection, result: Rebuilt, even_if_different: bool) -> None:
+    if not result.is_equal and not even_if_different:
+        raise RebuiltViewDiffers(view=projection.name, position=result.position)
+    if _parked_keys(connection, fresh.name):
+        raise ParkedEventsPreventSwitch(view=projection.name)
+    connection.execute(f"DROP TABLE views.{projection.name}".encode())
+    connection.execute(f"ALTER TABLE views.{fresh.name} RENAME TO {projection.name}".encode())
+    connection.execute("DELETE FROM views.parked WHERE view = %s", (projection.name,))
+    connection.execute("DELETE FROM views.checkpoint WHERE view = %s", (fresh.name,))
+
+
+def drop_fresh(connection: psycopg.Connection, projection: Projection) -> None:
+    """Removes what a rebuild left behind."""
+    name = projection.name + _FRESH
+    with connection.transaction():
+        connection.execute(f"DROP TABLE IF EXISTS views.{name}".encode())
+        connection.execute("DELETE FROM views.checkpoint WHERE view = %s", (name,))
+        connection.execute("DELETE FROM views.parked WHERE view = %s", (name,))
+
+
+def positions(connection: psycopg.Connection, projections: Sequence[Projection]) -> dict[str, int]:
+    """Returns the checkpoint of each view."""
+    names = [projection.name for projection in projections]
+    return dict(connection.execute("SELECT view, position FROM views.checkpoint WHERE view = ANY (%s)", (names,)).fetchall())
+
+

@@ -1,0 +1,44 @@
+"""Fixtures: one real PostgreSQL a session, one fresh database a test (copied from a migrated template)."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from hub.embedded import running
+from hub.journal.migrate import migrate
+from psycopg.conninfo import make_conninfo
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL with a migrated template database; HUB_TEST_DSN names a real server instead."""
+    if dsn := os.environ.get("HUB_TEST_DSN"):
+        yield _with_template(dsn)
+        return
+    with running(Path(tmp_path_factory.mktemp("postgres"))) as dsn:
+        yield _with_template(dsn)
+
+
+def _with_template(dsn: str) -> str:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS hub_template WITH (FORCE)")
+        connection.execute("CREATE DATABASE hub_template")
+    template = make_conninfo(dsn, dbname="hub_template")
+    migrate(template)
+    return dsn
+
+
+@pytest.fixture
+def dsn(server_dsn: str) -> Iterator[str]:
+    """A fresh, migrated database."""
+    name = f"hub_test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE hub_template")
+    yield make_conninfo(server_dsn, dbname=name)
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -1,0 +1,488 @@
+"""The embedded PostgreSQL, on the real server: who owns it, what it survives, and what it keeps out of its logs."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from datetime import datetime
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+import pytest
+
+import hub.embedded
+import hub.embedded_cluster
+from hub.embedded import EmbeddedPostgres, EmbeddedPostgresError, running, stop_any
+from hub.embedded_cluster import open_cluster, socket_path
+
+Result = TypeVar("Result")
+NOBODY = pwd.getpwnam("nobody")
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root lends the server to another user")
+
+
+@pytest.fixture
+def empty_dir() -> Iterator[Path]:
+    """A data directory that every user can reach, as pytest's own is not."""
+    made = Path(tempfile.mkdtemp(prefix="hub-test-"))
+    made.chmod(0o755)
+    yield made
+    stop_any(made)
+    shutil.rmtree(made)
+
+
+@pytest.fixture(scope="module")
+def template() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="hub-test-"))
+    made.chmod(0o755)
+    with running(made) as conninfo, psycopg.connect(conninfo) as connection:
+        connection.execute("CREATE TABLE kept (number int PRIMARY KEY)")
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture(scope="module")
+def shared(template: Path) -> Iterator[str]:
+    """A server for rules that only read."""
+    made = Path(tempfile.mkdtemp(prefix="hub-test-"))
+    subprocess.run(["cp", "-a", f"{template}/.", made], check=True)
+    with running(made) as conninfo:
+        yield conninfo
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def data_dir(empty_dir: Path, template: Path) -> Path:
+    """A data directory with a cluster, for rules that are not about making one."""
+    subprocess.run(["cp", "-a", f"{template}/.", empty_dir], check=True)
+    return empty_dir
+
+
+def fork(function: Callable[..., Result], *arguments: Any) -> "Future[Result]":
+    """Call in another process; one that needs no Python an ordinary user could not start."""
+    return ProcessPoolExecutor(1, mp_context=get_context("fork")).submit(function, *arguments)
+
+
+def add(conninfo: str, number: int) -> None:
+    with psycopg.connect(conninfo) as connection:
+        connection.execute("INSERT INTO kept (number) VALUES (%s)", [number])
+
+
+def numbers(conninfo: str) -> list[int]:
+    with psycopg.connect(conninfo) as connection:
+        return [row[0] for row in connection.execute("SELECT number FROM kept ORDER BY number")]
+
+
+def started_at(conninfo: str) -> datetime:
+    with psycopg.connect(conninfo) as connection:
+        return connection.execute("SELECT pg_postmaster_start_time()").fetchone()[0]
+
+
+def setting(conninfo: str, name: str) -> str:
+    with psycopg.connect(conninfo) as connection:
+        return connection.execute("SELECT current_setting(%s)", [name]).fetchone()[0]
+
+
+def postmaster_pid(data_dir: Path) -> int:
+    return int((data_dir / "postgres/postmaster.pid").read_text().splitlines()[0])
+
+
+def start_and_leave(data_dir: Path) -> tuple[bool, datetime]:
+    server = EmbeddedPostgres(data_dir)
+    return started_at(server.start()), server.is_owner
+
+
+def start_and_stop(data_dir: Path) -> bool:
+    server = EmbeddedPostgres(data_dir)
+    server.start()
+    server.stop()
+    return server.is_owner
+
+
+def start_as_nobody(data_dir: Path) -> int:
+    os.setgroups([])
+    os.setgid(NOBODY.pw_gid)
+    os.setuid(NOBODY.pw_uid)
+    with running(data_dir):
+        return (data_dir / "postgres").stat().st_uid
+
+
+# Start and stop
+
+
+def test_start_makes_database_hub_with_superuser_hub(empty_dir: Path) -> None:
+    with running(empty_dir) as conninfo, psycopg.connect(conninfo) as connection:
+        row = connection.execute(
+            "SELECT current_database(), current_user, rolsuper FROM pg_roles WHERE rolname = current_user"
+        ).fetchone()
+    assert row == ("hub", "hub", True)
+
+
+def test_the_cluster_is_utf8_in_locale_c_with_checksums(data_dir: Path) -> None:
+    with running(data_dir) as conninfo, psycopg.connect(conninfo) as connection:
+        row = connection.execute(
+            """
+            SELECT pg_encoding_to_char(encoding), datcollate, datctype, current_setting('data_checksums')
+            FROM pg_database WHERE datname = 'hub'
+            """
+        ).fetchone()
+    assert row == ("UTF8", "C", "C", "on")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("listen_addresses", ""),
+        ("fsync", "on"),
+        ("synchronous_commit", "on"),
+        ("full_page_writes", "on"),
+        ("shared_buffers", "256MB"),
+        ("max_wal_size", "4GB"),
+        ("TimeZone", "UTC"),
+        ("log_timezone", "UTC"),
+        ("jit", "off"),
+    ],
+)
+def test_the_server_runs_with_the_hubs_settings(shared: str, name: str, value: str) -> None:
+    assert setting(shared, name) == value
+
+
+def test_the_build_has_no_lz4_so_wal_compression_is_off(shared: str) -> None:
+    with psycopg.connect(shared) as connection:
+        row = connection.execute(
+            "SELECT setting, 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'wal_compression'"
+        ).fetchone()
+    assert row == ("off", False)
+
+
+def test_an_operators_alter_system_overrules_the_hubs_settings(data_dir: Path) -> None:
+    with running(data_dir) as conninfo, psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET max_wal_size = '2GB'")
+    with running(data_dir) as conninfo:
+        assert setting(conninfo, "max_wal_size") == "2GB"
+
+
+def test_rows_outlive_a_stop(data_dir: Path) -> None:
+    with running(data_dir) as conninfo:
+        add(conninfo, 7)
+    with running(data_dir) as conninfo:
+        assert numbers(conninfo) == [7]
+
+
+def test_start_again_returns_the_same_server(data_dir: Path) -> None:
+    server = EmbeddedPostgres(data_dir)
+    first = started_at(server.start())
+    assert started_at(server.start()) == first
+    server.stop()
+
+
+def test_stop_twice_does_no_harm(data_dir: Path) -> None:
+    server = EmbeddedPostgres(data_dir)
+    server.start()
+    server.stop()
+    server.stop()
+    assert not server.is_owner
+
+
+def test_stop_leaves_no_socket_directory(data_dir: Path) -> None:
+    with running(data_dir):
+        pass
+    assert not socket_path(data_dir / "postgres").exists()
+
+
+def test_the_socket_directory_is_closed_to_others(data_dir: Path) -> None:
+    with running(data_dir):
+        assert socket_path(data_dir / "postgres").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_long_data_directory_does_not_break_the_socket_path(empty_dir: Path) -> None:
+    with running(empty_dir / ("long" * 40)) as conninfo:
+        assert setting(conninfo, "fsync") == "on"
+
+
+# More than one process
+
+
+def test_a_second_process_attaches_and_does_not_own(data_dir: Path) -> None:
+    server = EmbeddedPostgres(data_dir)
+    first = started_at(server.start())
+    assert fork(start_and_leave, data_dir).result() == (first, False)
+    server.stop()
+
+
+def test_the_stop_of_a_process_that_attached_stops_nothing(data_dir: Path) -> None:
+    with running(data_dir) as conninfo:
+        fork(start_and_stop, data_dir).result()
+        assert setting(conninfo, "fsync") == "on"
+
+
+def test_of_two_processes_starting_at_once_one_owns_and_both_are_served(empty_dir: Path) -> None:
+    first, second = fork(start_and_leave, empty_dir), fork(start_and_leave, empty_dir)
+    assert first.result()[0] == second.result()[0]
+    assert sorted([first.result()[1], second.result()[1]]) == [False, True]
+
+
+def test_start_attaches_to_the_server_of_a_process_that_is_gone(data_dir: Path) -> None:
+    first, _ = fork(start_and_leave, data_dir).result()
+    server = EmbeddedPostgres(data_dir)
+    assert started_at(server.start()) == first
+    assert not server.is_owner
+
+
+def test_the_server_outlives_its_killed_owner_and_stop_any_ends_it(data_dir: Path) -> None:
+    owner = get_context("fork").Process(target=lambda: (start_and_leave(data_dir), time.sleep(60)))
+    owner.start()
+    conninfo = await_start(data_dir)
+    owner.kill()
+    owner.join()
+    assert setting(conninfo, "fsync") == "on"
+    assert stop_any(data_dir)
+    assert not stop_any(data_dir)
+
+
+def await_start(data_dir: Path) -> str:
+    while not (data_dir / "postgres/postmaster.pid").exists():
+        time.sleep(0.01)
+    return EmbeddedPostgres(data_dir).start()
+
+
+def test_stop_any_ends_a_server_whose_owner_lives(data_dir: Path) -> None:
+    server = EmbeddedPostgres(data_dir)
+    server.start()
+    assert stop_any(data_dir)
+    assert not server.is_owner
+
+
+def test_stop_any_of_a_directory_that_is_not_there_is_false(empty_dir: Path) -> None:
+    assert not stop_any(empty_dir / "none")
+    assert not (empty_dir / "none").exists()
+
+
+# Crashes
+
+
+def test_rows_outlive_a_killed_postmaster(data_dir: Path) -> None:
+    server = EmbeddedPostgres(data_dir)
+    add(server.start(), 7)
+    os.kill(postmaster_pid(data_dir), signal.SIGKILL)
+    assert numbers(server.start()) == [7]
+    assert server.is_owner
+    server.stop()
+
+
+def test_another_process_recovers_what_a_living_owner_lost(data_dir: Path) -> None:
+    server = EmbeddedPostgres(data_dir)
+    add(server.start(), 7)
+    os.kill(postmaster_pid(data_dir), signal.SIGKILL)
+    assert fork(start_and_leave, data_dir).result()[1]
+    assert numbers(server.start()) == [7]
+    assert not server.is_owner
+
+
+def test_a_backend_that_outlives_its_postmaster_does_not_keep_the_next_out(data_dir: Path) -> None:
+    server = EmbeddedPostgres(data_dir)
+    busy = psycopg.connect(server.start(), autocommit=True)
+    busy.pgconn.send_query(b"DO 'BEGIN LOOP END LOOP; END'")
+    stopped = psycopg.connect(server.start())
+    os.kill(stopped.info.backend_pid, signal.SIGSTOP)
+    os.kill(postmaster_pid(data_dir), signal.SIGKILL)
+    assert numbers(server.start()) == []
+    server.stop()
+
+
+def test_lock_files_that_name_another_living_process_do_not_keep_the_server_out(data_dir: Path) -> None:
+    server = EmbeddedPostgres(data_dir)
+    server.start()
+    pid = postmaster_pid(data_dir)
+    os.kill(pid, signal.SIGKILL)
+    user = (data_dir / "postgres").stat().st_uid
+    stranger = subprocess.Popen(["sleep", "60"], user=user)
+    for file in (data_dir / "postgres/postmaster.pid", socket_path(data_dir / "postgres") / ".s.PGSQL.5432.lock"):
+        file.write_text(file.read_text().replace(str(pid), str(stranger.pid), 1))
+    assert numbers(server.start()) == []
+    server.stop()
+    stranger.kill()
+    stranger.wait()
+
+
+def test_an_interrupted_initdb_leaves_nothing_in_the_way(empty_dir: Path) -> None:
+    starter = get_context("fork").Process(target=start_and_leave, args=(empty_dir,))
+    starter.start()
+    while not list(empty_dir.glob("postgres.new-*/base")):
+        time.sleep(0.005)
+    starter.kill()
+    starter.join()
+    with running(empty_dir) as conninfo:
+        assert setting(conninfo, "fsync") == "on"
+    assert not list(empty_dir.glob("postgres.new-*"))
+
+
+def test_a_wiped_data_directory_starts_empty_beside_the_old_server(data_dir: Path) -> None:
+    old = EmbeddedPostgres(data_dir)
+    add(old.start(), 7)
+    shutil.rmtree(data_dir / "postgres")
+    with running(data_dir) as conninfo, psycopg.connect(conninfo) as connection:
+        assert connection.execute("SELECT to_regclass('kept')").fetchone() == (None,)
+    old.stop()
+
+
+# Refusals
+
+
+def test_a_server_that_does_not_answer_is_named(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub.embedded, "SILENCE_PATIENCE_S", 1)
+    with running(data_dir):
+        pid = postmaster_pid(data_dir)
+        os.kill(pid, signal.SIGSTOP)
+        with pytest.raises(EmbeddedPostgresError, match=str(pid)):
+            EmbeddedPostgres(data_dir).start()
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_start_that_fails_says_what_the_server_said(data_dir: Path) -> None:
+    with (data_dir / "postgres/postgresql.auto.conf").open("a") as settings:
+        settings.write("shared_buffers = 'plenty'\n")
+    with pytest.raises(EmbeddedPostgresError, match='invalid value for parameter "shared_buffers": "plenty"'):
+        with running(data_dir):
+            pass
+
+
+def test_a_cluster_of_another_major_version_is_refused(data_dir: Path) -> None:
+    (data_dir / "postgres/PG_VERSION").write_text("17\n")
+    with pytest.raises(EmbeddedPostgresError, match="made by PostgreSQL 17, this is 18"):
+        EmbeddedPostgres(data_dir).start()
+
+
+def test_a_socket_directory_open_to_others_is_refused(data_dir: Path) -> None:
+    squatted = socket_path(data_dir / "postgres")
+    squatted.mkdir()
+    squatted.chmod(0o777)
+    with pytest.raises(EmbeddedPostgresError, match="not the private directory"):
+        EmbeddedPostgres(data_dir).start()
+    squatted.rmdir()
+
+
+@only_root
+def test_a_socket_directory_of_a_stranger_is_refused(data_dir: Path) -> None:
+    squatted = socket_path(data_dir / "postgres")
+    squatted.mkdir(mode=0o700)
+    os.chown(squatted, 12345, 12345)
+    with pytest.raises(EmbeddedPostgresError, match="not the private directory"):
+        EmbeddedPostgres(data_dir).start()
+    squatted.rmdir()
+
+
+def test_a_server_started_by_hand_is_left_alone(data_dir: Path) -> None:
+    cluster = open_cluster(data_dir)
+    by_hand = subprocess.Popen(
+        [cluster.programs / "postgres", "-D", cluster.path, "-k", cluster.path, "-c", "listen_addresses="],
+        stderr=subprocess.DEVNULL,
+        **cluster.user,
+    )
+    while "ready" not in (cluster.path / "postmaster.pid").read_text():
+        time.sleep(0.01)
+    with pytest.raises(EmbeddedPostgresError, match="are not the hub's"):
+        EmbeddedPostgres(data_dir).start()
+    assert postmaster_pid(data_dir) == by_hand.pid
+    by_hand.send_signal(signal.SIGINT)
+    by_hand.wait()
+
+
+# Users
+
+
+@only_root
+def test_root_runs_the_server_as_another_user(data_dir: Path) -> None:
+    with running(data_dir):
+        assert Path(f"/proc/{postmaster_pid(data_dir)}").stat().st_uid == (data_dir / "postgres").stat().st_uid != 0
+
+
+@only_root
+def test_an_ordinary_user_runs_the_server_as_itself(empty_dir: Path) -> None:
+    os.chown(empty_dir, NOBODY.pw_uid, NOBODY.pw_gid)
+    assert fork(start_as_nobody, empty_dir).result() == NOBODY.pw_uid
+
+
+@only_root
+def test_root_serves_a_cluster_as_the_user_who_made_it(empty_dir: Path) -> None:
+    os.chown(empty_dir, NOBODY.pw_uid, NOBODY.pw_gid)
+    fork(start_as_nobody, empty_dir).result()
+    with running(empty_dir):
+        assert Path(f"/proc/{postmaster_pid(empty_dir)}").stat().st_uid == NOBODY.pw_uid
+
+
+@pytest.fixture
+def hidden_dir(tmp_path: Path, empty_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout below a directory that only root may enter: the wheel and the data directory lie in it."""
+    tmp_path.chmod(0o700)
+    wheel = open_cluster(empty_dir).programs.parent.parent
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / wheel.name).symlink_to(wheel)
+    (tmp_path / "site" / f"{wheel.name}.libs").symlink_to(wheel.with_suffix(".libs"))
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.setattr(hub.embedded_cluster, "SHELTER", empty_dir / "shelter")
+    return tmp_path / "data"
+
+
+@only_root
+def test_root_shelters_what_the_servers_user_cannot_reach(hidden_dir: Path, empty_dir: Path) -> None:
+    with running(hidden_dir):
+        pass
+    with running(hidden_dir) as conninfo:
+        assert setting(conninfo, "data_directory").startswith(f"{empty_dir}/shelter/data-")
+    assert (hidden_dir / "postgres").is_symlink()
+
+
+@only_root
+def test_a_cluster_that_its_user_can_no_longer_reach_is_refused(hidden_dir: Path, data_dir: Path) -> None:
+    shutil.move(data_dir / "postgres", hidden_dir.parent / "postgres")
+    with pytest.raises(EmbeddedPostgresError, match="cannot reach"):
+        EmbeddedPostgres(hidden_dir.parent).start()
+
+
+# Personal data
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT '510101199003078515'::date",
+        "INSERT INTO kept (number) SELECT 1 FROM generate_series(1, 2) -- 510101199003078515",
+        "CREATE TEMPORARY TABLE card (id text UNIQUE); INSERT INTO card SELECT '510101199003078515' FROM (VALUES (1), (2))",
+        "SELECT pg_terminate_backend(pg_backend_pid()), '510101199003078515'",
+    ],
+)
+def test_the_log_quotes_no_statement(data_dir: Path, statement: str) -> None:
+    with running(data_dir) as conninfo, psycopg.connect(conninfo) as connection, pytest.raises(psycopg.Error):
+        connection.execute(statement)
+    assert "510101199003078515" not in logged(data_dir)
+
+
+def test_the_log_quotes_no_parameter(data_dir: Path) -> None:
+    with running(data_dir) as conninfo, psycopg.connect(conninfo) as connection, pytest.raises(psycopg.Error):
+        connection.execute("SELECT %s::text::date", ["510101199003078515"])
+    assert "510101199003078515" not in logged(data_dir)
+
+
+def test_the_log_does_not_quote_the_statement_of_a_killed_backend(data_dir: Path) -> None:
+    with running(data_dir) as conninfo, psycopg.connect(conninfo) as connection:
+        connection.pgconn.send_query(b"SELECT pg_sleep(60), '510101199003078515'")
+        time.sleep(0.2)
+        os.kill(connection.info.backend_pid, signal.SIGKILL)
+        await_log(data_dir, "terminated by signal 9")
+    assert "510101199003078515" not in logged(data_dir)
+
+
+def logged(data_dir: Path) -> str:
+    return "".join(file.read_text() for file in data_dir.glob("postgres/log/*.log"))
+
+
+def await_log(data_dir: Path, text: str) -> None:
+    while text not in logged(data_dir):
+        time.sleep(0.01)

@@ -1,0 +1,353 @@
+"""The reference tables as shipped, by the dossier's sections 1.5, 1.8b, 3.1 and 3.4, and what their loader refuses."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from hub.domain import reference
+from hub.domain.reference import InvalidReferenceTable, Reference, load
+
+BEFORE_SPLIT = date(2025, 11, 5)
+SPLIT = date(2025, 11, 6)
+
+
+@pytest.fixture(scope="module")
+def tables() -> Reference:
+    return load()
+
+
+def count(tables: Reference, province: str, level: str, on: date) -> int:
+    return sum(region.code[:2] == province and region.level == level for region in tables.regions_in_force(on))
+
+
+def test_sichuan_has_21_prefectures_and_183_counties(tables: Reference) -> None:
+    assert count(tables, "51", "prefecture", SPLIT) == 21
+    assert count(tables, "51", "county", SPLIT) == 183
+
+
+def test_chongqing_has_38_counties_before_the_split_and_37_after(tables: Reference) -> None:
+    assert count(tables, "50", "prefecture", SPLIT) == 0
+    assert count(tables, "50", "county", BEFORE_SPLIT) == 38
+    assert count(tables, "50", "county", SPLIT) == 37
+
+
+@pytest.mark.parametrize("code", ["500105", "500112"])
+def test_an_abolished_district_is_in_force_until_the_day_before_the_split(tables: Reference, code: str) -> None:
+    assert tables.region(code, BEFORE_SPLIT) is not None
+    assert tables.region(code, SPLIT) is None
+    assert tables.is_region(code, 20397)
+    assert not tables.is_region(code, 20398)
+
+
+def test_the_new_district_begins_on_the_day_of_the_split(tables: Reference) -> None:
+    assert tables.region("500157", BEFORE_SPLIT) is None
+    assert tables.region("500157", SPLIT).name_zh == "两江新区"
+    assert tables.region("500157", SPLIT).predecessors == ("500105", "500112", "500109")
+    assert not tables.is_region("500157", 20397)
+    assert tables.is_region("500157", 20398)
+
+
+def test_the_split_is_no_rename(tables: Reference) -> None:
+    assert tables.region("500105", BEFORE_SPLIT).successors == ("500157",)
+    assert tables.region("500112", BEFORE_SPLIT).successors == ("500157", "500109")
+    assert tables.region("500109", BEFORE_SPLIT).successors == ("500109", "500157")
+    assert tables.region("500109", SPLIT).predecessors == ("500109", "500112")
+
+
+@pytest.mark.parametrize("town", ["500112133", "500112135", "500112138", "500112140", "500112143"])
+def test_five_towns_moved_to_beibei(tables: Reference, town: str) -> None:
+    assert tables.region(town, BEFORE_SPLIT).parent == "500112"
+    assert tables.region(town, SPLIT).parent == "500109"
+
+
+@pytest.mark.parametrize("town", ["500109006", "500109008", "500109009", "500109104", "500109108"])
+def test_five_units_of_beibei_moved_to_the_new_district(tables: Reference, town: str) -> None:
+    assert tables.region(town, BEFORE_SPLIT).parent == "500109"
+    assert tables.region(town, SPLIT).parent == "500157"
+
+
+@pytest.mark.parametrize("code", ["500199", "510199"])
+def test_test_regions_are_regions_of_no_prefecture(tables: Reference, code: str) -> None:
+    assert tables.region(code, SPLIT).level == "test"
+    assert tables.region(code, SPLIT).parent == code[:2] + "0000"
+
+
+def test_a_card_issued_in_a_former_county_finds_its_region_as_issued(tables: Reference) -> None:
+    assert tables.region("510122", date(2014, 5, 1)).name_zh == "双流县"
+    assert tables.region("510122", date(2014, 5, 1)).successors == ("510116",)
+    assert tables.region("510122", SPLIT) is None
+
+
+def test_one_code_under_two_names_tells_the_name_of_the_day(tables: Reference) -> None:
+    assert tables.region("500110", date(2011, 9, 30)).name_zh == "万盛区"
+    assert tables.region("500110", date(2011, 10, 1)).name_zh == "綦江区"
+
+
+@pytest.mark.parametrize(("on", "epoch_day"), [(date(2011, 10, 1), 15248), (BEFORE_SPLIT, 20397), (SPLIT, 20398)])
+def test_the_fast_question_agrees_with_the_full_one(tables: Reference, on: date, epoch_day: int) -> None:
+    full = {code for code in tables.regions if tables.region(code, on)}
+    assert {code for code in tables.regions if tables.is_region(code, epoch_day)} == full
+
+
+def test_an_unknown_code_is_no_region(tables: Reference) -> None:
+    assert tables.region("510211", SPLIT) is None
+    assert not tables.is_region("510211", 20000)
+    assert not tables.is_region("", 20000)
+
+
+@pytest.mark.parametrize(
+    ("unionpay_code", "region"),
+    [
+        ("6500", "510000"),
+        ("6510", "510100"),
+        ("6530", "500000"),
+        ("6636", "512000"),
+        ("6670", "500101"),
+        ("6690", "500102"),
+        ("6870", "500114"),
+        ("6840", "513401"),
+        ("9999", None),
+    ],
+)
+def test_unionpay_areas_need_a_table_to_tell_the_province(
+    tables: Reference, unionpay_code: str, region: str | None
+) -> None:
+    assert tables.unionpay_region(unionpay_code) == region
+
+
+def test_the_scenario_catalogue_has_the_28_codes_of_the_dossier(tables: Reference) -> None:
+    assert len(tables.scenario_codes) == 28
+    assert tables.scenario("CUL.LIB.BRW", date(2021, 6, 1)).name_zh == "图书借阅"
+    assert tables.scenario("CUL.LIB.BRW", date(2020, 11, 30)) is None
+    assert tables.scenario("CUL.LIB", date(2021, 6, 1)) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "rule", "outcome"),
+    [
+        ("OK", "", "ACCEPT"),
+        ("CARD_UNKNOWN", "A01", "REFER_ISSUER"),
+        ("CARD_NOT_ISSUED", "A02", "DENY"),
+        ("CARD_SEALED", "A02", "DENY"),
+        ("LOST_TEMP", "A02", "DENY"),
+        ("LOST_FORMAL", "A02", "DENY"),
+        ("LOCKED", "A02", "DENY"),
+        ("CANCELLED", "A02", "DENY"),
+        ("PROVISIONAL_BLOCK", "A03", "DENY"),
+        ("NO_AGREEMENT", "A04", "DENY"),
+        ("AGREEMENT_EXPIRED", "A04", "DENY"),
+        ("MEDIUM_NOT_COVERED", "A04", "DENY"),
+        ("TEMP_CARD_LOCAL_ONLY", "A05", "DENY"),
+    ],
+)
+def test_reasons_name_their_rule_and_outcome(tables: Reference, code: str, rule: str, outcome: str) -> None:
+    assert (tables.reason(code).rule, tables.reason(code).outcome) == (rule, outcome)
+
+
+def test_every_refusal_advises_the_holder_in_both_languages(tables: Reference) -> None:
+    assert all(reason.advice_zh and reason.advice_en for reason in tables.reasons.values() if reason.rule)
+
+
+def test_policy_is_by_province_and_day(tables: Reference) -> None:
+    assert tables.policy("tempLossDays", "51", SPLIT).number == 7
+    assert tables.policy("formalLossReleasable", "51", SPLIT).flag is True
+    assert tables.policy("tempCardCrossRegion", "50", SPLIT).flag is False
+    assert tables.policy("elderTransitQuotaUnits", "50", date(2025, 8, 31)) is None
+    assert tables.policy("elderTransitQuotaUnits", "50", date(2025, 9, 1)).number == 1200
+    assert tables.policy("initialSocialPin", "51", SPLIT).value == ""
+    assert tables.policy("tempLossDays", "52", SPLIT) is None
+
+
+def agreement(tables: Reference, agreement_id: str, on: date) -> reference.Agreement:
+    (found,) = [
+        row
+        for row in tables.agreements
+        if row.agreement_id == agreement_id and row.valid_from <= on and (row.valid_to is None or on < row.valid_to)
+    ]
+    return found
+
+
+def test_in_2021_sichuan_libraries_take_only_the_e_cards_of_chongqing(tables: Reference) -> None:
+    hosts = agreement(tables, "LIB-SC-HOSTS", date(2021, 6, 1))
+    assert (hosts.issuer_provinces, hosts.serving_provinces) == ({"50"}, {"51"})
+    assert hosts.scenarios == {"CUL.LIB.IN", "CUL.LIB.BRW", "CUL.LIB.RET"}
+    assert hosts.media == {"ECARD_QR", "ECARD_SHOW", "ECARD_LOGIN"}
+
+
+def test_in_2021_chongqing_library_takes_cards_and_e_cards_of_sichuan(tables: Reference) -> None:
+    hosts = agreement(tables, "LIB-CQ-HOSTS", date(2021, 6, 1))
+    assert (hosts.issuer_provinces, hosts.serving_provinces) == ({"51"}, {"50"})
+    assert hosts.media == {"CONTACT", "CONTACTLESS", "ECARD_QR", "ECARD_SHOW", "ECARD_LOGIN"}
+
+
+def test_from_2022_libraries_take_plastic_both_ways_and_identity_cards(tables: Reference) -> None:
+    plastic_too = {"CONTACT", "CONTACTLESS", "ECARD_QR", "ECARD_SHOW", "ECARD_LOGIN", "ID_CARD"}
+    assert agreement(tables, "LIB-SC-HOSTS", date(2022, 4, 23)).media == plastic_too
+    assert agreement(tables, "LIB-CQ-HOSTS", date(2022, 4, 23)).media == plastic_too
+
+
+def test_library_regions_grow_to_both_provinces(tables: Reference) -> None:
+    assert agreement(tables, "LIB-SC-HOSTS", date(2025, 1, 13)).serving_regions == ("5101",)
+    assert len(agreement(tables, "LIB-SC-HOSTS", date(2025, 1, 14)).serving_regions) == 15
+    assert agreement(tables, "LIB-SC-HOSTS", date(2025, 12, 2)).serving_regions == ()
+    assert len(agreement(tables, "LIB-CQ-HOSTS", date(2022, 4, 23)).serving_regions) == 9
+    assert agreement(tables, "LIB-CQ-HOSTS", date(2025, 1, 14)).serving_regions == ()
+
+
+@pytest.mark.parametrize(
+    ("on", "version"),
+    [
+        (date(2022, 4, 22), 1),
+        (date(2022, 4, 23), 2),
+        (date(2025, 1, 13), 2),
+        (date(2025, 1, 14), 3),
+        (date(2025, 12, 1), 3),
+        (date(2025, 12, 2), 4),
+    ],
+)
+def test_each_library_version_ends_when_the_next_begins(tables: Reference, on: date, version: int) -> None:
+    assert agreement(tables, "LIB-SC-HOSTS", on).version == version
+    assert agreement(tables, "LIB-CQ-HOSTS", on).version == version
+
+
+def test_from_2025_the_ordinances_cover_both_directions(tables: Reference) -> None:
+    in_force = [row for row in tables.agreements if row.valid_from == date(2025, 1, 1)]
+    assert all(row.issuer_provinces == row.serving_provinces == {"50", "51"} for row in in_force)
+    assert frozenset().union(*(row.scenarios for row in in_force)) == {
+        *("TRA.BUS", "TRA.MET", "CUL.MUS", "TOU.GATE", "FND.PAY", "GOV.ID", "GOV.CASE"),
+        *("MED.OP", "MED.CHR", "MED.IP", "MED.RX", "MED.REG", "HR.EMP", "HR.PAY", "HR.CERT", "HR.SUB"),
+        *("CARD.LOSS", "CARD.APPLY", "CARD.ACT", "CARD.REPL"),
+    }
+
+
+def test_cross_province_transit_is_contactless_without_concession(tables: Reference) -> None:
+    transit = agreement(tables, "ORD-TRANSIT", date(2025, 1, 1))
+    assert transit.media == {"CONTACTLESS"}
+    assert transit.concession == "NONE"
+
+
+def test_transit_code_interoperates_from_december_2020_with_chengdu(tables: Reference) -> None:
+    assert agreement(tables, "QR-SC-HOSTS", date(2020, 12, 1)).serving_regions == ("5101",)
+    assert agreement(tables, "QR-CQ-HOSTS", date(2020, 12, 1)).serving_regions == ()
+
+
+def test_chongqing_elder_concession_is_local(tables: Reference) -> None:
+    elder = agreement(tables, "ELDER-CQ-LOCAL", date(2025, 9, 1))
+    assert elder.issuer_provinces == elder.serving_provinces == {"50"}
+
+
+def test_the_tables_are_loaded_once(tables: Reference) -> None:
+    assert load() is tables
+
+
+REGIONS = """# made for a test
+code,name_zh,name_en,level,parent,valid_from,valid_to,predecessors,successors
+500000,重庆市,Chongqing,province,,1997-06-18,,,
+510000,四川省,Sichuan,province,,1983-01-01,,,
+500110,万盛区,,county,500000,1997-06-18,2011-10-01,,500110
+500110,綦江区,,county,500000,2011-10-01,,500110,
+"""
+AREAS = "unionpay_code,region,valid_from,valid_to\n6530,500000,1997-06-18,\n"
+SCENARIOS = "code,group,name_zh,name_en,valid_from,valid_to\nTRA.BUS,TRA,公交乘车,Bus ride,2020-12-01,\n"
+REASONS = "code,rule,outcome,text_zh,text_en,advice_zh,advice_en\nLOCKED,A02,DENY,锁定,Locked,解锁,Unlock\n"
+POLICY = "parameter,province,value,valid_from,valid_to,evidence\ntempLossDays,51,7,2020-12-01,,[S22]\n"
+AGREEMENTS = """agreement_id,scenarios,issuer_provinces,serving_provinces,serving_regions,venues,media,concession,\
+settlement,legal_basis,valid_from,valid_to,source
+BUS,TRA.*,50,51,,,CONTACTLESS,NONE,NONE,条例,2025-01-01,2026-01-01,[S10]
+BUS,TRA.BUS,50,51,51,,,NONE,NONE,条例,2026-01-01,,[S10]
+"""
+SMALL_TABLES = {
+    "regions.csv": REGIONS,
+    "unionpay_areas.csv": AREAS,
+    "scenarios.csv": SCENARIOS,
+    "reasons.csv": REASONS,
+    "policy.csv": POLICY,
+    "agreements.csv": AGREEMENTS,
+}
+
+
+def write(directory: Path, changed: dict[str, str] | None = None) -> Path:
+    for name, content in (SMALL_TABLES | (changed or {})).items():
+        (directory / name).write_text(content, encoding="utf-8")
+    return directory
+
+
+def test_small_tables_load_from_a_directory(tmp_path: Path) -> None:
+    small = load(write(tmp_path))
+    assert small.region("500110", date(2011, 9, 30)).name_zh == "万盛区"
+    assert [row.version for row in small.agreements] == [1, 2]
+    assert small.agreements[0].scenarios == {"TRA.BUS"}
+
+
+def test_the_digest_changes_with_any_byte(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    one = load(write(tmp_path / "one"))
+    other = load(write(tmp_path / "other", {"reasons.csv": REASONS.replace("解锁", "解锁。")}))
+    assert len(one.digest) == 64
+    assert one.digest != other.digest
+
+
+@pytest.mark.parametrize(
+    ("table", "old", "new", "refusal"),
+    [
+        ("regions.csv", "2011-10-01,,500110,", "2011-09-30,,500110,", "line 6, valid_from: OVERLAP"),
+        ("regions.csv", "2011-10-01,,500110,", "2011-10-02,,500110,", "line 6, valid_from: GAP"),
+        ("regions.csv", "2011-10-01,,500110\n", ",,500110\n", "line 6, valid_from: OVERLAP"),
+        ("regions.csv", "1997-06-18,2011-10-01", "2011-10-01,2011-10-01", "line 5, valid_to: NOT_AFTER_VALID_FROM"),
+        ("regions.csv", "county,500000,1997", "county,500100,1997", "line 5, parent: UNKNOWN"),
+        ("regions.csv", "county,500000,1997", "county,,1997", "line 5, parent: UNKNOWN"),
+        ("regions.csv", "county,500000,1997-06-18", "county,500000,1996-06-18", "line 5, parent: NOT_IN_FORCE"),
+        ("regions.csv", ",,500110\n", ",,500119\n", "line 5, successors: UNKNOWN"),
+        ("regions.csv", "500110,綦江区", "50011,綦江区", "line 6, code: SHAPE"),
+        ("regions.csv", "county", "street", "line 5, level: UNKNOWN"),
+        ("regions.csv", "1983-01-01", "1983-02-30", "line 4, valid_from: NO_SUCH_DAY"),
+        ("regions.csv", "1983-01-01", "19830101", "line 4, valid_from: SHAPE"),
+        ("regions.csv", "code,name_zh", "code,name", "line 2, header: COLUMNS"),
+        ("regions.csv", "四川省,Sichuan", "四川省", "line 4, row: CELLS"),
+        ("unionpay_areas.csv", "500000", "500100", "line 2, region: UNKNOWN"),
+        ("scenarios.csv", "TRA.BUS,TRA", "TRA.BUS,CUL", "line 2, code: SHAPE"),
+        ("reasons.csv", "DENY", "NO", "line 2, outcome: UNKNOWN"),
+        ("reasons.csv", "解锁,Unlock\n", "解锁,Unlock\nLOCKED,A02,DENY,锁,L,,\n", "line 3, code: DUPLICATE"),
+        ("policy.csv", ",51,7", ",52,7", "line 2, province: UNKNOWN"),
+        ("policy.csv", "[S22]", "", "line 2, evidence: EMPTY"),
+        ("agreements.csv", "TRA.BUS", "TRA.MET", "line 3, scenarios: UNKNOWN"),
+        ("agreements.csv", "TRA.*", "CUL.*", "line 2, scenarios: UNKNOWN"),
+        ("agreements.csv", "TRA.*", "TRA.*;", "line 2, scenarios: EMPTY_ITEM"),
+        ("agreements.csv", "50,51,51,", "52,51,51,", "line 3, issuer_provinces: UNKNOWN"),
+        ("agreements.csv", "50,51,51,", "50,,51,", "line 3, serving_provinces: EMPTY"),
+        ("agreements.csv", "50,51,51,", "50,51,5001,", "line 3, serving_regions: UNKNOWN"),
+        ("agreements.csv", "CONTACTLESS", "RADIO", "line 2, media: UNKNOWN"),
+        ("agreements.csv", "2026-01-01,,", "2025-12-31,,", "line 3, valid_from: OVERLAP"),
+        ("agreements.csv", "2026-01-01,,", "2026-01-02,,", "line 3, valid_from: GAP"),
+    ],
+)
+def test_a_table_that_contradicts_itself_is_refused(
+    tmp_path: Path, table: str, old: str, new: str, refusal: str
+) -> None:
+    assert old in SMALL_TABLES[table]
+    write(tmp_path, {table: SMALL_TABLES[table].replace(old, new, 1)})
+    with pytest.raises(InvalidReferenceTable) as refused:
+        load(tmp_path)
+    assert str(refused.value) == f"{table} {refusal}"
+
+
+def test_a_missing_table_is_refused(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "policy.csv").unlink()
+    with pytest.raises(InvalidReferenceTable, match=r"policy.csv line 0, file: MISSING"):
+        load(tmp_path)
+
+
+def test_a_table_in_gb18030_is_refused(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "regions.csv").write_bytes(REGIONS.encode("gb18030"))
+    with pytest.raises(InvalidReferenceTable, match=r"regions.csv line 0, file: NOT_UTF_8"):
+        load(tmp_path)
+
+
+def test_shipped_tables_say_their_source_first() -> None:
+    shipped = sorted(Path(reference.__file__).parent.glob("*.csv"))
+    assert len(shipped) == 6
+    assert all(path.read_text(encoding="utf-8").startswith(f"# {path.name}: ") for path in shipped)
