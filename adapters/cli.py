@@ -2,6 +2,7 @@
 
 import typer
 
+from adapters.chongqing.command import chongqing
 from adapters.sichuan.command import sichuan
 
 app = typer.Typer(
@@ -9,11 +10,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.command()(sichuan)
-
-
-@app.callback()
-def province_adapter() -> None:
-    """Keeps every command under its own name, also while there is only one."""
+app.command()(chongqing)
 
 
 def main() -> None:

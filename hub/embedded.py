@@ -23,6 +23,7 @@ from hub.embedded_cluster import (
     Cluster,
     EmbeddedPostgresError,
     alone,
+    delete_cluster,
     locks,
     open_cluster,
     open_sockets,
@@ -30,13 +31,14 @@ from hub.embedded_cluster import (
     socket_path,
 )
 
-__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "running", "stop_any"]
+__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "discard", "running", "stop_any"]
 
 SILENCE_PATIENCE_S = 30
 # Replaying max_wal_size after a crash takes minutes on a slow disk, and the server says so while it does.
 RECOVERY_PATIENCE_S = 600
-# Fast, then immediate, of which the next start recovers.
-STOP_STEPS = ((signal.SIGINT, 60), (signal.SIGQUIT, 15))
+FAST_STOP_PATIENCE_S = 60
+# An immediate stop saves nothing first; the next start recovers.
+IMMEDIATE_STOP_PATIENCE_S = 15
 
 
 class EmbeddedPostgres:
@@ -58,8 +60,8 @@ class EmbeddedPostgres:
         Starts the server or attaches to the one that runs. After a failure `stop` ends what was started.
         """
         try:
-            with alone(_lock_file(self._data_dir)):
-                return self._await_answer(open_cluster(self._data_dir))
+            with alone(_lock_file(self._data_dir)) as lock:
+                return self._await_answer(open_cluster(self._data_dir, lock))
         except OSError as error:
             raise EmbeddedPostgresError(f"PostgreSQL in {self._data_dir} cannot be started: {error}") from error
 
@@ -73,10 +75,10 @@ class EmbeddedPostgres:
 
     def _await_answer(self, cluster: Cluster) -> str:
         sockets = open_sockets(cluster.path)
-        conninfo = make_conninfo(host=str(sockets), port=SETTINGS["port"], user="hub", dbname="hub", connect_timeout=5)
+        conninfo = _conninfo(sockets)
         began_s = time.monotonic()
         launched: psutil.Popen | None = None
-        while (answer := PGconn.ping(conninfo.encode())) != Ping.OK:
+        while (answer := _ping(conninfo)) != Ping.OK:
             patience_s = RECOVERY_PATIENCE_S if answer == Ping.REJECT else SILENCE_PATIENCE_S
             if launched is None and (claim := _claim(cluster.path)) is not None:
                 launched = self._postmaster = _launch(cluster, sockets, claim)
@@ -111,14 +113,35 @@ def stop_any(data_dir: Path) -> bool:
     if not cluster.exists():
         return False
     with alone(_lock_file(data_dir)):
-        postmaster = _postmaster(_processes(cluster))
-        if postmaster is not None:
+        processes = _processes(cluster)
+        if (postmaster := _postmaster(processes)) is not None:
             _shut_down(postmaster, socket_path(cluster))
-        return postmaster is not None
+        else:
+            _kill(processes)
+        return processes != []
+
+
+def discard(data_dir: Path) -> None:
+    """Stop the server of a data directory and delete its cluster, wherever that lies."""
+    stop_any(data_dir)
+    if (path_of(data_dir) / "postmaster.pid").exists():
+        # A killed server leaves shared memory and a socket, which only its successor clears away.
+        with suppress(EmbeddedPostgresError), running(data_dir):
+            pass
+    delete_cluster(data_dir)
 
 
 def _lock_file(data_dir: Path) -> Path:
     return data_dir / "postgres.lock"
+
+
+def _conninfo(sockets: Path) -> str:
+    return make_conninfo(host=str(sockets), port=SETTINGS["port"], user="hub", dbname="hub", connect_timeout=5)
+
+
+def _ping(conninfo: str) -> Ping:
+    """OK from a server that serves, REJECT from one that recovers or stops, else NO_RESPONSE."""
+    return Ping(PGconn.ping(conninfo.encode()))
 
 
 def _claim(cluster: Path) -> int | None:
@@ -185,9 +208,13 @@ def _end_orphans(cluster: Path) -> None:
 
 def _shut_down(postmaster: psutil.Process, sockets: Path) -> None:
     """End the server and all its processes, in order if it lets itself be ended so."""
+    steps = [(signal.SIGINT, FAST_STOP_PATIENCE_S), (signal.SIGQUIT, IMMEDIATE_STOP_PATIENCE_S)]
+    # A fast stop that meets the recovery of PostgreSQL 18.6 was seen to hang.
+    if _ping(_conninfo(sockets)) != Ping.OK:
+        del steps[0]
     with suppress(psutil.NoSuchProcess):
         family = [postmaster, *postmaster.children()]
-        for step, patience_s in STOP_STEPS:
+        for step, patience_s in steps:
             postmaster.send_signal(step)
             give_up_s = time.monotonic() + patience_s
             while not all(map(_has_ended, family)) and time.monotonic() < give_up_s:

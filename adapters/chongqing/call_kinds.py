@@ -5,6 +5,7 @@ centre tells of cards it issued before it spoke to the hub, and 应用锁定/应
 whose calls are not published. 获取批次号, 交费登记 and the queries change no card and have no event.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -40,6 +41,9 @@ _CANCELLATIONS: Final = {
     "重复": life.CANCELLATION_REASON_DUPLICATE, "迁出": life.CANCELLATION_REASON_MOVED_OUT,
     "差错": life.CANCELLATION_REASON_ERROR, "本人申请": life.CANCELLATION_REASON_HOLDER_REQUEST,
 }  # fmt: skip
+# Reasons are codes in the exchange: free text may name a person, and the journal may not.
+_LOCKS: Final = {"风险": "RISK", "法院": "COURT", "数据争议": "DATA_DISPUTE", "密码锁定": "PIN_EXHAUSTED"}
+_REASON_CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _FAILED_STEPS: Final = {
     "": life.PRODUCTION_STEP_UNSPECIFIED, "银行": life.PRODUCTION_STEP_BANK, "卡": life.PRODUCTION_STEP_CARD,
 }  # fmt: skip
@@ -96,7 +100,7 @@ def _production_return_row(fields: Fields) -> Kinds:
         succeeded=failed_step == life.PRODUCTION_STEP_UNSPECIFIED,
         batch_no=need(fields, "批次号"),
         failed_step=failed_step,
-        reason_code=fields.get("失败原因", "")[:64],
+        reason_code=_failure_reason(fields.get("失败原因", "")),
         issued_on=iso_date(fields, "发卡日期"),
         expires_on=iso_date(fields, "卡有效期"),
         generation=choice(fields, "规范版本", _GENERATIONS, "3.00"),
@@ -107,8 +111,12 @@ def _production_return_row(fields: Fields) -> Kinds:
     return [Event(production_returned=returned)]
 
 
+def _failure_reason(text: str) -> str:
+    return text if not text or _REASON_CODE.fullmatch(text) else "OTHER"
+
+
 def _activation(fields: Fields) -> Kinds:
-    old = fields.get("旧卡号", "")
+    old = fields.get("旧卡号", "").upper()
     handed_over = life.CardHandedOver(channel=channel(fields), by_proxy=is_yes(fields, "代领"))
     activated = life.SocialFunctionActivated(
         channel=channel(fields),
@@ -138,18 +146,17 @@ def _cancellation(fields: Fields) -> Kinds:
 
 
 def _lock(fields: Fields) -> Kinds:
-    return [Event(app_locked=life.AppLocked(reason_code=need(fields, "锁定原因")))]
+    return [Event(app_locked=life.AppLocked(reason_code=choice(fields, "锁定原因", _LOCKS)))]
 
 
-def _unlock(fields: Fields) -> Kinds:
-    return [Event(app_unlocked=life.AppUnlocked(reason_code=fields.get("解锁原因", "")))]
+def _unlock(_fields: Fields) -> Kinds:
+    return [Event(app_unlocked=life.AppUnlocked())]
 
 
 def _registration(fields: Fields) -> Kinds:
-    letters = choice(fields, "卡状态", STATUS_OF_LETTERS)
     until = fields.get("有效期至") and instant(local_time(fields, "有效期至", "%Y%m%d%H%M%S"))
     registered = life.CardRegistered(
-        status=letters,
+        status=choice(fields, "卡状态", STATUS_OF_LETTERS),
         generation=choice(fields, "规范版本", _GENERATIONS),
         card_kind=choice(fields, "卡类别", _CARD_KINDS, "正式卡"),
         issued_on=iso_date(fields, "发卡日期"),

@@ -8,6 +8,7 @@ whether the fact is recorded. Code 12 (name differs) is never given: the hub hol
 
 import asyncio
 import logging
+import traceback
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Final
@@ -52,8 +53,9 @@ class CardDesk:
         except CallRefused as refusal:
             reply = NativeReply(refusal.code, refusal.text)
         except Exception as error:
-            # The text of an unforeseen error may quote the call, so only its kind goes to the log.
-            log.error("a call failed: %s", type(error).__name__)
+            # The text of an unforeseen error may quote the call, so only its kind and its place go to the log.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            log.error("a call failed: %s at %s:%s", type(error).__name__, place.filename, place.lineno)
             reply = NativeReply(ReplyCode.OTHER, "系统错误")
         self.replies[reply.code] += 1
         return encode_reply(reply)

@@ -18,7 +18,7 @@ from adapters.chongqing.service import web_app
 from adapters.chongqing.translate_call import FEED as CARD_FEED
 from adapters.chongqing.translate_usage import FEED as USAGE_FEED
 from adapters.chongqing.usage_intake import UsageIntake
-from adapters.kit import AdapterError, FeedSender, HubConnection, Outbox, mutual_tls
+from adapters.kit import AdapterError, FeedSender, HubConnection, Outbox, continue_feeds, listen_address, mutual_tls
 
 FEEDS = (CARD_FEED, USAGE_FEED)
 
@@ -47,14 +47,22 @@ def load_secret(path: Path) -> bytes:
 
 
 async def serve(
-    listen: str, hubs: Sequence[str], tls: tuple[Path, Path, Path], data_dir: Path, inbox_dir: Path, ack_dir: Path
+    listen: str,
+    connection: HubConnection,
+    data_dir: Path,
+    inbox_dir: Path,
+    ack_dir: Path,
+    continue_at: Sequence[str] = (),
 ) -> None:
-    """Serves calls on *listen* and files from *inbox_dir* until stopped; *tls* is CA, certificate and key."""
-    host, _, port = listen.rpartition(":")
-    connection = HubConnection(hubs, mutual_tls(*tls))
+    """Serves calls on *listen* (host:port) and files from *inbox_dir* until stopped.
+
+    Raises AdapterError when it cannot begin.
+    """
+    host, port = listen_address(listen)
     secret = load_secret(data_dir / "keys" / "card-service.secret")
-    ack_dir.mkdir(parents=True, exist_ok=True)
-    outbox, ledger = Outbox(data_dir / "outbox.sqlite"), Ledger(data_dir / "ledger.sqlite")
+    outbox = Outbox(data_dir / "outbox.sqlite")
+    continue_feeds(outbox, FEEDS, continue_at)
+    ledger = Ledger(data_dir / "outbox.sqlite")
     cards, usage = (FeedSender(outbox, connection, feed) for feed in FEEDS)
     inbox = Inbox(inbox_dir, UsageIntake(outbox, ledger, ack_dir))
     app = web_app(CardDesk(secret, ledger, connection, cards), inbox, usage, connection)
@@ -62,22 +70,11 @@ async def serve(
     # nobody knows should not go on being taken.
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(task) for task in (cards.run(), usage.run(), inbox.run())]
-        await uvicorn.Server(uvicorn.Config(app, host=host, port=int(port))).serve()
+        await uvicorn.Server(uvicorn.Config(app, host=host, port=port, access_log=False)).serve()
         for task in tasks:
             task.cancel()
     await connection.close()
     ledger.close()
-    outbox.close()
-
-
-def continue_feeds(data_dir: Path, orders: Sequence[str]) -> None:
-    """Carries out --continue-at orders FEED=NUMBER; raises typer.BadParameter."""
-    outbox = Outbox(data_dir / "outbox.sqlite")
-    for order in orders:
-        feed, _, number = order.partition("=")
-        if feed not in FEEDS or not number.isdecimal() or int(number) < 1:
-            raise typer.BadParameter(f"{order}: FEED=NUMBER, FEED = {' | '.join(FEEDS)}")
-        outbox.continue_at(feed, int(number))
     outbox.close()
 
 
@@ -93,19 +90,19 @@ def chongqing(
     ack_dir: Annotated[
         Path, typer.Option(help="回执文件目录。Directory the acknowledgement files are written to.")
     ] = Path("data/chongqing/ack"),
-    data_dir: Annotated[
-        Path, typer.Option(help="数据目录：待发库、台账、密钥。Directory of outbox, ledger and secret.")
-    ] = Path("data/chongqing"),
+    data_dir: Annotated[Path, typer.Option(help="数据目录：待发库、密钥。Directory of outbox and secret.")] = Path(
+        "data/chongqing"
+    ),
     continue_at: Annotated[
         list[str] | None,
         typer.Option(help="待发库丢失后从此号续发，FEED=NUMBER。Number on from here after the outbox was lost."),
     ] = None,
 ) -> None:
-    """重庆侧适配器：接收卡管系统调用与用卡日文件，登记后转发交换枢纽。Gateway for Chongqing's card and transit systems."""
+    """重庆侧适配器：接收卡管系统调用与用卡日文件，登记后转发交换枢纽。Gateway of Chongqing."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
-        continue_feeds(data_dir, continue_at or [])
-        asyncio.run(serve(listen, hub, (ca, cert, key), data_dir, inbox, ack_dir))
+        connection = HubConnection(hub, mutual_tls(ca, cert, key))
+        asyncio.run(serve(listen, connection, data_dir, inbox, ack_dir, continue_at or ()))
     except AdapterError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error

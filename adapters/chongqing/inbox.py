@@ -10,6 +10,7 @@ it again, which changes nothing.
 """
 
 import asyncio
+import itertools
 import logging
 from collections import Counter
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from adapters.chongqing.usage_file import is_usage_file_name
-from adapters.chongqing.usage_intake import Outcome, UsageIntake
+from adapters.chongqing.usage_intake import UsageIntake
 
 LOOK_AGAIN_S: Final = 1.0
 # What cannot be read or written now (a full disk) is not cured by trying every second.
@@ -65,24 +66,20 @@ class Inbox:
     def _take(self, path: Path) -> None:
         if not is_usage_file_name(path.name):
             log.warning("a file whose name is not that of a usage file was put aside")
-            self._move(path, self._rejected, path.stem)
-            self.counters["rejected"] += 1
+            self._reject(path)
             return
         outcome = self._intake.take(path, datetime.now(UTC))
-        self._move_outcome(path, outcome)
-
-    def _move_outcome(self, path: Path, outcome: Outcome) -> None:
         if outcome.refusal:
             log.warning("file %s refused: %s %s", path.name, outcome.refusal.code, outcome.refusal.text)
-            self._move(path, self._rejected, path.stem)
-            self.counters["rejected"] += 1
+            self._reject(path)
             return
         path.replace(self._done / f"{path.stem}_{outcome.version}.dat")
         self.counters["taken"] += 1
         self.counters["new_events"] += outcome.new_events
         self.counters["refused_lines"] += outcome.refused_lines
 
-    def _move(self, path: Path, folder: Path, stem: str) -> None:
-        """Moves a refused file, keeping those of the same name that were refused before."""
-        number = sum(1 for _ in folder.glob(f"{stem}*"))
-        path.rename(folder / (f"{stem}.{number}.dat" if number else f"{stem}.dat"))
+    def _reject(self, path: Path) -> None:
+        """Puts a refused file aside, keeping those of the same name that were refused before."""
+        names = (f"{path.stem}.{number}.dat" if number else path.name for number in itertools.count())
+        path.rename(next(self._rejected / name for name in names if not (self._rejected / name).exists()))
+        self.counters["rejected"] += 1

@@ -1,9 +1,10 @@
 """What the adapter must still know of facts that have left its outbox: under which number each was sent.
 
 A correction or a reversal names the event it changes, a re-sent file is compared with the one before, and a 流水号 that
-comes again must come with the same call. So one SQLite file keeps, for good, a fingerprint of each fact's identity, a
-fingerprint of what it said, and its sequence; never the fact itself, which names a person. It is written after the
-outbox: what a crash keeps out of it is found again when the same file is read again, because source keys do not change.
+comes again must come with the same call. So a fingerprint of each fact's identity, a fingerprint of what it said, and
+its sequence are kept for good; never the fact itself, which names a person. The tables stand in the outbox's own file,
+so that neither is lost or restored without the other. They are written after the outbox: what a crash keeps out of
+them is found again when the same file is read again, because source keys do not change.
 """
 
 import sqlite3
@@ -44,9 +45,7 @@ class Ledger:
     """The facts, files and calls that were taken; safe to use from several threads."""
 
     def __init__(self, path: Path) -> None:
-        """Opens the file at *path*, making it on first use with access for its owner only."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
+        """Opens the tables in the outbox's file at *path*, which the outbox has made."""
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, check_same_thread=False)
         # FULL: a file leaves the inbox on the strength of what is written here.

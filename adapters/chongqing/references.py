@@ -43,14 +43,17 @@ def card_ref(province: str, kind: CardIdentifierKind.ValueType, value: str) -> C
 
 
 def person_ref(social_security_no: str) -> PersonRef:
-    """Names a person by 社会保障号码: letters first mean a passport, a leading 9 a foreigner's permanent residence."""
+    """Names a person by 社会保障号码; digits are taken for a resident ID, as the other province's adapter does.
+
+    Letters first mean a foreigner: fifteen characters an old permanent residence, more a number made of a passport.
+    """
     number = social_security_no.upper()
-    if number[:1].isalpha():
-        kind = IdType.ID_TYPE_PASSPORT
-    elif number.startswith("9") and len(number) == 18:
+    if not number[:1].isalpha():
+        kind = IdType.ID_TYPE_RESIDENT_ID
+    elif len(number) == 15:
         kind = IdType.ID_TYPE_FOREIGN_PERMANENT_RESIDENT
     else:
-        kind = IdType.ID_TYPE_RESIDENT_ID
+        kind = IdType.ID_TYPE_OTHER
     return PersonRef(id_type=kind, clear=number)
 
 

@@ -68,8 +68,8 @@ def card_of(call: NativeCall) -> CardRef | None:
     return _card(need(call.fields, "所属区县")[:2], call.fields)
 
 
-def is_request(fields: Fields) -> bool:
-    """Tells whether the call was taken in another province than the card's, so that the issuer has yet to speak."""
+def _is_request(fields: Fields) -> bool:
+    # Taken in another province than the card's: the issuer has yet to speak.
     return _region(fields, "受理地")[:2] != _region(fields, "所属区县")[:2]
 
 
@@ -77,7 +77,7 @@ def _kinds(operation: Operation, fields: Fields) -> Kinds:
     issuing_province = _region(fields, "所属区县")[:2]
     if issuing_province not in ("50", "51"):
         raise MalformedCall("所属区县不在川渝")
-    if operation.loss_type and is_request(fields):
+    if operation.loss_type and _is_request(fields):
         request = LossRequestSubmitted(
             loss_type=operation.loss_type,
             accepted_at_region=need(fields, "受理地"),
@@ -87,7 +87,7 @@ def _kinds(operation: Operation, fields: Fields) -> Kinds:
         return [Event(loss_request_submitted=request)]
     if issuing_province != CHONGQING:
         raise IssuerOnly("非本省发卡，须由发卡地办理")
-    if need(fields, "操作") == "解除挂失" and is_request(fields):
+    if need(fields, "操作") == "解除挂失" and _is_request(fields):
         raise IssuerOnly("解除挂失须在发卡地办理")
     return operation.build(fields)
 

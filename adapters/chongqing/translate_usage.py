@@ -77,7 +77,8 @@ def _envelope(record: UsageRecord, header: FileHeader, line_no: int) -> Event:
         service_region=region_of_area(record.svc_city) or "",
         medium=Medium.MEDIUM_CONTACTLESS if is_transit else Medium.MEDIUM_CONTACT,
         venue_code="" if is_transit else _venue(record),
-        amount_fen=0 if is_transit else record.fare_paid_fen,
+        # Trips and fines have amounts of their own.
+        amount_fen=0 if is_transit or record.txn_type == "22" else record.fare_paid_fen,
     )
     if record.biz_date != record.txn_at.date():
         envelope.business_date = record.biz_date.isoformat()

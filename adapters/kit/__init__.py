@@ -4,6 +4,7 @@
     sender.py      streams one feed from the outbox to the hub, and resumes
     connection.py  mutual TLS to one of several hub edges; asks for a card
     refusal.py     reads why the hub said no
+    options.py     what the commands read alike
     errors.py      what an operator has to mend
 
 An adapter needs no more than these three, from one event loop:
@@ -25,6 +26,7 @@ from adapters.kit.errors import (
     OutboxLost,
     SequenceConflict,
 )
+from adapters.kit.options import OptionUnreadable, continue_feeds, listen_address
 from adapters.kit.outbox import FeedState, Outbox
 from adapters.kit.refusal import Refusal
 from adapters.kit.sender import FeedSender
@@ -38,9 +40,12 @@ __all__ = [
     "HubBehind",
     "HubConnection",
     "HubUnreachable",
+    "OptionUnreadable",
     "Outbox",
     "OutboxLost",
     "Refusal",
     "SequenceConflict",
+    "continue_feeds",
+    "listen_address",
     "mutual_tls",
 ]

@@ -7,9 +7,10 @@ number. Those stop the feed, with a state an operator can read.
 """
 
 import asyncio
+import contextlib
 import logging
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 
 import grpc
@@ -51,7 +52,8 @@ class FeedSender:
         # The latest quarantined sequences with the rules they break, for status pages and native replies.
         self.quarantined: dict[int, list[str]] = {}
         self._acknowledged = outbox.state(feed).acknowledged_sequence
-        self._in_flight = 0
+        # Sizes of the batches the hub has not answered yet.
+        self._in_flight: deque[int] = deque()
         self._stopped = False
         self._arrived = asyncio.Event()
         self._progress = asyncio.Condition()
@@ -109,7 +111,7 @@ class FeedSender:
             feed = await self._connection.feeds.GetFeed(GetFeedRequest(feed=self.feed), timeout=CALL_TIMEOUT_S)
             await asyncio.to_thread(self._outbox.resume, self.feed, feed.next_sequence)
             await self._advance(feed.next_sequence - 1)
-            self._in_flight = 0
+            self._in_flight.clear()
             window = asyncio.Semaphore(WINDOW_BATCHES)
             call = self._connection.feeds.StreamEvents(self._batches(feed.next_sequence, window))
             self.state = "sending"
@@ -135,37 +137,38 @@ class FeedSender:
                 await self._wait_for_more()
             assert rows[0][0] == sequence, "the outbox has a hole"
             self.counters["sent"] += len(rows)
-            self._in_flight += 1
+            self._in_flight.append(len(rows))
             events = [Event.FromString(event) for _, event in rows]
             yield StreamEventsRequest(feed=self.feed, first_sequence=sequence, events=events)
             sequence += len(rows)
 
     async def _wait_for_more(self) -> None:
-        try:
-            await asyncio.wait_for(self._arrived.wait(), LOOK_AGAIN_S)
-        except TimeoutError:
-            return
+        # Not wait_for, here or below: Python 3.11's can swallow the cancellation that ends the sender.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_AGAIN_S):
+                await self._arrived.wait()
         self._arrived.clear()
 
     async def _read(
         self, call: "grpc.aio.StreamStreamCall[StreamEventsRequest, StreamEventsResponse]"
     ) -> StreamEventsResponse | None:
         try:
-            answer = await asyncio.wait_for(call.read(), QUIET_S)
+            async with asyncio.timeout(QUIET_S):
+                answer = await call.read()
         except TimeoutError:
             if self._in_flight:
                 raise Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "NO_ANSWER") from None
             return None
         if isinstance(answer, StreamEventsResponse):
-            self._in_flight -= 1
             return answer
         # The hub ended the stream, as one that is being stopped does.
         raise Refusal(grpc.StatusCode.UNAVAILABLE, "STREAM_ENDED")
 
     async def _take(self, answer: StreamEventsResponse) -> None:
+        size = self._in_flight.popleft()
         if answer.HasField("refused"):
             refusal = from_status(answer.refused)
-            self.counters["refused"] += 1
+            self.counters["refused"] += size
             if refusal.reason == "SEQUENCE_CONFLICT":
                 raise SequenceConflict(f"conflict at {refusal.metadata.get('sequence', answer.first_sequence)}")
             raise refusal
@@ -177,7 +180,7 @@ class FeedSender:
             self.quarantined[notice.sequence] = [f"{v.field_path} {v.rule_id}".strip() for v in notice.violations]
         while len(self.quarantined) > QUARANTINE_KEPT:
             del self.quarantined[next(iter(self.quarantined))]
-        through = answer.first_sequence + len(answer.appended.positions) - 1
+        through = answer.first_sequence + size - 1
         await asyncio.to_thread(self._outbox.acknowledge, self.feed, through)
         await self._advance(through)
 

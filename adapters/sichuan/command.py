@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from adapters.kit import AdapterError, FeedSender, HubConnection, Outbox, mutual_tls
+from adapters.kit import AdapterError, FeedSender, HubConnection, Outbox, continue_feeds, listen_address, mutual_tls
 from adapters.sichuan.gateway import Gateway, web_app
 from adapters.sichuan.keys import load_keys
 from adapters.sichuan.replay import ReplayWindow
@@ -19,34 +19,23 @@ from adapters.sichuan.usage import FEED as USAGE_FEED
 FEEDS = (CARD_FEED, USAGE_FEED)
 
 
-async def serve(listen: str, hubs: Sequence[str], ca: Path, cert: Path, key: Path, data_dir: Path) -> None:
+async def serve(listen: str, connection: HubConnection, data_dir: Path, continue_at: Sequence[str] = ()) -> None:
     """Serves the gateway on *listen* (host:port) until stopped; raises AdapterError when it cannot begin."""
-    host, _, port = listen.rpartition(":")
+    host, port = listen_address(listen)
     outbox = Outbox(data_dir / "outbox.sqlite")
+    continue_feeds(outbox, FEEDS, continue_at)
     keys, window = load_keys(data_dir / "keys"), ReplayWindow(data_dir / "replay.sqlite")
-    connection = HubConnection(hubs, mutual_tls(ca, cert, key))
     senders = {feed: FeedSender(outbox, connection, feed) for feed in FEEDS}
-    config = uvicorn.Config(web_app(Gateway(keys, window, connection, senders)), host=host, port=int(port))
+    app = web_app(Gateway(keys, window, connection, senders))
     # A sender that fails for a reason nobody foresaw takes the gateway down with it: what cannot be sent on for a
     # reason nobody knows should not go on being taken.
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(sender.run()) for sender in senders.values()]
-        await uvicorn.Server(config).serve()
+        await uvicorn.Server(uvicorn.Config(app, host=host, port=port, access_log=False)).serve()
         for task in tasks:
             task.cancel()
     await connection.close()
     window.close()
-    outbox.close()
-
-
-def continue_feeds(data_dir: Path, orders: Sequence[str]) -> None:
-    """Carries out --continue-at orders FEED=NUMBER; raises typer.BadParameter."""
-    outbox = Outbox(data_dir / "outbox.sqlite")
-    for order in orders:
-        feed, _, number = order.partition("=")
-        if feed not in FEEDS or not number.isdecimal() or int(number) < 1:
-            raise typer.BadParameter(f"{order}: FEED=NUMBER, FEED = {' | '.join(FEEDS)}")
-        outbox.continue_at(feed, int(number))
     outbox.close()
 
 
@@ -67,8 +56,8 @@ def sichuan(
     """四川侧适配器：接收省社保卡平台报文，登记后转发交换枢纽。Gateway for Sichuan's card system."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
-        continue_feeds(data_dir, continue_at or [])
-        asyncio.run(serve(listen, hub, ca, cert, key, data_dir))
+        connection = HubConnection(hub, mutual_tls(ca, cert, key))
+        asyncio.run(serve(listen, connection, data_dir, continue_at or ()))
     except AdapterError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error

@@ -17,6 +17,8 @@ from adapters.sichuan.replies import ParameterInvalid
 
 # Longer than anything the interface defines; it bounds an event, so that a batch of one always fits the hub's limit.
 MAX_TEXT_CHARS = 256
+# Names may hold wide spaces and, from older code pages, private-use characters; only these never belong into text.
+UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 YUAN = re.compile(r"(\d{1,12})\.(\d{2})", re.ASCII)
 
 Code = TypeVar("Code")
@@ -42,7 +44,7 @@ class Fields:
             return ""
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
-        if not isinstance(value, str) or len(value) > MAX_TEXT_CHARS or not value.isprintable():
+        if not isinstance(value, str) or len(value) > MAX_TEXT_CHARS or UNWRITABLE.search(value):
             raise self.fault(name)
         return value.strip()
 
@@ -64,10 +66,10 @@ class Fields:
             raise self.fault(name)
         return int(match[1]) * 100 + int(match[2])
 
-    def count(self, name: str) -> int:
-        """Returns a whole number of up to nine digits, 0 for null."""
+    def count(self, name: str, digits: int = 9) -> int:
+        """Returns a whole number of up to *digits* digits, 0 for null; nine of them always fit 32 bits."""
         value = self.text(name)
-        if not re.fullmatch(r"\d{0,9}", value, re.ASCII):
+        if not re.fullmatch(rf"\d{{0,{digits}}}", value, re.ASCII):
             raise self.fault(name)
         return int(value or 0)
 

@@ -64,6 +64,21 @@ def _batch(native: Fields) -> Event:
 
 
 def _returned_row(native: Fields, row: Fields, line: int, about: Event) -> Event:
+    event = _paid_or_returned(native, row)
+    event.MergeFrom(about)
+    event.source.line_no = line
+    if row.text("aaz500"):
+        cards = card_refs(row)
+        event.card.CopyFrom(cards[0])
+        event.card_aliases.extend(cards[1:])
+    if (payee := holder(row)) is not None:
+        event.holder.CopyFrom(payee)
+    if posted_at := row.instant("fssj"):
+        event.occurred_at.CopyFrom(posted_at)
+    return event
+
+
+def _paid_or_returned(native: Fields, row: Fields) -> Event:
     account, name = row.text("aae010"), row.text("aac003")
     account_ref = BankAccountRef(clear=account) if account else None
     if row.required("jg") == PAID:
@@ -76,25 +91,13 @@ def _returned_row(native: Fields, row: Fields, line: int, about: Event) -> Event
             bank_serial=row.text("yhlsh"),
             project_code=native.text("xmdm"),
         )
-        event = Event(fund_row_paid=paid)
-    else:
-        returned = fund.FundRowReturned(
-            batch_no=native.required("pch"),
-            row_no=row.count("xh"),
-            amount_fen=row.fen("je", required=True),
-            reason=row.code("jg", RETURN_REASONS, fund.FUND_RETURN_REASON_UNSPECIFIED),
-            bank_serial=row.text("yhlsh"),
-            account=account_ref,
-        )
-        event = Event(fund_row_returned=returned)
-    event.MergeFrom(about)
-    event.source.line_no = line
-    if row.text("aaz500"):
-        cards = card_refs(row)
-        event.card.CopyFrom(cards[0])
-        event.card_aliases.extend(cards[1:])
-    if (payee := holder(row)) is not None:
-        event.holder.CopyFrom(payee)
-    if posted_at := row.instant("fssj"):
-        event.occurred_at.CopyFrom(posted_at)
-    return event
+        return Event(fund_row_paid=paid)
+    returned = fund.FundRowReturned(
+        batch_no=native.required("pch"),
+        row_no=row.count("xh"),
+        amount_fen=row.fen("je", required=True),
+        reason=row.code("jg", RETURN_REASONS, fund.FUND_RETURN_REASON_UNSPECIFIED),
+        bank_serial=row.text("yhlsh"),
+        account=account_ref,
+    )
+    return Event(fund_row_returned=returned)

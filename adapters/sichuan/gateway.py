@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import grpc
 from chuanyu.exchange.v1.card_service_pb2 import GetCardRequest
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
@@ -90,7 +91,9 @@ class Gateway:
         except HubUnreachable:
             return SYSTEM, "交换枢纽暂不可达", None
         except HubRefusal as refusal:
-            raise ParameterInvalid(f"枢纽不予答复 {refusal}") from refusal
+            if refusal.code is grpc.StatusCode.INVALID_ARGUMENT:
+                raise ParameterInvalid("枢纽不能识别该卡") from refusal
+            return SYSTEM, f"交换枢纽未予答复（{refusal}）", None
         if card is None:
             return CARD_NOT_FOUND, TEXTS[CARD_NOT_FOUND], None
         return OK, TEXTS[OK], query_reply(card)
@@ -112,12 +115,16 @@ class Gateway:
         if code is None:
             return SYSTEM, "已登记，卡状态未能核对", None
         doubtful = [str(sequence) for sequence in range(first, last + 1) if sequence in sender.quarantined]
-        return code, TEXTS[code], {"feed": translation.feed, "xhq": str(first), "xhz": str(last), "dhxh": doubtful}
+        data = {"feed": translation.feed, "xhq": str(first), "xhz": str(last), "dhxh": doubtful}
+        if doubtful and translation.is_lifecycle:
+            # A quarantined loss report blocks nothing yet, so it must not look like success.
+            return SYSTEM, "已登记，内容待核", data
+        return code, TEXTS[code], data
 
     async def _standing(self, translation: Translation) -> str | None:
         event = translation.events[0]
-        if not event.HasField("card"):
-            return OK
+        if event.WhichOneof("kind") == "card_applied":
+            return OK  # there is no card yet that could have a standing
         question = GetCardRequest(card=event.card, purpose_code=event.source.native_code)
         try:
             return reply_code(translation.events, await self._connection.get_card(question, HUB_PATIENCE_S))
@@ -127,7 +134,12 @@ class Gateway:
     def status(self) -> dict[str, object]:
         """Returns counters and feed states, nothing of any card or person."""
         feeds = {name: sender.status() for name, sender in self._senders.items()}
-        return {"hub": self._connection.target, "replies": dict(self.replies), "feeds": feeds}
+        return {
+            "hub": self._connection.target,
+            "replies": dict(self.replies),
+            "remembered_messages": self._window.count(),
+            "feeds": feeds,
+        }
 
 
 def web_app(gateway: Gateway) -> Starlette:

@@ -20,7 +20,7 @@ PRIVATE, PUBLIC, SESSION, PROVINCE = "adapter.sm2.key", "adapter.sm2.pub", "sess
 
 
 class KeyUnusable(AdapterError):
-    """A key file is missing or does not hold a key in hex."""
+    """A key file is missing or does not hold a key in hex; province.sm2.pub has to be asked of the province."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,20 @@ class Keys:
     session: bytes
 
 
-def load_keys(directory: Path) -> Keys:
-    """Reads the four keys, making this side's own on first start; raises KeyUnusable with the file at fault."""
+def make_own_keys(directory: Path) -> None:
+    """Makes the keys that are this side's to make, on first start; what exists stays as it is."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (directory / PRIVATE).exists():
         public, private = sm2_key_generate()
-        _create(directory / PUBLIC, b"\x04" + public)
-        _create(directory / PRIVATE, private)
+        write_key(directory / PUBLIC, b"\x04" + public)
+        write_key(directory / PRIVATE, private)
     if not (directory / SESSION).exists():
-        _create(directory / SESSION, rand_bytes(16))
+        write_key(directory / SESSION, rand_bytes(16))
+
+
+def load_keys(directory: Path) -> Keys:
+    """Returns the four keys, making this side's own on first start; raises KeyUnusable with the file at fault."""
+    make_own_keys(directory)
     return Keys(
         private=_read(directory / PRIVATE, 32),
         public=_read_public(directory / PUBLIC),
@@ -50,7 +55,8 @@ def load_keys(directory: Path) -> Keys:
     )
 
 
-def _create(path: Path, key: bytes) -> None:
+def write_key(path: Path, key: bytes) -> None:
+    """Writes *key* as one line of hex into a file for its owner only."""
     # The mode is given at creation: a chmod afterwards would leave a moment in which others can read the key.
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(key.hex() + "\n")

@@ -7,8 +7,8 @@ Fields beside those of subjects.py; those the interface leaves open are named he
     jtbz 交通联合标志 · jkkh 旧卡卡号 · jrjh 金融同步激活 · hkyy 换补卡原因 · thhk 同号换卡 · jszk 即时制卡
     dzzt 电子社保卡动作 · qfjb 签发级别 · qfqd 签发渠道
 
-Sichuan speaks for the cards it issued. A loss taken at its windows for Chongqing's card is a request to the issuer;
-anything else about such a card is refused, because only the issuer can say it.
+Sichuan speaks for the cards it issued. For Chongqing's, its windows may take an application, an enabling or a
+replacement, and a loss, which is then a request to the issuer; all else is refused, because only the issuer can say it.
 """
 
 from collections.abc import Callable
@@ -100,7 +100,7 @@ def _activation(native: Fields) -> Kinds:
     kind = CardIdentifierKind.CARD_IDENTIFIER_KIND_CARD_NO
     activated = life.SocialFunctionActivated(
         channel=_channel(native),
-        supersedes=CardRef(issuing_province=SICHUAN, kind=kind, clear=old) if old else None,
+        supersedes=CardRef(issuing_province=issuing_province(native), kind=kind, clear=old) if old else None,
         bank_activated=native.flag("jrjh"),
     )
     # The interface has no message for production, so enabling is where the hub first learns what card this is.
@@ -109,7 +109,7 @@ def _activation(native: Fields) -> Kinds:
 
 def _registration(native: Fields) -> Kinds:
     version = native.text("ggbb")
-    if not version:
+    if not version or issuing_province(native) != SICHUAN:
         return []
     registered = life.CardRegistered(
         status=life.SOCIAL_STATUS_SEALED,
@@ -157,14 +157,18 @@ OPERATIONS: dict[str, tuple[Callable[[Fields], Kinds], str]] = {
     "SBK1301": (_activation, "CARD.ACT"),
     "SBK1401": (_ecard, ""),
 }
+# Taken by either side for the other (the standard's L1, L6, L13, L14).
+FROM_EITHER_SIDE = {"SBK1201", "SBK1202", "SBK1301"}
 LOSS_TYPES = {"SBK1101": LossType.LOSS_TYPE_TEMPORARY, "SBK1102": LossType.LOSS_TYPE_FORMAL}
 
 
 def translate_lifecycle(trans_code: str, native: Fields, source: Source) -> list[Event]:
     """Returns the facts of one lifecycle message in order; raises ParameterInvalid."""
-    about = event_about(native, source, region_field="slqh", has_card=trans_code != "SBK1201")
+    # A number is assigned with the application or after it.
+    about = event_about(native, source, region_field="slqh", needs_card=trans_code != "SBK1201")
     build, about.scenario = OPERATIONS[trans_code]
-    kinds = build(native) if issuing_province(native) == SICHUAN else [_request_to_issuer(trans_code, native)]
+    may_say = issuing_province(native) == SICHUAN or trans_code in FROM_EITHER_SIDE
+    kinds = build(native) if may_say else [_request_to_issuer(trans_code, native)]
     for kind in kinds:
         kind.MergeFrom(about)
     return kinds

@@ -35,8 +35,11 @@ OUTCOMES = {
 
 def query_request(native: Fields) -> GetCardRequest:
     """Returns the question in the hub's words; raises ParameterInvalid."""
+    cards = card_refs(native)
+    if not cards:
+        raise native.fault("aaz500")
     return GetCardRequest(
-        card=card_refs(native)[0],
+        card=cards[0],
         purpose_code="SBK1001",
         service_region=native.text("yyqh"),
         medium=native.code("jz", MEDIA, Medium.MEDIUM_UNSPECIFIED),

@@ -59,6 +59,12 @@ class ReplayWindow:
             self._db.execute("DELETE FROM seen WHERE expires_at < ?", (now.timestamp(),))
             self._db.execute("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", (app_id, msg_id, expires_at))
 
+    def count(self) -> int:
+        """Returns how many numbers are remembered."""
+        with self._lock:
+            (count,) = self._db.execute("SELECT count(*) FROM seen").fetchone()
+        return int(count)
+
     def close(self) -> None:
         """Closes the file."""
         with self._lock:

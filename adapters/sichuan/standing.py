@@ -43,13 +43,15 @@ REQUESTED = {
     LossType.LOSS_TYPE_TEMPORARY: "temporary_loss_reported",
     LossType.LOSS_TYPE_FORMAL: "formal_loss_reported",
 }
-# Reason codes of rule A02, which every scenario but CARD.* gives.
+# Reason codes of rules A02 and A03, the gravest first; every scenario but CARD.* gives them.
 STATUS_OF_REASON = {
-    "CARD_SEALED": SEALED,
-    "LOST_TEMP": TEMP_LOST,
-    "LOST_FORMAL": FORMALLY_LOST,
-    "LOCKED": LOCKED,
     "CANCELLED": CANCELLED,
+    "LOST_FORMAL": FORMALLY_LOST,
+    "LOST_TEMP": TEMP_LOST,
+    "LOCKED": LOCKED,
+    "CARD_SEALED": SEALED,
+    # Someone at either side was quicker with the report of this loss.
+    "PROVISIONAL_BLOCK": TEMP_LOST,
 }
 
 

@@ -45,16 +45,13 @@ def issuing_province(native: Fields) -> str:
 
 
 def card_refs(native: Fields) -> list[CardRef]:
-    """Returns every reference the message carries to its card, at least one; the first is the best known."""
+    """Returns every reference the message carries to its card, the best known first; empty where it names none."""
     province = issuing_province(native)
-    found = [
+    return [
         CardRef(issuing_province=province, kind=kind, clear=_upper(native, name))
         for name, kind in CARD_IDENTIFIERS.items()
         if native.text(name)
     ]
-    if not found:
-        raise native.fault("aaz500")
-    return found
 
 
 def _upper(native: Fields, name: str) -> str:
@@ -70,9 +67,11 @@ def holder(native: Fields) -> PersonRef | None:
     return PersonRef(id_type=IdType.ValueType(id_type), clear=number.upper()) if number else None
 
 
-def event_about(native: Fields, source: Source, *, region_field: str, has_card: bool = True) -> Event:
+def event_about(native: Fields, source: Source, *, region_field: str, needs_card: bool = True) -> Event:
     """Returns an event with everything but its kind; *region_field* names where it happened."""
-    cards = card_refs(native) if has_card else []
+    cards = card_refs(native)
+    if needs_card and not cards:
+        raise native.fault("aaz500")
     native.required("fssj")
     return Event(
         occurred_at=native.instant("fssj"),

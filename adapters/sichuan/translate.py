@@ -49,6 +49,7 @@ def translate(request: Request, data: object) -> Translation:
 
 
 def _uses(data: object, source: Source) -> list[Event]:
+    """Returns all uses of a batch or, by raising, none: half a batch would leave the province guessing which half."""
     events = []
     for line, native in enumerate(rows(data, "data", MAX_USES), 1):
         source.line_no = line

@@ -17,6 +17,8 @@ from adapters.sichuan.subjects import event_about
 from adapters.sichuan.usage_kinds import civic, culture, medical, transit
 
 FEED = "sc.usage"
+# The journal passes a thousand million positions within a year.
+POSITION_DIGITS = 18
 
 KINDS: dict[str, Callable[[Fields, Fields], Event]] = {
     **culture.KINDS,
@@ -36,11 +38,11 @@ def translate_usage(native: Fields, source: Source) -> Event:
     event.MergeFrom(event_about(native, source, region_field="yyqh"))
     event.scenario = scenario
     event.venue_code = native.text("cgdm") or extension.text("gdm")
-    event.decision_position = native.count("pdh")
+    event.decision_position = native.count("pdh", POSITION_DIGITS)
     amount_fen = native.fen("je")
     if event.WhichOneof("kind") not in WITH_AMOUNT:
         event.amount_fen = amount_fen
     for name, reference in (("gzxh", event.corrects), ("czxh", event.reverses)):
-        if sequence := native.count(name):
+        if sequence := native.count(name, POSITION_DIGITS):
             reference.CopyFrom(EventRef(feed=FEED, sequence=sequence))
     return event

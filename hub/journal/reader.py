@@ -6,6 +6,7 @@ Every read is bounded by positions, never by an open snapshot: an old snapshot w
 import struct
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import psycopg
 from chuanyu.exchange.v1 import event_pb2
@@ -65,7 +66,7 @@ def read_page(connection: psycopg.Connection, after: int, through: int, kinds: I
             if len(block) - start < _FIXED.size:
                 continue
             _, _, position, _, recorded, _, stream_id, _, sequence, length = unpack(block, start)
-            kind_at = start + 46
+            kind_at = start + _FIXED.size
             kind = bytes(block[kind_at : kind_at + length])
             data = bytes(block[kind_at + length + 4 :])
             append(Recorded(position, recorded + PG_EPOCH_US, stream_id, sequence, names.get(kind) or kind.decode(), data))
@@ -103,3 +104,24 @@ _EVENTS_BEFORE = """
 _KIND_NAMES = {
     field.name.encode(): field.name for field in event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields
 }  # one string object a kind instead of one an event
+
+
+class FeedRow(NamedTuple):
+    """Where a feed stands; *last_position* 0 and *last_recorded_us* None while it is empty."""
+
+    next_sequence: int
+    last_position: int
+    last_recorded_us: int | None
+
+
+def feed_row(connection: psycopg.Connection, name: str) -> FeedRow | None:
+    """Returns where a feed stands, None if there is no such feed."""
+    row = connection.execute(
+        """SELECT s.next_sequence, COALESCE(b.first_position + b.last_sequence - b.first_sequence, 0),
+                  (extract(epoch FROM b.recorded_at) * 1000000)::bigint
+           FROM journal.stream s
+           LEFT JOIN LATERAL (SELECT * FROM journal.batch b WHERE b.stream_id = s.stream_id ORDER BY b.first_sequence DESC LIMIT 1) b ON true
+           WHERE s.name = %s AND s.is_feed""",
+        (name,),
+    ).fetchone()
+    return None if row is None else FeedRow(*row)

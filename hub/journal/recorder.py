@@ -199,6 +199,12 @@ class AggregateStore:
         pending = [event for aggregate in aggregates for event in aggregate.collect_events()]
         return [recording.notification.id for recording in self._store.put(pending)]  # type: ignore[arg-type]
 
+    def feed_owners(self, feeds: Sequence[str]) -> dict[str, str]:
+        """Returns the owners of those of the feeds that exist."""
+        with self._datastore.get_connection() as connection:
+            rows = connection.execute("SELECT name, owner FROM journal.stream WHERE name = ANY (%s)", (list(feeds),)).fetchall()
+        return {row["name"]: row["owner"] for row in rows}
+
     def ensure_feeds(self, feeds: Iterable[tuple[str, str]]) -> None:
         """Makes the rows of (feed, owner) that do not exist yet."""
         with self._datastore.get_connection() as connection:

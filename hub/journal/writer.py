@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
@@ -31,12 +31,16 @@ SESSION = f"""SET ROLE hub_writer; SET idle_in_transaction_session_timeout = '{S
 
 
 @dataclass(slots=True)
-class _Waiting:
-    batch: Batch
+class Waiting:
+    """A place in the queue and the future that is settled after the commit."""
+
     future: asyncio.Future[Outcome]
+    events: int
     size: int
+    batch: Batch = field(default_factory=lambda: _NO_BATCH)
 
 
+_NO_BATCH = Batch(0, "", None, [])
 _WAKE = object()  # wakes the thread for an urgent batch
 _END = object()  # ends the thread once what waits is written
 
@@ -47,8 +51,8 @@ class JournalWriter:
     def __init__(self, dsn: str) -> None:
         """*dsn* names a login that may SET ROLE hub_writer."""
         self._conninfo = make_conninfo(dsn, application_name="hub-writer", connect_timeout=5)
-        self._ordinary: queue.SimpleQueue[_Waiting | object] = queue.SimpleQueue()
-        self._urgent: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
+        self._ordinary: queue.SimpleQueue[Waiting | object] = queue.SimpleQueue()
+        self._urgent: queue.SimpleQueue[Waiting] = queue.SimpleQueue()
         self._connection: pq.PGconn | None = None
         self._thread = threading.Thread(target=self._work, name="journal-writer", daemon=True)
         self._stopping = False
@@ -75,21 +79,40 @@ class JournalWriter:
 
         Raises QueueFull before anything is queued, JournalUnavailable when the database stays away.
         """
-        size = sum(map(len, batch.tails))
+        waiting = self.reserve(len(batch.tails), sum(map(len, batch.tails)))
+        self.enqueue(waiting, batch, urgent=urgent)
+        return await waiting.future
+
+    async def wait_for_room(self) -> None:
+        """Waits until the queue takes batches again, so that a stream is held back rather than refused."""
+        while not self._stopping and (self.waiting_events > WAITING_EVENTS or self.waiting_bytes > WAITING_BYTES):
+            await asyncio.sleep(0.005)
+
+    def reserve(self, events: int, size: int) -> Waiting:
+        """Takes a place in the queue, on the event loop; raises QueueFull. The place is given back when its future settles."""
         if self._stopping or self.waiting_events > WAITING_EVENTS or self.waiting_bytes > WAITING_BYTES:
             raise QueueFull
-        waiting = _Waiting(batch, self._loop.create_future(), size)
-        self.waiting_events += len(batch.tails)
+        self.waiting_events += events
         self.waiting_bytes += size
+        waiting = Waiting(self._loop.create_future(), events, size)
+        waiting.future.add_done_callback(lambda _: self._give_back(waiting))
+        return waiting
+
+    def _give_back(self, waiting: Waiting) -> None:
+        self.waiting_events -= waiting.events
+        self.waiting_bytes -= waiting.size
+
+    def enqueue(self, waiting: Waiting, batch: Batch, *, urgent: bool = False) -> None:
+        """Hands a batch with its reserved place to the thread; may be called from any thread."""
+        waiting.batch = batch
         if urgent:
             self._urgent.put(waiting)
             self._ordinary.put(_WAKE)
         else:
             self._ordinary.put(waiting)
-        return await waiting.future
 
     def _work(self) -> None:
-        held: list[_Waiting] = []
+        held: list[Waiting] = []
         while True:
             group, ended = self._gather(held)
             held = self._commit(group) if group else []
@@ -99,7 +122,7 @@ class JournalWriter:
             self._connection.finish()
         self.is_alive = False
 
-    def _gather(self, held: list[_Waiting]) -> tuple[list[_Waiting], bool]:
+    def _gather(self, held: list[Waiting]) -> tuple[list[Waiting], bool]:
         """Collects the next group: urgent first, then what was held back, then what waits, up to GROUP_EVENTS."""
         ordinary, ended = list(held), False
         count = sum(len(waiting.batch.tails) for waiting in held)
@@ -112,7 +135,7 @@ class JournalWriter:
             block = False
             if waiting is _END:
                 ended = True
-            elif isinstance(waiting, _Waiting):
+            elif isinstance(waiting, Waiting):
                 ordinary.append(waiting)
                 count += len(waiting.batch.tails)
         urgent = []
@@ -120,7 +143,7 @@ class JournalWriter:
             urgent.append(self._urgent.get())
         return urgent + ordinary, ended
 
-    def _commit(self, group: list[_Waiting]) -> list[_Waiting]:
+    def _commit(self, group: list[Waiting]) -> list[Waiting]:
         """Writes a group, settles its futures and returns what must wait for the next one."""
         try:
             outcomes = self._write([waiting.batch for waiting in group])
@@ -187,10 +210,8 @@ class JournalWriter:
             ahead = run(self._connected(), b"SELECT journal.ensure_partitions()").get_value(0, 0)
             self.partitions_ahead = int(ahead or 0)
 
-    def _settle(self, settled: list[tuple[_Waiting, Outcome]]) -> None:
+    def _settle(self, settled: list[tuple[Waiting, Outcome]]) -> None:
         for waiting, outcome in settled:
-            self.waiting_events -= len(waiting.batch.tails)
-            self.waiting_bytes -= waiting.size
             if waiting.future.cancelled():
                 continue
             if isinstance(outcome, HubError):

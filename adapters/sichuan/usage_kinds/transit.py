@@ -43,7 +43,7 @@ def _tap(native: Fields, extension: Fields) -> transit.TransitTap:
         station=extension.text("zd"),
         purse_counter=extension.count("jyxh"),
         psam=extension.text("psam"),
-        psam_sequence=extension.count("psamxh"),
+        psam_sequence=extension.count("psamxh", digits=18),
         tac=extension.text("tac").upper(),
         balance_after_fen=extension.fen("ye"),
     )

@@ -1,0 +1,59 @@
+"""The one table from our errors to gRPC statuses: a code, a reason of the documented enum, at most one further detail."""
+
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from hub.domain import errors
+
+DOMAIN = "chuanyu.exchange"
+RETRY_AFTER_S = 0.2
+
+CODES: dict[type[errors.HubError], tuple[int, str]] = {
+    errors.CertificateRequired: (code_pb2.UNAUTHENTICATED, "CERTIFICATE_REQUIRED"),
+    errors.ParticipantUnknown: (code_pb2.PERMISSION_DENIED, "PARTICIPANT_UNKNOWN"),
+    errors.ParticipantSuspended: (code_pb2.PERMISSION_DENIED, "PARTICIPANT_SUSPENDED"),
+    errors.FeedUnknown: (code_pb2.NOT_FOUND, "FEED_UNKNOWN"),
+    errors.NotFeedOwner: (code_pb2.PERMISSION_DENIED, "NOT_FEED_OWNER"),
+    errors.NotPermitted: (code_pb2.PERMISSION_DENIED, "NOT_PERMITTED"),
+    errors.SequenceGap: (code_pb2.FAILED_PRECONDITION, "SEQUENCE_GAP"),
+    errors.SequenceConflict: (code_pb2.ALREADY_EXISTS, "SEQUENCE_CONFLICT"),
+    errors.BatchTooLarge: (code_pb2.INVALID_ARGUMENT, "BATCH_TOO_LARGE"),
+    errors.BatchEmpty: (code_pb2.INVALID_ARGUMENT, "BATCH_EMPTY"),
+    errors.RequestInvalid: (code_pb2.INVALID_ARGUMENT, "REQUEST_INVALID"),
+    errors.RequestMalformed: (code_pb2.INVALID_ARGUMENT, "REQUEST_MALFORMED"),
+    errors.RequestIdReused: (code_pb2.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
+    errors.QueueFull: (code_pb2.RESOURCE_EXHAUSTED, "QUEUE_FULL"),
+    errors.ViewBehind: (code_pb2.UNAVAILABLE, "VIEW_BEHIND"),
+    errors.NotRecorded: (code_pb2.UNAVAILABLE, "NOT_RECORDED"),
+    errors.JournalUnavailable: (code_pb2.UNAVAILABLE, "JOURNAL_UNAVAILABLE"),
+    errors.CardNotFound: (code_pb2.NOT_FOUND, "CARD_NOT_FOUND"),
+    errors.ServerStopping: (code_pb2.UNAVAILABLE, "SERVER_STOPPING"),
+}
+
+
+def to_status(error: errors.HubError) -> status_pb2.Status:
+    """Makes the google.rpc.Status of an error."""
+    kind = next(kind for kind in type(error).__mro__ if kind in CODES)
+    code, reason = CODES[kind]
+    status = status_pb2.Status(code=code, message=str(error))
+    _add(status, error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=error.metadata))
+    if isinstance(error, errors.RequestInvalid):
+        violations = [error_details_pb2.BadRequest.FieldViolation(field=path, description=rule) for path, rule in error.violations]
+        _add(status, error_details_pb2.BadRequest(field_violations=violations))
+    if isinstance(error, errors.QueueFull):
+        delay = duration_pb2.Duration(nanos=int(RETRY_AFTER_S * 1e9))
+        _add(status, error_details_pb2.RetryInfo(retry_delay=delay))
+    return status
+
+
+def internal(trace_id: str) -> status_pb2.Status:
+    """Makes the status of a fault of our own: nothing from inside leaks but the id to look it up by."""
+    status = status_pb2.Status(code=code_pb2.INTERNAL, message="The fault is the hub's; tell the operators the trace id.")
+    _add(status, error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"trace_id": trace_id}))
+    return status
+
+
+def _add(status: status_pb2.Status, detail: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest | error_details_pb2.RetryInfo) -> None:
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    status.details.append(packed)

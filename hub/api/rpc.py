@@ -1,0 +1,108 @@
+"""How a method becomes a gRPC handler: who calls, is the message one, and which status an error becomes.
+
+Requests arrive as bytes and are parsed here: gRPC's own deserialisers answer INTERNAL to a malformed message, which is the caller's fault.
+"""
+
+import logging
+import re
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from google.rpc import status_pb2
+from grpc_status import rpc_status
+
+from hub.api.directory import Caller, Directory
+from hub.api.errors import internal, to_status
+from hub.domain.errors import CertificateRequired, HubError, RequestMalformed
+
+log = logging.getLogger(__name__)
+
+Request = TypeVar("Request", bound=Message)
+Unary = Callable[[Any, Caller], Awaitable[Message]]
+Streaming = Callable[[AsyncIterator[Any], Caller], AsyncIterator[Message]]
+
+_PARTICIPANT = re.compile(r"urn:chuanyu:participant:[a-z0-9][a-z0-9.-]{0,62}")
+
+
+class Gate:
+    """Lets a call in: finds its participant in the client certificate and the directory."""
+
+    def __init__(self, directory: Directory, plaintext_caller: str | None = None) -> None:
+        """*plaintext_caller* is whom a call without TLS counts as; only the bench's loopback listener sets it."""
+        self._directory = directory
+        self._plaintext_caller = plaintext_caller
+
+    async def caller(self, context: grpc.aio.ServicerContext) -> Caller:
+        """Returns who calls; raises CertificateRequired, ParticipantUnknown or ParticipantSuspended."""
+        auth = context.auth_context()
+        names = [name.decode(errors="replace") for name in auth.get("x509_subject_alternative_name", ())]
+        if not auth.get("transport_security_type") and self._plaintext_caller:
+            names = [self._plaintext_caller]
+        participant = next((name for name in names if _PARTICIPANT.fullmatch(name)), None)
+        if participant is None:
+            raise CertificateRequired
+        metadata = dict(context.invocation_metadata() or ())
+        return await self._directory.caller(participant, str(metadata.get("traceparent", "")))
+
+
+def parse(kind: type[Request], data: bytes) -> Request:
+    """Parses a message; raises RequestMalformed."""
+    try:
+        return kind.FromString(data)
+    except DecodeError:
+        raise RequestMalformed from None
+
+
+def unary(gate: Gate, request: type[Message], method: Unary) -> grpc.RpcMethodHandler:
+    """Makes the handler of a unary method."""
+
+    async def handle(data: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        try:
+            caller = await gate.caller(context)
+            return (await method(parse(request, data), caller)).SerializeToString()
+        except HubError as error:
+            await _abort(context, to_status(error))
+        except Exception:
+            await _abort(context, _unexpected(method))
+        raise AssertionError("abort raises")
+
+    return grpc.unary_unary_rpc_method_handler(handle)
+
+
+def streaming(gate: Gate, request: type[Message], method: Streaming) -> grpc.RpcMethodHandler:
+    """Makes the handler of a bidirectional method."""
+
+    async def handle(data: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
+        try:
+            caller = await gate.caller(context)
+            async for answer in method(_parsed(request, data), caller):
+                yield answer.SerializeToString()
+        except HubError as error:
+            await _abort(context, to_status(error))
+        except Exception:
+            await _abort(context, _unexpected(method))
+
+    return grpc.stream_stream_rpc_method_handler(handle)
+
+
+async def _parsed(request: type[Request], data: AsyncIterator[bytes]) -> AsyncIterator[Request]:
+    async for item in data:
+        yield parse(request, item)
+
+
+def _unexpected(method: Any) -> status_pb2.Status:
+    trace_id = secrets.token_hex(16)
+    log.exception("rpc: fault of the hub", extra={"method": getattr(method, "__qualname__", ""), "trace_id": trace_id})
+    return internal(trace_id)
+
+
+async def _abort(context: grpc.aio.ServicerContext, status: status_pb2.Status) -> None:
+    await context.abort_with_status(rpc_status.to_status(status))
+
+
+def service(name: str, methods: dict[str, grpc.RpcMethodHandler]) -> grpc.GenericRpcHandler:
+    """Makes the generic handler of a service."""
+    return grpc.method_handlers_generic_handler(name, methods)

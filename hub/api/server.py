@@ -1,0 +1,121 @@
+"""The gRPC server: its parts, its listeners (mutual TLS), its start and its draining stop."""
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import psycopg
+from grpc_channelz.v1 import channelz
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from hub.api.card_service import CardService
+from hub.api.certificates import CertificateFiles
+from hub.api.checker import Checker
+from hub.api.directory import Directory
+from hub.api.feed_service import FeedService
+from hub.api.intake import Intake
+from hub.api.rpc import Gate
+from hub.domain import reference
+from hub.domain.participant import DECISIONS_FEED, HUB
+from hub.journal.keyring import Keyring, verify_fingerprint
+from hub.journal.recorder import AggregateStore
+from hub.journal.writer import JournalWriter
+
+SERVICES = ("chuanyu.exchange.v1.FeedService", "chuanyu.exchange.v1.CardService")
+_OPTIONS = (
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.max_connection_age_grace_ms", 30_000),
+)
+DRAIN_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Where it listens and with which certificates; *plaintext* is a loopback port that only the bench opens."""
+
+    dsn: str
+    listen: str
+    certificates: CertificateFiles
+    keyring: Keyring
+    plaintext_port: int = 0
+    plaintext_caller: str = ""
+
+
+class HubServer:
+    """One process's edge: start, wait, stop."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        """Nothing is opened before `start`."""
+        self._settings = settings
+        self.port = 0
+        self.plaintext_port = 0
+
+    async def start(self) -> None:
+        """Opens everything and listens; raises KeyMismatch when the keys are not the database's."""
+        # Two busy threads and the event loop share the interpreter: the default 5 ms switch would show in every answer.
+        sys.setswitchinterval(0.0005)
+        settings = self._settings
+        with psycopg.connect(settings.dsn, autocommit=True) as connection:
+            connection.execute("SET ROLE hub_writer")
+            verify_fingerprint(connection, settings.keyring)
+        decisions_stream = await asyncio.to_thread(_own_feed, settings.dsn)
+        tables = reference.load()
+        self._writer = JournalWriter(settings.dsn)
+        self._writer.start()
+        self._directory = Directory(settings.dsn)
+        intake = Intake(settings.keyring)
+        self._checker = Checker(settings.dsn, self._writer, decisions_stream, tables)
+        self._checker.start()
+        feeds = FeedService(settings.dsn, self._writer, intake, self._directory, tables)
+        cards = CardService(settings.dsn, self._checker, self._writer, intake, settings.keyring, tables)
+        gate = Gate(self._directory, settings.plaintext_caller or None)
+        self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=4_000)
+        self._server.add_generic_rpc_handlers((feeds.handler(gate), cards.handler(gate)))
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        channelz.add_channelz_servicer(self._server)
+        self._listen()
+        await self._server.start()
+        for service in ("", *SERVICES):
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+
+    def _listen(self) -> None:
+        files = self._settings.certificates
+        credentials = grpc.ssl_server_credentials(
+            [(files.key.read_bytes(), files.certificate.read_bytes())], files.authority.read_bytes(), require_client_auth=True)  # fmt: skip
+        self.port = self._server.add_secure_port(self._settings.listen, credentials)
+        if self._settings.plaintext_caller:
+            self.plaintext_port = self._server.add_insecure_port(f"127.0.0.1:{self._settings.plaintext_port}")
+
+    async def wait(self) -> None:
+        """Waits for the end of the server."""
+        await self._server.wait_for_termination()
+
+    async def stop(self) -> None:
+        """Turns new calls away, lets running ones end, writes what waits."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(DRAIN_S)
+        await self._checker.stop()
+        await self._writer.stop()
+        self._directory.close()
+
+    def add_handler(self, handler: grpc.GenericRpcHandler) -> None:
+        """Adds a service before the start (the bench's empty call)."""
+        self._server.add_generic_rpc_handlers((handler,))
+
+
+def _own_feed(dsn: str) -> int:
+    """Makes the hub's own feed on first start and returns its row."""
+    store = AggregateStore(dsn)
+    store.ensure_feeds([(DECISIONS_FEED, HUB)])
+    store.close()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        row = connection.execute("SELECT stream_id FROM journal.stream WHERE name = %s", (DECISIONS_FEED,)).fetchone()
+    assert row is not None
+    return int(row[0])

@@ -1,0 +1,127 @@
+"""What makes a well-formed event a bad one: rules that need more than its shape, each with a path and never a value.
+
+Shape is annotated beside the fields in the protos; here stand identifiers, places, days, who may say what, and what a kind needs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from functools import cache, lru_cache
+
+from buf.validate import validate_pb2
+from chuanyu.exchange.v1 import event_pb2
+from google.protobuf.message import Message
+
+from hub.domain.card import FROM_EITHER_SIDE
+from hub.domain.reference import Reference
+
+Violation = tuple[str, str]
+
+DAY_S = 86_400
+LOCAL_OFFSET_S = 8 * 3_600
+# First social-security card: December 1999 (domain dossier 1.6).
+EARLIEST_S = 944_006_400
+# A source's clock may run ahead; more than a day is a wrong date.
+AHEAD_S = DAY_S
+# The organs of a new region take over later than its code; sources go on with the old one for a while (dossier 0.5).
+STALE_REGION_DAYS = 366
+_DATE_PATTERN = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+
+_FIELDS = event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields
+KIND_NUMBERS = {field.name: field.number for field in _FIELDS}
+LIFECYCLE_KINDS = frozenset(name for name, number in KIND_NUMBERS.items() if number < 200)
+USAGE_KINDS = frozenset(name for name, number in KIND_NUMBERS.items() if 200 <= number < 400)
+HUB_KINDS = frozenset(name for name, number in KIND_NUMBERS.items() if number >= 500) | {
+    "loss_request_forwarded", "provisional_block_placed", "provisional_block_lifted", "hotlist_published"}  # fmt: skip
+# Kinds of usage and control that are about no one person or card.
+_ABOUT_NOBODY = frozenset({
+    "medical_clearing_reconciled", "fund_batch_published", "fund_batch_approved", "fund_batch_sent", "fund_batch_closed", "file_received",
+    "file_accepted", "file_rejected", "control_totals_submitted", "recon_break_opened", "recon_break_closed", "labour_dispute_filed"})  # fmt: skip
+_ABOUT_A_CARD = LIFECYCLE_KINDS | {"loss_request_submitted", "loss_request_refused"}
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the edge knows besides the event: who speaks, what time it is, and which feeds are the speaker's own."""
+
+    province: str
+    now_s: int
+    reference: Reference
+    owns_feed: Callable[[str], bool]
+
+
+def violations(event: event_pb2.Event, kind: str | None, context: Context) -> list[Violation]:
+    """Returns every rule the event breaks beyond its shape, as (field path, rule)."""
+    found: list[Violation] = []
+    if kind is None:
+        return [("kind", "unknown_kind")]
+    if kind in HUB_KINDS:
+        return [(kind, "hub_only")]
+    occurred_s = event.occurred_at.seconds
+    if occurred_s < EARLIEST_S:
+        found.append(("occurred_at", "too_early"))
+    elif occurred_s > context.now_s + AHEAD_S:
+        found.append(("occurred_at", "in_the_future"))
+    if (day := event.business_date) and not is_real_date(day):
+        found.append(("business_date", "impossible_date"))
+    _check_places(event, occurred_s, context.reference, found)
+    _check_subject(event, kind, context.province, found)
+    for path in date_fields(type(getattr(event, kind))):
+        if (day := getattr(getattr(event, kind), path)) and not is_real_date(day):
+            found.append((f"{kind}.{path}", "impossible_date"))
+    if event.HasField("corrects") or event.HasField("reverses"):
+        _check_correction(event, context, found)
+    return found
+
+
+def _check_places(event: event_pb2.Event, occurred_s: int, reference: Reference, found: list[Violation]) -> None:
+    day = (occurred_s + LOCAL_OFFSET_S) // DAY_S
+    if (region := event.service_region) and not _is_region(reference, region, day):
+        found.append(("service_region", "unknown_region"))
+    # A card keeps the region as issued, so any day will do.
+    if (region := event.issuer_region) and region not in reference.region_days:
+        found.append(("issuer_region", "unknown_region"))
+    if (scenario := event.scenario) and scenario not in reference.scenario_codes:
+        found.append(("scenario", "unknown_scenario"))
+
+
+def _is_region(reference: Reference, code: str, day: int) -> bool:
+    days = reference.region_days.get(code)
+    return days is not None and days[0] <= day < days[1] + STALE_REGION_DAYS
+
+
+def _check_subject(event: event_pb2.Event, kind: str, province: str, found: list[Violation]) -> None:
+    has_card = event.HasField("card")
+    if kind in _ABOUT_A_CARD:
+        if not has_card:
+            found.append(("card", "required"))
+        elif kind in LIFECYCLE_KINDS and kind not in FROM_EITHER_SIDE and event.card.issuing_province != province:
+            found.append((kind, "issuer_only"))
+    elif not has_card and kind not in _ABOUT_NOBODY and not event.HasField("holder"):
+        found.append(("card", "card_or_holder_required"))
+
+
+def _check_correction(event: event_pb2.Event, context: Context, found: list[Violation]) -> None:
+    if event.HasField("corrects") and event.HasField("reverses"):
+        found.append(("corrects", "corrects_and_reverses"))
+    for name in ("corrects", "reverses"):
+        if event.HasField(name) and not context.owns_feed(getattr(event, name).feed):
+            found.append((f"{name}.feed", "not_your_feed"))
+
+
+@lru_cache(maxsize=4096)
+def is_real_date(text: str) -> bool:
+    """Whether a yyyy-MM-dd names a day of the calendar."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return len(text) == 10
+
+
+@cache
+def date_fields(message: type[Message]) -> tuple[str, ...]:
+    """Returns the fields of a kind that hold a date, told by their annotation."""
+    return tuple(
+        field.name for field in message.DESCRIPTOR.fields
+        if field.GetOptions().Extensions[validate_pb2.field].string.pattern == _DATE_PATTERN)  # fmt: skip

@@ -1,0 +1,47 @@
+"""View: which card number an identification code, transit number, account or sign number belongs to, as the issuer's events say."""
+
+from collections.abc import Iterator
+
+from chuanyu.exchange.v1 import references_pb2 as references
+
+from hub.domain.event_rules import LIFECYCLE_KINDS
+from hub.journal.reader import Recorded
+from hub.projections.engine import Key, Projection, Row
+
+_CARD_NO = references.CARD_IDENTIFIER_KIND_CARD_NO
+
+
+def _links(recorded: Recorded) -> tuple[bytes | None, list[bytes]]:
+    """Returns the key of the card number the event names, None if it names none, and the keys of its other identifiers."""
+    event = recorded.event
+    if not event.card_aliases:
+        return None, []
+    refs = [event.card, *event.card_aliases]
+    numbers = [ref.key for ref in refs if ref.kind == _CARD_NO]
+    return (numbers[0] if numbers else None), [ref.key for ref in refs if ref.kind != _CARD_NO]
+
+
+def keys(recorded: Recorded, _: Recorded | None) -> Iterator[Key]:
+    """Names the identifiers that the event ties to a card number."""
+    number, others = _links(recorded)
+    if number is not None:
+        for key in others:
+            yield (key,)
+
+
+def evolve(_: Key, row: Row | None, recorded: Recorded, __: Recorded | None) -> Row | None:
+    """Ties the identifier to the number named last."""
+    number, _others = _links(recorded)
+    return row if row is not None and row[0] == number else (number, recorded.position)
+
+
+CARD_ALIAS = Projection(
+    name="card_alias",
+    key_columns=(("key", "bytea"),),
+    value_columns=(("card_key", "bytea"), ("position", "bigint")),
+    kinds=LIFECYCLE_KINDS,
+    keys=keys,
+    evolve=evolve,
+    indexes=("card_key",),
+    follows_corrections=False,
+)

@@ -1,0 +1,52 @@
+"""View: what each card's state-changing facts are, ordered by (occurred_at, position); its standing at an instant is derived.
+
+A row belongs to the identifier an event was addressed by; whoever reads a card takes the rows of all its identifiers together.
+"""
+
+import json
+from collections.abc import Iterator
+
+from hub.domain.card import STATE_KINDS, Fact, fact_of, with_fact, without_fact
+from hub.journal.reader import Recorded
+from hub.projections.engine import Key, Projection, Row
+
+
+def facts_of(text: str) -> list[Fact]:
+    """Reads the facts of a row."""
+    return [Fact(*entry) for entry in json.loads(text)]
+
+
+def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
+    """Names the card of the event, the one it supersedes, and the card of the event it corrects."""
+    event = recorded.event
+    yield (event.card.key,)
+    if recorded.kind == "social_function_activated" and event.social_function_activated.HasField("supersedes"):
+        yield (event.social_function_activated.supersedes.key,)
+    if corrected is not None and corrected.event.card.key != event.card.key:
+        yield (corrected.event.card.key,)
+
+
+def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | None) -> Row | None:
+    """Adds the event's fact; a correction first takes the corrected fact out, a reversal only does that."""
+    event = recorded.event
+    facts = facts_of(row[1]) if row is not None else []
+    if corrected is not None:
+        facts = without_fact(facts, corrected.position)
+    if not event.HasField("reverses"):
+        if event.card.key == key[0]:
+            facts = with_fact(facts, fact_of(recorded.kind, event, recorded.occurred_us, recorded.position))
+        elif corrected is None or recorded.kind == "social_function_activated":
+            # Enabling a card cancels its predecessor in the same province (L6, L15).
+            facts = with_fact(facts, Fact(recorded.occurred_us, recorded.position, "card_superseded", {}))
+    province = row[0] if row is not None else event.card.issuing_province
+    return (province, json.dumps(facts, separators=(",", ":"))) if facts else None
+
+
+CARD_STANDING = Projection(
+    name="card_standing",
+    key_columns=(("key", "bytea"),),
+    value_columns=(("issuing_province", "text"), ("facts", "text")),
+    kinds=STATE_KINDS,
+    keys=keys,
+    evolve=evolve,
+)

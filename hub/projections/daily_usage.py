@@ -1,0 +1,39 @@
+"""View: uses and money by business day, issuing province, serving region and scenario; corrections and reversals move them."""
+
+from collections.abc import Iterator
+
+from hub.domain.usage import COUNTED_KINDS, amount_fen, cell_of
+from hub.journal.reader import Recorded
+from hub.projections.engine import Key, Projection, Row
+
+
+def _counted(recorded: Recorded | None) -> tuple[Key, int] | None:
+    """Returns the cell and money of a use; None for what is no use."""
+    if recorded is None or recorded.kind not in COUNTED_KINDS or recorded.event.HasField("reverses"):
+        return None
+    return tuple(cell_of(recorded.event, recorded.occurred_us)), amount_fen(recorded.kind, recorded.event)
+
+
+def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
+    """Names the cell of the event and that of the event it corrects."""
+    named = {use[0] for use in (_counted(recorded), _counted(corrected)) if use is not None}
+    yield from sorted(named)
+
+
+def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | None) -> Row:
+    """Adds the event to its cell and takes what it corrects out of its own."""
+    uses, money = (row[0], row[1]) if row is not None else (0, 0)
+    for use, sign in ((_counted(recorded), 1), (_counted(corrected), -1)):
+        if use is not None and use[0] == key:
+            uses, money = uses + sign, money + sign * use[1]
+    return uses, money
+
+
+DAILY_USAGE = Projection(
+    name="daily_usage",
+    key_columns=(("day", "text"), ("issuer", "text"), ("region", "text"), ("scenario", "text")),
+    value_columns=(("uses", "bigint"), ("amount_fen", "bigint")),
+    kinds=COUNTED_KINDS | {"medical_settlement_reversed", "coupon_reversed"},
+    keys=keys,
+    evolve=evolve,
+)

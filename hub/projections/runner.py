@@ -1,0 +1,56 @@
+"""Runs all views live in one process: a round folds a page of each; an idle round waits a moment."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+import psycopg
+
+from hub.projections import PROJECTIONS
+from hub.projections.engine import advance, create_views
+
+log = logging.getLogger(__name__)
+
+IDLE_WAIT_S = 0.005
+RECONNECT_WAIT_S = 0.5
+# Views are disposable and carry their checkpoint with them: losing the last moments in a crash costs a re-fold, not a fact.
+_SESSION = "SET ROLE hub_projector; SET synchronous_commit = off; SET idle_in_transaction_session_timeout = '60s'"
+
+
+def connect(dsn: str) -> psycopg.Connection:
+    """Opens a connection that may write views and read the journal."""
+    connection = psycopg.connect(dsn, autocommit=True, application_name="hub-projector")
+    connection.execute(_SESSION.encode())
+    return connection
+
+
+def run(dsn: str, stop: threading.Event, report: Callable[[str, int], None] = lambda _view, _moved: None) -> None:
+    """Folds until *stop* is set; survives restarts of the database."""
+    while not stop.is_set():
+        try:
+            with connect(dsn) as connection:
+                create_views(connection, PROJECTIONS)
+                _rounds(connection, stop, report)
+        except psycopg.OperationalError:
+            log.warning("projections: the database cannot be reached; trying again")
+            stop.wait(RECONNECT_WAIT_S)
+
+
+def _rounds(connection: psycopg.Connection, stop: threading.Event, report: Callable[[str, int], None]) -> None:
+    while not stop.is_set():
+        moved = 0
+        for projection in PROJECTIONS:
+            step = advance(connection, projection)
+            if step:
+                report(projection.name, step)
+            moved += step
+        if not moved:
+            time.sleep(IDLE_WAIT_S)
+
+
+def catch_up(connection: psycopg.Connection) -> None:
+    """Folds every view up to the head, once."""
+    for projection in PROJECTIONS:
+        while advance(connection, projection):
+            pass
