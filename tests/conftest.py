@@ -7,9 +7,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from hub.embedded import running
+from hub.embedded import discard, running
 from hub.journal.migrate import migrate
 from psycopg.conninfo import make_conninfo
+
+from tests.hub_process import RunningHub, running_hub
 
 _numbers = itertools.count(1)
 
@@ -20,8 +22,12 @@ def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if dsn := os.environ.get("HUB_TEST_DSN"):
         yield _with_template(dsn)
         return
-    with running(Path(tmp_path_factory.mktemp("postgres"))) as dsn:
-        yield _with_template(dsn)
+    data_dir = Path(tmp_path_factory.mktemp("postgres"))
+    try:
+        with running(data_dir) as dsn:
+            yield _with_template(dsn)
+    finally:
+        discard(data_dir)
 
 
 def _with_template(dsn: str) -> str:
@@ -40,5 +46,24 @@ def dsn(server_dsn: str) -> Iterator[str]:
     with psycopg.connect(server_dsn, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE hub_template")
     yield make_conninfo(server_dsn, dbname=name)
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def hub(dsn: str, tmp_path: Path) -> Iterator[RunningHub]:
+    """A hub of its own for one test."""
+    with running_hub(dsn, tmp_path) as hub:
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def shared_hub(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+    """One hub for the tests of a module that do not disturb it."""
+    name = f"hub_test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE hub_template")
+    with running_hub(make_conninfo(server_dsn, dbname=name), tmp_path_factory.mktemp("hub")) as hub:
+        yield hub
     with psycopg.connect(server_dsn, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

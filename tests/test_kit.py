@@ -12,7 +12,7 @@ from chuanyu.exchange.v1.card_lifecycle_pb2 import AppUnlocked
 from chuanyu.exchange.v1.card_service_pb2 import GetCardRequest, GetCardResponse
 from chuanyu.exchange.v1.event_pb2 import Event, Source
 from chuanyu.exchange.v1.references_pb2 import CardRef
-from scripted_hub import ScriptedHub, status
+from tests.scripted_hub import ScriptedHub, status
 
 from adapters.kit import (
     AdapterError,

@@ -19,7 +19,7 @@ from chuanyu.exchange.v1.acceptance_pb2 import AcceptanceOutcome
 from chuanyu.exchange.v1.card_service_pb2 import CardLives, EcardStatus, GetCardResponse, ScenarioUsability
 from chuanyu.exchange.v1.event_pb2 import Event
 from google.protobuf.json_format import ParseDict
-from scripted_hub import ScriptedHub
+from tests.scripted_hub import ScriptedHub
 
 from adapters.kit import FeedSender, HubConnection, Outbox
 from adapters.sichuan.envelope import (

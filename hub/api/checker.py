@@ -10,9 +10,10 @@ import queue
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg
-from chuanyu.exchange.v1 import event_pb2, hub_decisions_pb2
+from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, hub_decisions_pb2
 
 from hub.domain.acceptance import Answer, Question, decide, rules_digest
 from hub.domain.agreement import Terms, terms_of
@@ -139,15 +140,26 @@ class Checker:
             elif check.event is None or check.question is None or check.waiting is None:
                 read.append((check, CardRead(facts, agreements, snapshot.as_of_position)))
             else:
-                check.answer = decide(facts, agreements, self._reference, check.question)
                 check.as_of_position = snapshot.as_of_position
-                self._writer.enqueue(check.waiting, self._batch(check.event, check, check.answer), urgent=True)
+                self._decide(check, facts, agreements, check.question, check.event, check.waiting)
         if read or behind:
             self._loop.call_soon_threadsafe(_settle, read, behind)
 
+    def _decide(
+        self, check: Check, facts: list[Fact], agreements: tuple[Terms, ...], question: Question, event: event_pb2.Event, waiting: Waiting
+    ) -> None:
+        """Decides one check; a fault in it is that check's alone."""
+        try:
+            check.answer = decide(facts, agreements, self._reference, question)
+            batch = self._batch(event, check, check.answer)
+        except Exception as fault:
+            self._loop.call_soon_threadsafe(_set_exception, waiting.future, fault)
+            return
+        self._writer.enqueue(waiting, batch, urgent=True)
+
     def _batch(self, event: event_pb2.Event, check: Check, answer: Answer) -> Batch:
         decision = event.decision_made
-        decision.outcome = hub_decisions_pb2.acceptance__pb2.AcceptanceOutcome.Value(f"ACCEPTANCE_OUTCOME_{answer.outcome}")
+        decision.outcome = acceptance_pb2.AcceptanceOutcome.Value(f"ACCEPTANCE_OUTCOME_{answer.outcome}")
         decision.reason_codes.extend(answer.reason_codes)
         decision.agreement_codes.extend(answer.agreement_codes)
         decision.as_of_position = check.as_of_position
@@ -187,11 +199,16 @@ def _load_agreements(connection: psycopg.Connection) -> tuple[int, tuple[Terms, 
     return max((row[2] for row in rows), default=0), terms
 
 
+def _set_exception(future: asyncio.Future[Any], fault: BaseException) -> None:
+    if not future.done():
+        future.set_exception(fault)
+
+
 def _fail(group: Sequence[Check]) -> None:
     for check in group:
         for future in (check.read_future, check.waiting.future if check.waiting else None):
-            if future is not None and not future.done():
-                future.set_exception(JournalUnavailable())
+            if future is not None:
+                _set_exception(future, JournalUnavailable())
 
 
 def _settle(read: Sequence[tuple[Check, CardRead]], behind: Sequence[Check]) -> None:
@@ -199,9 +216,7 @@ def _settle(read: Sequence[tuple[Check, CardRead]], behind: Sequence[Check]) -> 
         if not check.read_future.done():
             check.read_future.set_result(card)
     for check in behind:
-        future = check.waiting.future if check.waiting else check.read_future
-        if not future.done():
-            future.set_exception(ViewBehind(as_of_position=check.as_of_position))
+        _set_exception(check.waiting.future if check.waiting else check.read_future, ViewBehind(as_of_position=check.as_of_position))
 
 
 # One snapshot: the facts of every identifier of each asked card, then one row with how far the views and agreements are.

@@ -4,7 +4,6 @@ Requests arrive as bytes and are parsed here: gRPC's own deserialisers answer IN
 """
 
 import logging
-import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
@@ -17,6 +16,7 @@ from grpc_status import rpc_status
 from hub.api.directory import Caller, Directory
 from hub.api.errors import internal, to_status
 from hub.domain.errors import CertificateRequired, HubError, RequestMalformed
+from hub.domain.participant import is_participant_name
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,6 @@ Request = TypeVar("Request", bound=Message)
 Unary = Callable[[Any, Caller], Awaitable[Message]]
 Streaming = Callable[[AsyncIterator[Any], Caller], AsyncIterator[Message]]
 
-_PARTICIPANT = re.compile(r"urn:chuanyu:participant:[a-z0-9][a-z0-9.-]{0,62}")
 
 
 class Gate:
@@ -41,7 +40,7 @@ class Gate:
         names = [name.decode(errors="replace") for name in auth.get("x509_subject_alternative_name", ())]
         if not auth.get("transport_security_type") and self._plaintext_caller:
             names = [self._plaintext_caller]
-        participant = next((name for name in names if _PARTICIPANT.fullmatch(name)), None)
+        participant = next((name for name in names if is_participant_name(name)), None)
         if participant is None:
             raise CertificateRequired
         metadata = dict(context.invocation_metadata() or ())

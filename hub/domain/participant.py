@@ -1,5 +1,6 @@
 """A participant: a system of one province (or the hub itself) that may speak to the hub, and the feeds it owns."""
 
+import re
 from datetime import datetime
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -7,8 +8,15 @@ from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 
 from hub.domain.aggregate import HubAggregate
 
-HUB = "urn:chuanyu:participant:hub"
+PREFIX = "urn:chuanyu:participant:"
+HUB = f"{PREFIX}hub"
+_NAME = re.compile(rf"{PREFIX}[a-z0-9][a-z0-9.-]{{0,62}}")
 DECISIONS_FEED = "hub.decisions"
+
+
+def is_participant_name(name: str) -> bool:
+    """Whether a name is a participant's URI name."""
+    return _NAME.fullmatch(name) is not None
 
 
 class Participant(HubAggregate):

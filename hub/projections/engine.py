@@ -232,19 +232,16 @@ def rebuild(
         done += moved
         report(done, head_position(connection))
     with connection.transaction():
-        position = _checkpoint(connection, projection.name)
-        while _advance_within(connection, fresh, position):
-            pass
+        position = max(_checkpoint(connection, projection.name), _checkpoint(connection, fresh.name))
+        for view in (projection, fresh):
+            while advance(connection, view, through=position):
+                pass
         result = Rebuilt(projection.name, position, digest(connection, projection), digest(connection, fresh), switch)
         if switch:
             _switch(connection, projection, fresh, result, even_if_different)
     if not switch:
         drop_fresh(connection, projection)
     return result
-
-
-def _advance_within(connection: psycopg.Connection, fresh: Projection, through: int) -> int:
-    return advance(connection, fresh, through=through)
 
 
 def _switch(connection: psycopg.Connection, projection: Projection, fresh: Projection, result: Rebuilt, even_if_different: bool) -> None:

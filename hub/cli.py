@@ -1,0 +1,302 @@
+"""The command line: the one place where the parts are put together."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from hub.config import Config
+from hub.domain.errors import HubError
+
+app = typer.Typer(
+    help="川渝社保卡“一卡通”互通枢纽。Exchange hub of the Sichuan and Chongqing social-security cards.", no_args_is_help=True, pretty_exceptions_enable=False)
+participants = typer.Typer(help="参与方：登记、查看。Participants: register and list.", no_args_is_help=True)
+bench = typer.Typer(help="测量：同一次运行中量出上限与枢纽。Measure limit and hub in one run.", no_args_is_help=True)
+app.add_typer(participants, name="participants")
+app.add_typer(bench, name="bench")
+screen = Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="最后一行输出 JSON。End with one line of JSON.")]
+
+
+@contextlib.contextmanager
+def database(config: Config) -> Iterator[str]:
+    """Yields the DSN of a migrated database: the configured one, or the embedded one, started if it does not run."""
+    from hub.embedded import running
+    from hub.journal.migrate import migrate
+
+    if config.dsn:
+        migrate(config.dsn, report=lambda name: screen.print(f"迁移 migrating: {name}"))
+        yield config.dsn
+        return
+    with running(config.data_dir) as dsn:
+        migrate(dsn, report=lambda name: screen.print(f"迁移 migrating: {name}"))
+        yield dsn
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Any]:
+    """Yields a report function (what, done, of) that draws a bar on a terminal and is silent elsewhere."""
+    with Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"), TimeElapsedColumn(),
+                  console=screen, disable=not sys.stderr.isatty()) as bars:  # fmt: skip
+        tasks: dict[str, Any] = {}
+
+        def report(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=of)
+            bars.update(tasks[what], completed=done, total=of)
+
+        yield report
+
+
+@app.command()
+def demo(
+    events: Annotated[int, typer.Option(help="事件总数，0 为不限。Events in all, 0 for no end.")] = 0,
+    rate: Annotated[int, typer.Option(help="每秒事件数，0 为尽快。Events a second, 0 for as fast as it goes.")] = 300,
+    leave: Annotated[bool, typer.Option("--exit", help="跑完即退出。Leave when done.")] = False,
+    as_json: Json = False,
+    seed: Annotated[int, typer.Option(help="模拟随机种子。Seed of the simulation.")] = 20250101,
+) -> None:
+    """演示：两省原生报文 → 适配器 → 枢纽 → 互认答复。The whole main job, live, on the embedded database."""
+    from hub.demo import DemoSettings, run_demo
+
+    config = Config()
+    settings = DemoSettings(config, events, 0 if leave and events else rate, leave, as_json, seed)
+    with database(config) as dsn:
+        raise typer.Exit(run_demo(settings, dsn))
+
+
+@app.command()
+def serve(
+    listen: Annotated[str, typer.Option(help="监听地址。Address to listen on.")] = "",
+    project: Annotated[bool, typer.Option("--project", help="同时运行投影。Run the projections in a thread beside it.")] = False,
+) -> None:
+    """启动 gRPC 服务（双向 TLS）。Serve gRPC over mutual TLS."""
+    from hub.api.certificates import issue_server
+    from hub.api.registry import load_agreements
+    from hub.api.server import HubServer, ServerSettings
+    from hub.journal.keyring import open_keyring
+    from hub.journal.recorder import AggregateStore
+
+    config = Config()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    with database(config) as dsn:
+        store = AggregateStore(dsn)
+        load_agreements(store, datetime.now(UTC))
+        store.close()
+        settings = ServerSettings(
+            dsn, listen or config.listen, issue_server(config.certificates_dir), open_keyring(config.keys_dir))
+
+        async def main() -> None:
+            server = HubServer(settings)
+            await server.start()
+            typer.echo(f"listening on {(listen or config.listen).rpartition(':')[0]}:{server.port}")
+            stopped = asyncio.Event()
+            for name in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+            await stopped.wait()
+            typer.echo("stopping: 收尾后退出 draining")
+            await server.stop()
+
+        with _projections(dsn) if project else contextlib.nullcontext():
+            asyncio.run(main())
+
+
+@contextlib.contextmanager
+def _projections(dsn: str) -> Iterator[None]:
+    from hub.projections import runner
+
+    stop = threading.Event()
+    thread = threading.Thread(target=runner.run, args=(dsn, stop), name="projections")
+    thread.start()
+    yield
+    stop.set()
+    thread.join()
+
+
+@app.command()
+def project() -> None:
+    """运行投影：把日志折叠成视图。Fold the journal into the views until stopped."""
+    from hub.projections import runner
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    with database(Config()) as dsn:
+        typer.echo("projecting")
+        runner.run(dsn, stop)
+
+
+@app.command()
+def migrate() -> None:
+    """建立或升级数据库结构。Bring the database to the newest schema."""
+    from hub.projections import PROJECTIONS, runner
+    from hub.projections.engine import create_views
+
+    with database(Config()) as dsn, runner.connect(dsn) as connection:
+        create_views(connection, PROJECTIONS)
+    typer.echo("数据库已是最新结构。The database is up to date.")
+
+
+@app.command()
+def rebuild(
+    view: Annotated[str, typer.Argument(help="视图名，all 为全部。Name of the view, or all.")],
+    even_if_different: Annotated[bool, typer.Option(help="与现有不同也切换（改过投影时）。Switch even if it differs.")] = False,
+) -> None:
+    """旁路重建视图，比对摘要后切换。Rebuild a view beside the live one, compare digests, switch."""
+    from hub.projections import PROJECTIONS, runner
+    from hub.projections import engine
+
+    chosen = [p for p in PROJECTIONS if view in (p.name, "all")]
+    if not chosen:
+        raise typer.BadParameter(f"没有这个视图 no such view; one of: {', '.join(p.name for p in PROJECTIONS)}, all")
+    with database(Config()) as dsn, runner.connect(dsn) as connection, progress() as report:
+        engine.create_views(connection, PROJECTIONS)
+        for projection in chosen:
+            name = projection.name
+            result = engine.rebuild(
+                connection, projection, even_if_different=even_if_different,
+                report=lambda done, head, name=name: report(name, done, head))  # type: ignore[misc]  # fmt: skip
+            verdict = "一致 equal" if result.is_equal else "不同 different"
+            typer.echo(f"{name}: 位置 position {result.position}, {verdict}, 已切换 switched, {result.fresh_digest[:16]}…")
+
+
+@app.command()
+def fsck(
+    as_json: Json = False,
+    views: Annotated[bool, typer.Option(help="把视图与重建结果比对。Compare the views with a rebuild.")] = True,
+    identifiers: Annotated[bool, typer.Option(help="逐条查找明文标识。Look for identifiers in clear in every event.")] = False,
+) -> None:
+    """检查：日志无缺口、各来源编号连续、视图等于重建。Check journal, feeds and views."""
+    from dataclasses import asdict
+
+    from hub.audit.fsck import check as check_all
+    from hub.projections import PROJECTIONS, runner
+    from hub.projections.engine import create_views
+
+    with database(Config()) as dsn, progress() as report:
+        with runner.connect(dsn) as connection:
+            create_views(connection, PROJECTIONS)
+        findings = check_all(dsn, report, with_views=views, with_identifiers=identifiers)
+    for problem in findings.problems:
+        typer.echo(f"✗ {problem}")
+    typer.echo(f"{'✓' if findings.is_clean else '✗'} {findings.events:,} 个事件 events, 缺口 holes {findings.holes}, 视图 views {findings.views}")
+    if as_json:
+        typer.echo(json.dumps({**asdict(findings), "clean": findings.is_clean}))
+    raise typer.Exit(0 if findings.is_clean else 1)
+
+
+@participants.command("add")
+def participants_add(
+    name: Annotated[str, typer.Argument(help="名称，如 sc.card-center。Name, such as sc.card-center.")],
+    province: Annotated[str, typer.Option(help="省级代码 50 或 51。Province code, 50 or 51.")],
+    feed: Annotated[list[str], typer.Option(help="归其所有的数据流，可重复。Feed it owns, may be repeated.")],
+    title: Annotated[str, typer.Option(help="显示名称。Title to show.")] = "",
+    certificate: Annotated[bool, typer.Option(help="用本机 CA 签发证书。Issue a certificate with the local CA.")] = True,
+) -> None:
+    """登记参与方及其数据流（本身也是事件）。Register a participant and its feeds; itself an event."""
+    from hub.api.certificates import issue_participant
+    from hub.api.registry import register_participant
+    from hub.domain.participant import is_participant_name
+    from hub.journal.recorder import AggregateStore
+
+    urn = name if name.startswith("urn:") else f"urn:chuanyu:participant:{name}"
+    if not is_participant_name(urn) or province not in ("50", "51") or not all(is_participant_name(f"urn:chuanyu:participant:{f}") for f in feed):
+        raise typer.BadParameter("名称由小写字母、数字、点和横线组成，省级代码为 50 或 51。Names are lower-case letters, digits, dots and dashes; province 50 or 51.")
+    config = Config()
+    with database(config) as dsn:
+        store = AggregateStore(dsn)
+        changed = register_participant(store, urn, province, title or name, feed, datetime.now(UTC))
+        store.close()
+    typer.echo(f"{urn}: {'已登记 registered' if changed else '已有，无变化 already registered'}，数据流 feeds: {', '.join(feed)}")
+    if certificate:
+        files = issue_participant(config.certificates_dir, urn)
+        typer.echo(f"证书 certificate: {files.certificate}\n私钥 key: {files.key}\nCA: {files.authority}")
+
+
+@participants.command("list")
+def participants_list() -> None:
+    """列出数据流及其归属与进度。List feeds with their owners and where they stand."""
+    import psycopg
+    from rich.table import Table
+
+    table = Table("数据流 feed", "归属 owner", "下一编号 next")
+    with database(Config()) as dsn, psycopg.connect(dsn) as connection:
+        for row in connection.execute("SELECT name, owner, next_sequence FROM journal.stream WHERE is_feed ORDER BY name").fetchall():
+            table.add_row(*map(str, row))
+    Console().print(table)
+
+
+@app.command()
+def check(
+    card_no: Annotated[str, typer.Argument(help="社会保障卡卡号。Card number, nine characters.")],
+    issuer: Annotated[str, typer.Option(help="发卡省 50 或 51。Issuing province.")],
+    scenario: Annotated[str, typer.Option(help="场景代码，如 TRA.MET。Scenario code.")] = "GOV.ID",
+    region: Annotated[str, typer.Option(help="用卡地区划代码。Serving region.")] = "510100",
+    medium: Annotated[str, typer.Option(help="介质：CONTACT CONTACTLESS ECARD_QR …。Medium.")] = "CONTACT",
+    participant: Annotated[str, typer.Option(help="以谁的证书询问。Whose certificate asks.")] = "",
+    target: Annotated[str, typer.Option(help="枢纽地址。Hub to ask.")] = "",
+    as_json: Json = False,
+) -> None:
+    """询问一次互认：这张卡现在能否在此使用。Ask once whether a card may be used here, for this, now."""
+    from hub.ask import ask_once
+
+    config = Config()
+    caller = participant or {"50": "cq.card-center", "51": "sc.card-center"}.get(region[:2], "")
+    raise typer.Exit(ask_once(config, target or config.listen, caller, issuer, card_no, scenario, region, medium, as_json))
+
+
+@bench.command("ingest")
+def bench_ingest(
+    as_json: Json = False,
+    batches: Annotated[int, typer.Option(help="每条流的批数。Batches a stream.")] = 100,
+    flat: Annotated[bool, typer.Option("--flat", help="比较 10 万与 500 万事件时的开销。Compare the cost at 100 thousand and 5 million events.")] = False,
+) -> None:
+    """接入：完整路径 对 裸 COPY。The whole way in against raw binary COPY."""
+    from hub.bench.ingest import measure, measure_flat
+
+    _finish(measure_flat(Config(), screen.print) if flat else measure(Config(), batches, screen.print), as_json)
+
+
+@bench.command("check")
+def bench_check(as_json: Json = False, seconds: Annotated[float, typer.Option(help="每档秒数。Seconds a row.")] = 4.0) -> None:
+    """答复：有记录的答复 对 空调用。Recorded answers against an empty call."""
+    from hub.bench.check import measure
+
+    _finish(measure(Config(), seconds, screen.print), as_json)
+
+
+@bench.command("project")
+def bench_project(as_json: Json = False, events: Annotated[int, typer.Option(help="事件数。Events.")] = 1_000_000) -> None:
+    """投影：卡状态折叠 对 裸页读取。Card standing against raw binary page reads."""
+    from hub.bench.project import measure
+
+    _finish(measure(Config(), events, screen.print), as_json)
+
+
+def _finish(result: dict[str, Any], as_json: bool) -> None:
+    typer.echo(json.dumps(result, ensure_ascii=False) if as_json else json.dumps(result, ensure_ascii=False, indent=2))
+
+
+def main() -> None:
+    """Runs the command line; what the hub refuses becomes one clear line."""
+    from hub.embedded import EmbeddedPostgresError
+
+    try:
+        app()
+    except (HubError, EmbeddedPostgresError) as error:
+        typer.echo(f"✗ {error}", err=True)
+        sys.exit(1)
+
+

@@ -1,0 +1,121 @@
+"""A real hub in processes of its own: `hub serve` and `hub project` on a test database, with certificates made for the test."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+from hub.api.certificates import CertificateFiles, issue_participant, issue_server, open_authority
+from hub.api.registry import register_participant
+from hub.domain.participant import PREFIX
+from hub.journal.recorder import AggregateStore
+
+SICHUAN, CHONGQING = f"{PREFIX}sc.card-center", f"{PREFIX}cq.card-center"
+FEEDS = {SICHUAN: ("51", ["sc.card-center", "sc.usage"]), CHONGQING: ("50", ["cq.card-center", "cq.usage"])}
+START_S = 20.0
+
+
+def environment(dsn: str, data_dir: Path) -> dict[str, str]:
+    """The environment a hub process needs."""
+    return {**os.environ, "HUB_DSN": dsn, "HUB_DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1"}
+
+
+class Process:
+    """One `hub …` process whose first line of output says that it is ready."""
+
+    def __init__(self, arguments: list[str], dsn: str, data_dir: Path) -> None:
+        self.log = data_dir / f"{arguments[0]}-{time.monotonic_ns()}.log"
+        self._arguments, self._environment = arguments, environment(dsn, data_dir)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> str:
+        """Starts it and returns the ready line."""
+        with self.log.open("ab") as log:
+            begin = self.log.stat().st_size
+            command = [sys.executable, "-c", "from hub.cli import main; main()", *self._arguments]
+            self.process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            text = self.log.read_bytes()[begin:].decode(errors="replace")
+            for line in text.splitlines():
+                if line.startswith(("listening on", "projecting")):
+                    return line
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise AssertionError(f"{self._arguments[0]} did not start:\n{self.log.read_text()[-4000:]}")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """kill -9."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def stop(self, timeout_s: float = 15.0) -> int:
+        """Asks it to stop and returns its exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait(timeout_s)
+
+
+class RunningHub:
+    """A hub with both provinces registered; *targets* are the addresses of its edges."""
+
+    def __init__(self, dsn: str, data_dir: Path, edges: int = 1) -> None:
+        self.dsn, self.data_dir = dsn, data_dir
+        self.certificates_dir = data_dir / "certificates"
+        open_authority(self.certificates_dir)
+        issue_server(self.certificates_dir)
+        store = AggregateStore(dsn)
+        for urn, (province, feeds) in FEEDS.items():
+            register_participant(store, urn, province, urn, feeds, datetime.now(UTC))
+        store.close()
+        self.edges = [Process(["serve", "--listen", "127.0.0.1:0"], dsn, data_dir) for _ in range(edges)]
+        self.projector = Process(["project"], dsn, data_dir)
+        self.targets: list[str] = []
+
+    def start(self) -> None:
+        """Starts every process."""
+        self.targets = [edge.start().split()[-1] for edge in self.edges]
+        self.projector.start()
+
+    def stop(self) -> None:
+        """Stops every process."""
+        for process in (*self.edges, self.projector):
+            with contextlib.suppress(subprocess.TimeoutExpired, AssertionError):
+                process.stop()
+            process.kill()
+
+    def certificate(self, urn: str) -> CertificateFiles:
+        """A participant's certificate."""
+        return issue_participant(self.certificates_dir, urn)
+
+    def channel(self, urn: str, edge: int = 0) -> grpc.Channel:
+        """A channel of a participant's to one edge."""
+        files = self.certificate(urn)
+        credentials = grpc.ssl_channel_credentials(
+            files.authority.read_bytes(), files.key.read_bytes(), files.certificate.read_bytes())  # fmt: skip
+        return grpc.secure_channel(self.targets[edge], credentials)
+
+
+@contextlib.contextmanager
+def running_hub(dsn: str, data_dir: Path, edges: int = 1) -> Iterator[RunningHub]:
+    """A started hub, stopped at the end."""
+    hub = RunningHub(dsn, data_dir, edges)
+    try:
+        hub.start()
+        yield hub
+    finally:
+        hub.stop()
