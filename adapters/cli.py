@@ -4,6 +4,7 @@ import typer
 
 from adapters.chongqing.command import chongqing
 from adapters.sichuan.command import sichuan
+from adapters.simulator.command import simulation
 
 app = typer.Typer(
     help="川渝社保卡交换枢纽适配器。Adapters between the provinces' card systems and the exchange hub.",
@@ -11,6 +12,7 @@ app = typer.Typer(
 )
 app.command()(sichuan)
 app.command()(chongqing)
+app.command("simulate")(simulation)
 
 
 def main() -> None:

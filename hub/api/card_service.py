@@ -17,11 +17,11 @@ from hub.api.checker import CardRead, Check, Checker
 from hub.api.directory import Caller
 from hub.api.errors import to_status
 from hub.api.intake import Intake
-from hub.api.rpc import Gate, service, streaming, unary
+from hub.api.rpc import Gate, reader, service, streaming, unary
 from hub.domain.acceptance import Question, decide, local_day, temp_loss_days
 from hub.domain.card import DAY_US, Standing, standing
 from hub.domain.errors import CardNotFound, HubError, JournalUnavailable, NotPermitted, NotRecorded, RequestIdReused, RequestInvalid, ViewBehind
-from hub.domain.pseudonym import card_identifier, hmac_sm3
+from hub.domain.pseudonym import card_name, card_problem, hmac_sm3
 from hub.domain.reference import Reference
 from hub.journal.group import AnsweredBefore, Appended
 from hub.journal.keyring import Keyring
@@ -50,9 +50,9 @@ class CardService:
     def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
         """The gRPC handler of the service."""
         return service("chuanyu.exchange.v1.CardService", {
-            "GetCard": unary(gate, protos.GetCardRequest, self.get_card),
-            "CheckAcceptance": unary(gate, protos.CheckAcceptanceRequest, self.check_acceptance),
-            "StreamAcceptance": streaming(gate, protos.StreamAcceptanceRequest, self.stream_acceptance),
+            "GetCard": unary(gate, reader(protos.GetCardRequest), self.get_card),
+            "CheckAcceptance": unary(gate, reader(protos.CheckAcceptanceRequest), self.check_acceptance),
+            "StreamAcceptance": streaming(gate, reader(protos.StreamAcceptanceRequest), self.stream_acceptance),
         })  # fmt: skip
 
     # GetCard
@@ -151,10 +151,9 @@ class CardService:
     def _card_key(self, ref: references_pb2.CardRef) -> bytes:
         if ref.key:
             return ref.key
-        identifier = card_identifier(ref)
-        if identifier.problem:
-            raise RequestInvalid([("card.clear", identifier.problem.lower())])
-        return self._intake.key_of(identifier.name)
+        if (problem := card_problem(ref)) is not None:
+            raise RequestInvalid([("card.clear", problem.lower())])
+        return self._intake.key_of(card_name(ref))
 
     def _request_digest(self, request: protos.CheckAcceptanceRequest) -> bytes:
         return hmac_sm3(self._keyring.digest, request.SerializeToString(deterministic=True))

@@ -12,8 +12,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from hub.api.directory import Caller, Directory, Feed
 from hub.api.errors import to_status
-from hub.api.intake import Intake, Prepared, Request
-from hub.api.rpc import Gate, service, streaming, unary
+from hub.api.intake import Intake, Prepared, Received, batch_reader
+from hub.api.rpc import Gate, reader, service, streaming, unary
 from hub.domain.errors import BatchEmpty, BatchTooLarge, FeedUnknown, HubError
 from hub.domain.event_rules import Context, Violation
 from hub.domain.reference import Reference
@@ -45,9 +45,9 @@ class FeedService:
     def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
         """The gRPC handler of the service."""
         return service("chuanyu.exchange.v1.FeedService", {
-            "GetFeed": unary(gate, protos.GetFeedRequest, self.get_feed),
-            "AppendEvents": unary(gate, protos.AppendEventsRequest, self.append_events),
-            "StreamEvents": streaming(gate, protos.StreamEventsRequest, self.stream_events),
+            "GetFeed": unary(gate, reader(protos.GetFeedRequest), self.get_feed),
+            "AppendEvents": unary(gate, batch_reader(protos.AppendEventsRequest), self.append_events),
+            "StreamEvents": streaming(gate, batch_reader(protos.StreamEventsRequest), self.stream_events),
         })  # fmt: skip
 
     async def get_feed(self, request: protos.GetFeedRequest, caller: Caller) -> protos.GetFeedResponse:
@@ -65,19 +65,19 @@ class FeedService:
         with psycopg.connect(self._dsn, autocommit=True, application_name="hub-feed") as connection:
             return feed_row(connection, name)
 
-    async def append_events(self, request: protos.AppendEventsRequest, caller: Caller) -> protos.AppendEventsResponse:
+    async def append_events(self, received: Received, caller: Caller) -> protos.AppendEventsResponse:
         """Appends one batch and answers after the commit."""
-        prepared = await self._prepare(request, caller)
-        return await self._commit(request.feed, prepared)
+        prepared = await self._prepare(received, caller)
+        return await self._commit(received.request.feed, prepared)
 
-    async def _prepare(self, request: Request, caller: Caller) -> Prepared:
-        feed = await self._directory.feed_of(caller, request.feed)
-        if not request.events:
+    async def _prepare(self, received: Received, caller: Caller) -> Prepared:
+        feed = await self._directory.feed_of(caller, received.request.feed)
+        if not received.sent:
             raise BatchEmpty
-        if len(request.events) > BATCH_EVENTS or request.ByteSize() > BATCH_BYTES:
+        if len(received.sent) > BATCH_EVENTS or received.size > BATCH_BYTES:
             raise BatchTooLarge
         context = Context(caller.province, int(time.time()), self._reference, self._owned_by(caller))
-        return self._intake.prepare(feed.stream_id, caller.urn, request, context, self._feed_id, caller.trace_parent)
+        return self._intake.prepare(feed.stream_id, caller.urn, received, context, self._feed_id, caller.trace_parent)
 
     def _owned_by(self, caller: Caller) -> Callable[[str], bool]:
         def owns(name: str) -> bool:
@@ -98,15 +98,15 @@ class FeedService:
         return _answer(feed, appended, prepared.quarantined)
 
     async def stream_events(
-        self, requests: AsyncIterator[protos.StreamEventsRequest], caller: Caller
+        self, batches: AsyncIterator[Received], caller: Caller
     ) -> AsyncIterator[protos.StreamEventsResponse]:
         """Answers each batch after its commit and in order, with up to STREAM_WINDOW under way; a refusal is an answer too."""
         pending: asyncio.Queue[asyncio.Task[protos.StreamEventsResponse] | None] = asyncio.Queue(STREAM_WINDOW)
 
         async def receive() -> None:
             try:
-                async for request in requests:
-                    await pending.put(await self._begin(request, caller))
+                async for received in batches:
+                    await pending.put(await self._begin(received, caller))
             finally:
                 await pending.put(None)
 
@@ -118,17 +118,15 @@ class FeedService:
         finally:
             receiver.cancel()
 
-    async def _begin(
-        self, request: protos.StreamEventsRequest, caller: Caller
-    ) -> asyncio.Task[protos.StreamEventsResponse]:
+    async def _begin(self, received: Received, caller: Caller) -> asyncio.Task[protos.StreamEventsResponse]:
         """Prepares a batch and starts its commit; tasks start in order, so the batches of a stream are queued in order."""
         await self._writer.wait_for_room()
         prepared: Prepared | HubError
         try:
-            prepared = await self._prepare(request, caller)
+            prepared = await self._prepare(received, caller)
         except HubError as error:
             prepared = error
-        return asyncio.create_task(self._finish(request.feed, request.first_sequence, prepared))
+        return asyncio.create_task(self._finish(received.request.feed, received.request.first_sequence, prepared))
 
     async def _finish(self, feed: str, first_sequence: int, prepared: Prepared | HubError) -> protos.StreamEventsResponse:
         response = protos.StreamEventsResponse(feed=feed, first_sequence=first_sequence)

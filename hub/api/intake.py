@@ -10,20 +10,63 @@ from typing import Any, NamedTuple
 
 import protovalidate
 from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import Message
 
+from hub.api.rpc import reader
+from hub.api.shape import accepts
 from hub.domain.errors import RequestInvalid
-from hub.domain.event_rules import Context, Violation, violations
-from hub.domain.pseudonym import hmac_sm3, places, references_of
+from hub.domain.event_rules import DAY_S, Context, Violation, is_case_enough, violations
+from hub.domain.pseudonym import card_name, hmac_sm3_under, places, references_of
 from hub.journal.group import Batch, pack_tail
 from hub.journal.keyring import Keyring
 from hub.journal.vault import original_name, seal
 
 KNOWN_IDENTIFIERS = 400_000
+PASSED_CASES = 20_000
+_SHORT = 64
 _TRACE_PARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_ENVELOPE_PLACES = places(event_pb2.Event.DESCRIPTOR)
+# The end of 2099: a stand-in's instant must stay one that the database can hold.
+_LATEST_S = 4_102_444_800
+_KIND_BYTES = {field.name: field.name.encode() for field in event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields}
+_ACCEPTS_KIND = {
+    field.name: accepts(field.message_type) for field in event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields if field.message_type
+}
+_accepts_envelope = accepts(event_pb2.Event.DESCRIPTOR)
 
 Request = feed_service_pb2.AppendEventsRequest | feed_service_pb2.StreamEventsRequest
 FeedId = Callable[[str], int | None]
+_EVENTS_FIELD = 3
+
+
+def _as_sent() -> type[Any]:
+    """Makes a message that reads a batch's events as bytes: `repeated bytes` has the wire format of a repeated message."""
+    file = descriptor_pb2.FileDescriptorProto(name="hub/as_sent.proto", package="hub", syntax="proto3")
+    field = descriptor_pb2.FieldDescriptorProto
+    file.message_type.add(name="AsSent").field.add(
+        name="events", number=_EVENTS_FIELD, label=field.LABEL_REPEATED, type=field.TYPE_BYTES)  # fmt: skip
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("hub.AsSent"))
+
+
+class Received(NamedTuple):
+    """A parsed request, its events' bytes as they came, and its size in bytes."""
+
+    request: Request
+    sent: Sequence[bytes]
+    size: int
+
+
+def batch_reader(kind: type[Request]) -> Callable[[bytes], Received]:
+    """Returns what parses requests of a type; it raises RequestMalformed."""
+    assert kind.DESCRIPTOR.fields_by_name["events"].number == _EVENTS_FIELD
+    read, as_sent = reader(kind), _as_sent()
+
+    def read_batch(data: bytes) -> Received:
+        return Received(read(data), as_sent.FromString(data).events, len(data))
+
+    return read_batch
 
 
 class Prepared(NamedTuple):
@@ -40,8 +83,11 @@ class Intake:
     def __init__(self, keyring: Keyring) -> None:
         """*keyring* gives pseudonyms, digests and seals."""
         self._keyring = keyring
+        self._digest = hmac_sm3_under(keyring.digest)
+        self._pseudonym = hmac_sm3_under(keyring.pseudonym)
         self._validator = protovalidate.Validator()
         self._known: dict[str, bytes] = {}
+        self._passed: set[tuple[object, ...]] = set()
 
     def remember(self, identifiers: dict[str, bytes]) -> None:
         """Notes identifiers whose batch has been committed: they cost no vault write any more."""
@@ -52,92 +98,128 @@ class Intake:
 
     def key_of(self, name: str) -> bytes:
         """Returns the key of an identifier's name."""
-        return self._known.get(name) or hmac_sm3(self._keyring.pseudonym, name.encode())
+        return self._known.get(name) or self._pseudonym(name.encode())
 
     def prepare(
-        self, stream_id: int, owner: str, request: Request, context: Context, feed_id: FeedId, trace_parent: str = ""
+        self, stream_id: int, owner: str, received: Received, context: Context, feed_id: FeedId, trace_parent: str = ""
     ) -> Prepared:
         """Turns a parsed request into a batch; its events are changed on the way (clear arms become keys).
 
         Raises RequestInvalid when fields of the request itself break a rule.
         """
-        digest_key, first_sequence, events = self._keyring.digest, request.first_sequence, list(request.events)
-        sent = [event.SerializeToString(deterministic=True) for event in events]
-        digests = [hmac_sm3(digest_key, data) for data in sent]
-        batch = Batch(stream_id, owner, first_sequence, [], digests, trace_parent if _TRACE_PARENT.fullmatch(trace_parent) else "")
-        prepared = Prepared(batch, {}, self._shape_violations(request, events))
-        for offset, event in enumerate(events):
-            event.DiscardUnknownFields()
+        request, sent, digest = received.request, received.sent, self._digest
+        first_sequence = request.first_sequence
+        if first_sequence < 1:
+            raise RequestInvalid([("first_sequence", "uint64.gte")])
+        batch = Batch(stream_id, owner, first_sequence, [], [digest(data) for data in sent], _checked(trace_parent))
+        request.DiscardUnknownFields()
+        prepared = Prepared(batch, {}, {})
+        tails, digests = batch.tails, batch.digests
+        for offset, event in enumerate(request.events):
             kind = event.WhichOneof("kind")
-            reasons = prepared.quarantined.get(offset) or violations(event, kind, context)
-            fresh: list[tuple[str, bytes]] = []
-            if not reasons:
-                reasons = self._pseudonymise(event, kind, prepared.new_identifiers, fresh)
-            if reasons:
-                prepared.quarantined[offset] = reasons
-                event = _quarantine(event, kind, reasons)
-                kind = "event_quarantined"
-                version, sealed = seal(self._keyring, original_name(stream_id, first_sequence + offset), sent[offset])
-                batch.originals.append((offset, version, sealed))
-            else:
-                self._store_identifiers(prepared, fresh)
-                if event.HasField("corrects") or event.HasField("reverses"):
+            if kind is None or not self._admit_like_before(event, kind, context):
+                reasons = self._admit(event, kind, context, prepared)
+                if reasons:
+                    event = self._quarantine(prepared, offset, event, kind, reasons, sent[offset])
+                    kind = "event_quarantined"
+                elif event.HasField("corrects") or event.HasField("reverses"):
                     _note_correction(batch, offset, event, feed_id)
             at = event.occurred_at
-            batch.tails.append(pack_tail(
-                at.seconds * 1_000_000 + at.nanos // 1_000, kind.encode(), digests[offset], event.SerializeToString()))  # type: ignore[union-attr]
+            tails.append(pack_tail(
+                at.seconds * 1_000_000 + at.nanos // 1_000, _KIND_BYTES[kind], digests[offset], event.SerializeToString()))  # type: ignore[index]
         return prepared
 
-    def _shape_violations(self, request: Request, events: Sequence[event_pb2.Event]) -> dict[int, list[Violation]]:
-        """Asks protovalidate about the envelopes of the whole batch, then about each kind's message by itself."""
-        found: dict[int, list[Violation]] = {}
-        collect = self._validator.collect_violations
-        for violation in collect(request):
-            index, path = _path(violation.proto.field)
-            if index is None:
-                raise RequestInvalid([(path, str(violation.proto.rule_id))])
-            found.setdefault(index, []).append((path, violation.proto.rule_id))
-        for offset, event in enumerate(events):
-            kind = event.WhichOneof("kind")
-            if kind is not None and (broken := collect(getattr(event, kind))):
-                found.setdefault(offset, []).extend((f"{kind}.{_path(v.proto.field)[1]}", v.proto.rule_id) for v in broken)
-        return found
+    def _admit_like_before(self, event: event_pb2.Event, kind: str, context: Context) -> bool:
+        """The short way, for most of the traffic: a known card, and a case that went the long way before and passed.
 
-    def _pseudonymise(
-        self, event: event_pb2.Event, kind: str | None, new: dict[str, bytes], fresh: list[tuple[str, bytes]]
-    ) -> list[Violation]:
+        A case is everything the rules look at but the card, the instant within its day and the kind's own fields.
+        """
+        if event.HasField("holder") or event.HasField("corrects") or event.HasField("reverses") or event.card_aliases:
+            return False
+        card = event.card
+        key = self._known.get(card_name(card)) if card.clear else None
+        source = event.source
+        if key is None or _case(event, kind, context, source) not in self._passed or event.occurred_at.seconds > context.now_s:
+            return False
+        if len(source.message_id) > _SHORT or len(event.venue_code) > _SHORT:
+            return False
+        if not _ACCEPTS_KIND[kind](getattr(event, kind)):
+            return False
+        card.key = key
+        return True
+
+    def _admit(self, event: event_pb2.Event, kind: str | None, context: Context, prepared: Prepared) -> list[Violation]:
+        """The long way: shape, then the rules of the domain, then identifiers, whose keys take their place; returns what is broken."""
+        if kind is None:
+            return [("kind", "unknown_kind")]
+        message = getattr(event, kind)
+        broken = self._shape(event, kind, message) or violations(event, kind, message, context)
+        if broken or (broken := self._pseudonymise(event, kind, message, prepared)):
+            return broken
+        if is_case_enough(kind):
+            if len(self._passed) >= PASSED_CASES:
+                self._passed.clear()
+            self._passed.add(_case(event, kind, context, event.source))
+        return []
+
+    def _shape(self, event: event_pb2.Event, kind: str, message: Message) -> list[Violation]:
+        """Asks the compiled rules, and protovalidate, which has the last word, about the envelope and the kind's message."""
+        if _accepts_envelope(event) and accepts(message.DESCRIPTOR)(message):
+            return []
+        collect = self._validator.collect_violations
+        return [(_path(v), str(v.proto.rule_id)) for v in collect(event)] + [
+            (f"{kind}.{_path(v)}", str(v.proto.rule_id)) for v in collect(message)]  # fmt: skip
+
+    def _pseudonymise(self, event: event_pb2.Event, kind: str, message: Message, prepared: Prepared) -> list[Violation]:
         """Replaces clear arms by keys; returns what is wrong with identifiers. Known ones were checked when they were new."""
-        known, reasons = self._known, []
-        found = [(path, ref, identifier) for path, ref, identifier in references_of(event)]
-        message = getattr(event, kind)  # type: ignore[arg-type]
+        known, fresh, reasons = self._known, prepared.new_identifiers, []
+        unknown: list[tuple[str, bytes]] = []
+        found = [("", place, ref) for place, ref in references_of(event)]
         if places(message.DESCRIPTOR):
-            found += [(f"{kind}.{path}", ref, identifier) for path, ref, identifier in references_of(message)]
-        for path, ref, identifier in found:
-            key = known.get(identifier.name) or new.get(identifier.name)
+            found += [(f"{kind}.", place, ref) for place, ref in references_of(message)]
+        for prefix, place, ref in found:
+            name = place.name(ref)
+            key = known.get(name) or fresh.get(name)
             if key is None:
-                if identifier.problem:
-                    reasons.append((f"{path}.clear", identifier.problem.lower()))
+                if (problem := place.problem(ref)) is not None:
+                    reasons.append((f"{prefix}{'.'.join(place.path)}.clear", problem.lower()))
                     continue
-                key = hmac_sm3(self._keyring.pseudonym, identifier.name.encode())
-                fresh.append((identifier.name, key))
+                key = self._pseudonym(name.encode())
+                unknown.append((name, key))
             ref.key = key
+        if not reasons:
+            for name, key in unknown:
+                if name not in fresh:
+                    fresh[name] = key
+                    prepared.batch.vault_rows.append((key, *seal(self._keyring, key, name.encode())))
         return reasons
 
-    def _store_identifiers(self, prepared: Prepared, fresh: list[tuple[str, bytes]]) -> None:
-        for name, key in fresh:
-            if name not in prepared.new_identifiers:
-                prepared.new_identifiers[name] = key
-                prepared.batch.vault_rows.append((key, *seal(self._keyring, key, name.encode())))
+    def _quarantine(
+        self, prepared: Prepared, offset: int, event: event_pb2.Event, kind: str | None, reasons: list[Violation], sent: bytes
+    ) -> event_pb2.Event:
+        """Seals the original and returns what takes its number: its declared kind and reasons, no value of it."""
+        batch = prepared.batch
+        assert batch.first_sequence is not None
+        prepared.quarantined[offset] = reasons
+        batch.originals.append((offset, *seal(self._keyring, original_name(batch.stream_id, batch.first_sequence + offset), sent)))
+        stand_in = event_pb2.Event()
+        stand_in.occurred_at.seconds = max(0, min(event.occurred_at.seconds, _LATEST_S))
+        stand_in.event_quarantined.declared_kind = kind or ""
+        for path, rule in reasons[:64]:
+            stand_in.event_quarantined.violations.add(field_path=path[:256], rule_id=rule[:64])
+        return stand_in
 
 
-def _quarantine(event: event_pb2.Event, kind: str | None, reasons: list[Violation]) -> event_pb2.Event:
-    """Makes what takes the bad event's number: its declared kind and reasons, no value of it."""
-    stand_in = event_pb2.Event()
-    stand_in.occurred_at.seconds = max(0, min(event.occurred_at.seconds, 4_102_444_800))
-    stand_in.event_quarantined.declared_kind = kind or ""
-    for path, rule in reasons[:64]:
-        stand_in.event_quarantined.violations.add(field_path=path[:256], rule_id=rule[:64])
-    return stand_in
+def _case(event: event_pb2.Event, kind: str, context: Context, source: event_pb2.Source) -> tuple[object, ...]:
+    """Names everything the rules look at in an envelope; the day stands for the instant."""
+    return (
+        kind, context.province, event.occurred_at.seconds // DAY_S, event.business_date, event.issuer_region, event.service_region,
+        event.scenario, event.medium, event.auth_level, source.system, source.file_name, source.native_code)  # fmt: skip
+
+
+def _checked(trace_parent: str) -> str:
+    """Returns a W3C trace parent, or nothing in place of what is none."""
+    return trace_parent if _TRACE_PARENT.fullmatch(trace_parent) else ""
 
 
 def _note_correction(batch: Batch, offset: int, event: event_pb2.Event, feed_id: FeedId) -> None:
@@ -147,10 +229,7 @@ def _note_correction(batch: Batch, offset: int, event: event_pb2.Event, feed_id:
     batch.corrections.append((offset, stream_id, target.sequence))
 
 
-def _path(field: Any) -> tuple[int | None, str]:
-    """Returns the index of the event in the batch (None outside of one) and the path below it, such as card.clear."""
-    elements = list(field.elements) if field is not None else []
-    index = None
-    if elements and elements[0].field_name == "events" and elements[0].subscript is not None:
-        index = int(elements.pop(0).subscript.value)
-    return index, ".".join(element.field_name for element in elements)
+def _path(violation: protovalidate.Violation) -> str:
+    """Returns the path of the field, such as card.clear."""
+    field = violation.proto.field
+    return ".".join(str(element.field_name) for element in (field.elements if field is not None else ()))

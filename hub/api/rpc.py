@@ -47,21 +47,25 @@ class Gate:
         return await self._directory.caller(participant, str(metadata.get("traceparent", "")))
 
 
-def parse(kind: type[Request], data: bytes) -> Request:
-    """Parses a message; raises RequestMalformed."""
-    try:
-        return kind.FromString(data)
-    except DecodeError:
-        raise RequestMalformed from None
+def reader(kind: type[Request]) -> Callable[[bytes], Request]:
+    """Returns what parses messages of a type; it raises RequestMalformed."""
+
+    def read(data: bytes) -> Request:
+        try:
+            return kind.FromString(data)
+        except DecodeError:
+            raise RequestMalformed from None
+
+    return read
 
 
-def unary(gate: Gate, request: type[Message], method: Unary) -> grpc.RpcMethodHandler:
-    """Makes the handler of a unary method."""
+def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary) -> grpc.RpcMethodHandler:
+    """Makes the handler of a unary method whose requests *read* parses."""
 
     async def handle(data: bytes, context: grpc.aio.ServicerContext) -> bytes:
         try:
             caller = await gate.caller(context)
-            return (await method(parse(request, data), caller)).SerializeToString()
+            return (await method(read(data), caller)).SerializeToString()
         except HubError as error:
             await _abort(context, to_status(error))
         except Exception:
@@ -71,13 +75,13 @@ def unary(gate: Gate, request: type[Message], method: Unary) -> grpc.RpcMethodHa
     return grpc.unary_unary_rpc_method_handler(handle)
 
 
-def streaming(gate: Gate, request: type[Message], method: Streaming) -> grpc.RpcMethodHandler:
-    """Makes the handler of a bidirectional method."""
+def streaming(gate: Gate, read: Callable[[bytes], Any], method: Streaming) -> grpc.RpcMethodHandler:
+    """Makes the handler of a bidirectional method whose requests *read* parses."""
 
     async def handle(data: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
         try:
             caller = await gate.caller(context)
-            async for answer in method(_parsed(request, data), caller):
+            async for answer in method(_parsed(read, data), caller):
                 yield answer.SerializeToString()
         except HubError as error:
             await _abort(context, to_status(error))
@@ -87,9 +91,9 @@ def streaming(gate: Gate, request: type[Message], method: Streaming) -> grpc.Rpc
     return grpc.stream_stream_rpc_method_handler(handle)
 
 
-async def _parsed(request: type[Request], data: AsyncIterator[bytes]) -> AsyncIterator[Request]:
+async def _parsed(read: Callable[[bytes], Any], data: AsyncIterator[bytes]) -> AsyncIterator[Any]:
     async for item in data:
-        yield parse(request, item)
+        yield read(item)
 
 
 def _unexpected(method: Any) -> status_pb2.Status:

@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import grpc
 import psycopg
@@ -55,7 +55,7 @@ class HubServer:
         self.port = 0
         self.plaintext_port = 0
 
-    async def start(self) -> None:
+    async def start(self, further_handlers: Sequence[grpc.GenericRpcHandler] = ()) -> None:
         """Opens everything and listens; raises KeyMismatch when the keys are not the database's."""
         # Two busy threads and the event loop share the interpreter: the default 5 ms switch would show in every answer.
         sys.setswitchinterval(0.0005)
@@ -75,7 +75,7 @@ class HubServer:
         cards = CardService(settings.dsn, self._checker, self._writer, intake, settings.keyring, tables)
         gate = Gate(self._directory, settings.plaintext_caller or None)
         self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=4_000)
-        self._server.add_generic_rpc_handlers((feeds.handler(gate), cards.handler(gate)))
+        self._server.add_generic_rpc_handlers((feeds.handler(gate), cards.handler(gate), *further_handlers))
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
@@ -104,10 +104,6 @@ class HubServer:
         await self._checker.stop()
         await self._writer.stop()
         self._directory.close()
-
-    def add_handler(self, handler: grpc.GenericRpcHandler) -> None:
-        """Adds a service before the start (the bench's empty call)."""
-        self._server.add_generic_rpc_handlers((handler,))
 
 
 def _own_feed(dsn: str) -> int:

@@ -94,10 +94,10 @@ STATE_KINDS = (
     frozenset(_SOCIAL) | frozenset(_BANK) | frozenset(_TRANSIT) | frozenset(_PIN) | frozenset(_ECARD) | _BLOCK | _OTHER
 )
 
-# Card kinds the other province may report too (domain dossier 1.8, column "from the other province"); the rest is the issuer's.
+# Card kinds the other province may report too (domain dossier 1.8, column "from the other province", and 1.9); the rest is the issuer's.
 FROM_EITHER_SIDE = frozenset({
     "card_applied", "card_handed_over", "social_function_activated", "temporary_loss_reported", "reissue_applied",
-    "replacement_applied", "pin_verification_failed"})  # fmt: skip
+    "replacement_applied", "pin_verification_failed", "loss_request_submitted"})  # fmt: skip
 
 
 def fact_of(kind: str, event: event_pb2.Event, occurred_us: int, position: int) -> Fact:

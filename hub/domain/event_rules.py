@@ -6,10 +6,11 @@ Shape is annotated beside the fields in the protos; here stand identifiers, plac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from buf.validate import validate_pb2
 from chuanyu.exchange.v1 import event_pb2
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from hub.domain.card import FROM_EITHER_SIDE
@@ -50,13 +51,12 @@ class Context:
     owns_feed: Callable[[str], bool]
 
 
-def violations(event: event_pb2.Event, kind: str | None, context: Context) -> list[Violation]:
-    """Returns every rule the event breaks beyond its shape, as (field path, rule)."""
-    found: list[Violation] = []
-    if kind is None:
-        return [("kind", "unknown_kind")]
-    if kind in HUB_KINDS:
+def violations(event: event_pb2.Event, kind: str, message: Message, context: Context) -> list[Violation]:
+    """Returns every rule the event breaks beyond its shape, as (field path, rule). *message* is the kind's own."""
+    needs = _NEEDS[kind]
+    if needs.is_hub_only:
         return [(kind, "hub_only")]
+    found: list[Violation] = []
     occurred_s = event.occurred_at.seconds
     if occurred_s < EARLIEST_S:
         found.append(("occurred_at", "too_early"))
@@ -65,40 +65,54 @@ def violations(event: event_pb2.Event, kind: str | None, context: Context) -> li
     if (day := event.business_date) and not is_real_date(day):
         found.append(("business_date", "impossible_date"))
     _check_places(event, occurred_s, context.reference, found)
-    _check_subject(event, kind, context.province, found)
-    for path in date_fields(type(getattr(event, kind))):
-        if (day := getattr(getattr(event, kind), path)) and not is_real_date(day):
+    _check_subject(event, kind, needs, context.province, found)
+    for path in needs.date_fields:
+        if (day := getattr(message, path)) and not is_real_date(day):
             found.append((f"{kind}.{path}", "impossible_date"))
     if event.HasField("corrects") or event.HasField("reverses"):
         _check_correction(event, context, found)
     return found
 
 
+def is_case_enough(kind: str) -> bool:
+    """Whether nothing in the kind's own fields is looked at by these rules, so that envelopes of one case pass alike."""
+    return not _NEEDS[kind].date_fields
+
+
 def _check_places(event: event_pb2.Event, occurred_s: int, reference: Reference, found: list[Violation]) -> None:
-    day = (occurred_s + LOCAL_OFFSET_S) // DAY_S
-    if (region := event.service_region) and not _is_region(reference, region, day):
-        found.append(("service_region", "unknown_region"))
+    days = reference.region_days
+    if region := event.service_region:
+        day = (occurred_s + LOCAL_OFFSET_S) // DAY_S
+        known = days.get(region)
+        if known is None or not known[0] <= day < known[1] + STALE_REGION_DAYS:
+            found.append(("service_region", "unknown_region"))
     # A card keeps the region as issued, so any day will do.
-    if (region := event.issuer_region) and region not in reference.region_days:
+    if (region := event.issuer_region) and region not in days:
         found.append(("issuer_region", "unknown_region"))
     if (scenario := event.scenario) and scenario not in reference.scenario_codes:
         found.append(("scenario", "unknown_scenario"))
 
 
-def _is_region(reference: Reference, code: str, day: int) -> bool:
-    days = reference.region_days.get(code)
-    return days is not None and days[0] <= day < days[1] + STALE_REGION_DAYS
-
-
-def _check_subject(event: event_pb2.Event, kind: str, province: str, found: list[Violation]) -> None:
+def _check_subject(event: event_pb2.Event, kind: str, needs: "_Needs", province: str, found: list[Violation]) -> None:
     has_card = event.HasField("card")
-    if kind in _ABOUT_A_CARD:
-        if not has_card:
-            found.append(("card", "required"))
-        elif kind in LIFECYCLE_KINDS and kind not in FROM_EITHER_SIDE and event.card.issuing_province != province:
-            found.append((kind, "issuer_only"))
-    elif not has_card and kind not in _ABOUT_NOBODY and not event.HasField("holder"):
+    if needs.card and not has_card:
+        found.append(("card", "required"))
+    elif needs.issuer and event.card.issuing_province != province:
+        found.append((kind, "issuer_only"))
+    elif needs.subject and not has_card and not event.HasField("holder"):
         found.append(("card", "card_or_holder_required"))
+    if event.card_aliases or kind == "social_function_activated":
+        _check_same_province(event, kind, found)
+
+
+def _check_same_province(event: event_pb2.Event, kind: str, found: list[Violation]) -> None:
+    """Refuses to tie the card to an identifier of the other province's, or to cancel a card of that side by enabling this one."""
+    issuer = event.card.issuing_province
+    if any(alias.issuing_province != issuer for alias in event.card_aliases):
+        found.append(("card_aliases.issuing_province", "other_province"))
+    activated = event.social_function_activated
+    if activated.HasField("supersedes") and activated.supersedes.issuing_province != issuer:
+        found.append((f"{kind}.supersedes.issuing_province", "other_province"))
 
 
 def _check_correction(event: event_pb2.Event, context: Context, found: list[Violation]) -> None:
@@ -119,9 +133,31 @@ def is_real_date(text: str) -> bool:
     return len(text) == 10
 
 
-@cache
-def date_fields(message: type[Message]) -> tuple[str, ...]:
+def _date_fields(kind: Descriptor) -> tuple[str, ...]:
     """Returns the fields of a kind that hold a date, told by their annotation."""
     return tuple(
-        field.name for field in message.DESCRIPTOR.fields
-        if field.GetOptions().Extensions[validate_pb2.field].string.pattern == _DATE_PATTERN)  # fmt: skip
+        field.name for field in kind.fields if field.GetOptions().Extensions[validate_pb2.field].string.pattern == _DATE_PATTERN
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    """What a kind needs: a card, its issuer as the speaker, some subject; and which of its fields are dates."""
+
+    is_hub_only: bool
+    card: bool
+    issuer: bool
+    subject: bool
+    date_fields: tuple[str, ...]
+
+
+_NEEDS = {
+    field.name: _Needs(
+        is_hub_only=field.name in HUB_KINDS,
+        card=field.name in _ABOUT_A_CARD,
+        issuer=field.name in _ABOUT_A_CARD and field.name not in FROM_EITHER_SIDE,
+        subject=field.name not in _ABOUT_NOBODY,
+        date_fields=_date_fields(field.message_type),
+    )
+    for field in _FIELDS
+}

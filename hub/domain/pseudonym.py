@@ -4,9 +4,10 @@ The journal holds keys alone: `HMAC-SM3(K, purpose|…)`. The places are found o
 with a reference in it needs nothing here.
 """
 
+import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache, partial
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 from chuanyu.exchange.v1 import event_pb2
@@ -24,17 +25,20 @@ def hmac_sm3(key: bytes, message: bytes) -> bytes:
     return hmac.digest(key, message, "sm3")
 
 
-class Identifier(NamedTuple):
-    """An identifier in clear: *name* is what its key is made of, such as card|51|S00000123."""
+def hmac_sm3_under(key: bytes) -> Callable[[bytes], bytes]:
+    """Returns HMAC-SM3 under one key with both key blocks hashed once: a third less work for each of many messages."""
+    block = key.ljust(64, b"\0") if len(key) <= 64 else hashlib.new("sm3", key).digest().ljust(64, b"\0")
+    begin_inner = hashlib.new("sm3", bytes(byte ^ 0x36 for byte in block)).copy
+    begin_outer = hashlib.new("sm3", bytes(byte ^ 0x5C for byte in block)).copy
 
-    name: str
-    clear: str
-    check: Callable[[str], str | None]
+    def digest(message: bytes) -> bytes:
+        inner = begin_inner()
+        inner.update(message)
+        outer = begin_outer()
+        outer.update(inner.digest())
+        return outer.digest()
 
-    @property
-    def problem(self) -> str | None:
-        """What is wrong with it, None if it is well-formed; asked only when the identifier is new, since it costs most of the time."""
-        return self.check(self.clear)
+    return digest
 
 
 _CARD_PURPOSES: dict[int, tuple[str, Callable[[str], str | None]]] = {
@@ -44,43 +48,43 @@ _CARD_PURPOSES: dict[int, tuple[str, Callable[[str], str | None]]] = {
     Kinds.CARD_IDENTIFIER_KIND_BANK_ACCOUNT: ("account", identity.bank_account_problem),
     Kinds.CARD_IDENTIFIER_KIND_SIGN_NO: ("sign", identity.sign_no_problem),
 }
+_NO_PURPOSE: tuple[str, Callable[[str], str | None]] = ("none", lambda _: "kind")
 # AAC058 codes as the key's name spells them: two digits.
 _PERSON_CODES = {number: f"{number:02d}" for number in references.IdType.values()}
 
 
-def card_identifier(ref: references.CardRef) -> Identifier:
-    """Names a card's identifier; only the nine-character number needs the province, being unique inside it alone."""
-    purpose, problem = _CARD_PURPOSES.get(ref.kind, ("card", identity.card_no_problem))
-    clear = ref.clear
-    name = f"card|{ref.issuing_province}|{clear}" if purpose == "card" else f"{purpose}|{clear}"
-    return Identifier(name, clear, problem)
+def card_name(ref: references.CardRef) -> str:
+    """Names a card's identifier, such as card|51|S00000123; only the card number needs the province, being unique inside it alone."""
+    kind = ref.kind
+    if kind == Kinds.CARD_IDENTIFIER_KIND_CARD_NO:
+        return f"card|{ref.issuing_province}|{ref.clear}"
+    purpose, _ = _CARD_PURPOSES.get(kind, _NO_PURPOSE)
+    return f"{purpose}|{ref.clear}"
 
 
-def person_identifier(ref: references.PersonRef) -> Identifier:
+def card_problem(ref: references.CardRef) -> str | None:
+    """What is wrong with a card's identifier, None if it is well-formed."""
+    return _CARD_PURPOSES[ref.kind][1](ref.clear)
+
+
+def _person_name(ref: references.PersonRef) -> str:
     """Names a person by document; a lower-case x is the same number."""
-    code, clear = _PERSON_CODES.get(ref.id_type, "00"), identity.normalize_ssn(ref.clear)
-    return Identifier(f"person|{code}|{clear}", clear, partial(identity.id_number_problem, code))
+    return f"person|{_PERSON_CODES[ref.id_type]}|{identity.normalize_ssn(ref.clear)}"
 
 
-def _account_identifier(ref: references.BankAccountRef) -> Identifier:
-    return Identifier(f"account|{ref.clear}", ref.clear, identity.bank_account_problem)
+def _person_problem(ref: references.PersonRef) -> str | None:
+    return identity.id_number_problem(_PERSON_CODES[ref.id_type], identity.normalize_ssn(ref.clear))
 
 
-def _name_identifier(ref: references.NameRef) -> Identifier:
-    return Identifier(f"name|{ref.clear}", ref.clear, lambda _: None)
-
-
-def _mobile_identifier(ref: references.MobileRef) -> Identifier:
-    return Identifier(f"mobile|{ref.clear}", ref.clear, identity.mobile_problem)
-
-
-_READERS: dict[str, Callable[[Any], Identifier]] = {
-    references.CardRef.DESCRIPTOR.full_name: card_identifier,
-    references.PersonRef.DESCRIPTOR.full_name: person_identifier,
-    references.BankAccountRef.DESCRIPTOR.full_name: _account_identifier,
-    references.NameRef.DESCRIPTOR.full_name: _name_identifier,
-    references.MobileRef.DESCRIPTOR.full_name: _mobile_identifier,
-}
+# For each reference message: what names its identifier (its key is made of the name), and what is wrong with it, asked only once.
+_READERS: dict[str, tuple[Callable[[Any], str], Callable[[Any], str | None]]] = {
+    references.CardRef.DESCRIPTOR.full_name: (card_name, card_problem),
+    references.PersonRef.DESCRIPTOR.full_name: (_person_name, _person_problem),
+    references.BankAccountRef.DESCRIPTOR.full_name: (
+        lambda ref: f"account|{ref.clear}", lambda ref: identity.bank_account_problem(ref.clear)),
+    references.NameRef.DESCRIPTOR.full_name: (lambda ref: f"name|{ref.clear}", lambda _: None),
+    references.MobileRef.DESCRIPTOR.full_name: (lambda ref: f"mobile|{ref.clear}", lambda ref: identity.mobile_problem(ref.clear)),
+}  # fmt: skip
 
 
 class Place(NamedTuple):
@@ -88,7 +92,8 @@ class Place(NamedTuple):
 
     path: tuple[str, ...]
     is_repeated: bool
-    read: Callable[[Any], Identifier]
+    name: Callable[[Any], str]
+    problem: Callable[[Any], str | None]
 
 
 @cache
@@ -104,23 +109,23 @@ def _find(descriptor: Descriptor, path: tuple[str, ...]) -> Iterator[Place]:
             continue
         here = (*path, field.name)
         if (reader := _READERS.get(inner.full_name)) is not None:
-            yield Place(here, field.is_repeated, reader)
+            yield Place(here, field.is_repeated, *reader)
         elif inner.full_name.startswith("chuanyu.") and inner is not event_pb2.Event.DESCRIPTOR and not field.is_repeated:
             yield from _find(inner, here)
 
 
-def references_of(message: Message) -> Iterable[tuple[str, Any, Identifier]]:
-    """Yields (field path, reference, identifier) for every reference of the message that stands in clear."""
-    for path, is_repeated, read in places(message.DESCRIPTOR):
+def references_of(message: Message) -> Iterator[tuple[Place, Any]]:
+    """Yields (place, reference) for every reference of the message that stands in clear."""
+    for place in places(message.DESCRIPTOR):
         target: Any = message
-        for name in path:
-            if not is_repeated and not target.HasField(name):
+        for name in place.path:
+            if not place.is_repeated and not target.HasField(name):
                 break
             target = getattr(target, name)
         else:
-            for ref in target if is_repeated else (target,):
+            for ref in target if place.is_repeated else (target,):
                 if ref.clear:
-                    yield ".".join(path), ref, read(ref)
+                    yield place, ref
 
 
 def clear_paths(message: Message, path: str = "") -> Iterator[str]:

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import psycopg
 from psycopg import pq
 
 from hub.domain.errors import FeedUnknown, HubError, JournalUnavailable, NotFeedOwner, SequenceConflict, SequenceGap
@@ -86,6 +87,11 @@ def pack_tail(occurred_us: int | None, kind: bytes, digest: bytes | None, data: 
     return b"".join((occurred, _LENGTH.pack(len(kind)), kind, digest_column, _LENGTH.pack(len(data)), data))
 
 
+def pack_row(position: int, recorded_us: int, stream_id: int, sequence: int, occurred_us: int, kind: bytes, digest: bytes, data: bytes) -> bytes:
+    """Packs a whole row; *recorded_us* counts from 2000, as in a group."""
+    return _PREFIX.pack(8, 8, position, 8, recorded_us, 8, stream_id, 8, sequence) + pack_tail(occurred_us, kind, digest, data)
+
+
 @dataclass(slots=True)
 class _Group:
     """What one transaction gathers before it writes."""
@@ -126,7 +132,11 @@ def commit_group(connection: pq.abc.PGconn, batches: Sequence[Batch], *, all_or_
 
 def run(connection: pq.abc.PGconn, sql: bytes) -> pq.abc.PGresult:
     """Runs one string of statements and returns the last result; raises GroupFailed or ConnectionLost."""
-    result = connection.exec_(sql)
+    try:
+        result = connection.exec_(sql)
+    except psycopg.OperationalError:
+        # libpq notices some broken connections only when the next statement is sent.
+        raise ConnectionLost from None
     return check(connection, result)
 
 
@@ -148,7 +158,7 @@ def _lock(connection: pq.abc.PGconn, batches: Sequence[Batch]) -> _Group:
     result = run(connection, sql.encode())
     head, recorded, sequences, owners, answered = (result.get_value(0, column) or b"{}" for column in range(5))
     next_sequences = [int(v) if v != b"NULL" else 0 for v in sequences[1:-1].split(b",")]
-    owner_names = [v.decode().strip('"') for v in owners[1:-1].split(b",")]
+    owner_names = ["" if v == b"NULL" else v.decode().strip('"') for v in owners[1:-1].split(b",")]
     found = [int(v) if v != b"NULL" else 0 for v in answered[1:-1].split(b",")] if keys else []
     return _Group(
         position=int(head), recorded_us=int(recorded), streams=streams,
@@ -159,11 +169,9 @@ def _lock(connection: pq.abc.PGconn, batches: Sequence[Batch]) -> _Group:
 
 def _place(connection: pq.abc.PGconn, group: _Group, batch: Batch) -> Outcome:
     """Decides about one batch under the lock and adds its rows to the group."""
-    expected = group.next_sequences[batch.stream_id]
-    if expected == 0 and batch.first_sequence is None:
-        return FeedUnknown()
-    if group.owners[batch.stream_id] != batch.owner:
-        return NotFeedOwner()
+    expected, owner = group.next_sequences[batch.stream_id], group.owners[batch.stream_id]
+    if owner != batch.owner:
+        return NotFeedOwner() if owner else FeedUnknown()
     if batch.request_key is not None and batch.request_key in group.answered:
         return AnsweredBefore(group.answered[batch.request_key])
     first = expected if batch.first_sequence is None else batch.first_sequence
@@ -244,13 +252,18 @@ def _write(connection: pq.abc.PGconn, group: _Group) -> None:
             {_ints([c[2] for c in group.corrections])});
         COPY journal.event ({_COLUMNS}) FROM STDIN (FORMAT BINARY); COMMIT"""  # noqa: S608 (integers and hex only)
     run(connection, sql.encode())
-    connection.put_copy_data(b"".join((_COPY_HEAD, *group.rows, _COPY_END)))
+    write_rows(connection, group.rows)
+
+
+def write_rows(connection: pq.abc.PGconn, rows: Sequence[bytes]) -> None:
+    """Sends the rows of a COPY that was begun with its COMMIT behind it, and waits for that; raises GroupFailed or ConnectionLost."""
+    connection.put_copy_data(b"".join((_COPY_HEAD, *rows, _COPY_END)))
     connection.put_copy_end()
-    finished = False
+    is_committed = False
     while (result := connection.get_result()) is not None:
         check(connection, result)
-        finished = result.command_status == b"COMMIT"
-    if not finished:
+        is_committed = result.command_status == b"COMMIT"
+    if not is_committed:
         raise ConnectionLost
 
 

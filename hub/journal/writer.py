@@ -4,6 +4,7 @@ Callers are coroutines on one event loop. Memory is bounded by events and bytes 
 """
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
@@ -23,6 +24,7 @@ GROUP_EVENTS = 4_000
 WAITING_EVENTS = 40_000
 WAITING_BYTES = 64 * 1024 * 1024
 RETRY_FOR_S = 20.0
+_LOCK_TIMEOUT = "55P03"
 STALLED_AFTER = "3s"
 
 # A stopped process must not hold the head: the server ends its idle transaction, and waiting writers get an error to act on.
@@ -38,6 +40,8 @@ class Waiting:
     events: int
     size: int
     batch: Batch = field(default_factory=lambda: _NO_BATCH)
+    is_queued: bool = False
+    holds_place: bool = True
 
 
 _NO_BATCH = Batch(0, "", None, [])
@@ -56,6 +60,7 @@ class JournalWriter:
         self._connection: pq.PGconn | None = None
         self._thread = threading.Thread(target=self._work, name="journal-writer", daemon=True)
         self._stopping = False
+        self._ended = False
         self.waiting_events = 0
         self.waiting_bytes = 0
         self.groups = 0
@@ -89,22 +94,28 @@ class JournalWriter:
             await asyncio.sleep(0.005)
 
     def reserve(self, events: int, size: int) -> Waiting:
-        """Takes a place in the queue, on the event loop; raises QueueFull. The place is given back when its future settles."""
+        """Takes a place in the queue, on the event loop; raises QueueFull.
+
+        The place is given back when the batch has left the queue, also if its caller has not waited that long; before it is
+        queued, when its future settles.
+        """
         if self._stopping or self.waiting_events > WAITING_EVENTS or self.waiting_bytes > WAITING_BYTES:
             raise QueueFull
         self.waiting_events += events
         self.waiting_bytes += size
         waiting = Waiting(self._loop.create_future(), events, size)
-        waiting.future.add_done_callback(lambda _: self._give_back(waiting))
+        waiting.future.add_done_callback(lambda _: None if waiting.is_queued else self._give_back(waiting))
         return waiting
 
     def _give_back(self, waiting: Waiting) -> None:
-        self.waiting_events -= waiting.events
-        self.waiting_bytes -= waiting.size
+        if waiting.holds_place:
+            waiting.holds_place = False
+            self.waiting_events -= waiting.events
+            self.waiting_bytes -= waiting.size
 
     def enqueue(self, waiting: Waiting, batch: Batch, *, urgent: bool = False) -> None:
         """Hands a batch with its reserved place to the thread; may be called from any thread."""
-        waiting.batch = batch
+        waiting.batch, waiting.is_queued = batch, True
         if urgent:
             self._urgent.put(waiting)
             self._ordinary.put(_WAKE)
@@ -113,18 +124,14 @@ class JournalWriter:
 
     def _work(self) -> None:
         held: list[Waiting] = []
-        while True:
-            group, ended = self._gather(held)
+        while held or not self._ended:
+            group = self._gather(held)
             held = self._commit(group) if group else []
-            if ended and not held:
-                break
-        if self._connection is not None:
-            self._connection.finish()
-        self.is_alive = False
+        self._disconnect()
 
-    def _gather(self, held: list[Waiting]) -> tuple[list[Waiting], bool]:
+    def _gather(self, held: list[Waiting]) -> list[Waiting]:
         """Collects the next group: urgent first, then what was held back, then what waits, up to GROUP_EVENTS."""
-        ordinary, ended = list(held), False
+        ordinary = list(held)
         count = sum(len(waiting.batch.tails) for waiting in held)
         block = not held
         while count < GROUP_EVENTS:
@@ -134,14 +141,14 @@ class JournalWriter:
                 break
             block = False
             if waiting is _END:
-                ended = True
+                self._ended = True
             elif isinstance(waiting, Waiting):
                 ordinary.append(waiting)
                 count += len(waiting.batch.tails)
         urgent = []
         while not self._urgent.empty():
             urgent.append(self._urgent.get())
-        return urgent + ordinary, ended
+        return urgent + ordinary
 
     def _commit(self, group: list[Waiting]) -> list[Waiting]:
         """Writes a group, settles its futures and returns what must wait for the next one."""
@@ -171,12 +178,10 @@ class JournalWriter:
         delay_s = 0.05
         while True:
             try:
-                connection = self._connected()
-                outcomes = commit_group(connection, batches)
-                self._look_ahead(outcomes)
-                return outcomes
+                outcomes = commit_group(self._connected(), batches)
+                break
             except ConnectionLost:
-                self.is_alive = False
+                self._disconnect()
                 for batch in batches:
                     batch.uncertain = True
                 if time.monotonic() > give_up_at or (self._stopping and delay_s > 1):
@@ -184,15 +189,29 @@ class JournalWriter:
                 time.sleep(delay_s)
                 delay_s = min(delay_s * 2, 2.0)
             except GroupFailed as failure:
-                if "55P03" not in str(failure) or time.monotonic() > give_up_at:
+                if _LOCK_TIMEOUT not in str(failure):
                     raise
-                log.warning("journal: another writer holds the head; ending it if it is stalled")
-                run(self._connected(), f"SELECT journal.terminate_stalled_writers('{STALLED_AFTER}')".encode())
+                if time.monotonic() > give_up_at:
+                    # No batch is at fault, so none is tried singly.
+                    raise JournalUnavailable("the head is held") from None
+                self._end_stalled_writers()
+        self._look_ahead(outcomes)
+        return outcomes
+
+    def _end_stalled_writers(self) -> None:
+        log.warning("journal: another writer holds the head; ending it if it is stalled")
+        with contextlib.suppress(GroupFailed, ConnectionLost):
+            run(self._connected(), f"SELECT journal.terminate_stalled_writers('{STALLED_AFTER}')".encode())
+
+    def _disconnect(self) -> None:
+        self.is_alive = False
+        if self._connection is not None:
+            self._connection.finish()
+            self._connection = None
 
     def _connected(self) -> pq.PGconn:
         if self._connection is None or self._connection.status != pq.ConnStatus.OK:
-            if self._connection is not None:
-                self._connection.finish()
+            self._disconnect()
             self._connection = pq.PGconn.connect(self._conninfo.encode())
             if self._connection.status != pq.ConnStatus.OK:
                 raise ConnectionLost
@@ -207,11 +226,16 @@ class JournalWriter:
         position = max((outcome.positions[-1] for outcome in outcomes if isinstance(outcome, Appended)), default=0)
         if position - self._checked_at_position > 1_000_000:
             self._checked_at_position = position
-            ahead = run(self._connected(), b"SELECT journal.ensure_partitions()").get_value(0, 0)
-            self.partitions_ahead = int(ahead or 0)
+            try:
+                ahead = run(self._connected(), b"SELECT journal.ensure_partitions()").get_value(0, 0)
+                self.partitions_ahead = int(ahead or 0)
+            except (GroupFailed, ConnectionLost) as failure:
+                # The group is committed and must be answered so; there is a million positions' time to try again.
+                log.warning("journal: partitions ahead could not be made", extra={"reason": str(failure)})
 
     def _settle(self, settled: list[tuple[Waiting, Outcome]]) -> None:
         for waiting, outcome in settled:
+            self._give_back(waiting)
             if waiting.future.cancelled():
                 continue
             if isinstance(outcome, HubError):

@@ -1,0 +1,189 @@
+"""All messages of a run, in the order they are sent, out of one seed and one start instant.
+
+Traffic comes in portions. A portion has its exact number of events: whatever the other messages leave, the usage file
+fills. So the number of events asked for is met to the event.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from itertools import count, pairwise
+from random import Random
+from typing import Final
+
+from adapters.chongqing.usage_record import UsageRecord
+from adapters.simulator.chongqing_traffic import ChongqingTraffic, loss_taker
+from adapters.simulator.chongqing_uses import Records
+from adapters.simulator.day import clock
+from adapters.simulator.lives import Lives
+from adapters.simulator.messages import ChongqingFile, Message
+from adapters.simulator.mix import MIX
+from adapters.simulator.planting import Planting
+from adapters.simulator.sichuan_traffic import MAX_USES, SichuanTraffic
+from adapters.simulator.sichuan_uses import Line, Uses
+from adapters.simulator.world import World, cards_a_side
+
+PORTIONS: Final = 10
+LEAST_PORTION, MOST_PORTION = 100, 2_000
+# Files are numbered with four digits a day, and a portion makes one: none more often than this.
+PORTION_S: Final = 10.0
+FILES: Final = 4_000
+FUND_ROWS: Final = 60
+SINGLES: Final = 100
+BATCHES_A_PORTION: Final = 4
+CONFIRMED_AFTER: Final = timedelta(seconds=20)
+
+
+class Traffic:
+    """First `registrations`, which must have arrived before what `portions` then yields."""
+
+    def __init__(
+        self,
+        seed: int,
+        start: datetime,
+        event_count: int,
+        rate: float = 0.0,
+        next_file: Callable[[date], int] | None = None,
+    ) -> None:
+        """Makes the world; *start* is local time, *event_count* 0 means without end, *rate* is events a second."""
+        rng = Random(f"{seed} {start.isoformat()}")  # noqa: S311 — made-up people need no strong randomness
+        self._rng, self._start, self._event_count, self._rate = rng, start, event_count, rate
+        self.world = World(rng, start, cards_a_side(event_count))
+        self._clock = clock(start, event_count, rate)
+        self._sichuan = SichuanTraffic(rng, seed)
+        self._chongqing = ChongqingTraffic(rng, seed, next_file or counted_files())
+        self._lives, self._uses, self._records = Lives(self.world, rng), Uses(self.world, rng), Records(self.world, rng)
+        makers = (self._sichuan, self._chongqing, self._uses, self._records)
+        self._planting = Planting(rng, self.world, makers)
+        # What the mix is due and has not got yet, in events.
+        self._owed = dict.fromkeys(("lives", "funds", "quarantined", "sichuan", "chongqing", "faults"), 0.0)
+        self._sent = 0
+
+    def registrations(self) -> Iterator[Message]:
+        """Yields a message for each card there is, until the number of events is reached."""
+        for sichuan, chongqing in zip(self.world.cards["51"], self.world.cards["50"], strict=True):
+            messages = (self._sichuan.registration(sichuan), self._chongqing.registration(chongqing, self._start))
+            events = sum(message.events for message in messages)
+            if self._event_count and self._sent + events > self._event_count:
+                return
+            self._sent += events
+            yield from messages
+
+    def portions(self) -> Iterator[list[Message]]:
+        """Yields what follows and ends with exactly the number of events asked for."""
+        while size := self._next_size():
+            is_last = bool(self._event_count) and self._sent + size >= self._event_count
+            portion = self._portion(size, is_last)
+            self._sent += sum(message.events for message in portion)
+            yield portion
+
+    def _next_size(self) -> int:
+        if not self._event_count:
+            return max(LEAST_PORTION, int(PORTION_S * (self._rate or MOST_PORTION)))
+        largest = min(MOST_PORTION, int(PORTION_S * self._rate)) if self._rate else MOST_PORTION
+        size = max(LEAST_PORTION, min(largest, self._event_count // PORTIONS), self._event_count // FILES)
+        left = self._event_count - self._sent
+        # A rest too small to be a portion of its own goes into the last one.
+        return left if left < size + LEAST_PORTION else size
+
+    def _portion(self, size: int, is_last: bool) -> list[Message]:
+        begins, ends = self._clock(self._sent), self._clock(self._sent + size)
+        self._note_due(size)
+        messages: list[Message] = [*self._planting.held_back]
+        self._planting.held_back.clear()
+        messages += self._steps(begins, ends)
+        messages += () if is_last else self._disbursement(ends)
+        messages += self._sichuan_uses(int(size * MIX.sichuan_uses), begins, ends)
+        while self._owed["faults"] >= 1:
+            self._owed["faults"] -= 1
+            messages += self._planting.next_fault(self._between(begins, ends), messages)
+        if is_last:
+            messages += self._planting.held_back
+        left = size - sum(message.events for message in messages)
+        if left > 1:
+            messages.append(self._file(left - 1, begins, ends))
+        return messages
+
+    def _note_due(self, size: int) -> None:
+        lives = MIX.lives if self._event_count else MIX.lives_without_end
+        shares = (lives, MIX.funds, MIX.quarantined, MIX.sichuan_changes, MIX.chongqing_changes)
+        for name, share in zip(self._owed, shares, strict=False):
+            self._owed[name] += size * share
+        self._owed["faults"] += max(1.0, size / MIX.events_a_fault)
+
+    def _between(self, begins: datetime, ends: datetime) -> datetime:
+        return begins + (ends - begins) * self._rng.random()
+
+    def _steps(self, begins: datetime, ends: datetime) -> Iterator[Message]:
+        due = self._owed["lives"]
+        while self._owed["lives"] >= 1:
+            # In order of time: one card may be lost and found within a portion.
+            at = begins + (ends - begins) * (1 - self._owed["lives"] / due)
+            for message in self._step(at):
+                self._owed["lives"] -= message.events
+                yield message
+
+    def _step(self, at: datetime) -> list[Message]:
+        card, step, replaced = self._lives.next_step(at.date())
+        is_sichuan = card.province == "51"
+        if step != "loss_elsewhere":
+            if is_sichuan:
+                return [self._sichuan.step(card, step, replaced, at)]
+            return [*self._chongqing.step(card, step, replaced, at)]
+        # The other side's request, then the issuer's word on it. Chongqing's system also has users at Sichuan windows.
+        if is_sichuan:
+            request: Message = self._chongqing.loss_elsewhere(card, at, loss_taker(self._rng, card))
+            return [request, self._sichuan.step(card, "temporary_loss", None, at + CONFIRMED_AFTER)]
+        if self._rng.random() < 0.5:
+            request = self._sichuan.loss_of_chongqing_card(card, at)
+        else:
+            request = self._chongqing.loss_elsewhere(card, at, loss_taker(self._rng, card))
+        return [request, *self._chongqing.step(card, "temporary_loss", None, at + CONFIRMED_AFTER)]
+
+    def _disbursement(self, at: datetime) -> Iterator[Message]:
+        rows = int(self._owed["funds"]) - 4
+        if rows >= FUND_ROWS or (rows > 4 and self._event_count <= LEAST_PORTION * PORTIONS):
+            for message in self._sichuan.disbursement(self.world, rows, at):
+                self._owed["funds"] -= message.events
+                yield message
+
+    def _sichuan_uses(self, use_count: int, begins: datetime, ends: datetime) -> Iterator[Message]:
+        step = (ends - begins) / max(1, use_count)
+        lines = [self._use_line(begins + step * (number + self._rng.random())) for number in range(use_count)]
+        singles = max(1, use_count // SINGLES)
+        size = min(MAX_USES, max(2, -(-(use_count - singles) // BATCHES_A_PORTION)))
+        cuts = [*range(singles), *range(singles, use_count, size), use_count]
+        for first, end in pairwise(cuts):
+            part = lines[first:end]
+            message = self._sichuan.batch([line for line, _ in part], ends)
+            self._planting.remember_lines(message, part)
+            yield replace(message, quarantined=sum(is_spoiled for _, is_spoiled in part))
+
+    def _use_line(self, at: datetime) -> tuple[Line, bool]:
+        """Returns the next line and whether it is one for the hub's quarantine."""
+        if self._owed["sichuan"] >= 1 and (changed := self._planting.changed_line(at)):
+            self._owed["sichuan"] -= 1
+            return changed, False
+        line = self._uses.line(at)
+        if self._owed["quarantined"] >= 1:
+            self._owed["quarantined"] -= 1
+            return self._planting.spoil(line), True
+        return line, False
+
+    def _file(self, line_count: int, begins: datetime, ends: datetime) -> ChongqingFile:
+        step = (ends - begins) / line_count
+        records = [self._record(begins + step * (number + self._rng.random())) for number in range(line_count)]
+        self._planting.remember_trips(records)
+        return self._chongqing.file(records, ends)
+
+    def _record(self, at: datetime) -> UsageRecord:
+        if self._owed["chongqing"] >= 1 and (changed := self._planting.changed_trip(at)):
+            self._owed["chongqing"] -= 1
+            return changed
+        return self._records.record(at)
+
+
+def counted_files() -> Callable[[date], int]:
+    """Returns a numbering of files that begins anew with every business day."""
+    numbers: dict[date, count[int]] = {}
+    return lambda day: next(numbers.setdefault(day, count(1)))

@@ -1,0 +1,156 @@
+"""A fast yes to the question whether a message keeps the rules annotated in its .proto; protovalidate has the last word on every no.
+
+protovalidate costs about 9 µs an event here, half of all the work of ingest, because it walks every field through the message API.
+This compiles the same annotations into one Python function a message type. It accepts only what protovalidate accepts (a test
+holds it to that), and a rule it does not know makes it answer no for the whole type, so nothing can slip through.
+"""
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from buf.validate import validate_pb2
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+Accepts = Callable[[Any], bool]
+
+_MEMO_VALUES = 4_096
+
+
+class _Unknown(Exception):
+    """A rule this compiler does not know."""
+
+
+@cache
+def accepts(descriptor: Descriptor) -> Accepts:
+    """Returns the function for messages of a type; it never raises and never accepts what protovalidate refuses."""
+    names: dict[str, Any] = {}
+    try:
+        lines = _message(descriptor, names)
+    except _Unknown:
+        return lambda _: False
+    source = "\n".join(["def accept(m):", *(f"    {line}" for line in lines), "    return True"])
+    # The source is made of field names and numbers of our own descriptors.
+    exec(compile(source, f"<rules of {descriptor.full_name}>", "exec"), names)  # noqa: S102
+    function: Accepts = names["accept"]
+    return function
+
+
+def _message(descriptor: Descriptor, names: dict[str, Any]) -> list[str]:
+    if list(descriptor.GetOptions().Extensions[validate_pb2.message].ListFields()):
+        raise _Unknown
+    lines = []
+    for oneof in descriptor.oneofs:
+        if oneof.GetOptions().Extensions[validate_pb2.oneof].required:
+            lines.append(f"if m.WhichOneof({oneof.name!r}) is None: return False")
+    for field in descriptor.fields:
+        lines += _field(field, field.GetOptions().Extensions[validate_pb2.field], names)
+    return lines
+
+
+def _field(field: FieldDescriptor, rules: validate_pb2.FieldRules, names: dict[str, Any]) -> list[str]:
+    if rules.ignore == validate_pb2.IGNORE_ALWAYS:
+        return []
+    if rules.cel or rules.cel_expression:
+        raise _Unknown
+    here = f"m.{field.name}"
+    if field.is_repeated:
+        return _repeated(field, rules, names, here)
+    if field.message_type is not None:
+        checks = [f"if not m.HasField({field.name!r}): return False"] if rules.required else []
+        if (check := _nested(field, names)) is not None:
+            checks.append(f"if m.HasField({field.name!r}) and not {check}({here}): return False")
+        return checks
+    body = _scalar(field, rules, names)
+    if not body and not rules.required:
+        return []
+    if rules.required:
+        return [f"v = {here}", "if not v: return False", *body]
+    if field.containing_oneof is not None:
+        return [f"if m.HasField({field.name!r}):", f"    v = {here}", *(f"    {line}" for line in body)]
+    if rules.ignore == validate_pb2.IGNORE_IF_ZERO_VALUE:
+        return [f"v = {here}", "if v:", *(f"    {line}" for line in body)]
+    return [f"v = {here}", *body]
+
+
+def _repeated(field: FieldDescriptor, rules: validate_pb2.FieldRules, names: dict[str, Any], here: str) -> list[str]:
+    repeated = rules.repeated
+    if {f.name for f, _ in repeated.ListFields()} - {"min_items", "max_items", "items"} or rules.required:
+        raise _Unknown
+    lines = [f"v = {here}"]
+    if repeated.min_items:
+        lines.append(f"if len(v) < {repeated.min_items}: return False")
+    if repeated.max_items:
+        lines.append(f"if len(v) > {repeated.max_items}: return False")
+    body: list[str] = []
+    if field.message_type is not None:
+        if (check := _nested(field, names)) is not None:
+            body = [f"if not {check}(v): return False"]
+    else:
+        body = _scalar(field, repeated.items, names)
+    if body:
+        lines += [f"for v in {here}:", *(f"    {line}" for line in body)]
+    return lines if len(lines) > 1 else []
+
+
+def _nested(field: FieldDescriptor, names: dict[str, Any]) -> str | None:
+    """Returns the name of the check of a message field, None for messages that carry no rules of ours."""
+    inner = field.message_type
+    assert inner is not None
+    if not inner.full_name.startswith("chuanyu."):
+        return None
+    name = f"accept_{inner.name}"
+    names[name] = accepts(inner)
+    return name
+
+
+def _scalar(field: FieldDescriptor, rules: validate_pb2.FieldRules, names: dict[str, Any]) -> list[str]:
+    kind = rules.WhichOneof("type")
+    if kind is None:
+        return []
+    values = {f.name: value for f, value in getattr(rules, kind).ListFields()}
+    if kind == "enum":
+        return _enum(field, values, names)
+    lines = []
+    for rule, value in values.items():
+        if kind in ("string", "bytes") and rule in ("min_len", "max_len", "len"):
+            operator = {"min_len": "<", "max_len": ">", "len": "!="}[rule]
+            lines.append(f"if len(v) {operator} {value}: return False")
+        elif kind == "string" and rule == "in":
+            names[f"in_{field.name}"] = frozenset(value)
+            lines.append(f"if v not in in_{field.name}: return False")
+        elif kind == "string" and rule == "pattern":
+            # Regions and days repeat: what was accepted before is looked up in a set.
+            names[f"seen_{field.name}"] = seen = set[str]()
+            names[f"matches_{field.name}"] = _matcher(value, seen)
+            lines.append(f"if v not in seen_{field.name} and not matches_{field.name}(v): return False")
+        elif kind in ("int64", "uint64", "uint32", "int32") and rule in ("gte", "lte"):
+            lines.append(f"if v {'<' if rule == 'gte' else '>'} {value}: return False")
+        else:
+            raise _Unknown
+    return lines
+
+
+def _enum(field: FieldDescriptor, values: dict[str, Any], names: dict[str, Any]) -> list[str]:
+    if set(values) - {"defined_only", "not_in"} or not values.get("defined_only"):
+        raise _Unknown
+    assert field.enum_type is not None
+    allowed = {value.number for value in field.enum_type.values} - set(values.get("not_in", ()))
+    names[f"enum_{field.name}"] = frozenset(allowed)
+    return [f"if v not in enum_{field.name}: return False"]
+
+
+def _matcher(pattern: str, seen: set[str]) -> Callable[[str], bool]:
+    """Returns a test of a pattern that puts what it accepts into *seen*, up to a bound."""
+    expression = re.compile(pattern)
+
+    def matches(value: str) -> bool:
+        # A dollar sign also matches before a final newline, which Rust's expressions do not accept.
+        if expression.search(value) is None or value.endswith("\n"):
+            return False
+        if len(seen) < _MEMO_VALUES:
+            seen.add(value)
+        return True
+
+    return matches

@@ -1,0 +1,151 @@
+"""What every measurement stands on: a fresh database on the configured server, a hub process on it, and its CPU time."""
+
+import contextlib
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from hub.api.certificates import issue_participant
+from hub.api.registry import load_agreements, register_participant
+from hub.config import Config
+from hub.domain.participant import PREFIX
+from hub.embedded import discard, running
+from hub.journal.migrate import migrate
+from hub.journal.recorder import AggregateStore
+from hub.projections import PROJECTIONS, runner
+from hub.projections.engine import create_views
+
+PARTICIPANT = f"{PREFIX}cq.card-center"
+ASKER = f"{PREFIX}sc.card-center"
+START_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A fresh database, and a data directory for keys and certificates."""
+
+    dsn: str
+    data_dir: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a hub process on this ground."""
+        return {**os.environ, "HUB_DSN": self.dsn, "HUB_DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"}
+
+
+@contextlib.contextmanager
+def ground(config: Config, feeds: list[str]) -> Iterator[Ground]:
+    """Yields a fresh database on the configured server, or on an embedded one of its own, and removes it afterwards."""
+    with tempfile.TemporaryDirectory(prefix="hub-bench-") as directory:
+        data_dir = Path(directory)
+        if config.dsn:
+            name = f"hub_bench_{os.getpid()}"
+            with psycopg.connect(config.dsn, autocommit=True) as connection:
+                connection.execute(f"CREATE DATABASE {name}".encode())
+            try:
+                yield _prepared(make_conninfo(config.dsn, dbname=name), data_dir, feeds)
+            finally:
+                with psycopg.connect(config.dsn, autocommit=True) as connection:
+                    connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+            return
+        try:
+            with running(data_dir) as dsn:
+                yield _prepared(dsn, data_dir, feeds)
+        finally:
+            discard(data_dir)
+
+
+def _prepared(dsn: str, data_dir: Path, feeds: list[str]) -> Ground:
+    migrate(dsn)
+    store = AggregateStore(dsn)
+    now = datetime.now(UTC)
+    register_participant(store, PARTICIPANT, "50", "bench", feeds, now)
+    register_participant(store, ASKER, "51", "bench", ["sc.bench"], now)
+    load_agreements(store, now)
+    store.close()
+    with runner.connect(dsn) as connection:
+        create_views(connection, PROJECTIONS)
+    for urn in (PARTICIPANT, ASKER):
+        issue_participant(data_dir / "certificates", urn)
+    return Ground(dsn, data_dir)
+
+
+@dataclass(frozen=True, slots=True)
+class HubProcess:
+    """A hub process: its TLS address, the bench's plaintext port (0 if none), and its process."""
+
+    target: str
+    plaintext_port: int
+    process: psutil.Process
+
+    def cpu_s(self) -> float:
+        """CPU seconds it has used so far."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+    def memory_bytes(self) -> int:
+        """Resident memory."""
+        return int(self.process.memory_info().rss)
+
+
+@contextlib.contextmanager
+def hub_process(place: Ground) -> Iterator[HubProcess]:
+    """Starts an edge with the bench's plaintext loopback listener and stops it at the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hub.bench.edge"], env=place.environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], START_S)
+        words = process.stdout.readline().split() if ready else []
+        if len(words) != 2:
+            raise RuntimeError("the hub process did not start; run `hub serve` to see why")
+        yield HubProcess(words[0], int(words[1]), psutil.Process(process.pid))
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@contextlib.contextmanager
+def projector(place: Ground) -> Iterator[psutil.Process]:
+    """Runs the projections in a process of their own."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from hub.cli import main; main()", "project"], env=place.environment,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def backend_cpu_s(dsn: str, application_name: str) -> float:
+    """CPU seconds of the server's processes for one kind of connection; 0 on a server of another machine."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        rows = connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s", (application_name,)).fetchall()
+    total = 0.0
+    for (pid,) in rows:
+        with contextlib.suppress(psutil.Error):
+            times = psutil.Process(pid).cpu_times()
+            total += times.user + times.system
+    return total
+
+
+def median(values: list[float]) -> float:
+    """Returns the middle of the values."""
+    return sorted(values)[len(values) // 2]
+
+
+def settle() -> None:
+    """Lets the machine come to rest between two measurements."""
+    time.sleep(0.3)

@@ -1,0 +1,128 @@
+"""The load on ingest: prepared batches over mutual TLS, from a process of its own so that its cost is not the hub's."""
+
+import contextlib
+import itertools
+import multiprocessing
+import queue
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
+
+from hub.api.certificates import CertificateFiles
+from hub.bench.ground import PARTICIPANT
+from hub.domain.participant import PREFIX
+
+STREAM_METHOD = "/chuanyu.exchange.v1.FeedService/StreamEvents"
+BATCH_EVENTS = 500
+CARDS = 20_000
+# 2025-09-01 09:30:15 in +08:00.
+_START_S = 1_756_690_215
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a load process sends: batches for each feed from a sequence on, paced at *events_per_s* in all (0: as fast as it goes).
+
+    The feeds are dealt out to the targets in turn.
+    """
+
+    targets: tuple[str, ...]
+    certificates_dir: Path
+    feeds: tuple[str, ...]
+    first_sequences: tuple[int, ...]
+    batches: int
+    events_per_s: int = 0
+    batch_events: int = BATCH_EVENTS
+
+
+def usage_event(number: int) -> event_pb2.Event:
+    """A transit journey as Chongqing's daily file carries it; cards repeat as they do in real traffic."""
+    card = number * 7919 % CARDS
+    event = event_pb2.Event(business_date="2025-09-01", service_region="510100", issuer_region="500199", scenario="TRA.MET", medium=2)
+    event.occurred_at.seconds = _START_S + number % 86_400
+    event.source.system, event.source.file_name, event.source.line_no = "cqtk", "CQTK_USE_20250901_0001.dat", number % 1_000_000 + 1
+    event.card.issuing_province, event.card.kind, event.card.clear = "50", 1, f"A{card:08d}"
+    journey = event.transit_journey_completed
+    journey.tap.mode, journey.tap.line, journey.tap.station, journey.tap.purse_counter = 2, "01", "0611", number % 65_536
+    journey.tap.psam, journey.tap.psam_sequence, journey.tap.tac = "653000012345", number % 1_000_000, "139F03A1"
+    journey.line_in, journey.station_in, journey.fare_full_fen, journey.fare_paid_fen = "01", "0606", 400, 360
+    return event
+
+
+def batch(feed: str, first_sequence: int, events: int = BATCH_EVENTS) -> bytes:
+    """One request of a stream, serialised."""
+    numbers = range(first_sequence, first_sequence + events)
+    return feed_service_pb2.StreamEventsRequest(
+        feed=feed, first_sequence=first_sequence, events=map(usage_event, numbers)).SerializeToString()  # fmt: skip
+
+
+class Load:
+    """A load process: it prepares, says so, starts on a word, and reports (events acknowledged, seconds)."""
+
+    def __init__(self, order: Order) -> None:
+        """Starts the process, which begins to prepare."""
+        context = multiprocessing.get_context("spawn")
+        self._ready, self._go, self._results = context.Event(), context.Event(), context.Queue()
+        self._process = context.Process(target=_send, args=(order, self._ready, self._go, self._results), daemon=True)
+        self._process.start()
+        self._ready.wait(120)
+
+    def start(self) -> None:
+        """Lets it send."""
+        self._go.set()
+
+    def result(self, timeout_s: float = 300.0) -> tuple[int, float]:
+        """Waits for its report; raises RuntimeError if it was refused."""
+        try:
+            events, seconds, refusal = self._results.get(timeout=timeout_s)
+        except queue.Empty:
+            raise RuntimeError("the load process did not report") from None
+        self._process.join()
+        if refusal:
+            raise RuntimeError(f"the hub refused the load: {refusal}")
+        return int(events), float(seconds)
+
+    def stop(self) -> None:
+        """Ends a paced load before its time."""
+        self._process.terminate()
+        self._process.join()
+
+
+def _send(order: Order, ready: Any, go: Any, results: Any) -> None:
+    prepared = [
+        [batch(feed, first + number * order.batch_events, order.batch_events) for number in range(order.batches)]
+        for feed, first in zip(order.feeds, order.first_sequences, strict=True)]
+    directory, stem = order.certificates_dir, PARTICIPANT.removeprefix(PREFIX)
+    files = CertificateFiles(directory / "ca.crt", directory / f"{stem}.crt", directory / f"{stem}.key")
+    credentials = grpc.ssl_channel_credentials(files.authority.read_bytes(), files.key.read_bytes(), files.certificate.read_bytes())
+    with contextlib.ExitStack() as stack:
+        channels = [stack.enter_context(grpc.secure_channel(target, credentials)) for target in order.targets]
+        for channel in channels:
+            grpc.channel_ready_future(channel).result(10)
+        ready.set()
+        go.wait()
+        started = time.perf_counter()
+        calls = itertools.cycle([channel.stream_stream(STREAM_METHOD) for channel in channels])
+        streams = [next(calls)(_paced(batches, order, started, index)) for index, batches in enumerate(prepared)]
+        acknowledged, refusal = 0, ""
+        for answers in itertools.zip_longest(*streams):
+            for answer in filter(None, answers):
+                response = feed_service_pb2.StreamEventsResponse.FromString(answer)
+                acknowledged += len(response.appended.positions)
+                refusal = refusal or response.refused.message
+        results.put((acknowledged, time.perf_counter() - started, refusal))
+
+
+def _paced(batches: list[bytes], order: Order, started: float, index: int) -> Iterator[bytes]:
+    interval = order.batch_events * len(order.feeds) / order.events_per_s if order.events_per_s else 0.0
+    for number, request in enumerate(batches):
+        if interval:
+            wait = started + (number + index / len(order.feeds)) * interval - time.perf_counter()
+            if wait > 0:
+                time.sleep(wait)
+        yield request

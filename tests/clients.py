@@ -1,0 +1,118 @@
+"""The hub as a test sees it from outside: a participant's stubs, a feed of one's own, a refusal taken apart, the journal."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import grpc
+import psycopg
+from chuanyu.exchange.v1 import card_service_pb2_grpc, errors_pb2, event_pb2, feed_service_pb2, feed_service_pb2_grpc
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from hub.api.registry import register_participant
+from hub.journal.reader import Recorded, head_position, read_page
+from hub.journal.recorder import AggregateStore
+from tests.hub_process import FEEDS, RunningHub
+
+REASONS = frozenset(name.removeprefix("ERROR_REASON_") for name in errors_pb2.ErrorReason.keys())  # noqa: SIM118
+DEADLINE_S = 30.0
+
+
+def add_feed(hub: RunningHub, urn: str, feed: str) -> str:
+    """Gives a participant a feed that no other test writes to, and returns its name."""
+    store = AggregateStore(hub.dsn)
+    register_participant(store, urn, FEEDS[urn][0], urn, [feed], datetime.now(UTC))
+    store.close()
+    return feed
+
+
+class Province:
+    """One participant's way to a hub: *channel*, *feeds*, *cards*."""
+
+    def __init__(self, hub: RunningHub, urn: str) -> None:
+        self.channel = hub.channel(urn)
+        self.feeds = feed_service_pb2_grpc.FeedServiceStub(self.channel)
+        self.cards = card_service_pb2_grpc.CardServiceStub(self.channel)
+
+    def append(self, feed: str, first_sequence: int, *events: event_pb2.Event) -> feed_service_pb2.AppendEventsResponse:
+        """Appends a batch."""
+        request = feed_service_pb2.AppendEventsRequest(feed=feed, first_sequence=first_sequence, events=events)
+        return self.feeds.AppendEvents(request, timeout=DEADLINE_S)
+
+    def tell(self, feed: str, *events: event_pb2.Event) -> int:
+        """Appends events where the feed ends, and returns the position of the last."""
+        return int(self.append(feed, self.next_sequence(feed), *events).positions[-1])
+
+    def next_sequence(self, feed: str) -> int:
+        """Asks where a feed stands."""
+        request = feed_service_pb2.GetFeedRequest(feed=feed)
+        return int(self.feeds.GetFeed(request, timeout=DEADLINE_S).next_sequence)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refused call; *reason* is "" and *status* empty where gRPC itself refused."""
+
+    code: grpc.StatusCode
+    text: str
+    status: status_pb2.Status
+
+    @property
+    def reason(self) -> str:
+        """The reason of its ErrorInfo."""
+        infos = self.details(error_details_pb2.ErrorInfo)
+        return infos[0].reason if infos else ""
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The metadata of its ErrorInfo."""
+        return dict(self.details(error_details_pb2.ErrorInfo)[0].metadata)
+
+    @property
+    def violations(self) -> list[tuple[str, str]]:
+        """(field path, rule) of its BadRequest."""
+        found = self.details(error_details_pb2.BadRequest)
+        return [(violation.field, violation.description) for violation in found[0].field_violations]
+
+    def details(self, kind: type[Message]) -> list[Any]:
+        """Its details of one kind."""
+        return [kind.FromString(detail.value) for detail in self.status.details if detail.Is(kind.DESCRIPTOR)]
+
+
+def refused(call: Callable[[], object]) -> Refusal:
+    """Makes a call that must be refused and takes the refusal apart."""
+    try:
+        answer = call()
+    except grpc.RpcError as error:
+        assert isinstance(error, grpc.Call)
+        return Refusal(error.code(), error.details(), rpc_status.from_call(error) or status_pb2.Status())
+    raise AssertionError(f"not refused: {answer}")
+
+
+def refused_in_stream(status: status_pb2.Status) -> Refusal:
+    """Takes apart a refusal that was answered in a stream."""
+    codes = {code.value[0]: code for code in grpc.StatusCode}
+    return Refusal(codes[status.code], status.message, status)
+
+
+def journal(dsn: str) -> Iterator[Recorded]:
+    """Every recorded event."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        yield from read_page(connection, 0, head_position(connection))
+
+
+def recorded_at(dsn: str, position: int) -> Recorded:
+    """The event at a position."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        return read_page(connection, position - 1, position)[0]
+
+
+def of_feed(dsn: str, feed: str) -> list[Recorded]:
+    """The events of a feed, in order."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        row = connection.execute("SELECT stream_id FROM journal.stream WHERE name = %s", (feed,)).fetchone()
+        assert row is not None
+        return [event for event in read_page(connection, 0, head_position(connection)) if event.stream_id == row[0]]

@@ -1,0 +1,718 @@
+"""CardService over mutual TLS: what each side may see of a card, what is answered, and that every answer is recorded first."""
+
+import itertools
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import grpc
+import pytest
+from chuanyu.exchange.v1 import acceptance_pb2, card_lifecycle_pb2, card_service_pb2, event_pb2, hub_decisions_pb2, references_pb2
+
+from hub.domain.acceptance import rules_digest
+from hub.domain.agreement import Agreement
+from hub.embedded import EmbeddedPostgres, stop_any
+from hub.journal.migrate import migrate
+from hub.journal.recorder import AggregateStore
+from tests.clients import DEADLINE_S, Province, journal, recorded_at, refused, refused_in_stream
+from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
+from tests.messages import AT_S, lost, name_card, question, registered
+
+Medium, Outcome, Status = acceptance_pb2, acceptance_pb2, card_lifecycle_pb2
+CONTACT, CONTACTLESS, ECARD_QR, ID_CARD = (
+    acceptance_pb2.MEDIUM_CONTACT, acceptance_pb2.MEDIUM_CONTACTLESS, acceptance_pb2.MEDIUM_ECARD_QR,
+    acceptance_pb2.MEDIUM_ID_CARD)  # fmt: skip
+ACCEPT, REFER, DENY = (
+    acceptance_pb2.ACCEPTANCE_OUTCOME_ACCEPT, acceptance_pb2.ACCEPTANCE_OUTCOME_REFER_ISSUER,
+    acceptance_pb2.ACCEPTANCE_OUTCOME_DENY)  # fmt: skip
+_numbers = itertools.count(1)
+# 2020-12-01 in +08:00, before the first agreement.
+LONG_AGO_S = 1_606_752_000
+DAY_S = 86_400
+
+
+@pytest.fixture(scope="module")
+def chongqing(shared_hub: RunningHub) -> Iterator[Province]:
+    province = Province(shared_hub, CHONGQING)
+    yield province
+    province.channel.close()
+
+
+@pytest.fixture(scope="module")
+def sichuan(shared_hub: RunningHub) -> Iterator[Province]:
+    province = Province(shared_hub, SICHUAN)
+    yield province
+    province.channel.close()
+
+
+def local_s(text: str) -> int:
+    """Seconds since 1970 of a local time in +08:00."""
+    return int(datetime.fromisoformat(text).replace(tzinfo=timezone(timedelta(hours=8))).timestamp())
+
+
+def asked(
+    card_no: str, scenario: str = "TRA.MET", region: str = "510100", medium: int = CONTACTLESS, at_s: int = 0,
+    position: int = 0, issuer: str = "50",
+) -> card_service_pb2.CheckAcceptanceRequest:  # fmt: skip
+    """A question under an id of its own."""
+    request = question(f"question-{next(_numbers)}", card_no, issuer, scenario, region, position)
+    request.medium = medium  # type: ignore[assignment]
+    if at_s:
+        request.at.seconds = at_s
+    return request
+
+
+def reasons(answer: card_service_pb2.CheckAcceptanceResponse) -> list[str]:
+    return [reason.code for reason in answer.reasons]
+
+
+def card(card_no: str, position: int = 0, province: str = "50") -> card_service_pb2.GetCardRequest:
+    request = card_service_pb2.GetCardRequest(min_position=position)
+    name_card(request.card, card_no, province)
+    return request
+
+
+# GetCard
+
+
+def test_the_issuer_sees_the_five_lives(chongqing: Province) -> None:
+    event = registered("G00000001")
+    event.card_registered.transit_enabled, event.card_registered.expires_on = True, "2033-06-01"
+    position = chongqing.tell("cq.card-center", event, *accounts("G00000001"))
+    answer = chongqing.cards.GetCard(card("G00000001", position), timeout=DEADLINE_S)
+    assert answer.lives == card_service_pb2.CardLives(
+        social_status=Status.SOCIAL_STATUS_ACTIVE,
+        bank_account_status=card_service_pb2.BANK_ACCOUNT_STATUS_ACTIVE,
+        transit_purse_status=card_service_pb2.TRANSIT_PURSE_STATUS_ACTIVE,
+        pin_status=card_service_pb2.PIN_STATUS_LOCKED,
+        ecard_status=card_service_pb2.ECARD_STATUS_SIGNED,
+        generation=Status.CARD_GENERATION_THIRD,
+        card_kind=Status.CARD_KIND_REGULAR,
+        expires_on="2033-06-01",
+    )
+
+
+def accounts(card_no: str) -> list[event_pb2.Event]:
+    """Bank account and purse active, PIN locked, e-card signed."""
+    events = []
+    for number in range(4):
+        event = event_pb2.Event()
+        event.occurred_at.seconds = AT_S + 1 + number
+        name_card(event.card, card_no, "50")
+        events.append(event)
+    events[0].bank_account_activated.bank_code = "102"
+    events[1].transit_purse_activated.SetInParent()
+    events[2].pin_locked.wrong_tries = 6
+    events[3].ecard_signed.issue_level = 3
+    return events
+
+
+def test_the_issuer_sees_when_a_temporary_loss_runs_out(chongqing: Province) -> None:
+    position = chongqing.tell("cq.card-center", registered("G00000002"), lost("G00000002", at_s=AT_S + 60))
+    request = card("G00000002", position)
+    request.valid_at.seconds = AT_S + 3600
+    lives = chongqing.cards.GetCard(request, timeout=DEADLINE_S).lives
+    assert (lives.social_status, lives.social_status_until.seconds) == (
+        Status.SOCIAL_STATUS_TEMP_LOST, AT_S + 60 + 7 * DAY_S)  # fmt: skip
+
+
+def test_a_card_is_seen_as_it_was_at_the_instant_asked_for(chongqing: Province) -> None:
+    position = chongqing.tell("cq.card-center", registered("G00000003"), lost("G00000003", at_s=AT_S + 60))
+    request = card("G00000003", position)
+    request.valid_at.seconds = AT_S + 59
+    lives = chongqing.cards.GetCard(request, timeout=DEADLINE_S).lives
+    assert lives.social_status == Status.SOCIAL_STATUS_ACTIVE
+
+
+def test_the_other_province_sees_no_lives(chongqing: Province, sichuan: Province) -> None:
+    position = chongqing.tell("cq.card-center", registered("G00000004"))
+    answer = sichuan.cards.GetCard(card("G00000004", position), timeout=DEADLINE_S)
+    assert not answer.HasField("lives")
+
+
+def test_the_other_province_sees_usability_by_scenario(chongqing: Province, sichuan: Province) -> None:
+    position = chongqing.tell("cq.card-center", registered("G00000005"))
+    request = card("G00000005", position)
+    request.medium = CONTACTLESS  # type: ignore[assignment]
+    answer = sichuan.cards.GetCard(request, timeout=DEADLINE_S)
+    usable = {row.scenario: (row.outcome, list(row.reason_codes)) for row in answer.usability}
+    assert usable["TRA.MET"] == (ACCEPT, [])
+    assert usable["TRA.ELD"] == (DENY, ["NO_AGREEMENT"])
+
+
+def test_the_other_province_sees_every_scenario_of_the_catalogue(chongqing: Province, sichuan: Province) -> None:
+    position = chongqing.tell("cq.card-center", registered("G00000006"))
+    answer = sichuan.cards.GetCard(card("G00000006", position), timeout=DEADLINE_S)
+    assert len(answer.usability) == 28
+
+
+def test_the_other_province_asks_for_places_of_its_own_only(chongqing: Province, sichuan: Province) -> None:
+    position = chongqing.tell("cq.card-center", registered("G00000007"))
+    request = card("G00000007", position)
+    request.service_region = "500103"
+    refusal = refused(lambda: sichuan.cards.GetCard(request, timeout=DEADLINE_S))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.PERMISSION_DENIED, "NOT_PERMITTED")
+
+
+def test_a_card_the_hub_does_not_know_is_not_found(chongqing: Province) -> None:
+    refusal = refused(lambda: chongqing.cards.GetCard(card("G99999999"), timeout=DEADLINE_S))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "CARD_NOT_FOUND")
+
+
+def test_the_same_number_in_the_other_province_is_another_card(chongqing: Province, sichuan: Province) -> None:
+    position = chongqing.tell("cq.card-center", registered("G00000008"))
+    refusal = refused(lambda: sichuan.cards.GetCard(card("G00000008", position, "51"), timeout=DEADLINE_S))
+    assert refusal.reason == "CARD_NOT_FOUND"
+
+
+def test_a_malformed_card_number_is_an_invalid_request(chongqing: Province) -> None:
+    refusal = refused(lambda: chongqing.cards.GetCard(card("G1"), timeout=DEADLINE_S))
+    assert (refusal.reason, refusal.violations) == ("REQUEST_INVALID", [("card.clear", "length")])
+
+
+def test_an_instant_outside_the_calendar_is_an_invalid_request(chongqing: Province) -> None:
+    request = card("G00000001")
+    request.valid_at.seconds = 10**14
+    refusal = refused(lambda: chongqing.cards.GetCard(request, timeout=DEADLINE_S))
+    assert (refusal.reason, refusal.violations) == ("REQUEST_INVALID", [("valid_at", "out_of_range")])
+
+
+# A card named otherwise
+
+
+IDENT = "500199D15600000500A1B2C3D4E5F607"
+
+
+def ident(code: str, province: str = "50", position: int = 0) -> card_service_pb2.GetCardRequest:
+    request = card_service_pb2.GetCardRequest(min_position=position)
+    request.card.issuing_province, request.card.clear = province, code
+    request.card.kind = references_pb2.CARD_IDENTIFIER_KIND_CARD_IDENT_CODE
+    return request
+
+
+def registered_with_ident(card_no: str, code: str) -> event_pb2.Event:
+    event = registered(card_no)
+    alias = event.card_aliases.add(issuing_province="50", clear=code)
+    alias.kind = references_pb2.CARD_IDENTIFIER_KIND_CARD_IDENT_CODE
+    return event
+
+
+def test_a_card_is_found_by_its_identification_code(chongqing: Province) -> None:
+    position = chongqing.tell("cq.card-center", registered_with_ident("H00000001", IDENT))
+    answer = chongqing.cards.GetCard(ident(IDENT, position=position), timeout=DEADLINE_S)
+    assert answer.lives.social_status == Status.SOCIAL_STATUS_ACTIVE
+
+
+def test_a_loss_of_the_number_denies_the_identification_code(chongqing: Province, sichuan: Province) -> None:
+    code = "500199D1560000050000000000000002"
+    position = chongqing.tell("cq.card-center", registered_with_ident("H00000002", code), lost("H00000002"))
+    request = asked("H00000002", at_s=AT_S + 3600, position=position)
+    request.card.CopyFrom(ident(code).card)
+    assert reasons(sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)) == ["LOST_TEMP"]
+
+
+def test_a_loss_of_the_identification_code_denies_the_number(chongqing: Province, sichuan: Province) -> None:
+    code = "500199D1560000050000000000000003"
+    by_code = lost("H00000003")
+    by_code.card.CopyFrom(ident(code).card)
+    position = chongqing.tell("cq.card-center", registered_with_ident("H00000003", code), by_code)
+    request = asked("H00000003", at_s=AT_S + 3600, position=position)
+    assert reasons(sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)) == ["LOST_TEMP"]
+
+
+def test_naming_ones_own_province_does_not_open_the_other_sides_card(chongqing: Province, sichuan: Province) -> None:
+    code = "500199D1560000050000000000000004"
+    position = chongqing.tell("cq.card-center", registered_with_ident("H00000004", code))
+    refusal = refused(lambda: sichuan.cards.GetCard(ident(code, "51", position), timeout=DEADLINE_S))
+    assert refusal.reason == "CARD_NOT_FOUND"
+
+
+def test_naming_ones_own_province_is_no_way_round_an_agreement(chongqing: Province, sichuan: Province) -> None:
+    code = "500199D1560000050000000000000005"
+    position = chongqing.tell("cq.card-center", registered_with_ident("H00000005", code))
+    request = asked("H00000005", "TOU.HTL", position=position)
+    request.card.CopyFrom(ident(code, "51").card)
+    assert reasons(sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)) == ["CARD_UNKNOWN"]
+
+
+def test_no_province_changes_the_other_sides_card_by_its_identification_code(
+    chongqing: Province, sichuan: Province
+) -> None:
+    code = "500199D1560000050000000000000006"
+    chongqing.tell("cq.card-center", registered_with_ident("H00000006", code))
+    cancelled = lost("H00000006")
+    cancelled.card.CopyFrom(ident(code, "51").card)
+    cancelled.card_cancelled.reason = 5
+    position = sichuan.tell("sc.card-center", cancelled)
+    answer = chongqing.cards.GetCard(card("H00000006", position), timeout=DEADLINE_S)
+    assert answer.lives.social_status == Status.SOCIAL_STATUS_ACTIVE
+
+
+# A01 to A05
+
+
+def test_an_unknown_card_is_referred_to_its_issuer(sichuan: Province) -> None:
+    answer = sichuan.cards.CheckAcceptance(asked("K99999999"), timeout=DEADLINE_S)
+    assert (answer.outcome, reasons(answer)) == (REFER, ["CARD_UNKNOWN"])
+
+
+def test_an_active_card_is_accepted_without_reasons(chongqing: Province, sichuan: Province) -> None:
+    position = chongqing.tell("cq.card-center", registered("K00000001"))
+    answer = sichuan.cards.CheckAcceptance(asked("K00000001", position=position), timeout=DEADLINE_S)
+    assert (answer.outcome, reasons(answer)) == (ACCEPT, [])
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ("APPLIED", "CARD_NOT_ISSUED"),
+        ("IN_PRODUCTION", "CARD_NOT_ISSUED"),
+        ("PRODUCED", "CARD_NOT_ISSUED"),
+        ("SEALED", "CARD_SEALED"),
+        ("FORMALLY_LOST", "LOST_FORMAL"),
+        ("APP_LOCKED", "LOCKED"),
+        ("CANCELLED", "CANCELLED"),
+        ("REJECTED", "CARD_NOT_ISSUED"),
+        ("PRODUCTION_FAILED", "CARD_NOT_ISSUED"),
+    ],
+)
+def test_only_an_active_card_is_accepted(status: str, reason: str, chongqing: Province, sichuan: Province) -> None:
+    event = registered(f"L{Status.SocialStatus.Value(f'SOCIAL_STATUS_{status}'):08}")
+    event.card_registered.status = Status.SocialStatus.Value(f"SOCIAL_STATUS_{status}")
+    position = chongqing.tell("cq.card-center", event)
+    answer = sichuan.cards.CheckAcceptance(asked(event.card.clear, position=position), timeout=DEADLINE_S)
+    assert (answer.outcome, reasons(answer)) == (DENY, [reason])
+
+
+def test_a_reason_comes_with_rule_text_and_advice(chongqing: Province, sichuan: Province) -> None:
+    event = registered("K00000002")
+    event.card_registered.status = Status.SOCIAL_STATUS_SEALED
+    position = chongqing.tell("cq.card-center", event)
+    answer = sichuan.cards.CheckAcceptance(asked("K00000002", "MED.OP", position=position), timeout=DEADLINE_S)
+    assert answer.reasons[0] == card_service_pb2.Reason(
+        code="CARD_SEALED",
+        rule_id="A02",
+        text_zh="这张卡的社保功能尚未启用。",
+        text_en="The social function of the card has not been enabled.",
+        advice_zh="请通过电子社保卡、掌上12333线上启用，或到发卡省任一服务网点启用。",
+        advice_en="Enable it online (e-card or the 12333 app), or at any outlet of the issuing province.",
+    )
+
+
+def test_what_is_done_about_a_card_needs_no_active_one(chongqing: Province, sichuan: Province) -> None:
+    event = registered("K00000003")
+    event.card_registered.status = Status.SOCIAL_STATUS_FORMALLY_LOST
+    position = chongqing.tell("cq.card-center", event)
+    answer = sichuan.cards.CheckAcceptance(asked("K00000003", "CARD.REPL", position=position), timeout=DEADLINE_S)
+    assert answer.outcome == ACCEPT
+
+
+def loss_requested(card_no: str, at_s: int) -> event_pb2.Event:
+    event = event_pb2.Event()
+    event.occurred_at.seconds = at_s
+    name_card(event.card, card_no, "50")
+    event.loss_request_submitted.loss_type, event.loss_request_submitted.accepted_at_region = 1, "510100"
+    return event
+
+
+@pytest.mark.parametrize(
+    ("after_s", "expected"),
+    [
+        (-1, []),
+        (0, ["PROVISIONAL_BLOCK"]),
+        (3 * DAY_S - 1, ["PROVISIONAL_BLOCK"]),
+        (3 * DAY_S, []),
+    ],
+)
+def test_a_loss_request_blocks_for_72_hours(
+    after_s: int, expected: list[str], chongqing: Province, sichuan: Province
+) -> None:
+    chongqing.tell("cq.card-center", registered("K00000004", at_s=AT_S - DAY_S))
+    position = sichuan.tell("sc.card-center", loss_requested("K00000004", AT_S))
+    request = asked("K00000004", at_s=AT_S + after_s, position=position)
+    assert reasons(sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)) == expected
+
+
+@pytest.mark.parametrize(
+    ("at", "scenario", "region", "medium", "outcome", "expected"),
+    [
+        ("2020-11-30T23:59:59", "TRA.QR", "510100", ECARD_QR, REFER, ["CARD_UNKNOWN", "NO_AGREEMENT"]),
+        ("2020-12-01T00:00:00", "TRA.QR", "510100", ECARD_QR, ACCEPT, []),
+        ("2020-12-01T00:00:00", "TRA.QR", "510100", CONTACTLESS, DENY, ["MEDIUM_NOT_COVERED"]),
+        ("2026-01-01T00:00:00", "TRA.QR", "510300", ECARD_QR, DENY, ["NO_AGREEMENT"]),
+        ("2021-05-31T23:59:59", "CUL.LIB.BRW", "510100", ECARD_QR, DENY, ["NO_AGREEMENT"]),
+        ("2021-06-01T00:00:00", "CUL.LIB.BRW", "510100", ECARD_QR, ACCEPT, []),
+        ("2021-06-01T00:00:00", "CUL.LIB.BRW", "510100", CONTACT, DENY, ["MEDIUM_NOT_COVERED"]),
+        ("2022-04-22T23:59:59", "CUL.LIB.BRW", "510100", CONTACT, DENY, ["MEDIUM_NOT_COVERED"]),
+        ("2022-04-23T00:00:00", "CUL.LIB.BRW", "510100", CONTACT, ACCEPT, []),
+        ("2025-01-13T23:59:59", "CUL.LIB.BRW", "510300", CONTACT, DENY, ["NO_AGREEMENT"]),
+        ("2025-01-14T00:00:00", "CUL.LIB.BRW", "510300", CONTACT, ACCEPT, []),
+        ("2025-12-01T23:59:59", "CUL.LIB.RET", "511900", CONTACT, DENY, ["NO_AGREEMENT"]),
+        ("2025-12-02T00:00:00", "CUL.LIB.RET", "511900", CONTACT, ACCEPT, []),
+        ("2024-12-31T23:59:59", "TRA.MET", "510100", CONTACTLESS, DENY, ["NO_AGREEMENT"]),
+        ("2025-01-01T00:00:00", "TRA.MET", "510100", CONTACTLESS, ACCEPT, []),
+        ("2025-01-01T00:00:00", "TRA.MET", "510100", CONTACT, DENY, ["MEDIUM_NOT_COVERED"]),
+        ("2025-01-01T00:00:00", "MED.OP", "511900", ECARD_QR, ACCEPT, []),
+        ("2026-01-01T00:00:00", "TRA.ELD", "510100", CONTACTLESS, DENY, ["NO_AGREEMENT"]),
+        ("2026-01-01T00:00:00", "TOU.HTL", "510100", CONTACT, DENY, ["NO_AGREEMENT"]),
+        ("2026-01-01T00:00:00", "CARD.PIN", "510100", CONTACT, DENY, ["NO_AGREEMENT"]),
+    ],
+)
+def test_a_chongqing_card_in_sichuan_needs_an_agreement_in_force(
+    at: str, scenario: str, region: str, medium: int, outcome: int, expected: list[str],
+    chongqing: Province, sichuan: Province,
+) -> None:  # fmt: skip
+    position = chongqing.tell("cq.card-center", registered("K00000005", at_s=LONG_AGO_S))
+    request = asked("K00000005", scenario, region, medium, local_s(at), position)
+    answer = sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)
+    assert (answer.outcome, reasons(answer)) == (outcome, expected)
+
+
+@pytest.mark.parametrize(
+    ("at", "scenario", "region", "medium", "outcome", "expected"),
+    [
+        ("2021-05-31T23:59:59", "CUL.LIB.BRW", "500106", CONTACT, DENY, ["NO_AGREEMENT"]),
+        ("2021-06-01T00:00:00", "CUL.LIB.BRW", "500106", CONTACT, ACCEPT, []),
+        ("2022-04-22T23:59:59", "CUL.LIB.BRW", "500106", ID_CARD, DENY, ["MEDIUM_NOT_COVERED"]),
+        ("2022-04-23T00:00:00", "CUL.LIB.BRW", "500106", ID_CARD, ACCEPT, []),
+        ("2025-01-13T23:59:59", "CUL.LIB.BRW", "500101", CONTACT, DENY, ["NO_AGREEMENT"]),
+        ("2025-01-14T00:00:00", "CUL.LIB.BRW", "500101", CONTACT, ACCEPT, []),
+    ],
+)
+def test_a_sichuan_card_in_chongqing_has_agreements_of_its_own(
+    at: str, scenario: str, region: str, medium: int, outcome: int, expected: list[str],
+    chongqing: Province, sichuan: Province,
+) -> None:  # fmt: skip
+    position = sichuan.tell("sc.card-center", registered("S00000001", "51", at_s=LONG_AGO_S))
+    request = asked("S00000001", scenario, region, medium, local_s(at), position, issuer="51")
+    answer = chongqing.cards.CheckAcceptance(request, timeout=DEADLINE_S)
+    assert (answer.outcome, reasons(answer)) == (outcome, expected)
+
+
+def test_at_home_no_agreement_is_needed(chongqing: Province) -> None:
+    position = chongqing.tell("cq.card-center", registered("K00000006"))
+    request = asked("K00000006", "TOU.HTL", "500103", CONTACT, position=position)
+    assert chongqing.cards.CheckAcceptance(request, timeout=DEADLINE_S).outcome == ACCEPT
+
+
+@pytest.fixture(scope="module")
+def hotel_agreement(shared_hub: RunningHub) -> None:
+    """Hotels took Chongqing cards by chip in the first half of 2025."""
+    at = datetime.now(UTC)
+    terms = hub_decisions_pb2.AgreementTerms(
+        scenarios=["TOU.HTL"], issuer_provinces=["50"], serving_provinces=["51"], media=[CONTACT],
+        concession=1, settlement=1)  # fmt: skip
+    terms.valid_from.seconds, terms.valid_to.seconds = local_s("2025-01-01"), local_s("2025-07-01")
+    draft = hub_decisions_pb2.AgreementDrafted(agreement_code="HOTEL-TRIAL/1", terms=terms)
+    agreement_id = Agreement.create_id("HOTEL-TRIAL", datetime(2025, 1, 1, tzinfo=UTC).date())
+    agreement = Agreement.begin("agreement_drafted", draft, agreement_id, at)
+    for side in ("50", "51"):
+        agreement.sign(hub_decisions_pb2.AgreementSigned(side=side, maker="maker", checker="checker"), at)
+    store = AggregateStore(shared_hub.dsn)
+    store.save(agreement)
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("at", "medium", "expected"),
+    [
+        ("2024-12-31T23:59:59", CONTACT, ["NO_AGREEMENT"]),
+        ("2025-01-01T00:00:00", CONTACT, []),
+        ("2025-01-01T00:00:00", ECARD_QR, ["MEDIUM_NOT_COVERED"]),
+        ("2025-06-30T23:59:59", CONTACT, []),
+        ("2025-07-01T00:00:00", CONTACT, ["AGREEMENT_EXPIRED"]),
+    ],
+)
+@pytest.mark.usefixtures("hotel_agreement")
+def test_an_agreement_that_has_ended_is_said_to_have_expired(
+    at: str, medium: int, expected: list[str], chongqing: Province, sichuan: Province
+) -> None:
+    position = chongqing.tell("cq.card-center", registered("K00000007", at_s=LONG_AGO_S))
+    request = asked("K00000007", "TOU.HTL", "510100", medium, local_s(at), position)
+    assert reasons(sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)) == expected
+
+
+def temporary(card_no: str) -> event_pb2.Event:
+    event = registered(card_no)
+    event.card_registered.card_kind = Status.CARD_KIND_TEMPORARY
+    return event
+
+
+def test_a_temporary_card_is_not_accepted_abroad(chongqing: Province, sichuan: Province) -> None:
+    position = chongqing.tell("cq.card-center", temporary("K00000008"))
+    answer = sichuan.cards.CheckAcceptance(asked("K00000008", position=position), timeout=DEADLINE_S)
+    assert (answer.outcome, reasons(answer)) == (DENY, ["TEMP_CARD_LOCAL_ONLY"])
+
+
+def test_a_temporary_card_is_accepted_at_home(chongqing: Province) -> None:
+    position = chongqing.tell("cq.card-center", temporary("K00000009"))
+    request = asked("K00000009", region="500103", position=position)
+    assert chongqing.cards.CheckAcceptance(request, timeout=DEADLINE_S).outcome == ACCEPT
+
+
+def test_all_reasons_are_given_in_the_order_of_the_rules(chongqing: Province, sichuan: Province) -> None:
+    event = temporary("K00000010")
+    event.card_registered.status = Status.SOCIAL_STATUS_SEALED
+    chongqing.tell("cq.card-center", event)
+    position = sichuan.tell("sc.card-center", loss_requested("K00000010", AT_S + 60))
+    request = asked("K00000010", "TRA.ELD", at_s=AT_S + 120, position=position)
+    assert reasons(sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)) == [
+        "CARD_SEALED", "PROVISIONAL_BLOCK", "NO_AGREEMENT", "TEMP_CARD_LOCAL_ONLY"]  # fmt: skip
+
+
+def test_a_loss_counts_for_uses_after_it_only_however_late_it_is_told(chongqing: Province, sichuan: Province) -> None:
+    position = chongqing.tell("cq.card-center", registered("K00000011"), lost("K00000011", at_s=AT_S + 3600))
+    before = asked("K00000011", at_s=AT_S + 3540, position=position)
+    after = asked("K00000011", at_s=AT_S + 4800, position=position)
+    assert reasons(sichuan.cards.CheckAcceptance(before, timeout=DEADLINE_S)) == []
+    assert reasons(sichuan.cards.CheckAcceptance(after, timeout=DEADLINE_S)) == ["LOST_TEMP"]
+
+
+# The receipt
+
+
+def test_the_decision_stands_in_the_journal_at_its_position(
+    shared_hub: RunningHub, chongqing: Province, sichuan: Province
+) -> None:
+    position = chongqing.tell("cq.card-center", registered("R00000001"))
+    request = asked("R00000001", at_s=AT_S + 60, position=position)
+    answer = sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)
+    recorded = recorded_at(shared_hub.dsn, answer.position)
+    decision = recorded.event.decision_made
+    assert (recorded.kind, decision.request_id, decision.participant) == ("decision_made", request.request_id, SICHUAN)
+    assert (decision.outcome, list(decision.agreement_codes)) == (ACCEPT, ["ORD-TRANSIT/1"])
+    assert (decision.as_of_position, decision.rules_digest) == (answer.as_of_position, rules_digest())
+    assert recorded.event.occurred_at.seconds == AT_S + 60
+
+
+def test_the_recorded_decision_carries_the_question(
+    shared_hub: RunningHub, chongqing: Province, sichuan: Province
+) -> None:
+    position = chongqing.tell("cq.card-center", registered("R00000002"))
+    request = asked("R00000002", position=position)
+    request.venue_code, request.claims.emergency = "CD-METRO-0101", True
+    answer = sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)
+    event = recorded_at(shared_hub.dsn, answer.position).event
+    assert (event.scenario, event.service_region, event.medium, event.venue_code) == (
+        "TRA.MET", "510100", CONTACTLESS, "CD-METRO-0101")  # fmt: skip
+    assert event.decision_made.claims.emergency
+    assert (event.card.issuing_province, len(event.card.key)) == ("50", 32)
+
+
+def test_the_answer_rests_on_a_snapshot_before_its_receipt(chongqing: Province, sichuan: Province) -> None:
+    position = chongqing.tell("cq.card-center", registered("R00000003"))
+    answer = sichuan.cards.CheckAcceptance(asked("R00000003", position=position), timeout=DEADLINE_S)
+    assert position <= answer.as_of_position < answer.position
+
+
+def test_a_repeat_of_a_request_id_gets_the_same_answer(chongqing: Province, sichuan: Province) -> None:
+    position = chongqing.tell("cq.card-center", registered("R00000004"))
+    request = asked("R00000004", position=position)
+    first = sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)
+    assert sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S) == first
+
+
+def test_a_repeat_gets_the_old_answer_even_if_the_card_has_changed(chongqing: Province, sichuan: Province) -> None:
+    now_s = int(time.time())
+    position = chongqing.tell("cq.card-center", registered("R00000005"))
+    request = asked("R00000005", at_s=now_s, position=position)
+    first = sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)
+    chongqing.tell("cq.card-center", lost("R00000005", at_s=now_s - 60))
+    assert sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S) == first
+
+
+def test_a_repeat_records_nothing(shared_hub: RunningHub, chongqing: Province, sichuan: Province) -> None:
+    position = chongqing.tell("cq.card-center", registered("R00000006"))
+    request = asked("R00000006", position=position)
+    sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)
+    sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)
+    ids = [event.event.decision_made.request_id for event in journal(shared_hub.dsn) if event.kind == "decision_made"]
+    assert ids.count(request.request_id) == 1
+
+
+def test_repeats_at_the_same_moment_get_one_answer(chongqing: Province, sichuan: Province) -> None:
+    position = chongqing.tell("cq.card-center", registered("R00000007"))
+    request = asked("R00000007", position=position)
+    calls = [sichuan.cards.CheckAcceptance.future(request, timeout=DEADLINE_S) for _ in range(20)]
+    assert len({call.result().position for call in calls}) == 1
+
+
+def test_another_question_under_a_used_id_is_refused(sichuan: Province) -> None:
+    request = asked("R00000008")
+    sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)
+    request.scenario = "TRA.BUS"
+    refusal = refused(lambda: sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
+
+
+def test_a_request_id_is_the_participants_own(chongqing: Province, sichuan: Province) -> None:
+    mine, theirs = question("the-same-id", "R00000009"), question("the-same-id", "R00000009", region="500103")
+    first = sichuan.cards.CheckAcceptance(mine, timeout=DEADLINE_S)
+    second = chongqing.cards.CheckAcceptance(theirs, timeout=DEADLINE_S)
+    assert first.position < second.position
+
+
+# What is refused
+
+
+def test_a_position_not_reached_in_time_is_behind(sichuan: Province) -> None:
+    began_s = time.monotonic()
+    refusal = refused(lambda: sichuan.cards.CheckAcceptance(asked("K00000001", position=10**9), timeout=DEADLINE_S))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "VIEW_BEHIND")
+    assert 2 <= time.monotonic() - began_s < 5
+
+
+def test_behind_tells_how_far_the_view_is(sichuan: Province) -> None:
+    refusal = refused(lambda: sichuan.cards.GetCard(card("K00000001", 10**9), timeout=DEADLINE_S))
+    assert refusal.reason == "VIEW_BEHIND"
+    assert int(refusal.metadata["as_of_position"]) > 0
+
+
+def test_a_place_outside_the_callers_province_is_not_permitted(sichuan: Province) -> None:
+    refusal = refused(lambda: sichuan.cards.CheckAcceptance(asked("K00000001", region="500103"), timeout=DEADLINE_S))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.PERMISSION_DENIED, "NOT_PERMITTED")
+
+
+def invalid(**changes: object) -> card_service_pb2.CheckAcceptanceRequest:
+    request = asked("K00000001")
+    for name, value in changes.items():
+        setattr(request, name, value)
+    return request
+
+
+def with_card(clear: str, kind: int, province: str = "50") -> card_service_pb2.CheckAcceptanceRequest:
+    request = asked(clear, issuer=province)
+    request.card.kind = kind  # type: ignore[assignment]
+    return request
+
+
+def at_instant(seconds: int) -> card_service_pb2.CheckAcceptanceRequest:
+    request = asked("K00000001")
+    request.at.seconds = seconds
+    return request
+
+
+@pytest.mark.parametrize(
+    ("request_", "violation"),
+    [
+        (invalid(scenario="TRA.ROCKET"), ("scenario", "unknown_scenario")),
+        (invalid(scenario=""), ("scenario", "string.min_len")),
+        (invalid(service_region="519999"), ("service_region", "unknown_region")),
+        (invalid(service_region="51"), ("service_region", "string.pattern")),
+        (invalid(medium=0), ("medium", "enum.not_in")),
+        (invalid(medium=99), ("medium", "enum.defined_only")),
+        (invalid(request_id=""), ("request_id", "string.min_len")),
+        (invalid(request_id="x" * 65), ("request_id", "string.max_len")),
+        (with_card("K1", 1), ("card.clear", "length")),
+        (with_card("K0000000!", 1), ("card.clear", "charset")),
+        (with_card("9104870005619999999", 3), ("card.clear", "prefix")),
+        (with_card("K00000001", 0), ("card.kind", "enum.not_in")),
+        (with_card("K00000001", 1, "22"), ("card.issuing_province", "string.in")),
+        (with_card("", 1), ("card.clear", "string.min_len")),
+        (at_instant(int(time.time()) + 2 * DAY_S), ("at", "in_the_future")),
+        (at_instant(-(10**14)), ("at", "out_of_range")),
+        (at_instant(10**14), ("at", "in_the_future")),
+    ],
+)
+def test_a_question_that_breaks_a_rule_names_the_field(
+    request_: card_service_pb2.CheckAcceptanceRequest, violation: tuple[str, str], sichuan: Province
+) -> None:
+    refusal = refused(lambda: sichuan.cards.CheckAcceptance(request_, timeout=DEADLINE_S))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID")
+    assert refusal.violations == [violation]
+
+
+def test_a_question_about_no_card_is_invalid(sichuan: Province) -> None:
+    request = asked("K00000001")
+    request.ClearField("card")
+    refusal = refused(lambda: sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S))
+    assert refusal.violations == [("card", "required")]
+
+
+def test_a_region_that_has_ended_is_unknown_today(chongqing: Province) -> None:
+    refusal = refused(lambda: chongqing.cards.CheckAcceptance(asked("K00000001", region="500112"), timeout=DEADLINE_S))
+    assert refusal.violations == [("service_region", "unknown_region")]
+
+
+def test_a_region_that_has_ended_is_known_for_its_time(chongqing: Province) -> None:
+    position = chongqing.tell("cq.card-center", registered("K00000012", at_s=LONG_AGO_S))
+    request = asked("K00000012", region="500112", at_s=local_s("2025-11-05T23:59:59"), position=position)
+    assert chongqing.cards.CheckAcceptance(request, timeout=DEADLINE_S).outcome == ACCEPT
+
+
+# StreamAcceptance
+
+
+def streamed(*requests: card_service_pb2.CheckAcceptanceRequest) -> Iterator[card_service_pb2.StreamAcceptanceRequest]:
+    return iter([card_service_pb2.StreamAcceptanceRequest(check=request) for request in requests])
+
+
+def test_a_stream_answers_every_question_once(sichuan: Province) -> None:
+    requests = [asked(f"T{number:08}") for number in range(600)]
+    answers = list(sichuan.cards.StreamAcceptance(streamed(*requests), timeout=DEADLINE_S))
+    assert sorted(answer.request_id for answer in answers) == sorted(request.request_id for request in requests)
+
+
+def test_a_refused_question_is_answered_in_the_stream(sichuan: Province) -> None:
+    answers = list(sichuan.cards.StreamAcceptance(streamed(asked("T00000001", "TRA.ROCKET")), timeout=DEADLINE_S))
+    refusal = refused_in_stream(answers[0].refused)
+    assert (refusal.reason, refusal.violations) == ("REQUEST_INVALID", [("scenario", "unknown_scenario")])
+
+
+def test_a_stream_stays_open_after_a_refused_question(sichuan: Province) -> None:
+    requests = streamed(asked("T00000001"), asked("T1"), asked("T00000001", region="500103"), asked("T00000001"))
+    answers = sichuan.cards.StreamAcceptance(requests, timeout=DEADLINE_S)
+    assert sorted(answer.WhichOneof("result") for answer in answers) == ["answered", "answered", "refused", "refused"]
+
+
+def test_a_position_not_reached_holds_up_no_other_question_of_the_stream(sichuan: Province) -> None:
+    requests = streamed(asked("T00000001", position=10**9), asked("T00000001"))
+    answers = list(sichuan.cards.StreamAcceptance(requests, timeout=DEADLINE_S))
+    assert [answer.WhichOneof("result") for answer in answers] == ["answered", "refused"]
+
+
+# When PostgreSQL is away
+
+
+@pytest.fixture
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL of this test's own, so that it can go away."""
+    directory = Path(tempfile.mkdtemp(prefix="hub-test-"))
+    directory.chmod(0o755)
+    yield EmbeddedPostgres(directory)
+    stop_any(directory)
+    shutil.rmtree(directory)
+
+
+def test_an_answer_that_cannot_be_recorded_is_not_given(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    dsn = postgres.start()
+    migrate(dsn)
+    with running_hub(dsn, tmp_path) as hub:
+        sichuan = Province(hub, SICHUAN)
+        sichuan.cards.CheckAcceptance(asked("T00000001"), timeout=DEADLINE_S)
+        postgres.stop()
+        refusal = refused(lambda: sichuan.cards.CheckAcceptance(asked("T00000001"), timeout=DEADLINE_S))
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "NOT_RECORDED")
+        time.sleep(1.5)
+        for call in (
+            lambda: sichuan.cards.CheckAcceptance(asked("T00000001"), timeout=DEADLINE_S),
+            lambda: sichuan.cards.GetCard(card("T00000001"), timeout=DEADLINE_S),
+            lambda: sichuan.next_sequence("sc.usage"),
+            lambda: sichuan.append("sc.usage", 1, registered("T00000001")),
+        ):
+            began = time.monotonic()
+            r = refused(call)
+            print(r.code, r.reason, time.monotonic() - began)
+        postgres.start()
+        for _ in range(5):
+            try:
+                print(sichuan.cards.CheckAcceptance(asked("T00000001"), timeout=DEADLINE_S).position)
+                break
+            except grpc.RpcError as e:
+                print(e.code(), e.details())
+                time.sleep(0.5)
+        print(hub.edges[0].log.read_text())
+        assert 0

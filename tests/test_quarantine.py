@@ -1,0 +1,505 @@
+"""A bad event takes its number: recorded as quarantined with paths and rules, its original sealed, its neighbours untouched."""
+
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+from chuanyu.exchange.v1 import card_lifecycle_pb2, event_pb2, feed_service_pb2, references_pb2
+from hub.domain.pseudonym import clear_paths
+from hub.journal.keyring import open_keyring
+from hub.journal.reader import Recorded
+from hub.journal.vault import open_original
+
+from tests.clients import Province, add_feed, journal, of_feed, refused
+from tests.hub_process import CHONGQING, SICHUAN, RunningHub
+from tests.messages import AT_S, journey, lost, name_card, question, registered
+
+RECORDED = feed_service_pb2.EVENT_OUTCOME_RECORDED
+QUARANTINED = feed_service_pb2.EVENT_OUTCOME_QUARANTINED
+_numbers = itertools.count(1)
+
+# What no answer, row, log or error may tell. The ID numbers are of the unassigned counties 500199 and 510199.
+CARD_NO, ID_NO, WRONG_ID_NO, NAME, MOBILE = "A98765432", "500199198503120015", "500199198503120016", "测试甲乙丙", "13912345678"
+SECRETS = (CARD_NO, ID_NO, WRONG_ID_NO, NAME, MOBILE)
+
+
+@pytest.fixture(scope="module")
+def chongqing(shared_hub: RunningHub) -> Iterator[Province]:
+    province = Province(shared_hub, CHONGQING)
+    yield province
+    province.channel.close()
+
+
+@pytest.fixture(scope="module")
+def sichuan(shared_hub: RunningHub) -> Iterator[Province]:
+    province = Province(shared_hub, SICHUAN)
+    yield province
+    province.channel.close()
+
+
+@pytest.fixture
+def feed(shared_hub: RunningHub) -> str:
+    """A feed of Chongqing's for one test."""
+    return add_feed(shared_hub, CHONGQING, f"cq.quarantine-{next(_numbers)}")
+
+
+# Bad events, each with what it breaks. Names of functions are the rules.
+
+
+def no_kind() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.ClearField("transit_journey_completed")
+    return event
+
+
+def a_kind_of_a_later_release() -> event_pb2.Event:
+    # Field 999 of the oneof, a message of no bytes.
+    return event_pb2.Event.FromString(no_kind().SerializeToString() + b"\xba\x3e\x00")
+
+
+def no_instant() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.ClearField("occurred_at")
+    return event
+
+
+def an_instant_before_the_first_card() -> event_pb2.Event:
+    # 1999-11-30 in +08:00; the first card was issued in December 1999.
+    return journey(CARD_NO, at_s=943_891_200)
+
+
+def an_instant_two_days_ahead() -> event_pb2.Event:
+    return journey(CARD_NO, at_s=int(time.time()) + 2 * 86_400)
+
+
+def an_unknown_service_region() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.service_region = "519999"
+    return event
+
+
+def an_unknown_issuer_region() -> event_pb2.Event:
+    event = registered(CARD_NO)
+    event.issuer_region = "509999"
+    return event
+
+
+def a_region_that_did_not_exist_yet() -> event_pb2.Event:
+    # 500157 两江新区 began on 2025-11-06; the journey is of September.
+    event = journey(CARD_NO)
+    event.service_region = "500157"
+    return event
+
+
+def a_region_of_five_digits() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.service_region = "51010"
+    return event
+
+
+def an_unknown_scenario() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.scenario = "TRA.ROCKET"
+    return event
+
+
+def the_thirtieth_of_february_as_business_day() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.business_date = "2025-02-30"
+    return event
+
+
+def the_thirty_first_of_june_as_day_of_birth() -> event_pb2.Event:
+    event = registered(CARD_NO)
+    event.card_registered.birth_date = "1985-06-31"
+    return event
+
+
+def a_date_with_slashes() -> event_pb2.Event:
+    event = registered(CARD_NO)
+    event.card_registered.expires_on = "2033/06/01"
+    return event
+
+
+def a_wrong_check_digit() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.holder.id_type, event.holder.clear = references_pb2.ID_TYPE_RESIDENT_ID, WRONG_ID_NO
+    return event
+
+
+def a_card_number_of_eight_characters() -> event_pb2.Event:
+    return journey("A1234567")
+
+
+def a_transit_number_that_is_none() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    alias = event.card_aliases.add(issuing_province="50", clear="9104870005619999999")
+    alias.kind = references_pb2.CARD_IDENTIFIER_KIND_TRANSIT_CARD_NO
+    return event
+
+
+def a_mobile_that_is_none() -> event_pb2.Event:
+    event = applied()
+    event.card_applied.mobile.clear = "12345"
+    return event
+
+
+def an_unspecified_status() -> event_pb2.Event:
+    event = registered(CARD_NO)
+    event.card_registered.status = card_lifecycle_pb2.SOCIAL_STATUS_UNSPECIFIED
+    return event
+
+
+def an_unspecified_identifier_kind() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.card.kind = references_pb2.CARD_IDENTIFIER_KIND_UNSPECIFIED
+    return event
+
+
+def a_medium_that_is_none() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.medium = 99  # type: ignore[assignment]
+    return event
+
+
+def a_third_province() -> event_pb2.Event:
+    return journey(CARD_NO, province="22")
+
+
+def a_lifecycle_fact_of_no_card() -> event_pb2.Event:
+    event = lost(CARD_NO)
+    event.ClearField("card")
+    return event
+
+
+def a_use_by_nobody() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.ClearField("card")
+    return event
+
+
+def a_use_without_its_tap() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.transit_journey_completed.ClearField("tap")
+    return event
+
+
+def a_decision_of_the_hubs() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.decision_made.request_id, event.decision_made.outcome = "forged", 1
+    event.decision_made.rules_digest = event.decision_made.request_digest = bytes(32)
+    return event
+
+
+def a_block_only_the_hub_lifts() -> event_pb2.Event:
+    event = lost(CARD_NO)
+    event.provisional_block_lifted.request.feed, event.provisional_block_lifted.request.sequence = "cq.card-center", 1
+    event.provisional_block_lifted.cause_code = "WITHDRAWN"
+    return event
+
+
+def an_issuers_fact_about_the_other_sides_card() -> event_pb2.Event:
+    return registered(CARD_NO, province="51")
+
+
+def a_refusal_of_a_loss_request_by_the_side_that_sent_it() -> event_pb2.Event:
+    event = lost(CARD_NO, province="51")
+    event.loss_request_refused.request.feed, event.loss_request_refused.request.sequence = "cq.card-center", 1
+    event.loss_request_refused.reason_code = "NOT_HOLDER"
+    return event
+
+
+def a_correction_of_anothers_feed() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.corrects.feed, event.corrects.sequence = "sc.usage", 1
+    return event
+
+
+def a_reversal_in_no_feed() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.reverses.feed, event.reverses.sequence = "cq.no-such-feed", 1
+    return event
+
+
+def a_correction_of_number_zero() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.corrects.feed, event.corrects.sequence = "cq.card-center", 0
+    return event
+
+
+def an_alias_of_another_provinces_card() -> event_pb2.Event:
+    event = registered(CARD_NO)
+    alias = event.card_aliases.add(issuing_province="51", clear="510199D15600000500112233445566AA")
+    alias.kind = references_pb2.CARD_IDENTIFIER_KIND_CARD_IDENT_CODE
+    return event
+
+
+def an_activation_that_cancels_another_provinces_card() -> event_pb2.Event:
+    event = lost(CARD_NO)
+    event.social_function_activated.channel = card_lifecycle_pb2.REPORT_CHANNEL_WINDOW
+    name_card(event.social_function_activated.supersedes, "S00000123", "51")
+    return event
+
+
+def applied() -> event_pb2.Event:
+    """An application with everything that names a person; good as it is."""
+    event = lost(CARD_NO)
+    name_card(event.card, CARD_NO, "50")
+    event.holder.id_type, event.holder.clear = references_pb2.ID_TYPE_RESIDENT_ID, ID_NO
+    event.card_applied.generation, event.card_applied.card_kind, event.card_applied.birth_date = 3, 1, "1985-03-12"
+    event.card_applied.applicant_name.clear, event.card_applied.mobile.clear = NAME, MOBILE
+    return event
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A bad event and (declared kind, [(field path, rule)]) of what takes its number."""
+
+    event: event_pb2.Event
+    kind: str
+    violations: list[tuple[str, str]]
+
+
+J, R, L = "transit_journey_completed", "card_registered", "temporary_loss_reported"
+BAD = {
+    make.__name__: Bad(make(), kind, list(violations))
+    for make, kind, *violations in (
+        (no_kind, "", ("kind", "unknown_kind")),
+        (a_kind_of_a_later_release, "", ("kind", "unknown_kind")),
+        (no_instant, J, ("occurred_at", "required")),
+        (an_instant_before_the_first_card, J, ("occurred_at", "too_early")),
+        (an_instant_two_days_ahead, J, ("occurred_at", "in_the_future")),
+        (an_unknown_service_region, J, ("service_region", "unknown_region")),
+        (an_unknown_issuer_region, R, ("issuer_region", "unknown_region")),
+        (a_region_that_did_not_exist_yet, J, ("service_region", "unknown_region")),
+        (a_region_of_five_digits, J, ("service_region", "string.pattern")),
+        (an_unknown_scenario, J, ("scenario", "unknown_scenario")),
+        (the_thirtieth_of_february_as_business_day, J, ("business_date", "impossible_date")),
+        (the_thirty_first_of_june_as_day_of_birth, R, (f"{R}.birth_date", "impossible_date")),
+        (a_date_with_slashes, R, (f"{R}.expires_on", "string.pattern")),
+        (a_wrong_check_digit, J, ("holder.clear", "check_digit")),
+        (a_card_number_of_eight_characters, J, ("card.clear", "length")),
+        (a_transit_number_that_is_none, J, ("card_aliases.clear", "prefix")),
+        (a_mobile_that_is_none, "card_applied", ("card_applied.mobile.clear", "length")),
+        (an_unspecified_status, R, (f"{R}.status", "enum.not_in")),
+        (an_unspecified_identifier_kind, J, ("card.kind", "enum.not_in")),
+        (a_medium_that_is_none, J, ("medium", "enum.defined_only")),
+        (a_third_province, J, ("card.issuing_province", "string.in")),
+        (a_lifecycle_fact_of_no_card, L, ("card", "required")),
+        (a_use_by_nobody, J, ("card", "card_or_holder_required")),
+        (a_use_without_its_tap, J, (f"{J}.tap", "required")),
+        (a_decision_of_the_hubs, "decision_made", ("decision_made", "hub_only")),
+        (a_block_only_the_hub_lifts, "provisional_block_lifted", ("provisional_block_lifted", "hub_only")),
+        (an_issuers_fact_about_the_other_sides_card, R, (R, "issuer_only")),
+        (a_refusal_of_a_loss_request_by_the_side_that_sent_it, "loss_request_refused",
+         ("loss_request_refused", "issuer_only")),
+        (a_correction_of_anothers_feed, J, ("corrects.feed", "not_your_feed")),
+        (a_reversal_in_no_feed, J, ("reverses.feed", "not_your_feed")),
+        (a_correction_of_number_zero, J, ("corrects.sequence", "uint64.gte")),
+        (an_alias_of_another_provinces_card, R, ("card_aliases.issuing_province", "other_province")),
+        (an_activation_that_cancels_another_provinces_card, "social_function_activated",
+         ("social_function_activated.supersedes.issuing_province", "other_province")),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """One batch: a good event, every bad one in the order of BAD, a good event."""
+
+    feed: str
+    answer: feed_service_pb2.AppendEventsResponse
+    recorded: list[Recorded]
+
+
+@pytest.fixture(scope="module")
+def appended(shared_hub: RunningHub, chongqing: Province) -> Appended:
+    feed = add_feed(shared_hub, CHONGQING, "cq.every-bad-event")
+    events = [registered(CARD_NO), *(bad.event for bad in BAD.values()), lost(CARD_NO)]
+    answer = chongqing.append(feed, 1, *events)
+    return Appended(feed, answer, of_feed(shared_hub.dsn, feed))
+
+
+def sequence(rule: str) -> int:
+    return list(BAD).index(rule) + 2
+
+
+@pytest.mark.parametrize("rule", BAD)
+def test_a_bad_event_is_recorded_as_quarantined_at_its_number(rule: str, appended: Appended) -> None:
+    recorded = appended.recorded[sequence(rule) - 1]
+    assert (recorded.sequence, recorded.kind) == (sequence(rule), "event_quarantined")
+
+
+@pytest.mark.parametrize("rule", BAD)
+def test_what_took_its_number_tells_declared_kind_paths_and_rules(rule: str, appended: Appended) -> None:
+    quarantined = appended.recorded[sequence(rule) - 1].event.event_quarantined
+    assert quarantined.declared_kind == BAD[rule].kind
+    assert [(v.field_path, v.rule_id) for v in quarantined.violations] == BAD[rule].violations
+
+
+@pytest.mark.parametrize("rule", BAD)
+def test_the_answer_lists_it_with_paths_and_rules(rule: str, appended: Appended) -> None:
+    notices = {notice.sequence: notice.violations for notice in appended.answer.quarantined}
+    assert [(v.field_path, v.rule_id) for v in notices[sequence(rule)]] == BAD[rule].violations
+
+
+@pytest.mark.parametrize("rule", BAD)
+def test_its_original_opens_as_it_was_sent(rule: str, appended: Appended, shared_hub: RunningHub) -> None:
+    keyring = open_keyring(shared_hub.data_dir / "keys")
+    with psycopg.connect(shared_hub.dsn) as connection:
+        stream_id = appended.recorded[0].stream_id
+        original = open_original(connection, keyring, stream_id, sequence(rule))
+    assert original == BAD[rule].event.SerializeToString(deterministic=True)
+
+
+def test_the_neighbours_of_bad_events_are_recorded(appended: Appended) -> None:
+    assert list(appended.answer.outcomes) == [RECORDED, *[QUARANTINED] * len(BAD), RECORDED]
+
+
+def test_good_events_leave_no_original(appended: Appended, shared_hub: RunningHub) -> None:
+    with psycopg.connect(shared_hub.dsn) as connection:
+        rows = connection.execute(
+            "SELECT sequence FROM vault.original WHERE stream_id = %s ORDER BY sequence",
+            (appended.recorded[0].stream_id,)).fetchall()  # fmt: skip
+    assert [row[0] for row in rows] == [sequence(rule) for rule in BAD]
+
+
+def test_the_feed_goes_on_after_a_bad_event(chongqing: Province, feed: str) -> None:
+    chongqing.append(feed, 1, an_unknown_scenario())
+    assert list(chongqing.append(feed, 2, journey(CARD_NO)).outcomes) == [RECORDED]
+
+
+def test_a_bad_event_in_a_stream_is_answered_as_taken(chongqing: Province, feed: str) -> None:
+    batch = feed_service_pb2.StreamEventsRequest(feed=feed, first_sequence=1, events=[an_unknown_scenario()])
+    answer = next(chongqing.feeds.StreamEvents(iter([batch]), timeout=10))
+    assert list(answer.appended.outcomes) == [QUARANTINED]
+
+
+def test_every_rule_an_event_breaks_is_listed(chongqing: Province, feed: str) -> None:
+    event = an_unknown_scenario()
+    event.service_region, event.business_date = "519999", "2025-02-30"
+    notice = chongqing.append(feed, 1, event).quarantined[0]
+    assert [v.field_path for v in notice.violations] == ["business_date", "service_region", "scenario"]
+
+
+def test_an_event_that_both_corrects_and_reverses_is_bad(chongqing: Province, feed: str) -> None:
+    event = journey(CARD_NO)
+    event.corrects.feed, event.corrects.sequence = feed, 1
+    event.reverses.feed, event.reverses.sequence = feed, 1
+    chongqing.append(feed, 1, journey(CARD_NO))
+    notice = chongqing.append(feed, 2, event).quarantined[0]
+    assert [(v.field_path, v.rule_id) for v in notice.violations] == [("corrects", "corrects_and_reverses")]
+
+
+# The edge of what is good
+
+
+def test_a_clock_ahead_by_less_than_a_day_is_good(chongqing: Province, feed: str) -> None:
+    appended = chongqing.append(feed, 1, journey(CARD_NO, at_s=int(time.time()) + 86_000))
+    assert list(appended.outcomes) == [RECORDED]
+
+
+def test_a_region_that_ended_is_good_for_a_year_since_sources_change_over_late(chongqing: Province, feed: str) -> None:
+    # 500112 渝北区 ended on 2025-11-06; the journey is of 2025-11-10.
+    event = journey(CARD_NO, at_s=1_762_740_000)
+    event.service_region = "500112"
+    assert list(chongqing.append(feed, 1, event).outcomes) == [RECORDED]
+
+
+def test_a_card_keeps_the_region_it_was_issued_in(chongqing: Province, feed: str) -> None:
+    # 500222 綦江县 ended in 2011.
+    event = registered(CARD_NO)
+    event.issuer_region = "500222"
+    assert list(chongqing.append(feed, 1, event).outcomes) == [RECORDED]
+
+
+def test_a_temporary_loss_may_be_told_by_the_other_side(chongqing: Province, feed: str) -> None:
+    assert list(chongqing.append(feed, 1, lost("S00000123", province="51")).outcomes) == [RECORDED]
+
+
+def test_the_issuer_may_refuse_a_loss_request(chongqing: Province, feed: str) -> None:
+    event = a_refusal_of_a_loss_request_by_the_side_that_sent_it()
+    event.card.issuing_province = "50"
+    assert list(chongqing.append(feed, 1, event).outcomes) == [RECORDED]
+
+
+def test_a_correction_within_ones_own_feeds_is_good(chongqing: Province, feed: str) -> None:
+    chongqing.append(feed, 1, journey(CARD_NO))
+    event = journey(CARD_NO, fare_fen=100)
+    event.corrects.feed, event.corrects.sequence = feed, 1
+    assert list(chongqing.append(feed, 2, event).outcomes) == [RECORDED]
+
+
+def test_an_application_with_name_and_mobile_is_good(chongqing: Province, feed: str) -> None:
+    assert list(chongqing.append(feed, 1, applied()).outcomes) == [RECORDED]
+
+
+def test_a_lower_case_check_letter_is_the_same_number(shared_hub: RunningHub, chongqing: Province, feed: str) -> None:
+    upper, lower = journey(CARD_NO), journey(CARD_NO)
+    upper.holder.id_type = lower.holder.id_type = references_pb2.ID_TYPE_RESIDENT_ID
+    upper.holder.clear, lower.holder.clear = "51019919900307002X", "51019919900307002x"
+    chongqing.append(feed, 1, upper, lower)
+    first, second = of_feed(shared_hub.dsn, feed)
+    assert first.event.holder.key == second.event.holder.key
+
+
+# No identifier leaves the vault
+
+
+@pytest.fixture(scope="module")
+def told(shared_hub: RunningHub, chongqing: Province, sichuan: Province, appended: Appended) -> list[str]:
+    """Everything the hub answered to events and questions that name a person, as text."""
+    feed = add_feed(shared_hub, CHONGQING, "cq.every-answer")
+    mine = chongqing.append(feed, 1, registered(CARD_NO), applied(), a_wrong_check_digit())
+    bad_card = question("secret-1", f"{NAME}{ID_NO}", "50")
+    refusals = [
+        refused(lambda: chongqing.append(feed, 1, applied())),
+        refused(lambda: chongqing.append(ID_NO, 1, applied())),
+        refused(lambda: sichuan.cards.CheckAcceptance(bad_card)),
+    ]
+    answer = sichuan.cards.CheckAcceptance(question("secret-2", CARD_NO, min_position=mine.positions[-1]), timeout=10)
+    answers = [str(appended.answer), str(mine), str(answer)]
+    return [*answers, *(f"{refusal.text} {refusal.status}" for refusal in refusals)]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_no_answer_and_no_error_tells_an_identifier(secret: str, told: list[str]) -> None:
+    assert [text for text in told if secret in text] == []
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.usefixtures("told")
+def test_no_row_of_the_journal_holds_an_identifier(secret: str, shared_hub: RunningHub) -> None:
+    assert [event.position for event in journal(shared_hub.dsn) if secret.encode() in event.data] == []
+
+
+@pytest.mark.usefixtures("told")
+def test_no_stored_message_has_a_clear_arm(shared_hub: RunningHub) -> None:
+    assert [path for event in journal(shared_hub.dsn) for path in clear_paths(event.event)] == []
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.usefixtures("told")
+def test_no_log_of_the_hub_tells_an_identifier(secret: str, shared_hub: RunningHub) -> None:
+    logs = [process.log.read_text() for process in (*shared_hub.edges, shared_hub.projector)]
+    assert [log for log in logs if secret in log] == []
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.usefixtures("told")
+def test_no_log_of_the_database_tells_an_identifier(secret: str, shared_hub: RunningHub) -> None:
+    with psycopg.connect(shared_hub.dsn) as connection:
+        row = connection.execute("SELECT coalesce(pg_read_file(pg_current_logfile()), '')").fetchone()
+    assert row is not None
+    assert secret not in row[0]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.usefixtures("told")
+def test_the_vault_holds_no_identifier_in_clear(secret: str, shared_hub: RunningHub) -> None:
+    with psycopg.connect(shared_hub.dsn) as connection:
+        rows = connection.execute("SELECT sealed FROM vault.identifier UNION ALL SELECT sealed FROM vault.original").fetchall()
+    assert [row for row in rows if secret.encode() in bytes(row[0])] == []
