@@ -147,6 +147,18 @@ def a_mobile_that_is_none() -> event_pb2.Event:
     return event
 
 
+def a_key_of_the_hubs_in_place_of_a_card_number() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.card.key = bytes(32)
+    return event
+
+
+def a_key_of_the_hubs_in_place_of_an_account() -> event_pb2.Event:
+    event = opened_account(CARD_NO, "6217000010000000003")
+    event.bank_account_opened.account.key = bytes(32)
+    return event
+
+
 def an_unspecified_status() -> event_pb2.Event:
     event = registered(CARD_NO)
     event.card_registered.status = card_lifecycle_pb2.SOCIAL_STATUS_UNSPECIFIED
@@ -244,6 +256,12 @@ def an_activation_that_cancels_another_provinces_card() -> event_pb2.Event:
     return event
 
 
+def opened_account(card_no: str, account: str, province: str = "50") -> event_pb2.Event:
+    event = lost(card_no, province)
+    event.bank_account_opened.bank_code, event.bank_account_opened.account.clear = "102", account
+    return event
+
+
 def applied() -> event_pb2.Event:
     """An application with everything that names a person; good as it is."""
     event = lost(CARD_NO)
@@ -284,6 +302,9 @@ BAD = {
         (a_card_number_of_eight_characters, J, ("card.clear", "length")),
         (a_transit_number_that_is_none, J, ("card_aliases.clear", "prefix")),
         (a_mobile_that_is_none, "card_applied", ("card_applied.mobile.clear", "length")),
+        (a_key_of_the_hubs_in_place_of_a_card_number, J, ("card.key", "clear_only")),
+        (a_key_of_the_hubs_in_place_of_an_account, "bank_account_opened",
+         ("bank_account_opened.account.key", "clear_only")),
         (an_unspecified_status, R, (f"{R}.status", "enum.not_in")),
         (an_unspecified_identifier_kind, J, ("card.kind", "enum.not_in")),
         (a_medium_that_is_none, J, ("medium", "enum.defined_only")),
@@ -392,6 +413,67 @@ def test_an_event_that_both_corrects_and_reverses_is_bad(chongqing: Province, fe
     chongqing.append(feed, 1, journey(CARD_NO))
     notice = chongqing.append(feed, 2, event).quarantined[0]
     assert [(v.field_path, v.rule_id) for v in notice.violations] == [("corrects", "corrects_and_reverses")]
+
+
+# A bad event after good ones of the same kind, card, place and day
+
+
+def locked(card_no: str, province: str) -> event_pb2.Event:
+    event = lost(card_no, province)
+    event.app_locked.reason_code = "RISK"
+    return event
+
+
+def activated_in_place_of(card_no: str, province: str) -> event_pb2.Event:
+    event = lost("A12345678")
+    name_card(event.social_function_activated.supersedes, card_no, province)
+    return event
+
+
+@pytest.mark.parametrize("rule", BAD)
+def test_a_bad_event_is_quarantined_even_after_good_ones_like_it(rule: str, chongqing: Province, feed: str) -> None:
+    like_it = [journey(CARD_NO), registered(CARD_NO), lost(CARD_NO), applied(), activated_in_place_of("A00000001", "50")]
+    chongqing.append(feed, 1, *like_it)
+    chongqing.append(feed, 6, *like_it)
+    assert list(chongqing.append(feed, 11, BAD[rule].event).outcomes) == [QUARANTINED]
+
+
+def test_an_issuers_fact_is_issuer_only_even_after_one_of_its_own(
+    chongqing: Province, sichuan: Province, shared_hub: RunningHub, feed: str
+) -> None:
+    sichuan.append(add_feed(shared_hub, SICHUAN, "sc.locks"), 1, locked("S00000123", "51"))
+    appended = chongqing.append(feed, 1, locked("A12345678", "50"), locked("A12345678", "50"), locked("S00000123", "51"))
+    assert list(appended.outcomes) == [RECORDED, RECORDED, QUARANTINED]
+
+
+def test_no_card_of_the_other_province_is_cancelled_even_after_one_of_ones_own(
+    chongqing: Province, sichuan: Province, shared_hub: RunningHub, feed: str
+) -> None:
+    sichuan.append(add_feed(shared_hub, SICHUAN, "sc.cards"), 1, registered("S00000124", "51"))
+    good, bad = activated_in_place_of("A00000001", "50"), activated_in_place_of("S00000124", "51")
+    assert list(chongqing.append(feed, 1, good, good, bad).outcomes) == [RECORDED, RECORDED, QUARANTINED]
+
+
+def test_an_account_is_a_key_in_the_first_event_and_in_the_next(
+    shared_hub: RunningHub, chongqing: Province, feed: str
+) -> None:
+    chongqing.append(feed, 1, opened_account("A12345678", "6217000010000000003"))
+    chongqing.append(feed, 2, opened_account("A12345678", "6217000010000000011"))
+    assert [path for event in of_feed(shared_hub.dsn, feed) for path in clear_paths(event.event)] == []
+
+
+def test_a_wrong_account_is_bad_after_a_good_one(chongqing: Province, feed: str) -> None:
+    chongqing.append(feed, 1, opened_account("A12345678", "6217000010000000003"))
+    appended = chongqing.append(feed, 2, opened_account("A12345678", "6217000010000000004"))
+    assert list(appended.outcomes) == [QUARANTINED]
+
+
+def test_a_region_begins_at_local_midnight_even_after_a_good_event_of_that_day(chongqing: Province, feed: str) -> None:
+    # 500157 两江新区 began on 2025-11-06 in +08:00, 1762358400; a minute later is the same day in UTC.
+    after, before = journey("A12345678", at_s=1_762_358_460), journey("A12345678", at_s=1_762_358_399)
+    after.service_region = before.service_region = "500157"
+    chongqing.append(feed, 1, registered("A12345678"))
+    assert list(chongqing.append(feed, 2, after, after, before).outcomes) == [RECORDED, RECORDED, QUARANTINED]
 
 
 # The edge of what is good

@@ -20,6 +20,8 @@ class Mix:
     lives_without_end: float = 0.06
     funds: float = 0.056
     sichuan_uses: float = 0.40
+    # What is left for the files; they are filled up to the event, so this is a consequence more than an aim.
+    chongqing_uses: float = 0.50
     quarantined: float = 0.007
     sichuan_changes: float = 0.002
     chongqing_changes: float = 0.004

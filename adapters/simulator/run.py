@@ -25,6 +25,7 @@ from adapters.simulator.events import DEFAULT_AGE, local_start
 from adapters.simulator.inbox import Inbox, free_file_numbers
 from adapters.simulator.messages import CODES, ChongqingCall, ChongqingFile, Earlier, Message, SichuanMessage
 from adapters.simulator.province import (
+    PATIENCE_S,
     AdapterUnreachable,
     Connection,
     card_service,
@@ -118,7 +119,7 @@ class _Run:
 
     async def send(self, traffic: Traffic, group: asyncio.TaskGroup) -> None:
         """Sends everything and returns when all of it is answered."""
-        self._before = await self._statuses()
+        self._before = await self._first_statuses()
         self._began = time.monotonic()
         workers = [group.create_task(self._lane(number)) for number in range(len(self._queues))]
         workers.append(group.create_task(self._file_lane()))
@@ -235,6 +236,17 @@ class _Run:
 
     async def _statuses(self) -> list[dict[str, Any]]:
         return [await self._in_thread(connections[-1].status) for connections in (self._sichuan, self._chongqing)]
+
+    async def _first_statuses(self) -> list[dict[str, Any]]:
+        """Returns the adapters' /status, waiting for adapters that are still starting."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return await self._statuses()
+            except AdapterUnreachable:
+                if self._stop.is_set() or time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(LOOK_AGAIN_S)
 
     async def settle(self) -> None:
         """Waits until the hub has acknowledged everything, then counts what the outboxes took."""

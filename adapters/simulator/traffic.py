@@ -105,11 +105,17 @@ class Traffic:
         return messages
 
     def _note_due(self, size: int) -> None:
-        lives = MIX.lives if self._event_count else MIX.lives_without_end
-        shares = (lives, MIX.funds, MIX.quarantined, MIX.sichuan_changes, MIX.chongqing_changes)
-        for name, share in zip(self._owed, shares, strict=False):
-            self._owed[name] += size * share
+        self._owed["lives"] += size * (MIX.lives if self._event_count else MIX.lives_without_end)
+        self._owed["funds"] += size * MIX.funds
         self._owed["faults"] += max(1.0, size / MIX.events_a_fault)
+
+    def _is_due(self, name: str, share: float) -> bool:
+        """Tells whether one more is due, being *share* of what is asked about."""
+        self._owed[name] += share
+        if self._owed[name] < 1:
+            return False
+        self._owed[name] -= 1
+        return True
 
     def _between(self, begins: datetime, ends: datetime) -> datetime:
         return begins + (ends - begins) * self._rng.random()
@@ -161,12 +167,11 @@ class Traffic:
 
     def _use_line(self, at: datetime) -> tuple[Line, bool]:
         """Returns the next line and whether it is one for the hub's quarantine."""
-        if self._owed["sichuan"] >= 1 and (changed := self._planting.changed_line(at)):
-            self._owed["sichuan"] -= 1
+        is_change = self._is_due("sichuan", MIX.sichuan_changes / MIX.sichuan_uses)
+        if is_change and (changed := self._planting.changed_line(at)):
             return changed, False
         line = self._uses.line(at)
-        if self._owed["quarantined"] >= 1:
-            self._owed["quarantined"] -= 1
+        if self._is_due("quarantined", MIX.quarantined / MIX.sichuan_uses):
             return self._planting.spoil(line), True
         return line, False
 
@@ -177,8 +182,8 @@ class Traffic:
         return self._chongqing.file(records, ends)
 
     def _record(self, at: datetime) -> UsageRecord:
-        if self._owed["chongqing"] >= 1 and (changed := self._planting.changed_trip(at)):
-            self._owed["chongqing"] -= 1
+        is_change = self._is_due("chongqing", MIX.chongqing_changes / MIX.chongqing_uses)
+        if is_change and (changed := self._planting.changed_trip(at)):
             return changed
         return self._records.record(at)
 

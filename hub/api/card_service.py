@@ -7,7 +7,6 @@ from typing import Any
 
 import grpc
 import protovalidate
-import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, card_lifecycle_pb2, event_pb2, references_pb2
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 from google.protobuf.message import Message
@@ -25,12 +24,14 @@ from hub.domain.pseudonym import card_name, card_problem, hmac_sm3
 from hub.domain.reference import Reference
 from hub.journal.group import AnsweredBefore, Appended
 from hub.journal.keyring import Keyring
-from hub.journal.reader import read_page
+from hub.journal.reader import read_page, reading
 from hub.journal.writer import JournalWriter
 
 VIEW_WAIT_S = 2.0
 STREAM_CHECKS = 256
 _DECISION_BYTES = 400
+# 9999-12-31: the last day that the calendar has in every time zone.
+_CALENDAR_END_S = 253_402_214_400
 
 
 class CardService:
@@ -60,7 +61,7 @@ class CardService:
     async def get_card(self, request: protos.GetCardRequest, caller: Caller) -> protos.GetCardResponse:
         """Gives the five lives to the issuer, and usability by scenario to the other province."""
         self._refuse_invalid(request)
-        at_us = _us(request.valid_at) if request.HasField("valid_at") else _now_us()
+        at_us = _instant_us(request, "valid_at")
         card_key = self._card_key(request.card)
         read = await self._read(card_key, request.min_position)
         if not read.facts:
@@ -88,6 +89,8 @@ class CardService:
         region = request.service_region or f"{caller.province}0000"
         if region[:2] != caller.province:
             raise NotPermitted("service_region lies outside the caller's province")
+        if self._reference.region(region, local_day(at_us)) is None:
+            raise RequestInvalid([("service_region", "unknown_region")])
         found = []
         for code in sorted(self._reference.scenario_codes):
             question = Question(request.card.issuing_province, code, region, request.medium or acceptance_pb2.MEDIUM_CONTACT, at_us)
@@ -127,7 +130,7 @@ class CardService:
 
     def _question(self, request: protos.CheckAcceptanceRequest, caller: Caller) -> Question:
         self._refuse_invalid(request)
-        at_us = _us(request.at) if request.HasField("at") else _now_us()
+        at_us = _instant_us(request, "at")
         day = local_day(at_us)
         wrong = []
         if request.HasField("at") and at_us > _now_us() + DAY_US:
@@ -150,7 +153,7 @@ class CardService:
 
     def _card_key(self, ref: references_pb2.CardRef) -> bytes:
         if ref.key:
-            return ref.key
+            raise RequestInvalid([("card.key", "clear_only")])
         if (problem := card_problem(ref)) is not None:
             raise RequestInvalid([("card.clear", problem.lower())])
         return self._intake.key_of(card_name(ref))
@@ -180,7 +183,7 @@ class CardService:
         return self._response(request.request_id, event, position)
 
     def _event_at(self, position: int) -> event_pb2.Event:
-        with psycopg.connect(self._dsn, autocommit=True, application_name="hub-card") as connection:
+        with reading(self._dsn, "hub-card") as connection:
             return read_page(connection, position - 1, position)[0].event
 
     def _response(self, request_id: str, event: event_pb2.Event, position: int) -> protos.CheckAcceptanceResponse:
@@ -248,6 +251,16 @@ def _lives(card: Standing) -> protos.CardLives:
         if until_us is not None:
             getattr(lives, field).CopyFrom(_timestamp(until_us))
     return lives
+
+
+def _instant_us(request: Message, field: str) -> int:
+    """Returns the instant a request asks about, now if it names none; raises RequestInvalid where the calendar has no such day."""
+    if not request.HasField(field):
+        return _now_us()
+    timestamp = getattr(request, field)
+    if not 0 <= timestamp.seconds < _CALENDAR_END_S:
+        raise RequestInvalid([(field, "out_of_range")])
+    return _us(timestamp)
 
 
 def _us(timestamp: Timestamp) -> int:

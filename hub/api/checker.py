@@ -206,9 +206,7 @@ def _set_exception(future: asyncio.Future[Any], fault: BaseException) -> None:
 
 def _fail(group: Sequence[Check]) -> None:
     for check in group:
-        for future in (check.read_future, check.waiting.future if check.waiting else None):
-            if future is not None:
-                _set_exception(future, JournalUnavailable())
+        _set_exception(check.waiting.future if check.waiting else check.read_future, JournalUnavailable())
 
 
 def _settle(read: Sequence[tuple[Check, CardRead]], behind: Sequence[Check]) -> None:

@@ -4,13 +4,16 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-import psycopg
+from eventsourcing.persistence import PersistenceError
 
-from hub.domain.errors import FeedUnknown, NotFeedOwner, ParticipantSuspended, ParticipantUnknown
+from hub.domain.errors import FeedUnknown, JournalUnavailable, NotFeedOwner, ParticipantSuspended, ParticipantUnknown
 from hub.domain.participant import Participant
+from hub.journal.reader import reading
 from hub.journal.recorder import AggregateStore
 
 FRESH_FOR_S = 1.0
+# A gate that asks while the database is away must hear so at once; shorter than FRESH_FOR_S, so that waits do not pile up.
+AWAY_AFTER_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class Directory:
     def __init__(self, dsn: str) -> None:
         """*dsn* names a login that may read the journal."""
         self._dsn = dsn
-        self._store = AggregateStore(dsn)
+        self._store = AggregateStore(dsn, AWAY_AFTER_S)
         self._participants: dict[str, tuple[float, Participant]] = {}
         self._feeds: dict[str, Feed] = {}
 
@@ -45,13 +48,18 @@ class Directory:
         self._store.close()
 
     async def caller(self, urn: str, trace_parent: str) -> Caller:
-        """Returns the caller; raises ParticipantUnknown or ParticipantSuspended."""
+        """Returns the caller; raises ParticipantUnknown, ParticipantSuspended or JournalUnavailable."""
         loaded_at, participant = self._participants.get(urn, (0.0, None))
         if participant is None or time.monotonic() - loaded_at > FRESH_FOR_S:
             # Marked first, so that calls that come together ask once.
             if participant is not None:
                 self._participants[urn] = (time.monotonic(), participant)
-            participant = await asyncio.to_thread(self._store.get, Participant, Participant.create_id(urn))
+            try:
+                participant = await asyncio.to_thread(self._store.get, Participant, Participant.create_id(urn))
+            except PersistenceError:
+                # While the journal is away nothing is recorded or read, so who was known before may go on to hear so.
+                if participant is None:
+                    raise JournalUnavailable from None
             if participant is None:
                 raise ParticipantUnknown
             self._participants[urn] = (time.monotonic(), participant)
@@ -76,6 +84,6 @@ class Directory:
         return self._feeds.get(name)
 
     def _load_feeds(self) -> dict[str, Feed]:
-        with psycopg.connect(self._dsn, autocommit=True, application_name="hub-directory") as connection:
+        with reading(self._dsn, "hub-directory") as connection:
             rows = connection.execute("SELECT name, stream_id, owner FROM journal.stream WHERE is_feed").fetchall()
         return {name: Feed(stream_id, owner) for name, stream_id, owner in rows}

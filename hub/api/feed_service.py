@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import grpc
-import psycopg
 from chuanyu.exchange.v1 import feed_service_pb2 as protos
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -18,7 +17,7 @@ from hub.domain.errors import BatchEmpty, BatchTooLarge, FeedUnknown, HubError
 from hub.domain.event_rules import Context, Violation
 from hub.domain.reference import Reference
 from hub.journal.group import PG_EPOCH_US, Appended
-from hub.journal.reader import FeedRow, feed_row
+from hub.journal.reader import FeedRow, feed_row, reading
 from hub.journal.writer import JournalWriter
 
 BATCH_EVENTS = 500
@@ -62,7 +61,7 @@ class FeedService:
         return response
 
     def _feed_row(self, name: str) -> FeedRow | None:
-        with psycopg.connect(self._dsn, autocommit=True, application_name="hub-feed") as connection:
+        with reading(self._dsn, "hub-feed") as connection:
             return feed_row(connection, name)
 
     async def append_events(self, received: Received, caller: Caller) -> protos.AppendEventsResponse:

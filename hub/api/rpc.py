@@ -38,7 +38,7 @@ class Gate:
         """Returns who calls; raises CertificateRequired, ParticipantUnknown or ParticipantSuspended."""
         auth = context.auth_context()
         names = [name.decode(errors="replace") for name in auth.get("x509_subject_alternative_name", ())]
-        if not auth.get("transport_security_type") and self._plaintext_caller:
+        if self._plaintext_caller and b"ssl" not in auth.get("transport_security_type", ()):
             names = [self._plaintext_caller]
         participant = next((name for name in names if is_participant_name(name)), None)
         if participant is None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import grpc
@@ -55,8 +55,11 @@ class HubServer:
         self.port = 0
         self.plaintext_port = 0
 
-    async def start(self, further_handlers: Sequence[grpc.GenericRpcHandler] = ()) -> None:
-        """Opens everything and listens; raises KeyMismatch when the keys are not the database's."""
+    async def start(self, further: Callable[[Gate, CardService], grpc.GenericRpcHandler] | None = None) -> None:
+        """Opens everything and listens; raises KeyMismatch when the keys are not the database's.
+
+        *further* makes one more service (the bench's).
+        """
         # Two busy threads and the event loop share the interpreter: the default 5 ms switch would show in every answer.
         sys.setswitchinterval(0.0005)
         settings = self._settings
@@ -75,7 +78,9 @@ class HubServer:
         cards = CardService(settings.dsn, self._checker, self._writer, intake, settings.keyring, tables)
         gate = Gate(self._directory, settings.plaintext_caller or None)
         self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=4_000)
-        self._server.add_generic_rpc_handlers((feeds.handler(gate), cards.handler(gate), *further_handlers))
+        self._server.add_generic_rpc_handlers((feeds.handler(gate), cards.handler(gate)))
+        if further is not None:
+            self._server.add_generic_rpc_handlers((further(gate, cards),))
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)

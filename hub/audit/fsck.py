@@ -84,10 +84,10 @@ def _check_run(findings: Findings, sequences: dict[int, tuple[int, int, int]], s
 def _stream_ends(connection: psycopg.Connection, sequences: dict[int, tuple[int, int, int]], head: int) -> list[tuple[str, str]]:
     """Compares each stream's row with its events; events newer than *head* are allowed for."""
     problems = []
+    # The rows are read first: what is appended in between makes *newer* larger, which is allowed for, never smaller.
+    streams = connection.execute("SELECT stream_id, name, is_feed, next_sequence FROM journal.stream").fetchall()
     newer = dict(connection.execute("SELECT stream_id, count(*) FROM journal.event WHERE position > %s GROUP BY 1", (head,)).fetchall())
-    for stream_id, name, is_feed, next_sequence in connection.execute(
-        "SELECT stream_id, name, is_feed, next_sequence FROM journal.stream"
-    ).fetchall():
+    for stream_id, name, is_feed, next_sequence in streams:
         first, last, _ = sequences.get(stream_id, (1, 0, 0))
         if is_feed and first != 1:
             problems.append((name, f"begins with {first}"))

@@ -5,30 +5,50 @@ same server, so that the ratio of the two is the cost of an answer.
 """
 
 import asyncio
+import itertools
+import os
 import signal
-from typing import Any
 
 import grpc
+from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2
 
+from hub.api.card_service import CardService
 from hub.api.certificates import issue_server
+from hub.api.rpc import Gate, service, unary
 from hub.api.server import HubServer, ServerSettings
 from hub.bench.ground import ASKER
+from hub.bench.load import CARDS
 from hub.config import Config
 from hub.journal.keyring import open_keyring
 
 EMPTY_METHOD = "/chuanyu.exchange.bench.Bench/Empty"
+CHECK_METHOD = "/chuanyu.exchange.bench.Bench/Check"
+_numbers = itertools.count(1)
 
 
 async def _empty(_: bytes, __: grpc.aio.ServicerContext) -> bytes:
     return b""
 
 
+def _question(_: bytes) -> card_service_pb2.CheckAcceptanceRequest:
+    """Makes a question about another card each time, with an id of its own."""
+    number = next(_numbers)
+    request = card_service_pb2.CheckAcceptanceRequest(
+        request_id=f"{os.getpid()}-{number}", scenario="TRA.MET", service_region="510100", medium=acceptance_pb2.MEDIUM_CONTACTLESS)  # fmt: skip
+    request.card.issuing_province, request.card.kind, request.card.clear = "50", 1, f"A{number * 7919 % CARDS:08d}"
+    return card_service_pb2.CheckAcceptanceRequest.FromString(request.SerializeToString())
+
+
 async def _main() -> None:
     config = Config()
     server = HubServer(ServerSettings(
         config.dsn, "127.0.0.1:0", issue_server(config.certificates_dir), open_keyring(config.keys_dir), 0, ASKER))  # fmt: skip
-    handlers: dict[str, Any] = {"Empty": grpc.unary_unary_rpc_method_handler(_empty)}
-    await server.start([grpc.method_handlers_generic_handler("chuanyu.exchange.bench.Bench", handlers)])
+
+    def bench(gate: Gate, cards: CardService) -> grpc.GenericRpcHandler:
+        return service("chuanyu.exchange.bench.Bench", {
+            "Empty": grpc.unary_unary_rpc_method_handler(_empty), "Check": unary(gate, _question, cards.check_acceptance)})  # fmt: skip
+
+    await server.start(bench)
     print(f"127.0.0.1:{server.port} {server.plaintext_port}", flush=True)  # noqa: T201 (the parent reads it)
     stopped = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):

@@ -84,6 +84,7 @@ def _run_raw(place: Ground, sample: list[tuple[int, bytes, bytes, bytes]]) -> fl
     run(connection, b"""CREATE SCHEMA IF NOT EXISTS bench; DROP TABLE IF EXISTS bench.event;
         CREATE TABLE bench.event (LIKE journal.event INCLUDING ALL) PARTITION BY RANGE (position);
         CREATE TABLE bench.event_0 PARTITION OF bench.event FOR VALUES FROM (0) TO (100000000)""")
+    connection.nonblocking = 1
     recorded = time.time_ns() // 1000 - PG_EPOCH_US
     prepared = []
     for number in range(RAW_BATCHES):

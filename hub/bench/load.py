@@ -5,7 +5,7 @@ import itertools
 import multiprocessing
 import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,18 @@ class Order:
     batches: int
     events_per_s: int = 0
     batch_events: int = BATCH_EVENTS
+    lifecycle: bool = False
+
+
+def card_event(number: int) -> event_pb2.Event:
+    """The registration of one of the cards of the load."""
+    event = event_pb2.Event(issuer_region="500199")
+    event.occurred_at.seconds = _START_S - 86_400
+    event.source.system = "cqcard"
+    event.card.issuing_province, event.card.kind, event.card.clear = "50", 1, f"A{number % CARDS:08d}"
+    registered = event.card_registered
+    registered.status, registered.generation, registered.card_kind, registered.transit_enabled = 5, 3, 1, True
+    return event
 
 
 def usage_event(number: int) -> event_pb2.Event:
@@ -54,11 +66,11 @@ def usage_event(number: int) -> event_pb2.Event:
     return event
 
 
-def batch(feed: str, first_sequence: int, events: int = BATCH_EVENTS) -> bytes:
+def batch(feed: str, first_sequence: int, events: int = BATCH_EVENTS, make: Callable[[int], event_pb2.Event] = usage_event) -> bytes:
     """One request of a stream, serialised."""
     numbers = range(first_sequence, first_sequence + events)
     return feed_service_pb2.StreamEventsRequest(
-        feed=feed, first_sequence=first_sequence, events=map(usage_event, numbers)).SerializeToString()  # fmt: skip
+        feed=feed, first_sequence=first_sequence, events=map(make, numbers)).SerializeToString()  # fmt: skip
 
 
 class Load:
@@ -95,7 +107,8 @@ class Load:
 
 def _send(order: Order, ready: Any, go: Any, results: Any) -> None:
     prepared = [
-        [batch(feed, first + number * order.batch_events, order.batch_events) for number in range(order.batches)]
+        [batch(feed, first + number * order.batch_events, order.batch_events, card_event if order.lifecycle else usage_event)
+         for number in range(order.batches)]
         for feed, first in zip(order.feeds, order.first_sequences, strict=True)]
     directory, stem = order.certificates_dir, PARTICIPANT.removeprefix(PREFIX)
     files = CertificateFiles(directory / "ca.crt", directory / f"{stem}.crt", directory / f"{stem}.key")

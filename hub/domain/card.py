@@ -44,14 +44,15 @@ class Standing:
     replacement_pending: bool = False
     block_until_us: int | None = None
     prior_status: str = "ACTIVE"
+    base_status: str = "ACTIVE"
     lost_at_us: int | None = None
     ecard_authorized_at_us: int = 0
     contradictions: tuple[int, ...] = field(default=())
 
 
-# (from-states, to-state) of the social function, L1 to L16; an empty from-set means: from any state.
+# (from-states, to-state) of the social function, L1 to L16; an empty from-set means: from any state, an empty to-state: where it was.
 _SOCIAL: dict[str, tuple[frozenset[str], str]] = {
-    "card_applied": (frozenset(), "APPLIED"),
+    "card_applied": (frozenset({"REJECTED"}), "APPLIED"),
     "application_rejected": (frozenset({"APPLIED"}), "REJECTED"),
     "production_batched": (frozenset({"APPLIED", "PRODUCTION_FAILED"}), "IN_PRODUCTION"),
     "production_returned": (frozenset({"APPLIED", "IN_PRODUCTION"}), "PRODUCED"),
@@ -60,9 +61,9 @@ _SOCIAL: dict[str, tuple[frozenset[str], str]] = {
     "temporary_loss_reported": (frozenset({"ACTIVE", "APP_LOCKED"}), "TEMP_LOST"),
     "temporary_loss_expired": (frozenset({"TEMP_LOST"}), ""),
     "formal_loss_reported": (frozenset({"ACTIVE", "TEMP_LOST", "APP_LOCKED", "SEALED"}), "FORMALLY_LOST"),
-    "loss_released": (frozenset({"TEMP_LOST", "FORMALLY_LOST"}), "ACTIVE"),
+    "loss_released": (frozenset({"TEMP_LOST", "FORMALLY_LOST"}), ""),
     "app_locked": (frozenset({"ACTIVE"}), "APP_LOCKED"),
-    "app_unlocked": (frozenset({"APP_LOCKED"}), "ACTIVE"),
+    "app_unlocked": (frozenset({"APP_LOCKED"}), ""),
     "card_superseded": (frozenset({"ACTIVE", "FORMALLY_LOST"}), "CANCELLED"),
     "card_cancelled": (frozenset(), "CANCELLED"),
 }

@@ -54,12 +54,12 @@ _PERSON_CODES = {number: f"{number:02d}" for number in references.IdType.values(
 
 
 def card_name(ref: references.CardRef) -> str:
-    """Names a card's identifier, such as card|51|S00000123; only the card number needs the province, being unique inside it alone."""
+    """Names a card's identifier, such as card|51|S00000123: under another issuer it is another card, so that no side reaches the other's."""
     kind = ref.kind
     if kind == Kinds.CARD_IDENTIFIER_KIND_CARD_NO:
         return f"card|{ref.issuing_province}|{ref.clear}"
     purpose, _ = _CARD_PURPOSES.get(kind, _NO_PURPOSE)
-    return f"{purpose}|{ref.clear}"
+    return f"{purpose}|{ref.issuing_province}|{ref.clear}"
 
 
 def card_problem(ref: references.CardRef) -> str | None:
@@ -115,7 +115,7 @@ def _find(descriptor: Descriptor, path: tuple[str, ...]) -> Iterator[Place]:
 
 
 def references_of(message: Message) -> Iterator[tuple[Place, Any]]:
-    """Yields (place, reference) for every reference of the message that stands in clear."""
+    """Yields (place, reference) for every reference of the message, in either arm."""
     for place in places(message.DESCRIPTOR):
         target: Any = message
         for name in place.path:
@@ -124,8 +124,7 @@ def references_of(message: Message) -> Iterator[tuple[Place, Any]]:
             target = getattr(target, name)
         else:
             for ref in target if place.is_repeated else (target,):
-                if ref.clear:
-                    yield place, ref
+                yield place, ref
 
 
 def clear_paths(message: Message, path: str = "") -> Iterator[str]:

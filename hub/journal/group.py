@@ -5,10 +5,12 @@ hand-packed binary COPY, and the answers are given after the commit. Three waits
 BEGIN + lock; close + COPY; data + COMMIT.
 """
 
+import select
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import psycopg
 import psycopg
 from psycopg import pq
 
@@ -256,13 +258,31 @@ def _write(connection: pq.abc.PGconn, group: _Group) -> None:
 
 
 def write_rows(connection: pq.abc.PGconn, rows: Sequence[bytes]) -> None:
-    """Sends the rows of a COPY that was begun with its COMMIT behind it, and waits for that; raises GroupFailed or ConnectionLost."""
-    connection.put_copy_data(b"".join((_COPY_HEAD, *rows, _COPY_END)))
-    connection.put_copy_end()
-    is_committed = False
-    while (result := connection.get_result()) is not None:
-        check(connection, result)
-        is_committed = result.command_status == b"COMMIT"
+    """Sends the rows of a COPY that was begun with its COMMIT behind it, and waits for that; raises GroupFailed or ConnectionLost.
+
+    It waits on the socket: libpq's own waiting for a COPY happens inside calls that hold the interpreter, and would stop every
+    other thread for the length of a commit. The connection must be non-blocking.
+    """
+    try:
+        connection.put_copy_data(b"".join((_COPY_HEAD, *rows, _COPY_END)))
+        connection.put_copy_end()
+        poller = select.poll()
+        poller.register(connection.socket, select.POLLIN | select.POLLOUT)
+        while connection.flush():
+            if poller.poll()[0][1] & select.POLLIN:
+                connection.consume_input()
+        poller.modify(connection.socket, select.POLLIN)
+        is_committed = False
+        while True:
+            while connection.is_busy():
+                poller.poll()
+                connection.consume_input()
+            if (result := connection.get_result()) is None:
+                break
+            check(connection, result)
+            is_committed = result.command_status == b"COMMIT"
+    except psycopg.OperationalError:
+        raise ConnectionLost from None
     if not is_committed:
         raise ConnectionLost
 

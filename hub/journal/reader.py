@@ -4,13 +4,15 @@ Every read is bounded by positions, never by an open snapshot: an old snapshot w
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import NamedTuple
 
 import psycopg
 from chuanyu.exchange.v1 import event_pb2
 
+from hub.domain.errors import JournalUnavailable
 from hub.journal.group import PG_EPOCH_US
 
 _COPY_HEAD_LENGTH = 19
@@ -44,6 +46,16 @@ class Recorded:
         return occurred_at.seconds * 1_000_000 + occurred_at.nanos // 1_000
 
 
+@contextmanager
+def reading(dsn: str, application_name: str) -> Iterator[psycopg.Connection]:
+    """Gives a connection for one read; raises JournalUnavailable when the database is away."""
+    try:
+        with psycopg.connect(dsn, autocommit=True, application_name=application_name) as connection:
+            yield connection
+    except psycopg.OperationalError:
+        raise JournalUnavailable from None
+
+
 def head_position(connection: psycopg.Connection) -> int:
     """Returns the position of the newest event, 0 for an empty journal."""
     row = connection.execute("SELECT position FROM journal.head").fetchone()
@@ -51,9 +63,19 @@ def head_position(connection: psycopg.Connection) -> int:
     return int(row[0])
 
 
-def read_page(connection: psycopg.Connection, after: int, through: int, kinds: Iterable[str] | None = None) -> list[Recorded]:
-    """Returns the events with after < position <= through in order, of all kinds or of *kinds* (filtered by the server)."""
-    wanted = "" if kinds is None else f"AND kind = ANY ('{{{','.join(sorted(kinds))}}}'::text[])"
+def read_page(
+    connection: psycopg.Connection, after: int, through: int, kinds: Iterable[str] | None = None, *, and_corrections: bool = False
+) -> list[Recorded]:
+    """Returns the events with after < position <= through in order, of all kinds or of *kinds* (filtered by the server).
+
+    With *and_corrections* it also returns events of other kinds that correct or reverse one: what they replace may be of *kinds*.
+    """
+    wanted = ""
+    if kinds is not None:
+        is_wanted = f"kind = ANY ('{{{','.join(sorted(kinds))}}}'::text[])"
+        if and_corrections:
+            is_wanted += f" OR position IN (SELECT position FROM journal.correction WHERE position > {after:d} AND position <= {through:d})"  # noqa: S608
+        wanted = f"AND ({is_wanted})"
     sql = f"""
         COPY (SELECT position, recorded_at, stream_id, sequence, kind, data FROM journal.event
               WHERE position > {after:d} AND position <= {through:d} {wanted} ORDER BY position)
@@ -74,9 +96,10 @@ def read_page(connection: psycopg.Connection, after: int, through: int, kinds: I
 
 
 def events_before(connection: psycopg.Connection, targets: Sequence[tuple[int, int]], before: Sequence[int]) -> dict[tuple[int, int, int], Recorded]:
-    """Finds what stood at (stream, sequence) just before a position: the event itself, or the last one that corrected it.
+    """Finds what stood for (stream, sequence) just before a position: the event itself, or the last one that corrected or reversed it.
 
-    Keys of the answer are (stream_id, sequence, before). A target that is not in the journal, or was reversed, is left out.
+    An event and all that correct it, each other or any of them are one family, whichever of its members a correction names: the
+    last one stands. Keys of the answer are (stream_id, sequence, before); a target that was not in the journal is left out.
     """
     if not targets:
         return {}
@@ -88,18 +111,32 @@ def events_before(connection: psycopg.Connection, targets: Sequence[tuple[int, i
     return found
 
 
-_EVENTS_BEFORE = """
-    SELECT a.stream_id, a.sequence, a.before, e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint,
+_POSITION_OF = """CROSS JOIN LATERAL (
+        SELECT b.first_position + t.sequence - b.first_sequence AS position FROM journal.batch b
+        WHERE b.stream_id = t.stream_id AND b.first_sequence <= t.sequence AND b.last_sequence >= t.sequence
+        ORDER BY b.first_sequence DESC LIMIT 1) o"""
+# From the target up to the event that all go back to, then down to all that correct it; positions grow downwards, so this ends.
+_EVENTS_BEFORE = f"""
+    WITH RECURSIVE up AS (
+        SELECT t.stream_id AS asked_stream, t.sequence AS asked_sequence, t.before, t.stream_id, t.sequence, o.position
+        FROM unnest(%(streams)s::bigint[], %(sequences)s::bigint[], %(befores)s::bigint[]) t (stream_id, sequence, before) {_POSITION_OF}
+        WHERE o.position < t.before
+        UNION ALL
+        SELECT up.asked_stream, up.asked_sequence, up.before, t.stream_id, t.sequence, o.position
+        FROM up JOIN journal.correction t ON t.position = up.position {_POSITION_OF}
+        WHERE o.position < up.position
+    ), family AS (
+        SELECT * FROM up
+        UNION
+        SELECT f.asked_stream, f.asked_sequence, f.before, e.stream_id, e.sequence, e.position
+        FROM family f
+        JOIN journal.correction c ON c.stream_id = f.stream_id AND c.sequence = f.sequence AND c.position > f.position AND c.position < f.before
+        JOIN journal.event e ON e.position = c.position
+    )
+    SELECT f.asked_stream, f.asked_sequence, f.before, e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint,
            e.stream_id, e.sequence, e.kind, e.data
-    FROM unnest(%(streams)s::bigint[], %(sequences)s::bigint[], %(befores)s::bigint[]) a (stream_id, sequence, before)
-    CROSS JOIN LATERAL (
-        SELECT max(c.position) AS corrected_at FROM journal.correction c
-        WHERE c.stream_id = a.stream_id AND c.sequence = a.sequence AND c.position < a.before) c
-    CROSS JOIN LATERAL (
-        SELECT b.first_position + a.sequence - b.first_sequence AS position FROM journal.batch b
-        WHERE b.stream_id = a.stream_id AND b.first_sequence <= a.sequence AND b.last_sequence >= a.sequence
-        ORDER BY b.first_sequence DESC LIMIT 1) o
-    JOIN journal.event e ON e.position = COALESCE(c.corrected_at, o.position) AND o.position < a.before"""
+    FROM (SELECT asked_stream, asked_sequence, before, max(position) AS position FROM family GROUP BY 1, 2, 3) f
+    JOIN journal.event e USING (position)"""  # noqa: S608 (our own text)
 
 _KIND_NAMES = {
     field.name.encode(): field.name for field in event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields

@@ -67,12 +67,7 @@ class HubRecorder(PostgresApplicationRecorder):
             Batch(streams[name], name, events[0].originator_version, [pack_tail(None, e.topic.encode(), None, e.state) for e in events])
             for name, events in runs.items()
         ]
-        # psycopg keeps its sockets non-blocking; the group's code waits in libpq.
-        connection.pgconn.nonblocking = 0
-        try:
-            outcomes = commit_group(connection.pgconn, batches, all_or_nothing=True)
-        finally:
-            connection.pgconn.nonblocking = 1
+        outcomes = commit_group(connection.pgconn, batches, all_or_nothing=True)
         if any(not isinstance(outcome, Appended) or outcome.duplicates for outcome in outcomes):
             raise IntegrityError("the version of the aggregate is taken")
         positions = {name: iter(outcome.positions) for name, outcome in zip(runs, outcomes, strict=True) if isinstance(outcome, Appended)}
@@ -177,12 +172,13 @@ class EventMapper(Mapper[UUID]):
 class AggregateStore:
     """Loads and saves aggregates; close it when done."""
 
-    def __init__(self, dsn: str) -> None:
-        """*dsn* names a login that may SET ROLE hub_writer."""
+    def __init__(self, dsn: str, patience_s: float = 5.0) -> None:
+        """*dsn* names a login that may SET ROLE hub_writer; *patience_s* is how long to wait for a database that is away."""
         parts = conninfo_to_dict(dsn)
         self._datastore = HubDatastore(
             dbname=str(parts.get("dbname", "")), host=str(parts.get("host", "")), port=str(parts.get("port", "5432")),
-            user=str(parts.get("user", "")), password=str(parts.get("password", "")), pool_size=1, max_overflow=4)  # fmt: skip
+            user=str(parts.get("user", "")), password=str(parts.get("password", "")), pool_size=1, max_overflow=4,
+            connect_timeout=patience_s)  # fmt: skip
         self.recorder = HubRecorder(self._datastore)
         self._store: EventStore[UUID] = EventStore(EventMapper(), self.recorder)
         self._repository: Repository[UUID] = Repository(self._store)

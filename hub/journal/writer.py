@@ -27,8 +27,9 @@ RETRY_FOR_S = 20.0
 _LOCK_TIMEOUT = "55P03"
 STALLED_AFTER = "3s"
 
-# A stopped process must not hold the head: the server ends its idle transaction, and waiting writers get an error to act on.
-SESSION = f"""SET ROLE hub_writer; SET idle_in_transaction_session_timeout = '{STALLED_AFTER}'; SET lock_timeout = '4s';
+# A stopped process must not hold the head: the server ends its idle transaction, and waiting writers get an error to act on and
+# know by its name whom they may end.
+SESSION = f"""SET application_name = 'hub-writer'; SET ROLE hub_writer; SET idle_in_transaction_session_timeout = '{STALLED_AFTER}'; SET lock_timeout = '4s';
     SET statement_timeout = '30s'; SET synchronous_commit = on; SET plan_cache_mode = force_custom_plan"""
 
 
@@ -216,6 +217,7 @@ class JournalWriter:
             if self._connection.status != pq.ConnStatus.OK:
                 raise ConnectionLost
             run(self._connection, SESSION.encode())
+            self._connection.nonblocking = 1
             self.partitions_ahead = int(run(self._connection, b"SELECT journal.ensure_partitions()").get_value(0, 0) or 0)
             self._checked_at_position = 0
             self.is_alive = True

@@ -16,14 +16,19 @@ def facts_of(text: str) -> list[Fact]:
     return [Fact(*entry) for entry in json.loads(text)]
 
 
-def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
-    """Names the card of the event, the one it supersedes, and the card of the event it corrects."""
+def _predecessor(recorded: Recorded) -> bytes:
+    """Returns the key of the card that the event cancels by enabling its successor, empty if it does not."""
     event = recorded.event
-    yield (event.card.key,)
-    if recorded.kind == "social_function_activated" and event.social_function_activated.HasField("supersedes"):
-        yield (event.social_function_activated.supersedes.key,)
-    if corrected is not None and corrected.event.card.key != event.card.key:
-        yield (corrected.event.card.key,)
+    return event.social_function_activated.supersedes.key if recorded.kind == "social_function_activated" else b""
+
+
+def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
+    """Names the cards that the event and the one it corrects are about, their predecessors included."""
+    for about in (recorded, corrected):
+        if about is not None:
+            for key in (about.event.card.key, _predecessor(about)):
+                if key:
+                    yield (key,)
 
 
 def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | None) -> Row | None:
@@ -32,10 +37,10 @@ def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | 
     facts = facts_of(row[1]) if row is not None else []
     if corrected is not None:
         facts = without_fact(facts, corrected.position)
-    if not event.HasField("reverses"):
+    if recorded.kind in STATE_KINDS and not event.HasField("reverses"):
         if event.card.key == key[0]:
             facts = with_fact(facts, fact_of(recorded.kind, event, recorded.occurred_us, recorded.position))
-        elif corrected is None or recorded.kind == "social_function_activated":
+        elif _predecessor(recorded) == key[0]:
             # Enabling a card cancels its predecessor in the same province (L6, L15).
             facts = with_fact(facts, Fact(recorded.occurred_us, recorded.position, "card_superseded", {}))
     province = row[0] if row is not None else event.card.issuing_province

@@ -6,6 +6,9 @@ from hub.domain.usage import COUNTED_KINDS, amount_fen, cell_of
 from hub.journal.reader import Recorded
 from hub.projections.engine import Key, Projection, Row
 
+# What a bigint holds; an amount beyond it is parked here instead of failing the page in the database.
+_MOST_FEN = 2**63
+
 
 def _counted(recorded: Recorded | None) -> tuple[Key, int] | None:
     """Returns the cell and money of a use; None for what is no use."""
@@ -26,6 +29,8 @@ def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | 
     for use, sign in ((_counted(recorded), 1), (_counted(corrected), -1)):
         if use is not None and use[0] == key:
             uses, money = uses + sign, money + sign * use[1]
+    if abs(money) >= _MOST_FEN:
+        raise OverflowError
     return uses, money
 
 
@@ -33,7 +38,7 @@ DAILY_USAGE = Projection(
     name="daily_usage",
     key_columns=(("day", "text"), ("issuer", "text"), ("region", "text"), ("scenario", "text")),
     value_columns=(("uses", "bigint"), ("amount_fen", "bigint")),
-    kinds=COUNTED_KINDS | {"medical_settlement_reversed", "coupon_reversed"},
+    kinds=COUNTED_KINDS,
     keys=keys,
     evolve=evolve,
 )

@@ -78,23 +78,24 @@ def _create(connection: psycopg.Connection, projection: Projection) -> None:
 def advance(connection: psycopg.Connection, projection: Projection, through: int | None = None, page_events: int = PAGE_EVENTS) -> int:
     """Folds one page into the view and returns how many positions it moved; 0 means it has caught up (or reached *through*)."""
     with connection.transaction():
-        after = _checkpoint(connection, projection.name)
-        head = head_position(connection)
+        after, head = _checkpoint_and_head(connection, projection.name)
         end = min(after + page_events, head if through is None else min(head, through))
         if end <= after:
             return 0
-        page = read_page(connection, after, end, projection.kinds)
+        page = read_page(connection, after, end, projection.kinds, and_corrections=projection.follows_corrections)
         if page:
             _fold(connection, projection, page)
         connection.execute("UPDATE views.checkpoint SET position = %s WHERE view = %s", (end, projection.name))
     return end - after
 
 
-def _checkpoint(connection: psycopg.Connection, view: str) -> int:
-    """Returns and locks the view's position: whoever holds it is the only one to fold or switch that view."""
-    row = connection.execute("SELECT position FROM views.checkpoint WHERE view = %s FOR NO KEY UPDATE", (view,)).fetchone()
+def _checkpoint_and_head(connection: psycopg.Connection, view: str) -> tuple[int, int]:
+    """Returns the view's position, locked, and the head's: whoever holds the former is the only one to fold or switch that view."""
+    row = connection.execute(
+        """SELECT c.position, (SELECT position FROM journal.head) FROM views.checkpoint c
+           WHERE c.view = %s FOR NO KEY UPDATE OF c""", (view,)).fetchone()  # fmt: skip
     assert row is not None, f"no checkpoint of {view}"
-    return int(row[0])
+    return int(row[0]), int(row[1])
 
 
 def _fold(connection: psycopg.Connection, projection: Projection, page: list[Recorded]) -> None:
@@ -104,7 +105,8 @@ def _fold(connection: psycopg.Connection, projection: Projection, page: list[Rec
     for recorded in page:
         before = corrected.get(recorded.position)
         try:
-            touched.append((recorded, before, list(projection.keys(recorded, before))))
+            # A row that is named twice is folded once.
+            touched.append((recorded, before, list(dict.fromkeys(projection.keys(recorded, before)))))
         except Exception as error:
             parked_now.append((f"position {recorded.position}", recorded.position, type(error).__name__))
     wanted = {key for _, _, keys in touched for key in keys}
@@ -232,7 +234,7 @@ def rebuild(
         done += moved
         report(done, head_position(connection))
     with connection.transaction():
-        position = max(_checkpoint(connection, projection.name), _checkpoint(connection, fresh.name))
+        position = max(_checkpoint_and_head(connection, view.name)[0] for view in (projection, fresh))
         for view in (projection, fresh):
             while advance(connection, view, through=position):
                 pass

@@ -1,0 +1,136 @@
+"""Check: recorded answers against an empty unary call on the same server, over different cards, with 1, 32 and 256 in flight.
+
+`h2load` sends one body over and over, so the bench's edge gives each call a card and a request id of its own before it goes the
+usual way. Every answer must stand in the journal afterwards, or the measurement is void.
+"""
+
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+
+from hub.bench.edge import CHECK_METHOD, EMPTY_METHOD
+from hub.bench.ground import Ground, HubProcess, ground, hub_process, projector, settle
+from hub.bench.load import CARDS, Load, Order
+from hub.config import Config
+from hub.domain.errors import HubError
+
+FEEDS = ("bench.cards", "bench.one", "bench.two", "bench.three", "bench.four")
+# Connections and streams on each of them.
+IN_FLIGHT = {1: (1, 1), 32: (4, 8), 256: (8, 32)}
+INFLOWS = {2_000: 100, 20_000: 500}
+
+Report = Callable[[str], None]
+
+
+class LoadGeneratorMissing(HubError):
+    """h2load is not installed; `make system-deps` as root installs it (Debian package nghttp2-client)."""
+
+
+class MeasurementVoid(HubError):
+    """Not every answer was recorded, or not every call succeeded; the measurement does not count."""
+
+
+class Calls(NamedTuple):
+    """What h2load measured."""
+
+    rate: float
+    p50_ms: float
+    p99_ms: float
+
+
+def measure(config: Config, seconds: float, report: Report) -> dict[str, Any]:
+    """Returns rows with in_flight, ratio, p50_ms and p99_ms, at rest and while events flow in."""
+    if shutil.which("h2load") is None:
+        raise LoadGeneratorMissing
+    rows = []
+    with ground(config, list(FEEDS)) as place, projector(place), hub_process(place) as edge:
+        _register_cards(place, edge)
+        for in_flight in IN_FLIGHT:
+            _calls(edge, CHECK_METHOD, in_flight, 0.5)
+            empty = _calls(edge, EMPTY_METHOD, in_flight, seconds)
+            settle()
+            recorded = _recorded_calls(place, edge, in_flight, seconds)
+            rows.append(_row(in_flight, 0, empty, recorded, report))
+        first = 1
+        for events_per_s, batch_events in INFLOWS.items():
+            batches = int((seconds + 3) * events_per_s / batch_events / 4) + 1
+            load = Load(Order((edge.target,), place.data_dir / "certificates", FEEDS[1:], (first,) * 4, batches, events_per_s, batch_events))
+            load.start()
+            time.sleep(1)
+            rows.append(_row(32, events_per_s, None, _recorded_calls(place, edge, 32, seconds), report))
+            load.result()
+            first += batches * batch_events
+        memory = edge.memory_bytes()
+    return {"bench": "check", "cards": CARDS, "edge_memory_mb": round(memory / 1e6), "rows": rows}
+
+
+def _register_cards(place: Ground, edge: HubProcess) -> None:
+    """Registers the cards of the load, and waits until the view has them."""
+    load = Load(Order((edge.target,), place.data_dir / "certificates", FEEDS[:1], (1,), CARDS // 500, lifecycle=True))
+    load.start()
+    load.result()
+    with psycopg.connect(place.dsn, autocommit=True) as connection:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            row = connection.execute("SELECT count(*) FROM views.card_standing").fetchone()
+            if row is not None and row[0] == CARDS:
+                return
+            time.sleep(0.05)
+    raise MeasurementVoid("the view did not catch up")
+
+
+def _recorded_calls(place: Ground, edge: HubProcess, in_flight: int, seconds: float) -> Calls:
+    with psycopg.connect(place.dsn, autocommit=True) as connection:
+        count = "SELECT next_sequence FROM journal.stream WHERE name = 'hub.decisions'"
+        before = connection.execute(count).fetchone()
+        requests, calls = _timed(edge, CHECK_METHOD, in_flight, seconds)
+        after = connection.execute(count).fetchone()
+    if before is None or after is None or after[0] - before[0] != requests:
+        raise MeasurementVoid
+    return calls
+
+
+def _calls(edge: HubProcess, method: str, in_flight: int, seconds: float) -> Calls:
+    return _timed(edge, method, in_flight, seconds)[1]
+
+
+def _timed(edge: HubProcess, method: str, in_flight: int, seconds: float) -> tuple[int, Calls]:
+    """Runs h2load for about *seconds*: first a short run for the rate, then that many requests."""
+    pilot = max(in_flight * 4, 200)
+    rate = _h2load(edge, method, in_flight, pilot).rate
+    requests = max(in_flight * 8, int(rate * seconds))
+    return requests + pilot, _h2load(edge, method, in_flight, requests)
+
+
+def _h2load(edge: HubProcess, method: str, in_flight: int, requests: int) -> Calls:
+    connections, streams = IN_FLIGHT[in_flight]
+    with tempfile.TemporaryDirectory() as directory:
+        body, log = Path(directory) / "body", Path(directory) / "log"
+        # gRPC's prefix: not compressed, length zero. The bench's edge makes the question itself.
+        body.write_bytes(bytes(5))
+        started = time.perf_counter()
+        finished = subprocess.run(
+            ["h2load", "-n", str(requests), "-c", str(connections), "-m", str(streams), "-d", str(body), f"--log-file={log}",
+             "-H", "content-type: application/grpc", "-H", "te: trailers", f"http://127.0.0.1:{edge.plaintext_port}{method}"],
+            capture_output=True, text=True, check=True, timeout=300)  # fmt: skip
+        elapsed = time.perf_counter() - started
+        if f"{requests} succeeded, 0 failed" not in finished.stdout:
+            raise MeasurementVoid(finished.stdout[-300:])
+        times = sorted(int(line.split()[2]) / 1e3 for line in log.read_text().splitlines())
+    return Calls(requests / elapsed, times[len(times) // 2], times[int(len(times) * 0.99)])
+
+
+def _row(in_flight: int, events_per_s: int, empty: Calls | None, recorded: Calls, report: Report) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "in_flight": in_flight, "events_per_s": events_per_s, "checks_per_s": round(recorded.rate),
+        "p50_ms": round(recorded.p50_ms, 2), "p99_ms": round(recorded.p99_ms, 2)}  # fmt: skip
+    if empty is not None:
+        row |= {"empty_calls_per_s": round(empty.rate), "ratio": round(recorded.rate / empty.rate, 3)}
+    report(str(row))
+    return row

@@ -1,0 +1,188 @@
+"""`hub fsck` on a real PostgreSQL: it finds what was planted, names where it stands, and cries no wolf."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+from hub.api.registry import load_agreements
+from hub.audit.fsck import Findings, check
+from hub.journal.recorder import AggregateStore
+from hub.projections import PROJECTIONS, runner
+from hub.projections.engine import create_views, rebuild
+
+from tests.recording import Recording, journey, lost, registered, shown
+
+
+@pytest.fixture
+def journal(dsn: str) -> Iterator[Recording]:
+    """A journal of eight events whose views are caught up: positions 1 to 4 in cq.card-center, 5 to 8 in cq.usage."""
+    recording = Recording(dsn)
+    recording.append(registered("A00000001"), lost("A00000001"), registered("A00000002"), lost("A00000002"), feed="cq.card-center")
+    recording.append(journey(), journey(), journey(), journey())
+    fold(dsn)
+    yield recording
+    recording.close()
+
+
+def fold(dsn: str) -> None:
+    with runner.connect(dsn) as connection:
+        create_views(connection, PROJECTIONS)
+        runner.catch_up(connection)
+
+
+def plant(dsn: str, sql: str) -> None:
+    """Changes the database as only a superuser can."""
+    with psycopg.connect(dsn) as connection:
+        connection.execute(sql.encode())
+
+
+def problems(dsn: str, **options: Any) -> list[str]:
+    return check(dsn, **options).problems
+
+
+def test_a_sound_hub_is_clean(dsn: str, journal: Recording) -> None:
+    assert check(dsn, with_identifiers=True) == Findings(
+        head=8, events=8, views={"card_standing": True, "card_alias": True, "agreement": True, "feed_progress": True, "daily_usage": True}
+    )
+
+
+def test_an_empty_hub_is_clean(dsn: str) -> None:
+    fold(dsn)
+    assert problems(dsn, with_identifiers=True) == []
+
+
+def test_a_hub_with_participants_and_agreements_is_clean(dsn: str) -> None:
+    store = AggregateStore(dsn)
+    load_agreements(store, datetime(2025, 1, 1, tzinfo=UTC))
+    store.close()
+    fold(dsn)
+    assert problems(dsn, with_identifiers=True) == []
+
+
+def test_events_newer_than_the_views_are_no_problem(dsn: str, journal: Recording) -> None:
+    journal.append(journey())
+    assert problems(dsn) == []
+
+
+def test_a_deleted_event_is_a_missing_position(dsn: str, journal: Recording) -> None:
+    plant(dsn, "DELETE FROM journal.event WHERE position = 6")
+    assert "positions 1 to 8: 1 missing" in problems(dsn, with_views=False)
+
+
+def test_a_deleted_event_is_a_hole_in_its_feed(dsn: str, journal: Recording) -> None:
+    plant(dsn, "DELETE FROM journal.event WHERE position = 6")
+    stream = journal.streams["cq.usage"]
+    assert f"stream {stream}: numbers 1 to 4 do not follow 0 without hole" in problems(dsn, with_views=False)
+
+
+def test_a_deleted_last_event_is_found(dsn: str, journal: Recording) -> None:
+    plant(dsn, "DELETE FROM journal.event WHERE position = 8")
+    assert problems(dsn, with_views=False) == ["positions 1 to 8: 1 missing", "stream cq.usage: its row expects 5, its events end with 3"]
+
+
+def test_a_deleted_feed_is_found(dsn: str, journal: Recording) -> None:
+    plant(dsn, "DELETE FROM journal.event WHERE position BETWEEN 5 AND 8; UPDATE journal.head SET position = 4")
+    assert problems(dsn, with_views=False) == ["stream cq.usage: its row expects 5, its events end with 0"]
+
+
+def test_a_deleted_journal_is_found(dsn: str, journal: Recording) -> None:
+    plant(dsn, "TRUNCATE journal.event")
+    assert "positions 1 to 8: 8 missing" in problems(dsn, with_views=False)
+
+
+def test_an_event_beyond_the_head_is_found(dsn: str, journal: Recording) -> None:
+    plant(dsn, "UPDATE journal.head SET position = 7")
+    assert problems(dsn, with_views=False) == ["position 8 stands beyond the head at 7"]
+
+
+def test_a_jump_in_a_feeds_numbers_is_found(dsn: str, journal: Recording) -> None:
+    plant(dsn, "UPDATE journal.event SET sequence = 9 WHERE position = 8")
+    stream = journal.streams["cq.usage"]
+    assert f"stream {stream}: numbers 1 to 9 do not follow 0 without hole" in problems(dsn, with_views=False)
+
+
+def test_a_number_that_two_events_of_a_feed_have_is_found(dsn: str, journal: Recording) -> None:
+    plant(dsn, "UPDATE journal.event SET sequence = 2 WHERE position = 7")
+    stream = journal.streams["cq.usage"]
+    assert problems(dsn, with_views=False) == [f"stream {stream}: numbers 1 to 4 do not follow 0 without hole"]
+
+
+def test_numbers_in_another_order_than_positions_are_found(dsn: str, journal: Recording) -> None:
+    plant(dsn, "UPDATE journal.event SET sequence = 5 - sequence WHERE position BETWEEN 5 AND 8")
+    stream = journal.streams["cq.usage"]
+    assert problems(dsn, with_views=False) == [f"stream {stream}: number 3 stands after 4"]
+
+
+def test_a_feed_row_that_is_ahead_of_its_events_is_found(dsn: str, journal: Recording) -> None:
+    plant(dsn, "UPDATE journal.stream SET next_sequence = 6 WHERE name = 'cq.usage'")
+    assert problems(dsn, with_views=False) == ["stream cq.usage: its row expects 6, its events end with 4"]
+
+
+def test_a_feed_row_that_is_behind_its_events_is_found(dsn: str, journal: Recording) -> None:
+    plant(dsn, "UPDATE journal.stream SET next_sequence = 4 WHERE name = 'cq.usage'")
+    assert problems(dsn, with_views=False) == ["stream cq.usage: its row expects 4, its events end with 4"]
+
+
+def test_a_missing_batch_row_is_found(dsn: str, journal: Recording) -> None:
+    journal.append(journey())
+    journal.append(journey())
+    stream = journal.streams["cq.usage"]
+    plant(dsn, f"DELETE FROM journal.batch WHERE stream_id = {stream} AND first_sequence = 5")
+    assert problems(dsn, with_views=False) == [f"stream {stream}: batch at 6 does not follow the one before"]
+
+
+def test_a_batch_row_that_leads_to_other_events_is_found(dsn: str, journal: Recording) -> None:
+    stream = journal.streams["cq.usage"]
+    plant(dsn, f"UPDATE journal.batch SET first_position = 4 WHERE stream_id = {stream}")
+    assert problems(dsn, with_views=False) == [f"stream {stream}: batch at 1 does not lead to its events"]
+
+
+def test_a_recorded_at_that_goes_back_is_found(dsn: str, journal: Recording) -> None:
+    plant(dsn, "UPDATE journal.event SET recorded_at = recorded_at - interval '1 hour' WHERE position = 6")
+    assert problems(dsn, with_views=False) == ["position 6: recorded before position 5"]
+
+
+def test_an_identifier_in_clear_is_found(dsn: str, journal: Recording) -> None:
+    event = shown()
+    event.card.clear = "A00000001"
+    journal.append(event)
+    fold(dsn)
+    assert problems(dsn, with_identifiers=True) == ["position 9: card.clear stands in clear"]
+
+
+def test_an_identifier_in_clear_deep_inside_a_kind_is_found(dsn: str, journal: Recording) -> None:
+    event = registered("A00000001")
+    event.social_function_activated.supersedes.clear = "A00000002"
+    journal.append(event, feed="cq.card-center")
+    fold(dsn)
+    assert problems(dsn, with_identifiers=True) == ["position 9: social_function_activated.supersedes.clear stands in clear"]
+
+
+@pytest.mark.parametrize(
+    ("view", "tampering"),
+    [
+        ("card_standing", "UPDATE views.card_standing SET facts = '[]'"),
+        ("card_standing", "DELETE FROM views.card_standing"),
+        ("daily_usage", "UPDATE views.daily_usage SET amount_fen = amount_fen + 1"),
+        ("feed_progress", "UPDATE views.feed_progress SET quarantined = 1"),
+        ("agreement", "INSERT INTO views.agreement VALUES (1, 'other', '', 1)"),
+        ("card_alias", "INSERT INTO views.card_alias VALUES ('other', 'card', 1)"),
+    ],
+)
+def test_a_tampered_view_is_found(dsn: str, journal: Recording, view: str, tampering: str) -> None:
+    plant(dsn, tampering)
+    assert problems(dsn) == [f"view {view}: live differs from rebuilt at position 8"]
+
+
+def test_parked_events_are_found(dsn: str, journal: Recording) -> None:
+    journal.append(shown(amount_fen=2**63 - 1), shown(amount_fen=1))
+    fold(dsn)
+    assert problems(dsn) == ["1 events are parked"]
+
+
+def test_fsck_changes_nothing(dsn: str, journal: Recording) -> None:
+    check(dsn, with_identifiers=True)
+    with runner.connect(dsn) as connection:
+        assert [rebuild(connection, view, switch=False).is_equal for view in PROJECTIONS] == [True] * 5

@@ -1,0 +1,773 @@
+"""The views on a real PostgreSQL: live = rebuilt, twice = once, corrections move what they correct, a broken event stops only its key."""
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+from chuanyu.exchange.v1 import event_pb2, references_pb2
+from hub.api.registry import load_agreements
+from hub.domain import reference
+from hub.domain.card import standing
+from hub.journal.reader import Recorded, head_position
+from hub.journal.recorder import AggregateStore
+from hub.projections import PROJECTIONS, runner
+from hub.projections.agreements import AGREEMENTS
+from hub.projections.card_alias import CARD_ALIAS
+from hub.projections.card_standing import CARD_STANDING, facts_of
+from hub.projections.daily_usage import DAILY_USAGE
+from hub.projections.engine import (
+    Key,
+    ParkedEventsPreventSwitch,
+    Projection,
+    RebuiltViewDiffers,
+    Row,
+    advance,
+    create_views,
+    digest,
+    positions,
+    rebuild,
+)
+from hub.projections.feed_progress import FEED_PROGRESS
+
+from tests.recording import (
+    AT_S,
+    Recording,
+    about,
+    correcting,
+    enabled,
+    journey,
+    key_of,
+    lost,
+    name_card,
+    registered,
+    reversing,
+    shown,
+)
+
+HOUR_S, DAY_S = 3_600, 86_400
+each_view = pytest.mark.parametrize("view", PROJECTIONS, ids=lambda view: view.name)
+
+
+@pytest.fixture
+def journal(dsn: str) -> Iterator[Recording]:
+    recording = Recording(dsn)
+    yield recording
+    recording.close()
+
+
+@pytest.fixture
+def views(dsn: str) -> Iterator[psycopg.Connection]:
+    """A projector's session over empty views."""
+    with runner.connect(dsn) as connection:
+        create_views(connection, (*PROJECTIONS, NOTES))
+        yield connection
+
+
+@pytest.fixture
+def superuser(dsn: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        yield connection
+
+
+def fold(views: psycopg.Connection, view: Projection, page_events: int = 10_000) -> None:
+    while advance(views, view, page_events=page_events):
+        pass
+
+
+def with_alias(event: event_pb2.Event, identifier: str, kind: int = references_pb2.CARD_IDENTIFIER_KIND_TRANSIT_CARD_NO) -> event_pb2.Event:
+    name_card(event.card_aliases.add(), identifier, kind=kind)
+    return event
+
+
+def quarantined() -> event_pb2.Event:
+    event = event_pb2.Event()
+    event.occurred_at.seconds = AT_S
+    event.event_quarantined.declared_kind = "transit_journey_completed"
+    return event
+
+
+# A small view of the tests' own: the last note of each card, kept in source.message_id. It cannot read the note "broken", and
+# names no row for the note "nameless".
+
+
+def note(card_no: str, text: str) -> event_pb2.Event:
+    event = about(card_no)
+    event.source.message_id = text
+    event.identity_presented.window_code = "1"
+    return event
+
+
+def _note_keys(recorded: Recorded, _: Recorded | None) -> Iterator[Key]:
+    if recorded.event.source.message_id == "nameless":
+        raise ValueError
+    yield (recorded.event.card.key,)
+    if recorded.event.source.message_id == "twice":
+        yield (recorded.event.card.key,)
+
+
+def _note_evolve(_: Key, row: Row | None, recorded: Recorded, __: Recorded | None) -> Row:
+    text = recorded.event.source.message_id
+    if text == "broken":
+        raise ValueError
+    return (f"{row[0]} {text}" if row is not None else text,)
+
+
+def _mended_evolve(_: Key, row: Row | None, recorded: Recorded, __: Recorded | None) -> Row:
+    text = recorded.event.source.message_id
+    return (f"{row[0]} {text}" if row is not None else text,)
+
+
+def _make_notes(evolve: Any, keys: Any = _note_keys) -> Projection:
+    return Projection("test_notes", (("key", "bytea"),), (("notes", "text"),), frozenset({"identity_presented"}), keys, evolve)
+
+
+NOTES = _make_notes(_note_evolve)
+MENDED_NOTES = _make_notes(_mended_evolve)
+
+
+def notes(views: psycopg.Connection) -> dict[bytes, str]:
+    return dict(views.execute("SELECT key, notes FROM views.test_notes").fetchall())
+
+
+def parked(views: psycopg.Connection) -> list[tuple[int, str]]:
+    return views.execute("SELECT position, error FROM views.parked WHERE view = 'test_notes' ORDER BY position").fetchall()
+
+
+# Every view
+
+
+def record_a_history(dsn: str, journal: Recording) -> None:
+    """Something for every view: late facts, corrections and reversals near and far, aliases, a bad event, the agreements."""
+    store = AggregateStore(dsn)
+    load_agreements(store, datetime(2025, 1, 1, tzinfo=UTC))
+    store.close()
+    cards = [f"A{number:08d}" for number in range(5)]
+    journal.append(*(with_alias(registered(card), f"310{card}") for card in cards), feed="cq.card-center")
+    journal.append(lost(cards[0], AT_S + DAY_S), lost(cards[0], AT_S + HOUR_S), quarantined(), feed="cq.card-center")
+    journal.append(correcting(lost(cards[1], AT_S + DAY_S), 6, "cq.card-center"), feed="cq.card-center")
+    journal.append(enabled("A00000009", predecessor=cards[2]), feed="cq.card-center")
+    journal.append(*(journey(card, at_s=AT_S + at * HOUR_S) for at, card in enumerate(cards * 3)))
+    journal.append(correcting(journey(cards[1], 200), 2), reversing(journey(cards[2]), 3), correcting(journey(cards[3], 100), 16))
+    journal.append(with_alias(lost(cards[4]), "310A00000000"), reversing(lost(cards[0]), 6, "cq.card-center"), feed="cq.card-center")
+
+
+@each_view
+def test_live_is_rebuilt_digest_for_digest(dsn: str, journal: Recording, views: psycopg.Connection, view: Projection) -> None:
+    record_a_history(dsn, journal)
+    fold(views, view, page_events=1)
+    result = rebuild(views, view, switch=False)
+    assert result.live_digest == result.fresh_digest
+
+
+@each_view
+def test_every_view_has_something_of_the_history(dsn: str, journal: Recording, views: psycopg.Connection, view: Projection) -> None:
+    record_a_history(dsn, journal)
+    empty = digest(views, view)
+    fold(views, view)
+    assert digest(views, view) != empty
+
+
+@each_view
+def test_nothing_of_the_history_is_parked(dsn: str, journal: Recording, views: psycopg.Connection, view: Projection) -> None:
+    record_a_history(dsn, journal)
+    fold(views, view)
+    assert views.execute("SELECT * FROM views.parked").fetchall() == []
+
+
+@each_view
+def test_folding_what_is_folded_changes_nothing(dsn: str, journal: Recording, views: psycopg.Connection, view: Projection) -> None:
+    record_a_history(dsn, journal)
+    fold(views, view)
+    once = digest(views, view)
+    assert (advance(views, view), digest(views, view)) == (0, once)
+
+
+@pytest.mark.parametrize("view", [CARD_STANDING, CARD_ALIAS, AGREEMENTS], ids=lambda view: view.name)
+def test_views_that_keep_facts_by_position_take_the_same_events_twice(
+    dsn: str, journal: Recording, views: psycopg.Connection, view: Projection
+) -> None:
+    record_a_history(dsn, journal)
+    fold(views, view)
+    once = digest(views, view)
+    views.execute("UPDATE views.checkpoint SET position = 0 WHERE view = %s", (view.name,))
+    fold(views, view)
+    assert digest(views, view) == once
+
+
+@each_view
+def test_a_switched_view_goes_on_live(dsn: str, journal: Recording, views: psycopg.Connection, view: Projection) -> None:
+    record_a_history(dsn, journal)
+    fold(views, view)
+    rebuild(views, view)
+    journal.append(registered("A00000007"), feed="cq.card-center")
+    journal.append(journey("A00000007"))
+    fold(views, view)
+    assert rebuild(views, view, switch=False).is_equal
+
+
+# Daily usage
+
+
+def usage(views: psycopg.Connection) -> dict[tuple[str, str, str, str], tuple[int, int]]:
+    """(uses, fen) of each cell that has any."""
+    fold(views, DAILY_USAGE)
+    rows = views.execute("SELECT day, issuer, region, scenario, uses, amount_fen FROM views.daily_usage").fetchall()
+    return {row[:4]: row[4:] for row in rows if row[4:] != (0, 0)}
+
+
+METRO = ("2025-09-01", "50", "510100", "TRA.MET")
+METRO_NEXT_DAY = ("2025-09-02", "50", "510100", "TRA.MET")
+
+
+def test_a_use_counts_with_its_money_by_day_issuer_region_and_scenario(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(journey(fare_fen=360), journey(fare_fen=240))
+    assert usage(views) == {METRO: (2, 600)}
+
+
+def test_the_day_of_a_use_begins_at_midnight_in_china(journal: Recording, views: psycopg.Connection) -> None:
+    last_second_of_september_1_s = 1_756_742_399
+    journal.append(journey(at_s=last_second_of_september_1_s), journey(at_s=last_second_of_september_1_s + 1))
+    assert usage(views) == {METRO: (1, 360), METRO_NEXT_DAY: (1, 360)}
+
+
+def test_the_sources_business_day_wins_over_the_calendar(journal: Recording, views: psycopg.Connection) -> None:
+    night_bus = journey()
+    night_bus.business_date = "2025-09-02"
+    journal.append(night_bus)
+    assert usage(views) == {METRO_NEXT_DAY: (1, 360)}
+
+
+def test_a_correction_moves_a_use_to_another_cell(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(journey(), correcting(journey(at_s=AT_S + DAY_S), 1))
+    assert usage(views) == {METRO_NEXT_DAY: (1, 360)}
+
+
+def test_a_correction_in_the_same_cell_counts_once(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(journey(fare_fen=360), correcting(journey(fare_fen=200), 1))
+    assert usage(views) == {METRO: (1, 200)}
+
+
+def test_a_correction_reaches_a_use_of_an_earlier_page(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(journey())
+    fold(views, DAILY_USAGE)
+    journal.append(correcting(journey(at_s=AT_S + DAY_S), 1))
+    assert usage(views) == {METRO_NEXT_DAY: (1, 360)}
+
+
+def test_a_correction_reaches_a_use_of_another_feed(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(journey(fare_fen=360), feed="cq.card-center")
+    journal.append(correcting(journey(fare_fen=200), 1, "cq.card-center"))
+    assert usage(views) == {METRO: (1, 200)}
+
+
+def test_a_reversal_takes_a_use_out(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(journey(), journey(), reversing(journey(), 1))
+    assert usage(views) == {METRO: (1, 360)}
+
+
+def test_a_second_reversal_takes_nothing_more_out(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(journey(), journey(), reversing(journey(), 1), reversing(journey(), 1))
+    assert usage(views) == {METRO: (1, 360)}
+
+
+def test_a_reversal_of_a_reversal_changes_nothing(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(journey(), reversing(journey(), 1), reversing(journey(), 2))
+    assert usage(views) == {}
+
+
+def test_a_correction_of_a_correction_stands_alone(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(journey(), correcting(journey(fare_fen=200), 1), correcting(journey(fare_fen=100), 2))
+    assert usage(views) == {METRO: (1, 100)}
+
+
+def test_a_second_correction_of_the_original_stands_alone(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(journey(), correcting(journey(fare_fen=200), 1), correcting(journey(fare_fen=100), 1))
+    assert usage(views) == {METRO: (1, 100)}
+
+
+def test_a_correction_of_the_original_after_one_of_its_correction_stands_alone(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(
+        journey(), correcting(journey(fare_fen=300), 1), correcting(journey(fare_fen=200), 2), correcting(journey(fare_fen=100), 1)
+    )
+    assert usage(views) == {METRO: (1, 100)}
+
+
+def test_a_correction_of_a_correction_that_no_longer_stands_replaces_the_one_that_does(
+    journal: Recording, views: psycopg.Connection
+) -> None:
+    journal.append(
+        journey(), correcting(journey(fare_fen=300), 1), correcting(journey(fare_fen=200), 1), correcting(journey(fare_fen=100), 2)
+    )
+    assert usage(views) == {METRO: (1, 100)}
+
+
+def test_a_reversal_of_a_corrected_use_takes_the_correction_out(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(journey(), correcting(journey(fare_fen=200), 1), reversing(journey(), 1))
+    assert usage(views) == {}
+
+
+def test_a_use_whose_correction_was_reversed_cannot_be_reversed_again(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(journey(), journey(), correcting(journey(fare_fen=200), 1), reversing(journey(), 3), reversing(journey(), 1))
+    assert usage(views) == {METRO: (1, 360)}
+
+
+def test_a_correction_after_a_reversal_counts(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(journey(), reversing(journey(), 1), correcting(journey(fare_fen=200), 1))
+    assert usage(views) == {METRO: (1, 200)}
+
+
+def test_a_correction_of_a_quarantined_event_counts(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(quarantined(), correcting(journey(), 1))
+    assert usage(views) == {METRO: (1, 360)}
+
+
+def test_a_correction_of_an_event_still_to_come_counts_as_it_stands(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(correcting(journey(fare_fen=200), 2), journey(fare_fen=360))
+    assert usage(views) == {METRO: (2, 560)}
+
+
+def test_two_events_that_correct_each_other_end_the_search_for_what_stands(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(correcting(journey(fare_fen=300), 2), correcting(journey(fare_fen=200), 1), correcting(journey(fare_fen=100), 1))
+    assert usage(views) == {METRO: (1, 100)}
+
+
+def test_a_correction_into_a_kind_that_is_no_use_takes_the_use_out(journal: Recording, views: psycopg.Connection) -> None:
+    entry = about("A00000001")
+    entry.transit_entry_recorded.SetInParent()
+    journal.append(journey(), correcting(entry, 1))
+    assert usage(views) == {}
+
+
+def test_a_medical_settlement_is_taken_out_by_its_reversal(journal: Recording, views: psycopg.Connection) -> None:
+    settled, undone = about("A00000001"), about("A00000001")
+    settled.service_region, settled.scenario = "510100", "MED.OP"
+    settled.medical_settlement_completed.money.total_fen = 12_000
+    undone.medical_settlement_reversed.SetInParent()
+    journal.append(settled, reversing(undone, 1))
+    assert usage(views) == {}
+
+
+def test_an_amount_that_no_cell_can_hold_is_parked(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(shown(amount_fen=2**63 - 1), shown(amount_fen=1), journey())
+    assert usage(views) == {("2025-09-01", "50", "510100", "GOV.ID"): (1, 2**63 - 1), METRO: (1, 360)}
+
+
+# Card standing
+
+
+def facts(views: psycopg.Connection, card_no: str) -> list[tuple[int, str]]:
+    """(position, kind) of a card's facts in their order."""
+    fold(views, CARD_STANDING)
+    row = views.execute("SELECT facts FROM views.card_standing WHERE key = %s", (key_of(card_no),)).fetchone()
+    return [] if row is None else [(fact.position, fact.kind) for fact in facts_of(row[0])]
+
+
+CARDS = "cq.card-center"
+
+
+def test_facts_that_come_late_stand_where_they_happened(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(lost("A00000001", AT_S + HOUR_S), registered("A00000001", AT_S), feed=CARDS)
+    assert facts(views, "A00000001") == [(2, "card_registered"), (1, "temporary_loss_reported")]
+
+
+def test_facts_of_one_instant_stand_in_the_order_of_the_journal(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(registered("A00000001", AT_S), lost("A00000001", AT_S), feed=CARDS)
+    assert facts(views, "A00000001") == [(1, "card_registered"), (2, "temporary_loss_reported")]
+
+
+def test_a_standing_follows_from_the_facts_up_to_its_instant(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(lost("A00000001", AT_S + HOUR_S), registered("A00000001", AT_S), feed=CARDS)
+    fold(views, CARD_STANDING)
+    [row] = views.execute("SELECT facts FROM views.card_standing").fetchall()
+    statuses = [standing(facts_of(row[0]), (AT_S + offset_s) * 1_000_000, 7).social_status for offset_s in (-1, 0, HOUR_S)]
+    assert statuses == [None, "ACTIVE", "TEMP_LOST"]
+
+
+def test_a_correction_takes_the_corrected_fact_out(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(registered("A00000001"), lost("A00000001"), correcting(lost("A00000001", AT_S + HOUR_S), 2, CARDS), feed=CARDS)
+    assert facts(views, "A00000001") == [(1, "card_registered"), (3, "temporary_loss_reported")]
+
+
+def test_a_correction_to_another_card_takes_the_fact_out_of_the_wrong_card(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(registered("A00000001"), lost("A00000001"), correcting(lost("A00000002"), 2, CARDS), feed=CARDS)
+    assert facts(views, "A00000001") == [(1, "card_registered")]
+
+
+def test_a_correction_to_another_card_puts_the_fact_there(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(registered("A00000001"), lost("A00000001"), correcting(lost("A00000002"), 2, CARDS), feed=CARDS)
+    assert facts(views, "A00000002") == [(3, "temporary_loss_reported")]
+
+
+def test_a_correction_of_a_correction_leaves_the_last_fact(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(lost("A00000001"), correcting(lost("A00000002"), 1, CARDS), correcting(lost("A00000001"), 2, CARDS), feed=CARDS)
+    assert (facts(views, "A00000001"), facts(views, "A00000002")) == ([(3, "temporary_loss_reported")], [])
+
+
+def test_a_reversal_takes_a_fact_out(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(registered("A00000001"), lost("A00000001"), reversing(lost("A00000001"), 2, CARDS), feed=CARDS)
+    assert facts(views, "A00000001") == [(1, "card_registered")]
+
+
+def test_a_card_without_facts_has_no_row(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(lost("A00000001"), reversing(lost("A00000001"), 1, CARDS), feed=CARDS)
+    fold(views, CARD_STANDING)
+    assert views.execute("SELECT * FROM views.card_standing").fetchall() == []
+
+
+def test_a_correction_into_a_kind_that_is_no_fact_takes_the_fact_out(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(registered("A00000001"), lost("A00000001"), correcting(shown("A00000001"), 2, CARDS), feed=CARDS)
+    assert facts(views, "A00000001") == [(1, "card_registered")]
+
+
+def test_enabling_a_card_supersedes_its_predecessor(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(registered("A00000001"), enabled("A00000002", predecessor="A00000001"), feed=CARDS)
+    assert facts(views, "A00000001") == [(1, "card_registered"), (2, "card_superseded")]
+
+
+def test_a_reversed_enabling_gives_the_predecessor_back(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(registered("A00000001"), enabled("A00000002", predecessor="A00000001"), feed=CARDS)
+    journal.append(reversing(enabled("A00000002"), 2, CARDS), feed=CARDS)
+    assert facts(views, "A00000001") == [(1, "card_registered")]
+
+
+def test_an_enabling_corrected_to_have_no_predecessor_gives_it_back(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(registered("A00000001"), enabled("A00000002", predecessor="A00000001"), feed=CARDS)
+    journal.append(correcting(enabled("A00000002"), 2, CARDS), feed=CARDS)
+    assert facts(views, "A00000001") == [(1, "card_registered")]
+
+
+def test_an_enabling_corrected_to_another_predecessor_supersedes_that_one(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(registered("A00000003"), enabled("A00000002", predecessor="A00000001"), feed=CARDS)
+    journal.append(correcting(enabled("A00000002", predecessor="A00000003"), 2, CARDS), feed=CARDS)
+    assert facts(views, "A00000003") == [(1, "card_registered"), (3, "card_superseded")]
+
+
+def test_an_enabling_corrected_to_another_card_does_not_supersede_the_wrong_card(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(registered("A00000001"), enabled("A00000001"), correcting(enabled("A00000002"), 2, CARDS), feed=CARDS)
+    assert facts(views, "A00000001") == [(1, "card_registered")]
+
+
+def test_a_correction_of_a_quarantined_event_is_a_fact(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(quarantined(), correcting(enabled("A00000001"), 1, CARDS), feed=CARDS)
+    assert facts(views, "A00000001") == [(2, "social_function_activated")]
+
+
+# Card aliases, agreements, feeds
+
+
+def aliases(views: psycopg.Connection) -> dict[bytes, bytes]:
+    fold(views, CARD_ALIAS)
+    return dict(views.execute("SELECT key, card_key FROM views.card_alias").fetchall())
+
+
+def test_an_identifier_leads_to_the_card_number_named_with_it(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(with_alias(registered("A00000001"), "3105000000000000001"), feed=CARDS)
+    assert aliases(views) == {key_of("3105000000000000001"): key_of("A00000001")}
+
+
+def test_an_event_addressed_by_another_identifier_ties_it_to_the_number_it_names(journal: Recording, views: psycopg.Connection) -> None:
+    event = event_pb2.Event()
+    event.occurred_at.seconds = AT_S
+    name_card(event.card, "3105000000000000001", kind=references_pb2.CARD_IDENTIFIER_KIND_TRANSIT_CARD_NO)
+    event.temporary_loss_reported.channel = 1
+    journal.append(with_alias(event, "A00000001", references_pb2.CARD_IDENTIFIER_KIND_CARD_NO), feed=CARDS)
+    assert aliases(views) == {key_of("3105000000000000001"): key_of("A00000001")}
+
+
+def test_an_identifier_leads_to_the_number_named_last(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(*(with_alias(registered(card_no), "3105000000000000001") for card_no in ("A00000001", "A00000002")), feed=CARDS)
+    assert aliases(views) == {key_of("3105000000000000001"): key_of("A00000002")}
+
+
+def test_an_event_that_names_one_identifier_ties_nothing(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(registered("A00000001"), feed=CARDS)
+    assert aliases(views) == {}
+
+
+def test_every_agreement_of_the_reference_table_is_in_its_view(dsn: str, views: psycopg.Connection) -> None:
+    store = AggregateStore(dsn)
+    load_agreements(store, datetime(2025, 1, 1, tzinfo=UTC))
+    store.close()
+    fold(views, AGREEMENTS)
+    codes = [row[0] for row in views.execute("SELECT code FROM views.agreement ORDER BY code")]
+    assert codes == sorted(f"{row.agreement_id}/{row.version}" for row in reference.load().agreements)
+
+
+def test_a_feed_shows_how_far_it_is_and_how_much_of_it_is_quarantined(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(journey(), feed="sc.usage")
+    journal.append(journey(), quarantined(), journey())
+    fold(views, FEED_PROGRESS)
+    row = views.execute(
+        "SELECT events, quarantined, last_sequence, last_position FROM views.feed_progress WHERE stream_id = %s",
+        (journal.streams["cq.usage"],),
+    ).fetchone()
+    assert row == (3, 1, 3, 4)
+
+
+# Parked events
+
+
+def test_an_event_that_cannot_be_folded_is_parked_with_the_later_ones_of_its_key(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "one"), note("A00000001", "broken"), note("A00000001", "two"))
+    fold(views, NOTES)
+    assert parked(views) == [(2, "ValueError"), (3, "an earlier event of this key is parked")]
+
+
+def test_events_of_a_later_page_are_parked_with_their_key_too(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "broken"))
+    fold(views, NOTES)
+    journal.append(note("A00000001", "two"))
+    fold(views, NOTES)
+    assert parked(views) == [(1, "ValueError"), (2, "an earlier event of this key is parked")]
+
+
+def test_a_parked_key_stays_as_it_was_before(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "one"), note("A00000001", "broken"), note("A00000001", "two"))
+    fold(views, NOTES)
+    assert notes(views) == {key_of("A00000001"): "one"}
+
+
+def test_other_keys_go_on_beside_a_parked_one(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "broken"), note("A00000002", "one"), note("A00000002", "two"))
+    fold(views, NOTES)
+    assert notes(views) == {key_of("A00000002"): "one two"}
+
+
+def test_a_view_with_parked_events_moves_on(dsn: str, journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "broken"), note("A00000002", "one"))
+    fold(views, NOTES)
+    assert positions(views, [NOTES]) == {"test_notes": 2}
+
+
+def test_an_event_whose_rows_cannot_be_named_is_parked_alone(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "nameless"), note("A00000001", "one"))
+    fold(views, NOTES)
+    assert (parked(views), notes(views)) == ([(1, "ValueError")], {key_of("A00000001"): "one"})
+
+
+def test_an_event_that_names_a_row_twice_is_folded_once(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "twice"))
+    fold(views, NOTES)
+    assert notes(views) == {key_of("A00000001"): "twice"}
+
+
+def test_an_event_that_names_a_parked_row_twice_does_not_stop_the_view(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "broken"), note("A00000001", "twice"))
+    fold(views, NOTES)
+    assert positions(views, [NOTES]) == {"test_notes": 2}
+
+
+def test_the_digest_includes_what_is_parked(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "broken"))
+    fold(views, NOTES)
+    before = digest(views, NOTES)
+    views.execute("DELETE FROM views.parked")
+    assert digest(views, NOTES) != before
+
+
+def test_a_rebuild_parks_alike(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "one"), note("A00000001", "broken"), note("A00000002", "nameless"), note("A00000001", "two"))
+    fold(views, NOTES, page_events=1)
+    assert rebuild(views, NOTES, switch=False).is_equal
+
+
+def test_no_switch_happens_while_events_are_parked(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "broken"))
+    fold(views, NOTES)
+    with pytest.raises(ParkedEventsPreventSwitch):
+        rebuild(views, NOTES)
+
+
+def test_a_refused_switch_leaves_the_live_view(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "one"), note("A00000002", "broken"))
+    fold(views, NOTES)
+    before = digest(views, NOTES)
+    with pytest.raises(ParkedEventsPreventSwitch):
+        rebuild(views, NOTES)
+    assert digest(views, NOTES) == before
+
+
+def test_a_mended_view_takes_the_parked_events_in(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "broken"), note("A00000001", "two"))
+    fold(views, NOTES)
+    rebuild(views, MENDED_NOTES, even_if_different=True)
+    assert (notes(views), parked(views)) == ({key_of("A00000001"): "broken two"}, [])
+
+
+# Rebuilds
+
+
+def test_a_view_that_differs_from_its_rebuild_is_not_switched(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "one"))
+    fold(views, NOTES)
+    views.execute("UPDATE views.test_notes SET notes = 'other'")
+    with pytest.raises(RebuiltViewDiffers):
+        rebuild(views, NOTES)
+
+
+def test_a_view_that_differs_is_kept(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "one"))
+    fold(views, NOTES)
+    views.execute("UPDATE views.test_notes SET notes = 'other'")
+    with pytest.raises(RebuiltViewDiffers):
+        rebuild(views, NOTES)
+    assert notes(views) == {key_of("A00000001"): "other"}
+
+
+def test_a_view_that_differs_is_switched_on_demand(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "one"))
+    fold(views, NOTES)
+    views.execute("UPDATE views.test_notes SET notes = 'other'")
+    rebuild(views, NOTES, even_if_different=True)
+    assert notes(views) == {key_of("A00000001"): "one"}
+
+
+def test_the_live_view_goes_on_while_it_is_rebuilt(dsn: str, journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "one"))
+    fold(views, NOTES)
+    moved: list[int] = []
+
+    def meanwhile(_done: int, _head: int) -> None:
+        if not moved:
+            journal.append(note("A00000002", "two"))
+            with runner.connect(dsn) as live:
+                moved.append(advance(live, NOTES))
+
+    rebuild(views, NOTES, report=meanwhile)
+    assert (moved, notes(views)) == ([1], {key_of("A00000001"): "one", key_of("A00000002"): "two"})
+
+
+def test_both_views_are_compared_at_one_position(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "one"))
+    fold(views, NOTES)
+    journal.append(note("A00000001", "two"))
+    assert rebuild(views, NOTES, switch=False).position == 2
+
+
+def test_views_equal_their_rebuild_while_a_runner_folds_and_a_province_writes(
+    dsn: str, journal: Recording, views: psycopg.Connection
+) -> None:
+    stop = threading.Event()
+    live = threading.Thread(target=runner.run, args=(dsn, stop))
+    live.start()
+    try:
+        for number in range(30):
+            journal.append(*(journey(f"A{card:08d}", at_s=AT_S + number * HOUR_S) for card in range(20)))
+            view = PROJECTIONS[number % len(PROJECTIONS)]
+            assert rebuild(views, view).is_equal
+    finally:
+        stop.set()
+        live.join()
+
+
+def test_a_rebuild_without_switch_leaves_nothing_behind(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "one"), note("A00000001", "broken"))
+    rebuild(views, NOTES, switch=False)
+    tables = views.execute("SELECT relname FROM pg_class WHERE relname LIKE '%fresh%' AND relkind = 'r'").fetchall()
+    rows = views.execute("SELECT view FROM views.checkpoint WHERE view LIKE '%fresh%' UNION SELECT view FROM views.parked WHERE view LIKE '%fresh%'")
+    assert (tables, rows.fetchall()) == ([], [])
+
+
+def test_a_rebuild_begins_anew_where_one_was_broken_off(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "one"))
+
+    def break_off(_done: int, _head: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rebuild(views, NOTES, report=break_off)
+    rebuild(views, NOTES)
+    assert notes(views) == {key_of("A00000001"): "one"}
+
+
+def test_a_view_may_be_rebuilt_again_and_again(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(with_alias(registered("A00000001"), "3105000000000000001"), feed=CARDS)
+    fold(views, CARD_ALIAS)
+    assert [rebuild(views, CARD_ALIAS).switched for _ in range(3)] == [True, True, True]
+
+
+def test_a_switched_view_keeps_its_indexes(journal: Recording, views: psycopg.Connection) -> None:
+    rebuild(views, CARD_ALIAS)
+    columns = views.execute("SELECT count(*) FROM pg_indexes WHERE schemaname = 'views' AND tablename = 'card_alias'").fetchone()
+    assert columns == (2,)
+
+
+def test_a_switched_view_may_be_read_by_the_edges(journal: Recording, views: psycopg.Connection, superuser: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "one"))
+    rebuild(views, NOTES)
+    superuser.execute("SET ROLE hub_reader")
+    assert notes(superuser) == {key_of("A00000001"): "one"}
+
+
+# The runner
+
+
+@pytest.fixture
+def running(dsn: str, views: psycopg.Connection) -> Iterator[threading.Thread]:
+    """The runner in a thread."""
+    stop = threading.Event()
+    thread = threading.Thread(target=runner.run, args=(dsn, stop))
+    thread.start()
+    yield thread
+    stop.set()
+    thread.join()
+
+
+def until_folded(views: psycopg.Connection, *chosen: Projection) -> None:
+    deadline_s = time.monotonic() + 10
+    while time.monotonic() < deadline_s:
+        if set(positions(views, chosen).values()) == {head_position(views)}:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"not folded: {positions(views, chosen)}, head {head_position(views)}")
+
+
+def test_the_runner_folds_every_view_up_to_the_head(journal: Recording, views: psycopg.Connection, running: threading.Thread) -> None:
+    journal.append(journey())
+    until_folded(views, *PROJECTIONS)
+    assert running.is_alive()
+
+
+def test_the_runner_goes_on_after_its_connection_was_cut(
+    journal: Recording, views: psycopg.Connection, superuser: psycopg.Connection, running: threading.Thread
+) -> None:
+    journal.append(journey())
+    until_folded(views, *PROJECTIONS)
+    own = views.info.backend_pid
+    superuser.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hub-projector' AND pid <> %s AND datname = current_database()",
+        (own,),
+    )
+    journal.append(journey())
+    until_folded(views, *PROJECTIONS)
+    assert running.is_alive()
+
+
+def test_the_runner_goes_on_after_it_stood_still_for_too_long(
+    dsn: str, journal: Recording, views: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = threading.Event()
+
+    def evolve_slowly_once(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | None) -> Row:
+        if not slow.is_set():
+            slow.set()
+            time.sleep(0.5)
+        return _note_evolve(key, row, recorded, corrected)
+
+    sluggish = _make_notes(evolve_slowly_once)
+    monkeypatch.setattr(runner, "PROJECTIONS", (sluggish,))
+    monkeypatch.setattr(runner, "_SESSION", "SET ROLE hub_projector; SET idle_in_transaction_session_timeout = '100ms'")
+    stop = threading.Event()
+    thread = threading.Thread(target=runner.run, args=(dsn, stop))
+    thread.start()
+    journal.append(note("A00000001", "one"))
+    try:
+        until_folded(views, sluggish)
+    finally:
+        stop.set()
+        thread.join()
+    assert notes(views) == {key_of("A00000001"): "one"}
