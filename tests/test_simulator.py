@@ -404,12 +404,14 @@ def adapter(hub: RunningHub, urn: str, data_dir: Path, *command: str) -> Iterato
     files, port = hub.certificate(urn), free_port()
     paths = ("--ca", files.authority, "--cert", files.certificate, "--key", files.key, "--data-dir", data_dir)
     arguments = [*command, *map(str, paths), "--hub", hub.targets[0], "--listen", f"127.0.0.1:{port}"]
-    process = subprocess.Popen([sys.executable, "-c", "from adapters.cli import main; main()", *arguments])
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(15)
+    with (data_dir / "log").open("wb") as log:
+        run = [sys.executable, "-c", "from adapters.cli import main; main()", *arguments]
+        process = subprocess.Popen(run, stdout=log, stderr=log)
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(15)
 
 
 def test_a_real_hub_records_everything_and_quarantines_what_was_planted_for_it(hub: RunningHub, tmp_path: Path) -> None:

@@ -1,0 +1,18 @@
+"""Believable native traffic of both provinces, seeded: for the demo, for tests, for the hub's benchmarks.
+
+    traffic.py     all messages of a run in order; mix.py their proportions, messages.py what they are
+    world.py       people and cards (people.py, places.py); lives.py what happens to cards besides use
+    sichuan_…, chongqing_…   the two native formats in clear: `traffic` whole messages, `uses` single uses
+    planting.py    faults that must be noticed, repetitions, corrections and reversals
+    day.py         when in the day, and for which business day
+    run.py         drives both adapters and waits for the hub: province.py, inbox.py send; tally.py counts
+    events.py      the same traffic as events, through the adapters' translation alone
+    command.py     province-adapter simulate
+
+Two calls are all that others need:
+
+    tally = await simulate(SimulationSettings(inbox, sichuan_keys, chongqing_secret, events=20_000), asyncio.Event())
+    for feed, event in events(seed=1, count=1_000_000): ...
+
+`make_province_keys(directory)` of province.py has to be called before the Sichuan adapter starts for the first time.
+"""

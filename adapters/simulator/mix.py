@@ -1,8 +1,16 @@
 """The proportions of the traffic, in one place.
 
-Usage dominates, as in life (domain dossier §7.2: transit, e-card and medical uses by the million, card lifecycle by the
-hundred thousand). What a run really held is counted in its tally; tests hold the figures to these aims. Measured over
-20,000 events of seed 1: see `MEASURED`.
+Usage dominates, as in life (domain dossier §7.2: transit, e-card and medical uses by the million a day, card lifecycle
+by the hundred thousand). Measured over 20,000 events of seed 1, and the same over 200,000 within a tenth of a percent:
+
+    7.7 %   change the standing of a card; 6.8 % are the first registration of all cards, 0.9 % lives going on
+   91.9 %   are uses: transit 67.4 %, medical 7.6 %, fund batches and their rows 5.0 %
+   49.9 %   come in usage files, 37.3 % to the Sichuan gateway in batches of uses
+    0.7 %   are well-formed and wrong, for the hub's quarantine; 1.5 % of file records come late
+    0.6 %   correct or reverse an event before
+
+Runs under 5,000 events have more registrations, because no side has fewer than fifty cards; a run without end has 6 %
+of lives going on instead. What a run really held is counted in its tally (`lifecycle_share`).
 """
 
 from dataclasses import dataclass

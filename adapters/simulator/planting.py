@@ -15,8 +15,9 @@ from adapters.simulator.day import business_day
 from adapters.simulator.messages import ChongqingCall, ChongqingFile, Earlier, Fault, Message, SichuanMessage
 from adapters.simulator.mix import BAD_LINES, PLANTED
 from adapters.simulator.people import with_wrong_check_digit
+from adapters.simulator.sichuan_line import Line
 from adapters.simulator.sichuan_traffic import SichuanTraffic
-from adapters.simulator.sichuan_uses import Line, Uses
+from adapters.simulator.sichuan_uses import Uses
 from adapters.simulator.world import World
 
 SMALL_FILE: Final = 12

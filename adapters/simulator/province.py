@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -58,23 +58,28 @@ def load_province_keys(directory: Path) -> Keys:
 
 
 class Connection:
-    """One keep-alive connection to an adapter; for one thread at a time."""
+    """One keep-alive connection to an adapter; one exchange at a time."""
 
     def __init__(self, url: str, path: str, content_type: str, stop: Event) -> None:
         """Dials nothing yet; *stop* ends the waiting for an adapter that is away."""
         self._url, self._path, self._headers, self._stop = urlsplit(url), path, {"content-type": content_type}, stop
         self._http: http.client.HTTPConnection | None = None
+        self._lock = Lock()
+        # Whether the last post was sent more than once: the adapter may have taken it the first time.
+        self.was_retried = False
 
     def post(self, body: bytes) -> bytes:
         """Returns the reply to *body*, trying again while the adapter is away; raises AdapterUnreachable."""
         deadline = time.monotonic() + PATIENCE_S
+        self.was_retried = False
         while True:
             try:
                 return self._exchange("POST", self._path, body)
             except (OSError, http.client.HTTPException) as error:
                 self.close()
-                if self._stop.is_set() or time.monotonic() > deadline:
+                if (self._stop.is_set() and self.was_retried) or time.monotonic() > deadline:
                     raise AdapterUnreachable(self._url.geturl()) from error
+                self.was_retried = True
                 # A connection that was idle too long is closed by the other side: the first retry is at once.
                 self._stop.wait(RETRY_S if isinstance(error, ConnectionRefusedError) else 0.01)
 
@@ -87,13 +92,13 @@ class Connection:
             raise AdapterUnreachable(self._url.geturl()) from error
 
     def _exchange(self, method: str, path: str, body: bytes | None) -> bytes:
-        if self._http is None:
-            assert self._url.hostname is not None, "the command checks addresses"
-            kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
-            self._http = kind(self._url.hostname, self._url.port, timeout=TIMEOUT_S)
-        self._http.request(method, path, body, self._headers)
-        response = self._http.getresponse()
-        content = response.read()
+        with self._lock:
+            if self._http is None:
+                kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
+                self._http = kind(self._url.hostname or "", self._url.port, timeout=TIMEOUT_S)
+            self._http.request(method, path, body, self._headers)
+            response = self._http.getresponse()
+            content = response.read()
         if response.status != 200:
             raise http.client.HTTPException(f"HTTP {response.status}")
         return content

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from adapters.simulator import places
 from adapters.simulator.messages import Fault, SichuanMessage
-from adapters.simulator.sichuan_uses import Line, about, yuan
+from adapters.simulator.sichuan_line import Line, about, yuan
 from adapters.simulator.world import Card, World
 
 APP_ID: Final = "SC-SBK-0001"

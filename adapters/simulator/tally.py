@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapters.simulator.messages import ChongqingCall, ChongqingFile, Fault, Message, SichuanMessage
+from adapters.simulator.messages import ChongqingCall, Fault, Message, SichuanMessage
 
 KEPT_SURPRISES = 20
 
@@ -22,6 +22,7 @@ class Tally:
     refused: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
     planned_events: int = 0
+    lifecycle_events: int = 0
     planned_quarantined: int = 0
     quarantined: int = 0
     files_refused: int = 0
@@ -35,12 +36,19 @@ class Tally:
         """Returns the events of all feeds."""
         return sum(self.events.values())
 
+    @property
+    def lifecycle_share(self) -> float:
+        """Returns the share of the planned events that come from messages about lives of cards."""
+        return self.lifecycle_events / self.planned_events if self.planned_events else 0.0
+
     def offer(self, message: Message) -> None:
         """Counts a message that is about to be sent."""
         kind = kind_of(message)
         self.messages[kind] += 1
         self.records[kind] += message.records
         self.planned_events += message.events
+        if isinstance(message, ChongqingCall) or kind.startswith("SBK1"):
+            self.lifecycle_events += message.events
         self.planned_quarantined += message.quarantined
         if message.fault and message.fault is not Fault.FILE_RESENT:
             self.planted[message.fault] += 1
@@ -53,7 +61,7 @@ class Tally:
     def as_json(self) -> dict[str, Any]:
         """Returns everything, for --json."""
         counters = {name: dict(value) for name, value in vars(self).items() if isinstance(value, Counter)}
-        return {**vars(self), **counters, "events_total": self.events_total, "seconds": round(self.seconds, 2)}
+        return {**vars(self), **counters, "events_total": self.events_total, "lifecycle_share": self.lifecycle_share}
 
 
 def kind_of(message: Message) -> str:
@@ -61,8 +69,3 @@ def kind_of(message: Message) -> str:
     if isinstance(message, SichuanMessage):
         return message.trans_code
     return f"B1 {message.fields['操作']}" if isinstance(message, ChongqingCall) else "B2"
-
-
-def is_file(message: Message) -> bool:
-    """Tells whether a message goes into the inbox."""
-    return isinstance(message, ChongqingFile)

@@ -19,14 +19,15 @@ from adapters.simulator.lives import Lives
 from adapters.simulator.messages import ChongqingFile, Message
 from adapters.simulator.mix import MIX
 from adapters.simulator.planting import Planting
+from adapters.simulator.sichuan_line import Line
 from adapters.simulator.sichuan_traffic import MAX_USES, SichuanTraffic
-from adapters.simulator.sichuan_uses import Line, Uses
+from adapters.simulator.sichuan_uses import Uses
 from adapters.simulator.world import World, cards_a_side
 
 PORTIONS: Final = 10
 LEAST_PORTION, MOST_PORTION = 100, 2_000
-# Files are numbered with four digits a day, and a portion makes one: none more often than this.
-PORTION_S: Final = 10.0
+# A paced portion is short, for an even flow. But files have four digits a day, and a portion makes one.
+PORTION_S, PORTION_WITHOUT_END_S = 2.0, 10.0
 FILES: Final = 4_000
 FUND_ROWS: Final = 60
 SINGLES: Final = 100
@@ -79,7 +80,7 @@ class Traffic:
 
     def _next_size(self) -> int:
         if not self._event_count:
-            return max(LEAST_PORTION, int(PORTION_S * (self._rate or MOST_PORTION)))
+            return max(LEAST_PORTION, int(PORTION_WITHOUT_END_S * (self._rate or MOST_PORTION)))
         largest = min(MOST_PORTION, int(PORTION_S * self._rate)) if self._rate else MOST_PORTION
         size = max(LEAST_PORTION, min(largest, self._event_count // PORTIONS), self._event_count // FILES)
         left = self._event_count - self._sent
@@ -107,7 +108,9 @@ class Traffic:
     def _note_due(self, size: int) -> None:
         self._owed["lives"] += size * (MIX.lives if self._event_count else MIX.lives_without_end)
         self._owed["funds"] += size * MIX.funds
-        self._owed["faults"] += max(1.0, size / MIX.events_a_fault)
+        # A short run has its faults closer together, so that it has some of most kinds.
+        few = self._event_count // PORTIONS or MIX.events_a_fault
+        self._owed["faults"] += size / min(MIX.events_a_fault, max(LEAST_PORTION, few))
 
     def _is_due(self, name: str, share: float) -> bool:
         """Tells whether one more is due, being *share* of what is asked about."""

@@ -12,7 +12,7 @@ from chuanyu.exchange.v1 import card_service_pb2 as protos
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from hub.api.checker import CardRead, Check, Checker
+from hub.api.checker import Asked, CardRead, Checker
 from hub.api.directory import Caller
 from hub.api.errors import to_status
 from hub.api.intake import Intake
@@ -108,25 +108,20 @@ class CardService:
         request_digest = self._request_digest(request)
         event = self._decision_event(request, caller, question, card_key, request_digest)
         request_key = hmac_sm3(self._keyring.digest, f"request|{caller.urn}|{request.request_id}".encode())
-        deadline = time.monotonic() + VIEW_WAIT_S
-        while True:
-            waiting = self._writer.reserve(1, _DECISION_BYTES)
-            check = Check(
-                card_key, request.min_position, self._checker.new_read_future(), question, event, request_key, caller.trace_parent, waiting)
-            self._checker.submit(check)
-            try:
-                outcome = await waiting.future
-            except ViewBehind:
-                if time.monotonic() > deadline:
-                    raise
-                await asyncio.sleep(0.01)
-                continue
-            except JournalUnavailable:
-                raise NotRecorded from None
-            if isinstance(outcome, AnsweredBefore):
-                return await self._answered_before(request, outcome.position, request_digest)
-            assert isinstance(outcome, Appended) and check.answer is not None
-            return self._response(request.request_id, event, outcome.positions[0])
+        waiting = self._writer.reserve(1, _DECISION_BYTES)
+        try:
+            read = await self._read(card_key, request.min_position)
+            self._checker.decide(Asked(question, event, request_key, caller.trace_parent, waiting), read)
+            outcome = await waiting.future
+        except JournalUnavailable:
+            raise NotRecorded from None
+        finally:
+            # Gives the place in the queue back if the decision never got there.
+            waiting.future.cancel()
+        if isinstance(outcome, AnsweredBefore):
+            return await self._answered_before(request, outcome.position, request_digest)
+        assert isinstance(outcome, Appended)
+        return self._response(request.request_id, event, outcome.positions[0])
 
     def _question(self, request: protos.CheckAcceptanceRequest, caller: Caller) -> Question:
         self._refuse_invalid(request)

@@ -1,27 +1,27 @@
 """Answers questions about cards in groups: one SQL round trip for all that wait, `decide` for each, and the decision to the writer.
 
-One thread, one connection, no cache to go stale: agreements are kept parsed and read again when their view has moved. Every
-answer carries the position of the very snapshot it was read from.
+It runs on the event loop, one read at a time; what arrives meanwhile is the next group. There is no cache to go stale: agreements
+are kept parsed and read again when their view has moved. Every answer carries the position of the very snapshot it was read from.
 """
 
 import asyncio
+import contextlib
 import logging
-import queue
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, hub_decisions_pb2
+from psycopg import pq
 
 from hub.domain.acceptance import Answer, Question, decide, rules_digest
-from hub.domain.agreement import Terms, terms_of
+from hub.domain.agreement import Agreements, terms_of
 from hub.domain.card import Fact
 from hub.domain.errors import JournalUnavailable, ViewBehind
 from hub.domain.participant import HUB
 from hub.domain.reference import Reference
-from hub.journal.group import Batch, pack_tail
+from hub.journal.group import Batch, GroupFailed, pack_tail
+from hub.journal.loop_connection import LoopConnection
 from hub.journal.writer import JournalWriter, Waiting
 from hub.projections import DECIDED_BY
 from hub.projections.card_standing import facts_of
@@ -29,6 +29,7 @@ from hub.projections.card_standing import facts_of
 log = logging.getLogger(__name__)
 
 GROUP_CHECKS = 256
+OUTCOMES = {name.removeprefix("ACCEPTANCE_OUTCOME_"): number for name, number in acceptance_pb2.AcceptanceOutcome.items()}
 
 
 @dataclass(slots=True)
@@ -36,35 +37,37 @@ class CardRead:
     """What a group read found for one card, and at which position."""
 
     facts: list[Fact]
-    agreements: tuple[Terms, ...]
+    agreements: Agreements
     as_of_position: int
 
 
 @dataclass(slots=True)
-class Check:
-    """A question on its way; with *event* it is decided and recorded, without it the card is only read."""
+class Asked:
+    """A question on its way to be decided and recorded; *event* is the decision so far."""
 
+    question: Question
+    event: event_pb2.Event
+    request_key: bytes
+    trace_parent: str
+    waiting: Waiting
+
+
+@dataclass(slots=True)
+class _Check:
     card_key: bytes
     min_position: int
-    read_future: asyncio.Future[CardRead]
-    question: Question | None = None
-    event: event_pb2.Event | None = None
-    request_key: bytes = b""
-    trace_parent: str = ""
-    waiting: Waiting | None = None
-    answer: Answer | None = None
-    as_of_position: int = 0
+    read: asyncio.Future[CardRead]
 
 
 @dataclass(slots=True)
 class _Snapshot:
-    as_of_position: int
-    revision: int
+    as_of_position: int = 0
+    revision: int = 0
     facts: dict[bytes, list[Fact]] = field(default_factory=dict)
 
 
 class Checker:
-    """Start it on the event loop that calls it."""
+    """Reads cards in groups, and decides; used from one event loop."""
 
     def __init__(self, dsn: str, writer: JournalWriter, decisions_stream: int, reference: Reference) -> None:
         """*decisions_stream* is the row of feed hub.decisions."""
@@ -72,156 +75,106 @@ class Checker:
         self._writer = writer
         self._stream = decisions_stream
         self._reference = reference
-        self._checks: queue.SimpleQueue[Check | None] = queue.SimpleQueue()
-        self._agreements: tuple[int, tuple[Terms, ...]] = (-1, ())
-        self._connection: psycopg.Connection | None = None
-        self._thread = threading.Thread(target=self._work, name="checker", daemon=True)
-
-    def start(self) -> None:
-        """Begins to work in its own thread."""
-        self._loop = asyncio.get_running_loop()
-        self._thread.start()
+        self._connection = LoopConnection(dsn, "hub-checker", "hub_reader", _READ_CARDS)
+        self._agreements = (-1, Agreements(()))
+        self._waiting: list[_Check] = []
+        self._reading: asyncio.Task[None] | None = None
 
     async def stop(self) -> None:
-        """Answers what waits and ends the thread."""
-        self._checks.put(None)
-        await asyncio.to_thread(self._thread.join)
+        """Answers what waits and closes the connection."""
+        if self._reading is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._reading
+        self._connection.close()
 
     async def read(self, card_key: bytes, min_position: int) -> CardRead:
-        """Reads a card; raises ViewBehind or JournalUnavailable."""
-        check = Check(card_key, min_position, self._loop.create_future())
-        self._checks.put(check)
-        return await check.read_future
+        """Reads a card together with what else waits; raises ViewBehind or JournalUnavailable."""
+        check = _Check(card_key, min_position, asyncio.get_running_loop().create_future())
+        self._waiting.append(check)
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read_groups())
+        return await check.read
 
-    def submit(self, check: Check) -> None:
-        """Hands a check to the thread; its place in the writer's queue is reserved already."""
-        self._checks.put(check)
+    def decide(self, asked: Asked, read: CardRead) -> None:
+        """Decides and hands the decision to the writer; the caller waits for *asked.waiting*."""
+        answer = decide(read.facts, read.agreements, self._reference, asked.question)
+        self._writer.enqueue(asked.waiting, self._batch(asked, answer, read.as_of_position), urgent=True)
 
-    def new_read_future(self) -> asyncio.Future[CardRead]:
-        """Makes the future a check needs."""
-        return self._loop.create_future()
-
-    def _work(self) -> None:
-        ended = False
-        while not ended:
-            group: list[Check] = []
-            block = True
-            while len(group) < GROUP_CHECKS:
-                try:
-                    check = self._checks.get(block)
-                except queue.Empty:
-                    break
-                block = False
-                if check is None:
-                    ended = True
-                else:
-                    group.append(check)
-            if group:
-                self._answer(group)
-        if self._connection is not None:
-            self._connection.close()
-
-    def _answer(self, group: Sequence[Check]) -> None:
-        try:
-            snapshot = self._read([check.card_key for check in group])
-            agreements = self._agreements[1]
-        except psycopg.Error as error:
-            log.warning("checker: the database cannot be read", extra={"error": type(error).__name__})
-            self._connection = None
-            self._loop.call_soon_threadsafe(_fail, group)
-            return
-        read: list[tuple[Check, CardRead]] = []
-        behind: list[Check] = []
-        for check in group:
-            facts = snapshot.facts.get(check.card_key, [])
-            if snapshot.as_of_position < check.min_position:
-                check.as_of_position = snapshot.as_of_position
-                behind.append(check)
-            elif check.event is None or check.question is None or check.waiting is None:
-                read.append((check, CardRead(facts, agreements, snapshot.as_of_position)))
-            else:
-                check.as_of_position = snapshot.as_of_position
-                self._decide(check, facts, agreements, check.question, check.event, check.waiting)
-        if read or behind:
-            self._loop.call_soon_threadsafe(_settle, read, behind)
-
-    def _decide(
-        self, check: Check, facts: list[Fact], agreements: tuple[Terms, ...], question: Question, event: event_pb2.Event, waiting: Waiting
-    ) -> None:
-        """Decides one check; a fault in it is that check's alone."""
-        try:
-            check.answer = decide(facts, agreements, self._reference, question)
-            batch = self._batch(event, check, check.answer)
-        except Exception as fault:
-            self._loop.call_soon_threadsafe(_set_exception, waiting.future, fault)
-            return
-        self._writer.enqueue(waiting, batch, urgent=True)
-
-    def _batch(self, event: event_pb2.Event, check: Check, answer: Answer) -> Batch:
-        decision = event.decision_made
-        decision.outcome = acceptance_pb2.AcceptanceOutcome.Value(f"ACCEPTANCE_OUTCOME_{answer.outcome}")
+    def _batch(self, asked: Asked, answer: Answer, as_of_position: int) -> Batch:
+        decision = asked.event.decision_made
+        decision.outcome = OUTCOMES[answer.outcome]  # type: ignore[assignment]
         decision.reason_codes.extend(answer.reason_codes)
         decision.agreement_codes.extend(answer.agreement_codes)
-        decision.as_of_position = check.as_of_position
+        decision.as_of_position = as_of_position
         decision.rules_digest = rules_digest()
-        assert check.question is not None
-        tail = pack_tail(check.question.at_us, b"decision_made", None, event.SerializeToString())
-        return Batch(self._stream, HUB, None, [tail], trace_parent=check.trace_parent, request_key=check.request_key)
+        tail = pack_tail(asked.question.at_us, b"decision_made", None, asked.event.SerializeToString())
+        return Batch(self._stream, HUB, None, [tail], trace_parent=asked.trace_parent, request_key=asked.request_key)
 
-    def _read(self, keys: Sequence[bytes]) -> _Snapshot:
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(self._dsn, autocommit=True, application_name="hub-checker")
-            self._connection.execute("SET ROLE hub_reader")
-            self._connection.prepare_threshold = 1
+    async def _read_groups(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting[:GROUP_CHECKS], self._waiting[GROUP_CHECKS:]
+            try:
+                snapshot = await self._read([check.card_key for check in group])
+            except (JournalUnavailable, GroupFailed, psycopg.Error) as error:
+                log.warning("checker: the database cannot be read", extra={"error": type(error).__name__})
+                for check in group:
+                    _settle(check, JournalUnavailable())
+                continue
+            for check in group:
+                if snapshot.as_of_position < check.min_position:
+                    _settle(check, ViewBehind(as_of_position=snapshot.as_of_position))
+                else:
+                    facts = snapshot.facts.get(check.card_key, [])
+                    _settle(check, CardRead(facts, self._agreements[1], snapshot.as_of_position))
+        self._reading = None
+
+    async def _read(self, keys: Sequence[bytes]) -> _Snapshot:
+        asked = list(set(keys))
         while True:
-            snapshot = self._read_once(self._connection, keys)
+            snapshot = _snapshot(await self._connection.query(asked))
             if snapshot.revision == self._agreements[0]:
                 return snapshot
-            self._agreements = _load_agreements(self._connection)
-
-    def _read_once(self, connection: psycopg.Connection, keys: Sequence[bytes]) -> _Snapshot:
-        with connection.cursor(binary=True) as cursor:
-            cursor.execute(_READ_CARDS, (list(set(keys)),))
-            rows = cursor.fetchall()
-        snapshot = _Snapshot(0, 0)
-        for asked, facts, as_of_position, revision in rows:
-            if asked is None:
-                snapshot.as_of_position, snapshot.revision = as_of_position, revision
-                continue
-            known = snapshot.facts.get(asked)
-            snapshot.facts[asked] = facts_of(facts) if known is None else sorted([*known, *facts_of(facts)], key=lambda f: (f[0], f[1]))
-        return snapshot
+            self._agreements = await asyncio.to_thread(_load_agreements, self._dsn)
 
 
-def _load_agreements(connection: psycopg.Connection) -> tuple[int, tuple[Terms, ...]]:
-    rows = connection.execute("SELECT code, terms, position FROM views.agreement ORDER BY code").fetchall()
+def _snapshot(result: pq.abc.PGresult) -> _Snapshot:
+    snapshot, value = _Snapshot(), result.get_value
+    for row in range(result.ntuples):
+        asked = value(row, 0)
+        if asked is None:
+            snapshot.as_of_position = int.from_bytes(value(row, 2) or b"", "big")
+            snapshot.revision = int.from_bytes(value(row, 3) or b"", "big")
+            continue
+        facts = facts_of((value(row, 1) or b"[]").decode())
+        if (known := snapshot.facts.get(asked)) is not None:
+            # Facts addressed by another identifier of the same card.
+            facts = sorted([*known, *facts], key=lambda fact: (fact.occurred_us, fact.position))
+        snapshot.facts[asked] = facts
+    return snapshot
+
+
+def _settle(check: _Check, outcome: CardRead | Exception) -> None:
+    if check.read.done():
+        return
+    if isinstance(outcome, CardRead):
+        check.read.set_result(outcome)
+    else:
+        check.read.set_exception(outcome)
+
+
+def _load_agreements(dsn: str) -> tuple[int, Agreements]:
+    with psycopg.connect(dsn, autocommit=True, application_name="hub-checker") as connection:
+        connection.execute("SET ROLE hub_reader")
+        rows = connection.execute("SELECT code, terms, position FROM views.agreement ORDER BY code").fetchall()
     terms = tuple(terms_of(code, hub_decisions_pb2.AgreementTerms.FromString(bytes(data))) for code, data, _ in rows)
-    return max((row[2] for row in rows), default=0), terms
-
-
-def _set_exception(future: asyncio.Future[Any], fault: BaseException) -> None:
-    if not future.done():
-        future.set_exception(fault)
-
-
-def _fail(group: Sequence[Check]) -> None:
-    for check in group:
-        _set_exception(check.waiting.future if check.waiting else check.read_future, JournalUnavailable())
-
-
-def _settle(read: Sequence[tuple[Check, CardRead]], behind: Sequence[Check]) -> None:
-    for check, card in read:
-        if not check.read_future.done():
-            check.read_future.set_result(card)
-    for check in behind:
-        _set_exception(check.waiting.future if check.waiting else check.read_future, ViewBehind(as_of_position=check.as_of_position))
+    return max((row[2] for row in rows), default=0), Agreements(terms)
 
 
 # One snapshot: the facts of every identifier of each asked card, then one row with how far the views and agreements are.
 _READ_CARDS = f"""
     WITH named AS (
         SELECT a.key AS asked, COALESCE(l.card_key, a.key) AS card_key
-        FROM unnest(%s::bytea[]) a (key) LEFT JOIN views.card_alias l ON l.key = a.key)
+        FROM unnest($1::bytea[]) a (key) LEFT JOIN views.card_alias l ON l.key = a.key)
     SELECT asked, facts, NULL::bigint AS as_of_position, NULL::bigint AS revision FROM (
         SELECT n.asked, s.facts FROM named n JOIN views.card_standing s ON s.key = n.card_key
         UNION ALL

@@ -73,7 +73,6 @@ class HubServer:
         self._directory = Directory(settings.dsn)
         intake = Intake(settings.keyring)
         self._checker = Checker(settings.dsn, self._writer, decisions_stream, tables)
-        self._checker.start()
         feeds = FeedService(settings.dsn, self._writer, intake, self._directory, tables)
         cards = CardService(settings.dsn, self._checker, self._writer, intake, settings.keyring, tables)
         gate = Gate(self._directory, settings.plaintext_caller or None)

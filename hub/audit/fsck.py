@@ -1,4 +1,4 @@
-"""Checks what must always hold over a running or stopped hub: no hole in the journal, none in a feed, live views = rebuilt views.
+"""Checks what must always hold over a running or stopped hub: one order without holes, in the journal and in each feed; views = rebuilt.
 
 It reads in bounded pages of positions, so it does not hold an old snapshot open; it changes nothing.
 """
@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from hub.domain.pseudonym import clear_paths
-from hub.journal.reader import head_position, read_page
+from hub.journal.reader import read_page
 from hub.projections import PROJECTIONS
 from hub.projections.engine import rebuild
 
@@ -43,9 +43,8 @@ def check(dsn: str, report: Report = lambda _what, _done, _of: None, *, with_vie
     findings = Findings()
     with psycopg.connect(dsn, autocommit=True, application_name="hub-fsck") as connection:
         connection.execute("SET ROLE hub_projector")
-        findings.head = head_position(connection)
+        _check_head(connection, findings)
         _check_positions(connection, findings, report)
-        _check_streams(connection, findings)
         if with_identifiers:
             _check_identifiers(connection, findings, report)
         if with_views:
@@ -53,56 +52,86 @@ def check(dsn: str, report: Report = lambda _what, _done, _of: None, *, with_vie
     return findings
 
 
+def _check_head(connection: psycopg.Connection, findings: Findings) -> None:
+    row: Any = connection.execute("SELECT position, (SELECT max(position) FROM journal.event) FROM journal.head").fetchone()
+    findings.head, last = row
+    if last is not None and last > findings.head:
+        findings.problems.append(f"position {last} stands beyond the head at {findings.head}")
+
+
 def _check_positions(connection: psycopg.Connection, findings: Findings, report: Report) -> None:
-    sequences: dict[int, tuple[int, int, int]] = {}
+    last_sequences: dict[int, int] = {}
     for after in range(0, findings.head, PAGE_POSITIONS):
         through = min(after + PAGE_POSITIONS, findings.head)
-        rows = connection.execute(
-            """SELECT stream_id, count(*), min(sequence), max(sequence), count(DISTINCT sequence) FROM journal.event
-               WHERE position > %s AND position <= %s GROUP BY stream_id""", (after, through)).fetchall()  # fmt: skip
-        events = sum(row[1] for row in rows)
+        runs = connection.execute(_RUNS, {"after": after, "through": through}).fetchall()
+        events = sum(run[1] for run in runs)
         findings.events += events
         if events != through - after:
             findings.holes += through - after - events
             findings.problems.append(f"positions {after + 1} to {through}: {through - after - events} missing")
-        for stream_id, count, lowest, highest, distinct in rows:
-            _check_run(findings, sequences, stream_id, (count, lowest, highest, distinct))
+        for run in runs:
+            _check_run(findings, last_sequences, *run)
+        for statement, problem in _FAULTS:
+            rows = connection.execute(statement, {"after": after, "through": through}).fetchall()
+            findings.problems += [problem.format(*row) for row in rows]
         report("positions", through, findings.head)
-    findings.problems += [f"stream {stream}: {problem}" for stream, problem in _stream_ends(connection, sequences, findings.head)]
+    _check_stream_ends(connection, findings, last_sequences)
 
 
-def _check_run(findings: Findings, sequences: dict[int, tuple[int, int, int]], stream_id: int, page: tuple[int, int, int, int]) -> None:
+def _check_run(findings: Findings, last_sequences: dict[int, int], stream_id: int, count: int, lowest: int, highest: int, jumps: int) -> None:
     """A page's events of a stream are one run of numbers that goes on where the page before ended."""
-    count, lowest, highest, distinct = page
-    first, last, total = sequences.get(stream_id, (lowest, lowest - 1, 0))
-    if count != distinct or highest - lowest + 1 != count or lowest != last + 1:
+    last = last_sequences.get(stream_id, min(lowest, 1) - 1)
+    if jumps or highest - lowest + 1 != count or lowest != last + 1:
         findings.holes += 1
-        findings.problems.append(f"stream {stream_id}: numbers {lowest} to {highest} do not follow {last} without hole")
-    sequences[stream_id] = (first, highest, total + count)
+        findings.problems.append(f"stream {stream_id}: numbers {lowest} to {highest} do not follow {last} without hole and in order")
+    last_sequences[stream_id] = highest
 
 
-def _stream_ends(connection: psycopg.Connection, sequences: dict[int, tuple[int, int, int]], head: int) -> list[tuple[str, str]]:
-    """Compares each stream's row with its events; events newer than *head* are allowed for."""
-    problems = []
+def _check_stream_ends(connection: psycopg.Connection, findings: Findings, last_sequences: dict[int, int]) -> None:
+    """Compares each stream's row with its batches and events; events newer than the head that was read are allowed for."""
     # The rows are read first: what is appended in between makes *newer* larger, which is allowed for, never smaller.
-    streams = connection.execute("SELECT stream_id, name, is_feed, next_sequence FROM journal.stream").fetchall()
-    newer = dict(connection.execute("SELECT stream_id, count(*) FROM journal.event WHERE position > %s GROUP BY 1", (head,)).fetchall())
-    for stream_id, name, is_feed, next_sequence in streams:
-        first, last, _ = sequences.get(stream_id, (1, 0, 0))
-        if is_feed and first != 1:
-            problems.append((name, f"begins with {first}"))
-        if stream_id in sequences and not last + 1 <= next_sequence <= last + 1 + newer.get(stream_id, 0):
-            problems.append((name, f"its row expects {next_sequence}, its events end with {last}"))
-    return problems
-
-
-def _check_streams(connection: psycopg.Connection, findings: Findings) -> None:
-    rows = connection.execute(
-        """SELECT b.stream_id, b.first_sequence FROM (
-               SELECT stream_id, first_sequence, lag(last_sequence) OVER (PARTITION BY stream_id ORDER BY first_sequence) AS before
-               FROM journal.batch) b WHERE b.first_sequence <> b.before + 1""").fetchall()
+    streams = connection.execute(_STREAMS).fetchall()
+    newer: dict[int, int] = dict(connection.execute(
+        "SELECT stream_id, count(*) FROM journal.event WHERE position > %s GROUP BY 1", (findings.head,)).fetchall())  # fmt: skip
+    for stream_id, name, next_sequence, last_batched in streams:
+        last = last_sequences.get(stream_id, min(next_sequence, 1) - 1)
+        if not last + 1 <= next_sequence <= last + 1 + newer.get(stream_id, 0):
+            findings.problems.append(f"stream {name}: its row expects {next_sequence}, its events end with {last}")
+        elif last_batched is not None and last_batched + 1 != next_sequence:
+            findings.problems.append(f"stream {name}: its row expects {next_sequence}, its batches end with {last_batched}")
+    rows = connection.execute(_BATCH_GAPS).fetchall()
     findings.holes += len(rows)
     findings.problems += [f"stream {stream_id}: batch at {first} does not follow the one before" for stream_id, first in rows]
+
+
+# A page by stream: how many events, from which number to which, and how many do not follow the one before them.
+_RUNS = """
+    SELECT stream_id, count(*), min(sequence), max(sequence), count(*) FILTER (WHERE sequence <> before + 1) FROM (
+        SELECT stream_id, sequence, lag(sequence) OVER (PARTITION BY stream_id ORDER BY position) AS before
+        FROM journal.event WHERE position > %(after)s AND position <= %(through)s) e
+    GROUP BY stream_id ORDER BY stream_id"""
+_FAULTS = (
+    ("""SELECT position, before FROM (
+            SELECT position, recorded_at, lag(position) OVER w AS before, lag(recorded_at) OVER w AS recorded_before
+            FROM journal.event WHERE position >= %(after)s AND position <= %(through)s WINDOW w AS (ORDER BY position)) e
+        WHERE recorded_at < recorded_before LIMIT 10""",
+     "position {}: recorded before position {}"),
+    ("""SELECT b.stream_id, b.first_sequence FROM journal.batch b
+        LEFT JOIN journal.event f ON f.position = b.first_position
+        LEFT JOIN journal.event l ON l.position = b.first_position + b.last_sequence - b.first_sequence
+        WHERE b.first_position > %(after)s AND b.first_position <= %(through)s
+          AND (f.stream_id, f.sequence, l.stream_id, l.sequence)
+              IS DISTINCT FROM (b.stream_id, b.first_sequence, b.stream_id, b.last_sequence) LIMIT 10""",
+     "stream {}: batch at {} does not lead to its events"),
+)  # fmt: skip
+_STREAMS = """
+    SELECT s.stream_id, s.name, s.next_sequence,
+           (SELECT b.last_sequence FROM journal.batch b WHERE b.stream_id = s.stream_id ORDER BY b.first_sequence DESC LIMIT 1)
+    FROM journal.stream s ORDER BY s.stream_id"""
+_BATCH_GAPS = """
+    SELECT b.stream_id, b.first_sequence FROM (
+        SELECT stream_id, first_sequence, lag(last_sequence) OVER (PARTITION BY stream_id ORDER BY first_sequence) AS before
+        FROM journal.batch) b WHERE b.first_sequence <> b.before + 1"""
 
 
 def _check_identifiers(connection: psycopg.Connection, findings: Findings, report: Report) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hub.domain import agreement, card
-from hub.domain.agreement import Terms
+from hub.domain.agreement import Agreements, Terms
 from hub.domain.card import Fact, Standing
 from hub.domain.reference import Reference
 
@@ -42,11 +42,11 @@ class Answer(NamedTuple):
 
 
 class Case(NamedTuple):
-    """All a rule may look at."""
+    """All a rule may look at; *about* are the agreements that speak of this scenario, direction and place, in force or not."""
 
     question: Question
     standing: Standing
-    agreements: tuple[Terms, ...]
+    about: list[Terms]
 
     @property
     def is_cross_province(self) -> bool:
@@ -82,14 +82,9 @@ def a04_agreement_in_force(case: Case) -> str | None:
     if not case.is_cross_province:
         return None
     question = case.question
-    about = [
-        t
-        for t in case.agreements
-        if t.covers_use(question.scenario, question.issuing_province, question.service_region, question.venue_code)
-    ]
-    in_force = [terms for terms in about if terms.is_in_force(question.at_us)]
+    in_force = [terms for terms in case.about if terms.is_in_force(question.at_us)]
     if not in_force:
-        has_ended = any(terms.to_us is not None and terms.to_us <= question.at_us for terms in about)
+        has_ended = any(terms.to_us is not None and terms.to_us <= question.at_us for terms in case.about)
         return "AGREEMENT_EXPIRED" if has_ended else "NO_AGREEMENT"
     return None if _covering(in_force, question.medium) else "MEDIUM_NOT_COVERED"
 
@@ -104,10 +99,11 @@ RULES: tuple[Callable[[Case], str | None], ...] = (
 )  # fmt: skip
 
 
-def decide(facts: Iterable[Fact], agreements: tuple[Terms, ...], reference: Reference, question: Question) -> Answer:
+def decide(facts: Iterable[Fact], agreements: Agreements, reference: Reference, question: Question) -> Answer:
     """Answers a question from the card's facts and the agreements; total and deterministic."""
     days = temp_loss_days(reference, question.issuing_province, question.at_us)
-    case = Case(question, card.standing(facts, question.at_us, days), agreements)
+    about = agreements.about(question.scenario, question.issuing_province, question.service_region, question.venue_code)
+    case = Case(question, card.standing(facts, question.at_us, days), about)
     reasons = tuple(code for rule in RULES if (code := rule(case)) is not None)
     outcome = max((reference.reason(code).outcome for code in reasons), key=OUTCOMES.index, default="ACCEPT")
     return Answer(outcome, reasons, _rests_on(case))
@@ -117,9 +113,7 @@ def _rests_on(case: Case) -> tuple[str, ...]:
     if not case.is_cross_province:
         return ()
     question = case.question
-    return tuple(
-        terms.code for terms in _covering(case.agreements, question.medium) if terms.is_in_force(question.at_us)
-        and terms.covers_use(question.scenario, question.issuing_province, question.service_region, question.venue_code))  # fmt: skip
+    return tuple(terms.code for terms in _covering(case.about, question.medium) if terms.is_in_force(question.at_us))
 
 
 def _covering(agreements: Iterable[Terms], medium: int) -> list[Terms]:

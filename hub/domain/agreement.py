@@ -32,15 +32,9 @@ class Terms:
     from_us: int
     to_us: int | None
 
-    def covers_use(self, scenario: str, issuer: str, region: str, venue: str) -> bool:
-        """Whether the agreement speaks of this scenario, direction and place at all."""
-        return (
-            issuer in self.issuer_provinces
-            and region[:2] in self.serving_provinces
-            and (not self.serving_regions or region.startswith(self.serving_regions))
-            and (not self.venues or venue in self.venues)
-            and self.covers_scenario(scenario)
-        )
+    def covers_place(self, region: str, venue: str) -> bool:
+        """Whether region and venue are among the listed ones."""
+        return (not self.serving_regions or region.startswith(self.serving_regions)) and (not self.venues or venue in self.venues)
 
     def covers_scenario(self, scenario: str) -> bool:
         """Whether the scenario is listed, by itself or by a group such as CUL.LIB.*."""
@@ -51,6 +45,27 @@ class Terms:
     def is_in_force(self, at_us: int) -> bool:
         """Whether it is in force at an instant."""
         return self.from_us <= at_us and (self.to_us is None or at_us < self.to_us)
+
+
+class Agreements:
+    """All agreements there are, found by scenario and direction without asking each of them."""
+
+    def __init__(self, terms: Iterable[Terms]) -> None:
+        """Order is kept: answers name agreements in it."""
+        self._all = tuple(terms)
+        self._found: dict[tuple[str, str, str], tuple[Terms, ...]] = {}
+
+    def about(self, scenario: str, issuer: str, region: str, venue: str) -> list[Terms]:
+        """Returns the agreements that speak of this scenario, direction and place, in force or not."""
+        key = (scenario, issuer, region[:2])
+        found = self._found.get(key)
+        if found is None:
+            found = tuple(
+                terms for terms in self._all
+                if issuer in terms.issuer_provinces and region[:2] in terms.serving_provinces and terms.covers_scenario(scenario))  # fmt: skip
+            # Scenarios and provinces come from our own tables, so the index stays small.
+            self._found[key] = found
+        return [terms for terms in found if terms.covers_place(region, venue)]
 
 
 def terms_of(code: str, message: decisions.AgreementTerms) -> Terms:

@@ -123,14 +123,13 @@ def _registered(message: lifecycle.CardRegistered) -> dict[str, Any]:
 
 def _made(message: Any) -> dict[str, Any]:
     """What a card is: generation, kind, dates and whether it carries the transit application, where the message says so."""
-    detail = {
-        "generation": lifecycle.CardGeneration.Name(message.generation).removeprefix("CARD_GENERATION_")
-        if message.generation
-        else "",
+    detail: dict[str, Any] = {
         "expires_on": getattr(message, "expires_on", ""),
         "birth_date": getattr(message, "birth_date", ""),
         "transit": getattr(message, "transit_enabled", False),
     }
+    if generation := getattr(message, "generation", 0):
+        detail["generation"] = lifecycle.CardGeneration.Name(generation).removeprefix("CARD_GENERATION_")
     if kind := getattr(message, "card_kind", 0):
         detail["card_kind"] = lifecycle.CardKind.Name(kind).removeprefix("CARD_KIND_")
     return {name: value for name, value in detail.items() if value}
@@ -220,7 +219,13 @@ def _evolve_social(card: Standing, fact: Fact, temp_loss_days: int) -> Standing:
             return card
     if fact.kind == "temporary_loss_expired":
         return replace(card, social_status=card.prior_status, social_status_until_us=None, lost_at_us=None)
+    if target == "APP_LOCKED" and status == "TEMP_LOST":
+        # The loss stays in force; the lock is what it will run out to.
+        return replace(card, prior_status=target)
+    # What restricted the card is over: it is as it was before, so that a card never enabled is not enabled by a loss that ends.
+    target = target or card.base_status
     card = replace(_with_make(card, fact.detail), social_status=target, social_status_until_us=None)
+    block_until_us = None if is_allowed else card.block_until_us
     if target == "TEMP_LOST":
         until = fact.detail.get("until", fact.occurred_us + temp_loss_days * DAY_US)
         return replace(
@@ -228,12 +233,12 @@ def _evolve_social(card: Standing, fact: Fact, temp_loss_days: int) -> Standing:
             social_status_until_us=until,
             prior_status=status or "ACTIVE",
             lost_at_us=fact.occurred_us,
-            block_until_us=None,
+            block_until_us=block_until_us,
         )
     if target == "FORMALLY_LOST":
-        return replace(card, lost_at_us=fact.occurred_us, block_until_us=None)
-    if target == "ACTIVE":
-        return replace(card, lost_at_us=None, reissue_pending=False)
+        return replace(card, lost_at_us=fact.occurred_us, block_until_us=block_until_us)
+    if target not in _RESTRICTING:
+        return replace(card, base_status=target, lost_at_us=None, reissue_pending=False)
     return card
 
 
@@ -256,10 +261,14 @@ def _evolve_other(card: Standing, fact: Fact) -> Standing:
     if fact.kind == "holder_data_corrected":
         return card
     status = fact.detail["status"]
+    if card.social_status == "CANCELLED" and status != "CANCELLED":
+        return replace(card, contradictions=(*card.contradictions, fact.position))
     is_lost = status in ("TEMP_LOST", "FORMALLY_LOST")
     return replace(
         card,
         social_status=status,
+        prior_status="ACTIVE",
+        base_status="ACTIVE" if status in _RESTRICTING else status,
         social_status_until_us=fact.detail.get("until"),
         lost_at_us=fact.occurred_us if is_lost else None,
     )

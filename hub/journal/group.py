@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import psycopg
-import psycopg
 from psycopg import pq
 
 from hub.domain.errors import FeedUnknown, HubError, JournalUnavailable, NotFeedOwner, SequenceConflict, SequenceGap

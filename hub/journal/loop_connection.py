@@ -1,0 +1,91 @@
+"""A raw connection whose one prepared query is awaited on the event loop: no thread, so no fight for the interpreter."""
+
+import asyncio
+import struct
+from collections.abc import Sequence
+
+import psycopg
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
+
+from hub.journal.group import ConnectionLost, GroupFailed, check, run
+
+_BYTEA_OID = 17
+_NAME = b"query"
+
+
+class LoopConnection:
+    """Runs one statement with one parameter of type bytea[]; a call at a time. Opens by itself, and again after a loss."""
+
+    def __init__(self, dsn: str, application_name: str, role: str, statement: str) -> None:
+        """*role* is set for the session."""
+        self._conninfo = make_conninfo(dsn, application_name=application_name, connect_timeout=5)
+        self._role, self._statement = role, statement
+        self._connection: pq.PGconn | None = None
+
+    def close(self) -> None:
+        """Closes the connection."""
+        if self._connection is not None:
+            self._connection.finish()
+            self._connection = None
+
+    async def query(self, values: Sequence[bytes]) -> pq.abc.PGresult:
+        """Returns the result in binary; raises ConnectionLost or GroupFailed (the statement was refused)."""
+        if self._connection is None:
+            self._connection = await asyncio.to_thread(self._open)
+        connection = self._connection
+        try:
+            connection.send_query_prepared(_NAME, [_array(values)], param_formats=[pq.Format.BINARY], result_format=pq.Format.BINARY)
+            while connection.flush():
+                await self._readable(connection)
+                connection.consume_input()
+            answer: pq.abc.PGresult | None = None
+            while True:
+                while connection.is_busy():
+                    await self._readable(connection)
+                    connection.consume_input()
+                if (result := connection.get_result()) is None:
+                    break
+                answer = check(connection, result)
+        except (psycopg.OperationalError, ConnectionLost):
+            self.close()
+            raise ConnectionLost from None
+        except (asyncio.CancelledError, GroupFailed):
+            # What is left of the answer would be taken for the next one's.
+            self.close()
+            raise
+        assert answer is not None
+        return answer
+
+    def _open(self) -> pq.PGconn:
+        connection = pq.PGconn.connect(self._conninfo.encode())
+        if connection.status != pq.ConnStatus.OK:
+            connection.finish()
+            raise ConnectionLost
+        run(connection, f"SET ROLE {self._role}; SET plan_cache_mode = force_generic_plan".encode())
+        check(connection, connection.prepare(_NAME, self._statement.encode()))
+        connection.nonblocking = 1
+        return connection
+
+    @staticmethod
+    async def _readable(connection: pq.PGconn) -> None:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        loop.add_reader(connection.socket, _wake, future)
+        try:
+            await future
+        finally:
+            loop.remove_reader(connection.socket)
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _array(values: Sequence[bytes]) -> bytes:
+    """Packs a bytea[] in PostgreSQL's binary format."""
+    parts = [struct.pack(">iiIii", 1, 0, _BYTEA_OID, len(values), 1)]
+    for value in values:
+        parts += (struct.pack(">i", len(value)), value)
+    return b"".join(parts)

@@ -1,0 +1,192 @@
+"""What is acknowledged is on disk: the real hub in processes, killed, stopped and cut off at random while two provinces write."""
+
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import psutil
+import psycopg
+import pytest
+from chuanyu.exchange.v1 import event_pb2, feed_service_pb2, feed_service_pb2_grpc
+from hub.audit.fsck import Findings, check
+from hub.embedded import EmbeddedPostgres, discard
+from hub.journal.migrate import migrate
+from hub.journal.reader import head_position, read_page
+from hub.projections import PROJECTIONS, runner
+from hub.projections.engine import positions
+from psycopg.conninfo import make_conninfo
+
+from tests.disturbed import KIT_FEED, Disturbed
+from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub, running_hub
+from tests.messages import journey
+from tests.recording import Recording
+from tests.recording import journey as stored_journey
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def seed() -> int:
+    seed = random.randrange(1_000_000)
+    print(f"seed {seed}")
+    return seed
+
+
+@pytest.fixture(scope="module")
+def with_disturbed_edges(server_dsn: str, seed: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disturbed]:
+    """Two edges, killed, cut off and stopped while three systems send; all have come to their end."""
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE hub_test_crash TEMPLATE hub_template")
+    with running_hub(make_conninfo(server_dsn, dbname="hub_test_crash"), tmp_path_factory.mktemp("edges"), edges=2) as hub:
+        disturbed = Disturbed(hub, seed)
+        disturbed.start()
+        disturbed.work(0.5, 1.0)
+        rounds = [disturbed.kill_an_edge, disturbed.kill_an_edge, *[disturbed.cut_the_writers] * 4, disturbed.stop_an_edge_in_mid_transaction]
+        disturbed.chance.shuffle(rounds)
+        for happening in rounds:
+            happening()
+            disturbed.work(0.1, 0.8)
+        disturbed.finish()
+        yield disturbed
+
+
+@pytest.fixture(scope="module")
+def with_disturbed_database(seed: int) -> Iterator[Disturbed]:
+    """Two edges over a database of their own whose postmaster is killed while three systems send; all have come to their end."""
+    data_dir = Path(tempfile.mkdtemp(prefix="hub-test-"))
+    data_dir.chmod(0o755)
+    try:
+        dsn = EmbeddedPostgres(data_dir).start()
+        migrate(dsn)
+        with running_hub(dsn, data_dir, edges=2) as hub:
+            disturbed = Disturbed(hub, seed)
+            disturbed.start()
+            for _ in range(3):
+                disturbed.work(0.5, 1.5)
+                disturbed.kill_the_database(data_dir)
+            disturbed.work(0.5, 1.0)
+            disturbed.finish()
+            yield disturbed
+    finally:
+        discard(data_dir)
+        shutil.rmtree(data_dir)
+
+
+@pytest.fixture(params=["with_disturbed_edges", "with_disturbed_database"])
+def disturbed(request: pytest.FixtureRequest) -> Disturbed:
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, Disturbed)
+    return found
+
+
+def recorded(dsn: str, feed: str) -> list[tuple[int, int, str]]:
+    """(sequence, position, message id) of a feed's events in the order of the journal."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        row = connection.execute("SELECT stream_id FROM journal.stream WHERE name = %s", (feed,)).fetchone()
+        assert row is not None
+        events = read_page(connection, 0, head_position(connection))
+    return [(event.sequence, event.position, event.event.source.message_id) for event in events if event.stream_id == row[0]]
+
+
+def test_senders_resume_by_themselves_and_are_never_contradicted(disturbed: Disturbed, seed: int) -> None:
+    assert [sender.problems for sender in disturbed.senders] == [[], []], f"seed {seed}"
+
+
+def test_all_that_was_handed_out_is_acknowledged_in_the_end(disturbed: Disturbed, seed: int) -> None:
+    for sender in disturbed.senders:
+        assert sorted(sender.acknowledged) == list(range(1, sender.handed_out + 1)), f"seed {seed}"
+
+
+def test_each_acknowledged_event_is_in_the_journal_once_in_order_at_its_position(disturbed: Disturbed, seed: int) -> None:
+    for sender in disturbed.senders:
+        found = [(sequence, position) for sequence, position, _ in recorded(disturbed.hub.dsn, sender.feed)]
+        assert found == sorted(sender.acknowledged.items()), f"seed {seed}"
+
+
+def test_each_number_holds_the_event_that_was_sent_under_it(disturbed: Disturbed, seed: int) -> None:
+    for feed in ("sc.usage", "cq.usage", KIT_FEED):
+        found = [(sequence, message_id) for sequence, _, message_id in recorded(disturbed.hub.dsn, feed)]
+        assert found == [(sequence, f"{feed} {sequence}") for sequence in range(1, len(found) + 1)], f"seed {seed}"
+
+
+def test_the_kit_brings_all_that_was_put_into_its_outbox(disturbed: Disturbed, seed: int) -> None:
+    sent = [sequence for sequence, *_ in recorded(disturbed.hub.dsn, KIT_FEED)]
+    assert (sent, disturbed.kit.status["pending"]) == (list(range(1, disturbed.kit.handed_out + 1)), 0), f"seed {seed}"
+
+
+def test_the_hub_is_sound_afterwards(disturbed: Disturbed, seed: int) -> None:
+    findings = check(disturbed.hub.dsn, with_identifiers=True)
+    assert (findings.problems, findings.views) == ([], {view.name: True for view in PROJECTIONS}), f"seed {seed}"
+
+
+def test_an_edge_stopped_with_the_head_in_its_hands_holds_the_other_up_for_less_than_8_s(with_disturbed_edges: Disturbed, seed: int) -> None:
+    assert with_disturbed_edges.stopped_in_mid_transaction, f"seed {seed}"
+    assert with_disturbed_edges.longest_silence_s < 8, f"seed {seed}"
+
+
+def test_views_folded_by_a_projector_that_is_killed_again_and_again_equal_their_rebuild(dsn: str, tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    recording = Recording(dsn)
+    for first in range(0, 60_000, 2_000):
+        recording.append(*(stored_journey(f"A{number % 997:08d}") for number in range(first, first + 2_000)))
+    recording.close()
+    kills_in_mid_fold = 0
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for _ in range(8):
+            projector = Process(["project"], dsn, tmp_path)
+            projector.start()
+            time.sleep(chance.uniform(0.05, 0.5))
+            projector.kill()
+            kills_in_mid_fold += 0 < min(positions(connection, PROJECTIONS).values(), default=0) < 60_000
+    with runner.connect(dsn) as connection:
+        runner.catch_up(connection)
+    assert kills_in_mid_fold > 0, f"seed {seed}"
+    assert check(dsn) == Findings(head=60_000, events=60_000, views={view.name: True for view in PROJECTIONS}), f"seed {seed}"
+
+
+@pytest.fixture(scope="module")
+def hub_with_a_deaf_client(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+    """A hub to which six streams send for three seconds as fast as it lets them, without ever reading an answer."""
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE hub_test_deaf TEMPLATE hub_template")
+    with running_hub(make_conninfo(server_dsn, dbname="hub_test_deaf"), tmp_path_factory.mktemp("deaf")) as hub:
+        channels = [hub.channel(SICHUAN) for _ in range(6)]
+        for channel in channels:
+            feed_service_pb2_grpc.FeedServiceStub(channel).StreamEvents(_endless_batches())
+        time.sleep(3)
+        yield hub
+        for channel in channels:
+            channel.close()
+
+
+def _endless_batches() -> Iterator[feed_service_pb2.StreamEventsRequest]:
+    batch = feed_service_pb2.StreamEventsRequest(feed="sc.usage", first_sequence=1, events=[_large_event()] * 500)
+    while True:
+        yield batch
+
+
+def _large_event() -> event_pb2.Event:
+    event = journey("A00000001")
+    event.source.file_name = "f" * 128
+    event.source.message_id = event.source.native_code = event.venue_code = "m" * 64
+    return event
+
+
+def test_a_client_that_never_reads_its_answers_does_not_fill_the_memory_of_an_edge(hub_with_a_deaf_client: RunningHub) -> None:
+    process = hub_with_a_deaf_client.edges[0].process
+    assert process is not None
+    assert psutil.Process(process.pid).memory_info().rss < 400 * MIB
+
+
+def test_a_client_that_never_reads_its_answers_slows_only_itself(hub_with_a_deaf_client: RunningHub) -> None:
+    feeds = feed_service_pb2_grpc.FeedServiceStub(hub_with_a_deaf_client.channel(CHONGQING))
+    request = feed_service_pb2.AppendEventsRequest(feed="cq.usage", first_sequence=1, events=[journey("A00000001")])
+    try:
+        answer = feeds.AppendEvents(request, timeout=2)
+    except grpc.RpcError as error:
+        raise AssertionError(f"not answered in time: {error}") from None
+    assert len(answer.positions) == 1
