@@ -70,10 +70,8 @@ def demo(
     """演示：两省原生报文 → 适配器 → 枢纽 → 互认答复。The whole main job, live, on the embedded database."""
     from hub.demo import DemoSettings, run_demo
 
-    config = Config()
-    settings = DemoSettings(config, events, 0 if leave and events else rate, leave, as_json, seed)
-    with database(config) as dsn:
-        raise typer.Exit(run_demo(settings, dsn))
+    settings = DemoSettings(Config(), events, 0 if leave and events else rate, leave, as_json, seed)
+    raise typer.Exit(run_demo(settings))
 
 
 @app.command()

@@ -46,6 +46,8 @@ _BECOMES: Final = {
 _ECARD: Final = {"": "signed", "signed": "suspended", "suspended": "resumed", "resumed": "suspended"}
 FOLLOW_UP: Final = 0.55
 NEWCOMERS: Final = 0.08
+GROWTH: Final = 1.1
+MOST_IN_TROUBLE: Final = 0.1
 
 
 class Lives:
@@ -54,6 +56,8 @@ class Lives:
     def __init__(self, world: World, rng: Random) -> None:
         """Begins with the cards that stand in trouble already."""
         self._world, self._rng = world, rng
+        # Years of traffic must neither fill the world nor leave its cards unusable.
+        self._most_cards = int(GROWTH * max(len(cards) for cards in world.cards.values()))
         self._troubled = {
             side: deque(card for card in cards if card.status is not Status.ACTIVE)
             for side, cards in world.cards.items()
@@ -67,11 +71,12 @@ class Lives:
         rng = self._rng
         side = "51" if rng.random() < 0.5 else "50"
         troubled = self._troubled[side]
-        if rng.random() < NEWCOMERS:
+        if rng.random() < NEWCOMERS and len(self._world.cards[side]) < self._most_cards:
             card = self._world.newcomer(side, today)
             troubled.append(card)
             return card, "application", None
-        card = (rng.random() < FOLLOW_UP and _next_of(troubled)) or self._world.any_card(side)
+        is_crowded = len(troubled) > MOST_IN_TROUBLE * self._most_cards
+        card = ((is_crowded or rng.random() < FOLLOW_UP) and _next_of(troubled)) or self._world.any_card(side)
         if card.pending:
             successor = self._world.successor(card, today)
             return successor, "succession", card

@@ -1,0 +1,83 @@
+"""Service points of both provinces asking about each other's cards while the demo runs."""
+
+import random
+import threading
+import time
+from collections import Counter, deque
+from datetime import datetime
+from typing import Any, Self
+
+import grpc
+from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, card_service_pb2_grpc, references_pb2
+
+from adapters.simulator.events import local_start
+from adapters.simulator.traffic import Traffic
+from hub.api.certificates import CertificateFiles
+
+# Where each side asks, for what and by which medium: (scenario, region, medium).
+_PLACES = {
+    "51": [("TRA.MET", "510100", "CONTACTLESS"), ("CUL.LIB.BRW", "510300", "ECARD_QR"), ("MED.OP", "510700", "CONTACT"), ("TOU.GATE", "511800", "CONTACT")],
+    "50": [("TRA.BUS", "500103", "CONTACTLESS"), ("CUL.LIB.RET", "500106", "CONTACT"), ("MED.RX", "500107", "CONTACT"), ("GOV.ID", "500157", "FACE")],
+}
+_ASKERS = {"51": "sc.card-center", "50": "cq.card-center"}
+PAUSE_S = 0.05
+
+
+class Questions:
+    """Asks in a thread of its own; keeps counts by outcome and the latest answers."""
+
+    def __init__(self, target: str, certificates: dict[str, CertificateFiles], seed: int, begin: datetime, events: int) -> None:
+        """Cards are those of the simulated world."""
+        world = Traffic(seed, local_start(begin), events).world
+        self._cards = {province: [card.card_no for card in cards] for province, cards in world.cards.items()}
+        self._target, self._certificates = target, certificates
+        self._random = random.Random(seed)  # noqa: S311 (a demo's choice of questions)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._ask, name="questions")
+        self.outcomes: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.latest: deque[str] = deque(maxlen=6)
+        self.card_no = self._cards["50"][0]
+
+    def __enter__(self) -> Self:
+        """Begins to ask."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stops asking."""
+        self._stop.set()
+        self._thread.join()
+
+    def _ask(self) -> None:
+        stubs = {}
+        for side, name in _ASKERS.items():
+            files = self._certificates[name]
+            credentials = grpc.ssl_channel_credentials(files.authority.read_bytes(), files.key.read_bytes(), files.certificate.read_bytes())
+            stubs[side] = card_service_pb2_grpc.CardServiceStub(grpc.secure_channel(self._target, credentials))
+        number = 0
+        while not self._stop.wait(PAUSE_S):
+            for side, stub in stubs.items():
+                number += 1
+                self._ask_one(side, stub, number)
+
+    def _ask_one(self, side: str, stub: Any, number: int) -> None:
+        scenario, region, medium = self._random.choice(_PLACES[side])
+        issuer = "50" if side == "51" else "51"
+        card_no = self._random.choice(self._cards[issuer])
+        request = card_service_pb2.CheckAcceptanceRequest(
+            request_id=f"demo-{time.time_ns()}-{number}", scenario=scenario, service_region=region,
+            medium=acceptance_pb2.Medium.Value(f"MEDIUM_{medium}"))  # fmt: skip
+        request.card.issuing_province, request.card.clear = issuer, card_no
+        request.card.kind = references_pb2.CARD_IDENTIFIER_KIND_CARD_NO
+        try:
+            answer = stub.CheckAcceptance(request, timeout=5)
+        except grpc.RpcError as refusal:
+            self.outcomes[f"refused {refusal.code().name}"] += 1  # type: ignore[attr-defined]
+            return
+        outcome = acceptance_pb2.AcceptanceOutcome.Name(answer.outcome).removeprefix("ACCEPTANCE_OUTCOME_")
+        self.outcomes[outcome] += 1
+        self.reasons.update(reason.code for reason in answer.reasons)
+        why = "；".join(f"{reason.code} {reason.text_zh}" for reason in answer.reasons) or "—"
+        arrow = "渝卡→川" if issuer == "50" else "川卡→渝"
+        self.latest.append(f"{arrow}  {card_no[0]}****{card_no[-4:]}  {scenario:<12} {region} {medium:<12} {outcome:<13} #{answer.position}  {why}")

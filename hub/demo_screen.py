@@ -1,0 +1,72 @@
+"""The demo's running picture in the terminal, and its last words."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+
+from hub.demo_questions import Questions
+
+
+@dataclass(slots=True)
+class Picture:
+    """What is shown; `update` takes the newest figures."""
+
+    target: str
+    data_dir: str
+    feeds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    head: int = 0
+    behind: int = 0
+    rate: float = 0.0
+    questions: Questions | None = None
+    _last: tuple[float, int] = (0.0, 0)
+
+    def update(self, statuses: dict[str, dict[str, Any]], positions: tuple[int, int], questions: Questions) -> None:
+        """Takes the adapters' status, (head, slowest view) and the questions asked so far."""
+        for status in statuses.values():
+            self.feeds.update(status.get("feeds", {}))
+        now, (head, behind) = time.monotonic(), positions
+        if self._last[0]:
+            rate = (head - self._last[1]) / (now - self._last[0])
+            self.rate = 0.7 * self.rate + 0.3 * rate
+        self._last, self.head, self.behind, self.questions = (now, head), head, behind, questions
+
+
+def draw(picture: Picture) -> RenderableType:
+    """Draws the picture."""
+    feeds = Table("数据流 feed", "发送 sent", "入账 recorded", "隔离 quarantined", "重复 duplicates", "待发 pending", "状态 state", expand=True)
+    for name, feed in sorted(picture.feeds.items()):
+        feeds.add_row(
+            name, f"{feed['sent']:,}", f"{feed['recorded'] + feed['quarantined']:,}", f"{feed['quarantined']:,}", f"{feed['duplicates']:,}",
+            f"{feed['pending']:,}", str(feed["state"]))  # fmt: skip
+    journal = f"日志位置 position [b]{picture.head:,}[/b]   {picture.rate:,.0f}/s   视图滞后 lag {picture.head - picture.behind:,}   gRPC {picture.target}"
+    parts: list[RenderableType] = [Panel(journal, title="川渝一卡通互通枢纽 Chuanyu exchange hub"), feeds]
+    if picture.questions is not None:
+        asked = picture.questions
+        counts = "   ".join(f"{name} {count:,}" for name, count in asked.outcomes.most_common())
+        reasons = "   ".join(f"{name} {count:,}" for name, count in asked.reasons.most_common(6))
+        lines = "\n".join(asked.latest)
+        parts.append(Panel(f"{counts}\n[dim]{reasons}[/dim]\n\n{lines}", title="互认答复 recorded answers, both directions"))
+        parts.append(Panel(_next(picture, asked.card_no), title="接着试 try next (Ctrl-C 结束 ends)"))
+    return Group(*parts)
+
+
+def _next(picture: Picture, card_no: str) -> str:
+    prefix = f"HUB_DATA_DIR={picture.data_dir} .venv/bin/hub"
+    return (
+        f"{prefix} check {card_no} --issuer 50 --scenario TRA.MET --region 510100 --medium CONTACTLESS --target {picture.target}\n"
+        f"{prefix} participants list\n{prefix} fsck"
+    )
+
+
+def farewell(screen: Console, result: dict[str, Any], is_sound: bool) -> None:
+    """Says what came of it."""
+    mark = "[green]✓ 一切相符 all holds[/green]" if is_sound else f"[red]✗ 有出入 something does not hold: {result['problems'] + result['surprises']}[/red]"
+    screen.print(
+        f"{mark}\n发送 sent {result['sent']:,} = 入账 recorded {result['recorded']:,} + 重复 duplicates {result['duplicates']:,}；"
+        f"隔离 quarantined {result['quarantined']:,}，适配器拒收 refused {result['refused']:,}，缺口 holes {result['holes']}，"
+        f"视图与重建一致 views equal {result['views_equal']}\n答复 checks {result['checks']}，用时 {result['seconds']} s"
+    )
