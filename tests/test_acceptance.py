@@ -57,8 +57,8 @@ def reasons(facts: list[Fact], question: Question, *agreements: Terms) -> tuple[
 
 
 def test_a01_an_unknown_card_is_referred_to_its_issuer() -> None:
-    given = answer([], asked(), agreed())
-    assert (given.outcome, given.reason_codes) == ("REFER_ISSUER", ("CARD_UNKNOWN",))
+    said = answer([], asked(), agreed())
+    assert (said.outcome, said.reason_codes) == ("REFER_ISSUER", ("CARD_UNKNOWN",))
 
 
 def test_a01_a_card_that_began_after_the_instant_is_unknown_at_it() -> None:
@@ -66,8 +66,8 @@ def test_a01_a_card_that_began_after_the_instant_is_unknown_at_it() -> None:
 
 
 def test_a02_an_active_card_is_accepted() -> None:
-    given = answer(ACTIVE, asked(), agreed())
-    assert (given.outcome, given.reason_codes) == ("ACCEPT", ())
+    said = answer(ACTIVE, asked(), agreed())
+    assert (said.outcome, said.reason_codes) == ("ACCEPT", ())
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_a02_an_active_card_is_accepted() -> None:
     ],
 )
 def test_a02_any_other_status_is_denied_with_its_reason(status: str, reason: str) -> None:
-    given = answer(history(registered(status)), asked(), agreed())
-    assert (given.outcome, given.reason_codes) == ("DENY", (reason,))
+    said = answer(history(registered(status)), asked(), agreed())
+    assert (said.outcome, said.reason_codes) == ("DENY", (reason,))
 
 
 @pytest.mark.parametrize("scenario", ["CARD.LOSS", "CARD.APPLY", "CARD.ACT", "CARD.REPL", "CARD.PIN"])
@@ -102,8 +102,8 @@ def test_a02_counts_at_home_too() -> None:
 
 def test_a03_a_provisional_block_denies() -> None:
     facts = history(registered("ACTIVE"), told("loss_request_submitted", 10, loss_type=1))
-    given = answer(facts, asked(), agreed())
-    assert (given.outcome, given.reason_codes) == ("DENY", ("PROVISIONAL_BLOCK",))
+    said = answer(facts, asked(), agreed())
+    assert (said.outcome, said.reason_codes) == ("DENY", ("PROVISIONAL_BLOCK",))
 
 
 def test_a03_counts_for_what_is_done_about_the_card_itself() -> None:
@@ -208,8 +208,8 @@ def temporary() -> list[Fact]:
 
 def test_a05_a_temporary_card_is_denied_abroad() -> None:
     # G15.
-    given = answer(temporary(), asked(), agreed())
-    assert (given.outcome, given.reason_codes) == ("DENY", ("TEMP_CARD_LOCAL_ONLY",))
+    said = answer(temporary(), asked(), agreed())
+    assert (said.outcome, said.reason_codes) == ("DENY", ("TEMP_CARD_LOCAL_ONLY",))
 
 
 def test_a05_a_temporary_card_is_accepted_at_home() -> None:
@@ -240,8 +240,8 @@ def test_all_reasons_are_given_in_the_order_of_the_rules() -> None:
 
 
 def test_the_strictest_reason_gives_the_outcome() -> None:
-    given = answer([], asked())
-    assert (given.outcome, given.reason_codes) == ("DENY", ("CARD_UNKNOWN", "NO_AGREEMENT"))
+    said = answer([], asked())
+    assert (said.outcome, said.reason_codes) == ("DENY", ("CARD_UNKNOWN", "NO_AGREEMENT"))
 
 
 def test_an_answer_names_the_agreements_it_rests_on() -> None:
@@ -285,9 +285,9 @@ AGREEMENTS = st.lists(st.sampled_from([*SEEDED, agreed(venues=frozenset({"CD-MET
 @settings(max_examples=200, deadline=None)
 @given(any_history(), AGREEMENTS, QUESTIONS)
 def test_an_answer_is_always_given(facts: list[Fact], agreements: tuple[Terms, ...], question: Question) -> None:
-    given = answer(facts, question, *agreements)
-    assert given.outcome in OUTCOMES
-    assert (given.outcome == "ACCEPT") == (not given.reason_codes)
+    said = answer(facts, question, *agreements)
+    assert said.outcome in OUTCOMES
+    assert (said.outcome == "ACCEPT") == (not said.reason_codes)
 
 
 @settings(max_examples=200, deadline=None)

@@ -225,10 +225,7 @@ def rebuild(
     Raises RebuiltViewDiffers unless *even_if_different* (after a change of the projection they should differ), and
     ParkedEventsPreventSwitch. *report* gets (position done, head).
     """  # fmt: skip
-    fresh = replace(projection, name=projection.name + _FRESH)
-    drop_fresh(connection, projection)
-    with connection.transaction():
-        _create(connection, fresh)
+    fresh = fresh_copy(connection, projection)
     done = 0
     while moved := advance(connection, fresh):
         done += moved
@@ -244,6 +241,15 @@ def rebuild(
     if not switch:
         drop_fresh(connection, projection)
     return result
+
+
+def fresh_copy(connection: psycopg.Connection, projection: Projection) -> Projection:
+    """Makes an empty table beside the live one and returns the projection that fills it."""
+    fresh = replace(projection, name=projection.name + _FRESH)
+    drop_fresh(connection, projection)
+    with connection.transaction():
+        _create(connection, fresh)
+    return fresh
 
 
 def _switch(connection: psycopg.Connection, projection: Projection, fresh: Projection, result: Rebuilt, even_if_different: bool) -> None:
