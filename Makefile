@@ -11,7 +11,7 @@ demo: setup
 	@$(BIN)/hub demo $(ARGS)
 
 test: setup system-deps-if-root
-	@CI_CHECKS=1 sh tests/run.sh
+	@sh tests/run.sh
 
 setup: .venv/.ready
 
@@ -31,7 +31,7 @@ system-deps-if-root:
 	@if [ "$$(id -u)" = 0 ]; then sh tests/system-deps.sh --quiet; else sh tests/system-deps.sh --only-name-missing; fi
 
 proto-baseline: setup
-	@$(BIN)/buf build protos --path protos/chuanyu -o tests/protos_baseline.binpb
+	@cd protos && ../$(BIN)/buf build . --path chuanyu -o ../tests/protos_baseline.binpb
 
 clean:
 	@rm -rf .venv protos/gen .mypy_cache .ruff_cache .pytest_cache .hypothesis

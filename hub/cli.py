@@ -19,7 +19,10 @@ from hub.config import Config
 from hub.domain.errors import HubError
 
 app = typer.Typer(
-    help="川渝社保卡“一卡通”互通枢纽。Exchange hub of the Sichuan and Chongqing social-security cards.", no_args_is_help=True, pretty_exceptions_enable=False)
+    help="川渝社保卡“一卡通”互通枢纽。Exchange hub of the Sichuan and Chongqing social-security cards.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
 participants = typer.Typer(help="参与方：登记、查看。Participants: register and list.", no_args_is_help=True)
 bench = typer.Typer(help="测量：同一次运行中量出上限与枢纽。Measure limit and hub in one run.", no_args_is_help=True)
 app.add_typer(participants, name="participants")
@@ -47,8 +50,14 @@ def database(config: Config) -> Iterator[str]:
 @contextlib.contextmanager
 def progress() -> Iterator[Any]:
     """Yields a report function (what, done, of) that draws a bar on a terminal and is silent elsewhere."""
-    with Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"), TimeElapsedColumn(),
-                  console=screen, disable=not sys.stderr.isatty()) as bars:  # fmt: skip
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,}/{task.total:,}"),
+        TimeElapsedColumn(),
+        console=screen,
+        disable=not sys.stderr.isatty(),
+    ) as bars:
         tasks: dict[str, Any] = {}
 
         def report(what: str, done: int, of: int) -> None:
@@ -92,8 +101,7 @@ def serve(
         store = AggregateStore(dsn)
         load_agreements(store, datetime.now(UTC))
         store.close()
-        settings = ServerSettings(
-            dsn, listen or config.listen, issue_server(config.certificates_dir), open_keyring(config.keys_dir))
+        settings = ServerSettings(dsn, listen or config.listen, issue_server(config.certificates_dir), open_keyring(config.keys_dir))
 
         async def main() -> None:
             server = HubServer(settings)
@@ -125,13 +133,16 @@ def _projections(dsn: str) -> Iterator[None]:
 @app.command()
 def project() -> None:
     """运行投影：把日志折叠成视图。Fold the journal into the views until stopped."""
-    from hub.projections import runner
+    from hub.projections import PROJECTIONS, runner
+    from hub.projections.engine import create_views
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
     with database(Config()) as dsn:
+        with runner.connect(dsn) as connection:
+            create_views(connection, PROJECTIONS)
         typer.echo("projecting")
         runner.run(dsn, stop)
 
@@ -153,8 +164,7 @@ def rebuild(
     even_if_different: Annotated[bool, typer.Option(help="与现有不同也切换（改过投影时）。Switch even if it differs.")] = False,
 ) -> None:
     """旁路重建视图，比对摘要后切换。Rebuild a view beside the live one, compare digests, switch."""
-    from hub.projections import PROJECTIONS, runner
-    from hub.projections import engine
+    from hub.projections import PROJECTIONS, engine, runner
 
     chosen = [p for p in PROJECTIONS if view in (p.name, "all")]
     if not chosen:
@@ -164,8 +174,8 @@ def rebuild(
         for projection in chosen:
             name = projection.name
             result = engine.rebuild(
-                connection, projection, even_if_different=even_if_different,
-                report=lambda done, head, name=name: report(name, done, head))  # type: ignore[misc]  # fmt: skip
+                connection, projection, even_if_different=even_if_different, report=lambda done, head, name=name: report(name, done, head)
+            )  # type: ignore[misc]
             verdict = "一致 equal" if result.is_equal else "不同 different"
             typer.echo(f"{name}: 位置 position {result.position}, {verdict}, 已切换 switched, {result.fresh_digest[:16]}…")
 
@@ -189,7 +199,9 @@ def fsck(
         findings = check_all(dsn, report, with_views=views, with_identifiers=identifiers)
     for problem in findings.problems:
         typer.echo(f"✗ {problem}")
-    typer.echo(f"{'✓' if findings.is_clean else '✗'} {findings.events:,} 个事件 events, 缺口 holes {findings.holes}, 视图 views {findings.views}")
+    typer.echo(
+        f"{'✓' if findings.is_clean else '✗'} {findings.events:,} 个事件 events, 缺口 holes {findings.holes}, 视图 views {findings.views}"
+    )
     if as_json:
         typer.echo(json.dumps({**asdict(findings), "clean": findings.is_clean}))
     raise typer.Exit(0 if findings.is_clean else 1)
@@ -210,8 +222,14 @@ def participants_add(
     from hub.journal.recorder import AggregateStore
 
     urn = name if name.startswith("urn:") else f"urn:chuanyu:participant:{name}"
-    if not is_participant_name(urn) or province not in ("50", "51") or not all(is_participant_name(f"urn:chuanyu:participant:{f}") for f in feed):
-        raise typer.BadParameter("名称由小写字母、数字、点和横线组成，省级代码为 50 或 51。Names are lower-case letters, digits, dots and dashes; province 50 or 51.")
+    if (
+        not is_participant_name(urn)
+        or province not in ("50", "51")
+        or not all(is_participant_name(f"urn:chuanyu:participant:{f}") for f in feed)
+    ):
+        raise typer.BadParameter(
+            "名称由小写字母、数字、点和横线组成，省级代码为 50 或 51。Names are lower-case letters, digits, dots and dashes; province 50 or 51."
+        )
     config = Config()
     with database(config) as dsn:
         store = AggregateStore(dsn)
@@ -259,7 +277,9 @@ def check(
 def bench_ingest(
     as_json: Json = False,
     batches: Annotated[int, typer.Option(help="每条流的批数。Batches a stream.")] = 100,
-    flat: Annotated[bool, typer.Option("--flat", help="比较 10 万与 500 万事件时的开销。Compare the cost at 100 thousand and 5 million events.")] = False,
+    flat: Annotated[
+        bool, typer.Option("--flat", help="比较 10 万与 500 万事件时的开销。Compare the cost at 100 thousand and 5 million events.")
+    ] = False,
 ) -> None:
     """接入：完整路径 对 裸 COPY。The whole way in against raw binary COPY."""
     from hub.bench.ingest import measure, measure_flat
@@ -296,5 +316,3 @@ def main() -> None:
     except (HubError, EmbeddedPostgresError) as error:
         typer.echo(f"✗ {error}", err=True)
         sys.exit(1)
-
-

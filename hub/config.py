@@ -11,9 +11,9 @@ class Config(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HUB_")
 
-    data_dir: Path = Field(Path("data"), description="keys, certificates and the embedded database")
-    dsn: str = Field("", description="a PostgreSQL to use instead of the embedded one, such as postgresql://hub@db/hub")
-    listen: str = Field("127.0.0.1:7443", description="where the gRPC server listens")
+    data_dir: Path = Field(default=Path("data"), description="keys, certificates and the embedded database")
+    dsn: str = Field(default="", description="a PostgreSQL to use instead of the embedded one, such as postgresql://hub@db/hub")
+    listen: str = Field(default="127.0.0.1:7443", description="where the gRPC server listens")
 
     @property
     def keys_dir(self) -> Path:

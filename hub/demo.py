@@ -75,8 +75,13 @@ class Stage:
         """Starts one; its own session keeps the terminal's Ctrl-C from it, so that the order of stopping is ours."""
         with (self.logs / f"{name}.log").open("w") as log:
             child = subprocess.Popen(
-                [sys.executable, "-c", f"from {module} import main; main()", *arguments], env=self._environment, text=True,
-                stdout=subprocess.PIPE, stderr=log, start_new_session=True)  # fmt: skip
+                [sys.executable, "-c", f"from {module} import main; main()", *arguments],
+                env=self._environment,
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
         self._children[name] = child
         return child
 
@@ -194,8 +199,23 @@ def _start_adapters(stage: Stage, data_dir: Path, target: str, certificates: dic
     ):
         files, port = certificates[name], _free_port()
         stage.start(
-            province, "adapters.cli", province, "--ca", str(files.authority), "--cert", str(files.certificate), "--key", str(files.key),
-            "--hub", target, "--listen", f"127.0.0.1:{port}", "--data-dir", str(data_dir / province), *further)  # fmt: skip
+            province,
+            "adapters.cli",
+            province,
+            "--ca",
+            str(files.authority),
+            "--cert",
+            str(files.certificate),
+            "--key",
+            str(files.key),
+            "--hub",
+            target,
+            "--listen",
+            f"127.0.0.1:{port}",
+            "--data-dir",
+            str(data_dir / province),
+            *further,
+        )
         urls[province] = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
@@ -208,18 +228,43 @@ def _start_adapters(stage: Stage, data_dir: Path, target: str, certificates: dic
 
 def _start_simulator(stage: Stage, settings: DemoSettings, data_dir: Path, urls: dict[str, str], begin: datetime) -> subprocess.Popen[str]:
     return stage.start(
-        "simulator", "adapters.cli", "simulate", "--json", "--seed", str(settings.seed), "--events", str(settings.events),
-        "--rate", str(settings.rate), "--sichuan", urls["sichuan"], "--chongqing", urls["chongqing"],
-        "--inbox", str(data_dir / "chongqing/inbox"), "--sichuan-keys", str(data_dir / "sichuan/keys"),
-        "--chongqing-secret", str(data_dir / "chongqing/keys/card-service.secret"),
-        "--start", local_start(begin).strftime("%Y-%m-%dT%H:%M:%S"))  # fmt: skip
+        "simulator",
+        "adapters.cli",
+        "simulate",
+        "--json",
+        "--seed",
+        str(settings.seed),
+        "--events",
+        str(settings.events),
+        "--rate",
+        str(settings.rate),
+        "--sichuan",
+        urls["sichuan"],
+        "--chongqing",
+        urls["chongqing"],
+        "--inbox",
+        str(data_dir / "chongqing/inbox"),
+        "--sichuan-keys",
+        str(data_dir / "sichuan/keys"),
+        "--chongqing-secret",
+        str(data_dir / "chongqing/keys/card-service.secret"),
+        "--start",
+        local_start(begin).strftime("%Y-%m-%dT%H:%M:%S"),
+    )
 
 
 def _watch(
-    stage: Stage, settings: DemoSettings, dsn: str, urls: dict[str, str], simulator: subprocess.Popen[str], questions: Questions,
-    screen: Console, target: str, is_stopped: Any,
+    stage: Stage,
+    settings: DemoSettings,
+    dsn: str,
+    urls: dict[str, str],
+    simulator: subprocess.Popen[str],
+    questions: Questions,
+    screen: Console,
+    target: str,
+    is_stopped: Any,
 ) -> dict[str, Any]:
-    """Shows the running picture until the traffic ends or someone stops it, and returns the simulator's tally."""  # fmt: skip
+    """Shows the running picture until the traffic ends or someone stops it, and returns the simulator's tally."""
     picture = Picture(target=target, data_dir=str(stage.logs.parent))
     with Live(console=screen, refresh_per_second=4, transient=False) as live, psycopg.connect(dsn, autocommit=True) as connection:
         while not is_stopped():
@@ -242,7 +287,8 @@ def _positions(connection: psycopg.Connection) -> tuple[int, int]:
     """Returns the head's position and that of the view furthest behind."""
     row = connection.execute(
         "SELECT (SELECT position FROM journal.head), (SELECT min(position) FROM views.checkpoint WHERE view = ANY (%s))",
-        ([projection.name for projection in PROJECTIONS],)).fetchone()  # fmt: skip
+        ([projection.name for projection in PROJECTIONS],),
+    ).fetchone()
     assert row is not None
     return int(row[0]), int(row[1] or 0)
 
@@ -275,13 +321,25 @@ def _result(dsn: str, urls: dict[str, str], tally: dict[str, Any], checks: Count
     findings = check(dsn)
     recorded = counts["recorded"] + counts["quarantined"]
     is_sound = (
-        findings.is_clean and recorded + counts["duplicates"] == counts["sent"] and not tally.get("surprises") and bool(tally.get("settled"))
+        findings.is_clean
+        and recorded + counts["duplicates"] == counts["sent"]
+        and not tally.get("surprises")
+        and bool(tally.get("settled"))
     )
     return {
-        "sent": counts["sent"], "recorded": recorded, "quarantined": counts["quarantined"], "duplicates": counts["duplicates"],
-        "refused": sum(tally.get("refused", {}).values()), "holes": findings.holes, "views_equal": all(findings.views.values()),
-        "checks": dict(checks), "problems": findings.problems, "events_in_journal": asdict(findings)["events"],
-        "surprises": tally.get("surprises", []), "is_sound": is_sound}  # fmt: skip
+        "sent": counts["sent"],
+        "recorded": recorded,
+        "quarantined": counts["quarantined"],
+        "duplicates": counts["duplicates"],
+        "refused": sum(tally.get("refused", {}).values()),
+        "holes": findings.holes,
+        "views_equal": all(findings.views.values()),
+        "checks": dict(checks),
+        "problems": findings.problems,
+        "events_in_journal": asdict(findings)["events"],
+        "surprises": tally.get("surprises", []),
+        "is_sound": is_sound,
+    }
 
 
 def _free_port() -> int:

@@ -16,8 +16,18 @@ from hub.api.certificates import CertificateFiles
 
 # Where each side asks, for what and by which medium: (scenario, region, medium).
 _PLACES = {
-    "51": [("TRA.MET", "510100", "CONTACTLESS"), ("CUL.LIB.BRW", "510300", "ECARD_QR"), ("MED.OP", "510700", "CONTACT"), ("TOU.GATE", "511800", "CONTACT")],
-    "50": [("TRA.BUS", "500103", "CONTACTLESS"), ("CUL.LIB.RET", "500106", "CONTACT"), ("MED.RX", "500107", "CONTACT"), ("GOV.ID", "500157", "FACE")],
+    "51": [
+        ("TRA.MET", "510100", "CONTACTLESS"),
+        ("CUL.LIB.BRW", "510300", "ECARD_QR"),
+        ("MED.OP", "510700", "CONTACT"),
+        ("TOU.GATE", "511800", "CONTACT"),
+    ],
+    "50": [
+        ("TRA.BUS", "500103", "CONTACTLESS"),
+        ("CUL.LIB.RET", "500106", "CONTACT"),
+        ("MED.RX", "500107", "CONTACT"),
+        ("GOV.ID", "500157", "FACE"),
+    ],
 }
 _ASKERS = {"51": "sc.card-center", "50": "cq.card-center"}
 PAUSE_S = 0.05
@@ -66,18 +76,23 @@ class Questions:
         issuer = "50" if side == "51" else "51"
         card_no = self._random.choice(self._cards[issuer])
         request = card_service_pb2.CheckAcceptanceRequest(
-            request_id=f"demo-{time.time_ns()}-{number}", scenario=scenario, service_region=region,
-            medium=acceptance_pb2.Medium.Value(f"MEDIUM_{medium}"))  # fmt: skip
+            request_id=f"demo-{time.time_ns()}-{number}",
+            scenario=scenario,
+            service_region=region,
+            medium=acceptance_pb2.Medium.Value(f"MEDIUM_{medium}"),
+        )
         request.card.issuing_province, request.card.clear = issuer, card_no
         request.card.kind = references_pb2.CARD_IDENTIFIER_KIND_CARD_NO
         try:
             answer = stub.CheckAcceptance(request, timeout=5)
         except grpc.RpcError as refusal:
-            self.outcomes[f"refused {refusal.code().name}"] += 1  # type: ignore[attr-defined]
+            self.outcomes[f"refused {refusal.code().name}"] += 1
             return
         outcome = acceptance_pb2.AcceptanceOutcome.Name(answer.outcome).removeprefix("ACCEPTANCE_OUTCOME_")
         self.outcomes[outcome] += 1
         self.reasons.update(reason.code for reason in answer.reasons)
         why = "；".join(f"{reason.code} {reason.text_zh}" for reason in answer.reasons) or "—"
         arrow = "渝卡→川" if issuer == "50" else "川卡→渝"
-        self.latest.append(f"{arrow}  {card_no[0]}****{card_no[-4:]}  {scenario:<12} {region} {medium:<12} {outcome:<13} #{answer.position}  {why}")
+        self.latest.append(
+            f"{arrow}  {card_no[0]}****{card_no[-4:]}  {scenario:<12} {region} {medium:<12} {outcome:<13} #{answer.position}  {why}"
+        )

@@ -37,12 +37,21 @@ class Picture:
 
 def draw(picture: Picture) -> RenderableType:
     """Draws the picture."""
-    feeds = Table("数据流 feed", "发送 sent", "入账 recorded", "隔离 quarantined", "重复 duplicates", "待发 pending", "状态 state", expand=True)
+    feeds = Table(
+        "数据流 feed", "发送 sent", "入账 recorded", "隔离 quarantined", "重复 duplicates", "待发 pending", "状态 state", expand=True
+    )
     for name, feed in sorted(picture.feeds.items()):
         feeds.add_row(
-            name, f"{feed['sent']:,}", f"{feed['recorded'] + feed['quarantined']:,}", f"{feed['quarantined']:,}", f"{feed['duplicates']:,}",
-            f"{feed['pending']:,}", str(feed["state"]))  # fmt: skip
-    journal = f"日志位置 position [b]{picture.head:,}[/b]   {picture.rate:,.0f}/s   视图滞后 lag {picture.head - picture.behind:,}   gRPC {picture.target}"
+            name,
+            f"{feed['sent']:,}",
+            f"{feed['recorded'] + feed['quarantined']:,}",
+            f"{feed['quarantined']:,}",
+            f"{feed['duplicates']:,}",
+            f"{feed['pending']:,}",
+            str(feed["state"]),
+        )
+    lag = picture.head - picture.behind
+    journal = f"日志位置 position [b]{picture.head:,}[/b]   {picture.rate:,.0f}/s   视图滞后 lag {lag:,}   gRPC {picture.target}"
     parts: list[RenderableType] = [Panel(journal, title="川渝一卡通互通枢纽 Chuanyu exchange hub"), feeds]
     if picture.questions is not None:
         asked = picture.questions
@@ -64,7 +73,11 @@ def _next(picture: Picture, card_no: str) -> str:
 
 def farewell(screen: Console, result: dict[str, Any], is_sound: bool) -> None:
     """Says what came of it."""
-    mark = "[green]✓ 一切相符 all holds[/green]" if is_sound else f"[red]✗ 有出入 something does not hold: {result['problems'] + result['surprises']}[/red]"
+    mark = (
+        "[green]✓ 一切相符 all holds[/green]"
+        if is_sound
+        else f"[red]✗ 有出入 something does not hold: {result['problems'] + result['surprises']}[/red]"
+    )
     screen.print(
         f"{mark}\n发送 sent {result['sent']:,} = 入账 recorded {result['recorded']:,} + 重复 duplicates {result['duplicates']:,}；"
         f"隔离 quarantined {result['quarantined']:,}，适配器拒收 refused {result['refused']:,}，缺口 holes {result['holes']}，"

@@ -88,8 +88,7 @@ class EmbeddedPostgres:
             elif time.monotonic() - began_s > patience_s:
                 pids = [process.pid for process in _processes(cluster.path)]
                 raise EmbeddedPostgresError(
-                    f"PostgreSQL on {cluster.path} (processes {pids}) does not answer; stop it or start again:"
-                    f"\n{cluster.log_tail()}"
+                    f"PostgreSQL on {cluster.path} (processes {pids}) does not answer; stop it or start again:\n{cluster.log_tail()}"
                 )
             elif launched is None and answer == Ping.NO_RESPONSE:
                 _end_orphans(cluster.path)

@@ -1,4 +1,4 @@
-"""The hub as a test sees it from outside: a participant's stubs, a feed of one's own, a refusal taken apart, the journal."""
+"""The hub from outside: a participant's stubs, a feed of one's own, a refusal taken apart, and the journal's rows."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ def add_feed(hub: RunningHub, urn: str, feed: str) -> str:
 class Province:
     """One participant's way to a hub: *channel*, *feeds*, *cards*."""
 
-    def __init__(self, hub: RunningHub, urn: str) -> None:
-        self.channel = hub.channel(urn)
+    def __init__(self, hub: RunningHub, urn: str, edge: int = 0) -> None:
+        self.channel = hub.channel(urn, edge)
         self.feeds = feed_service_pb2_grpc.FeedServiceStub(self.channel)
         self.cards = card_service_pb2_grpc.CardServiceStub(self.channel)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from hub.embedded import discard, running
-from hub.journal.migrate import migrate
 from psycopg.conninfo import make_conninfo
 
+from hub.embedded import discard, running
+from hub.journal.migrate import migrate
 from tests.hub_process import RunningHub, running_hub
 
 _numbers = itertools.count(1)

@@ -8,6 +8,8 @@ import asyncio
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +18,6 @@ from pathlib import Path
 import grpc
 import psycopg
 from chuanyu.exchange.v1 import event_pb2, feed_service_pb2, feed_service_pb2_grpc
-from hub.embedded import EmbeddedPostgres
 
 from adapters.kit import FeedSender, HubConnection, Outbox, mutual_tls
 from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub
@@ -39,12 +40,11 @@ class Sender:
     """A system that asks where its feed stands, streams from there, notes what is acknowledged, and begins again when that breaks."""
 
     def __init__(self, hub: RunningHub, urn: str, feed: str, edge: int, seed: int) -> None:
-        self._hub, self._urn, self._edge = hub, urn, edge
-        self._chance = random.Random(seed)
+        self._hub, self._chance = hub, random.Random(seed)
         self._credentials = _credentials(hub, urn)
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name=feed)
-        self.feed = feed
+        self._thread = threading.Thread(target=self._run, name=feed, daemon=True)
+        self.feed, self.edge, self.pause_s = feed, edge, 0.03
         self.acknowledged: dict[int, int] = {}
         self.acknowledged_at_s: list[float] = []
         self.handed_out = 0
@@ -69,21 +69,21 @@ class Sender:
                 assert isinstance(error, grpc.Call)
                 if error.code() in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN):
                     self.problems.append(f"{error.code()}: {error.details()}")
-                self._edge = 1 - self._edge
+                self.edge = 1 - self.edge
                 time.sleep(self._chance.uniform(0.05, 0.3))
 
     def _session(self) -> None:
-        with grpc.secure_channel(self._hub.targets[self._edge], self._credentials) as channel:
+        with grpc.secure_channel(self._hub.targets[self.edge], self._credentials) as channel:
             stub = feed_service_pb2_grpc.FeedServiceStub(channel)
             feed = stub.GetFeed(feed_service_pb2.GetFeedRequest(feed=self.feed), timeout=CALL_S)
-            if feed.next_sequence <= len(self.acknowledged) or feed.next_sequence > self.handed_out + 1:
-                self.problems.append(f"the hub expects {feed.next_sequence}, acknowledged {len(self.acknowledged)} of {self.handed_out}")
-                return
-            if self._chance.random() < 0.2:
-                request = self._batch(feed.next_sequence, feed_service_pb2.AppendEventsRequest)
-                self._take(stub.AppendEvents(request, timeout=CALL_S))
+            # Answers may have been lost: it begins with the first number whose position it does not know.
+            first = len(self.acknowledged) + 1
+            if not first <= feed.next_sequence <= self.handed_out + 1:
+                self.problems.append(f"the hub expects {feed.next_sequence}, acknowledged {first - 1} of {self.handed_out}")
+            elif self._chance.random() < 0.2:
+                self._take(stub.AppendEvents(self._batch(first, feed_service_pb2.AppendEventsRequest), timeout=CALL_S))
             else:
-                self._stream(stub, feed.next_sequence)
+                self._stream(stub, first)
 
     def _stream(self, stub: feed_service_pb2_grpc.FeedServiceStub, sequence: int) -> None:
         window, ended = threading.Semaphore(WINDOW_BATCHES), threading.Event()
@@ -99,7 +99,7 @@ class Sender:
                 batch = self._batch(following, feed_service_pb2.StreamEventsRequest)
                 following += len(batch.events)
                 yield batch
-                time.sleep(0.03)
+                time.sleep(self.pause_s)
 
         try:
             for answer in stub.StreamEvents(batches(), timeout=STREAM_S):
@@ -136,7 +136,7 @@ class KitSender:
         self._hub, self._path = hub, outbox
         self._credentials = _credentials(hub, CHONGQING)
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="kit")
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="kit", daemon=True)
         self.status: dict[str, object] = {}
         self.handed_out = 0
 
@@ -147,7 +147,7 @@ class KitSender:
     def finish(self) -> None:
         """Puts nothing more and waits until the hub has all."""
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(40)
 
     async def _run(self) -> None:
         outbox, connection = Outbox(self._path), HubConnection(self._hub.targets, self._credentials)
@@ -206,23 +206,29 @@ class Disturbed:
 
     def stop_an_edge_in_mid_transaction(self) -> None:
         """Stops an edge for STOP_S while it holds the head; tries at random moments until it does."""
-        edge = self.hub.edges[self.chance.randrange(2)]
+        number = self.chance.randrange(2)
+        busy, other = self.senders
+        busy.edge, busy.pause_s, other.edge = number, 0.0, 1 - number
+        edge = self.hub.edges[number]
         with psycopg.connect(self.hub.dsn, autocommit=True) as connection:
-            for _ in range(200):
+            for _ in range(300):
+                time.sleep(self.chance.uniform(0.005, 0.03))
                 edge.signal(signal.SIGSTOP)
-                time.sleep(0.02)
-                if connection.execute(f"SELECT FROM pg_stat_activity WHERE {_WRITERS} AND xact_start IS NOT NULL AND wait_event = 'ClientRead'").fetchone():
+                time.sleep(0.01)
+                if connection.execute(_HOLDS_THE_HEAD).fetchone():
                     self.stopped_in_mid_transaction = True
                     break
                 edge.signal(signal.SIGCONT)
-                time.sleep(self.chance.uniform(0.005, 0.03))
+        busy.pause_s = 0.03
         time.sleep(STOP_S)
         edge.signal(signal.SIGCONT)
 
     def kill_the_database(self, data_dir: Path) -> None:
         """Kills the postmaster and starts the database again."""
         os.kill(int((data_dir / "postgres/postmaster.pid").read_text().splitlines()[0]), signal.SIGKILL)
-        EmbeddedPostgres(data_dir).start()
+        # Not from here: to become another user a process forks, and a fork of a process with gRPC at work may abort.
+        start = f"from pathlib import Path; from hub.embedded import EmbeddedPostgres; EmbeddedPostgres(Path({str(data_dir)!r})).start()"
+        subprocess.run([sys.executable, "-c", start], check=True, timeout=60)
 
     @property
     def longest_silence_s(self) -> float:
@@ -232,6 +238,7 @@ class Disturbed:
 
 
 _WRITERS = "application_name = 'hub-writer' AND datname = current_database()"
+_HOLDS_THE_HEAD = f"SELECT pid FROM pg_stat_activity WHERE {_WRITERS} AND xact_start IS NOT NULL AND wait_event = 'ClientRead'"
 
 
 def _credentials(hub: RunningHub, urn: str) -> grpc.ChannelCredentials:

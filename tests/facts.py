@@ -1,4 +1,4 @@
-"""Facts of a card as tests write them: a kind, an hour, and what the message says; and any such facts, for properties."""
+"""Facts of a card as tests write them: a kind, an hour, what the message says; and any facts, for properties."""
 
 from itertools import count
 from typing import Any
@@ -18,6 +18,13 @@ STATUSES = {
 }  # fmt: skip
 
 
+_UNTIL = {
+    "card_registered": "status_until",
+    "temporary_loss_reported": "effective_until",
+    "provisional_block_placed": "expires_at",
+}
+
+
 def at(hour: float) -> int:
     """The instant of an hour, in microseconds since 1970."""
     return BEGAN_US + int(hour * HOUR_US)
@@ -31,8 +38,7 @@ def told(kind: str, hour: float, position: int = 0, until_hour: float | None = N
     for name, value in says.items():
         setattr(message, name, value)
     if until_hour is not None:
-        field = {"card_registered": "status_until", "provisional_block_placed": "expires_at"}.get(kind, "effective_until")
-        getattr(message, field).FromMicroseconds(at(until_hour))
+        getattr(message, _UNTIL[kind]).FromMicroseconds(at(until_hour))
     return fact_of(kind, event, at(hour), position)
 
 
@@ -63,7 +69,10 @@ def is_usable(facts: list[Fact], hour: float) -> bool:
 _ANY_HOUR = st.integers(0, 400)
 _MORE = {
     "card_registered": st.fixed_dictionaries({
-        "status": st.sampled_from(list(STATUSES.values())), "generation": st.integers(1, 3), "card_kind": st.integers(1, 2)}),
+        "status": st.sampled_from(list(STATUSES.values())),
+        "generation": st.integers(1, 3),
+        "card_kind": st.integers(1, 2),
+    }),
     "production_returned": st.fixed_dictionaries({"succeeded": st.booleans()}),
     "temporary_loss_reported": st.fixed_dictionaries({"until_hour": st.none() | _ANY_HOUR}),
     "provisional_block_placed": st.fixed_dictionaries({"until_hour": _ANY_HOUR}),

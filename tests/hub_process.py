@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
+
 from hub.api.certificates import CertificateFiles, issue_participant, issue_server, open_authority
 from hub.api.registry import register_participant
 from hub.domain.participant import PREFIX

@@ -4,9 +4,10 @@ import hashlib
 
 import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, references_pb2
+from psycopg import pq
+
 from hub.journal.group import Appended, Batch, commit_group, pack_tail, run
 from hub.journal.writer import SESSION
-from psycopg import pq
 
 SICHUAN, CHONGQING = "urn:chuanyu:participant:sc.card-center", "urn:chuanyu:participant:cq.card-center"
 OWNERS = {"sc.card-center": SICHUAN, "sc.usage": SICHUAN, "cq.card-center": CHONGQING, "cq.usage": CHONGQING}

@@ -1,4 +1,4 @@
-"""The acceptance rules A01 to A05, pure: each side of each rule, their order, what an answer rests on, and that one is always given."""
+"""The acceptance rules A01 to A05, pure: each side of each, their order, and that an answer is always given."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 
@@ -15,8 +15,7 @@ from tests.facts import any_history, at, history, registered, told
 
 TABLES = reference.load()
 SEEDED = tuple(
-    terms_of(agreement.code, agreement.terms)
-    for agreement in seed_agreements(TABLES.agreements, datetime(2026, 1, 1, tzinfo=UTC))
+    terms_of(agreement.code, agreement.terms) for agreement in seed_agreements(TABLES.agreements, datetime(2026, 1, 1, tzinfo=UTC))
 )
 CONTACT, CONTACTLESS, ECARD_QR, ECARD_SHOW = (
     acceptance_pb2.MEDIUM_CONTACT, acceptance_pb2.MEDIUM_CONTACTLESS, acceptance_pb2.MEDIUM_ECARD_QR,
@@ -119,9 +118,7 @@ def test_a03_ends_with_the_block() -> None:
 # A04
 
 
-@pytest.mark.parametrize(
-    ("hour", "expected"), [(-1, "NO_AGREEMENT"), (0, None), (99.999, None), (100, "AGREEMENT_EXPIRED")]
-)
+@pytest.mark.parametrize(("hour", "expected"), [(-1, "NO_AGREEMENT"), (0, None), (99.999, None), (100, "AGREEMENT_EXPIRED")])
 def test_a04_an_agreement_holds_from_its_instant_until_its_end(hour: float, expected: str | None) -> None:
     facts = history(registered("ACTIVE", -1000))
     assert reasons(facts, asked(hour=hour), agreed()) == ((expected,) if expected else ())
@@ -162,9 +159,7 @@ def test_a04_a_listed_venue_is_covered() -> None:
     assert reasons(ACTIVE, asked(venue="CD-METRO"), agreed(venues=frozenset({"CD-METRO"}))) == ()
 
 
-@pytest.mark.parametrize(
-    ("scenario", "expected"), [("CUL.LIB.BRW", ()), ("CUL.LIB.RET", ()), ("CUL.MUS", ("NO_AGREEMENT",))]
-)
+@pytest.mark.parametrize(("scenario", "expected"), [("CUL.LIB.BRW", ()), ("CUL.LIB.RET", ()), ("CUL.MUS", ("NO_AGREEMENT",))])
 def test_a04_a_group_covers_the_scenarios_below_it(scenario: str, expected: tuple[str, ...]) -> None:
     assert reasons(ACTIVE, asked(scenario), agreed(scenarios=frozenset({"CUL.LIB.*"}))) == expected
 
@@ -245,8 +240,9 @@ def test_the_strictest_reason_gives_the_outcome() -> None:
 
 
 def test_an_answer_names_the_agreements_it_rests_on() -> None:
-    terms = agreed(), agreed(code="Y/1", media=frozenset({ECARD_SHOW})), agreed(code="Z/1", scenarios=frozenset({"TRA.BUS"}))
-    assert answer(ACTIVE, asked(), *terms).agreement_codes == ("X/1",)
+    by_ecard = agreed(code="Y/1", media=frozenset({ECARD_SHOW}))
+    for_buses = agreed(code="Z/1", scenarios=frozenset({"TRA.BUS"}))
+    assert answer(ACTIVE, asked(), agreed(), by_ecard, for_buses).agreement_codes == ("X/1",)
 
 
 def test_an_answer_at_home_rests_on_no_agreement() -> None:
@@ -292,9 +288,7 @@ def test_an_answer_is_always_given(facts: list[Fact], agreements: tuple[Terms, .
 
 @settings(max_examples=200, deadline=None)
 @given(any_history(), AGREEMENTS, QUESTIONS)
-def test_the_same_question_gets_the_same_answer(
-    facts: list[Fact], agreements: tuple[Terms, ...], question: Question
-) -> None:
+def test_the_same_question_gets_the_same_answer(facts: list[Fact], agreements: tuple[Terms, ...], question: Question) -> None:
     assert answer(facts, question, *agreements) == answer(facts, question, *agreements)
 
 

@@ -1,4 +1,4 @@
-"""CardService over mutual TLS: what each side may see of a card, what is answered, and that every answer is recorded first."""
+"""CardService over mutual TLS: what each side may see of a card, what is answered, and that it is recorded first."""
 
 import itertools
 import shutil
@@ -262,9 +262,7 @@ def test_a_card_is_asked_for_by_its_identifier_never_by_the_hubs_key(sichuan: Pr
     assert (refusal.reason, refusal.violations) == ("REQUEST_INVALID", [("card.key", "clear_only")])
 
 
-def test_no_province_changes_the_other_sides_card_by_its_identification_code(
-    chongqing: Province, sichuan: Province
-) -> None:
+def test_no_province_changes_the_other_sides_card_by_its_identification_code(chongqing: Province, sichuan: Province) -> None:
     code = "500199D1560000050000000000000006"
     chongqing.tell("cq.card-center", registered_with_ident("H00000006", code))
     cancelled = lost("H00000006")
@@ -351,9 +349,7 @@ def loss_requested(card_no: str, at_s: int) -> event_pb2.Event:
         (3 * DAY_S, []),
     ],
 )
-def test_a_loss_request_blocks_for_72_hours(
-    after_s: int, expected: list[str], chongqing: Province, sichuan: Province
-) -> None:
+def test_a_loss_request_blocks_for_72_hours(after_s: int, expected: list[str], chongqing: Province, sichuan: Province) -> None:
     chongqing.tell("cq.card-center", registered("K00000004", at_s=AT_S - DAY_S))
     position = sichuan.tell("sc.card-center", loss_requested("K00000004", AT_S))
     request = asked("K00000004", at_s=AT_S + after_s, position=position)
@@ -498,9 +494,7 @@ def test_a_loss_counts_for_uses_after_it_only_however_late_it_is_told(chongqing:
 # The receipt
 
 
-def test_the_decision_stands_in_the_journal_at_its_position(
-    shared_hub: RunningHub, chongqing: Province, sichuan: Province
-) -> None:
+def test_the_decision_stands_in_the_journal_at_its_position(shared_hub: RunningHub, chongqing: Province, sichuan: Province) -> None:
     position = chongqing.tell("cq.card-center", registered("R00000001"))
     request = asked("R00000001", at_s=AT_S + 60, position=position)
     answer = sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)
@@ -512,9 +506,7 @@ def test_the_decision_stands_in_the_journal_at_its_position(
     assert recorded.event.occurred_at.seconds == AT_S + 60
 
 
-def test_the_recorded_decision_carries_the_question(
-    shared_hub: RunningHub, chongqing: Province, sichuan: Province
-) -> None:
+def test_the_recorded_decision_carries_the_question(shared_hub: RunningHub, chongqing: Province, sichuan: Province) -> None:
     position = chongqing.tell("cq.card-center", registered("R00000002"))
     request = asked("R00000002", position=position)
     request.venue_code, request.claims.emergency = "CD-METRO-0101", True
@@ -718,7 +710,11 @@ def detached(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Detached]:
         dsn = postgres.start()
         migrate(dsn)
         with running_hub(dsn, tmp_path_factory.mktemp("detached")) as hub:
-            yield Detached(postgres, Province(hub, SICHUAN))
+            sichuan = Province(hub, SICHUAN)
+            # Once this is in the views, the agreements that were loaded before it are too.
+            position = sichuan.tell("sc.card-center", registered("W00000000", "51"))
+            sichuan.cards.GetCard(card("W00000000", position, "51"), timeout=DEADLINE_S)
+            yield Detached(postgres, sichuan)
     finally:
         stop_any(directory)
         shutil.rmtree(directory)

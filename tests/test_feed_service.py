@@ -75,8 +75,10 @@ def test_an_empty_feed_expects_number_one(chongqing: Province, feed: str) -> Non
 def test_a_filled_feed_tells_its_next_number_and_last_position(chongqing: Province, feed: str) -> None:
     appended = chongqing.append(feed, 1, *trips(3))
     answer = chongqing.feeds.GetFeed(feed_service_pb2.GetFeedRequest(feed=feed), timeout=DEADLINE_S)
+    last_position, recorded_at_ = appended.positions[2], appended.recorded_at
     assert answer == feed_service_pb2.GetFeedResponse(
-        feed=feed, next_sequence=4, last_position=appended.positions[2], last_recorded_at=appended.recorded_at)  # fmt: skip
+        feed=feed, next_sequence=4, last_position=last_position, last_recorded_at=recorded_at_
+    )
 
 
 # AppendEvents
@@ -88,9 +90,7 @@ def test_new_events_are_recorded_at_positions_that_follow(chongqing: Province, f
     assert (list(appended.outcomes), list(appended.positions)) == ([RECORDED, RECORDED], [first, first + 1])
 
 
-def test_what_is_recorded_is_the_event_under_its_feed_and_number(
-    shared_hub: RunningHub, chongqing: Province, feed: str
-) -> None:
+def test_what_is_recorded_is_the_event_under_its_feed_and_number(shared_hub: RunningHub, chongqing: Province, feed: str) -> None:
     appended = chongqing.append(feed, 1, registered("A12345678"), journey("A12345678", fare_fen=777))
     recorded = recorded_at(shared_hub.dsn, appended.positions[1])
     assert (recorded.sequence, recorded.kind) == (2, "transit_journey_completed")
@@ -349,7 +349,8 @@ def test_the_table_of_codes_covers_every_reason_of_the_enum() -> None:
 
 
 def test_each_reason_has_the_code_its_proto_comment_documents() -> None:
-    assert {reason: code_pb2.Code.Name(code) for code, reason in CODES.values()} | {"INTERNAL": "INTERNAL"} == DOCUMENTED
+    in_table = {reason: code_pb2.Code.Name(code) for code, reason in CODES.values()}
+    assert in_table | {"INTERNAL": "INTERNAL"} == DOCUMENTED
 
 
 def test_every_error_of_the_tree_that_reaches_a_caller_is_in_the_table() -> None:

@@ -9,6 +9,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
+
 from hub.domain.errors import FeedUnknown, JournalUnavailable, NotFeedOwner, QueueFull, SequenceConflict, SequenceGap
 from hub.journal.group import (
     AnsweredBefore,
@@ -23,8 +26,6 @@ from hub.journal.group import (
     write_rows,
 )
 from hub.journal.writer import SESSION, WAITING_BYTES, WAITING_EVENTS, JournalWriter
-from psycopg import pq
-from psycopg.conninfo import make_conninfo
 
 SICHUAN, CHONGQING = "urn:chuanyu:participant:sc.card-center", "urn:chuanyu:participant:cq.card-center"
 AT_US = 1_756_690_215_000_000

@@ -12,7 +12,6 @@ from chuanyu.exchange.v1.card_lifecycle_pb2 import AppUnlocked
 from chuanyu.exchange.v1.card_service_pb2 import GetCardRequest, GetCardResponse
 from chuanyu.exchange.v1.event_pb2 import Event, Source
 from chuanyu.exchange.v1.references_pb2 import CardRef
-from tests.scripted_hub import ScriptedHub, status
 
 from adapters.kit import (
     AdapterError,
@@ -30,6 +29,7 @@ from adapters.kit import (
     mutual_tls,
 )
 from adapters.kit.outbox import FeedState
+from tests.scripted_hub import ScriptedHub, status
 
 FEED = "sc.usage"
 NOWHERE = "127.0.0.1:1"

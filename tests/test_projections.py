@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from chuanyu.exchange.v1 import event_pb2, references_pb2
+
 from hub.api.registry import load_agreements
 from hub.domain import reference
 from hub.domain.card import standing
@@ -32,7 +33,6 @@ from hub.projections.engine import (
     rebuild,
 )
 from hub.projections.feed_progress import FEED_PROGRESS
-
 from tests.recording import (
     AT_S,
     Recording,

@@ -1,4 +1,4 @@
-"""A bad event takes its number: recorded as quarantined with paths and rules, its original sealed, its neighbours untouched."""
+"""A bad event takes its number: quarantined with paths and rules, its original sealed, its neighbours untouched."""
 
 import itertools
 import time
@@ -8,21 +8,22 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 from chuanyu.exchange.v1 import card_lifecycle_pb2, event_pb2, feed_service_pb2, references_pb2
+
 from hub.domain.pseudonym import clear_paths
 from hub.journal.keyring import open_keyring
 from hub.journal.reader import Recorded
 from hub.journal.vault import open_original
-
 from tests.clients import Province, add_feed, journal, of_feed, refused
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
-from tests.messages import AT_S, journey, lost, name_card, question, registered
+from tests.messages import journey, lost, name_card, question, registered
 
 RECORDED = feed_service_pb2.EVENT_OUTCOME_RECORDED
 QUARANTINED = feed_service_pb2.EVENT_OUTCOME_QUARANTINED
 _numbers = itertools.count(1)
 
 # What no answer, row, log or error may tell. The ID numbers are of the unassigned counties 500199 and 510199.
-CARD_NO, ID_NO, WRONG_ID_NO, NAME, MOBILE = "A98765432", "500199198503120015", "500199198503120016", "测试甲乙丙", "13912345678"
+CARD_NO, NAME, MOBILE = "A98765432", "测试甲乙丙", "13912345678"
+ID_NO, WRONG_ID_NO = "500199198503120015", "500199198503120016"
 SECRETS = (CARD_NO, ID_NO, WRONG_ID_NO, NAME, MOBILE)
 
 
@@ -432,7 +433,8 @@ def activated_in_place_of(card_no: str, province: str) -> event_pb2.Event:
 
 @pytest.mark.parametrize("rule", BAD)
 def test_a_bad_event_is_quarantined_even_after_good_ones_like_it(rule: str, chongqing: Province, feed: str) -> None:
-    like_it = [journey(CARD_NO), registered(CARD_NO), lost(CARD_NO), applied(), activated_in_place_of("A00000001", "50")]
+    activated = activated_in_place_of("A00000001", "50")
+    like_it = [journey(CARD_NO), registered(CARD_NO), lost(CARD_NO), applied(), activated]
     chongqing.append(feed, 1, *like_it)
     chongqing.append(feed, 6, *like_it)
     assert list(chongqing.append(feed, 11, BAD[rule].event).outcomes) == [QUARANTINED]
@@ -442,7 +444,8 @@ def test_an_issuers_fact_is_issuer_only_even_after_one_of_its_own(
     chongqing: Province, sichuan: Province, shared_hub: RunningHub, feed: str
 ) -> None:
     sichuan.append(add_feed(shared_hub, SICHUAN, "sc.locks"), 1, locked("S00000123", "51"))
-    appended = chongqing.append(feed, 1, locked("A12345678", "50"), locked("A12345678", "50"), locked("S00000123", "51"))
+    mine, theirs = locked("A12345678", "50"), locked("S00000123", "51")
+    appended = chongqing.append(feed, 1, mine, mine, theirs)
     assert list(appended.outcomes) == [RECORDED, RECORDED, QUARANTINED]
 
 
@@ -454,9 +457,7 @@ def test_no_card_of_the_other_province_is_cancelled_even_after_one_of_ones_own(
     assert list(chongqing.append(feed, 1, good, good, bad).outcomes) == [RECORDED, RECORDED, QUARANTINED]
 
 
-def test_an_account_is_a_key_in_the_first_event_and_in_the_next(
-    shared_hub: RunningHub, chongqing: Province, feed: str
-) -> None:
+def test_an_account_is_a_key_in_the_first_event_and_in_the_next(shared_hub: RunningHub, chongqing: Province, feed: str) -> None:
     chongqing.append(feed, 1, opened_account("A12345678", "6217000010000000003"))
     chongqing.append(feed, 2, opened_account("A12345678", "6217000010000000011"))
     assert [path for event in of_feed(shared_hub.dsn, feed) for path in clear_paths(event.event)] == []

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 from eventsourcing.persistence import ApplicationRecorder
 from eventsourcing.tests import persistence as library_cases
-from hub.journal.recorder import HubDatastore, HubRecorder
 from psycopg.conninfo import conninfo_to_dict
+
+from hub.journal.recorder import HubDatastore, HubRecorder
 
 
 class _OnOurDatabase:

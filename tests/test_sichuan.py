@@ -19,7 +19,6 @@ from chuanyu.exchange.v1.acceptance_pb2 import AcceptanceOutcome
 from chuanyu.exchange.v1.card_service_pb2 import CardLives, EcardStatus, GetCardResponse, ScenarioUsability
 from chuanyu.exchange.v1.event_pb2 import Event
 from google.protobuf.json_format import ParseDict
-from tests.scripted_hub import ScriptedHub
 
 from adapters.kit import FeedSender, HubConnection, Outbox
 from adapters.sichuan.envelope import (
@@ -40,6 +39,7 @@ from adapters.sichuan.replay import ReplayWindow
 from adapters.sichuan.replies import ParameterInvalid, Replayed, SignatureInvalid, Undecipherable
 from adapters.sichuan.translate import CARD_FEED, translate
 from adapters.sichuan.usage import FEED as USAGE_FEED
+from tests.scripted_hub import ScriptedHub
 
 SAMPLES = Path(__file__).parent.parent / "adapters" / "samples" / "sichuan"
 MSG_ID = "510000202509010930150000000042"

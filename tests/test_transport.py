@@ -1,4 +1,4 @@
-"""Who gets in and how the server ends: mutual TLS, participants by their certificate's name, the standard services, draining."""
+"""Who gets in and how the server ends: mutual TLS, participants by certificate, the standard services, draining."""
 
 import signal
 import time
@@ -22,7 +22,7 @@ from hub.api.certificates import CertificateFiles, issue_participant, open_autho
 from hub.domain.participant import PREFIX, Participant
 from hub.journal.recorder import AggregateStore
 from tests.clients import DEADLINE_S, Province, Refusal, refused
-from tests.hub_process import CHONGQING, RunningHub
+from tests.hub_process import CHONGQING, Process, RunningHub
 from tests.messages import journey
 
 RECORDED = feed_service_pb2.EVENT_OUTCOME_RECORDED
@@ -192,9 +192,7 @@ def test_channelz_tells_the_server(opened: grpc.Channel) -> None:
     ],
     ids=["health", "channelz"],
 )
-def test_the_standard_services_need_a_certificate_too(
-    call: Callable[[grpc.Channel], object], shared_hub: RunningHub
-) -> None:
+def test_the_standard_services_need_a_certificate_too(call: Callable[[grpc.Channel], object], shared_hub: RunningHub) -> None:
     authority = (shared_hub.certificates_dir / "ca.crt").read_bytes()
     with grpc.secure_channel(shared_hub.targets[0], grpc.ssl_channel_credentials(authority)) as opened:
         assert refused(lambda: call(opened)).code == grpc.StatusCode.UNAVAILABLE
@@ -204,26 +202,36 @@ def test_the_standard_services_need_a_certificate_too(
 
 
 @pytest.fixture
-def held(hub: RunningHub) -> Iterator[psycopg.Connection]:
+def edge(shared_hub: RunningHub) -> Iterator[int]:
+    """The number of a further edge of the hub's, to be stopped by a test."""
+    process = Process(["serve", "--listen", "127.0.0.1:0"], shared_hub.dsn, shared_hub.data_dir)
+    shared_hub.edges.append(process)
+    shared_hub.targets.append(process.start().split()[-1])
+    yield len(shared_hub.edges) - 1
+    process.kill()
+
+
+@pytest.fixture
+def held(shared_hub: RunningHub, edge: int) -> Iterator[psycopg.Connection]:
     """A transaction that holds the journal's head, so that an append stays under way until it ends."""
-    with psycopg.connect(hub.dsn) as connection:
+    with psycopg.connect(shared_hub.dsn) as connection:
         connection.execute("SELECT position FROM journal.head FOR UPDATE")
         yield connection
 
 
 def until(condition: Callable[[], bool]) -> None:
     """Waits until a condition holds, ten seconds at most."""
-    deadline = time.monotonic() + 10
+    deadline_s = time.monotonic() + 10
     while not condition():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline_s
         time.sleep(0.02)
 
 
 def is_waiting(dsn: str) -> bool:
-    """Whether the writer waits for the head."""
+    """Whether a writer waits for the head."""
     with psycopg.connect(dsn) as connection:
-        return connection.execute(
-            "SELECT FROM pg_stat_activity WHERE application_name = 'hub-writer' AND wait_event_type = 'Lock'").fetchone() is not None  # fmt: skip
+        rows = connection.execute("SELECT application_name FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        return ("hub-writer",) in rows.fetchall()
 
 
 def is_turned_away(province: Province) -> bool:
@@ -235,32 +243,25 @@ def is_turned_away(province: Province) -> bool:
     return False
 
 
-def test_sigterm_answers_the_append_under_way_and_exits_with_zero(hub: RunningHub, held: psycopg.Connection) -> None:
-    chongqing = Province(hub, CHONGQING)
-    request = feed_service_pb2.AppendEventsRequest(feed="cq.usage", first_sequence=1, events=[journey("A12345678")])
-    under_way = chongqing.feeds.AppendEvents.future(request, timeout=DEADLINE_S)
-    until(lambda: is_waiting(hub.dsn))
-    hub.edges[0].signal(signal.SIGTERM)
-    until(lambda: "stopping" in hub.edges[0].log.read_text())
-    held.rollback()
-    assert list(under_way.result().outcomes) == [RECORDED]
-    assert hub.edges[0].stop() == 0
-
-
-def test_while_it_drains_new_calls_are_turned_away(hub: RunningHub, held: psycopg.Connection) -> None:
-    chongqing = Province(hub, CHONGQING)
-    request = feed_service_pb2.AppendEventsRequest(feed="cq.usage", first_sequence=1, events=[journey("A12345678")])
-    under_way = chongqing.feeds.AppendEvents.future(request, timeout=DEADLINE_S)
-    until(lambda: is_waiting(hub.dsn))
-    hub.edges[0].signal(signal.SIGTERM)
+def test_sigterm_answers_the_append_under_way_and_exits_with_zero(shared_hub: RunningHub, edge: int, held: psycopg.Connection) -> None:
+    chongqing = Province(shared_hub, CHONGQING, edge)
+    batch = feed_service_pb2.AppendEventsRequest(feed="cq.usage", first_sequence=1, events=[journey("A12345678")])
+    under_way = chongqing.feeds.AppendEvents.future(batch, timeout=DEADLINE_S)
+    until(lambda: is_waiting(shared_hub.dsn))
+    shared_hub.edges[edge].signal(signal.SIGTERM)
     until(lambda: is_turned_away(chongqing))
     assert not under_way.done()
     held.rollback()
-    under_way.result()
+    assert list(under_way.result().outcomes) == [RECORDED]
+    assert shared_hub.edges[edge].stop() == 0
 
 
-def test_a_second_start_goes_on_where_the_feed_stands(hub: RunningHub) -> None:
-    Province(hub, CHONGQING).append("cq.usage", 1, journey("A12345678"))
-    assert hub.edges[0].stop() == 0
-    hub.targets = [hub.edges[0].start().split()[-1]]
-    assert Province(hub, CHONGQING).next_sequence("cq.usage") == 2
+def test_an_edge_without_work_ends_at_once(shared_hub: RunningHub, edge: int) -> None:
+    began_s = time.monotonic()
+    assert shared_hub.edges[edge].stop() == 0
+    assert time.monotonic() - began_s < 5
+
+
+def test_a_new_edge_goes_on_where_the_feed_stands(shared_hub: RunningHub, edge: int) -> None:
+    Province(shared_hub, CHONGQING).append("cq.card-center", 1, journey("A12345678"))
+    assert Province(shared_hub, CHONGQING, edge).next_sequence("cq.card-center") == 2

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import Any
 
 import grpc
 import protovalidate
@@ -19,7 +18,16 @@ from hub.api.intake import Intake
 from hub.api.rpc import Gate, reader, service, streaming, unary
 from hub.domain.acceptance import Question, decide, local_day, temp_loss_days
 from hub.domain.card import DAY_US, Standing, standing
-from hub.domain.errors import CardNotFound, HubError, JournalUnavailable, NotPermitted, NotRecorded, RequestIdReused, RequestInvalid, ViewBehind
+from hub.domain.errors import (
+    CardNotFound,
+    HubError,
+    JournalUnavailable,
+    NotPermitted,
+    NotRecorded,
+    RequestIdReused,
+    RequestInvalid,
+    ViewBehind,
+)
 from hub.domain.pseudonym import card_name, card_problem, hmac_sm3
 from hub.domain.reference import Reference
 from hub.journal.group import AnsweredBefore, Appended
@@ -50,11 +58,14 @@ class CardService:
 
     def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
         """The gRPC handler of the service."""
-        return service("chuanyu.exchange.v1.CardService", {
-            "GetCard": unary(gate, reader(protos.GetCardRequest), self.get_card),
-            "CheckAcceptance": unary(gate, reader(protos.CheckAcceptanceRequest), self.check_acceptance),
-            "StreamAcceptance": streaming(gate, reader(protos.StreamAcceptanceRequest), self.stream_acceptance),
-        })  # fmt: skip
+        return service(
+            "chuanyu.exchange.v1.CardService",
+            {
+                "GetCard": unary(gate, reader(protos.GetCardRequest), self.get_card),
+                "CheckAcceptance": unary(gate, reader(protos.CheckAcceptanceRequest), self.check_acceptance),
+                "StreamAcceptance": streaming(gate, reader(protos.StreamAcceptanceRequest), self.stream_acceptance),
+            },
+        )
 
     # GetCard
 
@@ -142,9 +153,15 @@ class CardService:
 
     def _refuse_invalid(self, request: Message) -> None:
         if broken := self._validator.collect_violations(request):
-            raise RequestInvalid([(
-                ".".join(element.field_name for element in (violation.proto.field.elements if violation.proto.field else ())),
-                str(violation.proto.rule_id)) for violation in broken])  # fmt: skip
+            raise RequestInvalid(
+                [
+                    (
+                        ".".join(element.field_name for element in (violation.proto.field.elements if violation.proto.field else ())),
+                        str(violation.proto.rule_id),
+                    )
+                    for violation in broken
+                ]
+            )
 
     def _card_key(self, ref: references_pb2.CardRef) -> bytes:
         if ref.key:
@@ -160,8 +177,12 @@ class CardService:
         self, request: protos.CheckAcceptanceRequest, caller: Caller, question: Question, card_key: bytes, digest: bytes
     ) -> event_pb2.Event:
         event = event_pb2.Event(
-            occurred_at=_timestamp(question.at_us), service_region=request.service_region, scenario=request.scenario,
-            medium=request.medium, venue_code=request.venue_code)  # fmt: skip
+            occurred_at=_timestamp(question.at_us),
+            service_region=request.service_region,
+            scenario=request.scenario,
+            medium=request.medium,
+            venue_code=request.venue_code,
+        )
         event.card.issuing_province, event.card.kind, event.card.key = request.card.issuing_province, request.card.kind, card_key
         decision = event.decision_made
         decision.request_id, decision.participant, decision.request_digest = request.request_id, caller.urn, digest
@@ -184,9 +205,14 @@ class CardService:
     def _response(self, request_id: str, event: event_pb2.Event, position: int) -> protos.CheckAcceptanceResponse:
         decision = event.decision_made
         return protos.CheckAcceptanceResponse(
-            request_id=request_id, outcome=decision.outcome, position=position, as_of_position=decision.as_of_position,
-            reasons=[self._reason_messages[code] for code in decision.reason_codes], decided_for=event.occurred_at,
-            rules_digest=decision.rules_digest)  # fmt: skip
+            request_id=request_id,
+            outcome=decision.outcome,
+            position=position,
+            as_of_position=decision.as_of_position,
+            reasons=[self._reason_messages[code] for code in decision.reason_codes],
+            decided_for=event.occurred_at,
+            rules_digest=decision.rules_digest,
+        )
 
     async def stream_acceptance(
         self, requests: AsyncIterator[protos.StreamAcceptanceRequest], caller: Caller
@@ -228,14 +254,25 @@ class CardService:
 def _reason_message(reference: Reference, code: str) -> protos.Reason:
     reason = reference.reason(code)
     return protos.Reason(
-        code=code, rule_id=reason.rule, text_zh=reason.text_zh, text_en=reason.text_en, advice_zh=reason.advice_zh, advice_en=reason.advice_en)
+        code=code,
+        rule_id=reason.rule,
+        text_zh=reason.text_zh,
+        text_en=reason.text_en,
+        advice_zh=reason.advice_zh,
+        advice_en=reason.advice_en,
+    )
 
 
 def _lives(card: Standing) -> protos.CardLives:
     lives = protos.CardLives(
-        bank_account_status=f"BANK_ACCOUNT_STATUS_{card.bank_account_status}", transit_purse_status=f"TRANSIT_PURSE_STATUS_{card.transit_purse_status}",
-        pin_status=f"PIN_STATUS_{card.pin_status}", ecard_status=f"ECARD_STATUS_{card.ecard_status}",
-        reissue_pending=card.reissue_pending, replacement_pending=card.replacement_pending, expires_on=card.expires_on)  # fmt: skip
+        bank_account_status=protos.BankAccountStatus.Value(f"BANK_ACCOUNT_STATUS_{card.bank_account_status}"),
+        transit_purse_status=protos.TransitPurseStatus.Value(f"TRANSIT_PURSE_STATUS_{card.transit_purse_status}"),
+        pin_status=protos.PinStatus.Value(f"PIN_STATUS_{card.pin_status}"),
+        ecard_status=protos.EcardStatus.Value(f"ECARD_STATUS_{card.ecard_status}"),
+        reissue_pending=card.reissue_pending,
+        replacement_pending=card.replacement_pending,
+        expires_on=card.expires_on,
+    )
     if card.social_status:
         lives.social_status = card_lifecycle_pb2.SocialStatus.Value(f"SOCIAL_STATUS_{card.social_status}")
     if card.generation:
@@ -268,5 +305,3 @@ def _timestamp(us: int) -> Timestamp:
 
 def _now_us() -> int:
     return time.time_ns() // 1_000
-
-

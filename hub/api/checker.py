@@ -102,7 +102,7 @@ class Checker:
 
     def _batch(self, asked: Asked, answer: Answer, as_of_position: int) -> Batch:
         decision = asked.event.decision_made
-        decision.outcome = OUTCOMES[answer.outcome]  # type: ignore[assignment]
+        decision.outcome = OUTCOMES[answer.outcome]
         decision.reason_codes.extend(answer.reason_codes)
         decision.agreement_codes.extend(answer.agreement_codes)
         decision.as_of_position = as_of_position
@@ -178,7 +178,8 @@ _READ_CARDS = f"""
     SELECT asked, facts, NULL::bigint AS as_of_position, NULL::bigint AS revision FROM (
         SELECT n.asked, s.facts FROM named n JOIN views.card_standing s ON s.key = n.card_key
         UNION ALL
-        SELECT n.asked, s.facts FROM named n JOIN views.card_alias l ON l.card_key = n.card_key JOIN views.card_standing s ON s.key = l.key) f
+        SELECT n.asked, s.facts FROM named n
+        JOIN views.card_alias l ON l.card_key = n.card_key JOIN views.card_standing s ON s.key = l.key) f
     UNION ALL
     SELECT NULL, NULL, (SELECT min(position) FROM views.checkpoint WHERE view = ANY ('{{{",".join(p.name for p in DECIDED_BY)}}}')),
            COALESCE((SELECT max(position) FROM views.agreement), 0)"""  # noqa: S608 (names of our own views)

@@ -53,7 +53,9 @@ def internal(trace_id: str) -> status_pb2.Status:
     return status
 
 
-def _add(status: status_pb2.Status, detail: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest | error_details_pb2.RetryInfo) -> None:
+def _add(
+    status: status_pb2.Status, detail: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest | error_details_pb2.RetryInfo
+) -> None:
     packed = any_pb2.Any()
     packed.Pack(detail)
     status.details.append(packed)

@@ -43,11 +43,14 @@ class FeedService:
 
     def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
         """The gRPC handler of the service."""
-        return service("chuanyu.exchange.v1.FeedService", {
-            "GetFeed": unary(gate, reader(protos.GetFeedRequest), self.get_feed),
-            "AppendEvents": unary(gate, batch_reader(protos.AppendEventsRequest), self.append_events),
-            "StreamEvents": streaming(gate, batch_reader(protos.StreamEventsRequest), self.stream_events),
-        })  # fmt: skip
+        return service(
+            "chuanyu.exchange.v1.FeedService",
+            {
+                "GetFeed": unary(gate, reader(protos.GetFeedRequest), self.get_feed),
+                "AppendEvents": unary(gate, batch_reader(protos.AppendEventsRequest), self.append_events),
+                "StreamEvents": streaming(gate, batch_reader(protos.StreamEventsRequest), self.stream_events),
+            },
+        )
 
     async def get_feed(self, request: protos.GetFeedRequest, caller: Caller) -> protos.GetFeedResponse:
         """Says where a feed stands, from the feed's own row."""
@@ -96,9 +99,7 @@ class FeedService:
             self._intake.remember(prepared.new_identifiers)
         return _answer(feed, appended, prepared.quarantined)
 
-    async def stream_events(
-        self, batches: AsyncIterator[Received], caller: Caller
-    ) -> AsyncIterator[protos.StreamEventsResponse]:
+    async def stream_events(self, batches: AsyncIterator[Received], caller: Caller) -> AsyncIterator[protos.StreamEventsResponse]:
         """Answers each batch after its commit and in order, with up to STREAM_WINDOW under way; a refusal is an answer too."""
         pending: asyncio.Queue[asyncio.Task[protos.StreamEventsResponse] | None] = asyncio.Queue(STREAM_WINDOW)
 
@@ -140,7 +141,9 @@ class FeedService:
 
 def _answer(feed: str, appended: Appended, quarantined: dict[int, list[Violation]]) -> protos.AppendEventsResponse:
     count = len(appended.positions)
-    response = protos.AppendEventsResponse(feed=feed, first_sequence=appended.first_sequence, recorded_at=_timestamp(appended.recorded_us + PG_EPOCH_US))
+    response = protos.AppendEventsResponse(
+        feed=feed, first_sequence=appended.first_sequence, recorded_at=_timestamp(appended.recorded_us + PG_EPOCH_US)
+    )
     outcomes: Sequence[Any] = [_DUPLICATE] * appended.duplicates + [_RECORDED] * (count - appended.duplicates)
     if quarantined:
         outcomes = list(outcomes)

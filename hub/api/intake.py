@@ -43,8 +43,7 @@ def _as_sent() -> type[Any]:
     """Makes a message that reads a batch's events as bytes: `repeated bytes` has the wire format of a repeated message."""
     file = descriptor_pb2.FileDescriptorProto(name="hub/as_sent.proto", package="hub", syntax="proto3")
     field = descriptor_pb2.FieldDescriptorProto
-    file.message_type.add(name="AsSent").field.add(
-        name="events", number=_EVENTS_FIELD, label=field.LABEL_REPEATED, type=field.TYPE_BYTES)  # fmt: skip
+    file.message_type.add(name="AsSent").field.add(name="events", number=_EVENTS_FIELD, label=field.LABEL_REPEATED, type=field.TYPE_BYTES)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("hub.AsSent"))
@@ -120,13 +119,14 @@ class Intake:
             if kind is None or not self._admit_like_before(event, kind, context):
                 reasons = self._admit(event, kind, context, prepared)
                 if reasons:
-                    event = self._quarantine(prepared, offset, event, kind, reasons, sent[offset])
+                    event = self._quarantine(prepared, offset, event, kind, reasons, sent[offset])  # noqa: PLW2901
                     kind = "event_quarantined"
                 elif event.HasField("corrects") or event.HasField("reverses"):
                     _note_correction(batch, offset, event, feed_id)
             at = event.occurred_at
-            tails.append(pack_tail(
-                at.seconds * 1_000_000 + at.nanos // 1_000, _KIND_BYTES[kind], digests[offset], event.SerializeToString()))  # type: ignore[index]
+            tails.append(
+                pack_tail(at.seconds * 1_000_000 + at.nanos // 1_000, _KIND_BYTES[kind], digests[offset], event.SerializeToString())
+            )  # type: ignore[index]
         return prepared
 
     def _admit_like_before(self, event: event_pb2.Event, kind: str, context: Context) -> bool:
@@ -168,7 +168,8 @@ class Intake:
             return []
         collect = self._validator.collect_violations
         return [(_path(v), str(v.proto.rule_id)) for v in collect(event)] + [
-            (f"{kind}.{_path(v)}", str(v.proto.rule_id)) for v in collect(message)]  # fmt: skip
+            (f"{kind}.{_path(v)}", str(v.proto.rule_id)) for v in collect(message)
+        ]
 
     def _pseudonymise(self, event: event_pb2.Event, kind: str, message: Message, prepared: Prepared) -> list[Violation]:
         """Replaces clear arms by keys; returns what is wrong with identifiers. Known ones were checked when they were new."""
@@ -217,8 +218,19 @@ class Intake:
 def _case(event: event_pb2.Event, kind: str, context: Context, source: event_pb2.Source) -> tuple[object, ...]:
     """Names everything the rules look at in an envelope; the local day stands for the instant."""
     return (
-        kind, context.province, (event.occurred_at.seconds + LOCAL_OFFSET_S) // DAY_S, event.business_date, event.issuer_region, event.service_region,
-        event.scenario, event.medium, event.auth_level, source.system, source.file_name, source.native_code)  # fmt: skip
+        kind,
+        context.province,
+        (event.occurred_at.seconds + LOCAL_OFFSET_S) // DAY_S,
+        event.business_date,
+        event.issuer_region,
+        event.service_region,
+        event.scenario,
+        event.medium,
+        event.auth_level,
+        source.system,
+        source.file_name,
+        source.native_code,
+    )
 
 
 def _checked(trace_parent: str) -> str:

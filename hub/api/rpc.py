@@ -25,7 +25,6 @@ Unary = Callable[[Any, Caller], Awaitable[Message]]
 Streaming = Callable[[AsyncIterator[Any], Caller], AsyncIterator[Message]]
 
 
-
 class Gate:
     """Lets a call in: finds its participant in the client certificate and the directory."""
 

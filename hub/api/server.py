@@ -92,7 +92,8 @@ class HubServer:
     def _listen(self) -> None:
         files = self._settings.certificates
         credentials = grpc.ssl_server_credentials(
-            [(files.key.read_bytes(), files.certificate.read_bytes())], files.authority.read_bytes(), require_client_auth=True)  # fmt: skip
+            [(files.key.read_bytes(), files.certificate.read_bytes())], files.authority.read_bytes(), require_client_auth=True
+        )
         self.port = self._server.add_secure_port(self._settings.listen, credentials)
         if self._settings.plaintext_caller:
             self.plaintext_port = self._server.add_insecure_port(f"127.0.0.1:{self._settings.plaintext_port}")

@@ -38,7 +38,9 @@ class Findings:
         return not self.problems
 
 
-def check(dsn: str, report: Report = lambda _what, _done, _of: None, *, with_views: bool = True, with_identifiers: bool = False) -> Findings:
+def check(
+    dsn: str, report: Report = lambda _what, _done, _of: None, *, with_views: bool = True, with_identifiers: bool = False
+) -> Findings:
     """Checks the journal and, if wanted, every view against a rebuild and every stored message for identifiers in clear."""
     findings = Findings()
     with psycopg.connect(dsn, autocommit=True, application_name="hub-fsck") as connection:
@@ -78,7 +80,9 @@ def _check_positions(connection: psycopg.Connection, findings: Findings, report:
     _check_stream_ends(connection, findings, last_sequences)
 
 
-def _check_run(findings: Findings, last_sequences: dict[int, int], stream_id: int, count: int, lowest: int, highest: int, jumps: int) -> None:
+def _check_run(
+    findings: Findings, last_sequences: dict[int, int], stream_id: int, count: int, lowest: int, highest: int, jumps: int
+) -> None:
     """A page's events of a stream are one run of numbers that goes on where the page before ended."""
     last = last_sequences.get(stream_id, min(lowest, 1) - 1)
     if jumps or highest - lowest + 1 != count or lowest != last + 1:
@@ -91,8 +95,9 @@ def _check_stream_ends(connection: psycopg.Connection, findings: Findings, last_
     """Compares each stream's row with its batches and events; events newer than the head that was read are allowed for."""
     # The rows are read first: what is appended in between makes *newer* larger, which is allowed for, never smaller.
     streams = connection.execute(_STREAMS).fetchall()
-    newer: dict[int, int] = dict(connection.execute(
-        "SELECT stream_id, count(*) FROM journal.event WHERE position > %s GROUP BY 1", (findings.head,)).fetchall())  # fmt: skip
+    newer: dict[int, int] = dict(
+        connection.execute("SELECT stream_id, count(*) FROM journal.event WHERE position > %s GROUP BY 1", (findings.head,)).fetchall()
+    )
     for stream_id, name, next_sequence, last_batched in streams:
         last = last_sequences.get(stream_id, min(next_sequence, 1) - 1)
         if not last + 1 <= next_sequence <= last + 1 + newer.get(stream_id, 0):
@@ -111,19 +116,23 @@ _RUNS = """
         FROM journal.event WHERE position > %(after)s AND position <= %(through)s) e
     GROUP BY stream_id ORDER BY stream_id"""
 _FAULTS = (
-    ("""SELECT position, before FROM (
+    (
+        """SELECT position, before FROM (
             SELECT position, recorded_at, lag(position) OVER w AS before, lag(recorded_at) OVER w AS recorded_before
             FROM journal.event WHERE position >= %(after)s AND position <= %(through)s WINDOW w AS (ORDER BY position)) e
         WHERE recorded_at < recorded_before LIMIT 10""",
-     "position {}: recorded before position {}"),
-    ("""SELECT b.stream_id, b.first_sequence FROM journal.batch b
+        "position {}: recorded before position {}",
+    ),
+    (
+        """SELECT b.stream_id, b.first_sequence FROM journal.batch b
         LEFT JOIN journal.event f ON f.position = b.first_position
         LEFT JOIN journal.event l ON l.position = b.first_position + b.last_sequence - b.first_sequence
         WHERE b.first_position > %(after)s AND b.first_position <= %(through)s
           AND (f.stream_id, f.sequence, l.stream_id, l.sequence)
               IS DISTINCT FROM (b.stream_id, b.first_sequence, b.stream_id, b.last_sequence) LIMIT 10""",
-     "stream {}: batch at {} does not lead to its events"),
-)  # fmt: skip
+        "stream {}: batch at {} does not lead to its events",
+    ),
+)
 _STREAMS = """
     SELECT s.stream_id, s.name, s.next_sequence,
            (SELECT b.last_sequence FROM journal.batch b WHERE b.stream_id = s.stream_id ORDER BY b.first_sequence DESC LIMIT 1)

@@ -60,7 +60,9 @@ def measure(config: Config, seconds: float, report: Report) -> dict[str, Any]:
         first = 1
         for events_per_s, batch_events in INFLOWS.items():
             batches = int((seconds + 3) * events_per_s / batch_events / 4) + 1
-            load = Load(Order((edge.target,), place.data_dir / "certificates", FEEDS[1:], (first,) * 4, batches, events_per_s, batch_events))
+            load = Load(
+                Order((edge.target,), place.data_dir / "certificates", FEEDS[1:], (first,) * 4, batches, events_per_s, batch_events)
+            )
             load.start()
             time.sleep(1)
             rows.append(_row(32, events_per_s, None, _recorded_calls(place, edge, 32, seconds), report))
@@ -116,9 +118,28 @@ def _h2load(edge: HubProcess, method: str, in_flight: int, requests: int) -> Cal
         body.write_bytes(bytes(5))
         started = time.perf_counter()
         finished = subprocess.run(
-            ["h2load", "-n", str(requests), "-c", str(connections), "-m", str(streams), "-d", str(body), f"--log-file={log}",
-             "-H", "content-type: application/grpc", "-H", "te: trailers", f"http://127.0.0.1:{edge.plaintext_port}{method}"],
-            capture_output=True, text=True, check=True, timeout=300)  # fmt: skip
+            [
+                "h2load",
+                "-n",
+                str(requests),
+                "-c",
+                str(connections),
+                "-m",
+                str(streams),
+                "-d",
+                str(body),
+                f"--log-file={log}",
+                "-H",
+                "content-type: application/grpc",
+                "-H",
+                "te: trailers",
+                f"http://127.0.0.1:{edge.plaintext_port}{method}",
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=300,
+        )
         elapsed = time.perf_counter() - started
         if f"{requests} succeeded, 0 failed" not in finished.stdout:
             raise MeasurementVoid(finished.stdout[-300:])
@@ -128,8 +149,12 @@ def _h2load(edge: HubProcess, method: str, in_flight: int, requests: int) -> Cal
 
 def _row(in_flight: int, events_per_s: int, empty: Calls | None, recorded: Calls, report: Report) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "in_flight": in_flight, "events_per_s": events_per_s, "checks_per_s": round(recorded.rate),
-        "p50_ms": round(recorded.p50_ms, 2), "p99_ms": round(recorded.p99_ms, 2)}  # fmt: skip
+        "in_flight": in_flight,
+        "events_per_s": events_per_s,
+        "checks_per_s": round(recorded.rate),
+        "p50_ms": round(recorded.p50_ms, 2),
+        "p99_ms": round(recorded.p99_ms, 2),
+    }
     if empty is not None:
         row |= {"empty_calls_per_s": round(empty.rate), "ratio": round(recorded.rate / empty.rate, 3)}
     report(str(row))

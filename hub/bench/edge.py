@@ -10,7 +10,7 @@ import os
 import signal
 
 import grpc
-from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2
+from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, references_pb2
 
 from hub.api.card_service import CardService
 from hub.api.certificates import issue_server
@@ -34,19 +34,24 @@ def _question(_: bytes) -> card_service_pb2.CheckAcceptanceRequest:
     """Makes a question about another card each time, with an id of its own."""
     number = next(_numbers)
     request = card_service_pb2.CheckAcceptanceRequest(
-        request_id=f"{os.getpid()}-{number}", scenario="TRA.MET", service_region="510100", medium=acceptance_pb2.MEDIUM_CONTACTLESS)  # fmt: skip
-    request.card.issuing_province, request.card.kind, request.card.clear = "50", 1, f"A{number * 7919 % CARDS:08d}"
+        request_id=f"{os.getpid()}-{number}", scenario="TRA.MET", service_region="510100", medium=acceptance_pb2.MEDIUM_CONTACTLESS
+    )
+    request.card.issuing_province, request.card.clear = "50", f"A{number * 7919 % CARDS:08d}"
+    request.card.kind = references_pb2.CARD_IDENTIFIER_KIND_CARD_NO
     return card_service_pb2.CheckAcceptanceRequest.FromString(request.SerializeToString())
 
 
 async def _main() -> None:
     config = Config()
-    server = HubServer(ServerSettings(
-        config.dsn, "127.0.0.1:0", issue_server(config.certificates_dir), open_keyring(config.keys_dir), 0, ASKER))  # fmt: skip
+    server = HubServer(
+        ServerSettings(config.dsn, "127.0.0.1:0", issue_server(config.certificates_dir), open_keyring(config.keys_dir), 0, ASKER)
+    )
 
     def bench(gate: Gate, cards: CardService) -> grpc.GenericRpcHandler:
-        return service("chuanyu.exchange.bench.Bench", {
-            "Empty": grpc.unary_unary_rpc_method_handler(_empty), "Check": unary(gate, _question, cards.check_acceptance)})  # fmt: skip
+        return service(
+            "chuanyu.exchange.bench.Bench",
+            {"Empty": grpc.unary_unary_rpc_method_handler(_empty), "Check": unary(gate, _question, cards.check_acceptance)},
+        )
 
     await server.start(bench)
     print(f"127.0.0.1:{server.port} {server.plaintext_port}", flush=True)  # noqa: T201 (the parent reads it)

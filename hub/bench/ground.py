@@ -102,8 +102,7 @@ class HubProcess:
 @contextlib.contextmanager
 def hub_process(place: Ground) -> Iterator[HubProcess]:
     """Starts an edge with the bench's plaintext loopback listener and stops it at the end."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hub.bench.edge"], env=place.environment, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-m", "hub.bench.edge"], env=place.environment, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         ready, _, _ = select.select([process.stdout], [], [], START_S)
@@ -120,8 +119,11 @@ def hub_process(place: Ground) -> Iterator[HubProcess]:
 def projector(place: Ground) -> Iterator[psutil.Process]:
     """Runs the projections in a process of their own."""
     process = subprocess.Popen(
-        [sys.executable, "-c", "from hub.cli import main; main()", "project"], env=place.environment,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        [sys.executable, "-c", "from hub.cli import main; main()", "project"],
+        env=place.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         yield psutil.Process(process.pid)
     finally:

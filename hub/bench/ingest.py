@@ -23,28 +23,39 @@ Report = Callable[[str], None]
 
 def measure(config: Config, batches: int, report: Report) -> dict[str, Any]:
     """Returns rates, CPU microseconds an event and the ratio; raw, two edges and one edge alternate, medians count."""
-    raw, two, one = [], [], []
+    raw: list[float] = []
+    two: list[Run] = []
+    one: list[Run] = []
     with ground(config, list(FEEDS)) as place, hub_process(place) as first, hub_process(place) as second:
         next_sequence = 1
-        for edges in ((first,), (second,)):
-            next_sequence = _run_hub(place, edges, next_sequence, WARM_UP_BATCHES).next_sequence
+        for edge in (first, second):
+            next_sequence = _run_hub(place, (edge,), next_sequence, WARM_UP_BATCHES).next_sequence
         sample = _stored_rows(place)
         for number in range(ROUNDS):
             raw.append(_run_raw(place, sample))
-            for edges, runs in (((first, second), two), ((first,), one)):
+            for edges, runs in (([first, second], two), ([first], one)):
                 settle()
                 runs.append(_run_hub(place, edges, next_sequence, batches))
                 next_sequence = runs[-1].next_sequence
-            report(f"{number + 1}/{ROUNDS}: raw {raw[-1]:,.0f}/s, hub {two[-1].rate:,.0f}/s, of one edge {one[-1].rate:,.0f}/s, "
-                   f"ratio {two[-1].rate / raw[-1]:.2f} and {one[-1].rate / raw[-1]:.2f}")  # fmt: skip
+            report(
+                f"{number + 1}/{ROUNDS}: raw {raw[-1]:,.0f}/s, hub {two[-1].rate:,.0f}/s, of one edge {one[-1].rate:,.0f}/s, "
+                f"ratio {two[-1].rate / raw[-1]:.2f} and {one[-1].rate / raw[-1]:.2f}"
+            )
         memory = max(first.memory_bytes(), second.memory_bytes())
     return {
-        "bench": "ingest", "streams": len(FEEDS), "batch_events": BATCH_EVENTS, "raw_events_per_s": round(median(raw)),
-        "hub_events_per_s": round(median([run.rate for run in two])), "one_edge_events_per_s": round(median([run.rate for run in one])),
+        "bench": "ingest",
+        "streams": len(FEEDS),
+        "batch_events": BATCH_EVENTS,
+        "raw_events_per_s": round(median(raw)),
+        "hub_events_per_s": round(median([run.rate for run in two])),
+        "one_edge_events_per_s": round(median([run.rate for run in one])),
         "edge_cpu_us_per_event": round(median([run.edge_us for run in one]), 2),
-        "backend_cpu_us_per_event": round(median([run.backend_us for run in one]), 2), "edge_memory_mb": round(memory / 1e6), "edges": 2,
+        "backend_cpu_us_per_event": round(median([run.backend_us for run in one]), 2),
+        "edge_memory_mb": round(memory / 1e6),
+        "edges": 2,
         "one_edge_ratio": round(median([run.rate / limit for run, limit in zip(one, raw, strict=True)]), 3),
-        "ratio": round(median([run.rate / limit for run, limit in zip(two, raw, strict=True)]), 3)}  # fmt: skip
+        "ratio": round(median([run.rate / limit for run, limit in zip(two, raw, strict=True)]), 3),
+    }
 
 
 class Run(NamedTuple):
@@ -74,16 +85,21 @@ def _stored_rows(place: Ground) -> list[tuple[int, bytes, bytes, bytes]]:
     with psycopg.connect(place.dsn) as connection:
         rows = connection.execute(
             """SELECT (extract(epoch FROM occurred_at) * 1000000)::bigint, kind, digest, data FROM journal.event
-               WHERE kind = 'transit_journey_completed' ORDER BY position LIMIT %s""", (BATCH_EVENTS,)).fetchall()  # fmt: skip
+               WHERE kind = 'transit_journey_completed' ORDER BY position LIMIT %s""",
+            (BATCH_EVENTS,),
+        ).fetchall()
     return [(occurred, kind.encode(), bytes(digest), bytes(data)) for occurred, kind, digest, data in rows]
 
 
 def _run_raw(place: Ground, sample: list[tuple[int, bytes, bytes, bytes]]) -> float:
     """Raw binary COPY, rows packed beforehand, 500 a commit, into the same kind of table; returns rows a second."""
     connection = pq.PGconn.connect(place.dsn.encode())
-    run(connection, b"""CREATE SCHEMA IF NOT EXISTS bench; DROP TABLE IF EXISTS bench.event;
+    run(
+        connection,
+        b"""CREATE SCHEMA IF NOT EXISTS bench; DROP TABLE IF EXISTS bench.event;
         CREATE TABLE bench.event (LIKE journal.event INCLUDING ALL) PARTITION BY RANGE (position);
-        CREATE TABLE bench.event_0 PARTITION OF bench.event FOR VALUES FROM (0) TO (100000000)""")
+        CREATE TABLE bench.event_0 PARTITION OF bench.event FOR VALUES FROM (0) TO (100000000)""",
+    )
     connection.nonblocking = 1
     recorded = time.time_ns() // 1000 - PG_EPOCH_US
     prepared = []
@@ -103,7 +119,12 @@ def measure_flat(config: Config, report: Report) -> dict[str, Any]:
     """Compares the CPU of an event with 100 thousand and with 5 million in the journal, measured alternately on two hubs."""
     costs: dict[int, list[float]] = {size: [] for size in FLAT_EVENTS}
     small, large = FLAT_EVENTS
-    with ground(config, list(FEEDS)) as first, hub_process(first) as small_edge, ground(config, list(FEEDS)) as second, hub_process(second) as large_edge:
+    with (
+        ground(config, list(FEEDS)) as first,
+        hub_process(first) as small_edge,
+        ground(config, list(FEEDS)) as second,
+        hub_process(second) as large_edge,
+    ):
         places = {small: (first, small_edge), large: (second, large_edge)}
         nexts = {size: _fill(*places[size], size, report) for size in FLAT_EVENTS}
         for number in range(5):
@@ -115,9 +136,11 @@ def measure_flat(config: Config, report: Report) -> dict[str, Any]:
             report(f"{number + 1}/5: {costs[small][-1]:.2f} µs at {small:,}, {costs[large][-1]:.2f} µs at {large:,}")
         memory = {size: places[size][1].memory_bytes() for size in FLAT_EVENTS}
     return {
-        "bench": "ingest-flat", "cpu_us_per_event": {str(size): round(median(costs[size]), 2) for size in FLAT_EVENTS},
+        "bench": "ingest-flat",
+        "cpu_us_per_event": {str(size): round(median(costs[size]), 2) for size in FLAT_EVENTS},
         "edge_memory_mb": {str(size): round(memory[size] / 1e6) for size in FLAT_EVENTS},
-        "ratio": round(median(costs[large]) / median(costs[small]), 3)}  # fmt: skip
+        "ratio": round(median(costs[large]) / median(costs[small]), 3),
+    }
 
 
 def _fill(place: Ground, edge: HubProcess, events: int, report: Report) -> int:

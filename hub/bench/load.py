@@ -12,6 +12,10 @@ from typing import Any
 
 import grpc
 from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
+from chuanyu.exchange.v1.acceptance_pb2 import MEDIUM_CONTACTLESS
+from chuanyu.exchange.v1.card_lifecycle_pb2 import CARD_GENERATION_THIRD, CARD_KIND_REGULAR, SOCIAL_STATUS_ACTIVE
+from chuanyu.exchange.v1.references_pb2 import CARD_IDENTIFIER_KIND_CARD_NO
+from chuanyu.exchange.v1.usage_transit_pb2 import TRANSIT_MODE_METRO
 
 from hub.api.certificates import CertificateFiles
 from hub.bench.ground import PARTICIPANT
@@ -41,26 +45,35 @@ class Order:
     lifecycle: bool = False
 
 
+def _name_card(event: event_pb2.Event, number: int) -> None:
+    event.card.issuing_province, event.card.clear = "50", f"A{number:08d}"
+    event.card.kind = CARD_IDENTIFIER_KIND_CARD_NO
+
+
 def card_event(number: int) -> event_pb2.Event:
     """The registration of one of the cards of the load."""
     event = event_pb2.Event(issuer_region="500199")
     event.occurred_at.seconds = _START_S - 86_400
     event.source.system = "cqcard"
-    event.card.issuing_province, event.card.kind, event.card.clear = "50", 1, f"A{number % CARDS:08d}"
+    _name_card(event, number % CARDS)
     registered = event.card_registered
-    registered.status, registered.generation, registered.card_kind, registered.transit_enabled = 5, 3, 1, True
+    registered.status, registered.generation = SOCIAL_STATUS_ACTIVE, CARD_GENERATION_THIRD
+    registered.card_kind, registered.transit_enabled = CARD_KIND_REGULAR, True
     return event
 
 
 def usage_event(number: int) -> event_pb2.Event:
     """A transit journey as Chongqing's daily file carries it; cards repeat as they do in real traffic."""
     card = number * 7919 % CARDS
-    event = event_pb2.Event(business_date="2025-09-01", service_region="510100", issuer_region="500199", scenario="TRA.MET", medium=2)
+    event = event_pb2.Event(
+        business_date="2025-09-01", service_region="510100", issuer_region="500199", scenario="TRA.MET", medium=MEDIUM_CONTACTLESS
+    )
     event.occurred_at.seconds = _START_S + number % 86_400
     event.source.system, event.source.file_name, event.source.line_no = "cqtk", "CQTK_USE_20250901_0001.dat", number % 1_000_000 + 1
-    event.card.issuing_province, event.card.kind, event.card.clear = "50", 1, f"A{card:08d}"
+    _name_card(event, card)
     journey = event.transit_journey_completed
-    journey.tap.mode, journey.tap.line, journey.tap.station, journey.tap.purse_counter = 2, "01", "0611", number % 65_536
+    journey.tap.mode = TRANSIT_MODE_METRO
+    journey.tap.line, journey.tap.station, journey.tap.purse_counter = "01", "0611", number % 65_536
     journey.tap.psam, journey.tap.psam_sequence, journey.tap.tac = "653000012345", number % 1_000_000, "139F03A1"
     journey.line_in, journey.station_in, journey.fare_full_fen, journey.fare_paid_fen = "01", "0606", 400, 360
     return event
@@ -69,8 +82,7 @@ def usage_event(number: int) -> event_pb2.Event:
 def batch(feed: str, first_sequence: int, events: int = BATCH_EVENTS, make: Callable[[int], event_pb2.Event] = usage_event) -> bytes:
     """One request of a stream, serialised."""
     numbers = range(first_sequence, first_sequence + events)
-    return feed_service_pb2.StreamEventsRequest(
-        feed=feed, first_sequence=first_sequence, events=map(make, numbers)).SerializeToString()  # fmt: skip
+    return feed_service_pb2.StreamEventsRequest(feed=feed, first_sequence=first_sequence, events=map(make, numbers)).SerializeToString()
 
 
 class Load:
@@ -107,9 +119,12 @@ class Load:
 
 def _send(order: Order, ready: Any, go: Any, results: Any) -> None:
     prepared = [
-        [batch(feed, first + number * order.batch_events, order.batch_events, card_event if order.lifecycle else usage_event)
-         for number in range(order.batches)]
-        for feed, first in zip(order.feeds, order.first_sequences, strict=True)]
+        [
+            batch(feed, first + number * order.batch_events, order.batch_events, card_event if order.lifecycle else usage_event)
+            for number in range(order.batches)
+        ]
+        for feed, first in zip(order.feeds, order.first_sequences, strict=True)
+    ]
     directory, stem = order.certificates_dir, PARTICIPANT.removeprefix(PREFIX)
     files = CertificateFiles(directory / "ca.crt", directory / f"{stem}.crt", directory / f"{stem}.key")
     credentials = grpc.ssl_channel_credentials(files.authority.read_bytes(), files.key.read_bytes(), files.certificate.read_bytes())

@@ -47,15 +47,22 @@ def measure(config: Config, events: int, report: Report) -> dict[str, Any]:
                 cpu.append((time.process_time() - before) / head * 1e6)
                 report(f"{number + 1}/{ROUNDS}: raw {raw[-1]:,.0f}/s, fold {fold[-1]:,.0f}/s, ratio {fold[-1] / raw[-1]:.2f}")
     return {
-        "bench": "project", "view": CARD_STANDING.name, "events": head, "state_changing_share": round(share, 4),
-        "raw_events_per_s": round(median(raw)), "fold_events_per_s": round(median(fold)), "cpu_us_per_event": round(median(cpu), 2),
-        "ratio": round(median([f / r for f, r in zip(fold, raw, strict=True)]), 3)}  # fmt: skip
+        "bench": "project",
+        "view": CARD_STANDING.name,
+        "events": head,
+        "state_changing_share": round(share, 4),
+        "raw_events_per_s": round(median(raw)),
+        "fold_events_per_s": round(median(fold)),
+        "cpu_us_per_event": round(median(cpu), 2),
+        "ratio": round(median([f / r for f, r in zip(fold, raw, strict=True)]), 3),
+    }
 
 
 def _share(connection: psycopg.Connection) -> float:
     row = connection.execute(
         "SELECT avg((kind = ANY (%s))::int) FROM journal.event WHERE position > (SELECT position FROM journal.head) - 200000",
-        (list(CARD_STANDING.kinds or ()),)).fetchone()  # fmt: skip
+        (list(CARD_STANDING.kinds or ()),),
+    ).fetchone()
     return float(row[0]) if row else 0.0
 
 
@@ -99,9 +106,15 @@ def _fill(place: Ground, events: int, report: Report) -> None:
             if mine:
                 request = AppendEventsRequest(feed=feed, first_sequence=next_sequences[feed], events=mine)
                 next_sequences[feed] += len(mine)
-                group.append(intake.prepare(
-                    streams[feed], PARTICIPANT, read(request.SerializeToString()), contexts["51" if feed.startswith("sc") else "50"],
-                    streams.get))  # fmt: skip
+                group.append(
+                    intake.prepare(
+                        streams[feed],
+                        PARTICIPANT,
+                        read(request.SerializeToString()),
+                        contexts["51" if feed.startswith("sc") else "50"],
+                        streams.get,
+                    )
+                )
         commit_group(connection, [prepared.batch for prepared in group])
         for prepared in group:
             intake.remember(prepared.new_identifiers)

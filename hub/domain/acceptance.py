@@ -60,8 +60,12 @@ def a01_card_known(case: Case) -> str | None:
 
 
 _STATUS_REASONS = {
-    "SEALED": "CARD_SEALED", "TEMP_LOST": "LOST_TEMP", "FORMALLY_LOST": "LOST_FORMAL", "APP_LOCKED": "LOCKED", "CANCELLED": "CANCELLED",
-}  # fmt: skip
+    "SEALED": "CARD_SEALED",
+    "TEMP_LOST": "LOST_TEMP",
+    "FORMALLY_LOST": "LOST_FORMAL",
+    "APP_LOCKED": "LOCKED",
+    "CANCELLED": "CANCELLED",
+}
 
 
 def a02_social_function_active(case: Case) -> str | None:
@@ -95,8 +99,12 @@ def a05_no_temporary_card_abroad(case: Case) -> str | None:
 
 
 RULES: tuple[Callable[[Case], str | None], ...] = (
-    a01_card_known, a02_social_function_active, a03_no_provisional_block, a04_agreement_in_force, a05_no_temporary_card_abroad,
-)  # fmt: skip
+    a01_card_known,
+    a02_social_function_active,
+    a03_no_provisional_block,
+    a04_agreement_in_force,
+    a05_no_temporary_card_abroad,
+)
 
 
 def decide(facts: Iterable[Fact], agreements: Agreements, reference: Reference, question: Question) -> Answer:

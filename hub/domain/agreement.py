@@ -38,9 +38,7 @@ class Terms:
 
     def covers_scenario(self, scenario: str) -> bool:
         """Whether the scenario is listed, by itself or by a group such as CUL.LIB.*."""
-        return scenario in self.scenarios or any(
-            pattern.endswith(".*") and scenario.startswith(pattern[:-1]) for pattern in self.scenarios
-        )
+        return scenario in self.scenarios or any(pattern.endswith(".*") and scenario.startswith(pattern[:-1]) for pattern in self.scenarios)
 
     def is_in_force(self, at_us: int) -> bool:
         """Whether it is in force at an instant."""
@@ -61,8 +59,10 @@ class Agreements:
         found = self._found.get(key)
         if found is None:
             found = tuple(
-                terms for terms in self._all
-                if issuer in terms.issuer_provinces and region[:2] in terms.serving_provinces and terms.covers_scenario(scenario))  # fmt: skip
+                terms
+                for terms in self._all
+                if issuer in terms.issuer_provinces and region[:2] in terms.serving_provinces and terms.covers_scenario(scenario)
+            )
             # Scenarios and provinces come from our own tables, so the index stays small.
             self._found[key] = found
         return [terms for terms in found if terms.covers_place(region, venue)]
@@ -71,12 +71,16 @@ class Agreements:
 def terms_of(code: str, message: decisions.AgreementTerms) -> Terms:
     """Reads the stored terms of the agreement *code*."""
     return Terms(
-        code=code, scenarios=frozenset(message.scenarios), issuer_provinces=frozenset(message.issuer_provinces),
-        serving_provinces=frozenset(message.serving_provinces), serving_regions=tuple(message.serving_regions),
-        venues=frozenset(message.venues), media=frozenset(message.media),
+        code=code,
+        scenarios=frozenset(message.scenarios),
+        issuer_provinces=frozenset(message.issuer_provinces),
+        serving_provinces=frozenset(message.serving_provinces),
+        serving_regions=tuple(message.serving_regions),
+        venues=frozenset(message.venues),
+        media=frozenset(message.media),
         from_us=message.valid_from.seconds * 1_000_000,
         to_us=message.valid_to.seconds * 1_000_000 if message.HasField("valid_to") else None,
-    )  # fmt: skip
+    )
 
 
 class Agreement(HubAggregate):
@@ -114,28 +118,27 @@ def seed_agreements(rows: Iterable[AgreementRow], at: datetime) -> list[Agreemen
     """Makes the historical agreements of the reference table, signed by both sides on record."""
     agreements = []
     for row in rows:
-        draft = decisions.AgreementDrafted(
-            agreement_code=f"{row.agreement_id}/{row.version}", terms=_terms_message(row)
-        )
-        agreement = Agreement.begin(
-            "agreement_drafted", draft, Agreement.create_id(row.agreement_id, row.valid_from), at
-        )
+        draft = decisions.AgreementDrafted(agreement_code=f"{row.agreement_id}/{row.version}", terms=_terms_message(row))
+        agreement = Agreement.begin("agreement_drafted", draft, Agreement.create_id(row.agreement_id, row.valid_from), at)
         for side in ("50", "51"):
-            agreement.sign(
-                decisions.AgreementSigned(side=side, maker="historical-record", checker="published-text"), at
-            )
+            agreement.sign(decisions.AgreementSigned(side=side, maker="historical-record", checker="published-text"), at)
         agreements.append(agreement)
     return agreements
 
 
 def _terms_message(row: AgreementRow) -> decisions.AgreementTerms:
     terms = decisions.AgreementTerms(
-        scenarios=sorted(row.scenarios), issuer_provinces=sorted(row.issuer_provinces), serving_provinces=sorted(row.serving_provinces),
-        serving_regions=sorted(row.serving_regions), venues=sorted(row.venues),
+        scenarios=sorted(row.scenarios),
+        issuer_provinces=sorted(row.issuer_provinces),
+        serving_provinces=sorted(row.serving_provinces),
+        serving_regions=sorted(row.serving_regions),
+        venues=sorted(row.venues),
         media=sorted(acceptance.Medium.Value(f"MEDIUM_{medium}") for medium in row.media),
         concession=decisions.ConcessionTerms.Value(f"CONCESSION_TERMS_{row.concession}"),
         settlement=decisions.SettlementTerms.Value(f"SETTLEMENT_TERMS_{row.settlement}"),
-        legal_basis=row.legal_basis, source=row.source)  # fmt: skip
+        legal_basis=row.legal_basis,
+        source=row.source,
+    )
     terms.valid_from.FromDatetime(_local_midnight(row.valid_from))
     if row.valid_to is not None:
         terms.valid_to.FromDatetime(_local_midnight(row.valid_to))

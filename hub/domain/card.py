@@ -72,33 +72,53 @@ _RESTRICTING = frozenset({"TEMP_LOST", "FORMALLY_LOST", "APP_LOCKED", "CANCELLED
 _SEVERITY = {"ACTIVE": 0, "TEMP_LOST": 1, "APP_LOCKED": 2, "FORMALLY_LOST": 3, "REJECTED": 4, "CANCELLED": 5}
 
 _BANK = {
-    "bank_account_opened": "OPENED_INACTIVE", "bank_account_activated": "ACTIVE", "bank_account_oral_loss_reported": "ORAL_LOSS",
-    "bank_account_formal_loss_reported": "FORMAL_LOSS", "bank_account_loss_released": "ACTIVE", "bank_account_frozen": "FROZEN",
-    "bank_account_unfrozen": "ACTIVE", "bank_account_stopped": "STOPPED", "bank_account_resumed": "ACTIVE",
-    "bank_account_expired": "EXPIRED", "bank_account_closed": "CLOSED",
-}  # fmt: skip
+    "bank_account_opened": "OPENED_INACTIVE",
+    "bank_account_activated": "ACTIVE",
+    "bank_account_oral_loss_reported": "ORAL_LOSS",
+    "bank_account_formal_loss_reported": "FORMAL_LOSS",
+    "bank_account_loss_released": "ACTIVE",
+    "bank_account_frozen": "FROZEN",
+    "bank_account_unfrozen": "ACTIVE",
+    "bank_account_stopped": "STOPPED",
+    "bank_account_resumed": "ACTIVE",
+    "bank_account_expired": "EXPIRED",
+    "bank_account_closed": "CLOSED",
+}
 _TRANSIT = {
-    "transit_purse_loaded": "LOADED", "transit_purse_activated": "ACTIVE", "transit_purse_hotlisted": "HOTLISTED",
-    "transit_purse_delisted": "DELISTED", "transit_purse_migrated": "MIGRATED", "transit_purse_closed": "CLOSED",
-}  # fmt: skip
+    "transit_purse_loaded": "LOADED",
+    "transit_purse_activated": "ACTIVE",
+    "transit_purse_hotlisted": "HOTLISTED",
+    "transit_purse_delisted": "DELISTED",
+    "transit_purse_migrated": "MIGRATED",
+    "transit_purse_closed": "CLOSED",
+}
 _PIN = {"pin_set": "SET", "pin_locked": "LOCKED", "pin_reset": "SET"}
 _ECARD = {
-    "ecard_signed": "SIGNED", "ecard_suspended": "SUSPENDED", "ecard_resumed": "SIGNED", "ecard_reauthorized": "SIGNED",
-    "ecard_made_unavailable": "UNAVAILABLE", "ecard_released": "RELEASED",
-}  # fmt: skip
-_BLOCK = frozenset(
-    {"loss_request_submitted", "loss_request_refused", "provisional_block_placed", "provisional_block_lifted"}
-)
+    "ecard_signed": "SIGNED",
+    "ecard_suspended": "SUSPENDED",
+    "ecard_resumed": "SIGNED",
+    "ecard_reauthorized": "SIGNED",
+    "ecard_made_unavailable": "UNAVAILABLE",
+    "ecard_released": "RELEASED",
+}
+_BLOCK = frozenset({"loss_request_submitted", "loss_request_refused", "provisional_block_placed", "provisional_block_lifted"})
 _OTHER = frozenset({"card_registered", "reissue_applied", "replacement_applied", "holder_data_corrected"})
 
-STATE_KINDS = (
-    frozenset(_SOCIAL) | frozenset(_BANK) | frozenset(_TRANSIT) | frozenset(_PIN) | frozenset(_ECARD) | _BLOCK | _OTHER
-)
+STATE_KINDS = frozenset(_SOCIAL) | frozenset(_BANK) | frozenset(_TRANSIT) | frozenset(_PIN) | frozenset(_ECARD) | _BLOCK | _OTHER
 
 # Card kinds the other province may report too (domain dossier 1.8, column "from the other province", and 1.9); the rest is the issuer's.
-FROM_EITHER_SIDE = frozenset({
-    "card_applied", "card_handed_over", "social_function_activated", "temporary_loss_reported", "reissue_applied",
-    "replacement_applied", "pin_verification_failed", "loss_request_submitted"})  # fmt: skip
+FROM_EITHER_SIDE = frozenset(
+    {
+        "card_applied",
+        "card_handed_over",
+        "social_function_activated",
+        "temporary_loss_reported",
+        "reissue_applied",
+        "replacement_applied",
+        "pin_verification_failed",
+        "loss_request_submitted",
+    }
+)
 
 
 def fact_of(kind: str, event: event_pb2.Event, occurred_us: int, position: int) -> Fact:
@@ -128,9 +148,11 @@ def _made(message: Any) -> dict[str, Any]:
         "birth_date": getattr(message, "birth_date", ""),
         "transit": getattr(message, "transit_enabled", False),
     }
-    if generation := getattr(message, "generation", 0):
+    generation: Any = getattr(message, "generation", 0)
+    if generation:
         detail["generation"] = lifecycle.CardGeneration.Name(generation).removeprefix("CARD_GENERATION_")
-    if kind := getattr(message, "card_kind", 0):
+    kind: Any = getattr(message, "card_kind", 0)
+    if kind:
         detail["card_kind"] = lifecycle.CardKind.Name(kind).removeprefix("CARD_KIND_")
     return {name: value for name, value in detail.items() if value}
 
@@ -175,11 +197,7 @@ def standing(facts: Iterable[Fact], at_us: int, temp_loss_days: int) -> Standing
 
 def _expired(card: Standing, at_us: int) -> Standing:
     """Ends a temporary loss and a provisional block whose time is over at *at_us*."""
-    if (
-        card.social_status == "TEMP_LOST"
-        and card.social_status_until_us is not None
-        and at_us >= card.social_status_until_us
-    ):
+    if card.social_status == "TEMP_LOST" and card.social_status_until_us is not None and at_us >= card.social_status_until_us:
         card = replace(card, social_status=card.prior_status, social_status_until_us=None, lost_at_us=None)
     if card.block_until_us is not None and at_us >= card.block_until_us:
         card = replace(card, block_until_us=None)
@@ -277,9 +295,13 @@ def _evolve_other(card: Standing, fact: Fact) -> Standing:
 def _with_make(card: Standing, detail: dict[str, Any]) -> Standing:
     purse = "LOADED" if detail.get("transit") and card.transit_purse_status == "ABSENT" else card.transit_purse_status
     return replace(
-        card, generation=detail.get("generation", card.generation), card_kind=detail.get("card_kind", card.card_kind),
-        expires_on=detail.get("expires_on", card.expires_on), birth_date=detail.get("birth_date", card.birth_date),
-        transit_purse_status=purse)  # fmt: skip
+        card,
+        generation=detail.get("generation", card.generation),
+        card_kind=detail.get("card_kind", card.card_kind),
+        expires_on=detail.get("expires_on", card.expires_on),
+        birth_date=detail.get("birth_date", card.birth_date),
+        transit_purse_status=purse,
+    )
 
 
 def _with_ecard(card: Standing) -> Standing:

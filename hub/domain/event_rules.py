@@ -33,11 +33,28 @@ KIND_NUMBERS = {field.name: field.number for field in _FIELDS}
 LIFECYCLE_KINDS = frozenset(name for name, number in KIND_NUMBERS.items() if number < 200)
 USAGE_KINDS = frozenset(name for name, number in KIND_NUMBERS.items() if 200 <= number < 400)
 HUB_KINDS = frozenset(name for name, number in KIND_NUMBERS.items() if number >= 500) | {
-    "loss_request_forwarded", "provisional_block_placed", "provisional_block_lifted", "hotlist_published"}  # fmt: skip
+    "loss_request_forwarded",
+    "provisional_block_placed",
+    "provisional_block_lifted",
+    "hotlist_published",
+}
 # Kinds of usage and control that are about no one person or card.
-_ABOUT_NOBODY = frozenset({
-    "medical_clearing_reconciled", "fund_batch_published", "fund_batch_approved", "fund_batch_sent", "fund_batch_closed", "file_received",
-    "file_accepted", "file_rejected", "control_totals_submitted", "recon_break_opened", "recon_break_closed", "labour_dispute_filed"})  # fmt: skip
+_ABOUT_NOBODY = frozenset(
+    {
+        "medical_clearing_reconciled",
+        "fund_batch_published",
+        "fund_batch_approved",
+        "fund_batch_sent",
+        "fund_batch_closed",
+        "file_received",
+        "file_accepted",
+        "file_rejected",
+        "control_totals_submitted",
+        "recon_break_opened",
+        "recon_break_closed",
+        "labour_dispute_filed",
+    }
+)
 _ABOUT_A_CARD = LIFECYCLE_KINDS | {"loss_request_submitted", "loss_request_refused"}
 
 
@@ -134,11 +151,10 @@ def is_real_date(text: str) -> bool:
     return len(text) == 10
 
 
-def _date_fields(kind: Descriptor) -> tuple[str, ...]:
+def _date_fields(kind: Descriptor | None) -> tuple[str, ...]:
     """Returns the fields of a kind that hold a date, told by their annotation."""
-    return tuple(
-        field.name for field in kind.fields if field.GetOptions().Extensions[validate_pb2.field].string.pattern == _DATE_PATTERN
-    )
+    assert kind is not None, "every kind is a message"
+    return tuple(field.name for field in kind.fields if field.GetOptions().Extensions[validate_pb2.field].string.pattern == _DATE_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,10 @@ _PERSON_CODES = {number: f"{number:02d}" for number in references.IdType.values(
 
 
 def card_name(ref: references.CardRef) -> str:
-    """Names a card's identifier, such as card|51|S00000123: under another issuer it is another card, so that no side reaches the other's."""
+    """Names a card's identifier, such as card|51|S00000123.
+
+    Under another issuer it is another card, so that no side reaches the other's.
+    """
     kind = ref.kind
     if kind == Kinds.CARD_IDENTIFIER_KIND_CARD_NO:
         return f"card|{ref.issuing_province}|{ref.clear}"
@@ -81,10 +84,12 @@ _READERS: dict[str, tuple[Callable[[Any], str], Callable[[Any], str | None]]] = 
     references.CardRef.DESCRIPTOR.full_name: (card_name, card_problem),
     references.PersonRef.DESCRIPTOR.full_name: (_person_name, _person_problem),
     references.BankAccountRef.DESCRIPTOR.full_name: (
-        lambda ref: f"account|{ref.clear}", lambda ref: identity.bank_account_problem(ref.clear)),
+        lambda ref: f"account|{ref.clear}",
+        lambda ref: identity.bank_account_problem(ref.clear),
+    ),
     references.NameRef.DESCRIPTOR.full_name: (lambda ref: f"name|{ref.clear}", lambda _: None),
     references.MobileRef.DESCRIPTOR.full_name: (lambda ref: f"mobile|{ref.clear}", lambda ref: identity.mobile_problem(ref.clear)),
-}  # fmt: skip
+}
 
 
 class Place(NamedTuple):

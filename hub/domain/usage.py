@@ -7,12 +7,34 @@ from chuanyu.exchange.v1 import event_pb2
 from hub.domain.acceptance import local_day
 
 # One kind for each use: a journey counts when it ends, a case when it is submitted, a loan when it is lent.
-COUNTED_KINDS = frozenset({
-    "medical_visit_registered", "medical_settlement_completed", "transit_exit_recorded", "transit_journey_completed",
-    "transit_journey_incomplete", "transit_purse_topped_up", "library_reader_registered", "library_item_borrowed", "library_item_renewed",
-    "library_item_returned", "venue_gate_entered", "hotel_credential_accepted", "identity_presented", "case_submitted",
-    "employment_registered", "unemployment_registered", "benefit_qualification_certified", "subsidy_applied", "talent_allowance_applied",
-    "skill_certificate_queried", "pension_transfer_requested", "fund_row_paid", "coupon_redeemed", "points_spent"})  # fmt: skip
+COUNTED_KINDS = frozenset(
+    {
+        "medical_visit_registered",
+        "medical_settlement_completed",
+        "transit_exit_recorded",
+        "transit_journey_completed",
+        "transit_journey_incomplete",
+        "transit_purse_topped_up",
+        "library_reader_registered",
+        "library_item_borrowed",
+        "library_item_renewed",
+        "library_item_returned",
+        "venue_gate_entered",
+        "hotel_credential_accepted",
+        "identity_presented",
+        "case_submitted",
+        "employment_registered",
+        "unemployment_registered",
+        "benefit_qualification_certified",
+        "subsidy_applied",
+        "talent_allowance_applied",
+        "skill_certificate_queried",
+        "pension_transfer_requested",
+        "fund_row_paid",
+        "coupon_redeemed",
+        "points_spent",
+    }
+)
 
 
 class UsageCell(NamedTuple):

@@ -88,7 +88,9 @@ def pack_tail(occurred_us: int | None, kind: bytes, digest: bytes | None, data: 
     return b"".join((occurred, _LENGTH.pack(len(kind)), kind, digest_column, _LENGTH.pack(len(data)), data))
 
 
-def pack_row(position: int, recorded_us: int, stream_id: int, sequence: int, occurred_us: int, kind: bytes, digest: bytes, data: bytes) -> bytes:
+def pack_row(
+    position: int, recorded_us: int, stream_id: int, sequence: int, occurred_us: int, kind: bytes, digest: bytes, data: bytes
+) -> bytes:
     """Packs a whole row; *recorded_us* counts from 2000, as in a group."""
     return _PREFIX.pack(8, 8, position, 8, recorded_us, 8, stream_id, 8, sequence) + pack_tail(occurred_us, kind, digest, data)
 
@@ -115,7 +117,8 @@ class _Group:
 def commit_group(connection: pq.abc.PGconn, batches: Sequence[Batch], *, all_or_nothing: bool = False) -> list[Outcome]:
     """Writes a group in one transaction and returns an outcome for each batch, in order.
 
-    With *all_or_nothing* nothing is written unless every batch is new as a whole. Raises GroupFailed (rolled back, e.g. a row the database refuses) or ConnectionLost (fate unknown).
+    With *all_or_nothing* nothing is written unless every batch is new as a whole. Raises GroupFailed (rolled back, e.g. a row the
+    database refuses) or ConnectionLost (fate unknown).
     """
     try:
         group = _lock(connection, batches)
@@ -162,10 +165,13 @@ def _lock(connection: pq.abc.PGconn, batches: Sequence[Batch]) -> _Group:
     owner_names = ["" if v == b"NULL" else v.decode().strip('"') for v in owners[1:-1].split(b",")]
     found = [int(v) if v != b"NULL" else 0 for v in answered[1:-1].split(b",")] if keys else []
     return _Group(
-        position=int(head), recorded_us=int(recorded), streams=streams,
-        next_sequences=dict(zip(streams, next_sequences, strict=True)), owners=dict(zip(streams, owner_names, strict=True)),
+        position=int(head),
+        recorded_us=int(recorded),
+        streams=streams,
+        next_sequences=dict(zip(streams, next_sequences, strict=True)),
+        owners=dict(zip(streams, owner_names, strict=True)),
         answered={key: position for key, position in zip(keys, found, strict=True) if position},
-    )  # fmt: skip
+    )
 
 
 def _place(connection: pq.abc.PGconn, group: _Group, batch: Batch) -> Outcome:

@@ -21,7 +21,7 @@ class LoopConnection:
         """*role* is set for the session."""
         self._conninfo = make_conninfo(dsn, application_name=application_name, connect_timeout=5)
         self._role, self._statement = role, statement
-        self._connection: pq.PGconn | None = None
+        self._connection: pq.abc.PGconn | None = None
 
     def close(self) -> None:
         """Closes the connection."""
@@ -57,7 +57,7 @@ class LoopConnection:
         assert answer is not None
         return answer
 
-    def _open(self) -> pq.PGconn:
+    def _open(self) -> pq.abc.PGconn:
         connection = pq.PGconn.connect(self._conninfo.encode())
         if connection.status != pq.ConnStatus.OK:
             connection.finish()
@@ -68,7 +68,7 @@ class LoopConnection:
         return connection
 
     @staticmethod
-    async def _readable(connection: pq.PGconn) -> None:
+    async def _readable(connection: pq.abc.PGconn) -> None:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         loop.add_reader(connection.socket, _wake, future)

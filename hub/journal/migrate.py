@@ -27,16 +27,15 @@ def migrate(dsn: str, directory: Path = MIGRATIONS, report: Callable[[str], None
         connection.execute("""
             CREATE TABLE IF NOT EXISTS public.hub_migration (
                 name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())""")
-        applied = dict(connection.execute("SELECT name, checksum FROM public.hub_migration").fetchall())
+        rows: list[tuple[str, str]] = connection.execute("SELECT name, checksum FROM public.hub_migration").fetchall()
+        applied = dict(rows)
         _refuse_mismatch(applied, files)
         pending = [file for file in files if file.name not in applied]
         for file in pending:
             report(file.name)
             with connection.transaction():
                 connection.execute(file.read_bytes())
-                connection.execute(
-                    "INSERT INTO public.hub_migration (name, checksum) VALUES (%s, %s)", (file.name, _checksum(file))
-                )
+                connection.execute("INSERT INTO public.hub_migration (name, checksum) VALUES (%s, %s)", (file.name, _checksum(file)))
         return len(pending)
 
 

@@ -95,7 +95,9 @@ def read_page(
     return page
 
 
-def events_before(connection: psycopg.Connection, targets: Sequence[tuple[int, int]], before: Sequence[int]) -> dict[tuple[int, int, int], Recorded]:
+def events_before(
+    connection: psycopg.Connection, targets: Sequence[tuple[int, int]], before: Sequence[int]
+) -> dict[tuple[int, int, int], Recorded]:
     """Finds what stood for (stream, sequence) just before a position: the event itself, or the last one that corrected or reversed it.
 
     An event and all that correct it, each other or any of them are one family, whichever of its members a correction names: the
@@ -103,8 +105,9 @@ def events_before(connection: psycopg.Connection, targets: Sequence[tuple[int, i
     """
     if not targets:
         return {}
-    rows = connection.execute(_EVENTS_BEFORE, {
-        "streams": [t[0] for t in targets], "sequences": [t[1] for t in targets], "befores": list(before)}).fetchall()
+    rows = connection.execute(
+        _EVENTS_BEFORE, {"streams": [t[0] for t in targets], "sequences": [t[1] for t in targets], "befores": list(before)}
+    ).fetchall()
     found = {}
     for stream_id, sequence, limit, *fields in rows:
         found[stream_id, sequence, limit] = Recorded(*fields)
@@ -130,7 +133,8 @@ _EVENTS_BEFORE = f"""
         UNION
         SELECT f.asked_stream, f.asked_sequence, f.before, e.stream_id, e.sequence, e.position
         FROM family f
-        JOIN journal.correction c ON c.stream_id = f.stream_id AND c.sequence = f.sequence AND c.position > f.position AND c.position < f.before
+        JOIN journal.correction c ON c.stream_id = f.stream_id AND c.sequence = f.sequence
+            AND c.position > f.position AND c.position < f.before
         JOIN journal.event e ON e.position = c.position
     )
     SELECT f.asked_stream, f.asked_sequence, f.before, e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint,
@@ -157,7 +161,8 @@ def feed_row(connection: psycopg.Connection, name: str) -> FeedRow | None:
         """SELECT s.next_sequence, COALESCE(b.first_position + b.last_sequence - b.first_sequence, 0),
                   (extract(epoch FROM b.recorded_at) * 1000000)::bigint
            FROM journal.stream s
-           LEFT JOIN LATERAL (SELECT * FROM journal.batch b WHERE b.stream_id = s.stream_id ORDER BY b.first_sequence DESC LIMIT 1) b ON true
+           LEFT JOIN LATERAL (
+               SELECT * FROM journal.batch b WHERE b.stream_id = s.stream_id ORDER BY b.first_sequence DESC LIMIT 1) b ON true
            WHERE s.name = %s AND s.is_feed""",
         (name,),
     ).fetchone()

@@ -100,8 +100,11 @@ class HubRecorder(PostgresApplicationRecorder):
     ) -> Sequence[Notification]:
         """Returns aggregate events in order of position; events of feeds are not among them."""
         parameters = {
-            "after": -1 if start is None else start - inclusive_of_start, "stop": 2**62 if stop is None else stop,
-            "topics": list(topics) or None, "limit": limit}  # fmt: skip
+            "after": -1 if start is None else start - inclusive_of_start,
+            "stop": 2**62 if stop is None else stop,
+            "topics": list(topics) or None,
+            "limit": limit,
+        }
         with self.datastore.get_connection() as connection:
             rows = connection.execute(_SELECT_NOTIFICATIONS, parameters).fetchall()
         return [Notification(UUID(row["name"]), row["sequence"], row["kind"], bytes(row["data"]), id=row["position"]) for row in rows]
@@ -138,7 +141,8 @@ def _stream_ids(connection: psycopg.Connection[Any], first_versions: dict[str, i
            SELECT name, name, false, first FROM unnest(%s::text[], %s::bigint[]) n (name, first) WHERE first <= 1
              AND NOT EXISTS (SELECT FROM journal.stream s WHERE s.name = n.name)
            ON CONFLICT (name) DO NOTHING""",
-        (names, list(first_versions.values())))  # fmt: skip
+        (names, list(first_versions.values())),
+    )
     rows = connection.execute("SELECT name, stream_id FROM journal.stream WHERE name = ANY (%s)", (names,)).fetchall()
     found = {row["name"]: row["stream_id"] for row in rows}
     if len(found) < len(names):
@@ -165,8 +169,12 @@ class EventMapper(Mapper[UUID]):
         event = event_pb2.Event.FromString(stored_event.state)
         assert isinstance(stored_event.originator_id, UUID)
         return DecidedEvent(
-            stored_event.originator_id, stored_event.originator_version, stored_event.topic,
-            getattr(event, stored_event.topic), event.occurred_at.ToDatetime())  # fmt: skip
+            stored_event.originator_id,
+            stored_event.originator_version,
+            stored_event.topic,
+            getattr(event, stored_event.topic),
+            event.occurred_at.ToDatetime(),
+        )
 
 
 class AggregateStore:
@@ -176,9 +184,15 @@ class AggregateStore:
         """*dsn* names a login that may SET ROLE hub_writer; *patience_s* is how long to wait for a database that is away."""
         parts = conninfo_to_dict(dsn)
         self._datastore = HubDatastore(
-            dbname=str(parts.get("dbname", "")), host=str(parts.get("host", "")), port=str(parts.get("port", "5432")),
-            user=str(parts.get("user", "")), password=str(parts.get("password", "")), pool_size=1, max_overflow=4,
-            connect_timeout=patience_s)  # fmt: skip
+            dbname=str(parts.get("dbname", "")),
+            host=str(parts.get("host", "")),
+            port=str(parts.get("port", "5432")),
+            user=str(parts.get("user", "")),
+            password=str(parts.get("password", "")),
+            pool_size=1,
+            max_overflow=4,
+            connect_timeout=patience_s,
+        )
         self.recorder = HubRecorder(self._datastore)
         self._store: EventStore[UUID] = EventStore(EventMapper(), self.recorder)
         self._repository: Repository[UUID] = Repository(self._store)
@@ -186,14 +200,14 @@ class AggregateStore:
     def get(self, kind: type[Aggregate], aggregate_id: UUID) -> Aggregate | None:
         """Rebuilds an aggregate, None if there is none."""
         try:
-            return self._repository.get(aggregate_id, projector_func=kind.project)  # type: ignore[type-var,arg-type]
+            return self._repository.get(aggregate_id, projector_func=kind.project)
         except AggregateNotFoundError:
             return None
 
     def save(self, *aggregates: HubAggregate) -> Sequence[int]:
         """Appends the pending events of aggregates, all or nothing, and returns their positions."""
         pending = [event for aggregate in aggregates for event in aggregate.collect_events()]
-        return [recording.notification.id for recording in self._store.put(pending)]  # type: ignore[arg-type]
+        return [recording.notification.id for recording in self._store.put(pending)]
 
     def feed_owners(self, feeds: Sequence[str]) -> dict[str, str]:
         """Returns the owners of those of the feeds that exist."""
@@ -206,8 +220,10 @@ class AggregateStore:
         with self._datastore.get_connection() as connection:
             for feed, owner in feeds:
                 connection.execute(
-                    "INSERT INTO journal.stream (name, owner, is_feed, next_sequence) VALUES (%s, %s, true, 1) ON CONFLICT (name) DO NOTHING",
-                    (feed, owner))  # fmt: skip
+                    """INSERT INTO journal.stream (name, owner, is_feed, next_sequence) VALUES (%s, %s, true, 1)
+                       ON CONFLICT (name) DO NOTHING""",
+                    (feed, owner),
+                )
 
     def close(self) -> None:
         """Closes the connections."""

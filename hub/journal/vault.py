@@ -58,7 +58,8 @@ def open_identifiers(connection: psycopg.Connection, keyring: Keyring, keys: Seq
 def open_original(connection: psycopg.Connection, keyring: Keyring, stream_id: int, sequence: int) -> bytes | None:
     """Returns a quarantined event as it was sent, None if there is none or it was erased."""
     row = connection.execute(
-        "SELECT key_version, sealed FROM vault.original WHERE stream_id = %s AND sequence = %s AND sealed IS NOT NULL", (stream_id, sequence)
+        "SELECT key_version, sealed FROM vault.original WHERE stream_id = %s AND sequence = %s AND sealed IS NOT NULL",
+        (stream_id, sequence),
     ).fetchone()
     return None if row is None else unseal(keyring, original_name(stream_id, sequence), row[0], bytes(row[1]))
 

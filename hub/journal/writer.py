@@ -29,9 +29,12 @@ STALLED_AFTER = "3s"
 
 # A stopped process must not hold the head: the server ends its idle transaction, and waiting writers get an error to act on and
 # know by its name whom they may end.
-SESSION = f"""SET application_name = 'hub-writer'; SET ROLE hub_writer; SET idle_in_transaction_session_timeout = '{STALLED_AFTER}'; SET lock_timeout = '4s';
-    SET statement_timeout = '30s'; SET synchronous_commit = on; SET plan_cache_mode = force_generic_plan;
+SESSION = f"""SET application_name = 'hub-writer'; SET ROLE hub_writer;
+    SET idle_in_transaction_session_timeout = '{STALLED_AFTER}'; SET lock_timeout = '4s'; SET statement_timeout = '30s'; SET synchronous_commit = on; SET plan_cache_mode = force_generic_plan;
     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off"""
+
+
+_NO_BATCH = Batch(0, "", None, [])
 
 
 @dataclass(slots=True)
@@ -46,7 +49,6 @@ class Waiting:
     holds_place: bool = True
 
 
-_NO_BATCH = Batch(0, "", None, [])
 _WAKE = object()  # wakes the thread for an urgent batch
 _END = object()  # ends the thread once what waits is written
 
@@ -59,7 +61,7 @@ class JournalWriter:
         self._conninfo = make_conninfo(dsn, application_name="hub-writer", connect_timeout=5)
         self._ordinary: queue.SimpleQueue[Waiting | object] = queue.SimpleQueue()
         self._urgent: queue.SimpleQueue[Waiting] = queue.SimpleQueue()
-        self._connection: pq.PGconn | None = None
+        self._connection: pq.abc.PGconn | None = None
         self._thread = threading.Thread(target=self._work, name="journal-writer", daemon=True)
         self._stopping = False
         self._ended = False
@@ -165,7 +167,8 @@ class JournalWriter:
         except JournalUnavailable as failure:
             outcomes = [failure] * len(group)
         self.groups += 1
-        settled, held = [], []
+        settled: list[tuple[Waiting, Outcome]] = []
+        held = []
         for waiting, outcome in zip(group, outcomes, strict=True):
             if isinstance(outcome, Deferred):
                 held.append(waiting)
@@ -211,7 +214,7 @@ class JournalWriter:
             self._connection.finish()
             self._connection = None
 
-    def _connected(self) -> pq.PGconn:
+    def _connected(self) -> pq.abc.PGconn:
         if self._connection is None or self._connection.status != pq.ConnStatus.OK:
             self._disconnect()
             self._connection = pq.PGconn.connect(self._conninfo.encode())

@@ -56,7 +56,9 @@ def create_views(connection: psycopg.Connection, projections: Iterable[Projectio
     """Makes the tables that do not exist yet, and the engine's own two."""
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtext('hub.views'))")
-        connection.execute("CREATE TABLE IF NOT EXISTS views.checkpoint (view text PRIMARY KEY, position bigint NOT NULL) WITH (fillfactor = 20)")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS views.checkpoint (view text PRIMARY KEY, position bigint NOT NULL) WITH (fillfactor = 20)"
+        )
         connection.execute("""CREATE TABLE IF NOT EXISTS views.parked (
             view text, key text, position bigint, error text NOT NULL, PRIMARY KEY (view, key, position))""")
         for projection in projections:
@@ -93,7 +95,9 @@ def _checkpoint_and_head(connection: psycopg.Connection, view: str) -> tuple[int
     """Returns the view's position, locked, and the head's: whoever holds the former is the only one to fold or switch that view."""
     row = connection.execute(
         """SELECT c.position, (SELECT position FROM journal.head) FROM views.checkpoint c
-           WHERE c.view = %s FOR NO KEY UPDATE OF c""", (view,)).fetchone()  # fmt: skip
+           WHERE c.view = %s FOR NO KEY UPDATE OF c""",
+        (view,),
+    ).fetchone()
     assert row is not None, f"no checkpoint of {view}"
     return int(row[0]), int(row[1])
 
@@ -130,14 +134,23 @@ def _fold(connection: psycopg.Connection, projection: Projection, page: list[Rec
         with connection.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO views.parked (view, key, position, error) VALUES (%s, %s, %s, %s)",
-                [(projection.name, *entry) for entry in parked_now])
+                [(projection.name, *entry) for entry in parked_now],
+            )
 
 
 def _corrected(connection: psycopg.Connection, page: list[Recorded]) -> dict[int, Recorded]:
     """Maps positions of correcting and reversing events of the page to what they change."""
-    positions = {row[0]: (row[1], row[2]) for row in connection.execute(
-        "SELECT position, stream_id, sequence FROM journal.correction WHERE position BETWEEN %s AND %s",
-        (page[0].position, page[-1].position))} if len(page) else {}
+    positions = (
+        {
+            row[0]: (row[1], row[2])
+            for row in connection.execute(
+                "SELECT position, stream_id, sequence FROM journal.correction WHERE position BETWEEN %s AND %s",
+                (page[0].position, page[-1].position),
+            )
+        }
+        if len(page)
+        else {}
+    )
     if not positions:
         return {}
     found = events_before(connection, list(positions.values()), list(positions))
@@ -180,7 +193,8 @@ def _store(connection: psycopg.Connection, projection: Projection, changed: dict
         arrays = ", ".join(f"%s::{kind}[]" for _, kind in projection.key_columns)
         connection.execute(
             f"DELETE FROM views.{projection.name} WHERE ({key_names}) IN (SELECT * FROM unnest({arrays}))".encode(),  # noqa: S608
-            [list(column) for column in zip(*gone, strict=True)])
+            [list(column) for column in zip(*gone, strict=True)],
+        )
 
 
 def digest(connection: psycopg.Connection, projection: Projection) -> str:
@@ -216,7 +230,11 @@ class Rebuilt:
 
 
 def rebuild(
-    connection: psycopg.Connection, projection: Projection, *, switch: bool = True, even_if_different: bool = False,
+    connection: psycopg.Connection,
+    projection: Projection,
+    *,
+    switch: bool = True,
+    even_if_different: bool = False,
     report: Callable[[int, int], None] = lambda _done, _head: None,
 ) -> Rebuilt:
     """Rebuilds a view beside the live one from position 1, compares both at one position and switches.
@@ -224,7 +242,7 @@ def rebuild(
     The live view goes on until the last step, which holds its checkpoint for the time of a catch-up and two digests.
     Raises RebuiltViewDiffers unless *even_if_different* (after a change of the projection they should differ), and
     ParkedEventsPreventSwitch. *report* gets (position done, head).
-    """  # fmt: skip
+    """
     fresh = fresh_copy(connection, projection)
     done = 0
     while moved := advance(connection, fresh):
@@ -276,5 +294,3 @@ def positions(connection: psycopg.Connection, projections: Sequence[Projection])
     """Returns the checkpoint of each view."""
     names = [projection.name for projection in projections]
     return dict(connection.execute("SELECT view, position FROM views.checkpoint WHERE view = ANY (%s)", (names,)).fetchall())
-
-

@@ -12,17 +12,21 @@ def keys(recorded: Recorded, _: Recorded | None) -> tuple[Key, ...]:
 def evolve(_: Key, row: Row | None, recorded: Recorded, __: Recorded | None) -> Row:
     """Counts the event and moves to its number."""
     events, quarantined = (row[0], row[1]) if row is not None else (0, 0)
-    return (
-        events + 1, quarantined + (recorded.kind == "event_quarantined"), recorded.sequence, recorded.position, recorded.recorded_us)  # fmt: skip
+    return (events + 1, quarantined + (recorded.kind == "event_quarantined"), recorded.sequence, recorded.position, recorded.recorded_us)
 
 
 FEED_PROGRESS = Projection(
     name="feed_progress",
     key_columns=(("stream_id", "bigint"),),
     value_columns=(
-        ("events", "bigint"), ("quarantined", "bigint"), ("last_sequence", "bigint"), ("last_position", "bigint"), ("last_recorded_us", "bigint")),
+        ("events", "bigint"),
+        ("quarantined", "bigint"),
+        ("last_sequence", "bigint"),
+        ("last_position", "bigint"),
+        ("last_recorded_us", "bigint"),
+    ),
     kinds=None,
     keys=keys,
     evolve=evolve,
     follows_corrections=False,
-)  # fmt: skip
+)

@@ -120,9 +120,7 @@ def _content(directory: Path, table: str) -> bytes:
         raise InvalidReferenceTable(table, 0, "file", "MISSING") from None
 
 
-def _read(
-    table: str, contents: Mapping[str, bytes], row_class: type[Row], read_row: Callable[[Cells], Row]
-) -> list[tuple[Cells, Row]]:
+def _read(table: str, contents: Mapping[str, bytes], row_class: type[Row], read_row: Callable[[Cells], Row]) -> list[tuple[Cells, Row]]:
     """Read a table whose columns are the fields of its row class, but for the version, which is derived."""
     columns = tuple(field.name for field in fields(row_class) if field.name != "version")  # type: ignore[arg-type]
     return read_table(table, contents[table], columns, read_row)

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Protocol, TypeVar
 
 
-class InvalidReferenceTable(ValueError):  # noqa: N818 - errors are named for what is wrong (style.md)
+class InvalidReferenceTable(ValueError):
     """A reference table breaks a rule of its own; the hub must not start on it.
 
     `row` is the line in the file, counted from 1; 0 stands for the whole file.
@@ -106,17 +106,13 @@ class Cells:
         return ends_on
 
 
-def read_table(
-    table: str, content: bytes, columns: tuple[str, ...], read_row: Callable[[Cells], Row]
-) -> list[tuple[Cells, Row]]:
+def read_table(table: str, content: bytes, columns: tuple[str, ...], read_row: Callable[[Cells], Row]) -> list[tuple[Cells, Row]]:
     """Read a table's bytes into rows in file order, each with its cells so that later checks can name them."""
     try:
         lines = content.decode("utf-8").splitlines()
     except UnicodeDecodeError:
         raise InvalidReferenceTable(table, 0, "file", "NOT_UTF_8") from None
-    parsed = [
-        (number, next(csv.reader([line]))) for number, line in enumerate(lines, 1) if line and not line.startswith("#")
-    ]
+    parsed = [(number, next(csv.reader([line]))) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
     if not parsed or tuple(parsed[0][1]) != columns:
         raise InvalidReferenceTable(table, parsed[0][0] if parsed else 0, "header", "COLUMNS")
     rows = []
@@ -128,9 +124,7 @@ def read_table(
     return rows
 
 
-def versions_by_key(
-    rows: Iterable[tuple[Cells, DatedRow]], key: Callable[[DatedRow], Key]
-) -> dict[Key, tuple[DatedRow, ...]]:
+def versions_by_key(rows: Iterable[tuple[Cells, DatedRow]], key: Callable[[DatedRow], Key]) -> dict[Key, tuple[DatedRow, ...]]:
     """Group dated rows by key, earliest first; refuse a row that overlaps the one before it or leaves a gap."""
     grouped: dict[Key, list[tuple[Cells, DatedRow]]] = {}
     for cells, row in rows:

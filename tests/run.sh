@@ -1,0 +1,16 @@
+#!/bin/sh
+# Every check of the project, as `make test` runs it: style, types, layers, protos, then the tests on the real parts.
+set -eu
+bin=.venv/bin
+echo "style: ruff"
+$bin/ruff check .
+echo "types: mypy --strict"
+$bin/mypy
+echo "layers: import-linter"
+$bin/lint-imports --no-logo >/dev/null || { $bin/lint-imports; exit 1; }
+echo "protos: buf lint, format, breaking"
+$bin/buf lint protos
+$bin/buf format --exit-code --diff protos --path protos/chuanyu >/dev/null || { echo "run: .venv/bin/buf format -w protos --path protos/chuanyu"; exit 1; }
+(cd protos && ../$bin/buf breaking . --path chuanyu --against ../tests/protos_baseline.binpb --against-config buf.yaml)
+echo "tests: pytest"
+exec $bin/python -m pytest "$@"

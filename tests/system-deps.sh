@@ -1,0 +1,19 @@
+#!/bin/sh
+# Installs what needs root (Debian): Node for the test of a client in another language, h2load for `hub bench check`.
+# --quiet says nothing when all is there; --only-name-missing installs nothing and says what to do.
+set -eu
+missing=""
+command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || missing="$missing nodejs npm"
+command -v h2load >/dev/null 2>&1 || missing="$missing nghttp2-client"
+python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
+if [ -z "$missing" ]; then
+    [ "${1:-}" = "" ] && echo "nothing is missing"
+    exit 0
+fi
+if [ "${1:-}" = "--only-name-missing" ] || [ "$(id -u)" != 0 ]; then
+    echo "missing:$missing — run 'make system-deps' as root, or install them with your own package manager"
+    exit 0
+fi
+echo "installing:$missing"
+apt-get update -qq
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
