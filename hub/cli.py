@@ -172,12 +172,9 @@ def rebuild(
     with database(Config()) as dsn, runner.connect(dsn) as connection, progress() as report:
         engine.create_views(connection, PROJECTIONS)
         for projection in chosen:
-            name = projection.name
-            result = engine.rebuild(
-                connection, projection, even_if_different=even_if_different, report=lambda done, head, name=name: report(name, done, head)
-            )  # type: ignore[misc]
+            result = engine.rebuild(connection, projection, even_if_different=even_if_different, report=report)
             verdict = "一致 equal" if result.is_equal else "不同 different"
-            typer.echo(f"{name}: 位置 position {result.position}, {verdict}, 已切换 switched, {result.fresh_digest[:16]}…")
+            typer.echo(f"{projection.name}: 位置 position {result.position}, {verdict}, 已切换 switched, {result.fresh_digest[:16]}…")
 
 
 @app.command()
@@ -228,7 +225,8 @@ def participants_add(
         or not all(is_participant_name(f"urn:chuanyu:participant:{f}") for f in feed)
     ):
         raise typer.BadParameter(
-            "名称由小写字母、数字、点和横线组成，省级代码为 50 或 51。Names are lower-case letters, digits, dots and dashes; province 50 or 51."
+            "名称由小写字母、数字、点和横线组成，省级代码为 50 或 51。"
+            "Names are lower-case letters, digits, dots and dashes; the province is 50 or 51."
         )
     config = Config()
     with database(config) as dsn:

@@ -278,7 +278,7 @@ QUESTIONS = st.builds(
 AGREEMENTS = st.lists(st.sampled_from([*SEEDED, agreed(venues=frozenset({"CD-METRO"}))]), unique=True).map(tuple)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(any_history(), AGREEMENTS, QUESTIONS)
 def test_an_answer_is_always_given(facts: list[Fact], agreements: tuple[Terms, ...], question: Question) -> None:
     said = answer(facts, question, *agreements)
@@ -286,13 +286,13 @@ def test_an_answer_is_always_given(facts: list[Fact], agreements: tuple[Terms, .
     assert (said.outcome == "ACCEPT") == (not said.reason_codes)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(any_history(), AGREEMENTS, QUESTIONS)
 def test_the_same_question_gets_the_same_answer(facts: list[Fact], agreements: tuple[Terms, ...], question: Question) -> None:
     assert answer(facts, question, *agreements) == answer(facts, question, *agreements)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(any_history(), AGREEMENTS, QUESTIONS, st.randoms())
 def test_the_order_of_agreements_is_nothing(facts, agreements, question, random) -> None:  # type: ignore[no-untyped-def]
     shuffled = list(agreements)

@@ -116,17 +116,17 @@ class Intake:
         tails, digests = batch.tails, batch.digests
         for offset, event in enumerate(request.events):
             kind = event.WhichOneof("kind")
+            stored_kind = str(kind)
             if kind is None or not self._admit_like_before(event, kind, context):
                 reasons = self._admit(event, kind, context, prepared)
                 if reasons:
                     event = self._quarantine(prepared, offset, event, kind, reasons, sent[offset])  # noqa: PLW2901
-                    kind = "event_quarantined"
+                    stored_kind = "event_quarantined"
                 elif event.HasField("corrects") or event.HasField("reverses"):
                     _note_correction(batch, offset, event, feed_id)
             at = event.occurred_at
-            tails.append(
-                pack_tail(at.seconds * 1_000_000 + at.nanos // 1_000, _KIND_BYTES[kind], digests[offset], event.SerializeToString())
-            )  # type: ignore[index]
+            occurred_us = at.seconds * 1_000_000 + at.nanos // 1_000
+            tails.append(pack_tail(occurred_us, _KIND_BYTES[stored_kind], digests[offset], event.SerializeToString()))
         return prepared
 
     def _admit_like_before(self, event: event_pb2.Event, kind: str, context: Context) -> bool:

@@ -156,7 +156,7 @@ def _check_identifiers(connection: psycopg.Connection, findings: Findings, repor
 def _check_views(connection: psycopg.Connection, findings: Findings, report: Report) -> None:
     for projection in PROJECTIONS:
         name = projection.name
-        result = rebuild(connection, projection, switch=False, report=lambda done, head, name=name: report(name, done, head))  # type: ignore[misc]
+        result = rebuild(connection, projection, switch=False, report=report)
         findings.views[name] = result.is_equal
         if not result.is_equal:
             findings.problems.append(f"view {name}: live differs from rebuilt at position {result.position}")

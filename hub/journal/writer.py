@@ -28,10 +28,12 @@ _LOCK_TIMEOUT = "55P03"
 STALLED_AFTER = "3s"
 
 # A stopped process must not hold the head: the server ends its idle transaction, and waiting writers get an error to act on and
-# know by its name whom they may end.
-SESSION = f"""SET application_name = 'hub-writer'; SET ROLE hub_writer;
-    SET idle_in_transaction_session_timeout = '{STALLED_AFTER}'; SET lock_timeout = '4s'; SET statement_timeout = '30s'; SET synchronous_commit = on; SET plan_cache_mode = force_generic_plan;
-    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off"""
+# know by its name whom they may end. Planning anew would cost more than all the rest of a small group, and a plan made while a table was
+# empty can stay bad: so every plan is made once, and only by way of the keys.
+SESSION = f"""
+    SET application_name = 'hub-writer'; SET ROLE hub_writer; SET synchronous_commit = on;
+    SET idle_in_transaction_session_timeout = '{STALLED_AFTER}'; SET lock_timeout = '4s'; SET statement_timeout = '30s';
+    SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off"""
 
 
 _NO_BATCH = Batch(0, "", None, [])

@@ -235,19 +235,19 @@ def rebuild(
     *,
     switch: bool = True,
     even_if_different: bool = False,
-    report: Callable[[int, int], None] = lambda _done, _head: None,
+    report: Callable[[str, int, int], None] = lambda _view, _done, _head: None,
 ) -> Rebuilt:
     """Rebuilds a view beside the live one from position 1, compares both at one position and switches.
 
     The live view goes on until the last step, which holds its checkpoint for the time of a catch-up and two digests.
     Raises RebuiltViewDiffers unless *even_if_different* (after a change of the projection they should differ), and
-    ParkedEventsPreventSwitch. *report* gets (position done, head).
+    ParkedEventsPreventSwitch. *report* gets (view, position done, head).
     """
     fresh = fresh_copy(connection, projection)
     done = 0
     while moved := advance(connection, fresh):
         done += moved
-        report(done, head_position(connection))
+        report(projection.name, done, head_position(connection))
     with connection.transaction():
         position = max(_checkpoint_and_head(connection, view.name)[0] for view in (projection, fresh))
         for view in (projection, fresh):

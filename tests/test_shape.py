@@ -1,0 +1,124 @@
+"""The compiled rules of shape accept only what protovalidate accepts, and the short way of ingest only what the long way does."""
+
+import random
+
+import protovalidate
+import pytest
+from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from hub.api.intake import Intake, batch_reader
+from hub.api.shape import accepts
+from hub.domain import reference
+from hub.domain.event_rules import Context
+from hub.journal.keyring import open_keyring
+
+from tests.messages import AT_S, journey
+
+KINDS = [field.name for field in event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields]
+VALIDATOR = protovalidate.Validator()
+_TEXTS = ["", "a", "50", "51", "52", "510100", "51010", "2025-09-01", "2025-09-01\n", "25-09-01", "x" * 64, "x" * 65, "x" * 300, "urn:chuanyu:participant:a"]
+_NUMBERS = [-1, 0, 1, 2, 3, 5, 99, 2025, 10_000, 10_001]
+
+
+def _fill(message: Message, rng: random.Random, depth: int = 0) -> None:
+    """Sets a random half of the fields to values around the borders of the rules."""
+    for field in message.DESCRIPTOR.fields:
+        if rng.random() < 0.5 or (field.containing_oneof is not None and field.containing_oneof.name == "kind"):
+            continue
+        for _ in range(rng.choice([1, 2, 70]) if field.is_repeated else 1):
+            _set(message, field, rng, depth)
+
+
+def _set(message: Message, field: FieldDescriptor, rng: random.Random, depth: int) -> None:
+    if field.message_type is not None:
+        target = getattr(message, field.name)
+        inner = target.add() if field.is_repeated else target
+        inner.SetInParent()
+        if depth < 3 and inner.DESCRIPTOR.full_name != "chuanyu.exchange.v1.Event":
+            _fill(inner, rng, depth + 1)
+        return
+    value: object
+    if field.type == FieldDescriptor.TYPE_STRING:
+        value = rng.choice(_TEXTS)
+    elif field.type == FieldDescriptor.TYPE_BYTES:
+        value = b"k" * rng.choice([0, 31, 32, 33])
+    elif field.type == FieldDescriptor.TYPE_BOOL:
+        value = rng.random() < 0.5
+    else:
+        value = rng.choice(_NUMBERS) if "UINT" not in _type_name(field) else abs(rng.choice(_NUMBERS))
+    if field.is_repeated:
+        getattr(message, field.name).append(value)
+    else:
+        setattr(message, field.name, value)
+
+
+def _type_name(field: FieldDescriptor) -> str:
+    return {FieldDescriptor.TYPE_UINT32: "UINT32", FieldDescriptor.TYPE_UINT64: "UINT64"}.get(field.type, "")
+
+
+@pytest.mark.parametrize("kind", [*KINDS, None])
+def test_the_compiled_rules_say_what_protovalidate_says(kind: str | None) -> None:
+    rng = random.Random(f"shape {kind}")
+    message_type = type(getattr(event_pb2.Event(), kind)) if kind else event_pb2.Event
+    accept = accepts(message_type.DESCRIPTOR)
+    for _ in range(150):
+        message = message_type()
+        _fill(message, rng)
+        assert accept(message) == (not VALIDATOR.collect_violations(message)), message
+
+
+def _prepare(intake: Intake, *events: event_pb2.Event) -> list[bool]:
+    """Whether each event of a batch is quarantined."""
+    request = feed_service_pb2.AppendEventsRequest(feed="f", first_sequence=1, events=events)
+    received = batch_reader(feed_service_pb2.AppendEventsRequest)(request.SerializeToString())
+    context = Context("50", AT_S + 86_400, reference.load(), lambda _: True)
+    prepared = intake.prepare(1, "owner", received, context, lambda _: 1)
+    intake.remember(prepared.new_identifiers)
+    return [offset in prepared.quarantined for offset in range(len(events))]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda event: setattr(event, "service_region", "519999"),
+        lambda event: setattr(event, "scenario", "TRA.XXX"),
+        lambda event: setattr(event, "business_date", "2025-02-30"),
+        lambda event: setattr(event, "medium", 77),
+        lambda event: setattr(event, "venue_code", "v" * 65),
+        lambda event: setattr(event.source, "message_id", "m" * 65),
+        lambda event: setattr(event.source, "file_name", "f" * 129),
+        lambda event: setattr(event.source, "system", ""),
+        lambda event: setattr(event.card, "clear", "lower-123"),
+        lambda event: setattr(event.card, "issuing_province", "52"),
+        lambda event: setattr(event.card, "kind", 0),
+        lambda event: setattr(event.occurred_at, "seconds", AT_S + 3 * 86_400),
+        lambda event: setattr(event.occurred_at, "seconds", 0),
+        lambda event: event.ClearField("card"),
+        lambda event: event.ClearField("occurred_at"),
+        lambda event: setattr(event.transit_journey_completed.tap, "mode", 0),
+        lambda event: setattr(event.transit_journey_completed, "fare_paid_fen", -1),
+        lambda event: event.card_registered.SetInParent(),
+    ],
+)
+def test_what_is_spoiled_is_quarantined_however_many_like_it_passed_before(spoil: object, tmp_path: object) -> None:
+    intake = Intake(open_keyring(tmp_path))  # type: ignore[arg-type]
+    assert _prepare(intake, journey("A00000001"), journey("A00000001")) == [False, False]
+    assert _prepare(intake, journey("A00000001")) == [False]
+    spoiled = journey("A00000001")
+    spoil(spoiled)  # type: ignore[operator]
+    assert _prepare(intake, journey("A00000001"), spoiled, journey("A00000001")) == [False, True, False]
+
+
+def test_the_short_way_stores_the_same_as_the_long_way(tmp_path: object) -> None:
+    keyring = open_keyring(tmp_path)  # type: ignore[arg-type]
+    short, long = Intake(keyring), Intake(keyring)
+    _prepare(short, journey("A00000001"))
+    read = batch_reader(feed_service_pb2.AppendEventsRequest)
+    data = feed_service_pb2.AppendEventsRequest(feed="f", first_sequence=1, events=[journey("A00000001")]).SerializeToString()
+    context = Context("50", AT_S + 86_400, reference.load(), lambda _: True)
+    by_short = short.prepare(1, "owner", read(data), context, lambda _: 1)
+    by_long = long.prepare(1, "owner", read(data), context, lambda _: 1)
+    assert by_short.new_identifiers == {}
+    assert by_short.batch.tails == by_long.batch.tails
+    assert by_short.batch.digests == by_long.batch.digests
