@@ -64,6 +64,8 @@ class Refusal:
     def reason(self) -> str:
         """The reason of its ErrorInfo."""
         infos = self.details(error_details_pb2.ErrorInfo)
+        assert len(infos) <= 1
+        assert {info.reason for info in infos} <= REASONS
         return infos[0].reason if infos else ""
 
     @property

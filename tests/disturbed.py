@@ -5,6 +5,7 @@ sends with the kit itself. The rounds are drawn from a seed, which is printed.
 """
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
+import psutil
 import psycopg
 from chuanyu.exchange.v1 import event_pb2, feed_service_pb2, feed_service_pb2_grpc
 
@@ -223,9 +225,21 @@ class Disturbed:
         time.sleep(STOP_S)
         edge.signal(signal.SIGCONT)
 
+    def stop_the_database(self, data_dir: Path) -> None:
+        """Stops every process of the database for a while."""
+        postmaster = psutil.Process(_postmaster_pid(data_dir))
+        family = [postmaster, *postmaster.children()]
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()
+        time.sleep(self.chance.uniform(0.5, 2.0))
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
+
     def kill_the_database(self, data_dir: Path) -> None:
         """Kills the postmaster and starts the database again."""
-        os.kill(int((data_dir / "postgres/postmaster.pid").read_text().splitlines()[0]), signal.SIGKILL)
+        os.kill(_postmaster_pid(data_dir), signal.SIGKILL)
         # Not from here: to become another user a process forks, and a fork of a process with gRPC at work may abort.
         start = f"from pathlib import Path; from hub.embedded import EmbeddedPostgres; EmbeddedPostgres(Path({str(data_dir)!r})).start()"
         subprocess.run([sys.executable, "-c", start], check=True, timeout=60)
@@ -239,6 +253,10 @@ class Disturbed:
 
 _WRITERS = "application_name = 'hub-writer' AND datname = current_database()"
 _HOLDS_THE_HEAD = f"SELECT pid FROM pg_stat_activity WHERE {_WRITERS} AND xact_start IS NOT NULL AND wait_event = 'ClientRead'"
+
+
+def _postmaster_pid(data_dir: Path) -> int:
+    return int((data_dir / "postgres/postmaster.pid").read_text().splitlines()[0])
 
 
 def _credentials(hub: RunningHub, urn: str) -> grpc.ChannelCredentials:
