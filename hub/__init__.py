@@ -1,0 +1,27 @@
+"""The exchange hub between the social-security-card systems of Sichuan and Chongqing: one journal, folded into views, asked for answers.
+
+Imports point one way, from the top of this list to its end; a contract in `pyproject.toml` holds it.
+
+`cli` puts the parts together, one function a command. `demo` (with `demo_screen`, `demo_questions`) plays the whole main job,
+`bench` measures it, `ask` asks one question as a participant would. `config` is the only reader of the environment; `embedded` (with
+`embedded_cluster`) starts and stops the embedded PostgreSQL; both are leaves.
+
+`api` is the gRPC edge: who calls (`rpc`, `directory`, `certificates`), one file a service (`feed_service`, `card_service`), how events
+are checked and packed on their way in (`intake`, `shape`), how a card is read for an answer (`card_reader`), what operators
+decide (`registry`), and one table from errors to statuses (`errors`).
+
+`audit` checks what must always hold: no hole in the journal or in a feed, every view equal to its rebuild.
+
+`projections` are the views: each a table, the kinds it reads and two pure functions; `engine` runs them all, live and in a rebuild.
+
+`journal` is the only code that writes the journal: `writer` and `group` commit batches in groups, `decisions` records the hub's own
+answers, `recorder` keeps its aggregates, `reader` reads pages, `vault` and `keyring` hold what the journal may not.
+
+`domain` is pure meaning, without I/O, clock or randomness: what a card is (`card`), what an agreement covers (`agreement`), what is
+answered (`acceptance`), what makes an event a bad one (`event_rules`, `identity`), how identifiers become keys (`pseudonym`), and the
+tables all of it goes by (`reference`).
+
+The way of one event: an adapter translates and numbers it → `api.feed_service` → `api.intake` checks it and turns its identifiers into
+keys → `journal.writer` commits it with all that waits → `projections.runner` folds it into the views → `api.card_service` reads them,
+`domain.acceptance` decides, `journal.decisions` records the decision, and only then is it answered → `audit.fsck` checks all of it.
+"""

@@ -95,11 +95,11 @@ END $$;
 SELECT journal.ensure_partitions();
 
 CREATE FUNCTION journal.lock_group(
-    p_streams bigint[], p_requests bytea[],
-    OUT head_position bigint, OUT recorded_us bigint, OUT next_sequences bigint[], OUT owners text[], OUT answered bigint[]
+    p_streams bigint[],
+    OUT head_position bigint, OUT recorded_us bigint, OUT next_sequences bigint[], OUT owners text[]
 ) LANGUAGE plpgsql AS $$
 -- Locks the head row, then the streams in id order: always in this order, so that writers cannot deadlock.
--- Arrays come back in the order of the arguments; NULL marks an unknown stream or a request not yet answered.
+-- Arrays come back in the order of the arguments; NULL marks an unknown stream.
 -- recorded_us counts microseconds from 2000-01-01Z, as the binary format of a timestamp does.
 DECLARE last_recorded_at timestamptz;
 BEGIN
@@ -108,16 +108,11 @@ BEGIN
     PERFORM FROM journal.stream s WHERE s.stream_id = ANY (p_streams) ORDER BY s.stream_id FOR NO KEY UPDATE;
     SELECT array_agg(s.next_sequence ORDER BY p.n), array_agg(s.owner ORDER BY p.n) INTO next_sequences, owners
     FROM unnest(p_streams) WITH ORDINALITY p (stream_id, n) LEFT JOIN journal.stream s USING (stream_id);
-    IF cardinality(p_requests) > 0 THEN
-        SELECT array_agg(r.position ORDER BY p.n) INTO answered
-        FROM unnest(p_requests) WITH ORDINALITY p (request_key, n) LEFT JOIN journal.request r USING (request_key);
-    END IF;
 END $$;
 
 CREATE FUNCTION journal.close_group(
     p_position bigint, p_recorded_us bigint, p_streams bigint[], p_next bigint[],
     p_batch_streams bigint[], p_first bigint[], p_last bigint[], p_first_positions bigint[], p_traces text[],
-    p_request_keys bytea[], p_request_positions bigint[],
     p_corrected_streams bigint[], p_corrected_sequences bigint[], p_correcting_positions bigint[]
 ) RETURNS void LANGUAGE plpgsql AS $$
 -- Moves the head and the streams and writes the batch rows; p_traces holds one comma-separated list a batch.
@@ -129,13 +124,39 @@ BEGIN
     INSERT INTO journal.batch (stream_id, first_sequence, last_sequence, first_position, recorded_at, trace_parents)
     SELECT b.stream_id, b.first_sequence, b.last_sequence, b.first_position, now_recorded_at, string_to_array(b.trace, ',')
     FROM unnest(p_batch_streams, p_first, p_last, p_first_positions, p_traces) b (stream_id, first_sequence, last_sequence, first_position, trace);
-    IF cardinality(p_request_keys) > 0 THEN
-        INSERT INTO journal.request (request_key, position) SELECT * FROM unnest(p_request_keys, p_request_positions);
-    END IF;
     IF cardinality(p_corrected_streams) > 0 THEN
         INSERT INTO journal.correction (stream_id, sequence, position)
         SELECT DISTINCT * FROM unnest(p_corrected_streams, p_corrected_sequences, p_correcting_positions);
     END IF;
+END $$;
+
+CREATE FUNCTION journal.append_decisions(
+    p_stream bigint, p_request_keys bytea[], p_occurred_us bigint[], p_data bytea[], p_traces text[]
+) RETURNS TABLE (decision_position bigint, is_new boolean) LANGUAGE plpgsql AS $$
+-- A whole group of the hub's own decisions in one call: sequences are assigned under the lock, and a request key that was answered
+-- before gives the old position and appends nothing. No key stands in the arrays twice. Rows come back in the order of the arguments.
+DECLARE head bigint; recorded timestamptz; first_sequence bigint; fresh bigint[]; count bigint;
+BEGIN
+    SELECT h.position, h.recorded_at INTO head, recorded FROM journal.head h FOR NO KEY UPDATE;
+    recorded := greatest(recorded, clock_timestamp());
+    SELECT s.next_sequence INTO first_sequence FROM journal.stream s WHERE s.stream_id = p_stream FOR NO KEY UPDATE;
+    SELECT array_agg(a.n ORDER BY a.n) INTO fresh FROM unnest(p_request_keys) WITH ORDINALITY a (request_key, n)
+    WHERE NOT EXISTS (SELECT FROM journal.request r WHERE r.request_key = a.request_key);
+    count := COALESCE(cardinality(fresh), 0);
+    IF count > 0 THEN
+        INSERT INTO journal.event (position, recorded_at, stream_id, sequence, occurred_at, kind, data)
+        SELECT head + i, recorded, p_stream, first_sequence + i - 1,
+               '1970-01-01Z'::timestamptz + p_occurred_us[fresh[i]] * interval '1 microsecond', 'decision_made', p_data[fresh[i]]
+        FROM generate_series(1, count) i;
+        INSERT INTO journal.request (request_key, position) SELECT p_request_keys[fresh[i]], head + i FROM generate_series(1, count) i;
+        INSERT INTO journal.batch (stream_id, first_sequence, last_sequence, first_position, recorded_at, trace_parents)
+        SELECT p_stream, first_sequence, first_sequence + count - 1, head + 1, recorded, array_agg(p_traces[fresh[i]] ORDER BY i)
+        FROM generate_series(1, count) i;
+        UPDATE journal.head h SET position = head + count, recorded_at = recorded;
+        UPDATE journal.stream s SET next_sequence = first_sequence + count WHERE s.stream_id = p_stream;
+    END IF;
+    RETURN QUERY SELECT r.position, r.position > head FROM unnest(p_request_keys) WITH ORDINALITY a (request_key, n)
+    JOIN journal.request r USING (request_key) ORDER BY a.n;
 END $$;
 
 CREATE FUNCTION journal.terminate_stalled_writers(p_older_than interval) RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$

@@ -6,6 +6,7 @@ sends with the kit itself. The rounds are drawn from a seed, which is printed.
 
 import asyncio
 import contextlib
+import itertools
 import os
 import random
 import signal
@@ -248,7 +249,7 @@ class Disturbed:
     def longest_silence_s(self) -> float:
         """How long nothing of either sender was acknowledged."""
         at_s = sorted(at_s for sender in self.senders for at_s in sender.acknowledged_at_s)
-        return max(after - before for before, after in zip(at_s, at_s[1:], strict=False))
+        return max(after - before for before, after in itertools.pairwise(at_s))
 
 
 _WRITERS = "application_name = 'hub-writer' AND datname = current_database()"

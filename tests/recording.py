@@ -65,9 +65,11 @@ def about(card_no: str, at_s: int = AT_S, province: str = "50") -> event_pb2.Eve
     return event
 
 
-def name_card(ref: references_pb2.CardRef, identifier: str, province: str = "50", kind: int = references_pb2.CARD_IDENTIFIER_KIND_CARD_NO) -> None:
+def name_card(
+    ref: references_pb2.CardRef, identifier: str, province: str = "50", kind: int = references_pb2.CARD_IDENTIFIER_KIND_CARD_NO
+) -> None:
     """Names a card by the key of one of its identifiers."""
-    ref.issuing_province, ref.kind, ref.key = province, kind, key_of(identifier)  # type: ignore[assignment]
+    ref.issuing_province, ref.kind, ref.key = province, kind, key_of(identifier)
 
 
 def registered(card_no: str, at_s: int = AT_S) -> event_pb2.Event:

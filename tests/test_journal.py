@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
@@ -31,6 +32,7 @@ SICHUAN, CHONGQING = "urn:chuanyu:participant:sc.card-center", "urn:chuanyu:part
 AT_US = 1_756_690_215_000_000
 # 2100-01-01Z in microseconds from 2000-01-01Z, as a group counts.
 YEAR_2100_US = 36_525 * 86_400_000_000
+WRITERS = "application_name = 'hub-writer' AND datname = current_database()"
 
 
 # What the tests stand on
@@ -120,7 +122,7 @@ def held_head(dsn: str) -> Iterator[None]:
 
 
 async def until_a_writer_waits(dsn: str) -> None:
-    while not query(dsn, "SELECT FROM pg_stat_activity WHERE application_name = 'hub-writer' AND wait_event_type = 'Lock' AND datname = current_database()"):
+    while not query(dsn, f"SELECT pid FROM pg_stat_activity WHERE {WRITERS} AND wait_event_type = 'Lock'"):
         await asyncio.sleep(0.01)
 
 
@@ -138,7 +140,7 @@ async def in_one_group(dsn: str, writer: JournalWriter, *batches: Batch, urgent:
 
 
 def play(scenario: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(scenario(), 60))  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(scenario(), 60))
 
 
 # Append-only by grant
@@ -190,11 +192,8 @@ def test_only_the_writer_may_append(untouched_dsn: str, role: str) -> None:
 
 
 async def append_with_four_writers(dsn: str) -> list[int]:
-    """Each of four writers appends 40 batches of one to seven events to a feed of its own; returns the feeds."""
+    """Each of four writers appends 40 batches of one to seven events to a feed of its own, all at once; returns the feeds."""
     feeds = [open_feed(dsn, f"feed-{number}") for number in range(4)]
-    seed = random.randrange(1_000_000)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
 
     async def send(feed: int, sizes: list[int]) -> None:
         async with writing(dsn) as writer:
@@ -203,7 +202,7 @@ async def append_with_four_writers(dsn: str) -> list[int]:
                 await writer.append(batch(feed, sequence, *(f"{feed}/{sequence + at}" for at in range(size))))
                 sequence += size
 
-    await asyncio.gather(*(send(feed, [chance.randint(1, 7) for _ in range(40)]) for feed in feeds))
+    await asyncio.gather(*(send(feed, [1 + number * feed % 7 for number in range(40)]) for feed in feeds))
     return feeds
 
 
@@ -227,7 +226,9 @@ def test_each_feed_of_several_writers_is_in_its_own_order(dsn: str) -> None:
 
 def test_recorded_at_of_several_writers_never_goes_back_along_positions(dsn: str) -> None:
     asyncio.run(append_with_four_writers(dsn))
-    backwards = "SELECT FROM (SELECT recorded_at, lag(recorded_at) OVER (ORDER BY position) AS before FROM journal.event) e WHERE recorded_at < before"
+    backwards = """
+        SELECT position FROM (SELECT position, recorded_at, lag(recorded_at) OVER (ORDER BY position) AS before FROM journal.event) e
+        WHERE recorded_at < before"""
     assert query(dsn, backwards) == []
 
 
@@ -276,13 +277,12 @@ def test_an_identical_resend_records_nothing(dsn: str, connection: pq.PGconn, fe
 def test_a_resend_cut_in_any_way_gets_the_old_positions(dsn: str, connection: pq.PGconn, feed: int) -> None:
     other = open_feed(dsn, "cq.usage", CHONGQING)
     seed = random.randrange(1_000_000)
-    print(f"seed {seed}")
     chance = random.Random(seed)
     texts = [f"event {number}" for number in range(1, 51)]
 
     def cuts() -> list[tuple[int, int]]:
         borders = [0, *sorted(chance.sample(range(1, 50), chance.randint(0, 12))), 50]
-        return list(zip(borders, borders[1:], strict=False))
+        return list(itertools.pairwise(borders))
 
     known: list[int] = []
     for number, (begin, end) in enumerate(cuts(), 1):
@@ -526,7 +526,7 @@ def test_a_place_that_was_reserved_and_not_used_is_given_back(dsn: str) -> None:
 
 
 def cut_writers(dsn: str) -> None:
-    query(dsn, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'hub-writer' AND datname = current_database()")
+    query(dsn, f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {WRITERS}")
 
 
 def test_an_append_after_a_cut_connection_is_recorded(dsn: str, feed: int) -> None:
@@ -650,7 +650,8 @@ def test_an_original_is_kept_under_its_feed_and_sequence(dsn: str, connection: p
 
 
 def use_partitions_of_100(dsn: str) -> None:
-    command(dsn, "DROP TABLE journal.event_000000, journal.event_000001, journal.event_000002; UPDATE journal.head SET partition_size = 100")
+    command(dsn, "DROP TABLE journal.event_000000, journal.event_000001, journal.event_000002")
+    command(dsn, "UPDATE journal.head SET partition_size = 100")
 
 
 def test_two_partitions_exist_ahead_once_a_writer_is_connected(dsn: str, feed: int) -> None:

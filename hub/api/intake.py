@@ -4,7 +4,6 @@ A bad event becomes an `event_quarantined` with its reasons at the same number; 
 What was in the message but is unknown here is dropped before storing; the digest covers it, so that a resend still matches.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
+from hub.api.request import field_path
 from hub.api.rpc import reader
 from hub.api.shape import accepts
 from hub.domain.errors import RequestInvalid
@@ -25,7 +25,6 @@ from hub.journal.vault import original_name, seal
 KNOWN_IDENTIFIERS = 400_000
 PASSED_CASES = 20_000
 _SHORT = 64
-_TRACE_PARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 # The end of 2099: a stand-in's instant must stay one that the database can hold.
 _LATEST_S = 4_102_444_800
 _KIND_BYTES = {field.name: field.name.encode() for field in event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields}
@@ -110,7 +109,7 @@ class Intake:
         first_sequence = request.first_sequence
         if first_sequence < 1:
             raise RequestInvalid([("first_sequence", "uint64.gte")])
-        batch = Batch(stream_id, owner, first_sequence, [], [digest(data) for data in sent], _checked(trace_parent))
+        batch = Batch(stream_id, owner, first_sequence, [], [digest(data) for data in sent], trace_parent)
         request.DiscardUnknownFields()
         prepared = Prepared(batch, {}, {})
         tails, digests = batch.tails, batch.digests
@@ -167,8 +166,8 @@ class Intake:
         if _accepts_envelope(event) and accepts(message.DESCRIPTOR)(message):
             return []
         collect = self._validator.collect_violations
-        return [(_path(v), str(v.proto.rule_id)) for v in collect(event)] + [
-            (f"{kind}.{_path(v)}", str(v.proto.rule_id)) for v in collect(message)
+        return [(field_path(v), str(v.proto.rule_id)) for v in collect(event)] + [
+            (f"{kind}.{field_path(v)}", str(v.proto.rule_id)) for v in collect(message)
         ]
 
     def _pseudonymise(self, event: event_pb2.Event, kind: str, message: Message, prepared: Prepared) -> list[Violation]:
@@ -233,19 +232,8 @@ def _case(event: event_pb2.Event, kind: str, context: Context, source: event_pb2
     )
 
 
-def _checked(trace_parent: str) -> str:
-    """Returns a W3C trace parent, or nothing in place of what is none."""
-    return trace_parent if _TRACE_PARENT.fullmatch(trace_parent) else ""
-
-
 def _note_correction(batch: Batch, offset: int, event: event_pb2.Event, feed_id: FeedId) -> None:
     target = event.corrects if event.HasField("corrects") else event.reverses
     stream_id = feed_id(target.feed)
     assert stream_id is not None, "the rules let only the speaker's own feeds pass"
     batch.corrections.append((offset, stream_id, target.sequence))
-
-
-def _path(violation: protovalidate.Violation) -> str:
-    """Returns the path of the field, such as card.clear."""
-    field = violation.proto.field
-    return ".".join(str(element.field_name) for element in (field.elements if field is not None else ()))

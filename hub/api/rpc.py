@@ -4,6 +4,7 @@ Requests arrive as bytes and are parsed here: gRPC's own deserialisers answer IN
 """
 
 import logging
+import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
@@ -24,6 +25,9 @@ Request = TypeVar("Request", bound=Message)
 Unary = Callable[[Any, Caller], Awaitable[Message]]
 Streaming = Callable[[AsyncIterator[Any], Caller], AsyncIterator[Message]]
 
+# W3C Trace Context, version 00.
+_TRACE_PARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
 
 class Gate:
     """Lets a call in: finds its participant in the client certificate and the directory."""
@@ -42,8 +46,9 @@ class Gate:
         participant = next((name for name in names if is_participant_name(name)), None)
         if participant is None:
             raise CertificateRequired
-        metadata = dict(context.invocation_metadata() or ())
-        return await self._directory.caller(participant, str(metadata.get("traceparent", "")))
+        trace_parent = str(dict(context.invocation_metadata() or ()).get("traceparent", ""))
+        # A broken header is dropped: a trace is no reason to refuse an event.
+        return await self._directory.caller(participant, trace_parent if _TRACE_PARENT.fullmatch(trace_parent) else "")
 
 
 def reader(kind: type[Request]) -> Callable[[bytes], Request]:

@@ -11,15 +11,17 @@ from grpc_channelz.v1 import channelz
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from hub.api.card_reader import CardReader
 from hub.api.card_service import CardService
 from hub.api.certificates import CertificateFiles
-from hub.api.checker import Checker
+from hub.api.decider import Decider
 from hub.api.directory import Directory
 from hub.api.feed_service import FeedService
 from hub.api.intake import Intake
 from hub.api.rpc import Gate
 from hub.domain import reference
 from hub.domain.participant import DECISIONS_FEED, HUB
+from hub.journal.decisions import DecisionWriter
 from hub.journal.keyring import Keyring, verify_fingerprint
 from hub.journal.recorder import AggregateStore
 from hub.journal.writer import JournalWriter
@@ -55,7 +57,7 @@ class HubServer:
         self.port = 0
         self.plaintext_port = 0
 
-    async def start(self, further: Callable[[Gate, CardService], grpc.GenericRpcHandler] | None = None) -> None:
+    async def start(self, further: Callable[[Gate, Decider], grpc.GenericRpcHandler] | None = None) -> None:
         """Opens everything and listens; raises KeyMismatch when the keys are not the database's.
 
         *further* makes one more service (the bench's).
@@ -72,14 +74,16 @@ class HubServer:
         self._writer.start()
         self._directory = Directory(settings.dsn)
         intake = Intake(settings.keyring)
-        self._checker = Checker(settings.dsn, self._writer, decisions_stream, tables)
+        self._cards = CardReader(settings.dsn)
+        self._decisions = DecisionWriter(settings.dsn, decisions_stream)
+        decider = Decider(settings.dsn, self._cards, self._decisions, intake, settings.keyring, tables)
         feeds = FeedService(settings.dsn, self._writer, intake, self._directory, tables)
-        cards = CardService(settings.dsn, self._checker, self._writer, intake, settings.keyring, tables)
+        cards = CardService(self._cards, decider, intake, tables)
         gate = Gate(self._directory, settings.plaintext_caller or None)
         self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=4_000)
         self._server.add_generic_rpc_handlers((feeds.handler(gate), cards.handler(gate)))
         if further is not None:
-            self._server.add_generic_rpc_handlers((further(gate, cards),))
+            self._server.add_generic_rpc_handlers((further(gate, decider),))
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
@@ -106,7 +110,8 @@ class HubServer:
         """Turns new calls away, lets running ones end, writes what waits."""
         await self._health.enter_graceful_shutdown()
         await self._server.stop(DRAIN_S)
-        await self._checker.stop()
+        await self._decisions.stop()
+        await self._cards.stop()
         await self._writer.stop()
         self._directory.close()
 

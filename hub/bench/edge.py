@@ -12,8 +12,8 @@ import signal
 import grpc
 from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, references_pb2
 
-from hub.api.card_service import CardService
 from hub.api.certificates import issue_server
+from hub.api.decider import Decider
 from hub.api.rpc import Gate, service, unary
 from hub.api.server import HubServer, ServerSettings
 from hub.bench.ground import ASKER
@@ -47,10 +47,10 @@ async def _main() -> None:
         ServerSettings(config.dsn, "127.0.0.1:0", issue_server(config.certificates_dir), open_keyring(config.keys_dir), 0, ASKER)
     )
 
-    def bench(gate: Gate, cards: CardService) -> grpc.GenericRpcHandler:
+    def bench(gate: Gate, decider: Decider) -> grpc.GenericRpcHandler:
         return service(
             "chuanyu.exchange.bench.Bench",
-            {"Empty": grpc.unary_unary_rpc_method_handler(_empty), "Check": unary(gate, _question, cards.check_acceptance)},
+            {"Empty": grpc.unary_unary_rpc_method_handler(_empty), "Check": unary(gate, _question, decider.answer)},
         )
 
     await server.start(bench)

@@ -37,17 +37,16 @@ class ConnectionLost(JournalUnavailable):
 class Batch:
     """Events for one stream, ready to be written.
 
-    *first_sequence* None means that the sequence is assigned under the lock (the hub's own streams). *tails* are the packed
-    columns that are known before the lock, *digests* tell a resend from a conflict (empty where the hub numbers itself).
+    *tails* are the packed columns that are known before the lock, *digests* tell a resend from a conflict (empty for aggregates,
+    whose versions are not resent).
     """
 
     stream_id: int
     owner: str
-    first_sequence: int | None
+    first_sequence: int
     tails: list[bytes]
     digests: list[bytes] = field(default_factory=list)
     trace_parent: str = ""
-    request_key: bytes | None = None
     vault_rows: list[tuple[bytes, int, bytes]] = field(default_factory=list)
     originals: list[tuple[int, int, bytes]] = field(default_factory=list)
     corrections: list[tuple[int, int, int]] = field(default_factory=list)
@@ -64,18 +63,11 @@ class Appended:
     recorded_us: int
 
 
-@dataclass(slots=True)
-class AnsweredBefore:
-    """The request id of a decision was answered at *position*; nothing was appended."""
-
-    position: int
-
-
 class Deferred:
     """The batch overlaps one of its own group and must wait for the next group."""
 
 
-Outcome = Appended | AnsweredBefore | Deferred | HubError
+Outcome = Appended | Deferred | HubError
 
 
 def pack_tail(occurred_us: int | None, kind: bytes, digest: bytes | None, data: bytes) -> bytes:
@@ -104,11 +96,9 @@ class _Group:
     streams: list[int]
     next_sequences: dict[int, int]
     owners: dict[int, str]
-    answered: dict[bytes, int]
     rows: list[bytes] = field(default_factory=list)
     batches: list[tuple[int, int, int, int, str]] = field(default_factory=list)
     touched: set[int] = field(default_factory=set)
-    requests: list[tuple[bytes, int]] = field(default_factory=list)
     corrections: list[tuple[int, int, int]] = field(default_factory=list)
     vault_rows: list[tuple[bytes, int, bytes]] = field(default_factory=list)
     originals: list[tuple[int, int, int, bytes]] = field(default_factory=list)
@@ -157,20 +147,17 @@ def check(connection: pq.abc.PGconn, result: pq.abc.PGresult) -> pq.abc.PGresult
 
 def _lock(connection: pq.abc.PGconn, batches: Sequence[Batch]) -> _Group:
     streams = sorted({batch.stream_id for batch in batches})
-    keys = [batch.request_key for batch in batches if batch.request_key is not None]
-    sql = f"BEGIN; SELECT * FROM journal.lock_group({_ints(streams)}, {_bytes(keys)})"  # noqa: S608 (integers and hex only)
+    sql = f"BEGIN; SELECT * FROM journal.lock_group({_ints(streams)})"  # noqa: S608 (integers only)
     result = run(connection, sql.encode())
-    head, recorded, sequences, owners, answered = (result.get_value(0, column) or b"{}" for column in range(5))
+    head, recorded, sequences, owners = (result.get_value(0, column) or b"{}" for column in range(4))
     next_sequences = [int(v) if v != b"NULL" else 0 for v in sequences[1:-1].split(b",")]
     owner_names = ["" if v == b"NULL" else v.decode().strip('"') for v in owners[1:-1].split(b",")]
-    found = [int(v) if v != b"NULL" else 0 for v in answered[1:-1].split(b",")] if keys else []
     return _Group(
         position=int(head),
         recorded_us=int(recorded),
         streams=streams,
         next_sequences=dict(zip(streams, next_sequences, strict=True)),
         owners=dict(zip(streams, owner_names, strict=True)),
-        answered={key: position for key, position in zip(keys, found, strict=True) if position},
     )
 
 
@@ -179,9 +166,7 @@ def _place(connection: pq.abc.PGconn, group: _Group, batch: Batch) -> Outcome:
     expected, owner = group.next_sequences[batch.stream_id], group.owners[batch.stream_id]
     if owner != batch.owner:
         return NotFeedOwner() if owner else FeedUnknown()
-    if batch.request_key is not None and batch.request_key in group.answered:
-        return AnsweredBefore(group.answered[batch.request_key])
-    first = expected if batch.first_sequence is None else batch.first_sequence
+    first = batch.first_sequence
     if first > expected:
         return SequenceGap(expected_sequence=expected)
     known = min(expected - first, len(batch.tails))
@@ -209,27 +194,14 @@ def _add(group: _Group, batch: Batch, first: int, known: int) -> None:
         rows.append(pack(8, 8, position + 1 + offset, 8, recorded_us, 8, stream_id, 8, sequence + offset))
         rows.append(tail)
     last = first + len(batch.tails) - 1
-    _add_batch_row(group, (stream_id, sequence, last, position + 1, batch.trace_parent))
+    group.batches.append((stream_id, sequence, last, position + 1, batch.trace_parent))
     base = position + 1 - known
     group.corrections += [(stream, target, base + at) for at, stream, target in batch.corrections if at >= known]
     group.originals += [(stream_id, first + at, version, sealed) for at, version, sealed in batch.originals if at >= known]
     group.vault_rows += batch.vault_rows
-    if batch.request_key is not None:
-        group.requests.append((batch.request_key, position + 1))
-        group.answered[batch.request_key] = position + 1
     group.position = base + len(batch.tails) - 1
     group.next_sequences[stream_id] = last + 1
     group.touched.add(stream_id)
-
-
-def _add_batch_row(group: _Group, row: tuple[int, int, int, int, str]) -> None:
-    """Joins the row to the one before if it goes on in the same stream at the next position (the decisions of a group)."""
-    if group.batches and row[1] == row[2]:
-        stream_id, first, last, first_position, trace = group.batches[-1]
-        if stream_id == row[0] and last + 1 == row[1] and first_position + last - first + 1 == row[3]:
-            group.batches[-1] = (stream_id, first, row[2], first_position, ",".join(filter(None, (trace, row[4]))))
-            return
-    group.batches.append(row)
 
 
 def _recorded(connection: pq.abc.PGconn, stream_id: int, first: int, last: int) -> list[tuple[int, bytes]]:
@@ -254,7 +226,6 @@ def _write(connection: pq.abc.PGconn, group: _Group) -> None:
         SELECT journal.close_group({group.position:d}, {group.recorded_us:d}, {_ints(touched)},
             {_ints([group.next_sequences[stream] for stream in touched])},
             {_ints(streams)}, {_ints(firsts)}, {_ints(lasts)}, {_ints(positions)}, {_texts(traces)},
-            {_bytes([key for key, _ in group.requests])}, {_ints([position for _, position in group.requests])},
             {_ints([c[0] for c in group.corrections])}, {_ints([c[1] for c in group.corrections])},
             {_ints([c[2] for c in group.corrections])});
         COPY journal.event ({_COLUMNS}) FROM STDIN (FORMAT BINARY); COMMIT"""  # noqa: S608 (integers and hex only)

@@ -10,17 +10,17 @@ from psycopg.conninfo import make_conninfo
 
 from hub.journal.group import ConnectionLost, GroupFailed, check, run
 
-_BYTEA_OID = 17
 _NAME = b"query"
+_INT8 = struct.Struct(">q")
 
 
 class LoopConnection:
-    """Runs one statement with one parameter of type bytea[]; a call at a time. Opens by itself, and again after a loss."""
+    """Runs one statement, a call at a time. Opens by itself, and again after a loss."""
 
-    def __init__(self, dsn: str, application_name: str, role: str, statement: str) -> None:
-        """*role* is set for the session."""
+    def __init__(self, dsn: str, application_name: str, session: str, statement: str) -> None:
+        """*session* is run once on each new connection, *statement* is prepared there."""
         self._conninfo = make_conninfo(dsn, application_name=application_name, connect_timeout=5)
-        self._role, self._statement = role, statement
+        self._session, self._statement = session, statement
         self._connection: pq.abc.PGconn | None = None
 
     def close(self) -> None:
@@ -29,13 +29,14 @@ class LoopConnection:
             self._connection.finish()
             self._connection = None
 
-    async def query(self, values: Sequence[bytes]) -> pq.abc.PGresult:
-        """Returns the result in binary; raises ConnectionLost or GroupFailed (the statement was refused)."""
+    async def query(self, *parameters: bytes) -> pq.abc.PGresult:
+        """Returns the result; parameters and values are in binary. Raises ConnectionLost or GroupFailed (it was refused)."""
         if self._connection is None:
             self._connection = await asyncio.to_thread(self._open)
         connection = self._connection
         try:
-            connection.send_query_prepared(_NAME, [_array(values)], param_formats=[pq.Format.BINARY], result_format=pq.Format.BINARY)
+            formats = [pq.Format.BINARY] * len(parameters)
+            connection.send_query_prepared(_NAME, parameters, param_formats=formats, result_format=pq.Format.BINARY)
             while connection.flush():
                 await self._readable(connection)
                 connection.consume_input()
@@ -62,7 +63,7 @@ class LoopConnection:
         if connection.status != pq.ConnStatus.OK:
             connection.finish()
             raise ConnectionLost
-        run(connection, f"SET ROLE {self._role}; SET plan_cache_mode = force_generic_plan".encode())
+        run(connection, self._session.encode())
         check(connection, connection.prepare(_NAME, self._statement.encode()))
         connection.nonblocking = 1
         return connection
@@ -83,9 +84,28 @@ def _wake(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-def _array(values: Sequence[bytes]) -> bytes:
+def bytea_array(values: Sequence[bytes]) -> bytes:
     """Packs a bytea[] in PostgreSQL's binary format."""
-    parts = [struct.pack(">iiIii", 1, 0, _BYTEA_OID, len(values), 1)]
+    return _array(17, values)
+
+
+def text_array(values: Sequence[str]) -> bytes:
+    """Packs a text[]."""
+    return _array(25, [value.encode() for value in values])
+
+
+def bigint_array(values: Sequence[int]) -> bytes:
+    """Packs a bigint[]."""
+    return _array(20, [_INT8.pack(value) for value in values])
+
+
+def bigint(value: int) -> bytes:
+    """Packs a bigint."""
+    return _INT8.pack(value)
+
+
+def _array(element_type: int, values: Sequence[bytes]) -> bytes:
+    parts = [struct.pack(">iiIii", 1, 0, element_type, len(values), 1)]
     for value in values:
         parts += (struct.pack(">i", len(value)), value)
     return b"".join(parts)

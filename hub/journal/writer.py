@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
@@ -33,26 +33,17 @@ STALLED_AFTER = "3s"
 SESSION = f"""
     SET application_name = 'hub-writer'; SET ROLE hub_writer; SET synchronous_commit = on;
     SET idle_in_transaction_session_timeout = '{STALLED_AFTER}'; SET lock_timeout = '4s'; SET statement_timeout = '30s';
-    SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off"""
-
-
-_NO_BATCH = Batch(0, "", None, [])
+    SET plan_cache_mode = force_generic_plan; SET jit = off;
+    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"""
 
 
 @dataclass(slots=True)
 class Waiting:
-    """A place in the queue and the future that is settled after the commit."""
+    """A batch in the queue and the future that is settled after the commit."""
 
     future: asyncio.Future[Outcome]
-    events: int
+    batch: Batch
     size: int
-    batch: Batch = field(default_factory=lambda: _NO_BATCH)
-    is_queued: bool = False
-    holds_place: bool = True
-
-
-_WAKE = object()  # wakes the thread for an urgent batch
-_END = object()  # ends the thread once what waits is written
 
 
 class JournalWriter:
@@ -61,8 +52,8 @@ class JournalWriter:
     def __init__(self, dsn: str) -> None:
         """*dsn* names a login that may SET ROLE hub_writer."""
         self._conninfo = make_conninfo(dsn, application_name="hub-writer", connect_timeout=5)
-        self._ordinary: queue.SimpleQueue[Waiting | object] = queue.SimpleQueue()
-        self._urgent: queue.SimpleQueue[Waiting] = queue.SimpleQueue()
+        # None ends the thread once what waits is written.
+        self._batches: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._connection: pq.abc.PGconn | None = None
         self._thread = threading.Thread(target=self._work, name="journal-writer", daemon=True)
         self._stopping = False
@@ -82,51 +73,29 @@ class JournalWriter:
     async def stop(self) -> None:
         """Writes what waits and ends the thread."""
         self._stopping = True
-        self._ordinary.put(_END)
+        self._batches.put(None)
         await asyncio.to_thread(self._thread.join)
 
-    async def append(self, batch: Batch, *, urgent: bool = False) -> Outcome:
-        """Waits for the commit and returns the outcome; urgent batches (decisions) go first in their group.
+    async def append(self, batch: Batch) -> Outcome:
+        """Waits for the commit and returns the outcome.
 
         Raises QueueFull before anything is queued, JournalUnavailable when the database stays away.
         """
-        waiting = self.reserve(len(batch.tails), sum(map(len, batch.tails)))
-        self.enqueue(waiting, batch, urgent=urgent)
+        if self._stopping or self._is_full():
+            raise QueueFull
+        waiting = Waiting(self._loop.create_future(), batch, sum(map(len, batch.tails)))
+        self.waiting_events += len(batch.tails)
+        self.waiting_bytes += waiting.size
+        self._batches.put(waiting)
         return await waiting.future
+
+    def _is_full(self) -> bool:
+        return self.waiting_events > WAITING_EVENTS or self.waiting_bytes > WAITING_BYTES
 
     async def wait_for_room(self) -> None:
         """Waits until the queue takes batches again, so that a stream is held back rather than refused."""
-        while not self._stopping and (self.waiting_events > WAITING_EVENTS or self.waiting_bytes > WAITING_BYTES):
+        while not self._stopping and self._is_full():
             await asyncio.sleep(0.005)
-
-    def reserve(self, events: int, size: int) -> Waiting:
-        """Takes a place in the queue, on the event loop; raises QueueFull.
-
-        The place is given back when the batch has left the queue, also if its caller has not waited that long; before it is
-        queued, when its future settles.
-        """
-        if self._stopping or self.waiting_events > WAITING_EVENTS or self.waiting_bytes > WAITING_BYTES:
-            raise QueueFull
-        self.waiting_events += events
-        self.waiting_bytes += size
-        waiting = Waiting(self._loop.create_future(), events, size)
-        waiting.future.add_done_callback(lambda _: None if waiting.is_queued else self._give_back(waiting))
-        return waiting
-
-    def _give_back(self, waiting: Waiting) -> None:
-        if waiting.holds_place:
-            waiting.holds_place = False
-            self.waiting_events -= waiting.events
-            self.waiting_bytes -= waiting.size
-
-    def enqueue(self, waiting: Waiting, batch: Batch, *, urgent: bool = False) -> None:
-        """Hands a batch with its reserved place to the thread; may be called from any thread."""
-        waiting.batch, waiting.is_queued = batch, True
-        if urgent:
-            self._urgent.put(waiting)
-            self._ordinary.put(_WAKE)
-        else:
-            self._ordinary.put(waiting)
 
     def _work(self) -> None:
         held: list[Waiting] = []
@@ -136,25 +105,22 @@ class JournalWriter:
         self._disconnect()
 
     def _gather(self, held: list[Waiting]) -> list[Waiting]:
-        """Collects the next group: urgent first, then what was held back, then what waits, up to GROUP_EVENTS."""
-        ordinary = list(held)
+        """Collects the next group: what was held back, then what waits, up to GROUP_EVENTS."""
+        group = list(held)
         count = sum(len(waiting.batch.tails) for waiting in held)
         block = not held
         while count < GROUP_EVENTS:
             try:
-                waiting = self._ordinary.get(block)
+                waiting = self._batches.get(block)
             except queue.Empty:
                 break
             block = False
-            if waiting is _END:
+            if waiting is None:
                 self._ended = True
-            elif isinstance(waiting, Waiting):
-                ordinary.append(waiting)
+            else:
+                group.append(waiting)
                 count += len(waiting.batch.tails)
-        urgent = []
-        while not self._urgent.empty():
-            urgent.append(self._urgent.get())
-        return urgent + ordinary
+        return group
 
     def _commit(self, group: list[Waiting]) -> list[Waiting]:
         """Writes a group, settles its futures and returns what must wait for the next one."""
@@ -243,7 +209,8 @@ class JournalWriter:
 
     def _settle(self, settled: list[tuple[Waiting, Outcome]]) -> None:
         for waiting, outcome in settled:
-            self._give_back(waiting)
+            self.waiting_events -= len(waiting.batch.tails)
+            self.waiting_bytes -= waiting.size
             if waiting.future.cancelled():
                 continue
             if isinstance(outcome, HubError):

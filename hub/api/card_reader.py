@@ -1,4 +1,4 @@
-"""Answers questions about cards in groups: one SQL round trip for all that wait, `decide` for each, and the decision to the writer.
+"""Reads cards in groups: one SQL round trip for all that wait.
 
 It runs on the event loop, one read at a time; what arrives meanwhile is the next group. There is no cache to go stale: agreements
 are kept parsed and read again when their view has moved. Every answer carries the position of the very snapshot it was read from.
@@ -7,29 +7,27 @@ are kept parsed and read again when their view has moved. Every answer carries t
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import psycopg
-from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, hub_decisions_pb2
+from chuanyu.exchange.v1 import hub_decisions_pb2
 from psycopg import pq
 
-from hub.domain.acceptance import Answer, Question, decide, rules_digest
 from hub.domain.agreement import Agreements, terms_of
 from hub.domain.card import Fact
 from hub.domain.errors import JournalUnavailable, ViewBehind
-from hub.domain.participant import HUB
-from hub.domain.reference import Reference
-from hub.journal.group import Batch, GroupFailed, pack_tail
-from hub.journal.loop_connection import LoopConnection
-from hub.journal.writer import JournalWriter, Waiting
+from hub.journal.group import GroupFailed
+from hub.journal.loop_connection import LoopConnection, bytea_array
 from hub.projections import DECIDED_BY
 from hub.projections.card_standing import facts_of
 
 log = logging.getLogger(__name__)
 
-GROUP_CHECKS = 256
-OUTCOMES = {name.removeprefix("ACCEPTANCE_OUTCOME_"): number for name, number in acceptance_pb2.AcceptanceOutcome.items()}
+GROUP_CARDS = 256
+VIEW_WAIT_S = 2.0
+_SESSION = "SET ROLE hub_reader; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off"
 
 
 @dataclass(slots=True)
@@ -39,17 +37,6 @@ class CardRead:
     facts: list[Fact]
     agreements: Agreements
     as_of_position: int
-
-
-@dataclass(slots=True)
-class Asked:
-    """A question on its way to be decided and recorded; *event* is the decision so far."""
-
-    question: Question
-    event: event_pb2.Event
-    request_key: bytes
-    trace_parent: str
-    waiting: Waiting
 
 
 @dataclass(slots=True)
@@ -66,16 +53,13 @@ class _Snapshot:
     facts: dict[bytes, list[Fact]] = field(default_factory=dict)
 
 
-class Checker:
-    """Reads cards in groups, and decides; used from one event loop."""
+class CardReader:
+    """Used from one event loop."""
 
-    def __init__(self, dsn: str, writer: JournalWriter, decisions_stream: int, reference: Reference) -> None:
-        """*decisions_stream* is the row of feed hub.decisions."""
+    def __init__(self, dsn: str) -> None:
+        """*dsn* names a login that may SET ROLE hub_reader."""
         self._dsn = dsn
-        self._writer = writer
-        self._stream = decisions_stream
-        self._reference = reference
-        self._connection = LoopConnection(dsn, "hub-checker", "hub_reader", _READ_CARDS)
+        self._connection = LoopConnection(dsn, "hub-cards", _SESSION, _READ_CARDS)
         self._agreements = (-1, Agreements(()))
         self._waiting: list[_Check] = []
         self._reading: asyncio.Task[None] | None = None
@@ -87,6 +71,17 @@ class Checker:
                 await self._reading
         self._connection.close()
 
+    async def read_when(self, card_key: bytes, min_position: int) -> CardRead:
+        """Reads a card once the views have reached a position; waits for VIEW_WAIT_S at most, then raises ViewBehind."""
+        deadline = time.monotonic() + VIEW_WAIT_S
+        while True:
+            try:
+                return await self.read(card_key, min_position)
+            except ViewBehind:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.01)
+
     async def read(self, card_key: bytes, min_position: int) -> CardRead:
         """Reads a card together with what else waits; raises ViewBehind or JournalUnavailable."""
         check = _Check(card_key, min_position, asyncio.get_running_loop().create_future())
@@ -95,28 +90,13 @@ class Checker:
             self._reading = asyncio.create_task(self._read_groups())
         return await check.read
 
-    def decide(self, asked: Asked, read: CardRead) -> None:
-        """Decides and hands the decision to the writer; the caller waits for *asked.waiting*."""
-        answer = decide(read.facts, read.agreements, self._reference, asked.question)
-        self._writer.enqueue(asked.waiting, self._batch(asked, answer, read.as_of_position), urgent=True)
-
-    def _batch(self, asked: Asked, answer: Answer, as_of_position: int) -> Batch:
-        decision = asked.event.decision_made
-        decision.outcome = OUTCOMES[answer.outcome]
-        decision.reason_codes.extend(answer.reason_codes)
-        decision.agreement_codes.extend(answer.agreement_codes)
-        decision.as_of_position = as_of_position
-        decision.rules_digest = rules_digest()
-        tail = pack_tail(asked.question.at_us, b"decision_made", None, asked.event.SerializeToString())
-        return Batch(self._stream, HUB, None, [tail], trace_parent=asked.trace_parent, request_key=asked.request_key)
-
     async def _read_groups(self) -> None:
         while self._waiting:
-            group, self._waiting = self._waiting[:GROUP_CHECKS], self._waiting[GROUP_CHECKS:]
+            group, self._waiting = self._waiting[:GROUP_CARDS], self._waiting[GROUP_CARDS:]
             try:
                 snapshot = await self._read([check.card_key for check in group])
             except (JournalUnavailable, GroupFailed, psycopg.Error) as error:
-                log.warning("checker: the database cannot be read", extra={"error": type(error).__name__})
+                log.warning("cards: the database cannot be read", extra={"error": type(error).__name__})
                 for check in group:
                     _settle(check, JournalUnavailable())
                 continue
@@ -131,7 +111,7 @@ class Checker:
     async def _read(self, keys: Sequence[bytes]) -> _Snapshot:
         asked = list(set(keys))
         while True:
-            snapshot = _snapshot(await self._connection.query(asked))
+            snapshot = _snapshot(await self._connection.query(bytea_array(asked)))
             if snapshot.revision == self._agreements[0]:
                 return snapshot
             self._agreements = await asyncio.to_thread(_load_agreements, self._dsn)
@@ -163,7 +143,7 @@ def _settle(check: _Check, outcome: CardRead | Exception) -> None:
 
 
 def _load_agreements(dsn: str) -> tuple[int, Agreements]:
-    with psycopg.connect(dsn, autocommit=True, application_name="hub-checker") as connection:
+    with psycopg.connect(dsn, autocommit=True, application_name="hub-cards") as connection:
         connection.execute("SET ROLE hub_reader")
         rows = connection.execute("SELECT code, terms, position FROM views.agreement ORDER BY code").fetchall()
     terms = tuple(terms_of(code, hub_decisions_pb2.AgreementTerms.FromString(bytes(data))) for code, data, _ in rows)

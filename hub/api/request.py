@@ -1,0 +1,62 @@
+"""What questions about cards have in common: their shape, the instant they ask about, the card they name."""
+
+import time
+
+import protovalidate
+from chuanyu.exchange.v1 import references_pb2
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from hub.api.shape import accepts
+from hub.domain.errors import RequestInvalid
+from hub.domain.pseudonym import card_name, card_problem
+
+# 9999-12-31: the last day that the calendar has in every time zone.
+_CALENDAR_END_S = 253_402_214_400
+_validator = protovalidate.Validator()
+
+
+def refuse_invalid(request: Message) -> None:
+    """Raises RequestInvalid with every rule of shape that the request breaks."""
+    if accepts(request.DESCRIPTOR)(request):
+        return
+    if broken := _validator.collect_violations(request):
+        raise RequestInvalid([(field_path(violation), str(violation.proto.rule_id)) for violation in broken])
+
+
+def field_path(violation: protovalidate.Violation) -> str:
+    """Returns the path of the field, such as card.clear."""
+    field = violation.proto.field
+    return ".".join(str(element.field_name) for element in (field.elements if field is not None else ()))
+
+
+def card_named(ref: references_pb2.CardRef) -> str:
+    """Returns the name of the card's identifier, which its key is made of; raises RequestInvalid.
+
+    Only clear identifiers are taken: who asks by key has not seen the card.
+    """
+    if ref.key:
+        raise RequestInvalid([("card.key", "clear_only")])
+    if (problem := card_problem(ref)) is not None:
+        raise RequestInvalid([("card.clear", problem.lower())])
+    return card_name(ref)
+
+
+def instant_us(request: Message, field: str) -> int:
+    """Returns the instant a request asks about, now if it names none; raises RequestInvalid where the calendar has no such day."""
+    if not request.HasField(field):
+        return now_us()
+    timestamp = getattr(request, field)
+    if not 0 <= timestamp.seconds < _CALENDAR_END_S:
+        raise RequestInvalid([(field, "out_of_range")])
+    return int(timestamp.seconds * 1_000_000 + timestamp.nanos // 1_000)
+
+
+def timestamp_of(us: int) -> Timestamp:
+    """Returns the message for microseconds since 1970 UTC."""
+    return Timestamp(seconds=us // 1_000_000, nanos=us % 1_000_000 * 1_000)
+
+
+def now_us() -> int:
+    """Returns the hub's clock in microseconds since 1970 UTC."""
+    return time.time_ns() // 1_000

@@ -1,0 +1,139 @@
+"""Records the hub's own decisions: all that wait go in one call, one transaction and one commit, and only then are they answered.
+
+A decision is small and its service point waits for it, so it does not queue behind the batches of feeds: it has its own connection,
+awaited on the event loop, and one function on the server that locks, numbers, inserts and commits. The request key makes it safe to
+send again: what was recorded before is found by it, never guessed.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from dataclasses import dataclass
+
+import psycopg
+
+from hub.domain.errors import JournalUnavailable, QueueFull
+from hub.journal.group import ConnectionLost, GroupFailed
+from hub.journal.loop_connection import LoopConnection, bigint, bigint_array, bytea_array, text_array
+from hub.journal.writer import SESSION, STALLED_AFTER
+
+log = logging.getLogger(__name__)
+
+GROUP_DECISIONS = 256
+WAITING_DECISIONS = 10_000
+RETRY_FOR_S = 5.0
+RETRY_WAIT_S = 0.1
+
+_STATEMENT = (
+    "SELECT decision_position, is_new FROM journal.append_decisions($1::bigint, $2::bytea[], $3::bigint[], $4::bytea[], $5::text[])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A decision to record: *data* is its Event in bytes, *request_key* what a repeat of the request is known by."""
+
+    request_key: bytes
+    occurred_us: int
+    data: bytes
+    trace_parent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Where the answer stands; *is_new* False means that this request was answered before, there."""
+
+    position: int
+    is_new: bool
+
+
+class DecisionWriter:
+    """Records decisions in groups; used from one event loop."""
+
+    def __init__(self, dsn: str, stream_id: int) -> None:
+        """*stream_id* is the row of feed hub.decisions."""
+        self._dsn = dsn
+        self._stream = bigint(stream_id)
+        self._connection = LoopConnection(dsn, "hub-writer", SESSION, _STATEMENT)
+        self._waiting: deque[tuple[Decision, asyncio.Future[Receipt]]] = deque()
+        self._writing: asyncio.Task[None] | None = None
+
+    async def append(self, decision: Decision) -> Receipt:
+        """Waits for the commit; raises QueueFull before anything is queued, JournalUnavailable when it cannot be recorded."""
+        if len(self._waiting) >= WAITING_DECISIONS:
+            raise QueueFull
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._waiting.append((decision, future))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_groups())
+        return await future
+
+    async def stop(self) -> None:
+        """Records what waits and closes the connection."""
+        if self._writing is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._writing
+        self._connection.close()
+
+    async def _write_groups(self) -> None:
+        try:
+            while self._waiting:
+                group = self._gather()
+                try:
+                    receipts: list[Receipt] | JournalUnavailable = await self._write([decision for decision, _ in group])
+                except JournalUnavailable as failure:
+                    receipts = failure
+                for index, (_, future) in enumerate(group):
+                    if future.done():
+                        continue
+                    if isinstance(receipts, JournalUnavailable):
+                        future.set_exception(receipts)
+                    else:
+                        future.set_result(receipts[index])
+        finally:
+            self._writing = None
+
+    def _gather(self) -> list[tuple[Decision, asyncio.Future[Receipt]]]:
+        """Takes the next group; a request that is in it already waits for the next one, where it finds its answer."""
+        group: list[tuple[Decision, asyncio.Future[Receipt]]] = []
+        again: list[tuple[Decision, asyncio.Future[Receipt]]] = []
+        keys: set[bytes] = set()
+        while self._waiting and len(group) < GROUP_DECISIONS:
+            entry = self._waiting.popleft()
+            if entry[0].request_key in keys:
+                again.append(entry)
+            else:
+                keys.add(entry[0].request_key)
+                group.append(entry)
+        self._waiting.extendleft(reversed(again))
+        return group
+
+    async def _write(self, decisions: list[Decision]) -> list[Receipt]:
+        give_up_at = time.monotonic() + RETRY_FOR_S
+        while True:
+            try:
+                result = await self._connection.query(
+                    self._stream,
+                    bytea_array([decision.request_key for decision in decisions]),
+                    bigint_array([decision.occurred_us for decision in decisions]),
+                    bytea_array([decision.data for decision in decisions]),
+                    text_array([decision.trace_parent for decision in decisions]),
+                )
+            except (ConnectionLost, GroupFailed) as failure:
+                log.warning("decisions: not recorded yet", extra={"reason": str(failure)})
+                if time.monotonic() > give_up_at:
+                    raise JournalUnavailable from None
+                if "55P03" in str(failure):
+                    await asyncio.to_thread(self._end_stalled)
+                await asyncio.sleep(RETRY_WAIT_S)
+                continue
+            value = result.get_value
+            return [Receipt(int.from_bytes(value(row, 0) or b"", "big"), value(row, 1) == b"\x01") for row in range(result.ntuples)]
+
+    def _end_stalled(self) -> None:
+        """Ends a writer that has held the head for too long."""
+        with contextlib.suppress(psycopg.Error), psycopg.connect(self._dsn, autocommit=True) as connection:
+            connection.execute("SET ROLE hub_writer")
+            connection.execute("SELECT journal.terminate_stalled_writers(%s::interval)", (STALLED_AFTER,))
