@@ -1,6 +1,7 @@
 """The gRPC server: its parts, its listeners (mutual TLS), its start and its draining stop."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -90,6 +91,10 @@ class HubServer:
         channelz.add_channelz_servicer(self._server)
         self._listen()
         await self._server.start()
+        # What is loaded by now stays: the collector need not look at it again and again while messages come and go.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
         for service in ("", *SERVICES):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
 

@@ -22,10 +22,15 @@ class LoopConnection:
         self._conninfo = make_conninfo(dsn, application_name=application_name, connect_timeout=5)
         self._session, self._statement = session, statement
         self._connection: pq.abc.PGconn | None = None
+        self._is_watched = False
+        self._waiter: asyncio.Future[None] | None = None
 
     def close(self) -> None:
         """Closes the connection."""
         if self._connection is not None:
+            if self._is_watched:
+                asyncio.get_running_loop().remove_reader(self._connection.socket)
+                self._is_watched = False
             self._connection.finish()
             self._connection = None
 
@@ -68,20 +73,31 @@ class LoopConnection:
         connection.nonblocking = 1
         return connection
 
-    @staticmethod
-    async def _readable(connection: pq.abc.PGconn) -> None:
+    async def _readable(self, connection: pq.abc.PGconn) -> None:
+        """Waits until there is something to read. The socket stays registered: two system calls a wait would show."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(connection.socket, _wake, future)
+        if not self._is_watched:
+            self._is_watched = True
+            loop.add_reader(connection.socket, self._wake, connection)
+        self._waiter = loop.create_future()
         try:
-            await future
+            await self._waiter
         finally:
-            loop.remove_reader(connection.socket)
+            self._waiter = None
 
-
-def _wake(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+    def _wake(self, connection: pq.abc.PGconn) -> None:
+        if self._waiter is not None:
+            if not self._waiter.done():
+                self._waiter.set_result(None)
+            return
+        # Nobody waits: either the rest of what was just read, or the server has closed the connection.
+        try:
+            connection.consume_input()
+            is_open = connection.status == pq.ConnStatus.OK
+        except psycopg.OperationalError:
+            is_open = False
+        if not is_open and connection is self._connection:
+            self.close()
 
 
 def bytea_array(values: Sequence[bytes]) -> bytes:
