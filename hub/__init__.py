@@ -6,9 +6,9 @@ Imports point one way, from the top of this list to its end; a contract in `pypr
 `bench` measures it, `ask` asks one question as a participant would. `config` is the only reader of the environment; `embedded` (with
 `embedded_cluster`) starts and stops the embedded PostgreSQL; both are leaves.
 
-`api` is the gRPC edge: who calls (`rpc`, `directory`, `certificates`), one file a service (`feed_service`, `card_service`), how events
-are checked and packed on their way in (`intake`, `shape`), how a card is read for an answer (`card_reader`), what operators
-decide (`registry`), and one table from errors to statuses (`errors`).
+`api` is the gRPC edge: its start and stop (`server`), who calls (`rpc`, `directory`, `certificates`), one file a service
+(`feed_service`, `card_service`), how events are checked and packed on their way in (`intake`, `shape`), how a question is read, decided
+and recorded (`request`, `card_reader`, `decider`), what operators decide (`registry`), and one table from errors to statuses (`errors`).
 
 `audit` checks what must always hold: no hole in the journal or in a feed, every view equal to its rebuild.
 
@@ -22,6 +22,7 @@ answered (`acceptance`), what makes an event a bad one (`event_rules`, `identity
 tables all of it goes by (`reference`).
 
 The way of one event: an adapter translates and numbers it → `api.feed_service` → `api.intake` checks it and turns its identifiers into
-keys → `journal.writer` commits it with all that waits → `projections.runner` folds it into the views → `api.card_service` reads them,
-`domain.acceptance` decides, `journal.decisions` records the decision, and only then is it answered → `audit.fsck` checks all of it.
+keys → `journal.writer` commits it with all that waits → `projections.runner` folds it into the views → for a question, `api.decider`
+reads them, `domain.acceptance` decides, `journal.decisions` records the decision, and only then is it answered → `audit.fsck` checks
+all of it.
 """

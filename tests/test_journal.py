@@ -15,7 +15,6 @@ from psycopg.conninfo import make_conninfo
 
 from hub.domain.errors import FeedUnknown, JournalUnavailable, NotFeedOwner, QueueFull, SequenceConflict, SequenceGap
 from hub.journal.group import (
-    AnsweredBefore,
     Appended,
     Batch,
     ConnectionLost,
@@ -26,6 +25,7 @@ from hub.journal.group import (
     run,
     write_rows,
 )
+from hub.journal.recorder import AggregateStore
 from hub.journal.writer import SESSION, WAITING_BYTES, WAITING_EVENTS, JournalWriter
 
 SICHUAN, CHONGQING = "urn:chuanyu:participant:sc.card-center", "urn:chuanyu:participant:cq.card-center"
@@ -70,11 +70,6 @@ def batch(feed: int, first_sequence: int, *texts: str, **fields: Any) -> Batch:
 def refused_by_the_database(feed: int, first_sequence: int) -> Batch:
     """A batch whose kind holds a NUL byte, which no text of PostgreSQL may."""
     return Batch(feed, SICHUAN, first_sequence, [pack_tail(AT_US, b"identity\0presented", bytes(32), b"")], [bytes(32)])
-
-
-def decision(feed: int, request_key: bytes, text: str = "answer") -> Batch:
-    """A batch that the hub numbers itself."""
-    return Batch(feed, SICHUAN, None, [pack_tail(AT_US, b"decision_made", None, text.encode())], request_key=request_key)
 
 
 def append(connection: pq.PGconn, *batches: Batch) -> list[Any]:
@@ -126,14 +121,13 @@ async def until_a_writer_waits(dsn: str) -> None:
         await asyncio.sleep(0.01)
 
 
-async def in_one_group(dsn: str, writer: JournalWriter, *batches: Batch, urgent: int = 0) -> list[Any]:
-    """Appends the batches so that they meet in one group (the last *urgent* ones urgently) and returns outcomes or errors."""
+async def in_one_group(dsn: str, writer: JournalWriter, *batches: Batch) -> list[Any]:
+    """Appends the batches so that they meet in one group and returns outcomes or errors."""
     plug = open_feed(dsn, "plug")
     with held_head(dsn):
         first = asyncio.create_task(writer.append(batch(plug, 1, "plug")))
         await until_a_writer_waits(dsn)
-        ordinary = len(batches) - urgent
-        tasks = [asyncio.create_task(writer.append(each, urgent=at >= ordinary)) for at, each in enumerate(batches)]
+        tasks = [asyncio.create_task(writer.append(each)) for each in batches]
         await asyncio.sleep(0)
     await first
     return await asyncio.gather(*tasks, return_exceptions=True)
@@ -406,17 +400,6 @@ def test_a_head_that_stays_held_fails_the_group_at_once_and_not_batch_by_batch(
     play(scenario)
 
 
-def test_urgent_batches_go_first_in_their_group(dsn: str, feed: int) -> None:
-    decisions = open_feed(dsn, "hub.decisions")
-
-    async def scenario() -> None:
-        async with writing(dsn) as writer:
-            ordinary, urgent = await in_one_group(dsn, writer, batch(feed, 1, "a"), decision(decisions, b"q"), urgent=1)
-            assert positions(urgent) < positions(ordinary)
-
-    play(scenario)
-
-
 def test_stop_writes_what_waits(dsn: str, feed: int) -> None:
     async def scenario() -> None:
         writer = JournalWriter(dsn)
@@ -512,16 +495,6 @@ def test_a_caller_that_leaves_gives_its_place_back_only_when_its_batch_has_left_
     play(scenario)
 
 
-def test_a_place_that_was_reserved_and_not_used_is_given_back(dsn: str) -> None:
-    async def scenario() -> None:
-        async with writing(dsn) as writer:
-            writer.reserve(5, 100).future.cancel()
-            await asyncio.sleep(0.01)
-            assert (writer.waiting_events, writer.waiting_bytes) == (0, 0)
-
-    play(scenario)
-
-
 # Broken connections
 
 
@@ -561,8 +534,8 @@ def test_a_connection_cut_between_copy_and_its_rows_is_lost_and_says_so_again(ds
         run(connection, b"SELECT 1")
 
 
-def test_a_writer_whose_session_holds_the_head_is_ended_by_one_that_waits(dsn: str, connection: pq.PGconn, feed: int) -> None:
-    run(connection, b"BEGIN; SELECT * FROM journal.lock_group('{}', '{}')")
+def test_a_writer_that_stopped_between_copy_and_its_rows_is_ended_by_one_that_waits(dsn: str, connection: pq.PGconn, feed: int) -> None:
+    run(connection, b"BEGIN; SELECT * FROM journal.lock_group('{}')")
     run(connection, b"COPY journal.event (position) FROM STDIN (FORMAT BINARY)")
 
     async def scenario() -> None:
@@ -570,6 +543,14 @@ def test_a_writer_whose_session_holds_the_head_is_ended_by_one_that_waits(dsn: s
             assert positions(await asyncio.wait_for(writer.append(batch(feed, 1, "a")), 8)) == [1]
 
     play(scenario)
+
+
+def test_a_session_of_the_aggregates_is_named_like_a_writer_so_that_it_can_be_ended(dsn: str) -> None:
+    store = AggregateStore(dsn)
+    store.feed_owners(["sc.usage"])
+    names = query(dsn, "SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+    store.close()
+    assert names == [("hub-writer",)]
 
 
 def test_a_failing_look_ahead_does_not_fail_what_is_committed(dsn: str, feed: int) -> None:
@@ -585,34 +566,7 @@ def test_a_failing_look_ahead_does_not_fail_what_is_committed(dsn: str, feed: in
     play(scenario)
 
 
-# Requests, corrections and the vault
-
-
-def test_a_request_key_answered_before_gets_that_position(connection: pq.PGconn, feed: int) -> None:
-    append(connection, decision(feed, b"question 1"))
-    assert append(connection, decision(feed, b"question 1")) == [AnsweredBefore(1)]
-
-
-def test_a_request_key_asked_twice_in_one_group_is_answered_once(connection: pq.PGconn, feed: int) -> None:
-    outcomes = append(connection, decision(feed, b"question 1"), decision(feed, b"question 1"))
-    assert (positions(outcomes[0]), outcomes[1]) == ([1], AnsweredBefore(1))
-
-
-def test_a_request_key_answered_before_records_nothing(dsn: str, connection: pq.PGconn, feed: int) -> None:
-    append(connection, decision(feed, b"question 1", "first answer"))
-    append(connection, decision(feed, b"question 1", "other answer"))
-    assert [text for *_, text in recorded(dsn)] == ["first answer"]
-
-
-def test_decisions_are_numbered_under_the_lock(dsn: str, connection: pq.PGconn, feed: int) -> None:
-    append(connection, decision(feed, b"question 1"), decision(feed, b"question 2"))
-    append(connection, decision(feed, b"question 3"))
-    assert [(position, sequence) for position, _, sequence, _ in recorded(dsn)] == [(1, 1), (2, 2), (3, 3)]
-
-
-def test_decisions_of_one_group_share_a_batch_row(dsn: str, connection: pq.PGconn, feed: int) -> None:
-    append(connection, decision(feed, b"question 1"), decision(feed, b"question 2"))
-    assert query(dsn, "SELECT first_sequence, last_sequence, first_position FROM journal.batch") == [(1, 2, 1)]
+# Corrections and the vault
 
 
 def test_a_correction_is_noted_with_the_position_of_the_correcting_event(dsn: str, connection: pq.PGconn, feed: int) -> None:

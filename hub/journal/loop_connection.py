@@ -22,15 +22,16 @@ class LoopConnection:
         self._conninfo = make_conninfo(dsn, application_name=application_name, connect_timeout=5)
         self._session, self._statement = session, statement
         self._connection: pq.abc.PGconn | None = None
-        self._is_watched = False
+        self._watched: int | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     def close(self) -> None:
         """Closes the connection."""
         if self._connection is not None:
-            if self._is_watched:
-                asyncio.get_running_loop().remove_reader(self._connection.socket)
-                self._is_watched = False
+            if self._watched is not None:
+                # A connection that was lost no longer tells its socket.
+                asyncio.get_running_loop().remove_reader(self._watched)
+                self._watched = None
             self._connection.finish()
             self._connection = None
 
@@ -76,9 +77,9 @@ class LoopConnection:
     async def _readable(self, connection: pq.abc.PGconn) -> None:
         """Waits until there is something to read. The socket stays registered: two system calls a wait would show."""
         loop = asyncio.get_running_loop()
-        if not self._is_watched:
-            self._is_watched = True
-            loop.add_reader(connection.socket, self._wake, connection)
+        if self._watched is None:
+            self._watched = connection.socket
+            loop.add_reader(self._watched, self._wake, connection)
         self._waiter = loop.create_future()
         try:
             await self._waiter

@@ -1,0 +1,134 @@
+"""The hub's own decisions: one call a group, numbered under the lock, a repeated request finds its answer, nothing is guessed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from hub.domain.errors import JournalUnavailable, QueueFull
+from hub.journal import decisions
+from hub.journal.decisions import Decision, DecisionWriter, Receipt
+from psycopg import pq
+
+from hub.journal.group import run
+from hub.journal.writer import SESSION
+
+AT_US = 1_756_690_215_000_000
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def decision(request_key: bytes, text: str = "answer", trace_parent: str = "") -> Decision:
+    return Decision(request_key, AT_US, text.encode(), trace_parent)
+
+
+@pytest.fixture
+def stream(dsn: str) -> int:
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute(
+            """INSERT INTO journal.stream (name, owner, is_feed, next_sequence)
+               VALUES ('hub.decisions', 'urn:chuanyu:participant:hub', true, 1) RETURNING stream_id""").fetchone()  # fmt: skip
+    assert row is not None
+    return int(row[0])
+
+
+def play(dsn: str, stream: int, scenario: Callable[[DecisionWriter], Awaitable[Any]]) -> Any:
+    async def main() -> Any:
+        writer = DecisionWriter(dsn, stream)
+        try:
+            return await scenario(writer)
+        finally:
+            await writer.stop()
+
+    return asyncio.run(main())
+
+
+def query(dsn: str, sql: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(dsn) as connection:
+        return connection.execute(sql.encode()).fetchall()
+
+
+def test_a_repeated_request_gets_the_old_position_and_records_nothing(dsn: str, stream: int) -> None:
+    async def scenario(writer: DecisionWriter) -> list[Receipt]:
+        return [await writer.append(decision(b"q1", "first answer")), await writer.append(decision(b"q1", "other answer"))]
+
+    assert play(dsn, stream, scenario) == [Receipt(1, True), Receipt(1, False)]
+    assert query(dsn, "SELECT convert_from(data, 'UTF8') FROM journal.event") == [("first answer",)]
+
+
+def test_a_request_asked_twice_at_once_is_answered_once(dsn: str, stream: int) -> None:
+    async def scenario(writer: DecisionWriter) -> list[Receipt]:
+        return list(await asyncio.gather(writer.append(decision(b"q1")), writer.append(decision(b"q1")), writer.append(decision(b"q2"))))
+
+    assert play(dsn, stream, scenario) == [Receipt(1, True), Receipt(1, False), Receipt(2, True)]
+
+
+def test_decisions_are_numbered_under_the_lock_without_holes(dsn: str, stream: int) -> None:
+    async def scenario(writer: DecisionWriter) -> None:
+        other = DecisionWriter(dsn, stream)
+        await asyncio.gather(*(each.append(decision(f"{each is other} {n}".encode())) for n in range(50) for each in (writer, other)))
+        await other.stop()
+
+    play(dsn, stream, scenario)
+    rows = query(dsn, "SELECT position, sequence FROM journal.event ORDER BY position")
+    assert rows == [(n, n) for n in range(1, 101)]
+    assert query(dsn, "SELECT position FROM journal.head") == [(100,)]
+    assert query(dsn, "SELECT next_sequence FROM journal.stream WHERE name = 'hub.decisions'") == [(101,)]
+
+
+def test_decisions_of_one_group_share_a_batch_row_that_keeps_their_traces(dsn: str, stream: int) -> None:
+    async def scenario(writer: DecisionWriter) -> None:
+        await asyncio.gather(writer.append(decision(b"q1", trace_parent=TRACE)), writer.append(decision(b"q2")))
+
+    play(dsn, stream, scenario)
+    assert query(dsn, "SELECT first_sequence, last_sequence, first_position, trace_parents FROM journal.batch") == [(1, 2, 1, [TRACE, ""])]
+
+
+def test_a_full_queue_is_refused_before_anything_is_queued(dsn: str, stream: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions, "WAITING_DECISIONS", 2)
+
+    async def scenario(writer: DecisionWriter) -> list[Any]:
+        return list(await asyncio.gather(*(writer.append(decision(bytes([n]))) for n in range(3)), return_exceptions=True))
+
+    first, second, third = play(dsn, stream, scenario)
+    assert (first, second, type(third)) == (Receipt(1, True), Receipt(2, True), QueueFull)
+
+
+def test_a_cut_connection_is_not_noticed_by_who_asks(dsn: str, stream: int) -> None:
+    async def scenario(writer: DecisionWriter) -> list[Receipt]:
+        first = await writer.append(decision(b"q1"))
+        query(dsn, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hub-writer'")
+        return [first, await writer.append(decision(b"q1")), await writer.append(decision(b"q2"))]
+
+    assert play(dsn, stream, scenario) == [Receipt(1, True), Receipt(1, False), Receipt(2, True)]
+
+
+def test_without_a_database_it_is_not_recorded(dsn: str, stream: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions, "RETRY_FOR_S", 0.2)
+    away = dsn.replace("host=", "host=/nonexistent")
+
+    async def scenario(writer: DecisionWriter) -> None:
+        await writer.append(decision(b"q1"))
+
+    with pytest.raises(JournalUnavailable):
+        play(away, stream, scenario)
+
+
+@pytest.fixture
+def stalled(dsn: str) -> Iterator[pq.PGconn]:
+    """Another writer that was stopped between COPY and its data, holding the head."""
+    connection = pq.PGconn.connect(dsn.encode())
+    run(connection, SESSION.encode())
+    run(connection, b"BEGIN; SELECT * FROM journal.lock_group('{}')")
+    connection.exec_(b"COPY journal.event FROM STDIN (FORMAT BINARY)")
+    yield connection
+    connection.finish()
+
+
+def test_a_stalled_writer_is_ended_so_that_decisions_go_on(dsn: str, stream: int, stalled: pq.PGconn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions, "RETRY_FOR_S", 30.0)
+
+    async def scenario(writer: DecisionWriter) -> Receipt:
+        return await writer.append(decision(b"q1"))
+
+    assert play(dsn, stream, scenario) == Receipt(1, True)
