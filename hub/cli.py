@@ -86,14 +86,19 @@ def demo(
 @app.command()
 def serve(
     listen: Annotated[str, typer.Option(help="监听地址。Address to listen on.")] = "",
+    host: Annotated[
+        list[str] | None, typer.Option(help="证书中的主机名或地址，可重复。Host name or address in the certificate, may be repeated.")
+    ] = None,
     project: Annotated[bool, typer.Option("--project", help="同时运行投影。Run the projections in a thread beside it.")] = False,
 ) -> None:
     """启动 gRPC 服务（双向 TLS）。Serve gRPC over mutual TLS."""
-    from hub.api.certificates import issue_server
+    from hub.api.certificates import LOCAL_HOSTS, issue_server
     from hub.api.registry import load_agreements
     from hub.api.server import HubServer, ServerSettings
     from hub.journal.keyring import open_keyring
     from hub.journal.recorder import AggregateStore
+    from hub.projections import PROJECTIONS, runner
+    from hub.projections.engine import create_views
 
     config = Config()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -101,7 +106,14 @@ def serve(
         store = AggregateStore(dsn)
         load_agreements(store, datetime.now(UTC))
         store.close()
-        settings = ServerSettings(dsn, listen or config.listen, issue_server(config.certificates_dir), open_keyring(config.keys_dir))
+        with runner.connect(dsn) as connection:
+            create_views(connection, PROJECTIONS)
+        settings = ServerSettings(
+            dsn,
+            listen or config.listen,
+            issue_server(config.certificates_dir, (*LOCAL_HOSTS, *(host or ()))),
+            open_keyring(config.keys_dir),
+        )
 
         async def main() -> None:
             server = HubServer(settings)

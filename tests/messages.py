@@ -49,6 +49,7 @@ def question(
 ) -> card_service_pb2.CheckAcceptanceRequest:
     """May this card be used here?"""
     request = card_service_pb2.CheckAcceptanceRequest(
-        request_id=request_id, scenario=scenario, service_region=region, medium=acceptance_pb2.MEDIUM_CONTACTLESS, min_position=min_position)
+        request_id=request_id, scenario=scenario, service_region=region, medium=acceptance_pb2.MEDIUM_CONTACTLESS, min_position=min_position
+    )
     name_card(request.card, card_no, province)
     return request

@@ -6,11 +6,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import pq
+
 from hub.domain.errors import JournalUnavailable, QueueFull
 from hub.journal import decisions
 from hub.journal.decisions import Decision, DecisionWriter, Receipt
-from psycopg import pq
-
 from hub.journal.group import run
 from hub.journal.writer import SESSION
 
@@ -125,7 +125,9 @@ def stalled(dsn: str) -> Iterator[pq.PGconn]:
     connection.finish()
 
 
-def test_a_stalled_writer_is_ended_so_that_decisions_go_on(dsn: str, stream: int, stalled: pq.PGconn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stalled_writer_is_ended_so_that_decisions_go_on(
+    dsn: str, stream: int, stalled: pq.PGconn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(decisions, "RETRY_FOR_S", 30.0)
 
     async def scenario(writer: DecisionWriter) -> Receipt:

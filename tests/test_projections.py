@@ -631,7 +631,7 @@ def test_the_live_view_goes_on_while_it_is_rebuilt(dsn: str, journal: Recording,
     fold(views, NOTES)
     moved: list[int] = []
 
-    def meanwhile(_done: int, _head: int) -> None:
+    def meanwhile(_view: str, _done: int, _head: int) -> None:
         if not moved:
             journal.append(note("A00000002", "two"))
             with runner.connect(dsn) as live:
@@ -677,7 +677,7 @@ def test_a_rebuild_without_switch_leaves_nothing_behind(journal: Recording, view
 def test_a_rebuild_begins_anew_where_one_was_broken_off(journal: Recording, views: psycopg.Connection) -> None:
     journal.append(note("A00000001", "one"))
 
-    def break_off(_done: int, _head: int) -> None:
+    def break_off(_view: str, _done: int, _head: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

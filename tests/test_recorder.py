@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 from eventsourcing.persistence import ApplicationRecorder
 from eventsourcing.tests import persistence as library_cases
-from psycopg.conninfo import conninfo_to_dict
 
 from hub.journal.recorder import HubDatastore, HubRecorder
 
@@ -15,10 +14,7 @@ class _OnOurDatabase:
 
     @pytest.fixture(autouse=True)
     def _database(self, dsn: str) -> Iterator[None]:
-        parts = conninfo_to_dict(dsn)
-        self.datastore = HubDatastore(
-            dbname=parts["dbname"], host=parts["host"], port=parts.get("port", "5432"), user=parts["user"],
-            password=parts.get("password", ""), pool_size=10, max_overflow=10)  # fmt: skip
+        self.datastore = HubDatastore(dsn, pool_size=10, max_overflow=10)
         yield
         self.datastore.close()
 

@@ -7,17 +7,18 @@ import pytest
 from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
+
 from hub.api.intake import Intake, batch_reader
 from hub.api.shape import accepts
 from hub.domain import reference
 from hub.domain.event_rules import Context
 from hub.journal.keyring import open_keyring
-
 from tests.messages import AT_S, journey
 
 KINDS = [field.name for field in event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields]
 VALIDATOR = protovalidate.Validator()
-_TEXTS = ["", "a", "50", "51", "52", "510100", "51010", "2025-09-01", "2025-09-01\n", "25-09-01", "x" * 64, "x" * 65, "x" * 300, "urn:chuanyu:participant:a"]
+_DAYS = ["2025-09-01", "2025-09-01\n", "25-09-01"]
+_TEXTS = ["", "a", "50", "51", "52", "510100", "51010", *_DAYS, "x" * 64, "x" * 65, "x" * 300, "urn:chuanyu:participant:a"]
 _NUMBERS = [-1, 0, 1, 2, 3, 5, 99, 2025, 10_000, 10_001]
 
 
@@ -122,3 +123,14 @@ def test_the_short_way_stores_the_same_as_the_long_way(tmp_path: object) -> None
     assert by_short.new_identifiers == {}
     assert by_short.batch.tails == by_long.batch.tails
     assert by_short.batch.digests == by_long.batch.digests
+
+
+def test_an_empty_source_is_quarantined_though_events_without_one_passed(tmp_path: object) -> None:
+    intake = Intake(open_keyring(tmp_path))  # type: ignore[arg-type]
+    without = journey("A00000001")
+    without.ClearField("source")
+    assert _prepare(intake, without, without) == [False, False]
+    empty = journey("A00000001")
+    empty.ClearField("source")
+    empty.source.line_no = 5
+    assert _prepare(intake, without, empty) == [False, True]

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 VALID_FOR = timedelta(days=365)
 _BACKDATED = timedelta(minutes=5)
 
@@ -43,7 +44,7 @@ def open_authority(directory: Path) -> None:
     (directory / "ca.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
 
-def issue_server(directory: Path, hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "::1")) -> CertificateFiles:
+def issue_server(directory: Path, hosts: tuple[str, ...] = LOCAL_HOSTS) -> CertificateFiles:
     """Issues the hub's own certificate for the host names and addresses; an unexpired one stays."""
     names: list[x509.GeneralName] = []
     for host in hosts:
@@ -65,7 +66,8 @@ def _issue(directory: Path, stem: str, names: list[x509.GeneralName], purpose: x
     files = CertificateFiles(directory / "ca.crt", directory / f"{stem}.crt", directory / f"{stem}.key")
     if files.certificate.exists() and files.key.exists():
         current = x509.load_pem_x509_certificate(files.certificate.read_bytes())
-        if current.not_valid_after_utc > datetime.now(UTC) + timedelta(days=7):
+        # Without the authority's key, certificates come from elsewhere and are renewed there.
+        if current.not_valid_after_utc > datetime.now(UTC) + timedelta(days=7) or not (directory / "ca.key").exists():
             return files
     authority = x509.load_pem_x509_certificate(files.authority.read_bytes())
     authority_key = serialization.load_pem_private_key((directory / "ca.key").read_bytes(), None)

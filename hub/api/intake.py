@@ -219,6 +219,7 @@ def _case(event: event_pb2.Event, kind: str, context: Context, source: event_pb2
     return (
         kind,
         context.province,
+        event.HasField("source"),
         (event.occurred_at.seconds + LOCAL_OFFSET_S) // DAY_S,
         event.business_date,
         event.issuer_region,

@@ -35,6 +35,8 @@ _OPTIONS = (
     ("grpc.max_connection_age_grace_ms", 30_000),
 )
 DRAIN_S = 10.0
+HEALTH_EVERY_S = 0.25
+PARTITIONS_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,16 @@ class HubServer:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)
-        for service in ("", *SERVICES):
-            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        self._watch = asyncio.create_task(self._report_health())
+
+    async def _report_health(self) -> None:
+        """Says whether the hub is ready: its writer has a database, and the next two partitions of the journal exist."""
+        while True:
+            is_ready = self._writer.is_alive and self._writer.partitions_ahead >= PARTITIONS_AHEAD
+            status = health_pb2.HealthCheckResponse.SERVING if is_ready else health_pb2.HealthCheckResponse.NOT_SERVING
+            for service in ("", *SERVICES):
+                await self._health.set(service, status)
+            await asyncio.sleep(HEALTH_EVERY_S)
 
     def _listen(self) -> None:
         files = self._settings.certificates
@@ -113,6 +123,7 @@ class HubServer:
 
     async def stop(self) -> None:
         """Turns new calls away, lets running ones end, writes what waits."""
+        self._watch.cancel()
         await self._health.enter_graceful_shutdown()
         await self._server.stop(DRAIN_S)
         await self._decisions.stop()

@@ -58,6 +58,8 @@ def _field(field: FieldDescriptor, rules: validate_pb2.FieldRules, names: dict[s
     if field.is_repeated:
         return _repeated(field, rules, names, here)
     if field.message_type is not None:
+        if rules.WhichOneof("type") is not None:
+            raise _Unknown
         checks = [f"if not m.HasField({field.name!r}): return False"] if rules.required else []
         if (check := _nested(field, names)) is not None:
             checks.append(f"if m.HasField({field.name!r}) and not {check}({here}): return False")
@@ -76,7 +78,11 @@ def _field(field: FieldDescriptor, rules: validate_pb2.FieldRules, names: dict[s
 
 def _repeated(field: FieldDescriptor, rules: validate_pb2.FieldRules, names: dict[str, Any], here: str) -> list[str]:
     repeated = rules.repeated
-    if {f.name for f, _ in repeated.ListFields()} - {"min_items", "max_items", "items"} or rules.required:
+    known = {"min_items", "max_items", "items"}
+    if {f.name for f, _ in repeated.ListFields()} - known or rules.required or rules.ignore != validate_pb2.IGNORE_UNSPECIFIED:
+        raise _Unknown
+    items = repeated.items
+    if items.cel or items.cel_expression or items.required or items.ignore or (field.message_type and items.WhichOneof("type")):
         raise _Unknown
     lines = [f"v = {here}"]
     if repeated.min_items:

@@ -14,6 +14,7 @@ from eventsourcing.application import AggregateNotFoundError, Repository
 from eventsourcing.persistence import EventStore, IntegrityError, JSONTranscoder, Mapper, Notification, OperationalError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row
 
 from hub.domain.aggregate import DecidedEvent, HubAggregate
 from hub.journal.group import Appended, Batch, ConnectionLost, commit_group, pack_tail
@@ -24,6 +25,12 @@ Aggregate = TypeVar("Aggregate", bound=HubAggregate)
 
 class HubDatastore(PostgresDatastore):
     """The library's connection pool with the writer's role and time-outs."""
+
+    def __init__(self, dsn: str, *, pool_size: int = 1, max_overflow: int = 4, patience_s: float = 5.0) -> None:
+        """*dsn* names a login that may SET ROLE hub_writer; *patience_s* is how long to wait for a database that is away."""
+        super().__init__("", "", "", "", "", pool_size=pool_size, max_overflow=max_overflow, connect_timeout=patience_s)
+        # The library takes five parts of a conninfo; this keeps them all, such as sslmode.
+        self.pool.kwargs = {**conninfo_to_dict(dsn), "row_factory": dict_row}
 
     def after_connect_func(self) -> Callable[[psycopg.Connection[Any]], None]:
         """Sets each new connection up."""
@@ -182,17 +189,7 @@ class AggregateStore:
 
     def __init__(self, dsn: str, patience_s: float = 5.0) -> None:
         """*dsn* names a login that may SET ROLE hub_writer; *patience_s* is how long to wait for a database that is away."""
-        parts = conninfo_to_dict(dsn)
-        self._datastore = HubDatastore(
-            dbname=str(parts.get("dbname", "")),
-            host=str(parts.get("host", "")),
-            port=str(parts.get("port", "5432")),
-            user=str(parts.get("user", "")),
-            password=str(parts.get("password", "")),
-            pool_size=1,
-            max_overflow=4,
-            connect_timeout=patience_s,
-        )
+        self._datastore = HubDatastore(dsn, patience_s=patience_s)
         self.recorder = HubRecorder(self._datastore)
         self._store: EventStore[UUID] = EventStore(EventMapper(), self.recorder)
         self._repository: Repository[UUID] = Repository(self._store)

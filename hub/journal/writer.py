@@ -98,6 +98,8 @@ class JournalWriter:
             await asyncio.sleep(0.005)
 
     def _work(self) -> None:
+        with contextlib.suppress(ConnectionLost, GroupFailed):
+            self._connected()
         held: list[Waiting] = []
         while held or not self._ended:
             group = self._gather(held)

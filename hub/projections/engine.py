@@ -22,7 +22,7 @@ _FRESH = "__fresh"
 
 
 class ParkedEventsPreventSwitch(HubError):
-    """The view has parked events; look at `hub status`, mend the projection and rebuild again."""
+    """The view has parked events; look at `hub fsck`, mend the projection and rebuild again."""
 
 
 class RebuiltViewDiffers(HubError):
