@@ -13,6 +13,8 @@ from hub.embedded import discard, running
 from hub.journal.migrate import migrate
 from tests.hub_process import RunningHub, running_hub
 
+# Tests start the database's processes by fork, and gRPC's own fork handlers crash in a child that only goes on to exec.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 _numbers = itertools.count(1)
 
 

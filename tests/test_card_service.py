@@ -2,6 +2,8 @@
 
 import itertools
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,7 +25,7 @@ from chuanyu.exchange.v1 import (
 
 from hub.domain.acceptance import rules_digest
 from hub.domain.agreement import Agreement
-from hub.embedded import EmbeddedPostgres, stop_any
+from hub.embedded import stop_any
 from hub.journal.migrate import migrate
 from hub.journal.recorder import AggregateStore
 from tests.clients import DEADLINE_S, Province, journal, recorded_at, refused, refused_in_stream
@@ -694,10 +696,28 @@ def test_a_position_not_reached_holds_up_no_other_question_of_the_stream(sichuan
 
 
 @dataclass(frozen=True, slots=True)
-class Detached:
-    """A hub whose PostgreSQL is its own, and can go away."""
+class OwnPostgres:
+    """A PostgreSQL that can go away and come back."""
 
-    postgres: EmbeddedPostgres
+    directory: Path
+
+    def start(self) -> str:
+        """Starts it, and returns its conninfo."""
+        # Not from here: to become another user a process forks, and a fork of a process with gRPC at work may abort.
+        start = f"from hub import embedded; print(embedded.EmbeddedPostgres(embedded.Path({str(self.directory)!r})).start())"
+        command = [sys.executable, "-c", start]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+
+    def stop(self) -> None:
+        """Stops it."""
+        stop_any(self.directory)
+
+
+@dataclass(frozen=True, slots=True)
+class Detached:
+    """A hub whose PostgreSQL is its own."""
+
+    postgres: OwnPostgres
     sichuan: Province
 
 
@@ -705,7 +725,7 @@ class Detached:
 def detached(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Detached]:
     directory = Path(tempfile.mkdtemp(prefix="hub-test-"))
     directory.chmod(0o755)
-    postgres = EmbeddedPostgres(directory)
+    postgres = OwnPostgres(directory)
     try:
         dsn = postgres.start()
         migrate(dsn)
@@ -716,7 +736,7 @@ def detached(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Detached]:
             sichuan.cards.GetCard(card("W00000000", position, "51"), timeout=DEADLINE_S)
             yield Detached(postgres, sichuan)
     finally:
-        stop_any(directory)
+        postgres.stop()
         shutil.rmtree(directory)
 
 

@@ -91,22 +91,29 @@ class CardReader:
         return await check.read
 
     async def _read_groups(self) -> None:
-        while self._waiting:
-            group, self._waiting = self._waiting[:GROUP_CARDS], self._waiting[GROUP_CARDS:]
-            try:
-                snapshot = await self._read([check.card_key for check in group])
-            except (JournalUnavailable, GroupFailed, psycopg.Error) as error:
-                log.warning("cards: the database cannot be read", extra={"error": type(error).__name__})
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting[:GROUP_CARDS], self._waiting[GROUP_CARDS:]
+                try:
+                    snapshot = await self._read([check.card_key for check in group])
+                except (JournalUnavailable, GroupFailed, psycopg.Error) as error:
+                    log.warning("cards: the database cannot be read", extra={"error": type(error).__name__})
+                    for check in group:
+                        _settle(check, JournalUnavailable())
+                    continue
+                except Exception as fault:
+                    # A fault of ours must not leave callers waiting; each of them answers INTERNAL.
+                    for check in group:
+                        _settle(check, fault)
+                    continue
                 for check in group:
-                    _settle(check, JournalUnavailable())
-                continue
-            for check in group:
-                if snapshot.as_of_position < check.min_position:
-                    _settle(check, ViewBehind(as_of_position=snapshot.as_of_position))
-                else:
-                    facts = snapshot.facts.get(check.card_key, [])
-                    _settle(check, CardRead(facts, self._agreements[1], snapshot.as_of_position))
-        self._reading = None
+                    if snapshot.as_of_position < check.min_position:
+                        _settle(check, ViewBehind(as_of_position=snapshot.as_of_position))
+                    else:
+                        facts = snapshot.facts.get(check.card_key, [])
+                        _settle(check, CardRead(facts, self._agreements[1], snapshot.as_of_position))
+        finally:
+            self._reading = None
 
     async def _read(self, keys: Sequence[bytes]) -> _Snapshot:
         asked = list(set(keys))

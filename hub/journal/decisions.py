@@ -82,13 +82,14 @@ class DecisionWriter:
             while self._waiting:
                 group = self._gather()
                 try:
-                    receipts: list[Receipt] | JournalUnavailable = await self._write([decision for decision, _ in group])
-                except JournalUnavailable as failure:
+                    receipts: list[Receipt] | Exception = await self._write([decision for decision, _ in group])
+                except Exception as failure:
+                    # A fault of ours too must reach who waits.
                     receipts = failure
                 for index, (_, future) in enumerate(group):
                     if future.done():
                         continue
-                    if isinstance(receipts, JournalUnavailable):
+                    if isinstance(receipts, Exception):
                         future.set_exception(receipts)
                     else:
                         future.set_result(receipts[index])
