@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 
 from adapters.chongqing.card_desk import CardDesk
 from adapters.chongqing.inbox import Inbox
@@ -18,7 +17,22 @@ from adapters.chongqing.service import web_app
 from adapters.chongqing.translate_call import FEED as CARD_FEED
 from adapters.chongqing.translate_usage import FEED as USAGE_FEED
 from adapters.chongqing.usage_intake import UsageIntake
-from adapters.kit import AdapterError, FeedSender, HubConnection, Outbox, continue_feeds, listen_address, mutual_tls
+from adapters.kit import (
+    AdapterError,
+    CaOption,
+    CertOption,
+    ContinueAtOption,
+    FeedSender,
+    HubConnection,
+    HubOption,
+    KeyOption,
+    ListenOption,
+    Outbox,
+    continue_feeds,
+    listen_address,
+    mutual_tls,
+    serve_beside,
+)
 
 FEEDS = (CARD_FEED, USAGE_FEED)
 
@@ -66,24 +80,18 @@ async def serve(
     cards, usage = (FeedSender(outbox, connection, feed) for feed in FEEDS)
     inbox = Inbox(inbox_dir, UsageIntake(outbox, ledger, ack_dir))
     app = web_app(CardDesk(secret, ledger, connection, cards), inbox, usage, connection)
-    # A task that fails for a reason nobody foresaw takes the service down with it: what cannot be sent on for a reason
-    # nobody knows should not go on being taken.
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(task) for task in (cards.run(), usage.run(), inbox.run())]
-        await uvicorn.Server(uvicorn.Config(app, host=host, port=port, access_log=False)).serve()
-        for task in tasks:
-            task.cancel()
+    await serve_beside(app, host, port, cards.run(), usage.run(), inbox.run())
     await connection.close()
     ledger.close()
     outbox.close()
 
 
 def chongqing(
-    ca: Annotated[Path, typer.Option(help="枢纽 CA 证书。CA certificate of the hub.")],
-    cert: Annotated[Path, typer.Option(help="本参与方证书。This participant's certificate.")],
-    key: Annotated[Path, typer.Option(help="本参与方私钥。Its private key.")],
-    hub: Annotated[list[str], typer.Option(help="枢纽地址 host:port，可重复。Hub target, may be repeated.")],
-    listen: Annotated[str, typer.Option(help="监听地址 host:port。Address to listen on.")] = "127.0.0.1:8050",
+    ca: CaOption,
+    cert: CertOption,
+    key: KeyOption,
+    hub: HubOption,
+    listen: ListenOption = "127.0.0.1:8050",
     inbox: Annotated[Path, typer.Option(help="用卡文件收件目录。Directory the usage files are dropped into.")] = Path(
         "data/chongqing/inbox"
     ),
@@ -93,10 +101,7 @@ def chongqing(
     data_dir: Annotated[Path, typer.Option(help="数据目录：待发库、密钥。Directory of outbox and secret.")] = Path(
         "data/chongqing"
     ),
-    continue_at: Annotated[
-        list[str] | None,
-        typer.Option(help="待发库丢失后从此号续发，FEED=NUMBER。Number on from here after the outbox was lost."),
-    ] = None,
+    continue_at: ContinueAtOption = None,
 ) -> None:
     """重庆侧适配器：接收卡管系统调用与用卡日文件，登记后转发交换枢纽。Gateway of Chongqing."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

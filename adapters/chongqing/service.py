@@ -4,13 +4,13 @@ import asyncio
 from typing import Final
 
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from adapters.chongqing.card_desk import CardDesk
 from adapters.chongqing.inbox import Inbox
-from adapters.kit import FeedSender, HubConnection
+from adapters.kit import FeedSender, HubConnection, bounded_body
 
 # 5,000 cards of a production return are about 1.5 MB; what is larger is no call of this interface.
 MAX_BODY_BYTES: Final = 4_000_000
@@ -21,16 +21,11 @@ def web_app(desk: CardDesk, inbox: Inbox, usage: FeedSender, connection: HubConn
     """Returns the application; whoever made the parts runs and closes them."""
 
     async def call(http: Request) -> Response:
-        body = bytearray()
-        try:
-            async for chunk in http.stream():
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    return Response(status_code=413)
-        except ClientDisconnect:
-            return Response(status_code=400)
+        body = await bounded_body(http, MAX_BODY_BYTES)
+        if isinstance(body, Response):
+            return body
         # Errors are codes in a reply; HTTP says only that there is one.
-        return Response(await desk.answer(bytes(body)), headers={"content-type": CONTENT_TYPE})
+        return Response(await desk.answer(body), headers={"content-type": CONTENT_TYPE})
 
     async def status(_http: Request) -> Response:
         feeds = {sender.feed: await asyncio.to_thread(sender.status) for sender in (desk.sender, usage)}

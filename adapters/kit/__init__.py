@@ -26,26 +26,45 @@ from adapters.kit.errors import (
     OutboxLost,
     SequenceConflict,
 )
-from adapters.kit.options import OptionUnreadable, continue_feeds, listen_address
+from adapters.kit.options import (
+    CaOption,
+    CertOption,
+    ContinueAtOption,
+    HubOption,
+    KeyOption,
+    ListenOption,
+    OptionUnreadable,
+    continue_feeds,
+    listen_address,
+)
 from adapters.kit.outbox import FeedState, Outbox
 from adapters.kit.refusal import Refusal
 from adapters.kit.sender import FeedSender
+from adapters.kit.serving import bounded_body, serve_beside
 
 __all__ = [
     "AdapterError",
+    "CaOption",
+    "CertOption",
     "CertificateUnreadable",
+    "ContinueAtOption",
     "FeedSender",
     "FeedState",
     "FeedStopped",
     "HubBehind",
     "HubConnection",
+    "HubOption",
     "HubUnreachable",
+    "KeyOption",
+    "ListenOption",
     "OptionUnreadable",
     "Outbox",
     "OutboxLost",
     "Refusal",
     "SequenceConflict",
+    "bounded_body",
     "continue_feeds",
     "listen_address",
     "mutual_tls",
+    "serve_beside",
 ]

@@ -1,9 +1,23 @@
 """What the adapters' commands read alike from their options."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from adapters.kit.errors import AdapterError
 from adapters.kit.outbox import Outbox
+
+CaOption = Annotated[Path, typer.Option(help="枢纽 CA 证书。CA certificate of the hub.")]
+CertOption = Annotated[Path, typer.Option(help="本参与方证书。This participant's certificate.")]
+KeyOption = Annotated[Path, typer.Option(help="本参与方私钥。Its private key.")]
+HubOption = Annotated[list[str], typer.Option(help="枢纽地址 host:port，可重复。Hub target, may be repeated.")]
+ListenOption = Annotated[str, typer.Option(help="监听地址 host:port。Address to listen on.")]
+ContinueAtOption = Annotated[
+    list[str] | None,
+    typer.Option(help="待发库丢失后从此号续发，FEED=NUMBER。Number on from here after the outbox was lost."),
+]
 
 
 class OptionUnreadable(AdapterError):

@@ -7,9 +7,23 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 
-from adapters.kit import AdapterError, FeedSender, HubConnection, Outbox, continue_feeds, listen_address, mutual_tls
+from adapters.kit import (
+    AdapterError,
+    CaOption,
+    CertOption,
+    ContinueAtOption,
+    FeedSender,
+    HubConnection,
+    HubOption,
+    KeyOption,
+    ListenOption,
+    Outbox,
+    continue_feeds,
+    listen_address,
+    mutual_tls,
+    serve_beside,
+)
 from adapters.sichuan.gateway import Gateway, web_app
 from adapters.sichuan.keys import load_keys
 from adapters.sichuan.replay import ReplayWindow
@@ -27,31 +41,22 @@ async def serve(listen: str, connection: HubConnection, data_dir: Path, continue
     keys, window = load_keys(data_dir / "keys"), ReplayWindow(data_dir / "replay.sqlite")
     senders = {feed: FeedSender(outbox, connection, feed) for feed in FEEDS}
     app = web_app(Gateway(keys, window, connection, senders))
-    # A sender that fails for a reason nobody foresaw takes the gateway down with it: what cannot be sent on for a
-    # reason nobody knows should not go on being taken.
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(sender.run()) for sender in senders.values()]
-        await uvicorn.Server(uvicorn.Config(app, host=host, port=port, access_log=False)).serve()
-        for task in tasks:
-            task.cancel()
+    await serve_beside(app, host, port, *(sender.run() for sender in senders.values()))
     await connection.close()
     window.close()
     outbox.close()
 
 
 def sichuan(
-    ca: Annotated[Path, typer.Option(help="枢纽 CA 证书。CA certificate of the hub.")],
-    cert: Annotated[Path, typer.Option(help="本参与方证书。This participant's certificate.")],
-    key: Annotated[Path, typer.Option(help="本参与方私钥。Its private key.")],
-    hub: Annotated[list[str], typer.Option(help="枢纽地址 host:port，可重复。Hub target, may be repeated.")],
-    listen: Annotated[str, typer.Option(help="监听地址 host:port。Address to listen on.")] = "127.0.0.1:8051",
+    ca: CaOption,
+    cert: CertOption,
+    key: KeyOption,
+    hub: HubOption,
+    listen: ListenOption = "127.0.0.1:8051",
     data_dir: Annotated[
         Path, typer.Option(help="数据目录：待发库、防重放库、密钥。Directory of outbox, replay window and keys.")
     ] = Path("data/sichuan"),
-    continue_at: Annotated[
-        list[str] | None,
-        typer.Option(help="待发库丢失后从此号续发，FEED=NUMBER。Number on from here after the outbox was lost."),
-    ] = None,
+    continue_at: ContinueAtOption = None,
 ) -> None:
     """四川侧适配器：接收省社保卡平台报文，登记后转发交换枢纽。Gateway for Sichuan's card system."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

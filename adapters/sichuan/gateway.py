@@ -16,12 +16,11 @@ from datetime import UTC, datetime
 import grpc
 from chuanyu.exchange.v1.card_service_pb2 import GetCardRequest
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from adapters.kit import FeedSender, FeedStopped, HubConnection, HubUnreachable
+from adapters.kit import FeedSender, FeedStopped, HubConnection, HubUnreachable, bounded_body
 from adapters.kit import Refusal as HubRefusal
 from adapters.sichuan.envelope import Request, decrypt, open_request, seal_reply
 from adapters.sichuan.fields import Fields
@@ -146,16 +145,11 @@ def web_app(gateway: Gateway) -> Starlette:
     """Returns the HTTP side: POST /sbk/api/gateway for the province, GET /status for operators."""
 
     async def post(http: HttpRequest) -> Response:
-        body = bytearray()
-        try:
-            async for chunk in http.stream():
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    return Response(status_code=413)
-        except ClientDisconnect:
-            return Response(status_code=400)
+        body = await bounded_body(http, MAX_BODY_BYTES)
+        if isinstance(body, Response):
+            return body
         # Errors are codes in a signed reply; HTTP says only that there is one.
-        reply = json.dumps(await gateway.answer(bytes(body)), ensure_ascii=False)
+        reply = json.dumps(await gateway.answer(body), ensure_ascii=False)
         return Response(reply, media_type="application/json;charset=UTF-8")
 
     async def status(_http: HttpRequest) -> Response:
