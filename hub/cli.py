@@ -116,12 +116,12 @@ def serve(
         )
 
         async def main() -> None:
-            server = HubServer(settings)
-            await server.start()
-            typer.echo(f"listening on {(listen or config.listen).rpartition(':')[0]}:{server.port}")
             stopped = asyncio.Event()
             for name in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+            server = HubServer(settings)
+            await server.start()
+            typer.echo(f"listening on {(listen or config.listen).rpartition(':')[0]}:{server.port}")
             await stopped.wait()
             typer.echo("stopping: 收尾后退出 draining")
             await server.stop()

@@ -1,7 +1,6 @@
 """A hub that is killed, stopped and cut off while systems send to it and ask it; the rounds are drawn from a seed."""
 
 import contextlib
-import itertools
 import os
 import random
 import signal
@@ -17,7 +16,7 @@ import psycopg
 from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub
 from tests.senders import Asker, KitSender, Sender
 
-STOP_S = 5.0
+STOP_S = 8.0
 FINISH_S = 30.0
 
 
@@ -30,7 +29,8 @@ class Disturbed:
         self.senders = [Sender(hub, SICHUAN, "sc.usage", 0, seed + 1), Sender(hub, CHONGQING, "cq.usage", 1, seed + 2)]
         self.kit = KitSender(hub, hub.data_dir / "outbox.sqlite")
         self.asker = Asker(hub, seed + 3)
-        self.stopped_in_mid_transaction = False
+        # When the sender at the other edge was answered while an edge was stopped with the head in its hands.
+        self.went_on_after_s: list[float] = []
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
@@ -62,23 +62,29 @@ class Disturbed:
             connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {_WRITERS}")
 
     def stop_an_edge_in_mid_transaction(self) -> None:
-        """Stops an edge for STOP_S while it holds the head; tries at random moments until it does."""
+        """Stops an edge for STOP_S while it holds the head and the other one is written to; tries at random moments until it does."""
         number = self.chance.randrange(2)
         busy, other = self.senders
-        busy.edge, busy.pause_s, other.edge = number, 0.0, 1 - number
         edge = self.hub.edges[number]
         with psycopg.connect(self.hub.dsn, autocommit=True) as connection:
-            for _ in range(300):
-                time.sleep(self.chance.uniform(0.005, 0.03))
+            busy.pause_s = 0.0
+            for _ in range(500):
+                busy.edge, other.edge = number, 1 - number
+                self.work(0.005, 0.03)
+                if (busy.edge_in_use, other.edge_in_use) != (number, 1 - number):
+                    continue
                 edge.signal(signal.SIGSTOP)
                 time.sleep(0.01)
                 if connection.execute(_HOLDS_THE_HEAD).fetchone():
-                    self.stopped_in_mid_transaction = True
                     break
                 edge.signal(signal.SIGCONT)
-        busy.pause_s = 0.03
+            else:
+                raise AssertionError("no stop met the edge with the head in its hands")
+        stopped_at_s = time.monotonic()
         time.sleep(STOP_S)
         edge.signal(signal.SIGCONT)
+        busy.pause_s = 0.03
+        self.went_on_after_s = [at_s - stopped_at_s for at_s in other.acknowledged_at_s if at_s > stopped_at_s + 0.1]
 
     def stop_the_database(self, data_dir: Path) -> None:
         """Stops every process of the database for a while."""
@@ -98,12 +104,6 @@ class Disturbed:
         # Not from here: to become another user a process forks, and a fork of a process with gRPC at work may abort.
         start = f"from pathlib import Path; from hub.embedded import EmbeddedPostgres; EmbeddedPostgres(Path({str(data_dir)!r})).start()"
         subprocess.run([sys.executable, "-c", start], check=True, timeout=60)
-
-    @property
-    def longest_silence_s(self) -> float:
-        """How long nothing of either sender was acknowledged."""
-        at_s = sorted(at_s for sender in self.senders for at_s in sender.acknowledged_at_s)
-        return max(after - before for before, after in itertools.pairwise(at_s))
 
 
 _WRITERS = "application_name = 'hub-writer' AND datname = current_database()"

@@ -37,7 +37,9 @@ class Sender:
         self._credentials = _credentials(hub, urn)
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=feed, daemon=True)
-        self.feed, self.edge, self.pause_s = feed, edge, 0.03
+        self.feed, self.pause_s = feed, 0.03
+        # The edge to go to next, and the one that the session under way goes to.
+        self.edge, self.edge_in_use = edge, edge
         self.acknowledged: dict[int, int] = {}
         self.acknowledged_at_s: list[float] = []
         self.handed_out = 0
@@ -64,7 +66,8 @@ class Sender:
                 time.sleep(self._chance.uniform(0.05, 0.3))
 
     def _session(self) -> None:
-        with grpc.secure_channel(self._hub.targets[self.edge], self._credentials) as channel:
+        self.edge_in_use = self.edge
+        with grpc.secure_channel(self._hub.targets[self.edge_in_use], self._credentials) as channel:
             stub = feed_service_pb2_grpc.FeedServiceStub(channel)
             feed = stub.GetFeed(feed_service_pb2.GetFeedRequest(feed=self.feed), timeout=CALL_S)
             # Answers may have been lost: it begins with the first number whose position it does not know.

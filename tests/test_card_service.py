@@ -583,12 +583,6 @@ def test_a_position_not_reached_in_time_is_behind(sichuan: Province) -> None:
     assert 2 <= time.monotonic() - began_s < 5
 
 
-def test_behind_tells_how_far_the_view_is(sichuan: Province) -> None:
-    refusal = refused(lambda: sichuan.cards.GetCard(card("K00000001", 10**9), timeout=DEADLINE_S))
-    assert refusal.reason == "VIEW_BEHIND"
-    assert int(refusal.metadata["as_of_position"]) > 0
-
-
 def test_a_place_outside_the_callers_province_is_not_permitted(sichuan: Province) -> None:
     refusal = refused(lambda: sichuan.cards.CheckAcceptance(asked("K00000001", region="500103"), timeout=DEADLINE_S))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.PERMISSION_DENIED, "NOT_PERMITTED")
@@ -686,10 +680,11 @@ def test_a_stream_stays_open_after_a_refused_question(sichuan: Province) -> None
     assert sorted(answer.WhichOneof("result") for answer in answers) == ["answered", "answered", "refused", "refused"]
 
 
-def test_a_position_not_reached_holds_up_no_other_question_of_the_stream(sichuan: Province) -> None:
+def test_a_position_not_reached_holds_up_no_other_question_and_tells_how_far_the_view_is(sichuan: Province) -> None:
     requests = streamed(asked("T00000001", position=10**9), asked("T00000001"))
     answers = list(sichuan.cards.StreamAcceptance(requests, timeout=DEADLINE_S))
     assert [answer.WhichOneof("result") for answer in answers] == ["answered", "refused"]
+    assert int(refused_in_stream(answers[1].refused).metadata["as_of_position"]) > 0
 
 
 # When PostgreSQL is away
@@ -741,12 +736,17 @@ def detached(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Detached]:
 
 
 @pytest.fixture
-def away(detached: Detached) -> Iterator[Province]:
-    """Sichuan, which asked before and asks on while PostgreSQL is away."""
-    detached.sichuan.next_sequence("sc.usage")
+def away(detached: Detached) -> Province:
+    """Sichuan, which asked before, while PostgreSQL is away."""
     detached.postgres.stop()
-    yield detached.sichuan
+    return detached.sichuan
+
+
+@pytest.fixture
+def back(detached: Detached) -> Detached:
+    """The hub with its PostgreSQL there, or there again."""
     detached.postgres.start()
+    return detached
 
 
 def test_an_answer_that_cannot_be_recorded_is_not_given(away: Province) -> None:
@@ -777,19 +777,19 @@ def test_where_a_feed_stands_cannot_be_told(away: Province) -> None:
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "JOURNAL_UNAVAILABLE")
 
 
-def test_the_same_question_is_answered_once_postgresql_is_back(detached: Detached) -> None:
+def test_the_same_question_is_answered_once_postgresql_is_back(back: Detached) -> None:
     request = asked("W00000005")
-    detached.postgres.stop()
-    refused(lambda: detached.sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S))
-    detached.postgres.start()
-    assert detached.sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S).outcome == REFER
+    back.postgres.stop()
+    refused(lambda: back.sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S))
+    back.postgres.start()
+    assert back.sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S).outcome == REFER
 
 
-def test_an_append_waits_for_postgresql_to_come_back(detached: Detached) -> None:
-    feed_stands_at = detached.sichuan.next_sequence("sc.usage")
+def test_an_append_waits_for_postgresql_to_come_back(back: Detached) -> None:
+    feed_stands_at = back.sichuan.next_sequence("sc.usage")
     request = feed_service_pb2.AppendEventsRequest(
         feed="sc.usage", first_sequence=feed_stands_at, events=[registered("S00000001", "51")])  # fmt: skip
-    detached.postgres.stop()
-    under_way = detached.sichuan.feeds.AppendEvents.future(request, timeout=DEADLINE_S)
-    detached.postgres.start()
+    back.postgres.stop()
+    under_way = back.sichuan.feeds.AppendEvents.future(request, timeout=DEADLINE_S)
+    back.postgres.start()
     assert list(under_way.result().outcomes) == [feed_service_pb2.EVENT_OUTCOME_RECORDED]

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import re
 import shutil
 import tempfile
 import time
@@ -9,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
-import psutil
 import psycopg
 import pytest
 from chuanyu.exchange.v1 import event_pb2, feed_service_pb2, feed_service_pb2_grpc
@@ -28,8 +28,6 @@ from tests.recording import Recording
 from tests.recording import journey as stored_journey
 from tests.senders import KIT_FEED
 
-MIB = 1024 * 1024
-
 
 @pytest.fixture(scope="module")
 def seed() -> int:
@@ -44,7 +42,7 @@ def with_disturbed_edges(server_dsn: str, seed: int, tmp_path_factory: pytest.Te
         connection.execute("CREATE DATABASE hub_test_crash TEMPLATE hub_template")
     with running_hub(make_conninfo(server_dsn, dbname="hub_test_crash"), tmp_path_factory.mktemp("edges"), edges=2) as hub:
         disturbed = Disturbed(hub, seed)
-        rounds = [*[disturbed.kill_an_edge] * 3, *[disturbed.cut_the_writers] * 6, disturbed.stop_an_edge_in_mid_transaction]
+        rounds = [*[disturbed.kill_an_edge] * 2, *[disturbed.cut_the_writers] * 6, disturbed.stop_an_edge_in_mid_transaction]
         disturbed.chance.shuffle(rounds)
         with disturbed.at_work():
             for happening in rounds:
@@ -137,11 +135,8 @@ def test_the_hub_is_sound_afterwards(disturbed: Disturbed, seed: int) -> None:
     assert (findings.problems, findings.views) == ([], {view.name: True for view in PROJECTIONS}), f"seed {seed}"
 
 
-def test_an_edge_stopped_with_the_head_in_its_hands_holds_the_other_up_for_less_than_8_s(
-    with_disturbed_edges: Disturbed, seed: int
-) -> None:
-    assert with_disturbed_edges.stopped_in_mid_transaction, f"seed {seed}"
-    assert with_disturbed_edges.longest_silence_s < 8, f"seed {seed}"
+def test_the_other_edge_goes_on_while_one_is_stopped_with_the_head_in_its_hands(with_disturbed_edges: Disturbed, seed: int) -> None:
+    assert min(with_disturbed_edges.went_on_after_s, default=8.0) < 7, f"seed {seed}"
 
 
 def test_views_folded_by_a_projector_that_is_killed_again_and_again_equal_their_rebuild(dsn: str, tmp_path: Path, seed: int) -> None:
@@ -195,7 +190,8 @@ def _large_event() -> event_pb2.Event:
 def test_a_client_that_never_reads_its_answers_does_not_fill_the_memory_of_an_edge(hub_with_a_deaf_client: RunningHub) -> None:
     process = hub_with_a_deaf_client.edges[0].process
     assert process is not None
-    assert psutil.Process(process.pid).memory_info().rss < 400 * MIB
+    [peak_kib] = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
+    assert int(peak_kib) < 400 * 1024
 
 
 def test_a_client_that_never_reads_its_answers_slows_only_itself(hub_with_a_deaf_client: RunningHub) -> None:

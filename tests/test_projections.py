@@ -24,6 +24,7 @@ from hub.projections.engine import (
     Key,
     ParkedEventsPreventSwitch,
     Projection,
+    RebuildUnderWay,
     RebuiltViewDiffers,
     Row,
     advance,
@@ -684,6 +685,18 @@ def test_a_rebuild_begins_anew_where_one_was_broken_off(journal: Recording, view
         rebuild(views, NOTES, report=break_off)
     rebuild(views, NOTES)
     assert notes(views) == {key_of("A00000001"): "one"}
+
+
+def test_a_view_is_rebuilt_by_one_at_a_time(dsn: str, journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(note("A00000001", "one"))
+    refused: list[str] = []
+
+    def meanwhile(_view: str, _done: int, _head: int) -> None:
+        with runner.connect(dsn) as other, pytest.raises(RebuildUnderWay) as refusal:
+            rebuild(other, NOTES)
+        refused.append(refusal.value.metadata["view"])
+
+    assert (rebuild(views, NOTES, report=meanwhile).switched, refused) == (True, ["test_notes"])
 
 
 def test_a_view_may_be_rebuilt_again_and_again(journal: Recording, views: psycopg.Connection) -> None:

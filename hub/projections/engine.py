@@ -5,7 +5,8 @@ pure functions. An event that makes `evolve` raise is parked, and so are later o
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +24,10 @@ _FRESH = "__fresh"
 
 class ParkedEventsPreventSwitch(HubError):
     """The view has parked events; look at `hub fsck`, mend the projection and rebuild again."""
+
+
+class RebuildUnderWay(HubError):
+    """The view is being rebuilt or checked by another process already; wait for it."""
 
 
 class RebuiltViewDiffers(HubError):
@@ -240,25 +245,39 @@ def rebuild(
     """Rebuilds a view beside the live one from position 1, compares both at one position and switches.
 
     The live view goes on until the last step, which holds its checkpoint for the time of a catch-up and two digests.
-    Raises RebuiltViewDiffers unless *even_if_different* (after a change of the projection they should differ), and
-    ParkedEventsPreventSwitch. *report* gets (view, position done, head).
+    Raises RebuildUnderWay, RebuiltViewDiffers unless *even_if_different* (after a change of the projection they should differ),
+    and ParkedEventsPreventSwitch. *report* gets (view, position done, head).
     """
-    fresh = fresh_copy(connection, projection)
-    done = 0
-    while moved := advance(connection, fresh):
-        done += moved
-        report(projection.name, done, head_position(connection))
-    with connection.transaction():
-        position = max(_checkpoint_and_head(connection, view.name)[0] for view in (projection, fresh))
-        for view in (projection, fresh):
-            while advance(connection, view, through=position):
-                pass
-        result = Rebuilt(projection.name, position, digest(connection, projection), digest(connection, fresh), switch)
-        if switch:
-            _switch(connection, projection, fresh, result, even_if_different)
-    if not switch:
-        drop_fresh(connection, projection)
+    with _one_rebuild(connection, projection):
+        fresh = fresh_copy(connection, projection)
+        done = 0
+        while moved := advance(connection, fresh):
+            done += moved
+            report(projection.name, done, head_position(connection))
+        with connection.transaction():
+            position = max(_checkpoint_and_head(connection, view.name)[0] for view in (projection, fresh))
+            for view in (projection, fresh):
+                while advance(connection, view, through=position):
+                    pass
+            result = Rebuilt(projection.name, position, digest(connection, projection), digest(connection, fresh), switch)
+            if switch:
+                _switch(connection, projection, fresh, result, even_if_different)
+        if not switch:
+            drop_fresh(connection, projection)
     return result
+
+
+@contextmanager
+def _one_rebuild(connection: psycopg.Connection, projection: Projection) -> Iterator[None]:
+    """Keeps a second rebuild from taking the fresh table of the first; the lock ends with its session at the latest."""
+    name = (f"hub.rebuild.{projection.name}",)
+    row = connection.execute("SELECT pg_try_advisory_lock(hashtext(%s))", name).fetchone()
+    if row is None or not row[0]:
+        raise RebuildUnderWay(view=projection.name)
+    try:
+        yield
+    finally:
+        connection.execute("SELECT pg_advisory_unlock(hashtext(%s))", name)
 
 
 def fresh_copy(connection: psycopg.Connection, projection: Projection) -> Projection:
