@@ -98,11 +98,13 @@ CREATE FUNCTION journal.lock_group(
     p_streams bigint[],
     OUT head_position bigint, OUT recorded_us bigint, OUT next_sequences bigint[], OUT owners text[]
 ) LANGUAGE plpgsql AS $$
--- Locks the head row, then the streams in id order: always in this order, so that writers cannot deadlock.
+-- Locks the head, then the streams in id order: always in this order, so that writers cannot deadlock. The advisory lock is the queue
+-- before the head: row locks alone let a busy writer take the row again before one that waits has woken up.
 -- Arrays come back in the order of the arguments; NULL marks an unknown stream.
 -- recorded_us counts microseconds from 2000-01-01Z, as the binary format of a timestamp does.
 DECLARE last_recorded_at timestamptz;
 BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('journal.head'));
     SELECT h.position, h.recorded_at INTO head_position, last_recorded_at FROM journal.head h FOR NO KEY UPDATE;
     recorded_us := (extract(epoch FROM greatest(last_recorded_at, clock_timestamp())) * 1000000)::bigint - 946684800000000;
     PERFORM FROM journal.stream s WHERE s.stream_id = ANY (p_streams) ORDER BY s.stream_id FOR NO KEY UPDATE;
@@ -137,6 +139,7 @@ CREATE FUNCTION journal.append_decisions(
 -- before gives the old position and appends nothing. No key stands in the arrays twice. Rows come back in the order of the arguments.
 DECLARE head bigint; recorded timestamptz; first_sequence bigint; fresh bigint[]; count bigint;
 BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('journal.head'));
     SELECT h.position, h.recorded_at INTO head, recorded FROM journal.head h FOR NO KEY UPDATE;
     recorded := greatest(recorded, clock_timestamp());
     SELECT s.next_sequence INTO first_sequence FROM journal.stream s WHERE s.stream_id = p_stream FOR NO KEY UPDATE;

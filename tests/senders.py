@@ -17,7 +17,8 @@ from adapters.kit import FeedSender, HubConnection, Outbox, mutual_tls
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
 from tests.messages import journey, question
 
-CALL_S, STREAM_S = 5.0, 6.0
+# Longer than the hub may take to end a stopped edge that holds the head: who waits for another edge must not give up on its own.
+CALL_S, STREAM_S = 12.0, 15.0
 WINDOW_BATCHES = 4
 KIT_FEED = "cq.card-center"
 

@@ -474,9 +474,18 @@ def test_an_event_addressed_by_another_identifier_ties_it_to_the_number_it_names
     event = event_pb2.Event()
     event.occurred_at.seconds = AT_S
     name_card(event.card, "3105000000000000001", kind=references_pb2.CARD_IDENTIFIER_KIND_TRANSIT_CARD_NO)
-    event.temporary_loss_reported.channel = 1
+    event.transit_purse_loaded.issuer_id = "31050000"
     journal.append(with_alias(event, "A00000001", references_pb2.CARD_IDENTIFIER_KIND_CARD_NO), feed=CARDS)
     assert aliases(views) == {key_of("3105000000000000001"): key_of("A00000001")}
+
+
+def test_what_the_other_side_may_report_too_ties_nothing(journal: Recording, views: psycopg.Connection) -> None:
+    event = event_pb2.Event()
+    event.occurred_at.seconds = AT_S
+    name_card(event.card, "A00000001")
+    event.temporary_loss_reported.channel = 1
+    journal.append(with_alias(event, "3105000000000000001"), feed=CARDS)
+    assert aliases(views) == {}
 
 
 def test_an_identifier_leads_to_the_number_named_last(journal: Recording, views: psycopg.Connection) -> None:

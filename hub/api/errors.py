@@ -27,7 +27,6 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     errors.NotRecorded: (code_pb2.UNAVAILABLE, "NOT_RECORDED"),
     errors.JournalUnavailable: (code_pb2.UNAVAILABLE, "JOURNAL_UNAVAILABLE"),
     errors.CardNotFound: (code_pb2.NOT_FOUND, "CARD_NOT_FOUND"),
-    errors.ServerStopping: (code_pb2.UNAVAILABLE, "SERVER_STOPPING"),
 }
 
 

@@ -89,7 +89,3 @@ class JournalUnavailable(HubError):
 
 class CardNotFound(HubError):
     """The hub knows no such card."""
-
-
-class ServerStopping(HubError):
-    """This server is stopping; try another."""

@@ -1,9 +1,13 @@
-"""View: which card number an identification code, transit number, account or sign number belongs to, as the issuer's events say."""
+"""View: which card number an identification code, transit number, account or sign number belongs to, as the issuer's events say.
+
+Kinds that the other province may report too are left out: a misread number must not tie two cards together.
+"""
 
 from collections.abc import Iterator
 
 from chuanyu.exchange.v1 import references_pb2 as references
 
+from hub.domain.card import FROM_EITHER_SIDE
 from hub.domain.event_rules import LIFECYCLE_KINDS
 from hub.journal.reader import Recorded
 from hub.projections.engine import Key, Projection, Row
@@ -39,7 +43,7 @@ CARD_ALIAS = Projection(
     name="card_alias",
     key_columns=(("key", "bytea"),),
     value_columns=(("card_key", "bytea"), ("position", "bigint")),
-    kinds=LIFECYCLE_KINDS,
+    kinds=LIFECYCLE_KINDS - FROM_EITHER_SIDE,
     keys=keys,
     evolve=evolve,
     indexes=("card_key",),
