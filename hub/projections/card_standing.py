@@ -10,6 +10,9 @@ from hub.domain.card import STATE_KINDS, Fact, fact_of, with_fact, without_fact
 from hub.journal.reader import Recorded
 from hub.projections.engine import Key, Projection, Row
 
+# json.dumps makes an encoder for every call that names separators.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 def facts_of(text: str) -> list[Fact]:
     """Reads the facts of a row."""
@@ -44,7 +47,7 @@ def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | 
             # Enabling a card cancels its predecessor in the same province (L6, L15).
             facts = with_fact(facts, Fact(recorded.occurred_us, recorded.position, "card_superseded", {}))
     province = row[0] if row is not None else event.card.issuing_province
-    return (province, json.dumps(facts, separators=(",", ":"))) if facts else None
+    return (province, _encode(facts)) if facts else None
 
 
 CARD_STANDING = Projection(

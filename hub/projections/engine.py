@@ -124,16 +124,15 @@ def _fold(connection: psycopg.Connection, projection: Projection, page: list[Rec
     changed: dict[Key, Row | None] = {}
     for recorded, before, keys in touched:
         for key in keys:
-            name = repr(key)
-            if name in parked:
-                parked_now.append((name, recorded.position, "an earlier event of this key is parked"))
+            if parked and repr(key) in parked:
+                parked_now.append((repr(key), recorded.position, "an earlier event of this key is parked"))
                 continue
             try:
                 row = changed[key] if key in changed else rows.get(key)
                 changed[key] = projection.evolve(key, row, recorded, before)
             except Exception as error:
-                parked.add(name)
-                parked_now.append((name, recorded.position, type(error).__name__))
+                parked.add(repr(key))
+                parked_now.append((repr(key), recorded.position, type(error).__name__))
     _store(connection, projection, changed)
     if parked_now:
         with connection.cursor() as cursor:
