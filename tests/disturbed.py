@@ -67,23 +67,26 @@ class Disturbed:
         busy, other = self.senders
         edge = self.hub.edges[number]
         with psycopg.connect(self.hub.dsn, autocommit=True) as connection:
-            busy.pause_s = 0.0
+            busy.pause_s, busy.is_bound, other.is_bound = 0.0, True, True
+            busy.edge, other.edge = number, 1 - number
             for _ in range(500):
-                busy.edge, other.edge = number, 1 - number
                 self.work(0.005, 0.03)
                 if (busy.edge_in_use, other.edge_in_use) != (number, 1 - number):
                     continue
                 edge.signal(signal.SIGSTOP)
                 time.sleep(0.01)
-                if connection.execute(_HOLDS_THE_HEAD).fetchone():
-                    break
+                # A second look: a session of the other edge is soon done.
+                if connection.execute(_HOLDS_THE_HEAD, ("0 s",)).fetchone():
+                    time.sleep(0.2)
+                    if connection.execute(_HOLDS_THE_HEAD, ("0.2 s",)).fetchone():
+                        break
                 edge.signal(signal.SIGCONT)
             else:
                 raise AssertionError("no stop met the edge with the head in its hands")
         stopped_at_s = time.monotonic()
         time.sleep(STOP_S)
         edge.signal(signal.SIGCONT)
-        busy.pause_s = 0.03
+        busy.pause_s, busy.is_bound, other.is_bound = 0.03, False, False
         self.went_on_after_s = [at_s - stopped_at_s for at_s in other.acknowledged_at_s if at_s > stopped_at_s + 0.1]
 
     def stop_the_database(self, data_dir: Path) -> None:
@@ -107,7 +110,9 @@ class Disturbed:
 
 
 _WRITERS = "application_name = 'hub-writer' AND datname = current_database()"
-_HOLDS_THE_HEAD = f"SELECT pid FROM pg_stat_activity WHERE {_WRITERS} AND xact_start IS NOT NULL AND wait_event = 'ClientRead'"
+_HOLDS_THE_HEAD = f"""
+    SELECT pid FROM pg_stat_activity
+    WHERE {_WRITERS} AND wait_event = 'ClientRead' AND xact_start < clock_timestamp() - %s::interval"""
 
 
 def _postmaster_pid(data_dir: Path) -> int:

@@ -39,8 +39,8 @@ class Sender:
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=feed, daemon=True)
         self.feed, self.pause_s = feed, 0.03
-        # The edge to go to next, and the one that the session under way goes to.
-        self.edge, self.edge_in_use = edge, edge
+        # The edge to go to next, the one that the session under way goes to, and whether a failure leads to the other edge.
+        self.edge, self.edge_in_use, self.is_bound = edge, edge, False
         self.acknowledged: dict[int, int] = {}
         self.acknowledged_at_s: list[float] = []
         self.handed_out = 0
@@ -63,7 +63,7 @@ class Sender:
                 self._session()
             except grpc.RpcError as error:
                 note_fault(error, self.problems)
-                self.edge = 1 - self.edge
+                self.edge = self.edge if self.is_bound else 1 - self.edge
                 time.sleep(self._chance.uniform(0.05, 0.3))
 
     def _session(self) -> None:

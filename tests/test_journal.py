@@ -545,6 +545,16 @@ def test_a_writer_that_stopped_between_copy_and_its_rows_is_ended_by_one_that_wa
     play(scenario)
 
 
+def test_aggregates_are_read_at_once_after_a_cut_connection(dsn: str) -> None:
+    open_feed(dsn, "sc.usage", SICHUAN)
+    store = AggregateStore(dsn)
+    store.feed_owners(["sc.usage"])
+    cut_writers(dsn)
+    owners = store.feed_owners(["sc.usage"])
+    store.close()
+    assert owners == {"sc.usage": SICHUAN}
+
+
 def test_a_session_of_the_aggregates_is_named_like_a_writer_so_that_it_can_be_ended(dsn: str) -> None:
     store = AggregateStore(dsn)
     store.feed_owners(["sc.usage"])

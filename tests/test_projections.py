@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from chuanyu.exchange.v1 import event_pb2, references_pb2
+from chuanyu.exchange.v1 import event_pb2, hub_decisions_pb2, references_pb2
 
 from hub.api.registry import load_agreements
 from hub.domain import reference
@@ -505,6 +505,36 @@ def test_every_agreement_of_the_reference_table_is_in_its_view(dsn: str, views: 
     fold(views, AGREEMENTS)
     codes = [row[0] for row in views.execute("SELECT code FROM views.agreement ORDER BY code")]
     assert codes == sorted(f"{row.agreement_id}/{row.version}" for row in reference.load().agreements)
+
+
+def agreement(kind: str) -> event_pb2.Event:
+    event = event_pb2.Event()
+    event.occurred_at.seconds = AT_S
+    getattr(event, kind).SetInParent()
+    return event
+
+
+@pytest.mark.parametrize(("kind", "instant"), [("agreement_ended", "ended_at"), ("agreement_suspended", "from_at")])
+def test_an_end_or_a_suspension_closes_the_terms_at_its_instant(
+    journal: Recording, views: psycopg.Connection, kind: str, instant: str
+) -> None:
+    activated, closed = agreement("agreement_activated"), agreement(kind)
+    activated.agreement_activated.agreement_code = "TRA/1"
+    getattr(getattr(closed, kind), instant).seconds = AT_S + DAY_S
+    journal.append(activated, closed)
+    fold(views, AGREEMENTS)
+    [(code, terms)] = views.execute("SELECT code, terms FROM views.agreement").fetchall()
+    assert (code, hub_decisions_pb2.AgreementTerms.FromString(terms).valid_to.seconds) == ("TRA/1", AT_S + DAY_S)
+
+
+def test_an_amendment_replaces_the_terms(journal: Recording, views: psycopg.Connection) -> None:
+    activated, amended = agreement("agreement_activated"), agreement("agreement_amended")
+    activated.agreement_activated.agreement_code = "TRA/1"
+    amended.agreement_amended.terms.scenarios.append("TRA.MET")
+    journal.append(activated, amended)
+    fold(views, AGREEMENTS)
+    [(terms,)] = views.execute("SELECT terms FROM views.agreement").fetchall()
+    assert hub_decisions_pb2.AgreementTerms.FromString(terms).scenarios == ["TRA.MET"]
 
 
 def test_a_feed_shows_how_far_it_is_and_how_much_of_it_is_quarantined(journal: Recording, views: psycopg.Connection) -> None:

@@ -28,7 +28,8 @@ class HubDatastore(PostgresDatastore):
 
     def __init__(self, dsn: str, *, pool_size: int = 1, max_overflow: int = 4, patience_s: float = 5.0) -> None:
         """*dsn* names a login that may SET ROLE hub_writer; *patience_s* is how long to wait for a database that is away."""
-        super().__init__("", "", "", "", "", pool_size=pool_size, max_overflow=max_overflow, connect_timeout=patience_s)
+        # A connection that broke while it was idle is noticed and replaced before it is used (pre_ping), not by the caller.
+        super().__init__("", "", "", "", "", pool_size=pool_size, max_overflow=max_overflow, connect_timeout=patience_s, pre_ping=True)
         # The library takes five parts of a conninfo; this keeps them all, such as sslmode.
         self.pool.kwargs = {**conninfo_to_dict(dsn), "row_factory": dict_row}
 
