@@ -8,8 +8,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
 
 import psycopg
 from chuanyu.exchange.v1 import hub_decisions_pb2
@@ -18,6 +19,7 @@ from psycopg import pq
 from hub.domain.agreement import Agreements, terms_of
 from hub.domain.card import Fact
 from hub.domain.errors import JournalUnavailable, ViewBehind
+from hub.journal.gather import Crowd, Gatherer
 from hub.journal.group import GroupFailed
 from hub.journal.loop_connection import LoopConnection, bytea_array
 from hub.projections import DECIDED_BY
@@ -25,13 +27,14 @@ from hub.projections.card_standing import facts_of
 
 log = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
+
 GROUP_CARDS = 256
 VIEW_WAIT_S = 2.0
 _SESSION = "SET ROLE hub_reader; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off"
 
 
-@dataclass(slots=True)
-class CardRead:
+class CardRead(NamedTuple):
     """What a group read found for one card, and at which position."""
 
     facts: list[Fact]
@@ -39,11 +42,10 @@ class CardRead:
     as_of_position: int
 
 
-@dataclass(slots=True)
-class _Check:
+class _Asked(NamedTuple):
     card_key: bytes
     min_position: int
-    read: asyncio.Future[CardRead]
+    then: Callable[[CardRead | Exception], None]
 
 
 @dataclass(slots=True)
@@ -56,12 +58,12 @@ class _Snapshot:
 class CardReader:
     """Used from one event loop."""
 
-    def __init__(self, dsn: str) -> None:
-        """*dsn* names a login that may SET ROLE hub_reader."""
+    def __init__(self, dsn: str, crowd: Crowd) -> None:
+        """*dsn* names a login that may SET ROLE hub_reader; *crowd* counts the calls that may ask."""
         self._dsn = dsn
         self._connection = LoopConnection(dsn, "hub-cards", _SESSION, _READ_CARDS)
         self._agreements = (-1, Agreements(()))
-        self._waiting: list[_Check] = []
+        self._waiting = Gatherer[_Asked](crowd, GROUP_CARDS)
         self._reading: asyncio.Task[None] | None = None
 
     async def stop(self) -> None:
@@ -71,47 +73,40 @@ class CardReader:
                 await self._reading
         self._connection.close()
 
-    async def read_when(self, card_key: bytes, min_position: int) -> CardRead:
-        """Reads a card once the views have reached a position; waits for VIEW_WAIT_S at most, then raises ViewBehind."""
-        deadline = time.monotonic() + VIEW_WAIT_S
-        while True:
-            try:
-                return await self.read(card_key, min_position)
-            except ViewBehind:
-                if time.monotonic() > deadline:
-                    raise
-                await asyncio.sleep(0.01)
-
     async def read(self, card_key: bytes, min_position: int) -> CardRead:
         """Reads a card together with what else waits; raises ViewBehind or JournalUnavailable."""
-        check = _Check(card_key, min_position, asyncio.get_running_loop().create_future())
-        self._waiting.append(check)
+        read: asyncio.Future[CardRead] = asyncio.get_running_loop().create_future()
+        self.ask(card_key, min_position, lambda outcome: settle(read, outcome))
+        return await read
+
+    def ask(self, card_key: bytes, min_position: int, then: Callable[[CardRead | Exception], None]) -> None:
+        """Reads a card as `read` does and calls *then* with what it returns or raises; *then* must not raise."""
+        self._waiting.add(_Asked(card_key, min_position, then))
         if self._reading is None:
             self._reading = asyncio.create_task(self._read_groups())
-        return await check.read
 
     async def _read_groups(self) -> None:
         try:
             while self._waiting:
-                group, self._waiting = self._waiting[:GROUP_CARDS], self._waiting[GROUP_CARDS:]
+                group = await self._waiting.group()
                 try:
-                    snapshot = await self._read([check.card_key for check in group])
+                    snapshot = await self._read([asked.card_key for asked in group])
                 except (JournalUnavailable, GroupFailed, psycopg.Error) as error:
                     log.warning("cards: the database cannot be read", extra={"error": type(error).__name__})
-                    for check in group:
-                        _settle(check, JournalUnavailable())
+                    for asked in group:
+                        asked.then(JournalUnavailable())
                     continue
                 except Exception as fault:
                     # A fault of ours must not leave callers waiting; each of them answers INTERNAL.
-                    for check in group:
-                        _settle(check, fault)
+                    for asked in group:
+                        asked.then(fault)
                     continue
-                for check in group:
-                    if snapshot.as_of_position < check.min_position:
-                        _settle(check, ViewBehind(as_of_position=snapshot.as_of_position))
+                as_of, agreements = snapshot.as_of_position, self._agreements[1]
+                for asked in group:
+                    if as_of < asked.min_position:
+                        asked.then(ViewBehind(as_of_position=as_of))
                     else:
-                        facts = snapshot.facts.get(check.card_key, [])
-                        _settle(check, CardRead(facts, self._agreements[1], snapshot.as_of_position))
+                        asked.then(CardRead(snapshot.facts.get(asked.card_key, []), agreements, as_of))
         finally:
             self._reading = None
 
@@ -140,13 +135,26 @@ def _snapshot(result: pq.abc.PGresult) -> _Snapshot:
     return snapshot
 
 
-def _settle(check: _Check, outcome: CardRead | Exception) -> None:
-    if check.read.done():
+def settle(future: "asyncio.Future[Result]", outcome: Result | Exception) -> None:
+    """Gives a future its result or its exception, unless whoever awaited it has gone."""
+    if future.done():
         return
-    if isinstance(outcome, CardRead):
-        check.read.set_result(outcome)
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
     else:
-        check.read.set_exception(outcome)
+        future.set_result(outcome)
+
+
+async def when_seen(attempt: Callable[[], Awaitable[Result]]) -> Result:
+    """Tries again while the views are behind the asked position, for VIEW_WAIT_S at most; then raises ViewBehind."""
+    deadline = time.monotonic() + VIEW_WAIT_S
+    while True:
+        try:
+            return await attempt()
+        except ViewBehind:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.01)
 
 
 def _load_agreements(dsn: str) -> tuple[int, Agreements]:

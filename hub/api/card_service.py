@@ -7,14 +7,14 @@ import grpc
 from chuanyu.exchange.v1 import acceptance_pb2, card_lifecycle_pb2
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 
-from hub.api.card_reader import CardRead, CardReader
+from hub.api.card_reader import CardRead, CardReader, when_seen
 from hub.api.decider import OUTCOMES, Decider
 from hub.api.directory import Caller
 from hub.api.errors import to_status
 from hub.api.intake import Intake
 from hub.api.request import card_named, instant_us, refuse_invalid, timestamp_of
 from hub.api.rpc import Gate, reader, service, streaming, unary
-from hub.domain.acceptance import Question, decide, local_day, temp_loss_days
+from hub.domain.acceptance import Question, decide, epoch_day, temp_loss_days
 from hub.domain.card import Standing, standing
 from hub.domain.errors import CardNotFound, HubError, NotPermitted, RequestInvalid
 from hub.domain.reference import Reference
@@ -45,7 +45,7 @@ class CardService:
         refuse_invalid(request)
         at_us = instant_us(request, "valid_at")
         card_key = self._intake.key_of(card_named(request.card))
-        read = await self._cards.read_when(card_key, request.min_position)
+        read = await when_seen(lambda: self._cards.read(card_key, request.min_position))
         if not read.facts:
             raise CardNotFound
         response = protos.GetCardResponse(as_of_position=read.as_of_position, valid_at=timestamp_of(at_us))
@@ -61,7 +61,7 @@ class CardService:
         region = request.service_region or f"{caller.province}0000"
         if region[:2] != caller.province:
             raise NotPermitted("service_region lies outside the caller's province")
-        if self._reference.region(region, local_day(at_us)) is None:
+        if not self._reference.is_region(region, epoch_day(at_us)):
             raise RequestInvalid([("service_region", "unknown_region")])
         found = []
         for code in sorted(self._reference.scenario_codes):

@@ -1,59 +1,114 @@
 """Decides acceptance questions and records each answer before it is given; a repeated request gets the recorded one."""
 
 import asyncio
+from typing import NamedTuple
 
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 
-from hub.api.card_reader import CardReader
+from hub.api.card_reader import CardRead, CardReader, when_seen
 from hub.api.directory import Caller
 from hub.api.intake import Intake
-from hub.api.request import card_named, instant_us, now_us, refuse_invalid, timestamp_of
-from hub.domain.acceptance import Question, decide, local_day, rules_digest
+from hub.api.request import card_named, instant_us, now_us, refuse_invalid, set_timestamp
+from hub.domain.acceptance import Question, decide, epoch_day, rules_digest
 from hub.domain.card import DAY_US
 from hub.domain.errors import JournalUnavailable, NotPermitted, NotRecorded, RequestIdReused, RequestInvalid
 from hub.domain.pseudonym import hmac_sm3_under
 from hub.domain.reference import Reference
-from hub.journal.decisions import Decision, DecisionWriter
+from hub.journal.decisions import Decision, DecisionWriter, Receipt
+from hub.journal.gather import Crowd
 from hub.journal.keyring import Keyring
 from hub.journal.reader import read_page, reading
 
 OUTCOMES = {name.removeprefix("ACCEPTANCE_OUTCOME_"): number for name, number in acceptance_pb2.AcceptanceOutcome.items()}
 
 
+class _Check(NamedTuple):
+    """A question under way: its event, complete but for the answer, and what a repeat of the request is known by."""
+
+    event: event_pb2.Event
+    question: Question
+    request_key: bytes
+    min_position: int
+    trace_parent: str
+
+
 class Decider:
     """Reads the card, decides, records, answers."""
 
     def __init__(
-        self, dsn: str, cards: CardReader, decisions: DecisionWriter, intake: Intake, keyring: Keyring, reference: Reference
+        self,
+        dsn: str,
+        cards: CardReader,
+        decisions: DecisionWriter,
+        crowd: Crowd,
+        intake: Intake,
+        keyring: Keyring,
+        reference: Reference,
     ) -> None:
         """All parts are shared with the other services of the process."""
-        self._dsn, self._cards, self._decisions, self._intake, self._reference = dsn, cards, decisions, intake, reference
+        self._dsn, self._cards, self._decisions, self._crowd = dsn, cards, decisions, crowd
+        self._intake, self._reference = intake, reference
         self._digest = hmac_sm3_under(keyring.digest)
         self._reasons = {code: _reason_message(reference, code) for code in reference.reasons}
 
     async def answer(self, request: protos.CheckAcceptanceRequest, caller: Caller) -> protos.CheckAcceptanceResponse:
         """Returns the recorded answer; raises RequestInvalid, NotPermitted, ViewBehind, RequestIdReused, QueueFull or NotRecorded."""
-        question = self._question(request, caller)
-        card_key = self._intake.key_of(card_named(request.card))
-        request_digest = self._digest(request.SerializeToString(deterministic=True))
+        check = self._check(request, caller)
+        self._crowd.size += 1
         try:
-            read = await self._cards.read_when(card_key, request.min_position)
-            answer = decide(read.facts, read.agreements, self._reference, question)
-            event = self._event(request, caller, question, card_key, request_digest)
-            made = event.decision_made
-            made.outcome, made.as_of_position, made.rules_digest = OUTCOMES[answer.outcome], read.as_of_position, rules_digest()
-            made.reason_codes.extend(answer.reason_codes)
-            made.agreement_codes.extend(answer.agreement_codes)
-            request_key = self._digest(f"request|{caller.urn}|{request.request_id}".encode())
-            receipt = await self._decisions.append(Decision(request_key, question.at_us, event.SerializeToString(), caller.trace_parent))
+            receipt = await (when_seen(lambda: self._recorded(check)) if request.min_position else self._recorded(check))
         except JournalUnavailable:
             raise NotRecorded from None
+        finally:
+            self._crowd.size -= 1
+        event = check.event
         if not receipt.is_new:
             event = await asyncio.to_thread(self._event_at, receipt.position)
-            if event.decision_made.request_digest != request_digest:
+            if event.decision_made.request_digest != check.event.decision_made.request_digest:
                 raise RequestIdReused
         return self._response(request.request_id, event, receipt.position)
+
+    def _recorded(self, check: "_Check") -> "asyncio.Future[Receipt]":
+        """Has the check read, decided and recorded. It is decided where its group is read, so that it is awaited once."""
+        receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+
+        def then(read: CardRead | Exception) -> None:
+            if receipt.done():
+                return
+            try:
+                if isinstance(read, Exception):
+                    raise read
+                self._decisions.submit(self._decision(check, read), receipt)
+            except Exception as failure:
+                receipt.set_exception(failure)
+
+        self._cards.ask(check.event.card.key, check.min_position, then)
+        return receipt
+
+    def _decision(self, check: "_Check", read: CardRead) -> Decision:
+        answer = decide(read.facts, read.agreements, self._reference, check.question)
+        made = check.event.decision_made
+        made.outcome, made.as_of_position, made.rules_digest = OUTCOMES[answer.outcome], read.as_of_position, rules_digest()
+        made.reason_codes[:] = answer.reason_codes
+        made.agreement_codes[:] = answer.agreement_codes
+        return Decision(check.request_key, check.question.at_us, check.event.SerializeToString(), check.trace_parent)
+
+    def _check(self, request: protos.CheckAcceptanceRequest, caller: Caller) -> "_Check":
+        question = self._question(request, caller)
+        event = event_pb2.Event(
+            service_region=request.service_region, scenario=request.scenario, medium=request.medium, venue_code=request.venue_code
+        )
+        set_timestamp(event.occurred_at, question.at_us)
+        named, card = request.card, event.card
+        card.issuing_province, card.kind, card.key = named.issuing_province, named.kind, self._intake.key_of(card_named(named))
+        decision = event.decision_made
+        decision.request_id, decision.participant = request.request_id, caller.urn
+        decision.request_digest = self._digest(request.SerializeToString(deterministic=True))
+        if request.HasField("claims"):
+            decision.claims.CopyFrom(request.claims)
+        request_key = self._digest(f"request|{caller.urn}|{request.request_id}".encode())
+        return _Check(event, question, request_key, request.min_position, caller.trace_parent)
 
     def _question(self, request: protos.CheckAcceptanceRequest, caller: Caller) -> Question:
         refuse_invalid(request)
@@ -61,7 +116,7 @@ class Decider:
         wrong = []
         if request.HasField("at") and at_us > now_us() + DAY_US:
             wrong.append(("at", "in_the_future"))
-        if self._reference.region(request.service_region, local_day(at_us)) is None:
+        if not self._reference.is_region(request.service_region, epoch_day(at_us)):
             wrong.append(("service_region", "unknown_region"))
         if request.scenario not in self._reference.scenario_codes:
             wrong.append(("scenario", "unknown_scenario"))
@@ -70,23 +125,6 @@ class Decider:
         if caller.province and request.service_region[:2] != caller.province:
             raise NotPermitted("service_region lies outside the caller's province")
         return Question(request.card.issuing_province, request.scenario, request.service_region, request.medium, at_us, request.venue_code)
-
-    def _event(
-        self, request: protos.CheckAcceptanceRequest, caller: Caller, question: Question, card_key: bytes, digest: bytes
-    ) -> event_pb2.Event:
-        event = event_pb2.Event(
-            occurred_at=timestamp_of(question.at_us),
-            service_region=request.service_region,
-            scenario=request.scenario,
-            medium=request.medium,
-            venue_code=request.venue_code,
-        )
-        event.card.issuing_province, event.card.kind, event.card.key = request.card.issuing_province, request.card.kind, card_key
-        decision = event.decision_made
-        decision.request_id, decision.participant, decision.request_digest = request.request_id, caller.urn, digest
-        if request.HasField("claims"):
-            decision.claims.CopyFrom(request.claims)
-        return event
 
     def _event_at(self, position: int) -> event_pb2.Event:
         with reading(self._dsn, "hub-card") as connection:

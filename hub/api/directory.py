@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from eventsourcing.persistence import PersistenceError
 
@@ -16,8 +17,7 @@ FRESH_FOR_S = 1.0
 AWAY_AFTER_S = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """A registered participant that calls: its URI name, its province ("" for the hub's own) and the call's trace parent."""
 
     urn: str
@@ -46,6 +46,13 @@ class Directory:
     def close(self) -> None:
         """Closes the connections."""
         self._store.close()
+
+    def known_caller(self, urn: str, trace_parent: str) -> Caller | None:
+        """Returns a caller that was looked up less than FRESH_FOR_S ago and may speak, None otherwise: then ask `caller`."""
+        loaded_at, participant = self._participants.get(urn, (0.0, None))
+        if participant is None or participant.is_suspended or time.monotonic() - loaded_at > FRESH_FOR_S:
+            return None
+        return Caller(urn, participant.province, trace_parent)
 
     async def caller(self, urn: str, trace_parent: str) -> Caller:
         """Returns the caller; raises ParticipantUnknown, ParticipantSuspended or JournalUnavailable."""

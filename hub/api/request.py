@@ -57,6 +57,12 @@ def timestamp_of(us: int) -> Timestamp:
     return Timestamp(seconds=us // 1_000_000, nanos=us % 1_000_000 * 1_000)
 
 
+def set_timestamp(timestamp: Timestamp, us: int) -> None:
+    """Sets a message to microseconds since 1970 UTC."""
+    timestamp.seconds, micros = divmod(us, 1_000_000)
+    timestamp.nanos = micros * 1_000
+
+
 def now_us() -> int:
     """Returns the hub's clock in microseconds since 1970 UTC."""
     return time.time_ns() // 1_000

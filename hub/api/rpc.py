@@ -7,6 +7,7 @@ import logging
 import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import grpc
@@ -40,15 +41,23 @@ class Gate:
     async def caller(self, context: grpc.aio.ServicerContext) -> Caller:
         """Returns who calls; raises CertificateRequired, ParticipantUnknown or ParticipantSuspended."""
         auth = context.auth_context()
-        names = [name.decode(errors="replace") for name in auth.get("x509_subject_alternative_name", ())]
+        participant = _participant(tuple(auth.get("x509_subject_alternative_name", ())))
         if self._plaintext_caller and b"ssl" not in auth.get("transport_security_type", ()):
-            names = [self._plaintext_caller]
-        participant = next((name for name in names if is_participant_name(name)), None)
+            participant = self._plaintext_caller
         if participant is None:
             raise CertificateRequired
-        trace_parent = str(dict(context.invocation_metadata() or ()).get("traceparent", ""))
-        # A broken header is dropped: a trace is no reason to refuse an event.
-        return await self._directory.caller(participant, trace_parent if _TRACE_PARENT.fullmatch(trace_parent) else "")
+        trace_parent = ""
+        for name, value in context.invocation_metadata() or ():
+            # A broken header is dropped: a trace is no reason to refuse an event.
+            if name == "traceparent" and _TRACE_PARENT.fullmatch(str(value)):
+                trace_parent = str(value)
+        return self._directory.known_caller(participant, trace_parent) or await self._directory.caller(participant, trace_parent)
+
+
+@lru_cache(256)
+def _participant(names: tuple[bytes, ...]) -> str | None:
+    """Returns the participant among the alternative names of a certificate."""
+    return next((name for name in (name.decode(errors="replace") for name in names) if is_participant_name(name)), None)
 
 
 def reader(kind: type[Request]) -> Callable[[bytes], Request]:

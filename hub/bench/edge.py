@@ -30,15 +30,27 @@ async def _empty(_: bytes, __: grpc.aio.ServicerContext) -> bytes:
     return b""
 
 
-def _question(_: bytes) -> card_service_pb2.CheckAcceptanceRequest:
-    """Makes a question about another card each time, with an id of its own."""
-    number = next(_numbers)
+_REQUEST_ID, _CARD_NO = f"{os.getpid():08d}-000000000", "A00000000"
+
+
+def _template() -> bytes:
+    """A question as a caller sends it; what differs from one to the next has a fixed length."""
     request = card_service_pb2.CheckAcceptanceRequest(
-        request_id=f"{os.getpid()}-{number}", scenario="TRA.MET", service_region="510100", medium=acceptance_pb2.MEDIUM_CONTACTLESS
+        request_id=_REQUEST_ID, scenario="TRA.MET", service_region="510100", medium=acceptance_pb2.MEDIUM_CONTACTLESS
     )
-    request.card.issuing_province, request.card.clear = "50", f"A{number * 7919 % CARDS:08d}"
+    request.card.issuing_province, request.card.clear = "50", _CARD_NO
     request.card.kind = references_pb2.CARD_IDENTIFIER_KIND_CARD_NO
-    return card_service_pb2.CheckAcceptanceRequest.FromString(request.SerializeToString())
+    changing = request.SerializeToString().replace(b"%", b"%%").replace(_REQUEST_ID[-9:].encode(), b"%09d", 1)
+    return changing.replace(_CARD_NO[1:].encode(), b"%08d", 1)
+
+
+_TEMPLATE = _template()
+
+
+def _question(_: bytes) -> card_service_pb2.CheckAcceptanceRequest:
+    """Reads a question about another card each time, with an id of its own."""
+    number = next(_numbers)
+    return card_service_pb2.CheckAcceptanceRequest.FromString(_TEMPLATE % (number, number * 7919 % CARDS))
 
 
 async def _main() -> None:

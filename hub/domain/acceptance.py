@@ -6,9 +6,8 @@ A05 of the domain dossier 3.3. All reasons are returned, in the order of the rul
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,8 +20,7 @@ _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 OUTCOMES = ("ACCEPT", "ACCEPT_NO_CONCESSION", "STEP_UP", "REFER_ISSUER", "DENY")  # from the mildest to the strictest
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What a service point asks; *at_us* in microseconds since 1970, *medium* as in the protos."""
 
     issuing_province: str
@@ -130,13 +128,23 @@ def _covering(agreements: Iterable[Terms], medium: int) -> list[Terms]:
 
 def temp_loss_days(reference: Reference, province: str, at_us: int) -> int:
     """Returns tempLossDays of the issuing province on the local day of an instant; 7 where the table is silent."""
-    policy = reference.policy("tempLossDays", province, local_day(at_us))
+    return _temp_loss_days(reference, province, epoch_day(at_us))
+
+
+@lru_cache(1_024)
+def _temp_loss_days(reference: Reference, province: str, day: int) -> int:
+    policy = reference.policy("tempLossDays", province, date.fromordinal(_EPOCH_ORDINAL + day))
     return int(policy.value) if policy is not None and policy.value else 7
 
 
 def local_day(at_us: int) -> date:
     """Returns the calendar day in +08:00 of an instant."""
-    return date.fromordinal(_EPOCH_ORDINAL + (at_us + 8 * 3_600_000_000) // card.DAY_US)
+    return date.fromordinal(_EPOCH_ORDINAL + epoch_day(at_us))
+
+
+def epoch_day(at_us: int) -> int:
+    """Returns the calendar day in +08:00 of an instant, counted from 1970-01-01."""
+    return (at_us + 8 * 3_600_000_000) // card.DAY_US
 
 
 @cache

@@ -6,7 +6,7 @@ are recorded, never refused: a fact its machine does not allow changes the stand
 
 from bisect import insort
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from chuanyu.exchange.v1 import card_lifecycle_pb2 as lifecycle
@@ -26,7 +26,7 @@ class Fact(NamedTuple):
     detail: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Standing:
     """The five lives of a card at an instant; *social_status* None means that the hub knows no such card."""
 
@@ -47,7 +47,7 @@ class Standing:
     base_status: str = "ACTIVE"
     lost_at_us: int | None = None
     ecard_authorized_at_us: int = 0
-    contradictions: tuple[int, ...] = field(default=())
+    contradictions: tuple[int, ...] = ()
 
 
 # (from-states, to-state) of the social function, L1 to L16; an empty from-set means: from any state, an empty to-state: where it was.
@@ -102,9 +102,6 @@ _ECARD = {
     "ecard_released": "RELEASED",
 }
 _BLOCK = frozenset({"loss_request_submitted", "loss_request_refused", "provisional_block_placed", "provisional_block_lifted"})
-_OTHER = frozenset({"card_registered", "reissue_applied", "replacement_applied", "holder_data_corrected"})
-
-STATE_KINDS = frozenset(_SOCIAL) | frozenset(_BANK) | frozenset(_TRANSIT) | frozenset(_PIN) | frozenset(_ECARD) | _BLOCK | _OTHER
 
 # Card kinds the other province may report too (domain dossier 1.8, column "from the other province", and 1.9); the rest is the issuer's.
 FROM_EITHER_SIDE = frozenset(
@@ -191,38 +188,26 @@ def standing(facts: Iterable[Fact], at_us: int, temp_loss_days: int) -> Standing
     for fact in facts:
         if fact.occurred_us > at_us:
             break
-        card = _evolve(_expired(card, fact.occurred_us), fact, temp_loss_days)
-    return _with_ecard(_expired(card, at_us))
-
-
-def _expired(card: Standing, at_us: int) -> Standing:
-    """Ends a temporary loss and a provisional block whose time is over at *at_us*."""
-    if card.social_status == "TEMP_LOST" and card.social_status_until_us is not None and at_us >= card.social_status_until_us:
-        card = replace(card, social_status=card.prior_status, social_status_until_us=None, lost_at_us=None)
-    if card.block_until_us is not None and at_us >= card.block_until_us:
-        card = replace(card, block_until_us=None)
+        _expire(card, fact.occurred_us)
+        _EVOLVE[fact.kind](card, fact, temp_loss_days)
+    _expire(card, at_us)
+    _derive_ecard(card)
     return card
 
 
-def _evolve(card: Standing, fact: Fact, temp_loss_days: int) -> Standing:
-    kind = fact.kind
-    if kind in _SOCIAL:
-        return _evolve_social(card, fact, temp_loss_days)
-    if kind in _BANK:
-        return replace(card, bank_account_status=_BANK[kind])
-    if kind in _TRANSIT:
-        return replace(card, transit_purse_status=_TRANSIT[kind])
-    if kind in _PIN:
-        return replace(card, pin_status=_PIN[kind])
-    if kind in _ECARD:
-        authorized = fact.occurred_us if kind in ("ecard_reauthorized", "ecard_signed") else card.ecard_authorized_at_us
-        return replace(card, ecard_status=_ECARD[kind], ecard_authorized_at_us=authorized)
-    if kind in _BLOCK:
-        return _evolve_block(card, fact)
-    return _evolve_other(card, fact)
+def _expire(card: Standing, at_us: int) -> None:
+    """Ends a temporary loss and a provisional block whose time is over at *at_us*."""
+    if card.social_status == "TEMP_LOST" and card.social_status_until_us is not None and at_us >= card.social_status_until_us:
+        _end_temporary_loss(card)
+    if card.block_until_us is not None and at_us >= card.block_until_us:
+        card.block_until_us = None
 
 
-def _evolve_social(card: Standing, fact: Fact, temp_loss_days: int) -> Standing:
+def _end_temporary_loss(card: Standing) -> None:
+    card.social_status, card.social_status_until_us, card.lost_at_us = card.prior_status, None, None
+
+
+def _evolve_social(card: Standing, fact: Fact, temp_loss_days: int) -> None:
     sources, target = _SOCIAL[fact.kind]
     if fact.kind == "production_returned" and fact.detail.get("failed"):
         target = "PRODUCTION_FAILED"
@@ -232,84 +217,114 @@ def _evolve_social(card: Standing, fact: Fact, temp_loss_days: int) -> Standing:
         # Once a re-issue has been applied for, a loss can no longer be released (Sichuan's rule, G7).
         is_allowed = False
     if status == "CANCELLED" or not is_allowed:
-        card = replace(card, contradictions=(*card.contradictions, fact.position))
+        card.contradictions = (*card.contradictions, fact.position)
         if status == "CANCELLED" or target not in _RESTRICTING or _SEVERITY[target] <= _SEVERITY.get(status or "", -1):
-            return card
+            return
     if fact.kind == "temporary_loss_expired":
-        return replace(card, social_status=card.prior_status, social_status_until_us=None, lost_at_us=None)
+        _end_temporary_loss(card)
+        return
     if target == "APP_LOCKED" and status == "TEMP_LOST":
         # The loss stays in force; the lock is what it will run out to.
-        return replace(card, prior_status=target)
+        card.prior_status = target
+        return
     # What restricted the card is over: it is as it was before, so that a card never enabled is not enabled by a loss that ends.
     target = target or card.base_status
-    card = replace(_with_make(card, fact.detail), social_status=target, social_status_until_us=None)
-    block_until_us = None if is_allowed else card.block_until_us
+    _make(card, fact.detail)
+    card.social_status, card.social_status_until_us = target, None
+    if target in ("TEMP_LOST", "FORMALLY_LOST"):
+        card.lost_at_us = fact.occurred_us
+        if is_allowed:
+            card.block_until_us = None
     if target == "TEMP_LOST":
-        until = fact.detail.get("until", fact.occurred_us + temp_loss_days * DAY_US)
-        return replace(
-            card,
-            social_status_until_us=until,
-            prior_status=status or "ACTIVE",
-            lost_at_us=fact.occurred_us,
-            block_until_us=block_until_us,
-        )
-    if target == "FORMALLY_LOST":
-        return replace(card, lost_at_us=fact.occurred_us, block_until_us=block_until_us)
-    if target not in _RESTRICTING:
-        return replace(card, base_status=target, lost_at_us=None, reissue_pending=False)
-    return card
+        card.social_status_until_us = fact.detail.get("until", fact.occurred_us + temp_loss_days * DAY_US)
+        card.prior_status = status or "ACTIVE"
+    elif target not in _RESTRICTING:
+        card.base_status, card.lost_at_us, card.reissue_pending = target, None, False
 
 
-def _evolve_block(card: Standing, fact: Fact) -> Standing:
-    if fact.kind == "loss_request_submitted":
-        if card.social_status in ("TEMP_LOST", "FORMALLY_LOST", "CANCELLED"):
-            return card
-        return replace(card, block_until_us=fact.occurred_us + PROVISIONAL_BLOCK_US)
-    return replace(card, block_until_us=fact.detail.get("until"))
+def _evolve_bank(card: Standing, fact: Fact, _: int) -> None:
+    card.bank_account_status = _BANK[fact.kind]
 
 
-def _evolve_other(card: Standing, fact: Fact) -> Standing:
-    if fact.kind == "reissue_applied":
-        if card.social_status != "FORMALLY_LOST":
-            card = replace(card, contradictions=(*card.contradictions, fact.position))
-        return replace(card, reissue_pending=True)
-    if fact.kind == "replacement_applied":
-        return replace(card, replacement_pending=True)
-    card = _with_make(card, fact.detail)
-    if fact.kind == "holder_data_corrected":
-        return card
+def _evolve_transit(card: Standing, fact: Fact, _: int) -> None:
+    card.transit_purse_status = _TRANSIT[fact.kind]
+
+
+def _evolve_pin(card: Standing, fact: Fact, _: int) -> None:
+    card.pin_status = _PIN[fact.kind]
+
+
+def _evolve_ecard(card: Standing, fact: Fact, _: int) -> None:
+    card.ecard_status = _ECARD[fact.kind]
+    if fact.kind in ("ecard_reauthorized", "ecard_signed"):
+        card.ecard_authorized_at_us = fact.occurred_us
+
+
+def _evolve_block(card: Standing, fact: Fact, _: int) -> None:
+    if fact.kind != "loss_request_submitted":
+        card.block_until_us = fact.detail.get("until")
+    elif card.social_status not in ("TEMP_LOST", "FORMALLY_LOST", "CANCELLED"):
+        card.block_until_us = fact.occurred_us + PROVISIONAL_BLOCK_US
+
+
+def _evolve_reissue(card: Standing, fact: Fact, _: int) -> None:
+    if card.social_status != "FORMALLY_LOST":
+        card.contradictions = (*card.contradictions, fact.position)
+    card.reissue_pending = True
+
+
+def _evolve_replacement(card: Standing, _: Fact, __: int) -> None:
+    card.replacement_pending = True
+
+
+def _evolve_holder_data(card: Standing, fact: Fact, _: int) -> None:
+    _make(card, fact.detail)
+
+
+def _evolve_registration(card: Standing, fact: Fact, _: int) -> None:
+    _make(card, fact.detail)
     status = fact.detail["status"]
     if card.social_status == "CANCELLED" and status != "CANCELLED":
-        return replace(card, contradictions=(*card.contradictions, fact.position))
-    is_lost = status in ("TEMP_LOST", "FORMALLY_LOST")
-    return replace(
-        card,
-        social_status=status,
-        prior_status="ACTIVE",
-        base_status="ACTIVE" if status in _RESTRICTING else status,
-        social_status_until_us=fact.detail.get("until"),
-        lost_at_us=fact.occurred_us if is_lost else None,
-    )
+        card.contradictions = (*card.contradictions, fact.position)
+        return
+    card.social_status, card.prior_status = status, "ACTIVE"
+    card.base_status = "ACTIVE" if status in _RESTRICTING else status
+    card.social_status_until_us = fact.detail.get("until")
+    card.lost_at_us = fact.occurred_us if status in ("TEMP_LOST", "FORMALLY_LOST") else None
 
 
-def _with_make(card: Standing, detail: dict[str, Any]) -> Standing:
-    purse = "LOADED" if detail.get("transit") and card.transit_purse_status == "ABSENT" else card.transit_purse_status
-    return replace(
-        card,
-        generation=detail.get("generation", card.generation),
-        card_kind=detail.get("card_kind", card.card_kind),
-        expires_on=detail.get("expires_on", card.expires_on),
-        birth_date=detail.get("birth_date", card.birth_date),
-        transit_purse_status=purse,
-    )
+_EVOLVE: dict[str, Callable[[Standing, Fact, int], None]] = {
+    **dict.fromkeys(_SOCIAL, _evolve_social),
+    **dict.fromkeys(_BANK, _evolve_bank),
+    **dict.fromkeys(_TRANSIT, _evolve_transit),
+    **dict.fromkeys(_PIN, _evolve_pin),
+    **dict.fromkeys(_ECARD, _evolve_ecard),
+    **dict.fromkeys(_BLOCK, _evolve_block),
+    "card_registered": _evolve_registration,
+    "reissue_applied": _evolve_reissue,
+    "replacement_applied": _evolve_replacement,
+    "holder_data_corrected": _evolve_holder_data,
+}
+STATE_KINDS = frozenset(_EVOLVE)
 
 
-def _with_ecard(card: Standing) -> Standing:
+def _make(card: Standing, detail: dict[str, Any]) -> None:
+    """Keeps what the card is: generation, kind, dates, and whether it carries a transit purse, where the fact says so."""
+    if not detail:
+        return
+    card.generation = detail.get("generation", card.generation)
+    card.card_kind = detail.get("card_kind", card.card_kind)
+    card.expires_on = detail.get("expires_on", card.expires_on)
+    card.birth_date = detail.get("birth_date", card.birth_date)
+    if detail.get("transit") and card.transit_purse_status == "ABSENT":
+        card.transit_purse_status = "LOADED"
+
+
+def _derive_ecard(card: Standing) -> None:
     """Derives what the e-card can do from the plastic card (domain dossier 1.8 e): it mirrors it, but not naively."""
     if card.ecard_status != "SIGNED":
-        return card
+        return
     if card.social_status in ("CANCELLED", "FORMALLY_LOST", "APP_LOCKED", "SEALED"):
-        return replace(card, ecard_status="UNAVAILABLE")
-    if card.social_status == "TEMP_LOST" and card.ecard_authorized_at_us <= (card.lost_at_us or 0):
-        return replace(card, ecard_status="SUSPENDED")
-    return card
+        card.ecard_status = "UNAVAILABLE"
+    elif card.social_status == "TEMP_LOST" and card.ecard_authorized_at_us <= (card.lost_at_us or 0):
+        card.ecard_status = "SUSPENDED"

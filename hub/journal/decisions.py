@@ -9,12 +9,12 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import psycopg
 
 from hub.domain.errors import JournalUnavailable, QueueFull
+from hub.journal.gather import Crowd, Gatherer
 from hub.journal.group import ConnectionLost, GroupFailed
 from hub.journal.loop_connection import LoopConnection, bigint, bigint_array, bytea_array, text_array
 from hub.journal.writer import SESSION, STALLED_AFTER
@@ -31,8 +31,7 @@ _STATEMENT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """A decision to record: *data* is its Event in bytes, *request_key* what a repeat of the request is known by."""
 
     request_key: bytes
@@ -41,34 +40,40 @@ class Decision:
     trace_parent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """Where the answer stands; *is_new* False means that this request was answered before, there."""
 
     position: int
     is_new: bool
 
 
+_Entry = tuple[Decision, "asyncio.Future[Receipt]"]
+
+
 class DecisionWriter:
     """Records decisions in groups; used from one event loop."""
 
-    def __init__(self, dsn: str, stream_id: int) -> None:
-        """*stream_id* is the row of feed hub.decisions."""
+    def __init__(self, dsn: str, stream_id: int, crowd: Crowd) -> None:
+        """*stream_id* is the row of feed hub.decisions; *crowd* counts the calls that may decide."""
         self._dsn = dsn
         self._stream = bigint(stream_id)
         self._connection = LoopConnection(dsn, "hub-writer", SESSION, _STATEMENT)
-        self._waiting: deque[tuple[Decision, asyncio.Future[Receipt]]] = deque()
+        self._waiting = Gatherer[_Entry](crowd, GROUP_DECISIONS)
         self._writing: asyncio.Task[None] | None = None
 
     async def append(self, decision: Decision) -> Receipt:
         """Waits for the commit; raises QueueFull before anything is queued, JournalUnavailable when it cannot be recorded."""
+        receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self.submit(decision, receipt)
+        return await receipt
+
+    def submit(self, decision: Decision, receipt: "asyncio.Future[Receipt]") -> None:
+        """Queues a decision whose *receipt* is settled after the commit, as `append` would; raises QueueFull."""
         if len(self._waiting) >= WAITING_DECISIONS:
             raise QueueFull
-        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._waiting.append((decision, future))
+        self._waiting.add((decision, receipt))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_groups())
-        return await future
 
     async def stop(self) -> None:
         """Records what waits and closes the connection."""
@@ -80,7 +85,7 @@ class DecisionWriter:
     async def _write_groups(self) -> None:
         try:
             while self._waiting:
-                group = self._gather()
+                group = self._distinct(await self._waiting.group())
                 try:
                     receipts: list[Receipt] | Exception = await self._write([decision for decision, _ in group])
                 except Exception as failure:
@@ -96,19 +101,15 @@ class DecisionWriter:
         finally:
             self._writing = None
 
-    def _gather(self) -> list[tuple[Decision, asyncio.Future[Receipt]]]:
-        """Takes the next group; a request that is in it already waits for the next one, where it finds its answer."""
-        group: list[tuple[Decision, asyncio.Future[Receipt]]] = []
-        again: list[tuple[Decision, asyncio.Future[Receipt]]] = []
+    def _distinct(self, entries: list[_Entry]) -> list[_Entry]:
+        """Returns a group without repeats: a request that is in it already waits for the next one, where it finds its answer."""
+        group: list[_Entry] = []
+        again: list[_Entry] = []
         keys: set[bytes] = set()
-        while self._waiting and len(group) < GROUP_DECISIONS:
-            entry = self._waiting.popleft()
-            if entry[0].request_key in keys:
-                again.append(entry)
-            else:
-                keys.add(entry[0].request_key)
-                group.append(entry)
-        self._waiting.extendleft(reversed(again))
+        for entry in entries:
+            (again if entry[0].request_key in keys else group).append(entry)
+            keys.add(entry[0].request_key)
+        self._waiting.put_back(again)
         return group
 
     async def _write(self, decisions: list[Decision]) -> list[Receipt]:

@@ -5,10 +5,10 @@ pure functions. An event that makes `evolve` raise is parked, and so are later o
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -91,9 +91,46 @@ def advance(connection: psycopg.Connection, projection: Projection, through: int
             return 0
         page = read_page(connection, after, end, projection.kinds, and_corrections=projection.follows_corrections)
         if page:
-            _fold(connection, projection, page)
+            corrections = _corrections(connection, page) if projection.follows_corrections else _NO_CORRECTIONS
+            _fold(connection, projection, page, corrections.corrected, _parked_keys(connection, projection.name))
         connection.execute("UPDATE views.checkpoint SET position = %s WHERE view = %s", (end, projection.name))
     return end - after
+
+
+def advance_together(connection: psycopg.Connection, projections: Sequence[Projection], most_events: int) -> bool:
+    """Folds what is new into all views in one transaction: a live round has few events and many views.
+
+    Returns False, and folds nothing, where `advance` must take them one by one: they do not stand at the same position, or more than
+    *most_events* are new. A view that another process holds is left to that process.
+    """
+    with connection.transaction():
+        locked = connection.execute(
+            """SELECT c.view, c.position, (SELECT position FROM journal.head) FROM views.checkpoint c
+               WHERE c.view = ANY (%s) FOR NO KEY UPDATE OF c SKIP LOCKED""",
+            ([projection.name for projection in projections],),
+        ).fetchall()
+        if not locked:
+            return True
+        names, (after, end) = [row[0] for row in locked], locked[0][1:]
+        if any(row[1] != after for row in locked) or end - after > most_events:
+            return False
+        if end == after:
+            return True
+        page = read_page(connection, after, end)
+        corrections = _corrections(connection, page)
+        parked: dict[str, set[str]] = {name: set() for name in names}
+        for view, key in connection.execute("SELECT DISTINCT view, key FROM views.parked WHERE view = ANY (%s)", (names,)):
+            parked[view].add(key)
+        for projection in projections:
+            if projection.name not in names:
+                continue
+            kinds, correcting = projection.kinds, corrections.positions if projection.follows_corrections else ()
+            wanted = [event for event in page if kinds is None or event.kind in kinds or event.position in correcting]
+            if wanted:
+                corrected = corrections.corrected if projection.follows_corrections else {}
+                _fold(connection, projection, wanted, corrected, parked[projection.name])
+        connection.execute("UPDATE views.checkpoint SET position = %s WHERE view = ANY (%s)", (end, names))
+    return True
 
 
 def _checkpoint_and_head(connection: psycopg.Connection, view: str) -> tuple[int, int]:
@@ -107,8 +144,9 @@ def _checkpoint_and_head(connection: psycopg.Connection, view: str) -> tuple[int
     return int(row[0]), int(row[1])
 
 
-def _fold(connection: psycopg.Connection, projection: Projection, page: list[Recorded]) -> None:
-    corrected = _corrected(connection, page) if projection.follows_corrections else {}
+def _fold(
+    connection: psycopg.Connection, projection: Projection, page: list[Recorded], corrected: dict[int, Recorded], parked: set[str]
+) -> None:
     touched: list[tuple[Recorded, Recorded | None, list[Key]]] = []
     parked_now: list[tuple[str, int, str]] = []
     for recorded in page:
@@ -120,7 +158,6 @@ def _fold(connection: psycopg.Connection, projection: Projection, page: list[Rec
             parked_now.append((f"position {recorded.position}", recorded.position, type(error).__name__))
     wanted = {key for _, _, keys in touched for key in keys}
     rows = _load(connection, projection, wanted)
-    parked = _parked_keys(connection, projection.name)
     changed: dict[Key, Row | None] = {}
     for recorded, before, keys in touched:
         for key in keys:
@@ -142,27 +179,31 @@ def _fold(connection: psycopg.Connection, projection: Projection, page: list[Rec
             )
 
 
-def _corrected(connection: psycopg.Connection, page: list[Recorded]) -> dict[int, Recorded]:
-    """Maps positions of correcting and reversing events of the page to what they change."""
-    positions = (
-        {
-            row[0]: (row[1], row[2])
-            for row in connection.execute(
-                "SELECT position, stream_id, sequence FROM journal.correction WHERE position BETWEEN %s AND %s",
-                (page[0].position, page[-1].position),
-            )
-        }
-        if len(page)
-        else {}
-    )
-    if not positions:
-        return {}
-    found = events_before(connection, list(positions.values()), list(positions))
-    result = {}
-    for position, target in positions.items():
+class _Corrections(NamedTuple):
+    """The positions of a page that correct or reverse an event, and what stood before where something did."""
+
+    positions: Collection[int]
+    corrected: dict[int, Recorded]
+
+
+_NO_CORRECTIONS = _Corrections((), {})
+
+
+def _corrections(connection: psycopg.Connection, page: list[Recorded]) -> _Corrections:
+    """Finds what the events of a page correct and reverse."""
+    rows = connection.execute(
+        "SELECT position, stream_id, sequence FROM journal.correction WHERE position BETWEEN %s AND %s",
+        (page[0].position, page[-1].position),
+    ).fetchall()
+    if not rows:
+        return _NO_CORRECTIONS
+    targets = {row[0]: (row[1], row[2]) for row in rows}
+    found = events_before(connection, list(targets.values()), list(targets))
+    corrected = {}
+    for position, target in targets.items():
         if (recorded := found.get((*target, position))) is not None and not recorded.event.HasField("reverses"):
-            result[position] = recorded
-    return result
+            corrected[position] = recorded
+    return _Corrections(targets, corrected)
 
 
 def _parked_keys(connection: psycopg.Connection, view: str) -> set[str]:

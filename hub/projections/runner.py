@@ -3,17 +3,18 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
 
 import psycopg
 
 from hub.projections import PROJECTIONS
-from hub.projections.engine import PAGE_EVENTS, advance, create_views
+from hub.projections.engine import PAGE_EVENTS, advance, advance_together, create_views
 
 log = logging.getLogger(__name__)
 
 # A round of all views takes two milliseconds even if each has one event to fold; without a pause they would take a core.
 ROUND_S = 0.02
+# Up to so many new events, all views take them together; beyond, each reads only its own kinds.
+LIVE_EVENTS = 2_000
 RECONNECT_WAIT_S = 0.5
 # Views are disposable and carry their checkpoint with them: losing the last moments in a crash costs a re-fold, not a fact.
 _SESSION = "SET ROLE hub_projector; SET synchronous_commit = off; SET idle_in_transaction_session_timeout = '60s'"
@@ -26,28 +27,23 @@ def connect(dsn: str) -> psycopg.Connection:
     return connection
 
 
-def run(dsn: str, stop: threading.Event, report: Callable[[str, int], None] = lambda _view, _moved: None) -> None:
+def run(dsn: str, stop: threading.Event) -> None:
     """Folds until *stop* is set; survives restarts of the database."""
     while not stop.is_set():
         try:
             with connect(dsn) as connection:
                 create_views(connection, PROJECTIONS)
-                _rounds(connection, stop, report)
+                _rounds(connection, stop)
         except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout):
             log.warning("projections: the database cannot be reached; trying again")
             stop.wait(RECONNECT_WAIT_S)
 
 
-def _rounds(connection: psycopg.Connection, stop: threading.Event, report: Callable[[str, int], None]) -> None:
+def _rounds(connection: psycopg.Connection, stop: threading.Event) -> None:
     while not stop.is_set():
         began = time.monotonic()
-        furthest = 0
-        for projection in PROJECTIONS:
-            step = advance(connection, projection)
-            if step:
-                report(projection.name, step)
-            furthest = max(furthest, step)
-        if furthest < PAGE_EVENTS:
+        is_live = advance_together(connection, PROJECTIONS, LIVE_EVENTS)
+        if is_live or max(advance(connection, projection) for projection in PROJECTIONS) < PAGE_EVENTS:
             time.sleep(max(0.0, ROUND_S - (time.monotonic() - began)))
 
 
