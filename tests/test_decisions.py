@@ -11,7 +11,6 @@ from psycopg import pq
 from hub.domain.errors import JournalUnavailable, QueueFull
 from hub.journal import decisions
 from hub.journal.decisions import Decision, DecisionWriter, Receipt
-from hub.journal.gather import Crowd
 from hub.journal.group import run
 from hub.journal.writer import SESSION
 
@@ -35,7 +34,7 @@ def stream(dsn: str) -> int:
 
 def play(dsn: str, stream: int, scenario: Callable[[DecisionWriter], Awaitable[Any]]) -> Any:
     async def main() -> Any:
-        writer = DecisionWriter(dsn, stream, Crowd())
+        writer = DecisionWriter(dsn, stream)
         try:
             return await scenario(writer)
         finally:
@@ -66,7 +65,7 @@ def test_a_request_asked_twice_at_once_is_answered_once(dsn: str, stream: int) -
 
 def test_decisions_are_numbered_under_the_lock_without_holes(dsn: str, stream: int) -> None:
     async def scenario(writer: DecisionWriter) -> None:
-        other = DecisionWriter(dsn, stream, Crowd())
+        other = DecisionWriter(dsn, stream)
         await asyncio.gather(*(each.append(decision(f"{each is other} {n}".encode())) for n in range(50) for each in (writer, other)))
         await other.stop()
 

@@ -1,5 +1,6 @@
 """The compiled rules of shape accept only what protovalidate accepts, and the short way of ingest only what the long way does."""
 
+import asyncio
 import random
 
 import protovalidate
@@ -74,7 +75,7 @@ def _prepare(intake: Intake, *events: event_pb2.Event) -> list[bool]:
     request = feed_service_pb2.AppendEventsRequest(feed="f", first_sequence=1, events=events)
     received = batch_reader(feed_service_pb2.AppendEventsRequest)(request.SerializeToString())
     context = Context("50", AT_S + 86_400, reference.load(), lambda _: True)
-    prepared = intake.prepare(1, "owner", received, context, lambda _: 1)
+    prepared = asyncio.run(intake.prepare(1, "owner", received, context, lambda _: 1))
     intake.remember(prepared.new_identifiers)
     return [offset in prepared.quarantined for offset in range(len(events))]
 

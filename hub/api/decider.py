@@ -16,7 +16,6 @@ from hub.domain.errors import JournalUnavailable, NotPermitted, NotRecorded, Req
 from hub.domain.pseudonym import hmac_sm3_under
 from hub.domain.reference import Reference
 from hub.journal.decisions import Decision, DecisionWriter, Receipt
-from hub.journal.gather import Crowd
 from hub.journal.keyring import Keyring
 from hub.journal.reader import read_page, reading
 
@@ -37,17 +36,10 @@ class Decider:
     """Reads the card, decides, records, answers."""
 
     def __init__(
-        self,
-        dsn: str,
-        cards: CardReader,
-        decisions: DecisionWriter,
-        crowd: Crowd,
-        intake: Intake,
-        keyring: Keyring,
-        reference: Reference,
+        self, dsn: str, cards: CardReader, decisions: DecisionWriter, intake: Intake, keyring: Keyring, reference: Reference
     ) -> None:
         """All parts are shared with the other services of the process."""
-        self._dsn, self._cards, self._decisions, self._crowd = dsn, cards, decisions, crowd
+        self._dsn, self._cards, self._decisions = dsn, cards, decisions
         self._intake, self._reference = intake, reference
         self._digest = hmac_sm3_under(keyring.digest)
         self._reasons = {code: _reason_message(reference, code) for code in reference.reasons}
@@ -55,13 +47,10 @@ class Decider:
     async def answer(self, request: protos.CheckAcceptanceRequest, caller: Caller) -> protos.CheckAcceptanceResponse:
         """Returns the recorded answer; raises RequestInvalid, NotPermitted, ViewBehind, RequestIdReused, QueueFull or NotRecorded."""
         check = self._check(request, caller)
-        self._crowd.size += 1
         try:
             receipt = await (when_seen(lambda: self._recorded(check)) if request.min_position else self._recorded(check))
         except JournalUnavailable:
             raise NotRecorded from None
-        finally:
-            self._crowd.size -= 1
         event = check.event
         if not receipt.is_new:
             event = await asyncio.to_thread(self._event_at, receipt.position)

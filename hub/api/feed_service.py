@@ -79,7 +79,7 @@ class FeedService:
         if len(received.sent) > BATCH_EVENTS or received.size > BATCH_BYTES:
             raise BatchTooLarge
         context = Context(caller.province, int(time.time()), self._reference, self._owned_by(caller))
-        return self._intake.prepare(feed.stream_id, caller.urn, received, context, self._feed_id, caller.trace_parent)
+        return await self._intake.prepare(feed.stream_id, caller.urn, received, context, self._feed_id, caller.trace_parent)
 
     def _owned_by(self, caller: Caller) -> Callable[[str], bool]:
         def owns(name: str) -> bool:

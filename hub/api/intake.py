@@ -4,6 +4,7 @@ A bad event becomes an `event_quarantined` with its reasons at the same number; 
 What was in the message but is unknown here is dropped before storing; the digest covers it, so that a resend still matches.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from hub.journal.vault import original_name, seal
 
 KNOWN_IDENTIFIERS = 400_000
 PASSED_CASES = 20_000
+PAUSE_EVENTS = 100
 _SHORT = 64
 # The end of 2099: a stand-in's instant must stay one that the database can hold.
 _LATEST_S = 4_102_444_800
@@ -98,11 +100,12 @@ class Intake:
         """Returns the key of an identifier's name."""
         return self._known.get(name) or self._pseudonym(name.encode())
 
-    def prepare(
+    async def prepare(
         self, stream_id: int, owner: str, received: Received, context: Context, feed_id: FeedId, trace_parent: str = ""
     ) -> Prepared:
         """Turns a parsed request into a batch; its events are changed on the way (clear arms become keys).
 
+        A large batch lets others on the event loop have their turn, every PAUSE_EVENTS events: a check need not wait for all of it.
         Raises RequestInvalid when fields of the request itself break a rule.
         """
         request, sent, digest = received.request, received.sent, self._digest
@@ -114,6 +117,8 @@ class Intake:
         prepared = Prepared(batch, {}, {})
         tails, digests = batch.tails, batch.digests
         for offset, event in enumerate(request.events):
+            if offset and offset % PAUSE_EVENTS == 0:
+                await asyncio.sleep(0)
             kind = event.WhichOneof("kind")
             stored_kind = str(kind)
             if kind is None or not self._admit_like_before(event, kind, context):

@@ -23,7 +23,6 @@ from hub.api.rpc import Gate
 from hub.domain import reference
 from hub.domain.participant import DECISIONS_FEED, HUB
 from hub.journal.decisions import DecisionWriter
-from hub.journal.gather import Crowd
 from hub.journal.keyring import Keyring, verify_fingerprint
 from hub.journal.recorder import AggregateStore
 from hub.journal.writer import JournalWriter
@@ -78,10 +77,9 @@ class HubServer:
         self._writer.start()
         self._directory = Directory(settings.dsn)
         intake = Intake(settings.keyring)
-        crowd = Crowd()
-        self._cards = CardReader(settings.dsn, crowd)
-        self._decisions = DecisionWriter(settings.dsn, decisions_stream, crowd)
-        decider = Decider(settings.dsn, self._cards, self._decisions, crowd, intake, settings.keyring, tables)
+        self._decisions = DecisionWriter(settings.dsn, decisions_stream)
+        self._cards = CardReader(settings.dsn, self._decisions)
+        decider = Decider(settings.dsn, self._cards, self._decisions, intake, settings.keyring, tables)
         feeds = FeedService(settings.dsn, self._writer, intake, self._directory, tables)
         cards = CardService(self._cards, decider, intake, tables)
         gate = Gate(self._directory, settings.plaintext_caller or None)

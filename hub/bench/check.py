@@ -4,6 +4,7 @@
 usual way. Every answer must stand in the journal afterwards, or the measurement is void.
 """
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from hub.bench.edge import CHECK_METHOD, EMPTY_METHOD
-from hub.bench.ground import Ground, HubProcess, ground, hub_process, projector, settle
+from hub.bench.ground import Ground, HubProcess, ground, hub_process, median, projector
 from hub.bench.load import CARDS, Load, Order
 from hub.config import Config
 from hub.domain.errors import HubError
@@ -23,6 +24,8 @@ from hub.domain.errors import HubError
 FEEDS = ("bench.cards", "bench.one", "bench.two", "bench.three", "bench.four")
 # Connections and streams on each of them.
 IN_FLIGHT = {1: (1, 1), 32: (4, 8), 256: (8, 32)}
+TURNS = 5
+_RATE = re.compile(r"finished in [^,]+, ([0-9.]+) req/s")
 INFLOWS = {2_000: 100, 20_000: 500}
 
 Report = Callable[[str], None]
@@ -53,9 +56,7 @@ def measure(config: Config, seconds: float, report: Report) -> dict[str, Any]:
         _register_cards(place, edge)
         for in_flight in IN_FLIGHT:
             _calls(edge, CHECK_METHOD, in_flight, 0.5)
-            empty = _calls(edge, EMPTY_METHOD, in_flight, seconds)
-            settle()
-            recorded = _recorded_calls(place, edge, in_flight, seconds)
+            empty, recorded = _alternately(place, edge, in_flight, seconds)
             rows.append(_row(in_flight, 0, empty, recorded, report))
         first = 1
         for events_per_s, batch_events in INFLOWS.items():
@@ -87,6 +88,19 @@ def _register_cards(place: Ground, edge: HubProcess) -> None:
     raise MeasurementVoid("the view did not catch up")
 
 
+def _alternately(place: Ground, edge: HubProcess, in_flight: int, seconds: float) -> tuple[Calls, Calls]:
+    """Measures empty and recorded calls in turns, so that a machine that slows down does so for both; returns the medians."""
+    empty, recorded = [], []
+    for _ in range(TURNS):
+        empty.append(_calls(edge, EMPTY_METHOD, in_flight, seconds / TURNS))
+        recorded.append(_recorded_calls(place, edge, in_flight, seconds / TURNS))
+    return _median(empty), _median(recorded)
+
+
+def _median(turns: list[Calls]) -> Calls:
+    return Calls(*(median([turn[index] for turn in turns]) for index in range(len(Calls._fields))))
+
+
 def _recorded_calls(place: Ground, edge: HubProcess, in_flight: int, seconds: float) -> Calls:
     with psycopg.connect(place.dsn, autocommit=True) as connection:
         count = "SELECT next_sequence FROM journal.stream WHERE name = 'hub.decisions'"
@@ -116,7 +130,6 @@ def _h2load(edge: HubProcess, method: str, in_flight: int, requests: int) -> Cal
         body, log = Path(directory) / "body", Path(directory) / "log"
         # gRPC's prefix: not compressed, length zero. The bench's edge makes the question itself.
         body.write_bytes(bytes(5))
-        started = time.perf_counter()
         finished = subprocess.run(
             [
                 "h2load",
@@ -140,11 +153,11 @@ def _h2load(edge: HubProcess, method: str, in_flight: int, requests: int) -> Cal
             check=True,
             timeout=300,
         )
-        elapsed = time.perf_counter() - started
-        if f"{requests} succeeded, 0 failed" not in finished.stdout:
+        rate = _RATE.search(finished.stdout)
+        if f"{requests} succeeded, 0 failed" not in finished.stdout or rate is None:
             raise MeasurementVoid(finished.stdout[-300:])
         times = sorted(int(line.split()[2]) / 1e3 for line in log.read_text().splitlines())
-    return Calls(requests / elapsed, times[len(times) // 2], times[int(len(times) * 0.99)])
+    return Calls(float(rate[1]), times[len(times) // 2], times[int(len(times) * 0.99)])
 
 
 def _row(in_flight: int, events_per_s: int, empty: Calls | None, recorded: Calls, report: Report) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Project: card standing over events of the simulator's mix, against reading the same events in raw binary pages."""
 
+import asyncio
 import itertools
 import time
 from collections.abc import Callable
@@ -107,12 +108,14 @@ def _fill(place: Ground, events: int, report: Report) -> None:
                 request = AppendEventsRequest(feed=feed, first_sequence=next_sequences[feed], events=mine)
                 next_sequences[feed] += len(mine)
                 group.append(
-                    intake.prepare(
-                        streams[feed],
-                        PARTICIPANT,
-                        read(request.SerializeToString()),
-                        contexts["51" if feed.startswith("sc") else "50"],
-                        streams.get,
+                    asyncio.run(
+                        intake.prepare(
+                            streams[feed],
+                            PARTICIPANT,
+                            read(request.SerializeToString()),
+                            contexts["51" if feed.startswith("sc") else "50"],
+                            streams.get,
+                        )
                     )
                 )
         commit_group(connection, [prepared.batch for prepared in group])

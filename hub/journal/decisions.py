@@ -9,12 +9,12 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import deque
 from typing import NamedTuple
 
 import psycopg
 
 from hub.domain.errors import JournalUnavailable, QueueFull
-from hub.journal.gather import Crowd, Gatherer
 from hub.journal.group import ConnectionLost, GroupFailed
 from hub.journal.loop_connection import LoopConnection, bigint, bigint_array, bytea_array, text_array
 from hub.journal.writer import SESSION, STALLED_AFTER
@@ -53,12 +53,12 @@ _Entry = tuple[Decision, "asyncio.Future[Receipt]"]
 class DecisionWriter:
     """Records decisions in groups; used from one event loop."""
 
-    def __init__(self, dsn: str, stream_id: int, crowd: Crowd) -> None:
-        """*stream_id* is the row of feed hub.decisions; *crowd* counts the calls that may decide."""
+    def __init__(self, dsn: str, stream_id: int) -> None:
+        """*stream_id* is the row of feed hub.decisions."""
         self._dsn = dsn
         self._stream = bigint(stream_id)
         self._connection = LoopConnection(dsn, "hub-writer", SESSION, _STATEMENT)
-        self._waiting = Gatherer[_Entry](crowd, GROUP_DECISIONS)
+        self._waiting: deque[_Entry] = deque()
         self._writing: asyncio.Task[None] | None = None
 
     async def append(self, decision: Decision) -> Receipt:
@@ -71,9 +71,14 @@ class DecisionWriter:
         """Queues a decision whose *receipt* is settled after the commit, as `append` would; raises QueueFull."""
         if len(self._waiting) >= WAITING_DECISIONS:
             raise QueueFull
-        self._waiting.add((decision, receipt))
+        self._waiting.append((decision, receipt))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_groups())
+
+    async def idle(self, patience_s: float) -> None:
+        """Waits until nothing is being recorded, but not longer than *patience_s*."""
+        if self._writing is not None:
+            await asyncio.wait((self._writing,), timeout=patience_s)
 
     async def stop(self) -> None:
         """Records what waits and closes the connection."""
@@ -85,7 +90,7 @@ class DecisionWriter:
     async def _write_groups(self) -> None:
         try:
             while self._waiting:
-                group = self._distinct(await self._waiting.group())
+                group = self._gather()
                 try:
                     receipts: list[Receipt] | Exception = await self._write([decision for decision, _ in group])
                 except Exception as failure:
@@ -101,15 +106,16 @@ class DecisionWriter:
         finally:
             self._writing = None
 
-    def _distinct(self, entries: list[_Entry]) -> list[_Entry]:
-        """Returns a group without repeats: a request that is in it already waits for the next one, where it finds its answer."""
+    def _gather(self) -> list[_Entry]:
+        """Takes the next group; a request that is in it already waits for the next one, where it finds its answer."""
         group: list[_Entry] = []
         again: list[_Entry] = []
         keys: set[bytes] = set()
-        for entry in entries:
+        while self._waiting and len(group) < GROUP_DECISIONS:
+            entry = self._waiting.popleft()
             (again if entry[0].request_key in keys else group).append(entry)
             keys.add(entry[0].request_key)
-        self._waiting.put_back(again)
+        self._waiting.extendleft(reversed(again))
         return group
 
     async def _write(self, decisions: list[Decision]) -> list[Receipt]:
