@@ -100,6 +100,9 @@ def _prepare(intake: Intake, *events: event_pb2.Event) -> list[bool]:
         lambda event: event.ClearField("occurred_at"),
         lambda event: setattr(event.transit_journey_completed.tap, "mode", 0),
         lambda event: setattr(event.transit_journey_completed, "fare_paid_fen", -1),
+        lambda event: setattr(event.transit_journey_completed, "fare_paid_fen", 10**14 + 1),
+        lambda event: setattr(event, "amount_fen", 10**14 + 1),
+        lambda event: setattr(event, "amount_fen", -(10**14) - 1),
         lambda event: event.card_registered.SetInParent(),
     ],
 )
@@ -119,8 +122,8 @@ def test_the_short_way_stores_the_same_as_the_long_way(tmp_path: object) -> None
     read = batch_reader(feed_service_pb2.AppendEventsRequest)
     data = feed_service_pb2.AppendEventsRequest(feed="f", first_sequence=1, events=[journey("A00000001")]).SerializeToString()
     context = Context("50", AT_S + 86_400, reference.load(), lambda _: True)
-    by_short = short.prepare(1, "owner", read(data), context, lambda _: 1)
-    by_long = long.prepare(1, "owner", read(data), context, lambda _: 1)
+    by_short = asyncio.run(short.prepare(1, "owner", read(data), context, lambda _: 1))
+    by_long = asyncio.run(long.prepare(1, "owner", read(data), context, lambda _: 1))
     assert by_short.new_identifiers == {}
     assert by_short.batch.tails == by_long.batch.tails
     assert by_short.batch.digests == by_long.batch.digests

@@ -27,6 +27,7 @@ KNOWN_IDENTIFIERS = 400_000
 PASSED_CASES = 20_000
 PAUSE_EVENTS = 100
 _SHORT = 64
+_MOST_FEN = 100_000_000_000_000
 # The end of 2099: a stand-in's instant must stay one that the database can hold.
 _LATEST_S = 4_102_444_800
 _KIND_BYTES = {field.name: field.name.encode() for field in event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields}
@@ -145,7 +146,7 @@ class Intake:
         source = event.source
         if key is None or _case(event, kind, context, source) not in self._passed or event.occurred_at.seconds > context.now_s:
             return False
-        if len(source.message_id) > _SHORT or len(event.venue_code) > _SHORT:
+        if len(source.message_id) > _SHORT or len(event.venue_code) > _SHORT or not -_MOST_FEN <= event.amount_fen <= _MOST_FEN:
             return False
         if not _ACCEPTS_KIND[kind](getattr(event, kind)):
             return False

@@ -58,10 +58,7 @@ def card_name(ref: references.CardRef) -> str:
 
     Under another issuer it is another card, so that no side reaches the other's.
     """
-    kind = ref.kind
-    if kind == Kinds.CARD_IDENTIFIER_KIND_CARD_NO:
-        return f"card|{ref.issuing_province}|{ref.clear}"
-    purpose, _ = _CARD_PURPOSES.get(kind, _NO_PURPOSE)
+    purpose, _ = _CARD_PURPOSES.get(ref.kind, _NO_PURPOSE)
     return f"{purpose}|{ref.issuing_province}|{ref.clear}"
 
 

@@ -4,16 +4,18 @@ Every read is bounded by positions, never by an open snapshot: an old snapshot w
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from chuanyu.exchange.v1 import event_pb2
 
 from hub.domain.errors import JournalUnavailable
 from hub.journal.group import PG_EPOCH_US
+
+Derived = TypeVar("Derived")
 
 _COPY_HEAD_LENGTH = 19
 _FIXED = struct.Struct(">hiqiqiqiqi")
@@ -38,6 +40,16 @@ class Recorded:
     def event(self) -> event_pb2.Event:
         """The stored message, key arms only."""
         return event_pb2.Event.FromString(self.data)
+
+    def derived(self, derive: Callable[["Recorded"], Derived]) -> Derived:
+        """Returns what *derive* makes of this event, made once however often it is asked for."""
+        if derive not in self._derived:
+            self._derived[derive] = derive(self)
+        return self._derived[derive]  # type: ignore[no-any-return]
+
+    @cached_property
+    def _derived(self) -> dict[Any, Any]:
+        return {}
 
     @property
     def occurred_us(self) -> int:

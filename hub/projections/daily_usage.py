@@ -1,7 +1,5 @@
 """View: uses and money by business day, issuing province, serving region and scenario; corrections and reversals move them."""
 
-from collections.abc import Iterator
-
 from hub.domain.usage import COUNTED_KINDS, amount_fen, cell_of
 from hub.journal.reader import Recorded
 from hub.projections.engine import Key, Projection, Row
@@ -10,25 +8,34 @@ from hub.projections.engine import Key, Projection, Row
 _MOST_FEN = 2**63
 
 
-def _counted(recorded: Recorded | None) -> tuple[Key, int] | None:
+def _counted(recorded: Recorded) -> tuple[Key, int] | None:
     """Returns the cell and money of a use; None for what is no use."""
-    if recorded is None or recorded.kind not in COUNTED_KINDS or recorded.event.HasField("reverses"):
+    if recorded.kind not in COUNTED_KINDS or recorded.event.HasField("reverses"):
         return None
     return tuple(cell_of(recorded.event, recorded.occurred_us)), amount_fen(recorded.kind, recorded.event)
 
 
-def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
+def _uses(recorded: Recorded, corrected: Recorded | None) -> list[tuple[Key, int, int]]:
+    """Returns (cell, uses, money) that the event adds, and those that what it corrects takes away."""
+    found = []
+    if (use := recorded.derived(_counted)) is not None:
+        found.append((use[0], 1, use[1]))
+    if corrected is not None and (use := corrected.derived(_counted)) is not None:
+        found.append((use[0], -1, -use[1]))
+    return found
+
+
+def keys(recorded: Recorded, corrected: Recorded | None) -> list[Key]:
     """Names the cell of the event and that of the event it corrects."""
-    named = {use[0] for use in (_counted(recorded), _counted(corrected)) if use is not None}
-    yield from sorted(named)
+    return sorted({cell for cell, _, _ in _uses(recorded, corrected)})
 
 
 def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | None) -> Row:
     """Adds the event to its cell and takes what it corrects out of its own."""
     uses, money = (row[0], row[1]) if row is not None else (0, 0)
-    for use, sign in ((_counted(recorded), 1), (_counted(corrected), -1)):
-        if use is not None and use[0] == key:
-            uses, money = uses + sign, money + sign * use[1]
+    for cell, more_uses, more_money in _uses(recorded, corrected):
+        if cell == key:
+            uses, money = uses + more_uses, money + more_money
     if abs(money) >= _MOST_FEN:
         raise OverflowError
     return uses, money
