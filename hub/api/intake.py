@@ -25,7 +25,7 @@ from hub.journal.vault import original_name, seal
 
 KNOWN_IDENTIFIERS = 400_000
 PASSED_CASES = 20_000
-PAUSE_EVENTS = 100
+PAUSE_EVENTS = 250
 _SHORT = 64
 _MOST_FEN = 100_000_000_000_000
 # The end of 2099: a stand-in's instant must stay one that the database can hold.
@@ -120,31 +120,33 @@ class Intake:
         for offset, event in enumerate(request.events):
             if offset and offset % PAUSE_EVENTS == 0:
                 await asyncio.sleep(0)
-            kind = event.WhichOneof("kind")
-            stored_kind = str(kind)
-            if kind is None or not self._admit_like_before(event, kind, context):
+            kind, at = event.WhichOneof("kind"), event.occurred_at
+            seconds = at.seconds
+            stored_kind: str = kind or ""
+            if kind is None or not self._admit_like_before(event, kind, seconds, context):
                 reasons = self._admit(event, kind, context, prepared)
                 if reasons:
                     event = self._quarantine(prepared, offset, event, kind, reasons, sent[offset])  # noqa: PLW2901
-                    stored_kind = "event_quarantined"
+                    stored_kind, at = "event_quarantined", event.occurred_at
+                    seconds = at.seconds
                 elif event.HasField("corrects") or event.HasField("reverses"):
                     _note_correction(batch, offset, event, feed_id)
-            at = event.occurred_at
-            occurred_us = at.seconds * 1_000_000 + at.nanos // 1_000
+            occurred_us = seconds * 1_000_000 + at.nanos // 1_000
             tails.append(pack_tail(occurred_us, _KIND_BYTES[stored_kind], digests[offset], event.SerializeToString()))
         return prepared
 
-    def _admit_like_before(self, event: event_pb2.Event, kind: str, context: Context) -> bool:
+    def _admit_like_before(self, event: event_pb2.Event, kind: str, seconds: int, context: Context) -> bool:
         """The short way, for most of the traffic: a known card, and a case that went the long way before and passed.
 
         A case is everything the rules look at but the card, the instant within its day and the kind's own fields.
         """
-        if event.HasField("holder") or event.HasField("corrects") or event.HasField("reverses") or event.card_aliases:
+        has = event.HasField
+        if seconds > context.now_s or has("holder") or has("corrects") or has("reverses") or event.card_aliases:
             return False
         card = event.card
         key = self._known.get(card_name(card)) if card.clear else None
         source = event.source
-        if key is None or _case(event, kind, context, source) not in self._passed or event.occurred_at.seconds > context.now_s:
+        if key is None or _case(event, kind, seconds, context, source) not in self._passed:
             return False
         if len(source.message_id) > _SHORT or len(event.venue_code) > _SHORT or not -_MOST_FEN <= event.amount_fen <= _MOST_FEN:
             return False
@@ -164,7 +166,7 @@ class Intake:
         if is_case_enough(kind) and not places(message.DESCRIPTOR):
             if len(self._passed) >= PASSED_CASES:
                 self._passed.clear()
-            self._passed.add(_case(event, kind, context, event.source))
+            self._passed.add(_case(event, kind, event.occurred_at.seconds, context, event.source))
         return []
 
     def _shape(self, event: event_pb2.Event, kind: str, message: Message) -> list[Violation]:
@@ -220,13 +222,13 @@ class Intake:
         return stand_in
 
 
-def _case(event: event_pb2.Event, kind: str, context: Context, source: event_pb2.Source) -> tuple[object, ...]:
+def _case(event: event_pb2.Event, kind: str, seconds: int, context: Context, source: event_pb2.Source) -> tuple[object, ...]:
     """Names everything the rules look at in an envelope; the local day stands for the instant."""
     return (
         kind,
         context.province,
         event.HasField("source"),
-        (event.occurred_at.seconds + LOCAL_OFFSET_S) // DAY_S,
+        (seconds + LOCAL_OFFSET_S) // DAY_S,
         event.business_date,
         event.issuer_region,
         event.service_region,
