@@ -9,13 +9,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from hub import agreements_cli, explain_cli, findings_cli, rules_cli
 from hub.config import Config
+from hub.database import database
 from hub.domain.errors import HubError
 
 app = typer.Typer(
@@ -27,24 +30,13 @@ participants = typer.Typer(help="参与方：登记、查看。Participants: reg
 bench = typer.Typer(help="测量：同一次运行中量出上限与枢纽。Measure limit and hub in one run.", no_args_is_help=True)
 app.add_typer(participants, name="participants")
 app.add_typer(bench, name="bench")
+app.add_typer(agreements_cli.app, name="agreements")
+app.command()(findings_cli.findings)
+hotlist = typer.Typer(help="离线黑名单：供离线闸机。Offline hotlist for gates that cannot ask.")
+app.add_typer(hotlist, name="hotlist")
 screen = Console(stderr=True)
 
 Json = Annotated[bool, typer.Option("--json", help="最后一行输出 JSON。End with one line of JSON.")]
-
-
-@contextlib.contextmanager
-def database(config: Config) -> Iterator[str]:
-    """Yields the DSN of a migrated database: the configured one, or the embedded one, started if it does not run."""
-    from hub.embedded import running
-    from hub.journal.migrate import migrate
-
-    if config.dsn:
-        migrate(config.dsn, report=lambda name: screen.print(f"迁移 migrating: {name}"))
-        yield config.dsn
-        return
-    with running(config.data_dir) as dsn:
-        migrate(dsn, report=lambda name: screen.print(f"迁移 migrating: {name}"))
-        yield dsn
 
 
 @contextlib.contextmanager
@@ -137,9 +129,24 @@ def _projections(dsn: str) -> Iterator[None]:
     stop = threading.Event()
     thread = threading.Thread(target=runner.run, args=(dsn, stop), name="projections")
     thread.start()
-    yield
+    with _processes(dsn):
+        yield
     stop.set()
     thread.join()
+
+
+@contextlib.contextmanager
+def _processes(dsn: str) -> Iterator[None]:
+    from hub.processes import runner
+
+    stop = threading.Event()
+    thread = threading.Thread(target=runner.run, args=(dsn, stop), name="processes")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 @app.command()
@@ -156,7 +163,8 @@ def project() -> None:
         with runner.connect(dsn) as connection:
             create_views(connection, PROJECTIONS)
         typer.echo("projecting")
-        runner.run(dsn, stop)
+        with _processes(dsn):
+            runner.run(dsn, stop)
 
 
 @app.command()
@@ -283,6 +291,68 @@ def check(
     raise typer.Exit(ask_once(config, target or config.listen, caller, issuer, card_no, scenario, region, medium, as_json))
 
 
+@hotlist.callback(invoke_without_command=True)
+def hotlist_root(
+    context: typer.Context,
+    public_key: Annotated[bool, typer.Option("--public-key", help="打印验签公钥。Print the key that signatures are checked with.")] = False,
+) -> None:
+    """离线黑名单：公钥、发布。Offline hotlist: its public key, and publishing it."""
+    from hub.journal.hotlist_key import open_hotlist_key
+
+    if public_key:
+        typer.echo(open_hotlist_key(Config().keys_dir).public.hex())
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@hotlist.command("build")
+def hotlist_build(
+    snapshot: Annotated[bool, typer.Option("--snapshot", help="发布全量，不发增量。Publish a snapshot even if a delta would do.")] = False,
+    anew: Annotated[bool, typer.Option("--anew", help="从头折叠其视图。Fold its views from the beginning.")] = False,
+    stale_after: Annotated[int, typer.Option(min=1, max=2_000_000_000, help="过期秒数。Seconds after which it is stale.")] = 86_400,
+    as_json: Json = False,
+) -> None:
+    """制作并发布下一期离线黑名单。Make and publish the next epoch of the offline hotlist."""
+    from hub.api.hotlist_publisher import publish
+    from hub.api.request import now_us
+    from hub.domain import reference
+    from hub.journal.hotlist_key import open_hotlist_key
+    from hub.journal.keyring import open_keyring
+
+    config = Config()
+    with database(config) as dsn:
+        keyring, key = open_keyring(config.keys_dir), open_hotlist_key(config.keys_dir)
+        entry = publish(dsn, keyring, key, reference.load(), now_us(), as_snapshot=snapshot, anew=anew, stale_after_s=stale_after)
+    kind = "全量 snapshot" if entry.epoch == entry.base_epoch else f"增量 delta over {entry.base_epoch}"
+    typer.echo(
+        f"第 {entry.epoch} 期 epoch {entry.epoch}: {kind}, 位置 position {entry.position}, "
+        f"列入 listed {entry.listed:,} / {entry.issued:,}, 无法列名 unlistable {entry.unlistable}, {entry.size_bytes:,} bytes"
+    )
+    if as_json:
+        typer.echo(json.dumps({**entry._asdict(), "digest": entry.digest.hex()}))
+
+
+@app.command()
+def scenarios(
+    as_json: Json = False,
+    directory: Annotated[Path, typer.Option("--dir", help="情景文件目录。Directory of scenario files.")] = Path("tests/scenarios"),
+    write_docs: Annotated[bool, typer.Option("--write-docs", help="重写 docs/scenarios.md。Write docs/scenarios.md anew.")] = False,
+) -> None:
+    """情景：政策人员写的规则，在真实枢纽上逐一运行。Run the scenarios that policy officers write on a real hub."""
+    from hub.scenarios.command import run_scenarios, write_page
+
+    if write_docs:
+        typer.echo(write_page(directory))
+        return
+    with progress() as report:
+        code = run_scenarios(directory, report, Console(stderr=as_json))
+    raise typer.Exit(code)
+
+
+app.command()(explain_cli.explain)
+app.command()(rules_cli.rules)
+
+
 @bench.command("ingest")
 def bench_ingest(
     as_json: Json = False,
@@ -298,11 +368,18 @@ def bench_ingest(
 
 
 @bench.command("check")
-def bench_check(as_json: Json = False, seconds: Annotated[float, typer.Option(help="每档秒数。Seconds a row.")] = 4.0) -> None:
+def bench_check(
+    as_json: Json = False,
+    seconds: Annotated[float, typer.Option(help="每档秒数。Seconds a row.")] = 4.0,
+    cards: Annotated[
+        int, typer.Option(help="先装入这么多张卡，与一万张相比。Fill the registry with so many cards first, against ten thousand.")
+    ] = 0,
+) -> None:
     """答复：有记录的答复 对 空调用。Recorded answers against an empty call."""
-    from hub.bench.check import measure
+    from hub.bench import check, registry
 
-    _finish(measure(Config(), seconds, screen.print), as_json)
+    measured = registry.measure(Config(), cards, seconds, screen.print) if cards else check.measure(Config(), seconds, screen.print)
+    _finish(measured, as_json)
 
 
 @bench.command("project")
@@ -311,6 +388,18 @@ def bench_project(as_json: Json = False, events: Annotated[int, typer.Option(hel
     from hub.bench.project import measure
 
     _finish(measure(Config(), events, screen.print), as_json)
+
+
+@bench.command("hotlist")
+def bench_hotlist(
+    as_json: Json = False,
+    issued: Annotated[int, typer.Option(help="已发卡数。Cards issued.")] = 18_500_000,
+    listed: Annotated[list[int] | None, typer.Option(help="列入数，可重复；默认一万、十万、百万。Cards listed, may be repeated.")] = None,
+) -> None:
+    """离线黑名单：大小与制作时间。Size of a hotlist and the time to make it."""
+    from hub.bench.hotlist import measure
+
+    _finish(measure(issued, listed or [10_000, 100_000, 1_000_000], screen.print), as_json)
 
 
 def _finish(result: dict[str, Any], as_json: bool) -> None:

@@ -83,6 +83,8 @@ class Questions:
         )
         request.card.issuing_province, request.card.clear = issuer, card_no
         request.card.kind = references_pb2.CARD_IDENTIFIER_KIND_CARD_NO
+        if medium.startswith("ECARD"):
+            request.claims.ecard_token = acceptance_pb2.ECARD_TOKEN_VALID
         try:
             answer = stub.CheckAcceptance(request, timeout=5)
         except grpc.RpcError as refusal:

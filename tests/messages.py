@@ -14,6 +14,7 @@ def registered(card_no: str, province: str = "50", at_s: int = AT_S) -> event_pb
     name_card(event.card, card_no, province)
     event.issuer_region = f"{province}0199"
     event.card_registered.status, event.card_registered.generation, event.card_registered.card_kind = 5, 3, 1
+    event.card_registered.transit_enabled = True
     return event
 
 

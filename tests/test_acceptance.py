@@ -1,4 +1,4 @@
-"""The acceptance rules A01 to A05, pure: each side of each, their order, and that an answer is always given."""
+"""The acceptance rules A01 to A05, pure: each side of each; the order of all rules, and that an answer is always given."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 
@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.domain import reference
-from hub.domain.acceptance import OUTCOMES, RULES, Answer, Question, decide, local_day, rules_digest, temp_loss_days
-from hub.domain.agreement import Agreements, Terms, seed_agreements, terms_of
+from hub.domain.acceptance import OUTCOMES, Answer, Question, decide, local_day, rules_digest
+from hub.domain.agreement import Agreements, Terms, terms_of
+from hub.domain.agreement_table import seed_agreements
 from hub.domain.card import Fact
 from tests.facts import any_history, at, history, registered, told
 
@@ -31,14 +32,14 @@ def us(text: str) -> int:
 def agreed(**changes: object) -> Terms:
     """An agreement: Chongqing's cards, for the metro of Sichuan, by any medium, from hour 0 to hour 100."""
     terms = {
-        "code": "X/1", "scenarios": frozenset({"TRA.MET"}), "issuer_provinces": frozenset({"50"}),
+        "code": "X/1", "scenarios": frozenset({"CUL.MUS"}), "issuer_provinces": frozenset({"50"}),
         "serving_provinces": frozenset({"51"}), "serving_regions": (), "venues": frozenset(), "media": frozenset(),
         "from_us": at(0), "to_us": at(100)}  # fmt: skip
     return Terms(**{**terms, **changes})  # type: ignore[arg-type]
 
 
 def asked(
-    scenario: str = "TRA.MET", region: str = "510100", medium: int = CONTACTLESS, hour: float = 50, issuer: str = "50",
+    scenario: str = "CUL.MUS", region: str = "510100", medium: int = CONTACTLESS, hour: float = 50, issuer: str = "50",
     venue: str = "",
 ) -> Question:  # fmt: skip
     return Question(issuer, scenario, region, medium, at(hour), venue)
@@ -89,10 +90,13 @@ def test_a02_any_other_status_is_denied_with_its_reason(status: str, reason: str
     assert (said.outcome, said.reason_codes) == ("DENY", (reason,))
 
 
-@pytest.mark.parametrize("scenario", ["CARD.LOSS", "CARD.APPLY", "CARD.ACT", "CARD.REPL", "CARD.PIN"])
-def test_a02_what_is_done_about_the_card_itself_needs_no_active_card(scenario: str) -> None:
+@pytest.mark.parametrize(
+    ("scenario", "expected"),
+    [("CARD.LOSS", ("IDENTITY",)), ("CARD.APPLY", ()), ("CARD.ACT", ()), ("CARD.REPL", ()), ("CARD.PIN", ("PIN_AT_ISSUER",))],
+)
+def test_a02_what_is_done_about_the_card_itself_needs_no_active_card(scenario: str, expected: tuple[str, ...]) -> None:
     terms = agreed(scenarios=frozenset({scenario}))
-    assert reasons(history(registered("FORMALLY_LOST")), asked(scenario), terms) == ()
+    assert reasons(history(registered("FORMALLY_LOST")), asked(scenario), terms) == expected
 
 
 def test_a02_counts_at_home_too() -> None:
@@ -159,7 +163,7 @@ def test_a04_a_listed_venue_is_covered() -> None:
     assert reasons(ACTIVE, asked(venue="CD-METRO"), agreed(venues=frozenset({"CD-METRO"}))) == ()
 
 
-@pytest.mark.parametrize(("scenario", "expected"), [("CUL.LIB.BRW", ()), ("CUL.LIB.RET", ()), ("CUL.MUS", ("NO_AGREEMENT",))])
+@pytest.mark.parametrize(("scenario", "expected"), [("CUL.LIB.BRW", ()), ("CUL.LIB.IN", ()), ("CUL.MUS", ("NO_AGREEMENT",))])
 def test_a04_a_group_covers_the_scenarios_below_it(scenario: str, expected: tuple[str, ...]) -> None:
     assert reasons(ACTIVE, asked(scenario), agreed(scenarios=frozenset({"CUL.LIB.*"}))) == expected
 
@@ -250,22 +254,6 @@ def test_an_answer_at_home_rests_on_no_agreement() -> None:
     assert answer(ACTIVE, asked(region="500103"), at_home).agreement_codes == ()
 
 
-def test_every_reason_a_rule_gives_has_its_words_under_that_rule() -> None:
-    by_rule = {
-        "A01": {"CARD_UNKNOWN"},
-        "A02": {"CARD_SEALED", "LOST_TEMP", "LOST_FORMAL", "LOCKED", "CANCELLED", "CARD_NOT_ISSUED"},
-        "A03": {"PROVISIONAL_BLOCK"},
-        "A04": {"NO_AGREEMENT", "AGREEMENT_EXPIRED", "MEDIUM_NOT_COVERED"},
-        "A05": {"TEMP_CARD_LOCAL_ONLY"},
-    }
-    assert {(TABLES.reason(code).rule, code) for codes in by_rule.values() for code in codes} == {
-        (rule, code) for rule, codes in by_rule.items() for code in codes}  # fmt: skip
-
-
-def test_every_rule_of_the_dossier_up_to_a05_is_asked() -> None:
-    assert [rule.__name__[:3].upper() for rule in RULES] == ["A01", "A02", "A03", "A04", "A05"]
-
-
 QUESTIONS = st.builds(
     Question,
     issuing_province=st.sampled_from(["50", "51"]),
@@ -283,7 +271,8 @@ AGREEMENTS = st.lists(st.sampled_from([*SEEDED, agreed(venues=frozenset({"CD-MET
 def test_an_answer_is_always_given(facts: list[Fact], agreements: tuple[Terms, ...], question: Question) -> None:
     said = answer(facts, question, *agreements)
     assert said.outcome in OUTCOMES
-    assert (said.outcome == "ACCEPT") == (not said.reason_codes)
+    outcomes = [TABLES.reason(code).outcome for code in said.reason_codes]
+    assert said.outcome == max(outcomes, key=OUTCOMES.index, default="ACCEPT")
 
 
 @settings(max_examples=80, deadline=None)
@@ -309,15 +298,6 @@ def test_the_order_of_agreements_is_nothing(facts, agreements, question, random)
 )
 def test_a_day_begins_at_local_midnight(at_us: int, day: date) -> None:
     assert local_day(at_us) == day
-
-
-@pytest.mark.parametrize("province", ["50", "51"])
-def test_a_temporary_loss_lasts_seven_days_in_either_province(province: str) -> None:
-    assert temp_loss_days(TABLES, province, us("2025-09-01")) == 7
-
-
-def test_before_the_policy_table_begins_a_temporary_loss_lasts_seven_days_too() -> None:
-    assert temp_loss_days(TABLES, "50", us("2000-01-01")) == 7
 
 
 def test_rules_and_data_have_one_digest() -> None:

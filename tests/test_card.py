@@ -152,8 +152,9 @@ def test_l17_corrected_holder_data_change_no_state() -> None:
     assert (card.social_status, card.birth_date, card.contradictions) == ("ACTIVE", "1985-03-21", ())
 
 
-def test_l18_a_moved_insured_region_is_no_fact_of_the_card() -> None:
-    assert "insured_region_moved" not in STATE_KINDS
+def test_l18_a_moved_insured_region_changes_no_state() -> None:
+    card = stands(history(registered("ACTIVE"), told("insured_region_moved", 1, from_region="510199", to_region="500199")), 1)
+    assert (card.social_status, card.insured_region, card.contradictions) == ("ACTIVE", "500199", ())
 
 
 def test_a_card_nobody_told_of_is_unknown() -> None:
@@ -361,7 +362,7 @@ def test_positions_that_follow_arrival_change_no_standing(data: st.DataObject, f
     in_order, as_arrived = history(*facts), history(*data.draw(st.permutations(facts)))
     hour = data.draw(st.integers(0, 600))
     one, other = stands(in_order, hour), stands(as_arrived, hour)
-    assert replace(one, contradictions=()) == replace(other, contradictions=())
+    assert replace(one, findings=()) == replace(other, findings=())
     assert len(one.contradictions) == len(other.contradictions)
 
 

@@ -36,9 +36,9 @@ Status = card_lifecycle_pb2
 CONTACT, CONTACTLESS, ECARD_QR, ID_CARD = (
     acceptance_pb2.MEDIUM_CONTACT, acceptance_pb2.MEDIUM_CONTACTLESS, acceptance_pb2.MEDIUM_ECARD_QR,
     acceptance_pb2.MEDIUM_ID_CARD)  # fmt: skip
-ACCEPT, REFER, DENY = (
-    acceptance_pb2.ACCEPTANCE_OUTCOME_ACCEPT, acceptance_pb2.ACCEPTANCE_OUTCOME_REFER_ISSUER,
-    acceptance_pb2.ACCEPTANCE_OUTCOME_DENY)  # fmt: skip
+ACCEPT, NO_CONCESSION, REFER, DENY = (
+    acceptance_pb2.ACCEPTANCE_OUTCOME_ACCEPT, acceptance_pb2.ACCEPTANCE_OUTCOME_ACCEPT_NO_CONCESSION,
+    acceptance_pb2.ACCEPTANCE_OUTCOME_REFER_ISSUER, acceptance_pb2.ACCEPTANCE_OUTCOME_DENY)  # fmt: skip
 _numbers = itertools.count(1)
 # 2020-01-01 in +08:00, before the first agreement.
 LONG_AGO_S = 1_577_808_000
@@ -71,6 +71,7 @@ def asked(
     """A question under an id of its own."""
     request = question(f"question-{next(_numbers)}", card_no, issuer, scenario, region, position)
     request.medium = medium  # type: ignore[assignment]
+    request.claims.ecard_token, request.claims.police_terminal_matched = acceptance_pb2.ECARD_TOKEN_VALID, True
     if at_s:
         request.at.seconds = at_s
     return request
@@ -151,7 +152,8 @@ def test_the_other_province_sees_usability_by_scenario(chongqing: Province, sich
     answer = sichuan.cards.GetCard(request, timeout=DEADLINE_S)
     usable = {row.scenario: (row.outcome, list(row.reason_codes)) for row in answer.usability}
     assert usable["TRA.MET"] == (ACCEPT, [])
-    assert usable["TRA.ELD"] == (DENY, ["NO_AGREEMENT"])
+    assert usable["TRA.ELD"] == (NO_CONCESSION, ["AGE_UNKNOWN", "CONCESSION_NOT_MUTUAL"])
+    assert usable["TOU.HTL"] == (DENY, ["NO_AGREEMENT", "ID_CARD"])
 
 
 def test_the_other_province_sees_every_scenario_of_the_catalogue(chongqing: Province, sichuan: Province) -> None:
@@ -372,15 +374,16 @@ def test_a_loss_request_blocks_for_72_hours(after_s: int, expected: list[str], c
         ("2022-04-23T00:00:00", "CUL.LIB.BRW", "510100", CONTACT, ACCEPT, []),
         ("2025-01-13T23:59:59", "CUL.LIB.BRW", "510300", CONTACT, DENY, ["NO_AGREEMENT"]),
         ("2025-01-14T00:00:00", "CUL.LIB.BRW", "510300", CONTACT, ACCEPT, []),
-        ("2025-12-01T23:59:59", "CUL.LIB.RET", "511900", CONTACT, DENY, ["NO_AGREEMENT"]),
-        ("2025-12-02T00:00:00", "CUL.LIB.RET", "511900", CONTACT, ACCEPT, []),
+        ("2025-12-01T23:59:59", "CUL.LIB.IN", "511900", CONTACT, DENY, ["NO_AGREEMENT"]),
+        ("2025-12-02T00:00:00", "CUL.LIB.IN", "511900", CONTACT, ACCEPT, []),
+        ("2020-01-01T00:00:00", "CUL.LIB.RET", "511900", CONTACT, ACCEPT, ["RETURN_ALWAYS_ACCEPTED"]),
         ("2024-12-31T23:59:59", "TRA.MET", "510100", CONTACTLESS, DENY, ["NO_AGREEMENT"]),
         ("2025-01-01T00:00:00", "TRA.MET", "510100", CONTACTLESS, ACCEPT, []),
         ("2025-01-01T00:00:00", "TRA.MET", "510100", CONTACT, DENY, ["MEDIUM_NOT_COVERED"]),
         ("2025-01-01T00:00:00", "MED.OP", "511900", ECARD_QR, ACCEPT, []),
-        ("2026-01-01T00:00:00", "TRA.ELD", "510100", CONTACTLESS, DENY, ["NO_AGREEMENT"]),
+        ("2026-01-01T00:00:00", "TRA.ELD", "510100", CONTACTLESS, NO_CONCESSION, ["AGE_UNKNOWN", "CONCESSION_NOT_MUTUAL"]),
         ("2026-01-01T00:00:00", "TOU.HTL", "510100", CONTACT, DENY, ["NO_AGREEMENT"]),
-        ("2026-01-01T00:00:00", "CARD.PIN", "510100", CONTACT, DENY, ["NO_AGREEMENT"]),
+        ("2026-01-01T00:00:00", "CARD.PIN", "510100", CONTACT, REFER, ["PIN_AT_ISSUER"]),
     ],
 )
 def test_a_chongqing_card_in_sichuan_needs_an_agreement_in_force(
@@ -432,7 +435,7 @@ def hotel_agreement(shared_hub: RunningHub) -> None:
     agreement_id = Agreement.create_id("HOTEL-TRIAL", datetime(2025, 1, 1, tzinfo=UTC).date())
     agreement = Agreement.begin("agreement_drafted", draft, agreement_id, at)
     for side in ("50", "51"):
-        agreement.sign(hub_decisions_pb2.AgreementSigned(side=side, maker="maker", checker="checker"), at)
+        agreement.sign(hub_decisions_pb2.AgreementSigned(side=side, maker=f"maker-{side}", checker=f"checker-{side}"), at)
     store = AggregateStore(shared_hub.dsn)
     store.save(agreement)
     store.close()
@@ -480,7 +483,7 @@ def test_all_reasons_are_given_in_the_order_of_the_rules(chongqing: Province, si
     event.card_registered.status = Status.SOCIAL_STATUS_SEALED
     chongqing.tell("cq.card-center", event)
     position = sichuan.tell("sc.card-center", loss_requested("K00000010", AT_S + 60))
-    request = asked("K00000010", "TRA.ELD", at_s=AT_S + 120, position=position)
+    request = asked("K00000010", "CON.CPN", at_s=AT_S + 120, position=position)
     assert reasons(sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)) == [
         "CARD_SEALED", "PROVISIONAL_BLOCK", "NO_AGREEMENT", "TEMP_CARD_LOCAL_ONLY"]  # fmt: skip
 

@@ -13,10 +13,11 @@ from chuanyu.exchange.v1 import event_pb2, hub_decisions_pb2, references_pb2
 from hub.api.registry import load_agreements
 from hub.domain import reference
 from hub.domain.card import standing
+from hub.domain.loss import Loss, Told
 from hub.journal.reader import Recorded, head_position
 from hub.journal.recorder import AggregateStore
 from hub.projections import PROJECTIONS, runner
-from hub.projections.agreements import AGREEMENTS
+from hub.projections.agreements import AGREEMENTS, read_agreements
 from hub.projections.card_alias import CARD_ALIAS
 from hub.projections.card_standing import CARD_STANDING, facts_of
 from hub.projections.daily_usage import DAILY_USAGE
@@ -84,6 +85,11 @@ def with_alias(event: event_pb2.Event, identifier: str, kind: int = references_p
     return event
 
 
+def held(event: event_pb2.Event, person: str = "500199194001010014") -> event_pb2.Event:
+    event.holder.id_type, event.holder.key = references_pb2.ID_TYPE_RESIDENT_ID, key_of(person)
+    return event
+
+
 def quarantined() -> event_pb2.Event:
     event = event_pb2.Event()
     event.occurred_at.seconds = AT_S
@@ -145,8 +151,9 @@ def record_a_history(dsn: str, journal: Recording) -> None:
     """Something for every view: late facts, corrections and reversals near and far, aliases, a bad event, the agreements."""
     store = AggregateStore(dsn)
     load_agreements(store, datetime(2025, 1, 1, tzinfo=UTC))
-    store.close()
     cards = [f"A{number:08d}" for number in range(5)]
+    store.save(*a_loss(about(cards[4]).card))
+    store.close()
     journal.append(*(with_alias(registered(card), f"310{card}") for card in cards), feed="cq.card-center")
     journal.append(lost(cards[0], AT_S + DAY_S), lost(cards[0], AT_S + HOUR_S), quarantined(), feed="cq.card-center")
     journal.append(correcting(lost(cards[1], AT_S + DAY_S), 6, "cq.card-center"), feed="cq.card-center")
@@ -154,6 +161,19 @@ def record_a_history(dsn: str, journal: Recording) -> None:
     journal.append(*(journey(card, at_s=AT_S + at * HOUR_S) for at, card in enumerate(cards * 3)))
     journal.append(correcting(journey(cards[1], 200), 2), reversing(journey(cards[2]), 3), correcting(journey(cards[3], 100), 16))
     journal.append(with_alias(lost(cards[4]), "310A00000000"), reversing(lost(cards[0]), 6, "cq.card-center"), feed="cq.card-center")
+    journal.append(held(enabled("A00000010", predecessor=cards[3])), feed="cq.card-center")
+
+
+def a_loss(card: references_pb2.CardRef) -> list[Loss]:
+    """A loss that both sides asked for and the issuer refused, and one that waits."""
+    requests = [Told(feed, 1, 100 + number, AT_S * 1_000_000) for number, feed in enumerate(("sc.card-center", "cq.card-center"))]
+    losses = [Loss.open(card, loss_type, "510100", requests[0]) for loss_type in (1, 2)]
+    for loss in losses:
+        loss.place_block(requests[0].occurred_us + 72 * HOUR_S * 1_000_000)
+        loss.forward(requests[0].occurred_us)
+    losses[0].repeat(requests[1], is_lost=False)
+    losses[0].refuse(Told("cq.card-center", 2, 102, AT_S * 1_000_000), "NOT_HOLDER")
+    return losses
 
 
 @each_view
@@ -503,7 +523,7 @@ def test_every_agreement_of_the_reference_table_is_in_its_view(dsn: str, views: 
     load_agreements(store, datetime(2025, 1, 1, tzinfo=UTC))
     store.close()
     fold(views, AGREEMENTS)
-    codes = [row[0] for row in views.execute("SELECT code FROM views.agreement ORDER BY code")]
+    codes = [row[0] for row in views.execute("SELECT code FROM views.agreement_history ORDER BY code")]
     assert codes == sorted(f"{row.agreement_id}/{row.version}" for row in reference.load().agreements)
 
 
@@ -514,27 +534,43 @@ def agreement(kind: str) -> event_pb2.Event:
     return event
 
 
+def terms(scenario: str, from_s: int = AT_S) -> hub_decisions_pb2.AgreementTerms:
+    """Chongqing's cards in all of Sichuan."""
+    made = hub_decisions_pb2.AgreementTerms(scenarios=[scenario], issuer_provinces=["50"], serving_provinces=["51"])
+    made.valid_from.seconds = from_s
+    return made
+
+
+def in_force(views: psycopg.Connection, scenario: str, at_s: int) -> list[str]:
+    about = read_agreements(views)[1].about(scenario, "50", "510100", "")
+    return [terms.code for terms in about if terms.is_in_force(at_s * 1_000_000)]
+
+
 @pytest.mark.parametrize(("kind", "instant"), [("agreement_ended", "ended_at"), ("agreement_suspended", "from_at")])
-def test_an_end_or_a_suspension_closes_the_terms_at_its_instant(
+def test_an_end_or_a_suspension_takes_an_agreement_out_of_force_at_its_instant(
     journal: Recording, views: psycopg.Connection, kind: str, instant: str
 ) -> None:
     activated, closed = agreement("agreement_activated"), agreement(kind)
     activated.agreement_activated.agreement_code = "TRA/1"
+    activated.agreement_activated.terms.CopyFrom(terms("TRA.BUS"))
     getattr(getattr(closed, kind), instant).seconds = AT_S + DAY_S
     journal.append(activated, closed)
     fold(views, AGREEMENTS)
-    [(code, terms)] = views.execute("SELECT code, terms FROM views.agreement").fetchall()
-    assert (code, hub_decisions_pb2.AgreementTerms.FromString(terms).valid_to.seconds) == ("TRA/1", AT_S + DAY_S)
+    assert in_force(views, "TRA.BUS", AT_S + DAY_S - 1) == ["TRA/1"]
+    assert in_force(views, "TRA.BUS", AT_S + DAY_S) == []
 
 
-def test_an_amendment_replaces_the_terms(journal: Recording, views: psycopg.Connection) -> None:
+def test_an_amendment_replaces_the_terms_from_its_instant(journal: Recording, views: psycopg.Connection) -> None:
     activated, amended = agreement("agreement_activated"), agreement("agreement_amended")
     activated.agreement_activated.agreement_code = "TRA/1"
-    amended.agreement_amended.terms.scenarios.append("TRA.MET")
+    activated.agreement_activated.terms.CopyFrom(terms("TRA.BUS"))
+    amended.agreement_amended.terms.CopyFrom(terms("TRA.MET", AT_S + DAY_S))
     journal.append(activated, amended)
     fold(views, AGREEMENTS)
-    [(terms,)] = views.execute("SELECT terms FROM views.agreement").fetchall()
-    assert hub_decisions_pb2.AgreementTerms.FromString(terms).scenarios == ["TRA.MET"]
+    assert in_force(views, "TRA.BUS", AT_S + DAY_S - 1) == ["TRA/1"]
+    assert in_force(views, "TRA.MET", AT_S + DAY_S - 1) == []
+    assert in_force(views, "TRA.BUS", AT_S + DAY_S) == []
+    assert in_force(views, "TRA.MET", AT_S + DAY_S) == ["TRA/1.2"]
 
 
 def test_a_feed_shows_how_far_it_is_and_how_much_of_it_is_quarantined(journal: Recording, views: psycopg.Connection) -> None:

@@ -4,6 +4,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from chuanyu.exchange.v1 import acceptance_pb2, references_pb2
 
 from hub.domain import reference
 from hub.domain.reference import InvalidReferenceTable, Reference, load
@@ -65,6 +66,12 @@ def test_five_towns_moved_to_beibei(tables: Reference, town: str) -> None:
 def test_five_units_of_beibei_moved_to_the_new_district(tables: Reference, town: str) -> None:
     assert tables.region(town, BEFORE_SPLIT).parent == "500109"
     assert tables.region(town, SPLIT).parent == "500157"
+
+
+@pytest.mark.parametrize("town", ["500112133", "500109008"])
+def test_a_town_that_moved_is_the_same_town(tables: Reference, town: str) -> None:
+    assert tables.region(town, BEFORE_SPLIT).successors == (town,)
+    assert tables.region(town, SPLIT).predecessors == (town,)
 
 
 @pytest.mark.parametrize("code", ["500199", "510199"])
@@ -146,7 +153,7 @@ def test_reasons_name_their_rule_and_outcome(tables: Reference, code: str, rule:
 
 
 def test_every_refusal_advises_the_holder_in_both_languages(tables: Reference) -> None:
-    assert all(reason.advice_zh and reason.advice_en for reason in tables.reasons.values() if reason.rule)
+    assert all(reason.advice_zh and reason.advice_en for reason in tables.reasons.values() if reason.outcome != "ACCEPT")
 
 
 def test_policy_is_by_province_and_day(tables: Reference) -> None:
@@ -237,6 +244,39 @@ def test_chongqing_elder_concession_is_local(tables: Reference) -> None:
     assert elder.issuer_provinces == elder.serving_provinces == {"50"}
 
 
+def test_identity_documents_have_the_codes_of_the_ministry(tables: Reference) -> None:
+    assert sorted(tables.id_types) == [*(f"{number:02}" for number in range(1, 13)), "90", "99"]
+    assert tables.id_type("07", SPLIT).name_zh == "外国人永久居留证"
+    assert tables.id_type("13", SPLIT) is None
+
+
+def test_identity_documents_are_those_of_the_vocabulary(tables: Reference) -> None:
+    assert sorted(tables.id_types) == [f"{code:02}" for code in sorted(references_pb2.IdType.values()) if code]
+
+
+def test_media_are_those_of_the_vocabulary_and_say_what_carries_them(tables: Reference) -> None:
+    assert sorted(f"MEDIUM_{code}" for code in tables.media) == sorted(acceptance_pb2.Medium.keys()[1:])
+    assert [code for code in tables.media if tables.medium(code, SPLIT).is_plastic] == ["CONTACT", "CONTACTLESS"]
+    ecards = ["ECARD_QR", "ECARD_SHOW", "ECARD_LOGIN", "YUKUAI_CODE"]
+    assert [code for code in tables.media if tables.medium(code, SPLIT).is_ecard] == ecards
+
+
+def test_chongqing_has_sixteen_partner_banks(tables: Reference) -> None:
+    assert len(tables.banks) == 16
+    assert tables.bank("CITIC", SPLIT).family_code == "302"
+    assert tables.bank("CITIC", date(2021, 12, 31)) is None
+    assert {bank.code for (bank,) in tables.banks.values() if bank.family_code == "313"} == {"BCQ", "CTGB"}
+
+
+@pytest.mark.parametrize(
+    ("code", "province", "value"), [("SCENARIOS_REFORM", "50", 266), ("SCENARIOS_NATIONAL", "", 160), ("ITEMS_BY_ONE_CARD", "50", 185)]
+)
+def test_published_figures_stand_beside_the_catalogue(tables: Reference, code: str, province: str, value: int) -> None:
+    target = tables.target(code, SPLIT)
+    assert (target.province, target.value) == (province, value)
+    assert target.source.startswith("[S")
+
+
 def test_the_tables_are_loaded_once(tables: Reference) -> None:
     assert load() is tables
 
@@ -252,6 +292,16 @@ AREAS = "unionpay_code,region,valid_from,valid_to\n6530,500000,1997-06-18,\n"
 SCENARIOS = "code,group,name_zh,name_en,valid_from,valid_to\nTRA.BUS,TRA,公交乘车,Bus ride,2020-12-01,\n"
 REASONS = "code,rule,outcome,text_zh,text_en,advice_zh,advice_en\nLOCKED,A02,DENY,锁定,Locked,解锁,Unlock\n"
 POLICY = "parameter,province,value,valid_from,valid_to,evidence\ntempLossDays,51,7,2020-12-01,,[S22]\n"
+ID_TYPES = "code,name_zh,name_en,valid_from,valid_to\n90,社会保障卡,Card,2020-12-01,2021-01-01\n90,社保卡,Card,2021-01-01,\n"
+MEDIA = "code,carrier,name_zh,name_en,valid_from,valid_to\nFACE,NONE,人脸,Face,2020-12-01,2021-01-01\nFACE,NONE,刷脸,Face,2021-01-01,\n"
+BANKS = """code,family_code,name_zh,name_en,province,valid_from,valid_to
+CEB,303,光大银行,Everbright,50,2022-01-01,2023-01-01
+CEB,303,中国光大银行,Everbright,50,2023-01-01,
+"""
+TARGETS = """code,province,value,name_zh,name_en,valid_from,valid_to,source
+SCENARIOS,50,250,场景,Scenarios,2024-01-01,2025-01-01,[S0]
+SCENARIOS,50,266,场景,Scenarios,2025-01-01,,[S0]
+"""
 AGREEMENTS = """agreement_id,scenarios,issuer_provinces,serving_provinces,serving_regions,venues,media,concession,\
 settlement,legal_basis,valid_from,valid_to,source
 BUS,TRA.*,50,51,,,CONTACTLESS,NONE,NONE,条例,2025-01-01,2026-01-01,[S10]
@@ -264,6 +314,10 @@ SMALL_TABLES = {
     "reasons.csv": REASONS,
     "policy.csv": POLICY,
     "agreements.csv": AGREEMENTS,
+    "id_types.csv": ID_TYPES,
+    "media.csv": MEDIA,
+    "banks.csv": BANKS,
+    "targets.csv": TARGETS,
 }
 
 
@@ -280,11 +334,12 @@ def test_small_tables_load_from_a_directory(tmp_path: Path) -> None:
     assert small.agreements[0].scenarios == {"TRA.BUS"}
 
 
-def test_the_digest_changes_with_any_byte(tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", sorted(SMALL_TABLES))
+def test_the_digest_changes_with_any_byte_of_any_table(tmp_path: Path, table: str) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "other").mkdir()
     one = load(write(tmp_path / "one"))
-    other = load(write(tmp_path / "other", {"reasons.csv": REASONS.replace("解锁", "解锁。")}))
+    other = load(write(tmp_path / "other", {table: f"# another\n{SMALL_TABLES[table]}"}))
     assert len(one.digest) == 64
     assert one.digest != other.digest
 
@@ -321,6 +376,28 @@ def test_the_digest_changes_with_any_byte(tmp_path: Path) -> None:
         ("agreements.csv", "CONTACTLESS", "RADIO", "line 2, media: UNKNOWN"),
         ("agreements.csv", "2026-01-01,,", "2025-12-31,,", "line 3, valid_from: OVERLAP"),
         ("agreements.csv", "2026-01-01,,", "2026-01-02,,", "line 3, valid_from: GAP"),
+        ("unionpay_areas.csv", "1997-06-18,\n", "1997-06-18,\n6530,510000,2020-01-01,\n", "line 3, valid_from: OVERLAP"),
+        ("unionpay_areas.csv", "18,\n", "18,2019-01-01\n6530,510000,2020-01-01,\n", "line 3, valid_from: GAP"),
+        ("scenarios.csv", "-01,\n", "-01,\nTRA.BUS,TRA,公交,Bus,2021-01-01,\n", "line 3, valid_from: OVERLAP"),
+        ("scenarios.csv", "-01,\n", "-01,2021-01-01\nTRA.BUS,TRA,公交,Bus,2021-01-02,\n", "line 3, valid_from: GAP"),
+        ("policy.csv", "[S22]\n", "[S22]\ntempLossDays,51,5,2021-01-01,,[S31]\n", "line 3, valid_from: OVERLAP"),
+        ("policy.csv", ",,[S22]\n", ",2021-01-01,[S22]\ntempLossDays,51,5,2021-01-02,,[S31]\n", "line 3, valid_from: GAP"),
+        ("id_types.csv", "2021-01-01,\n", "2020-12-31,\n", "line 3, valid_from: OVERLAP"),
+        ("id_types.csv", "2021-01-01,\n", "2021-01-02,\n", "line 3, valid_from: GAP"),
+        ("id_types.csv", "90,社保卡", "9,社保卡", "line 3, code: SHAPE"),
+        ("media.csv", "2021-01-01,\n", "2020-12-31,\n", "line 3, valid_from: OVERLAP"),
+        ("media.csv", "2021-01-01,\n", "2021-01-02,\n", "line 3, valid_from: GAP"),
+        ("media.csv", "FACE,NONE", "RADIO,NONE", "line 2, code: UNKNOWN"),
+        ("media.csv", "FACE,NONE", "FACE,PAPER", "line 2, carrier: UNKNOWN"),
+        ("banks.csv", "2023-01-01,\n", "2022-12-31,\n", "line 3, valid_from: OVERLAP"),
+        ("banks.csv", "2023-01-01,\n", "2023-01-02,\n", "line 3, valid_from: GAP"),
+        ("banks.csv", "CEB,303", "CEB,3030", "line 2, family_code: SHAPE"),
+        ("banks.csv", "Everbright,50", "Everbright,52", "line 2, province: UNKNOWN"),
+        ("targets.csv", "2025-01-01,,", "2024-12-31,,", "line 3, valid_from: OVERLAP"),
+        ("targets.csv", "2025-01-01,,", "2025-01-02,,", "line 3, valid_from: GAP"),
+        ("targets.csv", "50,266", "50,many", "line 3, value: SHAPE"),
+        ("targets.csv", "50,266", "52,266", "line 3, province: UNKNOWN"),
+        ("targets.csv", ",,[S0]", ",,", "line 3, source: EMPTY"),
     ],
 )
 def test_a_table_that_contradicts_itself_is_refused(
@@ -349,5 +426,5 @@ def test_a_table_in_gb18030_is_refused(tmp_path: Path) -> None:
 
 def test_shipped_tables_say_their_source_first() -> None:
     shipped = sorted(Path(reference.__file__).parent.glob("*.csv"))
-    assert len(shipped) == 6
+    assert [path.name for path in shipped] == sorted(reference._TABLES)
     assert all(path.read_text(encoding="utf-8").startswith(f"# {path.name}: ") for path in shipped)

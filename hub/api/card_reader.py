@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 import psycopg
-from chuanyu.exchange.v1 import hub_decisions_pb2
 from psycopg import pq
 
-from hub.domain.agreement import Agreements, terms_of
+from hub.domain.agreement import Agreements
 from hub.domain.card import Fact
 from hub.domain.errors import JournalUnavailable, ViewBehind
 from hub.journal.decisions import DecisionWriter
 from hub.journal.group import GroupFailed
 from hub.journal.loop_connection import LoopConnection, bytea_array
 from hub.projections import DECIDED_BY
+from hub.projections.agreements import AGREEMENTS, read_agreements
 from hub.projections.card_standing import facts_of
 
 log = logging.getLogger(__name__)
@@ -173,9 +173,7 @@ async def when_seen(attempt: Callable[[], Awaitable[Result]]) -> Result:
 def _load_agreements(dsn: str) -> tuple[int, Agreements]:
     with psycopg.connect(dsn, autocommit=True, application_name="hub-cards") as connection:
         connection.execute("SET ROLE hub_reader")
-        rows = connection.execute("SELECT code, terms, position FROM views.agreement ORDER BY code").fetchall()
-    terms = tuple(terms_of(code, hub_decisions_pb2.AgreementTerms.FromString(bytes(data))) for code, data, _ in rows)
-    return max((row[2] for row in rows), default=0), Agreements(terms)
+        return read_agreements(connection)
 
 
 # One snapshot: the facts of every identifier of each asked card, then one row with how far the views and agreements are.
@@ -190,4 +188,4 @@ _READ_CARDS = f"""
         JOIN views.card_alias l ON l.card_key = n.card_key JOIN views.card_standing s ON s.key = l.key) f
     UNION ALL
     SELECT NULL, NULL, (SELECT min(position) FROM views.checkpoint WHERE view = ANY ('{{{",".join(p.name for p in DECIDED_BY)}}}')),
-           COALESCE((SELECT max(position) FROM views.agreement), 0)"""  # noqa: S608 (names of our own views)
+           COALESCE((SELECT max(position) FROM views.{AGREEMENTS.name}), 0)"""  # noqa: S608 (names of our own views)

@@ -11,11 +11,12 @@ from hub.api.card_reader import CardRead, CardReader, when_seen
 from hub.api.decider import OUTCOMES, Decider
 from hub.api.directory import Caller
 from hub.api.errors import to_status
+from hub.api.explainer import Explainer
 from hub.api.intake import Intake
 from hub.api.request import card_named, instant_us, refuse_invalid, timestamp_of
 from hub.api.rpc import Gate, reader, service, streaming, unary
-from hub.domain.acceptance import Question, decide, epoch_day, temp_loss_days
-from hub.domain.card import Standing, standing
+from hub.domain.acceptance import Question, decide, epoch_day
+from hub.domain.card import Standing, policies_of, standing
 from hub.domain.errors import CardNotFound, HubError, NotPermitted, RequestInvalid
 from hub.domain.reference import Reference
 
@@ -25,9 +26,10 @@ STREAM_CHECKS = 256
 class CardService:
     """Needs the reader of cards, the decider, and the intake's keys."""
 
-    def __init__(self, cards: CardReader, decider: Decider, intake: Intake, reference: Reference) -> None:
+    def __init__(self, dsn: str, cards: CardReader, decider: Decider, intake: Intake, reference: Reference) -> None:
         """All parts are shared with the other services of the process."""
         self._cards, self._decider, self._intake, self._reference = cards, decider, intake, reference
+        self._explainer = Explainer(dsn, decider, reference)
 
     def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
         """The gRPC handler of the service."""
@@ -36,6 +38,7 @@ class CardService:
             {
                 "GetCard": unary(gate, reader(protos.GetCardRequest), self.get_card),
                 "CheckAcceptance": unary(gate, reader(protos.CheckAcceptanceRequest), self._decider.answer),
+                "ExplainAcceptance": unary(gate, reader(protos.ExplainAcceptanceRequest), self._explainer.explain),
                 "StreamAcceptance": streaming(gate, reader(protos.StreamAcceptanceRequest), self.stream_acceptance),
             },
         )
@@ -51,8 +54,7 @@ class CardService:
         response = protos.GetCardResponse(as_of_position=read.as_of_position, valid_at=timestamp_of(at_us))
         province = request.card.issuing_province
         if caller.province == province:
-            days = temp_loss_days(self._reference, province, at_us)
-            response.lives.CopyFrom(_lives(standing(read.facts, at_us, days)))
+            response.lives.CopyFrom(_lives(standing(read.facts, at_us, policies_of(self._reference, province))))
         else:
             response.usability.extend(self._usability(request, caller, read, at_us))
         return response

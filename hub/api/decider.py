@@ -56,7 +56,7 @@ class Decider:
             event = await asyncio.to_thread(self._event_at, receipt.position)
             if event.decision_made.request_digest != check.event.decision_made.request_digest:
                 raise RequestIdReused
-        return self._response(request.request_id, event, receipt.position)
+        return self.response(request.request_id, event, receipt.position)
 
     def _recorded(self, check: "_Check") -> "asyncio.Future[Receipt]":
         """Has the check read, decided and recorded. It is decided where its group is read, so that it is awaited once."""
@@ -84,13 +84,13 @@ class Decider:
         return Decision(check.request_key, check.question.at_us, check.event.SerializeToString(), check.trace_parent)
 
     def _check(self, request: protos.CheckAcceptanceRequest, caller: Caller) -> "_Check":
-        question = self._question(request, caller)
+        question, card_key = self.checked(request, caller)
         event = event_pb2.Event(
             service_region=request.service_region, scenario=request.scenario, medium=request.medium, venue_code=request.venue_code
         )
         set_timestamp(event.occurred_at, question.at_us)
         named, card = request.card, event.card
-        card.issuing_province, card.kind, card.key = named.issuing_province, named.kind, self._intake.key_of(card_named(named))
+        card.issuing_province, card.kind, card.key = named.issuing_province, named.kind, card_key
         decision = event.decision_made
         decision.request_id, decision.participant = request.request_id, caller.urn
         decision.request_digest = self._digest(request.SerializeToString(deterministic=True))
@@ -99,7 +99,8 @@ class Decider:
         request_key = self._digest(f"request|{caller.urn}|{request.request_id}".encode())
         return _Check(event, question, request_key, request.min_position, caller.trace_parent)
 
-    def _question(self, request: protos.CheckAcceptanceRequest, caller: Caller) -> Question:
+    def checked(self, request: protos.CheckAcceptanceRequest, caller: Caller) -> tuple[Question, bytes]:
+        """Returns the question of a request and the key of its card; raises RequestInvalid or NotPermitted."""
         refuse_invalid(request)
         at_us = instant_us(request, "at")
         wrong = []
@@ -113,13 +114,18 @@ class Decider:
             raise RequestInvalid(wrong)
         if caller.province and request.service_region[:2] != caller.province:
             raise NotPermitted("service_region lies outside the caller's province")
-        return Question(request.card.issuing_province, request.scenario, request.service_region, request.medium, at_us, request.venue_code)
+        return question_of(request, at_us), self._intake.key_of(card_named(request.card))
+
+    def reason(self, code: str) -> protos.Reason:
+        """Returns a reason with its words."""
+        return self._reasons[code]
 
     def _event_at(self, position: int) -> event_pb2.Event:
         with reading(self._dsn, "hub-card") as connection:
             return read_page(connection, position - 1, position)[0].event
 
-    def _response(self, request_id: str, event: event_pb2.Event, position: int) -> protos.CheckAcceptanceResponse:
+    def response(self, request_id: str, event: event_pb2.Event, position: int) -> protos.CheckAcceptanceResponse:
+        """Makes the response of a recorded decision, with the words of its reasons."""
         decision = event.decision_made
         return protos.CheckAcceptanceResponse(
             request_id=request_id,
@@ -130,6 +136,12 @@ class Decider:
             decided_for=event.occurred_at,
             rules_digest=decision.rules_digest,
         )
+
+
+def question_of(request: protos.CheckAcceptanceRequest, at_us: int) -> Question:
+    """Returns the question of a request, about an instant in microseconds since 1970."""
+    place = (request.card.issuing_province, request.scenario, request.service_region, request.medium, at_us, request.venue_code)
+    return Question(*place, request.claims) if request.HasField("claims") else Question(*place)
 
 
 def _reason_message(reference: Reference, code: str) -> protos.Reason:

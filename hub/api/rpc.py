@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 Request = TypeVar("Request", bound=Message)
 Unary = Callable[[Any, Caller], Awaitable[Message]]
 Streaming = Callable[[AsyncIterator[Any], Caller], AsyncIterator[Message]]
+ServerStreaming = Callable[[Any, Caller], AsyncIterator[Message]]
 
 # W3C Trace Context, version 00.
 _TRACE_PARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -102,6 +103,22 @@ def streaming(gate: Gate, read: Callable[[bytes], Any], method: Streaming) -> gr
             await _abort(context, _unexpected(method))
 
     return grpc.stream_stream_rpc_method_handler(handle)
+
+
+def server_streaming(gate: Gate, read: Callable[[bytes], Any], method: ServerStreaming) -> grpc.RpcMethodHandler:
+    """Makes the handler of a method that answers one request with a stream."""
+
+    async def handle(data: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
+        try:
+            caller = await gate.caller(context)
+            async for answer in method(read(data), caller):
+                yield answer.SerializeToString()
+        except HubError as error:
+            await _abort(context, to_status(error))
+        except Exception:
+            await _abort(context, _unexpected(method))
+
+    return grpc.unary_stream_rpc_method_handler(handle)
 
 
 async def _parsed(read: Callable[[bytes], Any], data: AsyncIterator[bytes]) -> AsyncIterator[Any]:

@@ -5,6 +5,7 @@ import gc
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import grpc
 import psycopg
@@ -18,8 +19,11 @@ from hub.api.certificates import CertificateFiles
 from hub.api.decider import Decider
 from hub.api.directory import Directory
 from hub.api.feed_service import FeedService
+from hub.api.hotlist_service import HotlistService
 from hub.api.intake import Intake
 from hub.api.rpc import Gate
+from hub.api.subscription_service import SubscriptionService
+from hub.audit.rule_versions import publish_rules
 from hub.domain import reference
 from hub.domain.participant import DECISIONS_FEED, HUB
 from hub.journal.decisions import DecisionWriter
@@ -27,7 +31,12 @@ from hub.journal.keyring import Keyring, verify_fingerprint
 from hub.journal.recorder import AggregateStore
 from hub.journal.writer import JournalWriter
 
-SERVICES = ("chuanyu.exchange.v1.FeedService", "chuanyu.exchange.v1.CardService")
+SERVICES = (
+    "chuanyu.exchange.v1.FeedService",
+    "chuanyu.exchange.v1.CardService",
+    "chuanyu.exchange.v1.HotlistService",
+    "chuanyu.exchange.v1.SubscriptionService",
+)
 _OPTIONS = (
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
     ("grpc.keepalive_time_ms", 30_000),
@@ -71,7 +80,7 @@ class HubServer:
         with psycopg.connect(settings.dsn, autocommit=True) as connection:
             connection.execute("SET ROLE hub_writer")
             verify_fingerprint(connection, settings.keyring)
-        decisions_stream = await asyncio.to_thread(_own_feed, settings.dsn)
+        decisions_stream = await asyncio.to_thread(_prepare_own, settings.dsn)
         tables = reference.load()
         self._writer = JournalWriter(settings.dsn)
         self._writer.start()
@@ -81,10 +90,14 @@ class HubServer:
         self._cards = CardReader(settings.dsn, self._decisions)
         decider = Decider(settings.dsn, self._cards, self._decisions, intake, settings.keyring, tables)
         feeds = FeedService(settings.dsn, self._writer, intake, self._directory, tables)
-        cards = CardService(self._cards, decider, intake, tables)
+        cards = CardService(settings.dsn, self._cards, decider, intake, tables)
         gate = Gate(self._directory, settings.plaintext_caller or None)
         self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=4_000)
         self._server.add_generic_rpc_handlers((feeds.handler(gate), cards.handler(gate)))
+        self._hotlists = HotlistService(settings.dsn)
+        self._subscriptions = SubscriptionService(settings.dsn, settings.keyring, self._directory)
+        self._server.add_generic_rpc_handlers((self._hotlists.handler(gate),))
+        self._server.add_generic_rpc_handlers((self._subscriptions.handler(gate),))
         if further is not None:
             self._server.add_generic_rpc_handlers((further(gate, decider),))
         self._health = health.aio.HealthServicer()
@@ -125,17 +138,21 @@ class HubServer:
         """Turns new calls away, lets running ones end, writes what waits."""
         self._watch.cancel()
         await self._health.enter_graceful_shutdown()
+        self._subscriptions.release()
+        self._hotlists.stop()
         await self._server.stop(DRAIN_S)
+        await self._subscriptions.stop()
         await self._decisions.stop()
         await self._cards.stop()
         await self._writer.stop()
         self._directory.close()
 
 
-def _own_feed(dsn: str) -> int:
-    """Makes the hub's own feed on first start and returns its row."""
+def _prepare_own(dsn: str) -> int:
+    """Puts the rules at hand into effect, makes the hub's own feed on first start and returns its row."""
     store = AggregateStore(dsn)
     store.ensure_feeds([(DECISIONS_FEED, HUB)])
+    publish_rules(dsn, store, datetime.now(UTC))
     store.close()
     with psycopg.connect(dsn, autocommit=True) as connection:
         row = connection.execute("SELECT stream_id FROM journal.stream WHERE name = %s", (DECISIONS_FEED,)).fetchone()

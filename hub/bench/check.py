@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import psycopg
 
 from hub.bench.edge import CHECK_METHOD, EMPTY_METHOD
-from hub.bench.ground import Ground, HubProcess, ground, hub_process, median, projector
-from hub.bench.load import CARDS, Load, Order
+from hub.bench.ground import CARDS, Ground, HubProcess, ground, hub_process, median, projector
+from hub.bench.load import Load, Order
 from hub.config import Config
 from hub.domain.errors import HubError
 
@@ -56,7 +56,7 @@ def measure(config: Config, seconds: float, report: Report) -> dict[str, Any]:
         _register_cards(place, edge)
         for in_flight in IN_FLIGHT:
             _calls(edge, CHECK_METHOD, in_flight, 0.5)
-            empty, recorded = _alternately(place, edge, in_flight, seconds)
+            empty, recorded = alternately(place, edge, in_flight, seconds)
             rows.append(_row(in_flight, 0, empty, recorded, report))
         first = 1
         for events_per_s, batch_events in INFLOWS.items():
@@ -66,7 +66,7 @@ def measure(config: Config, seconds: float, report: Report) -> dict[str, Any]:
             )
             load.start()
             time.sleep(1)
-            rows.append(_row(32, events_per_s, None, _recorded_calls(place, edge, 32, seconds), report))
+            rows.append(_row(32, events_per_s, None, recorded_calls(place, edge, 32, seconds), report))
             load.result()
             first += batches * batch_events
         memory = edge.memory_bytes()
@@ -88,12 +88,12 @@ def _register_cards(place: Ground, edge: HubProcess) -> None:
     raise MeasurementVoid("the view did not catch up")
 
 
-def _alternately(place: Ground, edge: HubProcess, in_flight: int, seconds: float) -> tuple[Calls, Calls]:
+def alternately(place: Ground, edge: HubProcess, in_flight: int, seconds: float) -> tuple[Calls, Calls]:
     """Measures empty and recorded calls in turns, so that a machine that slows down does so for both; returns the medians."""
     empty, recorded = [], []
     for _ in range(TURNS):
         empty.append(_calls(edge, EMPTY_METHOD, in_flight, seconds / TURNS))
-        recorded.append(_recorded_calls(place, edge, in_flight, seconds / TURNS))
+        recorded.append(recorded_calls(place, edge, in_flight, seconds / TURNS))
     return _median(empty), _median(recorded)
 
 
@@ -101,7 +101,8 @@ def _median(turns: list[Calls]) -> Calls:
     return Calls(*(median([turn[index] for turn in turns]) for index in range(len(Calls._fields))))
 
 
-def _recorded_calls(place: Ground, edge: HubProcess, in_flight: int, seconds: float) -> Calls:
+def recorded_calls(place: Ground, edge: HubProcess, in_flight: int, seconds: float) -> Calls:
+    """Measures recorded calls; raises MeasurementVoid unless each of them stands in the journal."""
     with psycopg.connect(place.dsn, autocommit=True) as connection:
         count = "SELECT next_sequence FROM journal.stream WHERE name = 'hub.decisions'"
         before = connection.execute(count).fetchone()

@@ -8,6 +8,8 @@ import asyncio
 import itertools
 import os
 import signal
+import sys
+from collections.abc import Callable
 
 import grpc
 from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, references_pb2
@@ -17,7 +19,6 @@ from hub.api.decider import Decider
 from hub.api.rpc import Gate, service, unary
 from hub.api.server import HubServer, ServerSettings
 from hub.bench.ground import ASKER
-from hub.bench.load import CARDS
 from hub.config import Config
 from hub.journal.keyring import open_keyring
 
@@ -47,13 +48,17 @@ def _template() -> bytes:
 _TEMPLATE = _template()
 
 
-def _question(_: bytes) -> card_service_pb2.CheckAcceptanceRequest:
-    """Reads a question about another card each time, with an id of its own."""
-    number = next(_numbers)
-    return card_service_pb2.CheckAcceptanceRequest.FromString(_TEMPLATE % (number, number * 7919 % CARDS))
+def _asker(cards: int) -> Callable[[bytes], card_service_pb2.CheckAcceptanceRequest]:
+    """Returns what reads a question about another of so many cards each time, with an id of its own."""
+
+    def question(_: bytes) -> card_service_pb2.CheckAcceptanceRequest:
+        number = next(_numbers)
+        return card_service_pb2.CheckAcceptanceRequest.FromString(_TEMPLATE % (number, number * 7919 % cards))
+
+    return question
 
 
-async def _main() -> None:
+async def _main(cards: int) -> None:
     config = Config()
     server = HubServer(
         ServerSettings(config.dsn, "127.0.0.1:0", issue_server(config.certificates_dir), open_keyring(config.keys_dir), 0, ASKER)
@@ -62,7 +67,7 @@ async def _main() -> None:
     def bench(gate: Gate, decider: Decider) -> grpc.GenericRpcHandler:
         return service(
             "chuanyu.exchange.bench.Bench",
-            {"Empty": grpc.unary_unary_rpc_method_handler(_empty), "Check": unary(gate, _question, decider.answer)},
+            {"Empty": grpc.unary_unary_rpc_method_handler(_empty), "Check": unary(gate, _asker(cards), decider.answer)},
         )
 
     await server.start(bench)
@@ -75,4 +80,4 @@ async def _main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main())
+    asyncio.run(_main(int(sys.argv[1])))

@@ -29,6 +29,8 @@ from hub.projections.engine import create_views
 PARTICIPANT = f"{PREFIX}cq.card-center"
 ASKER = f"{PREFIX}sc.card-center"
 START_S = 30.0
+# Cards of the load, unless a measurement has its own.
+CARDS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,10 @@ class HubProcess:
 
 
 @contextlib.contextmanager
-def hub_process(place: Ground) -> Iterator[HubProcess]:
-    """Starts an edge with the bench's plaintext loopback listener and stops it at the end."""
-    process = subprocess.Popen([sys.executable, "-m", "hub.bench.edge"], env=place.environment, stdout=subprocess.PIPE, text=True)
+def hub_process(place: Ground, cards: int = CARDS) -> Iterator[HubProcess]:
+    """Starts an edge with the bench's plaintext loopback listener, which asks about *cards* cards, and stops it at the end."""
+    command = [sys.executable, "-m", "hub.bench.edge", str(cards)]
+    process = subprocess.Popen(command, env=place.environment, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         ready, _, _ = select.select([process.stdout], [], [], START_S)

@@ -18,12 +18,11 @@ from chuanyu.exchange.v1.references_pb2 import CARD_IDENTIFIER_KIND_CARD_NO
 from chuanyu.exchange.v1.usage_transit_pb2 import TRANSIT_MODE_METRO
 
 from hub.api.certificates import CertificateFiles
-from hub.bench.ground import PARTICIPANT
+from hub.bench.ground import CARDS, PARTICIPANT
 from hub.domain.participant import PREFIX
 
 STREAM_METHOD = "/chuanyu.exchange.v1.FeedService/StreamEvents"
 BATCH_EVENTS = 500
-CARDS = 20_000
 # 2025-09-01 09:30:15 in +08:00.
 _START_S = 1_756_690_215
 
@@ -45,8 +44,13 @@ class Order:
     lifecycle: bool = False
 
 
+def card_no(number: int) -> str:
+    """The number on one of the cards of the load."""
+    return f"A{number:08d}"
+
+
 def _name_card(event: event_pb2.Event, number: int) -> None:
-    event.card.issuing_province, event.card.clear = "50", f"A{number:08d}"
+    event.card.issuing_province, event.card.clear = "50", card_no(number)
     event.card.kind = CARD_IDENTIFIER_KIND_CARD_NO
 
 

@@ -9,25 +9,30 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
+from chuanyu.exchange.v1 import references_pb2 as references
 from google.protobuf.message import Message
 
 
 @dataclass(frozen=True, slots=True)
 class DecidedEvent:
-    """One event of an aggregate: *kind* is the field of the message in Event's oneof."""
+    """One event of an aggregate: *kind* is the field of the message in Event's oneof; *card* and *service_region* what it is about."""
 
     originator_id: UUID
     originator_version: int
     kind: str
     message: Message
     timestamp: datetime
+    card: references.CardRef | None = None
+    service_region: str = ""
 
 
 class HubAggregate:
-    """Keeps identity, version and the events not yet saved; a subclass folds with `apply`."""
+    """Keeps identity, version and the events not yet saved; a subclass folds with `apply`, and says which card it is about, if one."""
 
     id: UUID
     version: int
+    card: references.CardRef | None = None
+    service_region: str = ""
     _pending: list[DecidedEvent]
 
     def __init__(self, created: Any) -> None:
@@ -39,7 +44,7 @@ class HubAggregate:
         """Makes a new aggregate whose first event is *message*."""
         aggregate = cls(message)
         aggregate.id, aggregate.version = aggregate_id, 1
-        aggregate._pending = [DecidedEvent(aggregate_id, 1, kind, message, at)]
+        aggregate._pending = [DecidedEvent(aggregate_id, 1, kind, message, at, aggregate.card, aggregate.service_region)]
         return aggregate
 
     @classmethod
@@ -57,7 +62,7 @@ class HubAggregate:
     def record(self, kind: str, message: Message, at: datetime) -> None:
         """Adds the next event and folds it."""
         self.version += 1
-        self._pending.append(DecidedEvent(self.id, self.version, kind, message, at))
+        self._pending.append(DecidedEvent(self.id, self.version, kind, message, at, self.card, self.service_region))
         self.apply(kind, message)
 
     def apply(self, kind: str, message: Any) -> None:

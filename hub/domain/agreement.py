@@ -1,26 +1,43 @@
 """An agreement between the two sides: whose cards, where, for what, by which medium, from when; and whether it covers a use.
 
-An agreement is drafted, signed by both sides (a maker and a checker on each) and then active. It takes effect by instant, not
-by the moment someone switches it on. The historical ones come from the reference table and are appended as events like any other.
+An agreement is drafted by an officer of one side, signed by both (a maker and a checker on each, four people), and then active. It
+takes effect by instant, not by the moment someone switches it on; so do amendments, suspensions and ends.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
+from chuanyu.exchange.v1 import agreement_history_pb2 as stored
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
+from google.protobuf.message import Message
 
+from hub.domain import agreement_history
 from hub.domain.aggregate import HubAggregate
-from hub.domain.reference import Agreement as AgreementRow
+from hub.domain.agreement_history import TABLE_OFFICER, evolve, micros
+from hub.domain.errors import (
+    AgreementExists,
+    AgreementHasEnded,
+    AgreementNotSigned,
+    AgreementNotSuspended,
+    AgreementSuspendedAlready,
+    NothingToSign,
+    OfficerRepeated,
+    SideSignedAlready,
+    ValidityReversed,
+)
 
 LOCAL = timezone(timedelta(hours=8))
+SIDES = ("50", "51")
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """One version of an agreement, as `decide` needs it; an empty set means all. Instants in microseconds since 1970."""
+    """One version of an agreement, as `decide` needs it; an empty set means all. Instants in microseconds since 1970.
+
+    *suspended* are the times, half-open, in which it is suspended; no end is None.
+    """
 
     code: str
     scenarios: frozenset[str]
@@ -31,6 +48,8 @@ class Terms:
     media: frozenset[int]
     from_us: int
     to_us: int | None
+    concession: str = "NONE"
+    suspended: tuple[tuple[int, int | None], ...] = ()
 
     def covers_place(self, region: str, venue: str) -> bool:
         """Whether region and venue are among the listed ones."""
@@ -41,8 +60,12 @@ class Terms:
         return scenario in self.scenarios or any(pattern.endswith(".*") and scenario.startswith(pattern[:-1]) for pattern in self.scenarios)
 
     def is_in_force(self, at_us: int) -> bool:
-        """Whether it is in force at an instant."""
-        return self.from_us <= at_us and (self.to_us is None or at_us < self.to_us)
+        """Whether it is in force at an instant: begun, not ended, not suspended."""
+        return self.from_us <= at_us and (self.to_us is None or at_us < self.to_us) and not self.is_suspended(at_us)
+
+    def is_suspended(self, at_us: int) -> bool:
+        """Whether an instant lies in a suspension."""
+        return bool(self.suspended) and agreement_history.is_suspended(self.suspended, at_us)
 
 
 class Agreements:
@@ -52,6 +75,10 @@ class Agreements:
         """Order is kept: answers name agreements in it."""
         self._all = tuple(terms)
         self._found: dict[tuple[str, str, str], tuple[Terms, ...]] = {}
+
+    def __iter__(self) -> Iterator[Terms]:
+        """All terms, in their order."""
+        return iter(self._all)
 
     def about(self, scenario: str, issuer: str, region: str, venue: str) -> list[Terms]:
         """Returns the agreements that speak of this scenario, direction and place, in force or not."""
@@ -78,72 +105,177 @@ def terms_of(code: str, message: decisions.AgreementTerms) -> Terms:
         serving_regions=tuple(message.serving_regions),
         venues=frozenset(message.venues),
         media=frozenset(message.media),
-        from_us=message.valid_from.seconds * 1_000_000,
-        to_us=message.valid_to.seconds * 1_000_000 if message.HasField("valid_to") else None,
+        from_us=micros(message.valid_from),
+        to_us=micros(message.valid_to) if message.HasField("valid_to") else None,
+        concession=decisions.ConcessionTerms.Name(message.concession).removeprefix("CONCESSION_TERMS_"),
     )
 
 
+def terms_in(history: stored.AgreementHistory) -> list[Terms]:
+    """Returns the versions that hold at some instant, the first under the agreement's code, later ones under CODE.2 and so on."""
+    suspended = agreement_history.pauses(history)
+    return [
+        replace(terms_of(version_code(history.agreement_code, number), terms), to_us=to_us, suspended=suspended)
+        for number, terms, from_us, to_us in agreement_history.versions(history)
+        if to_us is None or from_us < to_us
+    ]
+
+
+def version_code(code: str, number: int) -> str:
+    """Names one version of an agreement."""
+    return code if number == 1 else f"{code}.{number}"
+
+
 class Agreement(HubAggregate):
-    """One version of an agreement: drafted, signed by both sides, active."""
+    """Drafted, signed by both sides, active; amended the same way, suspended and resumed, ended."""
 
     def __init__(self, drafted: decisions.AgreementDrafted) -> None:
         """Starts from the draft."""
-        self.code = drafted.agreement_code
-        self.terms = drafted.terms
-        self.signed_by: set[str] = set()
-        self.is_active = False
+        self.history = evolve(None, drafted)
 
     @staticmethod
     def create_id(code: str, valid_from: date) -> UUID:
         """The id follows from code and first day, so that loading the same history twice appends it once."""
         return uuid5(NAMESPACE_URL, f"urn:chuanyu:agreement:{code}:{valid_from.isoformat()}")
 
+    @staticmethod
+    def create_drafted_id(code: str) -> UUID:
+        """The id of an agreement that operators draft follows from its code, so that one code is drafted once."""
+        return uuid5(NAMESPACE_URL, f"urn:chuanyu:agreement:{code}")
+
+    @property
+    def code(self) -> str:
+        """Short code people use."""
+        return self.history.agreement_code
+
+    @property
+    def terms(self) -> decisions.AgreementTerms:
+        """The terms signed last; before any is signed, those drafted."""
+        return self.history.versions[-1].terms if self.history.versions else self.history.proposal.terms
+
+    def status(self, at: datetime) -> str:
+        """DRAFT, SIGNED (not begun yet), ACTIVE, SUSPENDED or ENDED at an instant."""
+        return agreement_history.status(self.history, _us(at))
+
+    def missing_sides(self) -> list[str]:
+        """Returns the sides whose signature the proposal waits for; none if nothing waits."""
+        if not self.history.HasField("proposal"):
+            return []
+        signed = {signature.side for signature in self.history.proposal.signatures}
+        return [side for side in SIDES if side not in signed]
+
+    def redraft(self, drafted: decisions.AgreementDrafted, at: datetime) -> None:
+        """Replaces a draft that is not signed by both sides; signatures it had lapse."""
+        if self.history.versions:
+            raise AgreementExists(agreement=self.code)
+        self._require_open(at)
+        self.record("agreement_drafted", drafted, at)
+
+    def draft_amendment(self, drafted: decisions.AgreementAmendmentDrafted, at: datetime) -> None:
+        """Proposes new terms; the old ones hold until both sides have signed and the new ones begin. An earlier proposal lapses."""
+        self._require_signed()
+        self._require_open(at, micros(drafted.terms.valid_from))
+        self.record("agreement_amendment_drafted", drafted, at)
+
     def sign(self, signed: decisions.AgreementSigned, at: datetime) -> None:
-        """Records one side's signature; the second one makes the agreement active."""
-        assert signed.maker != signed.checker, "maker and checker are two people"
-        self.record("agreement_signed", signed, at)
-        if self.signed_by == {"50", "51"}:
-            activated = decisions.AgreementActivated(agreement_code=self.code, terms=self.terms)
-            self.record("agreement_activated", activated, at)
+        """Records one side's signature; the second one makes the proposal hold from the instant of its terms."""
+        if not self.history.HasField("proposal"):
+            raise NothingToSign(agreement=self.code)
+        self._require_open(at)
+        proposal = self.history.proposal
+        if signed.side not in self.missing_sides():
+            raise SideSignedAlready(side=signed.side)
+        _require_four_people(proposal, signed)
+        self.take_signature(signed, at)
 
-    def apply(self, kind: str, message: object) -> None:
+    def take_signature(self, signed: decisions.AgreementSigned, at: datetime) -> None:
+        """Records a signature that has been checked or is on record; the second one activates or amends."""
+        numbered = decisions.AgreementSigned(
+            side=signed.side, maker=signed.maker, checker=signed.checker, amendment=self.history.proposal.amendment
+        )
+        self.record("agreement_signed", numbered, at)
+        if self.missing_sides():
+            return
+        terms = self.history.proposal.terms
+        if self.history.versions:
+            corrects_record = self.history.proposal.officer == TABLE_OFFICER
+            self.record("agreement_amended", decisions.AgreementAmended(terms=terms, corrects_record=corrects_record), at)
+        else:
+            self.record("agreement_activated", decisions.AgreementActivated(agreement_code=self.code, terms=terms), at)
+
+    def suspend(self, suspended: decisions.AgreementSuspended, at: datetime) -> None:
+        """Suspends it from an instant, until it is resumed."""
+        self._require_signed()
+        from_us = micros(suspended.from_at)
+        self._require_open(at, from_us)
+        if self.history.pauses and not self.history.pauses[-1].HasField("until_at"):
+            raise AgreementSuspendedAlready(agreement=self.code)
+        last = micros(self.history.pauses[-1].until_at) if self.history.pauses else self._begins_us()
+        if from_us < last:
+            raise ValidityReversed("A suspension begins after the agreement and after the last suspension.", field="from_at")
+        self.record("agreement_suspended", suspended, at)
+
+    def resume(self, resumed: decisions.AgreementResumed, at: datetime) -> None:
+        """Ends the suspension at an instant."""
+        self._require_signed()
+        until_us = micros(resumed.from_at)
+        self._require_open(at, until_us)
+        if not self.history.pauses or self.history.pauses[-1].HasField("until_at"):
+            raise AgreementNotSuspended(agreement=self.code)
+        if until_us <= micros(self.history.pauses[-1].from_at):
+            raise ValidityReversed("A suspension ends after it began.", field="from_at")
+        self.record("agreement_resumed", resumed, at)
+
+    def end(self, ended: decisions.AgreementEnded, at: datetime) -> None:
+        """Ends it at an instant; before both sides have signed, withdraws the draft."""
+        if self.history.HasField("ended_at"):
+            raise AgreementHasEnded(agreement=self.code)
+        self._require_open(at)
+        if self.history.versions and micros(ended.ended_at) <= self._begins_us():
+            raise ValidityReversed("An agreement ends after it began.", field="ended_at")
+        self.record("agreement_ended", ended, at)
+
+    def apply(self, kind: str, message: Message) -> None:
         """Folds one event."""
-        if isinstance(message, decisions.AgreementSigned):
-            self.signed_by.add(message.side)
-        elif kind == "agreement_activated":
-            self.is_active = True
+        self.history = evolve(self.history, message)
+
+    def _begins_us(self) -> int:
+        return min(version.from_us for version in agreement_history.versions(self.history))
+
+    def _require_signed(self) -> None:
+        if not self.history.versions:
+            raise AgreementNotSigned(agreement=self.code, missing=",".join(self.missing_sides()))
+
+    def _require_open(self, at: datetime, instant_us: int = 0) -> None:
+        """Refuses a change made after the agreement has ended, or one that would take effect after its end."""
+        ends_at = self.history.ended_at if self.history.HasField("ended_at") else None
+        if self.status(at) == "ENDED" or (ends_at is not None and micros(ends_at) <= instant_us):
+            raise AgreementHasEnded(agreement=self.code)
 
 
-def seed_agreements(rows: Iterable[AgreementRow], at: datetime) -> list[Agreement]:
-    """Makes the historical agreements of the reference table, signed by both sides on record."""
-    agreements = []
-    for row in rows:
-        draft = decisions.AgreementDrafted(agreement_code=f"{row.agreement_id}/{row.version}", terms=_terms_message(row))
-        agreement = Agreement.begin("agreement_drafted", draft, Agreement.create_id(row.agreement_id, row.valid_from), at)
-        for side in ("50", "51"):
-            agreement.sign(decisions.AgreementSigned(side=side, maker="historical-record", checker="published-text"), at)
-        agreements.append(agreement)
-    return agreements
+def _require_four_people(proposal: stored.AgreementProposal, signed: decisions.AgreementSigned) -> None:
+    """Refuses an officer who acts twice; who drafted it may be the maker of their own side and nothing else."""
+    others = {_person(officer) for signature in proposal.signatures for officer in (signature.maker, signature.checker)}
+    maker, checker, drafter = _person(signed.maker), _person(signed.checker), _person(proposal.officer)
+    if maker == checker:
+        raise OfficerRepeated(field="checker", rule="maker_is_not_checker")
+    if maker in others:
+        raise OfficerRepeated(field="maker", rule="four_people")
+    if checker in others or checker == drafter:
+        raise OfficerRepeated(field="checker", rule="four_people")
+    if maker == drafter and signed.side != proposal.side:
+        raise OfficerRepeated(field="maker", rule="drafter_is_of_own_side")
 
 
-def _terms_message(row: AgreementRow) -> decisions.AgreementTerms:
-    terms = decisions.AgreementTerms(
-        scenarios=sorted(row.scenarios),
-        issuer_provinces=sorted(row.issuer_provinces),
-        serving_provinces=sorted(row.serving_provinces),
-        serving_regions=sorted(row.serving_regions),
-        venues=sorted(row.venues),
-        media=sorted(acceptance.Medium.Value(f"MEDIUM_{medium}") for medium in row.media),
-        concession=decisions.ConcessionTerms.Value(f"CONCESSION_TERMS_{row.concession}"),
-        settlement=decisions.SettlementTerms.Value(f"SETTLEMENT_TERMS_{row.settlement}"),
-        legal_basis=row.legal_basis,
-        source=row.source,
-    )
-    terms.valid_from.FromDatetime(_local_midnight(row.valid_from))
-    if row.valid_to is not None:
-        terms.valid_to.FromDatetime(_local_midnight(row.valid_to))
-    return terms
+def _person(officer: str) -> str:
+    """A staff number however it is typed."""
+    return officer.strip().casefold()
 
 
-def _local_midnight(day: date) -> datetime:
+def local_midnight(day: date) -> datetime:
+    """Returns the instant in UTC at which a day begins in +08:00."""
     return datetime.combine(day, time(), LOCAL).astimezone(UTC)
+
+
+def _us(at: datetime) -> int:
+    return int(at.timestamp()) * 1_000_000 + at.microsecond

@@ -1,20 +1,45 @@
-"""A card: its facts, how they fold into the five lives, and its standing at an instant.
+"""A card: its facts, how they fold into the five lives, its standing at an instant, and the facts that contradict each other.
 
 Facts come late and doubled, so a card keeps them ordered by (occurred_at, position) and the standing is derived. Contradictions
-are recorded, never refused: a fact its machine does not allow changes the standing only if that makes the card less usable.
+are recorded, never refused: a fact its machine does not allow is a finding, and changes the standing only if that makes the card
+less usable. The machines are tables in `card_machines`, what a province may set is in `card_policy`.
 """
 
 from bisect import insort
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from chuanyu.exchange.v1 import card_accounts_pb2 as accounts
 from chuanyu.exchange.v1 import card_lifecycle_pb2 as lifecycle
+from chuanyu.exchange.v1 import control_pb2 as control
 from chuanyu.exchange.v1 import event_pb2
 
-DAY_US = 86_400_000_000
-# Provisional block of a loss request: 72 hours (domain dossier 1.9).
-PROVISIONAL_BLOCK_US = 3 * DAY_US
+from hub.domain import card_machines, card_policy
+from hub.domain.card_machines import BACK, BANK, ECARD, MIRRORED, PIN, SAME, SOCIAL, TRANSIT, Life
+from hub.domain.card_policy import DAY_US, Policy, PolicyAt, always, policies_of, policy_of
+
+__all__ = [
+    "DAY_US",
+    "FROM_EITHER_SIDE",
+    "SOURCES",
+    "STATE_KINDS",
+    "Fact",
+    "Finding",
+    "Policy",
+    "PolicyAt",
+    "Standing",
+    "fact_of",
+    "policies_of",
+    "policy_of",
+    "standing",
+    "with_fact",
+    "without_fact",
+]
+
+HOUR_US = 3_600_000_000
+# The files that say what a card's facts mean: an answer names their versions.
+SOURCES: tuple[str, ...] = (__file__, card_machines.__file__, card_policy.__file__)
 
 
 class Fact(NamedTuple):
@@ -26,7 +51,23 @@ class Fact(NamedTuple):
     detail: dict[str, Any]
 
 
-@dataclass(slots=True)
+class Finding(NamedTuple):
+    """Two events that contradict each other, by their positions (*against_position* 0 where no event is known), and how."""
+
+    position: int
+    against_position: int
+    code: str
+
+
+class Block(NamedTuple):
+    """A provisional block: the position of its request, when it runs out, and the request's name once the hub has placed it."""
+
+    position: int
+    until_us: int
+    request: str = ""
+
+
+@dataclass
 class Standing:
     """The five lives of a card at an instant; *social_status* None means that the hub knows no such card."""
 
@@ -40,67 +81,43 @@ class Standing:
     card_kind: str = ""
     birth_date: str = ""
     expires_on: str = ""
+    insured_region: str = ""
     reissue_pending: bool = False
     replacement_pending: bool = False
+    is_superseded: bool = False
     block_until_us: int | None = None
     prior_status: str = "ACTIVE"
     base_status: str = "ACTIVE"
     lost_at_us: int | None = None
+    finance_loss_pending: bool = False
+    concession_binding: str = "NONE"
+    pin_wrong_tries: int = 0
     ecard_authorized_at_us: int = 0
-    contradictions: tuple[int, ...] = ()
+    ecard_until_us: int | None = None
+    ecard_relatives: tuple[str, ...] = ()
+    # How the bank account stands apart from what restricts it, and what does.
+    bank_base: str = "ACTIVE"
+    bank_holds: tuple[str, ...] = ()
+    bank_loss_until_us: int | None = None
+    # The position of the fact that each is as it is by; 0 where none told.
+    social_position: int = field(default=0, compare=False)
+    bank_position: int = field(default=0, compare=False)
+    transit_position: int = field(default=0, compare=False)
+    pin_position: int = field(default=0, compare=False)
+    ecard_position: int = field(default=0, compare=False)
+    reissue_position: int = field(default=0, compare=False)
+    region_position: int = field(default=0, compare=False)
+    has_ends: bool = False
+    ran_out: bool = False
+    blocks: tuple[Block, ...] = field(default=(), compare=False)
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def contradictions(self) -> tuple[int, ...]:
+        """The positions of the facts that contradict an earlier one, in the order of the facts."""
+        return tuple(dict.fromkeys(finding.position for finding in self.findings))
 
 
-# (from-states, to-state) of the social function, L1 to L16; an empty from-set means: from any state, an empty to-state: where it was.
-_SOCIAL: dict[str, tuple[frozenset[str], str]] = {
-    "card_applied": (frozenset({"REJECTED"}), "APPLIED"),
-    "application_rejected": (frozenset({"APPLIED"}), "REJECTED"),
-    "production_batched": (frozenset({"APPLIED", "PRODUCTION_FAILED"}), "IN_PRODUCTION"),
-    "production_returned": (frozenset({"APPLIED", "IN_PRODUCTION"}), "PRODUCED"),
-    "card_handed_over": (frozenset({"IN_PRODUCTION", "PRODUCED"}), "SEALED"),
-    "social_function_activated": (frozenset({"SEALED", "PRODUCED"}), "ACTIVE"),
-    "temporary_loss_reported": (frozenset({"ACTIVE", "APP_LOCKED"}), "TEMP_LOST"),
-    "temporary_loss_expired": (frozenset({"TEMP_LOST"}), ""),
-    "formal_loss_reported": (frozenset({"ACTIVE", "TEMP_LOST", "APP_LOCKED", "SEALED"}), "FORMALLY_LOST"),
-    "loss_released": (frozenset({"TEMP_LOST", "FORMALLY_LOST"}), ""),
-    "app_locked": (frozenset({"ACTIVE"}), "APP_LOCKED"),
-    "app_unlocked": (frozenset({"APP_LOCKED"}), ""),
-    "card_superseded": (frozenset({"ACTIVE", "FORMALLY_LOST"}), "CANCELLED"),
-    "card_cancelled": (frozenset(), "CANCELLED"),
-}
-_RESTRICTING = frozenset({"TEMP_LOST", "FORMALLY_LOST", "APP_LOCKED", "CANCELLED", "REJECTED"})
-# How little a card can do in a state: a fact out of order may only move it down this list.
-_SEVERITY = {"ACTIVE": 0, "TEMP_LOST": 1, "APP_LOCKED": 2, "FORMALLY_LOST": 3, "REJECTED": 4, "CANCELLED": 5}
-
-_BANK = {
-    "bank_account_opened": "OPENED_INACTIVE",
-    "bank_account_activated": "ACTIVE",
-    "bank_account_oral_loss_reported": "ORAL_LOSS",
-    "bank_account_formal_loss_reported": "FORMAL_LOSS",
-    "bank_account_loss_released": "ACTIVE",
-    "bank_account_frozen": "FROZEN",
-    "bank_account_unfrozen": "ACTIVE",
-    "bank_account_stopped": "STOPPED",
-    "bank_account_resumed": "ACTIVE",
-    "bank_account_expired": "EXPIRED",
-    "bank_account_closed": "CLOSED",
-}
-_TRANSIT = {
-    "transit_purse_loaded": "LOADED",
-    "transit_purse_activated": "ACTIVE",
-    "transit_purse_hotlisted": "HOTLISTED",
-    "transit_purse_delisted": "DELISTED",
-    "transit_purse_migrated": "MIGRATED",
-    "transit_purse_closed": "CLOSED",
-}
-_PIN = {"pin_set": "SET", "pin_locked": "LOCKED", "pin_reset": "SET"}
-_ECARD = {
-    "ecard_signed": "SIGNED",
-    "ecard_suspended": "SUSPENDED",
-    "ecard_resumed": "SIGNED",
-    "ecard_reauthorized": "SIGNED",
-    "ecard_made_unavailable": "UNAVAILABLE",
-    "ecard_released": "RELEASED",
-}
 _BLOCK = frozenset({"loss_request_submitted", "loss_request_refused", "provisional_block_placed", "provisional_block_lifted"})
 
 # Card kinds the other province may report too (domain dossier 1.8, column "from the other province", and 1.9); the rest is the issuer's.
@@ -126,6 +143,10 @@ def fact_of(kind: str, event: event_pb2.Event, occurred_us: int, position: int) 
 
 def _us(timestamp: Any) -> int:
     return int(timestamp.seconds * 1_000_000 + timestamp.nanos // 1_000)
+
+
+def _ref(message: Any) -> str:
+    return f"{message.feed}#{message.sequence}" if message.feed else ""
 
 
 def _registered(message: lifecycle.CardRegistered) -> dict[str, Any]:
@@ -154,17 +175,51 @@ def _made(message: Any) -> dict[str, Any]:
     return {name: value for name, value in detail.items() if value}
 
 
-def _loss(message: lifecycle.TemporaryLossReported) -> dict[str, Any]:
-    return {"until": _us(message.effective_until)} if message.HasField("effective_until") else {}
+def _produced(message: lifecycle.ProductionReturned) -> dict[str, Any]:
+    detail = {**_made(message), "failed": not message.succeeded}
+    return {**detail, "bank": True} if message.succeeded and message.HasField("bank_account") else detail
+
+
+def _activated(message: lifecycle.SocialFunctionActivated) -> dict[str, Any]:
+    said = {"bank": message.bank_activated, "supersedes": message.HasField("supersedes")}
+    return {name: True for name, is_so in said.items() if is_so}
+
+
+def _until(name: str) -> Callable[[Any], dict[str, Any]]:
+    """Reads the end that a message may name."""
+    return lambda message: {"until": _us(getattr(message, name))} if message.HasField(name) else {}
+
+
+def _binding(message: accounts.TransitConcessionBound) -> dict[str, Any]:
+    return {"binding": accounts.ConcessionBinding.Name(message.binding).removeprefix("CONCESSION_BINDING_")}
+
+
+def _relative(message: accounts.EcardFamilyLinked | accounts.EcardFamilyUnlinked) -> dict[str, Any]:
+    return {"relative": message.relative.key.hex()}
 
 
 _DETAILS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "card_registered": _registered,
     "card_applied": _made,
-    "production_returned": lambda message: {**_made(message), "failed": not message.succeeded},
-    "temporary_loss_reported": _loss,
+    "production_returned": _produced,
+    "social_function_activated": _activated,
+    "temporary_loss_reported": _until("effective_until"),
     "holder_data_corrected": _made,
-    "provisional_block_placed": lambda message: {"until": _us(message.expires_at)},
+    "insured_region_moved": lambda message: {"from": message.from_region, "to": message.to_region},
+    "loss_request_submitted": lambda message: {"formal": True} if message.loss_type == control.LOSS_TYPE_FORMAL else {},
+    "loss_request_refused": lambda message: {"request": _ref(message.request)},
+    "provisional_block_placed": lambda message: {
+        "until": _us(message.expires_at),
+        "request": _ref(message.request),
+        "position": message.request_position,
+    },
+    "provisional_block_lifted": lambda message: {"positions": list(message.request_positions)},
+    "bank_account_oral_loss_reported": _until("effective_until"),
+    "transit_concession_bound": _binding,
+    "pin_verification_failed": lambda message: {"left": message.tries_left} if message.tries_left else {},
+    "ecard_signed": _until("valid_until"),
+    "ecard_family_linked": _relative,
+    "ecard_family_unlinked": _relative,
 }
 
 
@@ -182,45 +237,85 @@ def without_fact(facts: Iterable[Fact], position: int) -> list[Fact]:
     return [fact for fact in facts if fact.position != position]
 
 
-def standing(facts: Iterable[Fact], at_us: int, temp_loss_days: int) -> Standing:
-    """Folds the facts that had occurred at an instant (microseconds since 1970) and lets run out what runs out by then."""
-    card = Standing()
+def standing(facts: Iterable[Fact], at_us: int, policy: PolicyAt | Policy | int = 7) -> Standing:
+    """Folds the facts that had occurred at an instant (microseconds since 1970) and lets run out what runs out by then.
+
+    Each fact runs by the policy of its own instant; one policy, or just its days of a temporary loss, stands for every instant.
+    """
+    policy_at = policy if callable(policy) else always(policy)
+    # Every default is an attribute of the class: a card is made without setting them all.
+    card: Standing = object.__new__(Standing)
     for fact in facts:
         if fact.occurred_us > at_us:
             break
-        _expire(card, fact.occurred_us)
-        _EVOLVE[fact.kind](card, fact, temp_loss_days)
-    _expire(card, at_us)
-    _derive_ecard(card)
+        if card.has_ends:
+            _expire(card, fact.occurred_us)
+        _EVOLVE[fact.kind](card, fact, policy_at)
+    if card.has_ends:
+        _expire(card, at_us)
+    if card.ecard_status == "SIGNED":
+        card.ecard_status = _mirrored(card, at_us, policy_at)
     return card
 
 
 def _expire(card: Standing, at_us: int) -> None:
-    """Ends a temporary loss and a provisional block whose time is over at *at_us*."""
+    """Ends a temporary loss, a provisional block and a bank's oral loss whose time is over at *at_us*."""
     if card.social_status == "TEMP_LOST" and card.social_status_until_us is not None and at_us >= card.social_status_until_us:
         _end_temporary_loss(card)
+        card.ran_out = True
     if card.block_until_us is not None and at_us >= card.block_until_us:
-        card.block_until_us = None
+        card.block_until_us, card.blocks = None, ()
+    if card.bank_loss_until_us is not None and at_us >= card.bank_loss_until_us:
+        card.bank_loss_until_us = None
+        _hold(card, {"ORAL_LOSS"}, "")
+
+
+def _found(card: Standing, fact: Fact, against_position: int, code: str) -> None:
+    card.findings = (*card.findings, Finding(fact.position, against_position, code))
+
+
+# The social function
 
 
 def _end_temporary_loss(card: Standing) -> None:
     card.social_status, card.social_status_until_us, card.lost_at_us = card.prior_status, None, None
 
 
-def _evolve_social(card: Standing, fact: Fact, temp_loss_days: int) -> None:
-    sources, target = _SOCIAL[fact.kind]
-    if fact.kind == "production_returned" and fact.detail.get("failed"):
-        target = "PRODUCTION_FAILED"
+_SOCIAL_RANK = {"ACTIVE": 0, **{state: rank for rank, state in enumerate(SOCIAL.less_usable, 1)}}
+_RESTRICTING = frozenset(SOCIAL.less_usable)
+
+
+def _against_social(card: Standing, fact: Fact, sources: frozenset[str], target: str, policy_at: PolicyAt) -> tuple[int, str] | None:
+    """Returns which fact this one contradicts and how, None if the machine allows it."""
     status = card.social_status
-    is_allowed = status is None or not sources or status in sources
-    if fact.kind == "loss_released" and card.reissue_pending:
-        # Once a re-issue has been applied for, a loss can no longer be released (Sichuan's rule, G7).
-        is_allowed = False
-    if status == "CANCELLED" or not is_allowed:
-        card.contradictions = (*card.contradictions, fact.position)
-        if status == "CANCELLED" or target not in _RESTRICTING or _SEVERITY[target] <= _SEVERITY.get(status or "", -1):
+    if status == "CANCELLED":
+        return card.social_position, "ALREADY_SO" if target == "CANCELLED" else "AFTER_CANCELLATION"
+    if fact.kind == "loss_released":
+        if card.reissue_pending:
+            # Once a re-issue has been applied for, a loss can no longer be released (Sichuan's rule, G7).
+            return card.reissue_position, "RELEASE_AFTER_REISSUE"
+        if status == "FORMALLY_LOST" and not policy_at(fact.occurred_us).formal_loss_releasable:
+            return card.social_position, "FORMAL_LOSS_NOT_RELEASABLE"
+    if status is None or not sources or status in sources:
+        return None
+    return card.social_position, "ALREADY_SO" if status == target else SOCIAL.finding
+
+
+def _evolve_social(card: Standing, fact: Fact, policy_at: PolicyAt) -> None:
+    kind = fact.kind
+    sources, target, _ = _SOCIAL["production_returned failed" if fact.detail.get("failed") else kind]
+    status = card.social_status
+    if kind == "temporary_loss_expired" and card.ran_out:
+        # The issuer's timer says what the fold found by itself (L8 is idempotent).
+        return
+    is_plain = status in sources and kind != "loss_released"
+    against = None if is_plain else _against_social(card, fact, sources, target, policy_at)
+    if against is not None:
+        _found(card, fact, *against)
+        if status == "CANCELLED" or target not in _RESTRICTING or _SOCIAL_RANK[target] <= _SOCIAL_RANK.get(status or "", -1):
             return
-    if fact.kind == "temporary_loss_expired":
+    card.social_position, card.ran_out = fact.position, False
+    if kind == "temporary_loss_expired":
         _end_temporary_loss(card)
         return
     if target == "APP_LOCKED" and status == "TEMP_LOST":
@@ -228,103 +323,248 @@ def _evolve_social(card: Standing, fact: Fact, temp_loss_days: int) -> None:
         card.prior_status = target
         return
     # What restricted the card is over: it is as it was before, so that a card never enabled is not enabled by a loss that ends.
-    target = target or card.base_status
-    _make(card, fact.detail)
+    target = card.base_status if target == BACK else target
+    if fact.detail:
+        _make(card, fact)
     card.social_status, card.social_status_until_us = target, None
     if target in ("TEMP_LOST", "FORMALLY_LOST"):
         card.lost_at_us = fact.occurred_us
-        if is_allowed:
-            card.block_until_us = None
+        if against is None:
+            card.block_until_us, card.blocks = None, ()
     if target == "TEMP_LOST":
-        card.social_status_until_us = fact.detail.get("until", fact.occurred_us + temp_loss_days * DAY_US)
-        card.prior_status = status or "ACTIVE"
+        if (until_us := fact.detail.get("until")) is None:
+            until_us = fact.occurred_us + policy_at(fact.occurred_us).temp_loss_days * DAY_US
+        card.social_status_until_us = until_us
+        card.prior_status, card.has_ends = status or "ACTIVE", True
     elif target not in _RESTRICTING:
         card.base_status, card.lost_at_us, card.reissue_pending = target, None, False
+    elif kind == "card_superseded":
+        card.is_superseded = True
 
 
-def _evolve_bank(card: Standing, fact: Fact, _: int) -> None:
-    card.bank_account_status = _BANK[fact.kind]
-
-
-def _evolve_transit(card: Standing, fact: Fact, _: int) -> None:
-    card.transit_purse_status = _TRANSIT[fact.kind]
-
-
-def _evolve_pin(card: Standing, fact: Fact, _: int) -> None:
-    card.pin_status = _PIN[fact.kind]
-
-
-def _evolve_ecard(card: Standing, fact: Fact, _: int) -> None:
-    card.ecard_status = _ECARD[fact.kind]
-    if fact.kind in ("ecard_reauthorized", "ecard_signed"):
-        card.ecard_authorized_at_us = fact.occurred_us
-
-
-def _evolve_block(card: Standing, fact: Fact, _: int) -> None:
-    if fact.kind != "loss_request_submitted":
-        card.block_until_us = fact.detail.get("until")
-    elif card.social_status not in ("TEMP_LOST", "FORMALLY_LOST", "CANCELLED"):
-        card.block_until_us = fact.occurred_us + PROVISIONAL_BLOCK_US
-
-
-def _evolve_reissue(card: Standing, fact: Fact, _: int) -> None:
+def _evolve_reissue(card: Standing, fact: Fact, _: PolicyAt) -> None:
     if card.social_status != "FORMALLY_LOST":
-        card.contradictions = (*card.contradictions, fact.position)
-    card.reissue_pending = True
+        _found(card, fact, card.social_position, "REISSUE_WITHOUT_FORMAL_LOSS")
+    card.reissue_pending, card.reissue_position = True, fact.position
 
 
-def _evolve_replacement(card: Standing, _: Fact, __: int) -> None:
+def _evolve_replacement(card: Standing, fact: Fact, _: PolicyAt) -> None:
+    if card.social_status not in (None, "ACTIVE"):
+        _found(card, fact, card.social_position, "REPLACEMENT_OF_CARD_NOT_IN_USE")
     card.replacement_pending = True
 
 
-def _evolve_holder_data(card: Standing, fact: Fact, _: int) -> None:
-    _make(card, fact.detail)
+def _evolve_holder_data(card: Standing, fact: Fact, _: PolicyAt) -> None:
+    _make(card, fact)
 
 
-def _evolve_registration(card: Standing, fact: Fact, _: int) -> None:
-    _make(card, fact.detail)
+def _evolve_region(card: Standing, fact: Fact, _: PolicyAt) -> None:
+    if card.insured_region and fact.detail["from"] and fact.detail["from"] != card.insured_region:
+        _found(card, fact, card.region_position, "MOVED_FROM_ELSEWHERE")
+    card.insured_region, card.region_position = fact.detail["to"], fact.position
+
+
+def _evolve_registration(card: Standing, fact: Fact, _: PolicyAt) -> None:
+    _make(card, fact)
     status = fact.detail["status"]
     if card.social_status == "CANCELLED" and status != "CANCELLED":
-        card.contradictions = (*card.contradictions, fact.position)
+        _found(card, fact, card.social_position, "AFTER_CANCELLATION")
         return
-    card.social_status, card.prior_status = status, "ACTIVE"
+    if fact.detail.get("transit") and card.transit_purse_status == "LOADED":
+        # The issuer states what stands: a purse that it enabled is in use, not just on the card.
+        card.transit_purse_status = "ACTIVE"
+    card.social_status, card.prior_status, card.social_position = status, "ACTIVE", fact.position
+    if status == "ACTIVE":
+        card.base_status, card.social_status_until_us, card.lost_at_us, card.ran_out = "ACTIVE", None, None, False
+        return
     card.base_status = "ACTIVE" if status in _RESTRICTING else status
-    card.social_status_until_us = fact.detail.get("until")
+    card.social_status_until_us, card.ran_out = fact.detail.get("until"), False
+    card.has_ends = card.has_ends or card.social_status_until_us is not None
     card.lost_at_us = fact.occurred_us if status in ("TEMP_LOST", "FORMALLY_LOST") else None
 
 
-_EVOLVE: dict[str, Callable[[Standing, Fact, int], None]] = {
-    **dict.fromkeys(_SOCIAL, _evolve_social),
-    **dict.fromkeys(_BANK, _evolve_bank),
-    **dict.fromkeys(_TRANSIT, _evolve_transit),
-    **dict.fromkeys(_PIN, _evolve_pin),
-    **dict.fromkeys(_ECARD, _evolve_ecard),
+def _make(card: Standing, fact: Fact) -> None:
+    """Keeps what the card is: generation, kind, dates, and whether it carries a purse or an account, where the fact says so."""
+    for name, value in fact.detail.items():
+        if name in _MADE:
+            setattr(card, name, value)
+        elif name == "transit" and card.transit_purse_status == "ABSENT":
+            card.transit_purse_status, card.transit_position = "LOADED", fact.position
+        elif name == "bank":
+            _bank_along(card, fact)
+
+
+_MADE = frozenset({"generation", "card_kind", "expires_on", "birth_date"})
+
+
+# The provisional block of a loss request (dossier 1.9)
+
+
+def _evolve_block(card: Standing, fact: Fact, policy_at: PolicyAt) -> None:
+    """Each request has a block of its own: one loss's end leaves the block of another, such as a formal loss asked for too, in place."""
+    detail = fact.detail
+    if fact.kind == "loss_request_submitted":
+        if card.social_status == "CANCELLED":
+            _found(card, fact, card.social_position, "AFTER_CANCELLATION")
+        elif card.social_status not in ("TEMP_LOST", "FORMALLY_LOST"):
+            _block(card, Block(fact.position, fact.occurred_us + policy_at(fact.occurred_us).provisional_block_hours * HOUR_US))
+        elif not (card.social_status == "TEMP_LOST" and detail.get("formal")):
+            _found(card, fact, card.social_position, "ALREADY_SO")
+    elif fact.kind == "provisional_block_placed":
+        if card.social_status not in ("FORMALLY_LOST", "CANCELLED"):
+            _block(card, Block(detail.get("position", 0), detail["until"], detail.get("request", "")))
+    elif fact.kind == "loss_request_refused":
+        # A request the hub has not named yet may be the one that is refused.
+        _unblock(card, lambda block: not block.request or block.request == detail.get("request", ""))
+    else:
+        positions = detail.get("positions")
+        _unblock(card, lambda block: not positions or block.position in positions)
+
+
+def _block(card: Standing, block: Block) -> None:
+    card.blocks = (*(known for known in card.blocks if known.position != block.position), block)
+    card.block_until_us = max(known.until_us for known in card.blocks)
+    card.has_ends = True
+
+
+def _unblock(card: Standing, is_ended: Callable[[Block], bool]) -> None:
+    card.blocks = tuple(block for block in card.blocks if not is_ended(block))
+    card.block_until_us = max((block.until_us for block in card.blocks), default=None)
+
+
+# The bank account
+
+
+_BANK_RANK = {state: rank for rank, state in enumerate(BANK.less_usable, 1)}
+_LOSSES = frozenset({"ORAL_LOSS", "FORMAL_LOSS"})
+_ENDED = frozenset({"EXPIRED", "CLOSED"})
+
+
+def _hold(card: Standing, over: Iterable[str], begun: str) -> None:
+    """Takes restrictions off the account and puts one on; the strictest of all that stand is its state."""
+    holds = {hold for hold in card.bank_holds if hold not in over}
+    if begun:
+        holds.add(begun)
+    card.bank_holds = tuple(sorted(holds, key=_BANK_RANK.__getitem__))
+    card.bank_account_status = card.bank_base if card.bank_base in _ENDED or not holds else card.bank_holds[-1]
+
+
+def _evolve_bank(card: Standing, fact: Fact, _: PolicyAt) -> None:
+    sources, target, _row = BANK.steps[fact.kind]
+    status = card.bank_account_status
+    # What ends is one of the restrictions that stand, even if a stricter one hides it; an account nobody told of may begin anywhere.
+    is_so = not sources.isdisjoint(card.bank_holds) and card.bank_base not in _ENDED if target == BACK else status in sources
+    if card.bank_position and not is_so:
+        _found(card, fact, card.bank_position, "ALREADY_SO" if status == target else BANK.finding)
+        if _BANK_RANK.get(target, 0) <= _BANK_RANK.get(status, 0):
+            return
+    if target == SAME:
+        card.finance_loss_pending = not _LOSSES.intersection(card.bank_holds)
+        return
+    card.bank_position = fact.position
+    if target == BACK:
+        _hold(card, sources, "")
+    elif target not in _BANK_RANK or target in _ENDED:
+        card.bank_base = target
+        _hold(card, (), "")
+    elif target in _LOSSES:
+        card.finance_loss_pending, card.bank_loss_until_us = False, fact.detail.get("until")
+        card.has_ends = card.has_ends or card.bank_loss_until_us is not None
+        _hold(card, _LOSSES, target)
+    else:
+        _hold(card, (), target)
+
+
+def _bank_along(card: Standing, fact: Fact) -> None:
+    """Opens or activates the account that came with the card or was activated with it (dossier 1.8 b, L4, L6)."""
+    target = "ACTIVE" if fact.kind == "social_function_activated" else "OPENED_INACTIVE"
+    if card.bank_position == 0 or (target == "ACTIVE" and card.bank_base == "OPENED_INACTIVE"):
+        card.bank_base, card.bank_position = target, fact.position
+        _hold(card, (), "")
+
+
+# Transit purse, PIN and e-card
+
+
+def _step(card: Standing, fact: Fact, life: Life, since: str, name: str) -> bool:
+    """Moves a life by its table, and tells whether the fact was allowed; a life nobody told of yet may begin anywhere."""
+    sources, target, _ = life.steps[name]
+    status, position = getattr(card, life.name), getattr(card, since)
+    is_allowed = position == 0 or status in sources
+    if not is_allowed:
+        _found(card, fact, position, "ALREADY_SO" if status == target else life.finding)
+        ranks = life.less_usable
+        if target not in ranks or (status in ranks and ranks.index(status) >= ranks.index(target)):
+            return False
+    if target != SAME:
+        setattr(card, life.name, target)
+        setattr(card, since, fact.position)
+    return is_allowed
+
+
+def _evolve_transit(card: Standing, fact: Fact, _: PolicyAt) -> None:
+    if _step(card, fact, TRANSIT, "transit_position", fact.kind) and fact.kind == "transit_concession_bound":
+        # One medium carries the concession: a binding takes the place of the one before.
+        card.concession_binding = fact.detail["binding"]
+
+
+def _evolve_pin(card: Standing, fact: Fact, policy_at: PolicyAt) -> None:
+    name = fact.kind
+    if name == "pin_verification_failed":
+        most = policy_at(fact.occurred_us).social_pin_max_tries
+        left = fact.detail.get("left")
+        # The reader's word on the tries left also tells of a right PIN in between, of which there is no event.
+        tries = card.pin_wrong_tries + 1 if left is None else max(1, most - left)
+        if tries >= most:
+            name = "pin_verification_failed last"
+        if _step(card, fact, PIN, "pin_position", name):
+            card.pin_wrong_tries = tries
+    elif _step(card, fact, PIN, "pin_position", name) and name != "pin_locked":
+        card.pin_wrong_tries = 0
+
+
+def _evolve_ecard(card: Standing, fact: Fact, _: PolicyAt) -> None:
+    kind = fact.kind
+    if not _step(card, fact, ECARD, "ecard_position", kind):
+        return
+    if kind in ("ecard_reauthorized", "ecard_signed"):
+        card.ecard_authorized_at_us = fact.occurred_us
+    if kind == "ecard_signed":
+        card.ecard_until_us = fact.detail.get("until")
+    elif kind == "ecard_family_linked":
+        card.ecard_relatives = tuple(sorted({*card.ecard_relatives, fact.detail["relative"]}))
+    elif kind == "ecard_family_unlinked":
+        card.ecard_relatives = tuple(known for known in card.ecard_relatives if known != fact.detail["relative"])
+
+
+def _mirrored(card: Standing, at_us: int, policy_at: PolicyAt) -> str:
+    """Returns what a signed e-card can do by its plastic card (domain dossier 1.8 e): it mirrors it, but not naively."""
+    status = card.social_status
+    if card.ecard_until_us is not None and at_us >= card.ecard_until_us:
+        return "UNAVAILABLE"
+    if status is None or (status == "CANCELLED" and card.is_superseded):
+        # A successor is enabled: the e-card goes on with it, without a new application.
+        return "SIGNED"
+    if status != "TEMP_LOST":
+        return MIRRORED[status]
+    lost_at_us = card.lost_at_us or 0
+    if policy_at(lost_at_us or at_us).ecard_while_temp_lost != "REAUTHORISE":
+        return "UNAVAILABLE"
+    return "SIGNED" if card.ecard_authorized_at_us > lost_at_us else MIRRORED[status]
+
+
+_SOCIAL = {kind: step for kind, step in SOCIAL.steps.items() if step.target != SAME}
+_EVOLVE: dict[str, Callable[[Standing, Fact, PolicyAt], None]] = {
+    **{kind: _evolve_social for kind in _SOCIAL if " " not in kind},
+    **dict.fromkeys(BANK.steps, _evolve_bank),
+    **dict.fromkeys(TRANSIT.steps, _evolve_transit),
+    **{kind: _evolve_pin for kind in PIN.steps if " " not in kind},
+    **dict.fromkeys(ECARD.steps, _evolve_ecard),
     **dict.fromkeys(_BLOCK, _evolve_block),
     "card_registered": _evolve_registration,
     "reissue_applied": _evolve_reissue,
     "replacement_applied": _evolve_replacement,
     "holder_data_corrected": _evolve_holder_data,
+    "insured_region_moved": _evolve_region,
 }
 STATE_KINDS = frozenset(_EVOLVE)
-
-
-def _make(card: Standing, detail: dict[str, Any]) -> None:
-    """Keeps what the card is: generation, kind, dates, and whether it carries a transit purse, where the fact says so."""
-    if not detail:
-        return
-    card.generation = detail.get("generation", card.generation)
-    card.card_kind = detail.get("card_kind", card.card_kind)
-    card.expires_on = detail.get("expires_on", card.expires_on)
-    card.birth_date = detail.get("birth_date", card.birth_date)
-    if detail.get("transit") and card.transit_purse_status == "ABSENT":
-        card.transit_purse_status = "LOADED"
-
-
-def _derive_ecard(card: Standing) -> None:
-    """Derives what the e-card can do from the plastic card (domain dossier 1.8 e): it mirrors it, but not naively."""
-    if card.ecard_status != "SIGNED":
-        return
-    if card.social_status in ("CANCELLED", "FORMALLY_LOST", "APP_LOCKED", "SEALED"):
-        card.ecard_status = "UNAVAILABLE"
-    elif card.social_status == "TEMP_LOST" and card.ecard_authorized_at_us <= (card.lost_at_us or 0):
-        card.ecard_status = "SUSPENDED"

@@ -87,5 +87,89 @@ class JournalUnavailable(HubError):
     """The journal cannot be reached; resend, nothing is lost."""
 
 
+class RuleVersionUnknown(HubError):
+    """The rules that gave this answer are not kept here; restore the journal's table of rule versions."""
+
+
+class RuleVersionFailed(HubError):
+    """The kept version of the rules could not answer; it needs the Python packages of its time."""
+
+
+class DecisionNotFound(HubError):
+    """No decision stands at this position; take the position of an answer."""
+
+
 class CardNotFound(HubError):
     """The hub knows no such card."""
+
+
+class AgreementUnknown(HubError):
+    """There is no agreement under this code; see `hub agreements list`."""
+
+
+class AgreementExists(HubError):
+    """The code is taken by an agreement that is signed; amend that one, or take another code."""
+
+
+class AgreementNotSigned(HubError):
+    """Both sides must have signed the agreement first."""
+
+
+class NothingToSign(HubError):
+    """Nothing waits for a signature."""
+
+
+class SideSignedAlready(HubError):
+    """This side has signed already; the other side's signature is missing."""
+
+
+class OfficerRepeated(HubError):
+    """Makers and checkers of both sides are four people, and who drafts does not check."""
+
+
+class AgreementOverlap(HubError):
+    """Another agreement covers the same scenario, direction, place, medium and time; end or amend it first."""
+
+
+class ScenarioUnknown(HubError):
+    """A scenario is not in the catalogue on the first day of the terms."""
+
+
+class RegionNotInForce(HubError):
+    """A region is not in force on the first day of the terms, or not of a serving side."""
+
+
+class ValidityReversed(HubError):
+    """The end does not lie after the beginning."""
+
+
+class AgreementHasEnded(HubError):
+    """The agreement has ended by then and changes no more; draft a new one."""
+
+
+class AgreementSuspendedAlready(HubError):
+    """The agreement is suspended already; resume it first."""
+
+
+class AgreementNotSuspended(HubError):
+    """The agreement is not suspended."""
+
+
+class AgreementChanged(HubError):
+    """Someone changed the agreement meanwhile; look at it and try again."""
+
+
+class HotlistEpochUnknown(HubError):
+    """No hotlist of this epoch is published, or its file is no longer kept; ask for the newest with epoch 0."""
+
+
+class HotlistEpochOld(HubError):
+    """A newer snapshot ended the deltas of this epoch; take the snapshot."""
+
+
+class CursorAhead(HubError):
+    """The cursor lies beyond the head of the journal; if it was received from this hub, tell its operators."""
+
+
+class CursorTooOld(HubError):
+    """Events after the cursor are no longer kept here; begin at first_position and fetch older ones from the archive."""

@@ -7,6 +7,7 @@ a hub with another key refuses to start. Vault keys rotate: a new file with the 
 import os
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,18 +42,19 @@ class Keyring:
 def open_keyring(directory: Path) -> Keyring:
     """Reads the key files, making them on first start; several processes may start at once."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    pseudonym = _read_or_make(directory / "pseudonym.key", 32)
-    _read_or_make(directory / "vault-0001.key", 16)
+    pseudonym = read_or_make(directory / "pseudonym.key", lambda: secrets.token_bytes(32))
+    read_or_make(directory / "vault-0001.key", lambda: secrets.token_bytes(16))
     vault = {int(path.stem[-4:]): _read(path) for path in directory.iterdir() if re.fullmatch(r"vault-\d{4}\.key", path.name)}
     return Keyring(pseudonym, hmac_sm3(pseudonym, b"digest of events as sent"), vault)
 
 
-def _read_or_make(path: Path, length: int) -> bytes:
+def read_or_make(path: Path, make: Callable[[], bytes]) -> bytes:
+    """Returns what a key file holds, made on first start; raises KeysExposed when others can read it."""
     if not path.exists():
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(length))
+            file.write(make())
             file.flush()
             os.fsync(file.fileno())
         try:

@@ -179,3 +179,9 @@ def feed_row(connection: psycopg.Connection, name: str) -> FeedRow | None:
         (name,),
     ).fetchone()
     return None if row is None else FeedRow(*row)
+
+
+def first_position(connection: psycopg.Connection) -> int:
+    """Returns the oldest position that is kept, 1 for an empty journal: older partitions may have left for the archive."""
+    row = connection.execute("SELECT position FROM journal.event ORDER BY position LIMIT 1").fetchone()
+    return 1 if row is None else int(row[0])

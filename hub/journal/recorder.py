@@ -4,7 +4,8 @@ Aggregates and feeds share the one order: an aggregate is a stream whose row enf
 library's own recorder test cases. Table creation, its insert function and its retry are not used: see the traps in docs/decisions.md.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -133,6 +134,13 @@ _SELECT_STREAM = """
     WHERE s.name = %(name)s AND b.last_sequence > %(gt)s AND b.first_sequence <= %(lte)s
       AND e.sequence > %(gt)s AND e.sequence <= %(lte)s
     ORDER BY e.sequence"""
+_SELECT_BEGUN_WITH = """
+    SELECT s.name
+    FROM journal.stream s
+    JOIN journal.batch b ON b.stream_id = s.stream_id AND b.first_sequence = 1
+    JOIN journal.event e ON e.position = b.first_position
+    WHERE NOT s.is_feed AND e.kind = %(kind)s
+    ORDER BY e.position"""
 _SELECT_NOTIFICATIONS = """
     SELECT e.position, s.name, e.sequence, e.kind, e.data
     FROM journal.event e JOIN journal.stream s USING (stream_id)
@@ -167,7 +175,7 @@ class EventMapper(Mapper[UUID]):
 
     def to_stored_event(self, domain_event: Any) -> StoredEvent:
         """Serialises a DecidedEvent."""
-        event = event_pb2.Event()
+        event = event_pb2.Event(card=domain_event.card, service_region=domain_event.service_region)
         event.occurred_at.FromDatetime(domain_event.timestamp)
         getattr(event, domain_event.kind).CopyFrom(domain_event.message)
         return StoredEvent(domain_event.originator_id, domain_event.originator_version, domain_event.kind, event.SerializeToString())
@@ -201,6 +209,23 @@ class AggregateStore:
             return self._repository.get(aggregate_id, projector_func=kind.project)
         except AggregateNotFoundError:
             return None
+
+    def all_begun_with(self, event_kind: str, kind: type[Aggregate]) -> list[Aggregate]:
+        """Rebuilds all aggregates whose first event is of a kind, in the order in which they began."""
+        with self._datastore.get_connection() as connection:
+            rows = connection.execute(_SELECT_BEGUN_WITH, {"kind": event_kind}).fetchall()
+        found = (self.get(kind, UUID(row["name"])) for row in rows)
+        return [aggregate for aggregate in found if aggregate is not None]
+
+    @contextmanager
+    def alone(self, what: str) -> Iterator[None]:
+        """Holds the one lock of a name: for rules between aggregates, which the versions of each cannot keep."""
+        with self._datastore.get_connection() as connection:
+            connection.execute("SELECT pg_advisory_lock(hashtext(%s))", (what,))
+            try:
+                yield
+            finally:
+                connection.execute("SELECT pg_advisory_unlock(hashtext(%s))", (what,))
 
     def save(self, *aggregates: HubAggregate) -> Sequence[int]:
         """Appends the pending events of aggregates, all or nothing, and returns their positions."""

@@ -6,7 +6,10 @@ from hub.projections.card_standing import CARD_STANDING
 from hub.projections.daily_usage import DAILY_USAGE
 from hub.projections.engine import Projection
 from hub.projections.feed_progress import FEED_PROGRESS
+from hub.projections.findings import FINDINGS
+from hub.projections.losses import LOSSES
+from hub.projections.person_cards import PERSON_CARDS
 
 # What an answer rests on comes first: it is folded first in every round.
-PROJECTIONS: tuple[Projection, ...] = (CARD_STANDING, CARD_ALIAS, AGREEMENTS, FEED_PROGRESS, DAILY_USAGE)
+PROJECTIONS: tuple[Projection, ...] = (CARD_STANDING, CARD_ALIAS, AGREEMENTS, FEED_PROGRESS, DAILY_USAGE, LOSSES, FINDINGS, PERSON_CARDS)
 DECIDED_BY: tuple[Projection, ...] = (CARD_STANDING, CARD_ALIAS, AGREEMENTS)

@@ -1,7 +1,10 @@
-"""View: the agreements that are active or were, with their terms; decisions read it whole."""
+"""View: every agreement with all its versions, suspensions and signatures; decisions read it whole."""
 
-from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
+import psycopg
+from chuanyu.exchange.v1 import agreement_history_pb2
 
+from hub.domain.agreement import Agreements, terms_in
+from hub.domain.agreement_history import evolve as evolve_history
 from hub.journal.reader import Recorded
 from hub.projections.engine import Key, Projection, Row
 
@@ -12,25 +15,37 @@ def keys(recorded: Recorded, _: Recorded | None) -> tuple[Key, ...]:
 
 
 def evolve(_: Key, row: Row | None, recorded: Recorded, __: Recorded | None) -> Row | None:
-    """Keeps the terms: from activation, as amended; an end or a suspension closes them at its instant."""
-    event = recorded.event
-    if recorded.kind == "agreement_activated":
-        activated = event.agreement_activated
-        return activated.agreement_code, activated.terms.SerializeToString(deterministic=True), recorded.position
-    assert row is not None, "an agreement is activated first"
-    if recorded.kind == "agreement_amended":
-        return row[0], event.agreement_amended.terms.SerializeToString(deterministic=True), recorded.position
-    terms = decisions.AgreementTerms.FromString(row[1])
-    end = event.agreement_ended.ended_at if recorded.kind == "agreement_ended" else event.agreement_suspended.from_at
-    terms.valid_to.CopyFrom(end)
-    return row[0], terms.SerializeToString(deterministic=True), recorded.position
+    """Folds the event into the agreement's history, as its aggregate does; one that is in it already changes nothing."""
+    if row is not None and recorded.position <= row[2]:
+        return row
+    before = None if row is None else agreement_history_pb2.AgreementHistory.FromString(row[1])
+    after = evolve_history(before, getattr(recorded.event, recorded.kind))
+    return after.agreement_code, after.SerializeToString(deterministic=True), recorded.position
+
+
+def read_agreements(connection: psycopg.Connection) -> tuple[int, Agreements]:
+    """Returns all agreements there are, and the position of the last event among them, 0 if there is none."""
+    rows = connection.execute("SELECT code, history, position FROM views.agreement_history ORDER BY code, stream_id").fetchall()
+    histories = (agreement_history_pb2.AgreementHistory.FromString(bytes(data)) for _, data, _ in rows)
+    return max((row[2] for row in rows), default=0), Agreements(terms for history in histories for terms in terms_in(history))
 
 
 AGREEMENTS = Projection(
-    name="agreement",
+    name="agreement_history",
     key_columns=(("stream_id", "bigint"),),
-    value_columns=(("code", "text"), ("terms", "bytea"), ("position", "bigint")),
-    kinds=frozenset({"agreement_activated", "agreement_amended", "agreement_suspended", "agreement_ended"}),
+    value_columns=(("code", "text"), ("history", "bytea"), ("position", "bigint")),
+    kinds=frozenset(
+        {
+            "agreement_drafted",
+            "agreement_amendment_drafted",
+            "agreement_signed",
+            "agreement_activated",
+            "agreement_amended",
+            "agreement_suspended",
+            "agreement_resumed",
+            "agreement_ended",
+        }
+    ),
     keys=keys,
     evolve=evolve,
     follows_corrections=False,

@@ -19,17 +19,27 @@ def facts_of(text: str) -> list[Fact]:
     return [Fact(*entry) for entry in json.loads(text)]
 
 
-def _predecessor(recorded: Recorded) -> bytes:
+def predecessor(recorded: Recorded) -> bytes:
     """Returns the key of the card that the event cancels by enabling its successor, empty if it does not."""
     event = recorded.event
     return event.social_function_activated.supersedes.key if recorded.kind == "social_function_activated" else b""
+
+
+def fact_told(recorded: Recorded, is_predecessor: bool) -> Fact | None:
+    """Returns the fact of the event for the card it is addressed by, or for that card's predecessor; None if it tells none."""
+    if recorded.kind not in STATE_KINDS or recorded.event.HasField("reverses"):
+        return None
+    if is_predecessor:
+        # Enabling a card cancels its predecessor in the same province (L6, L15).
+        return Fact(recorded.occurred_us, recorded.position, "card_superseded", {})
+    return fact_of(recorded.kind, recorded.event, recorded.occurred_us, recorded.position)
 
 
 def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
     """Names the cards that the event and the one it corrects are about, their predecessors included."""
     for about in (recorded, corrected):
         if about is not None:
-            for key in (about.event.card.key, _predecessor(about)):
+            for key in (about.event.card.key, predecessor(about)):
                 if key:
                     yield (key,)
 
@@ -40,12 +50,9 @@ def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | 
     facts = facts_of(row[1]) if row is not None else []
     if corrected is not None:
         facts = without_fact(facts, corrected.position)
-    if recorded.kind in STATE_KINDS and not event.HasField("reverses"):
-        if event.card.key == key[0]:
-            facts = with_fact(facts, fact_of(recorded.kind, event, recorded.occurred_us, recorded.position))
-        elif _predecessor(recorded) == key[0]:
-            # Enabling a card cancels its predecessor in the same province (L6, L15).
-            facts = with_fact(facts, Fact(recorded.occurred_us, recorded.position, "card_superseded", {}))
+    is_own = event.card.key == key[0]
+    if (is_own or predecessor(recorded) == key[0]) and (fact := fact_told(recorded, not is_own)) is not None:
+        facts = with_fact(facts, fact)
     province = row[0] if row is not None else event.card.issuing_province
     return (province, _encode(facts)) if facts else None
 

@@ -1,4 +1,5 @@
-"""The reference tables the hub decides by: regions, UnionPay areas, scenarios, reasons, policy, seed agreements.
+"""The reference tables the hub decides by: regions, UnionPay areas, scenarios, reasons, policy, seed agreements; and those people read:
+identity documents, media, banks, published figures.
 
 They are CSV files beside this module, effective-dated and with their sources at their head, so that a clerk can read
 and a diff can show them. A set that contradicts itself is refused as a whole: a hub that started on it would give
@@ -15,23 +16,38 @@ from typing import TypeVar
 
 from hub.domain.reference import rows
 from hub.domain.reference.reading import Cells, InvalidReferenceTable, in_force, read_table, versions_by_key
-from hub.domain.reference.rows import Agreement, Policy, Reason, Region, Scenario, UnionpayArea
+from hub.domain.reference.rows import Agreement, Bank, IdType, Medium, Policy, Reason, Region, Scenario, Target, UnionpayArea
 
 __all__ = [
     "Agreement",
+    "Bank",
+    "IdType",
     "InvalidReferenceTable",
+    "Medium",
     "Policy",
     "Reason",
     "Reference",
     "Region",
     "Scenario",
+    "Target",
     "UnionpayArea",
     "load",
 ]
 
 Row = TypeVar("Row")
 
-_TABLES = ("agreements.csv", "policy.csv", "reasons.csv", "regions.csv", "scenarios.csv", "unionpay_areas.csv")
+_TABLES = (
+    "agreements.csv",
+    "banks.csv",
+    "id_types.csv",
+    "media.csv",
+    "policy.csv",
+    "reasons.csv",
+    "regions.csv",
+    "scenarios.csv",
+    "targets.csv",
+    "unionpay_areas.csv",
+)
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _OPEN_DAY = date.max.toordinal()
 
@@ -47,6 +63,10 @@ class Reference:
     reasons: Mapping[str, Reason]
     policies: Mapping[tuple[str, str], tuple[Policy, ...]]
     unionpay_areas: Mapping[str, tuple[UnionpayArea, ...]]
+    id_types: Mapping[str, tuple[IdType, ...]]
+    media: Mapping[str, tuple[Medium, ...]]
+    banks: Mapping[str, tuple[Bank, ...]]
+    targets: Mapping[str, tuple[Target, ...]]
     agreements: tuple[Agreement, ...]
     region_days: Mapping[str, tuple[int, int]]
 
@@ -79,6 +99,22 @@ class Reference:
         """Return what the parameter was in the issuing province ("50", "51") on the day, or None where not recorded."""
         return in_force(self.policies.get((parameter, province), ()), on)
 
+    def id_type(self, code: str, on: date) -> IdType | None:
+        """Return the identity document an AAC058 code meant on the day, or None."""
+        return in_force(self.id_types.get(code, ()), on)
+
+    def medium(self, code: str, on: date) -> Medium | None:
+        """Return the medium as the table had it on the day, or None."""
+        return in_force(self.media.get(code, ()), on)
+
+    def bank(self, code: str, on: date) -> Bank | None:
+        """Return the partner bank as it was on the day, or None."""
+        return in_force(self.banks.get(code, ()), on)
+
+    def target(self, code: str, on: date) -> Target | None:
+        """Return the published figure that held on the day, or None."""
+        return in_force(self.targets.get(code, ()), on)
+
     def unionpay_region(self, unionpay_code: str) -> str | None:
         """Return the GB/T 2260 code of the region the UnionPay area code means today, or None."""
         versions = self.unionpay_areas.get(unionpay_code)
@@ -97,6 +133,14 @@ def load(directory: Path = Path(__file__).parent) -> Reference:
     policies = _read("policy.csv", contents, Policy, rows.read_policy)
     for cells, _ in policies:
         cells.one_of("province", provinces)
+    banks = _read("banks.csv", contents, Bank, rows.read_bank)
+    for cells, _ in banks:
+        cells.one_of("province", provinces)
+    targets = _read("targets.csv", contents, Target, rows.read_target)
+    for cells, _ in targets:
+        cells.one_of("province", {"", *provinces})
+    id_types = _read("id_types.csv", contents, IdType, rows.read_id_type)
+    media = _read("media.csv", contents, Medium, rows.read_medium)
     scenarios = versions_by_key(_read("scenarios.csv", contents, Scenario, rows.read_scenario), lambda row: row.code)
     agreements = _read("agreements.csv", contents, Agreement, rows.read_agreement)
     return Reference(
@@ -107,6 +151,10 @@ def load(directory: Path = Path(__file__).parent) -> Reference:
         reasons=_reasons(_read("reasons.csv", contents, Reason, rows.read_reason)),
         policies=versions_by_key(policies, lambda row: (row.parameter, row.province)),
         unionpay_areas=versions_by_key(areas, lambda row: row.unionpay_code),
+        id_types=versions_by_key(id_types, lambda row: row.code),
+        media=versions_by_key(media, lambda row: row.code),
+        banks=versions_by_key(banks, lambda row: row.code),
+        targets=versions_by_key(targets, lambda row: row.code),
         agreements=_agreements(agreements, scenarios, regions, provinces),
         region_days={code: _epoch_days(versions) for code, versions in regions.items()},
     )

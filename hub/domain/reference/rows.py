@@ -14,10 +14,15 @@ LEVELS = frozenset({"province", "prefecture", "county", "town", "test"})
 OUTCOMES = frozenset({"ACCEPT", "ACCEPT_NO_CONCESSION", "STEP_UP", "REFER_ISSUER", "DENY"})
 MEDIA = frozenset({"CONTACT", "CONTACTLESS", "ECARD_QR", "ECARD_SHOW", "ECARD_LOGIN", "YUKUAI_CODE", "ID_CARD", "FACE"})
 CONCESSIONS = frozenset({"NONE", "HOST_RULES", "HOME_RULES", "MUTUAL"})
+CARRIERS = frozenset({"PLASTIC", "ECARD", "NONE"})
 SETTLEMENTS = frozenset({"NONE", "T_PLUS_1", "MONTHLY", "NATIONAL_PLATFORM"})
 
 _REGION_CODE = re.compile(r"[0-9]{6}(?:[0-9]{3})?")  # GB/T 2260; nine digits for a town.
 _UNIONPAY_CODE = re.compile(r"[0-9]{4}")
+_ID_TYPE_CODE = re.compile(r"[0-9]{2}")  # AAC058.
+_BANK_FAMILY_CODE = re.compile(r"[0-9]{3}")
+_CODE = re.compile(r"[A-Z][A-Z0-9_]*")
+_FIGURE = re.compile(r"[1-9][0-9]*")
 _RULE_ID = re.compile(r"(?:A[0-9]{2})?")
 
 
@@ -93,6 +98,111 @@ def read_scenario(cells: Cells) -> Scenario:
         name_en=cells.name("name_en"),
         valid_from=cells.day("valid_from"),
         valid_to=cells.valid_to(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class IdType:
+    """A kind of identity document, by its AAC058 code."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    valid_from: date
+    valid_to: date | None
+
+
+def read_id_type(cells: Cells) -> IdType:
+    """Read a row of id_types.csv."""
+    code = cells.matching("code", _ID_TYPE_CODE)
+    return IdType(code, cells.name("name_zh"), cells.name("name_en"), cells.day("valid_from"), cells.valid_to())
+
+
+@dataclass(frozen=True, slots=True)
+class Medium:
+    """What a holder shows; `carrier` is the card it comes from: PLASTIC, ECARD, or NONE for another document or a face."""
+
+    code: str
+    carrier: str
+    name_zh: str
+    name_en: str
+    valid_from: date
+    valid_to: date | None
+
+    @property
+    def is_plastic(self) -> bool:
+        """Return whether the plastic card itself is shown."""
+        return self.carrier == "PLASTIC"
+
+    @property
+    def is_ecard(self) -> bool:
+        """Return whether it is a way of showing the e-card."""
+        return self.carrier == "ECARD"
+
+
+def read_medium(cells: Cells) -> Medium:
+    """Read a row of media.csv."""
+    return Medium(
+        code=cells.one_of("code", MEDIA),
+        carrier=cells.one_of("carrier", CARRIERS),
+        name_zh=cells.name("name_zh"),
+        name_en=cells.name("name_en"),
+        valid_from=cells.day("valid_from"),
+        valid_to=cells.valid_to(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """A partner bank of one province's card; city and rural banks share a family code (AAE008)."""
+
+    code: str
+    family_code: str
+    name_zh: str
+    name_en: str
+    province: str
+    valid_from: date
+    valid_to: date | None
+
+
+def read_bank(cells: Cells) -> Bank:
+    """Read a row of banks.csv."""
+    return Bank(
+        code=cells.matching("code", _CODE),
+        family_code=cells.matching("family_code", _BANK_FAMILY_CODE),
+        name_zh=cells.name("name_zh"),
+        name_en=cells.name("name_en"),
+        province=cells.name("province"),
+        valid_from=cells.day("valid_from"),
+        valid_to=cells.valid_to(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A published figure to show beside what the hub counts; an empty province is the ministry's."""
+
+    code: str
+    province: str
+    value: int
+    name_zh: str
+    name_en: str
+    valid_from: date
+    valid_to: date | None
+    source: str
+
+
+def read_target(cells: Cells) -> Target:
+    """Read a row of targets.csv, which never lacks its source."""
+    return Target(
+        code=cells.matching("code", _CODE),
+        province=cells.text("province"),
+        value=int(cells.matching("value", _FIGURE)),
+        name_zh=cells.name("name_zh"),
+        name_en=cells.name("name_en"),
+        valid_from=cells.day("valid_from"),
+        valid_to=cells.valid_to(),
+        source=cells.name("source"),
     )
 
 

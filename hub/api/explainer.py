@@ -1,0 +1,123 @@
+"""Explains acceptance answers: what every rule saw and concluded, for a recorded decision or a question nobody asked, as of both times."""
+
+import asyncio
+import json
+from typing import Any, NamedTuple
+
+import psycopg
+from chuanyu.exchange.v1 import card_service_pb2 as protos
+from chuanyu.exchange.v1 import event_pb2
+
+from hub.api.decider import OUTCOMES, Decider
+from hub.api.directory import Caller
+from hub.api.request import instant_us, refuse_invalid, timestamp_of
+from hub.audit.as_of import Known, known_at
+from hub.audit.rule_versions import answer_by
+from hub.domain.acceptance import Question, rules_digest
+from hub.domain.case import OF_THE_CARD
+from hub.domain.errors import DecisionNotFound, NotPermitted
+from hub.domain.reference import Reference
+from hub.domain.replaying import answer, pack
+from hub.journal.reader import read_page, reading
+
+
+class _Subject(NamedTuple):
+    """What is to be explained: the question, the card's key, what was recorded (if it was), and with what was known when."""
+
+    question: Question
+    card_key: bytes
+    recorded: event_pb2.Event | None
+    position: int | None
+
+
+class Explainer:
+    """Reads what was known, asks the rules again."""
+
+    def __init__(self, dsn: str, decider: Decider, reference: Reference) -> None:
+        """*decider* knows the words of reasons and how a question is checked."""
+        self._dsn, self._decider, self._reference = dsn, decider, reference
+
+    async def explain(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> protos.ExplainAcceptanceResponse:
+        """Returns the explanation; raises RequestInvalid, DecisionNotFound, NotPermitted, ViewBehind or JournalUnavailable."""
+        refuse_invalid(request)
+        return await asyncio.to_thread(self._explain, request, caller)
+
+    def _explain(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> protos.ExplainAcceptanceResponse:
+        is_recorded = request.WhichOneof("subject") == "decision_position"
+        subject = self._recorded(request, caller) if is_recorded else self._hypothetical(request, caller)
+        question = subject.question
+        if request.HasField("valid_at"):
+            question = question._replace(at_us=instant_us(request, "valid_at"))
+        with reading(self._dsn, "hub-explain") as connection:
+            known = known_at(connection, subject.card_key, request.recorded_as_of or subject.position)
+            answered = self._answered(connection, request.rules_digest, known, question)
+        response = self._response(answered, request.rules_digest or rules_digest(), known, question)
+        if caller.province not in ("", question.issuing_province):
+            _hide_card(response)
+        if subject.recorded is not None:
+            then = subject.recorded.decision_made
+            response.recorded.CopyFrom(self._decider.response(then.request_id, subject.recorded, request.decision_position))
+            codes = [reason.code for reason in response.reasons]
+            response.same_as_recorded = (response.outcome, codes) == (then.outcome, list(then.reason_codes))
+        return response
+
+    def _recorded(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> _Subject:
+        position = request.decision_position
+        with reading(self._dsn, "hub-explain") as connection:
+            page = read_page(connection, position - 1, position) if position else []
+        if not page or page[0].kind != "decision_made":
+            raise DecisionNotFound
+        event = page[0].event
+        decision = event.decision_made
+        if caller.province and caller.urn != decision.participant and caller.province != event.card.issuing_province:
+            raise NotPermitted("the decision is another participant's and about another province's card")
+        place = (event.card.issuing_province, event.scenario, event.service_region, event.medium, page[0].occurred_us, event.venue_code)
+        question = Question(*place, decision.claims) if decision.HasField("claims") else Question(*place)
+        return _Subject(question, event.card.key, event, decision.as_of_position)
+
+    def _hypothetical(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> _Subject:
+        asked = request.hypothetical
+        if caller.province == asked.card.issuing_province:
+            # The issuer may ask about its own cards wherever they might be used.
+            caller = caller._replace(province="")
+        question, card_key = self._decider.checked(asked, caller)
+        return _Subject(question, card_key, None, None)
+
+    def _answered(self, connection: psycopg.Connection, digest: bytes, known: Known, question: Question) -> dict[str, Any]:
+        """Asks the rules at hand, or a version that is kept."""
+        packed = pack(known.facts, list(known.agreements), question)
+        if digest and digest != rules_digest():
+            return answer_by(connection, digest, packed)
+        answered: dict[str, Any] = json.loads(answer(packed))
+        return answered
+
+    def _response(self, answered: dict[str, Any], digest: bytes, known: Known, question: Question) -> protos.ExplainAcceptanceResponse:
+        rules = [
+            protos.RuleExplanation(
+                rule_id=rule["rule_id"],
+                title_zh=rule["title_zh"],
+                title_en=rule["title_en"],
+                asked=rule["asked"],
+                saw=[protos.RuleObservation(name=name, value=value) for name, value in rule["saw"]],
+                reason_code=rule["reason_code"],
+            )
+            for rule in answered["rules"]
+        ]
+        return protos.ExplainAcceptanceResponse(
+            outcome=OUTCOMES[answered["outcome"]],
+            reasons=[self._decider.reason(code) for code in answered["reason_codes"]],
+            rules=rules,
+            agreement_codes=answered["agreement_codes"],
+            fact_positions=[fact.position for fact in known.facts if fact.occurred_us <= question.at_us],
+            recorded_as_of=known.position,
+            valid_at=timestamp_of(question.at_us),
+            rules_digest=digest,
+        )
+
+
+def _hide_card(response: protos.ExplainAcceptanceResponse) -> None:
+    """Takes out what rules saw of the card itself, which is the issuing province's alone to know."""
+    for rule in response.rules:
+        kept = [seen for seen in rule.saw if not seen.name.startswith(OF_THE_CARD)]
+        del rule.saw[:]
+        rule.saw.extend(kept)

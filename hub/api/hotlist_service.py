@@ -1,0 +1,136 @@
+"""HotlistService: published snapshots in pieces, and the deltas that lead from an epoch to the newest."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
+
+import grpc
+import psycopg
+from chuanyu.exchange.v1 import hotlist_service_pb2 as protos
+
+from hub.api.directory import Caller
+from hub.api.request import refuse_invalid, timestamp_of
+from hub.api.rpc import Gate, reader, server_streaming, service
+from hub.domain.errors import HotlistEpochOld, HotlistEpochUnknown
+from hub.journal.hotlist_files import HotlistEntry, find_data, find_entry, latest_epoch
+from hub.journal.reader import reading
+
+Result = TypeVar("Result")
+
+PIECE_BYTES = 1 << 20
+LOOK_AGAIN_S = 0.5
+
+
+class HotlistService:
+    """Reads only: whoever keeps time publishes."""
+
+    def __init__(self, dsn: str) -> None:
+        """*dsn* names a login that may SET ROLE hub_reader."""
+        self._dsn = dsn
+        self._stopping, self._looking = asyncio.Event(), asyncio.Lock()
+        self._latest, self._looked_at = 0, 0.0
+
+    def stop(self) -> None:
+        """Ends the streams that wait for the next epoch: their callers go on at another edge."""
+        self._stopping.set()
+
+    def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
+        """The gRPC handler of the service."""
+        return service(
+            "chuanyu.exchange.v1.HotlistService",
+            {
+                "GetHotlist": server_streaming(gate, reader(protos.GetHotlistRequest), self.get_hotlist),
+                "StreamHotlistDeltas": server_streaming(gate, reader(protos.StreamHotlistDeltasRequest), self.stream_deltas),
+            },
+        )
+
+    async def get_hotlist(self, request: protos.GetHotlistRequest, _: Caller) -> AsyncIterator[protos.GetHotlistResponse]:
+        """Gives a snapshot, what it is first."""
+        refuse_invalid(request)
+        entry, latest, data = await self._read(lambda connection: _snapshot(connection, request.epoch))
+        for start in range(0, len(data), PIECE_BYTES):
+            piece = protos.GetHotlistResponse(chunk=data[start : start + PIECE_BYTES])
+            if start == 0:
+                piece.file.CopyFrom(_file(entry, latest))
+            yield piece
+
+    async def stream_deltas(
+        self, request: protos.StreamHotlistDeltasRequest, _: Caller
+    ) -> AsyncIterator[protos.StreamHotlistDeltasResponse]:
+        """Gives the deltas after an epoch one by one; a newer snapshot ends the stream with HotlistEpochOld."""
+        refuse_invalid(request)
+        held = request.from_epoch
+        while not self._stopping.is_set():
+            after = held
+            found = await self._read(lambda connection, after=after: _next_delta(connection, after))  # type: ignore[misc]
+            if found is not None:
+                entry, latest, data = found
+                yield protos.StreamHotlistDeltasResponse(file=_file(entry, latest), delta=data)
+                held = entry.epoch
+            elif not request.follow:
+                return
+            else:
+                await self._published_beyond(held)
+
+    async def _published_beyond(self, epoch: int) -> None:
+        """Returns once a newer epoch is published, or the hub stops; all who wait share one look each LOOK_AGAIN_S."""
+        while not self._stopping.is_set():
+            async with self._looking:
+                if time.monotonic() - self._looked_at >= LOOK_AGAIN_S:
+                    self._latest = await self._read(latest_epoch)
+                    self._looked_at = time.monotonic()
+            if self._latest > epoch:
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), LOOK_AGAIN_S)
+
+    async def _read(self, read: Callable[[psycopg.Connection], Result]) -> Result:
+        def run() -> Result:
+            with reading(self._dsn, "hub-hotlist") as connection:
+                connection.execute("SET ROLE hub_reader")
+                return read(connection)
+
+        return await asyncio.to_thread(run)
+
+
+def _snapshot(connection: psycopg.Connection, epoch: int) -> tuple[HotlistEntry, int, bytes]:
+    latest = latest_epoch(connection)
+    asked = find_entry(connection, min(epoch, latest + 1) or latest)
+    entry = asked and find_entry(connection, asked.base_epoch)
+    data = entry and find_data(connection, entry.epoch)
+    if entry is None or data is None:
+        raise HotlistEpochUnknown(latest_epoch=latest)
+    return entry, latest, data
+
+
+def _next_delta(connection: psycopg.Connection, held: int) -> tuple[HotlistEntry, int, bytes] | None:
+    """Returns the delta after an epoch, None if that is the newest; raises HotlistEpochUnknown or HotlistEpochOld."""
+    latest = latest_epoch(connection)
+    newest = find_entry(connection, latest)
+    if newest is None or held > latest:
+        raise HotlistEpochUnknown(latest_epoch=latest)
+    entry = find_entry(connection, held)
+    if entry is None or entry.base_epoch != newest.base_epoch:
+        raise HotlistEpochOld(snapshot_epoch=newest.base_epoch)
+    if held == latest:
+        return None
+    following = find_entry(connection, held + 1)
+    data = following and find_data(connection, held + 1)
+    if following is None or data is None:
+        raise HotlistEpochOld(snapshot_epoch=newest.base_epoch)
+    return following, latest, data
+
+
+def _file(entry: HotlistEntry, latest: int) -> protos.HotlistFile:
+    return protos.HotlistFile(
+        epoch=entry.epoch,
+        base_epoch=entry.base_epoch,
+        as_of_position=entry.position,
+        made_at=timestamp_of(entry.made_us),
+        listed_count=entry.listed,
+        size_bytes=entry.size_bytes,
+        digest=entry.digest,
+        latest_epoch=latest,
+    )

@@ -1,0 +1,157 @@
+"""Pages of the journal as one reader may see them: filtered to what concerns it, with its own identifiers in clear from the vault.
+
+A few threads with a connection each read for all subscriptions of the process. A page is read only when its subscription has taken the
+one before, so what is in memory is bounded by the pages, whatever the readers do.
+"""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import psycopg
+from chuanyu.exchange.v1 import event_pb2, references_pb2
+from chuanyu.exchange.v1 import subscription_service_pb2 as protos
+from eventsourcing.persistence import PersistenceError
+
+from hub.api.request import timestamp_of
+from hub.domain.disclosure import Origin, Reader, concerns, identifier_of, is_readable
+from hub.domain.errors import CursorAhead, CursorTooOld, JournalUnavailable
+from hub.domain.participant import Participant
+from hub.domain.pseudonym import references_of
+from hub.journal.keyring import Keyring
+from hub.journal.reader import Recorded, first_position, head_position, read_page
+from hub.journal.recorder import AggregateStore
+from hub.journal.vault import VaultRowDamaged, open_identifiers
+
+READERS = 2
+PAGE_POSITIONS = 500
+# Where the filter leaves few events of many, a page may span more of the journal.
+PAGE_POSITIONS_OF_KINDS = 5_000
+_SESSION = "SET ROLE hub_writer; SET default_transaction_read_only = on; SET jit = off"
+
+
+class Page(NamedTuple):
+    """What concerns the reader up to *through*, and where the journal ended."""
+
+    delivered: list[protos.DeliveredEvent]
+    through: int
+    head: int
+
+
+class _Named(NamedTuple):
+    """A reference that the reader may see in clear, and its path."""
+
+    path: str
+    ref: Any
+
+
+class SubscriptionPages:
+    """Reads pages in threads of its own; close it when done."""
+
+    def __init__(self, dsn: str, keyring: Keyring) -> None:
+        """*dsn* names a login that may SET ROLE hub_writer: the vault is open to that role alone."""
+        self._dsn, self._keyring = dsn, keyring
+        self._store = AggregateStore(dsn)
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="subscriptions")
+        self._own = threading.local()
+        self._opened: list[psycopg.Connection] = []
+        self._origins: dict[int, Origin] = {}
+
+    async def check_cursor(self, after: int) -> int:
+        """Returns the head; raises CursorAhead or CursorTooOld."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._with_connection, _checked, after)
+
+    async def read(self, after: int, kinds: Sequence[str], reader: Reader) -> Page:
+        """Returns the next page after a position; raises JournalUnavailable."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._with_connection, self._read, after, kinds, reader)
+
+    def close(self) -> None:
+        """Ends the threads and closes their connections."""
+        self._threads.shutdown(cancel_futures=True)
+        for connection in self._opened:
+            connection.close()
+        self._store.close()
+
+    def _with_connection(self, function: Any, *arguments: Any) -> Any:
+        try:
+            connection = getattr(self._own, "connection", None)
+            if connection is None or connection.closed:
+                connection = psycopg.connect(self._dsn, autocommit=True, application_name="hub-subscriptions")
+                self._own.connection = connection
+                self._opened.append(connection)
+                connection.execute(_SESSION)
+            return function(connection, *arguments)
+        except (psycopg.OperationalError, PersistenceError):
+            self._own.connection = None
+            raise JournalUnavailable from None
+        except VaultRowDamaged as damage:
+            # A fault of the hub's, not of the reader's.
+            raise RuntimeError(str(damage)) from damage
+
+    def _read(self, connection: psycopg.Connection, after: int, kinds: Sequence[str], reader: Reader) -> Page:
+        head = head_position(connection)
+        through = min(after + (PAGE_POSITIONS_OF_KINDS if kinds else PAGE_POSITIONS), head)
+        page = read_page(connection, after, through, kinds or None) if through > after else []
+        if kinds and len(page) > PAGE_POSITIONS:
+            page = page[:PAGE_POSITIONS]
+            through = page[-1].position
+        mine = [event for event in page if concerns(event.event, event.kind, self._origin(connection, event.stream_id), reader)]
+        return Page(self._deliver(connection, mine, reader), through, head)
+
+    def _deliver(self, connection: psycopg.Connection, page: list[Recorded], reader: Reader) -> list[protos.DeliveredEvent]:
+        delivered, readable = [], []
+        for recorded in page:
+            origin = self._origin(connection, recorded.stream_id)
+            item = protos.DeliveredEvent(position=recorded.position, recorded_at=timestamp_of(recorded.recorded_us), event=recorded.event)
+            if origin.feed:
+                item.recorded_as.CopyFrom(references_pb2.EventRef(feed=origin.feed, sequence=recorded.sequence))
+            delivered.append(item)
+            readable.append(_withhold(item.event, recorded.kind, origin, reader))
+        keys = {named.ref.key for found in readable for named in found}
+        names = open_identifiers(connection, self._keyring, list(keys)) if keys else {}
+        for item, found in zip(delivered, readable, strict=True):
+            for path, ref in found:
+                name = names.get(ref.key)
+                ref.ClearField("key")
+                if name is None:
+                    item.erased_paths.append(path)
+                else:
+                    ref.clear = identifier_of(ref, name)
+        return delivered
+
+    def _origin(self, connection: psycopg.Connection, stream_id: int) -> Origin:
+        found = self._origins.get(stream_id)
+        if found is None:
+            row: Any = connection.execute(_STREAM, (stream_id,)).fetchone()
+            if not row[2]:
+                # There are many aggregates, and one is rarely read twice.
+                return Origin("", row[1], "")
+            owner = self._store.get(Participant, Participant.create_id(row[1]))
+            found = self._origins[stream_id] = Origin(row[0], row[1], owner.province if owner is not None else "")
+        return found
+
+
+def _checked(connection: psycopg.Connection, after: int) -> int:
+    head, first = head_position(connection), first_position(connection)
+    if after > head:
+        raise CursorAhead(head_position=head)
+    if after < first - 1:
+        raise CursorTooOld(first_position=first)
+    return head
+
+
+def _withhold(event: event_pb2.Event, kind: str, origin: Origin, reader: Reader) -> list[_Named]:
+    """Takes the value from every reference that the reader may not see, and returns the others, which still hold keys."""
+    readable = []
+    for prefix, message in (("", event), (f"{kind}.", getattr(event, kind))):
+        for place, ref in references_of(message):
+            if is_readable(ref, event, origin, reader):
+                readable.append(_Named(f"{prefix}{'.'.join(place.path)}", ref))
+            else:
+                ref.ClearField("key")
+    return readable
+
+
+_STREAM = "SELECT name, owner, is_feed FROM journal.stream WHERE stream_id = %s"

@@ -1,0 +1,88 @@
+"""SubscriptionService: tells a province what concerns it, in order of position, from a cursor on and then as it is recorded."""
+
+import time
+from collections.abc import AsyncIterator
+
+import grpc
+from chuanyu.exchange.v1 import subscription_service_pb2 as protos
+
+from hub.api.directory import Caller, Directory
+from hub.api.request import refuse_invalid
+from hub.api.rpc import Gate, reader, server_streaming, service
+from hub.api.subscription_pages import SubscriptionPages
+from hub.domain.disclosure import Reader
+from hub.domain.errors import NotPermitted, QueueFull, RequestInvalid
+from hub.domain.event_rules import KIND_NUMBERS
+from hub.journal.head_watcher import HeadWatcher
+from hub.journal.keyring import Keyring
+
+SUBSCRIPTIONS = 256
+PROGRESS_EVERY_S = 1.0
+
+
+class SubscriptionService:
+    """Needs the journal's pages and someone who watches the head."""
+
+    def __init__(self, dsn: str, keyring: Keyring, directory: Directory) -> None:
+        """*directory* is shared with the other services of the process: who is suspended hears no more."""
+        self._directory = directory
+        self._pages = SubscriptionPages(dsn, keyring)
+        self._watcher = HeadWatcher(dsn)
+        self._open = 0
+        self._is_stopping = False
+
+    def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
+        """The gRPC handler of the service."""
+        return service(
+            "chuanyu.exchange.v1.SubscriptionService",
+            {"Subscribe": server_streaming(gate, reader(protos.SubscribeRequest), self.subscribe)},
+        )
+
+    async def subscribe(self, request: protos.SubscribeRequest, caller: Caller) -> AsyncIterator[protos.SubscribeResponse]:
+        """Streams what concerns the caller's province; HTTP/2 flow control holds it back where the caller does not read."""
+        refuse_invalid(request)
+        if unknown := [index for index, kind in enumerate(request.kinds) if kind not in KIND_NUMBERS]:
+            raise RequestInvalid([(f"kinds[{index}]", "unknown_kind") for index in unknown])
+        if not caller.province:
+            raise NotPermitted("only a province subscribes")
+        if self._open >= SUBSCRIPTIONS:
+            raise QueueFull
+        self._open += 1
+        try:
+            async for response in self._follow(request, caller):
+                yield response
+        finally:
+            self._open -= 1
+
+    async def _follow(self, request: protos.SubscribeRequest, caller: Caller) -> AsyncIterator[protos.SubscribeResponse]:
+        position, who, kinds = request.from_position, Reader(caller.urn, caller.province), list(request.kinds)
+        yield _progress(position, await self._pages.check_cursor(position))
+        said_at = asked_at = time.monotonic()
+        while not self._is_stopping:
+            page = await self._pages.read(position, kinds, who)
+            for delivered in page.delivered:
+                yield protos.SubscribeResponse(delivered=delivered)
+            position = page.through
+            now = time.monotonic()
+            if now - asked_at >= PROGRESS_EVERY_S:
+                await self._directory.caller(caller.urn, "")
+                asked_at = now
+            if now - said_at >= PROGRESS_EVERY_S:
+                yield _progress(position, page.head)
+                said_at = now
+            if position >= page.head:
+                await self._watcher.beyond(position, said_at + PROGRESS_EVERY_S - time.monotonic())
+
+    def release(self) -> None:
+        """Ends every stream with OK as soon as its page is through: the reader goes on at another edge."""
+        self._is_stopping = True
+        self._watcher.wake()
+
+    async def stop(self) -> None:
+        """Closes what was opened; the streams have ended."""
+        await self._watcher.stop()
+        self._pages.close()
+
+
+def _progress(position: int, head: int) -> protos.SubscribeResponse:
+    return protos.SubscribeResponse(progress=protos.SubscriptionProgress(position=position, head_position=head))

@@ -1,0 +1,96 @@
+"""What the hub knew at a position: the facts of a card, and the agreements. The views hold what stands today, corrections undone here."""
+
+from typing import NamedTuple
+
+import psycopg
+from chuanyu.exchange.v1 import agreement_history_pb2
+
+from hub.domain.agreement import Agreements, terms_in
+from hub.domain.card import Fact
+from hub.domain.errors import ViewBehind
+from hub.journal.reader import Recorded, events_before
+from hub.projections import DECIDED_BY
+from hub.projections.agreements import AGREEMENTS
+from hub.projections.card_standing import CARD_STANDING, facts_of
+from hub.projections.engine import Row
+
+_CORRECTIONS_A_TIME = 2_000
+
+
+class Known(NamedTuple):
+    """What the hub knew about a card, and of agreements, at a position."""
+
+    facts: list[Fact]
+    agreements: Agreements
+    position: int
+
+
+def known_at(connection: psycopg.Connection, card_key: bytes, position: int | None) -> Known:
+    """Returns what was known at a position, None for the newest that the views have reached; raises ViewBehind."""
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        reached = _reached(connection)
+        if position is not None and position > reached:
+            raise ViewBehind(as_of_position=reached)
+        asked = reached if position is None else position
+        return Known(_facts(connection, card_key, asked), _agreements(connection, asked), asked)
+
+
+def _reached(connection: psycopg.Connection) -> int:
+    names = [projection.name for projection in DECIDED_BY]
+    row = connection.execute("SELECT COALESCE(min(position), 0) FROM views.checkpoint WHERE view = ANY (%s)", (names,)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _facts(connection: psycopg.Connection, card_key: bytes, position: int) -> list[Fact]:
+    """Returns the facts of all identifiers of the card, in order: those of today that were there, and those corrected since."""
+    keys = [row[0] for row in connection.execute(_IDENTIFIERS, {"key": card_key})]
+    rows = connection.execute("SELECT facts FROM views.card_standing WHERE key = ANY (%s)", (keys,)).fetchall()
+    facts = {fact.position: fact for (text,) in rows for fact in facts_of(text) if fact.position <= position}
+    for key in keys:
+        facts.update((fact.position, fact) for fact in _corrected_since(connection, bytes(key), position))
+    return sorted(facts.values(), key=lambda fact: (fact.occurred_us, fact.position))
+
+
+def _corrected_since(connection: psycopg.Connection, key: bytes, position: int) -> list[Fact]:
+    """Returns the card's facts that stood at the position and were corrected or reversed after it."""
+    targets = connection.execute(
+        "SELECT DISTINCT stream_id, sequence FROM journal.correction WHERE position > %s ORDER BY stream_id, sequence", (position,)
+    ).fetchall()
+    facts: list[Fact] = []
+    for start in range(0, len(targets), _CORRECTIONS_A_TIME):
+        portion = targets[start : start + _CORRECTIONS_A_TIME]
+        for stood in events_before(connection, portion, [position + 1] * len(portion)).values():
+            facts += _facts_of(key, stood)
+    return facts
+
+
+def _facts_of(key: bytes, recorded: Recorded) -> list[Fact]:
+    if (key,) not in set(CARD_STANDING.keys(recorded, None)):
+        return []
+    row = CARD_STANDING.evolve((key,), None, recorded, None)
+    return facts_of(row[1]) if row is not None else []
+
+
+def _agreements(connection: psycopg.Connection, position: int) -> Agreements:
+    """Folds the agreements' events up to the position, as their view does."""
+    rows: dict[tuple[int], Row] = {}
+    for fields in connection.execute(_AGREEMENT_EVENTS, {"kinds": sorted(AGREEMENTS.kinds or ()), "position": position}):
+        recorded = Recorded(*fields)
+        for key in AGREEMENTS.keys(recorded, None):
+            if (row := AGREEMENTS.evolve(key, rows.get((recorded.stream_id,)), recorded, None)) is not None:
+                rows[recorded.stream_id,] = row
+    histories = (agreement_history_pb2.AgreementHistory.FromString(row[1]) for row in sorted(rows.values(), key=lambda row: str(row[0])))
+    return Agreements(terms for history in histories for terms in terms_in(history))
+
+
+_IDENTIFIERS = """
+    WITH card AS (SELECT COALESCE((SELECT card_key FROM views.card_alias WHERE key = %(key)s), %(key)s::bytea) AS key)
+    SELECT key FROM card UNION SELECT a.key FROM views.card_alias a JOIN card c ON a.card_key = c.key"""
+# An aggregate's events are found through its batches: the journal itself has no index by kind.
+_AGREEMENT_EVENTS = f"""
+    SELECT e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.stream_id, e.sequence, e.kind, e.data
+    FROM views.{AGREEMENTS.name} a JOIN journal.batch b USING (stream_id)
+    JOIN journal.event e ON e.position BETWEEN b.first_position AND b.first_position + b.last_sequence - b.first_sequence
+    WHERE e.kind = ANY (%(kinds)s) AND e.position <= %(position)s ORDER BY e.position"""  # noqa: S608 (the name of our own view)

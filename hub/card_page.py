@@ -1,0 +1,89 @@
+"""The parts of docs/cards.md that follow from tables: machines as state diagrams, policy parameters, finding codes.
+
+`python -m hub.card_page docs/cards.md` renews the page in place; a test holds page and tables together.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from hub.domain.card_machines import BACK, LIVES, MIRRORED, SAME, SOCIAL, Life
+from hub.domain.card_policy import PARAMETERS
+from hub.domain.findings import MEANINGS
+from hub.domain.reference import Reference, load
+
+_BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_NAMES = {
+    "APPLIED": "已申领", "REJECTED": "申领退回", "IN_PRODUCTION": "制卡中", "PRODUCTION_FAILED": "制卡失败", "PRODUCED": "已制卡",
+    "RETURNED": "已退卡", "SEALED": "封存", "ACTIVE": "正常", "TEMP_LOST": "临时挂失", "FORMALLY_LOST": "正式挂失",
+    "APP_LOCKED": "应用锁定", "CANCELLED": "注销",
+    "NONE": "无账户", "OPENED_INACTIVE": "未激活", "ORAL_LOSS": "口头挂失", "FORMAL_LOSS": "书面挂失", "STOPPED": "止付",
+    "FROZEN": "冻结", "EXPIRED": "到期", "CLOSED": "销户",
+    "ABSENT": "无钱包", "LOADED": "已加载", "HOTLISTED": "黑名单", "DELISTED": "移出黑名单", "MIGRATED": "已转移",
+    "INITIAL": "初始", "SET": "已设置", "LOCKED": "锁定",
+    "NOT_SIGNED": "未签发", "SIGNED": "已签发", "SUSPENDED": "暂停", "UNAVAILABLE": "不可用", "RELEASED": "解除关联",
+}  # fmt: skip
+_PSEUDO = {"any_state": "任何状态 any state", "where_it_was": "原来的状态 where it was"}
+
+
+def renewed(page: str, reference: Reference) -> str:
+    """Returns the page with every generated block as the tables have it now; an unknown block raises KeyError."""
+    blocks = {
+        **{life.name: _diagram(life) for life in LIVES},
+        "mirrored": _mirrored(),
+        "policy": _policy(reference),
+        "findings": _findings(),
+    }
+    return _BLOCK.sub(lambda match: f"{match[1]}\n{blocks[match[2]]}\n\n{match[3]}", page)
+
+
+def _diagram(life: Life) -> str:
+    """Draws a machine in Mermaid: an arrow for each pair of states, with every fact that leads from one to the other."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for source, target, fact in _arrows(life):
+        arrows.setdefault((source, target), []).append(fact)
+    states = dict.fromkeys(state for pair in arrows for state in pair if state != "[*]")
+    lines = ["```mermaid", "stateDiagram-v2"]
+    lines += [f'    state "{_PSEUDO.get(state) or f"{_NAMES[state]} {state}"}" as {state}' for state in states]
+    lines += [f"    {source} --> {target}: {', '.join(facts)}" for (source, target), facts in arrows.items()]
+    return "\n".join([*lines, "```"])
+
+
+def _arrows(life: Life) -> Iterator[tuple[str, str, str]]:
+    yield "[*]", life.initial or "APPLIED", "L1 card_applied" if life is SOCIAL else "–"
+    for name, step in life.steps.items():
+        fact = f"{step.row} {name}".strip()
+        for source in sorted(step.sources) or ["any_state"]:
+            yield source, {BACK: "where_it_was", SAME: source}.get(step.target, step.target), fact
+
+
+def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _mirrored() -> str:
+    rows = ((f"{_NAMES[state]} {state}", f"{_NAMES[ecard]} {ecard}") for state, ecard in MIRRORED.items())
+    return _table(("实体卡 plastic card", "电子社保卡 e-card, once signed"), rows)
+
+
+def _policy(reference: Reference) -> str:
+    def rows() -> Iterator[tuple[str, ...]]:
+        for field, parameter in PARAMETERS.items():
+            for province in ("51", "50"):
+                for row in reference.policies.get((parameter, province), ()):
+                    until = row.valid_to.isoformat() if row.valid_to else ""
+                    yield f"`{parameter}`", f"`{field}`", province, row.value, row.valid_from.isoformat(), until, row.evidence
+
+    return _table(("参数 parameter", "字段 field", "省 province", "值 value", "起 from", "止 until", "依据 evidence"), rows())
+
+
+def _findings() -> str:
+    rows = ((f"`{code}`", m.text_zh, m.text_en, "提示 note" if m.is_note else "发现 finding") for code, m in MEANINGS.items())
+    return _table(("代码 code", "含义", "meaning", "类别 class"), rows)
+
+
+if __name__ == "__main__":
+    path = Path(sys.argv[1])
+    path.write_text(renewed(path.read_text(encoding="utf-8"), load()), encoding="utf-8")

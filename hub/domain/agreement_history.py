@@ -1,0 +1,105 @@
+"""What became of an agreement: one fold of its events, shared by the aggregate and the view, and when each version of it holds.
+
+A version is a set of terms that both sides signed. It holds from its first instant until the next version begins, its own end, or the
+agreement's; a suspension leaves holes in it. Everything here is by instant: who entered what when is told by positions.
+"""
+
+from typing import NamedTuple
+
+from chuanyu.exchange.v1 import agreement_history_pb2 as stored
+from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+# Who "drafts" and "signs" what the reference table has on record; no officer may bear this name.
+TABLE_OFFICER = "reference-table"
+FOREVER_US = 2**62
+
+Pause = tuple[int, int | None]
+
+
+class Version(NamedTuple):
+    """One version in its order of signing, from 1, and the instants between which it holds; no end is None."""
+
+    number: int
+    terms: decisions.AgreementTerms
+    from_us: int
+    to_us: int | None
+
+
+def evolve(before: stored.AgreementHistory | None, message: Message) -> stored.AgreementHistory:
+    """Folds one event of an agreement; total."""
+    after = stored.AgreementHistory()
+    if before is not None:
+        after.CopyFrom(before)
+    if isinstance(message, decisions.AgreementDrafted | decisions.AgreementAmendmentDrafted):
+        _propose(after, message)
+    elif isinstance(message, decisions.AgreementSigned):
+        after.proposal.signatures.append(message)
+    elif isinstance(message, decisions.AgreementActivated):
+        after.agreement_code = message.agreement_code
+        after.versions.add(terms=message.terms)
+        after.ClearField("proposal")
+    elif isinstance(message, decisions.AgreementAmended):
+        after.versions.add(terms=message.terms, corrects_record=message.corrects_record)
+        after.ClearField("proposal")
+    elif isinstance(message, decisions.AgreementSuspended):
+        after.pauses.add(from_at=message.from_at, reason_code=message.reason_code)
+    elif isinstance(message, decisions.AgreementResumed) and after.pauses:
+        after.pauses[-1].until_at.CopyFrom(message.from_at)
+    elif isinstance(message, decisions.AgreementEnded):
+        after.ended_at.CopyFrom(message.ended_at)
+        after.end_reason_code = message.reason_code
+    return after
+
+
+def _propose(after: stored.AgreementHistory, drafted: decisions.AgreementDrafted | decisions.AgreementAmendmentDrafted) -> None:
+    """Sets what waits for signatures; an earlier proposal lapses with the signatures it had."""
+    if isinstance(drafted, decisions.AgreementDrafted):
+        after.agreement_code = drafted.agreement_code
+    amendment = len(after.versions)
+    after.proposal.CopyFrom(stored.AgreementProposal(terms=drafted.terms, side=drafted.side, officer=drafted.officer, amendment=amendment))
+    # Agreements recorded before drafts named their officer all came from the table.
+    if drafted.officer in ("", TABLE_OFFICER):
+        after.table_terms.CopyFrom(drafted.terms)
+
+
+def versions(history: stored.AgreementHistory) -> list[Version]:
+    """Returns all versions in order of signing, each cut where a later one or the end takes over; one that never holds is empty."""
+    found: list[Version] = []
+    to_us = micros(history.ended_at) if history.HasField("ended_at") else FOREVER_US
+    for number in range(len(history.versions), 0, -1):
+        version = history.versions[number - 1]
+        from_us = micros(version.terms.valid_from)
+        own_end = micros(version.terms.valid_to) if version.terms.HasField("valid_to") else FOREVER_US
+        end_us = max(min(own_end, to_us), from_us)
+        found.append(Version(number, version.terms, from_us, None if end_us == FOREVER_US else end_us))
+        to_us = 0 if version.corrects_record else min(to_us, from_us)
+    return found[::-1]
+
+
+def pauses(history: stored.AgreementHistory) -> tuple[Pause, ...]:
+    """Returns the suspensions as instants."""
+    return tuple((micros(p.from_at), micros(p.until_at) if p.HasField("until_at") else None) for p in history.pauses)
+
+
+def is_suspended(suspended: tuple[Pause, ...], at_us: int) -> bool:
+    """Whether an instant lies in one of the suspensions."""
+    return any(from_us <= at_us and (until_us is None or at_us < until_us) for from_us, until_us in suspended)
+
+
+def status(history: stored.AgreementHistory, at_us: int) -> str:
+    """Returns DRAFT, SIGNED (not begun yet), ACTIVE, SUSPENDED or ENDED at an instant."""
+    if history.HasField("ended_at") and micros(history.ended_at) <= at_us:
+        return "ENDED"
+    if not history.versions:
+        return "DRAFT"
+    holding = [v for v in versions(history) if v.to_us is None or v.from_us < v.to_us]
+    if any(v.from_us <= at_us and (v.to_us is None or at_us < v.to_us) for v in holding):
+        return "SUSPENDED" if is_suspended(pauses(history), at_us) else "ACTIVE"
+    return "SIGNED" if any(at_us < v.from_us for v in holding) else "ENDED"
+
+
+def micros(at: Timestamp) -> int:
+    """Returns an instant in microseconds since 1970."""
+    return at.seconds * 1_000_000 + at.nanos // 1_000

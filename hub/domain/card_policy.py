@@ -1,0 +1,77 @@
+"""The policy parameters that the fold of a card needs, as each issuing province has them on each day (domain dossier 1.8b).
+
+A fact runs by the policy of its own day: a loss reported in 2024 runs by the days of 2024, whenever it is asked about.
+"""
+
+from collections.abc import Callable
+from datetime import date
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from hub.domain.reference import Reference
+
+DAY_US = 86_400_000_000
+_LOCAL_US = 8 * 3_600_000_000
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_LAST_DAY = date.max.toordinal() - _EPOCH_ORDINAL
+
+
+class Policy(NamedTuple):
+    """The parameters of one province on one day; the defaults stand where its table is silent."""
+
+    temp_loss_days: int = 7
+    formal_loss_releasable: bool = True
+    social_pin_max_tries: int = 6
+    provisional_block_hours: int = 72
+    ecard_while_temp_lost: str = "REAUTHORISE"
+    one_per_province: bool = True
+
+
+PolicyAt = Callable[[int], Policy]
+# The name in policy.csv of each parameter.
+PARAMETERS = {
+    "temp_loss_days": "tempLossDays",
+    "formal_loss_releasable": "formalLossReleasable",
+    "social_pin_max_tries": "socialPinMaxTries",
+    "provisional_block_hours": "provisionalBlockHours",
+    "ecard_while_temp_lost": "ecardWhileTempLost",
+    "one_per_province": "onePerProvince",
+}
+
+
+def policy_of(reference: Reference, province: str, at_us: int) -> Policy:
+    """Returns the policy of an issuing province on the local day of an instant (microseconds since 1970)."""
+    return _policy_on(reference, province, min(max(0, (at_us + _LOCAL_US) // DAY_US), _LAST_DAY))
+
+
+@lru_cache(4_096)
+def _policy_on(reference: Reference, province: str, epoch_day: int) -> Policy:
+    on = date.fromordinal(_EPOCH_ORDINAL + epoch_day)
+    said: dict[str, Any] = {}
+    for name, parameter in PARAMETERS.items():
+        row = reference.policy(parameter, province, on)
+        if row is not None and row.value:
+            default = Policy._field_defaults[name]
+            said[name] = row.flag if isinstance(default, bool) else row.number if isinstance(default, int) else row.value
+    return Policy(**said)
+
+
+@lru_cache(64)
+def policies_of(reference: Reference, province: str) -> PolicyAt:
+    """Returns what gives the policy of an issuing province at any instant; it is asked on the way of every answer."""
+    known: dict[int, Policy] = {}
+
+    def policy_at(at_us: int) -> Policy:
+        day = (at_us + _LOCAL_US) // DAY_US
+        if day not in known:
+            known[day] = policy_of(reference, province, at_us)
+        return known[day]
+
+    return policy_at
+
+
+@lru_cache(64)
+def always(policy: Policy | int) -> PolicyAt:
+    """Returns what gives one policy at every instant; a number is its days of a temporary loss."""
+    fixed = policy if isinstance(policy, Policy) else Policy(temp_loss_days=policy)
+    return lambda _: fixed

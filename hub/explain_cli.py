@@ -1,0 +1,72 @@
+"""`hub explain`: asks a running hub why a recorded answer is what it is, as a participant would, and prints it rule by rule."""
+
+import json
+from datetime import datetime
+from typing import Annotated
+
+import grpc
+import typer
+from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, card_service_pb2_grpc
+from google.protobuf.json_format import MessageToDict
+from rich.console import Console
+from rich.table import Table
+
+from hub.api.certificates import issue_participant
+from hub.config import Config
+from hub.domain.participant import PREFIX
+
+
+def explain(
+    decision: Annotated[int, typer.Option(help="答复的凭证位置。Position of the recorded answer.")],
+    as_of: Annotated[int, typer.Option(help="按此位置时枢纽所知；0 为当时。With what the hub knew at this position; 0: then.")] = 0,
+    at: Annotated[str, typer.Option(help="按此时刻，如 2026-03-03T10:05+08:00。For this instant instead.")] = "",
+    participant: Annotated[str, typer.Option(help="以谁的证书询问。Whose certificate asks.")] = "cq.card-center",
+    target: Annotated[str, typer.Option(help="枢纽地址。Hub to ask.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="只输出一行 JSON。Only one line of JSON.")] = False,
+) -> None:
+    """解释一条已记录的答复：每条规则看到了什么、得出什么。Explain a recorded answer: what every rule saw and concluded."""
+    config = Config()
+    request = card_service_pb2.ExplainAcceptanceRequest(decision_position=decision, recorded_as_of=as_of)
+    if at:
+        request.valid_at.FromDatetime(_instant(at))
+    files = issue_participant(config.certificates_dir, f"{PREFIX}{participant}")
+    credentials = grpc.ssl_channel_credentials(files.authority.read_bytes(), files.key.read_bytes(), files.certificate.read_bytes())
+    with grpc.secure_channel(target or config.listen, credentials) as channel:
+        try:
+            why = card_service_pb2_grpc.CardServiceStub(channel).ExplainAcceptance(request, timeout=30)
+        except grpc.RpcError as refusal:
+            typer.echo(f"✗ {refusal.code().name}: {refusal.details()}", err=True)
+            raise typer.Exit(1) from None
+    if as_json:
+        typer.echo(json.dumps(MessageToDict(why, preserving_proto_field_name=True), ensure_ascii=False))
+        return
+    _print(why)
+
+
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("ISO 8601, such as 2026-03-03T10:05+08:00", param_hint="--at") from None
+    if instant.tzinfo is None:
+        raise typer.BadParameter("the zone is missing, such as +08:00", param_hint="--at")
+    return instant
+
+
+def _print(why: card_service_pb2.ExplainAcceptanceResponse) -> None:
+    screen = Console()
+    outcome = acceptance_pb2.AcceptanceOutcome.Name(why.outcome).removeprefix("ACCEPTANCE_OUTCOME_")
+    when = why.valid_at.ToDatetime().isoformat(timespec="seconds")
+    same = "与当时相同 same as recorded" if why.same_as_recorded else "与当时不同 differs from what was recorded"
+    screen.print(f"[bold]{outcome}[/]  {same}   时刻 at {when}Z   所知 known at position {why.recorded_as_of}")
+    screen.print(f"依据 rests on: 事件 events {list(why.fact_positions)}   约定 agreements {', '.join(why.agreement_codes) or '—'}")
+    table = Table("规则 rule", "问什么 what it asks", "看到 saw", "结论 conclusion", show_lines=True)
+    for rule in why.rules:
+        if rule.asked:
+            saw = "\n".join(f"{seen.name} = {seen.value or '—'}" for seen in rule.saw)
+            table.add_row(rule.rule_id, f"{rule.title_zh}\n{rule.title_en}", saw, rule.reason_code or "✓")
+    screen.print(table)
+    for reason in why.reasons:
+        screen.print(f"{reason.rule_id} {reason.code}: {reason.text_zh} {reason.text_en}\n    → {reason.advice_zh} {reason.advice_en}")
+    not_asked = [rule.rule_id for rule in why.rules if not rule.asked]
+    screen.print(f"未涉及 not asked: {' '.join(not_asked)}")

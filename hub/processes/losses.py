@@ -1,0 +1,204 @@
+"""The loss process: reads requests and issuers' answers in the journal's order and records what follows from them as aggregates.
+
+It follows the views, never the head: an event is handled when the card and the losses are folded up to it, and of the card's facts only
+those up to that position count, so what it decides follows from the journal alone. What it records carries ids and instants
+of the events it rests on: handled again after a crash, or from position 1, an event appends nothing twice.
+"""
+
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import psycopg
+from chuanyu.exchange.v1 import references_pb2 as references
+
+from hub.domain.card import standing
+from hub.domain.card_policy import policies_of, policy_of
+from hub.domain.loss import HOUR_US, Loss, Told, is_lost_already
+from hub.domain.participant import Participant
+from hub.domain.reference import Reference
+from hub.journal.reader import Recorded, events_before, read_page
+from hub.journal.recorder import AggregateStore
+from hub.projections.card_alias import CARD_ALIAS
+from hub.projections.card_standing import CARD_STANDING, facts_of
+from hub.projections.losses import LOSSES
+
+PAGE_EVENTS = 5_000
+CHECKPOINT = "process.loss"
+KINDS = frozenset({"loss_request_submitted", "loss_request_refused", "temporary_loss_reported", "formal_loss_reported"})
+EXPIRED_AT_ONCE = 500
+_RESTS_ON = [CARD_STANDING.name, CARD_ALIAS.name, LOSSES.name]
+_CARD_NO = references.CARD_IDENTIFIER_KIND_CARD_NO
+
+
+class _Stream(NamedTuple):
+    """Whose events these are: a feed's name and its owner's province."""
+
+    name: str
+    province: str
+
+
+class LossProcess:
+    """Handles pages of the journal; used from one thread. Only one of several processes works at a time, the others wait."""
+
+    def __init__(self, connection: psycopg.Connection, store: AggregateStore, reference: Reference) -> None:
+        """*connection* reads journal and views and keeps the checkpoint, *store* saves the losses."""
+        self._connection, self._store, self._reference = connection, store, reference
+        self._streams: dict[int, _Stream] = {}
+        self._touched: dict[UUID, Loss] = {}
+        self._after = -1
+        self._barrier = 0
+        connection.execute("INSERT INTO views.checkpoint (view, position) VALUES (%s, 0) ON CONFLICT (view) DO NOTHING", (CHECKPOINT,))
+
+    def advance(self, now_us: int, page_events: int = PAGE_EVENTS) -> int:
+        """Handles one page and ends the blocks that have run out by *now_us*; returns how many positions it moved."""
+        with self._connection.transaction():
+            row = self._connection.execute(_ROUND, {"checkpoint": CHECKPOINT, "views": _RESTS_ON}).fetchone()
+            if row is None:
+                return 0
+            after, seen, head = row
+            if after != self._after:
+                # It starts, or another process was at work: the views must have folded whatever that one recorded.
+                self._after, self._barrier = after, head
+            if seen < self._barrier or seen < after:
+                return 0
+            self._touched.clear()
+            end = min(after + page_events, seen)
+            for recorded in read_page(self._connection, after, end, KINDS) if end > after else ():
+                self._handle(recorded)
+            if end == seen:
+                self._expire(now_us if seen == head else min(now_us, self._recorded_us(seen)))
+            if end > after:
+                self._connection.execute("UPDATE views.checkpoint SET position = %s WHERE view = %s", (end, CHECKPOINT))
+        self._after = end
+        return int(end - after)
+
+    def _handle(self, recorded: Recorded) -> None:
+        event, stream = recorded.event, self._stream(recorded.stream_id)
+        told = Told(stream.name, recorded.sequence, recorded.position, recorded.occurred_us)
+        if recorded.kind == "loss_request_submitted":
+            for name in ("corrects", "reverses"):
+                if event.HasField(name):
+                    self._withdraw(getattr(event, name), told)
+            if not event.HasField("reverses"):
+                self._request(recorded, told)
+        elif stream.province != event.card.issuing_province or event.HasField("reverses"):
+            # Only the issuer answers; a temporary loss that the other side reports by itself is no answer.
+            return
+        elif recorded.kind == "loss_request_refused":
+            self._refuse(recorded, told)
+        else:
+            for loss in self._losses_of(event.card.key):
+                if loss.confirm(told, recorded.kind):
+                    self._save(loss)
+
+    def _request(self, recorded: Recorded, told: Told) -> None:
+        event = recorded.event
+        request, card = event.loss_request_submitted, self._card_of(event.card)
+        loss = self._get(Loss.create_id(card.key, request.loss_type, told.occurred_us))
+        if loss is not None and loss.knows(told):
+            return
+        lost_since_us = self._lost_since_us(card, request.loss_type, recorded)
+        if loss is not None:
+            loss.repeat(told, is_lost=lost_since_us is not None)
+        else:
+            loss = Loss.open(card, request.loss_type, request.accepted_at_region, told)
+            if lost_since_us is not None:
+                loss.confirm_at_once(lost_since_us)
+        hours = policy_of(self._reference, card.issuing_province, told.occurred_us).provisional_block_hours
+        loss.place_block(told.occurred_us + hours * HOUR_US)
+        loss.forward(recorded.recorded_us)
+        self._save(loss)
+
+    def _refuse(self, recorded: Recorded, told: Told) -> None:
+        refusal = recorded.event.loss_request_refused
+        for loss in self._losses_of(recorded.event.card.key):
+            if _is_about(loss, refusal.request) and loss.refuse(told, refusal.reason_code):
+                self._save(loss)
+
+    def _withdraw(self, named: references.EventRef, told: Told) -> None:
+        """Ends the losses of a request that is corrected or reversed now; the correction may name another card."""
+        row = self._connection.execute("SELECT stream_id FROM journal.stream WHERE name = %s AND is_feed", (named.feed,)).fetchone()
+        assert row is not None, "the rules let only corrections of the speaker's own feeds pass"
+        for before in events_before(self._connection, [(row[0], named.sequence)], [told.position]).values():
+            request = references.EventRef(feed=self._stream(before.stream_id).name, sequence=before.sequence)
+            for loss in self._losses_of(before.event.card.key):
+                if _is_about(loss, request) and loss.withdraw(told):
+                    self._save(loss)
+
+    def _recorded_us(self, position: int) -> int:
+        """When an event was recorded: while the views lag, an answer that came in time may still be unread."""
+        row: Any = self._connection.execute(_RECORDED, (position,)).fetchone()
+        return int(row[0])
+
+    def _expire(self, now_us: int) -> None:
+        rows = self._connection.execute(_EXPIRED, {"now": now_us, "limit": EXPIRED_AT_ONCE}).fetchall()
+        for (name,) in rows:
+            loss = self._get(UUID(name))
+            if loss is not None and loss.expire(now_us):
+                self._save(loss)
+
+    def _get(self, loss_id: UUID) -> Loss | None:
+        return self._touched.get(loss_id) or self._store.get(Loss, loss_id)
+
+    def _save(self, loss: Loss) -> None:
+        self._barrier = max([self._barrier, *self._store.save(loss)])
+        self._touched[loss.id] = loss
+
+    def _losses_of(self, card_key: bytes) -> list[Loss]:
+        """Returns the losses of a card that may still be answered, by any of its identifiers."""
+        keys = self._identifiers(card_key)
+        names = {UUID(name) for (name,) in self._connection.execute(_ANSWERABLE, {"keys": keys}).fetchall()}
+        names |= {loss.id for loss in self._touched.values() if loss.card is not None and loss.card.key in keys}
+        found = (self._get(name) for name in sorted(names))
+        return [loss for loss in found if loss is not None]
+
+    def _card_of(self, card: references.CardRef) -> references.CardRef:
+        """Names the card by its number where the issuer has tied the identifier to one, so that one card has one loss."""
+        row = self._connection.execute("SELECT card_key FROM views.card_alias WHERE key = %s", (card.key,)).fetchone()
+        return card if row is None else references.CardRef(issuing_province=card.issuing_province, kind=_CARD_NO, key=bytes(row[0]))
+
+    def _identifiers(self, card_key: bytes) -> list[bytes]:
+        rows = self._connection.execute(_IDENTIFIERS, {"key": card_key}).fetchall()
+        return [bytes(key) for (key,) in rows]
+
+    def _lost_since_us(self, card: references.CardRef, loss_type: int, recorded: Recorded) -> int | None:
+        """Since when the card was lost as the request was made or came, by the facts up to the request; None if it was not."""
+        rows = self._connection.execute(
+            "SELECT facts FROM views.card_standing WHERE key = ANY (%s)", (self._identifiers(card.key),)
+        ).fetchall()
+        known = [fact for (text,) in rows for fact in facts_of(text) if fact.position <= recorded.position]
+        facts = sorted(known, key=lambda fact: (fact.occurred_us, fact.position))
+        policy = policies_of(self._reference, card.issuing_province)
+        for at_us in (recorded.occurred_us, recorded.recorded_us):
+            found = standing(facts, at_us, policy)
+            if is_lost_already(loss_type, found.social_status):
+                return recorded.occurred_us if found.lost_at_us is None else found.lost_at_us
+        return None
+
+    def _stream(self, stream_id: int) -> _Stream:
+        found = self._streams.get(stream_id)
+        if found is None:
+            row: Any = self._connection.execute("SELECT name, owner FROM journal.stream WHERE stream_id = %s", (stream_id,)).fetchone()
+            participant = self._store.get(Participant, Participant.create_id(row[1]))
+            found = self._streams[stream_id] = _Stream(row[0], participant.province if participant is not None else "")
+        return found
+
+
+def _is_about(loss: Loss, request: references.EventRef) -> bool:
+    """Whether a request opened the loss or joined it."""
+    return any((told.feed, told.sequence) == (request.feed, request.sequence) for told in loss.requests)
+
+
+_ROUND = """
+    SELECT c.position, (SELECT min(position) FROM views.checkpoint WHERE view = ANY (%(views)s)), (SELECT position FROM journal.head)
+    FROM views.checkpoint c WHERE c.view = %(checkpoint)s FOR NO KEY UPDATE OF c SKIP LOCKED"""
+_RECORDED = "SELECT (extract(epoch FROM recorded_at) * 1000000)::bigint FROM journal.event WHERE position = %s"
+_ANSWERABLE = """
+    SELECT s.name FROM views.loss l JOIN journal.stream s USING (stream_id)
+    WHERE l.card_key = ANY (%(keys)s) AND l.state IN ('OPEN', 'EXPIRED')"""
+_EXPIRED = """
+    SELECT s.name FROM views.loss l JOIN journal.stream s USING (stream_id)
+    WHERE l.expires_us <= %(now)s ORDER BY l.expires_us LIMIT %(limit)s"""
+_IDENTIFIERS = """
+    WITH card AS (SELECT COALESCE((SELECT card_key FROM views.card_alias WHERE key = %(key)s), %(key)s::bytea) AS key)
+    SELECT key FROM card UNION SELECT %(key)s::bytea UNION SELECT a.key FROM card JOIN views.card_alias a ON a.card_key = card.key"""

@@ -1,0 +1,52 @@
+"""Runs the processes live in a thread beside the views: a short look every round, and on at once while there is more."""
+
+import logging
+import threading
+import time
+
+import psycopg
+from eventsourcing.persistence import PersistenceError
+
+from hub.domain import reference
+from hub.journal.recorder import AggregateStore
+from hub.processes.losses import PAGE_EVENTS, LossProcess
+from hub.projections import PROJECTIONS
+from hub.projections.engine import create_views
+
+log = logging.getLogger(__name__)
+
+# The views move every 20 ms, so a loss that is asked for is blocked and forwarded within a tenth of a second.
+ROUND_S = 0.04
+RECONNECT_WAIT_S = 0.5
+FAULT_WAIT_S = 5.0
+_SESSION = "SET ROLE hub_projector; SET idle_in_transaction_session_timeout = '60s'"
+
+
+def run(dsn: str, stop: threading.Event) -> None:
+    """Works until *stop* is set; survives restarts of the database."""
+    while not stop.is_set():
+        store = AggregateStore(dsn)
+        try:
+            with connect(dsn) as connection:
+                create_views(connection, PROJECTIONS)
+                process = LossProcess(connection, store, reference.load())
+                while not stop.is_set():
+                    if process.advance(time.time_ns() // 1_000) < PAGE_EVENTS:
+                        stop.wait(ROUND_S)
+        except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout, PersistenceError) as error:
+            # A version that is taken means that another process was at work: what it recorded is read again.
+            log.warning("processes: beginning again", extra={"error": type(error).__name__})
+            stop.wait(RECONNECT_WAIT_S)
+        except Exception:
+            # Passing over an event would leave a block that no one lifts: it stays here, and says so.
+            log.exception("processes: fault of the hub; trying again")
+            stop.wait(FAULT_WAIT_S)
+        finally:
+            store.close()
+
+
+def connect(dsn: str) -> psycopg.Connection:
+    """Opens a connection that reads the journal and the views and keeps checkpoints."""
+    connection = psycopg.connect(dsn, autocommit=True, application_name="hub-process")
+    connection.execute(_SESSION.encode())
+    return connection

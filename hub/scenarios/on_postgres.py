@@ -1,0 +1,206 @@
+"""The way on PostgreSQL: events prepared by the intake, committed to a real journal, folded by the engine, decided from the views.
+
+What the hub itself decides about a loss request is recorded in between, by the process that does so.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import count, groupby
+from typing import Any
+
+import psycopg
+from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
+from psycopg import pq
+
+from hub.api.intake import Intake, batch_reader
+from hub.api.registry import load_agreements, register_participant
+from hub.api.request import now_us
+from hub.audit.as_of import known_at
+from hub.domain import reference as tables
+from hub.domain.acceptance import decide
+from hub.domain.card import Fact, policies_of, standing
+from hub.domain.event_rules import Context
+from hub.domain.participant import PREFIX
+from hub.journal.group import Appended, commit_group, run
+from hub.journal.keyring import Keyring
+from hub.journal.reader import feed_row
+from hub.journal.recorder import AggregateStore
+from hub.journal.writer import SESSION
+from hub.processes.losses import LossProcess
+from hub.projections import PROJECTIONS, runner
+from hub.projections.agreements import read_agreements
+from hub.projections.card_standing import facts_of
+from hub.projections.engine import create_views
+from hub.scenarios.pure import findings_of, lives_of, question_of
+from hub.scenarios.running import Stand, acceptance_of, use_of
+from hub.scenarios.scenario import FEEDS, Ask, Scenario, Step
+
+PARTICIPANTS = {"51": f"{PREFIX}sc.card-center", "50": f"{PREFIX}cq.card-center"}
+
+
+class OnPostgres:
+    """A journal with both provinces and the historical agreements; used from one thread, closed at the end."""
+
+    at_once = 1
+
+    def __init__(self, dsn: str, keyring: Keyring) -> None:
+        """*dsn* names a migrated database of its own."""
+        register(dsn)
+        self._store = AggregateStore(dsn)
+        load_agreements(self._store, datetime.now(UTC))
+        self._read = batch_reader(feed_service_pb2.AppendEventsRequest)
+        self._intake = Intake(keyring)
+        self._views = runner.connect(dsn)
+        create_views(self._views, PROJECTIONS)
+        self._streams: dict[str, int] = dict(self._views.execute("SELECT name, stream_id FROM journal.stream WHERE is_feed").fetchall())
+        self._writer = pq.PGconn.connect(dsn.encode())
+        run(self._writer, SESSION.encode())
+        self._losses = LossProcess(self._views, self._store, tables.load())
+        self._runs = count(1)
+        self._is_folded = False
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._writer.finish()
+        self._views.close()
+        self._store.close()
+
+    def tell(self, scenario: Scenario) -> "PostgresRun":
+        """Appends what is given and folds it."""
+        stand = Stand(scenario, next(self._runs))
+        names, told = stand.names(), _Told()
+        told.before = {ask.number: counted(self.views(), ask) for ask in scenario.when if ask.kind == "usage"}
+        activate(self._store, stand)
+        for feed, steps in in_batches(scenario):
+            row = feed_row(self._views, feed)
+            assert row is not None, "the feeds are registered"
+            events = events_of(steps, names, row.next_sequence)
+            positions = self._append(feed, row.next_sequence, events, steps, told)
+            told.names.update({position: step.name for position, step in zip(positions, steps, strict=True)})
+        self._is_folded = False
+        keys = {alias: self._intake.key_of(f"card|{issuer}|{number}") for alias, (issuer, number) in names.cards.items()}
+        return PostgresRun(self, stand, keys, told)
+
+    def views(self) -> psycopg.Connection:
+        """Folds what has been told since the last time and returns a connection to read the views."""
+        if not self._is_folded:
+            runner.catch_up(self._views)
+            while self._losses.advance(now_us()):
+                runner.catch_up(self._views)
+            self._is_folded = True
+        return self._views
+
+    def _append(self, feed: str, first: int, events: list[event_pb2.Event], steps: Sequence[Step], told: "_Told") -> Sequence[int]:
+        request = feed_service_pb2.AppendEventsRequest(feed=feed, first_sequence=first, events=events)
+        owner = PARTICIPANTS[FEEDS[feed]]
+        context = Context(FEEDS[feed], int(time.time()), tables.load(), lambda name: FEEDS.get(name) == FEEDS[feed])
+        received = self._read(request.SerializeToString())
+        prepared = asyncio.run(self._intake.prepare(self._streams[feed], owner, received, context, self._streams.get))
+        [outcome] = commit_group(self._writer, [prepared.batch])
+        assert isinstance(outcome, Appended), outcome
+        self._intake.remember(prepared.new_identifiers)
+        for offset, broken in prepared.quarantined.items():
+            told.refused[steps[offset].number] = [f"{path}: {rule}" for path, rule in broken]
+        return outcome.positions
+
+
+class _Told:
+    """What is known once a scenario is told: names of positions, what was quarantined, what was counted before."""
+
+    def __init__(self) -> None:
+        self.names: dict[int, str] = {}
+        self.refused: dict[int, list[str]] = {}
+        self.before: dict[int, tuple[int, int]] = {}
+
+
+class PostgresRun:
+    """One scenario in the views."""
+
+    def __init__(self, way: OnPostgres, stand: Stand, keys: Mapping[str, bytes], told: _Told) -> None:
+        """*keys* are those of the scenario's cards."""
+        self._way, self._stand, self._keys, self._told = way, stand, keys, told
+        self.refused = told.refused
+
+    def answer(self, ask: Ask) -> dict[str, Any]:
+        """Answers from the views."""
+        views = self._way.views()
+        if ask.kind == "usage":
+            return counted_since(views, ask, self._told.before[ask.number])
+        facts, issuer = facts_in(views, self._keys[ask.card]), self._stand.scenario.cards[ask.card].issuer
+        if ask.kind == "acceptance":
+            question = question_of(ask, issuer, self._stand.venue(ask.venue))
+            agreements = read_agreements(views)[1]
+            if ask.known_us is not None:
+                position = told_position(self._stand.scenario, ask.known_us, self._told.names)
+                facts, agreements, _ = known_at(views, self._keys[ask.card], position)
+            answer = decide(facts, agreements, tables.load(), question)
+            return acceptance_of(answer.outcome, map(tables.load().reason, answer.reason_codes))
+        if ask.kind == "use":
+            return use_of(ask, loss_effective_us(views, self._keys[ask.card]))
+        card = standing(facts, ask.at_us, policies_of(tables.load(), issuer))
+        return findings_of(card, self._told.names) if ask.kind == "findings" else lives_of(card)
+
+
+def register(dsn: str) -> None:
+    """Registers both provinces with their feeds, if they are not."""
+    store = AggregateStore(dsn)
+    for province, urn in PARTICIPANTS.items():
+        feeds = [feed for feed, owner in FEEDS.items() if owner == province]
+        register_participant(store, urn, province, urn, feeds, datetime.now(UTC))
+    store.close()
+
+
+def activate(store: AggregateStore, stand: Stand) -> int:
+    """Appends the scenario's own agreements, signed by both sides, and returns the position of the last event, 0 if there is none."""
+    made = stand.agreements()
+    return max(store.save(*made), default=0) if made else 0
+
+
+def in_batches(scenario: Scenario) -> list[tuple[str, list[Step]]]:
+    """Parts the steps into runs of one feed, in the order they are told."""
+    return [(feed, list(steps)) for feed, steps in groupby(scenario.given, key=lambda step: step.feed)]
+
+
+def events_of(steps: Sequence[Step], names: Any, first: int) -> list[event_pb2.Event]:
+    """Makes the events of a batch that begins at a number, and notes which step has which number."""
+    events = []
+    for sequence, step in enumerate(steps, first):
+        events.append(step.event(names))
+        names.events[step.name] = (step.feed, sequence)
+    return events
+
+
+def told_position(scenario: Scenario, known_us: int, names: Mapping[int, str]) -> int:
+    """Returns the position of the last step told by an instant; where none was, the one before the first."""
+    positions, told = sorted(names), scenario.told_by(known_us)
+    return positions[told - 1] if told else positions[0] - 1
+
+
+def facts_in(views: psycopg.Connection, key: bytes) -> list[Fact]:
+    """Reads a card's facts; empty if the hub knows no such card."""
+    row = views.execute("SELECT facts FROM views.card_standing WHERE key = %s", (key,)).fetchone()
+    return facts_of(row[0]) if row is not None else []
+
+
+def loss_effective_us(views: psycopg.Connection, key: bytes) -> int | None:
+    """Reads when a card's loss across provinces was first reported, None if it was not."""
+    row = views.execute("SELECT min(effective_us) FROM views.loss WHERE card_key = %s", (key,)).fetchone()
+    assert row is not None
+    return None if row[0] is None else int(row[0])
+
+
+def counted(views: psycopg.Connection, ask: Ask) -> tuple[int, int]:
+    """Reads uses and money of a day, an issuer, a region and a scenario."""
+    row = views.execute(
+        "SELECT uses, amount_fen FROM views.daily_usage WHERE day = %s AND issuer = %s AND region = %s AND scenario = %s",
+        (ask.day, ask.issuer, ask.region, ask.scenario),
+    ).fetchone()
+    return (int(row[0]), int(row[1])) if row is not None else (0, 0)
+
+
+def counted_since(views: psycopg.Connection, ask: Ask, before: tuple[int, int]) -> dict[str, Any]:
+    """Returns what has been counted since, by the names of *then*."""
+    uses, amount_fen = counted(views, ask)
+    return {"uses": uses - before[0], "amount_fen": amount_fen - before[1]}

@@ -1,0 +1,207 @@
+"""The way over gRPC: both provinces tell a running hub over mutual TLS and ask it; answers are recorded like any other.
+
+What no service gives, which facts contradict each other and how much was counted, is read from that hub's views.
+"""
+
+import secrets
+import time
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import grpc
+import psycopg
+from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, card_service_pb2_grpc, feed_service_pb2, feed_service_pb2_grpc
+from chuanyu.exchange.v1 import references_pb2 as references
+
+from hub.api.certificates import issue_participant
+from hub.domain import reference as tables
+from hub.domain.card import Standing, policies_of, standing
+from hub.domain.errors import ViewBehind
+from hub.domain.pseudonym import hmac_sm3_under
+from hub.journal.keyring import open_keyring
+from hub.journal.reader import head_position
+from hub.journal.recorder import AggregateStore
+from hub.processes.losses import CHECKPOINT
+from hub.projections import PROJECTIONS
+from hub.scenarios.filling import Names, enum_prefix
+from hub.scenarios.on_postgres import (
+    PARTICIPANTS,
+    activate,
+    counted,
+    counted_since,
+    events_of,
+    facts_in,
+    in_batches,
+    loss_effective_us,
+    told_position,
+)
+from hub.scenarios.pure import findings_of, lives_of
+from hub.scenarios.running import Run, Stand, acceptance_of, use_of
+from hub.scenarios.scenario import FEEDS, LIVES, Ask, Scenario
+
+DEADLINE_S = 15.0
+_FOLLOWED = [*(projection.name for projection in PROJECTIONS), CHECKPOINT]
+
+
+class _Province(NamedTuple):
+    channel: grpc.Channel
+    feeds: Any
+    cards: Any
+
+
+class OverGrpc:
+    """Both provinces' channels to one hub, whose database and data directory are at hand; closed at the end."""
+
+    at_once = 8
+
+    def __init__(self, target: str, dsn: str, data_dir: Path) -> None:
+        """*target* is the hub's address; the participants must be registered."""
+        self._provinces = {province: _connected(target, data_dir / "certificates", urn) for province, urn in PARTICIPANTS.items()}
+        self._store = AggregateStore(dsn)
+        self._views = psycopg.connect(dsn, autocommit=True)
+        self._key_of = hmac_sm3_under(open_keyring(data_dir / "keys").pseudonym)
+        self._sequences: dict[str, int] = {}
+        # A hub that has run scenarios before keeps their cards.
+        self._runs = count(secrets.randbelow(90_000))
+
+    def close(self) -> None:
+        """Closes channels and connections."""
+        for province in self._provinces.values():
+            province.channel.close()
+        self._views.close()
+        self._store.close()
+
+    def tell(self, scenario: Scenario) -> Run:
+        """Tells the hub what is given, each province in its own feeds."""
+        stand = Stand(scenario, next(self._runs))
+        run = GrpcRun(self, stand, stand.names())
+        if scenario.is_counting:
+            self.caught_up(head_position(self._views))
+            run.before = {ask.number: counted(self._views, ask) for ask in scenario.when if ask.kind == "usage"}
+        run.position = activate(self._store, stand)
+        for feed, steps in in_batches(scenario):
+            first = self._next_sequence(feed)
+            events = events_of(steps, run.names, first)
+            request = feed_service_pb2.AppendEventsRequest(feed=feed, first_sequence=first, events=events)
+            answer = self._provinces[FEEDS[feed]].feeds.AppendEvents(request, timeout=DEADLINE_S)
+            self._sequences[feed] = first + len(events)
+            run.position = answer.positions[-1]
+            run.told.update({position: step.name for position, step in zip(answer.positions, steps, strict=True)})
+            for notice in answer.quarantined:
+                broken = [f"{violation.field_path}: {violation.rule_id}" for violation in notice.violations]
+                run.refused[steps[notice.sequence - first].number] = broken
+        return run
+
+    def _next_sequence(self, feed: str) -> int:
+        if feed not in self._sequences:
+            request = feed_service_pb2.GetFeedRequest(feed=feed)
+            self._sequences[feed] = self._provinces[FEEDS[feed]].feeds.GetFeed(request, timeout=DEADLINE_S).next_sequence
+        return self._sequences[feed]
+
+    def cards(self, province: str) -> Any:
+        """The card service as a province reaches it."""
+        return self._provinces[province].cards
+
+    def caught_up(self, position: int) -> psycopg.Connection:
+        """Waits until views and the loss process have reached a position and returns a connection to read them; raises ViewBehind."""
+        deadline = time.monotonic() + DEADLINE_S
+        while time.monotonic() < deadline:
+            row = self._views.execute("SELECT min(position) FROM views.checkpoint WHERE view = ANY (%s)", (_FOLLOWED,)).fetchone()
+            if row is not None and (row[0] or 0) >= position:
+                return self._views
+            time.sleep(0.01)
+        raise ViewBehind
+
+    def key_of(self, name: str) -> bytes:
+        """The hub's key of an identifier."""
+        return self._key_of(name.encode())
+
+
+class GrpcRun:
+    """One scenario on a running hub."""
+
+    def __init__(self, way: OverGrpc, stand: Stand, names: Names) -> None:
+        """Filled while it is told."""
+        self._way, self._stand, self.names = way, stand, names
+        self.position = 0
+        self.told: dict[int, str] = {}
+        self.refused: dict[int, list[str]] = {}
+        self.before: dict[int, tuple[int, int]] = {}
+
+    def answer(self, ask: Ask) -> dict[str, Any]:
+        """Asks the hub."""
+        if ask.kind == "acceptance":
+            return self._acceptance(ask)
+        if ask.kind == "standing":
+            return self._standing(ask)
+        views = self._way.caught_up(self.position)
+        if ask.kind == "usage":
+            return counted_since(views, ask, self.before[ask.number])
+        issuer, number = self.names.cards[ask.card]
+        key = self._way.key_of(f"card|{issuer}|{number}")
+        if ask.kind == "use":
+            # What the hub decided about the loss comes after what was told, and has to be folded too.
+            views = self._way.caught_up(head_position(views))
+            return use_of(ask, loss_effective_us(views, key))
+        facts = facts_in(views, key)
+        card = standing(facts, ask.at_us, policies_of(tables.load(), issuer))
+        return findings_of(card, self.told)
+
+    def _acceptance(self, ask: Ask) -> dict[str, Any]:
+        request = card_service_pb2.CheckAcceptanceRequest(
+            request_id=secrets.token_hex(16),
+            scenario=ask.scenario,
+            service_region=ask.region,
+            medium=acceptance_pb2.Medium.Value(f"MEDIUM_{ask.medium}"),
+            venue_code=self._stand.venue(ask.venue),
+            min_position=self.position,
+        )
+        self._name(request.card, ask.card)
+        request.at.FromMicroseconds(ask.at_us)
+        if ask.claims is not None:
+            request.claims.CopyFrom(ask.claims)
+        cards = self._way.cards(ask.region[:2])
+        if ask.known_us is None:
+            answer = cards.CheckAcceptance(request, timeout=DEADLINE_S)
+        else:
+            self._way.caught_up(self.position)
+            known = told_position(self._stand.scenario, ask.known_us, self.told)
+            asked = card_service_pb2.ExplainAcceptanceRequest(hypothetical=request, recorded_as_of=known, valid_at=request.at)
+            answer = cards.ExplainAcceptance(asked, timeout=DEADLINE_S)
+        outcome = acceptance_pb2.AcceptanceOutcome.Name(answer.outcome).removeprefix("ACCEPTANCE_OUTCOME_")
+        return acceptance_of(outcome, answer.reasons)
+
+    def _standing(self, ask: Ask) -> dict[str, Any]:
+        """Asks the issuer's question, who alone sees the five lives."""
+        request = card_service_pb2.GetCardRequest(min_position=self.position, purpose_code="scenario")
+        self._name(request.card, ask.card)
+        request.valid_at.FromMicroseconds(ask.at_us)
+        try:
+            lives = self._way.cards(request.card.issuing_province).GetCard(request, timeout=DEADLINE_S).lives
+        except grpc.RpcError as refusal:
+            if refusal.code() != grpc.StatusCode.NOT_FOUND:
+                raise
+            return lives_of(Standing())
+        return {name: _life(lives, name) for name in LIVES}
+
+    def _name(self, ref: references.CardRef, alias: str) -> None:
+        ref.issuing_province, ref.clear = self.names.cards[alias]
+        ref.kind = references.CARD_IDENTIFIER_KIND_CARD_NO
+
+
+def _life(lives: card_service_pb2.CardLives, name: str) -> Any:
+    field = lives.DESCRIPTOR.fields_by_name[name]
+    value = getattr(lives, name)
+    if field.message_type is not None:
+        return value.ToMicroseconds() if lives.HasField(name) else None  # type: ignore[arg-type]
+    if field.enum_type is None:
+        return None if value == "" else value
+    return field.enum_type.values_by_number[value].name.removeprefix(enum_prefix(field.enum_type)) if value else None
+
+
+def _connected(target: str, certificates_dir: Path, urn: str) -> _Province:
+    files = issue_participant(certificates_dir, urn)
+    credentials = grpc.ssl_channel_credentials(files.authority.read_bytes(), files.key.read_bytes(), files.certificate.read_bytes())
+    channel = grpc.secure_channel(target, credentials)
+    return _Province(channel, feed_service_pb2_grpc.FeedServiceStub(channel), card_service_pb2_grpc.CardServiceStub(channel))

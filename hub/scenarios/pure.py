@@ -1,0 +1,155 @@
+"""The pure way: facts folded by the views' own functions and decided by `decide`, without database and server."""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from chuanyu.exchange.v1 import acceptance_pb2, event_pb2
+
+from hub.domain import reference as tables
+from hub.domain.acceptance import Question, decide
+from hub.domain.agreement import Agreements, terms_in, terms_of
+from hub.domain.agreement_table import seed_agreements
+from hub.domain.card import Fact, Standing, policies_of, standing
+from hub.domain.event_rules import Context, violations
+from hub.domain.pseudonym import references_of
+from hub.journal.reader import Recorded
+from hub.projections.card_standing import CARD_STANDING, facts_of
+from hub.projections.daily_usage import DAILY_USAGE
+from hub.projections.engine import Key, Projection, Row
+from hub.scenarios.agreed import signed
+from hub.scenarios.filling import Names
+from hub.scenarios.running import acceptance_of, use_of
+from hub.scenarios.scenario import FEEDS, LIVES, Ask, Scenario, Step
+
+_SEEDED = tuple(
+    terms_of(agreement.code, agreement.terms) for agreement in seed_agreements(tables.load().agreements, datetime(2025, 1, 1, tzinfo=UTC))
+)
+# A loss counts from the first report of it that reached any side.
+_LOSS_KINDS = ("loss_request_submitted", "temporary_loss_reported", "formal_loss_reported")
+_OTHER_NAMES = {"social_status_until": "social_status_until_us", "provisional_block_until": "block_until_us"}
+
+
+class Pure:
+    """Folds and decides in memory."""
+
+    at_once = 1
+
+    def tell(self, scenario: Scenario) -> "PureRun":
+        """Folds what is given."""
+        return PureRun(scenario)
+
+
+class PureRun:
+    """One scenario in memory: rows of the views it needs, by their own functions."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        """Folds the steps in the order they are told."""
+        self._scenario = scenario
+        self._names = Names({alias: (card.issuer, card.number) for alias, card in scenario.cards.items()}, {})
+        self.refused: dict[int, list[str]] = {}
+        self._steps: dict[int, Step] = {}
+        self._rows: dict[str, dict[Key, Row]] = {CARD_STANDING.name: {}, DAILY_USAGE.name: {}}
+        self._last: dict[str, int] = {}
+        self._roots: dict[tuple[str, int], tuple[str, int]] = {}
+        self._standing: dict[tuple[str, int], Recorded] = {}
+        for position, step in enumerate(scenario.given, 1):
+            self._tell(position, step)
+        own = (terms for agreed in scenario.agreements for terms in terms_in(signed(agreed).history))
+        self._agreements = Agreements((*_SEEDED, *own))
+
+    def _tell(self, position: int, step: Step) -> None:
+        event = step.event(self._names)
+        sequence = self._last.get(step.feed, 0) + 1
+        self._last[step.feed] = sequence
+        self._names.events[step.name] = (step.feed, sequence)
+        context = Context(FEEDS[step.feed], int(time.time()), tables.load(), lambda feed: FEEDS[feed] == FEEDS[step.feed])
+        broken = violations(event, step.kind, getattr(event, step.kind), context)
+        if broken:
+            self.refused[step.number] = [f"{path}: {rule}" for path, rule in broken]
+            return
+        self._steps[position] = step
+        _pseudonymise(event, step.kind)
+        recorded = Recorded(position, step.arrives_us, 0, sequence, step.kind, event.SerializeToString())
+        corrected = self._corrected(event, (step.feed, sequence), recorded)
+        for projection in (CARD_STANDING, DAILY_USAGE):
+            self._fold(projection, recorded, corrected)
+
+    def _corrected(self, event: event_pb2.Event, here: tuple[str, int], recorded: Recorded) -> Recorded | None:
+        """Returns what stood for the event that this one corrects or reverses; from now on this one stands for it."""
+        target = event.corrects if event.HasField("corrects") else event.reverses if event.HasField("reverses") else None
+        root = here if target is None else self._roots.get((target.feed, target.sequence), here)
+        before = None if target is None else self._standing.get(root)
+        self._roots[here] = root
+        self._standing[root] = recorded
+        return None if before is None or before.event.HasField("reverses") else before
+
+    def _fold(self, projection: Projection, recorded: Recorded, corrected: Recorded | None) -> None:
+        kinds, rows = projection.kinds, self._rows[projection.name]
+        if kinds is None or (recorded.kind not in kinds and corrected is None):
+            return
+        for key in dict.fromkeys(projection.keys(recorded, corrected)):
+            row = projection.evolve(key, rows.get(key), recorded, corrected)
+            if row is None:
+                rows.pop(key, None)
+            else:
+                rows[key] = row
+
+    def _facts(self, alias: str) -> list[Fact]:
+        issuer, number = self._names.cards[alias]
+        row = self._rows[CARD_STANDING.name].get((_key(f"card|{issuer}|{number}"),))
+        return facts_of(row[1]) if row is not None else []
+
+    def answer(self, ask: Ask) -> dict[str, Any]:
+        """Answers from memory."""
+        if ask.kind == "usage":
+            row = self._rows[DAILY_USAGE.name].get((ask.day, ask.issuer, ask.region, ask.scenario), (0, 0))
+            return {"uses": row[0], "amount_fen": row[1]}
+        facts, issuer = self._facts(ask.card), self._names.cards[ask.card][0]
+        if ask.kind == "acceptance":
+            if ask.known_us is not None:
+                told = self._scenario.given[: self._scenario.told_by(ask.known_us)]
+                facts = PureRun(replace(self._scenario, given=told))._facts(ask.card)
+            answer = decide(facts, self._agreements, tables.load(), question_of(ask, issuer, ask.venue))
+            return acceptance_of(answer.outcome, map(tables.load().reason, answer.reason_codes))
+        if ask.kind == "use":
+            return use_of(ask, min((fact.occurred_us for fact in facts if fact.kind in _LOSS_KINDS), default=None))
+        card = standing(facts, ask.at_us, policies_of(tables.load(), issuer))
+        if ask.kind == "findings":
+            return findings_of(card, {position: step.name for position, step in self._steps.items()})
+        return lives_of(card)
+
+
+def question_of(ask: Ask, issuer: str, venue: str) -> Question:
+    """Returns the question as `decide` takes it."""
+    medium = acceptance_pb2.Medium.Value(f"MEDIUM_{ask.medium}")
+    question = Question(issuer, ask.scenario, ask.region, medium, ask.at_us, venue)
+    return question if ask.claims is None else question._replace(claims=ask.claims)
+
+
+def lives_of(card: Standing) -> dict[str, Any]:
+    """Returns a standing by the names of *then*; what is not there is None."""
+    values = {name: getattr(card, _OTHER_NAMES.get(name, name)) for name in LIVES}
+    return {name: None if value == "" else value for name, value in values.items()}
+
+
+def findings_of(card: Standing, names: Mapping[int, str]) -> dict[str, Any]:
+    """Returns which steps contradict which, and how, by the names of *then*."""
+    findings = []
+    for position, against_position, code in card.findings:
+        against = {"against": names[against_position]} if against_position in names else {}
+        findings.append({"step": names.get(position, ""), "code": code, **against})
+    return {"findings": findings}
+
+
+def _pseudonymise(event: event_pb2.Event, kind: str) -> None:
+    for message in (event, getattr(event, kind)):
+        for place, ref in references_of(message):
+            ref.key = _key(place.name(ref))
+
+
+def _key(name: str) -> bytes:
+    return hashlib.sha256(name.encode()).digest()
