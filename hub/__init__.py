@@ -5,7 +5,8 @@ Imports point one way, from the top of this list to its end; a contract in `pypr
 `cli` puts the parts together, one function a command. `demo` (with `demo_screen`, `demo_questions`) plays the whole main job, `bench`
 measures it, `ask` asks one question as a participant would, `scenarios` runs the rules that policy officers write as files. `config` is
 the only reader of the environment; `embedded` (with `embedded_cluster`) starts and stops the embedded PostgreSQL; both are leaves.
-`agreements_cli` holds the commands about agreements, `database` opens the database for all commands.
+`agreements_cli` holds the commands about agreements, `findings_cli` lists findings, `card_page` draws the page
+of cards, `database` opens the database for all commands.
 
 `api` is the gRPC edge: its start and stop (`server`), who calls (`rpc`, `directory`, `certificates`), one file a service
 (`feed_service`, `card_service`), how events are checked and packed on their way in (`intake`, `shape`), how a question is read, decided
@@ -22,9 +23,10 @@ side's request to the issuer's answer.
 `journal` is the only code that writes the journal: `writer` and `group` commit batches in groups, `decisions` records the hub's own
 answers, `recorder` keeps its aggregates, `reader` reads pages, `vault` and `keyring` hold what the journal may not.
 
-`domain` is pure meaning, without I/O, clock or randomness: what a card is (`card`), what an agreement covers and
-how it lives (`agreement`, `agreement_history`, `agreement_rules`), what is answered (`acceptance`), what makes an event a bad one
-(`event_rules`, `identity`), how identifiers become keys (`pseudonym`), and the tables all of it goes by (`reference`).
+`domain` is pure meaning, without I/O, clock or randomness: what a card is (`card`, from `card_facts`, by the tables of `card_machines` and
+the policy of `card_policy`), whose it is (`person`), what contradicts what (`findings`), what an agreement covers and how it lives
+(`agreement`, `agreement_history`, `agreement_rules`), what is answered (`acceptance`), what makes an event a bad one (`event_rules`,
+`identity`), how identifiers become keys (`pseudonym`), and the tables all of it goes by (`reference`).
 
 The way of one event: an adapter translates and numbers it → `api.feed_service` → `api.intake` checks it and turns its identifiers into
 keys → `journal.writer` commits it with all that waits → `projections.runner` folds it into the views → for a question, `api.decider`

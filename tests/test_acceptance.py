@@ -128,6 +128,11 @@ def test_a04_an_agreement_holds_from_its_instant_until_its_end(hour: float, expe
     assert reasons(facts, asked(hour=hour), agreed()) == ((expected,) if expected else ())
 
 
+@pytest.mark.parametrize(("hour", "expected"), [(9, ()), (10, ("AGREEMENT_SUSPENDED",)), (60, ())])
+def test_a04_while_it_is_suspended_an_agreement_does_not_hold(hour: float, expected: tuple[str, ...]) -> None:
+    assert reasons(ACTIVE, asked(hour=hour), agreed(suspended=((at(10), at(60)),))) == expected
+
+
 def test_a04_without_an_end_an_agreement_holds_for_good() -> None:
     assert reasons(ACTIVE, asked(hour=100_000), agreed(to_us=None)) == ()
 

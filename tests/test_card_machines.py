@@ -1,5 +1,6 @@
 """The five machines of a card by their tables: each row on both sides, what restricts at once, policy by the day of the fact."""
 
+from dataclasses import replace
 from datetime import date
 from itertools import product
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from hub.card_page import renewed
 from hub.domain import reference
-from hub.domain.card import FROM_EITHER_SIDE, SOURCES, STATE_KINDS, Fact, Policy, policies_of, policy_of, standing, with_fact
+from hub.domain.card import FROM_EITHER_SIDE, STATE_KINDS, Fact, Policy, policies_of, policy_of, standing, with_fact
 from hub.domain.card_machines import BACK, LIVES, MIRRORED, SAME, SOCIAL, Life
 from hub.domain.card_policy import PARAMETERS
 from hub.domain.event_rules import LIFECYCLE_KINDS
@@ -143,10 +144,6 @@ def test_every_kind_of_a_cards_life_is_a_fact_of_the_card() -> None:
 
 def test_what_either_side_may_tell_are_facts_of_a_card() -> None:
     assert FROM_EITHER_SIDE <= STATE_KINDS
-
-
-def test_an_answer_names_every_file_that_says_what_facts_mean() -> None:
-    assert [Path(source).name for source in SOURCES] == ["card.py", "card_machines.py", "card_policy.py"]
 
 
 # (a) Social function
@@ -313,6 +310,15 @@ def test_a_loss_runs_by_the_days_of_the_day_it_was_reported() -> None:
     # Reported on the last day of 2025, asked about in 2026.
     statuses = [standing(facts, reported.occurred_us + days * 24 * HOUR_US, by_year).social_status for days in (5, 14, 15)]
     assert statuses == ["TEMP_LOST", "TEMP_LOST", "ACTIVE"]
+
+
+def test_the_policy_is_that_of_the_local_day() -> None:
+    # Ten days of a temporary loss from the second of September 2025 on, which begins at 16:00 UTC.
+    [seven] = reference.load().policies["tempLossDays", "50"]
+    changed_on = date(2025, 9, 2)
+    versions = (replace(seven, valid_to=changed_on), replace(seven, value="10", valid_from=changed_on))
+    changed = replace(reference.load(), policies={("tempLossDays", "50"): versions})
+    assert [policies_of(changed, "50")(at(hour)).temp_loss_days for hour in (23.999, 24)] == [7, 10]
 
 
 def test_a_province_may_never_release_a_formal_loss() -> None:

@@ -14,7 +14,7 @@ from hub.domain.findings import MEANINGS, USE_KINDS, Use, use_after
 from hub.domain.reference import load
 from hub.journal.reader import Recorded
 from hub.projections import DECIDED_BY, PROJECTIONS, runner
-from hub.projections.engine import Projection, advance, create_views, digest, rebuild
+from hub.projections.engine import Projection, Row, advance, create_views, digest, rebuild
 from hub.projections.findings import FINDINGS, USES_KEPT, evolve, found_of, keys, listed
 from hub.projections.person_cards import PERSON_CARDS, held_of, listed_persons
 from tests.facts import any_history, at, history, registered, told
@@ -231,6 +231,25 @@ def test_a_row_keeps_a_bounded_number_of_late_uses() -> None:
     assert [found_of(row[4])[0].position, row[5]] == [USES_KEPT + 2, USES_KEPT]
 
 
+def folded(events: list[event_pb2.Event]) -> set[tuple[int, str, str]]:
+    """(when, kind, code) of the findings of one card whose events arrive in this order."""
+    row: Row | None = None
+    for position, event in enumerate(events, 1):
+        recorded = Recorded(position, 0, 1, position, event.WhichOneof("kind") or "", event.SerializeToString())
+        row = evolve((key_of(CARD),), row, recorded, None)
+    return {(one.occurred_us, one.kind, one.code) for one in found_of(row[4])} if row is not None else set()
+
+
+_TOLD = [registered_event, lost, journey, lambda card, at_s: released(at_s), lambda _, at_s: enabled("A00000002", at_s, CARD)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.lists(st.tuples(st.integers(0, 300), st.sampled_from(_TOLD)), max_size=9, unique_by=lambda told: told[0]))
+def test_the_order_of_arrival_changes_no_finding(data: st.DataObject, told_at: list) -> None:  # type: ignore[type-arg]
+    events = [make(CARD, at_s=AT_S + hour * HOUR_S) for hour, make in told_at]
+    assert folded(data.draw(st.permutations(events))) == folded(events)
+
+
 # The cards of a person
 
 HOLDER, OTHER = "500199194001010014", "500199199002020025"
@@ -302,6 +321,19 @@ def test_a_temporary_card_is_counted_apart(journal: Recording, views: psycopg.Co
     # G15.
     journal.append(held(registered_event(CARD)), held(temporary("A00000002")), feed=CARDS)
     assert counts(views) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(("before", "codes"), [("replacement_applied", []), ("app_locked", ["APPLIED_BESIDE_CURRENT_CARD"])])
+def test_an_application_beside_a_current_card_is_a_finding_unless_that_is_to_be_replaced(
+    journal: Recording, views: psycopg.Connection, before: str, codes: list[str]
+) -> None:
+    # L1.
+    old, new = held(about(CARD, AT_S + 60)), held(about("A00000002", AT_S + HOUR_S))
+    getattr(old, before).SetInParent()
+    new.card_applied.card_kind = 1
+    journal.append(held(registered_event(CARD)), old, new, feed=CARDS)
+    fold(views, PERSON_CARDS)
+    assert [one.found.code for one in listed_persons(views)] == codes
 
 
 def test_a_card_registered_under_a_wrong_document_goes_over_to_the_right_one(journal: Recording, views: psycopg.Connection) -> None:

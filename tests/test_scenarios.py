@@ -17,6 +17,7 @@ from hub.domain.event_rules import HUB_KINDS
 from hub.domain.reference import load
 from hub.domain.rules import RULES
 from hub.journal.keyring import open_keyring
+from hub.journal.migrate import migrate
 from hub.scenarios.command import tell
 from hub.scenarios.filling import Names, local_instant
 from hub.scenarios.on_postgres import OnPostgres
@@ -43,8 +44,10 @@ def by_file(way: Way) -> dict[str, Result]:
 def on_postgres(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Result]]:
     name = f"hub_scenarios_{os.getpid()}"
     with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE hub_template")
-    way = OnPostgres(make_conninfo(server_dsn, dbname=name), open_keyring(tmp_path_factory.mktemp("scenarios") / "keys"))
+        connection.execute(f"CREATE DATABASE {name}")
+    dsn = make_conninfo(server_dsn, dbname=name)
+    migrate(dsn)
+    way = OnPostgres(dsn, open_keyring(tmp_path_factory.mktemp("scenarios") / "keys"))
     yield by_file(way)
     way.close()
     with psycopg.connect(server_dsn, autocommit=True) as connection:

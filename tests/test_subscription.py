@@ -307,10 +307,10 @@ def test_an_event_is_delivered_as_it_is_recorded(sichuan: Province, subscribe: C
 def test_a_slow_reader_slows_only_itself(sichuan: Province, subscribe: Callable[..., Subscriber]) -> None:
     slow, fast = subscribe(CHONGQING), subscribe(CHONGQING)
     events = [journey(f"L0000{number:04}") for number in range(2_000, 2_400)]
-    last = [sichuan.tell("sc.usage", *events) for _ in range(5)][-1]
+    last = [sichuan.tell("sc.usage", *events) for _ in range(3)][-1]
     fast.at(last)
     slow.at(last)
-    assert len(fast.received) == 2_000
+    assert len(fast.received) == 1_200
     assert [delivered.position for delivered in slow.received] == [delivered.position for delivered in fast.received]
 
 

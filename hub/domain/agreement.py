@@ -61,7 +61,11 @@ class Terms:
 
     def is_in_force(self, at_us: int) -> bool:
         """Whether it is in force at an instant: begun, not ended, not suspended."""
-        return self.from_us <= at_us and (self.to_us is None or at_us < self.to_us) and not self.is_suspended(at_us)
+        return self.spans(at_us) and not self.is_suspended(at_us)
+
+    def spans(self, at_us: int) -> bool:
+        """Whether an instant lies between its beginning and its end, be it suspended or not."""
+        return self.from_us <= at_us and (self.to_us is None or at_us < self.to_us)
 
     def is_suspended(self, at_us: int) -> bool:
         """Whether an instant lies in a suspension."""

@@ -37,6 +37,7 @@ MEANINGS = {
     "USE_AFTER_LOSS": Meaning("挂失期间用卡。", "The card was used while it was reported lost."),
     "USE_AFTER_CANCELLATION": Meaning("注销之后用卡。", "The card was used after it had been cancelled."),
     "SECOND_CURRENT_CARD": Meaning("同一人在同一省有两张在用卡。", "One person has two current cards of one province."),
+    "APPLIED_BESIDE_CURRENT_CARD": Meaning("在该省已有在用卡又申领。", "A card was applied for beside a current one of its province."),
 }
 
 # A return of a book is always taken (G14); money that is paid to an account is no use of the card.

@@ -11,7 +11,8 @@ from hub.domain.card import Fact, Finding, PolicyAt, standing
 
 _EVER_US = 2**62
 # A card of which only the holder is told may be in use; one that is not handed over or not enabled yet is not.
-_CURRENT = frozenset({None, "ACTIVE", "TEMP_LOST", "FORMALLY_LOST", "APP_LOCKED"})
+_IN_HAND = frozenset({"ACTIVE", "TEMP_LOST", "FORMALLY_LOST", "APP_LOCKED"})
+_CURRENT = _IN_HAND | {None}
 PLACE_KINDS = frozenset(
     {
         "card_registered",
@@ -22,6 +23,7 @@ PLACE_KINDS = frozenset(
         "card_returned",
         "card_handed_over",
         "social_function_activated",
+        "reissue_applied",
         "replacement_applied",
         "card_superseded",
         "card_cancelled",
@@ -48,7 +50,7 @@ class HeldCard(NamedTuple):
 
 
 class Cards(NamedTuple):
-    """All cards of a person in the order they began, and second current cards."""
+    """All cards of a person in the order they began, and what breaks "one card a person and province"."""
 
     held: tuple[HeldCard, ...]
     findings: tuple[Finding, ...]
@@ -57,7 +59,7 @@ class Cards(NamedTuple):
 def cards_of(told: Mapping[tuple[str, str], list[Fact]], policies: Callable[[str], PolicyAt]) -> Cards:
     """Folds what was told of each (issuing province, card): the facts of PLACE_KINDS, in their order."""
     held = sorted((_held(province, card, facts) for (province, card), facts in told.items()), key=_began)
-    return Cards(tuple(held), tuple(_second_cards(held, policies)))
+    return Cards(tuple(held), tuple(sorted([*_second_cards(held, policies), *_applied_beside(told, policies)])))
 
 
 def _began(card: HeldCard) -> tuple[int, int, str]:
@@ -90,3 +92,18 @@ def _second_cards(held: Iterable[HeldCard], policies: Callable[[str], PolicyAt])
         earlier = first.setdefault(card.issuing_province, card)
         if earlier is not card and policies(card.issuing_province)(card.since_us).one_per_province:
             yield Finding(card.since_position, earlier.since_position, "SECOND_CURRENT_CARD")
+
+
+def _applied_beside(told: Mapping[tuple[str, str], list[Fact]], policies: Callable[[str], PolicyAt]) -> Iterable[Finding]:
+    """Yields applications made while a current card of the province was neither lost nor to be replaced (L1)."""
+    for (province, card), facts in told.items():
+        for fact in facts:
+            if fact.kind != "card_applied" or fact.detail.get("card_kind") == "TEMPORARY":
+                continue
+            if not policies(province)(fact.occurred_us).one_per_province:
+                continue
+            for (issuer, other), known in told.items():
+                stands = standing(known, fact.occurred_us)
+                is_due = stands.reissue_pending or stands.replacement_pending or stands.card_kind == "TEMPORARY"
+                if issuer == province and other != card and stands.social_status in _IN_HAND and not is_due:
+                    yield Finding(fact.position, stands.social_position, "APPLIED_BESIDE_CURRENT_CARD")

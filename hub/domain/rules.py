@@ -104,6 +104,8 @@ def a04_agreement_in_force(case: Case) -> str | None:
     at_us = case.question.at_us
     in_force = case.in_force()
     if not in_force:
+        if any(terms.spans(at_us) for terms in case.about):
+            return "AGREEMENT_SUSPENDED"
         has_ended = any(terms.to_us is not None and terms.to_us <= at_us for terms in case.about)
         return "AGREEMENT_EXPIRED" if has_ended else "NO_AGREEMENT"
     return None if covering(in_force, case.question.medium) else "MEDIUM_NOT_COVERED"

@@ -77,7 +77,7 @@ class OverGrpc:
         stand = Stand(scenario, next(self._runs))
         run = GrpcRun(self, stand, stand.names())
         if scenario.is_counting:
-            self.caught_up(head_position(self._views))
+            self.caught_up(self.head())
             run.before = {ask.number: counted(self._views, ask) for ask in scenario.when if ask.kind == "usage"}
         run.position = activate(self._store, stand)
         for feed, steps in in_batches(scenario):
@@ -113,6 +113,10 @@ class OverGrpc:
             time.sleep(0.01)
         raise ViewBehind
 
+    def head(self) -> int:
+        """The position of the newest event."""
+        return head_position(self._views)
+
     def key_of(self, name: str) -> bytes:
         """The hub's key of an identifier."""
         return self._key_of(name.encode())
@@ -130,7 +134,10 @@ class GrpcRun:
         self.before: dict[int, tuple[int, int]] = {}
 
     def answer(self, ask: Ask) -> dict[str, Any]:
-        """Asks the hub."""
+        """Asks the hub, once it has decided about the loss requests it was told of and folded that too."""
+        if any(step.kind == "loss_request_submitted" for step in self._stand.scenario.given):
+            self._way.caught_up(self.position)
+            self._way.caught_up(self._way.head())
         if ask.kind == "acceptance":
             return self._acceptance(ask)
         if ask.kind == "standing":
@@ -141,8 +148,6 @@ class GrpcRun:
         issuer, number = self.names.cards[ask.card]
         key = self._way.key_of(f"card|{issuer}|{number}")
         if ask.kind == "use":
-            # What the hub decided about the loss comes after what was told, and has to be folded too.
-            views = self._way.caught_up(head_position(views))
             return use_of(ask, loss_effective_us(views, key))
         facts = facts_in(views, key)
         card = standing(facts, ask.at_us, policies_of(tables.load(), issuer))

@@ -36,6 +36,7 @@ const registered = {
     status: "SOCIAL_STATUS_ACTIVE",
     generation: "CARD_GENERATION_THIRD",
     card_kind: "CARD_KIND_REGULAR",
+    transit_enabled: true,
   },
 };
 const ride = {
