@@ -70,7 +70,8 @@ def _case(facts: Iterable[Fact], agreements: Agreements, reference: Reference, q
     if question.is_cross_province:
         for scenario in agreed_as(question.scenario):
             about += agreements.about(scenario, question.issuing_province, question.service_region, question.venue_code)
-    return Case(question, standing, about, reference)
+    in_force = [terms for terms in about if terms.is_in_force(question.at_us)]
+    return Case(question, standing, about, in_force, reference)
 
 
 def _rules_for(asked: Case) -> tuple[Rule, ...]:
@@ -86,7 +87,7 @@ def _rules_of(scenario: str, is_cross_province: bool, is_known: bool) -> tuple[R
 
 
 def _rests_on(asked: Case) -> tuple[str, ...]:
-    return tuple(terms.code for terms in covering(asked.in_force(), asked.question.medium))
+    return tuple(terms.code for terms in covering(asked.in_force, asked.question.medium))
 
 
 def _seen(asked: Case, path: str) -> str:

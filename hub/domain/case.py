@@ -34,11 +34,15 @@ class Question(NamedTuple):
 
 
 class Case(NamedTuple):
-    """All a rule may look at; *about* are the agreements that speak of this scenario, direction and place, in force or not."""
+    """All a rule may look at.
+
+    *about* are the agreements that speak of this scenario, direction and place; *in_force* those of them that hold at the instant.
+    """
 
     question: Question
     standing: Standing
     about: list[Terms]
+    in_force: list[Terms]
     reference: Reference
 
     def policy(self, parameter: str, province: str) -> str:
@@ -52,10 +56,6 @@ class Case(NamedTuple):
     def age(self) -> int | None:
         """Returns the holder's age in whole years on the local day, None if the birth date is unknown."""
         return age_on(self.standing.birth_date, local_day(self.question.at_us)) if self.standing.birth_date else None
-
-    def in_force(self) -> list[Terms]:
-        """Returns the agreements of `about` that are in force at the instant."""
-        return [terms for terms in self.about if terms.is_in_force(self.question.at_us)]
 
     def denies(self, claim: str) -> bool:
         """Whether the service point says that the claim does not hold; what it does not say is not denied."""

@@ -102,13 +102,12 @@ def a03_no_provisional_block(case: Case) -> str | None:
 def a04_agreement_in_force(case: Case) -> str | None:
     """A04, all cross-province: an agreement covers scenario, direction, place and medium at the instant."""
     at_us = case.question.at_us
-    in_force = case.in_force()
-    if not in_force:
+    if not case.in_force:
         if any(terms.spans(at_us) for terms in case.about):
             return "AGREEMENT_SUSPENDED"
         has_ended = any(terms.to_us is not None and terms.to_us <= at_us for terms in case.about)
         return "AGREEMENT_EXPIRED" if has_ended else "NO_AGREEMENT"
-    return None if covering(in_force, case.question.medium) else "MEDIUM_NOT_COVERED"
+    return None if covering(case.in_force, case.question.medium) else "MEDIUM_NOT_COVERED"
 
 
 @rule(
@@ -286,7 +285,7 @@ def a22_elder_conditions(case: Case) -> str | None:
 @rule("A23", "约定互惠优待", "The agreement makes concessions mutual", "TRA.ELD", cross_province_only=True, sees=("agreements",))
 def a23_mutual_concession(case: Case) -> str | None:
     """A23, TRA.ELD cross-province: an agreement with mutual concessions; so far there is none."""
-    return None if any(terms.concession == "MUTUAL" for terms in case.in_force()) else "CONCESSION_NOT_MUTUAL"
+    return None if any(terms.concession == "MUTUAL" for terms in case.in_force) else "CONCESSION_NOT_MUTUAL"
 
 
 @rule(

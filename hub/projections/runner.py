@@ -7,7 +7,9 @@ import time
 import psycopg
 
 from hub.projections import PROJECTIONS
-from hub.projections.engine import PAGE_EVENTS, advance, advance_together, create_views
+from hub.projections.engine import PAGE_EVENTS, Projection, advance, advance_together, create_views
+from hub.projections.findings import FINDINGS
+from hub.projections.person_cards import PERSON_CARDS
 
 log = logging.getLogger(__name__)
 
@@ -15,6 +17,11 @@ log = logging.getLogger(__name__)
 ROUND_S = 0.02
 # Up to so many new events, all views take them together; beyond, each reads only its own kinds.
 LIVE_EVENTS = 2_000
+# No answer rests on these, and they touch a row for each use: they follow at their own pace, so that no answer waits for them.
+BACKGROUND: tuple[Projection, ...] = (FINDINGS, PERSON_CARDS)
+FOREGROUND = tuple(projection for projection in PROJECTIONS if projection not in BACKGROUND)
+BACKGROUND_EVENTS = 1_000
+BACKGROUND_EVERY_S = 0.1
 RECONNECT_WAIT_S = 0.5
 # Views are disposable and carry their checkpoint with them: losing the last moments in a crash costs a re-fold, not a fact.
 _SESSION = "SET ROLE hub_projector; SET synchronous_commit = off; SET idle_in_transaction_session_timeout = '60s'"
@@ -40,11 +47,24 @@ def run(dsn: str, stop: threading.Event) -> None:
 
 
 def _rounds(connection: psycopg.Connection, stop: threading.Event) -> None:
+    background_at = 0.0
     while not stop.is_set():
         began = time.monotonic()
-        is_live = advance_together(connection, PROJECTIONS, LIVE_EVENTS)
-        if is_live or max(advance(connection, projection) for projection in PROJECTIONS) < PAGE_EVENTS:
-            time.sleep(max(0.0, ROUND_S - (time.monotonic() - began)))
+        is_live = advance_together(connection, FOREGROUND, LIVE_EVENTS)
+        if not is_live and max(advance(connection, projection) for projection in FOREGROUND) == PAGE_EVENTS:
+            continue
+        if began >= background_at:
+            background_at = _background(connection)
+        time.sleep(max(0.0, ROUND_S - (time.monotonic() - began)))
+
+
+def _background(connection: psycopg.Connection) -> float:
+    """Folds a small page of each background view and returns when to do so again: never for more than a tenth of the time."""
+    began = time.monotonic()
+    for projection in BACKGROUND:
+        advance(connection, projection, page_events=BACKGROUND_EVENTS)
+    ended = time.monotonic()
+    return ended + max(BACKGROUND_EVERY_S, 9 * (ended - began))
 
 
 def catch_up(connection: psycopg.Connection) -> None:
