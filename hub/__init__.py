@@ -5,15 +5,15 @@ Imports point one way, from the top of this list to its end; a contract in `pypr
 `cli` puts the parts together, one function a command. `demo` (with `demo_screen`, `demo_questions`) plays the whole main job, `bench`
 measures it, `ask` asks one question as a participant would, `scenarios` runs the rules that policy officers write as files. `config` is
 the only reader of the environment; `embedded` (with `embedded_cluster`) starts and stops the embedded PostgreSQL; both are leaves.
-`agreements_cli` holds the commands about agreements, `findings_cli` lists findings, `card_page` draws the page
-of cards, `database` opens the database for all commands.
+`commands` has those with a file of their own, `database` opens the database for all of them.
 
 `api` is the gRPC edge: its start and stop (`server`), who calls (`rpc`, `directory`, `certificates`), one file a service
-(`feed_service`, `card_service`), how events are checked and packed on their way in (`intake`, `shape`), how a question is read, decided
-and recorded (`request`, `card_reader`, `decider`), what operators decide (`registry`, `agreement_desk`), and one table from
-errors to statuses (`errors`).
+(`feed_service`, `card_service`, `subscription_service`, `hotlist_service`), how events are checked and packed on their way in (`intake`,
+`shape`), how a question is read, decided and recorded (`request`, `card_reader`, `decider`) and explained (`explainer`), what operators
+decide (`registry`, `agreement_desk`), and one table from errors to statuses (`errors`).
 
-`audit` checks what must always hold: no hole in the journal or in a feed, every view equal to its rebuild.
+`audit` says what was known at a position (`as_of`) and what other rules would have answered (`rule_versions`), and checks what must
+always hold (`fsck`): no hole in the journal or in a feed, every view equal to its rebuild.
 
 `processes` follow the journal from a checkpoint of their own and record what the hub decides about it: `losses` takes a loss from one
 side's request to the issuer's answer.
@@ -25,7 +25,8 @@ answers, `recorder` keeps its aggregates, `reader` reads pages, `vault` and `key
 
 `domain` is pure meaning, without I/O, clock or randomness: what a card is (`card`, from `card_facts`, by the tables of `card_machines` and
 the policy of `card_policy`), whose it is (`person`), what contradicts what (`findings`), what an agreement covers and how it lives
-(`agreement`, `agreement_history`, `agreement_rules`), what is answered (`acceptance`), what makes an event a bad one (`event_rules`,
+(`agreement`, `agreement_history`, `agreement_rules`), what is answered (`acceptance`, by the `rules` about a `case`; `replaying` lets
+another version of them be asked), who may be offline with which hotlist (`hotlist`), what makes an event a bad one (`event_rules`,
 `identity`), how identifiers become keys (`pseudonym`), and the tables all of it goes by (`reference`).
 
 The way of one event: an adapter translates and numbers it → `api.feed_service` → `api.intake` checks it and turns its identifiers into

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from hub import agreements_cli, explain_cli, findings_cli, rules_cli
+from hub.commands import agreements, explain, findings, machines, rules
 from hub.config import Config
 from hub.database import database
 from hub.domain.errors import HubError
@@ -30,8 +30,7 @@ participants = typer.Typer(help="参与方：登记、查看。Participants: reg
 bench = typer.Typer(help="测量：同一次运行中量出上限与枢纽。Measure limit and hub in one run.", no_args_is_help=True)
 app.add_typer(participants, name="participants")
 app.add_typer(bench, name="bench")
-app.add_typer(agreements_cli.app, name="agreements")
-app.command()(findings_cli.findings)
+app.add_typer(agreements.app, name="agreements")
 hotlist = typer.Typer(help="离线黑名单：供离线闸机。Offline hotlist for gates that cannot ask.")
 app.add_typer(hotlist, name="hotlist")
 screen = Console(stderr=True)
@@ -349,8 +348,8 @@ def scenarios(
     raise typer.Exit(code)
 
 
-app.command()(explain_cli.explain)
-app.command()(rules_cli.rules)
+for command in (explain.explain, findings.findings, rules.rules, machines.machines):
+    app.command()(command)
 
 
 @bench.command("ingest")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.card_page import renewed
+from hub.commands.machines import renewed
 from hub.domain import reference
 from hub.domain.card import FROM_EITHER_SIDE, STATE_KINDS, Fact, Policy, policies_of, policy_of, standing, with_fact
 from hub.domain.card_machines import BACK, LIVES, MIRRORED, SAME, SOCIAL, Life
@@ -351,7 +351,7 @@ def test_every_parameter_of_the_policy_is_one_of_the_table() -> None:
 
 def test_the_page_says_what_the_tables_say() -> None:
     page = (Path(__file__).parents[1] / "docs" / "cards.md").read_text(encoding="utf-8")
-    assert renewed(page, reference.load()) == page, "run: .venv/bin/python -m hub.card_page docs/cards.md"
+    assert renewed(page, reference.load()) == page, "run: .venv/bin/hub machines --write-docs"
 
 
 def test_every_machine_is_drawn_on_the_page() -> None:

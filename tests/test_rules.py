@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 
+from hub.commands.rules import PAGE, page
 from hub.domain import reference
 from hub.domain.acceptance import RULES, Answer, Question, decide, explain
 from hub.domain.agreement import Agreements, Terms
 from hub.domain.card import Fact
 from hub.domain.case import age_on
 from hub.domain.rules import offline_mode
-from hub.rules_cli import PAGE, page
 from tests.facts import at, history, registered, told
 
 TABLES = reference.load()

@@ -94,10 +94,11 @@ def alternately(place: Ground, edge: HubProcess, in_flight: int, seconds: float)
     for _ in range(TURNS):
         empty.append(_calls(edge, EMPTY_METHOD, in_flight, seconds / TURNS))
         recorded.append(recorded_calls(place, edge, in_flight, seconds / TURNS))
-    return _median(empty), _median(recorded)
+    return median_calls(empty), median_calls(recorded)
 
 
-def _median(turns: list[Calls]) -> Calls:
+def median_calls(turns: list[Calls]) -> Calls:
+    """Returns the median of each figure."""
     return Calls(*(median([turn[index] for turn in turns]) for index in range(len(Calls._fields))))
 
 

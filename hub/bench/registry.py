@@ -17,7 +17,7 @@ from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, card_service_p
 from psycopg import pq
 
 from hub.api.certificates import CertificateFiles
-from hub.bench.check import FEEDS, IN_FLIGHT, INFLOWS, Report, alternately, recorded_calls
+from hub.bench.check import FEEDS, IN_FLIGHT, INFLOWS, TURNS, Report, median_calls, recorded_calls
 from hub.bench.ground import ASKER, PARTICIPANT, Ground, HubProcess, ground, hub_process, projector
 from hub.bench.load import Load, Order, card_event, card_no
 from hub.config import Config
@@ -36,30 +36,20 @@ POLL_S = 0.002
 
 
 def measure(config: Config, cards: int, seconds: float, report: Report) -> dict[str, Any]:
-    """Returns checks at ten thousand and at *cards* cards, with their ratios, and how soon a loss denies online."""
-    with ground(config, list(FEEDS)) as place:
-        fill(place, 0, FEW_CARDS, report)
-        few = _checks(place, FEW_CARDS, seconds, report)
-        loading_s = fill(place, FEW_CARDS, cards, report)
-        disk = _disk_bytes(place)
+    """Returns checks at ten thousand and at *cards* cards, measured in turns on two hubs, and how soon a loss denies online."""
+    with ground(config, list(FEEDS)) as small, ground(config, list(FEEDS)) as large:
+        fill(small, 0, FEW_CARDS, report)
+        loading_s = fill(large, 0, cards, report)
+        disk = _disk_bytes(large)
         report(f"{cards:,} cards 张卡: {loading_s:.0f} s, {disk / 1e9:.1f} GB")
-        many = _checks(place, cards, seconds, report)
-        reach = _reach_of_a_loss(place, cards, report)
+        rows = _checks(small, large, cards, seconds, report)
+        reach = _reach_of_a_loss(large, cards, report)
     return {
         "bench": "check",
         "cards": cards,
         "loading_s": round(loading_s),
         "disk_gb": round(disk / 1e9, 2),
-        "rows": [
-            {
-                "in_flight": in_flight,
-                "checks_per_s": {str(FEW_CARDS): round(few[in_flight].rate), str(cards): round(many[in_flight].rate)},
-                "p99_ms": {str(FEW_CARDS): round(few[in_flight].p99_ms, 2), str(cards): round(many[in_flight].p99_ms, 2)},
-                "throughput_ratio": round(few[in_flight].rate / many[in_flight].rate, 3),
-                "p99_ratio": round(many[in_flight].p99_ms / few[in_flight].p99_ms, 3),
-            }
-            for in_flight in IN_FLIGHT
-        ],
+        "rows": rows,
         "loss_to_refusal_ms": reach,
     }
 
@@ -93,7 +83,7 @@ def fill(place: Ground, first: int, until: int, report: Report) -> float:
                     packed += _ROW.pack(3, 32, key, 2, b"50", len(facts)) + facts
                 rows.write(packed)
                 done, position = done + len(keys), position + len(keys)
-                if done % 1_000_000 == 0:
+                if (done - first) % (50 * _PORTION) == 0:
                     report(f"filling 填充: {done:,} / {until:,}")
             rows.write(b"\xff\xff")
         journal.finish()
@@ -138,14 +128,28 @@ def _disk_bytes(place: Ground) -> int:
     return int(row[0])
 
 
-def _checks(place: Ground, cards: int, seconds: float, report: Report) -> dict[int, Any]:
-    found = {}
-    with projector(place), hub_process(place, cards) as edge:
+def _checks(small: Ground, large: Ground, cards: int, seconds: float, report: Report) -> list[dict[str, Any]]:
+    rows = []
+    with projector(small), projector(large), hub_process(small, FEW_CARDS) as few_edge, hub_process(large, cards) as many_edge:
         for in_flight in IN_FLIGHT:
-            recorded_calls(place, edge, in_flight, 1.0)
-            _, found[in_flight] = alternately(place, edge, in_flight, seconds)
-            report(f"{cards:,} cards, {in_flight} in flight: {found[in_flight].rate:,.0f}/s, p99 {found[in_flight].p99_ms:.1f} ms")
-    return found
+            few, many = [], []
+            for turn in range(TURNS + 1):
+                found = [recorded_calls(place, edge, in_flight, seconds / TURNS) for place, edge in ((small, few_edge), (large, many_edge))]
+                if turn:
+                    few.append(found[0])
+                    many.append(found[1])
+            few_median, many_median = median_calls(few), median_calls(many)
+            rows.append(
+                {
+                    "in_flight": in_flight,
+                    "checks_per_s": {str(FEW_CARDS): round(few_median.rate), str(cards): round(many_median.rate)},
+                    "p99_ms": {str(FEW_CARDS): round(few_median.p99_ms, 2), str(cards): round(many_median.p99_ms, 2)},
+                    "throughput_ratio": round(few_median.rate / many_median.rate, 3),
+                    "p99_ratio": round(many_median.p99_ms / few_median.p99_ms, 3),
+                }
+            )
+            report(str(rows[-1]))
+    return rows
 
 
 def _reach_of_a_loss(place: Ground, cards: int, report: Report) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """The five machines of a card as tables (domain dossier 1.8): which fact leads from which states to which, and what is less usable.
 
-`card` folds facts by them and `card_page` draws them. A fact that its table does not allow is a finding; it changes the state only
+`card` folds facts by them and `hub machines` draws them. A fact that its table does not allow is a finding; it changes the state only
 to one that can do less.
 """
 

@@ -1,18 +1,18 @@
-"""The parts of docs/cards.md that follow from tables: machines as state diagrams, policy parameters, finding codes.
-
-`python -m hub.card_page docs/cards.md` renews the page in place; a test holds page and tables together.
-"""
+"""`hub machines`: the parts of docs/cards.md that follow from tables: machines as state diagrams, policy parameters, finding codes."""
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from hub.domain.card_machines import BACK, LIVES, MIRRORED, SAME, SOCIAL, Life
 from hub.domain.card_policy import PARAMETERS
 from hub.domain.findings import MEANINGS
 from hub.domain.reference import Reference, load
 
+PAGE = Path(__file__).parent.parent.parent / "docs" / "cards.md"
 _BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _NAMES = {
     "APPLIED": "已申领", "REJECTED": "申领退回", "IN_PRODUCTION": "制卡中", "PRODUCTION_FAILED": "制卡失败", "PRODUCED": "已制卡",
@@ -25,6 +25,17 @@ _NAMES = {
     "NOT_SIGNED": "未签发", "SIGNED": "已签发", "SUSPENDED": "暂停", "UNAVAILABLE": "不可用", "RELEASED": "解除关联",
 }  # fmt: skip
 _PSEUDO = {"any_state": "任何状态 any state", "where_it_was": "原来的状态 where it was"}
+
+
+def machines(
+    write_docs: Annotated[bool, typer.Option("--write-docs", help="重写 docs/cards.md 中由表生成的部分。Renew what tables make.")] = False,
+) -> None:
+    """显示卡的五种状态机。Show the five machines of a card as state diagrams (Mermaid), or renew docs/cards.md."""
+    if write_docs:
+        PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8"), load()), encoding="utf-8")
+        return
+    for life in LIVES:
+        typer.echo(f"{life.name}\n{_diagram(life)}\n")
 
 
 def renewed(page: str, reference: Reference) -> str:
@@ -82,8 +93,3 @@ def _policy(reference: Reference) -> str:
 def _findings() -> str:
     rows = ((f"`{code}`", m.text_zh, m.text_en, "提示 note" if m.is_note else "发现 finding") for code, m in MEANINGS.items())
     return _table(("代码 code", "含义", "meaning", "类别 class"), rows)
-
-
-if __name__ == "__main__":
-    path = Path(sys.argv[1])
-    path.write_text(renewed(path.read_text(encoding="utf-8"), load()), encoding="utf-8")

@@ -12,7 +12,7 @@ from hub.domain.acceptance import rules_digest
 from hub.domain.case import Rule
 from hub.domain.rules import RULES, offline_mode
 
-PAGE = Path(__file__).parent.parent / "docs" / "acceptance.md"
+PAGE = Path(__file__).parent.parent.parent / "docs" / "acceptance.md"
 _HEAD = """# 互认规则 Acceptance rules
 
 May this card be used here, for this, now? Each rule below is one small function in `hub/domain/rules.py`; this page is written from
