@@ -18,8 +18,7 @@ ROUND_S = 0.02
 # Up to so many new events, all views take them together; beyond, each reads only its own kinds.
 LIVE_EVENTS = 2_000
 # No answer rests on these, and they touch a row for each use: they follow at their own pace, so that no answer waits for them.
-BACKGROUND: tuple[Projection, ...] = (FINDINGS, PERSON_CARDS)
-FOREGROUND = tuple(projection for projection in PROJECTIONS if projection not in BACKGROUND)
+BACKGROUND = frozenset({FINDINGS.name, PERSON_CARDS.name})
 BACKGROUND_EVENTS = 1_000
 BACKGROUND_EVERY_S = 0.1
 RECONNECT_WAIT_S = 0.5
@@ -47,21 +46,23 @@ def run(dsn: str, stop: threading.Event) -> None:
 
 
 def _rounds(connection: psycopg.Connection, stop: threading.Event) -> None:
+    foreground = [projection for projection in PROJECTIONS if projection.name not in BACKGROUND]
+    background = [projection for projection in PROJECTIONS if projection.name in BACKGROUND]
     background_at = 0.0
     while not stop.is_set():
         began = time.monotonic()
-        is_live = advance_together(connection, FOREGROUND, LIVE_EVENTS)
-        if not is_live and max(advance(connection, projection) for projection in FOREGROUND) == PAGE_EVENTS:
+        is_live = advance_together(connection, foreground, LIVE_EVENTS)
+        if not is_live and max(advance(connection, projection) for projection in foreground) == PAGE_EVENTS:
             continue
         if began >= background_at:
-            background_at = _background(connection)
+            background_at = _background(connection, background)
         time.sleep(max(0.0, ROUND_S - (time.monotonic() - began)))
 
 
-def _background(connection: psycopg.Connection) -> float:
+def _background(connection: psycopg.Connection, background: list[Projection]) -> float:
     """Folds a small page of each background view and returns when to do so again: never for more than a tenth of the time."""
     began = time.monotonic()
-    for projection in BACKGROUND:
+    for projection in background:
         advance(connection, projection, page_events=BACKGROUND_EVENTS)
     ended = time.monotonic()
     return ended + max(BACKGROUND_EVERY_S, 9 * (ended - began))
