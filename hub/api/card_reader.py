@@ -70,6 +70,7 @@ class CardReader:
         self._agreements = (-1, Agreements(()))
         self._waiting: list[_Asked] = []
         self._reading: asyncio.Task[None] | None = None
+        self._last_began, self._last_cards = 0.0, 0
 
     async def stop(self) -> None:
         """Answers what waits and closes the connection."""
@@ -93,7 +94,7 @@ class CardReader:
     async def _read_groups(self) -> None:
         try:
             while self._waiting:
-                began = time.monotonic()
+                await self._gather()
                 group, self._waiting = self._waiting[:GROUP_CARDS], self._waiting[GROUP_CARDS:]
                 try:
                     snapshot = await self._read([asked.card_key for asked in group])
@@ -113,15 +114,15 @@ class CardReader:
                         asked.then(ViewBehind(as_of_position=as_of))
                     else:
                         asked.then(CardRead(snapshot.facts.get(asked.card_key, []), agreements, as_of))
-                await self._gather(began, len(group))
         finally:
             self._reading = None
 
-    async def _gather(self, began: float, group_cards: int) -> None:
-        """Lets the next group grow: while the last one is being recorded, and to PACE_S after its beginning unless that was small."""
+    async def _gather(self) -> None:
+        """Lets the group grow: while the last one is being recorded, and to PACE_S after its beginning unless that was small."""
         await self._decisions.idle(PACE_S)
-        if group_cards >= SMALL_GROUP and (rest_s := began + PACE_S - time.monotonic()) > 0:
+        if self._last_cards >= SMALL_GROUP and (rest_s := self._last_began + PACE_S - time.monotonic()) > 0:
             await asyncio.sleep(rest_s)
+        self._last_began, self._last_cards = time.monotonic(), len(self._waiting)
 
     async def _read(self, keys: Sequence[bytes]) -> _Snapshot:
         asked = list(set(keys))

@@ -20,7 +20,7 @@ LIVE_EVENTS = 2_000
 # No answer rests on these, and they touch a row for each use: they follow at their own pace, so that no answer waits for them.
 BACKGROUND = frozenset({FINDINGS.name, PERSON_CARDS.name})
 BACKGROUND_EVENTS = 1_000
-BACKGROUND_EVERY_S = 0.1
+BACKGROUND_EVERY_S = 0.25
 RECONNECT_WAIT_S = 0.5
 # Views are disposable and carry their checkpoint with them: losing the last moments in a crash costs a re-fold, not a fact.
 _SESSION = "SET ROLE hub_projector; SET synchronous_commit = off; SET idle_in_transaction_session_timeout = '60s'"
