@@ -26,7 +26,6 @@ def ask_once(
 ) -> int:
     """Returns 0 when an answer was given, whatever it says; 1 when the hub refused the question or is away."""
     files = issue_participant(config.certificates_dir, f"{PREFIX}{caller}")
-    credentials = grpc.ssl_channel_credentials(files.authority.read_bytes(), files.key.read_bytes(), files.certificate.read_bytes())
     request = card_service_pb2.CheckAcceptanceRequest(
         request_id=secrets.token_hex(8),
         scenario=scenario,
@@ -35,7 +34,7 @@ def ask_once(
     )
     request.card.issuing_province, request.card.clear = issuer, card_no
     request.card.kind = references_pb2.CARD_IDENTIFIER_KIND_CARD_NO
-    with grpc.secure_channel(target, credentials) as channel:
+    with grpc.secure_channel(target, files.client_credentials()) as channel:
         try:
             answer = card_service_pb2_grpc.CardServiceStub(channel).CheckAcceptance(request, timeout=5)
         except grpc.RpcError as refusal:

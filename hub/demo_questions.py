@@ -63,8 +63,7 @@ class Questions:
         stubs = {}
         for side, name in _ASKERS.items():
             files = self._certificates[name]
-            credentials = grpc.ssl_channel_credentials(files.authority.read_bytes(), files.key.read_bytes(), files.certificate.read_bytes())
-            stubs[side] = card_service_pb2_grpc.CardServiceStub(grpc.secure_channel(self._target, credentials))
+            stubs[side] = card_service_pb2_grpc.CardServiceStub(grpc.secure_channel(self._target, files.client_credentials()))
         number = 0
         while not self._stop.wait(PAUSE_S):
             for side, stub in stubs.items():

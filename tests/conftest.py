@@ -11,7 +11,8 @@ from psycopg.conninfo import make_conninfo
 
 from hub.embedded import discard, running
 from hub.journal.migrate import migrate
-from tests.hub_process import RunningHub, running_hub
+from tests.clients import Province
+from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
 
 # Tests start the database's processes by fork, and gRPC's own fork handlers crash in a child that only goes on to exec.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
@@ -69,3 +70,19 @@ def shared_hub(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield hub
     with psycopg.connect(server_dsn, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def chongqing(shared_hub: RunningHub) -> Iterator[Province]:
+    """Chongqing's card centre, at the hub of the module."""
+    province = Province(shared_hub, CHONGQING)
+    yield province
+    province.channel.close()
+
+
+@pytest.fixture(scope="module")
+def sichuan(shared_hub: RunningHub) -> Iterator[Province]:
+    """Sichuan's card centre, at the hub of the module."""
+    province = Province(shared_hub, SICHUAN)
+    yield province
+    province.channel.close()

@@ -29,7 +29,7 @@ from hub.embedded import stop_any
 from hub.journal.migrate import migrate
 from hub.journal.recorder import AggregateStore
 from tests.clients import DEADLINE_S, Province, journal, recorded_at, refused, refused_in_stream
-from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
+from tests.hub_process import SICHUAN, RunningHub, running_hub
 from tests.messages import AT_S, lost, name_card, question, registered
 
 Status = card_lifecycle_pb2
@@ -43,20 +43,6 @@ _numbers = itertools.count(1)
 # 2020-01-01 in +08:00, before the first agreement.
 LONG_AGO_S = 1_577_808_000
 DAY_S = 86_400
-
-
-@pytest.fixture(scope="module")
-def chongqing(shared_hub: RunningHub) -> Iterator[Province]:
-    province = Province(shared_hub, CHONGQING)
-    yield province
-    province.channel.close()
-
-
-@pytest.fixture(scope="module")
-def sichuan(shared_hub: RunningHub) -> Iterator[Province]:
-    province = Province(shared_hub, SICHUAN)
-    yield province
-    province.channel.close()
 
 
 def local_s(text: str) -> int:

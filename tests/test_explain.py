@@ -1,35 +1,17 @@
 """ExplainAcceptance over gRPC: why a recorded decision said what it said, what another time would have said, and who may know."""
 
 import itertools
-from collections.abc import Iterator
 
 import grpc
 import pytest
 from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, event_pb2
 
 from tests.clients import DEADLINE_S, Province, refused
-from tests.hub_process import CHONGQING, SICHUAN, RunningHub
 from tests.messages import AT_S, lost, question, registered
 
 ACCEPT, DENY = acceptance_pb2.ACCEPTANCE_OUTCOME_ACCEPT, acceptance_pb2.ACCEPTANCE_OUTCOME_DENY
 DAY_S = 86_400
 _numbers = itertools.count(1)
-
-
-@pytest.fixture
-def chongqing(shared_hub: RunningHub) -> Iterator[Province]:
-    """Chongqing's card centre."""
-    province = Province(shared_hub, CHONGQING)
-    yield province
-    province.channel.close()
-
-
-@pytest.fixture
-def sichuan(shared_hub: RunningHub) -> Iterator[Province]:
-    """Sichuan's card centre."""
-    province = Province(shared_hub, SICHUAN)
-    yield province
-    province.channel.close()
 
 
 def asked(card_no: str, position: int, at_s: int = AT_S + DAY_S) -> card_service_pb2.CheckAcceptanceRequest:

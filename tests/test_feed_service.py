@@ -3,7 +3,7 @@
 import itertools
 import queue
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import grpc
@@ -23,7 +23,7 @@ from tests.clients import (
     refused,
     refused_in_stream,
 )
-from tests.hub_process import CHONGQING, SICHUAN, RunningHub
+from tests.hub_process import CHONGQING, RunningHub
 from tests.messages import journey, lost, registered
 
 RECORDED = feed_service_pb2.EVENT_OUTCOME_RECORDED
@@ -34,20 +34,6 @@ _numbers = itertools.count(1)
 APPEND = "/chuanyu.exchange.v1.FeedService/AppendEvents"
 # Field 99 of Event, a string: of a later release than this hub.
 FROM_A_LATER_RELEASE = b"\x9a\x06\x05later"
-
-
-@pytest.fixture(scope="module")
-def chongqing(shared_hub: RunningHub) -> Iterator[Province]:
-    province = Province(shared_hub, CHONGQING)
-    yield province
-    province.channel.close()
-
-
-@pytest.fixture(scope="module")
-def sichuan(shared_hub: RunningHub) -> Iterator[Province]:
-    province = Province(shared_hub, SICHUAN)
-    yield province
-    province.channel.close()
 
 
 @pytest.fixture

@@ -27,13 +27,6 @@ SERVE = ["serve", "--listen", "127.0.0.1:0"]
 CARD_NO, ID_NO = "A98765432", "500199198503120015"
 
 
-@pytest.fixture(scope="module")
-def chongqing(shared_hub: RunningHub) -> Iterator[Province]:
-    province = Province(shared_hub, CHONGQING)
-    yield province
-    province.channel.close()
-
-
 # HMAC-SM3
 
 

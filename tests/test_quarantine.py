@@ -2,7 +2,6 @@
 
 import itertools
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psycopg
@@ -25,20 +24,6 @@ _numbers = itertools.count(1)
 CARD_NO, NAME, MOBILE = "A98765432", "测试甲乙丙", "13912345678"
 ID_NO, WRONG_ID_NO = "500199198503120015", "500199198503120016"
 SECRETS = (CARD_NO, ID_NO, WRONG_ID_NO, NAME, MOBILE)
-
-
-@pytest.fixture(scope="module")
-def chongqing(shared_hub: RunningHub) -> Iterator[Province]:
-    province = Province(shared_hub, CHONGQING)
-    yield province
-    province.channel.close()
-
-
-@pytest.fixture(scope="module")
-def sichuan(shared_hub: RunningHub) -> Iterator[Province]:
-    province = Province(shared_hub, SICHUAN)
-    yield province
-    province.channel.close()
 
 
 @pytest.fixture

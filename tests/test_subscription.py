@@ -81,20 +81,6 @@ class Subscriber:
         self.channel.close()
 
 
-@pytest.fixture(scope="module")
-def chongqing(shared_hub: RunningHub) -> Iterator[Province]:
-    province = Province(shared_hub, CHONGQING)
-    yield province
-    province.channel.close()
-
-
-@pytest.fixture(scope="module")
-def sichuan(shared_hub: RunningHub) -> Iterator[Province]:
-    province = Province(shared_hub, SICHUAN)
-    yield province
-    province.channel.close()
-
-
 @pytest.fixture
 def subscribe(shared_hub: RunningHub) -> Iterator[Callable[..., Subscriber]]:
     """Opens subscriptions that begin where the journal ends now, unless told otherwise."""

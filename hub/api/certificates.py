@@ -8,10 +8,13 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
+import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from hub.domain.participant import PREFIX
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 VALID_FOR = timedelta(days=365)
@@ -25,6 +28,19 @@ class CertificateFiles:
     authority: Path
     certificate: Path
     key: Path
+
+    def client_credentials(self) -> grpc.ChannelCredentials:
+        """What a client presents with them, and the authority it trusts."""
+        return grpc.ssl_channel_credentials(self.authority.read_bytes(), self.key.read_bytes(), self.certificate.read_bytes())
+
+
+def participant_files(directory: Path, urn: str) -> CertificateFiles:
+    """Names the files of a participant, whether they are there or not."""
+    return _files(directory, urn.removeprefix(PREFIX))
+
+
+def _files(directory: Path, stem: str) -> CertificateFiles:
+    return CertificateFiles(directory / "ca.crt", directory / f"{stem}.crt", directory / f"{stem}.key")
 
 
 def open_authority(directory: Path) -> None:
@@ -57,13 +73,13 @@ def issue_server(directory: Path, hosts: tuple[str, ...] = LOCAL_HOSTS) -> Certi
 
 def issue_participant(directory: Path, urn: str) -> CertificateFiles:
     """Issues a participant's certificate; an unexpired one stays."""
-    stem = urn.removeprefix("urn:chuanyu:participant:")
+    stem = urn.removeprefix(PREFIX)
     return _issue(directory, stem, [x509.UniformResourceIdentifier(urn)], ExtendedKeyUsageOID.CLIENT_AUTH)
 
 
 def _issue(directory: Path, stem: str, names: list[x509.GeneralName], purpose: x509.ObjectIdentifier) -> CertificateFiles:
     open_authority(directory)
-    files = CertificateFiles(directory / "ca.crt", directory / f"{stem}.crt", directory / f"{stem}.key")
+    files = _files(directory, stem)
     if files.certificate.exists() and files.key.exists():
         current = x509.load_pem_x509_certificate(files.certificate.read_bytes())
         # Without the authority's key, certificates come from elsewhere and are renewed there.

@@ -11,6 +11,7 @@ from hub.domain.errors import ViewBehind
 from hub.journal.reader import Recorded, events_before
 from hub.projections import DECIDED_BY
 from hub.projections.agreements import AGREEMENTS
+from hub.projections.card_alias import identifiers_of
 from hub.projections.card_standing import CARD_STANDING, facts_of
 from hub.projections.engine import Row
 
@@ -45,15 +46,14 @@ def _reached(connection: psycopg.Connection) -> int:
 
 def _facts(connection: psycopg.Connection, card_key: bytes, position: int) -> list[Fact]:
     """Returns the facts of all identifiers of the card, in order: those of today that were there, and those corrected since."""
-    keys = [row[0] for row in connection.execute(_IDENTIFIERS, {"key": card_key})]
+    keys = identifiers_of(connection, card_key)
     rows = connection.execute("SELECT facts FROM views.card_standing WHERE key = ANY (%s)", (keys,)).fetchall()
     facts = {fact.position: fact for (text,) in rows for fact in facts_of(text) if fact.position <= position}
-    for key in keys:
-        facts.update((fact.position, fact) for fact in _corrected_since(connection, bytes(key), position))
+    facts.update((fact.position, fact) for fact in _corrected_since(connection, keys, position))
     return sorted(facts.values(), key=lambda fact: (fact.occurred_us, fact.position))
 
 
-def _corrected_since(connection: psycopg.Connection, key: bytes, position: int) -> list[Fact]:
+def _corrected_since(connection: psycopg.Connection, keys: list[bytes], position: int) -> list[Fact]:
     """Returns the card's facts that stood at the position and were corrected or reversed after it."""
     targets = connection.execute(
         "SELECT DISTINCT stream_id, sequence FROM journal.correction WHERE position > %s ORDER BY stream_id, sequence", (position,)
@@ -62,15 +62,13 @@ def _corrected_since(connection: psycopg.Connection, key: bytes, position: int) 
     for start in range(0, len(targets), _CORRECTIONS_A_TIME):
         portion = targets[start : start + _CORRECTIONS_A_TIME]
         for stood in events_before(connection, portion, [position + 1] * len(portion)).values():
-            facts += _facts_of(key, stood)
+            facts += _facts_of(keys, stood)
     return facts
 
 
-def _facts_of(key: bytes, recorded: Recorded) -> list[Fact]:
-    if (key,) not in set(CARD_STANDING.keys(recorded, None)):
-        return []
-    row = CARD_STANDING.evolve((key,), None, recorded, None)
-    return facts_of(row[1]) if row is not None else []
+def _facts_of(keys: list[bytes], recorded: Recorded) -> list[Fact]:
+    rows = (CARD_STANDING.evolve(key, None, recorded, None) for key in CARD_STANDING.keys(recorded, None) if key[0] in keys)
+    return [fact for row in rows if row is not None for fact in facts_of(row[1])]
 
 
 def _agreements(connection: psycopg.Connection, position: int) -> Agreements:
@@ -85,9 +83,6 @@ def _agreements(connection: psycopg.Connection, position: int) -> Agreements:
     return Agreements(terms for history in histories for terms in terms_in(history))
 
 
-_IDENTIFIERS = """
-    WITH card AS (SELECT COALESCE((SELECT card_key FROM views.card_alias WHERE key = %(key)s), %(key)s::bytea) AS key)
-    SELECT key FROM card UNION SELECT a.key FROM views.card_alias a JOIN card c ON a.card_key = c.key"""
 # An aggregate's events are found through its batches: the journal itself has no index by kind.
 _AGREEMENT_EVENTS = f"""
     SELECT e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.stream_id, e.sequence, e.kind, e.data

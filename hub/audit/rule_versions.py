@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 from eventsourcing.persistence import IntegrityError
 
 import hub
@@ -36,14 +35,12 @@ def publish_rules(dsn: str, store: AggregateStore, at: datetime) -> bool:
     digest = rules_digest()
     with psycopg.connect(dsn, autocommit=True, application_name="hub-rules") as connection:
         connection.execute("SET ROLE hub_writer")
-        connection.execute(
-            "INSERT INTO journal.rule_version (digest, archive) VALUES (%s, %s) ON CONFLICT DO NOTHING", (digest, _archive())
-        )
+        if connection.execute("SELECT FROM journal.rule_version WHERE digest = %s", (digest,)).fetchone() is None:
+            connection.execute("INSERT INTO journal.rule_version VALUES (%s, %s) ON CONFLICT DO NOTHING", (digest, _archive()))
     while True:
         book = store.get(RuleBook, RuleBook.create_id())
         if book is None:
-            published = decisions.RulesPublished(rules_digest=digest, label=digest.hex()[:12])
-            book = RuleBook.begin("rules_published", published, RuleBook.create_id(), at)
+            book = RuleBook.open(digest, at)
         else:
             book.publish(digest, at)
         try:

@@ -17,9 +17,8 @@ from chuanyu.exchange.v1.card_lifecycle_pb2 import CARD_GENERATION_THIRD, CARD_K
 from chuanyu.exchange.v1.references_pb2 import CARD_IDENTIFIER_KIND_CARD_NO
 from chuanyu.exchange.v1.usage_transit_pb2 import TRANSIT_MODE_METRO
 
-from hub.api.certificates import CertificateFiles
+from hub.api.certificates import participant_files
 from hub.bench.ground import CARDS, PARTICIPANT
-from hub.domain.participant import PREFIX
 
 STREAM_METHOD = "/chuanyu.exchange.v1.FeedService/StreamEvents"
 BATCH_EVENTS = 500
@@ -129,9 +128,7 @@ def _send(order: Order, ready: Any, go: Any, results: Any) -> None:
         ]
         for feed, first in zip(order.feeds, order.first_sequences, strict=True)
     ]
-    directory, stem = order.certificates_dir, PARTICIPANT.removeprefix(PREFIX)
-    files = CertificateFiles(directory / "ca.crt", directory / f"{stem}.crt", directory / f"{stem}.key")
-    credentials = grpc.ssl_channel_credentials(files.authority.read_bytes(), files.key.read_bytes(), files.certificate.read_bytes())
+    credentials = participant_files(order.certificates_dir, PARTICIPANT).client_credentials()
     with contextlib.ExitStack() as stack:
         channels = [stack.enter_context(grpc.secure_channel(target, credentials)) for target in order.targets]
         for channel in channels:

@@ -8,7 +8,6 @@ import itertools
 import struct
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,12 +15,11 @@ import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, card_service_pb2_grpc, event_pb2, feed_service_pb2, feed_service_pb2_grpc
 from psycopg import pq
 
-from hub.api.certificates import CertificateFiles
+from hub.api.certificates import participant_files
 from hub.bench.check import FEEDS, IN_FLIGHT, INFLOWS, TURNS, Report, median_calls, recorded_calls
 from hub.bench.ground import ASKER, PARTICIPANT, Ground, HubProcess, ground, hub_process, projector
 from hub.bench.load import Load, Order, card_event, card_no
 from hub.config import Config
-from hub.domain.participant import PREFIX
 from hub.domain.pseudonym import card_name, hmac_sm3_under
 from hub.journal.group import Batch, commit_group, pack_tail, run
 from hub.journal.keyring import open_keyring
@@ -195,7 +193,4 @@ def _one_loss(feeds: Any, answers: Any, number: int, cards: int) -> float:
 
 
 def _channel(place: Ground, edge: HubProcess, urn: str) -> grpc.Channel:
-    directory, stem = Path(place.data_dir) / "certificates", urn.removeprefix(PREFIX)
-    files = CertificateFiles(directory / "ca.crt", directory / f"{stem}.crt", directory / f"{stem}.key")
-    credentials = grpc.ssl_channel_credentials(files.authority.read_bytes(), files.key.read_bytes(), files.certificate.read_bytes())
-    return grpc.secure_channel(edge.target, credentials)
+    return grpc.secure_channel(edge.target, participant_files(place.data_dir / "certificates", urn).client_credentials())

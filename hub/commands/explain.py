@@ -30,8 +30,7 @@ def explain(
     if at:
         request.valid_at.FromDatetime(_instant(at))
     files = issue_participant(config.certificates_dir, f"{PREFIX}{participant}")
-    credentials = grpc.ssl_channel_credentials(files.authority.read_bytes(), files.key.read_bytes(), files.certificate.read_bytes())
-    with grpc.secure_channel(target or config.listen, credentials) as channel:
+    with grpc.secure_channel(target or config.listen, files.client_credentials()) as channel:
         try:
             why = card_service_pb2_grpc.CardServiceStub(channel).ExplainAcceptance(request, timeout=30)
         except grpc.RpcError as refusal:

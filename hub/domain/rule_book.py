@@ -22,12 +22,21 @@ class RuleBook(HubAggregate):
         """There is one rule book."""
         return BOOK
 
+    @classmethod
+    def open(cls, digest: bytes, at: datetime) -> "RuleBook":
+        """Begins the book with its first version."""
+        return cls.begin("rules_published", _published(digest), cls.create_id(), at)
+
     def publish(self, digest: bytes, at: datetime) -> None:
         """Puts a version into effect; the one that is already changes nothing."""
         if digest != self.digest:
-            self.record("rules_published", decisions.RulesPublished(rules_digest=digest, label=digest.hex()[:12]), at)
+            self.record("rules_published", _published(digest), at)
 
     def apply(self, kind: str, message: object) -> None:
         """Folds one event."""
         if isinstance(message, decisions.RulesPublished):
             self.digest = message.rules_digest
+
+
+def _published(digest: bytes) -> decisions.RulesPublished:
+    return decisions.RulesPublished(rules_digest=digest, label=digest.hex()[:12])

@@ -18,7 +18,7 @@ from hub.domain.participant import Participant
 from hub.domain.reference import Reference
 from hub.journal.reader import Recorded, events_before, read_page
 from hub.journal.recorder import AggregateStore
-from hub.projections.card_alias import CARD_ALIAS
+from hub.projections.card_alias import CARD_ALIAS, identifiers_of
 from hub.projections.card_standing import CARD_STANDING, facts_of
 from hub.projections.losses import LOSSES
 
@@ -146,7 +146,7 @@ class LossProcess:
 
     def _losses_of(self, card_key: bytes) -> list[Loss]:
         """Returns the losses of a card that may still be answered, by any of its identifiers."""
-        keys = self._identifiers(card_key)
+        keys = identifiers_of(self._connection, card_key)
         names = {UUID(name) for (name,) in self._connection.execute(_ANSWERABLE, {"keys": keys}).fetchall()}
         names |= {loss.id for loss in self._touched.values() if loss.card is not None and loss.card.key in keys}
         found = (self._get(name) for name in sorted(names))
@@ -157,14 +157,10 @@ class LossProcess:
         row = self._connection.execute("SELECT card_key FROM views.card_alias WHERE key = %s", (card.key,)).fetchone()
         return card if row is None else references.CardRef(issuing_province=card.issuing_province, kind=_CARD_NO, key=bytes(row[0]))
 
-    def _identifiers(self, card_key: bytes) -> list[bytes]:
-        rows = self._connection.execute(_IDENTIFIERS, {"key": card_key}).fetchall()
-        return [bytes(key) for (key,) in rows]
-
     def _lost_since_us(self, card: references.CardRef, loss_type: int, recorded: Recorded) -> int | None:
         """Since when the card was lost as the request was made or came, by the facts up to the request; None if it was not."""
         rows = self._connection.execute(
-            "SELECT facts FROM views.card_standing WHERE key = ANY (%s)", (self._identifiers(card.key),)
+            "SELECT facts FROM views.card_standing WHERE key = ANY (%s)", (identifiers_of(self._connection, card.key),)
         ).fetchall()
         known = [fact for (text,) in rows for fact in facts_of(text) if fact.position <= recorded.position]
         facts = sorted(known, key=lambda fact: (fact.occurred_us, fact.position))
@@ -199,6 +195,3 @@ _ANSWERABLE = """
 _EXPIRED = """
     SELECT s.name FROM views.loss l JOIN journal.stream s USING (stream_id)
     WHERE l.expires_us <= %(now)s ORDER BY l.expires_us LIMIT %(limit)s"""
-_IDENTIFIERS = """
-    WITH card AS (SELECT COALESCE((SELECT card_key FROM views.card_alias WHERE key = %(key)s), %(key)s::bytea) AS key)
-    SELECT key FROM card UNION SELECT %(key)s::bytea UNION SELECT a.key FROM card JOIN views.card_alias a ON a.card_key = card.key"""

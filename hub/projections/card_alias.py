@@ -5,6 +5,7 @@ Kinds that the other province may report too are left out: a misread number must
 
 from collections.abc import Iterator
 
+import psycopg
 from chuanyu.exchange.v1 import references_pb2 as references
 
 from hub.domain.card import FROM_EITHER_SIDE
@@ -49,3 +50,13 @@ CARD_ALIAS = Projection(
     indexes=("card_key",),
     follows_corrections=False,
 )
+
+
+def identifiers_of(connection: psycopg.Connection, key: bytes) -> list[bytes]:
+    """Returns the keys of all identifiers of the card that one of them names, itself included."""
+    return [bytes(found) for (found,) in connection.execute(_IDENTIFIERS, {"key": key}).fetchall()]
+
+
+_IDENTIFIERS = """
+    WITH card AS (SELECT COALESCE((SELECT card_key FROM views.card_alias WHERE key = %(key)s), %(key)s::bytea) AS key)
+    SELECT key FROM card UNION SELECT %(key)s::bytea UNION SELECT a.key FROM card JOIN views.card_alias a ON a.card_key = card.key"""

@@ -207,6 +207,5 @@ def _life(lives: card_service_pb2.CardLives, name: str) -> Any:
 
 def _connected(target: str, certificates_dir: Path, urn: str) -> _Province:
     files = issue_participant(certificates_dir, urn)
-    credentials = grpc.ssl_channel_credentials(files.authority.read_bytes(), files.key.read_bytes(), files.certificate.read_bytes())
-    channel = grpc.secure_channel(target, credentials)
+    channel = grpc.secure_channel(target, files.client_credentials())
     return _Province(channel, feed_service_pb2_grpc.FeedServiceStub(channel), card_service_pb2_grpc.CardServiceStub(channel))
