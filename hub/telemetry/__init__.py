@@ -1,0 +1,10 @@
+"""What operators see of the hub: traces, metrics, logs. A leaf: it knows names, numbers and exporters, nothing of the hub's own.
+
+names        every span, attribute and instrument, in one file
+instruments  counters, gauges and histograms that cost a fraction of a microsecond
+spans        which calls are kept as traces, and how their timings become spans
+pipe         the thread that hands kept spans to an exporter, and drops them (counted) rather than wait
+span_store   the bounded local store behind `hub traces`; receiver takes OTLP from processes beside the hub
+endpoint     the HTTP page with /metrics, /livez and /readyz; push sends the same numbers by OTLP
+logs         structured logs; access and security logs with their retention
+"""

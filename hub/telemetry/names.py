@@ -1,0 +1,195 @@
+"""Every span, attribute and instrument of the hub. Whatever has a standard name in OpenTelemetry's semantic conventions bears that.
+
+No attribute and no label may hold what names a person or a card: participants, feeds, numbers, codes and reasons only.
+"""
+
+from hub.telemetry.instruments import Counter, Gauge, Histogram
+
+# Spans. A server span is named after its method, as the conventions want it: chuanyu.exchange.v1.FeedService/AppendEvents.
+BATCH_SPAN = "append {feed}"
+PREPARE_SPAN = "check events"
+QUEUE_SPAN = "wait in queue"
+COMMIT_SPAN = "commit group"
+READ_SPAN = "read card group"
+DECIDE_SPAN = "decide"
+RECORD_SPAN = "commit decisions"
+FOLD_SPAN = "fold {view}"
+DELIVER_SPAN = "deliver subscription"
+EXPLAIN_SPAN = "replay decision"
+PROCESS_SPAN = "process losses"
+
+# Attributes of the conventions (rpc, messaging, database, error; 1.45).
+RPC_SYSTEM = "rpc.system.name"
+RPC_METHOD = "rpc.method"
+RPC_STATUS = "rpc.response.status_code"
+MESSAGING_SYSTEM = "messaging.system"
+MESSAGING_DESTINATION = "messaging.destination.name"
+MESSAGING_OPERATION = "messaging.operation.type"
+MESSAGING_COUNT = "messaging.batch.message_count"
+DB_SYSTEM = "db.system.name"
+DB_OPERATION = "db.operation.name"
+DB_COLLECTION = "db.collection.name"
+ERROR_TYPE = "error.type"
+
+# Our own.
+PARTICIPANT = "hub.participant"
+FEED = "hub.feed"
+FIRST_SEQUENCE = "hub.first_sequence"
+SEQUENCE = "hub.sequence"
+FIRST_POSITION = "hub.first_position"
+LAST_POSITION = "hub.last_position"
+POSITION = "hub.position"
+AS_OF_POSITION = "hub.as_of_position"
+DUPLICATES = "hub.duplicates"
+QUARANTINED = "hub.quarantined"
+RULES_BROKEN = "hub.rules_broken"
+GROUP_BATCHES = "hub.group.batches"
+GROUP_EVENTS = "hub.group.events"
+QUEUE_EVENTS = "hub.queue.events"
+REASON = "hub.reason"
+OUTCOME = "hub.outcome"
+SCENARIO = "hub.scenario"
+DIRECTION = "hub.direction"
+VIEW = "hub.view"
+PARKED = "hub.parked"
+KEPT_FOR = "hub.kept_for"
+SERVICE = "hub.service"
+WRITER = "hub.writer"
+LOG = "hub.log"
+STATE = "hub.state"
+CERTIFICATE = "hub.certificate"
+QUOTA = "hub.quota"
+WHAT = "hub.what"
+
+# Seconds: from a fifth of a millisecond to ten seconds.
+DURATION_BOUNDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+SIZE_BOUNDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
+
+# Calls.
+CALL_DURATION = Histogram(
+    name="rpc.server.call.duration",
+    unit="s",
+    description="一次调用的时长。Time of a call, by method and status",
+    labels=(RPC_METHOD, RPC_STATUS, PARTICIPANT),
+    bounds=DURATION_BOUNDS,
+)
+CALLS_UNDER_WAY = Gauge(name="hub.calls.under_way", unit="{call}", description="正在处理的调用。Calls under way", labels=(PARTICIPANT,))
+REFUSALS = Counter(
+    name="hub.refusals",
+    unit="{refusal}",
+    description="拒绝：按参与方、方法、原因。Refused calls and batches, by reason",
+    labels=(PARTICIPANT, RPC_METHOD, REASON),
+)
+
+# Feeds.
+FEED_RECEIVED = Counter(
+    name="hub.feed.events.received", unit="{event}", description="收到的事件。Events received", labels=(PARTICIPANT, FEED)
+)
+FEED_ANSWERED = Counter(
+    name="hub.feed.events.answered",
+    unit="{event}",
+    description="已答复的事件：recorded duplicate quarantined。Events answered, by outcome",
+    labels=(PARTICIPANT, FEED, OUTCOME),
+)
+FEED_REFUSED = Counter(
+    name="hub.feed.batches.refused",
+    unit="{batch}",
+    description="被拒的批次。Batches refused, by reason",
+    labels=(PARTICIPANT, FEED, REASON),
+)
+FEED_SEQUENCE = Gauge(
+    name="hub.feed.last_sequence", unit="{event}", description="最后编号。Last recorded sequence of a feed", labels=(PARTICIPANT, FEED)
+)
+FEED_SILENCE = Gauge(
+    name="hub.feed.silence", unit="s", description="静默时长。Time since the last event of a feed", labels=(PARTICIPANT, FEED)
+)
+FEED_CLOCK = Gauge(
+    name="hub.feed.clock_ahead",
+    unit="s",
+    description="来源时钟超前：最近一批中最新事件时间减枢纽时间。By how much a feed's newest event lies ahead of the hub's clock",
+    labels=(PARTICIPANT, FEED),
+)
+
+# Journal.
+QUEUE_WAITING = Gauge(name="hub.journal.queue.events", unit="{event}", description="排队的事件。Events that wait for a commit")
+QUEUE_FULLNESS = Gauge(name="hub.journal.queue.fullness", unit="1", description="队列占用率。Share of the queue that is taken")
+GROUP_SIZE = Histogram(
+    name="hub.journal.group.size", unit="{event}", description="每组事件数。Events a group commit", labels=(WRITER,), bounds=SIZE_BOUNDS
+)
+COMMIT_DURATION = Histogram(
+    name="hub.journal.commit.duration", unit="s", description="提交时长。Time of a group commit", labels=(WRITER,), bounds=DURATION_BOUNDS
+)
+COMMIT_FAILURES = Counter(
+    name="hub.journal.commit.failures", unit="{commit}", description="提交失败。Group commits that failed", labels=(WRITER, REASON)
+)
+HEAD_POSITION = Gauge(name="hub.journal.position", unit="{event}", description="日志位置。Position of the journal's head")
+HOLES = Gauge(name="hub.journal.holes", unit="{event}", description="日志缺口，应恒为 0。Positions without an event; always 0")
+
+# Views.
+VIEW_POSITION = Gauge(name="hub.view.position", unit="{event}", description="视图位置。Position of a view", labels=(VIEW,))
+VIEW_LAG_EVENTS = Gauge(name="hub.view.lag.events", unit="{event}", description="视图落后事件数。Events a view is behind", labels=(VIEW,))
+VIEW_LAG = Gauge(name="hub.view.lag", unit="s", description="视图落后时间。Age of the oldest event a view has not folded", labels=(VIEW,))
+VIEW_PARKED = Gauge(name="hub.view.parked", unit="{event}", description="搁置的事件。Events a view has parked", labels=(VIEW,))
+VIEW_DIFFERS = Gauge(
+    name="hub.view.differs",
+    unit="{view}",
+    description="1：最近一次重建与现视图不同。1 if the last rebuild differed from the live view",
+    labels=(VIEW,),
+)
+VIEW_FOLDED = Counter(name="hub.view.folded", unit="{event}", description="已折叠事件。Events folded", labels=(VIEW,))
+FOLD_DURATION = Histogram(
+    name="hub.view.fold.duration", unit="s", description="折叠一页的时长。Time to fold a page", labels=(VIEW,), bounds=DURATION_BOUNDS
+)
+
+# Decisions.
+DECISIONS = Counter(
+    name="hub.decisions",
+    unit="{decision}",
+    description="互认答复：按场景、方向、结果。Decisions by scenario, direction (issuer>server) and outcome",
+    labels=(SCENARIO, DIRECTION, OUTCOME),
+)
+DECISION_REASONS = Counter(
+    name="hub.decision.reasons", unit="{decision}", description="互认答复的理由。Reasons of decisions", labels=(REASON, OUTCOME)
+)
+DECISION_DURATION = Histogram(
+    name="hub.decision.duration",
+    unit="s",
+    description="答复时长。Time from question to recorded answer",
+    labels=(OUTCOME,),
+    bounds=DURATION_BOUNDS,
+)
+SUBSCRIPTION_DELIVERED = Counter(
+    name="hub.subscription.delivered", unit="{event}", description="已投递的事件。Events delivered to subscribers", labels=(PARTICIPANT,)
+)
+
+# Surroundings.
+READY = Gauge(name="hub.ready", unit="{service}", description="1：服务就绪。1 if a service is ready", labels=(SERVICE,))
+CERTIFICATE_DAYS = Gauge(
+    name="hub.certificate.expiry", unit="d", description="证书剩余天数。Days until a certificate ends", labels=(CERTIFICATE,)
+)
+DATABASE_SIZE = Gauge(name="hub.database.size", unit="By", description="数据库大小。Size of the database")
+DATABASE_CONNECTIONS = Gauge(
+    name="hub.database.connections", unit="{connection}", description="数据库连接。Connections to the database, by state", labels=(STATE,)
+)
+DATABASE_CONNECTIONS_MAX = Gauge(
+    name="hub.database.connections.max", unit="{connection}", description="连接上限。Connections the database allows"
+)
+DATABASE_OLDEST_SNAPSHOT = Gauge(
+    name="hub.database.oldest_snapshot", unit="s", description="最老事务快照的年龄。Age of the oldest snapshot held open"
+)
+CLOCK_DRIFT = Gauge(name="hub.clock.drift", unit="s", description="枢纽时钟与数据库时钟之差（正为超前）。Hub's clock minus the database's")
+DISK_FREE = Gauge(name="hub.disk.free", unit="By", description="剩余磁盘。Free disk under the data directory")
+
+# Telemetry itself.
+TRACES_KEPT = Counter(name="hub.telemetry.traces.kept", unit="{trace}", description="保留的链路。Traces kept, and why", labels=(KEPT_FOR,))
+SPANS_DROPPED = Counter(
+    name="hub.telemetry.spans.dropped",
+    unit="{span}",
+    description="丢弃的跨度：导出跟不上。Spans dropped because the exporter did not keep up",
+)
+LOG_LINES_DROPPED = Counter(
+    name="hub.log.lines.dropped",
+    unit="{line}",
+    description="丢弃的日志行。Log lines dropped because the disk did not keep up",
+    labels=(LOG,),
+)
