@@ -24,6 +24,7 @@ from hub.journal.loop_connection import LoopConnection, bytea_array
 from hub.projections import DECIDED_BY
 from hub.projections.agreements import AGREEMENTS, read_agreements
 from hub.projections.card_standing import facts_of
+from hub.telemetry.spans import GroupTiming, now_ns
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +40,12 @@ _SESSION = "SET ROLE hub_reader; SET plan_cache_mode = force_generic_plan; SET e
 
 
 class CardRead(NamedTuple):
-    """What a group read found for one card, and at which position."""
+    """What a group read found for one card, at which position, and when the group was read."""
 
     facts: list[Fact]
     agreements: Agreements
     as_of_position: int
+    group: GroupTiming
 
 
 class _Asked(NamedTuple):
@@ -96,6 +98,7 @@ class CardReader:
             while self._waiting:
                 await self._gather()
                 group, self._waiting = self._waiting[:GROUP_CARDS], self._waiting[GROUP_CARDS:]
+                began = now_ns()
                 try:
                     snapshot = await self._read([asked.card_key for asked in group])
                 except (JournalUnavailable, GroupFailed, psycopg.Error) as error:
@@ -109,11 +112,12 @@ class CardReader:
                         asked.then(fault)
                     continue
                 as_of, agreements = snapshot.as_of_position, self._agreements[1]
+                timing = GroupTiming(began, now_ns(), len(group))
                 for asked in group:
                     if as_of < asked.min_position:
                         asked.then(ViewBehind(as_of_position=as_of))
                     else:
-                        asked.then(CardRead(snapshot.facts.get(asked.card_key, []), agreements, as_of))
+                        asked.then(CardRead(snapshot.facts.get(asked.card_key, []), agreements, as_of, timing))
         finally:
             self._reading = None
 

@@ -7,6 +7,7 @@ import grpc
 from chuanyu.exchange.v1 import acceptance_pb2, card_lifecycle_pb2
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 
+from hub.api import calls
 from hub.api.card_reader import CardRead, CardReader, when_seen
 from hub.api.decider import OUTCOMES, Decider
 from hub.api.directory import Caller
@@ -19,6 +20,7 @@ from hub.domain.acceptance import Question, decide, epoch_day
 from hub.domain.card import Standing, policies_of, standing
 from hub.domain.errors import CardNotFound, HubError, NotPermitted, RequestInvalid
 from hub.domain.reference import Reference
+from hub.telemetry.spans import Call
 
 STREAM_CHECKS = 256
 
@@ -80,19 +82,23 @@ class CardService:
         room = asyncio.Semaphore(STREAM_CHECKS)
         under_way: set[asyncio.Task[None]] = set()
 
-        async def answer(request: protos.CheckAcceptanceRequest) -> None:
-            response = protos.StreamAcceptanceResponse(request_id=request.request_id)
+        async def answer(request: protos.StreamAcceptanceRequest) -> None:
+            call = Call(caller.call.name, (request.trace_parent,), participant=caller.call.participant)
+            response = protos.StreamAcceptanceResponse(request_id=request.check.request_id)
             try:
-                response.answered.CopyFrom(await self._decider.answer(request, caller))
+                response.answered.CopyFrom(await self._decider.answer(request.check, caller._replace(call=call)))
             except HubError as error:
+                calls.refused(call, error)
                 response.refused.CopyFrom(to_status(error))
+            else:
+                calls.answered(call)
             await answers.put(response)
 
         async def receive() -> None:
             try:
                 async for request in requests:
                     await room.acquire()
-                    task = asyncio.create_task(answer(request.check))
+                    task = asyncio.create_task(answer(request))
                     under_way.add(task)
                     task.add_done_callback(under_way.discard)
                 await asyncio.gather(*under_way)

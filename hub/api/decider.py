@@ -18,8 +18,14 @@ from hub.domain.reference import Reference
 from hub.journal.decisions import Decision, DecisionWriter, Receipt
 from hub.journal.keyring import Keyring
 from hub.journal.reader import read_page, reading
+from hub.telemetry import names
+from hub.telemetry.spans import Call, Kind, now_ns
 
+_READ = {names.DB_SYSTEM: "postgresql", names.DB_OPERATION: "SELECT", names.DB_COLLECTION: "views.card_standing"}
+_RECORD = {names.DB_SYSTEM: "postgresql", names.DB_OPERATION: "SELECT", names.DB_COLLECTION: "journal.event"}
 OUTCOMES = {name.removeprefix("ACCEPTANCE_OUTCOME_"): number for name, number in acceptance_pb2.AcceptanceOutcome.items()}
+
+_OUTCOME_NAMES = {number: name for name, number in OUTCOMES.items()}
 
 
 class _Check(NamedTuple):
@@ -29,7 +35,7 @@ class _Check(NamedTuple):
     question: Question
     request_key: bytes
     min_position: int
-    trace_parent: str
+    call: Call
 
 
 class Decider:
@@ -56,6 +62,7 @@ class Decider:
             event = await asyncio.to_thread(self._event_at, receipt.position)
             if event.decision_made.request_digest != check.event.decision_made.request_digest:
                 raise RequestIdReused
+        _tell_decided(check.call, event, receipt)
         return self.response(request.request_id, event, receipt.position)
 
     def _recorded(self, check: "_Check") -> "asyncio.Future[Receipt]":
@@ -76,12 +83,16 @@ class Decider:
         return receipt
 
     def _decision(self, check: "_Check", read: CardRead) -> Decision:
+        call, began = check.call, now_ns()
+        call.step(names.READ_SPAN, read.group.began, read.group.ended, {**_READ, names.DB_BATCH_SIZE: read.group.size}, Kind.CLIENT)
         answer = decide(read.facts, read.agreements, self._reference, check.question)
         made = check.event.decision_made
         made.outcome, made.as_of_position, made.rules_digest = OUTCOMES[answer.outcome], read.as_of_position, rules_digest()
         made.reason_codes[:] = answer.reason_codes
         made.agreement_codes[:] = answer.agreement_codes
-        return Decision(check.request_key, check.question.at_us, check.event.SerializeToString(), check.trace_parent)
+        decision = Decision(check.request_key, check.question.at_us, check.event.SerializeToString(), call.trace_parents())
+        call.step(names.DECIDE_SPAN, began, now_ns(), {names.AS_OF_POSITION: read.as_of_position})
+        return decision
 
     def _check(self, request: protos.CheckAcceptanceRequest, caller: Caller) -> "_Check":
         question, card_key = self.checked(request, caller)
@@ -97,7 +108,7 @@ class Decider:
         if request.HasField("claims"):
             decision.claims.CopyFrom(request.claims)
         request_key = self._digest(f"request|{caller.urn}|{request.request_id}".encode())
-        return _Check(event, question, request_key, request.min_position, caller.trace_parent)
+        return _Check(event, question, request_key, request.min_position, caller.call)
 
     def checked(self, request: protos.CheckAcceptanceRequest, caller: Caller) -> tuple[Question, bytes]:
         """Returns the question of a request and the key of its card; raises RequestInvalid or NotPermitted."""
@@ -136,6 +147,21 @@ class Decider:
             decided_for=event.occurred_at,
             rules_digest=decision.rules_digest,
         )
+
+
+def _tell_decided(call: Call, event: event_pb2.Event, receipt: Receipt) -> None:
+    """Counts an answer, and notes its commit."""
+    outcome, direction = _OUTCOME_NAMES[event.decision_made.outcome], f"{event.card.issuing_province}>{event.service_region[:2]}"
+    call.step(
+        names.RECORD_SPAN, receipt.group.began, receipt.group.ended, {**_RECORD, names.DB_BATCH_SIZE: receipt.group.size}, Kind.CLIENT
+    )
+    call.attributes.update(
+        {names.SCENARIO: event.scenario, names.DIRECTION: direction, names.OUTCOME: outcome, names.POSITION: receipt.position}
+    )
+    names.DECISIONS.add(event.scenario, direction, outcome)
+    names.DECISION_DURATION.record((now_ns() - call.began) / 1e9, outcome)
+    for reason in event.decision_made.reason_codes:
+        names.DECISION_REASONS.add(reason, outcome)
 
 
 def question_of(request: protos.CheckAcceptanceRequest, at_us: int) -> Question:

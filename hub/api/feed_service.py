@@ -9,9 +9,10 @@ import grpc
 from chuanyu.exchange.v1 import feed_service_pb2 as protos
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from hub.api import calls
 from hub.api.directory import Caller, Directory, Feed
 from hub.api.errors import to_status
-from hub.api.intake import Intake, Prepared, Received, batch_reader
+from hub.api.intake import Intake, Prepared, Received, Request, batch_reader
 from hub.api.rpc import Gate, reader, service, streaming, unary
 from hub.domain.errors import BatchEmpty, BatchTooLarge, FeedUnknown, HubError
 from hub.domain.event_rules import Context, Violation
@@ -19,11 +20,15 @@ from hub.domain.reference import Reference
 from hub.journal.group import PG_EPOCH_US, Appended
 from hub.journal.reader import FeedRow, feed_row, reading
 from hub.journal.writer import JournalWriter
+from hub.telemetry import names
+from hub.telemetry.spans import Call, Kind, now_ns
 
 BATCH_EVENTS = 500
 BATCH_BYTES = 1024 * 1024
 # Unanswered batches of one stream; a sender that goes on is held back by HTTP/2 flow control.
 STREAM_WINDOW = 8
+MOST_NOTED = 32
+_INSERT = {names.DB_SYSTEM: "postgresql", names.DB_OPERATION: "COPY", names.DB_COLLECTION: "journal.event"}
 
 _RECORDED = protos.EVENT_OUTCOME_RECORDED
 _DUPLICATE = protos.EVENT_OUTCOME_DUPLICATE
@@ -69,17 +74,32 @@ class FeedService:
 
     async def append_events(self, received: Received, caller: Caller) -> protos.AppendEventsResponse:
         """Appends one batch and answers after the commit."""
+        caller.call.belong_to(received.request.trace_parents or caller.call.parents)
         prepared = await self._prepare(received, caller)
-        return await self._commit(received.request.feed, prepared)
+        return await self._commit(received.request.feed, prepared, caller.call)
 
     async def _prepare(self, received: Received, caller: Caller) -> Prepared:
-        feed = await self._directory.feed_of(caller, received.request.feed)
+        request, call = received.request, caller.call
+        feed = await self._directory.feed_of(caller, request.feed)
+        call.attributes.update(
+            {names.FEED: request.feed, names.FIRST_SEQUENCE: request.first_sequence, names.MESSAGING_COUNT: len(received.sent)}
+        )
+        names.FEED_RECEIVED.add(call.participant, request.feed, count=len(received.sent))
         if not received.sent:
             raise BatchEmpty
         if len(received.sent) > BATCH_EVENTS or received.size > BATCH_BYTES:
             raise BatchTooLarge
         context = Context(caller.province, int(time.time()), self._reference, self._owned_by(caller))
-        return await self._intake.prepare(feed.stream_id, caller.urn, received, context, self._feed_id, caller.trace_parent)
+        began = now_ns()
+        prepared = await self._intake.prepare(feed.stream_id, caller.urn, received, context, self._feed_id)
+        call.step(
+            names.PREPARE_SPAN, began, now_ns(), {names.MESSAGING_COUNT: len(received.sent), names.QUARANTINED: len(prepared.quarantined)}
+        )
+        names.FEED_CLOCK.set(request.events[-1].occurred_at.seconds - time.time(), call.participant, request.feed)
+        if prepared.quarantined:
+            _tell_quarantined(call, request, prepared.quarantined)
+        prepared.batch.trace_parent = call.trace_parents()
+        return prepared
 
     def _owned_by(self, caller: Caller) -> Callable[[str], bool]:
         def owns(name: str) -> bool:
@@ -92,11 +112,13 @@ class FeedService:
         feed: Feed | None = self._directory.known_feed(name)
         return None if feed is None else feed.stream_id
 
-    async def _commit(self, feed: str, prepared: Prepared) -> protos.AppendEventsResponse:
+    async def _commit(self, feed: str, prepared: Prepared, call: Call) -> protos.AppendEventsResponse:
+        queued = now_ns()
         appended = await self._writer.append(prepared.batch)
         assert isinstance(appended, Appended), "a feed's batch is appended or raises"
         if prepared.new_identifiers:
             self._intake.remember(prepared.new_identifiers)
+        _tell_appended(call, feed, queued, appended, prepared)
         return _answer(feed, appended, prepared.quarantined)
 
     async def stream_events(self, batches: AsyncIterator[Received], caller: Caller) -> AsyncIterator[protos.StreamEventsResponse]:
@@ -120,23 +142,55 @@ class FeedService:
 
     async def _begin(self, received: Received, caller: Caller) -> asyncio.Task[protos.StreamEventsResponse]:
         """Prepares a batch and starts its commit; tasks start in order, so the batches of a stream are queued in order."""
+        call = Call(caller.call.name, received.request.trace_parents, participant=caller.call.participant)
         await self._writer.wait_for_room()
         prepared: Prepared | HubError
         try:
-            prepared = await self._prepare(received, caller)
+            prepared = await self._prepare(received, caller._replace(call=call))
         except HubError as error:
             prepared = error
-        return asyncio.create_task(self._finish(received.request.feed, received.request.first_sequence, prepared))
+        return asyncio.create_task(self._finish(received, prepared, call))
 
-    async def _finish(self, feed: str, first_sequence: int, prepared: Prepared | HubError) -> protos.StreamEventsResponse:
-        response = protos.StreamEventsResponse(feed=feed, first_sequence=first_sequence)
+    async def _finish(self, received: Received, prepared: Prepared | HubError, call: Call) -> protos.StreamEventsResponse:
+        feed = received.request.feed
+        response = protos.StreamEventsResponse(feed=feed, first_sequence=received.request.first_sequence)
         try:
             if isinstance(prepared, HubError):
                 raise prepared
-            response.appended.CopyFrom(await self._commit(feed, prepared))
+            response.appended.CopyFrom(await self._commit(feed, prepared, call))
         except HubError as error:
+            calls.refused(call, error, received.size)
             response.refused.CopyFrom(to_status(error))
+        else:
+            calls.answered(call, received.size, response.ByteSize())
         return response
+
+
+def _tell_quarantined(call: Call, request: Request, quarantined: dict[int, list[Violation]]) -> None:
+    """Has the batch kept in the traces its quarantined events come from, and says which they are."""
+    call.keep("quarantined")
+    for offset, reasons in list(quarantined.items())[:MOST_NOTED]:
+        rules = ", ".join(f"{path} {rule}".strip() for path, rule in reasons)
+        call.note("event quarantined", {names.SEQUENCE: request.first_sequence + offset, names.RULES_BROKEN: rules})
+    parents = request.trace_parents
+    if parents:
+        bad = {parents[min(offset, len(parents) - 1)] for offset in quarantined}
+        call.belong_to(f"{parent[:-2]}01" if parent in bad else parent for parent in parents)
+
+
+def _tell_appended(call: Call, feed: str, queued: int, appended: Appended, prepared: Prepared) -> None:
+    """Counts what became of a batch, and notes the wait in the queue and the commit."""
+    group, positions = appended.group, appended.positions
+    where = {names.FIRST_POSITION: positions[0], names.LAST_POSITION: positions[-1], names.DUPLICATES: appended.duplicates}
+    call.attributes.update(where)
+    call.step(names.QUEUE_SPAN, queued, max(queued, group.began), {})
+    call.step(names.COMMIT_SPAN, max(queued, group.began), group.ended, {**_INSERT, names.GROUP_EVENTS: group.size}, Kind.CLIENT)
+    quarantined = sum(offset >= appended.duplicates for offset in prepared.quarantined)
+    counts = {"duplicate": appended.duplicates, "quarantined": quarantined}
+    counts["recorded"] = len(positions) - appended.duplicates - quarantined
+    for outcome, count in counts.items():
+        if count:
+            names.FEED_ANSWERED.add(call.participant, feed, outcome, count=count)
 
 
 def _answer(feed: str, appended: Appended, quarantined: dict[int, list[Violation]]) -> protos.AppendEventsResponse:

@@ -102,7 +102,7 @@ class Intake:
         return self._known.get(name) or self._pseudonym(name.encode())
 
     async def prepare(
-        self, stream_id: int, owner: str, received: Received, context: Context, feed_id: FeedId, trace_parent: str = ""
+        self, stream_id: int, owner: str, received: Received, context: Context, feed_id: FeedId
     ) -> Prepared:
         """Turns a parsed request into a batch; its events are changed on the way (clear arms become keys).
 
@@ -113,7 +113,7 @@ class Intake:
         first_sequence = request.first_sequence
         if first_sequence < 1:
             raise RequestInvalid([("first_sequence", "uint64.gte")])
-        batch = Batch(stream_id, owner, first_sequence, [], [digest(data) for data in sent], trace_parent)
+        batch = Batch(stream_id, owner, first_sequence, [], [digest(data) for data in sent])
         request.DiscardUnknownFields()
         prepared = Prepared(batch, {}, {})
         tails, digests = batch.tails, batch.digests

@@ -3,10 +3,7 @@
 Requests arrive as bytes and are parsed here: gRPC's own deserialisers answer INTERNAL to a malformed message, which is the caller's fault.
 """
 
-import logging
-import re
-import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -15,20 +12,19 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
+from hub.api import calls
 from hub.api.directory import Caller, Directory
-from hub.api.errors import internal, to_status
+from hub.api.errors import to_status
 from hub.domain.errors import CertificateRequired, HubError, RequestMalformed
-from hub.domain.participant import is_participant_name
-
-log = logging.getLogger(__name__)
+from hub.domain.participant import PREFIX, is_participant_name
+from hub.telemetry.spans import Call
 
 Request = TypeVar("Request", bound=Message)
 Unary = Callable[[Any, Caller], Awaitable[Message]]
 Streaming = Callable[[AsyncIterator[Any], Caller], AsyncIterator[Message]]
 ServerStreaming = Callable[[Any, Caller], AsyncIterator[Message]]
-
-# W3C Trace Context, version 00.
-_TRACE_PARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+# Makes a method's handler, given its full name.
+Handler = Callable[[str], grpc.RpcMethodHandler]
 
 
 class Gate:
@@ -39,20 +35,16 @@ class Gate:
         self._directory = directory
         self._plaintext_caller = plaintext_caller
 
-    async def caller(self, context: grpc.aio.ServicerContext) -> Caller:
-        """Returns who calls; raises CertificateRequired, ParticipantUnknown or ParticipantSuspended."""
+    async def caller(self, context: grpc.aio.ServicerContext, call: Call) -> Caller:
+        """Returns who makes a call, and names it there; raises CertificateRequired, ParticipantUnknown or ParticipantSuspended."""
         auth = context.auth_context()
         participant = _participant(tuple(auth.get("x509_subject_alternative_name", ())))
         if self._plaintext_caller and b"ssl" not in auth.get("transport_security_type", ()):
             participant = self._plaintext_caller
         if participant is None:
             raise CertificateRequired
-        trace_parent = ""
-        for name, value in context.invocation_metadata() or ():
-            # A broken header is dropped: a trace is no reason to refuse an event.
-            if name == "traceparent" and _TRACE_PARENT.fullmatch(str(value)):
-                trace_parent = str(value)
-        return self._directory.known_caller(participant, trace_parent) or await self._directory.caller(participant, trace_parent)
+        call.participant = participant.removeprefix(PREFIX)
+        return self._directory.known_caller(participant, call) or await self._directory.caller(participant, call)
 
 
 @lru_cache(256)
@@ -73,52 +65,75 @@ def reader(kind: type[Request]) -> Callable[[bytes], Request]:
     return read
 
 
-def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary) -> grpc.RpcMethodHandler:
+def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary) -> Handler:
     """Makes the handler of a unary method whose requests *read* parses."""
 
-    async def handle(data: bytes, context: grpc.aio.ServicerContext) -> bytes:
-        try:
-            caller = await gate.caller(context)
-            return (await method(read(data), caller)).SerializeToString()
-        except HubError as error:
-            await _abort(context, to_status(error))
-        except Exception:
-            await _abort(context, _unexpected(method))
-        raise AssertionError("abort raises")
+    def named(name: str) -> grpc.RpcMethodHandler:
+        async def handle(data: bytes, context: grpc.aio.ServicerContext) -> bytes:
+            call = Call(name, _trace_parents(context))
+            try:
+                caller = await gate.caller(context, call)
+                answer = (await method(read(data), caller)).SerializeToString()
+            except HubError as error:
+                calls.refused(call, error, len(data))
+                await _abort(context, to_status(error))
+            except Exception:
+                await _abort(context, calls.failed(call, len(data)))
+            else:
+                calls.answered(call, len(data), len(answer))
+                return answer
+            raise AssertionError("abort raises")
 
-    return grpc.unary_unary_rpc_method_handler(handle)
+        return grpc.unary_unary_rpc_method_handler(handle)
+
+    return named
 
 
-def streaming(gate: Gate, read: Callable[[bytes], Any], method: Streaming) -> grpc.RpcMethodHandler:
+def streaming(gate: Gate, read: Callable[[bytes], Any], method: Streaming) -> Handler:
     """Makes the handler of a bidirectional method whose requests *read* parses."""
 
-    async def handle(data: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
-        try:
-            caller = await gate.caller(context)
-            async for answer in method(_parsed(read, data), caller):
-                yield answer.SerializeToString()
-        except HubError as error:
-            await _abort(context, to_status(error))
-        except Exception:
-            await _abort(context, _unexpected(method))
+    def named(name: str) -> grpc.RpcMethodHandler:
+        async def handle(data: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
+            async for answer in _answers(gate, name, lambda caller: method(_parsed(read, data), caller), context):
+                yield answer
 
-    return grpc.stream_stream_rpc_method_handler(handle)
+        return grpc.stream_stream_rpc_method_handler(handle)
+
+    return named
 
 
-def server_streaming(gate: Gate, read: Callable[[bytes], Any], method: ServerStreaming) -> grpc.RpcMethodHandler:
+def server_streaming(gate: Gate, read: Callable[[bytes], Any], method: ServerStreaming) -> Handler:
     """Makes the handler of a method that answers one request with a stream."""
 
-    async def handle(data: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
-        try:
-            caller = await gate.caller(context)
-            async for answer in method(read(data), caller):
-                yield answer.SerializeToString()
-        except HubError as error:
-            await _abort(context, to_status(error))
-        except Exception:
-            await _abort(context, _unexpected(method))
+    def named(name: str) -> grpc.RpcMethodHandler:
+        async def handle(data: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
+            async for answer in _answers(gate, name, lambda caller: method(read(data), caller), context):
+                yield answer
 
-    return grpc.unary_stream_rpc_method_handler(handle)
+        return grpc.unary_stream_rpc_method_handler(handle)
+
+    return named
+
+
+async def _answers(
+    gate: Gate, name: str, answers: Callable[[Caller], AsyncIterator[Message]], context: grpc.aio.ServicerContext
+) -> AsyncIterator[bytes]:
+    """Runs a stream from its caller to its end; what goes through it is counted by who answers it."""
+    call = Call(name, _trace_parents(context))
+    try:
+        async for answer in answers(await gate.caller(context, call)):
+            yield answer.SerializeToString()
+    except HubError as error:
+        calls.refused(call, error)
+        await _abort(context, to_status(error))
+    except Exception:
+        await _abort(context, calls.failed(call))
+    else:
+        calls.closed(call)
+
+
+def _trace_parents(context: grpc.aio.ServicerContext) -> Iterator[str]:
+    return (str(value) for name, value in context.invocation_metadata() or () if name == "traceparent")
 
 
 async def _parsed(read: Callable[[bytes], Any], data: AsyncIterator[bytes]) -> AsyncIterator[Any]:
@@ -126,16 +141,10 @@ async def _parsed(read: Callable[[bytes], Any], data: AsyncIterator[bytes]) -> A
         yield read(item)
 
 
-def _unexpected(method: Any) -> status_pb2.Status:
-    trace_id = secrets.token_hex(16)
-    log.exception("rpc: fault of the hub", extra={"method": getattr(method, "__qualname__", ""), "trace_id": trace_id})
-    return internal(trace_id)
-
-
 async def _abort(context: grpc.aio.ServicerContext, status: status_pb2.Status) -> None:
     await context.abort_with_status(rpc_status.to_status(status))
 
 
-def service(name: str, methods: dict[str, grpc.RpcMethodHandler]) -> grpc.GenericRpcHandler:
+def service(name: str, methods: dict[str, Handler]) -> grpc.GenericRpcHandler:
     """Makes the generic handler of a service."""
-    return grpc.method_handlers_generic_handler(name, methods)
+    return grpc.method_handlers_generic_handler(name, {method: named(f"{name}/{method}") for method, named in methods.items()})

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import time
 from collections import deque
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import psycopg
@@ -18,6 +19,8 @@ from hub.domain.errors import JournalUnavailable, QueueFull
 from hub.journal.group import ConnectionLost, GroupFailed
 from hub.journal.loop_connection import LoopConnection, bigint, bigint_array, bytea_array, text_array
 from hub.journal.writer import SESSION, STALLED_AFTER
+from hub.telemetry import names
+from hub.telemetry.spans import GroupTiming, now_ns
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +43,13 @@ class Decision(NamedTuple):
     trace_parent: str = ""
 
 
-class Receipt(NamedTuple):
-    """Where the answer stands; *is_new* False means that this request was answered before, there."""
+@dataclass(slots=True)
+class Receipt:
+    """Where the answer stands; *is_new* False means that this request was answered before, there. *group* is when it was committed."""
 
     position: int
     is_new: bool
+    group: GroupTiming = field(default=GroupTiming(0, 0, 0), compare=False)
 
 
 _Entry = tuple[Decision, "asyncio.Future[Receipt]"]
@@ -119,7 +124,7 @@ class DecisionWriter:
         return group
 
     async def _write(self, decisions: list[Decision]) -> list[Receipt]:
-        give_up_at = time.monotonic() + RETRY_FOR_S
+        give_up_at, began = time.monotonic() + RETRY_FOR_S, now_ns()
         while True:
             try:
                 result = await self._connection.query(
@@ -131,14 +136,19 @@ class DecisionWriter:
                 )
             except (ConnectionLost, GroupFailed) as failure:
                 log.warning("decisions: not recorded yet", extra={"reason": str(failure)})
+                names.COMMIT_FAILURES.add("decisions", type(failure).__name__)
                 if time.monotonic() > give_up_at:
                     raise JournalUnavailable from None
                 if "55P03" in str(failure):
                     await asyncio.to_thread(self._end_stalled)
                 await asyncio.sleep(RETRY_WAIT_S)
                 continue
-            value = result.get_value
-            return [Receipt(int.from_bytes(value(row, 0) or b"", "big"), value(row, 1) == b"\x01") for row in range(result.ntuples)]
+            value, group = result.get_value, GroupTiming(began, now_ns(), len(decisions))
+            names.COMMIT_DURATION.record((group.ended - began) / 1e9, "decisions")
+            names.GROUP_SIZE.record(group.size, "decisions")
+            return [
+                Receipt(int.from_bytes(value(row, 0) or b"", "big"), value(row, 1) == b"\x01", group) for row in range(result.ntuples)
+            ]
 
     def _end_stalled(self) -> None:
         """Ends a writer that has held the head for too long."""

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import psycopg
 from psycopg import pq
 
-from hub.domain.errors import FeedUnknown, HubError, JournalUnavailable, NotFeedOwner, SequenceConflict, SequenceGap
+from hub.domain.errors import FeedUnknown, HubError, JournalUnavailable, NotFeedOwner, QuarantineHandled, SequenceConflict, SequenceGap
+from hub.telemetry.spans import GroupTiming
 
 PG_EPOCH_US = 946_684_800_000_000
 _COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -38,7 +39,8 @@ class Batch:
     """Events for one stream, ready to be written.
 
     *tails* are the packed columns that are known before the lock, *digests* tell a resend from a conflict (empty for aggregates,
-    whose versions are not resent).
+    whose versions are not resent). *handles* names a quarantined event by (stream, sequence, position): the batch is refused if an event
+    after that position corrects or reverses it.
     """
 
     stream_id: int
@@ -51,16 +53,21 @@ class Batch:
     originals: list[tuple[int, int, bytes]] = field(default_factory=list)
     corrections: list[tuple[int, int, int]] = field(default_factory=list)
     uncertain: bool = False
+    handles: tuple[int, int, int] | None = None
 
 
 @dataclass(slots=True)
 class Appended:
-    """Where a batch stands now: *positions* of all its events, of which the first *duplicates* were there before."""
+    """Where a batch stands now: *positions* of all its events, of which the first *duplicates* were there before.
+
+    *group* tells when the commit that it took part in began and ended, and of how many events.
+    """
 
     positions: Sequence[int]
     duplicates: int
     first_sequence: int
     recorded_us: int
+    group: GroupTiming = field(default=GroupTiming(0, 0, 0), compare=False)
 
 
 class Deferred:
@@ -166,6 +173,8 @@ def _place(connection: pq.abc.PGconn, group: _Group, batch: Batch) -> Outcome:
     expected, owner = group.next_sequences[batch.stream_id], group.owners[batch.stream_id]
     if owner != batch.owner:
         return NotFeedOwner() if owner else FeedUnknown()
+    if batch.handles is not None and _is_corrected(connection, *batch.handles):
+        return QuarantineHandled()
     first = batch.first_sequence
     if first > expected:
         return SequenceGap(expected_sequence=expected)
@@ -184,6 +193,12 @@ def _place(connection: pq.abc.PGconn, group: _Group, batch: Batch) -> Outcome:
     new_positions = range(group.position - len(batch.tails) + known + 1, group.position + 1)
     positions = [*old_positions, *new_positions] if known else new_positions
     return Appended(positions, 0 if batch.uncertain else known, first, group.recorded_us)
+
+
+def _is_corrected(connection: pq.abc.PGconn, stream_id: int, sequence: int, after: int) -> bool:
+    sql = f"""SELECT FROM journal.correction
+        WHERE stream_id = {stream_id:d} AND sequence = {sequence:d} AND position > {after:d} LIMIT 1"""  # noqa: S608 (integers only)
+    return run(connection, sql.encode()).ntuples > 0
 
 
 def _add(group: _Group, batch: Batch, first: int, known: int) -> None:

@@ -5,7 +5,7 @@ It refuses a database whose applied files differ from the ones at hand: history 
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import psycopg
@@ -19,9 +19,11 @@ class MigrationMismatch(HubError):
     """The database was migrated with other files than these; use the release it was migrated with, or a newer one."""
 
 
-def migrate(dsn: str, directory: Path = MIGRATIONS, report: Callable[[str], None] = lambda _: None) -> int:
-    """Applies what is missing and returns how many files that were; several processes may call it at once."""
-    files = sorted(p for p in directory.iterdir() if re.fullmatch(r"\d{4}_\w+\.sql", p.name))
+def migrate(
+    dsn: str, directory: Path = MIGRATIONS, report: Callable[[str], None] = lambda _: None, *, only: Collection[str] | None = None
+) -> int:
+    """Applies what is missing, of *only* these files if given, and returns how many; several processes may call it at once."""
+    files = _files(directory)
     with psycopg.connect(dsn, autocommit=True, application_name="hub-migrate") as connection:
         connection.execute("SELECT pg_advisory_lock(hashtext('hub.migrate'))")
         connection.execute("""
@@ -30,13 +32,22 @@ def migrate(dsn: str, directory: Path = MIGRATIONS, report: Callable[[str], None
         rows: list[tuple[str, str]] = connection.execute("SELECT name, checksum FROM public.hub_migration").fetchall()
         applied = dict(rows)
         _refuse_mismatch(applied, files)
-        pending = [file for file in files if file.name not in applied]
+        pending = [file for file in files if file.name not in applied and (only is None or file.name in only)]
         for file in pending:
             report(file.name)
             with connection.transaction():
                 connection.execute(file.read_bytes())
                 connection.execute("INSERT INTO public.hub_migration (name, checksum) VALUES (%s, %s)", (file.name, _checksum(file)))
         return len(pending)
+
+
+def at_hand(directory: Path = MIGRATIONS) -> dict[str, str]:
+    """Returns the checksums of this release's files by name."""
+    return {file.name: _checksum(file) for file in _files(directory)}
+
+
+def _files(directory: Path) -> list[Path]:
+    return sorted(p for p in directory.iterdir() if re.fullmatch(r"\d{4}_\w+\.sql", p.name))
 
 
 def _checksum(file: Path) -> str:

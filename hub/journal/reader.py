@@ -126,10 +126,20 @@ def events_before(
     return found
 
 
+def find_event(connection: psycopg.Connection, stream_id: int, sequence: int) -> Recorded | None:
+    """Returns the event of a number as it was recorded, whatever corrected it since; None if there is none."""
+    row = connection.execute(_EVENT_OF, {"stream": stream_id, "sequence": sequence}).fetchone()
+    return None if row is None else Recorded(*row)
+
+
 _POSITION_OF = """CROSS JOIN LATERAL (
         SELECT b.first_position + t.sequence - b.first_sequence AS position FROM journal.batch b
         WHERE b.stream_id = t.stream_id AND b.first_sequence <= t.sequence AND b.last_sequence >= t.sequence
         ORDER BY b.first_sequence DESC LIMIT 1) o"""
+_EVENT_OF = f"""
+    SELECT e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.stream_id, e.sequence, e.kind, e.data
+    FROM (VALUES (%(stream)s::bigint, %(sequence)s::bigint)) t (stream_id, sequence) {_POSITION_OF}
+    JOIN journal.event e USING (position)"""  # noqa: S608 (our own text)
 # From the target up to the event that all go back to, then down to all that correct it; positions grow downwards, so this ends.
 _EVENTS_BEFORE = f"""
     WITH RECURSIVE up AS (

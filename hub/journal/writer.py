@@ -17,6 +17,8 @@ from psycopg.conninfo import make_conninfo
 
 from hub.domain.errors import HubError, JournalUnavailable, QueueFull
 from hub.journal.group import Appended, Batch, ConnectionLost, Deferred, GroupFailed, Outcome, commit_group, run
+from hub.telemetry import names
+from hub.telemetry.spans import GroupTiming, now_ns
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +91,11 @@ class JournalWriter:
         self._batches.put(waiting)
         return await waiting.future
 
+    @property
+    def fullness(self) -> float:
+        """The share of the queue that is taken, by events or by bytes."""
+        return max(self.waiting_events / WAITING_EVENTS, self.waiting_bytes / WAITING_BYTES)
+
     def _is_full(self) -> bool:
         return self.waiting_events > WAITING_EVENTS or self.waiting_bytes > WAITING_BYTES
 
@@ -126,6 +133,7 @@ class JournalWriter:
 
     def _commit(self, group: list[Waiting]) -> list[Waiting]:
         """Writes a group, settles its futures and returns what must wait for the next one."""
+        began = now_ns()
         try:
             outcomes = self._write([waiting.batch for waiting in group])
         except GroupFailed as failure:
@@ -133,9 +141,14 @@ class JournalWriter:
                 # One bad batch never fails its neighbours.
                 return [held for waiting in group for held in self._commit([waiting])]
             log.error("journal: a batch was refused by the database", extra={"reason": str(failure)})
+            names.COMMIT_FAILURES.add("events", "refused")
             outcomes = [JournalUnavailable("the database refused the batch")]
         except JournalUnavailable as failure:
+            names.COMMIT_FAILURES.add("events", "unavailable")
             outcomes = [failure] * len(group)
+        done = GroupTiming(began, now_ns(), sum(len(waiting.batch.tails) for waiting in group))
+        names.COMMIT_DURATION.record((done.ended - began) / 1e9, "events")
+        names.GROUP_SIZE.record(done.size, "events")
         self.groups += 1
         settled: list[tuple[Waiting, Outcome]] = []
         held = []
@@ -143,6 +156,8 @@ class JournalWriter:
             if isinstance(outcome, Deferred):
                 held.append(waiting)
             else:
+                if isinstance(outcome, Appended):
+                    outcome.group = done
                 settled.append((waiting, outcome))
         self._loop.call_soon_threadsafe(self._settle, settled)
         return held

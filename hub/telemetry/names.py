@@ -29,6 +29,7 @@ MESSAGING_COUNT = "messaging.batch.message_count"
 DB_SYSTEM = "db.system.name"
 DB_OPERATION = "db.operation.name"
 DB_COLLECTION = "db.collection.name"
+DB_BATCH_SIZE = "db.operation.batch.size"
 ERROR_TYPE = "error.type"
 
 # Our own.
@@ -162,6 +163,14 @@ SUBSCRIPTION_DELIVERED = Counter(
     name="hub.subscription.delivered", unit="{event}", description="已投递的事件。Events delivered to subscribers", labels=(PARTICIPANT,)
 )
 
+# Quotas.
+QUOTA_HELD_BACK = Counter(
+    name="hub.quota.held_back",
+    unit="s",
+    description="因配额而暂缓读取流的时长。Time that streams were held back, by quota",
+    labels=(PARTICIPANT, QUOTA),
+)
+
 # Surroundings.
 READY = Gauge(name="hub.ready", unit="{service}", description="1：服务就绪。1 if a service is ready", labels=(SERVICE,))
 CERTIFICATE_DAYS = Gauge(
@@ -182,6 +191,12 @@ DISK_FREE = Gauge(name="hub.disk.free", unit="By", description="剩余磁盘。F
 
 # Telemetry itself.
 TRACES_KEPT = Counter(name="hub.telemetry.traces.kept", unit="{trace}", description="保留的链路。Traces kept, and why", labels=(KEPT_FOR,))
+TRACES_OVER_BUDGET = Counter(
+    name="hub.telemetry.traces.over_budget",
+    unit="{trace}",
+    description="超出每秒预算而未保留的链路。Traces that had a reason to be kept when the budget was spent",
+    labels=(KEPT_FOR,),
+)
 SPANS_DROPPED = Counter(
     name="hub.telemetry.spans.dropped",
     unit="{span}",

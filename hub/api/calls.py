@@ -1,0 +1,55 @@
+"""How a call ends, for operators: its metrics, its line in the access log, its spans if they are kept.
+
+A stream counts by what goes through it: each batch and each question is a call of its own, with the stream's method as its name.
+"""
+
+import logging
+import time
+
+from google.rpc import code_pb2, status_pb2
+
+from hub.api.errors import code_and_reason, internal
+from hub.domain.errors import HubError
+from hub.telemetry import logs, names, pipe
+from hub.telemetry.logs import AccessLine
+from hub.telemetry.spans import Call
+
+log = logging.getLogger(__name__)
+
+_CODES = {number: name for name, number in code_pb2.Code.items()}
+
+
+def answered(call: Call, received_bytes: int = 0, sent_bytes: int = 0) -> None:
+    """Ends a call that was answered."""
+    _end(call, "OK", "", received_bytes, sent_bytes)
+
+
+def refused(call: Call, error: HubError, received_bytes: int = 0) -> None:
+    """Ends a call that was refused."""
+    code, reason = code_and_reason(error)
+    _end(call, _CODES[code], reason, received_bytes, 0)
+
+
+def failed(call: Call, received_bytes: int = 0) -> status_pb2.Status:
+    """Ends a call by a fault of ours, while it is being handled, and returns its status."""
+    log.exception("rpc: fault of the hub", extra={"method": call.name, "trace_id": call.trace_id})
+    _end(call, "INTERNAL", "INTERNAL", received_bytes, 0)
+    return internal(call.trace_id)
+
+
+def closed(call: Call) -> None:
+    """Ends a stream that came to its end."""
+    pipe.ended(call)
+
+
+def _end(call: Call, code: str, reason: str, received_bytes: int, sent_bytes: int) -> None:
+    call.attributes.update({names.RPC_SYSTEM: "grpc", names.RPC_METHOD: call.name, names.RPC_STATUS: code})
+    pipe.ended(call, reason)
+    size = int(call.attributes.get(names.MESSAGING_COUNT, 0))
+    now, duration_s = time.time_ns(), (call.ended - call.began) / 1e9
+    logs.access(
+        AccessLine(now, call.participant, call.name, code, reason, duration_s, received_bytes, sent_bytes, size, call.trace_id)
+    )
+    names.CALL_DURATION.record(duration_s, call.name, code, call.participant)
+    if reason:
+        names.REFUSALS.add(call.participant, call.name, reason)

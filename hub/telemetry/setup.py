@@ -1,0 +1,53 @@
+"""Switches telemetry on for one process, and off again: where its spans go, where its numbers are read."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hub.telemetry import pipe, spans
+from hub.telemetry.endpoint import Endpoint, Readiness, open_endpoint
+from hub.telemetry.otlp import MetricsPush, SpanReceiver, span_exporter
+from hub.telemetry.span_store import SpanStore, StoreExporter
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetrySettings:
+    """Where telemetry goes: to the collector at *otlp_endpoint*, or else to the local store.
+
+    *share* of the calls that nobody asked to keep and nothing was the matter with are kept, and all that took longer than *slow_ms*.
+    *metrics_listen* and *traces_listen* are host:port, "" for none.
+    """
+
+    store: SpanStore
+    otlp_endpoint: str = ""
+    metrics_listen: str = ""
+    traces_listen: str = ""
+    share: float = 0.01
+    slow_ms: float = 250.0
+
+
+def store_in(data_dir: Path, keep_hours: float, keep_bytes: int) -> SpanStore:
+    """Names the local store of a data directory."""
+    return SpanStore(data_dir / "traces" / "spans.sqlite", keep_hours, keep_bytes)
+
+
+@contextmanager
+def telemetry(settings: TelemetrySettings, service: str, ready: Readiness) -> Iterator[Endpoint | None]:
+    """Runs a process's telemetry; yields the metrics page if there is one. Traces end with it, at most three seconds later."""
+    instance = f"{socket.gethostname()}:{os.getpid()}"
+    spans.sampling = spans.Sampling(settings.share, settings.slow_ms)
+    with ExitStack() as stack:
+        exporter = span_exporter(settings.otlp_endpoint) if settings.otlp_endpoint else StoreExporter(settings.store)
+        pipe.use(pipe.SpanPipe(exporter, service, instance))
+        stack.callback(pipe.use, None)
+        if settings.otlp_endpoint:
+            stack.callback(MetricsPush(settings.otlp_endpoint, service, instance).stop)
+        if settings.traces_listen:
+            stack.callback(SpanReceiver(settings.store, settings.traces_listen).stop)
+        endpoint = open_endpoint(settings.metrics_listen, ready) if settings.metrics_listen else None
+        if endpoint is not None:
+            stack.callback(endpoint.stop)
+        yield endpoint

@@ -1,0 +1,118 @@
+"""The bounded store of the last hours' spans, for machines without a collector: one SQLite file that several processes write.
+
+It is disposable: nothing waits for it, a full or broken disk costs spans only, and it prunes itself by age and by size.
+"""
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+KEEP_HOURS = 6.0
+KEEP_BYTES = 256 * 1024 * 1024
+_PRUNE_EVERY_S = 30.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS span (
+    trace_id BLOB NOT NULL, start_ns INTEGER NOT NULL, service TEXT NOT NULL, is_root INTEGER NOT NULL, data BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS span_trace ON span (trace_id);
+CREATE INDEX IF NOT EXISTS span_start ON span (start_ns);
+"""
+
+
+class Stored(NamedTuple):
+    """A span as it is kept, and the service that made it."""
+
+    service: str
+    span: Span
+
+
+class SpanStore:
+    """Writes and reads one file; each use opens it anew, so that it may be deleted at any time."""
+
+    def __init__(self, path: Path, keep_hours: float = KEEP_HOURS, keep_bytes: int = KEEP_BYTES) -> None:
+        """Nothing is opened or made before the first write."""
+        self.path, self._keep_ns, self._keep_bytes = path, int(keep_hours * 3.6e12), keep_bytes
+        self._pruned_at = 0.0
+
+    def write(self, request: ExportTraceServiceRequest) -> None:
+        """Adds the spans of an OTLP request; raises sqlite3.Error or OSError when the disk does not take them."""
+        rows = [
+            (span.trace_id, span.start_time_unix_nano, _service(group.resource), not span.parent_span_id, span.SerializeToString())
+            for group in request.resource_spans
+            for scope in group.scope_spans
+            for span in scope.spans
+        ]
+        with closing(self._open()) as connection, connection:
+            connection.executemany("INSERT INTO span (trace_id, start_ns, service, is_root, data) VALUES (?, ?, ?, ?, ?)", rows)
+            if time.monotonic() - self._pruned_at > _PRUNE_EVERY_S:
+                self._pruned_at = time.monotonic()
+                self._prune(connection)
+
+    def traces_since(self, since_ns: int, limit: int) -> list[bytes]:
+        """Returns the ids of traces with a span since an instant, newest first."""
+        if not self.path.exists():
+            return []
+        with closing(self._open()) as connection:
+            return [
+                row[0]
+                for row in connection.execute(
+                    "SELECT trace_id FROM span WHERE start_ns >= ? GROUP BY trace_id ORDER BY min(start_ns) DESC LIMIT ?", (since_ns, limit)
+                )
+            ]
+
+    def spans(self, trace_id: bytes) -> list[Stored]:
+        """Returns the spans of a trace in order of their beginning; empty if there is none."""
+        if not self.path.exists():
+            return []
+        with closing(self._open()) as connection:
+            rows = connection.execute("SELECT service, data FROM span WHERE trace_id = ? ORDER BY start_ns", (trace_id,)).fetchall()
+        return [Stored(service, Span.FromString(data)) for service, data in rows]
+
+    def _open(self) -> sqlite3.Connection:
+        if not self.path.exists():
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.path.touch(mode=0o600)
+        connection = sqlite3.connect(self.path, timeout=2.0)
+        # Losing the last spans in a crash of the machine costs nothing that must be kept.
+        connection.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA journal_size_limit = 4194304; {_SCHEMA}")
+        return connection
+
+    def _prune(self, connection: sqlite3.Connection) -> None:
+        """Deletes what is too old, and the oldest tenth while the file is too large; freed pages are used again."""
+        connection.execute("DELETE FROM span WHERE start_ns < ?", (time.time_ns() - self._keep_ns,))
+        pages, free, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size"))
+        if (pages - free) * size > self._keep_bytes:
+            oldest = "SELECT rowid FROM span ORDER BY start_ns LIMIT (SELECT count(*) / 10 + 1 FROM span)"
+            connection.execute(f"DELETE FROM span WHERE rowid IN ({oldest})")  # noqa: S608 (a constant)
+
+
+class StoreExporter(SpanExporter):
+    """The way of a process's own spans into the store."""
+
+    def __init__(self, store: SpanStore) -> None:
+        """*store* may be shared."""
+        self._store = store
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Writes them; FAILURE when the disk does not take them."""
+        try:
+            self._store.write(encode_spans(spans))
+        except (sqlite3.Error, OSError):
+            return SpanExportResult.FAILURE
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        """Has nothing open."""
+
+
+def _service(resource: object) -> str:
+    return next((str(a.value.string_value) for a in getattr(resource, "attributes", ()) if a.key == "service.name"), "")
