@@ -1,22 +1,30 @@
 """The command line: the one place where the parts are put together."""
 
-import asyncio
-import contextlib
 import json
-import logging
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from hub.commands import agreements, explain, findings, machines, rules
+from hub.commands import (
+    agreements,
+    backup,
+    doctor,
+    explain,
+    findings,
+    logs,
+    machines,
+    participants,
+    quarantine,
+    quota,
+    rules,
+    serving,
+    status,
+    traces,
+)
+from hub.commands.progress import progress
 from hub.config import Config
 from hub.database import database
 from hub.domain.errors import HubError
@@ -26,37 +34,16 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-participants = typer.Typer(help="参与方：登记、查看。Participants: register and list.", no_args_is_help=True)
 bench = typer.Typer(help="测量：同一次运行中量出上限与枢纽。Measure limit and hub in one run.", no_args_is_help=True)
-app.add_typer(participants, name="participants")
+app.add_typer(participants.app, name="participants")
 app.add_typer(bench, name="bench")
 app.add_typer(agreements.app, name="agreements")
+app.add_typer(quarantine.app, name="quarantine")
 hotlist = typer.Typer(help="离线黑名单：供离线闸机。Offline hotlist for gates that cannot ask.")
 app.add_typer(hotlist, name="hotlist")
 screen = Console(stderr=True)
 
 Json = Annotated[bool, typer.Option("--json", help="最后一行输出 JSON。End with one line of JSON.")]
-
-
-@contextlib.contextmanager
-def progress() -> Iterator[Any]:
-    """Yields a report function (what, done, of) that draws a bar on a terminal and is silent elsewhere."""
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:,}/{task.total:,}"),
-        TimeElapsedColumn(),
-        console=screen,
-        disable=not sys.stderr.isatty(),
-    ) as bars:
-        tasks: dict[str, Any] = {}
-
-        def report(what: str, done: int, of: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=of)
-            bars.update(tasks[what], completed=done, total=of)
-
-        yield report
 
 
 @app.command()
@@ -72,98 +59,6 @@ def demo(
 
     settings = DemoSettings(Config(), events, 0 if leave and events else rate, leave, as_json, seed)
     raise typer.Exit(run_demo(settings))
-
-
-@app.command()
-def serve(
-    listen: Annotated[str, typer.Option(help="监听地址。Address to listen on.")] = "",
-    host: Annotated[
-        list[str] | None, typer.Option(help="证书中的主机名或地址，可重复。Host name or address in the certificate, may be repeated.")
-    ] = None,
-    project: Annotated[bool, typer.Option("--project", help="同时运行投影。Run the projections in a thread beside it.")] = False,
-) -> None:
-    """启动 gRPC 服务（双向 TLS）。Serve gRPC over mutual TLS."""
-    from hub.api.certificates import LOCAL_HOSTS, issue_server
-    from hub.api.registry import load_agreements
-    from hub.api.server import HubServer, ServerSettings
-    from hub.journal.keyring import open_keyring
-    from hub.journal.recorder import AggregateStore
-    from hub.projections import PROJECTIONS, runner
-    from hub.projections.engine import create_views
-
-    config = Config()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    with database(config) as dsn:
-        store = AggregateStore(dsn)
-        load_agreements(store, datetime.now(UTC))
-        store.close()
-        with runner.connect(dsn) as connection:
-            create_views(connection, PROJECTIONS)
-        settings = ServerSettings(
-            dsn,
-            listen or config.listen,
-            issue_server(config.certificates_dir, (*LOCAL_HOSTS, *(host or ()))),
-            open_keyring(config.keys_dir),
-        )
-
-        async def main() -> None:
-            stopped = asyncio.Event()
-            for name in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(name, stopped.set)
-            server = HubServer(settings)
-            await server.start()
-            typer.echo(f"listening on {(listen or config.listen).rpartition(':')[0]}:{server.port}")
-            await stopped.wait()
-            typer.echo("stopping: 收尾后退出 draining")
-            await server.stop()
-
-        with _projections(dsn) if project else contextlib.nullcontext():
-            asyncio.run(main())
-
-
-@contextlib.contextmanager
-def _projections(dsn: str) -> Iterator[None]:
-    from hub.projections import runner
-
-    stop = threading.Event()
-    thread = threading.Thread(target=runner.run, args=(dsn, stop), name="projections")
-    thread.start()
-    with _processes(dsn):
-        yield
-    stop.set()
-    thread.join()
-
-
-@contextlib.contextmanager
-def _processes(dsn: str) -> Iterator[None]:
-    from hub.processes import runner
-
-    stop = threading.Event()
-    thread = threading.Thread(target=runner.run, args=(dsn, stop), name="processes")
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-@app.command()
-def project() -> None:
-    """运行投影：把日志折叠成视图。Fold the journal into the views until stopped."""
-    from hub.projections import PROJECTIONS, runner
-    from hub.projections.engine import create_views
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    stop = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stop.set())
-    with database(Config()) as dsn:
-        with runner.connect(dsn) as connection:
-            create_views(connection, PROJECTIONS)
-        typer.echo("projecting")
-        with _processes(dsn):
-            runner.run(dsn, stop)
 
 
 @app.command()
@@ -221,54 +116,6 @@ def fsck(
     if as_json:
         typer.echo(json.dumps({**asdict(findings), "clean": findings.is_clean}))
     raise typer.Exit(0 if findings.is_clean else 1)
-
-
-@participants.command("add")
-def participants_add(
-    name: Annotated[str, typer.Argument(help="名称，如 sc.card-center。Name, such as sc.card-center.")],
-    province: Annotated[str, typer.Option(help="省级代码 50 或 51。Province code, 50 or 51.")],
-    feed: Annotated[list[str], typer.Option(help="归其所有的数据流，可重复。Feed it owns, may be repeated.")],
-    title: Annotated[str, typer.Option(help="显示名称。Title to show.")] = "",
-    certificate: Annotated[bool, typer.Option(help="用本机 CA 签发证书。Issue a certificate with the local CA.")] = True,
-) -> None:
-    """登记参与方及其数据流（本身也是事件）。Register a participant and its feeds; itself an event."""
-    from hub.api.certificates import issue_participant
-    from hub.api.registry import register_participant
-    from hub.domain.participant import is_participant_name
-    from hub.journal.recorder import AggregateStore
-
-    urn = name if name.startswith("urn:") else f"urn:chuanyu:participant:{name}"
-    if (
-        not is_participant_name(urn)
-        or province not in ("50", "51")
-        or not all(is_participant_name(f"urn:chuanyu:participant:{f}") for f in feed)
-    ):
-        raise typer.BadParameter(
-            "名称由小写字母、数字、点和横线组成，省级代码为 50 或 51。"
-            "Names are lower-case letters, digits, dots and dashes; the province is 50 or 51."
-        )
-    config = Config()
-    with database(config) as dsn:
-        store = AggregateStore(dsn)
-        changed = register_participant(store, urn, province, title or name, feed, datetime.now(UTC))
-        store.close()
-    typer.echo(f"{urn}: {'已登记 registered' if changed else '已有，无变化 already registered'}，数据流 feeds: {', '.join(feed)}")
-    if certificate:
-        files = issue_participant(config.certificates_dir, urn)
-        typer.echo(f"证书 certificate: {files.certificate}\n私钥 key: {files.key}\nCA: {files.authority}")
-
-
-@participants.command("list")
-def participants_list() -> None:
-    """列出数据流及其归属与进度。List feeds with their owners and where they stand."""
-    import psycopg
-    from rich.table import Table
-
-    table = Table("数据流 feed", "归属 owner", "下一编号 next")
-    with database(Config()) as dsn, psycopg.connect(dsn) as connection:
-        for row in connection.execute("SELECT name, owner, next_sequence FROM journal.stream WHERE is_feed ORDER BY name").fetchall():
-            table.add_row(*map(str, row))
-    Console().print(table)
 
 
 @app.command()
@@ -348,13 +195,39 @@ def scenarios(
     raise typer.Exit(code)
 
 
-for command in (explain.explain, findings.findings, rules.rules, machines.machines):
+for command in (
+    backup.backup,
+    backup.restore,
+    doctor.doctor,
+    explain.explain,
+    findings.findings,
+    logs.logs,
+    machines.machines,
+    rules.rules,
+    serving.project,
+    serving.serve,
+    status.status,
+    traces.traces,
+):
     app.command()(command)
+participants.app.command()(quota.quota)
+
+
+Telemetry = Annotated[Literal["on", "off"], typer.Option(help="枢纽是否带观测。Whether the hub is observed.")]
+
+
+@bench.command("telemetry")
+def bench_telemetry(as_json: Json = False, seconds: Annotated[float, typer.Option(help="每档秒数。Seconds a row.")] = 9.0) -> None:
+    """观测的开销：同一次运行中，带观测 对 不带。What telemetry costs: with it against without, in turns."""
+    from hub.bench.telemetry import measure
+
+    _finish(measure(Config(), seconds, screen.print), as_json)
 
 
 @bench.command("ingest")
 def bench_ingest(
     as_json: Json = False,
+    telemetry: Telemetry = "on",
     batches: Annotated[int, typer.Option(help="每条流的批数。Batches a stream.")] = 100,
     flat: Annotated[
         bool, typer.Option("--flat", help="比较 10 万与 500 万事件时的开销。Compare the cost at 100 thousand and 5 million events.")
@@ -363,12 +236,15 @@ def bench_ingest(
     """接入：完整路径 对 裸 COPY。The whole way in against raw binary COPY."""
     from hub.bench.ingest import measure, measure_flat
 
-    _finish(measure_flat(Config(), screen.print) if flat else measure(Config(), batches, screen.print), as_json)
+    _finish(
+        measure_flat(Config(), screen.print) if flat else measure(Config(), batches, screen.print, telemetry=telemetry == "on"), as_json
+    )
 
 
 @bench.command("check")
 def bench_check(
     as_json: Json = False,
+    telemetry: Telemetry = "on",
     seconds: Annotated[float, typer.Option(help="每档秒数。Seconds a row.")] = 4.0,
     cards: Annotated[
         int, typer.Option(help="先装入这么多张卡，与一万张相比。Fill the registry with so many cards first, against ten thousand.")
@@ -377,7 +253,10 @@ def bench_check(
     """答复：有记录的答复 对 空调用。Recorded answers against an empty call."""
     from hub.bench import check, registry
 
-    measured = registry.measure(Config(), cards, seconds, screen.print) if cards else check.measure(Config(), seconds, screen.print)
+    if cards:
+        measured = registry.measure(Config(), cards, seconds, screen.print)
+    else:
+        measured = check.measure(Config(), seconds, screen.print, telemetry=telemetry == "on")
     _finish(measured, as_json)
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -14,11 +14,47 @@ class Config(BaseSettings):
     data_dir: Path = Field(default=Path("data"), description="keys, certificates and the embedded database")
     dsn: str = Field(default="", description="a PostgreSQL to use instead of the embedded one, such as postgresql://hub@db/hub")
     listen: str = Field(default="127.0.0.1:7443", description="where the gRPC server listens")
+    quota_calls_per_s: int = Field(default=1_000, ge=1, description="calls a second of one participant at one edge")
+    quota_events_per_s: int = Field(default=10_000, ge=1, description="events a second of one participant at one edge")
+    quota_calls_at_once: int = Field(default=256, ge=1, description="calls of one participant under way at once at one edge")
+    quota_streams_at_once: int = Field(default=64, ge=1, description="streams of one participant open at once at one edge")
+
+    max_lag_s: float = Field(default=10.0, gt=0, description="how far the views may be behind before checks are refused rather than stale")
+    max_clock_drift_s: float = Field(
+        default=5.0, gt=0, description="how far the hub's clock may be off its database's before checks are refused"
+    )
+
+    # Six months are at most 184 days; the law asks for six months at least [S59][S60].
+    log_keep_days: int = Field(default=184, ge=1, description="how many days the access and security logs are kept")
+    log_max_bytes: int = Field(default=10 * 1024**3, ge=1024**2, description="the most each of them may take, compressed days included")
+
+    telemetry: bool = Field(default=True, description="whether traces and metrics are kept at all")
+    otlp_endpoint: str = Field(
+        default="",
+        validation_alias=AliasChoices("HUB_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        description="the collector's OTLP/gRPC address, such as http://collector:4317; without it traces go to the local store",
+    )
+    metrics_listen: str | None = Field(default=None, description="where /metrics is served; empty for nowhere")
+    traces_listen: str = Field(default="", description="where the local store takes spans of adapters beside it, such as 127.0.0.1:4317")
+    trace_share: float = Field(default=0.01, ge=0, le=1, description="which share of ordinary calls is kept as traces")
+    trace_slow_ms: float = Field(default=250.0, gt=0, description="from which duration on a call is always kept")
+    trace_keep_hours: float = Field(default=6.0, gt=0, description="how long the local store keeps spans")
+    trace_max_bytes: int = Field(default=256 * 1024**2, ge=1024**2, description="how large the local store grows")
+
+    @property
+    def quota(self) -> dict[str, int]:
+        """The limits of a participant that has none of its own, by name."""
+        return {name.removeprefix("quota_"): value for name, value in self if name.startswith("quota_")}
 
     @property
     def keys_dir(self) -> Path:
         """Where the key files are."""
         return self.data_dir / "keys"
+
+    @property
+    def logs_dir(self) -> Path:
+        """Where the access and security logs are."""
+        return self.data_dir / "logs"
 
     @property
     def certificates_dir(self) -> Path:

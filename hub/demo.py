@@ -43,6 +43,8 @@ PARTICIPANTS = {
     "cq.card-center": ("50", "重庆市社保卡平台 Chongqing card centre", ["cq.card-center", "cq.usage"]),
 }
 START_S, SETTLE_S = 40.0, 60.0
+# In a demonstration one looks closer: a tenth of the calls is kept.
+TRACE_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,10 @@ class Stage:
         """Logs go to data_dir/logs."""
         self.logs = data_dir / "logs"
         self.logs.mkdir(parents=True)
-        self._environment = {**os.environ, "HUB_DSN": dsn, "HUB_DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1"}
+        # The hub takes the adapters' spans into its own store, as a collector would.
+        self.traces = f"127.0.0.1:{_free_port()}"
+        telemetry = {"HUB_METRICS_LISTEN": "127.0.0.1:0", "HUB_TRACES_LISTEN": self.traces, "HUB_TRACE_SHARE": str(TRACE_SHARE)}
+        self._environment = {**os.environ, "HUB_DSN": dsn, "HUB_DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1", **telemetry}
         self._children: dict[str, subprocess.Popen[str]] = {}
 
     def start(self, name: str, module: str, *arguments: str) -> subprocess.Popen[str]:
@@ -85,8 +90,8 @@ class Stage:
         self._children[name] = child
         return child
 
-    def first_line(self, name: str) -> str:
-        """Waits for a child's first line of output."""
+    def next_line(self, name: str) -> str:
+        """Waits for a child's next line of output."""
         output = self._children[name].stdout
         assert output is not None
         ready, _, _ = select.select([output], [], [], START_S)
@@ -159,14 +164,15 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
     with _stage(data_dir, dsn) as stage:
         certificates = _register(dsn, data_dir)
         stage.start("hub", "hub.cli", "serve", "--listen", "127.0.0.1:0")
-        target = stage.first_line("hub").split()[-1]
+        target = stage.next_line("hub").split()[-1]
+        metrics = stage.next_line("hub").split()[-1]
         stage.start("projections", "hub.cli", "project")
-        stage.first_line("projections")
+        stage.next_line("projections")
         urls = _start_adapters(stage, data_dir, target, certificates)
         begin = datetime.now(UTC) - timedelta(hours=25)
         simulator = _start_simulator(stage, settings, data_dir, urls, begin)
         with Questions(target, certificates, settings.seed, begin, settings.events) as questions:
-            tally = _watch(stage, settings, dsn, urls, simulator, questions, screen, target, is_stopped)
+            tally = _watch(stage, settings, dsn, urls, simulator, questions, screen, Picture(target, metrics, str(data_dir)), is_stopped)
         _settle(dsn, urls)
         return _result(dsn, urls, tally, questions.outcomes)
 
@@ -212,6 +218,10 @@ def _start_adapters(stage: Stage, data_dir: Path, target: str, certificates: dic
             target,
             "--listen",
             f"127.0.0.1:{port}",
+            "--otlp-endpoint",
+            f"http://{stage.traces}",
+            "--trace-ratio",
+            str(TRACE_SHARE),
             "--data-dir",
             str(data_dir / province),
             *further,
@@ -261,11 +271,10 @@ def _watch(
     simulator: subprocess.Popen[str],
     questions: Questions,
     screen: Console,
-    target: str,
+    picture: Picture,
     is_stopped: Any,
 ) -> dict[str, Any]:
     """Shows the running picture until the traffic ends or someone stops it, and returns the simulator's tally."""
-    picture = Picture(target=target, data_dir=str(stage.logs.parent))
     with Live(console=screen, refresh_per_second=4, transient=False) as live, psycopg.connect(dsn, autocommit=True) as connection:
         while not is_stopped():
             stage.watch()

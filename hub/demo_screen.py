@@ -16,6 +16,7 @@ class Picture:
     """What is shown; `update` takes the newest figures."""
 
     target: str
+    metrics: str
     data_dir: str
     feeds: dict[str, dict[str, Any]] = field(default_factory=dict)
     head: int = 0
@@ -67,7 +68,8 @@ def _next(picture: Picture, card_no: str) -> str:
     prefix = f"HUB_DATA_DIR={picture.data_dir} .venv/bin/hub"
     return (
         f"{prefix} check {card_no} --issuer 50 --scenario TRA.MET --region 510100 --medium CONTACTLESS --target {picture.target}\n"
-        f"{prefix} participants list\n{prefix} fsck"
+        f"{prefix} participants list\n{prefix} fsck\n"
+        f"{prefix} traces --minutes 5     {prefix} status     指标 metrics {picture.metrics}"
     )
 
 

@@ -3,11 +3,17 @@
 One data directory has one server, however many processes ask for it at once. What runs is asked of the kernel, never
 of a file: a connection tells whether the server answers, and a lock on the cluster directory, inherited by every server
 process, tells whether any of them lives. So a crash leaves nothing behind that the next start would believe.
+
+PostgreSQL restarts its own processes after a crash; if it cannot, such as on a full disk, it ends, and `running` starts it again
+until it stays.
 """
 
+import logging
 import os
 import signal
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -31,7 +37,9 @@ from hub.embedded_cluster import (
     socket_path,
 )
 
-__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "discard", "running", "stop_any"]
+__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "attached", "discard", "running", "stop_any"]
+
+log = logging.getLogger(__name__)
 
 SILENCE_PATIENCE_S = 30
 # Replaying max_wal_size after a crash takes minutes on a slow disk, and the server says so while it does.
@@ -39,6 +47,9 @@ RECOVERY_PATIENCE_S = 600
 FAST_STOP_PATIENCE_S = 60
 # An immediate stop saves nothing first; the next start recovers.
 IMMEDIATE_STOP_PATIENCE_S = 15
+KEEP_EVERY_S = 1.0
+# A process of its own starts the server again: to become another user, it forks, and a fork of a process with gRPC at work may abort.
+_START = "import sys, pathlib; from hub.embedded import EmbeddedPostgres; EmbeddedPostgres(pathlib.Path(sys.argv[1])).start()"
 
 
 class EmbeddedPostgres:
@@ -46,13 +57,14 @@ class EmbeddedPostgres:
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir.resolve()
-        self._postmaster: psutil.Popen | None = None
+        self._postmaster: psutil.Process | None = None
         self._sockets = Path()
+        self._stopping = threading.Event()
 
     @property
     def is_owner(self) -> bool:
         """Whether this instance started the server that runs."""
-        return self._postmaster is not None and self._postmaster.poll() is None
+        return self._postmaster is not None and not _has_ended(self._postmaster)
 
     def start(self) -> str:
         """Return the conninfo of database `hub` as superuser `hub`, once the server answers.
@@ -72,6 +84,37 @@ class EmbeddedPostgres:
                 _shut_down(self._postmaster, self._sockets)
                 self._postmaster.wait()
                 self._postmaster = None
+
+    def keep(self) -> None:
+        """Start the server again whenever it has ended by itself, until `finish`; does nothing where another process owns it."""
+        is_away = False
+        while self._postmaster is not None and not self._stopping.wait(KEEP_EVERY_S):
+            if not _has_ended(self._postmaster):
+                is_away = False
+                continue
+            # Who ended it in order wants it so.
+            if self._postmaster.wait() == 0:
+                return
+            said = self._start_again()
+            if not is_away:
+                log.error("postgres: the server has ended by itself and %s", f"does not start: {said}" if said else "was started again")
+            is_away = said != ""
+
+    def finish(self) -> None:
+        """Let `keep` come to its end."""
+        self._stopping.set()
+
+    def _start_again(self) -> str:
+        """Return why the server does not start, "" if it does."""
+        with subprocess.Popen([sys.executable, "-c", _START, self._data_dir], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as starter:
+            while starter.poll() is None:
+                if self._stopping.wait(0.1):
+                    starter.terminate()
+                    break
+            _, said = starter.communicate()
+        self._postmaster = _postmaster(_processes(path_of(self._data_dir))) or self._postmaster
+        lines = said.decode(errors="replace").splitlines() or [""]
+        return next((line for line in reversed(lines) if "FATAL" in line or "PANIC" in line), lines[-1]) if starter.returncode else ""
 
     def _await_answer(self, cluster: Cluster) -> str:
         sockets = open_sockets(cluster.path)
@@ -98,12 +141,27 @@ class EmbeddedPostgres:
 
 @contextmanager
 def running(data_dir: Path) -> Iterator[str]:
-    """Give the conninfo of a running server, and stop it afterwards if it was started here."""
+    """Give the conninfo of a server that is kept running, and stop it afterwards if it was started here."""
     server = EmbeddedPostgres(data_dir)
+    keeper = threading.Thread(target=server.keep, name="postgres-keeper", daemon=True)
     try:
-        yield server.start()
+        conninfo = server.start()
+        keeper.start()
+        yield conninfo
     finally:
+        server.finish()
+        if keeper.ident is not None:
+            keeper.join()
         server.stop()
+
+
+def attached(data_dir: Path) -> str | None:
+    """Return the conninfo of the server of a data directory if it runs, whoever started it; starts and makes nothing."""
+    cluster = path_of(data_dir)
+    if not cluster.exists() or not socket_path(cluster).exists():
+        return None
+    conninfo = _conninfo(open_sockets(cluster))
+    return conninfo if _ping(conninfo) == Ping.OK else None
 
 
 def stop_any(data_dir: Path) -> bool:

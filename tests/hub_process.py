@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,15 +24,15 @@ START_S = 20.0
 
 def environment(dsn: str, data_dir: Path) -> dict[str, str]:
     """The environment a hub process needs."""
-    return {**os.environ, "HUB_DSN": dsn, "HUB_DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, "HUB_DSN": dsn, "HUB_DATA_DIR": str(data_dir), "HUB_METRICS_LISTEN": "", "PYTHONUNBUFFERED": "1"}
 
 
 class Process:
     """One `hub …` process whose first line of output says that it is ready."""
 
-    def __init__(self, arguments: list[str], dsn: str, data_dir: Path) -> None:
+    def __init__(self, arguments: list[str], dsn: str, data_dir: Path, settings: Mapping[str, str] | None = None) -> None:
         self.log = data_dir / f"{arguments[0]}-{time.monotonic_ns()}.log"
-        self._arguments, self._environment = arguments, environment(dsn, data_dir)
+        self._arguments, self._environment = arguments, {**environment(dsn, data_dir), **(settings or {})}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
@@ -74,7 +74,7 @@ class Process:
 class RunningHub:
     """A hub with both provinces registered; *targets* are the addresses of its edges."""
 
-    def __init__(self, dsn: str, data_dir: Path, edges: int = 1) -> None:
+    def __init__(self, dsn: str, data_dir: Path, edges: int = 1, settings: Mapping[str, str] | None = None) -> None:
         self.dsn, self.data_dir = dsn, data_dir
         self.certificates_dir = data_dir / "certificates"
         open_authority(self.certificates_dir)
@@ -83,8 +83,8 @@ class RunningHub:
         for urn, (province, feeds) in FEEDS.items():
             register_participant(store, urn, province, urn, feeds, datetime.now(UTC))
         store.close()
-        self.edges = [Process(["serve", "--listen", "127.0.0.1:0"], dsn, data_dir) for _ in range(edges)]
-        self.projector = Process(["project"], dsn, data_dir)
+        self.edges = [Process(["serve", "--listen", "127.0.0.1:0"], dsn, data_dir, settings) for _ in range(edges)]
+        self.projector = Process(["project"], dsn, data_dir, settings)
         self.targets: list[str] = []
 
     def start(self) -> None:
@@ -112,9 +112,9 @@ class RunningHub:
 
 
 @contextlib.contextmanager
-def running_hub(dsn: str, data_dir: Path, edges: int = 1) -> Iterator[RunningHub]:
-    """A started hub, stopped at the end."""
-    hub = RunningHub(dsn, data_dir, edges)
+def running_hub(dsn: str, data_dir: Path, edges: int = 1, settings: Mapping[str, str] | None = None) -> Iterator[RunningHub]:
+    """A started hub, stopped at the end; *settings* are further variables of its environment."""
+    hub = RunningHub(dsn, data_dir, edges, settings)
     try:
         hub.start()
         yield hub

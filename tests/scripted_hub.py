@@ -46,6 +46,9 @@ class ScriptedHub(FeedServiceServicer, CardServiceServicer):
         self.feeds: dict[str, list[bytes]] = defaultdict(list)
         self.cards: dict[str, GetCardResponse] = {}
         self.questions: list[GetCardRequest] = []
+        # Trace parents, as they came with each question and each batch.
+        self.traces_of_questions: list[object] = []
+        self.traces_of_batches: list[list[str]] = []
         self.refusals: deque[Status] = deque()
         self.lost_answers = 0
         self.silent_streams = 0
@@ -68,6 +71,7 @@ class ScriptedHub(FeedServiceServicer, CardServiceServicer):
 
     async def GetCard(self, request: GetCardRequest, context: grpc.aio.ServicerContext) -> GetCardResponse:  # noqa: N802
         self.questions.append(request)
+        self.traces_of_questions.append(dict(context.invocation_metadata() or ()).get("traceparent", ""))
         if request.card.clear not in self.cards:
             await context.abort(grpc.StatusCode.NOT_FOUND, "CARD_NOT_FOUND")
         return self.cards[request.card.clear]
@@ -83,6 +87,7 @@ class ScriptedHub(FeedServiceServicer, CardServiceServicer):
             self.silent_streams -= 1
             await asyncio.Event().wait()
         async for request in requests:
+            self.traces_of_batches.append(list(request.trace_parents))
             answer = StreamEventsResponse(feed=request.feed, first_sequence=request.first_sequence)
             if self.refusals:
                 answer.refused.CopyFrom(self.refusals.popleft())

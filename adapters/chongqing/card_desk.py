@@ -10,6 +10,7 @@ import asyncio
 import logging
 import traceback
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -23,9 +24,12 @@ from adapters.chongqing.pseudo_xml import NativeCall, NativeReply, encode_reply,
 from adapters.chongqing.references import LOCAL, fingerprint
 from adapters.chongqing.standing import TEMP_LOST, Judgement, judge
 from adapters.chongqing.translate_call import card_of, translate_call
-from adapters.kit import FeedSender, FeedStopped, HubConnection, HubUnreachable
+from adapters.kit import UNTRACED, FeedSender, FeedStopped, HubConnection, HubUnreachable, Traces, keep, step
 from adapters.kit import Refusal as HubRefusal
+from adapters.kit.telemetry import MESSAGE_KIND, TRANSLATE_CALL_SPAN
+from adapters.kit.trace import Trace
 
+ROUTE: Final = "/services/CardService"
 HUB_PATIENCE_S: Final = 2.0
 TEXTS: Final = {
     ReplyCode.DONE: "成功",
@@ -33,6 +37,8 @@ TEXTS: Final = {
     ReplyCode.CARD_UNKNOWN: "卡不存在",
     ReplyCode.STATE_NOT_ALLOWED: "状态不允许",
 }
+# Why the trace of an answered call is kept.
+KEPT_FOR: Final[Mapping[str, str]] = {ReplyCode.DONE: "", ReplyCode.OTHER: "failed"}
 
 log = logging.getLogger(__name__)
 
@@ -40,28 +46,37 @@ log = logging.getLogger(__name__)
 class CardDesk:
     """The one who answers the card centre's calls."""
 
-    def __init__(self, secret: bytes, ledger: Ledger, connection: HubConnection, sender: FeedSender) -> None:
+    def __init__(
+        self, secret: bytes, ledger: Ledger, connection: HubConnection, sender: FeedSender, traces: Traces = UNTRACED
+    ) -> None:
         """Takes the secret that 校验码 are made with; whoever made the others runs and closes them."""
         self._secret, self._ledger, self._connection, self.sender = secret, ledger, connection, sender
+        self._traces = traces
         self.replies: Counter[str] = Counter()
 
     async def answer(self, body: bytes) -> bytes:
         """Returns the reply to *body*, whatever it is."""
-        try:
-            call = parse_call(body, self._secret)
-            reply = await self._take(call)
-        except CallRefused as refusal:
-            reply = NativeReply(refusal.code, refusal.text)
-        except Exception as error:
-            # The text of an unforeseen error may quote the call, so only its kind and its place go to the log.
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            log.error("a call failed: %s at %s:%s", type(error).__name__, place.filename, place.lineno)
-            reply = NativeReply(ReplyCode.OTHER, "系统错误")
-        self.replies[reply.code] += 1
-        return encode_reply(reply)
+        with self._traces.call(ROUTE) as trace:
+            why = "failed"
+            try:
+                reply = await self._take(body, trace)
+                why = KEPT_FOR.get(reply.code, "refused")
+            except CallRefused as refusal:
+                reply, why = NativeReply(refusal.code, refusal.text), "refused"
+            except Exception as error:
+                # The text of an unforeseen error may quote the call, so only its kind and its place go to the log.
+                place = traceback.extract_tb(error.__traceback__)[-1]
+                log.error("a call failed: %s at %s:%s", type(error).__name__, place.filename, place.lineno)
+                reply = NativeReply(ReplyCode.OTHER, "系统错误")
+            self.replies[reply.code] += 1
+            trace.answered(reply.code, reply.text, why)
+            return encode_reply(reply)
 
-    async def _take(self, call: NativeCall) -> NativeReply:
-        events = translate_call(call)
+    async def _take(self, body: bytes, trace: Trace) -> NativeReply:
+        with step(TRANSLATE_CALL_SPAN):
+            call = parse_call(body, self._secret)
+            events = translate_call(call)
+        trace.root.attributes[MESSAGE_KIND] = call.fields["操作"]
         await asyncio.to_thread(self._ledger.admit_call, _serial(call), _content(call))
         deadline = asyncio.get_running_loop().time() + HUB_PATIENCE_S
         standing = await self._ask(call)
@@ -71,6 +86,7 @@ class CardDesk:
             async with asyncio.timeout_at(deadline):
                 await self.sender.wait_acknowledged(numbered[-1][0])
         except (TimeoutError, FeedStopped):
+            keep("unacknowledged")
             return NativeReply(ReplyCode.OTHER, "已登记，交换枢纽暂不可达，将自动补传")
         doubts = {rule for sequence, _ in numbered for rule in self.sender.quarantined.get(sequence, ())}
         if doubts:

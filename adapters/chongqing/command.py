@@ -1,7 +1,6 @@
 """The command that serves the Chongqing adapter: options in, parts put together, run until stopped."""
 
 import asyncio
-import logging
 import os
 import secrets
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from adapters.chongqing.translate_call import FEED as CARD_FEED
 from adapters.chongqing.translate_usage import FEED as USAGE_FEED
 from adapters.chongqing.usage_intake import UsageIntake
 from adapters.kit import (
+    UNTRACED,
     AdapterError,
     CaOption,
     CertOption,
@@ -27,14 +27,21 @@ from adapters.kit import (
     HubOption,
     KeyOption,
     ListenOption,
+    OtlpOption,
     Outbox,
+    Traces,
+    TraceShareOption,
+    TraceSlowOption,
     continue_feeds,
     listen_address,
+    log_to_standard_error,
     mutual_tls,
     serve_beside,
+    span_export,
 )
 
 FEEDS = (CARD_FEED, USAGE_FEED)
+SERVICE = "province-adapter-chongqing"
 
 
 class SecretUnusable(AdapterError):
@@ -67,6 +74,7 @@ async def serve(
     inbox_dir: Path,
     ack_dir: Path,
     continue_at: Sequence[str] = (),
+    traces: Traces = UNTRACED,
 ) -> None:
     """Serves calls on *listen* (host:port) and files from *inbox_dir* until stopped.
 
@@ -77,13 +85,14 @@ async def serve(
     outbox = Outbox(data_dir / "outbox.sqlite")
     continue_feeds(outbox, FEEDS, continue_at)
     ledger = Ledger(data_dir / "outbox.sqlite")
-    cards, usage = (FeedSender(outbox, connection, feed) for feed in FEEDS)
-    inbox = Inbox(inbox_dir, UsageIntake(outbox, ledger, ack_dir))
-    app = web_app(CardDesk(secret, ledger, connection, cards), inbox, usage, connection)
+    cards, usage = (FeedSender(outbox, connection, feed, traces) for feed in FEEDS)
+    inbox = Inbox(inbox_dir, UsageIntake(outbox, ledger, ack_dir), traces)
+    app = web_app(CardDesk(secret, ledger, connection, cards, traces), inbox, usage, connection)
     await serve_beside(app, host, port, cards.run(), usage.run(), inbox.run())
     await connection.close()
     ledger.close()
     outbox.close()
+    traces.close()
 
 
 def chongqing(
@@ -102,12 +111,16 @@ def chongqing(
         "data/chongqing"
     ),
     continue_at: ContinueAtOption = None,
+    otlp_endpoint: OtlpOption = "",
+    trace_ratio: TraceShareOption = 0.01,
+    trace_slow_ms: TraceSlowOption = 1000,
 ) -> None:
     """重庆侧适配器：接收卡管系统调用与用卡日文件，登记后转发交换枢纽。Gateway of Chongqing."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_to_standard_error()
     try:
         connection = HubConnection(hub, mutual_tls(ca, cert, key))
-        asyncio.run(serve(listen, connection, data_dir, inbox, ack_dir, continue_at or ()))
+        traces = Traces(span_export(otlp_endpoint, SERVICE), trace_ratio, trace_slow_ms / 1000)
+        asyncio.run(serve(listen, connection, data_dir, inbox, ack_dir, continue_at or (), traces))
     except AdapterError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error

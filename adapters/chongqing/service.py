@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from adapters.chongqing.card_desk import CardDesk
+from adapters.chongqing.card_desk import ROUTE, CardDesk
 from adapters.chongqing.inbox import Inbox
 from adapters.kit import FeedSender, HubConnection, bounded_body
 
@@ -32,4 +32,4 @@ def web_app(desk: CardDesk, inbox: Inbox, usage: FeedSender, connection: HubConn
         files = await asyncio.to_thread(inbox.status)
         return JSONResponse({"hub": connection.target, "replies": dict(desk.replies), "files": files, "feeds": feeds})
 
-    return Starlette(routes=[Route("/services/CardService", call, methods=["POST"]), Route("/status", status)])
+    return Starlette(routes=[Route(ROUTE, call, methods=["POST"]), Route("/status", status)])

@@ -23,7 +23,18 @@ from adapters.chongqing.usage_ack import AckFile
 from adapters.chongqing.usage_file import FileHeader, VerifiedFile, read_details, verify_file
 from adapters.chongqing.usage_record import CONTENT, UsageRecord, parse_record
 from adapters.chongqing.usage_rules import CORRECTION, REVERSAL, check_record, identity_of, original_identity
-from adapters.kit import Outbox
+from adapters.kit import Outbox, put_traced, step
+from adapters.kit.telemetry import (
+    LINE,
+    LINE_REFUSED,
+    LINES,
+    NATIVE_CODE,
+    READ_FILE_SPAN,
+    REFUSAL,
+    REFUSED_LINES,
+    TRANSLATE_FILE_SPAN,
+)
+from adapters.kit.trace import Step
 
 # Two flushes to disk a batch: enough lines that they hardly count, few enough that a call in between hardly waits.
 BATCH_EVENTS: Final = 1000
@@ -59,8 +70,10 @@ class UsageIntake:
         """Takes the file at *path*, which no one else may write to; *now* dates a refusal."""
         with path.open("rb") as file:
             try:
-                verified = verify_file(file, path.name)
-                self._ledger.admit(verified)
+                with step(READ_FILE_SPAN) as read:
+                    verified = verify_file(file, path.name)
+                    self._ledger.admit(verified)
+                    read.attributes[LINES] = verified.count
             except FileRefused as refusal:
                 self._put_rejection(path.name, refusal, now)
                 with AckFile(self._ack_dir, path.name) as ack:
@@ -68,11 +81,13 @@ class UsageIntake:
                 return Outcome(path.name, refusal=refusal)
             with AckFile(self._ack_dir, path.name) as ack:
                 ack.accept(verified)
-                new_events = self._apply(file, verified.header, ack)
+                with step(TRANSLATE_FILE_SPAN) as translated:
+                    new_events = self._apply(file, verified.header, ack, translated)
+                    translated.attributes[REFUSED_LINES] = ack.refused
                 self._put_acceptance(verified, ack.refused)
             return Outcome(path.name, verified.header.version, new_events, ack.refused)
 
-    def _apply(self, file: BinaryIO, header: FileHeader, ack: AckFile) -> int:
+    def _apply(self, file: BinaryIO, header: FileHeader, ack: AckFile, translated: Step) -> int:
         new_events = 0
         batch: dict[str, _Prepared] = {}
         for line_no, raw in read_details(file):
@@ -87,6 +102,7 @@ class UsageIntake:
                 prepared = self._prepare(record, header, line_no, line)
             except LineRefused as refusal:
                 ack.refuse(line_no, refusal)
+                translated.note(LINE_REFUSED, {LINE: line_no, NATIVE_CODE: refusal.code.value, REFUSAL: refusal.text})
                 continue
             if prepared:
                 batch[prepared.fact.identity] = prepared
@@ -117,7 +133,7 @@ class UsageIntake:
     def _flush(self, batch: dict[str, _Prepared]) -> int:
         """Sends what waits, remembers it, empties *batch* and returns how many events are new."""
         items = [(prepared.source_key, prepared.event) for prepared in batch.values()]
-        numbered = self._outbox.put(FEED, items)
+        numbered = put_traced(self._outbox, FEED, items)
         self._ledger.remember(
             replace(prepared.fact, sequence=sequence)
             for prepared, (sequence, _) in zip(batch.values(), numbered, strict=True)
@@ -139,7 +155,7 @@ class UsageIntake:
         self._put_once(f"rejected:{name}:{refusal.code}:{refusal.line_no}", event)
 
     def _put_once(self, source_key: str, event: Event) -> None:
-        self._outbox.put(FEED, [(source_key, event.SerializeToString(deterministic=True))])
+        put_traced(self._outbox, FEED, [(source_key, event.SerializeToString(deterministic=True))])
 
 
 def _line(record: UsageRecord, raw: bytes, header: FileHeader) -> Fact:

@@ -4,6 +4,10 @@
     sender.py      streams one feed from the outbox to the hub, and resumes
     connection.py  mutual TLS to one of several hub edges; asks for a card
     refusal.py     reads why the hub said no
+    trace.py       one native call or file as one trace; sent_batch.py is what its batches are in it
+    traces.py      which traces are kept, and which still wait for the hub
+    telemetry.py   the names of spans and attributes, and their way to a collector
+    logs.py        the log, with trace ids
     options.py     what the commands read alike
     errors.py      what an operator has to mend
 
@@ -26,6 +30,7 @@ from adapters.kit.errors import (
     OutboxLost,
     SequenceConflict,
 )
+from adapters.kit.logs import log_to_standard_error
 from adapters.kit.options import (
     CaOption,
     CertOption,
@@ -34,6 +39,9 @@ from adapters.kit.options import (
     KeyOption,
     ListenOption,
     OptionUnreadable,
+    OtlpOption,
+    TraceShareOption,
+    TraceSlowOption,
     continue_feeds,
     listen_address,
 )
@@ -41,8 +49,12 @@ from adapters.kit.outbox import FeedState, Outbox
 from adapters.kit.refusal import Refusal
 from adapters.kit.sender import FeedSender
 from adapters.kit.serving import bounded_body, serve_beside
+from adapters.kit.telemetry import span_export
+from adapters.kit.trace import keep, put_traced, step
+from adapters.kit.traces import UNTRACED, Traces
 
 __all__ = [
+    "UNTRACED",
     "AdapterError",
     "CaOption",
     "CertOption",
@@ -58,13 +70,22 @@ __all__ = [
     "KeyOption",
     "ListenOption",
     "OptionUnreadable",
+    "OtlpOption",
     "Outbox",
     "OutboxLost",
     "Refusal",
     "SequenceConflict",
+    "TraceShareOption",
+    "TraceSlowOption",
+    "Traces",
     "bounded_body",
     "continue_feeds",
+    "keep",
     "listen_address",
+    "log_to_standard_error",
     "mutual_tls",
+    "put_traced",
     "serve_beside",
+    "span_export",
+    "step",
 ]

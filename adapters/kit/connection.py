@@ -12,9 +12,12 @@ import grpc
 from chuanyu.exchange.v1.card_service_pb2 import GetCardRequest, GetCardResponse
 from chuanyu.exchange.v1.card_service_pb2_grpc import CardServiceStub
 from chuanyu.exchange.v1.feed_service_pb2_grpc import FeedServiceStub
+from opentelemetry.trace import SpanKind
 
 from adapters.kit.errors import CertificateUnreadable, HubUnreachable
 from adapters.kit.refusal import from_call
+from adapters.kit.telemetry import GET_CARD_SPAN, HUB_TARGET, RPC_METHOD, RPC_STATUS, RPC_SYSTEM
+from adapters.kit.trace import step
 
 if TYPE_CHECKING:
     from chuanyu.exchange.v1.card_service_pb2_grpc import CardServiceAsyncStub
@@ -76,16 +79,26 @@ class HubConnection:
         for _ in self._targets:
             target = self.target
             try:
-                card: GetCardResponse = await self.cards.GetCard(request, timeout=timeout_s / len(self._targets))
+                return await self._ask_for_card(request, timeout_s / len(self._targets))
             except grpc.aio.AioRpcError as error:
                 if error.code() is grpc.StatusCode.NOT_FOUND:
                     return None
                 if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
                     raise from_call(error) from error
                 self.fail_over(target)
-            else:
-                return card
         raise HubUnreachable(", ".join(self._targets))
+
+    async def _ask_for_card(self, request: GetCardRequest, timeout_s: float) -> GetCardResponse:
+        with step(GET_CARD_SPAN, SpanKind.CLIENT) as asked:
+            asked.attributes |= {RPC_SYSTEM: "grpc", RPC_METHOD: GET_CARD_SPAN, RPC_STATUS: "OK", HUB_TARGET: self.target}
+            parent = asked.parent()
+            try:
+                metadata = (("traceparent", parent),) if parent else None
+                card: GetCardResponse = await self.cards.GetCard(request, timeout=timeout_s, metadata=metadata)
+            except grpc.aio.AioRpcError as error:
+                asked.attributes[RPC_STATUS] = asked.error = error.code().name
+                raise
+            return card
 
     async def close(self) -> None:
         """Closes every channel."""

@@ -18,6 +18,16 @@ ContinueAtOption = Annotated[
     list[str] | None,
     typer.Option(help="待发库丢失后从此号续发，FEED=NUMBER。Number on from here after the outbox was lost."),
 ]
+OtlpOption = Annotated[
+    str,
+    typer.Option(
+        envvar="OTEL_EXPORTER_OTLP_ENDPOINT", help="链路收集器 OTLP/gRPC 地址，空则不导出。Collector of traces, empty for none."
+    ),
+]
+TraceShareOption = Annotated[
+    float, typer.Option(min=0, max=1, help="正常调用的链路保留比例。Share of the calls kept as traces where nothing is amiss.")
+]
+TraceSlowOption = Annotated[int, typer.Option(min=1, help="慢于此毫秒数的调用必保留。Calls slower than this, in ms, are kept.")]
 
 
 class OptionUnreadable(AdapterError):

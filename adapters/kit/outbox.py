@@ -2,7 +2,8 @@
 
 One SQLite file holds several feeds. It owns three facts: the next sequence of each feed, which source key got which
 sequence (kept for good, so that a message sent twice is one event), and the bytes not yet acknowledged by the hub
-(deleted on acknowledgement). It never renumbers by itself and never drops bytes it was not told to drop.
+(deleted on acknowledgement), each with the trace it came from. It never renumbers by itself and never drops bytes it was
+not told to drop.
 """
 
 import sqlite3
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from adapters.kit.errors import HubBehind, OutboxLost
 
@@ -22,11 +24,11 @@ CREATE TABLE IF NOT EXISTS source (
     feed TEXT NOT NULL, source_key TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (feed, source_key)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pending (
-    feed TEXT NOT NULL, sequence INTEGER NOT NULL, source_key TEXT NOT NULL, event BLOB NOT NULL,
+    feed TEXT NOT NULL, sequence INTEGER NOT NULL, source_key TEXT NOT NULL, event BLOB NOT NULL, trace_parent TEXT,
     PRIMARY KEY (feed, sequence)
 );
 """
-# The hub takes batches of up to 1 MiB; what the request adds to the bytes of its events is a few bytes each.
+# The hub takes batches of up to 1 MiB; what the request adds is a few bytes an event, and 64 trace parents.
 MAX_BATCH_BYTES = 1_000_000
 
 
@@ -43,6 +45,14 @@ class FeedState:
         return self.next_sequence - 1 - self.acknowledged_sequence
 
 
+class Origin(NamedTuple):
+    """Which trace pending events come from, and where those among them begin and end; others may stand between."""
+
+    trace_parent: str
+    first_sequence: int
+    last_sequence: int
+
+
 class Outbox:
     """The numbered events of a province that the hub has not acknowledged yet; safe to use from several threads."""
 
@@ -54,6 +64,11 @@ class Outbox:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         # FULL: an event is promised to the province once it is here, so the log is flushed at every commit.
         self._db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {SCHEMA}")
+        with self._transaction() as db:
+            columns = [column for _, column, *_ in db.execute("PRAGMA table_info(pending)")]
+            if "trace_parent" not in columns:
+                # A file of an adapter that kept no traces.
+                db.execute("ALTER TABLE pending ADD COLUMN trace_parent TEXT")
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -66,10 +81,11 @@ class Outbox:
                 raise
             self._db.execute("COMMIT")
 
-    def put(self, feed: str, items: Sequence[tuple[str, bytes]]) -> list[tuple[int, bool]]:
+    def put(self, feed: str, items: Sequence[tuple[str, bytes]], trace_parent: str | None = None) -> list[tuple[int, bool]]:
         """Numbers the (source key, event bytes) *items* in order, all or none, and returns (sequence, is new) of each.
 
-        A source key seen before keeps its sequence and is not added again, whatever its bytes say now.
+        A source key seen before keeps its sequence and is not added again, whatever its bytes say now. *trace_parent* says
+        what they come from.
         """
         numbered: list[tuple[int, bool]] = []
         with self._transaction() as db:
@@ -83,7 +99,10 @@ class Outbox:
                     numbered.append((seen[0], False))
                     continue
                 db.execute("INSERT INTO source VALUES (?, ?, ?)", (feed, source_key, next_sequence))
-                db.execute("INSERT INTO pending VALUES (?, ?, ?, ?)", (feed, next_sequence, source_key, event))
+                db.execute(
+                    "INSERT INTO pending (feed, sequence, source_key, event, trace_parent) VALUES (?, ?, ?, ?, ?)",
+                    (feed, next_sequence, source_key, event, trace_parent),
+                )
                 numbered.append((next_sequence, True))
                 next_sequence += 1
             _store(db, feed, FeedState(next_sequence, state.acknowledged_sequence))
@@ -103,6 +122,16 @@ class Outbox:
                 break
             kept += 1
         return rows[:kept]
+
+    def origins(self, feed: str, first_sequence: int, last_sequence: int) -> list[Origin]:
+        """Returns the traces that pending events come from, in order of their first event."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT trace_parent, min(sequence), max(sequence) FROM pending WHERE feed = ? AND sequence BETWEEN ? AND ?"
+                " AND trace_parent IS NOT NULL GROUP BY trace_parent ORDER BY min(sequence)",
+                (feed, first_sequence, last_sequence),
+            ).fetchall()
+        return [Origin(*row) for row in rows]
 
     def acknowledge(self, feed: str, through_sequence: int) -> None:
         """Drops the bytes up to and including *through_sequence*; an acknowledgement heard twice changes nothing."""
@@ -133,11 +162,14 @@ class Outbox:
         """
         with self._transaction() as db:
             rows = db.execute(
-                "SELECT source_key, event FROM pending WHERE feed = ? ORDER BY sequence", (feed,)
+                "SELECT source_key, event, trace_parent FROM pending WHERE feed = ? ORDER BY sequence", (feed,)
             ).fetchall()
             db.execute("DELETE FROM pending WHERE feed = ?", (feed,))
-            for number, (source_key, event) in enumerate(rows, sequence):
-                db.execute("INSERT INTO pending VALUES (?, ?, ?, ?)", (feed, number, source_key, event))
+            for number, (source_key, event, trace_parent) in enumerate(rows, sequence):
+                db.execute(
+                    "INSERT INTO pending (feed, sequence, source_key, event, trace_parent) VALUES (?, ?, ?, ?, ?)",
+                    (feed, number, source_key, event, trace_parent),
+                )
                 db.execute(
                     "UPDATE source SET sequence = ? WHERE feed = ? AND source_key = ?", (number, feed, source_key)
                 )

@@ -24,8 +24,12 @@ from chuanyu.exchange.v1.feed_service_pb2 import (
 
 from adapters.kit.connection import HubConnection
 from adapters.kit.errors import AdapterError, FeedStopped, SequenceConflict
-from adapters.kit.outbox import Outbox
+from adapters.kit.outbox import Origin, Outbox
 from adapters.kit.refusal import Refusal, from_call, from_status
+from adapters.kit.sent_batch import SentBatch
+from adapters.kit.telemetry import NUMBER_SPAN
+from adapters.kit.trace import put_traced, step
+from adapters.kit.traces import UNTRACED, Traces
 
 BATCH_EVENTS = 500
 # Batches under way: enough to keep the hub's group commit fed, few enough that a refusal costs little to resend.
@@ -44,23 +48,23 @@ log = logging.getLogger(__name__)
 class FeedSender:
     """One feed on its way to the hub; run() is its task, everything else may be called beside it."""
 
-    def __init__(self, outbox: Outbox, connection: HubConnection, feed: str) -> None:
-        """Connects nothing yet."""
-        self._outbox, self._connection, self.feed = outbox, connection, feed
+    def __init__(self, outbox: Outbox, connection: HubConnection, feed: str, traces: Traces = UNTRACED) -> None:
+        """Connects nothing yet; *traces* are those that the events put come from."""
+        self._outbox, self._connection, self.feed, self._traces = outbox, connection, feed, traces
         self.state = "starting"
         self.counters = Counter(sent=0, recorded=0, quarantined=0, duplicates=0, refused=0)
         # The latest quarantined sequences with the rules they break, for status pages and native replies.
         self.quarantined: dict[int, list[str]] = {}
         self._acknowledged = outbox.state(feed).acknowledged_sequence
-        # Sizes of the batches the hub has not answered yet.
-        self._in_flight: deque[int] = deque()
+        self._in_flight: deque[SentBatch] = deque()
         self._stopped = False
         self._arrived = asyncio.Event()
         self._progress = asyncio.Condition()
 
     async def put(self, items: Sequence[tuple[str, bytes]]) -> list[tuple[int, bool]]:
         """Numbers *items* durably, as Outbox.put does, and wakes the sender."""
-        numbered = await asyncio.to_thread(self._outbox.put, self.feed, items)
+        with step(NUMBER_SPAN):
+            numbered = await asyncio.to_thread(put_traced, self._outbox, self.feed, items)
         self._arrived.set()
         return numbered
 
@@ -94,11 +98,19 @@ class FeedSender:
             except AdapterError as error:
                 await self._stop(error)
             except Refusal as refusal:
+                self._abandon(refusal.code)
                 failures = failures + 1 if self._acknowledged == acknowledged else 1
                 self.state = f"waiting: {refusal}"
                 if refusal.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
                     self._connection.fail_over(target)
                 await asyncio.sleep(_delay_s(failures, refusal.retry_after_s))
+            finally:
+                self._abandon(grpc.StatusCode.CANCELLED)
+
+    def _abandon(self, code: grpc.StatusCode) -> None:
+        """Ends what is under way without an answer; the next session sends it again."""
+        while self._in_flight:
+            self._in_flight.popleft().failed(code.name)
 
     async def _stop(self, error: AdapterError) -> None:
         log.error("feed %s is stopped: %s", self.feed, error)
@@ -133,14 +145,20 @@ class FeedSender:
         while True:
             await window.acquire()
             self._arrived.clear()
-            while not (rows := await asyncio.to_thread(self._outbox.pending, self.feed, sequence, BATCH_EVENTS)):
+            while not (pending := await asyncio.to_thread(self._pending, sequence)):
                 await self._wait_for_more()
+            rows, origins = pending
             assert rows[0][0] == sequence, "the outbox has a hole"
             self.counters["sent"] += len(rows)
-            self._in_flight.append(len(rows))
             events = [Event.FromString(event) for _, event in rows]
-            yield StreamEventsRequest(feed=self.feed, first_sequence=sequence, events=events)
+            request = StreamEventsRequest(feed=self.feed, first_sequence=sequence, events=events)
+            self._in_flight.append(SentBatch(self._traces, self._connection.target, request, origins))
+            yield request
             sequence += len(rows)
+
+    def _pending(self, sequence: int) -> tuple[list[tuple[int, bytes]], list[Origin]] | None:
+        rows = self._outbox.pending(self.feed, sequence, BATCH_EVENTS)
+        return (rows, self._outbox.origins(self.feed, sequence, rows[-1][0])) if rows else None
 
     async def _wait_for_more(self) -> None:
         # Not wait_for, here or below: Python 3.11's can swallow the cancellation that ends the sender.
@@ -165,13 +183,16 @@ class FeedSender:
         raise Refusal(grpc.StatusCode.UNAVAILABLE, "STREAM_ENDED")
 
     async def _take(self, answer: StreamEventsResponse) -> None:
-        size = self._in_flight.popleft()
+        sent = self._in_flight.popleft()
+        size = len(sent.request.events)
         if answer.HasField("refused"):
             refusal = from_status(answer.refused)
+            sent.failed(refusal.code.name, refusal.reason)
             self.counters["refused"] += size
             if refusal.reason == "SEQUENCE_CONFLICT":
                 raise SequenceConflict(f"conflict at {refusal.metadata.get('sequence', answer.first_sequence)}")
             raise refusal
+        sent.answered(answer.appended)
         outcomes = Counter(answer.appended.outcomes)
         self.counters["recorded"] += outcomes[EventOutcome.EVENT_OUTCOME_RECORDED]
         self.counters["duplicates"] += outcomes[EventOutcome.EVENT_OUTCOME_DUPLICATE]
@@ -185,6 +206,7 @@ class FeedSender:
         await self._advance(through)
 
     async def _advance(self, through_sequence: int) -> None:
+        self._traces.acknowledged(self.feed, through_sequence)
         async with self._progress:
             self._acknowledged = max(self._acknowledged, through_sequence)
             self._progress.notify_all()

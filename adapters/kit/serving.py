@@ -1,7 +1,9 @@
 """How an adapter runs: a web application beside the tasks that send on, and request bodies of bounded size."""
 
 import asyncio
-from collections.abc import Coroutine
+import contextlib
+import signal
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import uvicorn
@@ -18,9 +20,21 @@ async def serve_beside(app: Starlette, host: str, port: int, *work: Coroutine[An
     """
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(task) for task in work]
-        await uvicorn.Server(uvicorn.Config(app, host=host, port=port, access_log=False)).serve()
+        with _outliving_signals():
+            await uvicorn.Server(uvicorn.Config(app, host=host, port=port, access_log=False)).serve()
         for task in tasks:
             task.cancel()
+
+
+@contextlib.contextmanager
+def _outliving_signals() -> Iterator[None]:
+    """Lets the process live on when uvicorn, stopped by a signal, ends by raising it once more: others have to close too."""
+    former = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 async def bounded_body(request: Request, max_bytes: int) -> bytes | Response:

@@ -1,7 +1,6 @@
 """The command that serves the Sichuan gateway: options in, parts put together, run until stopped."""
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ from typing import Annotated
 import typer
 
 from adapters.kit import (
+    UNTRACED,
     AdapterError,
     CaOption,
     CertOption,
@@ -18,11 +18,17 @@ from adapters.kit import (
     HubOption,
     KeyOption,
     ListenOption,
+    OtlpOption,
     Outbox,
+    Traces,
+    TraceShareOption,
+    TraceSlowOption,
     continue_feeds,
     listen_address,
+    log_to_standard_error,
     mutual_tls,
     serve_beside,
+    span_export,
 )
 from adapters.sichuan.gateway import Gateway, web_app
 from adapters.sichuan.keys import load_keys
@@ -33,18 +39,24 @@ from adapters.sichuan.usage import FEED as USAGE_FEED
 FEEDS = (CARD_FEED, USAGE_FEED)
 
 
-async def serve(listen: str, connection: HubConnection, data_dir: Path, continue_at: Sequence[str] = ()) -> None:
+SERVICE = "province-adapter-sichuan"
+
+
+async def serve(
+    listen: str, connection: HubConnection, data_dir: Path, continue_at: Sequence[str] = (), traces: Traces = UNTRACED
+) -> None:
     """Serves the gateway on *listen* (host:port) until stopped; raises AdapterError when it cannot begin."""
     host, port = listen_address(listen)
     outbox = Outbox(data_dir / "outbox.sqlite")
     continue_feeds(outbox, FEEDS, continue_at)
     keys, window = load_keys(data_dir / "keys"), ReplayWindow(data_dir / "replay.sqlite")
-    senders = {feed: FeedSender(outbox, connection, feed) for feed in FEEDS}
-    app = web_app(Gateway(keys, window, connection, senders))
+    senders = {feed: FeedSender(outbox, connection, feed, traces) for feed in FEEDS}
+    app = web_app(Gateway(keys, window, connection, senders, traces=traces))
     await serve_beside(app, host, port, *(sender.run() for sender in senders.values()))
     await connection.close()
     window.close()
     outbox.close()
+    traces.close()
 
 
 def sichuan(
@@ -57,12 +69,16 @@ def sichuan(
         Path, typer.Option(help="数据目录：待发库、防重放库、密钥。Directory of outbox, replay window and keys.")
     ] = Path("data/sichuan"),
     continue_at: ContinueAtOption = None,
+    otlp_endpoint: OtlpOption = "",
+    trace_ratio: TraceShareOption = 0.01,
+    trace_slow_ms: TraceSlowOption = 1000,
 ) -> None:
     """四川侧适配器：接收省社保卡平台报文，登记后转发交换枢纽。Gateway for Sichuan's card system."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_to_standard_error()
     try:
         connection = HubConnection(hub, mutual_tls(ca, cert, key))
-        asyncio.run(serve(listen, connection, data_dir, continue_at or ()))
+        traces = Traces(span_export(otlp_endpoint, SERVICE), trace_ratio, trace_slow_ms / 1000)
+        asyncio.run(serve(listen, connection, data_dir, continue_at or (), traces))
     except AdapterError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error

@@ -20,8 +20,10 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from adapters.kit import FeedSender, FeedStopped, HubConnection, HubUnreachable, bounded_body
+from adapters.kit import UNTRACED, FeedSender, FeedStopped, HubConnection, HubUnreachable, Traces, bounded_body, keep, step
 from adapters.kit import Refusal as HubRefusal
+from adapters.kit.telemetry import MESSAGE_KIND, TRANSLATE_CALL_SPAN
+from adapters.kit.trace import Trace
 from adapters.sichuan.envelope import Request, decrypt, open_request, seal_reply
 from adapters.sichuan.fields import Fields
 from adapters.sichuan.keys import Keys
@@ -31,6 +33,7 @@ from adapters.sichuan.replies import CARD_NOT_FOUND, OK, SYSTEM, TEXTS, Paramete
 from adapters.sichuan.standing import reply_code
 from adapters.sichuan.translate import Translation, outbox_items, translate
 
+ROUTE = "/sbk/api/gateway"
 HUB_PATIENCE_S = 2.0
 # 500 uses are about 0.5 MiB of Base64; what is larger is no message of this interface.
 MAX_BODY_BYTES = 1_000_000
@@ -50,43 +53,49 @@ class Gateway:
         connection: HubConnection,
         senders: dict[str, FeedSender],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        traces: Traces = UNTRACED,
     ) -> None:
         """Takes the *senders* by feed; whoever made them runs and closes them."""
         self._keys, self._window, self._connection, self._senders = keys, window, connection, senders
-        self._clock = clock
+        self._clock, self._traces = clock, traces
         self.replies: Counter[str] = Counter()
 
     async def answer(self, body: bytes) -> dict[str, object]:
         """Returns the signed reply to *body*, whatever it is."""
-        msg_id = ""
-        try:
-            request = open_request(body, self._keys)
-            msg_id = request.msg_id
-            code, text, data = await self._handle(request)
-        except Refusal as refusal:
-            code, text, data = refusal.code, str(refusal), None
-        except Exception as error:
-            # The error's own text may quote what the province sent, so only its kind and place go to the log.
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            log.error("message %s failed: %s in %s:%s", msg_id, type(error).__name__, place.filename, place.lineno)
-            code, text, data = SYSTEM, "系统错误", None
-        self.replies[code] += 1
-        return seal_reply(code, text, msg_id, data, self._keys)
+        with self._traces.call(ROUTE) as trace:
+            msg_id = ""
+            try:
+                with step(TRANSLATE_CALL_SPAN):
+                    request = open_request(body, self._keys)
+                    msg_id = request.msg_id
+                    said = self._read(request, trace)
+                code, text, data = await self._handle(request, said)
+            except Refusal as refusal:
+                code, text, data = refusal.code, str(refusal), None
+            except Exception as error:
+                # The error's own text may quote what the province sent, so only its kind and place go to the log.
+                place = traceback.extract_tb(error.__traceback__)[-1]
+                log.error("message %s failed: %s in %s:%s", msg_id, type(error).__name__, place.filename, place.lineno)
+                code, text, data = SYSTEM, "系统错误", None
+            self.replies[code] += 1
+            trace.answered(code, text, {OK: "", SYSTEM: "failed"}.get(code, "refused"))
+            return seal_reply(code, text, msg_id, data, self._keys)
 
-    async def _handle(self, request: Request) -> Answer:
-        now = self._clock()
-        self._window.check(request.app_id, request.msg_id, request.timestamp, now)
+    def _read(self, request: Request, trace: Trace) -> Translation | Fields:
+        """Returns what a message says, or asks."""
+        trace.root.attributes[MESSAGE_KIND] = request.trans_code
+        self._window.check(request.app_id, request.msg_id, request.timestamp, self._clock())
         data = decrypt(request.data, self._keys)
-        if request.trans_code == "SBK1001":
-            answer = await self._query(data)
-        else:
-            answer = await self._record(request, translate(request, data))
-        self._window.remember(request.app_id, request.msg_id, now)
+        return Fields(data) if request.trans_code == "SBK1001" else translate(request, data)
+
+    async def _handle(self, request: Request, said: Translation | Fields) -> Answer:
+        answer = await (self._record(request, said) if isinstance(said, Translation) else self._query(said))
+        self._window.remember(request.app_id, request.msg_id, self._clock())
         return answer
 
-    async def _query(self, data: object) -> Answer:
+    async def _query(self, native: Fields) -> Answer:
         try:
-            card = await self._connection.get_card(query_request(Fields(data)), HUB_PATIENCE_S)
+            card = await self._connection.get_card(query_request(native), HUB_PATIENCE_S)
         except HubUnreachable:
             return SYSTEM, "交换枢纽暂不可达", None
         except HubRefusal as refusal:
@@ -109,6 +118,7 @@ class Gateway:
             async with asyncio.timeout_at(deadline):
                 await sender.wait_acknowledged(last)
         except (TimeoutError, FeedStopped):
+            keep("unacknowledged")
             # The facts are safe here. A use asks nothing of the hub, so its answer need not wait for it.
             return (SYSTEM, FORWARDED_LATER, None) if translation.is_lifecycle else (OK, TEXTS[OK], None)
         if code is None:
@@ -155,4 +165,4 @@ def web_app(gateway: Gateway) -> Starlette:
     async def status(_http: HttpRequest) -> Response:
         return JSONResponse(await asyncio.to_thread(gateway.status))
 
-    return Starlette(routes=[Route("/sbk/api/gateway", post, methods=["POST"]), Route("/status", status)])
+    return Starlette(routes=[Route(ROUTE, post, methods=["POST"]), Route("/status", status)])

@@ -17,6 +17,7 @@ from hub.telemetry.spans import Call
 log = logging.getLogger(__name__)
 
 _CODES = {number: name for name, number in code_pb2.Code.items()}
+_told_at_s: dict[tuple[str, str], float] = {}
 
 
 def answered(call: Call, received_bytes: int = 0, sent_bytes: int = 0) -> None:
@@ -28,6 +29,8 @@ def refused(call: Call, error: HubError, received_bytes: int = 0) -> None:
     """Ends a call that was refused."""
     code, reason = code_and_reason(error)
     _end(call, _CODES[code], reason, received_bytes, 0)
+    if code in (code_pb2.UNAUTHENTICATED, code_pb2.PERMISSION_DENIED):
+        _tell_security(call, reason)
 
 
 def failed(call: Call, received_bytes: int = 0) -> status_pb2.Status:
@@ -40,6 +43,16 @@ def failed(call: Call, received_bytes: int = 0) -> status_pb2.Status:
 def closed(call: Call) -> None:
     """Ends a stream that came to its end."""
     pipe.ended(call)
+
+
+def _tell_security(call: Call, reason: str) -> None:
+    """Tells of who may not, once a second for each caller and reason: the access log has them all, and a flood must not fill this one."""
+    now_s = time.monotonic()
+    if now_s - _told_at_s.get((call.participant, reason), -1.0) >= 1.0:
+        if len(_told_at_s) > 10_000:
+            _told_at_s.clear()
+        _told_at_s[call.participant, reason] = now_s
+        logs.security("call.refused", participant=call.participant, method=call.name, reason=reason, trace_id=call.trace_id)
 
 
 def _end(call: Call, code: str, reason: str, received_bytes: int, sent_bytes: int) -> None:

@@ -17,7 +17,7 @@ from psycopg import pq
 
 from hub.domain.agreement import Agreements
 from hub.domain.card import Fact
-from hub.domain.errors import JournalUnavailable, ViewBehind
+from hub.domain.errors import HubError, JournalUnavailable, ViewBehind
 from hub.journal.decisions import DecisionWriter
 from hub.journal.group import GroupFailed
 from hub.journal.loop_connection import LoopConnection, bytea_array
@@ -64,9 +64,12 @@ class _Snapshot:
 class CardReader:
     """Used from one event loop."""
 
-    def __init__(self, dsn: str, decisions: DecisionWriter) -> None:
-        """*dsn* names a login that may SET ROLE hub_reader; *decisions* records what is decided from the cards."""
-        self._decisions = decisions
+    def __init__(self, dsn: str, decisions: DecisionWriter, refused: Callable[[], HubError | None]) -> None:
+        """*dsn* names a login that may SET ROLE hub_reader; *decisions* records what is decided from the cards.
+
+        *refused* returns why no card may be read now, None if they may.
+        """
+        self._decisions, self._refused = decisions, refused
         self._dsn = dsn
         self._connection = LoopConnection(dsn, "hub-cards", _SESSION, _READ_CARDS)
         self._agreements = (-1, Agreements(()))
@@ -82,13 +85,16 @@ class CardReader:
         self._connection.close()
 
     async def read(self, card_key: bytes, min_position: int) -> CardRead:
-        """Reads a card together with what else waits; raises ViewBehind or JournalUnavailable."""
+        """Reads a card together with what else waits; raises ViewBehind, JournalUnavailable, or why none may be read now."""
         read: asyncio.Future[CardRead] = asyncio.get_running_loop().create_future()
         self.ask(card_key, min_position, lambda outcome: settle(read, outcome))
         return await read
 
     def ask(self, card_key: bytes, min_position: int, then: Callable[[CardRead | Exception], None]) -> None:
         """Reads a card as `read` does and calls *then* with what it returns or raises; *then* must not raise."""
+        if (refusal := self._refused()) is not None:
+            then(refusal)
+            return
         self._waiting.append(_Asked(card_key, min_position, then))
         if self._reading is None:
             self._reading = asyncio.create_task(self._read_groups())

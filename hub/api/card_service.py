@@ -98,9 +98,11 @@ class CardService:
             try:
                 async for request in requests:
                     await room.acquire()
+                    await caller.allowance.calls.wait()
                     task = asyncio.create_task(answer(request))
                     under_way.add(task)
                     task.add_done_callback(under_way.discard)
+                    task.add_done_callback(caller.allowance.calls.leave)
                 await asyncio.gather(*under_way)
             finally:
                 await answers.put(None)

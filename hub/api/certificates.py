@@ -3,6 +3,9 @@
 A participant is the URI name in its client certificate. A province that has its own authority brings its own certificates instead.
 """
 
+import contextlib
+import fcntl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -12,12 +15,16 @@ import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from hub.domain.errors import AuthorityKeyMissing
 from hub.domain.participant import PREFIX
 
+AUTHORITY = "川渝一卡通互通枢纽 Chuanyu Exchange Hub CA"
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 VALID_FOR = timedelta(days=365)
+SERVER_RENEWED_AT, _PARTICIPANT_RENEWED_AT = timedelta(days=30), timedelta(days=7)
 _BACKDATED = timedelta(minutes=5)
 
 
@@ -35,74 +42,127 @@ class CertificateFiles:
 
 
 def participant_files(directory: Path, urn: str) -> CertificateFiles:
-    """Names the files of a participant, whether they are there or not."""
-    return _files(directory, urn.removeprefix(PREFIX))
+    """Names the files of a participant's newest certificate whose key is here too, or of the next where there is none yet."""
+    stems = [path.stem for path in certificate_files(directory, urn) if path.with_suffix(".key").exists()]
+    return files_of(directory, stems[-1]) if stems else next_files(directory, urn)
 
 
-def _files(directory: Path, stem: str) -> CertificateFiles:
+def next_files(directory: Path, urn: str) -> CertificateFiles:
+    """Names the files of a participant's next certificate."""
+    there = certificate_files(directory, urn)
+    if not there:
+        return files_of(directory, urn.removeprefix(PREFIX))
+    name, _, number = there[-1].stem.partition("_")
+    return files_of(directory, f"{name}_{int(number or 1) + 1}")
+
+
+def certificate_files(directory: Path, urn: str) -> list[Path]:
+    """Returns a participant's certificate files, oldest first: NAME.crt, NAME_2.crt, … (no participant's name has an underscore)."""
+    name = urn.removeprefix(PREFIX)
+    further = {int(number): path for path in directory.glob(f"{name}_*.crt") if (number := path.stem[len(name) + 1 :]).isdecimal()}
+    first = directory / f"{name}.crt"
+    return [path for path in (first, *(further[number] for number in sorted(further))) if path.exists()]
+
+
+def files_of(directory: Path, stem: str) -> CertificateFiles:
+    """Names the files of a certificate."""
+    # A name may hold dots, so the ending is added, never replaced.
     return CertificateFiles(directory / "ca.crt", directory / f"{stem}.crt", directory / f"{stem}.key")
 
 
-def open_authority(directory: Path) -> None:
+def open_authority(directory: Path, name: str = AUTHORITY) -> None:
     """Makes the authority's key and certificate if they are not there."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     if (directory / "ca.crt").exists():
         return
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _name("川渝一卡通互通枢纽 Chuanyu Exchange Hub CA")
     certificate = (
-        _builder(name, name, key.public_key(), timedelta(days=3650))
+        _builder(_name(name), _name(name), key.public_key(), timedelta(days=3650))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
         .sign(key, hashes.SHA256())
     )
     _write_key(directory / "ca.key", key)
-    (directory / "ca.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    write(directory / "ca.crt", certificate.public_bytes(serialization.Encoding.PEM))
 
 
-def issue_server(directory: Path, hosts: tuple[str, ...] = LOCAL_HOSTS) -> CertificateFiles:
-    """Issues the hub's own certificate for the host names and addresses; an unexpired one stays."""
-    names: list[x509.GeneralName] = []
-    for host in hosts:
-        try:
-            names.append(x509.IPAddress(ip_address(host)))
-        except ValueError:
-            names.append(x509.DNSName(host))
-    return _issue(directory, "server", names, ExtendedKeyUsageOID.SERVER_AUTH)
+def issue_server(directory: Path, hosts: tuple[str, ...] = LOCAL_HOSTS, valid_for: timedelta = VALID_FOR) -> CertificateFiles:
+    """Issues the hub's own certificate for the host names and addresses; one with 30 days to run stays."""
+    files = files_of(directory, "server")
+    with alone(directory):
+        if _is_due(files, SERVER_RENEWED_AT):
+            names = _names_in(files.certificate) or [_host_name(host) for host in hosts]
+            issue(files, names, ExtendedKeyUsageOID.SERVER_AUTH, valid_for)
+    return files
 
 
-def issue_participant(directory: Path, urn: str) -> CertificateFiles:
-    """Issues a participant's certificate; an unexpired one stays."""
-    stem = urn.removeprefix(PREFIX)
-    return _issue(directory, stem, [x509.UniformResourceIdentifier(urn)], ExtendedKeyUsageOID.CLIENT_AUTH)
+def issue_participant(directory: Path, urn: str, valid_for: timedelta = VALID_FOR) -> CertificateFiles:
+    """Issues a participant's certificate; one with a week to run stays."""
+    files = participant_files(directory, urn)
+    with alone(directory):
+        if _is_due(files, _PARTICIPANT_RENEWED_AT):
+            issue(files, [x509.UniformResourceIdentifier(urn)], ExtendedKeyUsageOID.CLIENT_AUTH, valid_for)
+    return files
 
 
-def _issue(directory: Path, stem: str, names: list[x509.GeneralName], purpose: x509.ObjectIdentifier) -> CertificateFiles:
-    open_authority(directory)
-    files = _files(directory, stem)
-    if files.certificate.exists() and files.key.exists():
-        current = x509.load_pem_x509_certificate(files.certificate.read_bytes())
-        # Without the authority's key, certificates come from elsewhere and are renewed there.
-        if current.not_valid_after_utc > datetime.now(UTC) + timedelta(days=7) or not (directory / "ca.key").exists():
-            return files
-    authority = x509.load_pem_x509_certificate(files.authority.read_bytes())
-    authority_key = serialization.load_pem_private_key((directory / "ca.key").read_bytes(), None)
-    assert isinstance(authority_key, ec.EllipticCurvePrivateKey)
+def _is_due(files: CertificateFiles, before_end: timedelta) -> bool:
+    """Whether a certificate must be issued: it or its key is missing, or it ends soon and the authority's key is here."""
+    if not files.certificate.exists() or not files.key.exists():
+        return True
+    current = x509.load_pem_x509_certificate(files.certificate.read_bytes())
+    # Without the authority's key, certificates come from elsewhere and are renewed there.
+    return current.not_valid_after_utc <= datetime.now(UTC) + before_end and (files.authority.parent / "ca.key").exists()
+
+
+def _names_in(certificate: Path) -> list[x509.GeneralName]:
+    """Returns the names that a certificate has, so that its successor has the same; none if there is no certificate."""
+    if not certificate.exists():
+        return []
+    extensions = x509.load_pem_x509_certificate(certificate.read_bytes()).extensions
+    return list(extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+
+
+def _host_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def issue(files: CertificateFiles, names: list[x509.GeneralName], purpose: x509.ObjectIdentifier, valid_for: timedelta) -> None:
+    """Makes a key and has the authority issue its certificate; raises AuthorityKeyMissing."""
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = (
-        _builder(_name(stem), authority.subject, key.public_key(), VALID_FOR)
+    certificate = sign(files, names, purpose, key.public_key(), valid_for)
+    _write_key(files.key, key)
+    write(files.certificate, certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def sign(
+    files: CertificateFiles,
+    names: list[x509.GeneralName],
+    purpose: x509.ObjectIdentifier,
+    key: CertificatePublicKeyTypes,
+    valid_for: timedelta,
+) -> x509.Certificate:
+    """Issues a certificate for a key; raises AuthorityKeyMissing where the authority is elsewhere."""
+    open_authority(files.authority.parent)
+    authority = x509.load_pem_x509_certificate(files.authority.read_bytes())
+    try:
+        authority_key = serialization.load_pem_private_key((files.authority.parent / "ca.key").read_bytes(), None)
+    except FileNotFoundError:
+        raise AuthorityKeyMissing from None
+    assert isinstance(authority_key, ec.EllipticCurvePrivateKey)
+    return (
+        _builder(_name(files.certificate.stem.partition("_")[0]), authority.subject, key, valid_for)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
-    _write_key(files.key, key)
-    files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    return files
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, valid_for: timedelta) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, issuer: x509.Name, key: CertificatePublicKeyTypes, valid_for: timedelta) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -134,6 +194,22 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 
 def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    write(path, key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()), 0o600)
+
+
+def write(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Puts a whole file in the place of another, so that nobody reads half of it."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.touch(mode)
+    fresh.chmod(mode)
+    fresh.write_bytes(content)
+    fresh.replace(path)
+
+
+@contextlib.contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Keeps other processes on the same folder from issuing meanwhile."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (directory / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -51,7 +51,10 @@ class Decider:
         self._reasons = {code: _reason_message(reference, code) for code in reference.reasons}
 
     async def answer(self, request: protos.CheckAcceptanceRequest, caller: Caller) -> protos.CheckAcceptanceResponse:
-        """Returns the recorded answer; raises RequestInvalid, NotPermitted, ViewBehind, RequestIdReused, QueueFull or NotRecorded."""
+        """Returns the recorded answer.
+
+        Raises RequestInvalid, NotPermitted, ViewBehind, ViewsLate, ClockDrift, RequestIdReused, QueueFull or NotRecorded.
+        """
         check = self._check(request, caller)
         try:
             receipt = await (when_seen(lambda: self._recorded(check)) if request.min_position else self._recorded(check))

@@ -7,10 +7,23 @@ from typing import NamedTuple
 
 from eventsourcing.persistence import PersistenceError
 
-from hub.domain.errors import FeedUnknown, JournalUnavailable, NotFeedOwner, ParticipantSuspended, ParticipantUnknown
+from hub.api.peer import Peer
+from hub.api.quota import Allowance, Quotas
+from hub.domain.errors import (
+    CertificateEnded,
+    CertificateUnregistered,
+    CertificateWithdrawn,
+    FeedUnknown,
+    HubError,
+    JournalUnavailable,
+    NotFeedOwner,
+    ParticipantSuspended,
+    ParticipantUnknown,
+)
 from hub.domain.participant import Participant
 from hub.journal.reader import reading
 from hub.journal.recorder import AggregateStore
+from hub.telemetry.spans import Call
 
 FRESH_FOR_S = 1.0
 # A gate that asks while the database is away must hear so at once; shorter than FRESH_FOR_S, so that waits do not pile up.
@@ -18,11 +31,13 @@ AWAY_AFTER_S = 0.5
 
 
 class Caller(NamedTuple):
-    """A registered participant that calls: its URI name, its province ("" for the hub's own) and the call's trace parent."""
+    """A registered participant that calls: its URI name, its province ("" for the hub's own), its call, its certificate, its quota."""
 
     urn: str
     province: str
-    trace_parent: str = ""
+    call: Call
+    peer: Peer
+    allowance: Allowance
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +51,9 @@ class Feed:
 class Directory:
     """Looks participants and feeds up; one participant is asked for at most once a second."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, quotas: Quotas) -> None:
         """*dsn* names a login that may read the journal."""
-        self._dsn = dsn
+        self._dsn, self._quotas = dsn, quotas
         self._store = AggregateStore(dsn, AWAY_AFTER_S)
         self._participants: dict[str, tuple[float, Participant]] = {}
         self._feeds: dict[str, Feed] = {}
@@ -47,15 +62,25 @@ class Directory:
         """Closes the connections."""
         self._store.close()
 
-    def known_caller(self, urn: str, trace_parent: str) -> Caller | None:
+    def known_caller(self, peer: Peer, call: Call) -> Caller | None:
         """Returns a caller that was looked up less than FRESH_FOR_S ago and may speak, None otherwise: then ask `caller`."""
-        loaded_at, participant = self._participants.get(urn, (0.0, None))
-        if participant is None or participant.is_suspended or time.monotonic() - loaded_at > FRESH_FOR_S:
+        loaded_at, participant = self._participants.get(peer.participant, (0.0, None))
+        if participant is None or time.monotonic() - loaded_at > FRESH_FOR_S or _refusal(participant, peer) is not None:
             return None
-        return Caller(urn, participant.province, trace_parent)
+        return Caller(peer.participant, participant.province, call, peer, self._quotas.of(participant))
 
-    async def caller(self, urn: str, trace_parent: str) -> Caller:
-        """Returns the caller; raises ParticipantUnknown, ParticipantSuspended or JournalUnavailable."""
+    async def caller(self, peer: Peer, call: Call) -> Caller:
+        """Returns the caller; raises as `admitted` does."""
+        participant = await self.admitted(peer)
+        return Caller(peer.participant, participant.province, call, peer, self._quotas.of(participant))
+
+    async def admitted(self, peer: Peer) -> Participant:
+        """Returns the participant if it may speak with its certificate.
+
+        Raises ParticipantUnknown, ParticipantSuspended, CertificateWithdrawn, CertificateEnded, CertificateUnregistered or
+        JournalUnavailable.
+        """
+        urn = peer.participant
         loaded_at, participant = self._participants.get(urn, (0.0, None))
         if participant is None or time.monotonic() - loaded_at > FRESH_FOR_S:
             # Marked first, so that calls that come together ask once.
@@ -70,9 +95,9 @@ class Directory:
             if participant is None:
                 raise ParticipantUnknown
             self._participants[urn] = (time.monotonic(), participant)
-        if participant.is_suspended:
-            raise ParticipantSuspended
-        return Caller(urn, participant.province, trace_parent)
+        if (refusal := _refusal(participant, peer)) is not None:
+            raise refusal
+        return participant
 
     async def feed_of(self, caller: Caller, name: str) -> Feed:
         """Returns a feed of the caller's; raises FeedUnknown or NotFeedOwner."""
@@ -94,3 +119,14 @@ class Directory:
         with reading(self._dsn, "hub-directory") as connection:
             rows = connection.execute("SELECT name, stream_id, owner FROM journal.stream WHERE is_feed").fetchall()
         return {name: Feed(stream_id, owner) for name, stream_id, owner in rows}
+
+
+def _refusal(participant: Participant, peer: Peer) -> type[HubError] | None:
+    """Returns why a participant may not speak with a certificate, None if it may."""
+    if peer.fingerprint in participant.withdrawn:
+        return CertificateWithdrawn
+    if peer.ends_at_s < time.time():
+        return CertificateEnded
+    if peer.needs_registration and peer.fingerprint not in participant.certificates:
+        return CertificateUnregistered
+    return ParticipantSuspended if participant.is_suspended else None

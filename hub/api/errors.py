@@ -12,6 +12,9 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     errors.CertificateRequired: (code_pb2.UNAUTHENTICATED, "CERTIFICATE_REQUIRED"),
     errors.ParticipantUnknown: (code_pb2.PERMISSION_DENIED, "PARTICIPANT_UNKNOWN"),
     errors.ParticipantSuspended: (code_pb2.PERMISSION_DENIED, "PARTICIPANT_SUSPENDED"),
+    errors.CertificateWithdrawn: (code_pb2.UNAUTHENTICATED, "CERTIFICATE_WITHDRAWN"),
+    errors.CertificateEnded: (code_pb2.UNAUTHENTICATED, "CERTIFICATE_ENDED"),
+    errors.CertificateUnregistered: (code_pb2.UNAUTHENTICATED, "CERTIFICATE_UNREGISTERED"),
     errors.FeedUnknown: (code_pb2.NOT_FOUND, "FEED_UNKNOWN"),
     errors.NotFeedOwner: (code_pb2.PERMISSION_DENIED, "NOT_FEED_OWNER"),
     errors.NotPermitted: (code_pb2.PERMISSION_DENIED, "NOT_PERMITTED"),
@@ -23,7 +26,10 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     errors.RequestMalformed: (code_pb2.INVALID_ARGUMENT, "REQUEST_MALFORMED"),
     errors.RequestIdReused: (code_pb2.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
     errors.QueueFull: (code_pb2.RESOURCE_EXHAUSTED, "QUEUE_FULL"),
+    errors.QuotaExceeded: (code_pb2.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED"),
     errors.ViewBehind: (code_pb2.UNAVAILABLE, "VIEW_BEHIND"),
+    errors.ViewsLate: (code_pb2.UNAVAILABLE, "VIEW_BEHIND"),
+    errors.ClockDrift: (code_pb2.UNAVAILABLE, "CLOCK_DRIFT"),
     errors.NotRecorded: (code_pb2.UNAVAILABLE, "NOT_RECORDED"),
     errors.JournalUnavailable: (code_pb2.UNAVAILABLE, "JOURNAL_UNAVAILABLE"),
     errors.RuleVersionUnknown: (code_pb2.NOT_FOUND, "RULE_VERSION_UNKNOWN"),
@@ -51,17 +57,22 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
 }
 
 
+def code_and_reason(error: errors.HubError) -> tuple[int, str]:
+    """Returns the gRPC code and the reason of an error."""
+    return CODES[next(kind for kind in type(error).__mro__ if kind in CODES)]
+
+
 def to_status(error: errors.HubError) -> status_pb2.Status:
     """Makes the google.rpc.Status of an error."""
-    kind = next(kind for kind in type(error).__mro__ if kind in CODES)
-    code, reason = CODES[kind]
+    code, reason = code_and_reason(error)
     status = status_pb2.Status(code=code, message=str(error))
     _add(status, error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=error.metadata))
     if isinstance(error, errors.RequestInvalid):
         violations = [error_details_pb2.BadRequest.FieldViolation(field=path, description=rule) for path, rule in error.violations]
         _add(status, error_details_pb2.BadRequest(field_violations=violations))
-    if isinstance(error, errors.QueueFull):
-        delay = duration_pb2.Duration(nanos=int(RETRY_AFTER_S * 1e9))
+    if isinstance(error, errors.QueueFull | errors.QuotaExceeded):
+        delay = duration_pb2.Duration()
+        delay.FromNanoseconds(int((error.retry_after_s if isinstance(error, errors.QuotaExceeded) else RETRY_AFTER_S) * 1e9))
         _add(status, error_details_pb2.RetryInfo(retry_delay=delay))
     return status
 

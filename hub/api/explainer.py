@@ -19,6 +19,8 @@ from hub.domain.errors import DecisionNotFound, NotPermitted
 from hub.domain.reference import Reference
 from hub.domain.replaying import answer, pack
 from hub.journal.reader import read_page, reading
+from hub.journal.traces import trace_at
+from hub.telemetry.spans import is_trace_parent
 
 
 class _Subject(NamedTuple):
@@ -51,6 +53,9 @@ class Explainer:
         with reading(self._dsn, "hub-explain") as connection:
             known = known_at(connection, subject.card_key, request.recorded_as_of or subject.position)
             answered = self._answered(connection, request.rules_digest, known, question)
+            if is_recorded and is_trace_parent(append := trace_at(connection, request.decision_position)):
+                caller.call.links = [append]
+        caller.call.keep("audit")
         response = self._response(answered, request.rules_digest or rules_digest(), known, question)
         if caller.province not in ("", question.issuing_province):
             _hide_card(response)

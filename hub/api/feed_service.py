@@ -14,11 +14,11 @@ from hub.api.directory import Caller, Directory, Feed
 from hub.api.errors import to_status
 from hub.api.intake import Intake, Prepared, Received, Request, batch_reader
 from hub.api.rpc import Gate, reader, service, streaming, unary
-from hub.domain.errors import BatchEmpty, BatchTooLarge, FeedUnknown, HubError
+from hub.domain.errors import BatchEmpty, BatchTooLarge, FeedUnknown, HubError, QuotaExceeded
 from hub.domain.event_rules import Context, Violation
 from hub.domain.reference import Reference
 from hub.journal.group import PG_EPOCH_US, Appended
-from hub.journal.reader import FeedRow, feed_row, reading
+from hub.journal.reader import FeedRow, Recorded, feed_row, quarantined_at, reading
 from hub.journal.writer import JournalWriter
 from hub.telemetry import names
 from hub.telemetry.spans import Call, Kind, now_ns
@@ -75,6 +75,7 @@ class FeedService:
     async def append_events(self, received: Received, caller: Caller) -> protos.AppendEventsResponse:
         """Appends one batch and answers after the commit."""
         caller.call.belong_to(received.request.trace_parents or caller.call.parents)
+        caller.allowance.events.take(min(len(received.sent), BATCH_EVENTS))
         prepared = await self._prepare(received, caller)
         return await self._commit(received.request.feed, prepared, caller.call)
 
@@ -119,7 +120,14 @@ class FeedService:
         if prepared.new_identifiers:
             self._intake.remember(prepared.new_identifiers)
         _tell_appended(call, feed, queued, appended, prepared)
-        return _answer(feed, appended, prepared.quarantined)
+        before: list[Recorded] = []
+        if appended.duplicates:
+            before = await asyncio.to_thread(self._quarantined_before, appended.positions[: appended.duplicates])
+        return _answer(feed, appended, prepared.quarantined, before)
+
+    def _quarantined_before(self, positions: Sequence[int]) -> list[Recorded]:
+        with reading(self._dsn, "hub-feed") as connection:
+            return quarantined_at(connection, positions)
 
     async def stream_events(self, batches: AsyncIterator[Received], caller: Caller) -> AsyncIterator[protos.StreamEventsResponse]:
         """Answers each batch after its commit and in order, with up to STREAM_WINDOW under way; a refusal is an answer too."""
@@ -146,7 +154,11 @@ class FeedService:
         await self._writer.wait_for_room()
         prepared: Prepared | HubError
         try:
+            await caller.allowance.events.wait(min(len(received.sent), BATCH_EVENTS))
             prepared = await self._prepare(received, caller._replace(call=call))
+        except QuotaExceeded as error:
+            await caller.allowance.hold()
+            prepared = error
         except HubError as error:
             prepared = error
         return asyncio.create_task(self._finish(received, prepared, call))
@@ -193,11 +205,16 @@ def _tell_appended(call: Call, feed: str, queued: int, appended: Appended, prepa
             names.FEED_ANSWERED.add(call.participant, feed, outcome, count=count)
 
 
-def _answer(feed: str, appended: Appended, quarantined: dict[int, list[Violation]]) -> protos.AppendEventsResponse:
+def _answer(
+    feed: str, appended: Appended, quarantined: dict[int, list[Violation]], before: Sequence[Recorded]
+) -> protos.AppendEventsResponse:
+    """Makes the answer; *before* are those of the duplicates that were quarantined when they came first."""
     count = len(appended.positions)
     response = protos.AppendEventsResponse(
         feed=feed, first_sequence=appended.first_sequence, recorded_at=_timestamp(appended.recorded_us + PG_EPOCH_US)
     )
+    for recorded in before:
+        response.quarantined.add(sequence=recorded.sequence, violations=recorded.event.event_quarantined.violations)
     outcomes: Sequence[Any] = [_DUPLICATE] * appended.duplicates + [_RECORDED] * (count - appended.duplicates)
     if quarantined:
         outcomes = list(outcomes)

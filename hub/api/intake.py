@@ -135,6 +135,17 @@ class Intake:
             tails.append(pack_tail(occurred_us, _KIND_BYTES[stored_kind], digests[offset], event.SerializeToString()))
         return prepared
 
+    def admit_again(self, event: event_pb2.Event, offset: int, batch: Batch, context: Context, feed_id: FeedId) -> list[Violation]:
+        """Puts one event, as it was sent, to the rules of now and returns what it breaks; *offset* is its place in the batch if it passes.
+
+        Then its identifiers are keys, and the batch has what goes with it: new identifiers for the vault and what it corrects.
+        """
+        event.DiscardUnknownFields()
+        reasons = self._admit(event, event.WhichOneof("kind"), context, Prepared(batch, {}, {}))
+        if not reasons and (event.HasField("corrects") or event.HasField("reverses")):
+            _note_correction(batch, offset, event, feed_id)
+        return reasons
+
     def _admit_like_before(self, event: event_pb2.Event, kind: str, seconds: int, context: Context) -> bool:
         """The short way, for most of the traffic: a known card, and a case that went the long way before and passed.
 
@@ -217,9 +228,14 @@ class Intake:
         stand_in = event_pb2.Event()
         stand_in.occurred_at.seconds = max(0, min(event.occurred_at.seconds, _LATEST_S))
         stand_in.event_quarantined.declared_kind = kind or ""
-        for path, rule in reasons[:64]:
-            stand_in.event_quarantined.violations.add(field_path=path[:256], rule_id=rule[:64])
+        add_violations(stand_in.event_quarantined.violations, reasons)
         return stand_in
+
+
+def add_violations(recorded: Any, reasons: Sequence[Violation]) -> None:
+    """Adds reasons to a field of RuleViolation, as many and as long as the journal keeps."""
+    for path, rule in reasons[:64]:
+        recorded.add(field_path=path[:256], rule_id=rule[:64])
 
 
 def _case(event: event_pb2.Event, kind: str, seconds: int, context: Context, source: event_pb2.Source) -> tuple[object, ...]:

@@ -13,8 +13,9 @@ from hub.domain import reference
 from hub.domain.agreement import Agreement, terms_in
 from hub.domain.agreement_rules import check_overlap, check_terms
 from hub.domain.agreement_table import correct_from_table, seed_agreement, table_terms
-from hub.domain.errors import HubError, NotFeedOwner
+from hub.domain.errors import HubError, NotFeedOwner, ParticipantUnknown
 from hub.domain.participant import Participant
+from hub.domain.quota import Quota
 from hub.domain.reference import Agreement as AgreementRow
 from hub.journal.recorder import AggregateStore
 
@@ -42,6 +43,16 @@ def register_participant(store: AggregateStore, urn: str, province: str, title: 
     changed = bool(store.save(participant))
     store.ensure_feeds([(feed, urn) for feed in participant.feeds])
     return changed
+
+
+def change_quota(store: AggregateStore, urn: str, changes: dict[str, int], at: datetime) -> Quota:
+    """Changes some limits of a participant, 0 for the default, and returns all; raises ParticipantUnknown."""
+    participant = store.get(Participant, Participant.create_id(urn))
+    if participant is None:
+        raise ParticipantUnknown
+    participant.set_quota(participant.quota._replace(**changes), at)
+    store.save(participant)
+    return participant.quota
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ Requests arrive as bytes and are parsed here: gRPC's own deserialisers answer IN
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
@@ -15,8 +15,10 @@ from grpc_status import rpc_status
 from hub.api import calls
 from hub.api.directory import Caller, Directory
 from hub.api.errors import to_status
-from hub.domain.errors import CertificateRequired, HubError, RequestMalformed
-from hub.domain.participant import PREFIX, is_participant_name
+from hub.api.leash import Leash
+from hub.api.peer import Peer, Peers
+from hub.domain.errors import CertificateRequired, HubError, QuotaExceeded, RequestMalformed
+from hub.domain.participant import PREFIX
 from hub.telemetry.spans import Call
 
 Request = TypeVar("Request", bound=Message)
@@ -30,27 +32,21 @@ Handler = Callable[[str], grpc.RpcMethodHandler]
 class Gate:
     """Lets a call in: finds its participant in the client certificate and the directory."""
 
-    def __init__(self, directory: Directory, plaintext_caller: str | None = None) -> None:
+    def __init__(self, directory: Directory, certificates_dir: Path, plaintext_caller: str = "") -> None:
         """*plaintext_caller* is whom a call without TLS counts as; only the bench's loopback listener sets it."""
         self._directory = directory
-        self._plaintext_caller = plaintext_caller
+        self._peers = Peers(certificates_dir)
+        self._plaintext_peer = Peer(plaintext_caller) if plaintext_caller else None
+        self.leash = Leash(directory.admitted)
 
     async def caller(self, context: grpc.aio.ServicerContext, call: Call) -> Caller:
-        """Returns who makes a call, and names it there; raises CertificateRequired, ParticipantUnknown or ParticipantSuspended."""
-        auth = context.auth_context()
-        participant = _participant(tuple(auth.get("x509_subject_alternative_name", ())))
-        if self._plaintext_caller and b"ssl" not in auth.get("transport_security_type", ()):
-            participant = self._plaintext_caller
-        if participant is None:
+        """Returns who makes a call, and names it there; raises CertificateRequired, or as `Directory.admitted` does."""
+        pem = context.auth_context().get("x509_pem_cert")
+        peer = self._peers.of(pem[0]) if pem else self._plaintext_peer
+        if peer is None:
             raise CertificateRequired
-        call.participant = participant.removeprefix(PREFIX)
-        return self._directory.known_caller(participant, call) or await self._directory.caller(participant, call)
-
-
-@lru_cache(256)
-def _participant(names: tuple[bytes, ...]) -> str | None:
-    """Returns the participant among the alternative names of a certificate."""
-    return next((name for name in (name.decode(errors="replace") for name in names) if is_participant_name(name)), None)
+        call.participant = peer.participant.removeprefix(PREFIX)
+        return self._directory.known_caller(peer, call) or await self._directory.caller(peer, call)
 
 
 def reader(kind: type[Request]) -> Callable[[bytes], Request]:
@@ -73,7 +69,12 @@ def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary) -> Handler:
             call = Call(name, _trace_parents(context))
             try:
                 caller = await gate.caller(context, call)
-                answer = (await method(read(data), caller)).SerializeToString()
+                try:
+                    with caller.allowance.calls:
+                        answer = (await method(read(data), caller)).SerializeToString()
+                except QuotaExceeded:
+                    await caller.allowance.hold(context.time_remaining())
+                    raise
             except HubError as error:
                 calls.refused(call, error, len(data))
                 await _abort(context, to_status(error))
@@ -121,8 +122,14 @@ async def _answers(
     """Runs a stream from its caller to its end; what goes through it is counted by who answers it."""
     call = Call(name, _trace_parents(context))
     try:
-        async for answer in answers(await gate.caller(context, call)):
-            yield answer.SerializeToString()
+        caller = await gate.caller(context, call)
+        try:
+            with caller.allowance.streams:
+                async for answer in gate.leash.held(answers(caller), caller.peer):
+                    yield answer.SerializeToString()
+        except QuotaExceeded:
+            await caller.allowance.hold(context.time_remaining())
+            raise
     except HubError as error:
         calls.refused(call, error)
         await _abort(context, to_status(error))

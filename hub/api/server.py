@@ -4,7 +4,7 @@ import asyncio
 import gc
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import grpc
@@ -21,31 +21,30 @@ from hub.api.directory import Directory
 from hub.api.feed_service import FeedService
 from hub.api.hotlist_service import HotlistService
 from hub.api.intake import Intake
+from hub.api.quota import Quotas
+from hub.api.readiness import SERVICES, Limits, Readiness
 from hub.api.rpc import Gate
+from hub.api.server_certificate import ServerCertificate
 from hub.api.subscription_service import SubscriptionService
 from hub.audit.rule_versions import publish_rules
 from hub.domain import reference
 from hub.domain.participant import DECISIONS_FEED, HUB
+from hub.domain.quota import Quota
 from hub.journal.decisions import DecisionWriter
 from hub.journal.keyring import Keyring, verify_fingerprint
 from hub.journal.recorder import AggregateStore
 from hub.journal.writer import JournalWriter
+from hub.telemetry import names
 
-SERVICES = (
-    "chuanyu.exchange.v1.FeedService",
-    "chuanyu.exchange.v1.CardService",
-    "chuanyu.exchange.v1.HotlistService",
-    "chuanyu.exchange.v1.SubscriptionService",
-)
 _OPTIONS = (
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.max_connection_age_grace_ms", 30_000),
+    # The least that HTTP/2 recommends (RFC 9113, 6.5.2). What a client asks beyond them on one connection waits with the client.
+    ("grpc.max_concurrent_streams", 100),
 )
 DRAIN_S = 10.0
-HEALTH_EVERY_S = 0.25
-PARTITIONS_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,10 @@ class ServerSettings:
     listen: str
     certificates: CertificateFiles
     keyring: Keyring
+    quota: Quota
     plaintext_port: int = 0
     plaintext_caller: str = ""
+    limits: Limits = field(default_factory=Limits)
 
 
 class HubServer:
@@ -84,18 +85,24 @@ class HubServer:
         tables = reference.load()
         self._writer = JournalWriter(settings.dsn)
         self._writer.start()
-        self._directory = Directory(settings.dsn)
+        names.QUEUE_WAITING.read = lambda: {(): self._writer.waiting_events}
+        names.QUEUE_FULLNESS.read = lambda: {(): self._writer.fullness}
+        quotas = Quotas(settings.quota)
+        names.CALLS_UNDER_WAY.read = quotas.under_way
+        self._directory = Directory(settings.dsn, quotas)
         intake = Intake(settings.keyring)
         self._decisions = DecisionWriter(settings.dsn, decisions_stream)
-        self._cards = CardReader(settings.dsn, self._decisions)
+        self.readiness = Readiness(settings.dsn, self._writer, settings.limits)
+        self._cards = CardReader(settings.dsn, self._decisions, self.readiness.refused)
         decider = Decider(settings.dsn, self._cards, self._decisions, intake, settings.keyring, tables)
         feeds = FeedService(settings.dsn, self._writer, intake, self._directory, tables)
         cards = CardService(settings.dsn, self._cards, decider, intake, tables)
-        gate = Gate(self._directory, settings.plaintext_caller or None)
+        self._certificate = ServerCertificate(settings.certificates)
+        gate = Gate(self._directory, settings.certificates.authority.parent, settings.plaintext_caller)
         self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=4_000)
         self._server.add_generic_rpc_handlers((feeds.handler(gate), cards.handler(gate)))
         self._hotlists = HotlistService(settings.dsn)
-        self._subscriptions = SubscriptionService(settings.dsn, settings.keyring, self._directory)
+        self._subscriptions = SubscriptionService(settings.dsn, settings.keyring)
         self._server.add_generic_rpc_handlers((self._hotlists.handler(gate),))
         self._server.add_generic_rpc_handlers((self._subscriptions.handler(gate),))
         if further is not None:
@@ -105,28 +112,21 @@ class HubServer:
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
         channelz.add_channelz_servicer(self._server)
         self._listen()
+        await self.readiness.look(self._tell_health)
         await self._server.start()
         # What is loaded by now stays: the collector need not look at it again and again while messages come and go.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)
-        self._watch = asyncio.create_task(self._report_health())
+        self._renewal = asyncio.create_task(self._certificate.keep())
+        self._watch = asyncio.create_task(self.readiness.run(self._tell_health))
 
-    async def _report_health(self) -> None:
-        """Says whether the hub is ready: its writer has a database, and the next two partitions of the journal exist."""
-        while True:
-            is_ready = self._writer.is_alive and self._writer.partitions_ahead >= PARTITIONS_AHEAD
-            status = health_pb2.HealthCheckResponse.SERVING if is_ready else health_pb2.HealthCheckResponse.NOT_SERVING
-            for service in ("", *SERVICES):
-                await self._health.set(service, status)
-            await asyncio.sleep(HEALTH_EVERY_S)
+    async def _tell_health(self, service: str, is_ready: bool) -> None:
+        status = health_pb2.HealthCheckResponse.SERVING if is_ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        await self._health.set(service, status)
 
     def _listen(self) -> None:
-        files = self._settings.certificates
-        credentials = grpc.ssl_server_credentials(
-            [(files.key.read_bytes(), files.certificate.read_bytes())], files.authority.read_bytes(), require_client_auth=True
-        )
-        self.port = self._server.add_secure_port(self._settings.listen, credentials)
+        self.port = self._server.add_secure_port(self._settings.listen, self._certificate.credentials())
         if self._settings.plaintext_caller:
             self.plaintext_port = self._server.add_insecure_port(f"127.0.0.1:{self._settings.plaintext_port}")
 
@@ -137,6 +137,7 @@ class HubServer:
     async def stop(self) -> None:
         """Turns new calls away, lets running ones end, writes what waits."""
         self._watch.cancel()
+        self._renewal.cancel()
         await self._health.enter_graceful_shutdown()
         self._subscriptions.release()
         self._hotlists.stop()

@@ -18,12 +18,16 @@ from eventsourcing.persistence import PersistenceError
 from hub.api.request import timestamp_of
 from hub.domain.disclosure import Origin, Reader, concerns, identifier_of, is_readable
 from hub.domain.errors import CursorAhead, CursorTooOld, JournalUnavailable
-from hub.domain.participant import Participant
+from hub.domain.participant import PREFIX, Participant
 from hub.domain.pseudonym import references_of
+from hub.domain.quarantine import QUARANTINE_FEED, told_in
 from hub.journal.keyring import Keyring
 from hub.journal.reader import Recorded, first_position, head_position, read_page
 from hub.journal.recorder import AggregateStore
+from hub.journal.traces import sampled_traces
 from hub.journal.vault import VaultRowDamaged, open_identifiers
+from hub.telemetry import names, pipe
+from hub.telemetry.spans import Call, Kind, now_ns
 
 READERS = 2
 PAGE_POSITIONS = 500
@@ -57,7 +61,7 @@ class SubscriptionPages:
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="subscriptions")
         self._own = threading.local()
         self._opened: list[psycopg.Connection] = []
-        self._origins: dict[int, Origin] = {}
+        self._origins: dict[int | str, Origin] = {}
 
     async def check_cursor(self, after: int) -> int:
         """Returns the head; raises CursorAhead or CursorTooOld."""
@@ -91,29 +95,32 @@ class SubscriptionPages:
             raise RuntimeError(str(damage)) from damage
 
     def _read(self, connection: psycopg.Connection, after: int, kinds: Sequence[str], reader: Reader) -> Page:
-        head = head_position(connection)
+        head, began = head_position(connection), now_ns()
         through = min(after + (PAGE_POSITIONS_OF_KINDS if kinds else PAGE_POSITIONS), head)
         page = read_page(connection, after, through, kinds or None) if through > after else []
         if kinds and len(page) > PAGE_POSITIONS:
             page = page[:PAGE_POSITIONS]
             through = page[-1].position
-        mine = [event for event in page if concerns(event.event, event.kind, self._origin(connection, event.stream_id), reader)]
-        return Page(self._deliver(connection, mine, reader), through, head)
+        mine = [event for event in page if concerns(event.event, event.kind, self._origin(connection, event), reader)]
+        delivered = self._deliver(connection, mine, reader)
+        if mine:
+            _tell_delivered(connection, began, mine, reader)
+        return Page(delivered, through, head)
 
     def _deliver(self, connection: psycopg.Connection, page: list[Recorded], reader: Reader) -> list[protos.DeliveredEvent]:
         delivered, readable = [], []
         for recorded in page:
-            origin = self._origin(connection, recorded.stream_id)
+            origin = self._origin(connection, recorded)
             item = protos.DeliveredEvent(position=recorded.position, recorded_at=timestamp_of(recorded.recorded_us), event=recorded.event)
             if origin.feed:
                 item.recorded_as.CopyFrom(references_pb2.EventRef(feed=origin.feed, sequence=recorded.sequence))
             delivered.append(item)
             readable.append(_withhold(item.event, recorded.kind, origin, reader))
         keys = {named.ref.key for found in readable for named in found}
-        names = open_identifiers(connection, self._keyring, list(keys)) if keys else {}
+        opened = open_identifiers(connection, self._keyring, list(keys)) if keys else {}
         for item, found in zip(delivered, readable, strict=True):
             for path, ref in found:
-                name = names.get(ref.key)
+                name = opened.get(ref.key)
                 ref.ClearField("key")
                 if name is None:
                     item.erased_paths.append(path)
@@ -121,16 +128,35 @@ class SubscriptionPages:
                     ref.clear = identifier_of(ref, name)
         return delivered
 
-    def _origin(self, connection: psycopg.Connection, stream_id: int) -> Origin:
-        found = self._origins.get(stream_id)
+    def _origin(self, connection: psycopg.Connection, recorded: Recorded) -> Origin:
+        """Returns where an event was recorded; one that was released from quarantine is still its province's."""
+        origin = self._stream(connection, _STREAM, recorded.stream_id)
+        if origin.feed != QUARANTINE_FEED:
+            return origin
+        return self._stream(connection, _FEED, told_in(recorded.event))._replace(feed=QUARANTINE_FEED)
+
+    def _stream(self, connection: psycopg.Connection, statement: str, name: int | str) -> Origin:
+        found = self._origins.get(name)
         if found is None:
-            row: Any = connection.execute(_STREAM, (stream_id,)).fetchone()
+            row: Any = connection.execute(statement.encode(), (name,)).fetchone()
             if not row[2]:
                 # There are many aggregates, and one is rarely read twice.
                 return Origin("", row[1], "")
             owner = self._store.get(Participant, Participant.create_id(row[1]))
-            found = self._origins[stream_id] = Origin(row[0], row[1], owner.province if owner is not None else "")
+            found = self._origins[name] = Origin(row[0], row[1], owner.province if owner is not None else "")
         return found
+
+
+def _tell_delivered(connection: psycopg.Connection, began: int, page: list[Recorded], reader: Reader) -> None:
+    """Counts what is delivered, and keeps a span that links to the appends it came from if one of those is kept."""
+    call = Call(names.DELIVER_SPAN, kind=Kind.PRODUCER, participant=reader.urn.removeprefix(PREFIX))
+    names.SUBSCRIPTION_DELIVERED.add(call.participant, count=len(page))
+    if pipe.is_on():
+        call.began, first, last = began, page[0].position, page[-1].position
+        call.links = sampled_traces(connection, first - 1, last)
+        call.is_sampled = bool(call.links)
+        call.attributes.update({names.FIRST_POSITION: first, names.LAST_POSITION: last, names.MESSAGING_COUNT: len(page)})
+        pipe.ended(call)
 
 
 def _checked(connection: psycopg.Connection, after: int) -> int:
@@ -155,3 +181,4 @@ def _withhold(event: event_pb2.Event, kind: str, origin: Origin, reader: Reader)
 
 
 _STREAM = "SELECT name, owner, is_feed FROM journal.stream WHERE stream_id = %s"
+_FEED = "SELECT name, owner, is_feed FROM journal.stream WHERE name = %s"

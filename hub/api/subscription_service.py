@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import grpc
 from chuanyu.exchange.v1 import subscription_service_pb2 as protos
 
-from hub.api.directory import Caller, Directory
+from hub.api.directory import Caller
 from hub.api.request import refuse_invalid
 from hub.api.rpc import Gate, reader, server_streaming, service
 from hub.api.subscription_pages import SubscriptionPages
@@ -23,9 +23,8 @@ PROGRESS_EVERY_S = 1.0
 class SubscriptionService:
     """Needs the journal's pages and someone who watches the head."""
 
-    def __init__(self, dsn: str, keyring: Keyring, directory: Directory) -> None:
-        """*directory* is shared with the other services of the process: who is suspended hears no more."""
-        self._directory = directory
+    def __init__(self, dsn: str, keyring: Keyring) -> None:
+        """*dsn* names a login that may read the journal; *keyring* opens what is disclosed."""
         self._pages = SubscriptionPages(dsn, keyring)
         self._watcher = HeadWatcher(dsn)
         self._open = 0
@@ -57,16 +56,13 @@ class SubscriptionService:
     async def _follow(self, request: protos.SubscribeRequest, caller: Caller) -> AsyncIterator[protos.SubscribeResponse]:
         position, who, kinds = request.from_position, Reader(caller.urn, caller.province), list(request.kinds)
         yield _progress(position, await self._pages.check_cursor(position))
-        said_at = asked_at = time.monotonic()
+        said_at = time.monotonic()
         while not self._is_stopping:
             page = await self._pages.read(position, kinds, who)
             for delivered in page.delivered:
                 yield protos.SubscribeResponse(delivered=delivered)
             position = page.through
             now = time.monotonic()
-            if now - asked_at >= PROGRESS_EVERY_S:
-                await self._directory.caller(caller.urn, "")
-                asked_at = now
             if now - said_at >= PROGRESS_EVERY_S:
                 yield _progress(position, page.head)
                 said_at = now

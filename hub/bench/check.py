@@ -47,13 +47,13 @@ class Calls(NamedTuple):
     p99_ms: float
 
 
-def measure(config: Config, seconds: float, report: Report) -> dict[str, Any]:
+def measure(config: Config, seconds: float, report: Report, *, telemetry: bool = True) -> dict[str, Any]:
     """Returns rows with in_flight, ratio, p50_ms and p99_ms, at rest and while events flow in."""
     if shutil.which("h2load") is None:
         raise LoadGeneratorMissing
     rows = []
-    with ground(config, list(FEEDS)) as place, projector(place), hub_process(place) as edge:
-        _register_cards(place, edge)
+    with ground(config, list(FEEDS)) as place, projector(place), hub_process(place, telemetry=telemetry) as edge:
+        register_cards(place, edge, FEEDS[0])
         for in_flight in IN_FLIGHT:
             _calls(edge, CHECK_METHOD, in_flight, 0.5)
             empty, recorded = alternately(place, edge, in_flight, seconds)
@@ -73,9 +73,9 @@ def measure(config: Config, seconds: float, report: Report) -> dict[str, Any]:
     return {"bench": "check", "cards": CARDS, "edge_memory_mb": round(memory / 1e6), "rows": rows}
 
 
-def _register_cards(place: Ground, edge: HubProcess) -> None:
-    """Registers the cards of the load, and waits until the view has them."""
-    load = Load(Order((edge.target,), place.data_dir / "certificates", FEEDS[:1], (1,), CARDS // 500, lifecycle=True))
+def register_cards(place: Ground, edge: HubProcess, feed: str) -> None:
+    """Registers the cards of the load on an empty feed, and waits until the view has them."""
+    load = Load(Order((edge.target,), place.data_dir / "certificates", (feed,), (1,), CARDS // 500, lifecycle=True))
     load.start()
     load.result()
     with psycopg.connect(place.dsn, autocommit=True) as connection:
@@ -104,14 +104,18 @@ def median_calls(turns: list[Calls]) -> Calls:
 
 def recorded_calls(place: Ground, edge: HubProcess, in_flight: int, seconds: float) -> Calls:
     """Measures recorded calls; raises MeasurementVoid unless each of them stands in the journal."""
-    with psycopg.connect(place.dsn, autocommit=True) as connection:
-        count = "SELECT next_sequence FROM journal.stream WHERE name = 'hub.decisions'"
-        before = connection.execute(count).fetchone()
-        requests, calls = _timed(edge, CHECK_METHOD, in_flight, seconds)
-        after = connection.execute(count).fetchone()
-    if before is None or after is None or after[0] - before[0] != requests:
+    before = decisions(place)
+    requests, calls = _timed(edge, CHECK_METHOD, in_flight, seconds)
+    if decisions(place) - before != requests:
         raise MeasurementVoid
     return calls
+
+
+def decisions(place: Ground) -> int:
+    """How many decisions the journal holds."""
+    with psycopg.connect(place.dsn, autocommit=True) as connection:
+        row = connection.execute("SELECT next_sequence FROM journal.stream WHERE name = 'hub.decisions'").fetchone()
+    return 0 if row is None else int(row[0]) - 1
 
 
 def _calls(edge: HubProcess, method: str, in_flight: int, seconds: float) -> Calls:

@@ -20,7 +20,10 @@ from hub.api.rpc import Gate, service, unary
 from hub.api.server import HubServer, ServerSettings
 from hub.bench.ground import ASKER
 from hub.config import Config
+from hub.domain.quota import Quota
 from hub.journal.keyring import open_keyring
+from hub.observed import observed
+from hub.telemetry.logs import set_up_logs
 
 EMPTY_METHOD = "/chuanyu.exchange.bench.Bench/Empty"
 CHECK_METHOD = "/chuanyu.exchange.bench.Bench/Check"
@@ -60,9 +63,8 @@ def _asker(cards: int) -> Callable[[bytes], card_service_pb2.CheckAcceptanceRequ
 
 async def _main(cards: int) -> None:
     config = Config()
-    server = HubServer(
-        ServerSettings(config.dsn, "127.0.0.1:0", issue_server(config.certificates_dir), open_keyring(config.keys_dir), 0, ASKER)
-    )
+    certificates, keyring, quota = issue_server(config.certificates_dir), open_keyring(config.keys_dir), Quota(**config.quota)
+    server = HubServer(ServerSettings(config.dsn, "127.0.0.1:0", certificates, keyring, quota, 0, ASKER))
 
     def bench(gate: Gate, decider: Decider) -> grpc.GenericRpcHandler:
         return service(
@@ -72,11 +74,14 @@ async def _main(cards: int) -> None:
 
     await server.start(bench)
     print(f"127.0.0.1:{server.port} {server.plaintext_port}", flush=True)  # noqa: T201 (the parent reads it)
+    if config.telemetry:
+        set_up_logs("hub serve", config.logs_dir, config.log_keep_days, config.log_max_bytes)
     stopped = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stopped.set)
-    await stopped.wait()
-    await server.stop()
+    with observed(config, config.dsn, "hub serve", "", server.readiness.report):
+        await stopped.wait()
+        await server.stop()
 
 
 if __name__ == "__main__":

@@ -21,21 +21,25 @@ FLAT_EVENTS = (100_000, 5_000_000)
 Report = Callable[[str], None]
 
 
-def measure(config: Config, batches: int, report: Report) -> dict[str, Any]:
+def measure(config: Config, batches: int, report: Report, *, telemetry: bool = True) -> dict[str, Any]:
     """Returns rates, CPU microseconds an event and the ratio; raw, two edges and one edge alternate, medians count."""
     raw: list[float] = []
     two: list[Run] = []
     one: list[Run] = []
-    with ground(config, list(FEEDS)) as place, hub_process(place) as first, hub_process(place) as second:
+    with (
+        ground(config, list(FEEDS)) as place,
+        hub_process(place, telemetry=telemetry) as first,
+        hub_process(place, telemetry=telemetry) as second,
+    ):
         next_sequence = 1
         for edge in (first, second):
-            next_sequence = _run_hub(place, (edge,), next_sequence, WARM_UP_BATCHES).next_sequence
+            next_sequence = run_hub(place, (edge,), next_sequence, WARM_UP_BATCHES).next_sequence
         sample = _stored_rows(place)
         for number in range(ROUNDS):
             raw.append(_run_raw(place, sample))
             for edges, runs in (([first, second], two), ([first], one)):
                 settle()
-                runs.append(_run_hub(place, edges, next_sequence, batches))
+                runs.append(run_hub(place, edges, next_sequence, batches))
                 next_sequence = runs[-1].next_sequence
             report(
                 f"{number + 1}/{ROUNDS}: raw {raw[-1]:,.0f}/s, hub {two[-1].rate:,.0f}/s, of one edge {one[-1].rate:,.0f}/s, "
@@ -67,7 +71,8 @@ class Run(NamedTuple):
     next_sequence: int
 
 
-def _run_hub(place: Ground, edges: Sequence[HubProcess], first_sequence: int, batches: int) -> Run:
+def run_hub(place: Ground, edges: Sequence[HubProcess], first_sequence: int, batches: int) -> Run:
+    """Runs the load through the edges, every feed from a sequence on."""
     targets = tuple(edge.target for edge in edges)
     load = Load(Order(targets, place.data_dir / "certificates", FEEDS, (first_sequence,) * len(FEEDS), batches))
     edges_before, backends_before = sum(edge.cpu_s() for edge in edges), backend_cpu_s(place.dsn, "hub-writer")
@@ -130,7 +135,7 @@ def measure_flat(config: Config, report: Report) -> dict[str, Any]:
         for number in range(5):
             for size in FLAT_EVENTS:
                 place, edge = places[size]
-                measured = _run_hub(place, (edge,), nexts[size], 40)
+                measured = run_hub(place, (edge,), nexts[size], 40)
                 nexts[size] = measured.next_sequence
                 costs[size].append(measured.edge_us + measured.backend_us)
             report(f"{number + 1}/5: {costs[small][-1]:.2f} µs at {small:,}, {costs[large][-1]:.2f} µs at {large:,}")
@@ -148,7 +153,7 @@ def _fill(place: Ground, edge: HubProcess, events: int, report: Report) -> int:
     batches, done = events // BATCH_EVENTS // len(FEEDS), 0
     while done < batches:
         step = min(250, batches - done)
-        _run_hub(place, (edge,), done * BATCH_EVENTS + 1, step)
+        run_hub(place, (edge,), done * BATCH_EVENTS + 1, step)
         done += step
         report(f"filling 填充: {done * BATCH_EVENTS * len(FEEDS):,} / {events:,}")
     return batches * BATCH_EVENTS + 1

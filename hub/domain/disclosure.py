@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from chuanyu.exchange.v1 import event_pb2
 from chuanyu.exchange.v1 import references_pb2 as references
 
+from hub.domain.quarantine import HANDLING_KINDS
+
 # What the two sides or the hub lay down for both of them.
 _FOR_BOTH_SIDES = ("agreement_", "rules_", "hotlist_published")
 
@@ -32,7 +34,7 @@ class Origin(NamedTuple):
 
 def concerns(event: event_pb2.Event, kind: str, origin: Origin, reader: Reader) -> bool:
     """Whether a reader is told of an event."""
-    if kind == "event_quarantined":
+    if kind == "event_quarantined" or kind in HANDLING_KINDS:
         return origin.owner == reader.urn
     if kind.startswith(_FOR_BOTH_SIDES):
         return True

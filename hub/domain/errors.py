@@ -26,6 +26,50 @@ class ParticipantSuspended(HubError):
     """The participant is suspended; ask an operator."""
 
 
+class CertificateWithdrawn(HubError):
+    """The client certificate was withdrawn; connect with a newer one."""
+
+
+class CertificateEnded(HubError):
+    """The client certificate has ended; connect with a newer one."""
+
+
+class CertificateUnregistered(HubError):
+    """The client certificate is not of the hub's own authority; ask an operator for `hub participants add --certificate-file`."""
+
+
+class CertificateUnfit(HubError):
+    """The file holds no certificate or request that fits this participant."""
+
+
+class CertificateUnknown(HubError):
+    """The participant has no such certificate; see `hub participants list`."""
+
+
+class LastCertificate(HubError):
+    """The participant could not call any more; rotate first, or say --all."""
+
+
+class AuthorityKeyMissing(HubError):
+    """The authority's key is not here, so certificates are issued elsewhere; register them with --certificate-file."""
+
+
+class ParticipantSuspendedAlready(HubError):
+    """The participant is suspended already."""
+
+
+class ParticipantNotSuspended(HubError):
+    """The participant is not suspended."""
+
+
+class ParticipantNotFound(HubError):
+    """There is no such participant; see `hub participants list`."""
+
+
+class ParticipantChanged(HubError):
+    """Someone changed the participant meanwhile; look at it and try again."""
+
+
 class FeedUnknown(HubError):
     """There is no such feed; ask an operator for `hub participants add`."""
 
@@ -44,6 +88,30 @@ class SequenceGap(HubError):
 
 class SequenceConflict(HubError):
     """An event differs from the one recorded under its number; correct it by a new event that refers to it."""
+
+
+class EventNotFound(HubError):
+    """The feed has no event of this number."""
+
+
+class EventNotQuarantined(HubError):
+    """The event of this number is not quarantined; it stands as it was sent."""
+
+
+class QuarantineOriginalErased(HubError):
+    """The original of the quarantined event was erased; only a new event of its province can take its place."""
+
+
+class QuarantineHandled(HubError):
+    """The quarantined event has been released or corrected by now."""
+
+
+class QuarantineReleased(QuarantineHandled):
+    """The quarantined event was released already; the event stands at the position given."""
+
+
+class QuarantineCorrected(QuarantineHandled):
+    """Its province has corrected or reversed the quarantined event, at the position given; nothing is to be released."""
 
 
 class BatchTooLarge(HubError):
@@ -75,8 +143,25 @@ class QueueFull(HubError):
     """Too much is waiting; come back after the delay given."""
 
 
+class QuotaExceeded(HubError):
+    """The participant asks for more than its quota; come back after the delay given, or ask an operator for `hub participants quota`."""
+
+    def __init__(self, quota: str, limit: int, retry_after_s: float) -> None:
+        """*quota* is the name of the limit that was reached."""
+        super().__init__(quota=quota, limit=limit)
+        self.retry_after_s = retry_after_s
+
+
 class ViewBehind(HubError):
     """The view has not reached min_position in time; come back, or ask without it."""
+
+
+class ViewsLate(HubError):
+    """The views are too far behind the journal to answer by; come back, or use the offline hotlist."""
+
+
+class ClockDrift(HubError):
+    """The hub's clock and its database's differ too much to answer for a time; come back, or use the offline hotlist."""
 
 
 class NotRecorded(HubError):

@@ -1,12 +1,18 @@
-"""A participant: a system of one province (or the hub itself) that may speak to the hub, and the feeds it owns."""
+"""A participant: a system of one province (or the hub itself) that may speak to the hub, the feeds it owns, and its certificates.
+
+A certificate is known by the SHA-256 of its DER. Any may be withdrawn, known before or not, and a withdrawn one never comes back.
+"""
 
 import re
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 
 from hub.domain.aggregate import HubAggregate
+from hub.domain.errors import ParticipantNotSuspended, ParticipantSuspendedAlready
+from hub.domain.quota import NO_QUOTA, Quota
 
 PREFIX = "urn:chuanyu:participant:"
 HUB = f"{PREFIX}hub"
@@ -19,8 +25,17 @@ def is_participant_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What is known of a certificate: fingerprint and serial number in hexadecimal, and when it ends."""
+
+    fingerprint: str
+    serial: str
+    not_after: datetime
+
+
 class Participant(HubAggregate):
-    """Registered once; feeds are added, the right to speak is suspended and given back."""
+    """Registered once; feeds and certificates come and certificates go, the right to speak is suspended and given back."""
 
     def __init__(self, registered: decisions.ParticipantRegistered) -> None:
         """Starts from the registration."""
@@ -29,21 +44,74 @@ class Participant(HubAggregate):
         self.title = registered.title
         self.feeds = list(registered.feeds)
         self.is_suspended = False
+        # By fingerprint: all that are known in the order in which they were issued, and the reasons of the withdrawn ones.
+        self.certificates: dict[str, Certificate] = {}
+        self.withdrawn: dict[str, str] = {}
+        self.quota = NO_QUOTA
 
     @staticmethod
     def create_id(urn: str) -> UUID:
         """The id follows from the name, so that one name is registered once."""
         return uuid5(NAMESPACE_URL, urn)
 
+    @property
+    def name(self) -> str:
+        """The URI name without its prefix."""
+        return self.urn.removeprefix(PREFIX)
+
+    def standing_certificates(self) -> list[Certificate]:
+        """Returns the known certificates that are not withdrawn, ended or not, in the order in which they were issued."""
+        return [certificate for certificate in self.certificates.values() if certificate.fingerprint not in self.withdrawn]
+
     def add_feed(self, feed: str, at: datetime) -> None:
         """Gives the participant another feed; one it has already changes nothing."""
         if feed not in self.feeds:
             self.record("participant_feed_added", decisions.ParticipantFeedAdded(participant=self.urn, feed=feed), at)
 
+    def add_certificate(self, certificate: Certificate, at: datetime) -> None:
+        """Makes a certificate known; one that is known already changes nothing."""
+        if certificate.fingerprint in self.certificates:
+            return
+        issued = decisions.ParticipantCertificateIssued(
+            participant=self.urn, fingerprint=certificate.fingerprint, serial=certificate.serial
+        )
+        issued.not_after.FromDatetime(certificate.not_after)
+        self.record("participant_certificate_issued", issued, at)
+
+    def withdraw_certificate(self, fingerprint: str, reason_code: str, at: datetime) -> None:
+        """Withdraws a certificate for good, known or not; one that is withdrawn already changes nothing."""
+        if fingerprint not in self.withdrawn:
+            withdrawn = decisions.ParticipantCertificateWithdrawn(participant=self.urn, fingerprint=fingerprint, reason_code=reason_code)
+            self.record("participant_certificate_withdrawn", withdrawn, at)
+
+    def suspend(self, reason_code: str, at: datetime) -> None:
+        """Takes the right to speak away; raises ParticipantSuspendedAlready."""
+        if self.is_suspended:
+            raise ParticipantSuspendedAlready
+        self.record("participant_suspended", decisions.ParticipantSuspended(participant=self.urn, reason_code=reason_code), at)
+
+    def resume(self, at: datetime) -> None:
+        """Gives the right to speak back; raises ParticipantNotSuspended."""
+        if not self.is_suspended:
+            raise ParticipantNotSuspended
+        self.record("participant_resumed", decisions.ParticipantResumed(participant=self.urn), at)
+
+    def set_quota(self, quota: Quota, at: datetime) -> None:
+        """Sets what it may ask for, 0 for the default; the same again changes nothing."""
+        if quota != self.quota:
+            self.record("participant_quota_set", decisions.ParticipantQuotaSet(participant=self.urn, **quota._asdict()), at)
+
     def apply(self, kind: str, message: object) -> None:
         """Folds one event."""
         if isinstance(message, decisions.ParticipantFeedAdded):
             self.feeds.append(message.feed)
+        elif isinstance(message, decisions.ParticipantCertificateIssued):
+            certificate = Certificate(message.fingerprint, message.serial, message.not_after.ToDatetime(UTC))
+            self.certificates[message.fingerprint] = certificate
+        elif isinstance(message, decisions.ParticipantCertificateWithdrawn):
+            self.withdrawn[message.fingerprint] = message.reason_code
+        elif isinstance(message, decisions.ParticipantQuotaSet):
+            self.quota = Quota(message.calls_per_s, message.events_per_s, message.calls_at_once, message.streams_at_once)
         elif kind == "participant_suspended":
             self.is_suspended = True
         elif kind == "participant_resumed":

@@ -89,6 +89,14 @@ _READERS: dict[str, tuple[Callable[[Any], str], Callable[[Any], str | None]]] = 
 }
 
 
+def is_well_formed(ref: Any) -> bool:
+    """Whether the identifier of a reference, in clear, is one of its kind; of a kind that the hub does not know none is."""
+    try:
+        return _READERS[ref.DESCRIPTOR.full_name][1](ref) is None
+    except KeyError:
+        return False
+
+
 class Place(NamedTuple):
     """Where a reference stands in a message: the fields that lead to it, and whether the last one repeats."""
 

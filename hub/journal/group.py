@@ -23,11 +23,17 @@ _PREFIX = struct.Struct(">hiqiqiqiq")
 _TAIL = struct.Struct(">iqi")
 _LENGTH = struct.Struct(">i")
 _NULL = _LENGTH.pack(-1)
+# Insufficient resources, errors of the system, a server that only reads: no batch is at fault.
+_UNFIT = ("53", "58", "25006")
 _COLUMNS = "position, recorded_at, stream_id, sequence, occurred_at, kind, digest, data"
 
 
 class GroupFailed(Exception):
     """The database refused the group; nothing of it is in the journal."""
+
+
+class DatabaseUnfit(GroupFailed):
+    """The database takes no writes now, whoever's they are: its disk is full, its memory is out, or it only reads."""
 
 
 class ConnectionLost(JournalUnavailable):
@@ -149,7 +155,7 @@ def check(connection: pq.abc.PGconn, result: pq.abc.PGresult) -> pq.abc.PGresult
     # 57P0x: terminated by an administrator or a crash; 25P0x: an idle or long transaction was ended.
     if connection.status != pq.ConnStatus.OK or sqlstate[:4] in ("57P0", "25P0"):
         raise ConnectionLost
-    raise GroupFailed(f"SQLSTATE {sqlstate}")
+    raise (DatabaseUnfit if sqlstate.startswith(_UNFIT) else GroupFailed)(f"SQLSTATE {sqlstate}")
 
 
 def _lock(connection: pq.abc.PGconn, batches: Sequence[Batch]) -> _Group:
@@ -197,7 +203,7 @@ def _place(connection: pq.abc.PGconn, group: _Group, batch: Batch) -> Outcome:
 
 def _is_corrected(connection: pq.abc.PGconn, stream_id: int, sequence: int, after: int) -> bool:
     sql = f"""SELECT FROM journal.correction
-        WHERE stream_id = {stream_id:d} AND sequence = {sequence:d} AND position > {after:d} LIMIT 1"""  # noqa: S608 (integers only)
+        WHERE stream_id = {stream_id:d} AND sequence = {sequence:d} AND position > {after:d} LIMIT 1"""
     return run(connection, sql.encode()).ntuples > 0
 
 

@@ -38,6 +38,11 @@ class Keyring:
         """The version that seals now."""
         return max(self.vault)
 
+    @property
+    def fingerprint(self) -> bytes:
+        """What the database knows the pseudonym key by."""
+        return hmac_sm3(self.pseudonym, b"fingerprint")
+
 
 def open_keyring(directory: Path) -> Keyring:
     """Reads the key files, making them on first start; several processes may start at once."""
@@ -75,10 +80,10 @@ def _read(path: Path) -> bytes:
 
 def verify_fingerprint(connection: psycopg.Connection, keyring: Keyring) -> None:
     """Leaves the fingerprint on first start, and raises KeyMismatch when the database has another."""
-    fingerprint = hmac_sm3(keyring.pseudonym, b"fingerprint")
     connection.execute(
-        "INSERT INTO vault.key_fingerprint (purpose, fingerprint) VALUES ('pseudonym', %s) ON CONFLICT (purpose) DO NOTHING", (fingerprint,)
+        "INSERT INTO vault.key_fingerprint (purpose, fingerprint) VALUES ('pseudonym', %s) ON CONFLICT (purpose) DO NOTHING",
+        (keyring.fingerprint,),
     )
     row = connection.execute("SELECT fingerprint FROM vault.key_fingerprint WHERE purpose = 'pseudonym'").fetchone()
-    if row is None or bytes(row[0]) != fingerprint:
+    if row is None or bytes(row[0]) != keyring.fingerprint:
         raise KeyMismatch

@@ -132,6 +132,12 @@ def find_event(connection: psycopg.Connection, stream_id: int, sequence: int) ->
     return None if row is None else Recorded(*row)
 
 
+def quarantined_at(connection: psycopg.Connection, positions: Sequence[int]) -> list[Recorded]:
+    """Returns those of the events at some positions that are quarantined, in order."""
+    rows = connection.execute(_QUARANTINED_AT, (list(positions),)).fetchall()
+    return [Recorded(*row) for row in rows]
+
+
 _POSITION_OF = """CROSS JOIN LATERAL (
         SELECT b.first_position + t.sequence - b.first_sequence AS position FROM journal.batch b
         WHERE b.stream_id = t.stream_id AND b.first_sequence <= t.sequence AND b.last_sequence >= t.sequence
@@ -140,6 +146,9 @@ _EVENT_OF = f"""
     SELECT e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.stream_id, e.sequence, e.kind, e.data
     FROM (VALUES (%(stream)s::bigint, %(sequence)s::bigint)) t (stream_id, sequence) {_POSITION_OF}
     JOIN journal.event e USING (position)"""  # noqa: S608 (our own text)
+_QUARANTINED_AT = """
+    SELECT position, (extract(epoch FROM recorded_at) * 1000000)::bigint, stream_id, sequence, kind, data
+    FROM journal.event WHERE position = ANY (%s) AND kind = 'event_quarantined' ORDER BY position"""
 # From the target up to the event that all go back to, then down to all that correct it; positions grow downwards, so this ends.
 _EVENTS_BEFORE = f"""
     WITH RECURSIVE up AS (

@@ -12,7 +12,16 @@ from uuid import UUID
 import psycopg
 from chuanyu.exchange.v1 import event_pb2
 from eventsourcing.application import AggregateNotFoundError, Repository
-from eventsourcing.persistence import EventStore, IntegrityError, JSONTranscoder, Mapper, Notification, OperationalError, StoredEvent
+from eventsourcing.persistence import (
+    EventStore,
+    IntegrityError,
+    JSONTranscoder,
+    Mapper,
+    Notification,
+    OperationalError,
+    PersistenceError,
+    StoredEvent,
+)
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
@@ -199,7 +208,11 @@ class AggregateStore:
     def __init__(self, dsn: str, patience_s: float = 5.0) -> None:
         """*dsn* names a login that may SET ROLE hub_writer; *patience_s* is how long to wait for a database that is away."""
         self._datastore = HubDatastore(dsn, patience_s=patience_s)
-        self.recorder = HubRecorder(self._datastore)
+        try:
+            self.recorder = HubRecorder(self._datastore)
+        except PersistenceError:
+            self._datastore.close()
+            raise
         self._store: EventStore[UUID] = EventStore(EventMapper(), self.recorder)
         self._repository: Repository[UUID] = Repository(self._store)
 

@@ -16,7 +16,7 @@ from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
 from hub.domain.errors import HubError, JournalUnavailable, QueueFull
-from hub.journal.group import Appended, Batch, ConnectionLost, Deferred, GroupFailed, Outcome, commit_group, run
+from hub.journal.group import Appended, Batch, ConnectionLost, DatabaseUnfit, Deferred, GroupFailed, Outcome, commit_group, run
 from hub.telemetry import names
 from hub.telemetry.spans import GroupTiming, now_ns
 
@@ -26,7 +26,12 @@ GROUP_EVENTS = 4_000
 WAITING_EVENTS = 40_000
 WAITING_BYTES = 64 * 1024 * 1024
 RETRY_FOR_S = 20.0
+# A full disk stays full for longer than a database takes to come back: who waits is told soon.
+UNFIT_FOR_S = 2.0
+UNFIT_WAIT_S = 0.5
+PROBE_EVERY_S = 1.0
 _LOCK_TIMEOUT = "55P03"
+_AWAY = "it cannot be reached"
 STALLED_AFTER = "3s"
 
 # A stopped process must not hold the head: the server ends its idle transaction, and waiting writers get an error to act on and
@@ -37,6 +42,8 @@ SESSION = f"""
     SET idle_in_transaction_session_timeout = '{STALLED_AFTER}'; SET lock_timeout = '4s'; SET statement_timeout = '30s';
     SET plan_cache_mode = force_generic_plan; SET jit = off;
     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"""
+# Takes a megabyte of disk and gives it back.
+_PROBE = b"CREATE TEMP TABLE room AS SELECT repeat('x', 1000) FROM generate_series(1, 1000); DROP TABLE room"
 
 
 @dataclass(slots=True)
@@ -65,7 +72,13 @@ class JournalWriter:
         self.groups = 0
         self.partitions_ahead = 0
         self._checked_at_position = 0
-        self.is_alive = False
+        # Why the database takes no writes; empty while it does.
+        self.trouble = _AWAY
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the database took the last write."""
+        return not self.trouble
 
     def start(self) -> None:
         """Connects in its own thread and begins to work."""
@@ -92,6 +105,11 @@ class JournalWriter:
         return await waiting.future
 
     @property
+    def is_working(self) -> bool:
+        """Whether its thread lives; `is_alive` tells whether the database takes what it writes."""
+        return self._thread.is_alive()
+
+    @property
     def fullness(self) -> float:
         """The share of the queue that is taken, by events or by bytes."""
         return max(self.waiting_events / WAITING_EVENTS, self.waiting_bytes / WAITING_BYTES)
@@ -105,13 +123,30 @@ class JournalWriter:
             await asyncio.sleep(0.005)
 
     def _work(self) -> None:
-        with contextlib.suppress(ConnectionLost, GroupFailed):
-            self._connected()
+        self._probe()
         held: list[Waiting] = []
         while held or not self._ended:
-            group = self._gather(held)
-            held = self._commit(group) if group else []
+            if group := self._gather(held):
+                held = self._commit(group)
+            elif self.trouble and not self._ended:
+                self._probe()
         self._disconnect()
+
+    def _probe(self) -> None:
+        """Sees whether the database takes writes: while it does not, who is told so stays away and cannot find out."""
+        try:
+            run(self._connected(), _PROBE)
+            self._note("")
+        except (ConnectionLost, GroupFailed) as failure:
+            self._disconnect()
+            self._note(_AWAY if isinstance(failure, ConnectionLost) else str(failure))
+
+    def _note(self, trouble: str) -> None:
+        if trouble and not self.trouble:
+            log.error("journal: the database takes no writes", extra={"reason": trouble})
+        elif self.trouble and not trouble:
+            log.info("journal: the database takes writes")
+        self.trouble = trouble
 
     def _gather(self, held: list[Waiting]) -> list[Waiting]:
         """Collects the next group: what was held back, then what waits, up to GROUP_EVENTS."""
@@ -120,7 +155,7 @@ class JournalWriter:
         block = not held
         while count < GROUP_EVENTS:
             try:
-                waiting = self._batches.get(block)
+                waiting = self._batches.get(block, PROBE_EVERY_S if self.trouble else None)
             except queue.Empty:
                 break
             block = False
@@ -164,7 +199,8 @@ class JournalWriter:
 
     def _write(self, batches: Sequence[Batch]) -> list[Outcome]:
         """Writes a group and tries again after a lost connection: the feed rows tell what was committed."""
-        give_up_at = time.monotonic() + RETRY_FOR_S
+        began = time.monotonic()
+        give_up_at = began + RETRY_FOR_S
         delay_s = 0.05
         while True:
             try:
@@ -172,12 +208,19 @@ class JournalWriter:
                 break
             except ConnectionLost:
                 self._disconnect()
+                self._note(_AWAY)
                 for batch in batches:
                     batch.uncertain = True
                 if time.monotonic() > give_up_at or (self._stopping and delay_s > 1):
                     raise
                 time.sleep(delay_s)
                 delay_s = min(delay_s * 2, 2.0)
+            except DatabaseUnfit as failure:
+                self._disconnect()
+                self._note(str(failure))
+                if self._stopping or time.monotonic() > began + UNFIT_FOR_S:
+                    raise JournalUnavailable("The database takes no writes now.") from None
+                time.sleep(UNFIT_WAIT_S)
             except GroupFailed as failure:
                 if _LOCK_TIMEOUT not in str(failure):
                     raise
@@ -185,6 +228,7 @@ class JournalWriter:
                     # No batch is at fault, so none is tried singly.
                     raise JournalUnavailable("the head is held") from None
                 self._end_stalled_writers()
+        self._note("")
         self._look_ahead(outcomes)
         return outcomes
 
@@ -194,7 +238,6 @@ class JournalWriter:
             run(self._connected(), f"SELECT journal.terminate_stalled_writers('{STALLED_AFTER}')".encode())
 
     def _disconnect(self) -> None:
-        self.is_alive = False
         if self._connection is not None:
             self._connection.finish()
             self._connection = None
@@ -202,14 +245,14 @@ class JournalWriter:
     def _connected(self) -> pq.abc.PGconn:
         if self._connection is None or self._connection.status != pq.ConnStatus.OK:
             self._disconnect()
-            self._connection = pq.PGconn.connect(self._conninfo.encode())
-            if self._connection.status != pq.ConnStatus.OK:
+            connection = pq.PGconn.connect(self._conninfo.encode())
+            if connection.status != pq.ConnStatus.OK:
                 raise ConnectionLost
-            run(self._connection, SESSION.encode())
-            self._connection.nonblocking = 1
+            run(connection, SESSION.encode())
+            connection.nonblocking = 1
+            self._connection = connection
             self.partitions_ahead = int(run(self._connection, b"SELECT journal.ensure_partitions()").get_value(0, 0) or 0)
             self._checked_at_position = 0
-            self.is_alive = True
         return self._connection
 
     def _look_ahead(self, outcomes: Sequence[Outcome]) -> None:

@@ -15,12 +15,16 @@ from hub.domain.card import standing
 from hub.domain.card_policy import policies_of, policy_of
 from hub.domain.loss import HOUR_US, Loss, Told, is_lost_already
 from hub.domain.participant import Participant
+from hub.domain.quarantine import QUARANTINE_FEED, told_in
 from hub.domain.reference import Reference
 from hub.journal.reader import Recorded, events_before, read_page
 from hub.journal.recorder import AggregateStore
+from hub.journal.traces import sampled_traces
 from hub.projections.card_alias import CARD_ALIAS, identifiers_of
 from hub.projections.card_standing import CARD_STANDING, facts_of
 from hub.projections.losses import LOSSES
+from hub.telemetry import names, pipe
+from hub.telemetry.spans import Call, Kind
 
 PAGE_EVENTS = 5_000
 CHECKPOINT = "process.loss"
@@ -64,13 +68,23 @@ class LossProcess:
             self._touched.clear()
             end = min(after + page_events, seen)
             for recorded in read_page(self._connection, after, end, KINDS) if end > after else ():
+                call = Call(names.PROCESS_SPAN, kind=Kind.CONSUMER)
                 self._handle(recorded)
+                self._tell(call, recorded)
             if end == seen:
                 self._expire(now_us if seen == head else min(now_us, self._recorded_us(seen)))
             if end > after:
                 self._connection.execute("UPDATE views.checkpoint SET position = %s WHERE view = %s", (end, CHECKPOINT))
         self._after = end
         return int(end - after)
+
+    def _tell(self, call: Call, recorded: Recorded) -> None:
+        """Keeps a span of an event that was handled if its append is kept."""
+        if pipe.is_on():
+            call.links = sampled_traces(self._connection, recorded.position - 1, recorded.position)
+            call.is_sampled = bool(call.links)
+            call.attributes.update({names.POSITION: recorded.position, names.MESSAGING_OPERATION: "process"})
+            pipe.ended(call)
 
     def _handle(self, recorded: Recorded) -> None:
         event, stream = recorded.event, self._stream(recorded.stream_id)
@@ -81,7 +95,7 @@ class LossProcess:
                     self._withdraw(getattr(event, name), told)
             if not event.HasField("reverses"):
                 self._request(recorded, told)
-        elif stream.province != event.card.issuing_province or event.HasField("reverses"):
+        elif self._province_of(recorded) != event.card.issuing_province or event.HasField("reverses"):
             # Only the issuer answers; a temporary loss that the other side reports by itself is no answer.
             return
         elif recorded.kind == "loss_request_refused":
@@ -147,9 +161,9 @@ class LossProcess:
     def _losses_of(self, card_key: bytes) -> list[Loss]:
         """Returns the losses of a card that may still be answered, by any of its identifiers."""
         keys = identifiers_of(self._connection, card_key)
-        names = {UUID(name) for (name,) in self._connection.execute(_ANSWERABLE, {"keys": keys}).fetchall()}
-        names |= {loss.id for loss in self._touched.values() if loss.card is not None and loss.card.key in keys}
-        found = (self._get(name) for name in sorted(names))
+        ids = {UUID(name) for (name,) in self._connection.execute(_ANSWERABLE, {"keys": keys}).fetchall()}
+        ids |= {loss.id for loss in self._touched.values() if loss.card is not None and loss.card.key in keys}
+        found = (self._get(name) for name in sorted(ids))
         return [loss for loss in found if loss is not None]
 
     def _card_of(self, card: references.CardRef) -> references.CardRef:
@@ -170,6 +184,14 @@ class LossProcess:
             if is_lost_already(loss_type, found.social_status):
                 return recorded.occurred_us if found.lost_at_us is None else found.lost_at_us
         return None
+
+    def _province_of(self, recorded: Recorded) -> str:
+        """Returns the province that told the event: a released one is in the hub's own feed."""
+        stream = self._stream(recorded.stream_id)
+        if stream.name != QUARANTINE_FEED:
+            return stream.province
+        row: Any = self._connection.execute("SELECT stream_id FROM journal.stream WHERE name = %s", (told_in(recorded.event),)).fetchone()
+        return self._stream(row[0]).province
 
     def _stream(self, stream_id: int) -> _Stream:
         found = self._streams.get(stream_id)

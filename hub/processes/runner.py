@@ -1,5 +1,6 @@
 """Runs the processes live in a thread beside the views: a short look every round, and on at once while there is more."""
 
+import contextlib
 import logging
 import threading
 import time
@@ -26,9 +27,8 @@ _SESSION = "SET ROLE hub_projector; SET synchronous_commit = off; SET idle_in_tr
 def run(dsn: str, stop: threading.Event) -> None:
     """Works until *stop* is set; survives restarts of the database."""
     while not stop.is_set():
-        store = AggregateStore(dsn)
         try:
-            with connect(dsn) as connection:
+            with contextlib.closing(AggregateStore(dsn)) as store, connect(dsn) as connection:
                 create_views(connection, PROJECTIONS)
                 process = LossProcess(connection, store, reference.load())
                 while not stop.is_set():
@@ -42,8 +42,6 @@ def run(dsn: str, stop: threading.Event) -> None:
             # Passing over an event would leave a block that no one lifts: it stays here, and says so.
             log.exception("processes: fault of the hub; trying again")
             stop.wait(FAULT_WAIT_S)
-        finally:
-            store.close()
 
 
 def connect(dsn: str) -> psycopg.Connection:

@@ -9,7 +9,18 @@ from hub.projections.feed_progress import FEED_PROGRESS
 from hub.projections.findings import FINDINGS
 from hub.projections.losses import LOSSES
 from hub.projections.person_cards import PERSON_CARDS
+from hub.projections.quarantine import QUARANTINE
 
 # What an answer rests on comes first: it is folded first in every round.
-PROJECTIONS: tuple[Projection, ...] = (CARD_STANDING, CARD_ALIAS, AGREEMENTS, FEED_PROGRESS, DAILY_USAGE, LOSSES, FINDINGS, PERSON_CARDS)
+PROJECTIONS: tuple[Projection, ...] = (
+    CARD_STANDING,
+    CARD_ALIAS,
+    AGREEMENTS,
+    FEED_PROGRESS,
+    DAILY_USAGE,
+    LOSSES,
+    FINDINGS,
+    PERSON_CARDS,
+    QUARANTINE,
+)
 DECIDED_BY: tuple[Projection, ...] = (CARD_STANDING, CARD_ALIAS, AGREEMENTS)

@@ -14,6 +14,8 @@ import psycopg
 
 from hub.domain.errors import HubError
 from hub.journal.reader import Recorded, events_before, head_position, read_page
+from hub.projections.fold_trace import Fold, folded
+from hub.telemetry.spans import now_ns
 
 Key = tuple[Any, ...]
 Row = tuple[Any, ...]
@@ -58,7 +60,7 @@ class Projection:
 
 
 def create_views(connection: psycopg.Connection, projections: Iterable[Projection]) -> None:
-    """Makes the tables that do not exist yet, and the engine's own two."""
+    """Makes the tables that do not exist yet, and the engine's own three."""
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtext('hub.views'))")
         connection.execute(
@@ -66,6 +68,8 @@ def create_views(connection: psycopg.Connection, projections: Iterable[Projectio
         )
         connection.execute("""CREATE TABLE IF NOT EXISTS views.parked (
             view text, key text, position bigint, error text NOT NULL, PRIMARY KEY (view, key, position))""")
+        connection.execute("""CREATE TABLE IF NOT EXISTS views.verification (
+            view text PRIMARY KEY, position bigint NOT NULL, is_equal boolean NOT NULL, checked_at timestamptz NOT NULL)""")
         for projection in projections:
             _create(connection, projection)
 
@@ -85,6 +89,7 @@ def _create(connection: psycopg.Connection, projection: Projection) -> None:
 def advance(connection: psycopg.Connection, projection: Projection, through: int | None = None, page_events: int = PAGE_EVENTS) -> int:
     """Folds one page into the view and returns how many positions it moved; 0 means it has caught up (or reached *through*)."""
     with connection.transaction():
+        began = now_ns()
         after, head = _checkpoint_and_head(connection, projection.name)
         end = min(after + page_events, head if through is None else min(head, through))
         if end <= after:
@@ -92,7 +97,9 @@ def advance(connection: psycopg.Connection, projection: Projection, through: int
         page = read_page(connection, after, end, projection.kinds, and_corrections=projection.follows_corrections)
         if page:
             corrections = _corrections(connection, page) if projection.follows_corrections else _NO_CORRECTIONS
-            _fold(connection, projection, page, corrections.corrected, _parked_keys(connection, projection.name))
+            fold = Fold(projection.name, began)
+            fold.parked = _fold(connection, projection, page, corrections.corrected, _parked_keys(connection, projection.name))
+            folded(connection, [fold.done(len(page))], after, end)
         connection.execute("UPDATE views.checkpoint SET position = %s WHERE view = %s", (end, projection.name))
     return end - after
 
@@ -121,6 +128,7 @@ def advance_together(connection: psycopg.Connection, projections: Sequence[Proje
         parked: dict[str, set[str]] = {name: set() for name in names}
         for view, key in connection.execute("SELECT DISTINCT view, key FROM views.parked WHERE view = ANY (%s)", (names,)):
             parked[view].add(key)
+        folds = []
         for projection in projections:
             if projection.name not in names:
                 continue
@@ -128,7 +136,10 @@ def advance_together(connection: psycopg.Connection, projections: Sequence[Proje
             wanted = [event for event in page if kinds is None or event.kind in kinds or event.position in correcting]
             if wanted:
                 corrected = corrections.corrected if projection.follows_corrections else {}
-                _fold(connection, projection, wanted, corrected, parked[projection.name])
+                fold = Fold(projection.name, now_ns())
+                fold.parked = _fold(connection, projection, wanted, corrected, parked[projection.name])
+                folds.append(fold.done(len(wanted)))
+        folded(connection, folds, after, end)
         connection.execute("UPDATE views.checkpoint SET position = %s WHERE view = ANY (%s)", (end, names))
     return True
 
@@ -146,7 +157,8 @@ def _checkpoint_and_head(connection: psycopg.Connection, view: str) -> tuple[int
 
 def _fold(
     connection: psycopg.Connection, projection: Projection, page: list[Recorded], corrected: dict[int, Recorded], parked: set[str]
-) -> None:
+) -> int:
+    """Folds a page and returns how many events were parked."""
     touched: list[tuple[Recorded, Recorded | None, list[Key]]] = []
     parked_now: list[tuple[str, int, str]] = []
     for recorded in page:
@@ -177,6 +189,7 @@ def _fold(
                 "INSERT INTO views.parked (view, key, position, error) VALUES (%s, %s, %s, %s)",
                 [(projection.name, *entry) for entry in parked_now],
             )
+    return len(parked_now)
 
 
 class _Corrections(NamedTuple):
@@ -197,13 +210,16 @@ def _corrections(connection: psycopg.Connection, page: list[Recorded]) -> _Corre
     ).fetchall()
     if not rows:
         return _NO_CORRECTIONS
-    targets = {row[0]: (row[1], row[2]) for row in rows}
-    found = events_before(connection, list(targets.values()), list(targets))
-    corrected = {}
-    for position, target in targets.items():
-        if (recorded := found.get((*target, position))) is not None and not recorded.event.HasField("reverses"):
+    found = events_before(connection, [(row[1], row[2]) for row in rows], [row[0] for row in rows])
+    corrected: dict[int, Recorded] = {}
+    for position, *target in rows:
+        recorded = found.get((*target, position))
+        if recorded is None or recorded.event.HasField("reverses"):
+            continue
+        # A released correction also stands for its own quarantined number, of which nothing is folded.
+        if position not in corrected or corrected[position].kind == "event_quarantined":
             corrected[position] = recorded
-    return _Corrections(targets, corrected)
+    return _Corrections({row[0] for row in rows}, corrected)
 
 
 def _parked_keys(connection: psycopg.Connection, view: str) -> set[str]:
@@ -300,11 +316,26 @@ def rebuild(
                 while advance(connection, view, through=position):
                     pass
             result = Rebuilt(projection.name, position, digest(connection, projection), digest(connection, fresh), switch)
-            if switch:
-                _switch(connection, projection, fresh, result, even_if_different)
+            refusal = _refusal(connection, fresh, result, even_if_different) if switch else None
+            is_switched = switch and refusal is None
+            if is_switched:
+                _switch(connection, projection, fresh)
+            _note_verification(connection, result, is_equal=is_switched or result.is_equal)
+        if refusal is not None:
+            raise refusal
         if not switch:
             drop_fresh(connection, projection)
     return result
+
+
+def _note_verification(connection: psycopg.Connection, result: Rebuilt, *, is_equal: bool) -> None:
+    """Writes down whether the table that is live now is equal to its rebuild: whoever watches the running hub reads it there."""
+    connection.execute(
+        """INSERT INTO views.verification (view, position, is_equal, checked_at) VALUES (%s, %s, %s, clock_timestamp())
+           ON CONFLICT (view) DO UPDATE
+           SET position = EXCLUDED.position, is_equal = EXCLUDED.is_equal, checked_at = EXCLUDED.checked_at""",
+        (result.view, result.position, is_equal),
+    )
 
 
 @contextmanager
@@ -329,11 +360,14 @@ def fresh_copy(connection: psycopg.Connection, projection: Projection) -> Projec
     return fresh
 
 
-def _switch(connection: psycopg.Connection, projection: Projection, fresh: Projection, result: Rebuilt, even_if_different: bool) -> None:
+def _refusal(connection: psycopg.Connection, fresh: Projection, result: Rebuilt, even_if_different: bool) -> HubError | None:
+    """Returns why the fresh table may not take the live one's place."""
     if not result.is_equal and not even_if_different:
-        raise RebuiltViewDiffers(view=projection.name, position=result.position)
-    if _parked_keys(connection, fresh.name):
-        raise ParkedEventsPreventSwitch(view=projection.name)
+        return RebuiltViewDiffers(view=result.view, position=result.position)
+    return ParkedEventsPreventSwitch(view=result.view) if _parked_keys(connection, fresh.name) else None
+
+
+def _switch(connection: psycopg.Connection, projection: Projection, fresh: Projection) -> None:
     connection.execute(f"DROP TABLE views.{projection.name}".encode())
     connection.execute(f"ALTER TABLE views.{fresh.name} RENAME TO {projection.name}".encode())
     connection.execute("DELETE FROM views.parked WHERE view = %s", (projection.name,))

@@ -55,7 +55,7 @@ class Endpoint:
         host, _, port = listen.rpartition(":")
         self._socket = socket.create_server((host.strip("[]"), int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.port = int(self._socket.getsockname()[1])
-        settings = uvicorn.Config(Starlette(routes=routes), log_config=None, access_log=False, lifespan="off")
+        settings = uvicorn.Config(Starlette(routes=routes), log_config=None, log_level="warning", access_log=False, lifespan="off")
         self._server = uvicorn.Server(settings)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="metrics-page", daemon=True)
         self._thread.start()

@@ -94,6 +94,11 @@ def use(pipe: SpanPipe | None) -> None:
     _pipe = pipe
 
 
+def is_on() -> bool:
+    """Whether this process keeps traces: what is only asked for a trace need not be asked otherwise."""
+    return _pipe is not None
+
+
 def ended(call: Call, status: str = "") -> None:
     """Ends a call with its status ("" is well) and keeps it if there is a reason to."""
     call.ended = now_ns()

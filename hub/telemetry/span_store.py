@@ -21,10 +21,12 @@ KEEP_BYTES = 256 * 1024 * 1024
 _PRUNE_EVERY_S = 30.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS span (
-    trace_id BLOB NOT NULL, start_ns INTEGER NOT NULL, service TEXT NOT NULL, is_root INTEGER NOT NULL, data BLOB NOT NULL
+    trace_id BLOB NOT NULL, start_ns INTEGER NOT NULL, service TEXT NOT NULL, data BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS span_trace ON span (trace_id);
 CREATE INDEX IF NOT EXISTS span_start ON span (start_ns);
+CREATE TABLE IF NOT EXISTS link (linked_trace_id BLOB NOT NULL, trace_id BLOB NOT NULL, start_ns INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS link_linked ON link (linked_trace_id);
 """
 
 
@@ -45,14 +47,17 @@ class SpanStore:
 
     def write(self, request: ExportTraceServiceRequest) -> None:
         """Adds the spans of an OTLP request; raises sqlite3.Error or OSError when the disk does not take them."""
-        rows = [
-            (span.trace_id, span.start_time_unix_nano, _service(group.resource), not span.parent_span_id, span.SerializeToString())
+        stored = [
+            Stored(_service(group.resource), span)
             for group in request.resource_spans
             for scope in group.scope_spans
             for span in scope.spans
         ]
+        rows = [(span.trace_id, span.start_time_unix_nano, service, span.SerializeToString()) for service, span in stored]
+        links = [(link.trace_id, span.trace_id, span.start_time_unix_nano) for _, span in stored for link in span.links]
         with closing(self._open()) as connection, connection:
-            connection.executemany("INSERT INTO span (trace_id, start_ns, service, is_root, data) VALUES (?, ?, ?, ?, ?)", rows)
+            connection.executemany("INSERT INTO span (trace_id, start_ns, service, data) VALUES (?, ?, ?, ?)", rows)
+            connection.executemany("INSERT INTO link (linked_trace_id, trace_id, start_ns) VALUES (?, ?, ?)", links)
             if time.monotonic() - self._pruned_at > _PRUNE_EVERY_S:
                 self._pruned_at = time.monotonic()
                 self._prune(connection)
@@ -77,6 +82,28 @@ class SpanStore:
             rows = connection.execute("SELECT service, data FROM span WHERE trace_id = ? ORDER BY start_ns", (trace_id,)).fetchall()
         return [Stored(service, Span.FromString(data)) for service, data in rows]
 
+    def following(self, trace_id: bytes) -> list[Stored]:
+        """Returns the spans of other traces that link to this one, such as the folds of its events, in order of their beginning."""
+        if not self.path.exists():
+            return []
+        with closing(self._open()) as connection:
+            rows = connection.execute(
+                """SELECT DISTINCT s.service, s.data, s.start_ns
+                   FROM link l JOIN span s ON s.trace_id = l.trace_id AND s.start_ns = l.start_ns
+                   WHERE l.linked_trace_id = ? ORDER BY s.start_ns""",
+                (trace_id,),
+            ).fetchall()
+        return [stored for stored in (Stored(row[0], Span.FromString(row[1])) for row in rows) if stored.span.links]
+
+    def with_prefix(self, prefix: str) -> list[bytes]:
+        """Returns the ids of traces that begin with hexadecimal digits."""
+        low, high = bytes.fromhex(prefix.ljust(32, "0")), bytes.fromhex(prefix.ljust(32, "f"))
+        if not self.path.exists():
+            return []
+        with closing(self._open()) as connection:
+            found = connection.execute("SELECT DISTINCT trace_id FROM span WHERE trace_id BETWEEN ? AND ? LIMIT 10", (low, high))
+            return [row[0] for row in found]
+
     def _open(self) -> sqlite3.Connection:
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -88,11 +115,15 @@ class SpanStore:
 
     def _prune(self, connection: sqlite3.Connection) -> None:
         """Deletes what is too old, and the oldest tenth while the file is too large; freed pages are used again."""
-        connection.execute("DELETE FROM span WHERE start_ns < ?", (time.time_ns() - self._keep_ns,))
+        for table in ("span", "link"):
+            connection.execute(f"DELETE FROM {table} WHERE start_ns < ?", (time.time_ns() - self._keep_ns,))  # noqa: S608 (two constants)
         pages, free, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size"))
         if (pages - free) * size > self._keep_bytes:
-            oldest = "SELECT rowid FROM span ORDER BY start_ns LIMIT (SELECT count(*) / 10 + 1 FROM span)"
-            connection.execute(f"DELETE FROM span WHERE rowid IN ({oldest})")  # noqa: S608 (a constant)
+            cut = connection.execute(
+                "SELECT start_ns FROM span ORDER BY start_ns LIMIT 1 OFFSET (SELECT count(*) / 10 FROM span)"
+            ).fetchone()
+            for table in ("span", "link"):
+                connection.execute(f"DELETE FROM {table} WHERE start_ns <= ?", cut)  # noqa: S608 (two constants)
 
 
 class StoreExporter(SpanExporter):

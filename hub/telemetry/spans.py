@@ -138,3 +138,4 @@ class Call:
     def keep(self, why: str) -> None:
         """Has it kept whatever the sampling says; the first reason stands."""
         self.kept_for = self.kept_for or why
+        self.is_sampled = True

@@ -1,0 +1,15 @@
+"""How long each certificate that matters still runs, by what is on file and what the participants' events tell."""
+
+import contextlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hub.api.certificate_book import days_left
+from hub.api.participant_desk import all_participants
+from hub.journal.recorder import AggregateStore
+
+
+def certificate_days(dsn: str, directory: Path) -> dict[str, float]:
+    """Returns the days left by name: "ca", "server", and each participant's newest certificate."""
+    with contextlib.closing(AggregateStore(dsn)) as store:
+        return days_left(directory, all_participants(store), datetime.now(UTC))

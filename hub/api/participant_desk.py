@@ -1,0 +1,88 @@
+"""Where operators keep participants and their certificates: each act is an event of the participant's aggregate."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
+from eventsourcing.persistence import IntegrityError
+
+from hub.api.certificate_book import unrecorded
+from hub.api.request import refuse_invalid
+from hub.domain.errors import CertificateUnknown, LastCertificate, ParticipantChanged, ParticipantNotFound
+from hub.domain.participant import PREFIX, Participant
+from hub.journal.recorder import AggregateStore
+
+# Fewer digits of a fingerprint could be a slip that names another certificate.
+FINGERPRINT_DIGITS = 8
+
+
+def all_participants(store: AggregateStore) -> list[Participant]:
+    """Returns every participant, in the order in which they were registered."""
+    return store.all_begun_with("participant_registered", Participant)
+
+
+def find_participant(store: AggregateStore, name: str) -> Participant:
+    """Returns the participant with a name, with or without its prefix; raises ParticipantNotFound."""
+    participant = store.get(Participant, Participant.create_id(PREFIX + name.removeprefix(PREFIX)))
+    if participant is None:
+        raise ParticipantNotFound
+    return participant
+
+
+@contextmanager
+def changing(store: AggregateStore, name: str) -> Iterator[Participant]:
+    """Yields a participant and saves what is recorded on it; raises ParticipantNotFound, or ParticipantChanged if another was first."""
+    participant = find_participant(store, name)
+    yield participant
+    try:
+        store.save(participant)
+    except IntegrityError:
+        raise ParticipantChanged from None
+
+
+def take_in(participant: Participant, directory: Path, at: datetime) -> None:
+    """Makes the certificates on file known that were issued before this was recorded."""
+    for certificate in unrecorded(directory, participant):
+        participant.add_certificate(certificate, at)
+
+
+def running(participant: Participant, at: datetime) -> set[str]:
+    """Returns the fingerprints of the known certificates that are neither withdrawn nor ended."""
+    return {certificate.fingerprint for certificate in participant.standing_certificates() if certificate.not_after > at}
+
+
+def named_certificate(participant: Participant, digits: str) -> str:
+    """Returns the fingerprint that begins with the digits, or all of one not known; raises CertificateUnknown if it is not one."""
+    wanted = digits.replace(":", "").lower()
+    found = [fingerprint for fingerprint in participant.certificates if fingerprint.startswith(wanted)]
+    if len(found) == 1 and len(wanted) >= FINGERPRINT_DIGITS:
+        return found[0]
+    if len(wanted) == 64 and set(wanted) <= set("0123456789abcdef"):
+        return wanted
+    raise CertificateUnknown
+
+
+def all_but_newest(participant: Participant) -> list[str]:
+    """Returns the fingerprints of all certificates in force but the one issued last; raises CertificateUnknown if there are none."""
+    if older := [certificate.fingerprint for certificate in participant.standing_certificates()[:-1]]:
+        return older
+    raise CertificateUnknown
+
+
+def withdraw(participant: Participant, fingerprints: Collection[str], reason_code: str, at: datetime, *, even_last: bool = False) -> None:
+    """Withdraws certificates; raises LastCertificate if that takes the last one which runs, unless *even_last*, and RequestInvalid."""
+    in_force = running(participant, at)
+    if in_force and in_force <= set(fingerprints) and not even_last:
+        raise LastCertificate
+    for fingerprint in fingerprints:
+        withdrawn = decisions.ParticipantCertificateWithdrawn(fingerprint=fingerprint, reason_code=reason_code)
+        refuse_invalid(withdrawn)
+        participant.withdraw_certificate(fingerprint, reason_code, at)
+
+
+def suspend(participant: Participant, reason_code: str, at: datetime) -> None:
+    """Takes the right to speak away; raises ParticipantSuspendedAlready or RequestInvalid."""
+    refuse_invalid(decisions.ParticipantSuspended(participant=participant.urn, reason_code=reason_code))
+    participant.suspend(reason_code, at)

@@ -1,0 +1,88 @@
+"""One small query that tells whether the hub can do its work: is the database there, how late are the views, do the clocks agree.
+
+It runs on the event loop, on a connection of its own, and is given up when no answer comes.
+"""
+
+import asyncio
+import struct
+import time
+from dataclasses import dataclass
+
+import psycopg
+
+from hub.audit.vitals import LAG_S, PARTITIONS_AHEAD, ClockVitals
+from hub.journal.group import ConnectionLost, GroupFailed
+from hub.journal.loop_connection import LoopConnection
+from hub.projections import DECIDED_BY
+
+ANSWER_WITHIN_S = 2.0
+
+
+class Unreadable(Exception):
+    """The database does not say how it is; the message says why, Chinese first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the database said: of the deciding views *views* are there, and the latest is *view*, at *position*, *lag_s* late."""
+
+    partitions_ahead: int
+    views: int
+    view: str
+    position: int
+    lag_s: float
+    clock: ClockVitals
+
+
+class Pulse:
+    """Used from one event loop, a reading at a time."""
+
+    def __init__(self, dsn: str) -> None:
+        """*dsn* names a login that may SET ROLE hub_writer."""
+        self._dsn = dsn
+        self._connection = LoopConnection(dsn, "hub-readiness", _SESSION, _READ)
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._connection.close()
+
+    async def read(self) -> Reading:
+        """Takes a reading; raises Unreadable."""
+        began = time.monotonic()
+        try:
+            result = await asyncio.wait_for(self._connection.query(), ANSWER_WITHIN_S)
+        except TimeoutError:
+            raise Unreadable(f"数据库无应答 database: no answer within {ANSWER_WITHIN_S:.0f} s") from None
+        except (ConnectionLost, psycopg.Error):
+            raise Unreadable("数据库不可达 database: cannot be reached") from None
+        except GroupFailed as refused:
+            raise Unreadable(f"数据库拒绝读取 database: refuses to be read, {refused}") from None
+        half_s = (time.monotonic() - began) / 2
+        now_us, ahead, views, position, lag_us = (_INT8.unpack(result.get_value(0, column) or bytes(8))[0] for column in range(5))
+        view = (result.get_value(0, 5) or b"").decode()
+        return Reading(ahead, views, view, position, lag_us / 1e6, ClockVitals(time.time() - half_s - now_us / 1e6, half_s))
+
+    async def make_partitions(self) -> None:
+        """Makes the partitions ahead that are missing: the writer itself looks once in a million positions."""
+        await asyncio.to_thread(_make_partitions, self._dsn)
+
+
+def _make_partitions(dsn: str) -> None:
+    """Makes them, or lets the next reading tell that they are still missing."""
+    try:
+        with psycopg.connect(dsn, autocommit=True, application_name="hub-readiness", connect_timeout=5) as connection:
+            connection.execute("SET ROLE hub_writer; SET lock_timeout = '1s'")
+            connection.execute("SELECT journal.ensure_partitions()")
+    except psycopg.Error:
+        return
+
+
+_INT8 = struct.Struct(">q")
+_SESSION = "SET ROLE hub_writer; SET plan_cache_mode = force_generic_plan; SET jit = off; SET statement_timeout = '5s'"
+_DECIDED_BY = "'{" + ",".join(projection.name for projection in DECIDED_BY) + "}'"
+_READ = f"""
+    SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, {PARTITIONS_AHEAD},
+           (SELECT count(*) FROM views.checkpoint WHERE view = ANY ({_DECIDED_BY})), l.position, l.lag_us, l.view
+    FROM journal.head h LEFT JOIN LATERAL (
+        SELECT c.view, c.position, ({LAG_S} * 1000000)::bigint AS lag_us
+        FROM views.checkpoint c WHERE c.view = ANY ({_DECIDED_BY}) ORDER BY c.position LIMIT 1) l ON true"""  # noqa: S608 (our own text)

@@ -1,0 +1,156 @@
+"""Where operators look at quarantined events and have them evaluated again; every act is recorded with who did it.
+
+Nobody edits an event. One that passes the rules of now is recorded as its province sent it, in the hub's own feed; one that does not is
+corrected by its province. The rules are asked about the instant of the evaluation: that a day has come is one of the reasons why an
+event passes now that did not before.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import psycopg
+from chuanyu.exchange.v1 import event_pb2, hub_decisions_pb2, references_pb2
+from google.protobuf.message import Message
+
+from hub.api.intake import Intake, add_violations
+from hub.api.request import refuse_invalid
+from hub.domain.errors import QuarantineHandled, QuarantineOriginalErased, RequestInvalid
+from hub.domain.event_rules import Context, Violation
+from hub.domain.participant import HUB, Participant
+from hub.domain.quarantine import QUARANTINE_FEED
+from hub.domain.reference import Reference
+from hub.journal.group import Batch, pack_tail
+from hub.journal.keyring import Keyring, verify_fingerprint
+from hub.journal.quarantine_feed import Quarantined, append_act, check_unhandled, find_quarantined, writing
+from hub.journal.recorder import AggregateStore
+from hub.journal.vault import open_original
+
+# A card number has nine characters and every other identifier more; words have no digit in them, and ticket numbers are parted or short.
+_LIKE_AN_IDENTIFIER = re.compile(r"(?=[A-Za-z]*[0-9])[A-Za-z0-9]{9}")
+
+
+class Evaluated(NamedTuple):
+    """What an evaluation came to: the position of the released event, 0 if it still breaks *violations*."""
+
+    position: int
+    violations: list[Violation]
+
+
+class QuarantineDesk:
+    """Works on one connection; used from one thread."""
+
+    def __init__(self, connection: psycopg.Connection, store: AggregateStore, keyring: Keyring, reference: Reference) -> None:
+        """*connection* may append and open the vault; raises KeyMismatch when the keys are not the database's."""
+        verify_fingerprint(connection, keyring)
+        store.ensure_feeds([(QUARANTINE_FEED, HUB)])
+        self._connection, self._store, self._keyring, self._reference = connection, store, keyring, reference
+        self._intake = Intake(keyring)
+        self._feeds: dict[str, tuple[int, str]] = {
+            name: (stream_id, owner) for name, stream_id, owner in connection.execute(_FEEDS).fetchall()
+        }
+        self._stream = self._feeds[QUARANTINE_FEED][0]
+
+    @property
+    def feeds(self) -> frozenset[str]:
+        """The names of all feeds."""
+        return frozenset(self._feeds)
+
+    def find(self, feed: str, sequence: int) -> Quarantined:
+        """Returns a quarantined event; raises FeedUnknown, EventNotFound or EventNotQuarantined."""
+        return find_quarantined(self._connection, feed, sequence)
+
+    def original(self, quarantined: Quarantined) -> event_pb2.Event | None:
+        """Returns the event as it was sent, None if it was erased; raises VaultRowDamaged. Nothing of it may be shown unmasked."""
+        recorded = quarantined.recorded
+        sent = open_original(self._connection, self._keyring, recorded.stream_id, recorded.sequence)
+        return None if sent is None else event_pb2.Event.FromString(sent)
+
+    def open_in_clear(self, feed: str, sequence: int, operator: str, reason: str, at: datetime) -> event_pb2.Event:
+        """Records who has the original shown in clear and why, and only then returns it; raises QuarantineOriginalErased."""
+        quarantined = self.find(feed, sequence)
+        opened = hub_decisions_pb2.QuarantineOriginalOpened(
+            event=_named(quarantined), quarantined_position=quarantined.recorded.position, operator=operator, reason=reason
+        )
+        refuse_invalid(opened)
+        if _LIKE_AN_IDENTIFIER.search(reason):
+            raise RequestInvalid([("reason", "no_identifier")])
+        original = self.original(quarantined)
+        if original is None:
+            raise QuarantineOriginalErased
+        append_act(self._connection, Batch(self._stream, HUB, 0, [_packed("quarantine_original_opened", opened, at)]))
+        return original
+
+    def evaluate(self, feed: str, sequence: int, operator: str, at: datetime) -> Evaluated:
+        """Puts a quarantined event to the rules again, and releases it if it passes; what it came to is recorded.
+
+        Raises QuarantineReleased, QuarantineCorrected or QuarantineOriginalErased.
+        """
+        quarantined = self.find(feed, sequence)
+        check_unhandled(self._connection, quarantined, self._stream)
+        event = self.original(quarantined)
+        if event is None:
+            raise QuarantineOriginalErased
+        batch = Batch(self._stream, HUB, 0, [], handles=quarantined.handle)
+        reasons = self._intake.admit_again(event, 1, batch, self._context(quarantined.owner, at), self._feed_id)
+        again = event_pb2.QuarantineReevaluated(
+            event=_named(quarantined), accepted=not reasons, quarantined_position=quarantined.recorded.position, operator=operator
+        )
+        add_violations(again.violations, reasons)
+        refuse_invalid(again)
+        batch.tails.append(_packed("quarantine_reevaluated", again, at))
+        if not reasons:
+            _add_released(batch, event, quarantined)
+        try:
+            positions = append_act(self._connection, batch).positions
+        except QuarantineHandled:
+            check_unhandled(self._connection, quarantined, self._stream)
+            raise
+        return Evaluated(0 if reasons else positions[1], reasons)
+
+    def _context(self, owner: str, at: datetime) -> Context:
+        """The province that sent the event is the one that speaks."""
+        participant = self._store.get(Participant, Participant.create_id(owner))
+        province = participant.province if participant is not None else ""
+        return Context(province, int(at.timestamp()), self._reference, lambda feed: self._feeds.get(feed, (0, ""))[1] == owner)
+
+    def _feed_id(self, feed: str) -> int | None:
+        return self._feeds[feed][0]
+
+
+@contextmanager
+def open_desk(dsn: str, keyring: Keyring, reference: Reference) -> Iterator[QuarantineDesk]:
+    """Opens the desk on connections of its own."""
+    store = AggregateStore(dsn)
+    try:
+        with writing(dsn) as connection:
+            yield QuarantineDesk(connection, store, keyring, reference)
+    finally:
+        store.close()
+
+
+def _named(quarantined: Quarantined) -> references_pb2.EventRef:
+    return references_pb2.EventRef(feed=quarantined.feed, sequence=quarantined.recorded.sequence)
+
+
+def _add_released(batch: Batch, event: event_pb2.Event, quarantined: Quarantined) -> None:
+    """Adds the event as a correction of its quarantined number; where it corrects or reverses another, it goes on to say so."""
+    if not event.HasField("corrects") and not event.HasField("reverses"):
+        event.corrects.CopyFrom(_named(quarantined))
+    batch.corrections.append((len(batch.tails), quarantined.recorded.stream_id, quarantined.recorded.sequence))
+    kind = event.WhichOneof("kind")
+    assert kind is not None, "an event without a kind does not pass"
+    occurred_us = event.occurred_at.seconds * 1_000_000 + event.occurred_at.nanos // 1_000
+    batch.tails.append(pack_tail(occurred_us, kind.encode(), None, event.SerializeToString()))
+
+
+def _packed(kind: str, message: Message, at: datetime) -> bytes:
+    event: Any = event_pb2.Event()
+    event.occurred_at.FromDatetime(at.astimezone(UTC))
+    getattr(event, kind).CopyFrom(message)
+    return pack_tail(event.occurred_at.ToMicroseconds(), kind.encode(), None, event.SerializeToString())
+
+
+_FEEDS = "SELECT name, stream_id, owner FROM journal.stream WHERE is_feed"

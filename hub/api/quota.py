@@ -1,0 +1,145 @@
+"""Keeps each participant to its quota at this edge, so that one who asks too much slows only itself.
+
+A refusal costs the event loop as much as an answer, and a client that asks again at once would take all of it: so a participant's
+refusals are held and given one after the other. What comes in a stream is first held back: it is not read on.
+"""
+
+import asyncio
+import math
+import random
+import time
+
+from hub.domain.errors import QuotaExceeded
+from hub.domain.participant import PREFIX, Participant
+from hub.domain.quota import Bucket, Quota
+from hub.telemetry import names
+from hub.telemetry.instruments import Labels
+
+BATCH_EVENTS = 500
+# A participant gets so many refusals a second, each held at most so long: a twentieth of what an edge can answer.
+REFUSALS_PER_S = 50
+HELD_FOR_S = 5.0
+# What comes beyond so many held refusals is refused at once, so that memory is bounded.
+HELD_REFUSALS = 1_000
+# A batch of a stream that would be held back longer is refused: adapters take silence of half a minute for a broken stream.
+HELD_BACK_S = 5.0
+# When calls under way will have ended is not known; that some have in this time is likely.
+AT_ONCE_RETRY_S = 0.5
+LOOK_AGAIN_S = 0.02
+
+
+class AtOnce:
+    """What a participant has under way at once: entered with `with`, which raises QuotaExceeded."""
+
+    def __init__(self, name: str, limit: int, calls: "Rate") -> None:
+        """*name* is the field of the quota; whatever begins is one of *calls*, too."""
+        self._name, self.limit, self._calls = name, limit, calls
+        self.under_way = 0
+
+    def __enter__(self) -> None:
+        """Counts one in."""
+        if self.under_way >= self.limit:
+            raise QuotaExceeded(self._name, self.limit, AT_ONCE_RETRY_S)
+        self._calls.take(1)
+        self.under_way += 1
+
+    def leave(self, *_: object) -> None:
+        """Counts one out."""
+        self.under_way -= 1
+
+    __exit__ = leave
+
+    async def wait(self) -> None:
+        """Counts one in as soon as there is room; `leave` counts it out."""
+        await self._calls.wait(1, math.inf)
+        while self.under_way >= self.limit:
+            await asyncio.sleep(LOOK_AGAIN_S)
+        self.under_way += 1
+
+
+class Rate:
+    """What a participant may do a second."""
+
+    def __init__(self, participant: str, name: str, bucket: Bucket) -> None:
+        """*participant* is named without its prefix; *name* is the field of the quota."""
+        self._participant, self._name, self.bucket = participant, name, bucket
+
+    def take(self, count: int) -> None:
+        """Takes *count* now, or raises QuotaExceeded."""
+        if (delay_s := self.bucket.delay_s(count, time.monotonic())) > 0:
+            raise QuotaExceeded(self._name, self.bucket.per_s, delay_s)
+        self.bucket.take(count)
+
+    async def wait(self, count: int, patience_s: float = HELD_BACK_S) -> None:
+        """Takes *count* as soon as there is room; raises QuotaExceeded at once if that is later than *patience_s*."""
+        delay_s = self.bucket.delay_s(count, time.monotonic())
+        if delay_s > patience_s:
+            raise QuotaExceeded(self._name, self.bucket.per_s, delay_s)
+        self.bucket.take(count)
+        if delay_s > 0:
+            names.QUOTA_HELD_BACK.add(self._participant, self._name, count=delay_s)
+            await asyncio.sleep(delay_s)
+
+
+class Allowance:
+    """One participant's quota at this edge, and what of it is taken; used from one event loop."""
+
+    def __init__(self, participant: str, quota: Quota) -> None:
+        """*participant* is named without its prefix."""
+        now_s = time.monotonic()
+        rate = Rate(participant, "calls_per_s", Bucket(quota.calls_per_s, 1, now_s))
+        self.calls = AtOnce("calls_at_once", quota.calls_at_once, rate)
+        self.streams = AtOnce("streams_at_once", quota.streams_at_once, rate)
+        self.events = Rate(participant, "events_per_s", Bucket(quota.events_per_s, BATCH_EVENTS, now_s))
+        self._call_rate = rate
+        self._held, self._last_refused_at = 0, 0.0
+
+    def change(self, quota: Quota) -> None:
+        """Changes the quota; what is under way goes on."""
+        self._call_rate.bucket.change(quota.calls_per_s, time.monotonic())
+        self.events.bucket.change(quota.events_per_s, time.monotonic())
+        self.calls.limit, self.streams.limit = quota.calls_at_once, quota.streams_at_once
+
+    async def hold(self, time_left_s: float | None = None) -> None:
+        """Waits until it is a refusal's turn, but not longer than half the time that the caller has left."""
+        if self._held >= HELD_REFUSALS:
+            return
+        now_s = time.monotonic()
+        turn_at = max(self._last_refused_at, now_s) + 1 / REFUSALS_PER_S
+        self._last_refused_at = min(turn_at, now_s + HELD_FOR_S)
+        longest_s = min(HELD_FOR_S, math.inf if time_left_s is None else time_left_s / 2)
+        if (wait_s := turn_at - now_s) > longest_s:
+            # Spread, or all that came together would come together again and again.
+            wait_s = random.uniform(longest_s / 2, longest_s)  # noqa: S311 (no secret)
+        self._held += 1
+        try:
+            await asyncio.sleep(wait_s)
+        finally:
+            self._held -= 1
+
+
+class Quotas:
+    """The allowances of all participants at this edge."""
+
+    def __init__(self, default: Quota) -> None:
+        """*default* is for all who have no limits of their own."""
+        self._default = default
+        self._allowances: dict[str, tuple[Quota, Allowance]] = {}
+
+    def of(self, participant: Participant) -> Allowance:
+        """Returns a participant's allowance, by its quota as it is now."""
+        own, allowance = self._allowances.get(participant.urn, (None, None))
+        if allowance is not None and own == participant.quota:
+            return allowance
+        quota = participant.quota.over(self._default)
+        if allowance is None:
+            allowance = Allowance(participant.name, quota)
+        else:
+            allowance.change(quota)
+        self._allowances[participant.urn] = (participant.quota, allowance)
+        return allowance
+
+    def under_way(self) -> dict[Labels, float]:
+        """Returns how many calls and streams of each participant are under way."""
+        taken = {urn.removeprefix(PREFIX): allowance for urn, (_, allowance) in self._allowances.items()}
+        return {(name,): float(of.calls.under_way + of.streams.under_way) for name, of in taken.items()}

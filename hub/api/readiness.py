@@ -1,0 +1,155 @@
+"""Whether each service may be asked, and if not, why: one small reading four times a second, judged for all calls.
+
+Ready is who can do its work now. Feeds need the database, a writer that gets on, and partitions ahead. Cards also need views that are
+not late and a clock that agrees with the database's: past either limit a question is refused rather than answered by what was true
+before. Appends go on through both, since `recorded_at` is the database's. Alive is another matter: the event loop still turns.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from hub.api.pulse import Pulse, Reading, Unreadable
+from hub.domain.errors import ClockDrift, HubError, ViewsLate
+from hub.journal.writer import JournalWriter
+from hub.projections import DECIDED_BY
+from hub.telemetry import names
+
+log = logging.getLogger(__name__)
+
+FEEDS, CARDS = "chuanyu.exchange.v1.FeedService", "chuanyu.exchange.v1.CardService"
+HOTLISTS, SUBSCRIPTIONS = "chuanyu.exchange.v1.HotlistService", "chuanyu.exchange.v1.SubscriptionService"
+SERVICES = (FEEDS, CARDS, HOTLISTS, SUBSCRIPTIONS)
+# The name under which the health protocol asks for all services together.
+ALL = ""
+EVERY_S = 0.25
+# Ending a stalled writer takes up to seven seconds; who waits longer waits for something else.
+STUCK_AFTER_S = 10.0
+LIVE_WITHIN_S = 10.0
+PARTITIONS_AHEAD = 2
+
+Tell = Callable[[str, bool], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How late the views may be, and how far the hub's clock off the database's, before questions are refused."""
+
+    max_lag_s: float = 10.0
+    max_clock_drift_s: float = 5.0
+
+
+class Readiness:
+    """Used on one event loop: `run` reads and judges until it is cancelled; the rest looks at what was judged last."""
+
+    def __init__(self, dsn: str, writer: JournalWriter, limits: Limits) -> None:
+        """*dsn* names a login that may SET ROLE hub_writer."""
+        self._pulse, self._limits = Pulse(dsn), limits
+        self._progress = _Progress(writer)
+        self._reasons = dict.fromkeys(SERVICES, "正在启动 starting")
+        self._refusal: Callable[[], HubError] | None = None
+        self._turned_at = time.monotonic()
+
+    def refused(self) -> HubError | None:
+        """Returns ViewsLate or ClockDrift while no question may be answered."""
+        return None if self._refusal is None else self._refusal()
+
+    def report(self) -> dict[str, str]:
+        """Returns why each service is not ready, "" for one that is; safe from any thread."""
+        return self._reasons
+
+    def is_live(self) -> bool:
+        """Whether the event loop turns; safe from any thread."""
+        return time.monotonic() - self._turned_at < LIVE_WITHIN_S
+
+    async def run(self, tell: Tell) -> None:
+        """Looks again and again; once it is cancelled, nothing is ready any more."""
+        try:
+            while True:
+                await asyncio.sleep(EVERY_S)
+                await self.look(tell)
+        finally:
+            self._pulse.close()
+            self._conclude("正在停止 stopping", "", "")
+
+    async def look(self, tell: Tell) -> None:
+        """Reads, judges, and tells of each service, and of ALL, whether it is ready."""
+        self._turned_at = time.monotonic()
+        stuck = self._progress.why_stuck()
+        try:
+            reading = await self._pulse.read()
+        except Unreadable as unreadable:
+            # What needs the database finds it away by itself.
+            self._refusal = None
+            self._conclude(str(unreadable), "", "")
+        else:
+            self._refusal = refusal(reading, self._limits)
+            self._conclude("", stuck or why_not_writing(reading), why_not_deciding(reading, self._limits))
+            if reading.partitions_ahead < PARTITIONS_AHEAD:
+                await self._pulse.make_partitions()
+        for service, reason in self._reasons.items():
+            await tell(service, not reason)
+        await tell(ALL, not any(self._reasons.values()))
+
+    def _conclude(self, database: str, writing: str, deciding: str) -> None:
+        """Keeps the reasons of each service, and logs each change of them once; numbers after a colon may change unlogged."""
+        feeds = database or writing
+        reasons = {FEEDS: feeds, CARDS: feeds or deciding, HOTLISTS: database, SUBSCRIPTIONS: database}
+        changed: dict[str, list[str]] = {}
+        for service, reason in reasons.items():
+            name = service.rpartition(".")[2]
+            names.READY.set(not reason, name)
+            if reason.partition(":")[0] != self._reasons[service].partition(":")[0]:
+                changed.setdefault(reason, []).append(name)
+        for reason, services in changed.items():
+            level = logging.WARNING if reason else logging.INFO
+            log.log(level, "readiness: %s: %s", ", ".join(services), reason or "就绪 ready")
+        self._reasons = reasons
+
+
+class _Progress:
+    """Watches whether the writer gets on with what waits."""
+
+    def __init__(self, writer: JournalWriter) -> None:
+        self._writer = writer
+        self._groups, self._at = -1, 0.0
+
+    def why_stuck(self) -> str:
+        writer = self._writer
+        if not writer.is_working:
+            return "写入线程已停止 writer: has ended"
+        if writer.trouble:
+            return f"数据库不接受写入 the database takes no writes: {writer.trouble}"
+        if writer.groups != self._groups or not writer.waiting_events:
+            self._groups, self._at = writer.groups, time.monotonic()
+        waited_s = time.monotonic() - self._at
+        return f"写入停滞 writer: nothing was committed for {waited_s:.0f} s" if waited_s > STUCK_AFTER_S else ""
+
+
+def why_not_writing(reading: Reading) -> str:
+    """Returns why nothing should be appended now, "" if it may."""
+    if reading.partitions_ahead < PARTITIONS_AHEAD:
+        return f"预建分区不足 partitions: {reading.partitions_ahead} ahead, {PARTITIONS_AHEAD} are needed"
+    return ""
+
+
+def why_not_deciding(reading: Reading, limits: Limits) -> str:
+    """Returns why no question should be answered now, "" if it may."""
+    if reading.views < len(DECIDED_BY):
+        return f"视图缺失 views: {len(DECIDED_BY) - reading.views} are missing, `hub project` makes them"
+    if reading.lag_s > limits.max_lag_s:
+        return f"视图滞后 views: {reading.view} is {reading.lag_s:.0f} s behind"
+    if reading.clock.is_beyond(limits.max_clock_drift_s):
+        return f"时钟偏差 clock: {reading.clock.drift_s:+.1f} s off the database's"
+    return ""
+
+
+def refusal(reading: Reading, limits: Limits) -> Callable[[], HubError] | None:
+    """Returns what makes the error for every question, None if they may be answered."""
+    if reading.lag_s > limits.max_lag_s:
+        return lambda: ViewsLate(as_of_position=reading.position, lag_s=int(reading.lag_s))
+    if reading.clock.is_beyond(limits.max_clock_drift_s):
+        return lambda: ClockDrift(drift_s=f"{reading.clock.drift_s:.1f}")
+    return None

@@ -1,0 +1,143 @@
+"""What of the database is in a backup, and how each table is read: by position, or anew in each run; always in short transactions.
+
+Views are not in it: they are rebuilt. Neither are `journal.head`, whose row is in the manifest, nor `vault.key_fingerprint`, which is there
+too. A table that is added to the schemas must be added here: a test compares.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import psycopg
+from psycopg import sql
+from psycopg.abc import Buffer
+
+from hub.audit.backup_files import BLOCK_BYTES
+from hub.domain.hotlist import Hotlist
+
+PAGE_POSITIONS = 50_000
+PAGE_ROWS = 50_000
+# A short read of one state: the streams stand as they do at the head.
+STREAMS = "journal.stream"
+# The rows that belong to the positions after < p <= through. A batch lies where it begins, a hotlist file where its event stands.
+BY_POSITION = {
+    "journal.event": "position > {after} AND position <= {through}",
+    "journal.batch": "first_position > {after} AND first_position <= {through}",
+    "journal.correction": "position > {after} AND position <= {through}",
+    "journal.request": "position > {after} AND position <= {through}",
+    "hotlist.file": f"""epoch IN (
+        SELECT generate_series(b.first_sequence, b.last_sequence) FROM journal.batch b JOIN journal.stream s USING (stream_id)
+        WHERE s.name = '{Hotlist.ID}' AND b.first_position > {{after}} AND b.first_position <= {{through}})""",  # noqa: S608 (our own id)
+}
+_ORDER = {"journal.event": "position", "journal.batch": "first_position"}
+# Taken anew: their rows have no position (rule versions, identifiers) or change (an erasure empties a row of the vault).
+BY_KEY = {
+    "journal.rule_version": ("digest",),
+    "vault.identifier": ("key",),
+    "vault.original": ("stream_id", "sequence"),
+}
+TABLES = (STREAMS, *BY_KEY, *BY_POSITION)
+# PostgreSQL's binary format begins with this and ends with that, around the rows.
+_HEAD, _END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+
+
+class Bounds(NamedTuple):
+    """The next sequence of each feed at the position of the backup: what a feed has beyond it is not in the backup."""
+
+    streams: list[int]
+    next_sequences: list[int]
+
+
+class TableCopy:
+    """The rows of several reads of a table as one stream in binary format; *rows* is how many have been read."""
+
+    def __init__(self, connection: psycopg.Connection, selects: Iterable[sql.Composable]) -> None:
+        """Reads nothing yet; each of *selects* is a transaction of its own unless the caller has begun one."""
+        self._connection, self._selects = connection, selects
+        self.rows = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield _HEAD
+        for select in self._selects:
+            yield from self._rows(select)
+        yield _END
+
+    def _rows(self, select: sql.Composable) -> Iterator[bytes]:
+        blocks: list[Buffer] = []
+        size, start = 0, len(_HEAD)
+        statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT BINARY)").format(select)
+        with self._connection.cursor() as cursor:
+            with cursor.copy(statement) as copy:
+                for block in copy:
+                    if size > BLOCK_BYTES:
+                        yield b"".join(blocks)[start:]
+                        blocks, size, start = [], 0, 0
+                    blocks.append(block)
+                    size += len(block)
+            self.rows += cursor.rowcount
+        # The last block is the end mark, and nothing else.
+        yield b"".join(blocks)[start : -len(_END)]
+
+
+def columns(connection: psycopg.Connection) -> dict[str, tuple[str, ...]]:
+    """Returns the columns of every table in the backup, in order."""
+    rows = connection.execute(
+        """SELECT attrelid::regclass::text, array_agg(attname::text ORDER BY attnum) FROM pg_attribute
+           WHERE attrelid = ANY (%s::regclass[]) AND attnum > 0 AND NOT attisdropped GROUP BY 1""",
+        (list(TABLES),),
+    ).fetchall()
+    return {table: tuple(names) for table, names in rows}
+
+
+def of_streams(names: Iterable[str]) -> sql.Composable:
+    """Reads the streams as they stand."""
+    return _select(STREAMS, names, sql.SQL("true"))
+
+
+def of_positions(table: str, names: Iterable[str], after: int, last: int) -> Iterator[sql.Composable]:
+    """Reads what belongs to the positions after < p <= last, a page at a time."""
+    for begin in range(after, last, PAGE_POSITIONS):
+        through = min(begin + PAGE_POSITIONS, last)
+        where = sql.SQL(BY_POSITION[table]).format(after=sql.Literal(begin), through=sql.Literal(through))
+        yield _select(table, names, where, _ORDER.get(table, ""))
+
+
+def of_keys(
+    connection: psycopg.Connection, table: str, names: Iterable[str], key: Sequence[str], bounds: Bounds
+) -> Iterator[sql.Composable]:
+    """Reads a whole table in order of its key, a page at a time; of originals, only those of numbers within the bounds."""
+    keys = column_list(key)
+    within = _within(bounds) if table == "vault.original" else sql.SQL("true")
+    after: sql.Composable = sql.SQL("true")
+    while True:
+        # The key of the page's last row: none if less than a page is left.
+        last = connection.execute(
+            sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {} OFFSET {} LIMIT 1").format(
+                keys, identifier(table), after, keys, sql.Literal(PAGE_ROWS - 1)
+            )
+        ).fetchone()
+        if last is None:
+            yield _select(table, names, sql.SQL("{} AND {}").format(after, within))
+            return
+        end = sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, last)))
+        yield _select(table, names, sql.SQL("{} AND ({}) <= {} AND {}").format(after, keys, end, within))
+        after = sql.SQL("({}) > {}").format(keys, end)
+
+
+def _within(bounds: Bounds) -> sql.Composable:
+    return sql.SQL("""EXISTS (SELECT FROM unnest({}::bigint[], {}::bigint[]) b (id, next_sequence)
+        WHERE b.id = stream_id AND sequence < b.next_sequence)""").format(sql.Literal(bounds.streams), sql.Literal(bounds.next_sequences))
+
+
+def _select(table: str, names: Iterable[str], where: sql.Composable, order: str = "") -> sql.Composable:
+    ordered = sql.SQL(" ORDER BY {}").format(sql.Identifier(order)) if order else sql.SQL("")
+    return sql.SQL("SELECT {} FROM {} WHERE {}").format(column_list(names), identifier(table), where) + ordered
+
+
+def identifier(table: str) -> sql.Composable:
+    """Names a table, schema and all."""
+    return sql.Identifier(*table.split("."))
+
+
+def column_list(names: Iterable[str]) -> sql.Composable:
+    """Names columns."""
+    return sql.SQL(", ").join(map(sql.Identifier, names))

@@ -1,0 +1,167 @@
+"""One cheap reading of the hub's state from its database: where the journal, the views and the feeds stand, and how the database is.
+
+It makes a few index look-ups, each a transaction of its own: no count over the journal and no snapshot that stays open. Ages are taken
+by the database's clock, which also stamps `recorded_at`; the hub's own clock is only compared with it.
+"""
+
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from hub.processes import losses
+from hub.projections import PROJECTIONS
+
+# The losses are no view, but keep a checkpoint like one and are late like one.
+FOLLOWERS = (*(projection.name for projection in PROJECTIONS), losses.CHECKPOINT)
+# Where everything parks, their exact number tells no more.
+PARKED_AT_MOST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ViewVitals:
+    """A view: *lag_s* is the age of the oldest event it has not folded, *is_equal* what its last rebuild found (None: no rebuild yet)."""
+
+    name: str
+    position: int
+    lag_events: int
+    lag_s: float
+    parked: int
+    is_equal: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedVitals:
+    """A feed: *silence_s* is the time since its last event, None while it has none."""
+
+    name: str
+    owner: str
+    last_sequence: int
+    silence_s: float | None
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseVitals:
+    """The server: *connections* by state, *oldest_snapshot_s* the age of the oldest transaction that keeps old row versions alive."""
+
+    size_bytes: int
+    connections: dict[str, int]
+    connections_max: int
+    oldest_snapshot_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClockVitals:
+    """The hub's clock minus the database's: the truth lies within *uncertainty_s* (half a round trip) of *drift_s*."""
+
+    drift_s: float
+    uncertainty_s: float
+
+    def is_beyond(self, limit_s: float) -> bool:
+        """Whether the clocks certainly differ by more than a limit."""
+        return abs(self.drift_s) - self.uncertainty_s > limit_s
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """Everything at once; *recorded_at* is None for an empty journal, *disk_free_bytes* where no path was given."""
+
+    position: int
+    recorded_at: datetime | None
+    partitions_ahead: int
+    views: tuple[ViewVitals, ...]
+    feeds: tuple[FeedVitals, ...]
+    database: DatabaseVitals
+    clock: ClockVitals
+    disk_free_bytes: int | None
+
+
+def connect(dsn: str) -> psycopg.Connection:
+    """Opens a connection that only reads, as the login itself: a lesser role is not told how old others' snapshots are."""
+    options = "-c default_transaction_read_only=on -c statement_timeout=10s"
+    return psycopg.connect(dsn, autocommit=True, application_name="hub-vitals", connect_timeout=5, options=options)
+
+
+def read(connection: psycopg.Connection, disk: Path | None = None) -> Vitals:
+    """Takes the whole reading; *disk* is a path on the disk to look at. Raises psycopg.errors.UndefinedTable before the views are made."""
+    clock = read_clock(connection)
+    row: Any = connection.execute(_JOURNAL).fetchone()
+    position, recorded_at, partitions_ahead = row
+    return Vitals(
+        position,
+        recorded_at.astimezone(UTC) if position else None,
+        partitions_ahead,
+        read_views(connection),
+        tuple(FeedVitals(*fields) for fields in connection.execute(_FEEDS).fetchall()),
+        read_database(connection),
+        clock,
+        disk_free(disk) if disk else None,
+    )
+
+
+def read_clock(connection: psycopg.Connection) -> ClockVitals:
+    """Compares the clocks in one round trip."""
+    began = time.monotonic()
+    row: Any = connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
+    half_s = (time.monotonic() - began) / 2
+    return ClockVitals(time.time() - half_s - row[0], half_s)
+
+
+def read_views(connection: psycopg.Connection) -> tuple[ViewVitals, ...]:
+    """Reads where each view and the loss process stand, in the order of their declaration."""
+    rows = {row[0]: row for row in connection.execute(_VIEWS, {"views": list(FOLLOWERS), "most": PARKED_AT_MOST}).fetchall()}
+    return tuple(ViewVitals(*rows[name]) for name in FOLLOWERS if name in rows)
+
+
+def partitions_ahead(connection: psycopg.Connection) -> int:
+    """Counts the partitions that lie wholly ahead of the head."""
+    row: Any = connection.execute(_JOURNAL).fetchone()
+    return int(row[2])
+
+
+def read_database(connection: psycopg.Connection) -> DatabaseVitals:
+    """Reads how the server is."""
+    row: Any = connection.execute(_DATABASE).fetchone()
+    size, most, oldest_s = row
+    return DatabaseVitals(size, dict(connection.execute(_CONNECTIONS).fetchall()), most, oldest_s)
+
+
+def disk_free(path: Path) -> int | None:
+    """Returns the free bytes of the disk that a path, or the nearest directory above it, lies on; None where it cannot be told."""
+    with suppress(OSError):
+        return shutil.disk_usage(next(known for known in (path, *path.resolve().parents) if known.exists())).free
+    return None
+
+
+PARTITIONS_AHEAD = """(SELECT count(*) FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhrelid
+    WHERE i.inhparent = 'journal.event'::regclass AND substr(p.relname, 7)::bigint * h.partition_size > h.position)"""
+# The age of the oldest event beyond a checkpoint `c`, with `h` the head; the next position may be missing, so the next one that is there.
+LAG_S = """CASE WHEN c.position >= h.position THEN 0 ELSE GREATEST(0, COALESCE((
+    SELECT extract(epoch FROM clock_timestamp() - e.recorded_at)::float8
+    FROM journal.event e WHERE e.position > c.position ORDER BY e.position LIMIT 1), 0)) END"""
+_JOURNAL = f"SELECT h.position, h.recorded_at, {PARTITIONS_AHEAD} FROM journal.head h"  # noqa: S608 (our own text)
+_VIEWS = f"""
+    SELECT c.view, c.position, GREATEST(0, h.position - c.position), {LAG_S},
+           (SELECT count(*) FROM (SELECT FROM views.parked p WHERE p.view = c.view LIMIT %(most)s) p), v.is_equal
+    FROM views.checkpoint c CROSS JOIN journal.head h LEFT JOIN views.verification v USING (view)
+    WHERE c.view = ANY (%(views)s)"""  # noqa: S608 (our own text)
+_FEEDS = """
+    SELECT s.name, s.owner, s.next_sequence - 1,
+           (SELECT GREATEST(0, extract(epoch FROM clock_timestamp() - b.recorded_at))::float8
+            FROM journal.batch b WHERE b.stream_id = s.stream_id ORDER BY b.first_sequence DESC LIMIT 1),
+           COALESCE((SELECT f.quarantined FROM views.feed_progress f WHERE f.stream_id = s.stream_id), 0)
+    FROM journal.stream s WHERE s.is_feed ORDER BY s.name"""
+# An open transaction holds back the removal of old row versions by its snapshot, or by having written.
+_DATABASE = """
+    SELECT pg_database_size(current_database()), current_setting('max_connections')::int,
+           COALESCE((SELECT max(extract(epoch FROM clock_timestamp() - a.xact_start))::float8 FROM pg_stat_activity a
+                     WHERE (a.backend_xmin IS NOT NULL OR a.backend_xid IS NOT NULL)
+                       AND a.datname = current_database() AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()), 0)"""
+_CONNECTIONS = """
+    SELECT COALESCE(a.state, 'unknown'), count(*) FROM pg_stat_activity a WHERE a.backend_type = 'client backend' GROUP BY 1 ORDER BY 1"""

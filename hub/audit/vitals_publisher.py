@@ -1,0 +1,126 @@
+"""Publishes the hub's vitals as gauges every two seconds, from a thread and a connection of its own.
+
+While the database is away its gauges have no points: an alert must see that nothing is known rather than what was true before.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from hub.audit import vitals
+from hub.audit.hole_watch import HoleWatch
+from hub.audit.vitals import FeedVitals, Vitals
+from hub.domain.participant import PREFIX
+from hub.telemetry import names
+from hub.telemetry.instruments import Gauge, Labels
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 2.0
+# Certificates last for months, and to know them all takes reading every participant.
+CERTIFICATES_EVERY_S = 60.0
+STOP_PATIENCE_S = 2.0
+
+Days = Callable[[], Mapping[str, float]]
+
+
+class VitalsPublisher:
+    """Publishes in a thread from `start` to `stop`; survives restarts of the database."""
+
+    def __init__(self, dsn: str, disk: Path, certificate_days: Days, every_s: float = EVERY_S) -> None:
+        """*disk* is a path on the disk to look at; *certificate_days* tells how long each certificate still runs."""
+        self._dsn, self._disk, self._certificate_days, self._every_s = dsn, disk, certificate_days, every_s
+        self._stop = threading.Event()
+        self._watch = HoleWatch()
+        self._certificates_at = -CERTIFICATES_EVERY_S
+        self._reason = "正在启动 starting"
+        # A daemon, since it may wait for a database that is stopped rather than gone.
+        self._thread = threading.Thread(target=self._run, name="vitals", daemon=True)
+
+    def start(self) -> None:
+        """Begins."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends."""
+        self._stop.set()
+        self._thread.join(STOP_PATIENCE_S)
+
+    def report(self) -> dict[str, str]:
+        """Returns why a process that only follows the journal is not ready, "" if it is: its readiness is its database's."""
+        return {"database": self._reason}
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                with vitals.connect(self._dsn) as connection:
+                    while not self._stop.is_set():
+                        self._publish(connection)
+                        self._stop.wait(self._every_s)
+            except psycopg.Error as error:
+                log.warning("vitals: the database cannot be read; trying again", extra={"error": type(error).__name__})
+            except Exception:
+                # What only looks must not end, nor end anything.
+                log.exception("vitals: fault of the hub; trying again")
+            self._reason = "数据库不可读 database: cannot be read"
+            withdraw()
+            self._stop.wait(self._every_s)
+
+    def _publish(self, connection: psycopg.Connection) -> None:
+        publish(vitals.read(connection, self._disk))
+        names.HOLES.set(self._watch.look(connection))
+        self._reason = ""
+        if time.monotonic() - self._certificates_at >= CERTIFICATES_EVERY_S:
+            names.CERTIFICATE_DAYS.replace({(name,): days for name, days in self._certificate_days().items()})
+            self._certificates_at = time.monotonic()
+
+
+@contextmanager
+def publishing(dsn: str, disk: Path, certificate_days: Days) -> Iterator[VitalsPublisher]:
+    """Publishes as long as the context lasts."""
+    publisher = VitalsPublisher(dsn, disk, certificate_days)
+    publisher.start()
+    try:
+        yield publisher
+    finally:
+        publisher.stop()
+
+
+def publish(read: Vitals) -> None:
+    """Sets every gauge that a reading has a value for."""
+    for gauge, points in _GAUGES:
+        gauge.replace(points(read))
+
+
+def withdraw() -> None:
+    """Leaves the gauges of a reading without points."""
+    for gauge, _ in _GAUGES:
+        gauge.replace({})
+
+
+def _of_feeds(read: Vitals, value: Callable[[FeedVitals], float | None]) -> dict[Labels, float]:
+    found = {(feed.owner.removeprefix(PREFIX), feed.name): value(feed) for feed in read.feeds}
+    return {labels: number for labels, number in found.items() if number is not None}
+
+
+_GAUGES: tuple[tuple[Gauge, Callable[[Vitals], Mapping[Labels, float]]], ...] = (
+    (names.HEAD_POSITION, lambda read: {(): read.position}),
+    (names.FEED_SEQUENCE, lambda read: _of_feeds(read, lambda feed: feed.last_sequence)),
+    (names.FEED_SILENCE, lambda read: _of_feeds(read, lambda feed: feed.silence_s)),
+    (names.VIEW_POSITION, lambda read: {(view.name,): view.position for view in read.views}),
+    (names.VIEW_LAG_EVENTS, lambda read: {(view.name,): view.lag_events for view in read.views}),
+    (names.VIEW_LAG, lambda read: {(view.name,): view.lag_s for view in read.views}),
+    (names.VIEW_PARKED, lambda read: {(view.name,): view.parked for view in read.views}),
+    (names.VIEW_DIFFERS, lambda read: {(view.name,): not view.is_equal for view in read.views if view.is_equal is not None}),
+    (names.DATABASE_SIZE, lambda read: {(): read.database.size_bytes}),
+    (names.DATABASE_CONNECTIONS, lambda read: {(state,): count for state, count in read.database.connections.items()}),
+    (names.DATABASE_CONNECTIONS_MAX, lambda read: {(): read.database.connections_max}),
+    (names.DATABASE_OLDEST_SNAPSHOT, lambda read: {(): read.database.oldest_snapshot_s}),
+    (names.CLOCK_DRIFT, lambda read: {(): read.clock.drift_s}),
+    (names.DISK_FREE, lambda read: {} if read.disk_free_bytes is None else {(): read.disk_free_bytes}),
+)

@@ -1,0 +1,67 @@
+"""The commands `hub backup` and `hub restore`."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hub.commands.progress import progress
+from hub.config import Config
+from hub.database import database
+
+Json = Annotated[bool, typer.Option("--json", help="最后一行输出 JSON。End with one line of JSON.")]
+
+
+def backup(
+    directory: Annotated[Path, typer.Argument(help="备份目录；已有备份则只补新增。Where to; a backup there is brought up to date.")],
+    as_json: Json = False,
+) -> None:
+    """备份：运行中也可备份日志与保险库，不含密钥与视图。Back up journal and vault of a running hub; neither keys nor views."""
+    from hub.audit.backup import back_up
+
+    with database(Config()) as dsn, progress() as report:
+        done = back_up(dsn, directory, report)
+    manifest = done.manifest
+    typer.echo(
+        f"✓ 位置 position {manifest.position:,}，新增 new {done.new_positions:,}，写出 written {done.written_bytes:,} bytes，"
+        f"分段 segments {len(manifest.segments)}"
+    )
+    if as_json:
+        said = {"position": manifest.position, "recorded_at": manifest.recorded_at.isoformat(), "run": manifest.run}
+        counts = {"segments": len(manifest.segments), "new_positions": done.new_positions, "written_bytes": done.written_bytes}
+        typer.echo(json.dumps({**said, **counts}))
+
+
+def restore(
+    directory: Annotated[Path, typer.Argument(help="备份目录。The directory of a finished backup.")],
+    erasures: Annotated[
+        Path | None,
+        typer.Option(help="较新备份的 erasures.json：其后删除的也删除。erasures.json of a later backup."),
+    ] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="只校验备份文件，不恢复。Only read the backup and check every file.")] = False,
+    as_json: Json = False,
+) -> None:
+    """恢复：把备份载入空数据库，重建视图，然后全面检查。Restore into an empty database, fold the views, check everything."""
+    from hub.audit.restore import read_backup
+    from hub.audit.restore import restore as restore_into
+
+    config = Config()
+    if verify:
+        with progress() as report:
+            manifest = read_backup(directory, report)
+        typer.echo(f"✓ 位置 position {manifest.position:,}，文件 files {len(manifest.files)}")
+        return
+    with database(config, migrated=False) as dsn, progress() as report:
+        restored = restore_into(dsn, directory, config.keys_dir, erasures, report)
+    found = restored.findings
+    for problem in found.problems:
+        typer.echo(f"✗ {problem}")
+    typer.echo(
+        f"{'✓' if found.is_clean else '✗'} 位置 position {restored.position:,}，{found.events:,} 个事件 events，"
+        f"按清单删除 erased {restored.erased:,}，缺口 holes {found.holes}，视图 views {found.views}"
+    )
+    if as_json:
+        typer.echo(json.dumps({"position": restored.position, "erased": restored.erased, **asdict(found), "clean": found.is_clean}))
+    raise typer.Exit(0 if found.is_clean else 1)

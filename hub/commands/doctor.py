@@ -1,0 +1,77 @@
+"""The command `hub doctor`: examines the hub and all it stands on, running, stopped or broken, and says what to do."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from hub.config import Config
+
+if TYPE_CHECKING:
+    from hub.commands.examinations import Diagnosis, Scene
+
+_SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "fault": ("✗", "bold red"), "skipped": ("–", "dim")}
+
+
+def doctor(
+    start: Annotated[
+        bool,
+        typer.Option(
+            help="内嵌数据库未运行时启动它来检查，查完停止。Start the embedded database to examine it, if it does not run, and stop it."
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="输出一行 JSON。Print one line of JSON.")] = False,
+) -> None:
+    """体检：环境、密钥、证书、端口、数据库、日志、视图。Examine surroundings, keys, ports, database, journal, views."""
+    from hub.commands.examinations import examine_all
+
+    with _scene(Config(), start) as scene:
+        found = examine_all(scene)
+    is_well = not any(one.finding.level == "fault" for one in found)
+    if as_json:
+        checks = [{"name": one.name, **one.finding._asdict()} for one in found]
+        typer.echo(json.dumps({"well": is_well, "examinations": checks}, ensure_ascii=False))
+    else:
+        _show(found, sys.stdout.isatty())
+    raise typer.Exit(0 if is_well else 1)
+
+
+@contextlib.contextmanager
+def _scene(config: Config, start: bool) -> Iterator["Scene"]:
+    """Finds the database, and starts the embedded one only if that is wanted."""
+    import psycopg
+
+    from hub.commands.examinations import NOT_RUNNING, Scene
+    from hub.embedded import EmbeddedPostgresError, attached, running
+
+    with contextlib.ExitStack() as stack:
+        scene = Scene(config)
+        stack.callback(scene.close)
+        try:
+            dsn = config.dsn or attached(config.data_dir) or (stack.enter_context(running(config.data_dir)) if start else "")
+            if dsn:
+                scene.dsn = dsn
+                scene.connection.execute("SELECT 1")
+            else:
+                scene.problem = NOT_RUNNING
+        except (psycopg.Error, EmbeddedPostgresError, OSError) as error:
+            scene.dsn, scene.problem = "", (str(error).strip().splitlines() or [type(error).__name__])[0]
+        yield scene
+
+
+def _show(found: "list[Diagnosis]", is_terminal: bool) -> None:
+    console = Console(highlight=False, soft_wrap=True, no_color=not is_terminal)
+    for one in found:
+        sign, style = _SIGNS[one.finding.level]
+        console.print(Text.assemble((f"{sign} ", style), (one.title, "bold"), ": ", one.finding.text))
+        if one.finding.advice:
+            console.print(Text(f"    → {one.finding.advice}", style))
+    counts = {level: sum(one.finding.level == level for one in found) for level in _SIGNS}
+    console.print(
+        f"正常 well {counts['ok']}，提醒 warnings {counts['warning']}，故障 faults {counts['fault']}，未查 left out {counts['skipped']}"
+    )

@@ -1,0 +1,116 @@
+"""What `hub doctor` examines: one function an examination, registered by its decorator, in a file a subject.
+
+An examination gets the scene and returns what it found, with what to do where it is not well. What it raises is found too: none keeps
+another from being made. One more is one more function under `@examination`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from typing import Literal, NamedTuple
+
+import psycopg
+
+from hub.config import Config
+from hub.domain.errors import HubError
+
+Level = Literal["ok", "warning", "fault", "skipped"]
+NOT_RUNNING = "内嵌数据库未运行 the embedded database does not run"
+SUBJECTS = ("surroundings", "keys", "server", "database", "journal", "views")
+
+
+class Finding(NamedTuple):
+    """What an examination found, Chinese and English; *advice* says what to do."""
+
+    level: Level
+    text: str
+    advice: str = ""
+
+
+class Diagnosis(NamedTuple):
+    """A finding with the name of its examination."""
+
+    name: str
+    title: str
+    finding: Finding
+
+
+@dataclass
+class Scene:
+    """What examinations look at: the settings, and a database where there is one; *problem* says why there is none."""
+
+    config: Config
+    dsn: str = ""
+    problem: str = ""
+
+    @cached_property
+    def connection(self) -> psycopg.Connection:
+        """A connection that only reads; raises psycopg.OperationalError."""
+        from hub.audit import vitals
+
+        return vitals.connect(self.dsn)
+
+    def close(self) -> None:
+        """Closes what was opened."""
+        if "connection" in self.__dict__:
+            self.connection.close()
+
+
+Examine = Callable[[Scene], Finding]
+
+
+class _Examination(NamedTuple):
+    name: str
+    title: str
+    needs_database: bool
+    examine: Examine
+
+
+_EXAMINATIONS: list[_Examination] = []
+
+
+def examination(title: str, *, needs_database: bool = False) -> Callable[[Examine], Examine]:
+    """Registers an examination under the name of its function; *title* is Chinese and English."""
+
+    def register(examine: Examine) -> Examine:
+        _EXAMINATIONS.append(_Examination(examine.__name__, title, needs_database, examine))
+        return examine
+
+    return register
+
+
+def ok(text: str) -> Finding:
+    """It is well."""
+    return Finding("ok", text)
+
+
+def warning(text: str, advice: str) -> Finding:
+    """The hub works, but someone should look."""
+    return Finding("warning", text, advice)
+
+
+def fault(text: str, advice: str) -> Finding:
+    """The hub does not work, or what must always hold does not."""
+    return Finding("fault", text, advice)
+
+
+def examine_all(scene: Scene) -> list[Diagnosis]:
+    """Makes every examination, in the order of the subjects."""
+    for subject in SUBJECTS:
+        import_module(f"{__name__}.{subject}")
+    return [Diagnosis(one.name, one.title, _made(one, scene)) for one in _EXAMINATIONS]
+
+
+def _made(one: _Examination, scene: Scene) -> Finding:
+    if one.needs_database and scene.problem:
+        return Finding("skipped", "未查：无数据库 not examined: no database")
+    try:
+        return one.examine(scene)
+    except psycopg.errors.UndefinedTable:
+        return fault("数据库结构或视图尚未建立 the schema or the views are not made", "hub migrate")
+    except psycopg.Error as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        return fault(f"数据库 database: {said[0]}", "看数据库日志 see the database's log")
+    except (HubError, OSError, ValueError) as error:
+        return fault(f"{type(error).__name__}: {error}", "按上述信息处理 act on what it says")

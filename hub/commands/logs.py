@@ -1,0 +1,50 @@
+"""The command `hub logs`: reads the access and the security log, compressed days included."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Annotated, Any, Literal
+
+import typer
+
+from hub.config import Config
+
+_BEIJING = timezone(timedelta(hours=8))
+
+
+def logs(
+    which: Annotated[Literal["access", "security"], typer.Argument(help="哪一份：访问或安全。Which log.")],
+    since: Annotated[
+        str, typer.Option(help="起始时刻，默认一天前；无时区为北京时间。From when; a day ago if left out; +08:00 without an offset.")
+    ] = "",
+    participant: Annotated[str, typer.Option(help="只看此参与方，可只写名称。Only this participant, by its name or URN.")] = "",
+    code: Annotated[str, typer.Option(help="只看此状态码或原因。Only this status code or reason, such as UNAVAILABLE.")] = "",
+    trace: Annotated[str, typer.Option(help="只看此链路。Only this trace id.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="每条一行 JSON。One line of JSON each.")] = False,
+) -> None:
+    """查看访问日志、安全日志（含已压缩的各日）。Read the access or the security log."""
+    from hub.telemetry.kept_log import KeptLog
+
+    config = Config()
+    kept = KeptLog(which, config.logs_dir, config.log_keep_days, config.log_max_bytes, json.dumps)
+    for line in kept.lines(_instant(since)):
+        if participant and line.get("participant", "").rpartition(":")[2] != participant.rpartition(":")[2]:
+            continue
+        if (code and code not in (line.get("code"), line.get("reason"))) or (trace and line.get("trace_id") != trace):
+            continue
+        typer.echo(json.dumps(line, ensure_ascii=False) if as_json else _readable(line))
+
+
+def _instant(since: str) -> datetime:
+    if not since:
+        return datetime.now(UTC) - timedelta(days=1)
+    try:
+        instant = datetime.fromisoformat(since)
+    except ValueError:
+        raise typer.BadParameter("时刻如 2026-03-03T10:05。An instant such as 2026-03-03T10:05.") from None
+    return (instant if instant.tzinfo else instant.replace(tzinfo=_BEIJING)).astimezone(UTC)
+
+
+def _readable(line: dict[str, Any]) -> str:
+    at = datetime.fromisoformat(line["time"]).astimezone(_BEIJING)
+    rest = (f"{name}={value}" for name, value in line.items() if name not in ("time", "service", "pid") and value != "")
+    return f"{at:%Y-%m-%d %H:%M:%S.%f} {' '.join(rest)}"

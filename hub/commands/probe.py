@@ -1,0 +1,104 @@
+"""Asks a running hub whether it is ready, as `hub status` and container health checks do: the standard health service, over mutual TLS.
+
+It shows a certificate of the hub's own authority that names no registered participant, so it may ask nothing else. Why a service is not
+ready stands on the hub's page for machines, if that can be reached.
+"""
+
+import json
+import urllib.request
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+from cryptography import x509
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from hub.api.certificates import CertificateFiles, issue_participant, participant_files
+from hub.config import Config
+from hub.domain.errors import HubError
+from hub.domain.participant import PREFIX
+
+WITHIN_S = 3.0
+PROBE = f"{PREFIX}hub.status"
+METRICS_LISTEN = "127.0.0.1:9464"
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}  # noqa: S104 (turned into loopback)
+
+
+@dataclass(slots=True)
+class Answer:
+    """What the hub said: whether each service is ready, with the reason if it is known; *problem* is why it said nothing."""
+
+    target: str
+    problem: str = ""
+    services: dict[str, bool] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every service is ready."""
+        return not self.problem and all(self.services.values())
+
+
+def ask(config: Config, target: str, services: tuple[str, ...]) -> Answer:
+    """Asks for each service ("" for all at once); never raises for what may be wrong with a hub or its certificates."""
+    answer = Answer(reachable(target or config.listen))
+    try:
+        files = _credentials(config.certificates_dir)
+        options = [("grpc.ssl_target_name_override", _server_name(config.certificates_dir))]
+        with grpc.secure_channel(answer.target, files.client_credentials(), options) as channel:
+            health = health_pb2_grpc.HealthStub(channel)
+            for service in services:
+                status = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=WITHIN_S).status
+                answer.services[service] = status == health_pb2.HealthCheckResponse.SERVING
+    except grpc.RpcError as refusal:
+        answer.problem = f"{refusal.code().name}: {refusal.details()}"
+    except (OSError, ValueError, HubError) as error:
+        answer.problem = f"{type(error).__name__}: {error}"
+    if not answer.is_ready and not answer.problem and not target:
+        answer.reasons = _reasons(config)
+    return answer
+
+
+def reachable(listen: str) -> str:
+    """Returns where a listener is reached from its own machine."""
+    host, _, port = listen.rpartition(":")
+    return f"{_ANYWHERE.get(host, host)}:{port}"
+
+
+def metrics_address(config: Config) -> str:
+    """Returns where `hub serve` shows its page for machines, "" for nowhere."""
+    return METRICS_LISTEN if config.metrics_listen is None else config.metrics_listen
+
+
+def _credentials(directory: Path) -> CertificateFiles:
+    """The probe's own certificate, or any participant's on file where the authority is not here."""
+    if (directory / "ca.key").exists():
+        return issue_participant(directory, PROBE)
+    for key in sorted(directory.glob("*.key")):
+        if key.stem != "server":
+            return participant_files(directory, f"{PREFIX}{key.stem}")
+    raise FileNotFoundError(f"no client certificate in {directory}: put one with its key there, such as hub.status.crt and hub.status.key")
+
+
+def _server_name(directory: Path) -> str:
+    """A name that the hub's certificate has, whatever address it is reached by."""
+    certificate = x509.load_pem_x509_certificate((directory / "server.crt").read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return str(next(iter([*names.get_values_for_type(x509.DNSName), *names.get_values_for_type(x509.IPAddress)]), "localhost"))
+
+
+def _reasons(config: Config) -> dict[str, str]:
+    """Why services are not ready, by the hub's page; empty if that cannot be read."""
+    if address := metrics_address(config):
+        # The page answers 503 while anything is not ready, and says what all the same.
+        opener = urllib.request.build_opener(_AnyStatus)
+        with suppress(OSError, ValueError), opener.open(f"http://{reachable(address)}/readyz", timeout=1.0) as page:
+            return {service: reason for service, reason in json.load(page)["services"].items() if reason}
+    return {}
+
+
+class _AnyStatus(urllib.request.HTTPErrorProcessor):
+    def http_response(self, _: urllib.request.Request, response: Any) -> Any:
+        return response

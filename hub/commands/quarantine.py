@@ -1,0 +1,195 @@
+"""`hub quarantine`: what is quarantined and why, its original with every identifier masked, and its evaluation by the rules of now."""
+
+import contextlib
+import json
+import os
+import pwd
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hub.config import Config
+from hub.database import database
+from hub.domain.errors import HubError, JournalUnavailable, RequestInvalid
+
+if TYPE_CHECKING:
+    from hub.api.quarantine_desk import QuarantineDesk
+    from hub.projections.quarantine import Listed, Wanted
+
+app = typer.Typer(help="隔离事件：列出、查看、重新评估。Quarantined events: list, look, evaluate again.", no_args_is_help=True)
+
+Feed = Annotated[str, typer.Option(help="只看这个数据流。Only this feed.")]
+Participant = Annotated[str, typer.Option(help="只看这个参与方的数据流。Only the feeds of this participant.")]
+Rule = Annotated[str, typer.Option(help="只看违反这条规则的。Only those that break this rule.")]
+Since = Annotated[
+    str, typer.Option(help="只看此后入账的；无时区为北京时间。Only those recorded since a day or time; +08:00 without an offset.")
+]
+Operator = Annotated[str, typer.Option(help="操作员，默认为登录名。Who acts; the login name if left out.")]
+Json = Annotated[bool, typer.Option("--json", help="每条一行 JSON。One line of JSON each.")]
+
+
+@app.command("list")
+def list_quarantined(
+    feed: Feed = "",
+    participant: Participant = "",
+    rule: Rule = "",
+    since: Since = "",
+    unsettled: Annotated[
+        bool, typer.Option("--open/--all", help="只列未了结的，或全部。Only those that nothing settled yet, or all.")
+    ] = True,
+    most: Annotated[int, typer.Option(min=1, max=100_000, help="最多条数。How many at most.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """列出隔离事件、所违反的规则及处理状态，最新在前。List quarantined events, the rules they break and where they stand, newest first."""
+    from hub.commands.quarantine_screen import show_table, summary
+    from hub.domain.participant import PREFIX
+    from hub.projections.quarantine import Wanted
+
+    owner = PREFIX + participant.removeprefix(PREFIX) if participant else ""
+    with database(Config()) as dsn:
+        found, behind = _listed(dsn, Wanted(feed, owner, rule, _instant_us(since), only_unsettled=unsettled, most=most))
+    if as_json:
+        for one in found:
+            typer.echo(json.dumps(summary(one), ensure_ascii=False))
+        return
+    show_table(found)
+    typer.echo(f"{len(found):,} 条 quarantined events" + (f"，视图落后 view behind by {behind:,}" if behind else ""))
+
+
+@app.command()
+def show(
+    feed: Annotated[str, typer.Argument(help="数据流。Feed.")],
+    sequence: Annotated[int, typer.Argument(min=1, help="序号。Number in the feed.")],
+    clear: Annotated[
+        bool, typer.Option("--clear", help="显示明文，须说明事由并留痕。Show it in clear; asks why, and is recorded.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="查看明文的事由，不写人名和证号。Why in clear; no names, no numbers of people.")] = "",
+    operator: Operator = "",
+    as_json: Json = False,
+) -> None:
+    """查看一条隔离事件：原因，原文（标识打码）。Show one: its reasons and what was sent, identifiers masked."""
+    from hub.commands.quarantine_screen import explained, handling_of, local, show_one
+    from hub.domain.masking import in_clear, shown
+    from hub.projections.quarantine import Wanted
+
+    if clear and not reason:
+        raise typer.BadParameter("明文查看须用 --reason 说明事由。--clear asks for --reason.")
+    with _desk() as (dsn, desk):
+        quarantined = desk.find(feed, sequence)
+        if clear:
+            sent: dict[str, str] | None = dict(
+                in_clear(desk.open_in_clear(feed, sequence, operator or _login(), reason, datetime.now(UTC)))
+            )
+        else:
+            original = desk.original(quarantined)
+            sent = None if original is None else dict(shown(original, _words(desk)))
+        found, _ = _listed(dsn, Wanted(feed, sequence=sequence))
+    recorded = quarantined.recorded
+    told = {
+        "feed": feed,
+        "sequence": sequence,
+        "position": recorded.position,
+        "recorded_at": local(recorded.recorded_us),
+        "kind": recorded.event.event_quarantined.declared_kind,
+        "violations": explained([(v.field_path, v.rule_id) for v in recorded.event.event_quarantined.violations]),
+        "handling": handling_of(found[0]) if found else None,
+        "sent": sent,
+    }
+    if as_json:
+        typer.echo(json.dumps(told, ensure_ascii=False))
+    else:
+        show_one(told)
+
+
+@app.command()
+def replay(
+    feed: Annotated[str, typer.Argument(help="数据流。Feed.")] = "",
+    sequences: Annotated[list[int] | None, typer.Argument(min=1, help="序号，可多个。Numbers in the feed.")] = None,
+    of_feed: Annotated[str, typer.Option("--feed", help="这个数据流的全部未了结事件。All unsettled ones of this feed.")] = "",
+    rule: Annotated[str, typer.Option(help="违反这条规则的全部未了结事件。All unsettled ones that break this rule.")] = "",
+    all_open: Annotated[bool, typer.Option("--all-open", help="全部未了结事件。All unsettled ones.")] = False,
+    operator: Operator = "",
+    as_json: Json = False,
+) -> None:
+    """按现行规则重新评估；合规即放行入账，且只放行一次。Evaluate again by the rules of now; what passes is released, once."""
+    from hub.commands.quarantine_screen import in_words
+    from hub.projections.quarantine import Wanted
+
+    if bool(sequences) == bool(of_feed or rule or all_open) or bool(feed) != bool(sequences):
+        raise typer.BadParameter("给出数据流和序号，或 --feed、--rule、--all-open。Name a feed and numbers, or --feed, --rule, --all-open.")
+    refused = False
+    with _desk() as (dsn, desk):
+        chosen = [(feed, sequence) for sequence in sequences or ()]
+        if not chosen:
+            found, _ = _listed(dsn, Wanted(of_feed, rule=rule, only_unsettled=True))
+            chosen = [(one.feed, one.case.sequence) for one in reversed(found)]
+        for named, sequence in chosen:
+            outcome = _evaluate(desk, named, sequence, operator or _login())
+            refused = refused or "error" in outcome
+            typer.echo(json.dumps(outcome, ensure_ascii=False) if as_json else in_words(outcome))
+    if not as_json:
+        typer.echo(f"{len(chosen):,} 条已评估 evaluated")
+    raise typer.Exit(1 if refused else 0)
+
+
+def _evaluate(desk: "QuarantineDesk", feed: str, sequence: int, operator: str) -> dict[str, Any]:
+    """Evaluates one event; a refusal is an outcome of its own, so that those after it are evaluated too."""
+    from hub.commands.quarantine_screen import explained
+
+    told: dict[str, Any] = {"feed": feed, "sequence": sequence}
+    try:
+        evaluated = desk.evaluate(feed, sequence, operator, datetime.now(UTC))
+    except (JournalUnavailable, RequestInvalid):
+        raise
+    except HubError as error:
+        return {**told, "outcome": "REFUSED", "error": type(error).__name__, "message": str(error), **error.metadata}
+    if evaluated.violations:
+        return {**told, "outcome": "FAILING", "violations": explained(evaluated.violations)}
+    return {**told, "outcome": "RELEASED", "position": evaluated.position}
+
+
+@contextlib.contextmanager
+def _desk() -> "Iterator[tuple[str, QuarantineDesk]]":
+    from hub.api.quarantine_desk import open_desk
+    from hub.domain import reference
+    from hub.journal.keyring import open_keyring
+
+    config = Config()
+    with database(config) as dsn, open_desk(dsn, open_keyring(config.keys_dir), reference.load()) as desk:
+        yield dsn, desk
+
+
+def _listed(dsn: str, wanted: "Wanted") -> "tuple[list[Listed], int]":
+    """Reads the view, and by how many positions it is behind the journal."""
+    from hub.journal.reader import head_position
+    from hub.projections import PROJECTIONS, runner
+    from hub.projections.engine import create_views, positions
+    from hub.projections.quarantine import QUARANTINE, listed
+
+    with runner.connect(dsn) as connection:
+        create_views(connection, PROJECTIONS)
+        behind = head_position(connection) - positions(connection, [QUARANTINE])[QUARANTINE.name]
+        return listed(connection, wanted), behind
+
+
+def _words(desk: "QuarantineDesk") -> frozenset[str]:
+    """Returns the texts that tell nothing of a person: codes of the tables and names of feeds."""
+    from hub.domain import reference
+
+    tables = reference.load()
+    return frozenset(("50", "51")) | tables.scenario_codes | frozenset(tables.regions) | desk.feeds
+
+
+def _login() -> str:
+    return pwd.getpwuid(os.getuid()).pw_name
+
+
+def _instant_us(text: str) -> int:
+    from hub.api.terms_file import instant
+
+    try:
+        return int(instant(datetime.fromisoformat(text)).timestamp() * 1_000_000) if text else 0
+    except ValueError:
+        raise typer.BadParameter(f"不是日期或时刻 neither a day nor a time: {text}") from None

@@ -1,0 +1,113 @@
+"""How `hub quarantine` says things: rows of the list, one event with its reasons, what an evaluation came to."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from hub.domain.agreement import LOCAL
+from hub.domain.errors import QuarantineOriginalErased
+from hub.domain.quarantine import meaning_of
+from hub.projections.quarantine import Listed
+
+STATES = {"OPEN": "待处理", "FAILING": "仍不合规", "RELEASED": "已放行", "CORRECTED": "本省已更正"}
+
+
+def in_words(outcome: dict[str, Any]) -> str:
+    """Says what the evaluation of one event came to."""
+    name = f"{outcome['feed']} {outcome['sequence']}"
+    where = f"，位置 position {outcome['position']}" if "position" in outcome else ""
+    if "error" in outcome:
+        return f"✗ {name}: {outcome['message']}{where}"
+    lines = [f"{name}: {STATES[outcome['outcome']]} {outcome['outcome']}{where}"]
+    return "\n".join([*lines, *_reason_lines(outcome.get("violations", []))])
+
+
+def _reason_lines(violations: list[dict[str, str]]) -> list[str]:
+    return [f"  {v['field_path']}  {v['rule']}: {v['zh']}{v['en']}" for v in violations]
+
+
+def explained(violations: Sequence[Sequence[str]]) -> list[dict[str, str]]:
+    """Adds to each (field path, rule) what it means."""
+    return [{"field_path": path, "rule": rule, "zh": meaning_of(rule).text_zh, "en": meaning_of(rule).text_en} for path, rule in violations]
+
+
+def summary(one: Listed) -> dict[str, Any]:
+    """Returns a row of the list for a machine."""
+    return {
+        "feed": one.feed,
+        "sequence": one.case.sequence,
+        "position": one.position,
+        "recorded_at": local(one.case.recorded_us),
+        "kind": one.case.declared_kind,
+        "violations": [{"field_path": path, "rule": rule} for path, rule in one.violations],
+        **handling_of(one),
+    }
+
+
+def handling_of(one: Listed) -> dict[str, Any]:
+    """Returns what became of a quarantined event."""
+    case = one.case
+    return {
+        "state": case.state,
+        "settled_position": case.settled_position,
+        "evaluations": case.evaluations,
+        "evaluated_at": local(case.evaluated_us) if case.evaluations else "",
+        "evaluated_by": case.evaluated_by,
+        "still": explained(json.loads(case.still)),
+        "opened_in_clear": case.openings,
+    }
+
+
+def show_table(found: Sequence[Listed]) -> None:
+    """Prints the list."""
+    table = Table("数据流 feed", "序号", "位置 position", "入账 recorded", "种类 declared kind", "违反 breaks", "状态 state", "位置 at")
+    for one in found:
+        breaks = "\n".join(f"{path} {rule}" for path, rule in one.violations)
+        case = one.case
+        table.add_row(
+            one.feed,
+            str(case.sequence),
+            str(one.position),
+            local(case.recorded_us),
+            case.declared_kind or "—",
+            breaks,
+            f"{STATES[case.state]} {case.state}",
+            str(case.settled_position or ""),
+        )
+    Console(width=None if Console().is_terminal else 170).print(table)
+
+
+def show_one(told: dict[str, Any]) -> None:
+    """Prints one event: its reasons, what became of it, and what was sent."""
+    typer.echo(f"{told['feed']} {told['sequence']}: {told['kind'] or '—'}, 位置 position {told['position']}, {told['recorded_at']}")
+    typer.echo("违反 breaks:")
+    typer.echo("\n".join(_reason_lines(told["violations"])))
+    if told["handling"] is not None:
+        _show_handling(told["handling"])
+    if told["sent"] is None:
+        typer.echo(f"原文 as sent: 已删除 erased. {QuarantineOriginalErased()}")
+        return
+    typer.echo("原文 as sent:")
+    for path, text in told["sent"].items():
+        typer.echo(f"  {path}: {text}")
+
+
+def _show_handling(handling: dict[str, Any]) -> None:
+    at = f"，位置 position {handling['settled_position']}" if handling["settled_position"] else ""
+    typer.echo(f"状态 state: {STATES[handling['state']]} {handling['state']}{at}")
+    if handling["evaluations"]:
+        by = f"{handling['evaluated_at']} {handling['evaluated_by']}"
+        typer.echo(f"重新评估 evaluated again: {handling['evaluations']} 次 times, 最近 last {by}")
+        typer.echo("\n".join(_reason_lines(handling["still"])) or "  合规 passed")
+    if handling["opened_in_clear"]:
+        typer.echo(f"明文查看 opened in clear: {handling['opened_in_clear']} 次 times")
+
+
+def local(at_us: int) -> str:
+    """Writes an instant in +08:00."""
+    return datetime.fromtimestamp(at_us / 1_000_000, LOCAL).isoformat(timespec="seconds")

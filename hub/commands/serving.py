@@ -1,0 +1,112 @@
+"""The commands `hub serve` and `hub project`: the processes that run for long."""
+
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from hub.config import Config
+from hub.database import database
+from hub.observed import observed
+from hub.telemetry.logs import set_up_logs
+
+
+def serve(
+    listen: Annotated[str, typer.Option(help="监听地址。Address to listen on.")] = "",
+    host: Annotated[
+        list[str] | None, typer.Option(help="证书中的主机名或地址，可重复。Host name or address in the certificate, may be repeated.")
+    ] = None,
+    project: Annotated[bool, typer.Option("--project", help="同时运行投影。Run the projections in a thread beside it.")] = False,
+) -> None:
+    """启动 gRPC 服务（双向 TLS）。Serve gRPC over mutual TLS."""
+    from hub.api.certificates import LOCAL_HOSTS, issue_server
+    from hub.api.readiness import Limits
+    from hub.api.registry import load_agreements
+    from hub.api.server import HubServer, ServerSettings
+    from hub.domain.quota import Quota
+    from hub.journal.keyring import open_keyring
+    from hub.journal.recorder import AggregateStore
+    from hub.projections import PROJECTIONS, runner
+    from hub.projections.engine import create_views
+
+    config = Config()
+    set_up_logs("hub serve", config.logs_dir, config.log_keep_days, config.log_max_bytes)
+    with database(config) as dsn:
+        store = AggregateStore(dsn)
+        load_agreements(store, datetime.now(UTC))
+        store.close()
+        with runner.connect(dsn) as connection:
+            create_views(connection, PROJECTIONS)
+        settings = ServerSettings(
+            dsn,
+            listen or config.listen,
+            issue_server(config.certificates_dir, (*LOCAL_HOSTS, *(host or ()))),
+            open_keyring(config.keys_dir),
+            Quota(**config.quota),
+            limits=Limits(config.max_lag_s, config.max_clock_drift_s),
+        )
+
+        async def main() -> None:
+            stopped = asyncio.Event()
+            for name in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+            server = HubServer(settings)
+            await server.start()
+            typer.echo(f"listening on {(listen or config.listen).rpartition(':')[0]}:{server.port}")
+            with observed(config, dsn, "hub serve", "127.0.0.1:9464", server.readiness.report):
+                await stopped.wait()
+                typer.echo("stopping: 收尾后退出 draining")
+                await server.stop()
+
+        with _projections(dsn) if project else contextlib.nullcontext():
+            asyncio.run(main())
+
+
+@contextlib.contextmanager
+def _projections(dsn: str) -> Iterator[None]:
+    from hub.projections import runner
+
+    stop = threading.Event()
+    thread = threading.Thread(target=runner.run, args=(dsn, stop), name="projections")
+    thread.start()
+    with _processes(dsn):
+        yield
+    stop.set()
+    thread.join()
+
+
+@contextlib.contextmanager
+def _processes(dsn: str) -> Iterator[None]:
+    from hub.processes import runner
+
+    stop = threading.Event()
+    thread = threading.Thread(target=runner.run, args=(dsn, stop), name="processes")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def project() -> None:
+    """运行投影：把日志折叠成视图。Fold the journal into the views until stopped."""
+    from hub.projections import PROJECTIONS, runner
+    from hub.projections.engine import create_views
+
+    config = Config()
+    set_up_logs("hub project", config.logs_dir, config.log_keep_days, config.log_max_bytes)
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    with database(config) as dsn:
+        with runner.connect(dsn) as connection:
+            create_views(connection, PROJECTIONS)
+        typer.echo("projecting")
+        with _processes(dsn), observed(config, dsn, "hub project", "127.0.0.1:9465"):
+            runner.run(dsn, stop)

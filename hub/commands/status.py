@@ -1,0 +1,99 @@
+"""The command `hub status`: one screen that says whether the hub works and where it stands. It starts nothing and changes nothing."""
+
+import json
+import sys
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hub.config import Config
+
+if TYPE_CHECKING:
+    from hub.audit.vitals import Vitals
+    from hub.commands.probe import Answer
+
+
+@dataclass(slots=True)
+class Status:
+    """What was found: the running hub's answer, the database's vitals or why there are none, and how long certificates run."""
+
+    hub: "Answer"
+    vitals: "Vitals | None" = None
+    database_problem: str = ""
+    certificate_days: dict[str, float] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, for machines."""
+        return {
+            "ready": self.hub.is_ready,
+            "hub": asdict(self.hub),
+            "database_problem": self.database_problem,
+            "certificate_days": {name: round(days, 1) for name, days in self.certificate_days.items()},
+            "vitals": None if self.vitals is None else asdict(self.vitals),
+        }
+
+
+def status(
+    target: Annotated[str, typer.Option(help="枢纽地址；默认为 HUB_LISTEN。Hub to ask; HUB_LISTEN by default.")] = "",
+    ready: Annotated[
+        bool, typer.Option("--ready", help="只问是否就绪：退出码 0 或 1，无输出。Only whether it is ready: exit code 0 or 1, silent.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="输出一行 JSON。Print one line of JSON.")] = False,
+) -> None:
+    """状态：是否就绪、位置、视图、数据流、数据库、证书。Readiness, position, views, feeds, database, certificates."""
+    from hub.commands.probe import ask
+
+    if ready:
+        raise typer.Exit(0 if ask(Config(), target, ("",)).is_ready else 1)
+    found = collect(Config(), target)
+    if as_json:
+        typer.echo(json.dumps(found.as_json(), default=str, ensure_ascii=False))
+        return
+    from hub.commands.status_screen import show
+
+    show(found, is_terminal=sys.stdout.isatty())
+
+
+def collect(config: Config, target: str) -> Status:
+    """Asks the running hub, then the database if it runs."""
+    import psycopg
+    from eventsourcing.persistence import PersistenceError
+
+    from hub.api.certificate_days import certificate_days
+    from hub.api.readiness import SERVICES
+    from hub.audit import vitals
+    from hub.commands.probe import ask
+
+    found = Status(ask(config, target, SERVICES))
+    try:
+        dsn = config.dsn or _attached(config)
+        with vitals.connect(dsn) as connection:
+            found.vitals = vitals.read(connection, config.data_dir / "postgres")
+        found.certificate_days = certificate_days(dsn, config.certificates_dir)
+    except psycopg.errors.UndefinedTable:
+        found.database_problem = "数据库结构或视图尚未建立：运行 hub migrate。Schema or views are not made yet: run `hub migrate`."
+    except (psycopg.Error, PersistenceError) as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        found.database_problem = f"数据库不可达 database cannot be reached: {said[0]}"
+    except _NotRunning as stopped:
+        found.database_problem = str(stopped)
+    return found
+
+
+class _NotRunning(Exception):
+    pass
+
+
+def _attached(config: Config) -> str:
+    from hub.embedded import EmbeddedPostgresError, attached
+
+    try:
+        dsn = attached(config.data_dir)
+    except (EmbeddedPostgresError, OSError) as error:
+        raise _NotRunning(f"内嵌数据库不可用 embedded database: {error}") from None
+    if dsn is None:
+        raise _NotRunning(
+            f"内嵌数据库未运行（{config.data_dir}）：hub serve 会启动它。The embedded database does not run; `hub serve` starts it."
+        )
+    return dsn

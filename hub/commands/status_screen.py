@@ -1,0 +1,112 @@
+"""How `hub status` looks: Chinese with English beside it; colours and signs only on a terminal."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hub.domain.participant import PREFIX
+
+if TYPE_CHECKING:
+    from hub.audit.vitals import Vitals
+    from hub.commands.status import Status
+
+WIDTH = 130
+LATE_S = 1.0
+GIB = 1024**3
+
+
+def show(found: "Status", *, is_terminal: bool) -> None:
+    """Prints the screen."""
+    screen = _Screen(is_terminal)
+    _show_hub(screen, found)
+    if found.database_problem:
+        screen.line("数据库 database", found.database_problem, is_good=False)
+    if found.vitals is not None:
+        _show_vitals(screen, found.vitals)
+    if found.certificate_days:
+        ends = sorted(found.certificate_days.items(), key=lambda item: item[1])
+        text = "，".join(f"{name} {days:.0f} 天 d" for name, days in ends)
+        screen.line("证书 certificates", text, is_good=ends[0][1] > 30)
+    if found.vitals is not None:
+        screen.table(_views(screen, found.vitals))
+        screen.table(_feeds(found.vitals))
+
+
+class _Screen:
+    """Where it is printed."""
+
+    def __init__(self, is_terminal: bool) -> None:
+        self.is_terminal = is_terminal
+        self._console = Console(highlight=False) if is_terminal else Console(width=WIDTH, no_color=True, highlight=False)
+
+    def line(self, label: str, text: str, *, is_good: bool | None = None) -> None:
+        """Prints one line; *is_good* None is neither good nor bad."""
+        mark, style = {True: ("✓ ", "green"), False: ("✗ ", "bold red"), None: ("  ", "")}[is_good]
+        line = Text(mark if self.is_terminal else "", style=style)
+        self._console.print(line.append(f"{label}: ", style="bold").append(text, style=style), soft_wrap=True)
+
+    def table(self, table: Table) -> None:
+        """Prints a table."""
+        self._console.print(table)
+
+    def late(self, text: str, is_late: bool) -> str:
+        """Marks what is late on a terminal."""
+        return f"[bold red]{text}[/]" if is_late and self.is_terminal else text
+
+
+def _show_hub(screen: _Screen, found: "Status") -> None:
+    hub = found.hub
+    if hub.problem:
+        screen.line("枢纽 hub", f"{hub.target} 无应答 does not answer: {hub.problem}", is_good=False)
+    for service, is_ready in hub.services.items():
+        reason = hub.reasons.get(service, "")
+        text = "就绪 ready" if is_ready else f"未就绪 NOT READY {reason}".rstrip()
+        screen.line(service.rpartition(".")[2], text, is_good=is_ready)
+
+
+def _show_vitals(screen: _Screen, vitals: "Vitals") -> None:
+    at = "—" if vitals.recorded_at is None else vitals.recorded_at.isoformat(sep=" ", timespec="seconds")
+    screen.line("位置 position", f"{vitals.position:,}，最近提交 last commit {at}，预建分区 partitions ahead {vitals.partitions_ahead}")
+    database, clock = vitals.database, vitals.clock
+    used = sum(database.connections.values())
+    screen.line(
+        "数据库 database",
+        f"{database.size_bytes / GIB:.2f} GiB，连接 connections {used} / {database.connections_max}，"
+        f"最老快照 oldest snapshot {database.oldest_snapshot_s:.0f} s",
+    )
+    free = "—" if vitals.disk_free_bytes is None else f"{vitals.disk_free_bytes / GIB:.1f} GiB"
+    screen.line("磁盘 disk", f"剩余 free {free}")
+    screen.line("时钟 clock", f"本机与数据库之差 this machine's minus the database's {clock.drift_s:+.3f} s ± {clock.uncertainty_s:.3f}")
+
+
+def _views(screen: _Screen, vitals: "Vitals") -> Table:
+    table = Table("视图 view", "位置 position", "落后 behind", "滞后 lag", "搁置 parked", "重建 rebuild")
+    for view in vitals.views:
+        verified = {None: "未比对 not yet", True: "一致 equal", False: "不同 DIFFERS"}[view.is_equal]
+        table.add_row(
+            view.name,
+            f"{view.position:,}",
+            f"{view.lag_events:,}",
+            screen.late(duration(view.lag_s), view.lag_s > LATE_S),
+            screen.late(f"{view.parked:,}", view.parked > 0),
+            screen.late(verified, view.is_equal is False),
+        )
+    return table
+
+
+def _feeds(vitals: "Vitals") -> Table:
+    table = Table("数据流 feed", "归属 owner", "最后编号 last", "静默 silence", "隔离 quarantined")
+    for feed in vitals.feeds:
+        silence = "—" if feed.silence_s is None else duration(feed.silence_s)
+        table.add_row(feed.name, feed.owner.removeprefix(PREFIX), f"{feed.last_sequence:,}", silence, f"{feed.quarantined:,}")
+    return table
+
+
+def duration(seconds: float) -> str:
+    """Says a duration in the largest unit that fits."""
+    for size, unit in ((86_400, "天 d"), (3_600, "时 h"), (60, "分 min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.1f} 秒 s"

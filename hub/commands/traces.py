@@ -1,0 +1,118 @@
+"""The command `hub traces`: what the local store kept of the last hours, as a list or one trace as a waterfall."""
+
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from hub.config import Config
+from hub.database import database
+from hub.domain.participant import DECISIONS_FEED
+
+if TYPE_CHECKING:
+    from hub.telemetry.span_store import SpanStore
+    from hub.telemetry.waterfall import Summary
+
+_EXAMINED = 5_000
+
+
+def traces(
+    trace: Annotated[str, typer.Argument(help="链路编号或其开头几位。Trace id or its first digits.")] = "",
+    position: Annotated[
+        int, typer.Option(min=0, help="日志中此位置的事件来自哪条链路。The trace that the event at this position came from.")
+    ] = 0,
+    kept: Annotated[str, typer.Option(help="保留原因：refused quarantined slow parked sampled。Only those kept for this reason.")] = "",
+    participant: Annotated[str, typer.Option(help="参与方。Only those of a participant.")] = "",
+    slower: Annotated[float, typer.Option(help="至少多少毫秒。Only those that took so many milliseconds.")] = 0.0,
+    minutes: Annotated[float, typer.Option(min=0, help="最近多少分钟。Of the last so many minutes.")] = 60.0,
+    everything: Annotated[bool, typer.Option("--all", help="也列出折叠、投递等后续工作。List folds and deliveries, too.")] = False,
+    most: Annotated[int, typer.Option(min=1, max=_EXAMINED, help="最多条数。How many at most.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="每条一行 JSON。One line of JSON each.")] = False,
+) -> None:
+    """链路：列出，或画出一条：从省级文件到答复。List traces, or draw one from a province's file to the answer."""
+    from hub.telemetry.setup import store_in
+    from hub.telemetry.waterfall import listing
+
+    config = Config()
+    store = store_in(config.data_dir, config.trace_keep_hours, config.trace_max_bytes)
+    if trace or position:
+        for trace_id in [trace] if trace else _traces_at(config, position):
+            _show_one(store, trace_id, as_json)
+        return
+    since_ns = int(time.time_ns() - minutes * 60e9)
+    wanted = (
+        one
+        for one in _summaries(store, since_ns)
+        if one.duration_ms >= slower and kept in ("", one.kept_for) and participant in ("", one.participant)
+        # What only follows from other traces is found by way of those.
+        if everything or not one.is_sequel or one.kept_for != "sampled"
+    )
+    found = list(islice(wanted, most))
+    if as_json:
+        for one in found:
+            typer.echo(json.dumps({**one._asdict(), "began": one.began.isoformat()}, ensure_ascii=False))
+        return
+    if found:
+        _console().print(listing(found))
+    else:
+        typer.echo(f"没有符合的链路。No such traces in {store.path}; with HUB_OTLP_ENDPOINT set they are at the collector.")
+
+
+def _summaries(store: "SpanStore", since_ns: int) -> "Iterator[Summary]":
+    from hub.telemetry.waterfall import summary
+
+    for trace_id in store.traces_since(since_ns, _EXAMINED):
+        if spans := store.spans(trace_id):
+            yield summary(spans)
+
+
+def _traces_at(config: Config, position: int) -> list[str]:
+    """Returns the traces that an event may have come from: one of a decision, all of a batch of events."""
+    import psycopg
+
+    with database(config) as dsn, psycopg.connect(dsn) as connection:
+        row = connection.execute(
+            """SELECT b.first_position, b.trace_parents, s.name FROM journal.batch b JOIN journal.stream s USING (stream_id)
+               WHERE b.first_position <= %s AND b.first_position + b.last_sequence - b.first_sequence >= %s
+               ORDER BY b.first_position DESC LIMIT 1""",
+            (position, position),
+        ).fetchone()
+    if row is None:
+        raise typer.BadParameter("日志没有这个位置。The journal has no such position.")
+    parents = row[1][position - row[0] :][:1] if row[2] == DECISIONS_FEED else row[1]
+    if not any(parents):
+        raise typer.BadParameter("这个位置没有记下链路。No trace is kept with this position.")
+    return [parent[3:35] for parent in parents if parent]
+
+
+def _show_one(store: "SpanStore", trace: str, as_json: bool) -> None:
+    from google.protobuf.json_format import MessageToDict
+
+    from hub.telemetry.waterfall import waterfall
+
+    if not re.fullmatch(r"[0-9a-f]{4,32}", trace):
+        raise typer.BadParameter("链路编号是 4 至 32 位十六进制数。A trace id is 4 to 32 hexadecimal digits.")
+    found = store.with_prefix(trace)
+    if len(found) != 1:
+        several = "不止一条链路以此开头，请多给几位。Several traces begin like this; give more digits."
+        typer.echo(
+            several if found else f"本机没有保留这条链路。The trace {trace} is not kept here; was it sampled, and is it recent?", err=True
+        )
+        raise typer.Exit(1)
+    spans = store.spans(found[0])
+    if as_json:
+        for one in spans:
+            typer.echo(json.dumps({"service": one.service, **MessageToDict(one.span)}, ensure_ascii=False))
+        return
+    _console().print(waterfall(spans, store.following(found[0])))
+
+
+def _console() -> Console:
+    """A console that does not fold lines where they go into a file."""
+    return Console() if sys.stdout.isatty() else Console(width=220)

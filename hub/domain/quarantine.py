@@ -1,0 +1,67 @@
+"""Quarantined events: what each rule means in words, and whose events the hub's own feed of their handling carries.
+
+An event that passes when it is evaluated again is recorded in that feed as its province told it; everything that asks who told an
+event must see that province, never the hub.
+"""
+
+from typing import NamedTuple
+
+from chuanyu.exchange.v1 import event_pb2
+
+QUARANTINE_FEED = "hub.quarantine"
+HANDLING_KINDS = frozenset({"quarantine_reevaluated", "quarantine_original_opened"})
+
+
+class Meaning(NamedTuple):
+    """A rule in words."""
+
+    text_zh: str
+    text_en: str
+
+
+# A rule is never renamed: provinces' systems read it.
+MEANINGS = {
+    "unknown_kind": Meaning("没有事件种类，或本枢纽不认识该种类。", "There is no kind, or one this hub does not know."),
+    "hub_only": Meaning("只有枢纽可以记录的种类。", "Only the hub records this kind."),
+    "too_early": Meaning("早于 1999 年 12 月首张社保卡。", "Before the first social-security card of December 1999."),
+    "in_the_future": Meaning("超前一天以上。", "More than a day ahead."),
+    "impossible_date": Meaning("历法中没有这一天。", "No day of the calendar."),
+    "unknown_region": Meaning("当日没有这一行政区划。", "No region of that day."),
+    "unknown_scenario": Meaning("目录中没有这一场景。", "Not in the catalogue of scenarios."),
+    "required": Meaning("缺少必填项。", "It is missing."),
+    "card_or_holder_required": Meaning("卡和持卡人至少要有一项。", "It needs a card or a holder."),
+    "issuer_only": Meaning("只有发卡省可以报送。", "Only the issuing province may tell it."),
+    "other_province": Meaning("不是同一发卡省。", "It is of another issuing province."),
+    "corrects_and_reverses": Meaning("更正和冲正只能有一项。", "It corrects and reverses at once."),
+    "not_your_feed": Meaning("所指的事件不在报送方自己的数据流中。", "It names an event in a feed that is not the sender's."),
+    "clear_only": Meaning("外部只能给出明文标识。", "From outside an identifier comes in clear."),
+    "length": Meaning("长度不对。", "Its length is wrong."),
+    "charset": Meaning("有不允许的字符。", "It has characters that do not belong there."),
+    "prefix": Meaning("开头不对。", "It begins wrongly."),
+    "check_digit": Meaning("校验码不对。", "Its check digit is wrong."),
+    "birth_date": Meaning("号码中的出生日期不存在。", "The birth date in it is no day."),
+    "fifteen_digits": Meaning("15 位旧号码。", "An old number of 15 digits."),
+    "shape": Meaning("不符合该证件的号码格式。", "It has not the form of that document's numbers."),
+    "id_type": Meaning("未知的证件类型。", "The kind of document is not known."),
+    "disability_suffix": Meaning("残疾人证的类别等级码不对。", "The suffix of the disability card is wrong."),
+    "kind": Meaning("未知的标识种类。", "The kind of identifier is not known."),
+    "string.pattern": Meaning("不符合约定的格式。", "It has not the agreed form."),
+    "string.in": Meaning("不是约定的取值。", "It is none of the agreed values."),
+    "enum.not_in": Meaning("未指定。", "It is unspecified."),
+    "enum.defined_only": Meaning("代码表中没有该值。", "The code list has no such value."),
+}
+_OF_SHAPE = Meaning("不符合该字段在协议中的约束。", "It breaks the rule written beside the field in the protocol.")
+
+
+def meaning_of(rule: str) -> Meaning:
+    """Returns a rule in words; those of shape that have none of their own share one."""
+    return MEANINGS.get(rule, _OF_SHAPE)
+
+
+def told_in(event: event_pb2.Event) -> str:
+    """Returns the feed whose owner told what an event of the hub's feed is about."""
+    kind = event.WhichOneof("kind")
+    if kind in HANDLING_KINDS:
+        return str(getattr(event, kind).event.feed)
+    # What an event corrects or reverses is always in a feed of the same owner.
+    return event.corrects.feed or event.reverses.feed

@@ -1,0 +1,42 @@
+"""Runs what a process is observed by, as the settings have it: its traces, its numbers, the state of the database, its kept logs."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+
+import typer
+
+from hub.config import Config
+
+Readiness = Callable[[], Mapping[str, str]]
+
+
+@contextlib.contextmanager
+def observed(config: Config, dsn: str, service: str, metrics_listen: str, ready: Readiness | None = None) -> Iterator[None]:
+    """Observes a process while it runs; with HUB_TELEMETRY=false it does nothing.
+
+    *metrics_listen* is where its numbers are read unless the settings name a place. *ready* says why a service is not ready; without it
+    a process is ready while the database can be read.
+    """
+    from hub.api.certificate_days import certificate_days
+    from hub.audit.vitals_publisher import publishing
+    from hub.telemetry.setup import TelemetrySettings, store_in, telemetry
+
+    if not config.telemetry:
+        yield
+        return
+    listen = metrics_listen if config.metrics_listen is None else config.metrics_listen
+    settings = TelemetrySettings(
+        store_in(config.data_dir, config.trace_keep_hours, config.trace_max_bytes),
+        config.otlp_endpoint,
+        listen,
+        config.traces_listen if service == "hub serve" else "",
+        config.trace_share,
+        config.trace_slow_ms,
+    )
+    with (
+        publishing(dsn, config.data_dir / "postgres", lambda: certificate_days(dsn, config.certificates_dir)) as publisher,
+        telemetry(settings, service, ready or publisher.report) as page,
+    ):
+        if page is not None:
+            typer.echo(f"metrics on http://{listen.rpartition(':')[0]}:{page.port}/metrics")
+        yield

@@ -1,0 +1,312 @@
+"""A backup taken while two provinces send and service points ask, restored elsewhere: whole, equal, and gone on with where GetFeed says."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
+from psycopg.conninfo import make_conninfo
+
+from adapters.kit import Outbox
+from adapters.kit.errors import HubBehind
+from hub.api.hotlist_publisher import publish
+from hub.audit import backup_tables
+from hub.audit.backup import BackedUp, back_up
+from hub.audit.restore import Restored, restore
+from hub.domain import reference
+from hub.journal.hotlist_key import open_hotlist_key
+from hub.journal.keyring import open_keyring
+from hub.journal.reader import head_position
+from hub.journal.vault import erase_identifier, open_original
+from hub.projections import PROJECTIONS, runner
+from hub.projections.engine import advance, digest, drop_fresh, fresh_copy
+from tests.clients import Province, add_feed, of_feed
+from tests.hub_process import CHONGQING, SICHUAN, RunningHub, environment, running_hub
+from tests.messages import journey, question
+from tests.senders import KIT_FEED, Asker, KitSender, Sender, event_of
+
+RECORDED, DUPLICATE = feed_service_pb2.EVENT_OUTCOME_RECORDED, feed_service_pb2.EVENT_OUTCOME_DUPLICATE
+BAD_FEED = "sc.card-center"
+
+
+def bad_event() -> event_pb2.Event:
+    event = journey("A00000001")
+    event.service_region = "519999"
+    return event
+
+
+def head(dsn: str) -> int:
+    with psycopg.connect(dsn) as connection:
+        return head_position(connection)
+
+
+def wait_for(dsn: str, position: int) -> None:
+    deadline = time.monotonic() + 20
+    while head(dsn) < position:
+        assert time.monotonic() < deadline, "the senders stand still"
+        time.sleep(0.02)
+
+
+@dataclass
+class Story:
+    """What happened: two runs of a backup into one directory under load, the second restored; *earlier* is a copy of the first."""
+
+    source: RunningHub
+    directory: Path
+    earlier: Path
+    senders: list[Sender]
+    asker: Asker
+    outbox: Path
+    first: BackedUp
+    second: BackedUp
+    grown: tuple[int, int]
+    erased_before: bytes
+    erased_after: bytes
+    target: str = ""
+    restored: Restored = field(init=False)
+
+    @property
+    def keys(self) -> Path:
+        return self.source.data_dir / "keys"
+
+    @property
+    def position(self) -> int:
+        return self.second.manifest.position
+
+
+@pytest.fixture(scope="module")
+def databases(server_dsn: str) -> Iterator[list[str]]:
+    """Two migrated databases and two that are as PostgreSQL makes them."""
+    names = [f"hub_test_backup_{number}" for number in range(4)]
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        for number, name in enumerate(names):
+            connection.execute(f"CREATE DATABASE {name} {'TEMPLATE hub_template' if number < 2 else ''}")
+    yield [make_conninfo(server_dsn, dbname=name) for name in names]
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        for name in names:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def story(databases: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """Runs it all once; small pages and segments, so that there are many of each."""
+    path = tmp_path_factory.mktemp("backup")
+    with pytest.MonkeyPatch.context() as patch, running_hub(databases[0], path) as hub:
+        patch.setattr("hub.audit.backup.SEGMENT_POSITIONS", 700)
+        patch.setattr(backup_tables, "PAGE_POSITIONS", 300)
+        patch.setattr(backup_tables, "PAGE_ROWS", 40)
+        with_small_partitions(databases[0])
+        story = under_load(hub, path)
+        story.target = databases[1]
+        story.restored = restore(story.target, story.directory, story.keys)
+        yield story
+
+
+def with_small_partitions(dsn: str) -> None:
+    with psycopg.connect(dsn) as connection:
+        connection.execute("DROP TABLE journal.event_000001, journal.event_000002")
+        connection.execute("ALTER TABLE journal.event DETACH PARTITION journal.event_000000")
+        connection.execute("UPDATE journal.head SET partition_size = 1000")
+        connection.execute("CREATE TABLE journal.event_000000_small PARTITION OF journal.event FOR VALUES FROM (0) TO (1000)")
+        connection.execute("INSERT INTO journal.event SELECT * FROM journal.event_000000")
+        connection.execute("DROP TABLE journal.event_000000")
+        connection.execute("ALTER TABLE journal.event_000000_small RENAME TO event_000000")
+        connection.execute("SELECT journal.ensure_partitions()")
+
+
+def under_load(hub: RunningHub, path: Path) -> Story:
+    senders = [Sender(hub, SICHUAN, "sc.usage", 0, 1), Sender(hub, CHONGQING, "cq.usage", 0, 2)]
+    asker, kit = Asker(hub, 3), KitSender(hub, path / "outbox.sqlite")
+    sichuan = Province(hub, SICHUAN)
+    for system in (*senders, asker, kit):
+        system.start()
+    sichuan.tell(BAD_FEED, bad_event())
+    wait_for(hub.dsn, 1_500)
+    with psycopg.connect(hub.dsn, autocommit=True) as connection:
+        erased_before, erased_after = (
+            bytes(row[0]) for row in connection.execute("SELECT key FROM vault.identifier ORDER BY key LIMIT 2").fetchall()
+        )
+        assert erase_identifier(connection, erased_before)
+    keyring, key = open_keyring(path / "keys"), open_hotlist_key(path / "keys")
+    publish(hub.dsn, keyring, key, reference.load(), time.time_ns() // 1000)
+    first = back_up(hub.dsn, path / "to")
+    shutil.copytree(path / "to", path / "earlier")
+    sichuan.tell(BAD_FEED, bad_event())
+    wait_for(hub.dsn, first.manifest.position + 1_000)
+    with psycopg.connect(hub.dsn, autocommit=True) as connection:
+        assert erase_identifier(connection, erased_after)
+    began = head(hub.dsn)
+    second = back_up(hub.dsn, path / "to")
+    grown = (began, head(hub.dsn))
+    sichuan.tell(BAD_FEED, bad_event())
+    wait_for(hub.dsn, second.manifest.position + 300)
+    for system in (*senders, asker, kit):
+        system.finish(20)
+    sichuan.channel.close()
+    return Story(
+        hub, path / "to", path / "earlier", senders, asker, path / "outbox.sqlite", first, second, grown, erased_before, erased_after
+    )  # fmt: skip
+
+
+def rows(dsn: str, select: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(dsn) as connection:
+        return connection.execute(select.encode()).fetchall()
+
+
+def test_the_journal_grew_while_it_was_backed_up(story: Story) -> None:
+    began, ended = story.grown
+    assert began <= story.position < ended
+
+
+def test_a_restored_hub_is_clean_at_the_position_of_the_backup(story: Story) -> None:
+    assert (story.restored.findings.problems, story.restored.position, head(story.target)) == ([], story.position, story.position)
+    assert story.restored.findings.events == story.position
+
+
+@pytest.mark.parametrize(
+    "select",
+    [
+        "SELECT * FROM journal.event WHERE position <= {} ORDER BY position",
+        "SELECT * FROM journal.batch WHERE first_position <= {} ORDER BY first_position",
+        "SELECT * FROM journal.correction WHERE position <= {} ORDER BY position",
+        "SELECT * FROM journal.request WHERE position <= {} ORDER BY position",
+        "SELECT * FROM journal.rule_version ORDER BY digest",
+        "SELECT * FROM hotlist.file ORDER BY epoch",
+        "SELECT purpose, fingerprint FROM vault.key_fingerprint",
+    ],
+)
+def test_the_tables_are_equal_up_to_the_position(story: Story, select: str) -> None:
+    select = select.format(story.position)
+    assert rows(story.target, select) == rows(story.source.dsn, select)
+
+
+def test_each_view_equals_its_rebuild_at_that_position_on_the_source(story: Story) -> None:
+    with runner.connect(story.source.dsn) as source, runner.connect(story.target) as target:
+        for projection in PROJECTIONS:
+            fresh = fresh_copy(source, projection)
+            while advance(source, fresh, through=story.position):
+                pass
+            assert digest(source, fresh) == digest(target, projection), projection.name
+            drop_fresh(source, projection)
+
+
+def test_a_second_run_reads_only_what_is_new_and_keeps_the_segments(story: Story) -> None:
+    kept = len(story.first.manifest.segments)
+    assert story.second.new_positions == story.position - story.first.manifest.position
+    assert story.second.manifest.segments[:kept] == story.first.manifest.segments
+    assert all(file.path.startswith("run-000002/") for segment in story.second.manifest.segments[kept:] for file in segment.files)
+
+
+def test_a_finished_run_leaves_nothing_that_it_does_not_name(story: Story) -> None:
+    manifest = story.second.manifest
+    named = {"manifest.json", manifest.erasures.path, *(file.path for file in manifest.files)}
+    found = {str(path.relative_to(story.directory)) for path in story.directory.rglob("*") if path.is_file()}
+    assert found == named
+
+
+def test_the_head_is_where_the_feeds_are(story: Story) -> None:
+    lasts = "SELECT stream_id, max(sequence) + 1 FROM journal.event GROUP BY 1 ORDER BY 1"
+    assert rows(story.target, lasts) == rows(
+        story.target, "SELECT stream_id, next_sequence FROM journal.stream WHERE next_sequence > 1 ORDER BY 1"
+    )
+
+
+def test_partitions_are_as_large_as_they_were_and_two_lie_ahead(story: Story) -> None:
+    ahead = rows(story.target, "SELECT journal.ensure_partitions(), partition_size FROM journal.head")
+    assert ahead == [(2, 1000)]
+
+
+def test_an_original_of_a_number_beyond_the_backup_is_not_restored(story: Story) -> None:
+    stream = "SELECT stream_id FROM journal.stream WHERE name = 'sc.card-center'"
+    select = f"SELECT sequence FROM vault.original WHERE stream_id = ({stream}) ORDER BY 1"
+    assert (rows(story.source.dsn, select), rows(story.target, select)) == ([(1,), (2,), (3,)], [(1,), (2,)])
+
+
+def test_a_restored_original_opens_with_the_keys(story: Story) -> None:
+    [(stream,)] = rows(story.target, "SELECT stream_id FROM journal.stream WHERE name = 'sc.card-center'")
+    with psycopg.connect(story.target) as connection:
+        assert isinstance(stream, int)
+        original = open_original(connection, open_keyring(story.keys), stream, 2)
+    assert original == bad_event().SerializeToString()
+
+
+def test_what_was_erased_stays_erased(story: Story) -> None:
+    erased = rows(story.target, "SELECT key FROM vault.identifier WHERE sealed IS NULL AND erased_at IS NOT NULL ORDER BY key")
+    assert erased == [(story.erased_before,), (story.erased_after,)]
+
+
+def test_what_was_erased_later_is_erased_by_the_list_of_the_later_backup(story: Story, databases: list[str]) -> None:
+    later = story.directory / story.second.manifest.erasures.path
+    restored = restore(databases[2], story.earlier, story.keys, later)
+    erased = rows(databases[2], "SELECT key FROM vault.identifier WHERE sealed IS NULL AND erased_at IS NOT NULL ORDER BY key")
+    assert (restored.findings.problems, restored.erased) == ([], 1)
+    assert erased == [(story.erased_before,), (story.erased_after,)]
+
+
+def test_the_commands_back_up_and_restore(story: Story, databases: list[str], tmp_path: Path) -> None:
+    def hub(dsn: str, command: str) -> dict[str, object]:
+        run = [sys.executable, "-c", "from hub.cli import main; main()", command, str(tmp_path / "to"), "--json"]
+        done = subprocess.run(run, env=environment(dsn, story.source.data_dir), capture_output=True, text=True, check=True, timeout=60)
+        return dict(json.loads(done.stdout.splitlines()[-1]))
+
+    taken, restored = hub(story.source.dsn, "backup"), hub(databases[3], "restore")
+    assert (restored["clean"], restored["position"]) == (True, taken["position"])
+
+
+@pytest.fixture(scope="module")
+def restarted(story: Story) -> Iterator[RunningHub]:
+    """A hub on the restored database, with the same keys."""
+    with running_hub(story.target, story.source.data_dir) as hub:
+        yield hub
+
+
+def test_feeds_resume_where_get_feed_says_without_loss_or_double(story: Story, restarted: RunningHub) -> None:
+    for sender, urn in zip(story.senders, (SICHUAN, CHONGQING), strict=True):
+        province = Province(restarted, urn)
+        following = province.next_sequence(sender.feed)
+        assert following <= max(sender.acknowledged), "nothing was acknowledged after the backup"
+        events = [event_of(sender.feed, sequence) for sequence in range(following - 1, sender.handed_out + 1)]
+        answer = province.append(sender.feed, following - 1, *events)
+        assert list(answer.outcomes) == [DUPLICATE] + [RECORDED] * (len(events) - 1)
+        assert answer.positions[0] == sender.acknowledged[following - 1]
+        province.channel.close()
+        found = [(event.sequence, event.event.source.message_id) for event in of_feed(restarted.dsn, sender.feed)]
+        assert found == [(sequence, f"{sender.feed} {sequence}") for sequence in range(1, sender.handed_out + 1)]
+
+
+def test_a_bad_event_beyond_the_backup_can_be_sent_again(restarted: RunningHub) -> None:
+    province = Province(restarted, SICHUAN)
+    assert list(province.append(BAD_FEED, 3, bad_event()).outcomes) == [feed_service_pb2.EVENT_OUTCOME_QUARANTINED]
+    province.channel.close()
+
+
+def test_an_outbox_that_was_emptied_says_that_the_hub_is_behind(story: Story, restarted: RunningHub) -> None:
+    province = Province(restarted, CHONGQING)
+    following = province.next_sequence(KIT_FEED)
+    province.channel.close()
+    outbox = Outbox(story.outbox)
+    with pytest.raises(HubBehind):
+        outbox.resume(KIT_FEED, following)
+    outbox.close()
+
+
+def test_a_question_answered_before_the_backup_gets_the_same_answer(story: Story, restarted: RunningHub) -> None:
+    province = Province(restarted, SICHUAN)
+    before = {name: answer for name, answer in story.asker.answered.items() if answer.position <= story.position}
+    assert len(before) > 20
+    for name, answer in list(before.items())[-20:]:
+        assert province.cards.CheckAcceptance(question(name, f"A{int(name[1:]) % 97:08d}"), timeout=10) == answer
+    province.channel.close()
+
+
+def test_a_feed_made_after_the_restore_has_a_row_of_its_own(restarted: RunningHub) -> None:
+    add_feed(restarted, SICHUAN, "sc.after-restore")
+    [(count, streams)] = rows(restarted.dsn, "SELECT count(*), count(DISTINCT stream_id) FROM journal.stream")
+    assert count == streams
