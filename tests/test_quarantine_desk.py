@@ -1,11 +1,11 @@
-"""What operators do about quarantined events: list, look at them masked, have them evaluated again; a release counts once, as if sent so."""
+"""What operators do about quarantined events: list them, look at them masked, evaluate them again; a release counts once, as if sent so."""
 
 import itertools
 import json
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from chuanyu.exchange.v1.subscription_service_pb2_grpc import SubscriptionServic
 from typer.testing import CliRunner
 
 from hub.api.quarantine_desk import QuarantineDesk, open_desk
+from hub.api.registry import register_participant
 from hub.audit.fsck import check
 from hub.cli import app
 from hub.domain import reference
@@ -32,19 +33,20 @@ from hub.domain.errors import (
     RequestInvalid,
 )
 from hub.domain.masking import in_clear, shown
-from hub.domain.participant import HUB
+from hub.domain.participant import HUB, PREFIX
 from hub.domain.quarantine import MEANINGS
 from hub.domain.reference import Reference
 from hub.journal.group import Batch, pack_tail
 from hub.journal.keyring import KeyMismatch, open_keyring
-from hub.journal.quarantine_feed import append_act, find_quarantined, writing
-from hub.journal.reader import Recorded, head_position
+from hub.journal.quarantine_feed import append_act, writing
+from hub.journal.reader import Recorded
+from hub.journal.recorder import AggregateStore
 from hub.projections import runner
-from hub.projections.engine import create_views, digest, fresh_copy, positions, rebuild
+from hub.projections.engine import rebuild
 from hub.projections.quarantine import QUARANTINE, Listed, Wanted, evolve, keys, listed
 from tests.clients import DEADLINE_S, Province, add_feed, journal, of_feed, recorded_at
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
-from tests.messages import journey, lost, name_card, question, registered
+from tests.messages import journey, lost, question, registered
 
 DUPLICATE = feed_service_pb2.EVENT_OUTCOME_DUPLICATE
 ACCEPT, REFER = acceptance_pb2.ACCEPTANCE_OUTCOME_ACCEPT, acceptance_pb2.ACCEPTANCE_OUTCOME_REFER_ISSUER
@@ -52,7 +54,9 @@ ACCEPT, REFER = acceptance_pb2.ACCEPTANCE_OUTCOME_ACCEPT, acceptance_pb2.ACCEPTA
 ROCKET, NEW_REGION = "TRA.ROCKET", "500188"
 DAY = "2025-09-01"
 ID_NO, NAME, MOBILE, ACCOUNT = "500199198503120015", "测试甲乙丙", "13912345678", "6217000010000000003"
+OTHER = f"{PREFIX}cq.other"
 _numbers = itertools.count(1)
+Run = Callable[..., tuple[int, str]]
 
 
 def now() -> datetime:
@@ -110,28 +114,28 @@ def card() -> str:
     return f"Q{next(_numbers):08d}"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def desk(shared_hub: RunningHub) -> Iterator[QuarantineDesk]:
     """The desk of this release."""
     with open_desk(shared_hub.dsn, open_keyring(shared_hub.data_dir / "keys"), reference.load()) as desk:
         yield desk
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def later(shared_hub: RunningHub) -> Iterator[QuarantineDesk]:
     """The desk of a later release, whose tables know more."""
     with open_desk(shared_hub.dsn, open_keyring(shared_hub.data_dir / "keys"), later_tables()) as desk:
         yield desk
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def views(shared_hub: RunningHub) -> Iterator[psycopg.Connection]:
     with runner.connect(shared_hub.dsn) as connection:
         yield connection
 
 
 @pytest.fixture
-def run(shared_hub: RunningHub, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+def run(shared_hub: RunningHub, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command and returns its exit code and what it said, its refusal included."""
     monkeypatch.setenv("HUB_DSN", shared_hub.dsn)
     monkeypatch.setenv("HUB_DATA_DIR", str(shared_hub.data_dir))
@@ -153,17 +157,13 @@ def row(views: psycopg.Connection, feed: str, sequence: int = 1) -> Listed:
     return one
 
 
-def usage(views: psycopg.Connection, scenario: str, fares: Sequence[int]) -> int:
-    """Uses of the day in Chengdu whose fares these are, by the money of their cell."""
-    fold(views)
-    found = views.execute(
-        "SELECT uses, amount_fen FROM views.daily_usage WHERE (day, issuer, region, scenario) = (%s, '50', '510100', %s)", (DAY, scenario)
-    ).fetchone() or (0, 0)
-    return found[1] - sum(fares)
-
-
 def money(views: psycopg.Connection, scenario: str) -> int:
-    return usage(views, scenario, ())
+    """What was paid in Chengdu on the day with Chongqing's cards."""
+    fold(views)
+    row = views.execute(
+        "SELECT amount_fen FROM views.daily_usage WHERE (day, issuer, region, scenario) = (%s, '50', '510100', %s)", (DAY, scenario)
+    ).fetchone()
+    return row[0] if row is not None else 0
 
 
 def handled(dsn: str, feed: str) -> list[Recorded]:
@@ -205,13 +205,15 @@ def test_the_day_that_was_ahead_has_come(
 
 
 def test_a_released_card_is_accepted_as_if_its_issuer_had_just_told_it(
-    chongqing: Province, sichuan: Province, later: QuarantineDesk, feed: str, card: str
+    chongqing: Province, sichuan: Province, later: QuarantineDesk, views: psycopg.Connection, feed: str, card: str
 ) -> None:
     event = registered(card)
     event.issuer_region = NEW_REGION
     told = chongqing.append(feed, 1, event).positions[0]
+    fold(views)
     before = sichuan.cards.CheckAcceptance(question(f"{card}-1", card, min_position=told), timeout=DEADLINE_S)
     released = later.evaluate(feed, 1, "op1", now()).position
+    fold(views)
     after = sichuan.cards.CheckAcceptance(question(f"{card}-2", card, min_position=released), timeout=DEADLINE_S)
     assert (before.outcome, after.outcome) == (REFER, ACCEPT)
 
@@ -253,6 +255,16 @@ def test_a_correction_of_a_released_corrections_number_takes_its_place(
     later.evaluate(feed, 2, "op1", now())
     chongqing.append(feed, 3, correcting(journey(card, fare_fen=50), feed, 2))
     assert (money(views, ROCKET) - rockets, money(views, "TRA.MET") - before) == (0, 50)
+
+
+def test_all_corrections_of_a_released_correction_and_of_what_it_corrects_replace_each_other(
+    chongqing: Province, later: QuarantineDesk, views: psycopg.Connection, feed: str, card: str
+) -> None:
+    before, rockets = money(views, "TRA.MET"), money(views, ROCKET)
+    chongqing.append(feed, 1, journey(card, fare_fen=100), correcting(rocket(card, fare_fen=200), feed, 1))
+    later.evaluate(feed, 2, "op1", now())
+    chongqing.append(feed, 3, correcting(journey(card, fare_fen=50), feed, 2), correcting(journey(card, fare_fen=30), feed, 1))
+    assert (money(views, ROCKET) - rockets, money(views, "TRA.MET") - before) == (0, 30)
 
 
 def test_the_rules_see_the_province_that_sent_it(chongqing: Province, later: QuarantineDesk, feed: str, card: str) -> None:
@@ -350,7 +362,7 @@ def test_a_feed_that_there_is_not(desk: QuarantineDesk) -> None:
 
 
 def test_an_erased_original_cannot_be_evaluated_or_opened(
-    shared_hub: RunningHub, chongqing: Province, desk: QuarantineDesk, run, feed: str, card: str  # type: ignore[no-untyped-def]
+    shared_hub: RunningHub, chongqing: Province, desk: QuarantineDesk, run: Run, feed: str, card: str
 ) -> None:
     chongqing.append(feed, 1, rocket(card))
     with psycopg.connect(shared_hub.dsn, autocommit=True) as connection:
@@ -382,14 +394,14 @@ def test_keys_of_another_hub_are_refused(shared_hub: RunningHub, tmp_path: Path)
 
 
 def delivered(hub: RunningHub, urn: str, after: int, through: int) -> dict[int, subscription_service_pb2.DeliveredEvent]:
-    """What a participant is told between two positions, by position."""
+    """What a participant is told from one position to another, which concerns it, by position."""
+    found = {}
     with hub.channel(urn) as channel:
         request = subscription_service_pb2.SubscribeRequest(from_position=after)
-        found = {}
         for answer in SubscriptionServiceStub(channel).Subscribe(request, timeout=DEADLINE_S):
             if answer.HasField("delivered"):
                 found[answer.delivered.position] = answer.delivered
-            elif answer.progress.position >= through:
+            if through in found:
                 return found
     raise AssertionError("the stream ended")
 
@@ -407,18 +419,25 @@ def test_its_issuer_gets_its_own_identifiers_of_a_released_event_and_the_other_s
     assert mine[position].recorded_as.feed == "hub.quarantine"
 
 
+def add_participant(hub: RunningHub, urn: str) -> None:
+    """Registers one more participant of Chongqing's."""
+    store = AggregateStore(hub.dsn)
+    register_participant(store, urn, "50", urn, [], now())
+    store.close()
+
+
 def test_only_the_owner_is_told_how_it_was_handled(
     shared_hub: RunningHub, chongqing: Province, desk: QuarantineDesk, feed: str, card: str
 ) -> None:
     before = chongqing.append(feed, 1, rocket(card)).positions[0]
     desk.evaluate(feed, 1, "op1", now())
     desk.open_in_clear(feed, 1, "op1", "INC-7", now())
-    with psycopg.connect(shared_hub.dsn) as connection:
-        head = head_position(connection)
-    mine, theirs = (delivered(shared_hub, urn, before, head) for urn in (CHONGQING, SICHUAN))
+    add_participant(shared_hub, OTHER)
+    last = chongqing.append(feed, 2, journey(card)).positions[0]
+    mine, theirs = (delivered(shared_hub, urn, before, last) for urn in (CHONGQING, OTHER))
     kinds = [told.event.WhichOneof("kind") for told in mine.values() if feed in str(told.event)]
     assert kinds == ["quarantine_reevaluated", "quarantine_original_opened"]
-    assert [told for told in theirs.values() if feed in str(told.event)] == []
+    assert list(theirs) == [last]
 
 
 def test_an_issuers_answer_that_is_released_closes_the_loss_across_the_border(
@@ -442,7 +461,7 @@ def test_an_issuers_answer_that_is_released_closes_the_loss_across_the_border(
 
 
 def test_the_list_is_of_what_nothing_settled_yet_unless_all_is_asked_for(
-    chongqing: Province, later: QuarantineDesk, views: psycopg.Connection, run, feed: str, card: str  # type: ignore[no-untyped-def]
+    chongqing: Province, later: QuarantineDesk, views: psycopg.Connection, run: Run, feed: str, card: str
 ) -> None:
     chongqing.append(feed, 1, rocket(card), rocket(card), rocket(card), correcting(journey(card), feed, 2))
     later.evaluate(feed, 1, "op1", now())
@@ -455,7 +474,7 @@ def test_the_list_is_of_what_nothing_settled_yet_unless_all_is_asked_for(
 
 
 def test_a_row_of_the_list_says_what_it_breaks_and_where_it_stands(
-    chongqing: Province, desk: QuarantineDesk, views: psycopg.Connection, run, feed: str, card: str  # type: ignore[no-untyped-def]
+    chongqing: Province, desk: QuarantineDesk, views: psycopg.Connection, run: Run, feed: str, card: str
 ) -> None:
     told = chongqing.append(feed, 1, rocket(card)).positions[0]
     desk.evaluate(feed, 1, "op1", now())
@@ -468,7 +487,7 @@ def test_a_row_of_the_list_says_what_it_breaks_and_where_it_stands(
 
 
 def test_the_list_is_narrowed_by_rule_participant_and_day(
-    shared_hub: RunningHub, chongqing: Province, sichuan: Province, views: psycopg.Connection, run, feed: str, card: str  # type: ignore[no-untyped-def]
+    shared_hub: RunningHub, chongqing: Province, sichuan: Province, views: psycopg.Connection, run: Run, feed: str, card: str
 ) -> None:
     other = add_feed(shared_hub, SICHUAN, f"sc.desk-{next(_numbers)}")
     elsewhere = journey(card)
@@ -495,7 +514,9 @@ def test_live_view_is_its_rebuild(chongqing: Province, later: QuarantineDesk, vi
     assert rebuild(views, QUARANTINE, switch=False).is_equal
 
 
-def test_an_event_folded_twice_counts_once(shared_hub: RunningHub, chongqing: Province, later: QuarantineDesk, feed: str, card: str) -> None:
+def test_an_event_folded_twice_counts_once(
+    shared_hub: RunningHub, chongqing: Province, later: QuarantineDesk, feed: str, card: str
+) -> None:
     chongqing.append(feed, 1, rocket(card))
     later.open_in_clear(feed, 1, "op1", "INC-7", now())
     later.evaluate(feed, 1, "op1", now())
@@ -513,7 +534,7 @@ def test_an_event_folded_twice_counts_once(shared_hub: RunningHub, chongqing: Pr
 
 
 def test_the_command_says_what_it_still_breaks_and_then_where_it_stands(
-    shared_hub: RunningHub, chongqing: Province, run, feed: str, card: str  # type: ignore[no-untyped-def]
+    shared_hub: RunningHub, chongqing: Province, run: Run, feed: str, card: str
 ) -> None:
     due_s = int(time.time()) + 86_400 + 2
     event = journey(card, at_s=due_s)
@@ -529,7 +550,7 @@ def test_the_command_says_what_it_still_breaks_and_then_where_it_stands(
 
 
 def test_the_command_evaluates_all_of_a_feed_that_break_a_rule(
-    chongqing: Province, views: psycopg.Connection, run, feed: str, card: str  # type: ignore[no-untyped-def]
+    chongqing: Province, views: psycopg.Connection, run: Run, feed: str, card: str
 ) -> None:
     chongqing.append(feed, 1, rocket(card), ahead(journey(card)), rocket(card))
     fold(views)
@@ -539,7 +560,7 @@ def test_the_command_evaluates_all_of_a_feed_that_break_a_rule(
 
 
 @pytest.mark.parametrize("arguments", [(), ("cq.usage",), ("cq.usage", "1", "--all-open"), ("cq.usage", "--all-open")])
-def test_the_command_asks_for_numbers_or_for_a_selection(run, arguments: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
+def test_the_command_asks_for_numbers_or_for_a_selection(run: Run, arguments: tuple[str, ...]) -> None:
     assert run("replay", *arguments)[0] == 2
 
 
@@ -556,12 +577,12 @@ def person(shared_hub: RunningHub, chongqing: Province) -> str:
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
 @pytest.mark.parametrize("secret", ["A98765432", ID_NO, NAME, MOBILE, ACCOUNT, "1985-03-12", ID_NO.encode().hex()])
-def test_nothing_personal_is_shown(run, person: str, secret: str, options: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
+def test_nothing_personal_is_shown(run: Run, person: str, secret: str, options: tuple[str, ...]) -> None:
     status, output = run("show", person, "1", *options)
     assert (status, secret in output) == (0, False)
 
 
-def test_identifiers_are_shown_masked_and_texts_by_their_length(run, person: str) -> None:  # type: ignore[no-untyped-def]
+def test_identifiers_are_shown_masked_and_texts_by_their_length(run: Run, person: str) -> None:
     sent = json.loads(run("show", person, "1", "--json")[1])["sent"]
     assert sent["card.clear"] == "A****5432"
     assert sent["card_aliases[0].clear"] == "6217 **** **** 0003"
@@ -569,7 +590,7 @@ def test_identifiers_are_shown_masked_and_texts_by_their_length(run, person: str
     assert (sent["card_applied.applicant_name.clear"], sent["card_applied.mobile.clear"]) == ("测***丙", "139****5678")
     assert (sent["venue_code"], sent["amount_fen"], sent["card_applied.birth_date"]) == (
         "11 个字符 characters", "11 位数字 digits", "10 个字符 characters")  # fmt: skip
-    assert (sent["#999"], sent["card_applied.generation"]) == ("18 字节 bytes", "CARD_GENERATION_3")
+    assert (sent["#999"], sent["card_applied.generation"]) == ("18 字节 bytes", "CARD_GENERATION_THIRD")
 
 
 def test_codes_of_the_tables_are_shown_and_malformed_identifiers_only_by_length() -> None:
@@ -586,18 +607,18 @@ def test_what_a_terminal_would_obey_is_escaped_in_clear() -> None:
     assert dict(in_clear(event))["venue_code"] == "\\x1b[2J门"
 
 
-def test_its_reasons_are_told_in_words(run, person: str) -> None:  # type: ignore[no-untyped-def]
+def test_its_reasons_are_told_in_words(run: Run, person: str) -> None:
     assert "occurred_at  in_the_future: 超前一天以上。More than a day ahead." in run("show", person, "1")[1]
 
 
-def test_clear_asks_for_a_reason(shared_hub: RunningHub, run, person: str) -> None:  # type: ignore[no-untyped-def]
+def test_clear_asks_for_a_reason(shared_hub: RunningHub, run: Run, person: str) -> None:
     before = len(handled(shared_hub.dsn, person))
     status, output = run("show", person, "1", "--clear")
     assert (status, ID_NO in output) == (2, False)
     assert len(handled(shared_hub.dsn, person)) == before
 
 
-def test_what_is_shown_in_clear_is_recorded_with_who_and_why(shared_hub: RunningHub, run, person: str) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_shown_in_clear_is_recorded_with_who_and_why(shared_hub: RunningHub, run: Run, person: str) -> None:
     status, output = run("show", person, "1", "--clear", "--reason", "INC-2026-0042", "--operator", "han.meimei", "--json")
     opened = handled(shared_hub.dsn, person)[-1].event.quarantine_original_opened
     assert (status, json.loads(output)["sent"]["holder.clear"]) == (0, ID_NO)
@@ -605,9 +626,7 @@ def test_what_is_shown_in_clear_is_recorded_with_who_and_why(shared_hub: Running
 
 
 @pytest.mark.parametrize("reason", [ID_NO, f"asked about {MOBILE}", "card A98765432"])
-def test_a_reason_that_names_a_number_is_refused_and_nothing_is_shown(
-    shared_hub: RunningHub, run, person: str, reason: str  # type: ignore[no-untyped-def]
-) -> None:
+def test_a_reason_that_names_a_number_is_refused_and_nothing_is_shown(shared_hub: RunningHub, run: Run, person: str, reason: str) -> None:
     before = len(handled(shared_hub.dsn, person))
     status, output = run("show", person, "1", "--clear", "--reason", reason, "--operator", "op1")
     assert (status, "reason: no_identifier" in output, NAME in output) == (1, True, False)

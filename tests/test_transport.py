@@ -22,10 +22,10 @@ from hub.api.certificates import CertificateFiles, issue_participant, open_autho
 from hub.domain.participant import PREFIX, Participant
 from hub.journal.recorder import AggregateStore
 from tests.clients import DEADLINE_S, Province, Refusal, refused
-from tests.hub_process import CHONGQING, Process, RunningHub
+from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub
 from tests.messages import journey
 
-RECORDED = feed_service_pb2.EVENT_OUTCOME_RECORDED
+RECORDED, DUPLICATE = feed_service_pb2.EVENT_OUTCOME_RECORDED, feed_service_pb2.EVENT_OUTCOME_DUPLICATE
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
@@ -254,6 +254,23 @@ def test_sigterm_answers_the_append_under_way_and_exits_with_zero(shared_hub: Ru
     held.rollback()
     assert list(under_way.result().outcomes) == [RECORDED]
     assert shared_hub.edges[edge].stop() == 0
+
+
+def test_a_second_sigterm_ends_calls_under_way_and_what_waits_is_written_all_the_same(
+    shared_hub: RunningHub, edge: int, held: psycopg.Connection
+) -> None:
+    sichuan = Province(shared_hub, SICHUAN, edge)
+    batch = feed_service_pb2.AppendEventsRequest(feed="sc.usage", first_sequence=1, events=[journey("A12345678")])
+    under_way = sichuan.feeds.AppendEvents.future(batch, timeout=DEADLINE_S)
+    until(lambda: is_waiting(shared_hub.dsn))
+    shared_hub.edges[edge].signal(signal.SIGTERM)
+    until(lambda: is_turned_away(sichuan))
+    assert not under_way.done()
+    shared_hub.edges[edge].signal(signal.SIGTERM)
+    assert under_way.exception(timeout=4) is not None
+    held.rollback()
+    assert shared_hub.edges[edge].process.wait(15) == 0
+    assert list(Province(shared_hub, SICHUAN).append("sc.usage", 1, journey("A12345678")).outcomes) == [DUPLICATE]
 
 
 def test_an_edge_without_work_ends_at_once(shared_hub: RunningHub, edge: int) -> None:

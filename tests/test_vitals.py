@@ -261,9 +261,7 @@ def test_every_reading_sets_the_gauges(publisher: VitalsPublisher) -> None:
     assert names.DISK_FREE.points()[()] > 0
 
 
-def test_gauges_of_a_database_that_is_away_have_no_points_until_it_is_back(
-    publisher: VitalsPublisher, dsn: str, server_dsn: str
-) -> None:
+def test_gauges_of_a_database_that_is_away_have_no_points_until_it_is_back(publisher: VitalsPublisher, dsn: str, server_dsn: str) -> None:
     database = sql.Identifier(str(conninfo_to_dict(dsn)["dbname"]))
     with psycopg.connect(server_dsn, autocommit=True) as server:
         server.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(database))

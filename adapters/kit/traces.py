@@ -46,12 +46,15 @@ class Traces:
     def _begin(self, name: str, kind: SpanKind, kept_for: str, *, awaits_hub: bool) -> Trace:
         trace = Trace(self, name, kind, kept_for, awaits_hub)
         if self.export is not None:
+            forgotten = None
             with self._lock:
                 if len(self._known) >= MOST_OPEN:
                     oldest = next(iter(self._known))
                     del self._known[oldest]
-                    self._waiting.pop(oldest, None)
+                    forgotten = self._waiting.pop(oldest, None)
                 self._known[trace.trace_id] = trace
+            if forgotten and forgotten.awaits_hub:
+                forgotten.end(is_acknowledged=False)
         return trace
 
     def find(self, trace_id: str) -> Trace | None:
@@ -67,11 +70,12 @@ class Traces:
         """Takes a trace whose call is answered or whose file is taken, and ends it, now or when the hub has its last event."""
         with self._lock:
             is_acknowledged = self._acknowledged.get(trace.feed, 0) >= trace.last_sequence
-            if not is_acknowledged and trace.trace_id in self._known:
+            is_waiting = not is_acknowledged and trace.trace_id in self._known
+            if is_waiting:
                 self._waiting[trace.trace_id] = trace
             else:
                 self._known.pop(trace.trace_id, None)
-        if trace.trace_id not in self._waiting or not trace.awaits_hub:
+        if not (is_waiting and trace.awaits_hub):
             trace.end(is_acknowledged=is_acknowledged)
 
     def acknowledged(self, feed: str, through_sequence: int) -> None:
@@ -82,13 +86,13 @@ class Traces:
             for trace in done:
                 del self._waiting[trace.trace_id], self._known[trace.trace_id]
         for trace in done:
-            if not trace.is_over:
+            if trace.awaits_hub:
                 trace.end(is_acknowledged=True)
 
     def close(self) -> None:
         """Ends what waits for the hub, as not acknowledged, and exports what is left."""
         for trace in self._waiting.values():
-            if not trace.is_over:
+            if trace.awaits_hub:
                 trace.end(is_acknowledged=False)
         if self.export is not None:
             self.export.close()

@@ -64,5 +64,7 @@ def _end(call: Call, code: str, reason: str, received_bytes: int, sent_bytes: in
         AccessLine(now, call.participant, call.name, code, reason, duration_s, received_bytes, sent_bytes, size, call.trace_id)
     )
     names.CALL_DURATION.record(duration_s, call.name, code, call.participant)
+    if reason and names.FEED in call.attributes:
+        names.FEED_REFUSED.add(call.participant, str(call.attributes[names.FEED]), reason)
     if reason:
         names.REFUSALS.add(call.participant, call.name, reason)

@@ -151,7 +151,7 @@ class FeedService:
     async def _begin(self, received: Received, caller: Caller) -> asyncio.Task[protos.StreamEventsResponse]:
         """Prepares a batch and starts its commit; tasks start in order, so the batches of a stream are queued in order."""
         call = Call(caller.call.name, received.request.trace_parents, participant=caller.call.participant)
-        await self._writer.wait_for_room()
+        await self._writer.wait_for_room(caller.urn)
         prepared: Prepared | HubError
         try:
             await caller.allowance.events.wait(min(len(received.sent), BATCH_EVENTS))

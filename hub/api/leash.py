@@ -32,7 +32,7 @@ class _Stream:
         if self.refusal is None:
             self.refusal = refusal
             if not self.is_answering:
-                pass
+                self.task.cancel()
 
 
 class Leash:

@@ -15,6 +15,7 @@ import psycopg
 from chuanyu.exchange.v1 import event_pb2, hub_decisions_pb2, references_pb2
 from google.protobuf.message import Message
 
+from hub.api.directory import Feed
 from hub.api.intake import Intake, add_violations
 from hub.api.request import refuse_invalid
 from hub.domain.errors import QuarantineHandled, QuarantineOriginalErased, RequestInvalid
@@ -48,15 +49,11 @@ class QuarantineDesk:
         store.ensure_feeds([(QUARANTINE_FEED, HUB)])
         self._connection, self._store, self._keyring, self._reference = connection, store, keyring, reference
         self._intake = Intake(keyring)
-        self._feeds: dict[str, tuple[int, str]] = {
-            name: (stream_id, owner) for name, stream_id, owner in connection.execute(_FEEDS).fetchall()
-        }
-        self._stream = self._feeds[QUARANTINE_FEED][0]
+        self._stream = self.feeds()[QUARANTINE_FEED].stream_id
 
-    @property
-    def feeds(self) -> frozenset[str]:
-        """The names of all feeds."""
-        return frozenset(self._feeds)
+    def feeds(self) -> dict[str, Feed]:
+        """Returns all feeds by name."""
+        return {name: Feed(stream_id, owner) for name, stream_id, owner in self._connection.execute(_FEEDS).fetchall()}
 
     def find(self, feed: str, sequence: int) -> Quarantined:
         """Returns a quarantined event; raises FeedUnknown, EventNotFound or EventNotQuarantined."""
@@ -94,7 +91,7 @@ class QuarantineDesk:
         if event is None:
             raise QuarantineOriginalErased
         batch = Batch(self._stream, HUB, 0, [], handles=quarantined.handle)
-        reasons = self._intake.admit_again(event, 1, batch, self._context(quarantined.owner, at), self._feed_id)
+        reasons = self._admit(event, batch, quarantined.owner, at)
         again = event_pb2.QuarantineReevaluated(
             event=_named(quarantined), accepted=not reasons, quarantined_position=quarantined.recorded.position, operator=operator
         )
@@ -110,14 +107,16 @@ class QuarantineDesk:
             raise
         return Evaluated(0 if reasons else positions[1], reasons)
 
-    def _context(self, owner: str, at: datetime) -> Context:
-        """The province that sent the event is the one that speaks."""
-        participant = self._store.get(Participant, Participant.create_id(owner))
-        province = participant.province if participant is not None else ""
-        return Context(province, int(at.timestamp()), self._reference, lambda feed: self._feeds.get(feed, (0, ""))[1] == owner)
-
-    def _feed_id(self, feed: str) -> int | None:
-        return self._feeds[feed][0]
+    def _admit(self, event: event_pb2.Event, batch: Batch, owner: str, at: datetime) -> list[Violation]:
+        """Puts the event to the rules; it is its own province that speaks, and of that participant's feeds that it may correct."""
+        participant, feeds = self._store.get(Participant, Participant.create_id(owner)), self.feeds()
+        context = Context(
+            participant.province if participant is not None else "",
+            int(at.timestamp()),
+            self._reference,
+            lambda name: name in feeds and feeds[name].owner == owner,
+        )
+        return self._intake.admit_again(event, 1, batch, context, lambda name: feeds[name].stream_id)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ HELD_FOR_S = 5.0
 # What comes beyond so many held refusals is refused at once, so that memory is bounded.
 HELD_REFUSALS = 1_000
 # A batch of a stream that would be held back longer is refused: adapters take silence of half a minute for a broken stream.
-HELD_BACK_S = 5.0
+HELD_BACK_S = 2.0
 # When calls under way will have ended is not known; that some have in this time is likely.
 AT_ONCE_RETRY_S = 0.5
 LOOK_AGAIN_S = 0.02

@@ -3,6 +3,7 @@
 Requests arrive as bytes and are parsed here: gRPC's own deserialisers answer INTERNAL to a malformed message, which is the caller's fault.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,10 +35,12 @@ class Gate:
 
     def __init__(self, directory: Directory, certificates_dir: Path, plaintext_caller: str = "") -> None:
         """*plaintext_caller* is whom a call without TLS counts as; only the bench's loopback listener sets it."""
-        self._directory = directory
+        self.directory = directory
         self._peers = Peers(certificates_dir)
         self._plaintext_peer = Peer(plaintext_caller) if plaintext_caller else None
         self.leash = Leash(directory.admitted)
+        # Set when the server stops: streams take nothing more in, so that their clients go elsewhere at once.
+        self.closing = asyncio.Event()
 
     async def caller(self, context: grpc.aio.ServicerContext, call: Call) -> Caller:
         """Returns who makes a call, and names it there; raises CertificateRequired, or as `Directory.admitted` does."""
@@ -46,7 +49,7 @@ class Gate:
         if peer is None:
             raise CertificateRequired
         call.participant = peer.participant.removeprefix(PREFIX)
-        return self._directory.known_caller(peer, call) or await self._directory.caller(peer, call)
+        return self.directory.known_caller(peer, call) or await self.directory.caller(peer, call)
 
 
 def reader(kind: type[Request]) -> Callable[[bytes], Request]:
@@ -95,7 +98,7 @@ def streaming(gate: Gate, read: Callable[[bytes], Any], method: Streaming) -> Ha
 
     def named(name: str) -> grpc.RpcMethodHandler:
         async def handle(data: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
-            async for answer in _answers(gate, name, lambda caller: method(_parsed(read, data), caller), context):
+            async for answer in _answers(gate, name, lambda caller: method(_parsed(read, data, gate.closing), caller), context):
                 yield answer
 
         return grpc.stream_stream_rpc_method_handler(handle)
@@ -143,9 +146,22 @@ def _trace_parents(context: grpc.aio.ServicerContext) -> Iterator[str]:
     return (str(value) for name, value in context.invocation_metadata() or () if name == "traceparent")
 
 
-async def _parsed(read: Callable[[bytes], Any], data: AsyncIterator[bytes]) -> AsyncIterator[Any]:
-    async for item in data:
-        yield read(item)
+async def _parsed(read: Callable[[bytes], Any], data: AsyncIterator[bytes], closing: asyncio.Event) -> AsyncIterator[Any]:
+    """Yields what comes in until the client has no more or the server closes: what was read is answered, then the stream ends."""
+    closed = asyncio.create_task(closing.wait())
+    items = aiter(data)
+    try:
+        while not closing.is_set():
+            following = asyncio.ensure_future(anext(items))
+            await asyncio.wait((following, closed), return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                following.cancel()
+                return
+            yield read(await following)
+    except StopAsyncIteration:
+        return
+    finally:
+        closed.cancel()
 
 
 async def _abort(context: grpc.aio.ServicerContext, status: status_pb2.Status) -> None:

@@ -19,6 +19,7 @@ from hub.api.certificates import CertificateFiles
 from hub.api.decider import Decider
 from hub.api.directory import Directory
 from hub.api.feed_service import FeedService
+from hub.api.health import Health
 from hub.api.hotlist_service import HotlistService
 from hub.api.intake import Intake
 from hub.api.quota import Quotas
@@ -67,6 +68,7 @@ class HubServer:
     def __init__(self, settings: ServerSettings) -> None:
         """Nothing is opened before `start`."""
         self._settings = settings
+        self.readiness: Readiness | None = None
         self.port = 0
         self.plaintext_port = 0
 
@@ -98,7 +100,7 @@ class HubServer:
         feeds = FeedService(settings.dsn, self._writer, intake, self._directory, tables)
         cards = CardService(settings.dsn, self._cards, decider, intake, tables)
         self._certificate = ServerCertificate(settings.certificates)
-        gate = Gate(self._directory, settings.certificates.authority.parent, settings.plaintext_caller)
+        gate = self._gate = Gate(self._directory, settings.certificates.authority.parent, settings.plaintext_caller)
         self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=4_000)
         self._server.add_generic_rpc_handlers((feeds.handler(gate), cards.handler(gate)))
         self._hotlists = HotlistService(settings.dsn)
@@ -107,7 +109,7 @@ class HubServer:
         self._server.add_generic_rpc_handlers((self._subscriptions.handler(gate),))
         if further is not None:
             self._server.add_generic_rpc_handlers((further(gate, decider),))
-        self._health = health.aio.HealthServicer()
+        self._health = Health(gate.closing)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
         channelz.add_channelz_servicer(self._server)
@@ -125,6 +127,10 @@ class HubServer:
         status = health_pb2.HealthCheckResponse.SERVING if is_ready else health_pb2.HealthCheckResponse.NOT_SERVING
         await self._health.set(service, status)
 
+    def report(self) -> dict[str, str]:
+        """Says for each service why it is not ready, "" if it is."""
+        return self.readiness.report() if self.readiness is not None else dict.fromkeys(SERVICES, "正在启动 starting")
+
     def _listen(self) -> None:
         self.port = self._server.add_secure_port(self._settings.listen, self._certificate.credentials())
         if self._settings.plaintext_caller:
@@ -134,19 +140,30 @@ class HubServer:
         """Waits for the end of the server."""
         await self._server.wait_for_termination()
 
-    async def stop(self) -> None:
-        """Turns new calls away, lets running ones end, writes what waits."""
+    async def stop(self, forced: asyncio.Event | None = None) -> None:
+        """Says so by the health service, turns new calls away, ends streams, lets running calls end until *forced*, writes what waits."""
         self._watch.cancel()
         self._renewal.cancel()
         await self._health.enter_graceful_shutdown()
         self._subscriptions.release()
         self._hotlists.stop()
-        await self._server.stop(DRAIN_S)
+        self._gate.closing.set()
+        await self._drain(forced or asyncio.Event())
         await self._subscriptions.stop()
         await self._decisions.stop()
         await self._cards.stop()
         await self._writer.stop()
         self._directory.close()
+
+
+    async def _drain(self, forced: asyncio.Event) -> None:
+        draining = asyncio.create_task(self._server.stop(DRAIN_S))
+        forcing = asyncio.create_task(forced.wait())
+        await asyncio.wait((draining, forcing), return_when=asyncio.FIRST_COMPLETED)
+        forcing.cancel()
+        if not draining.done():
+            await self._server.stop(None)
+        await draining
 
 
 def _prepare_own(dsn: str) -> int:

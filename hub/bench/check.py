@@ -133,37 +133,32 @@ def _timed(edge: HubProcess, method: str, in_flight: int, seconds: float) -> tup
 def _h2load(edge: HubProcess, method: str, in_flight: int, requests: int) -> Calls:
     connections, streams = IN_FLIGHT[in_flight]
     with tempfile.TemporaryDirectory() as directory:
-        body, log = Path(directory) / "body", Path(directory) / "log"
-        # gRPC's prefix: not compressed, length zero. The bench's edge makes the question itself.
-        body.write_bytes(bytes(5))
-        finished = subprocess.run(
-            [
-                "h2load",
-                "-n",
-                str(requests),
-                "-c",
-                str(connections),
-                "-m",
-                str(streams),
-                "-d",
-                str(body),
-                f"--log-file={log}",
-                "-H",
-                "content-type: application/grpc",
-                "-H",
-                "te: trailers",
-                f"http://127.0.0.1:{edge.plaintext_port}{method}",
-            ],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=300,
-        )
+        log = Path(directory) / "log"
+        command = h2load_command(edge, method, (connections, streams), requests, Path(directory))
+        finished = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
         rate = _RATE.search(finished.stdout)
         if f"{requests} succeeded, 0 failed" not in finished.stdout or rate is None:
             raise MeasurementVoid(finished.stdout[-300:])
         times = sorted(int(line.split()[2]) / 1e3 for line in log.read_text().splitlines())
     return Calls(float(rate[1]), times[len(times) // 2], times[int(len(times) * 0.99)])
+
+
+def h2load_command(
+    edge: HubProcess, method: str, in_flight: tuple[int, int], requests: int, directory: Path, each_per_s: int = 0
+) -> list[str]:
+    """Returns the command that asks over so many connections and streams on each, and logs to *directory*/log.
+
+    *each_per_s* paces each connection; 0 lets the next question follow each answer.
+    """
+    body = directory / "body"
+    # gRPC's prefix: not compressed, length zero. The bench's edge makes the question itself.
+    body.write_bytes(bytes(5))
+    connections, streams = in_flight
+    return [
+        *("h2load", "-n", str(requests), "-c", str(connections), "-m", str(streams), "-d", str(body), f"--log-file={directory / 'log'}"),
+        *("-H", "content-type: application/grpc", "-H", "te: trailers", *((f"--rps={each_per_s}",) if each_per_s else ())),
+        f"http://127.0.0.1:{edge.plaintext_port}{method}",
+    ]
 
 
 def _row(in_flight: int, events_per_s: int, empty: Calls | None, recorded: Calls, report: Report) -> dict[str, Any]:

@@ -16,9 +16,10 @@ from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, references_pb2
 
 from hub.api.certificates import issue_server
 from hub.api.decider import Decider
+from hub.api.readiness import Limits
 from hub.api.rpc import Gate, service, unary
 from hub.api.server import HubServer, ServerSettings
-from hub.bench.ground import ASKER
+from hub.bench.ground import ASKER, NOISY
 from hub.config import Config
 from hub.domain.quota import Quota
 from hub.journal.keyring import open_keyring
@@ -27,6 +28,7 @@ from hub.telemetry.logs import set_up_logs
 
 EMPTY_METHOD = "/chuanyu.exchange.bench.Bench/Empty"
 CHECK_METHOD = "/chuanyu.exchange.bench.Bench/Check"
+NOISY_CHECK_METHOD = "/chuanyu.exchange.bench.Bench/NoisyCheck"
 _numbers = itertools.count(1)
 
 
@@ -64,22 +66,23 @@ def _asker(cards: int) -> Callable[[bytes], card_service_pb2.CheckAcceptanceRequ
 async def _main(cards: int) -> None:
     config = Config()
     certificates, keyring, quota = issue_server(config.certificates_dir), open_keyring(config.keys_dir), Quota(**config.quota)
-    server = HubServer(ServerSettings(config.dsn, "127.0.0.1:0", certificates, keyring, quota, 0, ASKER))
+    # What is measured is the cost of an answer, also while more flows in than the views can follow.
+    limits = Limits(max_lag_s=3600.0)
+    server = HubServer(ServerSettings(config.dsn, "127.0.0.1:0", certificates, keyring, quota, 0, ASKER, limits))
 
     def bench(gate: Gate, decider: Decider) -> grpc.GenericRpcHandler:
-        return service(
-            "chuanyu.exchange.bench.Bench",
-            {"Empty": grpc.unary_unary_rpc_method_handler(_empty), "Check": unary(gate, _asker(cards), decider.answer)},
-        )
+        noisy = Gate(gate.directory, config.certificates_dir, NOISY)
+        methods = {"Check": unary(gate, _asker(cards), decider.answer), "NoisyCheck": unary(noisy, _asker(cards), decider.answer)}
+        return service("chuanyu.exchange.bench.Bench", {"Empty": lambda _: grpc.unary_unary_rpc_method_handler(_empty), **methods})
 
-    await server.start(bench)
-    print(f"127.0.0.1:{server.port} {server.plaintext_port}", flush=True)  # noqa: T201 (the parent reads it)
     if config.telemetry:
         set_up_logs("hub serve", config.logs_dir, config.log_keep_days, config.log_max_bytes)
-    stopped = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
-    with observed(config, config.dsn, "hub serve", "", server.readiness.report):
+    with observed(config, config.dsn, "hub serve", "", server.report):
+        await server.start(bench)
+        print(f"127.0.0.1:{server.port} {server.plaintext_port}", flush=True)  # noqa: T201 (the parent reads it)
+        stopped = asyncio.Event()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(name, stopped.set)
         await stopped.wait()
         await server.stop()
 

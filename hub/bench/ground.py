@@ -17,7 +17,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from hub.api.certificates import issue_participant
-from hub.api.registry import load_agreements, register_participant
+from hub.api.registry import change_quota, load_agreements, register_participant
 from hub.config import Config
 from hub.domain.participant import PREFIX
 from hub.embedded import discard, running
@@ -28,6 +28,9 @@ from hub.projections.engine import create_views
 
 PARTICIPANT = f"{PREFIX}cq.card-center"
 ASKER = f"{PREFIX}sc.card-center"
+NOISY = f"{PREFIX}sc.noisy"
+# More than any machine does: what is measured is the hub, not the quota.
+_UNLIMITED = {"calls_per_s": 1_000_000, "events_per_s": 10_000_000, "calls_at_once": 10_000}
 START_S = 30.0
 # Cards of the load, unless a measurement has its own.
 CARDS = 20_000
@@ -74,6 +77,8 @@ def _prepared(dsn: str, data_dir: Path, feeds: list[str]) -> Ground:
     now = datetime.now(UTC)
     register_participant(store, PARTICIPANT, "50", "bench", feeds, now)
     register_participant(store, ASKER, "51", "bench", ["sc.bench"], now)
+    for urn in (PARTICIPANT, ASKER):
+        change_quota(store, urn, _UNLIMITED, now)
     load_agreements(store, now)
     store.close()
     with runner.connect(dsn) as connection:

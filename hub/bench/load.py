@@ -41,6 +41,7 @@ class Order:
     events_per_s: int = 0
     batch_events: int = BATCH_EVENTS
     lifecycle: bool = False
+    participant: str = PARTICIPANT
 
 
 def card_no(number: int) -> str:
@@ -114,6 +115,12 @@ class Load:
             raise RuntimeError(f"the hub refused the load: {refusal}")
         return int(events), float(seconds)
 
+    @property
+    def pid(self) -> int:
+        """The id of its process."""
+        assert self._process.pid is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """Ends a paced load before its time."""
         self._process.terminate()
@@ -128,7 +135,7 @@ def _send(order: Order, ready: Any, go: Any, results: Any) -> None:
         ]
         for feed, first in zip(order.feeds, order.first_sequences, strict=True)
     ]
-    credentials = participant_files(order.certificates_dir, PARTICIPANT).client_credentials()
+    credentials = participant_files(order.certificates_dir, order.participant).client_credentials()
     with contextlib.ExitStack() as stack:
         channels = [stack.enter_context(grpc.secure_channel(target, credentials)) for target in order.targets]
         for channel in channels:

@@ -36,13 +36,13 @@ def measure(config: Config, events: int, report: Report) -> dict[str, Any]:
     """Returns rates, CPU microseconds an event and the ratio; reading and folding alternate, medians count."""
     raw, fold, cpu = [], [], []
     with ground(config, list(FEEDS)) as place:
-        _fill(place, events, report)
+        fill(place, events, report)
         with runner.connect(place.dsn) as connection:
             connection.execute("ANALYZE")
             head = head_position(connection)
             share = _share(connection)
             for number in range(ROUNDS):
-                raw.append(head / _read_raw(connection, head))
+                raw.append(head / read_raw(connection, head))
                 before = time.process_time()
                 fold.append(head / _fold(connection))
                 cpu.append((time.process_time() - before) / head * 1e6)
@@ -67,7 +67,7 @@ def _share(connection: psycopg.Connection) -> float:
     return float(row[0]) if row else 0.0
 
 
-def _read_raw(connection: psycopg.Connection, head: int) -> float:
+def read_raw(connection: psycopg.Connection, head: int) -> float:
     """Reads every event, all columns, in binary pages, throws them away and returns the seconds."""
     started = time.perf_counter()
     for after in range(0, head, PAGE_EVENTS):
@@ -90,7 +90,7 @@ def _fold(connection: psycopg.Connection) -> float:
     return seconds
 
 
-def _fill(place: Ground, events: int, report: Report) -> None:
+def fill(place: Ground, events: int, report: Report) -> None:
     """Appends the simulator's events through the hub's own intake and group commit, without the network."""
     connection = pq.PGconn.connect(place.dsn.encode())
     run(connection, SESSION.encode())

@@ -20,6 +20,7 @@ def explain(
     decision: Annotated[int, typer.Option(help="答复的凭证位置。Position of the recorded answer.")],
     as_of: Annotated[int, typer.Option(help="按此位置时枢纽所知；0 为当时。With what the hub knew at this position; 0: then.")] = 0,
     at: Annotated[str, typer.Option(help="按此时刻，如 2026-03-03T10:05+08:00。For this instant instead.")] = "",
+    then: Annotated[bool, typer.Option("--rules-of-then", help="按当时的规则，而非现行规则。By the rules of then, not today's.")] = False,
     participant: Annotated[str, typer.Option(help="以谁的证书询问。Whose certificate asks.")] = "cq.card-center",
     target: Annotated[str, typer.Option(help="枢纽地址。Hub to ask.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="只输出一行 JSON。Only one line of JSON.")] = False,
@@ -32,7 +33,11 @@ def explain(
     files = issue_participant(config.certificates_dir, f"{PREFIX}{participant}")
     with grpc.secure_channel(target or config.listen, files.client_credentials()) as channel:
         try:
-            why = card_service_pb2_grpc.CardServiceStub(channel).ExplainAcceptance(request, timeout=30)
+            cards = card_service_pb2_grpc.CardServiceStub(channel)
+            why = cards.ExplainAcceptance(request, timeout=30)
+            if then and why.recorded.rules_digest != why.rules_digest:
+                request.rules_digest = why.recorded.rules_digest
+                why = cards.ExplainAcceptance(request, timeout=30)
         except grpc.RpcError as refusal:
             typer.echo(f"✗ {refusal.code().name}: {refusal.details()}", err=True)
             raise typer.Exit(1) from None

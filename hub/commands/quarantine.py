@@ -179,11 +179,15 @@ def _words(desk: "QuarantineDesk") -> frozenset[str]:
     from hub.domain import reference
 
     tables = reference.load()
-    return frozenset(("50", "51")) | tables.scenario_codes | frozenset(tables.regions) | desk.feeds
+    return frozenset(("50", "51")) | tables.scenario_codes | frozenset(tables.regions) | frozenset(desk.feeds())
 
 
 def _login() -> str:
-    return pwd.getpwuid(os.getuid()).pw_name
+    """Returns the login name; in a container the user may have none."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid-{os.getuid()}"
 
 
 def _instant_us(text: str) -> int:

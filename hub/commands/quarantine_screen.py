@@ -20,10 +20,10 @@ STATES = {"OPEN": "待处理", "FAILING": "仍不合规", "RELEASED": "已放行
 def in_words(outcome: dict[str, Any]) -> str:
     """Says what the evaluation of one event came to."""
     name = f"{outcome['feed']} {outcome['sequence']}"
-    where = f"，位置 position {outcome['position']}" if "position" in outcome else ""
+    where = f"位置 position {outcome['position']}" if "position" in outcome else ""
     if "error" in outcome:
-        return f"✗ {name}: {outcome['message']}{where}"
-    lines = [f"{name}: {STATES[outcome['outcome']]} {outcome['outcome']}{where}"]
+        return f"✗ {name}: {outcome['message']} {where}".rstrip()
+    lines = [f"{name}: {STATES[outcome['outcome']]} {outcome['outcome']}{'，' if where else ''}{where}"]
     return "\n".join([*lines, *_reason_lines(outcome.get("violations", []))])
 
 

@@ -52,16 +52,21 @@ def serve(
         )
 
         async def main() -> None:
-            stopped = asyncio.Event()
+            stopped, forced = asyncio.Event(), asyncio.Event()
+
+            def signalled() -> None:
+                (forced if stopped.is_set() else stopped).set()
+
             for name in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+                asyncio.get_running_loop().add_signal_handler(name, signalled)
             server = HubServer(settings)
-            await server.start()
-            typer.echo(f"listening on {(listen or config.listen).rpartition(':')[0]}:{server.port}")
-            with observed(config, dsn, "hub serve", "127.0.0.1:9464", server.readiness.report):
+            with observed(config, dsn, "hub serve", "127.0.0.1:9464", server.report) as metrics:
+                await server.start()
+                typer.echo(f"listening on {(listen or config.listen).rpartition(':')[0]}:{server.port}")
+                _tell(metrics)
                 await stopped.wait()
                 typer.echo("stopping: 收尾后退出 draining")
-                await server.stop()
+                await server.stop(forced)
 
         with _projections(dsn) if project else contextlib.nullcontext():
             asyncio.run(main())
@@ -74,10 +79,12 @@ def _projections(dsn: str) -> Iterator[None]:
     stop = threading.Event()
     thread = threading.Thread(target=runner.run, args=(dsn, stop), name="projections")
     thread.start()
-    with _processes(dsn):
-        yield
-    stop.set()
-    thread.join()
+    try:
+        with _processes(dsn):
+            yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 @contextlib.contextmanager
@@ -107,6 +114,12 @@ def project() -> None:
     with database(config) as dsn:
         with runner.connect(dsn) as connection:
             create_views(connection, PROJECTIONS)
-        typer.echo("projecting")
-        with _processes(dsn), observed(config, dsn, "hub project", "127.0.0.1:9465"):
+        with _processes(dsn), observed(config, dsn, "hub project", "127.0.0.1:9465") as metrics:
+            typer.echo("projecting")
+            _tell(metrics)
             runner.run(dsn, stop)
+
+
+def _tell(metrics: str) -> None:
+    if metrics:
+        typer.echo(f"metrics on {metrics}")

@@ -107,11 +107,11 @@ class QuarantineHandled(HubError):
 
 
 class QuarantineReleased(QuarantineHandled):
-    """The quarantined event was released already; the event stands at the position given."""
+    """It was released already."""
 
 
 class QuarantineCorrected(QuarantineHandled):
-    """Its province has corrected or reversed the quarantined event, at the position given; nothing is to be released."""
+    """Its province has corrected or reversed it; nothing is to be released."""
 
 
 class BatchTooLarge(HubError):

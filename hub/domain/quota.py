@@ -35,10 +35,10 @@ class Bucket:
         self._level = self._burst
 
     def change(self, per_s: int, now_s: float) -> None:
-        """Changes the rate from now on; what is in the bucket stays, up to the new burst."""
+        """Changes the rate from now on; a larger burst is there at once, less what was taken."""
         self._fill(now_s)
-        self.per_s, self._burst = per_s, max(per_s * BURST_S, self._at_least)
-        self._level = min(self._level, self._burst)
+        before, self.per_s, self._burst = self._burst, per_s, max(per_s * BURST_S, self._at_least)
+        self._level = min(self._level + max(0.0, self._burst - before), self._burst)
 
     def delay_s(self, count: int, now_s: float) -> float:
         """Returns how long it takes until there is room for *count*: 0 if there is now."""

@@ -1,10 +1,13 @@
 """Brings a database to the newest schema: numbered SQL files, forward-only, each recorded with its checksum.
 
-It refuses a database whose applied files differ from the ones at hand: history that was edited is no history.
+It refuses a database whose applied files differ from the ones at hand: history that was edited is no history. A file that a newer
+release applied is no reason to refuse: during an upgrade both releases run, so a migration leaves the release before it running.
 """
 
 import hashlib
+import logging
 import re
+import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -12,11 +15,21 @@ import psycopg
 
 from hub.domain.errors import HubError
 
+log = logging.getLogger(__name__)
+
+# A table that is wanted whole makes all writers wait behind this, and they give up after four seconds.
+LOCK_TIMEOUT = "2s"
+LOCK_TRIES = 30
+LOCK_WAIT_S = 1.0
 MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
 
 
 class MigrationMismatch(HubError):
     """The database was migrated with other files than these; use the release it was migrated with, or a newer one."""
+
+
+class MigrationHeldUp(HubError):
+    """A long transaction, such as a backup's, holds what a migration needs; try again when it has ended."""
 
 
 def migrate(
@@ -35,10 +48,23 @@ def migrate(
         pending = [file for file in files if file.name not in applied and (only is None or file.name in only)]
         for file in pending:
             report(file.name)
+            _apply(connection, file)
+        return len(pending)
+
+
+def _apply(connection: psycopg.Connection, file: Path) -> None:
+    """Applies a file beside writers at work: it asks for its locks again and again rather than wait and make all others wait."""
+    for _ in range(LOCK_TRIES):
+        try:
             with connection.transaction():
+                connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
                 connection.execute(file.read_bytes())
                 connection.execute("INSERT INTO public.hub_migration (name, checksum) VALUES (%s, %s)", (file.name, _checksum(file)))
-        return len(pending)
+        except psycopg.errors.LockNotAvailable:
+            time.sleep(LOCK_WAIT_S)
+        else:
+            return
+    raise MigrationHeldUp(file.name)
 
 
 def at_hand(directory: Path = MIGRATIONS) -> dict[str, str]:
@@ -57,6 +83,9 @@ def _checksum(file: Path) -> str:
 def _refuse_mismatch(applied: dict[str, str], files: list[Path]) -> None:
     at_hand = {file.name: _checksum(file) for file in files}
     for name, checksum in applied.items():
+        if name > max(at_hand, default=""):
+            log.warning("migrate: the database has %s of a newer release; this one goes on beside it", name)
+            continue
         if name not in at_hand:
             raise MigrationMismatch(f"the database has migration {name}, which this release does not know")
         if at_hand[name] != checksum:

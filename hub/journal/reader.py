@@ -149,24 +149,21 @@ _EVENT_OF = f"""
 _QUARANTINED_AT = """
     SELECT position, (extract(epoch FROM recorded_at) * 1000000)::bigint, stream_id, sequence, kind, data
     FROM journal.event WHERE position = ANY (%s) AND kind = 'event_quarantined' ORDER BY position"""
-# From the target up to the event that all go back to, then down to all that correct it; positions grow downwards, so this ends.
+# From the target to all that it corrects and all that correct it, and from each of them again; UNION drops what was found, so this ends.
+# A released correction has two targets: the number it was quarantined under, and the one that it corrects.
 _EVENTS_BEFORE = f"""
-    WITH RECURSIVE up AS (
+    WITH RECURSIVE family AS (
         SELECT t.stream_id AS asked_stream, t.sequence AS asked_sequence, t.before, t.stream_id, t.sequence, o.position
         FROM unnest(%(streams)s::bigint[], %(sequences)s::bigint[], %(befores)s::bigint[]) t (stream_id, sequence, before) {_POSITION_OF}
         WHERE o.position < t.before
-        UNION ALL
-        SELECT up.asked_stream, up.asked_sequence, up.before, t.stream_id, t.sequence, o.position
-        FROM up JOIN journal.correction t ON t.position = up.position {_POSITION_OF}
-        WHERE o.position < up.position
-    ), family AS (
-        SELECT * FROM up
         UNION
-        SELECT f.asked_stream, f.asked_sequence, f.before, e.stream_id, e.sequence, e.position
-        FROM family f
-        JOIN journal.correction c ON c.stream_id = f.stream_id AND c.sequence = f.sequence
-            AND c.position > f.position AND c.position < f.before
-        JOIN journal.event e ON e.position = c.position
+        SELECT f.asked_stream, f.asked_sequence, f.before, n.stream_id, n.sequence, n.position
+        FROM family f CROSS JOIN LATERAL (
+            SELECT t.stream_id, t.sequence, o.position FROM journal.correction t {_POSITION_OF}
+            WHERE t.position = f.position AND o.position < f.position
+            UNION ALL
+            SELECT e.stream_id, e.sequence, e.position FROM journal.correction c JOIN journal.event e USING (position)
+            WHERE c.stream_id = f.stream_id AND c.sequence = f.sequence AND c.position > f.position AND c.position < f.before) n
     )
     SELECT f.asked_stream, f.asked_sequence, f.before, e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint,
            e.stream_id, e.sequence, e.kind, e.data

@@ -1,6 +1,6 @@
 """The group-commit writer: one thread, one connection; everything that waits when a commit ends goes into the next.
 
-Callers are coroutines on one event loop. Memory is bounded by events and bytes that wait; beyond that `append` refuses with QueueFull.
+Callers are coroutines on one event loop. Memory is bounded by events and bytes that wait; beyond that, and beyond one owner's share, `append` refuses with QueueFull.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import logging
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 GROUP_EVENTS = 4_000
 WAITING_EVENTS = 40_000
+# What one owner's feeds may take of it: the rest is there for the others whatever one sends.
+WAITING_EVENTS_OF_ONE = WAITING_EVENTS // 2
 WAITING_BYTES = 64 * 1024 * 1024
 RETRY_FOR_S = 20.0
 # A full disk stays full for longer than a database takes to come back: who waits is told soon.
@@ -68,12 +71,13 @@ class JournalWriter:
         self._stopping = False
         self._ended = False
         self.waiting_events = 0
+        self._waiting_of: Counter[str] = Counter()
         self.waiting_bytes = 0
         self.groups = 0
         self.partitions_ahead = 0
         self._checked_at_position = 0
         # Why the database takes no writes; empty while it does.
-        self.trouble = _AWAY
+        self.trouble = ""
 
     @property
     def is_alive(self) -> bool:
@@ -96,10 +100,11 @@ class JournalWriter:
 
         Raises QueueFull before anything is queued, JournalUnavailable when the database stays away.
         """
-        if self._stopping or self._is_full():
+        if self._stopping or self._is_full(batch.owner):
             raise QueueFull
         waiting = Waiting(self._loop.create_future(), batch, sum(map(len, batch.tails)))
         self.waiting_events += len(batch.tails)
+        self._waiting_of[batch.owner] += len(batch.tails)
         self.waiting_bytes += waiting.size
         self._batches.put(waiting)
         return await waiting.future
@@ -114,12 +119,13 @@ class JournalWriter:
         """The share of the queue that is taken, by events or by bytes."""
         return max(self.waiting_events / WAITING_EVENTS, self.waiting_bytes / WAITING_BYTES)
 
-    def _is_full(self) -> bool:
-        return self.waiting_events > WAITING_EVENTS or self.waiting_bytes > WAITING_BYTES
+    def _is_full(self, owner: str) -> bool:
+        is_full = self.waiting_events > WAITING_EVENTS or self.waiting_bytes > WAITING_BYTES
+        return is_full or self._waiting_of[owner] > WAITING_EVENTS_OF_ONE
 
-    async def wait_for_room(self) -> None:
-        """Waits until the queue takes batches again, so that a stream is held back rather than refused."""
-        while not self._stopping and self._is_full():
+    async def wait_for_room(self, owner: str) -> None:
+        """Waits until the queue takes batches of an owner again, so that a stream is held back rather than refused."""
+        while not self._stopping and self._is_full(owner):
             await asyncio.sleep(0.005)
 
     def _work(self) -> None:
@@ -270,6 +276,7 @@ class JournalWriter:
     def _settle(self, settled: list[tuple[Waiting, Outcome]]) -> None:
         for waiting, outcome in settled:
             self.waiting_events -= len(waiting.batch.tails)
+            self._waiting_of[waiting.batch.owner] -= len(waiting.batch.tails)
             self.waiting_bytes -= waiting.size
             if waiting.future.cancelled():
                 continue

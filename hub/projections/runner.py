@@ -22,6 +22,7 @@ BACKGROUND = frozenset({FINDINGS.name, PERSON_CARDS.name})
 BACKGROUND_EVENTS = 1_000
 BACKGROUND_EVERY_S = 0.25
 RECONNECT_WAIT_S = 0.5
+TAKE_OVER_WAIT_S = 0.2
 # Views are disposable and carry their checkpoint with them: losing the last moments in a crash costs a re-fold, not a fact.
 _SESSION = "SET ROLE hub_projector; SET synchronous_commit = off; SET idle_in_transaction_session_timeout = '60s'"
 
@@ -39,10 +40,27 @@ def run(dsn: str, stop: threading.Event) -> None:
         try:
             with connect(dsn) as connection:
                 create_views(connection, PROJECTIONS)
-                _rounds(connection, stop)
+                if _alone(connection, stop):
+                    _rounds(connection, stop)
         except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout):
             log.warning("projections: the database cannot be reached; trying again")
             stop.wait(RECONNECT_WAIT_S)
+
+
+def _alone(connection: psycopg.Connection, stop: threading.Event) -> bool:
+    """Waits until no other process folds: two releases must not fold one view in turns. Returns False if *stop* was set before."""
+    is_told = False
+    while not stop.is_set():
+        row = connection.execute("SELECT pg_try_advisory_lock(hashtext('hub.project'))").fetchone()
+        if row is not None and row[0]:
+            # A process that stands still must not keep the others from it.
+            connection.execute("SET idle_session_timeout = '30s'")
+            return True
+        if not is_told:
+            log.info("projections: another process folds; this one waits to take over")
+            is_told = True
+        stop.wait(TAKE_OVER_WAIT_S)
+    return False
 
 
 def _rounds(connection: psycopg.Connection, stop: threading.Event) -> None:

@@ -38,8 +38,9 @@ def span_exporter(endpoint: str) -> OTLPSpanExporter:
 class MetricsPush:
     """Sends all instruments to a collector every PUSH_EVERY_S; what it does not take is sent, newer, the next time."""
 
-    def __init__(self, endpoint: str, service: str, instance: str) -> None:
+    def __init__(self, endpoint: str, service: str, instance: str, every_s: float = PUSH_EVERY_S) -> None:
         """Starts the thread."""
+        self._every_s = every_s
         self._exporter = OTLPMetricExporter(endpoint, insecure=not endpoint.startswith("https://"), timeout=TIMEOUT_S)
         self._resource = Resource.create({"service.name": service, "service.instance.id": instance})
         self._stop = threading.Event()
@@ -53,7 +54,7 @@ class MetricsPush:
         self._thread.join(1.0)
 
     def _work(self) -> None:
-        while not self._stop.wait(PUSH_EVERY_S):
+        while not self._stop.wait(self._every_s):
             try:
                 self._exporter.export(metrics_data(self._resource))
             except Exception as failure:

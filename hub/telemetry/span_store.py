@@ -104,7 +104,21 @@ class SpanStore:
             found = connection.execute("SELECT DISTINCT trace_id FROM span WHERE trace_id BETWEEN ? AND ? LIMIT 10", (low, high))
             return [row[0] for row in found]
 
+    def prune_next(self) -> None:
+        """Has the next write prune."""
+        self._pruned_at = 0.0
+
     def _open(self) -> sqlite3.Connection:
+        try:
+            return self._opened()
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            # A file that is damaged is of no use to anyone; the hours in it are gone.
+            self.path.unlink(missing_ok=True)
+            return self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.path.touch(mode=0o600)

@@ -13,7 +13,6 @@ from typing import Literal, NamedTuple
 import psycopg
 
 from hub.config import Config
-from hub.domain.errors import HubError
 
 Level = Literal["ok", "warning", "fault", "skipped"]
 NOT_RUNNING = "内嵌数据库未运行 the embedded database does not run"
@@ -109,8 +108,6 @@ def _made(one: _Examination, scene: Scene) -> Finding:
         return one.examine(scene)
     except psycopg.errors.UndefinedTable:
         return fault("数据库结构或视图尚未建立 the schema or the views are not made", "hub migrate")
-    except psycopg.Error as error:
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        return fault(f"数据库 database: {said[0]}", "看数据库日志 see the database's log")
-    except (HubError, OSError, ValueError) as error:
-        return fault(f"{type(error).__name__}: {error}", "按上述信息处理 act on what it says")
+    except Exception as error:
+        said = (str(error).strip().splitlines() or [""])[0]
+        return fault(f"查不下去 cannot be examined: {type(error).__name__}: {said}", "按上述信息处理 act on what it says")

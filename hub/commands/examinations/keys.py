@@ -50,7 +50,11 @@ def server_certificate(scene: Scene) -> Finding:
     files = files_of(directory, "server")
     if not files.certificate.exists():
         return warning(f"{files.certificate} 不存在 is missing", "首次 hub serve 会签发。The first `hub serve` issues it")
-    certificate = read_certificates(files.certificate)[0]
+    if not (found := read_certificates(files.certificate)):
+        return fault(
+            f"{files.certificate} 不是证书 is no certificate", "删除后由 hub serve 重新签发。Remove it; `hub serve` issues another"
+        )
+    certificate = found[0]
     key = load_pem_private_key(files.key.read_bytes(), None)
     if key.public_key() != certificate.public_key():
         return fault("私钥与证书不符 key and certificate do not belong together", f"替换成对文件 put a matching pair into {directory}")

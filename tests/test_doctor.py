@@ -1,0 +1,283 @@
+"""`hub doctor` and `hub status` on a real PostgreSQL: each fault that is planted is found and named, and a sound hub has none."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from typer.testing import CliRunner, Result
+
+from hub.api.certificates import issue_server
+from hub.cli import app
+from hub.commands.examinations import Diagnosis, Finding, Scene, examine_all
+from hub.config import Config
+from hub.embedded import attached
+from hub.journal.keyring import open_keyring, verify_fingerprint
+from hub.projections import PROJECTIONS, runner
+from hub.projections.engine import create_views
+from tests.recording import Recording, journey
+
+
+@pytest.fixture
+def settings(dsn: str, tmp_path: Path) -> Iterator[Config]:
+    """A hub that is stopped and sound: its keys, its certificate, eight events, views that have caught up."""
+    config = Config(dsn=dsn, data_dir=tmp_path / "data", listen=f"127.0.0.1:{free_port()}", metrics_listen="")
+    keyring = open_keyring(config.keys_dir)
+    issue_server(config.certificates_dir)
+    with psycopg.connect(dsn) as connection:
+        verify_fingerprint(connection, keyring)
+    recording = Recording(dsn)
+    recording.append(*[journey() for _ in range(8)])
+    recording.close()
+    fold(dsn)
+    return config
+
+
+def free_port() -> int:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        return int(listener.getsockname()[1])
+
+
+def fold(dsn: str) -> None:
+    with runner.connect(dsn) as connection:
+        create_views(connection, PROJECTIONS)
+        runner.catch_up(connection)
+
+
+def plant(config: Config, statement: str) -> None:
+    """Changes the database as only a superuser can."""
+    with psycopg.connect(config.dsn) as connection:
+        connection.execute(statement.encode())
+
+
+def examined(config: Config, problem: str = "") -> list[Diagnosis]:
+    with closing(Scene(config, "" if problem else config.dsn, problem)) as scene:
+        return examine_all(scene)
+
+
+def found(config: Config, name: str) -> Finding:
+    return next(one.finding for one in examined(config) if one.name == name)
+
+
+def not_well(config: Config) -> dict[str, str]:
+    return {one.name: one.finding.level for one in examined(config) if one.finding.level != "ok"}
+
+
+def run(config: Config, *arguments: str) -> Result:
+    environment = {"HUB_DSN": config.dsn, "HUB_DATA_DIR": str(config.data_dir), "HUB_LISTEN": config.listen, "HUB_METRICS_LISTEN": ""}
+    return CliRunner().invoke(app, list(arguments), env=environment)
+
+
+def test_a_sound_hub_is_well(settings: Config) -> None:
+    assert not_well(settings) == {}
+
+
+def test_what_is_not_well_says_what_to_do(settings: Config) -> None:
+    (settings.keys_dir / "pseudonym.key").chmod(0o644)
+    assert found(settings, "key_modes").advice == f"chmod 600 {settings.keys_dir / 'pseudonym.key'}"
+
+
+# Keys and certificates
+
+
+@pytest.mark.parametrize("key", ["keys/vault-0001.key", "certificates/server.key", "certificates/ca.key"])
+def test_a_key_that_others_can_read_is_a_fault(settings: Config, key: str) -> None:
+    (settings.data_dir / key).chmod(0o640)
+    assert not_well(settings) == {"key_modes": "fault"}
+
+
+def test_the_key_of_another_journal_is_a_fault(settings: Config) -> None:
+    (settings.keys_dir / "pseudonym.key").write_bytes(bytes(32))
+    assert not_well(settings) == {"pseudonym_key": "fault"}
+
+
+def test_a_missing_key_is_a_fault_and_stays_missing(settings: Config) -> None:
+    (settings.keys_dir / "pseudonym.key").unlink()
+    assert not_well(settings) == {"pseudonym_key": "fault"}
+    assert not (settings.keys_dir / "pseudonym.key").exists()
+
+
+def test_a_certificate_whose_key_is_another_is_a_fault(settings: Config) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (settings.certificates_dir / "server.key").write_bytes(pem)
+    assert not_well(settings) == {"server_certificate": "fault"}
+
+
+def test_a_certificate_of_another_authority_is_a_fault(settings: Config, tmp_path: Path) -> None:
+    other = issue_server(tmp_path / "other")
+    (settings.certificates_dir / "ca.crt").write_bytes(other.authority.read_bytes())
+    assert not_well(settings) == {"server_certificate": "fault"}
+
+
+def test_a_certificate_file_that_is_none_is_a_fault_and_no_crash(settings: Config) -> None:
+    (settings.certificates_dir / "server.crt").write_text("not a certificate")
+    assert not_well(settings)["server_certificate"] == "fault"
+
+
+# The database
+
+
+def test_a_migration_that_was_changed_after_it_was_applied_is_a_fault(settings: Config) -> None:
+    plant(settings, "UPDATE public.hub_migration SET checksum = 'other' WHERE name = '0001_journal.sql'")
+    assert not_well(settings) == {"migrations": "fault"}
+    assert "0001_journal.sql" in found(settings, "migrations").text
+
+
+def test_a_migration_of_a_newer_release_is_a_fault(settings: Config) -> None:
+    plant(settings, "INSERT INTO public.hub_migration (name, checksum) VALUES ('9999_later.sql', '')")
+    assert not_well(settings) == {"migrations": "fault"}
+
+
+def test_a_migration_that_was_not_applied_is_a_warning(settings: Config) -> None:
+    plant(settings, "DELETE FROM public.hub_migration WHERE name = '0004_rule_version.sql'")
+    assert not_well(settings) == {"migrations": "warning"}
+
+
+@pytest.mark.parametrize(
+    "grant",
+    [
+        "GRANT DELETE ON journal.event TO hub_writer",
+        "GRANT UPDATE (data) ON journal.event TO hub_writer",
+        "GRANT UPDATE ON journal.event_000000 TO hub_projector",
+        "GRANT TRUNCATE ON journal.request TO hub_writer",
+    ],
+)
+def test_a_role_that_may_change_what_is_written_is_a_fault(settings: Config, grant: str) -> None:
+    plant(settings, grant)
+    assert not_well(settings) == {"grants": "fault"}
+
+
+def test_a_transaction_that_is_held_open_is_a_warning(settings: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.commands.examinations.database.OLD_SNAPSHOT_S", 0.1)
+    with psycopg.connect(settings.dsn) as holder:
+        holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        holder.execute("SELECT 1")
+        time.sleep(0.2)
+        assert not_well(settings) == {"old_snapshots": "warning"}
+
+
+def test_commits_that_are_not_durable_are_a_warning(settings: Config) -> None:
+    with psycopg.connect(settings.dsn, autocommit=True) as connection:
+        row = connection.execute("SELECT current_database()").fetchone()
+        assert row is not None
+        connection.execute(f"ALTER DATABASE {row[0]} SET synchronous_commit = off".encode())
+    assert not_well(settings) == {"durability": "warning"}
+
+
+def test_a_journal_that_is_ahead_of_the_clock_is_a_warning(settings: Config) -> None:
+    plant(settings, "UPDATE journal.head SET recorded_at = now() + interval '1 hour'")
+    assert not_well(settings) == {"clocks": "warning"}
+
+
+def test_a_database_that_cannot_be_reached_is_a_fault_and_the_rest_is_examined(settings: Config) -> None:
+    settings.dsn = "host=127.0.0.1 port=1 dbname=hub"
+    result = run(settings, "doctor", "--json")
+    told = {one["name"]: one["level"] for one in json.loads(result.stdout)["examinations"]}
+    assert result.exit_code == 1
+    assert [name for name, level in told.items() if level == "fault"] == ["database"]
+    assert (told["key_modes"], told["holes"]) == ("ok", "skipped")
+
+
+def test_a_database_that_was_never_migrated_is_a_fault_and_no_crash(settings: Config, server_dsn: str) -> None:
+    settings.dsn = server_dsn
+    assert not_well(settings)["migrations"] == "fault"
+
+
+# The journal and its views
+
+
+def test_a_hole_near_the_head_is_a_fault(settings: Config) -> None:
+    plant(settings, "DELETE FROM journal.event WHERE position = 7")
+    assert not_well(settings) == {"holes": "fault"}
+
+
+def test_a_head_that_is_not_the_last_event_is_a_fault(settings: Config) -> None:
+    plant(settings, "UPDATE journal.head SET position = 7")
+    assert not_well(settings) == {"head": "fault"}
+
+
+def test_missing_partitions_ahead_are_a_warning(settings: Config) -> None:
+    plant(settings, "DROP TABLE journal.event_000002")
+    assert not_well(settings) == {"partitions": "warning"}
+
+
+@pytest.mark.parametrize(("late", "level"), [("card_standing", "fault"), ("daily_usage", "warning")])
+def test_a_late_view_is_a_fault_if_answers_rest_on_it(settings: Config, late: str, level: str) -> None:
+    plant(settings, f"UPDATE views.checkpoint SET position = 3 WHERE view = '{late}'")
+    plant(settings, "UPDATE journal.event SET recorded_at = recorded_at - interval '1 minute'")
+    assert not_well(settings) == {"view_lag": level}
+
+
+def test_parked_events_are_a_warning(settings: Config) -> None:
+    plant(settings, "INSERT INTO views.parked VALUES ('daily_usage', 'key', 8, 'OverflowError')")
+    assert not_well(settings) == {"parked": "warning"}
+
+
+def test_a_view_that_differs_from_its_rebuild_is_a_fault(settings: Config) -> None:
+    plant(settings, "INSERT INTO views.verification VALUES ('daily_usage', 8, false, now())")
+    assert not_well(settings) == {"verification": "fault"}
+
+
+# Surroundings
+
+
+def test_a_port_that_a_stranger_holds_is_a_fault(settings: Config) -> None:
+    host, _, port = settings.listen.rpartition(":")
+    with closing(socket.create_server((host, int(port)))):
+        assert not_well(settings) == {"listen_port": "fault"}
+
+
+def test_a_collector_that_does_not_answer_is_a_warning(settings: Config) -> None:
+    settings.otlp_endpoint = f"http://127.0.0.1:{free_port()}"
+    assert not_well(settings) == {"otlp_collector": "warning"}
+
+
+def test_scarce_disk_is_told(settings: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.commands.examinations.surroundings.SCARCE_GIB", 10**9)
+    assert not_well(settings) == {"free_disk": "warning"}
+
+
+def test_packages_other_than_the_pinned_ones_are_a_warning(settings: Config, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pins = tmp_path / "pyproject.toml"
+    pins.write_text('[tool.uv]\nconstraint-dependencies = ["grpcio==1.0.0", "psycopg==0.1", "not-installed==3"]')
+    monkeypatch.setattr("hub.commands.examinations.surroundings._PINS", pins)
+    text = found(settings, "package_versions").text
+    assert "grpcio 1." in text and "≠ 1.0.0" in text and "not-installed" not in text
+
+
+# The commands
+
+
+def test_doctor_of_a_sound_hub_succeeds(settings: Config) -> None:
+    result = run(settings, "doctor")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1].startswith("正常 well ")
+    assert "✗" not in result.stdout and "\x1b" not in result.stdout
+
+
+def test_doctor_and_status_start_no_database(tmp_path: Path) -> None:
+    config = Config(dsn="", data_dir=tmp_path, listen="127.0.0.1:1")
+    assert run(config, "doctor").exit_code == 0
+    assert "The embedded database does not run" in run(config, "status").stdout
+    assert attached(tmp_path) is None
+    assert not (tmp_path / "postgres").exists()
+
+
+def test_status_of_a_stopped_hub_tells_where_it_stood(settings: Config) -> None:
+    told = json.loads(run(settings, "status", "--json").stdout)
+    assert (told["ready"], told["vitals"]["position"]) == (False, 8)
+    assert "UNAVAILABLE" in told["hub"]["problem"]
+
+
+def test_status_is_readable_without_a_terminal(settings: Config) -> None:
+    text = run(settings, "status").stdout
+    assert "位置 position: 8" in text
+    assert "cq.usage" in text
+    assert "\x1b" not in text and "✗" not in text

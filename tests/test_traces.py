@@ -1,0 +1,407 @@
+"""The hub's half of a trace: a call as one trace, what follows linked to it, what is kept, and that nobody waits for any of it."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import psycopg
+import pytest
+from chuanyu.exchange.v1 import card_service_pb2, feed_service_pb2, subscription_service_pb2, subscription_service_pb2_grpc
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from opentelemetry.sdk.resources import Resource
+from psycopg.conninfo import make_conninfo
+
+from hub.telemetry import names, pipe, spans
+from hub.telemetry.pipe import spans_of
+from hub.telemetry.span_store import SpanStore, StoreExporter
+from hub.telemetry.spans import Call
+from tests.clients import DEADLINE_S, Province, add_feed, refused
+from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
+from tests.messages import journey, name_card, question, registered
+from tests.otlp_receiver import OtlpReceiver, Spans, attributes, named, texts
+
+CHECK, APPEND, STREAM = (
+    f"chuanyu.exchange.v1.{method}" for method in ("CardService/CheckAcceptance", "FeedService/AppendEvents", "FeedService/StreamEvents")
+)
+CARD, PERSON = "T00000001", "500199199001010013"
+FUTURE_S = 4_000_000_000
+_KEYS = {value for name, value in vars(names).items() if name.isupper() and isinstance(value, str)}
+
+
+def parent(number: int, *, wanted: bool = True) -> str:
+    """A trace parent of a caller's."""
+    return f"00-{number:032x}-{number:016x}-0{int(wanted)}"
+
+
+def of_trace(received: Spans, number: int) -> list[Span]:
+    """The spans of one trace, in order of their beginning."""
+    mine = (span for _, span in received if int.from_bytes(span.trace_id, "big") == number)
+    return sorted(mine, key=lambda span: span.start_time_unix_nano)
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[OtlpReceiver]:
+    with OtlpReceiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="module")
+def shared_hub(server_dsn: str, collector: OtlpReceiver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+    """A hub that sends its traces to the collector and keeps no ordinary call by itself."""
+    name = f"hub_test_traces_{os.getpid()}"
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE hub_template")
+    settings = {"HUB_OTLP_ENDPOINT": collector.endpoint, "HUB_TRACE_SHARE": "0", "HUB_TRACE_SLOW_MS": "5000"}
+    with running_hub(make_conninfo(server_dsn, dbname=name), tmp_path_factory.mktemp("hub"), settings=settings) as hub:
+        yield hub
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def append(province: Province, feed: str, first: int, events: list, parents: tuple[str, ...]) -> feed_service_pb2.AppendEventsResponse:  # type: ignore[type-arg]
+    request = feed_service_pb2.AppendEventsRequest(feed=feed, first_sequence=first, events=events, trace_parents=parents)
+    return province.feeds.AppendEvents(request, timeout=DEADLINE_S)
+
+
+# One call, one trace
+
+
+def test_a_check_is_one_trace_from_the_call_to_the_recorded_decision(
+    collector: OtlpReceiver, sichuan: Province, chongqing: Province
+) -> None:
+    position = chongqing.tell("cq.card-center", registered(CARD))
+    asked = question("trace-check-1", CARD, "50", "TRA.MET", "510100", position)
+    answer = sichuan.cards.CheckAcceptance(asked, metadata=(("traceparent", parent(0xA1)),), timeout=DEADLINE_S)
+    found = of_trace(collector.wait_for(lambda received: len(of_trace(received, 0xA1)) >= 4), 0xA1)
+    call, *steps = found
+    assert (call.name, call.kind, call.parent_span_id.hex()) == (CHECK, Span.SPAN_KIND_SERVER, f"{0xA1:016x}")
+    assert [(step.name, step.parent_span_id) for step in steps] == [
+        (name, call.span_id) for name in (names.READ_SPAN, names.DECIDE_SPAN, names.RECORD_SPAN)
+    ]
+    told = attributes(call)
+    assert (told[names.POSITION], told[names.SCENARIO], told[names.DIRECTION]) == (answer.position, "TRA.MET", "50>51")
+    assert (told[names.RPC_SYSTEM], told[names.RPC_METHOD], told[names.RPC_STATUS]) == ("grpc", CHECK, "OK")
+    assert steps[-1].end_time_unix_nano <= call.end_time_unix_nano
+
+
+def test_a_batch_is_told_in_the_traces_it_comes_from_with_the_wait_and_the_commit(
+    collector: OtlpReceiver, shared_hub: RunningHub, chongqing: Province
+) -> None:
+    feed = add_feed(shared_hub, CHONGQING, "cq.traced")
+    answer = append(chongqing, feed, 1, [journey(CARD), journey(CARD, fare_fen=100)], (parent(0xB1), parent(0xB2, wanted=False)))
+    found = of_trace(collector.wait_for(lambda received: len(of_trace(received, 0xB1)) >= 4), 0xB1)
+    assert [span.name for span in found] == [APPEND, names.PREPARE_SPAN, names.QUEUE_SPAN, names.COMMIT_SPAN]
+    told = attributes(found[0])
+    assert (told[names.FEED], told[names.FIRST_SEQUENCE], told[names.FIRST_POSITION]) == (feed, 1, answer.positions[0])
+    assert not of_trace(collector.spans(), 0xB2), "nobody asked for the trace of the second event"
+
+
+def test_the_journal_keeps_where_each_batch_stands_in_its_traces(shared_hub: RunningHub, chongqing: Province) -> None:
+    feed = add_feed(shared_hub, CHONGQING, "cq.kept")
+    position = append(chongqing, feed, 1, [journey(CARD)], (parent(0xC1),)).positions[0]
+    with psycopg.connect(shared_hub.dsn) as connection:
+        row = connection.execute("SELECT trace_parents FROM journal.batch WHERE first_position = %s", (position,)).fetchone()
+    assert row is not None
+    (kept,) = row[0]
+    assert (kept[:36], kept[-3:]) == (f"00-{0xC1:032x}-", "-01")
+
+
+def test_questions_in_a_stream_are_traces_of_their_own(collector: OtlpReceiver, sichuan: Province) -> None:
+    requests = [
+        card_service_pb2.StreamAcceptanceRequest(
+            check=question(f"trace-stream-{n}", CARD, "50", "TRA.MET", "510100"), trace_parent=parent(n)
+        )
+        for n in (0xD1, 0xD2)
+    ]
+    assert len(list(sichuan.cards.StreamAcceptance(iter(requests), timeout=DEADLINE_S))) == 2
+    received = collector.wait_for(lambda received: of_trace(received, 0xD1) != [] and of_trace(received, 0xD2) != [])
+    assert [len(named([("", span) for span in of_trace(received, n)], names.DECIDE_SPAN)) for n in (0xD1, 0xD2)] == [1, 1]
+
+
+# What follows links back
+
+
+def test_folds_deliveries_and_audits_link_to_the_append_they_come_from(
+    collector: OtlpReceiver, shared_hub: RunningHub, chongqing: Province, sichuan: Province
+) -> None:
+    position = append(
+        chongqing, "cq.card-center", chongqing.next_sequence("cq.card-center"), [registered("T00000002")], (parent(0xE1),)
+    ).positions[0]
+    asked = question("trace-audit-1", "T00000002", "50", "TRA.MET", "510100", position)
+    decision = sichuan.cards.CheckAcceptance(asked, metadata=(("traceparent", parent(0xE2)),), timeout=DEADLINE_S)
+    sichuan.cards.ExplainAcceptance(
+        card_service_pb2.ExplainAcceptanceRequest(decision_position=decision.position),
+        metadata=(("traceparent", parent(0xE3)),),
+        timeout=DEADLINE_S,
+    )
+    stub = subscription_service_pb2_grpc.SubscriptionServiceStub(chongqing.channel)
+    stream = stub.Subscribe(subscription_service_pb2.SubscribeRequest(from_position=position - 1), timeout=DEADLINE_S)
+    assert any(response.HasField("delivered") for response in stream)
+    stream.cancel()
+
+    def links_to(received: Spans, name: str, number: int) -> list[Span]:
+        wanted = number.to_bytes(16, "big")
+        return [span for span in named(received, name) if wanted in {link.trace_id for link in span.links}]
+
+    fold = names.FOLD_SPAN.format(view="views")
+    collector.wait_for(lambda received: links_to(received, fold, 0xE1) != [] and links_to(received, names.DELIVER_SPAN, 0xE1) != [])
+    received = collector.wait_for(lambda received: links_to(received, "chuanyu.exchange.v1.CardService/ExplainAcceptance", 0xE2) != [])
+    first = links_to(received, fold, 0xE1)[0]
+    assert int(attributes(first)[names.FIRST_POSITION]) <= position <= int(attributes(first)[names.LAST_POSITION])
+    append_span = of_trace(received, 0xE1)[0]
+    assert append_span.span_id in {link.span_id for link in first.links}
+
+
+# What is kept
+
+
+def test_what_is_refused_is_kept_whatever_the_sampling(collector: OtlpReceiver, sichuan: Province) -> None:
+    asked = card_service_pb2.GetCardRequest()
+    name_card(asked.card, "T99999999", "50")
+    headers = (("traceparent", parent(0xF1, wanted=False)),)
+    refusal = refused(lambda: sichuan.cards.GetCard(asked, metadata=headers, timeout=DEADLINE_S))
+    (span,) = of_trace(collector.wait_for(lambda received: of_trace(received, 0xF1) != []), 0xF1)
+    assert (span.status.code, span.status.message) == (Status.STATUS_CODE_ERROR, refusal.reason)
+    assert (attributes(span)[names.KEPT_FOR], attributes(span)[names.RPC_STATUS]) == ("refused", "NOT_FOUND")
+
+
+def test_a_batch_with_a_quarantined_event_is_kept_in_the_trace_of_that_event(
+    collector: OtlpReceiver, shared_hub: RunningHub, chongqing: Province
+) -> None:
+    feed = add_feed(shared_hub, CHONGQING, "cq.bad")
+    answer = append(
+        chongqing, feed, 1, [journey(CARD), journey(CARD, at_s=FUTURE_S), journey(CARD)],
+        tuple(parent(number, wanted=False) for number in (0x101, 0x102, 0x103)),
+    )  # fmt: skip
+    assert [notice.sequence for notice in answer.quarantined] == [2]
+    found = of_trace(collector.wait_for(lambda received: len(of_trace(received, 0x102)) >= 4), 0x102)
+    (event,) = found[0].events
+    assert (attributes(event)[names.SEQUENCE], attributes(found[0])[names.KEPT_FOR]) == (2, "quarantined")
+    assert "occurred_at" in str(attributes(event)[names.RULES_BROKEN])
+    assert not of_trace(collector.spans(), 0x101)
+
+
+def test_an_ordinary_call_that_nobody_asked_for_is_not_kept(collector: OtlpReceiver, sichuan: Province) -> None:
+    headers = (("traceparent", parent(0x111, wanted=False)),)
+    sichuan.cards.CheckAcceptance(question("trace-quiet-1", CARD, "50", "TRA.MET", "510100"), metadata=headers, timeout=DEADLINE_S)
+    sichuan.cards.CheckAcceptance(question("trace-quiet-2", CARD, "50", "TRA.MET", "510100"), timeout=DEADLINE_S)
+    headers = (("traceparent", parent(0x112)),)
+    sichuan.cards.CheckAcceptance(question("trace-quiet-3", CARD, "50", "TRA.MET", "510100"), metadata=headers, timeout=DEADLINE_S)
+    received = collector.wait_for(lambda received: of_trace(received, 0x112) != [])
+    assert not of_trace(received, 0x111)
+    assert all(
+        attributes(span)[names.KEPT_FOR] != "sampled" or int.from_bytes(span.trace_id, "big") < 0x1000 for span in named(received, CHECK)
+    )
+
+
+@pytest.mark.parametrize(
+    "header", ["", "00-zz", "00-" + "0" * 32 + "-" + "1" * 16 + "-01", "99-" + "1" * 32 + "-" + "1" * 16 + "-01", "x" * 4000]
+)
+def test_a_broken_trace_header_is_dropped_and_the_call_answered(sichuan: Province, header: str) -> None:
+    asked = question(f"trace-broken-{abs(hash(header))}", CARD, "50", "TRA.MET", "510100")
+    assert sichuan.cards.CheckAcceptance(asked, metadata=(("traceparent", header),), timeout=DEADLINE_S).position > 0
+
+
+# The pipe and the local store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SpanStore]:
+    """A store that this process's calls are kept in: the slow ones, and none by share."""
+    local = SpanStore(tmp_path / "traces" / "spans.sqlite")
+    before, spans.sampling = spans.sampling, spans.Sampling(share=0, slow_ms=20)
+    pipe.use(pipe.SpanPipe(StoreExporter(local), "test", "one"))
+    yield local
+    pipe.use(None)
+    spans.sampling = before
+
+
+def kept_in(store: SpanStore) -> list[str]:
+    """The names of the calls that were kept, once all that waited is written."""
+    pipe.use(None)
+    return [one.span.name for trace_id in store.traces_since(0, 1_000) for one in store.spans(trace_id)]
+
+
+def test_slow_calls_are_kept_and_quick_ones_are_not(store: SpanStore) -> None:
+    slow, quick = Call("slow"), Call("quick")
+    pipe.ended(quick)
+    time.sleep(0.03)
+    pipe.ended(slow)
+    assert kept_in(store) == ["slow"]
+
+
+def test_a_flood_of_refusals_is_kept_up_to_the_budget_and_counted_beyond(store: SpanStore) -> None:
+    spans.sampling = spans.Sampling(share=0, most_a_second=10)
+    before = names.TRACES_OVER_BUDGET.values.get(("refused",), 0)
+    for _ in range(200):
+        pipe.ended(Call("refused"), "NOT_FOUND")
+    kept = len(kept_in(store))
+    assert 20 <= kept <= 40
+    assert names.TRACES_OVER_BUDGET.values[("refused",)] - before == 200 - kept
+
+
+def test_the_share_of_ordinary_calls_that_is_kept_follows_from_their_trace_ids(store: SpanStore) -> None:
+    spans.sampling = spans.Sampling(share=0.25, most_a_second=10_000)
+    calls = [Call("ordinary") for _ in range(800)]
+    assert 120 <= sum(call.is_sampled for call in calls) <= 280
+
+
+def test_a_clock_that_jumps_bends_no_duration() -> None:
+    call = Call("jumped")
+    began = spans.now_ns()
+    call.step("step", began, began + 5_000_000, {})
+    call.ended = call.began + 7_000_000
+    before, after = (list(spans_of(call, Resource.get_empty(), epoch_ns)) for epoch_ns in (10**18, 10**18 + 3_600 * 10**9))
+    lengths = [[(span.end_time or 0) - (span.start_time or 0) for span in made] for made in (before, after)]
+    assert lengths == [[7_000_000, 5_000_000]] * 2
+
+
+def test_the_store_forgets_what_is_old_and_stays_within_its_size(tmp_path: Path) -> None:
+    store = SpanStore(tmp_path / "spans.sqlite", keep_hours=1, keep_bytes=200_000)
+
+    def write(count: int, hours_ago: float) -> None:
+        calls = [Call(f"call {n}") for n in range(count)]
+        for call in calls:
+            call.attributes, call.ended = {"hub.reason": "x" * 500}, call.began + 1
+        epoch_ns = time.time_ns() - spans.now_ns() - int(hours_ago * 3.6e12)
+        store.write(encode_spans([span for call in calls for span in spans_of(call, Resource.get_empty(), epoch_ns)]))
+
+    write(50, hours_ago=2)
+    assert store.traces_since(0, 100) == []
+    for _ in range(40):
+        store.prune_next()
+        write(50, hours_ago=0)
+    assert 100 < len(store.traces_since(0, 10_000)) < 700
+    assert store.path.stat().st_size < 600_000
+
+
+def test_a_store_that_is_no_database_any_more_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "spans.sqlite"
+    path.write_bytes(b"not a database, whatever its name says" * 100)
+    call = Call("after the damage")
+    call.ended = call.began + 1
+    SpanStore(path).write(encode_spans(list(spans_of(call, Resource.get_empty(), time.time_ns() - spans.now_ns()))))
+    assert [one.span.name for trace_id in SpanStore(path).traces_since(0, 10) for one in SpanStore(path).spans(trace_id)] == [
+        "after the damage"
+    ]
+
+
+def test_a_full_disk_costs_spans_and_nothing_else(tmp_path: Path) -> None:
+    mount = tmp_path / "small"
+    mount.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", mount], check=False, capture_output=True).returncode:
+        pytest.skip("only root may mount a small file system")
+    try:
+        store = SpanStore(mount / "spans.sqlite")
+        filler = mount / "filler"
+        with filler.open("wb", buffering=0) as out, pytest.raises(OSError, match="No space"):
+            while True:
+                out.write(bytes(4096))
+        before = sum(names.SPANS_DROPPED.values.values())
+        exporter = StoreExporter(store)
+        pipe.use(pipe.SpanPipe(exporter, "test", "one"))
+        began = time.monotonic()
+        for _ in range(20):
+            pipe.ended(Call("while it is full"), "REFUSED")
+        assert time.monotonic() - began < 1
+        pipe.use(pipe.SpanPipe(exporter, "test", "one"))
+        assert sum(names.SPANS_DROPPED.values.values()) - before == 20
+        filler.unlink()
+        pipe.ended(Call("afterwards"), "REFUSED")
+        assert kept_in(store) == ["afterwards"]
+    finally:
+        pipe.use(None)
+        subprocess.run(["umount", "-l", mount], check=True)
+
+
+# A collector that is away
+
+
+@pytest.mark.parametrize("collector_is", ["down", "silent"])
+def test_a_collector_that_is_away_holds_up_neither_answers_nor_the_end(dsn: str, tmp_path: Path, collector_is: str) -> None:
+    with OtlpReceiver(silent=True) as silent:
+        endpoint = silent.endpoint if collector_is == "silent" else "http://127.0.0.1:1"
+        settings = {"HUB_OTLP_ENDPOINT": endpoint, "HUB_TRACE_SHARE": "1"}
+        with running_hub(dsn, tmp_path, settings=settings) as hub:
+            province = Province(hub, CHONGQING)
+            for number in range(50):
+                asked = card_service_pb2.GetCardRequest()
+                name_card(asked.card, f"T{number:08d}", "50")
+                with pytest.raises(grpc.RpcError):
+                    province.cards.GetCard(asked, timeout=DEADLINE_S)
+            assert province.tell("cq.card-center", registered("T00000009")) > 0
+            province.channel.close()
+            began = time.monotonic()
+            assert hub.edges[0].stop() == 0
+            assert time.monotonic() - began < 8
+
+
+# What spans hold
+
+
+def test_no_span_names_a_person_or_a_card_and_every_attribute_is_a_known_one(
+    collector: OtlpReceiver, shared_hub: RunningHub, chongqing: Province
+) -> None:
+    feed = add_feed(shared_hub, CHONGQING, "cq.personal")
+    event = registered("T00000077")
+    event.holder.id_type, event.holder.clear = 1, PERSON
+    bad = registered("T0000007")
+    bad.holder.id_type, bad.holder.clear = 1, "500199199001010011"
+    append(chongqing, feed, 1, [event, bad], (parent(0x121),))
+    received = collector.wait_for(lambda received: len(of_trace(received, 0x121)) >= 4)
+    said = "\n".join(texts(received))
+    for identifier in (CARD, "T00000002", "T00000077", "T0000007", PERSON, "500199199001010011", "T99999999"):
+        assert identifier not in said
+    keys = {key for _, span in received for holder in (span, *span.events) for key in attributes(holder)}
+    assert keys <= _KEYS
+
+
+# `hub traces`
+
+
+def test_the_command_lists_traces_and_draws_one(store: SpanStore, tmp_path: Path) -> None:
+    call = Call(APPEND, participant="cq.card-center")
+    call.step(names.COMMIT_SPAN, call.began, spans.now_ns(), {names.GROUP_EVENTS: 3}, spans.Kind.CLIENT)
+    call.note("event quarantined", {names.SEQUENCE: 7})
+    call.keep("quarantined")
+    pipe.ended(call)
+    fold = Call(names.FOLD_SPAN.format(view="views"), kind=spans.Kind.CONSUMER)
+    fold.links = [call.trace_parents()]
+    fold.keep("sampled")
+    pipe.ended(fold)
+    assert len(kept_in(store)) == 3
+    listed, drawn, unknown = (hub_traces(tmp_path, *further) for further in ((), (call.trace_id[:8],), ("abcd1234",)))
+    assert "FeedService/AppendEvents" in listed.stdout
+    assert "fold views" not in listed.stdout
+    lines = drawn.stdout.splitlines()
+    assert call.trace_id in lines[0]
+    assert [text for line in lines for text in ("AppendEvents", "event quarantined", "commit group", "fold views") if text in line] == [
+        "AppendEvents", "event quarantined", "commit group", "fold views"]  # fmt: skip
+    assert (unknown.returncode, "is not kept here" in unknown.stderr) == (1, True)
+
+
+def test_the_command_finds_the_trace_of_a_position(dsn: str, tmp_path: Path) -> None:
+    with running_hub(dsn, tmp_path, settings={"HUB_TRACE_SHARE": "0"}) as hub:
+        province, asker = Province(hub, CHONGQING), Province(hub, SICHUAN)
+        first = append(province, "cq.card-center", 1, [registered(CARD)], (parent(0x131),)).positions[0]
+        asked = question("trace-position-1", CARD, "50", "TRA.MET", "510100", first)
+        decision = asker.cards.CheckAcceptance(asked, metadata=(("traceparent", parent(0x132)),), timeout=DEADLINE_S).position
+        for channel in (province.channel, asker.channel):
+            channel.close()
+        for position, number, name in ((first, 0x131, "AppendEvents"), (decision, 0x132, "CheckAcceptance")):
+            deadline = time.monotonic() + 10
+            while (found := hub_traces(tmp_path, "--position", str(position), dsn=dsn)).returncode and time.monotonic() < deadline:
+                time.sleep(0.2)
+            assert f"{number:032x}" in found.stdout
+            assert name in found.stdout
+
+
+def hub_traces(data_dir: Path, *arguments: str, dsn: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "HUB_DATA_DIR": str(data_dir), "HUB_DSN": dsn}
+    command = [sys.executable, "-c", "from hub.cli import main; main()", "traces", *arguments]
+    return subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=60)
