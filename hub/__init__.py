@@ -7,10 +7,10 @@ measures it, `ask` asks one question as a participant would, `scenarios` runs th
 the only reader of the environment; `embedded` (with `embedded_cluster`) starts and stops the embedded PostgreSQL; both are leaves.
 `commands` has those with a file of their own, `database` opens the database for all of them.
 
-`api` is the gRPC edge: its start and stop (`server`), who calls (`rpc`, `directory`, `certificates`), one file a service
-(`feed_service`, `card_service`, `subscription_service`, `hotlist_service`), how events are checked and packed on their way in (`intake`,
-`shape`), how a question is read, decided and recorded (`request`, `card_reader`, `decider`) and explained (`explainer`), what operators
-decide (`registry`, `agreement_desk`, `quarantine_desk`), and one table from errors to statuses (`errors`).
+`api` is the gRPC edge: its start and stop (`server`), who calls (`rpc`, `directory`, `certificates`) and how often (`quota`), one file a
+service (`feed_service`, `card_service`, `subscription_service`, `hotlist_service`), how events are checked and packed on their way in
+(`intake`, `shape`), how a question is read, decided and recorded (`request`, `card_reader`, `decider`) and explained (`explainer`), what
+operators decide (`registry`, `agreement_desk`, `quarantine_desk`), and one table from errors to statuses (`errors`).
 
 `audit` says what was known at a position (`as_of`) and what other rules would have answered (`rule_versions`), and checks what must
 always hold (`fsck`): no hole in the journal or in a feed, every view equal to its rebuild.

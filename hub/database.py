@@ -35,12 +35,20 @@ def database(config: Config, *, migrated: bool = True) -> Iterator[str]:
         yield dsn
 
 
+def _operator() -> str:
+    """The login name; its number in a container that has no name for it."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
 @contextlib.contextmanager
 def _told(config: Config) -> Iterator[None]:
     """Tells the security log that a command begins and how it ends."""
     open_kept_logs("hub", config.logs_dir, config.log_keep_days, config.log_max_bytes)
     command = _IDENTIFIER.sub("…", " ".join(sys.argv[1:]))
-    operator = pwd.getpwuid(os.getuid()).pw_name
+    operator = _operator()
     security("command.begun", operator=operator, command=command)
     try:
         yield

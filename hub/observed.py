@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterator, Mapping
 from hub.config import Config
 
 Readiness = Callable[[], Mapping[str, str]]
+Liveness = Callable[[], bool]
 
 
 @contextlib.contextmanager
-def observed(config: Config, dsn: str, service: str, metrics_listen: str, ready: Readiness | None = None) -> Iterator[str]:
+def observed(
+    config: Config, dsn: str, service: str, metrics_listen: str, ready: Readiness | None = None, is_live: Liveness = lambda: True
+) -> Iterator[str]:
     """Observes a process while it runs, and yields the address of its numbers, "" for none; with HUB_TELEMETRY=false it does nothing.
 
     *metrics_listen* is where its numbers are read unless the settings name a place. *ready* says why a service is not ready; without it
-    a process is ready while the database can be read.
+    a process is ready while the database can be read. *is_live* says whether it gets on at all.
     """
     from hub.api.certificate_days import certificate_days
     from hub.audit.vitals_publisher import publishing
@@ -33,6 +36,6 @@ def observed(config: Config, dsn: str, service: str, metrics_listen: str, ready:
     )
     with (
         publishing(dsn, config.data_dir / "postgres", lambda: certificate_days(dsn, config.certificates_dir)) as publisher,
-        telemetry(settings, service, ready or publisher.report) as page,
+        telemetry(settings, service, ready or publisher.report, is_live) as page,
     ):
         yield "" if page is None else f"http://{listen.rpartition(':')[0]}:{page.port}/metrics"

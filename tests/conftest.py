@@ -61,12 +61,18 @@ def hub(dsn: str, tmp_path: Path) -> Iterator[RunningHub]:
 
 
 @pytest.fixture(scope="module")
-def shared_hub(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+def hub_settings() -> dict[str, str]:
+    """Further settings of the hub of a module; a module that has some overrides this."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def shared_hub(server_dsn: str, tmp_path_factory: pytest.TempPathFactory, hub_settings: dict[str, str]) -> Iterator[RunningHub]:
     """One hub for the tests of a module that do not disturb it."""
     name = f"hub_test_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(server_dsn, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE hub_template")
-    with running_hub(make_conninfo(server_dsn, dbname=name), tmp_path_factory.mktemp("hub")) as hub:
+    with running_hub(make_conninfo(server_dsn, dbname=name), tmp_path_factory.mktemp("hub"), settings=hub_settings) as hub:
         yield hub
     with psycopg.connect(server_dsn, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -45,6 +45,7 @@ SAMPLES = Path(__file__).parent.parent / "adapters" / "samples"
 NOW = datetime(2025, 9, 1, 1, 30, 15, tzinfo=UTC)
 STAMP = "20250901093015"
 FEED = "sc.usage"
+STREAM = "chuanyu.exchange.v1.FeedService/StreamEvents"
 NOWHERE = "127.0.0.1:1"
 ROOT_OF_CALL = "POST /sbk/api/gateway"
 STOP_AT_MOST_S = 5.0
@@ -103,16 +104,34 @@ def drop(inbox: Path, header: FileHeader, *records: UsageRecord) -> None:
 
 
 @pytest.fixture(scope="module")
-def file_spans(shared_hub: RunningHub, tmp_path_factory: pytest.TempPathFactory) -> tuple[Spans, str]:
-    """The spans of a file that is taken and of one that is refused, and the adapter's log."""
+def collector() -> Iterator[OtlpReceiver]:
+    """Where the hub of the module and the adapter in front of it send their spans."""
+    with OtlpReceiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="module")
+def hub_settings(collector: OtlpReceiver) -> dict[str, str]:
+    """The hub keeps what the adapter wants kept, and nothing by itself."""
+    return {"HUB_OTLP_ENDPOINT": collector.endpoint, "HUB_TRACE_SHARE": "0", "HUB_TRACE_SLOW_MS": "60000"}
+
+
+@pytest.fixture(scope="module")
+def file_spans(shared_hub: RunningHub, collector: OtlpReceiver, tmp_path_factory: pytest.TempPathFactory) -> tuple[Spans, str]:
+    """The spans of a file that is taken and of one that is refused, with the hub's, and the adapter's log."""
     directory = tmp_path_factory.mktemp("chongqing")
     other = replace(HEADER, number=8)
-    with OtlpReceiver() as receiver:
-        with chongqing_adapter(shared_hub, shared_hub.targets[0], directory, receiver.endpoint):
-            drop(directory / "inbox", HEADER, TRIP, TEST_RECORD, TOMORROWS, SECOND_TRIP)
-            drop(directory / "inbox", other, replace(TRIP, seq=2))
-            receiver.wait_for(lambda spans: len(named(spans, "take file")) == 2)
-        return receiver.spans(), (directory / "log").read_text()
+    with chongqing_adapter(shared_hub, shared_hub.targets[0], directory, collector.endpoint):
+        drop(directory / "inbox", HEADER, TRIP, TEST_RECORD, TOMORROWS, SECOND_TRIP)
+        drop(directory / "inbox", other, replace(TRIP, seq=2))
+        collector.wait_for(lambda spans: len(named(spans, "take file")) == 2)
+    return collector.wait_for(lambda spans: folds_of(spans, roots(spans)[0]) != []), (directory / "log").read_text()
+
+
+def folds_of(spans: Spans, root: Span) -> list[Span]:
+    """The folds of the views that link to the hub's span of a file's batch."""
+    appended = {span.span_id for span in named(spans, STREAM) if span.trace_id == root.trace_id}
+    return [span for span in named(spans, "fold views") if appended & {link.span_id for link in span.links}]
 
 
 def roots(spans: Spans) -> tuple[Span, Span]:
@@ -125,13 +144,18 @@ def of_trace(spans: Spans, root: Span) -> dict[str, Span]:
     return {span.name: span for _, span in spans if span.trace_id == root.trace_id and span is not root}
 
 
-def test_a_file_is_one_trace_from_reading_to_the_hubs_acknowledgement(file_spans: tuple[Spans, str]) -> None:
+def test_a_file_is_one_trace_from_reading_through_the_hub_to_its_acknowledgement(file_spans: tuple[Spans, str]) -> None:
     spans, _ = file_spans
     root, _ = roots(spans)
     parts = of_trace(spans, root)
-    assert {service for service, _ in spans} == {"province-adapter-chongqing"}
-    assert sorted(parts) == ["read file", "send batch", "translate lines"]
-    assert {span.parent_span_id for span in parts.values()} == {root.span_id}
+    mine, hubs = ["read file", "send batch", "translate lines"], ["check events", "commit group", "wait in queue"]
+    assert sorted(parts) == sorted([*mine, STREAM, *hubs])
+    assert {parts[name].parent_span_id for name in mine} == {root.span_id}
+    assert parts[STREAM].parent_span_id == parts["send batch"].span_id
+    assert {parts[name].parent_span_id for name in hubs} == {parts[STREAM].span_id}
+    assert parts["commit group"].end_time_unix_nano <= parts["send batch"].end_time_unix_nano
+    [event] = parts[STREAM].events
+    assert attributes(event)["hub.rules_broken"] == "occurred_at in_the_future"
     assert root.parent_span_id == b""
     assert root.start_time_unix_nano <= parts["read file"].start_time_unix_nano
     assert root.end_time_unix_nano >= parts["send batch"].end_time_unix_nano
@@ -140,6 +164,14 @@ def test_a_file_is_one_trace_from_reading_to_the_hubs_acknowledgement(file_spans
     assert (told["file.name"], told["adapter.native_code"]) == (HEADER.file_name, "00")
     assert (told["adapter.events.new"], told["adapter.lines.refused"], told["adapter.is_acknowledged"]) == (3, 1, True)
     assert told["adapter.kept_for"] == "file"
+
+
+def test_the_fold_of_a_file_links_to_the_append_it_folded(file_spans: tuple[Spans, str]) -> None:
+    spans, _ = file_spans
+    root, _ = roots(spans)
+    [sent] = [span for span in named(spans, "send batch") if span.trace_id == root.trace_id]
+    fold = attributes(folds_of(spans, root)[0])
+    assert int(fold["hub.first_position"]) <= int(attributes(sent)["adapter.first_position"]) <= int(fold["hub.last_position"])
 
 
 def test_a_bad_line_is_told_by_its_number_and_its_code(file_spans: tuple[Spans, str]) -> None:
@@ -393,7 +425,8 @@ def test_a_batch_is_a_span_in_each_of_its_traces_and_links_them(tmp_path: Path) 
         ids = [put_as(traces, outbox, 1, 2), put_as(traces, outbox, 3, 3)]
         sent(hub, traces, outbox, 3)
         spans = {span.trace_id.hex(): span for span in named(receiver.spans(), "send batch")}
-    assert hub.traces_of_batches == [[f"00-{number}-{spans[number].span_id.hex()}-01" for number in ids]]
+    first, second = (f"00-{number}-{spans[number].span_id.hex()}-01" for number in ids)
+    assert hub.traces_of_batches == [[first, first, second]]
     first, second = spans[ids[0]], spans[ids[1]]
     assert [(link.trace_id.hex(), link.span_id) for link in first.links] == [(ids[1], second.span_id)]
     assert attributes(first)["adapter.last_sequence"] == 2
@@ -408,17 +441,17 @@ def test_without_a_collector_the_hubs_spans_hang_under_the_call_itself(tmp_path:
     assert hub.traces_of_batches == [[f"00-{trace.trace_id}-{trace.root.span_id}-00"]]
 
 
-def test_of_many_traces_in_a_batch_those_that_are_kept_are_told_in_order(tmp_path: Path) -> None:
+def test_each_event_of_a_batch_is_told_its_trace_and_the_last_one_stands_for_the_rest(tmp_path: Path) -> None:
     outbox, hub = Outbox(tmp_path / "outbox.sqlite"), ScriptedHub()
     with OtlpReceiver() as receiver:
         traces = traces_to(receiver)
         unkept = [put_as(traces, outbox, number, number) for number in range(1, 71)]
         with traces.file() as file:
-            put_traced(outbox, FEED, items(71, 71))
-        sent(hub, traces, outbox, 71)
+            put_traced(outbox, FEED, items(71, 90))
+        sent(hub, traces, outbox, 90)
     [told] = hub.traces_of_batches
-    assert [parent[3:35] for parent in told] == [*unkept[:63], file.trace_id]
-    assert [parent[-2:] for parent in told] == ["00"] * 63 + ["01"]
+    assert [parent[3:35] for parent in told] == [*unkept, file.trace_id]
+    assert [parent[-2:] for parent in told] == ["00"] * 70 + ["01"]
 
 
 def test_a_refused_batch_is_kept_and_so_is_its_resend(tmp_path: Path) -> None:

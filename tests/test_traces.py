@@ -14,7 +14,6 @@ from chuanyu.exchange.v1 import card_service_pb2, feed_service_pb2, subscription
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from opentelemetry.sdk.resources import Resource
-from psycopg.conninfo import make_conninfo
 
 from hub.telemetry import names, pipe, spans
 from hub.telemetry.pipe import spans_of
@@ -51,16 +50,9 @@ def collector() -> Iterator[OtlpReceiver]:
 
 
 @pytest.fixture(scope="module")
-def shared_hub(server_dsn: str, collector: OtlpReceiver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
-    """A hub that sends its traces to the collector and keeps no ordinary call by itself."""
-    name = f"hub_test_traces_{os.getpid()}"
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE hub_template")
-    settings = {"HUB_OTLP_ENDPOINT": collector.endpoint, "HUB_TRACE_SHARE": "0", "HUB_TRACE_SLOW_MS": "5000"}
-    with running_hub(make_conninfo(server_dsn, dbname=name), tmp_path_factory.mktemp("hub"), settings=settings) as hub:
-        yield hub
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+def hub_settings(collector: OtlpReceiver) -> dict[str, str]:
+    """Traces go to the collector, and no ordinary call is kept unless its caller wants it."""
+    return {"HUB_OTLP_ENDPOINT": collector.endpoint, "HUB_TRACE_SHARE": "0", "HUB_TRACE_SLOW_MS": "5000"}
 
 
 def append(province: Province, feed: str, first: int, events: list, parents: tuple[str, ...]) -> feed_service_pb2.AppendEventsResponse:  # type: ignore[type-arg]

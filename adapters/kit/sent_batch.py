@@ -17,7 +17,6 @@ from adapters.kit.telemetry import Attribute, Note, Timing
 from adapters.kit.trace import MOST_NOTES, span_id, trace_parent
 from adapters.kit.traces import Traces
 
-MOST_TRACES = 64
 MOST_LINKS = 8
 
 
@@ -25,16 +24,24 @@ class SentBatch:
     """A batch on its way to the hub, and at its end what became of it."""
 
     def __init__(self, traces: Traces, target: str, request: StreamEventsRequest, origins: Sequence[Origin]) -> None:
-        """Fills in the trace parents of the *request* by the *origins* of its events; of many, those that are kept come first."""
+        """Fills in the trace parents of the *request* by the *origins* of its events."""
         self.request, self.target, self._traces = request, target, traces
         self.began, self.ended = time.monotonic_ns(), 0
         self.code, self.error = "", ""
         self.appended: AppendEventsResponse | None = None
         self._views = [_View(self, origin, traces) for origin in origins]
-        if len(self._views) > MOST_TRACES:
-            first = sorted(self._views, key=lambda view: not view.is_kept)[:MOST_TRACES]
-            self._views = sorted(first, key=lambda view: view.origin.first_sequence)
-        request.trace_parents.extend([view.parent for view in self._views])
+        request.trace_parents.extend(self._parents())
+
+    def _parents(self) -> list[str]:
+        """Returns the trace parent of each event, "" for one without; the last one stands for all that follow it."""
+        first, count = self.request.first_sequence, len(self.request.events)
+        parents = [""] * count
+        for view in self._views:
+            for sequence in range(view.origin.first_sequence, view.origin.last_sequence + 1):
+                parents[sequence - first] = view.parent
+        while len(parents) > 1 and parents[-1] == parents[-2]:
+            parents.pop()
+        return parents
 
     def answered(self, appended: AppendEventsResponse) -> None:
         """Ends it: taken. A trace of which something is quarantined is kept."""

@@ -17,6 +17,8 @@ from hub.telemetry.spans import Call
 log = logging.getLogger(__name__)
 
 _CODES = {number: name for name, number in code_pb2.Code.items()}
+# The access log has every refusal; in the security log a flood must not push the rest out.
+_TOLD_EVERY_S = {code_pb2.UNAUTHENTICATED: 1.0, code_pb2.PERMISSION_DENIED: 1.0, code_pb2.RESOURCE_EXHAUSTED: 60.0}
 _told_at_s: dict[tuple[str, str], float] = {}
 
 
@@ -29,8 +31,8 @@ def refused(call: Call, error: HubError, received_bytes: int = 0) -> None:
     """Ends a call that was refused."""
     code, reason = code_and_reason(error)
     _end(call, _CODES[code], reason, received_bytes, 0)
-    if code in (code_pb2.UNAUTHENTICATED, code_pb2.PERMISSION_DENIED):
-        _tell_security(call, reason)
+    if code in _TOLD_EVERY_S:
+        _tell_security(call, reason, _TOLD_EVERY_S[code])
 
 
 def failed(call: Call, received_bytes: int = 0) -> status_pb2.Status:
@@ -45,10 +47,10 @@ def closed(call: Call) -> None:
     pipe.ended(call)
 
 
-def _tell_security(call: Call, reason: str) -> None:
-    """Tells of who may not, once a second for each caller and reason: the access log has them all, and a flood must not fill this one."""
+def _tell_security(call: Call, reason: str, every_s: float) -> None:
+    """Tells of who may not, or asks too much, once in a while for each caller and reason."""
     now_s = time.monotonic()
-    if now_s - _told_at_s.get((call.participant, reason), -1.0) >= 1.0:
+    if now_s - _told_at_s.get((call.participant, reason), -every_s) >= every_s:
         if len(_told_at_s) > 10_000:
             _told_at_s.clear()
         _told_at_s[call.participant, reason] = now_s

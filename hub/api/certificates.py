@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from hub.domain.errors import AuthorityKeyMissing
+from hub.domain.errors import HubError
 from hub.domain.participant import PREFIX
 
 AUTHORITY = "川渝一卡通互通枢纽 Chuanyu Exchange Hub CA"
@@ -26,6 +26,10 @@ LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 VALID_FOR = timedelta(days=365)
 SERVER_RENEWED_AT, _PARTICIPANT_RENEWED_AT = timedelta(days=30), timedelta(days=7)
 _BACKDATED = timedelta(minutes=5)
+
+
+class AuthorityKeyMissing(HubError):
+    """The authority's key is not here, so certificates are issued elsewhere; register them with --certificate-file."""
 
 
 @dataclass(frozen=True, slots=True)

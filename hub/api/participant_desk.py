@@ -10,12 +10,28 @@ from eventsourcing.persistence import IntegrityError
 
 from hub.api.certificate_book import unrecorded
 from hub.api.request import refuse_invalid
-from hub.domain.errors import CertificateUnknown, LastCertificate, ParticipantChanged, ParticipantNotFound
+from hub.domain.errors import HubError
 from hub.domain.participant import PREFIX, Participant
 from hub.journal.recorder import AggregateStore
 
 # Fewer digits of a fingerprint could be a slip that names another certificate.
 FINGERPRINT_DIGITS = 8
+
+
+class ParticipantNotFound(HubError):
+    """There is no such participant; see `hub participants list`."""
+
+
+class ParticipantChanged(HubError):
+    """Someone changed the participant meanwhile; look at it and try again."""
+
+
+class CertificateUnknown(HubError):
+    """The participant has no such certificate; see `hub participants list`."""
+
+
+class LastCertificate(HubError):
+    """The participant could not call any more; rotate first, or say --all."""
 
 
 def all_participants(store: AggregateStore) -> list[Participant]:

@@ -23,10 +23,14 @@ from hub.api.certificate_book import (
     uri_names,
 )
 from hub.api.certificates import VALID_FOR, CertificateFiles, alone, issue, next_files, sign, write
-from hub.domain.errors import CertificateUnfit
+from hub.domain.errors import HubError
 from hub.domain.participant import Certificate
 
 _RSA_BITS = 2048
+
+
+class CertificateUnfit(HubError):
+    """The file holds no certificate or request that fits this participant."""
 
 
 def issue_further(directory: Path, urn: str, valid_for: timedelta = VALID_FOR) -> CertificateFiles:

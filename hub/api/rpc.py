@@ -150,18 +150,20 @@ async def _parsed(read: Callable[[bytes], Any], data: AsyncIterator[bytes], clos
     """Yields what comes in until the client has no more or the server closes: what was read is answered, then the stream ends."""
     closed = asyncio.create_task(closing.wait())
     items = aiter(data)
+    following: asyncio.Future[bytes] | None = None
     try:
         while not closing.is_set():
             following = asyncio.ensure_future(anext(items))
             await asyncio.wait((following, closed), return_when=asyncio.FIRST_COMPLETED)
             if not following.done():
-                following.cancel()
                 return
             yield read(await following)
     except StopAsyncIteration:
         return
     finally:
         closed.cancel()
+        if following is not None:
+            following.cancel()
 
 
 async def _abort(context: grpc.aio.ServicerContext, status: status_pb2.Status) -> None:

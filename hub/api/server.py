@@ -127,6 +127,10 @@ class HubServer:
         status = health_pb2.HealthCheckResponse.SERVING if is_ready else health_pb2.HealthCheckResponse.NOT_SERVING
         await self._health.set(service, status)
 
+    def is_live(self) -> bool:
+        """Whether the event loop turns; a server that starts still does."""
+        return self.readiness is None or self.readiness.is_live()
+
     def report(self) -> dict[str, str]:
         """Says for each service why it is not ready, "" if it is."""
         return self.readiness.report() if self.readiness is not None else dict.fromkeys(SERVICES, "正在启动 starting")

@@ -25,6 +25,8 @@ from hub.audit.backup_manifest import BackupUnwritable, Erasures, File, Manifest
 from hub.domain.errors import HubError
 
 SEGMENT_POSITIONS = 500_000
+# For processes that only back up: the hub comes first where the processor is short.
+NICENESS = 10
 
 Report = Callable[[str, int, int], None]
 

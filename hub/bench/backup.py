@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg import pq
 
-from hub.audit.backup import back_up
+from hub.audit.backup import NICENESS, back_up
 from hub.bench.ground import Ground, ground, median, settle
 from hub.bench.project import FEEDS, fill, read_raw
 from hub.config import Config
@@ -83,7 +83,8 @@ def _writers(place: Ground, report: Report) -> tuple[list[float], list[float]]:
 
 
 def again_and_again(dsn: str, directory: str) -> None:
-    """Backs up into one new directory after another until it is killed."""
+    """Backs up into one new directory after another until it is killed, as polite as the command is."""
+    os.nice(NICENESS)
     number = 0
     while True:
         number += 1

@@ -5,24 +5,27 @@ none: what it takes is told, and makes the ratio rather worse than it is where c
 """
 
 import contextlib
+import multiprocessing
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import grpc
 import psutil
 import psycopg
 
-from hub.api.certificates import issue_participant
+from hub.api.certificates import issue_participant, participant_files
 from hub.api.registry import change_quota, register_participant
 from hub.bench.check import FEEDS, Calls, LoadGeneratorMissing, MeasurementVoid, h2load_command, median_calls, register_cards
 from hub.bench.edge import CHECK_METHOD, NOISY_CHECK_METHOD
 from hub.bench.ground import NOISY, Ground, HubProcess, ground, hub_process, median, projector, settle
-from hub.bench.load import Load, Order
+from hub.bench.load import BATCH_EVENTS, Load, Order, batch
 from hub.config import Config
 from hub.journal.recorder import AggregateStore
 
@@ -33,6 +36,7 @@ QUOTA = {"calls_per_s": 200, "events_per_s": 500}
 TIMES = 10
 NOISY_FEEDS = ("noisy.one", "noisy.two", "noisy.three", "noisy.four")
 CONNECTIONS = 4
+APPEND_METHOD = "/chuanyu.exchange.v1.FeedService/AppendEvents"
 # Until the burst is spent and refusals have found their pace.
 BECOMES_STEADY_S = 6.0
 _BOTH = "SELECT coalesce(sum(next_sequence - 1), 0) FROM journal.stream WHERE name = 'hub.decisions' OR name = ANY (%s)"
@@ -53,7 +57,7 @@ def measure(config: Config, seconds: float, report: Report) -> dict[str, Any]:
     """Returns the p99 of quiet turns, and a row for each kind of noise with its ratio to them."""
     if shutil.which("h2load") is None:
         raise LoadGeneratorMissing
-    noises: dict[str, Noise] = {"checks": _checks, "events": _events}
+    noises: dict[str, Noise] = {"checks": _checks, "events streamed": _streamed_events, "events appended": _appended_events}
     quiet: list[Calls] = []
     noisy: dict[str, list[Turn]] = {name: [] for name in noises}
     with ground(config, list(FEEDS)) as place:
@@ -68,6 +72,7 @@ def measure(config: Config, seconds: float, report: Report) -> dict[str, Any]:
                     with noise(place, edge) as load:
                         time.sleep(BECOMES_STEADY_S)
                         noisy[name].append(_asked(place, edge, seconds, load))
+                    settle()
                     told += f", noisy with {name} {noisy[name][-1].calls.p99_ms:.1f} ms"
                 report(told)
     still = median_calls(quiet)
@@ -86,7 +91,6 @@ def _row(name: str, turns: list[Turn], still: Calls) -> dict[str, Any]:
     return {
         "noise": name,
         "quota_per_s": quota,
-        "sent_per_s": quota * TIMES,
         "admitted_per_s": round(median([turn.admitted_per_s for turn in turns])),
         "load_cpu": round(median([turn.load_cpu for turn in turns]), 3),
         "p50_ms": round(calls.p50_ms, 2),
@@ -145,24 +149,50 @@ def _checks(_: Ground, edge: HubProcess) -> Iterator[psutil.Process]:
 
 
 @contextlib.contextmanager
-def _events(place: Ground, edge: HubProcess) -> Iterator[psutil.Process]:
+def _streamed_events(place: Ground, edge: HubProcess) -> Iterator[psutil.Process]:
     """Sends ten times the quota in streams of full batches."""
-    with psycopg.connect(place.dsn) as connection:
-        rows = connection.execute("SELECT name, next_sequence FROM journal.stream WHERE name = ANY (%s)", (list(NOISY_FEEDS),)).fetchall()
-    firsts = {str(name): int(first) for name, first in rows}
-    order = Order(
-        (edge.target,),
-        place.data_dir / "certificates",
-        NOISY_FEEDS,
-        tuple(firsts[feed] for feed in NOISY_FEEDS),
-        batches=20,
-        events_per_s=QUOTA["events_per_s"] * TIMES,
-        participant=NOISY,
-    )
-    load = Load(order)
+    feeds = _next_sequences(place)
+    where = ((edge.target,), place.data_dir / "certificates", tuple(feeds), tuple(feeds.values()))
+    load = Load(Order(*where, batches=20, events_per_s=QUOTA["events_per_s"] * TIMES, participant=NOISY))
     settle()
     load.start()
     try:
         yield psutil.Process(load.pid)
     finally:
         load.stop()
+
+
+@contextlib.contextmanager
+def _appended_events(place: Ground, edge: HubProcess) -> Iterator[psutil.Process]:
+    """Appends full batches, each as soon as the one before was answered, and again at once when refused."""
+    arguments = (edge.target, place.data_dir / "certificates", _next_sequences(place))
+    process = multiprocessing.get_context("spawn").Process(target=_append, args=arguments, daemon=True)
+    process.start()
+    try:
+        assert process.pid is not None
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _append(target: str, certificates_dir: Path, feeds: dict[str, int]) -> None:
+    with grpc.secure_channel(target, participant_files(certificates_dir, NOISY).client_credentials()) as channel:
+        append = channel.unary_unary(APPEND_METHOD)
+
+        def send(feed: str, sequence: int) -> None:
+            request = batch(feed, sequence)
+            while True:
+                with contextlib.suppress(grpc.RpcError):
+                    append(request)
+                    sequence += BATCH_EVENTS
+                    request = batch(feed, sequence)
+
+        with ThreadPoolExecutor(len(feeds)) as threads:
+            list(threads.map(send, feeds, feeds.values()))
+
+
+def _next_sequences(place: Ground) -> dict[str, int]:
+    with psycopg.connect(place.dsn) as connection:
+        rows = connection.execute("SELECT name, next_sequence FROM journal.stream WHERE name = ANY (%s)", (list(NOISY_FEEDS),)).fetchall()
+    return {str(name): int(sequence) for name, sequence in rows}

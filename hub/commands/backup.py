@@ -1,6 +1,7 @@
 """The commands `hub backup` and `hub restore`."""
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -19,8 +20,9 @@ def backup(
     as_json: Json = False,
 ) -> None:
     """备份：运行中也可备份日志与保险库，不含密钥与视图。Back up journal and vault of a running hub; neither keys nor views."""
-    from hub.audit.backup import back_up
+    from hub.audit.backup import NICENESS, back_up
 
+    os.nice(NICENESS)
     with database(Config()) as dsn, progress() as report:
         done = back_up(dsn, directory, report)
     manifest = done.manifest

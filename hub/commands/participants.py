@@ -125,8 +125,8 @@ def rotate(
             withdraw(participant, all_but_newest(participant), reason, _now())
     _echo_rotation(participant, fresh)
     if files is not None:
-        typer.echo(f"证书 certificate: {files.certificate}\nCA: {files.authority}")
-        typer.echo(f"私钥 key: {files.key}" if csr is None else "私钥留在对方 the key stays with the participant")
+        key = files.key if csr is None else "留在对方 stays with the participant"
+        typer.echo(f"证书 certificate: {files.certificate}\n私钥 key: {key}\nCA: {files.authority}")
 
 
 @app.command("withdraw")

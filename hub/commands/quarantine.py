@@ -144,7 +144,8 @@ def _evaluate(desk: "QuarantineDesk", feed: str, sequence: int, operator: str) -
     except (JournalUnavailable, RequestInvalid):
         raise
     except HubError as error:
-        return {**told, "outcome": "REFUSED", "error": type(error).__name__, "message": str(error), **error.metadata}
+        where = {name: int(value) for name, value in error.metadata.items() if name == "position"}
+        return {**told, "outcome": "REFUSED", "error": type(error).__name__, "message": str(error), **where}
     if evaluated.violations:
         return {**told, "outcome": "FAILING", "violations": explained(evaluated.violations)}
     return {**told, "outcome": "RELEASED", "position": evaluated.position}

@@ -60,7 +60,7 @@ def serve(
             for name in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(name, signalled)
             server = HubServer(settings)
-            with observed(config, dsn, "hub serve", "127.0.0.1:9464", server.report) as metrics:
+            with observed(config, dsn, "hub serve", "127.0.0.1:9464", server.report, server.is_live) as metrics:
                 await server.start()
                 typer.echo(f"listening on {(listen or config.listen).rpartition(':')[0]}:{server.port}")
                 _tell(metrics)

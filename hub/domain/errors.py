@@ -38,38 +38,6 @@ class CertificateUnregistered(HubError):
     """The client certificate is not of the hub's own authority; ask an operator for `hub participants add --certificate-file`."""
 
 
-class CertificateUnfit(HubError):
-    """The file holds no certificate or request that fits this participant."""
-
-
-class CertificateUnknown(HubError):
-    """The participant has no such certificate; see `hub participants list`."""
-
-
-class LastCertificate(HubError):
-    """The participant could not call any more; rotate first, or say --all."""
-
-
-class AuthorityKeyMissing(HubError):
-    """The authority's key is not here, so certificates are issued elsewhere; register them with --certificate-file."""
-
-
-class ParticipantSuspendedAlready(HubError):
-    """The participant is suspended already."""
-
-
-class ParticipantNotSuspended(HubError):
-    """The participant is not suspended."""
-
-
-class ParticipantNotFound(HubError):
-    """There is no such participant; see `hub participants list`."""
-
-
-class ParticipantChanged(HubError):
-    """Someone changed the participant meanwhile; look at it and try again."""
-
-
 class FeedUnknown(HubError):
     """There is no such feed; ask an operator for `hub participants add`."""
 

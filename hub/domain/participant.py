@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 
 from hub.domain.aggregate import HubAggregate
-from hub.domain.errors import ParticipantNotSuspended, ParticipantSuspendedAlready
+from hub.domain.errors import HubError
 from hub.domain.quota import NO_QUOTA, Quota
 
 PREFIX = "urn:chuanyu:participant:"
@@ -23,6 +23,14 @@ DECISIONS_FEED = "hub.decisions"
 def is_participant_name(name: str) -> bool:
     """Whether a name is a participant's URI name."""
     return _NAME.fullmatch(name) is not None
+
+
+class ParticipantSuspendedAlready(HubError):
+    """The participant is suspended already."""
+
+
+class ParticipantNotSuspended(HubError):
+    """The participant is not suspended."""
 
 
 @dataclass(frozen=True, slots=True)

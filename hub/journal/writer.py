@@ -1,6 +1,7 @@
 """The group-commit writer: one thread, one connection; everything that waits when a commit ends goes into the next.
 
-Callers are coroutines on one event loop. Memory is bounded by events and bytes that wait; beyond that, and beyond one owner's share, `append` refuses with QueueFull.
+Callers are coroutines on one event loop. Memory is bounded by events and bytes that wait; beyond that, and beyond the share of one owner,
+`append` refuses with QueueFull.
 """
 
 import asyncio

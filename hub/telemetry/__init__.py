@@ -6,5 +6,5 @@ spans        which calls are kept as traces, and how their timings become spans
 pipe         the thread that hands kept spans to an exporter, and drops them (counted) rather than wait
 span_store   the bounded local store behind `hub traces`; receiver takes OTLP from processes beside the hub
 endpoint     the HTTP page with /metrics, /livez and /readyz; push sends the same numbers by OTLP
-logs         structured logs; access and security logs with their retention
+logs         the logs of a process in one call: stderr has its lines, kept_log the access and security logs with their retention
 """

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 # Says for each service why it is not ready, "" if it is.
 Readiness = Callable[[], Mapping[str, str]]
+# Says whether the process gets on at all: one that does not should be started again.
+Liveness = Callable[[], bool]
 
 
 class Instruments(Collector):
@@ -38,14 +40,15 @@ class Instruments(Collector):
 class Endpoint:
     """The page's server and its thread."""
 
-    def __init__(self, listen: str, ready: Readiness) -> None:
+    def __init__(self, listen: str, ready: Readiness, is_live: Liveness = lambda: True) -> None:
         """Listens at once on host:port (port 0 for a free one); raises OSError when the address is taken."""
         registry = CollectorRegistry()
         for collector in (Instruments(), ProcessCollector(registry=None), GCCollector(registry=CollectorRegistry())):
             registry.register(collector)
 
         async def live(_: Request) -> JSONResponse:
-            return JSONResponse({"live": True})
+            live = is_live()
+            return JSONResponse({"live": live}, 200 if live else 503)
 
         async def readiness(_: Request) -> JSONResponse:
             services = dict(ready())
@@ -91,10 +94,10 @@ def _family(instrument: Instrument) -> Metric:
     return gauge
 
 
-def open_endpoint(listen: str, ready: Readiness) -> Endpoint | None:
+def open_endpoint(listen: str, ready: Readiness, is_live: Liveness) -> Endpoint | None:
     """Opens the page; where the address is taken the hub goes on without it, and says so."""
     try:
-        return Endpoint(listen, ready)
+        return Endpoint(listen, ready, is_live)
     except OSError as failure:
         log.warning("telemetry: no metrics page on %s (%s); set HUB_METRICS_LISTEN to a free address", listen, failure.strerror)
         return None

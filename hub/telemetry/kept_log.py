@@ -25,6 +25,7 @@ from hub.telemetry import names
 
 log = logging.getLogger(__name__)
 
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 WAITING_LINES = 50_000
 # A writer that was stopped for a while may still append to the day before.
 FINISHED_AFTER_S = 600.0
@@ -41,7 +42,7 @@ class KeptLog:
         self._keep_days, self._max_bytes = keep_days, max_bytes
         self._waiting: deque[Any] = deque()
         self._writing = threading.Lock()
-        self._is_losing = self._is_line_open = self._is_over_size = False
+        self._is_losing = self._is_line_open = False
 
     def add(self, line: Any) -> None:
         """Queues a line, or counts it as dropped where too many wait."""
@@ -62,7 +63,9 @@ class KeptLog:
                 names.LOG_LINES_DROPPED.add(self.name, count=lost)
             if bool(lost) != self._is_losing:
                 self._is_losing = bool(lost)
-                log.warning("logs: lines of the %s log are %s", self.name, "lost: is the disk full?" if lost else "written again")
+                log.warning(
+                    "logs: lines of the %s log are %s", self.name, "lost: is the disk full, or the log?" if lost else "written again"
+                )
 
     def _append(self, data: bytes) -> int:
         """Returns how many bytes were taken. A write that was cut short leaves a line open, which the next one ends first."""
@@ -77,7 +80,8 @@ class KeptLog:
             if os.fstat(descriptor).st_size > self._max_bytes:
                 return 0
             taken = os.write(descriptor, opened + data)
-            self._is_line_open = taken > 0 and (opened + data)[taken - 1] != ord("\n")
+            if taken:
+                self._is_line_open = (opened + data)[taken - 1] != ord("\n")
             return max(0, taken - len(opened))
         except OSError:
             return 0
@@ -86,6 +90,8 @@ class KeptLog:
 
     def tidy(self) -> None:
         """Compresses finished days and deletes what is too old or too much; one process at a time does it, the others leave it."""
+        if not self.directory.exists():
+            return
         try:
             with _alone(self.directory / f"{self.name}.lock") as is_alone:
                 if is_alone:
@@ -137,9 +143,6 @@ class KeptLog:
             log.warning("logs: %s was deleted before its time: the %s log is larger than allowed", path.name, self.name)
 
 
-TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
-
-
 def time_of(time_ns: int) -> str:
     """Returns the UTC time that a line bears, with microseconds."""
     seconds, rest = divmod(time_ns, 1_000_000_000)
@@ -156,7 +159,7 @@ def _lines_lost(data: bytes, taken: int) -> int:
 
 
 def _compress(path: Path) -> None:
-    """Puts a finished day in its compressed file; lines that came later are added to those there."""
+    """Puts a finished day in its compressed file; lines that came later are added to it. A crash may double lines, never lose them."""
     packed, new = path.with_name(path.name + ".gz"), path.with_name(path.name + ".new")
     with new.open("wb") as target:
         new.chmod(0o600)

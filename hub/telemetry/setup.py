@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hub.telemetry import pipe, spans
-from hub.telemetry.endpoint import Endpoint, Readiness, open_endpoint
+from hub.telemetry.endpoint import Endpoint, Liveness, Readiness, open_endpoint
 from hub.telemetry.otlp import MetricsPush, SpanReceiver, span_exporter
 from hub.telemetry.span_store import SpanStore, StoreExporter
 
@@ -35,7 +35,9 @@ def store_in(data_dir: Path, keep_hours: float, keep_bytes: int) -> SpanStore:
 
 
 @contextmanager
-def telemetry(settings: TelemetrySettings, service: str, ready: Readiness) -> Iterator[Endpoint | None]:
+def telemetry(
+    settings: TelemetrySettings, service: str, ready: Readiness, is_live: Liveness = lambda: True
+) -> Iterator[Endpoint | None]:
     """Runs a process's telemetry; yields the metrics page if there is one. Traces end with it, at most three seconds later."""
     instance = f"{socket.gethostname()}:{os.getpid()}"
     spans.sampling = spans.Sampling(settings.share, settings.slow_ms)
@@ -47,7 +49,7 @@ def telemetry(settings: TelemetrySettings, service: str, ready: Readiness) -> It
             stack.callback(MetricsPush(settings.otlp_endpoint, service, instance).stop)
         if settings.traces_listen:
             stack.callback(SpanReceiver(settings.store, settings.traces_listen).stop)
-        endpoint = open_endpoint(settings.metrics_listen, ready) if settings.metrics_listen else None
+        endpoint = open_endpoint(settings.metrics_listen, ready, is_live) if settings.metrics_listen else None
         if endpoint is not None:
             stack.callback(endpoint.stop)
         yield endpoint
