@@ -6,10 +6,13 @@ hub migrate
 hub participants add sc.card-center --province 51 --title "四川省社保卡平台 Sichuan card centre" --feed sc.card-center --feed sc.usage
 hub participants add cq.card-center --province 50 --title "重庆市社保卡平台 Chongqing card centre" --feed cq.card-center --feed cq.usage
 
+# A rotated certificate lies beside the ones before it, as NAME_2.crt and so on: the newest is handed over.
 hand_over() {
-    for file in ca.crt "$1.crt" "$1.key"; do
-        install -m 0400 "$HUB_DATA_DIR/certificates/$file" "/run/certificates/$2/$file"
-    done
+    directory="$HUB_DATA_DIR/certificates"
+    newest=$(find "$directory" -name "$1.crt" -o -name "$1_*.crt" | xargs ls -t | head -n 1)
+    install -m 0400 "$directory/ca.crt" "/run/certificates/$2/ca.crt"
+    install -m 0400 "$newest" "/run/certificates/$2/$1.crt"
+    install -m 0400 "${newest%.crt}.key" "/run/certificates/$2/$1.key"
 }
 hand_over sc.card-center sichuan
 hand_over cq.card-center chongqing

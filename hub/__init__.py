@@ -10,10 +10,13 @@ the only reader of the environment; `embedded` (with `embedded_cluster`) starts 
 `api` is the gRPC edge: its start and stop (`server`), who calls (`rpc`, `directory`, `certificates`) and how often (`quota`), one file a
 service (`feed_service`, `card_service`, `subscription_service`, `hotlist_service`), how events are checked and packed on their way in
 (`intake`, `shape`), how a question is read, decided and recorded (`request`, `card_reader`, `decider`) and explained (`explainer`), what
-operators decide (`registry`, `agreement_desk`, `quarantine_desk`), and one table from errors to statuses (`errors`).
+operators decide (`registry`, `agreement_desk`, `quarantine_desk`), whether it may be asked now (`readiness`, by `pulse`), and one table
+from errors to statuses (`errors`).
 
 `audit` says what was known at a position (`as_of`) and what other rules would have answered (`rule_versions`), and checks what must
-always hold (`fsck`): no hole in the journal or in a feed, every view equal to its rebuild.
+always hold (`fsck`): no hole in the journal or in a feed, every view equal to its rebuild. `vitals` is one cheap reading of how the hub
+is, `hole_watch` looks at what is newly committed, `vitals_publisher` publishes both. `backup` copies what cannot be made again,
+`restore` loads it into an empty database: the one writer of a journal besides `journal` itself.
 
 `processes` follow the journal from a checkpoint of their own and record what the hub decides about it: `losses` takes a loss from one
 side's request to the issuer's answer.

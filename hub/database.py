@@ -23,7 +23,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z]\d{8}|\d{11,}[Xx]?")
 def database(config: Config, *, migrated: bool = True) -> Iterator[str]:
     """Yields the DSN of a migrated database: the configured one, or the embedded one, started if it does not run.
 
-    Not *migrated* it is left as it is, for a restore.
+    Not *migrated* it is left as it is, for a backup and a restore.
     """
     from hub.embedded import running
     from hub.journal.migrate import migrate

@@ -72,16 +72,16 @@ class Stage:
         self.logs.mkdir(parents=True)
         # The hub takes the adapters' spans into its own store, as a collector would.
         self.traces = f"127.0.0.1:{_free_port()}"
-        telemetry = {"HUB_METRICS_LISTEN": "127.0.0.1:0", "HUB_TRACES_LISTEN": self.traces, "HUB_TRACE_SHARE": str(TRACE_SHARE)}
+        telemetry = {"HUB_METRICS_LISTEN": "", "HUB_TRACES_LISTEN": self.traces, "HUB_TRACE_SHARE": str(TRACE_SHARE)}
         self._environment = {**os.environ, "HUB_DSN": dsn, "HUB_DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1", **telemetry}
         self._children: dict[str, subprocess.Popen[str]] = {}
 
-    def start(self, name: str, module: str, *arguments: str) -> subprocess.Popen[str]:
-        """Starts one; its own session keeps the terminal's Ctrl-C from it, so that the order of stopping is ours."""
+    def start(self, name: str, module: str, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+        """Starts one, with further settings; its own session keeps the terminal's Ctrl-C from it, so that the order of stopping is ours."""
         with (self.logs / f"{name}.log").open("w") as log:
             child = subprocess.Popen(
                 [sys.executable, "-c", f"from {module} import main; main()", *arguments],
-                env=self._environment,
+                env={**self._environment, **settings},
                 text=True,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -90,8 +90,8 @@ class Stage:
         self._children[name] = child
         return child
 
-    def next_line(self, name: str) -> str:
-        """Waits for a child's next line of output."""
+    def first_line(self, name: str) -> str:
+        """Waits for a child's first line of output."""
         output = self._children[name].stdout
         assert output is not None
         ready, _, _ = select.select([output], [], [], START_S)
@@ -163,16 +163,17 @@ def _remove(data_dir: Path) -> None:
 def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, is_stopped: Any) -> dict[str, Any]:
     with _stage(data_dir, dsn) as stage:
         certificates = _register(dsn, data_dir)
-        stage.start("hub", "hub.cli", "serve", "--listen", "127.0.0.1:0")
-        target = stage.next_line("hub").split()[-1]
-        metrics = stage.next_line("hub").split()[-1]
+        metrics = f"127.0.0.1:{_free_port()}"
+        stage.start("hub", "hub.cli", "serve", "--listen", "127.0.0.1:0", HUB_METRICS_LISTEN=metrics)
+        target = stage.first_line("hub").split()[-1]
         stage.start("projections", "hub.cli", "project")
-        stage.next_line("projections")
+        stage.first_line("projections")
         urls = _start_adapters(stage, data_dir, target, certificates)
         begin = datetime.now(UTC) - timedelta(hours=25)
         simulator = _start_simulator(stage, settings, data_dir, urls, begin)
         with Questions(target, certificates, settings.seed, begin, settings.events) as questions:
-            tally = _watch(stage, settings, dsn, urls, simulator, questions, screen, Picture(target, metrics, str(data_dir)), is_stopped)
+            picture = Picture(target, f"http://{metrics}/metrics", str(data_dir))
+            tally = _watch(stage, settings, dsn, urls, simulator, questions, screen, picture, is_stopped)
         _settle(dsn, urls)
         return _result(dsn, urls, tally, questions.outcomes)
 

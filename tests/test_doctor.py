@@ -269,6 +269,13 @@ def test_doctor_and_status_start_no_database(tmp_path: Path) -> None:
     assert not (tmp_path / "postgres").exists()
 
 
+def test_a_cluster_of_another_postgresql_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "PG_VERSION").write_text("15\n")
+    told = json.loads(run(Config(dsn="", data_dir=tmp_path, listen="127.0.0.1:1"), "doctor", "--json").stdout)["examinations"]
+    assert [one["name"] for one in told if one["level"] == "fault"] == ["database"]
+
+
 def test_status_of_a_stopped_hub_tells_where_it_stood(settings: Config) -> None:
     told = json.loads(run(settings, "status", "--json").stdout)
     assert (told["ready"], told["vitals"]["position"]) == (False, 8)

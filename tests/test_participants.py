@@ -45,7 +45,7 @@ from hub.api.participant_desk import (
     find_participant,
 )
 from hub.api.rotation import CertificateUnfit, issue_further
-from hub.api.server_certificate import ServerCertificate
+from hub.api.server_certificate import ServerCertificate, ServerCertificateUnfit
 from hub.cli import app
 from hub.domain.errors import RequestInvalid
 from hub.domain.participant import PREFIX, Participant, ParticipantNotSuspended, ParticipantSuspendedAlready
@@ -239,7 +239,6 @@ def test_suspension_and_resumption_alternate(shared_hub: RunningHub) -> None:
     name = added(shared_hub, "cq.paused")
     assert isinstance(run(shared_hub, "resume", name).exception, ParticipantNotSuspended)
     done(shared_hub, "suspend", name, "--reason", "KEY_LOST")
-    assert becomes(SUSPENDED, shared_hub, files(shared_hub, name), name)
     assert isinstance(run(shared_hub, "suspend", name, "--reason", "KEY_LOST").exception, ParticipantSuspendedAlready)
     done(shared_hub, "resume", name)
     assert becomes((grpc.StatusCode.OK, ""), shared_hub, files(shared_hub, name), name)
@@ -426,7 +425,7 @@ def test_a_stream_whose_reader_lags_ends_once_it_reads_on(shared_hub: RunningHub
     name = added(shared_hub, "cq.lagging")
     with opened(shared_hub, files(shared_hub, name), ("grpc.http2.bdp_probe", 0)) as channel:
         feeds = feed_service_pb2_grpc.FeedServiceStub(channel)
-        for first in range(1, 4_001, 500):
+        for first in range(1, 2_001, 500):
             batch = [event_of(name, number) for number in range(first, first + 500)]
             feeds.AppendEvents(feed_service_pb2.AppendEventsRequest(feed=name, first_sequence=first, events=batch), timeout=DEADLINE_S)
         stream = subscription_service_pb2_grpc.SubscriptionServiceStub(channel).Subscribe(subscription_service_pb2.SubscribeRequest())
@@ -441,7 +440,7 @@ def test_a_stream_whose_reader_lags_ends_once_it_reads_on(shared_hub: RunningHub
                 delivered += response.HasField("delivered")
 
         assert how(refused(read_on)) == WITHDRAWN
-        assert delivered < 4_000
+        assert delivered < 2_000
 
 
 class Load:
@@ -570,6 +569,13 @@ def test_a_renewed_certificate_is_shown_to_new_connections_and_open_ones_go_on(s
         assert shown == read_certificates(own.certificate)[0].serial_number
         assert outcome(shared_hub, files(shared_hub, name), name) == (grpc.StatusCode.OK, "")
         asks(going_on, name)
+
+
+def test_a_hub_does_not_start_with_a_certificate_that_its_key_does_not_fit(tmp_path: Path) -> None:
+    own = issue_server(tmp_path)
+    own.key.write_bytes(files_of(tmp_path, "ca").key.read_bytes())
+    with pytest.raises(ServerCertificateUnfit):
+        ServerCertificate(own).credentials()
 
 
 def test_a_certificate_whose_key_is_missing_is_not_taken(shared_hub: RunningHub) -> None:

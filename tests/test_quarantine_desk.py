@@ -21,20 +21,18 @@ from hub.api.registry import register_participant
 from hub.audit.fsck import check
 from hub.cli import app
 from hub.domain import reference
-from hub.domain.errors import (
+from hub.domain.errors import FeedUnknown, HubError, RequestInvalid
+from hub.domain.masking import in_clear, shown
+from hub.domain.participant import HUB, PREFIX
+from hub.domain.quarantine import (
+    MEANINGS,
     EventNotFound,
     EventNotQuarantined,
-    FeedUnknown,
-    HubError,
     QuarantineCorrected,
     QuarantineHandled,
     QuarantineOriginalErased,
     QuarantineReleased,
-    RequestInvalid,
 )
-from hub.domain.masking import in_clear, shown
-from hub.domain.participant import HUB, PREFIX
-from hub.domain.quarantine import MEANINGS
 from hub.domain.reference import Reference
 from hub.journal.group import Batch, pack_tail
 from hub.journal.keyring import KeyMismatch, open_keyring

@@ -231,6 +231,20 @@ def test_while_the_clocks_differ_questions_are_refused_events_are_recorded_and_b
     assert check(sichuan, f"clock-{offset_s}").position > 0
 
 
+def test_views_are_known_to_be_late_even_while_the_journal_is_ahead_of_the_clock(hub: RunningHub, chongqing: Province) -> None:
+    with psycopg.connect(hub.dsn, autocommit=True) as connection:
+        connection.execute("UPDATE journal.head SET recorded_at = recorded_at + interval '1 hour'")
+    chongqing.tell("cq.usage", journey("L00000001"))
+    until(lambda: is_serving(hub, ALL))
+    hub.projector.signal(signal.SIGSTOP)
+    try:
+        chongqing.tell("cq.usage", journey("L00000001"))
+        until(lambda: not is_serving(hub, CARDS))
+    finally:
+        hub.projector.signal(signal.SIGCONT)
+    until(lambda: is_serving(hub, ALL))
+
+
 # Alive
 
 

@@ -17,7 +17,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from hub.audit import backup_files, backup_tables, restore_target
-from hub.audit.backup import BackupInterrupted, BackupOfAnotherHub, Report, back_up
+from hub.audit.backup import BackupInterrupted, BackupOfAnotherHub, NothingToBackUp, Report, back_up
 from hub.audit.backup_manifest import (
     BackupDamaged,
     BackupIncomplete,
@@ -231,6 +231,11 @@ def cut_after(what: str, done: int) -> Report:
             raise KeyboardInterrupt
 
     return report
+
+
+def test_a_database_without_a_hub_is_said_so(target: str, tmp_path: Path) -> None:
+    with pytest.raises(NothingToBackUp):
+        back_up(target, tmp_path / "to")
 
 
 def test_a_database_that_leaves_is_said_so(place: Place) -> None:

@@ -153,13 +153,22 @@ def test_folds_deliveries_and_audits_link_to_the_append_they_come_from(
 
 
 def test_what_is_refused_is_kept_whatever_the_sampling(collector: OtlpReceiver, sichuan: Province) -> None:
-    asked = card_service_pb2.GetCardRequest()
-    name_card(asked.card, "T99999999", "50")
-    headers = (("traceparent", parent(0xF1, wanted=False)),)
-    refusal = refused(lambda: sichuan.cards.GetCard(asked, metadata=headers, timeout=DEADLINE_S))
+    abroad, headers = question("trace-refused-1", CARD, "50", "TRA.MET", "500101"), (("traceparent", parent(0xF1, wanted=False)),)
+    refusal = refused(lambda: sichuan.cards.CheckAcceptance(abroad, metadata=headers, timeout=DEADLINE_S))
     (span,) = of_trace(collector.wait_for(lambda received: of_trace(received, 0xF1) != []), 0xF1)
     assert (span.status.code, span.status.message) == (Status.STATUS_CODE_ERROR, refusal.reason)
-    assert (attributes(span)[names.KEPT_FOR], attributes(span)[names.RPC_STATUS]) == ("refused", "NOT_FOUND")
+    assert (attributes(span)[names.KEPT_FOR], attributes(span)[names.RPC_STATUS]) == ("refused", "PERMISSION_DENIED")
+
+
+def test_a_card_that_nobody_knows_is_an_ordinary_answer(collector: OtlpReceiver, sichuan: Province) -> None:
+    asked = card_service_pb2.GetCardRequest()
+    name_card(asked.card, "T99999999", "50")
+    for header in (parent(0xF2, wanted=False), parent(0xF3)):
+        with pytest.raises(grpc.RpcError):
+            sichuan.cards.GetCard(asked, metadata=(("traceparent", header),), timeout=DEADLINE_S)
+    received = collector.wait_for(lambda received: of_trace(received, 0xF3) != [])
+    assert attributes(of_trace(received, 0xF3)[0])[names.RPC_STATUS] == "NOT_FOUND"
+    assert not of_trace(received, 0xF2)
 
 
 def test_a_batch_with_a_quarantined_event_is_kept_in_the_trace_of_that_event(

@@ -16,6 +16,8 @@ from hub.telemetry.spans import Call
 
 log = logging.getLogger(__name__)
 
+# Answers in the negative rather than refusals: who asks about a card nobody registered is told so, all day long.
+ORDINARY = frozenset({"CARD_NOT_FOUND"})
 _CODES = {number: name for name, number in code_pb2.Code.items()}
 # The access log has every refusal; in the security log a flood must not push the rest out.
 _TOLD_EVERY_S = {code_pb2.UNAUTHENTICATED: 1.0, code_pb2.PERMISSION_DENIED: 1.0, code_pb2.RESOURCE_EXHAUSTED: 60.0}
@@ -43,8 +45,9 @@ def failed(call: Call, received_bytes: int = 0) -> status_pb2.Status:
 
 
 def closed(call: Call) -> None:
-    """Ends a stream that came to its end."""
+    """Ends a stream that came to its end; how long it was open is no duration of a call."""
     pipe.ended(call)
+    _log(call, "OK", "", 0, 0)
 
 
 def _tell_security(call: Call, reason: str, every_s: float) -> None:
@@ -59,14 +62,17 @@ def _tell_security(call: Call, reason: str, every_s: float) -> None:
 
 def _end(call: Call, code: str, reason: str, received_bytes: int, sent_bytes: int) -> None:
     call.attributes.update({names.RPC_SYSTEM: "grpc", names.RPC_METHOD: call.name, names.RPC_STATUS: code})
-    pipe.ended(call, reason)
-    size = int(call.attributes.get(names.MESSAGING_COUNT, 0))
-    now, duration_s = time.time_ns(), (call.ended - call.began) / 1e9
-    logs.access(
-        AccessLine(now, call.participant, call.name, code, reason, duration_s, received_bytes, sent_bytes, size, call.trace_id)
-    )
-    names.CALL_DURATION.record(duration_s, call.name, code, call.participant)
+    pipe.ended(call, "" if reason in ORDINARY else reason)
+    _log(call, code, reason, received_bytes, sent_bytes)
+    names.CALL_DURATION.record((call.ended - call.began) / 1e9, call.name, code, call.participant)
     if reason and names.FEED in call.attributes:
         names.FEED_REFUSED.add(call.participant, str(call.attributes[names.FEED]), reason)
     if reason:
         names.REFUSALS.add(call.participant, call.name, reason)
+
+
+def _log(call: Call, code: str, reason: str, received_bytes: int, sent_bytes: int) -> None:
+    events, duration_s = int(call.attributes.get(names.MESSAGING_COUNT, 0)), (call.ended - call.began) / 1e9
+    logs.access(
+        AccessLine(time.time_ns(), call.participant, call.name, code, reason, duration_s, received_bytes, sent_bytes, events, call.trace_id)
+    )

@@ -41,6 +41,8 @@ class Pulse:
         """*dsn* names a login that may SET ROLE hub_writer."""
         self._dsn = dsn
         self._connection = LoopConnection(dsn, "hub-readiness", _SESSION, _READ)
+        # The head as it was at an instant, and not folded up to since.
+        self._seen_head, self._seen_at = 0, 0.0
 
     def close(self) -> None:
         """Closes the connection."""
@@ -58,9 +60,16 @@ class Pulse:
         except GroupFailed as refused:
             raise Unreadable(f"数据库拒绝读取 database: refuses to be read, {refused}") from None
         half_s = (time.monotonic() - began) / 2
-        now_us, ahead, views, position, lag_us = (_INT8.unpack(result.get_value(0, column) or bytes(8))[0] for column in range(5))
-        view = (result.get_value(0, 5) or b"").decode()
-        return Reading(ahead, views, view, position, lag_us / 1e6, ClockVitals(time.time() - half_s - now_us / 1e6, half_s))
+        now_us, head, ahead, views, position, lag_us = (_INT8.unpack(result.get_value(0, column) or bytes(8))[0] for column in range(6))
+        view = (result.get_value(0, 6) or b"").decode()
+        lag_s = max(lag_us / 1e6, self._unfolded_s(position, head))
+        return Reading(ahead, views, view, position, lag_s, ClockVitals(time.time() - half_s - now_us / 1e6, half_s))
+
+    def _unfolded_s(self, position: int, head: int) -> float:
+        """How long there was something to fold, as seen from here: after a jump the journal may be ahead of the database's clock."""
+        if position >= self._seen_head:
+            self._seen_head, self._seen_at = head, time.monotonic()
+        return time.monotonic() - self._seen_at if position < head else 0.0
 
     async def make_partitions(self) -> None:
         """Makes the partitions ahead that are missing: the writer itself looks once in a million positions."""
@@ -81,7 +90,7 @@ _INT8 = struct.Struct(">q")
 _SESSION = "SET ROLE hub_writer; SET plan_cache_mode = force_generic_plan; SET jit = off; SET statement_timeout = '5s'"
 _DECIDED_BY = "'{" + ",".join(projection.name for projection in DECIDED_BY) + "}'"
 _READ = f"""
-    SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, {PARTITIONS_AHEAD},
+    SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, h.position, {PARTITIONS_AHEAD},
            (SELECT count(*) FROM views.checkpoint WHERE view = ANY ({_DECIDED_BY})), l.position, l.lag_us, l.view
     FROM journal.head h LEFT JOIN LATERAL (
         SELECT c.view, c.position, ({LAG_S} * 1000000)::bigint AS lag_us

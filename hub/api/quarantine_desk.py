@@ -18,10 +18,10 @@ from google.protobuf.message import Message
 from hub.api.directory import Feed
 from hub.api.intake import Intake, add_violations
 from hub.api.request import refuse_invalid
-from hub.domain.errors import QuarantineHandled, QuarantineOriginalErased, RequestInvalid
+from hub.domain.errors import RequestInvalid
 from hub.domain.event_rules import Context, Violation
 from hub.domain.participant import HUB, Participant
-from hub.domain.quarantine import QUARANTINE_FEED
+from hub.domain.quarantine import QUARANTINE_FEED, QuarantineHandled, QuarantineOriginalErased
 from hub.domain.reference import Reference
 from hub.journal.group import Batch, pack_tail
 from hub.journal.keyring import Keyring, verify_fingerprint

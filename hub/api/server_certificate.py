@@ -23,6 +23,10 @@ RENEWAL_EVERY_S = 86_400.0
 Stamp = tuple[tuple[Path, int, int], ...]
 
 
+class ServerCertificateUnfit(HubError):
+    """The hub's certificate, its key and ca.crt cannot be read or do not fit together; ask `hub doctor`."""
+
+
 class ServerCertificate:
     """The files of the hub's certificate, of its authority and of those it trusts besides."""
 
@@ -32,9 +36,13 @@ class ServerCertificate:
         self._stamp: Stamp = ()
 
     def credentials(self) -> grpc.ServerCredentials:
-        """Returns credentials of mutual TLS that look at the files before each handshake; raises OSError or ssl.SSLError."""
-        self._stamp = self._now()
-        return grpc.dynamic_ssl_server_credentials(self._read(), self._if_changed, require_client_authentication=True)
+        """Returns credentials of mutual TLS that look at the files before each handshake; raises ServerCertificateUnfit."""
+        try:
+            self._stamp = self._now()
+            first = self._read()
+        except (OSError, ssl.SSLError):
+            raise ServerCertificateUnfit from None
+        return grpc.dynamic_ssl_server_credentials(first, self._if_changed, require_client_authentication=True)
 
     async def keep(self, every_s: float = RENEWAL_EVERY_S) -> None:
         """Renews the certificate in time, looking once a day, until cancelled."""

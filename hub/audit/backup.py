@@ -39,6 +39,10 @@ class BackupInterrupted(HubError):
     """The database left during the backup; run it again, it goes on where it ended."""
 
 
+class NothingToBackUp(HubError):
+    """The database holds no hub; see HUB_DSN and HUB_DATA_DIR."""
+
+
 class BackedUp(NamedTuple):
     """What a run did: the manifest it wrote, how many positions were read anew, and how many bytes were written."""
 
@@ -63,6 +67,8 @@ def _reading(dsn: str) -> Iterator[psycopg.Connection]:
         with psycopg.connect(dsn, autocommit=True, application_name="hub-backup") as connection:
             connection.execute("SET default_transaction_read_only = on")
             yield connection
+    except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable):
+        raise NothingToBackUp from None
     except psycopg.OperationalError:
         raise BackupInterrupted from None
 
@@ -77,9 +83,10 @@ class _Run:
 
     def run(self) -> BackedUp:
         """Writes what is new, then the manifest, and removes what the run before took anew."""
-        progress = self._begin(files.find_manifest(self._directory))
+        finished = files.find_manifest(self._directory)
         with self._connection.transaction():
             self._execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            progress = self._begin(finished)
             [(position, recorded_at, partition_size)] = self._execute("SELECT position, recorded_at, partition_size FROM journal.head")
             feeds = self._execute("SELECT stream_id, next_sequence FROM journal.stream WHERE is_feed")
             streams = self._write(progress.run, tables.STREAMS, [tables.of_streams(self._columns[tables.STREAMS])])
@@ -138,7 +145,8 @@ class _Run:
                 self._write(progress.run, table, tables.of_positions(table, self._columns[table], after, last), f"{name}.")
                 for table in tables.BY_POSITION
             ]
-            segment = Segment(first=after + 1, last=last, recorded_at=self._recorded_at(last), files=tuple(written))
+            kept = tuple(file for file in written if file.rows)
+            segment = Segment(first=after + 1, last=last, recorded_at=self._recorded_at(last), files=kept)
             progress = progress.model_copy(update={"segments": (*progress.segments, segment)})
             self._written += files.write_json(self._directory, files.PROGRESS, progress)[0]
             self._report("journal 日志", last, position)

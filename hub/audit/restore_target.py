@@ -7,7 +7,7 @@ import psycopg
 from psycopg import sql
 
 from hub.audit.backup_files import decompressed
-from hub.audit.backup_manifest import BackupDamaged, BackupNewer, Erasures, File, Manifest
+from hub.audit.backup_manifest import BackupDamaged, Erasures, File, Manifest
 from hub.audit.backup_tables import TABLES, column_list, identifier
 from hub.domain.errors import HubError
 from hub.journal.keyring import KeyMismatch, Keyring
@@ -81,8 +81,6 @@ def _make_partitions(connection: psycopg.Connection, manifest: Manifest) -> None
 
 
 def _copy(connection: psycopg.Connection, directory: Path, manifest: Manifest, file: File) -> None:
-    if file.table not in TABLES:
-        raise BackupNewer(file.table)
     names = column_list(manifest.columns[file.table])
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(identifier(file.table), names)
     with connection.cursor() as cursor:
@@ -117,19 +115,14 @@ def erase(connection: psycopg.Connection, erasures: Erasures) -> int:
     return erased + cursor.rowcount
 
 
-def try_keys(connection: psycopg.Connection, keyring: Keyring | None) -> None:
+def try_keys(connection: psycopg.Connection, keyring: Keyring) -> None:
     """Opens a row of each version that the vault was sealed with; raises KeyMismatch."""
-    versions = list(keyring.vault) if keyring else []
     for table, name in (("vault.identifier", "key"), ("vault.original", "stream_id, sequence")):
-        unknown = f"SELECT key_version FROM {table} WHERE sealed IS NOT NULL AND key_version <> ALL (%s) LIMIT 1"  # noqa: S608
-        if (row := connection.execute(unknown.encode(), (versions,)).fetchone()) is not None:
-            raise KeyMismatch(f"vault-{row[0]:04d}.key is missing")
-        for version in versions:
+        versions = f"SELECT DISTINCT key_version FROM {table} WHERE sealed IS NOT NULL"  # noqa: S608 (our own tables)
+        for (version,) in connection.execute(versions.encode()).fetchall():
             sample = f"SELECT sealed, {name} FROM {table} WHERE sealed IS NOT NULL AND key_version = %s LIMIT 1"  # noqa: S608
-            row = connection.execute(sample.encode(), (version,)).fetchone()
-            if row is not None and keyring is not None:
-                belongs_to = bytes(row[1]) if name == "key" else original_name(row[1], row[2])
-                try:
-                    unseal(keyring, belongs_to, version, bytes(row[0]))
-                except VaultRowDamaged:
-                    raise KeyMismatch(f"vault-{version:04d}.key does not open what it sealed") from None
+            [(sealed, *row)] = connection.execute(sample.encode(), (version,)).fetchall()
+            try:
+                unseal(keyring, bytes(row[0]) if name == "key" else original_name(*row), version, bytes(sealed))
+            except VaultRowDamaged:
+                raise KeyMismatch(f"vault-{version:04d}.key is missing or another one") from None

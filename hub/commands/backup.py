@@ -23,7 +23,8 @@ def backup(
     from hub.audit.backup import NICENESS, back_up
 
     os.nice(NICENESS)
-    with database(Config()) as dsn, progress() as report:
+    # Not migrated: the backup before an upgrade is of what was there before it.
+    with database(Config(), migrated=False) as dsn, progress() as report:
         done = back_up(dsn, directory, report)
     manifest = done.manifest
     typer.echo(

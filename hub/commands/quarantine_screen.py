@@ -10,8 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hub.domain.agreement import LOCAL
-from hub.domain.errors import QuarantineOriginalErased
-from hub.domain.quarantine import meaning_of
+from hub.domain.quarantine import QuarantineOriginalErased, meaning_of
 from hub.projections.quarantine import Listed
 
 STATES = {"OPEN": "待处理", "FAILING": "仍不合规", "RELEASED": "已放行", "CORRECTED": "本省已更正"}

@@ -58,30 +58,6 @@ class SequenceConflict(HubError):
     """An event differs from the one recorded under its number; correct it by a new event that refers to it."""
 
 
-class EventNotFound(HubError):
-    """The feed has no event of this number."""
-
-
-class EventNotQuarantined(HubError):
-    """The event of this number is not quarantined; it stands as it was sent."""
-
-
-class QuarantineOriginalErased(HubError):
-    """The original of the quarantined event was erased; only a new event of its province can take its place."""
-
-
-class QuarantineHandled(HubError):
-    """The quarantined event has been released or corrected by now."""
-
-
-class QuarantineReleased(QuarantineHandled):
-    """It was released already."""
-
-
-class QuarantineCorrected(QuarantineHandled):
-    """Its province has corrected or reversed it; nothing is to be released."""
-
-
 class BatchTooLarge(HubError):
     """A batch holds at most 500 events and 1 MiB; cut it."""
 

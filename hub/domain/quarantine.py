@@ -8,8 +8,34 @@ from typing import NamedTuple
 
 from chuanyu.exchange.v1 import event_pb2
 
+from hub.domain.errors import HubError
+
 QUARANTINE_FEED = "hub.quarantine"
 HANDLING_KINDS = frozenset({"quarantine_reevaluated", "quarantine_original_opened"})
+
+
+class EventNotFound(HubError):
+    """The feed has no event of this number."""
+
+
+class EventNotQuarantined(HubError):
+    """The event of this number is not quarantined; it stands as it was sent."""
+
+
+class QuarantineOriginalErased(HubError):
+    """The original of the quarantined event was erased; only a new event of its province can take its place."""
+
+
+class QuarantineHandled(HubError):
+    """The quarantined event has been released or corrected by now."""
+
+
+class QuarantineReleased(QuarantineHandled):
+    """It was released already."""
+
+
+class QuarantineCorrected(QuarantineHandled):
+    """Its province has corrected or reversed it; nothing is to be released."""
 
 
 class Meaning(NamedTuple):

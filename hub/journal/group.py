@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import psycopg
 from psycopg import pq
 
-from hub.domain.errors import FeedUnknown, HubError, JournalUnavailable, NotFeedOwner, QuarantineHandled, SequenceConflict, SequenceGap
+from hub.domain.errors import FeedUnknown, HubError, JournalUnavailable, NotFeedOwner, SequenceConflict, SequenceGap
+from hub.domain.quarantine import QuarantineHandled
 from hub.telemetry.spans import GroupTiming
 
 PG_EPOCH_US = 946_684_800_000_000

@@ -10,16 +10,8 @@ from typing import NamedTuple
 
 import psycopg
 
-from hub.domain.errors import (
-    EventNotFound,
-    EventNotQuarantined,
-    FeedUnknown,
-    HubError,
-    JournalUnavailable,
-    QuarantineCorrected,
-    QuarantineReleased,
-    SequenceGap,
-)
+from hub.domain.errors import FeedUnknown, HubError, JournalUnavailable, SequenceGap
+from hub.domain.quarantine import EventNotFound, EventNotQuarantined, QuarantineCorrected, QuarantineReleased
 from hub.journal.group import Appended, Batch, GroupFailed, commit_group
 from hub.journal.reader import Recorded, find_event
 from hub.journal.writer import SESSION

