@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
+import psycopg
 import pytest
 from chuanyu.exchange.v1 import card_service_pb2, event_pb2, feed_service_pb2
 from google.rpc import error_details_pb2
@@ -169,21 +170,20 @@ def test_a_stream_far_above_its_quota_is_answered_with_a_refusal_and_stays_open(
 # At once
 
 
-def waiting(who: Member) -> grpc.Future:
-    """Asks for a card as of a position that no view reaches, so that the call is under way for two seconds."""
-    request = card_service_pb2.GetCardRequest(min_position=1_000_000_000)
-    request.card.CopyFrom(question("q", "A12345678").card)
-    return who.cards.GetCard.future(request, timeout=DEADLINE_S)
-
-
-def test_calls_at_once_beyond_the_quota_are_refused_and_those_that_end_make_room(member: Callable[..., Member]) -> None:
+def test_calls_at_once_beyond_the_quota_are_refused_and_those_that_end_make_room(
+    shared_hub: RunningHub, member: Callable[..., Member]
+) -> None:
     busy = member(calls_at_once=2)
-    under_way = [waiting(busy) for _ in range(2)]
-    further = (busy.ask_where() for _ in range(100))
-    refusal = next(refused(call.result) for call in further if outcome(call) != "OK")
+    append = feed_service_pb2.AppendEventsRequest(feed=busy.feed, first_sequence=1, events=trips(1))
+    with psycopg.connect(shared_hub.dsn) as connection:
+        # Whoever appends waits meanwhile.
+        connection.execute("SELECT FROM journal.head FOR UPDATE")
+        under_way = [busy.feeds.AppendEvents.future(append, timeout=DEADLINE_S) for _ in range(2)]
+        further = (busy.ask_where() for _ in range(100))
+        refusal = next(refused(call.result) for call in further if outcome(call) != "OK")
     assert (refusal.code, refusal.metadata) == (EXHAUSTED, {"quota": "calls_at_once", "limit": "2"})
-    under_way[0].cancel()
-    time.sleep(retry_after_s(refusal))
+    assert retry_after_s(refusal) > 0
+    assert [outcome(call) for call in under_way] == ["OK"] * 2
     assert outcome(busy.ask_where()) == "OK"
 
 
