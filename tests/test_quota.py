@@ -150,11 +150,11 @@ def test_a_refused_batch_leaves_the_feed_where_it_was(member: Callable[..., Memb
 
 def test_a_stream_a_little_above_its_quota_is_held_back_and_not_refused(member: Callable[..., Member]) -> None:
     noisy = member(events_per_s=500)
-    batches = [noisy.batch(first, 250) for first in range(1, 1_751, 250)]
+    batches = [noisy.batch(first, 250) for first in range(1, 1_501, 250)]
     began = time.monotonic()
     answers = list(noisy.feeds.StreamEvents(iter(batches), timeout=DEADLINE_S))
-    assert [answer.WhichOneof("result") for answer in answers] == ["appended"] * 7
-    assert time.monotonic() - began >= 1.5
+    assert [answer.WhichOneof("result") for answer in answers] == ["appended"] * 6
+    assert time.monotonic() - began >= 1.0
 
 
 def test_a_stream_far_above_its_quota_is_answered_with_a_refusal_and_stays_open(member: Callable[..., Member]) -> None:
@@ -178,12 +178,14 @@ def test_calls_at_once_beyond_the_quota_are_refused_and_those_that_end_make_room
     with psycopg.connect(shared_hub.dsn) as connection:
         # Whoever appends waits meanwhile.
         connection.execute("SELECT FROM journal.head FOR UPDATE")
-        under_way = [busy.feeds.AppendEvents.future(append, timeout=DEADLINE_S) for _ in range(2)]
-        further = (busy.ask_where() for _ in range(100))
-        refusal = next(refused(call.result) for call in further if outcome(call) != "OK")
+        calls = [busy.feeds.AppendEvents.future(append, timeout=DEADLINE_S) for _ in range(3)]
+        while not any(call.done() for call in calls):
+            time.sleep(0.01)
+        [beyond] = [call for call in calls if call.done()]
+        refusal = refused(beyond.result)
     assert (refusal.code, refusal.metadata) == (EXHAUSTED, {"quota": "calls_at_once", "limit": "2"})
     assert retry_after_s(refusal) > 0
-    assert [outcome(call) for call in under_way] == ["OK"] * 2
+    assert sorted(outcome(call) for call in calls) == ["OK", "OK", "QUOTA_EXCEEDED"]
     assert outcome(busy.ask_where()) == "OK"
 
 
@@ -245,7 +247,7 @@ def test_the_same_quota_again_is_no_event(shared_hub: RunningHub, member: Callab
 def test_an_adapters_sender_comes_back_when_the_hub_says_and_delivers_everything(
     shared_hub: RunningHub, member: Callable[..., Member], tmp_path: Path
 ) -> None:
-    slow, files = member(events_per_s=200), shared_hub.certificate
+    slow, files = member(events_per_s=240), shared_hub.certificate
     events = [(str(number), event.SerializeToString(deterministic=True)) for number, event in enumerate(trips(1_100))]
 
     async def send() -> dict[str, object]:

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import grpc
@@ -51,6 +52,7 @@ def hub(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
         connection.execute(CLOCK)
     with running_hub(dsn, tmp_path_factory.mktemp("hub"), settings=SETTINGS) as hub:
         yield hub
+        watching(hub).close()
     with psycopg.connect(server_dsn, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
@@ -90,14 +92,15 @@ def until(is_so: Callable[[], bool], within_s: float = 15.0) -> None:
         time.sleep(0.02)
 
 
+@cache
+def watching(hub: RunningHub) -> grpc.Channel:
+    """The channel that health is asked over."""
+    return hub.channel(SICHUAN)
+
+
 def is_serving(hub: RunningHub, service: str) -> bool:
-    with hub.channel(SICHUAN) as channel:
-        return is_serving_over(channel, service)
-
-
-def is_serving_over(channel: grpc.Channel, service: str) -> bool:
     request = health_pb2.HealthCheckRequest(service=service)
-    status = health_pb2_grpc.HealthStub(channel).Check(request, timeout=DEADLINE_S).status
+    status = health_pb2_grpc.HealthStub(watching(hub)).Check(request, timeout=DEADLINE_S).status
     return bool(status == health_pb2.HealthCheckResponse.SERVING)
 
 
@@ -202,12 +205,12 @@ def test_missing_partitions_are_made_while_the_hub_runs(hub: RunningHub) -> None
 def test_a_hub_without_its_database_is_not_ready_and_is_again_once_it_is_back(hub: RunningHub, server_dsn: str) -> None:
     until(lambda: is_serving(hub, ALL))
     database = sql.Identifier(str(conninfo_to_dict(hub.dsn)["dbname"]))
-    with hub.channel(SICHUAN) as channel, psycopg.connect(server_dsn, autocommit=True) as server:
+    with psycopg.connect(server_dsn, autocommit=True) as server:
         server.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(database))
         server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (conninfo_to_dict(hub.dsn)["dbname"],))
-        until(lambda: not any(is_serving_over(channel, service) for service in (FEEDS, CARDS, HOTLISTS, SUBSCRIPTIONS)))
+        until(lambda: not any(is_serving(hub, service) for service in (FEEDS, CARDS, HOTLISTS, SUBSCRIPTIONS)))
         server.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(database))
-        until(lambda: is_serving_over(channel, ALL))
+        until(lambda: is_serving(hub, ALL))
 
 
 # A clock that jumps

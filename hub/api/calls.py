@@ -44,10 +44,10 @@ def failed(call: Call, received_bytes: int = 0) -> status_pb2.Status:
     return internal(call.trace_id)
 
 
-def closed(call: Call) -> None:
-    """Ends a stream that came to its end; how long it was open is no duration of a call."""
+def closed(call: Call, code: str = "OK") -> None:
+    """Ends a stream that came to its end, or a call that its caller gave up (CANCELLED): how long that took says nothing of the hub."""
     pipe.ended(call)
-    _log(call, "OK", "", 0, 0)
+    _log(call, code, "", 0, 0)
 
 
 def _tell_security(call: Call, reason: str, every_s: float) -> None:

@@ -18,7 +18,7 @@ from hub.telemetry.instruments import Labels
 BATCH_EVENTS = 500
 # A participant gets so many refusals a second, each held at most so long: a twentieth of what an edge can answer.
 REFUSALS_PER_S = 50
-HELD_FOR_S = 5.0
+HELD_FOR_S = 10.0
 # What comes beyond so many held refusals is refused at once, so that memory is bounded.
 HELD_REFUSALS = 1_000
 # A batch of a stream that would be held back longer is refused: adapters take silence of half a minute for a broken stream.
@@ -84,14 +84,15 @@ class Rate:
 class Allowance:
     """One participant's quota at this edge, and what of it is taken; used from one event loop."""
 
-    def __init__(self, participant: str, quota: Quota) -> None:
-        """*participant* is named without its prefix."""
+    def __init__(self, participant: str, quota: Quota, closing: asyncio.Event) -> None:
+        """*participant* is named without its prefix; once *closing* is set no refusal is held."""
         now_s = time.monotonic()
         rate = Rate(participant, "calls_per_s", Bucket(quota.calls_per_s, 1, now_s))
         self.calls = AtOnce("calls_at_once", quota.calls_at_once, rate)
         self.streams = AtOnce("streams_at_once", quota.streams_at_once, rate)
         self.events = Rate(participant, "events_per_s", Bucket(quota.events_per_s, BATCH_EVENTS, now_s))
         self._call_rate = rate
+        self._closing = closing
         self._held, self._last_refused_at = 0, 0.0
 
     def change(self, quota: Quota) -> None:
@@ -113,7 +114,10 @@ class Allowance:
             wait_s = random.uniform(longest_s / 2, longest_s)  # noqa: S311 (no secret)
         self._held += 1
         try:
-            await asyncio.sleep(wait_s)
+            async with asyncio.timeout(wait_s):
+                await self._closing.wait()
+        except TimeoutError:
+            pass
         finally:
             self._held -= 1
 
@@ -124,6 +128,7 @@ class Quotas:
     def __init__(self, default: Quota) -> None:
         """*default* is for all who have no limits of their own."""
         self._default = default
+        self._closing = asyncio.Event()
         self._allowances: dict[str, tuple[Quota, Allowance]] = {}
 
     def of(self, participant: Participant) -> Allowance:
@@ -133,11 +138,15 @@ class Quotas:
             return allowance
         quota = participant.quota.over(self._default)
         if allowance is None:
-            allowance = Allowance(participant.name, quota)
+            allowance = Allowance(participant.name, quota, self._closing)
         else:
             allowance.change(quota)
         self._allowances[participant.urn] = (participant.quota, allowance)
         return allowance
+
+    def release(self) -> None:
+        """Gives all refusals that are held: a server that stops need not wait for them."""
+        self._closing.set()
 
     def under_way(self) -> dict[Labels, float]:
         """Returns how many calls and streams of each participant are under way."""

@@ -78,6 +78,9 @@ def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary) -> Handler:
                 except QuotaExceeded:
                     await caller.allowance.hold(context.time_remaining())
                     raise
+            except asyncio.CancelledError:
+                calls.closed(call, "CANCELLED")
+                raise
             except HubError as error:
                 calls.refused(call, error, len(data))
                 await _abort(context, to_status(error))
@@ -133,6 +136,9 @@ async def _answers(
         except QuotaExceeded:
             await caller.allowance.hold(context.time_remaining())
             raise
+    except (asyncio.CancelledError, GeneratorExit):
+        calls.closed(call, "CANCELLED")
+        raise
     except HubError as error:
         calls.refused(call, error)
         await _abort(context, to_status(error))

@@ -89,9 +89,9 @@ class HubServer:
         self._writer.start()
         names.QUEUE_WAITING.read = lambda: {(): self._writer.waiting_events}
         names.QUEUE_FULLNESS.read = lambda: {(): self._writer.fullness}
-        quotas = Quotas(settings.quota)
-        names.CALLS_UNDER_WAY.read = quotas.under_way
-        self._directory = Directory(settings.dsn, quotas)
+        self._quotas = Quotas(settings.quota)
+        names.CALLS_UNDER_WAY.read = self._quotas.under_way
+        self._directory = Directory(settings.dsn, self._quotas)
         intake = Intake(settings.keyring)
         self._decisions = DecisionWriter(settings.dsn, decisions_stream)
         self.readiness = Readiness(settings.dsn, self._writer, settings.limits)
@@ -152,6 +152,7 @@ class HubServer:
         self._subscriptions.release()
         self._hotlists.stop()
         self._gate.closing.set()
+        self._quotas.release()
         await self._drain(forced or asyncio.Event())
         await self._subscriptions.stop()
         await self._decisions.stop()
