@@ -4,20 +4,21 @@ import asyncio
 import itertools
 import queue
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
 import psycopg
 import pytest
-from chuanyu.exchange.v1 import card_service_pb2, event_pb2, feed_service_pb2
+from chuanyu.exchange.v1 import card_service_pb2, event_pb2, feed_service_pb2, hub_decisions_pb2
 from google.rpc import error_details_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from adapters.kit import FeedSender, HubConnection, Outbox, mutual_tls
+from hub.api.quota import Allowance, Quotas
 from hub.api.registry import change_quota, register_participant
 from hub.cli import app
 from hub.domain.errors import ParticipantUnknown
@@ -268,6 +269,43 @@ def test_an_adapters_sender_comes_back_when_the_hub_says_and_delivers_everything
     assert (status["acknowledged_sequence"], status["recorded"], status["pending"]) == (1_100, 1_100, 0)
     # One refusal of a full batch: who does not wait as long as told is refused again and again.
     assert status["refused"] == 500
+
+
+# Refusals that are held
+
+
+def holding(count: int, then: Callable[[Quotas, Allowance], Awaitable[None]]) -> float:
+    """Holds so many refusals of one participant, does something, and returns after how many seconds that was done."""
+
+    async def scenario() -> float:
+        quotas = Quotas(Quota(1_000, 10_000, 256, 64))
+        allowance = quotas.of(Participant(hub_decisions_pb2.ParticipantRegistered(participant=f"{PREFIX}sc.noisy")))
+        held = [asyncio.create_task(allowance.hold()) for _ in range(count)]
+        await asyncio.sleep(0)
+        began = time.monotonic()
+        await then(quotas, allowance)
+        took_s = time.monotonic() - began
+        quotas.release()
+        await asyncio.gather(*held)
+        return took_s
+
+    return asyncio.run(scenario())
+
+
+def test_a_refusal_waits_for_those_before_it() -> None:
+    assert holding(20, lambda _, allowance: allowance.hold()) >= 0.4
+
+
+def test_refusals_beyond_those_that_are_held_are_given_at_once() -> None:
+    assert holding(1_000, lambda _, allowance: allowance.hold()) < 0.4
+
+
+def test_a_server_that_stops_gives_the_refusals_it_holds() -> None:
+    async def stop(quotas: Quotas, allowance: Allowance) -> None:
+        quotas.release()
+        await allowance.hold()
+
+    assert holding(400, stop) < 0.4
 
 
 # The bucket, with instants passed in

@@ -131,19 +131,17 @@ def test_while_the_views_are_late_questions_are_refused_and_events_are_recorded(
     requests = iter([card_service_pb2.StreamAcceptanceRequest(check=question("late-2", "L00000001"))])
     [answer] = sichuan.cards.StreamAcceptance(requests, timeout=DEADLINE_S)
     assert refused_in_stream(answer.refused).reason == "VIEW_BEHIND"
+    wrong = question("late-3", "L00000001", scenario="TRA.ROCKET")
+    assert refused(lambda: sichuan.cards.CheckAcceptance(wrong, timeout=DEADLINE_S)).reason == "REQUEST_INVALID"
     assert chongqing.tell("cq.usage", journey("L00000001")) > 0
 
 
-def test_while_the_views_are_late_a_wrong_question_is_still_told_so(late: None, sichuan: Province) -> None:
-    wrong = question("late-3", "L00000001", scenario="TRA.ROCKET")
-    assert refused(lambda: sichuan.cards.CheckAcceptance(wrong, timeout=DEADLINE_S)).reason == "REQUEST_INVALID"
-
-
-def test_while_the_views_are_late_cards_are_not_ready_and_feeds_are(hub: RunningHub, late: None) -> None:
+def test_while_the_views_are_late_the_hub_is_alive_and_only_cards_are_not_ready(hub: RunningHub, late: None) -> None:
     assert [is_serving(hub, service) for service in (FEEDS, HOTLISTS, SUBSCRIPTIONS, CARDS, ALL)] == [True, True, True, False, False]
     status, said = page(hub, "readyz")
     assert status == 503
     assert {service: reason.partition(":")[0] for service, reason in said["services"].items() if reason} == {CARDS: "视图滞后 views"}
+    assert page(hub, "livez") == (200, {"live": True})
 
 
 def test_once_the_views_have_caught_up_questions_are_answered_again(hub: RunningHub, late: None, sichuan: Province) -> None:
@@ -249,10 +247,6 @@ def test_views_are_known_to_be_late_even_while_the_journal_is_ahead_of_the_clock
 
 
 # Alive
-
-
-def test_a_hub_is_alive_while_it_is_not_ready(hub: RunningHub, late: None) -> None:
-    assert page(hub, "livez") == (200, {"live": True})
 
 
 def test_a_hub_whose_event_loop_stands_still_is_not_alive(monkeypatch: pytest.MonkeyPatch) -> None:

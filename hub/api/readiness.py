@@ -69,7 +69,12 @@ class Readiness:
         try:
             while True:
                 await asyncio.sleep(EVERY_S)
-                await self.look(tell)
+                try:
+                    await self.look(tell)
+                except Exception:
+                    # Whoever looks must not go blind and leave what was true before standing.
+                    log.exception("readiness: fault of the hub")
+                    self._conclude("枢纽故障 the hub: its log says more", "", "")
         finally:
             self._pulse.close()
             self._conclude("正在停止 stopping", "", "")

@@ -24,7 +24,7 @@ from hub.domain.quarantine import QUARANTINE_FEED, told_in
 from hub.journal.keyring import Keyring
 from hub.journal.reader import Recorded, first_position, head_position, read_page
 from hub.journal.recorder import AggregateStore
-from hub.journal.traces import sampled_traces
+from hub.journal.traces import link_back
 from hub.journal.vault import VaultRowDamaged, open_identifiers
 from hub.telemetry import names, pipe
 from hub.telemetry.spans import Call, Kind, now_ns
@@ -152,10 +152,9 @@ def _tell_delivered(connection: psycopg.Connection, began: int, page: list[Recor
     call = Call(names.DELIVER_SPAN, kind=Kind.PRODUCER, participant=reader.urn.removeprefix(PREFIX))
     names.SUBSCRIPTION_DELIVERED.add(call.participant, count=len(page))
     if pipe.is_on():
-        call.began, first, last = began, page[0].position, page[-1].position
-        call.links = sampled_traces(connection, first - 1, last)
-        call.is_sampled = bool(call.links)
-        call.attributes.update({names.FIRST_POSITION: first, names.LAST_POSITION: last, names.MESSAGING_COUNT: len(page)})
+        call.began = began
+        link_back(connection, call, page[0].position - 1, page[-1].position, "send")
+        call.attributes[names.MESSAGING_COUNT] = len(page)
         pipe.ended(call)
 
 

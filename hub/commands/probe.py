@@ -8,6 +8,7 @@ import json
 import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def ask(config: Config, target: str, services: tuple[str, ...]) -> Answer:
                 answer.services[service] = status == health_pb2.HealthCheckResponse.SERVING
     except grpc.RpcError as refusal:
         answer.problem = f"{refusal.code().name}: {refusal.details()}"
-    except (OSError, ValueError, HubError) as error:
+    except (OSError, ValueError, x509.ExtensionNotFound, HubError) as error:
         answer.problem = f"{type(error).__name__}: {error}"
     if not answer.is_ready and not answer.problem and not target:
         answer.reasons = _reasons(config)
@@ -94,7 +95,10 @@ def _reasons(config: Config) -> dict[str, str]:
     if address := metrics_address(config):
         # The page answers 503 while anything is not ready, and says what all the same.
         opener = urllib.request.build_opener(_AnyStatus)
-        with suppress(OSError, ValueError), opener.open(f"http://{reachable(address)}/readyz", timeout=1.0) as page:
+        with (
+            suppress(OSError, ValueError, LookupError, HTTPException),
+            opener.open(f"http://{reachable(address)}/readyz", timeout=1.0) as page,
+        ):
             return {service: reason for service, reason in json.load(page)["services"].items() if reason}
     return {}
 

@@ -2,7 +2,24 @@
 
 import psycopg
 
+from hub.telemetry import names
+from hub.telemetry.spans import Call
+
 MOST_LINKS = 128
+
+
+def link_back(connection: psycopg.Connection, call: Call, after: int, through: int, operation: str) -> None:
+    """Links what was done with positions after … through to their appends, and has it kept if one of those is kept."""
+    call.links = sampled_traces(connection, after, through)
+    call.is_sampled = bool(call.links)
+    call.attributes.update(
+        {
+            names.MESSAGING_SYSTEM: "hub.journal",
+            names.MESSAGING_OPERATION: operation,
+            names.FIRST_POSITION: after + 1,
+            names.LAST_POSITION: through,
+        }
+    )
 
 
 def sampled_traces(connection: psycopg.Connection, after: int, through: int) -> list[str]:

@@ -19,7 +19,7 @@ from hub.domain.quarantine import QUARANTINE_FEED, told_in
 from hub.domain.reference import Reference
 from hub.journal.reader import Recorded, events_before, read_page
 from hub.journal.recorder import AggregateStore
-from hub.journal.traces import sampled_traces
+from hub.journal.traces import link_back
 from hub.projections.card_alias import CARD_ALIAS, identifiers_of
 from hub.projections.card_standing import CARD_STANDING, facts_of
 from hub.projections.losses import LOSSES
@@ -81,9 +81,7 @@ class LossProcess:
     def _tell(self, call: Call, recorded: Recorded) -> None:
         """Keeps a span of an event that was handled if its append is kept."""
         if pipe.is_on():
-            call.links = sampled_traces(self._connection, recorded.position - 1, recorded.position)
-            call.is_sampled = bool(call.links)
-            call.attributes.update({names.POSITION: recorded.position, names.MESSAGING_OPERATION: "process"})
+            link_back(self._connection, call, recorded.position - 1, recorded.position, "process")
             pipe.ended(call)
 
     def _handle(self, recorded: Recorded) -> None:

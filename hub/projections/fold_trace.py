@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from hub.journal.traces import sampled_traces
+from hub.journal.traces import link_back
 from hub.telemetry import names, pipe
 from hub.telemetry.spans import Attribute, Call, Kind, now_ns
 
@@ -35,9 +35,8 @@ def folded(connection: psycopg.Connection, folds: Sequence[Fold], after: int, en
         return
     call = Call(names.FOLD_SPAN.format(view=folds[0].view if len(folds) == 1 else "views"), kind=Kind.CONSUMER)
     call.began = folds[0].began
-    call.links = sampled_traces(connection, after, end)
-    call.is_sampled = bool(call.links)
-    call.attributes.update({names.FIRST_POSITION: after + 1, names.LAST_POSITION: end, names.MESSAGING_COUNT: sum(f.events for f in folds)})
+    link_back(connection, call, after, end, "process")
+    call.attributes[names.MESSAGING_COUNT] = sum(fold.events for fold in folds)
     for fold in folds:
         noted: dict[str, Attribute] = {names.VIEW: fold.view, names.MESSAGING_COUNT: fold.events, names.PARKED: fold.parked}
         if len(folds) > 1:

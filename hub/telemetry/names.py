@@ -6,7 +6,6 @@ No attribute and no label may hold what names a person or a card: participants, 
 from hub.telemetry.instruments import Counter, Gauge, Histogram
 
 # Spans. A server span is named after its method, as the conventions want it: chuanyu.exchange.v1.FeedService/AppendEvents.
-BATCH_SPAN = "append {feed}"
 PREPARE_SPAN = "check events"
 QUEUE_SPAN = "wait in queue"
 COMMIT_SPAN = "commit group"
@@ -15,7 +14,6 @@ DECIDE_SPAN = "decide"
 RECORD_SPAN = "commit decisions"
 FOLD_SPAN = "fold {view}"
 DELIVER_SPAN = "deliver subscription"
-EXPLAIN_SPAN = "replay decision"
 PROCESS_SPAN = "process losses"
 
 # Attributes of the conventions (rpc, messaging, database, error; 1.45).
@@ -23,7 +21,6 @@ RPC_SYSTEM = "rpc.system.name"
 RPC_METHOD = "rpc.method"
 RPC_STATUS = "rpc.response.status_code"
 MESSAGING_SYSTEM = "messaging.system"
-MESSAGING_DESTINATION = "messaging.destination.name"
 MESSAGING_OPERATION = "messaging.operation.type"
 MESSAGING_COUNT = "messaging.batch.message_count"
 DB_SYSTEM = "db.system.name"
@@ -44,9 +41,7 @@ AS_OF_POSITION = "hub.as_of_position"
 DUPLICATES = "hub.duplicates"
 QUARANTINED = "hub.quarantined"
 RULES_BROKEN = "hub.rules_broken"
-GROUP_BATCHES = "hub.group.batches"
 GROUP_EVENTS = "hub.group.events"
-QUEUE_EVENTS = "hub.queue.events"
 REASON = "hub.reason"
 OUTCOME = "hub.outcome"
 SCENARIO = "hub.scenario"
@@ -60,7 +55,6 @@ LOG = "hub.log"
 STATE = "hub.state"
 CERTIFICATE = "hub.certificate"
 QUOTA = "hub.quota"
-WHAT = "hub.what"
 
 # Seconds: from a fifth of a millisecond to ten seconds.
 DURATION_BOUNDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)

@@ -35,9 +35,7 @@ def store_in(data_dir: Path, keep_hours: float, keep_bytes: int) -> SpanStore:
 
 
 @contextmanager
-def telemetry(
-    settings: TelemetrySettings, service: str, ready: Readiness, is_live: Liveness = lambda: True
-) -> Iterator[Endpoint | None]:
+def telemetry(settings: TelemetrySettings, service: str, ready: Readiness, is_live: Liveness = lambda: True) -> Iterator[Endpoint | None]:
     """Runs a process's telemetry; yields the metrics page if there is one. Traces end with it, at most three seconds later."""
     instance = f"{socket.gethostname()}:{os.getpid()}"
     spans.sampling = spans.Sampling(settings.share, settings.slow_ms)

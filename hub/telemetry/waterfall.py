@@ -15,7 +15,17 @@ from hub.telemetry.span_store import Stored
 BAR = 36
 _CHINA = timezone(timedelta(hours=8))
 # Said in words or by their place already.
-_SILENT = {names.RPC_SYSTEM, names.RPC_METHOD, names.RPC_STATUS, names.KEPT_FOR, names.ERROR_TYPE, names.DB_SYSTEM, names.DB_OPERATION}
+_SILENT = {
+    names.RPC_SYSTEM,
+    names.RPC_METHOD,
+    names.RPC_STATUS,
+    names.KEPT_FOR,
+    names.ERROR_TYPE,
+    names.DB_SYSTEM,
+    names.DB_OPERATION,
+    names.MESSAGING_SYSTEM,
+    names.MESSAGING_OPERATION,
+}
 
 
 class Summary(NamedTuple):
