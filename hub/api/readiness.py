@@ -69,12 +69,7 @@ class Readiness:
         try:
             while True:
                 await asyncio.sleep(EVERY_S)
-                try:
-                    await self.look(tell)
-                except Exception:
-                    # Whoever looks must not go blind and leave what was true before standing.
-                    log.exception("readiness: fault of the hub")
-                    self._conclude("枢纽故障 the hub: its log says more", "", "")
+                await self.look(tell)
         finally:
             self._pulse.close()
             self._conclude("正在停止 stopping", "", "")
@@ -82,6 +77,17 @@ class Readiness:
     async def look(self, tell: Tell) -> None:
         """Reads, judges, and tells of each service, and of ALL, whether it is ready."""
         self._turned_at = time.monotonic()
+        try:
+            await self._judge()
+        except Exception:
+            # Whoever looks must not go blind and leave what was true before standing.
+            log.exception("readiness: fault of the hub")
+            self._conclude("枢纽故障 the hub: its log says more", "", "")
+        for service, reason in self._reasons.items():
+            await tell(service, not reason)
+        await tell(ALL, not any(self._reasons.values()))
+
+    async def _judge(self) -> None:
         stuck = self._progress.why_stuck()
         try:
             reading = await self._pulse.read()
@@ -94,9 +100,6 @@ class Readiness:
             self._conclude("", stuck or why_not_writing(reading), why_not_deciding(reading, self._limits))
             if reading.partitions_ahead < PARTITIONS_AHEAD:
                 await self._pulse.make_partitions()
-        for service, reason in self._reasons.items():
-            await tell(service, not reason)
-        await tell(ALL, not any(self._reasons.values()))
 
     def _conclude(self, database: str, writing: str, deciding: str) -> None:
         """Keeps the reasons of each service, and logs each change of them once; numbers after a colon may change unlogged."""
