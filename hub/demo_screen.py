@@ -69,7 +69,7 @@ def _next(picture: Picture, card_no: str) -> str:
     return (
         f"{prefix} check {card_no} --issuer 50 --scenario TRA.MET --region 510100 --medium CONTACTLESS --target {picture.target}\n"
         f"{prefix} participants list\n{prefix} fsck\n"
-        f"{prefix} traces --minutes 5     {prefix} status     指标 metrics {picture.metrics}"
+        f"{prefix} traces --minutes 5     {prefix} status --target {picture.target}     指标 metrics {picture.metrics}"
     )
 
 
