@@ -20,6 +20,7 @@ from hub.api.hotlist_publisher import publish
 from hub.audit import backup_tables
 from hub.audit.backup import BackedUp, back_up
 from hub.audit.restore import Restored, restore
+from hub.audit.restore_target import RestoreOverRunningHub
 from hub.domain import reference
 from hub.journal.hotlist_key import open_hotlist_key
 from hub.journal.keyring import open_keyring
@@ -269,6 +270,11 @@ def restarted(story: Story) -> Iterator[RunningHub]:
         yield hub
 
 
+def test_a_restore_over_a_running_hub_is_refused(story: Story, restarted: RunningHub) -> None:
+    with pytest.raises(RestoreOverRunningHub, match="hub-writer"):
+        restore(restarted.dsn, story.directory, story.keys)
+
+
 def test_feeds_resume_where_get_feed_says_without_loss_or_double(story: Story, restarted: RunningHub) -> None:
     for sender, urn in zip(story.senders, (SICHUAN, CHONGQING), strict=True):
         province = Province(restarted, urn)
@@ -289,13 +295,16 @@ def test_a_bad_event_beyond_the_backup_can_be_sent_again(restarted: RunningHub) 
     province.channel.close()
 
 
-def test_an_outbox_that_was_emptied_says_that_the_hub_is_behind(story: Story, restarted: RunningHub) -> None:
+def test_an_outbox_that_was_emptied_says_that_the_hub_is_behind_until_it_is_told_to_go_on(story: Story, restarted: RunningHub) -> None:
     province = Province(restarted, CHONGQING)
     following = province.next_sequence(KIT_FEED)
     province.channel.close()
     outbox = Outbox(story.outbox)
     with pytest.raises(HubBehind):
         outbox.resume(KIT_FEED, following)
+    outbox.continue_at(KIT_FEED, following)
+    outbox.resume(KIT_FEED, following)
+    assert outbox.state(KIT_FEED).next_sequence == following
     outbox.close()
 
 

@@ -21,7 +21,7 @@ from adapters.kit import FeedSender, HubConnection, Outbox, mutual_tls
 from hub.api.quota import Allowance, Quotas
 from hub.api.registry import change_quota, register_participant
 from hub.cli import app
-from hub.domain.errors import ParticipantUnknown
+from hub.domain.errors import ParticipantUnknown, QuotaExceeded
 from hub.domain.participant import PREFIX, Participant
 from hub.domain.quota import NO_QUOTA, Bucket, Quota
 from hub.journal.recorder import AggregateStore
@@ -145,7 +145,7 @@ def test_an_appended_batch_beyond_the_events_of_a_second_is_refused(member: Call
 def test_a_refused_batch_leaves_the_feed_where_it_was(member: Callable[..., Member]) -> None:
     noisy = member(events_per_s=100)
     noisy.append(noisy.feed, 1, *trips(500))
-    refused(lambda: noisy.append(noisy.feed, 501, *trips(100)))
+    refused(lambda: noisy.append(noisy.feed, 501, *trips(20)))
     assert noisy.next_sequence(noisy.feed) == 501
 
 
@@ -280,7 +280,7 @@ def holding(count: int, then: Callable[[Quotas, Allowance], Awaitable[None]]) ->
     async def scenario() -> float:
         quotas = Quotas(Quota(1_000, 10_000, 256, 64))
         allowance = quotas.of(Participant(hub_decisions_pb2.ParticipantRegistered(participant=f"{PREFIX}sc.noisy")))
-        held = [asyncio.create_task(allowance.hold()) for _ in range(count)]
+        held = [asyncio.create_task(allowance.hold(QuotaExceeded("calls_per_s", 1_000, 0.001))) for _ in range(count)]
         await asyncio.sleep(0)
         began = time.monotonic()
         await then(quotas, allowance)
@@ -293,17 +293,29 @@ def holding(count: int, then: Callable[[Quotas, Allowance], Awaitable[None]]) ->
 
 
 def test_a_refusal_waits_for_those_before_it() -> None:
-    assert holding(20, lambda _, allowance: allowance.hold()) >= 0.4
+    assert holding(20, lambda _, allowance: allowance.hold(QuotaExceeded("calls_per_s", 1_000, 0.001))) >= 0.4
+
+
+def test_a_refusal_waits_for_room_and_tells_what_is_left() -> None:
+    refusal = QuotaExceeded("events_per_s", 500, 1.4)
+    assert holding(0, lambda _, allowance: allowance.hold(refusal)) >= 0.99
+    assert refusal.retry_after_s == pytest.approx(0.4)
+
+
+def test_a_refusal_that_is_held_tells_of_a_delay_all_the_same() -> None:
+    refusal = QuotaExceeded("calls_per_s", 1_000, 0.001)
+    holding(0, lambda _, allowance: allowance.hold(refusal))
+    assert refusal.retry_after_s > 0
 
 
 def test_refusals_beyond_those_that_are_held_are_given_at_once() -> None:
-    assert holding(1_000, lambda _, allowance: allowance.hold()) < 0.4
+    assert holding(1_000, lambda _, allowance: allowance.hold(QuotaExceeded("calls_per_s", 1_000, 0.001))) < 0.4
 
 
 def test_a_server_that_stops_gives_the_refusals_it_holds() -> None:
     async def stop(quotas: Quotas, allowance: Allowance) -> None:
         quotas.release()
-        await allowance.hold()
+        await allowance.hold(QuotaExceeded("calls_per_s", 1_000, 0.001))
 
     assert holding(400, stop) < 0.4
 

@@ -157,7 +157,7 @@ class FeedService:
             await caller.allowance.events.wait(min(len(received.sent), BATCH_EVENTS))
             prepared = await self._prepare(received, caller._replace(call=call))
         except QuotaExceeded as error:
-            await caller.allowance.hold()
+            await caller.allowance.hold(error)
             prepared = error
         except HubError as error:
             prepared = error

@@ -19,6 +19,8 @@ BATCH_EVENTS = 500
 # A participant gets so many refusals a second, each held at most so long: a twentieth of what an edge can answer.
 REFUSALS_PER_S = 50
 HELD_FOR_S = 10.0
+# A large batch that is refused costs more than its answer: it is not to come again before there is room.
+ROOM_WITHIN_S = 1.0
 # What comes beyond so many held refusals is refused at once, so that memory is bounded.
 HELD_REFUSALS = 1_000
 # A batch of a stream that would be held back longer is refused: adapters take silence of half a minute for a broken stream.
@@ -101,17 +103,21 @@ class Allowance:
         self.events.bucket.change(quota.events_per_s, time.monotonic())
         self.calls.limit, self.streams.limit = quota.calls_at_once, quota.streams_at_once
 
-    async def hold(self, time_left_s: float | None = None) -> None:
-        """Waits until it is a refusal's turn, but not longer than half the time that the caller has left."""
+    async def hold(self, refusal: QuotaExceeded, time_left_s: float | None = None) -> None:
+        """Waits until it is the refusal's turn and there is likely to be room, but not longer than half the time that the caller has left.
+
+        The refusal tells how long there is still to wait.
+        """
         if self._held >= HELD_REFUSALS:
             return
         now_s = time.monotonic()
         turn_at = max(self._last_refused_at, now_s) + 1 / REFUSALS_PER_S
         self._last_refused_at = min(turn_at, now_s + HELD_FOR_S)
         longest_s = min(HELD_FOR_S, math.inf if time_left_s is None else time_left_s / 2)
-        if (wait_s := turn_at - now_s) > longest_s:
+        if (wait_s := max(turn_at - now_s, min(refusal.retry_after_s, ROOM_WITHIN_S))) > longest_s:
             # Spread, or all that came together would come together again and again.
             wait_s = random.uniform(longest_s / 2, longest_s)  # noqa: S311 (no secret)
+        refusal.retry_after_s = max(refusal.retry_after_s - wait_s, 1 / REFUSALS_PER_S)
         self._held += 1
         try:
             async with asyncio.timeout(wait_s):

@@ -75,8 +75,8 @@ def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary) -> Handler:
                 try:
                     with caller.allowance.calls:
                         answer = (await method(read(data), caller)).SerializeToString()
-                except QuotaExceeded:
-                    await caller.allowance.hold(context.time_remaining())
+                except QuotaExceeded as refusal:
+                    await caller.allowance.hold(refusal, context.time_remaining())
                     raise
             except asyncio.CancelledError:
                 calls.closed(call, "CANCELLED")
@@ -133,8 +133,8 @@ async def _answers(
             with caller.allowance.streams:
                 async for answer in gate.leash.held(answers(caller), caller.peer):
                     yield answer.SerializeToString()
-        except QuotaExceeded:
-            await caller.allowance.hold(context.time_remaining())
+        except QuotaExceeded as refusal:
+            await caller.allowance.hold(refusal, context.time_remaining())
             raise
     except (asyncio.CancelledError, GeneratorExit):
         calls.closed(call, "CANCELLED")

@@ -5,17 +5,18 @@ too. A table that is added to the schemas must be added here: a test compares.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
-from psycopg.abc import Buffer
 
-from hub.audit.backup_files import BLOCK_BYTES
 from hub.domain.hotlist import Hotlist
 
 PAGE_POSITIONS = 50_000
 PAGE_ROWS = 50_000
+# A row may have a megabyte, so few are held at once.
+ROWS_A_BLOCK = 32
 # A short read of one state: the streams stand as they do at the head.
 STREAMS = "journal.stream"
 # The rows that belong to the positions after < p <= through. A batch lies where it begins, a hotlist file where its event stands.
@@ -62,20 +63,17 @@ class TableCopy:
         yield _END
 
     def _rows(self, select: sql.Composable) -> Iterator[bytes]:
-        blocks: list[Buffer] = []
-        size, start = 0, len(_HEAD)
         statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT BINARY)").format(select)
         with self._connection.cursor() as cursor:
             with cursor.copy(statement) as copy:
-                for block in copy:
-                    if size > BLOCK_BYTES:
-                        yield b"".join(blocks)[start:]
-                        blocks, size, start = [], 0, 0
-                    blocks.append(block)
-                    size += len(block)
+                # One message a row, the first with the head before it; the last is the end mark and nothing else.
+                messages = iter(copy)
+                held = b"".join(islice(messages, ROWS_A_BLOCK))[len(_HEAD) :]
+                while block := b"".join(islice(messages, ROWS_A_BLOCK)):
+                    yield held
+                    held = block
+                yield held[: -len(_END)]
             self.rows += cursor.rowcount
-        # The last block is the end mark, and nothing else.
-        yield b"".join(blocks)[start : -len(_END)]
 
 
 def columns(connection: psycopg.Connection) -> dict[str, tuple[str, ...]]:
