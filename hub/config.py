@@ -1,9 +1,37 @@
 """The only reader of the environment: every setting, its default and what it is for."""
 
+import re
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import AliasChoices, Field
+from pydantic import AfterValidator, AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*):[0-9]{1,5}")
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is HOST:PORT; the host may be empty, an IPv6 address stands in brackets."""
+    return _ADDRESS.fullmatch(text) is not None and int(text.rpartition(":")[2]) < 2**16
+
+
+def _checked_address(text: str) -> str:
+    if text and not is_address(text):
+        raise ValueError("it should be HOST:PORT, such as 127.0.0.1:7443")
+    return text
+
+
+def settings_in_words(error: ValidationError) -> list[str]:
+    """Returns a line for each setting that is none: its variable, its value, and what is expected."""
+    lines = []
+    for one in error.errors():
+        name = str(one["loc"][0])
+        variable = name if name.isupper() else f"HUB_{name.upper()}"
+        lines.append(f"{variable}={one['input']}: {one['msg'].removeprefix('Value error, ')}")
+    return lines
+
+
+Address = Annotated[str, AfterValidator(_checked_address)]
 
 
 class Config(BaseSettings):
@@ -13,7 +41,7 @@ class Config(BaseSettings):
 
     data_dir: Path = Field(default=Path("data"), description="keys, certificates and the embedded database")
     dsn: str = Field(default="", description="a PostgreSQL to use instead of the embedded one, such as postgresql://hub@db/hub")
-    listen: str = Field(default="127.0.0.1:7443", description="where the gRPC server listens")
+    listen: Address = Field(default="127.0.0.1:7443", description="where the gRPC server listens")
     quota_calls_per_s: int = Field(default=1_000, ge=1, description="calls a second of one participant at one edge")
     quota_events_per_s: int = Field(default=10_000, ge=1, description="events a second of one participant at one edge")
     quota_calls_at_once: int = Field(default=256, ge=1, description="calls of one participant under way at once at one edge")
@@ -34,8 +62,8 @@ class Config(BaseSettings):
         validation_alias=AliasChoices("HUB_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
         description="the collector's OTLP/gRPC address, such as http://collector:4317; without it traces go to the local store",
     )
-    metrics_listen: str | None = Field(default=None, description="where /metrics is served; empty for nowhere")
-    traces_listen: str = Field(default="", description="where the local store takes spans of adapters beside it, such as 127.0.0.1:4317")
+    metrics_listen: Address | None = Field(default=None, description="where /metrics is served; empty for nowhere")
+    traces_listen: Address = Field(default="", description="where the local store takes spans of adapters beside it, such as 127.0.0.1:4317")
     trace_share: float = Field(default=0.01, ge=0, le=1, description="which share of ordinary calls is kept as traces")
     trace_slow_ms: float = Field(default=250.0, gt=0, description="from which duration on a call is always kept")
     trace_keep_hours: float = Field(default=6.0, gt=0, description="how long the local store keeps spans")

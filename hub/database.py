@@ -6,33 +6,68 @@ So this is the one place where the security log learns which operator ran which 
 import contextlib
 import os
 import pwd
-import re
 import sys
 from collections.abc import Iterator
 
 from rich.console import Console
 
 from hub.config import Config
+from hub.domain.errors import HubError
+from hub.domain.masking import without_identifiers
 from hub.telemetry.logs import open_kept_logs, security
 
-# A card number, an ID number, a telephone number, a bank account.
-_IDENTIFIER = re.compile(r"[A-Za-z]\d{8}|\d{11,}[Xx]?")
+# What operators write freely may name anyone, whatever form it has.
+_FREE_TEXTS = ("--reason", "--title")
+
+
+class NoDatabase(HubError):
+    """没有数据库 there is no database; `hub migrate` makes one. HUB_DATA_DIR:"""
+
+
+class DatabaseUnreachable(HubError):
+    """数据库不可达 the database cannot be reached:"""
+
+    def __init__(self, cause: Exception) -> None:
+        """*cause* is what the connection said."""
+        said = str(cause).strip().splitlines() or [type(cause).__name__]
+        super().__init__(f"{said[0]}（hub doctor）")
 
 
 @contextlib.contextmanager
-def database(config: Config, *, migrated: bool = True) -> Iterator[str]:
+def database(config: Config, *, migrated: bool = True, makes: bool = False) -> Iterator[str]:
     """Yields the DSN of a migrated database: the configured one, or the embedded one, started if it does not run.
 
-    Not *migrated* it is left as it is, for a backup and a restore.
+    Not *migrated* it is left as it is, for a backup and a restore. An embedded one that is not there is made only if the command *makes*
+    one; raises NoDatabase otherwise, and DatabaseUnreachable.
     """
     from hub.embedded import running
     from hub.journal.migrate import migrate
 
+    if not makes:
+        refuse_missing(config)
     screen = Console(stderr=True)
     with _told(config), contextlib.nullcontext(config.dsn) if config.dsn else running(config.data_dir) as dsn:
+        _refuse_unreachable(dsn)
         if migrated:
             migrate(dsn, report=lambda name: screen.print(f"迁移 migrating: {name}"))
         yield dsn
+
+
+def refuse_missing(config: Config) -> None:
+    """Raises NoDatabase where the embedded database is wanted and was never made: a mistyped directory stays as empty as it is."""
+    from hub.embedded_cluster import path_of
+
+    if not config.dsn and not path_of(config.data_dir).exists():
+        raise NoDatabase(str(config.data_dir))
+
+
+def _refuse_unreachable(dsn: str) -> None:
+    import psycopg
+
+    try:
+        psycopg.connect(dsn, application_name="hub-command", connect_timeout=10).close()
+    except psycopg.Error as error:
+        raise DatabaseUnreachable(error) from None
 
 
 def _operator() -> str:
@@ -43,11 +78,24 @@ def _operator() -> str:
         return str(os.getuid())
 
 
+def _command_line(arguments: list[str]) -> str:
+    """Returns the command without what may identify someone."""
+    shown, hides = [], False
+    for argument in arguments:
+        option, _, value = argument.partition("=")
+        if hides:
+            shown.append("…")
+        else:
+            shown.append(f"{option}=…" if value and option in _FREE_TEXTS else without_identifiers(argument))
+        hides = not hides and argument in _FREE_TEXTS
+    return " ".join(shown)
+
+
 @contextlib.contextmanager
 def _told(config: Config) -> Iterator[None]:
     """Tells the security log that a command begins and how it ends."""
     open_kept_logs("hub", config.logs_dir, config.log_keep_days, config.log_max_bytes)
-    command = _IDENTIFIER.sub("…", " ".join(sys.argv[1:]))
+    command = _command_line(sys.argv[1:])
     operator = _operator()
     security("command.begun", operator=operator, command=command)
     try:

@@ -311,8 +311,9 @@ def test_file_numbers_go_on_after_those_the_inbox_has_seen(tmp_path: Path) -> No
 
 
 @contextlib.asynccontextmanager
-async def served(app: object) -> AsyncIterator[str]:
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))  # type: ignore[arg-type]
+async def served(app: object, keep_alive_s: int = 5) -> AsyncIterator[str]:
+    config = uvicorn.Config(app, port=0, log_level="error", timeout_keep_alive=keep_alive_s)  # type: ignore[arg-type]
+    server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
@@ -322,7 +323,9 @@ async def served(app: object) -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def both_adapters(hub: ScriptedHub, directory: Path) -> AsyncIterator[SimulationSettings]:
+async def both_adapters(
+    hub: ScriptedHub, directory: Path, keep_alive_s: int = 5
+) -> AsyncIterator[SimulationSettings]:
     keys_dir, inbox_dir, secret = directory / "keys", directory / "inbox", directory / "secret"
     make_province_keys(keys_dir)
     connection = hub.connection()
@@ -339,7 +342,7 @@ async def both_adapters(hub: ScriptedHub, directory: Path) -> AsyncIterator[Simu
     desk = CardDesk(load_secret(secret), ledger, connection, senders["cq.card-center"])
     tasks = [asyncio.create_task(work) for work in (*(sender.run() for sender in senders.values()), inbox.run())]
     async with (
-        served(sichuan_app(gateway)) as sichuan_url,
+        served(sichuan_app(gateway), keep_alive_s) as sichuan_url,
         served(chongqing_app(desk, inbox, senders["cq.usage"], connection)) as chongqing_url,
     ):
         yield SimulationSettings(inbox_dir, keys_dir, secret, sichuan_url, chongqing_url)
@@ -370,6 +373,20 @@ def test_the_adapters_answer_every_message_as_planned_and_take_what_events_foret
             assert tally.refused == refused
             foretold = Counter((feed, event.WhichOneof("kind")) for feed, event in events(1, 5_500, start))
             assert Counter((feed, kind_of(raw)) for feed, raws in hub.feeds.items() for raw in raws) == foretold
+
+    asyncio.run(play())
+
+
+def test_a_planted_fault_is_no_surprise_where_an_idle_connection_was_closed_and_the_message_sent_again(
+    tmp_path: Path,
+) -> None:
+    async def play() -> None:
+        async with ScriptedHub() as hub, both_adapters(hub, tmp_path, keep_alive_s=0) as settings:
+            tally = await simulate(
+                replace(settings, events=1_500, start=START.replace(tzinfo=LOCAL)), asyncio.Event()
+            )
+            assert tally.surprises == []
+            assert tally.refused["sichuan 1003"] == 2
 
     asyncio.run(play())
 

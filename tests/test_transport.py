@@ -19,7 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from hub.api.certificates import CertificateFiles, issue_participant, open_authority
-from hub.domain.participant import PREFIX, Participant
+from hub.domain.participant import OPERATOR, PREFIX, Participant
 from hub.journal.recorder import AggregateStore
 from tests.clients import DEADLINE_S, Province, Refusal, refused
 from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub
@@ -179,9 +179,18 @@ def test_reflection_gives_the_file_of_a_method(opened: grpc.Channel) -> None:
     assert b"CheckAcceptance" in answer.file_descriptor_response.file_descriptor_proto[0]
 
 
-def test_channelz_tells_the_server(opened: grpc.Channel) -> None:
-    channelz = channelz_pb2_grpc.ChannelzStub(opened)
-    assert len(channelz.GetServers(channelz_pb2.GetServersRequest(), timeout=DEADLINE_S).server) == 1
+def test_channelz_tells_an_operator_of_the_server_and_nobody_else(shared_hub: RunningHub, opened: grpc.Channel) -> None:
+    request = channelz_pb2.GetServersRequest()
+    with shared_hub.channel(OPERATOR) as operator:
+        assert len(channelz_pb2_grpc.ChannelzStub(operator).GetServers(request, timeout=DEADLINE_S).server) == 1
+    assert refused(lambda: channelz_pb2_grpc.ChannelzStub(opened).GetServers(request, timeout=DEADLINE_S)).reason == "NOT_PERMITTED"
+
+
+def test_reflection_is_for_who_may_speak(shared_hub: RunningHub) -> None:
+    requests = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
+    with shared_hub.channel(f"{PREFIX}nobody") as stranger:
+        reflection = reflection_pb2_grpc.ServerReflectionStub(stranger)
+        assert refused(lambda: next(reflection.ServerReflectionInfo(requests, timeout=DEADLINE_S))).reason == "PARTICIPANT_UNKNOWN"
 
 
 @pytest.mark.parametrize(

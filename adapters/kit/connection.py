@@ -81,14 +81,12 @@ class HubConnection:
             try:
                 return await self._ask_for_card(request, timeout_s / len(self._targets))
             except grpc.aio.AioRpcError as error:
-                if error.code() is grpc.StatusCode.NOT_FOUND:
-                    return None
                 if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
                     raise from_call(error) from error
                 self.fail_over(target)
         raise HubUnreachable(", ".join(self._targets))
 
-    async def _ask_for_card(self, request: GetCardRequest, timeout_s: float) -> GetCardResponse:
+    async def _ask_for_card(self, request: GetCardRequest, timeout_s: float) -> GetCardResponse | None:
         with step(GET_CARD_SPAN, SpanKind.CLIENT) as asked:
             asked.attributes |= {RPC_SYSTEM: "grpc", RPC_METHOD: GET_CARD_SPAN, RPC_STATUS: "OK", HUB_TARGET: self.target}
             parent = asked.parent()
@@ -96,7 +94,11 @@ class HubConnection:
                 metadata = (("traceparent", parent),) if parent else None
                 card: GetCardResponse = await self.cards.GetCard(request, timeout=timeout_s, metadata=metadata)
             except grpc.aio.AioRpcError as error:
-                asked.attributes[RPC_STATUS] = asked.error = error.code().name
+                asked.attributes[RPC_STATUS] = error.code().name
+                # A card that the hub does not know is an ordinary answer.
+                if error.code() is grpc.StatusCode.NOT_FOUND:
+                    return None
+                asked.error = error.code().name
                 raise
             return card
 

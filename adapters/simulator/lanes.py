@@ -85,7 +85,9 @@ class Lanes:
             if message.msg_id in self._first_of and not message.fault:
                 self._first_of[message.msg_id].set_result(int(data["xhq"]) if data else 0)
             # A reply that was lost, to an adapter stopped for instance: the message had been taken and is known now.
-            is_known = code == REPLAYED and connection.was_retried
+            # One whose planted fault is answered so is refused each time it is sent.
+            is_planted = message.fault is not None and CODES.get(message.fault) == REPLAYED
+            is_known = code == REPLAYED and connection.was_retried and not is_planted
             self._judge(message, f"sichuan {code}", text, taken=code in SICHUAN_TAKEN or is_known)
             queue.task_done()
 

@@ -13,7 +13,7 @@ from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 from eventsourcing.persistence import IntegrityError
 from google.protobuf.message import Message
 
-from hub.api.request import refuse_invalid
+from hub.api.request import refuse_identifiers, refuse_invalid
 from hub.domain import reference
 from hub.domain.agreement import Agreement, Terms, terms_in
 from hub.domain.agreement_history import TABLE_OFFICER
@@ -63,6 +63,7 @@ def draft_agreement(store: AggregateStore, code: str, terms: decisions.Agreement
 def sign_agreement(store: AggregateStore, code: str, signed: decisions.AgreementSigned, at: datetime) -> int:
     """Signs for one side what waits; the second signature makes it hold, unless it overlaps another agreement. Returns the position."""
     refuse_invalid(signed)
+    refuse_identifiers(signed, "maker", "checker")
     if TABLE_OFFICER in (signed.maker, signed.checker):
         raise OfficerRepeated(field="maker" if signed.maker == TABLE_OFFICER else "checker", rule="no_person")
     with _alone(store):
@@ -86,6 +87,7 @@ def amend_agreement(store: AggregateStore, code: str, terms: decisions.Agreement
 def suspend_agreement(store: AggregateStore, code: str, suspended: decisions.AgreementSuspended, at: datetime) -> int:
     """Suspends an agreement from an instant; returns the position."""
     refuse_invalid(suspended)
+    refuse_identifiers(suspended, "reason_code")
     with _changing(store, code) as agreement:
         agreement.suspend(suspended, at)
         return store.save(agreement)[-1]
@@ -94,6 +96,7 @@ def suspend_agreement(store: AggregateStore, code: str, suspended: decisions.Agr
 def resume_agreement(store: AggregateStore, code: str, resumed: decisions.AgreementResumed, at: datetime) -> int:
     """Lets a suspended agreement hold again from an instant; returns the position."""
     refuse_invalid(resumed)
+    refuse_identifiers(resumed, "reason_code")
     with _changing(store, code) as agreement:
         agreement.resume(resumed, at)
         return store.save(agreement)[-1]
@@ -102,6 +105,7 @@ def resume_agreement(store: AggregateStore, code: str, resumed: decisions.Agreem
 def end_agreement(store: AggregateStore, code: str, ended: decisions.AgreementEnded, at: datetime) -> int:
     """Ends an agreement at an instant, or withdraws a draft; returns the position."""
     refuse_invalid(ended)
+    refuse_identifiers(ended, "reason_code")
     with _changing(store, code) as agreement:
         agreement.end(ended, at)
         return store.save(agreement)[-1]
@@ -109,6 +113,7 @@ def end_agreement(store: AggregateStore, code: str, ended: decisions.AgreementEn
 
 def _check_draft(drafted: Message, terms: decisions.AgreementTerms, by: Officer) -> None:
     refuse_invalid(drafted)
+    refuse_identifiers(drafted, "officer")
     if by.side not in ("50", "51"):
         raise RequestInvalid([("side", "string.in")])
     if by.name in ("", TABLE_OFFICER):

@@ -46,7 +46,7 @@ def failed(call: Call, received_bytes: int = 0) -> status_pb2.Status:
 
 def closed(call: Call, code: str = "OK") -> None:
     """Ends a stream that came to its end, or a call that its caller gave up (CANCELLED): how long that took says nothing of the hub."""
-    pipe.ended(call)
+    pipe.ended(call, may_be_slow=True)
     _log(call, code, "", 0, 0)
 
 

@@ -9,7 +9,7 @@ from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 from eventsourcing.persistence import IntegrityError
 
 from hub.api.certificate_book import unrecorded
-from hub.api.request import refuse_invalid
+from hub.api.request import refuse_identifiers, refuse_invalid
 from hub.domain.errors import HubError
 from hub.domain.participant import PREFIX, Participant
 from hub.journal.recorder import AggregateStore
@@ -95,10 +95,13 @@ def withdraw(participant: Participant, fingerprints: Collection[str], reason_cod
     for fingerprint in fingerprints:
         withdrawn = decisions.ParticipantCertificateWithdrawn(fingerprint=fingerprint, reason_code=reason_code)
         refuse_invalid(withdrawn)
+        refuse_identifiers(withdrawn, "reason_code")
         participant.withdraw_certificate(fingerprint, reason_code, at)
 
 
 def suspend(participant: Participant, reason_code: str, at: datetime) -> None:
     """Takes the right to speak away; raises ParticipantSuspendedAlready or RequestInvalid."""
-    refuse_invalid(decisions.ParticipantSuspended(participant=participant.urn, reason_code=reason_code))
+    suspended = decisions.ParticipantSuspended(participant=participant.urn, reason_code=reason_code)
+    refuse_invalid(suspended)
+    refuse_identifiers(suspended, "reason_code")
     participant.suspend(reason_code, at)

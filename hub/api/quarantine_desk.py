@@ -5,7 +5,6 @@ corrected by its province. The rules are asked about the instant of the evaluati
 event passes now that did not before.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,8 +16,7 @@ from google.protobuf.message import Message
 
 from hub.api.directory import Feed
 from hub.api.intake import Intake, add_violations
-from hub.api.request import refuse_invalid
-from hub.domain.errors import RequestInvalid
+from hub.api.request import refuse_identifiers, refuse_invalid
 from hub.domain.event_rules import Context, Violation
 from hub.domain.participant import HUB, Participant
 from hub.domain.quarantine import QUARANTINE_FEED, QuarantineHandled, QuarantineOriginalErased
@@ -28,9 +26,6 @@ from hub.journal.keyring import Keyring, verify_fingerprint
 from hub.journal.quarantine_feed import Quarantined, append_act, check_unhandled, find_quarantined, writing
 from hub.journal.recorder import AggregateStore
 from hub.journal.vault import open_original
-
-# A card number has nine characters and every other identifier more; words have no digit in them, and ticket numbers are parted or short.
-_LIKE_AN_IDENTIFIER = re.compile(r"(?=[A-Za-z]*[0-9])[A-Za-z0-9]{9}")
 
 
 class Evaluated(NamedTuple):
@@ -56,7 +51,7 @@ class QuarantineDesk:
         return {name: Feed(stream_id, owner) for name, stream_id, owner in self._connection.execute(_FEEDS).fetchall()}
 
     def find(self, feed: str, sequence: int) -> Quarantined:
-        """Returns a quarantined event; raises FeedUnknown, EventNotFound or EventNotQuarantined."""
+        """Returns a quarantined event; raises FeedNotFound, EventNotFound or EventNotQuarantined."""
         return find_quarantined(self._connection, feed, sequence)
 
     def original(self, quarantined: Quarantined) -> event_pb2.Event | None:
@@ -72,8 +67,7 @@ class QuarantineDesk:
             event=_named(quarantined), quarantined_position=quarantined.recorded.position, operator=operator, reason=reason
         )
         refuse_invalid(opened)
-        if _LIKE_AN_IDENTIFIER.search(reason):
-            raise RequestInvalid([("reason", "no_identifier")])
+        refuse_identifiers(opened, "operator", "reason")
         original = self.original(quarantined)
         if original is None:
             raise QuarantineOriginalErased
@@ -97,6 +91,7 @@ class QuarantineDesk:
         )
         add_violations(again.violations, reasons)
         refuse_invalid(again)
+        refuse_identifiers(again, "operator")
         batch.tails.append(_packed("quarantine_reevaluated", again, at))
         if not reasons:
             _add_released(batch, event, quarantined)

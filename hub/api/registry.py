@@ -9,11 +9,13 @@ from datetime import datetime
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 
 from hub.api.agreement_desk import AGREEMENTS_LOCK, all_agreements, others
+from hub.api.participant_desk import find_participant
+from hub.api.request import refuse_identifiers, refuse_invalid
 from hub.domain import reference
 from hub.domain.agreement import Agreement, terms_in
 from hub.domain.agreement_rules import check_overlap, check_terms
 from hub.domain.agreement_table import correct_from_table, seed_agreement, table_terms
-from hub.domain.errors import HubError, NotFeedOwner, ParticipantUnknown
+from hub.domain.errors import HubError, NotFeedOwner
 from hub.domain.participant import Participant
 from hub.domain.quota import Quota
 from hub.domain.reference import Agreement as AgreementRow
@@ -28,12 +30,14 @@ class ParticipantDiffers(HubError):
 
 def register_participant(store: AggregateStore, urn: str, province: str, title: str, feeds: list[str], at: datetime) -> bool:
     """Registers a participant or gives it further feeds; tells whether anything changed. Raises NotFeedOwner for another's feed."""
+    registered = decisions.ParticipantRegistered(participant=urn, province=province, title=title, feeds=feeds)
+    refuse_invalid(registered)
+    refuse_identifiers(registered, "title")
     owners = store.feed_owners(feeds)
     if any(owner != urn for owner in owners.values()):
         raise NotFeedOwner
     participant = store.get(Participant, Participant.create_id(urn))
     if participant is None:
-        registered = decisions.ParticipantRegistered(participant=urn, province=province, title=title, feeds=feeds)
         participant = Participant.begin("participant_registered", registered, Participant.create_id(urn), at)
     elif participant.province != province:
         raise ParticipantDiffers
@@ -46,10 +50,8 @@ def register_participant(store: AggregateStore, urn: str, province: str, title: 
 
 
 def change_quota(store: AggregateStore, urn: str, changes: dict[str, int], at: datetime) -> Quota:
-    """Changes some limits of a participant, 0 for the default, and returns all; raises ParticipantUnknown."""
-    participant = store.get(Participant, Participant.create_id(urn))
-    if participant is None:
-        raise ParticipantUnknown
+    """Changes some limits of a participant, 0 for the default, and returns all; raises ParticipantNotFound."""
+    participant = find_participant(store, urn)
     participant.set_quota(participant.quota._replace(**changes), at)
     store.save(participant)
     return participant.quota

@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from hub.api.shape import accepts
 from hub.domain.errors import RequestInvalid
+from hub.domain.masking import looks_like_an_identifier
 from hub.domain.pseudonym import card_name, card_problem
 
 # 9999-12-31: the last day that the calendar has in every time zone.
@@ -22,6 +23,12 @@ def refuse_invalid(request: Message) -> None:
         return
     if broken := _validator.collect_violations(request):
         raise RequestInvalid([(field_path(violation), str(violation.proto.rule_id)) for violation in broken])
+
+
+def refuse_identifiers(message: Message, *fields: str) -> None:
+    """Raises RequestInvalid for each of the texts that looks as if it named a person or a card: what operators write stays for good."""
+    if named := [field for field in fields if looks_like_an_identifier(getattr(message, field))]:
+        raise RequestInvalid([(field, "no_identifier") for field in named])
 
 
 def field_path(violation: protovalidate.Violation) -> str:

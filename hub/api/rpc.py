@@ -19,7 +19,7 @@ from hub.api.errors import to_status
 from hub.api.leash import Leash
 from hub.api.peer import Peer, Peers
 from hub.domain.errors import CertificateRequired, HubError, QuotaExceeded, RequestMalformed
-from hub.domain.participant import PREFIX
+from hub.domain.participant import OPERATOR, PREFIX
 from hub.telemetry.spans import Call
 
 Request = TypeVar("Request", bound=Message)
@@ -44,12 +44,20 @@ class Gate:
 
     async def caller(self, context: grpc.aio.ServicerContext, call: Call) -> Caller:
         """Returns who makes a call, and names it there; raises CertificateRequired, or as `Directory.admitted` does."""
-        pem = context.auth_context().get("x509_pem_cert")
-        peer = self._peers.of(pem[0]) if pem else self._plaintext_peer
+        peer = self._peer(context)
         if peer is None:
             raise CertificateRequired
         call.participant = peer.participant.removeprefix(PREFIX)
         return self.directory.known_caller(peer, call) or await self.directory.caller(peer, call)
+
+    def is_operator(self, context: grpc.aio.ServicerContext) -> bool:
+        """Whether it is an operators' tool that calls, with a certificate of the hub's own authority."""
+        peer = self._peer(context)
+        return peer is not None and peer.participant == OPERATOR and not peer.needs_registration
+
+    def _peer(self, context: grpc.aio.ServicerContext) -> Peer | None:
+        pem = context.auth_context().get("x509_pem_cert")
+        return self._peers.of(pem[0]) if pem else self._plaintext_peer
 
 
 def reader(kind: type[Request]) -> Callable[[bytes], Request]:

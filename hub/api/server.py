@@ -9,9 +9,7 @@ from datetime import UTC, datetime
 
 import grpc
 import psycopg
-from grpc_channelz.v1 import channelz
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from hub.api.card_reader import CardReader
 from hub.api.card_service import CardService
@@ -26,6 +24,7 @@ from hub.api.quota import Quotas
 from hub.api.readiness import SERVICES, Limits, Readiness
 from hub.api.rpc import Gate
 from hub.api.server_certificate import ServerCertificate
+from hub.api.standard import add_standard_services
 from hub.api.subscription_service import SubscriptionService
 from hub.audit.rule_versions import publish_rules
 from hub.domain import reference
@@ -111,8 +110,7 @@ class HubServer:
             self._server.add_generic_rpc_handlers((further(gate, decider),))
         self._health = Health(gate.closing)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
-        channelz.add_channelz_servicer(self._server)
+        add_standard_services(self._server, gate)
         self._listen()
         await self.readiness.look(self._tell_health)
         await self._server.start()

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 
+from hub.domain.masking import identifiers_in_texts
 from hub.domain.pseudonym import clear_paths
 from hub.journal.reader import read_page
 from hub.projections import PROJECTIONS
@@ -150,6 +151,9 @@ def _check_identifiers(connection: psycopg.Connection, findings: Findings, repor
             for path in clear_paths(recorded.event):
                 findings.clear_identifiers += 1
                 findings.problems.append(f"position {recorded.position}: {path} stands in clear")
+            for path, kind in identifiers_in_texts(recorded.event):
+                findings.clear_identifiers += 1
+                findings.problems.append(f"position {recorded.position}: {path} holds what looks like {kind}")
         report("identifiers", through, findings.head)
 
 

@@ -27,6 +27,10 @@ from hub.projections.engine import advance, create_views
 Report = Callable[[str, int, int], None]
 
 
+class KeysMissing(KeyMismatch):
+    """There are no keys to restore with; put the keys of the backup into the directory first:"""
+
+
 class TargetNewer(HubError):
     """The database has a newer schema than the backup; give an empty one, the restore brings it to the newest schema itself."""
 
@@ -100,11 +104,11 @@ def _verify(directory: Path, manifest: Manifest, report: Report) -> None:
 
 
 def _matching_keyring(manifest: Manifest, keys: Path) -> Keyring | None:
-    """Reads the keys, None for a backup of a hub that had none yet; raises KeyMismatch and makes no key."""
+    """Reads the keys, None for a backup of a hub that had none yet; raises KeyMismatch or KeysMissing, and makes no key."""
     if not manifest.fingerprints:
         return None
     if not (keys / "pseudonym.key").exists():
-        raise KeyMismatch
+        raise KeysMissing(str(keys))
     keyring = open_keyring(keys)
     if manifest.fingerprints != {"pseudonym": keyring.fingerprint.hex()}:
         raise KeyMismatch

@@ -99,7 +99,7 @@ def publish(read: Vitals) -> None:
 
 def withdraw() -> None:
     """Leaves the gauges of a reading without points."""
-    for gauge, _ in _GAUGES:
+    for gauge in (names.HOLES, *(gauge for gauge, _ in _GAUGES)):
         gauge.replace({})
 
 

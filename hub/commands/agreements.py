@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from hub.commands.refusals import in_words
 from hub.config import Config
 from hub.database import database
 from hub.domain.errors import HubError
@@ -188,7 +189,7 @@ def _refusals() -> Iterator[None]:
         yield
     except HubError as error:
         named = "".join(f" {name}={value}" for name, value in getattr(error, "metadata", {}).items())
-        typer.echo(f"✗ {error}{named}", err=True)
+        typer.echo(f"✗ {in_words(error)}{named}", err=True)
         raise typer.Exit(1) from None
 
 

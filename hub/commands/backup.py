@@ -56,7 +56,7 @@ def restore(
             manifest = read_backup(directory, report)
         typer.echo(f"✓ 位置 position {manifest.position:,}，文件 files {len(manifest.files)}")
         return
-    with database(config, migrated=False) as dsn, progress() as report:
+    with database(config, migrated=False, makes=True) as dsn, progress() as report:
         restored = restore_into(dsn, directory, config.keys_dir, erasures, report)
     found = restored.findings
     for problem in found.problems:

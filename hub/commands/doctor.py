@@ -47,8 +47,11 @@ def _scene(config: Config, start: bool) -> Iterator["Scene"]:
     import psycopg
 
     from hub.commands.examinations import NOT_RUNNING, Scene
+    from hub.database import refuse_missing
     from hub.embedded import EmbeddedPostgresError, attached, running
 
+    if start:
+        refuse_missing(config)
     with contextlib.ExitStack() as stack:
         scene = Scene(config)
         stack.callback(scene.close)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hub.api.certificates import issue_participant
+from hub.commands.address import checked_address
 from hub.config import Config
 from hub.domain.participant import PREFIX
 
@@ -22,7 +23,7 @@ def explain(
     at: Annotated[str, typer.Option(help="按此时刻，如 2026-03-03T10:05+08:00。For this instant instead.")] = "",
     then: Annotated[bool, typer.Option("--rules-of-then", help="按当时的规则，而非现行规则。By the rules of then, not today's.")] = False,
     participant: Annotated[str, typer.Option(help="以谁的证书询问。Whose certificate asks.")] = "cq.card-center",
-    target: Annotated[str, typer.Option(help="枢纽地址。Hub to ask.")] = "",
+    target: Annotated[str, typer.Option(help="枢纽地址。Hub to ask.", callback=checked_address)] = "",
     as_json: Annotated[bool, typer.Option("--json", help="只输出一行 JSON。Only one line of JSON.")] = False,
 ) -> None:
     """解释一条已记录的答复：每条规则看到了什么、得出什么。Explain a recorded answer: what every rule saw and concluded."""

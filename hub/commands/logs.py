@@ -1,6 +1,7 @@
 """The command `hub logs`: reads the access and the security log, compressed days included."""
 
 import json
+from collections import deque
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Annotated, Any, Literal
 
@@ -18,20 +19,29 @@ def logs(
     ] = "",
     participant: Annotated[str, typer.Option(help="只看此参与方，可只写名称。Only this participant, by its name or URN.")] = "",
     code: Annotated[str, typer.Option(help="只看此状态码或原因。Only this status code or reason, such as UNAVAILABLE.")] = "",
-    trace: Annotated[str, typer.Option(help="只看此链路。Only this trace id.")] = "",
+    trace: Annotated[str, typer.Option(help="只看此链路，可只写开头几位。Only this trace, by its id or the first digits of it.")] = "",
+    most: Annotated[int, typer.Option(min=1, max=1_000_000, help="最多条数，取最新的。How many at most: the newest.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="每条一行 JSON。One line of JSON each.")] = False,
 ) -> None:
-    """查看访问日志、安全日志（含已压缩的各日）。Read the access or the security log."""
+    """查看访问日志、安全日志（含已压缩的各日），最新在后。Read the access or the security log, the newest lines last."""
     from hub.telemetry.kept_log import KeptLog
 
     config = Config()
     kept = KeptLog(which, config.logs_dir, config.log_keep_days, config.log_max_bytes, json.dumps)
-    for line in kept.lines(_instant(since)):
-        if participant and line.get("participant", "").rpartition(":")[2] != participant.rpartition(":")[2]:
-            continue
-        if (code and code not in (line.get("code"), line.get("reason"))) or (trace and line.get("trace_id") != trace):
-            continue
+    found = deque(
+        (
+            line
+            for line in kept.lines(_instant(since))
+            if (not participant or line.get("participant", "").rpartition(":")[2] == participant.rpartition(":")[2])
+            and (not code or code in (line.get("code"), line.get("reason")))
+            and line.get("trace_id", "").startswith(trace.lower())
+        ),
+        maxlen=most,
+    )
+    for line in found:
         typer.echo(json.dumps(line, ensure_ascii=False) if as_json else _readable(line))
+    if not found:
+        typer.echo("没有符合的行 no such lines", err=True)
 
 
 def _instant(since: str) -> datetime:
@@ -47,4 +57,4 @@ def _instant(since: str) -> datetime:
 def _readable(line: dict[str, Any]) -> str:
     at = datetime.fromisoformat(line["time"]).astimezone(_BEIJING)
     rest = (f"{name}={value}" for name, value in line.items() if name not in ("time", "service", "pid") and value != "")
-    return f"{at:%Y-%m-%d %H:%M:%S.%f} {' '.join(rest)}"
+    return f"{at:%Y-%m-%d %H:%M:%S.%f}+08:00 {' '.join(rest)}"

@@ -1,5 +1,6 @@
 """The command `hub participants quota`: what a participant may ask of each edge, shown and changed without a restart."""
 
+import contextlib
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -49,10 +50,8 @@ def quota(
     }
     changes = {limit: value for limit, value in given.items() if value is not None}
     config = Config()
-    with database(config) as dsn:
-        store = AggregateStore(dsn)
+    with database(config) as dsn, contextlib.closing(AggregateStore(dsn)) as store:
         own = change_quota(store, PREFIX + name.removeprefix(PREFIX), changes, datetime.now(UTC))
-        store.close()
     table = Table("限额 limit", "现值 value", "")
     for limit, value in own.over(Quota(**config.quota))._asdict().items():
         table.add_row(MEANINGS[limit], f"{value:,}", "" if getattr(own, limit) else "默认 default")

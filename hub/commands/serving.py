@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from hub.commands.address import checked_address
 from hub.config import Config
 from hub.database import database
 from hub.observed import observed
@@ -17,7 +18,7 @@ from hub.telemetry.logs import set_up_logs
 
 
 def serve(
-    listen: Annotated[str, typer.Option(help="监听地址。Address to listen on.")] = "",
+    listen: Annotated[str, typer.Option(help="监听地址。Address to listen on.", callback=checked_address)] = "",
     host: Annotated[
         list[str] | None, typer.Option(help="证书中的主机名或地址，可重复。Host name or address in the certificate, may be repeated.")
     ] = None,
@@ -36,7 +37,7 @@ def serve(
 
     config = Config()
     set_up_logs("hub serve", config.logs_dir, config.log_keep_days, config.log_max_bytes)
-    with database(config) as dsn:
+    with database(config, makes=True) as dsn:
         store = AggregateStore(dsn)
         load_agreements(store, datetime.now(UTC))
         store.close()
@@ -111,7 +112,7 @@ def project() -> None:
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
-    with database(config) as dsn:
+    with database(config, makes=True) as dsn:
         with runner.connect(dsn) as connection:
             create_views(connection, PROJECTIONS)
         with _processes(dsn), observed(config, dsn, "hub project", "127.0.0.1:9465") as metrics:

@@ -16,6 +16,8 @@ from hub.domain.quota import NO_QUOTA, Quota
 
 PREFIX = "urn:chuanyu:participant:"
 HUB = f"{PREFIX}hub"
+# Whose certificate operators' tools show: it is no participant, and may ask for health, reflection and channelz.
+OPERATOR = f"{PREFIX}hub.status"
 _NAME = re.compile(rf"{PREFIX}[a-z0-9][a-z0-9.-]{{0,62}}")
 DECISIONS_FEED = "hub.decisions"
 

@@ -8,10 +8,14 @@ from typing import NamedTuple
 
 from chuanyu.exchange.v1 import event_pb2
 
-from hub.domain.errors import HubError
+from hub.domain.errors import FeedUnknown, HubError
 
 QUARANTINE_FEED = "hub.quarantine"
 HANDLING_KINDS = frozenset({"quarantine_reevaluated", "quarantine_original_opened"})
+
+
+class FeedNotFound(FeedUnknown):
+    """There is no such feed; see `hub participants list`."""
 
 
 class EventNotFound(HubError):

@@ -136,8 +136,8 @@ class DecisionWriter:
                 )
             except (ConnectionLost, GroupFailed) as failure:
                 log.warning("decisions: not recorded yet", extra={"reason": str(failure)})
-                names.COMMIT_FAILURES.add("decisions", type(failure).__name__)
                 if time.monotonic() > give_up_at:
+                    names.COMMIT_FAILURES.add("decisions", "unavailable")
                     raise JournalUnavailable from None
                 if "55P03" in str(failure):
                     await asyncio.to_thread(self._end_stalled)

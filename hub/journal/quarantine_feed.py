@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import psycopg
 
-from hub.domain.errors import FeedUnknown, HubError, JournalUnavailable, SequenceGap
-from hub.domain.quarantine import EventNotFound, EventNotQuarantined, QuarantineCorrected, QuarantineReleased
+from hub.domain.errors import HubError, JournalUnavailable, SequenceGap
+from hub.domain.quarantine import EventNotFound, EventNotQuarantined, FeedNotFound, QuarantineCorrected, QuarantineReleased
 from hub.journal.group import Appended, Batch, GroupFailed, commit_group
 from hub.journal.reader import Recorded, find_event
 from hub.journal.writer import SESSION
@@ -45,10 +45,10 @@ def writing(dsn: str) -> Iterator[psycopg.Connection]:
 
 
 def find_quarantined(connection: psycopg.Connection, feed: str, sequence: int) -> Quarantined:
-    """Returns a quarantined event; raises FeedUnknown, EventNotFound or EventNotQuarantined."""
+    """Returns a quarantined event; raises FeedNotFound, EventNotFound or EventNotQuarantined."""
     row = connection.execute("SELECT stream_id, owner FROM journal.stream WHERE name = %s AND is_feed", (feed,)).fetchone()
     if row is None:
-        raise FeedUnknown
+        raise FeedNotFound
     recorded = find_event(connection, row[0], sequence)
     if recorded is None:
         raise EventNotFound

@@ -80,11 +80,6 @@ class JournalWriter:
         # Why the database takes no writes; empty while it does.
         self.trouble = ""
 
-    @property
-    def is_alive(self) -> bool:
-        """Whether the database took the last write."""
-        return not self.trouble
-
     def start(self) -> None:
         """Connects in its own thread and begins to work."""
         self._loop = asyncio.get_running_loop()
@@ -112,7 +107,7 @@ class JournalWriter:
 
     @property
     def is_working(self) -> bool:
-        """Whether its thread lives; `is_alive` tells whether the database takes what it writes."""
+        """Whether its thread lives; `trouble` tells whether the database takes what it writes."""
         return self._thread.is_alive()
 
     @property

@@ -23,6 +23,7 @@ BACKGROUND_EVENTS = 1_000
 BACKGROUND_EVERY_S = 0.25
 RECONNECT_WAIT_S = 0.5
 TAKE_OVER_WAIT_S = 0.2
+FAULT_WAIT_S = 2.0
 # Views are disposable and carry their checkpoint with them: losing the last moments in a crash costs a re-fold, not a fact.
 _SESSION = "SET ROLE hub_projector; SET synchronous_commit = off; SET idle_in_transaction_session_timeout = '60s'"
 
@@ -45,6 +46,10 @@ def run(dsn: str, stop: threading.Event) -> None:
         except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout):
             log.warning("projections: the database cannot be reached; trying again")
             stop.wait(RECONNECT_WAIT_S)
+        except Exception:
+            # Such as a server that is read-only after a failover: whoever folds must be there when it takes writes again.
+            log.exception("projections: fault; trying again")
+            stop.wait(FAULT_WAIT_S)
 
 
 def _alone(connection: psycopg.Connection, stop: threading.Event) -> bool:

@@ -4,7 +4,9 @@ names        every span, attribute and instrument, in one file
 instruments  counters, gauges and histograms that cost a fraction of a microsecond
 spans        which calls are kept as traces, and how their timings become spans
 pipe         the thread that hands kept spans to an exporter, and drops them (counted) rather than wait
-span_store   the bounded local store behind `hub traces`; receiver takes OTLP from processes beside the hub
-endpoint     the HTTP page with /metrics, /livez and /readyz; push sends the same numbers by OTLP
+span_store   the bounded local store behind `hub traces`, which waterfall draws
+otlp         numbers sent to a collector, and spans taken from processes beside the hub
+endpoint     the HTTP page with /metrics, /livez and /readyz
 logs         the logs of a process in one call: stderr has its lines, kept_log the access and security logs with their retention
+setup        switches traces and metrics on for one process
 """

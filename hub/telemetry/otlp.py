@@ -121,3 +121,12 @@ class SpanReceiver(trace_service_pb2_grpc.TraceServiceServicer):
     def stop(self) -> None:
         """Stops listening."""
         self._server.stop(0.5).wait()
+
+
+def open_receiver(store: SpanStore, listen: str) -> SpanReceiver | None:
+    """Opens the receiver; where the address is taken the hub goes on without it, and says so."""
+    try:
+        return SpanReceiver(store, listen)
+    except RuntimeError:
+        log.warning("telemetry: no spans are taken on %s; set HUB_TRACES_LISTEN to a free address", listen)
+        return None

@@ -99,8 +99,8 @@ def is_on() -> bool:
     return _pipe is not None
 
 
-def ended(call: Call, status: str = "") -> None:
-    """Ends a call with its status ("" is well) and keeps it if there is a reason to."""
+def ended(call: Call, status: str = "", *, may_be_slow: bool = False) -> None:
+    """Ends a call with its status ("" is well) and keeps it if there is a reason to; one that *may_be_slow* has none in its length."""
     call.ended = now_ns()
     call.status = status
     if _pipe is None:
@@ -108,7 +108,7 @@ def ended(call: Call, status: str = "") -> None:
     if not call.kept_for:
         if status:
             call.kept_for = "refused"
-        elif call.ended - call.began > spans.sampling.slow_ns:
+        elif not may_be_slow and call.ended - call.began > spans.sampling.slow_ns:
             call.kept_for = "slow"
         elif call.is_sampled:
             call.kept_for = "sampled"

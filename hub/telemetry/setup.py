@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hub.telemetry import pipe, spans
 from hub.telemetry.endpoint import Endpoint, Liveness, Readiness, open_endpoint
-from hub.telemetry.otlp import MetricsPush, SpanReceiver, span_exporter
+from hub.telemetry.otlp import MetricsPush, open_receiver, span_exporter
 from hub.telemetry.span_store import SpanStore, StoreExporter
 
 
@@ -45,8 +45,8 @@ def telemetry(settings: TelemetrySettings, service: str, ready: Readiness, is_li
         stack.callback(pipe.use, None)
         if settings.otlp_endpoint:
             stack.callback(MetricsPush(settings.otlp_endpoint, service, instance).stop)
-        if settings.traces_listen:
-            stack.callback(SpanReceiver(settings.store, settings.traces_listen).stop)
+        if settings.traces_listen and (receiver := open_receiver(settings.store, settings.traces_listen)) is not None:
+            stack.callback(receiver.stop)
         endpoint = open_endpoint(settings.metrics_listen, ready, is_live) if settings.metrics_listen else None
         if endpoint is not None:
             stack.callback(endpoint.stop)

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 KEEP_HOURS = 6.0
 KEEP_BYTES = 256 * 1024 * 1024
-_PRUNE_EVERY_S = 30.0
+PRUNE_EVERY_S = 30.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS span (
     trace_id BLOB NOT NULL, start_ns INTEGER NOT NULL, service TEXT NOT NULL, data BLOB NOT NULL
@@ -40,10 +40,13 @@ class Stored(NamedTuple):
 class SpanStore:
     """Writes and reads one file; each use opens it anew, so that it may be deleted at any time."""
 
-    def __init__(self, path: Path, keep_hours: float = KEEP_HOURS, keep_bytes: int = KEEP_BYTES) -> None:
+    def __init__(
+        self, path: Path, keep_hours: float = KEEP_HOURS, keep_bytes: int = KEEP_BYTES, prune_every_s: float = PRUNE_EVERY_S
+    ) -> None:
         """Nothing is opened or made before the first write."""
+        self._prune_every_s = prune_every_s
         self.path, self._keep_ns, self._keep_bytes = path, int(keep_hours * 3.6e12), keep_bytes
-        self._pruned_at = 0.0
+        self._pruned_at = -prune_every_s
 
     def write(self, request: ExportTraceServiceRequest) -> None:
         """Adds the spans of an OTLP request; raises sqlite3.Error or OSError when the disk does not take them."""
@@ -55,10 +58,21 @@ class SpanStore:
         ]
         rows = [(span.trace_id, span.start_time_unix_nano, service, span.SerializeToString()) for service, span in stored]
         links = [(link.trace_id, span.trace_id, span.start_time_unix_nano) for _, span in stored for link in span.links]
+        try:
+            self._insert(rows, links)
+        except sqlite3.OperationalError:
+            # A full disk or another writer: the next ones may go in.
+            raise
+        except sqlite3.DatabaseError:
+            # A file that is damaged is of no use to anyone; the hours in it are gone.
+            self._discard()
+            self._insert(rows, links)
+
+    def _insert(self, rows: Sequence[tuple[bytes, int, str, bytes]], links: Sequence[tuple[bytes, bytes, int]]) -> None:
         with closing(self._open()) as connection, connection:
             connection.executemany("INSERT INTO span (trace_id, start_ns, service, data) VALUES (?, ?, ?, ?)", rows)
             connection.executemany("INSERT INTO link (linked_trace_id, trace_id, start_ns) VALUES (?, ?, ?)", links)
-            if time.monotonic() - self._pruned_at > _PRUNE_EVERY_S:
+            if time.monotonic() - self._pruned_at > self._prune_every_s:
                 self._pruned_at = time.monotonic()
                 self._prune(connection)
 
@@ -104,21 +118,11 @@ class SpanStore:
             found = connection.execute("SELECT DISTINCT trace_id FROM span WHERE trace_id BETWEEN ? AND ? LIMIT 10", (low, high))
             return [row[0] for row in found]
 
-    def prune_next(self) -> None:
-        """Has the next write prune."""
-        self._pruned_at = 0.0
+    def _discard(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
     def _open(self) -> sqlite3.Connection:
-        try:
-            return self._opened()
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError:
-            # A file that is damaged is of no use to anyone; the hours in it are gone.
-            self.path.unlink(missing_ok=True)
-            return self._opened()
-
-    def _opened(self) -> sqlite3.Connection:
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.path.touch(mode=0o600)
@@ -128,16 +132,21 @@ class SpanStore:
         return connection
 
     def _prune(self, connection: sqlite3.Connection) -> None:
-        """Deletes what is too old, and the oldest tenth while the file is too large; freed pages are used again."""
-        for table in ("span", "link"):
-            connection.execute(f"DELETE FROM {table} WHERE start_ns < ?", (time.time_ns() - self._keep_ns,))  # noqa: S608 (two constants)
+        """Deletes what is too old, and of the oldest what is too much; freed pages are used again."""
+        _forget(connection, time.time_ns() - self._keep_ns)
         pages, free, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size"))
-        if (pages - free) * size > self._keep_bytes:
+        if (used := (pages - free) * size) > self._keep_bytes:
+            # A tenth more than must go, so that it need not go on at once.
+            share = 1 - 0.9 * self._keep_bytes / used
             cut = connection.execute(
-                "SELECT start_ns FROM span ORDER BY start_ns LIMIT 1 OFFSET (SELECT count(*) / 10 FROM span)"
+                "SELECT start_ns FROM span ORDER BY start_ns LIMIT 1 OFFSET (SELECT CAST(count(*) * ? AS INTEGER) FROM span)", (share,)
             ).fetchone()
-            for table in ("span", "link"):
-                connection.execute(f"DELETE FROM {table} WHERE start_ns <= ?", cut)  # noqa: S608 (two constants)
+            _forget(connection, cut[0] + 1)
+
+
+def _forget(connection: sqlite3.Connection, before_ns: int) -> None:
+    for table in ("span", "link"):
+        connection.execute(f"DELETE FROM {table} WHERE start_ns < ?", (before_ns,))  # noqa: S608 (two constants)
 
 
 class StoreExporter(SpanExporter):

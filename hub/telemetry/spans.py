@@ -124,8 +124,8 @@ class Call:
         """What the journal keeps with the batch: this span in each of its traces, comma-separated, sampled ones first."""
         if len(self.parents) < 2:
             return f"00-{self._trace_id}-{self.span_id}-0{int(self.is_sampled)}"
-        traces = dict.fromkeys((parent[3:35], parent[-2:]) for parent in sorted(self.parents, key=lambda text: not is_sampled(text)))
-        return ",".join(f"00-{trace}-{self.span_id}-{flags}" for trace, flags in list(traces)[:MOST_TRACES])
+        traces = dict.fromkeys((parent[3:35], is_sampled(parent)) for parent in sorted(self.parents, key=lambda text: not is_sampled(text)))
+        return ",".join(f"00-{trace}-{self.span_id}-0{int(sampled)}" for trace, sampled in list(traces)[:MOST_TRACES])
 
     def step(self, name: str, began: int, ended: int, attributes: Attributes, kind: Kind = Kind.INTERNAL) -> None:
         """Notes something that happened within, between two instants of `now_ns`."""
