@@ -103,6 +103,7 @@ def fsck(
     from dataclasses import asdict
 
     from hub.audit.fsck import check as check_all
+    from hub.commands.wording import views_in_words
     from hub.projections import PROJECTIONS, runner
     from hub.projections.engine import create_views
 
@@ -120,7 +121,7 @@ def fsck(
             "mobile numbers 手机号 (11 digits), card numbers 卡号 (a letter and 8 digits that are no day)"
         )
     typer.echo(
-        f"{'✓' if findings.is_clean else '✗'} {findings.events:,} 个事件 events, 缺口 holes {findings.holes}, 视图 views {findings.views}"
+        f"{'✓' if findings.is_clean else '✗'} {findings.events:,} 个事件 events, 缺口 holes {findings.holes}, 视图 views {views_in_words(findings.views)}"
     )
     if as_json:
         typer.echo(json.dumps({**asdict(findings), "clean": findings.is_clean}))

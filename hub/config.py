@@ -63,7 +63,9 @@ class Config(BaseSettings):
         description="the collector's OTLP/gRPC address, such as http://collector:4317; without it traces go to the local store",
     )
     metrics_listen: Address | None = Field(default=None, description="where /metrics is served; empty for nowhere")
-    traces_listen: Address = Field(default="", description="where the local store takes spans of adapters beside it, such as 127.0.0.1:4317")
+    traces_listen: Address = Field(
+        default="", description="where the local store takes spans of adapters beside it, such as 127.0.0.1:4317"
+    )
     trace_share: float = Field(default=0.01, ge=0, le=1, description="which share of ordinary calls is kept as traces")
     trace_slow_ms: float = Field(default=250.0, gt=0, description="from which duration on a call is always kept")
     trace_keep_hours: float = Field(default=6.0, gt=0, description="how long the local store keeps spans")

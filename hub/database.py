@@ -8,6 +8,7 @@ import os
 import pwd
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from rich.console import Console
 
@@ -21,7 +22,11 @@ _FREE_TEXTS = ("--reason", "--title")
 
 
 class NoDatabase(HubError):
-    """没有数据库 there is no database; `hub migrate` makes one. HUB_DATA_DIR:"""
+    """没有数据库 there is no database in"""
+
+    def __init__(self, data_dir: Path) -> None:
+        """*data_dir* is where there is none."""
+        super().__init__(f"{data_dir}; `hub migrate` makes one（HUB_DATA_DIR）")
 
 
 class DatabaseUnreachable(HubError):
@@ -58,7 +63,7 @@ def refuse_missing(config: Config) -> None:
     from hub.embedded_cluster import path_of
 
     if not config.dsn and not path_of(config.data_dir).exists():
-        raise NoDatabase(str(config.data_dir))
+        raise NoDatabase(config.data_dir)
 
 
 def _refuse_unreachable(dsn: str) -> None:

@@ -837,6 +837,22 @@ def test_the_runner_goes_on_after_its_connection_was_cut(
     assert running.is_alive()
 
 
+def test_the_runner_goes_on_once_a_server_that_was_read_only_takes_writes_again(
+    journal: Recording, views: psycopg.Connection, superuser: psycopg.Connection, running: threading.Thread
+) -> None:
+    until_folded(views, *PROJECTIONS)
+    name = superuser.info.dbname
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hub-projector' AND pid <> %s"
+    superuser.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on".encode())
+    superuser.execute(cut, (views.info.backend_pid,))
+    time.sleep(1.5)
+    superuser.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = off".encode())
+    superuser.execute(cut, (views.info.backend_pid,))
+    journal.append(journey())
+    until_folded(views, *PROJECTIONS)
+    assert running.is_alive()
+
+
 def test_the_runner_goes_on_after_it_stood_still_for_too_long(
     dsn: str, journal: Recording, views: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

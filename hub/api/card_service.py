@@ -90,6 +90,8 @@ class CardService:
             except HubError as error:
                 calls.refused(call, error)
                 response.refused.CopyFrom(to_status(error))
+            except Exception:
+                response.refused.CopyFrom(calls.failed(call))
             else:
                 calls.answered(call)
             await answers.put(response)

@@ -131,8 +131,8 @@ class Decider:
         return question_of(request, at_us), self._intake.key_of(card_named(request.card))
 
     def reason(self, code: str) -> protos.Reason:
-        """Returns a reason with its words."""
-        return self._reasons[code]
+        """Returns a reason with its words; one that a newer release recorded has none here."""
+        return self._reasons.get(code) or protos.Reason(code=code)
 
     def _event_at(self, position: int) -> event_pb2.Event:
         with reading(self._dsn, "hub-card") as connection:
@@ -146,7 +146,7 @@ class Decider:
             outcome=decision.outcome,
             position=position,
             as_of_position=decision.as_of_position,
-            reasons=[self._reasons[code] for code in decision.reason_codes],
+            reasons=[self.reason(code) for code in decision.reason_codes],
             decided_for=event.occurred_at,
             rules_digest=decision.rules_digest,
         )

@@ -56,6 +56,7 @@ class Directory:
         self._dsn, self._quotas = dsn, quotas
         self._store = AggregateStore(dsn, AWAY_AFTER_S)
         self._participants: dict[str, tuple[float, Participant]] = {}
+        self._loads: dict[str, asyncio.Task[Participant]] = {}
         self._feeds: dict[str, Feed] = {}
 
     def close(self) -> None:
@@ -83,20 +84,28 @@ class Directory:
         urn = peer.participant
         loaded_at, participant = self._participants.get(urn, (0.0, None))
         if participant is None or time.monotonic() - loaded_at > FRESH_FOR_S:
-            # Marked first, so that calls that come together ask once.
-            if participant is not None:
-                self._participants[urn] = (time.monotonic(), participant)
-            try:
-                participant = await asyncio.to_thread(self._store.get, Participant, Participant.create_id(urn))
-            except PersistenceError:
-                # While the journal is away nothing is recorded or read, so who was known before may go on to hear so.
-                if participant is None:
-                    raise JournalUnavailable from None
-            if participant is None:
-                raise ParticipantUnknown
-            self._participants[urn] = (time.monotonic(), participant)
+            if urn not in self._loads:
+                self._loads[urn] = asyncio.create_task(self._load(urn))
+            # Calls that come together ask once, and one that is given up takes nothing from the others.
+            participant = await asyncio.shield(self._loads[urn])
         if (refusal := _refusal(participant, peer)) is not None:
             raise refusal
+        return participant
+
+    async def _load(self, urn: str) -> Participant:
+        _, known = self._participants.get(urn, (0.0, None))
+        try:
+            participant = await asyncio.to_thread(self._store.get, Participant, Participant.create_id(urn))
+        except PersistenceError:
+            # While the journal is away nothing is recorded or read, so who was known before may go on to hear so.
+            if known is None:
+                raise JournalUnavailable from None
+            participant = known
+        finally:
+            del self._loads[urn]
+        if participant is None:
+            raise ParticipantUnknown
+        self._participants[urn] = (time.monotonic(), participant)
         return participant
 
     async def feed_of(self, caller: Caller, name: str) -> Feed:

@@ -13,6 +13,7 @@ from hub.api import calls
 from hub.api.directory import Caller, Directory, Feed
 from hub.api.errors import to_status
 from hub.api.intake import Intake, Prepared, Received, Request, batch_reader
+from hub.api.quota import BATCH_EVENTS
 from hub.api.rpc import Gate, reader, service, streaming, unary
 from hub.domain.errors import BatchEmpty, BatchTooLarge, FeedUnknown, HubError, QuotaExceeded
 from hub.domain.event_rules import Context, Violation
@@ -23,7 +24,6 @@ from hub.journal.writer import JournalWriter
 from hub.telemetry import names
 from hub.telemetry.spans import Call, Kind, now_ns
 
-BATCH_EVENTS = 500
 BATCH_BYTES = 1024 * 1024
 # Unanswered batches of one stream; a sender that goes on is held back by HTTP/2 flow control.
 STREAM_WINDOW = 8
@@ -75,17 +75,23 @@ class FeedService:
     async def append_events(self, received: Received, caller: Caller) -> protos.AppendEventsResponse:
         """Appends one batch and answers after the commit."""
         caller.call.belong_to(received.request.trace_parents or caller.call.parents)
+        feed = await self._feed_of(received, caller)
         caller.allowance.events.take(min(len(received.sent), BATCH_EVENTS))
-        prepared = await self._prepare(received, caller)
+        prepared = await self._prepare(feed, received, caller)
         return await self._commit(received.request.feed, prepared, caller.call)
 
-    async def _prepare(self, received: Received, caller: Caller) -> Prepared:
+    async def _feed_of(self, received: Received, caller: Caller) -> Feed:
+        """Returns a batch's feed, and has the call tell of the batch, whatever becomes of it."""
         request, call = received.request, caller.call
         feed = await self._directory.feed_of(caller, request.feed)
         call.attributes.update(
             {names.FEED: request.feed, names.FIRST_SEQUENCE: request.first_sequence, names.MESSAGING_COUNT: len(received.sent)}
         )
         names.FEED_RECEIVED.add(call.participant, request.feed, count=len(received.sent))
+        return feed
+
+    async def _prepare(self, feed: Feed, received: Received, caller: Caller) -> Prepared:
+        request, call = received.request, caller.call
         if not received.sent:
             raise BatchEmpty
         if len(received.sent) > BATCH_EVENTS or received.size > BATCH_BYTES:
@@ -96,7 +102,9 @@ class FeedService:
         call.step(
             names.PREPARE_SPAN, began, now_ns(), {names.MESSAGING_COUNT: len(received.sent), names.QUARANTINED: len(prepared.quarantined)}
         )
-        names.FEED_CLOCK.set(request.events[-1].occurred_at.seconds - time.time(), call.participant, request.feed)
+        newest = next((offset for offset in reversed(range(len(request.events))) if offset not in prepared.quarantined), None)
+        if newest is not None:
+            names.FEED_CLOCK.set(request.events[newest].occurred_at.seconds - time.time(), call.participant, request.feed)
         if prepared.quarantined:
             _tell_quarantined(call, request, prepared.quarantined)
         prepared.batch.trace_parent = call.trace_parents()
@@ -110,7 +118,7 @@ class FeedService:
         return owns
 
     def _feed_id(self, name: str) -> int | None:
-        feed: Feed | None = self._directory.known_feed(name)
+        feed = self._directory.known_feed(name)
         return None if feed is None else feed.stream_id
 
     async def _commit(self, feed: str, prepared: Prepared, call: Call) -> protos.AppendEventsResponse:
@@ -131,19 +139,22 @@ class FeedService:
 
     async def stream_events(self, batches: AsyncIterator[Received], caller: Caller) -> AsyncIterator[protos.StreamEventsResponse]:
         """Answers each batch after its commit and in order, with up to STREAM_WINDOW under way; a refusal is an answer too."""
-        pending: asyncio.Queue[asyncio.Task[protos.StreamEventsResponse] | None] = asyncio.Queue(STREAM_WINDOW)
+        pending: asyncio.Queue[asyncio.Task[protos.StreamEventsResponse] | None] = asyncio.Queue()
+        room = asyncio.Semaphore(STREAM_WINDOW)
 
         async def receive() -> None:
             try:
                 async for received in batches:
-                    await pending.put(await self._begin(received, caller))
+                    await room.acquire()
+                    pending.put_nowait(await self._begin(received, caller))
             finally:
-                await pending.put(None)
+                pending.put_nowait(None)
 
         receiver = asyncio.create_task(receive())
         try:
             while (task := await pending.get()) is not None:
                 yield await task
+                room.release()
             await receiver
         finally:
             receiver.cancel()
@@ -154,8 +165,9 @@ class FeedService:
         await self._writer.wait_for_room(caller.urn)
         prepared: Prepared | HubError
         try:
+            feed = await self._feed_of(received, caller._replace(call=call))
             await caller.allowance.events.wait(min(len(received.sent), BATCH_EVENTS))
-            prepared = await self._prepare(received, caller._replace(call=call))
+            prepared = await self._prepare(feed, received, caller._replace(call=call))
         except QuotaExceeded as error:
             await caller.allowance.hold(error)
             prepared = error

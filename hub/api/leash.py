@@ -13,42 +13,67 @@ log = logging.getLogger(__name__)
 
 # The directory is at most a second old, so a stream ends two seconds after the event.
 CHECK_EVERY_S = 1.0
+# A reader that lags has so long to take the answer under way and see the refusal; then its stream is reset.
+GRACE_S = 2.0
 
 Answer = TypeVar("Answer")
 
 
 class _Stream:
-    """One open stream: the task that handles it, and whether it waits for its reader."""
+    """One open stream: the task that handles it, whether it waits for its reader, and whether it is over: then it takes nothing in."""
 
-    __slots__ = ("is_answering", "refusal", "task")
+    __slots__ = ("is_answering", "over", "refusal", "task")
 
     def __init__(self, task: asyncio.Task[None]) -> None:
         self.task = task
         self.is_answering = False
+        self.over = asyncio.Event()
         self.refusal: HubError | None = None
 
     def end(self, refusal: HubError) -> None:
-        """Makes the stream raise the refusal: where it waits now, or as soon as its reader has taken the answer under way."""
+        """Makes the stream raise the refusal: where it waits now, or once its reader has taken the answer under way, if it does soon."""
         if self.refusal is None:
             self.refusal = refusal
-            if not self.is_answering:
+            self.over.set()
+            if self.is_answering:
+                asyncio.get_running_loop().call_later(GRACE_S, self._reset)
+            else:
                 self.task.cancel()
+
+    def _reset(self) -> None:
+        if self.is_answering:
+            self.task.cancel()
 
 
 class Leash:
-    """Looks once a second whether the holders of open streams may still speak."""
+    """Looks once a second whether the holders of open streams may still speak; *closing* is set once the server stops."""
 
     def __init__(self, check: Callable[[Peer], Awaitable[object]]) -> None:
         """*check* raises a HubError for a peer that may no longer speak."""
         self._check = check
         self._open: dict[Peer, set[_Stream]] = {}
         self._watcher: asyncio.Task[None] | None = None
+        self.closing = asyncio.Event()
 
-    async def held(self, answers: AsyncIterator[Answer], peer: Peer) -> AsyncIterator[Answer]:
-        """Passes a stream's answers on; raises the refusal once its holder may no longer speak."""
+    def close(self) -> None:
+        """Has streams take nothing more in and end, so that their clients go elsewhere at once: the server stops."""
+        self.closing.set()
+        for streams in self._open.values():
+            for stream in streams:
+                stream.over.set()
+
+    async def held(self, begin: Callable[[asyncio.Event], AsyncIterator[Answer]], peer: Peer) -> AsyncIterator[Answer]:
+        """Begins a stream and passes its answers on; raises the refusal once its holder may no longer speak.
+
+        The event that *begin* is given says that the stream is over.
+        """
         task = asyncio.current_task()
-        assert task is not None and isinstance(answers, AsyncGenerator), "a stream is a generator that a task of its own runs"
+        assert task is not None, "a stream is run by a task of its own"
         stream = _Stream(task)
+        if self.closing.is_set():
+            stream.over.set()
+        answers = begin(stream.over)
+        assert isinstance(answers, AsyncGenerator), "a stream is a generator"
         self._open.setdefault(peer, set()).add(stream)
         if self._watcher is None or self._watcher.done():
             self._watcher = asyncio.create_task(self._watch())
@@ -59,13 +84,16 @@ class Leash:
                     yield answer
                     stream.is_answering = False
                     if stream.refusal is not None:
-                        raise stream.refusal
+                        break
+            if stream.refusal is not None:
+                raise stream.refusal
         except asyncio.CancelledError:
             if stream.refusal is None:
                 raise
             task.uncancel()
             raise stream.refusal from None
         finally:
+            stream.is_answering = False
             self._let_go(peer, stream)
 
     def _let_go(self, peer: Peer, stream: _Stream) -> None:

@@ -11,7 +11,7 @@ from eventsourcing.persistence import IntegrityError
 from hub.api.certificate_book import unrecorded
 from hub.api.request import refuse_identifiers, refuse_invalid
 from hub.domain.errors import HubError
-from hub.domain.participant import PREFIX, Participant
+from hub.domain.participant import PREFIX, Certificate, Participant
 from hub.journal.recorder import AggregateStore
 
 # Fewer digits of a fingerprint could be a slip that names another certificate.
@@ -28,6 +28,14 @@ class ParticipantChanged(HubError):
 
 class CertificateUnknown(HubError):
     """The participant has no such certificate; see `hub participants list`."""
+
+
+class CertificateWithdrawnBefore(HubError):
+    """The certificate was withdrawn, and a withdrawn one never comes back; take another."""
+
+
+class NothingOlder(HubError):
+    """Nothing older is in force: the participant has one certificate or none; see `hub participants list`."""
 
 
 class LastCertificate(HubError):
@@ -64,6 +72,13 @@ def take_in(participant: Participant, directory: Path, at: datetime) -> None:
         participant.add_certificate(certificate, at)
 
 
+def take_up(participant: Participant, certificate: Certificate, at: datetime) -> None:
+    """Makes a certificate known that is to be used from now on; raises CertificateWithdrawnBefore."""
+    if certificate.fingerprint in participant.withdrawn:
+        raise CertificateWithdrawnBefore
+    participant.add_certificate(certificate, at)
+
+
 def running(participant: Participant, at: datetime) -> set[str]:
     """Returns the fingerprints of the known certificates that are neither withdrawn nor ended."""
     return {certificate.fingerprint for certificate in participant.standing_certificates() if certificate.not_after > at}
@@ -81,10 +96,15 @@ def named_certificate(participant: Participant, digits: str) -> str:
 
 
 def all_but_newest(participant: Participant) -> list[str]:
-    """Returns the fingerprints of all certificates in force but the one issued last; raises CertificateUnknown if there are none."""
+    """Returns the fingerprints of all certificates in force but the one issued last; raises NothingOlder if there are none."""
     if older := [certificate.fingerprint for certificate in participant.standing_certificates()[:-1]]:
         return older
-    raise CertificateUnknown
+    raise NothingOlder
+
+
+def all_but(participant: Participant, kept: Certificate) -> list[str]:
+    """Returns the fingerprints of all certificates in force but one."""
+    return [one.fingerprint for one in participant.standing_certificates() if one.fingerprint != kept.fingerprint]
 
 
 def withdraw(participant: Participant, fingerprints: Collection[str], reason_code: str, at: datetime, *, even_last: bool = False) -> None:

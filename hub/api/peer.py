@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from cryptography import x509
 
-from hub.api.certificate_book import entry, is_issued_by_any, own_authorities, trusted_files, uri_names
+from hub.api.certificate_book import entry, is_issued_by_any, own_authorities, uri_names
 from hub.domain.participant import is_participant_name
 
 
 class Peer(NamedTuple):
-    """Who showed which certificate: the participant's URI name in it; *needs_registration* if the hub's own authority is not behind it."""
+    """Who showed which certificate: the participant's URI name in it; *needs_registration* if the hub's own authority did not sign it."""
 
     participant: str
     fingerprint: str = ""
@@ -38,7 +38,6 @@ class Peers:
         name = next(filter(is_participant_name, uri_names(certificate)), None)
         if name is None:
             return None
-        # An authority's certificate may have another between; where the hub trusts only its own, that one is behind it all the same.
-        is_own = not trusted_files(self._directory) or is_issued_by_any(certificate, own_authorities(self._directory))
+        is_own = is_issued_by_any(certificate, own_authorities(self._directory))
         known = entry(certificate)
         return Peer(name, known.fingerprint, known.not_after.timestamp(), not is_own)

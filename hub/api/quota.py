@@ -21,7 +21,7 @@ REFUSALS_PER_S = 50
 HELD_FOR_S = 10.0
 # A large batch that is refused costs more than its answer: it is not to come again before there is room.
 ROOM_WITHIN_S = 1.0
-# What comes beyond so many held refusals is refused at once, so that memory is bounded.
+# What comes beyond so many held refusals of all participants is refused at once: they take memory, and the server's calls at once.
 HELD_REFUSALS = 1_000
 # A batch of a stream that would be held back longer is refused: adapters take silence of half a minute for a broken stream.
 HELD_BACK_S = 2.0
@@ -83,19 +83,25 @@ class Rate:
             await asyncio.sleep(delay_s)
 
 
+class _Held:
+    """The refusals that are held, of all participants, and the end of that."""
+
+    def __init__(self) -> None:
+        self.count, self.released = 0, asyncio.Event()
+
+
 class Allowance:
     """One participant's quota at this edge, and what of it is taken; used from one event loop."""
 
-    def __init__(self, participant: str, quota: Quota, closing: asyncio.Event) -> None:
-        """*participant* is named without its prefix; once *closing* is set no refusal is held."""
+    def __init__(self, participant: str, quota: Quota, held: _Held) -> None:
+        """*participant* is named without its prefix; *held* is common to all."""
         now_s = time.monotonic()
         rate = Rate(participant, "calls_per_s", Bucket(quota.calls_per_s, 1, now_s))
         self.calls = AtOnce("calls_at_once", quota.calls_at_once, rate)
         self.streams = AtOnce("streams_at_once", quota.streams_at_once, rate)
         self.events = Rate(participant, "events_per_s", Bucket(quota.events_per_s, BATCH_EVENTS, now_s))
         self._call_rate = rate
-        self._closing = closing
-        self._held, self._last_refused_at = 0, 0.0
+        self._held, self._last_refused_at = held, 0.0
 
     def change(self, quota: Quota) -> None:
         """Changes the quota; what is under way goes on."""
@@ -108,7 +114,7 @@ class Allowance:
 
         The refusal tells how long there is still to wait.
         """
-        if self._held >= HELD_REFUSALS:
+        if self._held.count >= HELD_REFUSALS:
             return
         now_s = time.monotonic()
         turn_at = max(self._last_refused_at, now_s) + 1 / REFUSALS_PER_S
@@ -118,14 +124,14 @@ class Allowance:
             # Spread, or all that came together would come together again and again.
             wait_s = random.uniform(longest_s / 2, longest_s)  # noqa: S311 (no secret)
         refusal.retry_after_s = max(refusal.retry_after_s - wait_s, 1 / REFUSALS_PER_S)
-        self._held += 1
+        self._held.count += 1
         try:
             async with asyncio.timeout(wait_s):
-                await self._closing.wait()
+                await self._held.released.wait()
         except TimeoutError:
             pass
         finally:
-            self._held -= 1
+            self._held.count -= 1
 
 
 class Quotas:
@@ -134,7 +140,7 @@ class Quotas:
     def __init__(self, default: Quota) -> None:
         """*default* is for all who have no limits of their own."""
         self._default = default
-        self._closing = asyncio.Event()
+        self._held = _Held()
         self._allowances: dict[str, tuple[Quota, Allowance]] = {}
 
     def of(self, participant: Participant) -> Allowance:
@@ -144,7 +150,7 @@ class Quotas:
             return allowance
         quota = participant.quota.over(self._default)
         if allowance is None:
-            allowance = Allowance(participant.name, quota, self._closing)
+            allowance = Allowance(participant.name, quota, self._held)
         else:
             allowance.change(quota)
         self._allowances[participant.urn] = (participant.quota, allowance)
@@ -152,9 +158,9 @@ class Quotas:
 
     def release(self) -> None:
         """Gives all refusals that are held: a server that stops need not wait for them."""
-        self._closing.set()
+        self._held.released.set()
 
     def under_way(self) -> dict[Labels, float]:
-        """Returns how many calls and streams of each participant are under way."""
-        taken = {urn.removeprefix(PREFIX): allowance for urn, (_, allowance) in self._allowances.items()}
+        """Returns how many calls and streams of each participant are under way; any thread may ask."""
+        taken = {urn.removeprefix(PREFIX): allowance for urn, (_, allowance) in list(self._allowances.items())}
         return {(name,): float(of.calls.under_way + of.streams.under_way) for name, of in taken.items()}

@@ -5,6 +5,7 @@ Requests arrive as bytes and are parsed here: gRPC's own deserialisers answer IN
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,8 +40,6 @@ class Gate:
         self._peers = Peers(certificates_dir)
         self._plaintext_peer = Peer(plaintext_caller) if plaintext_caller else None
         self.leash = Leash(directory.admitted)
-        # Set when the server stops: streams take nothing more in, so that their clients go elsewhere at once.
-        self.closing = asyncio.Event()
 
     async def caller(self, context: grpc.aio.ServicerContext, call: Call) -> Caller:
         """Returns who makes a call, and names it there; raises CertificateRequired, or as `Directory.admitted` does."""
@@ -109,7 +108,7 @@ def streaming(gate: Gate, read: Callable[[bytes], Any], method: Streaming) -> Ha
 
     def named(name: str) -> grpc.RpcMethodHandler:
         async def handle(data: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
-            async for answer in _answers(gate, name, lambda caller: method(_parsed(read, data, gate.closing), caller), context):
+            async for answer in _answers(gate, name, lambda caller, over: method(_parsed(read, data, over), caller), context):
                 yield answer
 
         return grpc.stream_stream_rpc_method_handler(handle)
@@ -122,7 +121,7 @@ def server_streaming(gate: Gate, read: Callable[[bytes], Any], method: ServerStr
 
     def named(name: str) -> grpc.RpcMethodHandler:
         async def handle(data: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
-            async for answer in _answers(gate, name, lambda caller: method(read(data), caller), context):
+            async for answer in _answers(gate, name, lambda caller, _: method(read(data), caller), context):
                 yield answer
 
         return grpc.unary_stream_rpc_method_handler(handle)
@@ -131,7 +130,7 @@ def server_streaming(gate: Gate, read: Callable[[bytes], Any], method: ServerStr
 
 
 async def _answers(
-    gate: Gate, name: str, answers: Callable[[Caller], AsyncIterator[Message]], context: grpc.aio.ServicerContext
+    gate: Gate, name: str, answers: Callable[[Caller, asyncio.Event], AsyncIterator[Message]], context: grpc.aio.ServicerContext
 ) -> AsyncIterator[bytes]:
     """Runs a stream from its caller to its end; what goes through it is counted by who answers it."""
     call = Call(name, _trace_parents(context))
@@ -139,7 +138,7 @@ async def _answers(
         caller = await gate.caller(context, call)
         try:
             with caller.allowance.streams:
-                async for answer in gate.leash.held(answers(caller), caller.peer):
+                async for answer in gate.leash.held(partial(answers, caller), caller.peer):
                     yield answer.SerializeToString()
         except QuotaExceeded as refusal:
             await caller.allowance.hold(refusal, context.time_remaining())
@@ -160,22 +159,22 @@ def _trace_parents(context: grpc.aio.ServicerContext) -> Iterator[str]:
     return (str(value) for name, value in context.invocation_metadata() or () if name == "traceparent")
 
 
-async def _parsed(read: Callable[[bytes], Any], data: AsyncIterator[bytes], closing: asyncio.Event) -> AsyncIterator[Any]:
-    """Yields what comes in until the client has no more or the server closes: what was read is answered, then the stream ends."""
-    closed = asyncio.create_task(closing.wait())
+async def _parsed(read: Callable[[bytes], Any], data: AsyncIterator[bytes], over: asyncio.Event) -> AsyncIterator[Any]:
+    """Yields what comes in until the client has no more or the stream is over: nothing more is read then."""
+    ended = asyncio.create_task(over.wait())
     items = aiter(data)
     following: asyncio.Future[bytes] | None = None
     try:
-        while not closing.is_set():
+        while not over.is_set():
             following = asyncio.ensure_future(anext(items))
-            await asyncio.wait((following, closed), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((following, ended), return_when=asyncio.FIRST_COMPLETED)
             if not following.done():
                 return
             yield read(await following)
     except StopAsyncIteration:
         return
     finally:
-        closed.cancel()
+        ended.cancel()
         if following is not None:
             following.cancel()
 

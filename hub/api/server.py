@@ -108,7 +108,7 @@ class HubServer:
         self._server.add_generic_rpc_handlers((self._subscriptions.handler(gate),))
         if further is not None:
             self._server.add_generic_rpc_handlers((further(gate, decider),))
-        self._health = Health(gate.closing)
+        self._health = Health(gate.leash.closing)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         add_standard_services(self._server, gate)
         self._listen()
@@ -149,7 +149,7 @@ class HubServer:
         await self._health.enter_graceful_shutdown()
         self._subscriptions.release()
         self._hotlists.stop()
-        self._gate.closing.set()
+        self._gate.leash.close()
         self._quotas.release()
         await self._drain(forced or asyncio.Event())
         await self._subscriptions.stop()

@@ -49,6 +49,7 @@ def restore(
     """恢复：把备份载入空数据库，重建视图，然后全面检查。Restore into an empty database, fold the views, check everything."""
     from hub.audit.restore import read_backup
     from hub.audit.restore import restore as restore_into
+    from hub.commands.wording import views_in_words
 
     config = Config()
     if verify:
@@ -63,7 +64,7 @@ def restore(
         typer.echo(f"✗ {problem}")
     typer.echo(
         f"{'✓' if found.is_clean else '✗'} 位置 position {restored.position:,}，{found.events:,} 个事件 events，"
-        f"按清单删除 erased {restored.erased:,}，缺口 holes {found.holes}，视图 views {found.views}"
+        f"按清单删除 erased {restored.erased:,}，缺口 holes {found.holes}，视图 views {views_in_words(found.views)}"
     )
     if as_json:
         typer.echo(json.dumps({"position": restored.position, "erased": restored.erased, **asdict(found), "clean": found.is_clean}))

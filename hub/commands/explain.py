@@ -8,10 +8,10 @@ import grpc
 import typer
 from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, card_service_pb2_grpc
 from google.protobuf.json_format import MessageToDict
-from rich.console import Console
 from rich.table import Table
 
 from hub.api.certificates import issue_participant
+from hub.commands.wording import folded, local, screen, table, whole
 from hub.commands.address import checked_address
 from hub.config import Config
 from hub.domain.participant import PREFIX
@@ -59,19 +59,25 @@ def _instant(text: str) -> datetime:
 
 
 def _print(why: card_service_pb2.ExplainAcceptanceResponse) -> None:
-    screen = Console()
     outcome = acceptance_pb2.AcceptanceOutcome.Name(why.outcome).removeprefix("ACCEPTANCE_OUTCOME_")
-    when = why.valid_at.ToDatetime().isoformat(timespec="seconds")
+    when = local(why.valid_at.ToMicroseconds())
     same = "与当时相同 same as recorded" if why.same_as_recorded else "与当时不同 differs from what was recorded"
-    screen.print(f"[bold]{outcome}[/]  {same}   时刻 at {when}Z   所知 known at position {why.recorded_as_of}")
-    screen.print(f"依据 rests on: 事件 events {list(why.fact_positions)}   约定 agreements {', '.join(why.agreement_codes) or '—'}")
-    table = Table("规则 rule", "问什么 what it asks", "看到 saw", "结论 conclusion", show_lines=True)
+    facts = ", ".join(map(str, why.fact_positions))
+    typer.echo(f"{outcome}  {same}")
+    typer.echo(f"时刻 at: {when}")
+    typer.echo(f"所知 known at position: {why.recorded_as_of}")
+    typer.echo(f"依据 rests on: 事件 events {facts or '—'}；约定 agreements {', '.join(why.agreement_codes) or '—'}")
+    screen().print(_rules(why))
+    for reason in why.reasons:
+        typer.echo(f"{reason.rule_id} {reason.code}: {reason.text_zh} {reason.text_en}\n    → {reason.advice_zh} {reason.advice_en}")
+    not_asked = [rule.rule_id for rule in why.rules if not rule.asked]
+    typer.echo(f"未涉及 not asked: {' '.join(not_asked) or '—'}")
+
+
+def _rules(why: card_service_pb2.ExplainAcceptanceResponse) -> Table:
+    drawn = table(whole("规则\nrule"), folded("问什么\nwhat it asks"), folded("看到\nsaw"), whole("结论\nconclusion"))
     for rule in why.rules:
         if rule.asked:
             saw = "\n".join(f"{seen.name} = {seen.value or '—'}" for seen in rule.saw)
-            table.add_row(rule.rule_id, f"{rule.title_zh}\n{rule.title_en}", saw, rule.reason_code or "✓")
-    screen.print(table)
-    for reason in why.reasons:
-        screen.print(f"{reason.rule_id} {reason.code}: {reason.text_zh} {reason.text_en}\n    → {reason.advice_zh} {reason.advice_en}")
-    not_asked = [rule.rule_id for rule in why.rules if not rule.asked]
-    screen.print(f"未涉及 not asked: {' '.join(not_asked)}")
+            drawn.add_row(rule.rule_id, f"{rule.title_zh}\n{rule.title_en}", saw, rule.reason_code or "✓")
+    return drawn

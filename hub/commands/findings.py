@@ -1,16 +1,16 @@
 """The command `hub findings`: what contradicts what, in words, with both events."""
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from hub.config import Config
 from hub.database import database
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from hub.projections.findings import Listed
 
 
@@ -21,6 +21,7 @@ def findings(
     as_json: Annotated[bool, typer.Option("--json", help="每条一行 JSON。One line of JSON each.")] = False,
 ) -> None:
     """列出发现：相互矛盾的事实、挂失注销后的用卡、同省两张在用卡。List what contradicts what, with both events."""
+    from hub.commands.wording import screen
     from hub.domain.findings import MEANINGS
     from hub.projections import PROJECTIONS, runner
     from hub.projections.engine import create_views
@@ -45,26 +46,35 @@ def findings(
             about = {"about": one.about, "key": one.key, "issuing_province": one.issuing_province}
             typer.echo(json.dumps({**about, **one.found._asdict()}))
     if not as_json:
-        _show(found[:most])
-        typer.echo(f"{len(found):,} 条发现 findings")
+        screen().print(listing(found[:most]))
+        if len(found) > most:
+            typer.echo(f"{len(found):,} 条中最新的 {most:,} 条 newest {most:,} of {len(found):,} findings，要更多用 for more --most")
+        else:
+            typer.echo(f"{len(found):,} 条发现 findings")
 
 
-def _show(found: "list[Listed]") -> None:
-    from rich.table import Table
-
+def listing(found: "list[Listed]") -> "Table":
+    """Draws the list; a key goes over four lines."""
+    from hub.commands.wording import folded, in_two_lines, table, whole
     from hub.domain.findings import MEANINGS
 
-    table = Table("位置 position", "相对 against", "代码 code", "事件 event", "发生 occurred", "对象 about", "说明 meaning")
+    drawn = table(
+        whole("位置\nposition"),
+        whole("相对\nagainst"),
+        whole("发生 +08:00\noccurred"),
+        whole("代码 code\n事件 event"),
+        whole("对象、键\nabout, key"),
+        folded("说明 meaning"),
+    )
     for one in found:
         meaning = MEANINGS[one.found.code]
-        occurred = datetime.fromtimestamp(one.found.occurred_us / 1_000_000, UTC).isoformat(sep=" ", timespec="seconds")
-        table.add_row(
+        key = [one.key[at : at + 16] for at in range(0, len(one.key), 16)]
+        drawn.add_row(
             str(one.found.position),
             str(one.found.against_position or "–"),
-            one.found.code,
-            one.found.kind,
-            occurred,
-            f"{one.about} {one.key[:12]}… {one.issuing_province}",
+            in_two_lines(one.found.occurred_us),
+            f"{one.found.code}\n{one.found.kind}",
+            "\n".join([f"{one.about} {one.issuing_province}", *key]),
             f"{meaning.text_zh} {meaning.text_en}",
         )
-    Console().print(table)
+    return drawn

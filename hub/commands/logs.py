@@ -36,8 +36,11 @@ def logs(
             and (not code or code in (line.get("code"), line.get("reason")))
             and line.get("trace_id", "").startswith(trace.lower())
         ),
-        maxlen=most,
+        maxlen=most + 1,
     )
+    if len(found) > most:
+        found.popleft()
+        typer.echo(f"只列最新 {most:,} 行，更多用 --most。Only the newest {most:,} lines; --most gives more.", err=True)
     for line in found:
         typer.echo(json.dumps(line, ensure_ascii=False) if as_json else _readable(line))
     if not found:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from hub.commands.tables import folding
 from hub.config import Config
 from hub.database import database
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="参与方：登记、证书轮换、停用。Participants: registration, certificates, suspension.", no_args_is_help=True)
 
+_NAME_FORM = (
+    "由小写字母、数字、点和横线组成，以字母或数字开头，至多 63 个字符。"
+    "It has lower-case letters, digits, dots and dashes, begins with a letter or digit, and has at most 63 characters."
+)
 STATES = {"VALID": "有效", "ENDED": "到期", "WITHDRAWN": "吊销", "ACTIVE": "启用", "SUSPENDED": "停用"}
 
 Name = Annotated[str, typer.Argument(help="名称，如 sc.card-center。Name, such as sc.card-center.")]
@@ -40,25 +44,25 @@ def add(
     certificate_file: ForeignFile = None,
 ) -> None:
     """登记参与方及其数据流（本身也是事件）。Register a participant and its feeds; itself an event."""
-    from hub.api.participant_desk import changing, running, take_in
+    from hub.api.participant_desk import changing, running, take_in, take_up
     from hub.api.registry import register_participant
     from hub.api.rotation import check_foreign, issue_further
     from hub.domain.participant import PREFIX, is_participant_name
 
     urn = PREFIX + name.removeprefix(PREFIX)
-    if province not in ("50", "51") or not all(is_participant_name(one) for one in (urn, *(PREFIX + one for one in feed))):
-        raise typer.BadParameter(
-            "名称由小写字母、数字、点和横线组成，省级代码为 50 或 51。"
-            "Names are lower-case letters, digits, dots and dashes; the province is 50 or 51."
-        )
+    if province not in ("50", "51"):
+        raise typer.BadParameter(f"省级代码为 50 或 51，不是 {province}。The province is 50 or 51.", param_hint="--province")
+    for one, hint in ((urn, "NAME"), *((PREFIX + named, "--feed") for named in feed)):
+        if not is_participant_name(one):
+            raise typer.BadParameter(f"{one.removeprefix(PREFIX)!r}: {_NAME_FORM}", param_hint=hint)
     directory = Config().certificates_dir
-    with _desk() as store:
+    with _desk(makes=True) as store:
         foreign = check_foreign(directory, urn, certificate_file) if certificate_file else None
         changed = register_participant(store, urn, province, title or name, feed, _now())
         with changing(store, urn) as participant:
             take_in(participant, directory, _now())
             if foreign is not None:
-                participant.add_certificate(foreign, _now())
+                take_up(participant, foreign, _now())
             files = issue_further(directory, urn) if certificate and not running(participant, _now()) else None
             take_in(participant, directory, _now())
     typer.echo(f"{urn}: {'已登记 registered' if changed else '已有，无变化 already registered'}，数据流 feeds: {', '.join(feed)}")
@@ -80,8 +84,7 @@ def list_participants(as_json: Annotated[bool, typer.Option("--json", help="输�
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))
         return
-    table = Table("参与方 participant", "省 province", "状态 state", "数据流 → 下一编号 feeds → next", "证书 certificates")
-    table.columns[-1].no_wrap = True
+    table = folding("参与方 participant", "省 province", "状态 state", "数据流 → 下一编号 feeds → next", "证书 certificates")
     for row in rows:
         feeds = "\n".join(f"{feed} → {sequence}" for feed, sequence in row["feeds"].items())
         certificates = "\n".join(
@@ -106,7 +109,7 @@ def rotate(
 ) -> None:
     """轮换证书：新旧并行，直到吊销或到期。Issue a new certificate; the old ones are valid until they are withdrawn or end."""
     from hub.api.certificate_book import entry, read_certificates
-    from hub.api.participant_desk import all_but_newest, changing, take_in, withdraw
+    from hub.api.participant_desk import all_but, changing, take_in, take_up, withdraw
     from hub.api.rotation import check_foreign, issue_further, sign_request
 
     if csr is not None and certificate_file is not None:
@@ -120,9 +123,9 @@ def rotate(
             signed = sign_request(directory, participant.urn, csr.read_bytes(), valid_for) if csr else None
             files = signed or issue_further(directory, participant.urn, valid_for)
             fresh = entry(read_certificates(files.certificate)[0])
-        participant.add_certificate(fresh, _now())
-        if withdraw_old and len(participant.standing_certificates()) > 1:
-            withdraw(participant, all_but_newest(participant), reason, _now())
+        take_up(participant, fresh, _now())
+        if withdraw_old:
+            withdraw(participant, all_but(participant, fresh), reason, _now())
     _echo_rotation(participant, fresh)
     if files is not None:
         key = files.key if csr is None else "留在对方 stays with the participant"
@@ -225,10 +228,10 @@ def _certificate_row(participant: "Participant", certificate: "Certificate") -> 
 
 
 @contextlib.contextmanager
-def _desk() -> "Iterator[AggregateStore]":
+def _desk(*, makes: bool = False) -> "Iterator[AggregateStore]":
     from hub.journal.recorder import AggregateStore
 
-    with database(Config()) as dsn, contextlib.closing(AggregateStore(dsn)) as store:
+    with database(Config(), makes=makes) as dsn, contextlib.closing(AggregateStore(dsn)) as store:
         yield store
 
 

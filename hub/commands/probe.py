@@ -26,6 +26,14 @@ METRICS_LISTEN = "127.0.0.1:9464"
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}  # noqa: S104 (turned into loopback)
 
 
+class NoCertificates(HubError):
+    """尚无证书，首次 `hub serve` 会生成 no certificates yet, the first `hub serve` makes them:"""
+
+    def __init__(self, directory: Path) -> None:
+        """*directory* is where they will be."""
+        super().__init__(str(directory))
+
+
 @dataclass(slots=True)
 class Answer:
     """What the hub said: whether each service is ready, with the reason if it is known; *problem* is why it said nothing."""
@@ -54,8 +62,12 @@ def ask(config: Config, target: str, services: tuple[str, ...]) -> Answer:
                 answer.services[service] = status == health_pb2.HealthCheckResponse.SERVING
     except grpc.RpcError as refusal:
         answer.problem = f"{refusal.code().name}: {refusal.details()}"
-    except (OSError, ValueError, x509.ExtensionNotFound, HubError) as error:
-        answer.problem = f"{type(error).__name__}: {error}"
+    except HubError as refusal:
+        answer.problem = str(refusal)
+    except OSError as error:
+        answer.problem = f"证书不可读 the certificates cannot be read: {error.strerror}: {error.filename}"
+    except (ValueError, x509.ExtensionNotFound):
+        answer.problem = f"证书已损坏 the certificates in {config.certificates_dir} are damaged"
     if not answer.is_ready and not answer.problem and not target:
         answer.reasons = _reasons(config)
     return answer
@@ -79,11 +91,13 @@ def _credentials(directory: Path) -> CertificateFiles:
     for key in sorted(directory.glob("*.key")):
         if key.stem != "server":
             return participant_files(directory, f"{PREFIX}{key.stem}")
-    raise FileNotFoundError(f"no client certificate in {directory}: put one with its key there, such as hub.status.crt and hub.status.key")
+    raise NoCertificates(directory)
 
 
 def _server_name(directory: Path) -> str:
     """A name that the hub's certificate has, whatever address it is reached by."""
+    if not (directory / "server.crt").exists():
+        raise NoCertificates(directory)
     certificate = x509.load_pem_x509_certificate((directory / "server.crt").read_bytes())
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return str(next(iter([*names.get_values_for_type(x509.DNSName), *names.get_values_for_type(x509.IPAddress)]), "localhost"))

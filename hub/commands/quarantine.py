@@ -15,6 +15,8 @@ from hub.database import database
 from hub.domain.errors import HubError, JournalUnavailable, RequestInvalid
 
 if TYPE_CHECKING:
+    import psycopg
+
     from hub.api.quarantine_desk import QuarantineDesk
     from hub.projections.quarantine import Listed, Wanted
 
@@ -43,19 +45,23 @@ def list_quarantined(
     as_json: Json = False,
 ) -> None:
     """列出隔离事件、所违反的规则及处理状态，最新在前。List quarantined events, the rules they break and where they stand, newest first."""
-    from hub.commands.quarantine_screen import show_table, summary
+    from hub.commands.quarantine_screen import listing, summary
+    from hub.commands.wording import screen
     from hub.domain.participant import PREFIX
     from hub.projections.quarantine import Wanted
 
     owner = PREFIX + participant.removeprefix(PREFIX) if participant else ""
     with database(Config()) as dsn:
-        found, behind = _listed(dsn, Wanted(feed, owner, rule, _instant_us(since), only_unsettled=unsettled, most=most))
+        wanted = Wanted(feed, owner, rule, _instant_us(since), only_unsettled=unsettled, most=most)
+        found, count, behind = _listed(dsn, wanted)
     if as_json:
         for one in found:
             typer.echo(json.dumps(summary(one), ensure_ascii=False))
         return
-    show_table(found)
-    typer.echo(f"{len(found):,} 条 quarantined events" + (f"，视图落后 view behind by {behind:,}" if behind else ""))
+    screen().print(listing(found))
+    shown = f"{count:,} 条中最新的 {len(found):,} 条 newest {len(found):,} of {count:,}" if count > len(found) else f"{count:,} 条"
+    more = "，要更多用 for more --most" if count > len(found) else ""
+    typer.echo(f"{shown} quarantined events{more}" + (f"，视图落后 view behind by {behind:,}" if behind else ""))
 
 
 @app.command()
@@ -70,7 +76,8 @@ def show(
     as_json: Json = False,
 ) -> None:
     """查看一条隔离事件：原因，原文（标识打码）。Show one: its reasons and what was sent, identifiers masked."""
-    from hub.commands.quarantine_screen import explained, handling_of, local, show_one
+    from hub.commands.quarantine_screen import explained, handling_of, show_one
+    from hub.commands.wording import local
     from hub.domain.masking import in_clear, shown
     from hub.projections.quarantine import Wanted
 
@@ -85,7 +92,7 @@ def show(
         else:
             original = desk.original(quarantined)
             sent = None if original is None else dict(shown(original, _words(desk)))
-        found, _ = _listed(dsn, Wanted(feed, sequence=sequence))
+        found, *_ = _listed(dsn, Wanted(feed, sequence=sequence))
     recorded = quarantined.recorded
     told = {
         "feed": feed,
@@ -123,7 +130,7 @@ def replay(
     with _desk() as (dsn, desk):
         chosen = [(feed, sequence) for sequence in sequences or ()]
         if not chosen:
-            found, _ = _listed(dsn, Wanted(of_feed, rule=rule, only_unsettled=True))
+            found, *_ = _listed(dsn, Wanted(of_feed, rule=rule, only_unsettled=True))
             chosen = [(one.feed, one.case.sequence) for one in reversed(found)]
         for named, sequence in chosen:
             outcome = _evaluate(desk, named, sequence, operator or _login())
@@ -162,17 +169,35 @@ def _desk() -> "Iterator[tuple[str, QuarantineDesk]]":
         yield dsn, desk
 
 
-def _listed(dsn: str, wanted: "Wanted") -> "tuple[list[Listed], int]":
-    """Reads the view, and by how many positions it is behind the journal."""
+def _listed(dsn: str, wanted: "Wanted") -> "tuple[list[Listed], int, int]":
+    """Reads the view, how many there are in all, and by how many positions the view is behind the journal."""
     from hub.journal.reader import head_position
     from hub.projections import PROJECTIONS, runner
     from hub.projections.engine import create_views, positions
-    from hub.projections.quarantine import QUARANTINE, listed
+    from hub.projections.quarantine import QUARANTINE, counted, listed
 
     with runner.connect(dsn) as connection:
         create_views(connection, PROJECTIONS)
+        _refuse_unknown(connection, wanted)
         behind = head_position(connection) - positions(connection, [QUARANTINE])[QUARANTINE.name]
-        return listed(connection, wanted), behind
+        return listed(connection, wanted), counted(connection, wanted), behind
+
+
+def _refuse_unknown(connection: "psycopg.Connection", wanted: "Wanted") -> None:
+    """Refuses a selection by a feed, participant or rule that there is not: it would look as if all were well."""
+    from hub.domain.participant import PREFIX
+    from hub.domain.quarantine import MEANINGS, is_rule
+
+    streams = connection.execute("SELECT name, owner FROM journal.stream ORDER BY name").fetchall()
+    feeds, owners = {name for name, _ in streams}, {owner for _, owner in streams if owner.startswith(PREFIX)}
+    if wanted.feed and wanted.feed not in feeds:
+        raise typer.BadParameter(f"没有这个数据流。No such feed; there are {' '.join(sorted(feeds))}")
+    if wanted.owner and wanted.owner not in owners:
+        known = " ".join(sorted(owner.removeprefix(PREFIX) for owner in owners))
+        raise typer.BadParameter(f"没有这个参与方的数据流。No feed of such a participant; there are {known}")
+    if wanted.rule and not is_rule(wanted.rule):
+        known = " ".join(sorted(MEANINGS))
+        raise typer.BadParameter(f"没有这条规则。No such rule; known are {known}, and others of protovalidate, such as string.min_len")
 
 
 def _words(desk: "QuarantineDesk") -> frozenset[str]:

@@ -2,14 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from hub.domain.agreement import LOCAL
+from hub.commands.wording import folded, in_two_lines, local, table, whole
 from hub.domain.quarantine import QuarantineOriginalErased, meaning_of
 from hub.projections.quarantine import Listed
 
@@ -62,23 +60,28 @@ def handling_of(one: Listed) -> dict[str, Any]:
     }
 
 
-def show_table(found: Sequence[Listed]) -> None:
-    """Prints the list."""
-    table = Table("数据流 feed", "序号", "位置 position", "入账 recorded", "种类 declared kind", "违反 breaks", "状态 state", "位置 at")
+def listing(found: Sequence[Listed]) -> Table:
+    """Draws the list."""
+    drawn = table(
+        whole("数据流 feed\n序号 number"),
+        whole("位置\nposition"),
+        whole("入账 +08:00\nrecorded"),
+        folded("种类 declared kind\n违反 breaks"),
+        whole("状态\nstate"),
+        whole("了结于\nsettled at"),
+    )
     for one in found:
-        breaks = "\n".join(f"{path} {rule}" for path, rule in one.violations)
         case = one.case
-        table.add_row(
-            one.feed,
-            str(case.sequence),
+        breaks = [f"{path} {rule}" for path, rule in one.violations]
+        drawn.add_row(
+            f"{one.feed}\n{case.sequence}",
             str(one.position),
-            local(case.recorded_us),
-            case.declared_kind or "—",
-            breaks,
-            f"{STATES[case.state]} {case.state}",
+            in_two_lines(case.recorded_us),
+            "\n".join([case.declared_kind or "—", *breaks]),
+            f"{STATES[case.state]}\n{case.state}",
             str(case.settled_position or ""),
         )
-    Console(width=None if Console().is_terminal else 170).print(table)
+    return drawn
 
 
 def show_one(told: dict[str, Any]) -> None:
@@ -105,8 +108,3 @@ def _show_handling(handling: dict[str, Any]) -> None:
         typer.echo("\n".join(_reason_lines(handling["still"])) or "  合规 passed")
     if handling["opened_in_clear"]:
         typer.echo(f"明文查看 opened in clear: {handling['opened_in_clear']} 次 times")
-
-
-def local(at_us: int) -> str:
-    """Writes an instant in +08:00."""
-    return datetime.fromtimestamp(at_us / 1_000_000, LOCAL).isoformat(timespec="seconds")

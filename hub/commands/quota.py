@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from hub.commands.tables import folding
 from hub.config import Config
 from hub.database import database
 
@@ -35,8 +36,6 @@ def quota(
     ] = None,
 ) -> None:
     """配额：查看或修改参与方的配额，两秒内生效。Show or change a participant's quota; every edge follows within two seconds."""
-    from rich.table import Table
-
     from hub.api.registry import change_quota
     from hub.domain.participant import PREFIX
     from hub.domain.quota import Quota
@@ -52,7 +51,7 @@ def quota(
     config = Config()
     with database(config) as dsn, contextlib.closing(AggregateStore(dsn)) as store:
         own = change_quota(store, PREFIX + name.removeprefix(PREFIX), changes, datetime.now(UTC))
-    table = Table("限额 limit", "现值 value", "")
+    table = folding("限额 limit", "现值 value", "")
     for limit, value in own.over(Quota(**config.quota))._asdict().items():
         table.add_row(MEANINGS[limit], f"{value:,}", "" if getattr(own, limit) else "默认 default")
     Console().print(table)

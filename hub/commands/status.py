@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub.commands.address import checked_address
 from hub.config import Config
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ class Status:
     database_problem: str = ""
     certificate_days: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def is_well(self) -> bool:
+        """Whether the hub is ready and its database answers."""
+        return self.hub.is_ready and not self.database_problem
+
     def as_json(self) -> dict[str, Any]:
         """Everything, for machines."""
         return {
@@ -35,13 +41,18 @@ class Status:
 
 
 def status(
-    target: Annotated[str, typer.Option(help="枢纽地址；默认为 HUB_LISTEN。Hub to ask; HUB_LISTEN by default.")] = "",
+    target: Annotated[
+        str, typer.Option(help="枢纽地址；默认为 HUB_LISTEN。Hub to ask; HUB_LISTEN by default.", callback=checked_address)
+    ] = "",
     ready: Annotated[
         bool, typer.Option("--ready", help="只问是否就绪：退出码 0 或 1，无输出。Only whether it is ready: exit code 0 or 1, silent.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="输出一行 JSON。Print one line of JSON.")] = False,
 ) -> None:
-    """状态：是否就绪、位置、视图、数据流、数据库、证书。Readiness, position, views, feeds, database, certificates."""
+    """状态：是否就绪、位置、视图、数据流、数据库、证书。Readiness, position, views, feeds, database, certificates.
+
+    退出码 0 就绪，1 无应答、未就绪或数据库不可达。Exits with 0 if the hub is ready, with 1 if it is not or its database does not answer.
+    """
     from hub.commands.probe import ask
 
     if ready:
@@ -49,10 +60,11 @@ def status(
     found = collect(Config(), target)
     if as_json:
         typer.echo(json.dumps(found.as_json(), default=str, ensure_ascii=False))
-        return
-    from hub.commands.status_screen import show
+    else:
+        from hub.commands.status_screen import show
 
-    show(found, is_terminal=sys.stdout.isatty())
+        show(found, is_terminal=sys.stdout.isatty())
+    raise typer.Exit(0 if found.is_well else 1)
 
 
 def collect(config: Config, target: str) -> Status:

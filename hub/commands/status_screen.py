@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hub.commands.tables import folding
 from hub.domain.participant import PREFIX
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 WIDTH = 130
 LATE_S = 1.0
 GIB = 1024**3
+_NO_ANSWER = "`hub serve` 在运行吗 is it running? 地址不同则用 --target 或 HUB_LISTEN at another address: --target or HUB_LISTEN."
 
 
 def show(found: "Status", *, is_terminal: bool) -> None:
@@ -60,6 +62,7 @@ def _show_hub(screen: _Screen, found: "Status") -> None:
     hub = found.hub
     if hub.problem:
         screen.line("枢纽 hub", f"{hub.target} 无应答 does not answer: {hub.problem}", is_good=False)
+        screen.line("  →", f"{_NO_ANSWER}", is_good=None)
     for service, is_ready in hub.services.items():
         reason = hub.reasons.get(service, "")
         text = "就绪 ready" if is_ready else f"未就绪 NOT READY {reason}".rstrip()
@@ -82,7 +85,7 @@ def _show_vitals(screen: _Screen, vitals: "Vitals") -> None:
 
 
 def _views(screen: _Screen, vitals: "Vitals") -> Table:
-    table = Table("视图 view", "位置 position", "落后 behind", "滞后 lag", "搁置 parked", "重建 rebuild")
+    table = folding("视图 view", "位置 position", "落后 behind", "滞后 lag", "搁置 parked", "重建 rebuild")
     for view in vitals.views:
         verified = {None: "未比对 not yet", True: "一致 equal", False: "不同 DIFFERS"}[view.is_equal]
         table.add_row(
@@ -97,7 +100,7 @@ def _views(screen: _Screen, vitals: "Vitals") -> Table:
 
 
 def _feeds(vitals: "Vitals") -> Table:
-    table = Table("数据流 feed", "归属 owner", "最后编号 last", "静默 silence", "隔离 quarantined")
+    table = folding("数据流 feed", "归属 owner", "最后编号 last", "静默 silence", "隔离 quarantined")
     for feed in vitals.feeds:
         silence = "—" if feed.silence_s is None else duration(feed.silence_s)
         table.add_row(feed.name, feed.owner.removeprefix(PREFIX), f"{feed.last_sequence:,}", silence, f"{feed.quarantined:,}")

@@ -4,8 +4,10 @@ An event that passes when it is evaluated again is recorded in that feed as its 
 event must see that province, never the hub.
 """
 
+from functools import cache
 from typing import NamedTuple
 
+from buf.validate import validate_pb2
 from chuanyu.exchange.v1 import event_pb2
 
 from hub.domain.errors import FeedUnknown, HubError
@@ -86,6 +88,17 @@ _OF_SHAPE = Meaning("不符合该字段在协议中的约束。", "It breaks the
 def meaning_of(rule: str) -> Meaning:
     """Returns a rule in words; those of shape that have none of their own share one."""
     return MEANINGS.get(rule, _OF_SHAPE)
+
+
+@cache
+def _rules_of_shape() -> frozenset[str]:
+    kinds = [field for field in validate_pb2.FieldRules.DESCRIPTOR.fields if field.message_type]
+    return frozenset(f"{kind.name}.{rule.name}" for kind in kinds for rule in kind.message_type.fields)
+
+
+def is_rule(rule: str) -> bool:
+    """Whether an event may be said to break it: one of ours, or one that may stand beside a field in the protocol."""
+    return rule in MEANINGS or rule in _rules_of_shape()
 
 
 def told_in(event: event_pb2.Event) -> str:

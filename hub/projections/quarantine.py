@@ -145,18 +145,30 @@ class Wanted(NamedTuple):
 
 def listed(connection: psycopg.Connection, wanted: Wanted) -> list[Listed]:
     """Reads quarantined events from the view, the newest first."""
-    states = list(_UNSETTLED) if wanted.only_unsettled else [*_UNSETTLED, RELEASED, CORRECTED]
-    # As it stands in the text of a row: the second of a pair.
-    rule = f",{_encode(wanted.rule)}]" if wanted.rule else ""
-    rows = connection.execute(_LISTED, {**wanted._asdict(), "states": states, "rule_text": rule}).fetchall()
+    rows = connection.execute(_LISTED, _parameters(wanted)).fetchall()
     return [Listed(feed, owner, position, Case(*values)) for feed, owner, position, *values in rows]
 
 
-_LISTED = f"""
-    SELECT s.name, s.owner, q.position, {", ".join(f"q.{name}" for name, _ in QUARANTINE.value_columns)}
+def counted(connection: psycopg.Connection, wanted: Wanted) -> int:
+    """Counts those wanted, however many of them may be listed."""
+    row = connection.execute(_COUNTED, _parameters(wanted)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _parameters(wanted: Wanted) -> dict[str, Any]:
+    states = list(_UNSETTLED) if wanted.only_unsettled else [*_UNSETTLED, RELEASED, CORRECTED]
+    # As it stands in the text of a row: the second of a pair.
+    rule = f",{_encode(wanted.rule)}]" if wanted.rule else ""
+    return {**wanted._asdict(), "states": states, "rule_text": rule}
+
+
+_WANTED = """
     FROM views.quarantine q JOIN journal.stream s USING (stream_id)
     WHERE q.state = ANY (%(states)s) AND q.recorded_us >= %(since_us)s
       AND (%(feed)s = '' OR s.name = %(feed)s) AND (%(owner)s = '' OR s.owner = %(owner)s)
       AND (%(sequence)s = 0 OR q.sequence = %(sequence)s)
-      AND strpos(CASE q.state WHEN 'FAILING' THEN q.still ELSE q.violations END, %(rule_text)s) > 0
-    ORDER BY q.position DESC LIMIT %(most)s"""  # noqa: S608 (our own text)
+      AND strpos(CASE q.state WHEN 'FAILING' THEN q.still ELSE q.violations END, %(rule_text)s) > 0"""
+_COLUMNS = ", ".join(f"q.{name}" for name, _ in QUARANTINE.value_columns)
+_LISTED = f"SELECT s.name, s.owner, q.position, {_COLUMNS} {_WANTED} ORDER BY q.position DESC LIMIT %(most)s"  # noqa: S608 (our own text)
+_COUNTED = f"SELECT count(*) {_WANTED}"
