@@ -80,15 +80,17 @@ def rebuild(
     even_if_different: Annotated[bool, typer.Option(help="与现有不同也切换（改过投影时）。Switch even if it differs.")] = False,
 ) -> None:
     """旁路重建视图，比对摘要后切换。Rebuild a view beside the live one, compare digests, switch."""
-    from hub.projections import PROJECTIONS, engine, runner
+    from hub.projections import PROJECTIONS, runner
+    from hub.projections.engine import create_views
+    from hub.projections.rebuild import rebuild as build_beside
 
     chosen = [p for p in PROJECTIONS if view in (p.name, "all")]
     if not chosen:
         raise typer.BadParameter(f"没有这个视图 no such view; one of: {', '.join(p.name for p in PROJECTIONS)}, all")
     with database(Config()) as dsn, runner.connect(dsn) as connection, progress() as report:
-        engine.create_views(connection, PROJECTIONS)
+        create_views(connection, PROJECTIONS)
         for projection in chosen:
-            result = engine.rebuild(connection, projection, even_if_different=even_if_different, report=report)
+            result = build_beside(connection, projection, even_if_different=even_if_different, report=report)
             verdict = "一致 equal" if result.is_equal else "不同 different"
             typer.echo(f"{projection.name}: 位置 position {result.position}, {verdict}, 已切换 switched, {result.fresh_digest[:16]}…")
 
@@ -121,7 +123,8 @@ def fsck(
             "mobile numbers 手机号 (11 digits), card numbers 卡号 (a letter and 8 digits that are no day)"
         )
     typer.echo(
-        f"{'✓' if findings.is_clean else '✗'} {findings.events:,} 个事件 events, 缺口 holes {findings.holes}, 视图 views {views_in_words(findings.views)}"
+        f"{'✓' if findings.is_clean else '✗'} {findings.events:,} 个事件 events, 缺口 holes {findings.holes}, "
+        f"视图 views {views_in_words(findings.views)}"
     )
     if as_json:
         typer.echo(json.dumps({**asdict(findings), "clean": findings.is_clean}))

@@ -31,7 +31,7 @@ from hub.api.registry import register_participant
 from hub.audit.fsck import check
 from hub.config import Config
 from hub.demo_questions import Questions
-from hub.demo_screen import Picture, draw, farewell
+from hub.demo_screen import Picture, announce, draw, farewell, left_behind
 from hub.domain.participant import PREFIX
 from hub.embedded import discard, running
 from hub.journal.migrate import migrate
@@ -129,12 +129,12 @@ def run_demo(settings: DemoSettings) -> int:
         nonlocal stopped
         stopped = True
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     discard(data_dir)
     _remove(data_dir)
     data_dir.mkdir(parents=True)
-    screen.print("启动内置数据库、枢纽、投影与两省适配器 … starting database, hub, projections and both adapters")
+    screen.print("启动内置数据库、枢纽、投影与两省适配器 … starting database, hub, projections and both adapters", soft_wrap=True)
     started = time.monotonic()
     try:
         with running(data_dir) as dsn:
@@ -142,15 +142,18 @@ def run_demo(settings: DemoSettings) -> int:
             result = _perform(settings, data_dir, dsn, screen, lambda: stopped)
     except ChildDied as death:
         screen.print(f"✗ {death}")
+        left_behind(screen, str(data_dir))
         return 1
     finally:
         discard(data_dir)
     result["seconds"] = round(time.monotonic() - started, 1)
     is_sound = bool(result.pop("is_sound"))
     if settings.as_json:
+        left_behind(screen, str(data_dir))
         print(json.dumps(result, ensure_ascii=False), flush=True)  # noqa: T201 (the answer of the command)
     else:
         farewell(screen, result, is_sound)
+        left_behind(screen, str(data_dir))
     return 0 if is_sound else 1
 
 
@@ -275,14 +278,20 @@ def _watch(
     picture: Picture,
     is_stopped: Any,
 ) -> dict[str, Any]:
-    """Shows the running picture until the traffic ends or someone stops it, and returns the simulator's tally."""
-    with Live(console=screen, refresh_per_second=4, transient=False) as live, psycopg.connect(dsn, autocommit=True) as connection:
+    """Shows the running picture until the traffic ends or someone stops it, and returns the simulator's tally.
+
+    In a file a picture that changes would only be in the way: there the addresses stand once, at the beginning.
+    """
+    announce(screen, picture, questions.card_no)
+    live = Live(console=screen, refresh_per_second=4, transient=False) if screen.is_terminal else None
+    with live or contextlib.nullcontext(), psycopg.connect(dsn, autocommit=True) as connection:
         while not is_stopped():
             stage.watch()
             if simulator.poll() is not None and settings.leave:
                 break
             picture.update({name: _status(url) for name, url in urls.items()}, _positions(connection), questions)
-            live.update(draw(picture))
+            if live:
+                live.update(draw(picture))
             time.sleep(0.25)
     if simulator.poll() is None:
         simulator.terminate()

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
-from rich.table import Table
+from rich.table import Column, Table
 
 from hub.demo_questions import Questions
 
@@ -38,9 +38,8 @@ class Picture:
 
 def draw(picture: Picture) -> RenderableType:
     """Draws the picture."""
-    feeds = Table(
-        "数据流 feed", "发送 sent", "入账 recorded", "隔离 quarantined", "重复 duplicates", "待发 pending", "状态 state", expand=True
-    )
+    headings = ("数据流\nfeed", "发送\nsent", "入账\nrecorded", "隔离\nquarantined", "重复\nduplicates", "待发\npending", "状态\nstate")
+    feeds = Table(*(Column(heading, no_wrap=True) for heading in headings), expand=True)
     for name, feed in sorted(picture.feeds.items()):
         feeds.add_row(
             name,
@@ -64,10 +63,23 @@ def draw(picture: Picture) -> RenderableType:
     return Group(*parts)
 
 
+def announce(screen: Console, picture: Picture, card_no: str) -> None:
+    """Says where the hub and its numbers are and how to ask, in lines that can be copied."""
+    screen.print(f"枢纽 hub: gRPC {picture.target}   指标 metrics {picture.metrics}", soft_wrap=True, highlight=False)
+    screen.print(f"试 try: {_check(picture, card_no)}", soft_wrap=True, highlight=False)
+
+
+def _check(picture: Picture, card_no: str) -> str:
+    return (
+        f"HUB_DATA_DIR={picture.data_dir} .venv/bin/hub check {card_no} --issuer 50 --scenario TRA.MET --region 510100 "
+        f"--medium CONTACTLESS --target {picture.target}"
+    )
+
+
 def _next(picture: Picture, card_no: str) -> str:
     prefix = f"HUB_DATA_DIR={picture.data_dir} .venv/bin/hub"
     return (
-        f"{prefix} check {card_no} --issuer 50 --scenario TRA.MET --region 510100 --medium CONTACTLESS --target {picture.target}\n"
+        f"{_check(picture, card_no)}\n"
         f"{prefix} participants list\n{prefix} fsck\n"
         f"{prefix} traces --minutes 5     {prefix} status --target {picture.target}     指标 metrics {picture.metrics}"
     )
@@ -80,8 +92,17 @@ def farewell(screen: Console, result: dict[str, Any], is_sound: bool) -> None:
         if is_sound
         else f"[red]✗ 有出入 something does not hold: {result['problems'] + result['surprises']}[/red]"
     )
+    checks = "，".join(f"{outcome} {count:,}" for outcome, count in result["checks"].items()) or "—"
+    equal = "是 yes" if result["views_equal"] else "否 no"
     screen.print(
         f"{mark}\n发送 sent {result['sent']:,} = 入账 recorded {result['recorded']:,} + 重复 duplicates {result['duplicates']:,}；"
         f"隔离 quarantined {result['quarantined']:,}，适配器拒收 refused {result['refused']:,}，缺口 holes {result['holes']}，"
-        f"视图与重建一致 views equal {result['views_equal']}\n答复 checks {result['checks']}，用时 {result['seconds']} s"
+        f"视图与重建一致 views equal {equal}\n答复 checks: {checks}；用时 took {result['seconds']} s",
+        soft_wrap=True,
     )
+
+
+def left_behind(screen: Console, data_dir: str) -> None:
+    """Says what is gone and what is kept."""
+    kept = f"密钥、日志、链路保留 keys, logs and traces stay in {data_dir}"
+    screen.print(f"演示数据库已删除 the demo's database is removed; {kept}", soft_wrap=True, highlight=False)

@@ -20,7 +20,7 @@ import pytest
 from chuanyu.exchange.v1.card_lifecycle_pb2 import AppUnlocked, SocialStatus
 from chuanyu.exchange.v1.card_service_pb2 import CardLives, GetCardResponse
 from chuanyu.exchange.v1.event_pb2 import Event, Source
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from adapters.chongqing.card_desk import CardDesk
 from adapters.chongqing.inbox import Inbox
@@ -299,6 +299,14 @@ def test_a_question_to_the_hub_is_a_span_of_the_call_and_bears_its_trace(tmp_pat
     [asked] = named(spans, "chuanyu.exchange.v1.CardService/GetCard")
     assert asked.kind == Span.SPAN_KIND_CLIENT
     assert hub.traces_of_questions == [f"00-{asked.trace_id.hex()}-{asked.span_id.hex()}-01"]
+
+
+def test_a_card_that_the_hub_does_not_know_is_an_answer_and_no_error(tmp_path: Path, sides: tuple[Keys, Keys]) -> None:
+    code, data = sample("SBK1101-temporary-loss")
+    spans, _, _ = called(tmp_path, sides, [(code, {**data, "aaz500": "S00000124"})], share=1.0)
+    [asked] = named(spans, "chuanyu.exchange.v1.CardService/GetCard")
+    assert attributes(asked)["rpc.response.status_code"] == "NOT_FOUND"
+    assert asked.status.code == Status.STATUS_CODE_UNSET
 
 
 def test_a_call_without_a_reason_leaves_no_span_and_says_so_to_the_hub(tmp_path: Path, sides: tuple[Keys, Keys]) -> None:

@@ -27,7 +27,8 @@ from hub.journal.keyring import open_keyring
 from hub.journal.reader import head_position
 from hub.journal.vault import erase_identifier, open_original
 from hub.projections import PROJECTIONS, runner
-from hub.projections.engine import advance, digest, drop_fresh, fresh_copy
+from hub.projections.engine import advance
+from hub.projections.rebuild import digest, drop_fresh, fresh_copy
 from tests.clients import Province, add_feed, of_feed
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub, environment, running_hub
 from tests.messages import journey, question

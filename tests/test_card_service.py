@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import grpc
+import psycopg
 import pytest
 from chuanyu.exchange.v1 import (
     acceptance_pb2,
@@ -23,6 +24,7 @@ from chuanyu.exchange.v1 import (
     references_pb2,
 )
 
+from hub.api.card_service import STREAM_CHECKS
 from hub.domain.acceptance import rules_digest
 from hub.domain.agreement import Agreement
 from hub.embedded import stop_any
@@ -667,6 +669,31 @@ def test_a_stream_stays_open_after_a_refused_question(sichuan: Province) -> None
     requests = streamed(asked("T00000001"), asked("T1"), asked("T00000001", region="500103"), asked("T00000001"))
     answers = sichuan.cards.StreamAcceptance(requests, timeout=DEADLINE_S)
     assert sorted(answer.WhichOneof("result") for answer in answers) == ["answered", "answered", "refused", "refused"]
+
+
+def test_a_fault_of_the_hub_is_answered_in_the_stream_and_the_next_question_is_too(shared_hub: RunningHub, sichuan: Province) -> None:
+    request = asked("T00000002")
+    sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)
+    with psycopg.connect(shared_hub.dsn, autocommit=True) as connection:
+        # A repeat is answered from a position that does not exist.
+        connection.execute("UPDATE journal.request SET position = 1e12 WHERE position = (SELECT max(position) FROM journal.request)")
+    requests = streamed(request, *(asked("T00000002") for _ in range(STREAM_CHECKS)))
+    answers = {answer.request_id: answer for answer in sichuan.cards.StreamAcceptance(requests, timeout=DEADLINE_S)}
+    assert refused_in_stream(answers.pop(request.request_id).refused).reason == "INTERNAL"
+    assert [answer.WhichOneof("result") for answer in answers.values()] == ["answered"] * STREAM_CHECKS
+
+
+def test_a_recorded_reason_of_a_newer_release_is_given_without_words(shared_hub: RunningHub, sichuan: Province) -> None:
+    request = asked("T00000003")
+    first = sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)
+    with psycopg.connect(shared_hub.dsn, autocommit=True) as connection:
+        [(data,)] = connection.execute("SELECT data FROM journal.event WHERE position = %s", (first.position,)).fetchall()
+        event = event_pb2.Event.FromString(data)
+        event.decision_made.reason_codes[:] = ["OF_A_NEWER_RELEASE"]
+        newer = event.SerializeToString(deterministic=True)
+        connection.execute("UPDATE journal.event SET data = %s WHERE position = %s", (newer, first.position))
+    again = sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)
+    assert list(again.reasons) == [card_service_pb2.Reason(code="OF_A_NEWER_RELEASE")]
 
 
 def test_a_position_not_reached_holds_up_no_other_question_and_tells_how_far_the_view_is(sichuan: Province) -> None:

@@ -1,18 +1,29 @@
 """FeedService over mutual TLS: numbering, resends, gaps, conflicts, limits, and how it refuses."""
 
+import asyncio
 import itertools
 import queue
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import grpc
 import pytest
-from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
+from chuanyu.exchange.v1 import event_pb2, feed_service_pb2, hub_decisions_pb2
 from google.rpc import code_pb2, error_details_pb2
 
+from hub.api.directory import Caller, Directory
 from hub.api.errors import CODES, DOMAIN, internal
-from hub.domain import errors
+from hub.api.feed_service import FeedService
+from hub.api.intake import Intake, Received
+from hub.api.peer import Peer
+from hub.api.quota import Quotas
+from hub.domain import errors, reference
+from hub.domain.participant import Participant
+from hub.domain.quota import Quota
+from hub.journal.keyring import open_keyring
+from hub.journal.writer import JournalWriter
+from hub.telemetry.spans import Call
 from tests.clients import (
     DEADLINE_S,
     REASONS,
@@ -287,6 +298,30 @@ def test_a_stream_stays_open_after_a_refused_batch(chongqing: Province, feed: st
     ]
     answers = list(chongqing.feeds.StreamEvents(iter(batches), timeout=DEADLINE_S))
     assert [answer.WhichOneof("result") for answer in answers] == ["appended", "refused", "refused", "appended"]
+
+
+def test_a_stream_that_nobody_reads_any_more_leaves_no_task_behind(dsn: str, tmp_path: Path) -> None:
+    empty = batch("cq.nobodys", 1)
+
+    async def batches() -> AsyncIterator[Received]:
+        while True:
+            yield Received(empty, (), 0)
+
+    async def give_up() -> int:
+        quotas = Quotas(Quota(1_000, 10_000, 256, 64))
+        directory = Directory(dsn, quotas)
+        service = FeedService(dsn, JournalWriter(dsn), Intake(open_keyring(tmp_path)), directory, reference.load())
+        one = Participant(hub_decisions_pb2.ParticipantRegistered(participant=CHONGQING, province="50"))
+        answers = service.stream_events(batches(), Caller(CHONGQING, "50", Call(APPEND), Peer(CHONGQING), quotas.of(one)))
+        assert (await anext(answers)).HasField("refused")
+        await asyncio.sleep(0.2)
+        await answers.aclose()  # type: ignore[attr-defined]
+        await asyncio.sleep(0.1)
+        directory.close()
+        return len(asyncio.all_tasks())
+
+    # The one that counts.
+    assert asyncio.run(give_up()) == 1
 
 
 def test_a_stream_may_carry_several_feeds(shared_hub: RunningHub, chongqing: Province, feed: str) -> None:

@@ -1,5 +1,6 @@
 """Findings: uses after a loss whichever was told first, contradictions with both events, second cards of one person; live = rebuilt."""
 
+import io
 from collections.abc import Iterator
 
 import psycopg
@@ -7,16 +8,19 @@ import pytest
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, references_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from typer.testing import CliRunner
 
+from hub.commands.findings import listing
 from hub.domain.card import Fact, policies_of, standing
 from hub.domain.findings import MEANINGS, USE_KINDS, Use, use_after
 from hub.domain.reference import load
 from hub.journal.reader import Recorded
 from hub.projections import DECIDED_BY, PROJECTIONS, runner
-from hub.projections.engine import Projection, Row, advance, create_views, digest, rebuild
-from hub.projections.findings import FINDINGS, USES_KEPT, evolve, found_of, keys, listed
+from hub.projections.engine import Projection, Row, advance, create_views
+from hub.projections.findings import FINDINGS, USES_KEPT, Found, Listed, evolve, found_of, keys, listed
 from hub.projections.person_cards import PERSON_CARDS, held_of, listed_persons
+from hub.projections.rebuild import digest, rebuild
 from tests.facts import any_history, at, history, registered, told
 from tests.recording import (
     AT_S,
@@ -393,3 +397,25 @@ def test_the_command_lists_findings_with_both_events(
 def test_the_command_refuses_what_is_no_key(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     status, output = findings_command(dsn, monkeypatch, "--card", "A00000001")
     assert (status, "64" in output) == (2, True)
+
+
+def test_the_command_says_of_how_many_findings_its_list_is(
+    dsn: str, journal: Recording, views: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.append(lost(CARD), feed=CARDS)
+    journal.append(journey(CARD, at_s=AT_S + HOUR_S))
+    journal.append(journey(CARD, at_s=AT_S + 2 * HOUR_S))
+    fold(views, FINDINGS)
+    assert "newest 1 of 2 findings" in findings_command(dsn, monkeypatch, "--most", "1")[1]
+
+
+def test_a_hundred_columns_cut_nothing_off_the_list() -> None:
+    long = max(MEANINGS, key=len)
+    found = Found(123_456_789, 123_456_788, long, "medical_settlement_completed", 1_790_000_000_000_000, 0, 0)
+    screen = Console(width=100, file=io.StringIO())
+    screen.print(listing([Listed("person", "0123456789abcdef" * 4, "50", found)]))
+    drawn = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in drawn
+    assert drawn.count("0123456789abcdef") == 4
+    for text in ("123456789", "123456788", long, "medical_settlement_completed", "2026-09-", "+08:00"):
+        assert text in drawn

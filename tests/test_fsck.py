@@ -11,7 +11,8 @@ from hub.api.registry import load_agreements
 from hub.audit.fsck import Findings, check
 from hub.journal.recorder import AggregateStore
 from hub.projections import PROJECTIONS, runner
-from hub.projections.engine import create_views, rebuild
+from hub.projections.engine import create_views
+from hub.projections.rebuild import rebuild
 from tests.recording import Recording, journey, lost, registered, shown
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from hub.cli import app
 from hub.telemetry import names
@@ -245,10 +245,11 @@ def test_no_log_names_a_person_or_a_card(logged: Path) -> None:
 
 def test_a_command_line_is_logged_without_identifiers(dsn: str, tmp_path: Path) -> None:
     run = "from hub.database import database; from hub.config import Config\nwith database(Config()): pass"
-    command = [sys.executable, "-c", run, "show", "--card", CARD, "--about", PERSON, "--mobile", MOBILE, "--as-of", "1234567890"]
+    arguments = ["show", "--card", CARD, "--about", PERSON, "--mobile", MOBILE, "--as-of", "12345678", "--reason", "张三", "--title=x"]
+    command = [sys.executable, "-c", run, *arguments]
     subprocess.run(command, env={**os.environ, "HUB_DSN": dsn, "HUB_DATA_DIR": str(tmp_path)}, check=True)
     [begun, ended] = lines(tmp_path / "logs", "security")
-    assert begun["command"] == ended["command"] == "show --card … --about … --mobile … --as-of 1234567890"
+    assert begun["command"] == ended["command"] == "show --card … --about … --mobile … --as-of 12345678 --reason … --title=…"
     assert begun["operator"] == ended["operator"] != ""
 
 
@@ -268,6 +269,30 @@ def test_the_command_finds_lines(options: list[str], found: list[str], logged: P
     monkeypatch.setenv("HUB_DATA_DIR", str(logged))
     said = CliRunner().invoke(app, ["logs", "access", "--json", *options])
     assert [json.loads(line)["participant"] for line in said.stdout.splitlines()] == found
+
+
+def read_logs(directory: Path, *options: str, log: str = "access") -> Result:
+    """What `hub logs` finds in a data directory."""
+    return CliRunner().invoke(app, ["logs", log, *options], env={"HUB_DATA_DIR": str(directory)})
+
+
+def test_the_newest_lines_come_last_and_what_is_left_out_is_said(logged: Path) -> None:
+    said = read_logs(logged, "--json", "--most", "2")
+    assert [json.loads(line)["code"] for line in said.stdout.splitlines()] == ["ALREADY_EXISTS", "PERMISSION_DENIED"]
+    assert "Only the newest 2 lines" in said.stderr
+    assert read_logs(logged, "--most", "7").stderr == ""
+
+
+def test_a_trace_is_found_by_its_first_digits(logged: Path) -> None:
+    first = lines(logged / "logs", "access")[0]
+    [line] = read_logs(logged, "--trace", first["trace_id"][:16].upper()).stdout.splitlines()
+    assert line[26:32] == "+08:00"
+    assert first["trace_id"] in line
+
+
+def test_no_line_is_said(logged: Path) -> None:
+    said = read_logs(logged, "--code", "NEVER")
+    assert (said.exit_code, said.stdout, said.stderr) == (0, "", "没有符合的行 no such lines\n")
 
 
 def test_an_instant_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,13 @@
 """The hub's numbers: one real scrape and one real push after traffic, and what each instrument promises."""
 
+import contextlib
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
@@ -14,6 +16,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import MetricsServiceServicer, add_MetricsServiceServicer_to_server
 from prometheus_client.parser import text_string_to_metric_families
 
+from hub.api.registry import change_quota
+from hub.journal.recorder import AggregateStore
 from hub.telemetry import names
 from hub.telemetry.endpoint import Endpoint
 from hub.telemetry.instruments import Counter, Gauge, Histogram, all_instruments, prometheus_name
@@ -59,6 +63,11 @@ def test_a_scrape_tells_what_each_participant_and_feed_did_and_how_the_hub_is(wa
     position = int(chongqing.append("cq.card-center", 1, first, bad).positions[0])
     chongqing.append("cq.card-center", 1, first, bad)
     refused(lambda: chongqing.append("cq.card-center", 9, journey("M00000001")))
+    with contextlib.closing(AggregateStore(hub.dsn)) as store:
+        change_quota(store, SICHUAN, {"events_per_s": 1}, datetime.now(UTC))
+    trips = [journey("M00000002", "51") for _ in range(500)]
+    sichuan.append("sc.usage", 1, *trips)
+    refused(lambda: sichuan.append("sc.usage", 501, *trips))
     answer = sichuan.cards.CheckAcceptance(question("metric-1", "M00000001", "50", "TRA.MET", "510100", position), timeout=20)
     deadline = time.monotonic() + 10
     while value(samples := scrape(port), "hub_journal_position") < answer.position and time.monotonic() < deadline:
@@ -69,6 +78,10 @@ def test_a_scrape_tells_what_each_participant_and_feed_did_and_how_the_hub_is(wa
     answered = {outcome: value(samples, "hub_feed_events_answered_total", **cq, hub_outcome=outcome) for outcome in OUTCOMES}
     assert answered == {"recorded": 1, "duplicate": 2, "quarantined": 1}
     assert value(samples, "hub_feed_batches_refused_total", **cq, hub_reason="SEQUENCE_GAP") == 1
+    assert value(samples, "hub_feed_clock_ahead_seconds", **cq) < 0
+    sc = {"hub_participant": "sc.card-center", "hub_feed": "sc.usage"}
+    assert value(samples, "hub_feed_events_received_total", **sc) == 1_000
+    assert value(samples, "hub_feed_batches_refused_total", **sc, hub_reason="QUOTA_EXCEEDED") == 1
     method = "chuanyu.exchange.v1.FeedService/AppendEvents"
     assert value(samples, "hub_refusals_total", hub_participant="cq.card-center", rpc_method=method, hub_reason="SEQUENCE_GAP") == 1
     calls = {"rpc_method": method, "hub_participant": "cq.card-center"}

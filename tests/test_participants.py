@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import queue
 import socket
 import ssl
 import threading
@@ -18,6 +19,7 @@ import grpc
 import pytest
 from chuanyu.exchange.v1 import (
     card_service_pb2_grpc,
+    event_pb2,
     feed_service_pb2,
     feed_service_pb2_grpc,
     hotlist_service_pb2,
@@ -36,19 +38,27 @@ from typer.testing import CliRunner
 
 from hub.api.certificate_book import days_left, entry, read_certificates
 from hub.api.certificates import AuthorityKeyMissing, CertificateFiles, files_of, issue, issue_participant, issue_server, open_authority
+from hub.api.directory import FRESH_FOR_S, Directory
+from hub.api.leash import CHECK_EVERY_S
 from hub.api.participant_desk import (
     CertificateUnknown,
+    CertificateWithdrawnBefore,
     LastCertificate,
+    NothingOlder,
     ParticipantChanged,
     ParticipantNotFound,
     changing,
     find_participant,
 )
+from hub.api.peer import Peer, Peers
+from hub.api.quota import Quotas
+from hub.api.registry import register_participant
 from hub.api.rotation import CertificateUnfit, issue_further
 from hub.api.server_certificate import ServerCertificate, ServerCertificateUnfit
 from hub.cli import app
-from hub.domain.errors import RequestInvalid
+from hub.domain.errors import CertificateWithdrawn, RequestInvalid
 from hub.domain.participant import PREFIX, Participant, ParticipantNotSuspended, ParticipantSuspendedAlready
+from hub.domain.quota import Quota
 from hub.journal.recorder import AggregateStore
 from tests.clients import DEADLINE_S, Refusal, of_feed, refused
 from tests.hub_process import RunningHub, environment
@@ -162,6 +172,30 @@ def test_rotate_can_withdraw_the_old_at_once(shared_hub: RunningHub) -> None:
     done(shared_hub, "rotate", name, "--withdraw-old", "--reason", "KEY_LOST")
     assert participant(shared_hub, name).withdrawn == {fingerprint(files(shared_hub, name)): "KEY_LOST"}
     assert outcome(shared_hub, files(shared_hub, f"{name}_2"), name) == (grpc.StatusCode.OK, "")
+
+
+def test_a_certificate_known_before_that_is_put_in_place_again_is_the_one_that_stays(shared_hub: RunningHub) -> None:
+    name = added(shared_hub, "cq.known")
+    first = files(shared_hub, name)
+    done(shared_hub, "rotate", name)
+    assert "--all-but-newest" not in done(shared_hub, "rotate", name, "--certificate-file", str(first.certificate))
+    done(shared_hub, "rotate", name, "--certificate-file", str(first.certificate), "--withdraw-old")
+    assert list(participant(shared_hub, name).withdrawn) == [fingerprint(files(shared_hub, f"{name}_2"))]
+    assert outcome(shared_hub, first, name) == (grpc.StatusCode.OK, "")
+
+
+@pytest.mark.parametrize("command", [["rotate"], ["add", "--province", "50", "--feed", "cq.gone"]])
+def test_a_withdrawn_certificate_is_not_put_in_place_again(shared_hub: RunningHub, command: list[str]) -> None:
+    name = added(shared_hub, "cq.gone")
+    done(shared_hub, "withdraw", name, "--all", "--reason", "KEY_LOST")
+    result = run(shared_hub, *command, name, "--certificate-file", str(files(shared_hub, name).certificate))
+    assert isinstance(result.exception, CertificateWithdrawnBefore)
+
+
+def test_where_nothing_older_is_in_force_nothing_is_withdrawn(shared_hub: RunningHub) -> None:
+    name = added(shared_hub, "cq.newest")
+    assert isinstance(run(shared_hub, "withdraw", name, "--all-but-newest", "--reason", "X").exception, NothingOlder)
+    assert participant(shared_hub, name).withdrawn == {}
 
 
 def test_add_issues_another_certificate_only_if_none_is_in_force(shared_hub: RunningHub) -> None:
@@ -331,6 +365,13 @@ def test_an_authority_that_bears_anothers_name_is_not_trusted(shared_hub: Runnin
     assert isinstance(run(shared_hub, "trust", str(tmp_path / "ca.crt")).exception, CertificateUnfit)
 
 
+def test_an_authority_that_is_trusted_no_more_speaks_for_nobody(tmp_path: Path) -> None:
+    own = issue_participant(tmp_path / "own", f"{PREFIX}cq.card-center")
+    foreign = issue_participant(tmp_path / "foreign", f"{PREFIX}cq.card-center")
+    peers = [Peers(tmp_path / "own").of(certificate.certificate.read_bytes()) for certificate in (own, foreign)]
+    assert [peer is not None and peer.needs_registration for peer in peers] == [False, True]
+
+
 def test_a_participants_certificate_is_no_authority(shared_hub: RunningHub, tmp_path: Path) -> None:
     leaf = issue_participant(tmp_path, f"{PREFIX}cq.leaf")
     assert isinstance(run(shared_hub, "trust", str(leaf.certificate)).exception, CertificateUnfit)
@@ -421,7 +462,7 @@ def test_streams_that_were_ended_leave_nothing_behind(shared_hub: RunningHub) ->
     assert "never retrieved" not in shared_hub.edges[0].log.read_text()
 
 
-def test_a_stream_whose_reader_lags_ends_once_it_reads_on(shared_hub: RunningHub) -> None:
+def test_a_stream_whose_reader_lags_ends_all_the_same(shared_hub: RunningHub) -> None:
     name = added(shared_hub, "cq.lagging")
     with opened(shared_hub, files(shared_hub, name), ("grpc.http2.bdp_probe", 0)) as channel:
         feeds = feed_service_pb2_grpc.FeedServiceStub(channel)
@@ -431,7 +472,8 @@ def test_a_stream_whose_reader_lags_ends_once_it_reads_on(shared_hub: RunningHub
         stream = subscription_service_pb2_grpc.SubscriptionServiceStub(channel).Subscribe(subscription_service_pb2.SubscribeRequest())
         next(stream)
         done(shared_hub, "withdraw", name, "--all", "--reason", "KEY_LOST")
-        time.sleep(2.2)
+        assert becomes(WITHDRAWN, shared_hub, files(shared_hub, name), name)
+        time.sleep(CHECK_EVERY_S)
         delivered = 0
 
         def read_on() -> None:
@@ -441,6 +483,77 @@ def test_a_stream_whose_reader_lags_ends_once_it_reads_on(shared_hub: RunningHub
 
         assert how(refused(read_on)) == WITHDRAWN
         assert delivered < 2_000
+
+
+def test_nothing_is_taken_in_any_more_from_a_withdrawn_stream_that_does_not_read_its_answers(shared_hub: RunningHub) -> None:
+    name = added(shared_hub, "cq.not-reading")
+    done(shared_hub, "rotate", name)
+    done(shared_hub, "quota", name, "--streams-at-once", "1")
+    batches: queue.SimpleQueue[feed_service_pb2.StreamEventsRequest | None] = queue.SimpleQueue()
+
+    def push(number: int) -> None:
+        # Each answer says what is wrong with five hundred events: two of them fill the window, and others wait behind them.
+        events = [event_pb2.Event()] * 500
+        batches.put(feed_service_pb2.StreamEventsRequest(feed=name, first_sequence=number * 500 + 1, events=events))
+
+    with (
+        opened(shared_hub, files(shared_hub, name), ("grpc.http2.bdp_probe", 0)) as old,
+        opened(shared_hub, files(shared_hub, f"{name}_2")) as new,
+    ):
+        stream = feed_service_pb2_grpc.FeedServiceStub(old).StreamEvents(iter(batches.get, None))
+        for number in range(6):
+            push(number)
+        recorded(new, name, 3_000)
+        done(shared_hub, "withdraw", name, "--all-but-newest", "--reason", "KEY_LOST")
+        assert becomes(WITHDRAWN, shared_hub, files(shared_hub, name), name)
+        time.sleep(1.5 * CHECK_EVERY_S)
+        push(6)
+        until_a_stream_opens(new)
+        assert asks(new, name).next_sequence == 3_001
+        assert how(refused(lambda: list(stream))) == WITHDRAWN
+        batches.put(None)
+
+
+def until_a_stream_opens(channel: grpc.Channel) -> None:
+    """Tries to open a stream until the quota lets it."""
+    until = time.monotonic() + DEADLINE_S
+    while time.monotonic() < until:
+        with contextlib.suppress(grpc.RpcError):
+            list(feed_service_pb2_grpc.FeedServiceStub(channel).StreamEvents(iter(()), timeout=DEADLINE_S))
+            return
+    raise AssertionError("no stream opens")
+
+
+def recorded(channel: grpc.Channel, feed: str, count: int) -> None:
+    """Waits until a feed has so many events."""
+    until = time.monotonic() + DEADLINE_S
+    while asks(channel, feed).next_sequence <= count:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_a_look_that_is_given_up_lets_nobody_in_again(dsn: str) -> None:
+    urn, store = f"{PREFIX}cq.given-up", AggregateStore(dsn)
+    register_participant(store, urn, "50", urn, [], datetime.now(UTC))
+    one = Peer(urn, "00" * 32)
+
+    async def ask_again_and_again() -> None:
+        directory = Directory(dsn, Quotas(Quota(1_000, 10_000, 256, 64)))
+        await directory.admitted(one)
+        with changing(store, urn) as withdrawn:
+            withdrawn.withdraw_certificate(one.fingerprint, "KEY_LOST", datetime.now(UTC))
+        await asyncio.sleep(FRESH_FOR_S + 0.1)
+        given_up = asyncio.create_task(directory.admitted(one))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        try:
+            with pytest.raises(CertificateWithdrawn):
+                await directory.admitted(one)
+        finally:
+            directory.close()
+
+    with contextlib.closing(store):
+        asyncio.run(ask_again_and_again())
 
 
 class Load:

@@ -21,20 +21,9 @@ from hub.projections.agreements import AGREEMENTS, read_agreements
 from hub.projections.card_alias import CARD_ALIAS
 from hub.projections.card_standing import CARD_STANDING, facts_of
 from hub.projections.daily_usage import DAILY_USAGE
-from hub.projections.engine import (
-    Key,
-    ParkedEventsPreventSwitch,
-    Projection,
-    RebuildUnderWay,
-    RebuiltViewDiffers,
-    Row,
-    advance,
-    create_views,
-    digest,
-    positions,
-    rebuild,
-)
+from hub.projections.engine import Key, Projection, Row, advance, create_views, positions
 from hub.projections.feed_progress import FEED_PROGRESS
+from hub.projections.rebuild import ParkedEventsPreventSwitch, RebuildUnderWay, RebuiltViewDiffers, digest, rebuild
 from tests.recording import (
     AT_S,
     Recording,

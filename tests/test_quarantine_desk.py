@@ -1,5 +1,6 @@
 """What operators do about quarantined events: list them, look at them masked, evaluate them again; a release counts once, as if sent so."""
 
+import io
 import itertools
 import json
 import re
@@ -14,12 +15,14 @@ import psycopg
 import pytest
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, feed_service_pb2, references_pb2, subscription_service_pb2
 from chuanyu.exchange.v1.subscription_service_pb2_grpc import SubscriptionServiceStub
+from rich.console import Console
 from typer.testing import CliRunner
 
 from hub.api.quarantine_desk import QuarantineDesk, open_desk
 from hub.api.registry import register_participant
 from hub.audit.fsck import check
 from hub.cli import app
+from hub.commands.quarantine_screen import listing
 from hub.domain import reference
 from hub.domain.errors import FeedUnknown, HubError, RequestInvalid
 from hub.domain.masking import in_clear, shown
@@ -40,8 +43,8 @@ from hub.journal.quarantine_feed import append_act, writing
 from hub.journal.reader import Recorded
 from hub.journal.recorder import AggregateStore
 from hub.projections import runner
-from hub.projections.engine import rebuild
-from hub.projections.quarantine import QUARANTINE, Listed, Wanted, evolve, keys, listed
+from hub.projections.quarantine import QUARANTINE, Case, Listed, Wanted, evolve, keys, listed
+from hub.projections.rebuild import rebuild
 from tests.clients import DEADLINE_S, Province, add_feed, journal, of_feed, recorded_at
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
 from tests.messages import journey, lost, question, registered
@@ -209,10 +212,10 @@ def test_a_released_card_is_accepted_as_if_its_issuer_had_just_told_it(
     event.issuer_region = NEW_REGION
     told = chongqing.append(feed, 1, event).positions[0]
     fold(views)
-    before = sichuan.cards.CheckAcceptance(question(f"{card}-1", card, min_position=told), timeout=DEADLINE_S)
+    before = sichuan.cards.CheckAcceptance(question("before-release", card, min_position=told), timeout=DEADLINE_S)
     released = later.evaluate(feed, 1, "op1", now()).position
     fold(views)
-    after = sichuan.cards.CheckAcceptance(question(f"{card}-2", card, min_position=released), timeout=DEADLINE_S)
+    after = sichuan.cards.CheckAcceptance(question("after-release", card, min_position=released), timeout=DEADLINE_S)
     assert (before.outcome, after.outcome) == (REFER, ACCEPT)
 
 
@@ -502,6 +505,38 @@ def test_the_list_is_narrowed_by_rule_participant_and_day(
     assert names("--participant", "sc.card-center") == {(other, 1)}
     assert names("--since", "2099-01-01") == set()
     assert names("--since", "2025-01-01") == {(feed, 1), (feed, 2), (other, 1)}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "known"),
+    [("--feed", "bogus", "cq.usage"), ("--participant", "bogus", "cq.card-center"), ("--rule", "bogus", "unknown_scenario")],
+)
+def test_the_list_is_not_narrowed_by_what_there_is_not(run: Run, option: str, value: str, known: str) -> None:
+    status, output = run("list", option, value)
+    assert (status, known in output) == (2, True)
+
+
+def test_a_rule_that_nothing_breaks_is_a_rule_all_the_same(run: Run) -> None:
+    assert run("list", "--rule", "string.max_bytes", "--json") == (0, "")
+
+
+def test_a_list_that_is_cut_says_of_how_many_it_is(chongqing: Province, views: psycopg.Connection, run: Run, feed: str, card: str) -> None:
+    chongqing.append(feed, 1, rocket(card), rocket(card), rocket(card))
+    fold(views)
+    assert "newest 2 of 3 quarantined events" in run("list", "--feed", feed, "--most", "2")[1]
+    assert "newest" not in run("list", "--feed", feed)[1]
+
+
+def test_a_hundred_columns_cut_nothing_off_the_list() -> None:
+    violations = '[["usage.medical_settlement.paid_by_account_fen","corrects_and_reverses"]]'
+    case = Case(1, 123_456_789, 1_790_000_000_000_000, "medical_settlement_completed", violations, "RELEASED", 1, 123_456_790)
+    screen = Console(width=100, file=io.StringIO())
+    screen.print(listing([Listed("chongqing-17.card-center", "", 123_456_788, case)]))
+    drawn = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in drawn
+    for text in ("chongqing-17.card-center", "123456789", "123456788", "123456790", "medical_settlement_completed", "RELEASED", "2026-09-"):
+        assert text in drawn
+    assert "corrects_and_reverses" in "".join(drawn.split())
 
 
 def test_live_view_is_its_rebuild(chongqing: Province, later: QuarantineDesk, views: psycopg.Connection, feed: str, card: str) -> None:

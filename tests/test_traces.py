@@ -1,5 +1,6 @@
 """The hub's half of a trace: a call as one trace, what follows linked to it, what is kept, and that nobody waits for any of it."""
 
+import io
 import socket
 import subprocess
 import time
@@ -13,14 +14,16 @@ from chuanyu.exchange.v1 import card_service_pb2, feed_service_pb2, subscription
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from opentelemetry.sdk.resources import Resource
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from hub.cli import app
 from hub.telemetry import names, pipe, spans
 from hub.telemetry.otlp import open_receiver, span_exporter
 from hub.telemetry.pipe import spans_of
-from hub.telemetry.span_store import SpanStore, StoreExporter
+from hub.telemetry.span_store import SpanStore, Stored, StoreExporter
 from hub.telemetry.spans import Call
+from hub.telemetry.waterfall import listing, summary, waterfall
 from tests.clients import DEADLINE_S, Province, add_feed, refused
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
 from tests.messages import journey, name_card, question, registered
@@ -422,7 +425,8 @@ def test_the_command_lists_traces_and_draws_one(store: SpanStore, tmp_path: Path
 def test_the_command_finds_the_trace_of_a_position(dsn: str, tmp_path: Path) -> None:
     with running_hub(dsn, tmp_path, settings={"HUB_TRACE_SHARE": "0"}) as hub:
         province, asker = Province(hub, CHONGQING), Province(hub, SICHUAN)
-        first = append(province, "cq.card-center", 1, [registered(CARD)], (parent(0x131),)).positions[0]
+        came_from = (parent(0x133, wanted=False), parent(0x131))
+        first = append(province, "cq.card-center", 1, [registered(CARD), registered("T00000002")], came_from).positions[0]
         asked = question("trace-position-1", CARD, "50", "TRA.MET", "510100", first)
         decision = asker.cards.CheckAcceptance(asked, metadata=(("traceparent", parent(0x132)),), timeout=DEADLINE_S).position
         for channel in (province.channel, asker.channel):
@@ -433,6 +437,43 @@ def test_the_command_finds_the_trace_of_a_position(dsn: str, tmp_path: Path) -> 
                 time.sleep(0.2)
             assert f"{number:032x}" in found.stdout
             assert name in found.stdout
+            assert found.exit_code == 0
+            assert ("1 of 2 traces are not kept here" in found.stderr) == (position == first)
+
+
+def test_the_command_refuses_a_reason_that_there_is_not(tmp_path: Path) -> None:
+    refused = hub_traces(tmp_path, "--kept", "nonsense")
+    assert (refused.exit_code, "audit" in refused.stderr) == (2, True)
+
+
+def span(number: int, parent_number: int, status: str, name: str = "step") -> Stored:
+    made = Span(trace_id=bytes(15) + b"\1", span_id=number.to_bytes(8), name=name, start_time_unix_nano=number, end_time_unix_nano=90)
+    if parent_number:
+        made.parent_span_id = parent_number.to_bytes(8)
+    if status:
+        made.status.code, made.status.message = Status.STATUS_CODE_ERROR, status
+    return Stored("province-adapter-sichuan", made)
+
+
+def test_a_trace_ended_as_its_root_did_and_else_as_what_failed_within() -> None:
+    assert summary([span(2, 1, "QUEUE_FULL"), span(1, 0, "UNAVAILABLE")]).error == "UNAVAILABLE"
+    assert summary([span(1, 0, ""), span(2, 1, "QUEUE_FULL")]).error == "QUEUE_FULL"
+    assert summary([span(1, 0, ""), span(2, 1, "")]).error == ""
+
+
+def test_a_hundred_columns_cut_neither_ids_nor_names_nor_details() -> None:
+    stored = [span(1, 0, "RESOURCE_EXHAUSTED", "POST /sbk/api/gateway"), span(2, 1, "", "chuanyu.exchange.v1.FeedService/StreamEvents")]
+    for key in (names.PARTICIPANT, names.KEPT_FOR, names.FEED):
+        stored[1].span.attributes.add(key=key).value.string_value = f"sc.{key}-{'9' * 40}"
+    screen = Console(width=100, file=io.StringIO(), legacy_windows=False)
+    screen.print(listing([summary(stored)]), waterfall(stored, stored))
+    drawn = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in drawn
+    assert "0" * 16 in drawn
+    folded = "".join(drawn.split())
+    for text in ("province-adapter-sichuan", "POST", "FeedService/StreamEvents", "RESOURCE_EXHAUSTED"):
+        assert text in folded
+    assert folded.count("9") >= 3 * 40
 
 
 def hub_traces(data_dir: Path, *arguments: str, dsn: str = "") -> Result:

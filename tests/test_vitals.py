@@ -18,7 +18,8 @@ from hub.audit.vitals import ClockVitals, FeedVitals, ViewVitals, Vitals
 from hub.audit.vitals_publisher import VitalsPublisher
 from hub.projections import PROJECTIONS, runner
 from hub.projections.daily_usage import DAILY_USAGE
-from hub.projections.engine import RebuiltViewDiffers, create_views, rebuild
+from hub.projections.engine import create_views
+from hub.projections.rebuild import RebuiltViewDiffers, rebuild
 from hub.telemetry import names
 from tests.recording import CHONGQING, Recording, journey, lost, registered
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from typing import TypeVar
 
@@ -13,19 +13,19 @@ log = logging.getLogger(__name__)
 
 # The directory is at most a second old, so a stream ends two seconds after the event.
 CHECK_EVERY_S = 1.0
-# A reader that lags has so long to take the answer under way and see the refusal; then its stream is reset.
+# A reader that lags has so long to take the answer under way; then it finds the refusal behind it, and its stream is not waited for.
 GRACE_S = 2.0
 
 Answer = TypeVar("Answer")
+# Tells a stream's client of the refusal when the stream itself no longer can.
+Abort = Callable[[HubError], Coroutine[None, None, None]]
 
 
 class _Stream:
     """One open stream: the task that handles it, whether it waits for its reader, and whether it is over: then it takes nothing in."""
 
-    __slots__ = ("is_answering", "over", "refusal", "task")
-
-    def __init__(self, task: asyncio.Task[None]) -> None:
-        self.task = task
+    def __init__(self, task: asyncio.Task[None], abort: Abort) -> None:
+        self.task, self._abort = task, abort
         self.is_answering = False
         self.over = asyncio.Event()
         self.refusal: HubError | None = None
@@ -36,13 +36,14 @@ class _Stream:
             self.refusal = refusal
             self.over.set()
             if self.is_answering:
-                asyncio.get_running_loop().call_later(GRACE_S, self._reset)
+                asyncio.get_running_loop().call_later(GRACE_S, self._leave, refusal)
             else:
                 self.task.cancel()
 
-    def _reset(self) -> None:
+    def _leave(self, refusal: HubError) -> None:
         if self.is_answering:
             self.task.cancel()
+            self._aborting = asyncio.create_task(self._abort(refusal))
 
 
 class Leash:
@@ -62,14 +63,14 @@ class Leash:
             for stream in streams:
                 stream.over.set()
 
-    async def held(self, begin: Callable[[asyncio.Event], AsyncIterator[Answer]], peer: Peer) -> AsyncIterator[Answer]:
+    async def held(self, begin: Callable[[asyncio.Event], AsyncIterator[Answer]], peer: Peer, abort: Abort) -> AsyncIterator[Answer]:
         """Begins a stream and passes its answers on; raises the refusal once its holder may no longer speak.
 
         The event that *begin* is given says that the stream is over.
         """
         task = asyncio.current_task()
         assert task is not None, "a stream is run by a task of its own"
-        stream = _Stream(task)
+        stream = _Stream(task, abort)
         if self.closing.is_set():
             stream.over.set()
         answers = begin(stream.over)

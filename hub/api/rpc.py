@@ -4,6 +4,7 @@ Requests arrive as bytes and are parsed here: gRPC's own deserialisers answer IN
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -134,11 +135,16 @@ async def _answers(
 ) -> AsyncIterator[bytes]:
     """Runs a stream from its caller to its end; what goes through it is counted by who answers it."""
     call = Call(name, _trace_parents(context))
+
+    async def abort(refusal: HubError) -> None:
+        with contextlib.suppress(grpc.aio.AbortError):
+            await _abort(context, to_status(refusal))
+
     try:
         caller = await gate.caller(context, call)
         try:
             with caller.allowance.streams:
-                async for answer in gate.leash.held(partial(answers, caller), caller.peer):
+                async for answer in gate.leash.held(partial(answers, caller), caller.peer, abort):
                     yield answer.SerializeToString()
         except QuotaExceeded as refusal:
             await caller.allowance.hold(refusal, context.time_remaining())

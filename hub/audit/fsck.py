@@ -13,7 +13,7 @@ from hub.domain.masking import identifiers_in_texts
 from hub.domain.pseudonym import clear_paths
 from hub.journal.reader import read_page
 from hub.projections import PROJECTIONS
-from hub.projections.engine import rebuild
+from hub.projections.rebuild import rebuild
 
 PAGE_POSITIONS = 200_000
 _IDENTIFIERS_PAGE = 10_000

@@ -22,7 +22,8 @@ from hub.journal.reader import head_position
 from hub.journal.writer import SESSION
 from hub.projections import runner
 from hub.projections.card_standing import CARD_STANDING
-from hub.projections.engine import PAGE_EVENTS, advance, drop_fresh, fresh_copy
+from hub.projections.engine import PAGE_EVENTS, advance
+from hub.projections.rebuild import drop_fresh, fresh_copy
 
 FEEDS = ("sc.card-center", "sc.usage", "cq.card-center", "cq.usage")
 SEED = 20250101

@@ -11,8 +11,8 @@ from google.protobuf.json_format import MessageToDict
 from rich.table import Table
 
 from hub.api.certificates import issue_participant
-from hub.commands.wording import folded, local, screen, table, whole
 from hub.commands.address import checked_address
+from hub.commands.wording import folded, local, screen, table, whole
 from hub.config import Config
 from hub.domain.participant import PREFIX
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
-from hub.commands.tables import folding
+from hub.commands.wording import folded
 from hub.config import Config
 from hub.database import database
 
@@ -84,7 +85,8 @@ def list_participants(as_json: Annotated[bool, typer.Option("--json", help="输�
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))
         return
-    table = folding("参与方 participant", "省 province", "状态 state", "数据流 → 下一编号 feeds → next", "证书 certificates")
+    headings = ("参与方 participant", "省 province", "状态 state", "数据流 → 下一编号 feeds → next", "证书 certificates")
+    table = Table(*map(folded, headings))
     for row in rows:
         feeds = "\n".join(f"{feed} → {sequence}" for feed, sequence in row["feeds"].items())
         certificates = "\n".join(
@@ -195,9 +197,11 @@ def _echo_rotation(participant: "Participant", fresh: "Certificate") -> None:
     for one in older:
         typer.echo(f"仍有效 still valid: {one.fingerprint}, 到期 ends {one.not_after.isoformat(timespec='seconds')}")
     if older:
+        # The new one may be one that was known before, so that another counts as the newest.
+        which = "--all-but-newest" if participant.standing_certificates()[-1] == fresh else "--fingerprint FINGERPRINT"
         typer.echo(
             "下一步 next: 对方换用新证书后 once the participant uses the new one: "
-            f"hub participants withdraw {participant.name} --all-but-newest --reason ROTATED"
+            f"hub participants withdraw {participant.name} {which} --reason ROTATED"
         )
 
 

@@ -185,11 +185,11 @@ def _listed(dsn: str, wanted: "Wanted") -> "tuple[list[Listed], int, int]":
 
 def _refuse_unknown(connection: "psycopg.Connection", wanted: "Wanted") -> None:
     """Refuses a selection by a feed, participant or rule that there is not: it would look as if all were well."""
-    from hub.domain.participant import PREFIX
+    from hub.domain.participant import HUB, PREFIX
     from hub.domain.quarantine import MEANINGS, is_rule
 
-    streams = connection.execute("SELECT name, owner FROM journal.stream ORDER BY name").fetchall()
-    feeds, owners = {name for name, _ in streams}, {owner for _, owner in streams if owner.startswith(PREFIX)}
+    streams = connection.execute("SELECT name, owner FROM journal.stream WHERE owner <> %s", (HUB,)).fetchall()
+    feeds, owners = {name for name, _ in streams}, {owner for _, owner in streams}
     if wanted.feed and wanted.feed not in feeds:
         raise typer.BadParameter(f"没有这个数据流。No such feed; there are {' '.join(sorted(feeds))}")
     if wanted.owner and wanted.owner not in owners:

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
-from hub.commands.tables import folding
+from hub.commands.wording import folded
 from hub.config import Config
 from hub.database import database
 
@@ -51,7 +52,7 @@ def quota(
     config = Config()
     with database(config) as dsn, contextlib.closing(AggregateStore(dsn)) as store:
         own = change_quota(store, PREFIX + name.removeprefix(PREFIX), changes, datetime.now(UTC))
-    table = folding("限额 limit", "现值 value", "")
+    table = Table(*map(folded, ("限额 limit", "现值 value", "")))
     for limit, value in own.over(Quota(**config.quota))._asdict().items():
         table.add_row(MEANINGS[limit], f"{value:,}", "" if getattr(own, limit) else "默认 default")
     Console().print(table)

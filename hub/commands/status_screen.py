@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hub.commands.tables import folding
+from hub.commands.wording import folded
 from hub.domain.participant import PREFIX
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _show_vitals(screen: _Screen, vitals: "Vitals") -> None:
 
 
 def _views(screen: _Screen, vitals: "Vitals") -> Table:
-    table = folding("视图 view", "位置 position", "落后 behind", "滞后 lag", "搁置 parked", "重建 rebuild")
+    table = Table(*map(folded, ("视图 view", "位置 position", "落后 behind", "滞后 lag", "搁置 parked", "重建 rebuild")))
     for view in vitals.views:
         verified = {None: "未比对 not yet", True: "一致 equal", False: "不同 DIFFERS"}[view.is_equal]
         table.add_row(
@@ -100,7 +100,7 @@ def _views(screen: _Screen, vitals: "Vitals") -> Table:
 
 
 def _feeds(vitals: "Vitals") -> Table:
-    table = folding("数据流 feed", "归属 owner", "最后编号 last", "静默 silence", "隔离 quarantined")
+    table = Table(*map(folded, ("数据流 feed", "归属 owner", "最后编号 last", "静默 silence", "隔离 quarantined")))
     for feed in vitals.feeds:
         silence = "—" if feed.silence_s is None else duration(feed.silence_s)
         table.add_row(feed.name, feed.owner.removeprefix(PREFIX), f"{feed.last_sequence:,}", silence, f"{feed.quarantined:,}")

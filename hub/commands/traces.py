@@ -2,15 +2,14 @@
 
 import json
 import re
-import sys
 import time
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from hub.commands.wording import screen
 from hub.config import Config
 from hub.database import database
 from hub.domain.participant import DECISIONS_FEED
@@ -20,14 +19,14 @@ if TYPE_CHECKING:
     from hub.telemetry.waterfall import Summary
 
 _EXAMINED = 5_000
+# Why a trace is kept, by docs/telemetry.md.
+KEPT = ("refused", "quarantined", "parked", "slow", "audit", "sampled")
 
 
 def traces(
     trace: Annotated[str, typer.Argument(help="链路编号或其开头几位。Trace id or its first digits.")] = "",
-    position: Annotated[
-        int, typer.Option(min=0, help="日志中此位置的事件来自哪条链路。The trace that the event at this position came from.")
-    ] = 0,
-    kept: Annotated[str, typer.Option(help="保留原因：refused quarantined slow parked sampled。Only those kept for this reason.")] = "",
+    position: Annotated[int, typer.Option(min=0, help="日志中此位置来自的链路。Those this position came from.")] = 0,
+    kept: Annotated[str, typer.Option(help=f"保留原因。Only those kept for: {' '.join(KEPT)}.")] = "",
     participant: Annotated[str, typer.Option(help="参与方。Only those of a participant.")] = "",
     slower: Annotated[float, typer.Option(help="至少多少毫秒。Only those that took so many milliseconds.")] = 0.0,
     minutes: Annotated[float, typer.Option(min=0, help="最近多少分钟。Of the last so many minutes.")] = 60.0,
@@ -39,11 +38,15 @@ def traces(
     from hub.telemetry.setup import store_in
     from hub.telemetry.waterfall import listing
 
+    if kept not in ("", *KEPT):
+        raise typer.BadParameter(f"没有这种保留原因。No such reason; there are {' '.join(KEPT)}.", param_hint="--kept")
     config = Config()
     store = store_in(config.data_dir, config.trace_keep_hours, config.trace_max_bytes)
-    if trace or position:
-        for trace_id in [trace] if trace else _traces_at(config, position):
-            _show_one(store, trace_id, as_json)
+    if trace:
+        _show(store, _found(store, trace), as_json)
+        return
+    if position:
+        _show_position(store, _traces_at(config, position), as_json)
         return
     since_ns = int(time.time_ns() - minutes * 60e9)
     wanted = (
@@ -59,7 +62,7 @@ def traces(
             typer.echo(json.dumps({**one._asdict(), "began": one.began.isoformat()}, ensure_ascii=False))
         return
     if found:
-        _console().print(listing(found))
+        screen().print(listing(found))
     else:
         typer.echo(f"没有符合的链路。No such traces in {store.path}; with HUB_OTLP_ENDPOINT set they are at the collector.")
 
@@ -91,28 +94,37 @@ def _traces_at(config: Config, position: int) -> list[str]:
     return [parent[3:35] for parent in parents if parent]
 
 
-def _show_one(store: "SpanStore", trace: str, as_json: bool) -> None:
+def _show_position(store: "SpanStore", came_from: list[str], as_json: bool) -> None:
+    kept = [trace_id for trace_id in map(bytes.fromhex, came_from) if store.spans(trace_id)]
+    for trace_id in kept:
+        _show(store, trace_id, as_json)
+    if lost := len(came_from) - len(kept):
+        typer.echo(f"{len(came_from)} 条链路中 {lost} 条未保留在本机。{lost} of {len(came_from)} traces are not kept here.", err=True)
+    if not kept:
+        raise typer.Exit(1)
+
+
+def _found(store: "SpanStore", trace: str) -> bytes:
+    """Returns the id of the only trace that begins like this."""
+    if not re.fullmatch(r"[0-9a-f]{4,32}", trace):
+        raise typer.BadParameter("链路编号是 4 至 32 位十六进制数。A trace id is 4 to 32 hexadecimal digits.")
+    found = store.with_prefix(trace)
+    if len(found) == 1:
+        return found[0]
+    several = "不止一条链路以此开头，请多给几位。Several traces begin like this; give more digits."
+    none = f"本机没有保留这条链路。The trace {trace} is not kept here; was it sampled, and is it recent?"
+    typer.echo(several if found else none, err=True)
+    raise typer.Exit(1)
+
+
+def _show(store: "SpanStore", trace_id: bytes, as_json: bool) -> None:
     from google.protobuf.json_format import MessageToDict
 
     from hub.telemetry.waterfall import waterfall
 
-    if not re.fullmatch(r"[0-9a-f]{4,32}", trace):
-        raise typer.BadParameter("链路编号是 4 至 32 位十六进制数。A trace id is 4 to 32 hexadecimal digits.")
-    found = store.with_prefix(trace)
-    if len(found) != 1:
-        several = "不止一条链路以此开头，请多给几位。Several traces begin like this; give more digits."
-        typer.echo(
-            several if found else f"本机没有保留这条链路。The trace {trace} is not kept here; was it sampled, and is it recent?", err=True
-        )
-        raise typer.Exit(1)
-    spans = store.spans(found[0])
+    spans = store.spans(trace_id)
     if as_json:
         for one in spans:
             typer.echo(json.dumps({"service": one.service, **MessageToDict(one.span)}, ensure_ascii=False))
         return
-    _console().print(waterfall(spans, store.following(found[0])))
-
-
-def _console() -> Console:
-    """A console that does not fold lines where they go into a file."""
-    return Console() if sys.stdout.isatty() else Console(width=220)
+    screen().print(waterfall(spans, store.following(trace_id)))

@@ -92,8 +92,8 @@ def meaning_of(rule: str) -> Meaning:
 
 @cache
 def _rules_of_shape() -> frozenset[str]:
-    kinds = [field for field in validate_pb2.FieldRules.DESCRIPTOR.fields if field.message_type]
-    return frozenset(f"{kind.name}.{rule.name}" for kind in kinds for rule in kind.message_type.fields)
+    fields = validate_pb2.FieldRules.DESCRIPTOR.fields
+    return frozenset(f"{field.name}.{rule.name}" for field in fields if field.message_type for rule in field.message_type.fields)
 
 
 def is_rule(rule: str) -> bool:

@@ -4,16 +4,13 @@ It runs a view live, rebuilds it beside the live one and switches, and compares 
 pure functions. An event that makes `evolve` raise is parked, and so are later ones of its key; other keys go on.
 """
 
-import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import psycopg
 
-from hub.domain.errors import HubError
-from hub.journal.reader import Recorded, events_before, head_position, read_page
+from hub.journal.reader import Recorded, events_before, read_page
 from hub.projections.fold_trace import Fold, folded
 from hub.telemetry.spans import now_ns
 
@@ -21,19 +18,6 @@ Key = tuple[Any, ...]
 Row = tuple[Any, ...]
 
 PAGE_EVENTS = 10_000
-_FRESH = "__fresh"
-
-
-class ParkedEventsPreventSwitch(HubError):
-    """The view has parked events; look at `hub fsck`, mend the projection and rebuild again."""
-
-
-class RebuildUnderWay(HubError):
-    """The view is being rebuilt or checked by another process already; wait for it."""
-
-
-class RebuiltViewDiffers(HubError):
-    """The rebuilt view differs from the live one at the same position; keep both and investigate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +55,10 @@ def create_views(connection: psycopg.Connection, projections: Iterable[Projectio
         connection.execute("""CREATE TABLE IF NOT EXISTS views.verification (
             view text PRIMARY KEY, position bigint NOT NULL, is_equal boolean NOT NULL, checked_at timestamptz NOT NULL)""")
         for projection in projections:
-            _create(connection, projection)
+            create_view(connection, projection)
 
 
-def _create(connection: psycopg.Connection, projection: Projection) -> None:
+def create_view(connection: psycopg.Connection, projection: Projection) -> None:
     exists = connection.execute("SELECT to_regclass(%s)", (f"views.{projection.name}",)).fetchone()
     if exists and exists[0]:
         return
@@ -90,7 +74,7 @@ def advance(connection: psycopg.Connection, projection: Projection, through: int
     """Folds one page into the view and returns how many positions it moved; 0 means it has caught up (or reached *through*)."""
     with connection.transaction():
         began = now_ns()
-        after, head = _checkpoint_and_head(connection, projection.name)
+        after, head = checkpoint_and_head(connection, projection.name)
         end = min(after + page_events, head if through is None else min(head, through))
         if end <= after:
             return 0
@@ -98,7 +82,7 @@ def advance(connection: psycopg.Connection, projection: Projection, through: int
         if page:
             corrections = _corrections(connection, page) if projection.follows_corrections else _NO_CORRECTIONS
             fold = Fold(projection.name, began)
-            fold.parked = _fold(connection, projection, page, corrections.corrected, _parked_keys(connection, projection.name))
+            fold.parked = _fold(connection, projection, page, corrections.corrected, parked_keys(connection, projection.name))
             folded(connection, [fold.done(len(page))], after, end)
         connection.execute("UPDATE views.checkpoint SET position = %s WHERE view = %s", (end, projection.name))
     return end - after
@@ -144,7 +128,7 @@ def advance_together(connection: psycopg.Connection, projections: Sequence[Proje
     return True
 
 
-def _checkpoint_and_head(connection: psycopg.Connection, view: str) -> tuple[int, int]:
+def checkpoint_and_head(connection: psycopg.Connection, view: str) -> tuple[int, int]:
     """Returns the view's position, locked, and the head's: whoever holds the former is the only one to fold or switch that view."""
     row = connection.execute(
         """SELECT c.position, (SELECT position FROM journal.head) FROM views.checkpoint c
@@ -222,7 +206,7 @@ def _corrections(connection: psycopg.Connection, page: list[Recorded]) -> _Corre
     return _Corrections({row[0] for row in rows}, corrected)
 
 
-def _parked_keys(connection: psycopg.Connection, view: str) -> set[str]:
+def parked_keys(connection: psycopg.Connection, view: str) -> set[str]:
     return {row[0] for row in connection.execute("SELECT DISTINCT key FROM views.parked WHERE view = %s", (view,))}
 
 
@@ -256,131 +240,6 @@ def _store(connection: psycopg.Connection, projection: Projection, changed: dict
             f"DELETE FROM views.{projection.name} WHERE ({key_names}) IN (SELECT * FROM unnest({arrays}))".encode(),  # noqa: S608
             [list(column) for column in zip(*gone, strict=True)],
         )
-
-
-def digest(connection: psycopg.Connection, projection: Projection) -> str:
-    """Returns the SM3 of all rows in key order and of what is parked; reads the table as a stream."""
-    key_names = ", ".join(name for name, _ in projection.key_columns)
-    names = ", ".join(name for name, _ in projection.columns)
-    live_name = projection.name.removesuffix(_FRESH)
-    hasher = hashlib.new("sm3", live_name.encode())
-    for statement in (
-        f"SELECT {names} FROM views.{projection.name} ORDER BY {key_names}",  # noqa: S608
-        f"SELECT key, position, error FROM views.parked WHERE view = '{projection.name}' ORDER BY key, position",  # noqa: S608
-    ):
-        with connection.cursor() as cursor, cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT BINARY)".encode()) as copy:
-            for block in copy:
-                hasher.update(block)
-    return hasher.hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Rebuilt:
-    """What a rebuild found: both digests at one position, and whether the fresh table took the live one's place."""
-
-    view: str
-    position: int
-    live_digest: str
-    fresh_digest: str
-    switched: bool
-
-    @property
-    def is_equal(self) -> bool:
-        """Whether live and rebuilt are the same, digest for digest."""
-        return self.live_digest == self.fresh_digest
-
-
-def rebuild(
-    connection: psycopg.Connection,
-    projection: Projection,
-    *,
-    switch: bool = True,
-    even_if_different: bool = False,
-    report: Callable[[str, int, int], None] = lambda _view, _done, _head: None,
-) -> Rebuilt:
-    """Rebuilds a view beside the live one from position 1, compares both at one position and switches.
-
-    The live view goes on until the last step, which holds its checkpoint for the time of a catch-up and two digests.
-    Raises RebuildUnderWay, RebuiltViewDiffers unless *even_if_different* (after a change of the projection they should differ),
-    and ParkedEventsPreventSwitch. *report* gets (view, position done, head).
-    """
-    with _one_rebuild(connection, projection):
-        fresh = fresh_copy(connection, projection)
-        done = 0
-        while moved := advance(connection, fresh):
-            done += moved
-            report(projection.name, done, head_position(connection))
-        with connection.transaction():
-            position = max(_checkpoint_and_head(connection, view.name)[0] for view in (projection, fresh))
-            for view in (projection, fresh):
-                while advance(connection, view, through=position):
-                    pass
-            result = Rebuilt(projection.name, position, digest(connection, projection), digest(connection, fresh), switch)
-            refusal = _refusal(connection, fresh, result, even_if_different) if switch else None
-            is_switched = switch and refusal is None
-            if is_switched:
-                _switch(connection, projection, fresh)
-            _note_verification(connection, result, is_equal=is_switched or result.is_equal)
-        if refusal is not None:
-            raise refusal
-        if not switch:
-            drop_fresh(connection, projection)
-    return result
-
-
-def _note_verification(connection: psycopg.Connection, result: Rebuilt, *, is_equal: bool) -> None:
-    """Writes down whether the table that is live now is equal to its rebuild: whoever watches the running hub reads it there."""
-    connection.execute(
-        """INSERT INTO views.verification (view, position, is_equal, checked_at) VALUES (%s, %s, %s, clock_timestamp())
-           ON CONFLICT (view) DO UPDATE
-           SET position = EXCLUDED.position, is_equal = EXCLUDED.is_equal, checked_at = EXCLUDED.checked_at""",
-        (result.view, result.position, is_equal),
-    )
-
-
-@contextmanager
-def _one_rebuild(connection: psycopg.Connection, projection: Projection) -> Iterator[None]:
-    """Keeps a second rebuild from taking the fresh table of the first; the lock ends with its session at the latest."""
-    name = (f"hub.rebuild.{projection.name}",)
-    row = connection.execute("SELECT pg_try_advisory_lock(hashtext(%s))", name).fetchone()
-    if row is None or not row[0]:
-        raise RebuildUnderWay(view=projection.name)
-    try:
-        yield
-    finally:
-        connection.execute("SELECT pg_advisory_unlock(hashtext(%s))", name)
-
-
-def fresh_copy(connection: psycopg.Connection, projection: Projection) -> Projection:
-    """Makes an empty table beside the live one and returns the projection that fills it."""
-    fresh = replace(projection, name=projection.name + _FRESH)
-    drop_fresh(connection, projection)
-    with connection.transaction():
-        _create(connection, fresh)
-    return fresh
-
-
-def _refusal(connection: psycopg.Connection, fresh: Projection, result: Rebuilt, even_if_different: bool) -> HubError | None:
-    """Returns why the fresh table may not take the live one's place."""
-    if not result.is_equal and not even_if_different:
-        return RebuiltViewDiffers(view=result.view, position=result.position)
-    return ParkedEventsPreventSwitch(view=result.view) if _parked_keys(connection, fresh.name) else None
-
-
-def _switch(connection: psycopg.Connection, projection: Projection, fresh: Projection) -> None:
-    connection.execute(f"DROP TABLE views.{projection.name}".encode())
-    connection.execute(f"ALTER TABLE views.{fresh.name} RENAME TO {projection.name}".encode())
-    connection.execute("DELETE FROM views.parked WHERE view = %s", (projection.name,))
-    connection.execute("DELETE FROM views.checkpoint WHERE view = %s", (fresh.name,))
-
-
-def drop_fresh(connection: psycopg.Connection, projection: Projection) -> None:
-    """Removes what a rebuild left behind."""
-    name = projection.name + _FRESH
-    with connection.transaction():
-        connection.execute(f"DROP TABLE IF EXISTS views.{name}".encode())
-        connection.execute("DELETE FROM views.checkpoint WHERE view = %s", (name,))
-        connection.execute("DELETE FROM views.parked WHERE view = %s", (name,))
 
 
 def positions(connection: psycopg.Connection, projections: Sequence[Projection]) -> dict[str, int]:

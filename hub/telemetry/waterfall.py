@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from rich.console import Group
-from rich.table import Table
+from rich.padding import Padding
+from rich.table import Column, Table
 from rich.text import Text
 
 from hub.telemetry import names
 from hub.telemetry.span_store import Stored
 
-BAR = 36
+BAR = 12
 _CHINA = timezone(timedelta(hours=8))
 # Said in words or by their place already.
 _SILENT = {
@@ -61,7 +62,8 @@ def summary(stored: Sequence[Stored]) -> Summary:
     def first(name: str) -> str:
         return next((found[name] for found in all_attributes if name in found), "")
 
-    errors = [one.span.status.message or "ERROR" for one in stored if one.span.status.code == Status.STATUS_CODE_ERROR]
+    # How the whole ended is the root's to say; what went wrong within counts only where the root says nothing.
+    errors = [one.span.status.message or "ERROR" for one in (root, *stored) if one.span.status.code == Status.STATUS_CODE_ERROR]
     return Summary(
         stored[0].span.trace_id.hex(),
         _instant(began_ns),
@@ -77,13 +79,18 @@ def summary(stored: Sequence[Stored]) -> Summary:
 
 def listing(summaries: Iterable[Summary]) -> Table:
     """Draws a list of traces."""
-    table = Table(
-        "开始 began", "毫秒 ms", "入口 root", "参与方 participant", "保留原因 kept for", "状态 status", "跨度 spans", "链路 trace", box=None
+    table = _table(
+        _whole("开始 +08:00\nbegan"),
+        _whole("毫秒\nms", "right"),
+        Column("入口\nroot", overflow="fold"),
+        _whole("参与方\nparticipant"),
+        Column("保留原因 kept for\n状态 status", overflow="fold"),
+        _whole("链路\ntrace"),
     )
     for one in summaries:
         status = Text(one.error, "red") if one.error else Text("OK", "green")
-        clock = f"{one.began:%m-%d %H:%M:%S}.{one.began.microsecond // 1000:03d}"
-        table.add_row(clock, f"{one.duration_ms:,.1f}", one.root, one.participant, one.kept_for, status, str(one.spans), one.trace_id[:16])
+        kept = Text(f"{one.kept_for} ").append_text(status)
+        table.add_row(f"{one.began:%m-%d %H:%M:%S}", f"{one.duration_ms:,.1f}", one.root, one.participant, kept, one.trace_id[:16])
     return table
 
 
@@ -92,27 +99,60 @@ def waterfall(stored: Sequence[Stored], following: Sequence[Stored]) -> Group:
     sum_up = summary(stored)
     began_ns = min(one.span.start_time_unix_nano for one in stored)
     scale_ns = max(1, max(one.span.end_time_unix_nano for one in stored) - began_ns)
-    table = Table("服务 service", "跨度 span", "", "起 at ms", "长 ms", "内容 details", box=None, pad_edge=False)
+    head = f"链路 trace {sum_up.trace_id}\n{sum_up.began:%Y-%m-%d %H:%M:%S} +08:00  {sum_up.duration_ms:,.1f} ms  {sum_up.error or 'OK'}"
+    parts: list[Text | Table] = [Text(head, "bold"), _spans(stored, began_ns, scale_ns)]
+    return Group(*parts, Text(""), _after(following, began_ns + scale_ns)) if following else Group(*parts)
+
+
+def _spans(stored: Sequence[Stored], began_ns: int, scale_ns: int) -> Table:
+    table = _table(
+        _whole("服务\nservice"),
+        Column("跨度 span\n内容 details", overflow="fold"),
+        "",
+        _whole("起\nat ms", "right"),
+        _whole("长\nms", "right"),
+    )
     for depth, one in _in_order(stored):
         span = one.span
         at_ns, length_ns = span.start_time_unix_nano - began_ns, span.end_time_unix_nano - span.start_time_unix_nano
-        name = Text("  " * depth + _short(span.name), "red" if span.status.code == Status.STATUS_CODE_ERROR else "")
-        table.add_row(one.service, name, _bar(at_ns, length_ns, scale_ns), f"{at_ns / 1e6:,.2f}", f"{length_ns / 1e6:,.2f}", _details(span))
+        name = Text(_short(span.name), "red" if span.status.code == Status.STATUS_CODE_ERROR else "bold")
+        bar = _bar(at_ns, length_ns, scale_ns)
+        table.add_row(one.service, _told_below(name, _details(span), depth), bar, f"{at_ns / 1e6:,.2f}", f"{length_ns / 1e6:,.2f}")
         for event in span.events:
             at = f"{(event.time_unix_nano - began_ns) / 1e6:,.2f}"
-            table.add_row("", Text("  " * (depth + 1) + f"· {event.name}", "yellow"), "", at, "", _told(attributes_of(event)))
-    head = f"链路 trace {sum_up.trace_id}  {sum_up.began:%Y-%m-%d %H:%M:%S} +08:00  {sum_up.duration_ms:,.1f} ms  {sum_up.error or 'OK'}"
-    parts: list[Text | Table] = [Text(head, "bold"), table]
-    if following:
-        after = Table("服务 service", "后续 what followed", "后 after ms", "长 ms", "内容 details", "链路 trace", box=None, pad_edge=False)
-        for one in following:
-            later = (one.span.start_time_unix_nano - began_ns - scale_ns) / 1e6
-            length = (one.span.end_time_unix_nano - one.span.start_time_unix_nano) / 1e6
-            after.add_row(
-                one.service, _short(one.span.name), f"{later:,.1f}", f"{length:,.1f}", _details(one.span), one.span.trace_id.hex()[:16]
-            )
-        parts += [Text(""), after]
-    return Group(*parts)
+            table.add_row("", _told_below(Text(f"· {event.name}", "yellow"), _told(attributes_of(event)), depth + 1), "", at, "")
+    return table
+
+
+def _after(following: Sequence[Stored], ended_ns: int) -> Table:
+    table = _table(
+        _whole("服务\nservice"),
+        Column("后续 what followed\n内容 details", overflow="fold"),
+        _whole("后\nafter ms", "right"),
+        _whole("长\nms", "right"),
+        _whole("链路\ntrace"),
+    )
+    for one in following:
+        later = (one.span.start_time_unix_nano - ended_ns) / 1e6
+        length = (one.span.end_time_unix_nano - one.span.start_time_unix_nano) / 1e6
+        what = _told_below(Text(_short(one.span.name), "bold"), _details(one.span), 0)
+        table.add_row(one.service, what, f"{later:,.1f}", f"{length:,.1f}", one.span.trace_id.hex()[:16])
+    return table
+
+
+def _table(*columns: Column | str) -> Table:
+    return Table(*columns, box=None, pad_edge=False, collapse_padding=True)
+
+
+def _whole(heading: str, justify: Literal["left", "right"] = "left") -> Column:
+    """A column that gives up no character while others can be folded."""
+    return Column(heading, no_wrap=True, overflow="fold", justify=justify)
+
+
+def _told_below(name: Text, details: str, depth: int) -> Padding:
+    """A name with its details in the lines below it, as far in as it is deep."""
+    lines = [name, Padding(Text(details, "dim", overflow="fold"), (0, 0, 0, 2))] if details else [name]
+    return Padding(Group(*lines), (0, 0, 0, 2 * depth))
 
 
 def _in_order(stored: Sequence[Stored]) -> list[tuple[int, Stored]]:

@@ -1,0 +1,151 @@
+"""Rebuilds a view beside the live one, compares both digest for digest at one position, and switches."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import psycopg
+
+from hub.domain.errors import HubError
+from hub.journal.reader import head_position
+from hub.projections.engine import Projection, advance, checkpoint_and_head, create_view, parked_keys
+
+_FRESH = "__fresh"
+
+
+class ParkedEventsPreventSwitch(HubError):
+    """The view has parked events; look at `hub fsck`, mend the projection and rebuild again."""
+
+
+class RebuildUnderWay(HubError):
+    """The view is being rebuilt or checked by another process already; wait for it."""
+
+
+class RebuiltViewDiffers(HubError):
+    """The rebuilt view differs from the live one at the same position; keep both and investigate."""
+
+
+def digest(connection: psycopg.Connection, projection: Projection) -> str:
+    """Returns the SM3 of all rows in key order and of what is parked; reads the table as a stream."""
+    key_names = ", ".join(name for name, _ in projection.key_columns)
+    names = ", ".join(name for name, _ in projection.columns)
+    live_name = projection.name.removesuffix(_FRESH)
+    hasher = hashlib.new("sm3", live_name.encode())
+    for statement in (
+        f"SELECT {names} FROM views.{projection.name} ORDER BY {key_names}",  # noqa: S608
+        f"SELECT key, position, error FROM views.parked WHERE view = '{projection.name}' ORDER BY key, position",  # noqa: S608
+    ):
+        with connection.cursor() as cursor, cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT BINARY)".encode()) as copy:
+            for block in copy:
+                hasher.update(block)
+    return hasher.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a rebuild found: both digests at one position, and whether the fresh table took the live one's place."""
+
+    view: str
+    position: int
+    live_digest: str
+    fresh_digest: str
+    switched: bool
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether live and rebuilt are the same, digest for digest."""
+        return self.live_digest == self.fresh_digest
+
+
+def rebuild(
+    connection: psycopg.Connection,
+    projection: Projection,
+    *,
+    switch: bool = True,
+    even_if_different: bool = False,
+    report: Callable[[str, int, int], None] = lambda _view, _done, _head: None,
+) -> Rebuilt:
+    """Rebuilds a view beside the live one from position 1, compares both at one position and switches.
+
+    The live view goes on until the last step, which holds its checkpoint for the time of a catch-up and two digests.
+    Raises RebuildUnderWay, RebuiltViewDiffers unless *even_if_different* (after a change of the projection they should differ),
+    and ParkedEventsPreventSwitch. *report* gets (view, position done, head).
+    """
+    with _one_rebuild(connection, projection):
+        fresh = fresh_copy(connection, projection)
+        done = 0
+        while moved := advance(connection, fresh):
+            done += moved
+            report(projection.name, done, head_position(connection))
+        with connection.transaction():
+            position = max(checkpoint_and_head(connection, view.name)[0] for view in (projection, fresh))
+            for view in (projection, fresh):
+                while advance(connection, view, through=position):
+                    pass
+            result = Rebuilt(projection.name, position, digest(connection, projection), digest(connection, fresh), switch)
+            refusal = _refusal(connection, fresh, result, even_if_different) if switch else None
+            is_switched = switch and refusal is None
+            if is_switched:
+                _switch(connection, projection, fresh)
+            _note_verification(connection, result, is_equal=is_switched or result.is_equal)
+        if refusal is not None:
+            raise refusal
+        if not switch:
+            drop_fresh(connection, projection)
+    return result
+
+
+def _note_verification(connection: psycopg.Connection, result: Rebuilt, *, is_equal: bool) -> None:
+    """Writes down whether the table that is live now is equal to its rebuild: whoever watches the running hub reads it there."""
+    connection.execute(
+        """INSERT INTO views.verification (view, position, is_equal, checked_at) VALUES (%s, %s, %s, clock_timestamp())
+           ON CONFLICT (view) DO UPDATE
+           SET position = EXCLUDED.position, is_equal = EXCLUDED.is_equal, checked_at = EXCLUDED.checked_at""",
+        (result.view, result.position, is_equal),
+    )
+
+
+@contextmanager
+def _one_rebuild(connection: psycopg.Connection, projection: Projection) -> Iterator[None]:
+    """Keeps a second rebuild from taking the fresh table of the first; the lock ends with its session at the latest."""
+    name = (f"hub.rebuild.{projection.name}",)
+    row = connection.execute("SELECT pg_try_advisory_lock(hashtext(%s))", name).fetchone()
+    if row is None or not row[0]:
+        raise RebuildUnderWay(view=projection.name)
+    try:
+        yield
+    finally:
+        connection.execute("SELECT pg_advisory_unlock(hashtext(%s))", name)
+
+
+def fresh_copy(connection: psycopg.Connection, projection: Projection) -> Projection:
+    """Makes an empty table beside the live one and returns the projection that fills it."""
+    fresh = replace(projection, name=projection.name + _FRESH)
+    drop_fresh(connection, projection)
+    with connection.transaction():
+        create_view(connection, fresh)
+    return fresh
+
+
+def _refusal(connection: psycopg.Connection, fresh: Projection, result: Rebuilt, even_if_different: bool) -> HubError | None:
+    """Returns why the fresh table may not take the live one's place."""
+    if not result.is_equal and not even_if_different:
+        return RebuiltViewDiffers(view=result.view, position=result.position)
+    return ParkedEventsPreventSwitch(view=result.view) if parked_keys(connection, fresh.name) else None
+
+
+def _switch(connection: psycopg.Connection, projection: Projection, fresh: Projection) -> None:
+    connection.execute(f"DROP TABLE views.{projection.name}".encode())
+    connection.execute(f"ALTER TABLE views.{fresh.name} RENAME TO {projection.name}".encode())
+    connection.execute("DELETE FROM views.parked WHERE view = %s", (projection.name,))
+    connection.execute("DELETE FROM views.checkpoint WHERE view = %s", (fresh.name,))
+
+
+def drop_fresh(connection: psycopg.Connection, projection: Projection) -> None:
+    """Removes what a rebuild left behind."""
+    name = projection.name + _FRESH
+    with connection.transaction():
+        connection.execute(f"DROP TABLE IF EXISTS views.{name}".encode())
+        connection.execute("DELETE FROM views.checkpoint WHERE view = %s", (name,))
+        connection.execute("DELETE FROM views.parked WHERE view = %s", (name,))

@@ -1,0 +1,37 @@
+"""What the demo says: the picture at a hundred columns, addresses that can be copied, and its last words."""
+
+import io
+
+from rich.console import Console
+
+from hub.demo_screen import Picture, announce, draw, farewell, left_behind
+
+FEED = {"sent": 1_234_567, "recorded": 1_200_000, "quarantined": 34_567, "duplicates": 12_345, "pending": 12_345, "state": "sending"}
+RESULT = {"sent": 3, "recorded": 2, "quarantined": 1, "duplicates": 1, "refused": 0, "holes": 0, "seconds": 1.5}
+
+
+def said(say: object, *arguments: object) -> str:
+    screen = Console(width=100, file=io.StringIO())
+    say(screen, *arguments)  # type: ignore[operator]
+    return screen.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+
+def test_a_hundred_columns_cut_nothing_off_the_feeds() -> None:
+    drawn = said(lambda screen: screen.print(draw(Picture("127.0.0.1:1", "", "", feeds={"cq.card-center": FEED}))))
+    assert "…" not in drawn
+    for text in ("cq.card-center", "1,234,567", "34,567", "12,345", "sending", "quarantined", "duplicates"):
+        assert text in drawn
+
+
+def test_the_question_to_try_is_one_line_that_can_be_copied() -> None:
+    picture = Picture("127.0.0.1:65535", "http://127.0.0.1:65534/metrics", "/var/lib/a-long-directory/data/demo")
+    where, question = said(announce, picture, "A00000001").splitlines()
+    assert ("127.0.0.1:65535" in where, "http://127.0.0.1:65534/metrics" in where) == (True, True)
+    assert question.endswith("--medium CONTACTLESS --target 127.0.0.1:65535")
+
+
+def test_the_last_words_are_words() -> None:
+    told = said(farewell, {**RESULT, "views_equal": True, "checks": {"ACCEPT": 1_500, "DENY": 2}}, True)
+    assert "答复 checks: ACCEPT 1,500，DENY 2；用时 took 1.5 s" in told
+    assert "{" not in told
+    assert "database is removed" in said(left_behind, "data/demo")
