@@ -676,7 +676,7 @@ def test_a_fault_of_the_hub_is_answered_in_the_stream_and_the_next_question_is_t
     sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)
     with psycopg.connect(shared_hub.dsn, autocommit=True) as connection:
         # A repeat is answered from a position that does not exist.
-        connection.execute("UPDATE journal.request SET position = 1e12 WHERE position = (SELECT max(position) FROM journal.request)")
+        connection.execute("UPDATE journal.request SET position = 0 WHERE position = (SELECT max(position) FROM journal.request)")
     requests = streamed(request, *(asked("T00000002") for _ in range(STREAM_CHECKS)))
     answers = {answer.request_id: answer for answer in sichuan.cards.StreamAcceptance(requests, timeout=DEADLINE_S)}
     assert refused_in_stream(answers.pop(request.request_id).refused).reason == "INTERNAL"

@@ -383,6 +383,8 @@ def test_an_operator_is_a_login_name(shared_hub: RunningHub, chongqing: Province
     with pytest.raises(RequestInvalid) as refused:
         later.evaluate(feed, 1, NAME, now())
     assert refused.value.violations == [("operator", "string.pattern")]
+    with pytest.raises(RequestInvalid, match="operator: no_identifier"):
+        later.evaluate(feed, 1, ID_NO, now())
     assert handled(shared_hub.dsn, feed) == []
 
 

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from adapters.kit import FeedSender, HubConnection, Outbox, mutual_tls
-from hub.api.quota import Allowance, Quotas
 from hub.api.participant_desk import ParticipantNotFound
+from hub.api.quota import Allowance, Quotas
 from hub.api.registry import change_quota, register_participant
 from hub.cli import app
 from hub.domain.errors import QuotaExceeded

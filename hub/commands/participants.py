@@ -14,6 +14,7 @@ from rich.table import Table
 from hub.commands.wording import folded
 from hub.config import Config
 from hub.database import database
+from hub.domain.agreement import LOCAL
 
 if TYPE_CHECKING:
     from hub.domain.participant import Certificate, Participant
@@ -192,10 +193,10 @@ def trust(
 
 
 def _echo_rotation(participant: "Participant", fresh: "Certificate") -> None:
-    typer.echo(f"{participant.name}: 新证书 new certificate {fresh.fingerprint}, 到期 ends {fresh.not_after.isoformat(timespec='seconds')}")
+    typer.echo(f"{participant.name}: 新证书 new certificate {fresh.fingerprint}, 到期 ends {fresh.not_after.astimezone(LOCAL).isoformat(timespec='seconds')}")
     older = [one for one in participant.standing_certificates() if one.fingerprint != fresh.fingerprint]
     for one in older:
-        typer.echo(f"仍有效 still valid: {one.fingerprint}, 到期 ends {one.not_after.isoformat(timespec='seconds')}")
+        typer.echo(f"仍有效 still valid: {one.fingerprint}, 到期 ends {one.not_after.astimezone(LOCAL).isoformat(timespec='seconds')}")
     if older:
         # The new one may be one that was known before, so that another counts as the newest.
         which = "--all-but-newest" if participant.standing_certificates()[-1] == fresh else "--fingerprint FINGERPRINT"

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hub.commands.wording import folded
+from hub.domain.agreement import LOCAL
 from hub.domain.participant import PREFIX
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _show_hub(screen: _Screen, found: "Status") -> None:
 
 
 def _show_vitals(screen: _Screen, vitals: "Vitals") -> None:
-    at = "—" if vitals.recorded_at is None else vitals.recorded_at.isoformat(sep=" ", timespec="seconds")
+    at = "—" if vitals.recorded_at is None else vitals.recorded_at.astimezone(LOCAL).isoformat(sep=" ", timespec="seconds")
     screen.line("位置 position", f"{vitals.position:,}，最近提交 last commit {at}，预建分区 partitions ahead {vitals.partitions_ahead}")
     database, clock = vitals.database, vitals.clock
     used = sum(database.connections.values())
