@@ -21,7 +21,8 @@ is, `hole_watch` looks at what is newly committed, `vitals_publisher` publishes 
 `processes` follow the journal from a checkpoint of their own and record what the hub decides about it: `losses` takes a loss from one
 side's request to the issuer's answer.
 
-`projections` are the views: each a table, the kinds it reads and two pure functions; `engine` runs them all, live and in a rebuild (`rebuild`).
+`projections` are the views: each a table, the kinds it reads and two pure functions; `engine` runs them all live, `rebuild` folds one
+anew beside the live one, compares and switches.
 
 `journal` is the only code that writes the journal: `writer` and `group` commit batches in groups, `decisions` records the hub's own
 answers, `recorder` keeps its aggregates, `reader` reads pages, `vault` and `keyring` hold what the journal may not.

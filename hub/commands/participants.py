@@ -193,10 +193,10 @@ def trust(
 
 
 def _echo_rotation(participant: "Participant", fresh: "Certificate") -> None:
-    typer.echo(f"{participant.name}: 新证书 new certificate {fresh.fingerprint}, 到期 ends {fresh.not_after.astimezone(LOCAL).isoformat(timespec='seconds')}")
+    typer.echo(f"{participant.name}: 新证书 new certificate {fresh.fingerprint}, 到期 ends {_local(fresh.not_after)}")
     older = [one for one in participant.standing_certificates() if one.fingerprint != fresh.fingerprint]
     for one in older:
-        typer.echo(f"仍有效 still valid: {one.fingerprint}, 到期 ends {one.not_after.astimezone(LOCAL).isoformat(timespec='seconds')}")
+        typer.echo(f"仍有效 still valid: {one.fingerprint}, 到期 ends {_local(one.not_after)}")
     if older:
         # The new one may be one that was known before, so that another counts as the newest.
         which = "--all-but-newest" if participant.standing_certificates()[-1] == fresh else "--fingerprint FINGERPRINT"
@@ -242,3 +242,7 @@ def _desk(*, makes: bool = False) -> "Iterator[AggregateStore]":
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _local(instant: datetime) -> str:
+    return instant.astimezone(LOCAL).isoformat(timespec="seconds")
