@@ -16,8 +16,8 @@ from hub.telemetry import names
 from hub.telemetry.instruments import Labels
 
 BATCH_EVENTS = 500
-# A participant gets so many refusals a second, each held at most so long: a twentieth of what an edge can answer.
-REFUSALS_PER_S = 50
+# A participant gets so many refusals a second, each held at most so long: a fiftieth of what an edge can answer.
+REFUSALS_PER_S = 20
 HELD_FOR_S = 10.0
 # A large batch that is refused costs more than its answer: it is not to come again before there is room.
 ROOM_WITHIN_S = 1.0

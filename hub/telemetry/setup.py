@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opentelemetry.sdk.trace.export import SpanExporter
 
 from hub.telemetry import pipe, spans
-from hub.telemetry.endpoint import Endpoint, Liveness, Readiness, open_endpoint
-from hub.telemetry.otlp import MetricsPush, open_receiver, span_exporter
 from hub.telemetry.span_store import SpanStore, StoreExporter
+
+if TYPE_CHECKING:
+    from hub.telemetry.endpoint import Endpoint, Liveness, Readiness
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +39,31 @@ def store_in(data_dir: Path, keep_hours: float, keep_bytes: int) -> SpanStore:
 
 
 @contextmanager
-def telemetry(settings: TelemetrySettings, service: str, ready: Readiness, is_live: Liveness = lambda: True) -> Iterator[Endpoint | None]:
+def telemetry(
+    settings: TelemetrySettings, service: str, ready: "Readiness", is_live: "Liveness" = lambda: True
+) -> "Iterator[Endpoint | None]":
     """Runs a process's telemetry; yields the metrics page if there is one. Traces end with it, at most three seconds later."""
     instance = f"{socket.gethostname()}:{os.getpid()}"
     spans.sampling = spans.Sampling(settings.share, settings.slow_ms)
     with ExitStack() as stack:
-        exporter = span_exporter(settings.otlp_endpoint) if settings.otlp_endpoint else StoreExporter(settings.store)
+        exporter: SpanExporter = StoreExporter(settings.store)
+        # What a process does not use it does not load: exporters and page take half a second of its start.
+        if settings.otlp_endpoint:
+            from hub.telemetry.otlp import MetricsPush, span_exporter
+
+            exporter = span_exporter(settings.otlp_endpoint)
+            stack.callback(MetricsPush(settings.otlp_endpoint, service, instance).stop)
         pipe.use(pipe.SpanPipe(exporter, service, instance))
         stack.callback(pipe.use, None)
-        if settings.otlp_endpoint:
-            stack.callback(MetricsPush(settings.otlp_endpoint, service, instance).stop)
-        if settings.traces_listen and (receiver := open_receiver(settings.store, settings.traces_listen)) is not None:
-            stack.callback(receiver.stop)
-        endpoint = open_endpoint(settings.metrics_listen, ready, is_live) if settings.metrics_listen else None
-        if endpoint is not None:
-            stack.callback(endpoint.stop)
+        if settings.traces_listen:
+            from hub.telemetry.otlp import open_receiver
+
+            if (receiver := open_receiver(settings.store, settings.traces_listen)) is not None:
+                stack.callback(receiver.stop)
+        endpoint = None
+        if settings.metrics_listen:
+            from hub.telemetry.endpoint import open_endpoint
+
+            if (endpoint := open_endpoint(settings.metrics_listen, ready, is_live)) is not None:
+                stack.callback(endpoint.stop)
         yield endpoint
