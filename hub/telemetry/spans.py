@@ -52,7 +52,7 @@ class GroupTiming(NamedTuple):
 class Sampling:
     """Which calls are kept without a reason of their own: *share* of those whose caller left it to the hub."""
 
-    def __init__(self, share: float = 0.01, slow_ms: float = 250.0, most_a_second: float = 200.0) -> None:
+    def __init__(self, share: float = 0.01, slow_ms: float = 250.0, most_a_second: float = 50.0) -> None:
         """Beyond *most_a_second* (twice that at once) even refused calls are not kept but counted: a flood must not cost more."""
         self.share, self.slow_ns = share, int(slow_ms * 1e6)
         self._rate, self._tokens, self._filled = most_a_second, 2 * most_a_second, time.monotonic()
