@@ -1,17 +1,18 @@
 """Runs what a process is observed by, as the settings have it: its traces, its numbers, the state of the database, its kept logs."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from hub.config import Config
 
-Readiness = Callable[[], Mapping[str, str]]
-Liveness = Callable[[], bool]
+if TYPE_CHECKING:
+    from hub.telemetry.endpoint import Liveness, Readiness
 
 
 @contextlib.contextmanager
 def observed(
-    config: Config, dsn: str, service: str, metrics_listen: str, ready: Readiness | None = None, is_live: Liveness = lambda: True
+    config: Config, dsn: str, service: str, metrics_listen: str, ready: "Readiness | None" = None, is_live: "Liveness" = lambda: True
 ) -> Iterator[str]:
     """Observes a process while it runs, and yields the address of its numbers, "" for none; with HUB_TELEMETRY=false it does nothing.
 

@@ -19,7 +19,7 @@ from hub.domain.errors import DecisionNotFound, NotPermitted
 from hub.domain.reference import Reference
 from hub.domain.replaying import answer, pack
 from hub.journal.reader import read_page, reading
-from hub.journal.traces import trace_at
+from hub.journal.traces import traces_at
 from hub.telemetry.spans import is_trace_parent
 
 
@@ -53,8 +53,9 @@ class Explainer:
         with reading(self._dsn, "hub-explain") as connection:
             known = known_at(connection, subject.card_key, request.recorded_as_of or subject.position)
             answered = self._answered(connection, request.rules_digest, known, question)
-            if is_recorded and is_trace_parent(append := trace_at(connection, request.decision_position)):
-                caller.call.links = [append]
+            if is_recorded:
+                parents = traces_at(connection, request.decision_position) or ()
+                caller.call.links = [parent for parent in parents if is_trace_parent(parent)]
         caller.call.keep("audit")
         response = self._response(answered, request.rules_digest or rules_digest(), known, question)
         if caller.province not in ("", question.issuing_province):

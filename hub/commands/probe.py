@@ -17,12 +17,11 @@ from cryptography import x509
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from hub.api.certificates import CertificateFiles, issue_participant, participant_files
-from hub.config import Config
+from hub.config import METRICS_LISTEN, Config
 from hub.domain.errors import HubError
 from hub.domain.participant import OPERATOR, PREFIX
 
 WITHIN_S = 3.0
-METRICS_LISTEN = "127.0.0.1:9464"
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}  # noqa: S104 (turned into loopback)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from hub.commands.address import checked_address
-from hub.config import Config
+from hub.config import METRICS_LISTEN, Config
 from hub.database import database
 from hub.observed import observed
 from hub.telemetry.logs import set_up_logs
@@ -61,7 +61,7 @@ def serve(
             for name in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(name, signalled)
             server = HubServer(settings)
-            with observed(config, dsn, "hub serve", "127.0.0.1:9464", server.report, server.is_live) as metrics:
+            with observed(config, dsn, "hub serve", METRICS_LISTEN, server.report, server.is_live) as metrics:
                 await server.start()
                 typer.echo(f"listening on {(listen or config.listen).rpartition(':')[0]}:{server.port}")
                 _tell(metrics)

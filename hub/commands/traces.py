@@ -12,7 +12,6 @@ import typer
 from hub.commands.wording import screen
 from hub.config import Config
 from hub.database import database
-from hub.domain.participant import DECISIONS_FEED
 
 if TYPE_CHECKING:
     from hub.telemetry.span_store import SpanStore
@@ -79,19 +78,15 @@ def _traces_at(config: Config, position: int) -> list[str]:
     """Returns the traces that an event may have come from: one of a decision, all of a batch of events."""
     import psycopg
 
+    from hub.journal.traces import traces_at
+
     with database(config) as dsn, psycopg.connect(dsn) as connection:
-        row = connection.execute(
-            """SELECT b.first_position, b.trace_parents, s.name FROM journal.batch b JOIN journal.stream s USING (stream_id)
-               WHERE b.first_position <= %s AND b.first_position + b.last_sequence - b.first_sequence >= %s
-               ORDER BY b.first_position DESC LIMIT 1""",
-            (position, position),
-        ).fetchone()
-    if row is None:
+        parents = traces_at(connection, position)
+    if parents is None:
         raise typer.BadParameter("日志没有这个位置。The journal has no such position.")
-    parents = row[1][position - row[0] :][:1] if row[2] == DECISIONS_FEED else row[1]
-    if not any(parents):
+    if not parents:
         raise typer.BadParameter("这个位置没有记下链路。No trace is kept with this position.")
-    return [parent[3:35] for parent in parents if parent]
+    return [parent[3:35] for parent in parents]
 
 
 def _show_position(store: "SpanStore", came_from: list[str], as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 import psycopg
 
+from hub.domain.participant import DECISIONS_FEED
 from hub.telemetry import names
 from hub.telemetry.spans import Call
 
@@ -33,11 +34,15 @@ def sampled_traces(connection: psycopg.Connection, after: int, through: int) -> 
     return [row[0] for row in rows]
 
 
-def trace_at(connection: psycopg.Connection, position: int) -> str:
-    """Returns the trace parent of a decision of the hub's, "" if none was kept."""
+def traces_at(connection: psycopg.Connection, position: int) -> list[str] | None:
+    """Returns the trace parents an event may have come from: that of a decision, all of a batch of events; None if there is no event."""
     row = connection.execute(
-        """SELECT trace_parents[%(position)s - first_position + 1] FROM journal.batch
-           WHERE first_position <= %(position)s ORDER BY first_position DESC LIMIT 1""",
+        """SELECT b.first_position, b.trace_parents, s.name FROM journal.batch b JOIN journal.stream s USING (stream_id)
+           WHERE b.first_position <= %(position)s AND b.first_position + b.last_sequence - b.first_sequence >= %(position)s
+           ORDER BY b.first_position DESC LIMIT 1""",
         {"position": position},
     ).fetchone()
-    return "" if row is None or row[0] is None else str(row[0])
+    if row is None:
+        return None
+    first, parents, stream = row
+    return [parent for parent in (parents[position - first :][:1] if stream == DECISIONS_FEED else parents) if parent]

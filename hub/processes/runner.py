@@ -13,6 +13,7 @@ from hub.journal.recorder import AggregateStore
 from hub.processes.losses import PAGE_EVENTS, LossProcess
 from hub.projections import PROJECTIONS
 from hub.projections.engine import create_views
+from hub.projections.runner import connect
 
 log = logging.getLogger(__name__)
 
@@ -20,15 +21,13 @@ log = logging.getLogger(__name__)
 ROUND_S = 0.04
 RECONNECT_WAIT_S = 0.5
 FAULT_WAIT_S = 5.0
-# Only the checkpoint is written here; lost in a crash it costs a look at events that are handled already. What is decided is durable.
-_SESSION = "SET ROLE hub_projector; SET synchronous_commit = off; SET idle_in_transaction_session_timeout = '60s'"
 
 
 def run(dsn: str, stop: threading.Event) -> None:
     """Works until *stop* is set; survives restarts of the database."""
     while not stop.is_set():
         try:
-            with contextlib.closing(AggregateStore(dsn)) as store, connect(dsn) as connection:
+            with contextlib.closing(AggregateStore(dsn)) as store, connect(dsn, "hub-process") as connection:
                 create_views(connection, PROJECTIONS)
                 process = LossProcess(connection, store, reference.load())
                 while not stop.is_set():
@@ -42,10 +41,3 @@ def run(dsn: str, stop: threading.Event) -> None:
             # Passing over an event would leave a block that no one lifts: it stays here, and says so.
             log.exception("processes: fault of the hub; trying again")
             stop.wait(FAULT_WAIT_S)
-
-
-def connect(dsn: str) -> psycopg.Connection:
-    """Opens a connection that reads the journal and the views and keeps checkpoints."""
-    connection = psycopg.connect(dsn, autocommit=True, application_name="hub-process")
-    connection.execute(_SESSION.encode())
-    return connection

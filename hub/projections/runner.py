@@ -28,9 +28,9 @@ FAULT_WAIT_S = 2.0
 _SESSION = "SET ROLE hub_projector; SET synchronous_commit = off; SET idle_in_transaction_session_timeout = '60s'"
 
 
-def connect(dsn: str) -> psycopg.Connection:
-    """Opens a connection that may write views and read the journal."""
-    connection = psycopg.connect(dsn, autocommit=True, application_name="hub-projector")
+def connect(dsn: str, application_name: str = "hub-projector") -> psycopg.Connection:
+    """Opens a connection that may write views and their checkpoints, and read the journal."""
+    connection = psycopg.connect(dsn, autocommit=True, application_name=application_name)
     connection.execute(_SESSION.encode())
     return connection
 
