@@ -33,6 +33,7 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     errors.NotRecorded: (code_pb2.UNAVAILABLE, "NOT_RECORDED"),
     errors.JournalUnavailable: (code_pb2.UNAVAILABLE, "JOURNAL_UNAVAILABLE"),
     errors.RuleVersionUnknown: (code_pb2.NOT_FOUND, "RULE_VERSION_UNKNOWN"),
+    errors.RuleVersionDamaged: (code_pb2.DATA_LOSS, "RULE_VERSION_DAMAGED"),
     errors.RuleVersionFailed: (code_pb2.FAILED_PRECONDITION, "RULE_VERSION_FAILED"),
     errors.DecisionNotFound: (code_pb2.NOT_FOUND, "DECISION_NOT_FOUND"),
     errors.CardNotFound: (code_pb2.NOT_FOUND, "CARD_NOT_FOUND"),

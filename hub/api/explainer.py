@@ -4,7 +4,6 @@ import asyncio
 import json
 from typing import Any, NamedTuple
 
-import psycopg
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 from chuanyu.exchange.v1 import event_pb2
 
@@ -52,7 +51,7 @@ class Explainer:
             question = question._replace(at_us=instant_us(request, "valid_at"))
         with reading(self._dsn, "hub-explain") as connection:
             known = known_at(connection, subject.card_key, request.recorded_as_of or subject.position)
-            answered = self._answered(connection, request.rules_digest, known, question)
+            answered = self._answered(request.rules_digest, known, question)
             if is_recorded:
                 parents = traces_at(connection, request.decision_position) or ()
                 caller.call.links = [parent for parent in parents if is_trace_parent(parent)]
@@ -89,11 +88,11 @@ class Explainer:
         question, card_key = self._decider.checked(asked, caller)
         return _Subject(question, card_key, None, None)
 
-    def _answered(self, connection: psycopg.Connection, digest: bytes, known: Known, question: Question) -> dict[str, Any]:
+    def _answered(self, digest: bytes, known: Known, question: Question) -> dict[str, Any]:
         """Asks the rules at hand, or a version that is kept."""
         packed = pack(known.facts, list(known.agreements), question)
         if digest and digest != rules_digest():
-            return answer_by(connection, digest, packed)
+            return answer_by(self._dsn, digest, packed)
         answered: dict[str, Any] = json.loads(answer(packed))
         return answered
 

@@ -1,16 +1,15 @@
 """Versions of rules and reference data: kept when they take effect, run again when an old answer is to be repeated.
 
-A version is the sources of `hub.domain`, as a zip file under the digest that decisions carry. It is run in a process of its own, with
-its own modules before today's, so that two versions never meet in one interpreter.
+A version is kept as an archive (`rule_archive`) under the digest that decisions carry. It is checked, and then run in a process of its
+own with its own modules before the present ones, so that two versions never meet in one interpreter.
 """
 
-import io
 import json
 import os
 import subprocess
 import sys
 import tempfile
-import zipfile
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,31 +17,33 @@ from typing import Any
 import psycopg
 from eventsourcing.persistence import IntegrityError
 
-import hub
+from hub.audit.rule_archive import archive_digest, needs_at_hand, pack_version, unpack_version
 from hub.domain.acceptance import rules_digest
 from hub.domain.errors import RuleVersionFailed, RuleVersionUnknown
 from hub.domain.rule_book import RuleBook
+from hub.journal.reader import reading
 from hub.journal.recorder import AggregateStore
 
 ANSWER_S = 30.0
 _ASK = "import sys; from hub.domain.replaying import answer; print(answer(sys.stdin.read()))"
-# A zip file stores instants; one for all makes the archive depend on its contents alone.
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def publish_rules(dsn: str, store: AggregateStore, at: datetime) -> bool:
-    """Keeps today's version, and records that it took effect unless it already had; tells whether it did so now."""
+    """Keeps the version at hand, and records that it took effect unless it already had; returns whether it did so now."""
     digest = rules_digest()
     with psycopg.connect(dsn, autocommit=True, application_name="hub-rules") as connection:
         connection.execute("SET ROLE hub_writer")
-        if connection.execute("SELECT FROM journal.rule_version WHERE digest = %s", (digest,)).fetchone() is None:
-            connection.execute("INSERT INTO journal.rule_version VALUES (%s, %s) ON CONFLICT DO NOTHING", (digest, _archive()))
+        kept = _kept(connection, digest)
+        if kept is None:
+            connection.execute("INSERT INTO journal.rule_version VALUES (%s, %s) ON CONFLICT DO NOTHING", (digest, pack_version()))
+            kept = _kept(connection, digest)
+    assert kept is not None, "what was kept is never taken away"
     while True:
         book = store.get(RuleBook, RuleBook.create_id())
         if book is None:
-            book = RuleBook.open(digest, at)
+            book = RuleBook.open(digest, archive_digest(kept), at)
         else:
-            book.publish(digest, at)
+            book.publish(digest, archive_digest(kept), at)
         try:
             return bool(store.save(book))
         except IntegrityError:
@@ -50,33 +51,35 @@ def publish_rules(dsn: str, store: AggregateStore, at: datetime) -> bool:
             continue
 
 
-def answer_by(connection: psycopg.Connection, digest: bytes, packed: str) -> dict[str, Any]:
-    """Has a kept version answer what `hub.domain.replaying.pack` wrote; raises RuleVersionUnknown or RuleVersionFailed."""
-    row = connection.execute("SELECT archive FROM journal.rule_version WHERE digest = %s", (digest,)).fetchone()
-    if row is None:
+def answer_by(dsn: str, digest: bytes, packed: str) -> dict[str, Any]:
+    """Has a kept version answer what `hub.domain.replaying.pack` wrote; raises RuleVersionUnknown, …Damaged or …Failed."""
+    with reading(dsn, "hub-rules") as connection:
+        kept = _kept(connection, digest)
+    if kept is None:
         raise RuleVersionUnknown
+    with closing(AggregateStore(dsn)) as store:
+        book = store.get(RuleBook, RuleBook.create_id())
     with tempfile.TemporaryDirectory(prefix="hub-rules-") as directory:
-        with zipfile.ZipFile(io.BytesIO(bytes(row[0]))) as archive:
-            archive.extractall(directory)
-        environment = {**os.environ, "PYTHONPATH": directory, "PYTHONDONTWRITEBYTECODE": "1"}
+        needs = unpack_version(kept, digest, book.archives.get(digest, b"") if book is not None else b"", Path(directory))
+        # Of the environment only what an interpreter needs: kept code has no business with the settings and secrets of this process.
+        environment = {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONPATH": directory, "PYTHONDONTWRITEBYTECODE": "1"}
         command = [sys.executable, "-c", _ASK]
         try:
             ran = subprocess.run(
                 command, input=packed, env=environment, capture_output=True, text=True, check=True, timeout=ANSWER_S, cwd=directory
             )
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-            raise RuleVersionFailed from None
+            raise RuleVersionFailed(_difference(needs)) from None
     answered: dict[str, Any] = json.loads(ran.stdout)
     return answered
 
 
-def _archive() -> bytes:
-    """Packs the sources of the domain, the same bytes for the same sources."""
-    root = Path(hub.__file__).parent.parent
-    files = sorted(path for path in (root / "hub" / "domain").rglob("*") if path.suffix in (".py", ".csv"))
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo("hub/__init__.py", _EPOCH), b"")
-        for path in files:
-            archive.writestr(zipfile.ZipInfo(path.relative_to(root).as_posix(), _EPOCH), path.read_bytes(), zipfile.ZIP_DEFLATED)
-    return packed.getvalue()
+def _kept(connection: psycopg.Connection, digest: bytes) -> bytes | None:
+    row = connection.execute("SELECT archive FROM journal.rule_version WHERE digest = %s", (digest,)).fetchone()
+    return bytes(row[0]) if row is not None else None
+
+
+def _difference(needs: dict[str, str]) -> str:
+    """Names the versions it was kept with that are not those at hand."""
+    here = needs_at_hand()
+    return ", ".join(f"{name} {version} (here {here.get(name, 'none')})" for name, version in needs.items() if here.get(name) != version)

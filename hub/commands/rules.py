@@ -37,7 +37,8 @@ Overrides, all of them:
 - A50 (a sealed card in `HR.*`) is said by A02, A30 (library, reader and medium) by A04 and A31.
 
 The digest of rules and tables stands in every answer. A version that takes effect is an event (`rules_published`) and is kept in the
-journal's database; `ExplainAcceptance` with its digest runs it again, in a process of its own.
+journal's database with the message classes and descriptors of its time and the versions of Python and packages it ran with;
+`ExplainAcceptance` with its digest checks it against that event and runs it again, in a process of its own.
 
 | rule | asked for | 问什么 what it asks | looks at | reasons (outcome) |
 |---|---|---|---|---|

@@ -120,26 +120,33 @@ def _claimed(claims: Any, name: str) -> str:
 
 @cache
 def rules_digest() -> bytes:
-    """Names this version of rules and data (SM3): the sources of this module and of all in the domain that it uses, and the tables."""
-    from hub.domain.reference import load
+    """Names the version of rules and data at hand (SM3)."""
+    return digest_of(Path(__file__).parent)
 
-    hasher = hashlib.new("sm3", load().digest.encode())
-    for path in sorted(_sources(Path(__file__), set())):
+
+def digest_of(domain: Path) -> bytes:
+    """Names the version whose `hub/domain` lies in a directory (SM3): `acceptance.py`, what it uses of the domain, the tables.
+
+    Runs nothing of it. Raises OSError or SyntaxError where a source is missing or is none.
+    """
+    from hub.domain.reference import tables_digest
+
+    hasher = hashlib.new("sm3", tables_digest(domain / "reference").encode())
+    for path in sorted(_sources(domain / "acceptance.py", domain, set())):
         hasher.update(path.read_bytes())
     return hasher.digest()
 
 
-def _sources(path: Path, found: set[Path]) -> set[Path]:
+def _sources(path: Path, domain: Path, found: set[Path]) -> set[Path]:
     """Follows the imports of a module within the domain."""
     if path in found:
         return found
     found.add(path)
-    root = Path(__file__).parent
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hub.domain"):
-            package = root.joinpath(*str(node.module).split(".")[2:])
+            package = domain.joinpath(*str(node.module).split(".")[2:])
             for candidate in (package, *(package / alias.name for alias in node.names)):
                 for source in (candidate.with_suffix(".py"), candidate / "__init__.py"):
-                    if source.exists() and candidate != root:
-                        _sources(source, found)
+                    if source.exists() and candidate != domain:
+                        _sources(source, domain, found)
     return found

@@ -120,8 +120,12 @@ class RuleVersionUnknown(HubError):
     """The rules that gave this answer are not kept here; restore the journal's table of rule versions."""
 
 
+class RuleVersionDamaged(HubError):
+    """The kept version of the rules is not the one that took effect, so it is not run; restore the journal's table of rule versions."""
+
+
 class RuleVersionFailed(HubError):
-    """The kept version of the rules could not answer; it needs the Python packages of its time."""
+    """The kept version of the rules could not answer; it needs the Python and the packages of its time."""
 
 
 class DecisionNotFound(HubError):

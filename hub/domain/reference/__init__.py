@@ -174,6 +174,11 @@ def _read(table: str, contents: Mapping[str, bytes], row_class: type[Row], read_
     return read_table(table, contents[table], columns, read_row)
 
 
+def tables_digest(directory: Path) -> str:
+    """Return the digest of the tables in the directory as `Reference.digest` has it, of another version's set too."""
+    return _digest({path.name: path.read_bytes() for path in directory.glob("*.csv")})
+
+
 def _digest(contents: Mapping[str, bytes]) -> str:
     """Return the SM3 digest, in hex, over the names, lengths and bytes of all tables in order of name."""
     digest = hashlib.new("sm3")
