@@ -7,6 +7,7 @@ rules, not readers of them.
 
 import importlib.resources
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -70,8 +71,14 @@ def generate(root: Path) -> None:
     status = Path("google/rpc/status.proto")
     (third_party / status.parent).mkdir(parents=True)
     shutil.copy(str(importlib.resources.files("google.rpc") / status.name), third_party / status)
+    contract = fresh / "contract"
+    shutil.copytree(third_party, contract)
+    shutil.copytree(protos / "chuanyu", contract / "chuanyu")
+    # The details of a refusal are packed in `google.protobuf.Any`, so no file imports them.
+    shutil.copy(str(importlib.resources.files("google.rpc") / "error_details.proto"), contract / "google" / "rpc")
     files = sorted(str(p.relative_to(protos)) for p in (protos / "chuanyu").rglob("*.proto"))
     well_known = str(importlib.resources.files("grpc_tools") / "_proto")
+    _complete(contract, Path(well_known))
     subprocess.run(
         [sys.executable, "-m", "grpc_tools.protoc", "-I", str(third_party), "-I", str(protos), "-I", well_known,
          f"--python_out={fresh}", f"--grpc_python_out={fresh}", f"--mypy_out=quiet:{fresh}", f"--mypy_grpc_out=quiet:{fresh}",
@@ -84,6 +91,16 @@ def generate(root: Path) -> None:
     fresh.rename(gen)
 
 
+def _complete(contract: Path, well_known: Path) -> None:
+    """Adds the standard types that the files of a folder import, so that it compiles as it is."""
+    waiting = list(contract.rglob("*.proto"))
+    while waiting:
+        for name in re.findall(r'^import "(.+)";', waiting.pop().read_text(), re.MULTILINE):
+            if not (contract / name).exists():
+                (contract / name).parent.mkdir(parents=True, exist_ok=True)
+                waiting.append(Path(shutil.copy(well_known / name, contract / name)))
+
+
 class GenerateStubs(BuildHookInterface[Any]):
     """The hatch hook: runs before every build, the editable one included."""
 
@@ -91,7 +108,8 @@ class GenerateStubs(BuildHookInterface[Any]):
         """Generates the stubs; hatch then puts protos/gen on the path (dev-mode-dirs)."""
         generate(Path(self.root))
         build_data["force_include"] = {} if version == "editable" else {
-            str(Path(self.root) / "protos" / "gen" / name): name for name in ("chuanyu", "buf")}
+            str(Path(self.root) / "protos" / "gen" / name): place
+            for name, place in (("chuanyu", "chuanyu"), ("buf", "buf"), ("contract", "hub/contract"))}
 
 
 if __name__ == "__main__":

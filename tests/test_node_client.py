@@ -3,16 +3,17 @@
 import json
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hub.commands.protos import write_archive
 from tests.clients import add_feed, recorded_at
 from tests.hub_process import CHONGQING, RunningHub
 
 HERE = Path(__file__).parent / "node"
-PROTOS = Path(__file__).parent.parent / "protos"
 MODULES = HERE / "node_modules"
 
 
@@ -41,13 +42,17 @@ def modules() -> None:
 
 
 @pytest.fixture(scope="module")
-def told(shared_hub: RunningHub, modules: None) -> dict[str, Any]:
+def told(shared_hub: RunningHub, modules: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the Node client was told."""
     feed = add_feed(shared_hub, CHONGQING, "cq.node")
     shared_hub.certificate(CHONGQING)
+    contract = tmp_path_factory.mktemp("contract")
+    write_archive(contract / "protos.zip")
+    with zipfile.ZipFile(contract / "protos.zip") as archive:
+        archive.extractall(contract)
     command = [
         program("node"), "client.mjs", shared_hub.targets[0], str(shared_hub.certificates_dir), "cq.card-center", feed,
-        str(PROTOS), str(PROTOS / "gen" / "third_party")]  # fmt: skip
+        str(contract)]  # fmt: skip
     done = subprocess.run(command, check=False, cwd=HERE, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)

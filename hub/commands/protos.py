@@ -1,0 +1,58 @@
+"""`hub protos`: the contract as one archive that compiles as it is, for a province that writes its own client."""
+
+import zipfile
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import hub
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_README = """Chuanyu exchange hub, {version}: the contract, with every .proto file that it imports.
+川渝社保卡“一卡通”互通枢纽 {version}：接口契约（含其引用的全部 .proto 文件）。
+
+This folder is the one include path; no other file is needed:
+
+  protoc -I . --java_out=OUT $(find chuanyu buf -name '*.proto')
+  python -m grpc_tools.protoc -I . --python_out=OUT --grpc_python_out=OUT $(find chuanyu buf -name '*.proto')
+  Node.js: protoLoader.loadSync('chuanyu/exchange/v1/feed_service.proto', {{ includeDirs: ['.'] }})
+  Go, C#, …: the same include path with the plugin of the language.
+
+chuanyu/   the hub's services and events / 枢纽的服务与事件
+buf/       annotations of the rules of shape, for readers and validators / 字段规则注解
+google/    standard types and error details / 标准类型与错误详情
+"""
+
+
+def protos(
+    out: Annotated[Path, typer.Option(help="写入的 zip 文件。The zip file to write.")] = Path("chuanyu-protos.zip"),
+) -> None:
+    """导出接口契约：.proto 文件及其全部依赖，解开即可编译。Write the contract: all .proto files, ready to compile."""
+    try:
+        count = write_archive(out)
+    except OSError as error:
+        typer.echo(f"✗ 无法写入 cannot be written: {out}: {error.strerror}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"{out}: {count} 个文件 files")
+
+
+def write_archive(out: Path) -> int:
+    """Writes the archive, the same bytes for the same contract, and returns how many .proto files it has."""
+    contract = _contract()
+    files = sorted(contract.rglob("*.proto"))
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        said = _README.format(version=metadata.version("chuanyu-exchange-hub"))
+        archive.writestr(zipfile.ZipInfo("README.txt", _EPOCH), said, zipfile.ZIP_DEFLATED)
+        for file in files:
+            name = zipfile.ZipInfo(file.relative_to(contract).as_posix(), _EPOCH)
+            archive.writestr(name, file.read_bytes(), zipfile.ZIP_DEFLATED)
+    return len(files)
+
+
+def _contract() -> Path:
+    """Returns the folder that the build made: in the package, or beside the sources of a checkout."""
+    package = Path(hub.__file__).parent
+    installed = package / "contract"
+    return installed if installed.exists() else package.parent / "protos" / "gen" / "contract"
