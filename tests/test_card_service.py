@@ -144,6 +144,14 @@ def test_the_other_province_sees_usability_by_scenario(chongqing: Province, sich
     assert usable["TOU.HTL"] == (DENY, ["NO_AGREEMENT", "ID_CARD"])
 
 
+def test_the_other_province_asks_about_now_only(chongqing: Province, sichuan: Province) -> None:
+    position = chongqing.tell("cq.card-center", registered("G00000010"))
+    request = card("G00000010", position)
+    request.valid_at.seconds = AT_S + 3600
+    refusal = refused(lambda: sichuan.cards.GetCard(request, timeout=DEADLINE_S))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.PERMISSION_DENIED, "NOT_PERMITTED")
+
+
 def test_the_other_province_sees_every_scenario_of_the_catalogue(chongqing: Province, sichuan: Province) -> None:
     position = chongqing.tell("cq.card-center", registered("G00000006"))
     answer = sichuan.cards.GetCard(card("G00000006", position), timeout=DEADLINE_S)

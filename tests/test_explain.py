@@ -72,7 +72,7 @@ def test_with_what_was_known_at_an_earlier_position_the_answer_is_the_earlier_on
     known = chongqing.tell("cq.card-center", registered("X00000003"))
     position = chongqing.tell("cq.card-center", lost("X00000003"))
     decision = sichuan.cards.CheckAcceptance(asked("X00000003", position), timeout=DEADLINE_S)
-    before = explained(sichuan, decision.position, as_of=known)
+    before = explained(chongqing, decision.position, as_of=known)
     assert (before.outcome, before.same_as_recorded, before.recorded_as_of) == (ACCEPT, False, known)
 
 
@@ -80,7 +80,7 @@ def test_at_an_earlier_instant_the_loss_had_not_happened(chongqing: Province, si
     chongqing.tell("cq.card-center", registered("X00000004", at_s=AT_S - DAY_S))
     position = chongqing.tell("cq.card-center", lost("X00000004"))
     decision = sichuan.cards.CheckAcceptance(asked("X00000004", position), timeout=DEADLINE_S)
-    assert explained(sichuan, decision.position, at_s=AT_S).outcome == ACCEPT
+    assert explained(chongqing, decision.position, at_s=AT_S).outcome == ACCEPT
 
 
 def test_what_was_corrected_later_still_explains_the_answer_given_before(chongqing: Province, sichuan: Province) -> None:
@@ -100,6 +100,7 @@ def test_a_question_nobody_asked_is_explained_and_not_recorded(chongqing: Provin
     request = asked("X00000006", position)
     sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)
     hypothetical = asked("X00000006", 0)
+    hypothetical.ClearField("at")
     hypothetical.medium = acceptance_pb2.MEDIUM_CONTACT
     why = explained(sichuan, hypothetical=hypothetical)
     assert (why.outcome, codes(why)) == (DENY, ["MEDIUM_NOT_COVERED"])
@@ -123,8 +124,38 @@ def test_where_no_decision_stands_there_is_nothing_to_explain(position: int, sic
 def test_a_position_not_yet_reached_is_refused(chongqing: Province, sichuan: Province) -> None:
     position = chongqing.tell("cq.card-center", registered("X00000008"))
     decision = sichuan.cards.CheckAcceptance(asked("X00000008", position), timeout=DEADLINE_S)
-    refusal = refused(lambda: explained(sichuan, decision.position, as_of=10**15))
+    refusal = refused(lambda: explained(chongqing, decision.position, as_of=10**15))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "VIEW_BEHIND")
+
+
+# What the serving side may not find out
+
+
+def test_the_serving_side_is_given_no_position_of_the_cards_events(chongqing: Province, sichuan: Province) -> None:
+    position = chongqing.tell("cq.card-center", registered("X00000010"))
+    decision = sichuan.cards.CheckAcceptance(asked("X00000010", position), timeout=DEADLINE_S)
+    hypothetical = asked("X00000010", 0)
+    hypothetical.ClearField("at")
+    assert list(explained(sichuan, decision.position).fact_positions) == []
+    assert list(explained(sichuan, hypothetical=hypothetical).fact_positions) == []
+    assert list(explained(chongqing, decision.position).fact_positions) == [position]
+
+
+@pytest.mark.parametrize("times", [{"as_of": 1}, {"at_s": AT_S}])
+def test_the_serving_side_chooses_no_other_time_of_a_decision(times: dict[str, int], chongqing: Province, sichuan: Province) -> None:
+    position = chongqing.tell("cq.card-center", registered("X00000011"))
+    decision = sichuan.cards.CheckAcceptance(asked("X00000011", position), timeout=DEADLINE_S)
+    refusal = refused(lambda: explained(sichuan, decision.position, **times))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.PERMISSION_DENIED, "NOT_PERMITTED")
+
+
+@pytest.mark.parametrize("times", [{"as_of": 1}, {"at_s": AT_S}, {}])
+def test_the_serving_side_chooses_no_other_time_of_a_question_nobody_asked(times: dict[str, int], sichuan: Province) -> None:
+    hypothetical = asked("X00000012", 0)
+    if times:
+        hypothetical.ClearField("at")
+    refusal = refused(lambda: explained(sichuan, hypothetical=hypothetical, **times))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.PERMISSION_DENIED, "NOT_PERMITTED")
 
 
 def test_what_concerns_neither_side_is_not_explained(chongqing: Province, sichuan: Province) -> None:

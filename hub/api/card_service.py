@@ -49,12 +49,14 @@ class CardService:
         """Gives the five lives to the issuer, and usability by scenario to the other province."""
         refuse_invalid(request)
         at_us = instant_us(request, "valid_at")
+        province = request.card.issuing_province
+        if request.HasField("valid_at") and caller.province not in ("", province):
+            raise NotPermitted("only the card's issuer asks for another time than now")
         card_key = self._intake.key_of(card_named(request.card))
         read = await when_seen(lambda: self._cards.read(card_key, request.min_position))
         if not read.facts:
             raise CardNotFound
         response = protos.GetCardResponse(as_of_position=read.as_of_position, valid_at=timestamp_of(at_us))
-        province = request.card.issuing_province
         if caller.province == province:
             response.lives.CopyFrom(_lives(standing(read.facts, at_us, policies_of(self._reference, province))))
         else:

@@ -63,7 +63,9 @@ class Decider:
         event = check.event
         if not receipt.is_new:
             event = await asyncio.to_thread(self._event_at, receipt.position)
-            if event.decision_made.request_digest != check.event.decision_made.request_digest:
+            recorded = event.decision_made.request_digest
+            # Before the participant was part of it, the digest was that of the request alone.
+            if recorded not in (check.event.decision_made.request_digest, self._digest(_as_asked(request))):
                 raise RequestIdReused
         _tell_decided(check.call, event, receipt)
         return self.response(request.request_id, event, receipt.position)
@@ -107,7 +109,7 @@ class Decider:
         card.issuing_province, card.kind, card.key = named.issuing_province, named.kind, card_key
         decision = event.decision_made
         decision.request_id, decision.participant = request.request_id, caller.urn
-        decision.request_digest = self._digest(request.SerializeToString(deterministic=True))
+        decision.request_digest = self._digest(b"question|%s|%s" % (caller.urn.encode(), _as_asked(request)))
         if request.HasField("claims"):
             decision.claims.CopyFrom(request.claims)
         request_key = self._digest(f"request|{caller.urn}|{request.request_id}".encode())
@@ -171,6 +173,10 @@ def question_of(request: protos.CheckAcceptanceRequest, at_us: int) -> Question:
     """Returns the question of a request, about an instant in microseconds since 1970."""
     place = (request.card.issuing_province, request.scenario, request.service_region, request.medium, at_us, request.venue_code)
     return Question(*place, request.claims) if request.HasField("claims") else Question(*place)
+
+
+def _as_asked(request: protos.CheckAcceptanceRequest) -> bytes:
+    return request.SerializeToString(deterministic=True)
 
 
 def _reason_message(reference: Reference, code: str) -> protos.Reason:

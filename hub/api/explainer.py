@@ -17,6 +17,7 @@ from hub.domain.case import OF_THE_CARD
 from hub.domain.errors import DecisionNotFound, NotPermitted
 from hub.domain.reference import Reference
 from hub.domain.replaying import answer, pack
+from hub.domain.withholding import withhold_from_explanation
 from hub.journal.reader import read_page, reading
 from hub.journal.traces import traces_at
 from hub.telemetry.spans import is_trace_parent
@@ -47,6 +48,9 @@ class Explainer:
         is_recorded = request.WhichOneof("subject") == "decision_position"
         subject = self._recorded(request, caller) if is_recorded else self._hypothetical(request, caller)
         question = subject.question
+        is_issuer = caller.province in ("", question.issuing_province)
+        if not is_issuer:
+            _refuse_another_time(request)
         if request.HasField("valid_at"):
             question = question._replace(at_us=instant_us(request, "valid_at"))
         with reading(self._dsn, "hub-explain") as connection:
@@ -57,13 +61,14 @@ class Explainer:
                 caller.call.links = [parent for parent in parents if is_trace_parent(parent)]
         caller.call.keep("audit")
         response = self._response(answered, request.rules_digest or rules_digest(), known, question)
-        if caller.province not in ("", question.issuing_province):
-            _hide_card(response)
         if subject.recorded is not None:
             then = subject.recorded.decision_made
             response.recorded.CopyFrom(self._decider.response(then.request_id, subject.recorded, request.decision_position))
             codes = [reason.code for reason in response.reasons]
             response.same_as_recorded = (response.outcome, codes) == (then.outcome, list(then.reason_codes))
+        if not is_issuer:
+            _hide_card(response)
+            withhold_from_explanation(response, is_own=subject.recorded is None or subject.recorded.decision_made.participant == caller.urn)
         return response
 
     def _recorded(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> _Subject:
@@ -118,6 +123,12 @@ class Explainer:
             valid_at=timestamp_of(question.at_us),
             rules_digest=digest,
         )
+
+
+def _refuse_another_time(request: protos.ExplainAcceptanceRequest) -> None:
+    """Other times are the issuer's to choose: the answer changes where an event of the card lies, so that a few questions find it."""
+    if request.recorded_as_of or request.HasField("valid_at") or request.hypothetical.HasField("at"):
+        raise NotPermitted("only the card's issuer asks for another time than the decision's own or now")
 
 
 def _hide_card(response: protos.ExplainAcceptanceResponse) -> None:

@@ -21,6 +21,7 @@ from hub.domain.errors import CursorAhead, CursorTooOld, JournalUnavailable
 from hub.domain.participant import PREFIX, Participant
 from hub.domain.pseudonym import references_of
 from hub.domain.quarantine import QUARANTINE_FEED, told_in
+from hub.domain.withholding import withhold_telltales
 from hub.journal.keyring import Keyring
 from hub.journal.reader import Recorded, first_position, head_position, read_page
 from hub.journal.recorder import AggregateStore
@@ -176,6 +177,8 @@ def _withhold(event: event_pb2.Event, kind: str, origin: Origin, reader: Reader)
                 readable.append(_Named(f"{prefix}{'.'.join(place.path)}", ref))
             else:
                 ref.ClearField("key")
+    is_own = reader.urn in (origin.owner, event.decision_made.participant)
+    withhold_telltales(event, kind, is_card_readable=is_readable(event.card, event, origin, reader), is_own=is_own)
     return readable
 
 

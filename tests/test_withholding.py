@@ -1,0 +1,126 @@
+"""What a reader without the card is delivered tells it nothing about a card it guesses: the attack is played, field by field."""
+
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import grpc
+import pytest
+from chuanyu.exchange.v1 import card_service_pb2, event_pb2, subscription_service_pb2, subscription_service_pb2_grpc
+from google.protobuf.message import Message
+
+from hub.api.registry import register_participant
+from hub.domain.participant import PREFIX
+from hub.domain.withholding import telltales, withhold_telltales
+from hub.journal.recorder import AggregateStore
+from tests.clients import DEADLINE_S, Province, recorded_at
+from tests.hub_process import CHONGQING, SICHUAN, RunningHub
+from tests.messages import journey, question, registered
+
+BUS = f"{PREFIX}sc.bus"
+CARDS = [f"W{number:08}" for number in range(30)]
+
+
+@pytest.fixture(scope="module")
+def bus(shared_hub: RunningHub) -> Iterator[Province]:
+    """Another participant of the serving province: neither the issuer nor who asked."""
+    store = AggregateStore(shared_hub.dsn)
+    register_participant(store, BUS, "51", "bus", ["sc.bus"], datetime.now(UTC))
+    store.close()
+    province = Province(shared_hub, BUS)
+    yield province
+    province.channel.close()
+
+
+def read(channel: grpc.Channel, first: int, last: int) -> dict[int, event_pb2.Event]:
+    """What a participant is delivered of positions first … last."""
+    stub = subscription_service_pb2_grpc.SubscriptionServiceStub(channel)
+    stream = stub.Subscribe(subscription_service_pb2.SubscribeRequest(from_position=first - 1), timeout=DEADLINE_S)
+    found = {}
+    for response in stream:
+        if response.HasField("delivered"):
+            found[response.delivered.position] = response.delivered.event
+        # The first progress gives the cursor itself back.
+        if max(response.delivered.position, response.progress.position) >= last:
+            stream.cancel()
+            return found
+    raise AssertionError("the stream ended")
+
+
+def leaves(message: Message, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value that stands in a message."""
+    for field, value in message.ListFields():
+        for item in value if field.is_repeated else (value,):
+            if isinstance(item, Message):
+                yield from leaves(item, f"{path}{field.name}.")
+            else:
+                yield f"{path}{field.name}", item
+
+
+def test_thirty_guesses_of_thirty_decisions_find_no_card(
+    shared_hub: RunningHub, chongqing: Province, sichuan: Province, bus: Province
+) -> None:
+    seen = chongqing.tell("cq.card-center", *[registered(card) for card in CARDS])
+
+    def asked(number: int, card: str) -> card_service_pb2.CheckAcceptanceRequest:
+        request = question(f"gate-{number}", card, min_position=seen)
+        request.claims.purse_balance_fen = 1_000 + number
+        return request
+
+    victims = [sichuan.cards.CheckAcceptance(asked(n, card), timeout=DEADLINE_S).position for n, card in enumerate(CARDS)]
+    # One guess a decision, as only the attacker's own request id is there to ask by: the decision's id with the card that is looked for.
+    guesses = [bus.cards.CheckAcceptance(asked(n, CARDS[12]), timeout=DEADLINE_S).position for n in range(len(CARDS))]
+    delivered = read(bus.channel, victims[0], guesses[-1])
+    hits: dict[str, set[int]] = {}
+    for number, (victim, guess) in enumerate(zip(victims, guesses, strict=True)):
+        hidden, own = dict(leaves(delivered[victim])), dict(leaves(delivered[guess]))
+        for path in hidden.keys() & own.keys():
+            if hidden[path] == own[path]:
+                hits.setdefault(path, set()).add(number)
+    # What is alike is alike for every card; what is not says nothing of number 12.
+    assert {path: found for path, found in hits.items() if 0 < len(found) < len(CARDS) and 12 in found} == {}
+    assert not {"decision_made.request_digest", "decision_made.request_id"} & hidden.keys()
+    assert {path for path in hidden if path.startswith("decision_made.claims")} == set()
+
+
+def test_the_digest_that_knows_a_repeat_is_of_the_participant(
+    shared_hub: RunningHub, chongqing: Province, sichuan: Province, bus: Province
+) -> None:
+    seen = chongqing.tell("cq.card-center", registered("W00000100"))
+    positions = [who.cards.CheckAcceptance(question("same", "W00000100", min_position=seen), timeout=DEADLINE_S).position
+                 for who in (sichuan, bus)]  # fmt: skip
+    first, second = (recorded_at(shared_hub.dsn, position).event.decision_made for position in positions)
+    assert len(first.request_digest) == 32
+    assert first.request_digest != second.request_digest
+
+
+@pytest.mark.parametrize(("who", "request_id"), [(SICHUAN, "whose-id"), (CHONGQING, "whose-id"), (BUS, "")])
+def test_a_request_id_goes_to_who_asked_and_to_the_issuer(
+    who: str, request_id: str, shared_hub: RunningHub, sichuan: Province, bus: Province
+) -> None:
+    position = sichuan.cards.CheckAcceptance(question("whose-id", "W00000101"), timeout=DEADLINE_S).position
+    with shared_hub.channel(who) as channel:
+        decision = read(channel, position, position)[position].decision_made
+    assert (decision.request_id, decision.request_digest) == (request_id, b"")
+
+
+def test_a_purse_counter_ties_no_two_journeys_together_for_a_reader_without_the_card(
+    shared_hub: RunningHub, sichuan: Province, bus: Province
+) -> None:
+    position = sichuan.tell("sc.usage", journey("W00000102"))
+    seen = {}
+    for who in (BUS, SICHUAN, CHONGQING):
+        with shared_hub.channel(who) as channel:
+            seen[who] = read(channel, position, position)[position].transit_journey_completed.tap.purse_counter
+    assert seen == {BUS: 0, SICHUAN: 137, CHONGQING: 137}
+
+
+def test_every_kind_of_event_can_be_withheld() -> None:
+    kinds = event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields
+    for field in kinds:
+        event = event_pb2.Event()
+        getattr(event, field.name).SetInParent()
+        withhold_telltales(event, field.name, is_card_readable=False, is_own=False)
+    assert ("tap", "balance_after_fen") in telltales(event_pb2.Event.DESCRIPTOR.fields_by_name["transit_journey_completed"].message_type)
+
