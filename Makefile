@@ -1,11 +1,10 @@
 # `make demo` sets everything up and runs the hub; `make test` sets everything up and runs every check; `make system-deps` installs what needs root.
 
 PYTHON ?= python3
-UV_VERSION := 0.13.9
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test setup system-deps proto-baseline clean
+.PHONY: demo test setup system-deps proto-baseline lock sbom clean
 
 demo: setup
 	@$(BIN)/hub demo $(ARGS)
@@ -15,12 +14,13 @@ test: setup system-deps-if-root
 
 setup: .venv/.ready
 
-.venv/.ready: pyproject.toml protos/hatch_build.py $(wildcard protos/chuanyu/exchange/v1/*.proto)
+.venv/.ready: pyproject.toml tests/requirements.txt protos/hatch_build.py $(wildcard protos/chuanyu/exchange/v1/*.proto)
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "python3-venv is missing: run 'make system-deps' as root"; exit 1; }
-	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement tests/uv-requirements.txt
 	@echo "setting up .venv (a minute at most on the first run) ..."
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable . --group dev
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirements tests/requirements.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 system-deps:
@@ -33,5 +33,19 @@ system-deps-if-root:
 proto-baseline: setup
 	@cd protos && ../$(BIN)/buf build . --path chuanyu -o ../tests/protos_baseline.binpb
 
+# Writes the requirements with the hashes of all files of each package, for every platform, from the pins in pyproject.toml.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate
+lock: setup
+	@$(COMPILE) pyproject.toml --group dev --output-file tests/requirements.txt
+	@$(COMPILE) --group build --output-file docker/build-requirements.txt
+	@$(COMPILE) pyproject.toml --output-file docker/requirements.txt
+	@sed -n '/^uv==/,/[^\\]$$/p' docker/build-requirements.txt > tests/uv-requirements.txt
+
+# The bill of materials (CycloneDX) of what a hub runs with.
+sbom: setup
+	@mkdir -p dist
+	@$(BIN)/uv export --quiet --format cyclonedx1.5 --no-dev --output-file dist/sbom.cdx.json >/dev/null
+	@echo "dist/sbom.cdx.json"
+
 clean:
-	@rm -rf .venv protos/gen .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf dist .venv protos/gen .mypy_cache .ruff_cache .pytest_cache .hypothesis
