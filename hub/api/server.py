@@ -26,6 +26,7 @@ from hub.api.rpc import Gate
 from hub.api.server_certificate import ServerCertificate
 from hub.api.standard import add_standard_services
 from hub.api.subscription_service import SubscriptionService
+from hub.api.transport import OPTIONS, listen
 from hub.audit.rule_versions import publish_rules
 from hub.domain import reference
 from hub.domain.participant import DECISIONS_FEED, HUB
@@ -36,14 +37,6 @@ from hub.journal.recorder import AggregateStore
 from hub.journal.writer import JournalWriter
 from hub.telemetry import names
 
-_OPTIONS = (
-    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
-    ("grpc.max_connection_age_grace_ms", 30_000),
-    # The least that HTTP/2 recommends (RFC 9113, 6.5.2). What a client asks beyond them on one connection waits with the client.
-    ("grpc.max_concurrent_streams", 100),
-)
 DRAIN_S = 10.0
 
 
@@ -72,7 +65,7 @@ class HubServer:
         self.plaintext_port = 0
 
     async def start(self, further: Callable[[Gate, Decider], grpc.GenericRpcHandler] | None = None) -> None:
-        """Opens everything and listens; raises KeyMismatch when the keys are not the database's.
+        """Opens everything and listens; raises KeyMismatch when the keys are not the database's, AddressTaken, or ServerCertificateUnfit.
 
         *further* makes one more service (the bench's).
         """
@@ -82,6 +75,10 @@ class HubServer:
         with psycopg.connect(settings.dsn, autocommit=True) as connection:
             connection.execute("SET ROLE hub_writer")
             verify_fingerprint(connection, settings.keyring)
+        # First of all: where another process listens, nothing is to be opened.
+        self._server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=4_000)
+        self._certificate = ServerCertificate(settings.certificates)
+        self._listen()
         decisions_stream = await asyncio.to_thread(_prepare_own, settings.dsn)
         tables = reference.load()
         self._writer = JournalWriter(settings.dsn)
@@ -98,9 +95,7 @@ class HubServer:
         decider = Decider(settings.dsn, self._cards, self._decisions, intake, settings.keyring, tables)
         feeds = FeedService(settings.dsn, self._writer, intake, self._directory, tables)
         cards = CardService(settings.dsn, self._cards, decider, intake, tables)
-        self._certificate = ServerCertificate(settings.certificates)
         gate = self._gate = Gate(self._directory, settings.certificates.authority.parent, settings.plaintext_caller)
-        self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=4_000)
         self._server.add_generic_rpc_handlers((feeds.handler(gate), cards.handler(gate)))
         self._hotlists = HotlistService(settings.dsn)
         self._subscriptions = SubscriptionService(settings.dsn, settings.keyring)
@@ -111,7 +106,6 @@ class HubServer:
         self._health = Health(gate.leash.closing)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         add_standard_services(self._server, gate)
-        self._listen()
         await self.readiness.look(self._tell_health)
         await self._server.start()
         # What is loaded by now stays: the collector need not look at it again and again while messages come and go.
@@ -134,7 +128,7 @@ class HubServer:
         return self.readiness.report() if self.readiness is not None else dict.fromkeys(SERVICES, "正在启动 starting")
 
     def _listen(self) -> None:
-        self.port = self._server.add_secure_port(self._settings.listen, self._certificate.credentials())
+        self.port = listen(self._server, self._settings.listen, self._certificate.credentials())
         if self._settings.plaintext_caller:
             self.plaintext_port = self._server.add_insecure_port(f"127.0.0.1:{self._settings.plaintext_port}")
 
@@ -157,7 +151,6 @@ class HubServer:
         await self._cards.stop()
         await self._writer.stop()
         self._directory.close()
-
 
     async def _drain(self, forced: asyncio.Event) -> None:
         draining = asyncio.create_task(self._server.stop(DRAIN_S))

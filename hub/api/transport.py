@@ -1,0 +1,55 @@
+"""How the server speaks HTTP/2, with the reason of each figure, and where it listens: alone, or not at all."""
+
+import grpc
+import psutil
+
+from hub.domain.errors import HubError
+
+STREAMS_OF_A_CONNECTION = 100
+OPTIONS = (
+    # A second process on the same address would take half of the connections without a word.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    # The hub asks quiet connections whether they are still there; three minutes are usual until a NAT forgets one.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # Clients may ask the same every 10 s. A network may delay one ping and not the next, so only those closer than 1 s count as too many.
+    ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
+    ("grpc.max_connection_age_grace_ms", 30_000),
+    # The least that HTTP/2 recommends (RFC 9113, 6.5.2). What a client asks beyond them on one connection waits with the client.
+    ("grpc.max_concurrent_streams", STREAMS_OF_A_CONNECTION),
+    # Streams that were answered and are not yet put away. Left unset, one of them is enough to refuse a client that keeps to its 100
+    # (RST_STREAM, REFUSED_STREAM); unlimited, cancelled calls would pile up.
+    ("grpc.http2.max_deallocating_streams", 2 * STREAMS_OF_A_CONNECTION),
+)
+
+
+class AddressTaken(HubError):
+    """Another process listens on this address; stop it, or listen on another (`hub serve --listen`)."""
+
+
+def listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials) -> int:
+    """Listens on host:port and returns the port; raises AddressTaken, naming the process if it can be seen."""
+    try:
+        return int(server.add_secure_port(address, credentials))
+    except RuntimeError:
+        if listener := _listener(int(address.rpartition(":")[2])):
+            raise AddressTaken(f"{address}: {listener}") from None
+        raise
+
+
+def _listener(port: int) -> str:
+    """Names the process that listens on a port, as far as it can be seen; "" if none does."""
+    try:
+        found = [one for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN and one.laddr and one.laddr.port == port]
+    except psutil.Error:
+        return "a process of another user"
+    if not found:
+        return ""
+    if found[0].pid is None:
+        return "a process of another user"
+    try:
+        return f"process {found[0].pid}, {psutil.Process(found[0].pid).name()}"
+    except psutil.Error:
+        return f"process {found[0].pid}"
