@@ -1,7 +1,8 @@
 """Reads cards in groups: one SQL round trip for all that wait.
 
 It runs on the event loop, one read at a time; what arrives meanwhile is the next group. There is no cache to go stale: agreements
-are kept parsed and read again when their view has moved. Every answer carries the position of the very snapshot it was read from.
+are kept parsed and read again when their view has moved. Every answer carries the position of the very snapshot it was read from, and
+while the views are not all at one position there is none.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from psycopg import pq
 
 from hub.domain.agreement import Agreements
 from hub.domain.card import Fact
-from hub.domain.errors import HubError, JournalUnavailable, ViewBehind
+from hub.domain.errors import HubError, JournalUnavailable, ViewBehind, ViewsLate
 from hub.journal.decisions import DecisionWriter
 from hub.journal.group import GroupFailed
 from hub.journal.loop_connection import LoopConnection, bytea_array
@@ -57,6 +58,7 @@ class _Asked(NamedTuple):
 @dataclass(slots=True)
 class _Snapshot:
     as_of_position: int = 0
+    furthest_position: int = 0
     revision: int = 0
     facts: dict[bytes, list[Fact]] = field(default_factory=dict)
 
@@ -120,7 +122,9 @@ class CardReader:
                 as_of, agreements = snapshot.as_of_position, self._agreements[1]
                 timing = GroupTiming(began, now_ns(), len(group))
                 for asked in group:
-                    if as_of < asked.min_position:
+                    if as_of < snapshot.furthest_position:
+                        asked.then(ViewsLate(as_of_position=as_of))
+                    elif as_of < asked.min_position:
                         asked.then(ViewBehind(as_of_position=as_of))
                     else:
                         asked.then(CardRead(snapshot.facts.get(asked.card_key, []), agreements, as_of, timing))
@@ -150,6 +154,7 @@ def _snapshot(result: pq.abc.PGresult) -> _Snapshot:
         if asked is None:
             snapshot.as_of_position = int.from_bytes(value(row, 2) or b"", "big")
             snapshot.revision = int.from_bytes(value(row, 3) or b"", "big")
+            snapshot.furthest_position = int.from_bytes(value(row, 4) or b"", "big")
             continue
         facts = facts_of((value(row, 1) or b"[]").decode())
         if (known := snapshot.facts.get(asked)) is not None:
@@ -192,11 +197,12 @@ _READ_CARDS = f"""
     WITH named AS (
         SELECT a.key AS asked, COALESCE(l.card_key, a.key) AS card_key
         FROM unnest($1::bytea[]) a (key) LEFT JOIN views.card_alias l ON l.key = a.key)
-    SELECT asked, facts, NULL::bigint AS as_of_position, NULL::bigint AS revision FROM (
+    SELECT asked, facts, NULL::bigint AS as_of_position, NULL::bigint AS revision, NULL::bigint AS furthest_position FROM (
         SELECT n.asked, s.facts FROM named n JOIN views.card_standing s ON s.key = n.card_key
         UNION ALL
         SELECT n.asked, s.facts FROM named n
         JOIN views.card_alias l ON l.card_key = n.card_key JOIN views.card_standing s ON s.key = l.key) f
     UNION ALL
-    SELECT NULL, NULL, (SELECT min(position) FROM views.checkpoint WHERE view = ANY ('{{{",".join(p.name for p in DECIDED_BY)}}}')),
-           COALESCE((SELECT max(position) FROM views.{AGREEMENTS.name}), 0)"""  # noqa: S608 (names of our own views)
+    SELECT NULL, NULL, c.behind, COALESCE((SELECT max(position) FROM views.{AGREEMENTS.name}), 0), c.ahead
+    FROM (SELECT min(position) AS behind, max(position) AS ahead FROM views.checkpoint
+          WHERE view = ANY ('{{{",".join(p.name for p in DECIDED_BY)}}}')) c"""  # noqa: S608 (names of our own views)

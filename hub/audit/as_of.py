@@ -7,7 +7,7 @@ from chuanyu.exchange.v1 import agreement_history_pb2
 
 from hub.domain.agreement import Agreements, terms_in
 from hub.domain.card import Fact
-from hub.domain.errors import ViewBehind
+from hub.domain.errors import ViewBehind, ViewsLate
 from hub.journal.reader import Recorded, events_before
 from hub.projections import DECIDED_BY
 from hub.projections.agreements import AGREEMENTS
@@ -27,7 +27,7 @@ class Known(NamedTuple):
 
 
 def known_at(connection: psycopg.Connection, card_key: bytes, position: int | None) -> Known:
-    """Returns what was known at a position, None for the newest that the views have reached; raises ViewBehind."""
+    """Returns what was known at a position, None for the newest that the views have reached; raises ViewBehind, ViewsLate."""
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         reached = _reached(connection)
@@ -39,9 +39,12 @@ def known_at(connection: psycopg.Connection, card_key: bytes, position: int | No
 
 def _reached(connection: psycopg.Connection) -> int:
     names = [projection.name for projection in DECIDED_BY]
-    row = connection.execute("SELECT COALESCE(min(position), 0) FROM views.checkpoint WHERE view = ANY (%s)", (names,)).fetchone()
+    row = connection.execute("SELECT min(position), max(position) FROM views.checkpoint WHERE view = ANY (%s)", (names,)).fetchone()
     assert row is not None
-    return int(row[0])
+    behind, ahead = row
+    if behind != ahead:
+        raise ViewsLate(as_of_position=behind)
+    return int(behind or 0)
 
 
 def _facts(connection: psycopg.Connection, card_key: bytes, position: int) -> list[Fact]:

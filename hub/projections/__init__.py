@@ -11,7 +11,6 @@ from hub.projections.losses import LOSSES
 from hub.projections.person_cards import PERSON_CARDS
 from hub.projections.quarantine import QUARANTINE
 
-# What an answer rests on comes first: it is folded first in every round.
 PROJECTIONS: tuple[Projection, ...] = (
     CARD_STANDING,
     CARD_ALIAS,
@@ -23,4 +22,12 @@ PROJECTIONS: tuple[Projection, ...] = (
     PERSON_CARDS,
     QUARANTINE,
 )
+# What an answer rests on: these move as one, first in every round, so that an answer's `as_of_position` is true of all of them.
 DECIDED_BY: tuple[Projection, ...] = (CARD_STANDING, CARD_ALIAS, AGREEMENTS)
+
+
+def moving_with(projection: Projection) -> tuple[Projection, ...]:
+    """Returns the views that are always at one position with this one, itself included."""
+    if projection.name not in {view.name for view in DECIDED_BY}:
+        return (projection,)
+    return tuple(projection if view.name == projection.name else view for view in DECIDED_BY)

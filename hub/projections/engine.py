@@ -70,62 +70,34 @@ def create_view(connection: psycopg.Connection, projection: Projection) -> None:
     connection.execute("INSERT INTO views.checkpoint (view, position) VALUES (%s, 0) ON CONFLICT (view) DO NOTHING", (projection.name,))
 
 
-def advance(connection: psycopg.Connection, projection: Projection, through: int | None = None, page_events: int = PAGE_EVENTS) -> int:
-    """Folds one page into the view and returns how many positions it moved; 0 means it has caught up (or reached *through*)."""
+def advance(
+    connection: psycopg.Connection,
+    projection: Projection,
+    through: int | None = None,
+    page_events: int = PAGE_EVENTS,
+    *,
+    waits: bool = True,
+) -> int:
+    """Folds one page into the view and returns how many positions it moved; 0 means it has caught up (or reached *through*).
+
+    Where a rebuild has the view, it waits for that, or folds nothing if not *waits*.
+    """
     with connection.transaction():
         began = now_ns()
+        if not waits and not _is_free(connection, projection.name):
+            return 0
         after, head = checkpoint_and_head(connection, projection.name)
         end = min(after + page_events, head if through is None else min(head, through))
         if end <= after:
             return 0
         page = read_page(connection, after, end, projection.kinds, and_corrections=projection.follows_corrections)
         if page:
-            corrections = _corrections(connection, page) if projection.follows_corrections else _NO_CORRECTIONS
+            corrections = corrections_in(connection, page) if projection.follows_corrections else NO_CORRECTIONS
             fold = Fold(projection.name, began)
-            fold.parked = _fold(connection, projection, page, corrections.corrected, parked_keys(connection, projection.name))
+            fold.parked = fold_page(connection, projection, page, corrections.corrected, parked_keys(connection, projection.name))
             folded(connection, [fold.done(len(page))], after, end)
         connection.execute("UPDATE views.checkpoint SET position = %s WHERE view = %s", (end, projection.name))
     return end - after
-
-
-def advance_together(connection: psycopg.Connection, projections: Sequence[Projection], most_events: int) -> bool:
-    """Folds what is new into all views in one transaction: a live round has few events and many views.
-
-    Returns False, and folds nothing, where `advance` must take them one by one: they do not stand at the same position, or more than
-    *most_events* are new. A view that another process holds is left to that process.
-    """
-    with connection.transaction():
-        locked = connection.execute(
-            """SELECT c.view, c.position, (SELECT position FROM journal.head) FROM views.checkpoint c
-               WHERE c.view = ANY (%s) FOR NO KEY UPDATE OF c SKIP LOCKED""",
-            ([projection.name for projection in projections],),
-        ).fetchall()
-        if not locked:
-            return True
-        names, (after, end) = [row[0] for row in locked], locked[0][1:]
-        if any(row[1] != after for row in locked) or end - after > most_events:
-            return False
-        if end == after:
-            return True
-        page = read_page(connection, after, end)
-        corrections = _corrections(connection, page)
-        parked: dict[str, set[str]] = {name: set() for name in names}
-        for view, key in connection.execute("SELECT DISTINCT view, key FROM views.parked WHERE view = ANY (%s)", (names,)):
-            parked[view].add(key)
-        folds = []
-        for projection in projections:
-            if projection.name not in names:
-                continue
-            kinds, correcting = projection.kinds, corrections.positions if projection.follows_corrections else ()
-            wanted = [event for event in page if kinds is None or event.kind in kinds or event.position in correcting]
-            if wanted:
-                corrected = corrections.corrected if projection.follows_corrections else {}
-                fold = Fold(projection.name, now_ns())
-                fold.parked = _fold(connection, projection, wanted, corrected, parked[projection.name])
-                folds.append(fold.done(len(wanted)))
-        folded(connection, folds, after, end)
-        connection.execute("UPDATE views.checkpoint SET position = %s WHERE view = ANY (%s)", (end, names))
-    return True
 
 
 def checkpoint_and_head(connection: psycopg.Connection, view: str) -> tuple[int, int]:
@@ -139,7 +111,13 @@ def checkpoint_and_head(connection: psycopg.Connection, view: str) -> tuple[int,
     return int(row[0]), int(row[1])
 
 
-def _fold(
+def _is_free(connection: psycopg.Connection, view: str) -> bool:
+    """Takes the view's checkpoint unless another transaction has it."""
+    row = connection.execute("SELECT FROM views.checkpoint WHERE view = %s FOR NO KEY UPDATE SKIP LOCKED", (view,)).fetchone()
+    return row is not None
+
+
+def fold_page(
     connection: psycopg.Connection, projection: Projection, page: list[Recorded], corrected: dict[int, Recorded], parked: set[str]
 ) -> int:
     """Folds a page and returns how many events were parked."""
@@ -176,24 +154,24 @@ def _fold(
     return len(parked_now)
 
 
-class _Corrections(NamedTuple):
+class Corrections(NamedTuple):
     """The positions of a page that correct or reverse an event, and what stood before where something did."""
 
     positions: Collection[int]
     corrected: dict[int, Recorded]
 
 
-_NO_CORRECTIONS = _Corrections((), {})
+NO_CORRECTIONS = Corrections((), {})
 
 
-def _corrections(connection: psycopg.Connection, page: list[Recorded]) -> _Corrections:
+def corrections_in(connection: psycopg.Connection, page: list[Recorded]) -> Corrections:
     """Finds what the events of a page correct and reverse."""
     rows = connection.execute(
         "SELECT position, stream_id, sequence FROM journal.correction WHERE position BETWEEN %s AND %s",
         (page[0].position, page[-1].position),
     ).fetchall()
     if not rows:
-        return _NO_CORRECTIONS
+        return NO_CORRECTIONS
     found = events_before(connection, [(row[1], row[2]) for row in rows], [row[0] for row in rows])
     corrected: dict[int, Recorded] = {}
     for position, *target in rows:
@@ -203,7 +181,7 @@ def _corrections(connection: psycopg.Connection, page: list[Recorded]) -> _Corre
         # A released correction also stands for its own quarantined number, of which nothing is folded.
         if position not in corrected or corrected[position].kind == "event_quarantined":
             corrected[position] = recorded
-    return _Corrections({row[0] for row in rows}, corrected)
+    return Corrections({row[0] for row in rows}, corrected)
 
 
 def parked_keys(connection: psycopg.Connection, view: str) -> set[str]:

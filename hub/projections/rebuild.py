@@ -1,4 +1,7 @@
-"""Rebuilds a view beside the live one, compares both digest for digest at one position, and switches."""
+"""Rebuilds a view beside the live one, compares both digest for digest at one position, and switches.
+
+Views that move as one do so here too: the last step takes all of them to that position, and a switch leaves them there.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -9,7 +12,9 @@ import psycopg
 
 from hub.domain.errors import HubError
 from hub.journal.reader import head_position
+from hub.projections import moving_with
 from hub.projections.engine import Projection, advance, checkpoint_and_head, create_view, parked_keys
+from hub.projections.together import advance_as_one
 
 _FRESH = "__fresh"
 
@@ -79,10 +84,13 @@ def rebuild(
             done += moved
             report(projection.name, done, head_position(connection))
         with connection.transaction():
-            position = max(checkpoint_and_head(connection, view.name)[0] for view in (projection, fresh))
-            for view in (projection, fresh):
-                while advance(connection, view, through=position):
-                    pass
+            as_one = moving_with(projection)
+            names = sorted(view.name for view in as_one)
+            position = max(checkpoint_and_head(connection, name)[0] for name in (*names, fresh.name))
+            while advance_as_one(connection, as_one, through=position).moved:
+                pass
+            while advance(connection, fresh, through=position):
+                pass
             result = Rebuilt(projection.name, position, digest(connection, projection), digest(connection, fresh), switch)
             refusal = _refusal(connection, fresh, result, even_if_different) if switch else None
             is_switched = switch and refusal is None

@@ -1,4 +1,7 @@
-"""Runs all views live in one process: a round folds a page of each; an idle round waits a moment."""
+"""Runs all views live in one process: a round folds a page of each, those that answers rest on first; an idle round waits a moment.
+
+However much comes in, what answers rest on gets at least half of the time, and the others are never left behind without end.
+"""
 
 import logging
 import threading
@@ -6,21 +9,22 @@ import time
 
 import psycopg
 
-from hub.projections import PROJECTIONS
-from hub.projections.engine import PAGE_EVENTS, Projection, advance, advance_together, create_views
+from hub.projections import DECIDED_BY, PROJECTIONS
+from hub.projections.engine import PAGE_EVENTS, Projection, advance, create_views
 from hub.projections.findings import FINDINGS
 from hub.projections.person_cards import PERSON_CARDS
+from hub.projections.together import advance_as_one, advance_together
 
 log = logging.getLogger(__name__)
 
 # A round of all views takes two milliseconds even if each has one event to fold; without a pause they would take a core.
 ROUND_S = 0.02
-# Up to so many new events, all views take them together; beyond, each reads only its own kinds.
-LIVE_EVENTS = 2_000
 # No answer rests on these, and they touch a row for each use: they follow at their own pace, so that no answer waits for them.
 BACKGROUND = frozenset({FINDINGS.name, PERSON_CARDS.name})
 BACKGROUND_EVENTS = 1_000
 BACKGROUND_EVERY_S = 0.25
+# How often it is looked whether one of the other views is behind while nothing comes in: after a rebuild it is.
+OTHERS_EVERY_S = 1.0
 RECONNECT_WAIT_S = 0.5
 TAKE_OVER_WAIT_S = 0.2
 FAULT_WAIT_S = 2.0
@@ -69,30 +73,44 @@ def _alone(connection: psycopg.Connection, stop: threading.Event) -> bool:
 
 
 def _rounds(connection: psycopg.Connection, stop: threading.Event) -> None:
-    foreground = [projection for projection in PROJECTIONS if projection.name not in BACKGROUND]
+    others = [projection for projection in PROJECTIONS if projection not in DECIDED_BY and projection.name not in BACKGROUND]
     background = [projection for projection in PROJECTIONS if projection.name in BACKGROUND]
-    background_at = 0.0
+    others_at = background_at = 0.0
     while not stop.is_set():
         began = time.monotonic()
-        is_live = advance_together(connection, foreground, LIVE_EVENTS)
-        if not is_live and max(advance(connection, projection) for projection in foreground) == PAGE_EVENTS:
+        decided = advance_as_one(connection, DECIDED_BY, waits=False)
+        has_more = decided.moved == PAGE_EVENTS
+        if decided.page is not None and advance_together(connection, others, decided.page):
+            pass
+        elif (now := time.monotonic()) >= others_at or (decided.moved and not has_more):
+            moved = _a_page_of_each(connection, others)
+            took_s = time.monotonic() - now
+            others_at = now + took_s + (took_s if has_more else 0 if moved else OTHERS_EVERY_S)
+            has_more |= moved == PAGE_EVENTS
+        if has_more:
             continue
         if began >= background_at:
             background_at = _background(connection, background)
         time.sleep(max(0.0, ROUND_S - (time.monotonic() - began)))
 
 
+def _a_page_of_each(connection: psycopg.Connection, projections: list[Projection], page_events: int = PAGE_EVENTS) -> int:
+    """Folds a page of each view that no rebuild has taken, and returns the most positions that one moved."""
+    return max(advance(connection, projection, page_events=page_events, waits=False) for projection in projections)
+
+
 def _background(connection: psycopg.Connection, background: list[Projection]) -> float:
     """Folds a small page of each background view and returns when to do so again: never for more than a tenth of the time."""
     began = time.monotonic()
-    for projection in background:
-        advance(connection, projection, page_events=BACKGROUND_EVENTS)
+    _a_page_of_each(connection, background, BACKGROUND_EVENTS)
     ended = time.monotonic()
     return ended + max(BACKGROUND_EVERY_S, 9 * (ended - began))
 
 
 def catch_up(connection: psycopg.Connection) -> None:
     """Folds every view up to the head, once."""
+    while advance_as_one(connection, DECIDED_BY).moved:
+        pass
     for projection in PROJECTIONS:
         while advance(connection, projection):
             pass

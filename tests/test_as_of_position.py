@@ -1,0 +1,184 @@
+"""An answer's `as_of_position` is true: the views it rests on are at one position in every snapshot, or there is no answer."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+from chuanyu.exchange.v1 import event_pb2, references_pb2
+
+from hub.api.card_reader import CardReader
+from hub.audit.as_of import known_at
+from hub.domain.errors import ViewsLate
+from hub.journal.decisions import DecisionWriter
+from hub.projections import DECIDED_BY, PROJECTIONS, runner
+from hub.projections.card_alias import CARD_ALIAS
+from hub.projections.daily_usage import DAILY_USAGE
+from hub.projections.engine import Projection, create_views, positions
+from hub.projections.rebuild import rebuild
+from hub.projections.together import LIVE_EVENTS, advance_as_one
+from tests.recording import AT_S, Recording, journey, key_of, lost, name_card, registered
+
+CARDS = "cq.card-center"
+CARD = "A00000001"
+each_decided_by = pytest.mark.parametrize("view", DECIDED_BY, ids=lambda view: view.name)
+
+
+@pytest.fixture
+def journal(dsn: str) -> Iterator[Recording]:
+    recording = Recording(dsn)
+    yield recording
+    recording.close()
+
+
+@pytest.fixture
+def views(dsn: str) -> Iterator[psycopg.Connection]:
+    with runner.connect(dsn) as connection:
+        create_views(connection, PROJECTIONS)
+        yield connection
+
+
+@pytest.fixture
+def superuser(dsn: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        yield connection
+
+
+def tied_and_lost(number: int) -> list[event_pb2.Event]:
+    """Ties one more transit number to the card, then reports the loss of what carries that number: both are facts of the card."""
+    tied, loss = registered(CARD, AT_S + 2 * number), lost(CARD, AT_S + 2 * number + 1)
+    name_card(tied.card_aliases.add(), f"310{number}", kind=references_pb2.CARD_IDENTIFIER_KIND_TRANSIT_CARD_NO)
+    name_card(loss.card, f"310{number}", kind=references_pb2.CARD_IDENTIFIER_KIND_TRANSIT_CARD_NO)
+    return [tied, loss]
+
+
+def are_at(views: psycopg.Connection) -> set[int]:
+    return set(positions(views, DECIDED_BY).values())
+
+
+def fold(views: psycopg.Connection, page_events: int = 10_000) -> None:
+    while advance_as_one(views, DECIDED_BY, page_events=page_events).moved:
+        pass
+
+
+def within(seconds: float, holds: Callable[[], bool]) -> bool:
+    until = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+async def read_while(dsn: str, goes_on: Callable[[], bool]) -> list[tuple[int, list[int]]]:
+    """Reads the card again and again; returns each answer's position and the positions of the facts it rests on."""
+    reader = CardReader(dsn, DecisionWriter(dsn, 0), lambda: None)
+    read = []
+    while goes_on():
+        answer = await reader.read(key_of(CARD), 0)
+        read.append((answer.as_of_position, sorted(fact.position for fact in answer.facts)))
+    await reader.stop()
+    return read
+
+
+def test_an_answer_rests_on_all_facts_up_to_its_position_and_on_none_beyond(
+    dsn: str, journal: Recording, views: psycopg.Connection
+) -> None:
+    journal.append(*(event for number in range(150) for event in tied_and_lost(number)), feed=CARDS)
+    folding = threading.Thread(target=fold, args=(views, 1))
+    folding.start()
+    read = asyncio.run(read_while(dsn, folding.is_alive))
+    folding.join()
+    assert len({as_of for as_of, _ in read}) > 1
+    assert [facts for _, facts in read] == [list(range(1, as_of + 1)) for as_of, _ in read]
+
+
+@each_decided_by
+def test_while_one_of_the_views_is_taken_none_moves_and_the_others_go_on(
+    dsn: str, journal: Recording, views: psycopg.Connection, superuser: psycopg.Connection, view: Projection
+) -> None:
+    journal.append(*tied_and_lost(1), feed=CARDS)
+    journal.append(journey(CARD))
+    stop = threading.Event()
+    folding = threading.Thread(target=runner.run, args=(dsn, stop))
+    with superuser.transaction():
+        superuser.execute("SELECT FROM views.checkpoint WHERE view = %s FOR UPDATE", (view.name,))
+        folding.start()
+        went_on = within(10, lambda: positions(views, [DAILY_USAGE]) == {DAILY_USAGE.name: 3})
+        held = are_at(views)
+    moved = within(10, lambda: are_at(views) == {3})
+    stop.set()
+    folding.join()
+    assert (went_on, held, moved) == (True, {0}, True)
+
+
+@each_decided_by
+def test_there_is_no_answer_while_one_of_the_views_is_elsewhere(
+    dsn: str, journal: Recording, views: psycopg.Connection, view: Projection
+) -> None:
+    journal.append(*tied_and_lost(1), feed=CARDS)
+    fold(views)
+    views.execute("UPDATE views.checkpoint SET position = 1 WHERE view = %s", (view.name,))
+    with pytest.raises(ViewsLate):
+        asyncio.run(read_while(dsn, lambda: True))
+    with pytest.raises(ViewsLate):
+        known_at(views, key_of(CARD), None)
+
+
+@each_decided_by
+def test_a_view_that_is_behind_is_brought_to_the_others_first(journal: Recording, views: psycopg.Connection, view: Projection) -> None:
+    journal.append(*tied_and_lost(1), *tied_and_lost(2), feed=CARDS)
+    fold(views)
+    views.execute("UPDATE views.checkpoint SET position = 1 WHERE view = %s", (view.name,))
+    journal.append(*tied_and_lost(3), feed=CARDS)
+    moved = [advance_as_one(views, DECIDED_BY, page_events=2).position for _ in range(4)]
+    assert (moved, are_at(views)) == ([3, 4, 6, 6], {6})
+
+
+@each_decided_by
+@pytest.mark.parametrize("switch", [True, False], ids=["switched", "compared"])
+def test_a_rebuild_of_one_leaves_all_at_one_position(
+    journal: Recording, views: psycopg.Connection, view: Projection, switch: bool
+) -> None:
+    journal.append(*tied_and_lost(1), feed=CARDS)
+    fold(views)
+    journal.append(*tied_and_lost(2), feed=CARDS)
+    assert rebuild(views, view, switch=switch).is_equal
+    assert are_at(views) == {4}
+
+
+def test_a_card_is_read_while_a_view_it_rests_on_is_rebuilt_and_switched(
+    dsn: str, journal: Recording, views: psycopg.Connection
+) -> None:
+    journal.append(*tied_and_lost(1), feed=CARDS)
+    fold(views)
+
+    def rebuild_five_times() -> None:
+        for number in range(2, 7):
+            journal.append(*tied_and_lost(number), feed=CARDS)
+            rebuild(views, CARD_ALIAS)
+
+    rebuilding = threading.Thread(target=rebuild_five_times)
+    rebuilding.start()
+    read = asyncio.run(read_while(dsn, rebuilding.is_alive))
+    rebuilding.join()
+    assert [facts for _, facts in read] == [list(range(1, as_of + 1)) for as_of, _ in read]
+
+
+def test_a_view_that_a_rebuild_has_keeps_no_answer_waiting(
+    dsn: str, journal: Recording, views: psycopg.Connection, superuser: psycopg.Connection
+) -> None:
+    stop = threading.Event()
+    folding = threading.Thread(target=runner.run, args=(dsn, stop))
+    with superuser.transaction():
+        superuser.execute("SELECT FROM views.checkpoint WHERE view = %s FOR UPDATE", (DAILY_USAGE.name,))
+        folding.start()
+        journal.append(*(journey(CARD) for _ in range(2 * LIVE_EVENTS)))
+        reached = within(10, lambda: are_at(views) == {2 * LIVE_EVENTS})
+        held = positions(views, [DAILY_USAGE])
+    followed = within(10, lambda: positions(views, [DAILY_USAGE]) == {DAILY_USAGE.name: 2 * LIVE_EVENTS})
+    stop.set()
+    folding.join()
+    assert (reached, held, followed) == (True, {DAILY_USAGE.name: 0}, True)
