@@ -1,5 +1,8 @@
 """The command line of the adapters: one command a province, each defined in its own package."""
 
+import io
+import sys
+
 import typer
 
 from adapters.chongqing.command import chongqing
@@ -16,5 +19,8 @@ app.command("simulate")(simulation)
 
 
 def main() -> None:
-    """Runs the command line."""
+    """Runs the command line; what the terminal's encoding lacks is replaced."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     app()

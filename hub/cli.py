@@ -322,8 +322,10 @@ def main() -> None:
     from psycopg import OperationalError
     from pydantic import ValidationError
 
+    from hub.commands.wording import write_what_can_be_shown
     from hub.embedded import EmbeddedPostgresError
 
+    write_what_can_be_shown()
     try:
         app()
     except HubError as error:

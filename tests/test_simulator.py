@@ -79,9 +79,16 @@ def test_another_seed_gives_other_messages() -> None:
     assert messages(2, 1_000) != messages(1, 1_000)
 
 
-@pytest.mark.parametrize("event_count", [150, 1_000, 7_777, 20_000])
+@pytest.mark.parametrize("event_count", [*range(1, 111), 150, 1_000, 7_777, 20_000])
 def test_the_number_of_events_is_met_exactly(event_count: int) -> None:
     assert sum(message.events for message in messages(3, event_count)) == event_count
+
+
+def test_a_batch_of_uses_is_never_empty() -> None:
+    sent = (message for count in range(1, 260) for message in messages(3, count))
+    batches = [message.value for message in sent if getattr(message, "trans_code", "") == "SBK2105"]
+    assert batches
+    assert [] not in batches
 
 
 def test_holders_are_numbered_in_unassigned_counties_with_a_right_check_digit(traffic: list[Message]) -> None:

@@ -64,7 +64,7 @@ def write_key(path: Path, key: bytes) -> None:
 
 def _read(path: Path, size: int | None = None) -> bytes:
     try:
-        key = bytes.fromhex(path.read_text().strip())
+        key = bytes.fromhex(path.read_text(encoding="utf-8").strip())
     except (OSError, ValueError) as error:
         raise KeyUnusable(str(path)) from error
     if size is not None and len(key) != size:

@@ -51,7 +51,7 @@ def load_province_keys(directory: Path) -> Keys:
     """Returns the province's view of the interface from the adapter's key directory; raises KeyUnusable."""
     names = (PROVINCE_PRIVATE, PROVINCE, PUBLIC, SESSION)
     try:
-        private, public, peer, session = (bytes.fromhex((directory / name).read_text().strip()) for name in names)
+        private, public, peer, session = (bytes.fromhex((directory / name).read_text(encoding="ascii").strip()) for name in names)
     except (OSError, ValueError) as error:
         raise KeyUnusable(f"{directory}: {', '.join(names)}") from error
     return Keys(private=private, public=public[-64:], peer=peer[-64:], session=session)

@@ -103,6 +103,9 @@ class Traffic:
         left = size - sum(message.events for message in messages)
         if left > 1:
             messages.append(self._file(left - 1, begins, ends))
+        elif left:
+            # A file is an event by itself, so one that is left over cannot be a line of one.
+            messages += self._sichuan_uses(left, begins, ends)
         return messages
 
     def _note_due(self, size: int) -> None:
@@ -159,9 +162,9 @@ class Traffic:
     def _sichuan_uses(self, use_count: int, begins: datetime, ends: datetime) -> Iterator[Message]:
         step = (ends - begins) / max(1, use_count)
         lines = [self._use_line(begins + step * (number + self._rng.random())) for number in range(use_count)]
-        singles = max(1, use_count // SINGLES)
+        singles = min(use_count, max(1, use_count // SINGLES))
         size = min(MAX_USES, max(2, -(-(use_count - singles) // BATCHES_A_PORTION)))
-        cuts = [*range(singles), *range(singles, use_count, size), use_count]
+        cuts = [*range(singles), *range(singles, use_count, size), use_count] if use_count else []
         for first, end in pairwise(cuts):
             part = lines[first:end]
             message = self._sichuan.batch([line for line, _ in part], ends)

@@ -214,6 +214,6 @@ def write(path: Path, content: bytes, mode: int = 0o644) -> None:
 def alone(directory: Path) -> Iterator[None]:
     """Keeps other processes on the same folder from issuing meanwhile."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (directory / ".lock").open("w") as lock:
+    with (directory / ".lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -62,11 +62,11 @@ def answer_by(dsn: str, digest: bytes, packed: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="hub-rules-") as directory:
         needs = unpack_version(kept, digest, book.archives.get(digest, b"") if book is not None else b"", Path(directory))
         # Of the environment only what an interpreter needs: kept code has no business with the settings and secrets of this process.
-        environment = {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONPATH": directory, "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONPATH": directory, "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         command = [sys.executable, "-c", _ASK]
         try:
             ran = subprocess.run(
-                command, input=packed, env=environment, capture_output=True, text=True, check=True, timeout=ANSWER_S, cwd=directory
+                command, input=packed, env=environment, capture_output=True, encoding="utf-8", check=True, timeout=ANSWER_S, cwd=directory
             )
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
             raise RuleVersionFailed(_difference(needs)) from None

@@ -135,11 +135,11 @@ def _h2load(edge: HubProcess, method: str, in_flight: int, requests: int) -> Cal
     with tempfile.TemporaryDirectory() as directory:
         log = Path(directory) / "log"
         command = h2load_command(edge, method, (connections, streams), requests, Path(directory))
-        finished = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+        finished = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=300)
         rate = _RATE.search(finished.stdout)
         if f"{requests} succeeded, 0 failed" not in finished.stdout or rate is None:
             raise MeasurementVoid(finished.stdout[-300:])
-        times = sorted(int(line.split()[2]) / 1e3 for line in log.read_text().splitlines())
+        times = sorted(int(line.split()[2]) / 1e3 for line in log.read_text(encoding="ascii").splitlines())
     return Calls(float(rate[1]), times[len(times) // 2], times[int(len(times) * 0.99)])
 
 

@@ -110,8 +110,8 @@ class HubProcess:
 def hub_process(place: Ground, cards: int = CARDS, *, telemetry: bool = True) -> Iterator[HubProcess]:
     """Starts an edge with the bench's plaintext loopback listener, which asks about *cards* cards, and stops it at the end."""
     command = [sys.executable, "-m", "hub.bench.edge", str(cards)]
-    environment = {**place.environment, "HUB_METRICS_LISTEN": "127.0.0.1:0", "HUB_TELEMETRY": str(telemetry)}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    environment = {**place.environment, "HUB_METRICS_LISTEN": "127.0.0.1:0", "HUB_TELEMETRY": str(telemetry), "PYTHONIOENCODING": "utf-8"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, encoding="utf-8")
     try:
         assert process.stdout is not None
         ready, _, _ = select.select([process.stdout], [], [], START_S)

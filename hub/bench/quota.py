@@ -126,7 +126,7 @@ def _asked(place: Ground, edge: HubProcess, seconds: float, load: psutil.Process
         before, cpu_before, began = _recorded(connection), _cpu_s(load), time.perf_counter()
         subprocess.run(command, capture_output=True, check=True, timeout=300)
         took_s, admitted = time.perf_counter() - began, _recorded(connection) - before - requests
-        times = sorted(int(line.split()[2]) / 1e3 for line in (Path(directory) / "log").read_text().splitlines())
+        times = sorted(int(line.split()[2]) / 1e3 for line in (Path(directory) / "log").read_text(encoding="ascii").splitlines())
     if admitted < 0 or (load is None and admitted):
         raise MeasurementVoid
     calls = Calls(requests / took_s, times[len(times) // 2], times[int(len(times) * 0.99)])

@@ -83,10 +83,10 @@ def _hub(screen: Console) -> Iterator[OverGrpc]:
 @contextlib.contextmanager
 def _served(dsn: str, data_dir: Path) -> Iterator[str]:
     """Runs `hub serve` with the projections beside it and yields its address."""
-    environment = {**os.environ, "HUB_DSN": dsn, "HUB_DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1"}
-    with (data_dir / "serve.log").open("w") as log:
+    environment = {**os.environ, "HUB_DSN": dsn, "HUB_DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    with (data_dir / "serve.log").open("wb") as log:
         command = [sys.executable, "-c", "from hub.cli import main; main()", "serve", "--listen", "127.0.0.1:0", "--project"]
-        process = subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
+        process = subprocess.Popen(command, env=environment, encoding="utf-8", stdout=subprocess.PIPE, stderr=log, start_new_session=True)
     try:
         assert process.stdout is not None
         ready, _, _ = select.select([process.stdout], [], [], START_S)

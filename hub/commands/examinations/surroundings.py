@@ -25,7 +25,7 @@ def package_versions(_: Scene) -> Finding:
     """The installed packages are those the project was tested with."""
     if not _PINS.exists():
         return ok("无源码，不比对 no source tree to compare with")
-    pins = dict(pin.split("==") for pin in tomllib.loads(_PINS.read_text())["tool"]["uv"]["constraint-dependencies"])
+    pins = dict(pin.split("==") for pin in tomllib.loads(_PINS.read_text(encoding="utf-8"))["tool"]["uv"]["constraint-dependencies"])
     installed = {str(one.metadata["Name"]).lower().replace("_", "-"): one.version for one in metadata.distributions()}
     others = [f"{name} {installed[name]} ≠ {pin}" for name, pin in pins.items() if installed.get(name, pin) != pin]
     if others:
