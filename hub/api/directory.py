@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from eventsourcing.persistence import PersistenceError
@@ -20,7 +21,7 @@ from hub.domain.errors import (
     ParticipantSuspended,
     ParticipantUnknown,
 )
-from hub.domain.participant import Participant
+from hub.domain.participant import OPERATOR, Participant
 from hub.journal.reader import reading
 from hub.journal.recorder import AggregateStore
 from hub.telemetry.spans import Call
@@ -31,13 +32,17 @@ AWAY_AFTER_S = 0.5
 
 
 class Caller(NamedTuple):
-    """A registered participant that calls: its URI name, its province ("" for the hub's own), its call, its certificate, its quota."""
+    """A registered participant that calls: its URI name, its province ("" for the hub's own), its call, its certificate, its quota.
+
+    *operator* is who asks where operators' tools do, "" for every other participant.
+    """
 
     urn: str
     province: str
     call: Call
     peer: Peer
     allowance: Allowance
+    operator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,9 @@ class Directory:
         finally:
             del self._loads[urn]
         if participant is None:
-            raise ParticipantUnknown
+            if urn != OPERATOR:
+                raise ParticipantUnknown
+            participant = Participant.operators(datetime.now(UTC))
         self._participants[urn] = (time.monotonic(), participant)
         return participant
 

@@ -5,7 +5,6 @@ import json
 from typing import Any, NamedTuple
 
 from chuanyu.exchange.v1 import card_service_pb2 as protos
-from chuanyu.exchange.v1 import event_pb2
 
 from hub.api.decider import OUTCOMES, Decider
 from hub.api.directory import Caller
@@ -15,11 +14,13 @@ from hub.audit.rule_versions import answer_by
 from hub.domain.acceptance import Question, rules_digest
 from hub.domain.case import OF_THE_CARD
 from hub.domain.errors import DecisionNotFound, NotPermitted
+from hub.domain.masking import masked_card
 from hub.domain.reference import Reference
 from hub.domain.replaying import answer, pack
-from hub.domain.withholding import withhold_from_explanation
-from hub.journal.reader import read_page, reading
+from hub.journal.keyring import Keyring
+from hub.journal.reader import Recorded, read_page, reading
 from hub.journal.traces import traces_at
+from hub.journal.vault import open_identifiers
 from hub.telemetry.spans import is_trace_parent
 
 
@@ -28,16 +29,16 @@ class _Subject(NamedTuple):
 
     question: Question
     card_key: bytes
-    recorded: event_pb2.Event | None
+    recorded: Recorded | None
     position: int | None
 
 
 class Explainer:
     """Reads what was known, asks the rules again."""
 
-    def __init__(self, dsn: str, decider: Decider, reference: Reference) -> None:
-        """*decider* knows the words of reasons and how a question is checked."""
-        self._dsn, self._decider, self._reference = dsn, decider, reference
+    def __init__(self, dsn: str, decider: Decider, reference: Reference, keyring: Keyring) -> None:
+        """*decider* knows the words of reasons and how a question is checked; *keyring* opens the card of one, which is shown masked."""
+        self._dsn, self._decider, self._reference, self._keyring = dsn, decider, reference, keyring
 
     async def explain(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> protos.ExplainAcceptanceResponse:
         """Returns the explanation; raises RequestInvalid, DecisionNotFound, NotPermitted, ViewBehind or JournalUnavailable."""
@@ -62,13 +63,14 @@ class Explainer:
         caller.call.keep("audit")
         response = self._response(answered, request.rules_digest or rules_digest(), known, question)
         if subject.recorded is not None:
-            then = subject.recorded.decision_made
-            response.recorded.CopyFrom(self._decider.response(then.request_id, subject.recorded, request.decision_position))
+            event = subject.recorded.event
+            then = event.decision_made
+            response.recorded.CopyFrom(self._decider.response(then.request_id, event, request.decision_position))
+            response.asked.CopyFrom(self._asked(subject.recorded, with_card=is_issuer))
             codes = [reason.code for reason in response.reasons]
             response.same_as_recorded = (response.outcome, codes) == (then.outcome, list(then.reason_codes))
         if not is_issuer:
             _hide_card(response)
-            withhold_from_explanation(response, is_own=subject.recorded is None or subject.recorded.decision_made.participant == caller.urn)
         return response
 
     def _recorded(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> _Subject:
@@ -83,7 +85,34 @@ class Explainer:
             raise NotPermitted("the decision is another participant's and about another province's card")
         place = (event.card.issuing_province, event.scenario, event.service_region, event.medium, page[0].occurred_us, event.venue_code)
         question = Question(*place, decision.claims) if decision.HasField("claims") else Question(*place)
-        return _Subject(question, event.card.key, event, decision.as_of_position)
+        return _Subject(question, event.card.key, page[0], decision.as_of_position)
+
+    def _asked(self, recorded: Recorded, *, with_card: bool) -> protos.AskedQuestion:
+        event = recorded.event
+        decision, card = event.decision_made, event.card
+        asked = protos.AskedQuestion(
+            participant=decision.participant,
+            operator=decision.operator,
+            request_id=decision.request_id,
+            issuing_province=card.issuing_province,
+            card_identifier=card.kind,
+            card_masked=self._masked(card.key) if with_card else "",
+            scenario=event.scenario,
+            service_region=event.service_region,
+            medium=event.medium,
+            venue_code=event.venue_code,
+            at=event.occurred_at,
+            recorded_at=timestamp_of(recorded.recorded_us),
+        )
+        if decision.HasField("claims"):
+            asked.claims.CopyFrom(decision.claims)
+        return asked
+
+    def _masked(self, card_key: bytes) -> str:
+        with reading(self._dsn, "hub-explain") as connection:
+            connection.execute("SET ROLE hub_writer")
+            name = open_identifiers(connection, self._keyring, [card_key]).get(card_key)
+        return "" if name is None else masked_card(name)
 
     def _hypothetical(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> _Subject:
         asked = request.hypothetical
@@ -132,7 +161,8 @@ def _refuse_another_time(request: protos.ExplainAcceptanceRequest) -> None:
 
 
 def _hide_card(response: protos.ExplainAcceptanceResponse) -> None:
-    """Takes out what rules saw of the card itself, which is the issuing province's alone to know."""
+    """Takes out what rules saw of the card itself and where its events are, which is the issuing province's alone to know."""
+    response.ClearField("fact_positions")
     for rule in response.rules:
         kept = [seen for seen in rule.saw if not seen.name.startswith(OF_THE_CARD)]
         del rule.saw[:]

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
@@ -11,7 +11,7 @@ from eventsourcing.persistence import IntegrityError
 from hub.api.certificate_book import unrecorded
 from hub.api.request import refuse_identifiers, refuse_invalid
 from hub.domain.errors import HubError
-from hub.domain.participant import PREFIX, Certificate, Participant
+from hub.domain.participant import OPERATOR, PREFIX, Certificate, Participant
 from hub.journal.recorder import AggregateStore
 
 # Fewer digits of a fingerprint could be a slip that names another certificate.
@@ -49,10 +49,13 @@ def all_participants(store: AggregateStore) -> list[Participant]:
 
 def find_participant(store: AggregateStore, name: str) -> Participant:
     """Returns the participant with a name, with or without its prefix; raises ParticipantNotFound."""
-    participant = store.get(Participant, Participant.create_id(PREFIX + name.removeprefix(PREFIX)))
-    if participant is None:
-        raise ParticipantNotFound
-    return participant
+    urn = PREFIX + name.removeprefix(PREFIX)
+    participant = store.get(Participant, Participant.create_id(urn))
+    if participant is not None:
+        return participant
+    if urn == OPERATOR:
+        return Participant.operators(datetime.now(UTC))
+    raise ParticipantNotFound
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from hub.domain import reference
 from hub.domain.agreement import Agreement, terms_in
 from hub.domain.agreement_rules import check_overlap, check_terms
 from hub.domain.agreement_table import correct_from_table, seed_agreement, table_terms
-from hub.domain.errors import HubError, NotFeedOwner
-from hub.domain.participant import Participant
+from hub.domain.errors import HubError, NotFeedOwner, RequestInvalid
+from hub.domain.participant import Participant, is_reserved
 from hub.domain.quota import Quota
 from hub.domain.reference import Agreement as AgreementRow
 from hub.journal.recorder import AggregateStore
@@ -32,6 +32,8 @@ def register_participant(store: AggregateStore, urn: str, province: str, title: 
     """Registers a participant or gives it further feeds; tells whether anything changed. Raises NotFeedOwner for another's feed."""
     registered = decisions.ParticipantRegistered(participant=urn, province=province, title=title, feeds=feeds)
     refuse_invalid(registered)
+    if is_reserved(urn):
+        raise RequestInvalid([("participant", "reserved")])
     refuse_identifiers(registered, "title")
     owners = store.feed_owners(feeds)
     if any(owner != urn for owner in owners.values()):

@@ -20,8 +20,9 @@ from hub.api.directory import Caller, Directory
 from hub.api.errors import to_status
 from hub.api.leash import Leash
 from hub.api.peer import Peer, Peers
-from hub.domain.errors import CertificateRequired, HubError, QuotaExceeded, RequestMalformed
-from hub.domain.participant import OPERATOR, PREFIX
+from hub.domain.errors import CertificateRequired, HubError, QuotaExceeded, RequestInvalid, RequestMalformed
+from hub.domain.masking import looks_like_an_identifier
+from hub.domain.participant import OPERATOR, OPERATOR_METADATA, PREFIX, PROBE, is_operator_name
 from hub.telemetry.spans import Call
 
 Request = TypeVar("Request", bound=Message)
@@ -48,16 +49,27 @@ class Gate:
         if peer is None:
             raise CertificateRequired
         call.participant = peer.participant.removeprefix(PREFIX)
-        return self.directory.known_caller(peer, call) or await self.directory.caller(peer, call)
+        caller = self.directory.known_caller(peer, call) or await self.directory.caller(peer, call)
+        return caller if caller.urn != OPERATOR else caller._replace(operator=_operator(context))
 
     def is_operator(self, context: grpc.aio.ServicerContext) -> bool:
         """Whether it is an operators' tool that calls, with a certificate of the hub's own authority."""
         peer = self._peer(context)
-        return peer is not None and peer.participant == OPERATOR and not peer.needs_registration
+        return peer is not None and peer.participant in (PROBE, OPERATOR) and not peer.needs_registration
 
     def _peer(self, context: grpc.aio.ServicerContext) -> Peer | None:
         pem = context.auth_context().get("x509_pem_cert")
         return self._peers.of(pem[0]) if pem else self._plaintext_peer
+
+
+def _operator(context: grpc.aio.ServicerContext) -> str:
+    """Returns the operator that a tool names with its call; raises RequestInvalid."""
+    named = next((str(value) for name, value in context.invocation_metadata() or () if name == OPERATOR_METADATA), "")
+    if not is_operator_name(named):
+        raise RequestInvalid([(OPERATOR_METADATA, "string.pattern")])
+    if looks_like_an_identifier(named):
+        raise RequestInvalid([(OPERATOR_METADATA, "no_identifier")])
+    return named
 
 
 def reader(kind: type[Request]) -> Callable[[bytes], Request]:

@@ -13,7 +13,7 @@ import grpc
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from hub.api.certificate_book import trusted_authorities, trusted_files
-from hub.api.certificates import CertificateFiles, issue_server
+from hub.api.certificates import CertificateFiles, issue_operator, issue_server
 from hub.domain.errors import HubError
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,7 @@ class ServerCertificate:
             await asyncio.sleep(every_s)
             try:
                 await asyncio.to_thread(issue_server, self._files.authority.parent)
+                await asyncio.to_thread(issue_operator, self._files.authority.parent)
             except (OSError, ValueError, HubError):
                 log.exception("certificates: the hub's own could not be renewed")
 

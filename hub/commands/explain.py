@@ -1,17 +1,16 @@
-"""`hub explain`: asks a running hub why a recorded answer is what it is, as a participant would, and prints it rule by rule."""
+"""`hub explain`: asks a running hub, as the operator, why a recorded answer is what it is, and prints the question and every rule."""
 
 import json
 from datetime import datetime
 from typing import Annotated
 
-import grpc
 import typer
-from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, card_service_pb2_grpc
+from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, card_service_pb2_grpc, references_pb2
 from google.protobuf.json_format import MessageToDict
 from rich.table import Table
 
-from hub.api.certificates import issue_participant
 from hub.commands.address import checked_address
+from hub.commands.asking import Operator, asking
 from hub.commands.wording import folded, local, screen, table, whole
 from hub.config import Config
 from hub.domain.participant import PREFIX
@@ -22,7 +21,7 @@ def explain(
     as_of: Annotated[int, typer.Option(help="按此位置时枢纽所知；0 为当时。With what the hub knew at this position; 0: then.")] = 0,
     at: Annotated[str, typer.Option(help="按此时刻，如 2026-03-03T10:05+08:00。For this instant instead.")] = "",
     then: Annotated[bool, typer.Option("--rules-of-then", help="按当时的规则，而非现行规则。By the rules of then, not today's.")] = False,
-    participant: Annotated[str, typer.Option(help="以谁的证书询问。Whose certificate asks.")] = "cq.card-center",
+    operator: Operator = "",
     target: Annotated[str, typer.Option(help="枢纽地址。Hub to ask.", callback=checked_address)] = "",
     as_json: Annotated[bool, typer.Option("--json", help="只输出一行 JSON。Only one line of JSON.")] = False,
 ) -> None:
@@ -31,17 +30,12 @@ def explain(
     request = card_service_pb2.ExplainAcceptanceRequest(decision_position=decision, recorded_as_of=as_of)
     if at:
         request.valid_at.FromDatetime(_instant(at))
-    files = issue_participant(config.certificates_dir, f"{PREFIX}{participant}")
-    with grpc.secure_channel(target or config.listen, files.client_credentials()) as channel:
-        try:
-            cards = card_service_pb2_grpc.CardServiceStub(channel)
-            why = cards.ExplainAcceptance(request, timeout=30)
-            if then and why.recorded.rules_digest != why.rules_digest:
-                request.rules_digest = why.recorded.rules_digest
-                why = cards.ExplainAcceptance(request, timeout=30)
-        except grpc.RpcError as refusal:
-            typer.echo(f"✗ {refusal.code().name}: {refusal.details()}", err=True)
-            raise typer.Exit(1) from None
+    with asking(config, target, operator) as (channel, metadata):
+        cards = card_service_pb2_grpc.CardServiceStub(channel)
+        why = cards.ExplainAcceptance(request, timeout=30, metadata=metadata)
+        if then and why.recorded.rules_digest != why.rules_digest:
+            request.rules_digest = why.recorded.rules_digest
+            why = cards.ExplainAcceptance(request, timeout=30, metadata=metadata)
     if as_json:
         typer.echo(json.dumps(MessageToDict(why, preserving_proto_field_name=True), ensure_ascii=False))
         return
@@ -63,6 +57,7 @@ def _print(why: card_service_pb2.ExplainAcceptanceResponse) -> None:
     when = local(why.valid_at.ToMicroseconds())
     same = "与当时相同 same as recorded" if why.same_as_recorded else "与当时不同 differs from what was recorded"
     facts = ", ".join(map(str, why.fact_positions))
+    _print_question(why.asked)
     typer.echo(f"{outcome}  {same}")
     typer.echo(f"时刻 at: {when}")
     typer.echo(f"所知 known at position: {why.recorded_as_of}")
@@ -72,6 +67,15 @@ def _print(why: card_service_pb2.ExplainAcceptanceResponse) -> None:
         typer.echo(f"{reason.rule_id} {reason.code}: {reason.text_zh} {reason.text_en}\n    → {reason.advice_zh} {reason.advice_en}")
     not_asked = [rule.rule_id for rule in why.rules if not rule.asked]
     typer.echo(f"未涉及 not asked: {' '.join(not_asked) or '—'}")
+
+
+def _print_question(asked: card_service_pb2.AskedQuestion) -> None:
+    kind = references_pb2.CardIdentifierKind.Name(asked.card_identifier).removeprefix("CARD_IDENTIFIER_KIND_")
+    medium = acceptance_pb2.Medium.Name(asked.medium).removeprefix("MEDIUM_")
+    asker = asked.participant.removeprefix(PREFIX) + (f"（运维 operator {asked.operator}）" if asked.operator else "")
+    place = f"{asked.scenario} {asked.service_region} {medium}" + (f" {asked.venue_code}" if asked.venue_code else "")
+    typer.echo(f"问 asked: {asked.issuing_province} {kind} {asked.card_masked or '已抹除 erased'}  {place}")
+    typer.echo(f"谁问 by: {asker}  请求 request: {asked.request_id}  入账 recorded: {local(asked.recorded_at.ToMicroseconds())}")
 
 
 def _rules(why: card_service_pb2.ExplainAcceptanceResponse) -> Table:

@@ -19,7 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hub.api.certificates import CertificateFiles, issue_participant, participant_files
 from hub.config import METRICS_LISTEN, Config
 from hub.domain.errors import HubError
-from hub.domain.participant import OPERATOR, PREFIX
+from hub.domain.participant import PREFIX, PROBE
 
 WITHIN_S = 3.0
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}  # noqa: S104 (turned into loopback)
@@ -86,7 +86,7 @@ def metrics_address(config: Config) -> str:
 def _credentials(directory: Path) -> CertificateFiles:
     """The probe's own certificate, or any participant's on file where the authority is not here."""
     if (directory / "ca.key").exists():
-        return issue_participant(directory, OPERATOR)
+        return issue_participant(directory, PROBE)
     for key in sorted(directory.glob("*.key")):
         if key.stem != "server":
             return participant_files(directory, f"{PREFIX}{key.stem}")

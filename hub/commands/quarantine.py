@@ -2,14 +2,13 @@
 
 import contextlib
 import json
-import os
-import pwd
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub.commands.asking import Operator, login
 from hub.config import Config
 from hub.database import database
 from hub.domain.errors import HubError, JournalUnavailable, RequestInvalid
@@ -28,7 +27,6 @@ Rule = Annotated[str, typer.Option(help="只看违反这条规则的。Only thos
 Since = Annotated[
     str, typer.Option(help="只看此后入账的；无时区为北京时间。Only those recorded since a day or time; +08:00 without an offset.")
 ]
-Operator = Annotated[str, typer.Option(help="操作员，默认为登录名。Who acts; the login name if left out.")]
 Json = Annotated[bool, typer.Option("--json", help="每条一行 JSON。One line of JSON each.")]
 
 
@@ -87,7 +85,7 @@ def show(
         quarantined = desk.find(feed, sequence)
         if clear:
             sent: dict[str, str] | None = dict(
-                in_clear(desk.open_in_clear(feed, sequence, operator or _login(), reason, datetime.now(UTC)))
+                in_clear(desk.open_in_clear(feed, sequence, operator or login(), reason, datetime.now(UTC)))
             )
         else:
             original = desk.original(quarantined)
@@ -133,7 +131,7 @@ def replay(
             found, *_ = _listed(dsn, Wanted(of_feed, rule=rule, only_unsettled=True))
             chosen = [(one.feed, one.case.sequence) for one in reversed(found)]
         for named, sequence in chosen:
-            outcome = _evaluate(desk, named, sequence, operator or _login())
+            outcome = _evaluate(desk, named, sequence, operator or login())
             refused = refused or "error" in outcome
             typer.echo(json.dumps(outcome, ensure_ascii=False) if as_json else in_words(outcome))
     if not as_json:
@@ -206,14 +204,6 @@ def _words(desk: "QuarantineDesk") -> frozenset[str]:
 
     tables = reference.load()
     return frozenset(("50", "51")) | tables.scenario_codes | frozenset(tables.regions) | frozenset(desk.feeds())
-
-
-def _login() -> str:
-    """Returns the login name; in a container the user may have none."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid-{os.getuid()}"
 
 
 def _instant_us(text: str) -> int:

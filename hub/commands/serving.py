@@ -25,7 +25,7 @@ def serve(
     project: Annotated[bool, typer.Option("--project", help="同时运行投影。Run the projections in a thread beside it.")] = False,
 ) -> None:
     """启动 gRPC 服务（双向 TLS）。Serve gRPC over mutual TLS."""
-    from hub.api.certificates import LOCAL_HOSTS, issue_server
+    from hub.api.certificates import LOCAL_HOSTS, issue_operator, issue_server
     from hub.api.readiness import Limits
     from hub.api.registry import load_agreements
     from hub.api.server import HubServer, ServerSettings
@@ -43,10 +43,12 @@ def serve(
         store.close()
         with runner.connect(dsn) as connection:
             create_views(connection, PROJECTIONS)
+        server = issue_server(config.certificates_dir, (*LOCAL_HOSTS, *(host or ())))
+        issue_operator(config.certificates_dir)
         settings = ServerSettings(
             dsn,
             listen or config.listen,
-            issue_server(config.certificates_dir, (*LOCAL_HOSTS, *(host or ()))),
+            server,
             open_keyring(config.keys_dir),
             Quota(**config.quota),
             limits=Limits(config.max_lag_s, config.max_clock_drift_s),

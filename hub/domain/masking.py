@@ -36,6 +36,9 @@ _CARD_MASKS: dict[int, Callable[[str], str]] = {
     Kinds.CARD_IDENTIFIER_KIND_TRANSIT_CARD_NO: identity.mask_bank_account,
     Kinds.CARD_IDENTIFIER_KIND_BANK_ACCOUNT: identity.mask_bank_account,
 }
+_PURPOSE_MASKS = {"card": identity.mask_card_no, "ident": identity.mask_card_ident_code} | dict.fromkeys(
+    ("transit", "account"), identity.mask_bank_account
+)
 _MASKS: dict[str, Callable[[str], str]] = {
     references.PersonRef.DESCRIPTOR.full_name: identity.mask_ssn,
     references.BankAccountRef.DESCRIPTOR.full_name: identity.mask_bank_account,
@@ -53,6 +56,13 @@ def shown(message: Message, words: Container[str], path: str = "") -> Iterator[t
             yield where, _identifier(owner)
         else:
             yield where, _scalar(field, value, words)
+
+
+def masked_card(name: str) -> str:
+    """Returns the identifier within a card's name (card|51|S00000123), masked: S****0123."""
+    purpose, _, clear = name.split("|", 2)
+    mask = _PURPOSE_MASKS.get(purpose)
+    return _printable(mask(clear)) if mask is not None else _length(clear)
 
 
 def looks_like_an_identifier(text: str) -> bool:

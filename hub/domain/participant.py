@@ -16,8 +16,13 @@ from hub.domain.quota import NO_QUOTA, Quota
 
 PREFIX = "urn:chuanyu:participant:"
 HUB = f"{PREFIX}hub"
-# Whose certificate operators' tools show: it is no participant, and may ask for health, reflection and channelz.
-OPERATOR = f"{PREFIX}hub.status"
+# Whose certificate `hub status` and container health checks show: it is no participant, and may ask for health, reflection and channelz.
+PROBE = f"{PREFIX}hub.status"
+# Whose certificate operators' tools ask questions with: it speaks for no province, owns no feed, and names the operator with each call.
+OPERATOR = f"{PREFIX}hub.operator"
+# How a call of theirs names him: metadata of the call.
+OPERATOR_METADATA = "hub-operator"
+_OPERATOR_NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 _NAME = re.compile(rf"{PREFIX}[a-z0-9][a-z0-9.-]{{0,62}}")
 DECISIONS_FEED = "hub.decisions"
 
@@ -25,6 +30,16 @@ DECISIONS_FEED = "hub.decisions"
 def is_participant_name(name: str) -> bool:
     """Whether a name is a participant's URI name."""
     return _NAME.fullmatch(name) is not None
+
+
+def is_operator_name(name: str) -> bool:
+    """Whether a name is one that an operator may have in the record."""
+    return _OPERATOR_NAME.fullmatch(name) is not None
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a participant's URI name is one of the hub's own."""
+    return name == HUB or name.startswith(f"{HUB}.")
 
 
 class ParticipantSuspendedAlready(HubError):
@@ -63,6 +78,12 @@ class Participant(HubAggregate):
     def create_id(urn: str) -> UUID:
         """The id follows from the name, so that one name is registered once."""
         return uuid5(NAMESPACE_URL, urn)
+
+    @classmethod
+    def operators(cls, at: datetime) -> "Participant":
+        """Returns the identity of operators' tools, which needs no registration; it is recorded when something is done about it."""
+        registered = decisions.ParticipantRegistered(participant=OPERATOR, title="operators' tools")
+        return cls.begin("participant_registered", registered, cls.create_id(OPERATOR), at)
 
     @property
     def name(self) -> str:

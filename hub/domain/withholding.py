@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from chuanyu.exchange.v1 import card_service_pb2, event_pb2
+from chuanyu.exchange.v1 import event_pb2
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
@@ -26,16 +26,10 @@ def withhold_telltales(event: event_pb2.Event, kind: str, *, is_card_readable: b
     if kind == "decision_made":
         event.decision_made.ClearField("request_id")
         event.decision_made.ClearField("claims")
+    event.ClearField("decision_position")
     message = getattr(event, kind)
     for path in telltales(message.DESCRIPTOR):
         _clear(message, path)
-
-
-def withhold_from_explanation(response: card_service_pb2.ExplainAcceptanceResponse, *, is_own: bool) -> None:
-    """Takes out of an explanation what would confirm a card to somebody who is not its issuer; *is_own*: the reader's own decision."""
-    response.ClearField("fact_positions")
-    if not is_own and response.HasField("recorded"):
-        response.recorded.ClearField("request_id")
 
 
 @cache

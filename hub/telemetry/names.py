@@ -143,6 +143,12 @@ DECISIONS = Counter(
     description="互认答复：按场景、方向、结果。Decisions by scenario, direction (issuer>server) and outcome",
     labels=(SCENARIO, DIRECTION, OUTCOME),
 )
+OPERATOR_QUESTIONS = Counter(
+    name="hub.operator.questions",
+    unit="{question}",
+    description="运维人员自己的询问，不计入答复。Questions of the hub's own operators, which are no decisions of a province",
+    labels=(SCENARIO, OUTCOME),
+)
 DECISION_REASONS = Counter(
     name="hub.decision.reasons", unit="{decision}", description="互认答复的理由。Reasons of decisions", labels=(REASON, OUTCOME)
 )

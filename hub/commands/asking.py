@@ -1,0 +1,47 @@
+"""How operators' tools ask a running hub: with the hub's own certificate for it, naming the operator, and never as a province."""
+
+import os
+import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import grpc
+import typer
+
+from hub.api.certificates import participant_files
+from hub.commands.probe import reachable
+from hub.config import Config
+from hub.domain.errors import HubError
+from hub.domain.participant import OPERATOR, OPERATOR_METADATA
+
+Operator = Annotated[str, typer.Option(help="操作员，默认为登录名。Who acts; the login name if left out.")]
+
+
+class NoOperatorCertificate(HubError):
+    """运维证书不在此处，`hub serve` 启动时签发 the operators' certificate is not here; `hub serve` issues it when it starts:"""
+
+
+@contextmanager
+def asking(config: Config, target: str, operator: str) -> Iterator[tuple[grpc.Channel, tuple[tuple[str, str], ...]]]:
+    """Opens a channel as the operators, and the metadata that names this one with each call.
+
+    Nothing is issued here: raises NoOperatorCertificate. A refused call becomes one line, and exit code 1.
+    """
+    files = participant_files(config.certificates_dir, OPERATOR)
+    if not files.certificate.exists() or not files.key.exists():
+        raise NoOperatorCertificate(str(files.certificate))
+    try:
+        with grpc.secure_channel(reachable(target or config.listen), files.client_credentials()) as channel:
+            yield channel, ((OPERATOR_METADATA, operator or login()),)
+    except grpc.RpcError as refusal:
+        typer.echo(f"✗ {refusal.code().name}: {refusal.details()}", err=True)
+        raise typer.Exit(1) from None
+
+
+def login() -> str:
+    """Returns the login name; in a container the user may have none."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid-{os.getuid()}"
