@@ -36,7 +36,7 @@ def journey(card_no: str, province: str = "50", at_s: int = AT_S, fare_fen: int 
     event.service_region, event.scenario, event.medium = "510100", "TRA.MET", acceptance_pb2.MEDIUM_CONTACTLESS
     journey = event.transit_journey_completed
     journey.tap.mode, journey.tap.purse_counter = 2, 137
-    journey.fare_full_fen, journey.fare_paid_fen = 400, fare_fen
+    journey.fare_full_fen, journey.fare_paid_fen = max(400, fare_fen), fare_fen
     return event
 
 

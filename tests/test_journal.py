@@ -13,7 +13,7 @@ import pytest
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
-from hub.domain.errors import FeedUnknown, JournalUnavailable, NotFeedOwner, QueueFull, SequenceConflict, SequenceGap
+from hub.domain.errors import FeedUnknown, JournalUnavailable, NotFeedOwner, QueueFull, SequenceConflict, SequenceGap, Unstorable
 from hub.journal.group import (
     Appended,
     Batch,
@@ -359,7 +359,7 @@ def test_a_batch_refused_by_the_database_does_not_fail_its_neighbours(dsn: str, 
     async def scenario() -> None:
         async with writing(dsn) as writer:
             outcomes = await in_one_group(dsn, writer, batch(feed, 1, "a"), refused_by_the_database(bad, 1), batch(last, 1, "c"))
-            assert [type(outcome) for outcome in outcomes] == [Appended, JournalUnavailable, Appended]
+            assert [type(outcome) for outcome in outcomes] == [Appended, Unstorable, Appended]
 
     play(scenario)
 
@@ -373,6 +373,35 @@ def test_a_batch_refused_by_the_database_leaves_no_hole(dsn: str, feed: int) -> 
 
     play(scenario)
     assert [(position, text) for position, _, _, text in recorded(dsn)] == [(1, "plug"), (2, "a"), (3, "c")]
+
+
+def test_who_was_refused_writes_apart_so_that_others_are_held_up_once(dsn: str, feed: int) -> None:
+    bad, other = open_feed(dsn, "bad"), open_feed(dsn, "other", CHONGQING)
+
+    async def scenario() -> None:
+        async with writing(dsn) as writer:
+            await asyncio.gather(writer.append(refused_by_the_database(bad, 1)), return_exceptions=True)
+            outcomes = await in_one_group(
+                dsn, writer, *[refused_by_the_database(bad, 1) for _ in range(8)], batch(other, 1, "b", owner=CHONGQING)
+            )
+            assert [type(outcome) for outcome in outcomes] == [*[Unstorable] * 8, Appended]
+            # One transaction for the other's batch and one for each that is refused: nothing was tried twice.
+            assert outcomes[-1].group.size == 1
+            assert writer.groups == 1 + 1 + 1 + 8
+
+    play(scenario)
+
+
+def test_what_is_written_apart_is_recorded_in_the_order_of_its_feed(dsn: str, feed: int) -> None:
+    bad = open_feed(dsn, "bad")
+
+    async def scenario() -> None:
+        async with writing(dsn) as writer:
+            await asyncio.gather(writer.append(refused_by_the_database(bad, 1)), return_exceptions=True)
+            await asyncio.gather(*[writer.append(batch(feed, number, str(number))) for number in range(1, 9)])
+
+    play(scenario)
+    assert [text for _, _, _, text in recorded(dsn)] == [str(number) for number in range(1, 9)]
 
 
 def test_what_follows_a_refused_batch_in_its_feed_is_a_gap(dsn: str, feed: int) -> None:

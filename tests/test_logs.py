@@ -150,6 +150,31 @@ def test_a_line_has_time_level_message_service_and_the_extra_fields(tmp_path: Pa
     assert line == expected
 
 
+def test_one_kind_of_line_never_fills_the_log_and_the_next_one_says_how_many_were_left_out(tmp_path: Path) -> None:
+    code = """
+    import time
+    from hub.telemetry import repeats
+    repeats.EVERY_S = 0.2
+    for number in range(2_000):
+        log.error("refused %s", number, extra={"participant": "noisy"})
+    time.sleep(0.3)
+    log.error("refused %s", "after", extra={"participant": "noisy"})
+    """
+    lines = spoken(tmp_path, code)
+    assert len(lines) < 40
+    assert lines[-1]["message"] == "refused after"
+    assert len(lines) + sum(line.get("left_out", 0) for line in lines) == 2_001
+
+
+def test_the_lines_of_one_participant_do_not_silence_another(tmp_path: Path) -> None:
+    code = """
+    for number in range(2_000):
+        log.error("refused", extra={"participant": "noisy"})
+    log.error("refused", extra={"participant": "quiet"})
+    """
+    assert spoken(tmp_path, code)[-1]["participant"] == "quiet"
+
+
 def test_an_exception_is_told_without_its_message(tmp_path: Path) -> None:
     code = f"""
     try:
@@ -171,7 +196,7 @@ def test_what_ends_a_thread_is_told_without_its_message(tmp_path: Path) -> None:
 def test_a_reader_that_does_not_read_holds_up_neither_the_process_nor_its_end(tmp_path: Path) -> None:
     code = """
     for number in range(30_000):
-        log.info("line %d", number)
+        log.info(f"line {number}")
     print(names.LOG_LINES_DROPPED.values[("process",)] > 0)
     """
     began_s = time.monotonic()

@@ -228,6 +228,30 @@ def a_correction_of_number_zero() -> event_pb2.Event:
     return event
 
 
+def a_correction_of_a_number_that_no_feed_reaches() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.corrects.feed, event.corrects.sequence = "cq.card-center", 2**63
+    return event
+
+
+def a_reversal_of_the_last_number_of_64_bits() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.reverses.feed, event.reverses.sequence = "cq.card-center", 2**64 - 1
+    return event
+
+
+def a_purse_counter_beyond_two_bytes() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.transit_journey_completed.tap.purse_counter = 70_000
+    return event
+
+
+def a_fare_above_the_full_one() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.transit_journey_completed.fare_paid_fen = 401
+    return event
+
+
 def an_alias_of_another_provinces_card() -> event_pb2.Event:
     event = registered(CARD_NO)
     alias = event.card_aliases.add(issuing_province="51", clear="510199D15600000500112233445566AA")
@@ -305,7 +329,11 @@ BAD = {
          ("loss_request_refused", "issuer_only")),
         (a_correction_of_anothers_feed, J, ("corrects.feed", "not_your_feed")),
         (a_reversal_in_no_feed, J, ("reverses.feed", "not_your_feed")),
-        (a_correction_of_number_zero, J, ("corrects.sequence", "uint64.gte")),
+        (a_correction_of_number_zero, J, ("corrects.sequence", "uint64.gte_lte")),
+        (a_correction_of_a_number_that_no_feed_reaches, J, ("corrects.sequence", "uint64.gte_lte")),
+        (a_reversal_of_the_last_number_of_64_bits, J, ("reverses.sequence", "uint64.gte_lte")),
+        (a_purse_counter_beyond_two_bytes, J, (f"{J}.tap.purse_counter", "uint32.lte")),
+        (a_fare_above_the_full_one, J, (f"{J}.fare_full_fen", "money_sum")),
         (an_alias_of_another_provinces_card, R, ("card_aliases.issuing_province", "other_province")),
         (an_activation_that_cancels_another_provinces_card, "social_function_activated",
          ("social_function_activated.supersedes.issuing_province", "other_province")),
@@ -571,3 +599,39 @@ def test_the_vault_holds_no_identifier_in_clear(secret: str, shared_hub: Running
     with psycopg.connect(shared_hub.dsn) as connection:
         rows = connection.execute("SELECT sealed FROM vault.identifier UNION ALL SELECT sealed FROM vault.original").fetchall()
     assert [row for row in rows if secret.encode() in bytes(row[0])] == []
+
+
+# A value that passes every rule and that the database does not store all the same: here a constraint of the test's own refuses it.
+
+
+def test_a_value_that_the_database_cannot_store_is_quarantined_and_takes_its_number(
+    shared_hub: RunningHub, chongqing: Province, feed: str
+) -> None:
+    poison = journey(CARD_NO)
+    poison.corrects.feed, poison.corrects.sequence = feed, 424_242
+    with psycopg.connect(shared_hub.dsn, autocommit=True) as connection:
+        connection.execute("ALTER TABLE journal.correction ADD CONSTRAINT poisoned CHECK (sequence <> 424242)")
+        answer = chongqing.append(feed, 1, journey(CARD_NO), journey(CARD_NO), poison, journey(CARD_NO), journey(CARD_NO))
+        connection.execute("ALTER TABLE journal.correction DROP CONSTRAINT poisoned")
+    assert list(answer.outcomes) == [RECORDED, RECORDED, QUARANTINED, RECORDED, RECORDED]
+    [notice] = answer.quarantined
+    assert (notice.sequence, [(v.field_path, v.rule_id) for v in notice.violations]) == (3, [("", "unstorable")])
+    assert [(event.sequence, event.kind) for event in of_feed(shared_hub.dsn, feed)] == [
+        (1, "transit_journey_completed"),
+        (2, "transit_journey_completed"),
+        (3, "event_quarantined"),
+        (4, "transit_journey_completed"),
+        (5, "transit_journey_completed"),
+    ]
+
+
+def test_a_resend_of_what_the_database_could_not_store_is_the_same_batch(shared_hub: RunningHub, chongqing: Province, feed: str) -> None:
+    poison = journey(CARD_NO)
+    poison.corrects.feed, poison.corrects.sequence = feed, 424_242
+    with psycopg.connect(shared_hub.dsn, autocommit=True) as connection:
+        connection.execute("ALTER TABLE journal.correction ADD CONSTRAINT poisoned CHECK (sequence <> 424242)")
+        chongqing.append(feed, 1, poison)
+        connection.execute("ALTER TABLE journal.correction DROP CONSTRAINT poisoned")
+    again = chongqing.append(feed, 1, poison)
+    assert list(again.outcomes) == [feed_service_pb2.EVENT_OUTCOME_DUPLICATE]
+    assert [(v.field_path, v.rule_id) for v in again.quarantined[0].violations] == [("", "unstorable")]

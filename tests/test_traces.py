@@ -241,6 +241,15 @@ def test_slow_calls_are_kept_and_quick_ones_are_not(store: SpanStore) -> None:
     assert kept_in(store) == ["slow"]
 
 
+def test_a_number_beyond_64_bits_with_a_sign_is_kept_as_text_and_logs_nothing(store: SpanStore, caplog: pytest.LogCaptureFixture) -> None:
+    call = Call("refused")
+    call.attributes[names.FIRST_SEQUENCE] = 2**64 - 1
+    call.note("event quarantined", {names.SEQUENCE: 2**63})
+    pipe.ended(call, "SEQUENCE_GAP")
+    assert kept_in(store) == ["refused"]
+    assert caplog.messages == []
+
+
 def test_a_flood_of_refusals_is_kept_up_to_the_budget_and_counted_beyond(store: SpanStore) -> None:
     spans.sampling = spans.Sampling(share=0, most_a_second=10)
     before = names.TRACES_OVER_BUDGET.values.get(("refused",), 0)

@@ -23,6 +23,7 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     errors.BatchTooLarge: (code_pb2.INVALID_ARGUMENT, "BATCH_TOO_LARGE"),
     errors.BatchEmpty: (code_pb2.INVALID_ARGUMENT, "BATCH_EMPTY"),
     errors.RequestInvalid: (code_pb2.INVALID_ARGUMENT, "REQUEST_INVALID"),
+    errors.Unstorable: (code_pb2.INVALID_ARGUMENT, "REQUEST_INVALID"),
     errors.RequestMalformed: (code_pb2.INVALID_ARGUMENT, "REQUEST_MALFORMED"),
     errors.RequestIdReused: (code_pb2.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
     errors.QueueFull: (code_pb2.RESOURCE_EXHAUSTED, "QUEUE_FULL"),

@@ -15,10 +15,10 @@ from hub.api.errors import to_status
 from hub.api.intake import Intake, Prepared, Received, Request, batch_reader
 from hub.api.quota import BATCH_EVENTS
 from hub.api.rpc import Gate, reader, service, streaming, unary
-from hub.domain.errors import BatchEmpty, BatchTooLarge, FeedUnknown, HubError, QuotaExceeded
+from hub.domain.errors import BatchEmpty, BatchTooLarge, FeedUnknown, HubError, QuotaExceeded, Unstorable
 from hub.domain.event_rules import Context, Violation
 from hub.domain.reference import Reference
-from hub.journal.group import PG_EPOCH_US, Appended
+from hub.journal.group import PG_EPOCH_US, Appended, Outcome
 from hub.journal.reader import FeedRow, Recorded, feed_row, quarantined_at, reading
 from hub.journal.writer import JournalWriter
 from hub.telemetry import names
@@ -78,7 +78,7 @@ class FeedService:
         feed = await self._feed_of(received, caller)
         caller.allowance.events.take(min(len(received.sent), BATCH_EVENTS))
         prepared = await self._prepare(feed, received, caller)
-        return await self._commit(received.request.feed, prepared, caller.call)
+        return await self._commit(received, prepared, caller.call)
 
     async def _feed_of(self, received: Received, caller: Caller) -> Feed:
         """Returns a batch's feed, and has the call tell of the batch, whatever becomes of it."""
@@ -121,10 +121,12 @@ class FeedService:
         feed = self._directory.known_feed(name)
         return None if feed is None else feed.stream_id
 
-    async def _commit(self, feed: str, prepared: Prepared, call: Call) -> protos.AppendEventsResponse:
-        queued = now_ns()
-        appended = await self._writer.append(prepared.batch)
-        assert isinstance(appended, Appended), "a feed's batch is appended or raises"
+    async def _commit(self, received: Received, prepared: Prepared, call: Call) -> protos.AppendEventsResponse:
+        feed, queued = received.request.feed, now_ns()
+        try:
+            appended = _is_appended(await self._writer.append(prepared.batch))
+        except Unstorable:
+            appended = _joined(await self._in_parts(received, prepared, 0, len(prepared.batch.tails)))
         if prepared.new_identifiers:
             self._intake.remember(prepared.new_identifiers)
         _tell_appended(call, feed, queued, appended, prepared)
@@ -132,6 +134,20 @@ class FeedService:
         if appended.duplicates:
             before = await asyncio.to_thread(self._quarantined_before, appended.positions[: appended.duplicates])
         return _answer(feed, appended, prepared.quarantined, before)
+
+    async def _in_parts(self, received: Received, prepared: Prepared, start: int, stop: int) -> list[Appended]:
+        """Appends by halves a batch that the database refused for a value in it: the event at fault is quarantined."""
+        if stop - start == 1:
+            self._intake.set_aside(prepared, start, received)
+            return [_is_appended(await self._writer.append(prepared.batch.part(start, stop)))]
+        parts: list[Appended] = []
+        middle = (start + stop) // 2
+        for first, last in ((start, middle), (middle, stop)):
+            try:
+                parts.append(_is_appended(await self._writer.append(prepared.batch.part(first, last))))
+            except Unstorable:
+                parts += await self._in_parts(received, prepared, first, last)
+        return parts
 
     def _quarantined_before(self, positions: Sequence[int]) -> list[Recorded]:
         with reading(self._dsn, "hub-feed") as connection:
@@ -181,13 +197,25 @@ class FeedService:
         try:
             if isinstance(prepared, HubError):
                 raise prepared
-            response.appended.CopyFrom(await self._commit(feed, prepared, call))
+            response.appended.CopyFrom(await self._commit(received, prepared, call))
         except HubError as error:
             calls.refused(call, error, received.size)
             response.refused.CopyFrom(to_status(error))
         else:
             calls.answered(call, received.size, response.ByteSize())
         return response
+
+
+def _is_appended(outcome: Outcome) -> Appended:
+    assert isinstance(outcome, Appended), "a feed's batch is appended or raises"
+    return outcome
+
+
+def _joined(parts: Sequence[Appended]) -> Appended:
+    """Makes one outcome of those of a batch's parts, in their order."""
+    positions = [position for part in parts for position in part.positions]
+    duplicates = sum(part.duplicates for part in parts)
+    return Appended(positions, duplicates, parts[0].first_sequence, parts[-1].recorded_us, parts[-1].group)
 
 
 def _tell_quarantined(call: Call, request: Request, quarantined: dict[int, list[Violation]]) -> None:

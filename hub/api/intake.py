@@ -8,16 +8,15 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import protovalidate
 from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
-from hub.api.request import field_path
 from hub.api.rpc import reader
-from hub.api.shape import accepts
+from hub.api.shape import accepts, shape_faults
 from hub.domain.errors import RequestInvalid
 from hub.domain.event_rules import DAY_S, LOCAL_OFFSET_S, Context, Violation, is_case_enough, violations
+from hub.domain.money import has_sums, wrong_sums
 from hub.domain.pseudonym import card_name, hmac_sm3_under, places, references_of
 from hub.journal.group import Batch, pack_tail
 from hub.journal.keyring import Keyring
@@ -26,6 +25,7 @@ from hub.journal.vault import original_name, seal
 KNOWN_IDENTIFIERS = 400_000
 PASSED_CASES = 20_000
 PAUSE_EVENTS = 250
+LAST_SEQUENCE = 2**63 - 1
 _SHORT = 64
 _MOST_FEN = 100_000_000_000_000
 # The end of 2099: a stand-in's instant must stay one that the database can hold.
@@ -34,7 +34,7 @@ _KIND_BYTES = {field.name: field.name.encode() for field in event_pb2.Event.DESC
 _ACCEPTS_KIND = {
     field.name: accepts(field.message_type) for field in event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields if field.message_type
 }
-_accepts_envelope = accepts(event_pb2.Event.DESCRIPTOR)
+_SUMMED = frozenset(filter(has_sums, _ACCEPTS_KIND))
 
 Request = feed_service_pb2.AppendEventsRequest | feed_service_pb2.StreamEventsRequest
 FeedId = Callable[[str], int | None]
@@ -86,7 +86,6 @@ class Intake:
         self._keyring = keyring
         self._digest = hmac_sm3_under(keyring.digest)
         self._pseudonym = hmac_sm3_under(keyring.pseudonym)
-        self._validator = protovalidate.Validator()
         self._known: dict[str, bytes] = {}
         self._passed: set[tuple[object, ...]] = set()
 
@@ -111,8 +110,8 @@ class Intake:
         """
         request, sent, digest = received.request, received.sent, self._digest
         first_sequence = request.first_sequence
-        if first_sequence < 1:
-            raise RequestInvalid([("first_sequence", "uint64.gte")])
+        if not 1 <= first_sequence <= LAST_SEQUENCE:
+            raise RequestInvalid([("first_sequence", "uint64.lte" if first_sequence else "uint64.gte")])
         batch = Batch(stream_id, owner, first_sequence, [], [digest(data) for data in sent])
         request.DiscardUnknownFields()
         prepared = Prepared(batch, {}, {})
@@ -134,6 +133,15 @@ class Intake:
             occurred_us = seconds * 1_000_000 + at.nanos // 1_000
             tails.append(pack_tail(occurred_us, _KIND_BYTES[stored_kind], digests[offset], event.SerializeToString()))
         return prepared
+
+    def set_aside(self, prepared: Prepared, offset: int, received: Received) -> None:
+        """Quarantines one event of a prepared batch that passed every rule, but whose values the database cannot store."""
+        batch, event = prepared.batch, received.request.events[offset]
+        batch.corrections = [correction for correction in batch.corrections if correction[0] != offset]
+        batch.originals = [original for original in batch.originals if original[0] != offset]
+        stand_in = self._quarantine(prepared, offset, event, event.WhichOneof("kind"), [("", "unstorable")], received.sent[offset])
+        occurred_us = stand_in.occurred_at.seconds * 1_000_000
+        batch.tails[offset] = pack_tail(occurred_us, _KIND_BYTES["event_quarantined"], batch.digests[offset], stand_in.SerializeToString())
 
     def admit_again(self, event: event_pb2.Event, offset: int, batch: Batch, context: Context, feed_id: FeedId) -> list[Violation]:
         """Puts one event, as it was sent, to the rules of now and returns what it breaks; *offset* is its place in the batch if it passes.
@@ -161,7 +169,8 @@ class Intake:
             return False
         if len(source.message_id) > _SHORT or len(event.venue_code) > _SHORT or not -_MOST_FEN <= event.amount_fen <= _MOST_FEN:
             return False
-        if not _ACCEPTS_KIND[kind](getattr(event, kind)):
+        message = getattr(event, kind)
+        if not _ACCEPTS_KIND[kind](message) or (kind in _SUMMED and wrong_sums(kind, message)):
             return False
         card.key = key
         return True
@@ -171,7 +180,7 @@ class Intake:
         if kind is None:
             return [("kind", "unknown_kind")]
         message = getattr(event, kind)
-        broken = self._shape(event, kind, message) or violations(event, kind, message, context)
+        broken = [*shape_faults(event), *shape_faults(message, f"{kind}.")] or violations(event, kind, message, context)
         if broken or (broken := self._pseudonymise(event, kind, message, prepared)):
             return broken
         if is_case_enough(kind) and not places(message.DESCRIPTOR):
@@ -179,15 +188,6 @@ class Intake:
                 self._passed.clear()
             self._passed.add(_case(event, kind, event.occurred_at.seconds, context, event.source))
         return []
-
-    def _shape(self, event: event_pb2.Event, kind: str, message: Message) -> list[Violation]:
-        """Asks the compiled rules, and protovalidate, which has the last word, about the envelope and the kind's message."""
-        if _accepts_envelope(event) and accepts(message.DESCRIPTOR)(message):
-            return []
-        collect = self._validator.collect_violations
-        return [(field_path(v), str(v.proto.rule_id)) for v in collect(event)] + [
-            (f"{kind}.{field_path(v)}", str(v.proto.rule_id)) for v in collect(message)
-        ]
 
     def _pseudonymise(self, event: event_pb2.Event, kind: str, message: Message, prepared: Prepared) -> list[Violation]:
         """Replaces clear arms by keys; returns what is wrong with identifiers. Known ones were checked when they were new."""

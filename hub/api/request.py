@@ -2,39 +2,29 @@
 
 import time
 
-import protovalidate
 from chuanyu.exchange.v1 import references_pb2
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from hub.api.shape import accepts
+from hub.api.shape import shape_faults
 from hub.domain.errors import RequestInvalid
 from hub.domain.masking import looks_like_an_identifier
 from hub.domain.pseudonym import card_name, card_problem
 
 # 9999-12-31: the last day that the calendar has in every time zone.
 _CALENDAR_END_S = 253_402_214_400
-_validator = protovalidate.Validator()
 
 
 def refuse_invalid(request: Message) -> None:
     """Raises RequestInvalid with every rule of shape that the request breaks."""
-    if accepts(request.DESCRIPTOR)(request):
-        return
-    if broken := _validator.collect_violations(request):
-        raise RequestInvalid([(field_path(violation), str(violation.proto.rule_id)) for violation in broken])
+    if broken := shape_faults(request):
+        raise RequestInvalid(broken)
 
 
 def refuse_identifiers(message: Message, *fields: str) -> None:
     """Raises RequestInvalid for each of the texts that looks as if it named a person or a card: what operators write stays for good."""
     if named := [field for field in fields if looks_like_an_identifier(getattr(message, field))]:
         raise RequestInvalid([(field, "no_identifier") for field in named])
-
-
-def field_path(violation: protovalidate.Violation) -> str:
-    """Returns the path of the field, such as card.clear."""
-    field = violation.proto.field
-    return ".".join(str(element.field_name) for element in (field.elements if field is not None else ()))
 
 
 def card_named(ref: references_pb2.CardRef) -> str:

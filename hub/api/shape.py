@@ -10,16 +10,32 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import protovalidate
 from buf.validate import validate_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
 
 Accepts = Callable[[Any], bool]
 
 _MEMO_VALUES = 4_096
+_validator = protovalidate.Validator()
 
 
 class _Unknown(Exception):
     """A rule this compiler does not know."""
+
+
+def shape_faults(message: Message, prefix: str = "") -> list[tuple[str, str]]:
+    """Returns every rule of shape that a message breaks, as (field path behind *prefix*, rule); of an event its envelope alone."""
+    if accepts(message.DESCRIPTOR)(message):
+        return []
+    return [(f"{prefix}{field_path(broken)}", str(broken.proto.rule_id)) for broken in _validator.collect_violations(message)]
+
+
+def field_path(violation: protovalidate.Violation) -> str:
+    """Returns the path of the field, such as card.clear."""
+    field = violation.proto.field
+    return ".".join(str(element.field_name) for element in (field.elements if field is not None else ()))
 
 
 @cache

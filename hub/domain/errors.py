@@ -75,6 +75,14 @@ class RequestInvalid(HubError):
         self.violations = violations
 
 
+class Unstorable(RequestInvalid):
+    """The database cannot store a value of it; nothing of it is recorded."""
+
+    def __init__(self) -> None:
+        """Which value it is, the database does not say."""
+        super().__init__([("", "unstorable")])
+
+
 class RequestMalformed(HubError):
     """The bytes are not the message of this method."""
 

@@ -14,6 +14,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from hub.domain.card import FROM_EITHER_SIDE
+from hub.domain.money import wrong_sums
 from hub.domain.reference import Reference
 
 Violation = tuple[str, str]
@@ -86,13 +87,14 @@ def violations(event: event_pb2.Event, kind: str, message: Message, context: Con
     for path in needs.date_fields:
         if (day := getattr(message, path)) and not is_real_date(day):
             found.append((f"{kind}.{path}", "impossible_date"))
+    found += [(f"{kind}.{path}", "money_sum") for path in wrong_sums(kind, message)]
     if event.HasField("corrects") or event.HasField("reverses"):
         _check_correction(event, context, found)
     return found
 
 
 def is_case_enough(kind: str) -> bool:
-    """Whether these rules look at nothing of the kind's own fields and not at the card, so that envelopes of one case pass alike."""
+    """Whether these rules look at no field of the kind but its sums, and not at the card, so that envelopes of one case pass alike."""
     needs = _NEEDS[kind]
     return not needs.date_fields and not needs.issuer
 

@@ -66,6 +66,8 @@ MEANINGS = {
     "other_province": Meaning("不是同一发卡省。", "It is of another issuing province."),
     "corrects_and_reverses": Meaning("更正和冲正只能有一项。", "It corrects and reverses at once."),
     "not_your_feed": Meaning("所指的事件不在报送方自己的数据流中。", "It names an event in a feed that is not the sender's."),
+    "money_sum": Meaning("各分项之和与合计不符，精确到分。", "Its parts do not add up to it, to the fen."),
+    "unstorable": Meaning("数据库无法存储其中某个值。", "The database cannot store a value of it."),
     "clear_only": Meaning("外部只能给出明文标识。", "From outside an identifier comes in clear."),
     "length": Meaning("长度不对。", "Its length is wrong."),
     "charset": Meaning("有不允许的字符。", "It has characters that do not belong there."),
@@ -82,6 +84,10 @@ MEANINGS = {
     "enum.not_in": Meaning("未指定。", "It is unspecified."),
     "enum.defined_only": Meaning("代码表中没有该值。", "The code list has no such value."),
 }
+for _number in ("int32", "int64", "uint32", "uint64"):
+    MEANINGS[f"{_number}.lte"] = Meaning("超过该字段能容纳的或合理的最大值。", "More than the field holds or its meaning allows.")
+    MEANINGS[f"{_number}.gte"] = Meaning("小于该字段允许的最小值。", "Less than the field allows.")
+    MEANINGS[f"{_number}.gte_lte"] = Meaning("超出该字段的取值范围。", "Outside the field's range.")
 _OF_SHAPE = Meaning("不符合该字段在协议中的约束。", "It breaks the rule written beside the field in the protocol.")
 
 

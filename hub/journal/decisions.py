@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import psycopg
 
-from hub.domain.errors import JournalUnavailable, QueueFull
-from hub.journal.group import ConnectionLost, GroupFailed
+from hub.domain.errors import JournalUnavailable, QueueFull, Unstorable
+from hub.journal.group import ConnectionLost, DataRefused, GroupFailed
 from hub.journal.loop_connection import LoopConnection, bigint, bigint_array, bytea_array, text_array
 from hub.journal.writer import SESSION, STALLED_AFTER
 from hub.telemetry import names
@@ -97,17 +97,17 @@ class DecisionWriter:
             while self._waiting:
                 group = self._gather()
                 try:
-                    receipts: list[Receipt] | Exception = await self._write([decision for decision, _ in group])
+                    receipts = await self._write([decision for decision, _ in group])
                 except Exception as failure:
                     # A fault of ours too must reach who waits.
-                    receipts = failure
-                for index, (_, future) in enumerate(group):
+                    receipts = [failure] * len(group)
+                for (_, future), receipt in zip(group, receipts, strict=True):
                     if future.done():
                         continue
-                    if isinstance(receipts, Exception):
-                        future.set_exception(receipts)
+                    if isinstance(receipt, Exception):
+                        future.set_exception(receipt)
                     else:
-                        future.set_result(receipts[index])
+                        future.set_result(receipt)
         finally:
             self._writing = None
 
@@ -123,7 +123,7 @@ class DecisionWriter:
         self._waiting.extendleft(reversed(again))
         return group
 
-    async def _write(self, decisions: list[Decision]) -> list[Receipt]:
+    async def _write(self, decisions: list[Decision]) -> list[Receipt | Exception]:
         give_up_at, began = time.monotonic() + RETRY_FOR_S, now_ns()
         while True:
             try:
@@ -134,6 +134,8 @@ class DecisionWriter:
                     bytea_array([decision.data for decision in decisions]),
                     text_array([decision.trace_parent for decision in decisions]),
                 )
+            except DataRefused as failure:
+                return await self._halves(decisions, failure)
             except (ConnectionLost, GroupFailed) as failure:
                 log.warning("decisions: not recorded yet", extra={"reason": str(failure)})
                 if time.monotonic() > give_up_at:
@@ -146,9 +148,16 @@ class DecisionWriter:
             value, group = result.get_value, GroupTiming(began, now_ns(), len(decisions))
             names.COMMIT_DURATION.record((group.ended - began) / 1e9, "decisions")
             names.GROUP_SIZE.record(group.size, "decisions")
-            return [
-                Receipt(int.from_bytes(value(row, 0) or b"", "big"), value(row, 1) == b"\x01", group) for row in range(result.ntuples)
-            ]
+            return [Receipt(int.from_bytes(value(row, 0) or b"", "big"), value(row, 1) == b"\x01", group) for row in range(result.ntuples)]
+
+    async def _halves(self, decisions: list[Decision], failure: DataRefused) -> list[Receipt | Exception]:
+        """Finds the decision that the database cannot store, so that the others are answered."""
+        if len(decisions) > 1:
+            half = len(decisions) // 2
+            return await self._write(decisions[:half]) + await self._write(decisions[half:])
+        log.error("decisions: a decision was refused by the database", extra={"reason": str(failure)})
+        names.COMMIT_FAILURES.add("decisions", "refused")
+        return [Unstorable()]
 
     def _end_stalled(self) -> None:
         """Ends a writer that has held the head for too long."""

@@ -8,7 +8,7 @@ BEGIN + lock; close + COPY; data + COMMIT.
 import select
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import psycopg
 from psycopg import pq
@@ -26,6 +26,8 @@ _LENGTH = struct.Struct(">i")
 _NULL = _LENGTH.pack(-1)
 # Insufficient resources, errors of the system, a server that only reads: no batch is at fault.
 _UNFIT = ("53", "58", "25006")
+# Data exceptions and broken constraints: the batch is at fault, and will be again.
+_DATA = ("22", "23")
 _COLUMNS = "position, recorded_at, stream_id, sequence, occurred_at, kind, digest, data"
 
 
@@ -35,6 +37,10 @@ class GroupFailed(Exception):
 
 class DatabaseUnfit(GroupFailed):
     """The database takes no writes now, whoever's they are: its disk is full, its memory is out, or it only reads."""
+
+
+class DataRefused(GroupFailed):
+    """The database cannot store a value of the group, now or ever: to send it again is of no use."""
 
 
 class ConnectionLost(JournalUnavailable):
@@ -61,6 +67,18 @@ class Batch:
     corrections: list[tuple[int, int, int]] = field(default_factory=list)
     uncertain: bool = False
     handles: tuple[int, int, int] | None = None
+
+    def part(self, start: int, stop: int) -> "Batch":
+        """Returns a batch of the events from offset *start* up to *stop*; the first part takes the new identifiers of all."""
+        return replace(
+            self,
+            first_sequence=self.first_sequence + start,
+            tails=self.tails[start:stop],
+            digests=self.digests[start:stop],
+            vault_rows=[] if start else self.vault_rows,
+            originals=[(at - start, version, sealed) for at, version, sealed in self.originals if start <= at < stop],
+            corrections=[(at - start, stream, target) for at, stream, target in self.corrections if start <= at < stop],
+        )
 
 
 @dataclass(slots=True)
@@ -156,7 +174,8 @@ def check(connection: pq.abc.PGconn, result: pq.abc.PGresult) -> pq.abc.PGresult
     # 57P0x: terminated by an administrator or a crash; 25P0x: an idle or long transaction was ended.
     if connection.status != pq.ConnStatus.OK or sqlstate[:4] in ("57P0", "25P0"):
         raise ConnectionLost
-    raise (DatabaseUnfit if sqlstate.startswith(_UNFIT) else GroupFailed)(f"SQLSTATE {sqlstate}")
+    kind = DatabaseUnfit if sqlstate.startswith(_UNFIT) else DataRefused if sqlstate.startswith(_DATA) else GroupFailed
+    raise kind(f"SQLSTATE {sqlstate}")
 
 
 def _lock(connection: pq.abc.PGconn, batches: Sequence[Batch]) -> _Group:

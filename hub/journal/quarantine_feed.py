@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import psycopg
 
-from hub.domain.errors import HubError, JournalUnavailable, SequenceGap
+from hub.domain.errors import HubError, JournalUnavailable, SequenceGap, Unstorable
 from hub.domain.quarantine import EventNotFound, EventNotQuarantined, FeedNotFound, QuarantineCorrected, QuarantineReleased
-from hub.journal.group import Appended, Batch, GroupFailed, commit_group
+from hub.journal.group import Appended, Batch, DataRefused, GroupFailed, commit_group
 from hub.journal.reader import Recorded, find_event
 from hub.journal.writer import SESSION
 
@@ -72,6 +72,8 @@ def append_act(connection: psycopg.Connection, batch: Batch) -> Appended:
         batch.first_sequence = row[0]
         try:
             [outcome] = commit_group(connection.pgconn, [batch], all_or_nothing=True)
+        except DataRefused:
+            raise Unstorable from None
         except GroupFailed:
             raise JournalUnavailable from None
         if isinstance(outcome, HubError) and not isinstance(outcome, SequenceGap):

@@ -10,15 +10,15 @@ import logging
 import queue
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
-from hub.domain.errors import HubError, JournalUnavailable, QueueFull
-from hub.journal.group import Appended, Batch, ConnectionLost, DatabaseUnfit, Deferred, GroupFailed, Outcome, commit_group, run
+from hub.domain.errors import HubError, JournalUnavailable, QueueFull, Unstorable
+from hub.journal.group import Appended, Batch, ConnectionLost, DatabaseUnfit, DataRefused, Deferred, GroupFailed, Outcome, commit_group, run
 from hub.telemetry import names
 from hub.telemetry.spans import GroupTiming, now_ns
 
@@ -34,6 +34,8 @@ RETRY_FOR_S = 20.0
 UNFIT_FOR_S = 2.0
 UNFIT_WAIT_S = 0.5
 PROBE_EVERY_S = 1.0
+# Who has sent what the database cannot store writes apart for as long, one batch after each group: the others pay for it once.
+APART_FOR_S = 60.0
 _LOCK_TIMEOUT = "55P03"
 _AWAY = "it cannot be reached"
 STALLED_AFTER = "3s"
@@ -73,6 +75,8 @@ class JournalWriter:
         self._ended = False
         self.waiting_events = 0
         self._waiting_of: Counter[str] = Counter()
+        self._apart_until: dict[str, float] = {}
+        self._apart: deque[Waiting] = deque()
         self.waiting_bytes = 0
         self.groups = 0
         self.partitions_ahead = 0
@@ -127,11 +131,13 @@ class JournalWriter:
     def _work(self) -> None:
         self._probe()
         held: list[Waiting] = []
-        while held or not self._ended:
+        while held or self._apart or not self._ended:
             if group := self._gather(held):
                 held = self._commit(group)
-            elif self.trouble and not self._ended:
+            elif self.trouble and not self._apart and not self._ended:
                 self._probe()
+            if self._apart:
+                held += self._commit([self._apart.popleft()])
         self._disconnect()
 
     def _probe(self) -> None:
@@ -151,10 +157,10 @@ class JournalWriter:
         self.trouble = trouble
 
     def _gather(self, held: list[Waiting]) -> list[Waiting]:
-        """Collects the next group: what was held back, then what waits, up to GROUP_EVENTS."""
+        """Collects the next group: what was held back, then what waits, up to GROUP_EVENTS, less what is to be written apart."""
         group = list(held)
         count = sum(len(waiting.batch.tails) for waiting in held)
-        block = not held
+        block = not held and not self._apart
         while count < GROUP_EVENTS:
             try:
                 waiting = self._batches.get(block, PROBE_EVERY_S if self.trouble else None)
@@ -163,10 +169,21 @@ class JournalWriter:
             block = False
             if waiting is None:
                 self._ended = True
+            elif self._is_apart(waiting.batch.owner):
+                self._apart.append(waiting)
             else:
                 group.append(waiting)
                 count += len(waiting.batch.tails)
         return group
+
+    def _is_apart(self, owner: str) -> bool:
+        """Whether an owner's batches are written apart; its order is kept, so one that waits there keeps those behind it there."""
+        if owner not in self._apart_until:
+            return False
+        if time.monotonic() < self._apart_until[owner] or any(waiting.batch.owner == owner for waiting in self._apart):
+            return True
+        del self._apart_until[owner]
+        return False
 
     def _commit(self, group: list[Waiting]) -> list[Waiting]:
         """Writes a group, settles its futures and returns what must wait for the next one."""
@@ -175,11 +192,10 @@ class JournalWriter:
             outcomes = self._write([waiting.batch for waiting in group])
         except GroupFailed as failure:
             if len(group) > 1:
-                # One bad batch never fails its neighbours.
-                return [held for waiting in group for held in self._commit([waiting])]
-            log.error("journal: a batch was refused by the database", extra={"reason": str(failure)})
-            names.COMMIT_FAILURES.add("events", "refused")
-            outcomes = [JournalUnavailable("the database refused the batch")]
+                # One bad batch never fails its neighbours, and halves find it sooner than one after the other would.
+                half = len(group) // 2
+                return self._commit(group[:half]) + self._commit(group[half:])
+            outcomes = [self._refused(group[0].batch.owner, failure)]
         except JournalUnavailable as failure:
             names.COMMIT_FAILURES.add("events", "unavailable")
             outcomes = [failure] * len(group)
@@ -198,6 +214,15 @@ class JournalWriter:
                 settled.append((waiting, outcome))
         self._loop.call_soon_threadsafe(self._settle, settled)
         return held
+
+    def _refused(self, owner: str, failure: GroupFailed) -> HubError:
+        """Returns what a batch is refused with that the database does not take by itself."""
+        log.error("journal: a batch was refused by the database", extra={"reason": str(failure), "participant": owner})
+        names.COMMIT_FAILURES.add("events", "refused")
+        if not isinstance(failure, DataRefused):
+            return JournalUnavailable("the database refused the batch")
+        self._apart_until[owner] = time.monotonic() + APART_FOR_S
+        return Unstorable()
 
     def _write(self, batches: Sequence[Batch]) -> list[Outcome]:
         """Writes a group and tries again after a lost connection: the feed rows tell what was committed."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2
 
+from hub.api.shape import shape_faults
 from hub.domain import reference as tables
 from hub.domain.acceptance import Question, decide
 from hub.domain.agreement import Agreements, terms_in, terms_of
@@ -67,7 +68,8 @@ class PureRun:
         self._last[step.feed] = sequence
         self._names.events[step.name] = (step.feed, sequence)
         context = Context(FEEDS[step.feed], int(time.time()), tables.load(), lambda feed: FEEDS[feed] == FEEDS[step.feed])
-        broken = violations(event, step.kind, getattr(event, step.kind), context)
+        message = getattr(event, step.kind)
+        broken = [*shape_faults(event), *shape_faults(message, f"{step.kind}.")] or violations(event, step.kind, message, context)
         if broken:
             self.refused[step.number] = [f"{path}: {rule}" for path, rule in broken]
             return

@@ -17,7 +17,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from hub.telemetry import names, spans
-from hub.telemetry.spans import Call, is_sampled, now_ns
+from hub.telemetry.spans import Attributes, Call, is_sampled, now_ns
 
 log = logging.getLogger(__name__)
 
@@ -125,12 +125,12 @@ def spans_of(call: Call, resource: Resource, epoch_ns: int) -> Iterator[Readable
     """Makes the spans of a call, in each of its traces; *epoch_ns* turns monotonic instants into those since 1970."""
     parents = [parent for parent in call.parents if is_sampled(parent)] or call.parents
     status = Status(StatusCode.ERROR, call.status) if call.status else Status()
-    attributes = {**call.attributes, names.KEPT_FOR: call.kept_for}
+    attributes = {**_storable(call.attributes), names.KEPT_FOR: call.kept_for}
     if call.participant:
         attributes[names.PARTICIPANT] = call.participant
     if call.status:
         attributes[names.ERROR_TYPE] = call.status
-    events = [Event(name, noted, timestamp=at + epoch_ns) for at, name, noted in call.events]
+    events = [Event(name, _storable(noted), timestamp=at + epoch_ns) for at, name, noted in call.events]
     links = [Link(_context(linked)) for linked in call.links]
     for parent in parents[:TRACES_A_CALL] or [""]:
         trace_id = int(parent[3:35] or call.trace_id, 16)
@@ -155,12 +155,17 @@ def spans_of(call: Call, resource: Resource, epoch_ns: int) -> Iterator[Readable
                 context=_span(trace_id, _random.getrandbits(64) or 1),
                 parent=context,
                 resource=resource,
-                attributes=noted,
+                attributes=_storable(noted),
                 kind=_KINDS[kind],
                 start_time=began + epoch_ns,
                 end_time=finished + epoch_ns,
                 instrumentation_scope=_SCOPE,
             )
+
+
+def _storable(attributes: Attributes) -> Attributes:
+    """Returns attributes that OTLP can carry: a caller's number beyond 64 bits with a sign becomes a text."""
+    return {name: str(value) if type(value) is int and not -(2**63) <= value < 2**63 else value for name, value in attributes.items()}
 
 
 def _span(trace_id: int, span_id: int) -> SpanContext:

@@ -18,6 +18,7 @@ from typing import Any
 
 from hub.telemetry import names
 from hub.telemetry.kept_log import time_of
+from hub.telemetry.repeats import Repeats
 
 WAITING_RECORDS = 10_000
 FLUSH_PATIENCE_S = 2.0
@@ -30,7 +31,9 @@ def speak_on_stderr(service: str) -> None:
     stderr = _Stderr()
     stderr.setFormatter(_Readable() if sys.stderr.isatty() else _JsonLines(service))
     logging.handlers.QueueListener(waiting, stderr).start()
-    logging.basicConfig(level=logging.INFO, handlers=[_Queued(waiting)], force=True)
+    queued = _Queued(waiting)
+    queued.addFilter(Repeats())
+    logging.basicConfig(level=logging.INFO, handlers=[queued], force=True)
     logging.captureWarnings(True)
     threading.excepthook = _thread_failed
     atexit.register(_await_empty, waiting)
