@@ -6,7 +6,7 @@ hub. What adapters and hub do together is tested with the real one.
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import grpc
 from chuanyu.exchange.v1.card_service_pb2 import GetCardRequest, GetCardResponse
@@ -53,6 +53,11 @@ class ScriptedHub(FeedServiceServicer, CardServiceServicer):
         self.lost_answers = 0
         self.silent_streams = 0
         self.streams = 0
+        # Changes an answer before it is sent, to what no hub may say.
+        self.tampering: Callable[[StreamEventsResponse], None] | None = None
+        # An answer that opens the next stream, before anything was sent in it.
+        self.unasked: StreamEventsResponse | None = None
+        self._ends: set[asyncio.Event] = set()
 
     async def __aenter__(self) -> "ScriptedHub":
         self.server = grpc.aio.server()
@@ -79,6 +84,27 @@ class ScriptedHub(FeedServiceServicer, CardServiceServicer):
     async def GetFeed(self, request: GetFeedRequest, _context: grpc.aio.ServicerContext) -> GetFeedResponse:  # noqa: N802
         return GetFeedResponse(feed=request.feed, next_sequence=len(self.feeds[request.feed]) + 1)
 
+    def end_streams(self) -> None:
+        """Ends the open streams with OK, as an edge that is being stopped does."""
+        for end in self._ends:
+            end.set()
+
+    async def _until_ended(self, requests: AsyncIterator[StreamEventsRequest]) -> AsyncIterator[StreamEventsRequest]:
+        end = asyncio.Event()
+        self._ends.add(end)
+        ending = asyncio.create_task(end.wait())
+        try:
+            while True:
+                reading = asyncio.ensure_future(anext(requests, None))
+                await asyncio.wait({reading, ending}, return_when=asyncio.FIRST_COMPLETED)
+                if not reading.done() or (request := reading.result()) is None:
+                    reading.cancel()
+                    return
+                yield request
+        finally:
+            ending.cancel()
+            self._ends.discard(end)
+
     async def StreamEvents(  # noqa: N802
         self, requests: AsyncIterator[StreamEventsRequest], context: grpc.aio.ServicerContext
     ) -> AsyncIterator[StreamEventsResponse]:
@@ -86,7 +112,10 @@ class ScriptedHub(FeedServiceServicer, CardServiceServicer):
         if self.silent_streams:
             self.silent_streams -= 1
             await asyncio.Event().wait()
-        async for request in requests:
+        if self.unasked:
+            yield self.unasked
+            self.unasked = None
+        async for request in self._until_ended(requests):
             self.traces_of_batches.append(list(request.trace_parents))
             answer = StreamEventsResponse(feed=request.feed, first_sequence=request.first_sequence)
             if self.refusals:
@@ -96,6 +125,8 @@ class ScriptedHub(FeedServiceServicer, CardServiceServicer):
             if self.lost_answers:
                 self.lost_answers -= 1
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "gone after the commit")
+            if self.tampering:
+                self.tampering(answer)
             yield answer
 
     def _append(self, request: StreamEventsRequest, answer: StreamEventsResponse) -> None:

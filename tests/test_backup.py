@@ -302,9 +302,9 @@ def test_an_outbox_that_was_emptied_says_that_the_hub_is_behind_until_it_is_told
     province.channel.close()
     outbox = Outbox(story.outbox)
     with pytest.raises(HubBehind):
-        outbox.resume(KIT_FEED, following)
+        outbox.check_pair(KIT_FEED, following)
     outbox.continue_at(KIT_FEED, following)
-    outbox.resume(KIT_FEED, following)
+    outbox.check_pair(KIT_FEED, following)
     assert outbox.state(KIT_FEED).next_sequence == following
     outbox.close()
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -280,6 +281,7 @@ class Hub(card_service_pb2_grpc.CardServiceServicer, feed_service_pb2_grpc.FeedS
 
     def __init__(self, card: GetCardResponse | None) -> None:
         self.card, self.events = card, list[Event]()
+        self.is_doubting = False
 
     async def GetCard(self, request: GetCardRequest, context: Any) -> GetCardResponse:  # noqa: N802
         if self.card is None:
@@ -295,11 +297,14 @@ class Hub(card_service_pb2_grpc.CardServiceServicer, feed_service_pb2_grpc.FeedS
         async for request in requests:
             self.events.extend(request.events)
             appended = AppendEventsResponse(
+                feed=request.feed,
                 first_sequence=request.first_sequence,
                 positions=[request.first_sequence + index for index in range(len(request.events))],
                 outcomes=[EventOutcome.EVENT_OUTCOME_RECORDED] * len(request.events),
             )
-            yield StreamEventsResponse(first_sequence=request.first_sequence, appended=appended)
+            if self.is_doubting:
+                appended.quarantined.add(sequence=request.first_sequence).violations.add(field_path="card", rule_id="required")
+            yield StreamEventsResponse(feed=request.feed, first_sequence=request.first_sequence, appended=appended)
 
 
 def replies(tmp_path: Path, hub: Hub | None, *calls: dict[str, str]) -> list[NativeReply]:
@@ -323,6 +328,7 @@ async def session(tmp_path: Path, hub: Hub | None, calls: Sequence[dict[str, str
     running.cancel()
     await connection.close()
     await server.stop(None)
+    outbox.close()
     return answers
 
 
@@ -368,6 +374,23 @@ def test_a_hub_out_of_reach_is_said_and_the_fact_waits(tmp_path: Path) -> None:
     [reply] = replies(tmp_path, None, LOSS)
     assert reply == NativeReply("99", "已登记，交换枢纽暂不可达，将自动补传")
     assert Outbox(tmp_path / "outbox.sqlite").state("cq.card-center").pending_count == 1
+
+
+def test_a_stopped_feed_is_said_and_the_fact_waits(tmp_path: Path) -> None:
+    with closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
+        outbox.put("cq.card-center", [("broken", b"\xff no event at all")])
+    [reply] = replies(tmp_path, hub_showing(ACTIVE), LOSS)
+    assert reply == NativeReply("99", "已登记，报送已停止，待运维处理后补传")
+    assert Outbox(tmp_path / "outbox.sqlite").state("cq.card-center").pending_count == 2
+
+
+def test_a_call_that_was_quarantined_is_answered_so_again_after_a_restart(tmp_path: Path) -> None:
+    hub = hub_showing(ACTIVE)
+    hub.is_doubting = True
+    doubted = NativeReply("99", "已登记，内容待核：card required")
+    assert replies(tmp_path, hub, LOSS) == [doubted]
+    assert replies(tmp_path, hub, LOSS) == [doubted]
+    assert len(hub.events) == 1
 
 
 def test_a_refused_call_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from adapters.kit import (
     HubUnreachable,
     OptionUnreadable,
     Outbox,
+    OutboxDamaged,
     OutboxLost,
     continue_feeds,
     listen_address,
@@ -113,23 +114,46 @@ def test_the_outbox_file_is_for_its_owner_only(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "outbox.sqlite").stat().st_mode) == 0o600
 
 
-def test_resume_takes_acknowledgements_that_were_lost(outbox: Outbox) -> None:
+def test_what_the_hub_says_of_a_feed_acknowledges_nothing(outbox: Outbox) -> None:
     outbox.put(FEED, items(1, 3))
-    outbox.resume(FEED, 3)
-    assert outbox.state(FEED).acknowledged_sequence == 2
+    assert outbox.check_pair(FEED, 3) == FeedState(next_sequence=4, acknowledged_sequence=0)
+    assert outbox.pending(FEED, 1, 10) == [(1, event(1)), (2, event(2)), (3, event(3))]
+
+
+def test_an_acknowledgement_of_what_was_never_handed_out_is_refused_and_drops_nothing(outbox: Outbox) -> None:
+    outbox.put(FEED, items(1, 3))
+    with pytest.raises(OutboxDamaged, match="acknowledged 4, handed out up to 3"):
+        outbox.acknowledge(FEED, 4)
+    assert len(outbox.pending(FEED, 1, 10)) == 3
+
+
+def test_what_was_quarantined_is_known_after_a_restart_and_however_much_followed(tmp_path: Path) -> None:
+    first = Outbox(tmp_path / "outbox.sqlite")
+    first.put(FEED, items(1, 500))
+    first.acknowledge(FEED, 500, {number: ["card required"] for number in range(1, 501)})
+    second = Outbox(tmp_path / "outbox.sqlite")
+    assert second.quarantined(FEED, [1, 2, 501]) == {1: ["card required"], 2: ["card required"]}
+    assert list(second.newest_quarantined(FEED, 2)) == [499, 500]
+
+
+def test_numbers_that_are_handed_out_again_forget_what_was_quarantined_under_them(outbox: Outbox) -> None:
+    outbox.put(FEED, items(1, 2))
+    outbox.acknowledge(FEED, 2, {1: ["a"], 2: ["b"]})
+    outbox.continue_at(FEED, 2)
+    assert outbox.quarantined(FEED, [1, 2]) == {1: ["a"]}
 
 
 def test_a_hub_that_expects_more_than_was_handed_out_means_the_outbox_was_lost(outbox: Outbox) -> None:
     outbox.put(FEED, items(1, 3))
     with pytest.raises(OutboxLost, match="--continue-at"):
-        outbox.resume(FEED, 5)
+        outbox.check_pair(FEED, 5)
 
 
 def test_a_hub_that_expects_what_it_acknowledged_lost_data(outbox: Outbox) -> None:
     outbox.put(FEED, items(1, 3))
     outbox.acknowledge(FEED, 3)
     with pytest.raises(HubBehind, match="hub expects 3"):
-        outbox.resume(FEED, 3)
+        outbox.check_pair(FEED, 3)
 
 
 def test_continue_at_renumbers_what_waits_and_drops_nothing(outbox: Outbox) -> None:
@@ -260,13 +284,14 @@ def test_a_quarantined_event_is_counted_and_its_rule_kept(outbox: Outbox) -> Non
         await sender.put([("m1", Event(scenario="X").SerializeToString())])
         await sender.wait_acknowledged(1)
         assert sender.status()["quarantined"] == 1
-        assert sender.quarantined == {1: ["kind.unknown"]}
+        assert await sender.quarantined([1, 2]) == {1: ["kind.unknown"]}
+        assert sender.status()["recently_quarantined"] == {1: ["kind.unknown"]}
 
     with_sender(outbox, scenario)
 
 
 def test_a_quiet_stream_is_renewed_and_goes_on_sending(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adapters.kit.sender.QUIET_S", 0.05)
+    monkeypatch.setattr("adapters.kit.session.QUIET_S", 0.05)
 
     async def scenario(hub: ScriptedHub, sender: FeedSender) -> None:
         await sender.put(items(1, 1))
@@ -281,7 +306,7 @@ def test_a_quiet_stream_is_renewed_and_goes_on_sending(outbox: Outbox, monkeypat
 
 
 def test_a_hub_that_never_answers_is_left_and_asked_again(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adapters.kit.sender.QUIET_S", 0.3)
+    monkeypatch.setattr("adapters.kit.session.QUIET_S", 0.3)
 
     async def scenario(hub: ScriptedHub, sender: FeedSender) -> None:
         hub.silent_streams = 1

@@ -577,6 +577,39 @@ def test_a_use_is_kept_and_answered_0000_while_no_hub_is_there(tmp_path: Path, s
     with_gateway(tmp_path, sides, scenario, reachable=False)
 
 
+@pytest.mark.parametrize(
+    ("message", "feed", "code"), [(LOSS, CARD_FEED, "9999"), ("SBK2104-library-borrow", USAGE_FEED, "0000")]
+)
+def test_a_stopped_feed_is_said_in_the_reply_and_the_fact_waits(
+    tmp_path: Path, sides: tuple[Keys, Keys], message: str, feed: str, code: str
+) -> None:
+    async def scenario(_hub: ScriptedHub, post: Post, outbox: Outbox) -> None:
+        outbox.put(feed, [("broken", b"\xff no event at all")])
+        assert await post(message[:7], "1", sample(message)) == (code, "已登记，报送已停止，待运维处理后补传", None)
+        assert len(outbox.pending(feed, 1, 10)) == 2
+
+    with_gateway(tmp_path, sides, scenario)
+
+
+def test_a_message_number_used_again_for_more_lines_records_none_of_them(tmp_path: Path, sides: tuple[Keys, Keys]) -> None:
+    async def scenario(hub: ScriptedHub, post: Post, outbox: Outbox) -> None:
+        outbox.put(USAGE_FEED, [("CQ-HUB-0001|1|1", Event(scenario="X").SerializeToString())])
+        assert (await post("SBK2105", "1", sample("SBK2105-two-uses")))[0] == "1003"
+        assert outbox.state(USAGE_FEED).next_sequence == 2
+        assert len(hub.feeds[USAGE_FEED]) <= 1
+
+    with_gateway(tmp_path, sides, scenario)
+
+
+def test_every_quarantined_line_of_a_large_batch_is_named(tmp_path: Path, sides: tuple[Keys, Keys]) -> None:
+    async def scenario(_hub: ScriptedHub, post: Post, _outbox: Outbox) -> None:
+        line = sample("SBK2104-unknown-scenario")
+        _, _, data = await post("SBK2105", "1", [line] * 250)
+        assert data["dhxh"] == [str(number) for number in range(1, 251)]
+
+    with_gateway(tmp_path, sides, scenario)
+
+
 def test_a_message_sent_twice_is_1003_and_one_event(tmp_path: Path, sides: tuple[Keys, Keys]) -> None:
     async def scenario(hub: ScriptedHub, post: Post, _outbox: Outbox) -> None:
         await post("SBK2104", "1", sample("SBK2104-library-borrow"))

@@ -85,10 +85,14 @@ class CardDesk:
         try:
             async with asyncio.timeout_at(deadline):
                 await self.sender.wait_acknowledged(numbered[-1][0])
-        except (TimeoutError, FeedStopped):
+        except TimeoutError:
             keep("unacknowledged")
             return NativeReply(ReplyCode.OTHER, "已登记，交换枢纽暂不可达，将自动补传")
-        doubts = {rule for sequence, _ in numbered for rule in self.sender.quarantined.get(sequence, ())}
+        except FeedStopped:
+            keep("unacknowledged")
+            return NativeReply(ReplyCode.OTHER, "已登记，报送已停止，待运维处理后补传")
+        quarantined = await self.sender.quarantined(sequence for sequence, _ in numbered)
+        doubts = {rule for rules in quarantined.values() for rule in rules}
         if doubts:
             return NativeReply(ReplyCode.OTHER, f"已登记，内容待核：{'、'.join(sorted(doubts))}")
         return standing or NativeReply(ReplyCode.OTHER, "已登记，卡状态未能核对")

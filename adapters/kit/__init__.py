@@ -1,7 +1,7 @@
 """What every adapter shares on its way to the hub: read → translate → append → resume where GetFeed says.
 
     outbox.py      numbers a province's events once and keeps them until the hub has them
-    sender.py      streams one feed from the outbox to the hub, and resumes
+    sender.py      keeps one feed going, and says how it stands; session.py is one stream of it
     connection.py  mutual TLS to one of several hub edges; asks for a card
     refusal.py     reads why the hub said no
     trace.py       one native call or file as one trace; sent_batch.py is what its batches are in it
@@ -27,7 +27,9 @@ from adapters.kit.errors import (
     FeedStopped,
     HubBehind,
     HubUnreachable,
+    OutboxDamaged,
     OutboxLost,
+    SenderFault,
     SequenceConflict,
 )
 from adapters.kit.logs import log_to_standard_error
@@ -72,8 +74,10 @@ __all__ = [
     "OptionUnreadable",
     "OtlpOption",
     "Outbox",
+    "OutboxDamaged",
     "OutboxLost",
     "Refusal",
+    "SenderFault",
     "SequenceConflict",
     "TraceShareOption",
     "TraceSlowOption",

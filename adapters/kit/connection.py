@@ -6,7 +6,7 @@ the caller only says which target failed it.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import grpc
 from chuanyu.exchange.v1.card_service_pb2 import GetCardRequest, GetCardResponse
@@ -39,6 +39,13 @@ def mutual_tls(ca: Path, cert: Path, key: Path) -> grpc.ChannelCredentials:
         raise CertificateUnreadable(str(error.filename)) from error
 
 
+class Edge(NamedTuple):
+    """One target and FeedService on it, to be used together whatever the connection turns to meanwhile."""
+
+    target: str
+    feeds: "FeedServiceAsyncStub"
+
+
 class HubConnection:
     """The hub as an adapter sees it; used from one event loop."""
 
@@ -56,9 +63,9 @@ class HubConnection:
         return self._channels[self.target]
 
     @property
-    def feeds(self) -> "FeedServiceAsyncStub":
-        """Returns FeedService on the target in use."""
-        return cast("FeedServiceAsyncStub", FeedServiceStub(self._channel()))
+    def edge(self) -> Edge:
+        """Returns the target in use and FeedService on it."""
+        return Edge(self.target, cast("FeedServiceAsyncStub", FeedServiceStub(self._channel())))
 
     @property
     def cards(self) -> "CardServiceAsyncStub":

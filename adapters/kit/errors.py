@@ -37,6 +37,20 @@ class SequenceConflict(AdapterError):
     """
 
 
+class OutboxDamaged(AdapterError):
+    """The outbox lacks a number that the hub has not acknowledged, or the hub acknowledged one that was never handed out.
+
+    Nothing more is sent. Keep a copy of the outbox file, and compare the hub's last number of the feed with it before anything is changed.
+    """
+
+
+class SenderFault(AdapterError):
+    """A fault of the adapter's own has stopped the feed; what the hub has not acknowledged is still in the outbox.
+
+    The log says where it happened. Report it, and start the adapter again: it goes on where the outbox stands.
+    """
+
+
 class FeedStopped(AdapterError):
     """The feed is stopped: it sends nothing more until the cause is mended and the adapter is started again."""
 

@@ -2,19 +2,20 @@
 
 One SQLite file holds several feeds. It owns three facts: the next sequence of each feed, which source key got which
 sequence (kept for good, so that a message sent twice is one event), and the bytes not yet acknowledged by the hub
-(deleted on acknowledgement), each with the trace it came from. It never renumbers by itself and never drops bytes it was
-not told to drop.
+(deleted on acknowledgement), each with the trace it came from. Which numbers the hub quarantined is kept for good, too: a message that
+comes again is answered as it was. It never renumbers by itself and never drops bytes it was not told to drop.
 """
 
+import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from adapters.kit.errors import HubBehind, OutboxLost
+from adapters.kit.errors import HubBehind, OutboxDamaged, OutboxLost
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS feed (
@@ -27,6 +28,9 @@ CREATE TABLE IF NOT EXISTS pending (
     feed TEXT NOT NULL, sequence INTEGER NOT NULL, source_key TEXT NOT NULL, event BLOB NOT NULL, trace_parent TEXT,
     PRIMARY KEY (feed, sequence)
 );
+CREATE TABLE IF NOT EXISTS quarantined (
+    feed TEXT NOT NULL, sequence INTEGER NOT NULL, rules TEXT NOT NULL, PRIMARY KEY (feed, sequence)
+) WITHOUT ROWID;
 """
 # The hub takes batches of up to 1 MiB; what the request adds is a few bytes an event, and 64 trace parents.
 MAX_BATCH_BYTES = 1_000_000
@@ -81,11 +85,14 @@ class Outbox:
                 raise
             self._db.execute("COMMIT")
 
-    def put(self, feed: str, items: Sequence[tuple[str, bytes]], trace_parent: str | None = None) -> list[tuple[int, bool]]:
+    def put(
+        self, feed: str, items: Sequence[tuple[str, bytes]], trace_parent: str | None = None, *, is_message: bool = False
+    ) -> list[tuple[int, bool]]:
         """Numbers the (source key, event bytes) *items* in order, all or none, and returns (sequence, is new) of each.
 
-        A source key seen before keeps its sequence and is not added again, whatever its bytes say now. *trace_parent* says
-        what they come from.
+        A source key seen before keeps its sequence and is not added again, whatever its bytes say now. Items that are one message are
+        known or new together: where the first was seen before, nothing is added, and it alone is returned. *trace_parent* says what
+        they come from.
         """
         numbered: list[tuple[int, bool]] = []
         with self._transaction() as db:
@@ -97,6 +104,8 @@ class Outbox:
                 ).fetchone()
                 if seen:
                     numbered.append((seen[0], False))
+                    if is_message and len(numbered) == 1:
+                        break
                     continue
                 db.execute("INSERT INTO source VALUES (?, ?, ?)", (feed, source_key, next_sequence))
                 db.execute(
@@ -133,17 +142,40 @@ class Outbox:
             ).fetchall()
         return [Origin(*row) for row in rows]
 
-    def acknowledge(self, feed: str, through_sequence: int) -> None:
-        """Drops the bytes up to and including *through_sequence*; an acknowledgement heard twice changes nothing."""
+    def acknowledge(self, feed: str, through_sequence: int, quarantined: Mapping[int, Sequence[str]] | None = None) -> None:
+        """Drops the bytes up to and including *through_sequence*, and keeps which of them the hub *quarantined* by what rules.
+
+        An acknowledgement heard twice changes nothing. Raises OutboxDamaged for a number that was never handed out.
+        """
         with self._transaction() as db:
             state = _state(db, feed)
-            assert through_sequence < state.next_sequence, "the hub acknowledged a number that was never handed out"
+            if through_sequence >= state.next_sequence:
+                raise OutboxDamaged(f"feed {feed}: acknowledged {through_sequence}, handed out up to {state.next_sequence - 1}")
             if through_sequence > state.acknowledged_sequence:
+                rows = [(feed, sequence, json.dumps(list(rules))) for sequence, rules in (quarantined or {}).items()]
+                db.executemany("INSERT OR REPLACE INTO quarantined VALUES (?, ?, ?)", rows)
                 db.execute("DELETE FROM pending WHERE feed = ? AND sequence <= ?", (feed, through_sequence))
                 _store(db, feed, FeedState(state.next_sequence, through_sequence))
 
-    def resume(self, feed: str, hub_next_sequence: int) -> None:
-        """Takes the hub's word for what it has recorded, when that can be true.
+    def quarantined(self, feed: str, sequences: Sequence[int]) -> dict[int, list[str]]:
+        """Returns which of *sequences* the hub quarantined, with the rules they break."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT sequence, rules FROM quarantined WHERE feed = ? AND sequence IN (SELECT value FROM json_each(?)) ORDER BY sequence",
+                (feed, json.dumps(list(sequences))),
+            ).fetchall()
+        return {sequence: json.loads(rules) for sequence, rules in rows}
+
+    def newest_quarantined(self, feed: str, most: int) -> dict[int, list[str]]:
+        """Returns the highest *most* sequences that the hub quarantined, in order, with the rules they break."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT sequence, rules FROM quarantined WHERE feed = ? ORDER BY sequence DESC LIMIT ?", (feed, most)
+            ).fetchall()
+        return {sequence: json.loads(rules) for sequence, rules in reversed(rows)}
+
+    def check_pair(self, feed: str, hub_next_sequence: int) -> FeedState:
+        """Returns where *feed* stands, if a hub that expects *hub_next_sequence* can be the one it was sent to.
 
         Raises OutboxLost when the hub has more than was handed out, HubBehind when it has less than it acknowledged.
         """
@@ -153,7 +185,7 @@ class Outbox:
             raise OutboxLost(facts)
         if hub_next_sequence <= state.acknowledged_sequence:
             raise HubBehind(facts)
-        self.acknowledge(feed, hub_next_sequence - 1)
+        return state
 
     def continue_at(self, feed: str, sequence: int) -> None:
         """Numbers whatever waits in *feed* from *sequence* on, as an operator orders after the outbox was lost.
@@ -165,6 +197,8 @@ class Outbox:
                 "SELECT source_key, event, trace_parent FROM pending WHERE feed = ? ORDER BY sequence", (feed,)
             ).fetchall()
             db.execute("DELETE FROM pending WHERE feed = ?", (feed,))
+            # Numbers that are handed out again say nothing of what had them before.
+            db.execute("DELETE FROM quarantined WHERE feed = ? AND sequence >= ?", (feed, sequence))
             for number, (source_key, event, trace_parent) in enumerate(rows, sequence):
                 db.execute(
                     "INSERT INTO pending (feed, sequence, source_key, event, trace_parent) VALUES (?, ?, ?, ?, ?)",

@@ -15,6 +15,13 @@ class Refusal(Exception):
     reason: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
     retry_after_s: float | None = None
+    # What gRPC said of a call that met no hub: addresses and TLS, nothing of what was sent.
+    transport: str = ""
+
+    @property
+    def is_denial(self) -> bool:
+        """Whether the hub does not let this participant in, which no retry changes and only people do."""
+        return self.code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 
     def __str__(self) -> str:
         """Returns what an operator reads in the state of a feed; never the hub's free text."""
@@ -37,4 +44,4 @@ def from_status(status: status_pb2.Status) -> Refusal:
 def from_call(error: grpc.aio.AioRpcError) -> Refusal:
     """Reads a failed call; one that never reached a hub has a code and no reason."""
     status = rpc_status.from_call(error)
-    return from_status(status) if status is not None else Refusal(error.code())
+    return from_status(status) if status is not None else Refusal(error.code(), transport=error.details() or "")

@@ -1,46 +1,39 @@
-"""Sends one feed of the outbox to the hub and keeps at it: resume where GetFeed says, stream, acknowledge, again.
+"""Sends one feed of the outbox to the hub and keeps at it: compare with GetFeed, stream, acknowledge, again.
 
-The hub decides what has been recorded; the sender never counts by itself. Whatever breaks the stream ends the session,
-and the next one asks again, so there is one way to recover and it is used every day. Two things are not retried: an
-outbox and a hub that disagree on what was acknowledged, and an event that differs from the one recorded under its
-number. Those stop the feed, with a state an operator can read.
+Only an answer to the very events acknowledges them: what was sent and not answered is sent again, and the hub, which compares it event by
+event, says that it has it. GetFeed alone acknowledges nothing; it is asked whether outbox and hub can be a pair at all. Whatever breaks
+the stream ends the session, and the next one begins in the same way, so there is one way to recover and it is used every day.
+
+Three things are not retried: an outbox and a hub that disagree on what was acknowledged, an event that differs from the one recorded under
+its number, and a fault of the adapter's own. Those stop the feed, and the feed alone, with a state that an operator can read.
 """
 
 import asyncio
-import contextlib
 import logging
 import random
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Sequence
+import sqlite3
+import traceback
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import grpc
-from chuanyu.exchange.v1.event_pb2 import Event
-from chuanyu.exchange.v1.feed_service_pb2 import (
-    EventOutcome,
-    GetFeedRequest,
-    StreamEventsRequest,
-    StreamEventsResponse,
-)
+from chuanyu.exchange.v1.feed_service_pb2 import GetFeedRequest
 
-from adapters.kit.connection import HubConnection
-from adapters.kit.errors import AdapterError, FeedStopped, SequenceConflict
-from adapters.kit.outbox import Origin, Outbox
-from adapters.kit.refusal import Refusal, from_call, from_status
-from adapters.kit.sent_batch import SentBatch
+from adapters.kit.connection import Edge, HubConnection
+from adapters.kit.errors import AdapterError, FeedStopped, HubBehind, SenderFault
+from adapters.kit.outbox import Outbox
+from adapters.kit.refusal import Refusal, from_call
+from adapters.kit.session import Session, Taken
 from adapters.kit.telemetry import NUMBER_SPAN
 from adapters.kit.trace import put_traced, step
 from adapters.kit.traces import UNTRACED, Traces
 
-BATCH_EVENTS = 500
-# Batches under way: enough to keep the hub's group commit fed, few enough that a refusal costs little to resend.
-WINDOW_BATCHES = 4
 CALL_TIMEOUT_S = 5.0
-# A quiet stream is renewed, so that GetFeed doubles as a heartbeat and a peer that vanished without a word is noticed.
-QUIET_S = 30.0
 FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.2, 10.0
-# Another process may put into the outbox, a file import by hand for example; it cannot wake this one.
-LOOK_AGAIN_S = 1.0
-QUARANTINE_KEPT = 100
+# A refusal that only people can mend: each further try is a line in the hub's security log.
+DENIED_BACKOFF_S = 60.0
+RECENTLY_QUARANTINED = 100
 
 log = logging.getLogger(__name__)
 
@@ -53,18 +46,17 @@ class FeedSender:
         self._outbox, self._connection, self.feed, self._traces = outbox, connection, feed, traces
         self.state = "starting"
         self.counters = Counter(sent=0, recorded=0, quarantined=0, duplicates=0, refused=0)
-        # The latest quarantined sequences with the rules they break, for status pages and native replies.
-        self.quarantined: dict[int, list[str]] = {}
         self._acknowledged = outbox.state(feed).acknowledged_sequence
-        self._in_flight: deque[SentBatch] = deque()
         self._stopped = False
+        # What the log was last told of this feed, empty while it goes on.
+        self._trouble = ""
         self._arrived = asyncio.Event()
         self._progress = asyncio.Condition()
 
-    async def put(self, items: Sequence[tuple[str, bytes]]) -> list[tuple[int, bool]]:
+    async def put(self, items: Sequence[tuple[str, bytes]], *, is_message: bool = False) -> list[tuple[int, bool]]:
         """Numbers *items* durably, as Outbox.put does, and wakes the sender."""
         with step(NUMBER_SPAN):
-            numbered = await asyncio.to_thread(put_traced, self._outbox, self.feed, items)
+            numbered = await asyncio.to_thread(put_traced, self._outbox, self.feed, items, is_message=is_message)
         self._arrived.set()
         return numbered
 
@@ -75,6 +67,10 @@ class FeedSender:
         if self._acknowledged < sequence:
             raise FeedStopped(self.state)
 
+    async def quarantined(self, sequences: Iterable[int]) -> dict[int, list[str]]:
+        """Returns which of the acknowledged *sequences* the hub quarantined, with the rules they break."""
+        return await asyncio.to_thread(self._outbox.quarantined, self.feed, list(sequences))
+
     def status(self) -> dict[str, object]:
         """Returns the feed's state, where it stands and its counters since the start."""
         feed = self._outbox.state(self.feed)
@@ -84,33 +80,52 @@ class FeedSender:
             "acknowledged_sequence": feed.acknowledged_sequence,
             "pending": feed.pending_count,
             **self.counters,
-            "recently_quarantined": self.quarantined,
+            "recently_quarantined": self._outbox.newest_quarantined(self.feed, RECENTLY_QUARANTINED),
         }
 
     async def run(self) -> None:
         """Sends until cancelled, or until the feed is stopped by what only an operator can mend."""
         failures = 0
         while not self._stopped:
-            target, acknowledged = self._connection.target, self._acknowledged
+            edge, acknowledged = self._connection.edge, self._acknowledged
             try:
-                await self._session()
+                await self._session(edge)
                 failures = 0
             except AdapterError as error:
                 await self._stop(error)
-            except Refusal as refusal:
-                self._abandon(refusal.code)
+            except (Refusal, grpc.aio.AioRpcError, OSError, sqlite3.OperationalError) as error:
                 failures = failures + 1 if self._acknowledged == acknowledged else 1
-                self.state = f"waiting: {refusal}"
-                if refusal.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-                    self._connection.fail_over(target)
-                await asyncio.sleep(_delay_s(failures, refusal.retry_after_s))
-            finally:
-                self._abandon(grpc.StatusCode.CANCELLED)
+                await self._wait_and_try_again(error, edge, failures)
+            except Exception as error:
+                # The edge of the feed: whatever it is, it must not take the province's other feeds and its service down.
+                place = traceback.extract_tb(error.__traceback__)[-1]
+                log.error("feed %s has met a fault of the adapter's own", self.feed, exc_info=error)
+                await self._stop(SenderFault(f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"))
 
-    def _abandon(self, code: grpc.StatusCode) -> None:
-        """Ends what is under way without an answer; the next session sends it again."""
-        while self._in_flight:
-            self._in_flight.popleft().failed(code.name)
+    async def _wait_and_try_again(self, error: Exception, edge: Edge, failures: int) -> None:
+        """Says what is waited for and waits; a file that cannot be read or written now may be once there is room."""
+        refusal = from_call(error) if isinstance(error, grpc.aio.AioRpcError) else error
+        if not isinstance(refusal, Refusal):
+            self._tell(f"waiting: the outbox cannot be used ({type(error).__name__})")
+            await asyncio.sleep(_delay_s(failures, LAST_BACKOFF_S))
+            return
+        self._tell(f"waiting: {refusal}", refusal.transport)
+        if refusal.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+            self._connection.fail_over(edge.target)
+        delay_s = _delay_s(failures, DENIED_BACKOFF_S if refusal.is_denial else LAST_BACKOFF_S)
+        await asyncio.sleep(delay_s + (refusal.retry_after_s or 0.0))
+
+    def _tell(self, state: str, transport: str = "") -> None:
+        """Changes the state; a trouble is logged when it begins or becomes another, not as often as it is met."""
+        self.state = state
+        if state != self._trouble:
+            self._trouble = state
+            log.warning("feed %s is %s", self.feed, state, extra={"transport": transport} if transport else None)
+
+    def _tell_going_on(self) -> None:
+        if self._trouble:
+            self._trouble = ""
+            log.info("feed %s goes on", self.feed)
 
     async def _stop(self, error: AdapterError) -> None:
         log.error("feed %s is stopped: %s", self.feed, error)
@@ -118,101 +133,32 @@ class FeedSender:
             self.state, self._stopped = f"stopped: {error}", True
             self._progress.notify_all()
 
-    async def _session(self) -> None:
+    async def _session(self, edge: Edge) -> None:
+        feed = await edge.feeds.GetFeed(GetFeedRequest(feed=self.feed), timeout=CALL_TIMEOUT_S)
         try:
-            feed = await self._connection.feeds.GetFeed(GetFeedRequest(feed=self.feed), timeout=CALL_TIMEOUT_S)
-            await asyncio.to_thread(self._outbox.resume, self.feed, feed.next_sequence)
-            await self._advance(feed.next_sequence - 1)
-            self._in_flight.clear()
-            window = asyncio.Semaphore(WINDOW_BATCHES)
-            call = self._connection.feeds.StreamEvents(self._batches(feed.next_sequence, window))
+            state = await asyncio.to_thread(self._outbox.check_pair, self.feed, feed.next_sequence)
+        except HubBehind:
+            # What this hub does not have is not recorded, whoever acknowledged it once.
+            self._acknowledged = feed.next_sequence - 1
+            raise
+        first = state.acknowledged_sequence + 1
+        async with Session(self._outbox, self.feed, first, self._traces, edge, self._arrived, self.counters) as session:
             self.state = "sending"
-            try:
-                while (answer := await self._read(call)) is not None:
-                    await self._take(answer)
-                    window.release()
-            finally:
-                call.cancel()
-        except grpc.aio.AioRpcError as error:
-            raise from_call(error) from error
-        except asyncio.CancelledError:
-            # gRPC also cancels a call whose requests failed to be made; only our own task's end may end the sender.
-            if (task := asyncio.current_task()) is not None and task.cancelling():
-                raise
-            raise Refusal(grpc.StatusCode.CANCELLED, "STREAM_CANCELLED") from None
+            if not state.pending_count:
+                self._tell_going_on()
+            while (taken := await session.next_answer()) is not None:
+                await self._acknowledge(taken)
 
-    async def _batches(self, sequence: int, window: asyncio.Semaphore) -> AsyncIterator[StreamEventsRequest]:
-        while True:
-            await window.acquire()
-            self._arrived.clear()
-            while not (pending := await asyncio.to_thread(self._pending, sequence)):
-                await self._wait_for_more()
-            rows, origins = pending
-            assert rows[0][0] == sequence, "the outbox has a hole"
-            self.counters["sent"] += len(rows)
-            events = [Event.FromString(event) for _, event in rows]
-            request = StreamEventsRequest(feed=self.feed, first_sequence=sequence, events=events)
-            self._in_flight.append(SentBatch(self._traces, self._connection.target, request, origins))
-            yield request
-            sequence += len(rows)
-
-    def _pending(self, sequence: int) -> tuple[list[tuple[int, bytes]], list[Origin]] | None:
-        rows = self._outbox.pending(self.feed, sequence, BATCH_EVENTS)
-        return (rows, self._outbox.origins(self.feed, sequence, rows[-1][0])) if rows else None
-
-    async def _wait_for_more(self) -> None:
-        # Not wait_for, here or below: Python 3.11's can swallow the cancellation that ends the sender.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_AGAIN_S):
-                await self._arrived.wait()
-        self._arrived.clear()
-
-    async def _read(
-        self, call: "grpc.aio.StreamStreamCall[StreamEventsRequest, StreamEventsResponse]"
-    ) -> StreamEventsResponse | None:
-        try:
-            async with asyncio.timeout(QUIET_S):
-                answer = await call.read()
-        except TimeoutError:
-            if self._in_flight:
-                raise Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "NO_ANSWER") from None
-            return None
-        if isinstance(answer, StreamEventsResponse):
-            return answer
-        # The hub ended the stream, as one that is being stopped does.
-        raise Refusal(grpc.StatusCode.UNAVAILABLE, "STREAM_ENDED")
-
-    async def _take(self, answer: StreamEventsResponse) -> None:
-        sent = self._in_flight.popleft()
-        size = len(sent.request.events)
-        if answer.HasField("refused"):
-            refusal = from_status(answer.refused)
-            sent.failed(refusal.code.name, refusal.reason)
-            self.counters["refused"] += size
-            if refusal.reason == "SEQUENCE_CONFLICT":
-                raise SequenceConflict(f"conflict at {refusal.metadata.get('sequence', answer.first_sequence)}")
-            raise refusal
-        sent.answered(answer.appended)
-        outcomes = Counter(answer.appended.outcomes)
-        self.counters["recorded"] += outcomes[EventOutcome.EVENT_OUTCOME_RECORDED]
-        self.counters["duplicates"] += outcomes[EventOutcome.EVENT_OUTCOME_DUPLICATE]
-        self.counters["quarantined"] += outcomes[EventOutcome.EVENT_OUTCOME_QUARANTINED]
-        for notice in answer.appended.quarantined:
-            self.quarantined[notice.sequence] = [f"{v.field_path} {v.rule_id}".strip() for v in notice.violations]
-        while len(self.quarantined) > QUARANTINE_KEPT:
-            del self.quarantined[next(iter(self.quarantined))]
-        through = answer.first_sequence + size - 1
-        await asyncio.to_thread(self._outbox.acknowledge, self.feed, through)
-        await self._advance(through)
-
-    async def _advance(self, through_sequence: int) -> None:
-        self._traces.acknowledged(self.feed, through_sequence)
+    async def _acknowledge(self, taken: Taken) -> None:
+        await asyncio.to_thread(self._outbox.acknowledge, self.feed, taken.through_sequence, taken.quarantined)
+        self._tell_going_on()
+        self._traces.acknowledged(self.feed, taken.through_sequence)
         async with self._progress:
-            self._acknowledged = max(self._acknowledged, through_sequence)
+            self._acknowledged = max(self._acknowledged, taken.through_sequence)
             self._progress.notify_all()
 
 
-def _delay_s(failures: int, retry_after_s: float | None) -> float:
-    # Full jitter, on top of what the hub asked for: adapters that lost one hub together must not come back together.
-    spread = min(LAST_BACKOFF_S, FIRST_BACKOFF_S * 2**failures)
-    return (retry_after_s or 0.0) + random.SystemRandom().uniform(0, spread)
+def _delay_s(failures: int, longest_s: float) -> float:
+    # Jitter: adapters that lost one hub together must not come back together.
+    spread = min(longest_s, FIRST_BACKOFF_S * 2 ** min(failures, 20))
+    return random.SystemRandom().uniform(spread / 2 if spread > LAST_BACKOFF_S else 0, spread)

@@ -132,10 +132,10 @@ class Trace:
         elif not self.is_over and self.is_recorded:
             self._parts.append(part)
 
-    def put(self, outbox: Outbox, feed: str, items: Sequence[tuple[str, bytes]]) -> list[tuple[int, bool]]:
+    def put(self, outbox: Outbox, feed: str, items: Sequence[tuple[str, bytes]], *, is_message: bool = False) -> list[tuple[int, bool]]:
         """Puts what it gave into the outbox, as Outbox.put does, and remembers how far the hub has to come."""
         parent = trace_parent(self.trace_id, self.root.span_id, is_kept=bool(self.kept_for))
-        numbered = outbox.put(feed, items, parent)
+        numbered = outbox.put(feed, items, parent, is_message=is_message)
         new = [sequence for sequence, is_new in numbered if is_new]
         if new:
             self.feed, self.last_sequence = feed, new[-1]
@@ -172,10 +172,12 @@ def current_trace() -> Trace | None:
     return _current.get()
 
 
-def put_traced(outbox: Outbox, feed: str, items: Sequence[tuple[str, bytes]]) -> list[tuple[int, bool]]:
+def put_traced(outbox: Outbox, feed: str, items: Sequence[tuple[str, bytes]], *, is_message: bool = False) -> list[tuple[int, bool]]:
     """Puts *items* into the outbox, as Outbox.put does, as coming from the trace under way."""
     trace = _current.get()
-    return trace.put(outbox, feed, items) if trace else outbox.put(feed, items)
+    if trace is None:
+        return outbox.put(feed, items, is_message=is_message)
+    return trace.put(outbox, feed, items, is_message=is_message)
 
 
 def keep(why: str) -> None:

@@ -38,6 +38,7 @@ HUB_PATIENCE_S = 2.0
 # 500 uses are about 0.5 MiB of Base64; what is larger is no message of this interface.
 MAX_BODY_BYTES = 1_000_000
 FORWARDED_LATER = "已登记，交换枢纽暂不可达，将自动补传"
+FEED_STOPPED = "已登记，报送已停止，待运维处理后补传"
 
 log = logging.getLogger(__name__)
 Answer = tuple[str, str, object]
@@ -110,20 +111,23 @@ class Gateway:
         deadline = asyncio.get_running_loop().time() + HUB_PATIENCE_S
         code = await self._standing(translation) if translation.is_lifecycle else OK
         sender = self._senders[translation.feed]
-        numbered = await sender.put(outbox_items(request, translation.events))
+        numbered = await sender.put(outbox_items(request, translation.events), is_message=True)
         first, last = numbered[0][0], numbered[-1][0]
         if not numbered[0][1]:
             raise Replayed(f"msgId 已使用，登记为 {translation.feed} 第 {first} 号")
         try:
             async with asyncio.timeout_at(deadline):
                 await sender.wait_acknowledged(last)
-        except (TimeoutError, FeedStopped):
+        except TimeoutError:
             keep("unacknowledged")
             # The facts are safe here. A use asks nothing of the hub, so its answer need not wait for it.
             return (SYSTEM, FORWARDED_LATER, None) if translation.is_lifecycle else (OK, TEXTS[OK], None)
+        except FeedStopped:
+            keep("unacknowledged")
+            return SYSTEM if translation.is_lifecycle else OK, FEED_STOPPED, None
         if code is None:
             return SYSTEM, "已登记，卡状态未能核对", None
-        doubtful = [str(sequence) for sequence in range(first, last + 1) if sequence in sender.quarantined]
+        doubtful = [str(sequence) for sequence in await sender.quarantined(range(first, last + 1))]
         data = {"feed": translation.feed, "xhq": str(first), "xhz": str(last), "dhxh": doubtful}
         if doubtful and translation.is_lifecycle:
             # A quarantined loss report blocks nothing yet, so it must not look like success.
