@@ -284,9 +284,33 @@ def test_a_second_reversal_takes_nothing_more_out(journal: Recording, views: psy
     assert usage(views) == {METRO: (1, 360)}
 
 
-def test_a_reversal_of_a_reversal_changes_nothing(journal: Recording, views: psycopg.Connection) -> None:
+def test_a_use_whose_reversal_is_reversed_counts_again(journal: Recording, views: psycopg.Connection) -> None:
     journal.append(journey(), reversing(journey(), 1), reversing(journey(), 2))
+    assert usage(views) == {METRO: (1, 360)}
+
+
+def test_a_use_whose_correction_is_reversed_counts_again_as_it_was(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(journey(fare_fen=360), correcting(journey(fare_fen=200, at_s=AT_S + DAY_S), 1), reversing(journey(), 2))
+    assert usage(views) == {METRO: (1, 360)}
+
+
+def test_a_correction_reversed_in_a_later_page_gives_the_use_back(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(journey(fare_fen=360), correcting(journey(fare_fen=200), 1))
+    assert usage(views) == {METRO: (1, 200)}
+    journal.append(reversing(journey(), 2))
+    assert usage(views) == {METRO: (1, 360)}
+
+
+def test_a_use_that_comes_after_its_reversal_does_not_count(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(reversing(journey(), 2))
     assert usage(views) == {}
+    journal.append(journey(), journey(fare_fen=240))
+    assert usage(views) == {METRO: (1, 240)}
+
+
+def test_a_correction_that_comes_after_its_reversal_changes_nothing(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(journey(fare_fen=360), reversing(journey(), 3), correcting(journey(fare_fen=200), 1))
+    assert usage(views) == {METRO: (1, 360)}
 
 
 def test_a_correction_of_a_correction_stands_alone(journal: Recording, views: psycopg.Connection) -> None:
@@ -335,9 +359,9 @@ def test_a_correction_of_a_quarantined_event_counts(journal: Recording, views: p
     assert usage(views) == {METRO: (1, 360)}
 
 
-def test_a_correction_of_an_event_still_to_come_counts_as_it_stands(journal: Recording, views: psycopg.Connection) -> None:
+def test_a_correction_of_an_event_still_to_come_takes_its_place(journal: Recording, views: psycopg.Connection) -> None:
     journal.append(correcting(journey(fare_fen=200), 2), journey(fare_fen=360))
-    assert usage(views) == {METRO: (2, 560)}
+    assert usage(views) == {METRO: (1, 200)}
 
 
 def test_two_events_that_correct_each_other_end_the_search_for_what_stands(journal: Recording, views: psycopg.Connection) -> None:
@@ -420,6 +444,29 @@ def test_a_correction_of_a_correction_leaves_the_last_fact(journal: Recording, v
 def test_a_reversal_takes_a_fact_out(journal: Recording, views: psycopg.Connection) -> None:
     journal.append(registered("A00000001"), lost("A00000001"), reversing(lost("A00000001"), 2, CARDS), feed=CARDS)
     assert facts(views, "A00000001") == [(1, "card_registered")]
+
+
+def test_a_reversed_correction_gives_the_fact_back(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(registered("A00000001"), lost("A00000001"), correcting(lost("A00000001", AT_S + HOUR_S), 2, CARDS), feed=CARDS)
+    journal.append(reversing(lost("A00000001"), 3, CARDS), feed=CARDS)
+    assert facts(views, "A00000001") == [(1, "card_registered"), (2, "temporary_loss_reported")]
+
+
+def test_a_reversed_correction_to_another_card_gives_the_fact_back_to_the_first(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(lost("A00000001"), correcting(lost("A00000002"), 1, CARDS), reversing(lost("A00000002"), 2, CARDS), feed=CARDS)
+    assert (facts(views, "A00000001"), facts(views, "A00000002")) == ([(1, "temporary_loss_reported")], [])
+
+
+def test_a_reversed_correction_of_an_enabling_supersedes_the_first_predecessor(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(registered("A00000001"), enabled("A00000002", predecessor="A00000001"), feed=CARDS)
+    journal.append(correcting(enabled("A00000002"), 2, CARDS), reversing(enabled("A00000002"), 3, CARDS), feed=CARDS)
+    assert facts(views, "A00000001") == [(1, "card_registered"), (2, "card_superseded")]
+
+
+def test_two_families_that_a_late_event_makes_one_keep_one_fact(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(lost("A00000001"), correcting(lost("A00000002"), 3, CARDS), correcting(lost("A00000003"), 1, CARDS), feed=CARDS)
+    told = [facts(views, card) for card in ("A00000001", "A00000002", "A00000003")]
+    assert told == [[], [(2, "temporary_loss_reported")], []]
 
 
 def test_a_card_without_facts_has_no_row(journal: Recording, views: psycopg.Connection) -> None:

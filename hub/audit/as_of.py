@@ -8,14 +8,13 @@ from chuanyu.exchange.v1 import agreement_history_pb2
 from hub.domain.agreement import Agreements, terms_in
 from hub.domain.card import Fact
 from hub.domain.errors import ViewBehind, ViewsLate
-from hub.journal.reader import Recorded, events_before
+from hub.journal.corrections import changed_since
+from hub.journal.reader import Recorded
 from hub.projections import DECIDED_BY
 from hub.projections.agreements import AGREEMENTS
 from hub.projections.card_alias import identifiers_of
 from hub.projections.card_standing import CARD_STANDING, facts_of
 from hub.projections.engine import Row
-
-_CORRECTIONS_A_TIME = 2_000
 
 
 class Known(NamedTuple):
@@ -34,7 +33,7 @@ def known_at(connection: psycopg.Connection, card_key: bytes, position: int | No
         if position is not None and position > reached:
             raise ViewBehind(as_of_position=reached)
         asked = reached if position is None else position
-        return Known(_facts(connection, card_key, asked), _agreements(connection, asked), asked)
+        return Known(_facts(connection, card_key, asked, reached), _agreements(connection, asked), asked)
 
 
 def _reached(connection: psycopg.Connection) -> int:
@@ -47,26 +46,15 @@ def _reached(connection: psycopg.Connection) -> int:
     return int(behind or 0)
 
 
-def _facts(connection: psycopg.Connection, card_key: bytes, position: int) -> list[Fact]:
-    """Returns the facts of all identifiers of the card, in order: those of today that were there, and those corrected since."""
+def _facts(connection: psycopg.Connection, card_key: bytes, position: int, reached: int) -> list[Fact]:
+    """Returns the facts of all identifiers of the card, in order: those of today that were there and stood, and those that stood then."""
     keys = identifiers_of(connection, card_key)
+    stood, since = changed_since(connection, position, reached)
+    later = {recorded.position for recorded in since}
     rows = connection.execute("SELECT facts FROM views.card_standing WHERE key = ANY (%s)", (keys,)).fetchall()
-    facts = {fact.position: fact for (text,) in rows for fact in facts_of(text) if fact.position <= position}
-    facts.update((fact.position, fact) for fact in _corrected_since(connection, keys, position))
-    return sorted(facts.values(), key=lambda fact: (fact.occurred_us, fact.position))
-
-
-def _corrected_since(connection: psycopg.Connection, keys: list[bytes], position: int) -> list[Fact]:
-    """Returns the card's facts that stood at the position and were corrected or reversed after it."""
-    targets = connection.execute(
-        "SELECT DISTINCT stream_id, sequence FROM journal.correction WHERE position > %s ORDER BY stream_id, sequence", (position,)
-    ).fetchall()
-    facts: list[Fact] = []
-    for start in range(0, len(targets), _CORRECTIONS_A_TIME):
-        portion = targets[start : start + _CORRECTIONS_A_TIME]
-        for stood in events_before(connection, portion, [position + 1] * len(portion)).values():
-            facts += _facts_of(keys, stood)
-    return facts
+    facts = [fact for (text,) in rows for fact in facts_of(text) if fact.position <= position and fact.position not in later]
+    facts += [fact for recorded in stood for fact in _facts_of(keys, recorded)]
+    return sorted(facts, key=lambda fact: (fact.occurred_us, fact.position))
 
 
 def _facts_of(keys: list[bytes], recorded: Recorded) -> list[Fact]:

@@ -4,7 +4,7 @@ Every read is bounded by positions, never by an open snapshot: an old snapshot w
 """
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
@@ -26,6 +26,7 @@ class Recorded:
     """One event as the journal holds it; *event* is parsed when it is first asked for."""
 
     __slots__ = ("__dict__", "data", "kind", "position", "recorded_us", "sequence", "stream_id")
+    _only_takes_out = False
 
     def __init__(self, position: int, recorded_us: int, stream_id: int, sequence: int, kind: str, data: bytes) -> None:
         """*recorded_us* counts microseconds since 1970 UTC."""
@@ -52,6 +53,17 @@ class Recorded:
         return {}
 
     @property
+    def is_reversal(self) -> bool:
+        """Whether nothing stands by this event: what it is folded with is taken out."""
+        return self._only_takes_out or self.event.HasField("reverses")
+
+    def taking_out(self) -> "Recorded":
+        """Returns this event as one by which nothing stands, for what else it takes out."""
+        other = Recorded(self.position, self.recorded_us, self.stream_id, self.sequence, self.kind, self.data)
+        other._only_takes_out = True
+        return other
+
+    @property
     def occurred_us(self) -> int:
         """When it happened by the source's clock, in microseconds since 1970 UTC."""
         occurred_at = self.event.occurred_at
@@ -76,17 +88,17 @@ def head_position(connection: psycopg.Connection) -> int:
 
 
 def read_page(
-    connection: psycopg.Connection, after: int, through: int, kinds: Iterable[str] | None = None, *, and_corrections: bool = False
+    connection: psycopg.Connection, after: int, through: int, kinds: Iterable[str] | None = None, *, also: Collection[int] = ()
 ) -> list[Recorded]:
     """Returns the events with after < position <= through in order, of all kinds or of *kinds* (filtered by the server).
 
-    With *and_corrections* it also returns events of other kinds that correct or reverse one: what they replace may be of *kinds*.
+    It also returns those at the positions *also*, of whatever kind.
     """
     wanted = ""
     if kinds is not None:
         is_wanted = f"kind = ANY ('{{{','.join(sorted(kinds))}}}'::text[])"
-        if and_corrections:
-            is_wanted += f" OR position IN (SELECT position FROM journal.correction WHERE position > {after:d} AND position <= {through:d})"  # noqa: S608
+        if also:
+            is_wanted += f" OR position = ANY ('{{{','.join(map(str, sorted(also)))}}}'::bigint[])"
         wanted = f"AND ({is_wanted})"
     sql = f"""
         COPY (SELECT position, recorded_at, stream_id, sequence, kind, data FROM journal.event
@@ -107,25 +119,6 @@ def read_page(
     return page
 
 
-def events_before(
-    connection: psycopg.Connection, targets: Sequence[tuple[int, int]], before: Sequence[int]
-) -> dict[tuple[int, int, int], Recorded]:
-    """Finds what stood for (stream, sequence) just before a position: the event itself, or the last one that corrected or reversed it.
-
-    An event and all that correct it, each other or any of them are one family, whichever of its members a correction names: the
-    last one stands. Keys of the answer are (stream_id, sequence, before); a target that was not in the journal is left out.
-    """
-    if not targets:
-        return {}
-    rows = connection.execute(
-        _EVENTS_BEFORE, {"streams": [t[0] for t in targets], "sequences": [t[1] for t in targets], "befores": list(before)}
-    ).fetchall()
-    found = {}
-    for stream_id, sequence, limit, *fields in rows:
-        found[stream_id, sequence, limit] = Recorded(*fields)
-    return found
-
-
 def find_event(connection: psycopg.Connection, stream_id: int, sequence: int) -> Recorded | None:
     """Returns the event of a number as it was recorded, whatever corrected it since; None if there is none."""
     row = connection.execute(_EVENT_OF, {"stream": stream_id, "sequence": sequence}).fetchone()
@@ -138,38 +131,18 @@ def quarantined_at(connection: psycopg.Connection, positions: Sequence[int]) -> 
     return [Recorded(*row) for row in rows]
 
 
-_POSITION_OF = """CROSS JOIN LATERAL (
+# The position of the event that a row *t* (stream_id, sequence) names.
+POSITION_OF = """CROSS JOIN LATERAL (
         SELECT b.first_position + t.sequence - b.first_sequence AS position FROM journal.batch b
         WHERE b.stream_id = t.stream_id AND b.first_sequence <= t.sequence AND b.last_sequence >= t.sequence
         ORDER BY b.first_sequence DESC LIMIT 1) o"""
 _EVENT_OF = f"""
     SELECT e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.stream_id, e.sequence, e.kind, e.data
-    FROM (VALUES (%(stream)s::bigint, %(sequence)s::bigint)) t (stream_id, sequence) {_POSITION_OF}
+    FROM (VALUES (%(stream)s::bigint, %(sequence)s::bigint)) t (stream_id, sequence) {POSITION_OF}
     JOIN journal.event e USING (position)"""  # noqa: S608 (our own text)
 _QUARANTINED_AT = """
     SELECT position, (extract(epoch FROM recorded_at) * 1000000)::bigint, stream_id, sequence, kind, data
     FROM journal.event WHERE position = ANY (%s) AND kind = 'event_quarantined' ORDER BY position"""
-# From the target to all that it corrects and all that correct it, and from each of them again; UNION drops what was found, so this ends.
-# A released correction has two targets: the number it was quarantined under, and the one that it corrects.
-_EVENTS_BEFORE = f"""
-    WITH RECURSIVE family AS (
-        SELECT t.stream_id AS asked_stream, t.sequence AS asked_sequence, t.before, t.stream_id, t.sequence, o.position
-        FROM unnest(%(streams)s::bigint[], %(sequences)s::bigint[], %(befores)s::bigint[]) t (stream_id, sequence, before) {_POSITION_OF}
-        WHERE o.position < t.before
-        UNION
-        SELECT f.asked_stream, f.asked_sequence, f.before, n.stream_id, n.sequence, n.position
-        FROM family f CROSS JOIN LATERAL (
-            SELECT t.stream_id, t.sequence, o.position FROM journal.correction t {_POSITION_OF}
-            WHERE t.position = f.position AND o.position < f.position
-            UNION ALL
-            SELECT e.stream_id, e.sequence, e.position FROM journal.correction c JOIN journal.event e USING (position)
-            WHERE c.stream_id = f.stream_id AND c.sequence = f.sequence AND c.position > f.position AND c.position < f.before) n
-    )
-    SELECT f.asked_stream, f.asked_sequence, f.before, e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint,
-           e.stream_id, e.sequence, e.kind, e.data
-    FROM (SELECT asked_stream, asked_sequence, before, max(position) AS position FROM family GROUP BY 1, 2, 3) f
-    JOIN journal.event e USING (position)"""  # noqa: S608 (our own text)
-
 _KIND_NAMES = {
     field.name.encode(): field.name for field in event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields
 }  # one string object a kind instead of one an event

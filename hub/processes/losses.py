@@ -17,7 +17,8 @@ from hub.domain.loss import HOUR_US, Loss, Told, is_lost_already
 from hub.domain.participant import Participant
 from hub.domain.quarantine import QUARANTINE_FEED, told_in
 from hub.domain.reference import Reference
-from hub.journal.reader import Recorded, events_before, read_page
+from hub.journal.corrections import Change, changes
+from hub.journal.reader import Recorded, read_page
 from hub.journal.recorder import AggregateStore
 from hub.journal.traces import link_back
 from hub.projections.card_alias import CARD_ALIAS, identifiers_of
@@ -28,7 +29,8 @@ from hub.telemetry.spans import Call, Kind
 
 PAGE_EVENTS = 5_000
 CHECKPOINT = "process.loss"
-KINDS = frozenset({"loss_request_submitted", "loss_request_refused", "temporary_loss_reported", "formal_loss_reported"})
+_REQUEST = "loss_request_submitted"
+KINDS = frozenset({_REQUEST, "loss_request_refused", "temporary_loss_reported", "formal_loss_reported"})
 EXPIRED_AT_ONCE = 500
 _RESTS_ON = [CARD_STANDING.name, CARD_ALIAS.name, LOSSES.name]
 _CARD_NO = references.CARD_IDENTIFIER_KIND_CARD_NO
@@ -67,10 +69,7 @@ class LossProcess:
                 return 0
             self._touched.clear()
             end = min(after + page_events, seen)
-            for recorded in read_page(self._connection, after, end, KINDS) if end > after else ():
-                call = Call(names.PROCESS_SPAN, kind=Kind.CONSUMER)
-                self._handle(recorded)
-                self._tell(call, recorded)
+            self._handle_page(after, end)
             if end == seen:
                 self._expire(now_us if seen == head else min(now_us, self._recorded_us(seen)))
             if end > after:
@@ -78,38 +77,52 @@ class LossProcess:
         self._after = end
         return int(end - after)
 
+    def _handle_page(self, after: int, end: int) -> None:
+        if end <= after:
+            return
+        changed = changes(self._connection, after, end)
+        for recorded in read_page(self._connection, after, end, KINDS, also=changed):
+            call = Call(names.PROCESS_SPAN, kind=Kind.CONSUMER)
+            self._handle(recorded, changed.get(recorded.position, Change((), recorded)))
+            self._tell(call, recorded)
+
     def _tell(self, call: Call, recorded: Recorded) -> None:
         """Keeps a span of an event that was handled if its append is kept."""
         if pipe.is_on():
             link_back(self._connection, call, recorded.position - 1, recorded.position, "process")
             pipe.ended(call)
 
-    def _handle(self, recorded: Recorded) -> None:
-        event, stream = recorded.event, self._stream(recorded.stream_id)
-        told = Told(stream.name, recorded.sequence, recorded.position, recorded.occurred_us)
-        if recorded.kind == "loss_request_submitted":
-            for name in ("corrects", "reverses"):
-                if event.HasField(name):
-                    self._withdraw(getattr(event, name), told)
-            if not event.HasField("reverses"):
-                self._request(recorded, told)
-        elif self._province_of(recorded) != event.card.issuing_province or event.HasField("reverses"):
-            # Only the issuer answers; a temporary loss that the other side reports by itself is no answer.
+    def _handle(self, recorded: Recorded, change: Change) -> None:
+        """Handles what stands by an event and what stands no more; a request that stands again is asked for again, by that event."""
+        told = Told(self._stream(recorded.stream_id).name, recorded.sequence, recorded.position, recorded.occurred_us)
+        for before in change.out:
+            if before.kind == _REQUEST:
+                self._withdraw(before, told)
+        stands = change.into
+        if stands is None:
             return
-        elif recorded.kind == "loss_request_refused":
-            self._refuse(recorded, told)
-        else:
-            for loss in self._losses_of(event.card.key):
-                if loss.confirm(told, recorded.kind):
-                    self._save(loss)
+        if stands.kind == _REQUEST:
+            self._request(stands, told._replace(occurred_us=stands.occurred_us), recorded.recorded_us)
+        elif stands.kind in KINDS and self._province_of(stands) == stands.event.card.issuing_province:
+            # Only the issuer answers; a temporary loss that the other side reports by itself is no answer.
+            self._answer(stands, told._replace(occurred_us=stands.occurred_us))
 
-    def _request(self, recorded: Recorded, told: Told) -> None:
+    def _answer(self, recorded: Recorded, told: Told) -> None:
+        if recorded.kind == "loss_request_refused":
+            self._refuse(recorded, told)
+            return
+        for loss in self._losses_of(recorded.event.card.key):
+            if loss.confirm(told, recorded.kind):
+                self._save(loss)
+
+    def _request(self, recorded: Recorded, told: Told, told_us: int) -> None:
+        """Takes a request that stands from *told_us* on; *told* names the event that makes it stand."""
         event = recorded.event
         request, card = event.loss_request_submitted, self._card_of(event.card)
         loss = self._get(Loss.create_id(card.key, request.loss_type, told.occurred_us))
         if loss is not None and loss.knows(told):
             return
-        lost_since_us = self._lost_since_us(card, request.loss_type, recorded)
+        lost_since_us = self._lost_since_us(card, request.loss_type, told, told_us)
         if loss is not None:
             loss.repeat(told, is_lost=lost_since_us is not None)
         else:
@@ -118,7 +131,7 @@ class LossProcess:
                 loss.confirm_at_once(lost_since_us)
         hours = policy_of(self._reference, card.issuing_province, told.occurred_us).provisional_block_hours
         loss.place_block(told.occurred_us + hours * HOUR_US)
-        loss.forward(recorded.recorded_us)
+        loss.forward(told_us)
         self._save(loss)
 
     def _refuse(self, recorded: Recorded, told: Told) -> None:
@@ -127,15 +140,12 @@ class LossProcess:
             if _is_about(loss, refusal.request) and loss.refuse(told, refusal.reason_code):
                 self._save(loss)
 
-    def _withdraw(self, named: references.EventRef, told: Told) -> None:
+    def _withdraw(self, before: Recorded, told: Told) -> None:
         """Ends the losses of a request that is corrected or reversed now; the correction may name another card."""
-        row = self._connection.execute("SELECT stream_id FROM journal.stream WHERE name = %s AND is_feed", (named.feed,)).fetchone()
-        assert row is not None, "the rules let only corrections of the speaker's own feeds pass"
-        for before in events_before(self._connection, [(row[0], named.sequence)], [told.position]).values():
-            request = references.EventRef(feed=self._stream(before.stream_id).name, sequence=before.sequence)
-            for loss in self._losses_of(before.event.card.key):
-                if _is_about(loss, request) and loss.withdraw(told):
-                    self._save(loss)
+        request = references.EventRef(feed=self._stream(before.stream_id).name, sequence=before.sequence)
+        for loss in self._losses_of(before.event.card.key):
+            if _is_about(loss, request) and loss.withdraw(told):
+                self._save(loss)
 
     def _recorded_us(self, position: int) -> int:
         """When an event was recorded: while the views lag, an answer that came in time may still be unread."""
@@ -169,18 +179,18 @@ class LossProcess:
         row = self._connection.execute("SELECT card_key FROM views.card_alias WHERE key = %s", (card.key,)).fetchone()
         return card if row is None else references.CardRef(issuing_province=card.issuing_province, kind=_CARD_NO, key=bytes(row[0]))
 
-    def _lost_since_us(self, card: references.CardRef, loss_type: int, recorded: Recorded) -> int | None:
+    def _lost_since_us(self, card: references.CardRef, loss_type: int, told: Told, told_us: int) -> int | None:
         """Since when the card was lost as the request was made or came, by the facts up to the request; None if it was not."""
         rows = self._connection.execute(
             "SELECT facts FROM views.card_standing WHERE key = ANY (%s)", (identifiers_of(self._connection, card.key),)
         ).fetchall()
-        known = [fact for (text,) in rows for fact in facts_of(text) if fact.position <= recorded.position]
+        known = [fact for (text,) in rows for fact in facts_of(text) if fact.position <= told.position]
         facts = sorted(known, key=lambda fact: (fact.occurred_us, fact.position))
         policy = policies_of(self._reference, card.issuing_province)
-        for at_us in (recorded.occurred_us, recorded.recorded_us):
+        for at_us in (told.occurred_us, told_us):
             found = standing(facts, at_us, policy)
             if is_lost_already(loss_type, found.social_status):
-                return recorded.occurred_us if found.lost_at_us is None else found.lost_at_us
+                return told.occurred_us if found.lost_at_us is None else found.lost_at_us
         return None
 
     def _province_of(self, recorded: Recorded) -> str:

@@ -27,12 +27,14 @@ def predecessor(recorded: Recorded) -> bytes:
 
 def fact_told(recorded: Recorded, is_predecessor: bool) -> Fact | None:
     """Returns the fact of the event for the card it is addressed by, or for that card's predecessor; None if it tells none."""
-    if recorded.kind not in STATE_KINDS or recorded.event.HasField("reverses"):
+    if recorded.kind not in STATE_KINDS or recorded.is_reversal:
         return None
     if is_predecessor:
         # Enabling a card cancels its predecessor in the same province (L6, L15).
         return Fact(recorded.occurred_us, recorded.position, "card_superseded", {})
-    return fact_of(recorded.kind, recorded.event, recorded.occurred_us, recorded.position)
+    fact = fact_of(recorded.kind, recorded.event, recorded.occurred_us, recorded.position)
+    # An event does not say its own number, by which an answer may name the request.
+    return fact._replace(detail={**fact.detail, "request": f"#{recorded.sequence}"}) if fact.kind == "loss_request_submitted" else fact
 
 
 def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:

@@ -10,7 +10,7 @@ _MOST_FEN = 2**63
 
 def _counted(recorded: Recorded) -> tuple[Key, int] | None:
     """Returns the cell and money of a use; None for what is no use."""
-    if recorded.kind not in COUNTED_KINDS or recorded.event.HasField("reverses"):
+    if recorded.kind not in COUNTED_KINDS or recorded.is_reversal:
         return None
     return tuple(cell_of(recorded.event, recorded.occurred_us)), amount_fen(recorded.kind, recorded.event)
 

@@ -4,13 +4,14 @@ It runs a view live, rebuilds it beside the live one and switches, and compares 
 pure functions. An event that makes `evolve` raise is parked, and so are later ones of its key; other keys go on.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 
-from hub.journal.reader import Recorded, events_before, read_page
+from hub.journal.corrections import Change, changes
+from hub.journal.reader import Recorded, read_page
 from hub.projections.fold_trace import Fold, folded
 from hub.telemetry.spans import now_ns
 
@@ -25,7 +26,9 @@ class Projection:
     """A view: its table, the kinds it reads, which rows an event touches and how a row changes.
 
     *keys* and *evolve* are pure. `evolve(key, row, recorded, corrected)` gets None for a row that is not there and returns the
-    values (in the order of *values*), or None for no row. *corrected* is the event that this one corrects or reverses, if any.
+    values (in the order of *values*), or None for no row. *corrected* is the event that stood until now and stands no more, if any;
+    *recorded* is the one that stands now: an earlier one again where what took its place is reversed. By a reversal
+    (`recorded.is_reversal`) nothing stands.
     """
 
     name: str
@@ -90,11 +93,11 @@ def advance(
         end = min(after + page_events, head if through is None else min(head, through))
         if end <= after:
             return 0
-        page = read_page(connection, after, end, projection.kinds, and_corrections=projection.follows_corrections)
+        changed = changes(connection, after, end) if projection.follows_corrections else {}
+        page = read_page(connection, after, end, projection.kinds, also=changed)
         if page:
-            corrections = corrections_in(connection, page) if projection.follows_corrections else NO_CORRECTIONS
             fold = Fold(projection.name, began)
-            fold.parked = fold_page(connection, projection, page, corrections.corrected, parked_keys(connection, projection.name))
+            fold.parked = fold_page(connection, projection, page, changed, parked_keys(connection, projection.name))
             folded(connection, [fold.done(len(page))], after, end)
         connection.execute("UPDATE views.checkpoint SET position = %s WHERE view = %s", (end, projection.name))
     return end - after
@@ -117,71 +120,50 @@ def _is_free(connection: psycopg.Connection, view: str) -> bool:
     return row is not None
 
 
+def folds_of(recorded: Recorded, change: Change | None) -> list[tuple[Recorded, Recorded | None]]:
+    """Returns what a view is handed for an event, as (recorded, corrected): once, and again for each further event that it takes out."""
+    if change is None:
+        return [(recorded, None)]
+    first, others = (change.out[0], change.out[1:]) if change.out else (None, ())
+    nothing = recorded if recorded.is_reversal else recorded.taking_out()
+    return [(change.into or nothing, first), *((nothing, before) for before in others)]
+
+
 def fold_page(
-    connection: psycopg.Connection, projection: Projection, page: list[Recorded], corrected: dict[int, Recorded], parked: set[str]
+    connection: psycopg.Connection, projection: Projection, page: list[Recorded], changed: Mapping[int, Change], parked: set[str]
 ) -> int:
     """Folds a page and returns how many events were parked."""
-    touched: list[tuple[Recorded, Recorded | None, list[Key]]] = []
-    parked_now: list[tuple[str, int, str]] = []
-    for recorded in page:
-        before = corrected.get(recorded.position)
-        try:
-            # A row that is named twice is folded once.
-            touched.append((recorded, before, list(dict.fromkeys(projection.keys(recorded, before)))))
-        except Exception as error:
-            parked_now.append((f"position {recorded.position}", recorded.position, type(error).__name__))
-    wanted = {key for _, _, keys in touched for key in keys}
+    touched: list[tuple[int, Recorded, Recorded | None, list[Key]]] = []
+    parked_now: set[tuple[str, int, str]] = set()
+    for event in page:
+        for recorded, before in folds_of(event, changed.get(event.position)):
+            try:
+                # A row that is named twice is folded once.
+                touched.append((event.position, recorded, before, list(dict.fromkeys(projection.keys(recorded, before)))))
+            except Exception as error:
+                parked_now.add((f"position {event.position}", event.position, type(error).__name__))
+    wanted = {key for *_, keys in touched for key in keys}
     rows = _load(connection, projection, wanted)
-    changed: dict[Key, Row | None] = {}
-    for recorded, before, keys in touched:
+    folded_rows: dict[Key, Row | None] = {}
+    for position, recorded, before, keys in touched:
         for key in keys:
             if parked and repr(key) in parked:
-                parked_now.append((repr(key), recorded.position, "an earlier event of this key is parked"))
+                parked_now.add((repr(key), position, "an earlier event of this key is parked"))
                 continue
             try:
-                row = changed[key] if key in changed else rows.get(key)
-                changed[key] = projection.evolve(key, row, recorded, before)
+                row = folded_rows[key] if key in folded_rows else rows.get(key)
+                folded_rows[key] = projection.evolve(key, row, recorded, before)
             except Exception as error:
                 parked.add(repr(key))
-                parked_now.append((repr(key), recorded.position, type(error).__name__))
-    _store(connection, projection, changed)
+                parked_now.add((repr(key), position, type(error).__name__))
+    _store(connection, projection, folded_rows)
     if parked_now:
         with connection.cursor() as cursor:
             cursor.executemany(
-                "INSERT INTO views.parked (view, key, position, error) VALUES (%s, %s, %s, %s)",
-                [(projection.name, *entry) for entry in parked_now],
+                "INSERT INTO views.parked (view, key, position, error) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                [(projection.name, *entry) for entry in sorted(parked_now)],
             )
     return len(parked_now)
-
-
-class Corrections(NamedTuple):
-    """The positions of a page that correct or reverse an event, and what stood before where something did."""
-
-    positions: Collection[int]
-    corrected: dict[int, Recorded]
-
-
-NO_CORRECTIONS = Corrections((), {})
-
-
-def corrections_in(connection: psycopg.Connection, page: list[Recorded]) -> Corrections:
-    """Finds what the events of a page correct and reverse."""
-    rows = connection.execute(
-        "SELECT position, stream_id, sequence FROM journal.correction WHERE position BETWEEN %s AND %s",
-        (page[0].position, page[-1].position),
-    ).fetchall()
-    if not rows:
-        return NO_CORRECTIONS
-    found = events_before(connection, [(row[1], row[2]) for row in rows], [row[0] for row in rows])
-    corrected: dict[int, Recorded] = {}
-    for position, *target in rows:
-        recorded = found.get((*target, position))
-        if recorded is None or recorded.event.HasField("reverses"):
-            continue
-        # A released correction also stands for its own quarantined number, of which nothing is folded.
-        if position not in corrected or corrected[position].kind == "event_quarantined":
-            corrected[position] = recorded
-    return Corrections({row[0] for row in rows}, corrected)
 
 
 def parked_keys(connection: psycopg.Connection, view: str) -> set[str]:

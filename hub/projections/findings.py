@@ -80,7 +80,7 @@ def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | 
     """Adds the event as a fact or a use, takes what it corrects out, and finds again what its place in history changes."""
     event = recorded.event
     card = _Card(*row) if row is not None else _Card(event.card.issuing_province, "[]", "{}", b"", "[]", 0)
-    is_use = recorded.kind in USE_KINDS and not event.HasField("reverses") and card_key(event) == key[0]
+    is_use = recorded.kind in USE_KINDS and not recorded.is_reversal and card_key(event) == key[0]
     if corrected is None and is_use:
         return _used(card, recorded)
     facts, told = facts_of(card.facts), json.loads(card.recorded)
@@ -138,7 +138,7 @@ def _used(card: _Card, recorded: Recorded) -> Row:
 
 
 def _found_again(province: str, facts: list[Fact], told: dict[str, int], uses: list[_UseTold]) -> Row:
-    policy_at = policies_of_province(province)
+    policy_at, uses = policies_of_province(province), sorted(uses, key=lambda told: told[0].position)
     by_position = {fact.position: fact for fact in facts}
     found = [_found_fact(finding, by_position, told) for finding in standing(facts, _ALWAYS_US, policy_at).findings]
     found += [_found_use(finding, use) for use in uses if (finding := use_after(facts, use[0], policy_at)) is not None]

@@ -62,7 +62,7 @@ def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | 
     told = _read(row[0]) if row is not None else {}
     if corrected is not None:
         told = {card: left for card, facts in told.items() if (left := without_fact(facts, corrected.position))}
-    if not recorded.event.HasField("reverses") and key[0] in _holders(recorded):
+    if not recorded.is_reversal and key[0] in _holders(recorded):
         for card, fact in _facts_told(recorded, key[0]):
             told[card] = with_fact(told.get(card, []), fact._replace(detail={**fact.detail, "recorded_us": recorded.recorded_us}))
     return tuple(_row(told)) if told else None

@@ -55,12 +55,17 @@ def evolve(_: Key, row: Row | None, recorded: Recorded, __: Recorded | None) -> 
     event = recorded.event
     if row is None:
         quarantined = event.event_quarantined
-        violations = _told(quarantined.violations)
-        return tuple(
-            Case(
-                recorded.stream_id, recorded.sequence, recorded.recorded_us, quarantined.declared_kind, violations, OPEN, recorded.position
-            )
+        case = Case(
+            stream_id=recorded.stream_id,
+            sequence=recorded.sequence,
+            recorded_us=recorded.recorded_us,
+            declared_kind=quarantined.declared_kind,
+            violations=_told(quarantined.violations),
+            state=OPEN,
+            folded_position=recorded.position,
         )
+        # What corrects it may have come first.
+        return tuple(case._replace(state=CORRECTED, settled_position=recorded.position) if recorded.is_reversal else case)
     case = Case(*row)
     if recorded.position <= case.folded_position:
         return row

@@ -5,13 +5,14 @@ no less than the position it names. Where they are apart (one was made just now,
 folded up to the others first. Other views are folded together only because a live round has few events and many views.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import psycopg
 
+from hub.journal.corrections import Change, changes
 from hub.journal.reader import Recorded, read_page
-from hub.projections.engine import NO_CORRECTIONS, PAGE_EVENTS, Corrections, Projection, corrections_in, fold_page
+from hub.projections.engine import PAGE_EVENTS, Projection, fold_page
 from hub.projections.fold_trace import Fold, folded
 from hub.telemetry.spans import now_ns
 
@@ -25,7 +26,7 @@ class Page(NamedTuple):
     after: int
     end: int
     events: list[Recorded]
-    corrections: Corrections
+    changed: Mapping[int, Change]
 
 
 class Round(NamedTuple):
@@ -80,31 +81,28 @@ def advance_together(connection: psycopg.Connection, projections: Sequence[Proje
 
 
 def _read(connection: psycopg.Connection, projections: Sequence[Projection], after: int, end: int) -> Page:
+    changed = changes(connection, after, end)
     if end - after <= LIVE_EVENTS or any(projection.kinds is None for projection in projections):
-        events = read_page(connection, after, end)
-    else:
-        kinds = frozenset().union(*(projection.kinds or () for projection in projections))
-        follow = any(projection.follows_corrections for projection in projections)
-        events = read_page(connection, after, end, kinds, and_corrections=follow)
-    return Page(after, end, events, corrections_in(connection, events) if events else NO_CORRECTIONS)
+        return Page(after, end, read_page(connection, after, end), changed)
+    kinds = frozenset().union(*(projection.kinds or () for projection in projections))
+    follow = any(projection.follows_corrections for projection in projections)
+    return Page(after, end, read_page(connection, after, end, kinds, also=changed if follow else ()), changed)
 
 
 def _fold_all(connection: psycopg.Connection, projections: Sequence[Projection], page: Page) -> None:
     """Folds a page into each view by its kinds, and moves their checkpoints."""
     names = [projection.name for projection in projections]
     if page.events:
-        corrections = page.corrections
         parked: dict[str, set[str]] = {name: set() for name in names}
         for view, key in connection.execute("SELECT DISTINCT view, key FROM views.parked WHERE view = ANY (%s)", (names,)):
             parked[view].add(key)
         folds = []
         for projection in projections:
-            kinds, correcting = projection.kinds, corrections.positions if projection.follows_corrections else ()
-            wanted = [event for event in page.events if kinds is None or event.kind in kinds or event.position in correcting]
+            kinds, changed = projection.kinds, page.changed if projection.follows_corrections else {}
+            wanted = [event for event in page.events if kinds is None or event.kind in kinds or event.position in changed]
             if wanted:
-                corrected = corrections.corrected if projection.follows_corrections else {}
                 fold = Fold(projection.name, now_ns())
-                fold.parked = fold_page(connection, projection, wanted, corrected, parked[projection.name])
+                fold.parked = fold_page(connection, projection, wanted, changed, parked[projection.name])
                 folds.append(fold.done(len(wanted)))
         folded(connection, folds, page.after, page.end)
     connection.execute("UPDATE views.checkpoint SET position = %s WHERE view = ANY (%s)", (page.end, names))

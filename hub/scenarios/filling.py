@@ -29,7 +29,7 @@ class FieldInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What aliases stand for: (issuing province, number) of a card, (feed, sequence) of a step already told."""
+    """What aliases stand for: (issuing province, number) of a card, (feed, sequence) of a step."""
 
     cards: Mapping[str, tuple[str, str]]
     events: dict[str, tuple[str, int]]
@@ -76,7 +76,7 @@ def _fill_message(message: Message, value: Any, names: Names, path: str) -> None
         message.kind = references.CARD_IDENTIFIER_KIND_CARD_NO
     elif isinstance(message, references.EventRef):
         if value not in names.events:
-            raise FieldInvalid(path, f"{value!r} is no step told before this one")
+            raise FieldInvalid(path, f"{value!r} is no step of this file")
         message.feed, message.sequence = names.events[value]
     elif isinstance(message, references.PersonRef):
         message.id_type, message.clear = references.ID_TYPE_RESIDENT_ID, _text(value, path)

@@ -73,15 +73,19 @@ class OnPostgres:
         names, told = stand.names(), _Told()
         told.before = {ask.number: counted(self.views(), ask) for ask in scenario.when if ask.kind == "usage"}
         activate(self._store, stand)
+        names.events.update(scenario.names_of_steps({feed: self._next_sequence(feed) for feed in FEEDS}))
         for feed, steps in in_batches(scenario):
-            row = feed_row(self._views, feed)
-            assert row is not None, "the feeds are registered"
-            events = events_of(steps, names, row.next_sequence)
-            positions = self._append(feed, row.next_sequence, events, steps, told)
+            events = [step.event(names) for step in steps]
+            positions = self._append(feed, self._next_sequence(feed), events, steps, told)
             told.names.update({position: step.name for position, step in zip(positions, steps, strict=True)})
         self._is_folded = False
         keys = {alias: self._intake.key_of(f"card|{issuer}|{number}") for alias, (issuer, number) in names.cards.items()}
         return PostgresRun(self, stand, keys, told)
+
+    def _next_sequence(self, feed: str) -> int:
+        row = feed_row(self._views, feed)
+        assert row is not None, "the feeds are registered"
+        return row.next_sequence
 
     def views(self) -> psycopg.Connection:
         """Folds what has been told since the last time and returns a connection to read the views."""
@@ -161,15 +165,6 @@ def activate(store: AggregateStore, stand: Stand) -> int:
 def in_batches(scenario: Scenario) -> list[tuple[str, list[Step]]]:
     """Parts the steps into runs of one feed, in the order they are told."""
     return [(feed, list(steps)) for feed, steps in groupby(scenario.given, key=lambda step: step.feed)]
-
-
-def events_of(steps: Sequence[Step], names: Any, first: int) -> list[event_pb2.Event]:
-    """Makes the events of a batch that begins at a number, and notes which step has which number."""
-    events = []
-    for sequence, step in enumerate(steps, first):
-        events.append(step.event(names))
-        names.events[step.name] = (step.feed, sequence)
-    return events
 
 
 def told_position(scenario: Scenario, known_us: int, names: Mapping[int, str]) -> int:

@@ -30,7 +30,6 @@ from hub.scenarios.on_postgres import (
     activate,
     counted,
     counted_since,
-    events_of,
     facts_in,
     in_batches,
     loss_effective_us,
@@ -80,9 +79,10 @@ class OverGrpc:
             self.caught_up(self.head())
             run.before = {ask.number: counted(self._views, ask) for ask in scenario.when if ask.kind == "usage"}
         run.position = activate(self._store, stand)
+        run.names.events.update(scenario.names_of_steps({feed: self._next_sequence(feed) for feed in FEEDS}))
         for feed, steps in in_batches(scenario):
             first = self._next_sequence(feed)
-            events = events_of(steps, run.names, first)
+            events = [step.event(run.names) for step in steps]
             request = feed_service_pb2.AppendEventsRequest(feed=feed, first_sequence=first, events=events)
             answer = self._provinces[FEEDS[feed]].feeds.AppendEvents(request, timeout=DEADLINE_S)
             self._sequences[feed] = first + len(events)

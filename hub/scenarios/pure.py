@@ -15,12 +15,15 @@ from hub.domain.acceptance import Question, decide
 from hub.domain.agreement import Agreements, terms_in, terms_of
 from hub.domain.agreement_table import seed_agreements
 from hub.domain.card import Fact, Standing, policies_of, standing
+from hub.domain.corrections import Member
+from hub.domain.corrections import standing as standing_events
 from hub.domain.event_rules import Context, violations
 from hub.domain.pseudonym import references_of
+from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
 from hub.projections.card_standing import CARD_STANDING, facts_of
 from hub.projections.daily_usage import DAILY_USAGE
-from hub.projections.engine import Key, Projection, Row
+from hub.projections.engine import Key, Projection, Row, folds_of
 from hub.scenarios.agreed import signed
 from hub.scenarios.filling import Names
 from hub.scenarios.running import acceptance_of, use_of
@@ -55,8 +58,9 @@ class PureRun:
         self._steps: dict[int, Step] = {}
         self._rows: dict[str, dict[Key, Row]] = {CARD_STANDING.name: {}, DAILY_USAGE.name: {}}
         self._last: dict[str, int] = {}
-        self._roots: dict[tuple[str, int], tuple[str, int]] = {}
-        self._standing: dict[tuple[str, int], Recorded] = {}
+        self._told: dict[int, Recorded] = {}
+        self._members: list[Member] = []
+        self._names.events.update(scenario.names_of_steps(dict.fromkeys(FEEDS, 1)))
         for position, step in enumerate(scenario.given, 1):
             self._tell(position, step)
         own = (terms for agreed in scenario.agreements for terms in terms_in(signed(agreed).history))
@@ -66,7 +70,6 @@ class PureRun:
         event = step.event(self._names)
         sequence = self._last.get(step.feed, 0) + 1
         self._last[step.feed] = sequence
-        self._names.events[step.name] = (step.feed, sequence)
         context = Context(FEEDS[step.feed], int(time.time()), tables.load(), lambda feed: FEEDS[feed] == FEEDS[step.feed])
         message = getattr(event, step.kind)
         broken = [*shape_faults(event), *shape_faults(message, f"{step.kind}.")] or violations(event, step.kind, message, context)
@@ -76,29 +79,30 @@ class PureRun:
         self._steps[position] = step
         _pseudonymise(event, step.kind)
         recorded = Recorded(position, step.arrives_us, 0, sequence, step.kind, event.SerializeToString())
-        corrected = self._corrected(event, (step.feed, sequence), recorded)
+        change = self._change(event, (step.feed, sequence), recorded)
         for projection in (CARD_STANDING, DAILY_USAGE):
-            self._fold(projection, recorded, corrected)
+            self._fold(projection, recorded, change)
 
-    def _corrected(self, event: event_pb2.Event, here: tuple[str, int], recorded: Recorded) -> Recorded | None:
-        """Returns what stood for the event that this one corrects or reverses; from now on this one stands for it."""
-        target = event.corrects if event.HasField("corrects") else event.reverses if event.HasField("reverses") else None
-        root = here if target is None else self._roots.get((target.feed, target.sequence), here)
-        before = None if target is None else self._standing.get(root)
-        self._roots[here] = root
-        self._standing[root] = recorded
-        return None if before is None or before.event.HasField("reverses") else before
+    def _change(self, event: event_pb2.Event, name: tuple[str, int], recorded: Recorded) -> Change:
+        """Returns what the event changes of what stands."""
+        stood = standing_events(self._members)
+        self._told[recorded.position] = recorded
+        said = event.corrects if event.HasField("corrects") else event.reverses if event.HasField("reverses") else None
+        own = None if said is None else (said.feed, said.sequence)
+        self._members.append(Member(recorded.position, name, () if own is None else (own,), own, event.HasField("reverses")))
+        stands = standing_events(self._members)
+        into = [self._told[position] for position in stands - stood]
+        return Change(tuple(self._told[position] for position in sorted(stood - stands)), into[0] if into else None)
 
-    def _fold(self, projection: Projection, recorded: Recorded, corrected: Recorded | None) -> None:
-        kinds, rows = projection.kinds, self._rows[projection.name]
-        if kinds is None or (recorded.kind not in kinds and corrected is None):
-            return
-        for key in dict.fromkeys(projection.keys(recorded, corrected)):
-            row = projection.evolve(key, rows.get(key), recorded, corrected)
-            if row is None:
-                rows.pop(key, None)
-            else:
-                rows[key] = row
+    def _fold(self, projection: Projection, recorded: Recorded, change: Change) -> None:
+        rows = self._rows[projection.name]
+        for stands, before in folds_of(recorded, change):
+            for key in dict.fromkeys(projection.keys(stands, before)):
+                row = projection.evolve(key, rows.get(key), stands, before)
+                if row is None:
+                    rows.pop(key, None)
+                else:
+                    rows[key] = row
 
     def _facts(self, alias: str) -> list[Fact]:
         issuer, number = self._names.cards[alias]

@@ -159,14 +159,18 @@ class _Reader(Checks):
         for number, content in enumerate(given, 1):
             steps.append(self._step(number, content))
         names = Names({name: (card.issuer, card.number) for name, card in self._cards.items()}, {})
-        for step in sorted(steps, key=lambda step: step.arrives_us):
-            try:
-                step.event(names)
-            except FieldInvalid as error:
-                raise self._refuse(f"given {step.number} ({step.kind})", error.path, error.why) from None
+        for step in steps:
             if step.name in names.events:
                 raise self._refuse(f"given {step.number}", "id", f"another step is called {step.name!r}")
-            names.events[step.name] = (step.feed, 1)
+            names.events[step.name] = (step.feed, step.number)
+        for step in steps:
+            try:
+                event = step.event(names)
+            except FieldInvalid as error:
+                raise self._refuse(f"given {step.number} ({step.kind})", error.path, error.why) from None
+            for field in ("corrects", "reverses"):
+                if event.HasField(field) and getattr(event, field).sequence == step.number:
+                    raise self._refuse(f"given {step.number} ({step.kind})", field, "is the step itself")
         return steps
 
     def _step(self, number: int, content: dict[str, Any]) -> Step:

@@ -106,6 +106,14 @@ class Scenario:
         """Returns how many steps have been told by an instant."""
         return sum(step.arrives_us <= known_us for step in self.given)
 
+    def names_of_steps(self, firsts: Mapping[str, int]) -> dict[str, tuple[str, int]]:
+        """Returns feed and number of every step, by its name, as they will be told; *firsts* are the feeds' next numbers."""
+        names, taken = {}, dict(firsts)
+        for step in self.given:
+            names[step.name] = step.feed, taken[step.feed]
+            taken[step.feed] += 1
+        return names
+
     @property
     def is_counting(self) -> bool:
         """Whether it asks how much was counted, so that nothing else may be counted meanwhile."""

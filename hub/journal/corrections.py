@@ -1,0 +1,115 @@
+"""Finds in the journal what corrections and reversals change: which events stood and stand no more, and which stand now.
+
+An event that comes after what corrects or reverses it changes nothing or less than it says, so that it is looked for too: what stands
+follows from all that the journal has, not from the order in which it came. `hub.domain.corrections` has the rules.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
+
+import psycopg
+
+from hub.domain.corrections import Member, standing
+from hub.journal.reader import POSITION_OF, Recorded
+
+_Name = tuple[int, int]
+
+
+class Change(NamedTuple):
+    """What an event changes of what stands: *out* stood and stands no more, *into* stands from now on, if anything does."""
+
+    out: tuple[Recorded, ...]
+    into: Recorded | None
+
+
+def changes(connection: psycopg.Connection, after: int, end: int) -> dict[int, Change]:
+    """Returns, by position, what the events with after < position <= end change, for those that have to do with a correction."""
+    touched = _touched(connection, after, end)
+    if not touched:
+        return {}
+    members, recorded = _families(connection, {name for _, name in touched}, end)
+    found: dict[int, Change] = {}
+    for position in sorted({position for position, _ in touched}):
+        stood = standing(member for member in members if member.position < position)
+        stands = standing(member for member in members if member.position <= position)
+        into = [recorded[new] for new in stands - stood]
+        found[position] = Change(_told([recorded[old] for old in stood - stands]), into[0] if into else None)
+    return found
+
+
+def changed_since(connection: psycopg.Connection, position: int, reached: int) -> tuple[list[Recorded], list[Recorded]]:
+    """Returns what stood at *position* and no longer does at *reached*, and what stands there and was told by *position* but did not."""
+    touched = _touched(connection, position, reached)
+    if not touched:
+        return [], []
+    members, recorded = _families(connection, {name for _, name in touched}, reached)
+    stood = standing(member for member in members if member.position <= position)
+    stands = standing(members)
+    return [recorded[old] for old in sorted(stood - stands)], [recorded[new] for new in sorted(stands - stood) if new <= position]
+
+
+def _told(out: Collection[Recorded]) -> tuple[Recorded, ...]:
+    """Leaves out a quarantined number that a released correction settles, of which nothing was folded."""
+    told = [recorded for recorded in out if recorded.kind != "event_quarantined"]
+    return tuple(sorted(told or out, key=lambda recorded: recorded.position))
+
+
+def _touched(connection: psycopg.Connection, after: int, end: int) -> list[tuple[int, _Name]]:
+    """Returns (position, a name of its family) of the events that correct or reverse, and of those that were corrected before they came."""
+    rows = connection.execute(_TOUCHED, {"after": after, "end": end}).fetchall()
+    return [(position, (stream_id, sequence)) for position, stream_id, sequence in rows]
+
+
+def _families(connection: psycopg.Connection, names: Iterable[_Name], end: int) -> tuple[list[Member], dict[int, Recorded]]:
+    """Reads the whole families of some names, up to a position."""
+    streams, sequences = zip(*names, strict=True)
+    rows = connection.execute(_FAMILIES, {"streams": list(streams), "sequences": list(sequences), "end": end}).fetchall()
+    members, recorded = [], {}
+    for position, recorded_us, stream_id, sequence, kind, data, *changed in rows:
+        event = recorded[position] = Recorded(position, recorded_us, stream_id, sequence, kind, data)
+        members.append(_member(event, list(zip(*changed, strict=True))))
+    return members, recorded
+
+
+def _member(recorded: Recorded, changed: list[tuple[int, int, str]]) -> Member:
+    name, is_quarantined = (recorded.stream_id, recorded.sequence), recorded.kind == "event_quarantined"
+    if not changed:
+        return Member(recorded.position, name, is_quarantined=is_quarantined)
+    event: Any = recorded.event
+    said = event.reverses if recorded.is_reversal else event.corrects
+    names = tuple((stream_id, sequence) for stream_id, sequence, _ in changed)
+    own = next(((stream, number) for stream, number, feed in changed if (feed, number) == (said.feed, said.sequence)), names[0])
+    return Member(recorded.position, name, names, own, recorded.is_reversal, is_quarantined)
+
+
+# The second half finds what came after its correction, through the batches of these positions: there is no other index to go by.
+_TOUCHED = """
+    SELECT position, stream_id, sequence FROM journal.correction WHERE position > %(after)s AND position <= %(end)s
+    UNION ALL
+    SELECT b.first_position + c.sequence - b.first_sequence, c.stream_id, c.sequence
+    FROM journal.batch b
+    JOIN journal.correction c ON c.stream_id = b.stream_id AND c.sequence BETWEEN b.first_sequence AND b.last_sequence
+    WHERE b.first_position <= %(end)s
+      AND b.first_position >= COALESCE((SELECT max(first_position) FROM journal.batch WHERE first_position <= %(after)s + 1), 0)
+      AND b.first_position + c.sequence - b.first_sequence > GREATEST(%(after)s, c.position)
+      AND b.first_position + c.sequence - b.first_sequence <= %(end)s"""
+# From a name to all that it changes and all that change it, and from each of them again; UNION drops what was found, so this ends.
+_FAMILIES = f"""
+    WITH RECURSIVE family AS (
+        SELECT * FROM unnest(%(streams)s::bigint[], %(sequences)s::bigint[]) t (stream_id, sequence)
+        UNION
+        SELECT n.stream_id, n.sequence FROM family t CROSS JOIN LATERAL (
+            SELECT c.stream_id, c.sequence FROM (SELECT t.stream_id, t.sequence) t {POSITION_OF} JOIN journal.correction c USING (position)
+            WHERE o.position <= %(end)s
+            UNION ALL
+            SELECT e.stream_id, e.sequence FROM journal.correction c JOIN journal.event e USING (position)
+            WHERE c.stream_id = t.stream_id AND c.sequence = t.sequence AND c.position <= %(end)s) n
+    )
+    SELECT e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.stream_id, e.sequence, e.kind, e.data,
+           n.streams, n.sequences, n.feeds
+    FROM family t {POSITION_OF} JOIN journal.event e USING (position)
+    CROSS JOIN LATERAL (
+        SELECT COALESCE(array_agg(c.stream_id), '{{}}') AS streams, COALESCE(array_agg(c.sequence), '{{}}') AS sequences,
+               COALESCE(array_agg(s.name), '{{}}') AS feeds
+        FROM journal.correction c JOIN journal.stream s USING (stream_id) WHERE c.position = e.position) n
+    WHERE e.position <= %(end)s"""  # noqa: S608 (our own text)
