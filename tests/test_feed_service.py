@@ -12,10 +12,11 @@ import pytest
 from chuanyu.exchange.v1 import event_pb2, feed_service_pb2, hub_decisions_pb2
 from google.rpc import code_pb2, error_details_pb2
 
+from hub.api.batches import Received
 from hub.api.directory import Caller, Directory
 from hub.api.errors import CODES, DOMAIN, internal
 from hub.api.feed_service import FeedService
-from hub.api.intake import Intake, Received
+from hub.api.intake import Intake
 from hub.api.peer import Peer
 from hub.api.quota import Quotas
 from hub.domain import errors, reference
@@ -166,18 +167,19 @@ def test_a_batch_over_one_mebibyte_is_too_large(chongqing: Province, feed: str) 
     heavy.source.file_name = "x" * 1024 * 1024
     refusal = refused(lambda: chongqing.append(feed, 1, heavy))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "BATCH_TOO_LARGE")
+    assert int(refusal.metadata["bytes"]) > int(refusal.metadata["limit_bytes"]) == 1_048_576
 
 
-def test_over_four_mebibytes_grpc_refuses_before_the_hub_reads(chongqing: Province, feed: str) -> None:
+def test_far_above_the_limit_of_a_batch_grpc_refuses_before_the_hub_reads(chongqing: Province, feed: str) -> None:
     heavy = journey("A12345678")
-    heavy.source.file_name = "x" * 4 * 1024 * 1024
+    heavy.source.file_name = "x" * 1_114_113
     refusal = refused(lambda: chongqing.append(feed, 1, heavy))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "")
 
 
 def test_after_a_message_over_grpcs_limit_the_channel_goes_on(chongqing: Province, feed: str) -> None:
     heavy = journey("A12345678")
-    heavy.source.file_name = "x" * 4 * 1024 * 1024
+    heavy.source.file_name = "x" * 1_114_113
     refused(lambda: chongqing.append(feed, 1, heavy))
     assert list(chongqing.append(feed, 1, *trips(1)).outcomes) == [RECORDED]
 
@@ -305,7 +307,7 @@ def test_a_stream_that_nobody_reads_any_more_leaves_no_task_behind(dsn: str, tmp
 
     async def batches() -> AsyncIterator[Received]:
         while True:
-            yield Received(empty, (), 0)
+            yield Received(empty, (), 0, 0)
 
     async def give_up() -> int:
         quotas = Quotas(Quota(1_000, 10_000, 256, 64))

@@ -9,7 +9,8 @@ from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from hub.api.intake import Intake, batch_reader
+from hub.api.batches import batch_reader
+from hub.api.intake import Intake
 from hub.api.shape import accepts
 from hub.domain import reference
 from hub.domain.event_rules import Context

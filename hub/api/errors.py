@@ -21,6 +21,7 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     errors.SequenceGap: (code_pb2.FAILED_PRECONDITION, "SEQUENCE_GAP"),
     errors.SequenceConflict: (code_pb2.ALREADY_EXISTS, "SEQUENCE_CONFLICT"),
     errors.BatchTooLarge: (code_pb2.INVALID_ARGUMENT, "BATCH_TOO_LARGE"),
+    errors.RequestTooLarge: (code_pb2.INVALID_ARGUMENT, "REQUEST_TOO_LARGE"),
     errors.BatchEmpty: (code_pb2.INVALID_ARGUMENT, "BATCH_EMPTY"),
     errors.RequestInvalid: (code_pb2.INVALID_ARGUMENT, "REQUEST_INVALID"),
     errors.Unstorable: (code_pb2.INVALID_ARGUMENT, "REQUEST_INVALID"),

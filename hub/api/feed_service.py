@@ -10,12 +10,12 @@ from chuanyu.exchange.v1 import feed_service_pb2 as protos
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from hub.api import calls
+from hub.api.batches import Received, batch_reader
 from hub.api.directory import Caller, Directory, Feed
 from hub.api.errors import to_status
-from hub.api.intake import Intake, Prepared, Received, Request, batch_reader
-from hub.api.quota import BATCH_EVENTS
+from hub.api.intake import Intake, Prepared
 from hub.api.rpc import Gate, reader, service, streaming, unary
-from hub.domain.errors import BatchEmpty, BatchTooLarge, FeedUnknown, HubError, QuotaExceeded, Unstorable
+from hub.domain.errors import BatchEmpty, FeedUnknown, HubError, QuotaExceeded, Unstorable
 from hub.domain.event_rules import Context, Violation
 from hub.domain.reference import Reference
 from hub.journal.group import PG_EPOCH_US, Appended, Outcome
@@ -24,7 +24,6 @@ from hub.journal.writer import JournalWriter
 from hub.telemetry import names
 from hub.telemetry.spans import Call, Kind, now_ns
 
-BATCH_BYTES = 1024 * 1024
 # Unanswered batches of one stream; a sender that goes on is held back by HTTP/2 flow control.
 STREAM_WINDOW = 8
 MOST_NOTED = 32
@@ -76,7 +75,7 @@ class FeedService:
         """Appends one batch and answers after the commit."""
         caller.call.belong_to(received.request.trace_parents or caller.call.parents)
         feed = await self._feed_of(received, caller)
-        caller.allowance.events.take(min(len(received.sent), BATCH_EVENTS))
+        caller.allowance.events.take(received.weight)
         prepared = await self._prepare(feed, received, caller)
         return await self._commit(received, prepared, caller.call)
 
@@ -85,26 +84,24 @@ class FeedService:
         request, call = received.request, caller.call
         feed = await self._directory.feed_of(caller, request.feed)
         call.attributes.update(
-            {names.FEED: request.feed, names.FIRST_SEQUENCE: request.first_sequence, names.MESSAGING_COUNT: len(received.sent)}
+            {names.FEED: request.feed, names.FIRST_SEQUENCE: request.first_sequence, names.MESSAGING_COUNT: received.count}
         )
-        names.FEED_RECEIVED.add(call.participant, request.feed, count=len(received.sent))
+        names.FEED_RECEIVED.add(call.participant, request.feed, count=received.count)
         return feed
 
     async def _prepare(self, feed: Feed, received: Received, caller: Caller) -> Prepared:
         request, call = received.request, caller.call
-        if not received.sent:
+        if not received.count:
             raise BatchEmpty
-        if len(received.sent) > BATCH_EVENTS or received.size > BATCH_BYTES:
-            raise BatchTooLarge
+        received.check_size()
         context = Context(caller.province, int(time.time()), self._reference, self._owned_by(caller))
         began = now_ns()
         prepared = await self._intake.prepare(feed.stream_id, caller.urn, received, context, self._feed_id)
         call.step(
-            names.PREPARE_SPAN, began, now_ns(), {names.MESSAGING_COUNT: len(received.sent), names.QUARANTINED: len(prepared.quarantined)}
+            names.PREPARE_SPAN, began, now_ns(), {names.MESSAGING_COUNT: received.count, names.QUARANTINED: len(prepared.quarantined)}
         )
-        newest = next((offset for offset in reversed(range(len(request.events))) if offset not in prepared.quarantined), None)
-        if newest is not None:
-            names.FEED_CLOCK.set(request.events[newest].occurred_at.seconds - time.time(), call.participant, request.feed)
+        if prepared.newest_s is not None:
+            names.FEED_CLOCK.set(prepared.newest_s - time.time(), call.participant, request.feed)
         if prepared.quarantined:
             _tell_quarantined(call, request, prepared.quarantined)
         prepared.batch.trace_parent = call.trace_parents()
@@ -182,7 +179,7 @@ class FeedService:
         prepared: Prepared | HubError
         try:
             feed = await self._feed_of(received, caller._replace(call=call))
-            await caller.allowance.events.wait(min(len(received.sent), BATCH_EVENTS))
+            await caller.allowance.events.wait(received.weight)
             prepared = await self._prepare(feed, received, caller._replace(call=call))
         except QuotaExceeded as error:
             await caller.allowance.hold(error)
@@ -218,7 +215,7 @@ def _joined(parts: Sequence[Appended]) -> Appended:
     return Appended(positions, duplicates, parts[0].first_sequence, parts[-1].recorded_us, parts[-1].group)
 
 
-def _tell_quarantined(call: Call, request: Request, quarantined: dict[int, list[Violation]]) -> None:
+def _tell_quarantined(call: Call, request: Any, quarantined: dict[int, list[Violation]]) -> None:
     """Has the batch kept in the traces its quarantined events come from, and says which they are."""
     call.keep("quarantined")
     for offset, reasons in list(quarantined.items())[:MOST_NOTED]:

@@ -5,14 +5,15 @@ What was in the message but is unknown here is dropped before storing; the diges
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
-from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from chuanyu.exchange.v1 import event_pb2
 from google.protobuf.message import Message
 
-from hub.api.rpc import reader
+from hub.api.batches import Received, read_events
 from hub.api.shape import accepts, shape_faults
 from hub.domain.errors import RequestInvalid
 from hub.domain.event_rules import DAY_S, LOCAL_OFFSET_S, Context, Violation, is_case_enough, violations
@@ -24,8 +25,10 @@ from hub.journal.vault import original_name, seal
 
 KNOWN_IDENTIFIERS = 400_000
 PASSED_CASES = 20_000
-PAUSE_EVENTS = 250
 LAST_SEQUENCE = 2**63 - 1
+# A batch takes so long at once, and then lets others on the event loop have their turn: a check need not wait for all of it.
+TURN_S = 0.002
+_LOOK_EVERY = 8
 _SHORT = 64
 _MOST_FEN = 100_000_000_000_000
 # The end of 2099: a stand-in's instant must stay one that the database can hold.
@@ -36,46 +39,17 @@ _ACCEPTS_KIND = {
 }
 _SUMMED = frozenset(filter(has_sums, _ACCEPTS_KIND))
 
-Request = feed_service_pb2.AppendEventsRequest | feed_service_pb2.StreamEventsRequest
 FeedId = Callable[[str], int | None]
-_EVENTS_FIELD = 3
 
 
-def _as_sent() -> type[Any]:
-    """Makes a message that reads a batch's events as bytes: `repeated bytes` has the wire format of a repeated message."""
-    file = descriptor_pb2.FileDescriptorProto(name="hub/as_sent.proto", package="hub", syntax="proto3")
-    field = descriptor_pb2.FieldDescriptorProto
-    file.message_type.add(name="AsSent").field.add(name="events", number=_EVENTS_FIELD, label=field.LABEL_REPEATED, type=field.TYPE_BYTES)
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("hub.AsSent"))
-
-
-class Received(NamedTuple):
-    """A parsed request, its events' bytes as they came, and its size in bytes."""
-
-    request: Request
-    sent: Sequence[bytes]
-    size: int
-
-
-def batch_reader(kind: type[Request]) -> Callable[[bytes], Received]:
-    """Returns what parses requests of a type; it raises RequestMalformed."""
-    assert kind.DESCRIPTOR.fields_by_name["events"].number == _EVENTS_FIELD
-    read, as_sent = reader(kind), _as_sent()
-
-    def read_batch(data: bytes) -> Received:
-        return Received(read(data), as_sent.FromString(data).events, len(data))
-
-    return read_batch
-
-
-class Prepared(NamedTuple):
-    """A batch ready to be written, what to remember once it is, and which of its events are quarantined (by offset)."""
+@dataclass(slots=True)
+class Prepared:
+    """A batch ready to be written, what to remember once it is, which events are quarantined (by offset), when the last good one was."""
 
     batch: Batch
     new_identifiers: dict[str, bytes]
     quarantined: dict[int, list[Violation]]
+    newest_s: int | None = None
 
 
 class Intake:
@@ -103,40 +77,48 @@ class Intake:
     async def prepare(
         self, stream_id: int, owner: str, received: Received, context: Context, feed_id: FeedId
     ) -> Prepared:
-        """Turns a parsed request into a batch; its events are changed on the way (clear arms become keys).
+        """Turns a request into a batch, one event after the other; clear arms become keys on the way.
 
-        A large batch lets others on the event loop have their turn, every PAUSE_EVENTS events: a check need not wait for all of it.
-        Raises RequestInvalid when fields of the request itself break a rule.
+        Raises RequestInvalid when fields of the request itself break a rule, RequestMalformed when bytes of an event are none.
         """
         request, sent, digest = received.request, received.sent, self._digest
         first_sequence = request.first_sequence
         if not 1 <= first_sequence <= LAST_SEQUENCE:
             raise RequestInvalid([("first_sequence", "uint64.lte" if first_sequence else "uint64.gte")])
         batch = Batch(stream_id, owner, first_sequence, [], [digest(data) for data in sent])
-        request.DiscardUnknownFields()
         prepared = Prepared(batch, {}, {})
         tails, digests = batch.tails, batch.digests
-        for offset, event in enumerate(request.events):
-            if offset and offset % PAUSE_EVENTS == 0:
+        turn_ends_at = time.perf_counter() + TURN_S
+        for offset, parsed in enumerate(read_events(sent)):
+            if offset % _LOOK_EVERY == 0 and time.perf_counter() > turn_ends_at:
                 await asyncio.sleep(0)
+                turn_ends_at = time.perf_counter() + TURN_S
+            if parsed is None:
+                stand_in = self._quarantine(prepared, offset, event_pb2.Event(), None, [("", "too_large")], sent[offset])
+                tails.append(pack_tail(0, _KIND_BYTES["event_quarantined"], digests[offset], stand_in.SerializeToString()))
+                continue
+            event = parsed
             kind, at = event.WhichOneof("kind"), event.occurred_at
             seconds = at.seconds
             stored_kind: str = kind or ""
             if kind is None or not self._admit_like_before(event, kind, seconds, context):
                 reasons = self._admit(event, kind, context, prepared)
                 if reasons:
-                    event = self._quarantine(prepared, offset, event, kind, reasons, sent[offset])  # noqa: PLW2901
+                    event = self._quarantine(prepared, offset, event, kind, reasons, sent[offset])
                     stored_kind, at = "event_quarantined", event.occurred_at
                     seconds = at.seconds
                 elif event.HasField("corrects") or event.HasField("reverses"):
                     _note_correction(batch, offset, event, feed_id)
+            if stored_kind == kind:
+                prepared.newest_s = seconds
             occurred_us = seconds * 1_000_000 + at.nanos // 1_000
             tails.append(pack_tail(occurred_us, _KIND_BYTES[stored_kind], digests[offset], event.SerializeToString()))
         return prepared
 
     def set_aside(self, prepared: Prepared, offset: int, received: Received) -> None:
         """Quarantines one event of a prepared batch that passed every rule, but whose values the database cannot store."""
-        batch, event = prepared.batch, received.request.events[offset]
+        batch, (event,) = prepared.batch, read_events(received.sent[offset : offset + 1])
+        assert event is not None, "of one that was not parsed nothing is stored that the database might not take"
         batch.corrections = [correction for correction in batch.corrections if correction[0] != offset]
         batch.originals = [original for original in batch.originals if original[0] != offset]
         stand_in = self._quarantine(prepared, offset, event, event.WhichOneof("kind"), [("", "unstorable")], received.sent[offset])

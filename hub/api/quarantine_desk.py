@@ -14,12 +14,13 @@ import psycopg
 from chuanyu.exchange.v1 import event_pb2, hub_decisions_pb2, references_pb2
 from google.protobuf.message import Message
 
+from hub.api.batches import EVENT_BYTES
 from hub.api.directory import Feed
 from hub.api.intake import Intake, add_violations
 from hub.api.request import refuse_identifiers, refuse_invalid
 from hub.domain.event_rules import Context, Violation
 from hub.domain.participant import HUB, Participant
-from hub.domain.quarantine import QUARANTINE_FEED, QuarantineHandled, QuarantineOriginalErased
+from hub.domain.quarantine import QUARANTINE_FEED, QuarantineHandled, QuarantineOriginalErased, QuarantineOriginalTooLarge
 from hub.domain.reference import Reference
 from hub.journal.group import Batch, pack_tail
 from hub.journal.keyring import Keyring, verify_fingerprint
@@ -55,9 +56,14 @@ class QuarantineDesk:
         return find_quarantined(self._connection, feed, sequence)
 
     def original(self, quarantined: Quarantined) -> event_pb2.Event | None:
-        """Returns the event as it was sent, None if it was erased; raises VaultRowDamaged. Nothing of it may be shown unmasked."""
+        """Returns the event as it was sent, None if it was erased; nothing of it may be shown unmasked.
+
+        Raises VaultRowDamaged or QuarantineOriginalTooLarge.
+        """
         recorded = quarantined.recorded
         sent = open_original(self._connection, self._keyring, recorded.stream_id, recorded.sequence)
+        if sent is not None and len(sent) > EVENT_BYTES:
+            raise QuarantineOriginalTooLarge
         return None if sent is None else event_pb2.Event.FromString(sent)
 
     def open_in_clear(self, feed: str, sequence: int, operator: str, reason: str, at: datetime) -> event_pb2.Event:
@@ -77,7 +83,7 @@ class QuarantineDesk:
     def evaluate(self, feed: str, sequence: int, operator: str, at: datetime) -> Evaluated:
         """Puts a quarantined event to the rules again, and releases it if it passes; what it came to is recorded.
 
-        Raises QuarantineReleased, QuarantineCorrected or QuarantineOriginalErased.
+        Raises QuarantineReleased, QuarantineCorrected, QuarantineOriginalErased or QuarantineOriginalTooLarge.
         """
         quarantined = self.find(feed, sequence)
         check_unhandled(self._connection, quarantined, self._stream)

@@ -20,7 +20,7 @@ from hub.api.directory import Caller, Directory
 from hub.api.errors import to_status
 from hub.api.leash import Leash
 from hub.api.peer import Peer, Peers
-from hub.domain.errors import CertificateRequired, HubError, QuotaExceeded, RequestInvalid, RequestMalformed
+from hub.domain.errors import CertificateRequired, HubError, QuotaExceeded, RequestInvalid, RequestMalformed, RequestTooLarge
 from hub.domain.masking import looks_like_an_identifier
 from hub.domain.participant import OPERATOR, OPERATOR_METADATA, PREFIX, PROBE, is_operator_name
 from hub.telemetry.spans import Call
@@ -29,6 +29,8 @@ Request = TypeVar("Request", bound=Message)
 Unary = Callable[[Any, Caller], Awaitable[Message]]
 Streaming = Callable[[AsyncIterator[Any], Caller], AsyncIterator[Message]]
 ServerStreaming = Callable[[Any, Caller], AsyncIterator[Message]]
+# Any request but a batch: the largest that keeps every rule is a tenth of that.
+REQUEST_BYTES = 16 * 1024
 # Makes a method's handler, given its full name.
 Handler = Callable[[str], grpc.RpcMethodHandler]
 
@@ -72,10 +74,12 @@ def _operator(context: grpc.aio.ServicerContext) -> str:
     return named
 
 
-def reader(kind: type[Request]) -> Callable[[bytes], Request]:
-    """Returns what parses messages of a type; it raises RequestMalformed."""
+def reader(kind: type[Request], most_bytes: int = REQUEST_BYTES) -> Callable[[bytes], Request]:
+    """Returns what parses messages of a type; it raises RequestMalformed, or RequestTooLarge before anything is parsed."""
 
     def read(data: bytes) -> Request:
+        if len(data) > most_bytes:
+            raise RequestTooLarge(f"It has {len(data):,} bytes.", bytes=len(data), limit_bytes=most_bytes)
         try:
             return kind.FromString(data)
         except DecodeError:

@@ -6,10 +6,20 @@ import psutil
 from hub.domain.errors import HubError
 
 STREAMS_OF_A_CONNECTION = 100
+MESSAGE_BYTES = 1024 * 1024 + 64 * 1024
+METADATA_BYTES = 8 * 1024
+UNREAD_BYTES_OF_A_STREAM = 256 * 1024
 OPTIONS = (
     # A second process on the same address would take half of the connections without a word.
     ("grpc.so_reuseport", 0),
-    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    # A batch and what is around it; what exceeds the limit of a batch by little is still answered with a reason.
+    ("grpc.max_receive_message_length", MESSAGE_BYTES),
+    # Names and values of a call's metadata. Between two different limits gRPC refuses at random, so they are one.
+    ("grpc.max_metadata_size", METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", METADATA_BYTES),
+    # What a stream may send before it is read. Left to itself gRPC widens this to 4 MiB a stream, also for streams that nobody reads.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", UNREAD_BYTES_OF_A_STREAM),
     # The hub asks quiet connections whether they are still there; three minutes are usual until a NAT forgets one.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 20_000),

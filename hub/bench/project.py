@@ -11,7 +11,8 @@ from chuanyu.exchange.v1.feed_service_pb2 import AppendEventsRequest
 from psycopg import pq
 
 from adapters.simulator.events import events as simulated
-from hub.api.intake import Intake, batch_reader
+from hub.api.batches import batch_reader
+from hub.api.intake import Intake
 from hub.bench.ground import PARTICIPANT, Ground, ground, median
 from hub.config import Config
 from hub.domain.event_rules import Context

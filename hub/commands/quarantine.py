@@ -77,6 +77,7 @@ def show(
     from hub.commands.quarantine_screen import explained, handling_of, show_one
     from hub.commands.wording import local
     from hub.domain.masking import in_clear, shown
+    from hub.domain.quarantine import QuarantineOriginalTooLarge
     from hub.projections.quarantine import Wanted
 
     if clear and not reason:
@@ -88,8 +89,12 @@ def show(
                 in_clear(desk.open_in_clear(feed, sequence, operator or login(), reason, datetime.now(UTC)))
             )
         else:
-            original = desk.original(quarantined)
-            sent = None if original is None else dict(shown(original, _words(desk)))
+            try:
+                original = desk.original(quarantined)
+            except QuarantineOriginalTooLarge as refusal:
+                sent = {"": str(refusal)}
+            else:
+                sent = None if original is None else dict(shown(original, _words(desk)))
         found, *_ = _listed(dsn, Wanted(feed, sequence=sequence))
     recorded = quarantined.recorded
     told = {

@@ -62,6 +62,10 @@ class BatchTooLarge(HubError):
     """A batch holds at most 500 events and 1 MiB; cut it."""
 
 
+class RequestTooLarge(HubError):
+    """A request of this method is smaller; nothing that it may say needs so many bytes."""
+
+
 class BatchEmpty(HubError):
     """A batch holds at least one event."""
 

@@ -32,6 +32,10 @@ class QuarantineOriginalErased(HubError):
     """The original of the quarantined event was erased; only a new event of its province can take its place."""
 
 
+class QuarantineOriginalTooLarge(HubError):
+    """The original is larger than an event may be, so it is not parsed; only a new event of its province can take its place."""
+
+
 class QuarantineHandled(HubError):
     """The quarantined event has been released or corrected by now."""
 
@@ -54,6 +58,7 @@ class Meaning(NamedTuple):
 # A rule is never renamed: provinces' systems read it.
 MEANINGS = {
     "unknown_kind": Meaning("没有事件种类，或本枢纽不认识该种类。", "There is no kind, or one this hub does not know."),
+    "too_large": Meaning("超过 16 KiB，未作解析。", "It has more than 16 KiB; it was not looked into."),
     "hub_only": Meaning("只有枢纽可以记录的种类。", "Only the hub records this kind."),
     "too_early": Meaning("早于 1999 年 12 月首张社保卡。", "Before the first social-security card of December 1999."),
     "in_the_future": Meaning("超前一天以上。", "More than a day ahead."),

@@ -102,7 +102,7 @@ class JournalWriter:
         """
         if self._stopping or self._is_full(batch.owner):
             raise QueueFull
-        waiting = Waiting(self._loop.create_future(), batch, sum(map(len, batch.tails)))
+        waiting = Waiting(self._loop.create_future(), batch, _size(batch))
         self.waiting_events += len(batch.tails)
         self._waiting_of[batch.owner] += len(batch.tails)
         self.waiting_bytes += waiting.size
@@ -305,3 +305,8 @@ class JournalWriter:
                 waiting.future.set_exception(outcome)
             else:
                 waiting.future.set_result(outcome)
+
+
+def _size(batch: Batch) -> int:
+    """The bytes of a batch that wait: its rows, and the sealed originals of what is quarantined."""
+    return sum(map(len, batch.tails)) + sum(len(sealed) for _, _, sealed in batch.originals)

@@ -14,7 +14,8 @@ import psycopg
 from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
 from psycopg import pq
 
-from hub.api.intake import Intake, batch_reader
+from hub.api.batches import batch_reader
+from hub.api.intake import Intake
 from hub.api.registry import load_agreements, register_participant
 from hub.api.request import now_us
 from hub.audit.as_of import known_at

@@ -1,0 +1,109 @@
+"""A batch as it comes in: its events stay bytes until each has its turn, so that no batch costs more memory than its own size.
+
+A parsed message takes many times the bytes it came as: two million empty events are 4 MB on the wire and were half a gigabyte here.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+
+from hub.api.quota import BATCH_EVENTS
+from hub.api.rpc import reader
+from hub.api.transport import MESSAGE_BYTES
+from hub.domain.errors import BatchTooLarge, RequestInvalid, RequestMalformed
+
+BATCH_BYTES = 1024 * 1024
+# An ordinary event has 200 bytes. One that is larger than this is quarantined as it came, without being parsed.
+EVENT_BYTES = 16 * 1024
+# A batch of large events counts as that many, so that the quota of events is one of bytes, too.
+BYTES_OF_AN_EVENT = 2 * 1024
+PARSED_TOGETHER = 48
+_EVENTS_FIELD = 3
+
+Kind = type[feed_service_pb2.AppendEventsRequest | feed_service_pb2.StreamEventsRequest]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request without its events, those as they came (none of a batch that is too large), and how many and how large it was."""
+
+    request: Any
+    sent: Sequence[bytes]
+    size: int
+    count: int
+
+    @property
+    def weight(self) -> int:
+        """How much of the quota of events it takes; a full bucket always has room for it."""
+        return min(max(self.count, self.size // BYTES_OF_AN_EVENT), BATCH_EVENTS)
+
+    def check_size(self) -> None:
+        """Raises BatchTooLarge."""
+        if self.count > BATCH_EVENTS or self.size > BATCH_BYTES:
+            found = {"events": self.count, "bytes": self.size, "limit_events": BATCH_EVENTS, "limit_bytes": BATCH_BYTES}
+            raise BatchTooLarge(f"It has {self.count:,} events and {self.size:,} bytes.", **found)
+
+
+def batch_reader(kind: Kind) -> Callable[[bytes], Received]:
+    """Returns what reads requests of a type; it raises RequestMalformed, RequestInvalid for more trace parents than a batch has events."""
+    read = reader(_with_events_as_bytes(kind), MESSAGE_BYTES)
+
+    def read_batch(data: bytes) -> Received:
+        request: Any = read(data)
+        count, parents = len(request.events), len(request.trace_parents)
+        if parents > max(count, BATCH_EVENTS):
+            raise RequestInvalid([("trace_parents", "repeated.max_items")])
+        sent = list(request.events) if count <= BATCH_EVENTS and len(data) <= BATCH_BYTES else ()
+        # What is kept while the batch waits must not be what was sent to fill the memory.
+        slim: Any = type(request)(
+            feed=request.feed, first_sequence=request.first_sequence, trace_parents=request.trace_parents[:BATCH_EVENTS]
+        )
+        return Received(slim, sent, len(data), count)
+
+    return read_batch
+
+
+def read_events(sent: Sequence[bytes]) -> Iterator[event_pb2.Event | None]:
+    """Parses events few at a time, None for one above EVENT_BYTES; raises RequestMalformed. What is unknown here is dropped.
+
+    A few are parsed together where they are small, because each parse and each dropping has a cost of its own.
+    """
+    for first in range(0, len(sent), PARSED_TOGETHER):
+        few = sent[first : first + PARSED_TOGETHER]
+        if sum(map(len, few)) <= EVENT_BYTES:
+            yield from _read(few)
+        else:
+            for one in few:
+                yield from _read((one,)) if len(one) <= EVENT_BYTES else (None,)
+
+
+def _read(few: Sequence[bytes]) -> Sequence[event_pb2.Event]:
+    try:
+        request = feed_service_pb2.AppendEventsRequest.FromString(_AsBytes(events=few).SerializeToString())
+    except DecodeError:
+        raise RequestMalformed from None
+    request.DiscardUnknownFields()
+    return request.events
+
+
+def _with_events_as_bytes(kind: Kind) -> type[Any]:
+    """Makes the type of the same fields that leaves events as bytes: `repeated bytes` has the wire format of a repeated message."""
+    file = descriptor_pb2.FileDescriptorProto(name="hub/batch.proto", package="hub", syntax="proto3")
+    message = file.message_type.add()
+    kind.DESCRIPTOR.CopyToProto(message)
+    for field in message.field:
+        field.ClearField("options")
+        if field.number == _EVENTS_FIELD:
+            assert field.name == "events"
+            field.type = field.TYPE_BYTES
+            field.ClearField("type_name")
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"hub.{kind.DESCRIPTOR.name}"))
+
+
+_AsBytes = _with_events_as_bytes(feed_service_pb2.AppendEventsRequest)
