@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +30,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.chongqing.call_kinds import OPERATIONS
-from adapters.chongqing.card_desk import CardDesk
+from adapters.chongqing.card_desk import CardDesk, content_of
 from adapters.chongqing.errors import CallRefused, ChecksumWrong, MalformedCall, ReplyCode
 from adapters.chongqing.inbox import Inbox
 from adapters.chongqing.ledger import Ledger
@@ -42,7 +43,7 @@ from adapters.chongqing.pseudo_xml import (
     parse_call,
     parse_reply,
 )
-from adapters.chongqing.references import region_of_area
+from adapters.chongqing.references import call_key, region_of_area
 from adapters.chongqing.service import web_app
 from adapters.chongqing.standing import judge
 from adapters.chongqing.translate_call import translate_call
@@ -98,7 +99,29 @@ def test_the_events_of_a_sample_keep_the_rules_of_the_exchange(sample: Path) -> 
 
 
 def test_the_checksum_is_sm3_over_tags_values_block_and_secret() -> None:
-    assert checksum(LOSS, "", SECRET) == "ea6769de4f9e0141c2df83cb4c656fe23c76a05882f514b262a64748297aae67"
+    assert checksum(LOSS, "", SECRET) == "578533a761b909b703f00fbee76ee710f882d3895f31ee163435884e6e8104be"
+
+
+def test_a_field_moved_into_the_block_has_another_checksum() -> None:
+    fields = LOSS | {"旧卡号": "A00000009"}
+    assert checksum(fields, "", SECRET) != checksum(LOSS, "旧卡号=A00000009", SECRET)
+
+
+def test_a_tag_cannot_take_over_the_beginning_of_a_value() -> None:
+    body = encode_call(LOSS, SECRET).replace("&lt;姓名*&gt;".encode("gb18030"), "&lt;姓名=*&gt;".encode("gb18030"))
+    with pytest.raises(MalformedCall):
+        parse_call(body, SECRET)
+
+
+def test_callers_and_numbers_that_join_alike_are_different_calls() -> None:
+    one, other = (translated(LOSS | {"用户名": user, "流水号": number})[0][0] for user, number in (("a:b", "c"), ("a", "b:c")))
+    assert one != other
+
+
+def test_an_application_has_no_card_number_yet() -> None:
+    fields = {tag: value for tag, value in LOSS.items() if tag != "社保卡号"} | {"操作": "申请社保卡", "服务银行": "105"}
+    [(_, event)] = translated(fields)
+    assert (event.WhichOneof("kind"), event.HasField("card"), event.holder.clear) == ("card_applied", False, LOSS["社会保障号码"])
 
 
 def test_a_call_survives_both_ways_with_names_beyond_gbk() -> None:
@@ -206,6 +229,14 @@ def test_a_missing_field_is_refused_with_99(missing: str) -> None:
     [
         {"操作": "获取批次号"},
         {"时间戳": "2025-02-30 09:30:15"},
+        {"时间戳": "0001-01-01 00:00:00"},
+        {"时间戳": "2025-9-1 9:30:15"},
+        {"时间戳": "２025-09-01 09:30:15"},
+        {"操作": "卡信息登记", "卡状态": "ZC", "规范版本": "3.00", "发卡日期": "2026111"},
+        {"操作": "卡信息登记", "卡状态": "ZC", "规范版本": "3.00", "发卡日期": "202611"},
+        {"操作": "卡信息登记", "卡状态": "ZC", "规范版本": "3.00", "发卡日期": "2026 1 5"},
+        {"操作": "卡信息登记", "卡状态": "ZC", "规范版本": "3.00", "发卡日期": "00010101"},
+        {"姓名": "甲\u202e乙"},
         {"所属区县": "110000"},
         {"受理地": "5100"},
         {"社保卡号": "A1234567"},
@@ -307,12 +338,12 @@ class Hub(card_service_pb2_grpc.CardServiceServicer, feed_service_pb2_grpc.FeedS
             yield StreamEventsResponse(feed=request.feed, first_sequence=request.first_sequence, appended=appended)
 
 
-def replies(tmp_path: Path, hub: Hub | None, *calls: dict[str, str]) -> list[NativeReply]:
+def replies(tmp_path: Path, hub: Hub | None, *calls: dict[str, str], clock: Callable[[], float] = time.time) -> list[NativeReply]:
     """The replies to *calls*, one after the other; no hub means one that does not answer."""
-    return asyncio.run(session(tmp_path, hub, calls))
+    return asyncio.run(session(tmp_path, hub, calls, clock))
 
 
-async def session(tmp_path: Path, hub: Hub | None, calls: Sequence[dict[str, str]]) -> list[NativeReply]:
+async def session(tmp_path: Path, hub: Hub | None, calls: Sequence[dict[str, str]], clock: Callable[[], float]) -> list[NativeReply]:
     server = grpc.aio.server()
     port = server.add_secure_port("localhost:0", grpc.local_server_credentials())
     if hub:
@@ -323,7 +354,7 @@ async def session(tmp_path: Path, hub: Hub | None, calls: Sequence[dict[str, str
     connection = HubConnection([f"localhost:{port}"], grpc.local_channel_credentials())
     sender = FeedSender(outbox, connection, "cq.card-center")
     running = asyncio.create_task(sender.run())
-    desk = CardDesk(SECRET, Ledger(tmp_path / "outbox.sqlite"), connection, sender)
+    desk = CardDesk(SECRET, Ledger(tmp_path / "outbox.sqlite"), connection, sender, clock=clock)
     answers = [parse_reply(await desk.answer(encode_call(call, SECRET))) for call in calls]
     running.cancel()
     await connection.close()
@@ -360,6 +391,31 @@ def test_a_card_of_the_other_province_is_passed_on(tmp_path: Path) -> None:
 def test_a_call_sent_again_under_its_serial_number_is_one_event(tmp_path: Path) -> None:
     hub = hub_showing(ACTIVE)
     replies(tmp_path, hub, LOSS, LOSS | {"时间戳": "2025-09-01 09:31:00"})
+    assert len(hub.events) == 1
+
+
+def test_a_call_replayed_later_is_told_nothing_of_the_card(tmp_path: Path) -> None:
+    hub, now_s = hub_showing(ACTIVE), time.time()
+    first, soon, late = replies(tmp_path, hub, LOSS, LOSS, LOSS, clock=iter([now_s, now_s + 299, now_s + 301]).__next__)
+    assert (first.status, soon.status) == ("LG", "LG")
+    assert late == NativeReply("99", "流水号已使用，该笔业务已登记为 cq.card-center 第 1 号")
+    assert len(hub.events) == 1
+
+
+def test_a_call_from_the_future_is_refused(tmp_path: Path) -> None:
+    stamped_s = datetime(2025, 9, 1, 1, 30, 15, tzinfo=UTC).timestamp()
+    [reply] = replies(tmp_path, hub_showing(ACTIVE), LOSS, clock=lambda: stamped_s - 301)
+    assert reply == NativeReply("99", "时间戳超前")
+
+
+def test_a_call_that_is_known_but_was_never_recorded_is_taken_however_late(tmp_path: Path) -> None:
+    hub, now_s = hub_showing(ACTIVE), time.time()
+    body = parse_call(encode_call(LOSS, SECRET), SECRET)
+    Outbox(tmp_path / "outbox.sqlite").close()
+    ledger = Ledger(tmp_path / "outbox.sqlite")
+    ledger.admit_call(call_key(body.fields), content_of(body), now_s - 3_600)
+    ledger.close()
+    assert replies(tmp_path, hub, LOSS) == [NativeReply("00", "成功", "LG", "20250908093015")]
     assert len(hub.events) == 1
 
 

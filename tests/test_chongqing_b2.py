@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -228,6 +229,8 @@ def test_a_refused_file_can_be_mended_and_sent_under_the_same_version(side: Side
         (94, b"20260104", AckCode.CALENDAR),
         (46, "测试测试测试测试测试测试测试㐂".encode("gb18030")[:30], AckCode.NAME_BYTES),
         (46, b"\x07", AckCode.NAME_BYTES),
+        (86, b"00010101", AckCode.CALENDAR),
+        (94, b"00010101", AckCode.CALENDAR),
         (80, b"PARK", AckCode.SCENE),
         (84, b"77", AckCode.SCENE),
         (84, b"31", AckCode.SCENE),
@@ -265,6 +268,18 @@ def test_a_record_that_cannot_be_meant_is_refused(record: UsageRecord, code: Ack
     with pytest.raises(LineRefused) as refused:
         check_record(record)
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize("name", [bytes.fromhex("d5c5a1a1c8fd"), bytes.fromhex("b2e2aaa1")], ids=["wide-space", "private-use"])
+def test_a_name_may_hold_wide_spaces_and_private_use_characters(name: bytes) -> None:
+    raw = bytearray(encode_record(BUS))
+    raw[46:76] = name.ljust(30)
+    assert parse_record(bytes(raw)).name == name.decode("gb18030")
+
+
+def test_a_header_with_a_null_date_refuses_the_file(side: Side) -> None:
+    content = two_trips().replace(b"20260105", b"00010101", 1)
+    assert side.take_bytes("CQTK_USE_00010101_0001.dat", content).refusal.code == AckCode.HEADER
 
 
 def test_a_refused_line_costs_only_itself(side: Side) -> None:
@@ -400,8 +415,47 @@ def test_the_inbox_takes_whole_files_and_sorts_them(side: Side, tmp_path: Path) 
     assert sorted(path.name for path in (folder / "rejected").iterdir()) == [NEXT_DAY.file_name, "holiday.dat"]
     assert [path.name for path in folder.iterdir() if path.is_file()] == ["CQTK_USE_20260107_0001.dat.tmp"]
     assert inbox.status() == {
-        "waiting": 0, "taken": 1, "rejected": 2, "failed": 0, "new_events": 2, "refused_lines": 0,
+        "waiting": 0, "never_taken": 0, "taken": 1, "rejected": 2, "failed": 0, "new_events": 2, "refused_lines": 0,
     }  # fmt: skip
+
+
+def test_what_is_never_taken_is_reported_once_and_counted(side: Side, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "inbox"
+    inbox = Inbox(folder, side.intake)
+    (tmp_path / "elsewhere.dat").write_bytes(two_trips())
+    (folder / HEADER.file_name).symlink_to(tmp_path / "elsewhere.dat")
+    (folder / "CQTK_USE_20260107_0001.dat").mkdir()
+    os.mkfifo(folder / "CQTK_USE_20260108_0001.dat")
+    (folder / "note.txt").write_bytes(b"x")
+    (folder / "old.dat.tmp").write_bytes(b"x")
+    os.utime(folder / "old.dat.tmp", (0, 0))
+    inbox.take_all()
+    inbox.take_all()
+    assert (inbox.status()["never_taken"], inbox.status()["waiting"], inbox.counters["taken"]) == (5, 0, 0)
+    assert caplog.text.count("never taken") == 5
+
+
+def test_a_link_put_into_processing_is_not_followed(side: Side, tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path / "inbox", side.intake)
+    (tmp_path / "elsewhere.dat").write_bytes(two_trips())
+    (tmp_path / "inbox" / "processing" / HEADER.file_name).symlink_to(tmp_path / "elsewhere.dat")
+    inbox.take_all()
+    assert (inbox.counters["taken"], inbox.counters["rejected"], side.events()) == (0, 1, [])
+
+
+def test_a_file_that_cannot_be_processed_keeps_neither_the_others_nor_its_successor(side: Side, tmp_path: Path) -> None:
+    folder = tmp_path / "inbox"
+    inbox = Inbox(folder, side.intake)
+    stuck = folder / "processing" / HEADER.file_name
+    (folder / HEADER.file_name).write_bytes(two_trips())
+    side.intake._ack_dir = tmp_path / "nowhere"
+    inbox.take_all()
+    assert (stuck.exists(), inbox.counters["failed"]) == (True, 1)
+    side.intake._ack_dir = side.directory
+    (folder / HEADER.file_name).write_bytes(two_trips())
+    inbox.take_all()
+    assert [path.name for path in (folder / "failed").iterdir()] == [HEADER.file_name]
+    assert (inbox.counters["taken"], inbox.counters["new_events"]) == (1, 2)
 
 
 def test_the_inbox_takes_up_what_an_earlier_run_left(side: Side, tmp_path: Path) -> None:

@@ -351,9 +351,27 @@ def test_an_unknown_medium_is_3001_and_named() -> None:
         translate(asked("SBK2104"), borrowing(jz="09"))
 
 
-def test_a_fault_in_a_batch_names_its_line() -> None:
-    with pytest.raises(ParameterInvalid, match=r"data\[2\]\.kzxx\.yhrq"):
-        translate(asked("SBK2105"), [borrowing(), borrowing(kzxx={"czlx": "JC", "yhrq": "20251301"})])
+def test_a_line_of_a_batch_that_cannot_be_read_costs_only_itself() -> None:
+    said = translate(asked("SBK2105"), [borrowing(), borrowing(kzxx={"czlx": "JC", "yhrq": "20251301"}), "x", borrowing()])
+    assert [event.source.line_no for event in said.events] == [1, 4]
+    assert said.refused == {2: "参数错误：data[2].kzxx.yhrq", 3: "参数错误：data[3]"}
+
+
+def test_a_batch_without_a_line_that_can_be_read_is_3001() -> None:
+    with pytest.raises(ParameterInvalid, match=r"data\[1\]\.kzxx\.yhrq"):
+        translate(asked("SBK2105"), [borrowing(kzxx={"czlx": "JC", "yhrq": "20251301"})])
+
+
+@pytest.mark.parametrize("null", ["00010101000000", "00000000000000", "18000101000000", "22000101000000", "99991231235959"])
+def test_a_null_date_is_3001_and_named(null: str) -> None:
+    with pytest.raises(ParameterInvalid, match="fssj"):
+        translate(asked("SBK2104"), borrowing(fssj=null))
+
+
+@pytest.mark.parametrize("null", ["00010101", "２０２６0101", "2026111", "2026 1 5"])
+def test_a_day_has_exactly_eight_ascii_digits_of_a_date_that_can_be_meant(null: str) -> None:
+    with pytest.raises(ParameterInvalid, match="ywrq"):
+        translate(asked("SBK2104"), borrowing(ywrq=null))
 
 
 @pytest.mark.parametrize("size", [0, 501])
@@ -404,7 +422,7 @@ def test_wide_spaces_and_private_use_characters_are_text() -> None:
     assert event.card_applied.applicant_name.clear == "测\u3000试\ue000"
 
 
-@pytest.mark.parametrize("text", ["a\nb", "\ud800", "\x00"])
+@pytest.mark.parametrize("text", ["a\nb", "\ud800", "\x00", "a\x85b", "\u202eab", "a\u2066b"])
 def test_control_characters_and_half_surrogates_are_3001(text: str) -> None:
     with pytest.raises(ParameterInvalid, match="yydm"):
         translate(asked("SBK2104"), borrowing(yydm=text))
@@ -477,6 +495,22 @@ def test_a_batch_of_uses_gets_its_range_of_numbers(tmp_path: Path, sides: tuple[
         assert (code, data["xhq"], data["xhz"]) == ("0000", "1", "2")
 
     with_gateway(tmp_path, sides, scenario)
+
+
+def test_a_batch_is_answered_with_the_lines_that_were_refused(tmp_path: Path, sides: tuple[Keys, Keys]) -> None:
+    async def scenario(hub: ScriptedHub, post: Post, _outbox: Outbox) -> None:
+        code, text, data = await post("SBK2105", "1", [borrowing(fssj="00010101000000"), borrowing(), borrowing()])
+        assert (code, text, data["xhq"], data["xhz"]) == ("0000", "成功，拒收 1 行", "1", "2")
+        assert data["jjhh"] == [{"hh": "1", "yy": "参数错误：data[1].fssj"}]
+        assert len(hub.feeds[USAGE_FEED]) == 2
+
+    with_gateway(tmp_path, sides, scenario)
+
+
+def test_a_null_date_in_the_envelope_is_3001(tmp_path: Path) -> None:
+    window = ReplayWindow(tmp_path / "replay.sqlite")
+    with pytest.raises(ParameterInvalid, match="timestamp"):
+        window.check("a", "1", "00010101000000", NOW)
 
 
 def test_an_unknown_scenario_goes_to_the_hub_and_is_named_as_doubtful(tmp_path: Path, sides: tuple[Keys, Keys]) -> None:

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 from chuanyu.exchange.v1 import card_lifecycle_pb2 as life
 
 from adapters.chongqing.errors import MalformedCall
+from adapters.kit.values import read_time
 
 Fields = Mapping[str, str]
 T = TypeVar("T")
@@ -30,7 +31,7 @@ def need(fields: Fields, tag: str) -> str:
 def local_time(fields: Fields, tag: str, form: str) -> datetime:
     """Returns the local time in a mandatory field; raises MalformedCall."""
     try:
-        return datetime.strptime(need(fields, tag), form)
+        return read_time(need(fields, tag), form)
     except ValueError:
         raise MalformedCall(f"{tag}格式错误") from None
 

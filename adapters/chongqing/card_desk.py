@@ -8,29 +8,35 @@ whether the fact is recorded. Code 12 (name differs) is never given: the hub hol
 
 import asyncio
 import logging
-import traceback
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 from chuanyu.exchange.v1.card_service_pb2 import CardLives, GetCardRequest
+from chuanyu.exchange.v1.event_pb2 import Event
 
 from adapters.chongqing.call_fields import TIMESTAMP
 from adapters.chongqing.call_kinds import TEMPORARY_LOSS
-from adapters.chongqing.errors import CallRefused, ReplyCode
+from adapters.chongqing.errors import CallRefused, MalformedCall, ReplyCode, SerialSpent
 from adapters.chongqing.ledger import Ledger
 from adapters.chongqing.pseudo_xml import NativeCall, NativeReply, encode_reply, parse_call
-from adapters.chongqing.references import LOCAL, fingerprint
+from adapters.chongqing.references import call_key, fingerprint
 from adapters.chongqing.standing import TEMP_LOST, Judgement, judge
 from adapters.chongqing.translate_call import card_of, translate_call
 from adapters.kit import UNTRACED, FeedSender, FeedStopped, HubConnection, HubUnreachable, Traces, keep, step
 from adapters.kit import Refusal as HubRefusal
 from adapters.kit.telemetry import MESSAGE_KIND, TRANSLATE_CALL_SPAN
 from adapters.kit.trace import Trace
+from adapters.kit.values import LOCAL, UNEXPECTED, where
 
 ROUTE: Final = "/services/CardService"
 HUB_PATIENCE_S: Final = 2.0
+# A caller whose clock runs ahead is told; a call may be late, since numbers are remembered for good.
+AHEAD_S: Final = 300
+# So long a call that comes again is one whose reply was lost, and is answered in full.
+REPEAT_S: Final = 300
 TEXTS: Final = {
     ReplyCode.DONE: "成功",
     ReplyCode.ALREADY: "卡已处于该状态",
@@ -47,11 +53,12 @@ class CardDesk:
     """The one who answers the card centre's calls."""
 
     def __init__(
-        self, secret: bytes, ledger: Ledger, connection: HubConnection, sender: FeedSender, traces: Traces = UNTRACED
+        self, secret: bytes, ledger: Ledger, connection: HubConnection, sender: FeedSender, traces: Traces = UNTRACED,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Takes the secret that 校验码 are made with; whoever made the others runs and closes them."""
         self._secret, self._ledger, self._connection, self.sender = secret, ledger, connection, sender
-        self._traces = traces
+        self._traces, self._clock = traces, clock
         self.replies: Counter[str] = Counter()
 
     async def answer(self, body: bytes) -> bytes:
@@ -64,9 +71,7 @@ class CardDesk:
             except CallRefused as refusal:
                 reply, why = NativeReply(refusal.code, refusal.text), "refused"
             except Exception as error:
-                # The text of an unforeseen error may quote the call, so only its kind and its place go to the log.
-                place = traceback.extract_tb(error.__traceback__)[-1]
-                log.error("a call failed: %s at %s:%s", type(error).__name__, place.filename, place.lineno)
+                log.error("a call failed: %s", where(error))
                 reply = NativeReply(ReplyCode.OTHER, "系统错误")
             self.replies[reply.code] += 1
             trace.answered(reply.code, reply.text, why)
@@ -74,14 +79,18 @@ class CardDesk:
 
     async def _take(self, body: bytes, trace: Trace) -> NativeReply:
         with step(TRANSLATE_CALL_SPAN):
-            call = parse_call(body, self._secret)
-            events = translate_call(call)
+            call, events = await asyncio.to_thread(_read, body, self._secret)
         trace.root.attributes[MESSAGE_KIND] = call.fields["操作"]
-        await asyncio.to_thread(self._ledger.admit_call, _serial(call), _content(call))
+        now_s = self._clock()
+        if datetime.strptime(call.fields["时间戳"], TIMESTAMP).replace(tzinfo=LOCAL).timestamp() > now_s + AHEAD_S:
+            raise MalformedCall("时间戳超前")
+        taken_at_s = await asyncio.to_thread(self._ledger.admit_call, call_key(call.fields), content_of(call), now_s)
         deadline = asyncio.get_running_loop().time() + HUB_PATIENCE_S
         standing = await self._ask(call)
         items = [(key, event.SerializeToString(deterministic=True)) for key, event in events]
         numbered = await self.sender.put(items)
+        if not numbered[0][1] and now_s - taken_at_s > REPEAT_S:
+            raise SerialSpent(f"流水号已使用，该笔业务已登记为 {self.sender.feed} 第 {numbered[0][0]} 号")
         try:
             async with asyncio.timeout_at(deadline):
                 await self.sender.wait_acknowledged(numbered[-1][0])
@@ -115,6 +124,17 @@ class CardDesk:
         return NativeReply(judgement.code, TEXTS[judgement.code], judgement.letters, _valid_to(call, judgement, lives))
 
 
+def _read(body: bytes, secret: bytes) -> tuple[NativeCall, list[tuple[str, Event]]]:
+    """Returns what a body says; raises CallRefused. It runs in a thread: a long body must not keep other calls waiting."""
+    try:
+        call = parse_call(body, secret)
+        return call, translate_call(call)
+    except UNEXPECTED as error:
+        # The same call would fail the same way for ever, so it must not be answered as a fault that passes.
+        log.error("a call cannot be read: %s", where(error))
+        raise MalformedCall("报文内容无法读取") from error
+
+
 def _valid_to(call: NativeCall, judgement: Judgement, lives: CardLives | None) -> str:
     """Returns when a temporary loss runs out: as the hub has it if there was one, else from this call on."""
     if judgement.status != TEMP_LOST or lives is None:
@@ -128,11 +148,7 @@ def _valid_to(call: NativeCall, judgement: Judgement, lives: CardLives | None) -
     return f"{ends:%Y%m%d%H%M%S}"
 
 
-def _serial(call: NativeCall) -> str:
-    return f"{call.fields['用户名']}:{call.fields['流水号']}"
-
-
-def _content(call: NativeCall) -> bytes:
+def content_of(call: NativeCall) -> bytes:
     """Returns a fingerprint of what the call says, its 时间戳 left out: a client may stamp a repeated call anew."""
     said = [f"{tag}={value}" for tag, value in sorted(call.fields.items()) if tag != "时间戳"]
     return fingerprint(*said, *call.block.splitlines())

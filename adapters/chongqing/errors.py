@@ -57,6 +57,10 @@ class SerialReused(CallRefused):
     """The 流水号 was used before for another call: taking it as a repeat would lose a fact."""
 
 
+class SerialSpent(CallRefused):
+    """The call was taken some time ago; who replays it learns nothing of the card."""
+
+
 class AckCode(StrEnum):
     """`errCode` of a B2 acknowledgement: 01–19 refuse the whole file, 41–59 one line."""
 
@@ -82,6 +86,7 @@ class AckCode(StrEnum):
     TEXT = "49"
     CONCESSION = "50"
     CONTRADICTION = "51"
+    UNREADABLE = "52"
 
 
 class FileRefused(ChongqingError):

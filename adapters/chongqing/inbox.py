@@ -4,14 +4,18 @@
     <inbox>/processing/        claimed by a rename, so that nobody replaces what is being read; looked at first on start
     <inbox>/done/              taken, the version in the name
     <inbox>/rejected/          refused whole, or not a usage file by its name
+    <inbox>/failed/            could not be processed, and was followed by another of its name
 
 A file moves on only after its events are in the outbox and its acknowledgement is written; a crash before that takes
-it again, which changes nothing.
+it again, which changes nothing. A file that cannot be processed is tried again on its own and blocks neither the others nor its
+successor. What is no regular file (a link, a directory, a pipe) is never read, and reported.
 """
 
 import asyncio
 import itertools
 import logging
+import os
+import time
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,10 +37,13 @@ from adapters.kit.telemetry import (
     REFUSED_LINES,
 )
 from adapters.kit.trace import Trace
+from adapters.kit.values import where
 
 LOOK_AGAIN_S: Final = 1.0
 # What cannot be read or written now (a full disk) is not cured by trying every second.
 AFTER_FAILURE_S: Final = 30.0
+# A file is written under .tmp within minutes; one that stays was given up.
+STALE_S: Final = 3_600.0
 
 log = logging.getLogger(__name__)
 
@@ -47,39 +54,71 @@ class Inbox:
     def __init__(self, directory: Path, intake: UsageIntake, traces: Traces = UNTRACED) -> None:
         """Makes the directories."""
         self._directory, self._intake, self._traces = directory, intake, traces
-        self._processing, self._done, self._rejected = (directory / name for name in ("processing", "done", "rejected"))
-        for folder in (self._processing, self._done, self._rejected):
+        folders = [directory / name for name in ("processing", "done", "rejected", "failed")]
+        self._processing, self._done, self._rejected, self._failed = self._folders = folders
+        for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
+        # When a file that could not be processed is tried again, and entries that are never taken and were reported.
+        self._again_at: dict[Path, float] = {}
+        self._reported: set[Path] = set()
         self.counters = Counter(taken=0, rejected=0, failed=0, new_events=0, refused_lines=0)
 
     async def run(self) -> None:
         """Takes files until cancelled."""
         while True:
-            failed_before = self.counters["failed"]
             await asyncio.to_thread(self.take_all)
-            await asyncio.sleep(LOOK_AGAIN_S if self.counters["failed"] == failed_before else AFTER_FAILURE_S)
+            await asyncio.sleep(LOOK_AGAIN_S)
 
     def take_all(self) -> None:
         """Takes every file that is there now, by name, left-overs of an earlier run first."""
+        self._take_claimed()
         for path in sorted(self._directory.glob("*.dat")):
-            if path.is_file() and not path.is_symlink() and not (self._processing / path.name).exists():
-                path.rename(self._processing / path.name)
+            if is_regular(path):
+                claimed = self._processing / path.name
+                if claimed.exists() or claimed.is_symlink():
+                    # It has just been tried, in vain; its successor, such as the mended file, need not wait for it.
+                    log.error("file %s could not be processed and was put aside for its successor", path.name)
+                    self._put_aside(claimed, self._failed)
+                    self._again_at.pop(claimed, None)
+                path.rename(claimed)
+        self._take_claimed()
+        self._report_untaken()
+
+    def _take_claimed(self) -> None:
         for path in sorted(self._processing.glob("*.dat")):
+            if time.monotonic() < self._again_at.get(path, 0.0):
+                continue
             with self._traces.file() as trace:
                 try:
                     self._take(path, trace)
+                    self._again_at.pop(path, None)
                 except Exception as error:
                     # The edge of the adapter: one file that cannot be processed must not keep the others.
                     self.counters["failed"] += 1
+                    self._again_at[path] = time.monotonic() + AFTER_FAILURE_S
                     trace.root.error = type(error).__name__
-                    log.exception("file %s could not be processed and stays", path.name)
+                    log.error("file %s could not be processed and is tried again: %s", path.name, where(error))
 
     def status(self) -> dict[str, int]:
-        """Returns how many files wait, and what became of the others since the start."""
-        waiting = sum(1 for folder in (self._directory, self._processing) for _ in folder.glob("*.dat"))
-        return {"waiting": waiting, **self.counters}
+        """Returns how many files wait, how many entries will never be taken, and what became of the others since the start."""
+        waiting = sum(1 for folder in (self._directory, self._processing) for path in folder.glob("*.dat") if is_regular(path))
+        return {"waiting": waiting, "never_taken": len(self._untaken()), **self.counters}
+
+    def _untaken(self) -> list[Path]:
+        """Returns what lies in the inbox and is never taken: no regular file, another name, or a .tmp that was given up."""
+        return [path for path in self._directory.iterdir() if path not in self._folders and not _may_be_taken(path)]
+
+    def _report_untaken(self) -> None:
+        untaken = set(self._untaken())
+        for path in untaken - self._reported:
+            log.warning("an entry of the inbox is never taken: %s", path.name)
+        self._reported = untaken
 
     def _take(self, path: Path, trace: Trace) -> None:
+        if not is_regular(path):
+            log.warning("what was no regular file was put aside")
+            self._reject(path)
+            return
         if not is_usage_file_name(path.name):
             log.warning("a file whose name is not that of a usage file was put aside")
             self._reject(path)
@@ -110,6 +149,21 @@ class Inbox:
 
     def _reject(self, path: Path) -> None:
         """Puts a refused file aside, keeping those of the same name that were refused before."""
-        names = (f"{path.stem}.{number}.dat" if number else path.name for number in itertools.count())
-        path.rename(next(self._rejected / name for name in names if not (self._rejected / name).exists()))
+        self._put_aside(path, self._rejected)
         self.counters["rejected"] += 1
+
+    def _put_aside(self, path: Path, folder: Path) -> None:
+        names = (f"{path.stem}.{number}.dat" if number else path.name for number in itertools.count())
+        path.rename(next(folder / name for name in names if not os.path.lexists(folder / name)))
+
+
+def is_regular(path: Path) -> bool:
+    """Whether it is a file of its own: a link may lead anywhere, a pipe may never end."""
+    return path.is_file() and not path.is_symlink()
+
+
+def _may_be_taken(path: Path) -> bool:
+    if not is_regular(path):
+        # One that was renamed or removed since it was listed will not be asked about again.
+        return not os.path.lexists(path)
+    return path.suffix == ".dat" or (path.suffix == ".tmp" and time.time() - path.stat().st_mtime < STALE_S)

@@ -24,7 +24,9 @@ CREATE TABLE IF NOT EXISTS fact (
 CREATE TABLE IF NOT EXISTS file (
     file_id TEXT PRIMARY KEY, version TEXT NOT NULL, line_count INTEGER NOT NULL, digest TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS call (serial TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS call (
+    serial TEXT PRIMARY KEY, content BLOB NOT NULL, taken_at REAL NOT NULL DEFAULT 0
+) WITHOUT ROWID;
 """
 
 
@@ -50,6 +52,9 @@ class Ledger:
         self._db = sqlite3.connect(path, check_same_thread=False)
         # FULL: a file leaves the inbox on the strength of what is written here.
         self._db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {SCHEMA}")
+        if "taken_at" not in [column[1] for column in self._db.execute("PRAGMA table_info(call)")]:
+            # A file of an earlier release: when its calls came is not known, which is long ago.
+            self._db.execute("ALTER TABLE call ADD COLUMN taken_at REAL NOT NULL DEFAULT 0")
 
     def facts(self, identity: str) -> list[Fact]:
         """Returns what was sent under *identity*, in order; the last one is what stands."""
@@ -86,13 +91,17 @@ class Ledger:
                 (header.file_id, header.version, file.count, file.digest),
             )
 
-    def admit_call(self, serial: str, content: bytes) -> None:
-        """Takes note of a call; raises SerialReused when its 流水号 came before with another content."""
+    def admit_call(self, serial: str, content: bytes, now_s: float) -> float:
+        """Takes note of a call and returns when it first came, in seconds since 1970, as *now_s*.
+
+        Raises SerialReused when its 流水号 came before with another content.
+        """
         with self._lock, self._db:
-            seen = self._db.execute("SELECT content FROM call WHERE serial = ?", (serial,)).fetchone()
+            seen = self._db.execute("SELECT content, taken_at FROM call WHERE serial = ?", (serial,)).fetchone()
             if seen and seen[0] != content:
                 raise SerialReused("流水号已用于另一笔业务")
-            self._db.execute("INSERT OR IGNORE INTO call VALUES (?, ?)", (serial, content))
+            self._db.execute("INSERT OR IGNORE INTO call VALUES (?, ?, ?)", (serial, content, now_s))
+        return float(seen[1]) if seen else now_s
 
     def close(self) -> None:
         """Closes the file; everything remembered is in it already."""

@@ -4,9 +4,13 @@ No XML parser can read it. Tag names are Chinese words that carry `*` when manda
 expat does not know; so the envelope is searched for its one element and the fields are read by a tokenizer that
 takes a tag with or without its star. After the last field a call may carry a CSV block (card production).
 
-The 校验码 is lower-case hex SM3 over GB18030 text: one line `tag=value` for each field in the order sent, tags
-without the star and the 校验码 itself left out, then the lines of the CSV block, then the secret both sides share,
-all joined by a line feed. Values cannot hold a line feed, so no two different calls give the same text.
+The 校验码, version 2, is lower-case hex SM3 over GB18030 text: a first line `2 FIELDS LINES` with the number of fields and of lines
+of the CSV block, one line `tag=value` for each field in the order sent, tags without the star and the 校验码 itself left out, then the
+lines of the block, then the secret both sides share, all joined by a line feed. Tags cannot hold `=`, values no line feed, and the first
+line says where the fields end, so no two different calls give the same text. (Version 1 had no first line: a last field moved into the
+block had the same 校验码.)
+
+Before the 校验码 is checked anybody may have sent the body, so its tags and character references are bounded.
 """
 
 import hashlib
@@ -17,9 +21,13 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from adapters.chongqing.errors import ChecksumWrong, MalformedCall
+from adapters.kit.values import UNWRITABLE
 
 ENCODING = "gb18030"
 CHECKSUM = "校验码"
+CHECKSUM_VERSION = 2
+# No call has half as many tags; a production block of 5,000 cards whose names are all references has fewer of those.
+MAX_TAGS, MAX_REFERENCES = 64, 40_000
 # The tags the format marks with a star; all others are sent bare.
 MANDATORY = frozenset(
     ("操作", "用户名", "时间戳", "所属区县", "社保卡号", "社会保障号码", "姓名", "受理地", "流水号", CHECKSUM)
@@ -29,7 +37,7 @@ _ENVELOPE = (
     '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body>'
     "<{element}>{text}</{element}></soapenv:Body></soapenv:Envelope>"
 )
-_TAG = re.compile(r"<([^<>/\s]+)>([^<]*)</([^<>\s]+)>")
+_TAG = re.compile(r"<([^<>/=\s]+)>([^<]*)</([^<>=\s]+)>")
 _REFERENCE = re.compile(r"&(?:#([0-9]{1,7})|#x([0-9A-Fa-f]{1,6})|(lt|gt|amp|quot|apos));")
 _NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
 
@@ -55,7 +63,8 @@ class NativeReply:
 def checksum(fields: Mapping[str, str], block: str, secret: bytes) -> str:
     """Returns the 校验码 of a call, over the text that the module's first lines describe."""
     lines = [f"{tag}={value}" for tag, value in fields.items() if tag != CHECKSUM]
-    text = "\n".join([*lines, *block.splitlines(), ""]).encode(ENCODING)
+    rows = block.splitlines()
+    text = "\n".join([f"{CHECKSUM_VERSION} {len(lines)} {len(rows)}", *lines, *rows, ""]).encode(ENCODING)
     return hashlib.new("sm3", text + secret).hexdigest()
 
 
@@ -112,6 +121,8 @@ def _element(body: bytes, name: str) -> str:
     inner = text[opening.end() : closing.start()].strip()
     if inner.startswith("<![CDATA[") and inner.endswith("]]>"):
         return inner[9:-3]
+    if inner.count("&") > MAX_REFERENCES:
+        raise MalformedCall("字符引用过多")
     return _REFERENCE.sub(_character, inner)
 
 
@@ -134,10 +145,12 @@ def _tokenize(text: str) -> tuple[dict[str, str], str]:
         match = _TAG.match(text, at)
         if match is None or match[1].rstrip("*") != match[3].rstrip("*"):
             raise MalformedCall(f"第{len(fields) + 1}个标签未正确闭合")
+        if len(fields) == MAX_TAGS:
+            raise MalformedCall(f"标签超过{MAX_TAGS}个")
         tag, value = match[1].rstrip("*"), match[2]
         if not tag or tag in fields:
             raise MalformedCall(f"第{len(fields) + 1}个标签为空或重复")
-        if any(ord(character) < 0x20 or ord(character) == 0x7F for character in value):
+        if UNWRITABLE.search(value):
             raise MalformedCall(f"第{len(fields) + 1}个标签含控制字符")
         fields[tag] = value
         at = match.end()

@@ -7,7 +7,8 @@ the area list of public transit-card readers and today's GB/T 2260 names. Clocks
 
 import csv
 import hashlib
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from importlib import resources
 from typing import Final
@@ -15,8 +16,9 @@ from typing import Final
 from chuanyu.exchange.v1.references_pb2 import CardIdentifierKind, CardRef, IdType, PersonRef
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from adapters.kit.values import read_day, to_utc
+
 CHONGQING: Final = "50"
-LOCAL: Final = timezone(timedelta(hours=8))
 
 
 @cache
@@ -31,9 +33,9 @@ def region_of_area(area: str) -> str | None:
 
 
 def instant(local: datetime) -> Timestamp:
-    """Returns the UTC instant of a local time without zone."""
+    """Returns the UTC instant of a local time without zone; raises ValueError as `to_utc` does."""
     stamp = Timestamp()
-    stamp.FromDatetime(local.replace(tzinfo=LOCAL).astimezone(UTC))
+    stamp.FromDatetime(to_utc(local))
     return stamp
 
 
@@ -60,12 +62,22 @@ def person_ref(social_security_no: str) -> PersonRef:
 def birth_date(social_security_no: str) -> str:
     """Returns the ISO date of birth that an 18-digit number carries, or an empty string."""
     try:
-        return datetime.strptime(social_security_no[6:14], "%Y%m%d").date().isoformat()
+        return read_day(social_security_no[6:14]).isoformat()
     except ValueError:
         return ""
 
 
 def fingerprint(*parts: str | bytes) -> bytes:
     """Returns the SM3 of *parts*: what the adapter remembers of a fact instead of the fact, which names a person."""
-    joined = b"|".join(part if isinstance(part, bytes) else part.encode() for part in parts)
+    joined = b"|".join(part if isinstance(part, bytes) else escaped(part, "|").encode() for part in parts)
     return hashlib.new("sm3", joined).digest()
+
+
+def escaped(part: str, separator: str) -> str:
+    """Returns a part of a joined key in which *separator* does not occur, so that no two lists of parts give one key."""
+    return part.replace("%", "%25").replace(separator, f"%{ord(separator):02X}")
+
+
+def call_key(fields: Mapping[str, str]) -> str:
+    """Returns the key of a call: who calls, and the caller's number for it."""
+    return f"{escaped(fields['用户名'], ':')}:{escaped(fields['流水号'], ':')}"

@@ -19,9 +19,10 @@ from adapters.chongqing.call_fields import TIMESTAMP, Fields, channel, local_tim
 from adapters.chongqing.call_kinds import OPERATIONS, Kinds, Operation
 from adapters.chongqing.errors import IssuerOnly, MalformedCall, OperationUnknown
 from adapters.chongqing.pseudo_xml import NativeCall
-from adapters.chongqing.references import CHONGQING, card_ref, instant, person_ref
+from adapters.chongqing.references import CHONGQING, call_key, card_ref, instant, person_ref
 
 FEED: Final = "cq.card-center"
+APPLICATION: Final = "申请社保卡"
 SYSTEM: Final = "cq.card-service"
 MAX_ROWS: Final = 5000
 
@@ -45,7 +46,9 @@ def translate_call(call: NativeCall) -> list[tuple[str, Event]]:
     name = need(fields, "操作")
     if name not in OPERATIONS:
         raise OperationUnknown("操作不支持")
-    operation, key = OPERATIONS[name], f"call:{need(fields, '用户名')}:{need(fields, '流水号')}"
+    for tag in ("用户名", "流水号"):
+        need(fields, tag)
+    operation, key = OPERATIONS[name], f"call:{call_key(fields)}"
     if max(len(need(fields, tag)) for tag in ("流水号", "用户名")) > 64:
         raise MalformedCall("流水号或用户名过长")
     sent_at = instant(local_time(fields, "时间戳", TIMESTAMP))
@@ -65,7 +68,7 @@ def card_of(call: NativeCall) -> CardRef | None:
     """Returns the card whose standing decides the reply, None for a call about many cards."""
     if OPERATIONS[call.fields["操作"]].rows:
         return None
-    return _card(need(call.fields, "所属区县")[:2], call.fields)
+    return _card_if_any(need(call.fields, "所属区县")[:2], call.fields)
 
 
 def _is_request(fields: Fields) -> bool:
@@ -95,13 +98,19 @@ def _kinds(operation: Operation, fields: Fields) -> Kinds:
 def _envelope(fields: Fields, card: Fields, scenario: str) -> Event:
     province = _region(fields, "所属区县")[:2]
     return Event(
-        card=_card(province, card),
+        card=_card_if_any(province, card),
         card_aliases=[card_ref(province, kind, card[tag].upper()) for tag, kind in _ALIASES.items() if card.get(tag)],
         holder=person_ref(_matching(card, "社会保障号码", _PERSON_NO)),
         issuer_region=need(fields, "所属区县"),
         service_region=_region(fields, "受理地"),
         scenario=scenario,
     )
+
+
+def _card_if_any(province: str, fields: Fields) -> CardRef | None:
+    """Returns the card; None for an application, which has no card yet: the number comes with production (L1)."""
+    is_application = fields.get("操作") == APPLICATION
+    return None if is_application and not fields.get("社保卡号") else _card(province, fields)
 
 
 def _card(province: str, fields: Fields) -> CardRef:

@@ -17,6 +17,7 @@ from typing import BinaryIO, Final
 
 from adapters.chongqing.errors import AckCode, FileRefused
 from adapters.chongqing.usage_record import FARE_PAID, FIRST_VERSION, RECORD_BYTES, SEQUENCE, UsageRecord, encode_record
+from adapters.kit.values import read_day, read_time
 
 CRLF: Final = b"\r\n"
 _NAME: Final = re.compile(r"CQTK_USE_([0-9]{8})_([0-9]{4})\.dat", re.ASCII)
@@ -134,7 +135,7 @@ def _header(line: bytes, name: str) -> FileHeader:
     day, number, created, version = (group.decode() for group in match.groups())
     try:
         header = FileHeader(
-            datetime.strptime(day, "%Y%m%d").date(), int(number), datetime.strptime(created, "%Y%m%d%H%M%S"), version
+            read_day(day), int(number), read_time(created, "%Y%m%d%H%M%S"), version
         )
     except ValueError:
         raise FileRefused(AckCode.HEADER, "头记录日期错误", 1) from None

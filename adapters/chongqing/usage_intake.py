@@ -6,6 +6,7 @@ again is therefore harmless, at any time and after any crash: source keys are ma
 came. Memory holds one batch, whatever the size of the file.
 """
 
+import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -35,9 +36,13 @@ from adapters.kit.telemetry import (
     TRANSLATE_FILE_SPAN,
 )
 from adapters.kit.trace import Step
+from adapters.kit.values import UNEXPECTED, where
 
 # Two flushes to disk a batch: enough lines that they hardly count, few enough that a call in between hardly waits.
 BATCH_EVENTS: Final = 1000
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +97,7 @@ class UsageIntake:
         batch: dict[str, _Prepared] = {}
         for line_no, raw in read_details(file):
             try:
-                record = parse_record(raw)
-                check_record(record)
+                record = _record(raw)
                 line = _line(record, raw, header)
                 undone = original_identity(record) if record.txn_type == REVERSAL else ""
                 # A line about a fact of this very batch must find it in the ledger.
@@ -116,10 +120,8 @@ class UsageIntake:
         if seen and record.txn_type == REVERSAL:
             # An event corrects or reverses, never both: what a reversal gave back wrongly is a trip of its own.
             raise LineRefused(AckCode.CONTRADICTION, "冲正不可更正")
-        if record.txn_type == REVERSAL:
-            event = translate_reversal(record, header, line_no, self._original(record))
-        else:
-            event = translate_usage(record, header, line_no)
+        original = self._original(record) if record.txn_type == REVERSAL else None
+        event = _event(record, header, line_no, original)
         source_key = line.identity
         if seen:
             event.corrects.CopyFrom(EventRef(feed=FEED, sequence=seen[-1].sequence))
@@ -156,6 +158,31 @@ class UsageIntake:
 
     def _put_once(self, source_key: str, event: Event) -> None:
         put_traced(self._outbox, FEED, [(source_key, event.SerializeToString(deterministic=True))])
+
+
+def _record(raw: bytes) -> UsageRecord:
+    """Returns what a line says; raises LineRefused, whatever is wrong with it."""
+    try:
+        record = parse_record(raw)
+        check_record(record)
+    except UNEXPECTED as error:
+        raise _unreadable(error) from error
+    return record
+
+
+def _event(record: UsageRecord, header: FileHeader, line_no: int, original: tuple[EventRef, str] | None) -> Event:
+    """Returns the event of a line; raises LineRefused, whatever is wrong with it."""
+    try:
+        if record.txn_type == REVERSAL:
+            return translate_reversal(record, header, line_no, original)
+        return translate_usage(record, header, line_no)
+    except UNEXPECTED as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: BaseException) -> LineRefused:
+    log.error("a line cannot be read: %s", where(error))
+    return LineRefused(AckCode.UNREADABLE, "记录无法读取")
 
 
 def _line(record: UsageRecord, raw: bytes, header: FileHeader) -> Fact:

@@ -11,6 +11,7 @@ from datetime import date, datetime, time
 from typing import Final
 
 from adapters.chongqing.errors import AckCode, LineRefused
+from adapters.kit.values import UNWRITABLE, read_day
 
 ENCODING: Final = "gb18030"
 RECORD_BYTES: Final = 188
@@ -134,14 +135,14 @@ def _name(name: str, raw: bytes) -> str:
         text = raw.rstrip(b" ").decode(ENCODING)
     except UnicodeDecodeError:
         raise LineRefused(AckCode.NAME_BYTES, f"{name}字节不完整或不是GB18030") from None
-    if not text.isprintable():
+    if UNWRITABLE.search(text):
         raise LineRefused(AckCode.NAME_BYTES, f"{name}含控制字符")
     return text
 
 
 def _date(name: str, text: str) -> date:
     try:
-        return date(int(text[:4]), int(text[4:6]), int(text[6:]))
+        return read_day(text)
     except ValueError:
         raise LineRefused(AckCode.CALENDAR, f"{name}不是日期") from None
 

@@ -7,18 +7,16 @@ is not judged here: the hub does that, for both provinces alike, and quarantines
 
 import re
 from collections.abc import Mapping
-from datetime import date
 from typing import TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from adapters.kit.values import UNWRITABLE, read_day
 from adapters.sichuan.replay import read_local
 from adapters.sichuan.replies import ParameterInvalid
 
 # Longer than anything the interface defines; it bounds an event, so that a batch of one always fits the hub's limit.
 MAX_TEXT_CHARS = 256
-# Names may hold wide spaces and, from older code pages, private-use characters; only these never belong into text.
-UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 YUAN = re.compile(r"(\d{1,12})\.(\d{2})", re.ASCII)
 
 Code = TypeVar("Code")
@@ -91,9 +89,7 @@ class Fields:
         if not value:
             return ""
         try:
-            if not re.fullmatch(r"\d{8}", value, re.ASCII):
-                raise ValueError("not yyyyMMdd")
-            return date(int(value[:4]), int(value[4:6]), int(value[6:])).isoformat()
+            return read_day(value).isoformat()
         except ValueError as error:
             raise self.fault(name) from error
 
@@ -124,6 +120,11 @@ class Fields:
 
 def rows(values: object, path: str, limit: int) -> list[Fields]:
     """Returns 1 to *limit* objects of a list, each with its path `path[n]`, counted from 1 as people count lines."""
+    return [Fields(row, f"{path}[{number}].") for number, row in enumerate(listed(values, path, limit), 1)]
+
+
+def listed(values: object, path: str, limit: int) -> list[object]:
+    """Returns a list of 1 to *limit* values, whatever they are; raises ParameterInvalid for anything else."""
     if not isinstance(values, list) or not 1 <= len(values) <= limit:
         raise ParameterInvalid(f"{path} 应为 1 至 {limit} 条")
-    return [Fields(row, f"{path}[{number}].") for number, row in enumerate(values, 1)]
+    return values

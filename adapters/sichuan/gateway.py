@@ -8,7 +8,6 @@ is anything answered. A message number is spent last of all.
 import asyncio
 import json
 import logging
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from adapters.kit import UNTRACED, FeedSender, FeedStopped, HubConnection, HubUn
 from adapters.kit import Refusal as HubRefusal
 from adapters.kit.telemetry import MESSAGE_KIND, TRANSLATE_CALL_SPAN
 from adapters.kit.trace import Trace
+from adapters.kit.values import UNEXPECTED, where
 from adapters.sichuan.envelope import Request, decrypt, open_request, seal_reply
 from adapters.sichuan.fields import Fields
 from adapters.sichuan.keys import Keys
@@ -74,9 +74,7 @@ class Gateway:
             except Refusal as refusal:
                 code, text, data = refusal.code, str(refusal), None
             except Exception as error:
-                # The error's own text may quote what the province sent, so only its kind and place go to the log.
-                place = traceback.extract_tb(error.__traceback__)[-1]
-                log.error("message %s failed: %s in %s:%s", msg_id, type(error).__name__, place.filename, place.lineno)
+                log.error("message %s failed: %s", msg_id, where(error))
                 code, text, data = SYSTEM, "系统错误", None
             self.replies[code] += 1
             trace.answered(code, text, {OK: "", SYSTEM: "failed"}.get(code, "refused"))
@@ -87,12 +85,17 @@ class Gateway:
         trace.root.attributes[MESSAGE_KIND] = request.trans_code
         self._window.check(request.app_id, request.msg_id, request.timestamp, self._clock())
         data = decrypt(request.data, self._keys)
-        return Fields(data) if request.trans_code == "SBK1001" else translate(request, data)
+        try:
+            return Fields(data) if request.trans_code == "SBK1001" else translate(request, data)
+        except UNEXPECTED as error:
+            # The same message would fail the same way for ever, so it must not be answered as a fault that passes.
+            log.error("message %s cannot be read: %s", request.msg_id, where(error))
+            raise ParameterInvalid("报文内容无法读取") from error
 
     async def _handle(self, request: Request, said: Translation | Fields) -> Answer:
         answer = await (self._record(request, said) if isinstance(said, Translation) else self._query(said))
         self._window.remember(request.app_id, request.msg_id, self._clock())
-        return answer
+        return _and_refused(answer, said.refused) if isinstance(said, Translation) and said.refused else answer
 
     async def _query(self, native: Fields) -> Answer:
         try:
@@ -153,6 +156,13 @@ class Gateway:
             "remembered_messages": self._window.count(),
             "feeds": feeds,
         }
+
+
+def _and_refused(answer: Answer, refused: dict[int, str]) -> Answer:
+    """Adds to the answer to a batch which of its lines were refused, and why."""
+    code, text, data = answer
+    lines = [{"hh": str(line), "yy": fault} for line, fault in refused.items()]
+    return code, f"{text}，拒收 {len(lines)} 行", {**(data if isinstance(data, dict) else {}), "jjhh": lines}
 
 
 def web_app(gateway: Gateway) -> Starlette:

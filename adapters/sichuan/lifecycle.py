@@ -12,7 +12,6 @@ replacement, and a loss, which is then a request to the issuer; all else is refu
 """
 
 from collections.abc import Callable
-from datetime import date
 
 from chuanyu.exchange.v1 import card_accounts_pb2 as accounts
 from chuanyu.exchange.v1 import card_lifecycle_pb2 as life
@@ -20,6 +19,7 @@ from chuanyu.exchange.v1.control_pb2 import LossRequestSubmitted, LossType
 from chuanyu.exchange.v1.event_pb2 import Event, Source
 from chuanyu.exchange.v1.references_pb2 import CardIdentifierKind, CardRef, MobileRef, NameRef
 
+from adapters.kit.values import read_day
 from adapters.sichuan.fields import Fields
 from adapters.sichuan.replies import ParameterInvalid
 from adapters.sichuan.subjects import SICHUAN, event_about, issuing_province
@@ -127,7 +127,7 @@ def _registration(native: Fields) -> Kinds:
 def _birth_date(native: Fields) -> str:
     number = native.text("aac002")
     try:
-        return native.day("aac006") or date(int(number[6:10]), int(number[10:12]), int(number[12:14])).isoformat()
+        return native.day("aac006") or read_day(number[6:14]).isoformat()
     except ValueError:
         return ""  # the number of a foreigner carries no date at this place
 

@@ -12,8 +12,8 @@ from chuanyu.exchange.v1.card_lifecycle_pb2 import SocialStatus
 from chuanyu.exchange.v1.card_service_pb2 import CardLives, GetCardRequest, GetCardResponse
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from adapters.kit.values import LOCAL
 from adapters.sichuan.fields import Fields
-from adapters.sichuan.replay import CHINA
 from adapters.sichuan.subjects import MEDIA, card_refs
 
 AAZ502 = {
@@ -77,4 +77,4 @@ def _less_one(status: int) -> str:
 
 
 def _local(instant: Timestamp) -> str:
-    return instant.ToDatetime(UTC).astimezone(CHINA).strftime("%Y%m%d%H%M%S")
+    return instant.ToDatetime(UTC).astimezone(LOCAL).strftime("%Y%m%d%H%M%S")

@@ -8,20 +8,18 @@ no harm, and the file is not flushed at every one.
 
 import sqlite3
 import threading
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from adapters.kit.values import read_time, to_utc
 from adapters.sichuan.replies import ParameterInvalid, Replayed
 
-CHINA = timezone(timedelta(hours=8))
 WINDOW = timedelta(seconds=300)
 
 
 def read_local(text: str) -> datetime:
     """Returns the UTC instant of a local time `yyyyMMddHHmmss` without zone; raises ValueError."""
-    if len(text) != 14 or not (text.isascii() and text.isdigit()):
-        raise ValueError("not yyyyMMddHHmmss")
-    return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=CHINA).astimezone(UTC)
+    return to_utc(read_time(text, "%Y%m%d%H%M%S"))
 
 
 class ReplayWindow:

@@ -4,12 +4,12 @@ A pure function of the message: no clock, no numbers, no key. The same message a
 what makes a resend recognisable to the hub.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chuanyu.exchange.v1.event_pb2 import Event, Source
 
 from adapters.sichuan.envelope import Request
-from adapters.sichuan.fields import Fields, rows
+from adapters.sichuan.fields import Fields, listed
 from adapters.sichuan.fund import translate_fund
 from adapters.sichuan.lifecycle import OPERATIONS, translate_lifecycle
 from adapters.sichuan.replies import ParameterInvalid
@@ -24,11 +24,15 @@ NOT_OFFERED = {"SBK3001": "挂失名单增量", "SBK9001": "日终对账"}
 
 @dataclass(frozen=True)
 class Translation:
-    """What a message says: events of one feed; of a lifecycle message, that its card's standing makes the reply."""
+    """What a message says: events of one feed; of a lifecycle message, that its card's standing makes the reply.
+
+    *refused* are the faults of the lines of a batch that say nothing, by line, from 1.
+    """
 
     feed: str
     events: list[Event]
     is_lifecycle: bool = False
+    refused: dict[int, str] = field(default_factory=dict)
 
 
 def translate(request: Request, data: object) -> Translation:
@@ -40,7 +44,7 @@ def translate(request: Request, data: object) -> Translation:
     if code == "SBK2104":
         return Translation(USAGE_FEED, [translate_usage(Fields(data), source)])
     if code == "SBK2105":
-        return Translation(USAGE_FEED, _uses(data, source))
+        return _uses(data, source)
     if code in ("SBK4001", "SBK4002"):
         return Translation(CARD_FEED, translate_fund(code, Fields(data), source))
     if code in NOT_OFFERED:
@@ -48,13 +52,23 @@ def translate(request: Request, data: object) -> Translation:
     raise ParameterInvalid("transCode")
 
 
-def _uses(data: object, source: Source) -> list[Event]:
-    """Returns all uses of a batch or, by raising, none: half a batch would leave the province guessing which half."""
-    events = []
-    for line, native in enumerate(rows(data, "data", MAX_USES), 1):
+def _uses(data: object, source: Source) -> Translation:
+    """Returns the uses of a batch; a line that cannot be read is refused by its number and costs only itself.
+
+    Raises ParameterInvalid for a batch without a line that can be read.
+    """
+    said = Translation(USAGE_FEED, [])
+    first: ParameterInvalid | None = None
+    for line, values in enumerate(listed(data, "data", MAX_USES), 1):
         source.line_no = line
-        events.append(translate_usage(native, source))
-    return events
+        try:
+            said.events.append(translate_usage(Fields(values, f"data[{line}]."), source))
+        except ParameterInvalid as fault:
+            first = first or fault
+            said.refused[line] = str(fault)
+    if first is not None and not said.events:
+        raise first
+    return said
 
 
 def outbox_items(request: Request, events: list[Event]) -> list[tuple[str, bytes]]:

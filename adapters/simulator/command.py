@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from adapters.chongqing.references import LOCAL
 from adapters.kit import AdapterError
+from adapters.kit.values import LOCAL
 from adapters.simulator.run import SimulationSettings, simulate
 from adapters.simulator.tally import Tally
 

@@ -15,12 +15,13 @@ from chuanyu.exchange.v1.event_pb2 import Event, Source
 from chuanyu.exchange.v1.references_pb2 import EventRef
 
 from adapters.chongqing.pseudo_xml import NativeCall
-from adapters.chongqing.references import LOCAL, instant
+from adapters.chongqing.references import instant
 from adapters.chongqing.translate_call import FEED as CHONGQING_CARDS
 from adapters.chongqing.translate_call import translate_call
 from adapters.chongqing.translate_usage import FEED as CHONGQING_USAGE
 from adapters.chongqing.translate_usage import SYSTEM, translate_reversal, translate_usage
 from adapters.chongqing.usage_record import UsageRecord
+from adapters.kit.values import LOCAL
 from adapters.sichuan.envelope import Request
 from adapters.sichuan.translate import translate
 from adapters.sichuan.usage import FEED as SICHUAN_USAGE

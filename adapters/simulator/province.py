@@ -16,9 +16,9 @@ from gmssl_pyx import sm2_key_generate
 from adapters.chongqing.errors import ChongqingError
 from adapters.chongqing.pseudo_xml import NativeReply, encode_call, parse_reply
 from adapters.kit import AdapterError
+from adapters.kit.values import LOCAL
 from adapters.sichuan.envelope import open_reply, seal_request, sign
 from adapters.sichuan.keys import PROVINCE, PUBLIC, SESSION, Keys, KeyUnusable, write_key
-from adapters.sichuan.replay import CHINA
 from adapters.simulator.messages import ChongqingCall, Fault, SichuanMessage
 from adapters.simulator.sichuan_traffic import APP_ID
 
@@ -122,7 +122,7 @@ def card_service(url: str, stop: Event) -> Connection:
 
 def sealed(message: SichuanMessage, value: Any, keys: Keys) -> bytes:
     """Returns the body of *message*, wrong in the way its fault names; *value* has its references resolved."""
-    sent_at = datetime.now(UTC).astimezone(CHINA)
+    sent_at = datetime.now(UTC).astimezone(LOCAL)
     if message.fault is Fault.CLOCK_OFF:
         sent_at -= timedelta(minutes=20)
     if message.fault is Fault.UNDECIPHERABLE:
