@@ -270,7 +270,7 @@ LIMITS = Limits(max_lag_s=10.0, max_clock_drift_s=5.0)
 
 
 def reading(lag_s: float = 0.0, drift_s: float = 0.0, partitions_ahead: int = 2, views: int = 3) -> Reading:
-    return Reading(partitions_ahead, views, "card_standing", 41, lag_s, ClockVitals(drift_s, 0.001))
+    return Reading(partitions_ahead, views, "card_standing", 41, lag_s, ClockVitals(drift_s, 0.001), 41)
 
 
 def test_within_the_limits_everything_is_ready() -> None:

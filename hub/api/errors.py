@@ -29,6 +29,7 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     errors.RequestIdReused: (code_pb2.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
     errors.QueueFull: (code_pb2.RESOURCE_EXHAUSTED, "QUEUE_FULL"),
     errors.QuotaExceeded: (code_pb2.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED"),
+    errors.HeldBack: (code_pb2.RESOURCE_EXHAUSTED, "HELD_BACK"),
     errors.ViewBehind: (code_pb2.UNAVAILABLE, "VIEW_BEHIND"),
     errors.ViewsLate: (code_pb2.UNAVAILABLE, "VIEW_BEHIND"),
     errors.ClockDrift: (code_pb2.UNAVAILABLE, "CLOCK_DRIFT"),
@@ -73,9 +74,9 @@ def to_status(error: errors.HubError) -> status_pb2.Status:
     if isinstance(error, errors.RequestInvalid):
         violations = [error_details_pb2.BadRequest.FieldViolation(field=path, description=rule) for path, rule in error.violations]
         _add(status, error_details_pb2.BadRequest(field_violations=violations))
-    if isinstance(error, errors.QueueFull | errors.QuotaExceeded):
+    if isinstance(error, errors.QueueFull | errors.QuotaExceeded | errors.HeldBack):
         delay = duration_pb2.Duration()
-        delay.FromNanoseconds(int((error.retry_after_s if isinstance(error, errors.QuotaExceeded) else RETRY_AFTER_S) * 1e9))
+        delay.FromNanoseconds(int((RETRY_AFTER_S if isinstance(error, errors.QueueFull) else error.retry_after_s) * 1e9))
         _add(status, error_details_pb2.RetryInfo(retry_delay=delay))
     return status
 

@@ -14,6 +14,7 @@ from hub.api.batches import Received, batch_reader
 from hub.api.directory import Caller, Directory, Feed
 from hub.api.errors import to_status
 from hub.api.intake import Intake, Prepared
+from hub.api.pace import CALL_PATIENCE_S, STREAM_PATIENCE_S, Pace
 from hub.api.rpc import Gate, reader, service, streaming, unary
 from hub.domain.errors import BatchEmpty, FeedUnknown, HubError, QuotaExceeded, Unstorable
 from hub.domain.event_rules import Context, Violation
@@ -37,13 +38,14 @@ _QUARANTINED = protos.EVENT_OUTCOME_QUARANTINED
 class FeedService:
     """Needs the writer and what prepares batches for it."""
 
-    def __init__(self, dsn: str, writer: JournalWriter, intake: Intake, directory: Directory, reference: Reference) -> None:
+    def __init__(self, dsn: str, writer: JournalWriter, intake: Intake, directory: Directory, reference: Reference, pace: Pace) -> None:
         """All parts are shared with the other services of the process."""
         self._dsn = dsn
         self._writer = writer
         self._intake = intake
         self._directory = directory
         self._reference = reference
+        self._pace = pace
 
     def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
         """The gRPC handler of the service."""
@@ -76,6 +78,7 @@ class FeedService:
         caller.call.belong_to(received.request.trace_parents or caller.call.parents)
         feed = await self._feed_of(received, caller)
         caller.allowance.events.take(received.weight)
+        await self._pace.take(caller.urn, received.weight, CALL_PATIENCE_S)
         prepared = await self._prepare(feed, received, caller)
         return await self._commit(received, prepared, caller.call)
 
@@ -180,6 +183,7 @@ class FeedService:
         try:
             feed = await self._feed_of(received, caller._replace(call=call))
             await caller.allowance.events.wait(received.weight)
+            await self._pace.take(caller.urn, received.weight, STREAM_PATIENCE_S)
             prepared = await self._prepare(feed, received, caller._replace(call=call))
         except QuotaExceeded as error:
             await caller.allowance.hold(error)

@@ -24,7 +24,10 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the database said: of the deciding views *views* are there, and the latest is *view*, at *position*, *lag_s* late."""
+    """What the database said: of the deciding views *views* are there, and the latest is *view*, at *position*, *lag_s* late.
+
+    *head* is the position of the newest event.
+    """
 
     partitions_ahead: int
     views: int
@@ -32,6 +35,7 @@ class Reading:
     position: int
     lag_s: float
     clock: ClockVitals
+    head: int
 
 
 class Pulse:
@@ -63,7 +67,7 @@ class Pulse:
         now_us, head, ahead, views, position, lag_us = (_INT8.unpack(result.get_value(0, column) or bytes(8))[0] for column in range(6))
         view = (result.get_value(0, 6) or b"").decode()
         lag_s = max(lag_us / 1e6, self._unfolded_s(position, head))
-        return Reading(ahead, views, view, position, lag_s, ClockVitals(time.time() - half_s - now_us / 1e6, half_s))
+        return Reading(ahead, views, view, position, lag_s, ClockVitals(time.time() - half_s - now_us / 1e6, half_s), head)
 
     def _unfolded_s(self, position: int, head: int) -> float:
         """How long there was something to fold, as seen from here: after a jump the journal may be ahead of the database's clock."""

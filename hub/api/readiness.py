@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from hub.api.pace import Pace
 from hub.api.pulse import Pulse, Reading, Unreadable
 from hub.domain.errors import ClockDrift, HubError, ViewsLate
 from hub.journal.writer import JournalWriter
@@ -47,7 +48,8 @@ class Readiness:
     def __init__(self, dsn: str, writer: JournalWriter, limits: Limits) -> None:
         """*dsn* names a login that may SET ROLE hub_writer."""
         self._pulse, self._limits = Pulse(dsn), limits
-        self._progress = _Progress(writer)
+        self._writer, self._progress = writer, _Progress(writer)
+        self.pace = Pace(limits.max_lag_s)
         self._reasons = dict.fromkeys(SERVICES, "正在启动 starting")
         self._refusal: Callable[[], HubError] | None = None
         self._turned_at = time.monotonic()
@@ -72,6 +74,7 @@ class Readiness:
                 await self.look(tell)
         finally:
             self._pulse.close()
+            self.pace.release()
             self._conclude("正在停止 stopping", "", "")
 
     async def look(self, tell: Tell) -> None:
@@ -94,9 +97,11 @@ class Readiness:
         except Unreadable as unreadable:
             # What needs the database finds it away by itself.
             self._refusal = None
+            self.pace.release()
             self._conclude(str(unreadable), "", "")
         else:
             self._refusal = refusal(reading, self._limits)
+            self.pace.seen(reading, self._writer.waiting_events)
             self._conclude("", stuck or why_not_writing(reading), why_not_deciding(reading, self._limits))
             if reading.partitions_ahead < PARTITIONS_AHEAD:
                 await self._pulse.make_partitions()

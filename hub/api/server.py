@@ -93,7 +93,7 @@ class HubServer:
         self.readiness = Readiness(settings.dsn, self._writer, settings.limits)
         self._cards = CardReader(settings.dsn, self._decisions, self.readiness.refused)
         decider = Decider(settings.dsn, self._cards, self._decisions, intake, settings.keyring, tables)
-        feeds = FeedService(settings.dsn, self._writer, intake, self._directory, tables)
+        feeds = FeedService(settings.dsn, self._writer, intake, self._directory, tables, self.readiness.pace)
         cards = CardService(settings.dsn, self._cards, decider, intake, tables, settings.keyring)
         gate = self._gate = Gate(self._directory, settings.certificates.authority.parent, settings.plaintext_caller)
         self._server.add_generic_rpc_handlers((feeds.handler(gate), cards.handler(gate)))

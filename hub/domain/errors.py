@@ -108,6 +108,15 @@ class QuotaExceeded(HubError):
         self.retry_after_s = retry_after_s
 
 
+class HeldBack(HubError):
+    """The views that answers rest on would fall behind by so much at once; send again after the delay given."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        """*retry_after_s* is when to come back."""
+        super().__init__()
+        self.retry_after_s = retry_after_s
+
+
 class ViewBehind(HubError):
     """The view has not reached min_position in time; come back, or ask without it."""
 

@@ -13,12 +13,15 @@ from hub.projections import DECIDED_BY, PROJECTIONS
 from hub.projections.engine import PAGE_EVENTS, Projection, advance, create_views
 from hub.projections.findings import FINDINGS
 from hub.projections.person_cards import PERSON_CARDS
-from hub.projections.together import advance_as_one, advance_together
+from hub.projections.together import LIVE_EVENTS, advance_as_one, advance_together
 
 log = logging.getLogger(__name__)
 
 # A round of all views takes two milliseconds even if each has one event to fold; without a pause they would take a core.
 ROUND_S = 0.02
+# What answers rest on is seen a page at a time: on a slow machine the pages are small, so that it is seen within half a second.
+PAGE_S = 0.5
+LEAST_PAGE_EVENTS = 500
 # No answer rests on these, and they touch a row for each use: they follow at their own pace, so that no answer waits for them.
 BACKGROUND = frozenset({FINDINGS.name, PERSON_CARDS.name})
 BACKGROUND_EVENTS = 1_000
@@ -75,11 +78,12 @@ def _alone(connection: psycopg.Connection, stop: threading.Event) -> bool:
 def _rounds(connection: psycopg.Connection, stop: threading.Event) -> None:
     others = [projection for projection in PROJECTIONS if projection not in DECIDED_BY and projection.name not in BACKGROUND]
     background = [projection for projection in PROJECTIONS if projection.name in BACKGROUND]
-    others_at = background_at = 0.0
+    page_events, others_at, background_at = LIVE_EVENTS, 0.0, 0.0
     while not stop.is_set():
         began = time.monotonic()
-        decided = advance_as_one(connection, DECIDED_BY, waits=False)
-        has_more = decided.moved == PAGE_EVENTS
+        decided = advance_as_one(connection, DECIDED_BY, page_events=page_events, waits=False)
+        has_more = decided.moved == page_events
+        page_events = _next_page(page_events, time.monotonic() - began, has_more)
         if decided.page is not None and advance_together(connection, others, decided.page):
             pass
         elif (now := time.monotonic()) >= others_at or (decided.moved and not has_more):
@@ -92,6 +96,13 @@ def _rounds(connection: psycopg.Connection, stop: threading.Event) -> None:
         if began >= background_at:
             background_at = _background(connection, background)
         time.sleep(max(0.0, ROUND_S - (time.monotonic() - began)))
+
+
+def _next_page(page_events: int, took_s: float, was_full: bool) -> int:
+    """Returns how many events to fold next, from how long the last page took."""
+    if took_s > PAGE_S:
+        return max(LEAST_PAGE_EVENTS, page_events // 2)
+    return min(PAGE_EVENTS, 2 * page_events) if was_full and took_s < PAGE_S / 3 else page_events
 
 
 def _a_page_of_each(connection: psycopg.Connection, projections: list[Projection], page_events: int = PAGE_EVENTS) -> int:

@@ -92,6 +92,12 @@ FEED_REFUSED = Counter(
     description="被拒的批次。Batches refused, by reason",
     labels=(PARTICIPANT, FEED, REASON),
 )
+FEED_HELD_BACK = Counter(
+    name="hub.feed.held_back",
+    unit="s",
+    description="为不使视图滞后而等待的时长。Time that batches waited so that the views keep up",
+    labels=(PARTICIPANT,),
+)
 FEED_SEQUENCE = Gauge(
     name="hub.feed.last_sequence", unit="{event}", description="最后编号。Last recorded sequence of a feed", labels=(PARTICIPANT, FEED)
 )
