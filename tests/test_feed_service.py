@@ -17,8 +17,8 @@ from hub.api.directory import Caller, Directory
 from hub.api.errors import CODES, DOMAIN, internal
 from hub.api.feed_service import FeedService
 from hub.api.intake import Intake
-from hub.api.peer import Peer
 from hub.api.pace import Pace
+from hub.api.peer import Peer
 from hub.api.quota import Quotas
 from hub.domain import errors, reference
 from hub.domain.participant import Participant

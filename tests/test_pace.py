@@ -1,4 +1,4 @@
-"""What comes in keeps to the pace of the views that answers rest on: who sends most waits, who sends little does not, answers are never late."""
+"""What comes in keeps to the pace of the views that answers rest on: who sends most waits, who sends little does not."""
 
 import asyncio
 import os

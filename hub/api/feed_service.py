@@ -15,6 +15,7 @@ from hub.api.directory import Caller, Directory, Feed
 from hub.api.errors import to_status
 from hub.api.intake import Intake, Prepared
 from hub.api.pace import CALL_PATIENCE_S, STREAM_PATIENCE_S, Pace
+from hub.api.quota import BATCH_EVENTS
 from hub.api.rpc import Gate, reader, service, streaming, unary
 from hub.domain.errors import BatchEmpty, FeedUnknown, HubError, QuotaExceeded, Unstorable
 from hub.domain.event_rules import Context, Violation
@@ -78,7 +79,7 @@ class FeedService:
         caller.call.belong_to(received.request.trace_parents or caller.call.parents)
         feed = await self._feed_of(received, caller)
         caller.allowance.events.take(received.weight)
-        await self._pace.take(caller.urn, received.weight, CALL_PATIENCE_S)
+        await self._pace.take(caller.urn, min(received.count, BATCH_EVENTS), CALL_PATIENCE_S)
         prepared = await self._prepare(feed, received, caller)
         return await self._commit(received, prepared, caller.call)
 
@@ -183,7 +184,7 @@ class FeedService:
         try:
             feed = await self._feed_of(received, caller._replace(call=call))
             await caller.allowance.events.wait(received.weight)
-            await self._pace.take(caller.urn, received.weight, STREAM_PATIENCE_S)
+            await self._pace.take(caller.urn, min(received.count, BATCH_EVENTS), STREAM_PATIENCE_S)
             prepared = await self._prepare(feed, received, caller._replace(call=call))
         except QuotaExceeded as error:
             await caller.allowance.hold(error)

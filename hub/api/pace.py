@@ -32,7 +32,7 @@ RETRY_AFTER_S = 1.0
 
 class _Waiting(NamedTuple):
     owner: str
-    count: int
+    events: int
     turn: asyncio.Future[None]
 
 
@@ -88,11 +88,11 @@ class Pace:
     def _give_turns(self) -> None:
         while self._waiting:
             least = min(self._waiting, key=lambda waiting: self._recent.get(waiting.owner, 0))
-            if not self._has_room(least.count):
+            if not self._has_room(least.events):
                 return
             self._waiting.remove(least)
             if not least.turn.done():
-                self._note(least.owner, least.count)
+                self._note(least.owner, least.events)
                 least.turn.set_result(None)
 
     def _note(self, owner: str, count: int) -> None:
