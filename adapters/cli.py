@@ -7,7 +7,7 @@ import typer
 
 from adapters.chongqing.command import chongqing
 from adapters.sichuan.command import sichuan
-from adapters.simulator.command import simulation
+from adapters.simulator.command import make_test_keys, simulation
 
 app = typer.Typer(
     help="川渝社保卡交换枢纽适配器。Adapters between the provinces' card systems and the exchange hub.",
@@ -16,6 +16,7 @@ app = typer.Typer(
 app.command()(sichuan)
 app.command()(chongqing)
 app.command("simulate")(simulation)
+app.command("test-keys")(make_test_keys)
 
 
 def main() -> None:

@@ -3,8 +3,9 @@
 Imports point one way, from the top of this list to its end; a contract in `pyproject.toml` holds it.
 
 `cli` puts the parts together, one function a command. `demo` (with `demo_screen`, `demo_questions`) plays the whole main job, `bench`
-measures it, `ask` asks one question as a participant would, `scenarios` runs the rules that policy officers write as files. `config` is
-the only reader of the environment; `embedded` (with `embedded_cluster`) starts and stops the embedded PostgreSQL; both are leaves.
+measures it, and disturbs it (`bench.faults`); `stage` has the processes for both. `ask` asks one question as a participant would,
+`scenarios` runs the rules that policy officers write as files. `config` is the only reader of the environment; `embedded` (with
+`embedded_cluster`) starts and stops the embedded PostgreSQL; both are leaves.
 `commands` has those with a file of their own, `database` opens the database for all of them.
 
 `api` is the gRPC edge: its start and stop (`server`), who calls (`rpc`, `directory`, `certificates`) and how often (`quota`), one file a

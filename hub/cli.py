@@ -312,6 +312,21 @@ def bench_hotlist(
     _finish(measure(issued, listed or [10_000, 100_000, 1_000_000], screen.print), as_json)
 
 
+@bench.command("faults")
+def bench_faults(
+    as_json: Json = False,
+    rounds: Annotated[int, typer.Option(min=1, help="轮数。Rounds.")] = 200,
+    seed: Annotated[int, typer.Option(help="随机种子：同种子同计划。The same seed gives the same plan.")] = 1,
+    rate: Annotated[int, typer.Option(min=1, help="每秒事件数。Events a second.")] = 150,
+) -> None:
+    """故障：整套系统在流量下反复重启、强杀、暂停，逐件核对。A system restarted and killed under traffic, every event compared."""
+    from hub.bench.faults import measure, plan
+
+    result = measure(seed, plan(seed, rounds), rate, screen.print)
+    _finish(result, as_json)
+    raise typer.Exit(0 if result["sound"] else 1)
+
+
 def _finish(result: dict[str, Any], as_json: bool) -> None:
     typer.echo(json.dumps(result, ensure_ascii=False) if as_json else json.dumps(result, ensure_ascii=False, indent=2))
 

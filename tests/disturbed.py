@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import psycopg
 
+from hub.bench.disturbances import postmaster_pid, stop_the_database
 from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub
 from tests.senders import Asker, KitSender, Sender
 
@@ -91,19 +91,11 @@ class Disturbed:
 
     def stop_the_database(self, data_dir: Path) -> None:
         """Stops every process of the database for a while."""
-        postmaster = psutil.Process(_postmaster_pid(data_dir))
-        family = [postmaster, *postmaster.children()]
-        for process in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.suspend()
-        time.sleep(self.chance.uniform(0.5, 2.0))
-        for process in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.resume()
+        stop_the_database(data_dir, self.chance.uniform(0.5, 2.0))
 
     def kill_the_database(self, data_dir: Path) -> None:
         """Kills the postmaster and starts the database again."""
-        os.kill(_postmaster_pid(data_dir), signal.SIGKILL)
+        os.kill(postmaster_pid(data_dir), signal.SIGKILL)
         # Not from here: to become another user a process forks, and a fork of a process with gRPC at work may abort.
         start = f"from pathlib import Path; from hub.embedded import EmbeddedPostgres; EmbeddedPostgres(Path({str(data_dir)!r})).start()"
         subprocess.run([sys.executable, "-c", start], check=True, timeout=60)
@@ -113,7 +105,3 @@ _WRITERS = "application_name = 'hub-writer' AND datname = current_database()"
 _HOLDS_THE_HEAD = f"""
     SELECT pid FROM pg_stat_activity
     WHERE {_WRITERS} AND wait_event = 'ClientRead' AND xact_start < clock_timestamp() - %s::interval"""
-
-
-def _postmaster_pid(data_dir: Path) -> int:
-    return int((data_dir / "postgres/postmaster.pid").read_text().splitlines()[0])

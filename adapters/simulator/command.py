@@ -12,6 +12,7 @@ import typer
 
 from adapters.kit import AdapterError
 from adapters.kit.values import LOCAL
+from adapters.simulator.province import make_province_keys
 from adapters.simulator.run import SimulationSettings, simulate
 from adapters.simulator.tally import Tally
 
@@ -38,12 +39,15 @@ def simulation(
     start: Annotated[
         datetime | None, typer.Option(help="起点（本地时间），默认 25 小时前。Local start, 25 hours ago by default.")
     ] = None,
+    told: Annotated[
+        Path | None, typer.Option(help="逐行记录两省所得答复的文件。File that notes what the provinces were told.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="以 JSON 输出结果。Print the tally as JSON.")] = False,
 ) -> None:
     """模拟两省用卡与卡管业务，驱动两侧适配器。Drives both adapters with made-up traffic of both provinces."""
     begin = start.replace(tzinfo=LOCAL) if start and start.tzinfo is None else start
     settings = SimulationSettings(
-        inbox, sichuan_keys, chongqing_secret, sichuan, chongqing, seed=seed, events=events, rate=rate, start=begin
+        inbox, sichuan_keys, chongqing_secret, sichuan, chongqing, seed=seed, events=events, rate=rate, start=begin, told=told
     )
     shown = sys.stderr.isatty()
     try:
@@ -56,6 +60,13 @@ def simulation(
     typer.echo(json.dumps(tally.as_json(), ensure_ascii=False) if as_json else report(tally))
     if tally.surprises or not tally.settled:
         raise typer.Exit(1)
+
+
+def make_test_keys(
+    directory: Annotated[Path, typer.Argument(help="四川侧密钥目录。Key directory of the Sichuan adapter.")] = Path("data/sichuan/keys"),
+) -> None:
+    """试验用：代省平台生成 SM2 密钥对，已有则不动。For trials: makes the province's SM2 pair unless it is there."""
+    make_province_keys(directory)
 
 
 async def _until_signal(settings: SimulationSettings, *, shown: bool) -> Tally:

@@ -17,6 +17,7 @@ from adapters.simulator.inbox import Inbox
 from adapters.simulator.messages import CODES, ChongqingCall, ChongqingFile, Earlier, Message, SichuanMessage
 from adapters.simulator.province import Connection, encoded, opened, read_reply, sealed
 from adapters.simulator.tally import Tally, kind_of
+from adapters.simulator.told import ToldFile
 
 SICHUAN_LANES, CHONGQING_LANES, WAITING_A_LANE = 6, 4, 4
 BATCHES_KEPT: Final = 1_000
@@ -41,8 +42,10 @@ class Lanes:
         keys: Keys,
         secret: bytes,
         tally: Tally,
+        told: ToldFile,
     ) -> None:
         """Takes a connection for each lane and a thread for each connection."""
+        self._told = told
         self._inbox, self._threads, self._keys, self._secret, self._tally = inbox, threads, keys, secret, tally
         self._sichuan = [(connection, asyncio.Queue[SichuanMessage](WAITING_A_LANE)) for connection in sichuan]
         self._chongqing = [(connection, asyncio.Queue[ChongqingCall](WAITING_A_LANE)) for connection in chongqing]
@@ -125,6 +128,7 @@ class Lanes:
         taken = taken or text.startswith(RECORDED)
         if not taken:
             self._tally.refused[answer] += 1
+        self._told.note(message, answer, taken=taken)
         planned = CODES.get(message.fault) if message.fault else None
         if taken == bool(planned) or (planned and planned != answer.partition(" ")[2]):
             self._tally.surprise(f"{kind_of(message)} {message.fault or ''}: {answer} {text}")
@@ -139,6 +143,7 @@ class Lanes:
             for file in list(waiting):
                 if await self._in_thread(partial(self._inbox.takes, file)):
                     await self._in_thread(partial(self._inbox.drop, file))
+                    self._told.note(file)
                     waiting.remove(file)
                     self._files.task_done()
 

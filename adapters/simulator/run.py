@@ -21,6 +21,7 @@ from adapters.simulator.lanes import CHONGQING_LANES, SICHUAN_LANES, Lanes
 from adapters.simulator.messages import ChongqingFile, Message
 from adapters.simulator.province import card_service, gateway, load_province_keys
 from adapters.simulator.tally import Tally
+from adapters.simulator.told import ToldFile
 from adapters.simulator.traffic import Traffic
 
 Progress = Callable[[Tally], None]
@@ -34,7 +35,7 @@ class StartTooLate(AdapterError):
 class SimulationSettings:
     """Where the adapters are and what to send them; `events` 0 means without end, `rate` 0 as fast as it is taken.
 
-    `start` is an aware instant, None for 25 hours ago.
+    `start` is an aware instant, None for 25 hours ago. What the provinces were told is noted in `told`.
     """
 
     inbox: Path
@@ -46,6 +47,7 @@ class SimulationSettings:
     events: int = 20_000
     rate: float = 0.0
     start: datetime | None = None
+    told: Path | None = None
 
 
 async def simulate(settings: SimulationSettings, stop: asyncio.Event, progress: Progress = lambda _: None) -> Tally:
@@ -65,9 +67,10 @@ async def simulate(settings: SimulationSettings, stop: asyncio.Event, progress: 
     sichuan = [gateway(settings.sichuan_url, stopped) for _ in range(SICHUAN_LANES + 1)]
     chongqing = [card_service(settings.chongqing_url, stopped) for _ in range(CHONGQING_LANES + 1)]
     keys, secret = load_province_keys(settings.sichuan_keys), load_secret(settings.chongqing_secret)
+    told = ToldFile(settings.told)
     with ThreadPoolExecutor(SICHUAN_LANES + CHONGQING_LANES + 3) as threads:
         arrival = Arrival((sichuan.pop(), chongqing.pop()), threads, tally, stop)
-        lanes = Lanes(sichuan, chongqing, inbox, threads, keys, secret, tally)
+        lanes = Lanes(sichuan, chongqing, inbox, threads, keys, secret, tally, told)
         try:
             await arrival.begin()
             async with asyncio.TaskGroup() as group:
@@ -89,6 +92,7 @@ async def simulate(settings: SimulationSettings, stop: asyncio.Event, progress: 
             stopped.set()
             for connection in (*sichuan, *chongqing, *arrival.connections):
                 connection.close()
+            told.close()
     progress(tally)
     return tally
 

@@ -1,0 +1,202 @@
+"""The whole main job in processes: a hub, both provinces' adapters, their simulated traffic; for the demo and for the fault campaign.
+
+Adapters and simulator are commands of their own here as everywhere: the hub starts them and never imports them.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hub.api.certificates import CertificateFiles, issue_participant
+from hub.api.registry import register_participant
+from hub.domain.participant import PREFIX
+from hub.journal.recorder import AggregateStore
+
+PARTICIPANTS = {
+    "sc.card-center": ("51", "四川省社保卡平台 Sichuan card centre", ["sc.card-center", "sc.usage"]),
+    "cq.card-center": ("50", "重庆市社保卡平台 Chongqing card centre", ["cq.card-center", "cq.usage"]),
+}
+ADAPTERS = {"sichuan": "sc.card-center", "chongqing": "cq.card-center"}
+START_S = 40.0
+# An edge answers what is under way and writes what waits before it ends.
+STOP_S = 45.0
+# Children write to pipes and files of ours, whatever the terminal's encoding.
+PIPED = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+
+
+class ChildDied(RuntimeError):
+    """A process ended by itself; its log says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a child was started as, to be started so again."""
+
+    module: str
+    arguments: tuple[str, ...]
+    settings: Mapping[str, str]
+
+
+class Stage:
+    """The processes: started in order, watched, stopped in reverse."""
+
+    def __init__(self, data_dir: Path, dsn: str, settings: Mapping[str, str]) -> None:
+        """Logs go to data_dir/logs; *settings* are further variables of every child's environment."""
+        self.logs = data_dir / "logs"
+        self.logs.mkdir(parents=True)
+        self._environment = {**os.environ, "HUB_DSN": dsn, "HUB_DATA_DIR": str(data_dir), **PIPED, **settings}
+        self._children: dict[str, subprocess.Popen[str]] = {}
+        self._commands: dict[str, Command] = {}
+
+    def start(self, name: str, module: str, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+        """Starts one, with further settings; its own session keeps the terminal's Ctrl-C from it, so that the order of stopping is ours."""
+        self._commands[name] = Command(module, arguments, settings)
+        with (self.logs / f"{name}.log").open("ab") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-c", f"from {module} import main; main()", *arguments],
+                env={**self._environment, **settings},
+                encoding="utf-8",
+                errors="replace",
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._children[name] = child
+        return child
+
+    def start_again(self, name: str) -> None:
+        """Starts one that has ended as it was started before."""
+        command = self._commands[name]
+        self.start(name, command.module, *command.arguments, **command.settings)
+
+    def run(self, module: str, *arguments: str) -> None:
+        """Runs a command to its end; raises ChildDied."""
+        command = [sys.executable, "-c", f"from {module} import main; main()", *arguments]
+        done = subprocess.run(command, env=self._environment, capture_output=True, encoding="utf-8", errors="replace", check=False)
+        if done.returncode:
+            raise ChildDied(f"{arguments[0]} ended with {done.returncode}: {done.stderr[-1000:]}")
+
+    def end(self, name: str, number: signal.Signals) -> None:
+        """Sends one a signal that ends it, and waits until it has ended; raises subprocess.TimeoutExpired."""
+        child = self._children[name]
+        child.send_signal(number)
+        child.communicate(timeout=STOP_S)
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Sends one a signal."""
+        self._children[name].send_signal(number)
+
+    def first_line(self, name: str) -> str:
+        """Waits for a child's first line of output."""
+        output = self._children[name].stdout
+        assert output is not None
+        ready, _, _ = select.select([output], [], [], START_S)
+        line = output.readline().strip() if ready else ""
+        if not line:
+            raise ChildDied(f"{name} did not start; see {self.logs / name}.log")
+        return line
+
+    def watch(self) -> None:
+        """Raises ChildDied if one has ended that should run."""
+        for name, child in self._children.items():
+            if name != "simulator" and child.poll() is not None:
+                raise ChildDied(f"{name} ended with {child.returncode}; see {self.logs / name}.log")
+
+    def await_answer(self, url: str) -> None:
+        """Waits until an adapter answers; raises ChildDied."""
+        deadline = time.monotonic() + START_S
+        while not status(url):
+            self.watch()
+            if time.monotonic() > deadline:
+                raise ChildDied(f"an adapter does not answer; see {self.logs}")
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """Stops all, last started first."""
+        for child in reversed(self._children.values()):
+            if child.poll() is None:
+                child.terminate()
+            try:
+                child.communicate(timeout=15)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.communicate()
+
+
+@contextlib.contextmanager
+def staged(data_dir: Path, dsn: str, settings: Mapping[str, str]) -> Iterator[Stage]:
+    """Yields a stage and stops all that was started on it."""
+    stage = Stage(data_dir, dsn, settings)
+    try:
+        yield stage
+    finally:
+        stage.stop()
+
+
+def register(dsn: str, data_dir: Path) -> dict[str, CertificateFiles]:
+    """Registers both provinces and returns their certificates by name."""
+    store = AggregateStore(dsn)
+    for name, (province, title, feeds) in PARTICIPANTS.items():
+        register_participant(store, f"{PREFIX}{name}", province, title, feeds, datetime.now(UTC))
+    store.close()
+    return {name: issue_participant(data_dir / "certificates", f"{PREFIX}{name}") for name in PARTICIPANTS}
+
+
+def start_adapters(
+    stage: Stage, data_dir: Path, targets: Sequence[str], certificates: Mapping[str, CertificateFiles], *further: str
+) -> dict[str, str]:
+    """Starts both adapters on the hub's *targets* and returns their addresses once they answer; the province's keys are there already."""
+    urls = {}
+    for province, name in ADAPTERS.items():
+        files, port, home = certificates[name], free_port(), data_dir / province
+        folders = ["--inbox", str(home / "inbox"), "--ack-dir", str(home / "ack")] if province == "chongqing" else []
+        stage.start(
+            province, "adapters.cli", province,
+            "--ca", str(files.authority), "--cert", str(files.certificate), "--key", str(files.key),
+            *(word for target in targets for word in ("--hub", target)),
+            "--listen", f"127.0.0.1:{port}", "--data-dir", str(home), *folders, *further,
+        )  # fmt: skip
+        urls[province] = f"http://127.0.0.1:{port}"
+    for url in urls.values():
+        stage.await_answer(url)
+    return urls
+
+
+def start_simulator(stage: Stage, data_dir: Path, urls: Mapping[str, str], seed: int, events: int, *further: str) -> subprocess.Popen[str]:
+    """Starts seeded traffic of both provinces to their adapters, *events* 0 without end."""
+    return stage.start(
+        "simulator", "adapters.cli", "simulate", "--json", "--seed", str(seed), "--events", str(events),
+        "--sichuan", urls["sichuan"], "--chongqing", urls["chongqing"], "--inbox", str(data_dir / "chongqing/inbox"),
+        "--sichuan-keys", str(data_dir / "sichuan/keys"),
+        "--chongqing-secret", str(data_dir / "chongqing/keys/card-service.secret"), *further,
+    )  # fmt: skip
+
+
+def status(url: str) -> dict[str, Any]:
+    """Returns an adapter's status, nothing while it does not answer."""
+    # Without proxies, whatever the environment names: the adapter is on this machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{url}/status", timeout=5) as response:
+            return dict(json.load(response))
+    except OSError:
+        return {}
+
+
+def free_port() -> int:
+    """Returns a port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
