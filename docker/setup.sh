@@ -3,8 +3,8 @@
 # each centre's certificate where only its adapter finds it. Run again, it changes nothing but what is new.
 set -eu
 hub migrate
-hub participants add sc.card-center --province 51 --title "四川省社保卡平台 Sichuan card centre" --feed sc.card-center --feed sc.usage
-hub participants add cq.card-center --province 50 --title "重庆市社保卡平台 Chongqing card centre" --feed cq.card-center --feed cq.usage
+hub participants add sc.card-center --province 51 --title "四川省社保卡平台 Sichuan card centre" --feed sc.card-center --feed sc.usage --every-role
+hub participants add cq.card-center --province 50 --title "重庆市社保卡平台 Chongqing card centre" --feed cq.card-center --feed cq.usage --every-role
 
 # A rotated certificate lies beside the ones before it, as NAME_2.crt and so on: the newest is handed over.
 hand_over() {

@@ -20,6 +20,7 @@ from hub.commands import (
     protos,
     quarantine,
     quota,
+    roles,
     rules,
     serving,
     status,
@@ -227,6 +228,10 @@ for command in (
 ):
     app.command()(command)
 participants.app.command()(quota.quota)
+participants.app.command()(roles.grant)
+participants.app.command()(roles.revoke)
+participants.app.command()(roles.roles)
+participants.app.command("grant-as-before")(roles.grant_as_before)
 
 
 Telemetry = Annotated[Literal["on", "off"], typer.Option(help="枢纽是否带观测。Whether the hub is observed.")]

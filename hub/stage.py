@@ -22,6 +22,7 @@ from typing import Any
 from hub.api.certificates import CertificateFiles, issue_participant
 from hub.api.registry import register_participant
 from hub.domain.participant import PREFIX
+from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
 
 PARTICIPANTS = {
@@ -149,7 +150,7 @@ def register(dsn: str, data_dir: Path) -> dict[str, CertificateFiles]:
     """Registers both provinces and returns their certificates by name."""
     store = AggregateStore(dsn)
     for name, (province, title, feeds) in PARTICIPANTS.items():
-        register_participant(store, f"{PREFIX}{name}", province, title, feeds, datetime.now(UTC))
+        register_participant(store, f"{PREFIX}{name}", province, title, feeds, datetime.now(UTC), every_role())
     store.close()
     return {name: issue_participant(data_dir / "certificates", f"{PREFIX}{name}") for name in PARTICIPANTS}
 

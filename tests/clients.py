@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from hub.api.registry import register_participant
+from hub.domain.roles import every_role
 from hub.journal.reader import Recorded, head_position, read_page
 from hub.journal.recorder import AggregateStore
 from tests.hub_process import FEEDS, RunningHub
@@ -24,7 +25,7 @@ DEADLINE_S = 30.0
 def add_feed(hub: RunningHub, urn: str, feed: str) -> str:
     """Gives a participant a feed that no other test writes to, and returns its name."""
     store = AggregateStore(hub.dsn)
-    register_participant(store, urn, FEEDS[urn][0], urn, [feed], datetime.now(UTC))
+    register_participant(store, urn, FEEDS[urn][0], urn, [feed], datetime.now(UTC), every_role())
     store.close()
     return feed
 

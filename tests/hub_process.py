@@ -15,6 +15,7 @@ import grpc
 from hub.api.certificates import CertificateFiles, issue_participant, issue_server, open_authority
 from hub.api.registry import register_participant
 from hub.domain.participant import PREFIX
+from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
 
 SICHUAN, CHONGQING = f"{PREFIX}sc.card-center", f"{PREFIX}cq.card-center"
@@ -83,7 +84,7 @@ class RunningHub:
         issue_server(self.certificates_dir)
         store = AggregateStore(dsn)
         for urn, (province, feeds) in FEEDS.items():
-            register_participant(store, urn, province, urn, feeds, datetime.now(UTC))
+            register_participant(store, urn, province, urn, feeds, datetime.now(UTC), every_role())
         store.close()
         self.edges = [Process(["serve", "--listen", "127.0.0.1:0"], dsn, data_dir, settings) for _ in range(edges)]
         self.projector = Process(["project"], dsn, data_dir, settings)

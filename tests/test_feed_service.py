@@ -13,7 +13,7 @@ from chuanyu.exchange.v1 import event_pb2, feed_service_pb2, hub_decisions_pb2
 from google.rpc import code_pb2, error_details_pb2
 
 from hub.api.batches import Received
-from hub.api.directory import Caller, Directory
+from hub.api.directory import Caller, Directory, Standing
 from hub.api.errors import CODES, DOMAIN, internal
 from hub.api.feed_service import FeedService
 from hub.api.intake import Intake
@@ -315,7 +315,7 @@ def test_a_stream_that_nobody_reads_any_more_leaves_no_task_behind(dsn: str, tmp
         directory = Directory(dsn, quotas)
         service = FeedService(dsn, JournalWriter(dsn), Intake(open_keyring(tmp_path)), directory, reference.load(), Pace(10.0))
         one = Participant(hub_decisions_pb2.ParticipantRegistered(participant=CHONGQING, province="50"))
-        answers = service.stream_events(batches(), Caller(CHONGQING, "50", Call(APPEND), Peer(CHONGQING), quotas.of(one)))
+        answers = service.stream_events(batches(), Caller(CHONGQING, "50", Call(APPEND), Peer(CHONGQING), quotas.of(one), Standing()))
         assert (await anext(answers)).HasField("refused")
         await asyncio.sleep(0.2)
         await answers.aclose()  # type: ignore[attr-defined]

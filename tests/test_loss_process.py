@@ -10,6 +10,7 @@ from chuanyu.exchange.v1 import event_pb2, references_pb2
 from hub.api.registry import register_participant
 from hub.domain import reference
 from hub.domain.card import standing
+from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
 from hub.processes import runner
 from hub.processes.losses import CHECKPOINT, LossProcess
@@ -34,7 +35,7 @@ class Saga:
         self.recording = Recording(dsn)
         for urn, province in ((SICHUAN, "51"), (CHONGQING, "50")):
             feeds = [feed for feed, owner in OWNERS.items() if owner == urn]
-            register_participant(self.store, urn, province, urn, feeds, datetime.now(UTC))
+            register_participant(self.store, urn, province, urn, feeds, datetime.now(UTC), every_role())
         self.views, self.connection = views.connect(dsn), runner.connect(dsn)
         create_views(self.views, PROJECTIONS)
         self.restart()

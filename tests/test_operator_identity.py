@@ -130,7 +130,7 @@ def test_an_operator_writes_to_no_feed(feed: str, operator: Province) -> None:
 def test_an_operator_does_not_subscribe(operator: Province) -> None:
     stub = subscription_service_pb2_grpc.SubscriptionServiceStub(operator.channel)
     refusal = refused(lambda: next(stub.Subscribe(subscription_service_pb2.SubscribeRequest(), timeout=DEADLINE_S, metadata=NAMED)))
-    assert refusal.reason == "NOT_PERMITTED"
+    assert refusal.reason == "ROLE_MISSING"
 
 
 @pytest.mark.parametrize("name", ["hub", "hub.operator", "hub.status", "hub.anything"])

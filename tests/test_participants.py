@@ -59,6 +59,7 @@ from hub.cli import app
 from hub.domain.errors import CertificateWithdrawn, RequestInvalid
 from hub.domain.participant import PREFIX, Participant, ParticipantNotSuspended, ParticipantSuspendedAlready
 from hub.domain.quota import Quota
+from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
 from tests.clients import DEADLINE_S, Refusal, of_feed, refused
 from tests.hub_process import RunningHub, environment
@@ -85,7 +86,7 @@ def done(hub: RunningHub, *arguments: str) -> str:
 
 def added(hub: RunningHub, name: str, *options: str) -> str:
     """Registers a participant of Chongqing with a feed of its name, and returns the name."""
-    done(hub, "add", name, "--province", "50", "--feed", name, *options)
+    done(hub, "add", name, "--province", "50", "--feed", name, "--every-role", *options)
     return name
 
 
@@ -534,7 +535,7 @@ def recorded(channel: grpc.Channel, feed: str, count: int) -> None:
 
 def test_a_look_that_is_given_up_lets_nobody_in_again(dsn: str) -> None:
     urn, store = f"{PREFIX}cq.given-up", AggregateStore(dsn)
-    register_participant(store, urn, "50", urn, [], datetime.now(UTC))
+    register_participant(store, urn, "50", urn, [], datetime.now(UTC), every_role())
     one = Peer(urn, "00" * 32)
 
     async def ask_again_and_again() -> None:

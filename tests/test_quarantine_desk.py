@@ -37,6 +37,7 @@ from hub.domain.quarantine import (
     QuarantineReleased,
 )
 from hub.domain.reference import Reference
+from hub.domain.roles import every_role
 from hub.journal.group import Batch, pack_tail
 from hub.journal.keyring import KeyMismatch, open_keyring
 from hub.journal.quarantine_feed import append_act, writing
@@ -425,7 +426,7 @@ def test_its_issuer_gets_its_own_identifiers_of_a_released_event_and_the_other_s
 def add_participant(hub: RunningHub, urn: str) -> None:
     """Registers one more participant of Chongqing's."""
     store = AggregateStore(hub.dsn)
-    register_participant(store, urn, "50", urn, [], now())
+    register_participant(store, urn, "50", urn, [], now(), every_role())
     store.close()
 
 

@@ -26,6 +26,7 @@ from hub.cli import app
 from hub.domain.errors import QuotaExceeded
 from hub.domain.participant import PREFIX, Participant
 from hub.domain.quota import NO_QUOTA, Bucket, Quota
+from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
 from tests.clients import DEADLINE_S, Province, Refusal, refused, refused_in_stream
 from tests.hub_process import RunningHub, environment
@@ -42,7 +43,7 @@ class Member(Province):
         self.name = f"sc.member-{next(_numbers)}"
         self.urn, self.feed = PREFIX + self.name, self.name
         store = AggregateStore(hub.dsn)
-        register_participant(store, self.urn, "51", self.name, [self.feed], datetime.now(UTC))
+        register_participant(store, self.urn, "51", self.name, [self.feed], datetime.now(UTC), every_role())
         change_quota(store, self.urn, quota, datetime.now(UTC))
         store.close()
         super().__init__(hub, self.urn)

@@ -14,6 +14,7 @@ from hub.api.intake import Intake
 from hub.api.shape import accepts
 from hub.domain import reference
 from hub.domain.event_rules import Context
+from hub.domain.roles import every_role, rights_of
 from hub.journal.keyring import open_keyring
 from tests.messages import AT_S, journey
 
@@ -75,7 +76,7 @@ def _prepare(intake: Intake, *events: event_pb2.Event) -> list[bool]:
     """Whether each event of a batch is quarantined."""
     request = feed_service_pb2.AppendEventsRequest(feed="f", first_sequence=1, events=events)
     received = batch_reader(feed_service_pb2.AppendEventsRequest)(request.SerializeToString())
-    context = Context("50", AT_S + 86_400, reference.load(), lambda _: True)
+    context = Context(rights_of("50", every_role()), AT_S + 86_400, reference.load(), lambda _: True)
     prepared = asyncio.run(intake.prepare(1, "owner", received, context, lambda _: 1))
     intake.remember(prepared.new_identifiers)
     return [offset in prepared.quarantined for offset in range(len(events))]
@@ -122,7 +123,7 @@ def test_the_short_way_stores_the_same_as_the_long_way(tmp_path: object) -> None
     _prepare(short, journey("A00000001"))
     read = batch_reader(feed_service_pb2.AppendEventsRequest)
     data = feed_service_pb2.AppendEventsRequest(feed="f", first_sequence=1, events=[journey("A00000001")]).SerializeToString()
-    context = Context("50", AT_S + 86_400, reference.load(), lambda _: True)
+    context = Context(rights_of("50", every_role()), AT_S + 86_400, reference.load(), lambda _: True)
     by_short = asyncio.run(short.prepare(1, "owner", read(data), context, lambda _: 1))
     by_long = asyncio.run(long.prepare(1, "owner", read(data), context, lambda _: 1))
     assert by_short.new_identifiers == {}

@@ -24,6 +24,7 @@ from hub.domain.disclosure import Reader
 from hub.domain.errors import CursorAhead, CursorTooOld
 from hub.domain.participant import PREFIX, Participant
 from hub.domain.pseudonym import card_name, hmac_sm3
+from hub.domain.roles import every_role, rights_of
 from hub.journal.keyring import open_keyring
 from hub.journal.recorder import AggregateStore
 from hub.journal.vault import erase_identifier
@@ -251,7 +252,7 @@ def test_kinds_may_be_chosen(sichuan: Province, chongqing: Province, subscribe: 
 
 def test_a_reader_that_is_suspended_hears_no_more(shared_hub: RunningHub) -> None:
     reader, store = f"{PREFIX}cq.reader", AggregateStore(shared_hub.dsn)
-    register_participant(store, reader, "50", "reader", [], datetime.now(UTC))
+    register_participant(store, reader, "50", "reader", [], datetime.now(UTC), every_role())
     subscriber = Subscriber(shared_hub, reader)
     participant = store.get(Participant, Participant.create_id(reader))
     assert participant is not None
@@ -344,7 +345,7 @@ def test_a_cursor_older_than_what_is_kept_is_refused(dsn: str, tmp_path: Path) -
         with pytest.raises(CursorAhead):
             await pages.check_cursor(6)
         assert (too_old.value.metadata, await pages.check_cursor(3)) == ({"first_position": "4"}, 5)
-        page = await pages.read(3, (), Reader(CHONGQING, "50"))
+        page = await pages.read(3, (), Reader(CHONGQING, rights_of("50", every_role())))
         assert ([delivered.position for delivered in page.delivered], page.through) == ([4, 5], 5)
 
     asyncio.run(look())

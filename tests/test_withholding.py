@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 
 from hub.api.registry import register_participant
 from hub.domain.participant import PREFIX
+from hub.domain.roles import every_role
 from hub.domain.withholding import telltales, withhold_telltales
 from hub.journal.recorder import AggregateStore
 from tests.clients import DEADLINE_S, Province, recorded_at
@@ -26,7 +27,8 @@ CARDS = [f"W{number:08}" for number in range(30)]
 def bus(shared_hub: RunningHub) -> Iterator[Province]:
     """Another participant of the serving province: neither the issuer nor who asked."""
     store = AggregateStore(shared_hub.dsn)
-    register_participant(store, BUS, "51", "bus", ["sc.bus"], datetime.now(UTC))
+    roles = [grant for grant in every_role() if grant.role != "ISSUER"]
+    register_participant(store, BUS, "51", "bus", ["sc.bus"], datetime.now(UTC), roles)
     store.close()
     province = Province(shared_hub, BUS)
     yield province

@@ -47,31 +47,38 @@ class CardService:
         )
 
     async def get_card(self, request: protos.GetCardRequest, caller: Caller) -> protos.GetCardResponse:
-        """Gives the five lives to the issuer, and usability by scenario to the other province."""
+        """Gives the five lives to the issuer, and to others usability in the scenarios that they serve."""
         refuse_invalid(request)
         at_us = instant_us(request, "valid_at")
         province = request.card.issuing_province
-        if request.HasField("valid_at") and caller.province not in ("", province):
+        is_issuer = caller.rights.issues(province)
+        if not is_issuer:
+            self._refuse_elsewhere(request, caller, at_us)
+        if request.HasField("valid_at") and not is_issuer:
             raise NotPermitted("only the card's issuer asks for another time than now")
         card_key = self._intake.key_of(card_named(request.card))
         read = await when_seen(lambda: self._cards.read(card_key, request.min_position))
         if not read.facts:
             raise CardNotFound
         response = protos.GetCardResponse(as_of_position=read.as_of_position, valid_at=timestamp_of(at_us))
-        if caller.province in ("", province):
+        if is_issuer:
             response.lives.CopyFrom(_lives(standing(read.facts, at_us, policies_of(self._reference, province))))
         else:
             response.usability.extend(self._usability(request, caller, read, at_us))
         return response
 
-    def _usability(self, request: protos.GetCardRequest, caller: Caller, read: CardRead, at_us: int) -> list[protos.ScenarioUsability]:
-        region = request.service_region or f"{caller.province}0000"
+    def _refuse_elsewhere(self, request: protos.GetCardRequest, caller: Caller, at_us: int) -> None:
+        """Raises RoleMissing, NotPermitted or RequestInvalid unless the caller is a service point of the region asked about."""
+        region = _region_asked(request, caller)
         if region[:2] != caller.province:
             raise NotPermitted("service_region lies outside the caller's province")
         if not self._reference.is_region(region, epoch_day(at_us)):
             raise RequestInvalid([("service_region", "unknown_region")])
-        found = []
-        for code in sorted(self._reference.scenario_codes):
+        caller.rights.require_region(region)
+
+    def _usability(self, request: protos.GetCardRequest, caller: Caller, read: CardRead, at_us: int) -> list[protos.ScenarioUsability]:
+        found, region = [], _region_asked(request, caller)
+        for code in sorted(filter(caller.rights.serves_scenario, self._reference.scenario_codes)):
             question = Question(request.card.issuing_province, code, region, request.medium or acceptance_pb2.MEDIUM_CONTACT, at_us)
             answer = decide(read.facts, read.agreements, self._reference, question)
             found.append(protos.ScenarioUsability(scenario=code, outcome=OUTCOMES[answer.outcome], reason_codes=answer.reason_codes))
@@ -120,6 +127,10 @@ class CardService:
             await receiver
         finally:
             receiver.cancel()
+
+
+def _region_asked(request: protos.GetCardRequest, caller: Caller) -> str:
+    return request.service_region or f"{caller.province}0000"
 
 
 def _lives(card: Standing) -> protos.CardLives:

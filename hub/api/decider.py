@@ -53,7 +53,7 @@ class Decider:
     async def answer(self, request: protos.CheckAcceptanceRequest, caller: Caller) -> protos.CheckAcceptanceResponse:
         """Returns the recorded answer.
 
-        Raises RequestInvalid, NotPermitted, ViewBehind, ViewsLate, ClockDrift, RequestIdReused, QueueFull or NotRecorded.
+        Raises RequestInvalid, NotPermitted, RoleMissing, ViewBehind, ViewsLate, ClockDrift, RequestIdReused, QueueFull or NotRecorded.
         """
         check = self._check(request, caller)
         try:
@@ -115,8 +115,11 @@ class Decider:
         request_key = self._digest(f"request|{caller.urn}|{request.request_id}".encode())
         return _Check(event, question, request_key, request.min_position, caller.call)
 
-    def checked(self, request: protos.CheckAcceptanceRequest, caller: Caller) -> tuple[Question, bytes]:
-        """Returns the question of a request and the key of its card; raises RequestInvalid or NotPermitted."""
+    def checked(self, request: protos.CheckAcceptanceRequest, caller: Caller, *, is_issuer: bool = False) -> tuple[Question, bytes]:
+        """Returns the question of a request and the key of its card; raises RequestInvalid, NotPermitted or RoleMissing.
+
+        An issuer that looks into its own card (*is_issuer*) asks about every place and scenario.
+        """
         refuse_invalid(request)
         at_us = instant_us(request, "at")
         wrong = []
@@ -128,8 +131,10 @@ class Decider:
             wrong.append(("scenario", "unknown_scenario"))
         if wrong:
             raise RequestInvalid(wrong)
-        if caller.province and request.service_region[:2] != caller.province:
-            raise NotPermitted("service_region lies outside the caller's province")
+        if not is_issuer:
+            if caller.province and request.service_region[:2] != caller.province:
+                raise NotPermitted("service_region lies outside the caller's province")
+            caller.rights.require_serving(request.scenario, request.service_region)
         return question_of(request, at_us), self._intake.key_of(card_named(request.card))
 
     def reason(self, code: str) -> protos.Reason:

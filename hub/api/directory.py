@@ -22,6 +22,7 @@ from hub.domain.errors import (
     ParticipantUnknown,
 )
 from hub.domain.participant import OPERATOR, Participant
+from hub.domain.roles import NO_RIGHTS, Rights
 from hub.journal.reader import reading
 from hub.journal.recorder import AggregateStore
 from hub.telemetry.spans import Call
@@ -31,8 +32,18 @@ FRESH_FOR_S = 1.0
 AWAY_AFTER_S = 0.5
 
 
+class Standing:
+    """What a participant may do by now: calls and open streams of it share one, which follows its roles."""
+
+    __slots__ = ("rights",)
+
+    def __init__(self, rights: Rights = NO_RIGHTS) -> None:
+        """*rights* hold until the directory looks the participant up again."""
+        self.rights = rights
+
+
 class Caller(NamedTuple):
-    """A registered participant that calls: its URI name, its province ("" for the hub's own), its call, its certificate, its quota.
+    """A registered participant that calls: URI name, province ("" for the hub's own), call, certificate, quota, and where it stands.
 
     *operator* is who asks where operators' tools do, "" for every other participant.
     """
@@ -42,7 +53,17 @@ class Caller(NamedTuple):
     call: Call
     peer: Peer
     allowance: Allowance
+    standing: Standing
     operator: str = ""
+
+    @property
+    def rights(self) -> Rights:
+        """What it may do by now."""
+        return self.standing.rights
+
+    def may_call(self) -> None:
+        """Raises RoleMissing if it may not make its call, or not any more."""
+        self.standing.rights.require(self.call.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +83,7 @@ class Directory:
         self._store = AggregateStore(dsn, AWAY_AFTER_S)
         self._participants: dict[str, tuple[float, Participant]] = {}
         self._loads: dict[str, asyncio.Task[Participant]] = {}
+        self._standings: dict[str, Standing] = {}
         self._feeds: dict[str, Feed] = {}
 
     def close(self) -> None:
@@ -73,12 +95,15 @@ class Directory:
         loaded_at, participant = self._participants.get(peer.participant, (0.0, None))
         if participant is None or time.monotonic() - loaded_at > FRESH_FOR_S or _refusal(participant, peer) is not None:
             return None
-        return Caller(peer.participant, participant.province, call, peer, self._quotas.of(participant))
+        return self._caller(participant, peer, call)
 
     async def caller(self, peer: Peer, call: Call) -> Caller:
         """Returns the caller; raises as `admitted` does."""
-        participant = await self.admitted(peer)
-        return Caller(peer.participant, participant.province, call, peer, self._quotas.of(participant))
+        return self._caller(await self.admitted(peer), peer, call)
+
+    def _caller(self, participant: Participant, peer: Peer, call: Call) -> Caller:
+        urn = peer.participant
+        return Caller(urn, participant.province, call, peer, self._quotas.of(participant), self._standings[urn])
 
     async def admitted(self, peer: Peer) -> Participant:
         """Returns the participant if it may speak with its certificate.
@@ -113,6 +138,7 @@ class Directory:
                 raise ParticipantUnknown
             participant = Participant.operators(datetime.now(UTC))
         self._participants[urn] = (time.monotonic(), participant)
+        self._standings.setdefault(urn, Standing()).rights = participant.rights
         return participant
 
     async def feed_of(self, caller: Caller, name: str) -> Feed:

@@ -18,6 +18,7 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     errors.FeedUnknown: (code_pb2.NOT_FOUND, "FEED_UNKNOWN"),
     errors.NotFeedOwner: (code_pb2.PERMISSION_DENIED, "NOT_FEED_OWNER"),
     errors.NotPermitted: (code_pb2.PERMISSION_DENIED, "NOT_PERMITTED"),
+    errors.RoleMissing: (code_pb2.PERMISSION_DENIED, "ROLE_MISSING"),
     errors.SequenceGap: (code_pb2.FAILED_PRECONDITION, "SEQUENCE_GAP"),
     errors.SequenceConflict: (code_pb2.ALREADY_EXISTS, "SEQUENCE_CONFLICT"),
     errors.BatchTooLarge: (code_pb2.INVALID_ARGUMENT, "BATCH_TOO_LARGE"),

@@ -41,7 +41,7 @@ class Explainer:
         self._dsn, self._decider, self._reference, self._keyring = dsn, decider, reference, keyring
 
     async def explain(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> protos.ExplainAcceptanceResponse:
-        """Returns the explanation; raises RequestInvalid, DecisionNotFound, NotPermitted, ViewBehind or JournalUnavailable."""
+        """Returns the explanation; raises RequestInvalid, DecisionNotFound, NotPermitted, RoleMissing, ViewBehind or JournalUnavailable."""
         refuse_invalid(request)
         return await asyncio.to_thread(self._explain, request, caller)
 
@@ -49,7 +49,7 @@ class Explainer:
         is_recorded = request.WhichOneof("subject") == "decision_position"
         subject = self._recorded(request, caller) if is_recorded else self._hypothetical(request, caller)
         question = subject.question
-        is_issuer = caller.province in ("", question.issuing_province)
+        is_issuer = caller.rights.issues(question.issuing_province)
         if not is_issuer:
             _refuse_another_time(request)
         if request.HasField("valid_at"):
@@ -81,8 +81,8 @@ class Explainer:
             raise DecisionNotFound
         event = page[0].event
         decision = event.decision_made
-        if caller.province and caller.urn != decision.participant and caller.province != event.card.issuing_province:
-            raise NotPermitted("the decision is another participant's and about another province's card")
+        if caller.urn != decision.participant and not caller.rights.issues(event.card.issuing_province):
+            raise NotPermitted("the decision is another participant's and about a card that the caller does not issue")
         place = (event.card.issuing_province, event.scenario, event.service_region, event.medium, page[0].occurred_us, event.venue_code)
         question = Question(*place, decision.claims) if decision.HasField("claims") else Question(*place)
         return _Subject(question, event.card.key, page[0], decision.as_of_position)
@@ -116,10 +116,7 @@ class Explainer:
 
     def _hypothetical(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> _Subject:
         asked = request.hypothetical
-        if caller.province == asked.card.issuing_province:
-            # The issuer may ask about its own cards wherever they might be used.
-            caller = caller._replace(province="")
-        question, card_key = self._decider.checked(asked, caller)
+        question, card_key = self._decider.checked(asked, caller, is_issuer=caller.rights.issues(asked.card.issuing_province))
         return _Subject(question, card_key, None, None)
 
     def _answered(self, digest: bytes, known: Known, question: Question) -> dict[str, Any]:

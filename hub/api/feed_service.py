@@ -95,10 +95,12 @@ class FeedService:
 
     async def _prepare(self, feed: Feed, received: Received, caller: Caller) -> Prepared:
         request, call = received.request, caller.call
+        # A stream outlives the roles that it was begun with.
+        caller.may_call()
         if not received.count:
             raise BatchEmpty
         received.check_size()
-        context = Context(caller.province, int(time.time()), self._reference, self._owned_by(caller))
+        context = Context(caller.rights, int(time.time()), self._reference, self._owned_by(caller))
         began = now_ns()
         prepared = await self._intake.prepare(feed.stream_id, caller.urn, received, context, self._feed_id)
         call.step(

@@ -57,12 +57,13 @@ class HotlistService:
             yield piece
 
     async def stream_deltas(
-        self, request: protos.StreamHotlistDeltasRequest, _: Caller
+        self, request: protos.StreamHotlistDeltasRequest, caller: Caller
     ) -> AsyncIterator[protos.StreamHotlistDeltasResponse]:
         """Gives the deltas after an epoch one by one; a newer snapshot ends the stream with HotlistEpochOld."""
         refuse_invalid(request)
         held = request.from_epoch
         while not self._stopping.is_set():
+            caller.may_call()
             after = held
             found = await self._read(lambda connection, after=after: _next_delta(connection, after))  # type: ignore[misc]
             if found is not None:

@@ -224,7 +224,7 @@ def _case(event: event_pb2.Event, kind: str, seconds: int, context: Context, sou
     """Names everything the rules look at in an envelope; the local day stands for the instant."""
     return (
         kind,
-        context.province,
+        context.rights,
         event.HasField("source"),
         (seconds + LOCAL_OFFSET_S) // DAY_S,
         event.business_date,

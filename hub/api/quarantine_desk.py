@@ -22,6 +22,7 @@ from hub.domain.event_rules import Context, Violation
 from hub.domain.participant import HUB, Participant
 from hub.domain.quarantine import QUARANTINE_FEED, QuarantineHandled, QuarantineOriginalErased, QuarantineOriginalTooLarge
 from hub.domain.reference import Reference
+from hub.domain.roles import NO_RIGHTS
 from hub.journal.group import Batch, pack_tail
 from hub.journal.keyring import Keyring, verify_fingerprint
 from hub.journal.quarantine_feed import Quarantined, append_act, check_unhandled, find_quarantined, writing
@@ -112,7 +113,7 @@ class QuarantineDesk:
         """Puts the event to the rules; it is its own province that speaks, and of that participant's feeds that it may correct."""
         participant, feeds = self._store.get(Participant, Participant.create_id(owner)), self.feeds()
         context = Context(
-            participant.province if participant is not None else "",
+            participant.rights if participant is not None else NO_RIGHTS,
             int(at.timestamp()),
             self._reference,
             lambda name: name in feeds and feeds[name].owner == owner,

@@ -19,6 +19,7 @@ from hub.domain.errors import HubError, NotFeedOwner, RequestInvalid
 from hub.domain.participant import Participant, is_reserved
 from hub.domain.quota import Quota
 from hub.domain.reference import Agreement as AgreementRow
+from hub.domain.roles import Grant
 from hub.journal.recorder import AggregateStore
 
 log = logging.getLogger(__name__)
@@ -28,8 +29,10 @@ class ParticipantDiffers(HubError):
     """The participant is registered with another province; a name speaks for one province for ever."""
 
 
-def register_participant(store: AggregateStore, urn: str, province: str, title: str, feeds: list[str], at: datetime) -> bool:
-    """Registers a participant or gives it further feeds; tells whether anything changed. Raises NotFeedOwner for another's feed."""
+def register_participant(
+    store: AggregateStore, urn: str, province: str, title: str, feeds: list[str], at: datetime, roles: Sequence[Grant] = ()
+) -> bool:
+    """Registers a participant or gives it further feeds and roles; returns whether anything changed. Raises NotFeedOwner."""
     registered = decisions.ParticipantRegistered(participant=urn, province=province, title=title, feeds=feeds)
     refuse_invalid(registered)
     if is_reserved(urn):
@@ -46,6 +49,8 @@ def register_participant(store: AggregateStore, urn: str, province: str, title: 
     else:
         for feed in feeds:
             participant.add_feed(feed, at)
+    for grant in roles:
+        participant.grant(grant, at)
     changed = bool(store.save(participant))
     store.ensure_feeds([(feed, urn) for feed in participant.feeds])
     return changed

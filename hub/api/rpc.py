@@ -98,6 +98,7 @@ def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary) -> Handler:
                 caller = await gate.caller(context, call)
                 try:
                     with caller.allowance.calls:
+                        caller.may_call()
                         answer = (await method(read(data), caller)).SerializeToString()
                 except QuotaExceeded as refusal:
                     await caller.allowance.hold(refusal, context.time_remaining())
@@ -160,6 +161,7 @@ async def _answers(
         caller = await gate.caller(context, call)
         try:
             with caller.allowance.streams:
+                caller.may_call()
                 async for answer in gate.leash.held(partial(answers, caller), caller.peer, abort):
                     yield answer.SerializeToString()
         except QuotaExceeded as refusal:

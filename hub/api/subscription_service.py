@@ -10,8 +10,8 @@ from hub.api.directory import Caller
 from hub.api.request import refuse_invalid
 from hub.api.rpc import Gate, reader, server_streaming, service
 from hub.api.subscription_pages import SubscriptionPages
-from hub.domain.disclosure import Reader
-from hub.domain.errors import NotPermitted, QueueFull, RequestInvalid
+from hub.domain.disclosure import Reader, may_ask_for
+from hub.domain.errors import NotPermitted, QueueFull, RequestInvalid, RoleMissing
 from hub.domain.event_rules import KIND_NUMBERS
 from hub.journal.head_watcher import HeadWatcher
 from hub.journal.keyring import Keyring
@@ -42,6 +42,8 @@ class SubscriptionService:
         refuse_invalid(request)
         if unknown := [index for index, kind in enumerate(request.kinds) if kind not in KIND_NUMBERS]:
             raise RequestInvalid([(f"kinds[{index}]", "unknown_kind") for index in unknown])
+        if beyond := [kind for kind in request.kinds if not may_ask_for(kind, caller.rights)]:
+            raise RoleMissing(f"kinds: {', '.join(beyond)}", role="READER", scope="reads")
         if not caller.province:
             raise NotPermitted("only a province subscribes")
         if self._open >= SUBSCRIPTIONS:
@@ -54,11 +56,13 @@ class SubscriptionService:
             self._open -= 1
 
     async def _follow(self, request: protos.SubscribeRequest, caller: Caller) -> AsyncIterator[protos.SubscribeResponse]:
-        position, who, kinds = request.from_position, Reader(caller.urn, caller.province), list(request.kinds)
+        position, kinds = request.from_position, list(request.kinds)
         yield _progress(position, await self._pages.check_cursor(position))
         said_at = time.monotonic()
         while not self._is_stopping:
-            page = await self._pages.read(position, kinds, who)
+            # The stream goes on for days, and follows the roles of its reader.
+            caller.may_call()
+            page = await self._pages.read(position, kinds, Reader(caller.urn, caller.rights))
             for delivered in page.delivered:
                 yield protos.SubscribeResponse(delivered=delivered)
             position = page.through

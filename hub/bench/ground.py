@@ -20,6 +20,7 @@ from hub.api.certificates import issue_participant
 from hub.api.registry import change_quota, load_agreements, register_participant
 from hub.config import Config
 from hub.domain.participant import PREFIX
+from hub.domain.roles import every_role
 from hub.embedded import discard, running
 from hub.journal.migrate import migrate
 from hub.journal.recorder import AggregateStore
@@ -75,8 +76,8 @@ def _prepared(dsn: str, data_dir: Path, feeds: list[str]) -> Ground:
     migrate(dsn)
     store = AggregateStore(dsn)
     now = datetime.now(UTC)
-    register_participant(store, PARTICIPANT, "50", "bench", feeds, now)
-    register_participant(store, ASKER, "51", "bench", ["sc.bench"], now)
+    register_participant(store, PARTICIPANT, "50", "bench", feeds, now, every_role())
+    register_participant(store, ASKER, "51", "bench", ["sc.bench"], now, every_role())
     for urn in (PARTICIPANT, ASKER):
         change_quota(store, urn, _UNLIMITED, now)
     load_agreements(store, now)

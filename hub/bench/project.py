@@ -17,6 +17,7 @@ from hub.bench.ground import PARTICIPANT, Ground, ground, median
 from hub.config import Config
 from hub.domain.event_rules import Context
 from hub.domain.reference import load
+from hub.domain.roles import every_role, rights_of
 from hub.journal.group import commit_group, run
 from hub.journal.keyring import open_keyring
 from hub.journal.reader import head_position
@@ -99,7 +100,7 @@ def fill(place: Ground, events: int, report: Report) -> None:
     connection.nonblocking = 1
     intake, read = Intake(open_keyring(place.data_dir / "keys")), batch_reader(AppendEventsRequest)
     streams = _streams(place)
-    contexts = {province: Context(province, int(time.time()), load(), lambda _: True) for province in ("50", "51")}
+    contexts = {province: Context(rights_of(province, every_role()), int(time.time()), load(), lambda _: True) for province in ("50", "51")}
     source, done = simulated(SEED, events), 0
     next_sequences = dict.fromkeys(FEEDS, 1)
     while portion := list(itertools.islice(source, PORTION_EVENTS)):

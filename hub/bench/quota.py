@@ -29,6 +29,7 @@ from hub.bench.edge import CHECK_METHOD, NOISY_CHECK_METHOD
 from hub.bench.ground import NOISY, Ground, HubProcess, ground, hub_process, median, projector, settle
 from hub.bench.load import BATCH_EVENTS, Load, Order, batch
 from hub.config import Config
+from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
 
 ROUNDS = 4
@@ -112,7 +113,7 @@ def _row(name: str, turns: list[Turn], still: Calls, within: list[Turn]) -> dict
 
 def _register_noisy(place: Ground) -> None:
     store, now = AggregateStore(place.dsn), datetime.now(UTC)
-    register_participant(store, NOISY, "51", "bench", list(NOISY_FEEDS), now)
+    register_participant(store, NOISY, "51", "bench", list(NOISY_FEEDS), now, every_role())
     change_quota(store, NOISY, QUOTA, now)
     store.close()
     issue_participant(place.data_dir / "certificates", NOISY)

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from hub.commands import roles
 from hub.commands.wording import folded
 from hub.config import Config
 from hub.database import database
@@ -44,8 +45,15 @@ def add(
     title: Annotated[str, typer.Option(help="显示名称。Title to show.")] = "",
     certificate: Annotated[bool, typer.Option(help="用本机 CA 签发证书。Issue a certificate with the local CA.")] = True,
     certificate_file: ForeignFile = None,
+    role: roles.Roles = None,
+    every_role: roles.EveryRole = False,
+    scenario: roles.Scenarios = None,
+    region: roles.Regions = None,
+    issuer_region: roles.IssuerRegions = None,
+    bank: roles.Banks = None,
+    read: roles.Reads = None,
 ) -> None:
-    """登记参与方及其数据流（本身也是事件）。Register a participant and its feeds; itself an event."""
+    """登记参与方、数据流与角色；没有角色则一切被拒。Register a participant, its feeds and its roles; without a role all is refused."""
     from hub.api.participant_desk import changing, running, take_in, take_up
     from hub.api.registry import register_participant
     from hub.api.rotation import check_foreign, issue_further
@@ -57,17 +65,24 @@ def add(
     for one, hint in ((urn, "NAME"), *((PREFIX + named, "--feed") for named in feed)):
         if not is_participant_name(one):
             raise typer.BadParameter(f"{one.removeprefix(PREFIX)!r}: {_NAME_FORM}", param_hint=hint)
+    parts = {"scenarios": scenario, "regions": region, "issuer_regions": issuer_region, "banks": bank, "reads": read}
+    grants = roles.wanted(role, parts, every=every_role)
     directory = Config().certificates_dir
     with _desk(makes=True) as store:
         foreign = check_foreign(directory, urn, certificate_file) if certificate_file else None
-        changed = register_participant(store, urn, province, title or name, feed, _now())
+        changed = register_participant(store, urn, province, title or name, feed, _now(), grants)
         with changing(store, urn) as participant:
             take_in(participant, directory, _now())
             if foreign is not None:
                 take_up(participant, foreign, _now())
             files = issue_further(directory, urn) if certificate and not running(participant, _now()) else None
             take_in(participant, directory, _now())
+            granted = sorted(participant.roles.items())
     typer.echo(f"{urn}: {'已登记 registered' if changed else '已有，无变化 already registered'}，数据流 feeds: {', '.join(feed)}")
+    for one, scope in granted:
+        typer.echo(f"角色 role: {roles.in_words(one, scope)}")
+    if not granted:
+        typer.echo(f"无角色，一切被拒 no roles, so all is refused; 下一步 next: hub participants grant {name} ROLE …")
     if files is not None:
         typer.echo(f"证书 certificate: {files.certificate}\n私钥 key: {files.key}\nCA: {files.authority}")
 

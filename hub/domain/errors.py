@@ -50,6 +50,10 @@ class NotPermitted(HubError):
     """The participant may not ask this."""
 
 
+class RoleMissing(HubError):
+    """The participant has no role for this, or its role does not reach so far; ask an operator for `hub participants grant`."""
+
+
 class SequenceGap(HubError):
     """The batch starts above the feed's next sequence; send from expected_sequence on."""
 

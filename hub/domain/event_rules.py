@@ -16,6 +16,8 @@ from google.protobuf.message import Message
 from hub.domain.card import FROM_EITHER_SIDE
 from hub.domain.money import wrong_sums
 from hub.domain.reference import Reference
+from hub.domain.role_table import NOBODY, role_table
+from hub.domain.roles import Rights
 
 Violation = tuple[str, str]
 
@@ -61,9 +63,9 @@ _ABOUT_A_CARD = LIFECYCLE_KINDS | {"loss_request_submitted", "loss_request_refus
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the edge knows besides the event: who speaks, what time it is, and which feeds are the speaker's own."""
+    """What the edge knows besides the event: what the speaker may tell, what time it is, and which feeds are its own."""
 
-    province: str
+    rights: Rights
     now_s: int
     reference: Reference
     owns_feed: Callable[[str], bool]
@@ -83,7 +85,13 @@ def violations(event: event_pb2.Event, kind: str, message: Message, context: Con
     if (day := event.business_date) and not is_real_date(day):
         found.append(("business_date", "impossible_date"))
     _check_places(event, occurred_s, context.reference, found)
-    _check_subject(event, kind, needs, context.province, found)
+    province = context.rights.province
+    _check_subject(event, kind, needs, province, found)
+    # Of another province's card the rule of the issuer says it already.
+    if not needs.issuer or event.card.issuing_province == province:
+        lacking = context.rights.missing_for(kind, event, message)
+        if lacking is not None:
+            found.append(lacking)
     for path in needs.date_fields:
         if (day := getattr(message, path)) and not is_real_date(day):
             found.append((f"{kind}.{path}", "impossible_date"))
@@ -96,7 +104,7 @@ def violations(event: event_pb2.Event, kind: str, message: Message, context: Con
 def is_case_enough(kind: str) -> bool:
     """Whether these rules look at no field of the kind but its sums, and not at the card, so that envelopes of one case pass alike."""
     needs = _NEEDS[kind]
-    return not needs.date_fields and not needs.issuer
+    return not needs.date_fields and not needs.issuer and "ISSUER" not in role_table().kinds.get(kind, NOBODY).roles
 
 
 def _check_places(event: event_pb2.Event, occurred_s: int, reference: Reference, found: list[Violation]) -> None:

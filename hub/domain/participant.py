@@ -13,6 +13,7 @@ from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 from hub.domain.aggregate import HubAggregate
 from hub.domain.errors import HubError
 from hub.domain.quota import NO_QUOTA, Quota
+from hub.domain.roles import OPERATORS, Grant, Scope, rights_of, role_name, role_number, scope_of
 
 PREFIX = "urn:chuanyu:participant:"
 HUB = f"{PREFIX}hub"
@@ -50,6 +51,10 @@ class ParticipantNotSuspended(HubError):
     """The participant is not suspended."""
 
 
+class RoleNotGranted(HubError):
+    """The participant does not have this role; see `hub participants roles`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """What is known of a certificate: fingerprint and serial number in hexadecimal, and when it ends."""
@@ -60,7 +65,7 @@ class Certificate:
 
 
 class Participant(HubAggregate):
-    """Registered once; feeds and certificates come and certificates go, the right to speak is suspended and given back."""
+    """Registered once; feeds, certificates and roles come, certificates and roles go, the right to speak is suspended and given back."""
 
     def __init__(self, registered: decisions.ParticipantRegistered) -> None:
         """Starts from the registration."""
@@ -73,6 +78,9 @@ class Participant(HubAggregate):
         self.certificates: dict[str, Certificate] = {}
         self.withdrawn: dict[str, str] = {}
         self.quota = NO_QUOTA
+        # Each role that it has, with how far it reaches.
+        self.roles: dict[str, Scope]
+        self._set_roles({})
 
     @staticmethod
     def create_id(urn: str) -> UUID:
@@ -132,8 +140,36 @@ class Participant(HubAggregate):
         if quota != self.quota:
             self.record("participant_quota_set", decisions.ParticipantQuotaSet(participant=self.urn, **quota._asdict()), at)
 
+    def grant(self, grant: Grant, at: datetime) -> bool:
+        """Gives a role, or the one that it has another scope; the same again changes nothing. Returns whether it changed anything."""
+        if self.roles.get(grant.role) == grant.scope:
+            return False
+        granted = decisions.ParticipantRoleGranted(participant=self.urn, role=role_number(grant.role), scope=grant.message())
+        self.record("participant_role_granted", granted, at)
+        return True
+
+    def revoke(self, role: str, reason_code: str, at: datetime) -> None:
+        """Takes a role back; raises RoleNotGranted."""
+        if role not in self.roles:
+            raise RoleNotGranted
+        revoked = decisions.ParticipantRoleRevoked(participant=self.urn, role=role_number(role), reason_code=reason_code)
+        self.record("participant_role_revoked", revoked, at)
+
     def apply(self, kind: str, message: object) -> None:
         """Folds one event."""
+        if isinstance(message, decisions.ParticipantRoleGranted):
+            self._set_roles(self.roles | {role_name(message.role): scope_of(message.scope)})
+        elif isinstance(message, decisions.ParticipantRoleRevoked):
+            self._set_roles({role: scope for role, scope in self.roles.items() if role != role_name(message.role)})
+        else:
+            self._apply(kind, message)
+
+    def _set_roles(self, roles: dict[str, Scope]) -> None:
+        self.roles = roles
+        own = rights_of(self.province, tuple(sorted(Grant(role, scope) for role, scope in roles.items())))
+        self.rights = OPERATORS if self.urn == OPERATOR else own
+
+    def _apply(self, kind: str, message: object) -> None:
         if isinstance(message, decisions.ParticipantFeedAdded):
             self.feeds.append(message.feed)
         elif isinstance(message, decisions.ParticipantCertificateIssued):

@@ -68,6 +68,8 @@ MEANINGS = {
     "required": Meaning("缺少必填项。", "It is missing."),
     "card_or_holder_required": Meaning("卡和持卡人至少要有一项。", "It needs a card or a holder."),
     "issuer_only": Meaning("只有发卡省可以报送。", "Only the issuing province may tell it."),
+    "role_missing": Meaning("报送方没有可以报送它的角色。", "Its sender has no role to tell it."),
+    "role_scope": Meaning("超出报送方角色的范围。", "It lies beyond how far its sender's role reaches."),
     "other_province": Meaning("不是同一发卡省。", "It is of another issuing province."),
     "corrects_and_reverses": Meaning("更正和冲正只能有一项。", "It corrects and reverses at once."),
     "not_your_feed": Meaning("所指的事件不在报送方自己的数据流中。", "It names an event in a feed that is not the sender's."),

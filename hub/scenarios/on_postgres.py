@@ -24,6 +24,7 @@ from hub.domain.acceptance import decide
 from hub.domain.card import Fact, policies_of, standing
 from hub.domain.event_rules import Context
 from hub.domain.participant import PREFIX
+from hub.domain.roles import every_role
 from hub.journal.group import Appended, commit_group, run
 from hub.journal.keyring import Keyring
 from hub.journal.reader import feed_row
@@ -36,7 +37,7 @@ from hub.projections.card_standing import facts_of
 from hub.projections.engine import create_views
 from hub.scenarios.pure import findings_of, lives_of, question_of
 from hub.scenarios.running import Stand, acceptance_of, use_of
-from hub.scenarios.scenario import FEEDS, Ask, Scenario, Step
+from hub.scenarios.scenario import FEEDS, RIGHTS, Ask, Scenario, Step
 
 PARTICIPANTS = {"51": f"{PREFIX}sc.card-center", "50": f"{PREFIX}cq.card-center"}
 
@@ -100,7 +101,7 @@ class OnPostgres:
     def _append(self, feed: str, first: int, events: list[event_pb2.Event], steps: Sequence[Step], told: "_Told") -> Sequence[int]:
         request = feed_service_pb2.AppendEventsRequest(feed=feed, first_sequence=first, events=events)
         owner = PARTICIPANTS[FEEDS[feed]]
-        context = Context(FEEDS[feed], int(time.time()), tables.load(), lambda name: FEEDS.get(name) == FEEDS[feed])
+        context = Context(RIGHTS[FEEDS[feed]], int(time.time()), tables.load(), lambda name: FEEDS.get(name) == FEEDS[feed])
         received = self._read(request.SerializeToString())
         prepared = asyncio.run(self._intake.prepare(self._streams[feed], owner, received, context, self._streams.get))
         [outcome] = commit_group(self._writer, [prepared.batch])
@@ -153,7 +154,7 @@ def register(dsn: str) -> None:
     store = AggregateStore(dsn)
     for province, urn in PARTICIPANTS.items():
         feeds = [feed for feed, owner in FEEDS.items() if owner == province]
-        register_participant(store, urn, province, urn, feeds, datetime.now(UTC))
+        register_participant(store, urn, province, urn, feeds, datetime.now(UTC), every_role())
     store.close()
 
 

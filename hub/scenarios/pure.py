@@ -27,7 +27,7 @@ from hub.projections.engine import Key, Projection, Row, folds_of
 from hub.scenarios.agreed import signed
 from hub.scenarios.filling import Names
 from hub.scenarios.running import acceptance_of, use_of
-from hub.scenarios.scenario import FEEDS, LIVES, Ask, Scenario, Step
+from hub.scenarios.scenario import FEEDS, LIVES, RIGHTS, Ask, Scenario, Step
 
 _SEEDED = tuple(
     terms_of(agreement.code, agreement.terms) for agreement in seed_agreements(tables.load().agreements, datetime(2025, 1, 1, tzinfo=UTC))
@@ -70,7 +70,7 @@ class PureRun:
         event = step.event(self._names)
         sequence = self._last.get(step.feed, 0) + 1
         self._last[step.feed] = sequence
-        context = Context(FEEDS[step.feed], int(time.time()), tables.load(), lambda feed: FEEDS[feed] == FEEDS[step.feed])
+        context = Context(RIGHTS[FEEDS[step.feed]], int(time.time()), tables.load(), lambda feed: FEEDS[feed] == FEEDS[step.feed])
         message = getattr(event, step.kind)
         broken = [*shape_faults(event), *shape_faults(message, f"{step.kind}.")] or violations(event, step.kind, message, context)
         if broken:
