@@ -20,6 +20,7 @@ from hub.api.intake import Intake
 from hub.api.pace import Pace
 from hub.api.peer import Peer
 from hub.api.quota import Quotas
+from hub.api.turns import Reads
 from hub.domain import errors, reference
 from hub.domain.participant import Participant
 from hub.domain.quota import Quota
@@ -313,7 +314,8 @@ def test_a_stream_that_nobody_reads_any_more_leaves_no_task_behind(dsn: str, tmp
     async def give_up() -> int:
         quotas = Quotas(Quota(1_000, 10_000, 256, 64))
         directory = Directory(dsn, quotas)
-        service = FeedService(dsn, JournalWriter(dsn), Intake(open_keyring(tmp_path)), directory, reference.load(), Pace(10.0))
+        parts = JournalWriter(dsn), Intake(open_keyring(tmp_path)), directory, reference.load(), Pace(10.0)
+        service = FeedService(Reads(dsn, "reads"), *parts)
         one = Participant(hub_decisions_pb2.ParticipantRegistered(participant=CHONGQING, province="50"))
         answers = service.stream_events(batches(), Caller(CHONGQING, "50", Call(APPEND), Peer(CHONGQING), quotas.of(one), Standing()))
         assert (await anext(answers)).HasField("refused")

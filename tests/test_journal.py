@@ -26,7 +26,7 @@ from hub.journal.group import (
     write_rows,
 )
 from hub.journal.recorder import AggregateStore
-from hub.journal.writer import SESSION, WAITING_BYTES, WAITING_EVENTS, WAITING_EVENTS_OF_ONE, JournalWriter
+from hub.journal.writer import SESSION, WAITING_BYTES, WAITING_EVENTS, JournalWriter
 
 SICHUAN, CHONGQING = "urn:chuanyu:participant:sc.card-center", "urn:chuanyu:participant:cq.card-center"
 AT_US = 1_756_690_215_000_000
@@ -491,7 +491,7 @@ def test_one_owner_may_take_half_of_the_queue_and_the_rest_is_for_others(dsn: st
             with held_head(dsn):
                 tasks = [asyncio.create_task(writer.append(batch(feed, 1 + 500 * number, *texts))) for number in range(60)]
                 await asyncio.sleep(0)
-                assert writer.waiting_events == WAITING_EVENTS_OF_ONE + 500
+                assert writer.waiting_events == WAITING_EVENTS // 2 + 500
                 other = asyncio.create_task(writer.append(batch(feed, 20_501, "event", owner="another")))
                 await asyncio.sleep(0)
             outcomes = await asyncio.gather(*tasks, other, return_exceptions=True)
@@ -508,9 +508,10 @@ def test_a_full_queue_refuses_by_the_bytes_of_events(dsn: str, feed: int) -> Non
             with held_head(dsn):
                 tasks = [asyncio.create_task(writer.append(batch(feed, number, mebibyte))) for number in range(1, 71)]
                 await asyncio.sleep(0)
-                assert WAITING_BYTES < writer.waiting_bytes < WAITING_BYTES + 2 * 1024 * 1024
+                # One owner has at most as much as it leaves free.
+                assert WAITING_BYTES // 2 < writer.waiting_bytes < WAITING_BYTES // 2 + 2 * 1024 * 1024
             outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-            assert [type(outcome) for outcome in outcomes] == [Appended] * 64 + [QueueFull] * 6
+            assert [type(outcome) for outcome in outcomes] == [Appended] * 32 + [QueueFull] * 38
 
     play(scenario)
 

@@ -341,11 +341,11 @@ def test_a_cursor_older_than_what_is_kept_is_refused(dsn: str, tmp_path: Path) -
 
     async def look() -> None:
         with pytest.raises(CursorTooOld) as too_old:
-            await pages.check_cursor(2)
+            await pages.check_cursor(CHONGQING, 2)
         with pytest.raises(CursorAhead):
-            await pages.check_cursor(6)
-        assert (too_old.value.metadata, await pages.check_cursor(3)) == ({"first_position": "4"}, 5)
-        page = await pages.read(3, (), Reader(CHONGQING, rights_of("50", every_role())))
+            await pages.check_cursor(CHONGQING, 6)
+        assert (too_old.value.metadata, await pages.check_cursor(CHONGQING, 3)) == ({"first_position": "4"}, 5)
+        page = await pages.read(3, (), Reader(CHONGQING, rights_of("50", every_role())), 5)
         assert ([delivered.position for delivered in page.delivered], page.through) == ([4, 5], 5)
 
     asyncio.run(look())

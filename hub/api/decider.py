@@ -3,6 +3,7 @@
 import asyncio
 from typing import NamedTuple
 
+import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 
@@ -10,6 +11,7 @@ from hub.api.card_reader import CardRead, CardReader, when_seen
 from hub.api.directory import Caller
 from hub.api.intake import Intake
 from hub.api.request import card_named, instant_us, now_us, refuse_invalid, set_timestamp
+from hub.api.turns import Reads
 from hub.domain.acceptance import Question, decide, epoch_day, rules_digest
 from hub.domain.card import DAY_US
 from hub.domain.errors import JournalUnavailable, NotPermitted, NotRecorded, RequestIdReused, RequestInvalid
@@ -17,7 +19,7 @@ from hub.domain.pseudonym import hmac_sm3_under
 from hub.domain.reference import Reference
 from hub.journal.decisions import Decision, DecisionWriter, Receipt
 from hub.journal.keyring import Keyring
-from hub.journal.reader import read_page, reading
+from hub.journal.reader import read_page
 from hub.telemetry import names
 from hub.telemetry.spans import Call, Kind, now_ns
 
@@ -42,10 +44,10 @@ class Decider:
     """Reads the card, decides, records, answers."""
 
     def __init__(
-        self, dsn: str, cards: CardReader, decisions: DecisionWriter, intake: Intake, keyring: Keyring, reference: Reference
+        self, reads: Reads, cards: CardReader, decisions: DecisionWriter, intake: Intake, keyring: Keyring, reference: Reference
     ) -> None:
         """All parts are shared with the other services of the process."""
-        self._dsn, self._cards, self._decisions = dsn, cards, decisions
+        self._reads, self._cards, self._decisions = reads, cards, decisions
         self._intake, self._reference = intake, reference
         self._digest = hmac_sm3_under(keyring.digest)
         self._reasons = {code: _reason_message(reference, code) for code in reference.reasons}
@@ -62,7 +64,7 @@ class Decider:
             raise NotRecorded from None
         event = check.event
         if not receipt.is_new:
-            event = await asyncio.to_thread(self._event_at, receipt.position)
+            event = await self._reads.read(caller.urn, _event_at, receipt.position)
             recorded = event.decision_made.request_digest
             # Before the participant was part of it, the digest was that of the request alone.
             if recorded not in (check.event.decision_made.request_digest, self._digest(_as_asked(request))):
@@ -141,10 +143,6 @@ class Decider:
         """Returns a reason with its words; one that a newer release recorded has none here."""
         return self._reasons.get(code) or protos.Reason(code=code)
 
-    def _event_at(self, position: int) -> event_pb2.Event:
-        with reading(self._dsn, "hub-card") as connection:
-            return read_page(connection, position - 1, position)[0].event
-
     def response(self, request_id: str, event: event_pb2.Event, position: int) -> protos.CheckAcceptanceResponse:
         """Makes the response of a recorded decision, with the words of its reasons."""
         decision = event.decision_made
@@ -198,3 +196,7 @@ def _reason_message(reference: Reference, code: str) -> protos.Reason:
         advice_zh=reason.advice_zh,
         advice_en=reason.advice_en,
     )
+
+
+def _event_at(connection: psycopg.Connection, position: int) -> event_pb2.Event:
+    return read_page(connection, position - 1, position)[0].event

@@ -10,6 +10,7 @@ from eventsourcing.persistence import PersistenceError
 
 from hub.api.peer import Peer
 from hub.api.quota import Allowance, Quotas
+from hub.api.turns import Turns
 from hub.domain.errors import (
     CertificateEnded,
     CertificateUnregistered,
@@ -81,6 +82,8 @@ class Directory:
         """*dsn* names a login that may read the journal."""
         self._dsn, self._quotas = dsn, quotas
         self._store = AggregateStore(dsn, AWAY_AFTER_S)
+        # Everybody's calls wait for this one: it shares its threads with nothing else.
+        self._looks = Turns("hub-directory", 2)
         self._participants: dict[str, tuple[float, Participant]] = {}
         self._loads: dict[str, asyncio.Task[Participant]] = {}
         self._standings: dict[str, Standing] = {}
@@ -88,6 +91,7 @@ class Directory:
 
     def close(self) -> None:
         """Closes the connections."""
+        self._looks.close()
         self._store.close()
 
     def known_caller(self, peer: Peer, call: Call) -> Caller | None:
@@ -125,7 +129,7 @@ class Directory:
     async def _load(self, urn: str) -> Participant:
         _, known = self._participants.get(urn, (0.0, None))
         try:
-            participant = await asyncio.to_thread(self._store.get, Participant, Participant.create_id(urn))
+            participant: Participant | None = await self._looks.run(urn, self._store.get, Participant, Participant.create_id(urn))
         except PersistenceError:
             # While the journal is away nothing is recorded or read, so who was known before may go on to hear so.
             if known is None:
@@ -145,7 +149,7 @@ class Directory:
         """Returns a feed of the caller's; raises FeedUnknown or NotFeedOwner."""
         feed = self._feeds.get(name)
         if feed is None:
-            self._feeds.update(await asyncio.to_thread(self._load_feeds))
+            self._feeds.update(await self._looks.run(caller.urn, self._load_feeds))
             feed = self._feeds.get(name)
         if feed is None:
             raise FeedUnknown

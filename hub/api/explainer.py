@@ -1,6 +1,5 @@
 """Explains acceptance answers: what every rule saw and concluded, for a recorded decision or a question nobody asked, as of both times."""
 
-import asyncio
 import json
 from typing import Any, NamedTuple
 
@@ -9,6 +8,7 @@ from chuanyu.exchange.v1 import card_service_pb2 as protos
 from hub.api.decider import OUTCOMES, Decider
 from hub.api.directory import Caller
 from hub.api.request import instant_us, refuse_invalid, timestamp_of
+from hub.api.turns import Turns
 from hub.audit.as_of import Known, known_at
 from hub.audit.rule_versions import answer_by
 from hub.domain.acceptance import Question, rules_digest
@@ -39,11 +39,14 @@ class Explainer:
     def __init__(self, dsn: str, decider: Decider, reference: Reference, keyring: Keyring) -> None:
         """*decider* knows the words of reasons and how a question is checked; *keyring* opens the card of one, which is shown masked."""
         self._dsn, self._decider, self._reference, self._keyring = dsn, decider, reference, keyring
+        # One thread: an explanation is work for the interpreter, of which the answers need the rest.
+        self._turns = Turns("hub-explain")
 
     async def explain(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> protos.ExplainAcceptanceResponse:
         """Returns the explanation; raises RequestInvalid, DecisionNotFound, NotPermitted, RoleMissing, ViewBehind or JournalUnavailable."""
         refuse_invalid(request)
-        return await asyncio.to_thread(self._explain, request, caller)
+        response: protos.ExplainAcceptanceResponse = await self._turns.run(caller.urn, self._explain, request, caller)
+        return response
 
     def _explain(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> protos.ExplainAcceptanceResponse:
         is_recorded = request.WhichOneof("subject") == "decision_position"

@@ -17,11 +17,12 @@ from hub.api.intake import Intake, Prepared
 from hub.api.pace import CALL_PATIENCE_S, STREAM_PATIENCE_S, Pace
 from hub.api.quota import BATCH_EVENTS
 from hub.api.rpc import Gate, reader, service, streaming, unary
+from hub.api.turns import Reads
 from hub.domain.errors import BatchEmpty, FeedUnknown, HubError, QuotaExceeded, Unstorable
 from hub.domain.event_rules import Context, Violation
 from hub.domain.reference import Reference
 from hub.journal.group import PG_EPOCH_US, Appended, Outcome
-from hub.journal.reader import FeedRow, Recorded, feed_row, quarantined_at, reading
+from hub.journal.reader import FeedRow, Recorded, feed_row, quarantined_at
 from hub.journal.writer import JournalWriter
 from hub.telemetry import names
 from hub.telemetry.spans import Call, Kind, now_ns
@@ -39,9 +40,9 @@ _QUARANTINED = protos.EVENT_OUTCOME_QUARANTINED
 class FeedService:
     """Needs the writer and what prepares batches for it."""
 
-    def __init__(self, dsn: str, writer: JournalWriter, intake: Intake, directory: Directory, reference: Reference, pace: Pace) -> None:
+    def __init__(self, reads: Reads, writer: JournalWriter, intake: Intake, directory: Directory, reference: Reference, pace: Pace) -> None:
         """All parts are shared with the other services of the process."""
-        self._dsn = dsn
+        self._reads = reads
         self._writer = writer
         self._intake = intake
         self._directory = directory
@@ -62,17 +63,13 @@ class FeedService:
     async def get_feed(self, request: protos.GetFeedRequest, caller: Caller) -> protos.GetFeedResponse:
         """Says where a feed stands, from the feed's own row."""
         await self._directory.feed_of(caller, request.feed)
-        row = await asyncio.to_thread(self._feed_row, request.feed)
+        row: FeedRow | None = await self._reads.read(caller.urn, feed_row, request.feed)
         if row is None:
             raise FeedUnknown
         response = protos.GetFeedResponse(feed=request.feed, next_sequence=row.next_sequence, last_position=row.last_position)
         if row.last_recorded_us is not None:
             response.last_recorded_at.CopyFrom(_timestamp(row.last_recorded_us))
         return response
-
-    def _feed_row(self, name: str) -> FeedRow | None:
-        with reading(self._dsn, "hub-feed") as connection:
-            return feed_row(connection, name)
 
     async def append_events(self, received: Received, caller: Caller) -> protos.AppendEventsResponse:
         """Appends one batch and answers after the commit."""
@@ -135,7 +132,7 @@ class FeedService:
         _tell_appended(call, feed, queued, appended, prepared)
         before: list[Recorded] = []
         if appended.duplicates:
-            before = await asyncio.to_thread(self._quarantined_before, appended.positions[: appended.duplicates])
+            before = await self._reads.read(call.participant, quarantined_at, appended.positions[: appended.duplicates])
         return _answer(feed, appended, prepared.quarantined, before)
 
     async def _in_parts(self, received: Received, prepared: Prepared, start: int, stop: int) -> list[Appended]:
@@ -151,10 +148,6 @@ class FeedService:
             except Unstorable:
                 parts += await self._in_parts(received, prepared, first, last)
         return parts
-
-    def _quarantined_before(self, positions: Sequence[int]) -> list[Recorded]:
-        with reading(self._dsn, "hub-feed") as connection:
-            return quarantined_at(connection, positions)
 
     async def stream_events(self, batches: AsyncIterator[Received], caller: Caller) -> AsyncIterator[protos.StreamEventsResponse]:
         """Answers each batch after its commit and in order, with up to STREAM_WINDOW under way; a refusal is an answer too."""

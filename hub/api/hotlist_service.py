@@ -13,9 +13,9 @@ from chuanyu.exchange.v1 import hotlist_service_pb2 as protos
 from hub.api.directory import Caller
 from hub.api.request import refuse_invalid, timestamp_of
 from hub.api.rpc import Gate, reader, server_streaming, service
+from hub.api.turns import Reads
 from hub.domain.errors import HotlistEpochOld, HotlistEpochUnknown
 from hub.journal.hotlist_files import HotlistEntry, find_data, find_entry, latest_epoch
-from hub.journal.reader import reading
 
 Result = TypeVar("Result")
 
@@ -28,13 +28,17 @@ class HotlistService:
 
     def __init__(self, dsn: str) -> None:
         """*dsn* names a login that may SET ROLE hub_reader."""
-        self._dsn = dsn
+        self._reads = Reads(dsn, "hub-hotlist", session="SET ROLE hub_reader")
         self._stopping, self._looking = asyncio.Event(), asyncio.Lock()
         self._latest, self._looked_at = 0, 0.0
 
     def stop(self) -> None:
         """Ends the streams that wait for the next epoch: their callers go on at another edge."""
         self._stopping.set()
+
+    def close(self) -> None:
+        """Closes what was opened; the streams have ended."""
+        self._reads.close()
 
     def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
         """The gRPC handler of the service."""
@@ -46,10 +50,10 @@ class HotlistService:
             },
         )
 
-    async def get_hotlist(self, request: protos.GetHotlistRequest, _: Caller) -> AsyncIterator[protos.GetHotlistResponse]:
+    async def get_hotlist(self, request: protos.GetHotlistRequest, caller: Caller) -> AsyncIterator[protos.GetHotlistResponse]:
         """Gives a snapshot, what it is first."""
         refuse_invalid(request)
-        entry, latest, data = await self._read(lambda connection: _snapshot(connection, request.epoch))
+        entry, latest, data = await self._read(caller.urn, lambda connection: _snapshot(connection, request.epoch))
         for start in range(0, len(data), PIECE_BYTES):
             piece = protos.GetHotlistResponse(chunk=data[start : start + PIECE_BYTES])
             if start == 0:
@@ -65,7 +69,7 @@ class HotlistService:
         while not self._stopping.is_set():
             caller.may_call()
             after = held
-            found = await self._read(lambda connection, after=after: _next_delta(connection, after))  # type: ignore[misc]
+            found = await self._read(caller.urn, lambda connection, after=after: _next_delta(connection, after))  # type: ignore[misc]
             if found is not None:
                 entry, latest, data = found
                 yield protos.StreamHotlistDeltasResponse(file=_file(entry, latest), delta=data)
@@ -80,20 +84,16 @@ class HotlistService:
         while not self._stopping.is_set():
             async with self._looking:
                 if time.monotonic() - self._looked_at >= LOOK_AGAIN_S:
-                    self._latest = await self._read(latest_epoch)
+                    self._latest = await self._read("", latest_epoch)
                     self._looked_at = time.monotonic()
             if self._latest > epoch:
                 return
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), LOOK_AGAIN_S)
 
-    async def _read(self, read: Callable[[psycopg.Connection], Result]) -> Result:
-        def run() -> Result:
-            with reading(self._dsn, "hub-hotlist") as connection:
-                connection.execute("SET ROLE hub_reader")
-                return read(connection)
-
-        return await asyncio.to_thread(run)
+    async def _read(self, whose: str, read: Callable[[psycopg.Connection], Result]) -> Result:
+        result: Result = await self._reads.read(whose, read)
+        return result
 
 
 def _snapshot(connection: psycopg.Connection, epoch: int) -> tuple[HotlistEntry, int, bytes]:

@@ -27,6 +27,7 @@ from hub.api.server_certificate import ServerCertificate
 from hub.api.standard import add_standard_services
 from hub.api.subscription_service import SubscriptionService
 from hub.api.transport import OPTIONS, listen
+from hub.api.turns import Reads
 from hub.audit.rule_versions import publish_rules
 from hub.domain import reference
 from hub.domain.participant import DECISIONS_FEED, HUB
@@ -92,8 +93,9 @@ class HubServer:
         self._decisions = DecisionWriter(settings.dsn, decisions_stream)
         self.readiness = Readiness(settings.dsn, self._writer, settings.limits)
         self._cards = CardReader(settings.dsn, self._decisions, self.readiness.refused)
-        decider = Decider(settings.dsn, self._cards, self._decisions, intake, settings.keyring, tables)
-        feeds = FeedService(settings.dsn, self._writer, intake, self._directory, tables, self.readiness.pace)
+        self._reads = Reads(settings.dsn, "hub-reads", 2)
+        decider = Decider(self._reads, self._cards, self._decisions, intake, settings.keyring, tables)
+        feeds = FeedService(self._reads, self._writer, intake, self._directory, tables, self.readiness.pace)
         cards = CardService(settings.dsn, self._cards, decider, intake, tables, settings.keyring)
         gate = self._gate = Gate(self._directory, settings.certificates.authority.parent, settings.plaintext_caller)
         self._server.add_generic_rpc_handlers((feeds.handler(gate), cards.handler(gate)))
@@ -147,6 +149,8 @@ class HubServer:
         self._quotas.release()
         await self._drain(forced or asyncio.Event())
         await self._subscriptions.stop()
+        self._hotlists.close()
+        self._reads.close()
         await self._decisions.stop()
         await self._cards.stop()
         await self._writer.stop()

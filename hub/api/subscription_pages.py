@@ -1,13 +1,11 @@
 """Pages of the journal as one reader may see them: filtered to what concerns it, with its own identifiers in clear from the vault.
 
-A few threads with a connection each read for all subscriptions of the process. A page is read only when its subscription has taken the
-one before, so what is in memory is bounded by the pages, whatever the readers do.
+One thread reads for those that have caught up, and another for those that read what was, by turns of their participants: a backlog of
+years delays nobody who waits for the news. A page is read only when its subscription has taken the one before, so what is in memory is
+bounded by the pages, whatever the readers do.
 """
 
-import asyncio
-import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import psycopg
@@ -16,6 +14,7 @@ from chuanyu.exchange.v1 import subscription_service_pb2 as protos
 from eventsourcing.persistence import PersistenceError
 
 from hub.api.request import timestamp_of
+from hub.api.turns import Reads
 from hub.domain.disclosure import Origin, Reader, concerns, identifier_of, is_readable
 from hub.domain.errors import CursorAhead, CursorTooOld, JournalUnavailable
 from hub.domain.participant import PREFIX, Participant
@@ -30,7 +29,6 @@ from hub.journal.vault import VaultRowDamaged, open_identifiers
 from hub.telemetry import names, pipe
 from hub.telemetry.spans import Call, Kind, now_ns
 
-READERS = 2
 PAGE_POSITIONS = 500
 # Where the filter leaves few events of many, a page may span more of the journal.
 PAGE_POSITIONS_OF_KINDS = 5_000
@@ -57,39 +55,32 @@ class SubscriptionPages:
 
     def __init__(self, dsn: str, keyring: Keyring) -> None:
         """*dsn* names a login that may SET ROLE hub_writer: the vault is open to that role alone."""
-        self._dsn, self._keyring = dsn, keyring
+        self._keyring = keyring
         self._store = AggregateStore(dsn)
-        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="subscriptions")
-        self._own = threading.local()
-        self._opened: list[psycopg.Connection] = []
+        self._live = Reads(dsn, "hub-subscriptions", session=_SESSION)
+        self._backlog = Reads(dsn, "hub-backlog", session=_SESSION)
         self._origins: dict[int | str, Origin] = {}
 
-    async def check_cursor(self, after: int) -> int:
+    async def check_cursor(self, whose: str, after: int) -> int:
         """Returns the head; raises CursorAhead or CursorTooOld."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._with_connection, _checked, after)
+        return int(await self._live.read(whose, _checked, after))
 
-    async def read(self, after: int, kinds: Sequence[str], reader: Reader) -> Page:
-        """Returns the next page after a position; raises JournalUnavailable."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._with_connection, self._read, after, kinds, reader)
+    async def read(self, after: int, kinds: Sequence[str], reader: Reader, head: int) -> Page:
+        """Returns the next page after a position, in the turn of those that are near *head* or of the others; raises JournalUnavailable."""
+        reads = self._live if head - after < PAGE_POSITIONS else self._backlog
+        page: Page = await reads.read(reader.urn, self._guarded, after, kinds, reader)
+        return page
 
     def close(self) -> None:
         """Ends the threads and closes their connections."""
-        self._threads.shutdown(cancel_futures=True)
-        for connection in self._opened:
-            connection.close()
+        self._live.close()
+        self._backlog.close()
         self._store.close()
 
-    def _with_connection(self, function: Any, *arguments: Any) -> Any:
+    def _guarded(self, connection: psycopg.Connection, after: int, kinds: Sequence[str], reader: Reader) -> Page:
         try:
-            connection = getattr(self._own, "connection", None)
-            if connection is None or connection.closed:
-                connection = psycopg.connect(self._dsn, autocommit=True, application_name="hub-subscriptions")
-                self._own.connection = connection
-                self._opened.append(connection)
-                connection.execute(_SESSION)
-            return function(connection, *arguments)
-        except (psycopg.OperationalError, PersistenceError):
-            self._own.connection = None
+            return self._read(connection, after, kinds, reader)
+        except PersistenceError:
             raise JournalUnavailable from None
         except VaultRowDamaged as damage:
             # A fault of the hub's, not of the reader's.

@@ -1,6 +1,7 @@
 """SubscriptionService: tells a province what concerns it, in order of position, from a cursor on and then as it is recorded."""
 
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import grpc
@@ -17,6 +18,8 @@ from hub.journal.head_watcher import HeadWatcher
 from hub.journal.keyring import Keyring
 
 SUBSCRIPTIONS = 256
+# Nobody needs to wait for others with so few: one at work, and one that takes its place.
+FIRST_SUBSCRIPTIONS = 2
 PROGRESS_EVERY_S = 1.0
 
 
@@ -27,7 +30,7 @@ class SubscriptionService:
         """*dsn* names a login that may read the journal; *keyring* opens what is disclosed."""
         self._pages = SubscriptionPages(dsn, keyring)
         self._watcher = HeadWatcher(dsn)
-        self._open = 0
+        self._open: Counter[str] = Counter()
         self._is_stopping = False
 
     def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
@@ -46,26 +49,28 @@ class SubscriptionService:
             raise RoleMissing(f"kinds: {', '.join(beyond)}", role="READER", scope="reads")
         if not caller.province:
             raise NotPermitted("only a province subscribes")
-        if self._open >= SUBSCRIPTIONS:
+        if not has_room(self._open[caller.urn], SUBSCRIPTIONS - self._open.total()):
             raise QueueFull
-        self._open += 1
+        self._open[caller.urn] += 1
         try:
             async for response in self._follow(request, caller):
                 yield response
         finally:
-            self._open -= 1
+            self._open[caller.urn] -= 1
+            self._open = +self._open
 
     async def _follow(self, request: protos.SubscribeRequest, caller: Caller) -> AsyncIterator[protos.SubscribeResponse]:
         position, kinds = request.from_position, list(request.kinds)
-        yield _progress(position, await self._pages.check_cursor(position))
+        head = await self._pages.check_cursor(caller.urn, position)
+        yield _progress(position, head)
         said_at = time.monotonic()
         while not self._is_stopping:
             # The stream goes on for days, and follows the roles of its reader.
             caller.may_call()
-            page = await self._pages.read(position, kinds, Reader(caller.urn, caller.rights))
+            page = await self._pages.read(position, kinds, Reader(caller.urn, caller.rights), head)
             for delivered in page.delivered:
                 yield protos.SubscribeResponse(delivered=delivered)
-            position = page.through
+            position, head = page.through, page.head
             now = time.monotonic()
             if now - said_at >= PROGRESS_EVERY_S:
                 yield _progress(position, page.head)
@@ -86,3 +91,8 @@ class SubscriptionService:
 
 def _progress(position: int, head: int) -> protos.SubscribeResponse:
     return protos.SubscribeResponse(progress=protos.SubscriptionProgress(position=position, head_position=head))
+
+
+def has_room(own: int, free: int) -> bool:
+    """Whether who has *own* may have one more: at most a quarter of what is free, so that room remains for others."""
+    return free > 0 and own < max(free // 4, FIRST_SUBSCRIPTIONS)

@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 
 GROUP_EVENTS = 4_000
 WAITING_EVENTS = 40_000
-# What one owner's feeds may take of it: the rest is there for the others whatever one sends.
-WAITING_EVENTS_OF_ONE = WAITING_EVENTS // 2
 WAITING_BYTES = 64 * 1024 * 1024
 RETRY_FOR_S = 20.0
 # A full disk stays full for longer than a database takes to come back: who waits is told soon.
@@ -75,6 +73,7 @@ class JournalWriter:
         self._ended = False
         self.waiting_events = 0
         self._waiting_of: Counter[str] = Counter()
+        self._bytes_of: Counter[str] = Counter()
         self._apart_until: dict[str, float] = {}
         self._apart: deque[Waiting] = deque()
         self.waiting_bytes = 0
@@ -105,6 +104,7 @@ class JournalWriter:
         waiting = Waiting(self._loop.create_future(), batch, _size(batch))
         self.waiting_events += len(batch.tails)
         self._waiting_of[batch.owner] += len(batch.tails)
+        self._bytes_of[batch.owner] += waiting.size
         self.waiting_bytes += waiting.size
         self._batches.put(waiting)
         return await waiting.future
@@ -120,8 +120,9 @@ class JournalWriter:
         return max(self.waiting_events / WAITING_EVENTS, self.waiting_bytes / WAITING_BYTES)
 
     def _is_full(self, owner: str) -> bool:
-        is_full = self.waiting_events > WAITING_EVENTS or self.waiting_bytes > WAITING_BYTES
-        return is_full or self._waiting_of[owner] > WAITING_EVENTS_OF_ONE
+        """Whether an owner has more in the queue than is free: so one takes half, two a third each, and others always find room."""
+        free_events, free_bytes = WAITING_EVENTS - self.waiting_events, WAITING_BYTES - self.waiting_bytes
+        return self._waiting_of[owner] > free_events or self._bytes_of[owner] > free_bytes
 
     async def wait_for_room(self, owner: str) -> None:
         """Waits until the queue takes batches of an owner again, so that a stream is held back rather than refused."""
@@ -298,6 +299,7 @@ class JournalWriter:
         for waiting, outcome in settled:
             self.waiting_events -= len(waiting.batch.tails)
             self._waiting_of[waiting.batch.owner] -= len(waiting.batch.tails)
+            self._bytes_of[waiting.batch.owner] -= waiting.size
             self.waiting_bytes -= waiting.size
             if waiting.future.cancelled():
                 continue

@@ -1,0 +1,112 @@
+"""Threads that serve participants in turn: one that asks for much waits for its own, and a newcomer for one piece of work at most.
+
+Each kind of work has threads of its own, so that explanations, for one, do not stand before the look at who may call at all.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, NamedTuple
+
+import psycopg
+
+from hub.domain.errors import JournalUnavailable
+
+
+class _Job(NamedTuple):
+    """A piece of work and who waits for it."""
+
+    done: asyncio.Future[Any]
+    work: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+class Turns:
+    """A few threads, used from one event loop; close it when done."""
+
+    def __init__(self, name: str, threads: int = 1) -> None:
+        """*name* is that of the threads."""
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._free = threads
+        # Who waits, in the order of turns; a participant has an entry only while it has something there.
+        self._waiting: dict[str, deque[_Job]] = {}
+
+    async def run(self, whose: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Does a piece of a participant's work in its turn and returns the result; what is given up while it waits is never begun."""
+        job = _Job(asyncio.get_running_loop().create_future(), work, arguments)
+        self._waiting.setdefault(whose, deque()).append(job)
+        self._serve()
+        return await job.done
+
+    def _serve(self) -> None:
+        while self._free and self._waiting:
+            whose = next(iter(self._waiting))
+            jobs = self._waiting.pop(whose)
+            job = jobs.popleft()
+            if jobs:
+                self._waiting[whose] = jobs
+            if not job.done.done():
+                self._free -= 1
+                working = asyncio.get_running_loop().run_in_executor(self._pool, job.work, *job.arguments)
+                working.add_done_callback(partial(self._ended, job.done))
+
+    def _ended(self, waiting: asyncio.Future[Any], ended: asyncio.Future[Any]) -> None:
+        self._free += 1
+        if not waiting.done():
+            if ended.cancelled():
+                waiting.cancel()
+            elif (fault := ended.exception()) is not None:
+                waiting.set_exception(fault)
+            else:
+                waiting.set_result(ended.result())
+        elif not ended.cancelled():
+            ended.exception()
+        self._serve()
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._pool.shutdown(cancel_futures=True)
+
+
+class Reads(Turns):
+    """Turns whose threads each keep a connection to read with: opening one costs the database more than most reads."""
+
+    def __init__(self, dsn: str, name: str, threads: int = 1, session: str = "") -> None:
+        """*name* is that of the threads and of their connections; *session* is run on each connection first."""
+        super().__init__(name, threads)
+        self._dsn, self._name, self._session = dsn, name, session
+        self._own = threading.local()
+        self._opened: list[psycopg.Connection] = []
+
+    async def read(self, whose: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Returns what *work* does with a connection; raises JournalUnavailable when the database is away."""
+        return await self.run(whose, self._with_connection, work, arguments)
+
+    def _with_connection(self, work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        with self._connection() as connection:
+            return work(connection, *arguments)
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection]:
+        try:
+            connection = getattr(self._own, "connection", None)
+            if connection is None or connection.closed:
+                connection = psycopg.connect(self._dsn, autocommit=True, application_name=self._name)
+                self._opened = [*(one for one in self._opened if not one.closed), connection]
+                self._own.connection = connection
+                if self._session:
+                    connection.execute(self._session.encode())
+            yield connection
+        except psycopg.OperationalError:
+            self._own.connection = None
+            raise JournalUnavailable from None
+
+    def close(self) -> None:
+        """Ends the threads and closes their connections."""
+        super().close()
+        for connection in self._opened:
+            connection.close()
