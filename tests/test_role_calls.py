@@ -1,0 +1,345 @@
+"""Roles at the edge, over real gRPC: role by call, how far each reaches, what a small participant gets, and a role that is taken back."""
+
+import contextlib
+import queue
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import grpc
+import pytest
+from chuanyu.exchange.v1 import (
+    card_service_pb2,
+    event_pb2,
+    feed_service_pb2,
+    hotlist_service_pb2,
+    hotlist_service_pb2_grpc,
+    subscription_service_pb2,
+    subscription_service_pb2_grpc,
+)
+
+from hub.api.registry import register_participant
+from hub.api.role_desk import grant_roles, revoke_role
+from hub.domain.participant import PREFIX
+from hub.domain.role_table import ROLES, role_table
+from hub.domain.roles import Grant, Scope, every_role
+from hub.journal.recorder import AggregateStore
+from tests.clients import DEADLINE_S, Province, Refusal, of_feed, recorded_at, refused, refused_in_stream
+from tests.hub_process import RunningHub
+from tests.messages import AT_S, journey, name_card, question, registered
+
+CALLS = tuple(role_table().calls)
+WITHIN_S = 5.0
+
+
+@contextlib.contextmanager
+def store_of(hub: RunningHub) -> Iterator[AggregateStore]:
+    with contextlib.closing(AggregateStore(hub.dsn)) as store:
+        yield store
+
+
+def participant(hub: RunningHub, name: str, *grants: Grant) -> Province:
+    """A participant of Chongqing's with some roles and a feed of its name."""
+    with store_of(hub) as store:
+        register_participant(store, PREFIX + name, "50", name, [name], datetime.now(UTC), grants)
+    return Province(hub, PREFIX + name)
+
+
+@pytest.fixture(scope="module")
+def with_role(shared_hub: RunningHub) -> Iterator[dict[str, Province]]:
+    """A participant for each role, with the widest scope, and one without any ("")."""
+    found = {grant.role: participant(shared_hub, f"cq.{grant.role.lower().replace('_', '-')}", grant) for grant in every_role()}
+    found[""] = participant(shared_hub, "cq.no-role")
+    yield found
+    for one in found.values():
+        one.channel.close()
+
+
+@pytest.fixture(scope="module")
+def card(shared_hub: RunningHub, chongqing: Province) -> str:
+    """A card of Chongqing's that the hub knows."""
+    seen = chongqing.tell("cq.card-center", registered("R00000001"))
+    asked = card_service_pb2.GetCardRequest(min_position=seen)
+    name_card(asked.card, "R00000001", "50")
+    chongqing.cards.GetCard(asked, timeout=DEADLINE_S)
+    return "R00000001"
+
+
+def asked_of(card: str, **fields: Any) -> card_service_pb2.GetCardRequest:
+    request = card_service_pb2.GetCardRequest(**fields)
+    name_card(request.card, card, "50")
+    return request
+
+
+def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]]:
+    """Every call of the table, as it would be right for who may make it."""
+    hotlists = hotlist_service_pb2_grpc.HotlistServiceStub(one.channel)
+    subscriptions = subscription_service_pb2_grpc.SubscriptionServiceStub(one.channel)
+    check = question(f"{name}-{time.monotonic_ns()}", card, scenario="CUL.MUS", region="500103")
+    streamed = [card_service_pb2.StreamAcceptanceRequest(check=check)]
+    explained = card_service_pb2.ExplainAcceptanceRequest(hypothetical=check)
+    made: dict[str, Callable[[], Any]] = {
+        "FeedService/GetFeed": lambda: one.next_sequence(name),
+        "FeedService/AppendEvents": lambda: one.append(name, 1),
+        "FeedService/StreamEvents": lambda: list(one.feeds.StreamEvents(iter(()), timeout=DEADLINE_S)),
+        "CardService/GetCard": lambda: one.cards.GetCard(asked_of(card, service_region="500103"), timeout=DEADLINE_S),
+        "CardService/CheckAcceptance": lambda: one.cards.CheckAcceptance(check, timeout=DEADLINE_S),
+        "CardService/StreamAcceptance": lambda: list(one.cards.StreamAcceptance(iter(streamed), timeout=DEADLINE_S)),
+        "CardService/ExplainAcceptance": lambda: one.cards.ExplainAcceptance(explained, timeout=DEADLINE_S),
+        "HotlistService/GetHotlist": lambda: next(hotlists.GetHotlist(hotlist_service_pb2.GetHotlistRequest(), timeout=DEADLINE_S)),
+        "HotlistService/StreamHotlistDeltas": lambda: list(
+            hotlists.StreamHotlistDeltas(hotlist_service_pb2.StreamHotlistDeltasRequest(from_epoch=1), timeout=DEADLINE_S)
+        ),
+        "SubscriptionService/Subscribe": lambda: next(
+            subscriptions.Subscribe(subscription_service_pb2.SubscribeRequest(), timeout=DEADLINE_S)
+        ),
+    }
+    return {f"chuanyu.exchange.v1.{call}": run for call, run in made.items()}
+
+
+def reason_of(call: Callable[[], Any]) -> tuple[str, str]:
+    """The reason that a call is refused for, with the roles it names; ("", "") if it is answered."""
+    try:
+        call()
+    except grpc.RpcError:
+        refusal = refused(call)
+        return refusal.reason, refusal.metadata.get("role", "")
+    return "", ""
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_call_is_for_the_roles_of_its_row(call: str, with_role: dict[str, Province], card: str) -> None:
+    needed = role_table().calls[call].roles
+    for role, one in with_role.items():
+        name = f"cq.{role.lower().replace('_', '-') or 'no-role'}"
+        reason = reason_of(calls_of(name, one, card)[call])
+        if needed and role not in needed:
+            assert (role, *reason) == (role, "ROLE_MISSING", ",".join(needed))
+        else:
+            assert (role, reason[0]) != (role, "ROLE_MISSING")
+
+
+def test_every_call_of_the_services_has_a_row() -> None:
+    served = {
+        f"{service.full_name}/{method.name}"
+        for module in _services()
+        for service in module.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+    }
+    assert set(CALLS) == served
+
+
+def _services() -> list[Any]:
+    return [card_service_pb2, feed_service_pb2, hotlist_service_pb2, subscription_service_pb2]
+
+
+# How far a service point reaches
+
+
+@pytest.fixture(scope="module")
+def museum(shared_hub: RunningHub) -> Iterator[Province]:
+    """A museum of Chongqing's: its gate, and its own events."""
+    grants = (
+        Grant("SERVICE_POINT", Scope(("CUL.MUS",), ("5001",))),
+        Grant("READER", Scope(reads=("AGREEMENTS", "OWN_EVENTS", "QUARANTINE"))),
+    )
+    one = participant(shared_hub, "cq.museum", *grants)
+    yield one
+    one.channel.close()
+
+
+def entered(card: str, region: str = "500103") -> event_pb2.Event:
+    """A visit to the museum."""
+    event = event_pb2.Event(scenario="CUL.MUS", service_region=region)
+    event.occurred_at.seconds = AT_S + 3_600
+    name_card(event.card, card, "50")
+    gate = event.venue_gate_entered
+    gate.gate, gate.ticket_type, gate.party_size = "EAST", 1, 1
+    return event
+
+
+def test_a_museum_asks_about_its_own_gate_and_nothing_else(museum: Province, card: str) -> None:
+    def asks(scenario: str, region: str) -> Refusal:
+        check = question(f"museum-{time.monotonic_ns()}", card, scenario=scenario, region=region)
+        return refused(lambda: museum.cards.CheckAcceptance(check, timeout=DEADLINE_S))
+
+    answer = museum.cards.CheckAcceptance(question("museum", card, scenario="CUL.MUS", region="500103"), timeout=DEADLINE_S)
+    assert answer.position > 0
+    denied = asks("MED.OP", "500103")
+    assert (denied.reason, denied.metadata) == ("ROLE_MISSING", {"role": "SERVICE_POINT", "scope": "scenarios"})
+    assert asks("CUL.MUS", "500235").metadata == {"role": "SERVICE_POINT", "scope": "regions"}
+
+
+def test_a_question_in_a_stream_is_refused_in_the_stream(museum: Province, card: str) -> None:
+    check = question("museum-in-a-stream", card, scenario="MED.OP", region="500103")
+    [answer] = museum.cards.StreamAcceptance(iter([card_service_pb2.StreamAcceptanceRequest(check=check)]), timeout=DEADLINE_S)
+    assert refused_in_stream(answer.refused).metadata == {"role": "SERVICE_POINT", "scope": "scenarios"}
+
+
+def test_a_museum_explains_only_what_it_could_ask(museum: Province, card: str) -> None:
+    asked = card_service_pb2.ExplainAcceptanceRequest(hypothetical=question("e", card, scenario="MED.OP", region="500103"))
+    assert refused(lambda: museum.cards.ExplainAcceptance(asked, timeout=DEADLINE_S)).reason == "ROLE_MISSING"
+    asked.hypothetical.scenario = "CUL.MUS"
+    assert not museum.cards.ExplainAcceptance(asked, timeout=DEADLINE_S).fact_positions
+
+
+def test_a_museum_gets_no_explanation_of_anothers_decision_about_a_card_of_its_province(
+    museum: Province, chongqing: Province, card: str
+) -> None:
+    position = chongqing.cards.CheckAcceptance(
+        question(f"centre-{time.monotonic_ns()}", card, scenario="MED.OP", region="500103"), timeout=DEADLINE_S
+    ).position
+    asked = card_service_pb2.ExplainAcceptanceRequest(decision_position=position)
+    assert refused(lambda: museum.cards.ExplainAcceptance(asked, timeout=DEADLINE_S)).reason == "NOT_PERMITTED"
+
+
+def test_a_museum_sees_of_a_card_of_its_province_whether_it_is_good_at_its_gate(museum: Province, card: str) -> None:
+    answer = museum.cards.GetCard(asked_of(card, service_region="500103"), timeout=DEADLINE_S)
+    assert (answer.HasField("lives"), [usable.scenario for usable in answer.usability]) == (False, ["CUL.MUS"])
+    elsewhere = refused(lambda: museum.cards.GetCard(asked_of(card), timeout=DEADLINE_S))
+    assert elsewhere.metadata == {"role": "SERVICE_POINT", "scope": "regions"}
+
+
+def test_an_issuer_of_some_regions_sees_no_lives_as_the_hub_cannot_see_the_region_of_the_card(shared_hub: RunningHub, card: str) -> None:
+    one = participant(shared_hub, "cq.district", Grant("ISSUER", Scope(issuer_regions=("500103",))))
+    assert refused(lambda: one.cards.GetCard(asked_of(card, service_region="500103"), timeout=DEADLINE_S)).reason == "ROLE_MISSING"
+    one.channel.close()
+
+
+# Events
+
+
+def test_what_a_museum_may_not_tell_takes_its_number_and_its_feed_goes_on(shared_hub: RunningHub, museum: Province, card: str) -> None:
+    cancelled = event_pb2.Event()
+    cancelled.occurred_at.seconds = AT_S
+    name_card(cancelled.card, card, "50")
+    cancelled.card_cancelled.reason = 5
+    first = museum.next_sequence("cq.museum")
+    answer = museum.append("cq.museum", first, entered(card), cancelled, registered(card), entered(card, "500235"), entered(card))
+    broken = [(n.sequence - first, [(v.field_path, v.rule_id) for v in n.violations]) for n in answer.quarantined]
+    assert broken == [
+        (1, [("card_cancelled", "role_missing")]),
+        (2, [("card_registered", "role_missing")]),
+        (3, [("service_region", "role_scope")]),
+    ]
+    kinds = [recorded.kind for recorded in of_feed(shared_hub.dsn, "cq.museum")]
+    assert kinds[-5:] == ["venue_gate_entered", *["event_quarantined"] * 3, "venue_gate_entered"]
+
+
+def test_a_cancellation_by_a_museum_changes_no_card(museum: Province, chongqing: Province, card: str) -> None:
+    cancelled = registered(card, at_s=AT_S + 30)
+    cancelled.card_registered.status = 9
+    seen = museum.tell("cq.museum", cancelled)
+    lives = chongqing.cards.GetCard(asked_of(card, min_position=seen), timeout=DEADLINE_S).lives
+    assert lives.social_status == 5
+
+
+def delivered(one: Province, first: int, last: int, *kinds: str) -> list[subscription_service_pb2.DeliveredEvent]:
+    """What a participant is delivered of positions first … last."""
+    stub = subscription_service_pb2_grpc.SubscriptionServiceStub(one.channel)
+    request = subscription_service_pb2.SubscribeRequest(from_position=first - 1, kinds=kinds)
+    found, stream = [], stub.Subscribe(request, timeout=DEADLINE_S)
+    for response in stream:
+        if response.HasField("delivered"):
+            found.append(response.delivered)
+        if max(response.delivered.position, response.progress.position) >= last:
+            break
+    stream.cancel()
+    return found
+
+
+def test_a_museum_is_delivered_its_own_events_and_no_identifier(museum: Province, chongqing: Province, card: str) -> None:
+    first = chongqing.tell("cq.card-center", registered("R00000002"))
+    own = museum.tell("cq.museum", entered(card))
+    [event] = delivered(museum, first, own)
+    assert (event.position, event.event.venue_gate_entered.gate) == (own, "EAST")
+    assert (event.event.card.clear, event.event.card.key) == ("", b"")
+    [state] = [one for one in delivered(chongqing, first, own) if one.position == first]
+    assert state.event.card.clear == "R00000002"
+
+
+def test_who_asks_by_name_for_kinds_that_are_not_its_to_read_is_refused(museum: Province) -> None:
+    stub = subscription_service_pb2_grpc.SubscriptionServiceStub(museum.channel)
+    request = subscription_service_pb2.SubscribeRequest(kinds=["venue_gate_entered", "decision_made"])
+    refusal = refused(lambda: next(stub.Subscribe(request, timeout=DEADLINE_S)))
+    assert (refusal.reason, refusal.metadata) == ("ROLE_MISSING", {"role": "READER", "scope": "reads"})
+    assert "decision_made" in refusal.text
+    assert "venue_gate_entered" not in refusal.text
+
+
+# Roles that change
+
+
+def test_an_open_stream_follows_the_roles_of_its_participant(shared_hub: RunningHub, card: str) -> None:
+    name = "cq.changing"
+    one = participant(shared_hub, name, Grant("SERVICE_POINT", Scope(("CUL.MUS",), ("50",))), Grant("READER", Scope(reads=("OWN_EVENTS",))))
+    stub = subscription_service_pb2_grpc.SubscriptionServiceStub(one.channel)
+    subscription = stub.Subscribe(subscription_service_pb2.SubscribeRequest(), timeout=DEADLINE_S)
+    next(subscription)
+    batches = Batches(name)
+    answers = one.feeds.StreamEvents(batches, timeout=DEADLINE_S)
+    batches.send(entered(card))
+    assert next(answers).HasField("appended")
+    with store_of(shared_hub) as store:
+        revoke_role(store, name, "READER", "CONTRACT_ENDED", datetime.now(UTC))
+        revoke_role(store, name, "SERVICE_POINT", "CONTRACT_ENDED", datetime.now(UTC))
+    assert refused(lambda: list(subscription)).metadata == {"role": "READER"}
+    time.sleep(2.0)
+    batches.send(entered(card))
+    assert refused_in_stream(next(answers).refused).reason == "ROLE_MISSING"
+    with store_of(shared_hub) as store:
+        grant_roles(store, name, [Grant("SERVICE_POINT", Scope(("CUL.MUS",), ("50",)))], datetime.now(UTC))
+    deadline = time.monotonic() + WITHIN_S
+    while time.monotonic() < deadline:
+        batches.send(entered(card), again=True)
+        if (answer := next(answers)).HasField("appended"):
+            break
+        time.sleep(0.2)
+    assert recorded_at(shared_hub.dsn, answer.appended.positions[0]).kind == "venue_gate_entered"
+    batches.end()
+    one.channel.close()
+
+
+class Batches:
+    """The batches of a stream, one event each, as they are sent."""
+
+    def __init__(self, feed: str) -> None:
+        self._feed, self._sequence = feed, 0
+        self._queue: queue.Queue[Any] = queue.Queue()
+
+    def send(self, event: event_pb2.Event, *, again: bool = False) -> None:
+        """Sends the next event, or one under the same number again."""
+        self._sequence += not again
+        self._queue.put(feed_service_pb2.StreamEventsRequest(feed=self._feed, first_sequence=self._sequence, events=[event]))
+
+    def end(self) -> None:
+        """Ends the stream."""
+        self._queue.put(None)
+
+    def __iter__(self) -> "Batches":
+        return self
+
+    def __next__(self) -> Any:
+        item = self._queue.get()
+        if item is None:
+            raise StopIteration
+        return item
+
+
+def test_a_participant_without_roles_sends_nothing_and_loses_nothing(shared_hub: RunningHub, card: str) -> None:
+    one = participant(shared_hub, "cq.upgraded")
+    refusal = refused(lambda: one.append("cq.upgraded", 1, journey(card)))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING")
+    assert set(refusal.metadata["role"].split(",")) == set(ROLES) - {"READER"}
+    assert one.next_sequence("cq.upgraded") == 1
+    with store_of(shared_hub) as store:
+        grant_roles(store, "cq.upgraded", every_role(), datetime.now(UTC))
+    deadline = time.monotonic() + WITHIN_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(grpc.RpcError):
+            assert list(one.append("cq.upgraded", 1, journey(card)).quarantined) == []
+            break
+        time.sleep(0.2)
+    assert one.next_sequence("cq.upgraded") == 2
+    one.channel.close()
