@@ -238,9 +238,17 @@ def test_a_use_counts_with_its_money_by_day_issuer_region_and_scenario(journal: 
     assert usage(views) == {METRO: (2, 600)}
 
 
+LAST_SECOND_OF_SEPTEMBER_1_S = 1_756_742_399
+
+
 def test_the_day_of_a_use_begins_at_midnight_in_china(journal: Recording, views: psycopg.Connection) -> None:
-    last_second_of_september_1_s = 1_756_742_399
-    journal.append(journey(at_s=last_second_of_september_1_s), journey(at_s=last_second_of_september_1_s + 1))
+    journal.append(shown(at_s=LAST_SECOND_OF_SEPTEMBER_1_S), shown(at_s=LAST_SECOND_OF_SEPTEMBER_1_S + 1))
+    assert usage(views) == {("2025-09-01", "50", "510100", "GOV.ID"): (1, 0), ("2025-09-02", "50", "510100", "GOV.ID"): (1, 0)}
+
+
+def test_the_business_day_of_transit_begins_at_four_in_china(journal: Recording, views: psycopg.Connection) -> None:
+    last_second_s = LAST_SECOND_OF_SEPTEMBER_1_S + 4 * HOUR_S
+    journal.append(journey(at_s=last_second_s), journey(at_s=last_second_s + 1))
     assert usage(views) == {METRO: (1, 360), METRO_NEXT_DAY: (1, 360)}
 
 
@@ -385,9 +393,9 @@ def test_a_medical_settlement_is_taken_out_by_its_reversal(journal: Recording, v
     assert usage(views) == {}
 
 
-def test_an_amount_that_no_cell_can_hold_is_parked(journal: Recording, views: psycopg.Connection) -> None:
+def test_a_cell_holds_more_than_the_greatest_amounts(journal: Recording, views: psycopg.Connection) -> None:
     journal.append(shown(amount_fen=2**63 - 1), shown(amount_fen=1), journey())
-    assert usage(views) == {("2025-09-01", "50", "510100", "GOV.ID"): (1, 2**63 - 1), METRO: (1, 360)}
+    assert usage(views) == {("2025-09-01", "50", "510100", "GOV.ID"): (2, 2**63), METRO: (1, 360)}
 
 
 # Card standing

@@ -20,10 +20,11 @@ def findings(
     notes: Annotated[bool, typer.Option(help="也列出重复上报。List what was told twice, too.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="每条一行 JSON。One line of JSON each.")] = False,
 ) -> None:
-    """列出发现：相互矛盾的事实、挂失注销后的用卡、同省两张在用卡。List what contradicts what, with both events."""
+    """列出发现：相互矛盾的事实、挂失注销后的用卡、重复上报的用卡、同省两张在用卡。List what contradicts what, with both events."""
     from hub.commands.wording import screen
     from hub.domain.findings import MEANINGS
     from hub.projections import PROJECTIONS, runner
+    from hub.projections.daily_usage import listed_uses
     from hub.projections.engine import create_views
     from hub.projections.findings import listed
     from hub.projections.person_cards import listed_persons
@@ -36,7 +37,7 @@ def findings(
         raise typer.BadParameter("卡键是 64 位十六进制数。The key of a card is 64 hexadecimal digits.")
     with database(Config()) as dsn, runner.connect(dsn) as connection:
         create_views(connection, PROJECTIONS)
-        found = listed(connection, key or None)
+        found = [*listed(connection, key or None), *listed_uses(connection, key or None)]
         if not key:
             found += listed_persons(connection)
     found = [one for one in found if notes or not MEANINGS[one.found.code].is_note]

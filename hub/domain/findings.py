@@ -36,6 +36,9 @@ MEANINGS = {
     "MOVED_FROM_ELSEWHERE": Meaning("参保地转出地与已知参保地不符。", "The insured region it moved from is not the one known."),
     "USE_AFTER_LOSS": Meaning("挂失期间用卡。", "The card was used while it was reported lost."),
     "USE_AFTER_CANCELLATION": Meaning("注销之后用卡。", "The card was used after it had been cancelled."),
+    "USE_TOLD_AGAIN": Meaning("同一笔业务重复上报，只计一次。", "The same was told again: it counts once.", is_note=True),
+    "USE_TOLD_DIFFERENTLY": Meaning("同一笔业务再次上报，内容不同。", "The same was told again with other content."),
+    "TAKEN_BACK_BEYOND": Meaning("退回的金额超过原金额。", "More money was taken back than was paid."),
     "SECOND_CURRENT_CARD": Meaning("同一人在同一省有两张在用卡。", "One person has two current cards of one province."),
     "APPLIED_BESIDE_CURRENT_CARD": Meaning("在该省已有在用卡又申领。", "A card was applied for beside a current one of its province."),
 }

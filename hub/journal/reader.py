@@ -27,6 +27,9 @@ class Recorded:
 
     __slots__ = ("__dict__", "data", "kind", "position", "recorded_us", "sequence", "stream_id")
     _only_takes_out = False
+    # Of an event that names another by its number: the (stream, sequence) of that one, and itself if it was told before.
+    refers_to: tuple[int, int] | None = None
+    about: "Recorded | None" = None
 
     def __init__(self, position: int, recorded_us: int, stream_id: int, sequence: int, kind: str, data: bytes) -> None:
         """*recorded_us* counts microseconds since 1970 UTC."""
@@ -125,6 +128,15 @@ def find_event(connection: psycopg.Connection, stream_id: int, sequence: int) ->
     return None if row is None else Recorded(*row)
 
 
+def events_named(
+    connection: psycopg.Connection, names: Sequence[tuple[str, int]]
+) -> dict[tuple[str, int], tuple[tuple[int, int], Recorded | None]]:
+    """Returns for each (feed, sequence) its (stream, sequence) and the event, None if it was not told yet; unknown feeds are left out."""
+    feeds, sequences = zip(*names, strict=True) if names else ((), ())
+    rows = connection.execute(_EVENTS_NAMED, {"feeds": list(feeds), "sequences": list(sequences)}).fetchall()
+    return {(feed, sequence): ((stream_id, sequence), Recorded(*told) if told[0] else None) for feed, sequence, stream_id, *told in rows}
+
+
 def quarantined_at(connection: psycopg.Connection, positions: Sequence[int]) -> list[Recorded]:
     """Returns those of the events at some positions that are quarantined, in order."""
     rows = connection.execute(_QUARANTINED_AT, (list(positions),)).fetchall()
@@ -140,6 +152,16 @@ _EVENT_OF = f"""
     SELECT e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.stream_id, e.sequence, e.kind, e.data
     FROM (VALUES (%(stream)s::bigint, %(sequence)s::bigint)) t (stream_id, sequence) {POSITION_OF}
     JOIN journal.event e USING (position)"""  # noqa: S608 (our own text)
+_EVENTS_NAMED = """
+    SELECT t.feed, t.sequence, s.stream_id,
+           e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.stream_id, e.sequence, e.kind, e.data
+    FROM (SELECT DISTINCT * FROM unnest(%(feeds)s::text[], %(sequences)s::bigint[]) u (feed, sequence)) t
+    JOIN journal.stream s ON s.name = t.feed AND s.is_feed
+    LEFT JOIN LATERAL (
+        SELECT b.first_position + t.sequence - b.first_sequence AS position FROM journal.batch b
+        WHERE b.stream_id = s.stream_id AND b.first_sequence <= t.sequence AND b.last_sequence >= t.sequence
+        ORDER BY b.first_sequence DESC LIMIT 1) o ON true
+    LEFT JOIN journal.event e ON e.position = o.position"""
 _QUARANTINED_AT = """
     SELECT position, (extract(epoch FROM recorded_at) * 1000000)::bigint, stream_id, sequence, kind, data
     FROM journal.event WHERE position = ANY (%s) AND kind = 'event_quarantined' ORDER BY position"""

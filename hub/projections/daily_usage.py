@@ -1,51 +1,191 @@
-"""View: uses and money by business day, issuing province, serving region and scenario; corrections and reversals move them."""
+"""View: uses and money by business day, issuing province, serving region and scenario; each fact counts once, however often it is told.
 
-from hub.domain.usage import COUNTED_KINDS, amount_fen, cell_of
+A row of `daily_usage_facts` keeps all tellings of one business key and what they come to (`hub.domain.netting`); `daily_usage` is the sum
+of the rows. What clearing says of a trip that was not told yet waits under the trip's number. Corrections and reversals move what they
+change.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import psycopg
+from chuanyu.exchange.v1 import references_pb2 as references
+
+from hub.domain.netting import net
+from hub.domain.tellings import CLEARING, GIVES_BACK, TOLD_KINDS, Telling, keys_of, number_text, packed, telling_of, unpacked
+from hub.domain.usage import card_key, key_digest, settlement_key
 from hub.journal.reader import Recorded
-from hub.projections.engine import Key, Projection, Row
+from hub.projections.engine import Cells, Key, Linked, Projection, Row
+from hub.projections.findings import Found, Listed
 
-# What a bigint holds; an amount beyond it is parked here instead of failing the page in the database.
-_MOST_FEN = 2**63
-
-
-def _counted(recorded: Recorded) -> tuple[Key, int] | None:
-    """Returns the cell and money of a use; None for what is no use."""
-    if recorded.kind not in COUNTED_KINDS or recorded.is_reversal:
-        return None
-    return tuple(cell_of(recorded.event, recorded.occurred_us)), amount_fen(recorded.kind, recorded.event)
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_DIGEST_BYTES = 16
+_TRIPS = frozenset({"transit_exit_recorded", "transit_journey_completed", "transit_journey_incomplete", "transit_purse_topped_up"})
+_REVERSAL = "medical_settlement_reversed"
+# What a row hands on to the rows above it.
+_HANDED_ON = CLEARING | {_REVERSAL}
 
 
-def _uses(recorded: Recorded, corrected: Recorded | None) -> list[tuple[Key, int, int]]:
-    """Returns (cell, uses, money) that the event adds, and those that what it corrects takes away."""
+class Fact(NamedTuple):
+    """A row's values: the card, the rows above (digests in a row), its tellings, what they count, and how many of them repeat others."""
+
+    card: bytes
+    above: bytes
+    tellings: str
+    counted: str
+    finding_count: int
+
+
+def _number_key(number: tuple[int, int]) -> bytes:
+    return key_digest(("number", *number))
+
+
+def _keys(recorded: Recorded) -> tuple[bytes, ...]:
+    """Names the rows that an event belongs to: of a trip also the one where a verdict may wait for it."""
+    if recorded.kind not in TOLD_KINDS:
+        return ()
+    if recorded.kind in CLEARING:
+        about = recorded.about
+        trip = keys_of(about.kind, about.event) if about is not None and about.kind in _TRIPS else ()
+        return (*((_number_key(recorded.refers_to),) if recorded.refers_to else ()), *trip)
+    own = keys_of(recorded.kind, recorded.event)
+    return (_number_key((recorded.stream_id, recorded.sequence)), *own) if recorded.kind in _TRIPS else own
+
+
+def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
+    """Names the rows of what stands and of what stands no more."""
+    for about in (recorded, corrected):
+        if about is not None:
+            for key in about.derived(_keys):
+                yield (key,)
+
+
+def _telling(recorded: Recorded) -> Telling:
+    number = (recorded.stream_id, recorded.sequence)
+    told = telling_of(recorded.kind, recorded.event, recorded.position, recorded.occurred_us, recorded.recorded_us, number)
+    return told._replace(of=number_text(recorded.refers_to)) if recorded.kind in CLEARING and recorded.refers_to else told
+
+
+def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | None) -> Row | None:
+    """Takes out what stands no more and adds what stands now."""
+    own = recorded.derived(_keys)
+    is_trip_number = recorded.kind in _TRIPS and key[0] == own[0]
+    gives_back = _gives_back(recorded, corrected)
+    is_told = key[0] in own and (gives_back or not recorded.is_reversal)
+    if row is None:
+        return _fact(key, card_key(recorded.event), b"", [recorded.derived(_telling)]) if is_told and not is_trip_number else None
+    fact = Fact(*row)
+    if is_trip_number:
+        # A verdict waits here for this trip.
+        return tuple(fact._replace(above=own[1]))
+    tellings = unpacked(fact.tellings)
+    before = next((told for told in tellings if corrected is not None and told.position == corrected.position), None)
+    if before is not None:
+        tellings.remove(before)
+        if is_told and gives_back:
+            tellings.append(before._replace(undone_at=recorded.position))
+    if is_told:
+        told = recorded.derived(_telling)
+        if before is not None and before.first and not gives_back:
+            told = told._replace(first=before.first)
+        # What stands again is no longer undone, and what undid it is gone.
+        undone = {known.undone_at for known in tellings if known.position == told.position}
+        tellings = [known for known in tellings if known.position != told.position and known.position not in undone]
+        tellings.append(told)
+    elif key[0] in own and not recorded.event.HasField("reverses"):
+        tellings = _after_its_reversal(tellings, recorded.derived(_telling))
+    return _fact(key, fact.card, fact.above, tellings) if tellings else None
+
+
+def _gives_back(recorded: Recorded, corrected: Recorded | None) -> bool:
+    """Whether it is a reversal by number that says itself how much it gives back, not one of another such reversal."""
+    if recorded.kind not in GIVES_BACK or not recorded.event.HasField("reverses"):
+        return False
+    return corrected is None or corrected.kind not in GIVES_BACK
+
+
+def _after_its_reversal(tellings: list[Telling], late: Telling) -> list[Telling]:
+    """Adds what comes after the reversal that names it: there is something to give back of, or the reversal was one of a reversal."""
+    by = next((known for known in tellings if known.kind in GIVES_BACK and known.undone_at == known.position), None)
+    if by is None:
+        return tellings
+    if late.kind in GIVES_BACK:
+        return [known for known in tellings if known is not by]
+    return [*tellings, late._replace(undone_at=by.position)]
+
+
+def _fact(key: Key, card: bytes, above: bytes, tellings: list[Telling]) -> Row:
+    told = sorted(tellings)
+    come_to = net(told)
+    links = dict.fromkeys(settlement_key(one.of) for one in told if one.kind == _REVERSAL and one.of)
+    digests = b"".join(digest for digest in map(key_digest, links) if digest != key[0]) or above
+    counted = [[*counted.cell, counted.uses, counted.fen] for counted in come_to.counted]
+    return tuple(Fact(card, digests, packed(told), _encode(counted), len(come_to.findings)))
+
+
+def above(row: Row) -> Iterator[Key]:
+    """Names the rows above: the trip that a verdict is about, the settlement that a reversal gives back of."""
+    for at in range(0, len(row[1]), _DIGEST_BYTES):
+        yield (row[1][at : at + _DIGEST_BYTES],)
+
+
+def join(key: Key, row: Row | None, below: Row) -> Row | None:
+    """Adds to a row what the one below it has to say of it."""
+    known = unpacked(row[2]) if row is not None else []
+    positions = {told.position for told in known}
+    more = [told for told in unpacked(below[2]) if told.kind in _HANDED_ON and told.position not in positions]
+    if not more:
+        return row
+    return _fact(key, row[0] if row is not None else below[0], row[1] if row is not None else b"", [*known, *more])
+
+
+def cells_of(row: Row) -> Iterator[tuple[Key, tuple[int, ...]]]:
+    """Returns what a row counts, by cell."""
+    for *cell, uses, fen in json.loads(row[3]):
+        yield tuple(cell), (uses, fen)
+
+
+def found_in(row: Row) -> list[Found]:
+    """Returns which tellings of a row repeat others, and what was taken back too much."""
+    told = {telling.position: telling for telling in unpacked(row[2])}
     found = []
-    if (use := recorded.derived(_counted)) is not None:
-        found.append((use[0], 1, use[1]))
-    if corrected is not None and (use := corrected.derived(_counted)) is not None:
-        found.append((use[0], -1, -use[1]))
+    for finding in net(list(told.values())).findings if row[4] else ():
+        telling = told[finding.position]
+        found.append(Found(*finding, telling.kind, telling.occurred_us, telling.recorded_us, telling.medium))
     return found
 
 
-def keys(recorded: Recorded, corrected: Recorded | None) -> list[Key]:
-    """Names the cell of the event and that of the event it corrects."""
-    return sorted({cell for cell, _, _ in _uses(recorded, corrected)})
+def listed_uses(connection: psycopg.Connection, card: bytes | None = None) -> list[Listed]:
+    """Reads which uses were told again, of all cards or of one, in the order of the journal."""
+    rows = connection.execute(
+        """SELECT card, above, tellings, counted, finding_count FROM views.daily_usage_facts
+           WHERE finding_count > 0 AND (%(card)s::bytea IS NULL OR card = %(card)s)""",
+        {"card": card},
+    ).fetchall()
+    issuer = {row: unpacked(row[2])[0].issuer for row in rows}
+    return sorted((Listed("use", row[0].hex(), issuer[row], found) for row in rows for found in found_in(row)), key=lambda one: one.found)
 
 
-def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | None) -> Row:
-    """Adds the event to its cell and takes what it corrects out of its own."""
-    uses, money = (row[0], row[1]) if row is not None else (0, 0)
-    for cell, more_uses, more_money in _uses(recorded, corrected):
-        if cell == key:
-            uses, money = uses + more_uses, money + more_money
-    if abs(money) >= _MOST_FEN:
-        raise OverflowError
-    return uses, money
+def _trip(recorded: Recorded) -> references.EventRef:
+    named: references.EventRef = getattr(recorded.event, recorded.kind).trip
+    return named
 
 
 DAILY_USAGE = Projection(
     name="daily_usage",
-    key_columns=(("day", "text"), ("issuer", "text"), ("region", "text"), ("scenario", "text")),
-    value_columns=(("uses", "bigint"), ("amount_fen", "bigint")),
-    kinds=COUNTED_KINDS,
+    key_columns=(("key", "bytea"),),
+    value_columns=(("card", "bytea"), ("above", "bytea"), ("tellings", "text"), ("counted", "text"), ("finding_count", "integer")),
+    kinds=TOLD_KINDS,
     keys=keys,
     evolve=evolve,
+    indexes=("finding_count WHERE finding_count > 0",),
+    cells=Cells(
+        key_columns=(("day", "text"), ("issuer", "text"), ("region", "text"), ("scenario", "text")),
+        # One amount fits a bigint; what adds up in a cell has no bound.
+        value_columns=(("uses", "bigint"), ("amount_fen", "numeric")),
+        of=cells_of,
+    ),
+    linked=Linked(above, join),
+    refers=dict.fromkeys(CLEARING, _trip),
 )

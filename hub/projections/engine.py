@@ -4,46 +4,21 @@ It runs a view live, rebuilds it beside the live one and switches, and compares 
 pure functions. An event that makes `evolve` raise is parked, and so are later ones of its key; other keys go on.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 
 import psycopg
 
 from hub.journal.corrections import Change, changes
-from hub.journal.reader import Recorded, read_page
+from hub.journal.reader import Recorded, events_named, read_page
 from hub.projections.fold_trace import Fold, folded
+from hub.projections.projection import Cells, Key, Linked, Projection, Row
+from hub.projections.rows import create_table, load_linked, store
 from hub.telemetry.spans import now_ns
 
-Key = tuple[Any, ...]
-Row = tuple[Any, ...]
+__all__ = ["Cells", "Key", "Linked", "Projection", "Row"]
 
 PAGE_EVENTS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Projection:
-    """A view: its table, the kinds it reads, which rows an event touches and how a row changes.
-
-    *keys* and *evolve* are pure. `evolve(key, row, recorded, corrected)` gets None for a row that is not there and returns the
-    values (in the order of *values*), or None for no row. *corrected* is the event that stood until now and stands no more, if any;
-    *recorded* is the one that stands now: an earlier one again where what took its place is reversed. By a reversal
-    (`recorded.is_reversal`) nothing stands.
-    """
-
-    name: str
-    key_columns: tuple[tuple[str, str], ...]
-    value_columns: tuple[tuple[str, str], ...]
-    kinds: frozenset[str] | None
-    keys: Callable[[Recorded, Recorded | None], Iterable[Key]]
-    evolve: Callable[[Key, Row | None, Recorded, Recorded | None], Row | None]
-    indexes: tuple[str, ...] = ()
-    follows_corrections: bool = True
-
-    @property
-    def columns(self) -> tuple[tuple[str, str], ...]:
-        """All columns with their types, keys first."""
-        return self.key_columns + self.value_columns
 
 
 def create_views(connection: psycopg.Connection, projections: Iterable[Projection]) -> None:
@@ -62,14 +37,9 @@ def create_views(connection: psycopg.Connection, projections: Iterable[Projectio
 
 
 def create_view(connection: psycopg.Connection, projection: Projection) -> None:
-    exists = connection.execute("SELECT to_regclass(%s)", (f"views.{projection.name}",)).fetchone()
-    if exists and exists[0]:
+    made = [create_table(connection, projection, *table) for table in projection.tables]
+    if not any(made):
         return
-    columns = ", ".join(f"{name} {kind}" for name, kind in projection.columns)
-    keys = ", ".join(name for name, _ in projection.key_columns)
-    connection.execute(f"CREATE TABLE views.{projection.name} ({columns}, PRIMARY KEY ({keys})) WITH (fillfactor = 80)".encode())
-    for column in projection.indexes:
-        connection.execute(f"CREATE INDEX ON views.{projection.name} ({column})".encode())
     connection.execute("INSERT INTO views.checkpoint (view, position) VALUES (%s, 0) ON CONFLICT (view) DO NOTHING", (projection.name,))
 
 
@@ -133,30 +103,23 @@ def fold_page(
     connection: psycopg.Connection, projection: Projection, page: list[Recorded], changed: Mapping[int, Change], parked: set[str]
 ) -> int:
     """Folds a page and returns how many events were parked."""
+    folds = [(event.position, *fold) for event in page for fold in folds_of(event, changed.get(event.position))]
+    if projection.refers:
+        _refer(connection, projection, folds)
     touched: list[tuple[int, Recorded, Recorded | None, list[Key]]] = []
     parked_now: set[tuple[str, int, str]] = set()
-    for event in page:
-        for recorded, before in folds_of(event, changed.get(event.position)):
-            try:
-                # A row that is named twice is folded once.
-                touched.append((event.position, recorded, before, list(dict.fromkeys(projection.keys(recorded, before)))))
-            except Exception as error:
-                parked_now.add((f"position {event.position}", event.position, type(error).__name__))
-    wanted = {key for *_, keys in touched for key in keys}
-    rows = _load(connection, projection, wanted)
-    folded_rows: dict[Key, Row | None] = {}
+    for position, recorded, before in folds:
+        try:
+            # A row that is named twice is folded once.
+            touched.append((position, recorded, before, list(dict.fromkeys(projection.keys(recorded, before)))))
+        except Exception as error:
+            parked_now.add((f"position {position}", position, type(error).__name__))
+    loaded = load_linked(connection, projection, {key for *_, keys in touched for key in keys})
+    rows: ChainMap[Key, Row | None] = ChainMap({}, dict(loaded))
     for position, recorded, before, keys in touched:
-        for key in keys:
-            if parked and repr(key) in parked:
-                parked_now.add((repr(key), position, "an earlier event of this key is parked"))
-                continue
-            try:
-                row = folded_rows[key] if key in folded_rows else rows.get(key)
-                folded_rows[key] = projection.evolve(key, row, recorded, before)
-            except Exception as error:
-                parked.add(repr(key))
-                parked_now.add((repr(key), position, type(error).__name__))
-    _store(connection, projection, folded_rows)
+        for key, why in fold_event(projection, recorded, before, keys, rows, parked):
+            parked_now.add((repr(key), position, why))
+    store(connection, projection, loaded, rows.maps[0])
     if parked_now:
         with connection.cursor() as cursor:
             cursor.executemany(
@@ -166,40 +129,62 @@ def fold_page(
     return len(parked_now)
 
 
+def fold_event(
+    projection: Projection,
+    recorded: Recorded,
+    before: Recorded | None,
+    keys: list[Key],
+    rows: MutableMapping[Key, Row | None],
+    parked: set[str],
+) -> list[tuple[Key, str]]:
+    """Folds an event into the rows it names and those above them; returns the keys that are parked, each with why. *parked* grows."""
+    found: list[tuple[Key, str]] = []
+    joins: list[tuple[Key, Key]] = []
+    for key in keys:
+        if parked and repr(key) in parked:
+            found.append((key, "an earlier event of this key is parked"))
+            continue
+        try:
+            row = rows.get(key)
+            rows[key] = projection.evolve(key, row, recorded, before)
+            if projection.linked is not None:
+                _climb(projection.linked, key, (row, rows[key]), keys, joins)
+        except Exception as error:
+            parked.add(repr(key))
+            found.append((key, type(error).__name__))
+    for above, below in joins:
+        if projection.linked is not None and (row := rows.get(below)) is not None and not (parked and repr(above) in parked):
+            rows[above] = projection.linked.join(above, rows.get(above), row)
+    return found
+
+
+def _climb(linked: Linked, key: Key, versions: Iterable[Row | None], keys: list[Key], joins: list[tuple[Key, Key]]) -> None:
+    """Adds to *keys* the rows above one, as it was and as it is, to be folded after it and joined with it."""
+    for above in dict.fromkeys(above for row in versions if row is not None for above in linked.above(row)):
+        if above != key:
+            joins.append((above, key))
+            if above not in keys:
+                keys.append(above)
+
+
+def _refer(connection: psycopg.Connection, projection: Projection, folds: Iterable[tuple[int, Recorded, Recorded | None]]) -> None:
+    """Sets on each event that names another by its number which one it is, as far as it was told before."""
+    asked = [
+        (recorded, position, projection.refers[recorded.kind](recorded))
+        for position, *pair in folds
+        for recorded in pair
+        if recorded is not None and recorded.kind in projection.refers
+    ]
+    if not asked:
+        return
+    found = events_named(connection, [(ref.feed, ref.sequence) for _, _, ref in asked])
+    for recorded, position, ref in asked:
+        recorded.refers_to, named = found.get((ref.feed, ref.sequence), (None, None))
+        recorded.about = named if named is not None and named.position < position else None
+
+
 def parked_keys(connection: psycopg.Connection, view: str) -> set[str]:
     return {row[0] for row in connection.execute("SELECT DISTINCT key FROM views.parked WHERE view = %s", (view,))}
-
-
-def _load(connection: psycopg.Connection, projection: Projection, keys: set[Key]) -> dict[Key, Row]:
-    if not keys:
-        return {}
-    width = len(projection.key_columns)
-    names = ", ".join(name for name, _ in projection.columns)
-    key_names = ", ".join(name for name, _ in projection.key_columns)
-    arrays = ", ".join(f"%s::{kind}[]" for _, kind in projection.key_columns)
-    statement = f"SELECT {names} FROM unnest({arrays}) k ({key_names}) JOIN views.{projection.name} USING ({key_names})"  # noqa: S608
-    with connection.cursor(binary=True) as cursor:
-        cursor.execute(statement.encode(), [list(column) for column in zip(*keys, strict=True)])
-        return {row[:width]: row[width:] for row in cursor}
-
-
-def _store(connection: psycopg.Connection, projection: Projection, changed: dict[Key, Row | None]) -> None:
-    kept = [(*key, *row) for key, row in changed.items() if row is not None]
-    gone = [key for key, row in changed.items() if row is None]
-    names = ", ".join(name for name, _ in projection.columns)
-    key_names = ", ".join(name for name, _ in projection.key_columns)
-    if kept:
-        arrays = ", ".join(f"%s::{kind}[]" for _, kind in projection.columns)
-        updates = ", ".join(f"{name} = EXCLUDED.{name}" for name, _ in projection.value_columns)
-        statement = f"""INSERT INTO views.{projection.name} ({names}) SELECT * FROM unnest({arrays})
-            ON CONFLICT ({key_names}) DO UPDATE SET {updates}"""  # noqa: S608
-        connection.execute(statement.encode(), [list(column) for column in zip(*kept, strict=True)], binary=True)
-    if gone:
-        arrays = ", ".join(f"%s::{kind}[]" for _, kind in projection.key_columns)
-        connection.execute(
-            f"DELETE FROM views.{projection.name} WHERE ({key_names}) IN (SELECT * FROM unnest({arrays}))".encode(),  # noqa: S608
-            [list(column) for column in zip(*gone, strict=True)],
-        )
 
 
 def positions(connection: psycopg.Connection, projections: Sequence[Projection]) -> dict[str, int]:

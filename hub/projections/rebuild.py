@@ -33,14 +33,13 @@ class RebuiltViewDiffers(HubError):
 
 def digest(connection: psycopg.Connection, projection: Projection) -> str:
     """Returns the SM3 of all rows in key order and of what is parked; reads the table as a stream."""
-    key_names = ", ".join(name for name, _ in projection.key_columns)
-    names = ", ".join(name for name, _ in projection.columns)
     live_name = projection.name.removesuffix(_FRESH)
     hasher = hashlib.new("sm3", live_name.encode())
-    for statement in (
-        f"SELECT {names} FROM views.{projection.name} ORDER BY {key_names}",  # noqa: S608
-        f"SELECT key, position, error FROM views.parked WHERE view = '{projection.name}' ORDER BY key, position",  # noqa: S608
-    ):
+    statements = [f"SELECT key, position, error FROM views.parked WHERE view = '{projection.name}' ORDER BY key, position"]  # noqa: S608
+    for table, key_columns, value_columns in projection.tables:
+        key_names, names = (", ".join(name for name, _ in columns) for columns in (key_columns, key_columns + value_columns))
+        statements.append(f"SELECT {names} FROM views.{table} ORDER BY {key_names}")  # noqa: S608
+    for statement in statements:
         with connection.cursor() as cursor, cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT BINARY)".encode()) as copy:
             for block in copy:
                 hasher.update(block)
@@ -144,8 +143,9 @@ def _refusal(connection: psycopg.Connection, fresh: Projection, result: Rebuilt,
 
 
 def _switch(connection: psycopg.Connection, projection: Projection, fresh: Projection) -> None:
-    connection.execute(f"DROP TABLE views.{projection.name}".encode())
-    connection.execute(f"ALTER TABLE views.{fresh.name} RENAME TO {projection.name}".encode())
+    for (old, *_), (new, *_) in zip(projection.tables, fresh.tables, strict=True):
+        connection.execute(f"DROP TABLE views.{old}".encode())
+        connection.execute(f"ALTER TABLE views.{new} RENAME TO {old}".encode())
     connection.execute("DELETE FROM views.parked WHERE view = %s", (projection.name,))
     connection.execute("DELETE FROM views.checkpoint WHERE view = %s", (fresh.name,))
 
@@ -154,6 +154,7 @@ def drop_fresh(connection: psycopg.Connection, projection: Projection) -> None:
     """Removes what a rebuild left behind."""
     name = projection.name + _FRESH
     with connection.transaction():
-        connection.execute(f"DROP TABLE IF EXISTS views.{name}".encode())
+        for table, *_ in replace(projection, name=name).tables:
+            connection.execute(f"DROP TABLE IF EXISTS views.{table}".encode())
         connection.execute("DELETE FROM views.checkpoint WHERE view = %s", (name,))
         connection.execute("DELETE FROM views.parked WHERE view = %s", (name,))

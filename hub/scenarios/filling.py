@@ -18,6 +18,22 @@ from hub.domain.agreement import LOCAL
 _CLEAR = frozenset(kind.DESCRIPTOR.full_name for kind in (references.BankAccountRef, references.NameRef, references.MobileRef))
 
 
+# Numbers that name one fact wherever it is told: each run on a hub has its own.
+_NATIVE = frozenset(
+    {
+        "application_no",
+        "barcode",
+        "batch_no",
+        "case_no",
+        "coupon_id",
+        "original_settlement_id",
+        "settlement_id",
+        "transfer_no",
+        "visit_id",
+    }
+)
+
+
 class FieldInvalid(ValueError):
     """A field says what its message cannot hold."""
 
@@ -29,10 +45,11 @@ class FieldInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What aliases stand for: (issuing province, number) of a card, (feed, sequence) of a step."""
+    """What aliases stand for: (issuing province, number) of a card, (feed, sequence) of a step; *run* goes before native numbers."""
 
     cards: Mapping[str, tuple[str, str]]
     events: dict[str, tuple[str, int]]
+    run: str = ""
 
 
 def fill(message: Message, content: Mapping[str, Any], names: Names, path: str = "") -> None:
@@ -48,7 +65,8 @@ def fill(message: Message, content: Mapping[str, Any], names: Names, path: str =
         elif field.message_type is not None:
             _fill_message(getattr(message, name), value, names, here)
         else:
-            setattr(message, name, _scalar(field, value, here))
+            said = _scalar(field, value, here)
+            setattr(message, name, names.run + said if name in _NATIVE and said else said)
 
 
 def _fill_list(message: Message, field: Any, values: Any, names: Names, path: str) -> None:

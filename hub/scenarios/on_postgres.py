@@ -34,7 +34,9 @@ from hub.processes.losses import LossProcess
 from hub.projections import PROJECTIONS, runner
 from hub.projections.agreements import read_agreements
 from hub.projections.card_standing import facts_of
+from hub.projections.daily_usage import listed_uses
 from hub.projections.engine import create_views
+from hub.projections.findings import Found, listed
 from hub.scenarios.pure import findings_of, lives_of, question_of
 from hub.scenarios.running import Stand, acceptance_of, use_of
 from hub.scenarios.scenario import FEEDS, RIGHTS, Ask, Scenario, Step
@@ -145,8 +147,9 @@ class PostgresRun:
             return acceptance_of(answer.outcome, map(tables.load().reason, answer.reason_codes))
         if ask.kind == "use":
             return use_of(ask, loss_effective_us(views, self._keys[ask.card]))
-        card = standing(facts, ask.at_us, policies_of(tables.load(), issuer))
-        return findings_of(card, self._told.names) if ask.kind == "findings" else lives_of(card)
+        if ask.kind == "findings":
+            return findings_of(ask, found_in(views, self._keys[ask.card]), self._told.names)
+        return lives_of(standing(facts, ask.at_us, policies_of(tables.load(), issuer)))
 
 
 def register(dsn: str) -> None:
@@ -179,6 +182,11 @@ def facts_in(views: psycopg.Connection, key: bytes) -> list[Fact]:
     """Reads a card's facts; empty if the hub knows no such card."""
     row = views.execute("SELECT facts FROM views.card_standing WHERE key = %s", (key,)).fetchone()
     return facts_of(row[0]) if row is not None else []
+
+
+def found_in(views: psycopg.Connection, key: bytes) -> list[Found]:
+    """Reads a card's findings: what contradicts what, and which uses were told again."""
+    return [one.found for one in (*listed(views, key), *listed_uses(views, key))]
 
 
 def loss_effective_us(views: psycopg.Connection, key: bytes) -> int | None:

@@ -15,8 +15,7 @@ from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, card_service_p
 from chuanyu.exchange.v1 import references_pb2 as references
 
 from hub.api.certificates import issue_participant
-from hub.domain import reference as tables
-from hub.domain.card import Standing, policies_of, standing
+from hub.domain.card import Standing
 from hub.domain.errors import ViewBehind
 from hub.domain.pseudonym import hmac_sm3_under
 from hub.journal.keyring import open_keyring
@@ -30,7 +29,7 @@ from hub.scenarios.on_postgres import (
     activate,
     counted,
     counted_since,
-    facts_in,
+    found_in,
     in_batches,
     loss_effective_us,
     told_position,
@@ -149,9 +148,7 @@ class GrpcRun:
         key = self._way.key_of(f"card|{issuer}|{number}")
         if ask.kind == "use":
             return use_of(ask, loss_effective_us(views, key))
-        facts = facts_in(views, key)
-        card = standing(facts, ask.at_us, policies_of(tables.load(), issuer))
-        return findings_of(card, self.told)
+        return findings_of(ask, found_in(views, key), self.told)
 
     def _acceptance(self, ask: Ask) -> dict[str, Any]:
         request = card_service_pb2.CheckAcceptanceRequest(

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -22,8 +22,9 @@ from hub.domain.pseudonym import references_of
 from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
 from hub.projections.card_standing import CARD_STANDING, facts_of
-from hub.projections.daily_usage import DAILY_USAGE
-from hub.projections.engine import Key, Projection, Row, folds_of
+from hub.projections.daily_usage import DAILY_USAGE, cells_of, found_in
+from hub.projections.engine import Key, Projection, Row, fold_event, folds_of
+from hub.projections.findings import FINDINGS, Found, found_of
 from hub.scenarios.agreed import signed
 from hub.scenarios.filling import Names
 from hub.scenarios.running import acceptance_of, use_of
@@ -32,6 +33,7 @@ from hub.scenarios.scenario import FEEDS, LIVES, RIGHTS, Ask, Scenario, Step
 _SEEDED = tuple(
     terms_of(agreement.code, agreement.terms) for agreement in seed_agreements(tables.load().agreements, datetime(2025, 1, 1, tzinfo=UTC))
 )
+_FOLDED = (CARD_STANDING, DAILY_USAGE, FINDINGS)
 # A loss counts from the first report of it that reached any side.
 _LOSS_KINDS = ("loss_request_submitted", "temporary_loss_reported", "formal_loss_reported")
 _OTHER_NAMES = {"social_status_until": "social_status_until_us", "provisional_block_until": "block_until_us"}
@@ -56,9 +58,10 @@ class PureRun:
         self._names = Names({alias: (card.issuer, card.number) for alias, card in scenario.cards.items()}, {})
         self.refused: dict[int, list[str]] = {}
         self._steps: dict[int, Step] = {}
-        self._rows: dict[str, dict[Key, Row]] = {CARD_STANDING.name: {}, DAILY_USAGE.name: {}}
+        self._rows: dict[str, dict[Key, Row | None]] = {projection.name: {} for projection in _FOLDED}
         self._last: dict[str, int] = {}
         self._told: dict[int, Recorded] = {}
+        self._named: dict[tuple[str, int], Recorded] = {}
         self._members: list[Member] = []
         self._names.events.update(scenario.names_of_steps(dict.fromkeys(FEEDS, 1)))
         for position, step in enumerate(scenario.given, 1):
@@ -78,9 +81,11 @@ class PureRun:
             return
         self._steps[position] = step
         _pseudonymise(event, step.kind)
-        recorded = Recorded(position, step.arrives_us, 0, sequence, step.kind, event.SerializeToString())
+        stream_id = list(FEEDS).index(step.feed)
+        recorded = Recorded(position, step.arrives_us, stream_id, sequence, step.kind, event.SerializeToString())
+        self._named[step.feed, sequence] = recorded
         change = self._change(event, (step.feed, sequence), recorded)
-        for projection in (CARD_STANDING, DAILY_USAGE):
+        for projection in _FOLDED:
             self._fold(projection, recorded, change)
 
     def _change(self, event: event_pb2.Event, name: tuple[str, int], recorded: Recorded) -> Change:
@@ -97,12 +102,13 @@ class PureRun:
     def _fold(self, projection: Projection, recorded: Recorded, change: Change) -> None:
         rows = self._rows[projection.name]
         for stands, before in folds_of(recorded, change):
-            for key in dict.fromkeys(projection.keys(stands, before)):
-                row = projection.evolve(key, rows.get(key), stands, before)
-                if row is None:
-                    rows.pop(key, None)
-                else:
-                    rows[key] = row
+            for one in (stands, before):
+                if one is not None and one.kind in projection.refers:
+                    ref = projection.refers[one.kind](one)
+                    one.refers_to, one.about = (list(FEEDS).index(ref.feed), ref.sequence), self._named.get((ref.feed, ref.sequence))
+            keys = list(dict.fromkeys(projection.keys(stands, before)))
+            parked = fold_event(projection, stands, before, keys, rows, set())
+            assert not parked, parked
 
     def _facts(self, alias: str) -> list[Fact]:
         issuer, number = self._names.cards[alias]
@@ -112,8 +118,9 @@ class PureRun:
     def answer(self, ask: Ask) -> dict[str, Any]:
         """Answers from memory."""
         if ask.kind == "usage":
-            row = self._rows[DAILY_USAGE.name].get((ask.day, ask.issuer, ask.region, ask.scenario), (0, 0))
-            return {"uses": row[0], "amount_fen": row[1]}
+            asked = (ask.day, ask.issuer, ask.region, ask.scenario)
+            counted = [values for row in self._rows[DAILY_USAGE.name].values() if row for cell, values in cells_of(row) if cell == asked]
+            return {"uses": sum(uses for uses, _ in counted), "amount_fen": sum(fen for _, fen in counted)}
         facts, issuer = self._facts(ask.card), self._names.cards[ask.card][0]
         if ask.kind == "acceptance":
             if ask.known_us is not None:
@@ -123,10 +130,17 @@ class PureRun:
             return acceptance_of(answer.outcome, map(tables.load().reason, answer.reason_codes))
         if ask.kind == "use":
             return use_of(ask, min((fact.occurred_us for fact in facts if fact.kind in _LOSS_KINDS), default=None))
-        card = standing(facts, ask.at_us, policies_of(tables.load(), issuer))
         if ask.kind == "findings":
-            return findings_of(card, {position: step.name for position, step in self._steps.items()})
+            return findings_of(ask, self._found(ask.card), {position: step.name for position, step in self._steps.items()})
+        card = standing(facts, ask.at_us, policies_of(tables.load(), issuer))
         return lives_of(card)
+
+    def _found(self, alias: str) -> list[Found]:
+        issuer, number = self._names.cards[alias]
+        key = _key(f"card|{issuer}|{number}")
+        row = self._rows[FINDINGS.name].get((key,))
+        uses = [found for fact in self._rows[DAILY_USAGE.name].values() if fact and fact[0] == key for found in found_in(fact)]
+        return [*(found_of(row[4]) if row is not None else ()), *uses]
 
 
 def question_of(ask: Ask, issuer: str, venue: str) -> Question:
@@ -142,12 +156,13 @@ def lives_of(card: Standing) -> dict[str, Any]:
     return {name: None if value == "" else value for name, value in values.items()}
 
 
-def findings_of(card: Standing, names: Mapping[int, str]) -> dict[str, Any]:
-    """Returns which steps contradict which, and how, by the names of *then*."""
+def findings_of(ask: Ask, found: Iterable[Found], names: Mapping[int, str]) -> dict[str, Any]:
+    """Returns which steps up to the asked instant contradict which, and how, in their order, by the names of *then*."""
     findings = []
-    for position, against_position, code in card.findings:
-        against = {"against": names[against_position]} if against_position in names else {}
-        findings.append({"step": names.get(position, ""), "code": code, **against})
+    for one in sorted(found, key=lambda one: (one.occurred_us, one)):
+        if one.occurred_us <= ask.at_us:
+            against = {"against": names[one.against_position]} if one.against_position in names else {}
+            findings.append({"step": names.get(one.position, ""), "code": one.code, **against})
     return {"findings": findings}
 
 

@@ -19,7 +19,10 @@ from hub.scenarios.scenario import Ask, Scenario, local_text
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """What one run puts in the place of a scenario's names, so that runs on one hub do not meet: cards, venues, agreement codes."""
+    """What one run puts in the place of a scenario's names, so that runs on one hub do not meet.
+
+    Cards, venues, agreement codes and native numbers are this run's own.
+    """
 
     scenario: Scenario
     run: int
@@ -28,7 +31,7 @@ class Stand:
         """Gives each number a number of this run's own."""
         numbers = {card.number: None for card in self.scenario.cards.values()}
         own = {number: f"{number[0]}{self.run:05d}{index:03d}" for index, number in enumerate(numbers, 1)}
-        return Names({alias: (card.issuer, own[card.number]) for alias, card in self.scenario.cards.items()}, {})
+        return Names({alias: (card.issuer, own[card.number]) for alias, card in self.scenario.cards.items()}, {}, f"R{self.run}.")
 
     def venue(self, venue: str) -> str:
         """Returns the venue to ask about: where a scenario brings agreements, they hold at venues of this run only."""

@@ -1,0 +1,91 @@
+"""What the taps of one purse counter come to: journeys and top-ups, each once, without what clearing refused or was taken back.
+
+A journey belongs to the business day that its source names, else to that of its entry, else to that of its own instant.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from hub.domain.netting_facts import Counted, Net, cell, chosen, joined, repeats
+from hub.domain.tellings import CLEARING, DayBy, Telling, number_text
+
+DAY_US = 86_400_000_000
+# Gates and servers disagree about the time: so far an exit may seem to lie before its entry (domain dossier G23).
+CLOCK_TOLERANCE_US = 15 * 60_000_000
+# Of ClearingRejection.
+_DUPLICATE = "2"
+_ENTRY = "transit_entry_recorded"
+_TOP_UP = "transit_purse_topped_up"
+
+
+def net_taps(tellings: Sequence[Telling]) -> Net:
+    """Counts the taps of one purse counter: journeys and top-ups, without those that clearing refused or that were taken back."""
+    entries = [telling for telling in tellings if telling.kind == _ENTRY]
+    verdicts = sorted((telling for telling in tellings if telling.kind in CLEARING), key=lambda one: (one.occurred_us, one.position))
+    taps = [telling for telling in tellings if telling.kind not in CLEARING and telling.kind != _ENTRY]
+    return joined(_net_tap(tap, entries, verdicts) for tap in _taps(taps))
+
+
+def _taps(tellings: Iterable[Telling]) -> list[list[Telling]]:
+    """Parts tellings by the terminal's transaction; one that does not name it belongs to the only tap within a day."""
+    unnamed: list[Telling] = []
+    by_name: dict[tuple[bool, str], list[Telling]] = {}
+    for telling in sorted(tellings):
+        if telling.one:
+            by_name.setdefault((telling.kind == _TOP_UP, telling.one), []).append(telling)
+        else:
+            unnamed.append(telling)
+    taps = list(by_name.values())
+    for telling in sorted(unnamed, key=lambda one: (one.occurred_us, one.position)):
+        near = [tap for tap in taps if (tap[0].kind == _TOP_UP) == (telling.kind == _TOP_UP) and _is_near(tap[0], telling)]
+        if len(near) == 1:
+            near[0].append(telling)
+        else:
+            taps.append([telling])
+    return taps
+
+
+def _is_near(one: Telling, other: Telling) -> bool:
+    """Whether two instants are less than a day apart: a counter comes again only after all others."""
+    return abs(one.occurred_us - other.occurred_us) < DAY_US
+
+
+def _net_tap(tap: Sequence[Telling], entries: Sequence[Telling], verdicts: Sequence[Telling]) -> Net:
+    told = [telling for telling in tap if telling.fen >= 0]
+    back = {(telling.occurred_us, telling.fen) for telling in tap if telling.fen < 0}
+    findings = repeats(told) if told else ()
+    standing = _passed(told, verdicts)
+    if not standing:
+        return Net((), findings)
+    use = chosen(standing)
+    fen = use.fen + sum(given_back for _, given_back in back)
+    if back and fen <= 0:
+        return Net((), findings)
+    where = cell(use, tap)._replace(day=_business_day(use, standing, entries))
+    return Net((Counted(where, 1, fen),), findings)
+
+
+def _passed(tap: Sequence[Telling], verdicts: Sequence[Telling]) -> list[Telling]:
+    """Returns the tellings that clearing lets pass: a duplicate is one telling too many, any other reason refuses the tap itself."""
+    said = {telling: [verdict for verdict in verdicts if _is_about(verdict, telling)] for telling in tap}
+    about_tap = [verdict for verdict in verdicts if not _is_duplicate(verdict) and any(verdict in about for about in said.values())]
+    if about_tap and about_tap[-1].kind == "transit_clearing_rejected":
+        return []
+    return [telling for telling, about in said.items() if not (about and _is_duplicate(about[-1]))]
+
+
+def _is_about(verdict: Telling, telling: Telling) -> bool:
+    """Whether clearing named a telling by its number, or by that of the event it corrects."""
+    return verdict.of == number_text(telling.number) or (bool(telling.first) and verdict.one == telling.first)
+
+
+def _is_duplicate(verdict: Telling) -> bool:
+    return verdict.kind == "transit_clearing_rejected" and verdict.native == _DUPLICATE
+
+
+def _business_day(use: Telling, tap: Sequence[Telling], entries: Sequence[Telling]) -> str:
+    """Returns the business day of a journey: its source's, else that of its entry, else that of its own instant."""
+    best = max([use, *sorted(tap)], key=lambda telling: telling.day_by)
+    if best.day_by != DayBy.OWN or use.kind == _TOP_UP:
+        return best.day
+    before = [entry for entry in entries if -CLOCK_TOLERANCE_US <= use.occurred_us - entry.occurred_us < DAY_US]
+    return max(before, key=lambda entry: (entry.changed_at, entry.occurred_us, -entry.position)).day if before else use.day
