@@ -8,13 +8,14 @@ import psycopg
 import pytest
 from chuanyu.exchange.v1 import card_lifecycle_pb2, event_pb2, feed_service_pb2, references_pb2
 
+from hub.domain.identity import check_digit
 from hub.domain.pseudonym import clear_paths
 from hub.journal.keyring import open_keyring
 from hub.journal.reader import Recorded
 from hub.journal.vault import open_original
 from tests.clients import Province, add_feed, journal, of_feed, refused
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
-from tests.messages import journey, lost, name_card, question, registered
+from tests.messages import AT_S, journey, lost, name_card, question, registered
 
 RECORDED = feed_service_pb2.EVENT_OUTCOME_RECORDED
 QUARANTINED = feed_service_pb2.EVENT_OUTCOME_QUARANTINED
@@ -252,6 +253,67 @@ def a_fare_above_the_full_one() -> event_pb2.Event:
     return event
 
 
+def negative_nanoseconds() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.occurred_at.nanos = -5
+    return event
+
+
+def milliseconds_in_the_seconds_of_the_event() -> event_pb2.Event:
+    return journey(CARD_NO, at_s=AT_S * 1_000)
+
+
+def milliseconds_in_the_seconds_of_an_end() -> event_pb2.Event:
+    event = lost(CARD_NO)
+    event.temporary_loss_reported.effective_until.seconds = (AT_S + 7 * 86_400) * 1_000
+    return event
+
+
+def more_nanoseconds_than_a_second_has() -> event_pb2.Event:
+    event = registered(CARD_NO)
+    event.card_registered.status_until.seconds, event.card_registered.status_until.nanos = AT_S, 1_000_000_000
+    return event
+
+
+def a_text_that_turns_around() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.venue_code = "\u202e0001"
+    return event
+
+
+def a_name_with_a_control_character() -> event_pb2.Event:
+    event = applied()
+    event.card_applied.applicant_name.clear = "测试\x85甲"
+    return event
+
+
+def a_birth_date_after_the_event() -> event_pb2.Event:
+    # The event is of 2025-09-01 in +08:00.
+    event = registered(CARD_NO)
+    event.card_registered.birth_date = "2025-09-02"
+    return event
+
+
+def a_holder_born_after_the_event() -> event_pb2.Event:
+    event = journey(CARD_NO)
+    event.holder.id_type, event.holder.clear = references_pb2.ID_TYPE_RESIDENT_ID, number_of("500199", "20250902")
+    return event
+
+
+def everything_at_once() -> event_pb2.Event:
+    """Faults of shape, of meaning and of an identifier."""
+    event = lost("A1234567")
+    event.card_cancelled.SetInParent()
+    event.service_region, event.scenario, event.venue_code = "999999", "NOPE", "\x07"
+    return event
+
+
+def number_of(county: str, born: str) -> str:
+    """An ID number with its check digit."""
+    first = f"{county}{born}001"
+    return first + check_digit(first)
+
+
 def an_alias_of_another_provinces_card() -> event_pb2.Event:
     event = registered(CARD_NO)
     alias = event.card_aliases.add(issuing_province="51", clear="510199D15600000500112233445566AA")
@@ -334,6 +396,16 @@ BAD = {
         (a_reversal_of_the_last_number_of_64_bits, J, ("reverses.sequence", "uint64.gte_lte")),
         (a_purse_counter_beyond_two_bytes, J, (f"{J}.tap.purse_counter", "uint32.lte")),
         (a_fare_above_the_full_one, J, (f"{J}.fare_full_fen", "money_sum")),
+        (negative_nanoseconds, J, ("occurred_at", "impossible_instant")),
+        (milliseconds_in_the_seconds_of_the_event, J, ("occurred_at", "impossible_instant")),
+        (milliseconds_in_the_seconds_of_an_end, L, (f"{L}.effective_until", "impossible_instant")),
+        (more_nanoseconds_than_a_second_has, R, (f"{R}.status_until", "impossible_instant")),
+        (a_text_that_turns_around, J, ("venue_code", "control_character")),
+        (a_name_with_a_control_character, "card_applied", ("card_applied.applicant_name.clear", "control_character")),
+        (a_birth_date_after_the_event, R, (f"{R}.birth_date", "born_later")),
+        (a_holder_born_after_the_event, J, ("holder.clear", "born_later")),
+        (everything_at_once, "card_cancelled", ("venue_code", "control_character"), ("card_cancelled.reason", "enum.not_in"),
+         ("service_region", "unknown_region"), ("scenario", "unknown_scenario"), ("card.clear", "length")),
         (an_alias_of_another_provinces_card, R, ("card_aliases.issuing_province", "other_province")),
         (an_activation_that_cancels_another_provinces_card, "social_function_activated",
          ("social_function_activated.supersedes.issuing_province", "other_province")),

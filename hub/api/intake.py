@@ -10,15 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chuanyu.exchange.v1 import event_pb2
+from chuanyu.exchange.v1 import event_pb2, references_pb2
 from google.protobuf.message import Message
 
 from hub.api.batches import Received, read_events
 from hub.api.shape import accepts, shape_faults
 from hub.domain.errors import RequestInvalid
-from hub.domain.event_rules import DAY_S, LOCAL_OFFSET_S, Context, Violation, is_case_enough, violations
-from hub.domain.money import has_sums, wrong_sums
-from hub.domain.pseudonym import card_name, hmac_sm3_under, places, references_of
+from hub.domain.event_rules import DAY_S, LOCAL_OFFSET_S, Context, Violation, is_case_enough, local_date, violations
+from hub.domain.money import SUMS
+from hub.domain.pseudonym import born_on, card_name, hmac_sm3_under, places, references_of
+from hub.domain.wellformed import NANOS
 from hub.journal.group import Batch, pack_tail
 from hub.journal.keyring import Keyring
 from hub.journal.vault import original_name, seal
@@ -30,6 +31,7 @@ LAST_SEQUENCE = 2**63 - 1
 TURN_S = 0.002
 _LOOK_EVERY = 8
 _SHORT = 64
+_MOST_LINES = 1_000_000_000
 _MOST_FEN = 100_000_000_000_000
 # The end of 2099: a stand-in's instant must stay one that the database can hold.
 _LATEST_S = 4_102_444_800
@@ -37,7 +39,10 @@ _KIND_BYTES = {field.name: field.name.encode() for field in event_pb2.Event.DESC
 _ACCEPTS_KIND = {
     field.name: accepts(field.message_type) for field in event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields if field.message_type
 }
-_SUMMED = frozenset(filter(has_sums, _ACCEPTS_KIND))
+
+_PURPOSE_OF_CARD = {
+    number: card_name(references_pb2.CardRef(kind=number)).partition("|")[0] for number in references_pb2.CardIdentifierKind.values()
+}
 
 FeedId = Callable[[str], int | None]
 
@@ -74,9 +79,7 @@ class Intake:
         """Returns the key of an identifier's name."""
         return self._known.get(name) or self._pseudonym(name.encode())
 
-    async def prepare(
-        self, stream_id: int, owner: str, received: Received, context: Context, feed_id: FeedId
-    ) -> Prepared:
+    async def prepare(self, stream_id: int, owner: str, received: Received, context: Context, feed_id: FeedId) -> Prepared:
         """Turns a request into a batch, one event after the other; clear arms become keys on the way.
 
         Raises RequestInvalid when fields of the request itself break a rule, RequestMalformed when bytes of an event are none.
@@ -99,19 +102,19 @@ class Intake:
                 continue
             event = parsed
             kind, at = event.WhichOneof("kind"), event.occurred_at
-            seconds = at.seconds
+            seconds, nanos = at.seconds, at.nanos
             stored_kind: str = kind or ""
-            if kind is None or not self._admit_like_before(event, kind, seconds, context):
+            if kind is None or not 0 <= nanos < NANOS or not self._admit_like_before(event, kind, seconds, context):
                 reasons = self._admit(event, kind, context, prepared)
                 if reasons:
                     event = self._quarantine(prepared, offset, event, kind, reasons, sent[offset])
                     stored_kind, at = "event_quarantined", event.occurred_at
-                    seconds = at.seconds
+                    seconds, nanos = at.seconds, 0
                 elif event.HasField("corrects") or event.HasField("reverses"):
                     _note_correction(batch, offset, event, feed_id)
             if stored_kind == kind:
                 prepared.newest_s = seconds
-            occurred_us = seconds * 1_000_000 + at.nanos // 1_000
+            occurred_us = seconds * 1_000_000 + nanos // 1_000
             tails.append(pack_tail(occurred_us, _KIND_BYTES[stored_kind], digests[offset], event.SerializeToString()))
         return prepared
 
@@ -144,26 +147,33 @@ class Intake:
         has = event.HasField
         if seconds > context.now_s or has("holder") or has("corrects") or has("reverses") or event.card_aliases:
             return False
-        card = event.card
-        key = self._known.get(card_name(card)) if card.clear else None
-        source = event.source
+        card, source = event.card, event.source
+        clear = card.clear
+        # As `card_name` has it, without its call.
+        key = self._known.get(f"{_PURPOSE_OF_CARD.get(card.kind)}|{card.issuing_province}|{clear}") if clear else None
         if key is None or _case(event, kind, seconds, context, source) not in self._passed:
             return False
-        if len(source.message_id) > _SHORT or len(event.venue_code) > _SHORT or not -_MOST_FEN <= event.amount_fen <= _MOST_FEN:
+        native_id, venue = source.message_id, event.venue_code
+        if len(native_id) > _SHORT or len(venue) > _SHORT or not -_MOST_FEN <= event.amount_fen <= _MOST_FEN:
+            return False
+        if source.line_no > _MOST_LINES or event.decision_position > LAST_SEQUENCE:
+            return False
+        # The long way says which of those that cannot be printed are control characters.
+        if not native_id.isprintable() or not venue.isprintable():
             return False
         message = getattr(event, kind)
-        if not _ACCEPTS_KIND[kind](message) or (kind in _SUMMED and wrong_sums(kind, message)):
+        if not _ACCEPTS_KIND[kind](message) or ((sums := SUMS.get(kind)) is not None and sums(message)):
             return False
         card.key = key
         return True
 
     def _admit(self, event: event_pb2.Event, kind: str | None, context: Context, prepared: Prepared) -> list[Violation]:
-        """The long way: shape, then the rules of the domain, then identifiers, whose keys take their place; returns what is broken."""
+        """The long way: shape, the rules of the domain, identifiers, whose keys take their place; returns all that is broken."""
         if kind is None:
-            return [("kind", "unknown_kind")]
+            return [("kind", "unknown_kind"), *shape_faults(event)]
         message = getattr(event, kind)
-        broken = [*shape_faults(event), *shape_faults(message, f"{kind}.")] or violations(event, kind, message, context)
-        if broken or (broken := self._pseudonymise(event, kind, message, prepared)):
+        broken = faults(event, kind, message, context)
+        if broken := self._pseudonymise(event, kind, message, prepared, broken):
             return broken
         if is_case_enough(kind) and not places(message.DESCRIPTOR):
             if len(self._passed) >= PASSED_CASES:
@@ -171,26 +181,36 @@ class Intake:
             self._passed.add(_case(event, kind, event.occurred_at.seconds, context, event.source))
         return []
 
-    def _pseudonymise(self, event: event_pb2.Event, kind: str, message: Message, prepared: Prepared) -> list[Violation]:
-        """Replaces clear arms by keys; returns what is wrong with identifiers. Known ones were checked when they were new."""
-        known, fresh, reasons = self._known, prepared.new_identifiers, []
+    def _pseudonymise(
+        self, event: event_pb2.Event, kind: str, message: Message, prepared: Prepared, broken: list[Violation]
+    ) -> list[Violation]:
+        """Replaces clear arms by keys; returns *broken* and what is wrong with identifiers. Known ones were checked when they were new."""
+        known, fresh, reasons = self._known, prepared.new_identifiers, broken
         unknown: list[tuple[str, bytes]] = []
         found = [("", place, ref) for place, ref in references_of(event)]
         if places(message.DESCRIPTOR):
             found += [(f"{kind}.", place, ref) for place, ref in references_of(message)]
+        day = "" if any(path == "occurred_at" for path, _ in broken) else local_date(event.occurred_at.seconds).replace("-", "")
         for prefix, place, ref in found:
+            path = f"{prefix}{'.'.join(place.path)}"
+            if reasons and any(broken_path.startswith(f"{path}.") for broken_path, _ in reasons):
+                # What has not the shape of a reference names nothing.
+                continue
             if not ref.clear:
                 # A key is the hub's own name; from outside it would pass by every check of the identifier.
-                reasons.append((f"{prefix}{'.'.join(place.path)}.key", "clear_only"))
+                reasons.append((f"{path}.key", "clear_only"))
                 continue
             name = place.name(ref)
             key = known.get(name) or fresh.get(name)
             if key is None:
                 if (problem := place.problem(ref)) is not None:
-                    reasons.append((f"{prefix}{'.'.join(place.path)}.clear", problem.lower()))
+                    reasons.append((f"{path}.clear", problem.lower()))
                     continue
                 key = self._pseudonym(name.encode())
                 unknown.append((name, key))
+            if day and isinstance(ref, references_pb2.PersonRef) and born_on(ref) > day:
+                reasons.append((f"{path}.clear", "born_later"))
+                continue
             ref.key = key
         if not reasons:
             for name, key in unknown:
@@ -214,6 +234,15 @@ class Intake:
         return stand_in
 
 
+def faults(event: event_pb2.Event, kind: str, message: Message, context: Context) -> list[Violation]:
+    """Returns every rule of shape and of the domain that an event breaks; a field that has no shape is asked for no meaning."""
+    broken = [*shape_faults(event), *shape_faults(message, f"{kind}.")]
+    if not broken:
+        return violations(event, kind, message, context)
+    shapeless = {path for path, _ in broken}
+    return broken + [(path, rule) for path, rule in violations(event, kind, message, context) if path not in shapeless]
+
+
 def add_violations(recorded: Any, reasons: Sequence[Violation]) -> None:
     """Adds reasons to a field of RuleViolation, as many and as long as the journal keeps."""
     for path, rule in reasons[:64]:
@@ -225,7 +254,7 @@ def _case(event: event_pb2.Event, kind: str, seconds: int, context: Context, sou
     return (
         kind,
         context.rights,
-        event.HasField("source"),
+        source.system or event.HasField("source"),
         (seconds + LOCAL_OFFSET_S) // DAY_S,
         event.business_date,
         event.issuer_region,
@@ -233,7 +262,6 @@ def _case(event: event_pb2.Event, kind: str, seconds: int, context: Context, sou
         event.scenario,
         event.medium,
         event.auth_level,
-        source.system,
         source.file_name,
         source.native_code,
     )

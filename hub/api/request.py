@@ -13,6 +13,7 @@ from hub.domain.pseudonym import card_name, card_problem
 
 # 9999-12-31: the last day that the calendar has in every time zone.
 _CALENDAR_END_S = 253_402_214_400
+_LAST_US = (_CALENDAR_END_S - 1) * 1_000_000
 
 
 def refuse_invalid(request: Message) -> None:
@@ -50,7 +51,8 @@ def instant_us(request: Message, field: str) -> int:
 
 
 def timestamp_of(us: int) -> Timestamp:
-    """Returns the message for microseconds since 1970 UTC."""
+    """Returns the message for microseconds since 1970 UTC; an instant that no calendar has becomes the nearest that it has."""
+    us = max(0, min(us, _LAST_US))
     return Timestamp(seconds=us // 1_000_000, nanos=us % 1_000_000 * 1_000)
 
 

@@ -14,12 +14,14 @@ from chuanyu.exchange.v1 import subscription_service_pb2 as protos
 from eventsourcing.persistence import PersistenceError
 
 from hub.api.request import timestamp_of
+from hub.api.shape import accepts
 from hub.api.turns import Reads
 from hub.domain.disclosure import Origin, Reader, concerns, identifier_of, is_readable
 from hub.domain.errors import CursorAhead, CursorTooOld, JournalUnavailable
 from hub.domain.participant import PREFIX, Participant
 from hub.domain.pseudonym import references_of
 from hub.domain.quarantine import QUARANTINE_FEED, told_in
+from hub.domain.wellformed import drop_impossible_instants
 from hub.domain.withholding import withhold_telltales
 from hub.journal.keyring import Keyring
 from hub.journal.reader import Recorded, first_position, head_position, read_page
@@ -104,6 +106,9 @@ class SubscriptionPages:
         for recorded in page:
             origin = self._origin(connection, recorded)
             item = protos.DeliveredEvent(position=recorded.position, recorded_at=timestamp_of(recorded.recorded_us), event=recorded.event)
+            for message in (item.event, getattr(item.event, recorded.kind)):
+                if not accepts(message.DESCRIPTOR)(message):
+                    drop_impossible_instants(message)
             if origin.feed:
                 item.recorded_as.CopyFrom(references_pb2.EventRef(feed=origin.feed, sequence=recorded.sequence))
             delivered.append(item)

@@ -5,7 +5,7 @@ Shape is annotated beside the fields in the protos; here stand identifiers, plac
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 
 from buf.validate import validate_pb2
@@ -72,7 +72,10 @@ class Context:
 
 
 def violations(event: event_pb2.Event, kind: str, message: Message, context: Context) -> list[Violation]:
-    """Returns every rule the event breaks beyond its shape, as (field path, rule). *message* is the kind's own."""
+    """Returns every rule the event breaks beyond its shape, as (field path, rule). *message* is the kind's own.
+
+    The event may break rules of shape as well: nothing is raised then.
+    """
     needs = _NEEDS[kind]
     if needs.is_hub_only:
         return [(kind, "hub_only")]
@@ -82,9 +85,10 @@ def violations(event: event_pb2.Event, kind: str, message: Message, context: Con
         found.append(("occurred_at", "too_early"))
     elif occurred_s > context.now_s + AHEAD_S:
         found.append(("occurred_at", "in_the_future"))
+    is_dated = not found and event.HasField("occurred_at")
     if (day := event.business_date) and not is_real_date(day):
         found.append(("business_date", "impossible_date"))
-    _check_places(event, occurred_s, context.reference, found)
+    _check_places(event, occurred_s if is_dated else None, context.reference, found)
     province = context.rights.province
     _check_subject(event, kind, needs, province, found)
     # Of another province's card the rule of the issuer says it already.
@@ -95,6 +99,8 @@ def violations(event: event_pb2.Event, kind: str, message: Message, context: Con
     for path in needs.date_fields:
         if (day := getattr(message, path)) and not is_real_date(day):
             found.append((f"{kind}.{path}", "impossible_date"))
+        elif path == "birth_date" and is_dated and day > local_date(occurred_s):
+            found.append((f"{kind}.{path}", "born_later"))
     found += [(f"{kind}.{path}", "money_sum") for path in wrong_sums(kind, message)]
     if event.HasField("corrects") or event.HasField("reverses"):
         _check_correction(event, context, found)
@@ -107,12 +113,13 @@ def is_case_enough(kind: str) -> bool:
     return not needs.date_fields and not needs.issuer and "ISSUER" not in role_table().kinds.get(kind, NOBODY).roles
 
 
-def _check_places(event: event_pb2.Event, occurred_s: int, reference: Reference, found: list[Violation]) -> None:
+def _check_places(event: event_pb2.Event, occurred_s: int | None, reference: Reference, found: list[Violation]) -> None:
+    """Looks at the places on the day of the event; without such a day whether they ever were ones."""
     days = reference.region_days
     if region := event.service_region:
-        day = (occurred_s + LOCAL_OFFSET_S) // DAY_S
         known = days.get(region)
-        if known is None or not known[0] <= day < known[1] + STALE_REGION_DAYS:
+        day = None if occurred_s is None else (occurred_s + LOCAL_OFFSET_S) // DAY_S
+        if known is None or (day is not None and not known[0] <= day < known[1] + STALE_REGION_DAYS):
             found.append(("service_region", "unknown_region"))
     # A card keeps the region as issued, so any day will do.
     if (region := event.issuer_region) and region not in days:
@@ -149,6 +156,16 @@ def _check_correction(event: event_pb2.Event, context: Context, found: list[Viol
     for name in ("corrects", "reverses"):
         if event.HasField(name) and not context.owns_feed(getattr(event, name).feed):
             found.append((f"{name}.feed", "not_your_feed"))
+
+
+def local_date(occurred_s: int) -> str:
+    """Returns the local day of an instant as yyyy-MM-dd."""
+    return _date_of_day((occurred_s + LOCAL_OFFSET_S) // DAY_S)
+
+
+@lru_cache(maxsize=4096)
+def _date_of_day(day: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days=day)).isoformat()
 
 
 @lru_cache(maxsize=4096)

@@ -44,7 +44,8 @@ def _wrong_settlement(message: Any) -> list[str]:
     return wrong
 
 
-_WRONG: dict[str, Callable[[Any], list[str]]] = {
+# For the kinds of event whose sums are checked: returns the paths, below the kind's message, of those that their parts do not make.
+SUMS: dict[str, Callable[[Any], list[str]]] = {
     "transit_exit_recorded": _wrong_fare,
     "transit_journey_completed": _wrong_fare,
     "medical_settlement_precomputed": _wrong_settlement,
@@ -53,12 +54,7 @@ _WRONG: dict[str, Callable[[Any], list[str]]] = {
 }
 
 
-def has_sums(kind: str) -> bool:
-    """Whether a kind of event carries money whose sums are checked."""
-    return kind in _WRONG
-
-
 def wrong_sums(kind: str, message: Any) -> list[str]:
     """Returns the paths, below the kind's message, of the sums that its parts do not make."""
-    check = _WRONG.get(kind)
+    check = SUMS.get(kind)
     return check(message) if check is not None else []

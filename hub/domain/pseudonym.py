@@ -50,6 +50,7 @@ _CARD_PURPOSES: dict[int, tuple[str, Callable[[str], str | None]]] = {
 }
 _NO_PURPOSE: tuple[str, Callable[[str], str | None]] = ("none", lambda _: "kind")
 # AAC058 codes as the key's name spells them: two digits.
+_TELLS_BIRTH = frozenset({references.ID_TYPE_RESIDENT_ID, references.ID_TYPE_DISABILITY_CARD})
 _PERSON_CODES = {number: f"{number:02d}" for number in references.IdType.values()}
 
 
@@ -87,6 +88,13 @@ _READERS: dict[str, tuple[Callable[[Any], str], Callable[[Any], str | None]]] = 
     references.NameRef.DESCRIPTOR.full_name: (lambda ref: f"name|{ref.clear}", lambda _: None),
     references.MobileRef.DESCRIPTOR.full_name: (lambda ref: f"mobile|{ref.clear}", lambda ref: identity.mobile_problem(ref.clear)),
 }
+
+
+def born_on(ref: references.PersonRef) -> str:
+    """Returns the date of birth that a well-formed number in clear tells, as yyyyMMdd; "" where it tells none."""
+    number = ref.clear
+    tells = ref.id_type in _TELLS_BIRTH or (ref.id_type == references.ID_TYPE_FOREIGN_PERMANENT_RESIDENT and number.startswith("9"))
+    return number[6:14] if tells and len(number) >= 18 else ""
 
 
 def is_well_formed(ref: Any) -> bool:

@@ -62,6 +62,13 @@ MEANINGS = {
     "hub_only": Meaning("只有枢纽可以记录的种类。", "Only the hub records this kind."),
     "too_early": Meaning("早于 1999 年 12 月首张社保卡。", "Before the first social-security card of December 1999."),
     "in_the_future": Meaning("超前一天以上。", "More than a day ahead."),
+    "impossible_instant": Meaning(
+        "不是有效时刻：秒须在 1900 至 2199 年间，纳秒须在 0 至 999999999。",
+        "No instant: its seconds lie outside 1900 to 2199, or its nanos outside 0 to 999,999,999.",
+    ),
+    "impossible_duration": Meaning("不是有效时长：须为正且不超过十年。", "No length of time: it is negative, or longer than ten years."),
+    "control_character": Meaning("含控制字符或改变文字方向的字符。", "It has a control character, or one that turns text around."),
+    "born_later": Meaning("出生日期晚于事件发生日。", "Born after the day of the event."),
     "impossible_date": Meaning("历法中没有这一天。", "No day of the calendar."),
     "unknown_region": Meaning("当日没有这一行政区划。", "No region of that day."),
     "unknown_scenario": Meaning("目录中没有这一场景。", "Not in the catalogue of scenarios."),

@@ -9,7 +9,7 @@ from typing import Any
 
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2
 
-from hub.api.shape import shape_faults
+from hub.api.intake import faults
 from hub.domain import reference as tables
 from hub.domain.acceptance import Question, decide
 from hub.domain.agreement import Agreements, terms_in, terms_of
@@ -17,7 +17,7 @@ from hub.domain.agreement_table import seed_agreements
 from hub.domain.card import Fact, Standing, policies_of, standing
 from hub.domain.corrections import Member
 from hub.domain.corrections import standing as standing_events
-from hub.domain.event_rules import Context, violations
+from hub.domain.event_rules import Context
 from hub.domain.pseudonym import references_of
 from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
@@ -75,7 +75,7 @@ class PureRun:
         self._last[step.feed] = sequence
         context = Context(RIGHTS[FEEDS[step.feed]], int(time.time()), tables.load(), lambda feed: FEEDS[feed] == FEEDS[step.feed])
         message = getattr(event, step.kind)
-        broken = [*shape_faults(event), *shape_faults(message, f"{step.kind}.")] or violations(event, step.kind, message, context)
+        broken = faults(event, step.kind, message, context)
         if broken:
             self.refused[step.number] = [f"{path}: {rule}" for path, rule in broken]
             return
