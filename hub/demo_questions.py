@@ -72,7 +72,7 @@ class Questions:
         stubs = {}
         for side, name in _ASKERS.items():
             files = self._certificates[name]
-            stubs[side] = card_service_pb2_grpc.CardServiceStub(grpc.secure_channel(self._target, files.client_credentials()))
+            stubs[side] = card_service_pb2_grpc.CardServiceStub(files.channel(self._target))
         number = 0
         while not self._stop.wait(PAUSE_S):
             if not self.suggestion:

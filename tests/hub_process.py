@@ -108,10 +108,7 @@ class RunningHub:
 
     def channel(self, urn: str, edge: int = 0) -> grpc.Channel:
         """A channel of a participant's to one edge."""
-        files = self.certificate(urn)
-        credentials = grpc.ssl_channel_credentials(
-            files.authority.read_bytes(), files.key.read_bytes(), files.certificate.read_bytes())  # fmt: skip
-        return grpc.secure_channel(self.targets[edge], credentials)
+        return self.certificate(urn).channel(self.targets[edge])
 
 
 @contextlib.contextmanager

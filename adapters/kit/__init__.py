@@ -2,7 +2,7 @@
 
     outbox.py      numbers a province's events once and keeps them until the hub has them
     sender.py      keeps one feed going, and says how it stands; session.py is one stream of it
-    connection.py  mutual TLS to one of several hub edges; asks for a card
+    connection.py  mutual TLS to one of several hub edges; asks for a card; loopback.py keeps proxies out of the way
     refusal.py     reads why the hub said no
     trace.py       one native call or file as one trace; sent_batch.py is what its batches are in it
     traces.py      which traces are kept, and which still wait for the hub

@@ -15,6 +15,7 @@ from chuanyu.exchange.v1.feed_service_pb2_grpc import FeedServiceStub
 from opentelemetry.trace import SpanKind
 
 from adapters.kit.errors import CertificateUnreadable, HubUnreachable
+from adapters.kit.loopback import without_proxy
 from adapters.kit.refusal import from_call
 from adapters.kit.telemetry import GET_CARD_SPAN, HUB_TARGET, RPC_METHOD, RPC_STATUS, RPC_SYSTEM
 from adapters.kit.trace import step
@@ -59,7 +60,8 @@ class HubConnection:
 
     def _channel(self) -> grpc.aio.Channel:
         if self.target not in self._channels:
-            self._channels[self.target] = grpc.aio.secure_channel(self.target, self._credentials, CHANNEL_OPTIONS)
+            options = [*CHANNEL_OPTIONS, *without_proxy(self.target)]
+            self._channels[self.target] = grpc.aio.secure_channel(self.target, self._credentials, options)
         return self._channels[self.target]
 
     @property

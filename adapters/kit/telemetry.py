@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -20,6 +20,8 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+
+from adapters.kit.loopback import without_proxy
 
 # Spans. The root of a file and of a call, which is named after its route, as the conventions want it; what is below it.
 FILE_SPAN = "take file"
@@ -111,7 +113,9 @@ class SpanExport:
 
     def __init__(self, endpoint: str, service: str) -> None:
         """Dials nothing yet; *service* names the adapter in every span. Raises ValueError for what is no address at all."""
-        self._exporter = OTLPSpanExporter(endpoint, timeout=EXPORT_TIMEOUT_S)
+        # The exporter's own type for its options leaves out that gRPC's are numbers, too.
+        options: Any = tuple(without_proxy(endpoint.rstrip("/")))
+        self._exporter = OTLPSpanExporter(endpoint, timeout=EXPORT_TIMEOUT_S, channel_options=options)
         self._processor = BatchSpanProcessor(self._exporter, WAITING_SPANS, EVERY_MS)
         self._resource = Resource.create({"service.name": service})
 

@@ -5,7 +5,7 @@ A participant is the URI name in its client certificate. A province that has its
 
 import contextlib
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -20,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hub.domain.errors import HubError
 from hub.domain.participant import OPERATOR, PREFIX
+from hub.loopback import channel_options
 
 AUTHORITY = "川渝一卡通互通枢纽 Chuanyu Exchange Hub CA"
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -43,6 +44,10 @@ class CertificateFiles:
     def client_credentials(self) -> grpc.ChannelCredentials:
         """What a client presents with them, and the authority it trusts."""
         return grpc.ssl_channel_credentials(self.authority.read_bytes(), self.key.read_bytes(), self.certificate.read_bytes())
+
+    def channel(self, target: str, options: Sequence[tuple[str, int | str]] = ()) -> grpc.Channel:
+        """Opens a channel of a client that presents them."""
+        return grpc.secure_channel(target, self.client_credentials(), channel_options(target, options))
 
 
 def participant_files(directory: Path, urn: str) -> CertificateFiles:

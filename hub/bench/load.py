@@ -135,9 +135,9 @@ def _send(order: Order, ready: Any, go: Any, results: Any) -> None:
         ]
         for feed, first in zip(order.feeds, order.first_sequences, strict=True)
     ]
-    credentials = participant_files(order.certificates_dir, order.participant).client_credentials()
+    files = participant_files(order.certificates_dir, order.participant)
     with contextlib.ExitStack() as stack:
-        channels = [stack.enter_context(grpc.secure_channel(target, credentials)) for target in order.targets]
+        channels = [stack.enter_context(files.channel(target)) for target in order.targets]
         for channel in channels:
             grpc.channel_ready_future(channel).result(10)
         ready.set()

@@ -189,7 +189,7 @@ def _appended_events(place: Ground, edge: HubProcess) -> Iterator[psutil.Process
 
 
 def _append(target: str, certificates_dir: Path, feeds: dict[str, int]) -> None:
-    with grpc.secure_channel(target, participant_files(certificates_dir, NOISY).client_credentials()) as channel:
+    with participant_files(certificates_dir, NOISY).channel(target) as channel:
         append = channel.unary_unary(APPEND_METHOD)
 
         def send(feed: str, sequence: int) -> None:

@@ -193,4 +193,4 @@ def _one_loss(feeds: Any, answers: Any, number: int, cards: int) -> float:
 
 
 def _channel(place: Ground, edge: HubProcess, urn: str) -> grpc.Channel:
-    return grpc.secure_channel(edge.target, participant_files(place.data_dir / "certificates", urn).client_credentials())
+    return participant_files(place.data_dir / "certificates", urn).channel(edge.target)

@@ -32,7 +32,7 @@ def asking(config: Config, target: str, operator: str) -> Iterator[tuple[grpc.Ch
     if not files.certificate.exists() or not files.key.exists():
         raise NoOperatorCertificate(str(files.certificate))
     try:
-        with grpc.secure_channel(reachable(target or config.listen), files.client_credentials()) as channel:
+        with files.channel(reachable(target or config.listen)) as channel:
             yield channel, ((OPERATOR_METADATA, operator or login()),)
     except grpc.RpcError as refusal:
         typer.echo(f"✗ {refusal.code().name}: {refusal.details()}", err=True)

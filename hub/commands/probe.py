@@ -54,7 +54,7 @@ def ask(config: Config, target: str, services: tuple[str, ...]) -> Answer:
     try:
         files = _credentials(config.certificates_dir)
         options = [("grpc.ssl_target_name_override", _server_name(config.certificates_dir))]
-        with grpc.secure_channel(answer.target, files.client_credentials(), options) as channel:
+        with files.channel(answer.target, options) as channel:
             health = health_pb2_grpc.HealthStub(channel)
             for service in services:
                 status = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=WITHIN_S).status

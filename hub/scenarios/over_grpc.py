@@ -204,5 +204,5 @@ def _life(lives: card_service_pb2.CardLives, name: str) -> Any:
 
 def _connected(target: str, certificates_dir: Path, urn: str) -> _Province:
     files = issue_participant(certificates_dir, urn)
-    channel = grpc.secure_channel(target, files.client_credentials())
+    channel = files.channel(target)
     return _Province(channel, feed_service_pb2_grpc.FeedServiceStub(channel), card_service_pb2_grpc.CardServiceStub(channel))

@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import time
 from concurrent import futures
+from typing import Any
 
 import grpc
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
@@ -18,6 +19,7 @@ from opentelemetry.sdk.metrics import export
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from hub.loopback import channel_options
 from hub.telemetry.instruments import Counter, Gauge, Histogram, Instrument, Labels, all_instruments
 from hub.telemetry.span_store import SpanStore
 
@@ -32,7 +34,11 @@ _CUMULATIVE = export.AggregationTemporality.CUMULATIVE
 
 def span_exporter(endpoint: str) -> OTLPSpanExporter:
     """Makes the exporter to a collector, such as http://collector:4317; https:// asks for TLS."""
-    return OTLPSpanExporter(endpoint, insecure=not endpoint.startswith("https://"), timeout=TIMEOUT_S)
+    return OTLPSpanExporter(endpoint, timeout=TIMEOUT_S, **_way(endpoint))
+
+
+def _way(endpoint: str) -> dict[str, Any]:
+    return {"insecure": not endpoint.startswith("https://"), "channel_options": tuple(channel_options(endpoint.rstrip("/")))}
 
 
 class MetricsPush:
@@ -41,7 +47,7 @@ class MetricsPush:
     def __init__(self, endpoint: str, service: str, instance: str, every_s: float = PUSH_EVERY_S) -> None:
         """Starts the thread."""
         self._every_s = every_s
-        self._exporter = OTLPMetricExporter(endpoint, insecure=not endpoint.startswith("https://"), timeout=TIMEOUT_S)
+        self._exporter = OTLPMetricExporter(endpoint, timeout=TIMEOUT_S, **_way(endpoint))
         self._resource = Resource.create({"service.name": service, "service.instance.id": instance})
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="metrics-push", daemon=True)
