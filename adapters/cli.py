@@ -1,9 +1,13 @@
 """The command line of the adapters: one command a province, each defined in its own package."""
 
 import io
+import os
 import sys
 
 import typer
+
+# Before gRPC is loaded: its core writes lines of a form of its own to stderr, past the log, which says the same with the feed's state.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from adapters.chongqing.command import chongqing
 from adapters.sichuan.command import sichuan

@@ -53,6 +53,8 @@ class ScriptedHub(FeedServiceServicer, CardServiceServicer):
         self.lost_answers = 0
         self.silent_streams = 0
         self.streams = 0
+        # Lets nobody in, and counts who tries.
+        self.is_closed, self.turned_away = False, 0
         # Changes an answer before it is sent, to what no hub may say.
         self.tampering: Callable[[StreamEventsResponse], None] | None = None
         # An answer that opens the next stream, before anything was sent in it.
@@ -75,13 +77,22 @@ class ScriptedHub(FeedServiceServicer, CardServiceServicer):
         return HubConnection([*earlier_targets, self.target], grpc.local_channel_credentials())
 
     async def GetCard(self, request: GetCardRequest, context: grpc.aio.ServicerContext) -> GetCardResponse:  # noqa: N802
+        await self._admit(context)
         self.questions.append(request)
         self.traces_of_questions.append(dict(context.invocation_metadata() or ()).get("traceparent", ""))
         if request.card.clear not in self.cards:
             await context.abort(grpc.StatusCode.NOT_FOUND, "CARD_NOT_FOUND")
         return self.cards[request.card.clear]
 
-    async def GetFeed(self, request: GetFeedRequest, _context: grpc.aio.ServicerContext) -> GetFeedResponse:  # noqa: N802
+    async def _admit(self, context: grpc.aio.ServicerContext) -> None:
+        if self.is_closed:
+            self.turned_away += 1
+            answer = status(grpc.StatusCode.UNAUTHENTICATED, "CERTIFICATE_WITHDRAWN")
+            metadata = (("grpc-status-details-bin", answer.SerializeToString()),)
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "scripted", metadata)
+
+    async def GetFeed(self, request: GetFeedRequest, context: grpc.aio.ServicerContext) -> GetFeedResponse:  # noqa: N802
+        await self._admit(context)
         return GetFeedResponse(feed=request.feed, next_sequence=len(self.feeds[request.feed]) + 1)
 
     def end_streams(self) -> None:

@@ -24,12 +24,12 @@ from adapters.chongqing.errors import AckCode, ChecksumWrong, FileRefused, LineR
 from adapters.chongqing.inbox import Inbox
 from adapters.chongqing.ledger import Ledger
 from adapters.chongqing.pseudo_xml import parse_call
-from adapters.chongqing.references import LOCAL
 from adapters.chongqing.service import web_app as chongqing_app
 from adapters.chongqing.usage_file import read_details, verify_file
 from adapters.chongqing.usage_intake import UsageIntake
 from adapters.chongqing.usage_record import parse_record
 from adapters.kit import FeedSender, Outbox
+from adapters.kit.values import LOCAL
 from adapters.sichuan.envelope import Request, decrypt, open_request
 from adapters.sichuan.gateway import Gateway
 from adapters.sichuan.gateway import web_app as sichuan_app

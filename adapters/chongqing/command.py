@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from adapters.chongqing.card_desk import CardDesk
-from adapters.chongqing.inbox import Inbox
+from adapters.chongqing.inbox import KEEP_DAYS, Inbox
 from adapters.chongqing.ledger import Ledger
 from adapters.chongqing.service import web_app
 from adapters.chongqing.translate_call import FEED as CARD_FEED
@@ -32,10 +32,13 @@ from adapters.kit import (
     Traces,
     TraceShareOption,
     TraceSlowOption,
+    alone_in,
     continue_feeds,
+    data_home,
     listen_address,
     log_to_standard_error,
     mutual_tls,
+    private_directory,
     serve_beside,
     span_export,
 )
@@ -55,7 +58,7 @@ def load_secret(path: Path) -> bytes:
     """
     try:
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_directory(path.parent)
             # The mode is given at creation: a chmod afterwards would leave a moment in which others can read it.
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(secrets.token_hex(16) + "\n")
@@ -75,6 +78,7 @@ async def serve(
     ack_dir: Path,
     continue_at: Sequence[str] = (),
     traces: Traces = UNTRACED,
+    keep_days: int = KEEP_DAYS,
 ) -> None:
     """Serves calls on *listen* (host:port) and files from *inbox_dir* until stopped.
 
@@ -86,9 +90,9 @@ async def serve(
     continue_feeds(outbox, FEEDS, continue_at)
     ledger = Ledger(data_dir / "outbox.sqlite")
     cards, usage = (FeedSender(outbox, connection, feed, traces) for feed in FEEDS)
-    inbox = Inbox(inbox_dir, UsageIntake(outbox, ledger, ack_dir), traces)
+    inbox = Inbox(inbox_dir, UsageIntake(outbox, ledger, ack_dir), traces, keep_days)
     app = web_app(CardDesk(secret, ledger, connection, cards, traces), inbox, usage, connection)
-    await serve_beside(app, host, port, cards.run(), usage.run(), inbox.run())
+    await serve_beside(app, host, port, cards.run(), usage.run(), inbox.run(), outbox.keep_clean())
     await connection.close()
     ledger.close()
     outbox.close()
@@ -101,26 +105,35 @@ def chongqing(
     key: KeyOption,
     hub: HubOption,
     listen: ListenOption = "127.0.0.1:8050",
-    inbox: Annotated[Path, typer.Option(help="用卡文件收件目录。Directory the usage files are dropped into.")] = Path(
-        "data/chongqing/inbox"
-    ),
+    inbox: Annotated[
+        Path | None,
+        typer.Option(show_default="DATA_DIR/inbox", help="用卡文件收件目录。Directory the usage files are dropped into."),
+    ] = None,
     ack_dir: Annotated[
-        Path, typer.Option(help="回执文件目录。Directory the acknowledgement files are written to.")
-    ] = Path("data/chongqing/ack"),
-    data_dir: Annotated[Path, typer.Option(help="数据目录：待发库、密钥。Directory of outbox and secret.")] = Path(
-        "data/chongqing"
-    ),
+        Path | None,
+        typer.Option(show_default="DATA_DIR/ack", help="回执文件目录。Directory the acknowledgement files are written to."),
+    ] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(show_default="HUB_DATA_DIR/chongqing", help="数据目录：待发库、密钥。Directory of outbox and secret."),
+    ] = None,
+    keep_days: Annotated[
+        int, typer.Option(min=1, help="已处理、拒收文件的保留天数，期满删除。Days that taken and refused files are kept.")
+    ] = KEEP_DAYS,
     continue_at: ContinueAtOption = None,
     otlp_endpoint: OtlpOption = "",
     trace_ratio: TraceShareOption = 0.01,
     trace_slow_ms: TraceSlowOption = 1000,
 ) -> None:
     """重庆侧适配器：接收卡管系统调用与用卡日文件，登记后转发交换枢纽。Gateway of Chongqing."""
-    log_to_standard_error()
+    log_to_standard_error(SERVICE)
+    home = data_dir or data_home("chongqing")
     try:
         connection = HubConnection(hub, mutual_tls(ca, cert, key))
         traces = Traces(span_export(otlp_endpoint, SERVICE), trace_ratio, trace_slow_ms / 1000)
-        asyncio.run(serve(listen, connection, data_dir, inbox, ack_dir, continue_at or (), traces))
+        folders = (inbox or home / "inbox", ack_dir or home / "ack")
+        with alone_in(home):
+            asyncio.run(serve(listen, connection, home, *folders, continue_at or (), traces, keep_days))
     except AdapterError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error

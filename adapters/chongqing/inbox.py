@@ -12,6 +12,7 @@ successor. What is no regular file (a link, a directory, a pipe) is never read, 
 """
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import os
@@ -25,6 +26,7 @@ from adapters.chongqing.errors import AckCode
 from adapters.chongqing.usage_file import is_usage_file_name
 from adapters.chongqing.usage_intake import UsageIntake
 from adapters.kit import UNTRACED, Traces
+from adapters.kit.private_files import close_to_others, private_directory
 from adapters.kit.telemetry import (
     ACKNOWLEDGEMENT_WRITTEN,
     FILE_NAME,
@@ -45,19 +47,24 @@ AFTER_FAILURE_S: Final = 30.0
 # A file is written under .tmp within minutes; one that stays was given up.
 STALE_S: Final = 3_600.0
 
+# Long enough to look into what a province asks about; afterwards the file is only a list of who was where.
+KEEP_DAYS: Final = 30
+CLEAR_EVERY_S: Final = 3_600.0
+
 log = logging.getLogger(__name__)
 
 
 class Inbox:
     """The inbox directory and what became of the files in it."""
 
-    def __init__(self, directory: Path, intake: UsageIntake, traces: Traces = UNTRACED) -> None:
-        """Makes the directories."""
+    def __init__(self, directory: Path, intake: UsageIntake, traces: Traces = UNTRACED, keep_days: int = KEEP_DAYS) -> None:
+        """Makes the directories; those below the inbox are the adapter's alone."""
+        self._keep_s, self._clear_at = keep_days * 86_400.0, 0.0
         self._directory, self._intake, self._traces = directory, intake, traces
         folders = [directory / name for name in ("processing", "done", "rejected", "failed")]
         self._processing, self._done, self._rejected, self._failed = self._folders = folders
         for folder in folders:
-            folder.mkdir(parents=True, exist_ok=True)
+            close_to_others(private_directory(folder))
         # When a file that could not be processed is tried again, and entries that are never taken and were reported.
         self._again_at: dict[Path, float] = {}
         self._reported: set[Path] = set()
@@ -66,8 +73,27 @@ class Inbox:
     async def run(self) -> None:
         """Takes files until cancelled."""
         while True:
-            await asyncio.to_thread(self.take_all)
+            try:
+                await asyncio.to_thread(self.take_all)
+                await asyncio.to_thread(self.clear_old)
+            except Exception as error:
+                # Such as a directory that cannot be read or written now; calls are answered meanwhile.
+                self.counters["failed"] += 1
+                log.error("the inbox cannot be used and is tried again: %s", where(error))
+                await asyncio.sleep(AFTER_FAILURE_S)
             await asyncio.sleep(LOOK_AGAIN_S)
+
+    def clear_old(self) -> None:
+        """Deletes what was taken, refused or put aside longer ago than it is kept; looks once an hour."""
+        if time.monotonic() < self._clear_at:
+            return
+        self._clear_at = time.monotonic() + CLEAR_EVERY_S
+        for folder in (self._done, self._rejected, self._failed):
+            old = [path for path in folder.iterdir() if path.lstat().st_mtime < time.time() - self._keep_s and not path.is_dir()]
+            for path in old:
+                path.unlink()
+            if old:
+                log.info("files kept long enough were deleted from %s: %s", folder.name, len(old))
 
     def take_all(self) -> None:
         """Takes every file that is there now, by name, left-overs of an earlier run first."""
@@ -81,6 +107,7 @@ class Inbox:
                     self._put_aside(claimed, self._failed)
                     self._again_at.pop(claimed, None)
                 path.rename(claimed)
+                close_to_others(claimed)
         self._take_claimed()
         self._report_untaken()
 
@@ -142,6 +169,7 @@ class Inbox:
             NEW_EVENTS: outcome.new_events,
             REFUSED_LINES: outcome.refused_lines,
         }
+        _date(path)
         path.replace(self._done / f"{path.stem}_{outcome.version}.dat")
         self.counters["taken"] += 1
         self.counters["new_events"] += outcome.new_events
@@ -154,7 +182,14 @@ class Inbox:
 
     def _put_aside(self, path: Path, folder: Path) -> None:
         names = (f"{path.stem}.{number}.dat" if number else path.name for number in itertools.count())
+        _date(path)
         path.rename(next(folder / name for name in names if not os.path.lexists(folder / name)))
+
+
+def _date(path: Path) -> None:
+    """Dates a file now: from here on it is kept for its time."""
+    with contextlib.suppress(PermissionError):
+        os.utime(path, follow_symlinks=False)
 
 
 def is_regular(path: Path) -> bool:

@@ -51,7 +51,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, check_same_thread=False)
         # FULL: a file leaves the inbox on the strength of what is written here.
-        self._db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {SCHEMA}")
+        self._db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; {SCHEMA}")
         if "taken_at" not in [column[1] for column in self._db.execute("PRAGMA table_info(call)")]:
             # A file of an earlier release: when its calls came is not known, which is long ago.
             self._db.execute("ALTER TABLE call ADD COLUMN taken_at REAL NOT NULL DEFAULT 0")

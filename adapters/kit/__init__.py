@@ -8,6 +8,7 @@
     traces.py      which traces are kept, and which still wait for the hub
     telemetry.py   the names of spans and attributes, and their way to a collector
     logs.py        the log, with trace ids
+    private_files.py  modes of files with what a province sent; alone.py keeps a second adapter from them
     options.py     what the commands read alike
     errors.py      what an operator has to mend
 
@@ -20,10 +21,12 @@ An adapter needs no more than these three, from one event loop:
     await sender.wait_acknowledged(sequence)
 """
 
+from adapters.kit.alone import alone_in
 from adapters.kit.connection import HubConnection, mutual_tls
 from adapters.kit.errors import (
     AdapterError,
     CertificateUnreadable,
+    DataDirectoryInUse,
     FeedStopped,
     HubBehind,
     HubUnreachable,
@@ -45,9 +48,11 @@ from adapters.kit.options import (
     TraceShareOption,
     TraceSlowOption,
     continue_feeds,
+    data_home,
     listen_address,
 )
 from adapters.kit.outbox import FeedState, Outbox
+from adapters.kit.private_files import private_directory
 from adapters.kit.refusal import Refusal
 from adapters.kit.sender import FeedSender
 from adapters.kit.serving import bounded_body, serve_beside
@@ -62,6 +67,7 @@ __all__ = [
     "CertOption",
     "CertificateUnreadable",
     "ContinueAtOption",
+    "DataDirectoryInUse",
     "FeedSender",
     "FeedState",
     "FeedStopped",
@@ -82,12 +88,15 @@ __all__ = [
     "TraceShareOption",
     "TraceSlowOption",
     "Traces",
+    "alone_in",
     "bounded_body",
     "continue_feeds",
+    "data_home",
     "keep",
     "listen_address",
     "log_to_standard_error",
     "mutual_tls",
+    "private_directory",
     "put_traced",
     "serve_beside",
     "span_export",

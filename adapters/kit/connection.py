@@ -4,6 +4,7 @@ Edges of the hub are alike, so any will do. A channel to each target is kept onc
 the caller only says which target failed it.
 """
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -16,7 +17,7 @@ from opentelemetry.trace import SpanKind
 
 from adapters.kit.errors import CertificateUnreadable, HubUnreachable
 from adapters.kit.loopback import without_proxy
-from adapters.kit.refusal import from_call
+from adapters.kit.refusal import Refusal, from_call
 from adapters.kit.telemetry import GET_CARD_SPAN, HUB_TARGET, RPC_METHOD, RPC_STATUS, RPC_SYSTEM
 from adapters.kit.trace import step
 
@@ -40,6 +41,10 @@ def mutual_tls(ca: Path, cert: Path, key: Path) -> grpc.ChannelCredentials:
         raise CertificateUnreadable(str(error.filename)) from error
 
 
+# Questions of one that the hub does not let in: so often it is asked anew whether it does now. Each is a line in the hub's security log.
+DENIED_S = 30.0
+
+
 class Edge(NamedTuple):
     """One target and FeedService on it, to be used together whatever the connection turns to meanwhile."""
 
@@ -57,6 +62,7 @@ class HubConnection:
         self._credentials = credentials
         self._channels: dict[str, grpc.aio.Channel] = {}
         self.target = self._targets[0]
+        self._denial: tuple[Refusal, float] | None = None
 
     def _channel(self) -> grpc.aio.Channel:
         if self.target not in self._channels:
@@ -83,15 +89,20 @@ class HubConnection:
     async def get_card(self, request: GetCardRequest, timeout_s: float) -> GetCardResponse | None:
         """Returns the card as the hub shows it to this participant, None for a card it does not know.
 
-        Asks each target once. Raises HubUnreachable when none answers, Refusal when one answers with no.
+        Asks each target once. Raises HubUnreachable when none answers, Refusal when one answers with no. A participant that the hub does
+        not let in gets that refusal for DENIED_S without another call.
         """
+        if self._denial and time.monotonic() < self._denial[1]:
+            raise self._denial[0]
         for _ in self._targets:
             target = self.target
             try:
                 return await self._ask_for_card(request, timeout_s / len(self._targets))
             except grpc.aio.AioRpcError as error:
                 if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-                    raise from_call(error) from error
+                    refusal = from_call(error)
+                    self._denial = (refusal, time.monotonic() + DENIED_S) if refusal.is_denial else None
+                    raise refusal from error
                 self.fail_over(target)
         raise HubUnreachable(", ".join(self._targets))
 

@@ -59,5 +59,9 @@ class HubUnreachable(AdapterError):
     """No hub answered in time on any of the configured targets."""
 
 
+class DataDirectoryInUse(AdapterError):
+    """Another adapter runs on this data directory: stop it, or give this one a directory of its own with --data-dir."""
+
+
 class CertificateUnreadable(AdapterError):
     """A certificate or key file cannot be read."""

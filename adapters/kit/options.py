@@ -1,5 +1,6 @@
 """What the adapters' commands read alike from their options."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,11 @@ TraceShareOption = Annotated[
     float, typer.Option(min=0, max=1, help="正常调用的链路保留比例。Share of the calls kept as traces where nothing is amiss.")
 ]
 TraceSlowOption = Annotated[int, typer.Option(min=1, help="慢于此毫秒数的调用必保留。Calls slower than this, in ms, are kept.")]
+
+
+def data_home(province: str) -> Path:
+    """Returns an adapter's directory unless --data-dir names one: beside the hub's data where HUB_DATA_DIR is set."""
+    return Path(os.environ.get("HUB_DATA_DIR") or "data") / province
 
 
 class OptionUnreadable(AdapterError):

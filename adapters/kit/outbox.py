@@ -3,19 +3,22 @@
 One SQLite file holds several feeds. It owns three facts: the next sequence of each feed, which source key got which
 sequence (kept for good, so that a message sent twice is one event), and the bytes not yet acknowledged by the hub
 (deleted on acknowledgement), each with the trace it came from. Which numbers the hub quarantined is kept for good, too: a message that
-comes again is answered as it was. It never renumbers by itself and never drops bytes it was not told to drop.
+comes again is answered as it was. It never renumbers by itself and never drops bytes it was not told to drop. What it
+drops is gone: overwritten in the file, and in SQLite's log within seconds.
 """
 
+import asyncio
 import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from adapters.kit.errors import HubBehind, OutboxDamaged, OutboxLost
+from adapters.kit.private_files import close_to_others, private_file
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS feed (
@@ -34,6 +37,8 @@ CREATE TABLE IF NOT EXISTS quarantined (
 """
 # The hub takes batches of up to 1 MiB; what the request adds is a few bytes an event, and 64 trace parents.
 MAX_BATCH_BYTES = 1_000_000
+# Each cleaning is two flushes to disk, so not one an acknowledgement.
+CLEAN_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -62,17 +67,25 @@ class Outbox:
 
     def __init__(self, path: Path) -> None:
         """Opens the file at *path*, making it on first use with access for its owner only."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
+        private_file(path)
+        # What SQLite adds beside it gets the file's mode when it is made; an older adapter's may be wider.
+        for beside in path.parent.glob(f"{path.name}-*"):
+            close_to_others(beside)
         self._lock = threading.Lock()
+        # Whether bytes of acknowledged events may still be in the log.
+        self._has_remains = True
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         # FULL: an event is promised to the province once it is here, so the log is flushed at every commit.
-        self._db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {SCHEMA}")
+        self._db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; {SCHEMA}")
         with self._transaction() as db:
             columns = [column for _, column, *_ in db.execute("PRAGMA table_info(pending)")]
             if "trace_parent" not in columns:
                 # A file of an adapter that kept no traces.
                 db.execute("ALTER TABLE pending ADD COLUMN trace_parent TEXT")
+
+        if self._db.execute("PRAGMA user_version").fetchone() == (0,):
+            # A file of an adapter that left deleted bytes in free pages.
+            self._db.executescript("VACUUM; PRAGMA user_version = 1")
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -156,6 +169,21 @@ class Outbox:
                 db.executemany("INSERT OR REPLACE INTO quarantined VALUES (?, ?, ?)", rows)
                 db.execute("DELETE FROM pending WHERE feed = ? AND sequence <= ?", (feed, through_sequence))
                 _store(db, feed, FeedState(state.next_sequence, through_sequence))
+                self._has_remains = True
+
+    def clean(self) -> None:
+        """Empties SQLite's log, in which acknowledged events can still be read after they were deleted from the file itself."""
+        with self._lock:
+            if self._has_remains:
+                busy, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                self._has_remains = bool(busy)
+
+    async def keep_clean(self) -> None:
+        """Cleans every CLEAN_EVERY_S until cancelled; a file that cannot be written now may be once there is room."""
+        while True:
+            await asyncio.sleep(CLEAN_EVERY_S)
+            with suppress(sqlite3.OperationalError):
+                await asyncio.to_thread(self.clean)
 
     def quarantined(self, feed: str, sequences: Sequence[int]) -> dict[int, list[str]]:
         """Returns which of *sequences* the hub quarantined, with the rules they break."""

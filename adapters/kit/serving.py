@@ -15,6 +15,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 # A province's systems keep few connections; more than these are answered 503 before anything is read. No address is logged per request.
 BOUNDS: Final[dict[str, Any]] = {
     "access_log": False,
+    # Its lines go where all others go, and as they do.
+    "log_config": None,
     "limit_concurrency": 256,
     "timeout_keep_alive": 10,
     "h11_max_incomplete_event_size": 16 * 1024,
@@ -54,8 +56,8 @@ class PatientProtocol(H11Protocol):
 async def serve_beside(app: Starlette, host: str, port: int, *work: Coroutine[Any, Any, None]) -> None:
     """Serves until stopped, with *work* beside it.
 
-    A task that fails for a reason nobody foresaw takes the service down with it: what cannot be sent on for a reason nobody knows
-    should not go on being taken.
+    Work takes care of its own faults, so that one feed's trouble is not another's. Work that ends by an error all the same takes the
+    service down with it.
     """
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(task) for task in work]

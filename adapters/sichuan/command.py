@@ -23,7 +23,9 @@ from adapters.kit import (
     Traces,
     TraceShareOption,
     TraceSlowOption,
+    alone_in,
     continue_feeds,
+    data_home,
     listen_address,
     log_to_standard_error,
     mutual_tls,
@@ -52,7 +54,7 @@ async def serve(
     keys, window = load_keys(data_dir / "keys"), ReplayWindow(data_dir / "replay.sqlite")
     senders = {feed: FeedSender(outbox, connection, feed, traces) for feed in FEEDS}
     app = web_app(Gateway(keys, window, connection, senders, traces=traces))
-    await serve_beside(app, host, port, *(sender.run() for sender in senders.values()))
+    await serve_beside(app, host, port, *(sender.run() for sender in senders.values()), outbox.keep_clean())
     await connection.close()
     window.close()
     outbox.close()
@@ -66,19 +68,25 @@ def sichuan(
     hub: HubOption,
     listen: ListenOption = "127.0.0.1:8051",
     data_dir: Annotated[
-        Path, typer.Option(help="数据目录：待发库、防重放库、密钥。Directory of outbox, replay window and keys.")
-    ] = Path("data/sichuan"),
+        Path | None,
+        typer.Option(
+            show_default="HUB_DATA_DIR/sichuan",
+            help="数据目录：待发库、防重放库、密钥。Directory of outbox, replay window and keys.",
+        ),
+    ] = None,
     continue_at: ContinueAtOption = None,
     otlp_endpoint: OtlpOption = "",
     trace_ratio: TraceShareOption = 0.01,
     trace_slow_ms: TraceSlowOption = 1000,
 ) -> None:
     """四川侧适配器：接收省社保卡平台报文，登记后转发交换枢纽。Gateway for Sichuan's card system."""
-    log_to_standard_error()
+    log_to_standard_error(SERVICE)
+    home = data_dir or data_home("sichuan")
     try:
         connection = HubConnection(hub, mutual_tls(ca, cert, key))
         traces = Traces(span_export(otlp_endpoint, SERVICE), trace_ratio, trace_slow_ms / 1000)
-        asyncio.run(serve(listen, connection, data_dir, continue_at or (), traces))
+        with alone_in(home):
+            asyncio.run(serve(listen, connection, home, continue_at or (), traces))
     except AdapterError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error

@@ -15,6 +15,7 @@ from pathlib import Path
 from gmssl_pyx import GmsslInnerError, normalize_sm2_public_key, rand_bytes, sm2_key_generate
 
 from adapters.kit.errors import AdapterError
+from adapters.kit.private_files import private_directory
 
 PRIVATE, PUBLIC, SESSION, PROVINCE = "adapter.sm2.key", "adapter.sm2.pub", "session.sm4.key", "province.sm2.pub"
 
@@ -35,7 +36,7 @@ class Keys:
 
 def make_own_keys(directory: Path) -> None:
     """Makes the keys that are this side's to make, on first start; what exists stays as it is."""
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_directory(directory)
     if not (directory / PRIVATE).exists():
         public, private = sm2_key_generate()
         write_key(directory / PUBLIC, b"\x04" + public)

@@ -11,6 +11,7 @@ import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from adapters.kit.private_files import private_file
 from adapters.kit.values import read_time, to_utc
 from adapters.sichuan.replies import ParameterInvalid, Replayed
 
@@ -28,7 +29,7 @@ class ReplayWindow:
     def __init__(self, path: Path) -> None:
         """Opens the file at *path*, making it on first use."""
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db = sqlite3.connect(private_file(path), isolation_level=None, check_same_thread=False)
         self._db.executescript(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
             "CREATE TABLE IF NOT EXISTS seen (app_id TEXT, msg_id TEXT, expires_at REAL NOT NULL,"

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from adapters.kit import AdapterError
+from adapters.kit import AdapterError, data_home
 from adapters.kit.values import LOCAL
 from adapters.simulator.province import make_province_keys
 from adapters.simulator.run import SimulationSettings, simulate
@@ -18,9 +18,10 @@ from adapters.simulator.tally import Tally
 
 
 def simulation(
-    inbox: Annotated[Path, typer.Option(help="重庆用卡文件收件目录。Inbox of the Chongqing adapter.")] = Path(
-        "data/chongqing/inbox"
-    ),
+    inbox: Annotated[
+        Path | None,
+        typer.Option(show_default="HUB_DATA_DIR/chongqing/inbox", help="重庆用卡文件收件目录。Inbox of the Chongqing adapter."),
+    ] = None,
     sichuan: Annotated[
         str, typer.Option(help="四川侧适配器地址。Address of the Sichuan adapter.")
     ] = "http://127.0.0.1:8051",
@@ -28,11 +29,19 @@ def simulation(
         str, typer.Option(help="重庆侧适配器地址。Address of the Chongqing adapter.")
     ] = "http://127.0.0.1:8050",
     sichuan_keys: Annotated[
-        Path, typer.Option(help="四川侧密钥目录，含省平台私钥。Sichuan's keys, the province's private key among them.")
-    ] = Path("data/sichuan/keys"),
+        Path | None,
+        typer.Option(
+            show_default="HUB_DATA_DIR/sichuan/keys",
+            help="四川侧密钥目录，含省平台私钥。Sichuan's keys, the province's private key among them.",
+        ),
+    ] = None,
     chongqing_secret: Annotated[
-        Path, typer.Option(help="重庆侧校验码密钥文件。File with the secret of Chongqing's 校验码.")
-    ] = Path("data/chongqing/keys/card-service.secret"),
+        Path | None,
+        typer.Option(
+            show_default="HUB_DATA_DIR/chongqing/keys/card-service.secret",
+            help="重庆侧校验码密钥文件。File with the secret of Chongqing's 校验码.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="随机种子：同种子同起点，内容相同。Same seed and start, same content.")] = 1,
     events: Annotated[int, typer.Option(min=0, help="事件总数，0 为不限。Events in total, 0 for no end.")] = 20_000,
     rate: Annotated[float, typer.Option(min=0, help="每秒事件数，0 为尽快。Events a second, 0 for no limit.")] = 0.0,
@@ -46,8 +55,10 @@ def simulation(
 ) -> None:
     """模拟两省用卡与卡管业务，驱动两侧适配器。Drives both adapters with made-up traffic of both provinces."""
     begin = start.replace(tzinfo=LOCAL) if start and start.tzinfo is None else start
+    homes = data_home("sichuan"), data_home("chongqing")
+    keys, secret = sichuan_keys or homes[0] / "keys", chongqing_secret or homes[1] / "keys" / "card-service.secret"
     settings = SimulationSettings(
-        inbox, sichuan_keys, chongqing_secret, sichuan, chongqing, seed=seed, events=events, rate=rate, start=begin, told=told
+        inbox or homes[1] / "inbox", keys, secret, sichuan, chongqing, seed=seed, events=events, rate=rate, start=begin, told=told
     )
     shown = sys.stderr.isatty()
     try:
@@ -63,10 +74,13 @@ def simulation(
 
 
 def make_test_keys(
-    directory: Annotated[Path, typer.Argument(help="四川侧密钥目录。Key directory of the Sichuan adapter.")] = Path("data/sichuan/keys"),
+    directory: Annotated[
+        Path | None,
+        typer.Argument(show_default="HUB_DATA_DIR/sichuan/keys", help="四川侧密钥目录。Key directory of the Sichuan adapter."),
+    ] = None,
 ) -> None:
     """试验用：代省平台生成 SM2 密钥对，已有则不动。For trials: makes the province's SM2 pair unless it is there."""
-    make_province_keys(directory)
+    make_province_keys(directory or data_home("sichuan") / "keys")
 
 
 async def _until_signal(settings: SimulationSettings, *, shown: bool) -> Tally:

@@ -16,6 +16,7 @@ from gmssl_pyx import sm2_key_generate
 from adapters.chongqing.errors import ChongqingError
 from adapters.chongqing.pseudo_xml import NativeReply, encode_call, parse_reply
 from adapters.kit import AdapterError
+from adapters.kit.private_files import private_directory
 from adapters.kit.values import LOCAL
 from adapters.sichuan.envelope import open_reply, seal_request, sign
 from adapters.sichuan.keys import PROVINCE, PUBLIC, SESSION, Keys, KeyUnusable, write_key
@@ -41,7 +42,7 @@ def make_province_keys(directory: Path) -> None:
     """
     if (directory / PROVINCE).exists():
         return
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_directory(directory)
     public, private = sm2_key_generate()
     write_key(directory / PROVINCE_PRIVATE, private)
     write_key(directory / PROVINCE, b"\x04" + public)
