@@ -111,7 +111,8 @@ class CardDesk:
         card = card_of(call)
         if card is None:
             return NativeReply(ReplyCode.DONE, TEXTS[ReplyCode.DONE])
-        question = GetCardRequest(card=card, purpose_code=call.fields["操作"])
+        # Not before the views have what the office reported last: a loss a moment ago must not read as a card in use.
+        question = GetCardRequest(card=card, purpose_code=call.fields["操作"], min_position=self.sender.position)
         try:
             found = await self._connection.get_card(question, HUB_PATIENCE_S)
         except (HubUnreachable, HubRefusal):

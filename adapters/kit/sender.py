@@ -47,6 +47,8 @@ class FeedSender:
         self.state = "starting"
         self.counters = Counter(sent=0, recorded=0, quarantined=0, duplicates=0, refused=0)
         self._acknowledged = outbox.state(feed).acknowledged_sequence
+        # Where the newest event lies that was acknowledged since the start; a question that asks for it sees all that was reported here.
+        self.position = 0
         self._stopped = False
         # What the log was last told of this feed, empty while it goes on.
         self._trouble = ""
@@ -154,7 +156,7 @@ class FeedSender:
         self._tell_going_on()
         self._traces.acknowledged(self.feed, taken.through_sequence)
         async with self._progress:
-            self._acknowledged = max(self._acknowledged, taken.through_sequence)
+            self._acknowledged, self.position = max(self._acknowledged, taken.through_sequence), taken.position
             self._progress.notify_all()
 
 

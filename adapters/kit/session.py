@@ -41,9 +41,10 @@ _COUNTED = {
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What the hub has recorded: all up to a sequence, and the rules that quarantined ones among the new of them break."""
+    """What the hub has recorded: all up to a sequence, at a position, and the rules that quarantined ones among the new break."""
 
     through_sequence: int
+    position: int
     quarantined: Mapping[int, list[str]]
 
 
@@ -100,7 +101,7 @@ class Session:
             self._counters[_COUNTED[outcome]] += count
         self._window.release()
         rules = {notice.sequence: [f"{v.field_path} {v.rule_id}".strip() for v in notice.violations] for notice in appended.quarantined}
-        return Taken(appended.first_sequence + len(appended.positions) - 1, rules)
+        return Taken(appended.first_sequence + len(appended.positions) - 1, appended.positions[-1], rules)
 
     async def _read(self) -> StreamEventsResponse | None:
         try:

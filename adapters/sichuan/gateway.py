@@ -141,7 +141,9 @@ class Gateway:
         event = translation.events[0]
         if event.WhichOneof("kind") == "card_applied":
             return OK  # there is no card yet that could have a standing
-        question = GetCardRequest(card=event.card, purpose_code=event.source.native_code)
+        # Not before the views have what the province reported last: a loss a moment ago must not read as a card in use.
+        position = self._senders[translation.feed].position
+        question = GetCardRequest(card=event.card, purpose_code=event.source.native_code, min_position=position)
         try:
             return reply_code(translation.events, await self._connection.get_card(question, HUB_PATIENCE_S))
         except (HubUnreachable, HubRefusal):
