@@ -11,7 +11,8 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from adapters.chongqing.command import chongqing
 from adapters.sichuan.command import sichuan
-from adapters.simulator.command import make_test_keys, simulation
+from adapters.sichuan.keys_command import keys
+from adapters.simulator.command import simulation
 
 app = typer.Typer(
     help="川渝社保卡交换枢纽适配器。Adapters between the provinces' card systems and the exchange hub.",
@@ -19,8 +20,8 @@ app = typer.Typer(
 )
 app.command()(sichuan)
 app.command()(chongqing)
+app.command()(keys)
 app.command("simulate")(simulation)
-app.command("test-keys")(make_test_keys)
 
 
 def main() -> None:

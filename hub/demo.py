@@ -20,8 +20,8 @@ import psycopg
 from rich.console import Console
 from rich.live import Live
 
+from adapters.sichuan.keys import make_province_keys
 from adapters.simulator.events import local_start
-from adapters.simulator.province import make_province_keys
 from hub.audit.fsck import check
 from hub.config import Config
 from hub.demo_questions import Questions

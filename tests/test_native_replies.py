@@ -15,10 +15,10 @@ from adapters.kit.connection import mutual_tls
 from adapters.kit.values import LOCAL
 from adapters.sichuan.envelope import open_reply, seal_request
 from adapters.sichuan.gateway import Gateway
-from adapters.sichuan.keys import load_keys
+from adapters.sichuan.keys import load_keys, make_province_keys
 from adapters.sichuan.replay import ReplayWindow
 from adapters.sichuan.translate import CARD_FEED
-from adapters.simulator.province import load_province_keys, make_province_keys
+from adapters.simulator.province import load_province_keys
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
 
 SECRET = b"sample-secret"

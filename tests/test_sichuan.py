@@ -4,6 +4,8 @@ import asyncio
 import base64
 import json
 import stat
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +21,9 @@ from chuanyu.exchange.v1.acceptance_pb2 import AcceptanceOutcome
 from chuanyu.exchange.v1.card_service_pb2 import CardLives, EcardStatus, GetCardResponse, ScenarioUsability
 from chuanyu.exchange.v1.event_pb2 import Event
 from google.protobuf.json_format import ParseDict
+from typer.testing import CliRunner
 
+from adapters.cli import app
 from adapters.kit import FeedSender, HubConnection, Outbox
 from adapters.sichuan.envelope import (
     Request,
@@ -34,7 +38,7 @@ from adapters.sichuan.envelope import (
 )
 from adapters.sichuan.fields import Fields
 from adapters.sichuan.gateway import MAX_BODY_BYTES, Gateway, web_app
-from adapters.sichuan.keys import Keys, KeyUnusable, load_keys
+from adapters.sichuan.keys import Keys, KeyUnusable, in_pem, load_keys, make_own_keys
 from adapters.sichuan.replay import ReplayWindow
 from adapters.sichuan.replies import ParameterInvalid, Replayed, SignatureInvalid, Undecipherable
 from adapters.sichuan.translate import CARD_FEED, translate
@@ -55,6 +59,12 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> tuple[Keys, Keys]:
     (directory / "province.sm2.pub").write_text(f"04{public.hex()}\n")
     adapter = load_keys(directory)
     return adapter, Keys(private=private, public=public, peer=adapter.public, session=adapter.session)
+
+
+def sm2_point() -> bytes:
+    """A public key as 04 ‖ x ‖ y."""
+    public, _ = gmssl_pyx.sm2_key_generate()
+    return b"\x04" + public
 
 
 def sample(name: str) -> Any:
@@ -435,6 +445,74 @@ def test_a_passport_holder_is_named_by_the_passport() -> None:
 
 def test_rows_are_counted_from_one() -> None:
     assert str(Fields({}, "data[1].").fault("je")) == "参数错误：data[1].je"
+
+
+# Keys
+
+POINT = sm2_point()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        POINT.hex(),
+        f"{POINT[1:].hex()}\n",
+        f"0x{POINT.hex().upper()}",
+        f"\ufeff{POINT.hex()}\r\n",
+        f"{POINT.hex()[:64]}\n{POINT.hex()[64:]}",
+        in_pem(POINT),
+        "".join(in_pem(POINT).splitlines()[1:-1]),
+    ],
+    ids=["hex", "bare", "0x", "mark", "lines", "pem", "base64"],
+)
+def test_the_provinces_key_is_taken_as_its_systems_write_it(written: str, tmp_path: Path) -> None:
+    make_own_keys(tmp_path)
+    (tmp_path / "province.sm2.pub").write_text(written, encoding="utf-8")
+    assert load_keys(tmp_path).peer == POINT[1:]
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (None, "is missing: ask the province"),
+        ("", "the file is empty"),
+        ("04" + "00" * 64, "not a point of the SM2 curve"),
+        (POINT.hex()[:-4], "it holds 126 hex digits"),
+        ("钥匙", "neither hex nor PEM nor Base64"),
+        ("-----BEGIN EC PRIVATE KEY-----", "this is a private key"),
+        ("-----BEGIN CERTIFICATE-----", "this is a certificate"),
+        (in_pem(POINT).replace("KoEcz1UBgi0D", "KoEcz1UBgi4D"), "not one of the SM2 curve"),
+    ],
+    ids=["missing", "empty", "off-curve", "short", "words", "private", "certificate", "other-curve"],
+)
+def test_what_is_wrong_with_a_key_file_is_named(written: str | None, said: str, tmp_path: Path) -> None:
+    make_own_keys(tmp_path)
+    if written is not None:
+        (tmp_path / "province.sm2.pub").write_text(written, encoding="utf-8")
+    with pytest.raises(KeyUnusable, match=said):
+        load_keys(tmp_path)
+
+
+def test_the_keys_command_makes_a_test_pair_that_the_adapter_starts_with(tmp_path: Path) -> None:
+    refused = CliRunner().invoke(app, ["keys", "--data-dir", str(tmp_path)])
+    assert (refused.exit_code, "ask the province" in refused.stderr) == (1, True)
+    made = CliRunner().invoke(app, ["keys", "--data-dir", str(tmp_path), "--test-pair"])
+    assert (made.exit_code, made.stdout.count("BEGIN PUBLIC KEY")) == (0, 1)
+    assert load_keys(tmp_path / "keys").peer
+
+
+def test_native_lines_on_standard_error_become_one_line_of_the_log(tmp_path: Path) -> None:
+    script = (
+        "import os, sys, time; from adapters.kit.logs import log_to_standard_error; log_to_standard_error('test')\n"
+        "from gmssl_pyx import sm2_key_generate, sm2_verify; public, private = sm2_key_generate()\n"
+        "for _ in range(50): sm2_verify(public, b'x', bytes.fromhex('30060201010201' + '01'))\n"
+        "time.sleep(0.3); print('still here', file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    lines = done.stderr.splitlines()
+    assert lines[-1] == "still here"
+    assert len(lines) == 2
+    assert "native libraries wrote" in lines[0]
 
 
 # The gateway

@@ -33,7 +33,7 @@ from adapters.kit.values import LOCAL
 from adapters.sichuan.envelope import Request, decrypt, open_request
 from adapters.sichuan.gateway import Gateway
 from adapters.sichuan.gateway import web_app as sichuan_app
-from adapters.sichuan.keys import Keys, load_keys
+from adapters.sichuan.keys import Keys, load_keys, make_province_keys
 from adapters.sichuan.replay import ReplayWindow
 from adapters.sichuan.replies import ParameterInvalid, Replayed, SignatureInvalid, Undecipherable
 from adapters.sichuan.translate import translate
@@ -41,7 +41,7 @@ from adapters.simulator.chongqing_traffic import file_bytes
 from adapters.simulator.events import Translation, events
 from adapters.simulator.inbox import free_file_numbers
 from adapters.simulator.messages import ChongqingCall, ChongqingFile, Fault, Message, SichuanMessage
-from adapters.simulator.province import encoded, load_province_keys, make_province_keys, sealed
+from adapters.simulator.province import encoded, load_province_keys, sealed
 from adapters.simulator.run import SimulationSettings, StartTooLate, simulate
 from adapters.simulator.tally import Tally
 from adapters.simulator.traffic import Traffic

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from adapters.kit.native_stderr import log_native_lines
 from adapters.kit.trace import current_trace
 
 # What uvicorn adds for terminals only, colour codes among it.
@@ -20,7 +21,8 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 def log_to_standard_error(service: str) -> None:
-    """Sets up logging for the process, that of libraries and what ends a thread or the process included."""
+    """Sets up logging for the process, that of libraries, their lines past all logging, and what ends a thread or the process included."""
+    log_native_lines()
     handler = logging.StreamHandler()
     handler.setFormatter(_Readable() if sys.stderr.isatty() else JsonLines(service))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

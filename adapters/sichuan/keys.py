@@ -5,10 +5,13 @@
     session.sm4.key   the shared data key, made on first start, to be given to the province by a safe way
     province.sm2.pub  the province's public key, put here by the operator; without it the adapter does not start
 
-Keys are files and never options or environment variables, because those show in process lists.
+The province's key is taken as its systems write it: hex with or without 0x, the leading 04 and a byte-order mark, or PEM and Base64 of a
+SubjectPublicKeyInfo. Keys are files and never options or environment variables, because those show in process lists.
 """
 
+import base64
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +20,16 @@ from gmssl_pyx import GmsslInnerError, normalize_sm2_public_key, rand_bytes, sm2
 from adapters.kit.errors import AdapterError
 from adapters.kit.private_files import private_directory
 
+# OBJECT IDENTIFIER 1.2.156.10197.1.301, in DER.
+SM2_CURVE = bytes.fromhex("06082a811ccf5501822d")
+# In front of the point, what makes it a SubjectPublicKeyInfo: algorithm ecPublicKey over that curve, and a bit string.
+_INFO_HEAD = bytes.fromhex("3059301306072a8648ce3d0201") + SM2_CURVE + bytes.fromhex("034200")
 PRIVATE, PUBLIC, SESSION, PROVINCE = "adapter.sm2.key", "adapter.sm2.pub", "session.sm4.key", "province.sm2.pub"
+PROVINCE_PRIVATE = "province.sm2.key"
 
 
 class KeyUnusable(AdapterError):
-    """A key file is missing or does not hold a key in hex; province.sm2.pub has to be asked of the province."""
+    """A key file cannot be used; `province-adapter keys` makes this side's keys and shows what each file has to hold."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,66 @@ def _read(path: Path, size: int | None = None) -> bytes:
 
 def _read_public(path: Path) -> bytes:
     try:
-        key: bytes = normalize_sm2_public_key(_read(path))
+        text = path.read_bytes().decode("utf-8-sig").strip()
+    except FileNotFoundError as error:
+        raise KeyUnusable(f"{path} is missing: ask the province for its public key") from error
+    except (OSError, ValueError) as error:
+        raise KeyUnusable(f"{path} cannot be read as text") from error
+    try:
+        point = _point(text)
+        key: bytes = normalize_sm2_public_key(point)
     except GmsslInnerError as error:
         raise KeyUnusable(f"{path} is not a point of the SM2 curve") from error
+    except ValueError as error:
+        raise KeyUnusable(f"{path}: {error}") from error
     return key
+
+
+def _point(text: str) -> bytes:
+    """Returns the 65 bytes 04 ‖ x ‖ y of a public key as it is written; raises ValueError that says what is wrong."""
+    if not text:
+        raise ValueError("the file is empty")
+    if "PRIVATE KEY" in text:
+        raise ValueError("this is a private key, which must stay with its owner; the public key is needed")
+    if "BEGIN CERTIFICATE" in text:
+        raise ValueError("this is a certificate; the public key is needed (openssl x509 -pubkey -noout)")
+    bare = re.sub(r"-----[A-Z ]+-----|\s", "", text)
+    digits = bare.removeprefix("0x").removeprefix("0X")
+    is_hex = re.fullmatch(r"[0-9A-Fa-f]+", digits) is not None
+    raw = bytes.fromhex(digits.ljust(len(digits) + len(digits) % 2, "0")) if is_hex else _of_public_key_info(bare)
+    if len(raw) == 64:
+        raw = b"\x04" + raw
+    if len(raw) != 65 or raw[0] != 4:
+        raise ValueError(f"it holds {len(digits)} hex digits; 128, or 130 that begin with 04, are needed")
+    return raw
+
+
+def _of_public_key_info(text: str) -> bytes:
+    """Returns the point in the Base64 of a SubjectPublicKeyInfo."""
+    try:
+        info = base64.b64decode(text, validate=True)
+    except ValueError:
+        raise ValueError("it is neither hex nor PEM nor Base64") from None
+    if SM2_CURVE not in info:
+        raise ValueError("its key is not one of the SM2 curve (1.2.156.10197.1.301)")
+    return info[-65:]
+
+
+def in_pem(point: bytes) -> str:
+    """Returns the public key x ‖ y, with or without its leading 04, as the PEM of a SubjectPublicKeyInfo."""
+    text = base64.b64encode(_INFO_HEAD + b"\x04" + point[-64:]).decode()
+    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+    return "\n".join(["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""])
+
+
+def make_province_keys(directory: Path) -> None:
+    """Makes a test pair in the province's place, unless its public key is there already.
+
+    The adapter does not start without province.sm2.pub, so this comes before its first start.
+    """
+    if (directory / PROVINCE).exists():
+        return
+    private_directory(directory)
+    public, private = sm2_key_generate()
+    write_key(directory / PROVINCE_PRIVATE, private)
+    write_key(directory / PROVINCE, b"\x04" + public)

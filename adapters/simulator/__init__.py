@@ -14,5 +14,5 @@ Two calls are all that others need:
     tally = await simulate(SimulationSettings(inbox, sichuan_keys, chongqing_secret, events=20_000), asyncio.Event())
     for feed, event in events(seed=1, count=1_000_000): ...
 
-`make_province_keys(directory)` of province.py has to be called before the Sichuan adapter starts for the first time.
+`make_province_keys(directory)` of `adapters.sichuan.keys` has to be called before the Sichuan adapter starts for the first time.
 """

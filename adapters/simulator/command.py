@@ -12,7 +12,6 @@ import typer
 
 from adapters.kit import AdapterError, data_home
 from adapters.kit.values import LOCAL
-from adapters.simulator.province import make_province_keys
 from adapters.simulator.run import SimulationSettings, simulate
 from adapters.simulator.tally import Tally
 
@@ -71,16 +70,6 @@ def simulation(
     typer.echo(json.dumps(tally.as_json(), ensure_ascii=False) if as_json else report(tally))
     if tally.surprises or not tally.settled:
         raise typer.Exit(1)
-
-
-def make_test_keys(
-    directory: Annotated[
-        Path | None,
-        typer.Argument(show_default="HUB_DATA_DIR/sichuan/keys", help="四川侧密钥目录。Key directory of the Sichuan adapter."),
-    ] = None,
-) -> None:
-    """试验用：代省平台生成 SM2 密钥对，已有则不动。For trials: makes the province's SM2 pair unless it is there."""
-    make_province_keys(directory or data_home("sichuan") / "keys")
 
 
 async def _until_signal(settings: SimulationSettings, *, shown: bool) -> Tally:

@@ -11,19 +11,15 @@ from threading import Event, Lock
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gmssl_pyx import sm2_key_generate
-
 from adapters.chongqing.errors import ChongqingError
 from adapters.chongqing.pseudo_xml import NativeReply, encode_call, parse_reply
 from adapters.kit import AdapterError
-from adapters.kit.private_files import private_directory
 from adapters.kit.values import LOCAL
 from adapters.sichuan.envelope import open_reply, seal_request, sign
-from adapters.sichuan.keys import PROVINCE, PUBLIC, SESSION, Keys, KeyUnusable, write_key
+from adapters.sichuan.keys import PROVINCE, PROVINCE_PRIVATE, PUBLIC, SESSION, Keys, KeyUnusable
 from adapters.simulator.messages import ChongqingCall, Fault, SichuanMessage
 from adapters.simulator.sichuan_traffic import APP_ID
 
-PROVINCE_PRIVATE: Final = "province.sm2.key"
 TIMEOUT_S: Final = 30.0
 PATIENCE_S: Final = 60.0
 RETRY_S: Final = 0.5
@@ -33,19 +29,6 @@ BROKEN_BYTE: Final = b"\x81<"
 
 class AdapterUnreachable(AdapterError):
     """An adapter does not answer; start it, or check the address given to the simulator."""
-
-
-def make_province_keys(directory: Path) -> None:
-    """Makes the province's own SM2 pair beside the adapter's keys, unless its public key is there already.
-
-    The adapter does not start without province.sm2.pub, so this comes before its first start.
-    """
-    if (directory / PROVINCE).exists():
-        return
-    private_directory(directory)
-    public, private = sm2_key_generate()
-    write_key(directory / PROVINCE_PRIVATE, private)
-    write_key(directory / PROVINCE, b"\x04" + public)
 
 
 def load_province_keys(directory: Path) -> Keys:

@@ -114,7 +114,7 @@ def _start(stage: Stage, data_dir: Path, dsn: str) -> dict[str, str]:
     stage.start("projector", "hub.cli", "project")
     stage.first_line("projector")
     # The simulator plays the province, whose public key the Sichuan adapter asks for.
-    stage.run("adapters.cli", "test-keys", str(data_dir / "sichuan/keys"))
+    stage.run("adapters.cli", "keys", "--data-dir", str(data_dir / "sichuan"), "--test-pair")
     # Each adapter prefers another edge.
     return start_adapters(stage, data_dir, targets, certificates)
 
