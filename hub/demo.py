@@ -26,6 +26,7 @@ from hub.audit.fsck import check
 from hub.config import Config
 from hub.demo_questions import Questions
 from hub.demo_screen import Picture, announce, draw, farewell, left_behind, suggest
+from hub.demo_small import SmallParticipants, show
 from hub.embedded import discard, running
 from hub.journal.migrate import migrate
 from hub.projections import PROJECTIONS
@@ -112,11 +113,12 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
         begin = datetime.now(UTC) - timedelta(hours=25)
         simulator = _start_simulator(stage, settings, data_dir, urls, begin)
         with Questions(target, certificates, settings.seed, begin, settings.events) as questions:
+            small = SmallParticipants(target, dsn, data_dir, questions.a_card_each)
             picture = Picture(target, f"http://{metrics}/metrics", str(data_dir))
-            tally = _watch(stage, settings, dsn, urls, simulator, questions, screen, picture, is_stopped)
+            tally = _watch(stage, settings, dsn, urls, simulator, questions, small, screen, picture, is_stopped)
         screen.print("等待视图跟上，核对日志与视图 … waiting for the views, checking journal and views", soft_wrap=True)
         _settle(dsn, urls)
-        return _result(dsn, urls, tally, questions.outcomes)
+        return _result(dsn, urls, tally, questions.outcomes, small)
 
 
 def _start_simulator(stage: Stage, settings: DemoSettings, data_dir: Path, urls: dict[str, str], begin: datetime) -> subprocess.Popen[str]:
@@ -131,6 +133,7 @@ def _watch(
     urls: dict[str, str],
     simulator: subprocess.Popen[str],
     questions: Questions,
+    small: SmallParticipants,
     screen: Console,
     picture: Picture,
     is_stopped: Any,
@@ -150,10 +153,13 @@ def _watch(
             if questions.suggestion and not suggested:
                 suggested = questions.suggestion
                 suggest(screen, picture, suggested)
+                show(screen, small.play())
             picture.update({name: status(url) for name, url in urls.items()}, _positions(connection), questions)
             if live:
                 live.update(draw(picture))
             time.sleep(0.25)
+    if not suggested:
+        show(screen, small.play())
     if simulator.poll() is None:
         simulator.terminate()
     output, _ = simulator.communicate(timeout=SETTLE_S)
@@ -185,7 +191,7 @@ def _settle(dsn: str, urls: dict[str, str]) -> None:
             time.sleep(0.1)
 
 
-def _result(dsn: str, urls: dict[str, str], tally: dict[str, Any], checks: Counter[str]) -> dict[str, Any]:
+def _result(dsn: str, urls: dict[str, str], tally: dict[str, Any], checks: Counter[str], small: SmallParticipants) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     for url in urls.values():
         for feed in status(url).get("feeds", {}).values():
@@ -194,6 +200,7 @@ def _result(dsn: str, urls: dict[str, str], tally: dict[str, Any], checks: Count
     recorded = counts["recorded"] + counts["quarantined"]
     is_sound = (
         findings.is_clean
+        and not small.problems
         and recorded + counts["duplicates"] == counts["sent"]
         and not tally.get("surprises")
         and bool(tally.get("settled"))
@@ -207,7 +214,8 @@ def _result(dsn: str, urls: dict[str, str], tally: dict[str, Any], checks: Count
         "holes": findings.holes,
         "views_equal": all(findings.views.values()),
         "checks": dict(checks),
-        "problems": findings.problems,
+        "small_participants": small.as_json(),
+        "problems": [*findings.problems, *small.problems],
         "events_in_journal": asdict(findings)["events"],
         "surprises": tally.get("surprises", []),
         "is_sound": is_sound,

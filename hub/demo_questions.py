@@ -49,6 +49,7 @@ class Questions:
         world = Traffic(seed, local_start(begin), events).world
         self._cards = {province: [card.card_no for card in cards] for province, cards in world.cards.items()}
         self._candidates = cycle([card.card_no for card in world.cards["50"] if card.transit_no and not card.is_temporary][:CANDIDATES])
+        self._first = next(self._candidates, self._cards["50"][0])
         self._target, self._certificates = target, certificates
         self._random = random.Random(seed)  # noqa: S311 (a demo's choice of questions)
         self._stop = threading.Event()
@@ -57,6 +58,11 @@ class Questions:
         self.reasons: Counter[str] = Counter()
         self.latest: deque[str] = deque(maxlen=6)
         self.suggestion = ""
+
+    @property
+    def a_card_each(self) -> dict[str, str]:
+        """A card number of each province's; the Chongqing one is the first that FIRST_TRY is asked with."""
+        return {"51": self._cards["51"][0], "50": self._first}
 
     def __enter__(self) -> Self:
         """Begins to ask."""

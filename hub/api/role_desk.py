@@ -1,6 +1,7 @@
 """Where operators give participants roles and take them back; what they ask for is checked here, and each act is an event."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import datetime
 
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
@@ -89,6 +90,12 @@ def revoke_role(store: AggregateStore, name: str, role: str, reason_code: str, a
 def without_roles(store: AggregateStore) -> list[Participant]:
     """Returns the participants that have no role at all, so that everything but their feeds' numbers is refused them."""
     return [participant for participant in all_participants(store) if participant.province and not participant.roles]
+
+
+def names_without_roles(dsn: str) -> list[str]:
+    """Returns their names, by a database."""
+    with closing(AggregateStore(dsn)) as store:
+        return [participant.name for participant in without_roles(store)]
 
 
 def as_before(store: AggregateStore, name: str) -> list[Participant]:

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Status:
-    """What was found: the running hub's answer, the database's vitals or why there are none, and how long certificates run."""
+    """What was found: the running hub's answer, the database's vitals or why there are none, how long certificates run, who has no role."""
 
     hub: "Answer"
     vitals: "Vitals | None" = None
     database_problem: str = ""
     certificate_days: dict[str, float] = field(default_factory=dict)
+    without_roles: list[str] = field(default_factory=list)
 
     @property
     def is_well(self) -> bool:
@@ -36,6 +37,7 @@ class Status:
             "hub": asdict(self.hub),
             "database_problem": self.database_problem,
             "certificate_days": {name: round(days, 1) for name, days in self.certificate_days.items()},
+            "participants_without_roles": self.without_roles,
             "vitals": None if self.vitals is None else asdict(self.vitals),
         }
 
@@ -74,6 +76,7 @@ def collect(config: Config, target: str) -> Status:
 
     from hub.api.certificate_days import certificate_days
     from hub.api.readiness import SERVICES
+    from hub.api.role_desk import names_without_roles
     from hub.audit import vitals
     from hub.commands.probe import ask
 
@@ -83,6 +86,7 @@ def collect(config: Config, target: str) -> Status:
         with vitals.connect(dsn) as connection:
             found.vitals = vitals.read(connection, config.data_dir / "postgres")
         found.certificate_days = certificate_days(dsn, config.certificates_dir)
+        found.without_roles = names_without_roles(dsn)
     except psycopg.errors.UndefinedTable:
         found.database_problem = "数据库结构或视图尚未建立：运行 hub migrate。Schema or views are not made yet: run `hub migrate`."
     except (psycopg.Error, PersistenceError) as error:

@@ -32,6 +32,8 @@ def show(found: "Status", *, is_terminal: bool) -> None:
         ends = sorted(found.certificate_days.items(), key=lambda item: item[1])
         text = "，".join(f"{name} {days:.0f} 天 d" for name, days in ends)
         screen.line("证书 certificates", text, is_good=ends[0][1] > 30)
+    if found.without_roles:
+        screen.line("无角色的参与方 participants without roles", ", ".join(found.without_roles), is_good=False)
     if found.vitals is not None:
         screen.table(_views(screen, found.vitals))
         screen.table(_feeds(found.vitals))

@@ -16,7 +16,7 @@ from hub.config import Config
 
 Level = Literal["ok", "warning", "fault", "skipped"]
 NOT_RUNNING = "内嵌数据库未运行 the embedded database does not run"
-SUBJECTS = ("surroundings", "keys", "server", "database", "journal", "views")
+SUBJECTS = ("surroundings", "keys", "server", "database", "participants", "journal", "views")
 
 
 class Finding(NamedTuple):

@@ -1,0 +1,15 @@
+"""Participants: whether each of them may do something at all."""
+
+from hub.api.role_desk import names_without_roles
+from hub.commands.examinations import Finding, Scene, examination, ok, warning
+
+
+@examination("参与方角色 roles of participants", needs_database=True)
+def participant_roles(scene: Scene) -> Finding:
+    """Every participant has a role: one without any is refused everything."""
+    if not (names := names_without_roles(scene.dsn)):
+        return ok("均有角色 all have one")
+    return warning(
+        f"无角色，一切被拒 without roles, so all is refused them: {', '.join(names)}",
+        "hub participants grant NAME ROLE …；升级后 after an upgrade: hub participants grant-as-before",
+    )
