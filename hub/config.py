@@ -48,6 +48,9 @@ class Config(BaseSettings):
     quota_events_per_s: int = Field(default=10_000, ge=1, description="events a second of one participant at one edge")
     quota_calls_at_once: int = Field(default=256, ge=1, description="calls of one participant under way at once at one edge")
     quota_streams_at_once: int = Field(default=64, ge=1, description="streams of one participant open at once at one edge")
+    quota_misses_per_min: int = Field(
+        default=300, ge=1, description="questions a minute of one participant at one edge about cards that nobody registered"
+    )
 
     max_lag_s: float = Field(default=10.0, gt=0, description="how far the views may be behind before checks are refused rather than stale")
     max_clock_drift_s: float = Field(

@@ -49,6 +49,10 @@ KEPT_FOR: Final[Mapping[str, str]] = {ReplyCode.DONE: "", ReplyCode.OTHER: "fail
 log = logging.getLogger(__name__)
 
 
+# Why the hub is asked: a card-holder's matter is before the desk.
+PURPOSE = "HOLDER_REQUEST"
+
+
 class CardDesk:
     """The one who answers the card centre's calls."""
 
@@ -112,7 +116,7 @@ class CardDesk:
         if card is None:
             return NativeReply(ReplyCode.DONE, TEXTS[ReplyCode.DONE])
         # Not before the views have what the office reported last: a loss a moment ago must not read as a card in use.
-        question = GetCardRequest(card=card, purpose_code=call.fields["操作"], min_position=self.sender.position)
+        question = GetCardRequest(card=card, purpose_code=PURPOSE, min_position=self.sender.position)
         try:
             found = await self._connection.get_card(question, HUB_PATIENCE_S)
         except (HubUnreachable, HubRefusal):

@@ -14,11 +14,13 @@ from hub.api.directory import Caller
 from hub.api.errors import to_status
 from hub.api.explainer import Explainer
 from hub.api.intake import Intake
+from hub.api.looks import Looks
 from hub.api.request import card_named, instant_us, refuse_invalid, timestamp_of
 from hub.api.rpc import Gate, reader, service, streaming, unary
 from hub.domain.acceptance import Question, decide, epoch_day
 from hub.domain.card import Standing, policies_of, standing
 from hub.domain.errors import CardNotFound, HubError, NotPermitted, RequestInvalid
+from hub.domain.looks import Look, Shown, card_by_key
 from hub.domain.reference import Reference
 from hub.journal.keyring import Keyring
 from hub.telemetry.spans import Call
@@ -29,10 +31,13 @@ STREAM_CHECKS = 256
 class CardService:
     """Needs the reader of cards, the decider, and the intake's keys."""
 
-    def __init__(self, dsn: str, cards: CardReader, decider: Decider, intake: Intake, reference: Reference, keyring: Keyring) -> None:
+    def __init__(
+        self, dsn: str, cards: CardReader, decider: Decider, intake: Intake, reference: Reference, keyring: Keyring, looks: Looks
+    ) -> None:
         """All parts are shared with the other services of the process."""
         self._cards, self._decider, self._intake, self._reference = cards, decider, intake, reference
-        self._explainer = Explainer(dsn, decider, reference, keyring)
+        self._looks = looks
+        self._explainer = Explainer(dsn, decider, reference, keyring, looks)
 
     def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
         """The gRPC handler of the service."""
@@ -47,8 +52,9 @@ class CardService:
         )
 
     async def get_card(self, request: protos.GetCardRequest, caller: Caller) -> protos.GetCardResponse:
-        """Gives the five lives to the issuer, and to others usability in the scenarios that they serve."""
+        """Gives the five lives to the issuer, and to others usability in the scenarios that they serve, once the look is recorded."""
         refuse_invalid(request)
+        caller.allowance.misses.refuse_if_spent()
         at_us = instant_us(request, "valid_at")
         province = request.card.issuing_province
         is_issuer = caller.rights.issues(province)
@@ -58,13 +64,17 @@ class CardService:
             raise NotPermitted("only the card's issuer asks for another time than now")
         card_key = self._intake.key_of(card_named(request.card))
         read = await when_seen(lambda: self._cards.read(card_key, request.min_position))
+        looked = card_by_key(province, request.card.kind, card_key)
         if not read.facts:
+            await self._looks.record(caller, Look(looked, Shown.SHOWN_RECORD_NOTHING, request.purpose_code, read.as_of_position))
             raise CardNotFound
         response = protos.GetCardResponse(as_of_position=read.as_of_position, valid_at=timestamp_of(at_us))
         if is_issuer:
             response.lives.CopyFrom(_lives(standing(read.facts, at_us, policies_of(self._reference, province))))
         else:
             response.usability.extend(self._usability(request, caller, read, at_us))
+        shown = Shown.SHOWN_RECORD_LIVES if response.HasField("lives") else Shown.SHOWN_RECORD_USABILITY
+        await self._looks.record(caller, Look(looked, shown, request.purpose_code, read.as_of_position))
         return response
 
     def _refuse_elsewhere(self, request: protos.GetCardRequest, caller: Caller, at_us: int) -> None:

@@ -30,6 +30,10 @@ OUTCOMES = {name.removeprefix("ACCEPTANCE_OUTCOME_"): number for name, number in
 _OUTCOME_NAMES = {number: name for name, number in OUTCOMES.items()}
 
 
+# The reason of rule A01 alone: the hub has no fact of the card.
+CARD_UNKNOWN = "CARD_UNKNOWN"
+
+
 class _Check(NamedTuple):
     """A question under way: its event, complete but for the answer, and what a repeat of the request is known by."""
 
@@ -57,6 +61,7 @@ class Decider:
 
         Raises RequestInvalid, NotPermitted, RoleMissing, ViewBehind, ViewsLate, ClockDrift, RequestIdReused, QueueFull or NotRecorded.
         """
+        caller.allowance.misses.refuse_if_spent()
         check = self._check(request, caller)
         try:
             receipt = await (when_seen(lambda: self._recorded(check)) if request.min_position else self._recorded(check))
@@ -69,6 +74,8 @@ class Decider:
             # Before the participant was part of it, the digest was that of the request alone.
             if recorded not in (check.event.decision_made.request_digest, self._digest(_as_asked(request))):
                 raise RequestIdReused
+        elif CARD_UNKNOWN in event.decision_made.reason_codes:
+            caller.allowance.misses.count(check.call.name)
         _tell_decided(check.call, event, receipt)
         return self.response(request.request_id, event, receipt.position)
 

@@ -4,9 +4,11 @@ import json
 from typing import Any, NamedTuple
 
 from chuanyu.exchange.v1 import card_service_pb2 as protos
+from chuanyu.exchange.v1 import references_pb2
 
 from hub.api.decider import OUTCOMES, Decider
 from hub.api.directory import Caller
+from hub.api.looks import Looks
 from hub.api.request import instant_us, refuse_invalid, timestamp_of
 from hub.api.turns import Turns
 from hub.audit.as_of import Known, known_at
@@ -14,6 +16,7 @@ from hub.audit.rule_versions import answer_by
 from hub.domain.acceptance import Question, rules_digest
 from hub.domain.case import OF_THE_CARD
 from hub.domain.errors import DecisionNotFound, NotPermitted
+from hub.domain.looks import Look, Shown, card_by_key
 from hub.domain.masking import masked_card
 from hub.domain.reference import Reference
 from hub.domain.replaying import answer, pack
@@ -25,10 +28,10 @@ from hub.telemetry.spans import is_trace_parent
 
 
 class _Subject(NamedTuple):
-    """What is to be explained: the question, the card's key, what was recorded (if it was), and with what was known when."""
+    """What is to be explained: the question, the card by its key, what was recorded (if it was), and with what was known when."""
 
     question: Question
-    card_key: bytes
+    card: references_pb2.CardRef
     recorded: Recorded | None
     position: int | None
 
@@ -36,19 +39,24 @@ class _Subject(NamedTuple):
 class Explainer:
     """Reads what was known, asks the rules again."""
 
-    def __init__(self, dsn: str, decider: Decider, reference: Reference, keyring: Keyring) -> None:
+    def __init__(self, dsn: str, decider: Decider, reference: Reference, keyring: Keyring, looks: Looks) -> None:
         """*decider* knows the words of reasons and how a question is checked; *keyring* opens the card of one, which is shown masked."""
-        self._dsn, self._decider, self._reference, self._keyring = dsn, decider, reference, keyring
+        self._dsn, self._decider, self._reference = dsn, decider, reference
+        self._keyring, self._looks = keyring, looks
         # One thread: an explanation is work for the interpreter, of which the answers need the rest.
         self._turns = Turns("hub-explain")
 
     async def explain(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> protos.ExplainAcceptanceResponse:
         """Returns the explanation; raises RequestInvalid, DecisionNotFound, NotPermitted, RoleMissing, ViewBehind or JournalUnavailable."""
         refuse_invalid(request)
-        response: protos.ExplainAcceptanceResponse = await self._turns.run(caller.urn, self._explain, request, caller)
+        caller.allowance.misses.refuse_if_spent()
+        response: protos.ExplainAcceptanceResponse
+        response, look = await self._turns.run(caller.urn, self._explain, request, caller)
+        await self._looks.record(caller, look)
         return response
 
-    def _explain(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> protos.ExplainAcceptanceResponse:
+    def _explain(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> tuple[protos.ExplainAcceptanceResponse, Look]:
+        """Returns the explanation and the look to record before it is given."""
         is_recorded = request.WhichOneof("subject") == "decision_position"
         subject = self._recorded(request, caller) if is_recorded else self._hypothetical(request, caller)
         question = subject.question
@@ -58,7 +66,7 @@ class Explainer:
         if request.HasField("valid_at"):
             question = question._replace(at_us=instant_us(request, "valid_at"))
         with reading(self._dsn, "hub-explain") as connection:
-            known = known_at(connection, subject.card_key, request.recorded_as_of or subject.position)
+            known = known_at(connection, subject.card.key, request.recorded_as_of or subject.position)
             answered = self._answered(request.rules_digest, known, question)
             if is_recorded:
                 parents = traces_at(connection, request.decision_position) or ()
@@ -74,7 +82,8 @@ class Explainer:
             response.same_as_recorded = (response.outcome, codes) == (then.outcome, list(then.reason_codes))
         if not is_issuer:
             _hide_card(response)
-        return response
+        shown = Shown.SHOWN_RECORD_EXPLANATION if known.facts else Shown.SHOWN_RECORD_NOTHING
+        return response, Look(subject.card, shown, request.purpose_code, known.position, request.decision_position)
 
     def _recorded(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> _Subject:
         position = request.decision_position
@@ -88,7 +97,7 @@ class Explainer:
             raise NotPermitted("the decision is another participant's and about a card that the caller does not issue")
         place = (event.card.issuing_province, event.scenario, event.service_region, event.medium, page[0].occurred_us, event.venue_code)
         question = Question(*place, decision.claims) if decision.HasField("claims") else Question(*place)
-        return _Subject(question, event.card.key, page[0], decision.as_of_position)
+        return _Subject(question, event.card, page[0], decision.as_of_position)
 
     def _asked(self, recorded: Recorded, *, with_card: bool) -> protos.AskedQuestion:
         event = recorded.event
@@ -120,7 +129,7 @@ class Explainer:
     def _hypothetical(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> _Subject:
         asked = request.hypothetical
         question, card_key = self._decider.checked(asked, caller, is_issuer=caller.rights.issues(asked.card.issuing_province))
-        return _Subject(question, card_key, None, None)
+        return _Subject(question, card_by_key(asked.card.issuing_province, asked.card.kind, card_key), None, None)
 
     def _answered(self, digest: bytes, known: Known, question: Question) -> dict[str, Any]:
         """Asks the rules at hand, or a version that is kept."""

@@ -11,7 +11,7 @@ import time
 
 from hub.domain.errors import QuotaExceeded
 from hub.domain.participant import PREFIX, Participant
-from hub.domain.quota import Bucket, Quota
+from hub.domain.quota import MISSES_BURST_MIN, Bucket, Quota
 from hub.telemetry import names
 from hub.telemetry.instruments import Labels
 
@@ -69,18 +69,38 @@ class Rate:
     def take(self, count: int) -> None:
         """Takes *count* now, or raises QuotaExceeded."""
         if (delay_s := self.bucket.delay_s(count, time.monotonic())) > 0:
-            raise QuotaExceeded(self._name, self.bucket.per_s, delay_s)
+            raise QuotaExceeded(self._name, round(self.bucket.per_s), delay_s)
         self.bucket.take(count)
 
     async def wait(self, count: int, patience_s: float = HELD_BACK_S) -> None:
         """Takes *count* as soon as there is room; raises QuotaExceeded at once if that is later than *patience_s*."""
         delay_s = self.bucket.delay_s(count, time.monotonic())
         if delay_s > patience_s:
-            raise QuotaExceeded(self._name, self.bucket.per_s, delay_s)
+            raise QuotaExceeded(self._name, round(self.bucket.per_s), delay_s)
         self.bucket.take(count)
         if delay_s > 0:
             names.QUOTA_HELD_BACK.add(self._participant, self._name, count=delay_s)
             await asyncio.sleep(delay_s)
+
+
+class Misses:
+    """Questions about cards that the hub does not know: who asks for many of them is looking for cards."""
+
+    def __init__(self, participant: str, per_min: int) -> None:
+        """*per_min* 0 is no limit; ten minutes' worth may come at once, as when a province's cards are being loaded."""
+        self._participant, self._per_min = participant, per_min
+        self._bucket = Bucket(per_min / 60, per_min * MISSES_BURST_MIN, time.monotonic()) if per_min else None
+
+    def refuse_if_spent(self) -> None:
+        """Raises QuotaExceeded before anything is looked at: a refusal of misses alone would say which cards are none."""
+        if self._bucket is not None and (delay_s := self._bucket.delay_s(1, time.monotonic())) > 0:
+            raise QuotaExceeded("misses_per_min", self._per_min, delay_s)
+
+    def count(self, method: str) -> None:
+        """Counts one."""
+        names.CARD_MISSES.add(self._participant, method)
+        if self._bucket is not None:
+            self._bucket.take(1)
 
 
 class _Held:
@@ -100,6 +120,8 @@ class Allowance:
         self.calls = AtOnce("calls_at_once", quota.calls_at_once, rate)
         self.streams = AtOnce("streams_at_once", quota.streams_at_once, rate)
         self.events = Rate(participant, "events_per_s", Bucket(quota.events_per_s, BATCH_EVENTS, now_s))
+        self.misses = Misses(participant, quota.misses_per_min)
+        self._participant, self._misses_per_min = participant, quota.misses_per_min
         self._call_rate = rate
         self._held, self._last_refused_at = held, 0.0
 
@@ -108,6 +130,8 @@ class Allowance:
         self._call_rate.bucket.change(quota.calls_per_s, time.monotonic())
         self.events.bucket.change(quota.events_per_s, time.monotonic())
         self.calls.limit, self.streams.limit = quota.calls_at_once, quota.streams_at_once
+        if quota.misses_per_min != self._misses_per_min:
+            self.misses, self._misses_per_min = Misses(self._participant, quota.misses_per_min), quota.misses_per_min
 
     async def hold(self, refusal: QuotaExceeded, time_left_s: float | None = None) -> None:
         """Waits until it is the refusal's turn and there is likely to be room, but not longer than half the time that the caller has left.

@@ -20,6 +20,7 @@ from hub.api.feed_service import FeedService
 from hub.api.health import Health
 from hub.api.hotlist_service import HotlistService
 from hub.api.intake import Intake
+from hub.api.looks import Looks
 from hub.api.quota import Quotas
 from hub.api.readiness import SERVICES, Limits, Readiness
 from hub.api.rpc import Gate
@@ -96,7 +97,7 @@ class HubServer:
         self._reads = Reads(settings.dsn, "hub-reads", 2)
         decider = Decider(self._reads, self._cards, self._decisions, intake, settings.keyring, tables)
         feeds = FeedService(self._reads, self._writer, intake, self._directory, tables, self.readiness.pace)
-        cards = CardService(settings.dsn, self._cards, decider, intake, tables, settings.keyring)
+        cards = CardService(settings.dsn, self._cards, decider, intake, tables, settings.keyring, Looks(self._decisions))
         gate = self._gate = Gate(self._directory, settings.certificates.authority.parent, settings.plaintext_caller)
         self._server.add_generic_rpc_handlers((feeds.handler(gate), cards.handler(gate)))
         self._hotlists = HotlistService(settings.dsn)

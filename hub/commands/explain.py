@@ -11,6 +11,7 @@ from rich.table import Table
 
 from hub.commands.address import checked_address
 from hub.commands.asking import Operator, asking
+from hub.commands.looking import Purpose
 from hub.commands.wording import folded, local, screen, table, whole
 from hub.config import Config
 from hub.domain.participant import PREFIX
@@ -21,13 +22,14 @@ def explain(
     as_of: Annotated[int, typer.Option(help="按此位置时枢纽所知；0 为当时。With what the hub knew at this position; 0: then.")] = 0,
     at: Annotated[str, typer.Option(help="按此时刻，如 2026-03-03T10:05+08:00。For this instant instead.")] = "",
     then: Annotated[bool, typer.Option("--rules-of-then", help="按当时的规则，而非现行规则。By the rules of then, not today's.")] = False,
+    purpose: Purpose = "",
     operator: Operator = "",
     target: Annotated[str, typer.Option(help="枢纽地址。Hub to ask.", callback=checked_address)] = "",
     as_json: Annotated[bool, typer.Option("--json", help="只输出一行 JSON。Only one line of JSON.")] = False,
 ) -> None:
     """解释一条已记录的答复：每条规则看到了什么、得出什么。Explain a recorded answer: what every rule saw and concluded."""
     config = Config()
-    request = card_service_pb2.ExplainAcceptanceRequest(decision_position=decision, recorded_as_of=as_of)
+    request = card_service_pb2.ExplainAcceptanceRequest(decision_position=decision, recorded_as_of=as_of, purpose_code=purpose)
     if at:
         request.valid_at.FromDatetime(_instant(at))
     with asking(config, target, operator) as (channel, metadata):

@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.commands.asking import Operator
+from hub.commands.looking import Purpose, look_first
 from hub.config import Config
 from hub.database import database
+from hub.domain.looks import Shown
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,6 +21,8 @@ def findings(
     card: Annotated[str, typer.Option(help="只看这张卡：枢纽的卡键（十六进制）。Only this card, by the hub's key in hex.")] = "",
     most: Annotated[int, typer.Option(min=1, max=100_000, help="最多条数。How many at most.")] = 100,
     notes: Annotated[bool, typer.Option(help="也列出重复上报。List what was told twice, too.")] = True,
+    purpose: Purpose = "",
+    operator: Operator = "",
     as_json: Annotated[bool, typer.Option("--json", help="每条一行 JSON。One line of JSON each.")] = False,
 ) -> None:
     """列出发现：相互矛盾的事实、挂失注销后的用卡、重复上报的用卡、同省两张在用卡。List what contradicts what, with both events."""
@@ -40,6 +45,8 @@ def findings(
         found = [*listed(connection, key or None), *listed_uses(connection, key or None)]
         if not key:
             found += listed_persons(connection)
+        province = next((one.issuing_province for one in found if key), "")
+        look_first(dsn, [key] if key else [], province, Shown.SHOWN_RECORD_FINDINGS, purpose, operator)
     found = [one for one in found if notes or not MEANINGS[one.found.code].is_note]
     found.sort(key=lambda one: (one.found.position, one.found.against_position), reverse=True)
     for one in found[:most]:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hub.commands.asking import Operator, login
+from hub.commands.looking import Purpose, look_first
 from hub.config import Config
 from hub.database import database
 from hub.domain.errors import HubError, JournalUnavailable, RequestInvalid
+from hub.domain.looks import Shown
 
 if TYPE_CHECKING:
     import psycopg
@@ -70,6 +72,7 @@ def show(
         bool, typer.Option("--clear", help="显示明文，须说明事由并留痕。Show it in clear; asks why, and is recorded.")
     ] = False,
     reason: Annotated[str, typer.Option(help="查看明文的事由，不写人名和证号。Why in clear; no names, no numbers of people.")] = "",
+    purpose: Purpose = "",
     operator: Operator = "",
     as_json: Json = False,
 ) -> None:
@@ -89,6 +92,7 @@ def show(
                 in_clear(desk.open_in_clear(feed, sequence, operator or login(), reason, datetime.now(UTC)))
             )
         else:
+            look_first(dsn, [], "", Shown.SHOWN_RECORD_QUARANTINED, purpose, operator, quarantined.recorded.position)
             try:
                 original = desk.original(quarantined)
             except QuarantineOriginalTooLarge as refusal:

@@ -18,6 +18,7 @@ MEANINGS = {
     "events_per_s": "每秒事件数 events a second",
     "calls_at_once": "同时处理的调用 calls under way at once",
     "streams_at_once": "同时打开的流 streams open at once",
+    "misses_per_min": "每分钟问及未知卡 questions a minute about unknown cards",
 }
 
 
@@ -35,6 +36,9 @@ def quota(
     streams_at_once: Annotated[
         int | None, typer.Option(min=0, max=MOST, help="同时打开的流数，0 为默认。Streams open at once, 0 for the default.")
     ] = None,
+    misses_per_min: Annotated[
+        int | None, typer.Option(min=0, max=MOST, help="每分钟问及未知卡，0 为默认。Unknown cards asked about a minute, 0 for the default.")
+    ] = None,
 ) -> None:
     """配额：查看或修改参与方的配额，两秒内生效。Show or change a participant's quota; every edge follows within two seconds."""
     from hub.api.registry import change_quota
@@ -47,6 +51,7 @@ def quota(
         "events_per_s": events_per_s,
         "calls_at_once": calls_at_once,
         "streams_at_once": streams_at_once,
+        "misses_per_min": misses_per_min,
     }
     changes = {limit: value for limit, value in given.items() if value is not None}
     config = Config()

@@ -178,7 +178,8 @@ class Participant(HubAggregate):
         elif isinstance(message, decisions.ParticipantCertificateWithdrawn):
             self.withdrawn[message.fingerprint] = message.reason_code
         elif isinstance(message, decisions.ParticipantQuotaSet):
-            self.quota = Quota(message.calls_per_s, message.events_per_s, message.calls_at_once, message.streams_at_once)
+            limits = (message.calls_per_s, message.events_per_s, message.calls_at_once, message.streams_at_once, message.misses_per_min)
+            self.quota = Quota(*limits)
         elif kind == "participant_suspended":
             self.is_suspended = True
         elif kind == "participant_resumed":

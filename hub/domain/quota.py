@@ -13,6 +13,8 @@ class Quota(NamedTuple):
     events_per_s: int
     calls_at_once: int
     streams_at_once: int
+    # Questions a minute about cards that the hub does not know; 0 as the default of the edge: as many as there are calls.
+    misses_per_min: int = 0
 
     def over(self, default: "Quota") -> "Quota":
         """Returns these limits, and those of *default* where there is none."""
@@ -22,19 +24,22 @@ class Quota(NamedTuple):
 NO_QUOTA = Quota(0, 0, 0, 0)
 
 
+MISSES_BURST_MIN = 10
+
+
 class Bucket:
     """Fills at a rate up to its burst; in any span of time no more is let through than burst + rate × span.
 
     Who is ready to wait may take in advance: the level falls below zero, and what was taken counts from the end of the wait on.
     """
 
-    def __init__(self, per_s: int, at_least: int, now_s: float) -> None:
+    def __init__(self, per_s: float, at_least: int, now_s: float) -> None:
         """Starts full, with room for *at_least* even at a low rate, so that whatever is asked for as one whole comes through."""
         self._at_least, self._at_s = at_least, now_s
         self.per_s, self._burst = per_s, max(per_s * BURST_S, at_least)
         self._level = self._burst
 
-    def change(self, per_s: int, now_s: float) -> None:
+    def change(self, per_s: float, now_s: float) -> None:
         """Changes the rate from now on; a larger burst is there at once, less what was taken."""
         self._fill(now_s)
         before, self.per_s, self._burst = self._burst, per_s, max(per_s * BURST_S, self._at_least)

@@ -1,4 +1,4 @@
-"""Records the hub's own decisions: all that wait go in one call, one transaction and one commit, and only then are they answered.
+"""Records the hub's own decisions, and who looked at a card: all that wait go in one call and one commit, and only then are they answered.
 
 A decision is small and its service point waits for it, so it does not queue behind the batches of feeds: it has its own connection,
 awaited on the event loop, and one function on the server that locks, numbers, inserts and commits. The request key makes it safe to
@@ -30,17 +30,19 @@ RETRY_FOR_S = 5.0
 RETRY_WAIT_S = 0.1
 
 _STATEMENT = (
-    "SELECT decision_position, is_new FROM journal.append_decisions($1::bigint, $2::bytea[], $3::bigint[], $4::bytea[], $5::text[])"
+    "SELECT decision_position, is_new "
+    "FROM journal.append_answers($1::bigint, $2::bytea[], $3::bigint[], $4::text[], $5::bytea[], $6::text[])"
 )
 
 
 class Decision(NamedTuple):
-    """A decision to record: *data* is its Event in bytes, *request_key* what a repeat of the request is known by."""
+    """A decision, or a look, to record: *data* is its Event in bytes, *request_key* what a repeat of the request is known by."""
 
     request_key: bytes
     occurred_us: int
     data: bytes
     trace_parent: str = ""
+    kind: str = "decision_made"
 
 
 @dataclass(slots=True)
@@ -131,6 +133,7 @@ class DecisionWriter:
                     self._stream,
                     bytea_array([decision.request_key for decision in decisions]),
                     bigint_array([decision.occurred_us for decision in decisions]),
+                    text_array([decision.kind for decision in decisions]),
                     bytea_array([decision.data for decision in decisions]),
                     text_array([decision.trace_parent for decision in decisions]),
                 )

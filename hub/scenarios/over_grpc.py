@@ -176,7 +176,7 @@ class GrpcRun:
 
     def _standing(self, ask: Ask) -> dict[str, Any]:
         """Asks the issuer's question, who alone sees the five lives."""
-        request = card_service_pb2.GetCardRequest(min_position=self.position, purpose_code="scenario")
+        request = card_service_pb2.GetCardRequest(min_position=self.position, purpose_code="SCENARIO")
         self._name(request.card, ask.card)
         request.valid_at.FromMicroseconds(ask.at_us)
         try:

@@ -44,6 +44,7 @@ RULES_BROKEN = "hub.rules_broken"
 GROUP_EVENTS = "hub.group.events"
 REASON = "hub.reason"
 OUTCOME = "hub.outcome"
+SHOWN = "hub.shown"
 SCENARIO = "hub.scenario"
 DIRECTION = "hub.direction"
 VIEW = "hub.view"
@@ -148,6 +149,18 @@ DECISIONS = Counter(
     unit="{decision}",
     description="互认答复：按场景、方向、结果。Decisions by scenario, direction (issuer>server) and outcome",
     labels=(SCENARIO, DIRECTION, OUTCOME),
+)
+CARD_MISSES = Counter(
+    name="hub.card.misses",
+    unit="{question}",
+    description="问及枢纽没有的卡。Questions about cards that the hub does not know",
+    labels=(PARTICIPANT, RPC_METHOD),
+)
+LOOKS = Counter(
+    name="hub.looks",
+    unit="{look}",
+    description="查看卡记录：按参与方、所示内容。Looks at a card's record, by participant and what was shown",
+    labels=(PARTICIPANT, SHOWN),
 )
 OPERATOR_QUESTIONS = Counter(
     name="hub.operator.questions",

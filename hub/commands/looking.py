@@ -1,0 +1,90 @@
+"""What commands share that show something of a card: which card, why, and the look that is recorded before anything is printed."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from hub.commands.asking import login
+from hub.config import Config
+from hub.domain.agreement import LOCAL
+from hub.domain.errors import HubError, RequestInvalid
+from hub.domain.looks import Look, Looker, card_by_key
+from hub.domain.masking import looks_like_an_identifier
+from hub.domain.participant import OPERATOR, is_operator_name
+
+Card = Annotated[str, typer.Option(help="卡号，或枢纽的卡键（64 位十六进制）。Card number, or the hub's key of a card in hex.")]
+Issuer = Annotated[str, typer.Option(help="卡号的发卡省 50 或 51。Issuing province of the card number.")]
+Purpose = Annotated[str, typer.Option(help="查看事由代码，如 COMPLAINT，入账。Why, as a code such as COMPLAINT; it is recorded.")]
+Since = Annotated[str, typer.Option("--from", help="自此（含）；无时区为北京时间。From then on; +08:00 without an offset.")]
+Until = Annotated[str, typer.Option("--to", help="至此（不含）。Up to then.")]
+Most = Annotated[int, typer.Option(min=1, max=100_000, help="最多条数。How many at most.")]
+
+
+class CardNotNamed(HubError):
+    """卡号须连同发卡省 a card number needs its issuer: --card A10000001 --issuer 50"""
+
+
+def keys_of(config: Config, dsn: str, card: str, issuer: str) -> list[bytes]:
+    """Returns the keys of all identifiers of a card, none if no card is named; raises CardNotNamed or RequestInvalid."""
+    import psycopg
+    from chuanyu.exchange.v1 import references_pb2
+
+    from hub.api.request import card_named
+    from hub.domain.pseudonym import hmac_sm3
+    from hub.journal.keyring import open_keyring, verify_fingerprint
+    from hub.projections.card_alias import identifiers_of
+
+    if not card:
+        return []
+    with psycopg.connect(dsn, autocommit=True, application_name="hub-looks") as connection:
+        if len(card) == 64:
+            key = _from_hex(card)
+        elif issuer not in ("50", "51"):
+            raise CardNotNamed
+        else:
+            named = references_pb2.CardRef(issuing_province=issuer, kind=references_pb2.CARD_IDENTIFIER_KIND_CARD_NO, clear=card)
+            name, keyring = card_named(named), open_keyring(config.keys_dir)
+            verify_fingerprint(connection, keyring)
+            key = hmac_sm3(keyring.pseudonym, name.encode())
+        return sorted(identifiers_of(connection, key), key=lambda found: found != key)
+
+
+def look_first(dsn: str, keys: list[bytes], issuer: str, shown: int, purpose: str, operator: str, position: int = 0) -> None:
+    """Records that an operator looks, and only then lets the command go on; raises RequestInvalid."""
+    from chuanyu.exchange.v1 import references_pb2
+
+    from hub.journal.looks import record_look
+
+    name = operator or login()
+    wrong = [] if is_operator_name(name) and not looks_like_an_identifier(name) else [("operator", "string.pattern")]
+    if purpose and not is_purpose(purpose):
+        wrong.append(("purpose", "string.pattern"))
+    if wrong:
+        raise RequestInvalid(wrong)
+    card = card_by_key(issuer, references_pb2.CARD_IDENTIFIER_KIND_CARD_NO, keys[0]) if keys else None
+    at_us = int(datetime.now(UTC).timestamp() * 1_000_000)
+    record_look(dsn, Looker(OPERATOR, name), Look(card, shown, purpose, position=position), at_us)
+
+
+def is_purpose(code: str) -> bool:
+    """Whether a code may stand in the record as a purpose."""
+    return code.isascii() and code.upper() == code and code.replace("_", "").isalnum() and code[0].isalpha() and len(code) <= 32
+
+
+def instant_us(text: str, hint: str) -> int | None:
+    """Returns an instant in microseconds since 1970, None for no text; a day is its beginning in +08:00."""
+    if not text:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("ISO 8601, such as 2026-03-03 or 2026-03-03T10:05+08:00", param_hint=hint) from None
+    return int((instant if instant.tzinfo else instant.replace(tzinfo=LOCAL)).timestamp() * 1_000_000)
+
+
+def _from_hex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise typer.BadParameter("卡键是 64 位十六进制数。The key of a card is 64 hexadecimal digits.", param_hint="--card") from None

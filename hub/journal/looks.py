@@ -1,0 +1,84 @@
+"""Records a look from a command, by the same function on the server as the edges, and finds looks and decisions that are recorded."""
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import psycopg
+
+from hub.domain.looks import KIND, Look, Looker, look_event
+from hub.domain.participant import DECISIONS_FEED, HUB
+from hub.journal.reader import Recorded
+from hub.journal.recorder import AggregateStore
+
+
+def record_look(dsn: str, looker: Looker, look: Look, at_us: int) -> int:
+    """Returns the position of a look once it is on disk: nothing may be shown before."""
+    store = AggregateStore(dsn)
+    store.ensure_feeds([(DECISIONS_FEED, HUB)])
+    store.close()
+    event = look_event(looker, look, at_us)
+    with psycopg.connect(dsn, autocommit=True, application_name="hub-writer") as connection:
+        connection.execute("SET ROLE hub_writer")
+        row = connection.execute(
+            _APPEND, {"feed": DECISIONS_FEED, "key": os.urandom(32), "at": at_us, "kind": KIND, "data": event.SerializeToString()}
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+class Searched(NamedTuple):
+    """Which recorded answers are wanted: of one kind, about cards by key (none: all), by texts that stand in them, recorded from … to."""
+
+    kind: str
+    card_keys: Sequence[bytes] = ()
+    texts: Sequence[str] = ()
+    from_us: int | None = None
+    to_us: int | None = None
+    most: int = 100
+
+
+def search(connection: psycopg.Connection, wanted: Searched) -> list[Recorded]:
+    """Returns what was recorded, newest first. It reads the journal between the two instants, of which nothing but the kind is indexed."""
+    first = 1 if wanted.from_us is None else first_position_since(connection, wanted.from_us)
+    last = 2**62 if wanted.to_us is None else first_position_since(connection, wanted.to_us) - 1
+    # A string stands in a message with its length before it, so that no other that ends alike is found.
+    needles = [bytes([len(text.encode())]) + text.encode() for text in wanted.texts]
+    rows = connection.execute(
+        _SEARCH,
+        {"kind": wanted.kind, "first": first, "last": last, "most": wanted.most, "needles": needles, "keys": list(wanted.card_keys)},
+    ).fetchall()
+    return [Recorded(*row) for row in rows]
+
+
+def first_position_since(connection: psycopg.Connection, at_us: int) -> int:
+    """Returns the first position that was recorded at an instant or after it, the one after the head if none was.
+
+    `recorded_at` never goes back along positions, so halving finds it.
+    """
+    row = connection.execute("SELECT COALESCE(min(position), 1), COALESCE(max(position), 0) + 1 FROM journal.event").fetchone()
+    assert row is not None
+    low, high = int(row[0]), int(row[1])
+    while low < high:
+        middle = (low + high) // 2
+        found = connection.execute(_IS_BEFORE, {"position": middle, "at": at_us}).fetchone()
+        if found is not None and found[0]:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+_APPEND = """
+    SELECT decision_position FROM journal.append_answers(
+        (SELECT stream_id FROM journal.stream WHERE name = %(feed)s AND is_feed), ARRAY[%(key)s::bytea], ARRAY[%(at)s::bigint],
+        ARRAY[%(kind)s], ARRAY[%(data)s::bytea], ARRAY[''])"""
+_IS_BEFORE = """
+    SELECT recorded_at < '1970-01-01Z'::timestamptz + %(at)s::bigint * interval '1 microsecond'
+    FROM journal.event WHERE position = %(position)s"""
+_SEARCH = """
+    SELECT position, (extract(epoch FROM recorded_at) * 1000000)::bigint, stream_id, sequence, kind, data FROM journal.event e
+    WHERE position BETWEEN %(first)s AND %(last)s AND kind = %(kind)s
+      AND (cardinality(%(keys)s::bytea[]) = 0 OR EXISTS (SELECT FROM unnest(%(keys)s::bytea[]) k WHERE position(k IN data) > 0))
+      AND NOT EXISTS (SELECT FROM unnest(%(needles)s::bytea[]) n WHERE position(n IN data) = 0)
+    ORDER BY position DESC LIMIT %(most)s"""
