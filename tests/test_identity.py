@@ -279,3 +279,32 @@ def test_the_check_digit_is_the_sum_of_the_standard(prefix: str) -> None:
     weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
     total = sum(int(digit) * weight for digit, weight in zip(prefix, weights, strict=True))
     assert identity.check_digit(prefix) == "10X98765432"[total % 11]
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("阿依古丽·买买提", "阿依古丽·买买提"),
+        ("阿依古丽.买买提", "阿依古丽·买买提"),
+        ("阿依古丽．买买提", "阿依古丽·买买提"),
+        ("阿依古丽•买买提", "阿依古丽·买买提"),
+        ("阿依古丽 · 买买提", "阿依古丽·买买提"),
+        ("阿依古丽··买买提", "阿依古丽·买买提"),
+        ("张\u3000三", "张三"),
+        (" 张 三 ", "张三"),
+        ("測試㐂", "測試㐂"),
+        ("Maria  da Silva", "MARIA DA SILVA"),
+        ("ＭＡＲＩＡ　ＤＡ　ＳＩＬＶＡ", "MARIA DA SILVA"),
+        ("J. Smith", "J·SMITH"),
+        ("测试\ue000", "测试\ue000"),
+        ("", ""),
+    ],
+)
+def test_a_name_has_one_form_however_it_is_typed(typed: str, kept: str) -> None:
+    assert identity.normalize_name(typed) == kept
+
+
+@given(st.text(max_size=40))
+def test_the_form_of_a_name_is_its_own_form(name: str) -> None:
+    once = identity.normalize_name(name)
+    assert identity.normalize_name(once) == once

@@ -7,6 +7,7 @@ Sources are sections of the domain dossier of 2025; GB 11643 is the citizen numb
 """
 
 import re
+import unicodedata
 from datetime import date
 from operator import mul
 
@@ -25,6 +26,10 @@ _CARD_NO = re.compile(r"[A-Z0-9]{9}")
 _CARD_IDENT_CODE = re.compile(r"[0-9A-F]{32}")
 _TRANSIT_CARD_NO = re.compile(r"[0-9]{19}")
 _BANK_ACCOUNT = re.compile(r"[0-9]{16,19}")
+_HALF_WIDTH = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
+# What keyboards and code pages have for the interpunct of a name (间隔号): full stops, bullets, operators, the Japanese middle dots.
+_INTERPUNCTS = re.compile("[.·•‧∙⋅⸱・･。．•◦●᛫ꞏ]")
+_CHINESE = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _SIGN_NO = re.compile(r"[!-~]{1,64}")
 _MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _DOUBLED = str.maketrans("0123456789", "0246813579")  # Luhn: twice the digit, its own digits added up.
@@ -158,6 +163,18 @@ def sign_no_problem(sign_no: str) -> str | None:
 def mobile_problem(mobile: str) -> str | None:
     """Return why the string is no mainland mobile number, or None."""
     return _shape_problem(mobile, _MOBILE, 11, 11)
+
+
+def normalize_name(name: str) -> str:
+    """Return a name in the one form that its key is made of: the same name typed on another system is the same name.
+
+    Half-width letters, one interpunct (U+00B7, as the card has it; 1.1) for every dot between parts, no blanks in a Chinese name and single
+    ones in another, capitals. Characters that look alike but are others stay what they are.
+    """
+    text = unicodedata.normalize("NFC", name).translate(_HALF_WIDTH)
+    parts = [part for part in _INTERPUNCTS.split(text.replace("\u3000", " ")) if part.strip()]
+    between = "" if _CHINESE.search(text) else " "
+    return "·".join(between.join(part.split()) for part in parts).upper()
 
 
 def _masked(value: str, head: int, tail: int) -> str:

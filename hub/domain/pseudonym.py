@@ -85,7 +85,7 @@ _READERS: dict[str, tuple[Callable[[Any], str], Callable[[Any], str | None]]] = 
         lambda ref: f"account|{ref.clear}",
         lambda ref: identity.bank_account_problem(ref.clear),
     ),
-    references.NameRef.DESCRIPTOR.full_name: (lambda ref: f"name|{ref.clear}", lambda _: None),
+    references.NameRef.DESCRIPTOR.full_name: (lambda ref: f"name|{identity.normalize_name(ref.clear)}", lambda _: None),
     references.MobileRef.DESCRIPTOR.full_name: (lambda ref: f"mobile|{ref.clear}", lambda ref: identity.mobile_problem(ref.clear)),
 }
 
