@@ -76,9 +76,9 @@ class Refusal:
 
     @property
     def violations(self) -> list[tuple[str, str]]:
-        """(field path, rule) of its BadRequest."""
+        """(field path, rule) of its BadRequest; the words are for people."""
         found = self.details(error_details_pb2.BadRequest)
-        return [(violation.field, violation.description) for violation in found[0].field_violations]
+        return [(violation.field, violation.reason) for violation in found[0].field_violations]
 
     def details(self, kind: type[Message]) -> list[Any]:
         """Its details of one kind."""

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import grpc
 import pytest
-from chuanyu.exchange.v1 import event_pb2, feed_service_pb2, hub_decisions_pb2
+from chuanyu.exchange.v1 import (
+    card_service_pb2,
+    event_pb2,
+    feed_service_pb2,
+    hotlist_service_pb2,
+    hub_decisions_pb2,
+    subscription_service_pb2,
+)
 from google.rpc import code_pb2, error_details_pb2
 
 from hub.api.batches import Received
@@ -381,6 +388,19 @@ def test_each_reason_has_the_code_its_proto_comment_documents() -> None:
 
 def test_every_error_of_the_tree_that_reaches_a_caller_is_in_the_table() -> None:
     assert {error for error in vars(errors).values() if isinstance(error, type)} - {errors.HubError} == set(CODES)
+
+
+def test_every_reason_stands_on_the_page_of_the_protocol_or_of_agreements() -> None:
+    docs = Path(__file__).parent.parent / "docs"
+    pages = (docs / "protocol.md").read_text(encoding="utf-8") + (docs / "agreements.md").read_text(encoding="utf-8")
+    assert [reason for _, reason in CODES.values() if reason not in pages] == []
+
+
+def test_every_method_stands_on_the_page_of_the_protocol() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "protocol.md").read_text(encoding="utf-8")
+    services = (card_service_pb2, feed_service_pb2, hotlist_service_pb2, subscription_service_pb2)
+    methods = [method.name for module in services for one in module.DESCRIPTOR.services_by_name.values() for method in one.methods]
+    assert [name for name in methods if name not in page] == []
 
 
 def test_a_fault_of_the_hub_tells_nothing_but_its_trace_id() -> None:

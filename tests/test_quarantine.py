@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 from chuanyu.exchange.v1 import card_lifecycle_pb2, event_pb2, feed_service_pb2, references_pb2
+from google.rpc import error_details_pb2
 
 from hub.domain.identity import check_digit
 from hub.domain.pseudonym import clear_paths
+from hub.domain.quarantine import MEANINGS
 from hub.journal.keyring import open_keyring
 from hub.journal.reader import Recorded
 from hub.journal.vault import open_original
@@ -707,3 +709,63 @@ def test_a_resend_of_what_the_database_could_not_store_is_the_same_batch(shared_
     again = chongqing.append(feed, 1, poison)
     assert list(again.outcomes) == [feed_service_pb2.EVENT_OUTCOME_DUPLICATE]
     assert [(v.field_path, v.rule_id) for v in again.quarantined[0].violations] == [("", "unstorable")]
+
+
+# Told in words, and told before anything is sent for good
+
+
+def test_an_answer_says_what_is_wrong_in_words(chongqing: Province, feed: str) -> None:
+    [notice] = chongqing.append(feed, 1, BAD["a_wrong_check_digit"].event).quarantined
+    told = [(v.field_path, v.rule_id, v.text_zh, v.text_en) for v in notice.violations]
+    assert told == [("holder.clear", "check_digit", "校验码不对。", "Its check digit is wrong.")]
+
+
+def test_a_resend_is_told_what_is_wrong_as_the_first_time(chongqing: Province, feed: str) -> None:
+    first = chongqing.append(feed, 1, BAD["everything_at_once"].event)
+    again = chongqing.append(feed, 1, BAD["everything_at_once"].event)
+    assert list(again.outcomes) == [feed_service_pb2.EVENT_OUTCOME_DUPLICATE]
+    assert again.quarantined == first.quarantined
+
+
+def test_the_journal_keeps_rules_and_no_words(appended: Appended) -> None:
+    kept = [v for event in appended.recorded for v in event.event.event_quarantined.violations]
+    assert not [v for v in kept if v.text_zh or v.text_en]
+
+
+def test_every_rule_that_an_event_may_break_has_words_of_its_own(appended: Appended) -> None:
+    rules = {v.rule_id for notice in appended.answer.quarantined for v in notice.violations}
+    assert rules - MEANINGS.keys() == set()
+
+
+def test_validating_says_of_every_event_what_appending_would(chongqing: Province, appended: Appended) -> None:
+    events = [registered(CARD_NO), *(bad.event for bad in BAD.values()), lost(CARD_NO)]
+    answer = chongqing.feeds.ValidateEvents(feed_service_pb2.ValidateEventsRequest(feed=appended.feed, events=events), timeout=10)
+    told = {fault.index + 1: list(fault.violations) for fault in answer.faults}
+    assert told == {notice.sequence: list(notice.violations) for notice in appended.answer.quarantined}
+
+
+def test_validating_takes_no_number_and_writes_nothing(shared_hub: RunningHub, chongqing: Province, feed: str) -> None:
+    written = """SELECT position, (SELECT count(*) FROM vault.identifier), (SELECT count(*) FROM vault.original) FROM journal.head"""
+    with psycopg.connect(shared_hub.dsn, autocommit=True) as connection:
+        before = connection.execute(written).fetchall()
+        request = feed_service_pb2.ValidateEventsRequest(feed=feed, events=[journey("V31415926"), BAD["no_kind"].event])
+        chongqing.feeds.ValidateEvents(request, timeout=10)
+        assert connection.execute(written).fetchall() == before
+    assert chongqing.next_sequence(feed) == 1
+
+
+def test_events_are_validated_for_a_feed_of_the_callers_own(sichuan: Province, feed: str) -> None:
+    request = feed_service_pb2.ValidateEventsRequest(feed=feed, events=[journey(CARD_NO)])
+    assert refused(lambda: sichuan.feeds.ValidateEvents(request, timeout=10)).reason == "NOT_FEED_OWNER"
+
+
+def test_no_events_are_no_batch_to_validate_either(chongqing: Province, feed: str) -> None:
+    request = feed_service_pb2.ValidateEventsRequest(feed=feed)
+    assert refused(lambda: chongqing.feeds.ValidateEvents(request, timeout=10)).reason == "BATCH_EMPTY"
+
+
+def test_a_request_that_breaks_a_rule_is_told_so_in_words(sichuan: Province) -> None:
+    wrong = question("in-words", "A0000000!")
+    [broken] = refused(lambda: sichuan.cards.CheckAcceptance(wrong, timeout=10)).details(error_details_pb2.BadRequest)[0].field_violations
+    assert (broken.field, broken.reason, broken.description) == ("card.clear", "charset", "It has characters that do not belong there.")
+    assert (broken.localized_message.locale, broken.localized_message.message) == ("zh-CN", "有不允许的字符。")

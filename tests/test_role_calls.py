@@ -82,6 +82,9 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
     made: dict[str, Callable[[], Any]] = {
         "FeedService/GetFeed": lambda: one.next_sequence(name),
         "FeedService/AppendEvents": lambda: one.append(name, 1),
+        "FeedService/ValidateEvents": lambda: one.feeds.ValidateEvents(
+            feed_service_pb2.ValidateEventsRequest(feed=name), timeout=DEADLINE_S
+        ),
         "FeedService/StreamEvents": lambda: list(one.feeds.StreamEvents(iter(()), timeout=DEADLINE_S)),
         "CardService/GetCard": lambda: one.cards.GetCard(asked_of(card, service_region="500103"), timeout=DEADLINE_S),
         "CardService/CheckAcceptance": lambda: one.cards.CheckAcceptance(check, timeout=DEADLINE_S),

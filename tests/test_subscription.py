@@ -1,6 +1,7 @@
 """SubscriptionService over mutual TLS: what each side is told, in what form, from which cursor; and a loss that goes across and back."""
 
 import asyncio
+import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from chuanyu.exchange.v1 import (
     subscription_service_pb2_grpc,
 )
 
+from hub.api.agreement_desk import all_agreements, suspend_agreement
 from hub.api.registry import register_participant
 from hub.api.subscription_pages import SubscriptionPages
 from hub.domain.disclosure import Reader
@@ -248,6 +250,23 @@ def test_kinds_may_be_chosen(sichuan: Province, chongqing: Province, subscribe: 
     last = sichuan.tell("sc.usage", journey("L00000009"))
     issuer.at(last)
     assert [delivered.event.WhichOneof("kind") for delivered in issuer.received] == ["card_registered", "transit_journey_completed"]
+
+
+def test_an_agreements_event_says_which_agreement_and_version_it_is_about(
+    shared_hub: RunningHub, subscribe: Callable[..., Subscriber]
+) -> None:
+    with contextlib.closing(AggregateStore(shared_hub.dsn)) as store:
+        agreement = next(one for one in all_agreements(store) if one.history.versions)
+        suspended = hub_decisions_pb2.AgreementSuspended(reason_code="TEST")
+        suspended.from_at.GetCurrentTime()
+        position = suspend_agreement(store, agreement.code, suspended, datetime.now(UTC))
+    # From the beginning, so that those of the past are told too.
+    reader = subscribe(SICHUAN, 0, kinds=("agreement_drafted", "agreement_signed", "agreement_activated", "agreement_suspended"))
+    told = reader.at(position)
+    assert (told.agreement.code, told.agreement.version) == (agreement.code, len(agreement.history.versions))
+    assert all(delivered.agreement.code for delivered in reader.received)
+    drafted = next(one for one in reader.received if one.event.agreement_drafted.agreement_code == agreement.code)
+    assert (drafted.agreement.code, drafted.agreement.version) == (agreement.code, 0)
 
 
 def test_a_reader_that_is_suspended_hears_no_more(shared_hub: RunningHub) -> None:

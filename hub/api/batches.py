@@ -24,7 +24,7 @@ BYTES_OF_AN_EVENT = 2 * 1024
 PARSED_TOGETHER = 48
 _EVENTS_FIELD = 3
 
-Kind = type[feed_service_pb2.AppendEventsRequest | feed_service_pb2.StreamEventsRequest]
+Kind = type[feed_service_pb2.AppendEventsRequest | feed_service_pb2.StreamEventsRequest | feed_service_pb2.ValidateEventsRequest]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +51,17 @@ class Received:
 def batch_reader(kind: Kind) -> Callable[[bytes], Received]:
     """Returns what reads requests of a type; it raises RequestMalformed, RequestInvalid for more trace parents than a batch has events."""
     read = reader(_with_events_as_bytes(kind), MESSAGE_BYTES)
+    others = [field.name for field in kind.DESCRIPTOR.fields if field.number != _EVENTS_FIELD]
 
     def read_batch(data: bytes) -> Received:
         request: Any = read(data)
-        count, parents = len(request.events), len(request.trace_parents)
-        if parents > max(count, BATCH_EVENTS):
+        count = len(request.events)
+        kept = {name: getattr(request, name) for name in others}
+        if len(parents := kept.get("trace_parents", ())) > max(count, BATCH_EVENTS):
             raise RequestInvalid([("trace_parents", "repeated.max_items")])
         sent = list(request.events) if count <= BATCH_EVENTS and len(data) <= BATCH_BYTES else ()
         # What is kept while the batch waits must not be what was sent to fill the memory.
-        slim: Any = type(request)(
-            feed=request.feed, first_sequence=request.first_sequence, trace_parents=request.trace_parents[:BATCH_EVENTS]
-        )
+        slim: Any = type(request)(**(kept | {"trace_parents": parents[:BATCH_EVENTS]} if parents else kept))
         return Received(slim, sent, len(data), count)
 
     return read_batch

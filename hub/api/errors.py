@@ -4,6 +4,7 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from hub.domain import errors
+from hub.domain.quarantine import meaning_of
 
 DOMAIN = "chuanyu.exchange"
 RETRY_AFTER_S = 0.2
@@ -73,8 +74,7 @@ def to_status(error: errors.HubError) -> status_pb2.Status:
     status = status_pb2.Status(code=code, message=str(error))
     _add(status, error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=error.metadata))
     if isinstance(error, errors.RequestInvalid):
-        violations = [error_details_pb2.BadRequest.FieldViolation(field=path, description=rule) for path, rule in error.violations]
-        _add(status, error_details_pb2.BadRequest(field_violations=violations))
+        _add(status, error_details_pb2.BadRequest(field_violations=[_in_words(path, rule) for path, rule in error.violations]))
     if isinstance(error, errors.QueueFull | errors.QuotaExceeded | errors.HeldBack):
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(int((RETRY_AFTER_S if isinstance(error, errors.QueueFull) else error.retry_after_s) * 1e9))
@@ -87,6 +87,13 @@ def internal(trace_id: str) -> status_pb2.Status:
     status = status_pb2.Status(code=code_pb2.INTERNAL, message="The fault is the hub's; tell the operators the trace id.")
     _add(status, error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"trace_id": trace_id}))
     return status
+
+
+def _in_words(path: str, rule: str) -> error_details_pb2.BadRequest.FieldViolation:
+    """Returns a broken rule with what it means; machines go by its reason."""
+    meaning = meaning_of(rule)
+    chinese = error_details_pb2.LocalizedMessage(locale="zh-CN", message=meaning.text_zh)
+    return error_details_pb2.BadRequest.FieldViolation(field=path, reason=rule, description=meaning.text_en, localized_message=chinese)
 
 
 def _add(

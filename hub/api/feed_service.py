@@ -13,13 +13,14 @@ from hub.api import calls
 from hub.api.batches import Received, batch_reader
 from hub.api.directory import Caller, Directory, Feed
 from hub.api.errors import to_status
-from hub.api.intake import Intake, Prepared
+from hub.api.intake import Intake, Prepared, add_violations
 from hub.api.pace import CALL_PATIENCE_S, STREAM_PATIENCE_S, Pace
 from hub.api.quota import BATCH_EVENTS
 from hub.api.rpc import Gate, reader, service, streaming, unary
 from hub.api.turns import Reads
 from hub.domain.errors import BatchEmpty, FeedUnknown, HubError, QuotaExceeded, Unstorable
 from hub.domain.event_rules import Context, Violation
+from hub.domain.quarantine import put_into_words
 from hub.domain.reference import Reference
 from hub.journal.group import PG_EPOCH_US, Appended, Outcome
 from hub.journal.reader import FeedRow, Recorded, feed_row, quarantined_at
@@ -56,6 +57,7 @@ class FeedService:
             {
                 "GetFeed": unary(gate, reader(protos.GetFeedRequest), self.get_feed),
                 "AppendEvents": unary(gate, batch_reader(protos.AppendEventsRequest), self.append_events),
+                "ValidateEvents": unary(gate, batch_reader(protos.ValidateEventsRequest), self.validate_events),
                 "StreamEvents": streaming(gate, batch_reader(protos.StreamEventsRequest), self.stream_events),
             },
         )
@@ -80,6 +82,18 @@ class FeedService:
         prepared = await self._prepare(feed, received, caller)
         return await self._commit(received, prepared, caller.call)
 
+    async def validate_events(self, received: Received, caller: Caller) -> protos.ValidateEventsResponse:
+        """Says what of the events would be quarantined, as `append_events` would find it."""
+        await self._directory.feed_of(caller, received.request.feed)
+        caller.allowance.events.take(received.weight)
+        _check_size(received)
+        response = protos.ValidateEventsResponse()
+        for index, reasons in (await self._intake.faults_of(received, self._context(caller))).items():
+            faults = response.faults.add(index=index)
+            add_violations(faults.violations, reasons)
+            put_into_words(faults.violations)
+        return response
+
     async def _feed_of(self, received: Received, caller: Caller) -> Feed:
         """Returns a batch's feed, and has the call tell of the batch, whatever becomes of it."""
         request, call = received.request, caller.call
@@ -94,12 +108,9 @@ class FeedService:
         request, call = received.request, caller.call
         # A stream outlives the roles that it was begun with.
         caller.may_call()
-        if not received.count:
-            raise BatchEmpty
-        received.check_size()
-        context = Context(caller.rights, int(time.time()), self._reference, self._owned_by(caller))
+        _check_size(received)
         began = now_ns()
-        prepared = await self._intake.prepare(feed.stream_id, caller.urn, received, context, self._feed_id)
+        prepared = await self._intake.prepare(feed.stream_id, caller.urn, received, self._context(caller), self._feed_id)
         call.step(
             names.PREPARE_SPAN, began, now_ns(), {names.MESSAGING_COUNT: received.count, names.QUARANTINED: len(prepared.quarantined)}
         )
@@ -109,6 +120,9 @@ class FeedService:
             _tell_quarantined(call, request, prepared.quarantined)
         prepared.batch.trace_parent = call.trace_parents()
         return prepared
+
+    def _context(self, caller: Caller) -> Context:
+        return Context(caller.rights, int(time.time()), self._reference, self._owned_by(caller))
 
     def _owned_by(self, caller: Caller) -> Callable[[str], bool]:
         def owns(name: str) -> bool:
@@ -203,6 +217,12 @@ class FeedService:
         return response
 
 
+def _check_size(received: Received) -> None:
+    if not received.count:
+        raise BatchEmpty
+    received.check_size()
+
+
 def _is_appended(outcome: Outcome) -> Appended:
     assert isinstance(outcome, Appended), "a feed's batch is appended or raises"
     return outcome
@@ -260,8 +280,9 @@ def _answer(
                 continue
             outcomes[offset] = _QUARANTINED
             notice = response.quarantined.add(sequence=appended.first_sequence + offset)
-            for path, rule in reasons:
-                notice.violations.add(field_path=path, rule_id=rule)
+            add_violations(notice.violations, reasons)
+    for notice in response.quarantined:
+        put_into_words(notice.violations)
     response.positions.extend(appended.positions)
     response.outcomes.extend(outcomes)
     return response

@@ -128,6 +128,20 @@ class Intake:
         occurred_us = stand_in.occurred_at.seconds * 1_000_000
         batch.tails[offset] = pack_tail(occurred_us, _KIND_BYTES["event_quarantined"], batch.digests[offset], stand_in.SerializeToString())
 
+    async def faults_of(self, received: Received, context: Context) -> dict[int, list[Violation]]:
+        """Returns what each event would be quarantined for, by its place; nothing of them is kept."""
+        found: dict[int, list[Violation]] = {}
+        turn_ends_at = time.perf_counter() + TURN_S
+        for index, event in enumerate(read_events(received.sent)):
+            if time.perf_counter() > turn_ends_at:
+                await asyncio.sleep(0)
+                turn_ends_at = time.perf_counter() + TURN_S
+            if event is None:
+                found[index] = [("", "too_large")]
+            elif broken := self._admit(event, event.WhichOneof("kind"), context, Prepared(Batch(0, "", 1, []), {}, {})):
+                found[index] = broken
+        return found
+
     def admit_again(self, event: event_pb2.Event, offset: int, batch: Batch, context: Context, feed_id: FeedId) -> list[Violation]:
         """Puts one event, as it was sent, to the rules of now and returns what it breaks; *offset* is its place in the batch if it passes.
 
@@ -244,7 +258,7 @@ def faults(event: event_pb2.Event, kind: str, message: Message, context: Context
 
 
 def add_violations(recorded: Any, reasons: Sequence[Violation]) -> None:
-    """Adds reasons to a field of RuleViolation, as many and as long as the journal keeps."""
+    """Adds reasons to a field of RuleViolation, as many and as long as the journal keeps, without words: those are for answers."""
     for path, rule in reasons[:64]:
         recorded.add(field_path=path[:256], rule_id=rule[:64])
 

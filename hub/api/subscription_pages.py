@@ -13,6 +13,7 @@ from chuanyu.exchange.v1 import event_pb2, references_pb2
 from chuanyu.exchange.v1 import subscription_service_pb2 as protos
 from eventsourcing.persistence import PersistenceError
 
+from hub.api.agreement_names import agreement_of
 from hub.api.request import timestamp_of
 from hub.api.shape import accepts
 from hub.api.turns import Reads
@@ -109,6 +110,8 @@ class SubscriptionPages:
             for message in (item.event, getattr(item.event, recorded.kind)):
                 if not accepts(message.DESCRIPTOR)(message):
                     drop_impossible_instants(message)
+            if recorded.kind.startswith("agreement_"):
+                item.agreement.CopyFrom(agreement_of(connection, recorded))
             if origin.feed:
                 item.recorded_as.CopyFrom(references_pb2.EventRef(feed=origin.feed, sequence=recorded.sequence))
             delivered.append(item)

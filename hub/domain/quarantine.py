@@ -4,11 +4,12 @@ An event that passes when it is evaluated again is recorded in that feed as its 
 event must see that province, never the hub.
 """
 
+from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
 from buf.validate import validate_pb2
-from chuanyu.exchange.v1 import event_pb2
+from chuanyu.exchange.v1 import event_pb2, hub_decisions_pb2
 
 from hub.domain.errors import FeedUnknown, HubError
 
@@ -93,6 +94,16 @@ MEANINGS = {
     "id_type": Meaning("未知的证件类型。", "The kind of document is not known."),
     "disability_suffix": Meaning("残疾人证的类别等级码不对。", "The suffix of the disability card is wrong."),
     "kind": Meaning("未知的标识种类。", "The kind of identifier is not known."),
+    "out_of_range": Meaning("早于 1970 年。", "Before 1970."),
+    "no_identifier": Meaning("不得含有类似个人或卡标识的内容。", "It looks as if it named a person or a card."),
+    "reserved": Meaning("该名称由枢纽保留。", "The hub keeps this name for itself."),
+    "toml": Meaning("不是 TOML 文件。", "It is no TOML."),
+    "no_slash": Meaning("不得含有斜杠。", "It has a slash."),
+    "is_another_agreement": Meaning("文件中是另一份协议。", "The file is about another agreement."),
+    "string.min_len": Meaning("缺少或过短。", "It is missing or too short."),
+    "string.max_len": Meaning("过长。", "It is too long."),
+    "bytes.len": Meaning("字节数不对。", "It has not the agreed number of bytes."),
+    "repeated.max_items": Meaning("项数过多。", "It has too many items."),
     "string.pattern": Meaning("不符合约定的格式。", "It has not the agreed form."),
     "string.in": Meaning("不是约定的取值。", "It is none of the agreed values."),
     "enum.not_in": Meaning("未指定。", "It is unspecified."),
@@ -108,6 +119,12 @@ _OF_SHAPE = Meaning("不符合该字段在协议中的约束。", "It breaks the
 def meaning_of(rule: str) -> Meaning:
     """Returns a rule in words; those of shape that have none of their own share one."""
     return MEANINGS.get(rule, _OF_SHAPE)
+
+
+def put_into_words(violations: Iterable[hub_decisions_pb2.RuleViolation]) -> None:
+    """Sets what the rules mean, for who reads an answer."""
+    for violation in violations:
+        violation.text_zh, violation.text_en = meaning_of(violation.rule_id)
 
 
 @cache
