@@ -1,5 +1,6 @@
 """The acceptance rules A01 to A05, pure: each side of each; the order of all rules, and that an answer is always given."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
@@ -12,6 +13,7 @@ from hub.domain.acceptance import OUTCOMES, Answer, Question, decide, local_day,
 from hub.domain.agreement import Agreements, Terms, terms_of
 from hub.domain.agreement_table import seed_agreements
 from hub.domain.card import Fact
+from hub.domain.reference import Reference
 from tests.facts import any_history, at, history, registered, told
 
 TABLES = reference.load()
@@ -218,6 +220,46 @@ def test_a05_a_temporary_card_is_denied_abroad() -> None:
 
 def test_a05_a_temporary_card_is_accepted_at_home() -> None:
     assert reasons(temporary(), asked(region="500103")) == ()
+
+
+def changed(parameter: str, value: str) -> Reference:
+    """The tables with another value of a parameter in Chongqing."""
+    [row] = TABLES.policies[parameter, "50"]
+    return replace(TABLES, policies={**TABLES.policies, (parameter, "50"): (replace(row, value=value),)})
+
+
+def test_a05_a_temporary_card_is_accepted_abroad_where_its_province_lets_it() -> None:
+    said = decide(temporary(), Agreements((agreed(),)), changed("tempCardCrossRegion", "true"), asked())
+    assert said.reason_codes == ()
+
+
+def test_a05_a_temporary_card_is_denied_after_its_days_at_home_too() -> None:
+    last, over = (asked(region="500103", hour=days * 24) for days in (59, 61))
+    assert (reasons(temporary(), last), reasons(temporary(), over)) == ((), ("TEMP_CARD_EXPIRED",))
+
+
+# A02, where a province lets the social function end with the card
+
+
+def expired() -> list[Fact]:
+    return history(registered("ACTIVE")._replace(detail={"status": "ACTIVE", "expires_on": "2025-08-31"}))
+
+
+def test_a02_an_expired_card_is_accepted_while_its_social_function_survives() -> None:
+    assert reasons(expired(), asked(region="500103")) == ()
+
+
+def test_a02_an_expired_card_is_denied_where_its_social_function_ends_with_it() -> None:
+    said = decide(expired(), Agreements(()), changed("socialFunctionSurvivesExpiry", "false"), asked(region="500103"))
+    assert (said.outcome, said.reason_codes) == ("DENY", ("CARD_EXPIRED",))
+
+
+# An unknown card
+
+
+def test_a03_a_block_holds_for_a_card_the_hub_does_not_know() -> None:
+    facts = history(told("loss_request_submitted", 1, loss_type=1))
+    assert reasons(facts, asked(hour=2), agreed()) == ("CARD_UNKNOWN", "PROVISIONAL_BLOCK")
 
 
 # Golden cases of the dossier

@@ -1,7 +1,7 @@
 """The five machines of a card by their tables: each row on both sides, what restricts at once, policy by the day of the fact."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from hub.commands.machines import renewed
 from hub.domain import reference
 from hub.domain.card import FROM_EITHER_SIDE, STATE_KINDS, Fact, Policy, policies_of, policy_of, standing, with_fact
 from hub.domain.card_machines import BACK, LIVES, MIRRORED, SAME, SOCIAL, Life
-from hub.domain.card_policy import PARAMETERS
+from hub.domain.card_policy import PARAMETERS, renews_too_early
 from hub.domain.event_rules import LIFECYCLE_KINDS
 from tests.facts import BEGAN_US, DAY_HOURS, HOUR_US, STATUSES, any_fact, any_history, at, history, registered, stands, told
 
@@ -48,6 +48,7 @@ WAYS = {
 }
 SAYS: dict[str, dict[str, Any]] = {
     "transit_concession_bound": {"binding": 3},
+    "transit_concession_rebound": {"from_binding": 3, "to_binding": 2},
     "production_returned": {"succeeded": True},
     "production_returned failed": {"succeeded": False},
 }
@@ -135,7 +136,7 @@ def test_every_row_of_the_dossier_is_in_the_social_table() -> None:
 
 def test_every_kind_of_a_cards_life_is_in_a_table() -> None:
     in_tables = {name.split()[0] for life in LIVES for name in life.steps}
-    assert in_tables | {"card_registered"} == LIFECYCLE_KINDS
+    assert in_tables | {"card_registered"} == LIFECYCLE_KINDS | {"transit_concession_rebound"}
 
 
 def test_every_kind_of_a_cards_life_is_a_fact_of_the_card() -> None:
@@ -334,7 +335,7 @@ def test_a_provisional_block_lasts_the_hours_of_its_province() -> None:
 
 @pytest.mark.parametrize("province", ["50", "51"])
 def test_the_policy_of_a_province_comes_from_its_table(province: str) -> None:
-    assert policy_of(reference.load(), province, BEGAN_US) == Policy(7, True, 6, 72, "REAUTHORISE", True)
+    assert policy_of(reference.load(), province, BEGAN_US)[:9] == (7, True, 6, 72, "REAUTHORISE", True, 60, 10, 60)
 
 
 @pytest.mark.parametrize("at_us", [-(2**62), 0, 2**62])
@@ -343,7 +344,35 @@ def test_every_instant_has_a_policy(at_us: int) -> None:
 
 
 def test_every_parameter_of_the_policy_is_one_of_the_table() -> None:
-    assert set(PARAMETERS) == set(Policy._fields)
+    assert {*PARAMETERS, "kin"} == set(Policy._fields)
+
+
+@pytest.mark.parametrize(
+    ("expires_on", "issued_on", "day", "is_early"),
+    [
+        ("2026-03-01", "", 60, False),
+        ("2026-03-01", "", 61, True),
+        ("", "2016-03-01", 60, False),
+        ("", "2016-03-01", 61, True),
+        # A card of 29 February 2016 lapses on 28 February 2026.
+        ("", "2016-02-29", 60 + 1, False),
+        ("", "", 3650, False),
+    ],
+)
+def test_a_renewal_is_due_in_the_last_days_of_the_bank_function(expires_on: str, issued_on: str, day: int, is_early: bool) -> None:
+    noon_us = (date(2026, 3, 1) - timedelta(days=day) - date(1970, 1, 1)).days * 24 * HOUR_US + 4 * HOUR_US
+    assert renews_too_early(noon_us, expires_on, issued_on, Policy()) is is_early
+
+
+# Into 渝北 and out of its successor; then out of a place it never was at.
+MOVES = ((1, "500103", "500112"), (2, "500157", "500103"), (3, "500103", "500109"), (4, "500106", "500103"))
+
+
+def test_a_region_that_was_split_is_no_other_place() -> None:
+    moved = [told("insured_region_moved", hour, from_region=start, to_region=end) for hour, start, end in MOVES]
+    facts = history(registered("ACTIVE"), *moved)
+    by_table = policies_of(reference.load(), "50")
+    assert standing(facts, at(5), by_table).findings == ((5, 4, "MOVED_FROM_ELSEWHERE"),)
 
 
 # The page

@@ -140,7 +140,7 @@ def test_the_other_province_sees_usability_by_scenario(chongqing: Province, sich
     answer = sichuan.cards.GetCard(request, timeout=DEADLINE_S)
     usable = {row.scenario: (row.outcome, list(row.reason_codes)) for row in answer.usability}
     assert usable["TRA.MET"] == (ACCEPT, [])
-    assert usable["TRA.ELD"] == (NO_CONCESSION, ["AGE_UNKNOWN", "CONCESSION_NOT_MUTUAL"])
+    assert usable["TRA.ELD"] == (NO_CONCESSION, ["ELDER_NO_SCHEME", "CONCESSION_NOT_MUTUAL"])
     assert usable["TOU.HTL"] == (DENY, ["NO_AGREEMENT", "ID_CARD"])
 
 
@@ -470,7 +470,7 @@ def test_a_temporary_card_is_not_accepted_abroad(chongqing: Province, sichuan: P
 
 def test_a_temporary_card_is_accepted_at_home(chongqing: Province) -> None:
     position = chongqing.tell("cq.card-center", temporary("K00000009"))
-    request = asked("K00000009", region="500103", position=position)
+    request = asked("K00000009", region="500103", at_s=AT_S + 3600, position=position)
     assert chongqing.cards.CheckAcceptance(request, timeout=DEADLINE_S).outcome == ACCEPT
 
 

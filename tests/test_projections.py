@@ -1,5 +1,6 @@
 """The views on a real PostgreSQL: live = rebuilt, twice = once, corrections move what they correct, a broken event stops only its key."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -19,10 +20,12 @@ from hub.journal.recorder import AggregateStore
 from hub.projections import PROJECTIONS, runner
 from hub.projections.agreements import AGREEMENTS, read_agreements
 from hub.projections.card_alias import CARD_ALIAS
+from hub.projections.card_rows import facts_in
 from hub.projections.card_standing import CARD_STANDING, facts_of
 from hub.projections.daily_usage import DAILY_USAGE
 from hub.projections.engine import Key, Projection, Row, advance, create_views, positions
 from hub.projections.feed_progress import FEED_PROGRESS
+from hub.projections.holder_cards import HOLDER_CARDS
 from hub.projections.rebuild import ParkedEventsPreventSwitch, RebuildUnderWay, RebuiltViewDiffers, digest, rebuild
 from tests.recording import (
     AT_S,
@@ -921,3 +924,71 @@ def test_the_runner_goes_on_after_it_stood_still_for_too_long(
         stop.set()
         thread.join()
     assert notes(views) == {key_of("A00000001"): "one"}
+
+
+# Holders' cards and the facts that follow from them
+
+
+def holders(views: psycopg.Connection, person: str = "500199194001010014") -> tuple[dict[str, list[str]], bool]:
+    """The cards of a holder by province, and whether answers look at them."""
+    fold(views, HOLDER_CARDS)
+    row = views.execute("SELECT cards, is_shared FROM views.holder_cards WHERE key = %s", (key_of(person),)).fetchone()
+    assert row is not None
+    return json.loads(row[0]), row[1]
+
+
+def hexed(*cards: str) -> list[str]:
+    return [key_of(card).hex() for card in cards]
+
+
+def known(views: psycopg.Connection, card: str) -> list[tuple[int, str]]:
+    """(position, kind) of a card's facts with those that follow from its holder's other cards."""
+    for view in (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS):
+        fold(views, view)
+    return [(fact.position, fact.kind) for fact in facts_in(views, key_of(card))]
+
+
+def test_a_holders_cards_are_those_that_events_name_with_him(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(held(registered("A00000001")), held(registered("A00000002")), registered("A00000003"), feed=CARDS)
+    assert holders(views) == ({"50": hexed("A00000001", "A00000002")}, True)
+
+
+def test_one_card_of_each_province_is_not_shared(journal: Recording, views: psycopg.Connection) -> None:
+    other = held(registered("S00000001"))
+    other.card.issuing_province = "51"
+    journal.append(held(registered("A00000001")), other, feed=CARDS)
+    assert holders(views) == ({"50": hexed("A00000001"), "51": hexed("S00000001")}, False)
+
+
+def test_a_card_corrected_to_another_holder_is_no_longer_his(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(held(registered("A00000001")), held(registered("A00000002")), feed=CARDS)
+    journal.append(correcting(held(registered("A00000002"), "another"), 2, CARDS), feed=CARDS)
+    assert (holders(views), holders(views, "another")[0]) == (({"50": hexed("A00000001")}, False), {"50": hexed("A00000002")})
+
+
+def test_a_card_without_a_number_is_not_taken_for_another_card(journal: Recording, views: psycopg.Connection) -> None:
+    by_code = held(enabled("code-of-A00000001"))
+    by_code.card.kind = references_pb2.CARD_IDENTIFIER_KIND_CARD_IDENT_CODE
+    journal.append(held(registered("A00000001")), by_code, feed=CARDS)
+    assert (holders(views), known(views, "A00000001")) == (({"50": hexed("A00000001")}, False), [(1, "card_registered")])
+
+
+def test_a_card_enabled_under_another_of_its_identifiers_does_not_end_itself(journal: Recording, views: psycopg.Connection) -> None:
+    code = references_pb2.CARD_IDENTIFIER_KIND_CARD_IDENT_CODE
+    by_code = held(enabled("code-of-A00000001"))
+    by_code.card.kind = code
+    name_card(by_code.card_aliases.add(), "A00000001")
+    journal.append(held(with_alias(registered("A00000001"), "code-of-A00000001", code)), held(registered("A00000002")), by_code, feed=CARDS)
+    assert known(views, "A00000001") == [(1, "card_registered"), (3, "social_function_activated")]
+    assert known(views, "A00000002") == [(2, "card_registered"), (3, "card_replaced")]
+
+
+def test_a_view_of_an_older_release_gets_its_columns_and_goes_on(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(held(registered("A00000001")), feed=CARDS)
+    fold(views, CARD_STANDING)
+    views.execute("ALTER TABLE views.card_standing DROP COLUMN holders, DROP COLUMN holder")
+    create_views(views, (CARD_STANDING,))
+    journal.append(lost("A00000001"), feed=CARDS)
+    assert facts(views, "A00000001") == [(1, "card_registered"), (2, "temporary_loss_reported")]
+    rebuild(views, CARD_STANDING, even_if_different=True)
+    assert views.execute("SELECT holder FROM views.card_standing").fetchall() == [(key_of("500199194001010014"),)]

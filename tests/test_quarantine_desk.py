@@ -220,6 +220,31 @@ def test_a_released_card_is_accepted_as_if_its_issuer_had_just_told_it(
     assert (before.outcome, after.outcome) == (REFER, ACCEPT)
 
 
+def test_a_declared_loss_blocks_its_card_until_it_is_released_as_a_loss(
+    chongqing: Province, sichuan: Province, later: QuarantineDesk, views: psycopg.Connection, feed: str, card: str
+) -> None:
+    reported = lost(card, at_s=int(time.time()) - 60)
+    reported.issuer_region = NEW_REGION
+    told = chongqing.append(feed, 1, registered(card), reported).positions[1]
+    fold(views)
+    before = sichuan.cards.CheckAcceptance(question("while-declared", card, min_position=told), timeout=DEADLINE_S)
+    released = later.evaluate(feed, 2, "op1", now()).position
+    fold(views)
+    after = sichuan.cards.CheckAcceptance(question("once-released", card, min_position=released), timeout=DEADLINE_S)
+    assert [[reason.code for reason in answer.reasons] for answer in (before, after)] == [["PROVISIONAL_BLOCK"], ["LOST_TEMP"]]
+
+
+def test_a_declared_loss_is_recorded_with_its_cards_key_alone(
+    shared_hub: RunningHub, chongqing: Province, feed: str, card: str
+) -> None:
+    told = chongqing.append(feed, 1, ahead(lost(card))).positions[0]
+    held = recorded_at(shared_hub.dsn, told)
+    blocked = held.event.event_quarantined.blocked_card
+    assert (blocked.issuing_province, blocked.WhichOneof("value"), len(blocked.key)) == ("50", "key", 32)
+    # Its own instant is what it breaks: the block runs from when the hub was told.
+    assert held.event.occurred_at.seconds <= time.time()
+
+
 def test_a_released_use_is_counted(chongqing: Province, later: QuarantineDesk, views: psycopg.Connection, feed: str, card: str) -> None:
     before = money(views, ROCKET)
     chongqing.append(feed, 1, rocket(card, fare_fen=777))

@@ -162,7 +162,9 @@ def test_policy_is_by_province_and_day(tables: Reference) -> None:
     assert tables.policy("tempCardCrossRegion", "50", SPLIT).flag is False
     assert tables.policy("elderTransitQuotaUnits", "50", date(2025, 8, 31)) is None
     assert tables.policy("elderTransitQuotaUnits", "50", date(2025, 9, 1)).number == 1200
-    assert tables.policy("initialSocialPin", "51", SPLIT).value == ""
+    assert tables.policy("elderTransitAgeYears", "51", SPLIT) is None
+    assert tables.policy("elderTransitAgeYears", "510107", SPLIT).number == 65
+    assert tables.policy("elderTransitAgeYears", "511900", SPLIT) is None
     assert tables.policy("tempLossDays", "52", SPLIT) is None
 
 
@@ -291,7 +293,7 @@ code,name_zh,name_en,level,parent,valid_from,valid_to,predecessors,successors
 AREAS = "unionpay_code,region,valid_from,valid_to\n6530,500000,1997-06-18,\n"
 SCENARIOS = "code,group,name_zh,name_en,valid_from,valid_to\nTRA.BUS,TRA,公交乘车,Bus ride,2020-12-01,\n"
 REASONS = "code,rule,outcome,text_zh,text_en,advice_zh,advice_en\nLOCKED,A02,DENY,锁定,Locked,解锁,Unlock\n"
-POLICY = "parameter,province,value,valid_from,valid_to,evidence\ntempLossDays,51,7,2020-12-01,,[S22]\n"
+POLICY = "parameter,province,regions,value,valid_from,valid_to,evidence\ntempLossDays,51,,7,2020-12-01,,[S22]\n"
 ID_TYPES = "code,name_zh,name_en,valid_from,valid_to\n90,社会保障卡,Card,2020-12-01,2021-01-01\n90,社保卡,Card,2021-01-01,\n"
 MEDIA = "code,carrier,name_zh,name_en,valid_from,valid_to\nFACE,NONE,人脸,Face,2020-12-01,2021-01-01\nFACE,NONE,刷脸,Face,2021-01-01,\n"
 BANKS = """code,family_code,name_zh,name_en,province,valid_from,valid_to
@@ -365,7 +367,9 @@ def test_the_digest_changes_with_any_byte_of_any_table(tmp_path: Path, table: st
         ("scenarios.csv", "TRA.BUS,TRA", "TRA.BUS,CUL", "line 2, code: SHAPE"),
         ("reasons.csv", "DENY", "NO", "line 2, outcome: UNKNOWN"),
         ("reasons.csv", "解锁,Unlock\n", "解锁,Unlock\nLOCKED,A02,DENY,锁,L,,\n", "line 3, code: DUPLICATE"),
-        ("policy.csv", ",51,7", ",52,7", "line 2, province: UNKNOWN"),
+        ("policy.csv", ",51,,7", ",52,,7", "line 2, province: UNKNOWN"),
+        ("policy.csv", ",51,,7", ",51,5001,7", "line 2, regions: UNKNOWN"),
+        ("policy.csv", ",51,,7", ",51,5199,7", "line 2, regions: UNKNOWN"),
         ("policy.csv", "[S22]", "", "line 2, evidence: EMPTY"),
         ("agreements.csv", "TRA.BUS", "TRA.MET", "line 3, scenarios: UNKNOWN"),
         ("agreements.csv", "TRA.*", "CUL.*", "line 2, scenarios: UNKNOWN"),
@@ -380,8 +384,8 @@ def test_the_digest_changes_with_any_byte_of_any_table(tmp_path: Path, table: st
         ("unionpay_areas.csv", "18,\n", "18,2019-01-01\n6530,510000,2020-01-01,\n", "line 3, valid_from: GAP"),
         ("scenarios.csv", "-01,\n", "-01,\nTRA.BUS,TRA,公交,Bus,2021-01-01,\n", "line 3, valid_from: OVERLAP"),
         ("scenarios.csv", "-01,\n", "-01,2021-01-01\nTRA.BUS,TRA,公交,Bus,2021-01-02,\n", "line 3, valid_from: GAP"),
-        ("policy.csv", "[S22]\n", "[S22]\ntempLossDays,51,5,2021-01-01,,[S31]\n", "line 3, valid_from: OVERLAP"),
-        ("policy.csv", ",,[S22]\n", ",2021-01-01,[S22]\ntempLossDays,51,5,2021-01-02,,[S31]\n", "line 3, valid_from: GAP"),
+        ("policy.csv", "[S22]\n", "[S22]\ntempLossDays,51,,5,2021-01-01,,[S31]\n", "line 3, valid_from: OVERLAP"),
+        ("policy.csv", ",,[S22]\n", ",2021-01-01,[S22]\ntempLossDays,51,,5,2021-01-02,,[S31]\n", "line 3, valid_from: GAP"),
         ("id_types.csv", "2021-01-01,\n", "2020-12-31,\n", "line 3, valid_from: OVERLAP"),
         ("id_types.csv", "2021-01-01,\n", "2021-01-02,\n", "line 3, valid_from: GAP"),
         ("id_types.csv", "90,社保卡", "9,社保卡", "line 3, code: SHAPE"),

@@ -201,6 +201,21 @@ def test_a_birthday_begins_at_local_midnight(birth_date: str, day: date, age: in
     assert age_on(birth_date, day) == age
 
 
+@pytest.mark.parametrize(
+    ("day", "rule", "age"),
+    [
+        (date(2025, 2, 27), "02-28", 16),
+        (date(2025, 2, 28), "02-28", 17),
+        (date(2025, 2, 28), "03-01", 16),
+        (date(2025, 3, 1), "03-01", 17),
+        (date(2028, 2, 28), "02-28", 19),
+        (date(2028, 2, 29), "03-01", 20),
+    ],
+)
+def test_a_birthday_of_29_february_is_in_a_common_year_as_the_serving_city_says(day: date, rule: str, age: int) -> None:
+    assert age_on("2008-02-29", day, rule) == age
+
+
 @pytest.mark.parametrize(("hour", "reasons"), [(23.99, ("ELDER_AGE",)), (24.0, ())])
 def test_a22_the_concession_starts_at_local_midnight_of_the_birthday(hour: float, reasons: tuple[str, ...]) -> None:
     facts = history(registered("ACTIVE", transit_enabled=True, birth_date="1960-09-02"))

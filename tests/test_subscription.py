@@ -244,6 +244,18 @@ def test_a_quarantined_event_is_told_to_its_sender_alone(sichuan: Province, subs
     assert [delivered.position for delivered in issuer.received] == [after]
 
 
+def test_a_declared_loss_names_its_card_to_a_sender_that_issued_it(
+    chongqing: Province, sichuan: Province, subscribe: Callable[..., Subscriber]
+) -> None:
+    issuer, serving = subscribe(CHONGQING), subscribe(SICHUAN)
+    own, others = lost("L00000021"), lost("L00000022")
+    own.issuer_region = others.issuer_region = "999999"
+    told, asked = chongqing.tell(CQ, own), sichuan.tell("sc.card-center", others)
+    named = [subscriber.at(at).event.event_quarantined.blocked_card for subscriber, at in ((issuer, told), (serving, asked))]
+    assert [(card.issuing_province, card.WhichOneof("value")) for card in named] == [("50", "clear"), ("50", None)]
+    assert named[0].clear == "L00000021"
+
+
 def test_kinds_may_be_chosen(sichuan: Province, chongqing: Province, subscribe: Callable[..., Subscriber]) -> None:
     issuer = subscribe(CHONGQING, kinds=("card_registered", "transit_journey_completed"))
     chongqing.tell(CQ, registered("L00000009"), lost("L00000009"))

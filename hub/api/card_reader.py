@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -19,11 +19,13 @@ from psycopg import pq
 from hub.domain.agreement import Agreements
 from hub.domain.card import Fact
 from hub.domain.errors import HubError, JournalUnavailable, ViewBehind, ViewsLate
+from hub.domain.succession import CardRow, facts_known, wanted
 from hub.journal.decisions import DecisionWriter
 from hub.journal.group import GroupFailed
 from hub.journal.loop_connection import LoopConnection, bytea_array
 from hub.projections import DECIDED_BY
 from hub.projections.agreements import AGREEMENTS, read_agreements
+from hub.projections.card_rows import merged, rows_named
 from hub.projections.card_standing import facts_of
 from hub.telemetry.spans import GroupTiming, now_ns
 
@@ -51,6 +53,7 @@ class CardRead(NamedTuple):
 
 class _Asked(NamedTuple):
     card_key: bytes
+    with_ecard: bool
     min_position: int
     then: Callable[[CardRead | Exception], None]
 
@@ -60,7 +63,7 @@ class _Snapshot:
     as_of_position: int = 0
     furthest_position: int = 0
     revision: int = 0
-    facts: dict[bytes, list[Fact]] = field(default_factory=dict)
+    rows: dict[bytes, CardRow] = field(default_factory=dict)
 
 
 class CardReader:
@@ -92,12 +95,17 @@ class CardReader:
         self.ask(card_key, min_position, lambda outcome: settle(read, outcome))
         return await read
 
-    def ask(self, card_key: bytes, min_position: int, then: Callable[[CardRead | Exception], None]) -> None:
-        """Reads a card as `read` does and calls *then* with what it returns or raises; *then* must not raise."""
+    def ask(
+        self, card_key: bytes, min_position: int, then: Callable[[CardRead | Exception], None], *, with_ecard: bool = True
+    ) -> None:
+        """Reads a card as `read` does and calls *then* with what it returns or raises; *then* must not raise.
+
+        Only *with_ecard* are the predecessors read whose e-card it carries on.
+        """
         if (refusal := self._refused()) is not None:
             then(refusal)
             return
-        self._waiting.append(_Asked(card_key, min_position, then))
+        self._waiting.append(_Asked(card_key, with_ecard, min_position, then))
         if self._reading is None:
             self._reading = asyncio.create_task(self._read_groups())
 
@@ -108,7 +116,7 @@ class CardReader:
                 group, self._waiting = self._waiting[:GROUP_CARDS], self._waiting[GROUP_CARDS:]
                 began = now_ns()
                 try:
-                    snapshot = await self._read([asked.card_key for asked in group])
+                    snapshot = await self._read(group)
                 except (JournalUnavailable, GroupFailed, psycopg.Error) as error:
                     log.warning("cards: the database cannot be read", extra={"error": type(error).__name__})
                     for asked in group:
@@ -127,7 +135,8 @@ class CardReader:
                     elif as_of < asked.min_position:
                         asked.then(ViewBehind(as_of_position=as_of))
                     else:
-                        asked.then(CardRead(snapshot.facts.get(asked.card_key, []), agreements, as_of, timing))
+                        facts = facts_known(asked.card_key, snapshot.rows, with_ecard=asked.with_ecard)
+                        asked.then(CardRead(facts, agreements, as_of, timing))
         finally:
             self._reading = None
 
@@ -138,29 +147,40 @@ class CardReader:
             await asyncio.sleep(rest_s)
         self._last_began, self._last_cards = time.monotonic(), len(self._waiting)
 
-    async def _read(self, keys: Sequence[bytes]) -> _Snapshot:
-        asked = list(set(keys))
+    async def _read(self, group: Sequence[_Asked]) -> _Snapshot:
+        asked = {one.card_key: False for one in group} | {one.card_key: True for one in group if one.with_ecard}
         while True:
-            snapshot = _snapshot(await self._connection.query(bytea_array(asked)))
-            if snapshot.revision == self._agreements[0]:
+            snapshot = _snapshot(await self._connection.query(bytea_array(list(asked))))
+            if more := {**_relatives(snapshot, asked, with_ecard=False), **_relatives(snapshot, asked, with_ecard=True)}:
+                # Again in one snapshot, together with them: few cards have relatives.
+                asked |= more
+            elif snapshot.revision == self._agreements[0]:
                 return snapshot
-            self._agreements = await asyncio.to_thread(_load_agreements, self._dsn)
+            else:
+                self._agreements = await asyncio.to_thread(_load_agreements, self._dsn)
+
+
+def _relatives(snapshot: _Snapshot, asked: Mapping[bytes, bool], *, with_ecard: bool) -> dict[bytes, bool]:
+    """Returns the further cards to read for those that are asked with or without their e-card."""
+    keys = (key for key, is_so in asked.items() if is_so == with_ecard)
+    return dict.fromkeys(wanted(snapshot.rows, keys, with_ecard=with_ecard) - asked.keys(), with_ecard)
 
 
 def _snapshot(result: pq.abc.PGresult) -> _Snapshot:
     snapshot, value = _Snapshot(), result.get_value
+    rows = snapshot.rows
     for row in range(result.ntuples):
         asked = value(row, 0)
         if asked is None:
-            snapshot.as_of_position = int.from_bytes(value(row, 2) or b"", "big")
-            snapshot.revision = int.from_bytes(value(row, 3) or b"", "big")
-            snapshot.furthest_position = int.from_bytes(value(row, 4) or b"", "big")
+            snapshot.as_of_position = int.from_bytes(value(row, 5) or b"", "big")
+            snapshot.revision = int.from_bytes(value(row, 6) or b"", "big")
+            snapshot.furthest_position = int.from_bytes(value(row, 7) or b"", "big")
             continue
-        facts = facts_of((value(row, 1) or b"[]").decode())
-        if (known := snapshot.facts.get(asked)) is not None:
-            # Facts addressed by another identifier of the same card.
-            facts = sorted([*known, *facts], key=lambda fact: (fact.occurred_us, fact.position))
-        snapshot.facts[asked] = facts
+        facts, held = facts_of((value(row, 3) or b"[]").decode()), value(row, 4)
+        if held is None and asked not in rows:
+            rows[asked] = CardRow(value(row, 1) or b"", facts)
+        else:
+            merged(rows, asked, value(row, 1) or b"", (value(row, 2) or b"").decode(), facts, held.decode() if held else None)
     return snapshot
 
 
@@ -192,17 +212,12 @@ def _load_agreements(dsn: str) -> tuple[int, Agreements]:
         return read_agreements(connection)
 
 
-# One snapshot: the facts of every identifier of each asked card, then one row with how far the views and agreements are.
+# One snapshot: what there is of each asked card, then one row with how far the views and agreements are.
 _READ_CARDS = f"""
-    WITH named AS (
-        SELECT a.key AS asked, COALESCE(l.card_key, a.key) AS card_key
-        FROM unnest($1::bytea[]) a (key) LEFT JOIN views.card_alias l ON l.key = a.key)
-    SELECT asked, facts, NULL::bigint AS as_of_position, NULL::bigint AS revision, NULL::bigint AS furthest_position FROM (
-        SELECT n.asked, s.facts FROM named n JOIN views.card_standing s ON s.key = n.card_key
-        UNION ALL
-        SELECT n.asked, s.facts FROM named n
-        JOIN views.card_alias l ON l.card_key = n.card_key JOIN views.card_standing s ON s.key = l.key) f
+    {rows_named("$1")}
+    SELECT asked, card, issuing_province, facts, held,
+           NULL::bigint AS as_of_position, NULL::bigint AS revision, NULL::bigint AS furthest_position FROM rows
     UNION ALL
-    SELECT NULL, NULL, c.behind, COALESCE((SELECT max(position) FROM views.{AGREEMENTS.name}), 0), c.ahead
+    SELECT NULL, NULL, NULL, NULL, NULL, c.behind, COALESCE((SELECT max(position) FROM views.{AGREEMENTS.name}), 0), c.ahead
     FROM (SELECT min(position) AS behind, max(position) AS ahead FROM views.checkpoint
           WHERE view = ANY ('{{{",".join(p.name for p in DECIDED_BY)}}}')) c"""  # noqa: S608 (names of our own views)

@@ -17,6 +17,7 @@ from hub.domain.card import DAY_US
 from hub.domain.errors import JournalUnavailable, NotPermitted, NotRecorded, RequestIdReused, RequestInvalid
 from hub.domain.pseudonym import hmac_sm3_under
 from hub.domain.reference import Reference
+from hub.domain.rules import CHIP_MEDIA
 from hub.journal.decisions import Decision, DecisionWriter, Receipt
 from hub.journal.keyring import Keyring
 from hub.journal.reader import read_page
@@ -93,7 +94,8 @@ class Decider:
             except Exception as failure:
                 receipt.set_exception(failure)
 
-        self._cards.ask(check.event.card.key, check.min_position, then)
+        with_ecard = check.question.medium not in CHIP_MEDIA
+        self._cards.ask(check.event.card.key, check.min_position, then, with_ecard=with_ecard)
         return receipt
 
     def _decision(self, check: "_Check", read: CardRead) -> Decision:

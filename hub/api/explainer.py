@@ -156,7 +156,7 @@ class Explainer:
             reasons=[self._decider.reason(code) for code in answered["reason_codes"]],
             rules=rules,
             agreement_codes=answered["agreement_codes"],
-            fact_positions=[fact.position for fact in known.facts if fact.occurred_us <= question.at_us],
+            fact_positions=list(dict.fromkeys(fact.position for fact in known.facts if fact.occurred_us <= question.at_us)),
             recorded_as_of=known.position,
             valid_at=timestamp_of(question.at_us),
             rules_digest=digest,

@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 
 from hub.api.batches import Received, read_events
 from hub.api.shape import accepts, shape_faults
+from hub.domain.declared_loss import declared_loss, may_declare_loss
 from hub.domain.errors import RequestInvalid
 from hub.domain.event_rules import DAY_S, LOCAL_OFFSET_S, Context, Violation, is_case_enough, local_date, violations
 from hub.domain.money import SUMS
@@ -97,7 +98,7 @@ class Intake:
                 await asyncio.sleep(0)
                 turn_ends_at = time.perf_counter() + TURN_S
             if parsed is None:
-                stand_in = self._quarantine(prepared, offset, event_pb2.Event(), None, [("", "too_large")], sent[offset])
+                stand_in = self._quarantine(prepared, offset, event_pb2.Event(), None, [("", "too_large")], sent[offset], context)
                 tails.append(pack_tail(0, _KIND_BYTES["event_quarantined"], digests[offset], stand_in.SerializeToString()))
                 continue
             event = parsed
@@ -107,7 +108,7 @@ class Intake:
             if kind is None or not 0 <= nanos < NANOS or not self._admit_like_before(event, kind, seconds, context):
                 reasons = self._admit(event, kind, context, prepared)
                 if reasons:
-                    event = self._quarantine(prepared, offset, event, kind, reasons, sent[offset])
+                    event = self._quarantine(prepared, offset, event, kind, reasons, sent[offset], context)
                     stored_kind, at = "event_quarantined", event.occurred_at
                     seconds, nanos = at.seconds, 0
                 elif event.HasField("corrects") or event.HasField("reverses"):
@@ -124,7 +125,8 @@ class Intake:
         assert event is not None, "of one that was not parsed nothing is stored that the database might not take"
         batch.corrections = [correction for correction in batch.corrections if correction[0] != offset]
         batch.originals = [original for original in batch.originals if original[0] != offset]
-        stand_in = self._quarantine(prepared, offset, event, event.WhichOneof("kind"), [("", "unstorable")], received.sent[offset])
+        kind, sent = event.WhichOneof("kind"), received.sent[offset]
+        stand_in = self._quarantine(prepared, offset, event, kind, [("", "unstorable")], sent, None)
         occurred_us = stand_in.occurred_at.seconds * 1_000_000
         batch.tails[offset] = pack_tail(occurred_us, _KIND_BYTES["event_quarantined"], batch.digests[offset], stand_in.SerializeToString())
 
@@ -234,9 +236,19 @@ class Intake:
         return reasons
 
     def _quarantine(
-        self, prepared: Prepared, offset: int, event: event_pb2.Event, kind: str | None, reasons: list[Violation], sent: bytes
+        self,
+        prepared: Prepared,
+        offset: int,
+        event: event_pb2.Event,
+        kind: str | None,
+        reasons: list[Violation],
+        sent: bytes,
+        context: Context | None,
     ) -> event_pb2.Event:
-        """Seals the original and returns what takes its number: its declared kind and reasons, no value of it."""
+        """Seals the original and returns what takes its number: its declared kind and reasons, no value of it.
+
+        It names the card where the event declares a loss of it. Without *context* the event was admitted before.
+        """
         batch = prepared.batch
         assert batch.first_sequence is not None
         prepared.quarantined[offset] = reasons
@@ -245,7 +257,24 @@ class Intake:
         stand_in.occurred_at.seconds = max(0, min(event.occurred_at.seconds, _LATEST_S))
         stand_in.event_quarantined.declared_kind = kind or ""
         add_violations(stand_in.event_quarantined.violations, reasons)
+        if kind is not None and may_declare_loss(kind):
+            # As it was sent: its references may have become keys meanwhile.
+            for original in read_events((sent,)):
+                card = declared_loss(original, kind, reasons, context.rights if context is not None else None) if original else None
+                if card is not None:
+                    self._name_blocked(prepared, stand_in.event_quarantined.blocked_card, card)
+                    if context is not None and any(path.startswith("occurred_at") for path, _ in reasons):
+                        stand_in.occurred_at.seconds = context.now_s
         return stand_in
+
+    def _name_blocked(self, prepared: Prepared, blocked: references_pb2.CardRef, card: references_pb2.CardRef) -> None:
+        """Names a card by its key; its identifier goes to the vault as that of any other event does."""
+        name = card_name(card)
+        key = self._known.get(name) or prepared.new_identifiers.get(name)
+        if key is None:
+            key = prepared.new_identifiers[name] = self._pseudonym(name.encode())
+            prepared.batch.vault_rows.append((key, *seal(self._keyring, key, name.encode())))
+        blocked.issuing_province, blocked.kind, blocked.key = card.issuing_province, card.kind, key
 
 
 def faults(event: event_pb2.Event, kind: str, message: Message, context: Context) -> list[Violation]:

@@ -1,5 +1,6 @@
 """What the hub knew at a position: the facts of a card, and the agreements. The views hold what stands today, corrections undone here."""
 
+import json
 from typing import NamedTuple
 
 import psycopg
@@ -8,13 +9,16 @@ from chuanyu.exchange.v1 import agreement_history_pb2
 from hub.domain.agreement import Agreements, terms_in
 from hub.domain.card import Fact
 from hub.domain.errors import ViewBehind, ViewsLate
+from hub.domain.succession import CardRow, facts_known, wanted
 from hub.journal.corrections import changed_since
 from hub.journal.reader import Recorded
 from hub.projections import DECIDED_BY
 from hub.projections.agreements import AGREEMENTS
 from hub.projections.card_alias import identifiers_of
+from hub.projections.card_rows import card_rows
 from hub.projections.card_standing import CARD_STANDING, facts_of
 from hub.projections.engine import Row
+from hub.projections.holder_cards import HOLDER_CARDS, held, holder_told
 
 
 class Known(NamedTuple):
@@ -47,14 +51,44 @@ def _reached(connection: psycopg.Connection) -> int:
 
 
 def _facts(connection: psycopg.Connection, card_key: bytes, position: int, reached: int) -> list[Fact]:
-    """Returns the facts of all identifiers of the card, in order: those of today that were there and stood, and those that stood then."""
-    keys = identifiers_of(connection, card_key)
+    """Returns the facts of a card and those that follow from its relatives, as they were known at a position."""
     stood, since = changed_since(connection, position, reached)
     later = {recorded.position for recorded in since}
-    rows = connection.execute("SELECT facts FROM views.card_standing WHERE key = ANY (%s)", (keys,)).fetchall()
-    facts = [fact for (text,) in rows for fact in facts_of(text) if fact.position <= position and fact.position not in later]
-    facts += [fact for recorded in stood for fact in _facts_of(keys, recorded)]
-    return sorted(facts, key=lambda fact: (fact.occurred_us, fact.position))
+    rows: dict[bytes, CardRow] = {}
+    asked = {card_key}
+    while asked:
+        known = card_rows(connection, asked)
+        for key in asked:
+            row, keys = known.get(key, CardRow(key, [])), identifiers_of(connection, key)
+            facts = [fact for fact in row.facts if fact.position <= position and fact.position not in later]
+            facts += [fact for recorded in stood for fact in _facts_of(keys, recorded)]
+            facts.sort(key=lambda fact: (fact.occurred_us, fact.position))
+            rows[key] = CardRow(row.card, facts, _held(connection, keys, position, stood, later))
+        asked = wanted(rows, [*rows], with_ecard=True)
+    return facts_known(card_key, rows)
+
+
+def _held(connection: psycopg.Connection, keys: list[bytes], position: int, stood: list[Recorded], later: set[int]) -> tuple[bytes, ...]:
+    """Returns the cards that the holder of a card had in its province at a position, as far as they were known."""
+    told = connection.execute("SELECT issuing_province, holders FROM views.card_standing WHERE key = ANY (%s)", (keys,)).fetchall()
+    holders = [entry for _, text in told for entry in json.loads(text or "[]") if entry[1] <= position and entry[1] not in later]
+    holders += [
+        [recorded.occurred_us, recorded.position, holder.hex()]
+        for recorded in stood
+        if recorded.event.card.key in keys and (holder := holder_told(recorded))
+    ]
+    if not holders:
+        return ()
+    key = (bytes.fromhex(max(holders)[2]),)
+    row = connection.execute("SELECT told FROM views.holder_cards WHERE key = %s", key).fetchone()
+    entries = [tuple(entry) for entry in json.loads(row[0])] if row is not None else []
+    entries = [entry for entry in entries if entry[0] <= position and entry[0] not in later]
+    for recorded in stood:
+        if key in HOLDER_CARDS.keys(recorded, None) and (one := HOLDER_CARDS.evolve(key, None, recorded, None)) is not None:
+            entries += [tuple(entry) for entry in json.loads(one[0])]
+    provinces = [province for province, _ in told] + [known.event.card.issuing_province for known in stood if known.event.card.key in keys]
+    cards = held(sorted(entries)).get(provinces[0], [])
+    return tuple(map(bytes.fromhex, cards)) if len(cards) > 1 else ()
 
 
 def _facts_of(keys: list[bytes], recorded: Recorded) -> list[Fact]:

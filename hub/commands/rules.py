@@ -28,11 +28,13 @@ How an answer comes about:
 
 Overrides, all of them:
 
-- Of a card that the hub does not know (A01), nothing is said that only its lives could tell.
+- Of a card that the hub does not know (A01), nothing is said that only its lives could tell; the hub's own block (A03) holds for it too.
 - A book is always taken back (A32): for `CUL.LIB.RET` no other rule is asked.
 - A loss report never needs the card (A70): for `CARD.LOSS`, block (A03), kind (A05), e-card (A06) and chip (A07) are not asked about.
 - A PIN is the issuer's business (A72): `CARD.PIN` is referred, agreements are not asked about.
-- An e-card that its holder has authorised again passes a temporary loss (A02).
+- Money goes to the account, whose own life decides (A60): for `FND.PAY`, neither the plastic's loss or lock (A02) nor its block (A03) is
+  looked at; a cancellation, as by the holder's death, stops it.
+- An e-card that its holder has authorised again passes a temporary loss (A02); 渝快码 carries its token.
 - A ride with an elder's concession rests on the agreement about the ride; the concession is A22's and A23's.
 - A50 (a sealed card in `HR.*`) is said by A02, A30 (library, reader and medium) by A04 and A31.
 

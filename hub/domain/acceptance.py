@@ -68,8 +68,10 @@ def _case(facts: Iterable[Fact], agreements: Agreements, reference: Reference, q
     standing = card.standing(facts, question.at_us, card.policies_of(reference, question.issuing_province))
     about: list[Terms] = []
     if question.is_cross_province:
+        region = question.service_region
+        kin = reference.kin.get(region, ())
         for scenario in agreed_as(question.scenario):
-            about += agreements.about(scenario, question.issuing_province, question.service_region, question.venue_code)
+            about += agreements.about(scenario, question.issuing_province, region, question.venue_code, kin)
     in_force = [terms for terms in about if terms.is_in_force(question.at_us)]
     return Case(question, standing, about, in_force, reference)
 
@@ -100,6 +102,8 @@ def _seen(asked: Case, path: str) -> str:
         return "" if age is None else str(age)
     if place == "policy":
         return asked.serving_policy(name)
+    if place == "issuer":
+        return asked.issuing_policy(name)
     if path == "question.medium":
         return acceptance_pb2.Medium.DESCRIPTOR.values_by_number[asked.question.medium].name.removeprefix("MEDIUM_")
     if place == "claims":

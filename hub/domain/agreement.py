@@ -51,9 +51,11 @@ class Terms:
     concession: str = "NONE"
     suspended: tuple[tuple[int, int | None], ...] = ()
 
-    def covers_place(self, region: str, venue: str) -> bool:
-        """Whether region and venue are among the listed ones."""
-        return (not self.serving_regions or region.startswith(self.serving_regions)) and (not self.venues or venue in self.venues)
+    def covers_place(self, region: str, venue: str, kin: tuple[str, ...] = ()) -> bool:
+        """Whether region and venue are among the listed ones; *kin* are the codes the region had before a split, or has since."""
+        listed = self.serving_regions
+        is_there = not listed or region.startswith(listed) or any(code.startswith(listed) for code in kin)
+        return is_there and (not self.venues or venue in self.venues)
 
     def covers_scenario(self, scenario: str) -> bool:
         """Whether the scenario is listed, by itself or by a group such as CUL.LIB.*."""
@@ -84,8 +86,8 @@ class Agreements:
         """All terms, in their order."""
         return iter(self._all)
 
-    def about(self, scenario: str, issuer: str, region: str, venue: str) -> list[Terms]:
-        """Returns the agreements that speak of this scenario, direction and place, in force or not."""
+    def about(self, scenario: str, issuer: str, region: str, venue: str, kin: tuple[str, ...] = ()) -> list[Terms]:
+        """Returns the agreements that speak of this scenario, direction and place, in force or not; *kin* as in `covers_place`."""
         key = (scenario, issuer, region[:2])
         found = self._found.get(key)
         if found is None:
@@ -96,7 +98,7 @@ class Agreements:
             )
             # Scenarios and provinces come from our own tables, so the index stays small.
             self._found[key] = found
-        return [terms for terms in found if terms.covers_place(region, venue)]
+        return [terms for terms in found if terms.covers_place(region, venue, kin)]
 
 
 def terms_of(code: str, message: decisions.AgreementTerms) -> Terms:

@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 from hub.domain.card_facts import Fact, fact_of, with_fact, without_fact
 from hub.domain.card_machines import BACK, BANK, ECARD, MIRRORED, PIN, SAME, SOCIAL, TRANSIT, Life
-from hub.domain.card_policy import DAY_US, Policy, PolicyAt, always, policies_of, policy_of
+from hub.domain.card_policy import DAY_US, Policy, PolicyAt, always, policies_of, policy_of, renews_too_early, temporary_until_us
+from hub.domain.succession import FOLLOWED, REPLACED
 
 __all__ = [
+    "BEFORE_A_NUMBER",
     "DAY_US",
     "FROM_EITHER_SIDE",
     "STATE_KINDS",
@@ -43,11 +45,27 @@ class Finding(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A provisional block: the position of its request, when it runs out, and the request's name once the hub has placed it."""
+    """A provisional block: the position of its request, when it runs out, the request's name, and whether a formal loss was asked for.
+
+    The name is feed#number once the hub has placed the block, and #number before. A *declared* one is that of a quarantined event: only
+    what settles the event ends it.
+    """
 
     position: int
     until_us: int
     request: str = ""
+    is_formal: bool = False
+    is_declared: bool = False
+
+    def is_asked_by(self, request: str) -> bool:
+        """Whether a request of this name asked for it."""
+        if not self.request or self.request == request:
+            return True
+        return self.request.startswith("#") and request.endswith(self.request)
+
+    def is_answered_by(self, loss: str) -> bool:
+        """Whether the issuer's report of a loss confirms its request: a temporary one does not confirm a formal request."""
+        return not self.is_declared and (loss == "FORMALLY_LOST" or not self.is_formal)
 
 
 @dataclass
@@ -64,6 +82,9 @@ class Standing:
     card_kind: str = ""
     birth_date: str = ""
     expires_on: str = ""
+    issued_on: str = ""
+    # Until when a temporary card is good, None for any other.
+    temporary_until_us: int | None = None
     insured_region: str = ""
     reissue_pending: bool = False
     replacement_pending: bool = False
@@ -101,7 +122,15 @@ class Standing:
         return tuple(dict.fromkeys(finding.position for finding in self.findings))
 
 
-_BLOCK = frozenset({"loss_request_submitted", "loss_request_refused", "provisional_block_placed", "provisional_block_lifted"})
+_BLOCK = frozenset(
+    {
+        "loss_request_submitted",
+        "loss_request_refused",
+        "provisional_block_placed",
+        "provisional_block_lifted",
+        "event_quarantined",
+    }
+)
 
 # Card kinds the other province may report too (domain dossier 1.8, column "from the other province", and 1.9); the rest is the issuer's.
 FROM_EITHER_SIDE = frozenset(
@@ -116,6 +145,9 @@ FROM_EITHER_SIDE = frozenset(
         "loss_request_submitted",
     }
 )
+
+# An application has no card number yet (L1): these may be about the holder alone, and the issuer is the province of `issuer_region`.
+BEFORE_A_NUMBER = frozenset({"card_applied", "application_rejected", "production_batched", "production_returned"})
 
 
 def standing(facts: Iterable[Fact], at_us: int, policy: PolicyAt | Policy | int = 7) -> Standing:
@@ -164,6 +196,7 @@ def _end_temporary_loss(card: Standing) -> None:
 
 _SOCIAL_RANK = {"ACTIVE": 0, **{state: rank for rank, state in enumerate(SOCIAL.less_usable, 1)}}
 _RESTRICTING = frozenset(SOCIAL.less_usable)
+_IN_HAND = frozenset({"ACTIVE", "TEMP_LOST", "FORMALLY_LOST", "APP_LOCKED"})
 
 
 def _against_social(card: Standing, fact: Fact, sources: frozenset[str], target: str, policy_at: PolicyAt) -> tuple[int, str] | None:
@@ -180,6 +213,15 @@ def _against_social(card: Standing, fact: Fact, sources: frozenset[str], target:
     if status is None or not sources or status in sources:
         return None
     return card.social_position, "ALREADY_SO" if status == target else SOCIAL.finding
+
+
+def _evolve_replaced(card: Standing, fact: Fact, policy_at: PolicyAt) -> None:
+    """Ends a card as another one of its holder is enabled, if it is in use or began before that one (L6)."""
+    if card.social_status in (None, "CANCELLED", "REJECTED") or not policy_at(fact.occurred_us).one_per_province:
+        return
+    if card.social_status in _IN_HAND or fact.detail["is_earlier"]:
+        card.social_status, card.social_status_until_us, card.social_position = "CANCELLED", None, fact.position
+        card.is_superseded, card.ran_out = True, False
 
 
 def _evolve_social(card: Standing, fact: Fact, policy_at: PolicyAt) -> None:
@@ -206,12 +248,12 @@ def _evolve_social(card: Standing, fact: Fact, policy_at: PolicyAt) -> None:
     # What restricted the card is over: it is as it was before, so that a card never enabled is not enabled by a loss that ends.
     target = card.base_status if target == BACK else target
     if fact.detail:
-        _make(card, fact)
+        _make(card, fact, policy_at)
     card.social_status, card.social_status_until_us = target, None
     if target in ("TEMP_LOST", "FORMALLY_LOST"):
         card.lost_at_us = fact.occurred_us
-        if against is None:
-            card.block_until_us, card.blocks = None, ()
+        if card.blocks and against is None:
+            _unblock(card, lambda block: block.is_answered_by(target))
     if target == "TEMP_LOST":
         if (until_us := fact.detail.get("until")) is None:
             until_us = fact.occurred_us + policy_at(fact.occurred_us).temp_loss_days * DAY_US
@@ -229,24 +271,28 @@ def _evolve_reissue(card: Standing, fact: Fact, _: PolicyAt) -> None:
     card.reissue_pending, card.reissue_position = True, fact.position
 
 
-def _evolve_replacement(card: Standing, fact: Fact, _: PolicyAt) -> None:
+def _evolve_replacement(card: Standing, fact: Fact, policy_at: PolicyAt) -> None:
     if card.social_status not in (None, "ACTIVE"):
         _found(card, fact, card.social_position, "REPLACEMENT_OF_CARD_NOT_IN_USE")
+    elif fact.detail.get("expiry") and renews_too_early(fact.occurred_us, card.expires_on, card.issued_on, policy_at(fact.occurred_us)):
+        _found(card, fact, card.social_position, "RENEWED_TOO_EARLY")
     card.replacement_pending = True
 
 
-def _evolve_holder_data(card: Standing, fact: Fact, _: PolicyAt) -> None:
-    _make(card, fact)
+def _evolve_holder_data(card: Standing, fact: Fact, policy_at: PolicyAt) -> None:
+    _make(card, fact, policy_at)
 
 
-def _evolve_region(card: Standing, fact: Fact, _: PolicyAt) -> None:
-    if card.insured_region and fact.detail["from"] and fact.detail["from"] != card.insured_region:
+def _evolve_region(card: Standing, fact: Fact, policy_at: PolicyAt) -> None:
+    before, now = fact.detail["from"], card.insured_region
+    # A region that was split or merged is the same place under another code.
+    if now and before and before != now and (before, now) not in policy_at(fact.occurred_us).kin:
         _found(card, fact, card.region_position, "MOVED_FROM_ELSEWHERE")
     card.insured_region, card.region_position = fact.detail["to"], fact.position
 
 
-def _evolve_registration(card: Standing, fact: Fact, _: PolicyAt) -> None:
-    _make(card, fact)
+def _evolve_registration(card: Standing, fact: Fact, policy_at: PolicyAt) -> None:
+    _make(card, fact, policy_at)
     status = fact.detail["status"]
     if card.social_status == "CANCELLED" and status != "CANCELLED":
         _found(card, fact, card.social_position, "AFTER_CANCELLATION")
@@ -264,7 +310,7 @@ def _evolve_registration(card: Standing, fact: Fact, _: PolicyAt) -> None:
     card.lost_at_us = fact.occurred_us if status in ("TEMP_LOST", "FORMALLY_LOST") else None
 
 
-def _make(card: Standing, fact: Fact) -> None:
+def _make(card: Standing, fact: Fact, policy_at: PolicyAt) -> None:
     """Keeps what the card is: generation, kind, dates, and whether it carries a purse or an account, where the fact says so."""
     for name, value in fact.detail.items():
         if name in _MADE:
@@ -273,43 +319,55 @@ def _make(card: Standing, fact: Fact) -> None:
             card.transit_purse_status, card.transit_position = "LOADED", fact.position
         elif name == "bank":
             _bank_along(card, fact)
+    if card.card_kind == "TEMPORARY" and card.temporary_until_us is None and fact.kind in _ISSUING:
+        card.temporary_until_us = temporary_until_us(fact.occurred_us, card.issued_on, policy_at(fact.occurred_us))
 
 
-_MADE = frozenset({"generation", "card_kind", "expires_on", "birth_date"})
+_MADE = frozenset({"generation", "card_kind", "expires_on", "issued_on", "birth_date"})
+_ISSUING = frozenset({"card_registered", "production_returned", "card_handed_over", "social_function_activated"})
 
 
 # The provisional block of a loss request (dossier 1.9)
 
 
 def _evolve_block(card: Standing, fact: Fact, policy_at: PolicyAt) -> None:
-    """Each request has a block of its own: one loss's end leaves the block of another, such as a formal loss asked for too, in place."""
+    """Each request has a block of its own, until it is answered or has run out: one request's end leaves another's block in place."""
     detail = fact.detail
-    if fact.kind == "loss_request_submitted":
-        if card.social_status == "CANCELLED":
-            _found(card, fact, card.social_position, "AFTER_CANCELLATION")
-        elif card.social_status not in ("TEMP_LOST", "FORMALLY_LOST"):
-            _block(card, Block(fact.position, fact.occurred_us + policy_at(fact.occurred_us).provisional_block_hours * HOUR_US))
-        elif not (card.social_status == "TEMP_LOST" and detail.get("formal")):
-            _found(card, fact, card.social_position, "ALREADY_SO")
+    if fact.kind in ("loss_request_submitted", "event_quarantined"):
+        _evolve_request(card, fact, policy_at)
     elif fact.kind == "provisional_block_placed":
         if card.social_status not in ("FORMALLY_LOST", "CANCELLED"):
-            _block(card, Block(detail.get("position", 0), detail["until"], detail.get("request", "")))
+            _block(card, Block(detail.get("position", 0), detail["until"], detail.get("request", ""), detail.get("formal", False)))
     elif fact.kind == "loss_request_refused":
-        # A request the hub has not named yet may be the one that is refused.
-        _unblock(card, lambda block: not block.request or block.request == detail.get("request", ""))
+        _unblock(card, lambda block: block.is_asked_by(detail.get("request", "")))
     else:
         positions = detail.get("positions")
         _unblock(card, lambda block: not positions or block.position in positions)
 
 
+def _evolve_request(card: Standing, fact: Fact, policy_at: PolicyAt) -> None:
+    """Blocks the card for a request that finds something to do, and for a loss that was declared by an event in quarantine."""
+    is_formal, is_declared = fact.detail.get("formal", False), fact.kind == "event_quarantined"
+    if not is_declared and card.social_status == "CANCELLED":
+        _found(card, fact, card.social_position, "AFTER_CANCELLATION")
+    elif not is_declared and (card.social_status == "FORMALLY_LOST" or (card.social_status == "TEMP_LOST" and not is_formal)):
+        _found(card, fact, card.social_position, "ALREADY_SO")
+    else:
+        until_us = fact.occurred_us + policy_at(fact.occurred_us).provisional_block_hours * HOUR_US
+        _block(card, Block(fact.position, until_us, fact.detail.get("request", ""), is_formal, is_declared))
+
+
 def _block(card: Standing, block: Block) -> None:
+    before = next((known for known in card.blocks if known.position == block.position), block)
+    block = block._replace(is_formal=block.is_formal or before.is_formal)
     card.blocks = (*(known for known in card.blocks if known.position != block.position), block)
     card.block_until_us = max(known.until_us for known in card.blocks)
     card.has_ends = True
 
 
 def _unblock(card: Standing, is_ended: Callable[[Block], bool]) -> None:
-    card.blocks = tuple(block for block in card.blocks if not is_ended(block))
+    """Ends those of the blocks; a quarantined event's is no request's to end."""
+    card.blocks = tuple(block for block in card.blocks if block.is_declared or not is_ended(block))
     card.block_until_us = max((block.until_us for block in card.blocks), default=None)
 
 
@@ -384,7 +442,7 @@ def _step(card: Standing, fact: Fact, life: Life, since: str, name: str) -> bool
 
 
 def _evolve_transit(card: Standing, fact: Fact, _: PolicyAt) -> None:
-    if _step(card, fact, TRANSIT, "transit_position", fact.kind) and fact.kind == "transit_concession_bound":
+    if _step(card, fact, TRANSIT, "transit_position", fact.kind) and "binding" in fact.detail:
         # One medium carries the concession: a binding takes the place of the one before.
         card.concession_binding = fact.detail["binding"]
 
@@ -418,6 +476,18 @@ def _evolve_ecard(card: Standing, fact: Fact, _: PolicyAt) -> None:
         card.ecard_relatives = tuple(known for known in card.ecard_relatives if known != fact.detail["relative"])
 
 
+def _evolve_followed(card: Standing, fact: Fact, policy_at: PolicyAt) -> None:
+    """Takes over the predecessor's e-card, unless one was signed for this card; one that the cancellation ended is usable again."""
+    if card.ecard_position:
+        return
+    findings = card.findings
+    for told in fact.detail["facts"]:
+        _evolve_ecard(card, Fact(*told), policy_at)
+    card.findings = findings
+    if card.ecard_status == "UNAVAILABLE":
+        card.ecard_status = "SIGNED"
+
+
 def _mirrored(card: Standing, at_us: int, policy_at: PolicyAt) -> str:
     """Returns what a signed e-card can do by its plastic card (domain dossier 1.8 e): it mirrors it, but not naively."""
     status = card.social_status
@@ -447,5 +517,7 @@ _EVOLVE: dict[str, Callable[[Standing, Fact, PolicyAt], None]] = {
     "replacement_applied": _evolve_replacement,
     "holder_data_corrected": _evolve_holder_data,
     "insured_region_moved": _evolve_region,
+    REPLACED: _evolve_replaced,
+    FOLLOWED: _evolve_followed,
 }
-STATE_KINDS = frozenset(_EVOLVE)
+STATE_KINDS = frozenset(_EVOLVE) - {REPLACED, FOLLOWED}

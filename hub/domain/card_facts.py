@@ -50,6 +50,7 @@ def _made(message: Any) -> dict[str, Any]:
     """What a card is: generation, kind, dates and whether it carries the transit application, where the message says so."""
     detail: dict[str, Any] = {
         "expires_on": getattr(message, "expires_on", ""),
+        "issued_on": getattr(message, "issued_on", ""),
         "birth_date": getattr(message, "birth_date", ""),
         "transit": getattr(message, "transit_enabled", False),
     }
@@ -78,7 +79,11 @@ def _until(name: str) -> Callable[[Any], dict[str, Any]]:
 
 
 def _binding(message: accounts.TransitConcessionBound) -> dict[str, Any]:
-    return {"binding": accounts.ConcessionBinding.Name(message.binding).removeprefix("CONCESSION_BINDING_")}
+    return {"binding": _binding_name(message.binding)}
+
+
+def _binding_name(binding: Any) -> str:
+    return accounts.ConcessionBinding.Name(binding).removeprefix("CONCESSION_BINDING_")
 
 
 def _relative(message: accounts.EcardFamilyLinked | accounts.EcardFamilyUnlinked) -> dict[str, Any]:
@@ -90,6 +95,7 @@ _DETAILS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "card_applied": _made,
     "production_returned": _produced,
     "social_function_activated": _activated,
+    "replacement_applied": lambda message: {"expiry": True} if message.reason == lifecycle.REPLACEMENT_REASON_EXPIRY else {},
     "temporary_loss_reported": _until("effective_until"),
     "holder_data_corrected": _made,
     "insured_region_moved": lambda message: {"from": message.from_region, "to": message.to_region},
@@ -99,10 +105,12 @@ _DETAILS: dict[str, Callable[[Any], dict[str, Any]]] = {
         "until": _us(message.expires_at),
         "request": _ref(message.request),
         "position": message.request_position,
+        **({"formal": True} if message.loss_type == control.LOSS_TYPE_FORMAL else {}),
     },
     "provisional_block_lifted": lambda message: {"positions": list(message.request_positions)},
     "bank_account_oral_loss_reported": _until("effective_until"),
     "transit_concession_bound": _binding,
+    "transit_concession_rebound": lambda message: {"binding": _binding_name(message.to_binding)},
     "pin_verification_failed": lambda message: {"left": message.tries_left} if message.tries_left else {},
     "ecard_signed": _until("valid_until"),
     "ecard_family_linked": _relative,

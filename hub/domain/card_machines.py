@@ -106,6 +106,7 @@ TRANSIT = Life(
         "transit_purse_migrated": Step(_from("LOADED", "ACTIVE", "HOTLISTED", "DELISTED"), "MIGRATED"),
         "transit_purse_closed": Step(_from("LOADED", "ACTIVE", "HOTLISTED", "DELISTED", "MIGRATED"), "CLOSED"),
         "transit_concession_bound": Step(_from("ABSENT", "LOADED", "ACTIVE", "HOTLISTED", "DELISTED"), SAME),
+        "transit_concession_rebound": Step(_from("ABSENT", "LOADED", "ACTIVE", "HOTLISTED", "DELISTED"), SAME),
     },
     less_usable=("HOTLISTED", "MIGRATED", "CLOSED"),
     finding="TRANSIT_OUT_OF_ORDER",

@@ -3,6 +3,7 @@
 A fact runs by the policy of its own day: a loss reported in 2024 runs by the days of 2024, whenever it is asked about.
 """
 
+from calendar import monthrange
 from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
@@ -25,6 +26,11 @@ class Policy(NamedTuple):
     provisional_block_hours: int = 72
     ecard_while_temp_lost: str = "REAUTHORISE"
     one_per_province: bool = True
+    temp_card_validity_days: int = 60
+    card_validity_years: int = 10
+    renew_window_days: int = 60
+    # Pairs of codes of a region before and after a split or merger.
+    kin: frozenset[tuple[str, str]] = frozenset()
 
 
 PolicyAt = Callable[[int], Policy]
@@ -36,6 +42,9 @@ PARAMETERS = {
     "provisional_block_hours": "provisionalBlockHours",
     "ecard_while_temp_lost": "ecardWhileTempLost",
     "one_per_province": "onePerProvince",
+    "temp_card_validity_days": "tempCardValidityDays",
+    "card_validity_years": "cardValidityYears",
+    "renew_window_days": "renewWindowDays",
 }
 
 
@@ -53,7 +62,12 @@ def _policy_on(reference: Reference, province: str, epoch_day: int) -> Policy:
         if row is not None and row.value:
             default = Policy._field_defaults[name]
             said[name] = row.flag if isinstance(default, bool) else row.number if isinstance(default, int) else row.value
-    return Policy(**said)
+    return Policy(**said, kin=_kin(reference))
+
+
+@lru_cache(64)
+def _kin(reference: Reference) -> frozenset[tuple[str, str]]:
+    return frozenset((code, other) for code, others in reference.kin.items() for other in others)
 
 
 @lru_cache(64)
@@ -75,3 +89,24 @@ def always(policy: Policy | int) -> PolicyAt:
     """Returns what gives one policy at every instant; a number is its days of a temporary loss."""
     fixed = policy if isinstance(policy, Policy) else Policy(temp_loss_days=policy)
     return lambda _: fixed
+
+
+def renews_too_early(at_us: int, expires_on: str, issued_on: str, policy: Policy) -> bool:
+    """Whether a renewal for expiry is applied for before its window (domain dossier 1.6); a card without days is never too early.
+
+    The bank function lapses on the day that was told, else by the years from the day of issue.
+    """
+    if not expires_on and not issued_on:
+        return False
+    year, month, day = (int(part) for part in (expires_on or issued_on).split("-"))
+    if not expires_on:
+        year += policy.card_validity_years
+    # A card of 29 February lapses with that month.
+    last = date(year, month, min(day, monthrange(year, month)[1])).toordinal() - _EPOCH_ORDINAL
+    return (at_us + _LOCAL_US) // DAY_US < last - policy.renew_window_days
+
+
+def temporary_until_us(occurred_us: int, issued_on: str, policy: Policy) -> int:
+    """Returns the local midnight at which a temporary card is no longer good."""
+    day = date.fromisoformat(issued_on).toordinal() - _EPOCH_ORDINAL if issued_on else (occurred_us + _LOCAL_US) // DAY_US
+    return (day + policy.temp_card_validity_days) * DAY_US - _LOCAL_US

@@ -1,5 +1,6 @@
 """What a rule is, and all that it may look at: the question with its claims, the card's standing, the agreements that speak of it."""
 
+from calendar import isleap
 from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
@@ -13,6 +14,8 @@ from hub.domain.reference import Reference
 
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 OF_THE_CARD = ("standing.", "holder.")
+# The hub's own: it places the block, whatever it knows of the card.
+PROVISIONAL_BLOCK = "standing.block_until_us"
 _NO_CLAIMS = acceptance.AcceptanceClaims()
 
 
@@ -45,17 +48,24 @@ class Case(NamedTuple):
     in_force: list[Terms]
     reference: Reference
 
-    def policy(self, parameter: str, province: str) -> str:
-        """Returns a policy parameter of a province on the question's day, empty where the table is silent."""
-        return _policy(self.reference, parameter, province, epoch_day(self.question.at_us))
+    def policy(self, parameter: str, place: str) -> str:
+        """Returns a policy parameter of a province or region on the question's day, empty where the table is silent."""
+        return _policy(self.reference, parameter, place, epoch_day(self.question.at_us))
 
     def serving_policy(self, parameter: str) -> str:
-        """Returns a policy parameter of the province where the card is used."""
-        return self.policy(parameter, self.question.service_region[:2])
+        """Returns a policy parameter of the place where the card is used: its city's or, where there is none, its province's."""
+        return self.policy(parameter, self.question.service_region)
+
+    def issuing_policy(self, parameter: str) -> str:
+        """Returns a policy parameter of the province that issued the card."""
+        return self.policy(parameter, self.question.issuing_province)
 
     def age(self) -> int | None:
-        """Returns the holder's age in whole years on the local day, None if the birth date is unknown."""
-        return age_on(self.standing.birth_date, local_day(self.question.at_us)) if self.standing.birth_date else None
+        """Returns the holder's age in whole years on the local day by the serving city's rule, None if the birth date is unknown."""
+        born = self.standing.birth_date
+        if not born:
+            return None
+        return age_on(born, local_day(self.question.at_us), self.serving_policy("leapDayBirthday") if born.endswith("02-29") else "")
 
     def denies(self, claim: str) -> bool:
         """Whether the service point says that the claim does not hold; what it does not say is not denied."""
@@ -81,7 +91,7 @@ class Rule(NamedTuple):
     @property
     def looks_at_card(self) -> bool:
         """Whether it looks at what only the issuing province knows: the card's lives and its holder's age."""
-        return any(path.startswith(OF_THE_CARD) for path in self.sees)
+        return any(path.startswith(OF_THE_CARD) and path != PROVISIONAL_BLOCK for path in self.sees)
 
     def is_asked(self, scenario: str, is_cross_province: bool) -> bool:
         """Whether it is asked for a scenario and direction."""
@@ -105,13 +115,18 @@ def epoch_day(at_us: int) -> int:
     return (at_us + 8 * 3_600_000_000) // DAY_US
 
 
-def age_on(birth_date: str, day: date) -> int:
-    """Returns the whole years on a day of who was born on *birth_date* (yyyy-MM-dd): a birthday begins at local midnight."""
+def age_on(birth_date: str, day: date, leap_day_birthday: str = "") -> int:
+    """Returns the whole years on a day of who was born on *birth_date* (yyyy-MM-dd): a birthday begins at local midnight.
+
+    *leap_day_birthday* (MM-dd) is when a birthday of 29 February is in a common year; empty is 03-01.
+    """
     year, month, of_month = (int(part) for part in birth_date.split("-"))
+    if leap_day_birthday and (month, of_month) == (2, 29) and not isleap(day.year):
+        month, of_month = (int(part) for part in leap_day_birthday.split("-"))
     return day.year - year - ((day.month, day.day) < (month, of_month))
 
 
 @lru_cache(4_096)
-def _policy(reference: Reference, parameter: str, province: str, day: int) -> str:
-    policy = reference.policy(parameter, province, date.fromordinal(EPOCH_ORDINAL + day))
+def _policy(reference: Reference, parameter: str, place: str, day: int) -> str:
+    policy = reference.policy(parameter, place, date.fromordinal(EPOCH_ORDINAL + day))
     return policy.value if policy is not None else ""

@@ -13,7 +13,7 @@ from chuanyu.exchange.v1 import event_pb2
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
-from hub.domain.card import FROM_EITHER_SIDE
+from hub.domain.card import BEFORE_A_NUMBER, FROM_EITHER_SIDE
 from hub.domain.money import wrong_sums
 from hub.domain.reference import Reference
 from hub.domain.role_table import NOBODY, role_table
@@ -92,7 +92,7 @@ def violations(event: event_pb2.Event, kind: str, message: Message, context: Con
     province = context.rights.province
     _check_subject(event, kind, needs, province, found)
     # Of another province's card the rule of the issuer says it already.
-    if not needs.issuer or event.card.issuing_province == province:
+    if not needs.issuer or event.card.issuing_province == province or not event.HasField("card"):
         lacking = context.rights.missing_for(kind, event, message)
         if lacking is not None:
             found.append(lacking)
@@ -131,7 +131,12 @@ def _check_places(event: event_pb2.Event, occurred_s: int | None, reference: Ref
 def _check_subject(event: event_pb2.Event, kind: str, needs: "_Needs", province: str, found: list[Violation]) -> None:
     has_card = event.HasField("card")
     if needs.card and not has_card:
-        found.append(("card", "required"))
+        if kind not in BEFORE_A_NUMBER:
+            found.append(("card", "required"))
+        elif not event.HasField("holder"):
+            found.append(("card", "card_or_holder_required"))
+        elif needs.issuer and (event.issuer_region or province)[:2] != province:
+            found.append((kind, "issuer_only"))
     elif needs.issuer and event.card.issuing_province != province:
         found.append((kind, "issuer_only"))
     elif needs.subject and not has_card and not event.HasField("holder"):

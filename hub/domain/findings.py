@@ -33,6 +33,7 @@ MEANINGS = {
     "FORMAL_LOSS_NOT_RELEASABLE": Meaning("发卡地规定正式挂失不能解挂。", "The issuing province does not release a formal loss."),
     "REISSUE_WITHOUT_FORMAL_LOSS": Meaning("未经正式挂失即申请补卡。", "A re-issue was applied for without a formal loss."),
     "REPLACEMENT_OF_CARD_NOT_IN_USE": Meaning("卡不在正常状态即申请换卡。", "A replacement was applied for while the card was not in use."),
+    "RENEWED_TOO_EARLY": Meaning("未到换证期即以到期为由申请换卡。", "A renewal for expiry was applied for before its window."),
     "MOVED_FROM_ELSEWHERE": Meaning("参保地转出地与已知参保地不符。", "The insured region it moved from is not the one known."),
     "USE_AFTER_LOSS": Meaning("挂失期间用卡。", "The card was used while it was reported lost."),
     "USE_AFTER_CANCELLATION": Meaning("注销之后用卡。", "The card was used after it had been cancelled."),

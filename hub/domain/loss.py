@@ -116,7 +116,10 @@ class Loss(HubAggregate):
         if self.state != "OPEN" or self.block_expires_us is not None:
             return False
         placed = control.ProvisionalBlockPlaced(
-            request=self.opener.ref, expires_at=timestamp(expires_us), request_position=self.opener.position
+            request=self.opener.ref,
+            expires_at=timestamp(expires_us),
+            request_position=self.opener.position,
+            loss_type=control.LossType.ValueType(self.loss_type),
         )
         self.record("provisional_block_placed", placed, instant(self.opener.occurred_us))
         return True

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from chuanyu.exchange.v1 import event_pb2, references_pb2, roles_pb2
 
+from hub.domain.card import BEFORE_A_NUMBER
 from hub.domain.errors import RoleMissing
 from hub.domain.role_table import NOBODY, READS, ROLES, Needed, covers, role_table
 
@@ -163,7 +164,7 @@ class Rights:
         """Returns the field that lies beyond a role's scope, "" where the role is not about such a card; None if all is within."""
         scope = self.scopes[role]
         if role == "ISSUER":
-            if event.card.issuing_province != self.province:
+            if _issuer_of(event, self.province) != self.province:
                 return ""
             return None if self.issues(self.province, event.issuer_region) else "issuer_region"
         if role == "SERVICE_POINT" and not self._tells_of(needed.scenarios, event.scenario):
@@ -183,6 +184,13 @@ class Rights:
         if scenario:
             return self.serves_scenario(scenario) and any(covers(pattern, scenario) for pattern in patterns)
         return all(any(covers(granted, pattern) for granted in self.scopes["SERVICE_POINT"].scenarios) for pattern in patterns)
+
+
+def _issuer_of(event: event_pb2.Event, speaker: str) -> str:
+    """Returns the province whose card an event is about; an application without a number says it by its region, else the speaker's."""
+    if event.HasField("card") or event.WhichOneof("kind") not in BEFORE_A_NUMBER:
+        return event.card.issuing_province
+    return event.issuer_region[:2] or speaker
 
 
 def _is_within(regions: tuple[str, ...], region: str) -> bool:

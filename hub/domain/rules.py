@@ -6,9 +6,11 @@ an identity, a power of attorney), silence breaks it.
 
 Precedence: all reasons are returned in the order of the rules, and the strictest gives the outcome. Overrides, all of them here:
 
-- Of a card that the hub does not know (A01), nothing is said that only its lives could tell.
+- Of a card that the hub does not know (A01), nothing is said that only its lives could tell; the hub's own block (A03) holds for it too.
 - A book is always taken back (A32): no other rule is asked for CUL.LIB.RET.
 - A loss report never needs the card (A70): for CARD.LOSS neither its block (A03), kind (A05), e-card (A06) nor chip (A07) is asked about.
+- Money goes to the account, whose own life decides (A60): for FND.PAY neither the plastic's loss (A02) nor its block (A03) is looked at; a
+  cancellation, as by the holder's death, stops it (A02).
 - A PIN is the issuer's business (A72): CARD.PIN is not asked about agreements, it is referred.
 - An e-card that its holder has authorised again passes a temporary loss (A02, domain 1.8 e).
 - A ride with an elder's concession rests on the agreement about the ride; the concession is A22's and A23's.
@@ -19,9 +21,11 @@ from collections.abc import Callable, Iterable
 from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 
 from hub.domain.agreement import Terms
-from hub.domain.case import Ask, Case, Rule
+from hub.domain.case import PROVISIONAL_BLOCK, Ask, Case, Rule, local_day
 
 ECARD_MEDIA = frozenset({acceptance.MEDIUM_ECARD_QR, acceptance.MEDIUM_ECARD_SHOW, acceptance.MEDIUM_ECARD_LOGIN})
+# 渝快码 carries the e-card's token.
+TOKEN_MEDIA = ECARD_MEDIA | {acceptance.MEDIUM_YUKUAI_CODE}
 CHIP_MEDIA = frozenset({acceptance.MEDIUM_CONTACT, acceptance.MEDIUM_CONTACTLESS})
 RIDES = ("TRA.BUS", "TRA.MET")
 # Gates and servers disagree about the time: so far an exit may seem to lie before its entry (domain dossier G23).
@@ -30,6 +34,7 @@ OFFLINE_MODES = {"TRA": "DEVICE_HOTLIST", "CUL": "CACHED_STATUS_24H", "MED": "FA
 
 _RETURN = "CUL.LIB.RET"
 _LOSS = "CARD.LOSS"
+_PAYMENT = "FND.PAY"
 _rules: list[Rule] = []
 
 
@@ -72,19 +77,35 @@ _STATUS_REASONS = {
     "The social function is active",
     "*",
     unless=("CARD.*",),
-    sees=("standing.social_status", "standing.social_status_until_us", "standing.ecard_status", "question.medium"),
+    sees=(
+        "standing.social_status",
+        "standing.social_status_until_us",
+        "standing.ecard_status",
+        "standing.expires_on",
+        "issuer.socialFunctionSurvivesExpiry",
+        "question.medium",
+    ),
 )
 def a02_social_function_active(case: Case) -> str | None:
-    """A02, all but CARD.*: the social function is active; a re-authorised e-card passes a temporary loss."""
-    status = case.standing.social_status
+    """A02, all but CARD.*: the social function is active; a re-authorised e-card passes a temporary loss, a payment all but the end."""
+    standing = case.standing
+    status = standing.social_status
+    if case.question.scenario == _PAYMENT:
+        return "CANCELLED" if status == "CANCELLED" else None
     if status in (None, "ACTIVE"):
-        return None
-    if status == "TEMP_LOST" and case.question.medium in ECARD_MEDIA and case.standing.ecard_status == "SIGNED":
+        return "CARD_EXPIRED" if standing.expires_on and _ends_with_expiry(case) else None
+    if status == "TEMP_LOST" and case.question.medium in TOKEN_MEDIA and standing.ecard_status == "SIGNED":
         return None
     return _STATUS_REASONS.get(status or "", "CARD_NOT_ISSUED")
 
 
-@rule("A03", "没有待确认的挂失", "No provisional block stands", "*", unless=(_LOSS,), sees=("standing.block_until_us",))
+def _ends_with_expiry(case: Case) -> bool:
+    """Whether the card has expired and its province lets the social function end with the bank function (domain dossier 1.6)."""
+    has_expired = case.standing.expires_on < local_day(case.question.at_us).isoformat()
+    return has_expired and case.issuing_policy("socialFunctionSurvivesExpiry") == "false"
+
+
+@rule("A03", "没有待确认的挂失", "No provisional block stands", "*", unless=(_LOSS, _PAYMENT), sees=(PROVISIONAL_BLOCK,))
 def a03_no_provisional_block(case: Case) -> str | None:
     """A03: no provisional block stands at the instant."""
     return "PROVISIONAL_BLOCK" if case.standing.block_until_us is not None else None
@@ -112,16 +133,20 @@ def a04_agreement_in_force(case: Case) -> str | None:
 
 @rule(
     "A05",
-    "临时卡不出省",
-    "A temporary card is good at home only",
+    "临时卡不出省、不过期",
+    "A temporary card is good at home only, and for its time",
     "*",
     unless=(_LOSS,),
-    cross_province_only=True,
-    sees=("standing.card_kind",),
+    sees=("standing.card_kind", "standing.temporary_until_us", "issuer.tempCardCrossRegion"),
 )
-def a05_no_temporary_card_abroad(case: Case) -> str | None:
-    """A05, all cross-province: a temporary card is good at home only."""
-    return "TEMP_CARD_LOCAL_ONLY" if case.standing.card_kind == "TEMPORARY" else None
+def a05_temporary_card(case: Case) -> str | None:
+    """A05: a temporary card is good at home only, where its province lets it go no further, and for as many days as that province says."""
+    if case.standing.card_kind != "TEMPORARY":
+        return None
+    if case.question.is_cross_province and case.issuing_policy("tempCardCrossRegion") != "true":
+        return "TEMP_CARD_LOCAL_ONLY"
+    until_us = case.standing.temporary_until_us
+    return "TEMP_CARD_EXPIRED" if until_us is not None and case.question.at_us >= until_us else None
 
 
 _ECARD_REASONS = {"SUSPENDED": "ECARD_SUSPENDED", "UNAVAILABLE": "ECARD_UNAVAILABLE", "RELEASED": "ECARD_RELEASED"}
@@ -141,14 +166,18 @@ _TOKEN_REASONS = {
     sees=("question.medium", "standing.ecard_status", "claims.ecard_token"),
 )
 def a06_ecard_valid(case: Case) -> str | None:
-    """A06, e-card and QR: signed, token unexpired, unused, signature valid; a valid token proves a signing the hub was not told of."""
-    if case.question.medium not in ECARD_MEDIA:
+    """A06, e-card, QR and 渝快码: signed, token unexpired, unused, signature valid.
+
+    A valid token proves a signing that the hub was not told of; 渝快码 is shown with it, so that a signing need not be known.
+    """
+    if case.question.medium not in TOKEN_MEDIA:
         return None
     token, status = case.question.claims.ecard_token, case.standing.ecard_status
     if token in _TOKEN_REASONS:
         return _TOKEN_REASONS[token]
     if status == "NOT_SIGNED":
-        return None if token == acceptance.ECARD_TOKEN_VALID else "ECARD_NOT_SIGNED"
+        is_shown = token == acceptance.ECARD_TOKEN_VALID or case.question.medium not in ECARD_MEDIA
+        return None if is_shown else "ECARD_NOT_SIGNED"
     return _ECARD_REASONS.get(status)
 
 
@@ -261,6 +290,9 @@ def a21_balance_and_hotlist(case: Case) -> str | None:
     sees=(
         "holder.age",
         "policy.elderTransitAgeYears",
+        "policy.leapDayBirthday",
+        "standing.concession_binding",
+        "question.medium",
         "claims.resides_in_service_city",
         "claims.concession_bound",
         "claims.concession_units_left",
@@ -277,15 +309,37 @@ def a22_elder_conditions(case: Case) -> str | None:
         return "ELDER_AGE"
     if case.denies("resides_in_service_city"):
         return "ELDER_RESIDENCE"
-    if case.denies("concession_bound"):
+    if case.denies("concession_bound") or _is_bound_elsewhere(case):
         return "ELDER_NOT_BOUND"
     return "ELDER_NO_UNITS" if case.denies("concession_units_left") else None
 
 
-@rule("A23", "约定互惠优待", "The agreement makes concessions mutual", "TRA.ELD", cross_province_only=True, sees=("agreements",))
+# Which binding each medium carries; an elder's own card is none of them.
+_BINDINGS: dict[int, str] = {
+    acceptance.MEDIUM_CONTACT: "SOCIAL_CARD",
+    acceptance.MEDIUM_CONTACTLESS: "SOCIAL_CARD",
+    acceptance.MEDIUM_YUKUAI_CODE: "YUKUAI_CODE",
+}
+
+
+def _is_bound_elsewhere(case: Case) -> bool:
+    """Whether the card's own province bound its concession to another medium; the record wins over the claim. Abroad it says nothing."""
+    binding = case.standing.concession_binding
+    return binding != "NONE" and not case.question.is_cross_province and _BINDINGS.get(case.question.medium) != binding
+
+
+@rule(
+    "A23",
+    "约定互惠优待",
+    "The agreement makes concessions mutual",
+    "TRA.ELD",
+    cross_province_only=True,
+    sees=("agreements", "question.medium"),
+)
 def a23_mutual_concession(case: Case) -> str | None:
-    """A23, TRA.ELD cross-province: an agreement with mutual concessions; so far there is none."""
-    return None if any(terms.concession == "MUTUAL" for terms in case.in_force) else "CONCESSION_NOT_MUTUAL"
+    """A23, TRA.ELD cross-province: an agreement that covers this medium makes concessions mutual; so far there is none."""
+    covers = covering(case.in_force, case.question.medium)
+    return None if any(terms.concession == "MUTUAL" for terms in covers) else "CONCESSION_NOT_MUTUAL"
 
 
 @rule(

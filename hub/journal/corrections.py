@@ -4,7 +4,7 @@ An event that comes after what corrects or reverses it changes nothing or less t
 follows from all that the journal has, not from the order in which it came. `hub.domain.corrections` has the rules.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import psycopg
@@ -33,7 +33,8 @@ def changes(connection: psycopg.Connection, after: int, end: int) -> dict[int, C
         stood = standing(member for member in members if member.position < position)
         stands = standing(member for member in members if member.position <= position)
         into = [recorded[new] for new in stands - stood]
-        found[position] = Change(_told([recorded[old] for old in stood - stands]), into[0] if into else None)
+        out = sorted(stood - stands)
+        found[position] = Change(tuple(recorded[old] for old in out), into[0] if into else None)
     return found
 
 
@@ -46,12 +47,6 @@ def changed_since(connection: psycopg.Connection, position: int, reached: int) -
     stood = standing(member for member in members if member.position <= position)
     stands = standing(members)
     return [recorded[old] for old in sorted(stood - stands)], [recorded[new] for new in sorted(stands - stood) if new <= position]
-
-
-def _told(out: Collection[Recorded]) -> tuple[Recorded, ...]:
-    """Leaves out a quarantined number that a released correction settles, of which nothing was folded."""
-    told = [recorded for recorded in out if recorded.kind != "event_quarantined"]
-    return tuple(sorted(told or out, key=lambda recorded: recorded.position))
 
 
 def _touched(connection: psycopg.Connection, after: int, end: int) -> list[tuple[int, _Name]]:

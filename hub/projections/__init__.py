@@ -7,6 +7,7 @@ from hub.projections.daily_usage import DAILY_USAGE
 from hub.projections.engine import Projection
 from hub.projections.feed_progress import FEED_PROGRESS
 from hub.projections.findings import FINDINGS
+from hub.projections.holder_cards import HOLDER_CARDS
 from hub.projections.losses import LOSSES
 from hub.projections.person_cards import PERSON_CARDS
 from hub.projections.quarantine import QUARANTINE
@@ -14,6 +15,7 @@ from hub.projections.quarantine import QUARANTINE
 PROJECTIONS: tuple[Projection, ...] = (
     CARD_STANDING,
     CARD_ALIAS,
+    HOLDER_CARDS,
     AGREEMENTS,
     FEED_PROGRESS,
     DAILY_USAGE,
@@ -23,7 +25,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     QUARANTINE,
 )
 # What an answer rests on: these move as one, first in every round, so that an answer's `as_of_position` is true of all of them.
-DECIDED_BY: tuple[Projection, ...] = (CARD_STANDING, CARD_ALIAS, AGREEMENTS)
+DECIDED_BY: tuple[Projection, ...] = (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS, AGREEMENTS)
 
 
 def moving_with(projection: Projection) -> tuple[Projection, ...]:

@@ -37,6 +37,7 @@ def create_views(connection: psycopg.Connection, projections: Iterable[Projectio
 
 
 def create_view(connection: psycopg.Connection, projection: Projection) -> None:
+    """Makes the tables of a view that are not there yet, and the columns that an older release did not make."""
     made = [create_table(connection, projection, *table) for table in projection.tables]
     if not any(made):
         return

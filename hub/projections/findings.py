@@ -20,7 +20,7 @@ from hub.domain.card import STATE_KINDS, Fact, Finding, PolicyAt, policies_of, s
 from hub.domain.event_rules import KIND_NUMBERS
 from hub.domain.findings import USE_KINDS, Use, use_after
 from hub.journal.reader import Recorded
-from hub.projections.card_standing import fact_told, facts_of, predecessor
+from hub.projections.card_standing import fact_told, facts_of, predecessor, subject
 from hub.projections.engine import Key, Projection, Row
 
 # The last uses of a card that a row keeps: between so many and twice as many; those that are findings it keeps up to as many again.
@@ -62,9 +62,10 @@ def found_of(text: str) -> list[Found]:
 
 def card_key(event: event_pb2.Event) -> bytes:
     """Returns the key of the card number that the event names, else of whatever identifier it is addressed by."""
-    if event.card.kind == _CARD_NO:
-        return event.card.key
-    return next((alias.key for alias in event.card_aliases if alias.kind == _CARD_NO), event.card.key)
+    card = subject(event)
+    if card.kind == _CARD_NO:
+        return card.key
+    return next((alias.key for alias in event.card_aliases if alias.kind == _CARD_NO), card.key)
 
 
 def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
@@ -79,7 +80,7 @@ def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
 def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | None) -> Row | None:
     """Adds the event as a fact or a use, takes what it corrects out, and finds again what its place in history changes."""
     event = recorded.event
-    card = _Card(*row) if row is not None else _Card(event.card.issuing_province, "[]", "{}", b"", "[]", 0)
+    card = _Card(*row) if row is not None else _Card(subject(event).issuing_province, "[]", "{}", b"", "[]", 0)
     is_use = recorded.kind in USE_KINDS and not recorded.is_reversal and card_key(event) == key[0]
     if corrected is None and is_use:
         return _used(card, recorded)

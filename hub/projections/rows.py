@@ -14,8 +14,12 @@ def create_table(
     key_columns: tuple[tuple[str, str], ...],
     value_columns: tuple[tuple[str, str], ...],
 ) -> bool:
-    exists = connection.execute("SELECT to_regclass(%s)", (f"views.{table}",)).fetchone()
-    if exists and exists[0]:
+    """Makes a table and returns whether it did; one of an older release gets the columns that it lacks, empty until it is rebuilt."""
+    found = {name for (name,) in connection.execute(_COLUMNS, (f"views.{table}",)).fetchall()}
+    if found:
+        for name, kind in value_columns:
+            if name not in found:
+                connection.execute(f"ALTER TABLE views.{table} ADD COLUMN {name} {kind}".encode())
         return False
     columns = ", ".join(f"{name} {kind}" for name, kind in key_columns + value_columns)
     keys = ", ".join(name for name, _ in key_columns)
@@ -25,6 +29,9 @@ def create_table(
         only = f" WHERE {condition}" if condition else ""
         connection.execute(f"CREATE INDEX ON views.{table} ({column}){only}".encode())
     return True
+
+
+_COLUMNS = "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
 
 
 def load_linked(connection: psycopg.Connection, projection: Projection, keys: set[Key]) -> dict[Key, Row]:

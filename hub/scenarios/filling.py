@@ -3,7 +3,7 @@
 It goes by the descriptors, so a new kind of event or a new claim needs nothing here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -43,13 +43,21 @@ class FieldInvalid(ValueError):
         self.path, self.why = path, why
 
 
+def _resident(number: str) -> tuple[int, str]:
+    return references.ID_TYPE_RESIDENT_ID, number
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What aliases stand for: (issuing province, number) of a card, (feed, sequence) of a step; *run* goes before native numbers."""
+    """What aliases stand for: (issuing province, number) of a card, (feed, sequence) of a step, (kind, number) of a person's document.
+
+    *run* goes before native numbers.
+    """
 
     cards: Mapping[str, tuple[str, str]]
     events: dict[str, tuple[str, int]]
     run: str = ""
+    person: Callable[[str], tuple[int, str]] = _resident
 
 
 def fill(message: Message, content: Mapping[str, Any], names: Names, path: str = "") -> None:
@@ -97,7 +105,8 @@ def _fill_message(message: Message, value: Any, names: Names, path: str) -> None
             raise FieldInvalid(path, f"{value!r} is no step of this file")
         message.feed, message.sequence = names.events[value]
     elif isinstance(message, references.PersonRef):
-        message.id_type, message.clear = references.ID_TYPE_RESIDENT_ID, _text(value, path)
+        id_type, message.clear = names.person(_text(value, path))
+        message.id_type = references.IdType.ValueType(id_type)
     elif message.DESCRIPTOR.full_name in _CLEAR:
         message.clear = _text(value, path)  # type: ignore[attr-defined]
     elif isinstance(value, dict):

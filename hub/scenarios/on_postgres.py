@@ -21,7 +21,7 @@ from hub.api.request import now_us
 from hub.audit.as_of import known_at
 from hub.domain import reference as tables
 from hub.domain.acceptance import decide
-from hub.domain.card import Fact, policies_of, standing
+from hub.domain.card import policies_of, standing
 from hub.domain.event_rules import Context
 from hub.domain.participant import PREFIX
 from hub.domain.roles import every_role
@@ -33,7 +33,7 @@ from hub.journal.writer import SESSION
 from hub.processes.losses import LossProcess
 from hub.projections import PROJECTIONS, runner
 from hub.projections.agreements import read_agreements
-from hub.projections.card_standing import facts_of
+from hub.projections.card_rows import facts_in
 from hub.projections.daily_usage import listed_uses
 from hub.projections.engine import create_views
 from hub.projections.findings import Found, listed
@@ -176,12 +176,6 @@ def told_position(scenario: Scenario, known_us: int, names: Mapping[int, str]) -
     """Returns the position of the last step told by an instant; where none was, the one before the first."""
     positions, told = sorted(names), scenario.told_by(known_us)
     return positions[told - 1] if told else positions[0] - 1
-
-
-def facts_in(views: psycopg.Connection, key: bytes) -> list[Fact]:
-    """Reads a card's facts; empty if the hub knows no such card."""
-    row = views.execute("SELECT facts FROM views.card_standing WHERE key = %s", (key,)).fetchone()
-    return facts_of(row[0]) if row is not None else []
 
 
 def found_in(views: psycopg.Connection, key: bytes) -> list[Found]:

@@ -1,6 +1,7 @@
 """The pure way: facts folded by the views' own functions and decided by `decide`, without database and server."""
 
 import hashlib
+import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -17,14 +18,18 @@ from hub.domain.agreement_table import seed_agreements
 from hub.domain.card import Fact, Standing, policies_of, standing
 from hub.domain.corrections import Member
 from hub.domain.corrections import standing as standing_events
+from hub.domain.declared_loss import declared_loss
 from hub.domain.event_rules import Context
 from hub.domain.pseudonym import references_of
+from hub.domain.roles import Rights
+from hub.domain.succession import CardRow, facts_known, wanted
 from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
 from hub.projections.card_standing import CARD_STANDING, facts_of
 from hub.projections.daily_usage import DAILY_USAGE, cells_of, found_in
 from hub.projections.engine import Key, Projection, Row, fold_event, folds_of
 from hub.projections.findings import FINDINGS, Found, found_of
+from hub.projections.holder_cards import HOLDER_CARDS
 from hub.scenarios.agreed import signed
 from hub.scenarios.filling import Names
 from hub.scenarios.running import acceptance_of, use_of
@@ -33,7 +38,7 @@ from hub.scenarios.scenario import FEEDS, LIVES, RIGHTS, Ask, Scenario, Step
 _SEEDED = tuple(
     terms_of(agreement.code, agreement.terms) for agreement in seed_agreements(tables.load().agreements, datetime(2025, 1, 1, tzinfo=UTC))
 )
-_FOLDED = (CARD_STANDING, DAILY_USAGE, FINDINGS)
+_FOLDED = (CARD_STANDING, HOLDER_CARDS, DAILY_USAGE, FINDINGS)
 # A loss counts from the first report of it that reached any side.
 _LOSS_KINDS = ("loss_request_submitted", "temporary_loss_reported", "formal_loss_reported")
 _OTHER_NAMES = {"social_status_until": "social_status_until_us", "provisional_block_until": "block_until_us"}
@@ -75,14 +80,15 @@ class PureRun:
         self._last[step.feed] = sequence
         context = Context(RIGHTS[FEEDS[step.feed]], int(time.time()), tables.load(), lambda feed: FEEDS[feed] == FEEDS[step.feed])
         message = getattr(event, step.kind)
-        broken = faults(event, step.kind, message, context)
+        broken = [*faults(event, step.kind, message, context), *_identifier_problems(event, step.kind)]
+        self._steps[position] = step
+        kind = step.kind
         if broken:
             self.refused[step.number] = [f"{path}: {rule}" for path, rule in broken]
-            return
-        self._steps[position] = step
-        _pseudonymise(event, step.kind)
+            event, kind = _stand_in(event, kind, broken, context.rights, step.arrives_us), "event_quarantined"
+        _pseudonymise(event, kind)
         stream_id = list(FEEDS).index(step.feed)
-        recorded = Recorded(position, step.arrives_us, stream_id, sequence, step.kind, event.SerializeToString())
+        recorded = Recorded(position, step.arrives_us, stream_id, sequence, kind, event.SerializeToString())
         self._named[step.feed, sequence] = recorded
         change = self._change(event, (step.feed, sequence), recorded)
         for projection in _FOLDED:
@@ -94,7 +100,8 @@ class PureRun:
         self._told[recorded.position] = recorded
         said = event.corrects if event.HasField("corrects") else event.reverses if event.HasField("reverses") else None
         own = None if said is None else (said.feed, said.sequence)
-        self._members.append(Member(recorded.position, name, () if own is None else (own,), own, event.HasField("reverses")))
+        is_held = recorded.kind == "event_quarantined"
+        self._members.append(Member(recorded.position, name, () if own is None else (own,), own, event.HasField("reverses"), is_held))
         stands = standing_events(self._members)
         into = [self._told[position] for position in stands - stood]
         return Change(tuple(self._told[position] for position in sorted(stood - stands)), into[0] if into else None)
@@ -112,8 +119,21 @@ class PureRun:
 
     def _facts(self, alias: str) -> list[Fact]:
         issuer, number = self._names.cards[alias]
-        row = self._rows[CARD_STANDING.name].get((_key(f"card|{issuer}|{number}"),))
-        return facts_of(row[1]) if row is not None else []
+        asked = _key(f"card|{issuer}|{number}")
+        rows = {asked: self._row(asked)}
+        while more := wanted(rows, [*rows], with_ecard=True):
+            rows |= {key: self._row(key) for key in more}
+        return facts_known(asked, rows)
+
+    def _row(self, key: bytes) -> CardRow:
+        """Returns a card as its views have it."""
+        row = self._rows[CARD_STANDING.name].get((key,))
+        if row is None:
+            return CardRow(key, [])
+        province, facts, _, holder = row
+        of_holder = self._rows[HOLDER_CARDS.name].get((holder,))
+        cards = json.loads(of_holder[1]).get(province, []) if of_holder is not None and of_holder[2] else []
+        return CardRow(key, facts_of(facts), tuple(map(bytes.fromhex, cards)))
 
     def answer(self, ask: Ask) -> dict[str, Any]:
         """Answers from memory."""
@@ -164,6 +184,27 @@ def findings_of(ask: Ask, found: Iterable[Found], names: Mapping[int, str]) -> d
             against = {"against": names[one.against_position]} if one.against_position in names else {}
             findings.append({"step": names.get(one.position, ""), "code": one.code, **against})
     return {"findings": findings}
+
+
+def _identifier_problems(event: event_pb2.Event, kind: str) -> list[tuple[str, str]]:
+    """Returns what is wrong with identifiers, as the intake finds it."""
+    found = [("", place, ref) for place, ref in references_of(event)]
+    found += [(f"{kind}.", place, ref) for place, ref in references_of(getattr(event, kind))]
+    problems = [(f"{prefix}{'.'.join(place.path)}.clear", place.problem(ref)) for prefix, place, ref in found]
+    return [(path, problem.lower()) for path, problem in problems if problem is not None]
+
+
+def _stand_in(
+    event: event_pb2.Event, kind: str, broken: list[tuple[str, str]], rights: Rights, recorded_us: int
+) -> event_pb2.Event:
+    """Returns what takes the number of an event in quarantine."""
+    stand_in = event_pb2.Event(occurred_at=event.occurred_at)
+    stand_in.event_quarantined.declared_kind = kind
+    if (card := declared_loss(event, kind, broken, rights)) is not None:
+        stand_in.event_quarantined.blocked_card.CopyFrom(card)
+        if any(path == "occurred_at" for path, _ in broken):
+            stand_in.occurred_at.FromMicroseconds(recorded_us)
+    return stand_in
 
 
 def _pseudonymise(event: event_pb2.Event, kind: str) -> None:

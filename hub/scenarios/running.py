@@ -9,19 +9,23 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
+from chuanyu.exchange.v1 import references_pb2 as references
 
 from hub.domain.agreement import Agreement
+from hub.domain.identity import id_number_problem
 from hub.domain.loss import judge_tap, liability_window
 from hub.scenarios.agreed import signed
 from hub.scenarios.filling import Names
 from hub.scenarios.scenario import Ask, Scenario, local_text
+
+_RESIDENT = "01"
 
 
 @dataclass(frozen=True, slots=True)
 class Stand:
     """What one run puts in the place of a scenario's names, so that runs on one hub do not meet.
 
-    Cards, venues, agreement codes and native numbers are this run's own.
+    Cards, people, venues, agreement codes and native numbers are this run's own.
     """
 
     scenario: Scenario
@@ -31,7 +35,14 @@ class Stand:
         """Gives each number a number of this run's own."""
         numbers = {card.number: None for card in self.scenario.cards.values()}
         own = {number: f"{number[0]}{self.run:05d}{index:03d}" for index, number in enumerate(numbers, 1)}
-        return Names({alias: (card.issuer, own[card.number]) for alias, card in self.scenario.cards.items()}, {}, f"R{self.run}.")
+        cards = {alias: (card.issuer, own[card.number]) for alias, card in self.scenario.cards.items()}
+        return Names(cards, {}, f"R{self.run}.", self._person)
+
+    def _person(self, number: str) -> tuple[int, str]:
+        """Gives a person a document of this run's own; a number that is none stays, so that the hub finds its fault."""
+        if id_number_problem(_RESIDENT, number) is not None:
+            return references.ID_TYPE_RESIDENT_ID, number
+        return references.ID_TYPE_PASSPORT, f"R{self.run}X{number[-11:]}"[:17]
 
     def venue(self, venue: str) -> str:
         """Returns the venue to ask about: where a scenario brings agreements, they hold at venues of this run only."""

@@ -83,6 +83,7 @@ KINDS = {
     "medical_settlement_reversed": ("医保退费", "medical settlement reversed"),
     "transit_entry_recorded": ("进站", "entered at a gate"),
     "transit_exit_recorded": ("出站", "left at a gate"),
+    "transit_concession_rebound": ("乘车优待改绑", "concession bound to another medium"),
     "transit_journey_completed": ("乘车", "a journey"),
     "transit_journey_incomplete": ("不完整行程", "an incomplete journey"),
     "transit_clearing_accepted": ("清分接受", "clearing took a trip"),

@@ -62,6 +62,7 @@ class Reference:
     scenario_codes: frozenset[str]
     reasons: Mapping[str, Reason]
     policies: Mapping[tuple[str, str], tuple[Policy, ...]]
+    regional_policies: Mapping[tuple[str, str], tuple[tuple[Policy, ...], ...]]
     unionpay_areas: Mapping[str, tuple[UnionpayArea, ...]]
     id_types: Mapping[str, tuple[IdType, ...]]
     media: Mapping[str, tuple[Medium, ...]]
@@ -69,6 +70,7 @@ class Reference:
     targets: Mapping[str, tuple[Target, ...]]
     agreements: tuple[Agreement, ...]
     region_days: Mapping[str, tuple[int, int]]
+    kin: Mapping[str, tuple[str, ...]]
 
     def region(self, code: str, on: date) -> Region | None:
         """Return the region that bore the code on the day, or None."""
@@ -95,9 +97,17 @@ class Reference:
         """Return the reason; an unknown code is our bug and raises KeyError."""
         return self.reasons[code]
 
-    def policy(self, parameter: str, province: str, on: date) -> Policy | None:
-        """Return what the parameter was in the issuing province ("50", "51") on the day, or None where not recorded."""
-        return in_force(self.policies.get((parameter, province), ()), on)
+    def policy(self, parameter: str, place: str, on: date) -> Policy | None:
+        """Return what the parameter was in a province ("50", "51") or region on the day, or None where not recorded.
+
+        Rows for the region come first, also under the codes it had before a split or has since; then those for the whole province.
+        """
+        key = (parameter, place[:2])
+        for versions in self.regional_policies.get(key, ()) if len(place) > 2 else ():
+            named = versions[0].regions
+            if any(code.startswith(named) for code in (place, *self.kin.get(place, ()))) and (row := in_force(versions, on)) is not None:
+                return row
+        return in_force(self.policies.get(key, ()), on)
 
     def id_type(self, code: str, on: date) -> IdType | None:
         """Return the identity document an AAC058 code meant on the day, or None."""
@@ -131,8 +141,11 @@ def load(directory: Path = Path(__file__).parent) -> Reference:
     for cells, _ in areas:
         cells.one_of("region", regions)
     policies = _read("policy.csv", contents, Policy, rows.read_policy)
-    for cells, _ in policies:
+    for cells, policy in policies:
         cells.one_of("province", provinces)
+        if not all(code.startswith(policy.province) and any(known.startswith(code) for known in regions) for code in policy.regions):
+            raise cells.refuse("regions", "UNKNOWN")
+    provincial = [row for row in policies if not row[1].regions]
     banks = _read("banks.csv", contents, Bank, rows.read_bank)
     for cells, _ in banks:
         cells.one_of("province", provinces)
@@ -149,7 +162,8 @@ def load(directory: Path = Path(__file__).parent) -> Reference:
         scenarios=scenarios,
         scenario_codes=frozenset(scenarios),
         reasons=_reasons(_read("reasons.csv", contents, Reason, rows.read_reason)),
-        policies=versions_by_key(policies, lambda row: (row.parameter, row.province)),
+        policies=versions_by_key(provincial, lambda row: (row.parameter, row.province)),
+        regional_policies=_regional([row for row in policies if row[1].regions]),
         unionpay_areas=versions_by_key(areas, lambda row: row.unionpay_code),
         id_types=versions_by_key(id_types, lambda row: row.code),
         media=versions_by_key(media, lambda row: row.code),
@@ -157,6 +171,7 @@ def load(directory: Path = Path(__file__).parent) -> Reference:
         targets=versions_by_key(targets, lambda row: row.code),
         agreements=_agreements(agreements, scenarios, regions, provinces),
         region_days={code: _epoch_days(versions) for code, versions in regions.items()},
+        kin=_kin(regions),
     )
 
 
@@ -193,6 +208,24 @@ def _epoch_days(versions: tuple[Region, ...]) -> tuple[int, int]:
     ends_on = versions[-1].valid_to
     last = ends_on.toordinal() if ends_on else _OPEN_DAY
     return versions[0].valid_from.toordinal() - _EPOCH_ORDINAL, last - _EPOCH_ORDINAL
+
+
+def _kin(regions: Mapping[str, tuple[Region, ...]]) -> dict[str, tuple[str, ...]]:
+    """Return the other codes a region had before a split or merger, or has since, of those that have any."""
+    found = {
+        code: tuple(sorted({other for version in versions for other in (*version.predecessors, *version.successors)} - {code}))
+        for code, versions in regions.items()
+    }
+    return {code: others for code, others in found.items() if others}
+
+
+def _regional(table: list[tuple[Cells, Policy]]) -> dict[tuple[str, str], tuple[tuple[Policy, ...], ...]]:
+    """Group the rows of regions by parameter and province, and within by the regions they name."""
+    versions = versions_by_key(table, lambda row: (row.parameter, row.province, row.regions))
+    grouped: dict[tuple[str, str], tuple[tuple[Policy, ...], ...]] = {}
+    for (parameter, province, _), rows_of_one in versions.items():
+        grouped[parameter, province] = (*grouped.get((parameter, province), ()), rows_of_one)
+    return grouped
 
 
 def _regions(table: list[tuple[Cells, Region]]) -> dict[str, tuple[Region, ...]]:

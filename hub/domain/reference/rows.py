@@ -234,10 +234,11 @@ def read_reason(cells: Cells) -> Reason:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The value of one policy parameter in one issuing province; an empty value is not known."""
+    """The value of one policy parameter in one province, or in those of its regions whose codes begin so; an empty value is not known."""
 
     parameter: str
     province: str
+    regions: tuple[str, ...]
     value: str
     valid_from: date
     valid_to: date | None
@@ -259,6 +260,7 @@ def read_policy(cells: Cells) -> Policy:
     return Policy(
         parameter=cells.name("parameter"),
         province=cells.name("province"),
+        regions=cells.items("regions"),
         value=cells.text("value"),
         valid_from=cells.day("valid_from"),
         valid_to=cells.valid_to(),
