@@ -325,8 +325,10 @@ def released(card_no: str, at_s: int) -> event_pb2.Event:
 
 def test_before_the_first_epoch_there_is_none(shared_hub: RunningHub) -> None:
     gates = Gates(shared_hub)
-    for call in (gates.get, lambda: list(gates.deltas(1)), lambda: list(gates.deltas(2**64 - 1)), lambda: gates.get(2**64 - 1)):
-        assert refused(call).reason == "HOTLIST_EPOCH_UNKNOWN"
+    for call in (gates.get, lambda: list(gates.deltas(1)), lambda: list(gates.deltas(2**63 - 1)), lambda: gates.get(2**63 - 1)):
+        refusal = refused(call)
+        assert (refusal.reason, refusal.metadata) == ("HOTLIST_EPOCH_UNKNOWN", {"latest_epoch": "0"})
+        assert refusal.text.startswith("No hotlist is published yet")
     assert refused(lambda: list(gates.deltas(0))).reason == "REQUEST_INVALID"
 
 

@@ -45,6 +45,7 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     errors.CursorAhead: (code_pb2.OUT_OF_RANGE, "CURSOR_AHEAD"),
     errors.CursorTooOld: (code_pb2.OUT_OF_RANGE, "CURSOR_TOO_OLD"),
     errors.HotlistEpochUnknown: (code_pb2.NOT_FOUND, "HOTLIST_EPOCH_UNKNOWN"),
+    errors.HotlistUnpublished: (code_pb2.NOT_FOUND, "HOTLIST_EPOCH_UNKNOWN"),
     errors.HotlistEpochOld: (code_pb2.FAILED_PRECONDITION, "HOTLIST_EPOCH_OLD"),
     errors.AgreementUnknown: (code_pb2.NOT_FOUND, "AGREEMENT_UNKNOWN"),
     errors.AgreementExists: (code_pb2.ALREADY_EXISTS, "AGREEMENT_EXISTS"),

@@ -14,7 +14,7 @@ from hub.api.directory import Caller
 from hub.api.request import refuse_invalid, timestamp_of
 from hub.api.rpc import Gate, reader, server_streaming, service
 from hub.api.turns import Reads
-from hub.domain.errors import HotlistEpochOld, HotlistEpochUnknown
+from hub.domain.errors import HotlistEpochOld, HotlistEpochUnknown, HotlistUnpublished
 from hub.journal.hotlist_files import HotlistEntry, find_data, find_entry, latest_epoch
 
 Result = TypeVar("Result")
@@ -102,7 +102,7 @@ def _snapshot(connection: psycopg.Connection, epoch: int) -> tuple[HotlistEntry,
     entry = asked and find_entry(connection, asked.base_epoch)
     data = entry and find_data(connection, entry.epoch)
     if entry is None or data is None:
-        raise HotlistEpochUnknown(latest_epoch=latest)
+        raise (HotlistEpochUnknown if latest else HotlistUnpublished)(latest_epoch=latest)
     return entry, latest, data
 
 
@@ -111,7 +111,7 @@ def _next_delta(connection: psycopg.Connection, held: int) -> tuple[HotlistEntry
     latest = latest_epoch(connection)
     newest = find_entry(connection, latest)
     if newest is None or held > latest:
-        raise HotlistEpochUnknown(latest_epoch=latest)
+        raise (HotlistEpochUnknown if latest else HotlistUnpublished)(latest_epoch=latest)
     entry = find_entry(connection, held)
     if entry is None or entry.base_epoch != newest.base_epoch:
         raise HotlistEpochOld(snapshot_epoch=newest.base_epoch)

@@ -221,6 +221,10 @@ class HotlistEpochUnknown(HubError):
     """No hotlist of this epoch is published, or its file is no longer kept; ask for the newest with epoch 0."""
 
 
+class HotlistUnpublished(HotlistEpochUnknown):
+    """No hotlist is published yet; its operators run `hub hotlist build`."""
+
+
 class HotlistEpochOld(HubError):
     """A newer snapshot ended the deltas of this epoch; take the snapshot."""
 
