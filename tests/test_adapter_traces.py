@@ -203,7 +203,7 @@ def test_a_file_refused_as_a_whole_says_why_and_where(file_spans: tuple[Spans, s
     assert (told["adapter.native_code"], told["adapter.line"], root.status.message) == ("04", 2, "SEQUENCE")
     assert of_trace(spans, root)["read file"].status.message == "FileRefused"
     [line] = [line for line in log.splitlines() if "refused" in line]
-    assert line.endswith(f"trace_id={root.trace_id.hex()}")
+    assert json.loads(line)["trace_id"] == root.trace_id.hex()
 
 
 def test_no_span_of_a_file_names_anybody(file_spans: tuple[Spans, str]) -> None:
