@@ -12,7 +12,7 @@ from adapters.kit.private_files import private_file
 @contextmanager
 def alone_in(data_dir: Path) -> Iterator[None]:
     """Keeps the directory to this process until it ends, however it ends; raises DataDirectoryInUse."""
-    with private_file(data_dir / "adapter.lock").open("w") as lock:
+    with private_file(data_dir / "adapter.lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

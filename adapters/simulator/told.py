@@ -23,7 +23,7 @@ class ToldFile:
 
     def __init__(self, path: Path | None) -> None:
         """Goes on in a file that is there."""
-        self._file = path.open("a") if path else None
+        self._file = path.open("a", encoding="utf-8") if path else None
 
     def note(self, message: Message, answer: str = "", *, taken: bool = True) -> None:
         """Notes the answer to a message, or that a file was dropped."""
