@@ -13,6 +13,7 @@ from hub.commands import (
     backup,
     decisions,
     doctor,
+    erasure,
     explain,
     findings,
     logs,
@@ -46,6 +47,7 @@ app.add_typer(participants.app, name="participants")
 app.add_typer(bench, name="bench")
 app.add_typer(agreements.app, name="agreements")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(erasure.app, name="erasure")
 hotlist = typer.Typer(help="离线黑名单：供离线闸机。Offline hotlist for gates that cannot ask.")
 app.add_typer(hotlist, name="hotlist")
 screen = Console(stderr=True)

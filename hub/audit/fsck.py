@@ -12,6 +12,7 @@ import psycopg
 from hub.domain.masking import identifiers_in_texts
 from hub.domain.pseudonym import clear_paths
 from hub.journal.reader import read_page
+from hub.journal.tombstones import unburied
 from hub.projections import PROJECTIONS
 from hub.projections.rebuild import rebuild
 
@@ -48,6 +49,7 @@ def check(
         connection.execute("SET ROLE hub_projector")
         _check_head(connection, findings)
         _check_positions(connection, findings, report)
+        _check_tombstones(connection, findings)
         if with_identifiers:
             _check_identifiers(connection, findings, report)
         if with_views:
@@ -108,6 +110,13 @@ def _check_stream_ends(connection: psycopg.Connection, findings: Findings, last_
     rows = connection.execute(_BATCH_GAPS).fetchall()
     findings.holes += len(rows)
     findings.problems += [f"stream {stream_id}: batch at {first} does not follow the one before" for stream_id, first in rows]
+
+
+def _check_tombstones(connection: psycopg.Connection, findings: Findings) -> None:
+    """What the journal says was erased is erased; the vault is open to the writer's role alone."""
+    connection.execute("SET ROLE hub_writer")
+    findings.problems += unburied(connection)
+    connection.execute("SET ROLE hub_projector")
 
 
 # A page by stream: how many events, from which number to which, and how many do not follow the one before them.

@@ -21,6 +21,7 @@ from hub.audit.fsck import Findings, check
 from hub.domain.errors import HubError
 from hub.journal.keyring import KeyMismatch, Keyring, open_keyring
 from hub.journal.migrate import at_hand, migrate
+from hub.journal.tombstones import bury
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import advance, create_views
 
@@ -62,7 +63,7 @@ def restore(
             with psycopg.connect(dsn, application_name="hub-restore") as connection:
                 target.take(connection)
                 target.load(connection, directory, manifest, report)
-                erased = sum(target.erase(connection, later) for later in lists)
+                erased = sum(target.erase(connection, later) for later in lists) + bury(connection)
                 if keyring is not None:
                     target.try_keys(connection, keyring)
         except psycopg.Error as error:
