@@ -113,4 +113,4 @@ def await_database(dsn: str) -> None:
 
 def postmaster_pid(data_dir: Path) -> int:
     """Returns the process of the embedded database that all its others come from."""
-    return int((data_dir / "postgres/postmaster.pid").read_text("utf-8").splitlines()[0])
+    return int((data_dir / "postgres/postmaster.pid").read_text(encoding="utf-8").splitlines()[0])

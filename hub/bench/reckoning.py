@@ -43,7 +43,7 @@ class Reckoning:
 def reckon(dsn: str, told_file: Path, outboxes: Mapping[str, Path]) -> Reckoning:
     """Compares everything; *outboxes* are the adapters' by feed."""
     found = Reckoning()
-    told = [json.loads(line) for line in told_file.read_text("utf-8").splitlines()]
+    told = [json.loads(line) for line in told_file.read_text(encoding="utf-8").splitlines()]
     with psycopg.connect(dsn, autocommit=True) as connection:
         rows = connection.execute("SELECT stream_id, name FROM journal.stream WHERE name = ANY (%s)", (list(outboxes),)).fetchall()
         streams = {int(stream_id): str(name) for stream_id, name in rows}
