@@ -163,4 +163,4 @@ def _last_words(stage: Stage, death: str) -> str:
     """Adds to a death the end of the log it names; the directory will be gone."""
     logs = {path.stem: path for path in stage.logs.glob("*.log")}
     name = death.split(maxsplit=1)[0]
-    return f"{death}: {logs[name].read_text(errors='replace')[-2000:]}" if name in logs else death
+    return f"{death}: {logs[name].read_text(encoding='utf-8', errors='replace')[-2000:]}" if name in logs else death
