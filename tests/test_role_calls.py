@@ -78,6 +78,9 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
     subscriptions = subscription_service_pb2_grpc.SubscriptionServiceStub(one.channel)
     check = question(f"{name}-{time.monotonic_ns()}", card, scenario="CUL.MUS", region="500103")
     streamed = [card_service_pb2.StreamAcceptanceRequest(check=check)]
+    judged = card_service_pb2.JudgeUseRequest()
+    name_card(judged.card, card, "50")
+    judged.used_at.seconds = AT_S
     explained = card_service_pb2.ExplainAcceptanceRequest(hypothetical=check)
     made: dict[str, Callable[[], Any]] = {
         "FeedService/GetFeed": lambda: one.next_sequence(name),
@@ -90,6 +93,7 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
         "CardService/CheckAcceptance": lambda: one.cards.CheckAcceptance(check, timeout=DEADLINE_S),
         "CardService/StreamAcceptance": lambda: list(one.cards.StreamAcceptance(iter(streamed), timeout=DEADLINE_S)),
         "CardService/ExplainAcceptance": lambda: one.cards.ExplainAcceptance(explained, timeout=DEADLINE_S),
+        "CardService/JudgeUse": lambda: one.cards.JudgeUse(judged, timeout=DEADLINE_S),
         "HotlistService/GetHotlist": lambda: next(hotlists.GetHotlist(hotlist_service_pb2.GetHotlistRequest(), timeout=DEADLINE_S)),
         "HotlistService/StreamHotlistDeltas": lambda: list(
             hotlists.StreamHotlistDeltas(hotlist_service_pb2.StreamHotlistDeltasRequest(from_epoch=1), timeout=DEADLINE_S)

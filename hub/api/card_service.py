@@ -17,6 +17,7 @@ from hub.api.intake import Intake
 from hub.api.looks import Looks
 from hub.api.request import card_named, instant_us, refuse_invalid, timestamp_of
 from hub.api.rpc import Gate, reader, service, streaming, unary
+from hub.api.use_judge import UseJudge
 from hub.domain.acceptance import Question, decide, epoch_day
 from hub.domain.card import Standing, policies_of, standing
 from hub.domain.errors import CardNotFound, HubError, NotPermitted, RequestInvalid
@@ -37,6 +38,7 @@ class CardService:
         """All parts are shared with the other services of the process."""
         self._cards, self._decider, self._intake, self._reference = cards, decider, intake, reference
         self._looks = looks
+        self._judge = UseJudge(cards, intake, reference, looks)
         self._explainer = Explainer(dsn, decider, reference, keyring, looks)
 
     def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
@@ -47,6 +49,7 @@ class CardService:
                 "GetCard": unary(gate, reader(protos.GetCardRequest), self.get_card),
                 "CheckAcceptance": unary(gate, reader(protos.CheckAcceptanceRequest), self._decider.answer),
                 "ExplainAcceptance": unary(gate, reader(protos.ExplainAcceptanceRequest), self._explainer.explain),
+                "JudgeUse": unary(gate, reader(protos.JudgeUseRequest), self._judge.judge),
                 "StreamAcceptance": streaming(gate, reader(protos.StreamAcceptanceRequest), self.stream_acceptance),
             },
         )

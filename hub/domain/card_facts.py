@@ -99,6 +99,7 @@ _DETAILS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "temporary_loss_reported": _until("effective_until"),
     "holder_data_corrected": _made,
     "insured_region_moved": lambda message: {"from": message.from_region, "to": message.to_region},
+    "card_cancelled": lambda message: {"death": True} if message.reason == lifecycle.CANCELLATION_REASON_DEATH else {},
     "loss_request_submitted": lambda message: {"formal": True} if message.loss_type == control.LOSS_TYPE_FORMAL else {},
     "loss_request_refused": lambda message: {"request": _ref(message.request)},
     "provisional_block_placed": lambda message: {

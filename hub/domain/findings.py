@@ -36,7 +36,9 @@ MEANINGS = {
     "RENEWED_TOO_EARLY": Meaning("未到换证期即以到期为由申请换卡。", "A renewal for expiry was applied for before its window."),
     "MOVED_FROM_ELSEWHERE": Meaning("参保地转出地与已知参保地不符。", "The insured region it moved from is not the one known."),
     "USE_AFTER_LOSS": Meaning("挂失期间用卡。", "The card was used while it was reported lost."),
-    "USE_AFTER_CANCELLATION": Meaning("注销之后用卡。", "The card was used after it had been cancelled."),
+    "USE_AFTER_CANCELLATION": Meaning(
+        "注销之后用卡，或死亡之后发放。", "The card was used after it had been cancelled, or money paid after the holder's death."
+    ),
     "USE_TOLD_AGAIN": Meaning("同一笔业务重复上报，只计一次。", "The same was told again: it counts once.", is_note=True),
     "USE_TOLD_DIFFERENTLY": Meaning("同一笔业务再次上报，内容不同。", "The same was told again with other content."),
     "TAKEN_BACK_BEYOND": Meaning("退回的金额超过原金额。", "More money was taken back than was paid."),
@@ -44,27 +46,34 @@ MEANINGS = {
     "APPLIED_BESIDE_CURRENT_CARD": Meaning("在该省已有在用卡又申领。", "A card was applied for beside a current one of its province."),
 }
 
-# A return of a book is always taken (G14); money that is paid to an account is no use of the card.
-USE_KINDS = (COUNTED_KINDS | {"transit_entry_recorded"}) - {"library_item_returned", "fund_row_paid"}
+# Money that is paid to an account is no use of the card: the account has a life of its own, and only the holder's death ends it.
+PAYMENT_KINDS = frozenset({"fund_row_paid", "fund_row_repaid"})
+# A return of a book is always taken (G14).
+USE_KINDS = (COUNTED_KINDS | {"transit_entry_recorded"}) - {"library_item_returned"}
 _ECARD_MEDIA = frozenset({acceptance.MEDIUM_ECARD_QR, acceptance.MEDIUM_ECARD_SHOW, acceptance.MEDIUM_ECARD_LOGIN})
 _OTHER_MEDIA = frozenset({acceptance.MEDIUM_YUKUAI_CODE, acceptance.MEDIUM_ID_CARD, acceptance.MEDIUM_FACE})
 _LOSSES = frozenset({"temporary_loss_reported", "formal_loss_reported"})
 
 
 class Use(NamedTuple):
-    """A use of a card: when, at which position, by what medium."""
+    """A use of a card, or a payment to its holder's account: when, at which position, by what medium."""
 
     occurred_us: int
     position: int
     medium: int
+    is_payment: bool = False
 
 
 def use_after(facts: Sequence[Fact], use: Use, policy_at: PolicyAt) -> Finding | None:
     """Returns the finding of a use while a loss, its request or a cancellation stood; None if it was in order.
 
     Only what had happened before the use counts, whenever it was told: a use of the same instant is in order. An e-card that its
-    holder authorised again during a temporary loss may be used (G18).
+    holder authorised again during a temporary loss may be used (G18). A payment is one only after the holder's death (G27).
     """
+    if use.is_payment:
+        died = (fact for fact in facts if fact.detail.get("death") and fact.occurred_us < use.occurred_us)
+        death = next(died, None)
+        return None if death is None else Finding(use.position, death.position, "USE_AFTER_CANCELLATION")
     if use.medium in _OTHER_MEDIA:
         return None
     before = [fact for fact in facts if fact.occurred_us < use.occurred_us]

@@ -18,7 +18,7 @@ from chuanyu.exchange.v1 import references_pb2 as references
 from hub.domain import reference
 from hub.domain.card import STATE_KINDS, Fact, Finding, PolicyAt, policies_of, standing, with_fact, without_fact
 from hub.domain.event_rules import KIND_NUMBERS
-from hub.domain.findings import USE_KINDS, Use, use_after
+from hub.domain.findings import PAYMENT_KINDS, USE_KINDS, Use, use_after
 from hub.journal.reader import Recorded
 from hub.projections.card_standing import fact_told, facts_of, predecessor, subject
 from hub.projections.engine import Key, Projection, Row
@@ -105,18 +105,22 @@ _UseTold = tuple[Use, int, str]
 
 
 def _use(recorded: Recorded) -> _UseTold:
-    return Use(recorded.occurred_us, recorded.position, recorded.event.medium), recorded.recorded_us, recorded.kind
+    return _use_of(recorded.kind, recorded.occurred_us, recorded.position, recorded.event.medium, recorded.recorded_us)
+
+
+def _use_of(kind: str, occurred_us: int, position: int, medium: int, recorded_us: int) -> _UseTold:
+    return Use(occurred_us, position, medium, kind in PAYMENT_KINDS), recorded_us, kind
 
 
 def _uses(card: _Card) -> list[_UseTold]:
     """Returns the uses the row keeps in the order of the journal, those that are findings included."""
     uses = {
-        position: (Use(occurred_us, position, medium), recorded_us, _KIND_NAMES[number])
+        position: _use_of(_KIND_NAMES[number], occurred_us, position, medium, recorded_us)
         for occurred_us, position, recorded_us, number, medium in _USE.iter_unpack(card.uses)
     }
     for found in found_of(card.findings) if card.finding_count else ():
         if found.kind in USE_KINDS:
-            uses[found.position] = Use(found.occurred_us, found.position, found.medium), found.recorded_us, found.kind
+            uses[found.position] = _use_of(found.kind, found.occurred_us, found.position, found.medium, found.recorded_us)
     return [uses[position] for position in sorted(uses)]
 
 

@@ -146,7 +146,7 @@ class PostgresRun:
             answer = decide(facts, agreements, tables.load(), question)
             return acceptance_of(answer.outcome, map(tables.load().reason, answer.reason_codes))
         if ask.kind == "use":
-            return use_of(ask, loss_effective_us(views, self._keys[ask.card]))
+            return use_of(ask, facts, issuer, self._told.names)
         if ask.kind == "findings":
             return findings_of(ask, found_in(views, self._keys[ask.card]), self._told.names)
         return lives_of(standing(facts, ask.at_us, policies_of(tables.load(), issuer)))
@@ -181,13 +181,6 @@ def told_position(scenario: Scenario, known_us: int, names: Mapping[int, str]) -
 def found_in(views: psycopg.Connection, key: bytes) -> list[Found]:
     """Reads a card's findings: what contradicts what, and which uses were told again."""
     return [one.found for one in (*listed(views, key), *listed_uses(views, key))]
-
-
-def loss_effective_us(views: psycopg.Connection, key: bytes) -> int | None:
-    """Reads when a card's loss across provinces was first reported, None if it was not."""
-    row = views.execute("SELECT min(effective_us) FROM views.loss WHERE card_key = %s", (key,)).fetchone()
-    assert row is not None
-    return None if row[0] is None else int(row[0])
 
 
 def counted(views: psycopg.Connection, ask: Ask) -> tuple[int, int]:

@@ -31,11 +31,10 @@ from hub.scenarios.on_postgres import (
     counted_since,
     found_in,
     in_batches,
-    loss_effective_us,
     told_position,
 )
 from hub.scenarios.pure import findings_of, lives_of
-from hub.scenarios.running import Run, Stand, acceptance_of, use_of
+from hub.scenarios.running import Run, Stand, acceptance_of
 from hub.scenarios.scenario import FEEDS, LIVES, Ask, Scenario
 
 DEADLINE_S = 15.0
@@ -141,13 +140,13 @@ class GrpcRun:
             return self._acceptance(ask)
         if ask.kind == "standing":
             return self._standing(ask)
+        if ask.kind == "use":
+            return self._use(ask)
         views = self._way.caught_up(self.position)
         if ask.kind == "usage":
             return counted_since(views, ask, self.before[ask.number])
         issuer, number = self.names.cards[ask.card]
         key = self._way.key_of(f"card|{issuer}|{number}")
-        if ask.kind == "use":
-            return use_of(ask, loss_effective_us(views, key))
         return findings_of(ask, found_in(views, key), self.told)
 
     def _acceptance(self, ask: Ask) -> dict[str, Any]:
@@ -186,6 +185,19 @@ class GrpcRun:
                 raise
             return lives_of(Standing())
         return {name: _life(lives, name) for name in LIVES}
+
+    def _use(self, ask: Ask) -> dict[str, Any]:
+        """Asks as the issuer, who has its cards' uses judged."""
+        request = card_service_pb2.JudgeUseRequest(min_position=self.position)
+        request.medium = acceptance_pb2.Medium.Value(f"MEDIUM_{ask.medium or 'UNSPECIFIED'}")
+        self._name(request.card, ask.card)
+        request.used_at.FromMicroseconds(ask.at_us)
+        if ask.hotlist_us is not None:
+            request.hotlist_effective_at.FromMicroseconds(ask.hotlist_us)
+        judged = self._way.cards(request.card.issuing_province).JudgeUse(request, timeout=DEADLINE_S)
+        assert judged.is_valid == (judged.finding_code == ""), judged
+        against = self.told.get(judged.against_position, "")
+        return {"finding": judged.finding_code, "in_liability_window": judged.in_liability_window, "against": against}
 
     def _name(self, ref: references.CardRef, alias: str) -> None:
         ref.issuing_province, ref.clear = self.names.cards[alias]

@@ -68,8 +68,8 @@ _FIELDS = (
     ),
     (
         '`ask = "use"`',
-        "离线使用：`card`, `at`, `hotlist_at`（该设备何时收到含此卡的黑名单 when its device had a hotlist with the card）→ "
-        "`finding`（空为有效 empty if valid）, `in_liability_window`",
+        "一次用卡是否有效 whether a use was valid: `card`, `at`, `medium`, `hotlist_at`（该设备何时收到含此卡的黑名单 when its device "
+        "had a hotlist with the card）→ `finding`（空为有效 empty if valid）, `in_liability_window`, `against`（步骤 step）",
     ),
     ('`ask = "usage"`', "`day`, `issuer`, `region`, `scenario` → `uses`, `amount_fen`"),
 )

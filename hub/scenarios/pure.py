@@ -39,8 +39,6 @@ _SEEDED = tuple(
     terms_of(agreement.code, agreement.terms) for agreement in seed_agreements(tables.load().agreements, datetime(2025, 1, 1, tzinfo=UTC))
 )
 _FOLDED = (CARD_STANDING, HOLDER_CARDS, DAILY_USAGE, FINDINGS)
-# A loss counts from the first report of it that reached any side.
-_LOSS_KINDS = ("loss_request_submitted", "temporary_loss_reported", "formal_loss_reported")
 _OTHER_NAMES = {"social_status_until": "social_status_until_us", "provisional_block_until": "block_until_us"}
 
 
@@ -149,7 +147,7 @@ class PureRun:
             answer = decide(facts, self._agreements, tables.load(), question_of(ask, issuer, ask.venue))
             return acceptance_of(answer.outcome, map(tables.load().reason, answer.reason_codes))
         if ask.kind == "use":
-            return use_of(ask, min((fact.occurred_us for fact in facts if fact.kind in _LOSS_KINDS), default=None))
+            return use_of(ask, facts, issuer, {position: step.name for position, step in self._steps.items()})
         if ask.kind == "findings":
             return findings_of(ask, self._found(ask.card), {position: step.name for position, step in self._steps.items()})
         card = standing(facts, ask.at_us, policies_of(tables.load(), issuer))

@@ -50,7 +50,11 @@ _QUESTIONS: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {
     ),
     "standing": (frozenset({"card", "at"}), frozenset(), frozenset(LIVES)),
     "findings": (frozenset({"card", "at"}), frozenset(), frozenset({"findings"})),
-    "use": (frozenset({"card", "at"}), frozenset({"hotlist_at"}), frozenset({"finding", "in_liability_window"})),
+    "use": (
+        frozenset({"card", "at"}),
+        frozenset({"hotlist_at", "medium"}),
+        frozenset({"finding", "in_liability_window", "against"}),
+    ),
     "usage": (frozenset({"day", "issuer", "region", "scenario"}), frozenset(), frozenset({"uses", "amount_fen"})),
 }
 
@@ -236,8 +240,11 @@ class _Reader(Checks):
             said["claims"] = self._claims(where, content.get("claims"))
             if "known_at" in content:
                 said["known_us"] = self._instant(where, "known_at", content["known_at"])
-        elif kind == "use" and "hotlist_at" in content:
-            said["hotlist_us"] = self._instant(where, "hotlist_at", content["hotlist_at"])
+        elif kind == "use":
+            if "hotlist_at" in content:
+                said["hotlist_us"] = self._instant(where, "hotlist_at", content["hotlist_at"])
+            if "medium" in content:
+                said["medium"] = self._one_of(where, "medium", content["medium"], MEDIA, "medium")
         elif kind == "usage":
             said["day"] = self._day(where, content["day"])
             said["issuer"] = self._one_of(where, "issuer", content["issuer"], ("50", "51"))
@@ -255,6 +262,8 @@ class _Reader(Checks):
                 self._fields(f"{where} findings", self._table(where, "findings", finding), {"step", "code"}, {"against"})
                 for name in {"step", "against"} & finding.keys():
                     self._one_of(f"{where} findings", name, finding[name], names, "step of this file")
+        elif kind == "use" and held.get("against"):
+            self._one_of(where, "against", held["against"], {step.name for step in steps}, "step of this file")
         elif kind == "standing":
             held = {name: None if value == "" else value for name, value in held.items()}
             for name in ("social_status_until", "provisional_block_until"):

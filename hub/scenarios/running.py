@@ -3,17 +3,20 @@
 All are told first and asked afterwards, so that the hub's views catch up meanwhile; those that count uses go one by one before them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
+from chuanyu.exchange.v1 import acceptance_pb2
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 from chuanyu.exchange.v1 import references_pb2 as references
 
+from hub.domain import reference as tables
 from hub.domain.agreement import Agreement
+from hub.domain.card import Fact, policies_of
 from hub.domain.identity import id_number_problem
-from hub.domain.loss import judge_tap, liability_window
+from hub.domain.judging import judge_use
 from hub.scenarios.agreed import signed
 from hub.scenarios.filling import Names
 from hub.scenarios.scenario import Ask, Scenario, local_text
@@ -161,9 +164,9 @@ def acceptance_of(outcome: str, reasons: Iterable[Any]) -> dict[str, Any]:
     return {"outcome": outcome, "reasons": [reason.code for reason in given], "advice": advice}
 
 
-def use_of(ask: Ask, effective_us: int | None) -> dict[str, Any]:
-    """Returns what an offline use is, by the names of *then*; *effective_us* is when the card's loss was first reported, if it was."""
-    if effective_us is None:
-        return {"finding": "", "in_liability_window": False}
-    found = judge_tap(ask.at_us, liability_window(effective_us, ask.hotlist_us))
-    return {"finding": found.code, "in_liability_window": found.is_in_window}
+def use_of(ask: Ask, facts: Sequence[Fact], issuer: str, names: Mapping[int, str]) -> dict[str, Any]:
+    """Returns what a use is by the facts of its card, by the names of *then*."""
+    medium = acceptance_pb2.Medium.Value(f"MEDIUM_{ask.medium or 'UNSPECIFIED'}")
+    judged = judge_use(facts, ask.at_us, medium, policies_of(tables.load(), issuer), ask.hotlist_us)
+    against = {"against": names.get(judged.against.position, "")} if judged.against is not None else {"against": ""}
+    return {"finding": judged.code, "in_liability_window": judged.is_in_window, **against}
