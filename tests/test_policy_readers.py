@@ -12,6 +12,7 @@ from hub.domain.reference import load
 
 # Parameters of the fold stand in card_policy.PARAMETERS; these are read where a question is answered.
 READERS = {
+    "businessDayCut": "domain/usage.py",
     "elderTransitAgeYears": "domain/rules.py",
     "leapDayBirthday": "domain/case.py",
     "medicalPinFromFen": "domain/rules.py",
@@ -21,7 +22,6 @@ READERS = {
 }
 # What no code reads yet, and why the row stays.
 WAITING = {
-    "businessDayCut": "counting by business days reads it",
     "elderTransitQuotaUnits": "units left are the caller's to claim until answers rest on the hub's own record of them",
     "elderTransitQuotaPeriod": "as elderTransitQuotaUnits",
     "elderTransitTopUpUnits": "as elderTransitQuotaUnits",
