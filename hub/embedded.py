@@ -1,11 +1,12 @@
 """Starts and stops the embedded PostgreSQL, which holds the hub's state unless a DSN names a real server.
 
-One data directory has one server, however many processes ask for it at once. What runs is asked of the kernel, never
-of a file: a connection tells whether the server answers, and a lock on the cluster directory, inherited by every server
-process, tells whether any of them lives. So a crash leaves nothing behind that the next start would believe.
+One data directory has one server, however many processes ask for it at once; it runs as long as one of them uses it, whoever
+started it. What runs is asked of the kernel, never of a file: a connection tells whether the server answers, a lock on the
+cluster directory, inherited by every server process, whether any of them lives, and a lock of each user whether it is used.
+So a crash leaves nothing behind: no server without a user, and no file that the next start would believe.
 
-PostgreSQL restarts its own processes after a crash; if it cannot, such as on a full disk, it ends, and `running` starts it again
-until it stays.
+PostgreSQL restarts its own processes after a crash; if it cannot, such as on a full disk, it ends, and whoever is `running` it
+starts it again until it stays.
 """
 
 import logging
@@ -35,7 +36,9 @@ from hub.embedded_cluster import (
     open_sockets,
     path_of,
     socket_path,
+    was_shut_down,
 )
+from hub.embedded_users import Users
 
 __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "attached", "discard", "running", "stop_any"]
 
@@ -57,43 +60,52 @@ class EmbeddedPostgres:
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir.resolve()
+        self._users = Users(self._data_dir)
         self._postmaster: psutil.Process | None = None
+        self._launched: psutil.Popen | None = None
         self._sockets = Path()
         self._stopping = threading.Event()
-
-    @property
-    def is_owner(self) -> bool:
-        """Whether this instance started the server that runs."""
-        return self._postmaster is not None and not _has_ended(self._postmaster)
 
     def start(self) -> str:
         """Return the conninfo of database `hub` as superuser `hub`, once the server answers.
 
-        Starts the server or attaches to the one that runs. After a failure `stop` ends what was started.
+        Starts the server or attaches to the one that runs; from now on it runs until `stop`, or the end of this process. After a
+        failure `stop` ends what was started.
         """
         try:
+            self._users.join()
             with alone(_lock_file(self._data_dir)) as lock:
-                return self._await_answer(open_cluster(self._data_dir, lock))
+                cluster = open_cluster(self._data_dir, lock)
+                self._sockets = open_sockets(cluster.path)
+                self._users.have_it_watched(cluster.path, self._sockets)
+                conninfo = self._await_answer(cluster)
+                self._postmaster = _postmaster(_processes(cluster.path))
+                return conninfo
         except OSError as error:
             raise EmbeddedPostgresError(f"PostgreSQL in {self._data_dir} cannot be started: {error}") from error
 
     def stop(self) -> None:
-        """Shut the server down if this instance started it."""
-        if self._postmaster is not None:
+        """Use it no longer, and shut it down if nobody else uses it."""
+        if self._users.is_last():
             with alone(_lock_file(self._data_dir)):
-                _shut_down(self._postmaster, self._sockets)
-                self._postmaster.wait()
-                self._postmaster = None
+                # What was started here, what was found, and what another user has started since are mostly one.
+                for server in {self._launched, self._postmaster, _postmaster(_processes(path_of(self._data_dir)))}:
+                    if server is not None:
+                        _shut_down(server, self._sockets)
+        if self._launched is not None and _has_ended(self._launched):
+            self._launched.wait()
+        self._launched = self._postmaster = None
+        self._users.leave()
 
     def keep(self) -> None:
-        """Start the server again whenever it has ended by itself, until `finish`; does nothing where another process owns it."""
+        """Start the server again whenever it has ended by itself, until `finish`."""
         is_away = False
         while self._postmaster is not None and not self._stopping.wait(KEEP_EVERY_S):
             if not _has_ended(self._postmaster):
                 is_away = False
                 continue
             # Who ended it in order wants it so.
-            if self._postmaster.wait() == 0:
+            if was_shut_down(path_of(self._data_dir)):
                 return
             said = self._start_again()
             if not is_away:
@@ -117,15 +129,12 @@ class EmbeddedPostgres:
         return next((line for line in reversed(lines) if "FATAL" in line or "PANIC" in line), lines[-1]) if starter.returncode else ""
 
     def _await_answer(self, cluster: Cluster) -> str:
-        sockets = open_sockets(cluster.path)
-        conninfo = _conninfo(sockets)
+        conninfo, launched = _conninfo(self._sockets), None
         began_s = time.monotonic()
-        launched: psutil.Popen | None = None
         while (answer := _ping(conninfo)) != Ping.OK:
             patience_s = RECOVERY_PATIENCE_S if answer == Ping.REJECT else SILENCE_PATIENCE_S
             if launched is None and (claim := _claim(cluster.path)) is not None:
-                launched = self._postmaster = _launch(cluster, sockets, claim)
-                self._sockets = sockets
+                launched = self._launched = _launch(cluster, self._sockets, claim)
             elif launched is not None and launched.poll() is not None:
                 raise EmbeddedPostgresError(f"PostgreSQL ended while starting:\n{cluster.log_tail()}")
             elif time.monotonic() - began_s > patience_s:
@@ -141,7 +150,7 @@ class EmbeddedPostgres:
 
 @contextmanager
 def running(data_dir: Path) -> Iterator[str]:
-    """Give the conninfo of a server that is kept running, and stop it afterwards if it was started here."""
+    """Give the conninfo of a server that is kept running, and stop it afterwards unless another process uses it."""
     server = EmbeddedPostgres(data_dir)
     keeper = threading.Thread(target=server.keep, name="postgres-keeper", daemon=True)
     try:
@@ -184,7 +193,7 @@ def discard(data_dir: Path) -> None:
     if (path_of(data_dir) / "postmaster.pid").exists():
         # A killed server leaves shared memory and a socket, which only its successor clears away.
         with suppress(EmbeddedPostgresError), running(data_dir):
-            pass
+            stop_any(data_dir)
     delete_cluster(data_dir)
 
 

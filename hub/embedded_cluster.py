@@ -12,6 +12,7 @@ import pwd
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -131,6 +132,16 @@ def delete_cluster(data_dir: Path) -> None:
     if cluster.exists():
         shutil.rmtree(cluster.parent if sheltered else cluster)
     link.unlink(missing_ok=True)
+
+
+def was_shut_down(cluster: Path) -> bool:
+    """Whether the server that ended last was ended in order; False where that cannot be read."""
+    try:
+        control = (cluster / "global/pg_control").read_bytes()
+    except OSError:
+        return False
+    # After the system's identifier and two versions; 1 is DB_SHUTDOWNED, the same in all versions (pg_control.h).
+    return int.from_bytes(control[16:20], sys.byteorder) == 1
 
 
 def socket_path(cluster: Path) -> Path:

@@ -28,6 +28,7 @@ from hub.api.card_service import STREAM_CHECKS
 from hub.domain.acceptance import rules_digest
 from hub.domain.agreement import Agreement
 from hub.embedded import stop_any
+from hub.embedded_users import Users
 from hub.journal.migrate import migrate
 from hub.journal.recorder import AggregateStore
 from tests.clients import DEADLINE_S, Province, journal, recorded_at, refused, refused_in_stream
@@ -745,6 +746,9 @@ def detached(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Detached]:
     directory = Path(tempfile.mkdtemp(prefix="hub-test-"))
     directory.chmod(0o755)
     postgres = OwnPostgres(directory)
+    # Who starts it is gone at once: it goes on for who uses it.
+    users = Users(directory)
+    users.join()
     try:
         dsn = postgres.start()
         migrate(dsn)

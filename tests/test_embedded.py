@@ -5,6 +5,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from psycopg.pq import PGconn, Ping
 
 import hub.embedded
 import hub.embedded_cluster
+from hub import embedded_watch
 from hub.embedded import EmbeddedPostgres, EmbeddedPostgresError, discard, running, stop_any
 from hub.embedded_cluster import alone, open_cluster, socket_path
 
@@ -95,16 +97,35 @@ def postmaster_pid(data_dir: Path) -> int:
     return int((data_dir / "postgres/postmaster.pid").read_text().splitlines()[0])
 
 
-def start_and_leave(data_dir: Path) -> tuple[bool, datetime]:
+def start_and_stop(data_dir: Path) -> datetime:
     server = EmbeddedPostgres(data_dir)
-    return started_at(server.start()), server.is_owner
-
-
-def start_and_stop(data_dir: Path) -> bool:
-    server = EmbeddedPostgres(data_dir)
-    server.start()
+    started = started_at(server.start())
     server.stop()
-    return server.is_owner
+    return started
+
+
+def use(data_dir: Path) -> subprocess.Popen[bytes]:
+    """A process that uses the server until it is ended, and says so once it does."""
+    using = f"import sys, time, pathlib; sys.path[:] = {sys.path!r}; from hub.embedded import running\n"
+    using += f"with running(pathlib.Path({str(data_dir)!r})):\n    print('using', flush=True)\n    time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", using], stdout=subprocess.PIPE, start_new_session=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"using\n"
+    return process
+
+
+def is_gone(data_dir: Path, within_s: float = 10.0) -> bool:
+    """Whether the server has ended by itself, and all its processes."""
+    give_up_s = time.monotonic() + within_s
+    while family_of((data_dir / "postgres").stat()):
+        if time.monotonic() > give_up_s:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def family_of(cluster: os.stat_result) -> list[tuple[int, bool]]:
+    return embedded_watch.family_of((cluster.st_dev, cluster.st_ino))
 
 
 def start_as_nobody(data_dir: Path) -> int:
@@ -115,10 +136,13 @@ def start_as_nobody(data_dir: Path) -> int:
         return (data_dir / "postgres").stat().st_uid
 
 
-def await_start(data_dir: Path) -> str:
-    while not (data_dir / "postgres/postmaster.pid").exists():
-        time.sleep(0.01)
-    return EmbeddedPostgres(data_dir).start()
+def use_as_nobody(data_dir: Path) -> None:
+    os.setgroups([])
+    os.setgid(NOBODY.pw_gid)
+    os.setuid(NOBODY.pw_uid)
+    with running(data_dir):
+        (data_dir / "used").touch()
+        time.sleep(60)
 
 
 def logged(data_dir: Path) -> str:
@@ -204,7 +228,7 @@ def test_stop_twice_does_no_harm(data_dir: Path) -> None:
     server.start()
     server.stop()
     server.stop()
-    assert not server.is_owner
+    assert is_gone(data_dir, 0)
 
 
 def test_stop_leaves_no_socket_directory(data_dir: Path) -> None:
@@ -226,48 +250,101 @@ def test_a_long_data_directory_does_not_break_the_socket_path(empty_dir: Path) -
 # More than one process
 
 
-def test_a_second_process_attaches_and_does_not_own(data_dir: Path) -> None:
+def test_a_second_process_is_served_by_the_same_server(data_dir: Path) -> None:
     server = EmbeddedPostgres(data_dir)
     first = started_at(server.start())
-    assert fork(start_and_leave, data_dir).result() == (first, False)
+    assert fork(start_and_stop, data_dir).result() == first
     server.stop()
 
 
-def test_the_stop_of_a_process_that_attached_stops_nothing(data_dir: Path) -> None:
+def test_of_two_processes_starting_at_once_both_are_served(empty_dir: Path) -> None:
+    first, second = use(empty_dir), use(empty_dir)
+    for process in (first, second):
+        process.terminate()
+        process.wait()
+    assert is_gone(empty_dir)
+
+
+def test_the_stop_of_one_user_stops_nothing_for_another(data_dir: Path) -> None:
     with running(data_dir) as conninfo:
         fork(start_and_stop, data_dir).result()
         assert setting(conninfo, "fsync") == "on"
 
 
-def test_of_two_processes_starting_at_once_one_owns_and_both_are_served(empty_dir: Path) -> None:
-    first, second = fork(start_and_leave, empty_dir), fork(start_and_leave, empty_dir)
-    assert first.result()[0] == second.result()[0]
-    assert sorted([first.result()[1], second.result()[1]]) == [False, True]
+def test_the_stop_of_who_started_it_stops_nothing_for_who_still_uses_it(data_dir: Path) -> None:
+    starter, user = EmbeddedPostgres(data_dir), EmbeddedPostgres(data_dir)
+    started = started_at(starter.start())
+    conninfo = user.start()
+    starter.stop()
+    assert started_at(conninfo) == started
+    user.stop()
+    assert is_gone(data_dir, 0)
 
 
-def test_start_attaches_to_the_server_of_a_process_that_is_gone(data_dir: Path) -> None:
-    first, _ = fork(start_and_leave, data_dir).result()
-    server = EmbeddedPostgres(data_dir)
-    assert started_at(server.start()) == first
-    assert not server.is_owner
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGHUP], ids=["killed", "hung up"])
+def test_the_server_does_not_outlive_its_last_user(data_dir: Path, end: signal.Signals) -> None:
+    # Twice: what the first end left must not keep the second from happening.
+    for _ in range(2):
+        user = use(data_dir)
+        os.kill(user.pid, end)
+        user.wait()
+        assert is_gone(data_dir)
 
 
-def test_the_server_outlives_its_killed_owner_and_stop_any_ends_it(data_dir: Path) -> None:
-    owner = get_context("fork").Process(target=lambda: (start_and_leave(data_dir), time.sleep(60)))
-    owner.start()
-    conninfo = await_start(data_dir)
-    owner.kill()
-    owner.join()
-    assert setting(conninfo, "fsync") == "on"
-    assert stop_any(data_dir)
-    assert not stop_any(data_dir)
+@only_root
+@pytest.mark.skipif(shutil.which("python3", path="/usr/bin:/usr/local/bin") is None, reason="no Python that an ordinary user can start")
+def test_the_server_of_an_ordinary_user_does_not_outlive_it(empty_dir: Path) -> None:
+    empty_dir.chmod(0o777)
+    for _ in range(2):
+        user = get_context("fork").Process(target=use_as_nobody, args=(empty_dir,))
+        user.start()
+        while not (empty_dir / "used").exists():
+            time.sleep(0.01)
+        user.kill()
+        user.join()
+        (empty_dir / "used").unlink()
+        assert is_gone(empty_dir)
+
+
+def test_the_server_goes_on_for_another_when_who_started_it_is_killed(data_dir: Path) -> None:
+    starter = use(data_dir)
+    user = EmbeddedPostgres(data_dir)
+    started = started_at(user.start())
+    starter.kill()
+    starter.wait()
+    time.sleep(3 * embedded_watch.LOOK_EVERY_S)
+    assert started_at(user.start()) == started
+    user.stop()
+
+
+def test_who_still_uses_a_server_starts_it_again_when_it_has_ended_by_itself(data_dir: Path) -> None:
+    starter = use(data_dir)
+    with running(data_dir) as conninfo:
+        starter.kill()
+        starter.wait()
+        family = family_of((data_dir / "postgres").stat())
+        os.kill(postmaster_pid(data_dir), signal.SIGKILL)
+        give_up_s = time.monotonic() + 20
+        while PGconn.ping(conninfo.encode()) != Ping.OK or set(family) & set(family_of((data_dir / "postgres").stat())):
+            assert time.monotonic() < give_up_s
+            time.sleep(0.05)
+
+
+def test_a_server_whose_watch_was_killed_is_watched_again_by_the_next_user(data_dir: Path) -> None:
+    with running(data_dir):
+        subprocess.run(["fuser", "-k", "-s", data_dir / "postgres.watch"], check=True)
+        user = use(data_dir)
+    user.kill()
+    user.wait()
+    assert is_gone(data_dir)
 
 
 def test_stop_any_ends_a_server_whose_owner_lives(data_dir: Path) -> None:
     server = EmbeddedPostgres(data_dir)
     server.start()
     assert stop_any(data_dir)
-    assert not server.is_owner
+    assert is_gone(data_dir, 0)
+    server.stop()
 
 
 def test_stop_any_of_a_directory_that_is_not_there_is_false(empty_dir: Path) -> None:
@@ -283,17 +360,16 @@ def test_rows_outlive_a_killed_postmaster(data_dir: Path) -> None:
     add(server.start(), 7)
     os.kill(postmaster_pid(data_dir), signal.SIGKILL)
     assert numbers(server.start()) == [7]
-    assert server.is_owner
     server.stop()
 
 
-def test_another_process_recovers_what_a_living_owner_lost(data_dir: Path) -> None:
+def test_another_process_recovers_what_a_living_user_lost(data_dir: Path) -> None:
     server = EmbeddedPostgres(data_dir)
     add(server.start(), 7)
     os.kill(postmaster_pid(data_dir), signal.SIGKILL)
-    assert fork(start_and_leave, data_dir).result()[1]
-    assert numbers(server.start()) == [7]
-    assert not server.is_owner
+    recovered = fork(start_and_stop, data_dir).result()
+    assert (numbers(server.start()), started_at(server.start())) == ([7], recovered)
+    server.stop()
 
 
 def test_a_backend_that_outlives_its_postmaster_does_not_keep_the_next_out(data_dir: Path) -> None:
@@ -323,7 +399,7 @@ def test_lock_files_that_name_another_living_process_do_not_keep_the_server_out(
 
 
 def test_an_interrupted_initdb_leaves_nothing_in_the_way(empty_dir: Path) -> None:
-    starter = get_context("fork").Process(target=start_and_leave, args=(empty_dir,))
+    starter = get_context("fork").Process(target=start_and_stop, args=(empty_dir,))
     starter.start()
     while not list(empty_dir.glob("postgres.new-*/base")):
         time.sleep(0.005)

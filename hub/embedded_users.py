@@ -1,0 +1,97 @@
+"""Who uses the embedded server of a data directory: counted by locks, so that its end is the end of the last user and of nobody else.
+
+A short command may have started the server that `hub serve` goes on using: whoever leaves last ends it. A user that is killed leaves
+as well, since the kernel takes its lock back; then the watch (`embedded_watch`) ends the server.
+"""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import hub.embedded_watch
+from hub.embedded_cluster import LOCK_PATIENCE_S, EmbeddedPostgresError, locks
+
+LOOK_AGAIN_S = 0.02
+
+
+class Users:
+    """The users of a data directory's server, as one of them sees them."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """Nothing is opened before `join`."""
+        self._file, self._watch_file = data_dir / "postgres.users", data_dir / "postgres.watch"
+        self._lock: int | None = None
+
+    def join(self) -> None:
+        """Becomes one of them, once an end of the server that is under way is over; joining twice is joining once."""
+        if self._lock is not None:
+            return
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self._file, os.O_RDONLY | os.O_CREAT, 0o644)
+        give_up_s = time.monotonic() + LOCK_PATIENCE_S
+        while not _shares(lock):
+            if time.monotonic() > give_up_s:
+                os.close(lock)
+                raise EmbeddedPostgresError(f"another process holds {self._file}: end it (`fuser {self._file}`)")
+            time.sleep(LOOK_AGAIN_S)
+        self._lock = lock
+
+    def is_last(self) -> bool:
+        """Gives the place up and returns whether nobody else uses the server; then nobody joins before `leave`."""
+        while self._lock is not None:
+            # Taking it alone gives the shared one up first: two who do so at once may both fail, and look again.
+            if locks(self._lock):
+                return True
+            if _shares(self._lock):
+                return False
+            time.sleep(LOOK_AGAIN_S)
+        return False
+
+    def leave(self) -> None:
+        """Lets others join, and the watch see that one is gone."""
+        if self._lock is not None:
+            # A process that was forked from this one shares the lock: closing alone would leave it with that one.
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+            os.close(self._lock)
+            self._lock = None
+
+    def have_it_watched(self, cluster: Path, sockets: Path) -> None:
+        """Starts the watch unless there is one."""
+        assert self._lock is not None, "only a user has the server watched"
+        watched = os.open(self._watch_file, os.O_RDONLY | os.O_CREAT, 0o644)
+        users = os.open(self._file, os.O_RDONLY)
+        try:
+            if locks(watched):
+                found = cluster.stat()
+                subprocess.run(
+                    [_python(), "-I", "-S", hub.embedded_watch.__file__, *map(str, (users, found.st_dev, found.st_ino, sockets))],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    check=True,
+                    cwd="/",
+                    pass_fds=[watched, users],
+                    # The end of a terminal must not reach it.
+                    start_new_session=True,
+                )
+        finally:
+            os.close(watched)
+            os.close(users)
+
+
+def _python() -> str:
+    """The Python of this process, or one that it can start although it has become another user since."""
+    return sys.executable if os.access(sys.executable, os.X_OK) else shutil.which("python3") or sys.executable
+
+
+def _shares(lock: int) -> bool:
+    """Takes a shared lock; False if another has it alone."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
