@@ -27,6 +27,7 @@ from hub.commands import (
     roles,
     rules,
     serving,
+    sql,
     status,
     traces,
 )
@@ -34,7 +35,7 @@ from hub.commands.address import checked_address
 from hub.commands.asking import Operator, asking
 from hub.commands.progress import progress
 from hub.commands.refusals import in_words
-from hub.config import Config, settings_in_words
+from hub.config import Config, set_client_encoding, settings_in_words
 from hub.database import DatabaseUnreachable, database, refuse_missing
 from hub.domain.errors import HubError
 
@@ -231,6 +232,7 @@ for command in (
     rules.rules,
     serving.project,
     serving.serve,
+    sql.sql,
     status.status,
     traces.traces,
 ):
@@ -354,6 +356,7 @@ def main() -> None:
     from hub.embedded import EmbeddedPostgresError
 
     write_what_can_be_shown()
+    set_client_encoding()
     try:
         app()
     except HubError as error:

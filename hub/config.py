@@ -1,5 +1,6 @@
 """The only reader of the environment: every setting, its default and what it is for."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -33,6 +34,11 @@ def settings_in_words(error: ValidationError) -> list[str]:
     return lines
 
 
+def set_client_encoding() -> None:
+    """Makes the hub's connections send and read UTF-8, whatever the environment says."""
+    os.environ["PGCLIENTENCODING"] = "UTF8"
+
+
 Address = Annotated[str, AfterValidator(_checked_address)]
 
 
@@ -43,6 +49,10 @@ class Config(BaseSettings):
 
     data_dir: Path = Field(default=Path("data"), description="keys, certificates and the embedded database")
     dsn: str = Field(default="", description="a PostgreSQL to use instead of the embedded one, such as postgresql://hub@db/hub")
+    migrate_dsn: str = Field(default="", description="the login that owns the schemas, for migrations alone; HUB_DSN's by default")
+    keys_apart_dir: Path | None = Field(
+        default=None, validation_alias="HUB_KEYS_DIR", description="where the key files are; HUB_DATA_DIR/keys by default"
+    )
     listen: Address = Field(default="127.0.0.1:7443", description="where the gRPC server listens")
     quota_calls_per_s: int = Field(default=1_000, ge=1, description="calls a second of one participant at one edge")
     quota_events_per_s: int = Field(default=10_000, ge=1, description="events a second of one participant at one edge")
@@ -84,7 +94,7 @@ class Config(BaseSettings):
     @property
     def keys_dir(self) -> Path:
         """Where the key files are."""
-        return self.data_dir / "keys"
+        return self.keys_apart_dir or self.data_dir / "keys"
 
     @property
     def logs_dir(self) -> Path:

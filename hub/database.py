@@ -4,9 +4,11 @@ So this is the one place where the security log learns which operator ran which 
 """
 
 import contextlib
+import logging
 import os
 import pwd
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,9 @@ from hub.domain.errors import HubError
 from hub.domain.masking import without_identifiers
 from hub.telemetry.logs import open_kept_logs, security
 
+log = logging.getLogger(__name__)
+
+LONGEST_WAIT_S = 10.0
 # What operators write freely may name anyone, whatever form it has.
 _FREE_TEXTS = ("--reason", "--title")
 
@@ -39,23 +44,28 @@ class DatabaseUnreachable(HubError):
 
 
 @contextlib.contextmanager
-def database(config: Config, *, migrated: bool = True, makes: bool = False) -> Iterator[str]:
+def database(config: Config, *, migrated: bool = True, makes: bool = False, waits: bool = False) -> Iterator[str]:
     """Yields the DSN of a migrated database: the configured one, or the embedded one, started if it does not run.
 
-    Not *migrated* it is left as it is, for a backup and a restore. An embedded one that is not there is made only if the command *makes*
-    one; raises NoDatabase otherwise, and DatabaseUnreachable.
+    What it logs in as can change nothing that is recorded; migrations have a login of their own. Not *migrated* the database is left as
+    it is, for a backup and a restore, which have that login too. An embedded one that is not there is made only if the command *makes*
+    one; raises NoDatabase otherwise, and DatabaseUnreachable unless the command *waits* for one that is away, as processes do.
     """
     from hub.embedded import running
+    from hub.journal.logins import app_login, in_our_encoding
     from hub.journal.migrate import migrate
 
     if not makes:
         refuse_missing(config)
     screen = Console(stderr=True)
     with _told(config), contextlib.nullcontext(config.dsn) if config.dsn else running(config.data_dir) as dsn:
-        _refuse_unreachable(dsn)
-        if migrated:
-            migrate(dsn, report=lambda name: screen.print(f"迁移 migrating: {name}"))
-        yield dsn
+        owner = in_our_encoding(config.migrate_dsn or dsn)
+        (_await_reachable if waits else _refuse_unreachable)(owner)
+        if not migrated:
+            yield owner
+            return
+        migrate(owner, report=lambda name: screen.print(f"迁移 migrating: {name}"))
+        yield in_our_encoding(config.dsn or app_login(dsn))
 
 
 def refuse_missing(config: Config) -> None:
@@ -73,6 +83,20 @@ def _refuse_unreachable(dsn: str) -> None:
         psycopg.connect(dsn, application_name="hub-command", connect_timeout=10).close()
     except psycopg.Error as error:
         raise DatabaseUnreachable(error) from None
+
+
+def _await_reachable(dsn: str) -> None:
+    """Waits for the database: machines that start together do not come up in order, and edges at work wait for it too."""
+    wait_s = 0.5
+    while True:
+        try:
+            _refuse_unreachable(dsn)
+        except DatabaseUnreachable as away:
+            log.warning("database: away; trying again in %.1f s", wait_s, extra={"reason": str(away)})
+            time.sleep(wait_s)
+            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+        else:
+            return
 
 
 def _operator() -> str:

@@ -28,8 +28,9 @@ from hub.demo_questions import Questions
 from hub.demo_screen import Picture, announce, draw, farewell, left_behind, suggest
 from hub.demo_small import SmallParticipants, show
 from hub.embedded import discard, running
+from hub.journal.logins import app_login
 from hub.journal.migrate import migrate
-from hub.projections import PROJECTIONS
+from hub.projections import DECIDED_BY, PROJECTIONS
 from hub.stage import ChildDied, Stage, free_port, register, staged, start_adapters, start_simulator, status
 
 SETTLE_S = 60.0
@@ -70,8 +71,9 @@ def run_demo(settings: DemoSettings) -> int:
     screen.print("启动内置数据库、枢纽、投影与两省适配器 … starting database, hub, projections and both adapters", soft_wrap=True)
     started = time.monotonic()
     try:
-        with running(data_dir) as dsn:
-            migrate(dsn)
+        with running(data_dir) as owner:
+            migrate(owner)
+            dsn = app_login(owner)
             result = _perform(settings, data_dir, dsn, screen, lambda: stopped)
     except ChildDied as death:
         screen.print(f"✗ {death}")
@@ -169,14 +171,16 @@ def _watch(
         raise ChildDied(f"simulator gave no tally; see {stage.logs / 'simulator.log'}") from None
 
 
-def _positions(connection: psycopg.Connection) -> tuple[int, int]:
-    """Returns the head's position and that of the view furthest behind."""
+def _positions(connection: psycopg.Connection) -> tuple[int, int, int]:
+    """Returns the head's position, that of the views that answers rest on, and that of the view furthest behind."""
     row = connection.execute(
-        "SELECT (SELECT position FROM journal.head), (SELECT min(position) FROM views.checkpoint WHERE view = ANY (%s))",
-        ([projection.name for projection in PROJECTIONS],),
+        """SELECT (SELECT position FROM journal.head),
+                  (SELECT min(position) FROM views.checkpoint WHERE view = ANY (%s)),
+                  (SELECT min(position) FROM views.checkpoint WHERE view = ANY (%s))""",
+        ([projection.name for projection in DECIDED_BY], [projection.name for projection in PROJECTIONS]),
     ).fetchone()
     assert row is not None
-    return int(row[0]), int(row[1] or 0)
+    return int(row[0]), int(row[1] or 0), int(row[2] or 0)
 
 
 def _settle(dsn: str, urls: dict[str, str]) -> None:
@@ -185,7 +189,7 @@ def _settle(dsn: str, urls: dict[str, str]) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         while time.monotonic() < deadline:
             pending = sum(feed["pending"] for url in urls.values() for feed in status(url).get("feeds", {}).values())
-            head, behind = _positions(connection)
+            head, _, behind = _positions(connection)
             if not pending and head == behind:
                 return
             time.sleep(0.1)

@@ -21,19 +21,21 @@ class Picture:
     feeds: dict[str, dict[str, Any]] = field(default_factory=dict)
     head: int = 0
     behind: int = 0
+    others_behind: int = 0
     rate: float = 0.0
     questions: Questions | None = None
     _last: tuple[float, int] = (0.0, 0)
 
-    def update(self, statuses: dict[str, dict[str, Any]], positions: tuple[int, int], questions: Questions) -> None:
-        """Takes the adapters' status, (head, slowest view) and the questions asked so far."""
+    def update(self, statuses: dict[str, dict[str, Any]], positions: tuple[int, int, int], questions: Questions) -> None:
+        """Takes the adapters' status, (head, what answers rest on, slowest other view) and the questions asked so far."""
         for status in statuses.values():
             self.feeds.update(status.get("feeds", {}))
-        now, (head, behind) = time.monotonic(), positions
+        now, (head, decided, others) = time.monotonic(), positions
         if self._last[0]:
             rate = (head - self._last[1]) / (now - self._last[0])
             self.rate = 0.7 * self.rate + 0.3 * rate
-        self._last, self.head, self.behind, self.questions = (now, head), head, behind, questions
+        self._last, self.head, self.questions = (now, head), head, questions
+        self.behind, self.others_behind = head - decided, head - others
 
 
 def draw(picture: Picture) -> RenderableType:
@@ -50,8 +52,11 @@ def draw(picture: Picture) -> RenderableType:
             f"{feed['pending']:,}",
             str(feed["state"]),
         )
-    lag = picture.head - picture.behind
-    journal = f"日志位置 position [b]{picture.head:,}[/b]   {picture.rate:,.0f}/s   视图滞后 lag {lag:,}   gRPC {picture.target}"
+    journal = (
+        f"日志位置 position [b]{picture.head:,}[/b]   {picture.rate:,.0f} 事件 events/s   gRPC {picture.target}\n"
+        f"未折叠 not folded: 答复所据视图 by views that answers rest on {picture.behind:,} 事件 events，"
+        f"其他视图 by others {picture.others_behind:,} 事件 events"
+    )
     parts: list[RenderableType] = [Panel(journal, title="川渝一卡通互通枢纽 Chuanyu exchange hub"), feeds]
     if picture.questions is not None:
         asked = picture.questions

@@ -22,6 +22,7 @@ from hub.commands.examinations import Diagnosis, Finding, Scene, examine_all
 from hub.config import Config
 from hub.embedded import attached
 from hub.journal.keyring import open_keyring, verify_fingerprint
+from hub.journal.logins import app_login
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
 from tests.recording import Recording, journey
@@ -52,7 +53,10 @@ def sound(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def settings(sound: Config, tmp_path: Path) -> Config:
     """The settings of that hub, with a copy of its files to spoil."""
     data_dir = shutil.copytree(sound.data_dir, tmp_path / "data")
-    return Config(dsn=sound.dsn, data_dir=data_dir, listen=f"127.0.0.1:{free_port()}", metrics_listen="")
+    authority = data_dir / "certificates/ca.key"
+    authority.rename(tmp_path / "ca.key").chmod(0o600)
+    authority.symlink_to(tmp_path / "ca.key")
+    return Config(dsn=app_login(sound.dsn), data_dir=data_dir, listen=f"127.0.0.1:{free_port()}", metrics_listen="")
 
 
 def free_port() -> int:
@@ -62,7 +66,7 @@ def free_port() -> int:
 
 def examined(config: Config, *planted: str) -> list[Diagnosis]:
     """Examines after statements that only a superuser may make, and takes them back."""
-    with closing(Scene(config, config.dsn)) as scene, scene.connection.transaction(force_rollback=True):
+    with closing(Scene(config, make_conninfo(config.dsn, user="hub"))) as scene, scene.connection.transaction(force_rollback=True):
         scene.connection.execute("SET TRANSACTION READ WRITE")
         for statement in planted:
             scene.connection.execute(statement.encode())
@@ -129,7 +133,37 @@ def test_a_certificate_file_that_is_none_is_a_fault_and_no_crash(settings: Confi
     assert not_well(settings)["server_certificate"] == "fault"
 
 
+def test_an_authority_beside_a_hub_with_a_database_of_its_own_is_a_warning(settings: Config, tmp_path: Path) -> None:
+    (settings.certificates_dir / "ca.key").unlink()
+    (tmp_path / "ca.key").rename(settings.certificates_dir / "ca.key")
+    assert not_well(settings) == {"keys_apart": "warning"}
+
+
+def test_an_authority_whose_key_is_elsewhere_and_not_at_hand_is_well(settings: Config, tmp_path: Path) -> None:
+    (tmp_path / "ca.key").unlink()
+    assert not_well(settings) == {}
+
+
+def test_keys_lie_where_the_setting_says(settings: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_KEYS_DIR", str(tmp_path / "apart"))
+    assert Config(data_dir=tmp_path).keys_dir == tmp_path / "apart"
+
+
 # The database
+
+
+def test_a_login_that_is_a_superuser_is_a_warning(settings: Config, server_dsn: str) -> None:
+    settings.dsn = make_conninfo(settings.dsn, user="hub")
+    assert not_well(settings) == {"login": "warning"}
+
+
+@pytest.mark.parametrize("grant", ["GRANT UPDATE ON journal.event TO hub_app", "GRANT hub TO hub_app"])
+def test_a_login_that_may_change_what_is_recorded_is_a_warning(settings: Config, grant: str) -> None:
+    assert not_well(settings, grant)["login"] == "warning"
+
+
+def test_a_login_that_cannot_see_old_transactions_is_a_warning(settings: Config) -> None:
+    assert not_well(settings, "REVOKE pg_monitor FROM hub_app") == {"old_snapshots": "warning"}
 
 
 def test_a_migration_that_was_changed_after_it_was_applied_is_a_fault(settings: Config) -> None:

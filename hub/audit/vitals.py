@@ -48,12 +48,15 @@ class FeedVitals:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseVitals:
-    """The server: *connections* by state, *oldest_snapshot_s* the age of the oldest transaction that keeps old row versions alive."""
+    """The server: *connections* by state, *oldest_snapshot_s* the age of the oldest transaction that keeps old row versions alive.
+
+    It is None where the login does not see other logins' transactions (it needs pg_monitor): what is not seen is not zero.
+    """
 
     size_bytes: int
     connections: dict[str, int]
     connections_max: int
-    oldest_snapshot_s: float
+    oldest_snapshot_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +163,10 @@ _FEEDS = """
 # An open transaction holds back the removal of old row versions by its snapshot, or by having written.
 _DATABASE = """
     SELECT pg_database_size(current_database()), current_setting('max_connections')::int,
-           COALESCE((SELECT max(extract(epoch FROM clock_timestamp() - a.xact_start))::float8 FROM pg_stat_activity a
-                     WHERE (a.backend_xmin IS NOT NULL OR a.backend_xid IS NOT NULL)
-                       AND a.datname = current_database() AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()), 0)"""
+           CASE WHEN pg_has_role('pg_read_all_stats', 'USAGE') THEN
+               COALESCE((SELECT max(extract(epoch FROM clock_timestamp() - a.xact_start))::float8 FROM pg_stat_activity a
+                         WHERE (a.backend_xmin IS NOT NULL OR a.backend_xid IS NOT NULL)
+                           AND a.datname = current_database() AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()), 0)
+           END"""
 _CONNECTIONS = """
     SELECT COALESCE(a.state, 'unknown'), count(*) FROM pg_stat_activity a WHERE a.backend_type = 'client backend' GROUP BY 1 ORDER BY 1"""

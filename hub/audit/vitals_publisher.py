@@ -108,6 +108,11 @@ def _of_feeds(read: Vitals, value: Callable[[FeedVitals], float | None]) -> dict
     return {labels: number for labels, number in found.items() if number is not None}
 
 
+def _oldest_snapshot(read: Vitals) -> Mapping[Labels, float]:
+    age_s = read.database.oldest_snapshot_s
+    return {} if age_s is None else {(): age_s}
+
+
 _GAUGES: tuple[tuple[Gauge, Callable[[Vitals], Mapping[Labels, float]]], ...] = (
     (names.HEAD_POSITION, lambda read: {(): read.position}),
     (names.FEED_SEQUENCE, lambda read: _of_feeds(read, lambda feed: feed.last_sequence)),
@@ -120,7 +125,7 @@ _GAUGES: tuple[tuple[Gauge, Callable[[Vitals], Mapping[Labels, float]]], ...] = 
     (names.DATABASE_SIZE, lambda read: {(): read.database.size_bytes}),
     (names.DATABASE_CONNECTIONS, lambda read: {(state,): count for state, count in read.database.connections.items()}),
     (names.DATABASE_CONNECTIONS_MAX, lambda read: {(): read.database.connections_max}),
-    (names.DATABASE_OLDEST_SNAPSHOT, lambda read: {(): read.database.oldest_snapshot_s}),
+    (names.DATABASE_OLDEST_SNAPSHOT, _oldest_snapshot),
     (names.CLOCK_DRIFT, lambda read: {(): read.clock.drift_s}),
     (names.DISK_FREE, lambda read: {} if read.disk_free_bytes is None else {(): read.disk_free_bytes}),
 )

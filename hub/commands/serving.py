@@ -37,7 +37,7 @@ def serve(
 
     config = Config()
     set_up_logs("hub serve", config.logs_dir, config.log_keep_days, config.log_max_bytes)
-    with database(config, makes=True) as dsn:
+    with database(config, makes=True, waits=True) as dsn:
         store = AggregateStore(dsn)
         load_agreements(store, datetime.now(UTC))
         store.close()
@@ -112,9 +112,9 @@ def project() -> None:
     config = Config()
     set_up_logs("hub project", config.logs_dir, config.log_keep_days, config.log_max_bytes)
     stop = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stop.set())
-    with database(config, makes=True) as dsn:
+    with database(config, makes=True, waits=True) as dsn:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, lambda *_: stop.set())
         with runner.connect(dsn) as connection:
             create_views(connection, PROJECTIONS)
         with _processes(dsn), observed(config, dsn, "hub project", "127.0.0.1:9465") as metrics:

@@ -9,13 +9,17 @@ from rich.text import Text
 from hub.commands.wording import folded
 from hub.domain.agreement import LOCAL
 from hub.domain.participant import PREFIX
+from hub.projections import DECIDED_BY
 
 if TYPE_CHECKING:
     from hub.audit.vitals import Vitals
     from hub.commands.status import Status
 
 WIDTH = 130
+DECIDING = frozenset(projection.name for projection in DECIDED_BY)
 LATE_S = 1.0
+# No answer rests on these: they follow at their own pace.
+OTHERS_LATE_S = 60.0
 GIB = 1024**3
 _NO_ANSWER = "`hub serve` 在运行吗 is it running? 地址不同则用 --target 或 HUB_LISTEN at another address: --target or HUB_LISTEN."
 
@@ -80,22 +84,28 @@ def _show_vitals(screen: _Screen, vitals: "Vitals") -> None:
     screen.line(
         "数据库 database",
         f"{database.size_bytes / GIB:.2f} GiB，连接 connections {used} / {database.connections_max}，"
-        f"最老快照 oldest snapshot {database.oldest_snapshot_s:.0f} s",
+        f"最老快照 oldest snapshot {'看不到 not seen' if database.oldest_snapshot_s is None else f'{database.oldest_snapshot_s:.0f} s'}",
     )
+    latest = max((view for view in vitals.views if view.name in DECIDING), key=lambda view: view.lag_s, default=None)
+    if latest is not None:
+        text = f"答复所据视图滞后 those that answers rest on lag {duration(latest.lag_s)}（{latest.name}）"
+        screen.line("视图 views", text, is_good=latest.lag_s <= LATE_S)
     free = "—" if vitals.disk_free_bytes is None else f"{vitals.disk_free_bytes / GIB:.1f} GiB"
     screen.line("磁盘 disk", f"剩余 free {free}")
     screen.line("时钟 clock", f"本机与数据库之差 this machine's minus the database's {clock.drift_s:+.3f} s ± {clock.uncertainty_s:.3f}")
 
 
 def _views(screen: _Screen, vitals: "Vitals") -> Table:
-    table = Table(*map(folded, ("视图 view", "位置 position", "落后 behind", "滞后 lag", "搁置 parked", "重建 rebuild")))
+    headings = ("视图 view", "用于答复 for answers", "位置 position", "落后 events behind", "滞后 lag", "搁置 parked", "重建 rebuild")
+    table = Table(*map(folded, headings))
     for view in vitals.views:
         verified = {None: "未比对 not yet", True: "一致 equal", False: "不同 DIFFERS"}[view.is_equal]
         table.add_row(
             view.name,
+            "是 yes" if view.name in DECIDING else "",
             f"{view.position:,}",
             f"{view.lag_events:,}",
-            screen.late(duration(view.lag_s), view.lag_s > LATE_S),
+            screen.late(duration(view.lag_s), view.lag_s > (LATE_S if view.name in DECIDING else OTHERS_LATE_S)),
             screen.late(f"{view.parked:,}", view.parked > 0),
             screen.late(verified, view.is_equal is False),
         )

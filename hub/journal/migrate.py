@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 
 from hub.domain.errors import HubError
+from hub.journal.logins import in_our_encoding
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,22 @@ LOCK_TIMEOUT = "2s"
 LOCK_TRIES = 30
 LOCK_WAIT_S = 1.0
 MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
+
+
+# The oldest that the hub is developed and tested on. An older one may take the schema and fail later, when it is full.
+OLDEST_VERSION = 18
+
+
+class ServerTooOld(HubError):
+    """PostgreSQL is older than the oldest version that the hub is tested on:"""
+
+
+class NotUtf8(HubError):
+    """The database must be in UTF-8; make another with `CREATE DATABASE hub ENCODING 'UTF8' TEMPLATE template0`. This one is in"""
+
+
+class MigrationNotPermitted(HubError):
+    """The schema is not up to date, and this login may not change it; run `hub migrate` with HUB_MIGRATE_DSN (docs/database.md):"""
 
 
 class MigrationMismatch(HubError):
@@ -37,19 +54,59 @@ def migrate(
 ) -> int:
     """Applies what is missing, of *only* these files if given, and returns how many; several processes may call it at once."""
     files = _files(directory)
-    with psycopg.connect(dsn, autocommit=True, application_name="hub-migrate") as connection:
-        connection.execute("SELECT pg_advisory_lock(hashtext('hub.migrate'))")
-        connection.execute("""
-            CREATE TABLE IF NOT EXISTS public.hub_migration (
-                name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())""")
-        rows: list[tuple[str, str]] = connection.execute("SELECT name, checksum FROM public.hub_migration").fetchall()
-        applied = dict(rows)
-        _refuse_mismatch(applied, files)
-        pending = [file for file in files if file.name not in applied and (only is None or file.name in only)]
-        for file in pending:
-            report(file.name)
-            _apply(connection, file)
-        return len(pending)
+    with psycopg.connect(in_our_encoding(dsn), autocommit=True, application_name="hub-migrate") as connection:
+        _refuse_unfit(connection)
+        if not _pending(connection, files, only):
+            return 0
+        try:
+            return _apply_pending(connection, files, report, only)
+        except psycopg.errors.InsufficientPrivilege as refused:
+            raise MigrationNotPermitted(str(refused).strip().splitlines()[0]) from None
+
+
+def refuse_unfit(version: int, encoding: str) -> None:
+    """Raises ServerTooOld or NotUtf8; *version* is PostgreSQL's server_version_num."""
+    if version < OLDEST_VERSION * 10_000:
+        raise ServerTooOld(f"{version // 10_000} < {OLDEST_VERSION}")
+    if encoding != "UTF8":
+        raise NotUtf8(encoding)
+
+
+def _refuse_unfit(connection: psycopg.Connection) -> None:
+    row = connection.execute("SELECT current_setting('server_version_num')::int, current_setting('server_encoding')").fetchone()
+    assert row is not None
+    refuse_unfit(*row)
+
+
+def _pending(connection: psycopg.Connection, files: list[Path], only: Collection[str] | None) -> bool:
+    """Whether something is missing; a login that may change nothing can see so too."""
+    exists = connection.execute("SELECT to_regclass('public.hub_migration')").fetchone()
+    if exists is None or exists[0] is None:
+        return True
+    try:
+        applied: dict[str, str] = dict(connection.execute("SELECT name, checksum FROM public.hub_migration").fetchall())
+    except psycopg.errors.InsufficientPrivilege:
+        # Before it was granted to all.
+        return True
+    _refuse_mismatch(applied, files)
+    return any(file.name not in applied and (only is None or file.name in only) for file in files)
+
+
+def _apply_pending(
+    connection: psycopg.Connection, files: list[Path], report: Callable[[str], None], only: Collection[str] | None
+) -> int:
+    connection.execute("SELECT pg_advisory_lock(hashtext('hub.migrate'))")
+    connection.execute("""
+        CREATE TABLE IF NOT EXISTS public.hub_migration (
+            name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())""")
+    rows: list[tuple[str, str]] = connection.execute("SELECT name, checksum FROM public.hub_migration").fetchall()
+    applied = dict(rows)
+    _refuse_mismatch(applied, files)
+    pending = [file for file in files if file.name not in applied and (only is None or file.name in only)]
+    for file in pending:
+        report(file.name)
+        _apply(connection, file)
+    return len(pending)
 
 
 def _apply(connection: psycopg.Connection, file: Path) -> None:

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from hub.domain.errors import HubError
 from hub.embedded import discard, running
+from hub.journal.logins import app_login
 from hub.journal.migrate import migrate
 from hub.scenarios.on_postgres import register
 from hub.scenarios.over_grpc import OverGrpc
@@ -66,8 +67,9 @@ def _hub(screen: Console) -> Iterator[OverGrpc]:
     screen.print("启动内置数据库与枢纽 … starting an embedded database and a hub")
     data_dir = Path(tempfile.mkdtemp(prefix="hub-scenarios-"))
     try:
-        with running(data_dir) as dsn:
-            migrate(dsn)
+        with running(data_dir) as owner:
+            migrate(owner)
+            dsn = app_login(owner)
             register(dsn)
             with _served(dsn, data_dir) as target:
                 way = OverGrpc(target, dsn, data_dir)

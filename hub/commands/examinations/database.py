@@ -7,10 +7,10 @@ import psycopg
 from hub.audit.vitals import read_clock, read_database
 from hub.commands.examinations import NOT_RUNNING, Finding, Scene, examination, fault, ok, warning
 from hub.embedded_cluster import path_of
-from hub.journal.migrate import at_hand
+from hub.journal.logins import APP, user_of
+from hub.journal.migrate import OLDEST_VERSION, at_hand
 
 OLD_SNAPSHOT_S = 60.0
-OLDEST_VERSION = 16
 _ROLES = ("hub_writer", "hub_projector", "hub_reader")
 # What must never change once it is written: by grant, so that no fault of the hub can.
 _APPEND_ONLY = ("journal.event", "journal.batch", "journal.correction", "journal.request")
@@ -64,6 +64,41 @@ def _setting(connection: psycopg.Connection, name: str) -> str:
     row = connection.execute("SELECT current_setting(%s)", (name,)).fetchone()
     assert row is not None
     return str(row[0])
+
+
+@examination("登录用户 login", needs_database=True)
+def login(scene: Scene) -> Finding:
+    """What the hub logs in as can change nothing that is recorded, nor become who can."""
+    name = _login_of(scene)
+    row = scene.connection.execute(_LOGIN, {"login": name}).fetchone()
+    if row is None:
+        return fault(f"没有登录用户 there is no login {name}", "hub migrate")
+    is_superuser, may_change, becomes = row
+    if is_superuser:
+        return warning(f"{name} 是超级用户 is a superuser", f"HUB_DSN 改用 {APP}：docs/database.md。Let HUB_DSN log in as {APP}")
+    if may_change or becomes:
+        return warning(
+            f"{name} 可改日志或可成为其属主 may change the journal, or become its owner",
+            f"HUB_DSN 改用 {APP}，属主只用于 HUB_MIGRATE_DSN。Let HUB_DSN log in as {APP}, and only HUB_MIGRATE_DSN as the owner",
+        )
+    return ok(f"{name} 不能改动已入账的事件 cannot change what is recorded")
+
+
+def _login_of(scene: Scene) -> str:
+    """What processes log in as; the embedded database is examined as its owner."""
+    if not scene.config.dsn:
+        return APP
+    if named := user_of(scene.config.dsn):
+        return named
+    row = scene.connection.execute("SELECT session_user").fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+_LOGIN = """
+    SELECT r.rolsuper, has_table_privilege(r.oid, 'journal.event', 'UPDATE, DELETE, TRUNCATE'),
+           pg_has_role(r.oid, (SELECT relowner FROM pg_class WHERE oid = 'journal.event'::regclass), 'MEMBER')
+    FROM pg_roles r WHERE r.rolname = %(login)s"""
 
 
 @examination("角色与权限 roles and grants", needs_database=True)
@@ -122,6 +157,12 @@ def connections(scene: Scene) -> Finding:
 def old_snapshots(scene: Scene) -> Finding:
     """No transaction is held open: one would slow every append down."""
     age_s = read_database(scene.connection).oldest_snapshot_s
+    row = scene.connection.execute("SELECT pg_has_role(%s::name, 'pg_read_all_stats', 'USAGE')", (_login_of(scene),)).fetchone()
+    if age_s is None or row is None or not row[0]:
+        return warning(
+            f"{_login_of(scene)} 看不到其他登录用户的会话，老快照不会告警 does not see other logins' sessions: no alert of old snapshots",
+            f"GRANT pg_monitor TO {_login_of(scene)}",
+        )
     if age_s > OLD_SNAPSHOT_S:
         return warning(
             f"最老事务已开 {age_s:.0f} 秒 the oldest transaction is open for {age_s:.0f} s",

@@ -10,6 +10,7 @@ from hub.api.certificate_book import is_issued_by_any, own_authorities, read_cer
 from hub.api.certificate_days import certificate_days
 from hub.api.certificates import files_of
 from hub.commands.examinations import Finding, Scene, examination, fault, ok, warning
+from hub.embedded_cluster import path_of
 from hub.journal.keyring import Keyring
 
 SOON_DAYS = 30
@@ -21,10 +22,29 @@ def key_modes(scene: Scene) -> Finding:
     keys = [
         key for folder in (scene.config.keys_dir, scene.config.certificates_dir) if folder.exists() for key in sorted(folder.glob("*.key"))
     ]
+    keys = [key for key in keys if key.exists()]
     exposed = [key for key in keys if stat.S_IMODE(key.stat().st_mode) & 0o077]
     if exposed:
         return fault(f"他人可读 can be read by others: {', '.join(map(str, exposed))}", f"chmod 600 {' '.join(map(str, exposed))}")
     return ok(f"{len(keys)} 个文件均为 0600 files, all 0600")
+
+
+@examination("密钥与数据库分开 keys apart from the database")
+def keys_apart(scene: Scene) -> Finding:
+    """Who takes the disk of one does not have the other."""
+    config, cluster = scene.config, path_of(scene.config.data_dir)
+    authority = config.certificates_dir / "ca.key"
+    if not config.dsn and config.keys_dir.exists() and cluster.exists() and config.keys_dir.stat().st_dev == cluster.stat().st_dev:
+        return warning(
+            f"{config.keys_dir} 与数据库在同一卷 lies on the volume of the database",
+            "生产环境：HUB_KEYS_DIR 指向另一卷。In production let HUB_KEYS_DIR name another volume",
+        )
+    if config.dsn and authority.exists() and not authority.is_symlink():
+        return warning(
+            f"{authority} 与运行中的枢纽放在一起 lies beside a hub in production",
+            "移到别处，需要签发时再以符号链接指向它。Move it away, and link to it when something is to be issued",
+        )
+    return ok("是 yes")
 
 
 @examination("假名密钥 pseudonym key", needs_database=True)
