@@ -333,7 +333,8 @@ def test_who_still_uses_a_server_starts_it_again_when_it_has_ended_by_itself(dat
 
 def test_a_server_whose_watch_was_killed_is_watched_again_by_the_next_user(data_dir: Path) -> None:
     with running(data_dir):
-        (watch,) = [process for process in psutil.process_iter() if str(socket_path(data_dir / "postgres")) in process.cmdline()]
+        sockets = str(socket_path(data_dir / "postgres"))
+        (watch,) = [process for process in psutil.process_iter(["cmdline"]) if sockets in (process.info["cmdline"] or ())]
         watch.kill()
         user = use(data_dir)
     user.kill()
