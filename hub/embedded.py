@@ -104,6 +104,8 @@ class EmbeddedPostgres:
             if not _has_ended(self._postmaster):
                 is_away = False
                 continue
+            if self._launched is not None:
+                self._launched.poll()
             # Who ended it in order wants it so.
             if was_shut_down(path_of(self._data_dir)):
                 return
@@ -257,10 +259,11 @@ def _processes(cluster: Path) -> list[psutil.Process]:
 
 
 def _postmaster(processes: list[psutil.Process]) -> psutil.Process | None:
-    """The one that rules the others, which PostgreSQL titles `postgres: …`."""
+    """The one that rules the others: PostgreSQL titles those `postgres: …`, but not before they have begun, so parents count too."""
+    pids = {process.pid for process in processes}
     for process in processes:
         with suppress(psutil.Error, IndexError):
-            if not process.cmdline()[0].startswith("postgres:"):
+            if process.ppid() not in pids and not process.cmdline()[0].startswith("postgres:"):
                 return process
     return None
 

@@ -45,7 +45,6 @@ REFUSED = [
     "ALTER TABLE journal.event ADD COLUMN more int",
     "DROP TABLE journal.event_000000",
     "CREATE TABLE journal.another (number int)",
-    "GRANT UPDATE ON journal.event TO hub_app",
     "CREATE OR REPLACE FUNCTION journal.close_group() RETURNS int LANGUAGE sql AS 'SELECT 1'",
     "SET ROLE hub",
     "SET SESSION AUTHORIZATION hub",
