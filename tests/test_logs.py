@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typer.testing import CliRunner, Result
 from hub.cli import app
 from hub.telemetry import names
 from hub.telemetry.kept_log import FINISHED_AFTER_S, WAITING_LINES, KeptLog
+from hub.telemetry.outage import Outage
 from tests.clients import Province, refused
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
 from tests.messages import journey, question
@@ -322,3 +324,25 @@ def test_no_line_is_said(logged: Path) -> None:
 
 def test_an_instant_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert CliRunner().invoke(app, ["logs", "access", "--since", "yesterday"]).exit_code == 2
+
+
+# What is away for a while
+
+
+def test_an_outage_is_one_line_and_its_end_another_however_often_it_is_tried(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    outage = Outage(logging.getLogger("away"), "cards")
+    for _ in range(75):
+        outage.failed(ConnectionError())
+    outage.over()
+    outage.over()
+    assert caplog.messages == ["cards: the database cannot be used; trying again", "cards: the database can be used again"]
+
+
+def test_the_waits_between_tries_double_up_to_their_longest(caplog: pytest.LogCaptureFixture) -> None:
+    outage = Outage(logging.getLogger("away"), "cards")
+    waits = []
+    for _ in range(6):
+        outage.failed("SQLSTATE 57P01")
+        waits.append(outage.wait_s(0.5, 4.0))
+    assert waits == [0.5, 1.0, 2.0, 4.0, 4.0, 4.0]

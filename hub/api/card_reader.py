@@ -27,6 +27,7 @@ from hub.projections import DECIDED_BY
 from hub.projections.agreements import AGREEMENTS, read_agreements
 from hub.projections.card_rows import merged, rows_named
 from hub.projections.card_standing import facts_of
+from hub.telemetry.outage import Outage
 from hub.telemetry.spans import GroupTiming, now_ns
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ class CardReader:
         self._connection = LoopConnection(dsn, "hub-cards", _SESSION, _READ_CARDS)
         self._agreements = (-1, Agreements(()))
         self._waiting: list[_Asked] = []
+        self._outage = Outage(log, "cards")
         self._reading: asyncio.Task[None] | None = None
         self._last_began, self._last_cards = 0.0, 0
 
@@ -118,7 +120,7 @@ class CardReader:
                 try:
                     snapshot = await self._read(group)
                 except (JournalUnavailable, GroupFailed, psycopg.Error) as error:
-                    log.warning("cards: the database cannot be read", extra={"error": type(error).__name__})
+                    self._outage.failed(error)
                     for asked in group:
                         asked.then(JournalUnavailable())
                     continue
@@ -127,6 +129,7 @@ class CardReader:
                     for asked in group:
                         asked.then(fault)
                     continue
+                self._outage.over()
                 as_of, agreements = snapshot.as_of_position, self._agreements[1]
                 timing = GroupTiming(began, now_ns(), len(group))
                 for asked in group:

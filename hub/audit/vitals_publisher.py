@@ -18,6 +18,7 @@ from hub.audit.vitals import FeedVitals, Vitals
 from hub.domain.participant import PREFIX
 from hub.telemetry import names
 from hub.telemetry.instruments import Gauge, Labels
+from hub.telemetry.outage import Outage
 
 log = logging.getLogger(__name__)
 
@@ -56,14 +57,16 @@ class VitalsPublisher:
         return {"database": self._reason}
 
     def _run(self) -> None:
+        outage = Outage(log, "vitals")
         while not self._stop.is_set():
             try:
                 with vitals.connect(self._dsn) as connection:
                     while not self._stop.is_set():
                         self._publish(connection)
+                        outage.over()
                         self._stop.wait(self._every_s)
             except psycopg.Error as error:
-                log.warning("vitals: the database cannot be read; trying again", extra={"error": type(error).__name__})
+                outage.failed(error)
             except Exception:
                 # What only looks must not end, nor end anything.
                 log.exception("vitals: fault of the hub; trying again")

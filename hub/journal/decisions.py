@@ -20,6 +20,7 @@ from hub.journal.group import ConnectionLost, DataRefused, GroupFailed
 from hub.journal.loop_connection import LoopConnection, bigint, bigint_array, bytea_array, text_array
 from hub.journal.writer import SESSION, STALLED_AFTER
 from hub.telemetry import names
+from hub.telemetry.outage import Outage
 from hub.telemetry.spans import GroupTiming, now_ns
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ class DecisionWriter:
         self._connection = LoopConnection(dsn, "hub-writer", SESSION, _STATEMENT)
         self._waiting: deque[_Entry] = deque()
         self._writing: asyncio.Task[None] | None = None
+        self._outage = Outage(log, "decisions")
 
     async def append(self, decision: Decision) -> Receipt:
         """Waits for the commit; raises QueueFull before anything is queued, JournalUnavailable when it cannot be recorded."""
@@ -140,7 +142,7 @@ class DecisionWriter:
             except DataRefused as failure:
                 return await self._halves(decisions, failure)
             except (ConnectionLost, GroupFailed) as failure:
-                log.warning("decisions: not recorded yet", extra={"reason": str(failure)})
+                self._outage.failed(str(failure))
                 if time.monotonic() > give_up_at:
                     names.COMMIT_FAILURES.add("decisions", "unavailable")
                     raise JournalUnavailable from None
@@ -148,6 +150,7 @@ class DecisionWriter:
                     await asyncio.to_thread(self._end_stalled)
                 await asyncio.sleep(RETRY_WAIT_S)
                 continue
+            self._outage.over()
             value, group = result.get_value, GroupTiming(began, now_ns(), len(decisions))
             names.COMMIT_DURATION.record((group.ended - began) / 1e9, "decisions")
             names.GROUP_SIZE.record(group.size, "decisions")

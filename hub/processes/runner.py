@@ -14,29 +14,33 @@ from hub.processes.losses import PAGE_EVENTS, LossProcess
 from hub.projections import PROJECTIONS
 from hub.projections.engine import create_views
 from hub.projections.runner import connect
+from hub.telemetry.outage import Outage
 
 log = logging.getLogger(__name__)
 
 # The views move every 20 ms, so a loss that is asked for is blocked and forwarded within a tenth of a second.
 ROUND_S = 0.04
 RECONNECT_WAIT_S = 0.5
+MOST_WAIT_S = 4.0
 FAULT_WAIT_S = 5.0
 
 
 def run(dsn: str, stop: threading.Event) -> None:
     """Works until *stop* is set; survives restarts of the database."""
+    outage = Outage(log, "processes")
     while not stop.is_set():
         try:
             with contextlib.closing(AggregateStore(dsn)) as store, connect(dsn, "hub-process") as connection:
                 create_views(connection, PROJECTIONS)
                 process = LossProcess(connection, store, reference.load())
+                outage.over()
                 while not stop.is_set():
                     if process.advance(time.time_ns() // 1_000) < PAGE_EVENTS:
                         stop.wait(ROUND_S)
         except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout, PersistenceError) as error:
             # A version that is taken means that another process was at work: what it recorded is read again.
-            log.warning("processes: beginning again", extra={"error": type(error).__name__})
-            stop.wait(RECONNECT_WAIT_S)
+            outage.failed(error)
+            stop.wait(outage.wait_s(RECONNECT_WAIT_S, MOST_WAIT_S))
         except Exception:
             # Passing over an event would leave a block that no one lifts: it stays here, and says so.
             log.exception("processes: fault of the hub; trying again")

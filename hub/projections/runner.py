@@ -14,6 +14,7 @@ from hub.projections.engine import PAGE_EVENTS, Projection, advance, create_view
 from hub.projections.findings import FINDINGS
 from hub.projections.person_cards import PERSON_CARDS
 from hub.projections.together import LIVE_EVENTS, advance_as_one, advance_together
+from hub.telemetry.outage import Outage
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ BACKGROUND_EVERY_S = 0.25
 # How often it is looked whether one of the other views is behind while nothing comes in: after a rebuild it is.
 OTHERS_EVERY_S = 1.0
 RECONNECT_WAIT_S = 0.5
+MOST_WAIT_S = 4.0
 TAKE_OVER_WAIT_S = 0.2
 FAULT_WAIT_S = 2.0
 # Views are disposable and carry their checkpoint with them: losing the last moments in a crash costs a re-fold, not a fact.
@@ -44,15 +46,17 @@ def connect(dsn: str, application_name: str = "hub-projector") -> psycopg.Connec
 
 def run(dsn: str, stop: threading.Event) -> None:
     """Folds until *stop* is set; survives restarts of the database."""
+    outage = Outage(log, "projections")
     while not stop.is_set():
         try:
             with connect(dsn) as connection:
+                outage.over()
                 create_views(connection, PROJECTIONS)
                 if _alone(connection, stop):
                     _rounds(connection, stop)
-        except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout):
-            log.warning("projections: the database cannot be reached; trying again")
-            stop.wait(RECONNECT_WAIT_S)
+        except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as lost:
+            outage.failed(lost)
+            stop.wait(outage.wait_s(RECONNECT_WAIT_S, MOST_WAIT_S))
         except Exception:
             # Such as a server that is read-only after a failover: whoever folds must be there when it takes writes again.
             log.exception("projections: fault; trying again")
@@ -67,6 +71,8 @@ def _alone(connection: psycopg.Connection, stop: threading.Event) -> bool:
         if row is not None and row[0]:
             # A process that stands still must not keep the others from it.
             connection.execute("SET idle_session_timeout = '30s'")
+            if is_told:
+                log.warning("projections: the other process has ended; this one folds now")
             return True
         if not is_told:
             log.info("projections: another process folds; this one waits to take over")
