@@ -15,7 +15,7 @@ from hub.api.errors import to_status
 from hub.api.explainer import Explainer
 from hub.api.intake import Intake
 from hub.api.looks import Looks
-from hub.api.request import card_named, instant_us, refuse_invalid, timestamp_of
+from hub.api.request import card_named, instant_us, refuse_invalid, refuse_texts, timestamp_of
 from hub.api.rpc import Gate, reader, service, streaming, unary
 from hub.api.use_judge import UseJudge
 from hub.domain.acceptance import Question, decide, epoch_day
@@ -57,6 +57,7 @@ class CardService:
     async def get_card(self, request: protos.GetCardRequest, caller: Caller) -> protos.GetCardResponse:
         """Gives the five lives to the issuer, and to others usability in the scenarios that they serve, once the look is recorded."""
         refuse_invalid(request)
+        refuse_texts(request, "purpose_code")
         caller.allowance.misses.refuse_if_spent()
         at_us = instant_us(request, "valid_at")
         province = request.card.issuing_province

@@ -10,7 +10,7 @@ from chuanyu.exchange.v1 import card_service_pb2 as protos
 from hub.api.card_reader import CardRead, CardReader, when_seen
 from hub.api.directory import Caller
 from hub.api.intake import Intake
-from hub.api.request import card_named, instant_us, now_us, refuse_invalid, set_timestamp
+from hub.api.request import card_named, instant_us, now_us, refuse_invalid, refuse_texts, set_timestamp
 from hub.api.turns import Reads
 from hub.domain.acceptance import Question, decide, epoch_day, rules_digest
 from hub.domain.card import DAY_US
@@ -132,6 +132,7 @@ class Decider:
         An issuer that looks into its own card (*is_issuer*) asks about every place and scenario.
         """
         refuse_invalid(request)
+        refuse_texts(request, "request_id", "venue_code")
         at_us = instant_us(request, "at")
         wrong = []
         if request.HasField("at") and at_us > now_us() + DAY_US:

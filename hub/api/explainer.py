@@ -9,7 +9,7 @@ from chuanyu.exchange.v1 import references_pb2
 from hub.api.decider import OUTCOMES, Decider
 from hub.api.directory import Caller
 from hub.api.looks import Looks
-from hub.api.request import instant_us, refuse_invalid, timestamp_of
+from hub.api.request import instant_us, refuse_invalid, refuse_texts, timestamp_of
 from hub.api.turns import Turns
 from hub.audit.as_of import Known, known_at
 from hub.audit.rule_versions import answer_by
@@ -49,6 +49,7 @@ class Explainer:
     async def explain(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> protos.ExplainAcceptanceResponse:
         """Returns the explanation; raises RequestInvalid, DecisionNotFound, NotPermitted, RoleMissing, ViewBehind or JournalUnavailable."""
         refuse_invalid(request)
+        refuse_texts(request, "purpose_code")
         caller.allowance.misses.refuse_if_spent()
         response: protos.ExplainAcceptanceResponse
         response, look = await self._turns.run(caller.urn, self._explain, request, caller)

@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from hub.api.shape import shape_faults
 from hub.domain.errors import RequestInvalid
-from hub.domain.masking import looks_like_an_identifier
+from hub.domain.masking import holds_identifier, looks_like_an_identifier
 from hub.domain.pseudonym import card_name, card_problem
 
 # 9999-12-31: the last day that the calendar has in every time zone.
@@ -26,6 +26,12 @@ def refuse_identifiers(message: Message, *fields: str) -> None:
     """Raises RequestInvalid for each of the texts that looks as if it named a person or a card: what operators write stays for good."""
     if named := [field for field in fields if looks_like_an_identifier(getattr(message, field))]:
         raise RequestInvalid([(field, "no_identifier") for field in named])
+
+
+def refuse_texts(message: Message, *fields: str) -> None:
+    """Raises RequestInvalid for each of the texts that holds an identifier: what is asked is recorded for good, outside the vault."""
+    if named := [field for field in fields if holds_identifier(getattr(message, field))]:
+        raise RequestInvalid([(field, "identifier_in_clear") for field in named])
 
 
 def card_named(ref: references_pb2.CardRef) -> str:

@@ -28,6 +28,8 @@ _SHORT_NUMBER = 10**8
 _CALENDAR_END_S = 253_402_214_400
 # A card number has nine characters and every other identifier more; words have no digit in them, and ticket numbers are parted or short.
 _LIKE_AN_IDENTIFIER = re.compile(r"(?=[A-Za-z]*[0-9])[A-Za-z0-9]{9,}")
+_SHORTEST = 9
+_COULD_BE = re.compile(r"(?<![A-Za-z0-9])(?:[0-9]{17}[0-9Xx]|62[0-9]{14,17}|1[3-9][0-9]{9}|[A-Za-z][0-9]{8})(?![A-Za-z0-9])")
 _CARD_NO_SHAPE = re.compile(r"[A-Z][0-9]{8}")
 Kinds = references.CardIdentifierKind
 _CARD_MASKS: dict[int, Callable[[str], str]] = {
@@ -82,6 +84,18 @@ def identifiers_in_texts(message: Message) -> Iterator[tuple[str, str]]:
             for word in _LIKE_AN_IDENTIFIER.findall(unicodedata.normalize("NFKC", value)):
                 if (kind := _kind_of(word.upper())) is not None:
                     yield where, kind
+
+
+def holds_identifier(text: str) -> bool:
+    """Whether something in a text is an ID number, a bank account, a mobile number or a card number, by the checks each kind has.
+
+    It is asked of every question: one search finds what could be one, and only that is checked.
+    """
+    if len(text) < _SHORTEST:
+        return False
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    return any(_kind_of(word.upper()) is not None for word in _COULD_BE.findall(text))
 
 
 def _kind_of(word: str) -> str | None:

@@ -95,6 +95,7 @@ MEANINGS = {
     "disability_suffix": Meaning("残疾人证的类别等级码不对。", "The suffix of the disability card is wrong."),
     "kind": Meaning("未知的标识种类。", "The kind of identifier is not known."),
     "out_of_range": Meaning("早于 1970 年。", "Before 1970."),
+    "identifier_in_clear": Meaning("文本中含有证号、手机号、账号或卡号。", "It holds a number of a person or a card in clear."),
     "no_identifier": Meaning("不得含有类似个人或卡标识的内容。", "It looks as if it named a person or a card."),
     "reserved": Meaning("该名称由枢纽保留。", "The hub keeps this name for itself."),
     "toml": Meaning("不是 TOML 文件。", "It is no TOML."),
