@@ -37,6 +37,8 @@ _ALIASES = {
     "ECARD_PLATFORM": references_pb2.CARD_IDENTIFIER_KIND_SIGN_NO,
 }
 PROVINCES = ("50", "51")
+# Questions come by a few scenarios and places: what was found once is not looked for again.
+_SERVED_PAIRS = 10_000
 
 
 class Scope(NamedTuple):
@@ -103,6 +105,8 @@ class Rights:
         self.province = province
         self.scopes = dict(grants)
         self._roles = frozenset(self.scopes)
+        self._calls = frozenset(call for call, needed in role_table().calls.items() if not needed.roles or set(needed.roles) & self._roles)
+        self._served: set[tuple[str, str]] = set()
         point = self.scopes.get("SERVICE_POINT", Scope())
         self._regions = point.regions
         self._serves_all = "*" in point.scenarios
@@ -116,18 +120,21 @@ class Rights:
         return self._roles
 
     def require(self, method: str) -> None:
-        """Raises RoleMissing unless it may make a call; a call of this package that the table does not name is nobody's."""
+        """Raises RoleMissing unless it may make a call; one that the table does not name is nobody's."""
+        if method in self._calls:
+            return
         needed = role_table().calls.get(method)
-        if needed is None:
-            raise RoleMissing
-        if needed.roles and self._roles.isdisjoint(needed.roles):
-            raise RoleMissing(role=",".join(needed.roles))
+        raise RoleMissing(**({} if needed is None else {"role": ",".join(needed.roles)}))
 
     def require_serving(self, scenario: str, region: str) -> None:
         """Raises RoleMissing unless it is a service point of a scenario and a region."""
+        if (scenario, region) in self._served:
+            return
         self.require_region(region)
         if not self.serves_scenario(scenario):
             raise RoleMissing(role="SERVICE_POINT", scope="scenarios")
+        if len(self._served) < _SERVED_PAIRS:
+            self._served.add((scenario, region))
 
     def require_region(self, region: str) -> None:
         """Raises RoleMissing unless it is a service point of a region."""
