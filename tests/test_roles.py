@@ -153,6 +153,13 @@ def test_an_issuer_takes_no_loss_of_the_other_sides_card() -> None:
 
 # How far a role reaches
 
+def accepted_at(region: str) -> event_pb2.Event:
+    """A request for a loss that names its place in its own field."""
+    event = told("loss_request_submitted", region="")
+    event.loss_request_submitted.accepted_at_region = region
+    return event
+
+
 MUSEUM = granted("SERVICE_POINT", scenarios=("CUL.MUS",), regions=("500103",))
 SCOPES = [
     (MUSEUM, told("venue_gate_entered", "CUL.MUS"), None),
@@ -163,6 +170,8 @@ SCOPES = [
     (granted("SERVICE_POINT", scenarios=("*",), regions=("50",)), told("venue_gate_entered", "CUL.MUS", ""), None),
     (granted("SERVICE_POINT", scenarios=("*",), regions=("50",)), told("venue_gate_entered", "CUL.MUS", "510100"), "service_region"),
     (granted("SERVICE_WINDOW", regions=("500103",)), told("loss_request_submitted", region="500106"), "service_region"),
+    (granted("SERVICE_WINDOW", regions=("500103",)), accepted_at("500103"), None),
+    (granted("SERVICE_WINDOW", regions=("500103",)), accepted_at("500106"), "loss_request_submitted.accepted_at_region"),
     (granted("ISSUER", issuer_regions=("500103",)), told("card_cancelled"), "issuer_region"),
     (granted("BANK", banks=("102",)), told("bank_account_opened"), "bank_account_opened.bank_code"),
     (granted("BANK", banks=("102",)), told("bank_account_frozen"), None),
@@ -224,6 +233,15 @@ def test_a_loss_of_ones_own_card_does_not_open_the_way_for_one_of_the_other_side
     # The other side's card is known as well, by an event of another participant.
     assert not quarantined(intake, lost("S00000001", "51"), EVERY)
     assert quarantined(intake, lost("S00000001", "51"), issuer)
+
+
+def test_a_request_accepted_at_one_window_does_not_open_the_way_for_one_of_another(tmp_path: Path) -> None:
+    intake = Intake(open_keyring(tmp_path))
+    window = rights_of("50", (Grant("SERVICE_WINDOW", Scope(regions=("500103",))),))
+    here, there = accepted_at("500103"), accepted_at("500106")
+    for event in (here, there):
+        event.loss_request_submitted.loss_type = 1
+    assert [quarantined(intake, event, window) for event in (here, here, there)] == [False, False, True]
 
 
 # Identifiers in clear

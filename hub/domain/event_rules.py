@@ -16,8 +16,7 @@ from google.protobuf.message import Message
 from hub.domain.card import BEFORE_A_NUMBER, FROM_EITHER_SIDE
 from hub.domain.money import wrong_sums
 from hub.domain.reference import Reference
-from hub.domain.role_table import NOBODY, role_table
-from hub.domain.roles import Rights
+from hub.domain.roles import Rights, is_told_by_case
 
 Violation = tuple[str, str]
 
@@ -110,7 +109,7 @@ def violations(event: event_pb2.Event, kind: str, message: Message, context: Con
 def is_case_enough(kind: str) -> bool:
     """Whether these rules look at no field of the kind but its sums, and not at the card, so that envelopes of one case pass alike."""
     needs = _NEEDS[kind]
-    return not needs.date_fields and not needs.issuer and "ISSUER" not in role_table().kinds.get(kind, NOBODY).roles
+    return not needs.date_fields and not needs.issuer and needs.roles_by_case
 
 
 def _check_places(event: event_pb2.Event, occurred_s: int | None, reference: Reference, found: list[Violation]) -> None:
@@ -191,13 +190,14 @@ def _date_fields(kind: Descriptor | None) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Needs:
-    """What a kind needs: a card, its issuer as the speaker, some subject; and which of its fields are dates."""
+    """What a kind needs: a card, its issuer as the speaker, some subject; which fields are dates; whether a case says who may tell it."""
 
     is_hub_only: bool
     card: bool
     issuer: bool
     subject: bool
     date_fields: tuple[str, ...]
+    roles_by_case: bool
 
 
 _NEEDS = {
@@ -207,6 +207,7 @@ _NEEDS = {
         issuer=field.name in _ABOUT_A_CARD and field.name not in FROM_EITHER_SIDE,
         subject=field.name not in _ABOUT_NOBODY,
         date_fields=_date_fields(field.message_type),
+        roles_by_case=is_told_by_case(field),
     )
     for field in _FIELDS
 }

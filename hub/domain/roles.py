@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from chuanyu.exchange.v1 import event_pb2, references_pb2, roles_pb2
+from google.protobuf.descriptor import FieldDescriptor
 
 from hub.domain.card import BEFORE_A_NUMBER
 from hub.domain.errors import RoleMissing
@@ -30,6 +31,8 @@ PARTS: Mapping[str, Parts] = {
     "BANK": Parts(optional=("banks",)),
     "READER": Parts(("reads",)),
 }
+# What a scope looks at in the message of a kind.
+_SCOPE_FIELDS = ("accepted_at_region", "bank_code")
 # The issuer ties any identifier to its card; who keeps one of the card's other lives, that life's own.
 _ALIASES = {
     "BANK": references_pb2.CARD_IDENTIFIER_KIND_BANK_ACCOUNT,
@@ -176,10 +179,11 @@ class Rights:
             return None if self.issues(self.province, event.issuer_region) else "issuer_region"
         if role == "SERVICE_POINT" and not self._tells_of(needed.scenarios, event.scenario):
             return "scenario"
-        if scope.regions and not _is_within(scope.regions, event.service_region):
-            return "service_region"
+        kind = event.WhichOneof("kind")
+        if scope.regions and (place := _place_beyond(scope.regions, event, message)):
+            return place if place == "service_region" else f"{kind}.{place}"
         if scope.banks and (bank := getattr(message, "bank_code", None)) is not None and bank not in scope.banks:
-            return f"{event.WhichOneof('kind')}.bank_code"
+            return f"{kind}.bank_code"
         if role in _ALIASES and any(alias.kind != _ALIASES[role] for alias in event.card_aliases):
             return "card_aliases.kind"
         return None
@@ -200,9 +204,19 @@ def _issuer_of(event: event_pb2.Event, speaker: str) -> str:
     return event.issuer_region[:2] or speaker
 
 
-def _is_within(regions: tuple[str, ...], region: str) -> bool:
-    """Whether a region lies within prefixes; an event that names none is within a scope of a whole province."""
-    return region.startswith(regions) if region else any(prefix in PROVINCES for prefix in regions)
+def _place_beyond(regions: tuple[str, ...], event: event_pb2.Event, message: Any) -> str:
+    """Returns the field of a place beyond prefixes, "" if all are within; without a place, only a scope of a whole province is enough."""
+    named = {"service_region": event.service_region, "accepted_at_region": getattr(message, "accepted_at_region", "")}
+    said = {field: region for field, region in named.items() if region}
+    if not said:
+        return "" if any(prefix in PROVINCES for prefix in regions) else "service_region"
+    return next((field for field, region in said.items() if not region.startswith(regions)), "")
+
+
+def is_told_by_case(kind: FieldDescriptor) -> bool:
+    """Whether a kind is a participant's to tell by its case alone: neither by whose card it is about, nor by a field of its own."""
+    own = set() if kind.message_type is None else {field.name for field in kind.message_type.fields}
+    return "ISSUER" not in role_table().kinds.get(kind.name, NOBODY).roles and own.isdisjoint(_SCOPE_FIELDS)
 
 
 @lru_cache(maxsize=4096)

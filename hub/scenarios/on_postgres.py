@@ -23,8 +23,6 @@ from hub.domain import reference as tables
 from hub.domain.acceptance import decide
 from hub.domain.card import policies_of, standing
 from hub.domain.event_rules import Context
-from hub.domain.participant import PREFIX
-from hub.domain.roles import every_role
 from hub.journal.group import Appended, commit_group, run
 from hub.journal.keyring import Keyring
 from hub.journal.reader import feed_row
@@ -37,11 +35,10 @@ from hub.projections.card_rows import facts_in
 from hub.projections.daily_usage import listed_uses
 from hub.projections.engine import create_views
 from hub.projections.findings import Found, listed
+from hub.scenarios.participants import FEEDS, OWNERS, RIGHTS, TELLERS
 from hub.scenarios.pure import findings_of, lives_of, question_of
 from hub.scenarios.running import Stand, acceptance_of, use_of
-from hub.scenarios.scenario import FEEDS, RIGHTS, Ask, Scenario, Step
-
-PARTICIPANTS = {"51": f"{PREFIX}sc.card-center", "50": f"{PREFIX}cq.card-center"}
+from hub.scenarios.scenario import Ask, Scenario, Step
 
 
 class OnPostgres:
@@ -102,8 +99,8 @@ class OnPostgres:
 
     def _append(self, feed: str, first: int, events: list[event_pb2.Event], steps: Sequence[Step], told: "_Told") -> Sequence[int]:
         request = feed_service_pb2.AppendEventsRequest(feed=feed, first_sequence=first, events=events)
-        owner = PARTICIPANTS[FEEDS[feed]]
-        context = Context(RIGHTS[FEEDS[feed]], int(time.time()), tables.load(), lambda name: FEEDS.get(name) == FEEDS[feed])
+        owner = OWNERS[feed]
+        context = Context(RIGHTS[owner], int(time.time()), tables.load(), lambda name: OWNERS.get(name) == owner)
         received = self._read(request.SerializeToString())
         prepared = asyncio.run(self._intake.prepare(self._streams[feed], owner, received, context, self._streams.get))
         [outcome] = commit_group(self._writer, [prepared.batch])
@@ -153,11 +150,10 @@ class PostgresRun:
 
 
 def register(dsn: str) -> None:
-    """Registers both provinces with their feeds, if they are not."""
+    """Registers who speaks in scenarios, if they are not."""
     store = AggregateStore(dsn)
-    for province, urn in PARTICIPANTS.items():
-        feeds = [feed for feed, owner in FEEDS.items() if owner == province]
-        register_participant(store, urn, province, urn, feeds, datetime.now(UTC), every_role())
+    for urn, teller in TELLERS.items():
+        register_participant(store, urn, teller.province, urn, list(teller.feeds), datetime.now(UTC), teller.roles)
     store.close()
 
 

@@ -25,23 +25,24 @@ from hub.processes.losses import CHECKPOINT
 from hub.projections import PROJECTIONS
 from hub.scenarios.filling import Names, enum_prefix
 from hub.scenarios.on_postgres import (
-    PARTICIPANTS,
     activate,
     counted,
     counted_since,
     found_in,
     in_batches,
+    register,
     told_position,
 )
+from hub.scenarios.participants import ASKERS, FEEDS, OWNERS, TELLERS
 from hub.scenarios.pure import findings_of, lives_of
 from hub.scenarios.running import Run, Stand, acceptance_of
-from hub.scenarios.scenario import FEEDS, LIVES, Ask, Scenario
+from hub.scenarios.scenario import LIVES, Ask, Scenario
 
 DEADLINE_S = 15.0
 _FOLLOWED = [*(projection.name for projection in PROJECTIONS), CHECKPOINT]
 
 
-class _Province(NamedTuple):
+class _Teller(NamedTuple):
     channel: grpc.Channel
     feeds: Any
     cards: Any
@@ -53,8 +54,9 @@ class OverGrpc:
     at_once = 8
 
     def __init__(self, target: str, dsn: str, data_dir: Path) -> None:
-        """*target* is the hub's address; the participants must be registered."""
-        self._provinces = {province: _connected(target, data_dir / "certificates", urn) for province, urn in PARTICIPANTS.items()}
+        """*target* is the hub's address; who speaks in scenarios is registered there if it is not."""
+        register(dsn)
+        self._tellers = {urn: _connected(target, data_dir / "certificates", urn) for urn in TELLERS}
         self._store = AggregateStore(dsn)
         self._views = psycopg.connect(dsn, autocommit=True)
         self._key_of = hmac_sm3_under(open_keyring(data_dir / "keys").pseudonym)
@@ -64,8 +66,8 @@ class OverGrpc:
 
     def close(self) -> None:
         """Closes channels and connections."""
-        for province in self._provinces.values():
-            province.channel.close()
+        for teller in self._tellers.values():
+            teller.channel.close()
         self._views.close()
         self._store.close()
 
@@ -82,7 +84,7 @@ class OverGrpc:
             first = self._next_sequence(feed)
             events = [step.event(run.names) for step in steps]
             request = feed_service_pb2.AppendEventsRequest(feed=feed, first_sequence=first, events=events)
-            answer = self._provinces[FEEDS[feed]].feeds.AppendEvents(request, timeout=DEADLINE_S)
+            answer = self._tellers[OWNERS[feed]].feeds.AppendEvents(request, timeout=DEADLINE_S)
             self._sequences[feed] = first + len(events)
             run.position = answer.positions[-1]
             run.told.update({position: step.name for position, step in zip(answer.positions, steps, strict=True)})
@@ -94,12 +96,12 @@ class OverGrpc:
     def _next_sequence(self, feed: str) -> int:
         if feed not in self._sequences:
             request = feed_service_pb2.GetFeedRequest(feed=feed)
-            self._sequences[feed] = self._provinces[FEEDS[feed]].feeds.GetFeed(request, timeout=DEADLINE_S).next_sequence
+            self._sequences[feed] = self._tellers[OWNERS[feed]].feeds.GetFeed(request, timeout=DEADLINE_S).next_sequence
         return self._sequences[feed]
 
     def cards(self, province: str) -> Any:
         """The card service as a province reaches it."""
-        return self._provinces[province].cards
+        return self._tellers[ASKERS[province]].cards
 
     def caught_up(self, position: int) -> psycopg.Connection:
         """Waits until views and the loss process have reached a position and returns a connection to read them; raises ViewBehind."""
@@ -214,7 +216,7 @@ def _life(lives: card_service_pb2.CardLives, name: str) -> Any:
     return field.enum_type.values_by_number[value].name.removeprefix(enum_prefix(field.enum_type)) if value else None
 
 
-def _connected(target: str, certificates_dir: Path, urn: str) -> _Province:
+def _connected(target: str, certificates_dir: Path, urn: str) -> _Teller:
     files = issue_participant(certificates_dir, urn)
     channel = files.channel(target)
-    return _Province(channel, feed_service_pb2_grpc.FeedServiceStub(channel), card_service_pb2_grpc.CardServiceStub(channel))
+    return _Teller(channel, feed_service_pb2_grpc.FeedServiceStub(channel), card_service_pb2_grpc.CardServiceStub(channel))

@@ -6,7 +6,8 @@ from typing import Any
 from hub.domain import reference as tables
 from hub.domain.case import local_day
 from hub.scenarios.agreed import Agreed
-from hub.scenarios.scenario import FEEDS, Ask, Card, Scenario, Step, local_text
+from hub.scenarios.participants import FEEDS, OWNERS, TELLERS
+from hub.scenarios.scenario import Ask, Card, Scenario, Step, local_text
 from hub.scenarios.words import KINDS, LIFE_WORDS, OUTCOME_WORDS, PROVINCE_WORDS
 
 _HEAD = """# 情景 Scenarios
@@ -40,8 +41,8 @@ _FIELDS = (
     ("`[[given]]`", "告知枢纽的事件。An event told to the hub."),
     (
         "`at`, `by`, `card`, `kind`",
-        "何时发生；何省（`50`、`51`）或数据流告知；哪张卡；事件种类。"
-        "When it happened, the province or feed that tells it, the card, the kind of event.",
+        "何时发生；何省（`50`、`51`）或何数据流（如 `cq.museum`）告知；哪张卡；事件种类。"
+        "When it happened, the province or feed (such as `cq.museum`) that tells it, the card, the kind of event.",
     ),
     (
         "其他 further fields",
@@ -96,7 +97,7 @@ def _section(scenario: Scenario) -> list[str]:
 
 def _step(step: Step, cards: Mapping[str, Card]) -> str:
     kind = " ".join(KINDS.get(step.kind, (step.kind,)))
-    by = PROVINCE_WORDS[FEEDS[step.feed]]
+    by = " ".join(filter(None, (PROVINCE_WORDS[FEEDS[step.feed]], TELLERS[OWNERS[step.feed]].title)))
     about = f"卡 card `{step.card}` ({PROVINCE_WORDS[cards[step.card].issuer]}): " if step.card else ""
     said = ", ".join(f"{name} {_value(value)}" for name, value in (*step.envelope.items(), *step.says.items()))
     late = f"，{local_text(step.arrives_us)} 才到 arrives only then" if step.arrives_us != step.at_us else ""

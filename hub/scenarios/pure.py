@@ -32,8 +32,9 @@ from hub.projections.findings import FINDINGS, Found, found_of
 from hub.projections.holder_cards import HOLDER_CARDS
 from hub.scenarios.agreed import signed
 from hub.scenarios.filling import Names
+from hub.scenarios.participants import FEEDS, OWNERS, RIGHTS
 from hub.scenarios.running import acceptance_of, use_of
-from hub.scenarios.scenario import FEEDS, LIVES, RIGHTS, Ask, Scenario, Step
+from hub.scenarios.scenario import LIVES, Ask, Scenario, Step
 
 _SEEDED = tuple(
     terms_of(agreement.code, agreement.terms) for agreement in seed_agreements(tables.load().agreements, datetime(2025, 1, 1, tzinfo=UTC))
@@ -76,7 +77,8 @@ class PureRun:
         event = step.event(self._names)
         sequence = self._last.get(step.feed, 0) + 1
         self._last[step.feed] = sequence
-        context = Context(RIGHTS[FEEDS[step.feed]], int(time.time()), tables.load(), lambda feed: FEEDS[feed] == FEEDS[step.feed])
+        owner = OWNERS[step.feed]
+        context = Context(RIGHTS[owner], int(time.time()), tables.load(), lambda feed: OWNERS[feed] == owner)
         message = getattr(event, step.kind)
         broken = [*faults(event, step.kind, message, context), *_identifier_problems(event, step.kind)]
         self._steps[position] = step

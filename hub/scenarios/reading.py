@@ -18,8 +18,9 @@ from hub.domain.reference import Reference, load
 from hub.domain.reference.rows import MEDIA, OUTCOMES
 from hub.scenarios.agreed import Agreed, signed
 from hub.scenarios.filling import FieldInvalid, Names, fill
+from hub.scenarios.participants import FEEDS
 from hub.scenarios.refusing import Checks, ScenarioInvalid
-from hub.scenarios.scenario import FEEDS, LIVES, Ask, Card, Scenario, Step
+from hub.scenarios.scenario import LIVES, Ask, Card, Scenario, Step
 
 _CARD_FEEDS = {"50": "cq.card-center", "51": "sc.card-center"}
 _USAGE_FEEDS = {"50": "cq.usage", "51": "sc.usage"}

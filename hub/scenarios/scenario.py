@@ -8,13 +8,9 @@ from typing import Any
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2
 
 from hub.domain.agreement import LOCAL
-from hub.domain.roles import every_role, rights_of
 from hub.scenarios.agreed import Agreed
 from hub.scenarios.filling import Names, fill
 
-# Each province has one system for all.
-RIGHTS = {province: rights_of(province, every_role()) for province in ("50", "51")}
-FEEDS = {"sc.card-center": "51", "sc.usage": "51", "cq.card-center": "50", "cq.usage": "50"}
 LIVES = (
     "social_status",
     "social_status_until",
