@@ -207,6 +207,15 @@ def test_who_keeps_one_life_of_a_card_ties_no_identifier_of_another_to_it(role: 
         assert rules_broken(event, CONTEXT[role]) == (set() if alias == own else {("card_aliases.kind", "role_scope")})
 
 
+@pytest.mark.parametrize(("role", "kind", "own"), KEEPERS)
+def test_the_issuer_ties_any_identifier_of_its_cards_whatever_else_it_is(role: str, kind: str, own: int) -> None:
+    event = told(kind)
+    both = Context(rights_of("50", (Grant(role, Scope()), Grant("ISSUER", Scope()))), AT_S + 60, reference.load(), lambda _: True)
+    for alias in range(1, 6):
+        event.card_aliases.add(issuing_province="50", kind=alias, clear="x")  # type: ignore[arg-type]
+    assert rules_broken(event, both) == set()
+
+
 # What passed once is remembered under the rights it passed by
 
 

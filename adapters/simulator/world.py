@@ -82,6 +82,8 @@ class World:
 
     def _add(self, person: Person, province: str) -> None:
         days_ago = int(self._rng.triangular(20, 5_400, 700))
+        # No card is older than its holder.
+        days_ago = min(days_ago, (self._today - person.born_on).days - 1)
         card = self.new_card(person, province, self._today - timedelta(days=days_ago))
         card.status = self._status(card)
         self._place(card)

@@ -184,7 +184,9 @@ class Rights:
             return place if place == "service_region" else f"{kind}.{place}"
         if scope.banks and (bank := getattr(message, "bank_code", None)) is not None and bank not in scope.banks:
             return f"{kind}.bank_code"
-        if role in _ALIASES and any(alias.kind != _ALIASES[role] for alias in event.card_aliases):
+        # Who issues the card may tie any of its identifiers, whatever else it is.
+        is_issuer = self.issues(event.card.issuing_province, event.issuer_region)
+        if role in _ALIASES and not is_issuer and any(alias.kind != _ALIASES[role] for alias in event.card_aliases):
             return "card_aliases.kind"
         return None
 
