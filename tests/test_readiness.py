@@ -222,7 +222,7 @@ def test_a_hub_without_its_database_is_not_ready_and_is_again_once_it_is_back(hu
 
 
 @pytest.mark.parametrize("offset_s", [-60, 60])
-def test_while_the_clocks_differ_questions_are_refused_events_are_recorded_and_both_go_on_once_they_agree(
+def test_while_the_clocks_differ_questions_and_events_are_refused_and_both_go_on_once_they_agree(
     offset_s: int, hub: RunningHub, chongqing: Province, sichuan: Province
 ) -> None:
     until(lambda: is_serving(hub, ALL))
@@ -232,11 +232,14 @@ def test_while_the_clocks_differ_questions_are_refused_events_are_recorded_and_b
         refusal = refused(lambda: check(sichuan, f"clock-{offset_s}"))
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "CLOCK_DRIFT")
         assert float(refusal.metadata["drift_s"]) == pytest.approx(-offset_s, abs=1)
-        assert is_serving(hub, FEEDS)
-        assert chongqing.tell("cq.usage", journey("L00000001")) > 0
+        next_sequence = chongqing.next_sequence("cq.usage")
+        refusal = refused(lambda: chongqing.append("cq.usage", next_sequence, journey("L00000001")))
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "CLOCK_DRIFT")
+        assert float(refusal.metadata["drift_s"]) == pytest.approx(-offset_s, abs=1)
         connection.execute("UPDATE shifted.clock SET offset_s = 0")
     until(lambda: is_serving(hub, ALL))
     assert check(sichuan, f"clock-{offset_s}").position > 0
+    assert chongqing.append("cq.usage", next_sequence, journey("L00000001")).positions[0] > 0
 
 
 def test_views_are_known_to_be_late_even_while_the_journal_is_ahead_of_the_clock(hub: RunningHub, chongqing: Province) -> None:
@@ -274,7 +277,8 @@ def reading(lag_s: float = 0.0, drift_s: float = 0.0, partitions_ahead: int = 2,
 
 
 def test_within_the_limits_everything_is_ready() -> None:
-    assert (why_not_writing(reading()), why_not_deciding(reading(9.9, 4.9), LIMITS), refusal(reading(9.9, 4.9), LIMITS)) == ("", "", None)
+    assert (why_not_writing(reading(), LIMITS), why_not_deciding(reading(9.9, 4.9), LIMITS)) == ("", "")
+    assert refusal(reading(9.9, 4.9), LIMITS) is None
 
 
 @pytest.mark.parametrize(
@@ -290,7 +294,8 @@ def test_why_no_question_is_answered(found: Reading, reason: str) -> None:
 
 
 def test_why_nothing_is_appended() -> None:
-    assert why_not_writing(reading(partitions_ahead=1)) == "预建分区不足 partitions: 1 ahead, 2 are needed"
+    assert why_not_writing(reading(drift_s=7.0), LIMITS) == "时钟偏差 clock: +7.0 s off the database's"
+    assert why_not_writing(reading(partitions_ahead=1), LIMITS) == "预建分区不足 partitions: 1 ahead, 2 are needed"
 
 
 @pytest.mark.parametrize(("found", "error"), [(reading(lag_s=11.0, drift_s=60.0), ViewsLate), (reading(drift_s=60.0), ClockDrift)])

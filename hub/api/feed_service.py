@@ -41,8 +41,18 @@ _QUARANTINED = protos.EVENT_OUTCOME_QUARANTINED
 class FeedService:
     """Needs the writer and what prepares batches for it."""
 
-    def __init__(self, reads: Reads, writer: JournalWriter, intake: Intake, directory: Directory, reference: Reference, pace: Pace) -> None:
-        """All parts are shared with the other services of the process."""
+    def __init__(
+        self,
+        reads: Reads,
+        writer: JournalWriter,
+        intake: Intake,
+        directory: Directory,
+        reference: Reference,
+        pace: Pace,
+        refused: Callable[[], HubError | None] = lambda: None,
+    ) -> None:
+        """All parts are shared with the other services of the process; *refused* says why no event is recorded now, if so."""
+        self._refused = refused
         self._reads = reads
         self._writer = writer
         self._intake = intake
@@ -109,6 +119,8 @@ class FeedService:
         # A stream outlives the roles that it was begun with.
         caller.may_call()
         _check_size(received)
+        if (refusal := self._refused()) is not None:
+            raise refusal
         began = now_ns()
         prepared = await self._intake.prepare(feed.stream_id, caller.urn, received, self._context(caller), self._feed_id)
         call.step(

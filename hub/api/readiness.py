@@ -2,7 +2,8 @@
 
 Ready is who can do its work now. Feeds need the database, a writer that gets on, and partitions ahead. Cards also need views that are
 not late and a clock that agrees with the database's: past either limit a question is refused rather than answered by what was true
-before. Appends go on through both, since `recorded_at` is the database's. Alive is another matter: the event loop still turns.
+before. Appends go on through late views, not through a wrong clock: by it the hub would refuse events as of the future, or record
+some that are, and one of the two clocks gives the instants of the journal for good. Alive is another matter: the event loop still turns.
 """
 
 import asyncio
@@ -52,11 +53,16 @@ class Readiness:
         self.pace = Pace(limits.max_lag_s)
         self._reasons = dict.fromkeys(SERVICES, "正在启动 starting")
         self._refusal: Callable[[], HubError] | None = None
+        self._drift: float | None = None
         self._turned_at = time.monotonic()
 
     def refused(self) -> HubError | None:
         """Returns ViewsLate or ClockDrift while no question may be answered."""
         return None if self._refusal is None else self._refusal()
+
+    def events_refused(self) -> HubError | None:
+        """Returns ClockDrift while no event may be recorded."""
+        return None if self._drift is None else ClockDrift(drift_s=f"{self._drift:.1f}")
 
     def report(self) -> dict[str, str]:
         """Returns why each service is not ready, "" for one that is; safe from any thread."""
@@ -101,8 +107,9 @@ class Readiness:
             self._conclude(str(unreadable), "", "")
         else:
             self._refusal = refusal(reading, self._limits)
+            self._drift = reading.clock.drift_s if reading.clock.is_beyond(self._limits.max_clock_drift_s) else None
             self.pace.seen(reading, self._writer.waiting_events)
-            self._conclude("", stuck or why_not_writing(reading), why_not_deciding(reading, self._limits))
+            self._conclude("", stuck or why_not_writing(reading, self._limits), why_not_deciding(reading, self._limits))
             if reading.partitions_ahead < PARTITIONS_AHEAD:
                 await self._pulse.make_partitions()
 
@@ -141,10 +148,16 @@ class _Progress:
         return f"写入停滞 writer: nothing was committed for {waited_s:.0f} s" if waited_s > STUCK_AFTER_S else ""
 
 
-def why_not_writing(reading: Reading) -> str:
+def why_not_writing(reading: Reading, limits: Limits) -> str:
     """Returns why nothing should be appended now, "" if it may."""
     if reading.partitions_ahead < PARTITIONS_AHEAD:
         return f"预建分区不足 partitions: {reading.partitions_ahead} ahead, {PARTITIONS_AHEAD} are needed"
+    return _why_not_by_this_clock(reading, limits)
+
+
+def _why_not_by_this_clock(reading: Reading, limits: Limits) -> str:
+    if reading.clock.is_beyond(limits.max_clock_drift_s):
+        return f"时钟偏差 clock: {reading.clock.drift_s:+.1f} s off the database's"
     return ""
 
 
@@ -154,9 +167,7 @@ def why_not_deciding(reading: Reading, limits: Limits) -> str:
         return f"视图缺失 views: {len(DECIDED_BY) - reading.views} are missing, `hub project` makes them"
     if reading.lag_s > limits.max_lag_s:
         return f"视图滞后 views: {reading.view} is {reading.lag_s:.0f} s behind"
-    if reading.clock.is_beyond(limits.max_clock_drift_s):
-        return f"时钟偏差 clock: {reading.clock.drift_s:+.1f} s off the database's"
-    return ""
+    return _why_not_by_this_clock(reading, limits)
 
 
 def refusal(reading: Reading, limits: Limits) -> Callable[[], HubError] | None:

@@ -96,7 +96,7 @@ class HubServer:
         self._cards = CardReader(settings.dsn, self._decisions, self.readiness.refused)
         self._reads = Reads(settings.dsn, "hub-reads", 2)
         decider = Decider(self._reads, self._cards, self._decisions, intake, settings.keyring, tables)
-        feeds = FeedService(self._reads, self._writer, intake, self._directory, tables, self.readiness.pace)
+        feeds = FeedService(self._reads, self._writer, intake, self._directory, tables, self.readiness.pace, self.readiness.events_refused)
         cards = CardService(settings.dsn, self._cards, decider, intake, tables, settings.keyring, Looks(self._decisions))
         gate = self._gate = Gate(self._directory, settings.certificates.authority.parent, settings.plaintext_caller)
         self._server.add_generic_rpc_handlers((feeds.handler(gate), cards.handler(gate)))

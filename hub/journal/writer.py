@@ -27,10 +27,12 @@ log = logging.getLogger(__name__)
 GROUP_EVENTS = 4_000
 WAITING_EVENTS = 40_000
 WAITING_BYTES = 64 * 1024 * 1024
-RETRY_FOR_S = 20.0
-# A full disk stays full for longer than a database takes to come back: who waits is told soon.
-UNFIT_FOR_S = 2.0
+# Who waits is told well before its deadline; what it sends again is found if it was committed all the same.
+RETRY_FOR_S = 1.0
+UNFIT_FOR_S = 1.0
 UNFIT_WAIT_S = 0.5
+# A head that another writer keeps is no fault of the database: ending that writer takes up to seven seconds.
+HEAD_FOR_S = 20.0
 PROBE_EVERY_S = 1.0
 # Who has sent what the database cannot store writes apart for as long, one batch after each group: the others pay for it once.
 APART_FOR_S = 60.0
@@ -82,6 +84,7 @@ class JournalWriter:
         self._checked_at_position = 0
         # Why the database takes no writes; empty while it does.
         self.trouble = ""
+        self._trouble_at = 0.0
 
     def start(self) -> None:
         """Connects in its own thread and begins to work."""
@@ -101,6 +104,9 @@ class JournalWriter:
         """
         if self._stopping or self._is_full(batch.owner):
             raise QueueFull
+        if self.trouble and time.monotonic() - self._trouble_at > RETRY_FOR_S:
+            # The writer's thread looks for itself whether the database takes writes again.
+            raise JournalUnavailable(f"The database takes no writes: {self.trouble}.")
         waiting = Waiting(self._loop.create_future(), batch, _size(batch))
         self.waiting_events += len(batch.tails)
         self._waiting_of[batch.owner] += len(batch.tails)
@@ -152,6 +158,7 @@ class JournalWriter:
 
     def _note(self, trouble: str) -> None:
         if trouble and not self.trouble:
+            self._trouble_at = time.monotonic()
             log.error("journal: the database takes no writes", extra={"reason": trouble})
         elif self.trouble and not trouble:
             log.info("journal: the database takes writes")
@@ -252,7 +259,7 @@ class JournalWriter:
             except GroupFailed as failure:
                 if _LOCK_TIMEOUT not in str(failure):
                     raise
-                if time.monotonic() > give_up_at:
+                if time.monotonic() > began + HEAD_FOR_S:
                     # No batch is at fault, so none is tried singly.
                     raise JournalUnavailable("the head is held") from None
                 self._end_stalled_writers()
