@@ -32,6 +32,7 @@ from hub.embedded_cluster import (
     alone,
     delete_cluster,
     locks,
+    log_tail,
     open_cluster,
     open_sockets,
     path_of,
@@ -40,7 +41,7 @@ from hub.embedded_cluster import (
 )
 from hub.embedded_users import Users
 
-__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "attached", "discard", "running", "stop_any"]
+__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "attached", "discard", "last_words", "running", "stop_any"]
 
 log = logging.getLogger(__name__)
 
@@ -138,11 +139,11 @@ class EmbeddedPostgres:
             if launched is None and (claim := _claim(cluster.path)) is not None:
                 launched = self._launched = _launch(cluster, self._sockets, claim)
             elif launched is not None and launched.poll() is not None:
-                raise EmbeddedPostgresError(f"PostgreSQL ended while starting:\n{cluster.log_tail()}")
+                raise EmbeddedPostgresError(f"PostgreSQL ended while starting:\n{log_tail(cluster.path)}")
             elif time.monotonic() - began_s > patience_s:
                 pids = [process.pid for process in _processes(cluster.path)]
                 raise EmbeddedPostgresError(
-                    f"PostgreSQL on {cluster.path} (processes {pids}) does not answer; stop it or start again:\n{cluster.log_tail()}"
+                    f"PostgreSQL on {cluster.path} (processes {pids}) does not answer; stop it or start again:\n{log_tail(cluster.path)}"
                 )
             elif launched is None and answer == Ping.NO_RESPONSE:
                 _end_orphans(cluster.path)
@@ -173,6 +174,15 @@ def attached(data_dir: Path) -> str | None:
         return None
     conninfo = _conninfo(open_sockets(cluster))
     return conninfo if _ping(conninfo) == Ping.OK else None
+
+
+def last_words(data_dir: Path) -> str:
+    """Return what the server of a data directory said last when it ended by itself, "" if it was shut down or never ran."""
+    cluster = path_of(data_dir)
+    if not cluster.exists() or was_shut_down(cluster):
+        return ""
+    lines = log_tail(cluster).splitlines()
+    return next((line for line in reversed(lines) if "FATAL" in line or "PANIC" in line), "")
 
 
 def stop_any(data_dir: Path) -> bool:

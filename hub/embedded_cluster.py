@@ -81,7 +81,7 @@ class Cluster:
     @property
     def start_log(self) -> Path:
         """What the server says before its log collector runs."""
-        return self.path.with_name("postgres-start.log")
+        return _start_log(self.path)
 
     def write_settings(self, sockets: Path) -> Path:
         """Write the hub's settings beside the cluster, where `ALTER SYSTEM` can still overrule them."""
@@ -91,12 +91,17 @@ class Cluster:
         settings.chmod(0o644)
         return settings
 
-    def log_tail(self) -> str:
-        """The last lines the server said."""
-        logs = [*self.path.parent.glob(self.start_log.name), *self.path.glob("log/*.log")]
-        logs.sort(key=lambda log: log.stat().st_mtime)
-        lines = [line for log in logs[-2:] for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
-        return "\n".join(lines[-15:])
+
+def log_tail(cluster: Path) -> str:
+    """The last lines the server of a cluster said."""
+    logs = [*cluster.parent.glob(_start_log(cluster).name), *cluster.glob("log/*.log")]
+    logs.sort(key=lambda log: log.stat().st_mtime)
+    lines = [line for log in logs[-2:] for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+    return "\n".join(lines[-15:])
+
+
+def _start_log(cluster: Path) -> Path:
+    return cluster.with_name("postgres-start.log")
 
 
 def path_of(data_dir: Path) -> Path:

@@ -128,7 +128,7 @@ def stalled(dsn: str) -> Iterator[pq.PGconn]:
 def test_a_stalled_writer_is_ended_so_that_decisions_go_on(
     dsn: str, stream: int, stalled: pq.PGconn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decisions, "RETRY_FOR_S", 30.0)
+    monkeypatch.setattr(decisions, "HEAD_FOR_S", 30.0)
 
     async def scenario(writer: DecisionWriter) -> Receipt:
         return await writer.append(decision(b"q1"))

@@ -13,8 +13,10 @@ import psycopg
 import pytest
 from chuanyu.exchange.v1 import feed_service_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from typer.testing import CliRunner
 
 from hub.audit.fsck import check
+from hub.cli import app
 from hub.domain.errors import JournalUnavailable
 from hub.embedded import discard, running
 from hub.journal.group import Batch, pack_tail
@@ -58,9 +60,9 @@ def free(disk: Path) -> None:
     (disk / "filler").unlink()
 
 
-def until(is_so: Callable[[], bool]) -> None:
-    """Waits until a condition holds, 20 seconds at most."""
-    deadline_s = time.monotonic() + 20
+def until(is_so: Callable[[], bool], within_s: float = 20) -> None:
+    """Waits until a condition holds."""
+    deadline_s = time.monotonic() + within_s
     while not is_so():
         assert time.monotonic() < deadline_s
         time.sleep(0.05)
@@ -76,6 +78,9 @@ class Story:
         self.acknowledged: dict[int, int] = {}
         self.refused_in_s = 0.0
         self.refusal: Refusal | None = None
+        self.away: Refusal | None = None
+        self.away_in_s = 0.0
+        self.screen = ""
         self.health = [self.status()]
 
     def status(self) -> str:
@@ -114,14 +119,21 @@ class Story:
         self.take(self.begin())
 
     def the_log_of_the_database_has_no_room(self) -> None:
-        """Fills the disk until PostgreSQL gives up and cannot start either, while an append waits, and makes room again."""
+        """Fills the disk until PostgreSQL gives up and cannot start either, looks who says what, and makes room again."""
         fill(self.disk)
-        until(self._has_broken_down)
-        under_way = self.begin()
-        time.sleep(1.5)
-        assert not under_way.done()
+        until(self._has_broken_down, 60)
+        began_s = time.monotonic()
+        self.away = refused(self.begin().result)
+        self.away_in_s = time.monotonic() - began_s
+        until(lambda: self.status() == "NOT_SERVING")
+        self.screen = self._hub_status()
         free(self.disk)
-        self.take(under_way)
+        until(lambda: self.status() == "SERVING")
+        self.take(self.begin())
+
+    def _hub_status(self) -> str:
+        environment = {"HUB_DSN": "", "HUB_DATA_DIR": str(self.disk), "HUB_LISTEN": self.hub.targets[0], "HUB_METRICS_LISTEN": ""}
+        return CliRunner().invoke(app, ["status"], env=environment).output
 
     def _has_broken_down(self) -> bool:
         with contextlib.suppress(psycopg.Error), psycopg.connect(self.hub.dsn, autocommit=True) as connection:
@@ -158,6 +170,17 @@ def test_an_append_is_refused_soon_and_with_a_reason_while_the_disk_is_full(stor
     assert (story.refusal.code, story.refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "JOURNAL_UNAVAILABLE")
     assert "takes no writes" in story.refusal.text
     assert story.refused_in_s < 6
+
+
+def test_an_append_is_refused_well_before_its_deadline_while_the_database_cannot_start(story: Story) -> None:
+    assert story.away is not None
+    assert (story.away.code, story.away.reason) == (grpc.StatusCode.UNAVAILABLE, "JOURNAL_UNAVAILABLE")
+    assert story.away_in_s < 4
+
+
+def test_status_says_that_the_disk_is_full_where_the_database_cannot_start(story: Story) -> None:
+    assert "The disk is full" in story.screen
+    assert "`hub serve` starts it" not in story.screen
 
 
 def test_all_that_was_acknowledged_is_there_once_and_the_feed_went_on_after_each_full_disk(story: Story) -> None:

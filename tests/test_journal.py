@@ -417,7 +417,7 @@ def test_a_head_that_stays_held_fails_the_group_at_once_and_not_batch_by_batch(
     dsn: str, feed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hub.journal.writer.SESSION", SESSION.replace("lock_timeout = '4s'", "lock_timeout = '500ms'"))
-    monkeypatch.setattr("hub.journal.writer.RETRY_FOR_S", 0.0)
+    monkeypatch.setattr("hub.journal.writer.HEAD_FOR_S", 0.0)
 
     async def scenario() -> None:
         async with writing(dsn) as writer:

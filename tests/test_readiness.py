@@ -25,6 +25,7 @@ from hub.audit.vitals import ClockVitals
 from hub.cli import app
 from hub.domain.errors import ClockDrift, ViewsLate
 from hub.journal.writer import JournalWriter
+from hub.projections import DECIDED_BY
 from tests.clients import DEADLINE_S, Province, refused, refused_in_stream
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
 from tests.messages import journey, name_card, question, registered
@@ -192,6 +193,14 @@ def test_status_tells_readiness_and_where_everything_stands(hub: RunningHub, sic
     assert {"ca", "server"} <= told["certificate_days"].keys()
 
 
+def test_status_says_why_a_service_is_not_ready_and_no_participant_is_given_the_reason(hub: RunningHub, late: None) -> None:
+    assert "CardService: 未就绪 NOT READY 视图滞后 views: " in status(hub).output
+    request = health_pb2.HealthCheckRequest(service=CARDS)
+    said, call = health_pb2_grpc.HealthStub(watching(hub)).Check.with_call(request, timeout=DEADLINE_S)
+    assert said.status == health_pb2.HealthCheckResponse.NOT_SERVING
+    assert [name for name, _ in call.trailing_metadata()] == []
+
+
 def status(hub: RunningHub, *options: str, target: str = "") -> Result:
     environment = {"HUB_DSN": hub.dsn, "HUB_DATA_DIR": str(hub.data_dir)}
     return CliRunner().invoke(app, ["status", *options, "--target", target or hub.targets[0]], env=environment)
@@ -207,7 +216,9 @@ def test_missing_partitions_are_made_while_the_hub_runs(hub: RunningHub) -> None
     until(lambda: is_serving(hub, ALL))
 
 
-def test_a_hub_without_its_database_is_not_ready_and_is_again_once_it_is_back(hub: RunningHub, server_dsn: str) -> None:
+def test_a_hub_without_its_database_is_not_ready_and_is_again_once_it_is_back(
+    hub: RunningHub, server_dsn: str, chongqing: Province
+) -> None:
     until(lambda: is_serving(hub, ALL))
     database = sql.Identifier(str(conninfo_to_dict(hub.dsn)["dbname"]))
     with psycopg.connect(server_dsn, autocommit=True) as server:
@@ -216,6 +227,8 @@ def test_a_hub_without_its_database_is_not_ready_and_is_again_once_it_is_back(hu
         until(lambda: not any(is_serving(hub, service) for service in (FEEDS, CARDS, HOTLISTS, SUBSCRIPTIONS)))
         server.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(database))
         until(lambda: is_serving(hub, ALL))
+    # Connections that were cut while nobody used them cost no call.
+    assert [chongqing.next_sequence("cq.usage") > 0 for _ in range(8)] == [True] * 8
 
 
 # A clock that jumps
@@ -272,7 +285,7 @@ def test_a_hub_whose_event_loop_stands_still_is_not_alive(monkeypatch: pytest.Mo
 LIMITS = Limits(max_lag_s=10.0, max_clock_drift_s=5.0)
 
 
-def reading(lag_s: float = 0.0, drift_s: float = 0.0, partitions_ahead: int = 2, views: int = 3) -> Reading:
+def reading(lag_s: float = 0.0, drift_s: float = 0.0, partitions_ahead: int = 2, views: int = len(DECIDED_BY)) -> Reading:
     return Reading(partitions_ahead, views, "card_standing", 41, lag_s, ClockVitals(drift_s, 0.001), 41)
 
 
@@ -286,7 +299,7 @@ def test_within_the_limits_everything_is_ready() -> None:
     [
         (reading(lag_s=11.0), "视图滞后 views: card_standing is 11 s behind"),
         (reading(drift_s=-7.0), "时钟偏差 clock: -7.0 s off the database's"),
-        (reading(views=2), "视图缺失 views: 1 are missing, `hub project` makes them"),
+        (reading(views=len(DECIDED_BY) - 1), "视图缺失 views: 1 are missing, `hub project` makes them"),
     ],
 )
 def test_why_no_question_is_answered(found: Reading, reason: str) -> None:

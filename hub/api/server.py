@@ -106,7 +106,7 @@ class HubServer:
         self._server.add_generic_rpc_handlers((self._subscriptions.handler(gate),))
         if further is not None:
             self._server.add_generic_rpc_handlers((further(gate, decider),))
-        self._health = Health(gate.leash.closing)
+        self._health = Health(gate.leash.closing, gate.is_operator, self.readiness.report)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         add_standard_services(self._server, gate)
         await self.readiness.look(self._tell_health)

@@ -87,6 +87,14 @@ class Reads(Turns):
         return await self.run(whose, self._with_connection, work, arguments)
 
     def _with_connection(self, work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        kept = getattr(self._own, "connection", None)
+        try:
+            with self._connection() as connection:
+                return work(connection, *arguments)
+        except JournalUnavailable:
+            if kept is None or not kept.broken:
+                raise
+        # The server ended the connection while nobody used it, by a restart for one; that shows only when it is used.
         with self._connection() as connection:
             return work(connection, *arguments)
 

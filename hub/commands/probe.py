@@ -1,22 +1,18 @@
 """Asks a running hub whether it is ready, as `hub status` and container health checks do: the standard health service, over mutual TLS.
 
-It shows a certificate of the hub's own authority that names no registered participant, so it may ask nothing else. Why a service is not
-ready stands on the hub's page for machines, if that can be reached.
+It shows a certificate of the hub's own authority that names no registered participant, so it may ask nothing else; by that certificate
+the hub also says why a service is not ready.
 """
 
-import json
-import urllib.request
-from contextlib import suppress
 from dataclasses import dataclass, field
-from http.client import HTTPException
 from pathlib import Path
-from typing import Any
 
 import grpc
 from cryptography import x509
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from hub.api.certificates import CertificateFiles, issue_participant, participant_files
+from hub.api.health import REASON_METADATA
 from hub.config import METRICS_LISTEN, Config
 from hub.domain.errors import HubError
 from hub.domain.participant import PREFIX, PROBE
@@ -57,8 +53,11 @@ def ask(config: Config, target: str, services: tuple[str, ...]) -> Answer:
         with files.channel(answer.target, options) as channel:
             health = health_pb2_grpc.HealthStub(channel)
             for service in services:
-                status = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=WITHIN_S).status
-                answer.services[service] = status == health_pb2.HealthCheckResponse.SERVING
+                said, call = health.Check.with_call(health_pb2.HealthCheckRequest(service=service), timeout=WITHIN_S)
+                answer.services[service] = said.status == health_pb2.HealthCheckResponse.SERVING
+                reason = dict(call.trailing_metadata() or ()).get(REASON_METADATA)
+                if isinstance(reason, bytes):
+                    answer.reasons[service] = reason.decode(errors="replace")
     except grpc.RpcError as refusal:
         answer.problem = f"{refusal.code().name}: {refusal.details()}"
     except HubError as refusal:
@@ -67,8 +66,6 @@ def ask(config: Config, target: str, services: tuple[str, ...]) -> Answer:
         answer.problem = f"证书不可读 the certificates cannot be read: {error.strerror}: {error.filename}"
     except (ValueError, x509.ExtensionNotFound):
         answer.problem = f"证书已损坏 the certificates in {config.certificates_dir} are damaged"
-    if not answer.is_ready and not answer.problem and not target:
-        answer.reasons = _reasons(config)
     return answer
 
 
@@ -100,21 +97,3 @@ def _server_name(directory: Path) -> str:
     certificate = x509.load_pem_x509_certificate((directory / "server.crt").read_bytes())
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return str(next(iter([*names.get_values_for_type(x509.DNSName), *names.get_values_for_type(x509.IPAddress)]), "localhost"))
-
-
-def _reasons(config: Config) -> dict[str, str]:
-    """Why services are not ready, by the hub's page; empty if that cannot be read."""
-    if address := metrics_address(config):
-        # The page answers 503 while anything is not ready, and says what all the same.
-        opener = urllib.request.build_opener(_AnyStatus)
-        with (
-            suppress(OSError, ValueError, LookupError, HTTPException),
-            opener.open(f"http://{reachable(address)}/readyz", timeout=1.0) as page,
-        ):
-            return {service: reason for service, reason in json.load(page)["services"].items() if reason}
-    return {}
-
-
-class _AnyStatus(urllib.request.HTTPErrorProcessor):
-    def http_response(self, _: urllib.request.Request, response: Any) -> Any:
-        return response

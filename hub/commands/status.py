@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +14,9 @@ from hub.config import Config
 if TYPE_CHECKING:
     from hub.audit.vitals import Vitals
     from hub.commands.probe import Answer
+
+# PostgreSQL needs a whole one to start after a crash.
+WAL_SEGMENT_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -106,10 +110,21 @@ def _attached(config: Config) -> str:
 
     try:
         dsn = attached(config.data_dir)
+        if dsn is None:
+            raise _NotRunning(_why_down(config.data_dir))
     except (EmbeddedPostgresError, OSError) as error:
         raise _NotRunning(f"内嵌数据库不可用 embedded database: {error}") from None
-    if dsn is None:
-        raise _NotRunning(
-            f"内嵌数据库未运行（{config.data_dir}）：hub serve 会启动它。The embedded database does not run; `hub serve` starts it."
-        )
     return dsn
+
+
+def _why_down(data_dir: Path) -> str:
+    """Why the embedded server does not run. Its log may have no room for its last words, so the disk is looked at too."""
+    from hub.audit.vitals import disk_free
+    from hub.embedded import last_words
+
+    said, free = last_words(data_dir), disk_free(data_dir / "postgres")
+    if "No space left" in said or (free is not None and free < WAL_SEGMENT_BYTES):
+        return f"磁盘已满，内嵌数据库无法启动：腾出空间后自动恢复。The disk is full: make room, and it starts by itself. {said}".rstrip()
+    if said:
+        return f"内嵌数据库已自行终止 the embedded database has ended by itself: {said}"
+    return f"内嵌数据库未运行（{data_dir}）：hub serve 会启动它。The embedded database does not run; `hub serve` starts it."

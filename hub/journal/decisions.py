@@ -18,7 +18,7 @@ import psycopg
 from hub.domain.errors import JournalUnavailable, QueueFull, Unstorable
 from hub.journal.group import ConnectionLost, DataRefused, GroupFailed
 from hub.journal.loop_connection import LoopConnection, bigint, bigint_array, bytea_array, text_array
-from hub.journal.writer import SESSION, STALLED_AFTER
+from hub.journal.writer import LOCK_TIMEOUT, SESSION, STALLED_AFTER
 from hub.telemetry import names
 from hub.telemetry.outage import Outage
 from hub.telemetry.spans import GroupTiming, now_ns
@@ -29,6 +29,8 @@ GROUP_DECISIONS = 256
 WAITING_DECISIONS = 10_000
 # Well below any caller's deadline: it goes on by the offline hotlist then.
 RETRY_FOR_S = 1.0
+# A head that another writer keeps: it is ended after the first wait for the lock.
+HEAD_FOR_S = 5.0
 RETRY_WAIT_S = 0.1
 
 _STATEMENT = (
@@ -129,7 +131,7 @@ class DecisionWriter:
         return group
 
     async def _write(self, decisions: list[Decision]) -> list[Receipt | Exception]:
-        give_up_at, began = time.monotonic() + RETRY_FOR_S, now_ns()
+        began_s, began = time.monotonic(), now_ns()
         while True:
             try:
                 result = await self._connection.query(
@@ -144,10 +146,11 @@ class DecisionWriter:
                 return await self._halves(decisions, failure)
             except (ConnectionLost, GroupFailed) as failure:
                 self._outage.failed(str(failure))
-                if time.monotonic() > give_up_at:
+                is_head_kept = LOCK_TIMEOUT in str(failure)
+                if time.monotonic() > began_s + (HEAD_FOR_S if is_head_kept else RETRY_FOR_S):
                     names.COMMIT_FAILURES.add("decisions", "unavailable")
                     raise JournalUnavailable from None
-                if "55P03" in str(failure):
+                if is_head_kept:
                     await asyncio.to_thread(self._end_stalled)
                 await asyncio.sleep(RETRY_WAIT_S)
                 continue

@@ -36,7 +36,7 @@ HEAD_FOR_S = 20.0
 PROBE_EVERY_S = 1.0
 # Who has sent what the database cannot store writes apart for as long, one batch after each group: the others pay for it once.
 APART_FOR_S = 60.0
-_LOCK_TIMEOUT = "55P03"
+LOCK_TIMEOUT = "55P03"
 _AWAY = "it cannot be reached"
 STALLED_AFTER = "3s"
 
@@ -235,7 +235,6 @@ class JournalWriter:
     def _write(self, batches: Sequence[Batch]) -> list[Outcome]:
         """Writes a group and tries again after a lost connection: the feed rows tell what was committed."""
         began = time.monotonic()
-        give_up_at = began + RETRY_FOR_S
         delay_s = 0.05
         while True:
             try:
@@ -246,7 +245,7 @@ class JournalWriter:
                 self._note(_AWAY)
                 for batch in batches:
                     batch.uncertain = True
-                if time.monotonic() > give_up_at or (self._stopping and delay_s > 1):
+                if time.monotonic() > began + RETRY_FOR_S or (self._stopping and delay_s > 1):
                     raise
                 time.sleep(delay_s)
                 delay_s = min(delay_s * 2, 2.0)
@@ -257,7 +256,7 @@ class JournalWriter:
                     raise JournalUnavailable("The database takes no writes now.") from None
                 time.sleep(UNFIT_WAIT_S)
             except GroupFailed as failure:
-                if _LOCK_TIMEOUT not in str(failure):
+                if LOCK_TIMEOUT not in str(failure):
                     raise
                 if time.monotonic() > began + HEAD_FOR_S:
                     # No batch is at fault, so none is tried singly.
