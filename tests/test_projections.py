@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from chuanyu.exchange.v1 import event_pb2, hub_decisions_pb2, references_pb2
+from chuanyu.exchange.v1 import card_lifecycle_pb2, event_pb2, hub_decisions_pb2, references_pb2
 
 from hub.api.registry import load_agreements
 from hub.domain import reference
@@ -20,7 +20,7 @@ from hub.journal.recorder import AggregateStore
 from hub.projections import PROJECTIONS, runner
 from hub.projections.agreements import AGREEMENTS, read_agreements
 from hub.projections.card_alias import CARD_ALIAS
-from hub.projections.card_rows import facts_in
+from hub.projections.card_rows import card_rows, facts_in
 from hub.projections.card_standing import CARD_STANDING, facts_of
 from hub.projections.daily_usage import DAILY_USAGE
 from hub.projections.engine import Key, Projection, Row, advance, create_views, positions
@@ -992,3 +992,21 @@ def test_a_view_of_an_older_release_gets_its_columns_and_goes_on(journal: Record
     assert facts(views, "A00000001") == [(1, "card_registered"), (2, "temporary_loss_reported")]
     rebuild(views, CARD_STANDING, even_if_different=True)
     assert views.execute("SELECT holder FROM views.card_standing").fetchall() == [(key_of("500199194001010014"),)]
+
+
+def sichuan(event: event_pb2.Event) -> event_pb2.Event:
+    event.card.issuing_province = "51"
+    return event
+
+
+def test_cards_of_other_provinces_are_read_only_for_a_holder_whose_death_was_told(journal: Recording, views: psycopg.Connection) -> None:
+    code = references_pb2.CARD_IDENTIFIER_KIND_CARD_IDENT_CODE
+    journal.append(with_alias(held(registered("A00000001")), "code-of-A00000001", code), sichuan(held(registered("S00000001"))), feed=CARDS)
+    assert known(views, "S00000001") == [(2, "card_registered")]
+    assert card_rows(views, [key_of("S00000001")])[key_of("S00000001")].elsewhere == ()
+    # Told under another identifier, without the holder.
+    died = about("code-of-A00000001")
+    died.card.kind, died.card_cancelled.reason = code, card_lifecycle_pb2.CANCELLATION_REASON_DEATH
+    journal.append(died, feed=CARDS)
+    assert known(views, "S00000001") == [(2, "card_registered"), (3, "holder_died")]
+    assert known(views, "A00000001") == [(1, "card_registered"), (3, "card_cancelled")]

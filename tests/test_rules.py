@@ -14,6 +14,7 @@ from hub.domain.agreement import Agreements, Terms
 from hub.domain.card import Fact
 from hub.domain.case import age_on
 from hub.domain.rules import offline_mode
+from hub.domain.succession import DIED
 from tests.facts import at, history, registered, told
 
 TABLES = reference.load()
@@ -68,6 +69,9 @@ TABLE: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("A07", {"scenario": "CUL.MUS", "chip_authenticated": True}, "ACCEPT", ()),
     ("A07", {"scenario": "CUL.MUS", "chip_authenticated": False}, "DENY", ("CARD_AUTH_FAIL",)),
     ("A07", {"scenario": "CUL.MUS", "medium": "FACE", "chip_authenticated": False}, "ACCEPT", ()),
+    ("A08", {"scenario": "MED.OP", "facts": card(Fact(at(1), 0, DIED, {}))}, "REFER_ISSUER", ("HOLDER_TO_VERIFY",)),
+    ("A08", {"scenario": "TRA.MET", "hour": 0.5, "facts": card(Fact(at(1), 0, DIED, {}))}, "ACCEPT", ()),
+    ("A08", {"scenario": "MED.OP", "facts": card(Fact(at(1), 0, DIED, {}), told("card_cancelled", 2))}, "DENY", ("CANCELLED",)),
     ("A10", {"scenario": "MED.OP", "insured": True}, "ACCEPT", ()),
     ("A10", {"scenario": "MED.OP", "insured": False}, "DENY", ("NOT_INSURED",)),
     ("A10", {"scenario": "MED.OP", "region": CHONGQING, "insured": False}, "DENY", ("NOT_INSURED",)),

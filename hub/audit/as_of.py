@@ -15,7 +15,7 @@ from hub.journal.reader import Recorded
 from hub.projections import DECIDED_BY
 from hub.projections.agreements import AGREEMENTS
 from hub.projections.card_alias import identifiers_of
-from hub.projections.card_rows import card_rows
+from hub.projections.card_rows import card_rows, relatives
 from hub.projections.card_standing import CARD_STANDING, facts_of
 from hub.projections.engine import Row
 from hub.projections.holder_cards import HOLDER_CARDS, held, holder_told
@@ -63,13 +63,15 @@ def _facts(connection: psycopg.Connection, card_key: bytes, position: int, reach
             facts = [fact for fact in row.facts if fact.position <= position and fact.position not in later]
             facts += [fact for recorded in stood for fact in _facts_of(keys, recorded)]
             facts.sort(key=lambda fact: (fact.occurred_us, fact.position))
-            rows[key] = CardRow(row.card, facts, _held(connection, keys, position, stood, later))
+            rows[key] = CardRow(row.card, facts, *_held(connection, keys, position, stood, later))
         asked = wanted(rows, [*rows], with_ecard=True)
     return facts_known(card_key, rows)
 
 
-def _held(connection: psycopg.Connection, keys: list[bytes], position: int, stood: list[Recorded], later: set[int]) -> tuple[bytes, ...]:
-    """Returns the cards that the holder of a card had in its province at a position, as far as they were known."""
+def _held(
+    connection: psycopg.Connection, keys: list[bytes], position: int, stood: list[Recorded], later: set[int]
+) -> tuple[tuple[bytes, ...], ...]:
+    """Returns the cards that the holder of a card had in its province, if several, and in others, as far as known at a position."""
     told = connection.execute("SELECT issuing_province, holders FROM views.card_standing WHERE key = ANY (%s)", (keys,)).fetchall()
     holders = [entry for _, text in told for entry in json.loads(text or "[]") if entry[1] <= position and entry[1] not in later]
     holders += [
@@ -87,8 +89,8 @@ def _held(connection: psycopg.Connection, keys: list[bytes], position: int, stoo
         if key in HOLDER_CARDS.keys(recorded, None) and (one := HOLDER_CARDS.evolve(key, None, recorded, None)) is not None:
             entries += [tuple(entry) for entry in json.loads(one[0])]
     provinces = [province for province, _ in told] + [known.event.card.issuing_province for known in stood if known.event.card.key in keys]
-    cards = held(sorted(entries)).get(provinces[0], [])
-    return tuple(map(bytes.fromhex, cards)) if len(cards) > 1 else ()
+    cards, elsewhere = relatives(json.dumps(held(sorted(entries))), provinces[0])
+    return cards if len(cards) > 1 else (), elsewhere
 
 
 def _facts_of(keys: list[bytes], recorded: Recorded) -> list[Fact]:

@@ -33,6 +33,7 @@ def findings(
     from hub.projections.engine import create_views
     from hub.projections.findings import listed
     from hub.projections.person_cards import listed_persons
+    from hub.projections.unverified import listed_unverified
 
     try:
         key = bytes.fromhex(card)
@@ -42,7 +43,7 @@ def findings(
         raise typer.BadParameter("卡键是 64 位十六进制数。The key of a card is 64 hexadecimal digits.")
     with database(Config()) as dsn, runner.connect(dsn) as connection:
         create_views(connection, PROJECTIONS)
-        found = [*listed(connection, key or None), *listed_uses(connection, key or None)]
+        found = [*listed(connection, key or None), *listed_uses(connection, key or None), *listed_unverified(connection, key or None)]
         if not key:
             found += listed_persons(connection)
         province = next((one.issuing_province for one in found if key), "")

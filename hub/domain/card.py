@@ -13,7 +13,7 @@ from typing import NamedTuple
 from hub.domain.card_facts import Fact, fact_of, with_fact, without_fact
 from hub.domain.card_machines import BACK, BANK, ECARD, MIRRORED, PIN, SAME, SOCIAL, TRANSIT, Life
 from hub.domain.card_policy import DAY_US, Policy, PolicyAt, always, policies_of, policy_of, renews_too_early, temporary_until_us
-from hub.domain.succession import FOLLOWED, REPLACED
+from hub.domain.succession import DIED, FOLLOWED, REPLACED
 
 __all__ = [
     "BEFORE_A_NUMBER",
@@ -103,6 +103,8 @@ class Standing:
     bank_base: str = "ACTIVE"
     bank_holds: tuple[str, ...] = ()
     bank_loss_until_us: int | None = None
+    # Where the holder's death was told of another of his cards; 0 where it was not.
+    death_position: int = field(default=0, compare=False)
     # The position of the fact that each is as it is by; 0 where none told.
     social_position: int = field(default=0, compare=False)
     bank_position: int = field(default=0, compare=False)
@@ -222,6 +224,10 @@ def _evolve_replaced(card: Standing, fact: Fact, policy_at: PolicyAt) -> None:
     if card.social_status in _IN_HAND or fact.detail["is_earlier"]:
         card.social_status, card.social_status_until_us, card.social_position = "CANCELLED", None, fact.position
         card.is_superseded, card.ran_out = True, False
+
+
+def _evolve_died(card: Standing, fact: Fact, _: PolicyAt) -> None:
+    card.death_position = card.death_position or fact.position
 
 
 def _evolve_social(card: Standing, fact: Fact, policy_at: PolicyAt) -> None:
@@ -519,5 +525,6 @@ _EVOLVE: dict[str, Callable[[Standing, Fact, PolicyAt], None]] = {
     "insured_region_moved": _evolve_region,
     REPLACED: _evolve_replaced,
     FOLLOWED: _evolve_followed,
+    DIED: _evolve_died,
 }
-STATE_KINDS = frozenset(_EVOLVE) - {REPLACED, FOLLOWED}
+STATE_KINDS = frozenset(_EVOLVE) - {REPLACED, FOLLOWED, DIED}

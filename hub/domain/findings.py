@@ -9,6 +9,7 @@ from typing import NamedTuple
 from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 
 from hub.domain.card import Fact, Finding, PolicyAt, standing
+from hub.domain.succession import DIED
 from hub.domain.usage import COUNTED_KINDS
 
 
@@ -39,6 +40,11 @@ MEANINGS = {
     "USE_AFTER_CANCELLATION": Meaning(
         "注销之后用卡，或死亡之后发放。", "The card was used after it had been cancelled, or money paid after the holder's death."
     ),
+    # This one is given to who judges a use: it says no more than the reason HOLDER_TO_VERIFY does.
+    "USE_BEFORE_VERIFICATION": Meaning(
+        "持卡人信息须由发卡地核实期间用卡或发放。",
+        "The card was used, or money paid, while the issuing province had the holder's record to verify.",
+    ),
     "USE_TOLD_AGAIN": Meaning("同一笔业务重复上报，只计一次。", "The same was told again: it counts once.", is_note=True),
     "USE_TOLD_DIFFERENTLY": Meaning("同一笔业务再次上报，内容不同。", "The same was told again with other content."),
     "TAKEN_BACK_BEYOND": Meaning("退回的金额超过原金额。", "More money was taken back than was paid."),
@@ -46,6 +52,7 @@ MEANINGS = {
     "APPLIED_BESIDE_CURRENT_CARD": Meaning("在该省已有在用卡又申领。", "A card was applied for beside a current one of its province."),
 }
 
+UNVERIFIED = "USE_BEFORE_VERIFICATION"
 # Money that is paid to an account is no use of the card: the account has a life of its own, and only the holder's death ends it.
 PAYMENT_KINDS = frozenset({"fund_row_paid", "fund_row_repaid"})
 # A return of a book is always taken (G14).
@@ -68,12 +75,13 @@ def use_after(facts: Sequence[Fact], use: Use, policy_at: PolicyAt) -> Finding |
     """Returns the finding of a use while a loss, its request or a cancellation stood; None if it was in order.
 
     Only what had happened before the use counts, whenever it was told: a use of the same instant is in order. An e-card that its
-    holder authorised again during a temporary loss may be used (G18). A payment is one only after the holder's death (G27).
+    holder authorised again during a temporary loss may be used (G18). A payment is one only after the holder's death (G27), which may
+    have been told of another of his cards.
     """
     if use.is_payment:
         died = (fact for fact in facts if fact.detail.get("death") and fact.occurred_us < use.occurred_us)
         death = next(died, None)
-        return None if death is None else Finding(use.position, death.position, "USE_AFTER_CANCELLATION")
+        return _unverified(facts, use) if death is None else Finding(use.position, death.position, "USE_AFTER_CANCELLATION")
     if use.medium in _OTHER_MEDIA:
         return None
     before = [fact for fact in facts if fact.occurred_us < use.occurred_us]
@@ -81,14 +89,20 @@ def use_after(facts: Sequence[Fact], use: Use, policy_at: PolicyAt) -> Finding |
         return None
     card = standing(before, use.occurred_us, policy_at)
     if use.medium in _ECARD_MEDIA and card.ecard_status == "SIGNED":
-        return None
+        return _unverified(before, use)
     if card.social_status == "CANCELLED":
         return Finding(use.position, card.social_position, "USE_AFTER_CANCELLATION")
     if card.social_status in ("TEMP_LOST", "FORMALLY_LOST"):
         return Finding(use.position, card.social_position, "USE_AFTER_LOSS")
     if card.block_until_us is not None and not _was_refused(facts[len(before) :]):
         return Finding(use.position, min((block.position for block in card.blocks), default=0), "USE_AFTER_LOSS")
-    return None
+    return _unverified(before, use)
+
+
+def _unverified(facts: Sequence[Fact], use: Use) -> Finding | None:
+    """Returns the finding of a use after the holder's death as it was told of another of his cards."""
+    death = next((fact for fact in facts if fact.kind == DIED and fact.occurred_us < use.occurred_us), None)
+    return None if death is None else Finding(use.position, death.position, UNVERIFIED)
 
 
 def _was_refused(later: Sequence[Fact]) -> bool:

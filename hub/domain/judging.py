@@ -10,6 +10,7 @@ from typing import NamedTuple
 from hub.domain.card import Fact, PolicyAt
 from hub.domain.findings import Use, use_after
 from hub.domain.loss import LiabilityWindow, judge_tap, liability_window
+from hub.domain.succession import DIED
 
 LOSS_KINDS = frozenset({"loss_request_submitted", "temporary_loss_reported", "formal_loss_reported"})
 
@@ -28,7 +29,8 @@ def judge_use(facts: Sequence[Fact], used_us: int, medium: int, policy_at: Polic
     finding = use_after(facts, Use(used_us, 0, medium), policy_at)
     if finding is None:
         return Judgement()
-    against = next((fact for fact in facts if fact.position == finding.against_position), None)
+    # A fact of another card is not this one's to show.
+    against = next((fact for fact in facts if fact.position == finding.against_position and fact.kind != DIED), None)
     if finding.code != "USE_AFTER_LOSS":
         return Judgement(finding.code, against)
     window = liability_window(_lost_from(facts, used_us, medium, policy_at), hotlist_us)

@@ -10,7 +10,7 @@ Precedence: all reasons are returned in the order of the rules, and the strictes
 - A book is always taken back (A32): no other rule is asked for CUL.LIB.RET.
 - A loss report never needs the card (A70): for CARD.LOSS neither its block (A03), kind (A05), e-card (A06) nor chip (A07) is asked about.
 - Money goes to the account, whose own life decides (A60): for FND.PAY neither the plastic's loss (A02) nor its block (A03) is looked at; a
-  cancellation, as by the holder's death, stops it (A02).
+  cancellation, as by the holder's death, stops it (A02); a death told of another card has its issuer asked first (A08).
 - A PIN is the issuer's business (A72): CARD.PIN is not asked about agreements, it is referred.
 - An e-card that its holder has authorised again passes a temporary loss (A02, domain 1.8 e).
 - A ride with an elder's concession rests on the agreement about the ride; the concession is A22's and A23's.
@@ -192,6 +192,23 @@ def a06_ecard_valid(case: Case) -> str | None:
 def a07_chip_authentic(case: Case) -> str | None:
     """A07, physical chip: the reader has authenticated the card."""
     return "CARD_AUTH_FAIL" if case.question.medium in CHIP_MEDIA and case.denies("chip_authenticated") else None
+
+
+@rule(
+    "A08",
+    "持卡人信息无须核实",
+    "The holder's record needs no verification",
+    "*",
+    unless=("CARD.*",),
+    sees=("standing.social_status", "standing.death_position"),
+)
+def a08_holder_verified(case: Case) -> str | None:
+    """A08, all but CARD.*: no other province has told the holder's death; what becomes of this card, a payment too, is its issuer's to say.
+
+    The reason says no more than that the record has to be verified. A cancelled card needs no second reason (A02).
+    """
+    standing = case.standing
+    return "HOLDER_TO_VERIFY" if standing.death_position and standing.social_status != "CANCELLED" else None
 
 
 @rule("A10", "参保状态正常", "The insured status is normal", "MED.*", sees=("claims.insured",))

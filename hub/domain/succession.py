@@ -1,8 +1,10 @@
-"""What a card has from others of its holder: an earlier card ends as a later one is enabled, and the e-card goes on with the successor.
+"""What a card has from others of its holder: an earlier card ends as a later one is enabled, the e-card goes on with the successor, a
+holder whose death one province told is dead for the other's card too.
 
-Both follow from the facts of several cards, whichever was told first, so they are found when a card is read and stored nowhere: an
+All follow from the facts of several cards, whichever was told first, so they are found when a card is read and stored nowhere: an
 enabling cancels the holder's earlier card of the same province although it does not name it (L6), and what was told of a predecessor's
 e-card counts for the successor from its enabling on, without a new application (domain dossier 1.8 e), over any number of replacements.
+A death told of one card cancels that card alone: the other has its own issuer, who has to say what becomes of it (G27).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,15 +16,19 @@ from hub.domain.card_machines import ECARD
 _ENABLED = "social_function_activated"
 _ECARD_KINDS = frozenset(ECARD.steps)
 # What these facts are called; no event tells them.
-REPLACED, FOLLOWED = "card_replaced", "ecard_followed"
+REPLACED, FOLLOWED, DIED = "card_replaced", "ecard_followed", "holder_died"
 
 
 class CardRow(NamedTuple):
-    """A card as it is read: its key, its own facts in order, and the keys of its holder's cards of the same province, if several."""
+    """A card as it is read: its key, its own facts in order, and the keys of its holder's other cards as far as they may matter.
+
+    *held* are those of the same province, if several, itself among them; *elsewhere* those of others, if a death may have been told.
+    """
 
     card: bytes
     facts: list[Fact]
     held: tuple[bytes, ...] = ()
+    elsewhere: tuple[bytes, ...] = ()
 
 
 def wanted(rows: Mapping[bytes, CardRow], asked: Iterable[bytes], *, with_ecard: bool) -> set[bytes]:
@@ -30,7 +36,7 @@ def wanted(rows: Mapping[bytes, CardRow], asked: Iterable[bytes], *, with_ecard:
     found: set[bytes] = set()
     for key in asked:
         if (row := rows.get(key)) is not None:
-            found.update(row.held)
+            found.update(row.held, row.elsewhere)
             if with_ecard:
                 found.update(_named(row.facts))
     return found - rows.keys()
@@ -41,11 +47,11 @@ def facts_known(asked: bytes, rows: Mapping[bytes, CardRow], *, with_ecard: bool
     row = rows.get(asked)
     if row is None:
         return []
-    if not row.held and not (with_ecard and _named(row.facts)):
+    if not row.held and not row.elsewhere and not (with_ecard and _named(row.facts)):
         # Nearly all cards: this is on the way of every answer.
         return row.facts
     others = _others(row, rows)
-    derived = _replaced(row, others)
+    derived = _replaced(row, others) + _died(row, rows)
     if with_ecard:
         derived += _followed(row, rows, {row.card})
     return sorted([*row.facts, *derived], key=_order) if derived else row.facts
@@ -85,6 +91,15 @@ def _replaced(row: CardRow, others: Iterable[CardRow]) -> list[Fact]:
         for fact in other.facts
         if fact.kind == _ENABLED and fact.position not in told
     ]
+
+
+def _died(row: CardRow, rows: Mapping[bytes, CardRow]) -> list[Fact]:
+    """Returns the holder's deaths as they were told of his other cards; nothing of those cards goes along."""
+    if not row.facts:
+        return []
+    others = (other for key in (*row.held, *row.elsewhere) if (other := rows.get(key)) is not None and other.card != row.card)
+    told = {(fact.occurred_us, fact.position) for other in others for fact in other.facts if fact.detail.get("death")}
+    return [Fact(occurred_us, position, DIED, {}) for occurred_us, position in sorted(told)]
 
 
 def _followed(row: CardRow, rows: Mapping[bytes, CardRow], seen: set[bytes]) -> list[Fact]:

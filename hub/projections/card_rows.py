@@ -15,7 +15,8 @@ from hub.projections.holder_cards import HOLDER_CARDS
 def rows_named(keys: str, prefix: str = "") -> str:
     """Returns the WITH clause of *rows* (asked, card, issuing_province, facts, held): one for each identifier that facts came under.
 
-    *keys* is the array's place holder; *prefix* names copies of the views. *held* is null unless the holder has several cards.
+    *keys* is the array's place holder; *prefix* names copies of the views. *held* is null unless the holder has several cards of a
+    province, or cards of several and a death was told of one of them: few of those who have one of each have died.
     """
     standing, alias, holders = (f"views.{prefix}{view.name}" for view in (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS))
     return f"""
@@ -29,7 +30,11 @@ def rows_named(keys: str, prefix: str = "") -> str:
         JOIN {alias} l ON l.card_key = n.card JOIN {standing} s ON s.key = l.key),
     rows AS (
         SELECT f.asked, f.card, f.issuing_province, f.facts, h.cards AS held
-        FROM found f LEFT JOIN {holders} h ON h.key = f.holder AND h.is_shared)"""  # noqa: S608 (names of our own views)
+        FROM found f LEFT JOIN {holders} h ON h.key = f.holder AND (h.is_shared OR CASE WHEN h.is_wide THEN EXISTS (
+            SELECT FROM jsonb_each(h.cards::jsonb) p (province, cards), jsonb_array_elements_text(p.cards) c (hex),
+                LATERAL (SELECT decode(c.hex, 'hex') UNION ALL SELECT l.key FROM {alias} l WHERE l.card_key = decode(c.hex, 'hex')) i (key)
+                JOIN {standing} d ON d.key = i.key
+            WHERE jsonb_path_exists(d.facts::jsonb, '$[*][3].death')) END))"""  # noqa: S608 (names of our own views)
 
 
 def rows_statement(prefix: str = "") -> str:
@@ -42,14 +47,21 @@ _ROWS = rows_statement()
 
 def merged(rows: dict[bytes, CardRow], asked: bytes, card: bytes, province: str, facts: list[Fact], held: str | None) -> None:
     """Adds what one identifier's row says of a card."""
-    cards = tuple(map(bytes.fromhex, json.loads(held).get(province, ()))) if held else ()
+    cards, elsewhere = relatives(held, province) if held else ((), ())
     known = rows.get(asked)
     if known is None:
-        rows[asked] = CardRow(card, facts, cards)
+        rows[asked] = CardRow(card, facts, cards, elsewhere)
     else:
         # Facts addressed by another identifier of the same card.
         both = sorted([*known.facts, *facts], key=lambda fact: (fact.occurred_us, fact.position))
-        rows[asked] = CardRow(card, both, known.held or cards)
+        rows[asked] = CardRow(card, both, known.held or cards, known.elsewhere or elsewhere)
+
+
+def relatives(held: str, province: str) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """Returns the keys of a holder's cards as `holder_cards` has them: those of a province, and those of others."""
+    cards = json.loads(held)
+    elsewhere = (card for issuer in sorted(cards.keys() - {province}) for card in cards[issuer])
+    return tuple(map(bytes.fromhex, cards.get(province, ()))), tuple(map(bytes.fromhex, elsewhere))
 
 
 def card_rows(connection: psycopg.Connection, keys: Iterable[bytes], statement: str = _ROWS) -> dict[bytes, CardRow]:

@@ -2,7 +2,8 @@
 
 A row is a fold of its own: it keeps the card's facts and its last uses, so that findings appear and vanish as late facts reorder
 history. It belongs to the card number where an event names one, else to the identifier the event was addressed by. A loss told
-after more uses than a row keeps finds only those it keeps. Policy is the reference tables' at the time the view is folded.
+after more uses than a row keeps finds only those it keeps. What follows from other cards of the holder is in `unverified`. Policy is
+the reference tables' at the time the view is folded.
 """
 
 import json
@@ -18,7 +19,8 @@ from chuanyu.exchange.v1 import references_pb2 as references
 from hub.domain import reference
 from hub.domain.card import STATE_KINDS, Fact, Finding, PolicyAt, policies_of, standing, with_fact, without_fact
 from hub.domain.event_rules import KIND_NUMBERS
-from hub.domain.findings import PAYMENT_KINDS, USE_KINDS, Use, use_after
+from hub.domain.findings import PAYMENT_KINDS, UNVERIFIED, USE_KINDS, Use, use_after
+from hub.domain.succession import DIED
 from hub.journal.reader import Recorded
 from hub.projections.card_standing import fact_told, facts_of, predecessor, subject
 from hub.projections.engine import Key, Projection, Row
@@ -53,6 +55,7 @@ class _Card(NamedTuple):
     uses: bytes
     findings: str
     finding_count: int
+    has_died: bool
 
 
 def found_of(text: str) -> list[Found]:
@@ -80,7 +83,7 @@ def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
 def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | None) -> Row | None:
     """Adds the event as a fact or a use, takes what it corrects out, and finds again what its place in history changes."""
     event = recorded.event
-    card = _Card(*row) if row is not None else _Card(subject(event).issuing_province, "[]", "{}", b"", "[]", 0)
+    card = _Card(*row) if row is not None else _Card(subject(event).issuing_province, "[]", "{}", b"", "[]", 0, False)
     is_use = recorded.kind in USE_KINDS and not recorded.is_reversal and card_key(event) == key[0]
     if corrected is None and is_use:
         return _used(card, recorded)
@@ -149,7 +152,18 @@ def _found_again(province: str, facts: list[Fact], told: dict[str, int], uses: l
     found += [_found_use(finding, use) for use in uses if (finding := use_after(facts, use[0], policy_at)) is not None]
     found = _kept(found)
     packed = _packed(uses[-2 * USES_KEPT + 1 :])
-    return tuple(_Card(province, _encode(facts), _encode(told), packed, _encode(found), len(found)))
+    has_died = any(fact.detail.get("death") for fact in facts)
+    return tuple(_Card(province, _encode(facts), _encode(told), packed, _encode(found), len(found), has_died))
+
+
+def unverified_uses(row: Row, facts: list[Fact]) -> list[Found]:
+    """Returns the uses that a row keeps after the holder's death as another card told it; *facts* are all that are known of this card."""
+    if not any(fact.kind == DIED for fact in facts):
+        return []
+    card = _Card(*row)
+    policy_at = policies_of_province(card.issuing_province)
+    found = ((use_after(facts, told[0], policy_at), told) for told in _uses(card))
+    return [_found_use(finding, told) for finding, told in found if finding is not None and finding.code == UNVERIFIED]
 
 
 def _kept(found: list[Found]) -> list[Found]:
@@ -207,9 +221,10 @@ FINDINGS = Projection(
         ("uses", "bytea"),
         ("findings", "text"),
         ("finding_count", "integer"),
+        ("has_died", "boolean"),
     ),
     kinds=STATE_KINDS | USE_KINDS,
     keys=keys,
     evolve=evolve,
-    indexes=("finding_count",),
+    indexes=("finding_count", "key WHERE has_died"),
 )

@@ -58,7 +58,7 @@ def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | 
         return None
     told.sort()
     cards = held(told)
-    return _encode(told), _encode(cards), any(len(of_one) > 1 for of_one in cards.values())
+    return _encode(told), _encode(cards), any(len(of_one) > 1 for of_one in cards.values()), len(cards) > 1
 
 
 def held(told: list[Told]) -> dict[str, list[str]]:
@@ -74,7 +74,7 @@ def held(told: list[Told]) -> dict[str, list[str]]:
 HOLDER_CARDS = Projection(
     name="holder_cards",
     key_columns=(("key", "bytea"),),
-    value_columns=(("told", "text"), ("cards", "text"), ("is_shared", "boolean")),
+    value_columns=(("told", "text"), ("cards", "text"), ("is_shared", "boolean"), ("is_wide", "boolean")),
     kinds=KINDS,
     keys=keys,
     evolve=evolve,

@@ -35,6 +35,7 @@ from hub.projections.card_rows import facts_in
 from hub.projections.daily_usage import listed_uses
 from hub.projections.engine import create_views
 from hub.projections.findings import Found, listed
+from hub.projections.unverified import listed_unverified
 from hub.scenarios.participants import FEEDS, OWNERS, RIGHTS, TELLERS
 from hub.scenarios.pure import findings_of, lives_of, question_of
 from hub.scenarios.running import Stand, acceptance_of, use_of
@@ -176,7 +177,7 @@ def told_position(scenario: Scenario, known_us: int, names: Mapping[int, str]) -
 
 def found_in(views: psycopg.Connection, key: bytes) -> list[Found]:
     """Reads a card's findings: what contradicts what, and which uses were told again."""
-    return [one.found for one in (*listed(views, key), *listed_uses(views, key))]
+    return [one.found for one in (*listed(views, key), *listed_uses(views, key), *listed_unverified(views, key))]
 
 
 def counted(views: psycopg.Connection, ask: Ask) -> tuple[int, int]:

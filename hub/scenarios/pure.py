@@ -1,7 +1,6 @@
 """The pure way: facts folded by the views' own functions and decided by `decide`, without database and server."""
 
 import hashlib
-import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -25,10 +24,11 @@ from hub.domain.roles import Rights
 from hub.domain.succession import CardRow, facts_known, wanted
 from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
+from hub.projections.card_rows import relatives
 from hub.projections.card_standing import CARD_STANDING, facts_of
 from hub.projections.daily_usage import DAILY_USAGE, cells_of, found_in
 from hub.projections.engine import Key, Projection, Row, fold_event, folds_of
-from hub.projections.findings import FINDINGS, Found, found_of
+from hub.projections.findings import FINDINGS, Found, found_of, unverified_uses
 from hub.projections.holder_cards import HOLDER_CARDS
 from hub.scenarios.agreed import signed
 from hub.scenarios.filling import Names
@@ -132,8 +132,8 @@ class PureRun:
             return CardRow(key, [])
         province, facts, _, holder = row
         of_holder = self._rows[HOLDER_CARDS.name].get((holder,))
-        cards = json.loads(of_holder[1]).get(province, []) if of_holder is not None and of_holder[2] else []
-        return CardRow(key, facts_of(facts), tuple(map(bytes.fromhex, cards)))
+        of_several = of_holder is not None and (of_holder[2] or of_holder[3])
+        return CardRow(key, facts_of(facts), *(relatives(of_holder[1], province) if of_holder is not None and of_several else ()))
 
     def answer(self, ask: Ask) -> dict[str, Any]:
         """Answers from memory."""
@@ -160,7 +160,8 @@ class PureRun:
         key = _key(f"card|{issuer}|{number}")
         row = self._rows[FINDINGS.name].get((key,))
         uses = [found for fact in self._rows[DAILY_USAGE.name].values() if fact and fact[0] == key for found in found_in(fact)]
-        return [*(found_of(row[4]) if row is not None else ()), *uses]
+        own = [*found_of(row[4]), *unverified_uses(row, self._facts(alias))] if row is not None else []
+        return [*own, *uses]
 
 
 def question_of(ask: Ask, issuer: str, venue: str) -> Question:
