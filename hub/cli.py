@@ -45,19 +45,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 bench = typer.Typer(help="测量：同一次运行中量出上限与枢纽。Measure limit and hub in one run.", no_args_is_help=True)
-app.add_typer(participants.app, name="participants")
-app.add_typer(bench, name="bench")
-app.add_typer(agreements.app, name="agreements")
-app.add_typer(quarantine.app, name="quarantine")
-app.add_typer(erasure.app, name="erasure")
+# What is for whom, as `hub --help` shows it.
+RUNNING, OPERATING = "运行 Running the hub", "日常运维 Operating it"
+POLICY, BUILDING = "政策与审计 Policy and audit", "接入与开发 For those who build"
+app.add_typer(participants.app, name="participants", rich_help_panel=OPERATING)
+app.add_typer(bench, name="bench", rich_help_panel=BUILDING)
+app.add_typer(agreements.app, name="agreements", rich_help_panel=POLICY)
+app.add_typer(quarantine.app, name="quarantine", rich_help_panel=OPERATING)
+app.add_typer(erasure.app, name="erasure", rich_help_panel=POLICY)
 hotlist = typer.Typer(help="离线黑名单：供离线闸机。Offline hotlist for gates that cannot ask.")
-app.add_typer(hotlist, name="hotlist")
+app.add_typer(hotlist, name="hotlist", rich_help_panel=OPERATING)
 screen = Console(stderr=True)
 
 Json = Annotated[bool, typer.Option("--json", help="最后一行输出 JSON。End with one line of JSON.")]
 
 
-@app.command()
+@app.command(rich_help_panel=RUNNING)
 def demo(
     events: Annotated[int, typer.Option(help="事件总数，0 为不限。Events in all, 0 for no end.")] = 0,
     rate: Annotated[int, typer.Option(help="每秒事件数，0 为尽快。Events a second, 0 for as fast as it goes.")] = 300,
@@ -72,7 +75,7 @@ def demo(
     raise typer.Exit(run_demo(settings))
 
 
-@app.command()
+@app.command(rich_help_panel=RUNNING)
 def migrate() -> None:
     """建立或升级数据库结构。Bring the database to the newest schema."""
     from hub.projections import PROJECTIONS, runner
@@ -83,7 +86,7 @@ def migrate() -> None:
     typer.echo("数据库已是最新结构。The database is up to date.")
 
 
-@app.command()
+@app.command(rich_help_panel=OPERATING)
 def rebuild(
     view: Annotated[str, typer.Argument(help="视图名，all 为全部。Name of the view, or all.")],
     even_if_different: Annotated[bool, typer.Option(help="与现有不同也切换（改过投影时）。Switch even if it differs.")] = False,
@@ -104,7 +107,7 @@ def rebuild(
             typer.echo(f"{projection.name}: 位置 position {result.position}, {verdict}, 已切换 switched, {result.fresh_digest[:16]}…")
 
 
-@app.command()
+@app.command(rich_help_panel=OPERATING)
 def fsck(
     as_json: Json = False,
     views: Annotated[bool, typer.Option(help="把视图与重建结果比对。Compare the views with a rebuild.")] = True,
@@ -140,7 +143,7 @@ def fsck(
     raise typer.Exit(0 if findings.is_clean else 1)
 
 
-@app.command()
+@app.command(rich_help_panel=POLICY)
 def check(
     card_no: Annotated[str, typer.Argument(help="社会保障卡卡号。Card number, nine characters.")],
     issuer: Annotated[str, typer.Option(help="发卡省 50 或 51。Issuing province.")],
@@ -200,7 +203,7 @@ def hotlist_build(
         typer.echo(json.dumps({**entry._asdict(), "digest": entry.digest.hex()}))
 
 
-@app.command()
+@app.command(rich_help_panel=POLICY)
 def scenarios(
     as_json: Json = False,
     directory: Annotated[Path, typer.Option("--dir", help="情景文件目录。Directory of scenario files.")] = Path("tests/scenarios"),
@@ -217,26 +220,14 @@ def scenarios(
     raise typer.Exit(code)
 
 
-for command in (
-    backup.backup,
-    backup.restore,
-    decisions.decisions,
-    doctor.doctor,
-    explain.explain,
-    protos.protos,
-    findings.findings,
-    judge.judge,
-    logs.logs,
-    looks.looks,
-    machines.machines,
-    rules.rules,
-    serving.project,
-    serving.serve,
-    sql.sql,
-    status.status,
-    traces.traces,
-):
-    app.command()(command)
+for panel, commands in {
+    RUNNING: (serving.serve, serving.project),
+    OPERATING: (status.status, doctor.doctor, traces.traces, logs.logs, backup.backup, backup.restore, sql.sql),
+    POLICY: (decisions.decisions, explain.explain, judge.judge, findings.findings, looks.looks, rules.rules),
+    BUILDING: (protos.protos, machines.machines),
+}.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
 participants.app.command()(quota.quota)
 participants.app.command()(roles.grant)
 participants.app.command()(roles.revoke)
