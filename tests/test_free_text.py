@@ -5,7 +5,7 @@ import random
 import pytest
 from chuanyu.exchange.v1 import card_service_pb2
 
-from hub.domain.masking import holds_identifier
+from hub.domain.texts import holds_identifier
 from tests.clients import DEADLINE_S, Province, refused
 from tests.messages import question
 

@@ -18,9 +18,10 @@ from hub.commands.participants import list_participants
 from hub.commands.refusals import in_words
 from hub.database import NoDatabase
 from hub.domain.errors import RequestInvalid
-from hub.domain.masking import identifiers_in_texts, looks_like_an_identifier, without_identifiers
+from hub.domain.masking import looks_like_an_identifier, without_identifiers
 from hub.domain.participant import PREFIX, Certificate, Participant
 from hub.domain.quarantine import FeedNotFound
+from hub.domain.texts import identifiers_in_texts
 from hub.journal.recorder import AggregateStore
 
 NAME = "sc.test"
@@ -116,8 +117,8 @@ def test_fsck_finds_what_was_recorded_before_it_was_refused(run: Callable[..., R
 )
 def test_an_identifier_in_a_text_is_recognised(text: str, kind: str) -> None:
     event = event_pb2.Event()
-    event.source.message_id = text
-    assert list(identifiers_in_texts(event)) == [("source.message_id", kind)]
+    event.source.file_name = text
+    assert list(identifiers_in_texts(event)) == [("source.file_name", kind)]
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,8 @@ def test_thirty_guesses_of_thirty_decisions_find_no_card(
     delivered = read(bus.channel, victims[0], guesses[-1])
     hits: dict[str, set[int]] = {}
     for number, (victim, guess) in enumerate(zip(victims, guesses, strict=True)):
+        # When the hub decided is its own clock: two decisions of one second say nothing of their cards.
+        delivered[victim].ClearField("occurred_at"), delivered[guess].ClearField("occurred_at")
         hidden, own = dict(leaves(delivered[victim])), dict(leaves(delivered[guess]))
         for path in hidden.keys() & own.keys():
             if hidden[path] == own[path]:

@@ -20,6 +20,7 @@ from hub.domain.errors import RequestInvalid
 from hub.domain.event_rules import DAY_S, LOCAL_OFFSET_S, Context, Violation, is_case_enough, local_date, violations
 from hub.domain.money import SUMS
 from hub.domain.pseudonym import born_on, card_name, hmac_sm3_under, places, references_of
+from hub.domain.texts import PLAIN, SHAPE, holds_identifier, identifiers_in_texts
 from hub.domain.wellformed import NANOS
 from hub.journal.group import Batch, pack_tail
 from hub.journal.keyring import Keyring
@@ -174,8 +175,10 @@ class Intake:
             return False
         if source.line_no > _MOST_LINES or event.decision_position > LAST_SEQUENCE:
             return False
-        # The long way says which of those that cannot be printed are control characters.
-        if not native_id.isprintable() or not venue.isprintable():
+        # The long way says which of those that cannot be printed are control characters, and what an identifier is.
+        if native_id.encode().translate(SHAPE) not in PLAIN and (not native_id.isprintable() or holds_identifier(native_id)):
+            return False
+        if venue and (not venue.isprintable() or holds_identifier(venue)):
             return False
         message = getattr(event, kind)
         if not _ACCEPTS_KIND[kind](message) or ((sums := SUMS.get(kind)) is not None and sums(message)):
@@ -279,9 +282,10 @@ class Intake:
 
 def faults(event: event_pb2.Event, kind: str, message: Message, context: Context) -> list[Violation]:
     """Returns every rule of shape and of the domain that an event breaks; a field that has no shape is asked for no meaning."""
-    broken = [*shape_faults(event), *shape_faults(message, f"{kind}.")]
-    if not broken:
+    if accepts(event.DESCRIPTOR)(event) and accepts(message.DESCRIPTOR)(message):
         return violations(event, kind, message, context)
+    broken = [*shape_faults(event), *shape_faults(message, f"{kind}.")]
+    broken += [(path, "identifier_in_clear") for path in dict.fromkeys(path for path, _ in identifiers_in_texts(event))]
     shapeless = {path for path, _ in broken}
     return broken + [(path, rule) for path, rule in violations(event, kind, message, context) if path not in shapeless]
 

@@ -1,15 +1,18 @@
 """What questions about cards have in common: their shape, the instant they ask about, the card they name."""
 
 import time
+from datetime import datetime
 
 from chuanyu.exchange.v1 import references_pb2
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from hub.api.shape import shape_faults
+from hub.domain.agreement import LOCAL
 from hub.domain.errors import RequestInvalid
-from hub.domain.masking import holds_identifier, looks_like_an_identifier
+from hub.domain.masking import looks_like_an_identifier
 from hub.domain.pseudonym import card_name, card_problem
+from hub.domain.texts import holds_identifier, identifier_in
 
 # 9999-12-31: the last day that the calendar has in every time zone.
 _CALENDAR_END_S = 253_402_214_400
@@ -30,7 +33,8 @@ def refuse_identifiers(message: Message, *fields: str) -> None:
 
 def refuse_texts(message: Message, *fields: str) -> None:
     """Raises RequestInvalid for each of the texts that holds an identifier: what is asked is recorded for good, outside the vault."""
-    if named := [field for field in fields if holds_identifier(getattr(message, field))]:
+    doubtful = [field for field in fields if holds_identifier(getattr(message, field))]
+    if doubtful and (named := [field for field in doubtful if identifier_in(getattr(message, field), datetime.now(LOCAL).year)]):
         raise RequestInvalid([(field, "identifier_in_clear") for field in named])
 
 

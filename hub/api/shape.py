@@ -17,6 +17,7 @@ from buf.validate import validate_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from hub.domain.texts import PLAIN, SHAPE, SHORTEST, holds_identifier
 from hub.domain.wellformed import (
     DURATION,
     EARLIEST_INSTANT_S,
@@ -197,11 +198,15 @@ def _scalar(field: FieldDescriptor, rules: validate_pb2.FieldRules, names: dict[
 
 
 def _plain(field: FieldDescriptor, rules: validate_pb2.FieldRules, names: dict[str, Any]) -> list[str]:
-    """Asks whether a text has a control character, where no rule of it says which characters it may have."""
+    """Asks whether a text has a control character or an identifier, where no rule of it says which characters it may have."""
     if field.type != FieldDescriptor.TYPE_STRING or rules.string.pattern or getattr(rules.string, "in"):
         return []
-    names["is_plain"] = is_plain
-    return ["if not (v.isprintable() or is_plain(v)): return False"]
+    names |= {"is_plain": is_plain, "holds_identifier": holds_identifier, "SHAPE": SHAPE, "PLAIN": PLAIN}
+    lines = ["if not (v.isprintable() or is_plain(v)): return False"]
+    if field.name != "clear":
+        # What is said of one is said by who asks: of an event all of it, of a question only what is recorded.
+        lines += [f"if len(v) >= {SHORTEST} and v.encode().translate(SHAPE) not in PLAIN and holds_identifier(v): return False"]
+    return lines
 
 
 def _own(field: FieldDescriptor) -> str:

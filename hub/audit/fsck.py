@@ -9,8 +9,8 @@ from typing import Any
 
 import psycopg
 
-from hub.domain.masking import identifiers_in_texts
 from hub.domain.pseudonym import clear_paths
+from hub.domain.texts import identifiers_in_texts
 from hub.journal.reader import read_page
 from hub.journal.tombstones import unburied
 from hub.projections import PROJECTIONS

@@ -4,13 +4,13 @@ What is here is the original of a bad event, so any field may hold what does not
 hub knows, a number only while it is too short for an identifier, an identifier only if it is well-formed, and then masked (domain
 dossier 6).
 
-And what operators write themselves: nothing in it may look like an identifier, and what was recorded once is searched for one.
+And what operators write themselves: nothing in it may look like an identifier.
 """
 
 import re
 import unicodedata
 from collections.abc import Callable, Container, Iterator
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from chuanyu.exchange.v1 import references_pb2 as references
@@ -28,9 +28,6 @@ _SHORT_NUMBER = 10**8
 _CALENDAR_END_S = 253_402_214_400
 # A card number has nine characters and every other identifier more; words have no digit in them, and ticket numbers are parted or short.
 _LIKE_AN_IDENTIFIER = re.compile(r"(?=[A-Za-z]*[0-9])[A-Za-z0-9]{9,}")
-_SHORTEST = 9
-_COULD_BE = re.compile(r"(?<![A-Za-z0-9])(?:[0-9]{17}[0-9Xx]|62[0-9]{14,17}|1[3-9][0-9]{9}|[A-Za-z][0-9]{8})(?![A-Za-z0-9])")
-_CARD_NO_SHAPE = re.compile(r"[A-Z][0-9]{8}")
 Kinds = references.CardIdentifierKind
 _CARD_MASKS: dict[int, Callable[[str], str]] = {
     Kinds.CARD_IDENTIFIER_KIND_CARD_NO: identity.mask_card_no,
@@ -75,46 +72,6 @@ def looks_like_an_identifier(text: str) -> bool:
 def without_identifiers(text: str) -> str:
     """Returns a text with … for all that looks like an identifier."""
     return _LIKE_AN_IDENTIFIER.sub("…", unicodedata.normalize("NFKC", text))
-
-
-def identifiers_in_texts(message: Message) -> Iterator[tuple[str, str]]:
-    """Yields (path, kind of identifier) for every one that stands in a text which is not meant for it, by the checks each kind has."""
-    for where, field, value, _ in _fields(message, ""):
-        if field is not None and field.name != "clear" and isinstance(value, str):
-            for word in _LIKE_AN_IDENTIFIER.findall(unicodedata.normalize("NFKC", value)):
-                if (kind := _kind_of(word.upper())) is not None:
-                    yield where, kind
-
-
-def holds_identifier(text: str) -> bool:
-    """Whether something in a text is an ID number, a bank account, a mobile number or a card number, by the checks each kind has.
-
-    It is asked of every question: one search finds what could be one, and only that is checked.
-    """
-    if len(text) < _SHORTEST:
-        return False
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
-    return any(_kind_of(word.upper()) is not None for word in _COULD_BE.findall(text))
-
-
-def _kind_of(word: str) -> str | None:
-    """Names what a word is, None for a code or a number of something else; a card number has no check digit, but none is read as a day."""
-    if identity.id_number_problem("01", word) is None:
-        return "an ID number"
-    # The accounts of social-security cards are UnionPay's; other serial numbers pass the check digit one time in ten.
-    if word.startswith("62") and identity.bank_account_problem(word) is None:
-        return "a bank account"
-    if identity.mobile_problem(word) is None:
-        return "a mobile number"
-    return "a card number" if _CARD_NO_SHAPE.fullmatch(word) and not _is_day(word[1:]) else None
-
-
-def _is_day(digits: str) -> bool:
-    try:
-        return date.fromisoformat(digits).year in range(1980, 2100)
-    except ValueError:
-        return False
 
 
 def in_clear(message: Message) -> Iterator[tuple[str, str]]:
