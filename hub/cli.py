@@ -11,6 +11,7 @@ from rich.console import Console
 from hub.commands import (
     agreements,
     backup,
+    clock,
     decisions,
     doctor,
     erasure,
@@ -53,6 +54,7 @@ app.add_typer(bench, name="bench", rich_help_panel=BUILDING)
 app.add_typer(agreements.app, name="agreements", rich_help_panel=POLICY)
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel=OPERATING)
 app.add_typer(erasure.app, name="erasure", rich_help_panel=POLICY)
+app.add_typer(clock.app, name="clock", rich_help_panel=OPERATING)
 hotlist = typer.Typer(help="离线黑名单：供离线闸机。Offline hotlist for gates that cannot ask.")
 app.add_typer(hotlist, name="hotlist", rich_help_panel=OPERATING)
 screen = Console(stderr=True)

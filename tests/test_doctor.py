@@ -206,8 +206,12 @@ def test_commits_that_are_not_durable_are_a_warning(settings: Config) -> None:
     assert not_well(settings, "SET LOCAL synchronous_commit = off") == {"durability": "warning"}
 
 
-def test_a_journal_that_is_ahead_of_the_clock_is_a_warning(settings: Config) -> None:
-    assert not_well(settings, "UPDATE journal.head SET recorded_at = now() + interval '1 hour'") == {"clocks": "warning"}
+def test_a_journal_that_is_a_little_ahead_of_the_clock_is_a_warning(settings: Config) -> None:
+    assert not_well(settings, "UPDATE journal.head SET recorded_at = now() + interval '50 seconds'") == {"clocks": "warning"}
+
+
+def test_a_journal_that_is_far_ahead_of_the_clock_is_a_fault_until_that_is_accepted(settings: Config) -> None:
+    assert not_well(settings, "UPDATE journal.head SET recorded_at = now() + interval '1 hour'") == {"clocks": "fault"}
 
 
 def test_a_database_that_cannot_be_reached_is_a_fault_and_the_rest_is_examined(settings: Config) -> None:

@@ -257,7 +257,7 @@ def test_while_the_clocks_differ_questions_and_events_are_refused_and_both_go_on
 
 def test_views_are_known_to_be_late_even_while_the_journal_is_ahead_of_the_clock(hub: RunningHub, chongqing: Province) -> None:
     with psycopg.connect(hub.dsn, autocommit=True) as connection:
-        connection.execute("UPDATE journal.head SET recorded_at = recorded_at + interval '1 hour'")
+        connection.execute("UPDATE journal.head SET recorded_at = clock_timestamp() + interval '50 seconds'")
     chongqing.tell("cq.usage", journey("L00000001"))
     until(lambda: is_serving(hub, ALL))
     hub.projector.signal(signal.SIGSTOP)
@@ -285,8 +285,10 @@ def test_a_hub_whose_event_loop_stands_still_is_not_alive(monkeypatch: pytest.Mo
 LIMITS = Limits(max_lag_s=10.0, max_clock_drift_s=5.0)
 
 
-def reading(lag_s: float = 0.0, drift_s: float = 0.0, partitions_ahead: int = 2, views: int = len(DECIDED_BY)) -> Reading:
-    return Reading(partitions_ahead, views, "card_standing", 41, lag_s, ClockVitals(drift_s, 0.001), 41)
+def reading(
+    lag_s: float = 0.0, drift_s: float = 0.0, partitions_ahead: int = 2, views: int = len(DECIDED_BY), ahead_s: float = 0.0
+) -> Reading:
+    return Reading(partitions_ahead, views, "card_standing", 41, lag_s, ClockVitals(drift_s, 0.001), 41, ahead_s)
 
 
 def test_within_the_limits_everything_is_ready() -> None:
@@ -307,11 +309,17 @@ def test_why_no_question_is_answered(found: Reading, reason: str) -> None:
 
 
 def test_why_nothing_is_appended() -> None:
+    ahead = "日志时间超前 journal: its newest time is 3600 s ahead of the clocks, `hub clock accept`"
+    assert why_not_writing(reading(ahead_s=3_600.0), LIMITS) == why_not_deciding(reading(ahead_s=3_600.0), LIMITS) == ahead
+    assert why_not_writing(reading(ahead_s=59.0), LIMITS) == ""
     assert why_not_writing(reading(drift_s=7.0), LIMITS) == "时钟偏差 clock: +7.0 s off the database's"
     assert why_not_writing(reading(partitions_ahead=1), LIMITS) == "预建分区不足 partitions: 1 ahead, 2 are needed"
 
 
-@pytest.mark.parametrize(("found", "error"), [(reading(lag_s=11.0, drift_s=60.0), ViewsLate), (reading(drift_s=60.0), ClockDrift)])
+@pytest.mark.parametrize(
+    ("found", "error"),
+    [(reading(lag_s=11.0, drift_s=60.0), ViewsLate), (reading(drift_s=60.0), ClockDrift), (reading(ahead_s=61.0), ClockDrift)],
+)
 def test_what_a_question_is_refused_with(found: Reading, error: type[Exception]) -> None:
     make = refusal(found, LIMITS)
     assert make is not None

@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from chuanyu.exchange.v1 import event_pb2
 from psycopg.conninfo import make_conninfo
 
 from hub.audit import backup_files, backup_tables, restore_target
@@ -28,6 +29,7 @@ from hub.audit.backup_manifest import (
 )
 from hub.audit.restore import KeysMissing, RestoreInterrupted, TargetNewer, read_backup, restore
 from hub.audit.restore_target import RestoreOverRunningHub, TargetNotEmpty
+from hub.domain.participant import DECISIONS_FEED, HUB
 from hub.journal.keyring import KeyMismatch, open_keyring, verify_fingerprint
 from hub.journal.migrate import MIGRATIONS, migrate
 from hub.journal.reader import head_position
@@ -357,12 +359,25 @@ def test_a_database_with_a_newer_schema_than_the_backup_is_refused(place: Place,
         restore(target, place.directory, place.keys)
 
 
+def _answered_by_its_release(dsn: str) -> None:
+    """Records an answer by the function that the first releases called."""
+    event = event_pb2.Event()
+    event.decision_made.request_id = "q1"
+    with psycopg.connect(dsn) as connection:
+        connection.execute(
+            "INSERT INTO journal.stream (name, owner, is_feed, next_sequence) VALUES (%s, %s, true, 1)", (DECISIONS_FEED, HUB)
+        )
+        connection.execute(
+            """SELECT journal.append_decisions(stream_id, ARRAY['key'::bytea], ARRAY[0::bigint], ARRAY[%s::bytea], ARRAY[''])
+            FROM journal.stream""",
+            (event.SerializeToString(),),
+        )
+
+
 def test_a_backup_of_an_older_schema_is_restored_and_brought_to_the_newest(target: str, server_dsn: str, tmp_path: Path) -> None:
     with database(server_dsn, "template1") as older:
         migrate(older, only=FIRST_MIGRATIONS)
-        recording = Recording(older)
-        recording.append(journey())
-        recording.close()
+        _answered_by_its_release(older)
         back_up(older, tmp_path / "to")
     restored = restore(target, tmp_path / "to", tmp_path / "keys")
     with psycopg.connect(target) as connection:

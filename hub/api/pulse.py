@@ -26,7 +26,7 @@ class Unreadable(Exception):
 class Reading:
     """What the database said: of the deciding views *views* are there, and the latest is *view*, at *position*, *lag_s* late.
 
-    *head* is the position of the newest event.
+    *head* is the position of the newest event, *ahead_s* how far its time is ahead of the database's clock, unless that was accepted.
     """
 
     partitions_ahead: int
@@ -36,6 +36,7 @@ class Reading:
     lag_s: float
     clock: ClockVitals
     head: int
+    ahead_s: float = 0.0
 
 
 class Pulse:
@@ -64,10 +65,12 @@ class Pulse:
         except GroupFailed as refused:
             raise Unreadable(f"数据库拒绝读取 database: refuses to be read, {refused}") from None
         half_s = (time.monotonic() - began) / 2
-        now_us, head, ahead, views, position, lag_us = (_INT8.unpack(result.get_value(0, column) or bytes(8))[0] for column in range(6))
-        view = (result.get_value(0, 6) or b"").decode()
+        numbers = [_INT8.unpack(result.get_value(0, column) or bytes(8))[0] for column in range(7)]
+        now_us, head, ahead, views, position, lag_us, ahead_us = numbers
+        view = (result.get_value(0, 7) or b"").decode()
         lag_s = max(lag_us / 1e6, self._unfolded_s(position, head))
-        return Reading(ahead, views, view, position, lag_s, ClockVitals(time.time() - half_s - now_us / 1e6, half_s), head)
+        clock = ClockVitals(time.time() - half_s - now_us / 1e6, half_s)
+        return Reading(ahead, views, view, position, lag_s, clock, head, ahead_us / 1e6)
 
     def _unfolded_s(self, position: int, head: int) -> float:
         """How long there was something to fold, as seen from here: after a jump the journal may be ahead of the database's clock."""
@@ -95,7 +98,9 @@ _SESSION = "SET ROLE hub_writer; SET plan_cache_mode = force_generic_plan; SET j
 _DECIDED_BY = "'{" + ",".join(projection.name for projection in DECIDED_BY) + "}'"
 _READ = f"""
     SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, h.position, {PARTITIONS_AHEAD},
-           (SELECT count(*) FROM views.checkpoint WHERE view = ANY ({_DECIDED_BY})), l.position, l.lag_us, l.view
+           (SELECT count(*) FROM views.checkpoint WHERE view = ANY ({_DECIDED_BY})), l.position, l.lag_us,
+           CASE WHEN h.recorded_at > journal.accepted_time()
+                THEN (extract(epoch FROM h.recorded_at - clock_timestamp()) * 1000000)::bigint ELSE 0 END, l.view
     FROM journal.head h LEFT JOIN LATERAL (
         SELECT c.view, c.position, ({LAG_S} * 1000000)::bigint AS lag_us
         FROM views.checkpoint c WHERE c.view = ANY ({_DECIDED_BY}) ORDER BY c.position LIMIT 1) l ON true"""  # noqa: S608 (our own text)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from hub.api.pace import Pace
 from hub.api.pulse import Pulse, Reading, Unreadable
 from hub.domain.errors import ClockDrift, HubError, ViewsLate
+from hub.journal.clock import MOST_AHEAD_S
 from hub.journal.writer import JournalWriter
 from hub.projections import DECIDED_BY
 from hub.telemetry import names
@@ -107,7 +108,7 @@ class Readiness:
             self._conclude(str(unreadable), "", "")
         else:
             self._refusal = refusal(reading, self._limits)
-            self._drift = reading.clock.drift_s if reading.clock.is_beyond(self._limits.max_clock_drift_s) else None
+            self._drift = drift_s(reading, self._limits)
             self.pace.seen(reading, self._writer.waiting_events)
             self._conclude("", stuck or why_not_writing(reading, self._limits), why_not_deciding(reading, self._limits))
             if reading.partitions_ahead < PARTITIONS_AHEAD:
@@ -158,7 +159,16 @@ def why_not_writing(reading: Reading, limits: Limits) -> str:
 def _why_not_by_this_clock(reading: Reading, limits: Limits) -> str:
     if reading.clock.is_beyond(limits.max_clock_drift_s):
         return f"时钟偏差 clock: {reading.clock.drift_s:+.1f} s off the database's"
+    if reading.ahead_s > MOST_AHEAD_S:
+        return f"日志时间超前 journal: its newest time is {reading.ahead_s:.0f} s ahead of the clocks, `hub clock accept`"
     return ""
+
+
+def drift_s(reading: Reading, limits: Limits) -> float | None:
+    """Returns how far the hub's clock is off the database's, or off the journal's newest time, None if that is within the limits."""
+    if reading.clock.is_beyond(limits.max_clock_drift_s):
+        return reading.clock.drift_s
+    return -reading.ahead_s if reading.ahead_s > MOST_AHEAD_S else None
 
 
 def why_not_deciding(reading: Reading, limits: Limits) -> str:
@@ -174,6 +184,6 @@ def refusal(reading: Reading, limits: Limits) -> Callable[[], HubError] | None:
     """Returns what makes the error for every question, None if they may be answered."""
     if reading.lag_s > limits.max_lag_s:
         return lambda: ViewsLate(as_of_position=reading.position, lag_s=int(reading.lag_s))
-    if reading.clock.is_beyond(limits.max_clock_drift_s):
-        return lambda: ClockDrift(drift_s=f"{reading.clock.drift_s:.1f}")
+    if (off_s := drift_s(reading, limits)) is not None:
+        return lambda: ClockDrift(drift_s=f"{off_s:.1f}")
     return None

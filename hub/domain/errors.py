@@ -130,7 +130,7 @@ class ViewsLate(HubError):
 
 
 class ClockDrift(HubError):
-    """The hub's clock and its database's differ too much to answer for a time; come back, or use the offline hotlist."""
+    """The clocks of hub, database and journal differ too much to answer or record now; come back, questions use the offline hotlist."""
 
 
 class NotRecorded(HubError):

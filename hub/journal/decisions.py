@@ -35,7 +35,7 @@ RETRY_WAIT_S = 0.1
 
 _STATEMENT = (
     "SELECT decision_position, is_new "
-    "FROM journal.append_answers($1::bigint, $2::bytea[], $3::bigint[], $4::text[], $5::bytea[], $6::text[])"
+    "FROM journal.append_answers($1::bigint, $2::bytea[], $3::bigint[], $4::text[], $5::bytea[], $6::text[], $7::bigint)"
 )
 
 
@@ -74,7 +74,7 @@ class DecisionWriter:
         self._outage = Outage(log, "decisions")
 
     async def append(self, decision: Decision) -> Receipt:
-        """Waits for the commit; raises QueueFull before anything is queued, JournalUnavailable when it cannot be recorded."""
+        """Waits for the commit; raises QueueFull before anything is queued, JournalUnavailable or ClockDrift."""
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self.submit(decision, receipt)
         return await receipt
@@ -141,6 +141,7 @@ class DecisionWriter:
                     text_array([decision.kind for decision in decisions]),
                     bytea_array([decision.data for decision in decisions]),
                     text_array([decision.trace_parent for decision in decisions]),
+                    bigint(time.time_ns() // 1_000),
                 )
             except DataRefused as failure:
                 return await self._halves(decisions, failure)

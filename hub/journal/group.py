@@ -7,13 +7,14 @@ BEGIN + lock; close + COPY; data + COMMIT.
 
 import select
 import struct
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import psycopg
 from psycopg import pq
 
-from hub.domain.errors import FeedUnknown, HubError, JournalUnavailable, NotFeedOwner, SequenceConflict, SequenceGap
+from hub.domain.errors import ClockDrift, FeedUnknown, HubError, JournalUnavailable, NotFeedOwner, SequenceConflict, SequenceGap
 from hub.domain.quarantine import QuarantineHandled
 from hub.telemetry.spans import GroupTiming
 
@@ -28,6 +29,8 @@ _NULL = _LENGTH.pack(-1)
 _UNFIT = ("53", "58", "25006")
 # Data exceptions and broken constraints: the batch is at fault, and will be again.
 _DATA = ("22", "23")
+# Our own: the time to record would be ahead of the hub's clock (migrations/0010).
+_TIME_AHEAD = "HC001"
 _COLUMNS = "position, recorded_at, stream_id, sequence, occurred_at, kind, digest, data"
 
 
@@ -140,7 +143,7 @@ def commit_group(connection: pq.abc.PGconn, batches: Sequence[Batch], *, all_or_
     """Writes a group in one transaction and returns an outcome for each batch, in order.
 
     With *all_or_nothing* nothing is written unless every batch is new as a whole. Raises GroupFailed (rolled back, e.g. a row the
-    database refuses) or ConnectionLost (fate unknown).
+    database refuses), ClockDrift (rolled back: its time would be ahead of this clock) or ConnectionLost (fate unknown).
     """
     try:
         group = _lock(connection, batches)
@@ -151,7 +154,7 @@ def commit_group(connection: pq.abc.PGconn, batches: Sequence[Batch], *, all_or_
         else:
             run(connection, b"ROLLBACK")
         return outcomes
-    except GroupFailed:
+    except (GroupFailed, ClockDrift):
         run(connection, b"ROLLBACK")
         raise
 
@@ -167,20 +170,22 @@ def run(connection: pq.abc.PGconn, sql: bytes) -> pq.abc.PGresult:
 
 
 def check(connection: pq.abc.PGconn, result: pq.abc.PGresult) -> pq.abc.PGresult:
-    """Raises GroupFailed or ConnectionLost if *result* is an error; the server's text stays out of the message's values."""
+    """Raises GroupFailed, ClockDrift or ConnectionLost if *result* is an error; the server's text stays out of the message's values."""
     if result.status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK, pq.ExecStatus.COPY_IN):
         return result
     sqlstate = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
     # 57P0x: terminated by an administrator or a crash; 25P0x: an idle or long transaction was ended.
     if connection.status != pq.ConnStatus.OK or sqlstate[:4] in ("57P0", "25P0"):
         raise ConnectionLost
+    if sqlstate == _TIME_AHEAD:
+        raise ClockDrift(drift_s=f"-{(result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b'').decode()}")
     kind = DatabaseUnfit if sqlstate.startswith(_UNFIT) else DataRefused if sqlstate.startswith(_DATA) else GroupFailed
     raise kind(f"SQLSTATE {sqlstate}")
 
 
 def _lock(connection: pq.abc.PGconn, batches: Sequence[Batch]) -> _Group:
     streams = sorted({batch.stream_id for batch in batches})
-    sql = f"BEGIN; SELECT * FROM journal.lock_group({_ints(streams)})"  # noqa: S608 (integers only)
+    sql = f"BEGIN; SELECT * FROM journal.lock_group({_ints(streams)}, {time.time_ns() // 1000})"  # noqa: S608 (integers only)
     result = run(connection, sql.encode())
     head, recorded, sequences, owners = (result.get_value(0, column) or b"{}" for column in range(4))
     next_sequences = [int(v) if v != b"NULL" else 0 for v in sequences[1:-1].split(b",")]

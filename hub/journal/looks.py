@@ -72,7 +72,7 @@ def first_position_since(connection: psycopg.Connection, at_us: int) -> int:
 _APPEND = """
     SELECT decision_position FROM journal.append_answers(
         (SELECT stream_id FROM journal.stream WHERE name = %(feed)s AND is_feed), ARRAY[%(key)s::bytea], ARRAY[%(at)s::bigint],
-        ARRAY[%(kind)s], ARRAY[%(data)s::bytea], ARRAY[''])"""
+        ARRAY[%(kind)s], ARRAY[%(data)s::bytea], ARRAY[''], %(at)s::bigint)"""
 _IS_BEFORE = """
     SELECT recorded_at < '1970-01-01Z'::timestamptz + %(at)s::bigint * interval '1 microsecond'
     FROM journal.event WHERE position = %(position)s"""

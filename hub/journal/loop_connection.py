@@ -8,6 +8,7 @@ import psycopg
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
+from hub.domain.errors import ClockDrift
 from hub.journal.group import ConnectionLost, GroupFailed, check, run
 
 _NAME = b"query"
@@ -36,7 +37,7 @@ class LoopConnection:
             self._connection = None
 
     async def query(self, *parameters: bytes) -> pq.abc.PGresult:
-        """Returns the result; parameters and values are in binary. Raises ConnectionLost or GroupFailed (it was refused)."""
+        """Returns the result; parameters and values are in binary. Raises ConnectionLost, ClockDrift or GroupFailed (it was refused)."""
         if self._connection is None:
             self._connection = await asyncio.to_thread(self._open)
         connection = self._connection
@@ -57,7 +58,7 @@ class LoopConnection:
         except (psycopg.OperationalError, ConnectionLost):
             self.close()
             raise ConnectionLost from None
-        except (asyncio.CancelledError, GroupFailed):
+        except (asyncio.CancelledError, GroupFailed, ClockDrift):
             # What is left of the answer would be taken for the next one's.
             self.close()
             raise

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
-from hub.domain.errors import HubError, JournalUnavailable, QueueFull, Unstorable
+from hub.domain.errors import ClockDrift, HubError, JournalUnavailable, QueueFull, Unstorable
 from hub.journal.group import Appended, Batch, ConnectionLost, DatabaseUnfit, DataRefused, Deferred, GroupFailed, Outcome, commit_group, run
 from hub.telemetry import names
 from hub.telemetry.spans import GroupTiming, now_ns
@@ -100,7 +100,7 @@ class JournalWriter:
     async def append(self, batch: Batch) -> Outcome:
         """Waits for the commit and returns the outcome.
 
-        Raises QueueFull before anything is queued, JournalUnavailable when the database stays away.
+        Raises QueueFull before anything is queued, JournalUnavailable when the database stays away, ClockDrift when it is ahead.
         """
         if self._stopping or self._is_full(batch.owner):
             raise QueueFull
@@ -204,7 +204,7 @@ class JournalWriter:
                 half = len(group) // 2
                 return self._commit(group[:half]) + self._commit(group[half:])
             outcomes = [self._refused(group[0].batch.owner, failure)]
-        except JournalUnavailable as failure:
+        except (JournalUnavailable, ClockDrift) as failure:
             names.COMMIT_FAILURES.add("events", "unavailable")
             outcomes = [failure] * len(group)
         done = GroupTiming(began, now_ns(), sum(len(waiting.batch.tails) for waiting in group))

@@ -7,6 +7,7 @@ import psycopg
 from hub.audit.vitals import read_clock, read_database
 from hub.commands.examinations import NOT_RUNNING, Finding, Scene, examination, fault, ok, warning
 from hub.embedded_cluster import path_of
+from hub.journal.clock import MOST_AHEAD_S
 from hub.journal.logins import APP, user_of
 from hub.journal.migrate import OLDEST_VERSION, at_hand
 
@@ -177,9 +178,18 @@ def clocks(scene: Scene) -> Finding:
     clock, limit_s = read_clock(scene.connection), scene.config.max_clock_drift_s
     text = f"与数据库相差 off the database's by {clock.drift_s:+.3f} s ± {clock.uncertainty_s:.3f}"
     if clock.is_beyond(limit_s):
-        return fault(text, f"超过 beyond {limit_s:g} s，互认查询被拒：校时。Questions are refused: set the clocks right (chrony)")
-    row = scene.connection.execute("SELECT extract(epoch FROM h.recorded_at - clock_timestamp())::float8 FROM journal.head h").fetchone()
+        return fault(
+            text, f"超过 beyond {limit_s:g} s，询问和事件均被拒：校时。Nothing is answered or recorded: set the clocks (chrony)"
+        )
+    row = scene.connection.execute(
+        "SELECT extract(epoch FROM h.recorded_at - clock_timestamp())::float8, h.recorded_at <= journal.accepted_time() FROM journal.head h"
+    ).fetchone()
     assert row is not None
+    if row[0] > MOST_AHEAD_S and not row[1]:
+        return fault(
+            f"日志时间超前 the journal is {row[0]:.0f} s ahead of both clocks",
+            "询问和事件均被拒：确认时钟后 hub clock accept。Nothing is recorded: check the clocks, then `hub clock accept`",
+        )
     if row[0] > limit_s:
         return warning(
             f"日志时间超前 the journal is {row[0]:.0f} s ahead of the database's clock",
