@@ -15,6 +15,7 @@ from hub.config import METRICS_LISTEN, Config
 from hub.database import database
 from hub.observed import observed
 from hub.telemetry.logs import set_up_logs
+from hub.telemetry.native_stderr import log_native_lines
 
 
 def serve(
@@ -36,6 +37,7 @@ def serve(
     from hub.projections.engine import create_views
 
     config = Config()
+    log_native_lines()
     set_up_logs("hub serve", config.logs_dir, config.log_keep_days, config.log_max_bytes)
     with database(config, makes=True, waits=True) as dsn:
         store = AggregateStore(dsn)
