@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from chuanyu.exchange.v1 import event_pb2
 from chuanyu.exchange.v1 import references_pb2 as references
 
-from hub.domain.usage import COUNTED_KINDS, amount_fen, business_day, business_key, cell_of, key_digest, settlement_key
+from hub.domain.business_keys import business_key, key_digest, settlement_key
+from hub.domain.usage import COUNTED_KINDS, amount_fen, business_day, cell_of
 
 CLEARING = frozenset({"transit_clearing_accepted", "transit_clearing_rejected"})
 # Kinds that are no use themselves and say what becomes of one.

@@ -47,9 +47,10 @@ class Recorded:
 
     def derived(self, derive: Callable[["Recorded"], Derived]) -> Derived:
         """Returns what *derive* makes of this event, made once however often it is asked for."""
-        if derive not in self._derived:
-            self._derived[derive] = derive(self)
-        return self._derived[derive]  # type: ignore[no-any-return]
+        known = self._derived
+        if derive not in known:
+            known[derive] = derive(self)
+        return known[derive]  # type: ignore[no-any-return]
 
     @cached_property
     def _derived(self) -> dict[Any, Any]:

@@ -5,22 +5,23 @@ of the rows. What clearing says of a trip that was not told yet waits under the 
 change.
 """
 
-import json
+import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import psycopg
 from chuanyu.exchange.v1 import references_pb2 as references
 
+from hub.domain.business_keys import card_key, key_digest, settlement_key
 from hub.domain.netting import net
 from hub.domain.tellings import CLEARING, GIVES_BACK, TOLD_KINDS, Telling, keys_of, number_text, packed, telling_of, unpacked
-from hub.domain.usage import card_key, key_digest, settlement_key
 from hub.journal.reader import Recorded
 from hub.projections.engine import Cells, Key, Linked, Projection, Row
 from hub.projections.findings import Found, Listed
 
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _DIGEST_BYTES = 16
+# As long as a digest, and none: a hash of a number that is short enough already would only cost.
+_NUMBER = struct.Struct(">4sIQ")
 _TRIPS = frozenset({"transit_exit_recorded", "transit_journey_completed", "transit_journey_incomplete", "transit_purse_topped_up"})
 _REVERSAL = "medical_settlement_reversed"
 # What a row hands on to the rows above it.
@@ -38,7 +39,7 @@ class Fact(NamedTuple):
 
 
 def _number_key(number: tuple[int, int]) -> bytes:
-    return key_digest(("number", *number))
+    return _NUMBER.pack(b"num:", *number)
 
 
 def _keys(recorded: Recorded) -> tuple[bytes, ...]:
@@ -71,10 +72,12 @@ def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | 
     """Takes out what stands no more and adds what stands now."""
     own = recorded.derived(_keys)
     is_trip_number = recorded.kind in _TRIPS and key[0] == own[0]
+    if row is None and is_trip_number:
+        return None
     gives_back = _gives_back(recorded, corrected)
     is_told = key[0] in own and (gives_back or not recorded.is_reversal)
     if row is None:
-        return _fact(key, card_key(recorded.event), b"", [recorded.derived(_telling)]) if is_told and not is_trip_number else None
+        return _fact(key, card_key(recorded.event), b"", [recorded.derived(_telling)]) if is_told else None
     fact = Fact(*row)
     if is_trip_number:
         # A verdict waits here for this trip.
@@ -116,12 +119,13 @@ def _after_its_reversal(tellings: list[Telling], late: Telling) -> list[Telling]
 
 
 def _fact(key: Key, card: bytes, above: bytes, tellings: list[Telling]) -> Row:
-    told = sorted(tellings)
+    told = sorted(tellings) if len(tellings) > 1 else tellings
     come_to = net(told)
-    links = dict.fromkeys(settlement_key(one.of) for one in told if one.kind == _REVERSAL and one.of)
-    digests = b"".join(digest for digest in map(key_digest, links) if digest != key[0]) or above
-    counted = [[*counted.cell, counted.uses, counted.fen] for counted in come_to.counted]
-    return tuple(Fact(card, digests, packed(told), _encode(counted), len(come_to.findings)))
+    links = [key_digest(settlement_key(one.of)) for one in told if one.kind == _REVERSAL and one.of]
+    digests = b"".join(digest for digest in dict.fromkeys(links) if digest != key[0]) or above
+    # Four fields of codes and two numbers a line: no text of an event has a control character.
+    counted = "\n".join("\t".join((*cell, str(uses), str(fen))) for cell, uses, fen in come_to.counted)
+    return card, digests, packed(told), counted, len(come_to.findings)
 
 
 def above(row: Row) -> Iterator[Key]:
@@ -142,8 +146,9 @@ def join(key: Key, row: Row | None, below: Row) -> Row | None:
 
 def cells_of(row: Row) -> Iterator[tuple[Key, tuple[int, ...]]]:
     """Returns what a row counts, by cell."""
-    for *cell, uses, fen in json.loads(row[3]):
-        yield tuple(cell), (uses, fen)
+    for line in row[3].split("\n") if row[3] else ():
+        *cell, uses, fen = line.split("\t")
+        yield tuple(cell), (int(uses), int(fen))
 
 
 def found_in(row: Row) -> list[Found]:

@@ -4,7 +4,6 @@ It runs a view live, rebuilds it beside the live one and switches, and compares 
 pure functions. An event that makes `evolve` raise is parked, and so are later ones of its key; other keys go on.
 """
 
-from collections import ChainMap
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 
 import psycopg
@@ -116,11 +115,11 @@ def fold_page(
         except Exception as error:
             parked_now.add((f"position {position}", position, type(error).__name__))
     loaded = load_linked(connection, projection, {key for *_, keys in touched for key in keys})
-    rows: ChainMap[Key, Row | None] = ChainMap({}, dict(loaded))
+    rows: dict[Key, Row | None] = dict(loaded)
     for position, recorded, before, keys in touched:
         for key, why in fold_event(projection, recorded, before, keys, rows, parked):
             parked_now.add((repr(key), position, why))
-    store(connection, projection, loaded, rows.maps[0])
+    store(connection, projection, loaded, {key: row for key, row in rows.items() if row is not loaded.get(key)})
     if parked_now:
         with connection.cursor() as cursor:
             cursor.executemany(
