@@ -335,6 +335,20 @@ def bench_faults(
     raise typer.Exit(0 if result["sound"] else 1)
 
 
+@bench.command("hostile")
+def bench_hostile(
+    as_json: Json = False,
+    seconds: Annotated[float, typer.Option(help="每种攻击的秒数。Seconds an attack.")] = 8.0,
+    only: Annotated[list[str] | None, typer.Option(help="只做这些攻击，可重复。Only these attacks, may be repeated.")] = None,
+) -> None:
+    """攻击：一方攻击时另一方的时延 对 平时；只对本机。One attacks, another asks: its p99 against the quiet one. Loopback only."""
+    from hub.bench.hostile.measure import measure
+
+    result = measure(Config(), seconds, only or [], screen.print)
+    _finish(result, as_json)
+    raise typer.Exit(0 if result["holds"] else 1)
+
+
 def _finish(result: dict[str, Any], as_json: bool) -> None:
     typer.echo(json.dumps(result, ensure_ascii=False) if as_json else json.dumps(result, ensure_ascii=False, indent=2))
 

@@ -1,12 +1,13 @@
 #!/bin/sh
 # Installs what needs root (Debian): Node for the test of a client in another language, h2load for `hub bench check`, promtool for the
-# tests of the alerts.
+# tests of the alerts, haproxy for those of the proxy in front.
 # --quiet says nothing when all is there; --only-name-missing installs nothing and says what to do.
 set -eu
 missing=""
 command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || missing="$missing nodejs npm"
 command -v h2load >/dev/null 2>&1 || missing="$missing nghttp2-client"
 command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
+command -v haproxy >/dev/null 2>&1 || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
 python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
 if [ -z "$missing" ]; then
     [ "${1:-}" = "" ] && echo "nothing is missing"
@@ -20,4 +21,5 @@ echo "installing:$missing"
 apt-get update -qq
 # promtool comes with a Prometheus that would start by itself; masked, it does not.
 case "$missing" in *prometheus*) [ ! -d /run/systemd/system ] || systemctl mask --quiet prometheus.service ;; esac
+case "$missing" in *haproxy*) [ ! -d /run/systemd/system ] || systemctl mask --quiet haproxy.service ;; esac
 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null

@@ -13,7 +13,7 @@ from chuanyu.exchange.v1 import feed_service_pb2, feed_service_pb2_grpc, hub_dec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -44,14 +44,16 @@ def refused_over(opened: grpc.Channel) -> Refusal:
         return refused(lambda: feeds.GetFeed(request, timeout=DEADLINE_S))
 
 
-def issued_with(hub: RunningHub, directory: Path, *names: x509.GeneralName) -> CertificateFiles:
-    """A client certificate of the hub's own authority with other names than a participant's."""
+def issued_with(
+    hub: RunningHub, directory: Path, *names: x509.GeneralName, purpose: x509.ObjectIdentifier | None = ExtendedKeyUsageOID.CLIENT_AUTH
+) -> CertificateFiles:
+    """A certificate of the hub's own authority with these names, for this purpose."""
     authority = x509.load_pem_x509_certificate((hub.certificates_dir / "ca.crt").read_bytes())
     signer = serialization.load_pem_private_key((hub.certificates_dir / "ca.key").read_bytes(), None)
     assert isinstance(signer, ec.EllipticCurvePrivateKey)
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, CHONGQING)]))
         .issuer_name(authority.subject)
@@ -60,8 +62,10 @@ def issued_with(hub: RunningHub, directory: Path, *names: x509.GeneralName) -> C
         .not_valid_before(now - timedelta(minutes=5))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .sign(signer, hashes.SHA256())
     )
+    if purpose is not None:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+    certificate = builder.sign(signer, hashes.SHA256())
     files = CertificateFiles(hub.certificates_dir / "ca.crt", directory / "client.crt", directory / "client.key")
     files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     files.key.write_bytes(
@@ -107,6 +111,18 @@ def test_a_name_spelt_otherwise_is_no_participant_name(shared_hub: RunningHub, t
     files = issued_with(shared_hub, tmp_path, x509.UniformResourceIdentifier(CHONGQING.upper()))
     refusal = refused_over(channel(shared_hub, files))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAUTHENTICATED, "CERTIFICATE_REQUIRED")
+
+
+def test_a_certificate_that_names_several_participants_is_unfit_also_for_the_first(shared_hub: RunningHub, tmp_path: Path) -> None:
+    names = x509.UniformResourceIdentifier(CHONGQING), x509.UniformResourceIdentifier(SICHUAN)
+    refusal = refused_over(channel(shared_hub, issued_with(shared_hub, tmp_path, *names)))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAUTHENTICATED, "CERTIFICATE_UNFIT")
+
+
+def test_a_certificate_that_does_not_say_it_is_for_clients_is_unfit(shared_hub: RunningHub, tmp_path: Path) -> None:
+    files = issued_with(shared_hub, tmp_path, x509.UniformResourceIdentifier(CHONGQING), purpose=None)
+    refusal = refused_over(channel(shared_hub, files))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAUTHENTICATED, "CERTIFICATE_UNFIT")
 
 
 def test_a_participant_that_is_not_registered_is_denied(shared_hub: RunningHub) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from hub.api.certificates import certificate_files
 from hub.domain.participant import Certificate, Participant
@@ -76,6 +77,15 @@ def uri_names(certificate: x509.Certificate) -> list[str]:
     except (ValueError, x509.ExtensionNotFound):
         return []
     return names.get_values_for_type(x509.UniformResourceIdentifier)
+
+
+def is_for_clients(certificate: x509.Certificate) -> bool:
+    """Whether a certificate says that it is for clients of TLS; one that names no purpose does not."""
+    try:
+        purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except (ValueError, x509.ExtensionNotFound):
+        return False
+    return ExtendedKeyUsageOID.CLIENT_AUTH in purposes
 
 
 def read_certificates(path: Path) -> list[x509.Certificate]:

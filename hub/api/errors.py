@@ -11,6 +11,7 @@ RETRY_AFTER_S = 0.2
 
 CODES: dict[type[errors.HubError], tuple[int, str]] = {
     errors.CertificateRequired: (code_pb2.UNAUTHENTICATED, "CERTIFICATE_REQUIRED"),
+    errors.ClientCertificateUnfit: (code_pb2.UNAUTHENTICATED, "CERTIFICATE_UNFIT"),
     errors.ParticipantUnknown: (code_pb2.PERMISSION_DENIED, "PARTICIPANT_UNKNOWN"),
     errors.ParticipantSuspended: (code_pb2.PERMISSION_DENIED, "PARTICIPANT_SUSPENDED"),
     errors.CertificateWithdrawn: (code_pb2.UNAUTHENTICATED, "CERTIFICATE_WITHDRAWN"),
@@ -28,6 +29,7 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     errors.RequestInvalid: (code_pb2.INVALID_ARGUMENT, "REQUEST_INVALID"),
     errors.Unstorable: (code_pb2.INVALID_ARGUMENT, "REQUEST_INVALID"),
     errors.RequestMalformed: (code_pb2.INVALID_ARGUMENT, "REQUEST_MALFORMED"),
+    errors.RequestLate: (code_pb2.DEADLINE_EXCEEDED, "REQUEST_LATE"),
     errors.RequestIdReused: (code_pb2.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
     errors.QueueFull: (code_pb2.RESOURCE_EXHAUSTED, "QUEUE_FULL"),
     errors.QuotaExceeded: (code_pb2.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED"),

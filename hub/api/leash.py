@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from typing import TypeVar
@@ -13,6 +14,8 @@ log = logging.getLogger(__name__)
 
 # The directory is at most a second old, so a stream ends two seconds after the event.
 CHECK_EVERY_S = 1.0
+# A connection ends after an hour and another of grace; a stream ends with OK before its connection does, however late it began on it.
+STREAM_AGE_S = 3_300.0
 # A reader that lags has so long to take the answer under way; then it finds the refusal behind it, and its stream is not waited for.
 GRACE_S = 2.0
 
@@ -49,9 +52,9 @@ class _Stream:
 class Leash:
     """Looks once a second whether the holders of open streams may still speak; *closing* is set once the server stops."""
 
-    def __init__(self, check: Callable[[Peer], Awaitable[object]]) -> None:
-        """*check* raises a HubError for a peer that may no longer speak."""
-        self._check = check
+    def __init__(self, check: Callable[[Peer], Awaitable[object]], age_s: float = STREAM_AGE_S) -> None:
+        """*check* raises a HubError for a peer that may no longer speak; a stream is over after *age_s*."""
+        self._check, self._age_s = check, age_s
         self._open: dict[Peer, set[_Stream]] = {}
         self._watcher: asyncio.Task[None] | None = None
         self.closing = asyncio.Event()
@@ -73,6 +76,7 @@ class Leash:
         stream = _Stream(task, abort)
         if self.closing.is_set():
             stream.over.set()
+        ageing = asyncio.get_running_loop().call_later(self._age_s * random.uniform(0.9, 1.0), stream.over.set)  # noqa: S311 (no secret)
         answers = begin(stream.over)
         assert isinstance(answers, AsyncGenerator), "a stream is a generator"
         self._open.setdefault(peer, set()).add(stream)
@@ -95,6 +99,7 @@ class Leash:
             raise stream.refusal from None
         finally:
             stream.is_answering = False
+            ageing.cancel()
             self._let_go(peer, stream)
 
     def _let_go(self, peer: Peer, stream: _Stream) -> None:

@@ -125,6 +125,11 @@ class Allowance:
         self._call_rate = rate
         self._held, self._last_refused_at = held, 0.0
 
+    @property
+    def calls_per_s(self) -> int:
+        """The calls a second that it may begin."""
+        return int(self._call_rate.bucket.per_s)
+
     def change(self, quota: Quota) -> None:
         """Changes the quota; what is under way goes on."""
         self._call_rate.bucket.change(quota.calls_per_s, time.monotonic())

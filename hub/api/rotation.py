@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from hub.api.certificate_book import (
     entry,
+    is_for_clients,
     is_issued_by_any,
     own_authorities,
     read_certificates,
@@ -70,6 +71,8 @@ def check_foreign(directory: Path, urn: str, path: Path) -> Certificate:
         raise CertificateUnfit("no certificate in PEM")
     if uri_names(chain[0]) != [urn]:
         raise CertificateUnfit(f"its only URI name must be {urn}")
+    if not is_for_clients(chain[0]):
+        raise CertificateUnfit("its extended key usage must say clientAuth")
     if chain[0].not_valid_after_utc <= datetime.now(UTC):
         raise CertificateUnfit("it has ended")
     known = own_authorities(directory) + trusted_authorities(directory)

@@ -18,11 +18,20 @@ from grpc_status import rpc_status
 from hub.api import calls
 from hub.api.directory import Caller, Directory
 from hub.api.errors import to_status
+from hub.api.first_message import first_message
 from hub.api.leash import Leash
 from hub.api.peer import Peer, Peers
-from hub.domain.errors import CertificateRequired, HubError, QuotaExceeded, RequestInvalid, RequestMalformed, RequestTooLarge
+from hub.domain.errors import (
+    CertificateRequired,
+    ClientCertificateUnfit,
+    HubError,
+    QuotaExceeded,
+    RequestInvalid,
+    RequestMalformed,
+    RequestTooLarge,
+)
 from hub.domain.masking import looks_like_an_identifier
-from hub.domain.participant import OPERATOR, OPERATOR_METADATA, PREFIX, PROBE, is_operator_name
+from hub.domain.participant import OPERATOR, OPERATOR_METADATA, PREFIX, is_operator_name
 from hub.telemetry.spans import Call
 
 Request = TypeVar("Request", bound=Message)
@@ -41,15 +50,17 @@ class Gate:
     def __init__(self, directory: Directory, certificates_dir: Path, plaintext_caller: str = "") -> None:
         """*plaintext_caller* is whom a call without TLS counts as; only the bench's loopback listener sets it."""
         self.directory = directory
-        self._peers = Peers(certificates_dir)
+        self.peers = Peers(certificates_dir)
         self._plaintext_peer = Peer(plaintext_caller) if plaintext_caller else None
         self.leash = Leash(directory.admitted)
 
     async def caller(self, context: grpc.aio.ServicerContext, call: Call) -> Caller:
-        """Returns who makes a call, and names it there; raises CertificateRequired, or as `Directory.admitted` does."""
+        """Returns who makes a call, and names it there; raises CertificateRequired, ClientCertificateUnfit, or as `admitted`."""
         peer = self._peer(context)
         if peer is None:
             raise CertificateRequired
+        if peer.is_unfit:
+            raise ClientCertificateUnfit
         call.participant = peer.participant.removeprefix(PREFIX)
         caller = self.directory.known_caller(peer, call) or await self.directory.caller(peer, call)
         return caller if caller.urn != OPERATOR else caller._replace(operator=_operator(context))
@@ -57,11 +68,11 @@ class Gate:
     def is_operator(self, context: grpc.aio.ServicerContext) -> bool:
         """Whether it is an operators' tool that calls, with a certificate of the hub's own authority."""
         peer = self._peer(context)
-        return peer is not None and peer.participant in (PROBE, OPERATOR) and not peer.needs_registration
+        return peer is not None and peer.is_tool
 
     def _peer(self, context: grpc.aio.ServicerContext) -> Peer | None:
         pem = context.auth_context().get("x509_pem_cert")
-        return self._peers.of(pem[0]) if pem else self._plaintext_peer
+        return self.peers.of(pem[0]) if pem else self._plaintext_peer
 
 
 def _operator(context: grpc.aio.ServicerContext) -> str:
@@ -92,13 +103,15 @@ def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary) -> Handler:
     """Makes the handler of a unary method whose requests *read* parses."""
 
     def named(name: str) -> grpc.RpcMethodHandler:
-        async def handle(data: bytes, context: grpc.aio.ServicerContext) -> bytes:
-            call = Call(name, _trace_parents(context))
+        async def handle(_: object, context: grpc.aio.ServicerContext) -> bytes:
+            call, size = Call(name, _trace_parents(context)), 0
             try:
                 caller = await gate.caller(context, call)
                 try:
                     with caller.allowance.calls:
                         caller.may_call()
+                        data = await first_message(context)
+                        size = len(data)
                         answer = (await method(read(data), caller)).SerializeToString()
                 except QuotaExceeded as refusal:
                     await caller.allowance.hold(refusal, context.time_remaining())
@@ -107,16 +120,16 @@ def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary) -> Handler:
                 calls.closed(call, "CANCELLED")
                 raise
             except HubError as error:
-                calls.refused(call, error, len(data))
+                calls.refused(call, error, size)
                 await _abort(context, to_status(error))
             except Exception:
-                await _abort(context, calls.failed(call, len(data)))
+                await _abort(context, calls.failed(call, size))
             else:
-                calls.answered(call, len(data), len(answer))
+                calls.answered(call, size, len(answer))
                 return answer
             raise AssertionError("abort raises")
 
-        return grpc.unary_unary_rpc_method_handler(handle)
+        return grpc.stream_unary_rpc_method_handler(handle)
 
     return named
 
@@ -138,11 +151,17 @@ def server_streaming(gate: Gate, read: Callable[[bytes], Any], method: ServerStr
     """Makes the handler of a method that answers one request with a stream."""
 
     def named(name: str) -> grpc.RpcMethodHandler:
-        async def handle(data: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
-            async for answer in _answers(gate, name, lambda caller, _: method(read(data), caller), context):
+        async def handle(_: object, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
+            async def answers(caller: Caller, over: asyncio.Event) -> AsyncIterator[Message]:
+                async for answer in method(read(await first_message(context)), caller):
+                    yield answer
+                    if over.is_set():
+                        return
+
+            async for answer in _answers(gate, name, answers, context):
                 yield answer
 
-        return grpc.unary_stream_rpc_method_handler(handle)
+        return grpc.stream_stream_rpc_method_handler(handle)
 
     return named
 

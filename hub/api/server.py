@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 
 import grpc
 import psycopg
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from hub.api.card_reader import CardReader
 from hub.api.card_service import CardService
 from hub.api.certificates import CertificateFiles
+from hub.api.connections import Connections
 from hub.api.decider import Decider
 from hub.api.directory import Directory
 from hub.api.feed_service import FeedService
@@ -21,13 +22,14 @@ from hub.api.health import Health
 from hub.api.hotlist_service import HotlistService
 from hub.api.intake import Intake
 from hub.api.looks import Looks
+from hub.api.peer import Peer
 from hub.api.quota import Quotas
 from hub.api.readiness import SERVICES, Limits, Readiness
 from hub.api.rpc import Gate
 from hub.api.server_certificate import ServerCertificate
 from hub.api.standard import add_standard_services
 from hub.api.subscription_service import SubscriptionService
-from hub.api.transport import OPTIONS, listen
+from hub.api.transport import CALLS_OF_ALL, OPTIONS, listen
 from hub.api.turns import Reads
 from hub.audit.rule_versions import publish_rules
 from hub.domain import reference
@@ -38,6 +40,7 @@ from hub.journal.keyring import Keyring, verify_fingerprint
 from hub.journal.recorder import AggregateStore
 from hub.journal.writer import JournalWriter
 from hub.telemetry import names
+from hub.telemetry.spans import Call
 
 DRAIN_S = 10.0
 
@@ -78,7 +81,7 @@ class HubServer:
             connection.execute("SET ROLE hub_writer")
             verify_fingerprint(connection, settings.keyring)
         # First of all: where another process listens, nothing is to be opened.
-        self._server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=4_000)
+        self._server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=CALLS_OF_ALL)
         self._certificate = ServerCertificate(settings.certificates)
         self._listen()
         decisions_stream = await asyncio.to_thread(_prepare_own, settings.dsn)
@@ -107,8 +110,7 @@ class HubServer:
         if further is not None:
             self._server.add_generic_rpc_handlers((further(gate, decider),))
         self._health = Health(gate.leash.closing, gate.is_operator, self.readiness.report)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        add_standard_services(self._server, gate)
+        add_standard_services(self._server, gate, self._health)
         await self.readiness.look(self._tell_health)
         await self._server.start()
         # What is loaded by now stays: the collector need not look at it again and again while messages come and go.
@@ -117,6 +119,12 @@ class HubServer:
         gc.set_threshold(50_000, 20, 20)
         self._renewal = asyncio.create_task(self._certificate.keep())
         self._watch = asyncio.create_task(self.readiness.run(self._tell_health))
+        connections = Connections(self.port, gate.peers.of, self._calls_per_s)
+        names.CONNECTIONS.read = connections.of_participants
+        self._keeper = asyncio.create_task(connections.keep())
+
+    async def _calls_per_s(self, peer: Peer) -> int:
+        return (await self._directory.caller(peer, Call("connections"))).allowance.calls_per_s
 
     async def _tell_health(self, service: str, is_ready: bool) -> None:
         status = health_pb2.HealthCheckResponse.SERVING if is_ready else health_pb2.HealthCheckResponse.NOT_SERVING
@@ -142,6 +150,7 @@ class HubServer:
     async def stop(self, forced: asyncio.Event | None = None) -> None:
         """Says so by the health service, turns new calls away, ends streams, lets running calls end until *forced*, writes what waits."""
         self._watch.cancel()
+        self._keeper.cancel()
         self._renewal.cancel()
         await self._health.enter_graceful_shutdown()
         self._subscriptions.release()

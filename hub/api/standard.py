@@ -1,30 +1,44 @@
 """The standard services that tools look for, behind the gate: reflection for whoever may speak, channelz for operators alone.
 
 Channelz shows every connection of the process with its peer and certificate, which is no participant's business. Health stays open to
-all that TLS lets in: it says yes or no, and load balancers ask it.
+all that TLS lets in: it says yes or no, and load balancers ask it. Calls of all three are counted by certificate.
 """
 
+import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc_channelz.v1 import channelz_pb2_grpc
 from grpc_channelz.v1.channelz import aio as channelz
-from grpc_health.v1 import health
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from grpc_status import rpc_status
 
 from hub.api.errors import to_status
+from hub.api.first_message import first_message
+from hub.api.health import Health
 from hub.api.readiness import SERVICES
 from hub.api.rpc import Gate
-from hub.domain.errors import HubError, NotPermitted
+from hub.domain.errors import HubError, NotPermitted, QuotaExceeded, RequestMalformed
 from hub.telemetry.spans import Call
 
 Admit = Callable[[grpc.aio.ServicerContext], Awaitable[None]]
+Method = Callable[[Any, Any], Awaitable[Any]]
+LetIn = Callable[[grpc.aio.ServicerContext], contextlib.AbstractAsyncContextManager[None]]
+# A load balancer has one question or one watch at a time; whoever watches counts as much as one who asks and does not say what.
+CALLS_OF_A_CERTIFICATE = 16
 
 
-def add_standard_services(server: grpc.aio.Server, gate: Gate) -> None:
-    """Adds reflection and channelz to a server."""
+def add_standard_services(server: grpc.aio.Server, gate: Gate, health: Health) -> None:
+    """Adds health, reflection and channelz to a server."""
+    under_way: Counter[str] = Counter()
+
+    async def anybody(_: grpc.aio.ServicerContext) -> None:
+        """TLS has let it in."""
 
     async def operators(context: grpc.aio.ServicerContext) -> None:
         if not gate.is_operator(context):
@@ -34,60 +48,80 @@ def add_standard_services(server: grpc.aio.Server, gate: Gate) -> None:
         if not gate.is_operator(context):
             await gate.caller(context, Call("reflection"))
 
-    names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    names = (*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME)
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
-        reflection.aio.ReflectionServicer(service_names=names), _Guarded(server, speakers)
+        reflection.aio.ReflectionServicer(service_names=names), _Guarded(server, speakers, under_way)
     )
-    channelz_pb2_grpc.add_ChannelzServicer_to_server(channelz.ChannelzServicer(), _Guarded(server, operators))
+    channelz_pb2_grpc.add_ChannelzServicer_to_server(channelz.ChannelzServicer(), _Guarded(server, operators, under_way))
+    health_pb2_grpc.add_HealthServicer_to_server(health, _Guarded(server, anybody, under_way))
 
 
 class _Guarded:
-    """A server to those that add their services to it: what they add asks first whether the caller is admitted."""
+    """A server to those that add their services to it: what they add asks first whether the caller is admitted, and counts its call."""
 
-    def __init__(self, server: grpc.aio.Server, admit: Admit) -> None:
-        self._server, self._admit = server, admit
+    def __init__(self, server: grpc.aio.Server, admit: Admit, under_way: Counter[str]) -> None:
+        self._server, self._admit, self._under_way = server, admit, under_way
 
     def add_generic_rpc_handlers(self, handlers: tuple[grpc.GenericRpcHandler, ...]) -> None:
         """Adds the handlers behind the question."""
-        self._server.add_generic_rpc_handlers(tuple(_GuardedHandler(handler, self._admit) for handler in handlers))
+        self._server.add_generic_rpc_handlers(tuple(_GuardedHandler(handler, self._let_in) for handler in handlers))
 
     def add_registered_method_handlers(self, *_: object) -> None:
         """Adds nothing: the generic handlers serve every method."""
 
+    @contextlib.asynccontextmanager
+    async def _let_in(self, context: grpc.aio.ServicerContext) -> AsyncIterator[None]:
+        """Counts a call of a certificate while it lasts; ends it with a status if it may not be made."""
+        certificate = str((context.auth_context().get("x509_pem_cert") or (b"",))[0])
+        try:
+            if self._under_way[certificate] >= CALLS_OF_A_CERTIFICATE:
+                raise QuotaExceeded("standard_calls_at_once", CALLS_OF_A_CERTIFICATE, 1.0)
+            self._under_way[certificate] += 1
+            try:
+                await self._admit(context)
+                yield
+            finally:
+                self._under_way[certificate] -= 1
+                if not self._under_way[certificate]:
+                    del self._under_way[certificate]
+        except HubError as error:
+            await context.abort_with_status(rpc_status.to_status(to_status(error)))
+
 
 class _GuardedHandler(grpc.GenericRpcHandler):  # type: ignore[misc]
-    def __init__(self, handler: grpc.GenericRpcHandler, admit: Admit) -> None:
-        self._handler, self._admit = handler, admit
+    def __init__(self, handler: grpc.GenericRpcHandler, let_in: LetIn) -> None:
+        self._handler, self._let_in = handler, let_in
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
-        """Finds the method's handler and puts the question before it."""
+        """Finds the method's handler and puts the question before it, and before its request."""
         found: Any = self._handler.service(handler_call_details)
         if found is None:
             return None
+        reading = {"request_deserializer": None, "response_serializer": found.response_serializer}
         if found.unary_unary is not None:
-            return found._replace(unary_unary=_unary(found.unary_unary, self._admit))
-        return found._replace(stream_stream=_stream(found.stream_stream, self._admit))
+            return grpc.stream_unary_rpc_method_handler(_asked(found.unary_unary, found.request_deserializer, self._let_in), **reading)
+        if found.unary_stream is not None:
+            return grpc.stream_stream_rpc_method_handler(_asked(found.unary_stream, found.request_deserializer, self._let_in), **reading)
+        return found._replace(stream_stream=_stream(found.stream_stream, self._let_in))
 
 
-def _unary(method: Callable[[Any, Any], Awaitable[Any]], admit: Admit) -> Callable[[Any, Any], Awaitable[Any]]:
-    async def guarded(request: Any, context: grpc.aio.ServicerContext) -> Any:
-        await _ask(admit, context)
-        return await method(request, context)
+def _asked(method: Method, read: Callable[[bytes], Any], let_in: LetIn) -> Method:
+    async def guarded(_: object, context: grpc.aio.ServicerContext) -> Any:
+        async with let_in(context):
+            data = await first_message(context)
+            try:
+                request = read(data)
+            except DecodeError:
+                raise RequestMalformed from None
+            return await method(request, context)
 
     return guarded
 
 
-def _stream(method: Callable[[Any, Any], AsyncIterator[Any]], admit: Admit) -> Callable[[Any, Any], AsyncIterator[Any]]:
+def _stream(method: Callable[[Any, Any], AsyncIterator[Any]], let_in: LetIn) -> Callable[[Any, Any], AsyncIterator[Any]]:
     async def guarded(requests: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
-        await _ask(admit, context)
-        async for answer in method(requests, context):
-            yield answer
+        async with let_in(context):
+            async for answer in method(requests, context):
+                yield answer
 
     return guarded
-
-
-async def _ask(admit: Admit, context: grpc.aio.ServicerContext) -> None:
-    try:
-        await admit(context)
-    except HubError as error:
-        await context.abort_with_status(rpc_status.to_status(to_status(error)))

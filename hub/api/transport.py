@@ -8,6 +8,10 @@ from hub.domain.errors import HubError
 STREAMS_OF_A_CONNECTION = 100
 MESSAGE_BYTES = 1024 * 1024 + 64 * 1024
 METADATA_BYTES = 8 * 1024
+CONNECTION_AGE_S = 3_600
+CONNECTIONS_OF_ALL = 2_000
+# Calls are counted by participant once the gate has seen them; this is for the moment before.
+CALLS_OF_ALL = 16_000
 UNREAD_BYTES_OF_A_STREAM = 256 * 1024
 OPTIONS = (
     # A second process on the same address would take half of the connections without a word.
@@ -26,7 +30,16 @@ OPTIONS = (
     ("grpc.keepalive_permit_without_calls", 1),
     # Clients may ask the same every 10 s. A network may delay one ping and not the next, so only those closer than 1 s count as too many.
     ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
-    ("grpc.max_connection_age_grace_ms", 30_000),
+    # Who says nothing that is TLS, or nothing at all, is not waited for.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 30 * 60_000),
+    # Connections end so that clients come to all edges and show their certificate again; streams end before, see `hub.api.leash`.
+    ("grpc.max_connection_age_ms", CONNECTION_AGE_S * 1_000),
+    ("grpc.max_connection_age_grace_ms", CONNECTION_AGE_S * 1_000),
+    # Calls that have come and wait for the gate: beyond a thousand gRPC would cancel some at random, and one participant can send as many.
+    ("grpc.server.max_pending_requests", CALLS_OF_ALL),
+    ("grpc.server.max_pending_requests_hard_limit", CALLS_OF_ALL),
+    ("grpc.max_allowed_incoming_connections", CONNECTIONS_OF_ALL),
     # The least that HTTP/2 recommends (RFC 9113, 6.5.2). What a client asks beyond them on one connection waits with the client.
     ("grpc.max_concurrent_streams", STREAMS_OF_A_CONNECTION),
     # Streams that were answered and are not yet put away. Left unset, one of them is enough to refuse a client that keeps to its 100

@@ -18,6 +18,10 @@ class CertificateRequired(HubError):
     """A client certificate with a participant's URI name is required."""
 
 
+class ClientCertificateUnfit(HubError):
+    """The client certificate names several participants, or its extended key usage does not say clientAuth; have it issued anew."""
+
+
 class ParticipantUnknown(HubError):
     """The certificate's participant is not registered; ask an operator for `hub participants add`."""
 
@@ -93,6 +97,10 @@ class Unstorable(RequestInvalid):
 
 class RequestMalformed(HubError):
     """The bytes are not the message of this method."""
+
+
+class RequestLate(HubError):
+    """The request did not come in time after its call; send it with the call."""
 
 
 class RequestIdReused(HubError):

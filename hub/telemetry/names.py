@@ -70,6 +70,13 @@ CALL_DURATION = Histogram(
     bounds=DURATION_BOUNDS,
 )
 CALLS_UNDER_WAY = Gauge(name="hub.calls.under_way", unit="{call}", description="正在处理的调用。Calls under way", labels=(PARTICIPANT,))
+CONNECTIONS = Gauge(name="hub.connections", unit="{connection}", description="连接数。Open connections", labels=(PARTICIPANT,))
+CONNECTIONS_CLOSED = Counter(
+    name="hub.connections.closed",
+    unit="{connection}",
+    description="由枢纽关闭的连接：按参与方、原因。Connections the hub closed, by reason",
+    labels=(PARTICIPANT, REASON),
+)
 REFUSALS = Counter(
     name="hub.refusals",
     unit="{refusal}",

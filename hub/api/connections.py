@@ -1,0 +1,187 @@
+"""The connections of this process, looked at once a second: bounded by certificate, and closed where the holder may not speak.
+
+gRPC shows a server no connections, but its channelz does, with the certificate of each. It closes none on demand either: the socket is shut
+down under it, which it takes as the client's going away. Both are done here, in the process that ends TLS, so that whose connection it is
+rests on the handshake and on nobody's word.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import os
+import socket
+import time
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from grpc_channelz.v1 import channelz_pb2
+from grpc_channelz.v1.channelz import ChannelzServicer
+
+from hub.api.peer import Peer
+from hub.domain.errors import HubError, JournalUnavailable
+from hub.domain.quota import Bucket
+from hub.telemetry import logs, names
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 1.0
+# A client has one, or a few while edges change; a pool of gates behind one certificate some dozens.
+CONNECTIONS_OF_A_CERTIFICATE = 32
+# Who may not speak is told so first: its first call is answered in that time.
+TOLD_IN_S = 5.0
+# Streams may begin somewhat faster than calls are let in. Refusals are held, so only calls that are given up begin faster than this.
+STREAMS_OF_A_CALL = 1.2
+STREAMS_TO_SPARE = 500
+BARRED_S = 60.0
+
+# Returns how many calls a second a peer may make; raises a HubError if it may not speak.
+Admit = Callable[[Peer], Awaitable[int]]
+Address = tuple[str, int]
+
+
+@dataclass(slots=True)
+class _Connection:
+    """One connection: the client's address, its certificate's peer (None if no participant stands in it), and what began on it."""
+
+    address: Address
+    certificate: bytes
+    peer: Peer | None
+    seen_at: float
+    streams: int = 0
+    begun: int = 0
+
+
+@dataclass(slots=True)
+class Connections:
+    """Watches the connections to a port; used from one event loop."""
+
+    port: int
+    peer_of: Callable[[bytes], Peer | None]
+    admit: Admit
+    _known: dict[int, _Connection] = field(default_factory=dict)
+    _barred: dict[bytes, float] = field(default_factory=dict)
+    _begun: dict[bytes, Bucket] = field(default_factory=dict)
+
+    async def keep(self) -> None:
+        """Looks again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                await asyncio.to_thread(self._look)
+                await self._judge()
+            except Exception:
+                log.exception("connections: they could not be looked at")
+
+    def of_participants(self) -> dict[tuple[str, ...], float]:
+        """Returns how many connections each certificate's holder has."""
+        return {(name,): float(count) for name, count in Counter(_name(one.peer) for one in list(self._known.values())).items()}
+
+    def _look(self) -> None:
+        now, found = time.monotonic(), {}
+        for identity in _sockets():
+            socket_ = ChannelzServicer.GetSocket(channelz_pb2.GetSocketRequest(socket_id=identity), None).socket
+            if socket_.local.tcpip_address.port != self.port:
+                continue
+            known = self._known.get(identity)
+            if known is None:
+                certificate = bytes(socket_.security.tls.remote_certificate)
+                remote = socket_.remote.tcpip_address
+                address = (_plain(ipaddress.ip_address(remote.ip_address)), remote.port)
+                known = _Connection(address, certificate, self.peer_of(certificate) if certificate else None, now)
+            known.begun, known.streams = socket_.data.streams_started - known.streams, socket_.data.streams_started
+            found[identity] = known
+        self._known = found
+
+    async def _judge(self) -> None:
+        now = time.monotonic()
+        by_certificate: dict[bytes, list[_Connection]] = defaultdict(list)
+        for _, one in sorted(self._known.items()):
+            if one.certificate:
+                by_certificate[one.certificate].append(one)
+        self._barred = {certificate: until for certificate, until in self._barred.items() if until > now}
+        self._begun = {certificate: bucket for certificate, bucket in self._begun.items() if certificate in by_certificate}
+        doomed: list[tuple[str, list[_Connection]]] = []
+        for certificate, mine in by_certificate.items():
+            if certificate in self._barred:
+                doomed.append(("barred", mine))
+                continue
+            doomed.append(("too many", mine[CONNECTIONS_OF_A_CERTIFICATE:]))
+            if (peer := mine[0].peer) is not None and not peer.is_tool:
+                doomed += await self._judged(peer, certificate, mine, now)
+        await asyncio.to_thread(self._close, [(why, one) for why, those in doomed for one in those])
+
+    async def _judged(self, peer: Peer, certificate: bytes, mine: list[_Connection], now: float) -> list[tuple[str, list[_Connection]]]:
+        try:
+            per_s = await self.admit(peer)
+        except JournalUnavailable:
+            return []
+        except HubError as refusal:
+            return [(type(refusal).__name__, [one for one in mine if now - one.seen_at > TOLD_IN_S])]
+        bucket = self._begun.setdefault(certificate, Bucket(int(per_s * STREAMS_OF_A_CALL), STREAMS_TO_SPARE, now))
+        bucket.change(int(per_s * STREAMS_OF_A_CALL), now)
+        begun = sum(one.begun for one in mine)
+        if bucket.delay_s(begun, now) > 0:
+            self._barred[certificate] = now + BARRED_S
+            return [("streams begun and given up", mine)]
+        bucket.take(begun)
+        return []
+
+    def _close(self, doomed: Iterable[tuple[str, _Connection]]) -> None:
+        why = {one.address: (reason, one) for reason, one in doomed}
+        if not why:
+            return
+        for shown in _own_sockets(self.port):
+            with contextlib.closing(shown):
+                address = _address(shown.getpeername())
+                if address in why:
+                    with contextlib.suppress(OSError):
+                        shown.shutdown(socket.SHUT_RDWR)
+        for (participant, reason), count in Counter((_name(one.peer), reason) for reason, one in why.values()).items():
+            names.CONNECTIONS_CLOSED.add(participant, reason, count=count)
+            logs.security("connections.closed", participant=participant, reason=reason, count=count)
+
+
+def _name(peer: Peer | None) -> str:
+    return peer.participant.rpartition(":")[2] if peer is not None else ""
+
+
+def _sockets() -> Iterable[int]:
+    """Yields the ids of the connections of all servers of the process."""
+    for server in ChannelzServicer.GetServers(channelz_pb2.GetServersRequest(start_server_id=0), None).server:
+        start, is_end = 0, False
+        while not is_end:
+            request = channelz_pb2.GetServerSocketsRequest(server_id=server.ref.server_id, start_socket_id=start)
+            page = ChannelzServicer.GetServerSockets(request, None)
+            for ref in page.socket_ref:
+                yield ref.socket_id
+                start = ref.socket_id + 1
+            is_end = page.end or not page.socket_ref
+
+
+def _own_sockets(port: int) -> Iterable[socket.socket]:
+    """Yields each connected socket of the process on a local port, as a handle of its own: what it shows stays true until it is closed."""
+    for shown in Path("/proc/self/fd").iterdir():
+        try:
+            handle = socket.socket(fileno=os.dup(int(shown.name)))
+        except OSError:
+            continue
+        try:
+            is_ours = handle.family in (socket.AF_INET, socket.AF_INET6) and handle.getsockname()[1] == port and handle.getpeername()
+        except OSError:
+            is_ours = False
+        if is_ours:
+            yield handle
+        else:
+            handle.close()
+
+
+def _address(peer: tuple[object, ...]) -> Address:
+    return _plain(ipaddress.ip_address(str(peer[0]))), int(str(peer[1]))
+
+
+def _plain(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
