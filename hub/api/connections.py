@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 EVERY_S = 1.0
 # A client has one, or a few while edges change; a pool of gates behind one certificate some dozens.
 CONNECTIONS_OF_A_CERTIFICATE = 32
-# Who may not speak is told so first: its first call is answered in that time.
-TOLD_IN_S = 5.0
+# Who may not speak is told so first: its calls and streams are answered in that time.
+TOLD_IN_S = 10.0
 # Streams may begin somewhat faster than calls are let in. Refusals are held, so only calls that are given up begin faster than this.
 STREAMS_OF_A_CALL = 1.2
 STREAMS_TO_SPARE = 500
@@ -63,6 +63,7 @@ class Connections:
     admit: Admit
     _known: dict[int, _Connection] = field(default_factory=dict)
     _barred: dict[bytes, float] = field(default_factory=dict)
+    _refused: dict[bytes, float] = field(default_factory=dict)
     _begun: dict[bytes, Bucket] = field(default_factory=dict)
 
     async def keep(self) -> None:
@@ -102,6 +103,7 @@ class Connections:
             if one.certificate:
                 by_certificate[one.certificate].append(one)
         self._barred = {certificate: until for certificate, until in self._barred.items() if until > now}
+        self._refused = {certificate: since for certificate, since in self._refused.items() if certificate in by_certificate}
         self._begun = {certificate: bucket for certificate, bucket in self._begun.items() if certificate in by_certificate}
         doomed: list[tuple[str, list[_Connection]]] = []
         for certificate, mine in by_certificate.items():
@@ -119,7 +121,9 @@ class Connections:
         except JournalUnavailable:
             return []
         except HubError as refusal:
-            return [(type(refusal).__name__, [one for one in mine if now - one.seen_at > TOLD_IN_S])]
+            since = self._refused.setdefault(certificate, now)
+            return [(type(refusal).__name__, mine if now - since > TOLD_IN_S else [])]
+        self._refused.pop(certificate, None)
         bucket = self._begun.setdefault(certificate, Bucket(int(per_s * STREAMS_OF_A_CALL), STREAMS_TO_SPARE, now))
         bucket.change(int(per_s * STREAMS_OF_A_CALL), now)
         begun = sum(one.begun for one in mine)
