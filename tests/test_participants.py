@@ -493,9 +493,10 @@ def test_nothing_is_taken_in_any_more_from_a_withdrawn_stream_that_does_not_read
     batches: queue.SimpleQueue[feed_service_pb2.StreamEventsRequest | None] = queue.SimpleQueue()
 
     def push(number: int) -> None:
-        # Each answer says what is wrong with five hundred events: two of them fill the window, and others wait behind them.
-        events = [event_pb2.Event()] * 500
-        batches.put(feed_service_pb2.StreamEventsRequest(feed=name, first_sequence=number * 500 + 1, events=events))
+        # Each answer says what is wrong with its events, in 50 kB: two of them fill the window, and others wait behind them. One that were
+        # larger than the whole window would stop half way: gRPC sends no refusal behind it, and the connection is closed in its time.
+        events = [event_pb2.Event()] * 250
+        batches.put(feed_service_pb2.StreamEventsRequest(feed=name, first_sequence=number * 250 + 1, events=events))
 
     with (
         opened(shared_hub, files(shared_hub, name), ("grpc.http2.bdp_probe", 0)) as old,
@@ -504,13 +505,13 @@ def test_nothing_is_taken_in_any_more_from_a_withdrawn_stream_that_does_not_read
         stream = feed_service_pb2_grpc.FeedServiceStub(old).StreamEvents(iter(batches.get, None))
         for number in range(6):
             push(number)
-        recorded(new, name, 3_000)
+        recorded(new, name, 1_500)
         done(shared_hub, "withdraw", name, "--all-but-newest", "--reason", "KEY_LOST")
         assert becomes(WITHDRAWN, shared_hub, files(shared_hub, name), name)
         time.sleep(1.5 * CHECK_EVERY_S)
         push(6)
         until_a_stream_opens(new)
-        assert asks(new, name).next_sequence == 3_001
+        assert asks(new, name).next_sequence == 1_501
         assert how(refused(lambda: list(stream))) == WITHDRAWN
         batches.put(None)
 
