@@ -19,7 +19,12 @@ if [ "${1:-}" = "--only-name-missing" ] || [ "$(id -u)" != 0 ]; then
 fi
 echo "installing:$missing"
 apt-get update -qq
-# promtool comes with a Prometheus that would start by itself; masked, it does not.
+# promtool comes with a Prometheus, and haproxy is a service: neither is to start, now (policy-rc.d) or with the machine (mask).
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+    chmod +x /usr/sbin/policy-rc.d
+fi
 case "$missing" in *prometheus*) [ ! -d /run/systemd/system ] || systemctl mask --quiet prometheus.service ;; esac
 case "$missing" in *haproxy*) [ ! -d /run/systemd/system ] || systemctl mask --quiet haproxy.service ;; esac
 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -12,7 +11,7 @@ import grpc
 import pytest
 from chuanyu.exchange.v1 import feed_service_pb2, feed_service_pb2_grpc
 
-from hub.bench.hostile.proxy import CONFIGURATION, ProxyMissing, proxy
+from hub.bench.hostile.proxy import CONFIGURATION, ProxyMissing, haproxy, proxy
 from tests.clients import DEADLINE_S, refused
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
 
@@ -20,19 +19,24 @@ OF_A_SOURCE = 256
 
 
 @pytest.fixture(scope="module")
-def proxied(shared_hub: RunningHub) -> Iterator[str]:
-    """The address of a proxy before the hub of the module."""
+def program() -> str:
     try:
-        with proxy(shared_hub.targets) as address:
-            yield address
+        return haproxy()
     except ProxyMissing as missing:
         if os.geteuid() == 0:
-            raise
-        pytest.skip(str(missing))
+            pytest.fail(str(missing))
+        pytest.skip("haproxy is not installed: it is in Debian's package haproxy, which `make system-deps` brings")
 
 
-def test_the_configuration_that_ships_is_valid() -> None:
-    program = shutil.which("haproxy") or "/usr/sbin/haproxy"
+@pytest.fixture(scope="module")
+def proxied(program: str, shared_hub: RunningHub) -> Iterator[str]:
+    """The address of a proxy before the hub of the module."""
+    assert program
+    with proxy(shared_hub.targets) as address:
+        yield address
+
+
+def test_the_configuration_that_ships_is_valid(program: str) -> None:
     environment = {**os.environ, "HUB_PROXY_LISTEN": "127.0.0.1:7443", "HUB_PROXY_EDGES": "localhost:7443"}
     subprocess.run([program, "-c", "-f", CONFIGURATION], env=environment, check=True, capture_output=True)
 

@@ -21,12 +21,17 @@ class ProxyMissing(HubError):
     """HAProxy is not installed; `make system-deps` installs it."""
 
 
+def haproxy() -> str:
+    """Returns where the program is; raises ProxyMissing. Debian puts it where only root looks."""
+    if found := shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin"):
+        return found
+    raise ProxyMissing
+
+
 @contextlib.contextmanager
 def proxy(edges: Sequence[str]) -> Iterator[str]:
     """Runs it before edges of this machine, which are named one by one where the deployment has one name for all; yields its address."""
-    program = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
-    if program is None:
-        raise ProxyMissing
+    program = haproxy()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
     servers = "".join(f"    server edge{number} {edge} check\n" for number, edge in enumerate(edges))
