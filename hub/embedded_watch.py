@@ -26,7 +26,7 @@ def family_of(cluster: tuple[int, int]) -> list[tuple[int, bool]]:
         if process.name.isdigit():
             with contextlib.suppress(OSError):
                 at = (process / "cwd").stat()
-                if (at.st_dev, at.st_ino) == cluster and (process / "comm").read_text() == "postgres\n":
+                if (at.st_dev, at.st_ino) == cluster and (process / "comm").read_text(encoding="utf-8", errors="replace") == "postgres\n":
                     title = (process / "cmdline").read_bytes()
                     if title:
                         found.append((int(process.name), not title.startswith(b"postgres:")))

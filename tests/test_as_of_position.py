@@ -175,7 +175,7 @@ def test_a_view_that_a_rebuild_has_keeps_no_answer_waiting(
     with superuser.transaction():
         superuser.execute("SELECT FROM views.checkpoint WHERE view = %s FOR UPDATE", (DAILY_USAGE.name,))
         folding.start()
-        journal.append(*(journey(CARD) for _ in range(2 * LIVE_EVENTS)))
+        journal.append(*(journey(CARD, at_s=AT_S + second) for second in range(2 * LIVE_EVENTS)))
         reached = within(10, lambda: are_at(views) == {2 * LIVE_EVENTS})
         held = positions(views, [DAILY_USAGE])
     followed = within(10, lambda: positions(views, [DAILY_USAGE]) == {DAILY_USAGE.name: 2 * LIVE_EVENTS})

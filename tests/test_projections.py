@@ -22,7 +22,7 @@ from hub.projections.agreements import AGREEMENTS, read_agreements
 from hub.projections.card_alias import CARD_ALIAS
 from hub.projections.card_rows import card_rows, facts_in
 from hub.projections.card_standing import CARD_STANDING, facts_of
-from hub.projections.daily_usage import DAILY_USAGE
+from hub.projections.daily_usage import DAILY_USAGE, MOST_REPEATS
 from hub.projections.engine import Key, Projection, Row, advance, create_views, positions
 from hub.projections.feed_progress import FEED_PROGRESS
 from hub.projections.holder_cards import HOLDER_CARDS
@@ -239,6 +239,12 @@ METRO_NEXT_DAY = ("2025-09-02", "50", "510100", "TRA.MET")
 def test_a_use_counts_with_its_money_by_day_issuer_region_and_scenario(journal: Recording, views: psycopg.Connection) -> None:
     journal.append(journey(fare_fen=360), journey(fare_fen=240))
     assert usage(views) == {METRO: (2, 600)}
+
+
+def test_a_fact_told_without_end_counts_once_and_its_row_does_not_grow(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(*(journey() for _ in range(2 * MOST_REPEATS)))
+    assert usage(views) == {METRO: (1, 360)}
+    assert views.execute("SELECT max(finding_count) FROM views.daily_usage_facts").fetchone() == (MOST_REPEATS,)
 
 
 LAST_SECOND_OF_SEPTEMBER_1_S = 1_756_742_399

@@ -28,6 +28,10 @@ _REVERSAL = "medical_settlement_reversed"
 _HANDED_ON = CLEARING | {_REVERSAL}
 
 
+# A fact that was told again so often is kept as it is: each telling more would cost as much as all before it and change nothing.
+MOST_REPEATS = 64
+
+
 class Fact(NamedTuple):
     """A row's values: the card, the rows above (digests in a row), its tellings, what they count, and how many of them repeat others."""
 
@@ -82,6 +86,8 @@ def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | 
     if is_trip_number:
         # A verdict waits here for this trip.
         return tuple(fact._replace(above=own[1]))
+    if fact.finding_count >= MOST_REPEATS and corrected is None and recorded.kind not in GIVES_BACK | CLEARING:
+        return row
     tellings = unpacked(fact.tellings)
     before = next((told for told in tellings if corrected is not None and told.position == corrected.position), None)
     if before is not None:
