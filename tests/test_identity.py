@@ -308,3 +308,12 @@ def test_a_name_has_one_form_however_it_is_typed(typed: str, kept: str) -> None:
 def test_the_form_of_a_name_is_its_own_form(name: str) -> None:
     once = identity.normalize_name(name)
     assert identity.normalize_name(once) == once
+
+
+@pytest.mark.parametrize("number", [" ", "0", "-", "000000", "XXXXXX", "无", "----", "N/A", "12"])
+def test_a_placeholder_is_no_number_of_any_paper(number: str) -> None:
+    assert identity.id_number_problem("99", number) == "SHAPE"
+
+
+def test_a_number_of_another_paper_is_taken() -> None:
+    assert identity.id_number_problem("99", "AB-2025/0017") is None

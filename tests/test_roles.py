@@ -19,6 +19,7 @@ from hub.domain.quarantine import HANDLING_KINDS
 from hub.domain.role_table import READS, ROLES, role_table
 from hub.domain.roles import Grant, Rights, Scope, every_role, rights_of
 from hub.journal.keyring import open_keyring
+from hub.projections.holder_cards import HOLDER_CARDS
 from tests.messages import AT_S, journey, lost, name_card
 
 EVERY = rights_of("50", every_role())
@@ -289,3 +290,20 @@ def test_a_reader_of_its_own_decisions_gets_no_others() -> None:
     assert concerns(event, "decision_made", origin, reader)
     event.decision_made.participant = "urn:chuanyu:participant:cq.other"
     assert not concerns(event, "decision_made", origin, reader)
+
+
+# What a window of either side may not reach
+
+
+def test_an_enabling_taken_at_the_other_side_ends_no_card_that_it_names() -> None:
+    window = Context(rights_of("51", (Grant("SERVICE_WINDOW", Scope()),)), AT_S + 60, reference.load(), lambda _: True)
+    event = told("social_function_activated")
+    event.social_function_activated.supersedes.issuing_province, event.social_function_activated.supersedes.kind = "50", 1
+    event.social_function_activated.supersedes.clear = "A00000009"
+    found = violations(event, "social_function_activated", event.social_function_activated, window)
+    assert ("social_function_activated.supersedes", "issuer_only") in found
+
+
+def test_the_cards_of_a_holder_are_the_issuers_alone_to_tell() -> None:
+    assert HOLDER_CARDS.kinds.isdisjoint(FROM_EITHER_SIDE)
+    assert {"card_registered", "production_returned", "holder_data_corrected"} <= HOLDER_CARDS.kinds

@@ -141,17 +141,20 @@ def _check_subject(event: event_pb2.Event, kind: str, needs: "_Needs", province:
     elif needs.subject and not has_card and not event.HasField("holder"):
         found.append(("card", "card_or_holder_required"))
     if event.card_aliases or kind == "social_function_activated":
-        _check_same_province(event, kind, found)
+        _check_same_province(event, kind, province, found)
 
 
-def _check_same_province(event: event_pb2.Event, kind: str, found: list[Violation]) -> None:
-    """Refuses to tie the card to an identifier of the other province's, or to cancel a card of that side by enabling this one."""
+def _check_same_province(event: event_pb2.Event, kind: str, province: str, found: list[Violation]) -> None:
+    """Refuses to tie the card to an identifier of the other province's, and to cancel a predecessor that is not the speaker's to cancel."""
     issuer = event.card.issuing_province
     if any(alias.issuing_province != issuer for alias in event.card_aliases):
         found.append(("card_aliases.issuing_province", "other_province"))
     activated = event.social_function_activated
     if activated.HasField("supersedes") and activated.supersedes.issuing_province != issuer:
         found.append((f"{kind}.supersedes.issuing_province", "other_province"))
+    elif activated.HasField("supersedes") and issuer != province:
+        # An enabling may be taken at a window of the other side; what it ends is for the issuer to say.
+        found.append((f"{kind}.supersedes", "issuer_only"))
 
 
 def _check_correction(event: event_pb2.Event, context: Context, found: list[Violation]) -> None:

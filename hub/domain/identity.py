@@ -30,6 +30,7 @@ _HALF_WIDTH = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
 # What keyboards and code pages have for the interpunct of a name (间隔号): full stops, bullets, operators, the Japanese middle dots.
 _INTERPUNCTS = re.compile("[.·•‧∙⋅⸱・･。．•◦●᛫ꞏ]")
 _CHINESE = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_PLACEHOLDER = re.compile(r"[^A-Z0-9]*|.{0,3}|(.)\1*|[A-Z]*")
 _SIGN_NO = re.compile(r"[!-~]{1,64}")
 _MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _DOUBLED = str.maketrans("0123456789", "0246813579")  # Luhn: twice the digit, its own digits added up.
@@ -127,7 +128,8 @@ def id_number_problem(id_type: str, id_no: str) -> str | None:
     shape = _OTHER_PAPERS.get(id_type)
     if shape is None:
         return "ID_TYPE"
-    return None if shape.fullmatch(number) else "SHAPE"
+    # A placeholder such as "0", "-" or "000000" is on many records, and would make strangers one person.
+    return None if shape.fullmatch(number) and not _PLACEHOLDER.fullmatch(number) else "SHAPE"
 
 
 def card_no_problem(card_no: str) -> str | None:

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from chuanyu.exchange.v1 import event_pb2
 from chuanyu.exchange.v1 import references_pb2 as references
 
+from hub.domain.card import FROM_EITHER_SIDE
 from hub.domain.person import PLACE_KINDS
 from hub.journal.reader import Recorded
 from hub.projections.engine import Key, Projection, Row
 
 _CARD_NO = references.CARD_IDENTIFIER_KIND_CARD_NO
-KINDS = PLACE_KINDS | {"holder_data_corrected"}
+# The issuer alone says whose a card is: an enabling that the other side tells must not reach the cards of the holder it names.
+KINDS = (PLACE_KINDS | {"holder_data_corrected"}) - FROM_EITHER_SIDE
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 # What a row keeps of an event: position, card key in hex, issuing province, and whether the card goes to another holder by it.
