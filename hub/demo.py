@@ -61,7 +61,8 @@ def run_demo(settings: DemoSettings) -> int:
         if not stopped:
             stopped = True
             # At once, whatever the screen is at: what follows takes seconds.
-            os.write(sys.stderr.fileno(), "\n停止中 stopping …\n".encode(sys.stderr.encoding, "replace"))
+            # Past the live picture, which has taken the place of the standard streams.
+            os.write(2, "\n停止中 stopping …\n".encode(sys.__stderr__.encoding if sys.__stderr__ else "utf-8", "replace"))
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)

@@ -34,7 +34,7 @@ async def served() -> AsyncIterator[int]:
         return body if isinstance(body, Response) else Response(f"{len(body)} bytes")
 
     app = Starlette(routes=[Route("/", take, methods=["POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, http=Impatient, log_config=None, **BOUNDS))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, http=Impatient, **BOUNDS))
     task = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)

@@ -16,10 +16,15 @@ from hub.commands.wording import folded, local, screen, table, whole
 from hub.config import Config
 from hub.domain.participant import PREFIX
 
+# A position of the journal is a bigint.
+MOST = 2**63 - 1
+
 
 def explain(
-    decision: Annotated[int, typer.Option(help="答复的凭证位置。Position of the recorded answer.")],
-    as_of: Annotated[int, typer.Option(help="按此位置时枢纽所知；0 为当时。With what the hub knew at this position; 0: then.")] = 0,
+    decision: Annotated[int, typer.Option(min=1, max=MOST, help="答复的凭证位置。Position of the recorded answer.")],
+    as_of: Annotated[
+        int, typer.Option(min=0, max=MOST, help="按此位置时枢纽所知；0 为当时。With what the hub knew at this position; 0: then.")
+    ] = 0,
     at: Annotated[str, typer.Option(help="按此时刻，如 2026-03-03T10:05+08:00。For this instant instead.")] = "",
     then: Annotated[bool, typer.Option("--rules-of-then", help="按当时的规则，而非现行规则。By the rules of then, not today's.")] = False,
     purpose: Purpose = "",
@@ -51,6 +56,8 @@ def _instant(text: str) -> datetime:
         raise typer.BadParameter("ISO 8601, such as 2026-03-03T10:05+08:00", param_hint="--at") from None
     if instant.tzinfo is None:
         raise typer.BadParameter("the zone is missing, such as +08:00", param_hint="--at")
+    if not 1900 <= instant.year < 2200:
+        raise typer.BadParameter("1900 至 2199 年之间 a year from 1900 to 2199", param_hint="--at")
     return instant
 
 

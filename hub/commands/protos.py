@@ -15,8 +15,9 @@ _README = """Chuanyu exchange hub, {version}: the contract, with every .proto fi
 
 This folder is the one include path; no other file is needed:
 
-  protoc -I . --java_out=OUT $(find chuanyu buf -name '*.proto')
-  python -m grpc_tools.protoc -I . --python_out=OUT --grpc_python_out=OUT $(find chuanyu buf -name '*.proto')
+  mkdir -p OUT
+  protoc -I . --java_out=OUT $(find chuanyu buf google/rpc -name '*.proto')
+  python -m grpc_tools.protoc -I . --python_out=OUT --grpc_python_out=OUT $(find chuanyu buf google/rpc -name '*.proto')
   Node.js: protoLoader.loadSync('chuanyu/exchange/v1/feed_service.proto', {{ includeDirs: ['.'] }})
   Go, C#, …: the same include path with the plugin of the language.
 

@@ -29,6 +29,7 @@ from hub.bench.hostile.proxy import proxy
 from hub.bench.hostile.scene import APPEND, ATTACKER, CHECK, FEED, SUSPENDED, Scene
 from hub.bench.load import batch, card_event
 from hub.config import Config
+from hub.domain.errors import HubError
 from hub.domain.participant import PREFIX
 from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
@@ -83,9 +84,15 @@ class Waits:
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else float("inf")
 
 
+class AttackUnknown(HubError):
+    """There is no such attack:"""
+
+
 def measure(config: Config, seconds: float, only: list[str], report: Report) -> dict[str, Any]:
     """Returns a row for each attack, and whether all hold."""
     chosen = [attack for attack in ATTACKS if not only or attack.__name__ in only]
+    if unknown := set(only) - {attack.__name__ for attack in ATTACKS}:
+        raise AttackUnknown(f"{', '.join(sorted(unknown))}; there are {', '.join(attack.__name__ for attack in ATTACKS)}")
     rows = []
     with ground(config, list(FEEDS)) as place:
         _register(place)
