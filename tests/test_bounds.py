@@ -16,6 +16,7 @@ from chuanyu.exchange.v1 import (
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from hub.api.shape import accepts
+from hub.domain.event_rules import is_real_date
 from hub.domain.money import wrong_sums
 
 SERVICES = [
@@ -156,3 +157,13 @@ def test_nobody_pays_more_than_the_full_fare() -> None:
 
 def test_a_fare_without_a_full_one_beside_it_passes() -> None:
     assert wrong_sums("transit_journey_completed", usage_transit_pb2.TransitJourneyCompleted(fare_paid_fen=200)) == []
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1879-12-31", "2200-01-01", "9999-12-31", "2025-02-30", "20250101", ""])
+def test_a_day_that_stands_for_none_is_no_day(day: str) -> None:
+    assert not is_real_date(day)
+
+
+@pytest.mark.parametrize("day", ["1880-01-01", "2024-02-29", "2199-12-31"])
+def test_a_day_of_the_calendar_is_one(day: str) -> None:
+    assert is_real_date(day)

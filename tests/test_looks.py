@@ -243,6 +243,8 @@ def test_a_masked_original_is_not_shown_before_the_look_is_recorded(sichuan: Pro
     assert run("quarantine", "show", "sc.usage", str(sequence), "--purpose", "REPAIR").exit_code == 0
     latest = lines(run("looks", "--most", "1", "--json"))[0]
     assert (latest["of_position"], latest["purpose"], latest["shown"]) == (position, "REPAIR", "QUARANTINED")
+    of_the_card = lines(run("looks", "--card", "K50000005", "--issuer", "50", "--json"))
+    assert [look["of_position"] for look in of_the_card if look["shown"] == "QUARANTINED"] == [position]
 
 
 @pytest.mark.parametrize(

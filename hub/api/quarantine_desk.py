@@ -20,6 +20,7 @@ from hub.api.intake import Intake, add_violations
 from hub.api.request import refuse_identifiers, refuse_invalid
 from hub.domain.event_rules import Context, Violation
 from hub.domain.participant import HUB, Participant
+from hub.domain.pseudonym import card_name, is_well_formed
 from hub.domain.quarantine import QUARANTINE_FEED, QuarantineHandled, QuarantineOriginalErased, QuarantineOriginalTooLarge
 from hub.domain.reference import Reference
 from hub.domain.roles import NO_RIGHTS
@@ -66,6 +67,12 @@ class QuarantineDesk:
         if sent is not None and len(sent) > EVENT_BYTES:
             raise QuarantineOriginalTooLarge
         return None if sent is None else event_pb2.Event.FromString(sent)
+
+    def card_named(self, original: event_pb2.Event | None) -> tuple[list[bytes], str]:
+        """Returns the key of the card that an original names and its province, ([], "") where it names none that is well-formed."""
+        if original is None or not original.card.clear or not is_well_formed(original.card):
+            return [], ""
+        return [self._intake.key_of(card_name(original.card))], original.card.issuing_province
 
     def open_in_clear(self, feed: str, sequence: int, operator: str, reason: str, at: datetime) -> event_pb2.Event:
         """Records who has the original shown in clear and why, and only then returns it; raises QuarantineOriginalErased."""

@@ -92,13 +92,13 @@ def show(
                 in_clear(desk.open_in_clear(feed, sequence, operator or login(), reason, datetime.now(UTC)))
             )
         else:
-            look_first(dsn, [], "", Shown.SHOWN_RECORD_QUARANTINED, purpose, operator, quarantined.recorded.position)
             try:
-                original = desk.original(quarantined)
-            except QuarantineOriginalTooLarge as refusal:
-                sent = {"": str(refusal)}
-            else:
-                sent = None if original is None else dict(shown(original, _words(desk)))
+                original, refusal = desk.original(quarantined), None
+            except QuarantineOriginalTooLarge as too_large:
+                original, refusal = None, too_large
+            keys, issuer = desk.card_named(original)
+            look_first(dsn, keys, issuer, Shown.SHOWN_RECORD_QUARANTINED, purpose, operator, quarantined.recorded.position)
+            sent = dict(shown(original, _words(desk))) if original is not None else {"": str(refusal)} if refusal else None
         found, *_ = _listed(dsn, Wanted(feed, sequence=sequence))
     recorded = quarantined.recorded
     told = {

@@ -26,6 +26,8 @@ LOCAL_OFFSET_S = 8 * 3_600
 EARLIEST_S = 943_977_600
 # A source's clock may run ahead; more than a day is a wrong date.
 AHEAD_S = DAY_S
+# The oldest holder was born after the first; no card and no plan reaches beyond the second.
+EARLIEST_YEAR, LATEST_YEAR = 1880, 2199
 # The organs of a new region take over later than its code; sources go on with the old one for a while (dossier 0.5).
 STALE_REGION_DAYS = 366
 _DATE_PATTERN = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
@@ -177,12 +179,12 @@ def _date_of_day(day: int) -> str:
 
 @lru_cache(maxsize=4096)
 def is_real_date(text: str) -> bool:
-    """Whether a yyyy-MM-dd names a day of the calendar."""
+    """Whether a yyyy-MM-dd names a day of the calendar that a record can mean: 0001-01-01 and 9999-12-31 stand for none."""
     try:
-        date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return False
-    return len(text) == 10
+    return len(text) == 10 and EARLIEST_YEAR <= day.year <= LATEST_YEAR
 
 
 def _date_fields(kind: Descriptor | None) -> tuple[str, ...]:
