@@ -152,7 +152,7 @@ def test_a_card_number_of_any_form_is_masked() -> None:
 @pytest.mark.parametrize(
     "command",
     ["participants list", "participants quota x", "quarantine list", "fsck", "rebuild all", "migrate", "traces --position 3", "findings",
-     "project", "serve", "backup to"],
+     "backup to"],
 )  # fmt: skip
 def test_a_database_that_is_away_is_one_line(command: str, said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

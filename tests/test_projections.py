@@ -153,7 +153,7 @@ def record_a_history(dsn: str, journal: Recording) -> None:
     journal.append(*(journey(card, at_s=AT_S + at * HOUR_S) for at, card in enumerate(cards * 3)))
     journal.append(correcting(journey(cards[1], 200), 2), reversing(journey(cards[2]), 3), correcting(journey(cards[3], 100), 16))
     journal.append(with_alias(lost(cards[4]), "310A00000000"), reversing(lost(cards[0]), 6, "cq.card-center"), feed="cq.card-center")
-    journal.append(held(enabled("A00000010", predecessor=cards[3])), feed="cq.card-center")
+    journal.append(held(registered("A00000010")), held(enabled("A00000010", predecessor=cards[3])), feed="cq.card-center")
 
 
 def a_loss(card: references_pb2.CardRef) -> list[Loss]:

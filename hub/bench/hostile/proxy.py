@@ -35,8 +35,8 @@ def proxy(edges: Sequence[str]) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
     servers = "".join(f"    server edge{number} {edge} check\n" for number, edge in enumerate(edges))
-    text = re.sub(r"^    server-template .*\n", servers, CONFIGURATION.read_text(), flags=re.MULTILINE)
-    with tempfile.NamedTemporaryFile("w", suffix=".cfg") as file:
+    text = re.sub(r"^    server-template .*\n", servers, CONFIGURATION.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    with tempfile.NamedTemporaryFile("w", suffix=".cfg", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         environment = {**os.environ, "HUB_PROXY_LISTEN": address}
