@@ -61,6 +61,9 @@ class Config(BaseSettings):
     quota_misses_per_min: int = Field(
         default=300, ge=1, description="questions a minute of one participant at one edge about cards that nobody registered"
     )
+    close_refused_after_s: float = Field(
+        default=10.0, ge=0, description="how long connections of who may not speak are kept, for the refusals to be read"
+    )
 
     max_lag_s: float = Field(default=10.0, gt=0, description="how far the views may be behind before checks are refused rather than stale")
     max_clock_drift_s: float = Field(

@@ -10,7 +10,6 @@ import grpc
 import pytest
 from chuanyu.exchange.v1 import feed_service_pb2, feed_service_pb2_grpc
 from grpc._cython import cygrpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from hub.api.connections import CONNECTIONS_OF_A_CERTIFICATE
 from hub.api.leash import STREAM_AGE_S, Leash
@@ -18,15 +17,35 @@ from hub.api.participant_desk import changing, suspend
 from hub.api.peer import Peer
 from hub.api.registry import register_participant
 from hub.api.transport import CONNECTION_AGE_S, OPTIONS
-from hub.bench.hostile.wire import CANCEL, END_HEADERS, HEADERS, RST_STREAM, Wire, call_headers, client_context, frame
+from hub.bench.hostile.wire import (
+    CANCEL,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    ENHANCE_YOUR_CALM,
+    HEADERS,
+    PING,
+    RST_STREAM,
+    Wire,
+    call_headers,
+    client_context,
+    frame,
+    message,
+)
 from hub.domain.errors import HubError
 from hub.domain.participant import PREFIX, PROBE
 from hub.journal.recorder import AggregateStore
 from tests.clients import DEADLINE_S
 from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub
 
-# The hub permits a ping a second; three closer ones are too many.
-PERMITTED_MS, TOO_OFTEN_MS, WATCHED_S = 1_100, 200, 5.0
+# The hub permits a ping a second; the third that is closer than that to the one before is too many.
+PERMITTED_S, TOO_OFTEN_S, PINGS = 1.1, 0.2, 4
+
+
+@pytest.fixture(scope="module")
+def hub_settings() -> dict[str, str]:
+    """Time enough for three hundred calls to be refused."""
+    return {"HUB_CLOSE_REFUSED_AFTER_S": "2"}
 
 
 def test_a_second_hub_on_the_address_of_another_is_refused_and_told_which_process_it_is(shared_hub: RunningHub) -> None:
@@ -60,27 +79,34 @@ def test_what_exceeds_a_hundred_calls_on_one_connection_waits_and_is_answered(sh
     assert asyncio.run(ask()) == [1] * 250
 
 
-def pinging(hub: RunningHub, every_ms: int) -> grpc.Channel:
-    """A channel whose client pings so often, with and without calls."""
-    options = [("grpc.keepalive_time_ms", every_ms), ("grpc.keepalive_permit_without_calls", 1), ("grpc.http2.max_pings_without_data", 0)]
-    return grpc.secure_channel(hub.targets[0], hub.certificate(CHONGQING).client_credentials(), options)
+GET_FEED, WATCH = "chuanyu.exchange.v1.FeedService/GetFeed", "grpc.health.v1.Health/Watch"
+WATCH_REQUEST = frame(HEADERS, END_HEADERS, 1, call_headers(WATCH)) + frame(DATA, END_STREAM, 1, message(b""))
+
+
+async def pinged(hub: RunningHub, first: bytes, every_s: float) -> Wire:
+    """A connection with what is sent first, and pings so far apart until the last is answered or the connection is ended."""
+    wire = await Wire.open(hub.targets[0], client_context(hub.certificate(CHONGQING)))
+    await wire.send(first)
+    for number in range(PINGS):
+        await asyncio.sleep(every_s if number else 0)
+        await wire.send(frame(PING, 0, 0, bytes(8)))
+    async with asyncio.timeout(DEADLINE_S):
+        while wire.received.get(PING, 0) < PINGS and not wire.is_closed:
+            await asyncio.sleep(0.01)
+    await wire.close()
+    return wire
 
 
 def test_pings_of_a_quiet_client_are_permitted_with_and_without_calls_and_a_flood_of_them_is_not(shared_hub: RunningHub) -> None:
-    states: list[grpc.ChannelConnectivity] = []
-    watch = health_pb2.HealthCheckRequest()
-    with pinging(shared_hub, PERMITTED_MS) as quiet, pinging(shared_hub, PERMITTED_MS) as idle, pinging(shared_hub, TOO_OFTEN_MS) as flood:
-        grpc.channel_ready_future(idle).result(DEADLINE_S)
-        stream = health_pb2_grpc.HealthStub(quiet).Watch(watch)
-        flooded = health_pb2_grpc.HealthStub(flood).Watch(watch)
-        next(stream)
-        next(flooded)
-        for channel in (quiet, idle):
-            channel.subscribe(states.append)
-        time.sleep(WATCHED_S)
-        assert not stream.done()
-        assert set(states) <= {grpc.ChannelConnectivity.READY}
-        assert flooded.details() == "Too many pings"
+    async def play() -> tuple[Wire, Wire, Wire]:
+        return await asyncio.gather(
+            pinged(shared_hub, WATCH_REQUEST, PERMITTED_S), pinged(shared_hub, b"", PERMITTED_S), pinged(shared_hub, b"", TOO_OFTEN_S)
+        )
+
+    calling, idle, flood = asyncio.run(play())
+    assert (calling.goaway, calling.received[HEADERS], calling.received[PING]) == (None, 1, PINGS)
+    assert (idle.goaway, idle.received[PING]) == (None, PINGS)
+    assert flood.goaway == ENHANCE_YOUR_CALM
 
 
 # What one certificate may have open
@@ -106,26 +132,22 @@ def asked_meanwhile(hub: RunningHub, attack: Coroutine[None, None, list[Wire]], 
             for _ in range(questions):
                 await feeds.GetFeed(feed_service_pb2.GetFeedRequest(feed="cq.usage"), timeout=5)
                 answered += 1
-        for wire in wires:
-            await wire.close()
+        await asyncio.gather(*(wire.close() for wire in wires))
         return answered, wires
 
     return asyncio.run(play())
 
 
-GET_FEED = "chuanyu.exchange.v1.FeedService/GetFeed"
-
-
-@pytest.mark.parametrize("method", [GET_FEED, "grpc.health.v1.Health/Watch"])
+@pytest.mark.parametrize("method", [GET_FEED, WATCH])
 def test_thousands_of_calls_whose_request_never_comes_keep_nobody_else_out(shared_hub: RunningHub, method: str) -> None:
     answered, _ = asked_meanwhile(shared_hub, half_open(shared_hub, SICHUAN, 30, 100, method))
     assert answered == 20
 
 
 def test_calls_of_a_suspended_participant_are_refused_before_their_request_comes(shared_hub: RunningHub) -> None:
-    answered, wires = asked_meanwhile(shared_hub, half_open(shared_hub, suspended(shared_hub), 10, 100, GET_FEED))
+    answered, wires = asked_meanwhile(shared_hub, half_open(shared_hub, suspended(shared_hub), 3, 100, GET_FEED))
     assert answered == 20
-    assert sum(wire.received.get(HEADERS, 0) for wire in wires) == 1_000
+    assert sum(wire.received.get(HEADERS, 0) for wire in wires) == 300
 
 
 def suspended(hub: RunningHub) -> str:
@@ -147,8 +169,7 @@ def test_connections_of_a_certificate_are_bounded_and_those_of_who_may_not_speak
         while time.monotonic() < deadline and (sum(wire.is_closed for wire in many) < 3 or not all(wire.is_closed for wire in barred)):
             await asyncio.sleep(0.1)
         found = sum(wire.is_closed for wire in many), sum(wire.is_closed for wire in barred)
-        for wire in (*many, *barred):
-            await wire.close()
+        await asyncio.gather(*(wire.close() for wire in (*many, *barred)))
         return found
 
     assert asyncio.run(play()) == (3, 2)
@@ -164,6 +185,7 @@ def test_who_begins_calls_only_to_give_them_up_is_disconnected(shared_hub: Runni
             await wire.send(b"".join(calls_))
             stream += 1_000
             await asyncio.sleep(0.02)
+        await wire.close()
         return wire.is_closed
 
     assert asyncio.run(play())

@@ -31,7 +31,7 @@ EVERY_S = 1.0
 # A client has one, or a few while edges change; a pool of gates behind one certificate some dozens.
 CONNECTIONS_OF_A_CERTIFICATE = 32
 # Who may not speak is told so first: its calls and streams are answered in that time.
-TOLD_IN_S = 10.0
+CLOSE_REFUSED_AFTER_S = 10.0
 # Streams may begin somewhat faster than calls are let in. Refusals are held, so only calls that are given up begin faster than this.
 STREAMS_OF_A_CALL = 1.2
 STREAMS_TO_SPARE = 500
@@ -61,6 +61,7 @@ class Connections:
     port: int
     peer_of: Callable[[bytes], Peer | None]
     admit: Admit
+    close_refused_after_s: float = CLOSE_REFUSED_AFTER_S
     _known: dict[int, _Connection] = field(default_factory=dict)
     _barred: dict[bytes, float] = field(default_factory=dict)
     _refused: dict[bytes, float] = field(default_factory=dict)
@@ -122,7 +123,7 @@ class Connections:
             return []
         except HubError as refusal:
             since = self._refused.setdefault(certificate, now)
-            return [(type(refusal).__name__, mine if now - since > TOLD_IN_S else [])]
+            return [(type(refusal).__name__, mine if now - since > self.close_refused_after_s else [])]
         self._refused.pop(certificate, None)
         bucket = self._begun.setdefault(certificate, Bucket(int(per_s * STREAMS_OF_A_CALL), STREAMS_TO_SPARE, now))
         bucket.change(int(per_s * STREAMS_OF_A_CALL), now)

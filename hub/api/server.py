@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2
 from hub.api.card_reader import CardReader
 from hub.api.card_service import CardService
 from hub.api.certificates import CertificateFiles
-from hub.api.connections import Connections
+from hub.api.connections import CLOSE_REFUSED_AFTER_S, Connections
 from hub.api.decider import Decider
 from hub.api.directory import Directory
 from hub.api.feed_service import FeedService
@@ -57,6 +57,7 @@ class ServerSettings:
     plaintext_port: int = 0
     plaintext_caller: str = ""
     limits: Limits = field(default_factory=Limits)
+    close_refused_after_s: float = CLOSE_REFUSED_AFTER_S
 
 
 class HubServer:
@@ -119,7 +120,7 @@ class HubServer:
         gc.set_threshold(50_000, 20, 20)
         self._renewal = asyncio.create_task(self._certificate.keep())
         self._watch = asyncio.create_task(self.readiness.run(self._tell_health))
-        connections = Connections(self.port, gate.peers.of, self._calls_per_s)
+        connections = Connections(self.port, gate.peers.of, self._calls_per_s, self._settings.close_refused_after_s)
         names.CONNECTIONS.read = connections.of_participants
         self._keeper = asyncio.create_task(connections.keep())
 

@@ -54,6 +54,7 @@ def serve(
             open_keyring(config.keys_dir),
             Quota(**config.quota),
             limits=Limits(config.max_lag_s, config.max_clock_drift_s),
+            close_refused_after_s=config.close_refused_after_s,
         )
 
         async def main() -> None:

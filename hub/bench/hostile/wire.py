@@ -12,6 +12,9 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
 CANCEL = struct.pack(">I", 8)
+ENHANCE_YOUR_CALM = 11
+# gRPC leaves a client's farewell of TLS unanswered; asyncio would wait half a minute for it.
+FAREWELL_S = 0.1
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
@@ -56,18 +59,21 @@ def client_context(files: CertificateFiles) -> ssl.SSLContext:
 
 @dataclass(slots=True)
 class Wire:
-    """One connection: what is written is sent as it is, and what comes is counted by kind of frame and thrown away."""
+    """One connection: what is written is sent as it is; of what comes, the frames are counted by kind and the reason of GOAWAY is kept."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     received: dict[int, int]
+    goaway: int | None = None
     draining: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, target: str, context: ssl.SSLContext) -> "Wire":
         """Connects, and says the preface; raises OSError, also where TLS refuses."""
         host, _, port = target.rpartition(":")
-        reader, writer = await asyncio.open_connection(host, int(port), ssl=context, server_hostname="localhost")
+        reader, writer = await asyncio.open_connection(
+            host, int(port), ssl=context, server_hostname="localhost", ssl_shutdown_timeout=FAREWELL_S
+        )
         wire = cls(reader, writer, {})
         writer.write(PREFACE + frame(SETTINGS, 0, 0) + frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1 << 30)))
         wire.draining = asyncio.create_task(wire._drain())
@@ -95,7 +101,9 @@ class Wire:
                 head = await self.reader.readexactly(9)
                 kind = head[3]
                 self.received[kind] = self.received.get(kind, 0) + 1
-                await self.reader.readexactly(int.from_bytes(head[:3], "big"))
+                payload = await self.reader.readexactly(int.from_bytes(head[:3], "big"))
+                if kind == GOAWAY:
+                    self.goaway = int.from_bytes(payload[4:8], "big")
                 if kind == SETTINGS and not head[4] & ACK:
                     self.writer.write(frame(SETTINGS, ACK, 0))
 
