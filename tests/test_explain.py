@@ -1,6 +1,7 @@
 """ExplainAcceptance over gRPC: why a recorded decision said what it said, what another time would have said, and who may know."""
 
 import itertools
+import time
 
 import grpc
 import pytest
@@ -11,13 +12,13 @@ from tests.messages import AT_S, lost, question, registered
 
 ACCEPT, DENY = acceptance_pb2.ACCEPTANCE_OUTCOME_ACCEPT, acceptance_pb2.ACCEPTANCE_OUTCOME_DENY
 DAY_S = 86_400
+# So short a while ago that the temporary loss runs on.
+LOST_S = int(time.time()) - 3_600
 _numbers = itertools.count(1)
 
 
-def asked(card_no: str, position: int, at_s: int = AT_S + DAY_S) -> card_service_pb2.CheckAcceptanceRequest:
-    request = question(f"explain-{next(_numbers)}", card_no, min_position=position)
-    request.at.seconds = at_s
-    return request
+def asked(card_no: str, position: int) -> card_service_pb2.CheckAcceptanceRequest:
+    return question(f"explain-{next(_numbers)}", card_no, min_position=position)
 
 
 def explained(province: Province, decision: int = 0, as_of: int = 0, at_s: int = 0, hypothetical: object = None) -> object:
@@ -37,14 +38,14 @@ def codes(answer: object) -> list[str]:
 
 def corrected(card_no: str, sequence: int) -> event_pb2.Event:
     """The issuer takes its loss back: it never happened."""
-    event = lost(card_no)
+    event = lost(card_no, at_s=LOST_S)
     event.reverses.feed, event.reverses.sequence = "cq.card-center", sequence
     return event
 
 
 def test_a_recorded_decision_is_explained_rule_by_rule(chongqing: Province, sichuan: Province) -> None:
     first = chongqing.tell("cq.card-center", registered("X00000001"))
-    position = chongqing.tell("cq.card-center", lost("X00000001"))
+    position = chongqing.tell("cq.card-center", lost("X00000001", at_s=LOST_S))
     decision = sichuan.cards.CheckAcceptance(asked("X00000001", position), timeout=DEADLINE_S)
     why = explained(chongqing, decision.position)
     assert (why.outcome, codes(why), why.same_as_recorded) == (DENY, ["LOST_TEMP"], True)
@@ -70,7 +71,7 @@ def test_the_serving_side_hears_reasons_but_not_the_cards_lives(chongqing: Provi
 
 def test_with_what_was_known_at_an_earlier_position_the_answer_is_the_earlier_one(chongqing: Province, sichuan: Province) -> None:
     known = chongqing.tell("cq.card-center", registered("X00000003"))
-    position = chongqing.tell("cq.card-center", lost("X00000003"))
+    position = chongqing.tell("cq.card-center", lost("X00000003", at_s=LOST_S))
     decision = sichuan.cards.CheckAcceptance(asked("X00000003", position), timeout=DEADLINE_S)
     before = explained(chongqing, decision.position, as_of=known)
     assert (before.outcome, before.same_as_recorded, before.recorded_as_of) == (ACCEPT, False, known)
@@ -78,14 +79,14 @@ def test_with_what_was_known_at_an_earlier_position_the_answer_is_the_earlier_on
 
 def test_at_an_earlier_instant_the_loss_had_not_happened(chongqing: Province, sichuan: Province) -> None:
     chongqing.tell("cq.card-center", registered("X00000004", at_s=AT_S - DAY_S))
-    position = chongqing.tell("cq.card-center", lost("X00000004"))
+    position = chongqing.tell("cq.card-center", lost("X00000004", at_s=LOST_S))
     decision = sichuan.cards.CheckAcceptance(asked("X00000004", position), timeout=DEADLINE_S)
     assert explained(chongqing, decision.position, at_s=AT_S).outcome == ACCEPT
 
 
 def test_what_was_corrected_later_still_explains_the_answer_given_before(chongqing: Province, sichuan: Province) -> None:
     chongqing.tell("cq.card-center", registered("X00000005"))
-    position = chongqing.tell("cq.card-center", lost("X00000005"))
+    position = chongqing.tell("cq.card-center", lost("X00000005", at_s=LOST_S))
     sequence = chongqing.next_sequence("cq.card-center") - 1
     decision = sichuan.cards.CheckAcceptance(asked("X00000005", position), timeout=DEADLINE_S)
     reversal = chongqing.tell("cq.card-center", corrected("X00000005", sequence))
@@ -100,7 +101,6 @@ def test_a_question_nobody_asked_is_explained_and_not_recorded(chongqing: Provin
     request = asked("X00000006", position)
     sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)
     hypothetical = asked("X00000006", 0)
-    hypothetical.ClearField("at")
     hypothetical.medium = acceptance_pb2.MEDIUM_CONTACT
     why = explained(sichuan, hypothetical=hypothetical)
     assert (why.outcome, codes(why)) == (DENY, ["MEDIUM_NOT_COVERED"])
@@ -135,7 +135,6 @@ def test_the_serving_side_is_given_no_position_of_the_cards_events(chongqing: Pr
     position = chongqing.tell("cq.card-center", registered("X00000010"))
     decision = sichuan.cards.CheckAcceptance(asked("X00000010", position), timeout=DEADLINE_S)
     hypothetical = asked("X00000010", 0)
-    hypothetical.ClearField("at")
     assert list(explained(sichuan, decision.position).fact_positions) == []
     assert list(explained(sichuan, hypothetical=hypothetical).fact_positions) == []
     assert list(explained(chongqing, decision.position).fact_positions) == [position]
@@ -152,8 +151,8 @@ def test_the_serving_side_chooses_no_other_time_of_a_decision(times: dict[str, i
 @pytest.mark.parametrize("times", [{"as_of": 1}, {"at_s": AT_S}, {}])
 def test_the_serving_side_chooses_no_other_time_of_a_question_nobody_asked(times: dict[str, int], sichuan: Province) -> None:
     hypothetical = asked("X00000012", 0)
-    if times:
-        hypothetical.ClearField("at")
+    if not times:
+        hypothetical.at.seconds = AT_S
     refusal = refused(lambda: explained(sichuan, hypothetical=hypothetical, **times))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.PERMISSION_DENIED, "NOT_PERMITTED")
 

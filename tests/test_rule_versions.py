@@ -1,6 +1,7 @@
 """Versions of the rules: each that takes effect is an event and is kept, and a kept one answers again; every decision can be repeated."""
 
 import io
+import time
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -43,9 +44,8 @@ def decision(sides: tuple[Province, Province]) -> card_service_pb2.CheckAcceptan
     """A recorded answer about a card that was lost."""
     chongqing, sichuan = sides
     chongqing.tell("cq.card-center", registered("V00000001"))
-    position = chongqing.tell("cq.card-center", lost("V00000001"))
+    position = chongqing.tell("cq.card-center", lost("V00000001", at_s=int(time.time()) - 3_600))
     request = question("rule-versions-1", "V00000001", min_position=position)
-    request.at.seconds = AT_S + 3_600
     return sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)
 
 

@@ -15,9 +15,9 @@ from hub.domain.participant import PREFIX
 from hub.domain.roles import every_role
 from hub.domain.withholding import telltales, withhold_telltales
 from hub.journal.recorder import AggregateStore
-from tests.clients import DEADLINE_S, Province, recorded_at
+from tests.clients import DEADLINE_S, Province, recorded_at, refused
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
-from tests.messages import AT_S, journey, question, registered
+from tests.messages import AT_S, journey, lost, question, registered
 
 BUS = f"{PREFIX}sc.bus"
 CARDS = [f"W{number:08}" for number in range(30)]
@@ -67,7 +67,7 @@ def test_thirty_guesses_of_thirty_decisions_find_no_card(
 
     def asked(number: int, card: str) -> card_service_pb2.CheckAcceptanceRequest:
         request = question(f"gate-{number}", card, min_position=seen)
-        request.claims.purse_balance_fen, request.at.seconds = 1_000 + number, AT_S + number
+        request.claims.purse_balance_fen = 1_000 + number
         return request
 
     victims = [sichuan.cards.CheckAcceptance(asked(n, card), timeout=DEADLINE_S).position for n, card in enumerate(CARDS)]
@@ -85,6 +85,26 @@ def test_thirty_guesses_of_thirty_decisions_find_no_card(
     assert [path for path, found in hits.items() if found == {12}] == []
     assert not {"decision_made.request_digest", "decision_made.request_id"} & hidden.keys()
     assert {path for path in hidden if path.startswith("decision_made.claims")} == set()
+
+
+def test_questions_around_the_instants_of_delivered_losses_find_no_card(
+    shared_hub: RunningHub, chongqing: Province, sichuan: Province, bus: Province
+) -> None:
+    first = chongqing.tell("cq.card-center", *[registered(f"W{number:08}", at_s=AT_S - 9) for number in range(200, 230)])
+    for number in range(10):
+        requested = lost(f"W{200 + number:08}", at_s=AT_S + 3_600 * number)
+        requested.loss_request_submitted.loss_type, requested.loss_request_submitted.accepted_at_region = 1, "510100"
+        last = sichuan.tell("sc.card-center", requested)
+    losses = [event for event in read(bus.channel, first, last).values() if event.WhichOneof("kind") == "loss_request_submitted"]
+    assert [(event.card.WhichOneof("value"), event.occurred_at.seconds) for event in losses] == [
+        (None, AT_S + 3_600 * number) for number in range(10)]  # fmt: skip
+    answered = []
+    for number, event in enumerate(losses):
+        for side_s in (-1, 1):
+            guess = question(f"around-{number}-{side_s}", "W00000204", min_position=last)
+            guess.at.seconds = event.occurred_at.seconds + side_s
+            answered.append(refused(lambda guess=guess: bus.cards.CheckAcceptance(guess, timeout=DEADLINE_S)).reason)  # type: ignore[misc]
+    assert answered == ["NOT_PERMITTED"] * 20
 
 
 def test_the_digest_that_knows_a_repeat_is_of_the_participant(

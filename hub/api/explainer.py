@@ -166,7 +166,7 @@ class Explainer:
 
 def _refuse_another_time(request: protos.ExplainAcceptanceRequest) -> None:
     """Other times are the issuer's to choose: the answer changes where an event of the card lies, so that a few questions find it."""
-    if request.recorded_as_of or request.HasField("valid_at") or request.hypothetical.HasField("at"):
+    if request.recorded_as_of or request.HasField("valid_at"):
         raise NotPermitted("only the card's issuer asks for another time than the decision's own or now")
 
 
