@@ -358,7 +358,9 @@ def loss_requested(card_no: str, at_s: int) -> event_pb2.Event:
         (3 * DAY_S, []),
     ],
 )
-def test_a_loss_request_blocks_for_72_hours(after_s: int, expected: list[str], chongqing: Province, sichuan: Province, operators: Province) -> None:
+def test_a_loss_request_blocks_for_72_hours(
+    after_s: int, expected: list[str], chongqing: Province, sichuan: Province, operators: Province
+) -> None:
     chongqing.tell("cq.card-center", registered("K00000004", at_s=AT_S - DAY_S))
     position = sichuan.tell("sc.card-center", loss_requested("K00000004", AT_S))
     request = asked("K00000004", at_s=AT_S + after_s, position=position)

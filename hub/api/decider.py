@@ -134,7 +134,7 @@ class Decider:
         refuse_invalid(request)
         refuse_texts(request, "request_id", "venue_code")
         if request.HasField("at") and not caller.rights.issues(request.card.issuing_province):
-            # The answer changes where an event of the card lies: a question on each side of a delivered instant would say whose event it is.
+            # A question on each side of a delivered instant would say whose event it is.
             raise NotPermitted("only the card's issuer asks for another time than now")
         at_us = instant_us(request, "at")
         wrong = []

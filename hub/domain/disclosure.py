@@ -17,7 +17,7 @@ from hub.domain.role_table import NOBODY, role_table
 from hub.domain.roles import Rights
 
 # What the two sides or the hub lay down for both of them.
-_FOR_BOTH_SIDES = ("agreement_", "rules_", "hotlist_published")
+FOR_BOTH_SIDES = ("agreement_", "rules_", "hotlist_published")
 
 
 class Reader(NamedTuple):
@@ -65,7 +65,7 @@ def _may_read(event: event_pb2.Event, kind: str, origin: Origin, reader: Reader)
 def _is_of(event: event_pb2.Event, kind: str, origin: Origin, reader: Reader) -> bool:
     if kind == "event_quarantined" or kind in HANDLING_KINDS:
         return origin.owner == reader.urn
-    if kind.startswith(_FOR_BOTH_SIDES):
+    if kind.startswith(FOR_BOTH_SIDES):
         return True
     province = reader.province
     return province in (event.card.issuing_province, origin.province) or event.service_region[:2] == province
