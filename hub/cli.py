@@ -74,7 +74,7 @@ def demo(
     from hub.demo import DemoSettings, run_demo
 
     settings = DemoSettings(Config(), events, 0 if leave and events else rate, leave, as_json, seed)
-    raise typer.Exit(run_demo(settings))
+    raise typer.Exit(run_demo(settings, progress))
 
 
 @app.command(rich_help_panel=RUNNING)

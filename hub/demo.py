@@ -5,12 +5,11 @@ Everything runs in processes of its own on a fresh embedded database in data/dem
 
 import contextlib
 import json
-import os
-import signal
 import subprocess
-import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,11 +21,12 @@ from rich.live import Live
 
 from adapters.sichuan.keys import make_province_keys
 from adapters.simulator.events import local_start
-from hub.audit.fsck import check
+from hub.audit.fsck import Report, check
 from hub.config import Config
 from hub.demo_questions import Questions
 from hub.demo_screen import Picture, announce, draw, farewell, left_behind, suggest
 from hub.demo_small import SmallParticipants, show
+from hub.demo_stopping import ENDED_AT_ONCE, EndedAtOnce, Stopping
 from hub.embedded import discard, running
 from hub.journal.logins import app_login
 from hub.journal.migrate import migrate
@@ -36,6 +36,9 @@ from hub.stage import ChildDied, Stage, free_port, register, staged, start_adapt
 SETTLE_S = 60.0
 # In a demonstration one looks closer: a tenth of the calls is kept.
 TRACE_SHARE = 0.1
+
+# Opens the bars that show how far something is.
+Progress = Callable[[], AbstractContextManager[Report]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,36 +53,29 @@ class DemoSettings:
     seed: int
 
 
-def run_demo(settings: DemoSettings) -> int:
+def run_demo(settings: DemoSettings, progress: Progress) -> int:
     """Runs it and returns the exit code: 0 only if all that must hold holds."""
     data_dir = settings.config.data_dir.resolve() / "demo"
     screen = Console(stderr=settings.as_json)
-    stopped = False
-
-    def stop(*_: Any) -> None:
-        nonlocal stopped
-        if not stopped:
-            stopped = True
-            # At once, whatever the screen is at: what follows takes seconds.
-            # Past the live picture, which has taken the place of the standard streams.
-            os.write(2, "\n停止中 stopping …\n".encode(sys.__stderr__.encoding if sys.__stderr__ else "utf-8", "replace"))
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
-    discard(data_dir)
-    _remove(data_dir)
-    data_dir.mkdir(parents=True)
-    screen.print("启动内置数据库、枢纽、投影与两省适配器 … starting database, hub, projections and both adapters", soft_wrap=True)
+    stopping = Stopping()
+    stopping.listen()
     started = time.monotonic()
     try:
-        with running(data_dir) as owner:
+        discard(data_dir)
+        _remove(data_dir)
+        data_dir.mkdir(parents=True)
+        screen.print("启动内置数据库、枢纽、投影与两省适配器 … starting database, hub, projections and both adapters", soft_wrap=True)
+        # Nobody reads the database afterwards: it is ended without saving.
+        with running(data_dir, discards=True) as owner:
             migrate(owner)
-            dsn = app_login(owner)
-            result = _perform(settings, data_dir, dsn, screen, lambda: stopped)
+            result = _perform(settings, data_dir, app_login(owner), screen, progress, stopping)
     except ChildDied as death:
         screen.print(f"✗ {death}")
         left_behind(screen, str(data_dir))
         return 1
+    except EndedAtOnce:
+        left_behind(screen, str(data_dir))
+        return ENDED_AT_ONCE
     finally:
         discard(data_dir)
     result["seconds"] = round(time.monotonic() - started, 1)
@@ -99,11 +95,11 @@ def _remove(data_dir: Path) -> None:
     shutil.rmtree(data_dir, ignore_errors=True)
 
 
-def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, is_stopped: Any) -> dict[str, Any]:
+def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, progress: Progress, stopping: Stopping) -> dict[str, Any]:
     # The hub takes the adapters' spans into its own store, as a collector would.
     traces, metrics = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     observed = {"HUB_METRICS_LISTEN": "", "HUB_TRACES_LISTEN": traces, "HUB_TRACE_SHARE": str(TRACE_SHARE)}
-    with staged(data_dir, dsn, observed) as stage:
+    with staged(data_dir, dsn, observed) as stage, stopping.on(stage):
         certificates = register(dsn, data_dir)
         stage.start("hub", "hub.cli", "serve", "--listen", "127.0.0.1:0", HUB_METRICS_LISTEN=metrics)
         target = stage.first_line("hub").split()[-1]
@@ -118,10 +114,12 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
         with Questions(target, certificates, settings.seed, begin, settings.events) as questions:
             small = SmallParticipants(target, dsn, data_dir, questions.a_card_each)
             picture = Picture(target, f"http://{metrics}/metrics", str(data_dir))
-            tally = _watch(stage, settings, dsn, urls, simulator, questions, small, screen, picture, is_stopped)
+            stopping.show_begins()
+            tally = _watch(stage, settings, dsn, urls, simulator, questions, small, screen, picture, stopping)
         screen.print("等待视图跟上，核对日志与视图 … waiting for the views, checking journal and views", soft_wrap=True)
-        _settle(dsn, urls)
-        return _result(dsn, urls, tally, questions.outcomes, small)
+        with progress() as report:
+            _settle(dsn, urls, report)
+            return _result(dsn, urls, tally, questions.outcomes, small, report)
 
 
 def _start_simulator(stage: Stage, settings: DemoSettings, data_dir: Path, urls: dict[str, str], begin: datetime) -> subprocess.Popen[str]:
@@ -139,7 +137,7 @@ def _watch(
     small: SmallParticipants,
     screen: Console,
     picture: Picture,
-    is_stopped: Any,
+    stopping: Stopping,
 ) -> dict[str, Any]:
     """Shows the running picture until the traffic ends or someone stops it, and returns the simulator's tally.
 
@@ -149,7 +147,7 @@ def _watch(
     suggested = ""
     live = Live(console=screen, refresh_per_second=4, transient=False) if screen.is_terminal else None
     with live or contextlib.nullcontext(), psycopg.connect(dsn, autocommit=True) as connection:
-        while not is_stopped():
+        while not stopping.is_asked:
             stage.watch()
             if simulator.poll() is not None and settings.leave:
                 break
@@ -184,24 +182,27 @@ def _positions(connection: psycopg.Connection) -> tuple[int, int, int]:
     return int(row[0]), int(row[1] or 0), int(row[2] or 0)
 
 
-def _settle(dsn: str, urls: dict[str, str]) -> None:
+def _settle(dsn: str, urls: dict[str, str], report: Report) -> None:
     """Waits until nothing is pending in the adapters and the views have caught up."""
     deadline = time.monotonic() + SETTLE_S
     with psycopg.connect(dsn, autocommit=True) as connection:
         while time.monotonic() < deadline:
             pending = sum(feed["pending"] for url in urls.values() for feed in status(url).get("feeds", {}).values())
             head, _, behind = _positions(connection)
+            report("views", behind, head)
             if not pending and head == behind:
                 return
             time.sleep(0.1)
 
 
-def _result(dsn: str, urls: dict[str, str], tally: dict[str, Any], checks: Counter[str], small: SmallParticipants) -> dict[str, Any]:
+def _result(
+    dsn: str, urls: dict[str, str], tally: dict[str, Any], checks: Counter[str], small: SmallParticipants, report: Report
+) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     for url in urls.values():
         for feed in status(url).get("feeds", {}).values():
             counts.update({name: int(feed[name]) for name in ("sent", "recorded", "quarantined", "duplicates")})
-    findings = check(dsn)
+    findings = check(dsn, report)
     recorded = counts["recorded"] + counts["quarantined"]
     is_sound = (
         findings.is_clean

@@ -89,7 +89,14 @@ def _check(picture: Picture, card_no: str) -> str:
 
 def _commands(picture: Picture, card_no: str) -> tuple[str, ...]:
     prefix = f"HUB_DATA_DIR={picture.data_dir} .venv/bin/hub"
-    further = ("participants list", "fsck", "traces --minutes 5", f"status --target {picture.target}")
+    further = (
+        "participants list",
+        "fsck --no-views",
+        "doctor",
+        "decisions --most 5",
+        "traces --minutes 5",
+        f"status --target {picture.target}",
+    )
     return (_check(picture, card_no), *(f"{prefix} {command}" for command in further))
 
 

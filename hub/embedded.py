@@ -85,14 +85,14 @@ class EmbeddedPostgres:
         except OSError as error:
             raise EmbeddedPostgresError(f"PostgreSQL in {self._data_dir} cannot be started: {error}") from error
 
-    def stop(self) -> None:
-        """Use it no longer, and shut it down if nobody else uses it."""
+    def stop(self, *, saves: bool = True) -> None:
+        """Use it no longer, and shut it down if nobody else uses it; if not *saves*, the next start has to recover."""
         if self._users.is_last():
             with alone(_lock_file(self._data_dir)):
                 # What was started here, what was found, and what another user has started since are mostly one.
                 for server in {self._launched, self._postmaster, _postmaster(_processes(path_of(self._data_dir)))}:
                     if server is not None:
-                        _shut_down(server, self._sockets)
+                        _shut_down(server, self._sockets, saves=saves)
         if self._launched is not None and _has_ended(self._launched):
             self._launched.wait()
         self._launched = self._postmaster = None
@@ -152,8 +152,11 @@ class EmbeddedPostgres:
 
 
 @contextmanager
-def running(data_dir: Path) -> Iterator[str]:
-    """Give the conninfo of a server that is kept running, and stop it afterwards unless another process uses it."""
+def running(data_dir: Path, *, discards: bool = False) -> Iterator[str]:
+    """Give the conninfo of a server that is kept running, and stop it afterwards unless another process uses it.
+
+    With *discards* the caller deletes the cluster afterwards, so nothing is saved first.
+    """
     server = EmbeddedPostgres(data_dir)
     keeper = threading.Thread(target=server.keep, name="postgres-keeper", daemon=True)
     try:
@@ -164,7 +167,7 @@ def running(data_dir: Path) -> Iterator[str]:
         server.finish()
         if keeper.ident is not None:
             keeper.join()
-        server.stop()
+        server.stop(saves=not discards)
 
 
 def attached(data_dir: Path) -> str | None:
@@ -285,11 +288,11 @@ def _end_orphans(cluster: Path) -> None:
         _kill(processes)
 
 
-def _shut_down(postmaster: psutil.Process, sockets: Path) -> None:
-    """End the server and all its processes, in order if it lets itself be ended so."""
+def _shut_down(postmaster: psutil.Process, sockets: Path, *, saves: bool = True) -> None:
+    """End the server and all its processes, in order if it lets itself be ended so and is to save first."""
     steps = [(signal.SIGINT, FAST_STOP_PATIENCE_S), (signal.SIGQUIT, IMMEDIATE_STOP_PATIENCE_S)]
     # A fast stop that meets the recovery of PostgreSQL 18.6 was seen to hang.
-    if _ping(_conninfo(sockets)) != Ping.OK:
+    if not saves or _ping(_conninfo(sockets)) != Ping.OK:
         del steps[0]
     with suppress(psutil.NoSuchProcess):
         family = [postmaster, *postmaster.children()]

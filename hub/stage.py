@@ -135,6 +135,11 @@ class Stage:
                 child.kill()
                 child.communicate()
 
+    def kill(self) -> None:
+        """Ends all at once, without a word; `stop` reaps them."""
+        for child in self._children.values():
+            child.kill()
+
 
 @contextlib.contextmanager
 def staged(data_dir: Path, dsn: str, settings: Mapping[str, str]) -> Iterator[Stage]:

@@ -10,6 +10,7 @@ import grpc
 import typer
 
 from hub.api.certificates import participant_files
+from hub.api.listeners import edge_of
 from hub.commands.probe import reachable
 from hub.config import Config
 from hub.domain.errors import HubError
@@ -32,7 +33,7 @@ def asking(config: Config, target: str, operator: str) -> Iterator[tuple[grpc.Ch
     if not files.certificate.exists() or not files.key.exists():
         raise NoOperatorCertificate(str(files.certificate))
     try:
-        with files.channel(reachable(target or config.listen)) as channel:
+        with files.channel(reachable(target or edge_of(config).listen)) as channel:
             yield channel, ((OPERATOR_METADATA, operator or login()),)
     except grpc.RpcError as refusal:
         typer.echo(f"✗ {refusal.code().name}: {refusal.details()}", err=True)

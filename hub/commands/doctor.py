@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from hub.commands.address import checked_address
 from hub.config import Config
 
 if TYPE_CHECKING:
@@ -25,12 +26,20 @@ def doctor(
             help="内嵌数据库未运行时启动它来检查，查完停止。Start the embedded database to examine it, if it does not run, and stop it."
         ),
     ] = False,
+    target: Annotated[
+        str,
+        typer.Option(
+            help="枢纽地址；默认为此数据目录正在运行的枢纽。Hub to look at; by default the one that runs on this data directory.",
+            callback=checked_address,
+        ),
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="输出一行 JSON。Print one line of JSON.")] = False,
 ) -> None:
     """体检：环境、密钥、证书、端口、数据库、日志、视图。Examine surroundings, keys, ports, database, journal, views."""
     from hub.commands.examinations import examine_all
 
     with _scene(Config(), start) as scene:
+        scene.target = target
         found = examine_all(scene)
     is_well = not any(one.finding.level == "fault" for one in found)
     if as_json:

@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from hub.api.certificates import CertificateFiles, issue_participant, participant_files
 from hub.api.health import REASON_METADATA
+from hub.api.listeners import edge_of
 from hub.config import METRICS_LISTEN, Config
 from hub.domain.errors import HubError
 from hub.domain.participant import PREFIX, PROBE
@@ -46,7 +47,7 @@ class Answer:
 
 def ask(config: Config, target: str, services: tuple[str, ...]) -> Answer:
     """Asks for each service ("" for all at once); never raises for what may be wrong with a hub or its certificates."""
-    answer = Answer(reachable(target or config.listen))
+    answer = Answer(reachable(target or edge_of(config).listen))
     try:
         files = _credentials(config.certificates_dir)
         options = [("grpc.ssl_target_name_override", _server_name(config.certificates_dir))]

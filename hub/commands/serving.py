@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -27,6 +28,7 @@ def serve(
 ) -> None:
     """启动 gRPC 服务（双向 TLS）。Serve gRPC over mutual TLS."""
     from hub.api.certificates import LOCAL_HOSTS, issue_operator, issue_server
+    from hub.api.listeners import Listener, listening
     from hub.api.readiness import Limits
     from hub.api.registry import load_agreements
     from hub.api.server import HubServer, ServerSettings
@@ -68,9 +70,11 @@ def serve(
             server = HubServer(settings)
             with observed(config, dsn, "hub serve", METRICS_LISTEN, server.report, server.is_live) as metrics:
                 await server.start()
-                typer.echo(f"listening on {(listen or config.listen).rpartition(':')[0]}:{server.port}")
-                _tell(metrics)
-                await stopped.wait()
+                address = f"{(listen or config.listen).rpartition(':')[0]}:{server.port}"
+                with listening(config.data_dir, Listener(address, urlsplit(metrics).netloc)):
+                    typer.echo(f"listening on {address}")
+                    _tell(metrics)
+                    await stopped.wait()
                 typer.echo("stopping: 收尾后退出 draining")
                 await server.stop(forced)
 

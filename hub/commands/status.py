@@ -48,7 +48,11 @@ class Status:
 
 def status(
     target: Annotated[
-        str, typer.Option(help="枢纽地址；默认为 HUB_LISTEN。Hub to ask; HUB_LISTEN by default.", callback=checked_address)
+        str,
+        typer.Option(
+            help="枢纽地址；默认为 HUB_LISTEN，未设则为此数据目录正在运行的枢纽。Hub to ask; HUB_LISTEN, or else the one that runs here.",
+            callback=checked_address,
+        ),
     ] = "",
     ready: Annotated[
         bool, typer.Option("--ready", help="只问是否就绪：退出码 0 或 1，无输出。Only whether it is ready: exit code 0 or 1, silent.")

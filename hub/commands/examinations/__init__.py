@@ -37,11 +37,15 @@ class Diagnosis(NamedTuple):
 
 @dataclass
 class Scene:
-    """What examinations look at: the settings, and a database where there is one; *problem* says why there is none."""
+    """What examinations look at: the settings, and a database where there is one; *problem* says why there is none.
+
+    *target* is the address of the hub to look at, "" for the one of this data directory.
+    """
 
     config: Config
     dsn: str = ""
     problem: str = ""
+    target: str = ""
 
     @cached_property
     def connection(self) -> psycopg.Connection:

@@ -4,6 +4,7 @@ import socket
 from contextlib import closing
 from urllib.parse import urlsplit
 
+from hub.api.listeners import edge_of
 from hub.commands.examinations import Finding, Scene, examination, fault, ok, warning
 from hub.commands.probe import Answer, ask, metrics_address, reachable
 
@@ -13,10 +14,12 @@ _PATIENCE_S = 2.0
 @examination("服务端口 listen port")
 def listen_port(scene: Scene) -> Finding:
     """It is free, or a hub answers there."""
-    listen = scene.config.listen
+    listen = scene.target or edge_of(scene.config).listen
     if not _answers(listen):
+        if scene.target:
+            return fault(f"{listen} 无应答 nothing answers there", "检查地址，或启动枢纽。Check the address, or start the hub")
         return _bindable(listen, "未运行，端口可用 no hub runs, the port is free")
-    answer = ask(scene.config, "", ("",))
+    answer = ask(scene.config, listen, ("",))
     if answer.problem:
         return fault(
             f"{answer.target} 有应答但不是此枢纽 something answers, but not this hub: {answer.problem}",
@@ -33,7 +36,7 @@ def _not_ready(answer: Answer) -> Finding:
 @examination("监控端口 metrics port")
 def metrics_port(scene: Scene) -> Finding:
     """It is free, or a hub's page answers there."""
-    address = metrics_address(scene.config)
+    address = edge_of(scene.config).metrics or metrics_address(scene.config)
     if not address:
         return ok("未开启 switched off")
     return ok(f"{address} 有应答 answers") if _answers(address) else _bindable(address, "端口可用 the port is free")
