@@ -665,6 +665,16 @@ def test_a_region_that_has_ended_is_known_for_its_time(chongqing: Province) -> N
     assert chongqing.cards.CheckAcceptance(request, timeout=DEADLINE_S).outcome == ACCEPT
 
 
+def test_a_region_is_known_for_a_year_after_its_end_as_in_events(chongqing: Province) -> None:
+    position = chongqing.tell("cq.card-center", registered("K00000013", at_s=LONG_AGO_S))
+    # 500112 ended with 2025-11-05.
+    for day in ("2025-11-06T00:00:00", "2026-11-06T23:59:59"):
+        request = asked("K00000013", region="500112", at_s=local_s(day), position=position)
+        assert chongqing.cards.CheckAcceptance(request, timeout=DEADLINE_S).outcome == ACCEPT
+    after = asked("K00000013", region="500112", at_s=local_s("2026-11-07T00:00:00"), position=position)
+    assert refused(lambda: chongqing.cards.CheckAcceptance(after, timeout=DEADLINE_S)).violations == [("service_region", "unknown_region")]
+
+
 # Another time than now
 
 

@@ -53,7 +53,7 @@ def test_numbers_of_other_lengths_never_hit() -> None:
 @pytest.mark.parametrize("field", ["request_id", "venue_code"])
 @pytest.mark.parametrize("number", CAUGHT)
 def test_a_question_that_holds_one_is_refused_with_its_path_and_without_its_value(field: str, number: str, sichuan: Province) -> None:
-    request = question("free-text", "T00000001")
+    request = question("free-text", "A12345678")
     setattr(request, field, f"no {number}")
     refusal = refused(lambda: sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S))
     assert (refusal.reason, refusal.violations) == ("REQUEST_INVALID", [(field, "identifier_in_clear")])
@@ -71,3 +71,10 @@ def test_a_refusal_names_every_text_at_once(sichuan: Province) -> None:
     request.venue_code = CAUGHT[1]
     refusal = refused(lambda: sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S))
     assert [path for path, _ in refusal.violations] == ["request_id", "venue_code"]
+
+
+@pytest.mark.parametrize("field", ["request_id", "venue_code"])
+def test_what_only_has_the_form_of_a_card_number_is_a_native_number_in_a_question_as_in_an_event(field: str, sichuan: Province) -> None:
+    request = question("free-text-2", "T00000001")
+    setattr(request, field, f"{field[0].upper()}51010601")
+    assert sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S).position

@@ -296,6 +296,13 @@ def a_birth_date_after_the_event() -> event_pb2.Event:
     return event
 
 
+def a_birth_date_that_the_holders_number_contradicts() -> event_pb2.Event:
+    event = registered(CARD_NO)
+    event.holder.id_type, event.holder.clear = references_pb2.ID_TYPE_RESIDENT_ID, ID_NO
+    event.card_registered.birth_date = "1985-03-21"
+    return event
+
+
 def a_holder_born_after_the_event() -> event_pb2.Event:
     event = journey(CARD_NO)
     event.holder.id_type, event.holder.clear = references_pb2.ID_TYPE_RESIDENT_ID, number_of("500199", "20250902")
@@ -405,6 +412,7 @@ BAD = {
         (a_text_that_turns_around, J, ("venue_code", "control_character")),
         (a_name_with_a_control_character, "card_applied", ("card_applied.applicant_name.clear", "control_character")),
         (a_birth_date_after_the_event, R, (f"{R}.birth_date", "born_later")),
+        (a_birth_date_that_the_holders_number_contradicts, R, (f"{R}.birth_date", "contradicts_number")),
         (a_holder_born_after_the_event, J, ("holder.clear", "born_later")),
         (everything_at_once, "card_cancelled", ("venue_code", "control_character"), ("card_cancelled.reason", "enum.not_in"),
          ("service_region", "unknown_region"), ("scenario", "unknown_scenario"), ("card.clear", "length")),

@@ -204,8 +204,16 @@ def test_a_museum_gets_no_explanation_of_anothers_decision_about_a_card_of_its_p
 def test_a_museum_sees_of_a_card_of_its_province_whether_it_is_good_at_its_gate(museum: Province, card: str) -> None:
     answer = museum.cards.GetCard(asked_of(card, service_region="500103"), timeout=DEADLINE_S)
     assert (answer.HasField("lives"), [usable.scenario for usable in answer.usability]) == (False, ["CUL.MUS"])
-    elsewhere = refused(lambda: museum.cards.GetCard(asked_of(card), timeout=DEADLINE_S))
+    elsewhere = refused(lambda: museum.cards.GetCard(asked_of(card, service_region="500235"), timeout=DEADLINE_S))
     assert elsewhere.metadata == {"role": "SERVICE_POINT", "scope": "regions"}
+
+
+def test_who_serves_one_region_need_not_name_it_and_who_serves_several_must(shared_hub: RunningHub, museum: Province, card: str) -> None:
+    one = participant(shared_hub, "cq.gate", Grant("SERVICE_POINT", Scope(("CUL.MUS",), ("500103",))))
+    assert [usable.scenario for usable in one.cards.GetCard(asked_of(card), timeout=DEADLINE_S).usability] == ["CUL.MUS"]
+    one.channel.close()
+    refusal = refused(lambda: museum.cards.GetCard(asked_of(card), timeout=DEADLINE_S))
+    assert (refusal.reason, refusal.violations) == ("REQUEST_INVALID", [("service_region", "required")])
 
 
 def test_an_issuer_of_some_regions_sees_no_lives_as_the_hub_cannot_see_the_region_of_the_card(shared_hub: RunningHub, card: str) -> None:

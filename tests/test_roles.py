@@ -208,6 +208,16 @@ def test_who_keeps_one_life_of_a_card_ties_no_identifier_of_another_to_it(role: 
         assert rules_broken(event, CONTEXT[role]) == (set() if alias == own else {("card_aliases.kind", "role_scope")})
 
 
+@pytest.mark.parametrize(("kind", "scenario"), [("venue_gate_entered", "CUL.MUS"), ("pin_verification_failed", "MED.OP")])
+def test_a_service_point_names_a_card_by_its_number_and_not_by_an_alias(kind: str, scenario: str) -> None:
+    for alias in range(1, 6):
+        event = told(kind)
+        event.scenario, event.service_region = scenario, "500103"
+        event.card_aliases.add(issuing_province="50", kind=alias, clear="x")  # type: ignore[arg-type]
+        point = granted("SERVICE_POINT", scenarios=(scenario,), regions=("5001",))
+        assert rules_broken(event, point) == ({("card_aliases.kind", "role_scope")} if alias == 1 else set())
+
+
 @pytest.mark.parametrize(("role", "kind", "own"), KEEPERS)
 def test_the_issuer_ties_any_identifier_of_its_cards_whatever_else_it_is(role: str, kind: str, own: int) -> None:
     event = told(kind)

@@ -21,6 +21,7 @@ from hub.api.use_judge import UseJudge
 from hub.domain.acceptance import Question, decide, epoch_day
 from hub.domain.card import Standing, policies_of, standing
 from hub.domain.errors import CardNotFound, HubError, NotPermitted, RequestInvalid
+from hub.domain.event_rules import may_say_region
 from hub.domain.looks import Look, Shown, card_by_key
 from hub.domain.reference import Reference
 from hub.journal.keyring import Keyring
@@ -83,15 +84,25 @@ class CardService:
 
     def _refuse_elsewhere(self, request: protos.GetCardRequest, caller: Caller, at_us: int) -> None:
         """Raises RoleMissing, NotPermitted or RequestInvalid unless the caller is a service point of the region asked about."""
-        region = _region_asked(request, caller)
+        region = self._region_asked(request, caller, at_us)
         if region[:2] != caller.province:
             raise NotPermitted("service_region lies outside the caller's province")
-        if not self._reference.is_region(region, epoch_day(at_us)):
+        if not may_say_region(self._reference, region, epoch_day(at_us)):
             raise RequestInvalid([("service_region", "unknown_region")])
         caller.rights.require_region(region)
 
+    def _region_asked(self, request: protos.GetCardRequest, caller: Caller, at_us: int) -> str:
+        """Returns the region asked about, else the one that the caller serves; raises RequestInvalid where that is none or several."""
+        if request.service_region:
+            return request.service_region
+        served = [prefix for prefix in caller.rights.served_regions if prefix[:2] == caller.province] or [caller.province]
+        region = served[0].ljust(6, "0")
+        if len(served) > 1 or not may_say_region(self._reference, region, epoch_day(at_us)):
+            raise RequestInvalid([("service_region", "required")])
+        return region
+
     def _usability(self, request: protos.GetCardRequest, caller: Caller, read: CardRead, at_us: int) -> list[protos.ScenarioUsability]:
-        found, region = [], _region_asked(request, caller)
+        found, region = [], self._region_asked(request, caller, at_us)
         for code in sorted(filter(caller.rights.serves_scenario, self._reference.scenario_codes)):
             question = Question(request.card.issuing_province, code, region, request.medium or acceptance_pb2.MEDIUM_CONTACT, at_us)
             answer = decide(read.facts, read.agreements, self._reference, question)
@@ -141,10 +152,6 @@ class CardService:
             await receiver
         finally:
             receiver.cancel()
-
-
-def _region_asked(request: protos.GetCardRequest, caller: Caller) -> str:
-    return request.service_region or f"{caller.province}0000"
 
 
 def _lives(card: Standing) -> protos.CardLives:

@@ -15,6 +15,7 @@ from hub.api.turns import Reads
 from hub.domain.acceptance import Question, decide, epoch_day, rules_digest
 from hub.domain.card import DAY_US
 from hub.domain.errors import JournalUnavailable, NotPermitted, NotRecorded, RequestIdReused, RequestInvalid
+from hub.domain.event_rules import may_say_region
 from hub.domain.pseudonym import hmac_sm3_under
 from hub.domain.reference import Reference
 from hub.domain.rules import CHIP_MEDIA
@@ -140,7 +141,7 @@ class Decider:
         wrong = []
         if request.HasField("at") and at_us > now_us() + DAY_US:
             wrong.append(("at", "in_the_future"))
-        if not self._reference.is_region(request.service_region, epoch_day(at_us)):
+        if not may_say_region(self._reference, request.service_region, epoch_day(at_us)):
             wrong.append(("service_region", "unknown_region"))
         if request.scenario not in self._reference.scenario_codes:
             wrong.append(("scenario", "unknown_scenario"))

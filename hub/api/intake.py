@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 
 from hub.api.batches import Received, read_events
 from hub.api.shape import accepts, shape_faults
+from hub.domain.birth_dates import settle_birth_date
 from hub.domain.declared_loss import declared_loss, may_declare_loss
 from hub.domain.errors import RequestInvalid
 from hub.domain.event_rules import DAY_S, LOCAL_OFFSET_S, Context, Violation, is_case_enough, local_date, violations
@@ -281,9 +282,12 @@ class Intake:
 
 
 def faults(event: event_pb2.Event, kind: str, message: Message, context: Context) -> list[Violation]:
-    """Returns every rule of shape and of the domain that an event breaks; a field that has no shape is asked for no meaning."""
+    """Returns every rule of shape and of the domain that an event breaks; a field that has no shape is asked for no meaning.
+
+    A birth date that only the holder's number tells is set.
+    """
     if accepts(event.DESCRIPTOR)(event) and accepts(message.DESCRIPTOR)(message):
-        return violations(event, kind, message, context)
+        return violations(event, kind, message, context) + settle_birth_date(event, kind, message)
     broken = [*shape_faults(event), *shape_faults(message, f"{kind}.")]
     broken += [(path, "identifier_in_clear") for path in dict.fromkeys(path for path, _ in identifiers_in_texts(event))]
     shapeless = {path for path, _ in broken}

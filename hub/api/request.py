@@ -34,7 +34,10 @@ def refuse_identifiers(message: Message, *fields: str) -> None:
 def refuse_texts(message: Message, *fields: str) -> None:
     """Raises RequestInvalid for each of the texts that holds an identifier: what is asked is recorded for good, outside the vault."""
     doubtful = [field for field in fields if holds_identifier(getattr(message, field))]
-    if doubtful and (named := [field for field in doubtful if identifier_in(getattr(message, field), datetime.now(LOCAL).year)]):
+    if not doubtful:
+        return
+    own, year = (message.card.clear.upper(),) if hasattr(message, "card") else (), datetime.now(LOCAL).year
+    if named := [field for field in doubtful if identifier_in(field, getattr(message, field), year, own)]:
         raise RequestInvalid([(field, "identifier_in_clear") for field in named])
 
 

@@ -118,15 +118,20 @@ def _check_places(event: event_pb2.Event, occurred_s: int | None, reference: Ref
     """Looks at the places on the day of the event; without such a day whether they ever were ones."""
     days = reference.region_days
     if region := event.service_region:
-        known = days.get(region)
         day = None if occurred_s is None else (occurred_s + LOCAL_OFFSET_S) // DAY_S
-        if known is None or (day is not None and not known[0] <= day < known[1] + STALE_REGION_DAYS):
+        if region not in days or (day is not None and not may_say_region(reference, region, day)):
             found.append(("service_region", "unknown_region"))
     # A card keeps the region as issued, so any day will do.
     if (region := event.issuer_region) and region not in days:
         found.append(("issuer_region", "unknown_region"))
     if (scenario := event.scenario) and scenario not in reference.scenario_codes:
         found.append(("scenario", "unknown_scenario"))
+
+
+def may_say_region(reference: Reference, region: str, day: int) -> bool:
+    """Whether a code names a place of a day (counted from 1970-01-01), or one that ended so shortly before that sources still say it."""
+    known = reference.region_days.get(region)
+    return known is not None and known[0] <= day < known[1] + STALE_REGION_DAYS
 
 
 def _check_subject(event: event_pb2.Event, kind: str, needs: "_Needs", province: str, found: list[Violation]) -> None:

@@ -70,6 +70,7 @@ MEANINGS = {
     "impossible_duration": Meaning("不是有效时长：须为正且不超过十年。", "No length of time: it is negative, or longer than ten years."),
     "control_character": Meaning("含控制字符或改变文字方向的字符。", "It has a control character, or one that turns text around."),
     "born_later": Meaning("出生日期晚于事件发生日。", "Born after the day of the event."),
+    "contradicts_number": Meaning("出生日期与证件号码中的不符。", "The birth date is not the one in the holder's number."),
     "impossible_date": Meaning("历法中没有这一天。", "No day of the calendar."),
     "unknown_region": Meaning("当日没有这一行政区划。", "No region of that day."),
     "unknown_scenario": Meaning("目录中没有这一场景。", "Not in the catalogue of scenarios."),

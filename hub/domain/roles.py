@@ -39,6 +39,7 @@ _ALIASES = {
     "TRANSIT_OPERATOR": references_pb2.CARD_IDENTIFIER_KIND_TRANSIT_CARD_NO,
     "ECARD_PLATFORM": references_pb2.CARD_IDENTIFIER_KIND_SIGN_NO,
 }
+_CARD_NO = references_pb2.CARD_IDENTIFIER_KIND_CARD_NO
 PROVINCES = ("50", "51")
 # Questions come by a few scenarios and places: what was found once is not looked for again.
 _SERVED_PAIRS = 10_000
@@ -118,6 +119,11 @@ class Rights:
         self.reads = frozenset(self.scopes.get("READER", Scope()).reads)
 
     @property
+    def served_regions(self) -> tuple[str, ...]:
+        """The prefixes of the regions that it is a service point of, none if it is none."""
+        return self._regions
+
+    @property
     def roles(self) -> frozenset[str]:
         """The names of its roles."""
         return self._roles
@@ -185,9 +191,11 @@ class Rights:
         if scope.banks and (bank := getattr(message, "bank_code", None)) is not None and bank not in scope.banks:
             return f"{kind}.bank_code"
         # Who issues the card may tie any of its identifiers, whatever else it is.
-        is_issuer = self.issues(event.card.issuing_province, event.issuer_region)
-        if role in _ALIASES and not is_issuer and any(alias.kind != _ALIASES[role] for alias in event.card_aliases):
-            return "card_aliases.kind"
+        if event.card_aliases and not self.issues(event.card.issuing_province, event.issuer_region):
+            kinds = {alias.kind for alias in event.card_aliases}
+            # Who knows the card's number names the card by it: as an alias it says that a card is another one.
+            if kinds - {_ALIASES[role]} if role in _ALIASES else _CARD_NO in kinds:
+                return "card_aliases.kind"
         return None
 
     def _tells_of(self, patterns: tuple[str, ...], scenario: str) -> bool:

@@ -6,7 +6,7 @@ word of its own with the checks of its kind: native numbers of messages, settlem
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 
 from chuanyu.exchange.v1 import event_pb2
@@ -50,9 +50,14 @@ def holds_identifier(text: str) -> bool:
     return any(_kind_of(word) is not None for word in _words(text))
 
 
-def identifier_in(text: str, year: int) -> str | None:
-    """Names the first identifier in a text of a year, None if there is none."""
-    return next((kind for word in _words(text) if (kind := _kind_of(word)) is not None and not _is_serial(word, year)), None)
+def identifier_in(name: str, text: str, year: int, own: Collection[str] = ()) -> str | None:
+    """Names the first identifier in the text of a field, in a year; None if there is none. *own* are the subject's, in capitals."""
+    return next((kind for word in _words(text) if (kind := _kind_of(word)) is not None and _is_meant(word, kind, name, year, own)), None)
+
+
+def _is_meant(word: str, kind: str, name: str, year: int, own: Collection[str]) -> bool:
+    """Whether what has an identifier's form is one: the subject's own in every text, else nothing that may as well be a native number."""
+    return word in own or not (_is_serial(word, year) or (kind == _CARD and name not in _NUMBERS_NOTHING))
 
 
 def identifiers_in_texts(event: event_pb2.Event) -> Iterator[tuple[str, str]]:
@@ -67,7 +72,7 @@ def identifiers_in_texts(event: event_pb2.Event) -> Iterator[tuple[str, str]]:
     for path, name, text in _texts(event):
         for word in _words(text) if name != "clear" else ():
             kind = _kind_of(word)
-            if kind is not None and (word in own or not (_is_serial(word, year) or (kind == _CARD and name not in _NUMBERS_NOTHING))):
+            if kind is not None and _is_meant(word, kind, name, year, own):
                 yield path, kind
 
 

@@ -15,7 +15,7 @@ from chuanyu.exchange.v1 import references_pb2 as references
 from hub.domain import reference as tables
 from hub.domain.agreement import Agreement
 from hub.domain.card import Fact, policies_of
-from hub.domain.identity import id_number_problem
+from hub.domain.identity import check_digit, id_number_problem
 from hub.domain.judging import judge_use
 from hub.scenarios.agreed import signed
 from hub.scenarios.filling import Names
@@ -42,10 +42,13 @@ class Stand:
         return Names(cards, {}, f"R{self.run}.", self._person)
 
     def _person(self, number: str) -> tuple[int, str]:
-        """Gives a person a document of this run's own; a number that is none stays, so that the hub finds its fault."""
+        """Gives a person a number of this run's own, of the same birth date; a number that is none stays, so that its fault is found."""
         if id_number_problem(_RESIDENT, number) is not None:
             return references.ID_TYPE_RESIDENT_ID, number
-        return references.ID_TYPE_PASSPORT, f"R{self.run}X{number[-11:]}"[:17]
+        # A permanent resident's: its first digits are no county's. Numbers of both provinces may differ in the county alone.
+        serial = (int(number[14:17]) + 500 * int(number[1])) % 1_000
+        first17 = f"9{self.run % 100_000:05}{number[6:14]}{serial:03}"
+        return references.ID_TYPE_FOREIGN_PERMANENT_RESIDENT, first17 + check_digit(first17)
 
     def venue(self, venue: str) -> str:
         """Returns the venue to ask about: where a scenario brings agreements, they hold at venues of this run only."""
