@@ -100,7 +100,7 @@ def rebuild(
 
     chosen = [p for p in PROJECTIONS if view in (p.name, "all")]
     if not chosen:
-        raise typer.BadParameter(f"没有这个视图 no such view; one of: {', '.join(p.name for p in PROJECTIONS)}, all")
+        raise typer.BadParameter(f"没有这个视图，可用 no such view; one of: {', '.join(p.name for p in PROJECTIONS)}, all")
     with database(Config()) as dsn, runner.connect(dsn) as connection, progress() as report:
         create_views(connection, PROJECTIONS)
         for projection in chosen:
@@ -369,7 +369,7 @@ def main() -> None:
     except HubError as error:
         lines = [in_words(error)]
     except EmbeddedPostgresError as error:
-        lines = [str(error)]
+        lines = [f"内嵌数据库 the embedded database: {error}"]
     except (OperationalError, PersistenceError) as error:
         lines = [str(DatabaseUnreachable(error))]
     except ValidationError as error:

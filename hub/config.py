@@ -20,7 +20,7 @@ def is_address(text: str) -> bool:
 
 def _checked_address(text: str) -> str:
     if text and not is_address(text):
-        raise ValueError("it should be HOST:PORT, such as 127.0.0.1:7443")
+        raise ValueError("应为 it should be HOST:PORT, 如 such as 127.0.0.1:7443")
     return text
 
 
@@ -30,7 +30,7 @@ def settings_in_words(error: ValidationError) -> list[str]:
     for one in error.errors():
         name = str(one["loc"][0])
         variable = name if name.isupper() else f"HUB_{name.upper()}"
-        lines.append(f"{variable}={one['input']}: {one['msg'].removeprefix('Value error, ')}")
+        lines.append(f"{variable}={one['input']}: 设置无效 no valid setting: {one['msg'].removeprefix('Value error, ')}")
     return lines
 
 

@@ -718,9 +718,11 @@ def test_the_commands_lead_an_agreement_through_its_life(run, dsn: str, tmp_path
 
 def test_a_refused_command_says_why_in_one_line(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     assert run("sign", "HOTEL", "--side", "50", "--maker", "1", "--checker", "2") == (
-        1, "✗ There is no agreement under this code; see `hub agreements list`. agreement=HOTEL\n")  # fmt: skip
+        1, "✗ 没有这个编号的约定；见 `hub agreements list`。 "
+        "There is no agreement under this code; see `hub agreements list`. agreement=HOTEL\n")  # fmt: skip
     bad = tmp_path / "bad.toml"
     bad.write_text(FILE.replace("TOU.HTL", "TOU.HOTEL"), encoding="utf-8")
     assert run("draft", str(bad), "--side", "50", "--officer", "5001") == (
-        1, "✗ A scenario is not in the catalogue on the first day of the terms. field=scenarios scenario=TOU.HOTEL\n")  # fmt: skip
+        1, "✗ 条款首日目录中没有其中的场景。 "
+        "A scenario is not in the catalogue on the first day of the terms. field=scenarios scenario=TOU.HOTEL\n")  # fmt: skip
     assert run("suspend", "HOTEL", "--reason", "X", "--from", "tomorrow")[0] == 2

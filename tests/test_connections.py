@@ -56,7 +56,8 @@ def test_a_second_hub_on_the_address_of_another_is_refused_and_told_which_proces
         second.start()
     except AssertionError:
         said = second.log.read_text()
-    assert "✗ Another process listens on this address" in said
+    assert "✗ 另一个进程正在监听此地址" in said
+    assert "Another process listens on this address" in said
     assert f"{shared_hub.targets[0]}: process {first.pid}" in said
     assert second.process is not None
     assert second.process.wait(15) == 1

@@ -178,8 +178,8 @@ def test_a_mistyped_directory_gets_no_database(command: str, said: Said, tmp_pat
 def test_a_setting_that_is_none_is_named_with_its_value(said: Said) -> None:
     code, output = said("status", HUB_MAX_LAG_S="abc", HUB_LISTEN="nonsense")
     assert code == 1
-    assert "✗ HUB_MAX_LAG_S=abc: Input should be a valid number" in output
-    assert "✗ HUB_LISTEN=nonsense: it should be HOST:PORT" in output
+    assert "✗ HUB_MAX_LAG_S=abc: 设置无效 no valid setting: Input should be a valid number" in output
+    assert "✗ HUB_LISTEN=nonsense: 设置无效 no valid setting: 应为 it should be HOST:PORT" in output
     assert len(output.splitlines()) == 2
 
 

@@ -725,7 +725,9 @@ def test_a_resend_of_what_the_database_could_not_store_is_the_same_batch(shared_
 def test_an_answer_says_what_is_wrong_in_words(chongqing: Province, feed: str) -> None:
     [notice] = chongqing.append(feed, 1, BAD["a_wrong_check_digit"].event).quarantined
     told = [(v.field_path, v.rule_id, v.text_zh, v.text_en) for v in notice.violations]
-    assert told == [("holder.clear", "check_digit", "校验码不对。", "Its check digit is wrong.")]
+    assert told == [(
+        "holder.clear", "check_digit", "校验码不对：证号按 GB 11643，账号按 Luhn 计算。",
+        "Its check digit is wrong: by GB 11643 of an ID number, by Luhn of an account.")]  # fmt: skip
 
 
 def test_a_resend_is_told_what_is_wrong_as_the_first_time(chongqing: Province, feed: str) -> None:
@@ -775,5 +777,7 @@ def test_no_events_are_no_batch_to_validate_either(chongqing: Province, feed: st
 def test_a_request_that_breaks_a_rule_is_told_so_in_words(sichuan: Province) -> None:
     wrong = question("in-words", "A0000000!")
     [broken] = refused(lambda: sichuan.cards.CheckAcceptance(wrong, timeout=10)).details(error_details_pb2.BadRequest)[0].field_violations
-    assert (broken.field, broken.reason, broken.description) == ("card.clear", "charset", "It has characters that do not belong there.")
-    assert (broken.localized_message.locale, broken.localized_message.message) == ("zh-CN", "有不允许的字符。")
+    assert (broken.field, broken.reason) == ("card.clear", "charset")
+    assert broken.description.startswith("It has characters that do not belong there: a card number has A-Z and 0-9")
+    assert broken.localized_message.locale == "zh-CN"
+    assert broken.localized_message.message.startswith("有不允许的字符：卡号为 A-Z 和 0-9")

@@ -94,7 +94,7 @@ def internal(trace_id: str) -> status_pb2.Status:
 
 def _in_words(path: str, rule: str) -> error_details_pb2.BadRequest.FieldViolation:
     """Returns a broken rule with what it means; machines go by its reason."""
-    meaning = meaning_of(rule)
+    meaning = meaning_of(rule, path)
     chinese = error_details_pb2.LocalizedMessage(locale="zh-CN", message=meaning.text_zh)
     return error_details_pb2.BadRequest.FieldViolation(field=path, reason=rule, description=meaning.text_en, localized_message=chinese)
 

@@ -220,7 +220,7 @@ def _instant(text: str) -> datetime:
     try:
         return instant(datetime.fromisoformat(text)) if text else _now()
     except ValueError:
-        raise typer.BadParameter(f"不是日期或时刻 neither a day nor a time: {text}") from None
+        raise typer.BadParameter(f"不是日期或时刻 neither a day nor a time: {text}; 如 such as 2026-03-03T10:05+08:00") from None
 
 
 def _summary(agreement: "Agreement", at: datetime) -> dict[str, Any]:

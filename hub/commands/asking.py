@@ -12,6 +12,7 @@ import typer
 from hub.api.certificates import participant_files
 from hub.api.listeners import edge_of
 from hub.commands.probe import reachable
+from hub.commands.refusals import call_in_words
 from hub.config import Config
 from hub.domain.errors import HubError
 from hub.domain.participant import OPERATOR, OPERATOR_METADATA
@@ -36,7 +37,7 @@ def asking(config: Config, target: str, operator: str) -> Iterator[tuple[grpc.Ch
         with files.channel(reachable(target or edge_of(config).listen)) as channel:
             yield channel, ((OPERATOR_METADATA, operator or login()),)
     except grpc.RpcError as refusal:
-        typer.echo(f"✗ {refusal.code().name}: {refusal.details()}", err=True)
+        typer.echo(f"✗ {call_in_words(refusal)}", err=True)
         raise typer.Exit(1) from None
 
 

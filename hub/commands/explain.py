@@ -53,9 +53,9 @@ def _instant(text: str) -> datetime:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter("ISO 8601, such as 2026-03-03T10:05+08:00", param_hint="--at") from None
+        raise typer.BadParameter("ISO 8601 时刻，如 an instant such as 2026-03-03T10:05+08:00", param_hint="--at") from None
     if instant.tzinfo is None:
-        raise typer.BadParameter("the zone is missing, such as +08:00", param_hint="--at")
+        raise typer.BadParameter("缺少时区，如 the zone is missing, such as +08:00", param_hint="--at")
     if not 1900 <= instant.year < 2200:
         raise typer.BadParameter("1900 至 2199 年之间 a year from 1900 to 2199", param_hint="--at")
     return instant

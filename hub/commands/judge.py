@@ -48,9 +48,9 @@ def _instant(text: str, option: str) -> datetime:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter("ISO 8601, such as 2025-09-01T10:30+08:00", param_hint=option) from None
+        raise typer.BadParameter("ISO 8601 时刻，如 an instant such as 2025-09-01T10:30+08:00", param_hint=option) from None
     if instant.tzinfo is None:
-        raise typer.BadParameter("the zone is missing, such as +08:00", param_hint=option)
+        raise typer.BadParameter("缺少时区，如 the zone is missing, such as +08:00", param_hint=option)
     return instant
 
 

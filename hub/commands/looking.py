@@ -67,6 +67,9 @@ def look_first(dsn: str, keys: list[bytes], issuer: str, shown: int, purpose: st
     record_look(dsn, Looker(OPERATOR, name), Look(card, shown, purpose, position=position), at_us)
 
 
+_INSTANT = "ISO 8601 日期或时刻，如 a day or an instant such as 2026-03-03 or 2026-03-03T10:05+08:00"
+
+
 def is_purpose(code: str) -> bool:
     """Whether a code may stand in the record as a purpose."""
     return code.isascii() and code.upper() == code and code.replace("_", "").isalnum() and code[0].isalpha() and len(code) <= 32
@@ -79,7 +82,7 @@ def instant_us(text: str, hint: str) -> int | None:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter("ISO 8601, such as 2026-03-03 or 2026-03-03T10:05+08:00", param_hint=hint) from None
+        raise typer.BadParameter(_INSTANT, param_hint=hint) from None
     return int((instant if instant.tzinfo else instant.replace(tzinfo=LOCAL)).timestamp() * 1_000_000)
 
 

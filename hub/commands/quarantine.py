@@ -221,4 +221,4 @@ def _instant_us(text: str) -> int:
     try:
         return int(instant(datetime.fromisoformat(text)).timestamp() * 1_000_000) if text else 0
     except ValueError:
-        raise typer.BadParameter(f"不是日期或时刻 neither a day nor a time: {text}") from None
+        raise typer.BadParameter(f"不是日期或时刻 neither a day nor a time: {text}; 如 such as 2026-03-03T10:05+08:00") from None

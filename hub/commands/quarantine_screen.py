@@ -30,7 +30,8 @@ def _reason_lines(violations: list[dict[str, str]]) -> list[str]:
 
 def explained(violations: Sequence[Sequence[str]]) -> list[dict[str, str]]:
     """Adds to each (field path, rule) what it means."""
-    return [{"field_path": path, "rule": rule, "zh": meaning_of(rule).text_zh, "en": meaning_of(rule).text_en} for path, rule in violations]
+    words = [(path, rule, meaning_of(rule, path)) for path, rule in violations]
+    return [{"field_path": path, "rule": rule, "zh": meaning.text_zh, "en": meaning.text_en} for path, rule, meaning in words]
 
 
 def summary(one: Listed) -> dict[str, Any]:

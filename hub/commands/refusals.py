@@ -1,27 +1,51 @@
-"""How a refusal reads on a terminal: one line in words, with the names of rules behind them for who looks them up."""
+"""How a refusal reads on a terminal: one line in Chinese with English beside, and the names of rules for who looks them up."""
 
+from typing import TYPE_CHECKING
+
+from hub.commands.refusals_zh import CHINESE
 from hub.domain.errors import HubError, RequestInvalid
+from hub.domain.participant import OPERATOR_METADATA
 from hub.domain.quarantine import meaning_of
 
-_LOGIN = "A-Z a-z 0-9 . _ @ -，1 至 64 个字符 1 to 64 characters"
-_CODE = "大写代码，如 KEY_LOST，至多 64 个字符 a code in capitals such as KEY_LOST, at most 64 characters"
+if TYPE_CHECKING:
+    import grpc
+
 _NO_IDENTIFIER = "像是卡号、证号、手机号或账号，不得入账 it looks like a number of a card or a person, which must not be recorded"
-_WORDS = {
-    ("operator", "string.pattern"): _LOGIN,
-    ("reason_code", "string.pattern"): _CODE,
-    ("side", "string.in"): "50 或 51 either 50 or 51",
-}
+# Of calls that gRPC itself refused, or that say no more than their code.
+_CODES = {"UNAVAILABLE": "枢纽不可达或暂不能答复", "DEADLINE_EXCEEDED": "未在时限内答复", "UNAUTHENTICATED": "证书未被接受"}
 
 
 def in_words(error: HubError) -> str:
     """Returns what an operator reads of a refusal."""
-    if not isinstance(error, RequestInvalid):
-        return str(error)
-    return "；".join(f"{path}: {_rule(path, rule)} ({rule})" for path, rule in error.violations)
+    if isinstance(error, RequestInvalid):
+        return "；".join(f"{path}: {_rule(path, rule)} ({rule})" for path, rule in error.violations)
+    return f"{_chinese(type(error))} {error}".strip()
+
+
+def call_in_words(refusal: "grpc.RpcError") -> str:
+    """Returns what an operator reads of a call that the hub, or the way to it, refused."""
+    from google.rpc import error_details_pb2
+    from grpc_status import rpc_status
+
+    from hub.api.errors import CODES
+
+    said, code = "", refusal.code().name
+    status = rpc_status.from_call(refusal)
+    for detail in status.details if status is not None else ():
+        info, request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+        if detail.Unpack(request):
+            return f"{code}: " + in_words(RequestInvalid([(broken.field, broken.reason) for broken in request.field_violations]))
+        if detail.Unpack(info):
+            said = next((_chinese(kind) for kind, (_, reason) in CODES.items() if reason == info.reason), "")
+    return f"{code}: {said or _CODES.get(code, '枢纽拒绝')} {refusal.details()}"
+
+
+def _chinese(kind: type[HubError]) -> str:
+    return next((CHINESE[one.__name__] for one in kind.__mro__ if one.__name__ in CHINESE), "")
 
 
 def _rule(path: str, rule: str) -> str:
     if rule == "no_identifier":
         return _NO_IDENTIFIER
-    meaning = meaning_of(rule)
-    return _WORDS.get((path, rule), f"{meaning.text_zh} {meaning.text_en}")
+    meaning = meaning_of(rule, "operator" if path == OPERATOR_METADATA else path)
+    return f"{meaning.text_zh} {meaning.text_en}"

@@ -27,7 +27,7 @@ def sql(statement: Annotated[str, typer.Argument(help="一条只读 SQL。One st
             # As a prepared statement there can be only one: none that takes read-only back first.
             cursor = connection.execute(statement.encode(), prepare=True)
         except psycopg.Error as refused:
-            typer.echo(f"✗ {str(refused).strip().splitlines()[0]}", err=True)
+            typer.echo(f"✗ 数据库拒绝 the database refused: {str(refused).strip().splitlines()[0]}", err=True)
             raise typer.Exit(1) from None
         if cursor.description is None:
             return

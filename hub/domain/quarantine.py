@@ -11,6 +11,7 @@ from typing import NamedTuple
 from buf.validate import validate_pb2
 from chuanyu.exchange.v1 import event_pb2, hub_decisions_pb2
 
+from hub.domain.agreed_forms import agreed
 from hub.domain.errors import FeedUnknown, HubError
 
 QUARANTINE_FEED = "hub.quarantine"
@@ -70,10 +71,19 @@ MEANINGS = {
     "impossible_duration": Meaning("不是有效时长：须为正且不超过十年。", "No length of time: it is negative, or longer than ten years."),
     "control_character": Meaning("含控制字符或改变文字方向的字符。", "It has a control character, or one that turns text around."),
     "born_later": Meaning("出生日期晚于事件发生日。", "Born after the day of the event."),
-    "contradicts_number": Meaning("出生日期与证件号码中的不符。", "The birth date is not the one in the holder's number."),
-    "impossible_date": Meaning("历法中没有这一天。", "No day of the calendar."),
-    "unknown_region": Meaning("当日没有这一行政区划。", "No region of that day."),
-    "unknown_scenario": Meaning("目录中没有这一场景。", "Not in the catalogue of scenarios."),
+    "contradicts_number": Meaning(
+        "出生日期与证件号码中的不符：应与号码第 7 至 14 位相同，或留空。",
+        "The birth date is not the one in the holder's number: it should be its digits 7 to 14, or be left out.",
+    ),
+    "impossible_date": Meaning("历法中没有这一天，应如 2026-03-01。", "No day of the calendar; one is such as 2026-03-01."),
+    "unknown_region": Meaning(
+        "当日没有这一行政区划，应为当日有效的六位代码，如 510100。",
+        "No region of that day: six digits in force then, such as 510100.",
+    ),
+    "unknown_scenario": Meaning(
+        "目录中没有这一场景，应如 TRA.MET（scenarios.csv）。",
+        "Not in the catalogue of scenarios (scenarios.csv); one is such as TRA.MET.",
+    ),
     "required": Meaning("缺少必填项。", "It is missing."),
     "card_or_holder_required": Meaning("卡和持卡人至少要有一项。", "It needs a card or a holder."),
     "issuer_only": Meaning("只有发卡省可以报送。", "Only the issuing province may tell it."),
@@ -85,23 +95,51 @@ MEANINGS = {
     "money_sum": Meaning("各分项之和与合计不符，精确到分。", "Its parts do not add up to it, to the fen."),
     "unstorable": Meaning("数据库无法存储其中某个值。", "The database cannot store a value of it."),
     "clear_only": Meaning("外部只能给出明文标识。", "From outside an identifier comes in clear."),
-    "length": Meaning("长度不对。", "Its length is wrong."),
-    "charset": Meaning("有不允许的字符。", "It has characters that do not belong there."),
-    "prefix": Meaning("开头不对。", "It begins wrongly."),
-    "check_digit": Meaning("校验码不对。", "Its check digit is wrong."),
-    "birth_date": Meaning("号码中的出生日期不存在。", "The birth date in it is no day."),
-    "fifteen_digits": Meaning("15 位旧号码。", "An old number of 15 digits."),
-    "shape": Meaning("不符合该证件的号码格式。", "It has not the form of that document's numbers."),
-    "id_type": Meaning("未知的证件类型。", "The kind of document is not known."),
-    "disability_suffix": Meaning("残疾人证的类别等级码不对。", "The suffix of the disability card is wrong."),
-    "kind": Meaning("未知的标识种类。", "The kind of identifier is not known."),
+    "length": Meaning(
+        "长度不对：卡号 9 位，卡识别码 32 位，交通卡号 19 位，证号 18 位，账号 16 至 19 位，手机号 11 位，签发号至多 64 位。",
+        "Its length is wrong: a card number has 9 characters, a 卡识别码 32, a transit number 19, an ID number 18, an account 16 to 19, "
+        "a mobile number 11, a sign number at most 64.",
+    ),
+    "charset": Meaning(
+        "有不允许的字符：卡号为 A-Z 和 0-9，卡识别码为 0-9 和 A-F，证号末位可为 X，交通卡号、账号和手机号（1[3-9] 开头）只有数字。",
+        "It has characters that do not belong there: a card number has A-Z and 0-9, a 卡识别码 0-9 and A-F, an ID number may end with X, "
+        "transit numbers, accounts and mobile numbers (1[3-9]…) have digits only.",
+    ),
+    "prefix": Meaning("开头不对：交通卡号应以 310 开头。", "It begins wrongly: a transit number begins with 310."),
+    "check_digit": Meaning(
+        "校验码不对：证号按 GB 11643，账号按 Luhn 计算。",
+        "Its check digit is wrong: by GB 11643 of an ID number, by Luhn of an account.",
+    ),
+    "birth_date": Meaning(
+        "号码中的出生日期（第 7 至 14 位）不存在，应如 19820419。",
+        "The birth date in it (digits 7 to 14) is no day; one is such as 19820419.",
+    ),
+    "fifteen_digits": Meaning("15 位旧号码，应为 18 位。", "An old number of 15 digits; it should have 18."),
+    "shape": Meaning(
+        "不符合该证件的号码格式，如外国人护照为 5 至 17 位大写字母和数字；也不得是 0、- 之类的占位。",
+        "It has not the form of that document's numbers, such as 5 to 17 capitals and digits of a foreign passport; or it is a placeholder "
+        "such as 0 or -.",
+    ),
+    "id_type": Meaning(
+        "未知的证件类型：应为 AAC058 代码对应的 IdType 取值，如 ID_TYPE_RESIDENT_ID。",
+        "The kind of document is not known: a value of IdType, such as ID_TYPE_RESIDENT_ID.",
+    ),
+    "disability_suffix": Meaning(
+        "残疾人证的类别等级码不对：18 位证号后应为 1-7 和 1-4 各一位，补发加 B 和一位数字，如 11B1。",
+        "The suffix of the disability card is wrong: behind the ID number stand 1-7, 1-4, and for a new copy B with a "
+        "digit, such as 11B1.",
+    ),
+    "kind": Meaning(
+        "未知的标识种类：应为 CardIdentifierKind 的取值，如 CARD_IDENTIFIER_KIND_CARD_NO。",
+        "The kind of identifier is not known: a value of CardIdentifierKind, such as CARD_IDENTIFIER_KIND_CARD_NO.",
+    ),
     "out_of_range": Meaning("早于 1970 年。", "Before 1970."),
     "identifier_in_clear": Meaning("文本中含有证号、手机号、账号或卡号。", "It holds a number of a person or a card in clear."),
     "no_identifier": Meaning("不得含有类似个人或卡标识的内容。", "It looks as if it named a person or a card."),
     "reserved": Meaning("该名称由枢纽保留。", "The hub keeps this name for itself."),
     "toml": Meaning("不是 TOML 文件。", "It is no TOML."),
     "no_slash": Meaning("不得含有斜杠。", "It has a slash."),
-    "is_another_agreement": Meaning("文件中是另一份协议。", "The file is about another agreement."),
+    "is_another_agreement": Meaning("文件中是另一份约定。", "The file is about another agreement."),
     "string.min_len": Meaning("缺少或过短。", "It is missing or too short."),
     "string.max_len": Meaning("过长。", "It is too long."),
     "bytes.len": Meaning("字节数不对。", "It has not the agreed number of bytes."),
@@ -118,15 +156,19 @@ for _number in ("int32", "int64", "uint32", "uint64"):
 _OF_SHAPE = Meaning("不符合该字段在协议中的约束。", "It breaks the rule written beside the field in the protocol.")
 
 
-def meaning_of(rule: str) -> Meaning:
-    """Returns a rule in words; those of shape that have none of their own share one."""
-    return MEANINGS.get(rule, _OF_SHAPE)
+def meaning_of(rule: str, path: str = "") -> Meaning:
+    """Returns what is wrong by a rule, and what the field at *path* should be, where the protocol says it; path "" is for a rule alone."""
+    meaning = MEANINGS.get(rule, _OF_SHAPE)
+    right = agreed(path, rule) if path else None
+    if right is None:
+        return meaning
+    return Meaning(f"{meaning.text_zh.rstrip('。')}：应为{right[0]}。", f"{meaning.text_en.rstrip('.')}: it should be {right[1]}.")
 
 
 def put_into_words(violations: Iterable[hub_decisions_pb2.RuleViolation]) -> None:
     """Sets what the rules mean, for who reads an answer."""
     for violation in violations:
-        violation.text_zh, violation.text_en = meaning_of(violation.rule_id)
+        violation.text_zh, violation.text_en = meaning_of(violation.rule_id, violation.field_path)
 
 
 @cache
