@@ -8,8 +8,9 @@ from typing import Annotated
 from pydantic import AfterValidator, AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-# Where `hub serve` has its page for machines unless a setting names another place.
+# Where `hub serve` and `hub project` have their pages for machines unless a setting names another place.
 METRICS_LISTEN = "127.0.0.1:9464"
+PROJECTOR_METRICS_LISTEN = "127.0.0.1:9465"
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*):[0-9]{1,5}")
 
 

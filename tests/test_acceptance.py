@@ -262,7 +262,7 @@ def test_a03_a_block_holds_for_a_card_the_hub_does_not_know() -> None:
     assert reasons(facts, asked(hour=2), agreed()) == ("CARD_UNKNOWN", "PROVISIONAL_BLOCK")
 
 
-# Golden cases of the dossier
+# Golden cases
 
 
 def test_g10_of_two_cards_the_one_not_lost_stays_usable() -> None:

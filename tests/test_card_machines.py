@@ -130,7 +130,7 @@ def test_a_fact_after_cancellation_is_told_as_such() -> None:
     assert stands(facts, 2).findings == ((3, 2, "AFTER_CANCELLATION"),)
 
 
-def test_every_row_of_the_dossier_is_in_the_social_table() -> None:
+def test_every_row_l1_to_l18_is_in_the_social_table() -> None:
     assert {step.row for step in SOCIAL.steps.values()} == {f"L{number}" for number in range(1, 19)}
 
 

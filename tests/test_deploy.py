@@ -24,6 +24,7 @@ from typer.core import TyperGroup
 
 import adapters.cli
 import hub.cli
+from hub.config import METRICS_LISTEN, PROJECTOR_METRICS_LISTEN
 from hub.telemetry import names
 from hub.telemetry.instruments import Histogram, all_instruments, prometheus_name
 
@@ -76,8 +77,15 @@ def run(*command: str | Path) -> str:
     return done.stdout
 
 
-def test_prometheus_takes_its_configuration_and_rules(promtool: str) -> None:
-    assert f"{len(alerts())} rules found" in run(promtool, "check", "config", PROMETHEUS / "prometheus.yml")
+@pytest.mark.parametrize("configuration", ["prometheus.yml", "bare.yml"])
+def test_prometheus_takes_its_configuration_and_rules(promtool: str, configuration: str) -> None:
+    assert f"{len(alerts())} rules found" in run(promtool, "check", "config", PROMETHEUS / configuration)
+
+
+def test_on_a_bare_machine_prometheus_finds_both_pages_where_they_are_by_default() -> None:
+    jobs = yaml.safe_load((PROMETHEUS / "bare.yml").read_text())["scrape_configs"]
+    found = {job["job_name"]: job["static_configs"][0]["targets"] for job in jobs}
+    assert found == {"hub": [METRICS_LISTEN], "projections": [PROJECTOR_METRICS_LISTEN]}
 
 
 def test_alerts_fire_when_they_must_and_only_then(promtool: str) -> None:
@@ -99,7 +107,7 @@ def test_every_alert_is_tested_firing_and_silent() -> None:
 def test_what_operators_must_hear_of_has_an_alert() -> None:
     watched = {name for alert in alerts() for name in series() if re.search(rf"\b{name}\b", alert["expr"])}
     musts = (names.VIEW_LAG, names.FEED_SILENCE, names.HOLES, names.VIEW_DIFFERS, names.QUEUE_FULLNESS, names.VIEW_PARKED)
-    musts += (names.CERTIFICATE_DAYS, names.READY, names.CLOCK_DRIFT, names.DISK_FREE, names.DATABASE_OLDEST_SNAPSHOT)
+    musts += (names.CERTIFICATE_EXPIRY, names.READY, names.CLOCK_DRIFT, names.DISK_FREE, names.DATABASE_OLDEST_SNAPSHOT)
     counters = (names.REFUSALS, names.FEED_REFUSED, names.COMMIT_FAILURES, names.SPANS_DROPPED, names.LOG_LINES_DROPPED)
     assert {prometheus_name(instrument) for instrument in (*musts, *counters)} <= watched
 

@@ -186,9 +186,17 @@ def test_listed_cards_without_a_name_are_counted() -> None:
 
 def test_the_reader_is_short_and_needs_only_the_signature_library() -> None:
     text = (ROOT / "docs" / "hotlist_reader.py").read_text()
-    assert len(text.splitlines()) < 100
+    assert len(text.splitlines()) < 110
     imported = {line.split()[1].split(".")[0] for line in text.splitlines() if line.startswith(("import ", "from "))}
     assert imported - sys.stdlib_module_names == {"gmssl_pyx"}
+
+
+def test_the_reader_refuses_a_forged_file_without_a_word_of_its_library(capfd: pytest.CaptureFixture[str]) -> None:
+    forged = bytearray.fromhex(VECTORS["snapshot"]["file"])
+    forged[-1] ^= 1
+    with pytest.raises(reader.Refused, match="the signature is not the hub's"):
+        reader.read(bytes.fromhex(VECTORS["public_key"]), bytes(forged))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_vectors_are_what_the_hub_makes_and_the_reader_answers() -> None:

@@ -1,4 +1,4 @@
-"""The rules of hub.domain.identity: the vectors of dossier 1.3, the shapes of 1.1 to 1.6, the masks of 6."""
+"""The rules of hub.domain.identity: known vectors, shapes of numbers, masks."""
 
 from datetime import date
 
@@ -21,7 +21,7 @@ VECTORS = [
 
 
 @pytest.mark.parametrize(("ssn", "born_on", "sex"), VECTORS)
-def test_vectors_of_the_dossier_are_acceptable_and_tell_birth_and_sex(ssn: str, born_on: date, sex: str) -> None:
+def test_known_vectors_are_acceptable_and_tell_birth_and_sex(ssn: str, born_on: date, sex: str) -> None:
     assert identity.social_security_number_problem(ssn) is None
     assert identity.check_digit(ssn[:17]) == ssn[17]
     assert identity.birth_date(ssn) == born_on
@@ -206,7 +206,7 @@ def test_a_mobile_number_is_a_mainland_one(mobile: str, problem: str | None) -> 
     assert identity.mobile_problem(mobile) == problem
 
 
-def test_masks_show_what_the_dossier_shows() -> None:
+def test_masks_show_what_was_agreed() -> None:
     assert identity.mask_ssn("500199198503120015", for_operator=True) == "500199********0015"
     assert identity.mask_ssn("500199198503120015") == "500***********0015"
     assert identity.mask_name("张三") == "张*"

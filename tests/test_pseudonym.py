@@ -19,7 +19,7 @@ from tests.clients import Province, of_feed
 from tests.hub_process import CHONGQING, Process, RunningHub
 from tests.messages import journey
 
-# Domain dossier 6: K = 00 01 02 … 1f.
+# A vector worked out apart from this code [P]: K = 00 01 02 … 1f.
 K = bytes(range(32))
 VECTOR = "4b8b45018a02f8da26e15f1f488b6cf8d38f899a71f73873a43e95d57f40b416"
 KEYRING = Keyring(K, hmac_sm3(K, b"digest of events as sent"), {1: bytes(range(16))})
@@ -30,11 +30,11 @@ CARD_NO, ID_NO = "A98765432", "500199198503120015"
 # HMAC-SM3
 
 
-def test_the_vector_of_the_dossier() -> None:
+def test_the_known_vector() -> None:
     assert hmac_sm3(K, b"01|500199198503120015").hex() == VECTOR
 
 
-def test_the_vector_of_the_dossier_under_a_prepared_key() -> None:
+def test_the_known_vector_under_a_prepared_key() -> None:
     assert hmac_sm3_under(K)(b"01|500199198503120015").hex() == VECTOR
 
 

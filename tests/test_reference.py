@@ -1,4 +1,4 @@
-"""The reference tables as shipped, by the dossier's sections 1.5, 1.8b, 3.1 and 3.4, and what their loader refuses."""
+"""The reference tables as shipped, and what their loader refuses."""
 
 from datetime import date
 from pathlib import Path
@@ -123,7 +123,7 @@ def test_unionpay_areas_need_a_table_to_tell_the_province(
     assert tables.unionpay_region(unionpay_code) == region
 
 
-def test_the_scenario_catalogue_has_the_28_codes_of_the_dossier(tables: Reference) -> None:
+def test_the_scenario_catalogue_has_its_28_codes(tables: Reference) -> None:
     assert len(tables.scenario_codes) == 28
     assert tables.scenario("CUL.LIB.BRW", date(2021, 6, 1)).name_zh == "图书借阅"
     assert tables.scenario("CUL.LIB.BRW", date(2020, 11, 30)) is None

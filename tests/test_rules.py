@@ -167,7 +167,7 @@ TABLE: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("rule", "asked", "outcome", "reasons"), TABLE)
-def test_a_rule_says_what_the_dossier_says(rule: str, asked: dict[str, Any], outcome: str, reasons: tuple[str, ...]) -> None:
+def test_a_rule_says_what_was_agreed(rule: str, asked: dict[str, Any], outcome: str, reasons: tuple[str, ...]) -> None:
     assert said(**asked)[:2] == (outcome, reasons), rule
 
 

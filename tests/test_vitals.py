@@ -265,7 +265,7 @@ def publisher(dsn: str, journal: Recording, tmp_path: Path) -> Iterator[VitalsPu
     plant(dsn, "INSERT INTO views.verification VALUES ('daily_usage', 8, false, now()), ('loss', 8, true, now())")
     publisher = VitalsPublisher(dsn, tmp_path, lambda: {"server": 12.5}, every_s=0.05)
     publisher.start()
-    until(lambda: publisher.report() == {"database": ""} and bool(names.CERTIFICATE_DAYS.points()))
+    until(lambda: publisher.report() == {"database": ""} and bool(names.CERTIFICATE_EXPIRY.points()))
     yield publisher
     publisher.stop()
 
@@ -277,7 +277,7 @@ def test_every_reading_sets_the_gauges(publisher: VitalsPublisher) -> None:
     assert set(names.FEED_SILENCE.points()) == {("cq.card-center", "cq.card-center"), ("cq.card-center", "cq.usage")}
     assert names.VIEW_LAG_EVENTS.points()[("card_standing",)] == 8
     assert names.VIEW_DIFFERS.points() == {("daily_usage",): True, ("loss",): False}
-    assert names.CERTIFICATE_DAYS.points() == {("server",): 12.5}
+    assert names.CERTIFICATE_EXPIRY.points() == {("server",): 12.5 * 86_400}
     assert names.DATABASE_CONNECTIONS.points()[("active",)] >= 1
     assert names.DISK_FREE.points()[()] > 0
 

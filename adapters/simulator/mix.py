@@ -1,6 +1,6 @@
 """The proportions of the traffic, in one place.
 
-Usage dominates, as in life (domain dossier §7.2: transit, e-card and medical uses by the million a day, card lifecycle
+Usage dominates, as in life ([D]: transit, e-card and medical uses by the million a day, card lifecycle
 by the hundred thousand). Measured over 20,000 events of seed 1, and the same over 200,000 within a tenth of a percent:
 
     7.7 %   change the standing of a card; 6.8 % are the first registration of all cards, 0.9 % lives going on

@@ -20,7 +20,7 @@ Maker = Callable[[Card, datetime], tuple[Card, Use]]
 
 
 class Uses:
-    """Makes uses of all kinds, in proportions after the daily volumes of the domain dossier (§7.2)."""
+    """Makes uses of all kinds, in proportions after estimated daily volumes [D]."""
 
     def __init__(self, world: World, rng: Random) -> None:
         """Takes the cards to use."""

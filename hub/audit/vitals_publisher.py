@@ -20,6 +20,9 @@ from hub.telemetry import names
 from hub.telemetry.instruments import Gauge, Labels
 from hub.telemetry.outage import Outage
 
+# What a day of a certificate is in the unit of the metric.
+DAY_S = 86_400
+
 log = logging.getLogger(__name__)
 
 EVERY_S = 2.0
@@ -79,7 +82,7 @@ class VitalsPublisher:
         names.HOLES.set(self._watch.look(connection))
         self._reason = ""
         if time.monotonic() - self._certificates_at >= CERTIFICATES_EVERY_S:
-            names.CERTIFICATE_DAYS.replace({(name,): days for name, days in self._certificate_days().items()})
+            names.CERTIFICATE_EXPIRY.replace({(name,): days * DAY_S for name, days in self._certificate_days().items()})
             self._certificates_at = time.monotonic()
 
 

@@ -171,7 +171,7 @@ def resume(code: Code, reason: Reason, from_: From = "") -> None:
 
 @app.command()
 def end(code: Code, reason: Reason, at: EndsAt = "") -> None:
-    """于某一时刻终止；未签齐的草案则撤回。End it at an instant, or withdraw a draft."""
+    """于某一时刻终止；未签齐的草案则作废。End it at an instant, or withdraw a draft."""
     from chuanyu.exchange.v1.hub_decisions_pb2 import AgreementEnded
 
     from hub.api.agreement_desk import end_agreement

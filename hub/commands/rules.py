@@ -16,7 +16,7 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "acceptance.md"
 _HEAD = """# 互认规则 Acceptance rules
 
 May this card be used here, for this, now? Each rule below is one small function in `hub/domain/rules.py`; this page is written from
-them by `hub rules --write-docs`, and a test holds the two together. Source: domain dossier 3.3.
+them by `hub rules --write-docs`, and a test holds the two together. Their source is this project: a proposal [D].
 
 How an answer comes about:
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import typer
 
 from hub.commands.address import checked_address
-from hub.config import METRICS_LISTEN, Config
+from hub.config import METRICS_LISTEN, PROJECTOR_METRICS_LISTEN, Config
 from hub.database import database
 from hub.observed import observed
 from hub.telemetry.logs import set_up_logs
@@ -124,7 +124,7 @@ def project() -> None:
             signal.signal(name, lambda *_: stop.set())
         with runner.connect(dsn) as connection:
             create_views(connection, PROJECTIONS)
-        with _processes(dsn), observed(config, dsn, "hub project", "127.0.0.1:9465") as metrics:
+        with _processes(dsn), observed(config, dsn, "hub project", PROJECTOR_METRICS_LISTEN) as metrics:
             typer.echo("projecting")
             _tell(metrics)
             runner.run(dsn, stop)

@@ -1,6 +1,6 @@
 """What the number of a person says of the birth date: one that is told must not contradict it, and where none is told it is taken from it.
 
-A citizen's number has the birth date in it (GB 11643; domain dossier 1.3), so that an age is known wherever the number is. Numbers that
+A citizen's number has the birth date in it (GB 11643), so that an age is known wherever the number is. Numbers that
 tell none (passports, old forms) say nothing here.
 """
 

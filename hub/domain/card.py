@@ -134,7 +134,7 @@ _BLOCK = frozenset(
     }
 )
 
-# Card kinds the other province may report too (domain dossier 1.8, column "from the other province", and 1.9); the rest is the issuer's.
+# Card kinds the other province may report too [D]; the rest is the issuer's.
 FROM_EITHER_SIDE = frozenset(
     {
         "card_applied",
@@ -333,7 +333,7 @@ _MADE = frozenset({"generation", "card_kind", "expires_on", "issued_on", "birth_
 _ISSUING = frozenset({"card_registered", "production_returned", "card_handed_over", "social_function_activated"})
 
 
-# The provisional block of a loss request (dossier 1.9)
+# The provisional block of a loss request [D]
 
 
 def _evolve_block(card: Standing, fact: Fact, policy_at: PolicyAt) -> None:
@@ -421,7 +421,7 @@ def _evolve_bank(card: Standing, fact: Fact, _: PolicyAt) -> None:
 
 
 def _bank_along(card: Standing, fact: Fact) -> None:
-    """Opens or activates the account that came with the card or was activated with it (dossier 1.8 b, L4, L6)."""
+    """Opens or activates the account that came with the card or was activated with it (L4, L6)."""
     target = "ACTIVE" if fact.kind == "social_function_activated" else "OPENED_INACTIVE"
     if card.bank_position == 0 or (target == "ACTIVE" and card.bank_base == "OPENED_INACTIVE"):
         card.bank_base, card.bank_position = target, fact.position
@@ -495,7 +495,7 @@ def _evolve_followed(card: Standing, fact: Fact, policy_at: PolicyAt) -> None:
 
 
 def _mirrored(card: Standing, at_us: int, policy_at: PolicyAt) -> str:
-    """Returns what a signed e-card can do by its plastic card (domain dossier 1.8 e): it mirrors it, but not naively."""
+    """Returns what a signed e-card can do by its plastic card [S14][S15]: it mirrors it, but not naively."""
     status = card.social_status
     if card.ecard_until_us is not None and at_us >= card.ecard_until_us:
         return "UNAVAILABLE"

@@ -1,4 +1,4 @@
-"""The five machines of a card as tables (domain dossier 1.8): which fact leads from which states to which, and what is less usable.
+"""The five machines of a card as tables [S3][S12][S22][S32]: which fact leads from which states to which, and what is less usable.
 
 `card` folds facts by them and `hub machines` draws them. A fact that its table does not allow is a finding; it changes the state only
 to one that can do less.
@@ -152,7 +152,7 @@ ECARD = Life(
 
 LIVES = (SOCIAL, BANK, TRANSIT, PIN, ECARD)
 
-# What a signed e-card can do by the state of its plastic card (dossier 1.8 e). In a temporary loss the policy ecardWhileTempLost
+# What a signed e-card can do by the state of its plastic card [S14][S15]. In a temporary loss the policy ecardWhileTempLost
 # decides: REAUTHORISE leaves it usable once the holder has authorised it again.
 MIRRORED = {
     "ACTIVE": "SIGNED",

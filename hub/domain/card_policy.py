@@ -1,4 +1,4 @@
-"""The policy parameters that the fold of a card needs, as each issuing province has them on each day (domain dossier 1.8b).
+"""The policy parameters that the fold of a card needs, as each issuing province has them on each day (reference/policy.csv).
 
 A fact runs by the policy of its own day: a loss reported in 2024 runs by the days of 2024, whenever it is asked about.
 """
@@ -92,7 +92,7 @@ def always(policy: Policy | int) -> PolicyAt:
 
 
 def renews_too_early(at_us: int, expires_on: str, issued_on: str, policy: Policy) -> bool:
-    """Whether a renewal for expiry is applied for before its window (domain dossier 1.6); a card without days is never too early.
+    """Whether a renewal for expiry is applied for before its window [S16]; a card without days is never too early.
 
     The bank function lapses on the day that was told, else by the years from the day of issue.
     """

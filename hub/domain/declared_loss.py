@@ -1,7 +1,7 @@
 """A loss that was declared by an event in quarantine: the card is blocked until the entry is settled, whatever else the event breaks.
 
 The hub must not answer "usable" about a card whose issuer has just reported it lost, because the report has a fault in another field.
-It is a provisional block like that of a loss request (domain dossier 1.9): it denies and changes no standing.
+It is a provisional block like that of a loss request [D]: it denies and changes no standing.
 """
 
 from collections.abc import Sequence

@@ -22,13 +22,13 @@ Violation = tuple[str, str]
 
 DAY_S = 86_400
 LOCAL_OFFSET_S = 8 * 3_600
-# First social-security card: December 1999 (domain dossier 1.6), from midnight in +08:00.
+# First social-security card: December 1999 [S29], from midnight in +08:00.
 EARLIEST_S = 943_977_600
 # A source's clock may run ahead; more than a day is a wrong date.
 AHEAD_S = DAY_S
 # The oldest holder was born after the first; no card and no plan reaches beyond the second.
 EARLIEST_YEAR, LATEST_YEAR = 1880, 2199
-# The organs of a new region take over later than its code; sources go on with the old one for a while (dossier 0.5).
+# The organs of a new region take over later than its code; sources go on with the old one for a while [S30].
 STALE_REGION_DAYS = 366
 _DATE_PATTERN = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 

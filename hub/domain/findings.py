@@ -1,4 +1,4 @@
-"""Findings: what contradicts what, in words; and which uses of a card came after its loss or cancellation (domain dossier 2.9, G4).
+"""Findings: what contradicts what, in words; and which uses of a card came after its loss or cancellation [D].
 
 A finding is a value that follows from the facts: it appears and vanishes as late facts reorder history. It refuses nothing.
 """

@@ -28,7 +28,7 @@ from hub.domain.pseudonym import hmac_sm3_under
 
 # What a gate reads off a card: its number, or the number of its 交通联合 application.
 READ_BY_GATES = ("card", "transit")
-# Loss to transit hotlist file within 15 minutes, to the device within 24 hours (domain dossier 7.2).
+# Loss to transit hotlist file within 15 minutes, to the device within 24 hours [D].
 STALE_AFTER_S = 86_400
 SIGNATURE_BYTES = 64
 SNAPSHOT, DELTA = 1, 2

@@ -2,8 +2,9 @@
 
 Checks return None or a short reason that never holds the value, so that a reason may go into the journal and the logs.
 Whether a county exists is never asked: numbers are given at first registration and outlive their county, and the first
-two digits do not name the issuing province (dossier 0, fact 4). Every function answers any string and raises nothing.
-Sources are sections of the domain dossier of 2025; GB 11643 is the citizen number, GB/T 2261.1 the code of sex.
+two digits do not name the issuing province [P]. Every function answers any string and raises nothing.
+Numbers: GB 11643 [K-h]; cards: the data items AAZ500 and AAZ501 as public code has them [S3]; documents [K-m], 90 [S4];
+GB/T 2261.1 is the code of sex.
 """
 
 import re
@@ -11,13 +12,13 @@ import unicodedata
 from datetime import date
 from operator import mul
 
-# ISO 7064 MOD 11-2 (1.3). The weights meet ASCII bytes, not digits: that adds 48 times their sum to every total, which
+# ISO 7064 MOD 11-2 (GB 11643). The weights meet ASCII bytes, not digits: that adds 48 times their sum to every total, which
 # the table of check digits takes back. It spares 17 conversions a number on the hot path.
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECK_DIGITS = "".join("10X98765432"[(total - 48 * sum(_WEIGHTS)) % 11] for total in range(11))
 
 _SEVENTEEN_DIGITS = re.compile(r"[0-9]{17}")
-# 1.3: citizens, residents from Hong Kong, Macao and Taiwan (8), permanent residents since 2023-12 (9): one shape.
+# Citizens, residents from Hong Kong, Macao and Taiwan (8), permanent residents since 2023-12 (9): one shape.
 _PERSON_NUMBER = re.compile(r"[1-9][0-9]{16}[0-9X]")
 _OLD_PERMANENT_RESIDENT = re.compile(r"[A-Z]{3}[0-9]{12}")
 _PASSPORT_FORM = re.compile(r"[A-Z]{3}0[A-Z0-9]{14}")
@@ -35,7 +36,7 @@ _SIGN_NO = re.compile(r"[!-~]{1,64}")
 _MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _DOUBLED = str.maketrans("0123456789", "0246813579")  # Luhn: twice the digit, its own digits added up.
 
-# 1.4, by AAC058 code; length and characters only. Officers' and relatives' papers carry Chinese characters.
+# By AAC058 code [K-m]; length and characters only. Officers' and relatives' papers carry Chinese characters.
 _CHINESE_PAPER = re.compile(r"[A-Z0-9一-鿿()（）〔〕\[\]-]{4,30}")
 _OTHER_PAPERS = dict.fromkeys(("02", "03", "10", "11", "12"), _CHINESE_PAPER) | {
     "04": re.compile(r"[A-Z0-9]{9,11}"),
@@ -50,19 +51,19 @@ _DISABILITY_SUFFIX = re.compile(r"[1-7][1-4](?:B[0-9])?")
 
 
 def check_digit(first17: str) -> str:
-    """Return the MOD 11-2 check digit of 17 digits, or an empty string for anything else (GB 11643; 1.3)."""
+    """Return the MOD 11-2 check digit of 17 digits, or an empty string for anything else (GB 11643)."""
     if not _SEVENTEEN_DIGITS.fullmatch(first17):
         return ""
     return _CHECK_DIGITS[sum(map(mul, first17.encode(), _WEIGHTS)) % 11]
 
 
 def normalize_ssn(ssn: str) -> str:
-    """Return the number with its letters in upper case, as it is stored: a lower-case x is common at the edge (1.3)."""
+    """Return the number with its letters in upper case, as it is stored: a lower-case x is common at the edge."""
     return ssn.upper() if ssn.isascii() else ssn
 
 
 def social_security_number_problem(ssn: str) -> str | None:
-    """Return why the string is no 社会保障号码 (AAC002), or None if it is acceptable (1.3).
+    """Return why the string is no 社会保障号码 (AAC002), or None if it is acceptable.
 
     Old permanent-resident and passport forms have no check that is known: their shape is enough.
     """
@@ -113,12 +114,12 @@ def sex(ssn: str) -> str:
 
 
 def region_prefix(ssn: str) -> str | None:
-    """Return the six digits of first registration, or None: never the issuing province (fact 4), never one for a 9."""
+    """Return the six digits of first registration, or None: never the issuing province [P], never one for a 9."""
     return None if ssn.startswith("9") or _person_number_problem(normalize_ssn(ssn)) else ssn[:6]
 
 
 def id_number_problem(id_type: str, id_no: str) -> str | None:
-    """Return why the string is no number of the identity document type (AAC058; 1.4), or None if it is acceptable."""
+    """Return why the string is no number of the identity document type (AAC058), or None if it is acceptable."""
     number = normalize_ssn(id_no)
     if id_type == "01" or (id_type == "07" and number.startswith("9") and len(number) == 18):
         return _person_number_problem(number)
@@ -133,24 +134,24 @@ def id_number_problem(id_type: str, id_no: str) -> str | None:
 
 
 def card_no_problem(card_no: str) -> str | None:
-    """Return why the string is no 社会保障卡卡号 (AAZ500: nine of A-Z and 0-9; 1.1), or None."""
+    """Return why the string is no 社会保障卡卡号 (AAZ500: nine of A-Z and 0-9), or None."""
     return _shape_problem(card_no, _CARD_NO, 9, 9)
 
 
 def card_ident_code_problem(code: str) -> str | None:
-    """Return why the string is no 卡识别码 (AAZ501: 16 bytes in upper-case hex; 1.2), or None."""
+    """Return why the string is no 卡识别码 (AAZ501: 16 bytes in upper-case hex), or None."""
     return _shape_problem(code, _CARD_IDENT_CODE, 32, 32)
 
 
 def transit_card_no_problem(number: str) -> str | None:
-    """Return why the string is no 交通联合 card number, or None; no Luhn, which a public sample fails (2.3)."""
+    """Return why the string is no 交通联合 card number, or None; no Luhn, which a public sample fails [S28]."""
     if problem := _shape_problem(number, _TRANSIT_CARD_NO, 19, 19):
         return problem
     return None if number.startswith("310") else "PREFIX"
 
 
 def bank_account_problem(account: str) -> str | None:
-    """Return why the string is no bank card account (AAE010: 16 to 19 digits, Luhn; 1.6), or None."""
+    """Return why the string is no bank card account (AAE010: 16 to 19 digits, Luhn), or None."""
     if problem := _shape_problem(account, _BANK_ACCOUNT, 16, 19):
         return problem
     digits = account[-1::-2] + account[-2::-2].translate(_DOUBLED)
@@ -158,7 +159,7 @@ def bank_account_problem(account: str) -> str | None:
 
 
 def sign_no_problem(sign_no: str) -> str | None:
-    """Return why the string is no e-card sign number (opaque, up to 64 visible ASCII characters; 1.1), or None."""
+    """Return why the string is no e-card sign number (opaque, up to 64 visible ASCII characters), or None."""
     return _shape_problem(sign_no, _SIGN_NO, 1, 64)
 
 
@@ -170,7 +171,7 @@ def mobile_problem(mobile: str) -> str | None:
 def normalize_name(name: str) -> str:
     """Return a name in the one form that its key is made of: the same name typed on another system is the same name.
 
-    Half-width letters, one interpunct (U+00B7, as the card has it; 1.1) for every dot between parts, no blanks in a Chinese name and single
+    Half-width letters, one interpunct (U+00B7, as the card has it) for every dot between parts, no blanks in a Chinese name and single
     ones in another, capitals. Characters that look alike but are others stay what they are.
     """
     text = unicodedata.normalize("NFC", name).translate(_HALF_WIDTH)
@@ -188,32 +189,32 @@ def _masked(value: str, head: int, tail: int) -> str:
 
 
 def mask_ssn(ssn: str, *, for_operator: bool = False) -> str:
-    """Return the number as it may be shown: 3 + 4 characters, or 6 + 4 to an operator (6)."""
+    """Return the number as it may be shown: 3 + 4 characters, or 6 + 4 to an operator."""
     return _masked(ssn, 6 if for_operator else 3, 4)
 
 
 def mask_name(name: str) -> str:
-    """Return the name as it may be shown: 张*, 王*明, 阿***丽 (6)."""
+    """Return the name as it may be shown: 张*, 王*明, 阿***丽."""
     if len(name) < 3:
         return name[: len(name) - 1] + "*" * min(len(name), 1)
     return name[0] + "*" * (len(name) - 2) + name[-1]
 
 
 def mask_mobile(mobile: str) -> str:
-    """Return the number as it may be shown: 138****1234 (6)."""
+    """Return the number as it may be shown: 138****1234."""
     return _masked(mobile, 3, 4)
 
 
 def mask_bank_account(account: str) -> str:
-    """Return the account as it may be shown, whatever its length: 6214 **** **** 0007 (6)."""
+    """Return the account as it may be shown, whatever its length: 6214 **** **** 0007."""
     return f"{account[:4]} **** **** {account[-4:]}" if len(account) >= 12 else "*" * len(account)
 
 
 def mask_card_no(card_no: str) -> str:
-    """Return the card number as it may be shown: A****5678 (6)."""
+    """Return the card number as it may be shown: A****5678."""
     return _masked(card_no, 1, 4)
 
 
 def mask_card_ident_code(code: str) -> str:
-    """Return the code as it may be shown, its issuing region only: 500199… (6)."""
+    """Return the code as it may be shown, its issuing region only: 500199…."""
     return f"{code[:6]}…" if len(code) >= 12 else "*" * len(code)

@@ -1,4 +1,4 @@
-"""Was a use of a card valid? By what had happened, however late any side told it; and who bears a use of a lost card (domain dossier 1.9).
+"""Was a use of a card valid? By what had happened, however late any side told it; and who bears a use of a lost card [D].
 
 A use between a loss request and its refusal is valid. The liability window of a loss runs from the first report that reached any side to
 when the device had a hotlist with the card: within it the device could not know.

@@ -2,7 +2,7 @@
 
 One loss for each card, kind of loss and local day, however many sides report it: its id follows from them, and a second request
 is answered "already". The block denies online decisions and never alters the card's own status; only the issuer does that. The loss is
-effective from the first report that reached any side (domain dossier 1.9, L7 to L10).
+effective from the first report that reached any side (L7 to L10) [D].
 """
 
 from datetime import UTC, datetime, timedelta

@@ -1,8 +1,7 @@
 """A message as an operator may see it: its fields and codes, every identifier masked, everything else by its length only.
 
 What is here is the original of a bad event, so any field may hold what does not belong there: a text is shown only if it is a word the
-hub knows, a number only while it is too short for an identifier, an identifier only if it is well-formed, and then masked (domain
-dossier 6).
+hub knows, a number only while it is too short for an identifier, an identifier only if it is well-formed, and then masked.
 
 And what operators write themselves: nothing in it may look like an identifier.
 """

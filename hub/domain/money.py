@@ -1,6 +1,6 @@
 """Sums that a province's money must keep, to the fen: a settlement's parts are its whole, and nobody pays more than the full fare.
 
-Sources are sections of the domain dossier: 2.2 (the national platform's parts of a settlement), 2.3 (fares). What a batch of payments
+Sources: the national platform's parts of a settlement [S26], fares [K-h]. What a batch of payments
 sent, paid and returned comes in several events, so the views compare it, not these rules. 0 means that the source does not say.
 """
 

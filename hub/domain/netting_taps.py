@@ -9,7 +9,7 @@ from hub.domain.netting_facts import Counted, Net, cell, chosen, joined, repeats
 from hub.domain.tellings import CLEARING, DayBy, Telling, number_text
 
 DAY_US = 86_400_000_000
-# Gates and servers disagree about the time: so far an exit may seem to lie before its entry (domain dossier G23).
+# Gates and servers disagree about the time: so far an exit may seem to lie before its entry [D].
 CLOCK_TOLERANCE_US = 15 * 60_000_000
 # Of ClearingRejection.
 _DUPLICATE = "2"

@@ -1,6 +1,6 @@
 """The cards of one person: at most one current card of each province, temporary ones apart, and which card took whose place.
 
-One person may lawfully hold two live cards, one of each province (domain dossier 0, fact 1). Within a province a second current card
+One person may lawfully hold two live cards, one of each province [S12]. Within a province a second current card
 is a finding, where its policy says one a person. A card that is being replaced stays current until its successor is enabled (G8).
 """
 

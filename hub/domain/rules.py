@@ -1,4 +1,4 @@
-"""The acceptance rules A01 to A90 of the domain dossier 3.3, one small function each; `hub.domain.acceptance` asks them.
+"""The acceptance rules A01 to A90 [D], one small function each; `hub.domain.acceptance` asks them.
 
 A rule returns the code of a reason, or None. What a service point has checked itself comes as claims: a claim that is absent was not
 said, and a rule speaks only if what was said, or what the hub knows, breaks it. Where the condition is the caller's to show (a filing,
@@ -12,7 +12,7 @@ Precedence: all reasons are returned in the order of the rules, and the strictes
 - Money goes to the account, whose own life decides (A60): for FND.PAY neither the plastic's loss (A02) nor its block (A03) is looked at; a
   cancellation, as by the holder's death, stops it (A02); a death told of another card has its issuer asked first (A08).
 - A PIN is the issuer's business (A72): CARD.PIN is not asked about agreements, it is referred.
-- An e-card that its holder has authorised again passes a temporary loss (A02, domain 1.8 e).
+- An e-card that its holder has authorised again passes a temporary loss (A02) [S14][S15].
 - A ride with an elder's concession rests on the agreement about the ride; the concession is A22's and A23's.
 """
 
@@ -28,7 +28,7 @@ ECARD_MEDIA = frozenset({acceptance.MEDIUM_ECARD_QR, acceptance.MEDIUM_ECARD_SHO
 TOKEN_MEDIA = ECARD_MEDIA | {acceptance.MEDIUM_YUKUAI_CODE}
 CHIP_MEDIA = frozenset({acceptance.MEDIUM_CONTACT, acceptance.MEDIUM_CONTACTLESS})
 RIDES = ("TRA.BUS", "TRA.MET")
-# Gates and servers disagree about the time: so far an exit may seem to lie before its entry (domain dossier G23).
+# Gates and servers disagree about the time: so far an exit may seem to lie before its entry [D].
 CLOCK_TOLERANCE_US = 15 * 60_000_000
 OFFLINE_MODES = {"TRA": "DEVICE_HOTLIST", "CUL": "CACHED_STATUS_24H", "MED": "FAIL_CLOSED", "FND": "FAIL_CLOSED", "GOV.CASE": "FAIL_CLOSED"}
 
@@ -100,7 +100,7 @@ def a02_social_function_active(case: Case) -> str | None:
 
 
 def _ends_with_expiry(case: Case) -> bool:
-    """Whether the card has expired and its province lets the social function end with the bank function (domain dossier 1.6)."""
+    """Whether the card has expired and its province lets the social function end with the bank function [S16]."""
     has_expired = case.standing.expires_on < local_day(case.question.at_us).isoformat()
     return has_expired and case.issuing_policy("socialFunctionSurvivesExpiry") == "false"
 
@@ -469,7 +469,7 @@ _ACCOUNT_REASONS = {
     sees=("standing.bank_account_status", "claims.payee_name_matches"),
 )
 def a60_account_active(case: Case) -> str | None:
-    """A60, FND.PAY: bank account active and the name matches; the account's province does not matter (reasons as in 2.7)."""
+    """A60, FND.PAY: bank account active and the name matches; the account's province does not matter (reasons [K-h])."""
     if case.denies("payee_name_matches"):
         return "ACCOUNT_NAME"
     return _ACCOUNT_REASONS.get(case.standing.bank_account_status)

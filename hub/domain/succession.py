@@ -3,7 +3,7 @@ holder whose death one province told is dead for the other's card too.
 
 All follow from the facts of several cards, whichever was told first, so they are found when a card is read and stored nowhere: an
 enabling cancels the holder's earlier card of the same province although it does not name it (L6), and what was told of a predecessor's
-e-card counts for the successor from its enabling on, without a new application (domain dossier 1.8 e), over any number of replacements.
+e-card counts for the successor from its enabling on, without a new application [S14][S15], over any number of replacements.
 A death told of one card cancels that card alone: the other has its own issuer, who has to say what becomes of it (G27).
 """
 

@@ -103,7 +103,7 @@ class Histogram(Instrument):
 
 def prometheus_name(instrument: Instrument) -> str:
     """Returns the name Prometheus knows it by, as OpenTelemetry's compatibility rules make it."""
-    words = {"s": "seconds", "By": "bytes", "d": "days", "1": "ratio"}
+    words = {"s": "seconds", "By": "bytes", "1": "ratio"}
     suffix = words.get(instrument.unit, "")
     name = instrument.name.replace(".", "_")
     if suffix and not name.endswith(suffix):

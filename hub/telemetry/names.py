@@ -199,8 +199,8 @@ QUOTA_HELD_BACK = Counter(
 
 # Surroundings.
 READY = Gauge(name="hub.ready", unit="{service}", description="1：服务就绪。1 if a service is ready", labels=(SERVICE,))
-CERTIFICATE_DAYS = Gauge(
-    name="hub.certificate.expiry", unit="d", description="证书剩余天数。Days until a certificate ends", labels=(CERTIFICATE,)
+CERTIFICATE_EXPIRY = Gauge(
+    name="hub.certificate.expiry", unit="s", description="证书剩余时间。Time until a certificate ends", labels=(CERTIFICATE,)
 )
 DATABASE_SIZE = Gauge(name="hub.database.size", unit="By", description="数据库大小。Size of the database")
 DATABASE_CONNECTIONS = Gauge(
