@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from operator import attrgetter
 
 import protovalidate
 import pytest
@@ -15,6 +16,7 @@ from hub.api.shape import accepts
 from hub.domain import reference
 from hub.domain.event_rules import Context
 from hub.domain.roles import every_role, rights_of
+from hub.domain.texts import DIGITS_THAT_NAME, holds_identifier
 from hub.domain.wellformed import general_faults
 from hub.journal.keyring import open_keyring
 from tests.messages import AT_S, journey, name_card
@@ -157,3 +159,39 @@ def test_an_empty_source_is_quarantined_though_events_without_one_passed(tmp_pat
     empty.ClearField("source")
     empty.source.line_no = 5
     assert _prepare(intake, without, empty) == [False, True]
+
+
+@pytest.mark.parametrize("path", ["", "occurred_at", "source", "card", "transit_journey_completed", "transit_journey_completed.tap"])
+def test_what_is_unknown_is_dropped_by_the_short_way_wherever_it_is_in_an_event(path: str, tmp_path: object) -> None:
+    intake = Intake(open_keyring(tmp_path))  # type: ignore[arg-type]
+    _prepare(intake, journey("A00000001"))
+    with_unknown = journey("A00000001")
+    inner = attrgetter(path)(with_unknown) if path else with_unknown
+    # Field 4000, a text; no message of ours has so many.
+    inner.MergeFromString(b"\x82\xfa\x01\x06secret")
+    request = feed_service_pb2.AppendEventsRequest(feed="f", first_sequence=1, events=[with_unknown, journey("A00000001")])
+    assert b"secret" in request.SerializeToString()
+    context = Context(rights_of("50", every_role()), AT_S + 86_400, reference.load(), lambda _: True)
+    received = batch_reader(feed_service_pb2.AppendEventsRequest)(request.SerializeToString())
+    with_it, without = asyncio.run(intake.prepare(1, "owner", received, context, lambda _: 1)).batch.tails
+    assert _stored(with_it) == _stored(without)
+
+
+def _stored(tail: bytes) -> bytes:
+    """The packed row behind its digest."""
+    return tail[tail.index(b"\0\0\0\x20") + 36 :]
+
+
+def test_the_short_way_looks_into_every_message_of_the_envelope_or_leaves_it_to_the_long_way() -> None:
+    inner = {field.name for field in event_pb2.Event.DESCRIPTOR.fields if field.message_type is not None and not field.containing_oneof}
+    assert inner == {"occurred_at", "source", "card"} | {"card_aliases", "holder", "corrects", "reverses"}
+
+
+def test_digits_alone_are_searched_exactly_where_they_can_name_somebody() -> None:
+    chosen = random.Random(7)
+    for length in range(60):
+        texts = ["".join(chosen.choices("0123456789", k=length)) for _ in range(2_000)] + [
+            "62" + "0" * (length - 2),
+            "13" + "8" * (length - 2),
+        ]
+        assert length in DIGITS_THAT_NAME or not any(map(holds_identifier, texts))

@@ -7,7 +7,7 @@ from chuanyu.exchange.v1 import references_pb2
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from hub.api.shape import shape_faults
+from hub.api.shape_faults import shape_faults
 from hub.domain.agreement import LOCAL
 from hub.domain.errors import RequestInvalid
 from hub.domain.masking import looks_like_an_identifier

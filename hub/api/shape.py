@@ -6,18 +6,17 @@ This compiles the same annotations into one Python function a message type. It a
 holds it to that), and a rule it does not know makes it answer no for the whole type, so nothing can slip through.
 """
 
-import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import field as of_each
 from functools import cache
 from typing import Any
 
-import protovalidate
 from buf.validate import validate_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import Message
 
-from hub.domain.texts import PLAIN, SHAPE, SHORTEST, holds_identifier
+from hub.domain.texts import DIGITS_THAT_NAME, PLAIN, SHAPE, SHORTEST, holds_identifier
 from hub.domain.wellformed import (
     DURATION,
     EARLIEST_INSTANT_S,
@@ -25,7 +24,6 @@ from hub.domain.wellformed import (
     LONGEST_S,
     NANOS,
     TIMESTAMP,
-    general_faults,
     is_plain,
 )
 
@@ -36,59 +34,44 @@ _OF_TIME = {
     TIMESTAMP: f"{EARLIEST_INSTANT_S} <= v.seconds < {END_OF_INSTANTS_S} and 0 <= v.nanos < {NANOS}",
     DURATION: f"0 <= v.seconds <= {LONGEST_S} and 0 <= v.nanos < {NANOS}",
 }
-_validator = protovalidate.Validator()
+# Rules that no value of the type can break.
+_BORDERS = {("uint32", "gte"): (0,), ("uint32", "lte"): (2**32 - 1,), ("uint64", "gte"): (0,)}
 
 
 class _Unknown(Exception):
     """A rule this compiler does not know."""
 
 
-def shape_faults(message: Message, prefix: str = "") -> list[tuple[str, str]]:
-    """Returns every rule of shape that a message breaks, as (field path behind *prefix*, rule); of an event its envelope alone."""
-    if accepts(message.DESCRIPTOR)(message):
-        return []
-    # protovalidate names each item of a field and all its faults: a second of work for a message of 16 KiB that has nothing but items.
-    if overfull := _overfull(message, prefix):
-        return overfull
-    broken = [(field_path(violation), str(violation.proto.rule_id)) for violation in _validator.collect_violations(message)]
-    return [(f"{prefix}{path}", rule) for path, rule in (*broken, *general_faults(message))]
+@dataclass(slots=True)
+class _Function:
+    """A function while it is written: what its source names, and which of its variables are texts, whose characters are asked about last.
 
+    To ask about all of them together costs little more than to ask about one.
+    """
 
-def _overfull(message: Message, prefix: str) -> list[tuple[str, str]]:
-    """Returns the repeated fields, at any depth, that have more items than they may."""
-    found: list[tuple[str, str]] = []
-    for field, value in message.ListFields():
-        path = f"{prefix}{field.name}"
-        if field.is_repeated and len(value) > (field.GetOptions().Extensions[validate_pb2.field].repeated.max_items or math.inf):
-            found.append((path, "repeated.max_items"))
-        elif field.message_type is not None:
-            for item in value if field.is_repeated else (value,):
-                found += _overfull(item, f"{path}.")
-    return found
-
-
-def field_path(violation: protovalidate.Violation) -> str:
-    """Returns the path of the field, such as card.clear."""
-    field = violation.proto.field
-    return ".".join(str(element.field_name) for element in (field.elements if field is not None else ()))
+    names: dict[str, Any] = of_each(default_factory=dict)
+    texts: list[str] = of_each(default_factory=list)
 
 
 @cache
 def accepts(descriptor: Descriptor) -> Accepts:
     """Returns the function for messages of a type; it never raises and never accepts what protovalidate refuses."""
-    names: dict[str, Any] = {}
+    made = _Function()
     try:
-        lines = _message(descriptor, names)
+        lines = _message(descriptor, made)
     except _Unknown:
         return lambda _: False
+    if made.texts:
+        together = "".join(f"{{{text}}}" for text in made.texts)
+        lines += [f"v = f'{together}'", "if not (v.isprintable() or is_plain(v)): return False"]
     source = "\n".join(["def accept(m):", *(f"    {line}" for line in lines), "    return True"])
     # The source is made of field names and numbers of our own descriptors.
-    exec(compile(source, f"<rules of {descriptor.full_name}>", "exec"), names)  # noqa: S102
-    function: Accepts = names["accept"]
+    exec(compile(source, f"<rules of {descriptor.full_name}>", "exec"), made.names)  # noqa: S102
+    function: Accepts = made.names["accept"]
     return function
 
 
-def _message(descriptor: Descriptor, names: dict[str, Any]) -> list[str]:
+def _message(descriptor: Descriptor, made: _Function) -> list[str]:
     if list(descriptor.GetOptions().Extensions[validate_pb2.message].ListFields()):
         raise _Unknown
     lines = []
@@ -96,32 +79,26 @@ def _message(descriptor: Descriptor, names: dict[str, Any]) -> list[str]:
         if oneof.GetOptions().Extensions[validate_pb2.oneof].required:
             lines.append(f"if m.WhichOneof({oneof.name!r}) is None: return False")
     for field in descriptor.fields:
-        lines += _field(field, field.GetOptions().Extensions[validate_pb2.field], names)
+        lines += _field(field, field.GetOptions().Extensions[validate_pb2.field], made)
     return lines
 
 
-def _field(field: FieldDescriptor, rules: validate_pb2.FieldRules, names: dict[str, Any]) -> list[str]:
+def _field(field: FieldDescriptor, rules: validate_pb2.FieldRules, made: _Function) -> list[str]:
     if rules.ignore == validate_pb2.IGNORE_ALWAYS:
         return []
     if rules.cel or rules.cel_expression:
         raise _Unknown
     here = f"m.{field.name}"
     if field.is_repeated:
-        return _repeated(field, rules, names, here)
+        return _repeated(field, rules, made, here)
     if field.message_type is not None:
-        if rules.WhichOneof("type") is not None:
-            raise _Unknown
-        checks = [f"if not m.HasField({field.name!r}): return False"] if rules.required else []
-        if (of_time := _OF_TIME.get(field.message_type.full_name)) is not None:
-            return [*checks, f"if m.HasField({field.name!r}):", f"    v = {here}", f"    if not ({of_time}): return False"]
-        if rules.required and field.message_type.full_name.startswith("chuanyu."):
-            # Written out in place: a call costs as much as three of the checks in it.
-            return [*checks, f"outer_{field.name}, m = m, {here}", *_message(field.message_type, names), f"m = outer_{field.name}"]
-        if (check := _nested(field, names)) is not None:
-            checks.append(f"if m.HasField({field.name!r}) and not {check}({here}): return False")
-        return checks
-    body = _scalar(field, rules, names)
-    if not body and not rules.required:
+        return _message_field(field, rules, made, here)
+    is_asked_last = _is_free_text(field, rules) and field.containing_oneof is None
+    body = _scalar(field, rules, made, is_asked_last)
+    if is_asked_last:
+        made.texts.append(f"text{len(made.texts)}")
+        here = f"{made.texts[-1]} = {here}"
+    elif not body and not rules.required:
         return []
     if rules.required:
         return [f"v = {here}", "if not v: return False", *body]
@@ -132,7 +109,23 @@ def _field(field: FieldDescriptor, rules: validate_pb2.FieldRules, names: dict[s
     return [f"v = {here}", *body]
 
 
-def _repeated(field: FieldDescriptor, rules: validate_pb2.FieldRules, names: dict[str, Any], here: str) -> list[str]:
+def _message_field(field: FieldDescriptor, rules: validate_pb2.FieldRules, made: _Function, here: str) -> list[str]:
+    inner = field.message_type
+    assert inner is not None
+    if rules.WhichOneof("type") is not None:
+        raise _Unknown
+    checks = [f"if not m.HasField({field.name!r}): return False"] if rules.required else []
+    if (of_time := _OF_TIME.get(inner.full_name)) is not None:
+        return [*checks, f"if m.HasField({field.name!r}):", f"    v = {here}", f"    if not ({of_time}): return False"]
+    if rules.required and inner.full_name.startswith("chuanyu."):
+        # Written out in place: a call costs as much as three of the checks in it.
+        return [*checks, f"outer_{field.name}, m = m, {here}", *_message(inner, made), f"m = outer_{field.name}"]
+    if (check := _nested(field, made)) is not None:
+        checks.append(f"if m.HasField({field.name!r}) and not {check}({here}): return False")
+    return checks
+
+
+def _repeated(field: FieldDescriptor, rules: validate_pb2.FieldRules, made: _Function, here: str) -> list[str]:
     repeated = rules.repeated
     known = {"min_items", "max_items", "items"}
     if {f.name for f, _ in repeated.ListFields()} - known or rules.required or rules.ignore != validate_pb2.IGNORE_UNSPECIFIED:
@@ -149,63 +142,76 @@ def _repeated(field: FieldDescriptor, rules: validate_pb2.FieldRules, names: dic
     if field.message_type is not None:
         if (of_time := _OF_TIME.get(field.message_type.full_name)) is not None:
             body = [f"if not ({of_time}): return False"]
-        elif (check := _nested(field, names)) is not None:
+        elif (check := _nested(field, made)) is not None:
             body = [f"if not {check}(v): return False"]
     else:
-        body = _scalar(field, repeated.items, names)
+        body = _scalar(field, repeated.items, made)
     if body:
         lines += [f"for v in {here}:", *(f"    {line}" for line in body)]
     return lines if len(lines) > 1 else []
 
 
-def _nested(field: FieldDescriptor, names: dict[str, Any]) -> str | None:
+def _nested(field: FieldDescriptor, made: _Function) -> str | None:
     """Returns the name of the check of a message field, None for messages that carry no rules of ours."""
     inner = field.message_type
     assert inner is not None
     if not inner.full_name.startswith("chuanyu."):
         return None
     name = f"accept_{inner.name}"
-    names[name] = accepts(inner)
+    made.names[name] = accepts(inner)
     return name
 
 
-def _scalar(field: FieldDescriptor, rules: validate_pb2.FieldRules, names: dict[str, Any]) -> list[str]:
+def _scalar(field: FieldDescriptor, rules: validate_pb2.FieldRules, made: _Function, is_asked_last: bool = False) -> list[str]:
     kind = rules.WhichOneof("type")
-    plain = _plain(field, rules, names)
-    if kind is None:
-        return plain
-    values = {f.name: value for f, value in getattr(rules, kind).ListFields()}
+    values = {} if kind is None else {f.name: value for f, value in getattr(rules, kind).ListFields()}
+    lines = _free_text(field, values, made, is_asked_last) if _is_free_text(field, rules) else []
     if kind == "enum":
-        return _enum(field, values, names)
-    lines = []
+        return _enum(field, values, made)
     for rule, value in values.items():
         if kind in ("string", "bytes") and rule in ("min_len", "max_len", "len"):
             operator = {"min_len": "<", "max_len": ">", "len": "!="}[rule]
             lines.append(f"if len(v) {operator} {value}: return False")
         elif kind == "string" and rule == "in":
-            names[f"in_{_own(field)}"] = frozenset(value)
+            made.names[f"in_{_own(field)}"] = frozenset(value)
             lines.append(f"if v not in in_{_own(field)}: return False")
         elif kind == "string" and rule == "pattern":
             # Regions and days repeat: what was accepted before is looked up in a set.
-            names[f"seen_{_own(field)}"] = seen = set[str]()
-            names[f"matches_{_own(field)}"] = _matcher(value, seen)
+            made.names[f"seen_{_own(field)}"] = seen = set[str]()
+            made.names[f"matches_{_own(field)}"] = _matcher(value, seen)
             lines.append(f"if v not in seen_{_own(field)} and not matches_{_own(field)}(v): return False")
         elif kind in ("int64", "uint64", "uint32", "int32") and rule in ("gte", "lte"):
+            if value in _BORDERS.get((kind, rule), ()):
+                continue
             lines.append(f"if v {'<' if rule == 'gte' else '>'} {value}: return False")
         else:
             raise _Unknown
-    return lines + plain
+    return lines
 
 
-def _plain(field: FieldDescriptor, rules: validate_pb2.FieldRules, names: dict[str, Any]) -> list[str]:
-    """Asks whether a text has a control character or an identifier, where no rule of it says which characters it may have."""
-    if field.type != FieldDescriptor.TYPE_STRING or rules.string.pattern or getattr(rules.string, "in"):
-        return []
-    names |= {"is_plain": is_plain, "holds_identifier": holds_identifier, "SHAPE": SHAPE, "PLAIN": PLAIN}
-    lines = ["if not (v.isprintable() or is_plain(v)): return False"]
-    if field.name != "clear":
-        # What is said of one is said by who asks: of an event all of it, of a question only what is recorded.
-        lines += [f"if len(v) >= {SHORTEST} and v.encode().translate(SHAPE) not in PLAIN and holds_identifier(v): return False"]
+def _is_free_text(field: FieldDescriptor, rules: validate_pb2.FieldRules) -> bool:
+    """Whether it is a text and no rule of it says which characters it may have."""
+    return bool(field.type == FieldDescriptor.TYPE_STRING and not rules.string.pattern and not getattr(rules.string, "in"))
+
+
+def _free_text(field: FieldDescriptor, values: dict[str, Any], made: _Function, is_asked_last: bool) -> list[str]:
+    """Asks whether a text is too long, has a control character or an identifier; takes out of *values* the rule that it asks about."""
+    made.names |= {
+        "is_plain": is_plain,
+        "holds_identifier": holds_identifier,
+        "SHAPE": SHAPE,
+        "PLAIN": PLAIN,
+        "DIGITS_THAT_NAME": DIGITS_THAT_NAME,
+    }
+    lines = [] if is_asked_last else ["if not (v.isprintable() or is_plain(v)): return False"]
+    # What is said of one is said by who asks: of an event all of it, of a question only what is recorded.
+    if field.name != "clear" and values.get("max_len", SHORTEST) >= SHORTEST:
+        # Most texts are shorter than an identifier, and than what they may be.
+        too_long = f"len(v) > {values.pop('max_len')} or " if "max_len" in values else ""
+        identifier = (
+            "(not v.isdecimal() or len(v) in DIGITS_THAT_NAME) and v.encode().translate(SHAPE) not in PLAIN and holds_identifier(v)"
+        )
+        lines.append(f"if len(v) >= {SHORTEST} and ({too_long}{identifier}): return False")
     return lines
 
 
@@ -214,12 +220,12 @@ def _own(field: FieldDescriptor) -> str:
     return "_".join(field.full_name.split(".")[-2:])
 
 
-def _enum(field: FieldDescriptor, values: dict[str, Any], names: dict[str, Any]) -> list[str]:
+def _enum(field: FieldDescriptor, values: dict[str, Any], made: _Function) -> list[str]:
     if set(values) - {"defined_only", "not_in"} or not values.get("defined_only"):
         raise _Unknown
     assert field.enum_type is not None
     allowed = {value.number for value in field.enum_type.values} - set(values.get("not_in", ()))
-    names[f"enum_{_own(field)}"] = frozenset(allowed)
+    made.names[f"enum_{_own(field)}"] = frozenset(allowed)
     return [f"if v not in enum_{_own(field)}: return False"]
 
 

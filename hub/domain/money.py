@@ -23,8 +23,7 @@ _PERSON_PARTS = ("personal_account_fen", "cash_fen", "family_account_fen")
 
 def _wrong_fare(message: Any) -> list[str]:
     """The full fare is what was paid and the discount, so it is never the smaller."""
-    full = message.fare_full_fen
-    return ["fare_full_fen"] if full and message.fare_paid_fen > full else []
+    return ["fare_full_fen"] if 0 < message.fare_full_fen < message.fare_paid_fen else []
 
 
 def _wrong_settlement(message: Any) -> list[str]:

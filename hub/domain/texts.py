@@ -17,6 +17,8 @@ from hub.domain.event_rules import EARLIEST_S, local_date
 from hub.domain.wellformed import END_OF_INSTANTS_S
 
 _ID, _ACCOUNT, _MOBILE, _CARD = "an ID number", "a bank account", "a mobile number", "a card number"
+# Of a text of digits alone so many may be an identifier: a mobile number, a bank account, an ID number.
+DIGITS_THAT_NAME = frozenset({11, 16, 17, 18, 19})
 # A card number has nine characters and every other identifier more.
 SHORTEST = 9
 _COULD_BE = re.compile(

@@ -135,6 +135,7 @@ def _row(place: Ground, edges: tuple[HubProcess, HubProcess], attack: Attack, by
     targets = (by_proxy,) if is_by_proxy else tuple(edge.target for edge in edges)
     victim = by_proxy if is_by_proxy else edges[0].target
     quiet = _ask(place, victim, seconds)
+    before = max(edge.memory_bytes() for edge in edges)
     context = multiprocessing.get_context("spawn")
     length_s = BECOMES_STEADY_S + seconds
     attacker = context.Process(target=_attack, args=(attack, targets, place.data_dir / "certificates", length_s), daemon=True)
@@ -153,6 +154,7 @@ def _row(place: Ground, edges: tuple[HubProcess, HubProcess], attack: Attack, by
         "ratio_p99": round(ratio, 2),
         "answered": len(attacked.times_ms),
         "refused": attacked.refused,
+        "edge_before_mb": round(before / 1e6),
         "edge_peak_mb": round(peak[0] / 1e6),
         "by_the_proxy": is_by_proxy,
         "holds": ratio <= TIMES_QUIET and attacked.refused == 0 and peak[0] / 1e6 <= MOST_RSS_MB,
