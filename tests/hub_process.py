@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from hub.api.certificates import CertificateFiles, issue_participant, issue_server, open_authority
 from hub.api.registry import register_participant
@@ -37,16 +38,26 @@ class Process:
         self.log = data_dir / f"{arguments[0]}-{time.monotonic_ns()}.log"
         self._arguments, self._environment = arguments, {**environment(dsn, data_dir), **(settings or {})}
         self.process: subprocess.Popen[bytes] | None = None
+        self._begin = 0
 
     def start(self) -> str:
         """Starts it and returns the ready line."""
+        self.launch()
+        return self.ready()
+
+    def launch(self) -> None:
+        """Starts it and does not wait for it."""
         with self.log.open("ab") as log:
-            begin = self.log.stat().st_size
+            self._begin = self.log.stat().st_size
             command = [sys.executable, "-c", "from hub.cli import main; main()", *self._arguments]
             self.process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+
+    def ready(self) -> str:
+        """Waits until it is ready and returns the line that says so."""
+        assert self.process is not None
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
-            text = self.log.read_bytes()[begin:].decode(errors="replace")
+            text = self.log.read_bytes()[self._begin:].decode(errors="replace")
             for line in text.splitlines():
                 if line.startswith(("listening on", "projecting")):
                     return line
@@ -91,9 +102,21 @@ class RunningHub:
         self.targets: list[str] = []
 
     def start(self) -> None:
-        """Starts every process."""
-        self.targets = [edge.start().split()[-1] for edge in self.edges]
-        self.projector.start()
+        """Starts every process and waits until each edge answers: until then the views have still to fold what the hub itself recorded."""
+        for process in (*self.edges, self.projector):
+            process.launch()
+        self.targets = [edge.ready().split()[-1] for edge in self.edges]
+        self.projector.ready()
+        for edge in range(len(self.edges)):
+            self._wait_serving(edge)
+
+    def _wait_serving(self, edge: int) -> None:
+        with self.channel(SICHUAN, edge) as channel:
+            watched = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=START_S)
+            for answer in watched:
+                if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                    watched.cancel()
+                    return
 
     def stop(self) -> None:
         """Stops every process."""

@@ -33,7 +33,7 @@ def reading(position: int, head: int, lag_s: float = 0.0) -> Reading:
 
 async def filled(per_owner: dict[str, int]) -> Pace:
     """A pace whose views have all of it still to fold: 5,000 events are the most there may be at first."""
-    held = Pace(10.0)
+    held = Pace(40.0)
     held.seen(reading(0, 0), 0)
     for owner, count in per_owner.items():
         for _ in range(count // 500):
@@ -105,10 +105,41 @@ def test_who_sent_least_goes_first() -> None:
 def test_late_views_hold_back_however_little_is_unfolded() -> None:
     async def held() -> bool:
         late = await filled({BULK: 1_000})
-        late.seen(reading(0, 1_000, lag_s=3.0), 0)
+        late.seen(reading(0, 1_000, lag_s=12.0), 0)
         return await is_held(late, BULK)
 
     assert asyncio.run(held())
+
+
+def test_a_batch_goes_in_where_nothing_is_unfolded_however_little_there_may_be() -> None:
+    async def held() -> bool:
+        return await is_held(Pace(0.1), BULK)
+
+    assert not asyncio.run(held())
+
+
+def test_a_page_that_takes_long_leaves_less_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "LONG_PAGE_S", SHORT_S)
+
+    async def held() -> bool:
+        slow = await filled({})
+        await asyncio.sleep(10 * SHORT_S)
+        # Less than 4 events in 0.2 s: less than 200 in ten seconds.
+        slow.seen(reading(0, 4, lag_s=0.2), 0)
+        return await is_held(slow, BULK)
+
+    assert asyncio.run(held())
+
+
+def test_few_events_that_are_folded_as_they_come_do_not_count_as_slow_views() -> None:
+    async def held() -> bool:
+        quick = await filled({})
+        for position in range(1, 5):
+            await asyncio.sleep(SHORT_S)
+            quick.seen(reading(position, position + 1), 0)
+        return await is_held(quick, BULK, 4_500)
+
+    assert not asyncio.run(held())
 
 
 def test_views_that_stand_still_hold_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,12 +17,15 @@ from hub.telemetry import names
 
 # The rest of what the views may be late is for the page that is being folded and for what other edges take in at the same moment.
 TARGET_SHARE = 0.25
-# What the views fold a second is measured while they are behind; this is less than a quarter of what they do on two quiet cores.
-FIRST_EVENTS_PER_S = 2_000.0
-LEAST_EVENTS = 1_000
+# What the views fold a second is measured while they are behind. Before that, it is taken for as little as a busy machine folds; where
+# it is more, a second of load finds it out.
+FIRST_EVENTS_PER_S = 500.0
+# A slower rate counts at once and a faster one after some readings: too little room costs a moment, too much makes answers late.
+SLOWER_COUNTS, FASTER_COUNTS = 0.8, 0.3
 # A participant whose events of late are at most this share of all that may be unfolded sends little.
 SMALL_SHARE = 0.1
 SMALL_EVENTS = 100
+LONG_PAGE_S = 0.75
 STILL_AFTER_S = 3.0
 # A batch of a stream that would wait longer is refused: adapters take silence of half a minute for a broken stream.
 STREAM_PATIENCE_S = 10.0
@@ -43,7 +46,7 @@ class Pace:
         """*max_lag_s* is how late the views may be before questions are refused."""
         self._target_s = max_lag_s * TARGET_SHARE
         self._per_s = FIRST_EVENTS_PER_S
-        self._position, self._moved_at = -1, -math.inf
+        self._position, self._moved_at, self._head = -1, -math.inf, 0
         self._unfolded, self._is_late = 0, False
         self._recent: dict[str, float] = {}
         self._read_at = time.monotonic()
@@ -52,16 +55,29 @@ class Pace:
     def seen(self, reading: Reading, queued_events: int) -> None:
         """Learns how far the views are; *queued_events* were taken in and are not recorded yet."""
         now = time.monotonic()
-        if reading.position != self._position or reading.position >= reading.head:
-            if self._unfolded and 0 <= self._position < reading.position and now > self._moved_at:
-                self._per_s += 0.3 * ((reading.position - self._position) / (now - self._moved_at) - self._per_s)
-            self._position, self._moved_at = reading.position, now
+        self._measure(reading, now)
         self._unfolded = max(0, reading.head - reading.position) + queued_events
         self._is_late = reading.lag_s > self._target_s
         fading = math.exp((self._read_at - now) / self._target_s)
         self._recent = {owner: left for owner, count in self._recent.items() if (left := count * fading) >= 1}
         self._read_at = now
         self._give_turns()
+
+    def _measure(self, reading: Reading, now: float) -> None:
+        """Learns what the views fold a second: at least what they moved by, and no more than that if they had more to fold all the time."""
+        took_s, moved = now - self._moved_at, reading.position - self._position
+        if moved and self._position >= 0 and took_s < STILL_AFTER_S:
+            per_s = moved / took_s
+            if per_s > self._per_s:
+                self._per_s += FASTER_COUNTS * (per_s - self._per_s)
+            elif reading.position < self._head:
+                self._per_s += SLOWER_COUNTS * (per_s - self._per_s)
+        elif reading.lag_s > LONG_PAGE_S and LONG_PAGE_S < took_s < STILL_AFTER_S:
+            # A page takes long, and what is in it is at most what is recorded.
+            self._per_s = min(self._per_s, (reading.head - reading.position) / took_s)
+        if moved or reading.position >= reading.head:
+            self._position, self._moved_at = reading.position, now
+        self._head = reading.head
 
     def release(self) -> None:
         """Lets all go on: how far the views are cannot be read, or the server stops."""
@@ -101,7 +117,7 @@ class Pace:
 
     @property
     def _most_unfolded(self) -> float:
-        return max(LEAST_EVENTS, self._per_s * self._target_s)
+        return self._per_s * self._target_s
 
     def _sends_little(self, owner: str, count: int) -> bool:
         return self._recent.get(owner, 0) + count <= max(SMALL_EVENTS, SMALL_SHARE * self._most_unfolded)
@@ -109,4 +125,4 @@ class Pace:
     def _has_room(self, count: int) -> bool:
         if time.monotonic() - self._moved_at > STILL_AFTER_S:
             return True
-        return not self._is_late and self._unfolded + count <= self._most_unfolded
+        return not self._is_late and (not self._unfolded or self._unfolded + count <= self._most_unfolded)

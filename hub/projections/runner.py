@@ -84,7 +84,7 @@ def _alone(connection: psycopg.Connection, stop: threading.Event) -> bool:
 def _rounds(connection: psycopg.Connection, stop: threading.Event) -> None:
     others = [projection for projection in PROJECTIONS if projection not in DECIDED_BY and projection.name not in BACKGROUND]
     background = [projection for projection in PROJECTIONS if projection.name in BACKGROUND]
-    page_events, others_at, background_at = LIVE_EVENTS, 0.0, 0.0
+    page_events, others_at, background_at = LEAST_PAGE_EVENTS, 0.0, 0.0
     while not stop.is_set():
         began = time.monotonic()
         decided = advance_as_one(connection, DECIDED_BY, page_events=page_events, waits=False)
