@@ -1,6 +1,5 @@
 """The only reader of the environment: every setting, its default and what it is for."""
 
-import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -33,11 +32,6 @@ def settings_in_words(error: ValidationError) -> list[str]:
         variable = name if name.isupper() else f"HUB_{name.upper()}"
         lines.append(f"{variable}={one['input']}: 设置无效 no valid setting: {one['msg'].removeprefix('Value error, ')}")
     return lines
-
-
-def set_client_encoding() -> None:
-    """Makes the hub's connections send and read UTF-8, whatever the environment says."""
-    os.environ["PGCLIENTENCODING"] = "UTF8"
 
 
 Address = Annotated[str, AfterValidator(_checked_address)]

@@ -12,11 +12,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 from rich.console import Console
 
 from hub.config import Config
 from hub.domain.errors import HubError
 from hub.domain.masking import without_identifiers
+from hub.embedded import running
+from hub.embedded_cluster import path_of
+from hub.journal.logins import app_login, in_our_encoding
+from hub.journal.migrate import migrate
 from hub.telemetry.logs import open_kept_logs, security
 
 log = logging.getLogger(__name__)
@@ -28,7 +33,6 @@ _FREE_TEXTS = ("--reason", "--title")
 
 class NoDatabase(HubError):
     """没有数据库 there is no database in"""
-
     def __init__(self, data_dir: Path) -> None:
         """*data_dir* is where there is none."""
         super().__init__(f"{data_dir}; `hub migrate` makes one（HUB_DATA_DIR）")
@@ -36,7 +40,6 @@ class NoDatabase(HubError):
 
 class DatabaseUnreachable(HubError):
     """数据库不可达 the database cannot be reached:"""
-
     def __init__(self, cause: Exception) -> None:
         """*cause* is what the connection said."""
         said = str(cause).strip().splitlines() or [type(cause).__name__]
@@ -51,10 +54,6 @@ def database(config: Config, *, migrated: bool = True, makes: bool = False, wait
     it is, for a backup and a restore, which have that login too. An embedded one that is not there is made only if the command *makes*
     one; raises NoDatabase otherwise, and DatabaseUnreachable unless the command *waits* for one that is away, as processes do.
     """
-    from hub.embedded import running
-    from hub.journal.logins import app_login, in_our_encoding
-    from hub.journal.migrate import migrate
-
     if not makes:
         refuse_missing(config)
     screen = Console(stderr=True)
@@ -70,15 +69,11 @@ def database(config: Config, *, migrated: bool = True, makes: bool = False, wait
 
 def refuse_missing(config: Config) -> None:
     """Raises NoDatabase where the embedded database is wanted and was never made: a mistyped directory stays as empty as it is."""
-    from hub.embedded_cluster import path_of
-
     if not config.dsn and not path_of(config.data_dir).exists():
         raise NoDatabase(config.data_dir)
 
 
 def _refuse_unreachable(dsn: str) -> None:
-    import psycopg
-
     try:
         psycopg.connect(dsn, application_name="hub-command", connect_timeout=10).close()
     except psycopg.Error as error:

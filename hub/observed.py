@@ -2,12 +2,12 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from hub.api.certificate_days import certificate_days
+from hub.audit.vitals_publisher import publishing
 from hub.config import Config
-
-if TYPE_CHECKING:
-    from hub.telemetry.endpoint import Liveness, Readiness
+from hub.telemetry.endpoint import Liveness, Readiness
+from hub.telemetry.setup import TelemetrySettings, store_in, telemetry
 
 
 @contextlib.contextmanager
@@ -19,10 +19,6 @@ def observed(
     *metrics_listen* is where its numbers are read unless the settings name a place. *ready* says why a service is not ready; without it
     a process is ready while the database can be read. *is_live* says whether it gets on at all.
     """
-    from hub.api.certificate_days import certificate_days
-    from hub.audit.vitals_publisher import publishing
-    from hub.telemetry.setup import TelemetrySettings, store_in, telemetry
-
     if not config.telemetry:
         yield ""
         return

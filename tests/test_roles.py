@@ -9,8 +9,7 @@ from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
 
 from hub.api.batches import batch_reader
 from hub.api.intake import Intake
-from hub.commands.roles import MEANINGS
-from hub.commands.roles_page import PAGE, page
+from hub.commands.roles_page import MEANINGS, PAGE, page
 from hub.domain import reference
 from hub.domain.card import FROM_EITHER_SIDE
 from hub.domain.disclosure import Origin, Reader, concerns, is_readable

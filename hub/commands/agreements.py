@@ -5,22 +5,42 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from chuanyu.exchange.v1.acceptance_pb2 import Medium
+from chuanyu.exchange.v1.hub_decisions_pb2 import (
+    AgreementEnded,
+    AgreementResumed,
+    AgreementSigned,
+    AgreementSuspended,
+    AgreementTerms,
+    ConcessionTerms,
+    SettlementTerms,
+)
 from rich.console import Console
 from rich.table import Table
 
+from hub.api.agreement_desk import (
+    Officer,
+    all_agreements,
+    amend_agreement,
+    draft_agreement,
+    end_agreement,
+    find_agreement,
+    resume_agreement,
+    sign_agreement,
+    suspend_agreement,
+)
+from hub.api.terms_file import instant, read_terms
 from hub.commands.refusals import in_words
 from hub.config import Config
 from hub.database import database
-from hub.domain.errors import HubError
-
-if TYPE_CHECKING:
-    from chuanyu.exchange.v1.hub_decisions_pb2 import AgreementTerms
-
-    from hub.domain.agreement import Agreement
-    from hub.journal.recorder import AggregateStore
+from hub.domain.agreement import LOCAL, Agreement, version_code
+from hub.domain.agreement_history import versions
+from hub.domain.errors import HubError, RequestInvalid
+from hub.domain.reference import load
+from hub.journal.recorder import AggregateStore
 
 app = typer.Typer(help="互认约定：起草、签署、变更、中止、恢复、终止。Acceptance agreements: their whole life.", no_args_is_help=True)
 
@@ -43,8 +63,6 @@ Json = Annotated[bool, typer.Option("--json", help="输出 JSON。Print JSON.")]
 @app.command("list")
 def list_agreements(at: AsOf = "", as_json: Json = False) -> None:
     """列出全部约定及其状态、有效期。List all agreements with status and validity."""
-    from hub.api.agreement_desk import all_agreements
-
     instant = _instant(at)
     with _desk() as store:
         found = sorted(all_agreements(store), key=lambda agreement: agreement.code)
@@ -70,10 +88,6 @@ def list_agreements(at: AsOf = "", as_json: Json = False) -> None:
 @app.command()
 def show(code: Code, at: AsOf = "") -> None:
     """查看一份约定：各版条款、签署、中止、终止。Show one agreement: versions, signatures, suspensions, end."""
-    from hub.api.agreement_desk import find_agreement
-    from hub.domain.agreement import version_code
-    from hub.domain.agreement_history import versions
-
     with _desk() as store:
         agreement = find_agreement(store, code)
     history, status = agreement.history, agreement.status(_instant(at))
@@ -100,10 +114,6 @@ def show(code: Code, at: AsOf = "") -> None:
 @app.command()
 def draft(terms: Terms, side: Side, officer: OfficerName) -> None:
     """按条款文件起草约定；双方签署前可重新起草。Draft an agreement from a file of terms, or draft it anew before it is signed."""
-    from hub.api.agreement_desk import Officer, draft_agreement
-    from hub.api.terms_file import read_terms
-    from hub.domain.errors import RequestInvalid
-
     with _refusals():
         code, message = read_terms(terms.read_bytes())
         if not code or "/" in code:
@@ -120,9 +130,6 @@ def sign(
     checker: Annotated[str, typer.Option(help="复核人工号，须另有其人。Staff number of the checker, another person.")],
 ) -> None:
     """代表一方签署；双方签齐即按条款时刻生效。Sign for one side; with both signatures the terms hold from their instant."""
-    from chuanyu.exchange.v1.hub_decisions_pb2 import AgreementSigned
-
-    from hub.api.agreement_desk import sign_agreement
 
     with _desk() as store:
         _done(code, sign_agreement(store, code, AgreementSigned(side=side, maker=maker, checker=checker), _now()), "已签署 signed")
@@ -131,10 +138,6 @@ def sign(
 @app.command()
 def amend(code: Code, terms: Terms, side: Side, officer: OfficerName) -> None:
     """起草变更：须双方再签，自新条款的起始时刻起替代旧条款。Draft new terms; both sides sign them before they replace the old."""
-    from hub.api.agreement_desk import Officer, amend_agreement
-    from hub.api.terms_file import read_terms
-    from hub.domain.errors import RequestInvalid
-
     with _refusals():
         named, message = read_terms(terms.read_bytes())
         if named not in ("", code):
@@ -146,9 +149,6 @@ def amend(code: Code, terms: Terms, side: Side, officer: OfficerName) -> None:
 @app.command()
 def suspend(code: Code, reason: Reason, from_: From = "") -> None:
     """自某一时刻起中止。Suspend from an instant."""
-    from chuanyu.exchange.v1.hub_decisions_pb2 import AgreementSuspended
-
-    from hub.api.agreement_desk import suspend_agreement
 
     message = AgreementSuspended(reason_code=reason)
     message.from_at.FromDatetime(_instant(from_))
@@ -159,9 +159,6 @@ def suspend(code: Code, reason: Reason, from_: From = "") -> None:
 @app.command()
 def resume(code: Code, reason: Reason, from_: From = "") -> None:
     """自某一时刻起恢复。Let it hold again from an instant."""
-    from chuanyu.exchange.v1.hub_decisions_pb2 import AgreementResumed
-
-    from hub.api.agreement_desk import resume_agreement
 
     message = AgreementResumed(reason_code=reason)
     message.from_at.FromDatetime(_instant(from_))
@@ -172,9 +169,6 @@ def resume(code: Code, reason: Reason, from_: From = "") -> None:
 @app.command()
 def end(code: Code, reason: Reason, at: EndsAt = "") -> None:
     """于某一时刻终止；未签齐的草案则作废。End it at an instant, or withdraw a draft."""
-    from chuanyu.exchange.v1.hub_decisions_pb2 import AgreementEnded
-
-    from hub.api.agreement_desk import end_agreement
 
     message = AgreementEnded(reason_code=reason)
     message.ended_at.FromDatetime(_instant(at))
@@ -195,8 +189,6 @@ def _refusals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _desk() -> "Iterator[AggregateStore]":
-    from hub.journal.recorder import AggregateStore
-
     with database(Config()) as dsn:
         store = AggregateStore(dsn)
         try:
@@ -215,8 +207,6 @@ def _now() -> datetime:
 
 
 def _instant(text: str) -> datetime:
-    from hub.api.terms_file import instant
-
     try:
         return instant(datetime.fromisoformat(text)) if text else _now()
     except ValueError:
@@ -225,9 +215,6 @@ def _instant(text: str) -> datetime:
 
 def _summary(agreement: "Agreement", at: datetime) -> dict[str, Any]:
     """Says in one row how an agreement stands at an instant: the version that holds then, else the last one, else the draft."""
-    from chuanyu.exchange.v1.hub_decisions_pb2 import ConcessionTerms
-
-    from hub.domain.agreement_history import versions
 
     at_us = int(at.timestamp() * 1_000_000)
     signed = [v for v in versions(agreement.history) if v.to_us is None or v.from_us < v.to_us]
@@ -249,11 +236,6 @@ def _summary(agreement: "Agreement", at: datetime) -> dict[str, Any]:
 
 
 def _echo_terms(terms: "AgreementTerms") -> None:
-    from chuanyu.exchange.v1.acceptance_pb2 import Medium
-    from chuanyu.exchange.v1.hub_decisions_pb2 import ConcessionTerms, SettlementTerms
-
-    from hub.domain.agreement import LOCAL
-    from hub.domain.reference import load
 
     tables, first_day = load(), terms.valid_from.ToDatetime(LOCAL).date()
     regions = [(code, tables.region(code.ljust(6, "0"), first_day)) for code in terms.serving_regions]
@@ -277,8 +259,6 @@ def _echo_terms(terms: "AgreementTerms") -> None:
 
 def _local(at_us: int | None, none: str = "…") -> str:
     """Writes an instant in +08:00: as a day where it is the first moment of one."""
-    from hub.domain.agreement import LOCAL
-
     if at_us is None:
         return none
     local = datetime.fromtimestamp(at_us / 1_000_000, LOCAL)

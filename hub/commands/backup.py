@@ -8,11 +8,14 @@ from typing import Annotated
 
 import typer
 
+from hub.audit.backup import NICENESS, back_up
+from hub.audit.restore import read_backup
+from hub.audit.restore import restore as restore_into
+from hub.commands.options import Json
 from hub.commands.progress import progress
+from hub.commands.wording import views_in_words
 from hub.config import Config
 from hub.database import database
-
-Json = Annotated[bool, typer.Option("--json", help="最后一行输出 JSON。End with one line of JSON.")]
 
 
 def backup(
@@ -20,8 +23,6 @@ def backup(
     as_json: Json = False,
 ) -> None:
     """备份：运行中也可备份日志与保险库，不含密钥与视图。Back up journal and vault of a running hub; neither keys nor views."""
-    from hub.audit.backup import NICENESS, back_up
-
     os.nice(NICENESS)
     # Not migrated: the backup before an upgrade is of what was there before it.
     with database(Config(), migrated=False) as dsn, progress() as report:
@@ -47,10 +48,6 @@ def restore(
     as_json: Json = False,
 ) -> None:
     """恢复：把备份载入空数据库，重建视图，然后全面检查。Restore into an empty database, fold the views, check everything."""
-    from hub.audit.restore import read_backup
-    from hub.audit.restore import restore as restore_into
-    from hub.commands.wording import views_in_words
-
     config = Config()
     if verify:
         with progress() as report:

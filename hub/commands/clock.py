@@ -3,14 +3,17 @@
 import time
 from typing import Annotated
 
+import psycopg
 import typer
 
+from hub.audit.vitals import read_clock
 from hub.commands.asking import Operator, login
 from hub.commands.looking import is_purpose
 from hub.config import Config
 from hub.database import database
 from hub.domain.errors import ClockDrift, RequestInvalid
 from hub.domain.participant import is_operator_name
+from hub.journal import clock as journal_clock
 
 app = typer.Typer(help="日志时间超前时由运维接受。Where the journal's time is ahead of the clocks.", no_args_is_help=True)
 
@@ -30,11 +33,6 @@ def accept(
     Once the clocks are right, accept that the journal's newest time is ahead of them; it is recorded. Events are recorded again, all with
     that time, until the clocks have caught up.
     """
-    import psycopg
-
-    from hub.audit.vitals import read_clock
-    from hub.journal.clock import accept
-
     name, config = operator or login(), Config()
     wrong = [] if is_operator_name(name) else [("operator", "string.pattern")]
     if not is_purpose(reason):
@@ -47,5 +45,5 @@ def accept(
         if drift.is_beyond(config.max_clock_drift_s):
             # What is accepted is for good, so the clocks come first.
             raise ClockDrift(drift_s=f"{drift.drift_s:.1f}")
-        accepted = accept(dsn, name, reason, time.time_ns() // 1_000)
+        accepted = journal_clock.accept(dsn, name, reason, time.time_ns() // 1_000)
     typer.echo(f"已接受 accepted: 超前 ahead by {accepted.ahead_s:,} s，位置 position {accepted.position:,}")

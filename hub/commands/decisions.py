@@ -1,21 +1,22 @@
 """The command `hub decisions`: finds recorded questions and answers by card, participant, request id and time."""
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import psycopg
 import typer
+from chuanyu.exchange.v1 import acceptance_pb2
+from rich.table import Table
 
 from hub.commands.asking import Operator
 from hub.commands.looking import Card, Issuer, Most, Purpose, Since, Until, instant_us, keys_of, look_first
+from hub.commands.wording import folded, local, screen, table, whole
 from hub.config import Config
 from hub.database import database
 from hub.domain.looks import Shown
 from hub.domain.participant import PREFIX
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from hub.journal.reader import Recorded
+from hub.journal.looks import Searched, search
+from hub.journal.reader import Recorded
 
 
 def decisions(
@@ -31,10 +32,6 @@ def decisions(
     as_json: Annotated[bool, typer.Option("--json", help="每条一行 JSON。One line of JSON each.")] = False,
 ) -> None:
     """查找已记录的询问与答复，最新在前；查看本身入账。Find recorded questions and answers; the look is recorded first."""
-    import psycopg
-
-    from hub.commands.wording import screen
-    from hub.journal.looks import Searched, search
 
     texts = ([PREFIX + participant.removeprefix(PREFIX)] if participant else []) + ([request_id] if request_id else [])
     config, window = Config(), (instant_us(since, "--from"), instant_us(until, "--to"))
@@ -55,9 +52,6 @@ def decisions(
 
 def summary(recorded: "Recorded") -> dict[str, Any]:
     """What is printed of a decision; a card stands by its key."""
-    from chuanyu.exchange.v1 import acceptance_pb2
-
-    from hub.commands.wording import local
 
     event = recorded.event
     decision = event.decision_made
@@ -80,8 +74,6 @@ def summary(recorded: "Recorded") -> dict[str, Any]:
 
 
 def _listing(rows: list[dict[str, Any]]) -> "Table":
-    from hub.commands.wording import folded, table, whole
-
     drawn = table(
         whole("位置\nposition"), whole("入账\nrecorded"), folded("谁问\nasked by"), folded("问\nquestion"), folded("答\nanswer"),
         whole("卡键\ncard key"),

@@ -4,17 +4,18 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import psycopg
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from hub.commands.address import checked_address
+from hub.commands.examinations import NOT_RUNNING, Diagnosis, Scene, examine_all
 from hub.config import Config
-
-if TYPE_CHECKING:
-    from hub.commands.examinations import Diagnosis, Scene
+from hub.database import refuse_missing
+from hub.embedded import EmbeddedPostgresError, attached, running
 
 _SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "fault": ("✗", "bold red"), "skipped": ("–", "dim")}
 
@@ -36,8 +37,6 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="输出一行 JSON。Print one line of JSON.")] = False,
 ) -> None:
     """体检：环境、密钥、证书、端口、数据库、日志、视图。Examine surroundings, keys, ports, database, journal, views."""
-    from hub.commands.examinations import examine_all
-
     with _scene(Config(), start) as scene:
         scene.target = target
         found = examine_all(scene)
@@ -53,11 +52,6 @@ def doctor(
 @contextlib.contextmanager
 def _scene(config: Config, start: bool) -> Iterator["Scene"]:
     """Finds the database, and starts the embedded one only if that is wanted."""
-    import psycopg
-
-    from hub.commands.examinations import NOT_RUNNING, Scene
-    from hub.database import refuse_missing
-    from hub.embedded import EmbeddedPostgresError, attached, running
 
     if start:
         refuse_missing(config)

@@ -7,18 +7,21 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
+from chuanyu.exchange.v1 import erasure_pb2
 
+from hub.api.erasure_desk import ErasureDesk, open_desk
 from hub.commands.asking import Operator, login
 from hub.config import Config
 from hub.database import database
+from hub.domain import reference
+from hub.domain.erasure import OF_A_CARD, REQUESTED, Erasure, identifier_problem, names_of
 from hub.domain.errors import RequestInvalid
-
-if TYPE_CHECKING:
-    from hub.api.erasure_desk import ErasureDesk
-    from hub.domain.erasure import Erasure
+from hub.journal.keyring import open_keyring
+from hub.projections import PROJECTIONS, runner
+from hub.projections.engine import create_views
 
 app = typer.Typer(help="抹除个人标识：申请、审批、查看。Erasure of identifiers: request, decide, list.", no_args_is_help=True)
 
@@ -38,9 +41,6 @@ def request(
     as_json: Json = False,
 ) -> None:
     """受理抹除申请：标识从标准输入或提示读取。Take a request; the identifier is read from stdin or a prompt."""
-    from chuanyu.exchange.v1 import erasure_pb2
-
-    from hub.domain.erasure import OF_A_CARD, identifier_problem, names_of
 
     if kind in OF_A_CARD and issuer not in ("50", "51"):
         raise typer.BadParameter("卡的标识须注明发卡省 50 或 51。The identifier of a card needs its issuer.", param_hint="--issuer")
@@ -67,8 +67,6 @@ def list_erasures(
     as_json: Json = False,
 ) -> None:
     """列出抹除申请及其状态。List the requests and where they stand."""
-    from hub.domain.erasure import REQUESTED
-
     with _desk() as desk:
         found = [erasure for erasure in desk.all() if not still_open or erasure.state == REQUESTED]
     for erasure in found:
@@ -98,12 +96,6 @@ def refuse(
 
 @contextmanager
 def _desk() -> Iterator["ErasureDesk"]:
-    from hub.api.erasure_desk import open_desk
-    from hub.domain import reference
-    from hub.journal.keyring import open_keyring
-    from hub.projections import PROJECTIONS, runner
-    from hub.projections.engine import create_views
-
     config = Config()
     with database(config) as dsn:
         with runner.connect(dsn) as connection:
@@ -120,8 +112,6 @@ def _read_identifier() -> str:
 
 
 def _tell(erasure: "Erasure", as_json: bool) -> None:
-    from chuanyu.exchange.v1 import erasure_pb2
-
     asked = erasure.requested
     told = {
         "code": erasure.code,

@@ -1,20 +1,24 @@
 """The command `hub findings`: what contradicts what, in words, with both events."""
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from hub.commands.asking import Operator
 from hub.commands.looking import Purpose, look_first
+from hub.commands.wording import folded, in_two_lines, screen, table, whole
 from hub.config import Config
 from hub.database import database
+from hub.domain.findings import MEANINGS
 from hub.domain.looks import Shown
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from hub.projections.findings import Listed
+from hub.projections import PROJECTIONS, runner
+from hub.projections.daily_usage import listed_uses
+from hub.projections.engine import create_views
+from hub.projections.findings import Listed, listed
+from hub.projections.person_cards import listed_persons
+from hub.projections.unverified import listed_unverified
 
 
 def findings(
@@ -26,15 +30,6 @@ def findings(
     as_json: Annotated[bool, typer.Option("--json", help="每条一行 JSON。One line of JSON each.")] = False,
 ) -> None:
     """列出发现：相互矛盾的事实、挂失注销后的用卡、重复上报的用卡、同省两张在用卡。List what contradicts what, with both events."""
-    from hub.commands.wording import screen
-    from hub.domain.findings import MEANINGS
-    from hub.projections import PROJECTIONS, runner
-    from hub.projections.daily_usage import listed_uses
-    from hub.projections.engine import create_views
-    from hub.projections.findings import listed
-    from hub.projections.person_cards import listed_persons
-    from hub.projections.unverified import listed_unverified
-
     try:
         key = bytes.fromhex(card)
     except ValueError:
@@ -64,9 +59,6 @@ def findings(
 
 def listing(found: "list[Listed]") -> "Table":
     """Draws the list; a key goes over four lines."""
-    from hub.commands.wording import folded, in_two_lines, table, whole
-    from hub.domain.findings import MEANINGS
-
     drawn = table(
         whole("位置\nposition"),
         whole("相对\nagainst"),

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from hub.config import Config
+from hub.telemetry.kept_log import KeptLog
 
 _BEIJING = timezone(timedelta(hours=8))
 
@@ -24,8 +25,6 @@ def logs(
     as_json: Annotated[bool, typer.Option("--json", help="每条一行 JSON。One line of JSON each.")] = False,
 ) -> None:
     """查看访问日志、安全日志（含已压缩的各日），最新在后。Read the access or the security log, the newest lines last."""
-    from hub.telemetry.kept_log import KeptLog
-
     config = Config()
     kept = KeptLog(which, config.logs_dir, config.log_keep_days, config.log_max_bytes, json.dumps)
     found = deque(

@@ -3,8 +3,11 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
+import psycopg
 import typer
+from chuanyu.exchange.v1 import references_pb2
 
+from hub.api.request import card_named
 from hub.commands.asking import login
 from hub.config import Config
 from hub.domain.agreement import LOCAL
@@ -12,6 +15,10 @@ from hub.domain.errors import HubError, RequestInvalid
 from hub.domain.looks import Look, Looker, card_by_key
 from hub.domain.masking import looks_like_an_identifier
 from hub.domain.participant import OPERATOR, is_operator_name
+from hub.domain.pseudonym import hmac_sm3
+from hub.journal.keyring import open_keyring, verify_fingerprint
+from hub.journal.looks import record_look
+from hub.projections.card_alias import identifiers_of
 
 Card = Annotated[str, typer.Option(help="卡号，或枢纽的卡键（64 位十六进制）。Card number, or the hub's key of a card in hex.")]
 Issuer = Annotated[str, typer.Option(help="卡号的发卡省 50 或 51。Issuing province of the card number.")]
@@ -27,13 +34,6 @@ class CardNotNamed(HubError):
 
 def keys_of(config: Config, dsn: str, card: str, issuer: str) -> list[bytes]:
     """Returns the keys of all identifiers of a card, none if no card is named; raises CardNotNamed or RequestInvalid."""
-    import psycopg
-    from chuanyu.exchange.v1 import references_pb2
-
-    from hub.api.request import card_named
-    from hub.domain.pseudonym import hmac_sm3
-    from hub.journal.keyring import open_keyring, verify_fingerprint
-    from hub.projections.card_alias import identifiers_of
 
     if not card:
         return []
@@ -52,9 +52,6 @@ def keys_of(config: Config, dsn: str, card: str, issuer: str) -> list[bytes]:
 
 def look_first(dsn: str, keys: list[bytes], issuer: str, shown: int, purpose: str, operator: str, position: int = 0) -> None:
     """Records that an operator looks, and only then lets the command go on; raises RequestInvalid."""
-    from chuanyu.exchange.v1 import references_pb2
-
-    from hub.journal.looks import record_look
 
     name = operator or login()
     wrong = [] if is_operator_name(name) and not looks_like_an_identifier(name) else [("operator", "string.pattern")]

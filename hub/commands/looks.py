@@ -1,21 +1,21 @@
 """The command `hub looks`: who looked at which card, when, why, and what was shown."""
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import psycopg
 import typer
+from rich.table import Table
 
 from hub.commands.asking import Operator
 from hub.commands.looking import Card, Issuer, Most, Purpose, Since, Until, instant_us, keys_of, look_first
+from hub.commands.wording import folded, local, screen, table, whole
 from hub.config import Config
 from hub.database import database
 from hub.domain.looks import KIND, Shown
 from hub.domain.participant import PREFIX
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from hub.journal.reader import Recorded
+from hub.journal.looks import Searched, search
+from hub.journal.reader import Recorded
 
 
 def looks(
@@ -30,10 +30,6 @@ def looks(
     as_json: Annotated[bool, typer.Option("--json", help="每条一行 JSON。One line of JSON each.")] = False,
 ) -> None:
     """列出谁查看过哪张卡、何时、为何、看到什么，最新在前；查看本身也入账。List who looked at which card and why; itself a look."""
-    import psycopg
-
-    from hub.commands.wording import screen
-    from hub.journal.looks import Searched, search
 
     texts = [PREFIX + participant.removeprefix(PREFIX)] if participant else []
     config, window = Config(), (instant_us(since, "--from"), instant_us(until, "--to"))
@@ -53,8 +49,6 @@ def looks(
 
 def summary(recorded: "Recorded") -> dict[str, Any]:
     """What is printed of a look; a card stands by its key."""
-    from hub.commands.wording import local
-
     look = recorded.event.card_record_queried
     return {
         "position": recorded.position,
@@ -70,8 +64,6 @@ def summary(recorded: "Recorded") -> dict[str, Any]:
 
 
 def _listing(rows: list[dict[str, Any]]) -> "Table":
-    from hub.commands.wording import folded, table, whole
-
     drawn = table(
         whole("位置\nposition"), whole("入账\nrecorded"), folded("谁\nwho"), whole("事由\nwhy"), whole("所示\nshown"),
         whole("卡键\ncard key"),

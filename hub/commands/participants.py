@@ -5,21 +5,25 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from hub.commands import roles
+from hub.api import participant_desk as desk
+from hub.api.certificate_book import entry, read_certificates, unrecorded
+from hub.api.participant_desk import all_but, all_participants, changing, running, take_in, take_up, withdraw
+from hub.api.registry import register_participant
+from hub.api.rotation import check_foreign, issue_further, sign_request, trust_authority
+from hub.commands import quota, roles
 from hub.commands.wording import folded
 from hub.config import Config
 from hub.database import database
 from hub.domain.agreement import LOCAL
-
-if TYPE_CHECKING:
-    from hub.domain.participant import Certificate, Participant
-    from hub.journal.recorder import AggregateStore
+from hub.domain.participant import PREFIX, Certificate, Participant, is_participant_name
+from hub.journal.reader import feed_row, reading
+from hub.journal.recorder import AggregateStore
 
 app = typer.Typer(help="参与方：登记、证书轮换、停用。Participants: registration, certificates, suspension.", no_args_is_help=True)
 
@@ -54,11 +58,6 @@ def add(
     read: roles.Reads = None,
 ) -> None:
     """登记参与方、数据流与角色；没有角色则一切被拒。Register a participant, its feeds and its roles; without a role all is refused."""
-    from hub.api.participant_desk import changing, running, take_in, take_up
-    from hub.api.registry import register_participant
-    from hub.api.rotation import check_foreign, issue_further
-    from hub.domain.participant import PREFIX, is_participant_name
-
     urn = PREFIX + name.removeprefix(PREFIX)
     if province not in ("50", "51"):
         raise typer.BadParameter(f"省级代码为 50 或 51，不是 {province}。The province is 50 or 51.", param_hint="--province")
@@ -90,10 +89,6 @@ def add(
 @app.command("list")
 def list_participants(as_json: Annotated[bool, typer.Option("--json", help="输出 JSON。Print JSON.")] = False) -> None:
     """列出参与方：状态、数据流、证书及剩余天数。List participants with state, feeds, certificates and their days to expiry."""
-    from hub.api.participant_desk import all_participants
-    from hub.journal.reader import feed_row, reading
-    from hub.journal.recorder import AggregateStore
-
     with database(Config()) as dsn, contextlib.closing(AggregateStore(dsn)) as store, reading(dsn, "hub-participants") as connection:
         found = all_participants(store)
         following = {feed: at.next_sequence for one in found for feed in one.feeds if (at := feed_row(connection, feed)) is not None}
@@ -126,10 +121,6 @@ def rotate(
     reason: Reason = "ROTATED",
 ) -> None:
     """轮换证书：新旧并行，直到吊销或到期。Issue a new certificate; the old ones are valid until they are withdrawn or end."""
-    from hub.api.certificate_book import entry, read_certificates
-    from hub.api.participant_desk import all_but, changing, take_in, take_up, withdraw
-    from hub.api.rotation import check_foreign, issue_further, sign_request
-
     if csr is not None and certificate_file is not None:
         raise typer.BadParameter("--csr 与 --certificate-file 只能选一 either --csr or --certificate-file")
     directory, valid_for = Config().certificates_dir, timedelta(days=days)
@@ -161,8 +152,6 @@ def withdraw_certificates(
     ] = False,
 ) -> None:
     """吊销证书：五秒内拒绝，含已打开的连接；不可恢复。Withdraw certificates for good: refused within 5 s, on open connections too."""
-    from hub.api import participant_desk as desk
-
     if [bool(fingerprint), all_but_newest, everything].count(True) != 1:
         raise typer.BadParameter("--fingerprint、--all-but-newest、--all 三选一 one of --fingerprint, --all-but-newest, --all")
     with _desk() as store, desk.changing(store, name) as participant:
@@ -179,8 +168,6 @@ def withdraw_certificates(
 @app.command()
 def suspend(name: Name, reason: Reason) -> None:
     """停用参与方：五秒内拒绝，含已打开的流。Suspend a participant: refused within 5 s, on open streams too."""
-    from hub.api import participant_desk as desk
-
     with _desk() as store, desk.changing(store, name) as participant:
         desk.suspend(participant, reason, _now())
     typer.echo(f"{participant.name}: 已停用 suspended ({reason})")
@@ -189,8 +176,6 @@ def suspend(name: Name, reason: Reason) -> None:
 @app.command()
 def resume(name: Name) -> None:
     """恢复参与方。Let a suspended participant speak again."""
-    from hub.api.participant_desk import changing
-
     with _desk() as store, changing(store, name) as participant:
         participant.resume(_now())
     typer.echo(f"{participant.name}: 已恢复 resumed")
@@ -201,8 +186,6 @@ def trust(
     authority: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="对方 CA 的证书（PEM）。The authority's certificate.")],
 ) -> None:
     """信任参与方自有的 CA；其证书仍须逐张登记。Trust a participant's own authority; each of its certificates is still registered."""
-    from hub.api.rotation import trust_authority
-
     kept = trust_authority(Config().certificates_dir, authority)
     typer.echo(f"已信任，新连接即生效 trusted from the next connection on: {kept}")
 
@@ -222,8 +205,6 @@ def _echo_rotation(participant: "Participant", fresh: "Certificate") -> None:
 
 
 def _summary(participant: "Participant", following: dict[str, int]) -> dict[str, Any]:
-    from hub.api.certificate_book import unrecorded
-
     known = [*unrecorded(Config().certificates_dir, participant), *participant.certificates.values()]
     return {
         "name": participant.name,
@@ -249,8 +230,6 @@ def _certificate_row(participant: "Participant", certificate: "Certificate") -> 
 
 @contextlib.contextmanager
 def _desk(*, makes: bool = False) -> "Iterator[AggregateStore]":
-    from hub.journal.recorder import AggregateStore
-
     with database(Config(), makes=makes) as dsn, contextlib.closing(AggregateStore(dsn)) as store:
         yield store
 
@@ -261,3 +240,8 @@ def _now() -> datetime:
 
 def _local(instant: datetime) -> str:
     return instant.astimezone(LOCAL).isoformat(timespec="seconds")
+
+
+for command in (quota.quota, roles.grant, roles.revoke, roles.roles):
+    app.command()(command)
+app.command("grant-as-before")(roles.grant_as_before)

@@ -4,22 +4,30 @@ import contextlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import psycopg
 import typer
 
+from hub.api.quarantine_desk import QuarantineDesk, open_desk
+from hub.api.terms_file import instant
 from hub.commands.asking import Operator, login
 from hub.commands.looking import Purpose, look_first
+from hub.commands.quarantine_screen import explained, handling_of, in_words, listing, show_one, summary
+from hub.commands.wording import local, screen
 from hub.config import Config
 from hub.database import database
+from hub.domain import reference
 from hub.domain.errors import HubError, JournalUnavailable, RequestInvalid
 from hub.domain.looks import Shown
-
-if TYPE_CHECKING:
-    import psycopg
-
-    from hub.api.quarantine_desk import QuarantineDesk
-    from hub.projections.quarantine import Listed, Wanted
+from hub.domain.masking import in_clear, shown
+from hub.domain.participant import HUB, PREFIX
+from hub.domain.quarantine import MEANINGS, QuarantineOriginalTooLarge, is_rule
+from hub.journal.keyring import open_keyring
+from hub.journal.reader import head_position
+from hub.projections import PROJECTIONS, runner
+from hub.projections.engine import create_views, positions
+from hub.projections.quarantine import QUARANTINE, Listed, Wanted, counted, listed
 
 app = typer.Typer(help="隔离事件：列出、查看、重新评估。Quarantined events: list, look, evaluate again.", no_args_is_help=True)
 
@@ -45,11 +53,6 @@ def list_quarantined(
     as_json: Json = False,
 ) -> None:
     """列出隔离事件、所违反的规则及处理状态，最新在前。List quarantined events, the rules they break and where they stand, newest first."""
-    from hub.commands.quarantine_screen import listing, summary
-    from hub.commands.wording import screen
-    from hub.domain.participant import PREFIX
-    from hub.projections.quarantine import Wanted
-
     owner = PREFIX + participant.removeprefix(PREFIX) if participant else ""
     with database(Config()) as dsn:
         wanted = Wanted(feed, owner, rule, _instant_us(since), only_unsettled=unsettled, most=most)
@@ -77,20 +80,12 @@ def show(
     as_json: Json = False,
 ) -> None:
     """查看一条隔离事件：原因，原文（标识打码）。Show one: its reasons and what was sent, identifiers masked."""
-    from hub.commands.quarantine_screen import explained, handling_of, show_one
-    from hub.commands.wording import local
-    from hub.domain.masking import in_clear, shown
-    from hub.domain.quarantine import QuarantineOriginalTooLarge
-    from hub.projections.quarantine import Wanted
-
     if clear and not reason:
         raise typer.BadParameter("明文查看须用 --reason 说明事由。--clear asks for --reason.")
     with _desk() as (dsn, desk):
         quarantined = desk.find(feed, sequence)
         if clear:
-            sent: dict[str, str] | None = dict(
-                in_clear(desk.open_in_clear(feed, sequence, operator or login(), reason, datetime.now(UTC)))
-            )
+            sent: dict[str, str] | None = dict(in_clear(desk.open_in_clear(feed, sequence, operator or login(), reason, datetime.now(UTC))))
         else:
             try:
                 original, refusal = desk.original(quarantined), None
@@ -128,9 +123,6 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """按现行规则重新评估；合规即放行入账，且只放行一次。Evaluate again by the rules of now; what passes is released, once."""
-    from hub.commands.quarantine_screen import in_words
-    from hub.projections.quarantine import Wanted
-
     if bool(sequences) == bool(of_feed or rule or all_open) or bool(feed) != bool(sequences):
         raise typer.BadParameter("给出数据流和序号，或 --feed、--rule、--all-open。Name a feed and numbers, or --feed, --rule, --all-open.")
     refused = False
@@ -150,8 +142,6 @@ def replay(
 
 def _evaluate(desk: "QuarantineDesk", feed: str, sequence: int, operator: str) -> dict[str, Any]:
     """Evaluates one event; a refusal is an outcome of its own, so that those after it are evaluated too."""
-    from hub.commands.quarantine_screen import explained
-
     told: dict[str, Any] = {"feed": feed, "sequence": sequence}
     try:
         evaluated = desk.evaluate(feed, sequence, operator, datetime.now(UTC))
@@ -167,10 +157,6 @@ def _evaluate(desk: "QuarantineDesk", feed: str, sequence: int, operator: str) -
 
 @contextlib.contextmanager
 def _desk() -> "Iterator[tuple[str, QuarantineDesk]]":
-    from hub.api.quarantine_desk import open_desk
-    from hub.domain import reference
-    from hub.journal.keyring import open_keyring
-
     config = Config()
     with database(config) as dsn, open_desk(dsn, open_keyring(config.keys_dir), reference.load()) as desk:
         yield dsn, desk
@@ -178,11 +164,6 @@ def _desk() -> "Iterator[tuple[str, QuarantineDesk]]":
 
 def _listed(dsn: str, wanted: "Wanted") -> "tuple[list[Listed], int, int]":
     """Reads the view, how many there are in all, and by how many positions the view is behind the journal."""
-    from hub.journal.reader import head_position
-    from hub.projections import PROJECTIONS, runner
-    from hub.projections.engine import create_views, positions
-    from hub.projections.quarantine import QUARANTINE, counted, listed
-
     with runner.connect(dsn) as connection:
         create_views(connection, PROJECTIONS)
         _refuse_unknown(connection, wanted)
@@ -192,9 +173,6 @@ def _listed(dsn: str, wanted: "Wanted") -> "tuple[list[Listed], int, int]":
 
 def _refuse_unknown(connection: "psycopg.Connection", wanted: "Wanted") -> None:
     """Refuses a selection by a feed, participant or rule that there is not: it would look as if all were well."""
-    from hub.domain.participant import HUB, PREFIX
-    from hub.domain.quarantine import MEANINGS, is_rule
-
     streams = connection.execute("SELECT name, owner FROM journal.stream WHERE owner <> %s", (HUB,)).fetchall()
     feeds, owners = {name for name, _ in streams}, {owner for _, owner in streams}
     if wanted.feed and wanted.feed not in feeds:
@@ -209,15 +187,11 @@ def _refuse_unknown(connection: "psycopg.Connection", wanted: "Wanted") -> None:
 
 def _words(desk: "QuarantineDesk") -> frozenset[str]:
     """Returns the texts that tell nothing of a person: codes of the tables and names of feeds."""
-    from hub.domain import reference
-
     tables = reference.load()
     return frozenset(("50", "51")) | tables.scenario_codes | frozenset(tables.regions) | frozenset(desk.feeds())
 
 
 def _instant_us(text: str) -> int:
-    from hub.api.terms_file import instant
-
     try:
         return int(instant(datetime.fromisoformat(text)).timestamp() * 1_000_000) if text else 0
     except ValueError:

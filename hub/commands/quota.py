@@ -8,9 +8,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from hub.api.registry import change_quota
 from hub.commands.wording import folded
 from hub.config import Config
 from hub.database import database
+from hub.domain.participant import PREFIX
+from hub.domain.quota import Quota
+from hub.journal.recorder import AggregateStore
 
 MOST = 10_000_000
 MEANINGS = {
@@ -41,11 +45,6 @@ def quota(
     ] = None,
 ) -> None:
     """配额：查看或修改参与方的配额，两秒内生效。Show or change a participant's quota; every edge follows within two seconds."""
-    from hub.api.registry import change_quota
-    from hub.domain.participant import PREFIX
-    from hub.domain.quota import Quota
-    from hub.journal.recorder import AggregateStore
-
     given = {
         "calls_per_s": calls_per_s,
         "events_per_s": events_per_s,

@@ -1,14 +1,20 @@
 """How a refusal reads on a terminal: one line in Chinese with English beside, and the names of rules for who looks them up."""
 
-from typing import TYPE_CHECKING
+import grpc
+from eventsourcing.persistence import PersistenceError
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+from psycopg import OperationalError
+from pydantic import ValidationError
 
+from hub.api.errors import CODES
 from hub.commands.refusals_zh import CHINESE
+from hub.config import Config, settings_in_words
+from hub.database import DatabaseUnreachable
 from hub.domain.errors import HubError, RequestInvalid
 from hub.domain.participant import OPERATOR_METADATA
 from hub.domain.quarantine import meaning_of
-
-if TYPE_CHECKING:
-    import grpc
+from hub.embedded import EmbeddedPostgresError
 
 _NO_IDENTIFIER = "像是卡号、证号、手机号或账号，不得入账 it looks like a number of a card or a person, which must not be recorded"
 # Of calls that gRPC itself refused, or that say no more than their code.
@@ -22,13 +28,8 @@ def in_words(error: HubError) -> str:
     return f"{_chinese(type(error))} {error}".strip()
 
 
-def call_in_words(refusal: "grpc.RpcError") -> str:
+def call_in_words(refusal: grpc.RpcError) -> str:
     """Returns what an operator reads of a call that the hub, or the way to it, refused."""
-    from google.rpc import error_details_pb2
-    from grpc_status import rpc_status
-
-    from hub.api.errors import CODES
-
     said, code = "", refusal.code().name
     status = rpc_status.from_call(refusal)
     for detail in status.details if status is not None else ():
@@ -49,3 +50,16 @@ def _rule(path: str, rule: str) -> str:
         return _NO_IDENTIFIER
     meaning = meaning_of(rule, "operator" if path == OPERATOR_METADATA else path)
     return f"{meaning.text_zh} {meaning.text_en}"
+
+
+def lines_of(error: Exception) -> list[str]:
+    """Returns what a terminal shows of an error that is not a fault of the hub, a line each; none for a fault."""
+    if isinstance(error, HubError):
+        return [in_words(error)]
+    if isinstance(error, EmbeddedPostgresError):
+        return [f"内嵌数据库 the embedded database: {error}"]
+    if isinstance(error, OperationalError | PersistenceError):
+        return [str(DatabaseUnreachable(error))]
+    if isinstance(error, ValidationError) and error.title == Config.__name__:
+        return settings_in_words(error)
+    return []

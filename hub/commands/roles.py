@@ -4,32 +4,22 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from hub.api.participant_desk import all_participants, find_participant
+from hub.api.role_desk import AS_BEFORE, as_before, grant_roles, grants_of, revoke_role
+from hub.commands.roles_page import MEANINGS, write
 from hub.commands.wording import folded, screen, whole
 from hub.commands.wording import table as lined_table
 from hub.config import Config
 from hub.database import database
-
-if TYPE_CHECKING:
-    from hub.domain.roles import Grant, Scope
-    from hub.journal.recorder import AggregateStore
+from hub.domain import reference
+from hub.domain.roles import Grant, Scope, every_role
+from hub.journal.recorder import AggregateStore
 
 # Role: name in Chinese, and what it lets its participant do.
-MEANINGS = {
-    "ISSUER": ("发卡机构", "报送本省卡的状态，独享明文标识与卡的五种状态 states its province's cards; alone gets identifiers in clear"),
-    "SERVICE_POINT": ("用卡场所", "在其场景和区划内报送用卡并询问互认 tells uses and asks, in its scenarios and regions"),
-    "SERVICE_WINDOW": ("经办窗口", "受理挂失、申领等，含对方省的卡 takes losses and applications, also for the other side's cards"),
-    "BANK": ("合作银行", "报送银行账户与发放结果 tells of bank accounts and of what became of payments"),
-    "FUND_PAYER": ("资金发放平台", "报送发放批次 tells of batches of payments"),
-    "TRANSIT_OPERATOR": ("交通一卡通运营方", "报送交通钱包与优待 tells of transit purses and concessions"),
-    "ECARD_PLATFORM": ("电子社保卡平台", "报送电子社保卡 tells of e-cards"),
-    "MEDICAL_INSURER": ("医保经办机构", "报送备案与结算 tells of filings and settlements"),
-    "CLEARING": ("清分对账方", "报送清分与对账 tells of clearing and reconciliation"),
-    "READER": ("订阅方", "订阅其范围内的事件 subscribes to what its scope names"),
-}
 PARTS = {"scenarios": "场景 scenarios", "regions": "区划 regions", "issuer_regions": "发卡地 issuing regions", "banks": "银行 banks"}
 
 Name = Annotated[str, typer.Argument(help="名称，如 cq.museum。Name, such as cq.museum.")]
@@ -68,10 +58,6 @@ EveryRole = Annotated[
 
 def wanted(roles: Sequence[str] | None, parts: Mapping[str, Sequence[str] | None], *, every: bool) -> "list[Grant]":
     """Returns the grants that an operator's options mean; raises what is wrong with them."""
-    from hub.api.role_desk import grants_of
-    from hub.domain import reference
-    from hub.domain.roles import every_role
-
     if every and (roles or any(parts.values())):
         raise typer.BadParameter("--every-role 不与其他角色选项并用 goes with no other option of roles", param_hint="--every-role")
     if every:
@@ -89,8 +75,6 @@ def grant(
     read: Reads = None,
 ) -> None:
     """授予角色；已有的角色改用新范围。两秒内生效。Grant roles; one it has gets the new scope. Every edge follows within two seconds."""
-    from hub.api.role_desk import grant_roles
-
     parts = {"scenarios": scenario, "regions": region, "issuer_regions": issuer_region, "banks": bank, "reads": read}
     grants = wanted(role, parts, every=False)
     with _store() as store:
@@ -106,8 +90,6 @@ def revoke(
     reason: Annotated[str, typer.Option(help="原因代码，如 CONTRACT_ENDED。Reason code, such as CONTRACT_ENDED.")],
 ) -> None:
     """收回角色，含已打开的流。Take a role back; open streams are refused too."""
-    from hub.api.role_desk import revoke_role
-
     with _store() as store:
         revoke_role(store, name, role, reason, _now())
     typer.echo(f"{name}: 已收回 revoked {role} ({reason})")
@@ -119,11 +101,7 @@ def roles(
     write_docs: Annotated[bool, typer.Option("--write-docs", help="写入 docs/roles.md。Write docs/roles.md.")] = False,
 ) -> None:
     """角色：谁有什么角色，范围多大。Who has which roles, and how far they reach; the table of all roles is docs/roles.md."""
-    from hub.api.participant_desk import all_participants, find_participant
-
     if write_docs:
-        from hub.commands.roles_page import write
-
         typer.echo(write())
         return
     with _store() as store:
@@ -152,8 +130,6 @@ def grant_as_before(
     yes: Annotated[bool, typer.Option("--yes", help="不再询问。Do not ask.")] = False,
 ) -> None:
     """升级后：授予升级前能做的一切。After an upgrade: grant all that a registered participant could do before there were roles."""
-    from hub.api.role_desk import AS_BEFORE, as_before, grant_roles
-
     if bool(name) == everyone:
         raise typer.BadParameter("给出名称或 --all 二者之一 either a NAME or --all")
     with _store() as store:
@@ -180,8 +156,6 @@ def in_words(role: str, scope: "Scope") -> str:
 
 @contextlib.contextmanager
 def _store() -> "Iterator[AggregateStore]":
-    from hub.journal.recorder import AggregateStore
-
     with database(Config()) as dsn, contextlib.closing(AggregateStore(dsn)) as store:
         yield store
 

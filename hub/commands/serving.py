@@ -11,10 +11,21 @@ from urllib.parse import urlsplit
 
 import typer
 
+from hub.api.certificates import LOCAL_HOSTS, issue_operator, issue_server
+from hub.api.listeners import Listener, listening
+from hub.api.readiness import Limits
+from hub.api.registry import load_agreements
+from hub.api.server import HubServer, ServerSettings
 from hub.commands.address import checked_address
 from hub.config import METRICS_LISTEN, PROJECTOR_METRICS_LISTEN, Config
 from hub.database import database
+from hub.domain.quota import Quota
+from hub.journal.keyring import open_keyring
+from hub.journal.recorder import AggregateStore
 from hub.observed import observed
+from hub.processes import runner as process_runner
+from hub.projections import PROJECTIONS, runner
+from hub.projections.engine import create_views
 from hub.telemetry.logs import set_up_logs
 from hub.telemetry.native_stderr import log_native_lines
 
@@ -27,17 +38,6 @@ def serve(
     project: Annotated[bool, typer.Option("--project", help="同时运行投影。Run the projections in a thread beside it.")] = False,
 ) -> None:
     """启动 gRPC 服务（双向 TLS）。Serve gRPC over mutual TLS."""
-    from hub.api.certificates import LOCAL_HOSTS, issue_operator, issue_server
-    from hub.api.listeners import Listener, listening
-    from hub.api.readiness import Limits
-    from hub.api.registry import load_agreements
-    from hub.api.server import HubServer, ServerSettings
-    from hub.domain.quota import Quota
-    from hub.journal.keyring import open_keyring
-    from hub.journal.recorder import AggregateStore
-    from hub.projections import PROJECTIONS, runner
-    from hub.projections.engine import create_views
-
     config = Config()
     log_native_lines()
     set_up_logs("hub serve", config.logs_dir, config.log_keep_days, config.log_max_bytes)
@@ -84,8 +84,6 @@ def serve(
 
 @contextlib.contextmanager
 def _projections(dsn: str) -> Iterator[None]:
-    from hub.projections import runner
-
     stop = threading.Event()
     thread = threading.Thread(target=runner.run, args=(dsn, stop), name="projections")
     thread.start()
@@ -99,10 +97,8 @@ def _projections(dsn: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _processes(dsn: str) -> Iterator[None]:
-    from hub.processes import runner
-
     stop = threading.Event()
-    thread = threading.Thread(target=runner.run, args=(dsn, stop), name="processes")
+    thread = threading.Thread(target=process_runner.run, args=(dsn, stop), name="processes")
     thread.start()
     try:
         yield
@@ -113,9 +109,6 @@ def _processes(dsn: str) -> Iterator[None]:
 
 def project() -> None:
     """运行投影：把日志折叠成视图。Fold the journal into the views until stopped."""
-    from hub.projections import PROJECTIONS, runner
-    from hub.projections.engine import create_views
-
     config = Config()
     set_up_logs("hub project", config.logs_dir, config.log_keep_days, config.log_max_bytes)
     stop = threading.Event()

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import psycopg
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -15,8 +16,6 @@ MOST_ROWS = 1_000
 
 def sql(statement: Annotated[str, typer.Argument(help="一条只读 SQL。One statement that reads.")]) -> None:
     """只读 SQL：运行手册中的语句可照抄执行。Run one read-only SQL statement, such as the runbook's, as the schemas' owner."""
-    import psycopg
-
     # Only migrations, backups and this log in as the owner: who ends another login's session must be more than the hub's processes are.
     with (
         database(Config(), migrated=False) as dsn,

@@ -2,48 +2,26 @@
 
 import json
 import sys
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
+import psycopg
 import typer
+from eventsourcing.persistence import PersistenceError
 
+from hub.api.certificate_days import certificate_days
+from hub.api.readiness import SERVICES
+from hub.api.role_desk import names_without_roles
+from hub.audit import vitals
+from hub.audit.vitals import disk_free
 from hub.commands.address import checked_address
+from hub.commands.probe import ask
+from hub.commands.status_screen import Status, show
 from hub.config import Config
-
-if TYPE_CHECKING:
-    from hub.audit.vitals import Vitals
-    from hub.commands.probe import Answer
+from hub.embedded import EmbeddedPostgresError, attached, last_words
 
 # PostgreSQL needs a whole one to start after a crash.
 WAL_SEGMENT_BYTES = 16 * 1024 * 1024
-
-
-@dataclass(slots=True)
-class Status:
-    """What was found: the running hub's answer, the database's vitals or why there are none, how long certificates run, who has no role."""
-
-    hub: "Answer"
-    vitals: "Vitals | None" = None
-    database_problem: str = ""
-    certificate_days: dict[str, float] = field(default_factory=dict)
-    without_roles: list[str] = field(default_factory=list)
-
-    @property
-    def is_well(self) -> bool:
-        """Whether the hub is ready and its database answers."""
-        return self.hub.is_ready and not self.database_problem
-
-    def as_json(self) -> dict[str, Any]:
-        """Everything, for machines."""
-        return {
-            "ready": self.hub.is_ready,
-            "hub": asdict(self.hub),
-            "database_problem": self.database_problem,
-            "certificate_days": {name: round(days, 1) for name, days in self.certificate_days.items()},
-            "participants_without_roles": self.without_roles,
-            "vitals": None if self.vitals is None else asdict(self.vitals),
-        }
 
 
 def status(
@@ -63,30 +41,18 @@ def status(
 
     退出码 0 就绪，1 无应答、未就绪或数据库不可达。Exits with 0 if the hub is ready, with 1 if it is not or its database does not answer.
     """
-    from hub.commands.probe import ask
-
     if ready:
         raise typer.Exit(0 if ask(Config(), target, ("",)).is_ready else 1)
     found = collect(Config(), target)
     if as_json:
         typer.echo(json.dumps(found.as_json(), default=str, ensure_ascii=False))
     else:
-        from hub.commands.status_screen import show
-
         show(found, is_terminal=sys.stdout.isatty())
     raise typer.Exit(0 if found.is_well else 1)
 
 
 def collect(config: Config, target: str) -> Status:
     """Asks the running hub, then the database if it runs."""
-    import psycopg
-    from eventsourcing.persistence import PersistenceError
-
-    from hub.api.certificate_days import certificate_days
-    from hub.api.readiness import SERVICES
-    from hub.api.role_desk import names_without_roles
-    from hub.audit import vitals
-    from hub.commands.probe import ask
 
     found = Status(ask(config, target, SERVICES))
     try:
@@ -110,8 +76,6 @@ class _NotRunning(Exception):
 
 
 def _attached(config: Config) -> str:
-    from hub.embedded import EmbeddedPostgresError, attached
-
     try:
         dsn = attached(config.data_dir)
         if dsn is None:
@@ -123,9 +87,6 @@ def _attached(config: Config) -> str:
 
 def _why_down(data_dir: Path) -> str:
     """Why the embedded server does not run. Its log may have no room for its last words, so the disk is looked at too."""
-    from hub.audit.vitals import disk_free
-    from hub.embedded import last_words
-
     said, free = last_words(data_dir), disk_free(data_dir / "postgres")
     if "No space left" in said or (free is not None and free < WAL_SEGMENT_BYTES):
         return f"磁盘已满，内嵌数据库无法启动：腾出空间后自动恢复。The disk is full: make room, and it starts by itself. {said}".rstrip()

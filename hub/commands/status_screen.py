@@ -1,19 +1,18 @@
 """How `hub status` looks: Chinese with English beside it; colours and signs only on a terminal."""
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hub.audit.vitals import Vitals
+from hub.commands.probe import Answer
 from hub.commands.wording import folded
 from hub.domain.agreement import LOCAL
 from hub.domain.participant import PREFIX
 from hub.projections import DECIDED_BY
-
-if TYPE_CHECKING:
-    from hub.audit.vitals import Vitals
-    from hub.commands.status import Status
 
 WIDTH = 130
 DECIDING = frozenset(projection.name for projection in DECIDED_BY)
@@ -24,7 +23,34 @@ GIB = 1024**3
 _NO_ANSWER = "`hub serve` 在运行吗 is it running? 地址不同则用 --target 或 HUB_LISTEN at another address: --target or HUB_LISTEN."
 
 
-def show(found: "Status", *, is_terminal: bool) -> None:
+@dataclass(slots=True)
+class Status:
+    """What was found: the running hub's answer, the database's vitals or why there are none, how long certificates run, who has no role."""
+
+    hub: Answer
+    vitals: Vitals | None = None
+    database_problem: str = ""
+    certificate_days: dict[str, float] = field(default_factory=dict)
+    without_roles: list[str] = field(default_factory=list)
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the hub is ready and its database answers."""
+        return self.hub.is_ready and not self.database_problem
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, for machines."""
+        return {
+            "ready": self.hub.is_ready,
+            "hub": asdict(self.hub),
+            "database_problem": self.database_problem,
+            "certificate_days": {name: round(days, 1) for name, days in self.certificate_days.items()},
+            "participants_without_roles": self.without_roles,
+            "vitals": None if self.vitals is None else asdict(self.vitals),
+        }
+
+
+def show(found: Status, *, is_terminal: bool) -> None:
     """Prints the screen."""
     screen = _Screen(is_terminal)
     _show_hub(screen, found)
@@ -65,7 +91,7 @@ class _Screen:
         return f"[bold red]{text}[/]" if is_late and self.is_terminal else text
 
 
-def _show_hub(screen: _Screen, found: "Status") -> None:
+def _show_hub(screen: _Screen, found: Status) -> None:
     hub = found.hub
     if hub.problem:
         screen.line("枢纽 hub", f"{hub.target} 无应答 does not answer: {hub.problem}", is_good=False)

@@ -5,17 +5,19 @@ import re
 import time
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import psycopg
 import typer
+from google.protobuf.json_format import MessageToDict
 
 from hub.commands.wording import screen
 from hub.config import Config
 from hub.database import database
-
-if TYPE_CHECKING:
-    from hub.telemetry.span_store import SpanStore
-    from hub.telemetry.waterfall import Summary
+from hub.journal.traces import traces_at
+from hub.telemetry.setup import store_in
+from hub.telemetry.span_store import SpanStore
+from hub.telemetry.waterfall import Summary, listing, summary, waterfall
 
 _EXAMINED = 5_000
 # Why a trace is kept, by docs/telemetry.md.
@@ -34,9 +36,6 @@ def traces(
     as_json: Annotated[bool, typer.Option("--json", help="每条一行 JSON。One line of JSON each.")] = False,
 ) -> None:
     """链路：列出，或画出一条：从省级文件到答复。List traces, or draw one from a province's file to the answer."""
-    from hub.telemetry.setup import store_in
-    from hub.telemetry.waterfall import listing
-
     if kept not in ("", *KEPT):
         raise typer.BadParameter(f"没有这种保留原因。No such reason; there are {' '.join(KEPT)}.", param_hint="--kept")
     config = Config()
@@ -67,8 +66,6 @@ def traces(
 
 
 def _summaries(store: "SpanStore", since_ns: int) -> "Iterator[Summary]":
-    from hub.telemetry.waterfall import summary
-
     for trace_id in store.traces_since(since_ns, _EXAMINED):
         if spans := store.spans(trace_id):
             yield summary(spans)
@@ -76,9 +73,6 @@ def _summaries(store: "SpanStore", since_ns: int) -> "Iterator[Summary]":
 
 def _traces_at(config: Config, position: int) -> list[str]:
     """Returns the traces that an event may have come from: one of a decision, all of a batch of events."""
-    import psycopg
-
-    from hub.journal.traces import traces_at
 
     with database(config) as dsn, psycopg.connect(dsn) as connection:
         parents = traces_at(connection, position)
@@ -113,9 +107,6 @@ def _found(store: "SpanStore", trace: str) -> bytes:
 
 
 def _show(store: "SpanStore", trace_id: bytes, as_json: bool) -> None:
-    from google.protobuf.json_format import MessageToDict
-
-    from hub.telemetry.waterfall import waterfall
 
     spans = store.spans(trace_id)
     if as_json:

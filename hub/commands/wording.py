@@ -1,6 +1,5 @@
 """How commands say things: the comparison of views, instants, and a screen that cuts nothing off."""
 
-import io
 import sys
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,13 +9,6 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from hub.domain.agreement import LOCAL
-
-
-def write_what_can_be_shown() -> None:
-    """Has stdout and stderr replace what the terminal's encoding lacks: a character must not end a command whose work is done."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
 
 
 def views_in_words(views: Mapping[str, bool]) -> str:

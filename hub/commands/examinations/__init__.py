@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 import psycopg
 
+from hub.audit import vitals
 from hub.config import Config
 
 Level = Literal["ok", "warning", "fault", "skipped"]
@@ -50,7 +51,6 @@ class Scene:
     @cached_property
     def connection(self) -> psycopg.Connection:
         """A connection that only reads; raises psycopg.OperationalError."""
-        from hub.audit import vitals
 
         return vitals.connect(self.dsn)
 

@@ -178,9 +178,7 @@ def clocks(scene: Scene) -> Finding:
     clock, limit_s = read_clock(scene.connection), scene.config.max_clock_drift_s
     text = f"与数据库相差 off the database's by {clock.drift_s:+.3f} s ± {clock.uncertainty_s:.3f}"
     if clock.is_beyond(limit_s):
-        return fault(
-            text, f"超过 beyond {limit_s:g} s，询问和事件均被拒：校时。Nothing is answered or recorded: set the clocks (chrony)"
-        )
+        return fault(text, f"超过 beyond {limit_s:g} s，询问和事件均被拒：校时。Nothing is answered or recorded: set the clocks (chrony)")
     row = scene.connection.execute(
         "SELECT extract(epoch FROM h.recorded_at - clock_timestamp())::float8, h.recorded_at <= journal.accepted_time() FROM journal.head h"
     ).fetchone()

@@ -1,12 +1,18 @@
-"""Asks a running hub once, over a channel of the operators', and prints the answer with its reasons and its receipt."""
+"""The command `hub check`: asks a running hub once, as the operator, and prints the answer with its reasons and its receipt."""
 
 import json
 import secrets
+from typing import Annotated
 
 import grpc
 import typer
 from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, card_service_pb2_grpc, references_pb2
 from google.protobuf.json_format import MessageToDict
+
+from hub.commands.address import checked_address
+from hub.commands.asking import Operator, asking
+from hub.commands.options import Json
+from hub.config import Config
 
 _MARKS = {
     "ACCEPT": "✓ 接受",
@@ -20,7 +26,22 @@ _MARKS = {
 Metadata = tuple[tuple[str, str], ...]
 
 
-def ask_once(
+def check(
+    card_no: Annotated[str, typer.Argument(help="社会保障卡卡号。Card number, nine characters.")],
+    issuer: Annotated[str, typer.Option(help="发卡省 50 或 51。Issuing province.")],
+    scenario: Annotated[str, typer.Option(help="场景代码，如 TRA.MET。Scenario code.")] = "GOV.ID",
+    region: Annotated[str, typer.Option(help="用卡地区划代码。Serving region.")] = "510100",
+    medium: Annotated[str, typer.Option(help="介质：CONTACT CONTACTLESS ECARD_QR …。Medium.")] = "CONTACT",
+    operator: Operator = "",
+    target: Annotated[str, typer.Option(help="枢纽地址。Hub to ask.", callback=checked_address)] = "",
+    as_json: Json = False,
+) -> None:
+    """以运维身份询问一次互认：这张卡现在能否在此使用。Ask once, as the operator, whether a card may be used here, for this, now."""
+    with asking(Config(), target, operator) as (channel, metadata):
+        _ask(channel, metadata, issuer, card_no, scenario, region, medium, as_json)
+
+
+def _ask(
     channel: grpc.Channel, metadata: Metadata, issuer: str, card_no: str, scenario: str, region: str, medium: str, as_json: bool
 ) -> None:
     """Prints the answer, whatever it says; raises grpc.RpcError where there is none."""

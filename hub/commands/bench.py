@@ -1,0 +1,123 @@
+"""The commands `hub bench`: measure limit and hub in one run."""
+
+import json
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+
+import hub.bench.backup
+import hub.bench.check
+import hub.bench.faults
+import hub.bench.hostile.measure
+import hub.bench.hotlist
+import hub.bench.ingest
+import hub.bench.project
+import hub.bench.quota
+import hub.bench.registry
+import hub.bench.telemetry
+from hub.commands.options import Json
+from hub.config import Config
+
+app = typer.Typer(help="测量：同一次运行中量出上限与枢纽。Measure limit and hub in one run.", no_args_is_help=True)
+screen = Console(stderr=True)
+
+Telemetry = Annotated[Literal["on", "off"], typer.Option(help="枢纽是否带观测。Whether the hub is observed.")]
+
+
+@app.command("telemetry")
+def bench_telemetry(as_json: Json = False, seconds: Annotated[float, typer.Option(help="每档秒数。Seconds a row.")] = 9.0) -> None:
+    """观测的开销：同一次运行中，带观测 对 不带。What telemetry costs: with it against without, in turns."""
+    _finish(hub.bench.telemetry.measure(Config(), seconds, screen.print), as_json)
+
+
+@app.command("ingest")
+def bench_ingest(
+    as_json: Json = False,
+    telemetry: Telemetry = "on",
+    batches: Annotated[int, typer.Option(help="每条流的批数。Batches a stream.")] = 100,
+    flat: Annotated[
+        bool, typer.Option("--flat", help="比较 10 万与 500 万事件时的开销。Compare the cost at 100 thousand and 5 million events.")
+    ] = False,
+) -> None:
+    """接入：完整路径 对 裸 COPY。The whole way in against raw binary COPY."""
+    _finish(
+        hub.bench.ingest.measure_flat(Config(), screen.print)
+        if flat
+        else hub.bench.ingest.measure(Config(), batches, screen.print, telemetry=telemetry == "on"),
+        as_json,
+    )
+
+
+@app.command("check")
+def bench_check(
+    as_json: Json = False,
+    telemetry: Telemetry = "on",
+    seconds: Annotated[float, typer.Option(help="每档秒数。Seconds a row.")] = 4.0,
+    cards: Annotated[
+        int, typer.Option(help="先装入这么多张卡，与一万张相比。Fill the registry with so many cards first, against ten thousand.")
+    ] = 0,
+) -> None:
+    """答复：有记录的答复 对 空调用。Recorded answers against an empty call."""
+    if cards:
+        measured = hub.bench.registry.measure(Config(), cards, seconds, screen.print)
+    else:
+        measured = hub.bench.check.measure(Config(), seconds, screen.print, telemetry=telemetry == "on")
+    _finish(measured, as_json)
+
+
+@app.command("project")
+def bench_project(as_json: Json = False, events: Annotated[int, typer.Option(help="事件数。Events.")] = 1_000_000) -> None:
+    """投影：卡状态折叠 对 裸页读取。Card standing against raw binary page reads."""
+    _finish(hub.bench.project.measure(Config(), events, screen.print), as_json)
+
+
+@app.command("quota")
+def bench_quota(as_json: Json = False, seconds: Annotated[float, typer.Option(help="每轮秒数。Seconds a turn.")] = 5.0) -> None:
+    """配额：十倍于配额的参与方 对 另一方的时延。One participant at ten times its quota against the other's p99."""
+    _finish(hub.bench.quota.measure(Config(), seconds, screen.print), as_json)
+
+
+@app.command("backup")
+def bench_backup(as_json: Json = False, events: Annotated[int, typer.Option(help="事件数。Events.")] = 1_000_000) -> None:
+    """备份：整库备份 对 裸 COPY 读取；备份时的写入 对 平时。A backup against raw reads; writers beside it against alone."""
+    _finish(hub.bench.backup.measure(Config(), events, screen.print), as_json)
+
+
+@app.command("hotlist")
+def bench_hotlist(
+    as_json: Json = False,
+    issued: Annotated[int, typer.Option(help="已发卡数。Cards issued.")] = 18_500_000,
+    listed: Annotated[list[int] | None, typer.Option(help="列入数，可重复；默认一万、十万、百万。Cards listed, may be repeated.")] = None,
+) -> None:
+    """离线黑名单：大小与制作时间。Size of a hotlist and the time to make it."""
+    _finish(hub.bench.hotlist.measure(issued, listed or [10_000, 100_000, 1_000_000], screen.print), as_json)
+
+
+@app.command("faults")
+def bench_faults(
+    as_json: Json = False,
+    rounds: Annotated[int, typer.Option(min=1, help="轮数。Rounds.")] = 200,
+    seed: Annotated[int, typer.Option(help="随机种子：同种子同计划。The same seed gives the same plan.")] = 1,
+    rate: Annotated[int, typer.Option(min=1, help="每秒事件数。Events a second.")] = 150,
+) -> None:
+    """故障：整套系统在流量下反复重启、强杀、暂停，逐件核对。A system restarted and killed under traffic, every event compared."""
+    result = hub.bench.faults.measure(seed, hub.bench.faults.plan(seed, rounds), rate, screen.print)
+    _finish(result, as_json)
+    raise typer.Exit(0 if result["sound"] else 1)
+
+
+@app.command("hostile")
+def bench_hostile(
+    as_json: Json = False,
+    seconds: Annotated[float, typer.Option(help="每种攻击的秒数。Seconds an attack.")] = 8.0,
+    only: Annotated[list[str] | None, typer.Option(help="只做这些攻击，可重复。Only these attacks, may be repeated.")] = None,
+) -> None:
+    """攻击：一方攻击时另一方的时延 对 平时；只对本机。One attacks, another asks: its p99 against the quiet one. Loopback only."""
+    result = hub.bench.hostile.measure.measure(Config(), seconds, only or [], screen.print)
+    _finish(result, as_json)
+    raise typer.Exit(0 if result["holds"] else 1)
+
+
+def _finish(result: dict[str, Any], as_json: bool) -> None:
+    typer.echo(json.dumps(result, ensure_ascii=False) if as_json else json.dumps(result, ensure_ascii=False, indent=2))

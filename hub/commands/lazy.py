@@ -1,0 +1,58 @@
+"""A group of commands that are imported one at a time: who runs one does not wait for what the others need."""
+
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+class Entry(NamedTuple):
+    """A command as the list of commands shows it; *where* is "module:name" of its function, or of a Typer that groups several."""
+
+    name: str
+    where: str
+    panel: str
+    help: str
+
+
+class _Listed(TyperCommand):
+    """What stands in for a command until it is run."""
+
+    def __init__(self, entry: Entry) -> None:
+        super().__init__(entry.name, help=entry.help, rich_help_panel=entry.panel)
+        self._entry = entry
+
+    def imported(self) -> Any:
+        """Imports the command itself."""
+        module, _, name = self._entry.where.partition(":")
+        found = getattr(import_module(module), name)
+        if not isinstance(found, typer.Typer):
+            single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+            single.command(self.name)(found)
+            found = single
+        command = typer.main.get_command(found)
+        command.name = self.name
+        return command
+
+
+def group_of(*entries: Entry) -> type[TyperGroup]:
+    """Makes the class of a group of these commands."""
+
+    class Group(TyperGroup):
+        """Lists its commands without importing them, and imports the one that is run."""
+
+        def __init__(self, **settings: Any) -> None:
+            super().__init__(**{**settings, "commands": {entry.name: _Listed(entry) for entry in entries}})
+
+        def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+            """Finds the command that the arguments name, imported."""
+            name, command, rest = super().resolve_command(ctx, args)
+            return name, command.imported() if isinstance(command, _Listed) else command, rest
+
+    return Group
+
+
+def imported(group: Any) -> dict[str, Any]:
+    """Returns the commands of a group by name, all imported."""
+    return {name: command.imported() if isinstance(command, _Listed) else command for name, command in group.commands.items()}
