@@ -12,11 +12,21 @@ from psycopg.conninfo import make_conninfo
 from hub.embedded import discard, running
 from hub.journal.migrate import migrate
 from tests.clients import Province
+from tests.databases import fresh_database
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
 
 # Tests start the database's processes by fork, and gRPC's own fork handlers crash in a child that only goes on to exec.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 _numbers = itertools.count(1)
+
+
+# The files of few and long tests: begun last, one of them would be all that is left to wait for.
+LONG = ("test_crash", "test_faults", "test_upgrade", "test_pace", "test_full_disk", "test_simulator", "test_embedded", "test_projections")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the long files first."""
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 
 @pytest.fixture(scope="session")
@@ -45,12 +55,8 @@ def _with_template(dsn: str) -> str:
 @pytest.fixture
 def dsn(server_dsn: str) -> Iterator[str]:
     """A fresh, migrated database."""
-    name = f"hub_test_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE hub_template")
-    yield make_conninfo(server_dsn, dbname=name)
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with fresh_database(server_dsn, f"hub_test_{os.getpid()}_{next(_numbers)}") as dsn:
+        yield dsn
 
 
 @pytest.fixture
@@ -69,13 +75,11 @@ def hub_settings() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def shared_hub(server_dsn: str, tmp_path_factory: pytest.TempPathFactory, hub_settings: dict[str, str]) -> Iterator[RunningHub]:
     """One hub for the tests of a module that do not disturb it."""
-    name = f"hub_test_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE hub_template")
-    with running_hub(make_conninfo(server_dsn, dbname=name), tmp_path_factory.mktemp("hub"), settings=hub_settings) as hub:
+    with (
+        fresh_database(server_dsn, f"hub_test_{os.getpid()}_{next(_numbers)}") as dsn,
+        running_hub(dsn, tmp_path_factory.mktemp("hub"), settings=hub_settings) as hub,
+    ):
         yield hub
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="module")

@@ -16,4 +16,4 @@ echo "tests: pytest"
 # Three processes, each with a PostgreSQL of its own: on two cores, since tests wait much of their time. Tests of one file share a hub, so
 # they stay together. A server that HUB_TEST_DSN names is shared by all tests, one after the other.
 if [ -n "${HUB_TEST_DSN:-}" ]; then processes=0; else processes=3; fi
-exec $bin/python -m pytest --numprocesses=$processes --dist=loadfile "$@"
+exec $bin/python -m pytest --numprocesses=$processes --dist=loadfile --no-loadscope-reorder "$@"

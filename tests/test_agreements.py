@@ -11,7 +11,6 @@ import psycopg
 import pytest
 from chuanyu.exchange.v1 import acceptance_pb2, hub_decisions_pb2
 from google.rpc import code_pb2, error_details_pb2
-from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner
 
 from hub.api import agreement_desk as desk
@@ -29,6 +28,7 @@ from hub.journal.recorder import AggregateStore
 from hub.projections import runner
 from hub.projections.agreements import AGREEMENTS, read_agreements
 from hub.projections.engine import advance, create_views
+from tests.databases import fresh_database
 
 TABLES = reference.load()
 ROWS = TABLES.agreements
@@ -436,15 +436,11 @@ def store(dsn: str) -> Iterator[AggregateStore]:
 @pytest.fixture(scope="module")
 def seeded(server_dsn: str) -> Iterator[AggregateStore]:
     """A journal with the historical agreements, for the tests whose agreements do not meet."""
-    name = f"hub_test_agreements_{os.getpid()}"
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE hub_template".encode())
-    store = AggregateStore(make_conninfo(server_dsn, dbname=name))
-    load_agreements(store, NOW)
-    yield store
-    store.close()
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with fresh_database(server_dsn, f"hub_test_agreements_{os.getpid()}") as dsn:
+        store = AggregateStore(dsn)
+        load_agreements(store, NOW)
+        yield store
+        store.close()
 
 
 def draft_hotel(store: AggregateStore, terms: hub_decisions_pb2.AgreementTerms | None = None, code: str = "HOTEL") -> None:

@@ -25,28 +25,25 @@ from hub.journal.keyring import open_keyring, verify_fingerprint
 from hub.journal.logins import app_login
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
+from tests.databases import fresh_database
 from tests.recording import Recording, journey
 
 
 @pytest.fixture(scope="module")
 def sound(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Config]:
     """A hub that is stopped and sound: its keys, its certificate, eight events, views that have caught up."""
-    name = f"hub_test_{os.getpid()}_doctor"
-    with psycopg.connect(server_dsn, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE hub_template".encode())
-    config = Config(dsn=make_conninfo(server_dsn, dbname=name), data_dir=tmp_path_factory.mktemp("sound"))
-    issue_server(config.certificates_dir)
-    with psycopg.connect(config.dsn) as connection:
-        verify_fingerprint(connection, open_keyring(config.keys_dir))
-    recording = Recording(config.dsn)
-    recording.append(*[journey() for _ in range(8)])
-    recording.close()
-    with runner.connect(config.dsn) as connection:
-        create_views(connection, PROJECTIONS)
-        runner.catch_up(connection)
-    yield config
-    with psycopg.connect(server_dsn, autocommit=True) as server:
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with fresh_database(server_dsn, f"hub_test_{os.getpid()}_doctor") as dsn:
+        config = Config(dsn=dsn, data_dir=tmp_path_factory.mktemp("sound"))
+        issue_server(config.certificates_dir)
+        with psycopg.connect(config.dsn) as connection:
+            verify_fingerprint(connection, open_keyring(config.keys_dir))
+        recording = Recording(config.dsn)
+        recording.append(*[journey() for _ in range(8)])
+        recording.close()
+        with runner.connect(config.dsn) as connection:
+            create_views(connection, PROJECTIONS)
+            runner.catch_up(connection)
+        yield config
 
 
 @pytest.fixture

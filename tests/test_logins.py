@@ -24,6 +24,7 @@ from hub.journal.logins import app_login
 from hub.journal.migrate import MigrationNotPermitted, NotUtf8, ServerTooOld, migrate, refuse_unfit
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
+from tests.databases import fresh_database
 from tests.hub_process import Process
 from tests.recording import Recording, registered
 
@@ -65,16 +66,11 @@ REFUSED = [
 @pytest.fixture(scope="module")
 def edge(server_dsn: str) -> Iterator[str]:
     """The conninfo of an edge's login to a journal with an event."""
-    name = f"hub_test_{os.getpid()}_logins"
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE hub_template".encode())
-    dsn = make_conninfo(server_dsn, dbname=name)
-    journal = Recording(dsn)
-    journal.append(registered("A00000001"), feed="cq.card-center")
-    journal.close()
-    yield app_login(dsn)
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with fresh_database(server_dsn, f"hub_test_{os.getpid()}_logins") as dsn:
+        journal = Recording(dsn)
+        journal.append(registered("A00000001"), feed="cq.card-center")
+        journal.close()
+        yield app_login(dsn)
 
 
 @pytest.mark.parametrize("statement", REFUSED)

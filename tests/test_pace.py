@@ -11,7 +11,6 @@ import psycopg
 import pytest
 from chuanyu.exchange.v1 import feed_service_pb2
 from google.rpc import error_details_pb2
-from psycopg.conninfo import make_conninfo
 
 from hub.api import pace
 from hub.api.errors import to_status
@@ -20,6 +19,7 @@ from hub.api.pulse import Reading
 from hub.audit.vitals import ClockVitals
 from hub.domain.errors import HeldBack
 from tests.clients import DEADLINE_S, Province, refused_in_stream
+from tests.databases import fresh_database
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
 from tests.messages import journey, question, registered
 
@@ -180,16 +180,13 @@ SLOW = """
 
 @pytest.fixture(scope="module")
 def hub(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
-    name = f"hub_test_{os.getpid()}_pace"
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE hub_template".encode())
-    dsn = make_conninfo(server_dsn, dbname=name)
-    with running_hub(dsn, tmp_path_factory.mktemp("hub"), settings={"HUB_MAX_LAG_S": "5"}) as hub:
+    with (
+        fresh_database(server_dsn, f"hub_test_{os.getpid()}_pace") as dsn,
+        running_hub(dsn, tmp_path_factory.mktemp("hub"), settings={"HUB_MAX_LAG_S": "5"}, apart=True) as hub,
+    ):
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(SLOW.encode())
         yield hub
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 def load(province: Province) -> int:

@@ -16,7 +16,7 @@ import pytest
 from chuanyu.exchange.v1 import card_service_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 from typer.testing import CliRunner, Result
 
 from hub.api.pulse import Reading
@@ -27,6 +27,7 @@ from hub.domain.errors import ClockDrift, ViewsLate
 from hub.journal.writer import JournalWriter
 from hub.projections import DECIDED_BY
 from tests.clients import DEADLINE_S, Province, refused, refused_in_stream
+from tests.databases import fresh_database
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
 from tests.messages import journey, name_card, question, registered
 
@@ -46,17 +47,13 @@ CLOCK = """
 def hub(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
     """A hub that refuses questions once the views are 0.7 seconds late, shows its page for machines, and has a clock to set."""
     name = f"hub_test_{os.getpid()}_readiness"
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE hub_template".encode())
-        connection.execute(f"ALTER DATABASE {name} SET search_path = shifted, pg_catalog, public".encode())
-    dsn = make_conninfo(server_dsn, dbname=name)
-    with psycopg.connect(dsn) as connection:
-        connection.execute(CLOCK)
-    with running_hub(dsn, tmp_path_factory.mktemp("hub"), settings=SETTINGS) as hub:
-        yield hub
-        watching(hub).close()
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with fresh_database(server_dsn, name) as dsn:
+        with psycopg.connect(dsn) as connection:
+            connection.execute(f"ALTER DATABASE {name} SET search_path = shifted, pg_catalog, public".encode())
+            connection.execute(CLOCK)
+        with running_hub(dsn, tmp_path_factory.mktemp("hub"), settings=SETTINGS, apart=True) as hub:
+            yield hub
+            watching(hub).close()
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from typing import Any
 import psycopg
 import pytest
 from chuanyu.exchange.v1 import event_pb2
-from psycopg.conninfo import make_conninfo
 
 from hub.audit import backup_files, backup_tables, restore_target
 from hub.audit.backup import BackupInterrupted, BackupOfAnotherHub, NothingToBackUp, Report, back_up
@@ -34,6 +33,7 @@ from hub.journal.keyring import KeyMismatch, open_keyring, verify_fingerprint
 from hub.journal.migrate import MIGRATIONS, migrate
 from hub.journal.reader import head_position
 from hub.journal.vault import seal
+from tests.databases import fresh_database
 from tests.recording import Recording, correcting, journey, registered
 
 FIRST_MIGRATIONS = ("0001_journal.sql", "0002_vault.sql", "0003_hotlist.sql", "0004_rule_version.sql")
@@ -99,10 +99,8 @@ def place(source: Place, tmp_path: Path) -> Place:
 @contextmanager
 def database(server_dsn: str, template: str) -> Iterator[str]:
     name = f"hub_test_restore_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        yield make_conninfo(server_dsn, dbname=name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with fresh_database(server_dsn, name, template) as dsn:
+        yield dsn
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ class Upgrade:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             address = f"127.0.0.1:{free.getsockname()[1]}"
-        self.hub = RunningHub(dsn, data_dir)
+        self.hub = RunningHub(dsn, data_dir, apart=True)
         self.old, self.old_projector = self.hub.edges[0], self.hub.projector
         self.new = Process(["serve", "--listen", address], dsn, data_dir, release)
         self.new_projector = Process(["project"], dsn, data_dir, release)

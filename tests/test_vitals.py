@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 from hub.audit import fsck, vitals
 from hub.audit.hole_watch import HoleWatch
@@ -21,20 +21,16 @@ from hub.projections.daily_usage import DAILY_USAGE
 from hub.projections.engine import create_views
 from hub.projections.rebuild import RebuiltViewDiffers, rebuild
 from hub.telemetry import names
+from tests.databases import fresh_database
 from tests.recording import CHONGQING, Recording, journey, lost, registered
 
 
 @pytest.fixture(scope="module")
 def journal_of_eight(server_dsn: str) -> Iterator[str]:
     """The database of eight events, none of them folded: positions 1 to 4 in cq.card-center, 5 to 8 in cq.usage. Not to be changed."""
-    name = f"hub_test_{os.getpid()}_vitals"
-    with psycopg.connect(server_dsn, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE hub_template".encode())
-    dsn = make_conninfo(server_dsn, dbname=name)
-    recorded(dsn).close()
-    yield dsn
-    with psycopg.connect(server_dsn, autocommit=True) as server:
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with fresh_database(server_dsn, f"hub_test_{os.getpid()}_vitals") as dsn:
+        recorded(dsn).close()
+        yield dsn
 
 
 @pytest.fixture
