@@ -28,7 +28,7 @@ from hub.demo_screen import Picture, announce, draw, farewell, left_behind, sugg
 from hub.demo_small import SmallParticipants, show
 from hub.demo_stopping import ENDED_AT_ONCE, EndedAtOnce, Stopping
 from hub.embedded import discard, running
-from hub.journal.logins import app_login
+from hub.journal.logins import app_login, edge_login
 from hub.journal.migrate import migrate
 from hub.projections import DECIDED_BY, PROJECTIONS
 from hub.stage import ChildDied, Stage, free_port, register, staged, start_adapters, start_simulator, status
@@ -101,7 +101,7 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
     observed = {"HUB_METRICS_LISTEN": "", "HUB_TRACES_LISTEN": traces, "HUB_TRACE_SHARE": str(TRACE_SHARE)}
     with staged(data_dir, dsn, observed) as stage, stopping.on(stage):
         certificates = register(dsn, data_dir)
-        stage.start("hub", "hub.cli", "serve", "--listen", "127.0.0.1:0", HUB_METRICS_LISTEN=metrics)
+        stage.start("hub", "hub.cli", "serve", "--listen", "127.0.0.1:0", HUB_METRICS_LISTEN=metrics, HUB_DSN=edge_login(dsn))
         target = stage.first_line("hub").split()[-1]
         stage.start("projections", "hub.cli", "project")
         stage.first_line("projections")

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+from chuanyu.exchange.v1.card_service_pb2 import GetCardRequest
 from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner
 
@@ -20,12 +21,14 @@ from hub.audit.fsck import check
 from hub.audit.vitals import connect, read_database
 from hub.cli import app
 from hub.embedded import discard, running
-from hub.journal.logins import app_login
+from hub.journal.logins import app_login, edge_login
 from hub.journal.migrate import MigrationNotPermitted, NotUtf8, ServerTooOld, migrate, refuse_unfit
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
+from tests.clients import DEADLINE_S, Province
 from tests.databases import fresh_database
-from tests.hub_process import Process
+from tests.hub_process import CHONGQING, Process, running_hub
+from tests.messages import registered as registered_card
 from tests.recording import Recording, registered
 
 # What an attacker who runs code in an edge would try, each in a session of the edge's login.
@@ -61,6 +64,23 @@ REFUSED = [
     "ALTER SYSTEM SET fsync = off",
     "CREATE EXTENSION file_fdw",
 ]
+# What would change an answer without a word in the journal.
+REFUSED_AN_EDGE = [
+    "UPDATE views.card_standing SET facts = facts",
+    "INSERT INTO views.card_standing SELECT * FROM views.card_standing",
+    "DELETE FROM views.card_standing",
+    "TRUNCATE views.card_standing",
+    "DROP TABLE views.card_standing",
+    "ALTER TABLE views.card_standing RENAME TO another",
+    "CREATE TABLE views.another (number int)",
+    "UPDATE views.checkpoint SET position = 0",
+    "DELETE FROM views.parked",
+    "UPDATE views.verification SET is_equal = true",
+    "SET ROLE hub_projector",
+    "SET ROLE hub_app",
+    "SET SESSION AUTHORIZATION hub_app",
+    "GRANT hub_projector TO hub_edge",
+]
 
 
 @pytest.fixture(scope="module")
@@ -70,21 +90,51 @@ def edge(server_dsn: str) -> Iterator[str]:
         journal = Recording(dsn)
         journal.append(registered("A00000001"), feed="cq.card-center")
         journal.close()
-        yield app_login(dsn)
+        with runner.connect(dsn) as connection:
+            create_views(connection, PROJECTIONS)
+        yield edge_login(dsn)
 
 
 @pytest.mark.parametrize("statement", REFUSED)
-def test_an_edge_can_change_nothing_that_is_recorded_and_become_nobody_who_can(edge: str, statement: str) -> None:
+@pytest.mark.parametrize("login", [app_login, edge_login])
+def test_no_process_can_change_what_is_recorded_or_become_who_can(edge: str, login: Callable[[str], str], statement: str) -> None:
+    with psycopg.connect(login(edge), autocommit=True) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(statement.encode())
+
+
+@pytest.mark.parametrize("statement", REFUSED_AN_EDGE)
+def test_an_edge_can_change_no_view_that_answers_rest_on(edge: str, statement: str) -> None:
     with psycopg.connect(edge, autocommit=True) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(statement.encode())
 
 
-def test_an_edge_reads_appends_and_folds(edge: str) -> None:
-    with runner.connect(edge) as connection:
+def test_an_edge_that_is_to_fold_says_which_login_may(edge: str) -> None:
+    with pytest.raises(runner.MayNotFold, match="hub_app"):
+        runner.connect(edge)
+
+
+def test_a_projector_folds_what_an_edge_appends_and_the_edge_reads_it(edge: str) -> None:
+    with runner.connect(app_login(edge)) as connection:
         create_views(connection, PROJECTIONS)
         runner.catch_up(connection)
+    with psycopg.connect(edge) as connection:
         assert connection.execute("SELECT count(*) FROM views.card_standing").fetchone() == (1,)
-    assert check(edge).is_clean
+    assert check(app_login(edge)).is_clean
+
+
+def test_an_edge_with_its_own_login_answers_and_records(edge: str, tmp_path: Path) -> None:
+    with running_hub(app_login(edge), tmp_path, apart=True) as hub:
+        hub.edges[0].stop()
+        own = Process(["serve", "--listen", "127.0.0.1:0"], edge, tmp_path)
+        try:
+            hub.targets = [own.start().split()[-1]]
+            province = Province(hub, CHONGQING)
+            seen = province.tell("cq.card-center", registered_card("A00000002"))
+            answer = province.cards.GetCard(GetCardRequest(card=registered_card("A00000002").card, min_position=seen), timeout=DEADLINE_S)
+            province.channel.close()
+        finally:
+            own.kill()
+    assert answer.as_of_position >= seen
 
 
 def test_an_edge_may_end_a_writer_that_stands_still(edge: str) -> None:
@@ -187,9 +237,9 @@ def test_the_logins_of_the_documentation_are_enough(own_server: Path) -> None:
         with psycopg.connect(superuser, autocommit=True) as connection:
             for statement in block[1].split(";\n"):
                 connection.execute(statement.replace("DATABASE hub ", "DATABASE documented ").encode())
-        owner, edge = (make_conninfo(superuser, dbname="documented", user=user) for user in ("hub_owner", "hub_app"))
+        owner, app, edge = (make_conninfo(superuser, dbname="documented", user=user) for user in ("hub_owner", "hub_app", "hub_edge"))
         assert migrate(owner) > 0
-        with runner.connect(edge) as connection:
+        with runner.connect(app) as connection:
             create_views(connection, PROJECTIONS)
             runner.catch_up(connection)
         stalled = psycopg.connect(edge, application_name="hub-writer")

@@ -120,6 +120,7 @@ CHINESE = {
     "RestoreOverRunningHub": "有枢纽连接着该数据库；请停止其全部进程，或恢复到另一个库。",
     "TargetNotEmpty": "数据库中已有内容；请恢复到空库。若先前的恢复中断，`hub fsck` 会说明此库是否完整。",
     "ParkedEventsPreventSwitch": "视图有搁置的事件；请看 `hub fsck`，修正投影后重建。",
+    "MayNotFold": "此登录是边缘节点的，不能写视图；请以 hub_app 登录（docs/database.md）。",
     "RebuildUnderWay": "另一个进程正在重建或核对该视图；请等待。",
     "RebuiltViewDiffers": "重建的视图与现有视图在同一位置不同；请保留两者并查明原因。",
     # Scenarios and measurements

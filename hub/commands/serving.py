@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import psycopg
 import typer
 
 from hub.api.certificates import LOCAL_HOSTS, issue_operator, issue_server
@@ -21,6 +22,7 @@ from hub.config import METRICS_LISTEN, PROJECTOR_METRICS_LISTEN, Config
 from hub.database import database
 from hub.domain.quota import Quota
 from hub.journal.keyring import open_keyring
+from hub.journal.logins import edge_login, may_fold
 from hub.journal.recorder import AggregateStore
 from hub.observed import observed
 from hub.processes import runner as process_runner
@@ -45,12 +47,17 @@ def serve(
         store = AggregateStore(dsn)
         load_agreements(store, datetime.now(UTC))
         store.close()
-        with runner.connect(dsn) as connection:
-            create_views(connection, PROJECTIONS)
+        # On a server of its own an edge logs in as what may not write views: there the projector makes them.
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            makes_views = project or may_fold(connection)
+        if makes_views:
+            with runner.connect(dsn) as connection:
+                create_views(connection, PROJECTIONS)
+        edge_dsn = dsn if config.dsn else edge_login(dsn)
         server = issue_server(config.certificates_dir, (*LOCAL_HOSTS, *(host or ())))
         issue_operator(config.certificates_dir)
         settings = ServerSettings(
-            dsn,
+            edge_dsn,
             listen or config.listen,
             server,
             open_keyring(config.keys_dir),
@@ -68,7 +75,7 @@ def serve(
             for name in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(name, signalled)
             server = HubServer(settings)
-            with observed(config, dsn, "hub serve", METRICS_LISTEN, server.report, server.is_live) as metrics:
+            with observed(config, edge_dsn, "hub serve", METRICS_LISTEN, server.report, server.is_live) as metrics:
                 await server.start()
                 address = f"{(listen or config.listen).rpartition(':')[0]}:{server.port}"
                 with listening(config.data_dir, Listener(address, urlsplit(metrics).netloc)):

@@ -1,12 +1,15 @@
-"""What the hub logs in as: processes and commands as one login with the roles' rights and no others, migrations as the owner.
+"""What the hub logs in as: edges may not write views, the projector and commands may, migrations are the owner's.
 
 A session cannot take back what its login never had. Before, all logged in as a superuser who had stepped down (`SET ROLE`), and one
 `RESET ROLE` gave everything back.
 """
 
+import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-APP = "hub_app"
+# The projector and commands; an edge.
+APP, EDGE = "hub_app", "hub_edge"
+PROJECTOR = "hub_projector"
 # Whatever PGCLIENTENCODING says: the hub sends and reads UTF-8.
 ENCODING = "UTF8"
 
@@ -19,6 +22,18 @@ def in_our_encoding(dsn: str) -> str:
 def app_login(dsn: str) -> str:
     """Returns the conninfo of the embedded database for the login of processes and commands."""
     return make_conninfo(dsn, user=APP)
+
+
+def edge_login(dsn: str) -> str:
+    """Returns the conninfo of the embedded database for the login of an edge."""
+    return make_conninfo(dsn, user=EDGE)
+
+
+def may_fold(connection: psycopg.Connection) -> bool:
+    """Whether the login of a connection may make and write views."""
+    row = connection.execute("SELECT pg_has_role(session_user, %s, 'MEMBER')", (PROJECTOR,)).fetchone()
+    assert row is not None
+    return bool(row[0])
 
 
 def user_of(dsn: str) -> str:

@@ -9,6 +9,7 @@ import time
 
 import psycopg
 
+from hub.domain.errors import HubError
 from hub.projections import DECIDED_BY, PROJECTIONS
 from hub.projections.engine import PAGE_EVENTS, Projection, advance, create_views
 from hub.projections.findings import FINDINGS
@@ -37,10 +38,18 @@ FAULT_WAIT_S = 2.0
 _SESSION = "SET ROLE hub_projector; SET synchronous_commit = off; SET idle_in_transaction_session_timeout = '60s'"
 
 
+class MayNotFold(HubError):
+    """This login may not write views: it is an edge's; log in as hub_app (docs/database.md)."""
+
+
 def connect(dsn: str, application_name: str = "hub-projector") -> psycopg.Connection:
-    """Opens a connection that may write views and their checkpoints, and read the journal."""
+    """Opens a connection that may write views and their checkpoints, and read the journal; raises MayNotFold."""
     connection = psycopg.connect(dsn, autocommit=True, application_name=application_name)
-    connection.execute(_SESSION.encode())
+    try:
+        connection.execute(_SESSION.encode())
+    except psycopg.errors.InsufficientPrivilege:
+        connection.close()
+        raise MayNotFold from None
     return connection
 
 

@@ -8,7 +8,7 @@ from hub.audit.vitals import read_clock, read_database
 from hub.commands.examinations import NOT_RUNNING, Finding, Scene, examination, fault, ok, warning
 from hub.embedded_cluster import path_of
 from hub.journal.clock import MOST_AHEAD_S
-from hub.journal.logins import APP, user_of
+from hub.journal.logins import APP, EDGE, PROJECTOR, user_of
 from hub.journal.migrate import OLDEST_VERSION, at_hand
 
 OLD_SNAPSHOT_S = 60.0
@@ -109,7 +109,8 @@ def grants(scene: Scene) -> Finding:
     if missing := [role for role in _ROLES if role not in known]:
         return fault(f"缺少角色 missing roles: {', '.join(missing)}", "hub migrate")
     refused = scene.connection.execute(
-        "SELECT r FROM unnest(%s::text[]) r WHERE NOT pg_has_role(current_user, r, 'MEMBER')", (list(_ROLES),)
+        "SELECT r FROM unnest(%s::text[]) r WHERE NOT pg_has_role(current_user, r, 'MEMBER') AND (current_user, r) <> (%s, %s)",
+        (list(_ROLES), EDGE, PROJECTOR),
     )
     if outside := [row[0] for row in refused]:
         return fault(f"登录用户不属于 the login is no member of {', '.join(outside)}", f"GRANT {', '.join(outside)} TO CURRENT_USER")
