@@ -16,6 +16,7 @@ from hub.domain.acceptance import local_day
 
 PURSE_COUNTERS = 1 << 16
 _CARD_NO = references.CARD_IDENTIFIER_KIND_CARD_NO
+_TRANSIT_NO = references.CARD_IDENTIFIER_KIND_TRANSIT_CARD_NO
 
 BusinessKey = tuple[Any, ...]
 
@@ -25,6 +26,21 @@ def card_key(event: event_pb2.Event) -> bytes:
     if event.card.kind == _CARD_NO:
         return event.card.key
     return next((alias.key for alias in event.card_aliases if alias.kind == _CARD_NO), event.card.key)
+
+
+def names_number(event: event_pb2.Event) -> bool:
+    """Whether the event names the card number, as the card or as an alias."""
+    return bool(event.card.kind == _CARD_NO or any(alias.kind == _CARD_NO for alias in event.card_aliases))
+
+
+def purse_key(event: event_pb2.Event) -> bytes:
+    """Returns the key of the purse whose counter a tap has: the transit number where the event names it, else the card.
+
+    A gate of the other province reads the transit number alone, while the issuer's side names the card too.
+    """
+    if event.card.kind == _TRANSIT_NO:
+        return event.card.key
+    return next((alias.key for alias in event.card_aliases if alias.kind == _TRANSIT_NO), card_key(event))
 
 
 def business_key(kind: str, event: event_pb2.Event) -> BusinessKey:
@@ -39,9 +55,9 @@ def key_digest(key: BusinessKey) -> bytes:
     return hashlib.blake2b(repr(key).encode(), digest_size=16).digest()
 
 
-def tap_key(card: bytes, counter: int) -> BusinessKey:
+def tap_key(purse: bytes, counter: int) -> BusinessKey:
     """Returns the key of a tap; which terminal took it tells taps of one counter apart."""
-    return ("tap", card, counter % PURSE_COUNTERS)
+    return ("tap", purse, counter % PURSE_COUNTERS)
 
 
 def settlement_key(settlement_id: str) -> BusinessKey:
@@ -66,13 +82,14 @@ def _local_date(event: event_pb2.Event) -> str:
 def _tap(event: event_pb2.Event, message: Any) -> BusinessKey | None:
     # A counter of 0 is one that wrapped around if its terminal is named, else it was not told.
     tap = message.tap
-    return tap_key(card_key(event), tap.purse_counter) if (tap.purse_counter or tap.psam) and card_key(event) else None
+    counter = tap.purse_counter
+    return tap_key(purse, counter) if (counter or tap.psam) and (purse := purse_key(event)) else None
 
 
 def _entry(event: event_pb2.Event, message: Any) -> BusinessKey | None:
     """An entry belongs to the journey that the next tap of the purse ends."""
     tap = message.tap
-    return tap_key(card_key(event), tap.purse_counter + 1) if (tap.purse_counter or tap.psam) and card_key(event) else None
+    return tap_key(purse, tap.purse_counter + 1) if (tap.purse_counter or tap.psam) and (purse := purse_key(event)) else None
 
 
 def _loan(event: event_pb2.Event, message: Any) -> BusinessKey | None:

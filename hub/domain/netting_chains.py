@@ -40,7 +40,7 @@ def net_payments(tellings: Sequence[Telling]) -> Net:
 
 def _net_row(row: Sequence[Telling]) -> Net:
     attempts: list[_Attempt] = []
-    taken: list[Telling] = []
+    taken: list[list[Telling]] = []
     findings: list[Finding] = []
     # What a return took out by its number is still what it comes back of, unless a correction took its place.
     if any(telling.kind in _PAYS and telling.changed_at and not telling.undone_at for telling in row):
@@ -48,13 +48,14 @@ def _net_row(row: Sequence[Telling]) -> Net:
     for telling in sorted(row, key=lambda one: (one.occurred_us, _STEPS[one.kind], one.position)):
         if telling.kind in _PAYS:
             _pay(attempts, telling)
-        elif (known := next((one for one in taken if _is_same(one, telling)), None)) is not None:
-            findings += repeats([known, telling])
+        elif (known := next((one for one in taken if _is_told_in(one, telling)), None)) is not None:
+            findings += repeats([known[0], telling])
+            known.append(telling)
         elif (attempt := _attempt_of(attempts, telling)) is not None:
-            taken.append(telling)
+            taken.append([telling])
             findings += _take(attempt, telling)
-        elif telling.kind != "fund_row_recovered" and taken and telling.fen == taken[-1].fen:
-            findings += repeats([taken[-1], telling])
+        elif telling.kind != "fund_row_recovered" and taken and telling.fen == taken[-1][0].fen:
+            findings += repeats([taken[-1][0], telling])
     counted = []
     for attempt in attempts:
         findings += repeats(attempt.told)
@@ -93,6 +94,19 @@ def _is_same(one: Telling, other: Telling) -> bool:
     if one.native and other.native:
         return one.native == other.native
     return (one.occurred_us, one.fen) == (other.occurred_us, other.fen)
+
+
+def _is_told_in(told: Sequence[Telling], telling: Telling) -> bool:
+    """Whether something that comes back is what was told before: by its own marks or, without a serial number, as another witness tells it.
+
+    Two feeds that tell the same sum on one day are two witnesses of one recovery; one feed that tells it twice has two.
+    """
+    if any(_is_same(one, telling) for one in told):
+        return True
+    first = told[0]
+    if telling.native or first.native or (telling.kind, telling.fen, telling.day) != (first.kind, first.fen, first.day):
+        return False
+    return all(one.number[0] != telling.number[0] for one in told)
 
 
 def _attempt_of(attempts: Sequence[_Attempt], telling: Telling) -> _Attempt | None:

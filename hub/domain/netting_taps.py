@@ -60,7 +60,7 @@ def _net_tap(tap: Sequence[Telling], entries: Sequence[Telling], verdicts: Seque
     fen = use.fen + sum(given_back for _, given_back in back)
     if back and fen <= 0:
         return Net((), findings)
-    where = cell(use, tap)._replace(day=_business_day(use, standing, entries))
+    where = cell(use, tap)._replace(day=_business_day(use, entries))
     return Net((Counted(where, 1, fen),), findings)
 
 
@@ -82,10 +82,12 @@ def _is_duplicate(verdict: Telling) -> bool:
     return verdict.kind == "transit_clearing_rejected" and verdict.native == _DUPLICATE
 
 
-def _business_day(use: Telling, tap: Sequence[Telling], entries: Sequence[Telling]) -> str:
-    """Returns the business day of a journey: its source's, else that of its entry, else that of its own instant."""
-    best = max([use, *sorted(tap)], key=lambda telling: telling.day_by)
-    if best.day_by != DayBy.OWN or use.kind == _TOP_UP:
-        return best.day
+def _business_day(use: Telling, entries: Sequence[Telling]) -> str:
+    """Returns the business day of a journey: as the telling that counts says it, else that of its entry, else that of its own instant.
+
+    Another telling of it says nothing: one witness's day would put another's use into the next day.
+    """
+    if use.day_by != DayBy.OWN or use.kind == _TOP_UP:
+        return use.day
     before = [entry for entry in entries if -CLOCK_TOLERANCE_US <= use.occurred_us - entry.occurred_us < DAY_US]
     return max(before, key=lambda entry: (entry.changed_at, entry.occurred_us, -entry.position)).day if before else use.day

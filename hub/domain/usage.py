@@ -3,6 +3,7 @@
 By what a use is known, whichever province tells it, is in `business_keys`.
 """
 
+from datetime import date, timedelta
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -58,8 +59,13 @@ class UsageCell(NamedTuple):
 def business_day(kind: str, region: str, at_us: int) -> str:
     """Returns the business day of an instant: transit before the cut of the serving province (businessDayCut) counts for the day before."""
     if not kind.startswith(TRANSIT):
-        return local_day(at_us).isoformat()
-    return local_day(at_us - _cut_us(region[:2], epoch_day(at_us))).isoformat()
+        return _day_text(epoch_day(at_us))
+    return _day_text(epoch_day(at_us - _cut_us(region[:2], epoch_day(at_us))))
+
+
+@lru_cache(4_096)
+def _day_text(day: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days=day)).isoformat()
 
 
 @lru_cache(4_096)
@@ -71,11 +77,9 @@ def _cut_us(province: str, day: int) -> int:
     return (int(hours) * 60 + int(minutes)) * _MINUTE_US
 
 
-def cell_of(kind: str, event: event_pb2.Event, occurred_us: int) -> UsageCell:
-    """Returns the cell of a use; a business day that the source names wins over the clock."""
-    day = event.business_date or business_day(kind, event.service_region, occurred_us)
-    issuer = event.card.issuing_province or event.issuer_region[:2]
-    return UsageCell(day, issuer, event.service_region, event.scenario)
+def issuer_of(event: event_pb2.Event) -> str:
+    """Returns the province whose card was used, by the card or the region that issued it."""
+    return event.card.issuing_province or event.issuer_region[:2]
 
 
 def amount_fen(kind: str, event: event_pb2.Event) -> int:

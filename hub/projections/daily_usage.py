@@ -12,7 +12,7 @@ from typing import NamedTuple
 import psycopg
 from chuanyu.exchange.v1 import references_pb2 as references
 
-from hub.domain.business_keys import card_key, key_digest, settlement_key
+from hub.domain.business_keys import card_key, key_digest, names_number, settlement_key
 from hub.domain.netting import net
 from hub.domain.tellings import CLEARING, GIVES_BACK, TOLD_KINDS, Telling, keys_of, number_text, packed, telling_of, unpacked
 from hub.journal.reader import Recorded
@@ -69,7 +69,10 @@ def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
 def _telling(recorded: Recorded) -> Telling:
     number = (recorded.stream_id, recorded.sequence)
     told = telling_of(recorded.kind, recorded.event, recorded.position, recorded.occurred_us, recorded.recorded_us, number)
-    return told._replace(of=number_text(recorded.refers_to)) if recorded.kind in CLEARING and recorded.refers_to else told
+    if recorded.refers_to is None:
+        return told
+    number_named = number_text(recorded.refers_to)
+    return told._replace(of=number_named) if recorded.kind in CLEARING else told._replace(reverses=number_named)
 
 
 def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | None) -> Row | None:
@@ -88,6 +91,8 @@ def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | 
         return tuple(fact._replace(above=own[1]))
     if fact.finding_count >= MOST_REPEATS and corrected is None and recorded.kind not in GIVES_BACK | CLEARING:
         return row
+    # Who looks for findings of a card goes by its number, which not each telling names.
+    card = card_key(recorded.event) if is_told and names_number(recorded.event) else fact.card
     tellings = unpacked(fact.tellings)
     before = next((told for told in tellings if corrected is not None and told.position == corrected.position), None)
     if before is not None:
@@ -104,7 +109,7 @@ def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | 
         tellings.append(told)
     elif key[0] in own and not recorded.event.HasField("reverses"):
         tellings = _after_its_reversal(tellings, recorded.derived(_telling))
-    return _fact(key, fact.card, fact.above, tellings) if tellings else None
+    return _fact(key, card, fact.above, tellings) if tellings else None
 
 
 def _gives_back(recorded: Recorded, corrected: Recorded | None) -> bool:
@@ -127,11 +132,11 @@ def _after_its_reversal(tellings: list[Telling], late: Telling) -> list[Telling]
 def _fact(key: Key, card: bytes, above: bytes, tellings: list[Telling]) -> Row:
     told = sorted(tellings) if len(tellings) > 1 else tellings
     come_to = net(told)
-    links = [key_digest(settlement_key(one.of)) for one in told if one.kind == _REVERSAL and one.of]
-    digests = b"".join(digest for digest in dict.fromkeys(links) if digest != key[0]) or above
+    links = {key_digest(settlement_key(one.of)): None for one in told if one.kind == _REVERSAL and one.of}
+    digests = b"".join([digest for digest in links if digest != key[0]]) if links else b""
     # Four fields of codes and two numbers a line: no text of an event has a control character.
-    counted = "\n".join("\t".join((*cell, str(uses), str(fen))) for cell, uses, fen in come_to.counted)
-    return card, digests, packed(told), counted, len(come_to.findings)
+    counted = "\n".join(["\t".join((*cell, str(uses), str(fen))) for cell, uses, fen in come_to.counted])
+    return card, digests or above, packed(told), counted, len(come_to.findings)
 
 
 def above(row: Row) -> Iterator[Key]:
@@ -183,6 +188,10 @@ def _trip(recorded: Recorded) -> references.EventRef:
     return named
 
 
+def _reversed(recorded: Recorded) -> references.EventRef | None:
+    return recorded.event.reverses if recorded.event.HasField("reverses") else None
+
+
 DAILY_USAGE = Projection(
     name="daily_usage",
     key_columns=(("key", "bytea"),),
@@ -198,5 +207,5 @@ DAILY_USAGE = Projection(
         of=cells_of,
     ),
     linked=Linked(above, join),
-    refers=dict.fromkeys(CLEARING, _trip),
+    refers={**dict.fromkeys(CLEARING, _trip), **dict.fromkeys(GIVES_BACK, _reversed)},
 )

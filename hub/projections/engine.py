@@ -140,15 +140,16 @@ def fold_event(
     """Folds an event into the rows it names and those above them; returns the keys that are parked, each with why. *parked* grows."""
     found: list[tuple[Key, str]] = []
     joins: list[tuple[Key, Key]] = []
+    evolve, linked = projection.evolve, projection.linked
     for key in keys:
         if parked and repr(key) in parked:
             found.append((key, "an earlier event of this key is parked"))
             continue
         try:
             row = rows.get(key)
-            rows[key] = projection.evolve(key, row, recorded, before)
-            if projection.linked is not None:
-                _climb(projection.linked, key, (row, rows[key]), keys, joins)
+            rows[key] = evolved = evolve(key, row, recorded, before)
+            if linked is not None and not (row is None and evolved is None):
+                _climb(linked, key, (row, evolved), keys, joins)
         except Exception as error:
             parked.add(repr(key))
             found.append((key, type(error).__name__))
@@ -160,7 +161,7 @@ def fold_event(
 
 def _climb(linked: Linked, key: Key, versions: Iterable[Row | None], keys: list[Key], joins: list[tuple[Key, Key]]) -> None:
     """Adds to *keys* the rows above one, as it was and as it is, to be folded after it and joined with it."""
-    for above in dict.fromkeys(above for row in versions if row is not None for above in linked.above(row)):
+    for above in {above: None for row in versions if row is not None for above in linked.above(row)}:
         if above != key:
             joins.append((above, key))
             if above not in keys:
@@ -169,11 +170,12 @@ def _climb(linked: Linked, key: Key, versions: Iterable[Row | None], keys: list[
 
 def _refer(connection: psycopg.Connection, projection: Projection, folds: Iterable[tuple[int, Recorded, Recorded | None]]) -> None:
     """Sets on each event that names another by its number which one it is, as far as it was told before."""
+    refers = projection.refers
     asked = [
-        (recorded, position, projection.refers[recorded.kind](recorded))
+        (recorded, position, ref)
         for position, *pair in folds
         for recorded in pair
-        if recorded is not None and recorded.kind in projection.refers
+        if recorded is not None and recorded.kind in refers and (ref := refers[recorded.kind](recorded)) is not None
     ]
     if not asked:
         return

@@ -39,7 +39,8 @@ class Projection:
     *keys* and *evolve* are pure. `evolve(key, row, recorded, corrected)` gets None for a row that is not there and returns the
     values (in the order of *values*), or None for no row. *corrected* is the event that stood until now and stands no more, if any;
     *recorded* is the one that stands now: an earlier one again where what took its place is reversed. By a reversal
-    (`recorded.is_reversal`) nothing stands. Kinds in *refers* name another event by its number: *recorded* has it (`refers_to`, `about`).
+    (`recorded.is_reversal`) nothing stands. Kinds in *refers* may name another event by its number: *recorded* has it (`refers_to`,
+    `about`).
 
     A view with *cells* is the sums of its rows; the rows themselves are in a table of their own beside it.
     """
@@ -54,7 +55,7 @@ class Projection:
     follows_corrections: bool = True
     cells: Cells | None = None
     linked: Linked | None = None
-    refers: Mapping[str, Callable[[Recorded], references.EventRef]] = field(default_factory=dict, hash=False)
+    refers: Mapping[str, Callable[[Recorded], references.EventRef | None]] = field(default_factory=dict, hash=False)
 
     @property
     def table(self) -> str:

@@ -110,8 +110,9 @@ class PureRun:
         rows = self._rows[projection.name]
         for stands, before in folds_of(recorded, change):
             for one in (stands, before):
-                if one is not None and one.kind in projection.refers:
-                    ref = projection.refers[one.kind](one)
+                if one is None or one.kind not in projection.refers:
+                    continue
+                if (ref := projection.refers[one.kind](one)) is not None:
                     one.refers_to, one.about = (list(FEEDS).index(ref.feed), ref.sequence), self._named.get((ref.feed, ref.sequence))
             keys = list(dict.fromkeys(projection.keys(stands, before)))
             parked = fold_event(projection, stands, before, keys, rows, set())
