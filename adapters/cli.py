@@ -10,6 +10,7 @@ import typer
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from adapters.chongqing.command import chongqing
+from adapters.load.command import load
 from adapters.sichuan.command import sichuan
 from adapters.sichuan.keys_command import keys
 from adapters.simulator.command import simulation
@@ -22,6 +23,7 @@ app.command()(sichuan)
 app.command()(chongqing)
 app.command()(keys)
 app.command("simulate")(simulation)
+app.command()(load)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import grpc
 from chuanyu.exchange.v1.event_pb2 import Event
@@ -20,7 +20,7 @@ from chuanyu.exchange.v1.feed_service_pb2 import EventOutcome, StreamEventsReque
 
 from adapters.kit.connection import Edge
 from adapters.kit.errors import OutboxDamaged, SequenceConflict
-from adapters.kit.outbox import Origin, Outbox
+from adapters.kit.outbox import Origin
 from adapters.kit.refusal import Refusal, from_call, from_status
 from adapters.kit.sent_batch import SentBatch
 from adapters.kit.traces import Traces
@@ -48,11 +48,21 @@ class Taken:
     quarantined: Mapping[int, list[str]]
 
 
+class Numbered(Protocol):
+    """What a session sends: events that have their numbers, such as an outbox's."""
+
+    def pending(self, feed: str, from_sequence: int, limit: int, /) -> list[tuple[int, bytes]]:
+        """Returns up to *limit* (sequence, event bytes) in order."""
+
+    def origins(self, feed: str, first_sequence: int, last_sequence: int, /) -> list[Origin]:
+        """Returns the traces that they come from."""
+
+
 class Session:
     """A stream to one edge, from entering to leaving it."""
 
     def __init__(
-        self, outbox: Outbox, feed: str, first_sequence: int, traces: Traces, edge: Edge, arrived: asyncio.Event, counters: Counter[str]
+        self, outbox: Numbered, feed: str, first_sequence: int, traces: Traces, edge: Edge, arrived: asyncio.Event, counters: Counter[str]
     ) -> None:
         """Begins with *first_sequence*; *arrived* is set by what puts more into the outbox."""
         self._outbox, self._feed, self._first_sequence, self._traces, self._edge = outbox, feed, first_sequence, traces, edge

@@ -1,0 +1,113 @@
+"""Streams a file of events to the hub from where the feed stands, waits where the hub holds it back, and counts what came of it.
+
+The session is that of the adapters: batches out, each answer proved to be that of its batch. What differs is where the events come from,
+and that a load has an end.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import grpc
+from chuanyu.exchange.v1.feed_service_pb2 import GetFeedRequest
+
+from adapters.kit.connection import Edge, HubConnection
+from adapters.kit.errors import AdapterError
+from adapters.kit.refusal import Refusal, from_call
+from adapters.kit.session import BATCH_EVENTS, Session
+from adapters.kit.traces import UNTRACED
+from adapters.load.event_file import EventFile
+
+CALL_TIMEOUT_S = 5.0
+WAIT_S = 1.0
+# What the summary shows of quarantined lines; the hub has them all.
+SHOWN = 20
+
+
+class FeedElsewhere(AdapterError):
+    """数据流不在此文件的序号范围内；用 --first 给出首行的序号。The feed is outside this file's numbers; --first names that of line 1."""
+
+
+class LoadRefused(AdapterError):
+    """枢纽不接受；重试无用，先排除原因。The hub does not take it, and to try again is of no use before the cause is mended."""
+
+
+@dataclass
+class Loaded:
+    """How far a load is, and what came of its lines; *next_sequence* is what the feed expects now."""
+
+    feed: str
+    lines: int
+    first_sequence: int
+    next_sequence: int = 0
+    resumed_at: int = 0
+    counters: Counter[str] = field(default_factory=Counter)
+    quarantined: dict[int, list[str]] = field(default_factory=dict)
+    waits: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+    @property
+    def done(self) -> int:
+        """How many lines the hub has."""
+        return min(self.next_sequence - self.first_sequence, self.lines)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the hub has every line."""
+        return self.done == self.lines
+
+
+async def load(connection: HubConnection, feed: str, file: EventFile, tell: Callable[[Loaded], None]) -> Loaded:
+    """Loads the whole file; raises AdapterError for what a further try cannot mend. *tell* hears after each answer."""
+    loaded, began_s = Loaded(feed, file.lines, file.first_sequence), time.monotonic()
+    while True:
+        edge = connection.edge
+        try:
+            loaded.next_sequence = await _next_sequence(edge, feed)
+            loaded.resumed_at = loaded.resumed_at or loaded.next_sequence
+            if not file.first_sequence <= loaded.next_sequence <= file.last_sequence + 1:
+                raise FeedElsewhere(f"{feed}: next_sequence {loaded.next_sequence}, --first {file.first_sequence}, lines {file.lines}")
+            await _session(edge, loaded, file, tell, began_s)
+        except (Refusal, grpc.aio.AioRpcError) as error:
+            await _wait(connection, edge, error, loaded)
+            continue
+        loaded.next_sequence = await _next_sequence(edge, feed)
+        loaded.seconds = time.monotonic() - began_s
+        return loaded
+
+
+async def _next_sequence(edge: Edge, feed: str) -> int:
+    answer = await edge.feeds.GetFeed(GetFeedRequest(feed=feed), timeout=CALL_TIMEOUT_S)
+    return int(answer.next_sequence)
+
+
+async def _session(edge: Edge, loaded: Loaded, file: EventFile, tell: Callable[[Loaded], None], began_s: float) -> None:
+    """Sends from where the feed stands, and the batch before once more: another file under the same numbers is a conflict, and stops."""
+    first = max(file.first_sequence, loaded.next_sequence - BATCH_EVENTS)
+    arrived = asyncio.Event()
+    async with Session(file, loaded.feed, first, UNTRACED, edge, arrived, loaded.counters) as session:
+        through = first - 1
+        while through < file.last_sequence:
+            taken = await session.next_answer()
+            if taken is None:
+                raise Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "NO_ANSWER")
+            through = taken.through_sequence
+            loaded.next_sequence = max(loaded.next_sequence, through + 1)
+            loaded.quarantined |= taken.quarantined
+            loaded.seconds = time.monotonic() - began_s
+            tell(loaded)
+
+
+async def _wait(connection: HubConnection, edge: Edge, error: Exception, loaded: Loaded) -> None:
+    """Waits as long as the hub says; raises LoadRefused for what only people mend."""
+    refusal = from_call(error) if isinstance(error, grpc.aio.AioRpcError) else error
+    assert isinstance(refusal, Refusal)
+    again = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.CANCELLED)
+    if refusal.code not in again:
+        raise LoadRefused(f"{loaded.feed}: {refusal}")
+    if refusal.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+        connection.fail_over(edge.target)
+    loaded.waits[refusal.reason or refusal.code.name] += 1
+    await asyncio.sleep(refusal.retry_after_s or WAIT_S)
