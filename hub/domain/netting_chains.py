@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub.domain.card import Finding
-from hub.domain.netting_facts import Counted, Net, cell, chosen, joined, parted, repeats
+from hub.domain.netting_facts import Counted, Net, cell, chosen, is_another_witness, joined, parted, repeats
 from hub.domain.tellings import Telling
 
 # The order of events of one instant: a row is paid, comes back, is paid again, is recovered.
@@ -97,16 +97,10 @@ def _is_same(one: Telling, other: Telling) -> bool:
 
 
 def _is_told_in(told: Sequence[Telling], telling: Telling) -> bool:
-    """Whether something that comes back is what was told before: by its own marks or, without a serial number, as another witness tells it.
-
-    Two feeds that tell the same sum on one day are two witnesses of one recovery; one feed that tells it twice has two.
-    """
+    """Whether what comes back is what was told before: by its own marks or, without a serial number, as another witness tells it."""
     if any(_is_same(one, telling) for one in told):
         return True
-    first = told[0]
-    if telling.native or first.native or (telling.kind, telling.fen, telling.day) != (first.kind, first.fen, first.day):
-        return False
-    return all(one.number[0] != telling.number[0] for one in told)
+    return not (telling.native or told[0].native) and is_another_witness(told, telling)
 
 
 def _attempt_of(attempts: Sequence[_Attempt], telling: Telling) -> _Attempt | None:

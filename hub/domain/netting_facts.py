@@ -81,3 +81,13 @@ def net_one(tellings: Sequence[Telling]) -> Net:
     """Counts one fact that is complete in itself."""
     told = chosen(tellings)
     return Net((Counted(cell(told, tellings), 1, told.fen),), repeats(tellings))
+
+
+def is_another_witness(told: Sequence[Telling], telling: Telling) -> bool:
+    """Whether what has no number of its own is what other feeds told: they tell the same sum of the same day, and this feed has not yet.
+
+    Two feeds that tell one sum are two witnesses; one feed that tells it twice tells two facts.
+    """
+    first = told[0]
+    is_same = (telling.kind, telling.fen, telling.day) == (first.kind, first.fen, first.day)
+    return is_same and all(one.number[0] != telling.number[0] for one in told)

@@ -5,7 +5,7 @@ A journey belongs to the business day that its source names, else to that of its
 
 from collections.abc import Iterable, Sequence
 
-from hub.domain.netting_facts import Counted, Net, cell, chosen, joined, repeats
+from hub.domain.netting_facts import Counted, Net, cell, chosen, is_another_witness, joined, repeats
 from hub.domain.tellings import CLEARING, DayBy, Telling, number_text
 
 DAY_US = 86_400_000_000
@@ -51,17 +51,34 @@ def _is_near(one: Telling, other: Telling) -> bool:
 
 def _net_tap(tap: Sequence[Telling], entries: Sequence[Telling], verdicts: Sequence[Telling]) -> Net:
     told = [telling for telling in tap if telling.fen >= 0]
-    back = {(telling.occurred_us, telling.fen) for telling in tap if telling.fen < 0}
+    back = _refunds(telling for telling in tap if telling.fen < 0)
     findings = repeats(told) if told else ()
     standing = _passed(told, verdicts)
     if not standing:
         return Net((), findings)
     use = chosen(standing)
-    fen = use.fen + sum(given_back for _, given_back in back)
+    fen = use.fen + sum(told[0].fen for told in back)
     if back and fen <= 0:
         return Net((), findings)
     where = cell(use, tap)._replace(day=_business_day(use, entries))
     return Net((Counted(where, 1, fen),), findings)
+
+
+def _refunds(tellings: Iterable[Telling]) -> list[list[Telling]]:
+    """Parts what was given back into refunds, each with all tellings of it."""
+    refunds: list[list[Telling]] = []
+    for telling in sorted(tellings, key=lambda one: (one.occurred_us, one.position)):
+        known = next((told for told in refunds if _is_told_in(told, telling)), None)
+        if known is None:
+            refunds.append([telling])
+        else:
+            known.append(telling)
+    return refunds
+
+
+def _is_told_in(told: Sequence[Telling], telling: Telling) -> bool:
+    is_same = any((one.occurred_us, one.fen) == (telling.occurred_us, telling.fen) for one in told)
+    return is_same or is_another_witness(told, telling)
 
 
 def _passed(tap: Sequence[Telling], verdicts: Sequence[Telling]) -> list[Telling]:
