@@ -9,7 +9,11 @@ import pytest
 from chuanyu.exchange.v1 import event_pb2
 from typer.testing import CliRunner
 
+import adapters
 import hub
+from adapters.kit import AdapterError, DataDirectoryInUse
+from adapters.kit.chinese import CHINESE as ADAPTERS_CHINESE
+from adapters.kit.chinese import in_words as adapter_in_words
 from hub.api.errors import to_status
 from hub.cli import app
 from hub.commands.refusals import in_words
@@ -23,7 +27,7 @@ from tests.hub_process import RunningHub
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
-def errors_below(kind: type[HubError]) -> Iterator[type[HubError]]:
+def errors_below(kind: type[Exception]) -> Iterator[type[Exception]]:
     for below in kind.__subclasses__():
         yield below
         yield from errors_below(below)
@@ -36,6 +40,15 @@ def test_every_error_of_the_hub_has_chinese_beside_its_english() -> None:
     in_english_alone = {kind.__name__ for kind in kinds if not _CHINESE.search((kind.__doc__ or "").splitlines()[0])}
     assert CHINESE.keys() == in_english_alone
     assert all(_CHINESE.search(text) for text in CHINESE.values())
+
+
+def test_every_error_of_an_adapter_has_chinese_beside_its_english() -> None:
+    for module in pkgutil.walk_packages(adapters.__path__, "adapters."):
+        importlib.import_module(module.name)
+    kinds = {kind for kind in errors_below(AdapterError) if kind.__module__.startswith("adapters.")}
+    assert {kind.__name__ for kind in kinds if "。" not in (kind.__doc__ or "")} == ADAPTERS_CHINESE.keys()
+    said = adapter_in_words(DataDirectoryInUse("data"))
+    assert said.startswith("✗ 另一个适配器正在使用此数据目录：停止它，或用 --data-dir 另给目录。 Another adapter")
 
 
 def test_a_refusal_is_chinese_with_english_beside() -> None:

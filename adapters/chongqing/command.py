@@ -35,6 +35,7 @@ from adapters.kit import (
     alone_in,
     continue_feeds,
     data_home,
+    in_words,
     listen_address,
     log_to_standard_error,
     mutual_tls,
@@ -135,5 +136,5 @@ def chongqing(
         with alone_in(home):
             asyncio.run(serve(listen, connection, home, *folders, continue_at or (), traces, keep_days))
     except AdapterError as error:
-        typer.echo(str(error), err=True)
+        typer.echo(in_words(error), err=True)
         raise typer.Exit(1) from error

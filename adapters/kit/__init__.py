@@ -10,7 +10,7 @@
     logs.py        the log, with trace ids
     private_files.py  modes of files with what a province sent; alone.py keeps a second adapter from them
     options.py     what the commands read alike
-    errors.py      what an operator has to mend
+    errors.py      what an operator has to mend; chinese.py says it in Chinese
 
 An adapter needs no more than these three, from one event loop:
 
@@ -22,6 +22,7 @@ An adapter needs no more than these three, from one event loop:
 """
 
 from adapters.kit.alone import alone_in
+from adapters.kit.chinese import in_words
 from adapters.kit.connection import HubConnection, mutual_tls
 from adapters.kit.errors import (
     AdapterError,
@@ -92,6 +93,7 @@ __all__ = [
     "bounded_body",
     "continue_feeds",
     "data_home",
+    "in_words",
     "keep",
     "listen_address",
     "log_to_standard_error",

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from adapters.kit import AdapterError, CaOption, CertOption, HubConnection, HubOption, KeyOption, mutual_tls
+from adapters.kit import AdapterError, CaOption, CertOption, HubConnection, HubOption, KeyOption, in_words, mutual_tls
 from adapters.load.event_file import EventFile
 from adapters.load.loading import SHOWN, Loaded
 from adapters.load.loading import load as load_file
@@ -33,7 +33,7 @@ def load(
         events = EventFile(file, first)
         loaded = asyncio.run(_load(HubConnection(hub, mutual_tls(ca, cert, key)), feed, events))
     except AdapterError as error:
-        typer.echo(f"✗ {error}", err=True)
+        typer.echo(in_words(error), err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.echo("\n已中断：再次运行即从枢纽已有处继续。Broken off: run it again, it goes on from what the hub has.", err=True)

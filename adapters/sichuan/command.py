@@ -26,6 +26,7 @@ from adapters.kit import (
     alone_in,
     continue_feeds,
     data_home,
+    in_words,
     listen_address,
     log_to_standard_error,
     mutual_tls,
@@ -88,5 +89,5 @@ def sichuan(
         with alone_in(home):
             asyncio.run(serve(listen, connection, home, continue_at or (), traces))
     except AdapterError as error:
-        typer.echo(str(error), err=True)
+        typer.echo(in_words(error), err=True)
         raise typer.Exit(1) from error

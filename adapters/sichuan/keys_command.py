@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from adapters.kit import AdapterError, data_home
+from adapters.kit import AdapterError, data_home, in_words
 from adapters.sichuan.keys import PROVINCE, PROVINCE_PRIVATE, PUBLIC, SESSION, in_pem, load_keys, make_own_keys, make_province_keys
 
 
@@ -30,7 +30,7 @@ def keys(
         typer.echo(f"安全送达省侧 give to the province by a safe way: {directory / SESSION}")
         province = in_pem(load_keys(directory).peer)
     except (AdapterError, OSError) as error:
-        typer.echo(f"✗ {error}", err=True)
+        typer.echo(in_words(error), err=True)
         raise typer.Exit(1) from None
     typer.echo(f"✓ 省侧公钥可用 the province's public key serves: {directory / PROVINCE}, SM3 {_fingerprint(province)}")
     if (directory / PROVINCE_PRIVATE).exists():

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from adapters.kit import AdapterError, data_home
+from adapters.kit import AdapterError, data_home, in_words
 from adapters.kit.values import LOCAL
 from adapters.simulator.run import SimulationSettings, simulate
 from adapters.simulator.tally import Tally
@@ -63,7 +63,7 @@ def simulation(
     try:
         tally = asyncio.run(_until_signal(settings, shown=shown))
     except AdapterError as error:
-        typer.echo(str(error), err=True)
+        typer.echo(in_words(error), err=True)
         raise typer.Exit(1) from error
     if shown:
         typer.echo("", err=True)
