@@ -22,7 +22,7 @@ from hub.commands.examinations import Diagnosis, Finding, Scene, examine_all
 from hub.config import Config
 from hub.embedded import attached
 from hub.journal.keyring import open_keyring, verify_fingerprint
-from hub.journal.logins import app_login
+from hub.journal.logins import app_login, edge_login
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
 from tests.databases import fresh_database
@@ -152,6 +152,14 @@ def test_keys_lie_where_the_setting_says(settings: Config, tmp_path: Path, monke
 def test_a_login_that_is_a_superuser_is_a_warning(settings: Config, server_dsn: str) -> None:
     settings.dsn = make_conninfo(settings.dsn, user="hub")
     assert not_well(settings) == {"login": "warning"}
+
+
+def test_the_login_of_an_edge_is_well_without_the_right_to_fold(settings: Config) -> None:
+    edge = settings.model_copy(update={"dsn": edge_login(settings.dsn)})
+    with closing(Scene(edge, edge.dsn)) as scene:
+        found = {one.name: one.finding for one in examine_all(scene)}
+    assert (found["login"].level, found["grants"].level, found["old_snapshots"].level) == ("ok", "ok", "ok")
+    assert found["login"].text.startswith("hub_edge ")
 
 
 @pytest.mark.parametrize("grant", ["GRANT UPDATE ON journal.event TO hub_app", "ALTER TABLE journal.event OWNER TO hub_writer"])
