@@ -15,6 +15,7 @@ from hub.api.connections import CONNECTIONS_OF_A_CERTIFICATE
 from hub.api.leash import STREAM_AGE_S, Leash
 from hub.api.participant_desk import changing, suspend
 from hub.api.peer import Peer
+from hub.api.quota import BATCHES_IN_HAND
 from hub.api.registry import register_participant
 from hub.api.transport import CONNECTION_AGE_S, OPTIONS
 from hub.bench.hostile.wire import (
@@ -37,6 +38,7 @@ from hub.domain.participant import PREFIX, PROBE
 from hub.journal.recorder import AggregateStore
 from tests.clients import DEADLINE_S
 from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub
+from tests.messages import registered
 
 # The hub permits a ping a second; the third that is closer than that to the one before is too many.
 PERMITTED_S, TOO_OFTEN_S, PINGS = 1.1, 0.2, 4
@@ -81,6 +83,7 @@ def test_what_exceeds_a_hundred_calls_on_one_connection_waits_and_is_answered(sh
 
 
 GET_FEED, WATCH = "chuanyu.exchange.v1.FeedService/GetFeed", "grpc.health.v1.Health/Watch"
+APPEND = "chuanyu.exchange.v1.FeedService/AppendEvents"
 WATCH_REQUEST = frame(HEADERS, END_HEADERS, 1, call_headers(WATCH)) + frame(DATA, END_STREAM, 1, message(b""))
 
 
@@ -137,6 +140,27 @@ def asked_meanwhile(hub: RunningHub, attack: Coroutine[None, None, list[Wire]], 
         return answered, wires
 
     return asyncio.run(play())
+
+
+# Comes before the tests after which a certificate is barred for a minute.
+def test_batches_beyond_those_in_hand_wait_unread_and_only_their_own_participant_waits(shared_hub: RunningHub) -> None:
+    async def appended(urn: str, feed: str, card_no: str) -> int:
+        async with grpc.aio.secure_channel(shared_hub.targets[0], shared_hub.certificate(urn).client_credentials()) as channel:
+            request = feed_service_pb2.AppendEventsRequest(feed=feed, first_sequence=1, events=[registered(card_no, feed_province[feed])])
+            answer = await feed_service_pb2_grpc.FeedServiceStub(channel).AppendEvents(request, timeout=DEADLINE_S)
+            return len(answer.positions)
+
+    feed_province = {"sc.card-center": "51", "cq.card-center": "50"}
+
+    async def play() -> tuple[bool, int, int]:
+        (wire,) = await half_open(shared_hub, SICHUAN, 1, BATCHES_IN_HAND, APPEND)
+        others = await appended(CHONGQING, "cq.card-center", "A00000001")
+        own = asyncio.create_task(appended(SICHUAN, "sc.card-center", "B00000001"))
+        done, _ = await asyncio.wait((own,), timeout=1)
+        await wire.close()
+        return bool(done), others, await own
+
+    assert asyncio.run(play()) == (False, 1, 1)
 
 
 @pytest.mark.parametrize("method", [GET_FEED, WATCH])

@@ -31,6 +31,8 @@ from hub.telemetry.spans import Call, Kind, now_ns
 # Unanswered batches of one stream; a sender that goes on is held back by HTTP/2 flow control.
 STREAM_WINDOW = 8
 MOST_NOTED = 32
+# So many bytes of a quarantined original count as one event more.
+BYTES_OF_AN_ORIGINAL = 512
 _INSERT = {names.DB_SYSTEM: "postgresql", names.DB_OPERATION: "COPY", names.DB_COLLECTION: "journal.event"}
 
 _RECORDED = protos.EVENT_OUTCOME_RECORDED
@@ -66,8 +68,8 @@ class FeedService:
             "chuanyu.exchange.v1.FeedService",
             {
                 "GetFeed": unary(gate, reader(protos.GetFeedRequest), self.get_feed),
-                "AppendEvents": unary(gate, batch_reader(protos.AppendEventsRequest), self.append_events),
-                "ValidateEvents": unary(gate, batch_reader(protos.ValidateEventsRequest), self.validate_events),
+                "AppendEvents": unary(gate, batch_reader(protos.AppendEventsRequest), self.append_events, takes_batches=True),
+                "ValidateEvents": unary(gate, batch_reader(protos.ValidateEventsRequest), self.validate_events, takes_batches=True),
                 "StreamEvents": streaming(gate, batch_reader(protos.StreamEventsRequest), self.stream_events),
             },
         )
@@ -98,7 +100,9 @@ class FeedService:
         caller.allowance.events.take(received.weight)
         _check_size(received)
         response = protos.ValidateEventsResponse()
-        for index, reasons in (await self._intake.faults_of(received, self._context(caller))).items():
+        async with caller.allowance.preparing:
+            found = await self._intake.faults_of(received, self._context(caller))
+        for index, reasons in found.items():
             faults = response.faults.add(index=index)
             add_violations(faults.violations, reasons)
             put_into_words(faults.violations)
@@ -122,13 +126,16 @@ class FeedService:
         if (refusal := self._refused()) is not None:
             raise refusal
         began = now_ns()
-        prepared = await self._intake.prepare(feed.stream_id, caller.urn, received, self._context(caller), self._feed_id)
+        async with caller.allowance.preparing:
+            prepared = await self._intake.prepare(feed.stream_id, caller.urn, received, self._context(caller), self._feed_id)
         call.step(
             names.PREPARE_SPAN, began, now_ns(), {names.MESSAGING_COUNT: received.count, names.QUARANTINED: len(prepared.quarantined)}
         )
         if prepared.newest_s is not None:
             names.FEED_CLOCK.set(prepared.newest_s - time.time(), call.participant, request.feed)
         if prepared.quarantined:
+            # What is sealed costs many times what is recorded: it is taken of what comes next.
+            caller.allowance.events.bucket.take(sum(len(sealed) for *_, sealed in prepared.batch.originals) // BYTES_OF_AN_ORIGINAL)
             _tell_quarantined(call, request, prepared.quarantined)
         prepared.batch.trace_parent = call.trace_parents()
         return prepared
@@ -178,13 +185,21 @@ class FeedService:
     async def stream_events(self, batches: AsyncIterator[Received], caller: Caller) -> AsyncIterator[protos.StreamEventsResponse]:
         """Answers each batch after its commit and in order, with up to STREAM_WINDOW under way; a refusal is an answer too."""
         pending: asyncio.Queue[asyncio.Task[protos.StreamEventsResponse] | None] = asyncio.Queue()
-        room = asyncio.Semaphore(STREAM_WINDOW)
+        room, in_hand = asyncio.Semaphore(STREAM_WINDOW), caller.allowance.batches
 
         async def receive() -> None:
             try:
                 async for received in batches:
                     await room.acquire()
-                    pending.put_nowait(await self._begin(received, caller))
+                    await in_hand.acquire()
+                    try:
+                        task = await self._begin(received, caller)
+                    except BaseException:
+                        in_hand.release()
+                        raise
+                    # Not when its answer is read: a client that reads none keeps only its own stream waiting.
+                    task.add_done_callback(lambda _: in_hand.release())
+                    pending.put_nowait(task)
             finally:
                 pending.put_nowait(None)
 

@@ -28,6 +28,8 @@ HELD_BACK_S = 2.0
 # When calls under way will have ended is not known; that some have in this time is likely.
 AT_ONCE_RETRY_S = 0.5
 LOOK_AGAIN_S = 0.02
+# A batch may have a megabyte, and is several times that until it is written. Beyond so many the next wait unread with their sender.
+BATCHES_IN_HAND = 16
 
 
 class AtOnce:
@@ -124,6 +126,9 @@ class Allowance:
         self._participant, self._misses_per_min = participant, quota.misses_per_min
         self._call_rate = rate
         self._held, self._last_refused_at = held, 0.0
+        self.batches = asyncio.Semaphore(BATCHES_IN_HAND)
+        # One batch at a time has the event loop: eight of a megabyte would each take a turn before others have theirs.
+        self.preparing = asyncio.Lock()
 
     @property
     def calls_per_s(self) -> int:

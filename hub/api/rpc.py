@@ -40,6 +40,7 @@ Streaming = Callable[[AsyncIterator[Any], Caller], AsyncIterator[Message]]
 ServerStreaming = Callable[[Any, Caller], AsyncIterator[Message]]
 # Any request but a batch: the largest that keeps every rule is a tenth of that.
 REQUEST_BYTES = 16 * 1024
+_UNBOUNDED = contextlib.nullcontext()
 # Makes a method's handler, given its full name.
 Handler = Callable[[str], grpc.RpcMethodHandler]
 
@@ -99,8 +100,8 @@ def reader(kind: type[Request], most_bytes: int = REQUEST_BYTES) -> Callable[[by
     return read
 
 
-def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary) -> Handler:
-    """Makes the handler of a unary method whose requests *read* parses."""
+def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary, *, takes_batches: bool = False) -> Handler:
+    """Makes the handler of a unary method whose requests *read* parses; a participant has only so many batches in hand."""
 
     def named(name: str) -> grpc.RpcMethodHandler:
         async def handle(_: object, context: grpc.aio.ServicerContext) -> bytes:
@@ -110,10 +111,14 @@ def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary) -> Handler:
                 try:
                     with caller.allowance.calls:
                         caller.may_call()
-                        data = await first_message(context)
-                        size = len(data)
-                        answer = (await method(read(data), caller)).SerializeToString()
+                        async with caller.allowance.batches if takes_batches else _UNBOUNDED:
+                            data = await first_message(context)
+                            size, request = len(data), read(data)
+                            del data
+                            answer = (await method(request, caller)).SerializeToString()
                 except QuotaExceeded as refusal:
+                    # What is held is a refusal, not the request that its frames still know.
+                    request = refusal.__traceback__ = None
                     await caller.allowance.hold(refusal, context.time_remaining())
                     raise
             except asyncio.CancelledError:
@@ -184,6 +189,7 @@ async def _answers(
                 async for answer in gate.leash.held(partial(answers, caller), caller.peer, abort):
                     yield answer.SerializeToString()
         except QuotaExceeded as refusal:
+            refusal.__traceback__ = None
             await caller.allowance.hold(refusal, context.time_remaining())
             raise
     except (asyncio.CancelledError, GeneratorExit):

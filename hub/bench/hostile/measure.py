@@ -47,6 +47,7 @@ BY_THE_PROXY = (silence.without_tls, silence.idle_connections)
 ATTACKS: tuple[Attack, ...] = (
     messages.batch_bomb,
     messages.batch_bombs,
+    messages.many_batches,
     messages.alias_bomb,
     messages.alias_batches,
     messages.gzip_bomb,

@@ -44,6 +44,11 @@ async def batch_bombs(scene: Scene) -> None:
     await _send(scene, 8, _BATCH_BOMB)
 
 
+async def many_batches(scene: Scene) -> None:
+    """The same, as many at a time as a participant may have calls."""
+    await _send(scene, 250, _BATCH_BOMB)
+
+
 async def alias_bomb(scene: Scene) -> None:
     """One event with half a million aliases."""
     await _send(scene, 8, _ALIAS_BOMB)
