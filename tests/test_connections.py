@@ -10,6 +10,7 @@ import grpc
 import pytest
 from chuanyu.exchange.v1 import feed_service_pb2, feed_service_pb2_grpc
 from grpc._cython import cygrpc
+from grpc_status.rpc_status import from_call
 
 from hub.api.connections import CONNECTIONS_OF_A_CERTIFICATE
 from hub.api.leash import STREAM_AGE_S, Leash
@@ -17,7 +18,7 @@ from hub.api.participant_desk import changing, suspend
 from hub.api.peer import Peer
 from hub.api.quota import BATCHES_IN_HAND
 from hub.api.registry import register_participant
-from hub.api.transport import CONNECTION_AGE_S, OPTIONS
+from hub.api.transport import CONNECTION_AGE_S, MESSAGE_BYTES, OPTIONS
 from hub.bench.hostile.wire import (
     CANCEL,
     DATA,
@@ -140,6 +141,13 @@ def asked_meanwhile(hub: RunningHub, attack: Coroutine[None, None, list[Wire]], 
         return answered, wires
 
     return asyncio.run(play())
+
+
+def test_a_message_beyond_the_limit_of_all_messages_is_refused_by_grpc_without_a_reason(shared_hub: RunningHub) -> None:
+    with shared_hub.channel(CHONGQING) as channel, pytest.raises(grpc.RpcError) as caught:
+        channel.unary_unary(f"/{APPEND}")(bytes(MESSAGE_BYTES + 1), timeout=DEADLINE_S)
+    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert from_call(caught.value) is None
 
 
 # Comes before the tests after which a certificate is barred for a minute.
