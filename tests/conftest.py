@@ -21,11 +21,21 @@ _numbers = itertools.count(1)
 
 
 # The files of few and long tests: begun last, one of them would be all that is left to wait for.
-LONG = ("test_crash", "test_faults", "test_upgrade", "test_pace", "test_full_disk", "test_simulator", "test_embedded", "test_projections")
+LONG = (
+    "test_crash",
+    "test_embedded",
+    "test_projections",
+    "test_faults",
+    "test_simulator",
+    "test_upgrade",
+    "test_full_disk",
+    "test_pace",
+    "test_demo_stopping",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the long files first."""
+    """Puts the long files first, those that need most of the machine not all at once."""
     items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 
