@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from hub.api.registry import register_participant
 from hub.domain.participant import PREFIX
 from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
+from tests.forked import Forked
 
 SICHUAN, CHONGQING = f"{PREFIX}sc.card-center", f"{PREFIX}cq.card-center"
 FEEDS = {SICHUAN: ("51", ["sc.card-center", "sc.usage"]), CHONGQING: ("50", ["cq.card-center", "cq.usage"])}
@@ -38,7 +38,7 @@ class Process:
     def __init__(self, arguments: list[str], dsn: str, data_dir: Path, settings: Mapping[str, str] | None = None) -> None:
         self.log = data_dir / f"{arguments[0]}-{time.monotonic_ns()}.log"
         self._arguments, self._environment = arguments, {**environment(dsn, data_dir), **(settings or {})}
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Forked | None = None
         self._begin = 0
 
     def start(self) -> str:
@@ -48,10 +48,9 @@ class Process:
 
     def launch(self) -> None:
         """Starts it and does not wait for it."""
-        with self.log.open("ab") as log:
-            self._begin = self.log.stat().st_size
-            command = [sys.executable, "-c", "from hub.cli import main; main()", *self._arguments]
-            self.process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+        self.log.touch()
+        self._begin = self.log.stat().st_size
+        self.process = Forked(self._arguments, self._environment, self.log)
 
     def ready(self) -> str:
         """Waits until it is ready and returns the line that says so."""

@@ -1,0 +1,68 @@
+"""Starts `hub …` as a process forked from one that has imported it: most of what a start costs is the same imports again.
+
+The command line itself is started as users start it in the tests of the demo, of the deployment and of encodings.
+"""
+
+import atexit
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_fork = multiprocessing.get_context("forkserver")
+_fork.set_forkserver_preload(["hub.commands.serving"])
+
+
+class Forked:
+    """A process with the interface of subprocess.Popen; its output goes to the end of *log*."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        self._process = _fork.Process(target=_run, args=(list(arguments), dict(environment), str(log)), daemon=True)
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        """Returns its exit code, None while it runs."""
+        return self._process.exitcode
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Waits for its end and returns its exit code; raises subprocess.TimeoutExpired."""
+        self._process.join(timeout_s)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired("hub", timeout_s or 0)
+        return self._process.exitcode
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Sends a signal."""
+        os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.send_signal(signal.SIGKILL)
+
+
+def _run(arguments: list[str], environment: dict[str, str], log: str) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    for descriptor in (1, 2):
+        os.dup2(output, descriptor)
+    os.close(output)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    sys.argv = ["hub", *arguments]
+    from hub.cli import main
+
+    try:
+        main()
+    finally:
+        # multiprocessing ends a process without them, and the log's last lines are written by one.
+        atexit._run_exitfuncs()
