@@ -47,7 +47,7 @@ def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     data_dir = Path(tmp_path_factory.mktemp("postgres"))
     try:
-        with running(data_dir) as dsn:
+        with running(data_dir, discards=True) as dsn:
             yield _with_template(dsn)
     finally:
         discard(data_dir)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -38,7 +39,9 @@ class Process:
     def __init__(self, arguments: list[str], dsn: str, data_dir: Path, settings: Mapping[str, str] | None = None) -> None:
         self.log = data_dir / f"{arguments[0]}-{time.monotonic_ns()}.log"
         self._arguments, self._environment = arguments, {**environment(dsn, data_dir), **(settings or {})}
-        self.process: Forked | None = None
+        # What others than the hub read of the environment, such as Python itself, they read when a process begins.
+        self._forks = all(name.startswith("HUB_") for name in settings or {})
+        self.process: Forked | subprocess.Popen[bytes] | None = None
         self._begin = 0
 
     def start(self) -> str:
@@ -50,7 +53,12 @@ class Process:
         """Starts it and does not wait for it."""
         self.log.touch()
         self._begin = self.log.stat().st_size
-        self.process = Forked(self._arguments, self._environment, self.log)
+        if self._forks:
+            self.process = Forked(self._arguments, self._environment, self.log)
+            return
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-c", "from hub.cli import main; main()", *self._arguments]
+            self.process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
 
     def ready(self) -> str:
         """Waits until it is ready and returns the line that says so."""

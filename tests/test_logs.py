@@ -260,8 +260,8 @@ def test_the_security_log_has_who_may_not_and_which_command_ran(logged: Path) ->
     assert ("call.refused", "cq.card-center", "NOT_FEED_OWNER") in found
     assert ("call.refused", "cq.card-center.stranger", "PARTICIPANT_UNKNOWN") in found
     commands = [(line["event"], line["command"]) for line in lines(logged / "logs", "security") if line["event"].startswith("command")]
-    assert ("command.begun", "serve --listen 127.0.0.1:0") in commands
-    assert ("command.ended", "serve --listen 127.0.0.1:0") in commands
+    assert ("command.begun", "serve --listen 127.0.0.1:0 --project") in commands
+    assert ("command.ended", "serve --listen 127.0.0.1:0 --project") in commands
 
 
 def test_no_log_names_a_person_or_a_card(logged: Path) -> None:

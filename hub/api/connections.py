@@ -79,7 +79,7 @@ class Connections:
 
     def of_participants(self) -> dict[tuple[str, ...], float]:
         """Returns how many connections each certificate's holder has."""
-        return {(name,): float(count) for name, count in Counter(_name(one.peer) for one in list(self._known.values())).items()}
+        return {(name,): float(count) for name, count in Counter(_name(one.peer) for one in dict(self._known).values()).items()}
 
     def _look(self) -> None:
         now, found = time.monotonic(), {}

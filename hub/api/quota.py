@@ -196,5 +196,6 @@ class Quotas:
 
     def under_way(self) -> dict[Labels, float]:
         """Returns how many calls and streams of each participant are under way; any thread may ask."""
-        taken = {urn.removeprefix(PREFIX): allowance for urn, (_, allowance) in list(self._allowances.items())}
+        # Copied in one step: a list of its items is made item by item, and a collection of garbage in between lets the other thread on.
+        taken = {urn.removeprefix(PREFIX): allowance for urn, (_, allowance) in dict(self._allowances).items()}
         return {(name,): float(of.calls.under_way + of.streams.under_way) for name, of in taken.items()}

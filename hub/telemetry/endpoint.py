@@ -75,7 +75,7 @@ def _family(instrument: Instrument) -> Metric:
     name, labels = prometheus_name(instrument), [label.replace(".", "_") for label in instrument.labels]
     if isinstance(instrument, Histogram):
         histogram = HistogramMetricFamily(name, instrument.description, labels=labels)
-        for values, buckets in list(instrument.values.items()):
+        for values, buckets in dict(instrument.values).items():
             counted, cumulated = 0, []
             for bound, count in zip((*map(str, instrument.bounds), "+Inf"), buckets.counts, strict=True):
                 counted += count
@@ -84,7 +84,7 @@ def _family(instrument: Instrument) -> Metric:
         return histogram
     if isinstance(instrument, Counter):
         counter = CounterMetricFamily(name, instrument.description, labels=labels)
-        for values, value in list(instrument.values.items()):
+        for values, value in dict(instrument.values).items():
             counter.add_metric(list(values), value)
         return counter
     assert isinstance(instrument, Gauge)

@@ -90,12 +90,12 @@ def _data(instrument: Instrument) -> export.DataT:
                 float("nan"),
                 float("nan"),
             )
-            for labels, buckets in list(instrument.values.items())
+            for labels, buckets in dict(instrument.values).items()
         ]
         return export.Histogram(points, _CUMULATIVE)
     assert isinstance(instrument, Counter | Gauge)
     read = instrument.points() if isinstance(instrument, Gauge) else instrument.values
-    numbers = [export.NumberDataPoint(_attributes(instrument, labels), _STARTED_NS, now, value) for labels, value in list(read.items())]
+    numbers = [export.NumberDataPoint(_attributes(instrument, labels), _STARTED_NS, now, value) for labels, value in dict(read).items()]
     return export.Gauge(numbers) if isinstance(instrument, Gauge) else export.Sum(numbers, _CUMULATIVE, is_monotonic=True)
 
 
