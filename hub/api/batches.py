@@ -11,12 +11,13 @@ from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
-from hub.api.quota import BATCH_EVENTS
-from hub.api.rpc import reader
-from hub.api.transport import MESSAGE_BYTES
+from hub.api.message_reader import reader
 from hub.domain.errors import BatchTooLarge, RequestInvalid, RequestMalformed
 
+BATCH_EVENTS = 500
 BATCH_BYTES = 1024 * 1024
+# A batch and what is around it; what exceeds the limit of a batch by little is still answered with a reason.
+MESSAGE_BYTES = BATCH_BYTES + 64 * 1024
 # An ordinary event has 200 bytes. One that is larger than this is quarantined as it came, without being parsed.
 EVENT_BYTES = 16 * 1024
 # A batch of large events counts as that many, so that the quota of events is one of bytes, too.

@@ -15,8 +15,9 @@ from hub.api.errors import to_status
 from hub.api.explainer import Explainer
 from hub.api.intake import Intake
 from hub.api.looks import Looks
+from hub.api.message_reader import reader
 from hub.api.request import card_named, instant_us, refuse_invalid, refuse_texts, timestamp_of
-from hub.api.rpc import Gate, reader, service, streaming, unary
+from hub.api.rpc import Gate, service, streaming, unary
 from hub.api.use_judge import UseJudge
 from hub.domain.acceptance import Question, decide, epoch_day
 from hub.domain.card import Standing, policies_of, standing

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -24,7 +23,7 @@ from hub.domain.errors import (
 )
 from hub.domain.participant import OPERATOR, Participant
 from hub.domain.roles import NO_RIGHTS, Rights
-from hub.journal.reader import reading
+from hub.journal.reader import Feed, reading
 from hub.journal.recorder import AggregateStore
 from hub.telemetry.spans import Call
 
@@ -65,14 +64,6 @@ class Caller(NamedTuple):
     def may_call(self) -> None:
         """Raises RoleMissing if it may not make its call, or not any more."""
         self.standing.rights.require(self.call.name)
-
-
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """A feed's row id and owner, which never change."""
-
-    stream_id: int
-    owner: str
 
 
 class Directory:

@@ -10,20 +10,20 @@ from chuanyu.exchange.v1 import feed_service_pb2 as protos
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from hub.api import calls
-from hub.api.batches import Received, batch_reader
-from hub.api.directory import Caller, Directory, Feed
+from hub.api.batches import BATCH_EVENTS, Received, batch_reader
+from hub.api.directory import Caller, Directory
 from hub.api.errors import to_status
 from hub.api.intake import Intake, Prepared, add_violations
+from hub.api.message_reader import reader
 from hub.api.pace import CALL_PATIENCE_S, STREAM_PATIENCE_S, Pace
-from hub.api.quota import BATCH_EVENTS
-from hub.api.rpc import Gate, reader, service, streaming, unary
+from hub.api.rpc import Gate, service, streaming, unary
 from hub.api.turns import Reads
 from hub.domain.errors import BatchEmpty, FeedUnknown, HubError, QuotaExceeded, Unstorable
 from hub.domain.event_rules import Context, Violation
 from hub.domain.quarantine import put_into_words
 from hub.domain.reference import Reference
 from hub.journal.group import PG_EPOCH_US, Appended, Outcome
-from hub.journal.reader import FeedRow, Recorded, feed_row, quarantined_at
+from hub.journal.reader import Feed, FeedRow, Recorded, feed_row, quarantined_at
 from hub.journal.writer import JournalWriter
 from hub.telemetry import names
 from hub.telemetry.spans import Call, Kind, now_ns

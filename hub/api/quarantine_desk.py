@@ -15,7 +15,6 @@ from chuanyu.exchange.v1 import event_pb2, hub_decisions_pb2, references_pb2
 from google.protobuf.message import Message
 
 from hub.api.batches import EVENT_BYTES
-from hub.api.directory import Feed
 from hub.api.intake import Intake, add_violations
 from hub.api.request import refuse_identifiers, refuse_invalid
 from hub.domain.event_rules import Context, Violation
@@ -27,6 +26,7 @@ from hub.domain.roles import NO_RIGHTS
 from hub.journal.group import Batch, pack_tail
 from hub.journal.keyring import Keyring, verify_fingerprint
 from hub.journal.quarantine_feed import Quarantined, append_act, check_unhandled, find_quarantined, writing
+from hub.journal.reader import Feed
 from hub.journal.recorder import AggregateStore
 from hub.journal.vault import open_original
 

@@ -9,13 +9,13 @@ import math
 import random
 import time
 
+from hub.api.batches import BATCH_EVENTS
 from hub.domain.errors import QuotaExceeded
 from hub.domain.participant import PREFIX, Participant
 from hub.domain.quota import MISSES_BURST_MIN, Bucket, Quota
 from hub.telemetry import names
 from hub.telemetry.instruments import Labels
 
-BATCH_EVENTS = 500
 # A participant gets so many refusals a second, each held at most so long: a fiftieth of what an edge can answer.
 REFUSALS_PER_S = 20
 HELD_FOR_S = 10.0

@@ -8,10 +8,10 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
@@ -27,19 +27,14 @@ from hub.domain.errors import (
     HubError,
     QuotaExceeded,
     RequestInvalid,
-    RequestMalformed,
-    RequestTooLarge,
 )
 from hub.domain.masking import looks_like_an_identifier
 from hub.domain.participant import OPERATOR, OPERATOR_METADATA, PREFIX, is_operator_name
 from hub.telemetry.spans import Call
 
-Request = TypeVar("Request", bound=Message)
 Unary = Callable[[Any, Caller], Awaitable[Message]]
 Streaming = Callable[[AsyncIterator[Any], Caller], AsyncIterator[Message]]
 ServerStreaming = Callable[[Any, Caller], AsyncIterator[Message]]
-# Any request but a batch: the largest that keeps every rule is a tenth of that.
-REQUEST_BYTES = 16 * 1024
 _UNBOUNDED = contextlib.nullcontext()
 # Makes a method's handler, given its full name.
 Handler = Callable[[str], grpc.RpcMethodHandler]
@@ -84,20 +79,6 @@ def _operator(context: grpc.aio.ServicerContext) -> str:
     if looks_like_an_identifier(named):
         raise RequestInvalid([(OPERATOR_METADATA, "no_identifier")])
     return named
-
-
-def reader(kind: type[Request], most_bytes: int = REQUEST_BYTES) -> Callable[[bytes], Request]:
-    """Returns what parses messages of a type; it raises RequestMalformed, or RequestTooLarge before anything is parsed."""
-
-    def read(data: bytes) -> Request:
-        if len(data) > most_bytes:
-            raise RequestTooLarge(f"It has {len(data):,} bytes.", bytes=len(data), limit_bytes=most_bytes)
-        try:
-            return kind.FromString(data)
-        except DecodeError:
-            raise RequestMalformed from None
-
-    return read
 
 
 def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary, *, takes_batches: bool = False) -> Handler:

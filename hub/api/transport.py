@@ -3,10 +3,10 @@
 import grpc
 import psutil
 
+from hub.api.batches import MESSAGE_BYTES
 from hub.domain.errors import HubError
 
 STREAMS_OF_A_CONNECTION = 100
-MESSAGE_BYTES = 1024 * 1024 + 64 * 1024
 METADATA_BYTES = 8 * 1024
 CONNECTION_AGE_S = 3_600
 CONNECTIONS_OF_ALL = 2_000
@@ -16,7 +16,6 @@ UNREAD_BYTES_OF_A_STREAM = 256 * 1024
 OPTIONS = (
     # A second process on the same address would take half of the connections without a word.
     ("grpc.so_reuseport", 0),
-    # A batch and what is around it; what exceeds the limit of a batch by little is still answered with a reason.
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     # Names and values of a call's metadata. Between two different limits gRPC refuses at random, so they are one.
     ("grpc.max_metadata_size", METADATA_BYTES),

@@ -6,6 +6,7 @@ Every read is bounded by positions, never by an open snapshot: an old snapshot w
 import struct
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
@@ -20,6 +21,14 @@ Derived = TypeVar("Derived")
 _COPY_HEAD_LENGTH = 19
 _FIXED = struct.Struct(">hiqiqiqiqi")
 _LENGTH = struct.Struct(">i")
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A feed's row id and owner, which never change."""
+
+    stream_id: int
+    owner: str
 
 
 class Recorded:
