@@ -13,7 +13,7 @@ from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, card_service_p
 
 from adapters.simulator.events import local_start
 from adapters.simulator.traffic import Traffic
-from hub.api.certificates import CertificateFiles
+from hub.trust.authority import CertificateFiles
 
 # Where each side asks, for what and by which medium: (scenario, region, medium).
 _PLACES = {

@@ -30,11 +30,11 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from rich.console import Console
 
-from hub.api.certificates import CertificateFiles, issue_participant
 from hub.api.registry import register_participant
 from hub.domain.participant import PREFIX
 from hub.domain.roles import Grant, Scope
 from hub.journal.recorder import AggregateStore
+from hub.trust.authority import CertificateFiles, issue_participant
 
 DEADLINE_S = 10.0
 MISSING = "ROLE_MISSING"

@@ -19,11 +19,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hub.api.certificates import CertificateFiles, issue_participant
 from hub.api.registry import register_participant
 from hub.domain.participant import PREFIX
 from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
+from hub.trust.authority import CertificateFiles, issue_participant
 
 PARTICIPANTS = {
     "sc.card-center": ("51", "四川省社保卡平台 Sichuan card centre", ["sc.card-center", "sc.usage"]),

@@ -13,11 +13,11 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from hub.api.certificates import CertificateFiles, issue_participant, issue_server, open_authority
 from hub.api.registry import register_participant
 from hub.domain.participant import PREFIX
 from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
+from hub.trust.authority import CertificateFiles, issue_participant, issue_server, open_authority
 from tests.forked import Forked
 
 SICHUAN, CHONGQING = f"{PREFIX}sc.card-center", f"{PREFIX}cq.card-center"

@@ -18,8 +18,8 @@ from chuanyu.exchange.v1.references_pb2 import CardRef
 from adapters.kit import FeedSender, Outbox, Refusal, Traces
 from adapters.kit.logs import JsonLines
 from adapters.kit.sender import DENIED_BACKOFF_S, _delay_s
-from hub.api.certificates import issue_participant, open_authority
 from hub.stage import free_port, status
+from hub.trust.authority import issue_participant, open_authority
 from tests.hub_process import CHONGQING
 from tests.scripted_hub import ScriptedHub
 

@@ -22,13 +22,13 @@ from hub.audit.backup import BackedUp, back_up
 from hub.audit.restore import Restored, restore
 from hub.audit.restore_target import RestoreOverRunningHub
 from hub.domain import reference
-from hub.journal.hotlist_key import open_hotlist_key
-from hub.journal.keyring import open_keyring
 from hub.journal.reader import head_position
 from hub.journal.vault import erase_identifier, open_original
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import advance
 from hub.projections.rebuild import digest, drop_fresh, fresh_copy
+from hub.trust.hotlist_key import open_hotlist_key
+from hub.trust.keyring import open_keyring
 from tests.clients import Province, add_feed, of_feed
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub, environment, running_hub
 from tests.messages import journey, question

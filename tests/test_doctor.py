@@ -16,15 +16,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner, Result
 
-from hub.api.certificates import issue_server
 from hub.cli import app
 from hub.commands.examinations import Diagnosis, Finding, Scene, examine_all
 from hub.config import Config
 from hub.embedded import attached
-from hub.journal.keyring import open_keyring, verify_fingerprint
 from hub.journal.logins import app_login, edge_login
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
+from hub.trust.authority import issue_server
+from hub.trust.keyring import open_keyring, verify_fingerprint
 from tests.databases import fresh_database
 from tests.recording import Recording, journey
 

@@ -25,9 +25,9 @@ from hub.domain.erasure import (
 from hub.domain.errors import RequestInvalid
 from hub.domain.pseudonym import hmac_sm3
 from hub.domain.retention import Mentioned, running
-from hub.journal.keyring import Keyring, open_keyring
 from hub.journal.tombstones import bury
 from hub.journal.vault import open_identifiers, seal
+from hub.trust.keyring import Keyring, open_keyring
 from tests.clients import DEADLINE_S, Province, journal
 from tests.hub_process import RunningHub
 from tests.messages import journey, name_card, registered

@@ -14,8 +14,8 @@ from typer.testing import CliRunner, Result
 
 from hub.cli import app
 from hub.domain.erasure import IdentifierErasedAlready
-from hub.journal.keyring import open_keyring
 from hub.journal.vault import open_identifiers
+from hub.trust.keyring import open_keyring
 from tests.clients import Province
 from tests.hub_process import CHONGQING, RunningHub, running_hub
 from tests.messages import registered

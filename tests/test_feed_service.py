@@ -31,9 +31,9 @@ from hub.api.turns import Reads
 from hub.domain import errors, reference
 from hub.domain.participant import Participant
 from hub.domain.quota import Quota
-from hub.journal.keyring import open_keyring
 from hub.journal.writer import JournalWriter
 from hub.telemetry.spans import Call
+from hub.trust.keyring import open_keyring
 from tests.clients import (
     DEADLINE_S,
     REASONS,

@@ -22,10 +22,10 @@ from hub.cli import app
 from hub.domain import fuse_filter, reference
 from hub.domain.hotlist import Epoch, HashesCollide, hashing, is_listed, make_delta, make_snapshot, read_snapshot
 from hub.journal.hotlist_files import HotlistEntry
-from hub.journal.hotlist_key import HotlistKey, open_hotlist_key
-from hub.journal.keyring import KeysExposed, open_keyring
 from hub.journal.vault import erase_identifier
 from hub.projections import hotlist_cards
+from hub.trust.hotlist_key import HotlistKey, open_hotlist_key
+from hub.trust.keyring import KeysExposed, open_keyring
 from tests import facts
 from tests.clients import DEADLINE_S, Province, journal, refused
 from tests.facts import history, stands, told

@@ -19,10 +19,10 @@ from hub.domain.event_rules import KIND_NUMBERS
 from hub.domain.participant import OPERATOR
 from hub.domain.pseudonym import card_name, hmac_sm3
 from hub.domain.roles import every_role
-from hub.journal.keyring import open_keyring
 from hub.journal.looks import Searched, first_position_since, search
 from hub.journal.reader import Recorded, head_position
 from hub.journal.recorder import AggregateStore
+from hub.trust.keyring import open_keyring
 from tests.clients import DEADLINE_S, Province, recorded_at, refused
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
 from tests.messages import journey, name_card, question, registered

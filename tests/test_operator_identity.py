@@ -16,7 +16,6 @@ from chuanyu.exchange.v1 import (
 )
 from typer.testing import CliRunner, Result
 
-from hub.api.certificates import issue_participant, participant_files
 from hub.api.participant_desk import changing, suspend
 from hub.api.registry import register_participant
 from hub.cli import app
@@ -24,6 +23,7 @@ from hub.commands.asking import NoOperatorCertificate
 from hub.domain.errors import RequestInvalid
 from hub.domain.participant import OPERATOR, PREFIX
 from hub.journal.recorder import AggregateStore
+from hub.trust.authority import issue_participant, participant_files
 from tests.clients import DEADLINE_S, Province, recorded_at, refused
 from tests.hub_process import RunningHub, running_hub
 from tests.messages import journey, question, registered

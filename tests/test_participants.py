@@ -36,8 +36,6 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPri
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from typer.testing import CliRunner
 
-from hub.api.certificate_book import days_left, entry, read_certificates
-from hub.api.certificates import AuthorityKeyMissing, CertificateFiles, files_of, issue, issue_participant, issue_server, open_authority
 from hub.api.directory import FRESH_FOR_S, Directory
 from hub.api.leash import CHECK_EVERY_S
 from hub.api.participant_desk import (
@@ -53,14 +51,16 @@ from hub.api.participant_desk import (
 from hub.api.peer import Peer, Peers
 from hub.api.quota import Quotas
 from hub.api.registry import register_participant
-from hub.api.rotation import CertificateUnfit, issue_further
-from hub.api.server_certificate import ServerCertificate, ServerCertificateUnfit
 from hub.cli import app
 from hub.domain.errors import CertificateWithdrawn, RequestInvalid
 from hub.domain.participant import PREFIX, Participant, ParticipantNotSuspended, ParticipantSuspendedAlready
 from hub.domain.quota import Quota
 from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
+from hub.trust.authority import AuthorityKeyMissing, CertificateFiles, files_of, issue, issue_participant, issue_server, open_authority
+from hub.trust.certificates import days_left, entry, read_certificates
+from hub.trust.rotation import CertificateUnfit, issue_further
+from hub.trust.server_tls import ServerCertificate, ServerCertificateUnfit
 from tests.clients import DEADLINE_S, Refusal, of_feed, refused
 from tests.hub_process import RunningHub, environment
 from tests.senders import event_of

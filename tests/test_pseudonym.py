@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.ciphers.algorithms import SM4
 from google.protobuf.descriptor import Descriptor
 
 from hub.domain.pseudonym import card_name, clear_paths, hmac_sm3, hmac_sm3_under, places
-from hub.journal.keyring import KeyMismatch, Keyring, KeysExposed, open_keyring, verify_fingerprint
 from hub.journal.vault import VaultRowDamaged, erase_identifier, open_identifiers, open_original, seal, unseal
+from hub.trust.keyring import KeyMismatch, Keyring, KeysExposed, open_keyring, verify_fingerprint
 from tests.clients import Province, of_feed
 from tests.hub_process import CHONGQING, Process, RunningHub
 from tests.messages import journey

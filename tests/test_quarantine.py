@@ -12,9 +12,9 @@ from google.rpc import error_details_pb2
 from hub.domain.identity import check_digit
 from hub.domain.pseudonym import clear_paths
 from hub.domain.quarantine import MEANINGS
-from hub.journal.keyring import open_keyring
 from hub.journal.reader import Recorded
 from hub.journal.vault import open_original
+from hub.trust.keyring import open_keyring
 from tests.clients import Province, add_feed, journal, of_feed, refused
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
 from tests.messages import AT_S, journey, lost, name_card, question, registered

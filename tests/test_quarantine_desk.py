@@ -39,13 +39,13 @@ from hub.domain.quarantine import (
 from hub.domain.reference import Reference
 from hub.domain.roles import every_role
 from hub.journal.group import Batch, pack_tail
-from hub.journal.keyring import KeyMismatch, open_keyring
 from hub.journal.quarantine_feed import append_act, writing
 from hub.journal.reader import Recorded
 from hub.journal.recorder import AggregateStore
 from hub.projections import runner
 from hub.projections.quarantine import QUARANTINE, Case, Listed, Wanted, evolve, keys, listed
 from hub.projections.rebuild import rebuild
+from hub.trust.keyring import KeyMismatch, open_keyring
 from tests.clients import DEADLINE_S, Province, add_feed, journal, of_feed, recorded_at
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
 from tests.messages import journey, lost, question, registered

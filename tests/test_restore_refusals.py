@@ -29,10 +29,10 @@ from hub.audit.backup_manifest import (
 from hub.audit.restore import KeysMissing, RestoreInterrupted, TargetNewer, read_backup, restore
 from hub.audit.restore_target import RestoreOverRunningHub, TargetNotEmpty
 from hub.domain.participant import DECISIONS_FEED, HUB
-from hub.journal.keyring import KeyMismatch, open_keyring, verify_fingerprint
 from hub.journal.migrate import MIGRATIONS, migrate
 from hub.journal.reader import head_position
 from hub.journal.vault import seal
+from hub.trust.keyring import KeyMismatch, open_keyring, verify_fingerprint
 from tests.databases import fresh_database
 from tests.recording import Recording, correcting, journey, registered
 

@@ -17,8 +17,8 @@ from hub.domain.event_rules import HUB_KINDS, KIND_NUMBERS, Context, violations
 from hub.domain.quarantine import HANDLING_KINDS
 from hub.domain.role_table import READS, ROLES, role_table
 from hub.domain.roles import Grant, Rights, Scope, every_role, rights_of
-from hub.journal.keyring import open_keyring
 from hub.projections.holder_cards import HOLDER_CARDS
+from hub.trust.keyring import open_keyring
 from tests.messages import AT_S, journey, lost, name_card
 
 EVERY = rights_of("50", every_role())

@@ -16,7 +16,6 @@ from rich.console import Console
 from hub.domain.event_rules import HUB_KINDS
 from hub.domain.reference import load
 from hub.domain.rules import RULES
-from hub.journal.keyring import open_keyring
 from hub.journal.migrate import migrate
 from hub.scenarios.command import tell
 from hub.scenarios.filling import Names, local_instant
@@ -29,6 +28,7 @@ from hub.scenarios.refusing import ScenarioInvalid
 from hub.scenarios.running import Result, Stand, Way, compare, run_all
 from hub.scenarios.scenario import Scenario
 from hub.scenarios.words import KINDS
+from hub.trust.keyring import open_keyring
 from tests.hub_process import RunningHub
 
 DIRECTORY = Path(__file__).parent / "scenarios"

@@ -18,7 +18,7 @@ from hub.domain.event_rules import Context
 from hub.domain.roles import every_role, rights_of
 from hub.domain.texts import DIGITS_THAT_NAME, holds_identifier
 from hub.domain.wellformed import general_faults
-from hub.journal.keyring import open_keyring
+from hub.trust.keyring import open_keyring
 from tests.messages import AT_S, journey, name_card
 
 KINDS = [field.name for field in event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields]

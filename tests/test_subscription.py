@@ -27,9 +27,9 @@ from hub.domain.errors import CursorAhead, CursorTooOld
 from hub.domain.participant import PREFIX, Participant
 from hub.domain.pseudonym import card_name, hmac_sm3
 from hub.domain.roles import every_role, rights_of
-from hub.journal.keyring import open_keyring
 from hub.journal.recorder import AggregateStore
 from hub.journal.vault import erase_identifier
+from hub.trust.keyring import open_keyring
 from tests.clients import DEADLINE_S, Province, refused
 from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub
 from tests.messages import journey, lost, name_card, question, registered

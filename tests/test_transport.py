@@ -18,9 +18,9 @@ from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from hub.api.certificates import CertificateFiles, issue_participant, open_authority
 from hub.domain.participant import PREFIX, PROBE, Participant
 from hub.journal.recorder import AggregateStore
+from hub.trust.authority import CertificateFiles, issue_participant, open_authority
 from tests.clients import DEADLINE_S, Province, Refusal, refused
 from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub
 from tests.messages import journey

@@ -25,8 +25,8 @@ from hub.domain.errors import CardNotFound, HubError, NotPermitted, RequestInval
 from hub.domain.event_rules import may_say_region
 from hub.domain.looks import Look, Shown, card_by_key
 from hub.domain.reference import Reference
-from hub.journal.keyring import Keyring
 from hub.telemetry.spans import Call
+from hub.trust.keyring import Keyring
 
 STREAM_CHECKS = 256
 

@@ -4,9 +4,9 @@ import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hub.api.certificate_book import days_left
 from hub.api.participant_desk import all_participants
 from hub.journal.recorder import AggregateStore
+from hub.trust.certificates import days_left
 
 
 def certificate_days(dsn: str, directory: Path) -> dict[str, float]:

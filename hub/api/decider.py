@@ -20,10 +20,10 @@ from hub.domain.pseudonym import hmac_sm3_under
 from hub.domain.reference import Reference
 from hub.domain.rules import CHIP_MEDIA
 from hub.journal.decisions import Decision, DecisionWriter, Receipt
-from hub.journal.keyring import Keyring
 from hub.journal.reader import read_page
 from hub.telemetry import names
 from hub.telemetry.spans import Call, Kind, now_ns
+from hub.trust.keyring import Keyring
 
 _READ = {names.DB_SYSTEM: "postgresql", names.DB_OPERATION: "SELECT", names.DB_COLLECTION: "views.card_standing"}
 _RECORD = {names.DB_SYSTEM: "postgresql", names.DB_OPERATION: "SELECT", names.DB_COLLECTION: "journal.event"}

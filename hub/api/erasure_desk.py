@@ -21,7 +21,6 @@ from hub.domain.erasure import (
 from hub.domain.pseudonym import hmac_sm3
 from hub.domain.reference import Reference
 from hub.domain.retention import Mentioned, Running, running
-from hub.journal.keyring import Keyring, verify_fingerprint
 from hub.journal.quarantine_feed import writing
 from hub.journal.recorder import AggregateStore
 from hub.journal.tombstones import bury, holding
@@ -29,6 +28,7 @@ from hub.journal.vault import open_identifiers
 from hub.projections.card_alias import identifiers_of
 from hub.projections.card_standing import facts_of
 from hub.projections.person_cards import held_of
+from hub.trust.keyring import Keyring, verify_fingerprint
 
 _AT_ITS_END = (None, "CANCELLED", "REJECTED", "PRODUCTION_FAILED")
 # What the hub records of looks and erasures is no reason to keep the identifier: curiosity would prolong it.

@@ -20,11 +20,11 @@ from hub.domain.looks import Look, Shown, card_by_key
 from hub.domain.masking import masked_card
 from hub.domain.reference import Reference
 from hub.domain.replaying import answer, pack
-from hub.journal.keyring import Keyring
 from hub.journal.reader import Recorded, read_page, reading
 from hub.journal.traces import traces_at
 from hub.journal.vault import open_identifiers
 from hub.telemetry.spans import is_trace_parent
+from hub.trust.keyring import Keyring
 
 
 class _Subject(NamedTuple):

@@ -17,11 +17,11 @@ from hub.domain.errors import HubError
 from hub.domain.hotlist import STALE_AFTER_S, Epoch, Held, Hotlist, make_delta, make_snapshot, read_snapshot
 from hub.domain.reference import Reference
 from hub.journal.hotlist_files import HotlistEntry, find_data, find_deltas, find_entry, latest_epoch, put
-from hub.journal.hotlist_key import HotlistKey
-from hub.journal.keyring import Keyring, verify_fingerprint
 from hub.journal.recorder import AggregateStore
 from hub.projections import runner
 from hub.projections.hotlist_cards import freeze, read_cards
+from hub.trust.hotlist_key import HotlistKey
+from hub.trust.keyring import Keyring, verify_fingerprint
 
 # A day of deltas at one every 15 minutes.
 MOST_DELTAS = 96

@@ -27,8 +27,8 @@ from hub.domain.pseudonym import born_on, card_name, hmac_sm3_under, places, ref
 from hub.domain.texts import PLAIN, SHAPE, holds_identifier, identifiers_in_texts
 from hub.domain.wellformed import NANOS
 from hub.journal.group import Batch, pack_tail
-from hub.journal.keyring import Keyring
 from hub.journal.vault import original_name, seal
+from hub.trust.keyring import Keyring
 
 KNOWN_IDENTIFIERS = 400_000
 PASSED_CASES = 20_000

@@ -8,11 +8,11 @@ from pathlib import Path
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 from eventsourcing.persistence import IntegrityError
 
-from hub.api.certificate_book import unrecorded
 from hub.api.request import refuse_identifiers, refuse_invalid
 from hub.domain.errors import HubError
 from hub.domain.participant import OPERATOR, PREFIX, Certificate, Participant
 from hub.journal.recorder import AggregateStore
+from hub.trust.certificates import unrecorded
 
 # Fewer digits of a fingerprint could be a slip that names another certificate.
 FINGERPRINT_DIGITS = 8

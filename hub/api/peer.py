@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from cryptography import x509
 
-from hub.api.certificate_book import entry, is_for_clients, is_issued_by_any, own_authorities, uri_names
 from hub.domain.participant import OPERATOR, PROBE, is_participant_name
+from hub.trust.certificates import entry, is_for_clients, is_issued_by_any, own_authorities, uri_names
 
 
 class Peer(NamedTuple):

@@ -24,11 +24,11 @@ from hub.domain.quarantine import QUARANTINE_FEED, QuarantineHandled, Quarantine
 from hub.domain.reference import Reference
 from hub.domain.roles import NO_RIGHTS
 from hub.journal.group import Batch, pack_tail
-from hub.journal.keyring import Keyring, verify_fingerprint
 from hub.journal.quarantine_feed import Quarantined, append_act, check_unhandled, find_quarantined, writing
 from hub.journal.reader import Feed
 from hub.journal.recorder import AggregateStore
 from hub.journal.vault import open_original
+from hub.trust.keyring import Keyring, verify_fingerprint
 
 
 class Evaluated(NamedTuple):

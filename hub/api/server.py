@@ -13,7 +13,6 @@ from grpc_health.v1 import health_pb2
 
 from hub.api.card_reader import CardReader
 from hub.api.card_service import CardService
-from hub.api.certificates import CertificateFiles
 from hub.api.connections import CLOSE_REFUSED_AFTER_S, Connections
 from hub.api.decider import Decider
 from hub.api.directory import Directory
@@ -26,7 +25,6 @@ from hub.api.peer import Peer
 from hub.api.quota import Quotas
 from hub.api.readiness import SERVICES, Limits, Readiness
 from hub.api.rpc import Gate
-from hub.api.server_certificate import ServerCertificate
 from hub.api.standard import add_standard_services
 from hub.api.subscription_service import SubscriptionService
 from hub.api.transport import CALLS_OF_ALL, OPTIONS, listen
@@ -36,11 +34,13 @@ from hub.domain import reference
 from hub.domain.participant import DECISIONS_FEED, HUB
 from hub.domain.quota import Quota
 from hub.journal.decisions import DecisionWriter
-from hub.journal.keyring import Keyring, verify_fingerprint
 from hub.journal.recorder import AggregateStore
 from hub.journal.writer import JournalWriter
 from hub.telemetry import names
 from hub.telemetry.spans import Call
+from hub.trust.authority import CertificateFiles
+from hub.trust.keyring import Keyring, verify_fingerprint
+from hub.trust.server_tls import ServerCertificate
 
 DRAIN_S = 10.0
 

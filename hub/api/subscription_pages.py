@@ -24,13 +24,13 @@ from hub.domain.pseudonym import references_of
 from hub.domain.quarantine import QUARANTINE_FEED, told_in
 from hub.domain.wellformed import drop_impossible_instants
 from hub.domain.withholding import withhold_telltales
-from hub.journal.keyring import Keyring
 from hub.journal.reader import Recorded, first_position, head_position, read_page
 from hub.journal.recorder import AggregateStore
 from hub.journal.traces import link_back
 from hub.journal.vault import VaultRowDamaged, open_identifiers
 from hub.telemetry import names, pipe
 from hub.telemetry.spans import Call, Kind, now_ns
+from hub.trust.keyring import Keyring
 
 PAGE_POSITIONS = 500
 # Where the filter leaves few events of many, a page may span more of the journal.

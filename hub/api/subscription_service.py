@@ -16,7 +16,7 @@ from hub.domain.disclosure import Reader, may_ask_for
 from hub.domain.errors import NotPermitted, QueueFull, RequestInvalid, RoleMissing
 from hub.domain.event_rules import KIND_NUMBERS
 from hub.journal.head_watcher import HeadWatcher
-from hub.journal.keyring import Keyring
+from hub.trust.keyring import Keyring
 
 SUBSCRIPTIONS = 256
 # Nobody needs to wait for others with so few: one at work, and one that takes its place.

@@ -19,11 +19,11 @@ from hub.audit.backup_manifest import BackupDamaged, BackupIncomplete, BackupNew
 from hub.audit.backup_tables import TABLES, identifier
 from hub.audit.fsck import Findings, check
 from hub.domain.errors import HubError
-from hub.journal.keyring import KeyMismatch, Keyring, open_keyring
 from hub.journal.migrate import at_hand, migrate
 from hub.journal.tombstones import bury
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import advance, create_views
+from hub.trust.keyring import KeyMismatch, Keyring, open_keyring
 
 Report = Callable[[str, int, int], None]
 

@@ -10,8 +10,8 @@ from hub.audit.backup_files import decompressed
 from hub.audit.backup_manifest import BackupDamaged, Erasures, File, Manifest
 from hub.audit.backup_tables import TABLES, column_list, identifier
 from hub.domain.errors import HubError
-from hub.journal.keyring import KeyMismatch, Keyring
 from hub.journal.vault import VaultRowDamaged, original_name, unseal
+from hub.trust.keyring import KeyMismatch, Keyring
 
 LOCK_PATIENCE = "5s"
 

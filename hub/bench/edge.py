@@ -14,7 +14,6 @@ from collections.abc import Callable
 import grpc
 from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, references_pb2
 
-from hub.api.certificates import issue_server
 from hub.api.decider import Decider
 from hub.api.readiness import Limits
 from hub.api.rpc import Gate, service, unary
@@ -22,9 +21,10 @@ from hub.api.server import HubServer, ServerSettings
 from hub.bench.ground import ASKER, NOISY
 from hub.config import Config
 from hub.domain.quota import Quota
-from hub.journal.keyring import open_keyring
 from hub.observed import observed
 from hub.telemetry.logs import set_up_logs
+from hub.trust.authority import issue_server
+from hub.trust.keyring import open_keyring
 
 EMPTY_METHOD = "/chuanyu.exchange.bench.Bench/Empty"
 CHECK_METHOD = "/chuanyu.exchange.bench.Bench/Check"

@@ -15,7 +15,6 @@ from typing import Any
 
 import psycopg
 
-from hub.api.certificates import issue_server, open_authority
 from hub.audit.fsck import check
 from hub.bench.disturbances import EDGES, Disturbances, Round
 from hub.bench.reckoning import reckon
@@ -23,6 +22,7 @@ from hub.embedded import discard, running
 from hub.journal.migrate import migrate
 from hub.projections import PROJECTIONS
 from hub.stage import ChildDied, Stage, free_port, register, staged, start_adapters, start_simulator, status
+from hub.trust.authority import issue_server, open_authority
 
 # Of twenty rounds: six rolling restarts, and each process killed or stopped in its turn.
 DECK = (

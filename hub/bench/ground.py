@@ -16,7 +16,6 @@ import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from hub.api.certificates import issue_participant
 from hub.api.registry import change_quota, load_agreements, register_participant
 from hub.config import Config
 from hub.domain.participant import PREFIX
@@ -26,6 +25,7 @@ from hub.journal.migrate import migrate
 from hub.journal.recorder import AggregateStore
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
+from hub.trust.authority import issue_participant
 
 PARTICIPANT = f"{PREFIX}cq.card-center"
 ASKER = f"{PREFIX}sc.card-center"

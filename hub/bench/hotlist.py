@@ -10,7 +10,7 @@ from gmssl_pyx import sm2_key_generate
 
 from hub.domain.fuse_filter import build
 from hub.domain.hotlist import Epoch, hashing, make_snapshot, read_snapshot
-from hub.journal.hotlist_key import HotlistKey
+from hub.trust.hotlist_key import HotlistKey
 
 Report = Callable[[str], None]
 _PART = 100_000_000

@@ -19,13 +19,13 @@ from hub.domain.event_rules import Context
 from hub.domain.reference import load
 from hub.domain.roles import every_role, rights_of
 from hub.journal.group import commit_group, run
-from hub.journal.keyring import open_keyring
 from hub.journal.reader import head_position
 from hub.journal.writer import SESSION
 from hub.projections import runner
 from hub.projections.card_standing import CARD_STANDING
 from hub.projections.engine import PAGE_EVENTS, advance
 from hub.projections.rebuild import drop_fresh, fresh_copy
+from hub.trust.keyring import open_keyring
 
 FEEDS = ("sc.card-center", "sc.usage", "cq.card-center", "cq.usage")
 SEED = 20250101

@@ -22,7 +22,6 @@ import grpc
 import psutil
 import psycopg
 
-from hub.api.certificates import issue_participant, participant_files
 from hub.api.registry import change_quota, register_participant
 from hub.bench.check import FEEDS, Calls, LoadGeneratorMissing, MeasurementVoid, h2load_command, median_calls, register_cards
 from hub.bench.edge import CHECK_METHOD, NOISY_CHECK_METHOD
@@ -31,6 +30,7 @@ from hub.bench.load import BATCH_EVENTS, Load, Order, batch
 from hub.config import Config
 from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
+from hub.trust.authority import issue_participant, participant_files
 
 ROUNDS = 4
 ASKED_PER_S = 200

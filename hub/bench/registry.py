@@ -15,15 +15,15 @@ import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, card_service_pb2_grpc, event_pb2, feed_service_pb2, feed_service_pb2_grpc
 from psycopg import pq
 
-from hub.api.certificates import participant_files
 from hub.bench.check import FEEDS, IN_FLIGHT, INFLOWS, TURNS, Report, median_calls, recorded_calls
 from hub.bench.ground import ASKER, PARTICIPANT, Ground, HubProcess, ground, hub_process, projector
 from hub.bench.load import Load, Order, card_event, card_no
 from hub.config import Config
 from hub.domain.pseudonym import card_name, hmac_sm3_under
 from hub.journal.group import Batch, commit_group, pack_tail, run
-from hub.journal.keyring import open_keyring
 from hub.journal.writer import SESSION
+from hub.trust.authority import participant_files
+from hub.trust.keyring import open_keyring
 
 FEW_CARDS = 10_000
 _PORTION = 20_000

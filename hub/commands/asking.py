@@ -9,13 +9,13 @@ from typing import Annotated
 import grpc
 import typer
 
-from hub.api.certificates import participant_files
 from hub.api.listeners import edge_of
 from hub.commands.probe import reachable
 from hub.commands.refusals import call_in_words
 from hub.config import Config
 from hub.domain.errors import HubError
 from hub.domain.participant import OPERATOR, OPERATOR_METADATA
+from hub.trust.authority import participant_files
 
 Operator = Annotated[str, typer.Option(help="操作员，默认为登录名。Who acts; the login name if left out.")]
 

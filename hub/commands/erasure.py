@@ -19,9 +19,9 @@ from hub.database import database
 from hub.domain import reference
 from hub.domain.erasure import OF_A_CARD, REQUESTED, Erasure, identifier_problem, names_of
 from hub.domain.errors import RequestInvalid
-from hub.journal.keyring import open_keyring
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
+from hub.trust.keyring import open_keyring
 
 app = typer.Typer(help="抹除个人标识：申请、审批、查看。Erasure of identifiers: request, decide, list.", no_args_is_help=True)
 

@@ -11,8 +11,8 @@ from hub.commands.options import Json
 from hub.config import Config
 from hub.database import database, refuse_missing
 from hub.domain import reference
-from hub.journal.hotlist_key import open_hotlist_key
-from hub.journal.keyring import open_keyring
+from hub.trust.hotlist_key import open_hotlist_key
+from hub.trust.keyring import open_keyring
 
 app = typer.Typer(help="离线黑名单：供离线闸机。Offline hotlist for gates that cannot ask.")
 

@@ -16,9 +16,9 @@ from hub.domain.looks import Look, Looker, card_by_key
 from hub.domain.masking import looks_like_an_identifier
 from hub.domain.participant import OPERATOR, is_operator_name
 from hub.domain.pseudonym import hmac_sm3
-from hub.journal.keyring import open_keyring, verify_fingerprint
 from hub.journal.looks import record_look
 from hub.projections.card_alias import identifiers_of
+from hub.trust.keyring import open_keyring, verify_fingerprint
 
 Card = Annotated[str, typer.Option(help="卡号，或枢纽的卡键（64 位十六进制）。Card number, or the hub's key of a card in hex.")]
 Issuer = Annotated[str, typer.Option(help="卡号的发卡省 50 或 51。Issuing province of the card number.")]

@@ -12,10 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from hub.api import participant_desk as desk
-from hub.api.certificate_book import entry, read_certificates, unrecorded
 from hub.api.participant_desk import all_but, all_participants, changing, running, take_in, take_up, withdraw
 from hub.api.registry import register_participant
-from hub.api.rotation import check_foreign, issue_further, sign_request, trust_authority
 from hub.commands import quota, roles
 from hub.commands.wording import folded
 from hub.config import Config
@@ -24,6 +22,8 @@ from hub.domain.agreement import LOCAL
 from hub.domain.participant import PREFIX, Certificate, Participant, is_participant_name
 from hub.journal.reader import feed_row, reading
 from hub.journal.recorder import AggregateStore
+from hub.trust.certificates import entry, read_certificates, unrecorded
+from hub.trust.rotation import check_foreign, issue_further, sign_request, trust_authority
 
 app = typer.Typer(help="参与方：登记、证书轮换、停用。Participants: registration, certificates, suspension.", no_args_is_help=True)
 

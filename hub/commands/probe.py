@@ -11,12 +11,12 @@ import grpc
 from cryptography import x509
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from hub.api.certificates import CertificateFiles, issue_participant, participant_files
 from hub.api.health import REASON_METADATA
 from hub.api.listeners import edge_of
 from hub.config import METRICS_LISTEN, Config
 from hub.domain.errors import HubError
 from hub.domain.participant import PREFIX, PROBE
+from hub.trust.authority import CertificateFiles, issue_participant, participant_files
 
 WITHIN_S = 3.0
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}  # noqa: S104 (turned into loopback)

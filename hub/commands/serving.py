@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import psycopg
 import typer
 
-from hub.api.certificates import LOCAL_HOSTS, issue_operator, issue_server
 from hub.api.listeners import Listener, listening
 from hub.api.readiness import Limits
 from hub.api.registry import load_agreements
@@ -21,7 +20,6 @@ from hub.commands.address import checked_address
 from hub.config import METRICS_LISTEN, PROJECTOR_METRICS_LISTEN, Config
 from hub.database import database
 from hub.domain.quota import Quota
-from hub.journal.keyring import open_keyring
 from hub.journal.logins import edge_login, may_fold
 from hub.journal.recorder import AggregateStore
 from hub.observed import observed
@@ -30,6 +28,8 @@ from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
 from hub.telemetry.logs import set_up_logs
 from hub.telemetry.native_stderr import log_native_lines
+from hub.trust.authority import LOCAL_HOSTS, issue_operator, issue_server
+from hub.trust.keyring import open_keyring
 
 
 def serve(

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 import psycopg
 from chuanyu.exchange.v1 import event_pb2
 
-from hub.journal.keyring import Keyring
 from hub.journal.vault import original_name, unseal
+from hub.trust.keyring import Keyring
 
 
 def bury(connection: psycopg.Connection) -> int:

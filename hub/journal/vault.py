@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import SM4
 from cryptography.hazmat.primitives.ciphers.modes import GCM
 
 from hub.domain.errors import HubError
-from hub.journal.keyring import Keyring
+from hub.trust.keyring import Keyring
 
 
 class VaultRowDamaged(HubError):

@@ -14,7 +14,6 @@ import psycopg
 from hub.domain.card import policies_of, standing
 from hub.domain.hotlist import READ_BY_GATES, is_listed
 from hub.domain.reference import Reference
-from hub.journal.keyring import Keyring
 from hub.journal.reader import head_position
 from hub.journal.vault import unseal
 from hub.projections.card_alias import CARD_ALIAS
@@ -22,6 +21,7 @@ from hub.projections.card_rows import facts_in, rows_statement
 from hub.projections.card_standing import CARD_STANDING, facts_of
 from hub.projections.engine import advance, create_views
 from hub.projections.holder_cards import HOLDER_CARDS
+from hub.trust.keyring import Keyring
 
 _PREFIX = "hotlist_"
 STANDING, ALIAS, HOLDERS = (replace(view, name=f"{_PREFIX}{view.name}") for view in (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS))

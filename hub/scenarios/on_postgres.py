@@ -24,7 +24,6 @@ from hub.domain.acceptance import decide
 from hub.domain.card import policies_of, standing
 from hub.domain.event_rules import Context
 from hub.journal.group import Appended, commit_group, run
-from hub.journal.keyring import Keyring
 from hub.journal.reader import feed_row
 from hub.journal.recorder import AggregateStore
 from hub.journal.writer import SESSION
@@ -40,6 +39,7 @@ from hub.scenarios.participants import FEEDS, OWNERS, RIGHTS, TELLERS
 from hub.scenarios.pure import findings_of, lives_of, question_of
 from hub.scenarios.running import Stand, acceptance_of, use_of
 from hub.scenarios.scenario import Ask, Scenario, Step
+from hub.trust.keyring import Keyring
 
 
 class OnPostgres:

@@ -14,12 +14,10 @@ import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, card_service_pb2_grpc, feed_service_pb2, feed_service_pb2_grpc
 from chuanyu.exchange.v1 import references_pb2 as references
 
-from hub.api.certificates import issue_participant
 from hub.domain.card import Standing
 from hub.domain.errors import ViewBehind
 from hub.domain.participant import OPERATOR, OPERATOR_METADATA
 from hub.domain.pseudonym import hmac_sm3_under
-from hub.journal.keyring import open_keyring
 from hub.journal.reader import head_position
 from hub.journal.recorder import AggregateStore
 from hub.processes.losses import CHECKPOINT
@@ -38,6 +36,8 @@ from hub.scenarios.participants import ASKERS, FEEDS, OWNERS, TELLERS
 from hub.scenarios.pure import findings_of, lives_of
 from hub.scenarios.running import Run, Stand, acceptance_of
 from hub.scenarios.scenario import LIVES, Ask, Scenario
+from hub.trust.authority import issue_participant
+from hub.trust.keyring import open_keyring
 
 DEADLINE_S = 15.0
 _OPERATOR = ((OPERATOR_METADATA, "scenarios"),)

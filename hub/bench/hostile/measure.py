@@ -19,7 +19,6 @@ from typing import Any
 import grpc
 from chuanyu.exchange.v1 import feed_service_pb2
 
-from hub.api.certificates import issue_participant, participant_files
 from hub.api.participant_desk import changing, suspend
 from hub.api.registry import register_participant
 from hub.bench.check import FEEDS
@@ -33,6 +32,7 @@ from hub.domain.errors import HubError
 from hub.domain.participant import PREFIX
 from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
+from hub.trust.authority import issue_participant, participant_files
 
 CARDS = 1_000
 TIMES_QUIET = 3.0

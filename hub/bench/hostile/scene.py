@@ -8,9 +8,9 @@ from pathlib import Path
 
 import grpc
 
-from hub.api.certificates import participant_files
 from hub.bench.hostile.wire import Wire, client_context
 from hub.domain.participant import PREFIX
+from hub.trust.authority import participant_files
 
 ATTACKER = f"{PREFIX}sc.bus"
 SUSPENDED = f"{PREFIX}sc.suspended"

@@ -6,7 +6,7 @@ import ssl
 import struct
 from dataclasses import dataclass
 
-from hub.api.certificates import CertificateFiles
+from hub.trust.authority import CertificateFiles
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from hub.api.certificate_book import is_issued_by_any, own_authorities, read_certificates
 from hub.api.certificate_days import certificate_days
-from hub.api.certificates import files_of
 from hub.commands.examinations import Finding, Scene, examination, fault, ok, warning
 from hub.embedded_cluster import path_of
-from hub.journal.keyring import Keyring
+from hub.trust.authority import files_of
+from hub.trust.certificates import is_issued_by_any, own_authorities, read_certificates
+from hub.trust.keyring import Keyring
 
 SOON_DAYS = 30
 

@@ -10,8 +10,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from hub.api.certificates import certificate_files
 from hub.domain.participant import Certificate, Participant
+from hub.trust.authority import certificate_files
 
 _DAY = timedelta(days=1)
 

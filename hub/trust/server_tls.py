@@ -12,9 +12,9 @@ from pathlib import Path
 import grpc
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from hub.api.certificate_book import trusted_authorities, trusted_files
-from hub.api.certificates import CertificateFiles, issue_operator, issue_server
 from hub.domain.errors import HubError
+from hub.trust.authority import CertificateFiles, issue_operator, issue_server
+from hub.trust.certificates import trusted_authorities, trusted_files
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from gmssl_pyx import sm2_key_generate, sm2_sign
 
-from hub.journal.keyring import read_or_make
+from hub.trust.keyring import read_or_make
 
 FILE = "hotlist-sm2.key"
 

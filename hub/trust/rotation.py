@@ -13,7 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from hub.api.certificate_book import (
+from hub.domain.errors import HubError
+from hub.domain.participant import Certificate
+from hub.trust.authority import VALID_FOR, CertificateFiles, alone, issue, next_files, sign, write
+from hub.trust.certificates import (
     entry,
     is_for_clients,
     is_issued_by_any,
@@ -23,9 +26,6 @@ from hub.api.certificate_book import (
     trusted_dir,
     uri_names,
 )
-from hub.api.certificates import VALID_FOR, CertificateFiles, alone, issue, next_files, sign, write
-from hub.domain.errors import HubError
-from hub.domain.participant import Certificate
 
 _RSA_BITS = 2048
 

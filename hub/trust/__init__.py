@@ -1,0 +1,1 @@
+"""Keys and certificates: who may speak, and what the hub signs with."""
