@@ -15,9 +15,9 @@ from chuanyu.exchange.v1 import (
 )
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from hub.api.shape import accepts
 from hub.domain.event_rules import is_real_date
 from hub.domain.money import wrong_sums
+from hub.intake.compiled_rules import accepts
 
 SERVICES = [
     service

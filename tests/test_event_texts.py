@@ -9,11 +9,11 @@ from chuanyu.exchange.v1 import event_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from adapters.simulator.events import events
-from hub.api.intake import faults
 from hub.domain import reference
 from hub.domain.event_rules import HUB_KINDS, Context
 from hub.domain.roles import every_role, rights_of
 from hub.domain.texts import holds_identifier, identifier_in, identifiers_in_texts
+from hub.intake.batch import faults
 from tests.messages import AT_S, journey
 
 CARD = "A00000001"

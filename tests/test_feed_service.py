@@ -19,11 +19,9 @@ from chuanyu.exchange.v1 import (
 )
 from google.rpc import code_pb2, error_details_pb2
 
-from hub.api.batches import Received
 from hub.api.directory import Caller, Directory, Standing
 from hub.api.errors import CODES, DOMAIN, internal
 from hub.api.feed_service import FeedService
-from hub.api.intake import Intake
 from hub.api.pace import Pace
 from hub.api.peer import Peer
 from hub.api.quota import Quotas
@@ -31,6 +29,8 @@ from hub.api.turns import Reads
 from hub.domain import errors, reference
 from hub.domain.participant import Participant
 from hub.domain.quota import Quota
+from hub.intake.batch import Intake
+from hub.intake.batches import Received
 from hub.journal.writer import JournalWriter
 from hub.telemetry.spans import Call
 from hub.trust.keyring import open_keyring

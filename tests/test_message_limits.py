@@ -15,7 +15,7 @@ from chuanyu.exchange.v1 import (
 )
 from google.protobuf.descriptor import Descriptor
 
-from hub.api.shape_faults import shape_faults
+from hub.intake.rule_faults import shape_faults
 from tests.clients import DEADLINE_S, Province, refused, refused_in_stream
 from tests.hub_process import RunningHub
 from tests.messages import journey

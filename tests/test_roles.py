@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
 
-from hub.api.batches import batch_reader
-from hub.api.intake import Intake
 from hub.commands.roles_page import MEANINGS, PAGE, page
 from hub.domain import reference
 from hub.domain.card import FROM_EITHER_SIDE
@@ -17,6 +15,8 @@ from hub.domain.event_rules import HUB_KINDS, KIND_NUMBERS, Context, violations
 from hub.domain.quarantine import HANDLING_KINDS
 from hub.domain.role_table import READS, ROLES, role_table
 from hub.domain.roles import Grant, Rights, Scope, every_role, rights_of
+from hub.intake.batch import Intake
+from hub.intake.batches import batch_reader
 from hub.projections.holder_cards import HOLDER_CARDS
 from hub.trust.keyring import open_keyring
 from tests.messages import AT_S, journey, lost, name_card

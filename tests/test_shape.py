@@ -10,14 +10,14 @@ from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from hub.api.batches import batch_reader
-from hub.api.intake import Intake
-from hub.api.shape import accepts
 from hub.domain import reference
 from hub.domain.event_rules import Context
 from hub.domain.roles import every_role, rights_of
 from hub.domain.texts import DIGITS_THAT_NAME, holds_identifier
 from hub.domain.wellformed import general_faults
+from hub.intake.batch import Intake
+from hub.intake.batches import batch_reader
+from hub.intake.compiled_rules import accepts
 from hub.trust.keyring import open_keyring
 from tests.messages import AT_S, journey, name_card
 

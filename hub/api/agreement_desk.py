@@ -13,12 +13,12 @@ from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 from eventsourcing.persistence import IntegrityError
 from google.protobuf.message import Message
 
-from hub.api.request import refuse_identifiers, refuse_invalid
 from hub.domain import reference
 from hub.domain.agreement import Agreement, Terms, terms_in
 from hub.domain.agreement_history import TABLE_OFFICER
 from hub.domain.agreement_rules import check_overlap, check_terms
 from hub.domain.errors import AgreementChanged, AgreementExists, AgreementUnknown, OfficerRepeated, RequestInvalid
+from hub.intake.request_rules import refuse_identifiers, refuse_invalid
 from hub.journal.recorder import AggregateStore
 
 AGREEMENTS_LOCK = "hub.agreements"

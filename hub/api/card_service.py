@@ -13,10 +13,7 @@ from hub.api.decider import OUTCOMES, Decider
 from hub.api.directory import Caller
 from hub.api.errors import to_status
 from hub.api.explainer import Explainer
-from hub.api.intake import Intake
 from hub.api.looks import Looks
-from hub.api.message_reader import reader
-from hub.api.request import card_named, instant_us, refuse_invalid, refuse_texts, timestamp_of
 from hub.api.rpc import Gate, service, streaming, unary
 from hub.api.use_judge import UseJudge
 from hub.domain.acceptance import Question, decide, epoch_day
@@ -25,6 +22,9 @@ from hub.domain.errors import CardNotFound, HubError, NotPermitted, RequestInval
 from hub.domain.event_rules import may_say_region
 from hub.domain.looks import Look, Shown, card_by_key
 from hub.domain.reference import Reference
+from hub.intake.batch import Intake
+from hub.intake.message_reader import reader
+from hub.intake.request_rules import card_named, instant_us, refuse_invalid, refuse_texts, timestamp_of
 from hub.telemetry.spans import Call
 from hub.trust.keyring import Keyring
 

@@ -9,8 +9,6 @@ from chuanyu.exchange.v1 import card_service_pb2 as protos
 
 from hub.api.card_reader import CardRead, CardReader, when_seen
 from hub.api.directory import Caller
-from hub.api.intake import Intake
-from hub.api.request import card_named, instant_us, now_us, refuse_invalid, refuse_texts, set_timestamp
 from hub.api.turns import Reads
 from hub.domain.acceptance import Question, decide, epoch_day, rules_digest
 from hub.domain.card import DAY_US
@@ -19,6 +17,8 @@ from hub.domain.event_rules import may_say_region
 from hub.domain.pseudonym import hmac_sm3_under
 from hub.domain.reference import Reference
 from hub.domain.rules import CHIP_MEDIA
+from hub.intake.batch import Intake
+from hub.intake.request_rules import card_named, instant_us, now_us, refuse_invalid, refuse_texts, set_timestamp
 from hub.journal.decisions import Decision, DecisionWriter, Receipt
 from hub.journal.reader import read_page
 from hub.telemetry import names

@@ -8,7 +8,6 @@ import psycopg
 from chuanyu.exchange.v1 import erasure_pb2 as protos
 from eventsourcing.persistence import IntegrityError
 
-from hub.api.request import refuse_identifiers, refuse_invalid
 from hub.domain.card import policies_of, standing
 from hub.domain.erasure import (
     Erasure,
@@ -21,6 +20,7 @@ from hub.domain.erasure import (
 from hub.domain.pseudonym import hmac_sm3
 from hub.domain.reference import Reference
 from hub.domain.retention import Mentioned, Running, running
+from hub.intake.request_rules import refuse_identifiers, refuse_invalid
 from hub.journal.quarantine_feed import writing
 from hub.journal.recorder import AggregateStore
 from hub.journal.tombstones import bury, holding

@@ -9,7 +9,6 @@ from chuanyu.exchange.v1 import references_pb2
 from hub.api.decider import OUTCOMES, Decider
 from hub.api.directory import Caller
 from hub.api.looks import Looks
-from hub.api.request import instant_us, refuse_invalid, refuse_texts, timestamp_of
 from hub.api.turns import Turns
 from hub.audit.as_of import Known, known_at
 from hub.audit.rule_versions import answer_by
@@ -20,6 +19,7 @@ from hub.domain.looks import Look, Shown, card_by_key
 from hub.domain.masking import masked_card
 from hub.domain.reference import Reference
 from hub.domain.replaying import answer, pack
+from hub.intake.request_rules import instant_us, refuse_invalid, refuse_texts, timestamp_of
 from hub.journal.reader import Recorded, read_page, reading
 from hub.journal.traces import traces_at
 from hub.journal.vault import open_identifiers

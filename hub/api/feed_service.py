@@ -10,11 +10,8 @@ from chuanyu.exchange.v1 import feed_service_pb2 as protos
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from hub.api import calls
-from hub.api.batches import BATCH_EVENTS, Received, batch_reader
 from hub.api.directory import Caller, Directory
 from hub.api.errors import to_status
-from hub.api.intake import Intake, Prepared, add_violations
-from hub.api.message_reader import reader
 from hub.api.pace import CALL_PATIENCE_S, STREAM_PATIENCE_S, Pace
 from hub.api.rpc import Gate, service, streaming, unary
 from hub.api.turns import Reads
@@ -22,6 +19,9 @@ from hub.domain.errors import BatchEmpty, FeedUnknown, HubError, QuotaExceeded, 
 from hub.domain.event_rules import Context, Violation
 from hub.domain.quarantine import put_into_words
 from hub.domain.reference import Reference
+from hub.intake.batch import Intake, Prepared, add_violations
+from hub.intake.batches import BATCH_EVENTS, Received, batch_reader
+from hub.intake.message_reader import reader
 from hub.journal.group import PG_EPOCH_US, Appended, Outcome
 from hub.journal.reader import Feed, FeedRow, Recorded, feed_row, quarantined_at
 from hub.journal.writer import JournalWriter

@@ -11,11 +11,11 @@ import psycopg
 from chuanyu.exchange.v1 import hotlist_service_pb2 as protos
 
 from hub.api.directory import Caller
-from hub.api.message_reader import reader
-from hub.api.request import refuse_invalid, timestamp_of
 from hub.api.rpc import Gate, server_streaming, service
 from hub.api.turns import Reads
 from hub.domain.errors import HotlistEpochOld, HotlistEpochUnknown, HotlistUnpublished
+from hub.intake.message_reader import reader
+from hub.intake.request_rules import refuse_invalid, timestamp_of
 from hub.journal.hotlist_files import HotlistEntry, find_data, find_entry, latest_epoch
 
 Result = TypeVar("Result")

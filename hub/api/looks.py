@@ -3,9 +3,9 @@
 import os
 
 from hub.api.directory import Caller
-from hub.api.request import now_us
 from hub.domain.errors import JournalUnavailable, NotRecorded
 from hub.domain.looks import KIND, Look, Looker, Shown, look_event
+from hub.intake.request_rules import now_us
 from hub.journal.decisions import Decision, DecisionWriter
 from hub.telemetry import names
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 from eventsourcing.persistence import IntegrityError
 
-from hub.api.request import refuse_identifiers, refuse_invalid
 from hub.domain.errors import HubError
 from hub.domain.participant import OPERATOR, PREFIX, Certificate, Participant
+from hub.intake.request_rules import refuse_identifiers, refuse_invalid
 from hub.journal.recorder import AggregateStore
 from hub.trust.certificates import unrecorded
 

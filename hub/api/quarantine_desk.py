@@ -14,15 +14,15 @@ import psycopg
 from chuanyu.exchange.v1 import event_pb2, hub_decisions_pb2, references_pb2
 from google.protobuf.message import Message
 
-from hub.api.batches import EVENT_BYTES
-from hub.api.intake import Intake, add_violations
-from hub.api.request import refuse_identifiers, refuse_invalid
 from hub.domain.event_rules import Context, Violation
 from hub.domain.participant import HUB, Participant
 from hub.domain.pseudonym import card_name, is_well_formed
 from hub.domain.quarantine import QUARANTINE_FEED, QuarantineHandled, QuarantineOriginalErased, QuarantineOriginalTooLarge
 from hub.domain.reference import Reference
 from hub.domain.roles import NO_RIGHTS
+from hub.intake.batch import Intake, add_violations
+from hub.intake.batches import EVENT_BYTES
+from hub.intake.request_rules import refuse_identifiers, refuse_invalid
 from hub.journal.group import Batch, pack_tail
 from hub.journal.quarantine_feed import Quarantined, append_act, check_unhandled, find_quarantined, writing
 from hub.journal.reader import Feed

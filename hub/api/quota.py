@@ -9,10 +9,10 @@ import math
 import random
 import time
 
-from hub.api.batches import BATCH_EVENTS
 from hub.domain.errors import QuotaExceeded
 from hub.domain.participant import PREFIX, Participant
 from hub.domain.quota import MISSES_BURST_MIN, Bucket, Quota
+from hub.intake.batches import BATCH_EVENTS
 from hub.telemetry import names
 from hub.telemetry.instruments import Labels
 

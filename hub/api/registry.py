@@ -10,7 +10,6 @@ from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 
 from hub.api.agreement_desk import AGREEMENTS_LOCK, all_agreements, others
 from hub.api.participant_desk import find_participant
-from hub.api.request import refuse_identifiers, refuse_invalid
 from hub.domain import reference
 from hub.domain.agreement import Agreement, terms_in
 from hub.domain.agreement_rules import check_overlap, check_terms
@@ -20,6 +19,7 @@ from hub.domain.participant import Participant, is_reserved
 from hub.domain.quota import Quota
 from hub.domain.reference import Agreement as AgreementRow
 from hub.domain.roles import Grant
+from hub.intake.request_rules import refuse_identifiers, refuse_invalid
 from hub.journal.recorder import AggregateStore
 
 log = logging.getLogger(__name__)

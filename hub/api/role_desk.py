@@ -7,12 +7,12 @@ from datetime import datetime
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 
 from hub.api.participant_desk import all_participants, changing, find_participant
-from hub.api.request import refuse_identifiers, refuse_invalid
 from hub.domain.errors import HubError
 from hub.domain.participant import Participant
 from hub.domain.reference import Reference
 from hub.domain.role_table import READS, ROLES, covers
 from hub.domain.roles import NO_PARTS, PARTS, Grant, Scope, every_role, role_number
+from hub.intake.request_rules import refuse_identifiers, refuse_invalid
 from hub.journal.recorder import AggregateStore
 
 

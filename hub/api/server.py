@@ -19,7 +19,6 @@ from hub.api.directory import Directory
 from hub.api.feed_service import FeedService
 from hub.api.health import Health
 from hub.api.hotlist_service import HotlistService
-from hub.api.intake import Intake
 from hub.api.looks import Looks
 from hub.api.peer import Peer
 from hub.api.quota import Quotas
@@ -33,6 +32,7 @@ from hub.audit.rule_versions import publish_rules
 from hub.domain import reference
 from hub.domain.participant import DECISIONS_FEED, HUB
 from hub.domain.quota import Quota
+from hub.intake.batch import Intake
 from hub.journal.decisions import DecisionWriter
 from hub.journal.recorder import AggregateStore
 from hub.journal.writer import JournalWriter

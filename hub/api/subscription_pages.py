@@ -14,8 +14,6 @@ from chuanyu.exchange.v1 import subscription_service_pb2 as protos
 from eventsourcing.persistence import PersistenceError
 
 from hub.api.agreement_names import agreement_of
-from hub.api.request import timestamp_of
-from hub.api.shape import accepts
 from hub.api.turns import Reads
 from hub.domain.disclosure import Origin, Reader, concerns, identifier_of, is_readable
 from hub.domain.errors import CursorAhead, CursorTooOld, JournalUnavailable
@@ -24,6 +22,8 @@ from hub.domain.pseudonym import references_of
 from hub.domain.quarantine import QUARANTINE_FEED, told_in
 from hub.domain.wellformed import drop_impossible_instants
 from hub.domain.withholding import withhold_telltales
+from hub.intake.compiled_rules import accepts
+from hub.intake.request_rules import timestamp_of
 from hub.journal.reader import Recorded, first_position, head_position, read_page
 from hub.journal.recorder import AggregateStore
 from hub.journal.traces import link_back

@@ -8,13 +8,13 @@ import grpc
 from chuanyu.exchange.v1 import subscription_service_pb2 as protos
 
 from hub.api.directory import Caller
-from hub.api.message_reader import reader
-from hub.api.request import refuse_invalid
 from hub.api.rpc import Gate, server_streaming, service
 from hub.api.subscription_pages import SubscriptionPages
 from hub.domain.disclosure import Reader, may_ask_for
 from hub.domain.errors import NotPermitted, QueueFull, RequestInvalid, RoleMissing
 from hub.domain.event_rules import KIND_NUMBERS
+from hub.intake.message_reader import reader
+from hub.intake.request_rules import refuse_invalid
 from hub.journal.head_watcher import HeadWatcher
 from hub.trust.keyring import Keyring
 

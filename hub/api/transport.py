@@ -3,8 +3,8 @@
 import grpc
 import psutil
 
-from hub.api.batches import MESSAGE_BYTES
 from hub.domain.errors import HubError
+from hub.intake.batches import MESSAGE_BYTES
 
 STREAMS_OF_A_CONNECTION = 100
 METADATA_BYTES = 8 * 1024

@@ -4,15 +4,15 @@ from chuanyu.exchange.v1 import card_service_pb2 as protos
 
 from hub.api.card_reader import CardReader, when_seen
 from hub.api.directory import Caller
-from hub.api.intake import Intake
 from hub.api.looks import Looks
-from hub.api.request import card_named, instant_us, refuse_invalid, set_timestamp
 from hub.domain.card import policies_of
 from hub.domain.errors import CardNotFound, NotPermitted
 from hub.domain.findings import MEANINGS
 from hub.domain.judging import judge_use
 from hub.domain.looks import Look, Shown, card_by_key
 from hub.domain.reference import Reference
+from hub.intake.batch import Intake
+from hub.intake.request_rules import card_named, instant_us, refuse_invalid, set_timestamp
 
 
 class UseJudge:

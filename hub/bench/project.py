@@ -11,13 +11,13 @@ from chuanyu.exchange.v1.feed_service_pb2 import AppendEventsRequest
 from psycopg import pq
 
 from adapters.simulator.events import events as simulated
-from hub.api.batches import batch_reader
-from hub.api.intake import Intake
 from hub.bench.ground import PARTICIPANT, Ground, ground, median
 from hub.config import Config
 from hub.domain.event_rules import Context
 from hub.domain.reference import load
 from hub.domain.roles import every_role, rights_of
+from hub.intake.batch import Intake
+from hub.intake.batches import batch_reader
 from hub.journal.group import commit_group, run
 from hub.journal.reader import head_position
 from hub.journal.writer import SESSION

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from hub.api.hotlist_publisher import publish
-from hub.api.request import now_us
 from hub.commands.options import Json
 from hub.config import Config
 from hub.database import database, refuse_missing
 from hub.domain import reference
+from hub.intake.request_rules import now_us
 from hub.trust.hotlist_key import open_hotlist_key
 from hub.trust.keyring import open_keyring
 

@@ -7,7 +7,6 @@ import psycopg
 import typer
 from chuanyu.exchange.v1 import references_pb2
 
-from hub.api.request import card_named
 from hub.commands.asking import login
 from hub.config import Config
 from hub.domain.agreement import LOCAL
@@ -16,6 +15,7 @@ from hub.domain.looks import Look, Looker, card_by_key
 from hub.domain.masking import looks_like_an_identifier
 from hub.domain.participant import OPERATOR, is_operator_name
 from hub.domain.pseudonym import hmac_sm3
+from hub.intake.request_rules import card_named
 from hub.journal.looks import record_look
 from hub.projections.card_alias import identifiers_of
 from hub.trust.keyring import open_keyring, verify_fingerprint

@@ -14,15 +14,15 @@ import psycopg
 from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
 from psycopg import pq
 
-from hub.api.batches import batch_reader
-from hub.api.intake import Intake
 from hub.api.registry import load_agreements, register_participant
-from hub.api.request import now_us
 from hub.audit.as_of import known_at
 from hub.domain import reference as tables
 from hub.domain.acceptance import decide
 from hub.domain.card import policies_of, standing
 from hub.domain.event_rules import Context
+from hub.intake.batch import Intake
+from hub.intake.batches import batch_reader
+from hub.intake.request_rules import now_us
 from hub.journal.group import Appended, commit_group, run
 from hub.journal.reader import feed_row
 from hub.journal.recorder import AggregateStore

@@ -9,7 +9,6 @@ from typing import Any
 
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2
 
-from hub.api.intake import faults
 from hub.domain import reference as tables
 from hub.domain.acceptance import Question, decide
 from hub.domain.agreement import Agreements, terms_in, terms_of
@@ -22,6 +21,7 @@ from hub.domain.event_rules import Context
 from hub.domain.pseudonym import references_of
 from hub.domain.roles import Rights
 from hub.domain.succession import CardRow, facts_known, wanted
+from hub.intake.batch import faults
 from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
 from hub.projections.card_rows import relatives

@@ -15,9 +15,6 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from hub.api.batches import Received, read_events
-from hub.api.shape import accepts
-from hub.api.shape_faults import shape_faults
 from hub.domain.birth_dates import settle_birth_date
 from hub.domain.declared_loss import declared_loss, may_declare_loss
 from hub.domain.errors import RequestInvalid
@@ -26,6 +23,9 @@ from hub.domain.money import SUMS
 from hub.domain.pseudonym import born_on, card_name, hmac_sm3_under, places, references_of
 from hub.domain.texts import PLAIN, SHAPE, holds_identifier, identifiers_in_texts
 from hub.domain.wellformed import NANOS
+from hub.intake.batches import Received, read_events
+from hub.intake.compiled_rules import accepts
+from hub.intake.rule_faults import shape_faults
 from hub.journal.group import Batch, pack_tail
 from hub.journal.vault import original_name, seal
 from hub.trust.keyring import Keyring

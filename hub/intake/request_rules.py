@@ -7,12 +7,12 @@ from chuanyu.exchange.v1 import references_pb2
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from hub.api.shape_faults import shape_faults
 from hub.domain.agreement import LOCAL
 from hub.domain.errors import RequestInvalid
 from hub.domain.masking import looks_like_an_identifier
 from hub.domain.pseudonym import card_name, card_problem
 from hub.domain.texts import holds_identifier, identifier_in
+from hub.intake.rule_faults import shape_faults
 
 # 9999-12-31: the last day that the calendar has in every time zone.
 _CALENDAR_END_S = 253_402_214_400

@@ -1,4 +1,4 @@
-"""Every rule of shape that a message breaks, by name: for the answer, once the fast yes of `hub.api.shape` did not come."""
+"""Every rule of shape that a message breaks, by name: for the answer, once the fast yes of `hub.intake.compiled_rules` did not come."""
 
 import math
 
@@ -6,8 +6,8 @@ import protovalidate
 from buf.validate import validate_pb2
 from google.protobuf.message import Message
 
-from hub.api.shape import accepts
 from hub.domain.wellformed import general_faults
+from hub.intake.compiled_rules import accepts
 
 _validator = protovalidate.Validator()
 

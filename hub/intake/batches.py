@@ -11,8 +11,8 @@ from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
-from hub.api.message_reader import reader
 from hub.domain.errors import BatchTooLarge, RequestInvalid, RequestMalformed
+from hub.intake.message_reader import reader
 
 BATCH_EVENTS = 500
 BATCH_BYTES = 1024 * 1024

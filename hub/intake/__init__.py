@@ -1,0 +1,1 @@
+"""From bytes to events: what a message must be before it is recorded."""
