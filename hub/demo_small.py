@@ -30,7 +30,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from rich.console import Console
 
-from hub.api.registry import register_participant
+from hub.admin.registry import register_participant
 from hub.domain.participant import PREFIX
 from hub.domain.roles import Grant, Scope
 from hub.journal.recorder import AggregateStore

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from hub.api.certificate_days import certificate_days
+from hub.admin.certificate_expiry import certificate_days
 from hub.audit.vitals_publisher import publishing
 from hub.config import Config
 from hub.telemetry.endpoint import Liveness, Readiness

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hub.api.registry import register_participant
+from hub.admin.registry import register_participant
 from hub.domain.participant import PREFIX
 from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from hub.api.registry import register_participant
+from hub.admin.registry import register_participant
 from hub.domain.participant import OPERATOR, OPERATOR_METADATA
 from hub.domain.roles import every_role
 from hub.journal.reader import Recorded, head_position, read_page

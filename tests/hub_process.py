@@ -13,7 +13,7 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from hub.api.registry import register_participant
+from hub.admin.registry import register_participant
 from hub.domain.participant import PREFIX
 from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore

@@ -13,11 +13,11 @@ from chuanyu.exchange.v1 import acceptance_pb2, hub_decisions_pb2
 from google.rpc import code_pb2, error_details_pb2
 from typer.testing import CliRunner
 
-from hub.api import agreement_desk as desk
-from hub.api.agreement_desk import Officer
+from hub.admin import agreements as desk
+from hub.admin.agreement_toml import read_terms
+from hub.admin.agreements import Officer
+from hub.admin.registry import Loaded, load_agreements
 from hub.api.errors import to_status
-from hub.api.registry import Loaded, load_agreements
-from hub.api.terms_file import read_terms
 from hub.cli import app
 from hub.domain import errors, reference
 from hub.domain.agreement import Agreement, Agreements, Terms, terms_in

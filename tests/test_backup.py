@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 
 from adapters.kit import Outbox
 from adapters.kit.errors import HubBehind
-from hub.api.hotlist_publisher import publish
+from hub.admin.hotlist import publish
 from hub.audit import backup_tables
 from hub.audit.backup import BackedUp, back_up
 from hub.audit.restore import Restored, restore

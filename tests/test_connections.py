@@ -12,12 +12,12 @@ from chuanyu.exchange.v1 import feed_service_pb2, feed_service_pb2_grpc
 from grpc._cython import cygrpc
 from grpc_status.rpc_status import from_call
 
+from hub.admin.participants import changing, suspend
+from hub.admin.registry import register_participant
 from hub.api.connections import CONNECTIONS_OF_A_CERTIFICATE
 from hub.api.leash import STREAM_AGE_S, Leash
-from hub.api.participant_desk import changing, suspend
 from hub.api.peer import Peer
 from hub.api.quota import BATCHES_IN_HAND
-from hub.api.registry import register_participant
 from hub.api.transport import CONNECTION_AGE_S, MESSAGE_BYTES, OPTIONS
 from hub.bench.hostile.wire import (
     CANCEL,

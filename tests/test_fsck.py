@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from chuanyu.exchange.v1 import event_pb2
 
-from hub.api.registry import load_agreements
+from hub.admin.registry import load_agreements
 from hub.audit.fsck import Findings, check
 from hub.journal.recorder import AggregateStore
 from hub.projections import PROJECTIONS, runner

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from hub.api.hotlist_publisher import HotlistBuildUnderWay, publish
+from hub.admin.hotlist import HotlistBuildUnderWay, publish
 from hub.cli import app
 from hub.domain import fuse_filter, reference
 from hub.domain.hotlist import Epoch, HashesCollide, hashing, is_listed, make_delta, make_snapshot, read_snapshot

@@ -11,7 +11,7 @@ import pytest
 from chuanyu.exchange.v1 import card_service_pb2, card_service_pb2_grpc, hub_decisions_pb2
 from typer.testing import CliRunner, Result
 
-from hub.api.registry import register_participant
+from hub.admin.registry import register_participant
 from hub.cli import app
 from hub.commands.looking import CardNotNamed
 from hub.domain.errors import RequestInvalid

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from chuanyu.exchange.v1 import event_pb2, references_pb2
 
-from hub.api.registry import register_participant
+from hub.admin.registry import register_participant
 from hub.domain import reference
 from hub.domain.card import standing
 from hub.domain.roles import every_role

@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import MetricsServiceServicer, add_MetricsServiceServicer_to_server
 from prometheus_client.parser import text_string_to_metric_families
 
-from hub.api.registry import change_quota
+from hub.admin.registry import change_quota
 from hub.journal.recorder import AggregateStore
 from hub.telemetry import names
 from hub.telemetry.endpoint import Endpoint

@@ -16,8 +16,8 @@ from chuanyu.exchange.v1 import (
 )
 from typer.testing import CliRunner, Result
 
-from hub.api.participant_desk import changing, suspend
-from hub.api.registry import register_participant
+from hub.admin.participants import changing, suspend
+from hub.admin.registry import register_participant
 from hub.cli import app
 from hub.commands.asking import NoOperatorCertificate
 from hub.domain.errors import RequestInvalid

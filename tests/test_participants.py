@@ -36,9 +36,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPri
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from typer.testing import CliRunner
 
-from hub.api.directory import FRESH_FOR_S, Directory
-from hub.api.leash import CHECK_EVERY_S
-from hub.api.participant_desk import (
+from hub.admin.participants import (
     CertificateUnknown,
     CertificateWithdrawnBefore,
     LastCertificate,
@@ -48,9 +46,11 @@ from hub.api.participant_desk import (
     changing,
     find_participant,
 )
+from hub.admin.registry import register_participant
+from hub.api.directory import FRESH_FOR_S, Directory
+from hub.api.leash import CHECK_EVERY_S
 from hub.api.peer import Peer, Peers
 from hub.api.quota import Quotas
-from hub.api.registry import register_participant
 from hub.cli import app
 from hub.domain.errors import CertificateWithdrawn, RequestInvalid
 from hub.domain.participant import PREFIX, Participant, ParticipantNotSuspended, ParticipantSuspendedAlready

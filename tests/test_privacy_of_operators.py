@@ -10,8 +10,8 @@ from chuanyu.exchange.v1 import event_pb2
 from rich.text import Text
 from typer.testing import CliRunner, Result
 
-from hub.api.participant_desk import ParticipantNotFound
-from hub.api.registry import register_participant
+from hub.admin.participants import ParticipantNotFound
+from hub.admin.registry import register_participant
 from hub.audit.fsck import check
 from hub.cli import app, main
 from hub.commands.participants import list_participants

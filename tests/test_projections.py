@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from chuanyu.exchange.v1 import card_lifecycle_pb2, event_pb2, hub_decisions_pb2, references_pb2
 
-from hub.api.registry import load_agreements
+from hub.admin.registry import load_agreements
 from hub.domain import reference
 from hub.domain.card import standing
 from hub.domain.loss import Loss, Told

@@ -18,8 +18,8 @@ from chuanyu.exchange.v1.subscription_service_pb2_grpc import SubscriptionServic
 from rich.console import Console
 from typer.testing import CliRunner
 
-from hub.api.quarantine_desk import QuarantineDesk, open_desk
-from hub.api.registry import register_participant
+from hub.admin.quarantine import QuarantineDesk, open_desk
+from hub.admin.registry import register_participant
 from hub.audit.fsck import check
 from hub.cli import app
 from hub.commands.quarantine_screen import listing

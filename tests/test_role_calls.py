@@ -19,8 +19,8 @@ from chuanyu.exchange.v1 import (
     subscription_service_pb2_grpc,
 )
 
-from hub.api.registry import register_participant
-from hub.api.role_desk import grant_roles, revoke_role
+from hub.admin.registry import register_participant
+from hub.admin.roles import grant_roles, revoke_role
 from hub.domain.participant import PREFIX
 from hub.domain.role_table import ROLES, role_table
 from hub.domain.roles import Grant, Scope, every_role

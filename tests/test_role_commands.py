@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from hub.api.participant_desk import find_participant
-from hub.api.registry import register_participant
-from hub.api.role_desk import RoleScopeMissing, RoleScopeUnknown, RoleScopeUnused, RoleUnknown
+from hub.admin.participants import find_participant
+from hub.admin.registry import register_participant
+from hub.admin.roles import RoleScopeMissing, RoleScopeUnknown, RoleScopeUnused, RoleUnknown
 from hub.cli import app
 from hub.commands.examinations import Scene, examine_all
 from hub.config import Config

@@ -19,8 +19,8 @@ from chuanyu.exchange.v1 import (
     subscription_service_pb2_grpc,
 )
 
-from hub.api.agreement_desk import all_agreements, suspend_agreement
-from hub.api.registry import register_participant
+from hub.admin.agreements import all_agreements, suspend_agreement
+from hub.admin.registry import register_participant
 from hub.api.subscription_pages import SubscriptionPages
 from hub.domain.disclosure import Reader
 from hub.domain.errors import CursorAhead, CursorTooOld

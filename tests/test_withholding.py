@@ -12,7 +12,7 @@ from google.protobuf import source_context_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from hub.api.registry import register_participant
+from hub.admin.registry import register_participant
 from hub.domain.participant import PREFIX
 from hub.domain.role_table import role_table
 from hub.domain.roles import every_role

@@ -13,7 +13,7 @@ from chuanyu.exchange.v1 import event_pb2, references_pb2
 from chuanyu.exchange.v1 import subscription_service_pb2 as protos
 from eventsourcing.persistence import PersistenceError
 
-from hub.api.agreement_names import agreement_of
+from hub.admin.agreement_names import agreement_of
 from hub.api.turns import Reads
 from hub.domain.disclosure import Origin, Reader, concerns, identifier_of, is_readable
 from hub.domain.errors import CursorAhead, CursorTooOld, JournalUnavailable

@@ -16,7 +16,7 @@ import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from hub.api.registry import change_quota, load_agreements, register_participant
+from hub.admin.registry import change_quota, load_agreements, register_participant
 from hub.config import Config
 from hub.domain.participant import PREFIX
 from hub.domain.roles import every_role

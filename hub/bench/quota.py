@@ -22,7 +22,7 @@ import grpc
 import psutil
 import psycopg
 
-from hub.api.registry import change_quota, register_participant
+from hub.admin.registry import change_quota, register_participant
 from hub.bench.check import FEEDS, Calls, LoadGeneratorMissing, MeasurementVoid, h2load_command, median_calls, register_cards
 from hub.bench.edge import CHECK_METHOD, NOISY_CHECK_METHOD
 from hub.bench.ground import NOISY, Ground, HubProcess, ground, hub_process, median, projector, settle

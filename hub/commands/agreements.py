@@ -21,7 +21,8 @@ from chuanyu.exchange.v1.hub_decisions_pb2 import (
 from rich.console import Console
 from rich.table import Table
 
-from hub.api.agreement_desk import (
+from hub.admin.agreement_toml import instant, read_terms
+from hub.admin.agreements import (
     Officer,
     all_agreements,
     amend_agreement,
@@ -32,7 +33,6 @@ from hub.api.agreement_desk import (
     sign_agreement,
     suspend_agreement,
 )
-from hub.api.terms_file import instant, read_terms
 from hub.commands.refusals import in_words
 from hub.config import Config
 from hub.database import database

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import typer
 from chuanyu.exchange.v1 import erasure_pb2
 
-from hub.api.erasure_desk import ErasureDesk, open_desk
+from hub.admin.erasure import ErasureDesk, open_desk
 from hub.commands.asking import Operator, login
 from hub.config import Config
 from hub.database import database

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hub.api.hotlist_publisher import publish
+from hub.admin.hotlist import publish
 from hub.commands.options import Json
 from hub.config import Config
 from hub.database import database, refuse_missing

@@ -11,9 +11,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from hub.api import participant_desk as desk
-from hub.api.participant_desk import all_but, all_participants, changing, running, take_in, take_up, withdraw
-from hub.api.registry import register_participant
+from hub.admin import participants as desk
+from hub.admin.participants import all_but, all_participants, changing, running, take_in, take_up, withdraw
+from hub.admin.registry import register_participant
 from hub.commands import quota, roles
 from hub.commands.wording import folded
 from hub.config import Config

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import psycopg
 import typer
 
-from hub.api.quarantine_desk import QuarantineDesk, open_desk
-from hub.api.terms_file import instant
+from hub.admin.agreement_toml import instant
+from hub.admin.quarantine import QuarantineDesk, open_desk
 from hub.commands.asking import Operator, login
 from hub.commands.looking import Purpose, look_first
 from hub.commands.quarantine_screen import explained, handling_of, in_words, listing, show_one, summary

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from hub.api.registry import change_quota
+from hub.admin.registry import change_quota
 from hub.commands.wording import folded
 from hub.config import Config
 from hub.database import database

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.api.participant_desk import all_participants, find_participant
-from hub.api.role_desk import AS_BEFORE, as_before, grant_roles, grants_of, revoke_role
+from hub.admin.participants import all_participants, find_participant
+from hub.admin.roles import AS_BEFORE, as_before, grant_roles, grants_of, revoke_role
 from hub.commands.roles_page import MEANINGS, write
 from hub.commands.wording import folded, screen, whole
 from hub.commands.wording import table as lined_table

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import psycopg
 import typer
 
+from hub.admin.registry import load_agreements
 from hub.api.listeners import Listener, listening
 from hub.api.readiness import Limits
-from hub.api.registry import load_agreements
 from hub.api.server import HubServer, ServerSettings
 from hub.commands.address import checked_address
 from hub.config import METRICS_LISTEN, PROJECTOR_METRICS_LISTEN, Config

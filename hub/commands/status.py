@@ -9,9 +9,9 @@ import psycopg
 import typer
 from eventsourcing.persistence import PersistenceError
 
-from hub.api.certificate_days import certificate_days
+from hub.admin.certificate_expiry import certificate_days
+from hub.admin.roles import names_without_roles
 from hub.api.readiness import SERVICES
-from hub.api.role_desk import names_without_roles
 from hub.audit import vitals
 from hub.audit.vitals import disk_free
 from hub.commands.address import checked_address

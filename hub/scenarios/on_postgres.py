@@ -14,7 +14,7 @@ import psycopg
 from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
 from psycopg import pq
 
-from hub.api.registry import load_agreements, register_participant
+from hub.admin.registry import load_agreements, register_participant
 from hub.audit.as_of import known_at
 from hub.domain import reference as tables
 from hub.domain.acceptance import decide

@@ -19,8 +19,8 @@ from typing import Any
 import grpc
 from chuanyu.exchange.v1 import feed_service_pb2
 
-from hub.api.participant_desk import changing, suspend
-from hub.api.registry import register_participant
+from hub.admin.participants import changing, suspend
+from hub.admin.registry import register_participant
 from hub.bench.check import FEEDS
 from hub.bench.ground import ASKER, PARTICIPANT, Ground, HubProcess, ground, hub_process, projector
 from hub.bench.hostile import frames, messages, questions, silence

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from hub.api.certificate_days import certificate_days
+from hub.admin.certificate_expiry import certificate_days
 from hub.commands.examinations import Finding, Scene, examination, fault, ok, warning
 from hub.embedded_cluster import path_of
 from hub.trust.authority import files_of

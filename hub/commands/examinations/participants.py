@@ -1,6 +1,6 @@
 """Participants: whether each of them may do something at all."""
 
-from hub.api.role_desk import names_without_roles
+from hub.admin.roles import names_without_roles
 from hub.commands.examinations import Finding, Scene, examination, ok, warning
 
 

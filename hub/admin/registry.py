@@ -8,8 +8,8 @@ from datetime import datetime
 
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 
-from hub.api.agreement_desk import AGREEMENTS_LOCK, all_agreements, others
-from hub.api.participant_desk import find_participant
+from hub.admin.agreements import AGREEMENTS_LOCK, all_agreements, others
+from hub.admin.participants import find_participant
 from hub.domain import reference
 from hub.domain.agreement import Agreement, terms_in
 from hub.domain.agreement_rules import check_overlap, check_terms

@@ -4,7 +4,7 @@ import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hub.api.participant_desk import all_participants
+from hub.admin.participants import all_participants
 from hub.journal.recorder import AggregateStore
 from hub.trust.certificates import days_left
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 
-from hub.api.participant_desk import all_participants, changing, find_participant
+from hub.admin.participants import all_participants, changing, find_participant
 from hub.domain.errors import HubError
 from hub.domain.participant import Participant
 from hub.domain.reference import Reference

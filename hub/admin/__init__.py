@@ -1,0 +1,1 @@
+"""What operators decide, for commands and services alike."""
