@@ -17,10 +17,10 @@ from psycopg.conninfo import make_conninfo
 from adapters.kit import Outbox
 from adapters.kit.errors import HubBehind
 from hub.admin.hotlist import publish
-from hub.audit import backup_tables
-from hub.audit.backup import BackedUp, back_up
-from hub.audit.restore import Restored, restore
-from hub.audit.restore_target import RestoreOverRunningHub
+from hub.backup import tables as backup_tables
+from hub.backup.restoring import Restored, restore
+from hub.backup.target import RestoreOverRunningHub
+from hub.backup.writing import BackedUp, back_up
 from hub.domain import reference
 from hub.journal.reader import head_position
 from hub.journal.vault import erase_identifier, open_original
@@ -102,7 +102,7 @@ def story(databases: list[str], tmp_path_factory: pytest.TempPathFactory) -> Ite
     path = tmp_path_factory.mktemp("backup")
     use_partitions_of_1000(databases[0])
     with pytest.MonkeyPatch.context() as patch, running_hub(databases[0], path) as hub:
-        patch.setattr("hub.audit.backup.SEGMENT_POSITIONS", 700)
+        patch.setattr("hub.backup.writing.SEGMENT_POSITIONS", 700)
         patch.setattr(backup_tables, "PAGE_POSITIONS", 300)
         patch.setattr(backup_tables, "PAGE_ROWS", 40)
         story = under_load(hub, path)

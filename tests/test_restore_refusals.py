@@ -16,9 +16,10 @@ import psycopg
 import pytest
 from chuanyu.exchange.v1 import event_pb2
 
-from hub.audit import backup_files, backup_tables, restore_target
-from hub.audit.backup import BackupInterrupted, BackupOfAnotherHub, NothingToBackUp, Report, back_up
-from hub.audit.backup_manifest import (
+from hub.backup import files as backup_files
+from hub.backup import tables as backup_tables
+from hub.backup import target as restore_target
+from hub.backup.manifest import (
     BackupDamaged,
     BackupIncomplete,
     BackupNewer,
@@ -26,8 +27,9 @@ from hub.audit.backup_manifest import (
     BackupUnwritable,
     Manifest,
 )
-from hub.audit.restore import KeysMissing, RestoreInterrupted, TargetNewer, read_backup, restore
-from hub.audit.restore_target import RestoreOverRunningHub, TargetNotEmpty
+from hub.backup.restoring import KeysMissing, RestoreInterrupted, TargetNewer, read_backup, restore
+from hub.backup.target import RestoreOverRunningHub, TargetNotEmpty
+from hub.backup.writing import BackupInterrupted, BackupOfAnotherHub, NothingToBackUp, Report, back_up
 from hub.domain.participant import DECISIONS_FEED, HUB
 from hub.journal.migrate import MIGRATIONS, migrate
 from hub.journal.reader import head_position
@@ -208,7 +210,7 @@ def test_a_segment_that_was_lost_is_taken_again(place: Place) -> None:
 
 
 def test_a_run_cut_short_goes_on_with_the_segments_it_finished(place: Place, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub.audit.backup.SEGMENT_POSITIONS", 2)
+    monkeypatch.setattr("hub.backup.writing.SEGMENT_POSITIONS", 2)
     place.directory = place.directory / "new"
     with pytest.raises(KeyboardInterrupt):
         back_up(place.dsn, place.directory, cut_after("journal 日志", 4))

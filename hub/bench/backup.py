@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg import pq
 
-from hub.audit.backup import NICENESS, back_up
+from hub.backup.writing import NICENESS, back_up
 from hub.bench.ground import Ground, ground, median, settle
 from hub.bench.project import FEEDS, fill, read_raw
 from hub.config import Config

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from hub.audit.backup import NICENESS, back_up
-from hub.audit.restore import read_backup
-from hub.audit.restore import restore as restore_into
+from hub.backup.restoring import read_backup
+from hub.backup.restoring import restore as restore_into
+from hub.backup.writing import NICENESS, back_up
 from hub.commands.options import Json
 from hub.commands.progress import progress
 from hub.commands.wording import views_in_words

@@ -6,9 +6,9 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from hub.audit.backup_files import decompressed
-from hub.audit.backup_manifest import BackupDamaged, Erasures, File, Manifest
-from hub.audit.backup_tables import TABLES, column_list, identifier
+from hub.backup.files import decompressed
+from hub.backup.manifest import BackupDamaged, Erasures, File, Manifest
+from hub.backup.tables import TABLES, column_list, identifier
 from hub.domain.errors import HubError
 from hub.journal.vault import VaultRowDamaged, original_name, unseal
 from hub.trust.keyring import KeyMismatch, Keyring

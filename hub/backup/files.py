@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from hub.audit.backup_manifest import (
+from hub.backup.manifest import (
     FORMAT,
     BackupDamaged,
     BackupNewer,

@@ -19,9 +19,8 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import sql
 
-from hub.audit import backup_files as files
-from hub.audit import backup_tables as tables
-from hub.audit.backup_manifest import BackupUnwritable, Erasures, File, Manifest, Progress, Segment
+from hub.backup import files, tables
+from hub.backup.manifest import BackupUnwritable, Erasures, File, Manifest, Progress, Segment
 from hub.domain.errors import HubError
 
 SEGMENT_POSITIONS = 500_000

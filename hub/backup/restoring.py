@@ -13,11 +13,10 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from hub.audit import backup_files as files
-from hub.audit import restore_target as target
-from hub.audit.backup_manifest import BackupDamaged, BackupIncomplete, BackupNewer, Erasures, Manifest
-from hub.audit.backup_tables import TABLES, identifier
 from hub.audit.fsck import Findings, check
+from hub.backup import files, target
+from hub.backup.manifest import BackupDamaged, BackupIncomplete, BackupNewer, Erasures, Manifest
+from hub.backup.tables import TABLES, identifier
 from hub.domain.errors import HubError
 from hub.journal.migrate import at_hand, migrate
 from hub.journal.tombstones import bury
