@@ -15,9 +15,9 @@ from google.rpc import error_details_pb2
 from hub.api import pace
 from hub.api.errors import to_status
 from hub.api.pace import Pace
-from hub.api.pulse import Reading
-from hub.audit.vitals import ClockVitals
 from hub.domain.errors import HeldBack
+from hub.monitoring.readiness_query import Reading
+from hub.monitoring.vitals import ClockVitals
 from tests.clients import DEADLINE_S, Province, refused_in_stream
 from tests.databases import fresh_database
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub

@@ -19,12 +19,12 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from typer.testing import CliRunner, Result
 
-from hub.api.pulse import Reading
 from hub.api.readiness import CARDS, FEEDS, HOTLISTS, SUBSCRIPTIONS, Limits, Readiness, refusal, why_not_deciding, why_not_writing
-from hub.audit.vitals import ClockVitals
 from hub.cli import app
 from hub.domain.errors import ClockDrift, ViewsLate
 from hub.journal.writer import JournalWriter
+from hub.monitoring.readiness_query import Reading
+from hub.monitoring.vitals import ClockVitals
 from hub.projections import DECIDED_BY
 from tests.clients import DEADLINE_S, Province, refused, refused_in_stream
 from tests.databases import fresh_database

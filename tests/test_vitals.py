@@ -12,10 +12,11 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from hub.audit import fsck, vitals
-from hub.audit.hole_watch import HoleWatch
-from hub.audit.vitals import ClockVitals, FeedVitals, ViewVitals, Vitals
-from hub.audit.vitals_publisher import VitalsPublisher
+from hub.audit import fsck
+from hub.monitoring import vitals
+from hub.monitoring.gauges import VitalsPublisher
+from hub.monitoring.hole_watch import HoleWatch
+from hub.monitoring.vitals import ClockVitals, FeedVitals, ViewVitals, Vitals
 from hub.projections import PROJECTIONS, runner
 from hub.projections.daily_usage import DAILY_USAGE
 from hub.projections.engine import create_views

@@ -10,9 +10,9 @@ import math
 import time
 from typing import NamedTuple
 
-from hub.api.pulse import Reading
 from hub.domain.errors import HeldBack
 from hub.domain.participant import PREFIX
+from hub.monitoring.readiness_query import Reading
 from hub.telemetry import names
 
 # The rest of what the views may be late is for the page that is being folded and for what other edges take in at the same moment.

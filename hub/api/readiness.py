@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from hub.api.pace import Pace
-from hub.api.pulse import Pulse, Reading, Unreadable
 from hub.domain.errors import ClockDrift, HubError, ViewsLate
 from hub.journal.clock import MOST_AHEAD_S
 from hub.journal.writer import JournalWriter
+from hub.monitoring.readiness_query import Pulse, Reading, Unreadable
 from hub.projections import DECIDED_BY
 from hub.telemetry import names
 

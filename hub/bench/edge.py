@@ -21,7 +21,7 @@ from hub.api.server import HubServer, ServerSettings
 from hub.bench.ground import ASKER, NOISY
 from hub.config import Config
 from hub.domain.quota import Quota
-from hub.observed import observed
+from hub.monitoring.observability import observed
 from hub.telemetry.logs import set_up_logs
 from hub.trust.authority import issue_server
 from hub.trust.keyring import open_keyring

@@ -6,7 +6,6 @@ from typing import Annotated
 import psycopg
 import typer
 
-from hub.audit.vitals import read_clock
 from hub.commands.asking import Operator, login
 from hub.commands.looking import is_purpose
 from hub.config import Config
@@ -14,6 +13,7 @@ from hub.database import database
 from hub.domain.errors import ClockDrift, RequestInvalid
 from hub.domain.participant import is_operator_name
 from hub.journal import clock as journal_clock
+from hub.monitoring.vitals import read_clock
 
 app = typer.Typer(help="日志时间超前时由运维接受。Where the journal's time is ahead of the clocks.", no_args_is_help=True)
 

@@ -22,7 +22,7 @@ from hub.database import database
 from hub.domain.quota import Quota
 from hub.journal.logins import edge_login, may_fold
 from hub.journal.recorder import AggregateStore
-from hub.observed import observed
+from hub.monitoring.observability import observed
 from hub.processes import runner as process_runner
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views

@@ -12,13 +12,13 @@ from eventsourcing.persistence import PersistenceError
 from hub.admin.certificate_expiry import certificate_days
 from hub.admin.roles import names_without_roles
 from hub.api.readiness import SERVICES
-from hub.audit import vitals
-from hub.audit.vitals import disk_free
 from hub.commands.address import checked_address
 from hub.commands.probe import ask
 from hub.commands.status_screen import Status, show
 from hub.config import Config
 from hub.embedded import EmbeddedPostgresError, attached, last_words
+from hub.monitoring import vitals
+from hub.monitoring.vitals import disk_free
 
 # PostgreSQL needs a whole one to start after a crash.
 WAL_SEGMENT_BYTES = 16 * 1024 * 1024

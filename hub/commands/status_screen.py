@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hub.audit.vitals import Vitals
 from hub.commands.probe import Answer
 from hub.commands.wording import folded
 from hub.domain.agreement import LOCAL
 from hub.domain.participant import PREFIX
+from hub.monitoring.vitals import Vitals
 from hub.projections import DECIDED_BY
 
 WIDTH = 130

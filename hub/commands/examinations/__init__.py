@@ -12,8 +12,8 @@ from typing import Literal, NamedTuple
 
 import psycopg
 
-from hub.audit import vitals
 from hub.config import Config
+from hub.monitoring import vitals
 
 Level = Literal["ok", "warning", "fault", "skipped"]
 NOT_RUNNING = "内嵌数据库未运行 the embedded database does not run"

@@ -1,10 +1,10 @@
 """The journal: its head, its partitions, holes near its end. `hub fsck` looks at all of it."""
 
 from hub.api.readiness import PARTITIONS_AHEAD
-from hub.audit.hole_watch import RANGE_POSITIONS, holes_in
-from hub.audit.vitals import partitions_ahead
 from hub.commands.examinations import Finding, Scene, examination, fault, ok, warning
 from hub.journal.reader import first_position, head_position
+from hub.monitoring.hole_watch import RANGE_POSITIONS, holes_in
+from hub.monitoring.vitals import partitions_ahead
 
 
 @examination("日志头 head of the journal", needs_database=True)

@@ -6,8 +6,8 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
-from hub.audit.vitals import disk_free
 from hub.commands.examinations import Finding, Scene, examination, fault, ok, warning
+from hub.monitoring.vitals import disk_free
 
 _GIB = 1024**3
 SCARCE_GIB, NONE_GIB = 5, 1

@@ -1,7 +1,7 @@
 """The views: how late, what is parked, whether a rebuild found the same."""
 
-from hub.audit.vitals import read_views
 from hub.commands.examinations import Finding, Scene, examination, fault, ok, warning
+from hub.monitoring.vitals import read_views
 from hub.projections import DECIDED_BY
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import psycopg
 
-from hub.audit import vitals
-from hub.audit.hole_watch import HoleWatch
-from hub.audit.vitals import FeedVitals, Vitals
 from hub.domain.participant import PREFIX
+from hub.monitoring import vitals
+from hub.monitoring.hole_watch import HoleWatch
+from hub.monitoring.vitals import FeedVitals, Vitals
 from hub.telemetry import names
 from hub.telemetry.instruments import Gauge, Labels
 from hub.telemetry.outage import Outage

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import psycopg
 
-from hub.audit.vitals import LAG_S, PARTITIONS_AHEAD, ClockVitals
 from hub.journal.group import ConnectionLost, GroupFailed
 from hub.journal.loop_connection import LoopConnection
+from hub.monitoring.vitals import LAG_S, PARTITIONS_AHEAD, ClockVitals
 from hub.projections import DECIDED_BY
 
 ANSWER_WITHIN_S = 2.0

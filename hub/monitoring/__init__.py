@@ -1,0 +1,1 @@
+"""How the hub is: readings of the database, for readiness, status and metrics."""
