@@ -18,10 +18,10 @@ from rich.console import Console
 from hub.config import Config
 from hub.domain.errors import HubError
 from hub.domain.masking import without_identifiers
-from hub.embedded import running
-from hub.embedded_cluster import path_of
 from hub.journal.logins import app_login, in_our_encoding
 from hub.journal.migrate import migrate
+from hub.postgres.cluster import path_of
+from hub.postgres.server import running
 from hub.telemetry.logs import open_kept_logs, security
 
 log = logging.getLogger(__name__)

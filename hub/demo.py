@@ -27,9 +27,9 @@ from hub.demo_questions import Questions
 from hub.demo_screen import Picture, announce, draw, farewell, left_behind, suggest
 from hub.demo_small import SmallParticipants, show
 from hub.demo_stopping import ENDED_AT_ONCE, EndedAtOnce, Stopping
-from hub.embedded import discard, running
 from hub.journal.logins import app_login, edge_login
 from hub.journal.migrate import migrate
+from hub.postgres.server import discard, running
 from hub.projections import DECIDED_BY, PROJECTIONS
 from hub.stage import ChildDied, Stage, free_port, register, staged, start_adapters, start_simulator, status
 

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from hub.embedded import discard, running
 from hub.journal.migrate import migrate
+from hub.postgres.server import discard, running
 from tests.clients import Province
 from tests.databases import fresh_database
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub

@@ -97,7 +97,7 @@ class Disturbed:
         """Kills the postmaster and starts the database again."""
         os.kill(postmaster_pid(data_dir), signal.SIGKILL)
         # Not from here: to become another user a process forks, and a fork of a process with gRPC at work may abort.
-        imports = "from pathlib import Path; from hub.embedded import EmbeddedPostgres"
+        imports = "from pathlib import Path; from hub.postgres.server import EmbeddedPostgres"
         start = f"{imports}; EmbeddedPostgres(Path({str(data_dir)!r})).start()"
         subprocess.run([sys.executable, "-c", start], check=True, timeout=60)
 

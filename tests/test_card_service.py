@@ -27,10 +27,10 @@ from chuanyu.exchange.v1 import (
 from hub.api.card_service import STREAM_CHECKS
 from hub.domain.acceptance import rules_digest
 from hub.domain.agreement import Agreement
-from hub.embedded import stop_any
-from hub.embedded_users import Users
 from hub.journal.migrate import migrate
 from hub.journal.recorder import AggregateStore
+from hub.postgres.server import stop_any
+from hub.postgres.users import Users
 from tests.clients import DEADLINE_S, Operators, Province, journal, recorded_at, refused, refused_in_stream
 from tests.hub_process import SICHUAN, RunningHub, running_hub
 from tests.messages import AT_S, lost, name_card, question, registered

@@ -16,9 +16,9 @@ from chuanyu.exchange.v1 import event_pb2, feed_service_pb2, feed_service_pb2_gr
 from psycopg.conninfo import make_conninfo
 
 from hub.audit.fsck import Findings, check
-from hub.embedded import EmbeddedPostgres, discard
 from hub.journal.migrate import migrate
 from hub.journal.reader import head_position, read_page
+from hub.postgres.server import EmbeddedPostgres, discard
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import positions
 from tests.disturbed import Disturbed

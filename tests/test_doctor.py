@@ -19,8 +19,8 @@ from typer.testing import CliRunner, Result
 from hub.cli import app
 from hub.commands.examinations import Diagnosis, Finding, Scene, examine_all
 from hub.config import Config
-from hub.embedded import attached
 from hub.journal.logins import app_login, edge_login
+from hub.postgres.server import attached
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
 from hub.trust.authority import issue_server

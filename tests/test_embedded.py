@@ -21,11 +21,11 @@ import psycopg
 import pytest
 from psycopg.pq import PGconn, Ping
 
-import hub.embedded
-import hub.embedded_cluster
-from hub import embedded_watch
-from hub.embedded import EmbeddedPostgres, EmbeddedPostgresError, discard, running, stop_any
-from hub.embedded_cluster import alone, open_cluster, socket_path
+import hub.postgres.cluster
+import hub.postgres.server
+from hub.postgres import watch as embedded_watch
+from hub.postgres.cluster import alone, open_cluster, socket_path
+from hub.postgres.server import EmbeddedPostgres, EmbeddedPostgresError, discard, running, stop_any
 
 Result = TypeVar("Result")
 NOBODY = pwd.getpwnam("nobody")
@@ -107,7 +107,7 @@ def start_and_stop(data_dir: Path) -> datetime:
 
 def use(data_dir: Path) -> subprocess.Popen[bytes]:
     """A process that uses the server until it is ended, and says so once it does."""
-    using = f"import sys, time, pathlib; sys.path[:] = {sys.path!r}; from hub.embedded import running\n"
+    using = f"import sys, time, pathlib; sys.path[:] = {sys.path!r}; from hub.postgres.server import running\n"
     using += f"with running(pathlib.Path({str(data_dir)!r})):\n    print('using', flush=True)\n    time.sleep(60)"
     process = subprocess.Popen([sys.executable, "-c", using], stdout=subprocess.PIPE, start_new_session=True)
     assert process.stdout is not None
@@ -426,7 +426,7 @@ def test_a_wiped_data_directory_starts_empty_beside_the_old_server(data_dir: Pat
 
 
 def test_a_server_that_does_not_answer_is_named(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub.embedded, "SILENCE_PATIENCE_S", 1)
+    monkeypatch.setattr(hub.postgres.server, "SILENCE_PATIENCE_S", 1)
     with running(data_dir):
         pid = postmaster_pid(data_dir)
         os.kill(pid, signal.SIGSTOP)
@@ -530,7 +530,7 @@ def hidden_dir(tmp_path: Path, empty_dir: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "site" / wheel.name).symlink_to(wheel)
     (tmp_path / "site" / f"{wheel.name}.libs").symlink_to(wheel.with_suffix(".libs"))
     monkeypatch.syspath_prepend(tmp_path / "site")
-    monkeypatch.setattr(hub.embedded_cluster, "SHELTER", empty_dir / "shelter")
+    monkeypatch.setattr(hub.postgres.cluster, "SHELTER", empty_dir / "shelter")
     return tmp_path / "data"
 
 
@@ -552,7 +552,7 @@ def test_a_cluster_that_its_user_can_no_longer_reach_is_refused(hidden_dir: Path
 
 
 def test_discard_deletes_the_cluster_and_nothing_beside_it(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub.embedded_cluster, "SHELTER", data_dir)
+    monkeypatch.setattr(hub.postgres.cluster, "SHELTER", data_dir)
     (data_dir / "neighbour").mkdir()
     EmbeddedPostgres(data_dir).start()
     discard(data_dir)

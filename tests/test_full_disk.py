@@ -18,11 +18,11 @@ from typer.testing import CliRunner
 from hub.audit.fsck import check
 from hub.cli import app
 from hub.domain.errors import JournalUnavailable
-from hub.embedded import discard, running
 from hub.journal.group import Batch, pack_tail
 from hub.journal.migrate import migrate
 from hub.journal.recorder import AggregateStore
 from hub.journal.writer import PROBE_EVERY_S, JournalWriter
+from hub.postgres.server import discard, running
 from hub.telemetry import names
 from hub.telemetry.kept_log import KeptLog
 from tests.clients import DEADLINE_S, Province, Refusal, of_feed, refused

@@ -19,10 +19,10 @@ from typer.testing import CliRunner
 
 from hub.audit.fsck import check
 from hub.cli import app
-from hub.embedded import discard, running
 from hub.journal.logins import app_login, edge_login
 from hub.journal.migrate import MigrationNotPermitted, NotUtf8, ServerTooOld, migrate, refuse_unfit
 from hub.monitoring.vitals import connect, read_database
+from hub.postgres.server import discard, running
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
 from tests.clients import DEADLINE_S, Province

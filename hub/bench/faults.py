@@ -18,8 +18,8 @@ import psycopg
 from hub.audit.fsck import check
 from hub.bench.disturbances import EDGES, Disturbances, Round
 from hub.bench.reckoning import reckon
-from hub.embedded import discard, running
 from hub.journal.migrate import migrate
+from hub.postgres.server import discard, running
 from hub.projections import PROJECTIONS
 from hub.stage import ChildDied, Stage, free_port, register, staged, start_adapters, start_simulator, status
 from hub.trust.authority import issue_server, open_authority

@@ -20,9 +20,9 @@ from hub.admin.registry import change_quota, load_agreements, register_participa
 from hub.config import Config
 from hub.domain.participant import PREFIX
 from hub.domain.roles import every_role
-from hub.embedded import discard, running
 from hub.journal.migrate import migrate
 from hub.journal.recorder import AggregateStore
+from hub.postgres.server import discard, running
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
 from hub.trust.authority import issue_participant

@@ -15,7 +15,7 @@ from hub.commands.address import checked_address
 from hub.commands.examinations import NOT_RUNNING, Diagnosis, Scene, examine_all
 from hub.config import Config
 from hub.database import refuse_missing
-from hub.embedded import EmbeddedPostgresError, attached, running
+from hub.postgres.server import EmbeddedPostgresError, attached, running
 
 _SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "fault": ("✗", "bold red"), "skipped": ("–", "dim")}
 

@@ -14,7 +14,7 @@ from hub.database import DatabaseUnreachable
 from hub.domain.errors import HubError, RequestInvalid
 from hub.domain.participant import OPERATOR_METADATA
 from hub.domain.quarantine import meaning_of
-from hub.embedded import EmbeddedPostgresError
+from hub.postgres.server import EmbeddedPostgresError
 
 _NO_IDENTIFIER = "像是卡号、证号、手机号或账号，不得入账 it looks like a number of a card or a person, which must not be recorded"
 # Of calls that gRPC itself refused, or that say no more than their code.

@@ -16,9 +16,9 @@ from hub.commands.address import checked_address
 from hub.commands.probe import ask
 from hub.commands.status_screen import Status, show
 from hub.config import Config
-from hub.embedded import EmbeddedPostgresError, attached, last_words
 from hub.monitoring import vitals
 from hub.monitoring.vitals import disk_free
+from hub.postgres.server import EmbeddedPostgresError, attached, last_words
 
 # PostgreSQL needs a whole one to start after a crash.
 WAL_SEGMENT_BYTES = 16 * 1024 * 1024

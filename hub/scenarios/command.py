@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from hub.domain.errors import HubError
-from hub.embedded import discard, running
 from hub.journal.logins import app_login
 from hub.journal.migrate import migrate
+from hub.postgres.server import discard, running
 from hub.scenarios.on_postgres import register
 from hub.scenarios.over_grpc import OverGrpc
 from hub.scenarios.page import page_of

@@ -5,11 +5,11 @@ from importlib import metadata
 import psycopg
 
 from hub.commands.examinations import NOT_RUNNING, Finding, Scene, examination, fault, ok, warning
-from hub.embedded_cluster import path_of
 from hub.journal.clock import MOST_AHEAD_S
 from hub.journal.logins import APP, EDGE, PROJECTOR, user_of
 from hub.journal.migrate import OLDEST_VERSION, at_hand
 from hub.monitoring.vitals import read_clock, read_database
+from hub.postgres.cluster import path_of
 
 OLD_SNAPSHOT_S = 60.0
 _ROLES = ("hub_writer", "hub_projector", "hub_reader")

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from hub.admin.certificate_expiry import certificate_days
 from hub.commands.examinations import Finding, Scene, examination, fault, ok, warning
-from hub.embedded_cluster import path_of
+from hub.postgres.cluster import path_of
 from hub.trust.authority import files_of
 from hub.trust.certificates import is_issued_by_any, own_authorities, read_certificates
 from hub.trust.keyring import Keyring

@@ -12,8 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-import hub.embedded_watch
-from hub.embedded_cluster import LOCK_PATIENCE_S, EmbeddedPostgresError, locks
+import hub.postgres.watch
+from hub.postgres.cluster import LOCK_PATIENCE_S, EmbeddedPostgresError, locks
 
 LOOK_AGAIN_S = 0.02
 
@@ -68,7 +68,7 @@ class Users:
             if locks(watched):
                 found = cluster.stat()
                 subprocess.run(
-                    [_python(), "-I", "-S", hub.embedded_watch.__file__, *map(str, (users, found.st_dev, found.st_ino, sockets))],
+                    [_python(), "-I", "-S", hub.postgres.watch.__file__, *map(str, (users, found.st_dev, found.st_ino, sockets))],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,

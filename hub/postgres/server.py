@@ -24,7 +24,7 @@ import psutil
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import PGconn, Ping
 
-from hub.embedded_cluster import (
+from hub.postgres.cluster import (
     ENVIRONMENT,
     SETTINGS,
     Cluster,
@@ -39,7 +39,7 @@ from hub.embedded_cluster import (
     socket_path,
     was_shut_down,
 )
-from hub.embedded_users import Users
+from hub.postgres.users import Users
 
 __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "attached", "discard", "last_words", "running", "stop_any"]
 
@@ -53,7 +53,7 @@ FAST_STOP_PATIENCE_S = 60
 IMMEDIATE_STOP_PATIENCE_S = 15
 KEEP_EVERY_S = 1.0
 # A process of its own starts the server again: to become another user, it forks, and a fork of a process with gRPC at work may abort.
-_START = "import sys, pathlib; from hub.embedded import EmbeddedPostgres; EmbeddedPostgres(pathlib.Path(sys.argv[1])).start()"
+_START = "import sys, pathlib; from hub.postgres.server import EmbeddedPostgres; EmbeddedPostgres(pathlib.Path(sys.argv[1])).start()"
 
 
 class EmbeddedPostgres:

@@ -1,0 +1,1 @@
+"""The embedded PostgreSQL: its cluster, its server, its users."""
