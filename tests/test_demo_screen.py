@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from hub.demo_screen import Picture, announce, draw, farewell, left_behind, suggest
+from hub.demo.screen import Picture, announce, draw, farewell, left_behind, suggest
 
 FEED = {"sent": 1_234_567, "recorded": 1_200_000, "quarantined": 34_567, "duplicates": 12_345, "pending": 12_345, "state": "sending"}
 RESULT = {"sent": 3, "recorded": 2, "quarantined": 1, "duplicates": 1, "refused": 0, "holes": 0, "seconds": 1.5}

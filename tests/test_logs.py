@@ -271,7 +271,7 @@ def test_no_log_names_a_person_or_a_card(logged: Path) -> None:
 
 
 def test_a_command_line_is_logged_without_identifiers(dsn: str, tmp_path: Path) -> None:
-    run = "from hub.database import database; from hub.config import Config\nwith database(Config()): pass"
+    run = "from hub.commands.database import database; from hub.config import Config\nwith database(Config()): pass"
     arguments = ["show", "--card", CARD, "--about", PERSON, "--mobile", MOBILE, "--as-of", "12345678", "--reason", "张三", "--title=x"]
     command = [sys.executable, "-c", run, *arguments]
     subprocess.run(command, env={**os.environ, "HUB_DSN": dsn, "HUB_DATA_DIR": str(tmp_path)}, check=True)

@@ -14,9 +14,9 @@ from hub.admin.participants import ParticipantNotFound
 from hub.admin.registry import register_participant
 from hub.audit.fsck import check
 from hub.cli import app, main
+from hub.commands.database import NoDatabase
 from hub.commands.participants import list_participants
 from hub.commands.refusals import in_words
-from hub.database import NoDatabase
 from hub.domain.errors import RequestInvalid
 from hub.domain.masking import looks_like_an_identifier, without_identifiers
 from hub.domain.participant import PREFIX, Certificate, Participant

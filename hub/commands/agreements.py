@@ -33,9 +33,9 @@ from hub.admin.agreements import (
     sign_agreement,
     suspend_agreement,
 )
+from hub.commands.database import database
 from hub.commands.refusals import in_words
 from hub.config import Config
-from hub.database import database
 from hub.domain.agreement import LOCAL, Agreement, version_code
 from hub.domain.agreement_history import versions
 from hub.domain.errors import HubError, RequestInvalid

@@ -11,11 +11,11 @@ import typer
 from hub.backup.restoring import read_backup
 from hub.backup.restoring import restore as restore_into
 from hub.backup.writing import NICENESS, back_up
+from hub.commands.database import database
 from hub.commands.options import Json
 from hub.commands.progress import progress
 from hub.commands.wording import views_in_words
 from hub.config import Config
-from hub.database import database
 
 
 def backup(

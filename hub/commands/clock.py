@@ -7,9 +7,9 @@ import psycopg
 import typer
 
 from hub.commands.asking import Operator, login
+from hub.commands.database import database
 from hub.commands.looking import is_purpose
 from hub.config import Config
-from hub.database import database
 from hub.domain.errors import ClockDrift, RequestInvalid
 from hub.domain.participant import is_operator_name
 from hub.journal import clock as journal_clock

@@ -7,7 +7,7 @@ import typer
 from hub.commands.options import Json
 from hub.commands.progress import progress
 from hub.config import Config
-from hub.demo import DemoSettings, run_demo
+from hub.demo.run import DemoSettings, run_demo
 
 
 def demo(

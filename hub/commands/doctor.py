@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.text import Text
 
 from hub.commands.address import checked_address
+from hub.commands.database import refuse_missing
 from hub.commands.examinations import NOT_RUNNING, Diagnosis, Scene, examine_all
 from hub.config import Config
-from hub.database import refuse_missing
 from hub.postgres.server import EmbeddedPostgresError, attached, running
 
 _SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "fault": ("✗", "bold red"), "skipped": ("–", "dim")}

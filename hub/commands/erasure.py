@@ -14,8 +14,8 @@ from chuanyu.exchange.v1 import erasure_pb2
 
 from hub.admin.erasure import ErasureDesk, open_desk
 from hub.commands.asking import Operator, login
+from hub.commands.database import database
 from hub.config import Config
-from hub.database import database
 from hub.domain import reference
 from hub.domain.erasure import OF_A_CARD, REQUESTED, Erasure, identifier_problem, names_of
 from hub.domain.errors import RequestInvalid

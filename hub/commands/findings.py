@@ -7,10 +7,10 @@ import typer
 from rich.table import Table
 
 from hub.commands.asking import Operator
+from hub.commands.database import database
 from hub.commands.looking import Purpose, look_first
 from hub.commands.wording import folded, in_two_lines, screen, table, whole
 from hub.config import Config
-from hub.database import database
 from hub.domain.findings import MEANINGS
 from hub.domain.looks import Shown
 from hub.projections import PROJECTIONS, runner

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from hub.audit.fsck import check as check_all
+from hub.commands.database import database
 from hub.commands.options import Json
 from hub.commands.progress import progress
 from hub.commands.wording import views_in_words
 from hub.config import Config
-from hub.database import database
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
 

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from hub.admin.hotlist import publish
+from hub.commands.database import database, refuse_missing
 from hub.commands.options import Json
 from hub.config import Config
-from hub.database import database, refuse_missing
 from hub.domain import reference
 from hub.intake.request_rules import now_us
 from hub.trust.hotlist_key import open_hotlist_key

@@ -8,10 +8,10 @@ import typer
 from rich.table import Table
 
 from hub.commands.asking import Operator
+from hub.commands.database import database
 from hub.commands.looking import Card, Issuer, Most, Purpose, Since, Until, instant_us, keys_of, look_first
 from hub.commands.wording import folded, local, screen, table, whole
 from hub.config import Config
-from hub.database import database
 from hub.domain.looks import KIND, Shown
 from hub.domain.participant import PREFIX
 from hub.journal.looks import Searched, search

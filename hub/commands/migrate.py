@@ -2,8 +2,8 @@
 
 import typer
 
+from hub.commands.database import database
 from hub.config import Config
-from hub.database import database
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
 

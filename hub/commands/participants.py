@@ -15,9 +15,9 @@ from hub.admin import participants as desk
 from hub.admin.participants import all_but, all_participants, changing, running, take_in, take_up, withdraw
 from hub.admin.registry import register_participant
 from hub.commands import quota, roles
+from hub.commands.database import database
 from hub.commands.wording import folded
 from hub.config import Config
-from hub.database import database
 from hub.domain.agreement import LOCAL
 from hub.domain.participant import PREFIX, Certificate, Participant, is_participant_name
 from hub.journal.reader import feed_row, reading

@@ -12,11 +12,11 @@ import typer
 from hub.admin.agreement_toml import instant
 from hub.admin.quarantine import QuarantineDesk, open_desk
 from hub.commands.asking import Operator, login
+from hub.commands.database import database
 from hub.commands.looking import Purpose, look_first
 from hub.commands.quarantine_screen import explained, handling_of, in_words, listing, show_one, summary
 from hub.commands.wording import local, screen
 from hub.config import Config
-from hub.database import database
 from hub.domain import reference
 from hub.domain.errors import HubError, JournalUnavailable, RequestInvalid
 from hub.domain.looks import Shown

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from hub.admin.registry import change_quota
+from hub.commands.database import database
 from hub.commands.wording import folded
 from hub.config import Config
-from hub.database import database
 from hub.domain.participant import PREFIX
 from hub.domain.quota import Quota
 from hub.journal.recorder import AggregateStore

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
+from hub.commands.database import database
 from hub.commands.progress import progress
 from hub.config import Config
-from hub.database import database
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
 from hub.projections.rebuild import rebuild as build_beside

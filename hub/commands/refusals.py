@@ -8,9 +8,9 @@ from psycopg import OperationalError
 from pydantic import ValidationError
 
 from hub.api.errors import CODES
+from hub.commands.database import DatabaseUnreachable
 from hub.commands.refusals_zh import CHINESE
 from hub.config import Config, settings_in_words
-from hub.database import DatabaseUnreachable
 from hub.domain.errors import HubError, RequestInvalid
 from hub.domain.participant import OPERATOR_METADATA
 from hub.domain.quarantine import meaning_of

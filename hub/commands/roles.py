@@ -10,11 +10,11 @@ import typer
 
 from hub.admin.participants import all_participants, find_participant
 from hub.admin.roles import AS_BEFORE, as_before, grant_roles, grants_of, revoke_role
+from hub.commands.database import database
 from hub.commands.roles_page import MEANINGS, write
 from hub.commands.wording import folded, screen, whole
 from hub.commands.wording import table as lined_table
 from hub.config import Config
-from hub.database import database
 from hub.domain import reference
 from hub.domain.roles import Grant, Scope, every_role
 from hub.journal.recorder import AggregateStore

@@ -17,8 +17,8 @@ from hub.api.listeners import Listener, listening
 from hub.api.readiness import Limits
 from hub.api.server import HubServer, ServerSettings
 from hub.commands.address import checked_address
+from hub.commands.database import database
 from hub.config import METRICS_LISTEN, PROJECTOR_METRICS_LISTEN, Config
-from hub.database import database
 from hub.domain.quota import Quota
 from hub.journal.logins import edge_login, may_fold
 from hub.journal.recorder import AggregateStore

@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from hub.commands.database import database
 from hub.config import Config
-from hub.database import database
 
 TIMEOUT_S = 60
 MOST_ROWS = 1_000

@@ -11,9 +11,9 @@ import psycopg
 import typer
 from google.protobuf.json_format import MessageToDict
 
+from hub.commands.database import database
 from hub.commands.wording import screen
 from hub.config import Config
-from hub.database import database
 from hub.journal.traces import traces_at
 from hub.telemetry.setup import store_in
 from hub.telemetry.span_store import SpanStore

@@ -8,7 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Column, Table
 
-from hub.demo_questions import Questions
+from hub.demo.questions import Questions
 
 
 @dataclass(slots=True)

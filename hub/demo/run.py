@@ -23,10 +23,10 @@ from adapters.sichuan.keys import make_province_keys
 from adapters.simulator.events import local_start
 from hub.audit.fsck import Report, check
 from hub.config import Config
-from hub.demo_questions import Questions
-from hub.demo_screen import Picture, announce, draw, farewell, left_behind, suggest
-from hub.demo_small import SmallParticipants, show
-from hub.demo_stopping import ENDED_AT_ONCE, EndedAtOnce, Stopping
+from hub.demo.questions import Questions
+from hub.demo.screen import Picture, announce, draw, farewell, left_behind, suggest
+from hub.demo.small import SmallParticipants, show
+from hub.demo.stopping import ENDED_AT_ONCE, EndedAtOnce, Stopping
 from hub.journal.logins import app_login, edge_login
 from hub.journal.migrate import migrate
 from hub.postgres.server import discard, running
