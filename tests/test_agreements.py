@@ -17,7 +17,7 @@ from hub.admin import agreements as desk
 from hub.admin.agreement_toml import read_terms
 from hub.admin.agreements import Officer
 from hub.admin.registry import Loaded, load_agreements
-from hub.api.errors import to_status
+from hub.api.edge.statuses import to_status
 from hub.cli import app
 from hub.domain import errors, reference
 from hub.domain.agreement import Agreement, Agreements, Terms, terms_in

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from chuanyu.exchange.v1 import event_pb2, references_pb2
 
-from hub.api.card_reader import CardReader
+from hub.api.cards.card_reader import CardReader
 from hub.audit.as_of import known_at
 from hub.domain.errors import ViewsLate
 from hub.journal.decisions import DecisionWriter

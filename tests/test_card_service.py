@@ -24,7 +24,7 @@ from chuanyu.exchange.v1 import (
     references_pb2,
 )
 
-from hub.api.card_service import STREAM_CHECKS
+from hub.api.cards.service import STREAM_CHECKS
 from hub.domain.acceptance import rules_digest
 from hub.domain.agreement import Agreement
 from hub.journal.migrate import migrate

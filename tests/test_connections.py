@@ -14,11 +14,11 @@ from grpc_status.rpc_status import from_call
 
 from hub.admin.participants import changing, suspend
 from hub.admin.registry import register_participant
-from hub.api.connections import CONNECTIONS_OF_A_CERTIFICATE
-from hub.api.leash import STREAM_AGE_S, Leash
-from hub.api.peer import Peer
-from hub.api.quota import BATCHES_IN_HAND
-from hub.api.transport import CONNECTION_AGE_S, MESSAGE_BYTES, OPTIONS
+from hub.api.edge.client_certificate import Peer
+from hub.api.edge.connections import CONNECTIONS_OF_A_CERTIFICATE
+from hub.api.edge.open_streams import STREAM_AGE_S, Leash
+from hub.api.edge.quota import BATCHES_IN_HAND
+from hub.api.edge.transport import CONNECTION_AGE_S, MESSAGE_BYTES, OPTIONS
 from hub.bench.hostile.wire import (
     CANCEL,
     DATA,

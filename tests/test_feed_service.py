@@ -19,13 +19,13 @@ from chuanyu.exchange.v1 import (
 )
 from google.rpc import code_pb2, error_details_pb2
 
-from hub.api.directory import Caller, Directory, Standing
-from hub.api.errors import CODES, DOMAIN, internal
-from hub.api.feed_service import FeedService
-from hub.api.pace import Pace
-from hub.api.peer import Peer
-from hub.api.quota import Quotas
-from hub.api.turns import Reads
+from hub.api.edge.client_certificate import Peer
+from hub.api.edge.directory import Caller, Directory, Standing
+from hub.api.edge.quota import Quotas
+from hub.api.edge.statuses import CODES, DOMAIN, internal
+from hub.api.edge.turns import Reads
+from hub.api.feeds.pace import Pace
+from hub.api.feeds.service import FeedService
 from hub.domain import errors, reference
 from hub.domain.participant import Participant
 from hub.domain.quota import Quota

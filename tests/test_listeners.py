@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from hub.api.listeners import Listener, edge_of, listeners, listening
+from hub.api.edge.listeners import Listener, edge_of, listeners, listening
 from hub.cli import app
 from hub.config import Config
 from tests.hub_process import RunningHub

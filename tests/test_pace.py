@@ -12,9 +12,9 @@ import pytest
 from chuanyu.exchange.v1 import feed_service_pb2
 from google.rpc import error_details_pb2
 
-from hub.api import pace
-from hub.api.errors import to_status
-from hub.api.pace import Pace
+from hub.api.edge.statuses import to_status
+from hub.api.feeds import pace
+from hub.api.feeds.pace import Pace
 from hub.domain.errors import HeldBack
 from hub.monitoring.readiness_query import Reading
 from hub.monitoring.vitals import ClockVitals

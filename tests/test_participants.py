@@ -47,10 +47,10 @@ from hub.admin.participants import (
     find_participant,
 )
 from hub.admin.registry import register_participant
-from hub.api.directory import FRESH_FOR_S, Directory
-from hub.api.leash import CHECK_EVERY_S
-from hub.api.peer import Peer, Peers
-from hub.api.quota import Quotas
+from hub.api.edge.client_certificate import Peer, Peers
+from hub.api.edge.directory import FRESH_FOR_S, Directory
+from hub.api.edge.open_streams import CHECK_EVERY_S
+from hub.api.edge.quota import Quotas
 from hub.cli import app
 from hub.domain.errors import CertificateWithdrawn, RequestInvalid
 from hub.domain.participant import PREFIX, Participant, ParticipantNotSuspended, ParticipantSuspendedAlready

@@ -21,7 +21,7 @@ from typer.testing import CliRunner, Result
 from adapters.kit import FeedSender, HubConnection, Outbox, mutual_tls
 from hub.admin.participants import ParticipantNotFound
 from hub.admin.registry import change_quota, register_participant
-from hub.api.quota import Allowance, Quotas
+from hub.api.edge.quota import Allowance, Quotas
 from hub.cli import app
 from hub.domain.errors import QuotaExceeded
 from hub.domain.participant import PREFIX, Participant

@@ -19,7 +19,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from typer.testing import CliRunner, Result
 
-from hub.api.readiness import CARDS, FEEDS, HOTLISTS, SUBSCRIPTIONS, Limits, Readiness, refusal, why_not_deciding, why_not_writing
+from hub.api.edge.readiness import CARDS, FEEDS, HOTLISTS, SUBSCRIPTIONS, Limits, Readiness, refusal, why_not_deciding, why_not_writing
 from hub.cli import app
 from hub.domain.errors import ClockDrift, ViewsLate
 from hub.journal.writer import JournalWriter
@@ -270,7 +270,7 @@ def test_views_are_known_to_be_late_even_while_the_journal_is_ahead_of_the_clock
 
 
 def test_a_hub_whose_event_loop_stands_still_is_not_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub.api.readiness.LIVE_WITHIN_S", 0.02)
+    monkeypatch.setattr("hub.api.edge.readiness.LIVE_WITHIN_S", 0.02)
     readiness = Readiness("", JournalWriter(""), Limits())
     assert readiness.is_live()
     time.sleep(0.03)

@@ -14,7 +14,7 @@ import hub
 from adapters.kit import AdapterError, DataDirectoryInUse
 from adapters.kit.chinese import CHINESE as ADAPTERS_CHINESE
 from adapters.kit.chinese import in_words as adapter_in_words
-from hub.api.errors import to_status
+from hub.api.edge.statuses import to_status
 from hub.cli import app
 from hub.commands.refusals import in_words
 from hub.commands.refusals_zh import CHINESE

@@ -21,7 +21,7 @@ from chuanyu.exchange.v1 import (
 
 from hub.admin.agreements import all_agreements, suspend_agreement
 from hub.admin.registry import register_participant
-from hub.api.subscription_pages import SubscriptionPages
+from hub.api.subscriptions.pages import SubscriptionPages
 from hub.domain.disclosure import Reader
 from hub.domain.errors import CursorAhead, CursorTooOld
 from hub.domain.participant import PREFIX, Participant

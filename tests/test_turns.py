@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from hub.api.subscription_service import FIRST_SUBSCRIPTIONS, SUBSCRIPTIONS, has_room
-from hub.api.turns import Turns
+from hub.api.edge.turns import Turns
+from hub.api.subscriptions.service import FIRST_SUBSCRIPTIONS, SUBSCRIPTIONS, has_room
 
 
 def done_in_order(jobs: list[tuple[str, int]], give_up: int = -1) -> list[tuple[str, int]]:

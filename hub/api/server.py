@@ -11,23 +11,23 @@ import grpc
 import psycopg
 from grpc_health.v1 import health_pb2
 
-from hub.api.card_reader import CardReader
-from hub.api.card_service import CardService
-from hub.api.connections import CLOSE_REFUSED_AFTER_S, Connections
-from hub.api.decider import Decider
-from hub.api.directory import Directory
-from hub.api.feed_service import FeedService
-from hub.api.health import Health
-from hub.api.hotlist_service import HotlistService
-from hub.api.looks import Looks
-from hub.api.peer import Peer
-from hub.api.quota import Quotas
-from hub.api.readiness import SERVICES, Limits, Readiness
-from hub.api.rpc import Gate
-from hub.api.standard import add_standard_services
-from hub.api.subscription_service import SubscriptionService
-from hub.api.transport import CALLS_OF_ALL, OPTIONS, listen
-from hub.api.turns import Reads
+from hub.api.cards.card_reader import CardReader
+from hub.api.cards.decider import Decider
+from hub.api.cards.looks import Looks
+from hub.api.cards.service import CardService
+from hub.api.edge.client_certificate import Peer
+from hub.api.edge.connections import CLOSE_REFUSED_AFTER_S, Connections
+from hub.api.edge.directory import Directory
+from hub.api.edge.handlers import Gate
+from hub.api.edge.health import Health
+from hub.api.edge.quota import Quotas
+from hub.api.edge.readiness import SERVICES, Limits, Readiness
+from hub.api.edge.standard_services import add_standard_services
+from hub.api.edge.transport import CALLS_OF_ALL, OPTIONS, listen
+from hub.api.edge.turns import Reads
+from hub.api.feeds.service import FeedService
+from hub.api.hotlists.service import HotlistService
+from hub.api.subscriptions.service import SubscriptionService
 from hub.audit.rule_versions import publish_rules
 from hub.domain import reference
 from hub.domain.participant import DECISIONS_FEED, HUB

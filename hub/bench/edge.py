@@ -14,9 +14,9 @@ from collections.abc import Callable
 import grpc
 from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, references_pb2
 
-from hub.api.decider import Decider
-from hub.api.readiness import Limits
-from hub.api.rpc import Gate, service, unary
+from hub.api.cards.decider import Decider
+from hub.api.edge.handlers import Gate, service, unary
+from hub.api.edge.readiness import Limits
 from hub.api.server import HubServer, ServerSettings
 from hub.bench.ground import ASKER, NOISY
 from hub.config import Config

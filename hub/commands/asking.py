@@ -9,7 +9,7 @@ from typing import Annotated
 import grpc
 import typer
 
-from hub.api.listeners import edge_of
+from hub.api.edge.listeners import edge_of
 from hub.commands.probe import reachable
 from hub.commands.refusals import call_in_words
 from hub.config import Config

@@ -11,8 +11,8 @@ import grpc
 from cryptography import x509
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from hub.api.health import REASON_METADATA
-from hub.api.listeners import edge_of
+from hub.api.edge.health import REASON_METADATA
+from hub.api.edge.listeners import edge_of
 from hub.config import METRICS_LISTEN, Config
 from hub.domain.errors import HubError
 from hub.domain.participant import PREFIX, PROBE

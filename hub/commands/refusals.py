@@ -7,7 +7,7 @@ from grpc_status import rpc_status
 from psycopg import OperationalError
 from pydantic import ValidationError
 
-from hub.api.errors import CODES
+from hub.api.edge.statuses import CODES
 from hub.commands.database import DatabaseUnreachable
 from hub.commands.refusals_zh import CHINESE
 from hub.config import Config, settings_in_words

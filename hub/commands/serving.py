@@ -13,8 +13,8 @@ import psycopg
 import typer
 
 from hub.admin.registry import load_agreements
-from hub.api.listeners import Listener, listening
-from hub.api.readiness import Limits
+from hub.api.edge.listeners import Listener, listening
+from hub.api.edge.readiness import Limits
 from hub.api.server import HubServer, ServerSettings
 from hub.commands.address import checked_address
 from hub.commands.database import database

@@ -11,7 +11,7 @@ from eventsourcing.persistence import PersistenceError
 
 from hub.admin.certificate_expiry import certificate_days
 from hub.admin.roles import names_without_roles
-from hub.api.readiness import SERVICES
+from hub.api.edge.readiness import SERVICES
 from hub.commands.address import checked_address
 from hub.commands.probe import ask
 from hub.commands.status_screen import Status, show

@@ -1,6 +1,6 @@
 """The journal: its head, its partitions, holes near its end. `hub fsck` looks at all of it."""
 
-from hub.api.readiness import PARTITIONS_AHEAD
+from hub.api.edge.readiness import PARTITIONS_AHEAD
 from hub.commands.examinations import Finding, Scene, examination, fault, ok, warning
 from hub.journal.reader import first_position, head_position
 from hub.monitoring.hole_watch import RANGE_POSITIONS, holes_in

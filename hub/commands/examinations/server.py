@@ -4,7 +4,7 @@ import socket
 from contextlib import closing
 from urllib.parse import urlsplit
 
-from hub.api.listeners import edge_of
+from hub.api.edge.listeners import edge_of
 from hub.commands.examinations import Finding, Scene, examination, fault, ok, warning
 from hub.commands.probe import Answer, ask, metrics_address, reachable
 

@@ -7,9 +7,9 @@ import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 
-from hub.api.card_reader import CardRead, CardReader, when_seen
-from hub.api.directory import Caller
-from hub.api.turns import Reads
+from hub.api.cards.card_reader import CardRead, CardReader, when_seen
+from hub.api.edge.directory import Caller
+from hub.api.edge.turns import Reads
 from hub.domain.acceptance import Question, decide, epoch_day, rules_digest
 from hub.domain.card import DAY_US
 from hub.domain.errors import JournalUnavailable, NotPermitted, NotRecorded, RequestIdReused, RequestInvalid

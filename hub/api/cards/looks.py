@@ -2,7 +2,7 @@
 
 import os
 
-from hub.api.directory import Caller
+from hub.api.edge.directory import Caller
 from hub.domain.errors import JournalUnavailable, NotRecorded
 from hub.domain.looks import KIND, Look, Looker, Shown, look_event
 from hub.intake.request_rules import now_us

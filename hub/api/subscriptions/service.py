@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import grpc
 from chuanyu.exchange.v1 import subscription_service_pb2 as protos
 
-from hub.api.directory import Caller
-from hub.api.rpc import Gate, server_streaming, service
-from hub.api.subscription_pages import SubscriptionPages
+from hub.api.edge.directory import Caller
+from hub.api.edge.handlers import Gate, server_streaming, service
+from hub.api.subscriptions.pages import SubscriptionPages
 from hub.domain.disclosure import Reader, may_ask_for
 from hub.domain.errors import NotPermitted, QueueFull, RequestInvalid, RoleMissing
 from hub.domain.event_rules import KIND_NUMBERS

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing
 from typing import TypeVar
 
-from hub.api.peer import Peer
+from hub.api.edge.client_certificate import Peer
 from hub.domain.errors import HubError, JournalUnavailable
 
 log = logging.getLogger(__name__)

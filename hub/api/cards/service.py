@@ -7,15 +7,15 @@ import grpc
 from chuanyu.exchange.v1 import acceptance_pb2, card_lifecycle_pb2
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 
-from hub.api import calls
-from hub.api.card_reader import CardRead, CardReader, when_seen
-from hub.api.decider import OUTCOMES, Decider
-from hub.api.directory import Caller
-from hub.api.errors import to_status
-from hub.api.explainer import Explainer
-from hub.api.looks import Looks
-from hub.api.rpc import Gate, service, streaming, unary
-from hub.api.use_judge import UseJudge
+from hub.api.cards.card_reader import CardRead, CardReader, when_seen
+from hub.api.cards.decider import OUTCOMES, Decider
+from hub.api.cards.explanations import Explainer
+from hub.api.cards.looks import Looks
+from hub.api.cards.use_judge import UseJudge
+from hub.api.edge import call_log as calls
+from hub.api.edge.directory import Caller
+from hub.api.edge.handlers import Gate, service, streaming, unary
+from hub.api.edge.statuses import to_status
 from hub.domain.acceptance import Question, decide, epoch_day
 from hub.domain.card import Standing, policies_of, standing
 from hub.domain.errors import CardNotFound, HubError, NotPermitted, RequestInvalid

@@ -32,7 +32,7 @@ OPTIONS = (
     # Who says nothing that is TLS, or nothing at all, is not waited for.
     ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.max_connection_idle_ms", 30 * 60_000),
-    # Connections end so that clients come to all edges and show their certificate again; streams end before (`hub.api.leash`).
+    # Connections end so that clients come to all edges and show their certificate again; streams end before (`hub.api.edge.open_streams`).
     ("grpc.max_connection_age_ms", CONNECTION_AGE_S * 1_000),
     ("grpc.max_connection_age_grace_ms", CONNECTION_AGE_S * 1_000),
     # Calls that have come and wait for the gate: beyond a thousand gRPC would cancel some at random, and one participant can send as many.

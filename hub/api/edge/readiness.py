@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from hub.api.pace import Pace
+from hub.api.feeds.pace import Pace
 from hub.domain.errors import ClockDrift, HubError, ViewsLate
 from hub.journal.clock import MOST_AHEAD_S
 from hub.journal.writer import JournalWriter

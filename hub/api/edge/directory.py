@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from eventsourcing.persistence import PersistenceError
 
-from hub.api.peer import Peer
-from hub.api.quota import Allowance, Quotas
-from hub.api.turns import Turns
+from hub.api.edge.client_certificate import Peer
+from hub.api.edge.quota import Allowance, Quotas
+from hub.api.edge.turns import Turns
 from hub.domain.errors import (
     CertificateEnded,
     CertificateUnregistered,

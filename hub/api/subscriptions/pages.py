@@ -14,7 +14,7 @@ from chuanyu.exchange.v1 import subscription_service_pb2 as protos
 from eventsourcing.persistence import PersistenceError
 
 from hub.admin.agreement_names import agreement_of
-from hub.api.turns import Reads
+from hub.api.edge.turns import Reads
 from hub.domain.disclosure import Origin, Reader, concerns, identifier_of, is_readable
 from hub.domain.errors import CursorAhead, CursorTooOld, JournalUnavailable
 from hub.domain.participant import PREFIX, Participant

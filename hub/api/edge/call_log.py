@@ -8,7 +8,7 @@ import time
 
 from google.rpc import code_pb2, status_pb2
 
-from hub.api.errors import code_and_reason, internal
+from hub.api.edge.statuses import code_and_reason, internal
 from hub.domain.errors import HubError
 from hub.telemetry import logs, names, pipe
 from hub.telemetry.logs import AccessLine

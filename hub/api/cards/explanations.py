@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 from chuanyu.exchange.v1 import references_pb2
 
-from hub.api.decider import OUTCOMES, Decider
-from hub.api.directory import Caller
-from hub.api.looks import Looks
-from hub.api.turns import Turns
+from hub.api.cards.decider import OUTCOMES, Decider
+from hub.api.cards.looks import Looks
+from hub.api.edge.directory import Caller
+from hub.api.edge.turns import Turns
 from hub.audit.as_of import Known, known_at
 from hub.audit.rule_versions import answer_by
 from hub.domain.acceptance import Question, rules_digest

@@ -15,12 +15,12 @@ from google.protobuf.message import Message
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
-from hub.api import calls
-from hub.api.directory import Caller, Directory
-from hub.api.errors import to_status
-from hub.api.first_message import first_message
-from hub.api.leash import Leash
-from hub.api.peer import Peer, Peers
+from hub.api.edge import call_log as calls
+from hub.api.edge.client_certificate import Peer, Peers
+from hub.api.edge.directory import Caller, Directory
+from hub.api.edge.first_message import first_message
+from hub.api.edge.open_streams import Leash
+from hub.api.edge.statuses import to_status
 from hub.domain.errors import (
     CertificateRequired,
     ClientCertificateUnfit,

@@ -2,9 +2,9 @@
 
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 
-from hub.api.card_reader import CardReader, when_seen
-from hub.api.directory import Caller
-from hub.api.looks import Looks
+from hub.api.cards.card_reader import CardReader, when_seen
+from hub.api.cards.looks import Looks
+from hub.api.edge.directory import Caller
 from hub.domain.card import policies_of
 from hub.domain.errors import CardNotFound, NotPermitted
 from hub.domain.findings import MEANINGS

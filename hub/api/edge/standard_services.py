@@ -18,11 +18,11 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from grpc_status import rpc_status
 
-from hub.api.errors import to_status
-from hub.api.first_message import first_message
-from hub.api.health import Health
-from hub.api.readiness import SERVICES
-from hub.api.rpc import Gate
+from hub.api.edge.first_message import first_message
+from hub.api.edge.handlers import Gate
+from hub.api.edge.health import Health
+from hub.api.edge.readiness import SERVICES
+from hub.api.edge.statuses import to_status
 from hub.domain.errors import HubError, NotPermitted, QuotaExceeded, RequestMalformed
 from hub.telemetry.spans import Call
 

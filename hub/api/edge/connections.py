@@ -20,7 +20,7 @@ from pathlib import Path
 from grpc_channelz.v1 import channelz_pb2
 from grpc_channelz.v1.channelz import ChannelzServicer
 
-from hub.api.peer import Peer
+from hub.api.edge.client_certificate import Peer
 from hub.domain.errors import HubError, JournalUnavailable
 from hub.domain.quota import Bucket
 from hub.telemetry import logs, names

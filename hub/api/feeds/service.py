@@ -9,12 +9,12 @@ import grpc
 from chuanyu.exchange.v1 import feed_service_pb2 as protos
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from hub.api import calls
-from hub.api.directory import Caller, Directory
-from hub.api.errors import to_status
-from hub.api.pace import CALL_PATIENCE_S, STREAM_PATIENCE_S, Pace
-from hub.api.rpc import Gate, service, streaming, unary
-from hub.api.turns import Reads
+from hub.api.edge import call_log as calls
+from hub.api.edge.directory import Caller, Directory
+from hub.api.edge.handlers import Gate, service, streaming, unary
+from hub.api.edge.statuses import to_status
+from hub.api.edge.turns import Reads
+from hub.api.feeds.pace import CALL_PATIENCE_S, STREAM_PATIENCE_S, Pace
 from hub.domain.errors import BatchEmpty, FeedUnknown, HubError, QuotaExceeded, Unstorable
 from hub.domain.event_rules import Context, Violation
 from hub.domain.quarantine import put_into_words

@@ -10,9 +10,9 @@ import grpc
 import psycopg
 from chuanyu.exchange.v1 import hotlist_service_pb2 as protos
 
-from hub.api.directory import Caller
-from hub.api.rpc import Gate, server_streaming, service
-from hub.api.turns import Reads
+from hub.api.edge.directory import Caller
+from hub.api.edge.handlers import Gate, server_streaming, service
+from hub.api.edge.turns import Reads
 from hub.domain.errors import HotlistEpochOld, HotlistEpochUnknown, HotlistUnpublished
 from hub.intake.message_reader import reader
 from hub.intake.request_rules import refuse_invalid, timestamp_of

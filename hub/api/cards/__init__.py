@@ -1,0 +1,1 @@
+"""CardService: questions are decided, recorded, answered."""

@@ -1,0 +1,1 @@
+"""FeedService: events come in."""

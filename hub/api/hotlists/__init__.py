@@ -1,0 +1,1 @@
+"""HotlistService: the offline hotlist goes out."""

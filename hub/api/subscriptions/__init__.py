@@ -1,0 +1,1 @@
+"""SubscriptionService: events go out."""
