@@ -26,8 +26,8 @@ from hub.domain.agreement_rules import check_overlap, check_terms, overlap
 from hub.domain.agreement_table import seed_agreements, table_terms
 from hub.journal.recorder import AggregateStore
 from hub.projections import runner
-from hub.projections.agreements import AGREEMENTS, read_agreements
 from hub.projections.engine import advance, create_views
+from hub.projections.views.agreements import AGREEMENTS, read_agreements
 from tests.databases import fresh_database
 
 TABLES = reference.load()

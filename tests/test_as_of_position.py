@@ -14,11 +14,11 @@ from hub.audit.as_of import known_at
 from hub.domain.errors import ViewsLate
 from hub.journal.decisions import DecisionWriter
 from hub.projections import DECIDED_BY, PROJECTIONS, runner
-from hub.projections.card_alias import CARD_ALIAS
-from hub.projections.daily_usage import DAILY_USAGE
 from hub.projections.engine import Projection, create_views, positions
 from hub.projections.rebuild import rebuild
 from hub.projections.together import LIVE_EVENTS, advance_as_one
+from hub.projections.views.card_alias import CARD_ALIAS
+from hub.projections.views.daily_usage import DAILY_USAGE
 from tests.recording import AT_S, Recording, journey, key_of, lost, name_card, registered
 
 CARDS = "cq.card-center"

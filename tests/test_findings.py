@@ -18,9 +18,9 @@ from hub.domain.reference import load
 from hub.journal.reader import Recorded
 from hub.projections import DECIDED_BY, PROJECTIONS, runner
 from hub.projections.engine import Projection, Row, advance, create_views
-from hub.projections.findings import FINDINGS, USES_KEPT, Found, Listed, evolve, found_of, keys, listed
-from hub.projections.person_cards import PERSON_CARDS, held_of, listed_persons
 from hub.projections.rebuild import digest, rebuild
+from hub.projections.views.findings import FINDINGS, USES_KEPT, Found, Listed, evolve, found_of, keys, listed
+from hub.projections.views.person_cards import PERSON_CARDS, held_of, listed_persons
 from tests.facts import any_history, at, history, registered, told
 from tests.recording import (
     AT_S,

@@ -23,7 +23,7 @@ from hub.domain import fuse_filter, reference
 from hub.domain.hotlist import Epoch, HashesCollide, hashing, is_listed, make_delta, make_snapshot, read_snapshot
 from hub.journal.hotlist_files import HotlistEntry
 from hub.journal.vault import erase_identifier
-from hub.projections import hotlist_cards
+from hub.projections.views import hotlist_cards
 from hub.trust.hotlist_key import HotlistKey, open_hotlist_key
 from hub.trust.keyring import KeysExposed, open_keyring
 from tests import facts

@@ -16,8 +16,8 @@ from hub.processes import runner
 from hub.processes.losses import CHECKPOINT, LossProcess
 from hub.projections import PROJECTIONS
 from hub.projections import runner as views
-from hub.projections.card_standing import facts_of
 from hub.projections.engine import create_views
+from hub.projections.views.card_standing import facts_of
 from tests.clients import journal
 from tests.recording import AT_S, CHONGQING, OWNERS, SICHUAN, Recording, about, correcting, key_of, lost, name_card, registered, reversing
 

@@ -18,15 +18,15 @@ from hub.domain.loss import Loss, Told
 from hub.journal.reader import Recorded, head_position
 from hub.journal.recorder import AggregateStore
 from hub.projections import PROJECTIONS, runner
-from hub.projections.agreements import AGREEMENTS, read_agreements
-from hub.projections.card_alias import CARD_ALIAS
-from hub.projections.card_rows import card_rows, facts_in
-from hub.projections.card_standing import CARD_STANDING, facts_of
-from hub.projections.daily_usage import DAILY_USAGE, MOST_REPEATS
 from hub.projections.engine import Key, Projection, Row, advance, create_views, positions
-from hub.projections.feed_progress import FEED_PROGRESS
-from hub.projections.holder_cards import HOLDER_CARDS
 from hub.projections.rebuild import ParkedEventsPreventSwitch, RebuildUnderWay, RebuiltViewDiffers, digest, rebuild
+from hub.projections.views.agreements import AGREEMENTS, read_agreements
+from hub.projections.views.card_alias import CARD_ALIAS
+from hub.projections.views.card_rows import card_rows, facts_in
+from hub.projections.views.card_standing import CARD_STANDING, facts_of
+from hub.projections.views.daily_usage import DAILY_USAGE, MOST_REPEATS
+from hub.projections.views.feed_progress import FEED_PROGRESS
+from hub.projections.views.holder_cards import HOLDER_CARDS
 from tests.recording import (
     AT_S,
     Recording,

@@ -43,8 +43,8 @@ from hub.journal.quarantine_feed import append_act, writing
 from hub.journal.reader import Recorded
 from hub.journal.recorder import AggregateStore
 from hub.projections import runner
-from hub.projections.quarantine import QUARANTINE, Case, Listed, Wanted, evolve, keys, listed
 from hub.projections.rebuild import rebuild
+from hub.projections.views.quarantine import QUARANTINE, Case, Listed, Wanted, evolve, keys, listed
 from hub.trust.keyring import KeyMismatch, open_keyring
 from tests.clients import DEADLINE_S, Province, add_feed, journal, of_feed, recorded_at
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub

@@ -17,7 +17,7 @@ from hub.domain.role_table import READS, ROLES, role_table
 from hub.domain.roles import Grant, Rights, Scope, every_role, rights_of
 from hub.intake.batch import Intake
 from hub.intake.batches import batch_reader
-from hub.projections.holder_cards import HOLDER_CARDS
+from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.trust.keyring import open_keyring
 from tests.messages import AT_S, journey, lost, name_card
 

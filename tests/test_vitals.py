@@ -18,9 +18,9 @@ from hub.monitoring.gauges import VitalsPublisher
 from hub.monitoring.hole_watch import HoleWatch
 from hub.monitoring.vitals import ClockVitals, FeedVitals, ViewVitals, Vitals
 from hub.projections import PROJECTIONS, runner
-from hub.projections.daily_usage import DAILY_USAGE
 from hub.projections.engine import create_views
 from hub.projections.rebuild import RebuiltViewDiffers, rebuild
+from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.telemetry import names
 from tests.databases import fresh_database
 from tests.recording import CHONGQING, Recording, journey, lost, registered

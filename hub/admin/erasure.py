@@ -25,9 +25,9 @@ from hub.journal.quarantine_feed import writing
 from hub.journal.recorder import AggregateStore
 from hub.journal.tombstones import bury, holding
 from hub.journal.vault import open_identifiers
-from hub.projections.card_alias import identifiers_of
-from hub.projections.card_standing import facts_of
-from hub.projections.person_cards import held_of
+from hub.projections.views.card_alias import identifiers_of
+from hub.projections.views.card_standing import facts_of
+from hub.projections.views.person_cards import held_of
 from hub.trust.keyring import Keyring, verify_fingerprint
 
 _AT_ITS_END = (None, "CANCELLED", "REJECTED", "PRODUCTION_FAILED")

@@ -19,7 +19,7 @@ from hub.domain.reference import Reference
 from hub.journal.hotlist_files import HotlistEntry, find_data, find_deltas, find_entry, latest_epoch, put
 from hub.journal.recorder import AggregateStore
 from hub.projections import runner
-from hub.projections.hotlist_cards import freeze, read_cards
+from hub.projections.views.hotlist_cards import freeze, read_cards
 from hub.trust.hotlist_key import HotlistKey
 from hub.trust.keyring import Keyring, verify_fingerprint
 

@@ -13,12 +13,12 @@ from hub.domain.succession import CardRow, facts_known, wanted
 from hub.journal.corrections import changed_since
 from hub.journal.reader import Recorded
 from hub.projections import DECIDED_BY
-from hub.projections.agreements import AGREEMENTS
-from hub.projections.card_alias import identifiers_of
-from hub.projections.card_rows import card_rows, relatives
-from hub.projections.card_standing import CARD_STANDING, facts_of
 from hub.projections.engine import Row
-from hub.projections.holder_cards import HOLDER_CARDS, held, holder_told
+from hub.projections.views.agreements import AGREEMENTS
+from hub.projections.views.card_alias import identifiers_of
+from hub.projections.views.card_rows import card_rows, relatives
+from hub.projections.views.card_standing import CARD_STANDING, facts_of
+from hub.projections.views.holder_cards import HOLDER_CARDS, held, holder_told
 
 
 class Known(NamedTuple):

@@ -22,9 +22,9 @@ from hub.journal.group import commit_group, run
 from hub.journal.reader import head_position
 from hub.journal.writer import SESSION
 from hub.projections import runner
-from hub.projections.card_standing import CARD_STANDING
 from hub.projections.engine import PAGE_EVENTS, advance
 from hub.projections.rebuild import drop_fresh, fresh_copy
+from hub.projections.views.card_standing import CARD_STANDING
 from hub.trust.keyring import open_keyring
 
 FEEDS = ("sc.card-center", "sc.usage", "cq.card-center", "cq.usage")

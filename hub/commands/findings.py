@@ -14,11 +14,11 @@ from hub.config import Config
 from hub.domain.findings import MEANINGS
 from hub.domain.looks import Shown
 from hub.projections import PROJECTIONS, runner
-from hub.projections.daily_usage import listed_uses
 from hub.projections.engine import create_views
-from hub.projections.findings import Listed, listed
-from hub.projections.person_cards import listed_persons
-from hub.projections.unverified import listed_unverified
+from hub.projections.views.daily_usage import listed_uses
+from hub.projections.views.findings import Listed, listed
+from hub.projections.views.person_cards import listed_persons
+from hub.projections.views.unverified import listed_unverified
 
 
 def findings(

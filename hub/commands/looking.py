@@ -17,7 +17,7 @@ from hub.domain.participant import OPERATOR, is_operator_name
 from hub.domain.pseudonym import hmac_sm3
 from hub.intake.request_rules import card_named
 from hub.journal.looks import record_look
-from hub.projections.card_alias import identifiers_of
+from hub.projections.views.card_alias import identifiers_of
 from hub.trust.keyring import open_keyring, verify_fingerprint
 
 Card = Annotated[str, typer.Option(help="卡号，或枢纽的卡键（64 位十六进制）。Card number, or the hub's key of a card in hex.")]

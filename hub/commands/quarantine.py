@@ -26,7 +26,7 @@ from hub.domain.quarantine import MEANINGS, QuarantineOriginalTooLarge, is_rule
 from hub.journal.reader import head_position
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views, positions
-from hub.projections.quarantine import QUARANTINE, Listed, Wanted, counted, listed
+from hub.projections.views.quarantine import QUARANTINE, Listed, Wanted, counted, listed
 from hub.trust.keyring import open_keyring
 
 app = typer.Typer(help="隔离事件：列出、查看、重新评估。Quarantined events: list, look, evaluate again.", no_args_is_help=True)

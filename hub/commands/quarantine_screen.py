@@ -9,7 +9,7 @@ from rich.table import Table
 
 from hub.commands.wording import folded, in_two_lines, local, table, whole
 from hub.domain.quarantine import QuarantineOriginalErased, meaning_of
-from hub.projections.quarantine import Listed
+from hub.projections.views.quarantine import Listed
 
 STATES = {"OPEN": "待处理", "FAILING": "仍不合规", "RELEASED": "已放行", "CORRECTED": "本省已更正"}
 

@@ -21,9 +21,9 @@ from hub.journal.corrections import Change, changes
 from hub.journal.reader import Recorded, read_page
 from hub.journal.recorder import AggregateStore
 from hub.journal.traces import link_back
-from hub.projections.card_alias import CARD_ALIAS, identifiers_of
-from hub.projections.card_standing import CARD_STANDING, facts_of
-from hub.projections.losses import LOSSES
+from hub.projections.views.card_alias import CARD_ALIAS, identifiers_of
+from hub.projections.views.card_standing import CARD_STANDING, facts_of
+from hub.projections.views.losses import LOSSES
 from hub.telemetry import names, pipe
 from hub.telemetry.spans import Call, Kind
 

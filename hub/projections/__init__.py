@@ -1,16 +1,16 @@
 """The views: each a table, the kinds it reads, and two pure functions; `engine` runs them all. A new view is a file and a line here."""
 
-from hub.projections.agreements import AGREEMENTS
-from hub.projections.card_alias import CARD_ALIAS
-from hub.projections.card_standing import CARD_STANDING
-from hub.projections.daily_usage import DAILY_USAGE
 from hub.projections.engine import Projection
-from hub.projections.feed_progress import FEED_PROGRESS
-from hub.projections.findings import FINDINGS
-from hub.projections.holder_cards import HOLDER_CARDS
-from hub.projections.losses import LOSSES
-from hub.projections.person_cards import PERSON_CARDS
-from hub.projections.quarantine import QUARANTINE
+from hub.projections.views.agreements import AGREEMENTS
+from hub.projections.views.card_alias import CARD_ALIAS
+from hub.projections.views.card_standing import CARD_STANDING
+from hub.projections.views.daily_usage import DAILY_USAGE
+from hub.projections.views.feed_progress import FEED_PROGRESS
+from hub.projections.views.findings import FINDINGS
+from hub.projections.views.holder_cards import HOLDER_CARDS
+from hub.projections.views.losses import LOSSES
+from hub.projections.views.person_cards import PERSON_CARDS
+from hub.projections.views.quarantine import QUARANTINE
 
 PROJECTIONS: tuple[Projection, ...] = (
     CARD_STANDING,

@@ -12,9 +12,9 @@ import psycopg
 from hub.domain.errors import HubError
 from hub.projections import DECIDED_BY, PROJECTIONS
 from hub.projections.engine import PAGE_EVENTS, Projection, advance, create_views
-from hub.projections.findings import FINDINGS
-from hub.projections.person_cards import PERSON_CARDS
 from hub.projections.together import advance_as_one, advance_together
+from hub.projections.views.findings import FINDINGS
+from hub.projections.views.person_cards import PERSON_CARDS
 from hub.telemetry.outage import Outage
 
 log = logging.getLogger(__name__)

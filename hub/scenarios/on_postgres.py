@@ -29,12 +29,12 @@ from hub.journal.recorder import AggregateStore
 from hub.journal.writer import SESSION
 from hub.processes.losses import LossProcess
 from hub.projections import PROJECTIONS, runner
-from hub.projections.agreements import read_agreements
-from hub.projections.card_rows import facts_in
-from hub.projections.daily_usage import listed_uses
 from hub.projections.engine import create_views
-from hub.projections.findings import Found, listed
-from hub.projections.unverified import listed_unverified
+from hub.projections.views.agreements import read_agreements
+from hub.projections.views.card_rows import facts_in
+from hub.projections.views.daily_usage import listed_uses
+from hub.projections.views.findings import Found, listed
+from hub.projections.views.unverified import listed_unverified
 from hub.scenarios.participants import FEEDS, OWNERS, RIGHTS, TELLERS
 from hub.scenarios.pure import findings_of, lives_of, question_of
 from hub.scenarios.running import Stand, acceptance_of, use_of

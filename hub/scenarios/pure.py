@@ -24,12 +24,12 @@ from hub.domain.succession import CardRow, facts_known, wanted
 from hub.intake.batch import faults
 from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
-from hub.projections.card_rows import relatives
-from hub.projections.card_standing import CARD_STANDING, facts_of
-from hub.projections.daily_usage import DAILY_USAGE, cells_of, found_in
 from hub.projections.engine import Key, Projection, Row, fold_event, folds_of
-from hub.projections.findings import FINDINGS, Found, found_of, unverified_uses
-from hub.projections.holder_cards import HOLDER_CARDS
+from hub.projections.views.card_rows import relatives
+from hub.projections.views.card_standing import CARD_STANDING, facts_of
+from hub.projections.views.daily_usage import DAILY_USAGE, cells_of, found_in
+from hub.projections.views.findings import FINDINGS, Found, found_of, unverified_uses
+from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.scenarios.agreed import signed
 from hub.scenarios.filling import Names
 from hub.scenarios.participants import FEEDS, OWNERS, RIGHTS

@@ -24,9 +24,9 @@ from hub.journal.decisions import DecisionWriter
 from hub.journal.group import GroupFailed
 from hub.journal.loop_connection import LoopConnection, bytea_array
 from hub.projections import DECIDED_BY
-from hub.projections.agreements import AGREEMENTS, read_agreements
-from hub.projections.card_rows import merged, rows_named
-from hub.projections.card_standing import facts_of
+from hub.projections.views.agreements import AGREEMENTS, read_agreements
+from hub.projections.views.card_rows import merged, rows_named
+from hub.projections.views.card_standing import facts_of
 from hub.telemetry.outage import Outage
 from hub.telemetry.spans import GroupTiming, now_ns
 

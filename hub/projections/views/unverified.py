@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import psycopg
 
-from hub.projections.card_alias import CARD_ALIAS
-from hub.projections.card_rows import facts_in
-from hub.projections.card_standing import CARD_STANDING
-from hub.projections.findings import FINDINGS, Listed, unverified_uses
-from hub.projections.holder_cards import HOLDER_CARDS
+from hub.projections.views.card_alias import CARD_ALIAS
+from hub.projections.views.card_rows import facts_in
+from hub.projections.views.card_standing import CARD_STANDING
+from hub.projections.views.findings import FINDINGS, Listed, unverified_uses
+from hub.projections.views.holder_cards import HOLDER_CARDS
 
 
 def listed_unverified(connection: psycopg.Connection, card: bytes | None = None) -> list[Listed]:

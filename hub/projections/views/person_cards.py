@@ -13,9 +13,9 @@ import psycopg
 from hub.domain.card import Fact, Finding, with_fact, without_fact
 from hub.domain.person import PLACE_KINDS, HeldCard, cards_of
 from hub.journal.reader import Recorded
-from hub.projections.card_standing import fact_told, predecessor
 from hub.projections.engine import Key, Projection, Row
-from hub.projections.findings import Found, Listed, card_key, policies_of_province
+from hub.projections.views.card_standing import fact_told, predecessor
+from hub.projections.views.findings import Found, Listed, card_key, policies_of_province
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _KINDS = PLACE_KINDS | {"holder_data_corrected"}

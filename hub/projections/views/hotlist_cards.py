@@ -16,11 +16,11 @@ from hub.domain.hotlist import READ_BY_GATES, is_listed
 from hub.domain.reference import Reference
 from hub.journal.reader import head_position
 from hub.journal.vault import unseal
-from hub.projections.card_alias import CARD_ALIAS
-from hub.projections.card_rows import facts_in, rows_statement
-from hub.projections.card_standing import CARD_STANDING, facts_of
 from hub.projections.engine import advance, create_views
-from hub.projections.holder_cards import HOLDER_CARDS
+from hub.projections.views.card_alias import CARD_ALIAS
+from hub.projections.views.card_rows import facts_in, rows_statement
+from hub.projections.views.card_standing import CARD_STANDING, facts_of
+from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.trust.keyring import Keyring
 
 _PREFIX = "hotlist_"

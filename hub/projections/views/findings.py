@@ -22,8 +22,8 @@ from hub.domain.event_rules import KIND_NUMBERS
 from hub.domain.findings import PAYMENT_KINDS, UNVERIFIED, USE_KINDS, Use, use_after
 from hub.domain.succession import DIED
 from hub.journal.reader import Recorded
-from hub.projections.card_standing import fact_told, facts_of, predecessor, subject
 from hub.projections.engine import Key, Projection, Row
+from hub.projections.views.card_standing import fact_told, facts_of, predecessor, subject
 
 # The last uses of a card that a row keeps: between so many and twice as many; those that are findings it keeps up to as many again.
 USES_KEPT = 256

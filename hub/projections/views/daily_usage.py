@@ -17,7 +17,7 @@ from hub.domain.netting import net
 from hub.domain.tellings import CLEARING, GIVES_BACK, TOLD_KINDS, Telling, keys_of, number_text, packed, telling_of, unpacked
 from hub.journal.reader import Recorded
 from hub.projections.engine import Cells, Key, Linked, Projection, Row
-from hub.projections.findings import Found, Listed
+from hub.projections.views.findings import Found, Listed
 
 _DIGEST_BYTES = 16
 # As long as a digest, and none: a hash of a number that is short enough already would only cost.

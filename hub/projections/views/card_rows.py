@@ -7,9 +7,9 @@ import psycopg
 
 from hub.domain.card import Fact
 from hub.domain.succession import CardRow, facts_known, wanted
-from hub.projections.card_alias import CARD_ALIAS
-from hub.projections.card_standing import CARD_STANDING, facts_of
-from hub.projections.holder_cards import HOLDER_CARDS
+from hub.projections.views.card_alias import CARD_ALIAS
+from hub.projections.views.card_standing import CARD_STANDING, facts_of
+from hub.projections.views.holder_cards import HOLDER_CARDS
 
 
 def rows_named(keys: str, prefix: str = "") -> str:
