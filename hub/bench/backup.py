@@ -13,8 +13,8 @@ import psycopg
 from psycopg import pq
 
 from hub.backup.writing import NICENESS, back_up
-from hub.bench.ground import Ground, ground, median, settle
 from hub.bench.project import FEEDS, fill, read_raw
+from hub.bench.setup import Ground, ground, median, settle
 from hub.config import Config
 from hub.journal.group import Batch, commit_group, pack_tail, run
 from hub.journal.reader import head_position

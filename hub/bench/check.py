@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from hub.bench.edge import CHECK_METHOD, EMPTY_METHOD
-from hub.bench.ground import CARDS, Ground, HubProcess, ground, hub_process, median, projector
+from hub.bench.edge_server import CHECK_METHOD, EMPTY_METHOD
 from hub.bench.load import Load, Order
+from hub.bench.setup import CARDS, Ground, HubProcess, ground, hub_process, median, projector
 from hub.config import Config
 from hub.domain.errors import HubError
 

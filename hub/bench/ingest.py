@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from psycopg import pq
 
-from hub.bench.ground import Ground, HubProcess, backend_cpu_s, ground, hub_process, median, settle
 from hub.bench.load import BATCH_EVENTS, Load, Order
+from hub.bench.setup import Ground, HubProcess, backend_cpu_s, ground, hub_process, median, settle
 from hub.config import Config
 from hub.journal.group import PG_EPOCH_US, check, pack_row, run, write_rows
 

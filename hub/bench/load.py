@@ -17,7 +17,7 @@ from chuanyu.exchange.v1.card_lifecycle_pb2 import CARD_GENERATION_THIRD, CARD_K
 from chuanyu.exchange.v1.references_pb2 import CARD_IDENTIFIER_KIND_CARD_NO
 from chuanyu.exchange.v1.usage_transit_pb2 import TRANSIT_MODE_METRO
 
-from hub.bench.ground import CARDS, PARTICIPANT
+from hub.bench.setup import CARDS, PARTICIPANT
 from hub.trust.authority import participant_files
 
 STREAM_METHOD = "/chuanyu.exchange.v1.FeedService/StreamEvents"

@@ -11,7 +11,7 @@ from chuanyu.exchange.v1.feed_service_pb2 import AppendEventsRequest
 from psycopg import pq
 
 from adapters.simulator.events import events as simulated
-from hub.bench.ground import PARTICIPANT, Ground, ground, median
+from hub.bench.setup import PARTICIPANT, Ground, ground, median
 from hub.config import Config
 from hub.domain.event_rules import Context
 from hub.domain.reference import load

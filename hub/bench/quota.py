@@ -24,9 +24,9 @@ import psycopg
 
 from hub.admin.registry import change_quota, register_participant
 from hub.bench.check import FEEDS, Calls, LoadGeneratorMissing, MeasurementVoid, h2load_command, median_calls, register_cards
-from hub.bench.edge import CHECK_METHOD, NOISY_CHECK_METHOD
-from hub.bench.ground import NOISY, Ground, HubProcess, ground, hub_process, median, projector, settle
+from hub.bench.edge_server import CHECK_METHOD, NOISY_CHECK_METHOD
 from hub.bench.load import BATCH_EVENTS, Load, Order, batch
+from hub.bench.setup import NOISY, Ground, HubProcess, ground, hub_process, median, projector, settle
 from hub.config import Config
 from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore

@@ -16,8 +16,8 @@ from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, card_service_p
 from psycopg import pq
 
 from hub.bench.check import FEEDS, IN_FLIGHT, INFLOWS, TURNS, Report, median_calls, recorded_calls
-from hub.bench.ground import ASKER, PARTICIPANT, Ground, HubProcess, ground, hub_process, projector
 from hub.bench.load import Load, Order, card_event, card_no
+from hub.bench.setup import ASKER, PARTICIPANT, Ground, HubProcess, ground, hub_process, projector
 from hub.config import Config
 from hub.domain.pseudonym import card_name, hmac_sm3_under
 from hub.journal.group import Batch, commit_group, pack_tail, run

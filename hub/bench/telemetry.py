@@ -7,8 +7,8 @@ by both: they are in the code.
 from typing import Any, NamedTuple
 
 from hub.bench.check import IN_FLIGHT, Calls, Report, decisions, median_calls, recorded_calls, register_cards
-from hub.bench.ground import Ground, HubProcess, ground, hub_process, median, projector
 from hub.bench.ingest import FEEDS, WARM_UP_BATCHES, Run, run_hub
+from hub.bench.setup import Ground, HubProcess, ground, hub_process, median, projector
 from hub.config import Config
 
 TURNS = 6

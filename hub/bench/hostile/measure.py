@@ -22,11 +22,11 @@ from chuanyu.exchange.v1 import feed_service_pb2
 from hub.admin.participants import changing, suspend
 from hub.admin.registry import register_participant
 from hub.bench.check import FEEDS
-from hub.bench.ground import ASKER, PARTICIPANT, Ground, HubProcess, ground, hub_process, projector
 from hub.bench.hostile import frames, messages, questions, silence
 from hub.bench.hostile.proxy import proxy
 from hub.bench.hostile.scene import APPEND, ATTACKER, CHECK, FEED, SUSPENDED, Scene
 from hub.bench.load import batch, card_event
+from hub.bench.setup import ASKER, PARTICIPANT, Ground, HubProcess, ground, hub_process, projector
 from hub.config import Config
 from hub.domain.errors import HubError
 from hub.domain.participant import PREFIX

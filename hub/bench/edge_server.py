@@ -18,7 +18,7 @@ from hub.api.cards.decider import Decider
 from hub.api.edge.handlers import Gate, service, unary
 from hub.api.edge.readiness import Limits
 from hub.api.server import HubServer, ServerSettings
-from hub.bench.ground import ASKER, NOISY
+from hub.bench.setup import ASKER, NOISY
 from hub.config import Config
 from hub.domain.quota import Quota
 from hub.monitoring.observability import observed

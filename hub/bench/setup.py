@@ -110,7 +110,7 @@ class HubProcess:
 @contextlib.contextmanager
 def hub_process(place: Ground, cards: int = CARDS, *, telemetry: bool = True) -> Iterator[HubProcess]:
     """Starts an edge with the bench's plaintext loopback listener, which asks about *cards* cards, and stops it at the end."""
-    command = [sys.executable, "-m", "hub.bench.edge", str(cards)]
+    command = [sys.executable, "-m", "hub.bench.edge_server", str(cards)]
     environment = {**place.environment, "HUB_METRICS_LISTEN": "127.0.0.1:0", "HUB_TELEMETRY": str(telemetry), "PYTHONIOENCODING": "utf-8"}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, encoding="utf-8")
     try:
