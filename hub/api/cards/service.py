@@ -12,7 +12,7 @@ from hub.api.cards.decider import OUTCOMES, Decider
 from hub.api.cards.explanations import Explainer
 from hub.api.cards.looks import Looks
 from hub.api.cards.use_judge import UseJudge
-from hub.api.edge import call_log as calls
+from hub.api.edge import call_log
 from hub.api.edge.directory import Caller
 from hub.api.edge.handlers import Gate, service, streaming, unary
 from hub.api.edge.statuses import to_status
@@ -124,12 +124,12 @@ class CardService:
             try:
                 response.answered.CopyFrom(await self._decider.answer(request.check, caller._replace(call=call)))
             except HubError as error:
-                calls.refused(call, error)
+                call_log.refused(call, error)
                 response.refused.CopyFrom(to_status(error))
             except Exception:
-                response.refused.CopyFrom(calls.failed(call))
+                response.refused.CopyFrom(call_log.failed(call))
             else:
-                calls.answered(call)
+                call_log.answered(call)
             await answers.put(response)
 
         async def receive() -> None:

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
-from hub.api.edge import call_log as calls
+from hub.api.edge import call_log
 from hub.api.edge.client_certificate import Peer, Peers
 from hub.api.edge.directory import Caller, Directory
 from hub.api.edge.first_message import first_message
@@ -103,15 +103,15 @@ def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary, *, takes_batc
                     await caller.allowance.hold(refusal, context.time_remaining())
                     raise
             except asyncio.CancelledError:
-                calls.closed(call, "CANCELLED")
+                call_log.closed(call, "CANCELLED")
                 raise
             except HubError as error:
-                calls.refused(call, error, size)
+                call_log.refused(call, error, size)
                 await _abort(context, to_status(error))
             except Exception:
-                await _abort(context, calls.failed(call, size))
+                await _abort(context, call_log.failed(call, size))
             else:
-                calls.answered(call, size, len(answer))
+                call_log.answered(call, size, len(answer))
                 return answer
             raise AssertionError("abort raises")
 
@@ -174,15 +174,15 @@ async def _answers(
             await caller.allowance.hold(refusal, context.time_remaining())
             raise
     except (asyncio.CancelledError, GeneratorExit):
-        calls.closed(call, "CANCELLED")
+        call_log.closed(call, "CANCELLED")
         raise
     except HubError as error:
-        calls.refused(call, error)
+        call_log.refused(call, error)
         await _abort(context, to_status(error))
     except Exception:
-        await _abort(context, calls.failed(call))
+        await _abort(context, call_log.failed(call))
     else:
-        calls.closed(call)
+        call_log.closed(call)
 
 
 def _trace_parents(context: grpc.aio.ServicerContext) -> Iterator[str]:

@@ -9,7 +9,7 @@ import grpc
 from chuanyu.exchange.v1 import feed_service_pb2 as protos
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from hub.api.edge import call_log as calls
+from hub.api.edge import call_log
 from hub.api.edge.directory import Caller, Directory
 from hub.api.edge.handlers import Gate, service, streaming, unary
 from hub.api.edge.statuses import to_status
@@ -237,10 +237,10 @@ class FeedService:
                 raise prepared
             response.appended.CopyFrom(await self._commit(received, prepared, call))
         except HubError as error:
-            calls.refused(call, error, received.size)
+            call_log.refused(call, error, received.size)
             response.refused.CopyFrom(to_status(error))
         else:
-            calls.answered(call, received.size, response.ByteSize())
+            call_log.answered(call, received.size, response.ByteSize())
         return response
 
 
