@@ -51,8 +51,11 @@ def print_validate_proto() -> str:
     from protovalidate._gen.buf.validate import validate_pb
 
     file = descriptor_pb2.FileDescriptorProto.FromString(validate_pb.desc().proto.to_binary())
-    lines = ["// Printed from the descriptor in the protovalidate wheel; Apache-2.0, Buf Technologies, Inc.",
-             f'syntax = "{file.syntax or "proto2"}";', f"package {file.package};"]
+    lines = [
+        "// Printed from the descriptor in the protovalidate wheel; Apache-2.0, Buf Technologies, Inc.",
+        f'syntax = "{file.syntax or "proto2"}";',
+        f"package {file.package};",
+    ]
     lines += [f'import "{name}";' for name in file.dependency]
     lines += [_enum(enum) for enum in file.enum_type] + [_message(message) for message in file.message_type]
     for extension in file.extension:
@@ -80,9 +83,23 @@ def generate(root: Path) -> None:
     well_known = str(importlib.resources.files("grpc_tools") / "_proto")
     _complete(contract, Path(well_known))
     subprocess.run(
-        [sys.executable, "-m", "grpc_tools.protoc", "-I", str(third_party), "-I", str(protos), "-I", well_known,
-         f"--python_out={fresh}", f"--grpc_python_out={fresh}", f"--mypy_out=quiet:{fresh}", f"--mypy_grpc_out=quiet:{fresh}",
-         "buf/validate/validate.proto", *files],
+        [
+            sys.executable,
+            "-m",
+            "grpc_tools.protoc",
+            "-I",
+            str(third_party),
+            "-I",
+            str(protos),
+            "-I",
+            well_known,
+            f"--python_out={fresh}",
+            f"--grpc_python_out={fresh}",
+            f"--mypy_out=quiet:{fresh}",
+            f"--mypy_grpc_out=quiet:{fresh}",
+            "buf/validate/validate.proto",
+            *files,
+        ],
         check=True,
         # The plugins stand beside the interpreter, which need not be on PATH.
         env={**os.environ, "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ.get('PATH', '')}"},
@@ -107,9 +124,14 @@ class GenerateStubs(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Generates the stubs; hatch then puts protos/gen on the path (dev-mode-dirs)."""
         generate(Path(self.root))
-        build_data["force_include"] = {} if version == "editable" else {
-            str(Path(self.root) / "protos" / "gen" / name): place
-            for name, place in (("chuanyu", "chuanyu"), ("buf", "buf"), ("contract", "hub/contract"))}
+        build_data["force_include"] = (
+            {}
+            if version == "editable"
+            else {
+                str(Path(self.root) / "protos" / "gen" / name): place
+                for name, place in (("chuanyu", "chuanyu"), ("buf", "buf"), ("contract", "hub/contract"))
+            }
+        )
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ set -eu
 bin=.venv/bin
 echo "style: ruff"
 $bin/ruff check .
+$bin/ruff format --check --quiet . || { echo "run: .venv/bin/ruff format"; exit 1; }
 echo "types: mypy --strict"
 $bin/mypy
 echo "layers: import-linter"

@@ -139,9 +139,7 @@ def test_a_view_that_is_behind_is_brought_to_the_others_first(journal: Recording
 
 @each_decided_by
 @pytest.mark.parametrize("switch", [True, False], ids=["switched", "compared"])
-def test_a_rebuild_of_one_leaves_all_at_one_position(
-    journal: Recording, views: psycopg.Connection, view: Projection, switch: bool
-) -> None:
+def test_a_rebuild_of_one_leaves_all_at_one_position(journal: Recording, views: psycopg.Connection, view: Projection, switch: bool) -> None:
     journal.append(*tied_and_lost(1), feed=CARDS)
     fold(views)
     journal.append(*tied_and_lost(2), feed=CARDS)
@@ -149,9 +147,7 @@ def test_a_rebuild_of_one_leaves_all_at_one_position(
     assert are_at(views) == {4}
 
 
-def test_a_card_is_read_while_a_view_it_rests_on_is_rebuilt_and_switched(
-    dsn: str, journal: Recording, views: psycopg.Connection
-) -> None:
+def test_a_card_is_read_while_a_view_it_rests_on_is_rebuilt_and_switched(dsn: str, journal: Recording, views: psycopg.Connection) -> None:
     journal.append(*tied_and_lost(1), feed=CARDS)
     fold(views)
 

@@ -202,9 +202,7 @@ def test_a_bank_may_activate_the_account_with_the_card() -> None:
 
 
 def test_a_loss_asked_for_at_the_bank_is_pending_until_the_bank_reports_it() -> None:
-    facts = history(
-        told("bank_account_activated", 1), told("finance_loss_requested", 2), told("bank_account_formal_loss_reported", 3)
-    )
+    facts = history(told("bank_account_activated", 1), told("finance_loss_requested", 2), told("bank_account_formal_loss_reported", 3))
     assert [(stands(facts, h).bank_account_status, stands(facts, h).finance_loss_pending) for h in (2, 3)] == [
         ("ACTIVE", True), ("FORMAL_LOSS", False)]  # fmt: skip
 

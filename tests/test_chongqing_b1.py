@@ -86,9 +86,7 @@ def taken(body: bytes) -> dict[str, Any]:
     return {"feed": "cq.card-center", "events": [MessageToDict(event) for _, event in events]}
 
 
-@pytest.mark.parametrize(
-    "sample", sorted(set(SAMPLES.glob("*.xml")) - set(SAMPLES.glob("refused-*.xml"))), ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("sample", sorted(set(SAMPLES.glob("*.xml")) - set(SAMPLES.glob("refused-*.xml"))), ids=lambda path: path.stem)
 def test_the_events_of_a_sample_keep_the_rules_of_the_exchange(sample: Path) -> None:
     for _, event in translate_call(parse_call(sample.read_bytes(), SECRET)):
         protovalidate.validate(event)
@@ -253,9 +251,7 @@ def test_what_cannot_be_meant_is_refused_with_99(changed: dict[str, str]) -> Non
     assert refused.value.code == "99"
 
 
-@pytest.mark.parametrize(
-    "block", ["社保卡号\r\n", "社保卡号\r\nA12345678,1", '社保卡号\r\n"A'], ids=["none", "wide", "open"]
-)
+@pytest.mark.parametrize("block", ["社保卡号\r\n", "社保卡号\r\nA12345678,1", '社保卡号\r\n"A'], ids=["none", "wide", "open"])
 def test_a_block_that_is_no_table_is_refused_with_99(block: str) -> None:
     with pytest.raises(MalformedCall):
         translated(LOSS | {"操作": "即制卡数据", "批次号": "1"}, block)

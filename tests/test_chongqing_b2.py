@@ -175,9 +175,7 @@ def two_trips() -> bytes:
         (b"653000098765", b"653000098766", AckCode.DIGEST, 4),
     ],
 )
-def test_a_file_that_does_not_hold_together_is_refused_whole(
-    was: bytes, becomes: bytes, code: AckCode, line_no: int
-) -> None:
+def test_a_file_that_does_not_hold_together_is_refused_whole(was: bytes, becomes: bytes, code: AckCode, line_no: int) -> None:
     with pytest.raises(FileRefused) as refused:
         verify_file(BytesIO(two_trips().replace(was, becomes, 1)), HEADER.file_name)
     assert (refused.value.code, refused.value.line_no) == (code, line_no)

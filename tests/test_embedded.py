@@ -160,9 +160,7 @@ def await_log(data_dir: Path, text: str) -> None:
 
 def test_start_makes_database_hub_with_superuser_hub(empty_dir: Path) -> None:
     with running(empty_dir) as conninfo, psycopg.connect(conninfo) as connection:
-        row = connection.execute(
-            "SELECT current_database(), current_user, rolsuper FROM pg_roles WHERE rolname = current_user"
-        ).fetchone()
+        row = connection.execute("SELECT current_database(), current_user, rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
     assert row == ("hub", "hub", True)
 
 
@@ -197,9 +195,7 @@ def test_the_server_runs_with_the_hubs_settings(shared: str, name: str, value: s
 
 def test_the_build_has_no_lz4_so_wal_compression_is_off(shared: str) -> None:
     with psycopg.connect(shared) as connection:
-        row = connection.execute(
-            "SELECT setting, 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'wal_compression'"
-        ).fetchone()
+        row = connection.execute("SELECT setting, 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'wal_compression'").fetchone()
     assert row == ("off", False)
 
 

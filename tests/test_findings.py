@@ -70,9 +70,7 @@ def test_a_use_after_a_cancellation_is_a_finding() -> None:
 
 
 def test_a_loss_counts_from_the_request_that_reached_any_side() -> None:
-    facts = history(
-        registered("ACTIVE"), told("loss_request_submitted", 10, loss_type=1), told("temporary_loss_reported", 12)
-    )
+    facts = history(registered("ACTIVE"), told("loss_request_submitted", 10, loss_type=1), told("temporary_loss_reported", 12))
     assert code(facts, use(11)) == (2, "USE_AFTER_LOSS")
 
 

@@ -45,9 +45,7 @@ def problems(dsn: str, **options: Any) -> list[str]:
 
 
 def test_a_sound_hub_is_clean(dsn: str, journal: Recording) -> None:
-    assert check(dsn, with_identifiers=True) == Findings(
-        head=8, events=8, views={view.name: True for view in PROJECTIONS}
-    )
+    assert check(dsn, with_identifiers=True) == Findings(head=8, events=8, views={view.name: True for view in PROJECTIONS})
 
 
 def test_an_empty_hub_is_clean(dsn: str) -> None:

@@ -53,9 +53,7 @@ def files(directory: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file()}
 
 
-def test_check_and_explain_make_no_key_and_no_certificate(
-    shared_hub: RunningHub, chongqing: Province, run: Callable[..., Result]
-) -> None:
+def test_check_and_explain_make_no_key_and_no_certificate(shared_hub: RunningHub, chongqing: Province, run: Callable[..., Result]) -> None:
     before = files(shared_hub.certificates_dir)
     chongqing.tell("cq.card-center", registered("Q00000001"))
     asked = run("check", "Q00000001", "--issuer", "50", "--scenario", "GOV.ID", "--json")

@@ -234,9 +234,7 @@ def test_a_declared_loss_blocks_its_card_until_it_is_released_as_a_loss(
     assert [[reason.code for reason in answer.reasons] for answer in (before, after)] == [["PROVISIONAL_BLOCK"], ["LOST_TEMP"]]
 
 
-def test_a_declared_loss_is_recorded_with_its_cards_key_alone(
-    shared_hub: RunningHub, chongqing: Province, feed: str, card: str
-) -> None:
+def test_a_declared_loss_is_recorded_with_its_cards_key_alone(shared_hub: RunningHub, chongqing: Province, feed: str, card: str) -> None:
     told = chongqing.append(feed, 1, ahead(lost(card))).positions[0]
     held = recorded_at(shared_hub.dsn, told)
     blocked = held.event.event_quarantined.blocked_card

@@ -117,9 +117,7 @@ def test_an_unknown_code_is_no_region(tables: Reference) -> None:
         ("9999", None),
     ],
 )
-def test_unionpay_areas_need_a_table_to_tell_the_province(
-    tables: Reference, unionpay_code: str, region: str | None
-) -> None:
+def test_unionpay_areas_need_a_table_to_tell_the_province(tables: Reference, unionpay_code: str, region: str | None) -> None:
     assert tables.unionpay_region(unionpay_code) == region
 
 
@@ -404,9 +402,7 @@ def test_the_digest_changes_with_any_byte_of_any_table(tmp_path: Path, table: st
         ("targets.csv", ",,[S0]", ",,", "line 3, source: EMPTY"),
     ],
 )
-def test_a_table_that_contradicts_itself_is_refused(
-    tmp_path: Path, table: str, old: str, new: str, refusal: str
-) -> None:
+def test_a_table_that_contradicts_itself_is_refused(tmp_path: Path, table: str, old: str, new: str, refusal: str) -> None:
     assert old in SMALL_TABLES[table]
     write(tmp_path, {table: SMALL_TABLES[table].replace(old, new, 1)})
     with pytest.raises(InvalidReferenceTable) as refused:

@@ -102,9 +102,7 @@ def granted(role: str, **parts: tuple[str, ...]) -> Context:
 def kinds_told(context: Context, scenario: str) -> set[str]:
     """Every kind that a participant may tell in a scenario, without those about its own files."""
     return {
-        kind
-        for kind in KIND_NUMBERS.keys() - HUB_KINDS
-        if not kind.startswith("file_") and not rules_broken(told(kind, scenario), context)
+        kind for kind in KIND_NUMBERS.keys() - HUB_KINDS if not kind.startswith("file_") and not rules_broken(told(kind, scenario), context)
     }
 
 
@@ -152,6 +150,7 @@ def test_an_issuer_takes_no_loss_of_the_other_sides_card() -> None:
 
 
 # How far a role reaches
+
 
 def accepted_at(region: str) -> event_pb2.Event:
     """A request for a loss that names its place in its own field."""

@@ -166,9 +166,7 @@ def test_a_lone_surrogate_in_a_strange_field_is_a_wrong_signature(sides: tuple[K
         open_request(json.dumps(fields).encode(), adapter)
 
 
-@pytest.mark.parametrize(
-    "data", ["%%%", "QQ==", base64.b64encode(bytes(16)).decode(), base64.b64encode(bytes(48)).decode()]
-)
+@pytest.mark.parametrize("data", ["%%%", "QQ==", base64.b64encode(bytes(16)).decode(), base64.b64encode(bytes(48)).decode()])
 def test_data_that_does_not_decrypt_is_1002(sides: tuple[Keys, Keys], data: str) -> None:
     with pytest.raises(Undecipherable) as refusal:
         decrypt(data, sides[0])
@@ -313,9 +311,7 @@ def test_a_lower_case_check_letter_is_stored_upper_case() -> None:
     assert event.holder.clear == "51019919900307002X"
 
 
-@pytest.mark.parametrize(
-    ("yuan", "fen"), [("0.00", 0), ("12.50", 1250), ("", 0), (None, 0), ("999999999999.99", 99999999999999)]
-)
+@pytest.mark.parametrize(("yuan", "fen"), [("0.00", 0), ("12.50", 1250), ("", 0), (None, 0), ("999999999999.99", 99999999999999)])
 def test_yuan_become_fen(yuan: str | None, fen: int) -> None:
     [event] = translate(asked("SBK2104"), borrowing(je=yuan)).events
     assert event.amount_fen == fen
@@ -689,9 +685,7 @@ def test_a_use_is_kept_and_answered_0000_while_no_hub_is_there(tmp_path: Path, s
     with_gateway(tmp_path, sides, scenario, reachable=False)
 
 
-@pytest.mark.parametrize(
-    ("message", "feed", "code"), [(LOSS, CARD_FEED, "9999"), ("SBK2104-library-borrow", USAGE_FEED, "0000")]
-)
+@pytest.mark.parametrize(("message", "feed", "code"), [(LOSS, CARD_FEED, "9999"), ("SBK2104-library-borrow", USAGE_FEED, "0000")])
 def test_a_stopped_feed_is_said_in_the_reply_and_the_fact_waits(
     tmp_path: Path, sides: tuple[Keys, Keys], message: str, feed: str, code: str
 ) -> None:
@@ -731,9 +725,7 @@ def test_a_message_sent_twice_is_1003_and_one_event(tmp_path: Path, sides: tuple
     with_gateway(tmp_path, sides, scenario)
 
 
-def test_a_number_used_before_the_window_is_1003_and_says_where_it_went(
-    tmp_path: Path, sides: tuple[Keys, Keys]
-) -> None:
+def test_a_number_used_before_the_window_is_1003_and_says_where_it_went(tmp_path: Path, sides: tuple[Keys, Keys]) -> None:
     async def scenario(_hub: ScriptedHub, post: Post, outbox: Outbox) -> None:
         outbox.put(USAGE_FEED, [("CQ-HUB-0001|1|1", Event(scenario="X").SerializeToString())])
         code, text, _ = await post("SBK2104", "1", sample("SBK2104-library-borrow"))

@@ -135,9 +135,7 @@ def test_every_instant_lies_between_the_cards_issue_and_a_day_after_the_start() 
 
 
 def test_a_start_less_than_a_day_ago_is_refused(tmp_path: Path) -> None:
-    settings = SimulationSettings(
-        tmp_path, tmp_path, tmp_path / "secret", start=datetime.now(UTC) - timedelta(hours=23)
-    )
+    settings = SimulationSettings(tmp_path, tmp_path, tmp_path / "secret", start=datetime.now(UTC) - timedelta(hours=23))
     with pytest.raises(StartTooLate):
         asyncio.run(simulate(settings, asyncio.Event()))
 
@@ -180,13 +178,7 @@ def test_every_fault_is_planted_in_a_short_run_already() -> None:
 
 def test_some_records_come_late_some_correct_and_some_reverse(traffic: list[Message]) -> None:
     lines = [line for message in traffic if isinstance(message, ChongqingFile) for line in message.lines]
-    uses = [
-        use
-        for message in traffic
-        if isinstance(message, SichuanMessage)
-        if message.trans_code == "SBK2105"
-        for use in message.value
-    ]
+    uses = [use for message in traffic if isinstance(message, SichuanMessage) if message.trans_code == "SBK2105" for use in message.value]
     assert 0.01 < sum(line.flag == "1" for line in lines) / len(lines) < 0.02
     assert sum(line.flag == "2" for line in lines) > 10
     assert sum(line.txn_type == "90" for line in lines) > 10
@@ -244,9 +236,7 @@ def test_a_bad_signature_is_noticed(traffic: list[Message], keys: tuple[Keys, Ke
 def test_a_clock_out_of_the_window_is_noticed(traffic: list[Message], keys: tuple[Keys, Keys], tmp_path: Path) -> None:
     request = open_request(posted(traffic, Fault.CLOCK_OFF, keys[1]), keys[0])
     with pytest.raises(Replayed):
-        ReplayWindow(tmp_path / "replay.sqlite").check(
-            request.app_id, request.msg_id, request.timestamp, datetime.now(UTC)
-        )
+        ReplayWindow(tmp_path / "replay.sqlite").check(request.app_id, request.msg_id, request.timestamp, datetime.now(UTC))
 
 
 def test_another_session_key_is_noticed(traffic: list[Message], keys: tuple[Keys, Keys]) -> None:
@@ -330,21 +320,16 @@ async def served(app: object, keep_alive_s: int = 5) -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def both_adapters(
-    hub: ScriptedHub, directory: Path, keep_alive_s: int = 5
-) -> AsyncIterator[SimulationSettings]:
+async def both_adapters(hub: ScriptedHub, directory: Path, keep_alive_s: int = 5) -> AsyncIterator[SimulationSettings]:
     keys_dir, inbox_dir, secret = directory / "keys", directory / "inbox", directory / "secret"
     make_province_keys(keys_dir)
     connection = hub.connection()
     outboxes = {side: Outbox(directory / f"{side}.sqlite") for side in ("sc", "cq")}
     senders = {
-        feed: FeedSender(outboxes[feed[:2]], connection, feed)
-        for feed in ("sc.card-center", "sc.usage", "cq.card-center", "cq.usage")
+        feed: FeedSender(outboxes[feed[:2]], connection, feed) for feed in ("sc.card-center", "sc.usage", "cq.card-center", "cq.usage")
     }
     window, ledger = ReplayWindow(directory / "replay.sqlite"), Ledger(directory / "cq.sqlite")
-    gateway = Gateway(
-        load_keys(keys_dir), window, connection, {feed: senders[feed] for feed in ("sc.card-center", "sc.usage")}
-    )
+    gateway = Gateway(load_keys(keys_dir), window, connection, {feed: senders[feed] for feed in ("sc.card-center", "sc.usage")})
     inbox = Inbox(inbox_dir, UsageIntake(outboxes["cq"], ledger, directory / "ack"))
     desk = CardDesk(load_secret(secret), ledger, connection, senders["cq.card-center"])
     tasks = [asyncio.create_task(work) for work in (*(sender.run() for sender in senders.values()), inbox.run())]
@@ -389,9 +374,7 @@ def test_a_planted_fault_is_no_surprise_where_an_idle_connection_was_closed_and_
 ) -> None:
     async def play() -> None:
         async with ScriptedHub() as hub, both_adapters(hub, tmp_path, keep_alive_s=0) as settings:
-            tally = await simulate(
-                replace(settings, events=1_500, start=START.replace(tzinfo=LOCAL)), asyncio.Event()
-            )
+            tally = await simulate(replace(settings, events=1_500, start=START.replace(tzinfo=LOCAL)), asyncio.Event())
             assert tally.surprises == []
             assert tally.refused["sichuan 1003"] == 2
 

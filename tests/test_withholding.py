@@ -1,6 +1,5 @@
 """What a reader without the card is delivered tells it nothing about a card it guesses: the attack is played, field by field."""
 
-
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any

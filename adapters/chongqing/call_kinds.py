@@ -127,9 +127,7 @@ def _activation(fields: Fields) -> Kinds:
 
 
 def _reissue(fields: Fields) -> Kinds:
-    return [
-        Event(reissue_applied=life.ReissueApplied(channel=channel(fields), instant_issue=is_yes(fields, "即时制卡")))
-    ]
+    return [Event(reissue_applied=life.ReissueApplied(channel=channel(fields), instant_issue=is_yes(fields, "即时制卡")))]
 
 
 def _replacement(fields: Fields) -> Kinds:

@@ -57,7 +57,12 @@ class CardDesk:
     """The one who answers the card centre's calls."""
 
     def __init__(
-        self, secret: bytes, ledger: Ledger, connection: HubConnection, sender: FeedSender, traces: Traces = UNTRACED,
+        self,
+        secret: bytes,
+        ledger: Ledger,
+        connection: HubConnection,
+        sender: FeedSender,
+        traces: Traces = UNTRACED,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Takes the secret that 校验码 are made with; whoever made the others runs and closes them."""

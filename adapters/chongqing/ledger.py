@@ -76,9 +76,7 @@ class Ledger:
         """
         header = file.header
         with self._lock, self._db:
-            seen = self._db.execute(
-                "SELECT version, line_count, digest FROM file WHERE file_id = ?", (header.file_id,)
-            ).fetchone()
+            seen = self._db.execute("SELECT version, line_count, digest FROM file WHERE file_id = ?", (header.file_id,)).fetchone()
             version, line_count, digest = seen or ("", 0, "")
             if header.version < version:
                 raise FileRefused(AckCode.VERSION, "该文件号已收到更高版本")

@@ -29,9 +29,7 @@ CHECKSUM_VERSION = 2
 # No call has half as many tags; a production block of 5,000 cards whose names are all references has fewer of those.
 MAX_TAGS, MAX_REFERENCES = 64, 40_000
 # The tags the format marks with a star; all others are sent bare.
-MANDATORY = frozenset(
-    ("操作", "用户名", "时间戳", "所属区县", "社保卡号", "社会保障号码", "姓名", "受理地", "流水号", CHECKSUM)
-)
+MANDATORY = frozenset(("操作", "用户名", "时间戳", "所属区县", "社保卡号", "社会保障号码", "姓名", "受理地", "流水号", CHECKSUM))
 _ENVELOPE = (
     '<?xml version="1.0" encoding="GB18030"?>\r\n'
     '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body>'

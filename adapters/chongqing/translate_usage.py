@@ -39,9 +39,7 @@ def translate_usage(record: UsageRecord, header: FileHeader, line_no: int) -> Ev
     return event
 
 
-def translate_reversal(
-    record: UsageRecord, header: FileHeader, line_no: int, original: tuple[EventRef, str] | None
-) -> Event:
+def translate_reversal(record: UsageRecord, header: FileHeader, line_no: int, original: tuple[EventRef, str] | None) -> Event:
     """Returns the event of a reversal; *original* is what it undoes and that tap's txn_type, None if it is not known.
 
     A reversal repeats the kind and the fares of what it undoes. Without an original it has no fare, so that no sum
@@ -161,9 +159,7 @@ def _borrowed(record: UsageRecord) -> Event:
 
 
 def _returned(record: UsageRecord) -> Event:
-    item = culture.LibraryItemReturned(
-        branch_code=_venue(record), barcode=_object(record), fine_fen=record.fare_paid_fen
-    )
+    item = culture.LibraryItemReturned(branch_code=_venue(record), barcode=_object(record), fine_fen=record.fare_paid_fen)
     return Event(library_item_returned=item)
 
 

@@ -42,9 +42,7 @@ class AckFile:
         """Begins."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         """Publishes the acknowledgement, or leaves none."""
         self._file.close()
         if kind is None:

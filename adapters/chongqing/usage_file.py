@@ -134,9 +134,7 @@ def _header(line: bytes, name: str) -> FileHeader:
         raise FileRefused(AckCode.HEADER, "头记录格式错误", 1)
     day, number, created, version = (group.decode() for group in match.groups())
     try:
-        header = FileHeader(
-            read_day(day), int(number), read_time(created, "%Y%m%d%H%M%S"), version
-        )
+        header = FileHeader(read_day(day), int(number), read_time(created, "%Y%m%d%H%M%S"), version)
     except ValueError:
         raise FileRefused(AckCode.HEADER, "头记录日期错误", 1) from None
     if named is None or named.groups() != (day, number):

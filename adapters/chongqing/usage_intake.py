@@ -137,17 +137,14 @@ class UsageIntake:
         items = [(prepared.source_key, prepared.event) for prepared in batch.values()]
         numbered = put_traced(self._outbox, FEED, items)
         self._ledger.remember(
-            replace(prepared.fact, sequence=sequence)
-            for prepared, (sequence, _) in zip(batch.values(), numbered, strict=True)
+            replace(prepared.fact, sequence=sequence) for prepared, (sequence, _) in zip(batch.values(), numbered, strict=True)
         )
         batch.clear()
         return sum(is_new for _, is_new in numbered)
 
     def _put_acceptance(self, verified: VerifiedFile, refused: int) -> None:
         header = verified.header
-        accepted = FileAccepted(
-            file_name=header.file_name, accepted_count=verified.count - refused, refused_count=refused
-        )
+        accepted = FileAccepted(file_name=header.file_name, accepted_count=verified.count - refused, refused_count=refused)
         event = Event(occurred_at=instant(header.created_at), file_accepted=accepted, source=_source(header.file_name))
         self._put_once(f"accepted:{header.file_id}.{header.version}", event)
 

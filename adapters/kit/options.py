@@ -21,9 +21,7 @@ ContinueAtOption = Annotated[
 ]
 OtlpOption = Annotated[
     str,
-    typer.Option(
-        envvar="OTEL_EXPORTER_OTLP_ENDPOINT", help="链路收集器 OTLP/gRPC 地址，空则不导出。Collector of traces, empty for none."
-    ),
+    typer.Option(envvar="OTEL_EXPORTER_OTLP_ENDPOINT", help="链路收集器 OTLP/gRPC 地址，空则不导出。Collector of traces, empty for none."),
 ]
 TraceShareOption = Annotated[
     float, typer.Option(min=0, max=1, help="正常调用的链路保留比例。Share of the calls kept as traces where nothing is amiss.")

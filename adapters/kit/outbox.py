@@ -112,9 +112,7 @@ class Outbox:
             state = _state(db, feed)
             next_sequence = state.next_sequence
             for source_key, event in items:
-                seen = db.execute(
-                    "SELECT sequence FROM source WHERE feed = ? AND source_key = ?", (feed, source_key)
-                ).fetchone()
+                seen = db.execute("SELECT sequence FROM source WHERE feed = ? AND source_key = ?", (feed, source_key)).fetchone()
                 if seen:
                     numbered.append((seen[0], False))
                     if is_message and len(numbered) == 1:
@@ -221,9 +219,7 @@ class Outbox:
         An event that the hub had taken before the loss may then be recorded twice: twice can be seen, never cannot.
         """
         with self._transaction() as db:
-            rows = db.execute(
-                "SELECT source_key, event, trace_parent FROM pending WHERE feed = ? ORDER BY sequence", (feed,)
-            ).fetchall()
+            rows = db.execute("SELECT source_key, event, trace_parent FROM pending WHERE feed = ? ORDER BY sequence", (feed,)).fetchall()
             db.execute("DELETE FROM pending WHERE feed = ?", (feed,))
             # Numbers that are handed out again say nothing of what had them before.
             db.execute("DELETE FROM quarantined WHERE feed = ? AND sequence >= ?", (feed, sequence))
@@ -232,9 +228,7 @@ class Outbox:
                     "INSERT INTO pending (feed, sequence, source_key, event, trace_parent) VALUES (?, ?, ?, ?, ?)",
                     (feed, number, source_key, event, trace_parent),
                 )
-                db.execute(
-                    "UPDATE source SET sequence = ? WHERE feed = ? AND source_key = ?", (number, feed, source_key)
-                )
+                db.execute("UPDATE source SET sequence = ? WHERE feed = ? AND source_key = ?", (number, feed, source_key))
             _store(db, feed, FeedState(sequence + len(rows), sequence - 1))
 
     def state(self, feed: str) -> FeedState:

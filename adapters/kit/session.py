@@ -79,9 +79,7 @@ class Session:
         self._writing = asyncio.create_task(self._write())
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         """Ends everything that belongs to the stream; what has no answer is sent again by the next session."""
         self._call.cancel()
         if self._writing is not None:

@@ -45,9 +45,7 @@ FEEDS = (CARD_FEED, USAGE_FEED)
 SERVICE = "province-adapter-sichuan"
 
 
-async def serve(
-    listen: str, connection: HubConnection, data_dir: Path, continue_at: Sequence[str] = (), traces: Traces = UNTRACED
-) -> None:
+async def serve(listen: str, connection: HubConnection, data_dir: Path, continue_at: Sequence[str] = (), traces: Traces = UNTRACED) -> None:
     """Serves the gateway on *listen* (host:port) until stopped; raises AdapterError when it cannot begin."""
     host, port = listen_address(listen)
     outbox = Outbox(data_dir / "outbox.sqlite")

@@ -24,9 +24,7 @@ RETURN_REASONS = {f"{number:02}": number for number in fund.FundReturnReason.val
 def translate_fund(trans_code: str, native: Fields, source: Source) -> list[Event]:
     """Returns the fact of a batch, or one fact for each row of a return; raises ParameterInvalid."""
     native.required("fssj")
-    about = Event(
-        occurred_at=native.instant("fssj"), source=source, scenario=SCENARIO, service_region=native.text("ffqh")
-    )
+    about = Event(occurred_at=native.instant("fssj"), source=source, scenario=SCENARIO, service_region=native.text("ffqh"))
     if trans_code == "SBK4001":
         event = _batch(native)
         event.MergeFrom(about)
@@ -50,9 +48,7 @@ def _batch(native: Fields) -> Event:
         notice_to=native.day("gszz"),
     )
     sent = fund.FundBatchSent(batch_no=batch_no, row_count=native.count("zbs"), amount_total_fen=native.fen("zje"))
-    closed = fund.FundBatchClosed(
-        batch_no=batch_no, paid_total_fen=native.fen("yfje"), returned_total_fen=native.fen("tpje")
-    )
+    closed = fund.FundBatchClosed(batch_no=batch_no, paid_total_fen=native.fen("yfje"), returned_total_fen=native.fen("tpje"))
     states = {
         "01": Event(fund_batch_published=published),
         "02": Event(fund_batch_approved=fund.FundBatchApproved(batch_no=batch_no)),

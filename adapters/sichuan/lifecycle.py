@@ -89,9 +89,7 @@ def _replacement(native: Fields) -> Kinds:
         reissue = life.ReissueApplied(channel=_channel(native), instant_issue=native.flag("jszk"))
         return [Event(reissue_applied=reissue)]
     reason = native.code("hkyy", REPLACEMENT_REASONS, life.REPLACEMENT_REASON_UNSPECIFIED)
-    replacement = life.ReplacementApplied(
-        reason=reason, channel=_channel(native), keeps_bank_account=native.flag("thhk")
-    )
+    replacement = life.ReplacementApplied(reason=reason, channel=_channel(native), keeps_bank_account=native.flag("thhk"))
     return [Event(replacement_applied=replacement)]
 
 
@@ -133,9 +131,7 @@ def _birth_date(native: Fields) -> str:
 
 
 def _ecard(native: Fields) -> Kinds:
-    signed = accounts.EcardSigned(
-        issue_level=native.count("qfjb"), channel=native.text("qfqd"), valid_until=native.instant("yxqz")
-    )
+    signed = accounts.EcardSigned(issue_level=native.count("qfjb"), channel=native.text("qfqd"), valid_until=native.instant("yxqz"))
     actions = {
         "01": Event(ecard_signed=signed),
         "02": Event(ecard_suspended=accounts.EcardSuspended()),

@@ -51,10 +51,7 @@ def query_reply(card: GetCardResponse) -> dict[str, object]:
     reply: dict[str, object] = {"wz": str(card.as_of_position), "cxsj": _local(card.valid_at)}
     if card.HasField("lives"):
         return reply | _lives(card.lives)
-    uses = [
-        {"yydm": row.scenario, "jg": OUTCOMES.get(row.outcome, ""), "yy": ",".join(row.reason_codes)}
-        for row in card.usability
-    ]
+    uses = [{"yydm": row.scenario, "jg": OUTCOMES.get(row.outcome, ""), "yy": ",".join(row.reason_codes)} for row in card.usability]
     return reply | {"mx": uses}
 
 

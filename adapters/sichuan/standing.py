@@ -73,9 +73,7 @@ def reply_code(events: list[Event], card: GetCardResponse | None) -> str:
     kind: str = event.WhichOneof("kind") or ""
     if kind == "loss_request_submitted":
         kind = REQUESTED[event.loss_request_submitted.loss_type]
-    if (kind == "reissue_applied" and lives.reissue_pending) or (
-        kind == "replacement_applied" and lives.replacement_pending
-    ):
+    if (kind == "reissue_applied" and lives.reissue_pending) or (kind == "replacement_applied" and lives.replacement_pending):
         return ALREADY_IN_STATE
     if kind == "loss_released" and lives.reissue_pending:
         return STATE_NOT_ALLOWED

@@ -21,12 +21,8 @@ def simulation(
         Path | None,
         typer.Option(show_default="HUB_DATA_DIR/chongqing/inbox", help="重庆用卡文件收件目录。Inbox of the Chongqing adapter."),
     ] = None,
-    sichuan: Annotated[
-        str, typer.Option(help="四川侧适配器地址。Address of the Sichuan adapter.")
-    ] = "http://127.0.0.1:8051",
-    chongqing: Annotated[
-        str, typer.Option(help="重庆侧适配器地址。Address of the Chongqing adapter.")
-    ] = "http://127.0.0.1:8050",
+    sichuan: Annotated[str, typer.Option(help="四川侧适配器地址。Address of the Sichuan adapter.")] = "http://127.0.0.1:8051",
+    chongqing: Annotated[str, typer.Option(help="重庆侧适配器地址。Address of the Chongqing adapter.")] = "http://127.0.0.1:8050",
     sichuan_keys: Annotated[
         Path | None,
         typer.Option(
@@ -44,12 +40,8 @@ def simulation(
     seed: Annotated[int, typer.Option(help="随机种子：同种子同起点，内容相同。Same seed and start, same content.")] = 1,
     events: Annotated[int, typer.Option(min=0, help="事件总数，0 为不限。Events in total, 0 for no end.")] = 20_000,
     rate: Annotated[float, typer.Option(min=0, help="每秒事件数，0 为尽快。Events a second, 0 for no limit.")] = 0.0,
-    start: Annotated[
-        datetime | None, typer.Option(help="起点（本地时间），默认 25 小时前。Local start, 25 hours ago by default.")
-    ] = None,
-    told: Annotated[
-        Path | None, typer.Option(help="逐行记录两省所得答复的文件。File that notes what the provinces were told.")
-    ] = None,
+    start: Annotated[datetime | None, typer.Option(help="起点（本地时间），默认 25 小时前。Local start, 25 hours ago by default.")] = None,
+    told: Annotated[Path | None, typer.Option(help="逐行记录两省所得答复的文件。File that notes what the provinces were told.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="以 JSON 输出结果。Print the tally as JSON.")] = False,
 ) -> None:
     """模拟两省用卡与卡管业务，驱动两侧适配器。Drives both adapters with made-up traffic of both provinces."""

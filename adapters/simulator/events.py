@@ -112,9 +112,7 @@ class Translation:
                 yield CHONGQING_USAGE, event
         self._usage_sequence[CHONGQING_USAGE] += 1
         broken = int(bool(file.broken_line))
-        accepted = FileAccepted(
-            file_name=header.file_name, accepted_count=len(file.lines) - broken, refused_count=broken
-        )
+        accepted = FileAccepted(file_name=header.file_name, accepted_count=len(file.lines) - broken, refused_count=broken)
         yield CHONGQING_USAGE, Event(occurred_at=said_at, file_accepted=accepted, source=source)
 
     def _of_record(self, record: UsageRecord, file: ChongqingFile) -> Event | None:

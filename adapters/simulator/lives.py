@@ -58,10 +58,7 @@ class Lives:
         self._world, self._rng = world, rng
         # Years of traffic must neither fill the world nor leave its cards unusable.
         self._most_cards = int(GROWTH * max(len(cards) for cards in world.cards.values()))
-        self._troubled = {
-            side: deque(card for card in cards if card.status is not Status.ACTIVE)
-            for side, cards in world.cards.items()
-        }
+        self._troubled = {side: deque(card for card in cards if card.status is not Status.ACTIVE) for side, cards in world.cards.items()}
 
     def next_step(self, today: date) -> tuple[Card, str, Card | None]:
         """Returns the card, the step and, where a step concerns two cards, the one that is replaced.

@@ -30,9 +30,7 @@ _TOLD_WRONGLY: Final = (Fault.BAD_CHECKSUM, Fault.BAD_ENCODING, Fault.WRONG_CHEC
 class Planting:
     """Makes faults and changes; remembers a few lines and trips that may be changed later."""
 
-    def __init__(
-        self, rng: Random, world: World, makers: tuple[SichuanTraffic, ChongqingTraffic, Uses, Records]
-    ) -> None:
+    def __init__(self, rng: Random, world: World, makers: tuple[SichuanTraffic, ChongqingTraffic, Uses, Records]) -> None:
         """Takes the same makers as the traffic around it."""
         self._rng, self._world = rng, world
         self._sichuan, self._chongqing, self._uses, self._records = makers
@@ -114,9 +112,7 @@ class Planting:
 
     def remember_trips(self, records: Sequence[UsageRecord]) -> None:
         """Keeps one trip in twenty, which a later record may correct or reverse."""
-        self._trips.extend(
-            record for record in records[7::20] if record.txn_type in ("06", "09") and record.fare_paid_fen > 100
-        )
+        self._trips.extend(record for record in records[7::20] if record.txn_type in ("06", "09") and record.fare_paid_fen > 100)
 
     def changed_trip(self, at: datetime) -> UsageRecord | None:
         """Returns a record that corrects (flag 2) or reverses (90) a trip sent before, None while there is none."""

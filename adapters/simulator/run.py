@@ -74,9 +74,7 @@ async def simulate(settings: SimulationSettings, stop: asyncio.Event, progress: 
         try:
             await arrival.begin()
             async with asyncio.TaskGroup() as group:
-                tasks: list[asyncio.Task[Any]] = [
-                    group.create_task(work) for work in (*lanes.work(), arrival.watch(progress, stopped))
-                ]
+                tasks: list[asyncio.Task[Any]] = [group.create_task(work) for work in (*lanes.work(), arrival.watch(progress, stopped))]
                 sending = group.create_task(_send(traffic, lanes, tally, settings.rate, stop))
                 tasks += [sending, group.create_task(stop.wait())]
                 await asyncio.wait({sending, tasks[-1]}, return_when=asyncio.FIRST_COMPLETED)

@@ -33,6 +33,7 @@ _FREE_TEXTS = ("--reason", "--title")
 
 class NoDatabase(HubError):
     """没有数据库 there is no database in"""
+
     def __init__(self, data_dir: Path) -> None:
         """*data_dir* is where there is none."""
         super().__init__(f"{data_dir}; `hub migrate` makes one（HUB_DATA_DIR）")
@@ -40,6 +41,7 @@ class NoDatabase(HubError):
 
 class DatabaseUnreachable(HubError):
     """数据库不可达 the database cannot be reached:"""
+
     def __init__(self, cause: Exception) -> None:
         """*cause* is what the connection said."""
         said = str(cause).strip().splitlines() or [type(cause).__name__]

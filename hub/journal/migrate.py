@@ -92,9 +92,7 @@ def _pending(connection: psycopg.Connection, files: list[Path], only: Collection
     return any(file.name not in applied and (only is None or file.name in only) for file in files)
 
 
-def _apply_pending(
-    connection: psycopg.Connection, files: list[Path], report: Callable[[str], None], only: Collection[str] | None
-) -> int:
+def _apply_pending(connection: psycopg.Connection, files: list[Path], report: Callable[[str], None], only: Collection[str] | None) -> int:
     connection.execute("SELECT pg_advisory_lock(hashtext('hub.migrate'))")
     connection.execute("""
         CREATE TABLE IF NOT EXISTS public.hub_migration (

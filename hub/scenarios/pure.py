@@ -196,9 +196,7 @@ def _identifier_problems(event: event_pb2.Event, kind: str) -> list[tuple[str, s
     return [(path, problem.lower()) for path, problem in problems if problem is not None]
 
 
-def _stand_in(
-    event: event_pb2.Event, kind: str, broken: list[tuple[str, str]], rights: Rights, recorded_us: int
-) -> event_pb2.Event:
+def _stand_in(event: event_pb2.Event, kind: str, broken: list[tuple[str, str]], rights: Rights, recorded_us: int) -> event_pb2.Event:
     """Returns what takes the number of an event in quarantine."""
     stand_in = event_pb2.Event(occurred_at=event.occurred_at)
     stand_in.event_quarantined.declared_kind = kind

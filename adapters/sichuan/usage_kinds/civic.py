@@ -75,9 +75,7 @@ def _submission(case: government.CaseRef, extension: Fields) -> government.CaseS
 
 
 def _employment(_native: Fields, extension: Fields) -> Event:
-    registered = employment.EmploymentRegistered(
-        employer_code=extension.text("tyshxydm"), from_date=extension.day("qsrq")
-    )
+    registered = employment.EmploymentRegistered(employer_code=extension.text("tyshxydm"), from_date=extension.day("qsrq"))
     return Event(employment_registered=registered)
 
 
@@ -107,9 +105,7 @@ def _subsidy(_native: Fields, extension: Fields) -> Event:
 
 
 def _coupon(native: Fields, extension: Fields) -> Event:
-    redeemed = coupon.CouponRedeemed(
-        coupon_id=extension.text("qid"), merchant_id=extension.text("shbh"), used_fen=native.fen("je")
-    )
+    redeemed = coupon.CouponRedeemed(coupon_id=extension.text("qid"), merchant_id=extension.text("shbh"), used_fen=native.fen("je"))
     return Event(coupon_redeemed=redeemed)
 
 

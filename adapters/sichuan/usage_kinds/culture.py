@@ -27,9 +27,7 @@ CONCESSIONS = {
 
 
 def _library(native: Fields, extension: Fields) -> Event:
-    build = extension.code(
-        "czlx", {"ZC": _registered, "JC": _borrowed, "XJ": _renewed, "GH": _returned, "DS": _lost}, None
-    )
+    build = extension.code("czlx", {"ZC": _registered, "JC": _borrowed, "XJ": _renewed, "GH": _returned, "DS": _lost}, None)
     if build is None:
         raise extension.fault("czlx")
     return build(native, extension)
@@ -50,9 +48,7 @@ def _borrowed(_native: Fields, extension: Fields) -> Event:
 
 
 def _renewed(_native: Fields, extension: Fields) -> Event:
-    renewed = culture.LibraryItemRenewed(
-        branch_code=extension.text("gdm"), barcode=extension.text("tsm"), due_on=extension.day("yhrq")
-    )
+    renewed = culture.LibraryItemRenewed(branch_code=extension.text("gdm"), barcode=extension.text("tsm"), due_on=extension.day("yhrq"))
     return Event(library_item_renewed=renewed)
 
 
@@ -69,9 +65,7 @@ def _returned(native: Fields, extension: Fields) -> Event:
 
 
 def _lost(native: Fields, extension: Fields) -> Event:
-    lost = culture.LibraryItemLost(
-        branch_code=extension.text("gdm"), barcode=extension.text("tsm"), fine_fen=native.fen("je")
-    )
+    lost = culture.LibraryItemLost(branch_code=extension.text("gdm"), barcode=extension.text("tsm"), fine_fen=native.fen("je"))
     return Event(library_item_lost=lost)
 
 

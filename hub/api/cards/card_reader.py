@@ -97,9 +97,7 @@ class CardReader:
         self.ask(card_key, min_position, lambda outcome: settle(read, outcome))
         return await read
 
-    def ask(
-        self, card_key: bytes, min_position: int, then: Callable[[CardRead | Exception], None], *, with_ecard: bool = True
-    ) -> None:
+    def ask(self, card_key: bytes, min_position: int, then: Callable[[CardRead | Exception], None], *, with_ecard: bool = True) -> None:
         """Reads a card as `read` does and calls *then* with what it returns or raises; *then* must not raise.
 
         Only *with_ecard* are the predecessors read whose e-card it carries on.
