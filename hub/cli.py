@@ -147,6 +147,12 @@ COMMANDS = (
         "导出接口契约：.proto 文件及其全部依赖，解开即可编译。Write the contract: all .proto files, ready to compile.",
     ),
     Entry(
+        "docs",
+        "hub.commands.docs:docs",
+        BUILDING,
+        "重写 docs/ 中由代码和数据生成的页面和表格。Renew the pages and tables in docs/ that code and data make.",
+    ),
+    Entry(
         "machines",
         "hub.commands.machines:machines",
         BUILDING,

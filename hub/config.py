@@ -43,12 +43,10 @@ class Config(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HUB_")
 
     data_dir: Path = Field(default=Path("data"), description="keys, certificates and the embedded database")
-    dsn: str = Field(default="", description="a PostgreSQL to use instead of the embedded one, such as postgresql://hub@db/hub")
-    migrate_dsn: str = Field(default="", description="the login that owns the schemas, for migrations alone; HUB_DSN's by default")
-    keys_apart_dir: Path | None = Field(
-        default=None, validation_alias="HUB_KEYS_DIR", description="where the key files are; HUB_DATA_DIR/keys by default"
-    )
-    listen: Address = Field(default="127.0.0.1:7443", description="where the gRPC server listens")
+    dsn: str = Field(default="", description="a PostgreSQL to use instead of the embedded one, such as postgresql://hub_app@db/hub")
+    migrate_dsn: str = Field(default="", description="the login that owns the schemas, for migrations alone; that of HUB_DSN if empty")
+    keys_apart_dir: Path | None = Field(default=None, validation_alias="HUB_KEYS_DIR", description="where the key files are")
+    listen: Address = Field(default="127.0.0.1:7443", description="where the gRPC server listens, and which hub commands ask")
     quota_calls_per_s: int = Field(default=1_000, ge=1, description="calls a second of one participant at one edge")
     quota_events_per_s: int = Field(default=10_000, ge=1, description="events a second of one participant at one edge")
     quota_calls_at_once: int = Field(default=256, ge=1, description="calls of one participant under way at once at one edge")
@@ -57,17 +55,19 @@ class Config(BaseSettings):
         default=300, ge=1, description="questions a minute of one participant at one edge about cards that nobody registered"
     )
     close_refused_after_s: float = Field(
-        default=10.0, ge=0, description="how long connections of who may not speak are kept, for the refusals to be read"
+        default=10.0, ge=0, description="how long connections of refused callers are kept, in seconds, for the refusals to be read"
     )
 
-    max_lag_s: float = Field(default=10.0, gt=0, description="how far the views may be behind before checks are refused rather than stale")
+    max_lag_s: float = Field(default=10.0, gt=0, description="how many seconds the views may be behind before questions are refused")
     max_clock_drift_s: float = Field(
-        default=5.0, gt=0, description="how far the hub's clock may be off its database's before checks are refused"
+        default=5.0, gt=0, description="how many seconds the hub's clock may be off its database's before questions and events are refused"
     )
 
     # Six months are at most 184 days; the law asks for six months at least [S59][S60].
     log_keep_days: int = Field(default=184, ge=1, description="how many days the access and security logs are kept")
-    log_max_bytes: int = Field(default=10 * 1024**3, ge=1024**2, description="the most each of them may take, compressed days included")
+    log_max_bytes: int = Field(
+        default=10 * 1024**3, ge=1024**2, description="the most bytes each of these logs may take, compressed days included"
+    )
 
     telemetry: bool = Field(default=True, description="whether traces and metrics are kept at all")
     otlp_endpoint: str = Field(
@@ -77,12 +77,12 @@ class Config(BaseSettings):
     )
     metrics_listen: Address | None = Field(default=None, description="where /metrics is served; empty for nowhere")
     traces_listen: Address = Field(
-        default="", description="where the local store takes spans of adapters beside it, such as 127.0.0.1:4317"
+        default="", description="where the local store takes spans of adapters on this machine, such as 127.0.0.1:4317"
     )
     trace_share: float = Field(default=0.01, ge=0, le=1, description="which share of ordinary calls is kept as traces")
-    trace_slow_ms: float = Field(default=250.0, gt=0, description="from which duration on a call is always kept")
-    trace_keep_hours: float = Field(default=6.0, gt=0, description="how long the local store keeps spans")
-    trace_max_bytes: int = Field(default=256 * 1024**2, ge=1024**2, description="how large the local store grows")
+    trace_slow_ms: float = Field(default=250.0, gt=0, description="a call that takes longer, in milliseconds, is always kept")
+    trace_keep_hours: float = Field(default=6.0, gt=0, description="how many hours the local store keeps spans")
+    trace_max_bytes: int = Field(default=256 * 1024**2, ge=1024**2, description="the most bytes the local store may take")
 
     @property
     def quota(self) -> dict[str, int]:

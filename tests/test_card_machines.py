@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.commands.machines import renewed
+from hub.commands.machines import page
 from hub.domain import reference
 from hub.domain.card import FROM_EITHER_SIDE, STATE_KINDS, Fact, Policy, policies_of, policy_of, standing, with_fact
 from hub.domain.card_machines import BACK, LIVES, MIRRORED, SAME, SOCIAL, Life
@@ -377,8 +377,8 @@ def test_a_region_that_was_split_is_no_other_place() -> None:
 
 
 def test_the_page_says_what_the_tables_say() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "cards.md").read_text(encoding="utf-8")
-    assert renewed(page, reference.load()) == page, "run: .venv/bin/hub machines --write-docs"
+    text = (Path(__file__).parents[1] / "docs" / "cards.md").read_text(encoding="utf-8")
+    assert page(text, reference.load()) == text, "run: .venv/bin/hub docs"
 
 
 def test_every_machine_is_drawn_on_the_page() -> None:

@@ -1,19 +1,18 @@
 """`hub machines`: the parts of docs/cards.md that follow from tables: machines as state diagrams, policy parameters, finding codes."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from hub.commands.pages.blocks import renewed, table
 from hub.domain.card_machines import BACK, LIVES, MIRRORED, SAME, SOCIAL, Life
 from hub.domain.card_policy import PARAMETERS
 from hub.domain.findings import MEANINGS
 from hub.domain.reference import Reference, load
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "cards.md"
-_BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _NAMES = {
     "APPLIED": "已申领", "REJECTED": "申领退回", "IN_PRODUCTION": "制卡中", "PRODUCTION_FAILED": "制卡失败", "PRODUCED": "已制卡",
     "RETURNED": "已退卡", "SEALED": "封存", "ACTIVE": "正常", "TEMP_LOST": "临时挂失", "FORMALLY_LOST": "正式挂失",
@@ -32,13 +31,13 @@ def machines(
 ) -> None:
     """显示卡的五种状态机。Show the five machines of a card as state diagrams (Mermaid), or renew docs/cards.md."""
     if write_docs:
-        PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8"), load()), encoding="utf-8")
+        PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), load()), encoding="utf-8")
         return
     for life in LIVES:
         typer.echo(f"{life.name}\n{_diagram(life)}\n")
 
 
-def renewed(page: str, reference: Reference) -> str:
+def page(text: str, reference: Reference) -> str:
     """Returns the page with every generated block as the tables have it now; an unknown block raises KeyError."""
     blocks = {
         **{life.name: _diagram(life) for life in LIVES},
@@ -46,7 +45,7 @@ def renewed(page: str, reference: Reference) -> str:
         "policy": _policy(reference),
         "findings": _findings(),
     }
-    return _BLOCK.sub(lambda match: f"{match[1]}\n{blocks[match[2]]}\n\n{match[3]}", page)
+    return renewed(text, blocks)
 
 
 def _diagram(life: Life) -> str:
@@ -69,14 +68,9 @@ def _arrows(life: Life) -> Iterator[tuple[str, str, str]]:
             yield source, {BACK: "where_it_was", SAME: source}.get(step.target, step.target), fact
 
 
-def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def _mirrored() -> str:
     rows = ((f"{_NAMES[state]} {state}", f"{_NAMES[ecard]} {ecard}") for state, ecard in MIRRORED.items())
-    return _table(("实体卡 plastic card", "电子社保卡 e-card, once signed"), rows)
+    return table(("实体卡 plastic card", "电子社保卡 e-card, once signed"), rows)
 
 
 def _policy(reference: Reference) -> str:
@@ -87,9 +81,9 @@ def _policy(reference: Reference) -> str:
                     until = row.valid_to.isoformat() if row.valid_to else ""
                     yield f"`{parameter}`", f"`{field}`", province, row.value, row.valid_from.isoformat(), until, row.evidence
 
-    return _table(("参数 parameter", "字段 field", "省 province", "值 value", "起 from", "止 until", "依据 evidence"), rows())
+    return table(("参数 parameter", "字段 field", "省 province", "值 value", "起 from", "止 until", "依据 evidence"), rows())
 
 
 def _findings() -> str:
     rows = ((f"`{code}`", m.text_zh, m.text_en, "提示 note" if m.is_note else "发现 finding") for code, m in MEANINGS.items())
-    return _table(("代码 code", "含义", "meaning", "类别 class"), rows)
+    return table(("代码 code", "含义", "meaning", "类别 class"), rows)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-import hub
+from hub.commands.pages.contract import folder
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _README = """Chuanyu exchange hub, {version}: the contract, with every .proto file that it imports.
@@ -41,7 +41,7 @@ def protos(
 
 def write_archive(out: Path) -> int:
     """Writes the archive, the same bytes for the same contract, and returns how many .proto files it has."""
-    contract = _contract()
+    contract = folder()
     files = sorted(contract.rglob("*.proto"))
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         said = _README.format(version=metadata.version("chuanyu-exchange-hub"))
@@ -50,10 +50,3 @@ def write_archive(out: Path) -> int:
             name = zipfile.ZipInfo(file.relative_to(contract).as_posix(), _EPOCH)
             archive.writestr(name, file.read_bytes(), zipfile.ZIP_DEFLATED)
     return len(files)
-
-
-def _contract() -> Path:
-    """Returns the folder that the build made: in the package, or beside the sources of a checkout."""
-    package = Path(hub.__file__).parent
-    installed = package / "contract"
-    return installed if installed.exists() else package.parent / "protos" / "gen" / "contract"
