@@ -1,6 +1,7 @@
 """How connections behave: one hub an address, many calls on one connection, and pings on quiet ones."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Coroutine
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from grpc_status.rpc_status import from_call
 from hub.admin.participants import changing, suspend
 from hub.admin.registry import register_participant
 from hub.api.edge.client_certificate import Peer
-from hub.api.edge.connections import CONNECTIONS_OF_A_CERTIFICATE
+from hub.api.edge.connections import CONNECTIONS_OF_A_CERTIFICATE, _own_sockets
 from hub.api.edge.open_streams import STREAM_AGE_S, Leash
 from hub.api.edge.quota import BATCHES_IN_HAND
 from hub.api.edge.transport import CONNECTION_AGE_S, MESSAGE_BYTES, OPTIONS
@@ -36,6 +37,7 @@ from hub.bench.hostile.wire import (
 )
 from hub.domain.errors import HubError
 from hub.domain.participant import PREFIX, PROBE
+from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
 from tests.clients import DEADLINE_S
 from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub
@@ -222,6 +224,37 @@ def test_who_begins_calls_only_to_give_them_up_is_disconnected(shared_hub: Runni
         return wire.is_closed
 
     assert asyncio.run(play())
+
+
+def test_who_makes_calls_only_to_end_them_at_once_is_disconnected(shared_hub: RunningHub) -> None:
+    hasty = f"{PREFIX}cq.hasty"
+    store = AggregateStore(shared_hub.dsn)
+    register_participant(store, hasty, "50", hasty, ["cq.hasty"], datetime.now(UTC), every_role())
+    store.close()
+
+    def is_disconnected() -> bool:
+        return any("calls given up at once" in log.read_text() for log in (shared_hub.data_dir / "logs").glob("security*"))
+
+    async def play() -> bool:
+        request, give_up = feed_service_pb2.GetFeedRequest(feed="cq.hasty"), time.monotonic() + 30
+
+        async def one(feeds: feed_service_pb2_grpc.FeedServiceStub) -> None:
+            while time.monotonic() < give_up and not is_disconnected():
+                with contextlib.suppress(grpc.RpcError):
+                    await feeds.GetFeed(request, timeout=0.001)
+
+        async with grpc.aio.secure_channel(shared_hub.targets[0], shared_hub.certificate(hasty).client_credentials()) as channel:
+            await asyncio.gather(*(one(feed_service_pb2_grpc.FeedServiceStub(channel)) for _ in range(64)))
+        return is_disconnected()
+
+    assert asyncio.run(play())
+
+
+def test_looking_at_the_connections_leaves_no_descriptor_open() -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        assert list(_own_sockets(1)) == []
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_stream_is_over_before_its_connection_is() -> None:

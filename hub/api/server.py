@@ -120,7 +120,7 @@ class HubServer:
         gc.set_threshold(50_000, 20, 20)
         self._renewal = asyncio.create_task(self._certificate.keep())
         self._watch = asyncio.create_task(self.readiness.run(self._tell_health))
-        connections = Connections(self.port, gate.peers.of, self._calls_per_s, self._settings.close_refused_after_s)
+        connections = Connections(self.port, gate.peers.of, self._calls_per_s, gate.given_up, self._settings.close_refused_after_s)
         names.CONNECTIONS.read = connections.of_participants
         self._keeper = asyncio.create_task(connections.keep())
 

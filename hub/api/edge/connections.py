@@ -13,7 +13,7 @@ import os
 import socket
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,8 @@ from hub.telemetry import logs, names
 log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
+# Who is barred comes back at once, and would have a second for the same again.
+EVERY_WHILE_BARRED_S = 0.1
 # A client has one, or a few while edges change; a pool of gates behind one certificate some dozens.
 CONNECTIONS_OF_A_CERTIFICATE = 32
 # Who may not speak is told so first: its calls and streams are answered in that time.
@@ -35,10 +37,14 @@ CLOSE_REFUSED_AFTER_S = 10.0
 # Streams may begin somewhat faster than calls are let in. Refusals are held, so only calls that are given up begin faster than this.
 STREAMS_OF_A_CALL = 1.2
 STREAMS_TO_SPARE = 500
+# A call that its client gives up within 50 ms cannot have been meant to be answered. A client that ends gives up all it has, 256 at most.
+GIVEN_UP_PER_S, GIVEN_UP_TO_SPARE = 50, 500
 BARRED_S = 60.0
 
 # Returns how many calls a second a peer may make; raises a HubError if it may not speak.
 Admit = Callable[[Peer], Awaitable[int]]
+# Returns how many calls each participant (without its prefix) has given up at once since it was asked last.
+GivenUp = Callable[[], Mapping[str, int]]
 Address = tuple[str, int]
 
 
@@ -61,16 +67,18 @@ class Connections:
     port: int
     peer_of: Callable[[bytes], Peer | None]
     admit: Admit
+    given_up: GivenUp
     close_refused_after_s: float = CLOSE_REFUSED_AFTER_S
     _known: dict[int, _Connection] = field(default_factory=dict)
     _barred: dict[bytes, float] = field(default_factory=dict)
     _refused: dict[bytes, float] = field(default_factory=dict)
     _begun: dict[bytes, Bucket] = field(default_factory=dict)
+    _given_up: dict[str, Bucket] = field(default_factory=dict)
 
     async def keep(self) -> None:
         """Looks again and again, until cancelled."""
         while True:
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(EVERY_WHILE_BARRED_S if self._barred else EVERY_S)
             try:
                 await asyncio.to_thread(self._look)
                 await self._judge()
@@ -106,15 +114,32 @@ class Connections:
         self._barred = {certificate: until for certificate, until in self._barred.items() if until > now}
         self._refused = {certificate: since for certificate, since in self._refused.items() if certificate in by_certificate}
         self._begun = {certificate: bucket for certificate, bucket in self._begun.items() if certificate in by_certificate}
+        senseless = self._senseless(now)
         doomed: list[tuple[str, list[_Connection]]] = []
         for certificate, mine in by_certificate.items():
             if certificate in self._barred:
                 doomed.append(("barred", mine))
                 continue
+            if _name(mine[0].peer) in senseless:
+                self._barred[certificate] = now + BARRED_S
+                doomed.append(("calls given up at once", mine))
+                continue
             doomed.append(("too many", mine[CONNECTIONS_OF_A_CERTIFICATE:]))
             if (peer := mine[0].peer) is not None and not peer.is_tool:
                 doomed += await self._judged(peer, certificate, mine, now)
         await asyncio.to_thread(self._close, [(why, one) for why, those in doomed for one in those])
+
+    def _senseless(self, now: float) -> set[str]:
+        """Returns the participants that give up more calls at once than a clumsy client does."""
+        self._given_up = {name: bucket for name, bucket in self._given_up.items() if bucket.delay_s(GIVEN_UP_TO_SPARE, now) > 0}
+        found = set()
+        for name, count in self.given_up().items():
+            bucket = self._given_up.setdefault(name, Bucket(GIVEN_UP_PER_S, GIVEN_UP_TO_SPARE, now))
+            if bucket.delay_s(count, now) > 0:
+                found.add(name)
+            else:
+                bucket.take(count)
+        return found
 
     async def _judged(self, peer: Peer, certificate: bytes, mine: list[_Connection], now: float) -> list[tuple[str, list[_Connection]]]:
         try:
@@ -170,6 +195,8 @@ def _own_sockets(port: int) -> Iterable[socket.socket]:
     """Yields each connected socket of the process on a local port, as a handle of its own: what it shows stays true until it is closed."""
     for shown in Path("/proc/self/fd").iterdir():
         try:
+            if not shown.is_socket():
+                continue
             handle = socket.socket(fileno=os.dup(int(shown.name)))
         except OSError:
             continue

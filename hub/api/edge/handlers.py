@@ -5,6 +5,7 @@ Requests arrive as bytes and are parsed here: gRPC's own deserialisers answer IN
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -30,11 +31,13 @@ from hub.domain.errors import (
 )
 from hub.domain.masking import looks_like_an_identifier
 from hub.domain.participant import OPERATOR, OPERATOR_METADATA, PREFIX, is_operator_name
-from hub.telemetry.spans import Call
+from hub.telemetry.spans import Call, now_ns
 
 Unary = Callable[[Any, Caller], Awaitable[Message]]
 Streaming = Callable[[AsyncIterator[Any], Caller], AsyncIterator[Message]]
 ServerStreaming = Callable[[Any, Caller], AsyncIterator[Message]]
+# A call that is ended sooner was not meant to be answered: see `connections`.
+AT_ONCE_NS = 50_000_000
 _UNBOUNDED = contextlib.nullcontext()
 # Makes a method's handler, given its full name.
 Handler = Callable[[str], grpc.RpcMethodHandler]
@@ -49,6 +52,7 @@ class Gate:
         self.peers = Peers(certificates_dir)
         self._plaintext_peer = Peer(plaintext_caller) if plaintext_caller else None
         self.leash = Leash(directory.admitted)
+        self._given_up: Counter[str] = Counter()
 
     async def caller(self, context: grpc.aio.ServicerContext, call: Call) -> Caller:
         """Returns who makes a call, and names it there; raises CertificateRequired, ClientCertificateUnfit, or as `admitted`."""
@@ -60,6 +64,17 @@ class Gate:
         call.participant = peer.participant.removeprefix(PREFIX)
         caller = self.directory.known_caller(peer, call) or await self.directory.caller(peer, call)
         return caller if caller.urn != OPERATOR else caller._replace(operator=_operator(context))
+
+    def closed(self, call: Call) -> None:
+        """Notes a call that its client ended."""
+        if now_ns() - call.began < AT_ONCE_NS:
+            self._given_up[call.participant] += 1
+        call_log.closed(call, "CANCELLED")
+
+    def given_up(self) -> Counter[str]:
+        """Returns how many calls of each participant were ended at once since this was asked last."""
+        found, self._given_up = self._given_up, Counter()
+        return found
 
     def is_operator(self, context: grpc.aio.ServicerContext) -> bool:
         """Whether it is an operators' tool that calls, with a certificate of the hub's own authority."""
@@ -103,7 +118,7 @@ def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary, *, takes_batc
                     await caller.allowance.hold(refusal, context.time_remaining())
                     raise
             except asyncio.CancelledError:
-                call_log.closed(call, "CANCELLED")
+                gate.closed(call)
                 raise
             except HubError as error:
                 call_log.refused(call, error, size)
