@@ -178,3 +178,15 @@ def test_every_recorded_decision_is_repeated_from_what_was_known(shared_hub: Run
                 made.claims)  # fmt: skip
             said = decide(known.facts, known.agreements, tables, asked)
             assert (said.reason_codes, said.agreement_codes) == (tuple(made.reason_codes), tuple(made.agreement_codes))
+
+
+# The rules of an earlier release, as it kept them: before archives had descriptors, and before the modules around the rules had rooms.
+EARLIER = Path(__file__).parent / "rules_of_an_earlier_release.zip"
+
+
+def test_the_rules_that_an_earlier_release_kept_answer_today(
+    shared_hub: RunningHub, sides: tuple[Province, Province], decision: card_service_pb2.CheckAcceptanceResponse, tmp_path: Path
+) -> None:
+    earlier = keep(shared_hub, EARLIER.read_bytes(), tmp_path)
+    other = sides[0].cards.ExplainAcceptance(by(earlier, decision), timeout=DEADLINE_S)
+    assert (other.outcome, other.rules_digest.hex()[:16]) == (DENY, "46934291e7337d21")

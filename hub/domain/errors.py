@@ -1,6 +1,6 @@
 """The one tree of errors for the faults of a caller or of the surroundings; the docstring is the message.
 
-`hub.api.edge.statuses` maps each to a gRPC status. An error never carries a value that could name a person or a card.
+`hub.api.errors` maps each to a gRPC status. An error never carries a value that could name a person or a card.
 """
 
 
