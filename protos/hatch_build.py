@@ -94,8 +94,9 @@ def generate(root: Path) -> None:
             "-I",
             well_known,
             # The comments, for the reference of the API.
-         f"--descriptor_set_out={contract / 'chuanyu.binpb'}", "--include_source_info",
-         f"--python_out={fresh}",
+            f"--descriptor_set_out={contract / 'chuanyu.binpb'}",
+            "--include_source_info",
+            f"--python_out={fresh}",
             f"--grpc_python_out={fresh}",
             f"--mypy_out=quiet:{fresh}",
             f"--mypy_grpc_out=quiet:{fresh}",

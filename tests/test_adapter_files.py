@@ -16,7 +16,7 @@ from adapters.chongqing.inbox import Inbox
 from adapters.chongqing.ledger import Ledger
 from adapters.chongqing.usage_intake import UsageIntake
 from adapters.kit import AdapterError, Outbox, alone_in, data_home
-from adapters.sichuan.replay import ReplayWindow
+from adapters.sichuan.nonce_window import NonceWindow
 from adapters.simulator.chongqing_traffic import file_bytes
 from adapters.simulator.messages import ChongqingFile
 from adapters.simulator.traffic import Traffic
@@ -67,7 +67,7 @@ def test_files_and_directories_with_native_data_are_the_owners_alone(umask: None
     drop(home / "chongqing/inbox", file.header.file_name, file_bytes(file))
     drop(home / "chongqing/inbox", "CQTK_USE_20250901_0999.dat", b"no usage file\r\n")
     inbox.take_all()
-    ReplayWindow(home / "sichuan.sqlite").remember("app", "m1", datetime.now(UTC))
+    NonceWindow(home / "sichuan.sqlite").remember("app", "m1", datetime.now(UTC))
     load_secret(home / "chongqing/keys/card-service.secret")
     found = {path: mode for path, mode in modes(home).items() if "/ack" not in path}
     assert {"chongqing/inbox/rejected/CQTK_USE_20250901_0999.dat", "chongqing/outbox.sqlite-wal", "sichuan.sqlite-wal"} <= set(found)

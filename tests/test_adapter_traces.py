@@ -34,7 +34,7 @@ from adapters.kit.outbox import Origin
 from adapters.sichuan.envelope import open_reply, seal_request
 from adapters.sichuan.gateway import Gateway
 from adapters.sichuan.keys import Keys, load_keys
-from adapters.sichuan.replay import ReplayWindow
+from adapters.sichuan.nonce_window import NonceWindow
 from adapters.sichuan.translate import CARD_FEED
 from adapters.sichuan.usage import FEED as USAGE_FEED
 from tests.hub_process import CHONGQING, RunningHub
@@ -265,7 +265,7 @@ def called(
     hub.cards["S00000123"] = GetCardResponse(lives=CardLives(social_status=SocialStatus.SOCIAL_STATUS_ACTIVE))
 
     async def play(traces: Traces) -> None:
-        outbox, window = Outbox(directory / "outbox.sqlite"), ReplayWindow(directory / "replay.sqlite")
+        outbox, window = Outbox(directory / "outbox.sqlite"), NonceWindow(directory / "replay.sqlite")
         async with hub:
             connection = hub.connection() if reachable else HubConnection([NOWHERE], grpc.local_channel_credentials())
             async with senders(outbox, connection, traces, CARD_FEED, USAGE_FEED) as made:

@@ -390,7 +390,7 @@ def test_a_call_sent_again_under_its_serial_number_is_one_event(tmp_path: Path) 
     assert len(hub.events) == 1
 
 
-def test_a_call_replayed_later_is_told_nothing_of_the_card(tmp_path: Path) -> None:
+def test_a_call_repeated_later_learns_nothing_of_the_card(tmp_path: Path) -> None:
     hub, now_s = hub_showing(ACTIVE), time.time()
     first, soon, late = replies(tmp_path, hub, LOSS, LOSS, LOSS, clock=iter([now_s, now_s + 299, now_s + 301]).__next__)
     assert (first.status, soon.status) == ("LG", "LG")

@@ -15,7 +15,7 @@ import pytest
 from chuanyu.exchange.v1 import event_pb2, feed_service_pb2, feed_service_pb2_grpc
 from psycopg.conninfo import make_conninfo
 
-from hub.audit.fsck import Findings, check
+from hub.audit.fsck import Checked, check
 from hub.journal.migrate import migrate
 from hub.journal.reader import head_position, read_page
 from hub.postgres.server import EmbeddedPostgres, discard
@@ -160,7 +160,7 @@ def test_views_folded_by_a_projector_that_is_killed_again_and_again_equal_their_
     with runner.connect(dsn) as connection:
         runner.catch_up(connection)
     assert kills_in_mid_fold > 0, f"seed {seed}"
-    assert check(dsn) == Findings(head=30_000, events=30_000, views={view.name: True for view in PROJECTIONS}), f"seed {seed}"
+    assert check(dsn) == Checked(head=30_000, events=30_000, views={view.name: True for view in PROJECTIONS}), f"seed {seed}"
 
 
 def _least(connection: psycopg.Connection) -> int:

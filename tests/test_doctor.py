@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner, Result
 
 from hub.cli import app
-from hub.commands.examinations import Diagnosis, Finding, Scene, examine_all
+from hub.commands.examinations import Diagnosis, Examined, Scene, examine_all
 from hub.config import Config
 from hub.journal.logins import app_login, edge_login
 from hub.postgres.server import attached
@@ -70,12 +70,12 @@ def examined(config: Config, *planted: str) -> list[Diagnosis]:
         return examine_all(scene)
 
 
-def found(config: Config, name: str, *planted: str) -> Finding:
-    return next(one.finding for one in examined(config, *planted) if one.name == name)
+def found(config: Config, name: str, *planted: str) -> Examined:
+    return next(one.examined for one in examined(config, *planted) if one.name == name)
 
 
 def not_well(config: Config, *planted: str) -> dict[str, str]:
-    return {one.name: one.finding.level for one in examined(config, *planted) if one.finding.level != "ok"}
+    return {one.name: one.examined.level for one in examined(config, *planted) if one.examined.level != "ok"}
 
 
 def run(config: Config, *arguments: str) -> Result:
@@ -157,7 +157,7 @@ def test_a_login_that_is_a_superuser_is_a_warning(settings: Config, server_dsn: 
 def test_the_login_of_an_edge_is_well_without_the_right_to_fold(settings: Config) -> None:
     edge = settings.model_copy(update={"dsn": edge_login(settings.dsn)})
     with closing(Scene(edge, edge.dsn)) as scene:
-        found = {one.name: one.finding for one in examine_all(scene)}
+        found = {one.name: one.examined for one in examine_all(scene)}
     assert (found["login"].level, found["grants"].level, found["old_snapshots"].level) == ("ok", "ok", "ok")
     assert found["login"].text.startswith("hub_edge ")
 

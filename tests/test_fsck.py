@@ -9,7 +9,7 @@ import pytest
 from chuanyu.exchange.v1 import event_pb2
 
 from hub.admin.registry import load_agreements
-from hub.audit.fsck import Findings, check
+from hub.audit.fsck import Checked, check
 from hub.journal.recorder import AggregateStore
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
@@ -45,7 +45,7 @@ def problems(dsn: str, **options: Any) -> list[str]:
 
 
 def test_a_sound_hub_is_clean(dsn: str, journal: Recording) -> None:
-    assert check(dsn, with_identifiers=True) == Findings(head=8, events=8, views={view.name: True for view in PROJECTIONS})
+    assert check(dsn, with_identifiers=True) == Checked(head=8, events=8, views={view.name: True for view in PROJECTIONS})
 
 
 def test_an_empty_hub_is_clean(dsn: str) -> None:

@@ -16,7 +16,7 @@ from adapters.kit.values import LOCAL
 from adapters.sichuan.envelope import open_reply, seal_request
 from adapters.sichuan.gateway import Gateway
 from adapters.sichuan.keys import load_keys, make_province_keys
-from adapters.sichuan.replay import ReplayWindow
+from adapters.sichuan.nonce_window import NonceWindow
 from adapters.sichuan.translate import CARD_FEED
 from adapters.simulator.province import load_province_keys
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
@@ -83,7 +83,7 @@ def codes(hub: RunningHub, tmp_path: Path, messages: Sequence[tuple[str, dict[st
     adapter, province = load_keys(tmp_path / "keys"), load_province_keys(tmp_path / "keys")
 
     async def play(sender: FeedSender, connection: HubConnection, _: Outbox) -> list[str]:
-        gateway = Gateway(adapter, ReplayWindow(tmp_path / "replay.sqlite"), connection, {CARD_FEED: sender})
+        gateway = Gateway(adapter, NonceWindow(tmp_path / "replay.sqlite"), connection, {CARD_FEED: sender})
         said = []
         for number, (code, fields) in enumerate(messages):
             stamp = f"{datetime.now(UTC).astimezone(LOCAL):%Y%m%d%H%M%S}"

@@ -44,7 +44,7 @@ from hub.journal.reader import Recorded
 from hub.journal.recorder import AggregateStore
 from hub.projections import runner
 from hub.projections.rebuild import rebuild
-from hub.projections.views.quarantine import QUARANTINE, Case, Listed, Wanted, evolve, keys, listed
+from hub.projections.views.quarantine import QUARANTINE, Entry, Listed, Wanted, evolve, keys, listed
 from hub.trust.keyring import KeyMismatch, open_keyring
 from tests.clients import DEADLINE_S, Province, add_feed, journal, of_feed, recorded_at
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
@@ -203,7 +203,7 @@ def test_the_day_that_was_ahead_has_come(
     assert desk.evaluate(feed, 1, "op1", now()).violations == [("occurred_at", "in_the_future")]
     assert desk.evaluate(feed, 1, "op1", now() + timedelta(days=1.5)).position > 0
     one = row(views, feed)
-    assert (one.case.state, one.case.evaluations, one.case.still) == ("RELEASED", 2, "[]")
+    assert (one.entry.state, one.entry.evaluations, one.entry.still) == ("RELEASED", 2, "[]")
 
 
 def test_a_released_card_is_accepted_as_if_its_issuer_had_just_told_it(
@@ -269,7 +269,7 @@ def test_a_released_correction_takes_the_place_of_what_it_corrects(
     assert (money(views, ROCKET) - rockets, money(views, "TRA.MET") - before) == (0, 100)
     later.evaluate(feed, 2, "op1", now())
     assert (money(views, ROCKET) - rockets, money(views, "TRA.MET") - before) == (200, 0)
-    assert row(views, feed, 2).case.state == "RELEASED"
+    assert row(views, feed, 2).entry.state == "RELEASED"
 
 
 def test_a_correction_of_a_released_corrections_number_takes_its_place(
@@ -555,7 +555,7 @@ def test_a_list_that_is_cut_says_of_how_many_it_is(chongqing: Province, views: p
 
 def test_a_hundred_columns_cut_nothing_off_the_list() -> None:
     violations = '[["usage.medical_settlement.paid_by_account_fen","corrects_and_reverses"]]'
-    case = Case(1, 123_456_789, 1_790_000_000_000_000, "medical_settlement_completed", violations, "RELEASED", 1, 123_456_790)
+    case = Entry(1, 123_456_789, 1_790_000_000_000_000, "medical_settlement_completed", violations, "RELEASED", 1, 123_456_790)
     screen = Console(width=100, file=io.StringIO())
     screen.print(listing([Listed("chongqing-17.card-center", "", 123_456_788, case)]))
     drawn = screen.file.getvalue()  # type: ignore[attr-defined]
@@ -598,13 +598,13 @@ def test_the_command_says_what_it_still_breaks_and_then_where_it_stands(
     due_s = int(time.time()) + 86_400 + 2
     event = journey(card, at_s=due_s)
     chongqing.append(feed, 1, event)
-    status, failing = run("replay", feed, "1", "--operator", "op1")
+    status, failing = run("re-evaluate", feed, "1", "--operator", "op1")
     assert (status, "occurred_at  in_the_future: 超前一天以上。More than a day ahead." in failing) == (0, True)
     time.sleep(max(0.0, due_s - 86_400 - time.time() + 0.1))
-    status, released = run("replay", feed, "1", "--operator", "op1", "--json")
+    status, released = run("re-evaluate", feed, "1", "--operator", "op1", "--json")
     position = json.loads(released)["position"]
     assert (status, recorded_at(shared_hub.dsn, position).event.occurred_at.seconds) == (0, due_s)
-    status, again = run("replay", feed, "1", "--operator", "op1", "--json")
+    status, again = run("re-evaluate", feed, "1", "--operator", "op1", "--json")
     assert (status, json.loads(again)["error"], json.loads(again)["position"]) == (1, "QuarantineReleased", position)
 
 
@@ -613,14 +613,20 @@ def test_the_command_evaluates_all_of_a_feed_that_break_a_rule(
 ) -> None:
     chongqing.append(feed, 1, rocket(card), ahead(journey(card)), rocket(card))
     fold(views)
-    status, output = run("replay", "--feed", feed, "--rule", "unknown_scenario", "--operator", "op1", "--json")
+    status, output = run("re-evaluate", "--feed", feed, "--rule", "unknown_scenario", "--operator", "op1", "--json")
     outcomes = [(told["sequence"], told["outcome"]) for told in map(json.loads, output.splitlines())]
     assert (status, outcomes) == (0, [(1, "FAILING"), (3, "FAILING")])
 
 
 @pytest.mark.parametrize("arguments", [(), ("cq.usage",), ("cq.usage", "1", "--all-open"), ("cq.usage", "--all-open")])
 def test_the_command_asks_for_numbers_or_for_a_selection(run: Run, arguments: tuple[str, ...]) -> None:
-    assert run("replay", *arguments)[0] == 2
+    assert run("re-evaluate", *arguments)[0] == 2
+
+
+def test_scripts_with_the_commands_old_name_still_work(chongqing: Province, run: Run, feed: str, card: str) -> None:
+    chongqing.append(feed, 1, rocket(card))
+    status, output = run("replay", feed, "1", "--operator", "op1", "--json")
+    assert (status, json.loads(output)["outcome"]) == (0, "FAILING")
 
 
 # Looking at one

@@ -1,4 +1,4 @@
-"""The Sichuan adapter: envelope, replay window, translation, native reply codes."""
+"""The Sichuan adapter: envelope, nonce window, translation, native reply codes."""
 
 import asyncio
 import base64
@@ -39,8 +39,8 @@ from adapters.sichuan.envelope import (
 from adapters.sichuan.fields import Fields
 from adapters.sichuan.gateway import MAX_BODY_BYTES, Gateway, web_app
 from adapters.sichuan.keys import Keys, KeyUnusable, in_pem, load_keys, make_own_keys
-from adapters.sichuan.replay import ReplayWindow
-from adapters.sichuan.replies import ParameterInvalid, Replayed, SignatureInvalid, Undecipherable
+from adapters.sichuan.nonce_window import NonceWindow
+from adapters.sichuan.replies import MessageRepeated, ParameterInvalid, SignatureInvalid, Undecipherable
 from adapters.sichuan.translate import CARD_FEED, translate
 from adapters.sichuan.usage import FEED as USAGE_FEED
 from tests.scripted_hub import ScriptedHub
@@ -225,54 +225,54 @@ def test_a_public_key_that_is_none_is_named(tmp_path: Path, text: str) -> None:
         load_keys(tmp_path)
 
 
-# The replay window
+# The nonce window
 
 
 @pytest.fixture
-def window(tmp_path: Path) -> ReplayWindow:
-    return ReplayWindow(tmp_path / "replay.sqlite")
+def window(tmp_path: Path) -> NonceWindow:
+    return NonceWindow(tmp_path / "replay.sqlite")
 
 
-def test_a_message_five_minutes_off_is_taken(window: ReplayWindow) -> None:
+def test_a_message_five_minutes_off_is_taken(window: NonceWindow) -> None:
     window.check("A", "1", STAMP, NOW + timedelta(seconds=300))
     window.check("A", "1", STAMP, NOW - timedelta(seconds=300))
 
 
 @pytest.mark.parametrize("off_s", [301, -301])
-def test_a_message_further_off_is_1003(window: ReplayWindow, off_s: int) -> None:
-    with pytest.raises(Replayed) as refusal:
+def test_a_message_further_off_is_1003(window: NonceWindow, off_s: int) -> None:
+    with pytest.raises(MessageRepeated) as refusal:
         window.check("A", "1", STAMP, NOW + timedelta(seconds=off_s))
     assert refusal.value.code == "1003"
 
 
-def test_a_number_is_taken_once_for_each_sender(window: ReplayWindow) -> None:
+def test_a_number_is_taken_once_for_each_sender(window: NonceWindow) -> None:
     window.remember("A", "1", NOW)
-    with pytest.raises(Replayed):
+    with pytest.raises(MessageRepeated):
         window.check("A", "1", STAMP, NOW)
     window.check("B", "1", STAMP, NOW)
 
 
-def test_a_restart_opens_no_hole(tmp_path: Path, window: ReplayWindow) -> None:
+def test_a_restart_opens_no_hole(tmp_path: Path, window: NonceWindow) -> None:
     window.remember("A", "1", NOW)
-    with pytest.raises(Replayed):
-        ReplayWindow(tmp_path / "replay.sqlite").check("A", "1", STAMP, NOW)
+    with pytest.raises(MessageRepeated):
+        NonceWindow(tmp_path / "replay.sqlite").check("A", "1", STAMP, NOW)
 
 
-def test_a_number_stays_known_as_long_as_its_timestamp_could_pass(window: ReplayWindow) -> None:
+def test_a_number_stays_known_as_long_as_its_timestamp_could_pass(window: NonceWindow) -> None:
     window.remember("A", "1", NOW - timedelta(seconds=300))
     window.remember("A", "2", NOW + timedelta(seconds=299))
-    with pytest.raises(Replayed):
+    with pytest.raises(MessageRepeated):
         window.check("A", "1", STAMP, NOW + timedelta(seconds=299))
 
 
-def test_numbers_no_timestamp_can_bring_back_are_forgotten(window: ReplayWindow) -> None:
+def test_numbers_no_timestamp_can_bring_back_are_forgotten(window: NonceWindow) -> None:
     window.remember("A", "1", NOW)
     window.remember("A", "2", NOW + timedelta(seconds=601))
     assert window.count() == 1
 
 
 @pytest.mark.parametrize("stamp", ["20250230000000", "20250901246015", "２０２５０９０１０９３０１５"])
-def test_a_timestamp_that_is_no_time_is_3001(window: ReplayWindow, stamp: str) -> None:
+def test_a_timestamp_that_is_no_time_is_3001(window: NonceWindow, stamp: str) -> None:
     with pytest.raises(ParameterInvalid):
         window.check("A", "1", stamp, NOW)
 
@@ -526,7 +526,7 @@ def with_gateway(
     adapter, province = sides
 
     async def play() -> None:
-        outbox, window = Outbox(tmp_path / "outbox.sqlite"), ReplayWindow(tmp_path / "replay.sqlite")
+        outbox, window = Outbox(tmp_path / "outbox.sqlite"), NonceWindow(tmp_path / "replay.sqlite")
         async with ScriptedHub() as hub:
             nowhere = HubConnection(["127.0.0.1:1"], grpc.local_channel_credentials())
             connection = hub.connection() if reachable else nowhere
@@ -582,7 +582,7 @@ def test_a_batch_is_answered_with_the_lines_that_were_refused(tmp_path: Path, si
 
 
 def test_a_null_date_in_the_envelope_is_3001(tmp_path: Path) -> None:
-    window = ReplayWindow(tmp_path / "replay.sqlite")
+    window = NonceWindow(tmp_path / "replay.sqlite")
     with pytest.raises(ParameterInvalid, match="timestamp"):
         window.check("a", "1", "00010101000000", NOW)
 
@@ -789,7 +789,7 @@ def test_junk_gets_a_signed_reply_and_a_huge_body_none(tmp_path: Path, sides: tu
     adapter, province = sides
 
     async def play() -> None:
-        gateway = Gateway(adapter, ReplayWindow(tmp_path / "replay.sqlite"), HubConnection(["127.0.0.1:1"], None), {})
+        gateway = Gateway(adapter, NonceWindow(tmp_path / "replay.sqlite"), HubConnection(["127.0.0.1:1"], None), {})
         transport = httpx.ASGITransport(web_app(gateway))
         async with httpx.AsyncClient(transport=transport, base_url="http://adapter") as client:
             junk = await client.post("/sbk/api/gateway", content=b"{")

@@ -34,8 +34,8 @@ from adapters.sichuan.envelope import Request, decrypt, open_request
 from adapters.sichuan.gateway import Gateway
 from adapters.sichuan.gateway import web_app as sichuan_app
 from adapters.sichuan.keys import Keys, load_keys, make_province_keys
-from adapters.sichuan.replay import ReplayWindow
-from adapters.sichuan.replies import ParameterInvalid, Replayed, SignatureInvalid, Undecipherable
+from adapters.sichuan.nonce_window import NonceWindow
+from adapters.sichuan.replies import MessageRepeated, ParameterInvalid, SignatureInvalid, Undecipherable
 from adapters.sichuan.translate import translate
 from adapters.simulator.chongqing_traffic import file_bytes
 from adapters.simulator.events import Translation, events
@@ -235,8 +235,8 @@ def test_a_bad_signature_is_noticed(traffic: list[Message], keys: tuple[Keys, Ke
 
 def test_a_clock_out_of_the_window_is_noticed(traffic: list[Message], keys: tuple[Keys, Keys], tmp_path: Path) -> None:
     request = open_request(posted(traffic, Fault.CLOCK_OFF, keys[1]), keys[0])
-    with pytest.raises(Replayed):
-        ReplayWindow(tmp_path / "replay.sqlite").check(request.app_id, request.msg_id, request.timestamp, datetime.now(UTC))
+    with pytest.raises(MessageRepeated):
+        NonceWindow(tmp_path / "replay.sqlite").check(request.app_id, request.msg_id, request.timestamp, datetime.now(UTC))
 
 
 def test_another_session_key_is_noticed(traffic: list[Message], keys: tuple[Keys, Keys]) -> None:
@@ -328,7 +328,7 @@ async def both_adapters(hub: ScriptedHub, directory: Path, keep_alive_s: int = 5
     senders = {
         feed: FeedSender(outboxes[feed[:2]], connection, feed) for feed in ("sc.card-center", "sc.usage", "cq.card-center", "cq.usage")
     }
-    window, ledger = ReplayWindow(directory / "replay.sqlite"), Ledger(directory / "cq.sqlite")
+    window, ledger = NonceWindow(directory / "replay.sqlite"), Ledger(directory / "cq.sqlite")
     gateway = Gateway(load_keys(keys_dir), window, connection, {feed: senders[feed] for feed in ("sc.card-center", "sc.usage")})
     inbox = Inbox(inbox_dir, UsageIntake(outboxes["cq"], ledger, directory / "ack"))
     desk = CardDesk(load_secret(secret), ledger, connection, senders["cq.card-center"])

@@ -58,7 +58,7 @@ class SerialReused(CallRefused):
 
 
 class SerialSpent(CallRefused):
-    """The call was taken some time ago; who replays it learns nothing of the card."""
+    """The call was taken some time ago; a caller who sends it again learns nothing of the card."""
 
 
 class AckCode(StrEnum):

@@ -3,7 +3,7 @@
 command.py     province-adapter sichuan: puts the parts together and serves
 gateway.py     one message in, its facts durable, one signed reply out
 envelope.py    signature and encryption, both ways        keys.py    the four key files
-replay.py      a message number is taken once             replies.py the native codes
+nonce_window.py  a message number is taken once           replies.py the native codes
 translate.py   which message is which events: lifecycle.py, usage.py with usage_kinds/, fund.py
 fields.py      reads single values                        subjects.py card, person, place, medium
 standing.py    2001, 2002 or 2003 from the card's standing at the hub

@@ -35,7 +35,7 @@ from adapters.kit import (
 )
 from adapters.sichuan.gateway import Gateway, web_app
 from adapters.sichuan.keys import load_keys
-from adapters.sichuan.replay import ReplayWindow
+from adapters.sichuan.nonce_window import NonceWindow
 from adapters.sichuan.translate import CARD_FEED
 from adapters.sichuan.usage import FEED as USAGE_FEED
 
@@ -50,7 +50,7 @@ async def serve(listen: str, connection: HubConnection, data_dir: Path, continue
     host, port = listen_address(listen)
     outbox = Outbox(data_dir / "outbox.sqlite")
     continue_feeds(outbox, FEEDS, continue_at)
-    keys, window = load_keys(data_dir / "keys"), ReplayWindow(data_dir / "replay.sqlite")
+    keys, window = load_keys(data_dir / "keys"), NonceWindow(data_dir / "replay.sqlite")
     senders = {feed: FeedSender(outbox, connection, feed, traces) for feed in FEEDS}
     app = web_app(Gateway(keys, window, connection, senders, traces=traces))
     await serve_beside(app, host, port, *(sender.run() for sender in senders.values()), outbox.keep_clean())
@@ -70,7 +70,7 @@ def sichuan(
         Path | None,
         typer.Option(
             show_default="HUB_DATA_DIR/sichuan",
-            help="数据目录：待发库、防重放库、密钥。Directory of outbox, replay window and keys.",
+            help="数据目录：待发库、防重放库、密钥。Directory of outbox, message numbers and keys.",
         ),
     ] = None,
     continue_at: ContinueAtOption = None,

@@ -12,7 +12,7 @@ from typing import TypeVar
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.kit.values import UNWRITABLE, read_day
-from adapters.sichuan.replay import read_local
+from adapters.sichuan.nonce_window import read_local
 from adapters.sichuan.replies import ParameterInvalid
 
 # Longer than anything the interface defines; it bounds an event, so that a batch of one always fits the hub's limit.

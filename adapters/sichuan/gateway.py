@@ -1,6 +1,6 @@
 """The gateway Sichuan's systems post to: one message in, its facts durable and on their way, one signed reply out.
 
-The order is the promise. Signature, replay window, decryption and translation come first and leave nothing behind;
+The order is the promise. Signature, nonce window, decryption and translation come first and leave nothing behind;
 then the facts get their numbers in the outbox, and from there on they will reach the hub whatever happens; only then
 is anything answered. A message number is spent last of all.
 """
@@ -27,9 +27,9 @@ from adapters.kit.values import UNEXPECTED, where
 from adapters.sichuan.envelope import Request, decrypt, open_request, seal_reply
 from adapters.sichuan.fields import Fields
 from adapters.sichuan.keys import Keys
+from adapters.sichuan.nonce_window import NonceWindow
 from adapters.sichuan.query import query_reply, query_request
-from adapters.sichuan.replay import ReplayWindow
-from adapters.sichuan.replies import CARD_NOT_FOUND, OK, SYSTEM, TEXTS, ParameterInvalid, Refusal, Replayed
+from adapters.sichuan.replies import CARD_NOT_FOUND, OK, SYSTEM, TEXTS, MessageRepeated, ParameterInvalid, Refusal
 from adapters.sichuan.standing import reply_code
 from adapters.sichuan.translate import Translation, outbox_items, translate
 
@@ -50,7 +50,7 @@ class Gateway:
     def __init__(
         self,
         keys: Keys,
-        window: ReplayWindow,
+        window: NonceWindow,
         connection: HubConnection,
         senders: dict[str, FeedSender],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -117,7 +117,7 @@ class Gateway:
         numbered = await sender.put(outbox_items(request, translation.events), is_message=True)
         first, last = numbered[0][0], numbered[-1][0]
         if not numbered[0][1]:
-            raise Replayed(f"msgId 已使用，登记为 {translation.feed} 第 {first} 号")
+            raise MessageRepeated(f"msgId 已使用，登记为 {translation.feed} 第 {first} 号")
         try:
             async with asyncio.timeout_at(deadline):
                 await sender.wait_acknowledged(last)

@@ -25,7 +25,7 @@ class Refusal(Exception):
     text: str
 
     def __init__(self, detail: str) -> None:
-        """Keeps *detail*, the part after the standing text of the code."""
+        """Keeps *detail*, the part after the fixed text of the code."""
         super().__init__(f"{self.text}：{detail}")
 
 
@@ -41,7 +41,7 @@ class Undecipherable(Refusal):
     code, text = "1002", "解密失败"
 
 
-class Replayed(Refusal):
+class MessageRepeated(Refusal):
     """The timestamp is too far from now, or the message number has been used before."""
 
     code, text = "1003", "重复报文"

@@ -26,7 +26,7 @@ LOOK_AGAIN_S: Final = 0.2
 SICHUAN_TAKEN: Final = ("0000", "2001", "2002", "2003")
 CHONGQING_TAKEN: Final = ("00", "01", "11", "21")
 RECORDED: Final = "已登记"
-REPLAYED: Final = "1003"
+NUMBER_REPEATED: Final = "1003"
 CHANGES: Final = frozenset(("gzxh", "czxh"))
 
 
@@ -89,8 +89,8 @@ class Lanes:
                 self._first_of[message.msg_id].set_result(int(data["xhq"]) if data else 0)
             # A reply that was lost, to an adapter stopped for instance: the message had been taken and is known now.
             # One whose planted fault is answered so is refused each time it is sent.
-            is_planted = message.fault is not None and CODES.get(message.fault) == REPLAYED
-            is_known = code == REPLAYED and connection.was_retried and not is_planted
+            is_planted = message.fault is not None and CODES.get(message.fault) == NUMBER_REPEATED
+            is_known = code == NUMBER_REPEATED and connection.was_retried and not is_planted
             self._judge(message, f"sichuan {code}", text, taken=code in SICHUAN_TAKEN or is_known)
             queue.task_done()
 

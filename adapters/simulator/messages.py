@@ -20,7 +20,7 @@ class Fault(StrEnum):
     BAD_SIGNATURE = "sichuan-bad-signature"
     CLOCK_OFF = "sichuan-clock-off"
     UNDECIPHERABLE = "sichuan-undecipherable"
-    REPLAYED = "sichuan-replayed"
+    NUMBER_REPEATED = "sichuan-number-repeated"
     BAD_MONEY = "sichuan-bad-money"
     # Refused by the Chongqing service, or recognised as known.
     BAD_CHECKSUM = "chongqing-bad-checksum"
@@ -43,7 +43,7 @@ CODES: Final[Mapping[Fault, str]] = {
     Fault.BAD_SIGNATURE: "1001",
     Fault.UNDECIPHERABLE: "1002",
     Fault.CLOCK_OFF: "1003",
-    Fault.REPLAYED: "1003",
+    Fault.NUMBER_REPEATED: "1003",
     Fault.BAD_MONEY: "3001",
     Fault.BAD_CHECKSUM: "31",
     Fault.BAD_ENCODING: "99",

@@ -39,7 +39,7 @@ class Mix:
 MIX: Final = Mix()
 # What is planted between the messages, in turn. RESENT is no fault: a file that comes again with a higher version.
 PLANTED: Final = (
-    Fault.BAD_SIGNATURE, Fault.FILE_REPEATED, Fault.BAD_CHECKSUM, Fault.BAD_MONEY, Fault.WRONG_SUM, Fault.REPLAYED,
+    Fault.BAD_SIGNATURE, Fault.FILE_REPEATED, Fault.BAD_CHECKSUM, Fault.BAD_MONEY, Fault.WRONG_SUM, Fault.NUMBER_REPEATED,
     Fault.BAD_ENCODING, Fault.BROKEN_NAME, Fault.CLOCK_OFF, Fault.CALL_REPEATED, Fault.FILE_RESENT,
     Fault.UNDECIPHERABLE, Fault.WRONG_CHECK_DIGIT,
 )  # fmt: skip

@@ -49,7 +49,7 @@ class Planting:
             yield self._sichuan.use_with_bad_money(self._uses.line(at), at)
         elif fault in _TOLD_WRONGLY:
             yield self._chongqing.faulty(self._world.any_card("50"), at, fault)
-        elif fault is Fault.REPLAYED:
+        elif fault is Fault.NUMBER_REPEATED:
             yield from self._again(before, SichuanMessage, fault)
         elif fault is Fault.CALL_REPEATED:
             yield from self._again(before, ChongqingCall, fault)

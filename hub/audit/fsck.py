@@ -23,7 +23,7 @@ Report = Callable[[str, int, int], None]
 
 
 @dataclass(slots=True)
-class Findings:
+class Checked:
     """What was checked and what is wrong; *holes* counts missing positions and missing sequences."""
 
     head: int = 0
@@ -40,82 +40,78 @@ class Findings:
         return not self.problems
 
 
-def check(
-    dsn: str, report: Report = lambda _what, _done, _of: None, *, with_views: bool = True, with_identifiers: bool = False
-) -> Findings:
+def check(dsn: str, report: Report = lambda _what, _done, _of: None, *, with_views: bool = True, with_identifiers: bool = False) -> Checked:
     """Checks the journal and, if wanted, every view against a rebuild and every stored message for identifiers in clear."""
-    findings = Findings()
+    checked = Checked()
     with psycopg.connect(dsn, autocommit=True, application_name="hub-fsck") as connection:
         connection.execute("SET ROLE hub_projector")
-        _check_head(connection, findings)
-        _check_positions(connection, findings, report)
-        _check_tombstones(connection, findings)
+        _check_head(connection, checked)
+        _check_positions(connection, checked, report)
+        _check_tombstones(connection, checked)
         if with_identifiers:
-            _check_identifiers(connection, findings, report)
+            _check_identifiers(connection, checked, report)
         if with_views:
-            _check_views(connection, findings, report)
-    return findings
+            _check_views(connection, checked, report)
+    return checked
 
 
-def _check_head(connection: psycopg.Connection, findings: Findings) -> None:
+def _check_head(connection: psycopg.Connection, checked: Checked) -> None:
     row: Any = connection.execute("SELECT position, (SELECT max(position) FROM journal.event) FROM journal.head").fetchone()
-    findings.head, last = row
-    if last is not None and last > findings.head:
-        findings.problems.append(f"position {last} stands beyond the head at {findings.head}")
+    checked.head, last = row
+    if last is not None and last > checked.head:
+        checked.problems.append(f"position {last} stands beyond the head at {checked.head}")
 
 
-def _check_positions(connection: psycopg.Connection, findings: Findings, report: Report) -> None:
+def _check_positions(connection: psycopg.Connection, checked: Checked, report: Report) -> None:
     last_sequences: dict[int, int] = {}
-    for after in range(0, findings.head, PAGE_POSITIONS):
-        through = min(after + PAGE_POSITIONS, findings.head)
+    for after in range(0, checked.head, PAGE_POSITIONS):
+        through = min(after + PAGE_POSITIONS, checked.head)
         runs = connection.execute(_RUNS, {"after": after, "through": through}).fetchall()
         events = sum(run[1] for run in runs)
-        findings.events += events
+        checked.events += events
         if events != through - after:
-            findings.holes += through - after - events
-            findings.problems.append(f"positions {after + 1} to {through}: {through - after - events} missing")
+            checked.holes += through - after - events
+            checked.problems.append(f"positions {after + 1} to {through}: {through - after - events} missing")
         for run in runs:
-            _check_run(findings, last_sequences, *run)
+            _check_run(checked, last_sequences, *run)
         for statement, problem in _FAULTS:
             rows = connection.execute(statement, {"after": after, "through": through}).fetchall()
-            findings.problems += [problem.format(*row) for row in rows]
-        report("positions", through, findings.head)
-    _check_stream_ends(connection, findings, last_sequences)
+            checked.problems += [problem.format(*row) for row in rows]
+        report("positions", through, checked.head)
+    _check_stream_ends(connection, checked, last_sequences)
 
 
-def _check_run(
-    findings: Findings, last_sequences: dict[int, int], stream_id: int, count: int, lowest: int, highest: int, jumps: int
-) -> None:
+def _check_run(checked: Checked, last_sequences: dict[int, int], stream_id: int, count: int, lowest: int, highest: int, jumps: int) -> None:
     """A page's events of a stream are one run of numbers that goes on where the page before ended."""
     last = last_sequences.get(stream_id, min(lowest, 1) - 1)
     if jumps or highest - lowest + 1 != count or lowest != last + 1:
-        findings.holes += 1
-        findings.problems.append(f"stream {stream_id}: numbers {lowest} to {highest} do not follow {last} without hole and in order")
+        checked.holes += 1
+        checked.problems.append(f"stream {stream_id}: numbers {lowest} to {highest} do not follow {last} without hole and in order")
     last_sequences[stream_id] = highest
 
 
-def _check_stream_ends(connection: psycopg.Connection, findings: Findings, last_sequences: dict[int, int]) -> None:
+def _check_stream_ends(connection: psycopg.Connection, checked: Checked, last_sequences: dict[int, int]) -> None:
     """Compares each stream's row with its batches and events; events newer than the head that was read are allowed for."""
     # The rows are read first: what is appended in between makes *newer* larger, which is allowed for, never smaller.
     streams = connection.execute(_STREAMS).fetchall()
     newer: dict[int, int] = dict(
-        connection.execute("SELECT stream_id, count(*) FROM journal.event WHERE position > %s GROUP BY 1", (findings.head,)).fetchall()
+        connection.execute("SELECT stream_id, count(*) FROM journal.event WHERE position > %s GROUP BY 1", (checked.head,)).fetchall()
     )
     for stream_id, name, next_sequence, last_batched in streams:
         last = last_sequences.get(stream_id, min(next_sequence, 1) - 1)
         if not last + 1 <= next_sequence <= last + 1 + newer.get(stream_id, 0):
-            findings.problems.append(f"stream {name}: its row expects {next_sequence}, its events end with {last}")
+            checked.problems.append(f"stream {name}: its row expects {next_sequence}, its events end with {last}")
         elif last_batched is not None and last_batched + 1 != next_sequence:
-            findings.problems.append(f"stream {name}: its row expects {next_sequence}, its batches end with {last_batched}")
+            checked.problems.append(f"stream {name}: its row expects {next_sequence}, its batches end with {last_batched}")
     rows = connection.execute(_BATCH_GAPS).fetchall()
-    findings.holes += len(rows)
-    findings.problems += [f"stream {stream_id}: batch at {first} does not follow the one before" for stream_id, first in rows]
+    checked.holes += len(rows)
+    checked.problems += [f"stream {stream_id}: batch at {first} does not follow the one before" for stream_id, first in rows]
 
 
-def _check_tombstones(connection: psycopg.Connection, findings: Findings) -> None:
+def _check_tombstones(connection: psycopg.Connection, checked: Checked) -> None:
     """What the journal says was erased is erased; the vault is open to the writer's role alone."""
     connection.execute("SET ROLE hub_writer")
-    findings.problems += unburied(connection)
+    checked.problems += unburied(connection)
     connection.execute("SET ROLE hub_projector")
 
 
@@ -153,27 +149,27 @@ _BATCH_GAPS = """
         FROM journal.batch) b WHERE b.first_sequence <> b.before + 1"""
 
 
-def _check_identifiers(connection: psycopg.Connection, findings: Findings, report: Report) -> None:
-    for after in range(0, findings.head, _IDENTIFIERS_PAGE):
-        through = min(after + _IDENTIFIERS_PAGE, findings.head)
+def _check_identifiers(connection: psycopg.Connection, checked: Checked, report: Report) -> None:
+    for after in range(0, checked.head, _IDENTIFIERS_PAGE):
+        through = min(after + _IDENTIFIERS_PAGE, checked.head)
         for recorded in read_page(connection, after, through):
             for path in clear_paths(recorded.event):
-                findings.clear_identifiers += 1
-                findings.problems.append(f"position {recorded.position}: {path} stands in clear")
+                checked.clear_identifiers += 1
+                checked.problems.append(f"position {recorded.position}: {path} stands in clear")
             for path, kind in identifiers_in_texts(recorded.event):
-                findings.clear_identifiers += 1
-                findings.problems.append(f"position {recorded.position}: {path} holds what looks like {kind}")
-        report("identifiers", through, findings.head)
+                checked.clear_identifiers += 1
+                checked.problems.append(f"position {recorded.position}: {path} holds what looks like {kind}")
+        report("identifiers", through, checked.head)
 
 
-def _check_views(connection: psycopg.Connection, findings: Findings, report: Report) -> None:
+def _check_views(connection: psycopg.Connection, checked: Checked, report: Report) -> None:
     for projection in PROJECTIONS:
         name = projection.name
         result = rebuild(connection, projection, switch=False, report=report)
-        findings.views[name] = result.is_equal
+        checked.views[name] = result.is_equal
         if not result.is_equal:
-            findings.problems.append(f"view {name}: live differs from rebuilt at position {result.position}")
+            checked.problems.append(f"view {name}: live differs from rebuilt at position {result.position}")
     row: Any = connection.execute("SELECT count(*) FROM views.parked").fetchone()
-    findings.parked = int(row[0])
-    if findings.parked:
-        findings.problems.append(f"{findings.parked} events are parked")
+    checked.parked = int(row[0])
+    if checked.parked:
+        checked.problems.append(f"{checked.parked} events are parked")

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from hub.audit.fsck import Findings, check
+from hub.audit.fsck import Checked, check
 from hub.backup import files, target
 from hub.backup.manifest import BackupDamaged, BackupIncomplete, BackupNewer, Erasures, Manifest
 from hub.backup.tables import TABLES, identifier
@@ -45,7 +45,7 @@ class Restored:
 
     position: int
     erased: int
-    findings: Findings
+    findings: Checked
 
 
 def restore(

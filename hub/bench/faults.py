@@ -79,7 +79,7 @@ def _campaign(
         for number, planned in enumerate(rounds, 1):
             disturbances.perform(planned)
             performed[f"{planned.kind} {planned.target}"] += 1
-            report(f"{number}/{len(rounds)} {planned.kind} {planned.target}: {_standing(urls)}")
+            report(f"{number}/{len(rounds)} {planned.kind} {planned.target}: {_progress(urls)}")
             if simulator.poll() is not None and not events:
                 raise ChildDied(f"simulator ended with {simulator.returncode}")
     except ChildDied as death:
@@ -127,7 +127,7 @@ def _await_traffic(urls: Mapping[str, str]) -> None:
         time.sleep(0.2)
 
 
-def _standing(urls: Mapping[str, str]) -> str:
+def _progress(urls: Mapping[str, str]) -> str:
     feeds = {name: feed for url in urls.values() for name, feed in status(url).get("feeds", {}).items()}
     return ", ".join(f"{name} {feed['acknowledged_sequence']:,}+{feed['pending']:,} {feed['state'][:40]}" for name, feed in feeds.items())
 
@@ -145,7 +145,7 @@ def _settle(dsn: str, urls: Mapping[str, str], report: Report) -> int:
                 return 0
             if time.monotonic() > say_at:
                 say_at += SAY_EVERY_S
-                report(f"settling: {_standing(urls)}, views {behind:,} of {head:,}")
+                report(f"settling: {_progress(urls)}, views {behind:,} of {head:,}")
             time.sleep(0.2)
     return int(waiting)
 

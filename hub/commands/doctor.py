@@ -40,9 +40,9 @@ def doctor(
     with _scene(Config(), start) as scene:
         scene.target = target
         found = examine_all(scene)
-    is_well = not any(one.finding.level == "fault" for one in found)
+    is_well = not any(one.examined.level == "fault" for one in found)
     if as_json:
-        checks = [{"name": one.name, **one.finding._asdict()} for one in found]
+        checks = [{"name": one.name, **one.examined._asdict()} for one in found]
         typer.echo(json.dumps({"well": is_well, "examinations": checks}, ensure_ascii=False))
     else:
         _show(found, sys.stdout.isatty())
@@ -73,11 +73,11 @@ def _scene(config: Config, start: bool) -> Iterator["Scene"]:
 def _show(found: "list[Diagnosis]", is_terminal: bool) -> None:
     console = Console(highlight=False, soft_wrap=True, no_color=not is_terminal)
     for one in found:
-        sign, style = _SIGNS[one.finding.level]
-        console.print(Text.assemble((f"{sign} ", style), (one.title, "bold"), ": ", one.finding.text))
-        if one.finding.advice:
-            console.print(Text(f"    → {one.finding.advice}", style))
-    counts = {level: sum(one.finding.level == level for one in found) for level in _SIGNS}
+        sign, style = _SIGNS[one.examined.level]
+        console.print(Text.assemble((f"{sign} ", style), (one.title, "bold"), ": ", one.examined.text))
+        if one.examined.advice:
+            console.print(Text(f"    → {one.examined.advice}", style))
+    counts = {level: sum(one.examined.level == level for one in found) for level in _SIGNS}
     console.print(
         f"正常 well {counts['ok']}，提醒 warnings {counts['warning']}，故障 faults {counts['fault']}，未查 left out {counts['skipped']}"
     )

@@ -112,8 +112,9 @@ def show(
         show_one(told)
 
 
-@app.command()
-def replay(
+@app.command("re-evaluate")
+@app.command("replay", hidden=True)
+def re_evaluate(
     feed: Annotated[str, typer.Argument(help="数据流。Feed.")] = "",
     sequences: Annotated[list[int] | None, typer.Argument(min=1, help="序号，可多个。Numbers in the feed.")] = None,
     of_feed: Annotated[str, typer.Option("--feed", help="这个数据流的全部未了结事件。All unsettled ones of this feed.")] = "",
@@ -130,7 +131,7 @@ def replay(
         chosen = [(feed, sequence) for sequence in sequences or ()]
         if not chosen:
             found, *_ = _listed(dsn, Wanted(of_feed, rule=rule, only_unsettled=True))
-            chosen = [(one.feed, one.case.sequence) for one in reversed(found)]
+            chosen = [(one.feed, one.entry.sequence) for one in reversed(found)]
         for named, sequence in chosen:
             outcome = _evaluate(desk, named, sequence, operator or login())
             refused = refused or "error" in outcome

@@ -38,10 +38,10 @@ def summary(one: Listed) -> dict[str, Any]:
     """Returns a row of the list for a machine."""
     return {
         "feed": one.feed,
-        "sequence": one.case.sequence,
+        "sequence": one.entry.sequence,
         "position": one.position,
-        "recorded_at": local(one.case.recorded_us),
-        "kind": one.case.declared_kind,
+        "recorded_at": local(one.entry.recorded_us),
+        "kind": one.entry.declared_kind,
         "violations": [{"field_path": path, "rule": rule} for path, rule in one.violations],
         **handling_of(one),
     }
@@ -49,15 +49,15 @@ def summary(one: Listed) -> dict[str, Any]:
 
 def handling_of(one: Listed) -> dict[str, Any]:
     """Returns what became of a quarantined event."""
-    case = one.case
+    entry = one.entry
     return {
-        "state": case.state,
-        "settled_position": case.settled_position,
-        "evaluations": case.evaluations,
-        "evaluated_at": local(case.evaluated_us) if case.evaluations else "",
-        "evaluated_by": case.evaluated_by,
-        "still": explained(json.loads(case.still)),
-        "opened_in_clear": case.openings,
+        "state": entry.state,
+        "settled_position": entry.settled_position,
+        "evaluations": entry.evaluations,
+        "evaluated_at": local(entry.evaluated_us) if entry.evaluations else "",
+        "evaluated_by": entry.evaluated_by,
+        "still": explained(json.loads(entry.still)),
+        "opened_in_clear": entry.openings,
     }
 
 
@@ -72,15 +72,15 @@ def listing(found: Sequence[Listed]) -> Table:
         whole("了结于\nsettled at"),
     )
     for one in found:
-        case = one.case
+        entry = one.entry
         breaks = [f"{path} {rule}" for path, rule in one.violations]
         drawn.add_row(
-            f"{one.feed}\n{case.sequence}",
+            f"{one.feed}\n{entry.sequence}",
             str(one.position),
-            in_two_lines(case.recorded_us),
-            "\n".join([case.declared_kind or "—", *breaks]),
-            f"{STATES[case.state]}\n{case.state}",
-            str(case.settled_position or ""),
+            in_two_lines(entry.recorded_us),
+            "\n".join([entry.declared_kind or "—", *breaks]),
+            f"{STATES[entry.state]}\n{entry.state}",
+            str(entry.settled_position or ""),
         )
     return drawn
 

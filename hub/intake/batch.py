@@ -31,7 +31,7 @@ from hub.journal.vault import original_name, seal
 from hub.trust.keyring import Keyring
 
 KNOWN_IDENTIFIERS = 400_000
-PASSED_CASES = 20_000
+PASSED_ENVELOPES = 20_000
 LAST_SEQUENCE = 2**63 - 1
 # A batch takes so long at once, and then lets others on the event loop have their turn: a check need not wait for all of it.
 TURN_S = 0.002
@@ -164,9 +164,9 @@ class Intake:
         return reasons
 
     def _admit_like_before(self, event: event_pb2.Event, kind: str, at: Timestamp, context: Context) -> bool:
-        """The short way, for most of the traffic: a known card, and a case that went the long way before and passed.
+        """The short way, for most of the traffic: a known card, and an envelope that went the long way before and passed.
 
-        A case is everything the rules look at but the card, the instant within its day and the kind's own fields.
+        An envelope is everything the rules look at but the card, the instant within its day and the kind's own fields.
         """
         has, seconds = event.HasField, at.seconds
         if seconds > context.now_s or has("holder") or has("corrects") or has("reverses") or event.card_aliases:
@@ -175,7 +175,7 @@ class Intake:
         clear = card.clear
         # As `card_name` has it, without its call.
         key = self._known.get(f"{_PURPOSE_OF_CARD.get(card.kind)}|{card.issuing_province}|{clear}") if clear else None
-        if key is None or _case(event, kind, seconds, context, source) not in self._passed:
+        if key is None or _envelope(event, kind, seconds, context, source) not in self._passed:
             return False
         native_id, venue = source.message_id, event.venue_code
         if len(native_id) > _SHORT or len(venue) > _SHORT or not -_MOST_FEN <= event.amount_fen <= _MOST_FEN:
@@ -207,9 +207,9 @@ class Intake:
         if broken := self._pseudonymise(event, kind, message, prepared, broken):
             return broken
         if is_case_enough(kind) and not places(message.DESCRIPTOR):
-            if len(self._passed) >= PASSED_CASES:
+            if len(self._passed) >= PASSED_ENVELOPES:
                 self._passed.clear()
-            self._passed.add(_case(event, kind, event.occurred_at.seconds, context, event.source))
+            self._passed.add(_envelope(event, kind, event.occurred_at.seconds, context, event.source))
         return []
 
     def _pseudonymise(
@@ -311,7 +311,7 @@ def add_violations(recorded: Any, reasons: Sequence[Violation]) -> None:
         recorded.add(field_path=path[:256], rule_id=rule[:64])
 
 
-def _case(event: event_pb2.Event, kind: str, seconds: int, context: Context, source: event_pb2.Source) -> tuple[object, ...]:
+def _envelope(event: event_pb2.Event, kind: str, seconds: int, context: Context, source: event_pb2.Source) -> tuple[object, ...]:
     """Names everything the rules look at in an envelope; the local day stands for the instant."""
     return (
         kind,

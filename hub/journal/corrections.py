@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from hub.domain.corrections import Member, standing
+from hub.domain.corrections import Member
+from hub.domain.corrections import standing as in_force
 from hub.journal.reader import POSITION_OF, Recorded
 
 _Name = tuple[int, int]
@@ -30,8 +31,8 @@ def changes(connection: psycopg.Connection, after: int, end: int) -> dict[int, C
     members, recorded = _families(connection, {name for _, name in touched}, end)
     found: dict[int, Change] = {}
     for position in sorted({position for position, _ in touched}):
-        stood = standing(member for member in members if member.position < position)
-        stands = standing(member for member in members if member.position <= position)
+        stood = in_force(member for member in members if member.position < position)
+        stands = in_force(member for member in members if member.position <= position)
         into = [recorded[new] for new in stands - stood]
         out = sorted(stood - stands)
         found[position] = Change(tuple(recorded[old] for old in out), into[0] if into else None)
@@ -44,8 +45,8 @@ def changed_since(connection: psycopg.Connection, position: int, reached: int) -
     if not touched:
         return [], []
     members, recorded = _families(connection, {name for _, name in touched}, reached)
-    stood = standing(member for member in members if member.position <= position)
-    stands = standing(members)
+    stood = in_force(member for member in members if member.position <= position)
+    stands = in_force(members)
     return [recorded[old] for old in sorted(stood - stands)], [recorded[new] for new in sorted(stands - stood) if new <= position]
 
 

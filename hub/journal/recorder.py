@@ -1,7 +1,7 @@
 """The `eventsourcing` recorder over our journal, and the store of aggregates built on it.
 
 Aggregates and feeds share the one order: an aggregate is a stream whose row enforces its versions. The recorder passes the
-library's own recorder test cases. Table creation, its insert function and its retry are not used: see the traps in docs/decisions.md.
+library's own recorder tests. Table creation, its insert function and its retry are not used: see the traps in docs/decisions.md.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -159,7 +159,7 @@ _SELECT_NOTIFICATIONS = """
 
 
 def _stream_ids(connection: psycopg.Connection[Any], first_versions: dict[str, int]) -> dict[str, int]:
-    """Returns the ids of aggregates' streams, made on first sight; the library numbers from 1 (its own test cases also from 0)."""
+    """Returns the ids of aggregates' streams, made on first sight; the library numbers from 1 (its own tests also from 0)."""
     names = list(first_versions)
     connection.execute(
         """INSERT INTO journal.stream (name, owner, is_feed, next_sequence)

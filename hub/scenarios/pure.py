@@ -15,7 +15,7 @@ from hub.domain.agreement import Agreements, terms_in, terms_of
 from hub.domain.agreement_table import seed_agreements
 from hub.domain.card import Fact, Standing, policies_of, standing
 from hub.domain.corrections import Member
-from hub.domain.corrections import standing as standing_events
+from hub.domain.corrections import standing as in_force
 from hub.domain.declared_loss import declared_loss
 from hub.domain.event_rules import Context
 from hub.domain.pseudonym import references_of
@@ -96,13 +96,13 @@ class PureRun:
 
     def _change(self, event: event_pb2.Event, name: tuple[str, int], recorded: Recorded) -> Change:
         """Returns what the event changes of what stands."""
-        stood = standing_events(self._members)
+        stood = in_force(self._members)
         self._told[recorded.position] = recorded
         said = event.corrects if event.HasField("corrects") else event.reverses if event.HasField("reverses") else None
         own = None if said is None else (said.feed, said.sequence)
         is_held = recorded.kind == "event_quarantined"
         self._members.append(Member(recorded.position, name, () if own is None else (own,), own, event.HasField("reverses"), is_held))
-        stands = standing_events(self._members)
+        stands = in_force(self._members)
         into = [self._told[position] for position in stands - stood]
         return Change(tuple(self._told[position] for position in sorted(stood - stands)), into[0] if into else None)
 

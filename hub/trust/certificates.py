@@ -21,7 +21,7 @@ def days_left(directory: Path, participants: Sequence[Participant], now: datetim
 
     What is not there has no entry: a folder without certificates, a participant that has none or whose are all withdrawn.
     """
-    ends = {participant.name: known[-1].not_after for participant in participants if (known := standing(directory, participant))}
+    ends = {participant.name: known[-1].not_after for participant in participants if (known := in_force(directory, participant))}
     if authorities := own_authorities(directory):
         ends["ca"] = min(certificate.not_valid_after_utc for certificate in authorities)
     if server := read_certificates(directory / "server.crt"):
@@ -29,7 +29,7 @@ def days_left(directory: Path, participants: Sequence[Participant], now: datetim
     return {name: (not_after - now) / _DAY for name, not_after in ends.items()}
 
 
-def standing(directory: Path, participant: Participant) -> list[Certificate]:
+def in_force(directory: Path, participant: Participant) -> list[Certificate]:
     """Returns the certificates of a participant that are not withdrawn: those on file that no event tells, then the others as issued."""
     known = participant.standing_certificates()
     return [one for one in unrecorded(directory, participant) if one.fingerprint not in participant.withdrawn] + known

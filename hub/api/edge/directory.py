@@ -32,7 +32,7 @@ FRESH_FOR_S = 1.0
 AWAY_AFTER_S = 0.5
 
 
-class Standing:
+class CurrentRights:
     """What a participant may do by now: calls and open streams of it share one, which follows its roles."""
 
     __slots__ = ("rights",)
@@ -53,17 +53,17 @@ class Caller(NamedTuple):
     call: Call
     peer: Peer
     allowance: Allowance
-    standing: Standing
+    current: CurrentRights
     operator: str = ""
 
     @property
     def rights(self) -> Rights:
         """What it may do by now."""
-        return self.standing.rights
+        return self.current.rights
 
     def may_call(self) -> None:
         """Raises RoleMissing if it may not make its call, or not any more."""
-        self.standing.rights.require(self.call.name)
+        self.current.rights.require(self.call.name)
 
 
 class Directory:
@@ -77,7 +77,7 @@ class Directory:
         self._looks = Turns("hub-directory", 2)
         self._participants: dict[str, tuple[float, Participant]] = {}
         self._loads: dict[str, asyncio.Task[Participant]] = {}
-        self._standings: dict[str, Standing] = {}
+        self._current: dict[str, CurrentRights] = {}
         self._feeds: dict[str, Feed] = {}
 
     def close(self) -> None:
@@ -98,7 +98,7 @@ class Directory:
 
     def _caller(self, participant: Participant, peer: Peer, call: Call) -> Caller:
         urn = peer.participant
-        return Caller(urn, participant.province, call, peer, self._quotas.of(participant), self._standings[urn])
+        return Caller(urn, participant.province, call, peer, self._quotas.of(participant), self._current[urn])
 
     async def admitted(self, peer: Peer) -> Participant:
         """Returns the participant if it may speak with its certificate.
@@ -133,7 +133,7 @@ class Directory:
                 raise ParticipantUnknown
             participant = Participant.operators(datetime.now(UTC))
         self._participants[urn] = (time.monotonic(), participant)
-        self._standings.setdefault(urn, Standing()).rights = participant.rights
+        self._current.setdefault(urn, CurrentRights()).rights = participant.rights
         return participant
 
     async def feed_of(self, caller: Caller, name: str) -> Feed:

@@ -90,7 +90,7 @@ class Readiness:
         try:
             await self._judge()
         except Exception:
-            # Whoever looks must not go blind and leave what was true before standing.
+            # The thread that looks must not end and leave an old answer in force.
             log.exception("readiness: fault of the hub")
             self._conclude("枢纽故障 the hub: its log says more", "", "")
         for service, reason in self._reasons.items():

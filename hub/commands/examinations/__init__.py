@@ -20,7 +20,7 @@ NOT_RUNNING = "内嵌数据库未运行 the embedded database does not run"
 SUBJECTS = ("surroundings", "keys", "server", "database", "participants", "journal", "views")
 
 
-class Finding(NamedTuple):
+class Examined(NamedTuple):
     """What an examination found, Chinese and English; *advice* says what to do."""
 
     level: Level
@@ -29,11 +29,11 @@ class Finding(NamedTuple):
 
 
 class Diagnosis(NamedTuple):
-    """A finding with the name of its examination."""
+    """What was examined, with the name of its examination."""
 
     name: str
     title: str
-    finding: Finding
+    examined: Examined
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Scene:
             self.connection.close()
 
 
-Examine = Callable[[Scene], Finding]
+Examine = Callable[[Scene], Examined]
 
 
 class _Examination(NamedTuple):
@@ -83,19 +83,19 @@ def examination(title: str, *, needs_database: bool = False) -> Callable[[Examin
     return register
 
 
-def ok(text: str) -> Finding:
+def ok(text: str) -> Examined:
     """It is well."""
-    return Finding("ok", text)
+    return Examined("ok", text)
 
 
-def warning(text: str, advice: str) -> Finding:
+def warning(text: str, advice: str) -> Examined:
     """The hub works, but someone should look."""
-    return Finding("warning", text, advice)
+    return Examined("warning", text, advice)
 
 
-def fault(text: str, advice: str) -> Finding:
+def fault(text: str, advice: str) -> Examined:
     """The hub does not work, or what must always hold does not."""
-    return Finding("fault", text, advice)
+    return Examined("fault", text, advice)
 
 
 def examine_all(scene: Scene) -> list[Diagnosis]:
@@ -105,9 +105,9 @@ def examine_all(scene: Scene) -> list[Diagnosis]:
     return [Diagnosis(one.name, one.title, _made(one, scene)) for one in _EXAMINATIONS]
 
 
-def _made(one: _Examination, scene: Scene) -> Finding:
+def _made(one: _Examination, scene: Scene) -> Examined:
     if one.needs_database and scene.problem:
-        return Finding("skipped", "未查：无数据库 not examined: no database")
+        return Examined("skipped", "未查：无数据库 not examined: no database")
     try:
         return one.examine(scene)
     except psycopg.errors.UndefinedTable:

@@ -4,7 +4,7 @@ from importlib import metadata
 
 import psycopg
 
-from hub.commands.examinations import NOT_RUNNING, Finding, Scene, examination, fault, ok, warning
+from hub.commands.examinations import NOT_RUNNING, Examined, Scene, examination, fault, ok, warning
 from hub.journal.clock import MOST_AHEAD_S
 from hub.journal.logins import APP, EDGE, PROJECTOR, user_of
 from hub.journal.migrate import OLDEST_VERSION, at_hand
@@ -18,7 +18,7 @@ _APPEND_ONLY = ("journal.event", "journal.batch", "journal.correction", "journal
 
 
 @examination("数据库 database")
-def database(scene: Scene) -> Finding:
+def database(scene: Scene) -> Examined:
     """It answers, or could be started."""
     if scene.dsn:
         row = scene.connection.execute("SELECT current_setting('server_version'), current_setting('server_version_num')::int").fetchone()
@@ -49,7 +49,7 @@ def database(scene: Scene) -> Finding:
 
 
 @examination("持久性设置 durability settings", needs_database=True)
-def durability(scene: Scene) -> Finding:
+def durability(scene: Scene) -> Examined:
     """What was acknowledged survives a crash of the machine."""
     names = ("fsync", "full_page_writes", "synchronous_commit")
     found = {name: _setting(scene.connection, name) for name in names}
@@ -68,7 +68,7 @@ def _setting(connection: psycopg.Connection, name: str) -> str:
 
 
 @examination("登录用户 login", needs_database=True)
-def login(scene: Scene) -> Finding:
+def login(scene: Scene) -> Examined:
     """What the hub logs in as can change nothing that is recorded, nor become who can."""
     name = _login_of(scene)
     row = scene.connection.execute(_LOGIN, {"login": name}).fetchone()
@@ -103,7 +103,7 @@ _LOGIN = """
 
 
 @examination("角色与权限 roles and grants", needs_database=True)
-def grants(scene: Scene) -> Finding:
+def grants(scene: Scene) -> Examined:
     """The login may take the hub's roles, and none of them may change what is written."""
     known = {row[0] for row in scene.connection.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY (%s)", (list(_ROLES),))}
     if missing := [role for role in _ROLES if role not in known]:
@@ -130,7 +130,7 @@ _EXCESS = """
 
 
 @examination("数据库结构 migrations", needs_database=True)
-def migrations(scene: Scene) -> Finding:
+def migrations(scene: Scene) -> Examined:
     """The database has every migration, as it is on file."""
     applied: dict[str, str] = dict(scene.connection.execute("SELECT name, checksum FROM public.hub_migration").fetchall())
     on_file = at_hand()
@@ -145,7 +145,7 @@ def migrations(scene: Scene) -> Finding:
 
 
 @examination("连接数 connections", needs_database=True)
-def connections(scene: Scene) -> Finding:
+def connections(scene: Scene) -> Examined:
     """There is room for more."""
     found = read_database(scene.connection)
     used = sum(found.connections.values())
@@ -156,7 +156,7 @@ def connections(scene: Scene) -> Finding:
 
 
 @examination("旧快照 old snapshots", needs_database=True)
-def old_snapshots(scene: Scene) -> Finding:
+def old_snapshots(scene: Scene) -> Examined:
     """No transaction is held open: one would slow every append down."""
     age_s = read_database(scene.connection).oldest_snapshot_s
     row = scene.connection.execute("SELECT pg_has_role(%s::name, 'pg_read_all_stats', 'USAGE')", (_login_of(scene),)).fetchone()
@@ -174,7 +174,7 @@ def old_snapshots(scene: Scene) -> Finding:
 
 
 @examination("时钟 clocks", needs_database=True)
-def clocks(scene: Scene) -> Finding:
+def clocks(scene: Scene) -> Examined:
     """This machine's clock agrees with the database's, and the journal's last entry is not of the future."""
     clock, limit_s = read_clock(scene.connection), scene.config.max_clock_drift_s
     text = f"与数据库相差 off the database's by {clock.drift_s:+.3f} s ± {clock.uncertainty_s:.3f}"

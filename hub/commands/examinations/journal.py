@@ -1,14 +1,14 @@
 """The journal: its head, its partitions, holes near its end. `hub fsck` looks at all of it."""
 
 from hub.api.edge.readiness import PARTITIONS_AHEAD
-from hub.commands.examinations import Finding, Scene, examination, fault, ok, warning
+from hub.commands.examinations import Examined, Scene, examination, fault, ok, warning
 from hub.journal.reader import first_position, head_position
 from hub.monitoring.hole_watch import RANGE_POSITIONS, holes_in
 from hub.monitoring.vitals import partitions_ahead
 
 
 @examination("日志头 head of the journal", needs_database=True)
-def head(scene: Scene) -> Finding:
+def head(scene: Scene) -> Examined:
     """The head is the position of the last event."""
     row = scene.connection.execute(
         "SELECT h.position, COALESCE((SELECT max(position) FROM journal.event), 0) FROM journal.head h"
@@ -20,7 +20,7 @@ def head(scene: Scene) -> Finding:
 
 
 @examination("预建分区 partitions ahead", needs_database=True)
-def partitions(scene: Scene) -> Finding:
+def partitions(scene: Scene) -> Examined:
     """The next ones exist already."""
     ahead = partitions_ahead(scene.connection)
     if ahead < PARTITIONS_AHEAD:
@@ -29,7 +29,7 @@ def partitions(scene: Scene) -> Finding:
 
 
 @examination("近期缺口 holes near the head", needs_database=True)
-def holes(scene: Scene) -> Finding:
+def holes(scene: Scene) -> Examined:
     """The newest positions have an event each."""
     position = head_position(scene.connection)
     after = max(0, position - RANGE_POSITIONS, first_position(scene.connection) - 1)

@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from hub.admin.certificate_expiry import certificate_days
-from hub.commands.examinations import Finding, Scene, examination, fault, ok, warning
+from hub.commands.examinations import Examined, Scene, examination, fault, ok, warning
 from hub.postgres.cluster import path_of
 from hub.trust.authority import files_of
 from hub.trust.certificates import is_issued_by_any, own_authorities, read_certificates
@@ -17,7 +17,7 @@ SOON_DAYS = 30
 
 
 @examination("密钥文件权限 modes of key files")
-def key_modes(scene: Scene) -> Finding:
+def key_modes(scene: Scene) -> Examined:
     """No key file can be read by others."""
     keys = [
         key for folder in (scene.config.keys_dir, scene.config.certificates_dir) if folder.exists() for key in sorted(folder.glob("*.key"))
@@ -30,7 +30,7 @@ def key_modes(scene: Scene) -> Finding:
 
 
 @examination("密钥与数据库分开 keys apart from the database")
-def keys_apart(scene: Scene) -> Finding:
+def keys_apart(scene: Scene) -> Examined:
     """Who takes the disk of one does not have the other."""
     config, cluster = scene.config, path_of(scene.config.data_dir)
     authority = config.certificates_dir / "ca.key"
@@ -48,7 +48,7 @@ def keys_apart(scene: Scene) -> Finding:
 
 
 @examination("假名密钥 pseudonym key", needs_database=True)
-def pseudonym_key(scene: Scene) -> Finding:
+def pseudonym_key(scene: Scene) -> Examined:
     """The key is the one this journal was written with."""
     key = scene.config.keys_dir / "pseudonym.key"
     row = scene.connection.execute("SELECT fingerprint FROM vault.key_fingerprint WHERE purpose = 'pseudonym'").fetchone()
@@ -64,7 +64,7 @@ def pseudonym_key(scene: Scene) -> Finding:
 
 
 @examination("枢纽证书 the hub's certificate")
-def server_certificate(scene: Scene) -> Finding:
+def server_certificate(scene: Scene) -> Examined:
     """Certificate, key and authority belong together."""
     directory = scene.config.certificates_dir
     files = files_of(directory, "server")
@@ -90,7 +90,7 @@ def server_certificate(scene: Scene) -> Finding:
 
 
 @examination("证书期限 certificate expiry", needs_database=True)
-def certificate_expiry(scene: Scene) -> Finding:
+def certificate_expiry(scene: Scene) -> Examined:
     """None of the certificates ends soon."""
     days = certificate_days(scene.dsn, scene.config.certificates_dir)
     if not days:
@@ -99,8 +99,8 @@ def certificate_expiry(scene: Scene) -> Finding:
     text = ", ".join(f"{name} {left:.0f} 天 d" for name, left in sorted((soon or days).items(), key=lambda item: item[1])[:5])
     if not soon:
         return ok(text)
-    finding = fault if min(soon.values()) <= 0 else warning
-    return finding(text, "hub participants rotate NAME；枢纽证书自行续签。The hub's own renews itself")
+    level = fault if min(soon.values()) <= 0 else warning
+    return level(text, "hub participants rotate NAME；枢纽证书自行续签。The hub's own renews itself")
 
 
 def _span(certificate: x509.Certificate) -> str:

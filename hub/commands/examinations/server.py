@@ -5,14 +5,14 @@ from contextlib import closing
 from urllib.parse import urlsplit
 
 from hub.api.edge.listeners import edge_of
-from hub.commands.examinations import Finding, Scene, examination, fault, ok, warning
+from hub.commands.examinations import Examined, Scene, examination, fault, ok, warning
 from hub.commands.probe import Answer, ask, metrics_address, reachable
 
 _PATIENCE_S = 2.0
 
 
 @examination("服务端口 listen port")
-def listen_port(scene: Scene) -> Finding:
+def listen_port(scene: Scene) -> Examined:
     """It is free, or a hub answers there."""
     listen = scene.target or edge_of(scene.config).listen
     if not _answers(listen):
@@ -28,13 +28,13 @@ def listen_port(scene: Scene) -> Finding:
     return ok(f"{answer.target} 就绪 ready") if answer.is_ready else _not_ready(answer)
 
 
-def _not_ready(answer: Answer) -> Finding:
+def _not_ready(answer: Answer) -> Examined:
     reasons = "; ".join(sorted(set(answer.reasons.values()))) or "原因见日志 see its log"
     return warning(f"{answer.target} 未就绪 not ready: {reasons}", "hub status")
 
 
 @examination("监控端口 metrics port")
-def metrics_port(scene: Scene) -> Finding:
+def metrics_port(scene: Scene) -> Examined:
     """It is free, or a hub's page answers there."""
     address = edge_of(scene.config).metrics or metrics_address(scene.config)
     if not address:
@@ -43,7 +43,7 @@ def metrics_port(scene: Scene) -> Finding:
 
 
 @examination("遥测收集器 OTLP collector")
-def otlp_collector(scene: Scene) -> Finding:
+def otlp_collector(scene: Scene) -> Examined:
     """It can be reached, if one is configured."""
     endpoint = scene.config.otlp_endpoint
     if not endpoint:
@@ -66,7 +66,7 @@ def _answers(address: str) -> bool:
         return False
 
 
-def _bindable(listen: str, text: str) -> Finding:
+def _bindable(listen: str, text: str) -> Examined:
     host, _, port = listen.rpartition(":")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

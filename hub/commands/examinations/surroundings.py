@@ -6,7 +6,7 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
-from hub.commands.examinations import Finding, Scene, examination, fault, ok, warning
+from hub.commands.examinations import Examined, Scene, examination, fault, ok, warning
 from hub.monitoring.vitals import disk_free
 
 _GIB = 1024**3
@@ -15,13 +15,13 @@ _PINS = Path(__file__).parents[3] / "pyproject.toml"
 
 
 @examination("Python 版本 Python version")
-def python_version(_: Scene) -> Finding:
+def python_version(_: Scene) -> Examined:
     """The hub needs 3.11 or newer, and does not run on an older one at all."""
     return ok(platform.python_version())
 
 
 @examination("依赖版本 package versions")
-def package_versions(_: Scene) -> Finding:
+def package_versions(_: Scene) -> Examined:
     """The installed packages are those the project was tested with."""
     if not _PINS.exists():
         return ok("无源码，不比对 no source tree to compare with")
@@ -34,7 +34,7 @@ def package_versions(_: Scene) -> Finding:
 
 
 @examination("数据目录 data directory")
-def data_directory(scene: Scene) -> Finding:
+def data_directory(scene: Scene) -> Examined:
     """It is there and can be written to."""
     directory = scene.config.data_dir
     if not directory.exists():
@@ -47,7 +47,7 @@ def data_directory(scene: Scene) -> Finding:
 
 
 @examination("磁盘空间 free disk")
-def free_disk(scene: Scene) -> Finding:
+def free_disk(scene: Scene) -> Examined:
     """There is room for the journal to grow."""
     free = disk_free(scene.config.data_dir / "postgres")
     if free is None:
@@ -60,18 +60,18 @@ def free_disk(scene: Scene) -> Finding:
 
 
 @examination("链路库 traces store")
-def traces_store(scene: Scene) -> Finding:
+def traces_store(scene: Scene) -> Examined:
     """Where kept traces go can be written to."""
     return _writable(scene.config.data_dir / "traces")
 
 
 @examination("日志目录 log directory")
-def log_directory(scene: Scene) -> Finding:
+def log_directory(scene: Scene) -> Examined:
     """Where access and security logs go can be written to."""
     return _writable(scene.config.logs_dir)
 
 
-def _writable(directory: Path) -> Finding:
+def _writable(directory: Path) -> Examined:
     if not directory.exists():
         return ok(f"{directory} 尚未建立 is not made yet")
     blocked = [path for path in (directory, *directory.iterdir()) if not os.access(path, os.W_OK)]

@@ -1,12 +1,12 @@
 """The views: how late, what is parked, whether a rebuild found the same."""
 
-from hub.commands.examinations import Finding, Scene, examination, fault, ok, warning
+from hub.commands.examinations import Examined, Scene, examination, fault, ok, warning
 from hub.monitoring.vitals import read_views
 from hub.projections import DECIDED_BY
 
 
 @examination("视图滞后 lag of the views", needs_database=True)
-def view_lag(scene: Scene) -> Finding:
+def view_lag(scene: Scene) -> Examined:
     """They follow the journal, those that answers rest on closely."""
     limit_s = scene.config.max_lag_s
     late = {view.name: view.lag_s for view in read_views(scene.connection) if view.lag_s > limit_s}
@@ -19,7 +19,7 @@ def view_lag(scene: Scene) -> Finding:
 
 
 @examination("搁置事件 parked events", needs_database=True)
-def parked(scene: Scene) -> Finding:
+def parked(scene: Scene) -> Examined:
     """No event was too much for a view."""
     found = {view.name: view.parked for view in read_views(scene.connection) if view.parked}
     if found:
@@ -29,7 +29,7 @@ def parked(scene: Scene) -> Finding:
 
 
 @examination("视图与重建 views and their rebuild", needs_database=True)
-def verification(scene: Scene) -> Finding:
+def verification(scene: Scene) -> Examined:
     """What was rebuilt last was equal to what is live."""
     views = read_views(scene.connection)
     if differing := [view.name for view in views if view.is_equal is False]:

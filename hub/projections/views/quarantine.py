@@ -19,7 +19,7 @@ _UNSETTLED = (OPEN, FAILING)
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
-class Case(NamedTuple):
+class Entry(NamedTuple):
     """A row's values: *settled_position* is 0 while it is unsettled, *still* what it broke when it was evaluated last.
 
     *folded_position* is the last event that it has seen.
@@ -55,7 +55,7 @@ def evolve(_: Key, row: Row | None, recorded: Recorded, __: Recorded | None) -> 
     event = recorded.event
     if row is None:
         quarantined = event.event_quarantined
-        case = Case(
+        entry = Entry(
             stream_id=recorded.stream_id,
             sequence=recorded.sequence,
             recorded_us=recorded.recorded_us,
@@ -65,29 +65,29 @@ def evolve(_: Key, row: Row | None, recorded: Recorded, __: Recorded | None) -> 
             folded_position=recorded.position,
         )
         # What corrects it may have come first.
-        return tuple(case._replace(state=CORRECTED, settled_position=recorded.position) if recorded.is_reversal else case)
-    case = Case(*row)
-    if recorded.position <= case.folded_position:
+        return tuple(entry._replace(state=CORRECTED, settled_position=recorded.position) if recorded.is_reversal else entry)
+    entry = Entry(*row)
+    if recorded.position <= entry.folded_position:
         return row
-    case = case._replace(folded_position=recorded.position)
+    entry = entry._replace(folded_position=recorded.position)
     if recorded.kind == "quarantine_reevaluated":
-        case = _evaluated(case, recorded)
+        entry = _evaluated(entry, recorded)
     elif recorded.kind == "quarantine_original_opened":
-        case = case._replace(openings=case.openings + 1)
-    elif case.state in _UNSETTLED:
-        case = case._replace(state=CORRECTED, settled_position=recorded.position)
-    return tuple(case)
+        entry = entry._replace(openings=entry.openings + 1)
+    elif entry.state in _UNSETTLED:
+        entry = entry._replace(state=CORRECTED, settled_position=recorded.position)
+    return tuple(entry)
 
 
-def _evaluated(case: Case, recorded: Recorded) -> Case:
+def _evaluated(entry: Entry, recorded: Recorded) -> Entry:
     again = recorded.event.quarantine_reevaluated
     # The released event stands right after the evaluation that it passed.
     state, position = (RELEASED, recorded.position + 1) if again.accepted else (FAILING, 0)
-    return case._replace(
+    return entry._replace(
         state=state,
         settled_position=position,
         still=_told(again.violations),
-        evaluations=case.evaluations + 1,
+        evaluations=entry.evaluations + 1,
         evaluated_us=recorded.recorded_us,
         evaluated_by=again.operator,
     )
@@ -128,12 +128,12 @@ class Listed(NamedTuple):
     feed: str
     owner: str
     position: int
-    case: Case
+    entry: Entry
 
     @property
     def violations(self) -> list[list[str]]:
         """What it breaks, by the latest evaluation."""
-        return json.loads(self.case.still if self.case.state == FAILING else self.case.violations)  # type: ignore[no-any-return]
+        return json.loads(self.entry.still if self.entry.state == FAILING else self.entry.violations)  # type: ignore[no-any-return]
 
 
 class Wanted(NamedTuple):
@@ -151,7 +151,7 @@ class Wanted(NamedTuple):
 def listed(connection: psycopg.Connection, wanted: Wanted) -> list[Listed]:
     """Reads quarantined events from the view, the newest first."""
     rows = connection.execute(_LISTED, _parameters(wanted)).fetchall()
-    return [Listed(feed, owner, position, Case(*values)) for feed, owner, position, *values in rows]
+    return [Listed(feed, owner, position, Entry(*values)) for feed, owner, position, *values in rows]
 
 
 def counted(connection: psycopg.Connection, wanted: Wanted) -> int:

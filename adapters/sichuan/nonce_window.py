@@ -1,4 +1,4 @@
-"""The replay window: a message number is taken once, and a message may be at most five minutes off.
+"""The nonce window: a message number is taken once, and a message may be at most five minutes off.
 
 Numbers are remembered in a small SQLite file, so that a restart opens no hole, and forgotten when the timestamp alone
 would refuse them. A number is remembered after its request was handled: a crash before that lets the province send
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from adapters.kit.private_files import private_file
 from adapters.kit.values import read_time, to_utc
-from adapters.sichuan.replies import ParameterInvalid, Replayed
+from adapters.sichuan.replies import MessageRepeated, ParameterInvalid
 
 WINDOW = timedelta(seconds=300)
 
@@ -23,7 +23,7 @@ def read_local(text: str) -> datetime:
     return to_utc(read_time(text, "%Y%m%d%H%M%S"))
 
 
-class ReplayWindow:
+class NonceWindow:
     """The message numbers seen inside the window, per sender."""
 
     def __init__(self, path: Path) -> None:
@@ -38,17 +38,17 @@ class ReplayWindow:
         )
 
     def check(self, app_id: str, msg_id: str, timestamp: str, now: datetime) -> None:
-        """Raises Replayed for a message too old, too far ahead or seen before, ParameterInvalid for no time at all."""
+        """Raises MessageRepeated for a message too old, too far ahead or seen before, ParameterInvalid for no time at all."""
         try:
             sent_at = read_local(timestamp)
         except ValueError as error:
             raise ParameterInvalid("timestamp") from error
         if abs(now - sent_at) > WINDOW:
-            raise Replayed("timestamp 与本机时间相差超过 300 秒")
+            raise MessageRepeated("timestamp 与本机时间相差超过 300 秒")
         with self._lock:
             seen = self._db.execute("SELECT 1 FROM seen WHERE app_id = ? AND msg_id = ?", (app_id, msg_id)).fetchone()
         if seen:
-            raise Replayed("msgId 已使用")
+            raise MessageRepeated("msgId 已使用")
 
     def remember(self, app_id: str, msg_id: str, now: datetime) -> None:
         """Takes the number, and forgets those that no timestamp can bring back."""
