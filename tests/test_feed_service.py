@@ -26,6 +26,7 @@ from hub.api.edge.statuses import CODES, DOMAIN, internal
 from hub.api.edge.turns import Reads
 from hub.api.feeds.pace import Pace
 from hub.api.feeds.service import FeedService
+from hub.commands.pages.reference import examples
 from hub.domain import errors, reference
 from hub.domain.participant import Participant
 from hub.domain.quota import Quota
@@ -401,6 +402,14 @@ def test_every_method_stands_on_the_page_of_the_protocol() -> None:
     services = (card_service_pb2, feed_service_pb2, hotlist_service_pb2, subscription_service_pb2)
     methods = [method.name for module in services for one in module.DESCRIPTOR.services_by_name.values() for method in one.methods]
     assert [name for name in methods if name not in page] == []
+
+
+def test_the_examples_of_the_reference_are_answered_as_they_say(chongqing: Province, feed: str) -> None:
+    good, bad = examples.of_method("AppendEvents").request, examples.of_method("ValidateEvents")
+    asked = [feed_service_pb2.ValidateEventsRequest(feed=feed, events=one.events) for one in (good, bad.request)]
+    answers = [chongqing.feeds.ValidateEvents(one, timeout=DEADLINE_S) for one in asked]
+    assert list(answers[0].faults) == []
+    assert answers[1] == bad.response
 
 
 def test_a_fault_of_the_hub_tells_nothing_but_its_trace_id() -> None:

@@ -31,6 +31,7 @@ def test_every_declaration_of_the_contract_has_its_comment() -> None:
 def test_a_method_names_reasons_under_the_code_that_they_have(method: str) -> None:
     named = [(reason, code) for code, reasons_of_code in method_text(method).codes.items() for reason in reasons_of_code]
     assert named
+    assert [reason for reason, _ in named if reason in OF_EVERY_CALL] == []
     assert [(reason, code) for reason, code in named if CODE_OF[reason] != code] == []
 
 

@@ -1,4 +1,4 @@
-"""`hub protos`: the contract as one archive that compiles as it is, for a province that writes its own client."""
+"""`hub protos`: the contract as one archive that compiles as it is, or as a page to read, for a province that writes its own client."""
 
 import zipfile
 from importlib import metadata
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hub.commands.pages.contract import folder
+from hub.commands.pages.reference import page
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _README = """Chuanyu exchange hub, {version}: the contract, with every .proto file that it imports.
@@ -29,14 +30,19 @@ google/    standard types and error details / 标准类型与错误详情
 
 def protos(
     out: Annotated[Path, typer.Option(help="写入的 zip 文件。The zip file to write.")] = Path("chuanyu-protos.zip"),
+    reference: Annotated[
+        Path | None, typer.Option(help="改为写入接口参考，一个网页文件。Write the reference of the API instead, one HTML file.")
+    ] = None,
 ) -> None:
     """导出接口契约：.proto 文件及其全部依赖，解开即可编译。Write the contract: all .proto files, ready to compile."""
     try:
-        count = write_archive(out)
+        said = (
+            f"{write_archive(out)} 个文件 files" if reference is None else f"{reference.write_text(page(), encoding='utf-8')} 字 characters"
+        )
     except OSError as error:
-        typer.echo(f"✗ 无法写入 cannot be written: {out}: {error.strerror}", err=True)
+        typer.echo(f"✗ 无法写入 cannot be written: {reference or out}: {error.strerror}", err=True)
         raise typer.Exit(1) from None
-    typer.echo(f"{out}: {count} 个文件 files")
+    typer.echo(f"{reference or out}: {said}")
 
 
 def write_archive(out: Path) -> int:
