@@ -170,8 +170,8 @@ def test_the_journal_grew_while_it_was_backed_up(story: Story) -> None:
 
 
 def test_a_restored_hub_is_clean_at_the_position_of_the_backup(story: Story) -> None:
-    assert (story.restored.findings.problems, story.restored.position, head(story.target)) == ([], story.position, story.position)
-    assert story.restored.findings.events == story.position
+    assert (story.restored.checked.problems, story.restored.position, head(story.target)) == ([], story.position, story.position)
+    assert story.restored.checked.events == story.position
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_what_was_erased_later_is_erased_by_the_list_of_the_later_backup(story: 
     later = story.directory / story.second.manifest.erasures.path
     restored = restore(databases[2], story.earlier, story.keys, later)
     erased = rows(databases[2], "SELECT key FROM vault.identifier WHERE sealed IS NULL AND erased_at IS NOT NULL ORDER BY key")
-    assert (restored.findings.problems, restored.erased) == ([], 1)
+    assert (restored.checked.problems, restored.erased) == ([], 1)
     assert erased == [(story.erased_before,), (story.erased_after,)]
 
 

@@ -124,7 +124,7 @@ def plant(dsn: str, sql: str) -> None:
 
 def restores(place: Place, target: str) -> bool:
     restored = restore(target, place.directory, place.keys)
-    return restored.findings.is_clean and head(target) == restored.position == 6
+    return restored.checked.is_clean and head(target) == restored.position == 6
 
 
 def test_every_table_of_the_hub_is_in_the_backup_or_told_apart(dsn: str) -> None:
@@ -139,7 +139,7 @@ def test_every_table_of_the_hub_is_in_the_backup_or_told_apart(dsn: str) -> None
 
 def test_an_empty_journal_is_backed_up_and_restored(dsn: str, target: str, tmp_path: Path) -> None:
     assert back_up(dsn, tmp_path / "to").manifest.position == 0
-    assert restore(target, tmp_path / "to", tmp_path / "keys").findings.problems == []
+    assert restore(target, tmp_path / "to", tmp_path / "keys").checked.problems == []
 
 
 def test_a_run_without_news_reads_nothing_of_the_journal(place: Place) -> None:
@@ -382,7 +382,7 @@ def test_a_backup_of_an_older_schema_is_restored_and_brought_to_the_newest(targe
     restored = restore(target, tmp_path / "to", tmp_path / "keys")
     with psycopg.connect(target) as connection:
         applied = connection.execute("SELECT name FROM public.hub_migration ORDER BY 1").fetchall()
-    assert (restored.findings.problems, [name for (name,) in applied]) == ([], sorted(file.name for file in MIGRATIONS.glob("*.sql")))
+    assert (restored.checked.problems, [name for (name,) in applied]) == ([], sorted(file.name for file in MIGRATIONS.glob("*.sql")))
 
 
 def test_after_a_migration_everything_is_taken_again(place: Place) -> None:

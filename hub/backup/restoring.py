@@ -45,7 +45,7 @@ class Restored:
 
     position: int
     erased: int
-    findings: Checked
+    checked: Checked
 
 
 def restore(

@@ -88,8 +88,8 @@ def _campaign(
     simulator.communicate(timeout=SIMULATOR_S)
     pending = _settle(dsn, urls, report)
     outboxes = {feed: data_dir / home / "outbox.sqlite" for home, url in urls.items() for feed in status(url).get("feeds", {})}
-    found, findings = reckon(dsn, told, outboxes), check(dsn)
-    is_sound = not (found.lost or found.doubled or found.reordered or pending or faults) and findings.is_clean and performed.total() > 0
+    found, checked = reckon(dsn, told, outboxes), check(dsn)
+    is_sound = not (found.lost or found.doubled or found.reordered or pending or faults) and checked.is_clean and performed.total() > 0
     return {
         "rounds": performed.total(),
         "kinds": dict(performed),
@@ -97,8 +97,8 @@ def _campaign(
         **asdict(found),
         "pending": pending,
         "faults": faults,
-        "problems": findings.problems,
-        "views_equal": all(findings.views.values()),
+        "problems": checked.problems,
+        "views_equal": all(checked.views.values()),
         "sound": is_sound,
     }
 

@@ -56,7 +56,7 @@ def restore(
         return
     with database(config, migrated=False, makes=True) as dsn, progress() as report:
         restored = restore_into(dsn, directory, config.keys_dir, erasures, report)
-    found = restored.findings
+    found = restored.checked
     for problem in found.problems:
         typer.echo(f"✗ {problem}")
     typer.echo(

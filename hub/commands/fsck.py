@@ -25,20 +25,20 @@ def fsck(
     with database(Config()) as dsn, progress() as report:
         with runner.connect(dsn) as connection:
             create_views(connection, PROJECTIONS)
-        findings = check_all(dsn, report, with_views=views, with_identifiers=identifiers)
-    for problem in findings.problems:
+        checked = check_all(dsn, report, with_views=views, with_identifiers=identifiers)
+    for problem in checked.problems:
         typer.echo(f"✗ {problem}")
     if identifiers:
         typer.echo(
-            f"{'✗' if findings.clear_identifiers else '✓'} 逐条查找了明文标识 looked into every event for identifiers in clear, "
-            f"发现 found {findings.clear_identifiers}: 标识字段 their own fields; 文本中 in texts "
+            f"{'✗' if checked.clear_identifiers else '✓'} 逐条查找了明文标识 looked into every event for identifiers in clear, "
+            f"发现 found {checked.clear_identifiers}: 标识字段 their own fields; 文本中 in texts "
             "ID numbers 证号 (18, check digit), bank accounts 账号 (62…, 16-19 digits, check digit), "
             "mobile numbers 手机号 (11 digits), card numbers 卡号 (a letter and 8 digits that are no day)"
         )
     typer.echo(
-        f"{'✓' if findings.is_clean else '✗'} {findings.events:,} 个事件 events, 缺口 holes {findings.holes}, "
-        f"视图 views {views_in_words(findings.views)}"
+        f"{'✓' if checked.is_clean else '✗'} {checked.events:,} 个事件 events, 缺口 holes {checked.holes}, "
+        f"视图 views {views_in_words(checked.views)}"
     )
     if as_json:
-        typer.echo(json.dumps({**asdict(findings), "clean": findings.is_clean}))
-    raise typer.Exit(0 if findings.is_clean else 1)
+        typer.echo(json.dumps({**asdict(checked), "clean": checked.is_clean}))
+    raise typer.Exit(0 if checked.is_clean else 1)

@@ -202,10 +202,10 @@ def _result(
     for url in urls.values():
         for feed in status(url).get("feeds", {}).values():
             counts.update({name: int(feed[name]) for name in ("sent", "recorded", "quarantined", "duplicates")})
-    findings = check(dsn, report)
+    checked = check(dsn, report)
     recorded = counts["recorded"] + counts["quarantined"]
     is_sound = (
-        findings.is_clean
+        checked.is_clean
         and not small.problems
         and recorded + counts["duplicates"] == counts["sent"]
         and not tally.get("surprises")
@@ -217,12 +217,12 @@ def _result(
         "quarantined": counts["quarantined"],
         "duplicates": counts["duplicates"],
         "refused": sum(tally.get("refused", {}).values()),
-        "holes": findings.holes,
-        "views_equal": all(findings.views.values()),
+        "holes": checked.holes,
+        "views_equal": all(checked.views.values()),
         "checks": dict(checks),
         "small_participants": small.as_json(),
-        "problems": [*findings.problems, *small.problems],
-        "events_in_journal": asdict(findings)["events"],
+        "problems": [*checked.problems, *small.problems],
+        "events_in_journal": asdict(checked)["events"],
         "surprises": tally.get("surprises", []),
         "is_sound": is_sound,
     }

@@ -84,7 +84,7 @@ class Cluster:
         return _start_log(self.path)
 
     def write_settings(self, sockets: Path) -> Path:
-        """Write the hub's settings beside the cluster, where `ALTER SYSTEM` can still overrule them."""
+        """Writes the hub's settings beside the cluster, where `ALTER SYSTEM` can still overrule them."""
         settings = self.path.with_name("postgres.conf")
         lines = [f"{name} = '{value}'\n" for name, value in SETTINGS.items()]
         settings.write_text("".join([*lines, f"unix_socket_directories = '{sockets}'\n"]), encoding="utf-8")
@@ -110,7 +110,7 @@ def path_of(data_dir: Path) -> Path:
 
 
 def open_cluster(data_dir: Path, lock: int) -> Cluster:
-    """Find or make the cluster of a data directory, whose lock the caller holds."""
+    """Finds or makes the cluster of a data directory, whose lock the caller holds."""
     link = data_dir / "postgres"
     user = _server_user(link)
     if not link.is_symlink() and not _reaches(user, data_dir):
@@ -131,7 +131,7 @@ def open_cluster(data_dir: Path, lock: int) -> Cluster:
 
 
 def delete_cluster(data_dir: Path) -> None:
-    """Delete the stopped cluster of a data directory, also from SHELTER."""
+    """Deletes the stopped cluster of a data directory, also from SHELTER."""
     link, cluster = data_dir / "postgres", path_of(data_dir)
     sheltered = link.is_symlink() and cluster.parent.parent == SHELTER.resolve()
     if cluster.exists():
@@ -157,7 +157,7 @@ def socket_path(cluster: Path) -> Path:
 
 
 def open_sockets(cluster: Path) -> Path:
-    """Make the socket directory; one that a stranger made first is refused, since a false server may answer there."""
+    """Makes the socket directory; one that a stranger made first is refused, since a false server may answer there."""
     owner, path = cluster.stat(), socket_path(cluster)
     path.mkdir(mode=0o700, exist_ok=True)
     if path.lstat().st_uid == os.geteuid() == 0:
@@ -170,7 +170,7 @@ def open_sockets(cluster: Path) -> Path:
 
 @contextmanager
 def alone(lock_file: Path) -> Iterator[int]:
-    """Hold a lock file, so that processes come one after the other; gives its descriptor."""
+    """Keeps a lock file, so that processes come one after the other; gives its descriptor."""
     lock_file.parent.mkdir(parents=True, exist_ok=True)
     with lock_file.open("ab") as lock:
         give_up_s = time.monotonic() + LOCK_PATIENCE_S
@@ -182,7 +182,7 @@ def alone(lock_file: Path) -> Iterator[int]:
 
 
 def locks(descriptor: int) -> bool:
-    """Take the lock of an open file; False if another has it."""
+    """Takes the lock of an open file; False if another has it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -68,7 +68,7 @@ class EmbeddedPostgres:
         self._stopping = threading.Event()
 
     def start(self) -> str:
-        """Return the conninfo of database `hub` as superuser `hub`, once the server answers.
+        """Returns the conninfo of database `hub` as superuser `hub`, once the server answers.
 
         Starts the server or attaches to the one that runs; from now on it runs until `stop`, or the end of this process. After a
         failure `stop` ends what was started.
@@ -99,7 +99,7 @@ class EmbeddedPostgres:
         self._users.leave()
 
     def keep(self) -> None:
-        """Start the server again whenever it has ended by itself, until `finish`."""
+        """Starts the server again whenever it has ended by itself, until `finish`."""
         is_away = False
         while self._postmaster is not None and not self._stopping.wait(KEEP_EVERY_S):
             if not _has_ended(self._postmaster):
@@ -116,11 +116,11 @@ class EmbeddedPostgres:
             is_away = said != ""
 
     def finish(self) -> None:
-        """Let `keep` come to its end."""
+        """Lets `keep` come to its end."""
         self._stopping.set()
 
     def _start_again(self) -> str:
-        """Return why the server does not start, "" if it does."""
+        """Returns why the server does not start, "" if it does."""
         with subprocess.Popen([sys.executable, "-c", _START, self._data_dir], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as starter:
             while starter.poll() is None:
                 if self._stopping.wait(0.1):
@@ -153,7 +153,7 @@ class EmbeddedPostgres:
 
 @contextmanager
 def running(data_dir: Path, *, discards: bool = False) -> Iterator[str]:
-    """Give the conninfo of a server that is kept running, and stop it afterwards unless another process uses it.
+    """Gives the conninfo of a server that is kept running, and stops it afterwards unless another process uses it.
 
     With *discards* the caller deletes the cluster afterwards, so nothing is saved first.
     """
@@ -171,7 +171,7 @@ def running(data_dir: Path, *, discards: bool = False) -> Iterator[str]:
 
 
 def attached(data_dir: Path) -> str | None:
-    """Return the conninfo of the server of a data directory if it runs, whoever started it; starts and makes nothing."""
+    """Returns the conninfo of the server of a data directory if it runs, whoever started it; starts and makes nothing."""
     cluster = path_of(data_dir)
     if not cluster.exists() or not socket_path(cluster).exists():
         return None
@@ -180,7 +180,7 @@ def attached(data_dir: Path) -> str | None:
 
 
 def last_words(data_dir: Path) -> str:
-    """Return what the server of a data directory said last when it ended by itself, "" if it was shut down or never ran."""
+    """Returns what the server of a data directory said last when it ended by itself, "" if it was shut down or never ran."""
     cluster = path_of(data_dir)
     if not cluster.exists() or was_shut_down(cluster):
         return ""
@@ -189,7 +189,7 @@ def last_words(data_dir: Path) -> str:
 
 
 def stop_any(data_dir: Path) -> bool:
-    """Stop the server of a data directory whoever started it; False if none runs."""
+    """Stops the server of a data directory whoever started it; False if none runs."""
     cluster = path_of(data_dir)
     if not cluster.exists():
         return False
@@ -203,7 +203,7 @@ def stop_any(data_dir: Path) -> bool:
 
 
 def discard(data_dir: Path) -> None:
-    """Stop the server of a data directory and delete its cluster, wherever that lies."""
+    """Stops the server of a data directory and deletes its cluster, wherever that lies."""
     stop_any(data_dir)
     if (path_of(data_dir) / "postmaster.pid").exists():
         # A killed server leaves shared memory and a socket, which only its successor clears away.
@@ -235,7 +235,7 @@ def _claim(cluster: Path) -> int | None:
 
 
 def _launch(cluster: Cluster, sockets: Path, claim: int) -> psutil.Popen:
-    """Start the server and hand it the claim."""
+    """Starts the server and hands it the claim."""
     try:
         if strangers := _processes(cluster.path):
             pids = [process.pid for process in strangers]
@@ -289,7 +289,7 @@ def _end_orphans(cluster: Path) -> None:
 
 
 def _shut_down(postmaster: psutil.Process, sockets: Path, *, saves: bool = True) -> None:
-    """End the server and all its processes, in order if it lets itself be ended so and is to save first."""
+    """Ends the server and all its processes, in order if it lets itself be ended so and is to save first."""
     steps = [(signal.SIGINT, FAST_STOP_PATIENCE_S), (signal.SIGQUIT, IMMEDIATE_STOP_PATIENCE_S)]
     # A fast stop that meets the recovery of PostgreSQL 18.6 was seen to hang.
     if not saves or _ping(_conninfo(sockets)) != Ping.OK:

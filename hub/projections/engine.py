@@ -186,6 +186,7 @@ def _refer(connection: psycopg.Connection, projection: Projection, folds: Iterab
 
 
 def parked_keys(connection: psycopg.Connection, view: str) -> set[str]:
+    """Returns the keys of a view that have parked events."""
     return {row[0] for row in connection.execute("SELECT DISTINCT key FROM views.parked WHERE view = %s", (view,))}
 
 

@@ -57,6 +57,7 @@ def _load(connection: psycopg.Connection, projection: Projection, keys: set[Key]
 
 
 def store(connection: psycopg.Connection, projection: Projection, rows: Mapping[Key, Row], changed: Mapping[Key, Row | None]) -> None:
+    """Writes the changed rows of a view and deletes those that became None."""
     kept = [(*key, *row) for key, row in changed.items() if row is not None]
     gone = [key for key, row in changed.items() if row is None and key in rows]
     names = ", ".join(name for name, _ in projection.columns)
