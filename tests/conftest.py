@@ -48,6 +48,11 @@ def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     data_dir = Path(tmp_path_factory.mktemp("postgres"))
     try:
         with running(data_dir, discards=True) as dsn:
+            with psycopg.connect(dsn, autocommit=True) as connection:
+                # Killed processes and servers lose nothing by it: only a crash of the machine would, and the cluster is thrown away.
+                for setting in ("fsync", "full_page_writes"):
+                    connection.execute(f"ALTER SYSTEM SET {setting} = off".encode())
+                connection.execute("SELECT pg_reload_conf()")
             yield _with_template(dsn)
     finally:
         discard(data_dir)
