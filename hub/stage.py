@@ -6,11 +6,9 @@ Adapters and simulator are commands of their own here as everywhere: the hub sta
 import contextlib
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.admin.registry import register_participant
+from hub.child import START_S, Child, python
 from hub.domain.participant import PREFIX
 from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
@@ -30,11 +29,8 @@ PARTICIPANTS = {
     "cq.card-center": ("50", "重庆市社保卡平台 Chongqing card centre", ["cq.card-center", "cq.usage"]),
 }
 ADAPTERS = {"sichuan": "sc.card-center", "chongqing": "cq.card-center"}
-START_S = 40.0
 # An edge answers what is under way and writes what waits before it ends.
 STOP_S = 45.0
-# Children write to pipes and files of ours, whatever the terminal's encoding.
-PIPED = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
 
 
 class ChildDied(RuntimeError):
@@ -57,23 +53,15 @@ class Stage:
         """Logs go to data_dir/logs; *settings* are further variables of every child's environment."""
         self.logs = data_dir / "logs"
         self.logs.mkdir(parents=True)
-        self._environment = {**os.environ, "HUB_DSN": dsn, "HUB_DATA_DIR": str(data_dir), **PIPED, **settings}
-        self._children: dict[str, subprocess.Popen[str]] = {}
+        self._environment = {**os.environ, "HUB_DSN": dsn, "HUB_DATA_DIR": str(data_dir), **settings}
+        self._children: dict[str, Child] = {}
         self._commands: dict[str, Command] = {}
 
-    def start(self, name: str, module: str, *arguments: str, **settings: str) -> subprocess.Popen[str]:
-        """Starts one, with further settings; its own session keeps the terminal's Ctrl-C from it, so that the order of stopping is ours."""
+    def start(self, name: str, module: str, *arguments: str, **settings: str) -> Child:
+        """Starts one, with further settings."""
         self._commands[name] = Command(module, arguments, settings)
         with (self.logs / f"{name}.log").open("ab") as log:
-            child = subprocess.Popen(
-                [sys.executable, "-c", f"from {module} import main; main()", *arguments],
-                env={**self._environment, **settings},
-                encoding="utf-8",
-                errors="replace",
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
-            )
+            child = Child(python(module, *arguments), {**self._environment, **settings}, stderr=log)
         self._children[name] = child
         return child
 
@@ -84,10 +72,10 @@ class Stage:
 
     def run(self, module: str, *arguments: str) -> None:
         """Runs a command to its end; raises ChildDied."""
-        command = [sys.executable, "-c", f"from {module} import main; main()", *arguments]
-        done = subprocess.run(command, env=self._environment, capture_output=True, encoding="utf-8", errors="replace", check=False)
-        if done.returncode:
-            raise ChildDied(f"{arguments[0]} ended with {done.returncode}: {done.stderr[-1000:]}")
+        with Child(python(module, *arguments), self._environment, stderr=subprocess.PIPE) as child:
+            _, said = child.communicate()
+        if child.returncode:
+            raise ChildDied(f"{arguments[0]} ended with {child.returncode}: {said[-1000:]}")
 
     def end(self, name: str, number: signal.Signals) -> None:
         """Sends one a signal that ends it, and waits until it has ended; raises subprocess.TimeoutExpired."""
@@ -101,10 +89,7 @@ class Stage:
 
     def first_line(self, name: str) -> str:
         """Waits for a child's first line of output."""
-        output = self._children[name].stdout
-        assert output is not None
-        ready, _, _ = select.select([output], [], [], START_S)
-        line = output.readline().strip() if ready else ""
+        line = self._children[name].first_line()
         if not line:
             raise ChildDied(f"{name} did not start; see {self.logs / name}.log")
         return line
@@ -127,13 +112,7 @@ class Stage:
     def stop(self) -> None:
         """Stops all, last started first."""
         for child in reversed(self._children.values()):
-            if child.poll() is None:
-                child.terminate()
-            try:
-                child.communicate(timeout=15)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.communicate()
+            child.stop()
 
     def kill(self) -> None:
         """Ends all at once, without a word; `stop` reaps them."""
@@ -180,7 +159,7 @@ def start_adapters(
     return urls
 
 
-def start_simulator(stage: Stage, data_dir: Path, urls: Mapping[str, str], seed: int, events: int, *further: str) -> subprocess.Popen[str]:
+def start_simulator(stage: Stage, data_dir: Path, urls: Mapping[str, str], seed: int, events: int, *further: str) -> Child:
     """Starts seeded traffic of both provinces to their adapters, *events* 0 without end."""
     return stage.start(
         "simulator", "adapters.cli", "simulate", "--json", "--seed", str(seed), "--events", str(events),

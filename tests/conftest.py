@@ -10,6 +10,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from hub.journal.migrate import migrate
+from hub.lifeline import end_with
 from hub.postgres.server import discard, running
 from tests.clients import Province
 from tests.databases import fresh_database
@@ -32,6 +33,15 @@ LONG = (
     "test_pace",
     "test_demo_stopping",
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Has the workers of a run end with it, and with each all that it has started, although nothing is left to stop them."""
+    if hasattr(config, "workerinput"):
+        end_with(os.open(os.environ["HUB_TEST_RUN"], os.O_RDONLY))
+    else:
+        reading, _ = os.pipe()
+        os.environ["HUB_TEST_RUN"] = f"/proc/{os.getpid()}/fd/{reading}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,6 +1,7 @@
 """Starts `hub …` as a process forked from one that has imported it: most of what a start costs is the same imports again.
 
-The command line itself is started as users start it in the tests of the demo, of the deployment and of encodings.
+The command line itself is started as users start it in the tests of the demo, of the deployment and of encodings. Each ends with the
+process that started it: the server that forks it lives as long as any of them.
 """
 
 import atexit
@@ -11,6 +12,8 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from hub.child import end_with_parent
 
 _fork = multiprocessing.get_context("forkserver")
 _fork.set_forkserver_preload(["hub.commands.serving"])
@@ -50,6 +53,9 @@ class Forked:
 
 
 def _run(arguments: list[str], environment: dict[str, str], log: str) -> None:
+    end_with_parent()
+    # A Ctrl-C is for the test run, which stops what it has started.
+    os.setsid()
     os.environ.clear()
     os.environ.update(environment)
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)

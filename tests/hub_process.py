@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from hub.admin.registry import register_participant
+from hub.child import Child, python
 from hub.domain.participant import PREFIX
 from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
@@ -41,7 +41,7 @@ class Process:
         self._arguments, self._environment = arguments, {**environment(dsn, data_dir), **(settings or {})}
         # What others than the hub read of the environment, such as Python itself, they read when a process begins.
         self._forks = all(name.startswith("HUB_") for name in settings or {})
-        self.process: Forked | subprocess.Popen[bytes] | None = None
+        self.process: Forked | Child | None = None
         self._begin = 0
 
     def start(self) -> str:
@@ -57,8 +57,7 @@ class Process:
             self.process = Forked(self._arguments, self._environment, self.log)
             return
         with self.log.open("ab") as log:
-            command = [sys.executable, "-c", "from hub.cli import main; main()", *self._arguments]
-            self.process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+            self.process = Child(python("hub.cli", *self._arguments), self._environment, stdout=log, stderr=log)
 
     def ready(self) -> str:
         """Waits until it is ready and returns the line that says so."""

@@ -18,6 +18,7 @@ from chuanyu.exchange.v1.references_pb2 import CardRef
 from adapters.kit import FeedSender, Outbox, Refusal, Traces
 from adapters.kit.logs import JsonLines
 from adapters.kit.sender import DENIED_BACKOFF_S, _delay_s
+from hub.child import Child, python
 from hub.stage import free_port, status
 from hub.trust.authority import issue_participant, open_authority
 from tests.hub_process import CHONGQING
@@ -67,13 +68,13 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     home = tmp_path_factory.mktemp("adapter")
     open_authority(home / "certificates")
     files, port = issue_participant(home / "certificates", CHONGQING), free_port()
-    command = [
-        sys.executable, "-c", "from adapters.cli import main; main()", "chongqing",
+    command = python(
+        "adapters.cli", "chongqing",
         "--ca", str(files.authority), "--cert", str(files.certificate), "--key", str(files.key),
         "--hub", "127.0.0.1:1", "--listen", f"127.0.0.1:{port}",
-    ]  # fmt: skip
+    )  # fmt: skip
     environment = {**os.environ, "HUB_DATA_DIR": str(home)}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, cwd=home) as process:
+    with Child(command, environment, stderr=subprocess.PIPE, cwd=home) as process:
         give_up_at = time.monotonic() + 40
         while not status(f"http://127.0.0.1:{port}") and time.monotonic() < give_up_at:
             time.sleep(0.1)
@@ -83,7 +84,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         _, written = process.communicate(timeout=20)
     assert second.returncode == 1 and b"Another adapter runs on this data directory" in second.stderr
     assert (home / "chongqing" / "outbox.sqlite").exists()
-    return [json.loads(line) for line in written.decode().splitlines()]
+    return [json.loads(line) for line in written.splitlines()]
 
 
 def test_every_line_of_a_running_adapter_is_json_uvicorns_too(lines: list[dict[str, Any]]) -> None:

@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import json
+import os
 import socket
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
@@ -37,6 +36,7 @@ from adapters.sichuan.keys import Keys, load_keys
 from adapters.sichuan.nonce_window import NonceWindow
 from adapters.sichuan.translate import CARD_FEED
 from adapters.sichuan.usage import FEED as USAGE_FEED
+from hub.child import Child, python
 from tests.hub_process import CHONGQING, RunningHub
 from tests.otlp_receiver import OtlpReceiver, Spans, attributes, named, texts
 from tests.scripted_hub import ScriptedHub, status
@@ -68,7 +68,7 @@ PERSONAL = ("A00000025", "A00000033", "测试㐂", "3106530000000000025")
 
 
 @contextlib.contextmanager
-def chongqing_adapter(files: RunningHub, target: str, directory: Path, endpoint: str, *further: str) -> Iterator[subprocess.Popen[bytes]]:
+def chongqing_adapter(files: RunningHub, target: str, directory: Path, endpoint: str, *further: str) -> Iterator[Child]:
     """The adapter of Chongqing as a process of its own; it ends in good time."""
     certificate = files.certificate(CHONGQING)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -85,10 +85,10 @@ def chongqing_adapter(files: RunningHub, target: str, directory: Path, endpoint:
         "--otlp-endpoint": endpoint,
     }
     arguments = [str(part) for pair in paths.items() for part in pair]
-    run = [sys.executable, "-c", "from adapters.cli import main; main()", "chongqing", *arguments, *further]
+    run = python("adapters.cli", "chongqing", *arguments, *further)
     (directory / "inbox").mkdir()
     with (directory / "log").open("wb") as log:
-        process = subprocess.Popen(run, stdout=log, stderr=log)
+        process = Child(run, os.environ, stdout=log, stderr=log)
         try:
             yield process
             process.terminate()

@@ -23,6 +23,7 @@ from psycopg.pq import PGconn, Ping
 
 import hub.postgres.cluster
 import hub.postgres.server
+from hub.child import Child
 from hub.postgres import watch as embedded_watch
 from hub.postgres.cluster import alone, open_cluster, socket_path
 from hub.postgres.server import EmbeddedPostgres, EmbeddedPostgresError, discard, running, stop_any
@@ -105,13 +106,12 @@ def start_and_stop(data_dir: Path) -> datetime:
     return started
 
 
-def use(data_dir: Path) -> subprocess.Popen[bytes]:
+def use(data_dir: Path) -> Child:
     """A process that uses the server until it is ended, and says so once it does."""
     using = f"import sys, time, pathlib; sys.path[:] = {sys.path!r}; from hub.postgres.server import running\n"
     using += f"with running(pathlib.Path({str(data_dir)!r})):\n    print('using', flush=True)\n    time.sleep(60)"
-    process = subprocess.Popen([sys.executable, "-c", using], stdout=subprocess.PIPE, start_new_session=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"using\n"
+    process = Child([sys.executable, "-c", using], os.environ)
+    assert process.first_line() == "using"
     return process
 
 

@@ -4,10 +4,9 @@ import asyncio
 import contextlib
 import io
 import itertools
+import os
 import re
 import socket
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -45,6 +44,7 @@ from adapters.simulator.province import encoded, load_province_keys, sealed
 from adapters.simulator.run import SimulationSettings, StartTooLate, simulate
 from adapters.simulator.tally import Tally
 from adapters.simulator.traffic import Traffic
+from hub.child import Child, python
 from hub.domain.event_rules import LIFECYCLE_KINDS, USAGE_KINDS
 from hub.domain.identity import bank_account_problem, social_security_number_problem
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
@@ -412,13 +412,11 @@ def adapter(hub: RunningHub, urn: str, data_dir: Path, *command: str) -> Iterato
     paths = ("--ca", files.authority, "--cert", files.certificate, "--key", files.key, "--data-dir", data_dir)
     arguments = [*command, *map(str, paths), "--hub", hub.targets[0], "--listen", f"127.0.0.1:{port}"]
     with (data_dir / "log").open("wb") as log:
-        run = [sys.executable, "-c", "from adapters.cli import main; main()", *arguments]
-        process = subprocess.Popen(run, stdout=log, stderr=log)
+        process = Child(python("adapters.cli", *arguments), os.environ, stdout=log, stderr=log)
         try:
             yield f"http://127.0.0.1:{port}"
         finally:
-            process.terminate()
-            process.wait(15)
+            process.stop()
 
 
 def test_a_real_hub_records_everything_and_quarantines_what_was_planted_for_it(hub: RunningHub, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Backup: reading everything into a directory, against reading the same events in raw binary; and writers, with and without it running."""
 
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -15,6 +14,7 @@ from psycopg import pq
 from hub.backup.writing import NICENESS, back_up
 from hub.bench.project import FEEDS, fill, read_raw
 from hub.bench.setup import Ground, ground, median, settle
+from hub.child import Child
 from hub.config import Config
 from hub.journal.group import Batch, commit_group, pack_tail, run
 from hub.journal.reader import head_position
@@ -71,7 +71,7 @@ def _writers(place: Ground, report: Report) -> tuple[list[float], list[float]]:
         alone.append(_append(place))
         with tempfile.TemporaryDirectory(prefix="hub-bench-") as directory:
             loop = "import sys; from hub.bench.backup import again_and_again; again_and_again(*sys.argv[1:])"
-            process = subprocess.Popen([sys.executable, "-c", loop, place.dsn, directory], env=place.environment)
+            process = Child([sys.executable, "-c", loop, place.dsn, directory], place.environment)
             try:
                 settle()
                 beside.append(_append(place))

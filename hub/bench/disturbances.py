@@ -14,7 +14,8 @@ from typing import NamedTuple
 import psutil
 import psycopg
 
-from hub.stage import START_S, Stage
+from hub.child import START_S
+from hub.stage import Stage
 
 EDGES = ("edge-1", "edge-2")
 # How long a file may take to come; without one the adapter is killed all the same.

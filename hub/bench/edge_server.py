@@ -90,5 +90,6 @@ async def _main(cards: int) -> None:
         await server.stop()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Runs it; the only argument is the number of cards."""
     asyncio.run(_main(int(sys.argv[1])))

@@ -18,6 +18,7 @@ from chuanyu.exchange.v1.references_pb2 import CARD_IDENTIFIER_KIND_CARD_NO
 from chuanyu.exchange.v1.usage_transit_pb2 import TRANSIT_MODE_METRO
 
 from hub.bench.setup import CARDS, PARTICIPANT
+from hub.child import end_with_parent
 from hub.trust.authority import participant_files
 
 STREAM_METHOD = "/chuanyu.exchange.v1.FeedService/StreamEvents"
@@ -128,6 +129,7 @@ class Load:
 
 
 def _send(order: Order, ready: Any, go: Any, results: Any) -> None:
+    end_with_parent()
     prepared = [
         [
             batch(feed, first + number * order.batch_events, order.batch_events, card_event if order.lifecycle else usage_event)

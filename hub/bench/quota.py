@@ -7,6 +7,7 @@ none: what it takes is told, and makes the ratios rather worse than they are whe
 
 import contextlib
 import multiprocessing
+import os
 import shutil
 import subprocess
 import tempfile
@@ -27,6 +28,7 @@ from hub.bench.check import FEEDS, Calls, LoadGeneratorMissing, MeasurementVoid,
 from hub.bench.edge_server import CHECK_METHOD, NOISY_CHECK_METHOD
 from hub.bench.load import BATCH_EVENTS, Load, Order, batch
 from hub.bench.setup import NOISY, Ground, HubProcess, ground, hub_process, median, projector, settle
+from hub.child import Child, end_with_parent
 from hub.config import Config
 from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
@@ -153,7 +155,7 @@ def _checks(times: float, _: Ground, edge: HubProcess) -> Iterator[psutil.Proces
     rate = int(QUOTA["calls_per_s"] * times) // CONNECTIONS
     with tempfile.TemporaryDirectory() as directory:
         command = h2load_command(edge, NOISY_CHECK_METHOD, (CONNECTIONS, 1_000), 10_000_000, Path(directory), rate)
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        with Child(command, os.environ, stdout=subprocess.DEVNULL) as process:
             try:
                 yield psutil.Process(process.pid)
             finally:
@@ -189,6 +191,7 @@ def _appended_events(place: Ground, edge: HubProcess) -> Iterator[psutil.Process
 
 
 def _append(target: str, certificates_dir: Path, feeds: dict[str, int]) -> None:
+    end_with_parent()
     with participant_files(certificates_dir, NOISY).channel(target) as channel:
         append = channel.unary_unary(APPEND_METHOD)
 

@@ -2,9 +2,7 @@
 
 import contextlib
 import os
-import select
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from hub.admin.registry import change_quota, load_agreements, register_participant
+from hub.child import Child, python
 from hub.config import Config
 from hub.domain.participant import PREFIX
 from hub.domain.roles import every_role
@@ -32,7 +31,7 @@ ASKER = f"{PREFIX}sc.card-center"
 NOISY = f"{PREFIX}sc.noisy"
 # More than any machine does: what is measured is the hub, not the quota.
 _UNLIMITED = {"calls_per_s": 1_000_000, "events_per_s": 10_000_000, "calls_at_once": 10_000}
-START_S = 30.0
+STOP_S = 20.0
 # Cards of the load, unless a measurement has its own.
 CARDS = 20_000
 
@@ -47,7 +46,7 @@ class Ground:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of a hub process on this ground."""
-        return {**os.environ, "HUB_DSN": self.dsn, "HUB_DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"}
+        return {**os.environ, "HUB_DSN": self.dsn, "HUB_DATA_DIR": str(self.data_dir)}
 
 
 @contextlib.contextmanager
@@ -110,35 +109,25 @@ class HubProcess:
 @contextlib.contextmanager
 def hub_process(place: Ground, cards: int = CARDS, *, telemetry: bool = True) -> Iterator[HubProcess]:
     """Starts an edge with the bench's plaintext loopback listener, which asks about *cards* cards, and stops it at the end."""
-    command = [sys.executable, "-m", "hub.bench.edge_server", str(cards)]
-    environment = {**place.environment, "HUB_METRICS_LISTEN": "127.0.0.1:0", "HUB_TELEMETRY": str(telemetry), "PYTHONIOENCODING": "utf-8"}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, encoding="utf-8")
+    environment = {**place.environment, "HUB_METRICS_LISTEN": "127.0.0.1:0", "HUB_TELEMETRY": str(telemetry)}
+    process = Child(python("hub.bench.edge_server", str(cards)), environment)
     try:
-        assert process.stdout is not None
-        ready, _, _ = select.select([process.stdout], [], [], START_S)
-        words = process.stdout.readline().split() if ready else []
+        words = process.first_line().split()
         if len(words) != 2:
             raise RuntimeError("the hub process did not start; run `hub serve` to see why")
         yield HubProcess(words[0], int(words[1]), psutil.Process(process.pid))
     finally:
-        process.terminate()
-        process.wait(20)
+        process.stop(STOP_S)
 
 
 @contextlib.contextmanager
 def projector(place: Ground) -> Iterator[psutil.Process]:
     """Runs the projections in a process of their own."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from hub.cli import main; main()", "project"],
-        env=place.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = Child(python("hub.cli", "project"), place.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield psutil.Process(process.pid)
     finally:
-        process.terminate()
-        process.wait(20)
+        process.stop(STOP_S)
 
 
 def backend_cpu_s(dsn: str, application_name: str) -> float:

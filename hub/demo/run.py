@@ -5,7 +5,6 @@ Everything runs in processes of its own on a fresh embedded database in data/dem
 
 import contextlib
 import json
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from rich.live import Live
 from adapters.sichuan.keys import make_province_keys
 from adapters.simulator.events import local_start
 from hub.audit.fsck import Report, check
+from hub.child import Child
 from hub.config import Config
 from hub.demo.questions import Questions
 from hub.demo.screen import Picture, announce, draw, farewell, left_behind, suggest
@@ -122,7 +122,7 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
             return _result(dsn, urls, tally, questions.outcomes, small, report)
 
 
-def _start_simulator(stage: Stage, settings: DemoSettings, data_dir: Path, urls: dict[str, str], begin: datetime) -> subprocess.Popen[str]:
+def _start_simulator(stage: Stage, settings: DemoSettings, data_dir: Path, urls: dict[str, str], begin: datetime) -> Child:
     start = local_start(begin).strftime("%Y-%m-%dT%H:%M:%S")
     return start_simulator(stage, data_dir, urls, settings.seed, settings.events, "--rate", str(settings.rate), "--start", start)
 
@@ -132,7 +132,7 @@ def _watch(
     settings: DemoSettings,
     dsn: str,
     urls: dict[str, str],
-    simulator: subprocess.Popen[str],
+    simulator: Child,
     questions: Questions,
     small: SmallParticipants,
     screen: Console,

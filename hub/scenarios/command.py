@@ -3,10 +3,7 @@
 import contextlib
 import json
 import os
-import select
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from hub.child import Child, python
 from hub.domain.errors import HubError
 from hub.journal.logins import app_login
 from hub.journal.migrate import migrate
@@ -24,7 +22,6 @@ from hub.scenarios.page import page_of
 from hub.scenarios.reading import ScenariosMissing, read_directory
 from hub.scenarios.running import Result, run_all
 
-START_S = 40.0
 PAGE = Path("docs/scenarios.md")
 
 
@@ -85,24 +82,16 @@ def _hub(screen: Console) -> Iterator[OverGrpc]:
 @contextlib.contextmanager
 def _served(dsn: str, data_dir: Path) -> Iterator[str]:
     """Runs `hub serve` with the projections beside it and yields its address."""
-    environment = {**os.environ, "HUB_DSN": dsn, "HUB_DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    command = python("hub.cli", "serve", "--listen", "127.0.0.1:0", "--project")
     with (data_dir / "serve.log").open("wb") as log:
-        command = [sys.executable, "-c", "from hub.cli import main; main()", "serve", "--listen", "127.0.0.1:0", "--project"]
-        process = subprocess.Popen(command, env=environment, encoding="utf-8", stdout=subprocess.PIPE, stderr=log, start_new_session=True)
+        child = Child(command, {**os.environ, "HUB_DSN": dsn, "HUB_DATA_DIR": str(data_dir)}, stderr=log)
     try:
-        assert process.stdout is not None
-        ready, _, _ = select.select([process.stdout], [], [], START_S)
-        line = process.stdout.readline() if ready else ""
+        line = child.first_line()
         if not line.startswith("listening on"):
             raise HubNotStarted
         yield line.split()[-1]
     finally:
-        process.terminate()
-        try:
-            process.communicate(timeout=15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
+        child.stop()
 
 
 def _table(results: list[Result]) -> Table:

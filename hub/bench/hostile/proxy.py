@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from hub.child import Child
 from hub.domain.errors import HubError
 
 CONFIGURATION = Path(__file__).parents[3] / "docker/haproxy/haproxy.cfg"
@@ -40,7 +41,7 @@ def proxy(edges: Sequence[str]) -> Iterator[str]:
         file.write(text)
         file.flush()
         environment = {**os.environ, "HUB_PROXY_LISTEN": address}
-        with subprocess.Popen([program, "-db", "-f", file.name], env=environment, stdout=subprocess.DEVNULL) as process:
+        with Child([program, "-db", "-f", file.name], environment, stdout=subprocess.DEVNULL) as process:
             try:
                 _wait_for(address)
                 yield address

@@ -1,0 +1,95 @@
+"""Child processes: ready by their first line, stopped in time, and never left behind by a parent that is gone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hub.child import Child, python
+
+SLEEPS = "import time; print('ready', flush=True); time.sleep(60)"
+STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPS}"
+PARENT = f"""
+import os, sys, threading, time
+from hub.child import Child
+children = []
+def start():
+    children.append(Child([sys.executable, "-c", {SLEEPS!r}], os.environ))
+thread = threading.Thread(target=start)
+thread.start()
+thread.join()
+children[0].first_line()
+print(children[0].pid, flush=True)
+time.sleep(60)
+"""
+
+
+def child(program: str) -> Child:
+    return Child([sys.executable, "-c", program], os.environ)
+
+
+def is_gone(pid: int, within_s: float = 5.0) -> bool:
+    """Whether a process ends in time; one that nobody has waited for has ended too."""
+    give_up_s = time.monotonic() + within_s
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > give_up_s:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def test_the_first_line_of_output_says_that_a_child_is_ready() -> None:
+    with child(SLEEPS) as started:
+        assert started.first_line() == "ready"
+        assert started.stop() == -signal.SIGTERM
+
+
+def test_a_child_that_ends_before_it_is_ready_has_no_first_line() -> None:
+    with child("raise SystemExit(3)") as started:
+        assert started.first_line() == ""
+        assert started.stop() == 3
+
+
+def test_a_child_that_says_nothing_in_time_has_no_first_line() -> None:
+    with child("import time; time.sleep(60)") as started:
+        assert started.first_line(within_s=0.2) == ""
+        started.stop()
+
+
+def test_a_child_that_does_not_end_in_time_is_killed() -> None:
+    with child(STUBBORN) as started:
+        assert started.first_line() == "ready"
+        assert started.stop(within_s=0.2) == -signal.SIGKILL
+
+
+def test_a_module_is_called_by_its_main_with_the_arguments(tmp_path: Path) -> None:
+    (tmp_path / "greets.py").write_text("import sys\ndef main(): print(*sys.argv[1:], '川')\n", encoding="utf-8")
+    with Child(python("greets", "a", "b"), {**os.environ, "PYTHONPATH": str(tmp_path), "LC_ALL": "C"}) as started:
+        assert started.first_line() == "a b 川"
+        started.stop()
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_a_child_ends_with_its_killed_parent_though_the_thread_that_started_it_ended_before(is_stopped: bool) -> None:
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        if is_stopped:
+            os.kill(pid, signal.SIGSTOP)
+        assert not is_gone(pid, within_s=0.2)
+        parent.kill()
+        assert is_gone(pid)
+
+
+def test_a_child_whose_parent_is_gone_before_it_begins_ends_at_once() -> None:
+    lifeline, held = os.pipe()
+    os.close(held)
+    program = f"from hub.lifeline import end_with; end_with({lifeline}); print('lives')"
+    done = subprocess.run([sys.executable, "-c", program], pass_fds=[lifeline], capture_output=True, check=False)
+    os.close(lifeline)
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, b"")
