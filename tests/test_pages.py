@@ -1,17 +1,25 @@
 """Pages and tables that are generated: each says what the hub runs by now."""
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from google.rpc import code_pb2
+from typer.main import get_command
 
 from hub.api.edge.statuses import CODES
+from hub.cli import app
 from hub.commands.docs import PAGES
+from hub.commands.lazy import imported
 from hub.commands.pages.contract import OF_EVERY_CALL, PACKAGE, comments, method_text, reason_text, reasons, services
 from hub.commands.pages.protocol import given_by
 from hub.domain import reference
 from hub.domain.role_table import role_table
 
+ROOT = Path(__file__).parent.parent
+WRITTEN = sorted(page for pattern in ("*.md", "docs/*.md", "docker/*.md", "adapters/**/*.md") for page in ROOT.glob(pattern))
+COMMANDS = imported(get_command(app))
 METHODS = [f"{PACKAGE}.{service.name}.{method.name}" for service in services() for method in service.method]
 CODE_OF = {reason: code_pb2.Code.Name(code) for code, reason in CODES.values()}
 
@@ -58,6 +66,48 @@ def test_a_comment_of_a_reason_is_read_in_its_parts() -> None:
 def test_every_acceptance_reason_stands_on_the_page_of_the_protocol() -> None:
     page = (Path(__file__).parent.parent / "docs" / "protocol.md").read_text(encoding="utf-8")
     assert [code for code in reference.load().reasons if code not in page] == []
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_names_files_that_exist(page: Path) -> None:
+    named = set(re.findall(r"`((?:hub|adapters|protos|migrations|tests|docker|docs)/[\w./-]+)`", page.read_text(encoding="utf-8")))
+    assert sorted(path for path in named if not (ROOT / path).exists()) == []
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_names_commands_that_exist(page: Path) -> None:
+    named = set(re.findall(r"(?:`|bin/)hub ([a-z-]+)(?: ([a-z][a-z-]+)\b)?", page.read_text(encoding="utf-8")))
+    assert sorted(" ".join(words) for words in named if not is_command(*words)) == []
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_link_between_pages_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#([^)]+))?\)", page.read_text(encoding="utf-8"))
+    gone = [(file, anchor) for file, anchor in links if not (page.parent / file).exists()]
+    gone += [
+        (file, anchor) for file, anchor in links if anchor and (page.parent / file).exists() and anchor not in anchors(page.parent / file)
+    ]
+    assert gone == []
+
+
+def test_the_page_of_decisions_says_of_every_direct_dependency_what_it_is_for() -> None:
+    text = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")
+    rows = text.partition("| package | for |")[2].partition("\n\n")[0]
+    named = {name for row in rows.splitlines() if row for name in re.findall(r"`([a-z][\w-]*)(?:\[[^`]*)?`", row.split("|")[1])}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = [one for group in project["dependency-groups"].values() for one in group if isinstance(one, str)]
+    assert named == {re.split(r"[\[=]", one)[0] for one in [*project["project"]["dependencies"], *groups]}
+
+
+def is_command(name: str, further: str) -> bool:
+    found = COMMANDS.get(name)
+    return found is not None and (not further or not hasattr(found, "commands") or further in imported(found))
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
 AGREEMENT_ERRORS = frozenset(
