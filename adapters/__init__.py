@@ -1,4 +1,4 @@
-"""What stands between a province's own system and the hub: each adapter translates, numbers, and sends; none imports the hub.
+"""What connects a province's own system to the hub: each adapter translates, numbers, and sends; none imports the hub.
 
 `kit` is what they share: the outbox that numbers events once, the sender that brings them to the hub and resumes, and the way there.
 `sichuan` is a signed and encrypted JSON gateway. `chongqing` is a card service in pseudo-XML and a reader of daily files. `simulator`

@@ -2,10 +2,10 @@
 
 B1, one call, feed `cq.card-center`:
 
-    service.py → card_desk.py        read → ask the hub how the card stands → append → answer
+    service.py → card_desk.py        read → ask the hub for the card's standing → append → answer
     pseudo_xml.py                    the bytes, both ways
     translate_call.py                the envelope of the events; call_kinds.py what each operation says happened
-    call_fields.py, standing.py      reading one field; what the standing lets the caller be told
+    call_fields.py, standing.py      reading one field; what the caller learns of the standing
 
 B2, one file, feed `cq.usage`:
 

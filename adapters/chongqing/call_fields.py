@@ -47,7 +47,7 @@ def channel(fields: Fields) -> life.ReportChannel.ValueType:
 
 
 def choice(fields: Fields, tag: str, choices: Mapping[str, T], default: str | None = None) -> T:
-    """Returns what the word in a field stands for, *default* being the word when it is absent; raises MalformedCall."""
+    """Returns what the word in a field means, *default* being the word when it is absent; raises MalformedCall."""
     word = fields.get(tag) or default
     if word is None:
         raise MalformedCall(f"缺少{tag}")
@@ -57,5 +57,5 @@ def choice(fields: Fields, tag: str, choices: Mapping[str, T], default: str | No
 
 
 def is_yes(fields: Fields, tag: str) -> bool:
-    """Tells whether a 是/否 field says yes; absent means no."""
+    """Says whether a 是/否 field says yes; absent means no."""
     return choice(fields, tag, YES_NO, "否")

@@ -1,7 +1,7 @@
-"""What each B1 operation says happened: one builder an operation, from its fields to the kinds it stands for.
+"""What each B1 operation says happened: one builder an operation, from its fields to the kinds of events.
 
 The words are those of the card-management system (§5.1). Two more are this adapter's own: 卡信息登记, by which the card
-centre tells of cards it issued before it spoke to the hub, and 应用锁定/应用解锁/注销, which that system must have but
+centre reports cards it issued before it spoke to the hub, and 应用锁定/应用解锁/注销, which that system must have but
 whose calls are not published. 获取批次号, 交费登记 and the queries change no card and have no event.
 """
 
@@ -51,7 +51,7 @@ _FAILED_STEPS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """How one operation is translated; `rows` means its cards stand in the CSV block, one event or more a row."""
+    """How one operation is translated; `rows` means that its cards are in the CSV block, one event or more a row."""
 
     build: Callable[[Fields], Kinds]
     scenario: str

@@ -1,7 +1,7 @@
 """Answers B1 calls: one call in, its facts durable and on their way, one reply out.
 
 The order is the promise. A call is read, checked and translated first, and a refusal leaves nothing behind. Then the
-hub is asked how the card stands, before the fact changes it; then the facts get their numbers in the outbox, and from
+hub is asked for the card's standing, before the fact changes it; then the facts get their numbers in the outbox, and from
 there on they reach the hub whatever happens; only then is anything answered. The standing decides the code, never
 whether the fact is recorded. Code 12 (name differs) is never given: the hub holds pseudonyms and compares no names.
 """
@@ -33,7 +33,7 @@ from adapters.kit.values import LOCAL, UNEXPECTED, where
 
 ROUTE: Final = "/services/CardService"
 HUB_PATIENCE_S: Final = 2.0
-# A caller whose clock runs ahead is told; a call may be late, since numbers are remembered for good.
+# A caller whose clock runs ahead is refused; a call may be late, since numbers are remembered for good.
 AHEAD_S: Final = 300
 # So long a call that comes again is one whose reply was lost, and is answered in full.
 REPEAT_S: Final = 300
@@ -65,7 +65,7 @@ class CardDesk:
         traces: Traces = UNTRACED,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Takes the secret that 校验码 are made with; whoever made the others runs and closes them."""
+        """Takes the secret that 校验码 are made with; the caller runs and closes the others."""
         self._secret, self._ledger, self._connection, self.sender = secret, ledger, connection, sender
         self._traces, self._clock = traces, clock
         self.replies: Counter[str] = Counter()
@@ -127,7 +127,7 @@ class CardDesk:
         except (HubUnreachable, HubRefusal):
             return None
         if found and not found.HasField("lives"):
-            # A card of the other province: its lives are its issuer's to tell, and the request goes there.
+            # A card of the other province: its issuer reports its lives, and the request goes there.
             return NativeReply(ReplyCode.DONE, "成功，已转发卡地")
         lives = found.lives if found else None
         judgement = judge(call.fields["操作"], lives)
@@ -159,6 +159,6 @@ def _valid_to(call: NativeCall, judgement: Judgement, lives: CardLives | None) -
 
 
 def content_of(call: NativeCall) -> bytes:
-    """Returns a fingerprint of what the call says, its 时间戳 left out: a client may stamp a repeated call anew."""
+    """Returns a fingerprint of what the call says, its 时间戳 left out: a client may give a repeated call a new time."""
     said = [f"{tag}={value}" for tag, value in sorted(call.fields.items()) if tag != "时间戳"]
     return fingerprint(*said, *call.block.splitlines())

@@ -1,4 +1,4 @@
-"""What Chongqing's native side can be told is wrong, each fault with the code its own systems already know.
+"""The faults that Chongqing's native side is answered, each with the code its own systems already know.
 
 Three kinds, because the native side treats them differently: a refused call is answered at once (B1), a refused
 file is answered with one line and nothing of it is applied (B2), a refused line costs only itself (B2). Texts name

@@ -2,7 +2,7 @@
 
 A correction or a reversal names the event it changes, a re-sent file is compared with the one before, and a 流水号 that
 comes again must come with the same call. So a fingerprint of each fact's identity, a fingerprint of what it said, and
-its sequence are kept for good; never the fact itself, which names a person. The tables stand in the outbox's own file,
+its sequence are kept for good; never the fact itself, which names a person. The tables are in the outbox's own file,
 so that neither is lost or restored without the other. They are written after the outbox: what a crash keeps out of
 them is found again when the same file is read again, because source keys do not change.
 """
@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS call (
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One line that became an event: which fact it is about, where it stood, what it said, and its sequence."""
+    """One line that became an event: which fact it is about, its place, what it said, and its sequence."""
 
     identity: str
     file_id: str
@@ -57,7 +57,7 @@ class Ledger:
             self._db.execute("ALTER TABLE call ADD COLUMN taken_at REAL NOT NULL DEFAULT 0")
 
     def facts(self, identity: str) -> list[Fact]:
-        """Returns what was sent under *identity*, in order; the last one is what stands."""
+        """Returns what was sent under *identity*, in order; the last one counts."""
         with self._lock:
             rows = self._db.execute("SELECT * FROM fact WHERE identity = ? ORDER BY sequence", (identity,)).fetchall()
         return [Fact(*row) for row in rows]

@@ -18,7 +18,7 @@ CONTENT_TYPE: Final = "text/xml; charset=GB18030"
 
 
 def web_app(desk: CardDesk, inbox: Inbox, usage: FeedSender, connection: HubConnection) -> Starlette:
-    """Returns the application; whoever made the parts runs and closes them."""
+    """Returns the application; the caller runs and closes the parts."""
 
     async def call(http: Request) -> Response:
         body = await bounded_body(http, MAX_BODY_BYTES)

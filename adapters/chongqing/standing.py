@@ -1,7 +1,7 @@
-"""What a B1 caller is told: the code that a card's standing gives to an operation, and the status letters of §5.3.
+"""What a B1 caller is answered: the code that a card's standing gives to an operation, and the status letters of §5.3.
 
-The reply judges, the record does not: whatever is answered here, the fact was said and is recorded. The caller is told
-`01` when the card already stands where the operation would put it, `21` when it cannot get there from where it stands.
+The reply judges, the record does not: whatever is answered here, the fact was said and is recorded. The caller gets
+`01` when the card is already in the state that the operation gives, `21` when its state does not allow the operation.
 """
 
 from collections.abc import Mapping
@@ -55,7 +55,7 @@ _TRANSITIONS: Final[Mapping[str, _Transition]] = {
     "应用解锁": _Transition(frozenset((APP_LOCKED,)), ACTIVE),
     "注销": _Transition(frozenset((SEALED, ACTIVE, APP_LOCKED, TEMP_LOST, FORMALLY_LOST)), CANCELLED),
 }
-# Operations that only need the card to stand somewhere, and the mark that says they were done before.
+# Operations that only need the card to have some standing, and the mark that says they were done before.
 _MARKED: Final[Mapping[str, tuple[SocialStatus.ValueType, str]]] = {
     "补卡": (FORMALLY_LOST, "reissue_pending"),
     "换卡": (ACTIVE, "replacement_pending"),

@@ -43,7 +43,7 @@ def translate_reversal(record: UsageRecord, header: FileHeader, line_no: int, or
     """Returns the event of a reversal; *original* is what it undoes and that tap's txn_type, None if it is not known.
 
     A reversal repeats the kind and the fares of what it undoes. Without an original it has no fare, so that no sum
-    takes it for a trip, and what was given back stands below zero in the envelope.
+    takes it for a trip, and what was given back is below zero in the envelope.
     """
     reverses, txn_type = original or (None, "09" if record.line_out else "06")
     undone = record if reverses else replace(record, fare_full_fen=0, fare_paid_fen=0)
@@ -148,7 +148,7 @@ def _journey(record: UsageRecord, mode: transit.TransitMode.ValueType) -> transi
 
 
 def _load(record: UsageRecord) -> Event:
-    # The format does not say where a purse was loaded; its machines stand in metro stations.
+    # The format does not say where a purse was loaded; its machines are in metro stations.
     tap = _tap(record, transit.TRANSIT_MODE_METRO)
     return Event(transit_purse_topped_up=transit.TransitPurseToppedUp(tap=tap, amount_fen=record.fare_paid_fen))
 

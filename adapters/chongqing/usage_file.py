@@ -56,7 +56,7 @@ class VerifiedFile:
 
 
 def is_usage_file_name(name: str) -> bool:
-    """Tells whether *name* is one that Chongqing's usage files carry."""
+    """Says whether *name* is one that Chongqing's usage files carry."""
     return _NAME.fullmatch(name) is not None
 
 

@@ -196,7 +196,7 @@ def _line(record: UsageRecord, raw: bytes, header: FileHeader) -> Fact:
 
 
 def _changes(line: Fact, flag: str, seen: list[Fact]) -> bool:
-    """Tells whether a line about a fact that was *seen* changes it, rather than repeating what was said at some time.
+    """Says whether a line about a fact that was *seen* changes it, rather than repeating what was said at some time.
 
     It may do so as a later sending of the file that spoke last, or by its flag; otherwise it is refused.
     """

@@ -1,7 +1,7 @@
 """What every adapter shares on its way to the hub: read → translate → append → resume where GetFeed says.
 
     outbox.py      numbers a province's events once and keeps them until the hub has them
-    sender.py      keeps one feed going, and says how it stands; session.py is one stream of it
+    sender.py      keeps one feed going, and reports its state; session.py is one stream of it
     connection.py  mutual TLS to one of several hub edges; asks for a card; loopback.py keeps proxies out of the way
     refusal.py     reads why the hub said no
     trace.py       one native call or file as one trace; sent_batch.py is what its batches are in it

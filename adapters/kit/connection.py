@@ -41,7 +41,7 @@ def mutual_tls(ca: Path, cert: Path, key: Path) -> grpc.ChannelCredentials:
         raise CertificateUnreadable(str(error.filename)) from error
 
 
-# Questions of one that the hub does not let in: so often it is asked anew whether it does now. Each is a line in the hub's security log.
+# Questions of one that the hub does not let in: so often it is asked again. Each is a line in the hub's security log.
 DENIED_S = 30.0
 
 

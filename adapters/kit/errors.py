@@ -47,7 +47,7 @@ class OutboxDamaged(AdapterError):
 class SenderFault(AdapterError):
     """A fault of the adapter's own has stopped the feed; what the hub has not acknowledged is still in the outbox.
 
-    The log says where it happened. Report it, and start the adapter again: it goes on where the outbox stands.
+    The log says where it happened. Report it, and start the adapter again: it goes on where the outbox is.
     """
 
 

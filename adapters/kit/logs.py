@@ -1,6 +1,6 @@
 """The log of an adapter: one JSON object a line on standard error, in the form of the hub's; readable lines on a terminal.
 
-An exception is told by its type and place, never by its message, which may quote what a province sent.
+An exception is logged by its type and place, never by its message, which may quote what a province sent.
 """
 
 import json
@@ -51,7 +51,7 @@ class JsonLines(logging.Formatter):
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        """Renders a record; `extra` fields, the trace id and an exception stand beside the others."""
+        """Renders a record; `extra` fields, the trace id and an exception are beside the others."""
         seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         line = {
             "time": f"{seconds}.{int(record.created % 1 * 1_000_000):06d}Z",

@@ -3,7 +3,7 @@
 One SQLite file holds several feeds. It owns three facts: the next sequence of each feed, which source key got which
 sequence (kept for good, so that a message sent twice is one event), and the bytes not yet acknowledged by the hub
 (deleted on acknowledgement), each with the trace it came from. Which numbers the hub quarantined is kept for good, too: a message that
-comes again is answered as it was. It never renumbers by itself and never drops bytes it was not told to drop. What it
+comes again is answered as it was. It never renumbers by itself and drops bytes only when it is asked to. What it
 drops is gone: overwritten in the file, and in SQLite's log within seconds.
 """
 
@@ -43,7 +43,7 @@ CLEAN_EVERY_S = 1.0
 
 @dataclass(frozen=True)
 class FeedState:
-    """Where one feed stands: what the next event will be numbered and what the hub has taken."""
+    """How far one feed is: what the next event will be numbered and what the hub has taken."""
 
     next_sequence: int
     acknowledged_sequence: int
@@ -55,7 +55,7 @@ class FeedState:
 
 
 class Origin(NamedTuple):
-    """Which trace pending events come from, and where those among them begin and end; others may stand between."""
+    """Which trace pending events come from, and where those among them begin and end; others may be between them."""
 
     trace_parent: str
     first_sequence: int
@@ -201,7 +201,7 @@ class Outbox:
         return {sequence: json.loads(rules) for sequence, rules in reversed(rows)}
 
     def check_pair(self, feed: str, hub_next_sequence: int) -> FeedState:
-        """Returns where *feed* stands, if a hub that expects *hub_next_sequence* can be the one it was sent to.
+        """Returns how far *feed* is, if a hub that expects *hub_next_sequence* can be the one it was sent to.
 
         Raises OutboxLost when the hub has more than was handed out, HubBehind when it has less than it acknowledged.
         """
@@ -232,7 +232,7 @@ class Outbox:
             _store(db, feed, FeedState(sequence + len(rows), sequence - 1))
 
     def state(self, feed: str) -> FeedState:
-        """Returns where *feed* stands; a feed never used stands at its beginning."""
+        """Returns how far *feed* is; a feed never used is at its beginning."""
         with self._lock:
             return _state(self._db, feed)
 

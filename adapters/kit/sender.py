@@ -50,7 +50,7 @@ class FeedSender:
         # Where the newest event lies that was acknowledged since the start; a question that asks for it sees all that was reported here.
         self.position = 0
         self._stopped = False
-        # What the log was last told of this feed, empty while it goes on.
+        # What the log last said of this feed, empty while it goes on.
         self._trouble = ""
         self._arrived = asyncio.Event()
         self._progress = asyncio.Condition()
@@ -74,7 +74,7 @@ class FeedSender:
         return await asyncio.to_thread(self._outbox.quarantined, self.feed, list(sequences))
 
     def status(self) -> dict[str, object]:
-        """Returns the feed's state, where it stands and its counters since the start."""
+        """Returns the feed's state, how far it is, and its counters since the start."""
         feed = self._outbox.state(self.feed)
         return {
             "state": self.state,
@@ -140,7 +140,7 @@ class FeedSender:
         try:
             state = await asyncio.to_thread(self._outbox.check_pair, self.feed, feed.next_sequence)
         except HubBehind:
-            # What this hub does not have is not recorded, whoever acknowledged it once.
+            # What this hub does not have is not recorded, even if another hub acknowledged it.
             self._acknowledged = feed.next_sequence - 1
             raise
         first = state.acknowledged_sequence + 1

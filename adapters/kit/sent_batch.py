@@ -33,7 +33,7 @@ class SentBatch:
         request.trace_parents.extend(self._parents())
 
     def _parents(self) -> list[str]:
-        """Returns the trace parent of each event, "" for one without; the last one stands for all that follow it."""
+        """Returns the trace parent of each event, "" for one without; the last one is that of all that follow it."""
         first, count = self.request.first_sequence, len(self.request.events)
         parents = [""] * count
         for view in self._views:
@@ -74,7 +74,7 @@ class SentBatch:
 
 
 class _View:
-    """The batch in one trace: the span of which its trace parent tells."""
+    """The batch in one trace: the span that its trace parent names."""
 
     __slots__ = ("_batch", "is_kept", "origin", "parent", "parent_id", "span_id", "trace_id")
 

@@ -2,7 +2,7 @@
 
 All that a stream needs to know lives here and ends with it: the batches under way, the window, the task that writes. A stream that breaks
 off leaves nothing behind that could speak in the next one. What the hub answers is compared with what was asked; an answer that does not
-fit acknowledges nothing and ends the session, and the next one begins where the outbox stands.
+fit acknowledges nothing and ends the session, and the next one begins where the outbox is.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """One native call or file as one trace: its ids from the beginning, its timings always, spans only if it is kept.
 
-The trace under way is in a context variable, so that what happens within need not be told. Ids follow W3C Trace Context, version 00.
+The trace under way is in a context variable, so that no function has to pass it on. Ids follow W3C Trace Context, version 00.
 """
 
 import random
@@ -26,7 +26,7 @@ from adapters.kit.telemetry import (
 if TYPE_CHECKING:
     from adapters.kit.traces import Traces
 
-# Of lines and events that are wrong so many are told one by one; all are counted.
+# Of lines and events that are wrong so many are named one by one; all are counted.
 MOST_NOTES = 100
 _random = random.Random()  # noqa: S311 (ids of traces, not of secrets)
 _current: ContextVar["Trace | None"] = ContextVar("trace", default=None)
@@ -38,7 +38,7 @@ def span_id() -> str:
 
 
 def trace_parent(trace_id: str, parent_id: str, *, is_kept: bool) -> str:
-    """Returns what tells the hub where its spans belong, and whether they are wanted."""
+    """Returns what says to the hub where its spans belong, and whether they are wanted."""
     return f"00-{trace_id}-{parent_id}-{'01' if is_kept else '00'}"
 
 
@@ -110,7 +110,7 @@ class Trace:
         return self._traces.export is not None
 
     def keep(self, why: str) -> None:
-        """Has it kept whatever the sampling says; the first reason stands."""
+        """Has it kept whatever the sampling says; the first reason is kept."""
         if not self.kept_for:
             self.kept_for = why
             for part in self._parts:

@@ -98,5 +98,5 @@ class Traces:
             self.export.close()
 
 
-# For those who are not told of any: ids and no spans.
+# For callers that give none: ids and no spans.
 UNTRACED = Traces()

@@ -1,4 +1,4 @@
-"""Streams a file of events to the hub from where the feed stands, waits where the hub holds it back, and counts what came of it.
+"""Streams a file of events to the hub from where the feed is, waits where the hub holds it back, and counts what came of it.
 
 The session is that of the adapters: batches out, each answer proved to be that of its batch. What differs is where the events come from,
 and that a load has an end.
@@ -84,7 +84,7 @@ async def _next_sequence(edge: Edge, feed: str) -> int:
 
 
 async def _session(edge: Edge, loaded: Loaded, file: EventFile, tell: Callable[[Loaded], None], began_s: float) -> None:
-    """Sends from where the feed stands, and the batch before once more: another file under the same numbers is a conflict, and stops."""
+    """Sends from where the feed is, and the batch before once more: another file under the same numbers is a conflict, and stops."""
     first = max(file.first_sequence, loaded.next_sequence - BATCH_EVENTS)
     arrived = asyncio.Event()
     async with Session(file, loaded.feed, first, UNTRACED, edge, arrived, loaded.counters) as session:

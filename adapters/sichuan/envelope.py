@@ -4,7 +4,7 @@ Requests and replies carry `sign`, the SM2 signature (raw r||s, Base64) over the
 fields sorted by name and joined `k=v&k=v`; fields added without notice are signed like any other. `data` is Base64 of
 a fresh 16-byte IV followed by the SM4-CBC ciphertext (PKCS#7) of UTF-8 JSON: the interface names no IV, and one that
 travels in front needs no agreement and is never used twice. A signature is checked before anything is decrypted, so
-that padding faults tell a stranger nothing.
+that padding faults give a stranger no information.
 """
 
 import base64

@@ -23,7 +23,7 @@ Code = TypeVar("Code")
 
 
 class Fields:
-    """One JSON object of the clear data and where it stands, such as `mx[3].`."""
+    """One JSON object of the clear data and its path, such as `mx[3].`."""
 
     def __init__(self, values: object, path: str = "") -> None:
         """Takes the object; raises ParameterInvalid for anything else."""

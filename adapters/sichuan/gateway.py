@@ -56,7 +56,7 @@ class Gateway:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         traces: Traces = UNTRACED,
     ) -> None:
-        """Takes the *senders* by feed; whoever made them runs and closes them."""
+        """Takes the *senders* by feed; the caller runs and closes them."""
         self._keys, self._window, self._connection, self._senders = keys, window, connection, senders
         self._clock, self._traces = clock, traces
         self.replies: Counter[str] = Counter()

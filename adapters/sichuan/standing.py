@@ -1,6 +1,6 @@
 """The native reply code of a lifecycle message: what the card's standing at the hub says about it.
 
-The fact is recorded whatever the code: 2001, 2002 and 2003 tell the province's operator that hub and province disagree
+The fact is recorded whatever the code: 2001, 2002 and 2003 say to the province's operator that hub and province disagree
 or that the other window was quicker. An issuer sees the five lives of its card; of the other province's card only
 whether it is usable is shown, and its reasons say enough.
 """
@@ -56,7 +56,7 @@ STATUS_OF_REASON = {
 
 
 def lives_seen(card: GetCardResponse) -> CardLives:
-    """Returns the five lives, or what the usability of another province's card tells of them."""
+    """Returns the five lives, or what the usability of another province's card shows of them."""
     if card.HasField("lives"):
         return card.lives
     reasons = {reason for row in card.usability for reason in row.reason_codes}

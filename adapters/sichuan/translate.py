@@ -1,4 +1,4 @@
-"""From one message of Sichuan's interface to the events it stands for, and the feed they belong to.
+"""From one message of Sichuan's interface to its events, and the feed they belong to.
 
 A pure function of the message: no clock, no numbers, no key. The same message always gives the same bytes, which is
 what makes a resend recognisable to the hub.

@@ -18,7 +18,7 @@ SETTLE_S, SETTLE_AFTER_STOP_S = 120.0, 15.0
 
 
 class Arrival:
-    """Knows how the adapters stood when the run began."""
+    """Knows the adapters' counters when the run began."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Arrival:
         self._began = 0.0
 
     async def begin(self) -> None:
-        """Notes how the adapters stand, waiting for those still starting; raises AdapterUnreachable."""
+        """Notes the adapters' counters, waiting for those still starting; raises AdapterUnreachable."""
         deadline = time.monotonic() + PATIENCE_S
         while not self._before:
             try:
@@ -88,5 +88,5 @@ class Arrival:
 
 
 def _since(before: dict[str, int], after: dict[str, int], counter: str) -> int:
-    """Returns what a counter has grown by; one that is lower than before belongs to an adapter started anew."""
+    """Returns what a counter has grown by; one that is lower than before belongs to an adapter that was started again."""
     return after[counter] - before[counter] if after[counter] >= before[counter] else after[counter]

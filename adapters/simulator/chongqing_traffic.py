@@ -52,7 +52,7 @@ class ChongqingTraffic:
         return ChongqingCall(fields, card.card_no, 1)
 
     def step(self, card: Card, step: str, replaced: Card | None, at: datetime) -> list[ChongqingCall]:
-        """Returns the calls that tell of one *step* of a Chongqing card, in order."""
+        """Returns the calls that report one *step* of a Chongqing card, in order."""
         rng, lane = self._rng, (replaced or card).card_no
         extra: dict[str, str] = {}
         if step in ("temporary_loss", "formal_loss", "release", "reissue", "replacement"):

@@ -41,7 +41,7 @@ def simulation(
     events: Annotated[int, typer.Option(min=0, help="事件总数，0 为不限。Events in total, 0 for no end.")] = 20_000,
     rate: Annotated[float, typer.Option(min=0, help="每秒事件数，0 为尽快。Events a second, 0 for no limit.")] = 0.0,
     start: Annotated[datetime | None, typer.Option(help="起点（本地时间），默认 25 小时前。Local start, 25 hours ago by default.")] = None,
-    told: Annotated[Path | None, typer.Option(help="逐行记录两省所得答复的文件。File that notes what the provinces were told.")] = None,
+    told: Annotated[Path | None, typer.Option(help="逐行记录两省所得答复的文件。File for the answers that the provinces got.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="以 JSON 输出结果。Print the tally as JSON.")] = False,
 ) -> None:
     """模拟两省用卡与卡管业务，驱动两侧适配器。Drives both adapters with made-up traffic of both provinces."""

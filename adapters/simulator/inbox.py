@@ -22,7 +22,7 @@ class Inbox:
         directory.mkdir(parents=True, exist_ok=True)
 
     def takes(self, file: ChongqingFile) -> bool:
-        """Tells whether *file* may be dropped now: not too many wait, and none of its name."""
+        """Says whether *file* may be dropped now: not too many wait, and none of its name."""
         waiting = [path.name for folder in FOLDERS[:2] for path in (self._directory / folder).glob("*.dat")]
         return len(waiting) < WAITING_FILES and file.header.file_name not in waiting
 

@@ -22,7 +22,7 @@ from adapters.simulator.told import ToldFile
 SICHUAN_LANES, CHONGQING_LANES, WAITING_A_LANE = 6, 4, 4
 BATCHES_KEPT: Final = 1_000
 LOOK_AGAIN_S: Final = 0.2
-# Codes that say how the card stands: the fact is recorded whatever they are. Other codes may say so in words.
+# Codes that say the card's standing: the fact is recorded whatever they are. Other codes may say so in words.
 SICHUAN_TAKEN: Final = ("0000", "2001", "2002", "2003")
 CHONGQING_TAKEN: Final = ("00", "01", "11", "21")
 RECORDED: Final = "已登记"

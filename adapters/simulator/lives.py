@@ -1,4 +1,4 @@
-"""What happens to cards besides being used: which step is next for a card, and how it stands afterwards.
+"""What happens to cards besides being used: which step is next for a card, and its standing afterwards.
 
 The steps are those of the standard's state machine, as far as the issuer's native interface can say them. A card in
 trouble is seen to before long, so losses end in a release or a new card.
@@ -11,7 +11,7 @@ from typing import Final
 
 from adapters.simulator.world import Card, Status, World, sign_no
 
-# Steps and their weights by what stands now: a status, or what is pending.
+# Steps and their weights by the present state: a status, or what is pending.
 _STEPS: Final[dict[str, dict[str, tuple[tuple[str, float], ...]]]] = {
     "51": {
         Status.ACTIVE: (
@@ -54,7 +54,7 @@ class Lives:
     """Chooses cards and steps; `troubled` are cards of a side that wait for what comes next, oldest first."""
 
     def __init__(self, world: World, rng: Random) -> None:
-        """Begins with the cards that stand in trouble already."""
+        """Begins with the cards that are in trouble already."""
         self._world, self._rng = world, rng
         # Years of traffic must neither fill the world nor leave its cards unusable.
         self._most_cards = int(GROWTH * max(len(cards) for cards in world.cards.values()))
@@ -63,7 +63,7 @@ class Lives:
     def next_step(self, today: date) -> tuple[Card, str, Card | None]:
         """Returns the card, the step and, where a step concerns two cards, the one that is replaced.
 
-        The cards stand as after the step when this returns.
+        When this returns, the cards are as after the step.
         """
         rng = self._rng
         side = "51" if rng.random() < 0.5 else "50"
@@ -97,7 +97,7 @@ class Lives:
 
 
 def _next_of(troubled: deque[Card]) -> Card | None:
-    """Returns the card that has waited longest; one may stand twice in the row and be gone by its second turn."""
+    """Returns the card that has waited longest; one may be twice in the row and be gone by its second turn."""
     while troubled:
         if (card := troubled.popleft()).status is not Status.CANCELLED:
             return card

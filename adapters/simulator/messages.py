@@ -38,7 +38,7 @@ class Fault(StrEnum):
     UNKNOWN_REGION = "unknown-region"
 
 
-# The native code that answers each fault; a repeated call is answered as the first was, a repeated file anew.
+# The native code that answers each fault; a repeated call is answered as the first was, a repeated file a second time.
 CODES: Final[Mapping[Fault, str]] = {
     Fault.BAD_SIGNATURE: "1001",
     Fault.UNDECIPHERABLE: "1002",
@@ -55,7 +55,7 @@ QUARANTINED: Final = (Fault.UNKNOWN_SCENARIO, Fault.WRONG_CHECK_DIGIT, Fault.UNK
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """Stands in a line for the number in feed sc.usage that an earlier line got: known only from the reply."""
+    """Is in a line instead of the number in feed sc.usage that an earlier line got: known only from the reply."""
 
     msg_id: str
     line: int
@@ -94,7 +94,7 @@ class ChongqingCall:
 
 @dataclass(frozen=True, slots=True)
 class ChongqingFile:
-    """One B2 file; `events` counts what its lines become and the one event that tells of the file itself."""
+    """One B2 file; `events` counts what its lines become and the one event about the file itself."""
 
     header: FileHeader
     lines: tuple[UsageRecord, ...] = field(repr=False)

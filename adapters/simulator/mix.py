@@ -10,7 +10,7 @@ by the hundred thousand). Measured over 20,000 events of seed 1, and the same ov
     0.6 %   correct or reverse an event before
 
 Runs under 5,000 events have more registrations, because no side has fewer than fifty cards; a run without end has 6 %
-of lives going on instead. What a run really held is counted in its tally (`lifecycle_share`).
+of lives going on instead. What a run really had is counted in its tally (`lifecycle_share`).
 """
 
 from dataclasses import dataclass

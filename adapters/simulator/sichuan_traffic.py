@@ -44,7 +44,7 @@ class SichuanTraffic:
         return self._activation(card, None, enabled_at)
 
     def step(self, card: Card, step: str, replaced: Card | None, at: datetime) -> SichuanMessage:
-        """Returns the message that tells of one *step* of a Sichuan card."""
+        """Returns the message that reports one *step* of a Sichuan card."""
         if step in ("activation", "succession"):
             return self._activation(card, replaced, at)
         fields = self._counter(card, at)

@@ -1,4 +1,4 @@
-"""What the provinces were told, one JSON line an answer: to be compared with what the hub has, whatever happened in between.
+"""What the provinces were answered, one JSON line an answer: to be compared with what the hub has, whatever happened in between.
 
     {"feed": "sc.usage", "key": "CQ-HUB-0001|…|", "lane": "…", "events": 2, "taken": true, "answer": "sichuan 0000"}
     {"feed": "cq.usage", "file": "CQTK_USE_….dat", "version": "02.10", "events": 181}

@@ -116,7 +116,7 @@ class Traffic:
         self._owed["faults"] += size / min(MIX.events_a_fault, max(LEAST_PORTION, few))
 
     def _is_due(self, name: str, share: float) -> bool:
-        """Tells whether one more is due, being *share* of what is asked about."""
+        """Says whether one more is due, being *share* of what is asked about."""
         self._owed[name] += share
         if self._owed[name] < 1:
             return False
@@ -195,6 +195,6 @@ class Traffic:
 
 
 def counted_files() -> Callable[[date], int]:
-    """Returns a numbering of files that begins anew with every business day."""
+    """Returns a numbering of files that begins again with every business day."""
     numbers: dict[date, count[int]] = {}
     return lambda day: next(numbers.setdefault(day, count(1)))

@@ -67,7 +67,7 @@ class World:
     """Cards by issuing province; a card that is replaced gives its place to its successor."""
 
     def __init__(self, rng: Random, start: datetime, cards_a_side: int) -> None:
-        """Makes the people and cards as they stand at *start*."""
+        """Makes the people and cards as they are at *start*."""
         self._rng, self._today = rng, start.date()
         self._offset, self._made = rng.randrange(10**8), 0
         self._taken: set[str] = set()
