@@ -14,7 +14,7 @@ _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*):[0-9]{1,5}")
 
 
 def is_address(text: str) -> bool:
-    """Whether a text is HOST:PORT; the host may be empty, an IPv6 address stands in brackets."""
+    """Whether a text is HOST:PORT; the host may be empty, an IPv6 address is in brackets."""
     return _ADDRESS.fullmatch(text) is not None and int(text.rpartition(":")[2]) < 2**16
 
 

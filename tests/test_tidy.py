@@ -28,7 +28,7 @@ LONG_FILES = {
 LONG_FUNCTIONS = {"hub/api/server.py start": 53, "hub/commands/serving.py serve": 55}
 UNDOCUMENTED = {"hub/domain/reference/reading.py valid_from", "hub/domain/reference/reading.py valid_to"}
 # How often prose still uses the words that docs/glossary.md replaces.
-DIALECT = {"adapters": 4, "docs": 157, "hub": 230, "hub/domain": 148, "tests": 60}
+DIALECT = {"adapters": 4, "docs": 157, "hub": 6, "hub/domain": 148, "tests": 60}
 GENERATED = {"docs/acceptance.md", "docs/cards.md", "docs/roles.md", "docs/scenarios.md"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -1,6 +1,6 @@
 """Which agreement an event is about: most of an agreement's events do not say it, and those recorded long ago never will.
 
-Its code and the version that stood after the event are folded from the agreement's own events, as everything about it is.
+Its code and the version in force after the event are folded from the agreement's own events, as everything about it is.
 """
 
 import psycopg
@@ -12,7 +12,7 @@ from hub.journal.reader import Recorded
 
 
 def agreement_of(connection: psycopg.Connection, recorded: Recorded) -> protos.AgreementName:
-    """Returns the agreement of an event of one, as it stood with that event."""
+    """Returns the agreement of an event of one, as it was with that event."""
     history: agreement_history_pb2.AgreementHistory | None = None
     for kind, data in connection.execute(_EVENTS_UP_TO, (recorded.stream_id, recorded.position)):
         history = evolve(history, getattr(event_pb2.Event.FromString(data), kind))

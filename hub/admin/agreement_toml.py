@@ -1,4 +1,4 @@
-"""Reads the terms of an agreement from a TOML file as a policy officer writes it; every problem is told by its field.
+"""Reads the terms of an agreement from a TOML file as a policy officer writes it; every problem names its field.
 
 Days and instants without an offset are local (+08:00): a day means its first moment, so `valid_to` is the first day on which the
 terms hold no more.

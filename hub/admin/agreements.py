@@ -1,6 +1,6 @@
 """Where operators draft, sign, amend, suspend, resume and end agreements: each act is an event of the agreement's aggregate.
 
-One at a time: that no two agreements overlap is a rule between aggregates, so whoever changes one holds the lock of all.
+One at a time: that no two agreements overlap is a rule between aggregates, so a change of one takes the lock of all.
 """
 
 from collections.abc import Iterable, Iterator
@@ -47,7 +47,7 @@ def others(agreement: Agreement, known: Iterable[Agreement]) -> list[Terms]:
 
 
 def draft_agreement(store: AggregateStore, code: str, terms: decisions.AgreementTerms, by: Officer, at: datetime) -> int:
-    """Drafts an agreement, or drafts anew one that is not signed by both sides; returns the position."""
+    """Drafts an agreement, or drafts again one that is not signed by both sides; returns the position."""
     drafted = decisions.AgreementDrafted(agreement_code=code, terms=terms, side=by.side, officer=by.name)
     _check_draft(drafted, terms, by)
     with _alone(store):

@@ -1,4 +1,4 @@
-"""How long each certificate that matters still runs, by what is on file and what the participants' events tell."""
+"""How long each certificate that matters still runs, by what is on file and what the participants' events say."""
 
 import contextlib
 from datetime import UTC, datetime

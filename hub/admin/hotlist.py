@@ -1,6 +1,6 @@
 """Makes the next epoch of the hotlist and publishes it: the file first, then the event, which alone makes it count.
 
-An epoch is a delta while the deltas over the last snapshot are few and small, a snapshot otherwise. Whoever keeps time calls `publish`.
+An epoch is a delta while the deltas over the last snapshot are few and small, a snapshot otherwise. A timer calls `publish`.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ def publish(
     dsn: str, keyring: Keyring, key: HotlistKey, reference: Reference, at_us: int, *,
     as_snapshot: bool = False, anew: bool = False, stale_after_s: int = STALE_AFTER_S,
 ) -> HotlistEntry:  # fmt: skip
-    """Publishes the next epoch, with the cards as they stand at an instant; *anew* folds their views from the beginning.
+    """Publishes the next epoch, with the cards' standings at an instant; *anew* folds their views from the beginning.
 
     Raises HotlistBuildUnderWay, KeyMismatch when the keys are not the database's, or VaultRowDamaged.
     """

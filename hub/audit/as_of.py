@@ -1,4 +1,4 @@
-"""What the hub knew at a position: the facts of a card, and the agreements. The views hold what stands today, corrections undone here."""
+"""What the hub knew at a position: the facts of a card, and the agreements. Corrections that came later are undone."""
 
 import json
 from typing import NamedTuple

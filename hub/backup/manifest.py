@@ -70,7 +70,7 @@ class Progress(_Part):
 
 
 class Manifest(Progress):
-    """A finished backup: the journal up to *position*, and in *state* what has no position, taken anew in each run."""
+    """A finished backup: the journal up to *position*, and in *state* what has no position, taken again in each run."""
 
     created_at: datetime
     position: int

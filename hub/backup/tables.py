@@ -1,4 +1,4 @@
-"""What of the database is in a backup, and how each table is read: by position, or anew in each run; always in short transactions.
+"""What of the database is in a backup, and how each table is read: by position, or again in each run; always in short transactions.
 
 Views are not in it: they are rebuilt. Neither are `journal.head`, whose row is in the manifest, nor `vault.key_fingerprint`, which is there
 too. A table that is added to the schemas must be added here: a test compares.
@@ -15,11 +15,11 @@ from hub.domain.hotlist import Hotlist
 
 PAGE_POSITIONS = 50_000
 PAGE_ROWS = 50_000
-# A row may have a megabyte, so few are held at once.
+# A row may have a megabyte, so few are in memory at once.
 ROWS_A_BLOCK = 32
-# A short read of one state: the streams stand as they do at the head.
+# A short read of one state: the streams are as they are at the head.
 STREAMS = "journal.stream"
-# The rows that belong to the positions after < p <= through. A batch lies where it begins, a hotlist file where its event stands.
+# The rows that belong to the positions after < p <= through. A batch lies where it begins, a hotlist file where its event is.
 BY_POSITION = {
     "journal.event": "position > {after} AND position <= {through}",
     "journal.batch": "first_position > {after} AND first_position <= {through}",
@@ -30,7 +30,7 @@ BY_POSITION = {
         WHERE s.name = '{Hotlist.ID}' AND b.first_position > {{after}} AND b.first_position <= {{through}})""",  # noqa: S608 (our own id)
 }
 _ORDER = {"journal.event": "position", "journal.batch": "first_position"}
-# Taken anew: their rows have no position (rule versions, identifiers) or change (an erasure empties a row of the vault).
+# Taken again: their rows have no position (rule versions, identifiers) or change (an erasure empties a row of the vault).
 BY_KEY = {
     "journal.rule_version": ("digest",),
     "vault.identifier": ("key",),
@@ -87,7 +87,7 @@ def columns(connection: psycopg.Connection) -> dict[str, tuple[str, ...]]:
 
 
 def of_streams(names: Iterable[str]) -> sql.Composable:
-    """Reads the streams as they stand."""
+    """Reads the streams as they are."""
     return _select(STREAMS, names, sql.SQL("true"))
 
 

@@ -66,7 +66,7 @@ def load(connection: psycopg.Connection, directory: Path, manifest: Manifest, re
 
 
 def _make_partitions(connection: psycopg.Connection, manifest: Manifest) -> None:
-    """Makes the partitions of every position anew, in the size they had, and leaves the head where the backup ends."""
+    """Makes the partitions of every position again, in the size they had, and leaves the head where the backup ends."""
     partitions = connection.execute(
         "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'journal.event'::regclass"
     ).fetchall()

@@ -3,9 +3,9 @@
 The position is the head's, read once, so it is the end of a group. All that belongs to it was committed before: events with their
 batches, corrections and answers, and the identifiers and originals they brought, which are written in the same transaction. What is
 committed later is left out by position. So nothing needs an old snapshot, which would slow the writers down: everything is read in
-short transactions, and only the streams, which must stand as at the head, are read together with it.
+short transactions, and only the streams, which must be as at the head, are read together with it.
 
-A run goes on where the one before ended, finished or not. What has a position never changes and is kept; the vault is taken anew, because
+A run goes on where the one before ended, finished or not. What has a position never changes and is kept; the vault is taken again, because
 an erasure must leave the backup too. The manifest is written last: until then the one before counts, and all its files are there.
 """
 
@@ -43,7 +43,7 @@ class NothingToBackUp(HubError):
 
 
 class BackedUp(NamedTuple):
-    """What a run did: the manifest it wrote, how many positions were read anew, and how many bytes were written."""
+    """What a run did: the manifest it wrote, how many positions were read again, and how many bytes were written."""
 
     manifest: Manifest
     new_positions: int
@@ -81,7 +81,7 @@ class _Run:
         self._written = 0
 
     def run(self) -> BackedUp:
-        """Writes what is new, then the manifest, and removes what the run before took anew."""
+        """Writes what is new, then the manifest, and removes what the run before took."""
         finished = files.find_manifest(self._directory)
         with self._connection.transaction():
             self._execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

@@ -1,7 +1,7 @@
 """Check: recorded answers against an empty unary call on the same server, over different cards, with 1, 32 and 256 in flight.
 
 `h2load` sends one body over and over, so the bench's edge gives each call a card and a request id of its own before it goes the
-usual way. Every answer must stand in the journal afterwards, or the measurement is void.
+usual way. Every answer must be in the journal afterwards, or the measurement is void.
 """
 
 import re
@@ -103,7 +103,7 @@ def median_calls(turns: list[Calls]) -> Calls:
 
 
 def recorded_calls(place: Ground, edge: HubProcess, in_flight: int, seconds: float) -> Calls:
-    """Measures recorded calls; raises MeasurementVoid unless each of them stands in the journal."""
+    """Measures recorded calls; raises MeasurementVoid unless each of them is in the journal."""
     before = decisions(place)
     requests, calls = _timed(edge, CHECK_METHOD, in_flight, seconds)
     if decisions(place) - before != requests:

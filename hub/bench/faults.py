@@ -47,7 +47,7 @@ def plan(seed: int, rounds: int) -> list[Round]:
 
 
 def measure(seed: int, rounds: Sequence[Round], rate: int, report: Report, events: int = 0) -> dict[str, Any]:
-    """Performs the *rounds* under traffic of *rate* events a second, and returns what was told, recorded, lost, doubled and reordered.
+    """Performs the *rounds* under traffic of *rate* events a second, and returns what was reported, recorded, lost, doubled and reordered.
 
     Traffic of a number of *events* begins with fewer cards, so that a short campaign begins soon; 0 is traffic without end.
     """

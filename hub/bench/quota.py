@@ -2,7 +2,7 @@
 
 Quiet turns, turns in which the other keeps to its quota, and noisy ones alternate, and medians count: what comes through is work that an
 edge does for anyone, and only what is beyond the quota is noise. The load shares the machine with the hub, and in quiet turns there is
-none: what it takes is told, and makes the ratios rather worse than they are where callers have machines of their own.
+none: what it takes is reported, and makes the ratios rather worse than they are where callers have machines of their own.
 """
 
 import contextlib

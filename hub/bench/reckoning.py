@@ -1,7 +1,7 @@
-"""Compares what the provinces were told with what the adapters numbered and what the journal holds, event by event.
+"""Compares what the provinces were answered with what the adapters numbered and what the journal has, event by event.
 
-An event is *lost* if a province was told that it was taken, or an adapter gave it a number, and the journal does not have it; *doubled* if
-the journal has more of a message than it said, or numbers that no adapter gave; *reordered* if it stands under another number than its
+An event is *lost* if a province was answered that it was taken, or an adapter numbered it, and the journal does not have it; *doubled* if
+the journal has more of a message than it said, or numbers that no adapter gave; *reordered* if it is under another number than its
 adapter gave it, or behind a message of the same card that was answered later.
 """
 
@@ -22,7 +22,7 @@ PAGE_POSITIONS = 20_000
 
 @dataclass(slots=True)
 class Reckoning:
-    """What was told and recorded, in events, and what does not agree."""
+    """What was answered and recorded, in events, and what does not agree."""
 
     told: int = 0
     recorded: int = 0
@@ -54,7 +54,7 @@ def reckon(dsn: str, told_file: Path, outboxes: Mapping[str, Path]) -> Reckoning
                 continue
             found.recorded += 1
             source = event.event.source
-            # A quarantined event stands without its source.
+            # A quarantined event has no source.
             journal[feed][event.sequence] = source.message_id or source.file_name
             if event.sequence != last_position[feed] + 1:
                 found.note("reordered", 1, f"{feed} {event.sequence} at position {event.position}")

@@ -1,4 +1,4 @@
-"""What every measurement stands on: a fresh database on the configured server, a hub process on it, and its CPU time."""
+"""What every measurement needs: a fresh database on the configured server, a hub process on it, and its CPU time."""
 
 import contextlib
 import os

@@ -113,7 +113,7 @@ def show(code: Code, at: AsOf = "") -> None:
 
 @app.command()
 def draft(terms: Terms, side: Side, officer: OfficerName) -> None:
-    """按条款文件起草约定；双方签署前可重新起草。Draft an agreement from a file of terms, or draft it anew before it is signed."""
+    """按条款文件起草约定；双方签署前可重新起草。Draft an agreement from a file of terms, or draft it again before it is signed."""
     with _refusals():
         code, message = read_terms(terms.read_bytes())
         if not code or "/" in code:
@@ -214,7 +214,7 @@ def _instant(text: str) -> datetime:
 
 
 def _summary(agreement: "Agreement", at: datetime) -> dict[str, Any]:
-    """Says in one row how an agreement stands at an instant: the version that holds then, else the last one, else the draft."""
+    """Says in one row what an agreement is at an instant: the version in force then, else the last one, else the draft."""
 
     at_us = int(at.timestamp() * 1_000_000)
     signed = [v for v in versions(agreement.history) if v.to_us is None or v.from_us < v.to_us]

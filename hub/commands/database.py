@@ -119,7 +119,7 @@ def _command_line(arguments: list[str]) -> str:
 
 @contextlib.contextmanager
 def _told(config: Config) -> Iterator[None]:
-    """Tells the security log that a command begins and how it ends."""
+    """Writes to the security log that a command begins and how it ends."""
     open_kept_logs("hub", config.logs_dir, config.log_keep_days, config.log_max_bytes)
     command = _command_line(sys.argv[1:])
     operator = _operator()

@@ -51,7 +51,7 @@ def decisions(
 
 
 def summary(recorded: "Recorded") -> dict[str, Any]:
-    """What is printed of a decision; a card stands by its key."""
+    """What is printed of a decision; a card is named by its key."""
 
     event = recorded.event
     decision = event.decision_made

@@ -1,4 +1,4 @@
-"""The command `hub doctor`: examines the hub and all it stands on, running, stopped or broken, and says what to do."""
+"""The command `hub doctor`: examines the hub and all it needs, running, stopped or broken, and says what to do."""
 
 import contextlib
 import json

@@ -66,7 +66,7 @@ def list_erasures(
     still_open: Annotated[bool, typer.Option("--open/--all", help="只列待审批的，或全部。Only those to be decided, or all.")] = True,
     as_json: Json = False,
 ) -> None:
-    """列出抹除申请及其状态。List the requests and where they stand."""
+    """列出抹除申请及其状态。List the requests and their states."""
     with _desk() as desk:
         found = [erasure for erasure in desk.all() if not still_open or erasure.state == REQUESTED]
     for erasure in found:

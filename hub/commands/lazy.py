@@ -17,7 +17,7 @@ class Entry(NamedTuple):
 
 
 class _Listed(TyperCommand):
-    """What stands in for a command until it is run."""
+    """What takes the place of a command until it is run."""
 
     def __init__(self, entry: Entry) -> None:
         super().__init__(entry.name, help=entry.help, rich_help_panel=entry.panel)

@@ -68,7 +68,7 @@ _INSTANT = "ISO 8601 日期或时刻，如 a day or an instant such as 2026-03-0
 
 
 def is_purpose(code: str) -> bool:
-    """Whether a code may stand in the record as a purpose."""
+    """Whether a code may be recorded as a purpose."""
     return code.isascii() and code.upper() == code and code.replace("_", "").isalnum() and code[0].isalpha() and len(code) <= 32
 
 

@@ -48,7 +48,7 @@ def looks(
 
 
 def summary(recorded: "Recorded") -> dict[str, Any]:
-    """What is printed of a look; a card stands by its key."""
+    """What is printed of a look; a card is named by its key."""
     look = recorded.event.card_record_queried
     return {
         "position": recorded.position,

@@ -52,7 +52,7 @@ def list_quarantined(
     most: Annotated[int, typer.Option(min=1, max=100_000, help="最多条数。How many at most.")] = 100,
     as_json: Json = False,
 ) -> None:
-    """列出隔离事件、所违反的规则及处理状态，最新在前。List quarantined events, the rules they break and where they stand, newest first."""
+    """列出隔离事件、所违反的规则及处理状态，最新在前。List quarantined events, the rules they break and their states, newest first."""
     owner = PREFIX + participant.removeprefix(PREFIX) if participant else ""
     with database(Config()) as dsn:
         wanted = Wanted(feed, owner, rule, _instant_us(since), only_unsettled=unsettled, most=most)
@@ -187,7 +187,7 @@ def _refuse_unknown(connection: "psycopg.Connection", wanted: "Wanted") -> None:
 
 
 def _words(desk: "QuarantineDesk") -> frozenset[str]:
-    """Returns the texts that tell nothing of a person: codes of the tables and names of feeds."""
+    """Returns the texts that say nothing of a person: codes of the tables and names of feeds."""
     tables = reference.load()
     return frozenset(("50", "51")) | tables.scenario_codes | frozenset(tables.regions) | frozenset(desk.feeds())
 

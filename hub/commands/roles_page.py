@@ -55,7 +55,7 @@ An event of a kind that is not its sender's to tell takes its number and is quar
 | kind | any role of | scenarios of a service point | read as |
 |---|---|---|---|
 """
-# Scopes that go by who told or asked; the others by the kind.
+# Scopes that go by who reported or asked; the others by the kind.
 _OWN = {
     "OWN_EVENTS": "whatever it told itself",
     "OWN_DECISIONS": "`decision_made`, of its own questions",

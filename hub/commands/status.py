@@ -1,4 +1,4 @@
-"""The command `hub status`: one screen that says whether the hub works and where it stands. It starts nothing and changes nothing."""
+"""The command `hub status`: one screen that says whether the hub works and how far it is. It starts nothing and changes nothing."""
 
 import json
 import sys

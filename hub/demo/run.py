@@ -141,7 +141,7 @@ def _watch(
 ) -> dict[str, Any]:
     """Shows the running picture until the traffic ends or someone stops it, and returns the simulator's tally.
 
-    In a file a picture that changes would only be in the way: there the addresses stand once, at the beginning.
+    In a file a picture that changes would only be in the way: there the addresses are printed once, at the beginning.
     """
     announce(screen, picture)
     suggested = ""

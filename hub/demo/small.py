@@ -164,7 +164,7 @@ def _name(ref: references.CardRef, card_no: str, issuer: str) -> None:
 
 
 def _told(name: str, did: str, feeds: Any, sequence: int, event: event_pb2.Event, planned: str) -> Step:
-    """Has a participant tell an event under a number of its feed, which has its name."""
+    """Has a participant report an event under a number of its feed, which has its name."""
     request = feed_service_pb2.AppendEventsRequest(feed=name, first_sequence=sequence, events=[event])
     try:
         answer = feeds.AppendEvents(request, timeout=DEADLINE_S)

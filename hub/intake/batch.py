@@ -39,7 +39,7 @@ _LOOK_EVERY = 8
 _SHORT = 64
 _MOST_LINES = 1_000_000_000
 _MOST_FEN = 100_000_000_000_000
-# The end of 2099: a stand-in's instant must stay one that the database can hold.
+# The end of 2099: a substitute's instant must stay one that the database can hold.
 _LATEST_S = 4_102_444_800
 _KIND_BYTES = {field.name: field.name.encode() for field in event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields}
 _ACCEPTS_KIND = {
@@ -295,7 +295,7 @@ class Intake:
 def faults(event: event_pb2.Event, kind: str, message: Message, context: Context) -> list[Violation]:
     """Returns every rule of shape and of the domain that an event breaks; a field that has no shape is asked for no meaning.
 
-    A birth date that only the holder's number tells is set.
+    A birth date that only the holder's number shows is set.
     """
     if accepts(event.DESCRIPTOR)(event) and accepts(message.DESCRIPTOR)(message):
         return violations(event, kind, message, context) + settle_birth_date(event, kind, message)
@@ -312,7 +312,7 @@ def add_violations(recorded: Any, reasons: Sequence[Violation]) -> None:
 
 
 def _envelope(event: event_pb2.Event, kind: str, seconds: int, context: Context, source: event_pb2.Source) -> tuple[object, ...]:
-    """Names everything the rules look at in an envelope; the local day stands for the instant."""
+    """Names everything the rules look at in an envelope; the local day takes the place of the instant."""
     return (
         kind,
         context.rights,

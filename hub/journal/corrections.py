@@ -1,6 +1,6 @@
-"""Finds in the journal what corrections and reversals change: which events stood and stand no more, and which stand now.
+"""Finds in the journal what corrections and reversals change: which events were in force and are no more, and which are now.
 
-An event that comes after what corrects or reverses it changes nothing or less than it says, so that it is looked for too: what stands
+An event that comes after what corrects or reverses it changes nothing or less than it says, so it is looked for too: what is in force
 follows from all that the journal has, not from the order in which it came. `hub.domain.corrections` has the rules.
 """
 
@@ -17,7 +17,7 @@ _Name = tuple[int, int]
 
 
 class Change(NamedTuple):
-    """What an event changes of what stands: *out* stood and stands no more, *into* stands from now on, if anything does."""
+    """What an event changes of what is in force: *out* was in force and is no more, *into* is from now on, if anything is."""
 
     out: tuple[Recorded, ...]
     into: Recorded | None
@@ -40,7 +40,7 @@ def changes(connection: psycopg.Connection, after: int, end: int) -> dict[int, C
 
 
 def changed_since(connection: psycopg.Connection, position: int, reached: int) -> tuple[list[Recorded], list[Recorded]]:
-    """Returns what stood at *position* and no longer does at *reached*, and what stands there and was told by *position* but did not."""
+    """Returns what was in force at *position* and is not at *reached*, and what was recorded by then and is in force only at *reached*."""
     touched = _touched(connection, position, reached)
     if not touched:
         return [], []

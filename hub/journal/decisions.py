@@ -51,7 +51,7 @@ class Decision(NamedTuple):
 
 @dataclass(slots=True)
 class Receipt:
-    """Where the answer stands; *is_new* False means that this request was answered before, there. *group* is when it was committed."""
+    """Where the answer is; *is_new* False means that this request was answered before, there. *group* is when it was committed."""
 
     position: int
     is_new: bool
@@ -171,7 +171,7 @@ class DecisionWriter:
         return [Unstorable()]
 
     def _end_stalled(self) -> None:
-        """Ends a writer that has held the head for too long."""
+        """Ends a writer that has kept the head locked for too long."""
         with contextlib.suppress(psycopg.Error), psycopg.connect(self._dsn, autocommit=True) as connection:
             connection.execute("SET ROLE hub_writer")
             connection.execute("SELECT journal.terminate_stalled_writers(%s::interval)", (STALLED_AFTER,))

@@ -39,7 +39,7 @@ class GroupFailed(Exception):
 
 
 class DatabaseUnfit(GroupFailed):
-    """The database takes no writes now, whoever's they are: its disk is full, its memory is out, or it only reads."""
+    """The database takes no writes now, from any participant: its disk is full, its memory is out, or it only reads."""
 
 
 class DataRefused(GroupFailed):
@@ -54,7 +54,7 @@ class ConnectionLost(JournalUnavailable):
 class Batch:
     """Events for one stream, ready to be written.
 
-    *tails* are the packed columns that are known before the lock, *digests* tell a resend from a conflict (empty for aggregates,
+    *tails* are the packed columns that are known before the lock, *digests* distinguish a resend from a conflict (empty for aggregates,
     whose versions are not resent). *handles* names a quarantined event by (stream, sequence, position): the batch is refused if an event
     after that position corrects or reverses it.
     """
@@ -86,9 +86,9 @@ class Batch:
 
 @dataclass(slots=True)
 class Appended:
-    """Where a batch stands now: *positions* of all its events, of which the first *duplicates* were there before.
+    """Where a batch is now: *positions* of all its events, of which the first *duplicates* were there before.
 
-    *group* tells when the commit that it took part in began and ended, and of how many events.
+    *group* says when the commit that it took part in began and ended, and of how many events.
     """
 
     positions: Sequence[int]

@@ -1,6 +1,6 @@
-"""Tells all who wait in a process that the journal has grown: one small query every few milliseconds, only while someone waits.
+"""Wakes all that wait in a process when the journal has grown: one small query every few milliseconds, only while someone waits.
 
-NOTIFY would tell sooner, but it makes commits take turns at a lock of the whole server, and the group commit is what all of ingest
+NOTIFY would be sooner, but it makes commits take turns at a lock of the whole server, and the group commit is what all of ingest
 rests on. One query for all waiters costs a hundredth of a core and nothing to the writers.
 """
 

@@ -28,7 +28,7 @@ def record_look(dsn: str, looker: Looker, look: Look, at_us: int) -> int:
 
 
 class Searched(NamedTuple):
-    """Which recorded answers are wanted: of one kind, about cards by key (none: all), by texts that stand in them, recorded from … to."""
+    """Which recorded answers are wanted: of one kind, about cards by key (none: all), by texts that are in them, recorded from … to."""
 
     kind: str
     card_keys: Sequence[bytes] = ()
@@ -42,7 +42,7 @@ def search(connection: psycopg.Connection, wanted: Searched) -> list[Recorded]:
     """Returns what was recorded, newest first. It reads the journal between the two instants, of which nothing but the kind is indexed."""
     first = 1 if wanted.from_us is None else first_position_since(connection, wanted.from_us)
     last = 2**62 if wanted.to_us is None else first_position_since(connection, wanted.to_us) - 1
-    # A string stands in a message with its length before it, so that no other that ends alike is found.
+    # A string is in a message with its length before it, so that no other that ends alike is found.
     needles = [bytes([len(text.encode())]) + text.encode() for text in wanted.texts]
     rows = connection.execute(
         _SEARCH,

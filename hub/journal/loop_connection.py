@@ -30,7 +30,7 @@ class LoopConnection:
         """Closes the connection."""
         if self._connection is not None:
             if self._watched is not None:
-                # A connection that was lost no longer tells its socket.
+                # A connection that was lost no longer knows its socket.
                 asyncio.get_running_loop().remove_reader(self._watched)
                 self._watched = None
             self._connection.finish()

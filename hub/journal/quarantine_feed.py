@@ -58,7 +58,7 @@ def find_quarantined(connection: psycopg.Connection, feed: str, sequence: int) -
 
 
 def check_unhandled(connection: psycopg.Connection, quarantined: Quarantined, own_stream: int) -> None:
-    """Raises QuarantineReleased or QuarantineCorrected, with the position of what stands for the event now."""
+    """Raises QuarantineReleased or QuarantineCorrected, with the position of what replaces the event now."""
     row = connection.execute(_FIRST_CORRECTION, quarantined.handle).fetchone()
     if row is not None:
         raise (QuarantineReleased if row[1] == own_stream else QuarantineCorrected)(position=row[0])

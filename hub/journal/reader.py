@@ -1,4 +1,4 @@
-"""Reads the journal: pages of events in binary, single events by feed and number, and where the head stands.
+"""Reads the journal: pages of events in binary, single events by feed and number, and the position of the head.
 
 Every read is bounded by positions, never by an open snapshot: an old snapshot would keep the versions of the hot head row alive.
 """
@@ -36,7 +36,7 @@ class Recorded:
 
     __slots__ = ("__dict__", "data", "kind", "position", "recorded_us", "sequence", "stream_id")
     _only_takes_out = False
-    # Of an event that names another by its number: the (stream, sequence) of that one, and itself if it was told before.
+    # Of an event that names another by its number: the (stream, sequence) of that one, and itself if it was recorded before.
     refers_to: tuple[int, int] | None = None
     about: "Recorded | None" = None
 
@@ -67,11 +67,11 @@ class Recorded:
 
     @property
     def is_reversal(self) -> bool:
-        """Whether nothing stands by this event: what it is folded with is taken out."""
+        """Whether nothing is in force by this event: what it is folded with is taken out."""
         return self._only_takes_out or self.event.HasField("reverses")
 
     def taking_out(self) -> "Recorded":
-        """Returns this event as one by which nothing stands, for what else it takes out."""
+        """Returns this event as one by which nothing is in force, for what else it takes out."""
         other = Recorded(self.position, self.recorded_us, self.stream_id, self.sequence, self.kind, self.data)
         other._only_takes_out = True
         return other
@@ -141,7 +141,7 @@ def find_event(connection: psycopg.Connection, stream_id: int, sequence: int) ->
 def events_named(
     connection: psycopg.Connection, names: Sequence[tuple[str, int]]
 ) -> dict[tuple[str, int], tuple[tuple[int, int], Recorded | None]]:
-    """Returns for each (feed, sequence) its (stream, sequence) and the event, None if it was not told yet; unknown feeds are left out."""
+    """Returns for each (feed, sequence) its (stream, sequence) and the event, None if not recorded yet; unknown feeds are not in it."""
     feeds, sequences = zip(*names, strict=True) if names else ((), ())
     rows = connection.execute(_EVENTS_NAMED, {"feeds": list(feeds), "sequences": list(sequences)}).fetchall()
     return {(feed, sequence): ((stream_id, sequence), Recorded(*told) if told[0] else None) for feed, sequence, stream_id, *told in rows}
@@ -181,7 +181,7 @@ _KIND_NAMES = {
 
 
 class FeedRow(NamedTuple):
-    """Where a feed stands; *last_position* 0 and *last_recorded_us* None while it is empty."""
+    """How far a feed is; *last_position* 0 and *last_recorded_us* None while it is empty."""
 
     next_sequence: int
     last_position: int
@@ -189,7 +189,7 @@ class FeedRow(NamedTuple):
 
 
 def feed_row(connection: psycopg.Connection, name: str) -> FeedRow | None:
-    """Returns where a feed stands, None if there is no such feed."""
+    """Returns how far a feed is, None if there is no such feed."""
     row = connection.execute(
         """SELECT s.next_sequence, COALESCE(b.first_position + b.last_sequence - b.first_sequence, 0),
                   (extract(epoch FROM b.recorded_at) * 1000000)::bigint

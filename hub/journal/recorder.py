@@ -63,7 +63,7 @@ class HubRecorder(PostgresApplicationRecorder):
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
         """Appends all or nothing; raises the library's IntegrityError if a version is taken.
 
-        A commit whose answer was lost is looked up: if the events stand there, they were ours.
+        A commit whose answer was lost is looked up: if the events are there, they were ours.
         """
         if not stored_events:
             return []

@@ -24,7 +24,7 @@ def bury(connection: psycopg.Connection) -> int:
 
 
 def unburied(connection: psycopg.Connection) -> Iterator[str]:
-    """Yields a line for everything that the journal says was erased and that still stands in the vault."""
+    """Yields a line for everything that the journal says was erased and that is still in the vault."""
     for event in _erased(connection):
         keys = list(event.identifier_erased.identifier_keys)
         rows = connection.execute("SELECT key FROM vault.identifier WHERE key = ANY (%s) AND erased_at IS NULL", (keys,)).fetchall()

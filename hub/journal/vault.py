@@ -65,7 +65,7 @@ def open_original(connection: psycopg.Connection, keyring: Keyring, stream_id: i
 
 
 def erase_identifier(connection: psycopg.Connection, key: bytes) -> bool:
-    """Erases one identifier and leaves a tombstone; tells whether there was something to erase."""
+    """Erases one identifier and leaves a tombstone; returns whether there was something to erase."""
     cursor = connection.execute(
         "UPDATE vault.identifier SET sealed = NULL, erased_at = clock_timestamp() WHERE key = %s AND sealed IS NOT NULL", (key,)
     )

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 GROUP_EVENTS = 4_000
 WAITING_EVENTS = 40_000
 WAITING_BYTES = 64 * 1024 * 1024
-# Who waits is told well before its deadline; what it sends again is found if it was committed all the same.
+# A batch that waits is answered well before its deadline; what it sends again is found if it was committed all the same.
 RETRY_FOR_S = 1.0
 UNFIT_FOR_S = 1.0
 UNFIT_WAIT_S = 0.5
@@ -41,7 +41,7 @@ _AWAY = "it cannot be reached"
 STALLED_AFTER = "3s"
 
 # A stopped process must not hold the head: the server ends its idle transaction, and waiting writers get an error to act on and
-# know by its name whom they may end. Planning anew would cost more than all the rest of a small group, and a plan made while a table was
+# know by its name whom they may end. Planning again would cost more than all the rest of a small group, and a plan made while a table was
 # empty can stay bad: so every plan is made once, and only by way of the keys.
 SESSION = f"""
     SET application_name = 'hub-writer'; SET ROLE hub_writer; SET synchronous_commit = on;
@@ -117,7 +117,7 @@ class JournalWriter:
 
     @property
     def is_working(self) -> bool:
-        """Whether its thread lives; `trouble` tells whether the database takes what it writes."""
+        """Whether its thread lives; `trouble` says whether the database takes what it writes."""
         return self._thread.is_alive()
 
     @property
@@ -148,7 +148,7 @@ class JournalWriter:
         self._disconnect()
 
     def _probe(self) -> None:
-        """Sees whether the database takes writes: while it does not, who is told so stays away and cannot find out."""
+        """Sees whether the database takes writes: while it does not, a participant that was refused stays away and cannot find out."""
         try:
             run(self._connected(), _PROBE)
             self._note("")
@@ -233,7 +233,7 @@ class JournalWriter:
         return Unstorable()
 
     def _write(self, batches: Sequence[Batch]) -> list[Outcome]:
-        """Writes a group and tries again after a lost connection: the feed rows tell what was committed."""
+        """Writes a group and tries again after a lost connection: the feed rows say what was committed."""
         began = time.monotonic()
         delay_s = 0.05
         while True:

@@ -37,7 +37,7 @@ class VitalsPublisher:
     """Publishes in a thread from `start` to `stop`; survives restarts of the database."""
 
     def __init__(self, dsn: str, disk: Path, certificate_days: Days, every_s: float = EVERY_S) -> None:
-        """*disk* is a path on the disk to look at; *certificate_days* tells how long each certificate still runs."""
+        """*disk* is a path on the disk to look at; *certificate_days* says how long each certificate still runs."""
         self._dsn, self._disk, self._certificate_days, self._every_s = dsn, disk, certificate_days, every_s
         self._stop = threading.Event()
         self._watch = HoleWatch()

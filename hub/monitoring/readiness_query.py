@@ -1,4 +1,4 @@
-"""One small query that tells whether the hub can do its work: is the database there, how late are the views, do the clocks agree.
+"""One small query that says whether the hub can do its work: is the database there, how late are the views, do the clocks agree.
 
 It runs on the event loop, on a connection of its own, and is given up when no answer comes.
 """
@@ -84,7 +84,7 @@ class Pulse:
 
 
 def _make_partitions(dsn: str) -> None:
-    """Makes them, or lets the next reading tell that they are still missing."""
+    """Makes them, or lets the next reading report that they are still missing."""
     try:
         with psycopg.connect(dsn, autocommit=True, application_name="hub-readiness", connect_timeout=5) as connection:
             connection.execute("SET ROLE hub_writer; SET lock_timeout = '1s'")

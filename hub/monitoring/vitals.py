@@ -1,4 +1,4 @@
-"""One cheap reading of the hub's state from its database: where the journal, the views and the feeds stand, and how the database is.
+"""One cheap reading of the hub's state from its database: how far the journal, the views and the feeds are, and how the database is.
 
 It makes a few index look-ups, each a transaction of its own: no count over the journal and no snapshot that stays open. Ages are taken
 by the database's clock, which also stamps `recorded_at`; the hub's own clock is only compared with it.
@@ -19,7 +19,7 @@ from hub.projections import PROJECTIONS
 
 # The losses are no view, but keep a checkpoint like one and are late like one.
 FOLLOWERS = (*(projection.name for projection in PROJECTIONS), losses.CHECKPOINT)
-# Where everything parks, their exact number tells no more.
+# Where everything parks, their exact number says no more.
 PARKED_AT_MOST = 10_000
 
 
@@ -86,7 +86,7 @@ class Vitals:
 
 
 def connect(dsn: str) -> psycopg.Connection:
-    """Opens a connection that only reads, as the login itself: a lesser role is not told how old others' snapshots are."""
+    """Opens a connection that only reads, as the login itself: a lesser role cannot see how old others' snapshots are."""
     options = "-c default_transaction_read_only=on -c statement_timeout=10s"
     return psycopg.connect(dsn, autocommit=True, application_name="hub-vitals", connect_timeout=5, options=options)
 
@@ -117,7 +117,7 @@ def read_clock(connection: psycopg.Connection) -> ClockVitals:
 
 
 def read_views(connection: psycopg.Connection) -> tuple[ViewVitals, ...]:
-    """Reads where each view and the loss process stand, in the order of their declaration."""
+    """Reads how far each view and the loss process are, in the order of their declaration."""
     rows = {row[0]: row for row in connection.execute(_VIEWS, {"views": list(FOLLOWERS), "most": PARKED_AT_MOST}).fetchall()}
     return tuple(ViewVitals(*rows[name]) for name in FOLLOWERS if name in rows)
 
@@ -136,7 +136,7 @@ def read_database(connection: psycopg.Connection) -> DatabaseVitals:
 
 
 def disk_free(path: Path) -> int | None:
-    """Returns the free bytes of the disk that a path, or the nearest directory above it, lies on; None where it cannot be told."""
+    """Returns the free bytes of the disk that a path, or the nearest directory above it, lies on; None where it is unknown."""
     with suppress(OSError):
         return shutil.disk_usage(next(known for known in (path, *path.resolve().parents) if known.exists())).free
     return None

@@ -48,7 +48,7 @@ SETTINGS = {
     "autovacuum_naptime": "15s",
     "jit": "off",
     "timezone": "UTC",
-    # One file a weekday, begun anew each week, bounds the log.
+    # One file a weekday, begun again each week, bounds the log.
     "logging_collector": "on",
     "log_filename": "postgres-%a.log",
     "log_rotation_age": "1d",

@@ -1,11 +1,11 @@
 """Starts and stops the embedded PostgreSQL, which holds the hub's state unless a DSN names a real server.
 
-One data directory has one server, however many processes ask for it at once; it runs as long as one of them uses it, whoever
-started it. What runs is asked of the kernel, never of a file: a connection tells whether the server answers, a lock on the
+One data directory has one server, however many processes ask for it at once; it runs as long as one of them uses it, whichever
+started it. What runs is asked of the kernel, never of a file: a connection shows whether the server answers, a lock on the
 cluster directory, inherited by every server process, whether any of them lives, and a lock of each user whether it is used.
 So a crash leaves nothing behind: no server without a user, and no file that the next start would believe.
 
-PostgreSQL restarts its own processes after a crash; if it cannot, such as on a full disk, it ends, and whoever is `running` it
+PostgreSQL restarts its own processes after a crash; if it cannot, such as on a full disk, it ends, and a process that is `running` it
 starts it again until it stays.
 """
 
@@ -171,7 +171,7 @@ def running(data_dir: Path, *, discards: bool = False) -> Iterator[str]:
 
 
 def attached(data_dir: Path) -> str | None:
-    """Returns the conninfo of the server of a data directory if it runs, whoever started it; starts and makes nothing."""
+    """Returns the conninfo of the server of a data directory if it runs, whichever process started it; starts and makes nothing."""
     cluster = path_of(data_dir)
     if not cluster.exists() or not socket_path(cluster).exists():
         return None
@@ -189,7 +189,7 @@ def last_words(data_dir: Path) -> str:
 
 
 def stop_any(data_dir: Path) -> bool:
-    """Stops the server of a data directory whoever started it; False if none runs."""
+    """Stops the server of a data directory, whichever process started it; False if none runs."""
     cluster = path_of(data_dir)
     if not cluster.exists():
         return False

@@ -1,6 +1,6 @@
 """Who uses the embedded server of a data directory: counted by locks, so that its end is the end of the last user and of nobody else.
 
-A short command may have started the server that `hub serve` goes on using: whoever leaves last ends it. A user that is killed leaves
+A short command may have started the server that `hub serve` goes on using: the last one to leave ends it. A user that is killed leaves
 as well, since the kernel takes its lock back; then the watch (`embedded_watch`) ends the server.
 """
 

@@ -93,7 +93,7 @@ class LossProcess:
             pipe.ended(call)
 
     def _handle(self, recorded: Recorded, change: Change) -> None:
-        """Handles what stands by an event and what stands no more; a request that stands again is asked for again, by that event."""
+        """Handles what is in force by an event and what is no more; a request that is in force again is asked for again, by that event."""
         told = Told(self._stream(recorded.stream_id).name, recorded.sequence, recorded.position, recorded.occurred_us)
         for before in change.out:
             if before.kind == _REQUEST:
@@ -116,7 +116,7 @@ class LossProcess:
                 self._save(loss)
 
     def _request(self, recorded: Recorded, told: Told, told_us: int) -> None:
-        """Takes a request that stands from *told_us* on; *told* names the event that makes it stand."""
+        """Takes a request that is in force from *told_us* on; *told* names the event that makes it so."""
         event = recorded.event
         request, card = event.loss_request_submitted, self._card_of(event.card)
         loss = self._get(Loss.create_id(card.key, request.loss_type, told.occurred_us))
@@ -194,7 +194,7 @@ class LossProcess:
         return None
 
     def _province_of(self, recorded: Recorded) -> str:
-        """Returns the province that told the event: a released one is in the hub's own feed."""
+        """Returns the province that reported the event: a released one is in the hub's own feed."""
         stream = self._stream(recorded.stream_id)
         if stream.name != QUARANTINE_FEED:
             return stream.province

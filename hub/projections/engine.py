@@ -74,7 +74,7 @@ def advance(
 
 
 def checkpoint_and_head(connection: psycopg.Connection, view: str) -> tuple[int, int]:
-    """Returns the view's position, locked, and the head's: whoever holds the former is the only one to fold or switch that view."""
+    """Returns the view's position, locked, and the head's: only the process with that lock folds or switches that view."""
     row = connection.execute(
         """SELECT c.position, (SELECT position FROM journal.head) FROM views.checkpoint c
            WHERE c.view = %s FOR NO KEY UPDATE OF c""",
@@ -169,7 +169,7 @@ def _climb(linked: Linked, key: Key, versions: Iterable[Row | None], keys: list[
 
 
 def _refer(connection: psycopg.Connection, projection: Projection, folds: Iterable[tuple[int, Recorded, Recorded | None]]) -> None:
-    """Sets on each event that names another by its number which one it is, as far as it was told before."""
+    """Sets on each event that names another by its number which one it is, as far as it was recorded before."""
     refers = projection.refers
     asked = [
         (recorded, position, ref)

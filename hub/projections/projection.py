@@ -37,9 +37,9 @@ class Projection:
     """A view: its table, the kinds it reads, which rows an event touches and how a row changes.
 
     *keys* and *evolve* are pure. `evolve(key, row, recorded, corrected)` gets None for a row that is not there and returns the
-    values (in the order of *values*), or None for no row. *corrected* is the event that stood until now and stands no more, if any;
-    *recorded* is the one that stands now: an earlier one again where what took its place is reversed. By a reversal
-    (`recorded.is_reversal`) nothing stands. Kinds in *refers* may name another event by its number: *recorded* has it (`refers_to`,
+    values (in the order of *values*), or None for no row. *corrected* is the event that was in force until now and is no more, if any;
+    *recorded* is the one in force now: an earlier one again where what took its place is reversed. By a reversal
+    (`recorded.is_reversal`) nothing is in force. Kinds in *refers* may name another event by its number: *recorded* has it (`refers_to`,
     `about`).
 
     A view with *cells* is the sums of its rows; the rows themselves are in a table of their own beside it.

@@ -104,7 +104,7 @@ def rebuild(
 
 
 def _note_verification(connection: psycopg.Connection, result: Rebuilt, *, is_equal: bool) -> None:
-    """Writes down whether the table that is live now is equal to its rebuild: whoever watches the running hub reads it there."""
+    """Writes down whether the table that is live now is equal to its rebuild: the running hub reads it there."""
     connection.execute(
         """INSERT INTO views.verification (view, position, is_equal, checked_at) VALUES (%s, %s, %s, clock_timestamp())
            ON CONFLICT (view) DO UPDATE

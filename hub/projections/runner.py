@@ -67,7 +67,7 @@ def run(dsn: str, stop: threading.Event) -> None:
             outage.failed(lost)
             stop.wait(outage.wait_s(RECONNECT_WAIT_S, MOST_WAIT_S))
         except Exception:
-            # Such as a server that is read-only after a failover: whoever folds must be there when it takes writes again.
+            # Such as a server that is read-only after a failover: the projector must be there when it takes writes again.
             log.exception("projections: fault; trying again")
             stop.wait(FAULT_WAIT_S)
 
@@ -78,7 +78,7 @@ def _alone(connection: psycopg.Connection, stop: threading.Event) -> bool:
     while not stop.is_set():
         row = connection.execute("SELECT pg_try_advisory_lock(hashtext('hub.project'))").fetchone()
         if row is not None and row[0]:
-            # A process that stands still must not keep the others from it.
+            # A process that does not move must not keep the others from it.
             connection.execute("SET idle_session_timeout = '30s'")
             if is_told:
                 log.warning("projections: the other process has ended; this one folds now")

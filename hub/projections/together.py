@@ -47,7 +47,7 @@ def advance_as_one(
 ) -> Round:
     """Folds one page into all views and moves all their checkpoints, or none; nothing has moved once they have caught up.
 
-    Whoever has the checkpoint of one of them keeps all from being folded: they wait for it, or fold nothing if not *waits*.
+    A lock of the checkpoint of one of them keeps all from being folded: they wait for it, or fold nothing if not *waits*.
     """
     names = [projection.name for projection in projections]
     with connection.transaction():

@@ -24,7 +24,7 @@ class Agreed:
 def signed(agreed: Agreed) -> Agreement:
     """Makes an agreement that both sides signed on the day it begins, suspended, resumed and ended as the file says.
 
-    Raises what an operator would be told, such as ValidityReversed.
+    Raises what an operator would see, such as ValidityReversed.
     """
     at = agreed.terms.valid_from.ToDatetime(UTC)
     drafted = decisions.AgreementDrafted(agreement_code=agreed.code, terms=agreed.terms, side="50", officer="scenario-drafter")

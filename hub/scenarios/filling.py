@@ -18,7 +18,7 @@ from hub.domain.agreement import LOCAL
 _CLEAR = frozenset(kind.DESCRIPTOR.full_name for kind in (references.BankAccountRef, references.NameRef, references.MobileRef))
 
 
-# Numbers that name one fact wherever it is told: each run on a hub has its own.
+# Numbers that name one fact wherever it is reported: each run on a hub has its own.
 _NATIVE = frozenset(
     {
         "application_no",
@@ -49,7 +49,7 @@ def _resident(number: str) -> tuple[int, str]:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What aliases stand for: (issuing province, number) of a card, (feed, sequence) of a step, (kind, number) of a person's document.
+    """What aliases mean: (issuing province, number) of a card, (feed, sequence) of a step, (kind, number) of a person's document.
 
     *run* goes before native numbers.
     """

@@ -90,7 +90,7 @@ class OnPostgres:
         return row.next_sequence
 
     def views(self) -> psycopg.Connection:
-        """Folds what has been told since the last time and returns a connection to read the views."""
+        """Folds what has been reported since the last time and returns a connection to read the views."""
         if not self._is_folded:
             runner.catch_up(self._views)
             while self._losses.advance(now_us()):
@@ -113,7 +113,7 @@ class OnPostgres:
 
 
 class _Told:
-    """What is known once a scenario is told: names of positions, what was quarantined, what was counted before."""
+    """What is known once a scenario is reported: names of positions, what was quarantined, what was counted before."""
 
     def __init__(self) -> None:
         self.names: dict[int, str] = {}
@@ -165,18 +165,18 @@ def activate(store: AggregateStore, stand: Stand) -> int:
 
 
 def in_batches(scenario: Scenario) -> list[tuple[str, list[Step]]]:
-    """Parts the steps into runs of one feed, in the order they are told."""
+    """Parts the steps into runs of one feed, in the order they are reported."""
     return [(feed, list(steps)) for feed, steps in groupby(scenario.given, key=lambda step: step.feed)]
 
 
 def told_position(scenario: Scenario, known_us: int, names: Mapping[int, str]) -> int:
-    """Returns the position of the last step told by an instant; where none was, the one before the first."""
+    """Returns the position of the last step reported by an instant; where none was, the one before the first."""
     positions, told = sorted(names), scenario.told_by(known_us)
     return positions[told - 1] if told else positions[0] - 1
 
 
 def found_in(views: psycopg.Connection, key: bytes) -> list[Found]:
-    """Reads a card's findings: what contradicts what, and which uses were told again."""
+    """Reads a card's findings: what contradicts what, and which uses were reported again."""
     return [one.found for one in (*listed(views, key), *listed_uses(views, key), *listed_unverified(views, key))]
 
 

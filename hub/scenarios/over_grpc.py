@@ -1,4 +1,4 @@
-"""The way over gRPC: both provinces tell a running hub over mutual TLS and ask it; answers are recorded like any other.
+"""The way over gRPC: both provinces report to a running hub over mutual TLS and ask it; answers are recorded like any other.
 
 What no service gives, which facts contradict each other and how much was counted, is read from that hub's views.
 """
@@ -75,7 +75,7 @@ class OverGrpc:
         self._store.close()
 
     def tell(self, scenario: Scenario) -> Run:
-        """Tells the hub what is given, each province in its own feeds."""
+        """Reports to the hub what is given, each province in its own feeds."""
         stand = Stand(scenario, next(self._runs))
         run = GrpcRun(self, stand, stand.names())
         if scenario.is_counting:
@@ -139,7 +139,7 @@ class GrpcRun:
     """One scenario on a running hub."""
 
     def __init__(self, way: OverGrpc, stand: Stand, names: Names) -> None:
-        """Filled while it is told."""
+        """Filled while it is reported."""
         self._way, self._stand, self.names = way, stand, names
         self.position = 0
         self.told: dict[int, str] = {}
@@ -147,7 +147,7 @@ class GrpcRun:
         self.before: dict[int, tuple[int, int]] = {}
 
     def answer(self, ask: Ask) -> dict[str, Any]:
-        """Asks the hub, once it has decided about the loss requests it was told of and folded that too."""
+        """Asks the hub, once it has decided about the loss requests it was sent and folded that too."""
         if any(step.kind == "loss_request_submitted" for step in self._stand.scenario.given):
             self._way.caught_up(self.position)
             self._way.caught_up(self._way.head())

@@ -57,7 +57,7 @@ _FIELDS = (
         '`ask = "acceptance"`',
         "（默认 the default）`card`, `scenario`, `region`, `medium`, `at`, `venue`, `claims`（AcceptanceClaims 的字段 its fields）→ "
         "`outcome`, `reasons`（依次 in order）, `advice`（答复中应含的字句 words it contains）；"
-        "加 `known_at` 则只按当时已告知的事实应答 with `known_at` it is answered from what had been told by then",
+        "加 `known_at` 则只按当时已告知的事实应答 with `known_at` it is answered from what had been reported by then",
     ),
     (
         '`ask = "standing"`',
@@ -146,7 +146,7 @@ def _ask(ask: Ask) -> str:
     shown = f"{medium.name_zh} {medium.name_en}"
     venue = f"，场馆 venue {ask.venue}" if ask.venue else ""
     claims = f"；服务点称 claims: {_claims(ask)}" if ask.claims is not None else ""
-    known = f"（按 {local_text(ask.known_us)} 已告知的事实 with what was told by then）" if ask.known_us is not None else ""
+    known = f"（按 {local_text(ask.known_us)} 已告知的事实 with what was reported by then）" if ask.known_us is not None else ""
     return f"{local_text(ask.at_us)}{known}, {place}{venue}: 卡 card `{ask.card}`, {scenario.name_zh} {scenario.name_en}, {shown}{claims}"
 
 

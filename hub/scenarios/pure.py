@@ -57,7 +57,7 @@ class PureRun:
     """One scenario in memory: rows of the views it needs, by their own functions."""
 
     def __init__(self, scenario: Scenario) -> None:
-        """Folds the steps in the order they are told."""
+        """Folds the steps in the order they are reported."""
         self._scenario = scenario
         self._names = Names({alias: (card.issuer, card.number) for alias, card in scenario.cards.items()}, {})
         self.refused: dict[int, list[str]] = {}
@@ -95,7 +95,7 @@ class PureRun:
             self._fold(projection, recorded, change)
 
     def _change(self, event: event_pb2.Event, name: tuple[str, int], recorded: Recorded) -> Change:
-        """Returns what the event changes of what stands."""
+        """Returns what the event changes of what is in force."""
         stood = in_force(self._members)
         self._told[recorded.position] = recorded
         said = event.corrects if event.HasField("corrects") else event.reverses if event.HasField("reverses") else None

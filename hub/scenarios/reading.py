@@ -1,4 +1,4 @@
-"""Reads scenario files (TOML): what is told to the hub, what it is asked, and what it must answer.
+"""Reads scenario files (TOML): what is reported to the hub, what it is asked, and what it must answer.
 
 A file is checked as a whole before anything runs: every step must make a message, every name must be known. A bad one is refused
 with file, step and field. Times are +08:00 unless they say otherwise. The format is explained in docs/scenarios.md.
@@ -42,7 +42,7 @@ _ENVELOPE_FIELDS = frozenset(
     }
 )
 _CHANGES = ("suspended_from", "resumed_at", "ended_at")
-# For each kind of question: what it must say, what it may say, what its answer may be held to.
+# For each kind of question: what it must say, what it may say, what its answer may be compared with.
 _QUESTIONS: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {
     "acceptance": (
         frozenset({"card", "scenario", "region", "medium", "at"}),

@@ -1,6 +1,6 @@
 """Runs scenarios one way or another and compares what was answered with what the file says.
 
-All are told first and asked afterwards, so that the hub's views catch up meanwhile; those that count uses go one by one before them.
+All are reported first and asked afterwards, so that the hub's views catch up meanwhile; those that count uses go one by one before them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -67,7 +67,7 @@ class Stand:
 
 
 class Run(Protocol):
-    """A scenario that has been told one way."""
+    """A scenario that has been reported one way."""
 
     @property
     def refused(self) -> Mapping[int, list[str]]:
@@ -85,7 +85,7 @@ class Way(Protocol):
     at_once: int
 
     def tell(self, scenario: Scenario) -> Run:
-        """Tells the hub what is given."""
+        """Reports to the hub what is given."""
         raise NotImplementedError
 
 

@@ -1,4 +1,4 @@
-"""What a scenario is: cards, agreements, steps that are told, questions that are asked. Values only, made by `reading`."""
+"""What a scenario is: cards, agreements, steps that are reported, questions that are asked. Values only, made by `reading`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ LIVES = (
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A card of a scenario; its number stands for one that no other run uses."""
+    """A card of a scenario; its number is replaced by one that no other run uses."""
 
     issuer: str
     number: str
@@ -37,7 +37,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An event told to the hub: *number* counts in the file from 1, *arrives_us* orders what is told."""
+    """An event reported to the hub: *number* counts in the file from 1, *arrives_us* orders the reports."""
 
     number: int
     name: str
@@ -68,7 +68,7 @@ class Step:
 class Ask:
     """A question of one *kind* and what its answer must be; empty where the kind has no such field.
 
-    With *known_us* it is answered from what had been told by then; *hotlist_us* is when a device had a hotlist that names the card.
+    With *known_us* it is answered from what had been reported by then; *hotlist_us* is when a device had a hotlist that names the card.
     """
 
     number: int
@@ -89,7 +89,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One file: cards, agreements besides the historical ones, steps in the order they are told, questions."""
+    """One file: cards, agreements besides the historical ones, steps in the order they are reported, questions."""
 
     file: str
     id: str
@@ -102,11 +102,11 @@ class Scenario:
     when: tuple[Ask, ...] = ()
 
     def told_by(self, known_us: int) -> int:
-        """Returns how many steps have been told by an instant."""
+        """Returns how many steps have been reported by an instant."""
         return sum(step.arrives_us <= known_us for step in self.given)
 
     def names_of_steps(self, firsts: Mapping[str, int]) -> dict[str, tuple[str, int]]:
-        """Returns feed and number of every step, by its name, as they will be told; *firsts* are the feeds' next numbers."""
+        """Returns feed and number of every step, by its name, as they will be reported; *firsts* are the feeds' next numbers."""
         names, taken = {}, dict(firsts)
         for step in self.given:
             names[step.name] = step.feed, taken[step.feed]

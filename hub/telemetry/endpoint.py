@@ -1,4 +1,4 @@
-"""The page for machines that watch: /metrics for Prometheus, /livez and /readyz for whoever starts and routes.
+"""The page for machines that watch: /metrics for Prometheus, /livez and /readyz for what starts processes and routes calls.
 
 It runs in a thread with an event loop of its own, so that a slow scrape is nobody else's business, and it has no secrets: it still
 belongs on an address that only operators reach.

@@ -1,4 +1,4 @@
-"""Counters, gauges and histograms for the hot path: one dictionary update each, read by whoever exports.
+"""Counters, gauges and histograms for the hot path: one dictionary update each, read by the exporters.
 
 The OpenTelemetry SDK's own instruments take seven microseconds an update, thirty times as much; their data model is kept.
 An instrument is updated from one thread, or loses an update now and then to another; readers may be any.

@@ -1,7 +1,7 @@
 """A log that is kept: one file a UTC day, one JSON object a line; finished days are compressed, and deleted when their time is up.
 
 Who logs only appends to a queue in memory; a thread writes. Several processes append to the same files: each write is one call on a
-file opened for appending, so no two lines mix. A full disk costs lines, which are counted, and never a call: the next write tries anew.
+file opened for appending, so no two lines mix. A full disk costs lines, which are counted, and never a call: the next write tries again.
 """
 
 import fcntl

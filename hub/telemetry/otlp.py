@@ -1,6 +1,6 @@
 """The OTLP side: the instruments sent to a collector every few seconds, and spans taken from processes beside the hub.
 
-The receiver stands in for a collector on a machine that has none: adapters send their spans to it, and `hub traces` shows one trace
+The receiver takes the place of a collector on a machine that has none: adapters send their spans to it, and `hub traces` shows one trace
 from the province's file to the answer.
 """
 
@@ -86,7 +86,7 @@ def _data(instrument: Instrument) -> export.DataT:
                 buckets.total,
                 list(buckets.counts),
                 instrument.bounds,
-                # Not kept: buckets tell as much as an operator asks.
+                # Not kept: buckets say as much as an operator asks.
                 float("nan"),
                 float("nan"),
             )

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 WAITING_CALLS = 2_000
 EVERY_S = 0.2
 BATCH_SPANS = 512
-# A batch of a thousand native calls is told in so many of their traces.
+# A batch of a thousand native calls is noted in so many of their traces.
 TRACES_A_CALL = 8
 STOP_S = 3.0
 _SCOPE = InstrumentationScope("chuanyu-exchange-hub")

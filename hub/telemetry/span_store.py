@@ -38,7 +38,7 @@ class Stored(NamedTuple):
 
 
 class SpanStore:
-    """Writes and reads one file; each use opens it anew, so that it may be deleted at any time."""
+    """Writes and reads one file; each use opens it again, so that it may be deleted at any time."""
 
     def __init__(
         self, path: Path, keep_hours: float = KEEP_HOURS, keep_bytes: int = KEEP_BYTES, prune_every_s: float = PRUNE_EVERY_S

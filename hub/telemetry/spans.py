@@ -37,7 +37,7 @@ def is_trace_parent(text: str) -> bool:
 
 
 def is_sampled(trace_parent: str) -> bool:
-    """Whether whoever made it wants its trace kept."""
+    """Whether its maker wants its trace kept."""
     return int(trace_parent[-2:], 16) & 1 == 1
 
 
@@ -136,6 +136,6 @@ class Call:
         self.events.append((now_ns(), name, attributes))
 
     def keep(self, why: str) -> None:
-        """Has it kept whatever the sampling says; the first reason stands."""
+        """Has it kept whatever the sampling says; the first reason is kept."""
         self.kept_for = self.kept_for or why
         self.is_sampled = True

@@ -1,6 +1,6 @@
 """Lines on stderr: one JSON object each, readable ones on a terminal; nobody who logs waits for them.
 
-An exception is told by its type and place, never by its message, which may quote a row.
+An exception is logged by its type and place, never by its message, which may quote a row.
 """
 
 import atexit
@@ -56,7 +56,7 @@ class _Queued(logging.handlers.QueueHandler):
     """Hands records on, or counts them as dropped where too many wait."""
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """Renders what the arguments and the exception say now: they may change, and must not be held."""
+        """Renders what the arguments and the exception say now: they may change, and must not be kept."""
         record.msg, record.args = record.getMessage(), None
         if record.exc_info and record.exc_info[1] is not None:
             vars(record).update(_told(record.exc_info[1]))
@@ -94,7 +94,7 @@ class _JsonLines(logging.Formatter):
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        """Renders a record; `extra` fields such as trace_id stand beside the others."""
+        """Renders a record; `extra` fields such as trace_id are beside the others."""
         line = {
             "time": time_of(int(record.created * 1_000_000) * 1_000),
             "level": record.levelname,
@@ -121,7 +121,7 @@ def _extra(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _told(error: BaseException) -> dict[str, Any]:
-    """Tells an exception without its message: its type, its SQLSTATE if it has one, and where it came from."""
+    """Describes an exception without its message: its type, its SQLSTATE if it has one, and where it came from."""
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
     sqlstate = getattr(error, "sqlstate", None)

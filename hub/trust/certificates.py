@@ -1,4 +1,4 @@
-"""What certificates there are and how long they last: those a participant's events tell, those on file, the hub's own, its authorities'."""
+"""What certificates there are and how long they last: those a participant's events name, those on file, the hub's own, its authorities'."""
 
 import contextlib
 from collections.abc import Sequence
@@ -30,13 +30,13 @@ def days_left(directory: Path, participants: Sequence[Participant], now: datetim
 
 
 def in_force(directory: Path, participant: Participant) -> list[Certificate]:
-    """Returns the certificates of a participant that are not withdrawn: those on file that no event tells, then the others as issued."""
+    """Returns the certificates of a participant that are not withdrawn: those on file that no event names, then the others as issued."""
     known = participant.standing_certificates()
     return [one for one in unrecorded(directory, participant) if one.fingerprint not in participant.withdrawn] + known
 
 
 def unrecorded(directory: Path, participant: Participant) -> list[Certificate]:
-    """Returns the certificates on file that no event of the participant tells: issued before this was recorded."""
+    """Returns the certificates on file that no event of the participant names: issued before this was recorded."""
     found = (certificate for path in certificate_files(directory, participant.urn) for certificate in read_certificates(path)[:1])
     return [one for one in map(entry, found) if one.fingerprint not in participant.certificates]
 

@@ -186,7 +186,7 @@ def _snapshot(result: pq.abc.PGresult) -> _Snapshot:
 
 
 def settle(future: "asyncio.Future[Result]", outcome: Result | Exception) -> None:
-    """Gives a future its result or its exception, unless whoever awaited it has gone."""
+    """Gives a future its result or its exception, unless it is no longer awaited."""
     if future.done():
         return
     if isinstance(outcome, Exception):

@@ -16,7 +16,7 @@ from hub.telemetry.spans import Call
 
 log = logging.getLogger(__name__)
 
-# Answers in the negative rather than refusals: who asks about a card nobody registered is told so, all day long.
+# Answers in the negative rather than refusals: questions about cards that nobody registered come all day long.
 ORDINARY = frozenset({"CARD_NOT_FOUND"})
 _CODES = {number: name for name, number in code_pb2.Code.items()}
 # The access log has every refusal; in the security log a flood must not push the rest out.
@@ -51,7 +51,7 @@ def closed(call: Call, code: str = "OK") -> None:
 
 
 def _tell_security(call: Call, reason: str, every_s: float) -> None:
-    """Tells of who may not, or asks too much, once in a while for each caller and reason."""
+    """Logs refusals for identity or quota, once in a while for each caller and reason."""
     now_s = time.monotonic()
     if now_s - _told_at_s.get((call.participant, reason), -every_s) >= every_s:
         if len(_told_at_s) > 10_000:

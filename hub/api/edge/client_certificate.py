@@ -39,7 +39,7 @@ class Peers:
         self.of = lru_cache(1_024)(self._of)
 
     def _of(self, pem: bytes) -> Peer | None:
-        """Returns the peer of a certificate in PEM, None if no participant stands in it."""
+        """Returns the peer of a certificate in PEM, None if it names no participant."""
         try:
             certificate = x509.load_pem_x509_certificate(pem)
         except ValueError:

@@ -32,9 +32,9 @@ EVERY_S = 1.0
 EVERY_WHILE_BARRED_S = 0.1
 # A client has one, or a few while edges change; a pool of gates behind one certificate some dozens.
 CONNECTIONS_OF_A_CERTIFICATE = 32
-# Who may not speak is told so first: its calls and streams are answered in that time.
+# A barred caller's calls and streams are still answered in that time.
 CLOSE_REFUSED_AFTER_S = 10.0
-# Streams may begin somewhat faster than calls are let in. Refusals are held, so only calls that are given up begin faster than this.
+# Streams may begin somewhat faster than calls are let in. Refusals are delayed, so only calls that are given up begin faster than this.
 STREAMS_OF_A_CALL = 1.2
 STREAMS_TO_SPARE = 500
 # A call that its client gives up within 50 ms cannot have been meant to be answered. A client that ends gives up all it has, 256 at most.
@@ -50,7 +50,7 @@ Address = tuple[str, int]
 
 @dataclass(slots=True)
 class _Connection:
-    """One connection: the client's address, its certificate's peer (None if no participant stands in it), and what began on it."""
+    """One connection: the client's address, its certificate's peer (None if it names no participant), and what began on it."""
 
     address: Address
     certificate: bytes

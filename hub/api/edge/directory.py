@@ -43,7 +43,7 @@ class CurrentRights:
 
 
 class Caller(NamedTuple):
-    """A registered participant that calls: URI name, province ("" for the hub's own), call, certificate, quota, and where it stands.
+    """A registered participant that calls: URI name, province ("" for the hub's own), call, certificate, quota, and its rights by now.
 
     *operator* is who asks where operators' tools do, "" for every other participant.
     """

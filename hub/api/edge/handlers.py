@@ -113,7 +113,7 @@ def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary, *, takes_batc
                             del data
                             answer = (await method(request, caller)).SerializeToString()
                 except QuotaExceeded as refusal:
-                    # What is held is a refusal, not the request that its frames still know.
+                    # What waits is a refusal, not the request that its frames still know.
                     request = refusal.__traceback__ = None
                     await caller.allowance.hold(refusal, context.time_remaining())
                     raise

@@ -1,4 +1,4 @@
-"""The standard health service, whose watchers are told that the server stops and are let go: else each would hold the stop up.
+"""The standard health service, whose watchers get the news that the server stops, and are let go: else each would delay the stop.
 
 An operators' tool that asks gets the reason with the answer, in its trailing metadata: it needs no other page for that.
 """
@@ -37,7 +37,7 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]
         return await super().Check(request, context)
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: grpc.aio.ServicerContext) -> None:  # noqa: N802 (gRPC's name)
-        """Tells each change until the server stops."""
+        """Reports each change until the server stops."""
         watching = asyncio.create_task(super().Watch(request, context))
         closing = asyncio.create_task(self._closing.wait())
         try:

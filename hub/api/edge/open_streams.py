@@ -20,7 +20,7 @@ STREAM_AGE_S = 3_300.0
 GRACE_S = 2.0
 
 Answer = TypeVar("Answer")
-# Tells a stream's client of the refusal when the stream itself no longer can.
+# Brings a stream's client the refusal when the stream itself no longer can.
 Abort = Callable[[HubError], Coroutine[None, None, None]]
 
 

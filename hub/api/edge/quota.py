@@ -1,7 +1,7 @@
 """Keeps each participant to its quota at this edge, so that one who asks too much slows only itself.
 
 A refusal costs the event loop as much as an answer, and a client that asks again at once would take all of it: so a participant's
-refusals are held and given one after the other. What comes in a stream is first held back: it is not read on.
+refusals are delayed and given one after the other. What comes in a stream is first held back: it is not read on.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from hub.intake.batches import BATCH_EVENTS
 from hub.telemetry import names
 from hub.telemetry.instruments import Labels
 
-# A participant gets so many refusals a second, each held at most so long: a fiftieth of what an edge can answer.
+# A participant gets so many refusals a second, each delayed at most so long: a fiftieth of what an edge can answer.
 REFUSALS_PER_S = 20
 HELD_FOR_S = 10.0
 # A large batch that is refused costs more than its answer: it is not to come again before there is room.
 ROOM_WITHIN_S = 1.0
-# What comes beyond so many held refusals of all participants is refused at once: they take memory, and the server's calls at once.
+# What comes beyond so many waiting refusals of all participants is refused at once: they take memory, and the server's calls at once.
 HELD_REFUSALS = 1_000
 # A batch of a stream that would be held back longer is refused: adapters take silence of half a minute for a broken stream.
 HELD_BACK_S = 2.0
@@ -106,7 +106,7 @@ class Misses:
 
 
 class _Held:
-    """The refusals that are held, of all participants, and the end of that."""
+    """The refusals that wait, of all participants, and the end of that."""
 
     def __init__(self) -> None:
         self.count, self.released = 0, asyncio.Event()
@@ -146,7 +146,7 @@ class Allowance:
     async def hold(self, refusal: QuotaExceeded, time_left_s: float | None = None) -> None:
         """Waits until it is the refusal's turn and there is likely to be room, but not longer than half the time that the caller has left.
 
-        The refusal tells how long there is still to wait.
+        The refusal says how long there is still to wait.
         """
         if self._held.count >= HELD_REFUSALS:
             return
@@ -191,7 +191,7 @@ class Quotas:
         return allowance
 
     def release(self) -> None:
-        """Gives all refusals that are held: a server that stops need not wait for them."""
+        """Gives all refusals that wait: a server that stops need not wait for them."""
         self._held.released.set()
 
     def under_way(self) -> dict[Labels, float]:

@@ -85,7 +85,7 @@ class Readiness:
             self._conclude("正在停止 stopping", "", "")
 
     async def look(self, tell: Tell) -> None:
-        """Reads, judges, and tells of each service, and of ALL, whether it is ready."""
+        """Reads, judges, and reports of each service, and of ALL, whether it is ready."""
         self._turned_at = time.monotonic()
         try:
             await self._judge()

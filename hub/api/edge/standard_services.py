@@ -1,4 +1,4 @@
-"""The standard services that tools look for, behind the gate: reflection for whoever may speak, channelz for operators alone.
+"""The standard services that tools look for, behind the gate: reflection for every registered caller, channelz for operators alone.
 
 Channelz shows every connection of the process with its peer and certificate, which is no participant's business. Health stays open to
 all that TLS lets in: it says yes or no, and load balancers ask it. Calls of all three are counted by certificate.
@@ -29,7 +29,7 @@ from hub.telemetry.spans import Call
 Admit = Callable[[grpc.aio.ServicerContext], Awaitable[None]]
 Method = Callable[[Any, Any], Awaitable[Any]]
 LetIn = Callable[[grpc.aio.ServicerContext], contextlib.AbstractAsyncContextManager[None]]
-# A load balancer has one question or one watch at a time; whoever watches counts as much as one who asks and does not say what.
+# A load balancer has one question or one watch at a time; a watch counts as much as a question that does not say what.
 CALLS_OF_A_CERTIFICATE = 16
 
 

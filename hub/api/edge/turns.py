@@ -1,6 +1,6 @@
 """Threads that serve participants in turn: one that asks for much waits for its own, and a newcomer for one piece of work at most.
 
-Each kind of work has threads of its own, so that explanations, for one, do not stand before the look at who may call at all.
+Each kind of work has threads of its own, so that explanations, for one, do not delay the look at who may call at all.
 """
 
 import asyncio

@@ -75,7 +75,7 @@ class FeedService:
         )
 
     async def get_feed(self, request: protos.GetFeedRequest, caller: Caller) -> protos.GetFeedResponse:
-        """Says where a feed stands, from the feed's own row."""
+        """Says how far a feed is, from the feed's own row."""
         await self._directory.feed_of(caller, request.feed)
         row: FeedRow | None = await self._reads.read(caller.urn, feed_row, request.feed)
         if row is None:
@@ -109,7 +109,7 @@ class FeedService:
         return response
 
     async def _feed_of(self, received: Received, caller: Caller) -> Feed:
-        """Returns a batch's feed, and has the call tell of the batch, whatever becomes of it."""
+        """Returns a batch's feed, and notes the batch in the call's trace, whatever becomes of it."""
         request, call = received.request, caller.call
         feed = await self._directory.feed_of(caller, request.feed)
         call.attributes.update(

@@ -25,7 +25,7 @@ LOOK_AGAIN_S = 0.5
 
 
 class HotlistService:
-    """Reads only: whoever keeps time publishes."""
+    """Reads only: `hub hotlist build` publishes."""
 
     def __init__(self, dsn: str) -> None:
         """*dsn* names a login that may SET ROLE hub_reader."""

@@ -1,4 +1,4 @@
-"""SubscriptionService: tells a province what concerns it, in order of position, from a cursor on and then as it is recorded."""
+"""SubscriptionService: sends a province what concerns it, in order of position, from a cursor on and then as it is recorded."""
 
 import time
 from collections import Counter

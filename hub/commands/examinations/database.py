@@ -157,7 +157,7 @@ def connections(scene: Scene) -> Examined:
 
 @examination("旧快照 old snapshots", needs_database=True)
 def old_snapshots(scene: Scene) -> Examined:
-    """No transaction is held open: one would slow every append down."""
+    """No transaction is left open: one would slow every append down."""
     age_s = read_database(scene.connection).oldest_snapshot_s
     row = scene.connection.execute("SELECT pg_has_role(%s::name, 'pg_read_all_stats', 'USAGE')", (_login_of(scene),)).fetchone()
     if age_s is None or row is None or not row[0]:

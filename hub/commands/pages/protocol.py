@@ -46,7 +46,7 @@ def reasons_by_rule(outcome: str) -> dict[str, list[str]]:
 
 
 def given_by(reason: str) -> str:
-    """Returns which calls an error reason may come from; where all methods of a service give it, its name stands for them."""
+    """Returns which calls an error reason may come from; where all methods of a service give it, its name is given for them."""
     if reason in OF_EVERY_CALL:
         return "every call"
     found = []

@@ -1,6 +1,6 @@
 """View: what each card's state-changing facts are, ordered by (occurred_at, position); its standing at an instant is derived.
 
-A row belongs to the identifier an event was addressed by; whoever reads a card takes the rows of all its identifiers together. It says
+A row belongs to the identifier an event was addressed by; a reader of a card takes the rows of all its identifiers together. It says
 who holds the card by the last fact that names a holder, so that the holder's other cards are found.
 """
 
@@ -46,7 +46,7 @@ def _is_elsewhere(recorded: Recorded) -> bool:
 
 
 def fact_told(recorded: Recorded, is_predecessor: bool) -> Fact | None:
-    """Returns the fact of the event for the card it is addressed by, or for that card's predecessor; None if it tells none."""
+    """Returns the fact of the event for the card it is addressed by, or for that card's predecessor; None if it has none."""
     if recorded.kind not in STATE_KINDS or recorded.is_reversal or _is_elsewhere(recorded):
         return None
     if is_predecessor:

@@ -1,7 +1,7 @@
-"""View: uses and money by business day, issuing province, serving region and scenario; each fact counts once, however often it is told.
+"""View: uses and money by business day, issuing province, serving region and scenario; each fact counts once, however often it is reported.
 
 A row of `daily_usage_facts` keeps all tellings of one business key and what they come to (`hub.domain.netting`); `daily_usage` is the sum
-of the rows. What clearing says of a trip that was not told yet waits under the trip's number. Corrections and reversals move what they
+of the rows. What clearing says of a trip that was not reported yet waits under the trip's number. Corrections and reversals move what they
 change.
 """
 
@@ -28,7 +28,7 @@ _REVERSAL = "medical_settlement_reversed"
 _HANDED_ON = CLEARING | {_REVERSAL}
 
 
-# A fact that was told again so often is kept as it is: each telling more would cost as much as all before it and change nothing.
+# A fact that was reported again so often is kept as it is: each report more would cost as much as all before it and change nothing.
 MOST_REPEATS = 64
 
 
@@ -59,7 +59,7 @@ def _keys(recorded: Recorded) -> tuple[bytes, ...]:
 
 
 def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
-    """Names the rows of what stands and of what stands no more."""
+    """Names the rows of what is in force and of what is no more."""
     for about in (recorded, corrected):
         if about is not None:
             for key in about.derived(_keys):
@@ -76,7 +76,7 @@ def _telling(recorded: Recorded) -> Telling:
 
 
 def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | None) -> Row | None:
-    """Takes out what stands no more and adds what stands now."""
+    """Takes out what is no longer in force and adds what is now."""
     own = recorded.derived(_keys)
     is_trip_number = recorded.kind in _TRIPS and key[0] == own[0]
     if row is None and is_trip_number:
@@ -91,7 +91,7 @@ def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | 
         return tuple(fact._replace(above=own[1]))
     if fact.finding_count >= MOST_REPEATS and corrected is None and recorded.kind not in GIVES_BACK | CLEARING:
         return row
-    # Who looks for findings of a card goes by its number, which not each telling names.
+    # Who looks for findings of a card goes by its number, which not each report names.
     card = card_key(recorded.event) if is_told and names_number(recorded.event) else fact.card
     tellings = unpacked(fact.tellings)
     before = next((told for told in tellings if corrected is not None and told.position == corrected.position), None)
@@ -103,7 +103,7 @@ def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | 
         told = recorded.derived(_telling)
         if before is not None and before.first and not gives_back:
             told = told._replace(first=before.first)
-        # What stands again is no longer undone, and what undid it is gone.
+        # What is in force again is no longer undone, and what undid it is gone.
         undone = {known.undone_at for known in tellings if known.position == told.position}
         tellings = [known for known in tellings if known.position != told.position and known.position not in undone]
         tellings.append(told)
@@ -173,7 +173,7 @@ def found_in(row: Row) -> list[Found]:
 
 
 def listed_uses(connection: psycopg.Connection, card: bytes | None = None) -> list[Listed]:
-    """Reads which uses were told again, of all cards or of one, in the order of the journal."""
+    """Reads which uses were reported again, of all cards or of one, in the order of the journal."""
     rows = connection.execute(
         """SELECT card, above, tellings, counted, finding_count FROM views.daily_usage_facts
            WHERE finding_count > 0 AND (%(card)s::bytea IS NULL OR card = %(card)s)""",

@@ -1,7 +1,7 @@
-"""View: what contradicts what on each card, with both events; uses after its loss or cancellation among them, whichever was told first.
+"""View: what contradicts what on each card, with both events; uses after its loss or cancellation among them, whichever was reported first.
 
 A row is a fold of its own: it keeps the card's facts and its last uses, so that findings appear and vanish as late facts reorder
-history. It belongs to the card number where an event names one, else to the identifier the event was addressed by. A loss told
+history. It belongs to the card number where an event names one, else to the identifier the event was addressed by. A loss reported
 after more uses than a row keeps finds only those it keeps. What follows from other cards of the holder is in `unverified`. Policy is
 the reference tables' at the time the view is folded.
 """
@@ -35,7 +35,7 @@ _CARD_NO = references.CARD_IDENTIFIER_KIND_CARD_NO
 
 
 class Found(NamedTuple):
-    """A finding as the view holds it: both positions, code, and of the later-told event its kind, instants and medium (0: no use)."""
+    """A finding as the view has it: both positions, code, and of the later event its kind, instants and medium (0: no use)."""
 
     position: int
     against_position: int
@@ -157,7 +157,7 @@ def _found_again(province: str, facts: list[Fact], told: dict[str, int], uses: l
 
 
 def unverified_uses(row: Row, facts: list[Fact]) -> list[Found]:
-    """Returns the uses that a row keeps after the holder's death as another card told it; *facts* are all that are known of this card."""
+    """Returns the uses that a row keeps after the holder's death as another card's event has it; *facts* are all of this card."""
     if not any(fact.kind == DIED for fact in facts):
         return []
     card = _Card(*row)

@@ -15,7 +15,7 @@ from hub.journal.reader import Recorded
 from hub.projections.engine import Key, Projection, Row
 
 _CARD_NO = references.CARD_IDENTIFIER_KIND_CARD_NO
-# The issuer alone says whose a card is: an enabling that the other side tells must not reach the cards of the holder it names.
+# The issuer alone says whose a card is: an enabling that the other side reports must not reach the cards of the holder it names.
 KINDS = (PLACE_KINDS | {"holder_data_corrected"}) - FROM_EITHER_SIDE
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -24,7 +24,7 @@ Told = tuple[int, str, str, bool]
 
 
 def holder_told(recorded: Recorded) -> bytes:
-    """Returns the key of the holder that a card has by an event, empty if it tells none."""
+    """Returns the key of the holder that a card has by an event, empty if it names none."""
     if recorded.kind not in KINDS:
         return b""
     event = recorded.event
@@ -64,7 +64,7 @@ def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | 
 
 
 def held(told: list[Told]) -> dict[str, list[str]]:
-    """Returns the cards of a holder by issuing province, in the order in which they were told first."""
+    """Returns the cards of a holder by issuing province, in the order in which they were reported first."""
     last = {card: (province, is_gone) for _, card, province, is_gone in told}
     cards: dict[str, list[str]] = {}
     for card, (province, is_gone) in last.items():

@@ -1,4 +1,4 @@
-"""The cards a hotlist is made of, all at one position: a copy of three views that only the build folds, so that it stands still.
+"""The cards a hotlist is made of, all at one position: a copy of three views that only the build folds, so that it does not move.
 
 A reading of millions of cards in one transaction would hold the old versions of the head row; in pages from the live views it would mix
 positions. Here the copies are folded up to the head and then read at leisure. They hold nothing of their own and may be dropped.
@@ -34,7 +34,7 @@ _READ = tuple(f"{purpose}|".encode() for purpose in READ_BY_GATES)
 
 
 def freeze(connection: psycopg.Connection, *, anew: bool = False) -> int:
-    """Folds the copies up to the head, from the beginning if *anew*, and returns the position they then stand at."""
+    """Folds the copies up to the head, from the beginning if *anew*, and returns their position."""
     if anew:
         _drop(connection)
     create_views(connection, COPIES)

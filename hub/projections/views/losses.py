@@ -1,4 +1,4 @@
-"""View: every loss across provinces with its card, where it stands, and until when its block holds."""
+"""View: every loss across provinces with its card, its state, and until when its block is in force."""
 
 from hub.domain.loss import microseconds, outcome_of
 from hub.journal.reader import Recorded
@@ -11,7 +11,7 @@ def keys(recorded: Recorded, _: Recorded | None) -> tuple[Key, ...]:
 
 
 def evolve(_: Key, row: Row | None, recorded: Recorded, __: Recorded | None) -> Row | None:
-    """Follows the loss from its first request; *expires_us* is None while no block stands."""
+    """Follows the loss from its first request; *expires_us* is None while no block is in force."""
     event = recorded.event
     if recorded.kind == "loss_opened":
         opened = event.loss_opened

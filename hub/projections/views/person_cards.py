@@ -25,7 +25,7 @@ Told = dict[tuple[str, str], list[Fact]]
 
 
 class PersonCards(NamedTuple):
-    """A row's values: *cards* are all ever held, the counts are of current ones."""
+    """A row's values: *cards* are all that the holder ever had, the counts are of current ones."""
 
     told: str
     cards: str

@@ -1,4 +1,4 @@
-"""View: every quarantined event with the rules it breaks, how often it was evaluated again, and what stands for it now.
+"""View: every quarantined event with the rules it breaks, how often it was evaluated again, and what replaces it now.
 
 A row belongs to the quarantined event's position. It is OPEN until it is evaluated again, FAILING after that, and settled by the first
 event that corrects or reverses its number: RELEASED by the hub's own, CORRECTED by its province's.
@@ -81,7 +81,7 @@ def evolve(_: Key, row: Row | None, recorded: Recorded, __: Recorded | None) -> 
 
 def _evaluated(entry: Entry, recorded: Recorded) -> Entry:
     again = recorded.event.quarantine_reevaluated
-    # The released event stands right after the evaluation that it passed.
+    # The released event is right after the evaluation that it passed.
     state, position = (RELEASED, recorded.position + 1) if again.accepted else (FAILING, 0)
     return entry._replace(
         state=state,
@@ -163,7 +163,7 @@ def counted(connection: psycopg.Connection, wanted: Wanted) -> int:
 
 def _parameters(wanted: Wanted) -> dict[str, Any]:
     states = list(_UNSETTLED) if wanted.only_unsettled else [*_UNSETTLED, RELEASED, CORRECTED]
-    # As it stands in the text of a row: the second of a pair.
+    # As it is in the text of a row: the second of a pair.
     rule = f",{_encode(wanted.rule)}]" if wanted.rule else ""
     return {**wanted._asdict(), "states": states, "rule_text": rule}
 

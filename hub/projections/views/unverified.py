@@ -1,4 +1,4 @@
-"""Findings that no row has: uses after a death that was told of another card of the holder, which that card's issuer has to verify.
+"""Findings that no row has: uses after a death that was reported of another card of the holder, which that card's issuer has to verify.
 
 They follow from rows of several cards and vanish with them (a reversed death, a corrected holder), so they are found as they are read.
 """
@@ -24,7 +24,7 @@ def listed_unverified(connection: psycopg.Connection, card: bytes | None = None)
 
 
 def _relatives(connection: psycopg.Connection) -> Iterator[bytes]:
-    """Names the cards of holders whose death was told."""
+    """Names the cards of holders whose death was reported."""
     for (cards,) in connection.execute(_DEAD).fetchall():
         yield from (bytes.fromhex(card) for of_one in json.loads(cards).values() for card in of_one)
 

@@ -5,7 +5,7 @@ from html import escape
 
 
 def plain(text: str) -> str:
-    """Returns plain text as it stands on a page."""
+    """Returns plain text as a page shows it."""
     return escape(text)
 
 

@@ -14,7 +14,7 @@ _Field = descriptor_pb2.FieldDescriptorProto
 
 
 def kind_section() -> Iterator[str]:
-    """Yields every kind of event: who may tell it, and its message."""
+    """Yields every kind of event: who may report it, and its message."""
     event = next(message for file in files() for message in file.message_type if message.name == "Event")
     table = role_table().kinds
     kinds = [field for field in event.field if field.HasField("oneof_index") and event.oneof_decl[field.oneof_index].name == "kind"]
