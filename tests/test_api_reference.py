@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 
 from hub.cli import app
 from hub.commands.pages.contract import PACKAGE, files, reasons, services
-from hub.commands.pages.reference import chinese, examples, page
+from hub.commands.pages.reference import chinese, examples, page, samples
 from hub.domain import reference
-from hub.domain.roles import ROLES
+from hub.domain.quarantine import MEANINGS
+from hub.domain.role_table import ROLES
 
 METHODS = [method.name for service in services() for method in service.method]
 EVENT = event_pb2.Event.DESCRIPTOR
@@ -127,8 +128,15 @@ def test_every_kind_of_event_has_a_chinese_name(text: str) -> None:
     assert [kind for kind in kinds if chinese.kind(kind) not in text] == []
 
 
-def test_every_role_is_named(text: str) -> None:
-    assert [role for role in ROLES if role not in text] == []
+def test_every_role_rule_and_scenario_has_its_place(reader: Reader) -> None:
+    places = {f"role.{role}" for role in ROLES} | {f"rule.{rule}" for rule in MEANINGS}
+    places |= {f"scenario.{code}" for code in reference.load().scenario_codes}
+    assert places - set(reader.anchors) == set()
+
+
+def test_every_limit_of_the_protocol_is_on_the_page_without_its_marks(text: str) -> None:
+    assert "<td>1 MiB + 64 KiB</td>" in text
+    assert "its quota</td>" in text
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -142,7 +150,7 @@ def test_the_example_of_a_method_is_its_own_messages_and_keeps_their_rules(metho
 
 
 def test_an_example_that_breaks_a_rule_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = examples.Example(feed_service_pb2.GetFeedRequest(), feed_service_pb2.GetFeedResponse())
+    wrong = samples.Example(feed_service_pb2.GetFeedRequest(), feed_service_pb2.GetFeedResponse())
     monkeypatch.setattr(examples, "EXAMPLES", {"GetFeed": lambda: wrong})
     with pytest.raises(protovalidate.ValidationError, match="feed"):
         examples.of_method("GetFeed")

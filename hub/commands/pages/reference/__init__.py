@@ -7,7 +7,8 @@ from pathlib import Path
 from hub.commands.pages.contract import PACKAGE, files, services
 from hub.commands.pages.reference import chinese, markup
 from hub.commands.pages.reference.calls import acceptance_section, refusal_section, service_sections
-from hub.commands.pages.reference.types import file_sections, kind_section
+from hub.commands.pages.reference.tables import limit_section, role_section, rule_section, scenario_section
+from hub.commands.pages.reference.vocabulary import file_sections, kind_section
 
 _STYLE = Path(__file__).parent / "style.css"
 _TITLE = "川渝一卡通枢纽接口参考 Chuanyu exchange hub, API reference"
@@ -20,8 +21,12 @@ def page() -> str:
     sections = {
         ("begin", "接入", "How to call"): [_BEGIN.read_text(encoding="utf-8")],
         ("services", "服务与方法", "Services and methods"): service_sections(),
+        ("roles", "角色", "Roles"): role_section(),
+        ("limits", "限度", "Limits"): limit_section(),
         ("refusals", "拒绝", "Refusals"): refusal_section(),
+        ("rules", "事件与请求的规则", "Rules of events and requests"): rule_section(),
         ("outcomes", "互认答复及其理由", "Acceptance outcomes and reasons"): acceptance_section(),
+        ("scenarios", "场景", "Scenarios"): scenario_section(),
         ("kinds", "事件种类", "Kinds of events"): kind_section(),
         ("messages", "消息与枚举", "Messages and enums"): file_sections(),
     }

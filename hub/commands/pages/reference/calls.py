@@ -101,7 +101,7 @@ def _roles(service: str, method: str) -> str:
     needed = role_table().calls[full_name].roles
     if not needed or needed == TELLING:
         return ("任何参与方 " if not needed else "READER 以外的任何角色 ") + callers(full_name)
-    return "<br>".join(f"{markup.code(role)} {MEANINGS[role][0]}" for role in needed)
+    return "<br>".join(f"{markup.link(f'role.{role}', role)} {MEANINGS[role][0]}" for role in needed)
 
 
 def _resend(method: descriptor_pb2.MethodDescriptorProto) -> str:
