@@ -1,9 +1,9 @@
 """Reference reader of the offline hotlist, for makers of gates: plain Python, with SM2 from gmssl-pyx.
 
-    held = read(public_key, snapshot, deltas, least_epoch)    # raises Refused
-    held.answer("card|51|S00000123", now_s)                   # LISTED, NOT_LISTED or STALE
+    copy = read(public_key, snapshot, deltas, least_epoch)    # raises Refused
+    copy.answer("card|51|S00000123", now_s)                   # LISTED, NOT_LISTED or STALE
 
-A gate keeps the files it took and the highest epoch it ever held; it hands all of them in again at each start and after each download.
+A gate keeps the files it took and the highest epoch it ever had; it hands all of them in again at each start and after each download.
 The format is described byte by byte in hotlist.md.
 """
 
@@ -97,7 +97,7 @@ def _is_signed(public_key: bytes, data: bytes, signature: bytes) -> bool:
 
 
 def read(public_key: bytes, snapshot: bytes, deltas: Sequence[bytes] = (), least_epoch: int = 0) -> Held:
-    """Checks and reads the files; *least_epoch* is the highest epoch the gate ever held: an older one is refused."""
+    """Checks and reads the files; *least_epoch* is the highest epoch the gate ever had: an older one is refused."""
     held = Held(public_key, snapshot)
     for delta in deltas:
         held.apply(delta)

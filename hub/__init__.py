@@ -20,5 +20,6 @@ journal      the only code that writes the journal
 trust        keys and certificates
 domain       pure meaning, without I/O, clock or randomness
 
-Four rooms import none of these: `config` (the only reader of the environment), `telemetry`, `postgres` (the embedded server), `loopback`.
+These import none of the others: `config` (the only reader of the environment), `telemetry`, `postgres` (the embedded server), `child` and
+`lifeline` (processes that end with their parent), `loopback`.
 """

@@ -28,7 +28,7 @@ LONG_FILES = {
 LONG_FUNCTIONS = {"hub/api/server.py start": 53, "hub/commands/serving.py serve": 55}
 UNDOCUMENTED = {"hub/domain/reference/reading.py valid_from", "hub/domain/reference/reading.py valid_to"}
 # How often prose still uses the words that docs/glossary.md replaces.
-DIALECT = {"adapters": 4, "docs": 157, "hub": 6, "hub/domain": 148, "tests": 60}
+DIALECT = {"adapters": 4, "docs": 1, "hub": 6, "hub/domain": 148, "tests": 60}
 GENERATED = {"docs/acceptance.md", "docs/cards.md", "docs/roles.md", "docs/scenarios.md"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -135,5 +135,6 @@ def test_readme_names_files_that_exist_and_a_spine_that_can_be_read_in_an_hour()
 
 
 def test_every_room_has_its_place_in_the_layers() -> None:
-    layers = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"][0]
-    assert (layers["exhaustive"], layers["exhaustive_ignores"]) == (True, ["config", "loopback", "postgres", "telemetry"])
+    layers, _, leaves, _ = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    assert layers["exhaustive"]
+    assert {f"hub.{name}" for name in layers["exhaustive_ignores"]} == set(leaves["source_modules"])

@@ -14,7 +14,7 @@ from hub.scenarios.command import run_scenarios, write_page
 def scenarios(
     as_json: Json = False,
     directory: Annotated[Path, typer.Option("--dir", help="情景文件目录。Directory of scenario files.")] = Path("tests/scenarios"),
-    write_docs: Annotated[bool, typer.Option("--write-docs", help="重写 docs/scenarios.md。Write docs/scenarios.md anew.")] = False,
+    write_docs: Annotated[bool, typer.Option("--write-docs", help="重写 docs/scenarios.md。Write docs/scenarios.md again.")] = False,
 ) -> None:
     """情景：政策人员写的规则，在真实枢纽上逐一运行。Run the scenarios that policy officers write on a real hub."""
     if write_docs:

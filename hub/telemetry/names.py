@@ -210,7 +210,7 @@ DATABASE_CONNECTIONS_MAX = Gauge(
     name="hub.database.connections.max", unit="{connection}", description="连接上限。Connections the database allows"
 )
 DATABASE_OLDEST_SNAPSHOT = Gauge(
-    name="hub.database.oldest_snapshot", unit="s", description="最老事务快照的年龄。Age of the oldest snapshot held open"
+    name="hub.database.oldest_snapshot", unit="s", description="最老事务快照的年龄。Age of the oldest open snapshot"
 )
 CLOCK_DRIFT = Gauge(name="hub.clock.drift", unit="s", description="枢纽时钟与数据库时钟之差（正为超前）。Hub's clock minus the database's")
 DISK_FREE = Gauge(name="hub.disk.free", unit="By", description="剩余磁盘。Free disk under the data directory")
