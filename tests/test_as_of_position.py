@@ -12,7 +12,6 @@ from chuanyu.exchange.v1 import event_pb2, references_pb2
 from hub.api.cards.card_reader import CardReader
 from hub.audit.as_of import known_at
 from hub.domain.errors import ViewsLate
-from hub.journal.decisions import DecisionWriter
 from hub.projections import DECIDED_BY, PROJECTIONS, runner
 from hub.projections.engine import Projection, create_views, positions
 from hub.projections.rebuild import rebuild
@@ -74,7 +73,7 @@ def within(seconds: float, holds: Callable[[], bool]) -> bool:
 
 async def read_while(dsn: str, goes_on: Callable[[], bool]) -> list[tuple[int, list[int]]]:
     """Reads the card again and again; returns each answer's position and the positions of the facts it rests on."""
-    reader = CardReader(dsn, DecisionWriter(dsn, 0), lambda: None)
+    reader = CardReader(dsn, lambda: None)
     read = []
     while goes_on():
         answer = await reader.read(key_of(CARD), 0)

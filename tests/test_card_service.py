@@ -754,7 +754,7 @@ class OwnPostgres:
     def start(self) -> str:
         """Starts it, and returns its conninfo."""
         # Not from here: to become another user a process forks, and a fork of a process with gRPC at work may abort.
-        start = f"from hub import embedded; print(embedded.EmbeddedPostgres(embedded.Path({str(self.directory)!r})).start())"
+        start = f"from hub.postgres import server; print(server.EmbeddedPostgres(server.Path({str(self.directory)!r})).start())"
         command = [sys.executable, "-c", start]
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
 

@@ -12,7 +12,7 @@ import psycopg
 from grpc_health.v1 import health_pb2
 
 from hub.api.cards.card_reader import CardReader
-from hub.api.cards.decider import Decider
+from hub.api.cards.checks import Checks
 from hub.api.cards.looks import Looks
 from hub.api.cards.service import CardService
 from hub.api.edge.client_certificate import Peer
@@ -70,7 +70,7 @@ class HubServer:
         self.port = 0
         self.plaintext_port = 0
 
-    async def start(self, further: Callable[[Gate, Decider], grpc.GenericRpcHandler] | None = None) -> None:
+    async def start(self, further: Callable[[Gate, Checks], grpc.GenericRpcHandler] | None = None) -> None:
         """Opens everything and listens; raises KeyMismatch when the keys are not the database's, AddressTaken, or ServerCertificateUnfit.
 
         *further* makes one more service (the bench's).
@@ -97,11 +97,11 @@ class HubServer:
         intake = Intake(settings.keyring)
         self._decisions = DecisionWriter(settings.dsn, decisions_stream)
         self.readiness = Readiness(settings.dsn, self._writer, settings.limits)
-        self._cards = CardReader(settings.dsn, self._decisions, self.readiness.refused)
+        self._cards = CardReader(settings.dsn, self.readiness.refused)
         self._reads = Reads(settings.dsn, "hub-reads", 2)
-        decider = Decider(self._reads, self._cards, self._decisions, intake, settings.keyring, tables)
+        checks = self._checks = Checks(self._reads, self._cards, self._decisions, intake, settings.keyring, tables)
         feeds = FeedService(self._reads, self._writer, intake, self._directory, tables, self.readiness.pace, self.readiness.events_refused)
-        cards = CardService(settings.dsn, self._cards, decider, intake, tables, settings.keyring, Looks(self._decisions))
+        cards = CardService(settings.dsn, self._cards, checks, intake, tables, settings.keyring, Looks(self._decisions))
         gate = self._gate = Gate(self._directory, settings.certificates.authority.parent, settings.plaintext_caller)
         self._server.add_generic_rpc_handlers((feeds.handler(gate), cards.handler(gate)))
         self._hotlists = HotlistService(settings.dsn)
@@ -109,7 +109,7 @@ class HubServer:
         self._server.add_generic_rpc_handlers((self._hotlists.handler(gate),))
         self._server.add_generic_rpc_handlers((self._subscriptions.handler(gate),))
         if further is not None:
-            self._server.add_generic_rpc_handlers((further(gate, decider),))
+            self._server.add_generic_rpc_handlers((further(gate, checks),))
         self._health = Health(gate.leash.closing, gate.is_operator, self.readiness.report)
         add_standard_services(self._server, gate, self._health)
         await self.readiness.look(self._tell_health)
@@ -162,6 +162,7 @@ class HubServer:
         await self._subscriptions.stop()
         self._hotlists.close()
         self._reads.close()
+        await self._checks.stop()
         await self._decisions.stop()
         await self._cards.stop()
         await self._writer.stop()

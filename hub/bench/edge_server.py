@@ -14,7 +14,7 @@ from collections.abc import Callable
 import grpc
 from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, references_pb2
 
-from hub.api.cards.decider import Decider
+from hub.api.cards.checks import Checks
 from hub.api.edge.handlers import Gate, service, unary
 from hub.api.edge.readiness import Limits
 from hub.api.server import HubServer, ServerSettings
@@ -71,10 +71,10 @@ async def _main(cards: int) -> None:
     limits = Limits(max_lag_s=1e6)
     server = HubServer(ServerSettings(config.dsn, "127.0.0.1:0", certificates, keyring, quota, 0, ASKER, limits))
 
-    def bench(gate: Gate, decider: Decider) -> grpc.GenericRpcHandler:
+    def bench(gate: Gate, checks: Checks) -> grpc.GenericRpcHandler:
         noisy = Gate(gate.directory, config.certificates_dir, NOISY)
         # They are the hub's own call in all but their path: rights, quotas and logs go by its name.
-        asked = {"Check": unary(gate, _asker(cards), decider.answer), "NoisyCheck": unary(noisy, _asker(cards), decider.answer)}
+        asked = {"Check": unary(gate, _asker(cards), checks.answer), "NoisyCheck": unary(noisy, _asker(cards), checks.answer)}
         methods = {name: lambda _, named=named: named(OWN_METHOD) for name, named in asked.items()}
         return service("chuanyu.exchange.bench.Bench", {"Empty": lambda _: grpc.unary_unary_rpc_method_handler(_empty), **methods})
 

@@ -10,8 +10,9 @@ import contextlib
 import logging
 import time
 from collections import deque
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypeVar
 
 import psycopg
 
@@ -24,6 +25,8 @@ from hub.telemetry.outage import Outage
 from hub.telemetry.spans import GroupTiming, now_ns
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 GROUP_DECISIONS = 256
 WAITING_DECISIONS = 10_000
@@ -58,7 +61,11 @@ class Receipt:
     group: GroupTiming = field(default=GroupTiming(0, 0, 0), compare=False)
 
 
-_Entry = tuple[Decision, "asyncio.Future[Receipt]"]
+class _Lot(NamedTuple):
+    """Decisions that came together, and the future of their receipts."""
+
+    decisions: Sequence[Decision]
+    receipts: "asyncio.Future[list[Receipt | Exception]]"
 
 
 class DecisionWriter:
@@ -69,28 +76,29 @@ class DecisionWriter:
         self._dsn = dsn
         self._stream = bigint(stream_id)
         self._connection = LoopConnection(dsn, "hub-writer", SESSION, _STATEMENT)
-        self._waiting: deque[_Entry] = deque()
+        self._waiting: deque[_Lot] = deque()
         self._writing: asyncio.Task[None] | None = None
         self._outage = Outage(log, "decisions")
 
     async def append(self, decision: Decision) -> Receipt:
         """Waits for the commit; raises QueueFull before anything is queued, JournalUnavailable or ClockDrift."""
-        receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self.submit(decision, receipt)
-        return await receipt
+        (receipt,) = await self.record((decision,))
+        if isinstance(receipt, Exception):
+            raise receipt
+        return receipt
 
-    def submit(self, decision: Decision, receipt: "asyncio.Future[Receipt]") -> None:
-        """Queues a decision whose *receipt* is settled after the commit, as `append` would; raises QueueFull."""
-        if len(self._waiting) >= WAITING_DECISIONS:
+    async def record(self, decisions: Sequence[Decision]) -> list[Receipt | Exception]:
+        """Waits for the commit of decisions that came together; returns for each its receipt, or what `append` would raise.
+
+        Raises QueueFull before anything is queued.
+        """
+        if sum(len(lot.decisions) for lot in self._waiting) >= WAITING_DECISIONS:
             raise QueueFull
-        self._waiting.append((decision, receipt))
+        lot = _Lot(decisions, asyncio.get_running_loop().create_future())
+        self._waiting.append(lot)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_groups())
-
-    async def idle(self, patience_s: float) -> None:
-        """Waits until nothing is being recorded, but not longer than *patience_s*."""
-        if self._writing is not None:
-            await asyncio.wait((self._writing,), timeout=patience_s)
+        return await lot.receipts
 
     async def stop(self) -> None:
         """Records what waits and closes the connection."""
@@ -102,33 +110,30 @@ class DecisionWriter:
     async def _write_groups(self) -> None:
         try:
             while self._waiting:
-                group = self._gather()
+                lots = self._gather()
+                # A request that came twice is recorded once, and its repeats are answered by that.
+                decisions: dict[bytes, Decision] = {}
+                for lot in lots:
+                    for decision in lot.decisions:
+                        decisions.setdefault(decision.request_key, decision)
+                receipts: dict[bytes, Receipt | Exception]
                 try:
-                    receipts = await self._write([decision for decision, _ in group])
+                    receipts = dict(zip(decisions, await self._write(list(decisions.values())), strict=True))
                 except Exception as failure:
                     # A fault of ours too must reach who waits.
-                    receipts = [failure] * len(group)
-                for (_, future), receipt in zip(group, receipts, strict=True):
-                    if future.done():
-                        continue
-                    if isinstance(receipt, Exception):
-                        future.set_exception(receipt)
-                    else:
-                        future.set_result(receipt)
+                    receipts = dict.fromkeys(decisions, failure)
+                for lot in lots:
+                    settle(lot.receipts, [_taken(receipts, decision.request_key) for decision in lot.decisions])
         finally:
             self._writing = None
 
-    def _gather(self) -> list[_Entry]:
-        """Takes the next group; a request that is in it already waits for the next one, where it finds its answer."""
-        group: list[_Entry] = []
-        again: list[_Entry] = []
-        keys: set[bytes] = set()
-        while self._waiting and len(group) < GROUP_DECISIONS:
-            entry = self._waiting.popleft()
-            (again if entry[0].request_key in keys else group).append(entry)
-            keys.add(entry[0].request_key)
-        self._waiting.extendleft(reversed(again))
-        return group
+    def _gather(self) -> list[_Lot]:
+        """Takes the next lots, of up to GROUP_DECISIONS together."""
+        lots = [self._waiting.popleft()]
+        room = GROUP_DECISIONS - len(lots[0].decisions)
+        while self._waiting and (room := room - len(self._waiting[0].decisions)) >= 0:
+            lots.append(self._waiting.popleft())
+        return lots
 
     async def _write(self, decisions: list[Decision]) -> list[Receipt | Exception]:
         began_s, began = time.monotonic(), now_ns()
@@ -175,3 +180,21 @@ class DecisionWriter:
         with contextlib.suppress(psycopg.Error), psycopg.connect(self._dsn, autocommit=True) as connection:
             connection.execute("SET ROLE hub_writer")
             connection.execute("SELECT journal.terminate_stalled_writers(%s::interval)", (STALLED_AFTER,))
+
+
+def _taken(receipts: dict[bytes, Receipt | Exception], request_key: bytes) -> Receipt | Exception:
+    """Returns the receipt of a request; where it is taken again, the request was repeated."""
+    receipt = receipts[request_key]
+    if isinstance(receipt, Receipt) and receipt.is_new:
+        receipts[request_key] = replace(receipt, is_new=False)
+    return receipt
+
+
+def settle(future: "asyncio.Future[Result]", outcome: Result | Exception) -> None:
+    """Gives a future its result or its exception, unless it is no longer awaited."""
+    if future.done():
+        return
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 from chuanyu.exchange.v1 import references_pb2
 
-from hub.api.cards.decider import OUTCOMES, Decider
+from hub.api.cards.checks import OUTCOMES, Checks
 from hub.api.cards.looks import Looks
 from hub.api.edge.directory import Caller
 from hub.api.edge.turns import Turns
@@ -39,9 +39,9 @@ class _Subject(NamedTuple):
 class Explainer:
     """Reads what was known, asks the rules again."""
 
-    def __init__(self, dsn: str, decider: Decider, reference: Reference, keyring: Keyring, looks: Looks) -> None:
-        """*decider* knows the words of reasons and how a question is checked; *keyring* opens the card of one, which is shown masked."""
-        self._dsn, self._decider, self._reference = dsn, decider, reference
+    def __init__(self, dsn: str, checks: Checks, reference: Reference, keyring: Keyring, looks: Looks) -> None:
+        """*checks* knows the words of reasons and how a question is checked; *keyring* opens the card of one, which is shown masked."""
+        self._dsn, self._checks, self._reference = dsn, checks, reference
         self._keyring, self._looks = keyring, looks
         # One thread: an explanation is work for the interpreter, of which the answers need the rest.
         self._turns = Turns("hub-explain")
@@ -77,7 +77,7 @@ class Explainer:
         if subject.recorded is not None:
             event = subject.recorded.event
             then = event.decision_made
-            response.recorded.CopyFrom(self._decider.response(then.request_id, event, request.decision_position))
+            response.recorded.CopyFrom(self._checks.response(then.request_id, event, request.decision_position))
             response.asked.CopyFrom(self._asked(subject.recorded, with_card=is_issuer))
             codes = [reason.code for reason in response.reasons]
             response.same_as_recorded = (response.outcome, codes) == (then.outcome, list(then.reason_codes))
@@ -129,7 +129,7 @@ class Explainer:
 
     def _hypothetical(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> _Subject:
         asked = request.hypothetical
-        question, card_key = self._decider.checked(asked, caller, is_issuer=caller.rights.issues(asked.card.issuing_province))
+        question, card_key = self._checks.checked(asked, caller, is_issuer=caller.rights.issues(asked.card.issuing_province))
         return _Subject(question, card_by_key(asked.card.issuing_province, asked.card.kind, card_key), None, None)
 
     def _answered(self, digest: bytes, known: Known, question: Question) -> dict[str, Any]:
@@ -154,7 +154,7 @@ class Explainer:
         ]
         return protos.ExplainAcceptanceResponse(
             outcome=OUTCOMES[answered["outcome"]],
-            reasons=[self._decider.reason(code) for code in answered["reason_codes"]],
+            reasons=[self._checks.reason(code) for code in answered["reason_codes"]],
             rules=rules,
             agreement_codes=answered["agreement_codes"],
             fact_positions=list(dict.fromkeys(fact.position for fact in known.facts if fact.occurred_us <= question.at_us)),

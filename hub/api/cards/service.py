@@ -7,8 +7,8 @@ import grpc
 from chuanyu.exchange.v1 import acceptance_pb2, card_lifecycle_pb2
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 
-from hub.api.cards.card_reader import CardRead, CardReader, when_seen
-from hub.api.cards.decider import OUTCOMES, Decider
+from hub.api.cards.card_reader import CardRead, CardReader
+from hub.api.cards.checks import OUTCOMES, Checks
 from hub.api.cards.explanations import Explainer
 from hub.api.cards.looks import Looks
 from hub.api.cards.use_judge import UseJudge
@@ -32,16 +32,16 @@ STREAM_CHECKS = 256
 
 
 class CardService:
-    """Needs the reader of cards, the decider, and the intake's keys."""
+    """Needs the reader of cards, the checks, and the intake's keys."""
 
     def __init__(
-        self, dsn: str, cards: CardReader, decider: Decider, intake: Intake, reference: Reference, keyring: Keyring, looks: Looks
+        self, dsn: str, cards: CardReader, checks: Checks, intake: Intake, reference: Reference, keyring: Keyring, looks: Looks
     ) -> None:
         """All parts are shared with the other services of the process."""
-        self._cards, self._decider, self._intake, self._reference = cards, decider, intake, reference
+        self._cards, self._checks, self._intake, self._reference = cards, checks, intake, reference
         self._looks = looks
         self._judge = UseJudge(cards, intake, reference, looks)
-        self._explainer = Explainer(dsn, decider, reference, keyring, looks)
+        self._explainer = Explainer(dsn, checks, reference, keyring, looks)
 
     def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
         """The gRPC handler of the service."""
@@ -49,7 +49,7 @@ class CardService:
             "chuanyu.exchange.v1.CardService",
             {
                 "GetCard": unary(gate, reader(protos.GetCardRequest), self.get_card),
-                "CheckAcceptance": unary(gate, reader(protos.CheckAcceptanceRequest), self._decider.answer),
+                "CheckAcceptance": unary(gate, reader(protos.CheckAcceptanceRequest), self._checks.answer),
                 "ExplainAcceptance": unary(gate, reader(protos.ExplainAcceptanceRequest), self._explainer.explain),
                 "JudgeUse": unary(gate, reader(protos.JudgeUseRequest), self._judge.judge),
                 "StreamAcceptance": streaming(gate, reader(protos.StreamAcceptanceRequest), self.stream_acceptance),
@@ -69,7 +69,7 @@ class CardService:
         if request.HasField("valid_at") and not is_issuer:
             raise NotPermitted("only the card's issuer asks for another time than now")
         card_key = self._intake.key_of(card_named(request.card))
-        read = await when_seen(lambda: self._cards.read(card_key, request.min_position))
+        read = await self._cards.read(card_key, request.min_position)
         looked = card_by_key(province, request.card.kind, card_key)
         if not read.facts:
             await self._looks.record(caller, Look(looked, Shown.SHOWN_RECORD_NOTHING, request.purpose_code, read.as_of_position))
@@ -122,7 +122,7 @@ class CardService:
             call = Call(caller.call.name, (request.trace_parent,), participant=caller.call.participant)
             response = protos.StreamAcceptanceResponse(request_id=request.check.request_id)
             try:
-                response.answered.CopyFrom(await self._decider.answer(request.check, caller._replace(call=call)))
+                response.answered.CopyFrom(await self._checks.answer(request.check, caller._replace(call=call)))
             except HubError as error:
                 call_log.refused(call, error)
                 response.refused.CopyFrom(to_status(error))

@@ -2,7 +2,7 @@
 
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 
-from hub.api.cards.card_reader import CardReader, when_seen
+from hub.api.cards.card_reader import CardReader
 from hub.api.cards.looks import Looks
 from hub.api.edge.directory import Caller
 from hub.domain.card import policies_of
@@ -35,7 +35,7 @@ class UseJudge:
         if not caller.rights.issues(province):
             raise NotPermitted("only the card's issuer has its uses judged")
         card_key = self._intake.key_of(card_named(request.card))
-        read = await when_seen(lambda: self._cards.read(card_key, request.min_position))
+        read = await self._cards.read(card_key, request.min_position)
         looked = card_by_key(province, request.card.kind, card_key)
         shown = Shown.SHOWN_RECORD_FINDINGS if read.facts else Shown.SHOWN_RECORD_NOTHING
         await self._looks.record(caller, Look(looked, shown, request.purpose_code, read.as_of_position))

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from hub.api.cards.card_reader import VIEW_WAIT_S
 from hub.api.cards.service import STREAM_CHECKS
+from hub.api.cards.view_wait import VIEW_WAIT_S
 from hub.api.edge.first_message import FIRST_MESSAGE_S
 from hub.api.edge.open_streams import STREAM_AGE_S
 from hub.api.edge.transport import CONNECTION_AGE_S, METADATA_BYTES, STREAMS_OF_A_CONNECTION

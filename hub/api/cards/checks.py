@@ -1,28 +1,36 @@
-"""Decides acceptance questions and records each answer before it is given; a repeated request gets the recorded one."""
+"""Answers acceptance questions: take what waits, read the cards once, decide each, record all in one commit, answer each.
+
+One group is under way at a time, on the event loop; what arrives meanwhile is the next group. An answer is given only once it is
+recorded, and a repeated request gets the recorded one.
+"""
 
 import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 
-from hub.api.cards.card_reader import CardRead, CardReader, when_seen
+from hub.api.cards.card_reader import CardReader, Snapshot
+from hub.api.cards.view_wait import when_seen
 from hub.api.edge.directory import Caller
 from hub.api.edge.turns import Reads
 from hub.domain.acceptance import Question, decide, epoch_day, rules_digest
 from hub.domain.card import DAY_US
-from hub.domain.errors import JournalUnavailable, NotPermitted, NotRecorded, RequestIdReused, RequestInvalid
+from hub.domain.errors import JournalUnavailable, NotPermitted, NotRecorded, QueueFull, RequestIdReused, RequestInvalid
 from hub.domain.event_rules import may_say_region
 from hub.domain.pseudonym import hmac_sm3_under
 from hub.domain.reference import Reference
 from hub.domain.rules import CHIP_MEDIA
 from hub.intake.batch import Intake
 from hub.intake.request_rules import card_named, instant_us, now_us, refuse_invalid, refuse_texts, set_timestamp
-from hub.journal.decisions import Decision, DecisionWriter, Receipt
+from hub.journal.decisions import WAITING_DECISIONS, Decision, DecisionWriter, Receipt, settle
 from hub.journal.reader import read_page
 from hub.telemetry import names
-from hub.telemetry.spans import Call, Kind, now_ns
+from hub.telemetry.spans import Call, GroupTiming, Kind, now_ns
 from hub.trust.keyring import Keyring
 
 _READ = {names.DB_SYSTEM: "postgresql", names.DB_OPERATION: "SELECT", names.DB_COLLECTION: "views.card_standing"}
@@ -31,7 +39,12 @@ OUTCOMES = {name.removeprefix("ACCEPTANCE_OUTCOME_"): number for name, number in
 
 _OUTCOME_NAMES = {number: name for name, number in OUTCOMES.items()}
 
+GROUP_CHECKS = 256
 
+# A busy event loop hardly ever waits for the database: groups taken as they come are of one or two, and most of the loop's time goes
+# into round trips (with 32 checks in flight 0.37 as many calls as empty ones; gathered, 0.5 and more). A lone caller never waits.
+PACE_S = 0.004
+SMALL_GROUP = 3
 # The reason of rule A01 alone: the hub has no fact of the card.
 CARD_UNKNOWN = "CARD_UNKNOWN"
 
@@ -46,8 +59,11 @@ class _Check(NamedTuple):
     call: Call
 
 
-class Decider:
-    """Reads the card, decides, records, answers."""
+_Waiting = tuple[_Check, "asyncio.Future[Receipt]"]
+
+
+class Checks:
+    """Used from one event loop."""
 
     def __init__(
         self, reads: Reads, cards: CardReader, decisions: DecisionWriter, intake: Intake, keyring: Keyring, reference: Reference
@@ -57,6 +73,15 @@ class Decider:
         self._intake, self._reference = intake, reference
         self._digest = hmac_sm3_under(keyring.digest)
         self._reasons = {code: _reason_message(reference, code) for code in reference.reasons}
+        self._waiting: list[_Waiting] = []
+        self._answering: asyncio.Task[None] | None = None
+        self._last_began, self._last_size = 0.0, 0
+
+    async def stop(self) -> None:
+        """Answers what waits."""
+        if self._answering is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._answering
 
     async def answer(self, request: protos.CheckAcceptanceRequest, caller: Caller) -> protos.CheckAcceptanceResponse:
         """Returns the recorded answer.
@@ -66,7 +91,7 @@ class Decider:
         caller.allowance.misses.refuse_if_spent()
         check = self._check(request, caller)
         try:
-            receipt = await (when_seen(lambda: self._recorded(check)) if request.min_position else self._recorded(check))
+            receipt = await (when_seen(lambda: self._receipt(check)) if request.min_position else self._receipt(check))
         except JournalUnavailable:
             raise NotRecorded from None
         event = check.event
@@ -81,37 +106,70 @@ class Decider:
         _tell_decided(check.call, event, receipt)
         return self.response(request.request_id, event, receipt.position)
 
-    def _recorded(self, check: "_Check") -> "asyncio.Future[Receipt]":
-        """Has the check read, decided and recorded. It is decided where its group is read, so that it is awaited once."""
+    def _receipt(self, check: _Check) -> "asyncio.Future[Receipt]":
+        """Puts a check into the next group; raises QueueFull."""
+        if len(self._waiting) >= WAITING_DECISIONS:
+            raise QueueFull
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-
-        def then(read: CardRead | Exception) -> None:
-            if receipt.done():
-                return
-            try:
-                if isinstance(read, Exception):
-                    raise read
-                self._decisions.submit(self._decision(check, read), receipt)
-            except Exception as failure:
-                receipt.set_exception(failure)
-
-        with_ecard = check.question.medium not in CHIP_MEDIA
-        self._cards.ask(check.event.card.key, check.min_position, then, with_ecard=with_ecard)
+        self._waiting.append((check, receipt))
+        if self._answering is None:
+            self._answering = asyncio.create_task(self._answer_groups())
         return receipt
 
-    def _decision(self, check: "_Check", read: CardRead) -> Decision:
-        call, began = check.call, now_ns()
-        call.step(names.READ_SPAN, read.group.began, read.group.ended, {**_READ, names.DB_BATCH_SIZE: read.group.size}, Kind.CLIENT)
-        answer = decide(read.facts, read.agreements, self._reference, check.question)
+    async def _answer_groups(self) -> None:
+        try:
+            while self._waiting:
+                await self._gather()
+                group, self._waiting = self._waiting[:GROUP_CHECKS], self._waiting[GROUP_CHECKS:]
+                try:
+                    await self._answer_group(group)
+                except Exception as failure:
+                    # A fault of ours must not leave callers waiting; each of them answers INTERNAL.
+                    for _, receipt in group:
+                        settle(receipt, failure)
+        finally:
+            self._answering = None
+
+    async def _gather(self) -> None:
+        """Lets the group grow to PACE_S after the beginning of the last one, unless that was small."""
+        if self._last_size >= SMALL_GROUP and (rest_s := self._last_began + PACE_S - time.monotonic()) > 0:
+            await asyncio.sleep(rest_s)
+        self._last_began, self._last_size = time.monotonic(), len(self._waiting)
+
+    async def _answer_group(self, group: Sequence[_Waiting]) -> None:
+        began, asked = now_ns(), dict[bytes, bool]()
+        for check, _ in group:
+            with_ecard = check.question.medium not in CHIP_MEDIA
+            asked[check.event.card.key] = with_ecard or asked.get(check.event.card.key, False)
+        cards = await self._cards.read_together(asked)
+        read, decided = GroupTiming(began, now_ns(), len(group)), []
+        for check, receipt in group:
+            if receipt.done():
+                # Its caller has gone: there is no answer to record.
+                continue
+            try:
+                decided.append((receipt, self._decision(check, cards, read)))
+            except Exception as refusal:
+                settle(receipt, refusal)
+        if decided:
+            receipts = await self._decisions.record([decision for _, decision in decided])
+            for (receipt, _), recorded in zip(decided, receipts, strict=True):
+                settle(receipt, recorded)
+
+    def _decision(self, check: _Check, cards: Snapshot, read: GroupTiming) -> Decision:
+        call, began, with_ecard = check.call, now_ns(), check.question.medium not in CHIP_MEDIA
+        card = cards.card(check.event.card.key, check.min_position, with_ecard=with_ecard)
+        call.step(names.READ_SPAN, read.began, read.ended, {**_READ, names.DB_BATCH_SIZE: read.size}, Kind.CLIENT)
+        answer = decide(card.facts, card.agreements, self._reference, check.question)
         made = check.event.decision_made
-        made.outcome, made.as_of_position, made.rules_digest = OUTCOMES[answer.outcome], read.as_of_position, rules_digest()
+        made.outcome, made.as_of_position, made.rules_digest = OUTCOMES[answer.outcome], card.as_of_position, rules_digest()
         made.reason_codes[:] = answer.reason_codes
         made.agreement_codes[:] = answer.agreement_codes
         decision = Decision(check.request_key, check.question.at_us, check.event.SerializeToString(), call.trace_parents())
-        call.step(names.DECIDE_SPAN, began, now_ns(), {names.AS_OF_POSITION: read.as_of_position})
+        call.step(names.DECIDE_SPAN, began, now_ns(), {names.AS_OF_POSITION: card.as_of_position})
         return decision
 
-    def _check(self, request: protos.CheckAcceptanceRequest, caller: Caller) -> "_Check":
+    def _check(self, request: protos.CheckAcceptanceRequest, caller: Caller) -> _Check:
         question, card_key = self.checked(request, caller)
         event = event_pb2.Event(
             service_region=request.service_region, scenario=request.scenario, medium=request.medium, venue_code=request.venue_code
