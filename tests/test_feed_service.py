@@ -20,7 +20,7 @@ from chuanyu.exchange.v1 import (
 from google.rpc import code_pb2, error_details_pb2
 
 from hub.api.edge.client_certificate import Peer
-from hub.api.edge.directory import Caller, Directory, Standing
+from hub.api.edge.directory import Caller, CurrentRights, Directory
 from hub.api.edge.quota import Quotas
 from hub.api.edge.statuses import CODES, DOMAIN, internal
 from hub.api.edge.turns import Reads
@@ -325,7 +325,7 @@ def test_a_stream_that_nobody_reads_any_more_leaves_no_task_behind(dsn: str, tmp
         parts = JournalWriter(dsn), Intake(open_keyring(tmp_path)), directory, reference.load(), Pace(10.0)
         service = FeedService(Reads(dsn, "reads"), *parts)
         one = Participant(hub_decisions_pb2.ParticipantRegistered(participant=CHONGQING, province="50"))
-        answers = service.stream_events(batches(), Caller(CHONGQING, "50", Call(APPEND), Peer(CHONGQING), quotas.of(one), Standing()))
+        answers = service.stream_events(batches(), Caller(CHONGQING, "50", Call(APPEND), Peer(CHONGQING), quotas.of(one), CurrentRights()))
         assert (await anext(answers)).HasField("refused")
         await asyncio.sleep(0.2)
         await answers.aclose()  # type: ignore[attr-defined]

@@ -26,7 +26,7 @@ def limit_section() -> Iterator[str]:
 
 
 def rule_section() -> Iterator[str]:
-    """Yields the rules that an event or a request may break; those of shape stand beside each field."""
+    """Yields the rules that an event or a request may break; those of shape are beside each field."""
     yield markup.paragraph(
         "违反规则的事件照常占号，但被隔离；违反规则的请求被拒（REQUEST_INVALID）。各字段旁注明了格式规则。"
         "An event that breaks a rule takes its number and is quarantined; a request that breaks one is refused "
