@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_LINES_OF_THE_SPINE = 300, 50, 2_100
+MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_LINES_OF_THE_SPINE = 300, 50, 2_050
 # Files of hub/domain wait for the next version of the rules: a change of their text is a change of the rules' digest.
 LONG_FILES = {"hub/api/feeds/service.py": 319, "hub/domain/card.py": 530, "hub/domain/reference/rows.py": 312, "hub/domain/rules.py": 547}
 LONG_FILES |= {"hub/intake/batch.py": 336, "hub/journal/group.py": 337, "hub/journal/writer.py": 320, "hub/postgres/server.py": 320}
