@@ -128,6 +128,21 @@ def test_every_kind_of_event_has_a_chinese_name(text: str) -> None:
     assert [kind for kind in kinds if chinese.kind(kind) not in text] == []
 
 
+@pytest.mark.parametrize(
+    ("enum", "name", "label"),
+    [
+        ("SocialStatus", "TEMP_LOST", "临时挂失"),
+        ("BankAccountStatus", "ORAL_LOSS", "口头挂失"),
+        ("AcceptanceOutcome", "STEP_UP", "需补充核验"),
+        ("ParticipantRole", "ISSUER", "发卡机构"),
+        ("Medium", "ECARD_QR", "电子社保卡二维码"),
+    ],
+)
+def test_a_value_that_the_hub_has_a_chinese_name_for_shows_it(enum: str, name: str, label: str, text: str) -> None:
+    assert chinese.value(enum, name) == label
+    assert f"_{name}</code></td><td>{label}</td>" in text
+
+
 def test_every_role_rule_and_scenario_has_its_place(reader: Reader) -> None:
     places = {f"role.{role}" for role in ROLES} | {f"rule.{rule}" for rule in MEANINGS}
     places |= {f"scenario.{code}" for code in reference.load().scenario_codes}

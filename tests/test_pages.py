@@ -14,6 +14,7 @@ from hub.commands.docs import PAGES
 from hub.commands.lazy import imported
 from hub.commands.pages.contract import OF_EVERY_CALL, PACKAGE, comments, method_text, reason_text, reasons, services
 from hub.commands.pages.protocol import given_by
+from hub.config import Config
 from hub.domain import reference
 from hub.domain.role_table import role_table
 
@@ -97,6 +98,13 @@ def test_the_page_of_decisions_says_of_every_direct_dependency_what_it_is_for() 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     groups = [one for group in project["dependency-groups"].values() for one in group if isinstance(one, str)]
     assert named == {re.split(r"[\[=]", one)[0] for one in [*project["project"]["dependencies"], *groups]}
+
+
+def test_the_page_of_quotas_names_the_defaults_of_the_settings() -> None:
+    text = (ROOT / "docs" / "quotas.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([\d,]+) \| `HUB_QUOTA_(\w+)` \|", text, re.MULTILINE)
+    assert {name: int(default.replace(",", "")) for name, default, _ in rows} == Config.model_construct().quota
+    assert [name for name, _, variable in rows if name.upper() != variable] == []
 
 
 def is_command(name: str, further: str) -> bool:

@@ -13,7 +13,7 @@ from hub.domain.findings import MEANINGS
 from hub.domain.reference import Reference, load
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "cards.md"
-_NAMES = {
+NAMES = {
     "APPLIED": "已申领", "REJECTED": "申领退回", "IN_PRODUCTION": "制卡中", "PRODUCTION_FAILED": "制卡失败", "PRODUCED": "已制卡",
     "RETURNED": "已退卡", "SEALED": "封存", "ACTIVE": "正常", "TEMP_LOST": "临时挂失", "FORMALLY_LOST": "正式挂失",
     "APP_LOCKED": "应用锁定", "CANCELLED": "注销",
@@ -55,7 +55,7 @@ def _diagram(life: Life) -> str:
         arrows.setdefault((source, target), []).append(fact)
     states = dict.fromkeys(state for pair in arrows for state in pair if state != "[*]")
     lines = ["```mermaid", "stateDiagram-v2"]
-    lines += [f'    state "{_PSEUDO.get(state) or f"{_NAMES[state]} {state}"}" as {state}' for state in states]
+    lines += [f'    state "{_PSEUDO.get(state) or f"{NAMES[state]} {state}"}" as {state}' for state in states]
     lines += [f"    {source} --> {target}: {', '.join(facts)}" for (source, target), facts in arrows.items()]
     return "\n".join([*lines, "```"])
 
@@ -69,7 +69,7 @@ def _arrows(life: Life) -> Iterator[tuple[str, str, str]]:
 
 
 def _mirrored() -> str:
-    rows = ((f"{_NAMES[state]} {state}", f"{_NAMES[ecard]} {ecard}") for state, ecard in MIRRORED.items())
+    rows = ((f"{NAMES[state]} {state}", f"{NAMES[ecard]} {ecard}") for state, ecard in MIRRORED.items())
     return table(("实体卡 plastic card", "电子社保卡 e-card, once signed"), rows)
 
 

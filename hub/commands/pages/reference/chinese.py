@@ -1,6 +1,9 @@
-"""Chinese labels of the reference: services, methods, and the event kinds that the scenarios' page has no words for."""
+"""Chinese labels of the reference: services, methods, and the event kinds that the scenarios' page has no words for, values of enums."""
 
-from hub.scenarios.words import KINDS
+from hub.commands.machines import NAMES as STATES
+from hub.commands.roles_page import MEANINGS as ROLES
+from hub.domain import reference
+from hub.scenarios.words import KINDS, OUTCOME_WORDS
 
 SERVICES = {
     "FeedService": "数据流服务：各省在此报送事件",
@@ -109,3 +112,15 @@ _FURTHER_KINDS = {
 def kind(name: str) -> str:
     """Returns the Chinese name of an event kind; a kind without one raises KeyError."""
     return KINDS[name][0] if name in KINDS else _FURTHER_KINDS[name]
+
+
+def value(enum: str, name: str) -> str:
+    """Returns the Chinese name of a value, named without the prefix of its enum, or "" where no table of the hub has one."""
+    if enum.endswith("Status"):
+        return STATES.get(name, "")
+    if enum == "AcceptanceOutcome" and name in OUTCOME_WORDS:
+        return OUTCOME_WORDS[name][0]
+    if enum == "ParticipantRole" and name in ROLES:
+        return ROLES[name][0]
+    media = reference.load().media.get(name, ()) if enum == "Medium" else ()
+    return media[-1].name_zh if media else ""

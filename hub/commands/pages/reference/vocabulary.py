@@ -1,5 +1,6 @@
 """The sections about messages: event kinds, then each file with its messages, fields, enums and values."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -72,16 +73,22 @@ def _enum(enum: descriptor_pb2.EnumDescriptorProto, outer: str) -> Iterator[str]
     yield markup.heading(4, name, "枚举", f"enum {name}")
     yield markup.paragraph(comments()[f"{PACKAGE}.{name}"])
     yield markup.table(
-        ("#", "值 value", "说明 meaning"),
+        ("#", "值 value", "名称", "说明 meaning"),
         (
             (
                 str(value.number),
                 markup.code(value.name, f"{name}.{value.name}"),
+                markup.plain(chinese.value(enum.name, value.name.removeprefix(f"{_prefix(enum.name)}_"))),
                 markup.plain(comments()[f"{PACKAGE}.{name}.{value.name}"]),
             )
             for value in enum.value
         ),
     )
+
+
+def _prefix(enum: str) -> str:
+    """Returns the prefix of an enum's values, as buf's lint asks for it: SocialStatus gives SOCIAL_STATUS."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", enum).upper()
 
 
 def _type(field: _Field) -> str:
