@@ -52,9 +52,9 @@ class DatabaseUnreachable(HubError):
 def database(config: Config, *, migrated: bool = True, makes: bool = False, waits: bool = False) -> Iterator[str]:
     """Yields the DSN of a migrated database: the configured one, or the embedded one, started if it does not run.
 
-    What it logs in as can change nothing that is recorded; migrations have a login of their own. Not *migrated* the database is left as
-    it is, for a backup and a restore, which have that login too. An embedded one that is not there is made only if the command *makes*
-    one; raises NoDatabase otherwise, and DatabaseUnreachable unless the command *waits* for one that is away, as processes do.
+    The DSN's login cannot change what is recorded; migrations have a login of their own. `migrated=False` leaves the schema alone, for
+    backup and restore, and gives the login of migrations. `makes=True` may create the embedded database; raises NoDatabase otherwise.
+    Raises DatabaseUnreachable, unless the command *waits* for a database that is away, as processes do.
     """
     if not makes:
         refuse_missing(config)

@@ -1,4 +1,4 @@
-"""How a refusal reads on a terminal: one line in Chinese with English beside, and the names of rules for who looks them up."""
+"""How a refusal reads on a terminal: one line in Chinese with English beside, and the names of the rules in brackets."""
 
 import grpc
 from eventsourcing.persistence import PersistenceError

@@ -44,7 +44,7 @@ def refuse_texts(message: Message, *fields: str) -> None:
 def card_named(ref: references_pb2.CardRef) -> str:
     """Returns the name of the card's identifier, which its key is made of; raises RequestInvalid.
 
-    Only clear identifiers are taken: who asks by key has not seen the card.
+    Only clear identifiers are taken: a caller that asks by key has not seen the card.
     """
     if ref.key:
         raise RequestInvalid([("card.key", "clear_only")])

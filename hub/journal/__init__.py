@@ -1,0 +1,1 @@
+"""The only code that writes the journal; also its reader, the vault and the migrations."""

@@ -120,7 +120,7 @@ class DecisionWriter:
                 try:
                     receipts = dict(zip(decisions, await self._write(list(decisions.values())), strict=True))
                 except Exception as failure:
-                    # A fault of ours too must reach who waits.
+                    # A fault of ours too must reach the waiting calls.
                     receipts = dict.fromkeys(decisions, failure)
                 for lot in lots:
                     settle(lot.receipts, [_taken(receipts, decision.request_key) for decision in lot.decisions])

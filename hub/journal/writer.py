@@ -34,7 +34,7 @@ UNFIT_WAIT_S = 0.5
 # A head that another writer keeps is no fault of the database: ending that writer takes up to seven seconds.
 HEAD_FOR_S = 20.0
 PROBE_EVERY_S = 1.0
-# Who has sent what the database cannot store writes apart for as long, one batch after each group: the others pay for it once.
+# A participant that sent what the database cannot store writes apart for as long, one batch after each group: the others pay for it once.
 APART_FOR_S = 60.0
 LOCK_TIMEOUT = "55P03"
 _AWAY = "it cannot be reached"

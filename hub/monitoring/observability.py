@@ -1,4 +1,4 @@
-"""Runs what a process is observed by, as the settings have it: its traces, its numbers, the state of the database, its kept logs."""
+"""Starts a process's traces, metrics, readings of the database and kept logs, as configured."""
 
 import contextlib
 from collections.abc import Iterator

@@ -39,7 +39,7 @@ class Reading:
     ahead_s: float = 0.0
 
 
-class Pulse:
+class ReadinessQuery:
     """Used from one event loop, a reading at a time."""
 
     def __init__(self, dsn: str) -> None:

@@ -151,7 +151,7 @@ class PostgresRun:
 
 
 def register(dsn: str) -> None:
-    """Registers who speaks in scenarios, if they are not."""
+    """Registers the participants of the scenarios, if they are not."""
     store = AggregateStore(dsn)
     for urn, teller in TELLERS.items():
         register_participant(store, urn, teller.province, urn, list(teller.feeds), datetime.now(UTC), teller.roles)

@@ -56,7 +56,7 @@ class OverGrpc:
     at_once = 8
 
     def __init__(self, target: str, dsn: str, data_dir: Path) -> None:
-        """*target* is the hub's address; who speaks in scenarios is registered there if it is not."""
+        """*target* is the hub's address; the participants of the scenarios are registered there if they are not."""
         register(dsn)
         self._tellers = {urn: _connected(target, data_dir / "certificates", urn) for urn in TELLERS}
         self._operator = _connected(target, data_dir / "certificates", OPERATOR)

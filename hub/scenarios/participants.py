@@ -1,4 +1,4 @@
-"""Who speaks in scenarios: each province's card centre, which has every role, and a few small participants with narrow ones."""
+"""The participants of the scenarios: each province's card centre, which has every role, and a few small participants with narrow ones."""
 
 from typing import NamedTuple
 

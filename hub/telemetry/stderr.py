@@ -107,7 +107,7 @@ class _JsonLines(logging.Formatter):
 
 
 class _Readable(logging.Formatter):
-    """A line for who looks at the terminal."""
+    """A line for a person at the terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Renders time, level, message and the extra fields."""

@@ -1,4 +1,4 @@
-"""Records who looks at a card, in the decisions' own group commit, and answers only then; a card nobody registered counts as a miss."""
+"""Records each look at a card, in the decisions' own group commit, and answers only then; a card nobody registered counts as a miss."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Waits for the views: who has just written may ask for an answer at that position or later."""
+"""Waits for the views: a caller that has just written may ask for an answer at that position or later."""
 
 import asyncio
 import time

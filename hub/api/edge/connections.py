@@ -28,7 +28,7 @@ from hub.telemetry import logs, names
 log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
-# Who is barred comes back at once, and would have a second for the same again.
+# A barred participant comes back at once, and would have a second for the same again.
 EVERY_WHILE_BARRED_S = 0.1
 # A client has one, or a few while edges change; a pool of gates behind one certificate some dozens.
 CONNECTIONS_OF_A_CERTIFICATE = 32

@@ -45,7 +45,7 @@ class CurrentRights:
 class Caller(NamedTuple):
     """A registered participant that calls: URI name, province ("" for the hub's own), call, certificate, quota, and its rights by now.
 
-    *operator* is who asks where operators' tools do, "" for every other participant.
+    *operator* is the person behind an operators' tool, "" for every other participant.
     """
 
     urn: str
@@ -122,7 +122,7 @@ class Directory:
         try:
             participant: Participant | None = await self._looks.run(urn, self._store.get, Participant, Participant.create_id(urn))
         except PersistenceError:
-            # While the journal is away nothing is recorded or read, so who was known before may go on to hear so.
+            # While the journal is away nothing is recorded or read, so a known participant goes on, and its calls say so.
             if known is None:
                 raise JournalUnavailable from None
             participant = known

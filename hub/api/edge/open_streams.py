@@ -1,4 +1,4 @@
-"""Open streams and who holds them: one whose participant may no longer speak, or whose certificate may not, is ended, also an idle one."""
+"""Open streams: ends a stream, idle ones too, once its participant or its certificate loses access."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Keeps each participant to its quota at this edge, so that one who asks too much slows only itself.
+"""Keeps each participant to its quota at this edge, so that one with too many calls slows only itself.
 
 A refusal costs the event loop as much as an answer, and a client that asks again at once would take all of it: so a participant's
 refusals are delayed and given one after the other. What comes in a stream is first held back: it is not read on.
@@ -86,7 +86,7 @@ class Rate:
 
 
 class Misses:
-    """Questions about cards that the hub does not know: who asks for many of them is looking for cards."""
+    """Questions about cards that the hub does not know: a caller of many of them is guessing numbers."""
 
     def __init__(self, participant: str, per_min: int) -> None:
         """*per_min* 0 is no limit; ten minutes' worth may come at once, as when a province's cards are being loaded."""

@@ -16,7 +16,7 @@ from hub.api.feeds.pace import Pace
 from hub.domain.errors import ClockDrift, HubError, ViewsLate
 from hub.journal.clock import MOST_AHEAD_S
 from hub.journal.writer import JournalWriter
-from hub.monitoring.readiness_query import Pulse, Reading, Unreadable
+from hub.monitoring.readiness_query import ReadinessQuery, Reading, Unreadable
 from hub.projections import DECIDED_BY
 from hub.telemetry import names
 
@@ -28,7 +28,7 @@ SERVICES = (FEEDS, CARDS, HOTLISTS, SUBSCRIPTIONS)
 # The name under which the health protocol asks for all services together.
 ALL = ""
 EVERY_S = 0.25
-# Ending a stalled writer takes up to seven seconds; who waits longer waits for something else.
+# Ending a stalled writer takes up to seven seconds; a longer wait is for something else.
 STUCK_AFTER_S = 10.0
 LIVE_WITHIN_S = 10.0
 PARTITIONS_AHEAD = 2
@@ -49,7 +49,7 @@ class Readiness:
 
     def __init__(self, dsn: str, writer: JournalWriter, limits: Limits) -> None:
         """*dsn* names a login that may SET ROLE hub_writer."""
-        self._pulse, self._limits = Pulse(dsn), limits
+        self._query, self._limits = ReadinessQuery(dsn), limits
         self._writer, self._progress = writer, _Progress(writer)
         self.pace = Pace(limits.max_lag_s)
         self._reasons = dict.fromkeys(SERVICES, "正在启动 starting")
@@ -80,7 +80,7 @@ class Readiness:
                 await asyncio.sleep(EVERY_S)
                 await self.look(tell)
         finally:
-            self._pulse.close()
+            self._query.close()
             self.pace.release()
             self._conclude("正在停止 stopping", "", "")
 
@@ -100,7 +100,7 @@ class Readiness:
     async def _judge(self) -> None:
         stuck = self._progress.why_stuck()
         try:
-            reading = await self._pulse.read()
+            reading = await self._query.read()
         except Unreadable as unreadable:
             # What needs the database finds it away by itself.
             self._refusal = None
@@ -112,7 +112,7 @@ class Readiness:
             self.pace.seen(reading, self._writer.waiting_events)
             self._conclude("", stuck or why_not_writing(reading, self._limits), why_not_deciding(reading, self._limits))
             if reading.partitions_ahead < PARTITIONS_AHEAD:
-                await self._pulse.make_partitions()
+                await self._query.make_partitions()
 
     def _conclude(self, database: str, writing: str, deciding: str) -> None:
         """Keeps the reasons of each service, and logs each change of them once; numbers after a colon may change unlogged."""

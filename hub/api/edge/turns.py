@@ -18,7 +18,7 @@ from hub.domain.errors import JournalUnavailable
 
 
 class _Job(NamedTuple):
-    """A piece of work and who waits for it."""
+    """A piece of work and the calls that wait for it."""
 
     done: asyncio.Future[Any]
     work: Callable[..., Any]
@@ -32,7 +32,7 @@ class Turns:
         """*name* is that of the threads."""
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._free = threads
-        # Who waits, in the order of turns; a participant has an entry only while it has something there.
+        # The participants that wait, in the order of turns; a participant has an entry only while it has something there.
         self._waiting: dict[str, deque[_Job]] = {}
 
     async def run(self, whose: str, work: Callable[..., Any], *arguments: Any) -> Any:

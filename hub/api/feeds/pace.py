@@ -1,7 +1,7 @@
 """Keeps what comes in at the pace of the views that answers rest on, so that one side's load never makes the other side's answers late.
 
 What is recorded and not folded may be so much as those views fold in a quarter of the time that they may be late. Beyond it a batch
-waits, that of the participant which sent least first; who sends little never waits. Nothing waits while the views do not move (their
+waits, that of the participant which sent least first; one that sends little never waits. Nothing waits while the views do not move (their
 process is stopped, a rebuild has them): then it is not the load that makes them late, and what is reported must be recorded.
 """
 

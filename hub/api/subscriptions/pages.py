@@ -1,7 +1,7 @@
 """Pages of the journal as one reader may see them: filtered to what concerns it, with its own identifiers in clear from the vault.
 
 One thread reads for those that have caught up, and another for those that read what was, by turns of their participants: a backlog of
-years delays nobody who waits for the news. A page is read only when its subscription has taken the one before, so what is in memory is
+years delays nobody that waits for the news. A page is read only when its subscription has taken the one before, so what is in memory is
 bounded by the pages, whatever the readers do.
 """
 

@@ -95,5 +95,5 @@ def _progress(position: int, head: int) -> protos.SubscribeResponse:
 
 
 def has_room(own: int, free: int) -> bool:
-    """Whether who has *own* may have one more: at most a quarter of what is free, so that room remains for others."""
+    """Whether a participant with *own* may have one more: at most a quarter of what is free, so that room remains for others."""
     return free > 0 and own < max(free // 4, FIRST_SUBSCRIPTIONS)

@@ -91,7 +91,7 @@ def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | 
         return tuple(fact._replace(above=own[1]))
     if fact.finding_count >= MOST_REPEATS and corrected is None and recorded.kind not in GIVES_BACK | CLEARING:
         return row
-    # Who looks for findings of a card goes by its number, which not each report names.
+    # Findings of a card are looked up by its number, which not each report names.
     card = card_key(recorded.event) if is_told and names_number(recorded.event) else fact.card
     tellings = unpacked(fact.tellings)
     before = next((told for told in tellings if corrected is not None and told.position == corrected.position), None)
