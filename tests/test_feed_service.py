@@ -323,7 +323,7 @@ def test_a_stream_that_nobody_reads_any_more_leaves_no_task_behind(dsn: str, tmp
         quotas = Quotas(Quota(1_000, 10_000, 256, 64))
         directory = Directory(dsn, quotas)
         parts = JournalWriter(dsn), Intake(open_keyring(tmp_path)), directory, reference.load(), Pace(10.0)
-        service = FeedService(Reads(dsn, "reads"), *parts)
+        service = FeedService(Reads(dsn, "hub_reader", "reads"), *parts)
         one = Participant(hub_decisions_pb2.ParticipantRegistered(participant=CHONGQING, province="50"))
         answers = service.stream_events(batches(), Caller(CHONGQING, "50", Call(APPEND), Peer(CHONGQING), quotas.of(one), CurrentRights()))
         assert (await anext(answers)).HasField("refused")

@@ -919,7 +919,7 @@ def test_the_runner_goes_on_after_it_stood_still_for_too_long(
 
     sluggish = _make_notes(evolve_slowly_once)
     monkeypatch.setattr(runner, "PROJECTIONS", (sluggish,))
-    monkeypatch.setattr(runner, "_SESSION", "SET ROLE hub_projector; SET idle_in_transaction_session_timeout = '100ms'")
+    monkeypatch.setattr(runner, "_SETTINGS", {"idle_in_transaction_session_timeout": "100ms"})
     stop = threading.Event()
     thread = threading.Thread(target=runner.run, args=(dsn, stop))
     thread.start()

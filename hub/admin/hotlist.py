@@ -5,8 +5,6 @@ An epoch is a delta while the deltas over the last snapshot are few and small, a
 
 import hashlib
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -18,6 +16,7 @@ from hub.domain.hotlist import STALE_AFTER_S, Epoch, Held, Hotlist, make_delta, 
 from hub.domain.reference import Reference
 from hub.journal.hotlist_files import HotlistEntry, find_data, find_deltas, find_entry, latest_epoch, put
 from hub.journal.recorder import AggregateStore
+from hub.journal.sessions import alone, session
 from hub.projections import runner
 from hub.projections.views.hotlist_cards import freeze, read_cards
 from hub.trust.hotlist_key import HotlistKey
@@ -40,10 +39,9 @@ def publish(
 
     Raises HotlistBuildUnderWay, KeyMismatch when the keys are not the database's, or VaultRowDamaged.
     """
-    with psycopg.connect(dsn, autocommit=True, application_name="hub-hotlist") as connection:
-        connection.execute("SET ROLE hub_writer")
+    with session(dsn, "hub_writer", "hub-hotlist") as connection:
         verify_fingerprint(connection, keyring)
-        with _one_build(connection):
+        with alone(connection, "hub.hotlist", HotlistBuildUnderWay()):
             with runner.connect(dsn) as folding:
                 position = freeze(folding, anew=anew)
             cards = read_cards(connection, keyring, reference, at_us)
@@ -59,18 +57,6 @@ def publish(
             put(connection, entry, data)
             _record(dsn, entry)
     return entry
-
-
-@contextmanager
-def _one_build(connection: psycopg.Connection) -> Iterator[None]:
-    """Keeps a second build out; the lock ends with its session at the latest."""
-    row = connection.execute("SELECT pg_try_advisory_lock(hashtext('hub.hotlist'))").fetchone()
-    if row is None or not row[0]:
-        raise HotlistBuildUnderWay
-    try:
-        yield
-    finally:
-        connection.execute("SELECT pg_advisory_unlock(hashtext('hub.hotlist'))")
 
 
 def _held(connection: psycopg.Connection, latest: int) -> Held | None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import grpc
-import psycopg
 from grpc_health.v1 import health_pb2
 
 from hub.api.cards.card_reader import CardReader
@@ -35,6 +34,7 @@ from hub.domain.quota import Quota
 from hub.intake.batch import Intake
 from hub.journal.decisions import DecisionWriter
 from hub.journal.recorder import AggregateStore
+from hub.journal.sessions import session
 from hub.journal.writer import JournalWriter
 from hub.telemetry import names
 from hub.telemetry.spans import Call
@@ -78,8 +78,7 @@ class HubServer:
         # Two busy threads and the event loop share the interpreter: the default 5 ms switch would show in every answer.
         sys.setswitchinterval(0.0005)
         settings = self._settings
-        with psycopg.connect(settings.dsn, autocommit=True) as connection:
-            connection.execute("SET ROLE hub_writer")
+        with session(settings.dsn, "hub_writer", "hub-server") as connection:
             verify_fingerprint(connection, settings.keyring)
         # First of all: where another process listens, nothing is to be opened.
         self._server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=CALLS_OF_ALL)
@@ -98,7 +97,7 @@ class HubServer:
         self._decisions = DecisionWriter(settings.dsn, decisions_stream)
         self.readiness = Readiness(settings.dsn, self._writer, settings.limits)
         self._cards = CardReader(settings.dsn, self.readiness.refused)
-        self._reads = Reads(settings.dsn, "hub-reads", 2)
+        self._reads = Reads(settings.dsn, "hub_reader", "hub-reads", 2)
         checks = self._checks = Checks(self._reads, self._cards, self._decisions, intake, settings.keyring, tables)
         feeds = FeedService(self._reads, self._writer, intake, self._directory, tables, self.readiness.pace, self.readiness.events_refused)
         cards = CardService(settings.dsn, self._cards, checks, intake, tables, settings.keyring, Looks(self._decisions))
@@ -184,7 +183,7 @@ def _prepare_own(dsn: str) -> int:
     store.ensure_feeds([(DECISIONS_FEED, HUB)])
     publish_rules(dsn, store, datetime.now(UTC))
     store.close()
-    with psycopg.connect(dsn, autocommit=True) as connection:
+    with session(dsn, "hub_reader", "hub-server") as connection:
         row = connection.execute("SELECT stream_id FROM journal.stream WHERE name = %s", (DECISIONS_FEED,)).fetchone()
     assert row is not None
     return int(row[0])

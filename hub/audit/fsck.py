@@ -12,6 +12,7 @@ import psycopg
 from hub.domain.pseudonym import clear_paths
 from hub.domain.texts import identifiers_in_texts
 from hub.journal.reader import read_page
+from hub.journal.sessions import session
 from hub.journal.tombstones import unburied
 from hub.projections import PROJECTIONS
 from hub.projections.rebuild import rebuild
@@ -43,8 +44,7 @@ class Checked:
 def check(dsn: str, report: Report = lambda _what, _done, _of: None, *, with_views: bool = True, with_identifiers: bool = False) -> Checked:
     """Checks the journal and, if wanted, every view against a rebuild and every stored message for identifiers in clear."""
     checked = Checked()
-    with psycopg.connect(dsn, autocommit=True, application_name="hub-fsck") as connection:
-        connection.execute("SET ROLE hub_projector")
+    with session(dsn, "hub_projector", "hub-fsck") as connection:
         _check_head(connection, checked)
         _check_positions(connection, checked, report)
         _check_tombstones(connection, checked)

@@ -23,6 +23,7 @@ from hub.domain.errors import RuleVersionFailed, RuleVersionUnknown
 from hub.domain.rule_book import RuleBook
 from hub.journal.reader import reading
 from hub.journal.recorder import AggregateStore
+from hub.journal.sessions import session
 
 ANSWER_S = 30.0
 _ASK = "import sys; from hub.domain.replaying import answer; print(answer(sys.stdin.read()))"
@@ -31,8 +32,7 @@ _ASK = "import sys; from hub.domain.replaying import answer; print(answer(sys.st
 def publish_rules(dsn: str, store: AggregateStore, at: datetime) -> bool:
     """Keeps the version at hand, and records that it took effect unless it already had; returns whether it did so now."""
     digest = rules_digest()
-    with psycopg.connect(dsn, autocommit=True, application_name="hub-rules") as connection:
-        connection.execute("SET ROLE hub_writer")
+    with session(dsn, "hub_writer", "hub-rules") as connection:
         kept = _kept(connection, digest)
         if kept is None:
             connection.execute("INSERT INTO journal.rule_version VALUES (%s, %s) ON CONFLICT DO NOTHING", (digest, pack_version()))
@@ -53,7 +53,7 @@ def publish_rules(dsn: str, store: AggregateStore, at: datetime) -> bool:
 
 def answer_by(dsn: str, digest: bytes, packed: str) -> dict[str, Any]:
     """Has a kept version answer what `hub.domain.replaying.pack` wrote; raises RuleVersionUnknown, …Damaged or …Failed."""
-    with reading(dsn, "hub-rules") as connection:
+    with reading(dsn, "hub_reader", "hub-rules") as connection:
         kept = _kept(connection, digest)
     if kept is None:
         raise RuleVersionUnknown

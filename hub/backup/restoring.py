@@ -19,6 +19,7 @@ from hub.backup.manifest import BackupDamaged, BackupIncomplete, BackupNewer, Er
 from hub.backup.tables import TABLES, identifier
 from hub.domain.errors import HubError
 from hub.journal.migrate import at_hand, migrate
+from hub.journal.sessions import session
 from hub.journal.tombstones import bury
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import advance, create_views
@@ -59,7 +60,7 @@ def restore(
             lists.append(_matching_list(manifest, erasures))
         try:
             _prepare_schema(dsn, manifest)
-            with psycopg.connect(dsn, application_name="hub-restore") as connection:
+            with session(dsn, None, "hub-restore") as connection, connection.transaction():
                 target.take(connection)
                 target.load(connection, directory, manifest, report)
                 erased = sum(target.erase(connection, later) for later in lists) + bury(connection)
@@ -127,10 +128,10 @@ def _matching_list(manifest: Manifest, path: Path) -> Erasures:
 
 def _prepare_schema(dsn: str, manifest: Manifest) -> None:
     """Brings an empty database to the schema of the backup; raises RestoreOverRunningHub or TargetNewer."""
-    with psycopg.connect(dsn, autocommit=True, application_name="hub-restore") as connection:
+    with session(dsn, None, "hub-restore") as connection:
         target.refuse_running(connection)
     migrate(dsn, only=manifest.migrations)
-    with psycopg.connect(dsn, autocommit=True, application_name="hub-restore") as connection:
+    with session(dsn, None, "hub-restore") as connection:
         applied: dict[str, str] = dict(connection.execute("SELECT name, checksum FROM public.hub_migration").fetchall())
     if applied != manifest.migrations:
         raise TargetNewer
@@ -138,7 +139,7 @@ def _prepare_schema(dsn: str, manifest: Manifest) -> None:
 
 def _fold(dsn: str, position: int, report: Report) -> None:
     """Makes the views, over tables of which the planner knows how large they are."""
-    with psycopg.connect(dsn, autocommit=True, application_name="hub-restore") as connection:
+    with session(dsn, None, "hub-restore") as connection:
         connection.execute(sql.SQL("ANALYZE {}").format(sql.SQL(", ").join(map(identifier, TABLES))))
     with runner.connect(dsn) as connection:
         create_views(connection, PROJECTIONS)

@@ -22,6 +22,7 @@ from psycopg import sql
 from hub.backup import files, tables
 from hub.backup.manifest import BackupUnwritable, Erasures, File, Manifest, Progress, Segment
 from hub.domain.errors import HubError
+from hub.journal.sessions import session
 
 SEGMENT_POSITIONS = 500_000
 # For processes that only back up: the hub comes first where the processor is short.
@@ -63,8 +64,7 @@ def back_up(dsn: str, directory: Path, report: Report = lambda _what, _done, _of
 @contextmanager
 def _reading(dsn: str) -> Iterator[psycopg.Connection]:
     try:
-        with psycopg.connect(dsn, autocommit=True, application_name="hub-backup") as connection:
-            connection.execute("SET default_transaction_read_only = on")
+        with session(dsn, None, "hub-backup", {"default_transaction_read_only": "on"}) as connection:
             yield connection
     except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable):
         raise NothingToBackUp from None

@@ -21,6 +21,7 @@ from hub.bench.setup import ASKER, PARTICIPANT, Ground, HubProcess, ground, hub_
 from hub.config import Config
 from hub.domain.pseudonym import card_name, hmac_sm3_under
 from hub.journal.group import Batch, commit_group, pack_tail, run
+from hub.journal.sessions import session
 from hub.journal.writer import SESSION
 from hub.trust.authority import participant_files
 from hub.trust.keyring import open_keyring
@@ -58,8 +59,7 @@ def fill(place: Ground, first: int, until: int, report: Report) -> float:
     key_of = hmac_sm3_under(open_keyring(place.data_dir / "keys").pseudonym)
     before, after, occurred_us = _template()
     names = _names(first, until)
-    with psycopg.connect(place.dsn, autocommit=True, application_name="hub-projector") as views:
-        views.execute("SET ROLE hub_projector; SET synchronous_commit = off; SET maintenance_work_mem = '1GB'")
+    with session(place.dsn, "hub_projector", "hub-projector", {"synchronous_commit": "off", "maintenance_work_mem": "1GB"}) as views:
         stream_id, position = _feed(views)
         views.execute("ALTER TABLE views.card_standing DROP CONSTRAINT card_standing_pkey")
         journal = pq.PGconn.connect(f"{place.dsn} application_name=hub-writer".encode())

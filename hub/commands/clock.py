@@ -3,7 +3,6 @@
 import time
 from typing import Annotated
 
-import psycopg
 import typer
 
 from hub.commands.asking import Operator, login
@@ -13,6 +12,7 @@ from hub.config import Config
 from hub.domain.errors import ClockDrift, RequestInvalid
 from hub.domain.participant import is_operator_name
 from hub.journal import clock as journal_clock
+from hub.journal.sessions import session
 from hub.monitoring.vitals import read_clock
 
 app = typer.Typer(help="日志时间超前时由运维接受。Where the journal's time is ahead of the clocks.", no_args_is_help=True)
@@ -40,7 +40,7 @@ def accept(
     if wrong:
         raise RequestInvalid(wrong)
     with database(config) as dsn:
-        with psycopg.connect(dsn, autocommit=True) as connection:
+        with session(dsn, "hub_reader", "hub-command") as connection:
             drift = read_clock(connection)
         if drift.is_beyond(config.max_clock_drift_s):
             # What is accepted is for good, so the clocks come first.

@@ -20,6 +20,7 @@ from hub.domain.errors import HubError
 from hub.domain.masking import without_identifiers
 from hub.journal.logins import app_login, in_our_encoding
 from hub.journal.migrate import migrate
+from hub.journal.sessions import session
 from hub.postgres.cluster import path_of
 from hub.postgres.server import running
 from hub.telemetry.logs import open_kept_logs, security
@@ -77,7 +78,7 @@ def refuse_missing(config: Config) -> None:
 
 def _refuse_unreachable(dsn: str) -> None:
     try:
-        psycopg.connect(dsn, application_name="hub-command", connect_timeout=10).close()
+        session(dsn, None, "hub-command", connect_timeout_s=10).close()
     except psycopg.Error as error:
         raise DatabaseUnreachable(error) from None
 

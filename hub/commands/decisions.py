@@ -3,7 +3,6 @@
 import json
 from typing import Annotated, Any
 
-import psycopg
 import typer
 from chuanyu.exchange.v1 import acceptance_pb2
 from rich.table import Table
@@ -17,6 +16,7 @@ from hub.domain.looks import Shown
 from hub.domain.participant import PREFIX
 from hub.journal.looks import Searched, search
 from hub.journal.reader import Recorded
+from hub.journal.sessions import session
 
 
 def decisions(
@@ -37,7 +37,7 @@ def decisions(
     config, window = Config(), (instant_us(since, "--from"), instant_us(until, "--to"))
     with database(config) as dsn:
         keys = keys_of(config, dsn, card, issuer)
-        with psycopg.connect(dsn, autocommit=True, application_name="hub-looks") as connection:
+        with session(dsn, "hub_reader", "hub-looks") as connection:
             found = search(connection, Searched("decision_made", keys, texts, *window, most))
         look_first(dsn, keys, issuer, Shown.SHOWN_RECORD_DECISIONS, purpose, operator)
     rows = [summary(one) for one in found]

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-import psycopg
 import typer
 from chuanyu.exchange.v1 import references_pb2
 
@@ -17,6 +16,7 @@ from hub.domain.participant import OPERATOR, is_operator_name
 from hub.domain.pseudonym import hmac_sm3
 from hub.intake.request_rules import card_named
 from hub.journal.looks import record_look
+from hub.journal.sessions import session
 from hub.projections.views.card_alias import identifiers_of
 from hub.trust.keyring import open_keyring, verify_fingerprint
 
@@ -37,7 +37,7 @@ def keys_of(config: Config, dsn: str, card: str, issuer: str) -> list[bytes]:
 
     if not card:
         return []
-    with psycopg.connect(dsn, autocommit=True, application_name="hub-looks") as connection:
+    with session(dsn, "hub_writer", "hub-looks") as connection:
         if len(card) == 64:
             key = _from_hex(card)
         elif issuer not in ("50", "51"):

@@ -3,7 +3,6 @@
 import json
 from typing import Annotated, Any
 
-import psycopg
 import typer
 from rich.table import Table
 
@@ -16,6 +15,7 @@ from hub.domain.looks import KIND, Shown
 from hub.domain.participant import PREFIX
 from hub.journal.looks import Searched, search
 from hub.journal.reader import Recorded
+from hub.journal.sessions import session
 
 
 def looks(
@@ -35,7 +35,7 @@ def looks(
     config, window = Config(), (instant_us(since, "--from"), instant_us(until, "--to"))
     with database(config) as dsn:
         keys = keys_of(config, dsn, card, issuer)
-        with psycopg.connect(dsn, autocommit=True, application_name="hub-looks") as connection:
+        with session(dsn, "hub_reader", "hub-looks") as connection:
             found = search(connection, Searched(KIND, keys, texts, *window, most))
         look_first(dsn, keys, issuer, Shown.SHOWN_RECORD_LOOKS, purpose, operator)
     rows = [summary(one) for one in found]

@@ -89,7 +89,11 @@ def add(
 @app.command("list")
 def list_participants(as_json: Annotated[bool, typer.Option("--json", help="输出 JSON。Print JSON.")] = False) -> None:
     """列出参与方：状态、数据流、证书及剩余天数。List participants with state, feeds, certificates and their days to expiry."""
-    with database(Config()) as dsn, contextlib.closing(AggregateStore(dsn)) as store, reading(dsn, "hub-participants") as connection:
+    with (
+        database(Config()) as dsn,
+        contextlib.closing(AggregateStore(dsn)) as store,
+        reading(dsn, "hub_reader", "hub-participants") as connection,
+    ):
         found = all_participants(store)
         following = {feed: at.next_sequence for one in found for feed in one.feeds if (at := feed_row(connection, feed)) is not None}
     rows = [_summary(participant, following) for participant in found]

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 
-import psycopg
 import typer
 
 from hub.admin.registry import load_agreements
@@ -22,6 +21,7 @@ from hub.config import METRICS_LISTEN, PROJECTOR_METRICS_LISTEN, Config
 from hub.domain.quota import Quota
 from hub.journal.logins import edge_login, may_fold
 from hub.journal.recorder import AggregateStore
+from hub.journal.sessions import session
 from hub.monitoring.observability import observed
 from hub.processes import runner as process_runner
 from hub.projections import PROJECTIONS, runner
@@ -48,7 +48,7 @@ def serve(
         load_agreements(store, datetime.now(UTC))
         store.close()
         # On a server of its own an edge logs in as what may not write views: there the projector makes them.
-        with psycopg.connect(dsn, autocommit=True) as connection:
+        with session(dsn, None, "hub-server") as connection:
             makes_views = project or may_fold(connection)
         if makes_views:
             with runner.connect(dsn) as connection:

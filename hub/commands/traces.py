@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Annotated
 
-import psycopg
 import typer
 from google.protobuf.json_format import MessageToDict
 
 from hub.commands.database import database
 from hub.commands.wording import screen
 from hub.config import Config
+from hub.journal.sessions import session
 from hub.journal.traces import traces_at
 from hub.telemetry.setup import store_in
 from hub.telemetry.span_store import SpanStore
@@ -74,7 +74,7 @@ def _summaries(store: "SpanStore", since_ns: int) -> "Iterator[Summary]":
 def _traces_at(config: Config, position: int) -> list[str]:
     """Returns the traces that an event may have come from: one of a decision, all of a batch of events."""
 
-    with database(config) as dsn, psycopg.connect(dsn) as connection:
+    with database(config) as dsn, session(dsn, "hub_reader", "hub-traces") as connection:
         parents = traces_at(connection, position)
     if parents is None:
         raise typer.BadParameter("日志没有这个位置。The journal has no such position.")

@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-import psycopg
 from chuanyu.exchange.v1 import event_pb2
 
 from hub.domain.errors import HubError
 from hub.domain.participant import HUB
 from hub.journal.recorder import AggregateStore
+from hub.journal.sessions import session, take_turn
 
 FEED = "hub.clock"
 KIND = "recorded_time_accepted"
@@ -31,10 +31,9 @@ def accept(dsn: str, operator: str, reason_code: str, now_us: int) -> Acceptance
     store = AggregateStore(dsn)
     store.ensure_feeds([(FEED, HUB)])
     store.close()
-    with psycopg.connect(dsn, application_name="hub-writer") as connection:
-        connection.execute("SET ROLE hub_writer")
+    with session(dsn, "hub_writer", "hub-writer") as connection, connection.transaction():
         # Who comes at the same time waits here, and finds it accepted.
-        connection.execute("SELECT pg_advisory_xact_lock(hashtext('journal.head'))")
+        take_turn(connection, "journal.head")
         row = connection.execute(_AHEAD, {"now": now_us}).fetchone()
         if row is None or row[0] <= MOST_AHEAD_S:
             raise TimeNotAhead

@@ -19,6 +19,7 @@ import psycopg
 from hub.domain.errors import JournalUnavailable, QueueFull, Unstorable
 from hub.journal.group import ConnectionLost, DataRefused, GroupFailed
 from hub.journal.loop_connection import LoopConnection, bigint, bigint_array, bytea_array, text_array
+from hub.journal.sessions import session
 from hub.journal.writer import LOCK_TIMEOUT, SESSION, STALLED_AFTER
 from hub.telemetry import names
 from hub.telemetry.outage import Outage
@@ -177,8 +178,7 @@ class DecisionWriter:
 
     def _end_stalled(self) -> None:
         """Ends a writer that has kept the head locked for too long."""
-        with contextlib.suppress(psycopg.Error), psycopg.connect(self._dsn, autocommit=True) as connection:
-            connection.execute("SET ROLE hub_writer")
+        with contextlib.suppress(psycopg.Error), session(self._dsn, "hub_writer", "hub-decisions") as connection:
             connection.execute("SELECT journal.terminate_stalled_writers(%s::interval)", (STALLED_AFTER,))
 
 

@@ -10,6 +10,7 @@ import logging
 
 from hub.journal.group import ConnectionLost, GroupFailed
 from hub.journal.loop_connection import LoopConnection
+from hub.journal.sessions import set_up
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ class HeadWatcher:
 
     def __init__(self, dsn: str) -> None:
         """*dsn* names a login that may SET ROLE hub_reader."""
-        self._connection = LoopConnection(dsn, "hub-watch", "SET ROLE hub_reader", "SELECT position FROM journal.head")
+        self._connection = LoopConnection(dsn, "hub-watch", set_up("hub_reader"), "SELECT position FROM journal.head")
         self._waiting: dict[asyncio.Future[None], int] = {}
         self._watching: asyncio.Task[None] | None = None
 

@@ -10,6 +10,7 @@ from hub.domain.looks import KIND, Look, Looker, look_event
 from hub.domain.participant import DECISIONS_FEED, HUB
 from hub.journal.reader import Recorded
 from hub.journal.recorder import AggregateStore
+from hub.journal.sessions import session
 
 
 def record_look(dsn: str, looker: Looker, look: Look, at_us: int) -> int:
@@ -18,8 +19,7 @@ def record_look(dsn: str, looker: Looker, look: Look, at_us: int) -> int:
     store.ensure_feeds([(DECISIONS_FEED, HUB)])
     store.close()
     event = look_event(looker, look, at_us)
-    with psycopg.connect(dsn, autocommit=True, application_name="hub-writer") as connection:
-        connection.execute("SET ROLE hub_writer")
+    with session(dsn, "hub_writer", "hub-writer") as connection:
         row = connection.execute(
             _APPEND, {"feed": DECISIONS_FEED, "key": os.urandom(32), "at": at_us, "kind": KIND, "data": event.SerializeToString()}
         ).fetchone()

@@ -15,6 +15,7 @@ import psycopg
 
 from hub.domain.errors import HubError
 from hub.journal.logins import in_our_encoding
+from hub.journal.sessions import session
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def migrate(
 ) -> int:
     """Applies what is missing, of *only* these files if given, and returns how many; several processes may call it at once."""
     files = _files(directory)
-    with psycopg.connect(in_our_encoding(dsn), autocommit=True, application_name="hub-migrate") as connection:
+    with session(in_our_encoding(dsn), None, "hub-migrate") as connection:
         _refuse_unfit(connection)
         if not _pending(connection, files, only):
             return 0

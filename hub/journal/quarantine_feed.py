@@ -14,7 +14,8 @@ from hub.domain.errors import HubError, JournalUnavailable, SequenceGap, Unstora
 from hub.domain.quarantine import EventNotFound, EventNotQuarantined, FeedNotFound, QuarantineCorrected, QuarantineReleased
 from hub.journal.group import Appended, Batch, DataRefused, GroupFailed, commit_group
 from hub.journal.reader import Recorded, find_event
-from hub.journal.writer import SESSION
+from hub.journal.sessions import session
+from hub.journal.writer import SETTINGS
 
 # Operators who act at the same time take a number from each other this often at most.
 ATTEMPTS = 50
@@ -37,8 +38,7 @@ class Quarantined(NamedTuple):
 def writing(dsn: str) -> Iterator[psycopg.Connection]:
     """Gives a connection that may append and open the vault; raises JournalUnavailable when the database is away."""
     try:
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            connection.execute(SESSION.encode())
+        with session(dsn, "hub_writer", "hub-writer", SETTINGS) as connection:
             yield connection
     except psycopg.OperationalError:
         raise JournalUnavailable from None

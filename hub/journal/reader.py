@@ -15,6 +15,7 @@ from chuanyu.exchange.v1 import event_pb2
 
 from hub.domain.errors import JournalUnavailable
 from hub.journal.group import PG_EPOCH_US
+from hub.journal.sessions import Role, session
 
 Derived = TypeVar("Derived")
 
@@ -84,10 +85,10 @@ class Recorded:
 
 
 @contextmanager
-def reading(dsn: str, application_name: str) -> Iterator[psycopg.Connection]:
+def reading(dsn: str, role: Role, name: str) -> Iterator[psycopg.Connection]:
     """Gives a connection for one read; raises JournalUnavailable when the database is away."""
     try:
-        with psycopg.connect(dsn, autocommit=True, application_name=application_name) as connection:
+        with session(dsn, role, name) as connection:
             yield connection
     except psycopg.OperationalError:
         raise JournalUnavailable from None

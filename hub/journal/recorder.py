@@ -28,6 +28,7 @@ from psycopg.rows import dict_row
 
 from hub.domain.aggregate import DecidedEvent, HubAggregate
 from hub.journal.group import Appended, Batch, ConnectionLost, commit_group, pack_tail
+from hub.journal.sessions import in_turn
 from hub.journal.writer import SESSION
 
 Aggregate = TypeVar("Aggregate", bound=HubAggregate)
@@ -233,12 +234,8 @@ class AggregateStore:
     @contextmanager
     def alone(self, what: str) -> Iterator[None]:
         """Holds the one lock of a name: for rules between aggregates, which the versions of each cannot keep."""
-        with self._datastore.get_connection() as connection:
-            connection.execute("SELECT pg_advisory_lock(hashtext(%s))", (what,))
-            try:
-                yield
-            finally:
-                connection.execute("SELECT pg_advisory_unlock(hashtext(%s))", (what,))
+        with self._datastore.get_connection() as connection, in_turn(connection, what):
+            yield
 
     def save(self, *aggregates: HubAggregate) -> Sequence[int]:
         """Appends the pending events of aggregates, all or nothing, and returns their positions."""

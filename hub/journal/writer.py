@@ -19,6 +19,7 @@ from psycopg.conninfo import make_conninfo
 
 from hub.domain.errors import ClockDrift, HubError, JournalUnavailable, QueueFull, Unstorable
 from hub.journal.group import Appended, Batch, ConnectionLost, DatabaseUnfit, DataRefused, Deferred, GroupFailed, Outcome, commit_group, run
+from hub.journal.sessions import set_up
 from hub.telemetry import names
 from hub.telemetry.spans import GroupTiming, now_ns
 
@@ -43,11 +44,11 @@ STALLED_AFTER = "3s"
 # A stopped process must not hold the head: the server ends its idle transaction, and waiting writers get an error to act on and
 # know by its name whom they may end. Planning again would cost more than all the rest of a small group, and a plan made while a table was
 # empty can stay bad: so every plan is made once, and only by way of the keys.
-SESSION = f"""
-    SET application_name = 'hub-writer'; SET ROLE hub_writer; SET synchronous_commit = on;
-    SET idle_in_transaction_session_timeout = '{STALLED_AFTER}'; SET lock_timeout = '4s'; SET statement_timeout = '30s';
-    SET plan_cache_mode = force_generic_plan; SET jit = off;
-    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"""
+SETTINGS = {
+    "synchronous_commit": "on", "idle_in_transaction_session_timeout": STALLED_AFTER, "lock_timeout": "4s", "statement_timeout": "30s",
+    "plan_cache_mode": "force_generic_plan", "jit": "off", "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
+}  # fmt: skip
+SESSION = set_up("hub_writer", {"application_name": "hub-writer", **SETTINGS})
 # Takes a megabyte of disk and gives it back.
 _PROBE = b"CREATE TEMP TABLE room AS SELECT repeat('x', 1000) FROM generate_series(1, 1000); DROP TABLE room"
 

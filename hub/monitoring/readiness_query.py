@@ -12,6 +12,7 @@ import psycopg
 
 from hub.journal.group import ConnectionLost, GroupFailed
 from hub.journal.loop_connection import LoopConnection
+from hub.journal.sessions import session, set_up
 from hub.monitoring.vitals import LAG_S, PARTITIONS_AHEAD, ClockVitals
 from hub.projections import DECIDED_BY
 
@@ -86,15 +87,14 @@ class ReadinessQuery:
 def _make_partitions(dsn: str) -> None:
     """Makes them, or lets the next reading report that they are still missing."""
     try:
-        with psycopg.connect(dsn, autocommit=True, application_name="hub-readiness", connect_timeout=5) as connection:
-            connection.execute("SET ROLE hub_writer; SET lock_timeout = '1s'")
+        with session(dsn, "hub_writer", "hub-readiness", {"lock_timeout": "1s"}, connect_timeout_s=5) as connection:
             connection.execute("SELECT journal.ensure_partitions()")
     except psycopg.Error:
         return
 
 
 _INT8 = struct.Struct(">q")
-_SESSION = "SET ROLE hub_writer; SET plan_cache_mode = force_generic_plan; SET jit = off; SET statement_timeout = '5s'"
+_SESSION = set_up("hub_writer", {"plan_cache_mode": "force_generic_plan", "jit": "off", "statement_timeout": "5s"})
 _DECIDED_BY = "'{" + ",".join(projection.name for projection in DECIDED_BY) + "}'"
 _READ = f"""
     SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, h.position, {PARTITIONS_AHEAD},

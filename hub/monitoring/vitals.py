@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 
+from hub.journal.sessions import session
 from hub.processes import losses
 from hub.projections import PROJECTIONS
 
@@ -87,8 +88,8 @@ class Vitals:
 
 def connect(dsn: str) -> psycopg.Connection:
     """Opens a connection that only reads, as the login itself: a lesser role cannot see how old others' snapshots are."""
-    options = "-c default_transaction_read_only=on -c statement_timeout=10s"
-    return psycopg.connect(dsn, autocommit=True, application_name="hub-vitals", connect_timeout=5, options=options)
+    settings = {"default_transaction_read_only": "on", "statement_timeout": "10s"}
+    return session(dsn, None, "hub-vitals", settings, connect_timeout_s=5)
 
 
 def read(connection: psycopg.Connection, disk: Path | None = None) -> Vitals:

@@ -10,6 +10,7 @@ import psycopg
 
 from hub.journal.corrections import Change, changes
 from hub.journal.reader import Recorded, events_named, read_page
+from hub.journal.sessions import take_turn
 from hub.projections.fold_trace import Fold, folded
 from hub.projections.projection import Cells, Key, Linked, Projection, Row
 from hub.projections.rows import create_table, load_linked, store
@@ -23,7 +24,7 @@ PAGE_EVENTS = 10_000
 def create_views(connection: psycopg.Connection, projections: Iterable[Projection]) -> None:
     """Makes the tables that do not exist yet, and the engine's own three."""
     with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(hashtext('hub.views'))")
+        take_turn(connection, "hub.views")
         connection.execute(
             "CREATE TABLE IF NOT EXISTS views.checkpoint (view text PRIMARY KEY, position bigint NOT NULL) WITH (fillfactor = 20)"
         )

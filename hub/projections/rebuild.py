@@ -4,14 +4,14 @@ Views that move as one do so here too: the last step takes all of them to that p
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import psycopg
 
 from hub.domain.errors import HubError
 from hub.journal.reader import head_position
+from hub.journal.sessions import alone
 from hub.projections import moving_with
 from hub.projections.engine import Projection, advance, checkpoint_and_head, create_view, parked_keys
 from hub.projections.together import advance_as_one
@@ -76,7 +76,8 @@ def rebuild(
     Raises RebuildUnderWay, RebuiltViewDiffers unless *even_if_different* (after a change of the projection they should differ),
     and ParkedEventsPreventSwitch. *report* gets (view, position done, head).
     """
-    with _one_rebuild(connection, projection):
+    # A second rebuild would take the fresh table of the first.
+    with alone(connection, f"hub.rebuild.{projection.name}", RebuildUnderWay(view=projection.name)):
         fresh = fresh_copy(connection, projection)
         done = 0
         while moved := advance(connection, fresh):
@@ -111,19 +112,6 @@ def _note_verification(connection: psycopg.Connection, result: Rebuilt, *, is_eq
            SET position = EXCLUDED.position, is_equal = EXCLUDED.is_equal, checked_at = EXCLUDED.checked_at""",
         (result.view, result.position, is_equal),
     )
-
-
-@contextmanager
-def _one_rebuild(connection: psycopg.Connection, projection: Projection) -> Iterator[None]:
-    """Keeps a second rebuild from taking the fresh table of the first; the lock ends with its session at the latest."""
-    name = (f"hub.rebuild.{projection.name}",)
-    row = connection.execute("SELECT pg_try_advisory_lock(hashtext(%s))", name).fetchone()
-    if row is None or not row[0]:
-        raise RebuildUnderWay(view=projection.name)
-    try:
-        yield
-    finally:
-        connection.execute("SELECT pg_advisory_unlock(hashtext(%s))", name)
 
 
 def fresh_copy(connection: psycopg.Connection, projection: Projection) -> Projection:

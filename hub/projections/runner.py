@@ -10,6 +10,7 @@ import time
 import psycopg
 
 from hub.domain.errors import HubError
+from hub.journal.sessions import locks, session
 from hub.projections import DECIDED_BY, PROJECTIONS
 from hub.projections.engine import PAGE_EVENTS, Projection, advance, create_views
 from hub.projections.together import advance_as_one, advance_together
@@ -35,7 +36,7 @@ MOST_WAIT_S = 4.0
 TAKE_OVER_WAIT_S = 0.2
 FAULT_WAIT_S = 2.0
 # Views are disposable and carry their checkpoint with them: losing the last moments in a crash costs a re-fold, not a fact.
-_SESSION = "SET ROLE hub_projector; SET synchronous_commit = off; SET idle_in_transaction_session_timeout = '60s'"
+_SETTINGS = {"synchronous_commit": "off", "idle_in_transaction_session_timeout": "60s"}
 
 
 class MayNotFold(HubError):
@@ -44,13 +45,10 @@ class MayNotFold(HubError):
 
 def connect(dsn: str, application_name: str = "hub-projector") -> psycopg.Connection:
     """Opens a connection that may write views and their checkpoints, and read the journal; raises MayNotFold."""
-    connection = psycopg.connect(dsn, autocommit=True, application_name=application_name)
     try:
-        connection.execute(_SESSION.encode())
+        return session(dsn, "hub_projector", application_name, _SETTINGS)
     except psycopg.errors.InsufficientPrivilege:
-        connection.close()
         raise MayNotFold from None
-    return connection
 
 
 def run(dsn: str, stop: threading.Event) -> None:
@@ -76,8 +74,7 @@ def _alone(connection: psycopg.Connection, stop: threading.Event) -> bool:
     """Waits until no other process folds: two releases must not fold one view in turns. Returns False if *stop* was set before."""
     is_told = False
     while not stop.is_set():
-        row = connection.execute("SELECT pg_try_advisory_lock(hashtext('hub.project'))").fetchone()
-        if row is not None and row[0]:
+        if locks(connection, "hub.project"):
             # A process that does not move must not keep the others from it.
             connection.execute("SET idle_session_timeout = '30s'")
             if is_told:

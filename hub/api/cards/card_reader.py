@@ -20,6 +20,7 @@ from hub.domain.errors import HubError, JournalUnavailable, ViewBehind, ViewsLat
 from hub.domain.succession import CardRow, facts_known, wanted
 from hub.journal.group import GroupFailed
 from hub.journal.loop_connection import LoopConnection, bytea_array
+from hub.journal.sessions import session, set_up
 from hub.projections import DECIDED_BY
 from hub.projections.views.agreements import AGREEMENTS, read_agreements
 from hub.projections.views.card_rows import merged, rows_named
@@ -28,7 +29,7 @@ from hub.telemetry.outage import Outage
 
 log = logging.getLogger(__name__)
 
-_SESSION = "SET ROLE hub_reader; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off"
+_SESSION = set_up("hub_reader", {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"})
 
 
 class CardRead(NamedTuple):
@@ -140,8 +141,7 @@ def _snapshot(result: pq.abc.PGresult) -> Snapshot:
 
 
 def _load_agreements(dsn: str) -> tuple[int, Agreements]:
-    with psycopg.connect(dsn, autocommit=True, application_name="hub-cards") as connection:
-        connection.execute("SET ROLE hub_reader")
+    with session(dsn, "hub_reader", "hub-cards") as connection:
         return read_agreements(connection)
 
 

@@ -66,7 +66,7 @@ class Explainer:
             _refuse_another_time(request)
         if request.HasField("valid_at"):
             question = question._replace(at_us=instant_us(request, "valid_at"))
-        with reading(self._dsn, "hub-explain") as connection:
+        with reading(self._dsn, "hub_reader", "hub-explain") as connection:
             known = known_at(connection, subject.card.key, request.recorded_as_of or subject.position)
             answered = self._answered(request.rules_digest, known, question)
             if is_recorded:
@@ -88,7 +88,7 @@ class Explainer:
 
     def _recorded(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> _Subject:
         position = request.decision_position
-        with reading(self._dsn, "hub-explain") as connection:
+        with reading(self._dsn, "hub_reader", "hub-explain") as connection:
             page = read_page(connection, position - 1, position) if position else []
         if not page or page[0].kind != "decision_made":
             raise DecisionNotFound
@@ -122,8 +122,7 @@ class Explainer:
         return asked
 
     def _masked(self, card_key: bytes) -> str:
-        with reading(self._dsn, "hub-explain") as connection:
-            connection.execute("SET ROLE hub_writer")
+        with reading(self._dsn, "hub_writer", "hub-explain") as connection:
             name = open_identifiers(connection, self._keyring, [card_key]).get(card_key)
         return "" if name is None else masked_card(name)
 

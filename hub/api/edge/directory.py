@@ -153,7 +153,7 @@ class Directory:
         return self._feeds.get(name)
 
     def _load_feeds(self) -> dict[str, Feed]:
-        with reading(self._dsn, "hub-directory") as connection:
+        with reading(self._dsn, "hub_reader", "hub-directory") as connection:
             rows = connection.execute("SELECT name, stream_id, owner FROM journal.stream WHERE is_feed").fetchall()
         return {name: Feed(stream_id, owner) for name, stream_id, owner in rows}
 

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from hub.domain.errors import JournalUnavailable
+from hub.journal.sessions import Role, session
 
 
 class _Job(NamedTuple):
@@ -75,10 +76,10 @@ class Turns:
 class Reads(Turns):
     """Turns whose threads each keep a connection to read with: opening one costs the database more than most reads."""
 
-    def __init__(self, dsn: str, name: str, threads: int = 1, session: str = "") -> None:
-        """*name* is that of the threads and of their connections; *session* is run on each connection first."""
+    def __init__(self, dsn: str, role: Role, name: str, threads: int = 1, settings: Mapping[str, str] = {}) -> None:
+        """*name* is that of the threads and of their sessions, which have *role* and *settings*."""
         super().__init__(name, threads)
-        self._dsn, self._name, self._session = dsn, name, session
+        self._open = partial(session, dsn, role, name, settings)
         self._own = threading.local()
         self._opened: list[psycopg.Connection] = []
 
@@ -103,11 +104,9 @@ class Reads(Turns):
         try:
             connection = getattr(self._own, "connection", None)
             if connection is None or connection.closed:
-                connection = psycopg.connect(self._dsn, autocommit=True, application_name=self._name)
+                connection = self._open()
                 self._opened = [*(one for one in self._opened if not one.closed), connection]
                 self._own.connection = connection
-                if self._session:
-                    connection.execute(self._session.encode())
             yield connection
         except psycopg.OperationalError:
             self._own.connection = None

@@ -29,7 +29,7 @@ class HotlistService:
 
     def __init__(self, dsn: str) -> None:
         """*dsn* names a login that may SET ROLE hub_reader."""
-        self._reads = Reads(dsn, "hub-hotlist", session="SET ROLE hub_reader")
+        self._reads = Reads(dsn, "hub_reader", "hub-hotlist")
         self._stopping, self._looking = asyncio.Event(), asyncio.Lock()
         self._latest, self._looked_at = 0, 0.0
 

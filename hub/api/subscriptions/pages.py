@@ -35,7 +35,7 @@ from hub.trust.keyring import Keyring
 PAGE_POSITIONS = 500
 # Where the filter leaves few events of many, a page may span more of the journal.
 PAGE_POSITIONS_OF_KINDS = 5_000
-_SESSION = "SET ROLE hub_writer; SET default_transaction_read_only = on; SET jit = off"
+_SETTINGS = {"default_transaction_read_only": "on", "jit": "off"}
 
 
 class Page(NamedTuple):
@@ -60,8 +60,8 @@ class SubscriptionPages:
         """*dsn* names a login that may SET ROLE hub_writer: the vault is open to that role alone."""
         self._keyring = keyring
         self._store = AggregateStore(dsn)
-        self._live = Reads(dsn, "hub-subscriptions", session=_SESSION)
-        self._backlog = Reads(dsn, "hub-backlog", session=_SESSION)
+        self._live = Reads(dsn, "hub_writer", "hub-subscriptions", settings=_SETTINGS)
+        self._backlog = Reads(dsn, "hub_writer", "hub-backlog", settings=_SETTINGS)
         self._origins: dict[int | str, Origin] = {}
 
     async def check_cursor(self, whose: str, after: int) -> int:
