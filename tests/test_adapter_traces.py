@@ -343,7 +343,7 @@ def test_a_slow_call_is_kept(tmp_path: Path, sides: tuple[Keys, Keys]) -> None:
 def test_a_call_the_hub_did_not_acknowledge_in_time_is_kept(
     tmp_path: Path, sides: tuple[Keys, Keys], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.sichuan.gateway.HUB_PATIENCE_S", 0.2)
+    monkeypatch.setattr("adapters.kit.answering.HUB_PATIENCE_S", 0.2)
     spans, _, codes = called(tmp_path, sides, [BORROWED], reachable=False)
     assert codes == ["0000"]
     told = attributes(named(spans, ROOT_OF_CALL)[0])
@@ -525,7 +525,7 @@ def test_of_many_bad_lines_the_first_hundred_are_told_and_all_are_counted(tmp_pa
 
 
 def test_only_so_many_traces_are_remembered_and_a_file_that_is_not_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adapters.kit.traces.MOST_OPEN", 2)
+    monkeypatch.setattr("adapters.kit.sampling.MOST_OPEN", 2)
     outbox = Outbox(tmp_path / "outbox.sqlite")
     with OtlpReceiver() as receiver:
         traces = traces_to(receiver)

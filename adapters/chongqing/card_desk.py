@@ -25,14 +25,13 @@ from adapters.chongqing.pseudo_xml import NativeCall, NativeReply, encode_reply,
 from adapters.chongqing.references import call_key, fingerprint
 from adapters.chongqing.standing import TEMP_LOST, Judgement, judge
 from adapters.chongqing.translate_call import card_of, translate_call
-from adapters.kit import UNTRACED, FeedSender, FeedStopped, HubConnection, HubUnreachable, Traces, keep, step
+from adapters.kit import UNTRACED, FeedSender, HubConnection, HubUnreachable, Traces, answering, step
 from adapters.kit import Refusal as HubRefusal
 from adapters.kit.telemetry import MESSAGE_KIND, TRANSLATE_CALL_SPAN
 from adapters.kit.trace import Trace
-from adapters.kit.values import LOCAL, UNEXPECTED, where
+from adapters.kit.values import LOCAL, where
 
 ROUTE: Final = "/services/CardService"
-HUB_PATIENCE_S: Final = 2.0
 # A caller whose clock runs ahead is refused; a call may be late, since numbers are remembered for good.
 AHEAD_S: Final = 300
 # So long a call that comes again is one whose reply was lost, and is answered in full.
@@ -81,7 +80,7 @@ class CardDesk:
                 reply, why = NativeReply(refusal.code, refusal.text), "refused"
             except Exception as error:
                 log.error("a call failed: %s", where(error))
-                reply = NativeReply(ReplyCode.OTHER, "系统错误")
+                reply = NativeReply(ReplyCode.OTHER, answering.FAILED)
             self.replies[reply.code] += 1
             trace.answered(reply.code, reply.text, why)
             return encode_reply(reply)
@@ -94,26 +93,19 @@ class CardDesk:
         if datetime.strptime(call.fields["时间戳"], TIMESTAMP).replace(tzinfo=LOCAL).timestamp() > now_s + AHEAD_S:
             raise MalformedCall("时间戳超前")
         taken_at_s = await asyncio.to_thread(self._ledger.admit_call, call_key(call.fields), content_of(call), now_s)
-        deadline = asyncio.get_running_loop().time() + HUB_PATIENCE_S
+        deadline = answering.hub_deadline()
         standing = await self._ask(call)
         items = [(key, event.SerializeToString(deterministic=True)) for key, event in events]
         numbered = await self.sender.put(items)
         if not numbered[0][1] and now_s - taken_at_s > REPEAT_S:
             raise SerialSpent(f"流水号已使用，该笔业务已登记为 {self.sender.feed} 第 {numbered[0][0]} 号")
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self.sender.wait_acknowledged(numbered[-1][0])
-        except TimeoutError:
-            keep("unacknowledged")
-            return NativeReply(ReplyCode.OTHER, "已登记，交换枢纽暂不可达，将自动补传")
-        except FeedStopped:
-            keep("unacknowledged")
-            return NativeReply(ReplyCode.OTHER, "已登记，报送已停止，待运维处理后补传")
+        if late := await answering.waited_for(self.sender, numbered[-1][0], deadline):
+            return NativeReply(ReplyCode.OTHER, late)
         quarantined = await self.sender.quarantined(sequence for sequence, _ in numbered)
         doubts = {rule for rules in quarantined.values() for rule in rules}
         if doubts:
-            return NativeReply(ReplyCode.OTHER, f"已登记，内容待核：{'、'.join(sorted(doubts))}")
-        return standing or NativeReply(ReplyCode.OTHER, "已登记，卡状态未能核对")
+            return NativeReply(ReplyCode.OTHER, f"{answering.DOUBTFUL}：{'、'.join(sorted(doubts))}")
+        return standing or NativeReply(ReplyCode.OTHER, answering.UNCHECKED)
 
     async def _ask(self, call: NativeCall) -> NativeReply | None:
         """Returns the reply that the card's standing gives, None when the hub cannot say in time."""
@@ -123,7 +115,7 @@ class CardDesk:
         # Not before the views have what the office reported last: a loss a moment ago must not read as a card in use.
         question = GetCardRequest(card=card, purpose_code=PURPOSE, min_position=self.sender.position)
         try:
-            found = await self._connection.get_card(question, HUB_PATIENCE_S)
+            found = await self._connection.get_card(question, answering.HUB_PATIENCE_S)
         except (HubUnreachable, HubRefusal):
             return None
         if found and not found.HasField("lives"):
@@ -136,13 +128,9 @@ class CardDesk:
 
 def _read(body: bytes, secret: bytes) -> tuple[NativeCall, list[tuple[str, Event]]]:
     """Returns what a body says; raises CallRefused. It runs in a thread: a long body must not keep other calls waiting."""
-    try:
+    with answering.reading("a call", MalformedCall):
         call = parse_call(body, secret)
         return call, translate_call(call)
-    except UNEXPECTED as error:
-        # The same call would fail the same way for ever, so it must not be answered as a fault that passes.
-        log.error("a call cannot be read: %s", where(error))
-        raise MalformedCall("报文内容无法读取") from error
 
 
 def _valid_to(call: NativeCall, judgement: Judgement, lives: CardLives | None) -> str:

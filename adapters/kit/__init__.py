@@ -3,9 +3,10 @@
     outbox.py      numbers a province's events once and keeps them until the hub has them
     sender.py      keeps one feed going, and reports its state; session.py is one stream of it
     connection.py  mutual TLS to one of several hub edges; asks for a card; loopback.py keeps proxies out of the way
+    answering.py   what a native call is answered with while the hub is slow or away
     refusal.py     reads why the hub said no
     trace.py       one native call or file as one trace; sent_batch.py is what its batches are in it
-    traces.py      which traces are kept, and which still wait for the hub
+    sampling.py    which traces are kept, and which still wait for the hub
     telemetry.py   the names of spans and attributes, and their way to a collector
     logs.py        the log, with trace ids
     private_files.py  modes of files with what a province sent; alone.py keeps a second adapter from them
@@ -55,11 +56,11 @@ from adapters.kit.options import (
 from adapters.kit.outbox import FeedState, Outbox
 from adapters.kit.private_files import private_directory
 from adapters.kit.refusal import Refusal
+from adapters.kit.sampling import UNTRACED, Traces
 from adapters.kit.sender import FeedSender
 from adapters.kit.serving import bounded_body, serve_beside
 from adapters.kit.telemetry import span_export
 from adapters.kit.trace import keep, put_traced, step
-from adapters.kit.traces import UNTRACED, Traces
 
 __all__ = [
     "UNTRACED",

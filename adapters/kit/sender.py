@@ -24,10 +24,10 @@ from adapters.kit.connection import Edge, HubConnection
 from adapters.kit.errors import AdapterError, FeedStopped, HubBehind, SenderFault
 from adapters.kit.outbox import Outbox
 from adapters.kit.refusal import Refusal, from_call
+from adapters.kit.sampling import UNTRACED, Traces
 from adapters.kit.session import Session, Taken
 from adapters.kit.telemetry import NUMBER_SPAN
 from adapters.kit.trace import put_traced, step
-from adapters.kit.traces import UNTRACED, Traces
 
 CALL_TIMEOUT_S = 5.0
 FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.2, 10.0

@@ -13,9 +13,9 @@ from opentelemetry.trace import SpanKind
 
 from adapters.kit import telemetry as names
 from adapters.kit.outbox import Origin
+from adapters.kit.sampling import Traces
 from adapters.kit.telemetry import Attribute, Note, Timing
 from adapters.kit.trace import MOST_NOTES, span_id, trace_parent
-from adapters.kit.traces import Traces
 
 MOST_LINKS = 8
 
@@ -85,7 +85,7 @@ class _View:
         self.is_kept = self.parent.endswith("1") or (trace is not None and trace.kept_for != "")
         # Where nothing is exported the hub's spans hang under the call or file itself.
         self.span_id = self.parent_id
-        if traces.export is not None:
+        if traces.is_exporting:
             self.span_id = span_id()
             self.parent = trace_parent(self.trace_id, self.span_id, is_kept=self.is_kept)
 

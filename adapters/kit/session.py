@@ -22,8 +22,8 @@ from adapters.kit.connection import Edge
 from adapters.kit.errors import OutboxDamaged, SequenceConflict
 from adapters.kit.outbox import Origin
 from adapters.kit.refusal import Refusal, from_call, from_status
+from adapters.kit.sampling import Traces
 from adapters.kit.sent_batch import SentBatch
-from adapters.kit.traces import Traces
 
 BATCH_EVENTS = 500
 # Batches under way: enough to keep the hub's group commit fed, few enough that a refusal costs little to resend.

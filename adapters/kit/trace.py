@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import Protocol, Self
 
 from opentelemetry.trace import SpanKind
 
@@ -22,9 +22,6 @@ from adapters.kit.telemetry import (
     Note,
     Timing,
 )
-
-if TYPE_CHECKING:
-    from adapters.kit.traces import Traces
 
 # Of lines and events that are wrong so many are named one by one; all are counted.
 MOST_NOTES = 100
@@ -47,6 +44,24 @@ class Part(Protocol):
 
     def timing(self) -> Timing:
         """Returns the span to be."""
+
+
+class Keeper(Protocol):
+    """What a trace belongs to: it says what is slow, exports what is kept, and waits for the hub."""
+
+    @property
+    def slow_ns(self) -> int:
+        """How long a trace may take that is not kept for it."""
+
+    @property
+    def is_exporting(self) -> bool:
+        """Whether there is anyone to export to."""
+
+    def put(self, trace_id: str, part: Part) -> None:
+        """Exports a part of a trace that is kept."""
+
+    def left(self, trace: "Trace") -> None:
+        """Takes a trace whose call is answered or whose file is taken."""
 
 
 class Step:
@@ -96,7 +111,7 @@ class Trace:
 
     __slots__ = ("_parts", "_token", "_traces", "awaits_hub", "feed", "is_over", "kept_for", "last_sequence", "root", "trace_id")
 
-    def __init__(self, traces: "Traces", name: str, kind: SpanKind, kept_for: str, awaits_hub: bool) -> None:
+    def __init__(self, traces: Keeper, name: str, kind: SpanKind, kept_for: str, awaits_hub: bool) -> None:
         """Begins; *awaits_hub* lets it go on until the hub has its last event."""
         self._traces, self.kept_for, self.awaits_hub = traces, kept_for, awaits_hub
         self.trace_id = f"{_random.getrandbits(128) or 1:032x}"
@@ -107,7 +122,7 @@ class Trace:
     @property
     def is_recorded(self) -> bool:
         """Whether there is anyone to export it to."""
-        return self._traces.export is not None
+        return self._traces.is_exporting
 
     def keep(self, why: str) -> None:
         """Has it kept whatever the sampling says; the first reason is kept."""

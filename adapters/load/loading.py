@@ -16,8 +16,8 @@ from chuanyu.exchange.v1.feed_service_pb2 import GetFeedRequest
 from adapters.kit.connection import Edge, HubConnection
 from adapters.kit.errors import AdapterError
 from adapters.kit.refusal import Refusal, from_call
+from adapters.kit.sampling import UNTRACED
 from adapters.kit.session import BATCH_EVENTS, Session
-from adapters.kit.traces import UNTRACED
 from adapters.load.event_file import EventFile
 
 CALL_TIMEOUT_S = 5.0

@@ -19,11 +19,11 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from adapters.kit import UNTRACED, FeedSender, FeedStopped, HubConnection, HubUnreachable, Traces, bounded_body, keep, step
+from adapters.kit import UNTRACED, FeedSender, HubConnection, HubUnreachable, Traces, answering, bounded_body, step
 from adapters.kit import Refusal as HubRefusal
 from adapters.kit.telemetry import MESSAGE_KIND, TRANSLATE_CALL_SPAN
 from adapters.kit.trace import Trace
-from adapters.kit.values import UNEXPECTED, where
+from adapters.kit.values import where
 from adapters.sichuan.envelope import Request, decrypt, open_request, seal_reply
 from adapters.sichuan.fields import Fields
 from adapters.sichuan.keys import Keys
@@ -34,11 +34,8 @@ from adapters.sichuan.standing import reply_code
 from adapters.sichuan.translate import Translation, outbox_items, translate
 
 ROUTE = "/sbk/api/gateway"
-HUB_PATIENCE_S = 2.0
 # 500 uses are about 0.5 MiB of Base64; what is larger is no message of this interface.
 MAX_BODY_BYTES = 1_000_000
-FORWARDED_LATER = "已登记，交换枢纽暂不可达，将自动补传"
-FEED_STOPPED = "已登记，报送已停止，待运维处理后补传"
 
 log = logging.getLogger(__name__)
 Answer = tuple[str, str, object]
@@ -75,7 +72,7 @@ class Gateway:
                 code, text, data = refusal.code, str(refusal), None
             except Exception as error:
                 log.error("message %s failed: %s", msg_id, where(error))
-                code, text, data = SYSTEM, "系统错误", None
+                code, text, data = SYSTEM, answering.FAILED, None
             self.replies[code] += 1
             trace.answered(code, text, {OK: "", SYSTEM: "failed"}.get(code, "refused"))
             return seal_reply(code, text, msg_id, data, self._keys)
@@ -85,12 +82,8 @@ class Gateway:
         trace.root.attributes[MESSAGE_KIND] = request.trans_code
         self._window.check(request.app_id, request.msg_id, request.timestamp, self._clock())
         data = decrypt(request.data, self._keys)
-        try:
+        with answering.reading(f"message {request.msg_id}", ParameterInvalid):
             return Fields(data) if request.trans_code == "SBK1001" else translate(request, data)
-        except UNEXPECTED as error:
-            # The same message would fail the same way for ever, so it must not be answered as a fault that passes.
-            log.error("message %s cannot be read: %s", request.msg_id, where(error))
-            raise ParameterInvalid("报文内容无法读取") from error
 
     async def _handle(self, request: Request, said: Translation | Fields) -> Answer:
         answer = await (self._record(request, said) if isinstance(said, Translation) else self._query(said))
@@ -99,7 +92,7 @@ class Gateway:
 
     async def _query(self, native: Fields) -> Answer:
         try:
-            card = await self._connection.get_card(query_request(native), HUB_PATIENCE_S)
+            card = await self._connection.get_card(query_request(native), answering.HUB_PATIENCE_S)
         except HubUnreachable:
             return SYSTEM, "交换枢纽暂不可达", None
         except HubRefusal as refusal:
@@ -111,30 +104,25 @@ class Gateway:
         return OK, TEXTS[OK], query_reply(card)
 
     async def _record(self, request: Request, translation: Translation) -> Answer:
-        deadline = asyncio.get_running_loop().time() + HUB_PATIENCE_S
+        deadline = answering.hub_deadline()
         code = await self._standing(translation) if translation.is_lifecycle else OK
         sender = self._senders[translation.feed]
         numbered = await sender.put(outbox_items(request, translation.events), is_message=True)
         first, last = numbered[0][0], numbered[-1][0]
         if not numbered[0][1]:
             raise MessageRepeated(f"msgId 已使用，登记为 {translation.feed} 第 {first} 号")
-        try:
-            async with asyncio.timeout_at(deadline):
-                await sender.wait_acknowledged(last)
-        except TimeoutError:
-            keep("unacknowledged")
+        if late := await answering.waited_for(sender, last, deadline):
             # The facts are safe here. A use asks nothing of the hub, so its answer need not wait for it.
-            return (SYSTEM, FORWARDED_LATER, None) if translation.is_lifecycle else (OK, TEXTS[OK], None)
-        except FeedStopped:
-            keep("unacknowledged")
-            return SYSTEM if translation.is_lifecycle else OK, FEED_STOPPED, None
+            if not translation.is_lifecycle:
+                return OK, TEXTS[OK] if late == answering.FORWARDED_LATER else late, None
+            return SYSTEM, late, None
         if code is None:
-            return SYSTEM, "已登记，卡状态未能核对", None
+            return SYSTEM, answering.UNCHECKED, None
         doubtful = [str(sequence) for sequence in await sender.quarantined(range(first, last + 1))]
         data = {"feed": translation.feed, "xhq": str(first), "xhz": str(last), "dhxh": doubtful}
         if doubtful and translation.is_lifecycle:
             # A quarantined loss report blocks nothing yet, so it must not look like success.
-            return SYSTEM, "已登记，内容待核", data
+            return SYSTEM, answering.DOUBTFUL, data
         return code, TEXTS[code], data
 
     async def _standing(self, translation: Translation) -> str | None:
@@ -145,7 +133,7 @@ class Gateway:
         position = self._senders[translation.feed].position
         question = GetCardRequest(card=event.card, purpose_code=event.source.native_code, min_position=position)
         try:
-            return reply_code(translation.events, await self._connection.get_card(question, HUB_PATIENCE_S))
+            return reply_code(translation.events, await self._connection.get_card(question, answering.HUB_PATIENCE_S))
         except (HubUnreachable, HubRefusal):
             return None
 

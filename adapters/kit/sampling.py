@@ -22,13 +22,18 @@ class Traces:
 
     def __init__(self, export: SpanExport | None = None, share: float = 0.01, slow_s: float = 1.0) -> None:
         """Keeps a *share* of the calls without a reason of their own; without an *export* there are only ids."""
-        self.export, self.slow_ns = export, int(slow_s * 1e9)
+        self._export, self.slow_ns = export, int(slow_s * 1e9)
         # W3C Trace Context, level 2: the last seven bytes of a trace id are random. The hub reads the same four.
         self._sampled_below = int(share * 0x1_0000_0000)
         self._known: dict[str, Trace] = {}
         self._waiting: dict[str, Trace] = {}
         self._acknowledged: dict[str, int] = {}
         self._lock = threading.Lock()
+
+    @property
+    def is_exporting(self) -> bool:
+        """Whether there is anyone to export to."""
+        return self._export is not None
 
     def call(self, route: str) -> Trace:
         """Begins the trace of a call to a route of the adapter's."""
@@ -45,7 +50,7 @@ class Traces:
 
     def _begin(self, name: str, kind: SpanKind, kept_for: str, *, awaits_hub: bool) -> Trace:
         trace = Trace(self, name, kind, kept_for, awaits_hub)
-        if self.export is not None:
+        if self._export is not None:
             forgotten = None
             with self._lock:
                 if len(self._known) >= MOST_OPEN:
@@ -63,8 +68,8 @@ class Traces:
 
     def put(self, trace_id: str, part: Part) -> None:
         """Exports a part of a trace that is kept."""
-        if self.export is not None:
-            self.export.put(trace_id, part.timing())
+        if self._export is not None:
+            self._export.put(trace_id, part.timing())
 
     def left(self, trace: Trace) -> None:
         """Takes a trace whose call is answered or whose file is taken, and ends it, now or when the hub has its last event."""
@@ -94,8 +99,8 @@ class Traces:
         for trace in self._waiting.values():
             if trace.awaits_hub:
                 trace.end(is_acknowledged=False)
-        if self.export is not None:
-            self.export.close()
+        if self._export is not None:
+            self._export.close()
 
 
 # For callers that give none: ids and no spans.
