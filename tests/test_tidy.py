@@ -110,7 +110,7 @@ def test_a_reserved_word_names_one_thing(word: str, places: list[str]) -> None:
 
 
 def test_readme_names_files_that_exist_and_a_spine_that_can_be_read_in_an_hour() -> None:
-    for page in ("README.md", "README.zh-CN.md"):
+    for page in ("README.md", "README.zh-CN.md", "docs/glossary.md"):
         named = set(re.findall(r"`((?:hub|adapters|protos|docs|docker|tests)/[\w./-]*)`|\]\(([\w./-]+)\)", text(page)))
         assert {name for pair in named for name in pair if name and not (ROOT / name).exists()} == set()
         spine = re.findall(r"^\d\. `([\w./]+)`", text(page), re.MULTILINE)
