@@ -1,5 +1,7 @@
 """Check: recorded answers against an empty unary call on the same server, over different cards, with 1, 32 and 256 in flight.
 
+What a lone answer cannot undercut is an empty call, one row read and one commit: it is measured beside them, as `least_ms`.
+
 `h2load` sends one body over and over, so the bench's edge gives each call a card and a request id of its own before it goes the
 usual way. Every answer must be in the journal afterwards, or the measurement is void.
 """
@@ -25,6 +27,7 @@ FEEDS = ("bench.cards", "bench.one", "bench.two", "bench.three", "bench.four")
 # Connections and streams on each of them.
 IN_FLIGHT = {1: (1, 1), 32: (4, 8), 256: (8, 32)}
 TURNS = 5
+LEAST_ROUNDS, ANSWER_BYTES = 200, 300
 _RATE = re.compile(r"finished in [^,]+, ([0-9.]+) req/s")
 INFLOWS = {2_000: 100, 20_000: 500}
 
@@ -48,7 +51,7 @@ class Calls(NamedTuple):
 
 
 def measure(config: Config, seconds: float, report: Report, *, telemetry: bool = True) -> dict[str, Any]:
-    """Returns rows with in_flight, ratio, p50_ms and p99_ms, at rest and while events flow in."""
+    """Returns rows with in_flight, ratio, p50_ms and p99_ms, at rest and while events flow in; that of a lone caller has least_ms too."""
     if shutil.which("h2load") is None:
         raise LoadGeneratorMissing
     rows = []
@@ -57,7 +60,8 @@ def measure(config: Config, seconds: float, report: Report, *, telemetry: bool =
         for in_flight in IN_FLIGHT:
             _calls(edge, CHECK_METHOD, in_flight, 0.5)
             empty, recorded = alternately(place, edge, in_flight, seconds)
-            rows.append(_row(in_flight, 0, empty, recorded, report))
+            least_ms = round(empty.p50_ms + read_and_commit_ms(place), 2) if in_flight == 1 else None
+            rows.append(_row(in_flight, 0, empty, recorded, report, least_ms))
         first = 1
         for events_per_s, batch_events in INFLOWS.items():
             batches = int((seconds + 3) * events_per_s / batch_events / 4) + 1
@@ -95,6 +99,21 @@ def alternately(place: Ground, edge: HubProcess, in_flight: int, seconds: float)
         empty.append(_calls(edge, EMPTY_METHOD, in_flight, seconds / TURNS))
         recorded.append(recorded_calls(place, edge, in_flight, seconds / TURNS))
     return median_calls(empty), median_calls(recorded)
+
+
+def read_and_commit_ms(place: Ground) -> float:
+    """Measures one row read by its key and one row of an answer's size committed, in milliseconds: the median of LEAST_ROUNDS."""
+    taken_ms = []
+    with psycopg.connect(place.dsn, autocommit=True) as connection:
+        connection.execute("CREATE TABLE committed (data bytea)")
+        row = connection.execute("SELECT key FROM views.card_standing LIMIT 1").fetchone()
+        for _ in range(LEAST_ROUNDS):
+            began = time.perf_counter()
+            connection.execute("SELECT facts FROM views.card_standing WHERE key = %s", row, prepare=True)
+            connection.execute("INSERT INTO committed VALUES (%s)", (bytes(ANSWER_BYTES),), prepare=True)
+            taken_ms.append((time.perf_counter() - began) * 1e3)
+        connection.execute("DROP TABLE committed")
+    return median(taken_ms)
 
 
 def median_calls(turns: list[Calls]) -> Calls:
@@ -161,7 +180,9 @@ def h2load_command(
     ]
 
 
-def _row(in_flight: int, events_per_s: int, empty: Calls | None, recorded: Calls, report: Report) -> dict[str, Any]:
+def _row(
+    in_flight: int, events_per_s: int, empty: Calls | None, recorded: Calls, report: Report, least_ms: float | None = None
+) -> dict[str, Any]:
     row: dict[str, Any] = {
         "in_flight": in_flight,
         "events_per_s": events_per_s,
@@ -171,5 +192,7 @@ def _row(in_flight: int, events_per_s: int, empty: Calls | None, recorded: Calls
     }
     if empty is not None:
         row |= {"empty_calls_per_s": round(empty.rate), "ratio": round(recorded.rate / empty.rate, 3)}
+    if least_ms is not None:
+        row |= {"least_ms": least_ms, "of_least": round(recorded.p50_ms / least_ms, 2)}
     report(str(row))
     return row
