@@ -47,7 +47,7 @@ def answers(dsn: str, stream: int, keys: Path, *requests: card_service_pb2.Check
     """Asks all at once."""
 
     async def main() -> list[Answer]:
-        cards, decisions, reads = CardReader(dsn, lambda: None), DecisionWriter(dsn, stream), Reads(dsn, "reads")
+        cards, decisions, reads = CardReader(dsn, lambda: None), DecisionWriter(dsn, stream), Reads(dsn, "hub_reader", "reads")
         keyring = open_keyring(keys)
         asked = Checks(reads, cards, decisions, Intake(keyring), keyring, reference.load())
         allowance = Quotas(Quota(1_000, 10_000, 256, 64)).of(

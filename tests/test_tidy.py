@@ -17,7 +17,7 @@ MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_LINES_OF_THE_SPINE = 300, 50, 2_050
 # Files of hub/domain wait for the next version of the rules: a change of their text is a change of the rules' digest.
 LONG_FILES = {"hub/api/feeds/service.py": 319, "hub/domain/card.py": 530, "hub/domain/reference/rows.py": 312, "hub/domain/rules.py": 547}
 LONG_FILES |= {"hub/intake/batch.py": 336, "hub/journal/group.py": 337, "hub/journal/writer.py": 320, "hub/postgres/server.py": 320}
-LONG_FUNCTIONS = {"hub/api/server.py start": 53, "hub/commands/serving.py serve": 55}
+LONG_FUNCTIONS = {"hub/commands/serving.py serve": 55}
 UNDOCUMENTED = {"hub/domain/reference/reading.py valid_from", "hub/domain/reference/reading.py valid_to"}
 # How often prose still uses the words that docs/glossary.md replaces.
 DIALECT = {"adapters": 4, "docs": 1, "hub": 6, "hub/domain": 148, "tests": 60}

@@ -1,11 +1,11 @@
-"""The gRPC server: its parts, its listeners (mutual TLS), its start and its draining stop."""
+"""The gRPC server: its parts, its listeners (mutual TLS), its start and its draining stop: what was opened, from the last to the first."""
 
 import asyncio
-import gc
-import sys
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 import grpc
 from grpc_health.v1 import health_pb2
@@ -43,6 +43,8 @@ from hub.trust.keyring import Keyring, verify_fingerprint
 from hub.trust.server_tls import ServerCertificate
 
 DRAIN_S = 10.0
+# Makes one more service.
+Further = Callable[[Gate, Checks], grpc.GenericRpcHandler]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,71 +66,83 @@ class HubServer:
     """One process's edge: start, wait, stop."""
 
     def __init__(self, settings: ServerSettings) -> None:
-        """Nothing is opened before `start`."""
+        """Nothing is opened before `start`; it is made where an event loop runs."""
         self._settings = settings
+        self._server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=CALLS_OF_ALL)
+        self._opened = contextlib.AsyncExitStack()
+        self._forced = asyncio.Event()
         self.readiness: Readiness | None = None
         self.port = 0
         self.plaintext_port = 0
 
-    async def start(self, further: Callable[[Gate, Checks], grpc.GenericRpcHandler] | None = None) -> None:
+    async def start(self, further: Further | None = None) -> None:
         """Opens everything and listens; raises KeyMismatch when the keys are not the database's, AddressTaken, or ServerCertificateUnfit.
 
-        *further* makes one more service (the bench's).
+        *further* makes one more service (the bench's). What was opened is closed again where the start fails.
         """
-        # Two busy threads and the event loop share the interpreter: the default 5 ms switch would show in every answer.
-        sys.setswitchinterval(0.0005)
         settings = self._settings
         with session(settings.dsn, "hub_writer", "hub-server") as connection:
             verify_fingerprint(connection, settings.keyring)
         # First of all: where another process listens, nothing is to be opened.
-        self._server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=CALLS_OF_ALL)
-        self._certificate = ServerCertificate(settings.certificates)
-        self._listen()
+        certificate = ServerCertificate(settings.certificates)
+        self._listen(certificate)
         decisions_stream = await asyncio.to_thread(_prepare_own, settings.dsn)
-        tables = reference.load()
-        self._writer = JournalWriter(settings.dsn)
-        self._writer.start()
-        names.QUEUE_WAITING.read = lambda: {(): self._writer.waiting_events}
-        names.QUEUE_FULLNESS.read = lambda: {(): self._writer.fullness}
-        self._quotas = Quotas(settings.quota)
-        names.CALLS_UNDER_WAY.read = self._quotas.under_way
-        self._directory = Directory(settings.dsn, self._quotas)
-        intake = Intake(settings.keyring)
-        self._decisions = DecisionWriter(settings.dsn, decisions_stream)
-        self.readiness = Readiness(settings.dsn, self._writer, settings.limits)
-        self._cards = CardReader(settings.dsn, self.readiness.refused)
-        self._reads = Reads(settings.dsn, "hub_reader", "hub-reads", 2)
-        checks = self._checks = Checks(self._reads, self._cards, self._decisions, intake, settings.keyring, tables)
-        feeds = FeedService(self._reads, self._writer, intake, self._directory, tables, self.readiness.pace, self.readiness.events_refused)
-        cards = CardService(settings.dsn, self._cards, checks, intake, tables, settings.keyring, Looks(self._decisions))
-        gate = self._gate = Gate(self._directory, settings.certificates.authority.parent, settings.plaintext_caller)
-        self._server.add_generic_rpc_handlers((feeds.handler(gate), cards.handler(gate)))
-        self._hotlists = HotlistService(settings.dsn)
-        self._subscriptions = SubscriptionService(settings.dsn, settings.keyring)
-        self._server.add_generic_rpc_handlers((self._hotlists.handler(gate),))
-        self._server.add_generic_rpc_handlers((self._subscriptions.handler(gate),))
+        async with contextlib.AsyncExitStack() as opened:
+            quotas = Quotas(settings.quota)
+            names.CALLS_UNDER_WAY.read = quotas.under_way
+            directory = Directory(settings.dsn, quotas)
+            opened.callback(directory.close)
+            gate = Gate(directory, settings.certificates.authority.parent, settings.plaintext_caller)
+            readiness = self._add_services(opened, gate, decisions_stream, further)
+            opened.callback(quotas.release)
+            opened.callback(gate.leash.close)
+            await self._answer(opened, gate, readiness, certificate)
+            self._opened = opened.pop_all()
+
+    def _add_services(self, opened: contextlib.AsyncExitStack, gate: Gate, decisions_stream: int, further: Further | None) -> Readiness:
+        settings, dsn, keyring, directory = self._settings, self._settings.dsn, self._settings.keyring, gate.directory
+        tables, intake = reference.load(), Intake(keyring)
+        writer = JournalWriter(dsn)
+        writer.start()
+        opened.push_async_callback(writer.stop)
+        names.QUEUE_WAITING.read = lambda: {(): writer.waiting_events}
+        names.QUEUE_FULLNESS.read = lambda: {(): writer.fullness}
+        self.readiness = readiness = Readiness(dsn, writer, settings.limits)
+        card_reader = CardReader(dsn, readiness.refused)
+        opened.push_async_callback(card_reader.stop)
+        decisions = DecisionWriter(dsn, decisions_stream)
+        opened.push_async_callback(decisions.stop)
+        reads = Reads(dsn, "hub_reader", "hub-reads", 2)
+        opened.callback(reads.close)
+        checks = Checks(reads, card_reader, decisions, intake, keyring, tables)
+        opened.push_async_callback(checks.stop)
+        hotlists = HotlistService(dsn)
+        opened.callback(hotlists.close)
+        subscriptions = SubscriptionService(dsn, keyring)
+        opened.push_async_callback(subscriptions.stop)
+        # Closed is from the last to the first: what ends streams, then the running calls, then what these still need.
+        opened.push_async_callback(self._drain)
+        opened.callback(hotlists.stop)
+        opened.callback(subscriptions.release)
+        feeds = FeedService(reads, writer, intake, directory, tables, readiness.pace, readiness.events_refused)
+        cards = CardService(dsn, card_reader, checks, intake, tables, keyring, Looks(decisions))
+        self._server.add_generic_rpc_handlers(tuple(service.handler(gate) for service in (feeds, cards, hotlists, subscriptions)))
         if further is not None:
             self._server.add_generic_rpc_handlers((further(gate, checks),))
-        self._health = Health(gate.leash.closing, gate.is_operator, self.readiness.report)
-        add_standard_services(self._server, gate, self._health)
-        await self.readiness.look(self._tell_health)
+        return readiness
+
+    async def _answer(self, opened: contextlib.AsyncExitStack, gate: Gate, readiness: Readiness, certificate: ServerCertificate) -> None:
+        health = Health(gate.leash.closing, gate.is_operator, readiness.report)
+        add_standard_services(self._server, gate, health)
+        opened.push_async_callback(health.enter_graceful_shutdown)
+        note = partial(_note, health)
+        await readiness.look(note)
         await self._server.start()
-        # What is loaded by now stays: the collector need not look at it again and again while messages come and go.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 20)
-        self._renewal = asyncio.create_task(self._certificate.keep())
-        self._watch = asyncio.create_task(self.readiness.run(self._tell_health))
-        connections = Connections(self.port, gate.peers.of, self._calls_per_s, gate.given_up, self._settings.close_refused_after_s)
+        calls_per_s, close_refused_after_s = partial(_calls_per_s, gate.directory), self._settings.close_refused_after_s
+        connections = Connections(self.port, gate.peers.of, calls_per_s, gate.given_up, close_refused_after_s)
         names.CONNECTIONS.read = connections.of_participants
-        self._keeper = asyncio.create_task(connections.keep())
-
-    async def _calls_per_s(self, peer: Peer) -> int:
-        return (await self._directory.caller(peer, Call("connections"))).allowance.calls_per_s
-
-    async def _tell_health(self, service: str, is_ready: bool) -> None:
-        status = health_pb2.HealthCheckResponse.SERVING if is_ready else health_pb2.HealthCheckResponse.NOT_SERVING
-        await self._health.set(service, status)
+        for work in (certificate.keep(), readiness.run(note), connections.keep()):
+            opened.callback(asyncio.create_task(work).cancel)
 
     def is_live(self) -> bool:
         """Whether the event loop turns; a server that starts still does."""
@@ -138,8 +152,8 @@ class HubServer:
         """Says for each service why it is not ready, "" if it is."""
         return self.readiness.report() if self.readiness is not None else dict.fromkeys(SERVICES, "正在启动 starting")
 
-    def _listen(self) -> None:
-        self.port = listen(self._server, self._settings.listen, self._certificate.credentials())
+    def _listen(self, certificate: ServerCertificate) -> None:
+        self.port = listen(self._server, self._settings.listen, certificate.credentials())
         if self._settings.plaintext_caller:
             self.plaintext_port = self._server.add_insecure_port(f"127.0.0.1:{self._settings.plaintext_port}")
 
@@ -149,32 +163,27 @@ class HubServer:
 
     async def stop(self, forced: asyncio.Event | None = None) -> None:
         """Says so by the health service, turns new calls away, ends streams, lets running calls end until *forced*, writes what waits."""
-        self._watch.cancel()
-        self._keeper.cancel()
-        self._renewal.cancel()
-        await self._health.enter_graceful_shutdown()
-        self._subscriptions.release()
-        self._hotlists.stop()
-        self._gate.leash.close()
-        self._quotas.release()
-        await self._drain(forced or asyncio.Event())
-        await self._subscriptions.stop()
-        self._hotlists.close()
-        self._reads.close()
-        await self._checks.stop()
-        await self._decisions.stop()
-        await self._cards.stop()
-        await self._writer.stop()
-        self._directory.close()
+        if forced is not None:
+            self._forced = forced
+        await self._opened.aclose()
 
-    async def _drain(self, forced: asyncio.Event) -> None:
+    async def _drain(self) -> None:
         draining = asyncio.create_task(self._server.stop(DRAIN_S))
-        forcing = asyncio.create_task(forced.wait())
+        forcing = asyncio.create_task(self._forced.wait())
         await asyncio.wait((draining, forcing), return_when=asyncio.FIRST_COMPLETED)
         forcing.cancel()
         if not draining.done():
             await self._server.stop(None)
         await draining
+
+
+async def _calls_per_s(directory: Directory, peer: Peer) -> int:
+    return (await directory.caller(peer, Call("connections"))).allowance.calls_per_s
+
+
+async def _note(health: Health, service: str, is_ready: bool) -> None:
+    status = health_pb2.HealthCheckResponse.SERVING if is_ready else health_pb2.HealthCheckResponse.NOT_SERVING
+    await health.set(service, status)
 
 
 def _prepare_own(dsn: str) -> int:

@@ -17,6 +17,7 @@ from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, references_pb2
 from hub.api.cards.checks import Checks
 from hub.api.edge.handlers import Gate, service, unary
 from hub.api.edge.readiness import Limits
+from hub.api.process_tuning import tune_process
 from hub.api.server import HubServer, ServerSettings
 from hub.bench.setup import ASKER, NOISY
 from hub.config import Config
@@ -82,6 +83,7 @@ async def _main(cards: int) -> None:
         set_up_logs("hub serve", config.logs_dir, config.log_keep_days, config.log_max_bytes)
     with observed(config, config.dsn, "hub serve", "", server.report):
         await server.start(bench)
+        tune_process()
         print(f"127.0.0.1:{server.port} {server.plaintext_port}", flush=True)  # noqa: T201 (the parent reads it)
         stopped = asyncio.Event()
         for name in (signal.SIGINT, signal.SIGTERM):

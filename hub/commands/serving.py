@@ -14,6 +14,7 @@ import typer
 from hub.admin.registry import load_agreements
 from hub.api.edge.listeners import Listener, listening
 from hub.api.edge.readiness import Limits
+from hub.api.process_tuning import tune_process
 from hub.api.server import HubServer, ServerSettings
 from hub.commands.address import checked_address
 from hub.commands.database import database
@@ -51,8 +52,7 @@ def serve(
         with session(dsn, None, "hub-server") as connection:
             makes_views = project or may_fold(connection)
         if makes_views:
-            with runner.connect(dsn) as connection:
-                create_views(connection, PROJECTIONS)
+            _make_views(dsn)
         edge_dsn = dsn if config.dsn else edge_login(dsn)
         server = issue_server(config.certificates_dir, (*LOCAL_HOSTS, *(host or ())))
         issue_operator(config.certificates_dir)
@@ -77,6 +77,7 @@ def serve(
             server = HubServer(settings)
             with observed(config, edge_dsn, "hub serve", METRICS_LISTEN, server.report, server.is_live) as metrics:
                 await server.start()
+                tune_process()
                 address = f"{(listen or config.listen).rpartition(':')[0]}:{server.port}"
                 with listening(config.data_dir, Listener(address, urlsplit(metrics).netloc)):
                     typer.echo(f"listening on {address}")
@@ -122,12 +123,16 @@ def project() -> None:
     with database(config, makes=True, waits=True) as dsn:
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: stop.set())
-        with runner.connect(dsn) as connection:
-            create_views(connection, PROJECTIONS)
+        _make_views(dsn)
         with _processes(dsn), observed(config, dsn, "hub project", PROJECTOR_METRICS_LISTEN) as metrics:
             typer.echo("projecting")
             _tell(metrics)
             runner.run(dsn, stop)
+
+
+def _make_views(dsn: str) -> None:
+    with runner.connect(dsn) as connection:
+        create_views(connection, PROJECTIONS)
 
 
 def _tell(metrics: str) -> None:
