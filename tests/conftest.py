@@ -13,7 +13,7 @@ from hub.journal.migrate import migrate
 from hub.lifeline import end_with
 from hub.postgres.server import discard, running
 from tests.clients import Province
-from tests.databases import fresh_database
+from tests.databases import fresh_database, wait_for_the_disk
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
 
 # Tests start the database's processes by fork, and gRPC's own fork handlers crash in a child that only goes on to exec.
@@ -58,11 +58,8 @@ def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     data_dir = Path(tmp_path_factory.mktemp("postgres"))
     try:
         with running(data_dir, discards=True) as dsn:
-            with psycopg.connect(dsn, autocommit=True) as connection:
-                # Killed processes and servers lose nothing by it: only a crash of the machine would, and the cluster is thrown away.
-                for setting in ("fsync", "full_page_writes"):
-                    connection.execute(f"ALTER SYSTEM SET {setting} = off".encode())
-                connection.execute("SELECT pg_reload_conf()")
+            # Killed processes and servers lose nothing by it: only a crash of the machine would, and the cluster is thrown away.
+            wait_for_the_disk(dsn, "off")
             yield _with_template(dsn)
     finally:
         discard(data_dir)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 
 import psycopg
@@ -20,3 +21,24 @@ def fresh_database(server_dsn: str, name: str, template: str = "hub_template") -
     if "HUB_TEST_DSN" in os.environ:
         with psycopg.connect(server_dsn, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def wait_for_the_disk(server_dsn: str, waits: str) -> None:
+    """Has the tests' server write through to the disk, "on", or not, "off"; returns once it does."""
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        for setting in ("fsync", "full_page_writes"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = {waits}".encode())
+        connection.execute("SELECT pg_reload_conf()")
+        while connection.execute("SELECT current_setting('fsync'), current_setting('full_page_writes')").fetchone() != (waits, waits):
+            time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def durable(server_dsn: str) -> Iterator[None]:
+    """Has the tests' own server write through to the disk meanwhile, as a server that is not thrown away does."""
+    if "HUB_TEST_DSN" in os.environ:
+        yield
+        return
+    wait_for_the_disk(server_dsn, "on")
+    yield
+    wait_for_the_disk(server_dsn, "off")

@@ -25,7 +25,7 @@ from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
 from hub.trust.authority import issue_server
 from hub.trust.keyring import open_keyring, verify_fingerprint
-from tests.databases import fresh_database
+from tests.databases import durable, fresh_database, wait_for_the_disk
 from tests.recording import Recording, journey
 
 
@@ -43,7 +43,8 @@ def sound(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         with runner.connect(config.dsn) as connection:
             create_views(connection, PROJECTIONS)
             runner.catch_up(connection)
-        yield config
+        with durable(server_dsn):
+            yield config
 
 
 @pytest.fixture
@@ -205,6 +206,16 @@ def test_a_transaction_that_is_held_open_is_a_warning(settings: Config, monkeypa
         holder.execute("SELECT 1")
         time.sleep(0.2)
         assert not_well(settings) == {"old_snapshots": "warning"}
+
+
+def test_a_server_that_does_not_wait_for_the_disk_is_a_fault(settings: Config, server_dsn: str) -> None:
+    if "HUB_TEST_DSN" in os.environ:
+        pytest.skip("the server is not the tests' own")
+    wait_for_the_disk(server_dsn, "off")
+    try:
+        assert not_well(settings) == {"durability": "fault"}
+    finally:
+        wait_for_the_disk(server_dsn, "on")
 
 
 def test_commits_that_are_not_durable_are_a_warning(settings: Config) -> None:
