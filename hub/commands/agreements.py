@@ -56,7 +56,7 @@ From = Annotated[
 ]
 EndsAt = Annotated[str, typer.Option("--at", help="终止时刻，默认此刻；无时区为北京时间。When; now if left out; +08:00 without an offset.")]
 Reason = Annotated[str, typer.Option(help="原因代码。Reason code.")]
-AsOf = Annotated[str, typer.Option("--at", help="以哪一时刻的状态显示，默认此刻。Show how it stands at this instant; now if left out.")]
+AsOf = Annotated[str, typer.Option("--at", help="以哪一时刻的状态显示，默认此刻。Show its state at this instant; now if left out.")]
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON。Print JSON.")]
 
 

@@ -24,7 +24,7 @@ from hub.projections.views.unverified import listed_unverified
 def findings(
     card: Annotated[str, typer.Option(help="只看这张卡：枢纽的卡键（十六进制）。Only this card, by the hub's key in hex.")] = "",
     most: Annotated[int, typer.Option(min=1, max=100_000, help="最多条数。How many at most.")] = 100,
-    notes: Annotated[bool, typer.Option(help="也列出重复上报。List what was told twice, too.")] = True,
+    notes: Annotated[bool, typer.Option(help="也列出重复上报。List what was reported twice, too.")] = True,
     purpose: Purpose = "",
     operator: Operator = "",
     as_json: Annotated[bool, typer.Option("--json", help="每条一行 JSON。One line of JSON each.")] = False,

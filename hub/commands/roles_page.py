@@ -10,14 +10,14 @@ from hub.domain.roles import NO_PARTS, PARTS
 
 MEANINGS = {
     "ISSUER": ("发卡机构", "报送本省卡的状态，独享明文标识与卡的五种状态 states its province's cards; alone gets identifiers in clear"),
-    "SERVICE_POINT": ("用卡场所", "在其场景和区划内报送用卡并询问互认 tells uses and asks, in its scenarios and regions"),
+    "SERVICE_POINT": ("用卡场所", "在其场景和区划内报送用卡并询问互认 reports uses and asks, in its scenarios and regions"),
     "SERVICE_WINDOW": ("经办窗口", "受理挂失、申领等，含对方省的卡 takes losses and applications, also for the other side's cards"),
-    "BANK": ("合作银行", "报送银行账户与发放结果 tells of bank accounts and of what became of payments"),
-    "FUND_PAYER": ("资金发放平台", "报送发放批次 tells of batches of payments"),
-    "TRANSIT_OPERATOR": ("交通一卡通运营方", "报送交通钱包与优待 tells of transit purses and concessions"),
-    "ECARD_PLATFORM": ("电子社保卡平台", "报送电子社保卡 tells of e-cards"),
-    "MEDICAL_INSURER": ("医保经办机构", "报送备案与结算 tells of filings and settlements"),
-    "CLEARING": ("清分对账方", "报送清分与对账 tells of clearing and reconciliation"),
+    "BANK": ("合作银行", "报送银行账户与发放结果 reports bank accounts and what became of payments"),
+    "FUND_PAYER": ("资金发放平台", "报送发放批次 reports batches of payments"),
+    "TRANSIT_OPERATOR": ("交通一卡通运营方", "报送交通钱包与优待 reports transit purses and concessions"),
+    "ECARD_PLATFORM": ("电子社保卡平台", "报送电子社保卡 reports e-cards"),
+    "MEDICAL_INSURER": ("医保经办机构", "报送备案与结算 reports filings and settlements"),
+    "CLEARING": ("清分对账方", "报送清分与对账 reports clearing and reconciliation"),
     "READER": ("订阅方", "订阅其范围内的事件 subscribes to what its scope names"),
 }
 
@@ -34,7 +34,7 @@ What a participant may do. It has no role when it is registered, and whatever it
 _READS = """
 ## 订阅 What a READER reads
 
-Always as far as it concerns its province: the card is its province's, or it happened there, or its province's participants told it.
+Always as far as it concerns its province: the card is its province's, or it happened there, or its province's participants reported it.
 Identifiers are in clear for the ISSUER of the card alone.
 
 | scope | kinds |
@@ -49,7 +49,7 @@ _CALLS = """
 _KINDS = """
 ## 事件 Events
 
-An event of a kind that is not its sender's to tell takes its number and is quarantined: `role_missing` where no role is for the kind,
+An event of a kind that its sender may not report takes its number and is quarantined: `role_missing` where no role is for the kind,
 `role_scope` where the role does not reach so far. A SERVICE_POINT serves the scenario of the event, and that is one of the kind's.
 
 | kind | any role of | scenarios of a service point | read as |
@@ -57,7 +57,7 @@ An event of a kind that is not its sender's to tell takes its number and is quar
 """
 # Scopes that go by who reported or asked; the others by the kind.
 _OWN = {
-    "OWN_EVENTS": "whatever it told itself",
+    "OWN_EVENTS": "whatever it reported itself",
     "OWN_DECISIONS": "`decision_made`, of its own questions",
     "QUARANTINE": "`event_quarantined`, `quarantine_reevaluated`, `quarantine_original_opened`, of its own events",
 }

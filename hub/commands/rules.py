@@ -33,7 +33,7 @@ Overrides, all of them:
 - A loss report never needs the card (A70): for `CARD.LOSS`, block (A03), kind (A05), e-card (A06) and chip (A07) are not asked about.
 - A PIN is the issuer's business (A72): `CARD.PIN` is referred, agreements are not asked about.
 - Money goes to the account, whose own life decides (A60): for `FND.PAY`, neither the plastic's loss or lock (A02) nor its block (A03) is
-  looked at; a cancellation, as by the holder's death, stops it. A death that was told of another of his cards has its issuer asked (A08).
+  looked at; a cancellation, as by the holder's death, stops it. After a death reported of another card, its issuer is asked (A08).
 - An e-card that its holder has authorised again passes a temporary loss (A02); 渝快码 carries its token.
 - A ride with an elder's concession rests on the agreement about the ride; the concession is A22's and A23's.
 - A50 (a sealed card in `HR.*`) is said by A02, A30 (library, reader and medium) by A04 and A31.

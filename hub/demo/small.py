@@ -103,7 +103,7 @@ class SmallParticipants:
         gate.gate, gate.ticket_type, gate.party_size = "EAST", culture.TICKET_TYPE_FULL, 1
         cancelled = _event(self._cards["50"], "50")
         cancelled.card_cancelled.reason = card_lifecycle_pb2.CANCELLATION_REASON_ERROR
-        yield _told("cq.museum", "报送一次入馆 tells of a visit", feeds, 1, entered, "recorded")
+        yield _told("cq.museum", "报送一次入馆 reports a visit", feeds, 1, entered, "recorded")
         yield _told("cq.museum", "试图注销一张卡 tries to cancel a card", feeds, 2, cancelled, "role_missing")
         yield self._subscribes("cq.museum", channel)
 

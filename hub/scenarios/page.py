@@ -38,18 +38,18 @@ _FIELDS = (
         "历史约定之外另加的约定：`code` 与 AgreementTerms 各字段；`suspended_from`、`resumed_at`、`ended_at` 为中止、恢复、终止。"
         "Agreements besides the historical ones: `code`, fields of AgreementTerms, and when it is suspended, resumed, ended.",
     ),
-    ("`[[given]]`", "告知枢纽的事件。An event told to the hub."),
+    ("`[[given]]`", "告知枢纽的事件。An event reported to the hub."),
     (
         "`at`, `by`, `card`, `kind`",
         "何时发生；何省（`50`、`51`）或何数据流（如 `cq.museum`）告知；哪张卡；事件种类。"
-        "When it happened, the province or feed (such as `cq.museum`) that tells it, the card, the kind of event.",
+        "When it happened, the province or feed (such as `cq.museum`) that reports it, the card, the kind of event.",
     ),
     (
         "其他 further fields",
         "该事件与信封的字段，名称同 protos，枚举值不带前缀；`holder` 写证件号。"
         "Fields of the kind and of the envelope as in the protos, enum values without prefix; `holder` is a document number.",
     ),
-    ("`arrives`", "晚到的事件何时到达；事件按到达先后告知。When a late event arrives; events are told in that order."),
+    ("`arrives`", "晚到的事件何时到达；事件按到达先后告知。When a late event arrives; events are reported in that order."),
     ("`id`, `corrects`, `reverses`, `request`", "给一步命名，供后面的步骤引用。Names a step, for later ones to refer to."),
     ("`quarantined`", "这一步应被隔离，以及所违反的规则。The step must be quarantined, for this rule."),
     ("`[[when]]`, `[when.then]`", "一个问题及其答复。A question, and its answer below it."),

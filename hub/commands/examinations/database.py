@@ -192,6 +192,6 @@ def clocks(scene: Scene) -> Examined:
     if row[0] > limit_s:
         return warning(
             f"日志时间超前 the journal is {row[0]:.0f} s ahead of the database's clock",
-            "数据库时钟曾超前，追上前 recorded_at 不变。That clock was once ahead; recorded_at stands still until it has caught up",
+            "数据库时钟曾超前，追上前 recorded_at 不变。That clock was once ahead; recorded_at does not move until it has caught up",
         )
     return ok(text)

@@ -51,7 +51,7 @@ def free_disk(scene: Scene) -> Examined:
     """There is room for the journal to grow."""
     free = disk_free(scene.config.data_dir / "postgres")
     if free is None:
-        return warning("无法得知 cannot be told", f"df {scene.config.data_dir}")
+        return warning("无法得知 unknown", f"df {scene.config.data_dir}")
     text = f"{free / _GIB:.1f} GiB"
     advice = "清理或扩容；磁盘满时停止确认，腾出后自行恢复。Make room; a full disk stops acknowledgements until there is some"
     if free < NONE_GIB * _GIB:

@@ -20,7 +20,7 @@ def kind_section() -> Iterator[str]:
     table = role_table().kinds
     kinds = [field for field in event.field if field.HasField("oneof_index") and event.oneof_decl[field.oneof_index].name == "kind"]
     yield markup.table(
-        ("种类 kind", "名称", "消息 message", "谁可报送 who may tell it", "场景 scenarios"),
+        ("种类 kind", "名称", "消息 message", "谁可报送 who may report it", "场景 scenarios"),
         (
             (
                 markup.link(f"Event.{field.name}", field.name),
