@@ -1,6 +1,5 @@
 """The command that serves the Chongqing adapter: options in, parts put together, run until stopped."""
 
-import asyncio
 import os
 import secrets
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from adapters.kit import (
     CertOption,
     ContinueAtOption,
     FeedSender,
+    Hub,
     HubConnection,
     HubOption,
     KeyOption,
@@ -32,16 +32,13 @@ from adapters.kit import (
     Traces,
     TraceShareOption,
     TraceSlowOption,
-    alone_in,
+    Tracing,
     continue_feeds,
     data_home,
-    in_words,
     listen_address,
-    log_to_standard_error,
-    mutual_tls,
     private_directory,
+    run_adapter,
     serve_beside,
-    span_export,
 )
 
 FEEDS = (CARD_FEED, USAGE_FEED)
@@ -127,14 +124,9 @@ def chongqing(
     trace_slow_ms: TraceSlowOption = 1000,
 ) -> None:
     """重庆侧适配器：接收卡管系统调用与用卡日文件，登记后转发交换枢纽。Gateway of Chongqing."""
-    log_to_standard_error(SERVICE)
     home = data_dir or data_home("chongqing")
-    try:
-        connection = HubConnection(hub, mutual_tls(ca, cert, key))
-        traces = Traces(span_export(otlp_endpoint, SERVICE), trace_ratio, trace_slow_ms / 1000)
-        folders = (inbox or home / "inbox", ack_dir or home / "ack")
-        with alone_in(home):
-            asyncio.run(serve(listen, connection, home, *folders, continue_at or (), traces, keep_days))
-    except AdapterError as error:
-        typer.echo(in_words(error), err=True)
-        raise typer.Exit(1) from error
+    folders = (inbox or home / "inbox", ack_dir or home / "ack")
+    run_adapter(
+        SERVICE, home, Hub(ca, cert, key, hub), Tracing(otlp_endpoint, trace_ratio, trace_slow_ms),
+        lambda connection, traces: serve(listen, connection, home, *folders, continue_at or (), traces, keep_days),
+    )  # fmt: skip

@@ -10,7 +10,7 @@
     telemetry.py   the names of spans and attributes, and their way to a collector
     logs.py        the log, with trace ids
     private_files.py  modes of files with what a province sent; alone.py keeps a second adapter from them
-    options.py     what the commands read alike
+    options.py     what the commands read alike; running.py runs an adapter by them
     errors.py      what an operator has to mend; chinese.py says it in Chinese
 
 An adapter needs no more than these three, from one event loop:
@@ -56,6 +56,7 @@ from adapters.kit.options import (
 from adapters.kit.outbox import FeedState, Outbox
 from adapters.kit.private_files import private_directory
 from adapters.kit.refusal import Refusal
+from adapters.kit.running import Hub, Tracing, run_adapter
 from adapters.kit.sampling import UNTRACED, Traces
 from adapters.kit.sender import FeedSender
 from adapters.kit.serving import bounded_body, serve_beside
@@ -73,6 +74,7 @@ __all__ = [
     "FeedSender",
     "FeedState",
     "FeedStopped",
+    "Hub",
     "HubBehind",
     "HubConnection",
     "HubOption",
@@ -90,6 +92,7 @@ __all__ = [
     "TraceShareOption",
     "TraceSlowOption",
     "Traces",
+    "Tracing",
     "alone_in",
     "bounded_body",
     "continue_feeds",
@@ -101,6 +104,7 @@ __all__ = [
     "mutual_tls",
     "private_directory",
     "put_traced",
+    "run_adapter",
     "serve_beside",
     "span_export",
     "step",

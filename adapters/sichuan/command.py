@@ -1,6 +1,5 @@
 """The command that serves the Sichuan gateway: options in, parts put together, run until stopped."""
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -9,11 +8,11 @@ import typer
 
 from adapters.kit import (
     UNTRACED,
-    AdapterError,
     CaOption,
     CertOption,
     ContinueAtOption,
     FeedSender,
+    Hub,
     HubConnection,
     HubOption,
     KeyOption,
@@ -23,15 +22,12 @@ from adapters.kit import (
     Traces,
     TraceShareOption,
     TraceSlowOption,
-    alone_in,
+    Tracing,
     continue_feeds,
     data_home,
-    in_words,
     listen_address,
-    log_to_standard_error,
-    mutual_tls,
+    run_adapter,
     serve_beside,
-    span_export,
 )
 from adapters.sichuan.gateway import Gateway, web_app
 from adapters.sichuan.keys import load_keys
@@ -79,13 +75,8 @@ def sichuan(
     trace_slow_ms: TraceSlowOption = 1000,
 ) -> None:
     """四川侧适配器：接收省社保卡平台报文，登记后转发交换枢纽。Gateway for Sichuan's card system."""
-    log_to_standard_error(SERVICE)
     home = data_dir or data_home("sichuan")
-    try:
-        connection = HubConnection(hub, mutual_tls(ca, cert, key))
-        traces = Traces(span_export(otlp_endpoint, SERVICE), trace_ratio, trace_slow_ms / 1000)
-        with alone_in(home):
-            asyncio.run(serve(listen, connection, home, continue_at or (), traces))
-    except AdapterError as error:
-        typer.echo(in_words(error), err=True)
-        raise typer.Exit(1) from error
+    run_adapter(
+        SERVICE, home, Hub(ca, cert, key, hub), Tracing(otlp_endpoint, trace_ratio, trace_slow_ms),
+        lambda connection, traces: serve(listen, connection, home, continue_at or (), traces),
+    )  # fmt: skip
