@@ -41,9 +41,8 @@ LOCK_TIMEOUT = "55P03"
 _AWAY = "it cannot be reached"
 STALLED_AFTER = "3s"
 
-# A stopped process must not hold the head: the server ends its idle transaction, and waiting writers get an error to act on and
-# know by its name whom they may end. Planning again would cost more than all the rest of a small group, and a plan made while a table was
-# empty can stay bad: so every plan is made once, and only by way of the keys.
+# A stopped process must not hold the head: the server ends its idle transaction, and waiting writers know by its name whom they may end.
+# Planning again costs more than the rest of a small group, and a plan made for an empty table can stay bad: one plan each, by the keys.
 SETTINGS = {
     "synchronous_commit": "on", "idle_in_transaction_session_timeout": STALLED_AFTER, "lock_timeout": "4s", "statement_timeout": "30s",
     "plan_cache_mode": "force_generic_plan", "jit": "off", "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
