@@ -28,7 +28,9 @@ PARTICIPANTS = {
     "sc.card-center": ("51", "四川省社保卡平台 Sichuan card centre", ["sc.card-center", "sc.usage"]),
     "cq.card-center": ("50", "重庆市社保卡平台 Chongqing card centre", ["cq.card-center", "cq.usage"]),
 }
-ADAPTERS = {"sichuan": "sc.card-center", "chongqing": "cq.card-center"}
+# The card centre of each province, by its number.
+CARD_CENTRES = {province: name for name, (province, *_) in PARTICIPANTS.items()}
+ADAPTERS = {"sichuan": CARD_CENTRES["51"], "chongqing": CARD_CENTRES["50"]}
 # An edge answers what is under way and writes what waits before it ends.
 STOP_S = 45.0
 

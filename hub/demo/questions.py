@@ -13,6 +13,7 @@ from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, card_service_p
 
 from adapters.simulator.events import local_start
 from adapters.simulator.traffic import Traffic
+from hub.stage import CARD_CENTRES
 from hub.trust.authority import CertificateFiles
 
 # Where each side asks, for what and by which medium: (scenario, region, medium).
@@ -32,7 +33,6 @@ _PLACES = {
 }
 # What the demo suggests to try first, of a Chongqing card.
 FIRST_TRY = ("TRA.MET", "510100", "CONTACTLESS")
-_ASKERS = {"51": "sc.card-center", "50": "cq.card-center"}
 PAUSE_S = 0.05
 # How many cards are asked about in turn until one is accepted.
 CANDIDATES = 20
@@ -76,7 +76,7 @@ class Questions:
 
     def _ask(self) -> None:
         stubs = {}
-        for side, name in _ASKERS.items():
+        for side, name in CARD_CENTRES.items():
             files = self._certificates[name]
             stubs[side] = card_service_pb2_grpc.CardServiceStub(files.channel(self._target))
         number = 0

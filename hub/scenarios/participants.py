@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from hub.domain.participant import PREFIX
 from hub.domain.roles import Grant, Scope, every_role, rights_of
+from hub.stage import CARD_CENTRES, PARTICIPANTS
 
 
 class Teller(NamedTuple):
@@ -22,8 +23,7 @@ def _point(*scenarios: str, region: str) -> tuple[Grant, ...]:
 TELLERS = {
     f"{PREFIX}{name}": teller
     for name, teller in {
-        "sc.card-center": Teller("51", ("sc.card-center", "sc.usage"), every_role()),
-        "cq.card-center": Teller("50", ("cq.card-center", "cq.usage"), every_role()),
+        **{name: Teller(province, tuple(feeds), every_role()) for name, (province, _, feeds) in PARTICIPANTS.items()},
         "cq.museum": Teller("50", ("cq.museum",), _point("CUL.MUS", region="5001"), "博物馆 museum"),
         "sc.bus": Teller("51", ("sc.bus",), _point("TRA.BUS", region="5101"), "公交公司 bus company"),
         "cq.hospital": Teller("50", ("cq.hospital",), _point("MED.*", region="5001"), "医院 hospital"),
@@ -33,4 +33,4 @@ TELLERS = {
 FEEDS = {feed: teller.province for teller in TELLERS.values() for feed in teller.feeds}
 OWNERS = {feed: urn for urn, teller in TELLERS.items() for feed in teller.feeds}
 RIGHTS = {urn: rights_of(teller.province, tuple(sorted(teller.roles))) for urn, teller in TELLERS.items()}
-ASKERS = {"51": f"{PREFIX}sc.card-center", "50": f"{PREFIX}cq.card-center"}
+ASKERS = {province: PREFIX + name for province, name in CARD_CENTRES.items()}

@@ -21,9 +21,10 @@ from hub.scenarios.filling import FieldInvalid, Names, fill
 from hub.scenarios.participants import FEEDS
 from hub.scenarios.refusing import Checks, ScenarioInvalid
 from hub.scenarios.scenario import LIVES, Ask, Card, Scenario, Step
+from hub.stage import PARTICIPANTS
 
-_CARD_FEEDS = {"50": "cq.card-center", "51": "sc.card-center"}
-_USAGE_FEEDS = {"50": "cq.usage", "51": "sc.usage"}
+# Each card centre has a feed of its own name and one for uses.
+_CARD_FEEDS, _USAGE_FEEDS = ({province: feeds[at] for province, _, feeds in PARTICIPANTS.values()} for at in (0, 1))
 _STEP_FIELDS = frozenset({"at", "by", "card", "kind", "arrives", "id", "quarantined"})
 _ENVELOPE_FIELDS = frozenset(
     {
