@@ -151,7 +151,7 @@ def test_roles_are_listed_for_people_and_for_machines(run: Run) -> None:
 def test_who_has_no_role_is_named_by_doctor_and_status(run: Run, dsn: str, tmp_path: Path) -> None:
     done(run("grant", "cq.museum", *MUSEUM))
     with contextlib.closing(Scene(Config(dsn=dsn, data_dir=tmp_path), dsn)) as scene:
-        [found] = [one.finding for one in examine_all(scene) if one.name == "participant_roles"]
+        [found] = [one.examined for one in examine_all(scene) if one.name == "participant_roles"]
     assert (found.level, "cq.centre" in found.text, "cq.museum" in found.text) == ("warning", True, False)
     with runner.connect(dsn) as connection:
         create_views(connection, PROJECTIONS)
@@ -161,7 +161,7 @@ def test_who_has_no_role_is_named_by_doctor_and_status(run: Run, dsn: str, tmp_p
     assert "without roles: cq.centre" in CliRunner().invoke(app, ["status", "--target", "127.0.0.1:1"], env=settings).stdout
     done(run("grant-as-before", "--all", "--yes"))
     with contextlib.closing(Scene(Config(dsn=dsn, data_dir=tmp_path), dsn)) as scene:
-        [found] = [one.finding for one in examine_all(scene) if one.name == "participant_roles"]
+        [found] = [one.examined for one in examine_all(scene) if one.name == "participant_roles"]
     assert found.level == "ok"
 
 
