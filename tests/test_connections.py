@@ -2,8 +2,12 @@
 
 import asyncio
 import contextlib
+import json
+import shutil
+import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +20,7 @@ from grpc_status.rpc_status import from_call
 from hub.admin.participants import changing, suspend
 from hub.admin.registry import register_participant
 from hub.api.edge.client_certificate import Peer
-from hub.api.edge.connections import CONNECTIONS_OF_A_CERTIFICATE, _own_sockets
+from hub.api.edge.connections import CONNECTIONS_OF_A_CERTIFICATE
 from hub.api.edge.open_streams import STREAM_AGE_S, Leash
 from hub.api.edge.quota import BATCHES_IN_HAND
 from hub.api.edge.transport import CONNECTION_AGE_S, MESSAGE_BYTES, OPTIONS
@@ -39,6 +43,7 @@ from hub.domain.errors import HubError
 from hub.domain.participant import PREFIX, PROBE
 from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
+from hub.trust.authority import CertificateFiles, issue_participant
 from tests.clients import DEADLINE_S
 from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub
 from tests.messages import registered
@@ -226,35 +231,72 @@ def test_who_begins_calls_only_to_give_them_up_is_disconnected(shared_hub: Runni
     assert asyncio.run(play())
 
 
-def test_who_makes_calls_only_to_end_them_at_once_is_disconnected(shared_hub: RunningHub) -> None:
-    hasty = f"{PREFIX}cq.hasty"
-    store = AggregateStore(shared_hub.dsn)
-    register_participant(store, hasty, "50", hasty, ["cq.hasty"], datetime.now(UTC), every_role())
-    store.close()
+def closed_for_it(hub: RunningHub) -> list[str]:
+    """Whose connections were closed because calls were ended at once."""
+    lines = [line for log in (hub.data_dir / "logs").glob("security*") for line in log.read_text().splitlines()]
+    return [json.loads(line)["participant"] for line in lines if "calls given up at once" in line]
 
-    def is_disconnected() -> bool:
-        return any("calls given up at once" in log.read_text() for log in (shared_hub.data_dir / "logs").glob("security*"))
 
-    async def play() -> bool:
-        request, give_up = feed_service_pb2.GetFeedRequest(feed="cq.hasty"), time.monotonic() + 30
+def end_calls_at_once(hub: RunningHub, certificate: CertificateFiles, is_enough: Callable[[], bool], within_s: float = 30) -> None:
+    """Makes calls whose deadline is over before an answer can come."""
+    request, give_up = feed_service_pb2.GetFeedRequest(feed="cq.hasty"), time.monotonic() + within_s
+    files = (hub.certificates_dir / "ca.crt", certificate.key, certificate.certificate)
+    credentials = grpc.ssl_channel_credentials(*(file.read_bytes() for file in files))
 
+    async def play() -> None:
         async def one(feeds: feed_service_pb2_grpc.FeedServiceStub) -> None:
-            while time.monotonic() < give_up and not is_disconnected():
+            while time.monotonic() < give_up and not is_enough():
                 with contextlib.suppress(grpc.RpcError):
                     await feeds.GetFeed(request, timeout=0.001)
 
-        async with grpc.aio.secure_channel(shared_hub.targets[0], shared_hub.certificate(hasty).client_credentials()) as channel:
+        async with grpc.aio.secure_channel(hub.targets[0], credentials) as channel:
             await asyncio.gather(*(one(feed_service_pb2_grpc.FeedServiceStub(channel)) for _ in range(64)))
-        return is_disconnected()
 
-    assert asyncio.run(play())
+    asyncio.run(play())
+
+
+def hasty(hub: RunningHub, name: str) -> CertificateFiles:
+    """A registered participant's certificate."""
+    urn = f"{PREFIX}{name}"
+    store = AggregateStore(hub.dsn)
+    register_participant(store, urn, "50", urn, [name], datetime.now(UTC), every_role())
+    store.close()
+    return hub.certificate(urn)
+
+
+def test_who_makes_calls_only_to_end_them_at_once_is_disconnected(shared_hub: RunningHub) -> None:
+    end_calls_at_once(shared_hub, hasty(shared_hub, "cq.hasty"), lambda: "cq.hasty" in closed_for_it(shared_hub))
+    assert "cq.hasty" in closed_for_it(shared_hub)
+
+
+def test_who_ends_calls_at_once_costs_another_certificate_of_the_same_name_no_connection(shared_hub: RunningHub, tmp_path: Path) -> None:
+    patient = hasty(shared_hub, "cq.patient")
+    for name in ("ca.crt", "ca.key"):
+        shutil.copy(shared_hub.certificates_dir / name, tmp_path)
+    other = issue_participant(tmp_path, f"{PREFIX}cq.patient")
+    states: list[grpc.ChannelConnectivity] = []
+    with patient.channel(shared_hub.targets[0]) as channel:
+        feeds, request = feed_service_pb2_grpc.FeedServiceStub(channel), feed_service_pb2.GetFeedRequest(feed="cq.patient")
+        feeds.GetFeed(request, timeout=DEADLINE_S)
+        channel.subscribe(states.append)
+        end_calls_at_once(shared_hub, other, lambda: "cq.patient" in closed_for_it(shared_hub))
+        feeds.GetFeed(request, timeout=DEADLINE_S)
+    assert "cq.patient" in closed_for_it(shared_hub)
+    assert set(states) == {grpc.ChannelConnectivity.READY}
+
+
+LOOKS = """
+import os
+from hub.api.edge.connections import _own_sockets
+before = os.listdir("/proc/self/fd")
+assert [list(_own_sockets(1)) for _ in range(3)] == [[], [], []]
+assert os.listdir("/proc/self/fd") == before
+"""
 
 
 def test_looking_at_the_connections_leaves_no_descriptor_open() -> None:
-    before = len(list(Path("/proc/self/fd").iterdir()))
-    for _ in range(3):
-        assert list(_own_sockets(1)) == []
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    # In a process of its own: here connections of other tests are still being closed.
+    subprocess.run([sys.executable, "-c", LOOKS], check=True)
 
 
 def test_a_stream_is_over_before_its_connection_is() -> None:

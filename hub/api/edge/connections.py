@@ -43,8 +43,8 @@ BARRED_S = 60.0
 
 # Returns how many calls a second a peer may make; raises a HubError if it may not speak.
 Admit = Callable[[Peer], Awaitable[int]]
-# Returns how many calls each participant (without its prefix) has given up at once since it was asked last.
-GivenUp = Callable[[], Mapping[str, int]]
+# Returns how many calls with each certificate were given up at once since it was asked last. A certificate may name whom it is not of.
+GivenUp = Callable[[], Mapping[Peer, int]]
 Address = tuple[str, int]
 
 
@@ -73,7 +73,7 @@ class Connections:
     _barred: dict[bytes, float] = field(default_factory=dict)
     _refused: dict[bytes, float] = field(default_factory=dict)
     _begun: dict[bytes, Bucket] = field(default_factory=dict)
-    _given_up: dict[str, Bucket] = field(default_factory=dict)
+    _given_up: dict[Peer, Bucket] = field(default_factory=dict)
 
     async def keep(self) -> None:
         """Looks again and again, until cancelled."""
@@ -120,23 +120,26 @@ class Connections:
             if certificate in self._barred:
                 doomed.append(("barred", mine))
                 continue
-            if _name(mine[0].peer) in senseless:
-                self._barred[certificate] = now + BARRED_S
-                doomed.append(("calls given up at once", mine))
+            if mine[0].peer in senseless:
+                doomed.append(self._bar(certificate, "calls given up at once", mine, now))
                 continue
             doomed.append(("too many", mine[CONNECTIONS_OF_A_CERTIFICATE:]))
             if (peer := mine[0].peer) is not None and not peer.is_tool:
                 doomed += await self._judged(peer, certificate, mine, now)
         await asyncio.to_thread(self._close, [(why, one) for why, those in doomed for one in those])
 
-    def _senseless(self, now: float) -> set[str]:
-        """Returns the participants that give up more calls at once than a clumsy client does."""
-        self._given_up = {name: bucket for name, bucket in self._given_up.items() if bucket.delay_s(GIVEN_UP_TO_SPARE, now) > 0}
+    def _bar(self, certificate: bytes, why: str, mine: list[_Connection], now: float) -> tuple[str, list[_Connection]]:
+        self._barred[certificate] = now + BARRED_S
+        return why, mine
+
+    def _senseless(self, now: float) -> set[Peer]:
+        """Returns the certificates whose holder gives up more calls at once than a clumsy client does."""
+        self._given_up = {peer: bucket for peer, bucket in self._given_up.items() if bucket.delay_s(GIVEN_UP_TO_SPARE, now) > 0}
         found = set()
-        for name, count in self.given_up().items():
-            bucket = self._given_up.setdefault(name, Bucket(GIVEN_UP_PER_S, GIVEN_UP_TO_SPARE, now))
+        for peer, count in self.given_up().items():
+            bucket = self._given_up.setdefault(peer, Bucket(GIVEN_UP_PER_S, GIVEN_UP_TO_SPARE, now))
             if bucket.delay_s(count, now) > 0:
-                found.add(name)
+                found.add(peer)
             else:
                 bucket.take(count)
         return found
@@ -154,8 +157,7 @@ class Connections:
         bucket.change(int(per_s * STREAMS_OF_A_CALL), now)
         begun = sum(one.begun for one in mine)
         if bucket.delay_s(begun, now) > 0:
-            self._barred[certificate] = now + BARRED_S
-            return [("streams begun and given up", mine)]
+            return [self._bar(certificate, "streams begun and given up", mine, now)]
         bucket.take(begun)
         return []
 

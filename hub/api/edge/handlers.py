@@ -52,7 +52,7 @@ class Gate:
         self.peers = Peers(certificates_dir)
         self._plaintext_peer = Peer(plaintext_caller) if plaintext_caller else None
         self.leash = Leash(directory.admitted)
-        self._given_up: Counter[str] = Counter()
+        self._given_up: Counter[Peer] = Counter()
 
     async def caller(self, context: grpc.aio.ServicerContext, call: Call) -> Caller:
         """Returns who makes a call, and names it there; raises CertificateRequired, ClientCertificateUnfit, or as `admitted`."""
@@ -65,14 +65,14 @@ class Gate:
         caller = self.directory.known_caller(peer, call) or await self.directory.caller(peer, call)
         return caller if caller.urn != OPERATOR else caller._replace(operator=_operator(context))
 
-    def closed(self, call: Call) -> None:
+    def closed(self, context: grpc.aio.ServicerContext, call: Call) -> None:
         """Notes a call that its client ended."""
-        if now_ns() - call.began < AT_ONCE_NS:
-            self._given_up[call.participant] += 1
+        if now_ns() - call.began < AT_ONCE_NS and (peer := self._peer(context)) is not None:
+            self._given_up[peer] += 1
         call_log.closed(call, "CANCELLED")
 
-    def given_up(self) -> Counter[str]:
-        """Returns how many calls of each participant were ended at once since this was asked last."""
+    def given_up(self) -> Counter[Peer]:
+        """Returns how many calls with each certificate were ended at once since this was asked last."""
         found, self._given_up = self._given_up, Counter()
         return found
 
@@ -118,7 +118,7 @@ def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary, *, takes_batc
                     await caller.allowance.hold(refusal, context.time_remaining())
                     raise
             except asyncio.CancelledError:
-                gate.closed(call)
+                gate.closed(context, call)
                 raise
             except HubError as error:
                 call_log.refused(call, error, size)
