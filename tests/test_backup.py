@@ -1,5 +1,6 @@
 """A backup taken while two provinces send and service points ask, restored elsewhere: whole, equal, and gone on with where GetFeed says."""
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -12,7 +13,6 @@ from pathlib import Path
 import psycopg
 import pytest
 from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
-from psycopg.conninfo import make_conninfo
 
 from adapters.kit import Outbox
 from adapters.kit.errors import HubBehind
@@ -30,6 +30,7 @@ from hub.projections.rebuild import digest, drop_fresh, fresh_copy
 from hub.trust.hotlist_key import open_hotlist_key
 from hub.trust.keyring import open_keyring
 from tests.clients import Province, add_feed, of_feed
+from tests.databases import fresh_database
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub, environment, running_hub
 from tests.messages import journey, question
 from tests.senders import KIT_FEED, Asker, KitSender, Sender, event_of
@@ -86,14 +87,10 @@ class Story:
 @pytest.fixture(scope="module")
 def databases(server_dsn: str) -> Iterator[list[str]]:
     """Two migrated databases and two that are as PostgreSQL makes them."""
-    names = [f"hub_test_backup_{number}" for number in range(4)]
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        for number, name in enumerate(names):
-            connection.execute(f"CREATE DATABASE {name} {'TEMPLATE hub_template' if number < 2 else ''}")
-    yield [make_conninfo(server_dsn, dbname=name) for name in names]
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        for name in names:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    templates = ("hub_template", "hub_template", "template1", "template1")
+    with contextlib.ExitStack() as made:
+        fresh = (fresh_database(server_dsn, f"hub_test_backup_{number}", template) for number, template in enumerate(templates))
+        yield [made.enter_context(database) for database in fresh]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ import grpc
 import psycopg
 import pytest
 from chuanyu.exchange.v1 import event_pb2, feed_service_pb2, feed_service_pb2_grpc
-from psycopg.conninfo import make_conninfo
 
 from hub.audit.fsck import Checked, check
 from hub.journal.migrate import migrate
@@ -21,6 +20,7 @@ from hub.journal.reader import head_position, read_page
 from hub.postgres.server import EmbeddedPostgres, discard
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import positions
+from tests.databases import fresh_database
 from tests.disturbed import Disturbed
 from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub, running_hub
 from tests.messages import journey
@@ -38,9 +38,10 @@ def seed() -> int:
 @pytest.fixture(scope="module")
 def with_disturbed_edges(server_dsn: str, seed: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disturbed]:
     """Two edges, killed, cut off and stopped while systems send and ask; all have come to their end."""
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE hub_test_crash TEMPLATE hub_template")
-    with running_hub(make_conninfo(server_dsn, dbname="hub_test_crash"), tmp_path_factory.mktemp("edges"), edges=2) as hub:
+    with (
+        fresh_database(server_dsn, "hub_test_crash") as dsn,
+        running_hub(dsn, tmp_path_factory.mktemp("edges"), edges=2) as hub,
+    ):
         disturbed = Disturbed(hub, seed)
         rounds = [*[disturbed.kill_an_edge] * 2, *[disturbed.cut_the_writers] * 6, disturbed.stop_an_edge_in_mid_transaction]
         disturbed.chance.shuffle(rounds)
@@ -172,9 +173,7 @@ def _least(connection: psycopg.Connection) -> int:
 @pytest.fixture(scope="module")
 def hub_with_a_deaf_client(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
     """A hub to which six streams have sent for three seconds as fast as it let them, without ever reading an answer."""
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE hub_test_deaf TEMPLATE hub_template")
-    with running_hub(make_conninfo(server_dsn, dbname="hub_test_deaf"), tmp_path_factory.mktemp("deaf")) as hub:
+    with fresh_database(server_dsn, "hub_test_deaf") as dsn, running_hub(dsn, tmp_path_factory.mktemp("deaf")) as hub:
         channels = [hub.channel(SICHUAN) for _ in range(6)]
         for channel in channels:
             feed_service_pb2_grpc.FeedServiceStub(channel).StreamEvents(_endless_batches())

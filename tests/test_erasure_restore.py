@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 from typer.testing import CliRunner, Result
 
 from hub.cli import app
@@ -17,6 +17,7 @@ from hub.domain.erasure import IdentifierErasedAlready
 from hub.journal.vault import open_identifiers
 from hub.trust.keyring import open_keyring
 from tests.clients import Province
+from tests.databases import fresh_database
 from tests.hub_process import CHONGQING, RunningHub, running_hub
 from tests.messages import registered
 from tests.test_erasure import LONG_AGO_S, key_of, old_card
@@ -78,11 +79,8 @@ def story(shared_hub: RunningHub, chongqing: Province, tmp_path_factory: pytest.
 def empty(story: Story) -> Iterator[Machine]:
     """An empty database on the same server, with the same keys."""
     name = f"{conninfo_to_dict(story.source.dsn)['dbname']}_restored_{next(_numbers)}"
-    with psycopg.connect(story.source.dsn, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name}".encode())
-    yield Machine(make_conninfo(story.source.dsn, dbname=name), story.source.data_dir)
-    with psycopg.connect(story.source.dsn, autocommit=True) as server:
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with fresh_database(story.source.dsn, name, "template1") as dsn:
+        yield Machine(dsn, story.source.data_dir)
 
 
 def request(machine: Machine) -> str:

@@ -27,6 +27,7 @@ from hub.journal.group import (
 )
 from hub.journal.recorder import AggregateStore
 from hub.journal.writer import SESSION, WAITING_BYTES, WAITING_EVENTS, JournalWriter
+from tests.databases import fresh_database
 
 SICHUAN, CHONGQING = "urn:chuanyu:participant:sc.card-center", "urn:chuanyu:participant:cq.card-center"
 AT_US = 1_756_690_215_000_000
@@ -141,11 +142,8 @@ def play(scenario: Callable[[], Awaitable[None]]) -> None:
 @pytest.fixture(scope="module")
 def untouched_dsn(server_dsn: str) -> Iterator[str]:
     """A database for rules about what is refused."""
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE hub_test_grants TEMPLATE hub_template")
-    yield make_conninfo(server_dsn, dbname="hub_test_grants")
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute("DROP DATABASE hub_test_grants WITH (FORCE)")
+    with fresh_database(server_dsn, "hub_test_grants") as dsn:
+        yield dsn
 
 
 @pytest.mark.parametrize("role", ["hub_writer", "hub_projector", "hub_reader"])

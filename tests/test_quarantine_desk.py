@@ -18,7 +18,8 @@ from chuanyu.exchange.v1.subscription_service_pb2_grpc import SubscriptionServic
 from rich.console import Console
 from typer.testing import CliRunner
 
-from hub.admin.quarantine import QuarantineDesk, open_desk
+from hub.admin.desks import opened
+from hub.admin.quarantine import QuarantineDesk
 from hub.admin.registry import register_participant
 from hub.audit.fsck import check
 from hub.cli import app
@@ -119,14 +120,14 @@ def card() -> str:
 @pytest.fixture(scope="module")
 def desk(shared_hub: RunningHub) -> Iterator[QuarantineDesk]:
     """The desk of this release."""
-    with open_desk(shared_hub.dsn, open_keyring(shared_hub.data_dir / "keys"), reference.load()) as desk:
+    with opened(QuarantineDesk, shared_hub.dsn, open_keyring(shared_hub.data_dir / "keys"), reference.load()) as desk:
         yield desk
 
 
 @pytest.fixture(scope="module")
 def later(shared_hub: RunningHub) -> Iterator[QuarantineDesk]:
     """The desk of a later release, whose tables know more."""
-    with open_desk(shared_hub.dsn, open_keyring(shared_hub.data_dir / "keys"), later_tables()) as desk:
+    with opened(QuarantineDesk, shared_hub.dsn, open_keyring(shared_hub.data_dir / "keys"), later_tables()) as desk:
         yield desk
 
 
@@ -315,7 +316,7 @@ def test_operators_who_act_at_once_release_it_once(shared_hub: RunningHub, chong
     barrier, outcomes = threading.Barrier(4), []
 
     def act() -> None:
-        with open_desk(shared_hub.dsn, open_keyring(shared_hub.data_dir / "keys"), later_tables()) as desk:
+        with opened(QuarantineDesk, shared_hub.dsn, open_keyring(shared_hub.data_dir / "keys"), later_tables()) as desk:
             barrier.wait(10)
             try:
                 outcomes.append(str(desk.evaluate(feed, 1, "op1", now()).position))
@@ -413,7 +414,7 @@ def test_an_operator_is_a_login_name(shared_hub: RunningHub, chongqing: Province
 
 
 def test_keys_of_another_hub_are_refused(shared_hub: RunningHub, tmp_path: Path) -> None:
-    with pytest.raises(KeyMismatch), open_desk(shared_hub.dsn, open_keyring(tmp_path / "keys"), reference.load()):
+    with pytest.raises(KeyMismatch), opened(QuarantineDesk, shared_hub.dsn, open_keyring(tmp_path / "keys"), reference.load()):
         pass
 
 

@@ -7,16 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import psycopg
 import pytest
 from chuanyu.exchange.v1 import event_pb2
-from psycopg.conninfo import make_conninfo
 from rich.console import Console
 
 from hub.domain.event_rules import HUB_KINDS
 from hub.domain.reference import load
 from hub.domain.rules import RULES
-from hub.journal.migrate import migrate
 from hub.scenarios.command import tell
 from hub.scenarios.filling import Names, local_instant
 from hub.scenarios.on_postgres import OnPostgres
@@ -29,6 +26,7 @@ from hub.scenarios.running import Result, Stand, Way, compare, run_all
 from hub.scenarios.scenario import Scenario
 from hub.scenarios.words import KINDS
 from hub.trust.keyring import open_keyring
+from tests.databases import fresh_database
 from tests.hub_process import RunningHub
 
 DIRECTORY = Path(__file__).parent / "scenarios"
@@ -42,16 +40,10 @@ def by_file(way: Way) -> dict[str, Result]:
 
 @pytest.fixture(scope="module")
 def on_postgres(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Result]]:
-    name = f"hub_scenarios_{os.getpid()}"
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    dsn = make_conninfo(server_dsn, dbname=name)
-    migrate(dsn)
-    way = OnPostgres(dsn, open_keyring(tmp_path_factory.mktemp("scenarios") / "keys"))
-    yield by_file(way)
-    way.close()
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with fresh_database(server_dsn, f"hub_scenarios_{os.getpid()}") as dsn:
+        way = OnPostgres(dsn, open_keyring(tmp_path_factory.mktemp("scenarios") / "keys"))
+        yield by_file(way)
+        way.close()
 
 
 @pytest.fixture(scope="module")

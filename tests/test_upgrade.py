@@ -16,12 +16,12 @@ import grpc
 import psycopg
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from psycopg.conninfo import make_conninfo
 
 import hub
 from hub.journal import migrate as migrating
 from hub.journal.migrate import MigrationHeldUp, MigrationMismatch, migrate
 from tests.clients import journal, of_feed
+from tests.databases import fresh_database
 from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub, environment
 from tests.senders import KIT_FEED, Asker, KitSender, Sender
 
@@ -138,15 +138,13 @@ class Upgrade:
 
 @pytest.fixture(scope="module")
 def upgraded(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgrade]:
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE hub_test_upgrade TEMPLATE hub_template")
-    release = next_release(tmp_path_factory.mktemp("release"))
-    upgrade = Upgrade(make_conninfo(server_dsn, dbname="hub_test_upgrade"), tmp_path_factory.mktemp("hub"), release)
-    try:
-        upgrade.run()
-        yield upgrade
-    finally:
-        upgrade.stop()
+    with fresh_database(server_dsn, "hub_test_upgrade") as dsn:
+        upgrade = Upgrade(dsn, tmp_path_factory.mktemp("hub"), next_release(tmp_path_factory.mktemp("release")))
+        try:
+            upgrade.run()
+            yield upgrade
+        finally:
+            upgrade.stop()
 
 
 def test_senders_resume_by_themselves_and_all_that_was_acknowledged_is_there_once(upgraded: Upgrade) -> None:

@@ -3,7 +3,7 @@
 One at a time: that no two agreements overlap is a rule between aggregates, so a change of one takes the lock of all.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
@@ -86,28 +86,24 @@ def amend_agreement(store: AggregateStore, code: str, terms: decisions.Agreement
 
 def suspend_agreement(store: AggregateStore, code: str, suspended: decisions.AgreementSuspended, at: datetime) -> int:
     """Suspends an agreement from an instant; returns the position."""
-    refuse_invalid(suspended)
-    refuse_identifiers(suspended, "reason_code")
-    with _changing(store, code) as agreement:
-        agreement.suspend(suspended, at)
-        return store.save(agreement)[-1]
+    return _decided(store, code, suspended, lambda agreement: agreement.suspend(suspended, at))
 
 
 def resume_agreement(store: AggregateStore, code: str, resumed: decisions.AgreementResumed, at: datetime) -> int:
     """Lets a suspended agreement hold again from an instant; returns the position."""
-    refuse_invalid(resumed)
-    refuse_identifiers(resumed, "reason_code")
-    with _changing(store, code) as agreement:
-        agreement.resume(resumed, at)
-        return store.save(agreement)[-1]
+    return _decided(store, code, resumed, lambda agreement: agreement.resume(resumed, at))
 
 
 def end_agreement(store: AggregateStore, code: str, ended: decisions.AgreementEnded, at: datetime) -> int:
     """Ends an agreement at an instant, or withdraws a draft; returns the position."""
-    refuse_invalid(ended)
-    refuse_identifiers(ended, "reason_code")
+    return _decided(store, code, ended, lambda agreement: agreement.end(ended, at))
+
+
+def _decided(store: AggregateStore, code: str, message: Message, decide: Callable[[Agreement], None]) -> int:
+    refuse_invalid(message)
+    refuse_identifiers(message, "reason_code")
     with _changing(store, code) as agreement:
-        agreement.end(ended, at)
+        decide(agreement)
         return store.save(agreement)[-1]
 
 

@@ -1,7 +1,5 @@
 """Where operators have identifiers erased: one takes the request, another decides, and what must be kept is kept."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 
 import psycopg
@@ -21,7 +19,6 @@ from hub.domain.pseudonym import hmac_sm3
 from hub.domain.reference import Reference
 from hub.domain.retention import Mentioned, Running, running
 from hub.intake.request_rules import refuse_identifiers, refuse_invalid
-from hub.journal.quarantine_feed import writing
 from hub.journal.recorder import AggregateStore
 from hub.journal.tombstones import bury, holding
 from hub.journal.vault import open_identifiers
@@ -118,17 +115,6 @@ class ErasureDesk:
         rows = self._connection.execute(_FACTS, {"keys": keys}).fetchall()
         facts = sorted((fact for _, text in rows for fact in facts_of(text)), key=lambda fact: (fact.occurred_us, fact.position))
         return bool(facts) and standing(facts, at_us, policies_of(self._reference, rows[0][0])).social_status not in _AT_ITS_END
-
-
-@contextmanager
-def open_desk(dsn: str, keyring: Keyring, reference: Reference) -> Iterator[ErasureDesk]:
-    """Opens the desk on connections of its own."""
-    store = AggregateStore(dsn)
-    try:
-        with writing(dsn) as connection:
-            yield ErasureDesk(connection, store, keyring, reference)
-    finally:
-        store.close()
 
 
 _FACTS = """

@@ -5,8 +5,6 @@ corrected by its province. The rules are asked about the instant of the evaluati
 event passes now that did not before.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -24,7 +22,7 @@ from hub.intake.batch import Intake, add_violations
 from hub.intake.batches import EVENT_BYTES
 from hub.intake.request_rules import refuse_identifiers, refuse_invalid
 from hub.journal.group import Batch, pack_tail
-from hub.journal.quarantine_feed import Quarantined, append_act, check_unhandled, find_quarantined, writing
+from hub.journal.quarantine_feed import Quarantined, append_act, check_unhandled, find_quarantined
 from hub.journal.reader import Feed
 from hub.journal.recorder import AggregateStore
 from hub.journal.vault import open_original
@@ -126,17 +124,6 @@ class QuarantineDesk:
             lambda name: name in feeds and feeds[name].owner == owner,
         )
         return self._intake.admit_again(event, 1, batch, context, lambda name: feeds[name].stream_id)
-
-
-@contextmanager
-def open_desk(dsn: str, keyring: Keyring, reference: Reference) -> Iterator[QuarantineDesk]:
-    """Opens the desk on connections of its own."""
-    store = AggregateStore(dsn)
-    try:
-        with writing(dsn) as connection:
-            yield QuarantineDesk(connection, store, keyring, reference)
-    finally:
-        store.close()
 
 
 def _named(quarantined: Quarantined) -> references_pb2.EventRef:

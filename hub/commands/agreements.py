@@ -21,7 +21,7 @@ from chuanyu.exchange.v1.hub_decisions_pb2 import (
 from rich.console import Console
 from rich.table import Table
 
-from hub.admin.agreement_toml import instant, read_terms
+from hub.admin.agreement_toml import read_terms
 from hub.admin.agreements import (
     Officer,
     all_agreements,
@@ -34,6 +34,7 @@ from hub.admin.agreements import (
     suspend_agreement,
 )
 from hub.commands.database import database
+from hub.commands.instants import local_instant
 from hub.commands.refusals import in_words
 from hub.config import Config
 from hub.domain.agreement import LOCAL, Agreement, version_code
@@ -130,7 +131,6 @@ def sign(
     checker: Annotated[str, typer.Option(help="复核人工号，须另有其人。Staff number of the checker, another person.")],
 ) -> None:
     """代表一方签署；双方签齐即按条款时刻生效。Sign for one side; with both signatures the terms hold from their instant."""
-
     with _desk() as store:
         _done(code, sign_agreement(store, code, AgreementSigned(side=side, maker=maker, checker=checker), _now()), "已签署 signed")
 
@@ -149,7 +149,6 @@ def amend(code: Code, terms: Terms, side: Side, officer: OfficerName) -> None:
 @app.command()
 def suspend(code: Code, reason: Reason, from_: From = "") -> None:
     """自某一时刻起中止。Suspend from an instant."""
-
     message = AgreementSuspended(reason_code=reason)
     message.from_at.FromDatetime(_instant(from_))
     with _desk() as store:
@@ -159,7 +158,6 @@ def suspend(code: Code, reason: Reason, from_: From = "") -> None:
 @app.command()
 def resume(code: Code, reason: Reason, from_: From = "") -> None:
     """自某一时刻起恢复。Let it hold again from an instant."""
-
     message = AgreementResumed(reason_code=reason)
     message.from_at.FromDatetime(_instant(from_))
     with _desk() as store:
@@ -169,7 +167,6 @@ def resume(code: Code, reason: Reason, from_: From = "") -> None:
 @app.command()
 def end(code: Code, reason: Reason, at: EndsAt = "") -> None:
     """于某一时刻终止；未签齐的草案则作废。End it at an instant, or withdraw a draft."""
-
     message = AgreementEnded(reason_code=reason)
     message.ended_at.FromDatetime(_instant(at))
     with _desk() as store:
@@ -188,7 +185,7 @@ def _refusals() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _desk() -> "Iterator[AggregateStore]":
+def _desk() -> Iterator[AggregateStore]:
     with database(Config()) as dsn:
         store = AggregateStore(dsn)
         try:
@@ -207,15 +204,11 @@ def _now() -> datetime:
 
 
 def _instant(text: str) -> datetime:
-    try:
-        return instant(datetime.fromisoformat(text)) if text else _now()
-    except ValueError:
-        raise typer.BadParameter(f"不是日期或时刻 neither a day nor a time: {text}; 如 such as 2026-03-03T10:05+08:00") from None
+    return local_instant(text) if text else _now()
 
 
-def _summary(agreement: "Agreement", at: datetime) -> dict[str, Any]:
+def _summary(agreement: Agreement, at: datetime) -> dict[str, Any]:
     """Says in one row what an agreement is at an instant: the version in force then, else the last one, else the draft."""
-
     at_us = int(at.timestamp() * 1_000_000)
     signed = [v for v in versions(agreement.history) if v.to_us is None or v.from_us < v.to_us]
     holding = [v for v in signed if v.from_us <= at_us and (v.to_us is None or at_us < v.to_us)]
@@ -235,7 +228,7 @@ def _summary(agreement: "Agreement", at: datetime) -> dict[str, Any]:
     }
 
 
-def _echo_terms(terms: "AgreementTerms") -> None:
+def _echo_terms(terms: AgreementTerms) -> None:
 
     tables, first_day = load(), terms.valid_from.ToDatetime(LOCAL).date()
     regions = [(code, tables.region(code.ljust(6, "0"), first_day)) for code in terms.serving_regions]

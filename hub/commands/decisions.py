@@ -8,15 +8,11 @@ from chuanyu.exchange.v1 import acceptance_pb2
 from rich.table import Table
 
 from hub.commands.asking import Operator
-from hub.commands.database import database
-from hub.commands.looking import Card, Issuer, Most, Purpose, Since, Until, instant_us, keys_of, look_first
+from hub.commands.looking import Card, Issuer, Most, Purpose, Search, Since, Until
 from hub.commands.wording import folded, local, screen, table, whole
-from hub.config import Config
 from hub.domain.looks import Shown
 from hub.domain.participant import PREFIX
-from hub.journal.looks import Searched, search
 from hub.journal.reader import Recorded
-from hub.journal.sessions import session
 
 
 def decisions(
@@ -32,15 +28,9 @@ def decisions(
     as_json: Annotated[bool, typer.Option("--json", help="每条一行 JSON。One line of JSON each.")] = False,
 ) -> None:
     """查找已记录的询问与答复，最新在前；查看本身入账。Find recorded questions and answers; the look is recorded first."""
-
     texts = ([PREFIX + participant.removeprefix(PREFIX)] if participant else []) + ([request_id] if request_id else [])
-    config, window = Config(), (instant_us(since, "--from"), instant_us(until, "--to"))
-    with database(config) as dsn:
-        keys = keys_of(config, dsn, card, issuer)
-        with session(dsn, "hub_reader", "hub-looks") as connection:
-            found = search(connection, Searched("decision_made", keys, texts, *window, most))
-        look_first(dsn, keys, issuer, Shown.SHOWN_RECORD_DECISIONS, purpose, operator)
-    rows = [summary(one) for one in found]
+    wanted = Search(card, issuer, since, until, most, purpose, operator)
+    rows = [summary(one) for one in wanted.found("decision_made", texts, Shown.SHOWN_RECORD_DECISIONS)]
     if as_json:
         for row in rows:
             typer.echo(json.dumps(row, ensure_ascii=False))
@@ -50,9 +40,8 @@ def decisions(
     typer.echo(f"{len(rows):,} 条答复 decisions{more}；逐条解释 explain one: hub explain --decision POSITION")
 
 
-def summary(recorded: "Recorded") -> dict[str, Any]:
+def summary(recorded: Recorded) -> dict[str, Any]:
     """What is printed of a decision; a card is named by its key."""
-
     event = recorded.event
     decision = event.decision_made
     return {
@@ -73,7 +62,7 @@ def summary(recorded: "Recorded") -> dict[str, Any]:
     }
 
 
-def _listing(rows: list[dict[str, Any]]) -> "Table":
+def _listing(rows: list[dict[str, Any]]) -> Table:
     drawn = table(
         whole("位置\nposition"), whole("入账\nrecorded"), folded("谁问\nasked by"), folded("问\nquestion"), folded("答\nanswer"),
         whole("卡键\ncard key"),

@@ -50,9 +50,8 @@ def doctor(
 
 
 @contextlib.contextmanager
-def _scene(config: Config, start: bool) -> Iterator["Scene"]:
+def _scene(config: Config, start: bool) -> Iterator[Scene]:
     """Finds the database, and starts the embedded one only if that is wanted."""
-
     if start:
         refuse_missing(config)
     with contextlib.ExitStack() as stack:
@@ -70,7 +69,7 @@ def _scene(config: Config, start: bool) -> Iterator["Scene"]:
         yield scene
 
 
-def _show(found: "list[Diagnosis]", is_terminal: bool) -> None:
+def _show(found: list[Diagnosis], is_terminal: bool) -> None:
     console = Console(highlight=False, soft_wrap=True, no_color=not is_terminal)
     for one in found:
         sign, style = _SIGNS[one.examined.level]

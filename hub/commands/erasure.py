@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 import typer
 from chuanyu.exchange.v1 import erasure_pb2
 
-from hub.admin.erasure import ErasureDesk, open_desk
+from hub.admin.desks import opened
+from hub.admin.erasure import ErasureDesk
 from hub.commands.asking import Operator, login
 from hub.commands.database import database
 from hub.config import Config
@@ -41,7 +42,6 @@ def request(
     as_json: Json = False,
 ) -> None:
     """受理抹除申请：标识从标准输入或提示读取。Take a request; the identifier is read from stdin or a prompt."""
-
     if kind in OF_A_CARD and issuer not in ("50", "51"):
         raise typer.BadParameter("卡的标识须注明发卡省 50 或 51。The identifier of a card needs its issuer.", param_hint="--issuer")
     clear = _read_identifier()
@@ -95,12 +95,12 @@ def refuse(
 
 
 @contextmanager
-def _desk() -> Iterator["ErasureDesk"]:
+def _desk() -> Iterator[ErasureDesk]:
     config = Config()
     with database(config) as dsn:
         with runner.connect(dsn) as connection:
             create_views(connection, PROJECTIONS)
-        with open_desk(dsn, open_keyring(config.keys_dir), reference.load()) as desk:
+        with opened(ErasureDesk, dsn, open_keyring(config.keys_dir), reference.load()) as desk:
             yield desk
 
 
@@ -111,7 +111,7 @@ def _read_identifier() -> str:
     return sys.stdin.readline().strip()
 
 
-def _tell(erasure: "Erasure", as_json: bool) -> None:
+def _tell(erasure: Erasure, as_json: bool) -> None:
     asked = erasure.requested
     told = {
         "code": erasure.code,

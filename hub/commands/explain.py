@@ -11,6 +11,7 @@ from rich.table import Table
 
 from hub.commands.address import checked_address
 from hub.commands.asking import Operator, asking
+from hub.commands.instants import zoned_instant
 from hub.commands.looking import Purpose
 from hub.commands.wording import folded, local, screen, table, whole
 from hub.config import Config
@@ -50,12 +51,7 @@ def explain(
 
 
 def _instant(text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter("ISO 8601 时刻，如 an instant such as 2026-03-03T10:05+08:00", param_hint="--at") from None
-    if instant.tzinfo is None:
-        raise typer.BadParameter("缺少时区，如 the zone is missing, such as +08:00", param_hint="--at")
+    instant = zoned_instant(text, "--at")
     if not 1900 <= instant.year < 2200:
         raise typer.BadParameter("1900 至 2199 年之间 a year from 1900 to 2199", param_hint="--at")
     return instant

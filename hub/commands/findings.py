@@ -57,7 +57,7 @@ def findings(
             typer.echo(f"{len(found):,} 条发现 findings")
 
 
-def listing(found: "list[Listed]") -> "Table":
+def listing(found: list[Listed]) -> Table:
     """Draws the list; a key goes over four lines."""
     drawn = table(
         whole("位置\nposition"),

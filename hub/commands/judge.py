@@ -1,7 +1,6 @@
 """`hub judge`: asks a running hub, as the operator, whether a use of a card was valid, and prints against which fact it was not."""
 
 import json
-from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ from google.protobuf.json_format import MessageToDict
 
 from hub.commands.address import checked_address
 from hub.commands.asking import Operator, asking
+from hub.commands.instants import zoned_instant
 from hub.commands.looking import Purpose
 from hub.commands.wording import local
 from hub.config import Config
@@ -33,25 +33,15 @@ def judge(
     )
     request.card.issuing_province, request.card.clear = issuer, card_no
     request.card.kind = references_pb2.CARD_IDENTIFIER_KIND_CARD_NO
-    request.used_at.FromDatetime(_instant(at, "--at"))
+    request.used_at.FromDatetime(zoned_instant(at, "--at"))
     if hotlist_at:
-        request.hotlist_effective_at.FromDatetime(_instant(hotlist_at, "--hotlist-at"))
+        request.hotlist_effective_at.FromDatetime(zoned_instant(hotlist_at, "--hotlist-at"))
     with asking(Config(), target, operator) as (channel, metadata):
         answer = card_service_pb2_grpc.CardServiceStub(channel).JudgeUse(request, timeout=5, metadata=metadata)
     if as_json:
         typer.echo(json.dumps(MessageToDict(answer, preserving_proto_field_name=True), ensure_ascii=False))
         return
     _print(answer)
-
-
-def _instant(text: str, option: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter("ISO 8601 时刻，如 an instant such as 2025-09-01T10:30+08:00", param_hint=option) from None
-    if instant.tzinfo is None:
-        raise typer.BadParameter("缺少时区，如 the zone is missing, such as +08:00", param_hint=option)
-    return instant
 
 
 def _print(answer: card_service_pb2.JudgeUseResponse) -> None:

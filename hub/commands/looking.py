@@ -1,12 +1,13 @@
 """What commands share that show something of a card: which card, why, and the look that is recorded before anything is printed."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from chuanyu.exchange.v1 import references_pb2
 
 from hub.commands.asking import login
+from hub.commands.database import database
 from hub.config import Config
 from hub.domain.agreement import LOCAL
 from hub.domain.errors import HubError, RequestInvalid
@@ -15,7 +16,8 @@ from hub.domain.masking import looks_like_an_identifier
 from hub.domain.participant import OPERATOR, is_operator_name
 from hub.domain.pseudonym import hmac_sm3
 from hub.intake.request_rules import card_named
-from hub.journal.looks import record_look
+from hub.journal.looks import Searched, record_look, search
+from hub.journal.reader import Recorded
 from hub.journal.sessions import session
 from hub.projections.views.card_alias import identifiers_of
 from hub.trust.keyring import open_keyring, verify_fingerprint
@@ -34,7 +36,6 @@ class CardNotNamed(HubError):
 
 def keys_of(config: Config, dsn: str, card: str, issuer: str) -> list[bytes]:
     """Returns the keys of all identifiers of a card, none if no card is named; raises CardNotNamed or RequestInvalid."""
-
     if not card:
         return []
     with session(dsn, "hub_writer", "hub-looks") as connection:
@@ -52,7 +53,6 @@ def keys_of(config: Config, dsn: str, card: str, issuer: str) -> list[bytes]:
 
 def look_first(dsn: str, keys: list[bytes], issuer: str, shown: int, purpose: str, operator: str, position: int = 0) -> None:
     """Records that an operator looks, and only then lets the command go on; raises RequestInvalid."""
-
     name = operator or login()
     wrong = [] if is_operator_name(name) and not looks_like_an_identifier(name) else [("operator", "string.pattern")]
     if purpose and not is_purpose(purpose):
@@ -62,6 +62,28 @@ def look_first(dsn: str, keys: list[bytes], issuer: str, shown: int, purpose: st
     card = card_by_key(issuer, references_pb2.CARD_IDENTIFIER_KIND_CARD_NO, keys[0]) if keys else None
     at_us = int(datetime.now(UTC).timestamp() * 1_000_000)
     record_look(dsn, Looker(OPERATOR, name), Look(card, shown, purpose, position=position), at_us)
+
+
+class Search(NamedTuple):
+    """What an operator looks for in the journal, and why."""
+
+    card: str
+    issuer: str
+    since: str
+    until: str
+    most: int
+    purpose: str
+    operator: str
+
+    def found(self, kind: str, texts: list[str], shown: int) -> list[Recorded]:
+        """Returns the events of a kind that hold *texts*, the newest first, once the look at them is recorded; raises RequestInvalid."""
+        config, window = Config(), (instant_us(self.since, "--from"), instant_us(self.until, "--to"))
+        with database(config) as dsn:
+            keys = keys_of(config, dsn, self.card, self.issuer)
+            with session(dsn, "hub_reader", "hub-looks") as connection:
+                found = search(connection, Searched(kind, keys, texts, *window, self.most))
+            look_first(dsn, keys, self.issuer, shown, self.purpose, self.operator)
+        return found
 
 
 _INSTANT = "ISO 8601 日期或时刻，如 a day or an instant such as 2026-03-03 or 2026-03-03T10:05+08:00"

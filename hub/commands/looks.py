@@ -7,15 +7,11 @@ import typer
 from rich.table import Table
 
 from hub.commands.asking import Operator
-from hub.commands.database import database
-from hub.commands.looking import Card, Issuer, Most, Purpose, Since, Until, instant_us, keys_of, look_first
+from hub.commands.looking import Card, Issuer, Most, Purpose, Search, Since, Until
 from hub.commands.wording import folded, local, screen, table, whole
-from hub.config import Config
 from hub.domain.looks import KIND, Shown
 from hub.domain.participant import PREFIX
-from hub.journal.looks import Searched, search
 from hub.journal.reader import Recorded
-from hub.journal.sessions import session
 
 
 def looks(
@@ -30,15 +26,9 @@ def looks(
     as_json: Annotated[bool, typer.Option("--json", help="每条一行 JSON。One line of JSON each.")] = False,
 ) -> None:
     """列出谁查看过哪张卡、何时、为何、看到什么，最新在前；查看本身也入账。List who looked at which card and why; itself a look."""
-
     texts = [PREFIX + participant.removeprefix(PREFIX)] if participant else []
-    config, window = Config(), (instant_us(since, "--from"), instant_us(until, "--to"))
-    with database(config) as dsn:
-        keys = keys_of(config, dsn, card, issuer)
-        with session(dsn, "hub_reader", "hub-looks") as connection:
-            found = search(connection, Searched(KIND, keys, texts, *window, most))
-        look_first(dsn, keys, issuer, Shown.SHOWN_RECORD_LOOKS, purpose, operator)
-    rows = [summary(one) for one in found]
+    wanted = Search(card, issuer, since, until, most, purpose, operator)
+    rows = [summary(one) for one in wanted.found(KIND, texts, Shown.SHOWN_RECORD_LOOKS)]
     if as_json:
         for row in rows:
             typer.echo(json.dumps(row, ensure_ascii=False))
@@ -47,7 +37,7 @@ def looks(
     typer.echo(f"{len(rows):,} 次查看 looks" + ("，要更多用 for more --most" if len(rows) == most else ""))
 
 
-def summary(recorded: "Recorded") -> dict[str, Any]:
+def summary(recorded: Recorded) -> dict[str, Any]:
     """What is printed of a look; a card is named by its key."""
     look = recorded.event.card_record_queried
     return {
@@ -63,7 +53,7 @@ def summary(recorded: "Recorded") -> dict[str, Any]:
     }
 
 
-def _listing(rows: list[dict[str, Any]]) -> "Table":
+def _listing(rows: list[dict[str, Any]]) -> Table:
     drawn = table(
         whole("位置\nposition"), whole("入账\nrecorded"), folded("谁\nwho"), whole("事由\nwhy"), whole("所示\nshown"),
         whole("卡键\ncard key"),

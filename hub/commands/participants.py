@@ -194,7 +194,7 @@ def trust(
     typer.echo(f"已信任，新连接即生效 trusted from the next connection on: {kept}")
 
 
-def _echo_rotation(participant: "Participant", fresh: "Certificate") -> None:
+def _echo_rotation(participant: Participant, fresh: Certificate) -> None:
     typer.echo(f"{participant.name}: 新证书 new certificate {fresh.fingerprint}, 到期 ends {_local(fresh.not_after)}")
     older = [one for one in participant.standing_certificates() if one.fingerprint != fresh.fingerprint]
     for one in older:
@@ -208,7 +208,7 @@ def _echo_rotation(participant: "Participant", fresh: "Certificate") -> None:
         )
 
 
-def _summary(participant: "Participant", following: dict[str, int]) -> dict[str, Any]:
+def _summary(participant: Participant, following: dict[str, int]) -> dict[str, Any]:
     known = [*unrecorded(Config().certificates_dir, participant), *participant.certificates.values()]
     return {
         "name": participant.name,
@@ -220,7 +220,7 @@ def _summary(participant: "Participant", following: dict[str, int]) -> dict[str,
     }
 
 
-def _certificate_row(participant: "Participant", certificate: "Certificate") -> dict[str, Any]:
+def _certificate_row(participant: Participant, certificate: Certificate) -> dict[str, Any]:
     reason = participant.withdrawn.get(certificate.fingerprint, "")
     return {
         "fingerprint": certificate.fingerprint,
@@ -233,7 +233,7 @@ def _certificate_row(participant: "Participant", certificate: "Certificate") -> 
 
 
 @contextlib.contextmanager
-def _desk(*, makes: bool = False) -> "Iterator[AggregateStore]":
+def _desk(*, makes: bool = False) -> Iterator[AggregateStore]:
     with database(Config(), makes=makes) as dsn, contextlib.closing(AggregateStore(dsn)) as store:
         yield store
 

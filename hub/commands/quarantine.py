@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import psycopg
 import typer
 
-from hub.admin.agreement_toml import instant
-from hub.admin.quarantine import QuarantineDesk, open_desk
+from hub.admin.desks import opened
+from hub.admin.quarantine import QuarantineDesk
 from hub.commands.asking import Operator, login
 from hub.commands.database import database
+from hub.commands.instants import local_instant
 from hub.commands.looking import Purpose, look_first
 from hub.commands.quarantine_screen import explained, handling_of, in_words, listing, show_one, summary
 from hub.commands.wording import local, screen
@@ -141,7 +142,7 @@ def re_evaluate(
     raise typer.Exit(1 if refused else 0)
 
 
-def _evaluate(desk: "QuarantineDesk", feed: str, sequence: int, operator: str) -> dict[str, Any]:
+def _evaluate(desk: QuarantineDesk, feed: str, sequence: int, operator: str) -> dict[str, Any]:
     """Evaluates one event; a refusal is an outcome of its own, so that those after it are evaluated too."""
     told: dict[str, Any] = {"feed": feed, "sequence": sequence}
     try:
@@ -157,13 +158,13 @@ def _evaluate(desk: "QuarantineDesk", feed: str, sequence: int, operator: str) -
 
 
 @contextlib.contextmanager
-def _desk() -> "Iterator[tuple[str, QuarantineDesk]]":
+def _desk() -> Iterator[tuple[str, QuarantineDesk]]:
     config = Config()
-    with database(config) as dsn, open_desk(dsn, open_keyring(config.keys_dir), reference.load()) as desk:
+    with database(config) as dsn, opened(QuarantineDesk, dsn, open_keyring(config.keys_dir), reference.load()) as desk:
         yield dsn, desk
 
 
-def _listed(dsn: str, wanted: "Wanted") -> "tuple[list[Listed], int, int]":
+def _listed(dsn: str, wanted: Wanted) -> tuple[list[Listed], int, int]:
     """Reads the view, how many there are in all, and by how many positions the view is behind the journal."""
     with runner.connect(dsn) as connection:
         create_views(connection, PROJECTIONS)
@@ -172,7 +173,7 @@ def _listed(dsn: str, wanted: "Wanted") -> "tuple[list[Listed], int, int]":
         return listed(connection, wanted), counted(connection, wanted), behind
 
 
-def _refuse_unknown(connection: "psycopg.Connection", wanted: "Wanted") -> None:
+def _refuse_unknown(connection: psycopg.Connection, wanted: Wanted) -> None:
     """Refuses a selection by a feed, participant or rule that there is not: it would look as if all were well."""
     streams = connection.execute("SELECT name, owner FROM journal.stream WHERE owner <> %s", (HUB,)).fetchall()
     feeds, owners = {name for name, _ in streams}, {owner for _, owner in streams}
@@ -186,14 +187,11 @@ def _refuse_unknown(connection: "psycopg.Connection", wanted: "Wanted") -> None:
         raise typer.BadParameter(f"没有这条规则。No such rule; known are {known}, and others of protovalidate, such as string.min_len")
 
 
-def _words(desk: "QuarantineDesk") -> frozenset[str]:
+def _words(desk: QuarantineDesk) -> frozenset[str]:
     """Returns the texts that say nothing of a person: codes of the tables and names of feeds."""
     tables = reference.load()
     return frozenset(("50", "51")) | tables.scenario_codes | frozenset(tables.regions) | frozenset(desk.feeds())
 
 
 def _instant_us(text: str) -> int:
-    try:
-        return int(instant(datetime.fromisoformat(text)).timestamp() * 1_000_000) if text else 0
-    except ValueError:
-        raise typer.BadParameter(f"不是日期或时刻 neither a day nor a time: {text}; 如 such as 2026-03-03T10:05+08:00") from None
+    return int(local_instant(text).timestamp() * 1_000_000) if text else 0

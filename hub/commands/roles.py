@@ -56,7 +56,7 @@ EveryRole = Annotated[
 ]
 
 
-def wanted(roles: Sequence[str] | None, parts: Mapping[str, Sequence[str] | None], *, every: bool) -> "list[Grant]":
+def wanted(roles: Sequence[str] | None, parts: Mapping[str, Sequence[str] | None], *, every: bool) -> list[Grant]:
     """Returns the grants that an operator's options mean; raises what is wrong with them."""
     if every and (roles or any(parts.values())):
         raise typer.BadParameter("--every-role 不与其他角色选项并用 goes with no other option of roles", param_hint="--every-role")
@@ -147,7 +147,7 @@ def grant_as_before(
     typer.echo(f"已授予 granted: {', '.join(one.name for one in found)}")
 
 
-def in_words(role: str, scope: "Scope") -> str:
+def in_words(role: str, scope: Scope) -> str:
     """Returns a role with how far it reaches, on one line."""
     title = MEANINGS.get(role, ("", ""))[0]
     reach = [f"{PARTS.get(part, '订阅 reads')} {' '.join(values)}" for part, values in scope._asdict().items() if values]
@@ -155,7 +155,7 @@ def in_words(role: str, scope: "Scope") -> str:
 
 
 @contextlib.contextmanager
-def _store() -> "Iterator[AggregateStore]":
+def _store() -> Iterator[AggregateStore]:
     with database(Config()) as dsn, contextlib.closing(AggregateStore(dsn)) as store:
         yield store
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -49,9 +49,7 @@ def serve(
         load_agreements(store, datetime.now(UTC))
         store.close()
         # On a server of its own an edge logs in as what may not write views: there the projector makes them.
-        with session(dsn, None, "hub-server") as connection:
-            makes_views = project or may_fold(connection)
-        if makes_views:
+        if project or _may_fold(dsn):
             _make_views(dsn)
         edge_dsn = dsn if config.dsn else edge_login(dsn)
         server = issue_server(config.certificates_dir, (*LOCAL_HOSTS, *(host or ())))
@@ -91,28 +89,26 @@ def serve(
 
 
 @contextlib.contextmanager
-def _projections(dsn: str) -> Iterator[None]:
+def _beside(run: Callable[[str, threading.Event], None], dsn: str, name: str) -> Iterator[None]:
+    """Runs what works until it is stopped in a thread meanwhile."""
     stop = threading.Event()
-    thread = threading.Thread(target=runner.run, args=(dsn, stop), name="projections")
-    thread.start()
-    try:
-        with _processes(dsn):
-            yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-@contextlib.contextmanager
-def _processes(dsn: str) -> Iterator[None]:
-    stop = threading.Event()
-    thread = threading.Thread(target=process_runner.run, args=(dsn, stop), name="processes")
+    thread = threading.Thread(target=run, args=(dsn, stop), name=name)
     thread.start()
     try:
         yield
     finally:
         stop.set()
         thread.join()
+
+
+@contextlib.contextmanager
+def _projections(dsn: str) -> Iterator[None]:
+    with _beside(runner.run, dsn, "projections"), _processes(dsn):
+        yield
+
+
+def _processes(dsn: str) -> contextlib.AbstractContextManager[None]:
+    return _beside(process_runner.run, dsn, "processes")
 
 
 def project() -> None:
@@ -128,6 +124,11 @@ def project() -> None:
             typer.echo("projecting")
             _tell(metrics)
             runner.run(dsn, stop)
+
+
+def _may_fold(dsn: str) -> bool:
+    with session(dsn, None, "hub-server") as connection:
+        return may_fold(connection)
 
 
 def _make_views(dsn: str) -> None:

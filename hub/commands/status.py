@@ -53,7 +53,6 @@ def status(
 
 def collect(config: Config, target: str) -> Status:
     """Asks the running hub, then the database if it runs."""
-
     found = Status(ask(config, target, SERVICES))
     try:
         dsn = config.dsn or _attached(config)

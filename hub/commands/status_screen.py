@@ -102,7 +102,7 @@ def _show_hub(screen: _Screen, found: Status) -> None:
         screen.line(service.rpartition(".")[2], text, is_good=is_ready)
 
 
-def _show_vitals(screen: _Screen, vitals: "Vitals") -> None:
+def _show_vitals(screen: _Screen, vitals: Vitals) -> None:
     at = "—" if vitals.recorded_at is None else vitals.recorded_at.astimezone(LOCAL).isoformat(sep=" ", timespec="seconds")
     screen.line("位置 position", f"{vitals.position:,}，最近提交 last commit {at}，预建分区 partitions ahead {vitals.partitions_ahead}")
     database, clock = vitals.database, vitals.clock
@@ -121,7 +121,7 @@ def _show_vitals(screen: _Screen, vitals: "Vitals") -> None:
     screen.line("时钟 clock", f"本机与数据库之差 this machine's minus the database's {clock.drift_s:+.3f} s ± {clock.uncertainty_s:.3f}")
 
 
-def _views(screen: _Screen, vitals: "Vitals") -> Table:
+def _views(screen: _Screen, vitals: Vitals) -> Table:
     headings = ("视图 view", "用于答复 for answers", "位置 position", "落后 events behind", "滞后 lag", "搁置 parked", "重建 rebuild")
     table = Table(*map(folded, headings))
     for view in vitals.views:
@@ -138,7 +138,7 @@ def _views(screen: _Screen, vitals: "Vitals") -> Table:
     return table
 
 
-def _feeds(vitals: "Vitals") -> Table:
+def _feeds(vitals: Vitals) -> Table:
     table = Table(*map(folded, ("数据流 feed", "归属 owner", "最后编号 last", "静默 silence", "隔离 quarantined")))
     for feed in vitals.feeds:
         silence = "—" if feed.silence_s is None else duration(feed.silence_s)

@@ -65,7 +65,7 @@ def traces(
         typer.echo(f"没有符合的链路。No such traces in {store.path}; with HUB_OTLP_ENDPOINT set they are at the collector.")
 
 
-def _summaries(store: "SpanStore", since_ns: int) -> "Iterator[Summary]":
+def _summaries(store: SpanStore, since_ns: int) -> Iterator[Summary]:
     for trace_id in store.traces_since(since_ns, _EXAMINED):
         if spans := store.spans(trace_id):
             yield summary(spans)
@@ -73,7 +73,6 @@ def _summaries(store: "SpanStore", since_ns: int) -> "Iterator[Summary]":
 
 def _traces_at(config: Config, position: int) -> list[str]:
     """Returns the traces that an event may have come from: one of a decision, all of a batch of events."""
-
     with database(config) as dsn, session(dsn, "hub_reader", "hub-traces") as connection:
         parents = traces_at(connection, position)
     if parents is None:
@@ -83,7 +82,7 @@ def _traces_at(config: Config, position: int) -> list[str]:
     return [parent[3:35] for parent in parents]
 
 
-def _show_position(store: "SpanStore", came_from: list[str], as_json: bool) -> None:
+def _show_position(store: SpanStore, came_from: list[str], as_json: bool) -> None:
     kept = [trace_id for trace_id in map(bytes.fromhex, came_from) if store.spans(trace_id)]
     for trace_id in kept:
         _show(store, trace_id, as_json)
@@ -93,7 +92,7 @@ def _show_position(store: "SpanStore", came_from: list[str], as_json: bool) -> N
         raise typer.Exit(1)
 
 
-def _found(store: "SpanStore", trace: str) -> bytes:
+def _found(store: SpanStore, trace: str) -> bytes:
     """Returns the id of the only trace that begins like this."""
     if not re.fullmatch(r"[0-9a-f]{4,32}", trace):
         raise typer.BadParameter("链路编号是 4 至 32 位十六进制数。A trace id is 4 to 32 hexadecimal digits.")
@@ -106,7 +105,7 @@ def _found(store: "SpanStore", trace: str) -> bytes:
     raise typer.Exit(1)
 
 
-def _show(store: "SpanStore", trace_id: bytes, as_json: bool) -> None:
+def _show(store: SpanStore, trace_id: bytes, as_json: bool) -> None:
 
     spans = store.spans(trace_id)
     if as_json:
