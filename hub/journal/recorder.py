@@ -42,7 +42,8 @@ class HubDatastore(PostgresDatastore):
         # A connection that broke while it was idle is noticed and replaced before it is used (pre_ping), not by the caller.
         super().__init__("", "", "", "", "", pool_size=pool_size, max_overflow=max_overflow, connect_timeout=patience_s, pre_ping=True)
         # The library takes five parts of a conninfo; this keeps them all, such as sslmode.
-        self.pool.kwargs = {**conninfo_to_dict(dsn), "row_factory": dict_row}
+        # Its name is there from the first moment on: a writer without it could not be ended when it stalls.
+        self.pool.kwargs = {**conninfo_to_dict(dsn), "row_factory": dict_row, "application_name": "hub-writer"}
 
     def after_connect_func(self) -> Callable[[psycopg.Connection[Any]], None]:
         """Sets each new connection up."""
