@@ -1,5 +1,6 @@
 """The database that a backup is restored into: kept for it alone and empty, loaded, and tried with the keys, in one transaction."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hub.journal.vault import VaultRowDamaged, original_name, unseal
 from hub.trust.keyring import KeyMismatch, Keyring
 
 LOCK_PATIENCE = "5s"
+ENDING_PATIENCE_S = 2.0
 
 Report = Callable[[str, int, int], None]
 
@@ -27,14 +29,25 @@ class RestoreOverRunningHub(HubError):
 
 
 def refuse_running(connection: psycopg.Connection) -> None:
-    """Raises RestoreOverRunningHub while another process of a hub is connected."""
+    """Raises RestoreOverRunningHub while another process of a hub is connected.
+
+    A session outlives its client by a moment, so one that is seen is looked for again until ENDING_PATIENCE_S have passed.
+    """
+    until = time.monotonic() + ENDING_PATIENCE_S
+    while names := _connected_hubs(connection):
+        if time.monotonic() >= until:
+            raise RestoreOverRunningHub(", ".join(names))
+        time.sleep(0.05)
+
+
+def _connected_hubs(connection: psycopg.Connection) -> list[str]:
+    connection.execute("SELECT pg_stat_clear_snapshot()")  # within a transaction the sessions are read once only
     rows = connection.execute(
         """SELECT DISTINCT application_name FROM pg_stat_activity
            WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'hub-%'
              AND application_name NOT IN ('hub-restore', 'hub-migrate') ORDER BY 1"""
     ).fetchall()
-    if rows:
-        raise RestoreOverRunningHub(", ".join(name for (name,) in rows))
+    return [name for (name,) in rows]
 
 
 def take(connection: psycopg.Connection) -> None:
