@@ -1,0 +1,123 @@
+"""The house stays tidy: sizes, words, documentation and layers. An exception below may only get smaller; a new one needs a reason."""
+
+import ast
+import io
+import re
+import subprocess
+import tokenize
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_LINES_OF_THE_SPINE = 300, 50, 2_050
+# Files of hub/domain wait for the next version of the rules: a change of their text is a change of the rules' digest.
+LONG_FILES = {"hub/api/feeds/service.py": 319, "hub/domain/card.py": 530, "hub/domain/reference/rows.py": 312, "hub/domain/rules.py": 547}
+LONG_FILES |= {"hub/intake/batch.py": 336, "hub/journal/group.py": 337, "hub/journal/writer.py": 320, "hub/postgres/server.py": 320}
+LONG_FUNCTIONS = {"hub/commands/serving.py serve": 55}
+UNDOCUMENTED = {"hub/domain/reference/reading.py valid_from", "hub/domain/reference/reading.py valid_to"}
+# How often prose still uses the words that docs/glossary.md replaces.
+DIALECT = {"adapters": 4, "docs": 1, "hub": 6, "hub/domain": 148, "tests": 60}
+GENERATED = {"docs/acceptance.md", "docs/cards.md", "docs/roles.md", "docs/scenarios.md"}
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def tracked(*patterns: str) -> list[str]:
+    return subprocess.check_output(["git", "ls-files", *patterns], cwd=ROOT, text=True).split()
+
+
+@cache
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+PRODUCT = tracked("hub/*.py", "adapters/*.py")
+
+
+def functions() -> Iterator[tuple[str, Function]]:
+    return ((name, node) for name in PRODUCT for node in ast.walk(ast.parse(text(name))) if isinstance(node, Function))
+
+
+def rows_of(heading: str) -> list[list[str]]:
+    """Returns the rows of a table of the glossary."""
+    part = text("docs/glossary.md").split(f"## {heading}\n")[1].split("\n## ")[0]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines() if line.startswith("| ")][1:]
+
+
+def defined(name: str) -> set[str]:
+    """Returns the names that a program gives: to classes, functions, parameters and variables."""
+    nodes = [node for node in ast.walk(ast.parse(text(name))) if not isinstance(getattr(node, "ctx", None), ast.Load | ast.Del)]
+    nodes = [node for node in nodes if isinstance(node, ast.ClassDef | Function | ast.arg | ast.Name)]
+    return {str(getattr(node, "name", "") or getattr(node, "arg", "") or getattr(node, "id", "")) for node in nodes}
+
+
+def prose(name: str) -> str:
+    """Returns a page, or the docstrings and comments of a program."""
+    source = text(name)
+    if name.endswith(".md"):
+        return source
+    documented = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Module | ast.ClassDef | Function)]
+    comments = [token.string for token in tokenize.generate_tokens(io.StringIO(source).readline) if token.type == tokenize.COMMENT]
+    return "\n".join([ast.get_docstring(node) or "" for node in documented] + comments)
+
+
+def only_shrink(sizes: dict[str, int], most: int, exceptions: dict[str, int]) -> None:
+    """Fails for what is larger than allowed, and for exceptions that are not needed any more."""
+    assert {name: size for name, size in sizes.items() if size > exceptions.get(name, most)} == {}
+    assert {name for name in exceptions if sizes.get(name, 0) <= most} == set(), "take these from the list"
+
+
+def test_no_file_and_no_function_is_long() -> None:
+    only_shrink({name: len(text(name).splitlines()) for name in PRODUCT}, MOST_LINES, LONG_FILES)
+    sizes = {f"{name} {node.name}": (node.end_lineno or 0) - node.lineno + 1 for name, node in functions()}
+    only_shrink(sizes, MOST_LINES_OF_A_FUNCTION, LONG_FUNCTIONS)
+
+
+def test_every_public_name_is_documented() -> None:
+    bare = set()
+    for name in PRODUCT:
+        scopes = [node for node in ast.walk(ast.parse(text(name))) if isinstance(node, ast.Module | ast.ClassDef)]
+        for scope in scopes:
+            public = [node for node in scope.body if isinstance(node, Function | ast.ClassDef) and node.name[0] != "_"]
+            bare |= {f"{name} {node.name}" for node in public if not ast.get_docstring(node) and getattr(scope, "name", "")[:1] != "_"}
+    assert bare - UNDOCUMENTED == set()
+
+
+def test_docstrings_say_what_a_function_does_and_give_no_orders() -> None:
+    found = [(name, docstring.split()[0]) for name, node in functions() if (docstring := ast.get_docstring(node))]
+    verbs = {word for _, word in found}
+    assert {(name, word) for name, word in found if f"{word}s" in verbs and word != "It" and not name.startswith("hub/domain")} == set()
+
+
+@pytest.mark.parametrize("area", DIALECT)
+def test_prose_is_plain_english(area: str) -> None:
+    banned = re.compile(rf"\b({'|'.join(word for row in rows_of('Plain English') for word in row[1].split(', '))})\b", re.IGNORECASE)
+    names = [name for name in tracked(f"{area}/*.py", f"{area}/*.md") if name not in GENERATED | {"docs/glossary.md"}]
+    names = [name for name in names if area == "hub/domain" or not name.startswith("hub/domain")]
+    found = {name: len(banned.findall(prose(name).replace("held back", ""))) for name in names}
+    assert sum(found.values()) <= DIALECT[area], sorted(((count, name) for name, count in found.items()), reverse=True)[:10]
+
+
+@pytest.mark.parametrize(("word", "places"), [(row[0], row[3].replace("`", "").split(", ")) for row in rows_of("Reserved words")])
+def test_a_reserved_word_names_one_thing(word: str, places: list[str]) -> None:
+    named = re.compile(rf"(?:^|_){word}s?(?:_|$)|(?:^|[a-z_]){word.title()}s?(?:[A-Z]|$)")
+    found = {name for name in PRODUCT for one in defined(name) if named.search(one) and not name.startswith(("hub/domain", *places))}
+    assert found == set()
+
+
+def test_readme_names_files_that_exist_and_a_spine_that_can_be_read_in_an_hour() -> None:
+    for page in ("README.md", "README.zh-CN.md", "docs/glossary.md"):
+        named = set(re.findall(r"`((?:hub|adapters|protos|docs|docker|tests)/[\w./-]*)`|\]\(([\w./-]+)\)", text(page)))
+        assert {name for pair in named for name in pair if name and not (ROOT / name).exists()} == set()
+        spine = re.findall(r"^\d\. `([\w./]+)`", text(page), re.MULTILINE)
+        assert len(spine) <= 9 and sum(len(text(name).splitlines()) for name in spine) <= MOST_LINES_OF_THE_SPINE
+
+
+def test_every_room_has_its_place_in_the_layers() -> None:
+    layers, _, leaves, _ = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    assert layers["exhaustive"]
+    assert {f"hub.{name}" for name in layers["exhaustive_ignores"]} == set(leaves["source_modules"])
