@@ -64,23 +64,25 @@ class Users:
         assert self._lock is not None, "only a user has the server watched"
         watched = os.open(self._watch_file, os.O_RDONLY | os.O_CREAT, 0o644)
         users = os.open(self._file, os.O_RDONLY)
+        # The watch looks for the cluster's processes by inode. Open, the cluster keeps it; deleted and closed, a new cluster may get it,
+        # and the watch would end the server of that one.
+        kept = os.open(cluster, os.O_RDONLY)
         try:
             if locks(watched):
-                found = cluster.stat()
                 subprocess.run(
-                    [_python(), "-I", "-S", hub.postgres.watch.__file__, *map(str, (users, found.st_dev, found.st_ino, sockets))],
+                    [_python(), "-I", "-S", hub.postgres.watch.__file__, *map(str, (users, kept, sockets))],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                     check=True,
                     cwd="/",
-                    pass_fds=[watched, users],
+                    pass_fds=[watched, users, kept],
                     # The end of a terminal must not reach it.
                     start_new_session=True,
                 )
         finally:
-            os.close(watched)
-            os.close(users)
+            for descriptor in (watched, users, kept):
+                os.close(descriptor)
 
 
 def _python() -> str:

@@ -19,7 +19,8 @@ STEPS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 15.0), (signal.SIGKILL, 5.0))
 def family_of(cluster: tuple[int, int]) -> list[tuple[int, bool]]:
     """Returns the server processes that live on a cluster, and of each whether it rules the others.
 
-    The cluster is known by device and inode: another may lie under its name by now.
+    The cluster is known by device and inode: another may lie under its name by now. The caller keeps it open, so that no later directory
+    gets its inode.
     """
     found = []
     for process in Path("/proc").iterdir():
@@ -51,8 +52,8 @@ def end_server(cluster: tuple[int, int]) -> None:
             return
 
 
-def watch(users: int, cluster: tuple[int, int], sockets: Path) -> None:
-    """Waits until nobody uses the server, ends it, and lets go of the lock with the process."""
+def watch(users: int, cluster: int, sockets: Path) -> None:
+    """Waits until nobody uses the server of an open cluster, ends it, and lets go of the lock with the process."""
     while True:
         try:
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -60,7 +61,8 @@ def watch(users: int, cluster: tuple[int, int], sockets: Path) -> None:
             time.sleep(LOOK_EVERY_S)
         else:
             break
-    end_server(cluster)
+    found = os.fstat(cluster)
+    end_server((found.st_dev, found.st_ino))
     with contextlib.suppress(OSError):
         sockets.rmdir()
 
@@ -71,4 +73,4 @@ if __name__ == "__main__":
     if os.fork():
         # Nobody has to wait for it.
         os._exit(0)
-    watch(int(sys.argv[1]), (int(sys.argv[2]), int(sys.argv[3])), Path(sys.argv[4]))
+    watch(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))

@@ -129,6 +129,12 @@ def family_of(cluster: os.stat_result) -> list[tuple[int, bool]]:
     return embedded_watch.family_of((cluster.st_dev, cluster.st_ino))
 
 
+def watch_of(data_dir: Path) -> psutil.Process:
+    sockets = str(socket_path(data_dir / "postgres"))
+    (watch,) = [process for process in psutil.process_iter(["cmdline"]) if sockets in (process.info["cmdline"] or ())]
+    return watch
+
+
 def start_as_nobody(data_dir: Path) -> int:
     os.setgroups([])
     os.setgid(NOBODY.pw_gid)
@@ -329,13 +335,22 @@ def test_who_still_uses_a_server_starts_it_again_when_it_has_ended_by_itself(dat
 
 def test_a_server_whose_watch_was_killed_is_watched_again_by_the_next_user(data_dir: Path) -> None:
     with running(data_dir):
-        sockets = str(socket_path(data_dir / "postgres"))
-        (watch,) = [process for process in psutil.process_iter(["cmdline"]) if sockets in (process.info["cmdline"] or ())]
-        watch.kill()
+        watch_of(data_dir).kill()
         user = use(data_dir)
     user.kill()
     user.wait()
     assert is_gone(data_dir)
+
+
+def test_no_new_directory_gets_the_inode_of_a_cluster_whose_watch_lives(data_dir: Path) -> None:
+    # The watch ends what lives on that inode: it must be the deleted cluster's until then.
+    with running(data_dir):
+        inode, watch = (data_dir / "postgres").stat().st_ino, watch_of(data_dir)
+        watch.suspend()
+    shutil.rmtree(data_dir / "postgres")
+    taken = [file.stat().st_ino for file in Path(f"/proc/{watch.pid}/fd").iterdir()]
+    watch.resume()
+    assert inode in taken
 
 
 def test_stop_any_ends_a_server_whose_owner_lives(data_dir: Path) -> None:
