@@ -12,7 +12,8 @@ import psycopg
 from psycopg import pq
 
 from hub.backup.writing import NICENESS, back_up
-from hub.bench.project import FEEDS, fill, read_raw
+from hub.bench.filling import FEEDS, fill
+from hub.bench.project import read_raw
 from hub.bench.setup import Ground, ground, median, settle
 from hub.child import Child
 from hub.config import Config

@@ -1,38 +1,20 @@
 """Project: card standing over events of the simulator's mix, against reading the same events in raw binary pages."""
 
-import asyncio
-import itertools
 import time
-from collections.abc import Callable
 from typing import Any
 
 import psycopg
-from chuanyu.exchange.v1.feed_service_pb2 import AppendEventsRequest
-from psycopg import pq
 
-from adapters.simulator.events import events as simulated
-from hub.bench.setup import PARTICIPANT, Ground, ground, median
+from hub.bench.filling import FEEDS, Report, fill
+from hub.bench.setup import ground, median
 from hub.config import Config
-from hub.domain.event_rules import Context
-from hub.domain.reference import load
-from hub.domain.roles import every_role, rights_of
-from hub.intake.batch import Intake
-from hub.intake.batches import batch_reader
-from hub.journal.group import commit_group, run
 from hub.journal.reader import head_position
-from hub.journal.writer import SESSION
 from hub.projections import runner
 from hub.projections.engine import PAGE_EVENTS, advance
 from hub.projections.rebuild import drop_fresh, fresh_copy
 from hub.projections.views.card_standing import CARD_STANDING
-from hub.trust.keyring import open_keyring
 
-FEEDS = ("sc.card-center", "sc.usage", "cq.card-center", "cq.usage")
-SEED = 20250101
 ROUNDS = 3
-PORTION_EVENTS = 2_000
-
-Report = Callable[[str], None]
 
 
 def measure(config: Config, events: int, report: Report) -> dict[str, Any]:
@@ -91,45 +73,3 @@ def _fold(connection: psycopg.Connection) -> float:
     seconds = time.perf_counter() - started
     drop_fresh(connection, CARD_STANDING)
     return seconds
-
-
-def fill(place: Ground, events: int, report: Report) -> None:
-    """Appends the simulator's events through the hub's own intake and group commit, without the network."""
-    connection = pq.PGconn.connect(place.dsn.encode())
-    run(connection, SESSION.encode())
-    connection.nonblocking = 1
-    intake, read = Intake(open_keyring(place.data_dir / "keys")), batch_reader(AppendEventsRequest)
-    streams = _streams(place)
-    contexts = {province: Context(rights_of(province, every_role()), int(time.time()), load(), lambda _: True) for province in ("50", "51")}
-    source, done = simulated(SEED, events), 0
-    next_sequences = dict.fromkeys(FEEDS, 1)
-    while portion := list(itertools.islice(source, PORTION_EVENTS)):
-        group = []
-        for feed in FEEDS:
-            mine = [event for name, event in portion if name == feed]
-            if mine:
-                request = AppendEventsRequest(feed=feed, first_sequence=next_sequences[feed], events=mine)
-                next_sequences[feed] += len(mine)
-                group.append(
-                    asyncio.run(
-                        intake.prepare(
-                            streams[feed],
-                            PARTICIPANT,
-                            read(request.SerializeToString()),
-                            contexts["51" if feed.startswith("sc") else "50"],
-                            streams.get,
-                        )
-                    )
-                )
-        commit_group(connection, [prepared.batch for prepared in group])
-        for prepared in group:
-            intake.remember(prepared.new_identifiers)
-        done += len(portion)
-        if done % 100_000 == 0:
-            report(f"filling 填充: {done:,} / {events:,}")
-    connection.finish()
-
-
-def _streams(place: Ground) -> dict[str, int]:
-    with psycopg.connect(place.dsn) as connection:
-        return dict(connection.execute("SELECT name, stream_id FROM journal.stream WHERE name = ANY (%s)", (list(FEEDS),)).fetchall())
