@@ -12,8 +12,8 @@ from typing import Any
 from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 
-from hub.domain.agreement import LOCAL, local_midnight
 from hub.domain.errors import RequestInvalid
+from hub.domain.instants import local_midnight, with_zone
 
 _LISTS = ("scenarios", "issuer_provinces", "serving_provinces", "serving_regions", "venues", "data_items")
 _TEXTS = ("legal_basis", "source")
@@ -69,7 +69,7 @@ def _texts(value: Any) -> list[str]:
 def instant(value: Any) -> datetime:
     """Returns the instant in UTC of a day or a time, local where it has no offset; raises TypeError for anything else."""
     if isinstance(value, datetime):
-        return (value if value.tzinfo is not None else value.replace(tzinfo=LOCAL)).astimezone(UTC)
+        return with_zone(value).astimezone(UTC)
     if isinstance(value, date):
         return local_midnight(value)
     raise TypeError

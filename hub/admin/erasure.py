@@ -15,6 +15,7 @@ from hub.domain.erasure import (
     IdentifierUnknown,
     RetentionRuns,
 )
+from hub.domain.instants import microseconds_of
 from hub.domain.pseudonym import hmac_sm3
 from hub.domain.reference import Reference
 from hub.domain.retention import Mentioned, Running, running
@@ -109,7 +110,7 @@ class ErasureDesk:
         """Whether one of the identifiers names a card that is not at its end, or who holds one."""
         held = self._connection.execute("SELECT cards FROM views.person_cards WHERE key = ANY (%s)", (erasure.keys,)).fetchall()
         cards = [[bytes.fromhex(card.card)] for (text,) in held for card in held_of(text)]
-        return any(self._is_in_force(keys, int(at.timestamp() * 1_000_000)) for keys in (erasure.keys, *cards))
+        return any(self._is_in_force(keys, microseconds_of(at)) for keys in (erasure.keys, *cards))
 
     def _is_in_force(self, keys: list[bytes], at_us: int) -> bool:
         rows = self._connection.execute(_FACTS, {"keys": keys}).fetchall()

@@ -13,6 +13,7 @@ from chuanyu.exchange.v1 import event_pb2, hub_decisions_pb2, references_pb2
 from google.protobuf.message import Message
 
 from hub.domain.event_rules import Context, Violation
+from hub.domain.instants import microseconds
 from hub.domain.participant import HUB, Participant
 from hub.domain.pseudonym import card_name, is_well_formed
 from hub.domain.quarantine import QUARANTINE_FEED, QuarantineHandled, QuarantineOriginalErased, QuarantineOriginalTooLarge
@@ -137,7 +138,7 @@ def _add_released(batch: Batch, event: event_pb2.Event, quarantined: Quarantined
     batch.corrections.append((len(batch.tails), quarantined.recorded.stream_id, quarantined.recorded.sequence))
     kind = event.WhichOneof("kind")
     assert kind is not None, "an event without a kind does not pass"
-    occurred_us = event.occurred_at.seconds * 1_000_000 + event.occurred_at.nanos // 1_000
+    occurred_us = microseconds(event.occurred_at)
     batch.tails.append(pack_tail(occurred_us, kind.encode(), None, event.SerializeToString()))
 
 

@@ -19,6 +19,7 @@ from hub.bench.check import FEEDS, IN_FLIGHT, INFLOWS, TURNS, Report, median_cal
 from hub.bench.load import Load, Order, card_event, card_no
 from hub.bench.setup import ASKER, PARTICIPANT, Ground, HubProcess, ground, hub_process, projector
 from hub.config import Config
+from hub.domain.instants import microseconds
 from hub.domain.pseudonym import card_name, hmac_sm3_under
 from hub.journal.group import Batch, commit_group, pack_tail, run
 from hub.journal.sessions import session
@@ -108,7 +109,7 @@ def _template() -> tuple[bytes, bytes, int]:
     event: event_pb2.Event = card_event(0)
     event.card.key = _PLACEHOLDER
     before, _, after = event.SerializeToString().partition(_PLACEHOLDER)
-    return before, after, event.occurred_at.seconds * 1_000_000
+    return before, after, microseconds(event.occurred_at)
 
 
 def _feed(connection: psycopg.Connection) -> tuple[int, int]:

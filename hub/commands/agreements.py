@@ -37,9 +37,10 @@ from hub.commands.database import database
 from hub.commands.instants import local_instant
 from hub.commands.refusals import in_words
 from hub.config import Config
-from hub.domain.agreement import LOCAL, Agreement, version_code
+from hub.domain.agreement import Agreement, version_code
 from hub.domain.agreement_history import versions
 from hub.domain.errors import HubError, RequestInvalid
+from hub.domain.instants import LOCAL, in_local, microseconds_of
 from hub.domain.reference import load
 from hub.journal.recorder import AggregateStore
 
@@ -209,7 +210,7 @@ def _instant(text: str) -> datetime:
 
 def _summary(agreement: Agreement, at: datetime) -> dict[str, Any]:
     """Says in one row what an agreement is at an instant: the version in force then, else the last one, else the draft."""
-    at_us = int(at.timestamp() * 1_000_000)
+    at_us = microseconds_of(at)
     signed = [v for v in versions(agreement.history) if v.to_us is None or v.from_us < v.to_us]
     holding = [v for v in signed if v.from_us <= at_us and (v.to_us is None or at_us < v.to_us)]
     chosen = (holding or signed)[-1] if signed else None
@@ -254,6 +255,6 @@ def _local(at_us: int | None, none: str = "…") -> str:
     """Writes an instant in +08:00: as a day where it is the first moment of one."""
     if at_us is None:
         return none
-    local = datetime.fromtimestamp(at_us / 1_000_000, LOCAL)
+    local = in_local(at_us)
     is_midnight = local.time() == datetime.min.time()
     return str(date(local.year, local.month, local.day)) if is_midnight else local.isoformat(timespec="seconds")

@@ -2,15 +2,14 @@
 
 import json
 from collections import deque
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import typer
 
 from hub.config import Config
+from hub.domain.instants import LOCAL, with_zone
 from hub.telemetry.kept_log import KeptLog
-
-_BEIJING = timezone(timedelta(hours=8))
 
 
 def logs(
@@ -53,10 +52,10 @@ def _instant(since: str) -> datetime:
         instant = datetime.fromisoformat(since)
     except ValueError:
         raise typer.BadParameter("时刻如 2026-03-03T10:05。An instant such as 2026-03-03T10:05.") from None
-    return (instant if instant.tzinfo else instant.replace(tzinfo=_BEIJING)).astimezone(UTC)
+    return with_zone(instant).astimezone(UTC)
 
 
 def _readable(line: dict[str, Any]) -> str:
-    at = datetime.fromisoformat(line["time"]).astimezone(_BEIJING)
+    at = datetime.fromisoformat(line["time"]).astimezone(LOCAL)
     rest = (f"{name}={value}" for name, value in line.items() if name not in ("time", "service", "pid") and value != "")
     return f"{at:%Y-%m-%d %H:%M:%S.%f}+08:00 {' '.join(rest)}"

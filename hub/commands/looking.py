@@ -9,8 +9,8 @@ from chuanyu.exchange.v1 import references_pb2
 from hub.commands.asking import login
 from hub.commands.database import database
 from hub.config import Config
-from hub.domain.agreement import LOCAL
 from hub.domain.errors import HubError, RequestInvalid
+from hub.domain.instants import microseconds_of, with_zone
 from hub.domain.looks import Look, Looker, card_by_key
 from hub.domain.masking import looks_like_an_identifier
 from hub.domain.participant import OPERATOR, is_operator_name
@@ -60,7 +60,7 @@ def look_first(dsn: str, keys: list[bytes], issuer: str, shown: int, purpose: st
     if wrong:
         raise RequestInvalid(wrong)
     card = card_by_key(issuer, references_pb2.CARD_IDENTIFIER_KIND_CARD_NO, keys[0]) if keys else None
-    at_us = int(datetime.now(UTC).timestamp() * 1_000_000)
+    at_us = microseconds_of(datetime.now(UTC))
     record_look(dsn, Looker(OPERATOR, name), Look(card, shown, purpose, position=position), at_us)
 
 
@@ -102,7 +102,7 @@ def instant_us(text: str, hint: str) -> int | None:
         instant = datetime.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(_INSTANT, param_hint=hint) from None
-    return int((instant if instant.tzinfo else instant.replace(tzinfo=LOCAL)).timestamp() * 1_000_000)
+    return microseconds_of(with_zone(instant))
 
 
 def _from_hex(text: str) -> bytes:

@@ -18,7 +18,7 @@ from hub.commands import quota, roles
 from hub.commands.database import database
 from hub.commands.wording import folded
 from hub.config import Config
-from hub.domain.agreement import LOCAL
+from hub.domain.instants import LOCAL
 from hub.domain.participant import PREFIX, Certificate, Participant, is_participant_name
 from hub.journal.reader import feed_row, reading
 from hub.journal.recorder import AggregateStore

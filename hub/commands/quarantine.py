@@ -20,6 +20,7 @@ from hub.commands.wording import local, screen
 from hub.config import Config
 from hub.domain import reference
 from hub.domain.errors import HubError, JournalUnavailable, RequestInvalid
+from hub.domain.instants import microseconds_of
 from hub.domain.looks import Shown
 from hub.domain.masking import in_clear, shown
 from hub.domain.participant import HUB, PREFIX
@@ -194,4 +195,4 @@ def _words(desk: QuarantineDesk) -> frozenset[str]:
 
 
 def _instant_us(text: str) -> int:
-    return int(local_instant(text).timestamp() * 1_000_000) if text else 0
+    return microseconds_of(local_instant(text)) if text else 0

@@ -9,13 +9,13 @@ from rich.table import Table
 
 from hub.domain import reference
 from hub.domain.acceptance import rules_digest
-from hub.domain.case import Rule
 from hub.domain.rules import RULES, offline_mode
+from hub.domain.rules.rule import Rule
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "acceptance.md"
 _HEAD = """# 互认规则 Acceptance rules
 
-May this card be used here, for this, now? Each rule below is one small function in `hub/domain/rules.py`; this page is written from
+May this card be used here, for this, now? Each rule below is one small function in `hub/domain/rules/`; this page is written from
 them by `hub rules --write-docs`, and a test holds the two together. Their source is this project: a proposal [D].
 
 How an answer comes about:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from hub.commands.probe import Answer
 from hub.commands.wording import folded
-from hub.domain.agreement import LOCAL
+from hub.domain.instants import LOCAL
 from hub.domain.participant import PREFIX
 from hub.monitoring.vitals import Vitals
 from hub.projections import DECIDED_BY

@@ -2,13 +2,12 @@
 
 import sys
 from collections.abc import Mapping
-from datetime import datetime
 
 from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
-from hub.domain.agreement import LOCAL
+from hub.domain.instants import in_local
 
 
 def views_in_words(views: Mapping[str, bool]) -> str:
@@ -21,7 +20,7 @@ def views_in_words(views: Mapping[str, bool]) -> str:
 
 def local(at_us: int) -> str:
     """Writes an instant in +08:00."""
-    return datetime.fromtimestamp(at_us / 1_000_000, LOCAL).isoformat(timespec="seconds")
+    return in_local(at_us).isoformat(timespec="seconds")
 
 
 def in_two_lines(at_us: int) -> str:

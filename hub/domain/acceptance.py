@@ -16,11 +16,12 @@ from chuanyu.exchange.v1 import acceptance_pb2
 from hub.domain import card
 from hub.domain.agreement import Agreements, Terms
 from hub.domain.card import Fact
-from hub.domain.case import Case, Question, Rule, epoch_day, local_day
 from hub.domain.reference import Reference
-from hub.domain.rules import RULES, agreed_as, covering
+from hub.domain.rule_input import RIDES, Question, RuleInput
+from hub.domain.rules import RULES
+from hub.domain.rules.rule import Rule
 
-__all__ = ["OUTCOMES", "RULES", "Answer", "Question", "Verdict", "decide", "epoch_day", "explain", "local_day", "rules_digest"]
+__all__ = ["OUTCOMES", "RULES", "Answer", "Question", "Verdict", "decide", "explain", "rules_digest"]
 
 OUTCOMES = ("ACCEPT", "ACCEPT_NO_CONCESSION", "STEP_UP", "REFER_ISSUER", "DENY")  # from the mildest to the strictest
 
@@ -44,7 +45,7 @@ class Verdict(NamedTuple):
 
 def decide(facts: Iterable[Fact], agreements: Agreements, reference: Reference, question: Question) -> Answer:
     """Answers a question from the card's facts and the agreements; total and deterministic."""
-    asked = _case(facts, agreements, reference, question)
+    asked = _input(facts, agreements, reference, question)
     reasons = tuple(code for rule in _rules_for(asked) if (code := rule.ask(asked)) is not None)
     outcome = max((reference.reason(code).outcome for code in reasons), key=OUTCOMES.index, default="ACCEPT")
     return Answer(outcome, reasons, _rests_on(asked))
@@ -52,7 +53,7 @@ def decide(facts: Iterable[Fact], agreements: Agreements, reference: Reference, 
 
 def explain(facts: Iterable[Fact], agreements: Agreements, reference: Reference, question: Question) -> list[Verdict]:
     """Returns what every rule saw and concluded, in their order; the reasons among them are those of `decide`."""
-    asked = _case(facts, agreements, reference, question)
+    asked = _input(facts, agreements, reference, question)
     wanted = set(_rules_for(asked))
     verdicts = []
     for rule in RULES:
@@ -64,19 +65,19 @@ def explain(facts: Iterable[Fact], agreements: Agreements, reference: Reference,
     return verdicts
 
 
-def _case(facts: Iterable[Fact], agreements: Agreements, reference: Reference, question: Question) -> Case:
+def _input(facts: Iterable[Fact], agreements: Agreements, reference: Reference, question: Question) -> RuleInput:
     standing = card.standing(facts, question.at_us, card.policies_of(reference, question.issuing_province))
     about: list[Terms] = []
     if question.is_cross_province:
         region = question.service_region
         kin = reference.kin.get(region, ())
-        for scenario in agreed_as(question.scenario):
+        for scenario in _agreed_as(question.scenario):
             about += agreements.about(scenario, question.issuing_province, region, question.venue_code, kin)
     in_force = [terms for terms in about if terms.is_in_force(question.at_us)]
-    return Case(question, standing, about, in_force, reference)
+    return RuleInput(question, standing, about, in_force, reference)
 
 
-def _rules_for(asked: Case) -> tuple[Rule, ...]:
+def _rules_for(asked: RuleInput) -> tuple[Rule, ...]:
     question = asked.question
     return _rules_of(question.scenario, question.is_cross_province, asked.standing.social_status is not None)
 
@@ -88,12 +89,17 @@ def _rules_of(scenario: str, is_cross_province: bool, is_known: bool) -> tuple[R
     return tuple(rule for rule in asked if is_known or rule.rule_id == "A01" or not rule.looks_at_card)
 
 
-def _rests_on(asked: Case) -> tuple[str, ...]:
-    return tuple(terms.code for terms in covering(asked.in_force, asked.question.medium))
+def _rests_on(asked: RuleInput) -> tuple[str, ...]:
+    return tuple(terms.code for terms in asked.covering())
 
 
-def _seen(asked: Case, path: str) -> str:
-    """Returns what stands at a path of the case, as text: empty where nothing was said."""
+def _agreed_as(scenario: str) -> tuple[str, ...]:
+    """Names the scenarios whose agreements carry this one: an elder's ride is a ride."""
+    return (scenario, *RIDES) if scenario == "TRA.ELD" else (scenario,)
+
+
+def _seen(asked: RuleInput, path: str) -> str:
+    """Returns what is at a path of the input, as text: empty where nothing was said."""
     place, _, name = path.partition(".")
     if place == "agreements":
         return ", ".join(terms.code for terms in asked.about)

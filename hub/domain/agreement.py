@@ -6,7 +6,7 @@ takes effect by instant, not by the moment someone switches it on; so do amendme
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import date, datetime
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from chuanyu.exchange.v1 import agreement_history_pb2 as stored
@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from hub.domain import agreement_history
 from hub.domain.aggregate import HubAggregate
-from hub.domain.agreement_history import TABLE_OFFICER, evolve, micros
+from hub.domain.agreement_history import TABLE_OFFICER, evolve
 from hub.domain.errors import (
     AgreementExists,
     AgreementHasEnded,
@@ -27,8 +27,8 @@ from hub.domain.errors import (
     SideSignedAlready,
     ValidityReversed,
 )
+from hub.domain.instants import microseconds, microseconds_of
 
-LOCAL = timezone(timedelta(hours=8))
 SIDES = ("50", "51")
 
 
@@ -111,8 +111,8 @@ def terms_of(code: str, message: decisions.AgreementTerms) -> Terms:
         serving_regions=tuple(message.serving_regions),
         venues=frozenset(message.venues),
         media=frozenset(message.media),
-        from_us=micros(message.valid_from),
-        to_us=micros(message.valid_to) if message.HasField("valid_to") else None,
+        from_us=microseconds(message.valid_from),
+        to_us=microseconds(message.valid_to) if message.HasField("valid_to") else None,
         concession=decisions.ConcessionTerms.Name(message.concession).removeprefix("CONCESSION_TERMS_"),
     )
 
@@ -161,7 +161,7 @@ class Agreement(HubAggregate):
 
     def status(self, at: datetime) -> str:
         """DRAFT, SIGNED (not begun yet), ACTIVE, SUSPENDED or ENDED at an instant."""
-        return agreement_history.status(self.history, _us(at))
+        return agreement_history.status(self.history, microseconds_of(at))
 
     def missing_sides(self) -> list[str]:
         """Returns the sides whose signature the proposal waits for; none if nothing waits."""
@@ -180,7 +180,7 @@ class Agreement(HubAggregate):
     def draft_amendment(self, drafted: decisions.AgreementAmendmentDrafted, at: datetime) -> None:
         """Proposes new terms; the old ones hold until both sides have signed and the new ones begin. An earlier proposal lapses."""
         self._require_signed()
-        self._require_open(at, micros(drafted.terms.valid_from))
+        self._require_open(at, microseconds(drafted.terms.valid_from))
         self.record("agreement_amendment_drafted", drafted, at)
 
     def sign(self, signed: decisions.AgreementSigned, at: datetime) -> None:
@@ -212,11 +212,11 @@ class Agreement(HubAggregate):
     def suspend(self, suspended: decisions.AgreementSuspended, at: datetime) -> None:
         """Suspends it from an instant, until it is resumed."""
         self._require_signed()
-        from_us = micros(suspended.from_at)
+        from_us = microseconds(suspended.from_at)
         self._require_open(at, from_us)
         if self.history.pauses and not self.history.pauses[-1].HasField("until_at"):
             raise AgreementSuspendedAlready(agreement=self.code)
-        last = micros(self.history.pauses[-1].until_at) if self.history.pauses else self._begins_us()
+        last = microseconds(self.history.pauses[-1].until_at) if self.history.pauses else self._begins_us()
         if from_us < last:
             raise ValidityReversed("A suspension begins after the agreement and after the last suspension.", field="from_at")
         self.record("agreement_suspended", suspended, at)
@@ -224,11 +224,11 @@ class Agreement(HubAggregate):
     def resume(self, resumed: decisions.AgreementResumed, at: datetime) -> None:
         """Ends the suspension at an instant."""
         self._require_signed()
-        until_us = micros(resumed.from_at)
+        until_us = microseconds(resumed.from_at)
         self._require_open(at, until_us)
         if not self.history.pauses or self.history.pauses[-1].HasField("until_at"):
             raise AgreementNotSuspended(agreement=self.code)
-        if until_us <= micros(self.history.pauses[-1].from_at):
+        if until_us <= microseconds(self.history.pauses[-1].from_at):
             raise ValidityReversed("A suspension ends after it began.", field="from_at")
         self.record("agreement_resumed", resumed, at)
 
@@ -237,7 +237,7 @@ class Agreement(HubAggregate):
         if self.history.HasField("ended_at"):
             raise AgreementHasEnded(agreement=self.code)
         self._require_open(at)
-        if self.history.versions and micros(ended.ended_at) <= self._begins_us():
+        if self.history.versions and microseconds(ended.ended_at) <= self._begins_us():
             raise ValidityReversed("An agreement ends after it began.", field="ended_at")
         self.record("agreement_ended", ended, at)
 
@@ -255,7 +255,7 @@ class Agreement(HubAggregate):
     def _require_open(self, at: datetime, instant_us: int = 0) -> None:
         """Refuses a change made after the agreement has ended, or one that would take effect after its end."""
         ends_at = self.history.ended_at if self.history.HasField("ended_at") else None
-        if self.status(at) == "ENDED" or (ends_at is not None and micros(ends_at) <= instant_us):
+        if self.status(at) == "ENDED" or (ends_at is not None and microseconds(ends_at) <= instant_us):
             raise AgreementHasEnded(agreement=self.code)
 
 
@@ -276,12 +276,3 @@ def _require_four_people(proposal: stored.AgreementProposal, signed: decisions.A
 def _person(officer: str) -> str:
     """A staff number however it is typed."""
     return officer.strip().casefold()
-
-
-def local_midnight(day: date) -> datetime:
-    """Returns the instant in UTC at which a day begins in +08:00."""
-    return datetime.combine(day, time(), LOCAL).astimezone(UTC)
-
-
-def _us(at: datetime) -> int:
-    return int(at.timestamp()) * 1_000_000 + at.microsecond

@@ -1,7 +1,7 @@
 """What became of an agreement: one fold of its events, shared by the aggregate and the view, and when each version of it holds.
 
 A version is a set of terms that both sides signed. It holds from its first instant until the next version begins, its own end, or the
-agreement's; a suspension leaves holes in it. Everything here is by instant: who entered what when is told by positions.
+agreement's; a suspension leaves holes in it. Everything here is by instant: positions say who entered what when.
 """
 
 from typing import NamedTuple
@@ -9,7 +9,8 @@ from typing import NamedTuple
 from chuanyu.exchange.v1 import agreement_history_pb2 as stored
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
+
+from hub.domain.instants import microseconds
 
 # Who "drafts" and "signs" what the reference table has on record; no officer may bear this name.
 TABLE_OFFICER = "reference-table"
@@ -67,11 +68,11 @@ def _propose(after: stored.AgreementHistory, drafted: decisions.AgreementDrafted
 def versions(history: stored.AgreementHistory) -> list[Version]:
     """Returns all versions in order of signing, each cut where a later one or the end takes over; one that never holds is empty."""
     found: list[Version] = []
-    to_us = micros(history.ended_at) if history.HasField("ended_at") else FOREVER_US
+    to_us = microseconds(history.ended_at) if history.HasField("ended_at") else FOREVER_US
     for number in range(len(history.versions), 0, -1):
         version = history.versions[number - 1]
-        from_us = micros(version.terms.valid_from)
-        own_end = micros(version.terms.valid_to) if version.terms.HasField("valid_to") else FOREVER_US
+        from_us = microseconds(version.terms.valid_from)
+        own_end = microseconds(version.terms.valid_to) if version.terms.HasField("valid_to") else FOREVER_US
         end_us = max(min(own_end, to_us), from_us)
         found.append(Version(number, version.terms, from_us, None if end_us == FOREVER_US else end_us))
         to_us = 0 if version.corrects_record else min(to_us, from_us)
@@ -80,7 +81,7 @@ def versions(history: stored.AgreementHistory) -> list[Version]:
 
 def pauses(history: stored.AgreementHistory) -> tuple[Pause, ...]:
     """Returns the suspensions as instants."""
-    return tuple((micros(p.from_at), micros(p.until_at) if p.HasField("until_at") else None) for p in history.pauses)
+    return tuple((microseconds(p.from_at), microseconds(p.until_at) if p.HasField("until_at") else None) for p in history.pauses)
 
 
 def is_suspended(suspended: tuple[Pause, ...], at_us: int) -> bool:
@@ -90,7 +91,7 @@ def is_suspended(suspended: tuple[Pause, ...], at_us: int) -> bool:
 
 def status(history: stored.AgreementHistory, at_us: int) -> str:
     """Returns DRAFT, SIGNED (not begun yet), ACTIVE, SUSPENDED or ENDED at an instant."""
-    if history.HasField("ended_at") and micros(history.ended_at) <= at_us:
+    if history.HasField("ended_at") and microseconds(history.ended_at) <= at_us:
         return "ENDED"
     if not history.versions:
         return "DRAFT"
@@ -98,8 +99,3 @@ def status(history: stored.AgreementHistory, at_us: int) -> str:
     if any(v.from_us <= at_us and (v.to_us is None or at_us < v.to_us) for v in holding):
         return "SUSPENDED" if is_suspended(pauses(history), at_us) else "ACTIVE"
     return "SIGNED" if any(at_us < v.from_us for v in holding) else "ENDED"
-
-
-def micros(at: Timestamp) -> int:
-    """Returns an instant in microseconds since 1970."""
-    return at.seconds * 1_000_000 + at.nanos // 1_000

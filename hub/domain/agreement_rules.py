@@ -4,27 +4,23 @@ Each refusal names the field or the other agreement. Shape (which values a field
 """
 
 from collections.abc import Iterable
-from datetime import date
 
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 
 from hub.domain.agreement import Terms
-from hub.domain.agreement_history import FOREVER_US, micros
+from hub.domain.agreement_history import FOREVER_US
 from hub.domain.errors import AgreementOverlap, RegionNotInForce, ScenarioUnknown, ValidityReversed
+from hub.domain.instants import day_of, epoch_day, microseconds
 from hub.domain.reference import Reference
-
-_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
-_DAY_US = 86_400_000_000
-_LOCAL_OFFSET_US = 8 * 3_600_000_000
 
 
 def check_terms(terms: decisions.AgreementTerms, reference: Reference) -> None:
     """Raises ValidityReversed, ScenarioUnknown or RegionNotInForce; scenarios and regions are those of the first local day."""
-    from_us = micros(terms.valid_from)
-    if terms.HasField("valid_to") and micros(terms.valid_to) <= from_us:
+    from_us = microseconds(terms.valid_from)
+    if terms.HasField("valid_to") and microseconds(terms.valid_to) <= from_us:
         raise ValidityReversed(field="valid_to")
-    epoch_day = (from_us + _LOCAL_OFFSET_US) // _DAY_US
-    day = date.fromordinal(_EPOCH_ORDINAL + epoch_day)
+    first = epoch_day(from_us)
+    day = day_of(first)
     if not terms.scenarios:
         raise ScenarioUnknown("none is named", field="scenarios")
     in_catalogue = [code for code in reference.scenario_codes if reference.scenario(code, day) is not None]
@@ -32,8 +28,8 @@ def check_terms(terms: decisions.AgreementTerms, reference: Reference) -> None:
         if not any(_covers(pattern, code) for code in in_catalogue):
             raise ScenarioUnknown(field="scenarios", scenario=pattern)
     for prefix in terms.serving_regions:
-        # Towns keep the code of the county they came from, so only counties and above tell whether a prefix means anything.
-        is_known = any(len(code) == 6 and code.startswith(prefix) and reference.is_region(code, epoch_day) for code in reference.regions)
+        # Towns keep the code of the county they came from, so only counties and above show whether a prefix means anything.
+        is_known = any(len(code) == 6 and code.startswith(prefix) and reference.is_region(code, first) for code in reference.regions)
         if not is_known or prefix[:2] not in terms.serving_provinces:
             raise RegionNotInForce(field="serving_regions", region=prefix)
 

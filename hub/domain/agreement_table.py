@@ -6,8 +6,9 @@ from datetime import datetime
 from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 
-from hub.domain.agreement import SIDES, Agreement, local_midnight
+from hub.domain.agreement import SIDES, Agreement
 from hub.domain.agreement_history import TABLE_OFFICER
+from hub.domain.instants import local_midnight
 from hub.domain.reference import Agreement as AgreementRow
 
 

@@ -1,7 +1,7 @@
-"""What the number of a person says of the birth date: one that is told must not contradict it, and where none is told it is taken from it.
+"""What the number of a person says of the birth date: one that is reported must agree with it, and where none is, it is taken from it.
 
 A citizen's number has the birth date in it (GB 11643), so that an age is known wherever the number is. Numbers that
-tell none (passports, old forms) say nothing here.
+give none (passports, old forms) say nothing here.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from chuanyu.exchange.v1 import event_pb2
 
 from hub.domain.pseudonym import born_on, is_well_formed
 
-# The kinds that tell a birth date; whose it is says the document that the kind corrects, else the event's holder.
+# The kinds that say a birth date; whose it is says the document that the kind corrects, else the event's holder.
 _TELLING = frozenset({"card_registered", "card_applied", "holder_data_corrected"})
 
 

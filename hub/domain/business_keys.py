@@ -1,6 +1,6 @@
-"""By what a use is known: its business key names it, whoever tells it.
+"""By what a use is known: its business key names it, whichever side reports it.
 
-The same fact may be told under several numbers, by either province, in any feed; by its key it counts once: a tap by card and purse
+The same fact may be reported under several numbers, by either province, in any feed; by its key it counts once: a tap by card and purse
 counter, a row of a fund batch by batch and row, a settlement by its setl_id. A fact without a native key is known by all that it says:
 the same card at the same instant and place, with the same content.
 """
@@ -12,7 +12,7 @@ from typing import Any
 from chuanyu.exchange.v1 import event_pb2
 from chuanyu.exchange.v1 import references_pb2 as references
 
-from hub.domain.acceptance import local_day
+from hub.domain.instants import SECOND_US, local_day
 
 PURSE_COUNTERS = 1 << 16
 _CARD_NO = references.CARD_IDENTIFIER_KIND_CARD_NO
@@ -44,19 +44,19 @@ def purse_key(event: event_pb2.Event) -> bytes:
 
 
 def business_key(kind: str, event: event_pb2.Event) -> BusinessKey:
-    """Returns by what a fact is known, whichever feed, province or number tells it."""
+    """Returns by what a fact is known, whichever feed, province or number reports it."""
     message = getattr(event, kind)
     native = _NATIVE[kind](event, message) if kind in _NATIVE else None
     return native or _by_content(kind, event, message)
 
 
 def key_digest(key: BusinessKey) -> bytes:
-    """Returns sixteen bytes that stand for a business key."""
+    """Returns the sixteen bytes of a business key."""
     return hashlib.blake2b(repr(key).encode(), digest_size=16).digest()
 
 
 def tap_key(purse: bytes, counter: int) -> BusinessKey:
-    """Returns the key of a tap; which terminal took it tells taps of one counter apart."""
+    """Returns the key of a tap; the terminal that took it distinguishes taps of one counter."""
     return ("tap", purse, counter % PURSE_COUNTERS)
 
 
@@ -76,11 +76,11 @@ def _person(event: event_pb2.Event) -> bytes:
 
 
 def _local_date(event: event_pb2.Event) -> str:
-    return event.business_date or local_day(event.occurred_at.seconds * 1_000_000).isoformat()
+    return event.business_date or local_day(event.occurred_at.seconds * SECOND_US).isoformat()
 
 
 def _tap(event: event_pb2.Event, message: Any) -> BusinessKey | None:
-    # A counter of 0 is one that wrapped around if its terminal is named, else it was not told.
+    # A counter of 0 is one that wrapped around if its terminal is named, else it was not reported.
     tap = message.tap
     counter = tap.purse_counter
     return tap_key(purse, counter) if (counter or tap.psam) and (purse := purse_key(event)) else None
@@ -122,7 +122,7 @@ def _unemployment(event: event_pb2.Event, message: Any) -> BusinessKey | None:
 
 
 def _named(name: str, *fields: str) -> Callable[[event_pb2.Event, Any], BusinessKey | None]:
-    """Returns what makes the key of a kind from fields of its own message; all of them must be told."""
+    """Returns what makes the key of a kind from fields of its own message; all of them must be there."""
 
     def key(_: event_pb2.Event, message: Any) -> BusinessKey | None:
         values = tuple(getattr(message, field) for field in fields)

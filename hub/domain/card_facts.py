@@ -12,6 +12,8 @@ from chuanyu.exchange.v1 import card_lifecycle_pb2 as lifecycle
 from chuanyu.exchange.v1 import control_pb2 as control
 from chuanyu.exchange.v1 import event_pb2
 
+from hub.domain.instants import microseconds
+
 
 class Fact(NamedTuple):
     """One state-changing event of a card; *detail* holds only what the fold needs."""
@@ -28,10 +30,6 @@ def fact_of(kind: str, event: event_pb2.Event, occurred_us: int, position: int) 
     return Fact(occurred_us, position, kind, reader(getattr(event, kind)) if reader else {})
 
 
-def _us(timestamp: Any) -> int:
-    return int(timestamp.seconds * 1_000_000 + timestamp.nanos // 1_000)
-
-
 def _ref(message: Any) -> str:
     return f"{message.feed}#{message.sequence}" if message.feed else ""
 
@@ -42,7 +40,7 @@ def _registered(message: lifecycle.CardRegistered) -> dict[str, Any]:
         **_made(message),
     }
     if message.HasField("status_until"):
-        detail["until"] = _us(message.status_until)
+        detail["until"] = microseconds(message.status_until)
     return detail
 
 
@@ -75,7 +73,7 @@ def _activated(message: lifecycle.SocialFunctionActivated) -> dict[str, Any]:
 
 def _until(name: str) -> Callable[[Any], dict[str, Any]]:
     """Reads the end that a message may name."""
-    return lambda message: {"until": _us(getattr(message, name))} if message.HasField(name) else {}
+    return lambda message: {"until": microseconds(getattr(message, name))} if message.HasField(name) else {}
 
 
 def _binding(message: accounts.TransitConcessionBound) -> dict[str, Any]:
@@ -103,7 +101,7 @@ _DETAILS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "loss_request_submitted": lambda message: {"formal": True} if message.loss_type == control.LOSS_TYPE_FORMAL else {},
     "loss_request_refused": lambda message: {"request": _ref(message.request)},
     "provisional_block_placed": lambda message: {
-        "until": _us(message.expires_at),
+        "until": microseconds(message.expires_at),
         "request": _ref(message.request),
         "position": message.request_position,
         **({"formal": True} if message.loss_type == control.LOSS_TYPE_FORMAL else {}),

@@ -11,7 +11,7 @@ BACK, SAME = "(back)", "(same)"
 
 
 class Step(NamedTuple):
-    """One row: the states a fact is told from (none: from any) and the state it leads to."""
+    """One row: the states a fact is reported from (none: from any) and the state it leads to."""
 
     sources: frozenset[str]
     target: str

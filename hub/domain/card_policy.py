@@ -9,16 +9,14 @@ from datetime import date
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from hub.domain.instants import day_of, epoch_day, epoch_day_of, midnight_us
 from hub.domain.reference import Reference
 
-DAY_US = 86_400_000_000
-_LOCAL_US = 8 * 3_600_000_000
-_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
-_LAST_DAY = date.max.toordinal() - _EPOCH_ORDINAL
+_LAST_DAY = epoch_day_of(date.max)
 
 
 class Policy(NamedTuple):
-    """The parameters of one province on one day; the defaults stand where its table is silent."""
+    """The parameters of one province on one day; the defaults are in force where its table is silent."""
 
     temp_loss_days: int = 7
     formal_loss_releasable: bool = True
@@ -50,12 +48,12 @@ PARAMETERS = {
 
 def policy_of(reference: Reference, province: str, at_us: int) -> Policy:
     """Returns the policy of an issuing province on the local day of an instant (microseconds since 1970)."""
-    return _policy_on(reference, province, min(max(0, (at_us + _LOCAL_US) // DAY_US), _LAST_DAY))
+    return _policy_on(reference, province, min(max(0, epoch_day(at_us)), _LAST_DAY))
 
 
 @lru_cache(4_096)
-def _policy_on(reference: Reference, province: str, epoch_day: int) -> Policy:
-    on = date.fromordinal(_EPOCH_ORDINAL + epoch_day)
+def _policy_on(reference: Reference, province: str, day: int) -> Policy:
+    on = day_of(day)
     said: dict[str, Any] = {}
     for name, parameter in PARAMETERS.items():
         row = reference.policy(parameter, province, on)
@@ -76,7 +74,7 @@ def policies_of(reference: Reference, province: str) -> PolicyAt:
     known: dict[int, Policy] = {}
 
     def policy_at(at_us: int) -> Policy:
-        day = (at_us + _LOCAL_US) // DAY_US
+        day = epoch_day(at_us)
         if day not in known:
             known[day] = policy_of(reference, province, at_us)
         return known[day]
@@ -94,7 +92,7 @@ def always(policy: Policy | int) -> PolicyAt:
 def renews_too_early(at_us: int, expires_on: str, issued_on: str, policy: Policy) -> bool:
     """Whether a renewal for expiry is applied for before its window [S16]; a card without days is never too early.
 
-    The bank function lapses on the day that was told, else by the years from the day of issue.
+    The bank function lapses on the day that was reported, else by the years from the day of issue.
     """
     if not expires_on and not issued_on:
         return False
@@ -102,11 +100,11 @@ def renews_too_early(at_us: int, expires_on: str, issued_on: str, policy: Policy
     if not expires_on:
         year += policy.card_validity_years
     # A card of 29 February lapses with that month.
-    last = date(year, month, min(day, monthrange(year, month)[1])).toordinal() - _EPOCH_ORDINAL
-    return (at_us + _LOCAL_US) // DAY_US < last - policy.renew_window_days
+    last = epoch_day_of(date(year, month, min(day, monthrange(year, month)[1])))
+    return epoch_day(at_us) < last - policy.renew_window_days
 
 
 def temporary_until_us(occurred_us: int, issued_on: str, policy: Policy) -> int:
     """Returns the local midnight at which a temporary card is no longer good."""
-    day = date.fromisoformat(issued_on).toordinal() - _EPOCH_ORDINAL if issued_on else (occurred_us + _LOCAL_US) // DAY_US
-    return (day + policy.temp_card_validity_days) * DAY_US - _LOCAL_US
+    day = epoch_day_of(date.fromisoformat(issued_on)) if issued_on else epoch_day(occurred_us)
+    return midnight_us(day + policy.temp_card_validity_days)

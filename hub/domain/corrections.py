@@ -1,8 +1,8 @@
-"""Corrections and reversals: which of the events that change each other stands.
+"""Corrections and reversals: which of the events that change each other is in force.
 
 An event and all that correct or reverse it, each other or any of them are one family, in whatever order they came, and at most one of
-them stands. A correction takes the place of what stood; a reversal of what was told first takes it out. A correction or reversal that
-is reversed itself counts as never told, so that what stood before it stands again, at any depth.
+them is in force. A correction takes its place; a reversal of what was reported first takes it out. A correction or reversal that
+is reversed itself counts as never reported, so that what was in force before it is so again, at any depth.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ class Member(NamedTuple):
 
 
 def standing(members: Iterable[Member]) -> set[int]:
-    """Returns the positions of the events that stand, one of each family at most; *members* are whole families up to some position."""
+    """Returns the positions of the events in force, one of each family at most; *members* are whole families up to some position."""
     known = list(members)
     by_name = {member.name: member for member in known}
     released = {name: member for member in known for name in member.changes if name != member.own and _is_held(by_name, name)}
@@ -44,9 +44,7 @@ def standing(members: Iterable[Member]) -> set[int]:
     return {position for position in stands.values() if position is not None}
 
 
-def _targets(
-    members: Iterable[Member], by_name: Mapping[Hashable, Member], released: Mapping[Hashable, Member]
-) -> dict[int, Member]:
+def _targets(members: Iterable[Member], by_name: Mapping[Hashable, Member], released: Mapping[Hashable, Member]) -> dict[int, Member]:
     """Returns what each member changes, by position; what names a quarantined correction means the event that was released for it."""
     found = {}
     for member in members:
@@ -83,7 +81,7 @@ def _void(latest_first: Sequence[Member], targets: Mapping[int, Member], order: 
 
 
 def _families(members: Iterable[Member]) -> dict[Hashable, Hashable]:
-    """Returns for each name one that stands for its family."""
+    """Returns for each name the one that its family is known by."""
     parent: dict[Hashable, Hashable] = {}
 
     def root(name: Hashable) -> Hashable:

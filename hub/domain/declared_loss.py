@@ -40,7 +40,7 @@ def declared_loss(
 ) -> references.CardRef | None:
     """Returns the card, in clear, that a quarantined event would have made unusable; None if it names none well.
 
-    *rights* are those of who sent it, None if the event was found to be theirs to tell before.
+    *rights* are those of who sent it, None if the event was found before to be theirs to report.
     """
     card = event.card
     if kind not in _KINDS and not (kind == "card_registered" and event.card_registered.status in _STATUSES):
@@ -55,7 +55,7 @@ def declared_loss(
 
 
 def _may_tell(event: event_pb2.Event, kind: str, rights: Rights) -> bool:
-    """Whether it is the sender's to tell; the rules say so only of an event whose shape is in order."""
+    """Whether it is the sender's to report; the rules say so only of an event whose shape is in order."""
     is_issuers = kind not in FROM_EITHER_SIDE
     if is_issuers and event.card.issuing_province != rights.province:
         return False

@@ -1,6 +1,6 @@
 """What of the journal a participant may read: what concerns its province and is its to read, and which identifiers it gets in clear.
 
-An event concerns the card's issuer and the side where it happened or that told it; what the hub decided about a card concerns both in
+An event concerns the card's issuer and the side where it happened or that reported it; what the hub decided about a card concerns both in
 the same way. Of these a participant reads what the scope of its role READER names. An identifier of a card is given in clear to who has
 the role ISSUER for it and to nobody else; persons, names, telephones and accounts only where the issuer's side sent them itself. Every
 other reference goes out without a value: the hub's keys are for life, and two events of a person must not become linkable on the other
@@ -41,7 +41,7 @@ class Origin(NamedTuple):
 
 
 def concerns(event: event_pb2.Event, kind: str, origin: Origin, reader: Reader) -> bool:
-    """Whether a reader is told of an event."""
+    """Whether a reader gets an event."""
     return _may_read(event, kind, origin, reader) and _is_of(event, kind, origin, reader)
 
 

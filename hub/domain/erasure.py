@@ -67,7 +67,7 @@ def names_of(kind: str, issuer: str, clear: str) -> list[str]:
     if kind in OF_A_CARD:
         return [f"{kind}|{issuer}|{clear}"]
     if kind == "account":
-        # An account stands by itself, and as the identifier of a card.
+        # An account is erased by itself, and as the identifier of a card.
         return [f"account|{clear}", f"account|50|{clear}", f"account|51|{clear}"]
     return [f"person|01|{identity.normalize_ssn(clear)}"] if kind == "person" else [f"mobile|{clear}"]
 

@@ -1,6 +1,6 @@
 """The one tree of errors for the faults of a caller or of the surroundings; the docstring is the message.
 
-`hub.api.errors` maps each to a gRPC status. An error never carries a value that could name a person or a card.
+`hub.api.edge.statuses` maps each to a gRPC status. An error never carries a value that could name a person or a card.
 """
 
 
@@ -8,7 +8,7 @@ class HubError(Exception):
     """Something the hub refuses."""
 
     def __init__(self, detail: str = "", **metadata: str | int) -> None:
-        """*metadata* stands in the ErrorInfo of the answer."""
+        """*metadata* is in the ErrorInfo of the answer."""
         message = (type(self).__doc__ or "").strip().splitlines()[0]
         super().__init__(f"{message} {detail}".strip() if detail else message)
         self.metadata = {name: str(value) for name, value in metadata.items()}
@@ -19,7 +19,7 @@ class CertificateRequired(HubError):
 
 
 class ClientCertificateUnfit(HubError):
-    """The client certificate names several participants, or its extended key usage does not say clientAuth; have it issued anew."""
+    """The client certificate names several participants, or its extended key usage does not say clientAuth; have it issued again."""
 
 
 class ParticipantUnknown(HubError):
@@ -162,7 +162,7 @@ class RuleVersionFailed(HubError):
 
 
 class DecisionNotFound(HubError):
-    """No decision stands at this position; take the position of an answer."""
+    """There is no decision at this position; take the position of an answer."""
 
 
 class CardNotFound(HubError):
@@ -238,7 +238,7 @@ class HotlistEpochOld(HubError):
 
 
 class CursorAhead(HubError):
-    """The cursor lies beyond the head of the journal; if it was received from this hub, tell its operators."""
+    """The cursor lies beyond the head of the journal; if it was received from this hub, inform its operators."""
 
 
 class CursorTooOld(HubError):

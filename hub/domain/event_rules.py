@@ -1,11 +1,11 @@
 """What makes a well-formed event a bad one: rules that need more than its shape, each with a path and never a value.
 
-Shape is annotated beside the fields in the protos; here stand identifiers, places, days, who may say what, and what a kind needs.
+Shape is annotated beside the fields in the protos; here are identifiers, places, days, who may say what, and what a kind needs.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 
 from buf.validate import validate_pb2
@@ -14,6 +14,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from hub.domain.card import BEFORE_A_NUMBER, FROM_EITHER_SIDE
+from hub.domain.instants import SECOND_US, day_text, epoch_day
 from hub.domain.money import wrong_sums
 from hub.domain.reference import Reference
 from hub.domain.roles import Rights, is_told_by_case
@@ -21,7 +22,6 @@ from hub.domain.roles import Rights, is_told_by_case
 Violation = tuple[str, str]
 
 DAY_S = 86_400
-LOCAL_OFFSET_S = 8 * 3_600
 # First social-security card: December 1999 [S29], from midnight in +08:00.
 EARLIEST_S = 943_977_600
 # A source's clock may run ahead; more than a day is a wrong date.
@@ -64,7 +64,7 @@ _ABOUT_A_CARD = LIFECYCLE_KINDS | {"loss_request_submitted", "loss_request_refus
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the edge knows besides the event: what the speaker may tell, what time it is, and which feeds are its own."""
+    """What the edge knows besides the event: what the speaker may report, what time it is, and which feeds are its own."""
 
     rights: Rights
     now_s: int
@@ -118,7 +118,7 @@ def _check_places(event: event_pb2.Event, occurred_s: int | None, reference: Ref
     """Looks at the places on the day of the event; without such a day whether they ever were ones."""
     days = reference.region_days
     if region := event.service_region:
-        day = None if occurred_s is None else (occurred_s + LOCAL_OFFSET_S) // DAY_S
+        day = None if occurred_s is None else epoch_day(occurred_s * SECOND_US)
         if region not in days or (day is not None and not may_say_region(reference, region, day)):
             found.append(("service_region", "unknown_region"))
     # A card keeps the region as issued, so any day will do.
@@ -174,17 +174,12 @@ def _check_correction(event: event_pb2.Event, context: Context, found: list[Viol
 
 def local_date(occurred_s: int) -> str:
     """Returns the local day of an instant as yyyy-MM-dd."""
-    return _date_of_day((occurred_s + LOCAL_OFFSET_S) // DAY_S)
-
-
-@lru_cache(maxsize=4096)
-def _date_of_day(day: int) -> str:
-    return (date(1970, 1, 1) + timedelta(days=day)).isoformat()
+    return day_text(epoch_day(occurred_s * SECOND_US))
 
 
 @lru_cache(maxsize=4096)
 def is_real_date(text: str) -> bool:
-    """Whether a yyyy-MM-dd names a day of the calendar that a record can mean: 0001-01-01 and 9999-12-31 stand for none."""
+    """Whether a yyyy-MM-dd names a day of the calendar that a record can mean: 0001-01-01 and 9999-12-31 mean none."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
@@ -193,14 +188,14 @@ def is_real_date(text: str) -> bool:
 
 
 def _date_fields(kind: Descriptor | None) -> tuple[str, ...]:
-    """Returns the fields of a kind that hold a date, told by their annotation."""
+    """Returns the fields of a kind that hold a date, by their annotation."""
     assert kind is not None, "every kind is a message"
     return tuple(field.name for field in kind.fields if field.GetOptions().Extensions[validate_pb2.field].string.pattern == _DATE_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)
 class _Needs:
-    """What a kind needs: a card, its issuer as the speaker, some subject; which fields are dates; whether a case says who may tell it."""
+    """What a kind needs: a card, its issuer as the speaker, some subject; which fields are dates; whether a case says who may report it."""
 
     is_hub_only: bool
     card: bool

@@ -14,7 +14,7 @@ from hub.domain.usage import COUNTED_KINDS
 
 
 class Meaning(NamedTuple):
-    """A code in words; a note is no fault: the same was told twice."""
+    """A code in words; a note is no fault: the same was reported twice."""
 
     text_zh: str
     text_en: str
@@ -72,11 +72,11 @@ class Use(NamedTuple):
 
 
 def use_after(facts: Sequence[Fact], use: Use, policy_at: PolicyAt) -> Finding | None:
-    """Returns the finding of a use while a loss, its request or a cancellation stood; None if it was in order.
+    """Returns the finding of a use while a loss, its request or a cancellation was in force; None if it was in order.
 
-    Only what had happened before the use counts, whenever it was told: a use of the same instant is in order. An e-card that its
+    Only what had happened before the use counts, whenever it was reported: a use of the same instant is in order. An e-card that its
     holder authorised again during a temporary loss may be used (G18). A payment is one only after the holder's death (G27), which may
-    have been told of another of his cards.
+    have been reported of another of his cards.
     """
     if use.is_payment:
         died = (fact for fact in facts if fact.detail.get("death") and fact.occurred_us < use.occurred_us)
@@ -100,7 +100,7 @@ def use_after(facts: Sequence[Fact], use: Use, policy_at: PolicyAt) -> Finding |
 
 
 def _unverified(facts: Sequence[Fact], use: Use) -> Finding | None:
-    """Returns the finding of a use after the holder's death as it was told of another of his cards."""
+    """Returns the finding of a use after the holder's death as it was reported of another of his cards."""
     death = next((fact for fact in facts if fact.kind == DIED and fact.occurred_us < use.occurred_us), None)
     return None if death is None else Finding(use.position, death.position, UNVERIFIED)
 

@@ -18,7 +18,7 @@ TRIES = 100
 
 
 class FilterNotBuilt(Exception):
-    """No seed worked: the hashes are not random, or some stand in it twice."""
+    """No seed worked: the hashes are not random, or some are in it twice."""
 
 
 class FuseFilter(NamedTuple):

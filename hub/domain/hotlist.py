@@ -1,4 +1,4 @@
-"""The offline hotlist: which cards stand on it, and the two files, snapshot and delta, that say so exactly.
+"""The offline hotlist: which cards are on it, and the two files, snapshot and delta, that say so exactly.
 
 A snapshot is a filter over the hashes of what is listed, and a list of the known names that are not listed but that the filter would
 take for listed. A delta names the hashes for which a gate that holds the epoch before would answer wrongly. So both are exact for every
@@ -81,7 +81,7 @@ class Epoch(NamedTuple):
 
 @dataclass(slots=True)
 class Held:
-    """What a gate holds: a snapshot and the deltas since; *listed* and *cleared* are hashes that stand apart from the filter."""
+    """What a gate holds: a snapshot and the deltas since; *listed* and *cleared* are hashes beside the filter."""
 
     head: Epoch
     key: bytes
@@ -109,7 +109,7 @@ class Held:
 
 
 def make_snapshot(head: Epoch, cards: Cards, draw: Callable[[], bytes], sign: Sign, hashing: Hashing = hashing) -> bytes:
-    """Returns the file of a snapshot: *cards* yields every known (name, is listed) anew on each call, *draw* a fresh key of 32 bytes.
+    """Returns the file of a snapshot: *cards* yields every known (name, is listed) again on each call, *draw* a fresh key of 32 bytes.
 
     A listed card without a name (None) is only counted. The key is drawn when the set is fixed, so nobody can choose a card that
     collides; should one do so, another key is drawn. Raises HashesCollide.
@@ -131,7 +131,7 @@ def make_snapshot(head: Epoch, cards: Cards, draw: Callable[[], bytes], sign: Si
 
 
 def make_delta(head: Epoch, cards: Cards, held: Held, sign: Sign, hashing: Hashing = hashing) -> bytes | None:
-    """Returns the file that brings *held* to the cards as they are now, None if the base's key cannot tell two cards apart any more."""
+    """Returns the file that brings a gate to the cards as they are now, None if the base's key cannot distinguish two cards any more."""
     listed, others, unlistable = _hash(cards, hashing(held.key))
     if not listed.isdisjoint(others):
         return None

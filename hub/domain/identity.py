@@ -1,4 +1,4 @@
-"""What identifies a person or a card: is it well formed, what does it tell, how may it be shown.
+"""What identifies a person or a card: is it well formed, what does it say, how may it be shown.
 
 Checks return None or a short reason that never holds the value, so that a reason may go into the journal and the logs.
 Whether a county exists is never asked: numbers are given at first registration and outlive their county, and the first
@@ -51,19 +51,19 @@ _DISABILITY_SUFFIX = re.compile(r"[1-7][1-4](?:B[0-9])?")
 
 
 def check_digit(first17: str) -> str:
-    """Return the MOD 11-2 check digit of 17 digits, or an empty string for anything else (GB 11643)."""
+    """Returns the MOD 11-2 check digit of 17 digits, or an empty string for anything else (GB 11643)."""
     if not _SEVENTEEN_DIGITS.fullmatch(first17):
         return ""
     return _CHECK_DIGITS[sum(map(mul, first17.encode(), _WEIGHTS)) % 11]
 
 
 def normalize_ssn(ssn: str) -> str:
-    """Return the number with its letters in upper case, as it is stored: a lower-case x is common at the edge."""
+    """Returns the number with its letters in upper case, as it is stored: a lower-case x is common at the edge."""
     return ssn.upper() if ssn.isascii() else ssn
 
 
 def social_security_number_problem(ssn: str) -> str | None:
-    """Return why the string is no 社会保障号码 (AAC002), or None if it is acceptable.
+    """Returns why the string is no 社会保障号码 (AAC002), or None if it is acceptable.
 
     Old permanent-resident and passport forms have no check that is known: their shape is enough.
     """
@@ -75,14 +75,14 @@ def social_security_number_problem(ssn: str) -> str | None:
 
 
 def _shape_problem(value: str, shape: re.Pattern[str], shortest: int, longest: int) -> str | None:
-    """Return what keeps the value from its shape, its length or its characters, or None."""
+    """Returns what keeps the value from its shape, its length or its characters, or None."""
     if shape.fullmatch(value):
         return None
     return "CHARSET" if shortest <= len(value) <= longest else "LENGTH"
 
 
 def _person_number_problem(number: str) -> str | None:
-    """Return why the normalised string is no 18-digit number with birth date and check digit, or None."""
+    """Returns why the normalised string is no 18-digit number with birth date and check digit, or None."""
     if problem := _shape_problem(number, _PERSON_NUMBER, 18, 18):
         return "FIFTEEN_DIGITS" if _FIFTEEN_DIGITS.fullmatch(number) else problem
     if _date_of_birth(number) is None:
@@ -91,7 +91,7 @@ def _person_number_problem(number: str) -> str | None:
 
 
 def _date_of_birth(person_number: str) -> date | None:
-    """Return the date in digits 7 to 14 of a number of the right shape, or None if there is no such day since 1800."""
+    """Returns the date in digits 7 to 14 of a number of the right shape, or None if there is no such day since 1800."""
     if person_number[6:8] not in ("18", "19", "20"):
         return None
     try:
@@ -101,25 +101,25 @@ def _date_of_birth(person_number: str) -> date | None:
 
 
 def birth_date(ssn: str) -> date | None:
-    """Return the birth date that an acceptable number tells, or None: passport and old forms tell none."""
+    """Returns the birth date that an acceptable number gives, or None: passport and old forms give none."""
     number = normalize_ssn(ssn)
     return None if _person_number_problem(number) else _date_of_birth(number)
 
 
 def sex(ssn: str) -> str:
-    """Return the GB/T 2261.1 code that an acceptable number tells: 1 male, 2 female, 0 unknown."""
+    """Returns the GB/T 2261.1 code that an acceptable number gives: 1 male, 2 female, 0 unknown."""
     if _person_number_problem(normalize_ssn(ssn)):
         return "0"
     return "1" if ssn[16] in "13579" else "2"
 
 
 def region_prefix(ssn: str) -> str | None:
-    """Return the six digits of first registration, or None: never the issuing province [P], never one for a 9."""
+    """Returns the six digits of first registration, or None: never the issuing province [P], never one for a 9."""
     return None if ssn.startswith("9") or _person_number_problem(normalize_ssn(ssn)) else ssn[:6]
 
 
 def id_number_problem(id_type: str, id_no: str) -> str | None:
-    """Return why the string is no number of the identity document type (AAC058), or None if it is acceptable."""
+    """Returns why the string is no number of the identity document type (AAC058), or None if it is acceptable."""
     number = normalize_ssn(id_no)
     if id_type == "01" or (id_type == "07" and number.startswith("9") and len(number) == 18):
         return _person_number_problem(number)
@@ -134,24 +134,24 @@ def id_number_problem(id_type: str, id_no: str) -> str | None:
 
 
 def card_no_problem(card_no: str) -> str | None:
-    """Return why the string is no 社会保障卡卡号 (AAZ500: nine of A-Z and 0-9), or None."""
+    """Returns why the string is no 社会保障卡卡号 (AAZ500: nine of A-Z and 0-9), or None."""
     return _shape_problem(card_no, _CARD_NO, 9, 9)
 
 
 def card_ident_code_problem(code: str) -> str | None:
-    """Return why the string is no 卡识别码 (AAZ501: 16 bytes in upper-case hex), or None."""
+    """Returns why the string is no 卡识别码 (AAZ501: 16 bytes in upper-case hex), or None."""
     return _shape_problem(code, _CARD_IDENT_CODE, 32, 32)
 
 
 def transit_card_no_problem(number: str) -> str | None:
-    """Return why the string is no 交通联合 card number, or None; no Luhn, which a public sample fails [S28]."""
+    """Returns why the string is no 交通联合 card number, or None; no Luhn, which a public sample fails [S28]."""
     if problem := _shape_problem(number, _TRANSIT_CARD_NO, 19, 19):
         return problem
     return None if number.startswith("310") else "PREFIX"
 
 
 def bank_account_problem(account: str) -> str | None:
-    """Return why the string is no bank card account (AAE010: 16 to 19 digits, Luhn), or None."""
+    """Returns why the string is no bank card account (AAE010: 16 to 19 digits, Luhn), or None."""
     if problem := _shape_problem(account, _BANK_ACCOUNT, 16, 19):
         return problem
     digits = account[-1::-2] + account[-2::-2].translate(_DOUBLED)
@@ -159,17 +159,17 @@ def bank_account_problem(account: str) -> str | None:
 
 
 def sign_no_problem(sign_no: str) -> str | None:
-    """Return why the string is no e-card sign number (opaque, up to 64 visible ASCII characters), or None."""
+    """Returns why the string is no e-card sign number (opaque, up to 64 visible ASCII characters), or None."""
     return _shape_problem(sign_no, _SIGN_NO, 1, 64)
 
 
 def mobile_problem(mobile: str) -> str | None:
-    """Return why the string is no mainland mobile number, or None."""
+    """Returns why the string is no mainland mobile number, or None."""
     return _shape_problem(mobile, _MOBILE, 11, 11)
 
 
 def normalize_name(name: str) -> str:
-    """Return a name in the one form that its key is made of: the same name typed on another system is the same name.
+    """Returns a name in the one form that its key is made of: the same name typed on another system is the same name.
 
     Half-width letters, one interpunct (U+00B7, as the card has it) for every dot between parts, no blanks in a Chinese name and single
     ones in another, capitals. Characters that look alike but are others stay what they are.
@@ -181,7 +181,7 @@ def normalize_name(name: str) -> str:
 
 
 def _masked(value: str, head: int, tail: int) -> str:
-    """Return the value with its middle starred, or all of it where that would hide fewer than four characters."""
+    """Returns the value with its middle starred, or all of it where that would hide fewer than four characters."""
     hidden = len(value) - head - tail
     if hidden < 4:
         return "*" * len(value)
@@ -189,32 +189,32 @@ def _masked(value: str, head: int, tail: int) -> str:
 
 
 def mask_ssn(ssn: str, *, for_operator: bool = False) -> str:
-    """Return the number as it may be shown: 3 + 4 characters, or 6 + 4 to an operator."""
+    """Returns the number as it may be shown: 3 + 4 characters, or 6 + 4 to an operator."""
     return _masked(ssn, 6 if for_operator else 3, 4)
 
 
 def mask_name(name: str) -> str:
-    """Return the name as it may be shown: 张*, 王*明, 阿***丽."""
+    """Returns the name as it may be shown: 张*, 王*明, 阿***丽."""
     if len(name) < 3:
         return name[: len(name) - 1] + "*" * min(len(name), 1)
     return name[0] + "*" * (len(name) - 2) + name[-1]
 
 
 def mask_mobile(mobile: str) -> str:
-    """Return the number as it may be shown: 138****1234."""
+    """Returns the number as it may be shown: 138****1234."""
     return _masked(mobile, 3, 4)
 
 
 def mask_bank_account(account: str) -> str:
-    """Return the account as it may be shown, whatever its length: 6214 **** **** 0007."""
+    """Returns the account as it may be shown, whatever its length: 6214 **** **** 0007."""
     return f"{account[:4]} **** **** {account[-4:]}" if len(account) >= 12 else "*" * len(account)
 
 
 def mask_card_no(card_no: str) -> str:
-    """Return the card number as it may be shown: A****5678."""
+    """Returns the card number as it may be shown: A****5678."""
     return _masked(card_no, 1, 4)
 
 
 def mask_card_ident_code(code: str) -> str:
-    """Return the code as it may be shown, its issuing region only: 500199…."""
+    """Returns the code as it may be shown, its issuing region only: 500199…."""
     return f"{code[:6]}…" if len(code) >= 12 else "*" * len(code)

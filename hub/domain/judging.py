@@ -1,4 +1,4 @@
-"""Was a use of a card valid? By what had happened, however late any side told it; and who bears a use of a lost card [D].
+"""Was a use of a card valid? By what had happened, however late any side reported it; and who bears a use of a lost card [D].
 
 A use between a loss request and its refusal is valid. The liability window of a loss runs from the first report that reached any side to
 when the device had a hotlist with the card: within it the device could not know.
@@ -16,7 +16,7 @@ LOSS_KINDS = frozenset({"loss_request_submitted", "temporary_loss_reported", "fo
 
 
 class Judgement(NamedTuple):
-    """What a use is: *code* "" for a valid one; the fact that stands against it; of a use after a loss also its liability window."""
+    """What a use is: *code* "" for a valid one; the fact that speaks against it; of a use after a loss also its liability window."""
 
     code: str = ""
     against: Fact | None = None

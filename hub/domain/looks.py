@@ -5,7 +5,7 @@ from typing import NamedTuple
 from chuanyu.exchange.v1 import event_pb2, hub_decisions_pb2, references_pb2
 
 KIND = "card_record_queried"
-# What is recorded where the caller gives no reason: silence stands in the record as silence.
+# What is recorded where the caller gives no reason: silence is recorded as silence.
 NOT_STATED = "NOT_STATED"
 Shown = hub_decisions_pb2.ShownRecord
 

@@ -5,21 +5,17 @@ is answered "already". The block denies online decisions and never alters the ca
 effective from the first report that reached any side (L7 to L10) [D].
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from chuanyu.exchange.v1 import control_pb2 as control
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 from chuanyu.exchange.v1 import references_pb2 as references
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from hub.domain.aggregate import HubAggregate
+from hub.domain.instants import epoch_day, instant, microseconds, timestamp
 
-HOUR_US = 3_600_000_000
-_DAY_US = 24 * HOUR_US
-_LOCAL_US = 8 * HOUR_US
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PREFIX = "LOSS_OUTCOME_"
 
 # Which reports of the issuer's confirm a request of a kind: a formal loss is more than a temporary one, not less.
@@ -34,7 +30,7 @@ _LOST_ALREADY = {
 }
 
 
-class Told(NamedTuple):
+class Report(NamedTuple):
     """An event of a province's: its name and position, and when it happened, in microseconds since 1970."""
 
     feed: str
@@ -62,7 +58,7 @@ class Loss(HubAggregate):
         self.service_region = opened.accepted_at_region
         self.loss_type = opened.loss_type
         self.effective_us = microseconds(opened.requested_at)
-        self.requests = [_told(opened.request, opened.request_position, self.effective_us)]
+        self.requests = [_report(opened.request, opened.request_position, self.effective_us)]
         self._opened = 0
         self.state = "OPEN"
         self.block_expires_us: int | None = None
@@ -71,11 +67,11 @@ class Loss(HubAggregate):
     @staticmethod
     def create_id(card_key: bytes, loss_type: int, requested_us: int) -> UUID:
         """The id follows from card, kind and local day (+08:00), so that both sides at once give one loss."""
-        day = (requested_us + _LOCAL_US) // _DAY_US
+        day = epoch_day(requested_us)
         return uuid5(NAMESPACE_URL, f"urn:chuanyu:loss:{card_key.hex()}:{loss_type}:{day}")
 
     @classmethod
-    def open(cls, card: references.CardRef, loss_type: int, region: str, request: Told) -> "Loss":
+    def open(cls, card: references.CardRef, loss_type: int, region: str, request: Report) -> "Loss":
         """Opens a loss for the first request of its card, kind and day."""
         opened = decisions.LossOpened(
             card=card,
@@ -89,15 +85,15 @@ class Loss(HubAggregate):
         return cls.begin("loss_opened", opened, loss_id, instant(request.occurred_us))
 
     @property
-    def opener(self) -> Told:
+    def opener(self) -> Report:
         """The request that opened the loss last."""
         return self.requests[self._opened]
 
-    def knows(self, request: Told) -> bool:
+    def knows(self, request: Report) -> bool:
         """Whether a request is one of this loss's."""
         return any(known.position == request.position for known in self.requests)
 
-    def repeat(self, request: Told, *, is_lost: bool) -> bool:
+    def repeat(self, request: Report, *, is_lost: bool) -> bool:
         """Takes another request for the same loss; returns whether it opens the loss again, False for the answer "already".
 
         A loss that was closed opens again unless the card *is_lost*: refused in the morning, asked for with better proof at noon.
@@ -112,7 +108,7 @@ class Loss(HubAggregate):
         return reopens
 
     def place_block(self, expires_us: int) -> bool:
-        """Denies online decisions from the request on until *expires_us*; a block that stands is left as it is."""
+        """Denies online decisions from the request on until *expires_us*; a block in force is left as it is."""
         if self.state != "OPEN" or self.block_expires_us is not None:
             return False
         placed = control.ProvisionalBlockPlaced(
@@ -135,17 +131,17 @@ class Loss(HubAggregate):
         """Closes a loss of a card that its issuer had as lost before the request came: success, with a note."""
         return self._close("CONFIRMED", self.opener.occurred_us, was_lost_already=True, effective_us=lost_since_us)
 
-    def confirm(self, answer: Told, kind: str) -> bool:
+    def confirm(self, answer: Report, kind: str) -> bool:
         """Takes the issuer's own report of the loss, also after the block ran out; one that does not cover the request changes nothing."""
         if kind not in CONFIRMED_BY[self.loss_type] or not self._is_answer(answer):
             return False
         return self._close("CONFIRMED", answer.occurred_us, answer, effective_us=answer.occurred_us)
 
-    def refuse(self, answer: Told, reason_code: str) -> bool:
+    def refuse(self, answer: Report, reason_code: str) -> bool:
         """Takes the issuer's refusal."""
         return self._is_answer(answer) and self._close("REFUSED", answer.occurred_us, answer, reason_code)
 
-    def withdraw(self, answer: Told) -> bool:
+    def withdraw(self, answer: Report) -> bool:
         """Takes back the only request; what another side asks for too, or was closed otherwise, stays."""
         is_only_one = self._opened == len(self.requests) - 1
         return is_only_one and self.state == "OPEN" and self._is_answer(answer) and self._close("WITHDRAWN", answer.occurred_us, answer)
@@ -156,7 +152,7 @@ class Loss(HubAggregate):
             return False
         return self._close("EXPIRED", self.block_expires_us)
 
-    def _is_answer(self, answer: Told) -> bool:
+    def _is_answer(self, answer: Report) -> bool:
         """Whether an event came after the request and finds the loss open, or expired: the issuer may be late."""
         return self.state in ("OPEN", "EXPIRED") and answer.position > self.opener.position
 
@@ -164,7 +160,7 @@ class Loss(HubAggregate):
         self,
         outcome: str,
         at_us: int,
-        answer: Told | None = None,
+        answer: Report | None = None,
         reason_code: str = "",
         *,
         was_lost_already: bool = False,
@@ -195,7 +191,7 @@ class Loss(HubAggregate):
         """Folds one event."""
         if isinstance(message, decisions.LossRequestRepeated):
             requested_us = microseconds(message.requested_at)
-            self.requests.append(_told(message.request, message.request_position, requested_us))
+            self.requests.append(_report(message.request, message.request_position, requested_us))
             self.effective_us = min(self.effective_us, requested_us)
             if message.reopens:
                 self._opened, self.state, self.is_forwarded = len(self.requests) - 1, "OPEN", False
@@ -222,7 +218,7 @@ class LiabilityWindow(NamedTuple):
 
 
 class TapFinding(NamedTuple):
-    """What an offline use of a lost card is: *code* is "" for a valid one; *is_in_window* tells whether the device could not know."""
+    """What an offline use of a lost card is: *code* is "" for a valid one; *is_in_window* whether the device could not know."""
 
     code: str
     is_in_window: bool
@@ -238,25 +234,10 @@ def liability_window(effective_us: int, hotlist_effective_us: int | None) -> Lia
 
 
 def judge_tap(tapped_us: int, window: LiabilityWindow) -> TapFinding:
-    """Tells a valid use from a use after loss; it goes by when the use happened, however late it is reported."""
+    """Distinguishes a valid use from a use after loss, by when the use happened, however late it is reported."""
     if tapped_us < window.from_us:
         return TapFinding("", False)
     return TapFinding("USE_AFTER_LOSS", window.holds(tapped_us))
-
-
-def instant(us: int) -> datetime:
-    """Returns the UTC instant of microseconds since 1970."""
-    return _EPOCH + timedelta(microseconds=us)
-
-
-def timestamp(us: int) -> Timestamp:
-    """Returns the message of microseconds since 1970."""
-    return Timestamp(seconds=us // 1_000_000, nanos=us % 1_000_000 * 1_000)
-
-
-def microseconds(message: Timestamp) -> int:
-    """Returns microseconds since 1970 of a message."""
-    return message.seconds * 1_000_000 + message.nanos // 1_000
 
 
 def outcome_of(closed: decisions.LossClosed) -> str:
@@ -264,5 +245,5 @@ def outcome_of(closed: decisions.LossClosed) -> str:
     return decisions.LossOutcome.Name(closed.outcome).removeprefix(_PREFIX)
 
 
-def _told(ref: references.EventRef, position: int, occurred_us: int) -> Told:
-    return Told(ref.feed, ref.sequence, position, occurred_us)
+def _report(ref: references.EventRef, position: int, occurred_us: int) -> Report:
+    return Report(ref.feed, ref.sequence, position, occurred_us)

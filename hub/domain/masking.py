@@ -19,7 +19,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from hub.domain import identity
-from hub.domain.agreement import LOCAL
+from hub.domain.instants import LOCAL
 from hub.domain.pseudonym import is_well_formed
 
 # A card number has nine characters; amounts below a million yuan have eight digits in fen.
@@ -90,7 +90,7 @@ _Field = tuple[str, FieldDescriptor | None, Any, Message]
 
 
 def _fields(message: Message, path: str) -> Iterator[_Field]:
-    """Yields (path, field, value, the message it stands in) down to the leaves; None for a field that this hub does not know."""
+    """Yields (path, field, value, the message it is in) down to the leaves; None for a field that this hub does not know."""
     for field, value in message.ListFields():
         items = list(enumerate(value)) if field.is_repeated else [(-1, value)]
         for index, item in items:

@@ -1,7 +1,7 @@
 """What chains come to: payments of a fund row (or a coupon) with what comes back, and settlements with their reversals.
 
 What comes back is taken from the payment or settlement that it belongs to, in the cell and on the day of that one. What belongs to nothing
-that was told waits and counts nothing.
+that was reported waits and counts nothing.
 """
 
 from collections.abc import Sequence
@@ -65,7 +65,7 @@ def _net_row(row: Sequence[Telling]) -> Net:
 
 
 def _pay(attempts: list[_Attempt], telling: Telling) -> None:
-    """Adds a payment, or another telling of one: by the bank's serial number, else of the payment that stands."""
+    """Adds a payment, or another report of one: by the bank's serial number, else of the payment in force."""
     same = next((one for one in attempts if telling.native and any(_is_same(told, telling) for told in one.told)), None)
     if same is None and attempts and not attempts[-1].is_back and not _is_further(attempts[-1], telling):
         same = attempts[-1]
@@ -75,13 +75,13 @@ def _pay(attempts: list[_Attempt], telling: Telling) -> None:
         same.left_fen = max(0, chosen(same.told).fen - taken_fen)
         return
     if attempts:
-        # A row is paid once at most: being paid again says that it came back, whether that was told or not.
+        # A row is paid once at most: being paid again says that it came back, whether that was reported or not.
         attempts[-1].is_back = True
     attempts.append(_Attempt([telling], telling.fen))
 
 
 def _is_further(attempt: _Attempt, telling: Telling) -> bool:
-    """Whether a payment is a further one, not the same told again."""
+    """Whether a payment is a further one, not the same reported again."""
     if telling.kind == _AGAIN:
         return all(told.kind != _AGAIN for told in attempt.told)
     return False
@@ -97,14 +97,14 @@ def _is_same(one: Telling, other: Telling) -> bool:
 
 
 def _is_told_in(told: Sequence[Telling], telling: Telling) -> bool:
-    """Whether what comes back is what was told before: by its own marks or, without a serial number, as another witness tells it."""
+    """Whether what comes back is what was reported before: by its own marks or, without a serial number, as another witness reports it."""
     if any(_is_same(one, telling) for one in told):
         return True
     return not (telling.native or told[0].native) and is_another_witness(told, telling)
 
 
 def _attempt_of(attempts: Sequence[_Attempt], telling: Telling) -> _Attempt | None:
-    """Returns the payment that something comes back of: by the bank's serial number, else the last one that stands."""
+    """Returns the payment that something comes back of: by the bank's serial number, else the last one in force."""
     if telling.native:
         named = [one for one in attempts if any(told.native == telling.native for told in one.told)]
         if named:

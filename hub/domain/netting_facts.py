@@ -1,7 +1,7 @@
 """What counts and what repeats: the parts that all netting is made of.
 
 Of two tellings that say the same fact differently, the one that was corrected last counts, else the one of the earliest instant, of these
-the one told first, until a correction settles it.
+the one reported first, until a correction settles it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from hub.domain.usage import UsageCell
 
 # What knows most of a journey counts: the whole journey, its exit, what is incomplete.
 _RANKS = {"transit_journey_completed": 2, "transit_exit_recorded": 1}
-# One journey may be told by its exit and as a whole: that is no repeat.
+# One journey may be reported by its exit and as a whole: that is no repeat.
 _PARTS_OF_ONE = frozenset({"transit_exit_recorded", "transit_journey_completed", "transit_journey_incomplete"})
 
 
@@ -42,7 +42,7 @@ def joined(nets: Iterable[Net]) -> Net:
 
 
 def parted(tellings: Iterable[Telling]) -> list[list[Telling]]:
-    """Parts tellings by what tells facts of one key apart; those that do not say it belong to the only fact there is, else together."""
+    """Parts reports by what distinguishes facts of one key; those that do not say it belong to the only fact there is, else together."""
     ordered = sorted(tellings)
     facts: dict[str, list[Telling]] = {}
     for telling in ordered:
@@ -54,7 +54,7 @@ def parted(tellings: Iterable[Telling]) -> list[list[Telling]]:
 
 
 def chosen(tellings: Sequence[Telling]) -> Telling:
-    """Returns the telling that counts: the one corrected last, else the one of the earliest instant, of these the one told first."""
+    """Returns the report that counts: the one corrected last, else the one of the earliest instant, of these the one reported first."""
     return max(tellings, key=lambda telling: (telling.changed_at, _RANKS.get(telling.kind, 0), -telling.occurred_us, -telling.position))
 
 
@@ -70,7 +70,7 @@ def repeats(tellings: Sequence[Telling]) -> tuple[Finding, ...]:
 
 
 def cell(telling: Telling, others: Iterable[Telling] = ()) -> UsageCell:
-    """Returns the cell of a telling; what it leaves out is as another telling of the fact says it."""
+    """Returns the cell of a report; what it leaves out is as another report of the fact says it."""
     known = UsageCell(telling.day, telling.issuer, telling.region, telling.scenario)
     for other in others if not all(known) else ():
         known = UsageCell(known.day, known.issuer or other.issuer, known.region or other.region, known.scenario or other.scenario)
@@ -84,9 +84,9 @@ def net_one(tellings: Sequence[Telling]) -> Net:
 
 
 def is_another_witness(told: Sequence[Telling], telling: Telling) -> bool:
-    """Whether what has no number of its own is what other feeds told: they tell the same sum of the same day, and this feed has not yet.
+    """Whether what has no number of its own is what other feeds reported: the same sum of the same day, and this feed has not yet.
 
-    Two feeds that tell one sum are two witnesses; one feed that tells it twice tells two facts.
+    Two feeds that report one sum are two witnesses; one feed that reports it twice reports two facts.
     """
     first = told[0]
     is_same = (telling.kind, telling.fen, telling.day) == (first.kind, first.fen, first.day)

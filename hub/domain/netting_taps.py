@@ -5,12 +5,12 @@ A journey belongs to the business day that its source names, else to that of its
 
 from collections.abc import Iterable, Sequence
 
+from hub.domain.instants import DAY_US, MINUTE_US
 from hub.domain.netting_facts import Counted, Net, cell, chosen, is_another_witness, joined, repeats
 from hub.domain.tellings import CLEARING, DayBy, Telling, number_text
 
-DAY_US = 86_400_000_000
 # Gates and servers disagree about the time: so far an exit may seem to lie before its entry [D].
-CLOCK_TOLERANCE_US = 15 * 60_000_000
+CLOCK_TOLERANCE_US = 15 * MINUTE_US
 # Of ClearingRejection.
 _DUPLICATE = "2"
 _ENTRY = "transit_entry_recorded"
@@ -26,7 +26,7 @@ def net_taps(tellings: Sequence[Telling]) -> Net:
 
 
 def _taps(tellings: Iterable[Telling]) -> list[list[Telling]]:
-    """Parts tellings by the terminal's transaction; one that does not name it belongs to the only tap within a day."""
+    """Parts reports by the terminal's transaction; one that does not name it belongs to the only tap within a day."""
     unnamed: list[Telling] = []
     by_name: dict[tuple[bool, str], list[Telling]] = {}
     for telling in sorted(tellings):
@@ -82,7 +82,7 @@ def _is_told_in(told: Sequence[Telling], telling: Telling) -> bool:
 
 
 def _passed(tap: Sequence[Telling], verdicts: Sequence[Telling]) -> list[Telling]:
-    """Returns the tellings that clearing lets pass: a duplicate is one telling too many, any other reason refuses the tap itself."""
+    """Returns the reports that clearing lets pass: a duplicate is one report too many, any other reason refuses the tap itself."""
     said = {telling: [verdict for verdict in verdicts if _is_about(verdict, telling)] for telling in tap}
     about_tap = [verdict for verdict in verdicts if not _is_duplicate(verdict) and any(verdict in about for about in said.values())]
     if about_tap and about_tap[-1].kind == "transit_clearing_rejected":
@@ -91,7 +91,7 @@ def _passed(tap: Sequence[Telling], verdicts: Sequence[Telling]) -> list[Telling
 
 
 def _is_about(verdict: Telling, telling: Telling) -> bool:
-    """Whether clearing named a telling by its number, or by that of the event it corrects."""
+    """Whether clearing named a report by its number, or by that of the event it corrects."""
     return verdict.of == number_text(telling.number) or (bool(telling.first) and verdict.one == telling.first)
 
 
@@ -100,9 +100,9 @@ def _is_duplicate(verdict: Telling) -> bool:
 
 
 def _business_day(use: Telling, entries: Sequence[Telling]) -> str:
-    """Returns the business day of a journey: as the telling that counts says it, else that of its entry, else that of its own instant.
+    """Returns the business day of a journey: as the report that counts says it, else that of its entry, else that of its own instant.
 
-    Another telling of it says nothing: one witness's day would put another's use into the next day.
+    Another report of it says nothing: one witness's day would put another's use into the next day.
     """
     if use.day_by != DayBy.OWN or use.kind == _TOP_UP:
         return use.day

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from hub.domain.card import Fact, Finding, PolicyAt, standing
 
 _EVER_US = 2**62
-# A card of which only the holder is told may be in use; one that is not handed over or not enabled yet is not.
+# A card of which only the holder is reported may be in use; one that is not handed over or not enabled yet is not.
 _IN_HAND = frozenset({"ACTIVE", "TEMP_LOST", "FORMALLY_LOST", "APP_LOCKED"})
 _CURRENT = _IN_HAND | {None}
 PLACE_KINDS = frozenset(
@@ -32,7 +32,7 @@ PLACE_KINDS = frozenset(
 
 
 class HeldCard(NamedTuple):
-    """A card of a person: since when (the first fact), its status by what was told with the holder, and the card that took its place.
+    """A card of a person: since when (the first fact), its status by what was reported with the holder, and the card that took its place.
 
     *keeps_bank_account* says that its successor has its bank account (同号换卡).
     """
@@ -57,7 +57,7 @@ class Cards(NamedTuple):
 
 
 def cards_of(told: Mapping[tuple[str, str], list[Fact]], policies: Callable[[str], PolicyAt]) -> Cards:
-    """Folds what was told of each (issuing province, card): the facts of PLACE_KINDS, in their order."""
+    """Folds what was reported of each (issuing province, card): the facts of PLACE_KINDS, in their order."""
     held = sorted((_held(province, card, facts) for (province, card), facts in told.items()), key=_began)
     return Cards(tuple(held), tuple(sorted([*_second_cards(held, policies), *_applied_beside(told, policies)])))
 

@@ -1,4 +1,4 @@
-"""Turns what identifies a person or a card into a key, wherever it stands in an event, and back only through the vault.
+"""Turns what identifies a person or a card into a key, wherever it is in an event, and back only through the vault.
 
 The journal holds keys alone: `HMAC-SM3(K, purpose|…)`. The places are found once from the message descriptors, so a new kind
 with a reference in it needs nothing here.
@@ -91,7 +91,7 @@ _READERS: dict[str, tuple[Callable[[Any], str], Callable[[Any], str | None]]] = 
 
 
 def born_on(ref: references.PersonRef) -> str:
-    """Returns the date of birth that a well-formed number in clear tells, as yyyyMMdd; "" where it tells none."""
+    """Returns the date of birth that a well-formed number in clear gives, as yyyyMMdd; "" where it gives none."""
     number = ref.clear
     tells = ref.id_type in _TELLS_BIRTH or (ref.id_type == references.ID_TYPE_FOREIGN_PERMANENT_RESIDENT and number.startswith("9"))
     return number[6:14] if tells and len(number) >= 18 else ""
@@ -106,7 +106,7 @@ def is_well_formed(ref: Any) -> bool:
 
 
 class Place(NamedTuple):
-    """Where a reference stands in a message: the fields that lead to it, and whether the last one repeats."""
+    """Where a reference is in a message: the fields that lead to it, and whether the last one repeats."""
 
     path: tuple[str, ...]
     is_repeated: bool
@@ -146,7 +146,7 @@ def references_of(message: Message) -> Iterator[tuple[Place, Any]]:
 
 
 def clear_paths(message: Message, path: str = "") -> Iterator[str]:
-    """Yields the path of every clear arm anywhere in a message: none may stand in the journal."""
+    """Yields the path of every clear arm anywhere in a message: none may be in the journal."""
     for field, value in message.ListFields():
         here = f"{path}.{field.name}" if path else field.name
         if field.type == FieldDescriptor.TYPE_MESSAGE:

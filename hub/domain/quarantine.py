@@ -1,6 +1,6 @@
 """Quarantined events: what each rule means in words, and whose events the hub's own feed of their handling carries.
 
-An event that passes when it is evaluated again is recorded in that feed as its province told it; everything that asks who told an
+An event that passes when it is evaluated again is recorded in that feed as its province reported it; everything that asks who reported an
 event must see that province, never the hub.
 """
 
@@ -27,7 +27,7 @@ class EventNotFound(HubError):
 
 
 class EventNotQuarantined(HubError):
-    """The event of this number is not quarantined; it stands as it was sent."""
+    """The event of this number is not quarantined; it is recorded as it was sent."""
 
 
 class QuarantineOriginalErased(HubError):
@@ -126,8 +126,7 @@ MEANINGS = {
     ),
     "disability_suffix": Meaning(
         "残疾人证的类别等级码不对：18 位证号后应为 1-7 和 1-4 各一位，补发加 B 和一位数字，如 11B1。",
-        "The suffix of the disability card is wrong: behind the ID number stand 1-7, 1-4, and for a new copy B with a "
-        "digit, such as 11B1.",
+        "The suffix of the disability card is wrong: behind the ID number stand 1-7, 1-4, and for a new copy B with a digit, such as 11B1.",
     ),
     "kind": Meaning(
         "未知的标识种类：应为 CardIdentifierKind 的取值，如 CARD_IDENTIFIER_KIND_CARD_NO。",
@@ -178,12 +177,12 @@ def _rules_of_shape() -> frozenset[str]:
 
 
 def is_rule(rule: str) -> bool:
-    """Whether an event may be said to break it: one of ours, or one that may stand beside a field in the protocol."""
+    """Whether an event may be said to break it: one of ours, or one that may be written beside a field in the protocol."""
     return rule in MEANINGS or rule in _rules_of_shape()
 
 
 def told_in(event: event_pb2.Event) -> str:
-    """Returns the feed whose owner told what an event of the hub's feed is about."""
+    """Returns the feed whose owner reported what an event of the hub's feed is about."""
     kind = event.WhichOneof("kind")
     if kind in HANDLING_KINDS:
         return str(getattr(event, kind).event.feed)

@@ -51,7 +51,7 @@ class Bucket:
         return max(0.0, (count - self._level) / self.per_s)
 
     def take(self, count: int) -> None:
-        """Takes *count*, at the end of the delay that `delay_s` has just told."""
+        """Takes *count*, at the end of the delay that `delay_s` has just returned."""
         self._level -= count
 
     def _fill(self, now_s: float) -> None:

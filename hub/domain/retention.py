@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from hub.domain.agreement import LOCAL
+from hub.domain.instants import LOCAL, local_day
 
 
 class Obligation(NamedTuple):
@@ -59,7 +59,7 @@ def running(mentioned: Iterable[Mentioned], at: datetime, *, is_card_in_force: b
     ends: dict[Obligation, date] = {}
     for kind, last_us in mentioned:
         obligation = obligation_of(kind)
-        day = datetime.fromtimestamp(last_us / 1_000_000, LOCAL).date()
+        day = local_day(last_us)
         ends[obligation] = max(ends.get(obligation, date.min), _years_after(day, obligation.years))
     today = at.astimezone(LOCAL).date()
     found = [Running(one.code, end, one.text_zh, one.text_en) for one, end in ends.items() if today < end]

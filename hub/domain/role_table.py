@@ -14,7 +14,7 @@ from hub.domain.reference.reading import Cells, read_table
 
 ROLES = tuple(name.removeprefix("PARTICIPANT_ROLE_") for name, number in roles_pb2.ParticipantRole.items() if number)
 READS = tuple(name.removeprefix("READ_SCOPE_") for name, number in roles_pb2.ReadScope.items() if number)
-# A reader tells nothing.
+# A reader reports nothing.
 TELLING = tuple(role for role in ROLES if role != "READER")
 FILE = Path(__file__).parent / "roles.csv"
 _COLUMNS = ("what", "name", "roles", "scenarios", "read_as")

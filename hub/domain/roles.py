@@ -164,7 +164,7 @@ class Rights:
         return not scope.issuer_regions or region.startswith(scope.issuer_regions)
 
     def missing_for(self, kind: str, event: event_pb2.Event, message: Any) -> tuple[str, str] | None:
-        """Returns the rule that an event breaks because it is not this participant's to tell, with its field path; None if it is."""
+        """Returns the rule that an event breaks because it is not this participant's to report, with its field path; None if it is."""
         needed = role_table().kinds.get(kind, NOBODY)
         found: tuple[str, str] | None = None
         for role in needed.roles:
@@ -224,7 +224,7 @@ def _place_beyond(regions: tuple[str, ...], event: event_pb2.Event, message: Any
 
 
 def is_told_by_case(kind: FieldDescriptor) -> bool:
-    """Whether a kind is a participant's to tell by its case alone: neither by whose card it is about, nor by a field of its own."""
+    """Whether a kind is a participant's to report by its case alone: neither by whose card it is about, nor by a field of its own."""
     own = set() if kind.message_type is None else {field.name for field in kind.message_type.fields}
     return "ISSUER" not in role_table().kinds.get(kind.name, NOBODY).roles and own.isdisjoint(_SCOPE_FIELDS)
 
@@ -236,5 +236,5 @@ def rights_of(province: str, grants: tuple[Grant, ...]) -> Rights:
 
 
 NO_RIGHTS = rights_of("", ())
-# Operators' tools look into every card and try every question; they tell nothing and subscribe to nothing.
+# Operators' tools look into every card and try every question; they report nothing and subscribe to nothing.
 OPERATORS = rights_of("", (Grant("ISSUER"), Grant("SERVICE_POINT", Scope(("*",), PROVINCES))))

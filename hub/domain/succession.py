@@ -1,10 +1,10 @@
 """What a card has from others of its holder: an earlier card ends as a later one is enabled, the e-card goes on with the successor, a
-holder whose death one province told is dead for the other's card too.
+holder whose death one province reported is dead for the other's card too.
 
-All follow from the facts of several cards, whichever was told first, so they are found when a card is read and stored nowhere: an
-enabling cancels the holder's earlier card of the same province although it does not name it (L6), and what was told of a predecessor's
+All follow from the facts of several cards, whichever was reported first, so they are found when a card is read and stored nowhere: an
+enabling cancels the holder's earlier card of the same province although it does not name it (L6), and what was reported of a predecessor's
 e-card counts for the successor from its enabling on, without a new application [S14][S15], over any number of replacements.
-A death told of one card cancels that card alone: the other has its own issuer, who has to say what becomes of it (G27).
+A death reported of one card cancels that card alone: the other has its own issuer, who has to say what becomes of it (G27).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,14 +15,14 @@ from hub.domain.card_machines import ECARD
 
 _ENABLED = "social_function_activated"
 _ECARD_KINDS = frozenset(ECARD.steps)
-# What these facts are called; no event tells them.
+# What these facts are called; no event reports them.
 REPLACED, FOLLOWED, DIED = "card_replaced", "ecard_followed", "holder_died"
 
 
 class CardRow(NamedTuple):
     """A card as it is read: its key, its own facts in order, and the keys of its holder's other cards as far as they may matter.
 
-    *held* are those of the same province, if several, itself among them; *elsewhere* those of others, if a death may have been told.
+    The third are those of the same province, if several, itself among them; *elsewhere* those of others, if a death may have been reported.
     """
 
     card: bytes
@@ -67,7 +67,7 @@ def _named(facts: Iterable[Fact]) -> list[bytes]:
 
 
 def _others(row: CardRow, rows: Mapping[bytes, CardRow]) -> list[CardRow]:
-    """Returns the holder's other cards of the province; a temporary card stands beside them and takes no one's place."""
+    """Returns the holder's other cards of the province; a temporary card is beside them and takes no one's place."""
     found = {other.card: other for key in row.held if (other := rows.get(key)) is not None and other.card != row.card}
     return [other for other in found.values() if not _is_temporary(other.facts)]
 
@@ -94,7 +94,7 @@ def _replaced(row: CardRow, others: Iterable[CardRow]) -> list[Fact]:
 
 
 def _died(row: CardRow, rows: Mapping[bytes, CardRow]) -> list[Fact]:
-    """Returns the holder's deaths as they were told of his other cards; nothing of those cards goes along."""
+    """Returns the holder's deaths as they were reported of his other cards; nothing of those cards goes along."""
     if not row.facts:
         return []
     others = (other for key in (*row.held, *row.elsewhere) if (other := rows.get(key)) is not None and other.card != row.card)
@@ -103,7 +103,7 @@ def _died(row: CardRow, rows: Mapping[bytes, CardRow]) -> list[Fact]:
 
 
 def _followed(row: CardRow, rows: Mapping[bytes, CardRow], seen: set[bytes]) -> list[Fact]:
-    """Returns what the e-cards of the predecessors were as the card was enabled, and what was told of them afterwards."""
+    """Returns what the e-cards of the predecessors were as the card was enabled, and what was reported of them afterwards."""
     found: list[Fact] = []
     for enabled in (fact for fact in row.facts if fact.kind == _ENABLED):
         told: list[Fact] = []

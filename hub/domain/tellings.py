@@ -1,6 +1,6 @@
-"""What the count of uses keeps of an event: one telling of a fact, with the cell and the money it says and what tells it from others.
+"""What the count of uses keeps of an event: one report of a fact, with its cell and its money, and what distinguishes it from others.
 
-Tellings of one business key are one fact told once or more often, or facts that belong together: payments of a row and its returns, a
+Reports of one business key are one fact reported once or more often, or facts that belong together: payments of a row and its returns, a
 settlement and its reversals, a tap, the entry before it and what clearing says about it. `netting` says what they come to.
 """
 
@@ -12,6 +12,7 @@ from chuanyu.exchange.v1 import event_pb2
 from chuanyu.exchange.v1 import references_pb2 as references
 
 from hub.domain.business_keys import business_key, key_digest, settlement_key
+from hub.domain.instants import SECOND_US
 from hub.domain.usage import COUNTED_KINDS, amount_fen, business_day, issuer_of
 
 CLEARING = frozenset({"transit_clearing_accepted", "transit_clearing_rejected"})
@@ -34,7 +35,7 @@ Number = tuple[int, int]
 class Telling(NamedTuple):
     """An event as the count keeps it. *number* is its (stream, sequence); *day_by* says how surely its day is known, of `DAY_BY`.
 
-    *one* tells facts of a key apart: the terminal's transaction, the institution, the province. *native* and *of* are what chains go by:
+    *one* distinguishes facts of a key: the terminal's transaction, the institution, the province. *native* and *of* are what chains go by:
     the settlement's id and the one that is reversed, a bank's serial number, the verdict of clearing and the number of its trip.
     *changed_at* is the position of a correction, else 0, and *first* the name of what it corrects at first; *undone_at* is the position
     of a reversal that names it by number and gives back what it says, on that reversal too; *reverses* is the number that this one names.
@@ -62,13 +63,13 @@ class Telling(NamedTuple):
 
 
 class DayBy:
-    """How surely a telling knows its business day: by its own instant, by the entry that it names, because the source says it."""
+    """How surely a report knows its business day: by its own instant, by the entry that it names, because the source says it."""
 
     OWN, ENTRY, SOURCE = range(3)
 
 
 class _More(NamedTuple):
-    """What a kind of its own says of a telling: see `Telling`; *entry_us* is when its journey began, 0 if it does not say."""
+    """What a kind of its own says, as the fields of the same names above; *entry_us* is when its journey began, 0 if it does not say."""
 
     one: str = ""
     native: str = ""
@@ -108,12 +109,12 @@ def keys_of(kind: str, event: event_pb2.Event) -> tuple[bytes, ...]:
 
 
 def packed(tellings: Iterable[Telling]) -> str:
-    """Writes tellings as a row keeps them: JSON, without the fields at the end that have their default."""
+    """Writes reports as a row keeps them: JSON, without the fields at the end that have their default."""
     return f"[{','.join([_packed(telling) for telling in tellings])}]"
 
 
 def _packed(telling: Telling) -> str:
-    # Most of a row is one telling; made by hand this takes a third of what the JSON encoder does.
+    # Most of a row is one report; made by hand this takes a third of what the JSON encoder does.
     position, kind, occurred_us, recorded_us, number, day, issuer, region, scenario, fen, *rest = telling
     while rest and not rest[-1]:
         rest.pop()
@@ -142,7 +143,7 @@ def _terminal(tap: Any) -> str:
 
 
 def _journey(_: event_pb2.Event, message: Any) -> _More:
-    return _More(_terminal(message.tap), entry_us=message.entry_at.seconds * 1_000_000 if message.HasField("entry_at") else 0)
+    return _More(_terminal(message.tap), entry_us=message.entry_at.seconds * SECOND_US if message.HasField("entry_at") else 0)
 
 
 def _fund_row(event: event_pb2.Event, message: Any) -> _More:

@@ -1,4 +1,4 @@
-"""Identifiers that stand in a text which is not meant for them: an ID number, a mobile number, a bank account, a card number.
+"""Identifiers in a text which is not meant for them: an ID number, a mobile number, a bank account, a card number.
 
 Events and questions are recorded for good, outside the vault, so no text of them may name a person or a card. What is searched for is a
 word of its own with the checks of its kind: native numbers of messages, settlements and files are full of digits and pass.
@@ -63,7 +63,7 @@ def _is_meant(word: str, kind: str, name: str, year: int, own: Collection[str]) 
 
 
 def identifiers_in_texts(event: event_pb2.Event) -> Iterator[tuple[str, str]]:
-    """Yields (path, kind of identifier) for every one that stands in a text of an event.
+    """Yields (path, kind of identifier) for every one in a text of an event.
 
     The event's own identifiers, where they are in clear, are found in every text; else what has only a card number's shape is found where
     nothing else is numbered.

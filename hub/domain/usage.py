@@ -1,16 +1,15 @@
 """What counts as a use of a card: under which day, issuer, place and scenario it counts, and with how much money.
 
-By what a use is known, whichever province tells it, is in `business_keys`.
+By what a use is known, whichever province reports it, is in `business_keys`.
 """
 
-from datetime import date, timedelta
 from functools import cache, lru_cache
 from typing import NamedTuple
 
 from chuanyu.exchange.v1 import event_pb2
 
 from hub.domain import reference
-from hub.domain.acceptance import epoch_day, local_day
+from hub.domain.instants import MINUTE_US, day_of, day_text, epoch_day
 
 # One kind for each use: a journey counts when it ends, a case when it is submitted, a loan when it is lent.
 COUNTED_KINDS = frozenset(
@@ -44,7 +43,6 @@ COUNTED_KINDS = frozenset(
 )
 # Journeys and top-ups have a business day that does not end at midnight; everything else goes by the calendar.
 TRANSIT = "transit_"
-_MINUTE_US = 60_000_000
 
 
 class UsageCell(NamedTuple):
@@ -59,22 +57,17 @@ class UsageCell(NamedTuple):
 def business_day(kind: str, region: str, at_us: int) -> str:
     """Returns the business day of an instant: transit before the cut of the serving province (businessDayCut) counts for the day before."""
     if not kind.startswith(TRANSIT):
-        return _day_text(epoch_day(at_us))
-    return _day_text(epoch_day(at_us - _cut_us(region[:2], epoch_day(at_us))))
-
-
-@lru_cache(4_096)
-def _day_text(day: int) -> str:
-    return (date(1970, 1, 1) + timedelta(days=day)).isoformat()
+        return day_text(epoch_day(at_us))
+    return day_text(epoch_day(at_us - _cut_us(region[:2], epoch_day(at_us))))
 
 
 @lru_cache(4_096)
 def _cut_us(province: str, day: int) -> int:
-    policy = reference.load().policy("businessDayCut", province, local_day(day * 86_400_000_000))
+    policy = reference.load().policy("businessDayCut", province, day_of(day))
     if policy is None or not policy.value:
         return 0
     hours, minutes = policy.value.split(":")
-    return (int(hours) * 60 + int(minutes)) * _MINUTE_US
+    return (int(hours) * 60 + int(minutes)) * MINUTE_US
 
 
 def issuer_of(event: event_pb2.Event) -> str:

@@ -18,7 +18,8 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from hub.domain.birth_dates import settle_birth_date
 from hub.domain.declared_loss import declared_loss, may_declare_loss
 from hub.domain.errors import RequestInvalid
-from hub.domain.event_rules import DAY_S, LOCAL_OFFSET_S, Context, Violation, is_case_enough, local_date, violations
+from hub.domain.event_rules import Context, Violation, is_case_enough, local_date, violations
+from hub.domain.instants import SECOND_US, epoch_day, microseconds
 from hub.domain.money import SUMS
 from hub.domain.pseudonym import born_on, card_name, hmac_sm3_under, places, references_of
 from hub.domain.texts import PLAIN, SHAPE, holds_identifier, identifiers_in_texts
@@ -90,8 +91,7 @@ class Intake:
 
         Raises RequestInvalid when fields of the request itself break a rule, RequestMalformed when bytes of an event are none.
         """
-        request, sent, digest = received.request, received.sent, self._digest
-        first_sequence = request.first_sequence
+        first_sequence, sent, digest = received.request.first_sequence, received.sent, self._digest
         if not 1 <= first_sequence <= LAST_SEQUENCE:
             raise RequestInvalid([("first_sequence", "uint64.lte" if first_sequence else "uint64.gte")])
         batch = Batch(stream_id, owner, first_sequence, [], [digest(data) for data in sent])
@@ -123,7 +123,7 @@ class Intake:
                     _note_correction(batch, offset, event, feed_id)
             if stored_kind == kind:
                 newest_s = seconds
-            occurred_us = seconds * 1_000_000 + nanos // 1_000
+            occurred_us = seconds * SECOND_US + nanos // 1_000
             tails.append(pack_tail(occurred_us, _KIND_BYTES[stored_kind], digests[offset], event.SerializeToString()))
         prepared.newest_s = newest_s
         return prepared
@@ -136,8 +136,8 @@ class Intake:
         batch.originals = [original for original in batch.originals if original[0] != offset]
         kind, sent = event.WhichOneof("kind"), received.sent[offset]
         stand_in = self._quarantine(prepared, offset, event, kind, [("", "unstorable")], sent, None)
-        occurred_us = stand_in.occurred_at.seconds * 1_000_000
-        batch.tails[offset] = pack_tail(occurred_us, _KIND_BYTES["event_quarantined"], batch.digests[offset], stand_in.SerializeToString())
+        kind_bytes, at_us = _KIND_BYTES["event_quarantined"], microseconds(stand_in.occurred_at)
+        batch.tails[offset] = pack_tail(at_us, kind_bytes, batch.digests[offset], stand_in.SerializeToString())
 
     async def faults_of(self, received: Received, context: Context) -> dict[int, list[Violation]]:
         """Returns what each event would be quarantined for, by its place; nothing of them is kept."""
@@ -317,7 +317,7 @@ def _envelope(event: event_pb2.Event, kind: str, seconds: int, context: Context,
         kind,
         context.rights,
         source.system or event.HasField("source"),
-        (seconds + LOCAL_OFFSET_S) // DAY_S,
+        epoch_day(seconds * SECOND_US),
         event.business_date,
         event.issuer_region,
         event.service_region,

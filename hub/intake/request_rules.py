@@ -7,8 +7,8 @@ from chuanyu.exchange.v1 import references_pb2
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from hub.domain.agreement import LOCAL
 from hub.domain.errors import RequestInvalid
+from hub.domain.instants import LOCAL, SECOND_US, microseconds, timestamp
 from hub.domain.masking import looks_like_an_identifier
 from hub.domain.pseudonym import card_name, card_problem
 from hub.domain.texts import holds_identifier, identifier_in
@@ -16,7 +16,7 @@ from hub.intake.rule_faults import shape_faults
 
 # 9999-12-31: the last day that the calendar has in every time zone.
 _CALENDAR_END_S = 253_402_214_400
-_LAST_US = (_CALENDAR_END_S - 1) * 1_000_000
+_LAST_US = (_CALENDAR_END_S - 1) * SECOND_US
 
 
 def refuse_invalid(request: Message) -> None:
@@ -57,22 +57,15 @@ def instant_us(request: Message, field: str) -> int:
     """Returns the instant a request asks about, now if it names none; raises RequestInvalid where the calendar has no such day."""
     if not request.HasField(field):
         return now_us()
-    timestamp = getattr(request, field)
-    if not 0 <= timestamp.seconds < _CALENDAR_END_S:
+    at = getattr(request, field)
+    if not 0 <= at.seconds < _CALENDAR_END_S:
         raise RequestInvalid([(field, "out_of_range")])
-    return int(timestamp.seconds * 1_000_000 + timestamp.nanos // 1_000)
+    return microseconds(at)
 
 
 def timestamp_of(us: int) -> Timestamp:
     """Returns the message for microseconds since 1970 UTC; an instant that no calendar has becomes the nearest that it has."""
-    us = max(0, min(us, _LAST_US))
-    return Timestamp(seconds=us // 1_000_000, nanos=us % 1_000_000 * 1_000)
-
-
-def set_timestamp(timestamp: Timestamp, us: int) -> None:
-    """Sets a message to microseconds since 1970 UTC."""
-    timestamp.seconds, micros = divmod(us, 1_000_000)
-    timestamp.nanos = micros * 1_000
+    return timestamp(max(0, min(us, _LAST_US)))
 
 
 def now_us() -> int:

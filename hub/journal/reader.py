@@ -14,6 +14,7 @@ import psycopg
 from chuanyu.exchange.v1 import event_pb2
 
 from hub.domain.errors import JournalUnavailable
+from hub.domain.instants import microseconds
 from hub.journal.group import PG_EPOCH_US
 from hub.journal.sessions import Role, session
 
@@ -80,8 +81,7 @@ class Recorded:
     @property
     def occurred_us(self) -> int:
         """When it happened by the source's clock, in microseconds since 1970 UTC."""
-        occurred_at = self.event.occurred_at
-        return occurred_at.seconds * 1_000_000 + occurred_at.nanos // 1_000
+        return microseconds(self.event.occurred_at)
 
 
 @contextmanager

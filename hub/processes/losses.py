@@ -13,7 +13,8 @@ from chuanyu.exchange.v1 import references_pb2 as references
 
 from hub.domain.card import standing
 from hub.domain.card_policy import policies_of, policy_of
-from hub.domain.loss import HOUR_US, Loss, Told, is_lost_already
+from hub.domain.instants import HOUR_US
+from hub.domain.loss import Loss, Report, is_lost_already
 from hub.domain.participant import Participant
 from hub.domain.quarantine import QUARANTINE_FEED, told_in
 from hub.domain.reference import Reference
@@ -84,9 +85,9 @@ class LossProcess:
         for recorded in read_page(self._connection, after, end, KINDS, also=changed):
             call = Call(names.PROCESS_SPAN, kind=Kind.CONSUMER)
             self._handle(recorded, changed.get(recorded.position, Change((), recorded)))
-            self._tell(call, recorded)
+            self._observe(call, recorded)
 
-    def _tell(self, call: Call, recorded: Recorded) -> None:
+    def _observe(self, call: Call, recorded: Recorded) -> None:
         """Keeps a span of an event that was handled if its append is kept."""
         if pipe.is_on():
             link_back(self._connection, call, recorded.position - 1, recorded.position, "process")
@@ -94,57 +95,57 @@ class LossProcess:
 
     def _handle(self, recorded: Recorded, change: Change) -> None:
         """Handles what is in force by an event and what is no more; a request that is in force again is asked for again, by that event."""
-        told = Told(self._stream(recorded.stream_id).name, recorded.sequence, recorded.position, recorded.occurred_us)
+        report = Report(self._stream(recorded.stream_id).name, recorded.sequence, recorded.position, recorded.occurred_us)
         for before in change.out:
             if before.kind == _REQUEST:
-                self._withdraw(before, told)
-        stands = change.into
-        if stands is None:
+                self._withdraw(before, report)
+        current = change.into
+        if current is None:
             return
-        if stands.kind == _REQUEST:
-            self._request(stands, told._replace(occurred_us=stands.occurred_us), recorded.recorded_us)
-        elif stands.kind in KINDS and self._province_of(stands) == stands.event.card.issuing_province:
+        if current.kind == _REQUEST:
+            self._request(current, report._replace(occurred_us=current.occurred_us), recorded.recorded_us)
+        elif current.kind in KINDS and self._province_of(current) == current.event.card.issuing_province:
             # Only the issuer answers; a temporary loss that the other side reports by itself is no answer.
-            self._answer(stands, told._replace(occurred_us=stands.occurred_us))
+            self._answer(current, report._replace(occurred_us=current.occurred_us))
 
-    def _answer(self, recorded: Recorded, told: Told) -> None:
+    def _answer(self, recorded: Recorded, report: Report) -> None:
         if recorded.kind == "loss_request_refused":
-            self._refuse(recorded, told)
+            self._refuse(recorded, report)
             return
         for loss in self._losses_of(recorded.event.card.key):
-            if loss.confirm(told, recorded.kind):
+            if loss.confirm(report, recorded.kind):
                 self._save(loss)
 
-    def _request(self, recorded: Recorded, told: Told, told_us: int) -> None:
-        """Takes a request that is in force from *told_us* on; *told* names the event that makes it so."""
+    def _request(self, recorded: Recorded, report: Report, report_us: int) -> None:
+        """Takes a request that is in force from *report_us* on; *report* names the event that makes it so."""
         event = recorded.event
         request, card = event.loss_request_submitted, self._card_of(event.card)
-        loss = self._get(Loss.create_id(card.key, request.loss_type, told.occurred_us))
-        if loss is not None and loss.knows(told):
+        loss = self._get(Loss.create_id(card.key, request.loss_type, report.occurred_us))
+        if loss is not None and loss.knows(report):
             return
-        lost_since_us = self._lost_since_us(card, request.loss_type, told, told_us)
+        lost_since_us = self._lost_since_us(card, request.loss_type, report, report_us)
         if loss is not None:
-            loss.repeat(told, is_lost=lost_since_us is not None)
+            loss.repeat(report, is_lost=lost_since_us is not None)
         else:
-            loss = Loss.open(card, request.loss_type, request.accepted_at_region, told)
+            loss = Loss.open(card, request.loss_type, request.accepted_at_region, report)
             if lost_since_us is not None:
                 loss.confirm_at_once(lost_since_us)
-        hours = policy_of(self._reference, card.issuing_province, told.occurred_us).provisional_block_hours
-        loss.place_block(told.occurred_us + hours * HOUR_US)
-        loss.forward(told_us)
+        hours = policy_of(self._reference, card.issuing_province, report.occurred_us).provisional_block_hours
+        loss.place_block(report.occurred_us + hours * HOUR_US)
+        loss.forward(report_us)
         self._save(loss)
 
-    def _refuse(self, recorded: Recorded, told: Told) -> None:
+    def _refuse(self, recorded: Recorded, report: Report) -> None:
         refusal = recorded.event.loss_request_refused
         for loss in self._losses_of(recorded.event.card.key):
-            if _is_about(loss, refusal.request) and loss.refuse(told, refusal.reason_code):
+            if _is_about(loss, refusal.request) and loss.refuse(report, refusal.reason_code):
                 self._save(loss)
 
-    def _withdraw(self, before: Recorded, told: Told) -> None:
+    def _withdraw(self, before: Recorded, report: Report) -> None:
         """Ends the losses of a request that is corrected or reversed now; the correction may name another card."""
         request = references.EventRef(feed=self._stream(before.stream_id).name, sequence=before.sequence)
         for loss in self._losses_of(before.event.card.key):
-            if _is_about(loss, request) and loss.withdraw(told):
+            if _is_about(loss, request) and loss.withdraw(report):
                 self._save(loss)
 
     def _recorded_us(self, position: int) -> int:
@@ -179,18 +180,18 @@ class LossProcess:
         row = self._connection.execute("SELECT card_key FROM views.card_alias WHERE key = %s", (card.key,)).fetchone()
         return card if row is None else references.CardRef(issuing_province=card.issuing_province, kind=_CARD_NO, key=bytes(row[0]))
 
-    def _lost_since_us(self, card: references.CardRef, loss_type: int, told: Told, told_us: int) -> int | None:
+    def _lost_since_us(self, card: references.CardRef, loss_type: int, report: Report, report_us: int) -> int | None:
         """Since when the card was lost as the request was made or came, by the facts up to the request; None if it was not."""
         rows = self._connection.execute(
             "SELECT facts FROM views.card_standing WHERE key = ANY (%s)", (identifiers_of(self._connection, card.key),)
         ).fetchall()
-        known = [fact for (text,) in rows for fact in facts_of(text) if fact.position <= told.position]
+        known = [fact for (text,) in rows for fact in facts_of(text) if fact.position <= report.position]
         facts = sorted(known, key=lambda fact: (fact.occurred_us, fact.position))
         policy = policies_of(self._reference, card.issuing_province)
-        for at_us in (told.occurred_us, told_us):
+        for at_us in (report.occurred_us, report_us):
             found = standing(facts, at_us, policy)
             if is_lost_already(loss_type, found.social_status):
-                return told.occurred_us if found.lost_at_us is None else found.lost_at_us
+                return report.occurred_us if found.lost_at_us is None else found.lost_at_us
         return None
 
     def _province_of(self, recorded: Recorded) -> str:
@@ -212,7 +213,7 @@ class LossProcess:
 
 def _is_about(loss: Loss, request: references.EventRef) -> bool:
     """Whether a request opened the loss or joined it."""
-    return any((told.feed, told.sequence) == (request.feed, request.sequence) for told in loss.requests)
+    return any((report.feed, report.sequence) == (request.feed, request.sequence) for report in loss.requests)
 
 
 _ROUND = """

@@ -7,7 +7,7 @@ from uuid import uuid4
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 
 from hub.domain.agreement import Agreement
-from hub.domain.loss import timestamp
+from hub.domain.instants import timestamp
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from hub.domain.agreement import LOCAL
+from hub.domain.instants import microseconds_of, with_zone
 
 _CLEAR = frozenset(kind.DESCRIPTOR.full_name for kind in (references.BankAccountRef, references.NameRef, references.MobileRef))
 
@@ -148,5 +148,4 @@ def local_instant(value: Any) -> int:
         value = datetime.fromisoformat(value)
     if not isinstance(value, datetime):
         raise ValueError("no time")
-    moment = value if value.tzinfo is not None else value.replace(tzinfo=LOCAL)
-    return round(moment.timestamp() * 1_000_000)
+    return microseconds_of(with_zone(value))

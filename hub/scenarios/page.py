@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hub.domain import reference as tables
-from hub.domain.case import local_day
+from hub.domain.instants import local_day
 from hub.scenarios.agreed import Agreed
 from hub.scenarios.participants import FEEDS, OWNERS, TELLERS
 from hub.scenarios.scenario import Ask, Card, Scenario, Step, local_text

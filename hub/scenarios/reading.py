@@ -15,7 +15,8 @@ from hub.domain.errors import HubError
 from hub.domain.event_rules import HUB_KINDS, KIND_NUMBERS
 from hub.domain.identity import card_no_problem
 from hub.domain.reference import Reference, load
-from hub.domain.reference.rows import MEDIA, OUTCOMES
+from hub.domain.reference.rows import MEDIA
+from hub.domain.reference.rule_rows import OUTCOMES
 from hub.scenarios.agreed import Agreed, signed
 from hub.scenarios.filling import FieldInvalid, Names, fill
 from hub.scenarios.participants import FEEDS

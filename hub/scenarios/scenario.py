@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2
 
-from hub.domain.agreement import LOCAL
+from hub.domain.instants import in_local
 from hub.scenarios.agreed import Agreed
 from hub.scenarios.filling import Names, fill
 
@@ -121,5 +120,5 @@ class Scenario:
 
 def local_text(at_us: int) -> str:
     """Writes an instant as people of both provinces read it."""
-    moment = datetime.fromtimestamp(at_us / 1_000_000, LOCAL)
+    moment = in_local(at_us)
     return moment.strftime("%Y-%m-%d %H:%M:%S" if moment.second else "%Y-%m-%d %H:%M")

@@ -26,8 +26,10 @@ from tests.hub_process import CHONGQING, SICHUAN, RunningHub
 from tests.messages import AT_S, lost, question, registered
 
 ACCEPT, DENY = acceptance_pb2.ACCEPTANCE_OUTCOME_ACCEPT, acceptance_pb2.ACCEPTANCE_OUTCOME_DENY
+KEPT = Path(__file__).parents[1] / "kept_rules"
 LENIENT = (b'    "TEMP_LOST": "LOST_TEMP",\n', b'    "TEMP_LOST": "OK",\n')
-BROKEN = (b"ECARD_MEDIA = ", b"import a_package_of_its_time\nECARD_MEDIA = ")
+BROKEN = (b"_STATUS_REASONS = ", b"import a_package_of_its_time\n_STATUS_REASONS = ")
+CHANGED = "hub/domain/rules/any_use.py"
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +61,8 @@ def changed(archive: bytes, change: tuple[bytes, bytes]) -> bytes:
     with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(packed, "w") as new:
         for name in old.namelist():
             data = old.read(name)
-            assert name != "hub/domain/rules.py" or change[0] in data
-            new.writestr(name, data.replace(*change) if name == "hub/domain/rules.py" else data)
+            assert name != CHANGED or change[0] in data
+            new.writestr(name, data.replace(*change) if name == CHANGED else data)
     return packed.getvalue()
 
 
@@ -150,7 +152,7 @@ def test_a_version_is_run_without_the_settings_of_the_hub(
     shared_hub: RunningHub, decision: card_service_pb2.CheckAcceptanceResponse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HUB_DSN", "a secret")
-    peeking = (b"ECARD_MEDIA = ", b"import os\nassert 'HUB_DSN' not in os.environ\nECARD_MEDIA = ")
+    peeking = (b"_STATUS_REASONS = ", b"import os\nassert 'HUB_DSN' not in os.environ\n_STATUS_REASONS = ")
     digest = keep(shared_hub, changed(pack_version(), peeking), tmp_path)
     with psycopg.connect(shared_hub.dsn) as connection:
         known = known_at(connection, b"", decision.position)
@@ -180,13 +182,16 @@ def test_every_recorded_decision_is_repeated_from_what_was_known(shared_hub: Run
             assert (said.reason_codes, said.agreement_codes) == (tuple(made.reason_codes), tuple(made.agreement_codes))
 
 
-# The rules of an earlier release, as it kept them: before archives had descriptors, and before the modules around the rules had rooms.
-EARLIER = Path(__file__).parents[1] / "rules_of_an_earlier_release.zip"
-
-
+# Rules as releases kept them, by their digests: before archives had descriptors and the modules around the rules had rooms; and before
+# the rules themselves were parted by subject.
+@pytest.mark.parametrize("earlier", ["46934291e7337d21", "eabd2923db432c8e"])
 def test_the_rules_that_an_earlier_release_kept_answer_today(
-    shared_hub: RunningHub, sides: tuple[Province, Province], decision: card_service_pb2.CheckAcceptanceResponse, tmp_path: Path
+    shared_hub: RunningHub,
+    sides: tuple[Province, Province],
+    decision: card_service_pb2.CheckAcceptanceResponse,
+    tmp_path: Path,
+    earlier: str,
 ) -> None:
-    earlier = keep(shared_hub, EARLIER.read_bytes(), tmp_path)
-    other = sides[0].cards.ExplainAcceptance(by(earlier, decision), timeout=DEADLINE_S)
-    assert (other.outcome, other.rules_digest.hex()[:16]) == (DENY, "46934291e7337d21")
+    digest = keep(shared_hub, (KEPT / f"{earlier}.zip").read_bytes(), tmp_path)
+    other = sides[0].cards.ExplainAcceptance(by(digest, decision), timeout=DEADLINE_S)
+    assert (other.outcome, other.same_as_recorded, other.rules_digest.hex()[:16]) == (DENY, True, earlier)

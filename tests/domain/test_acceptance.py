@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.domain import reference
-from hub.domain.acceptance import OUTCOMES, Answer, Question, decide, local_day, rules_digest
+from hub.domain.acceptance import OUTCOMES, Answer, Question, decide, rules_digest
 from hub.domain.agreement import Agreements, Terms, terms_of
 from hub.domain.agreement_table import seed_agreements
 from hub.domain.card import Fact
+from hub.domain.instants import local_day
 from hub.domain.reference import Reference
 from tests.facts import any_history, at, history, registered, told
 

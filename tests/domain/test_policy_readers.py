@@ -13,12 +13,12 @@ from hub.domain.reference import load
 # Parameters of the fold stand in card_policy.PARAMETERS; these are read where a question is answered.
 READERS = {
     "businessDayCut": "domain/usage.py",
-    "elderTransitAgeYears": "domain/rules.py",
-    "leapDayBirthday": "domain/case.py",
-    "medicalPinFromFen": "domain/rules.py",
-    "metroMaxDwellMinutes": "domain/rules.py",
-    "socialFunctionSurvivesExpiry": "domain/rules.py",
-    "tempCardCrossRegion": "domain/rules.py",
+    "elderTransitAgeYears": "domain/rules/transit.py",
+    "leapDayBirthday": "domain/rule_input.py",
+    "medicalPinFromFen": "domain/rules/medical.py",
+    "metroMaxDwellMinutes": "domain/rules/transit.py",
+    "socialFunctionSurvivesExpiry": "domain/rules/any_use.py",
+    "tempCardCrossRegion": "domain/rules/any_use.py",
 }
 # What no code reads yet, and why the row stays.
 WAITING = {

@@ -12,7 +12,7 @@ from hub.domain import reference
 from hub.domain.acceptance import RULES, Answer, Question, decide, explain
 from hub.domain.agreement import Agreements, Terms
 from hub.domain.card import Fact
-from hub.domain.case import age_on
+from hub.domain.rule_input import age_on
 from hub.domain.rules import offline_mode
 from hub.domain.succession import DIED
 from tests.facts import at, history, registered, told

@@ -6,7 +6,8 @@ import pytest
 from chuanyu.exchange.v1 import references_pb2 as references
 
 from hub.domain.card import Fact, standing
-from hub.domain.loss import HOUR_US, Loss, TapFinding, Told, is_lost_already, judge_tap, liability_window
+from hub.domain.instants import HOUR_US
+from hub.domain.loss import Loss, Report, TapFinding, is_lost_already, judge_tap, liability_window
 from tests.facts import at, history, registered, told
 
 TEMPORARY, FORMAL = 1, 2
@@ -14,12 +15,12 @@ CARD = references.CardRef(issuing_province="50", kind=references.CARD_IDENTIFIER
 FEED, ISSUER = "sc.card-center", "cq.card-center"
 
 
-def request(hour: float = 10, position: int = 10, feed: str = FEED) -> Told:
-    return Told(feed, position, position, at(hour))
+def request(hour: float = 10, position: int = 10, feed: str = FEED) -> Report:
+    return Report(feed, position, position, at(hour))
 
 
-def answer(hour: float = 11, position: int = 30) -> Told:
-    return Told(ISSUER, position, position, at(hour))
+def answer(hour: float = 11, position: int = 30) -> Report:
+    return Report(ISSUER, position, position, at(hour))
 
 
 def opened(loss_type: int = TEMPORARY) -> Loss:
@@ -99,14 +100,14 @@ def test_a_block_that_ran_out_is_lifted_at_that_instant_not_when_it_was_noticed(
 
 def test_the_side_that_asked_may_take_its_request_back() -> None:
     loss = opened()
-    loss.withdraw(Told(FEED, 11, 31, at(12)))
+    loss.withdraw(Report(FEED, 11, 31, at(12)))
     assert (loss.state, [event.message.cause_code for event in lifted(loss)]) == ("WITHDRAWN", ["WITHDRAWN"])
 
 
 def test_a_request_of_both_sides_is_not_taken_back_by_one() -> None:
     loss = opened()
     loss.repeat(request(10, 11, ISSUER), is_lost=False)
-    assert (loss.withdraw(Told(FEED, 11, 31, at(12))), loss.state) == (False, "OPEN")
+    assert (loss.withdraw(Report(FEED, 11, 31, at(12))), loss.state) == (False, "OPEN")
 
 
 def test_a_block_is_lifted_once_whatever_comes_after() -> None:

@@ -14,7 +14,7 @@ from chuanyu.exchange.v1 import card_lifecycle_pb2, event_pb2, hub_decisions_pb2
 from hub.admin.registry import load_agreements
 from hub.domain import reference
 from hub.domain.card import standing
-from hub.domain.loss import Loss, Told
+from hub.domain.loss import Loss, Report
 from hub.journal.reader import Recorded, head_position
 from hub.journal.recorder import AggregateStore
 from hub.projections import PROJECTIONS, runner
@@ -158,13 +158,13 @@ def record_a_history(dsn: str, journal: Recording) -> None:
 
 def a_loss(card: references_pb2.CardRef) -> list[Loss]:
     """A loss that both sides asked for and the issuer refused, and one that waits."""
-    requests = [Told(feed, 1, 100 + number, AT_S * 1_000_000) for number, feed in enumerate(("sc.card-center", "cq.card-center"))]
+    requests = [Report(feed, 1, 100 + number, AT_S * 1_000_000) for number, feed in enumerate(("sc.card-center", "cq.card-center"))]
     losses = [Loss.open(card, loss_type, "510100", requests[0]) for loss_type in (1, 2)]
     for loss in losses:
         loss.place_block(requests[0].occurred_us + 72 * HOUR_S * 1_000_000)
         loss.forward(requests[0].occurred_us)
     losses[0].repeat(requests[1], is_lost=False)
-    losses[0].refuse(Told("cq.card-center", 2, 102, AT_S * 1_000_000), "NOT_HOLDER")
+    losses[0].refuse(Report("cq.card-center", 2, 102, AT_S * 1_000_000), "NOT_HOLDER")
     return losses
 
 
@@ -1010,7 +1010,7 @@ def test_cards_of_other_provinces_are_read_only_for_a_holder_whose_death_was_tol
     journal.append(with_alias(held(registered("A00000001")), "code-of-A00000001", code), sichuan(held(registered("S00000001"))), feed=CARDS)
     assert known(views, "S00000001") == [(2, "card_registered")]
     assert card_rows(views, [key_of("S00000001")])[key_of("S00000001")].elsewhere == ()
-    # Told under another identifier, without the holder.
+    # Report under another identifier, without the holder.
     died = about("code-of-A00000001")
     died.card.kind, died.card_cancelled.reason = code, card_lifecycle_pb2.CANCELLATION_REASON_DEATH
     journal.append(died, feed=CARDS)

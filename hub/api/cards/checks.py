@@ -18,15 +18,15 @@ from hub.api.cards.card_reader import CardReader, Snapshot
 from hub.api.cards.view_wait import when_seen
 from hub.api.edge.directory import Caller
 from hub.api.edge.turns import Reads
-from hub.domain.acceptance import Question, decide, epoch_day, rules_digest
-from hub.domain.card import DAY_US
+from hub.domain.acceptance import Question, decide, rules_digest
 from hub.domain.errors import JournalUnavailable, NotPermitted, NotRecorded, QueueFull, RequestIdReused, RequestInvalid
 from hub.domain.event_rules import may_say_region
+from hub.domain.instants import DAY_US, epoch_day, set_timestamp
 from hub.domain.pseudonym import hmac_sm3_under
 from hub.domain.reference import Reference
-from hub.domain.rules import CHIP_MEDIA
+from hub.domain.rule_input import CHIP_MEDIA
 from hub.intake.batch import Intake
-from hub.intake.request_rules import card_named, instant_us, now_us, refuse_invalid, refuse_texts, set_timestamp
+from hub.intake.request_rules import card_named, instant_us, now_us, refuse_invalid, refuse_texts
 from hub.journal.decisions import WAITING_DECISIONS, Decision, DecisionWriter, Receipt, settle
 from hub.journal.reader import read_page
 from hub.telemetry import names

@@ -13,12 +13,12 @@ from hub.api.edge.turns import Turns
 from hub.audit.as_of import Known, known_at
 from hub.audit.rule_versions import answer_by
 from hub.domain.acceptance import Question, rules_digest
-from hub.domain.case import OF_THE_CARD
 from hub.domain.errors import DecisionNotFound, NotPermitted
 from hub.domain.looks import Look, Shown, card_by_key
 from hub.domain.masking import masked_card
 from hub.domain.reference import Reference
 from hub.domain.replaying import answer, pack
+from hub.domain.rule_input import OF_THE_CARD
 from hub.intake.request_rules import instant_us, refuse_invalid, refuse_texts, timestamp_of
 from hub.journal.reader import Recorded, read_page, reading
 from hub.journal.traces import traces_at

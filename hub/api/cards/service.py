@@ -16,10 +16,11 @@ from hub.api.edge import call_log
 from hub.api.edge.directory import Caller
 from hub.api.edge.handlers import Gate, service, streaming, unary
 from hub.api.edge.statuses import to_status
-from hub.domain.acceptance import Question, decide, epoch_day
+from hub.domain.acceptance import Question, decide
 from hub.domain.card import Standing, policies_of, standing
 from hub.domain.errors import CardNotFound, HubError, NotPermitted, RequestInvalid
 from hub.domain.event_rules import may_say_region
+from hub.domain.instants import epoch_day
 from hub.domain.looks import Look, Shown, card_by_key
 from hub.domain.reference import Reference
 from hub.intake.batch import Intake

@@ -8,11 +8,12 @@ from hub.api.edge.directory import Caller
 from hub.domain.card import policies_of
 from hub.domain.errors import CardNotFound, NotPermitted
 from hub.domain.findings import MEANINGS
+from hub.domain.instants import set_timestamp
 from hub.domain.judging import judge_use
 from hub.domain.looks import Look, Shown, card_by_key
 from hub.domain.reference import Reference
 from hub.intake.batch import Intake
-from hub.intake.request_rules import card_named, instant_us, refuse_invalid, set_timestamp
+from hub.intake.request_rules import card_named, instant_us, refuse_invalid
 
 
 class UseJudge:

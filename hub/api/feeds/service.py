@@ -7,7 +7,6 @@ from typing import Any
 
 import grpc
 from chuanyu.exchange.v1 import feed_service_pb2 as protos
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from hub.api.edge import call_log
 from hub.api.edge.directory import Caller, Directory
@@ -17,6 +16,7 @@ from hub.api.edge.turns import Reads
 from hub.api.feeds.pace import CALL_PATIENCE_S, STREAM_PATIENCE_S, Pace
 from hub.domain.errors import BatchEmpty, FeedUnknown, HubError, QuotaExceeded, Unstorable
 from hub.domain.event_rules import Context, Violation
+from hub.domain.instants import timestamp
 from hub.domain.quarantine import put_into_words
 from hub.domain.reference import Reference
 from hub.intake.batch import Intake, Prepared, add_violations
@@ -82,7 +82,7 @@ class FeedService:
             raise FeedUnknown
         response = protos.GetFeedResponse(feed=request.feed, next_sequence=row.next_sequence, last_position=row.last_position)
         if row.last_recorded_us is not None:
-            response.last_recorded_at.CopyFrom(_timestamp(row.last_recorded_us))
+            response.last_recorded_at.CopyFrom(timestamp(row.last_recorded_us))
         return response
 
     async def append_events(self, received: Received, caller: Caller) -> protos.AppendEventsResponse:
@@ -295,7 +295,7 @@ def _answer(
     """Makes the answer; *before* are those of the duplicates that were quarantined when they came first."""
     count = len(appended.positions)
     response = protos.AppendEventsResponse(
-        feed=feed, first_sequence=appended.first_sequence, recorded_at=_timestamp(appended.recorded_us + PG_EPOCH_US)
+        feed=feed, first_sequence=appended.first_sequence, recorded_at=timestamp(appended.recorded_us + PG_EPOCH_US)
     )
     for recorded in before:
         response.quarantined.add(sequence=recorded.sequence, violations=recorded.event.event_quarantined.violations)
@@ -313,7 +313,3 @@ def _answer(
     response.positions.extend(appended.positions)
     response.outcomes.extend(outcomes)
     return response
-
-
-def _timestamp(us: int) -> Timestamp:
-    return Timestamp(seconds=us // 1_000_000, nanos=us % 1_000_000 * 1_000)

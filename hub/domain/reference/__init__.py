@@ -14,9 +14,11 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from hub.domain.reference import rows
+from hub.domain.instants import epoch_day_of
+from hub.domain.reference import rows, rule_rows
 from hub.domain.reference.reading import Cells, InvalidReferenceTable, in_force, read_table, versions_by_key
-from hub.domain.reference.rows import Agreement, Bank, IdType, Medium, Policy, Reason, Region, Scenario, Target, UnionpayArea
+from hub.domain.reference.rows import Bank, IdType, Medium, Region, Scenario, Target, UnionpayArea
+from hub.domain.reference.rule_rows import Agreement, Policy, Reason
 
 __all__ = [
     "Agreement",
@@ -48,8 +50,6 @@ _TABLES = (
     "targets.csv",
     "unionpay_areas.csv",
 )
-_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
-_OPEN_DAY = date.max.toordinal()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,11 +73,11 @@ class Reference:
     kin: Mapping[str, tuple[str, ...]]
 
     def region(self, code: str, on: date) -> Region | None:
-        """Return the region that bore the code on the day, or None."""
+        """Returns the region that bore the code on the day, or None."""
         return in_force(self.regions.get(code, ()), on)
 
     def is_region(self, code: str, on_epoch_day: int) -> bool:
-        """Tell whether the code named a region, town or test region on the day, counted from 1970-01-01.
+        """Returns whether the code named a region, town or test region on the day, counted from 1970-01-01.
 
         One lookup: the versions of a code leave no gap, so one first and one last day a code are enough.
         """
@@ -85,20 +85,20 @@ class Reference:
         return days is not None and days[0] <= on_epoch_day < days[1]
 
     def regions_in_force(self, on: date) -> list[Region]:
-        """Return every region of the day, in order of code."""
+        """Returns every region of the day, in order of code."""
         found = (in_force(versions, on) for _, versions in sorted(self.regions.items()))
         return [region for region in found if region is not None]
 
     def scenario(self, code: str, on: date) -> Scenario | None:
-        """Return the scenario as the catalogue had it on the day, or None."""
+        """Returns the scenario as the catalogue had it on the day, or None."""
         return in_force(self.scenarios.get(code, ()), on)
 
     def reason(self, code: str) -> Reason:
-        """Return the reason; an unknown code is our bug and raises KeyError."""
+        """Returns the reason; an unknown code is our bug and raises KeyError."""
         return self.reasons[code]
 
     def policy(self, parameter: str, place: str, on: date) -> Policy | None:
-        """Return what the parameter was in a province ("50", "51") or region on the day, or None where not recorded.
+        """Returns what the parameter was in a province ("50", "51") or region on the day, or None where not recorded.
 
         Rows for the region come first, also under the codes it had before a split or has since; then those for the whole province.
         """
@@ -110,37 +110,37 @@ class Reference:
         return in_force(self.policies.get(key, ()), on)
 
     def id_type(self, code: str, on: date) -> IdType | None:
-        """Return the identity document an AAC058 code meant on the day, or None."""
+        """Returns the identity document an AAC058 code meant on the day, or None."""
         return in_force(self.id_types.get(code, ()), on)
 
     def medium(self, code: str, on: date) -> Medium | None:
-        """Return the medium as the table had it on the day, or None."""
+        """Returns the medium as the table had it on the day, or None."""
         return in_force(self.media.get(code, ()), on)
 
     def bank(self, code: str, on: date) -> Bank | None:
-        """Return the partner bank as it was on the day, or None."""
+        """Returns the partner bank as it was on the day, or None."""
         return in_force(self.banks.get(code, ()), on)
 
     def target(self, code: str, on: date) -> Target | None:
-        """Return the published figure that held on the day, or None."""
+        """Returns the published figure of the day, or None."""
         return in_force(self.targets.get(code, ()), on)
 
     def unionpay_region(self, unionpay_code: str) -> str | None:
-        """Return the GB/T 2260 code of the region the UnionPay area code means today, or None."""
+        """Returns the GB/T 2260 code of the region the UnionPay area code means today, or None."""
         versions = self.unionpay_areas.get(unionpay_code)
         return versions[-1].region if versions else None
 
 
 @cache
 def load(directory: Path = Path(__file__).parent) -> Reference:
-    """Load and check the tables in the directory, once a process; raise InvalidReferenceTable where they are wrong."""
+    """Loads and checks the tables in the directory, once a process; raise InvalidReferenceTable where they are wrong."""
     contents = {name: _content(directory, name) for name in _TABLES}
     regions = _regions(_read("regions.csv", contents, Region, rows.read_region))
     provinces = {code[:2] for code, versions in regions.items() if versions[0].level == "province"}
     areas = _read("unionpay_areas.csv", contents, UnionpayArea, rows.read_unionpay_area)
     for cells, _ in areas:
         cells.one_of("region", regions)
-    policies = _read("policy.csv", contents, Policy, rows.read_policy)
+    policies = _read("policy.csv", contents, Policy, rule_rows.read_policy)
     for cells, policy in policies:
         cells.one_of("province", provinces)
         if not all(code.startswith(policy.province) and any(known.startswith(code) for known in regions) for code in policy.regions):
@@ -155,13 +155,13 @@ def load(directory: Path = Path(__file__).parent) -> Reference:
     id_types = _read("id_types.csv", contents, IdType, rows.read_id_type)
     media = _read("media.csv", contents, Medium, rows.read_medium)
     scenarios = versions_by_key(_read("scenarios.csv", contents, Scenario, rows.read_scenario), lambda row: row.code)
-    agreements = _read("agreements.csv", contents, Agreement, rows.read_agreement)
+    agreements = _read("agreements.csv", contents, Agreement, rule_rows.read_agreement)
     return Reference(
         digest=_digest(contents),
         regions=regions,
         scenarios=scenarios,
         scenario_codes=frozenset(scenarios),
-        reasons=_reasons(_read("reasons.csv", contents, Reason, rows.read_reason)),
+        reasons=_reasons(_read("reasons.csv", contents, Reason, rule_rows.read_reason)),
         policies=versions_by_key(provincial, lambda row: (row.parameter, row.province)),
         regional_policies=_regional([row for row in policies if row[1].regions]),
         unionpay_areas=versions_by_key(areas, lambda row: row.unionpay_code),
@@ -176,7 +176,7 @@ def load(directory: Path = Path(__file__).parent) -> Reference:
 
 
 def _content(directory: Path, table: str) -> bytes:
-    """Return the bytes of a table, which must be there."""
+    """Returns the bytes of a table, which must be there."""
     try:
         return (directory / table).read_bytes()
     except FileNotFoundError:
@@ -184,18 +184,18 @@ def _content(directory: Path, table: str) -> bytes:
 
 
 def _read(table: str, contents: Mapping[str, bytes], row_class: type[Row], read_row: Callable[[Cells], Row]) -> list[tuple[Cells, Row]]:
-    """Read a table whose columns are the fields of its row class, but for the version, which is derived."""
+    """Reads a table whose columns are the fields of its row class, but for the version, which is derived."""
     columns = tuple(field.name for field in fields(row_class) if field.name != "version")  # type: ignore[arg-type]
     return read_table(table, contents[table], columns, read_row)
 
 
 def tables_digest(directory: Path) -> str:
-    """Return the digest of the tables in the directory as `Reference.digest` has it, of another version's set too."""
+    """Returns the digest of the tables in the directory as `Reference.digest` has it, of another version's set too."""
     return _digest({path.name: path.read_bytes() for path in directory.glob("*.csv")})
 
 
 def _digest(contents: Mapping[str, bytes]) -> str:
-    """Return the SM3 digest, in hex, over the names, lengths and bytes of all tables in order of name."""
+    """Returns the SM3 digest, in hex, over the names, lengths and bytes of all tables in order of name."""
     digest = hashlib.new("sm3")
     for name, content in sorted(contents.items()):
         digest.update(f"{name} {len(content)}\n".encode())
@@ -204,14 +204,13 @@ def _digest(contents: Mapping[str, bytes]) -> str:
 
 
 def _epoch_days(versions: tuple[Region, ...]) -> tuple[int, int]:
-    """Return the first day of a code and the day after its last, counted from 1970-01-01."""
+    """Returns the first day of a code and the day after its last, counted from 1970-01-01."""
     ends_on = versions[-1].valid_to
-    last = ends_on.toordinal() if ends_on else _OPEN_DAY
-    return versions[0].valid_from.toordinal() - _EPOCH_ORDINAL, last - _EPOCH_ORDINAL
+    return epoch_day_of(versions[0].valid_from), epoch_day_of(ends_on or date.max)
 
 
 def _kin(regions: Mapping[str, tuple[Region, ...]]) -> dict[str, tuple[str, ...]]:
-    """Return the other codes a region had before a split or merger, or has since, of those that have any."""
+    """Returns the other codes a region had before a split or merger, or has since, of those that have any."""
     found = {
         code: tuple(sorted({other for version in versions for other in (*version.predecessors, *version.successors)} - {code}))
         for code, versions in regions.items()
@@ -220,7 +219,7 @@ def _kin(regions: Mapping[str, tuple[Region, ...]]) -> dict[str, tuple[str, ...]
 
 
 def _regional(table: list[tuple[Cells, Policy]]) -> dict[tuple[str, str], tuple[tuple[Policy, ...], ...]]:
-    """Group the rows of regions by parameter and province, and within by the regions they name."""
+    """Groups the rows of regions by parameter and province, and within by the regions they name."""
     versions = versions_by_key(table, lambda row: (row.parameter, row.province, row.regions))
     grouped: dict[tuple[str, str], tuple[tuple[Policy, ...], ...]] = {}
     for (parameter, province, _), rows_of_one in versions.items():
@@ -229,7 +228,7 @@ def _regional(table: list[tuple[Cells, Policy]]) -> dict[tuple[str, str], tuple[
 
 
 def _regions(table: list[tuple[Cells, Region]]) -> dict[str, tuple[Region, ...]]:
-    """Group regions by code; refuse a parent or neighbour in time that is unknown, and a parent that did not last."""
+    """Groups regions by code; refuses a parent or neighbour in time that is unknown, and a parent that did not last."""
     regions = versions_by_key(table, lambda row: row.code)
     for cells, region in table:
         cells.items("predecessors", regions)
@@ -245,7 +244,7 @@ def _regions(table: list[tuple[Cells, Region]]) -> dict[str, tuple[Region, ...]]
 
 
 def _reasons(table: list[tuple[Cells, Reason]]) -> dict[str, Reason]:
-    """Key reasons by code; refuse a code given twice."""
+    """Keys reasons by code; refuses a code given twice."""
     reasons: dict[str, Reason] = {}
     for cells, reason in table:
         if reason.code in reasons:
@@ -257,7 +256,7 @@ def _reasons(table: list[tuple[Cells, Reason]]) -> dict[str, Reason]:
 def _agreements(
     table: list[tuple[Cells, Agreement]], scenarios: Iterable[str], regions: Iterable[str], provinces: set[str]
 ) -> tuple[Agreement, ...]:
-    """Resolve scenarios and number the versions; refuse codes, regions and provinces that no table knows."""
+    """Resolves scenarios and numbers the versions; refuses codes, regions and provinces that no table knows."""
     resolved = []
     for cells, agreement in table:
         for field in ("issuer_provinces", "serving_provinces"):
@@ -272,7 +271,7 @@ def _agreements(
 
 
 def _scenarios_meant(cells: Cells, scenarios: Iterable[str]) -> frozenset[str]:
-    """Return the catalogue codes the cell names, where `CUL.LIB.*` names every code that starts with `CUL.LIB.`."""
+    """Returns the catalogue codes the cell names, where `CUL.LIB.*` names every code that starts with `CUL.LIB.`."""
     meant: set[str] = set()
     cells.name("scenarios")
     for pattern in cells.items("scenarios"):

@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 class InvalidReferenceTable(ValueError):
     """A reference table breaks a rule of its own; the hub must not start on it.
 
-    `row` is the line in the file, counted from 1; 0 stands for the whole file.
+    `row` is the line in the file, counted from 1; 0 means the whole file.
     """
 
     def __init__(self, table: str, row: int, field: str, reason: str) -> None:
@@ -30,10 +30,12 @@ class Dated(Protocol):
     """A row that holds from its first day until the day before `valid_to`, or for good where that is None."""
 
     @property
-    def valid_from(self) -> date: ...
+    def valid_from(self) -> date:
+        """The first day."""
 
     @property
-    def valid_to(self) -> date | None: ...
+    def valid_to(self) -> date | None:
+        """The day from which the row no longer holds, None where it is open."""
 
 
 Row = TypeVar("Row")
@@ -54,33 +56,33 @@ class Cells:
         self._cells = cells
 
     def refuse(self, field: str, reason: str) -> InvalidReferenceTable:
-        """Return the error that refuses this row for the field."""
+        """Returns the error that refuses this row for the field."""
         return InvalidReferenceTable(self.table, self.row, field, reason)
 
     def text(self, field: str) -> str:
-        """Return the cell as it stands, possibly empty."""
+        """Returns the cell as it is, possibly empty."""
         return self._cells[field]
 
     def name(self, field: str) -> str:
-        """Return the cell, which must not be empty."""
+        """Returns the cell, which must not be empty."""
         if not self._cells[field]:
             raise self.refuse(field, "EMPTY")
         return self._cells[field]
 
     def matching(self, field: str, pattern: re.Pattern[str]) -> str:
-        """Return the cell, which the pattern must match in full."""
+        """Returns the cell, which the pattern must match in full."""
         if not pattern.fullmatch(self._cells[field]):
             raise self.refuse(field, "SHAPE")
         return self._cells[field]
 
     def one_of(self, field: str, known: Collection[str]) -> str:
-        """Return the cell, which must be one of the known values."""
+        """Returns the cell, which must be one of the known values."""
         if self._cells[field] not in known:
             raise self.refuse(field, "UNKNOWN")
         return self._cells[field]
 
     def items(self, field: str, known: Collection[str] | None = None) -> tuple[str, ...]:
-        """Return the parts between semicolons, none of them empty and each known where `known` is given."""
+        """Returns the parts between semicolons, none of them empty and each known where `known` is given."""
         parts = tuple(self._cells[field].split(";")) if self._cells[field] else ()
         if "" in parts:
             raise self.refuse(field, "EMPTY_ITEM")
@@ -89,7 +91,7 @@ class Cells:
         return parts
 
     def day(self, field: str) -> date:
-        """Return the cell as a day written YYYY-MM-DD."""
+        """Returns the cell as a day written YYYY-MM-DD."""
         written = self.matching(field, _DAY)
         try:
             return date.fromisoformat(written)
@@ -97,7 +99,7 @@ class Cells:
             raise self.refuse(field, "NO_SUCH_DAY") from None
 
     def valid_to(self) -> date | None:
-        """Return the day from which the row no longer holds, after `valid_from`, or None where it is open."""
+        """Returns the day from which the row no longer holds, after `valid_from`, or None where it is open."""
         if not self._cells["valid_to"]:
             return None
         ends_on = self.day("valid_to")
@@ -107,7 +109,7 @@ class Cells:
 
 
 def read_table(table: str, content: bytes, columns: tuple[str, ...], read_row: Callable[[Cells], Row]) -> list[tuple[Cells, Row]]:
-    """Read a table's bytes into rows in file order, each with its cells so that later checks can name them."""
+    """Reads a table's bytes into rows in file order, each with its cells so that later checks can name them."""
     try:
         lines = content.decode("utf-8").splitlines()
     except UnicodeDecodeError:
@@ -125,7 +127,7 @@ def read_table(table: str, content: bytes, columns: tuple[str, ...], read_row: C
 
 
 def versions_by_key(rows: Iterable[tuple[Cells, DatedRow]], key: Callable[[DatedRow], Key]) -> dict[Key, tuple[DatedRow, ...]]:
-    """Group dated rows by key, earliest first; refuse a row that overlaps the one before it or leaves a gap."""
+    """Groups dated rows by key, earliest first; refuses a row that overlaps the one before it or leaves a gap."""
     grouped: dict[Key, list[tuple[Cells, DatedRow]]] = {}
     for cells, row in rows:
         grouped.setdefault(key(row), []).append((cells, row))
@@ -140,7 +142,7 @@ def versions_by_key(rows: Iterable[tuple[Cells, DatedRow]], key: Callable[[Dated
 
 
 def in_force(versions: Iterable[DatedRow], on: date) -> DatedRow | None:
-    """Return the version that holds on the day, or None."""
+    """Returns the version that holds on the day, or None."""
     for row in versions:
         if row.valid_from <= on and (row.valid_to is None or on < row.valid_to):
             return row

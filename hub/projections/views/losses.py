@@ -1,6 +1,7 @@
 """View: every loss across provinces with its card, its state, and until when its block is in force."""
 
-from hub.domain.loss import microseconds, outcome_of
+from hub.domain.instants import microseconds
+from hub.domain.loss import outcome_of
 from hub.journal.reader import Recorded
 from hub.projections.engine import Key, Projection, Row
 

@@ -1,7 +1,6 @@
-"""What a rule is, and all that it may look at: the question with its claims, the card's standing, the agreements that speak of it."""
+"""All that a rule may look at: the question with its claims, the card's standing, the agreements about this use, the reference tables."""
 
 from calendar import isleap
-from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -9,12 +8,17 @@ from typing import Any, NamedTuple
 from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 
 from hub.domain.agreement import Terms
-from hub.domain.card import DAY_US, Standing
+from hub.domain.instants import day_of, epoch_day, local_day
 from hub.domain.reference import Reference
+from hub.domain.standing import Standing
 
-EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+ECARD_MEDIA = frozenset({acceptance.MEDIUM_ECARD_QR, acceptance.MEDIUM_ECARD_SHOW, acceptance.MEDIUM_ECARD_LOGIN})
+# 渝快码 carries the e-card's token.
+TOKEN_MEDIA = ECARD_MEDIA | {acceptance.MEDIUM_YUKUAI_CODE}
+CHIP_MEDIA = frozenset({acceptance.MEDIUM_CONTACT, acceptance.MEDIUM_CONTACTLESS})
+RIDES = ("TRA.BUS", "TRA.MET")
+# What only the issuing province knows: the card's lives and its holder's age. The block is the hub's own, whatever it knows of the card.
 OF_THE_CARD = ("standing.", "holder.")
-# The hub's own: it places the block, whatever it knows of the card.
 PROVISIONAL_BLOCK = "standing.block_until_us"
 _NO_CLAIMS = acceptance.AcceptanceClaims()
 
@@ -36,8 +40,8 @@ class Question(NamedTuple):
         return self.issuing_province != self.service_region[:2]
 
 
-class Case(NamedTuple):
-    """All a rule may look at.
+class RuleInput(NamedTuple):
+    """All that a rule may look at.
 
     *about* are the agreements that speak of this scenario, direction and place; *in_force* those of them that hold at the instant.
     """
@@ -47,6 +51,11 @@ class Case(NamedTuple):
     about: list[Terms]
     in_force: list[Terms]
     reference: Reference
+
+    def covering(self) -> list[Terms]:
+        """Returns the agreements in force that cover the medium."""
+        medium = self.question.medium
+        return [terms for terms in self.in_force if not terms.media or medium in terms.media]
 
     def policy(self, parameter: str, place: str) -> str:
         """Returns a policy parameter of a province or region on the question's day, empty where the table is silent."""
@@ -73,48 +82,6 @@ class Case(NamedTuple):
         return claims.HasField(claim) and not getattr(claims, claim)
 
 
-Ask = Callable[[Case], str | None]
-
-
-class Rule(NamedTuple):
-    """One rule: which scenarios it is asked for, the function that gives a reason's code or None, and what `explain` shows of the case."""
-
-    rule_id: str
-    title_zh: str
-    title_en: str
-    ask: Ask
-    scenarios: tuple[str, ...]
-    unless: tuple[str, ...]
-    cross_province_only: bool
-    sees: tuple[str, ...]
-
-    @property
-    def looks_at_card(self) -> bool:
-        """Whether it looks at what only the issuing province knows: the card's lives and its holder's age."""
-        return any(path.startswith(OF_THE_CARD) and path != PROVISIONAL_BLOCK for path in self.sees)
-
-    def is_asked(self, scenario: str, is_cross_province: bool) -> bool:
-        """Whether it is asked for a scenario and direction."""
-        if self.cross_province_only and not is_cross_province:
-            return False
-        return matches(scenario, self.scenarios) and not matches(scenario, self.unless)
-
-
-def matches(scenario: str, patterns: tuple[str, ...]) -> bool:
-    """Whether a scenario is named by a pattern: itself, a group such as MED.*, or * for all."""
-    return any(pattern in (scenario, "*") or (pattern.endswith(".*") and scenario.startswith(pattern[:-1])) for pattern in patterns)
-
-
-def local_day(at_us: int) -> date:
-    """Returns the calendar day in +08:00 of an instant."""
-    return date.fromordinal(EPOCH_ORDINAL + epoch_day(at_us))
-
-
-def epoch_day(at_us: int) -> int:
-    """Returns the calendar day in +08:00 of an instant, counted from 1970-01-01."""
-    return (at_us + 8 * 3_600_000_000) // DAY_US
-
-
 def age_on(birth_date: str, day: date, leap_day_birthday: str = "") -> int:
     """Returns the whole years on a day of who was born on *birth_date* (yyyy-MM-dd): a birthday begins at local midnight.
 
@@ -128,5 +95,5 @@ def age_on(birth_date: str, day: date, leap_day_birthday: str = "") -> int:
 
 @lru_cache(4_096)
 def _policy(reference: Reference, parameter: str, place: str, day: int) -> str:
-    policy = reference.policy(parameter, place, date.fromordinal(EPOCH_ORDINAL + day))
+    policy = reference.policy(parameter, place, day_of(day))
     return policy.value if policy is not None else ""

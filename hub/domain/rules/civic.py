@@ -1,0 +1,98 @@
+"""The rules for public services (GOV.*, HR.*), payments (FND.PAY), and what is done about the card itself (CARD.*)."""
+
+from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
+
+from hub.domain.rule_input import RuleInput
+from hub.domain.rules.rule import LOSS, PAYMENT, rule
+
+
+@rule(
+    "A40",
+    "事项在通办目录内且认证等级足够",
+    "The item is shared, through this channel, at this level",
+    "GOV.*",
+    sees=("claims.item_shared", "claims.channel_allowed", "claims.item_auth_level", "claims.auth_level"),
+)
+def a40_item(asked: RuleInput) -> str | None:
+    """A40, GOV.*: the item is in the catalogue of the day, this channel is open to it, and the person is known surely enough."""
+    claims = asked.question.claims
+    if asked.denies("item_shared"):
+        return "ITEM_NOT_SHARED"
+    if asked.denies("channel_allowed"):
+        return "OTHER_CHANNEL"
+    return "AUTH_LEVEL" if claims.auth_level < claims.item_auth_level else None
+
+
+@rule("A41", "代办须有授权", "Who acts for another proves it", "GOV.CASE", sees=("claims.acting_as", "claims.authority_proven"))
+def a41_authority(asked: RuleInput) -> str | None:
+    """A41, GOV.CASE by an agent or guardian: a power of attorney or a 亲情 link."""
+    claims = asked.question.claims
+    acts_for_another = claims.acting_as in (acceptance.ACTING_AS_AGENT, acceptance.ACTING_AS_GUARDIAN)
+    return "PROOF_OF_AUTHORITY" if acts_for_another and not claims.authority_proven else None
+
+
+@rule("A51", "本周期首次认证", "Certified once in a cycle", "HR.CERT", sees=("claims.already_certified",))
+def a51_certified_once(asked: RuleInput) -> str | None:
+    """A51, HR.CERT: once in a cycle; a repeat does no harm and is noted. A50, a sealed card in HR.*, is said by A02."""
+    return "ALREADY_CERTIFIED" if asked.question.claims.already_certified else None
+
+
+_ACCOUNT_REASONS = {
+    "NONE": "ACCOUNT_UNKNOWN",
+    "OPENED_INACTIVE": "ACCOUNT_INACTIVE",
+    "ORAL_LOSS": "ACCOUNT_LOST",
+    "FORMAL_LOSS": "ACCOUNT_LOST",
+    "FROZEN": "ACCOUNT_STOPPED",
+    "STOPPED": "ACCOUNT_STOPPED",
+    "EXPIRED": "ACCOUNT_EXPIRED",
+    "CLOSED": "ACCOUNT_CLOSED",
+}
+
+
+@rule(
+    "A60",
+    "银行账户正常且户名相符",
+    "The bank account is active and the name matches",
+    PAYMENT,
+    sees=("standing.bank_account_status", "claims.payee_name_matches"),
+)
+def a60_account_active(asked: RuleInput) -> str | None:
+    """A60, FND.PAY: bank account active and the name matches; the account's province does not matter (reasons [K-h])."""
+    if asked.denies("payee_name_matches"):
+        return "ACCOUNT_NAME"
+    return _ACCOUNT_REASONS.get(asked.standing.bank_account_status)
+
+
+@rule("A61", "未重复发放", "Not paid before", PAYMENT, sees=("claims.already_paid",))
+def a61_not_paid_before(asked: RuleInput) -> str | None:
+    """A61, FND.PAY: one person, project, period and row."""
+    return "DUPLICATE" if asked.question.claims.already_paid else None
+
+
+@rule("A70", "挂失人身份已核实", "Whoever reports a loss is known", LOSS, sees=("claims.auth_level",))
+def a70_loss_reporter_known(asked: RuleInput) -> str | None:
+    """A70, CARD.LOSS: identity verified at level 2 (PIN or ID) or more; never the card itself."""
+    return None if asked.question.claims.auth_level >= acceptance.AUTH_LEVEL_PIN else "IDENTITY"
+
+
+@rule(
+    "A71",
+    "跨省线上换卡须先挂失金融功能并告知卡号将变",
+    "Online replacement across the border: bank loss first, and told of the new number",
+    "CARD.REPL",
+    cross_province_only=True,
+    sees=("claims.is_online", "standing.bank_account_status", "claims.told_number_changes"),
+)
+def a71_online_replacement(asked: RuleInput) -> str | None:
+    """A71, CARD.REPL online cross-province: the bank function is formally reported lost, the holder knows that the number will change."""
+    if not asked.question.claims.is_online:
+        return None
+    if asked.standing.bank_account_status not in ("NONE", "FORMAL_LOSS", "CLOSED"):
+        return "BANK_LOSS_FIRST"
+    return None if asked.question.claims.told_number_changes else "NUMBER_WILL_CHANGE"
+
+
+@rule("A72", "密码只由发卡省重置", "A PIN is reset by the issuing province only", "CARD.PIN", cross_province_only=True)
+def a72_pin_at_issuer(_: RuleInput) -> str | None:
+    """A72, CARD.PIN: issuing province only."""
+    return "PIN_AT_ISSUER"

@@ -1,0 +1,63 @@
+"""The rules for treatment and medicine (MED.*)."""
+
+from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
+
+from hub.domain.rule_input import CHIP_MEDIA, RuleInput
+from hub.domain.rules.rule import rule
+
+
+@rule("A10", "参保状态正常", "The insured status is normal", "MED.*", sees=("claims.insured",))
+def a10_insured(asked: RuleInput) -> str | None:
+    """A10, MED.*: the insured status at the insured place is normal."""
+    return "NOT_INSURED" if asked.denies("insured") else None
+
+
+@rule(
+    "A11",
+    "异地就医已备案或急诊",
+    "A filing covers the stay, or it is an emergency",
+    "MED.IP",
+    "MED.CHR",
+    cross_province_only=True,
+    sees=("claims.filing_valid", "claims.emergency"),
+)
+def a11_filed(asked: RuleInput) -> str | None:
+    """A11, MED.IP and MED.CHR cross-province: a filing covers date and region, or it is an emergency."""
+    claims = asked.question.claims
+    return None if claims.filing_valid or claims.emergency else "FILE_NOW"
+
+
+@rule(
+    "A12",
+    "机构已开通跨省个人账户支付",
+    "The institution is opened for cross-province personal accounts",
+    "MED.OP",
+    "MED.RX",
+    cross_province_only=True,
+    sees=("claims.institution_open",),
+)
+def a12_institution_open(asked: RuleInput) -> str | None:
+    """A12, MED.OP and MED.RX cross-province: the institution is opened for it; paying from the personal account needs no filing."""
+    return "INSTITUTION_NOT_OPEN" if asked.denies("institution_open") else None
+
+
+@rule("A13", "机构当日为定点", "The institution is contracted on the day", "MED.*", sees=("claims.institution_contracted",))
+def a13_institution_contracted(asked: RuleInput) -> str | None:
+    """A13, MED.*: the institution is contracted for this kind of treatment on the day."""
+    return "INSTITUTION_NOT_CONTRACTED" if asked.denies("institution_contracted") else None
+
+
+@rule(
+    "A14",
+    "超过免密额度须验密码",
+    "A PIN above the local threshold",
+    "MED.*",
+    sees=("question.medium", "claims.amount_fen", "claims.auth_level", "policy.medicalPinFromFen"),
+)
+def a14_medical_pin(asked: RuleInput) -> str | None:
+    """A14, MED.* with the plastic card: a PIN from the local amount on."""
+    claims = asked.question.claims
+    if asked.question.medium not in CHIP_MEDIA or claims.auth_level >= acceptance.AUTH_LEVEL_PIN or not claims.HasField("amount_fen"):
+        return None
+    threshold = asked.serving_policy("medicalPinFromFen")
+    return "PIN" if threshold and claims.amount_fen >= int(threshold) else None

@@ -1,0 +1,120 @@
+"""The rules for rides (TRA.*), an elder's among them."""
+
+from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
+
+from hub.domain.instants import MINUTE_US, SECOND_US
+from hub.domain.rule_input import RIDES, RuleInput
+from hub.domain.rules.rule import rule
+
+# Gates and servers disagree about the time: so far an exit may seem to lie before its entry [D].
+CLOCK_TOLERANCE_US = 15 * MINUTE_US
+
+
+@rule(
+    "A20",
+    "卡带有已启用的交通应用",
+    "The card carries an active transit application",
+    *RIDES,
+    "TRA.ELD",
+    sees=("question.medium", "standing.generation", "standing.transit_purse_status"),
+)
+def a20_transit_application(asked: RuleInput) -> str | None:
+    """A20, rides by contactless chip: third generation, transit purse active; one on the hotlist is A21's."""
+    if asked.question.medium != acceptance.MEDIUM_CONTACTLESS:
+        return None
+    standing = asked.standing
+    return None if standing.generation == "THIRD" and standing.transit_purse_status in ("ACTIVE", "HOTLISTED") else "NO_TRANSIT_APP"
+
+
+@rule(
+    "A21",
+    "余额足且不在黑名单",
+    "Balance suffices, and not on the hotlist",
+    "TRA.*",
+    sees=("standing.transit_purse_status", "claims.on_device_hotlist", "claims.purse_balance_fen", "claims.least_fare_fen"),
+)
+def a21_balance_and_hotlist(asked: RuleInput) -> str | None:
+    """A21, TRA.*: not on the hotlist the device holds, nor on the issuer's; the purse has the least fare."""
+    claims = asked.question.claims
+    if claims.on_device_hotlist or asked.standing.transit_purse_status == "HOTLISTED":
+        return "HOTLIST"
+    return "BALANCE" if claims.HasField("purse_balance_fen") and claims.purse_balance_fen < claims.least_fare_fen else None
+
+
+@rule(
+    "A22",
+    "符合服务地老年优待条件",
+    "The serving city's conditions for elders hold",
+    "TRA.ELD",
+    sees=(
+        "holder.age",
+        "policy.elderTransitAgeYears",
+        "policy.leapDayBirthday",
+        "standing.concession_binding",
+        "question.medium",
+        "claims.resides_in_service_city",
+        "claims.concession_bound",
+        "claims.concession_units_left",
+    ),
+)
+def a22_elder_conditions(asked: RuleInput) -> str | None:
+    """A22, TRA.ELD: age by the serving city's local midnight, residence, concession bound to this medium, units left."""
+    threshold, age = asked.serving_policy("elderTransitAgeYears"), asked.age()
+    if not threshold:
+        return "ELDER_NO_SCHEME"
+    if age is None:
+        return "AGE_UNKNOWN"
+    if age < int(threshold):
+        return "ELDER_AGE"
+    if asked.denies("resides_in_service_city"):
+        return "ELDER_RESIDENCE"
+    if asked.denies("concession_bound") or _is_bound_elsewhere(asked):
+        return "ELDER_NOT_BOUND"
+    return "ELDER_NO_UNITS" if asked.denies("concession_units_left") else None
+
+
+# Which binding each medium carries; an elder's own card is none of them.
+_BINDINGS: dict[int, str] = {
+    acceptance.MEDIUM_CONTACT: "SOCIAL_CARD",
+    acceptance.MEDIUM_CONTACTLESS: "SOCIAL_CARD",
+    acceptance.MEDIUM_YUKUAI_CODE: "YUKUAI_CODE",
+}
+
+
+def _is_bound_elsewhere(asked: RuleInput) -> bool:
+    """Whether the card's own province bound its concession to another medium; the record wins over the claim. Abroad it says nothing."""
+    binding = asked.standing.concession_binding
+    return binding != "NONE" and not asked.question.is_cross_province and _BINDINGS.get(asked.question.medium) != binding
+
+
+@rule(
+    "A23",
+    "约定互惠优待",
+    "The agreement makes concessions mutual",
+    "TRA.ELD",
+    cross_province_only=True,
+    sees=("agreements", "question.medium"),
+)
+def a23_mutual_concession(asked: RuleInput) -> str | None:
+    """A23, TRA.ELD cross-province: an agreement that covers this medium makes concessions mutual; so far there is none."""
+    covers = asked.covering()
+    return None if any(terms.concession == "MUTUAL" for terms in covers) else "CONCESSION_NOT_MUTUAL"
+
+
+@rule(
+    "A24",
+    "出站有时限内的进站记录",
+    "An exit has its entry within the longest stay",
+    "TRA.MET",
+    sees=("claims.is_exit", "claims.entered_at", "policy.metroMaxDwellMinutes"),
+)
+def a24_entry_matches(asked: RuleInput) -> str | None:
+    """A24, TRA.MET exit: an entry within the longest stay, or the incomplete journey's fare."""
+    claims = asked.question.claims
+    if not claims.is_exit:
+        return None
+    longest = asked.serving_policy("metroMaxDwellMinutes")
+    stay_us = asked.question.at_us - claims.entered_at.seconds * SECOND_US
+    if claims.HasField("entered_at") and stay_us >= -CLOCK_TOLERANCE_US and (not longest or stay_us <= int(longest) * MINUTE_US):
+        return None
+    return "INCOMPLETE_JOURNEY"
