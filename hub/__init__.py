@@ -16,10 +16,11 @@ audit        checks what must always be true, and says what was known at a posit
 processes    what the hub decides by itself about the journal
 intake       checks the events of a batch and packs them
 projections  the views: folds of the journal
+export       the journal as Parquet segments: written, read, compared
 journal      the only code that writes the journal
 trust        keys and certificates
 domain       pure meaning, without I/O, clock or randomness
 
 These import none of the others: `config` (the only reader of the environment), `telemetry`, `postgres` (the embedded server), `child` and
-`lifeline` (processes that end with their parent), `loopback`.
+`lifeline` (processes that end with their parent), `durable` (files that are whole or not there), `loopback`.
 """

@@ -73,6 +73,12 @@ COMMANDS = (
         "备份：运行中也可备份日志与保险库，不含密钥与视图。Back up journal and vault of a running hub; neither keys nor views.",
     ),
     Entry(
+        "export",
+        "hub.commands.export:app",
+        OPERATING,
+        "导出：把日志写成 Parquet 分段；运行中也可，只补新增，中断后接着写。Write the journal as Parquet segments, only what is new.",
+    ),
+    Entry(
         "restore",
         "hub.commands.backup:restore",
         OPERATING,

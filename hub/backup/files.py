@@ -4,18 +4,16 @@ A file is rows of one table in PostgreSQL's binary format, compressed with gzip,
 takes the name once it is on disk.
 """
 
-import fcntl
-import hashlib
 import json
-import os
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from hub import durable
 from hub.backup.manifest import (
     FORMAT,
     BackupDamaged,
@@ -36,48 +34,20 @@ _LEVEL, _GZIP = 1, 31
 Model = TypeVar("Model", bound=BaseModel)
 
 
-@contextmanager
-def holding(directory: Path, *, to_write: bool) -> Iterator[None]:
+def holding(directory: Path, *, to_write: bool) -> AbstractContextManager[None]:
     """Keeps others from writing the backup, and with *to_write* from reading it too; raises BackupUnderWay."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, (fcntl.LOCK_EX if to_write else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BackupUnderWay from None
-        yield
-    finally:
-        os.close(descriptor)
+    return durable.holding(directory, BackupUnderWay(), to_write=to_write)
 
 
 def write(directory: Path, path: str, blocks: Iterable[bytes]) -> tuple[int, str]:
     """Writes a file durably under its name and returns its size and SM3; raises BackupUnwritable and leaves nothing."""
-    target = directory / path
-    fresh = target.with_name(f".{target.name}.part")
-    hasher, size = hashlib.new("sm3"), 0
     try:
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with durable.whole(directory / path) as file:
             for block in blocks:
                 file.write(block)
-                hasher.update(block)
-                size += len(block)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(target)
-        _sync_directory(target.parent)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
         raise BackupUnwritable(f"{path}: {error.strerror}") from None
-    return size, hasher.hexdigest()
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return file.size, file.sm3
 
 
 def compressed(blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -162,7 +132,5 @@ def verify(directory: Path, file: File) -> None:
     """Raises BackupDamaged, naming the file, unless it is there as it was written."""
     if not has_size(directory, file):
         raise BackupDamaged(f"{file.path}: missing or of another length")
-    with (directory / file.path).open("rb") as content:
-        # The file object is read in blocks, so memory stays bounded.
-        if hashlib.file_digest(content, lambda: hashlib.new("sm3")).hexdigest() != file.sm3:
-            raise BackupDamaged(f"{file.path}: its content was changed")
+    if durable.sm3_of(directory / file.path) != file.sm3:
+        raise BackupDamaged(f"{file.path}: its content was changed")

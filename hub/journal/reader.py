@@ -119,7 +119,7 @@ def read_page(
               WHERE position > {after:d} AND position <= {through:d} {wanted} ORDER BY position)
         TO STDOUT (FORMAT BINARY)"""  # noqa: S608 (integers and names of our own oneof)
     page: list[Recorded] = []
-    append, unpack, names = page.append, _FIXED.unpack_from, _KIND_NAMES
+    append, unpack, names = page.append, _FIXED.unpack_from, KIND_NAMES
     with connection.cursor() as cursor, cursor.copy(sql.encode()) as copy:
         for block in copy:
             start = _COPY_HEAD_LENGTH if not page and block[:6] == b"PGCOPY" else 0
@@ -176,7 +176,7 @@ _EVENTS_NAMED = """
 _QUARANTINED_AT = """
     SELECT position, (extract(epoch FROM recorded_at) * 1000000)::bigint, stream_id, sequence, kind, data
     FROM journal.event WHERE position = ANY (%s) AND kind = 'event_quarantined' ORDER BY position"""
-_KIND_NAMES = {
+KIND_NAMES = {
     field.name.encode(): field.name for field in event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields
 }  # one string object a kind instead of one an event
 

@@ -2,11 +2,8 @@
 
 import asyncio
 import contextlib
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import grpc
 import psycopg
@@ -26,38 +23,11 @@ from hub.postgres.server import discard, running
 from hub.telemetry import names
 from hub.telemetry.kept_log import KeptLog
 from tests.clients import DEADLINE_S, Province, Refusal, of_feed, refused
+from tests.disks import fill, free, small_disk
 from tests.hub_process import CHONGQING, Process, RunningHub
 from tests.messages import journey
 
 FEED = "cq.usage"
-
-
-@contextlib.contextmanager
-def small_disk(megabytes: int) -> Iterator[Path]:
-    """A file system of its own; only root may mount one."""
-    made = Path(tempfile.mkdtemp(prefix="hub-test-"))
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0755", "tmpfs", str(made)]
-    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        made.rmdir()
-        pytest.skip(f"a small file system cannot be mounted: {mounted.stderr.strip()}")
-    try:
-        yield made
-    finally:
-        subprocess.run(["umount", "--lazy", made], check=True)
-        made.rmdir()
-
-
-def fill(disk: Path) -> None:
-    """Takes all the room there is."""
-    with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
-        while True:
-            filler.write(bytes(1 << 16))
-
-
-def free(disk: Path) -> None:
-    """Gives the room back."""
-    (disk / "filler").unlink()
 
 
 def until(is_so: Callable[[], bool], within_s: float = 20) -> None:

@@ -1,0 +1,1 @@
+"""The journal as Parquet segments: written while the hub works, read in its place, and compared with it."""

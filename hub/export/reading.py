@@ -1,0 +1,215 @@
+"""Reads events from segments: in order, as the journal's page reader gives them, or lane by lane."""
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator
+from itertools import pairwise
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from hub.export.lanes import BUCKET_BITS, LANES, lane_of
+from hub.export.manifest import (
+    SCHEMA_VERSION,
+    ExportDamaged,
+    ExportMissing,
+    ExportTooShort,
+    Segment,
+    SegmentForeign,
+    SegmentSchemaUnknown,
+    find_manifest,
+)
+from hub.export.segments import About, Row, about_of
+from hub.journal.reader import Recorded
+
+_CODES = {pa.int64(): "q", pa.int32(): "i", pa.uint16(): "H", pa.uint8(): "B"}
+_RECORDED = ("position", "recorded_us", "stream_id", "sequence", "kind", "data")
+_BUCKETS_A_LANE = (1 << BUCKET_BITS) // LANES
+# Each takes a third of a megabyte.
+_FOOTERS_KEPT = 64
+
+
+class Wanted(NamedTuple):
+    """Which events to read: of some kinds (None: all) or at the positions *also*, after < position <= through, of some buckets."""
+
+    kinds: frozenset[str] | None = None
+    also: Collection[int] = ()
+    after: int = 0
+    through: int | None = None
+    buckets: range | None = None
+
+
+class Segments:
+    """An export that is read. Its manifest is as it was when it was opened: what later runs add is not seen."""
+
+    def __init__(self, directory: Path) -> None:
+        """Raises ExportMissing, ExportDamaged or SegmentSchemaUnknown."""
+        manifest = find_manifest(directory)
+        if manifest is None:
+            raise ExportMissing(directory.name)
+        self.directory, self.manifest = directory, manifest
+        self._footers: OrderedDict[str, pq.FileMetaData] = OrderedDict()
+
+    @property
+    def position(self) -> int:
+        """The last position that is in it."""
+        return self.manifest.position
+
+    def page(self, after: int, through: int, kinds: Iterable[str] | None = None, *, also: Collection[int] = ()) -> list[Recorded]:
+        """Returns the events with after < position <= through in order, as `journal.reader.read_page` does; raises ExportTooShort."""
+        if through > self.position:
+            raise ExportTooShort(position=self.position)
+        wanted = Wanted(None if kinds is None else frozenset(kinds), also, after, through)
+        return [recorded for run in self.in_order(wanted) for recorded in run]
+
+    def in_order(self, wanted: Wanted = Wanted()) -> Iterator[list[Recorded]]:  # noqa: B008 (a tuple)
+        """Yields the events of a segment after the other, each in the order of positions."""
+        for segment in self._within(wanted):
+            with self.open(segment) as opened:
+                events = [recorded for lane in range(LANES) for recorded in opened.events(lane, wanted)]
+            events.sort(key=attrgetter("position"))
+            yield events
+
+    def lane(self, buckets: range, wanted: Wanted = Wanted()) -> Iterator[list[Recorded]]:  # noqa: B008 (a tuple)
+        """Yields the events of the buckets of a lane, or of a part of one, a segment after the other, in the order of positions."""
+        lane = lane_of(buckets.start)
+        whole = len(buckets) == _BUCKETS_A_LANE
+        wanted = wanted._replace(buckets=None if whole else buckets)
+        for segment in self._within(wanted):
+            with self.open(segment) as opened:
+                yield opened.events(lane, wanted)
+
+    def open(self, segment: Segment) -> "OpenSegment":
+        """Opens a segment; raises ExportDamaged, SegmentForeign or SegmentSchemaUnknown."""
+        opened = OpenSegment(self.directory, segment, self._footers.get(segment.path))
+        # A footer takes longer to read than a lane: lanes are read one after the other, each from all segments.
+        self._footers[segment.path] = opened.footer
+        if len(self._footers) > _FOOTERS_KEPT:
+            self._footers.popitem(last=False)
+        return opened
+
+    def _within(self, wanted: Wanted) -> Iterator[Segment]:
+        for segment in self.manifest.segments:
+            if segment.last > wanted.after and (wanted.through is None or segment.first <= wanted.through):
+                yield segment
+
+
+def parts_of_lanes(parts: int) -> list[range]:
+    """Returns the buckets of each lane, each lane in so many parts (rounded up to a power of two)."""
+    size = _BUCKETS_A_LANE >> min((parts - 1).bit_length(), _BUCKETS_A_LANE.bit_length() - 1)
+    return [range(begin, begin + size) for begin in range(0, 1 << BUCKET_BITS, size)]
+
+
+class OpenSegment:
+    """A segment that is read; what is wrong with it is named when it is opened, or read."""
+
+    def __init__(self, directory: Path, segment: Segment, footer: pq.FileMetaData | None = None) -> None:
+        """*footer* is what the file's end says, if it was read before. Raises ExportDamaged, SegmentForeign or SegmentSchemaUnknown."""
+        self._path, path = segment.path, directory / segment.path
+        try:
+            if path.stat().st_size != segment.size_bytes:
+                self._refuse_other(path, segment)
+                raise ExportDamaged(segment.path)
+            self._file = pq.ParquetFile(path, metadata=footer)
+        except (OSError, pa.ArrowException):
+            raise ExportDamaged(segment.path) from None
+        self.footer = self._file.metadata
+        self.about = _checked(about_of(self._file.schema_arrow), segment)
+        groups = iter(range(self._file.num_row_groups))
+        self._groups = [next(groups) if rows else None for rows in self.about.rows]
+
+    def __enter__(self) -> "OpenSegment":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    @staticmethod
+    def _refuse_other(path: Path, segment: Segment) -> None:
+        """Raises for a file of another length that is a segment all the same, but another one."""
+        try:
+            with pq.ParquetFile(path) as file:
+                _checked(about_of(file.schema_arrow), segment)
+        except pa.ArrowException:
+            return
+
+    def events(self, lane: int, wanted: Wanted) -> list[Recorded]:
+        """Returns the wanted events of a lane in the order of positions."""
+        table = self._table(lane, _RECORDED if wanted.buckets is None else (*_RECORDED, "bucket"), wanted)
+        return [] if table is None else list(map(Recorded, *_columns(table.select(_RECORDED))))
+
+    def rows(self, lane: int) -> Iterator[Row]:
+        """Yields all rows of a lane with all they have, in the order in which they are."""
+        table = self._table(lane, None, Wanted())
+        if table is not None:
+            changes = [tuple((one["stream_id"], one["sequence"]) for one in some or ()) for some in table["changes"].to_pylist()]
+            columns: Iterable[Iterable[Any]] = (
+                changes if name == "changes" else _values(table[name].combine_chunks()) for name in Row._fields
+            )
+            yield from map(Row._make, zip(*columns, strict=True))
+
+    def _table(self, lane: int, columns: tuple[str, ...] | None, wanted: Wanted) -> pa.Table | None:
+        group = self._groups[lane]
+        if group is None:
+            return None
+        try:
+            table = self._file.read_row_group(group, columns=columns and list(columns), use_threads=False)
+        except (OSError, pa.ArrowException):
+            raise ExportDamaged(self._path) from None
+        mask = _mask(table, wanted, self.about)
+        return table if mask is None else table.filter(mask)
+
+
+def _checked(about: About | None, segment: Segment) -> About:
+    if about is None:
+        raise SegmentForeign(segment.path)
+    if about.schema_version != SCHEMA_VERSION:
+        raise SegmentSchemaUnknown(segment.path)
+    if (about.first, about.last, about.digest) != (segment.first, segment.last, segment.digest):
+        raise SegmentForeign(segment.path)
+    return about
+
+
+def _mask(table: pa.Table, wanted: Wanted, about: About) -> pa.ChunkedArray | None:
+    """Returns which rows are wanted, None for all."""
+    masks = []
+    if wanted.kinds is not None:
+        is_wanted = pc.is_in(table["kind"].cast(pa.string()), value_set=pa.array(sorted(wanted.kinds), pa.string()))
+        if wanted.also:
+            is_wanted = pc.or_(is_wanted, pc.is_in(table["position"], value_set=pa.array(sorted(wanted.also), pa.int64())))
+        masks.append(is_wanted)
+    if wanted.after >= about.first:
+        masks.append(pc.greater(table["position"], wanted.after))
+    if wanted.through is not None and wanted.through < about.last:
+        masks.append(pc.less_equal(table["position"], wanted.through))
+    if (buckets := wanted.buckets) is not None:
+        masks.append(pc.and_(pc.greater_equal(table["bucket"], buckets.start), pc.less(table["bucket"], buckets.stop)))
+    mask = None
+    for one in masks:
+        mask = one if mask is None else pc.and_(mask, one)
+    return mask
+
+
+def _columns(table: pa.Table) -> list[list[Any]]:
+    """Returns the columns as Python lists; numbers and bytes straight from their buffers, which takes a tenth of `to_pylist`."""
+    return [_values(table[name].combine_chunks()) for name in table.column_names]
+
+
+def _values(array: Any) -> list[Any]:
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+    if pa.types.is_dictionary(array.type):
+        words = array.dictionary.to_pylist()
+        return [words[at] for at in _values(array.indices)]
+    if array.null_count:
+        return list(array.to_pylist())
+    begin, end = array.offset, array.offset + len(array)
+    _, buffer, *rest = array.buffers()
+    if pa.types.is_binary(array.type):
+        content = rest[0].to_pybytes() if rest[0] is not None else b""
+        return [content[start:stop] for start, stop in pairwise(memoryview(buffer).cast("i")[begin : end + 1].tolist())]
+    numbers: Any = memoryview(buffer)
+    return list(numbers.cast(_CODES[array.type])[begin:end].tolist())
