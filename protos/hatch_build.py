@@ -104,7 +104,7 @@ def generate(root: Path) -> None:
             *files,
         ],
         check=True,
-        # The plugins stand beside the interpreter, which need not be on PATH.
+        # The plugins are beside the interpreter, which need not be on PATH.
         env={**os.environ, "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ.get('PATH', '')}"},
     )
     shutil.rmtree(gen, ignore_errors=True)

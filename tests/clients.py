@@ -49,7 +49,7 @@ class Province:
         return int(self.append(feed, self.next_sequence(feed), *events).positions[-1])
 
     def next_sequence(self, feed: str) -> int:
-        """Asks where a feed stands."""
+        """Asks where a feed is."""
         request = feed_service_pb2.GetFeedRequest(feed=feed)
         return int(self.feeds.GetFeed(request, timeout=DEADLINE_S).next_sequence)
 

@@ -48,7 +48,7 @@ def registered(status: str, hour: float = 0, **says: Any) -> Fact:
 
 
 def history(*facts: Fact) -> list[Fact]:
-    """Facts in the order they were told, as a card keeps them."""
+    """Facts in the order they were reported, as a card keeps them."""
     kept: list[Fact] = []
     for position, fact in zip(count(1), facts, strict=False):
         kept = with_fact(kept, fact._replace(position=position))

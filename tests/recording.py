@@ -53,7 +53,7 @@ class Recording:
 
 
 def key_of(identifier: str) -> bytes:
-    """Stands in for the hub's key of an identifier."""
+    """Takes the place of the hub's key of an identifier."""
     return hashlib.sha256(identifier.encode()).digest()
 
 

@@ -1,4 +1,4 @@
-"""Systems that talk to a hub while it is disturbed, and note what they were told: two kinds of senders and one that asks.
+"""Systems that talk to a hub while it is disturbed, and note what they were answered: two kinds of senders and one that asks.
 
 Each keeps to the rules a province's system keeps to, so each resumes by itself; what must never happen is noted as a problem.
 """
@@ -24,14 +24,14 @@ KIT_FEED = "cq.card-center"
 
 
 def event_of(feed: str, sequence: int) -> event_pb2.Event:
-    """The event of a number; its message id tells feed and number."""
+    """The event of a number; its message id names feed and number."""
     event = journey(f"A{sequence % 97:08d}")
     event.source.message_id = f"{feed} {sequence}"
     return event
 
 
 class Sender:
-    """A system that asks where its feed stands, streams from there, notes what is acknowledged, and begins again when that breaks."""
+    """A system that asks where its feed is, streams from there, notes what is acknowledged, and begins again when that breaks."""
 
     def __init__(self, hub: RunningHub, urn: str, feed: str, edge: int, seed: int) -> None:
         self._hub, self._chance = hub, random.Random(seed)

@@ -50,17 +50,17 @@ def load(
 
 async def _load(connection: HubConnection, feed: str, events: EventFile) -> Loaded:
     try:
-        return await load_file(connection, feed, events, _teller())
+        return await load_file(connection, feed, events, _reporter())
     finally:
         events.close()
         await connection.close()
 
 
-def _teller() -> Callable[[Loaded], None]:
+def _reporter() -> Callable[[Loaded], None]:
     """A terminal has one line that changes; a log gets none."""
     said_s = 0.0
 
-    def tell(loaded: Loaded) -> None:
+    def report(loaded: Loaded) -> None:
         nonlocal said_s
         if not sys.stderr.isatty() or time.monotonic() - said_s < _TELL_EVERY_S:
             return
@@ -69,7 +69,7 @@ def _teller() -> Callable[[Loaded], None]:
         counts = f"隔离 quarantined {len(loaded.quarantined):,}  等待 waits {loaded.waits.total():,}"
         typer.echo(f"\r{loaded.done:,} / {loaded.lines:,}  {rate:,.0f}/s  {counts}   ", nl=False, err=True)
 
-    return tell
+    return report
 
 
 def summary(loaded: Loaded, events: EventFile) -> list[str]:

@@ -59,8 +59,8 @@ class Loaded:
         return self.done == self.lines
 
 
-async def load(connection: HubConnection, feed: str, file: EventFile, tell: Callable[[Loaded], None]) -> Loaded:
-    """Loads the whole file; raises AdapterError for what a further try cannot mend. *tell* hears after each answer."""
+async def load(connection: HubConnection, feed: str, file: EventFile, report: Callable[[Loaded], None]) -> Loaded:
+    """Loads the whole file; raises AdapterError for what a further try cannot mend. *report* is called after each answer."""
     loaded, began_s = Loaded(feed, file.lines, file.first_sequence), time.monotonic()
     while True:
         edge = connection.edge
@@ -69,7 +69,7 @@ async def load(connection: HubConnection, feed: str, file: EventFile, tell: Call
             loaded.resumed_at = loaded.resumed_at or loaded.next_sequence
             if not file.first_sequence <= loaded.next_sequence <= file.last_sequence + 1:
                 raise FeedElsewhere(f"{feed}: next_sequence {loaded.next_sequence}, --first {file.first_sequence}, lines {file.lines}")
-            await _session(edge, loaded, file, tell, began_s)
+            await _session(edge, loaded, file, report, began_s)
         except (Refusal, grpc.aio.AioRpcError) as error:
             await _wait(connection, edge, error, loaded)
             continue
@@ -83,7 +83,7 @@ async def _next_sequence(edge: Edge, feed: str) -> int:
     return int(answer.next_sequence)
 
 
-async def _session(edge: Edge, loaded: Loaded, file: EventFile, tell: Callable[[Loaded], None], began_s: float) -> None:
+async def _session(edge: Edge, loaded: Loaded, file: EventFile, report: Callable[[Loaded], None], began_s: float) -> None:
     """Sends from where the feed is, and the batch before once more: another file under the same numbers is a conflict, and stops."""
     first = max(file.first_sequence, loaded.next_sequence - BATCH_EVENTS)
     arrived = asyncio.Event()
@@ -97,7 +97,7 @@ async def _session(edge: Edge, loaded: Loaded, file: EventFile, tell: Callable[[
             loaded.next_sequence = max(loaded.next_sequence, through + 1)
             loaded.quarantined |= taken.quarantined
             loaded.seconds = time.monotonic() - began_s
-            tell(loaded)
+            report(loaded)
 
 
 async def _wait(connection: HubConnection, edge: Edge, error: Exception, loaded: Loaded) -> None:

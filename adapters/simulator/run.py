@@ -35,7 +35,7 @@ class StartTooLate(AdapterError):
 class SimulationSettings:
     """Where the adapters are and what to send them; `events` 0 means without end, `rate` 0 as fast as it is taken.
 
-    `start` is an aware instant, None for 25 hours ago. What the provinces were answered is written to the file `told`.
+    `start` is an aware instant, None for 25 hours ago. What the provinces were answered is written to a file of its own.
     """
 
     inbox: Path

@@ -33,9 +33,9 @@ class HotlistBuildUnderWay(HubError):
 
 def publish(
     dsn: str, keyring: Keyring, key: HotlistKey, reference: Reference, at_us: int, *,
-    as_snapshot: bool = False, anew: bool = False, stale_after_s: int = STALE_AFTER_S,
+    as_snapshot: bool = False, refolds: bool = False, stale_after_s: int = STALE_AFTER_S,
 ) -> HotlistEntry:  # fmt: skip
-    """Publishes the next epoch, with the cards' standings at an instant; *anew* folds their views from the beginning.
+    """Publishes the next epoch, with the cards' standings at an instant; with *refolds*, their views are folded.
 
     Raises HotlistBuildUnderWay, KeyMismatch when the keys are not the database's, or VaultRowDamaged.
     """
@@ -43,7 +43,7 @@ def publish(
         verify_fingerprint(connection, keyring)
         with alone(connection, "hub.hotlist", HotlistBuildUnderWay()):
             with runner.connect(dsn) as folding:
-                position = freeze(folding, anew=anew)
+                position = freeze(folding, refolds=refolds)
             cards = read_cards(connection, keyring, reference, at_us)
             latest = latest_epoch(connection)
             head = Epoch(latest + 1, latest + 1, position, at_us, stale_after_s)

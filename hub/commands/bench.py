@@ -72,7 +72,8 @@ def bench_project(
     as_json: Json = False,
     events: Annotated[int, typer.Option(help="事件数。Events.")] = 1_000_000,
     all_views: Annotated[
-        bool, typer.Option("--all", help="每个视图每事件的 CPU 微秒，Python 与 PostgreSQL 分列。CPU of each view, Python and PostgreSQL apart.")
+        bool,
+        typer.Option("--all", help="每个视图每事件的 CPU 微秒，Python 与 PostgreSQL 分列。CPU of each view, Python and PostgreSQL apart."),
     ] = False,
 ) -> None:
     """投影：卡状态折叠（或全部视图） 对 裸页读取。Card standing, or all views, against raw binary page reads."""

@@ -33,7 +33,7 @@ def hotlist_root(
 @app.command("build")
 def hotlist_build(
     snapshot: Annotated[bool, typer.Option("--snapshot", help="发布全量，不发增量。Publish a snapshot even if a delta would do.")] = False,
-    anew: Annotated[bool, typer.Option("--anew", help="从头折叠其视图。Fold its views from the beginning.")] = False,
+    refolds: Annotated[bool, typer.Option("--refold", "--anew", help="从头折叠其视图。Fold its views from the beginning.")] = False,
     stale_after: Annotated[int, typer.Option(min=1, max=2_000_000_000, help="过期秒数。Seconds after which it is stale.")] = 86_400,
     as_json: Json = False,
 ) -> None:
@@ -41,7 +41,7 @@ def hotlist_build(
     config = Config()
     with database(config) as dsn:
         keyring, key = open_keyring(config.keys_dir), open_hotlist_key(config.keys_dir)
-        entry = publish(dsn, keyring, key, reference.load(), now_us(), as_snapshot=snapshot, anew=anew, stale_after_s=stale_after)
+        entry = publish(dsn, keyring, key, reference.load(), now_us(), as_snapshot=snapshot, refolds=refolds, stale_after_s=stale_after)
     kind = "全量 snapshot" if entry.epoch == entry.base_epoch else f"增量 delta over {entry.base_epoch}"
     typer.echo(
         f"第 {entry.epoch} 期 epoch {entry.epoch}: {kind}, 位置 position {entry.position}, "

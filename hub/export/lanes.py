@@ -1,7 +1,7 @@
 """Which lane an event is in: by the hash of its card, so that what is about one card is together; by another key where it has none.
 
-The lane follows from the event alone. So another reader of the journal, or another release, finds the same; identifiers that are tied to a card
-by another event do not move it.
+The lane follows from the event alone. So another reader of the journal, or another release, finds the same;
+identifiers that are tied to a card by another event do not move it.
 """
 
 import struct

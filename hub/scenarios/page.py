@@ -19,7 +19,7 @@ TLS.
 
 ```sh
 .venv/bin/hub scenarios               # 全部运行 runs them all, on an embedded hub of their own
-.venv/bin/hub scenarios --write-docs  # 由文件重写本页 writes this page anew from the files
+.venv/bin/hub scenarios --write-docs  # 由文件重写本页 writes this page again from the files
 ```
 
 ## 写法 How one is written

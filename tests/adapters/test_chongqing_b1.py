@@ -1,4 +1,4 @@
-"""Chongqing's card service (B1): bytes to events, and what the caller is told."""
+"""Chongqing's card service (B1): bytes to events, and what the caller is answered."""
 
 import asyncio
 import json
@@ -263,7 +263,7 @@ def test_an_area_cannot_be_told_from_its_digits() -> None:
     ]  # fmt: skip
 
 
-# --- what the caller is told -----------------------------------------------------------------------------------------
+# --- what the caller is answered -----------------------------------------------------------------------------------------
 
 ACTIVE, TEMP_LOST, FORMALLY_LOST, SEALED, CANCELLED = (
     SocialStatus.SOCIAL_STATUS_ACTIVE, SocialStatus.SOCIAL_STATUS_TEMP_LOST, SocialStatus.SOCIAL_STATUS_FORMALLY_LOST,

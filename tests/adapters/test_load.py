@@ -1,4 +1,4 @@
-"""`province-adapter load` on a real hub: every line once, from where the feed stands, with what was quarantined and why."""
+"""`province-adapter load` on a real hub: every line once, from where the feed is, with what was quarantined and why."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What an office is told, call after call, by both adapters on a real hub: a reply never reads the card as it was before the last call."""
+"""Replies to an office, call after call, by both adapters on a real hub: a reply never reads the card as it was before the last call."""
 
 import asyncio
 import json

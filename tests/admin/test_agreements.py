@@ -1,4 +1,4 @@
-"""Agreements: their whole life, what is refused, how they stand at an instant, the table they are seeded from, and the commands."""
+"""Agreements: their whole life, what is refused, how they are at an instant, the table they are seeded from, and the commands."""
 
 import json
 import os

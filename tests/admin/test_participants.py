@@ -91,7 +91,7 @@ def added(hub: RunningHub, name: str, *options: str) -> str:
 
 
 def participant(hub: RunningHub, name: str) -> Participant:
-    """The participant as its events tell it."""
+    """The participant as its events show it."""
     with contextlib.closing(AggregateStore(hub.dsn)) as store:
         return find_participant(store, name)
 

@@ -170,7 +170,7 @@ def money(views: psycopg.Connection, scenario: str) -> int:
 
 
 def handled(dsn: str, feed: str) -> list[Recorded]:
-    """What stands in the hub's own feed about a feed."""
+    """What is in the hub's own feed about a feed."""
     return [event for event in of_feed(dsn, "hub.quarantine") if feed in str(event.event)]
 
 
@@ -240,7 +240,7 @@ def test_a_declared_loss_is_recorded_with_its_cards_key_alone(shared_hub: Runnin
     held = recorded_at(shared_hub.dsn, told)
     blocked = held.event.event_quarantined.blocked_card
     assert (blocked.issuing_province, blocked.WhichOneof("value"), len(blocked.key)) == ("50", "key", 32)
-    # Its own instant is what it breaks: the block runs from when the hub was told.
+    # Its own instant is what it breaks: the block runs from when the hub had the report.
     assert held.event.occurred_at.seconds <= time.time()
 
 
@@ -418,11 +418,11 @@ def test_keys_of_another_hub_are_refused(shared_hub: RunningHub, tmp_path: Path)
         pass
 
 
-# Who is told
+# Who gets which event
 
 
 def delivered(hub: RunningHub, urn: str, after: int, through: int) -> dict[int, subscription_service_pb2.DeliveredEvent]:
-    """What a participant is told from one position to another, which concerns it, by position."""
+    """What a participant gets from one position to another, which concerns it, by position."""
     found = {}
     with hub.channel(urn) as channel:
         request = subscription_service_pb2.SubscribeRequest(from_position=after)

@@ -378,7 +378,7 @@ def test_a_refusal_has_at_most_one_detail_beside_its_error_info(reason: str, cho
 
 
 def test_the_table_of_codes_covers_every_reason_of_the_enum() -> None:
-    # INTERNAL is no error of the tree: it stands for every fault that is not in it.
+    # INTERNAL is no error of the tree: it means every fault that is not in it.
     assert {reason for _, reason in CODES.values()} | {"INTERNAL"} == REASONS - {"UNSPECIFIED"}
 
 

@@ -1,4 +1,4 @@
-"""The offline hotlist: who stands on it, that its files are exact, what a gate refuses, and its way from a loss report to a gate."""
+"""The offline hotlist: who is on it, that its files are exact, what a gate refuses, and its way from a loss report to a gate."""
 
 import importlib.util
 import itertools
@@ -66,7 +66,7 @@ def said(held: Any, names: set[str], now_s: int = NOW_S) -> set[str]:
     return {name for name in names if held.answer(name, now_s) == "LISTED"}
 
 
-# Who stands on it
+# Who is on it
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ class Gates:
         return self.province.tell("cq.card-center", *events)
 
     def publish(self, after_s: int = 3_600, **settings: Any) -> HotlistEntry:
-        """Publishes the cards as they stood so long after AT_S."""
+        """Publishes the cards as they were so long after AT_S."""
         return publish(self.hub.dsn, self.keyring, self.key, reference.load(), (AT_S + after_s) * 1_000_000, **settings)
 
     def get(self, epoch: int = 0) -> tuple[hotlist_service_pb2.HotlistFile, bytes]:
@@ -440,7 +440,7 @@ def test_an_interrupted_build_leaves_nothing_that_counts(gates: Gates) -> None:
         connection.execute("SELECT pg_advisory_lock(hashtext('hub.hotlist'))")
         with pytest.raises(HotlistBuildUnderWay):
             gates.publish()
-    following = gates.publish(anew=True)
+    following = gates.publish(refolds=True)
     assert [answer.file.epoch for answer in gates.deltas(latest.epoch)] == [following.epoch]
 
 

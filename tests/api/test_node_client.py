@@ -43,7 +43,7 @@ def modules() -> None:
 
 @pytest.fixture(scope="module")
 def told(shared_hub: RunningHub, modules: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the Node client was told."""
+    """What the Node client was answered."""
     feed = add_feed(shared_hub, CHONGQING, "cq.node")
     shared_hub.certificate(CHONGQING)
     contract = tmp_path_factory.mktemp("contract")

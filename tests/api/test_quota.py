@@ -49,7 +49,7 @@ class Member(Province):
         super().__init__(hub, self.urn)
 
     def ask_where(self) -> grpc.Future:
-        """Asks where its feed stands, without waiting."""
+        """Asks where its feed is, without waiting."""
         return self.feeds.GetFeed.future(feed_service_pb2.GetFeedRequest(feed=self.feed), timeout=DEADLINE_S)
 
     def batch(self, first_sequence: int, count: int) -> feed_service_pb2.StreamEventsRequest:
@@ -185,7 +185,7 @@ def test_calls_at_once_beyond_the_quota_are_refused_and_those_that_end_make_room
     busy = member(calls_at_once=2)
     append = feed_service_pb2.AppendEventsRequest(feed=busy.feed, first_sequence=1, events=trips(1))
     with psycopg.connect(shared_hub.dsn) as connection:
-        # Whoever appends waits meanwhile.
+        # Everyone who appends waits meanwhile.
         connection.execute("SELECT FROM journal.head FOR UPDATE")
         calls = [busy.feeds.AppendEvents.future(append, timeout=DEADLINE_S) for _ in range(3)]
         while not any(call.done() for call in calls):
@@ -275,11 +275,11 @@ def test_an_adapters_sender_comes_back_when_the_hub_says_and_delivers_everything
 
     status = asyncio.run(send())
     assert (status["acknowledged_sequence"], status["recorded"], status["pending"]) == (1_100, 1_100, 0)
-    # One refusal of a full batch: who does not wait as long as told is refused again and again.
+    # One refusal of a full batch: a sender that does not wait as long as it should is refused again and again.
     assert status["refused"] == 500
 
 
-# Refusals that are held
+# Refusals that are held back
 
 
 def registered(name: str) -> Participant:

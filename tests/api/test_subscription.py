@@ -1,4 +1,4 @@
-"""SubscriptionService over mutual TLS: what each side is told, in what form, from which cursor; and a loss that goes across and back."""
+"""SubscriptionService over mutual TLS: what each side gets, in what form, from which cursor; and a loss that goes across and back."""
 
 import asyncio
 import contextlib
@@ -86,7 +86,7 @@ class Subscriber:
 
 @pytest.fixture
 def subscribe(shared_hub: RunningHub) -> Iterator[Callable[..., Subscriber]]:
-    """Opens subscriptions that begin where the journal ends now, unless told otherwise."""
+    """Opens subscriptions that begin where the journal ends now, unless another cursor is given."""
     opened: list[Subscriber] = []
 
     def open_one(urn: str, from_position: int | None = None, kinds: tuple[str, ...] = ()) -> Subscriber:
@@ -179,7 +179,7 @@ def test_a_loss_is_blocked_and_forwarded_well_under_a_second(
     assert forwarded.recorded_at.ToNanoseconds() - asked.recorded_at.ToNanoseconds() < 1_000_000_000
 
 
-# Who is told what
+# Who gets what
 
 
 def test_what_concerns_only_the_other_side_is_never_delivered(
@@ -272,7 +272,7 @@ def test_an_agreements_event_says_which_agreement_and_version_it_is_about(
         suspended = hub_decisions_pb2.AgreementSuspended(reason_code="TEST")
         suspended.from_at.GetCurrentTime()
         position = suspend_agreement(store, agreement.code, suspended, datetime.now(UTC))
-    # From the beginning, so that those of the past are told too.
+    # From the beginning, so that those of the past come too.
     reader = subscribe(SICHUAN, 0, kinds=("agreement_drafted", "agreement_signed", "agreement_activated", "agreement_suspended"))
     told = reader.at(position)
     assert (told.agreement.code, told.agreement.version) == (agreement.code, len(agreement.history.versions))

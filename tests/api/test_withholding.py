@@ -1,4 +1,4 @@
-"""What a reader without the card is delivered tells it nothing about a card it guesses: the attack is played, field by field."""
+"""What a reader without the card is delivered shows it nothing about a card it guesses: the attack is played, field by field."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -54,7 +54,7 @@ def read(channel: grpc.Channel, first: int, last: int) -> dict[int, event_pb2.Ev
 
 
 def leaves(message: Message, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value that stands in a message."""
+    """Every value in a message."""
     for field, value in message.ListFields():
         for item in value if field.is_repeated else (value,):
             if isinstance(item, Message):

@@ -1,4 +1,4 @@
-"""`hub fsck` on a real PostgreSQL: it finds what was planted, names where it stands, and cries no wolf."""
+"""`hub fsck` on a real PostgreSQL: it finds what was planted, names where it is, and cries no wolf."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -57,7 +57,7 @@ def test_two_hundred_rounds_restart_the_edges_sixty_times_and_leave_no_process_o
 
 
 class Books:
-    """A journal, an outbox and what was told, which agree: three messages of two events each, in one lane."""
+    """A journal, an outbox and what was answered, which agree: three messages of two events each, in one lane."""
 
     def __init__(self, dsn: str, directory: Path) -> None:
         self.dsn, self.told, self.outbox = dsn, directory / "told.jsonl", Outbox(directory / "outbox.sqlite")

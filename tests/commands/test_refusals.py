@@ -110,7 +110,11 @@ def test_a_call_that_is_refused_reads_in_chinese_with_english_beside(shared_hub:
     monkeypatch.setenv("HUB_DSN", shared_hub.dsn)
     monkeypatch.delenv("HUB_LISTEN", raising=False)
     unknown = CliRunner().invoke(app, ["explain", "--decision", "999999999"])
-    assert (unknown.exit_code, "✗ NOT_FOUND: 该位置没有答复" in unknown.stderr, "There is no decision at this position" in unknown.stderr) == (1, True, True)
+    assert (
+        unknown.exit_code,
+        "✗ NOT_FOUND: 该位置没有答复" in unknown.stderr,
+        "There is no decision at this position" in unknown.stderr,
+    ) == (1, True, True)
     broken = CliRunner().invoke(app, ["check", "A00000001", "--issuer", "50", "--region", "chengdu"])
     assert "✗ INVALID_ARGUMENT: service_region: 不符合约定的格式：应为六位区划代码，如 510100。" in broken.stderr
     away = CliRunner().invoke(app, ["check", "A00000001", "--issuer", "50", "--target", "127.0.0.1:9"])

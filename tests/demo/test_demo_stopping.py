@@ -35,7 +35,7 @@ class Terminal:
         self.screen = b""
 
     def read_until(self, text: str, within_s: float) -> None:
-        """Reads the screen until a text stands on it."""
+        """Reads the screen until a text is on it."""
         deadline = time.monotonic() + within_s
         while text not in self.screen.decode(errors="replace"):
             assert time.monotonic() < deadline, self.screen.decode(errors="replace")[-3000:]

@@ -1,4 +1,4 @@
-"""What a holder's number says of the birth date: it is taken where none is told, and what contradicts it is found."""
+"""What a holder's number says of the birth date: it is taken where none is reported, and what contradicts it is found."""
 
 import pytest
 from chuanyu.exchange.v1 import event_pb2, references_pb2

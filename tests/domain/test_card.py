@@ -225,7 +225,7 @@ def test_a_registered_temporary_loss_runs_out_when_it_says() -> None:
 
 
 def test_facts_after_the_instant_do_not_count() -> None:
-    # G4: a tap at 09:59 is valid although the loss of 10:00 was told first.
+    # G4: a tap at 09:59 is valid although the loss of 10:00 was reported first.
     facts = history(registered("ACTIVE"), told("temporary_loss_reported", 10))
     assert [stands(facts, hour).social_status for hour in (9.99, 10)] == ["ACTIVE", "TEMP_LOST"]
 

@@ -1,4 +1,4 @@
-"""Which event of a family stands: corrections, reversals, reversals of both, at any depth and in any order of arrival."""
+"""Which event of a family is in force: corrections, reversals, reversals of both, at any depth and in any order of arrival."""
 
 from itertools import permutations
 
@@ -11,7 +11,7 @@ CHAIN = ("fact", "first>fact", "second>first", "-second")
 
 
 def family(*told: str, first: int = 1) -> list[Member]:
-    """Members in the order in which they are told."""
+    """Members in the order in which they are reported."""
     members = []
     for position, text in enumerate(told, first):
         name, _, corrected = text.partition(">")

@@ -10,7 +10,7 @@ import hub
 from hub.domain.card_policy import PARAMETERS
 from hub.domain.reference import load
 
-# Parameters of the fold stand in card_policy.PARAMETERS; these are read where a question is answered.
+# Parameters of the fold are in card_policy.PARAMETERS; these are read where a question is answered.
 READERS = {
     "businessDayCut": "domain/usage.py",
     "elderTransitAgeYears": "domain/rules/transit.py",

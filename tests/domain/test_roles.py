@@ -1,4 +1,4 @@
-"""Roles: the one table, what each role lets its participant tell, and how far it reaches."""
+"""Roles: the one table, what each role lets its participant report, and how far it reaches."""
 
 import asyncio
 from itertools import product
@@ -61,7 +61,7 @@ def test_with_every_role_a_reader_is_told_what_concerns_its_province_and_without
         assert not concerns(event, kind, origin, Reader(urns[0], NONE))
 
 
-# What each role lets its participant tell: kind by kind
+# What each role lets its participant report: kind by kind
 
 WIDEST = {grant.role: grant for grant in every_role()}
 CONTEXT = {role: Context(rights_of("50", (grant,)), AT_S + 60, reference.load(), lambda _: True) for role, grant in WIDEST.items()}
@@ -95,12 +95,12 @@ def test_a_role_tells_the_kinds_of_its_rows_and_no_others(role: str) -> None:
 
 
 def granted(role: str, **parts: tuple[str, ...]) -> Context:
-    """What a participant of Chongqing with one role may tell."""
+    """What a participant of Chongqing with one role may report."""
     return Context(rights_of("50", (Grant(role, Scope(**parts)),)), AT_S + 60, reference.load(), lambda _: True)
 
 
 def kinds_told(context: Context, scenario: str) -> set[str]:
-    """Every kind that a participant may tell in a scenario, without those about its own files."""
+    """Every kind that a participant may report in a scenario, without those about its own files."""
     return {
         kind for kind in KIND_NUMBERS.keys() - HUB_KINDS if not kind.startswith("file_") and not rules_broken(told(kind, scenario), context)
     }

@@ -235,7 +235,7 @@ def read_arguments(program: str, *arguments: str) -> None:
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
-    """Every command line in compose file, image and setup script, and where it stands."""
+    """Every command line in compose file, image and setup script, and where it is."""
     for name, service in compose()["services"].items():
         if "build" in service:
             yield name, service["command"]

@@ -1,4 +1,4 @@
-"""Keys in place of identifiers, wherever they stand; the vault that alone leads back; the key files; erasing."""
+"""Keys in place of identifiers, wherever they are; the vault that alone leads back; the key files; erasing."""
 
 import secrets
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ def test_a_cards_key_is_made_of_purpose_issuer_and_identifier(kind: str, clear: 
     assert card_name(references_pb2.CardRef(issuing_province="51", kind=number, clear=clear)) == name
 
 
-# Where references stand
+# Where references are
 
 
 def reference_paths(descriptor: Descriptor, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -23,7 +23,7 @@ RECORDED = feed_service_pb2.EVENT_OUTCOME_RECORDED
 QUARANTINED = feed_service_pb2.EVENT_OUTCOME_QUARANTINED
 _numbers = itertools.count(1)
 
-# What no answer, row, log or error may tell. The ID numbers are of the unassigned counties 500199 and 510199.
+# What no answer, row, log or error may show. The ID numbers are of the unassigned counties 500199 and 510199.
 CARD_NO, NAME, MOBILE = "A98765432", "测试甲乙丙", "13912345678"
 ID_NO, WRONG_ID_NO = "500199198503120015", "500199198503120016"
 SECRETS = (CARD_NO, ID_NO, WRONG_ID_NO, NAME, MOBILE)
@@ -719,7 +719,7 @@ def test_a_resend_of_what_the_database_could_not_store_is_the_same_batch(shared_
     assert [(v.field_path, v.rule_id) for v in again.quarantined[0].violations] == [("", "unstorable")]
 
 
-# Told in words, and told before anything is sent for good
+# Explained in words, and explained before anything is sent for good
 
 
 def test_an_answer_says_what_is_wrong_in_words(chongqing: Province, feed: str) -> None:

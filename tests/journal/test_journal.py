@@ -34,7 +34,7 @@ AT_US = 1_756_690_215_000_000
 WRITERS = "application_name = 'hub-writer' AND datname = current_database()"
 
 
-# What the tests stand on
+# What the tests need
 
 
 def open_feed(dsn: str, name: str = "sc.usage", owner: str = SICHUAN) -> int:

@@ -1,4 +1,4 @@
-"""What the hub tells of its own state, on a real PostgreSQL: how late, how silent, what is missing, what differs, who holds what open."""
+"""What the hub shows of its own state, on a real PostgreSQL: how late, how silent, what is missing, what differs, who holds what open."""
 
 import os
 import threading
@@ -257,7 +257,7 @@ def test_a_hole_in_what_is_newly_committed_is_counted_once(dsn: str, journal: Re
 
 @pytest.fixture
 def publisher(dsn: str, journal: Recording, tmp_path: Path) -> Iterator[VitalsPublisher]:
-    """A publisher that has published, and holes and a view that differs to tell of."""
+    """A publisher that has published, and holes and a view that differs to report."""
     plant(dsn, "DELETE FROM journal.event WHERE position = 7")
     plant(dsn, "INSERT INTO views.verification VALUES ('daily_usage', 8, false, now()), ('loss', 8, true, now())")
     publisher = VitalsPublisher(dsn, tmp_path, lambda: {"server": 12.5}, every_s=0.05)

@@ -28,7 +28,7 @@ CLOSED = ["loss_closed", "provisional_block_lifted"]
 
 
 class Saga:
-    """A journal with both provinces' feeds, its views, and a process that is started anew when asked."""
+    """A journal with both provinces' feeds, its views, and a process that is started again when asked."""
 
     def __init__(self, dsn: str) -> None:
         self.dsn, self.store = dsn, AggregateStore(dsn)
@@ -47,7 +47,7 @@ class Saga:
         self.recording.append(*events, feed=feed)
 
     def work(self, at_s: int = AT_S + 600) -> None:
-        """Folds and handles all there is, as the clock stands at *at_s*."""
+        """Folds and handles all there is, as the clock is at *at_s*."""
         moved = 1
         while moved:
             views.catch_up(self.views)

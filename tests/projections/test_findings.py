@@ -1,4 +1,4 @@
-"""Findings: uses after a loss whichever was told first, contradictions with both events, second cards of one person; live = rebuilt."""
+"""Findings: uses after a loss whichever was reported first, contradictions with both events, second cards of one person; live = rebuilt."""
 
 import io
 from collections.abc import Iterator

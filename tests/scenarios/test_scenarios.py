@@ -242,7 +242,7 @@ def test_what_arrives_late_is_told_late() -> None:
     assert [scenario.told_by(local_instant(f"2025-09-0{day} 08:00")) for day in (1, 2)] == [1, 2]
 
 
-# What a run tells
+# What a run shows
 
 
 def test_every_run_has_card_numbers_of_its_own_and_keeps_equal_ones_equal() -> None:

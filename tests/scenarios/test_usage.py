@@ -1,4 +1,4 @@
-"""How uses are counted: the same counts in whatever order a fact, its repeats, corrections, reversals and partners are told."""
+"""How uses are counted: the same counts in whatever order a fact, its repeats, corrections, reversals and partners are reported."""
 
 from dataclasses import replace
 from pathlib import Path

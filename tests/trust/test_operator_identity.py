@@ -1,4 +1,4 @@
-"""Operators ask as operators: with the hub's own certificate, by name, told apart from every province, and without making a key."""
+"""Operators ask as operators: with the hub's own certificate, by name, distinct from every province, and without making a key."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -31,7 +31,7 @@ from tests.senders import KIT_FEED
 
 @pytest.fixture(scope="module")
 def seed() -> int:
-    """Drawn anew in every run; each failure shows it."""
+    """Drawn again in every run; each failure shows it."""
     return random.randrange(1_000_000)
 
 

@@ -116,7 +116,7 @@ class Allowance:
     """One participant's quota at this edge, and what of it is taken; used from one event loop."""
 
     def __init__(self, participant: str, quota: Quota, held: _Held) -> None:
-        """*participant* is named without its prefix; *held* is common to all."""
+        """*participant* is named without its prefix; the refusals that are held back are common to all."""
         now_s = time.monotonic()
         rate = Rate(participant, "calls_per_s", Bucket(quota.calls_per_s, 1, now_s))
         self.calls = AtOnce("calls_at_once", quota.calls_at_once, rate)

@@ -13,10 +13,10 @@ from hub.projections.views.holder_cards import HOLDER_CARDS
 
 
 def rows_named(keys: str, prefix: str = "") -> str:
-    """Returns the WITH clause of *rows* (asked, card, issuing_province, facts, held): one for each identifier that facts came under.
+    """Returns the WITH clause of *rows* (asked, card, issuing_province, facts, the holder's cards): one for each identifier of facts.
 
-    *keys* is the array's place holder; *prefix* names copies of the views. *held* is null unless the holder has several cards of a
-    province, or cards of several and a death was reported of one of them: few of those who have one of each have died.
+    *keys* is the array's place holder; *prefix* names copies of the views. The holder's cards are null unless the holder has several
+    cards of a province, or cards of several and a death was reported of one of them: few of those who have one of each have died.
     """
     standing, alias, holders = (f"views.{prefix}{view.name}" for view in (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS))
     return f"""

@@ -33,9 +33,9 @@ _Row = tuple[bytes, str | None, str, bytes | None, int, bytes, bool | None]
 _READ = tuple(f"{purpose}|".encode() for purpose in READ_BY_GATES)
 
 
-def freeze(connection: psycopg.Connection, *, anew: bool = False) -> int:
-    """Folds the copies up to the head, from the beginning if *anew*, and returns their position."""
-    if anew:
+def freeze(connection: psycopg.Connection, *, refolds: bool = False) -> int:
+    """Folds the copies up to the head, from the beginning if it *refolds*, and returns their position."""
+    if refolds:
         _drop(connection)
     create_views(connection, COPIES)
     position = head_position(connection)
