@@ -1,11 +1,11 @@
 """Believable native traffic of both provinces, seeded: for the demo, for tests, for the hub's benchmarks.
 
-    traffic.py     all messages of a run in order; mix.py their proportions, messages.py what they are
-    world.py       people and cards (people.py, places.py); lives.py what happens to cards besides use
+    traffic.py     all messages of a run in order; proportions.py how many of each, messages.py what they are
+    world.py       people and cards (people.py, places.py); card_lives.py what happens to cards besides use
     sichuan_…, chongqing_…   the two native formats in clear: `traffic` whole messages, `uses` single uses
-    planting.py    faults that must be noticed, repetitions, corrections and reversals
-    day.py         when in the day, and for which business day
-    run.py         drives both adapters and waits for the hub: province.py, inbox.py send; tally.py counts
+    faults.py      faults that must be noticed, repetitions, corrections and reversals
+    clock.py       when in the day, and for which business day
+    run.py         drives both adapters and waits for the hub: province.py, inbox.py send by workers.py; progress, tally, answers follow
     events.py      the same traffic as events, through the adapters' translation alone
     command.py     province-adapter simulate
 

@@ -10,7 +10,7 @@ from typing import Final
 from adapters.chongqing.usage_file import CRLF, FileHeader, encode_file
 from adapters.chongqing.usage_record import RECORD_BYTES, UsageRecord
 from adapters.simulator import places
-from adapters.simulator.day import business_day
+from adapters.simulator.clock import business_day
 from adapters.simulator.messages import ChongqingCall, ChongqingFile, Fault
 from adapters.simulator.people import with_wrong_check_digit
 from adapters.simulator.world import Card, Status

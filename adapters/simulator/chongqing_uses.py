@@ -8,7 +8,7 @@ from typing import Final
 
 from adapters.chongqing.usage_record import UsageRecord
 from adapters.simulator import places
-from adapters.simulator.day import business_day
+from adapters.simulator.clock import business_day
 from adapters.simulator.world import Card, World
 
 OWN_CARDS: Final = 0.7

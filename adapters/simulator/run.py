@@ -13,16 +13,16 @@ from typing import Any
 
 from adapters.chongqing.command import SecretUnusable, load_secret
 from adapters.kit import AdapterError
-from adapters.simulator.arrival import SETTLE_AFTER_STOP_S, Arrival
-from adapters.simulator.day import SPAN
+from adapters.simulator.answers import AnswersFile
+from adapters.simulator.clock import SPAN
 from adapters.simulator.events import DEFAULT_AGE, local_start
 from adapters.simulator.inbox import Inbox, free_file_numbers
-from adapters.simulator.lanes import CHONGQING_LANES, SICHUAN_LANES, Lanes
 from adapters.simulator.messages import ChongqingFile, Message
+from adapters.simulator.progress import SETTLE_AFTER_STOP_S, Arrival
 from adapters.simulator.province import card_service, gateway, load_province_keys
 from adapters.simulator.tally import Tally
-from adapters.simulator.told import ToldFile
 from adapters.simulator.traffic import Traffic
+from adapters.simulator.workers import CHONGQING_LANES, SICHUAN_LANES, Workers
 
 Progress = Callable[[Tally], None]
 
@@ -67,10 +67,10 @@ async def simulate(settings: SimulationSettings, stop: asyncio.Event, progress: 
     sichuan = [gateway(settings.sichuan_url, stopped) for _ in range(SICHUAN_LANES + 1)]
     chongqing = [card_service(settings.chongqing_url, stopped) for _ in range(CHONGQING_LANES + 1)]
     keys, secret = load_province_keys(settings.sichuan_keys), load_secret(settings.chongqing_secret)
-    told = ToldFile(settings.told)
+    told = AnswersFile(settings.told)
     with ThreadPoolExecutor(SICHUAN_LANES + CHONGQING_LANES + 3) as threads:
         arrival = Arrival((sichuan.pop(), chongqing.pop()), threads, tally, stop)
-        lanes = Lanes(sichuan, chongqing, inbox, threads, keys, secret, tally, told)
+        lanes = Workers(sichuan, chongqing, inbox, threads, keys, secret, tally, told)
         try:
             await arrival.begin()
             async with asyncio.TaskGroup() as group:
@@ -101,7 +101,7 @@ def _first(group: ExceptionGroup) -> Exception:
     return (mendable or others or group).exceptions[0]
 
 
-async def _send(traffic: Traffic, lanes: Lanes, tally: Tally, rate: float, stop: asyncio.Event) -> None:
+async def _send(traffic: Traffic, lanes: Workers, tally: Tally, rate: float, stop: asyncio.Event) -> None:
     """Offers everything and returns when all of it is answered."""
     pace = _Pace(rate, stop)
     for message in traffic.registrations():
@@ -113,7 +113,7 @@ async def _send(traffic: Traffic, lanes: Lanes, tally: Tally, rate: float, stop:
     await lanes.drain()
 
 
-async def _offer_portion(portion: Sequence[Message], pace: "_Pace", lanes: Lanes, tally: Tally) -> None:
+async def _offer_portion(portion: Sequence[Message], pace: "_Pace", lanes: Workers, tally: Tally) -> None:
     """Offers calls and messages evenly over the time of the portion: a file in one go must not leave a pause."""
     begins, events = tally.planned_events, sum(message.events for message in portion)
     steady = sum(message.events for message in portion if not isinstance(message, ChongqingFile))
@@ -124,7 +124,7 @@ async def _offer_portion(portion: Sequence[Message], pace: "_Pace", lanes: Lanes
             offered += message.events
 
 
-async def _offer(message: Message, events_before: int, pace: "_Pace", lanes: Lanes, tally: Tally) -> None:
+async def _offer(message: Message, events_before: int, pace: "_Pace", lanes: Workers, tally: Tally) -> None:
     await pace.wait(events_before)
     if not pace.stop.is_set():
         tally.offer(message)

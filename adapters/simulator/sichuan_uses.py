@@ -7,11 +7,11 @@ from itertools import accumulate
 from random import Random
 from typing import Final
 
-from adapters.simulator.sichuan_errands import Errands
-from adapters.simulator.sichuan_leisure import Leisure
+from adapters.simulator.sichuan_civic import Errands
+from adapters.simulator.sichuan_culture import Leisure
 from adapters.simulator.sichuan_line import Line, Serials, Use, about, yuan
-from adapters.simulator.sichuan_trips import Trips
-from adapters.simulator.sichuan_visits import Visits
+from adapters.simulator.sichuan_medical import Visits
+from adapters.simulator.sichuan_transit import Trips
 from adapters.simulator.world import Card, World
 
 OWN_CARDS: Final = 0.76

@@ -12,13 +12,13 @@ from random import Random
 from typing import Final
 
 from adapters.chongqing.usage_record import UsageRecord
+from adapters.simulator.card_lives import Lives
 from adapters.simulator.chongqing_traffic import ChongqingTraffic, loss_taker
 from adapters.simulator.chongqing_uses import Records
-from adapters.simulator.day import clock
-from adapters.simulator.lives import Lives
+from adapters.simulator.clock import clock
+from adapters.simulator.faults import Faults
 from adapters.simulator.messages import ChongqingFile, Message
-from adapters.simulator.mix import MIX
-from adapters.simulator.planting import Planting
+from adapters.simulator.proportions import MIX
 from adapters.simulator.sichuan_line import Line
 from adapters.simulator.sichuan_traffic import MAX_USES, SichuanTraffic
 from adapters.simulator.sichuan_uses import Uses
@@ -55,7 +55,7 @@ class Traffic:
         self._chongqing = ChongqingTraffic(rng, seed, next_file or counted_files())
         self._lives, self._uses, self._records = Lives(self.world, rng), Uses(self.world, rng), Records(self.world, rng)
         makers = (self._sichuan, self._chongqing, self._uses, self._records)
-        self._planting = Planting(rng, self.world, makers)
+        self._planting = Faults(rng, self.world, makers)
         # What the mix is due and has not got yet, in events.
         self._owed = dict.fromkeys(("lives", "funds", "quarantined", "sichuan", "chongqing", "faults"), 0.0)
         self._sent = 0

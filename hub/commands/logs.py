@@ -9,7 +9,7 @@ import typer
 
 from hub.config import Config
 from hub.domain.instants import LOCAL, with_zone
-from hub.telemetry.kept_log import KeptLog
+from hub.telemetry.daily_log import DailyLog
 
 
 def logs(
@@ -25,7 +25,7 @@ def logs(
 ) -> None:
     """查看访问日志、安全日志（含已压缩的各日），最新在后。Read the access or the security log, the newest lines last."""
     config = Config()
-    kept = KeptLog(which, config.logs_dir, config.log_keep_days, config.log_max_bytes, json.dumps)
+    kept = DailyLog(which, config.logs_dir, config.log_keep_days, config.log_max_bytes, json.dumps)
     found = deque(
         (
             line

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from hub.admin.certificate_expiry import certificate_days
 from hub.config import Config
 from hub.monitoring.gauges import publishing
-from hub.telemetry.endpoint import Liveness, Readiness
+from hub.telemetry.http_endpoint import Liveness, Readiness
 from hub.telemetry.setup import TelemetrySettings, store_in, telemetry
 
 

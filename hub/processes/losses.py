@@ -25,7 +25,7 @@ from hub.journal.traces import link_back
 from hub.projections.views.card_alias import CARD_ALIAS, identifiers_of
 from hub.projections.views.card_standing import CARD_STANDING, facts_of
 from hub.projections.views.losses import LOSSES
-from hub.telemetry import names, pipe
+from hub.telemetry import names, span_export
 from hub.telemetry.spans import Call, Kind
 
 PAGE_EVENTS = 5_000
@@ -89,9 +89,9 @@ class LossProcess:
 
     def _observe(self, call: Call, recorded: Recorded) -> None:
         """Keeps a span of an event that was handled if its append is kept."""
-        if pipe.is_on():
+        if span_export.is_on():
             link_back(self._connection, call, recorded.position - 1, recorded.position, "process")
-            pipe.ended(call)
+            span_export.ended(call)
 
     def _handle(self, recorded: Recorded, change: Change) -> None:
         """Handles what is in force by an event and what is no more; a request that is in force again is asked for again, by that event."""

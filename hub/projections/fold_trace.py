@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import psycopg
 
 from hub.journal.traces import link_back
-from hub.telemetry import names, pipe
+from hub.telemetry import names, span_export
 from hub.telemetry.spans import Attribute, Call, Kind, now_ns
 
 
@@ -31,7 +31,7 @@ def folded(connection: psycopg.Connection, folds: Sequence[Fold], after: int, en
     for fold in folds:
         names.VIEW_FOLDED.add(fold.view, count=fold.events)
         names.FOLD_DURATION.record((fold.ended - fold.began) / 1e9, fold.view)
-    if not folds or not pipe.is_on():
+    if not folds or not span_export.is_on():
         return
     call = Call(names.FOLD_SPAN.format(view=folds[0].view if len(folds) == 1 else "views"), kind=Kind.CONSUMER)
     call.began = folds[0].began
@@ -45,4 +45,4 @@ def folded(connection: psycopg.Connection, folds: Sequence[Fold], after: int, en
             call.attributes.update(noted)
         if fold.parked:
             call.keep("parked")
-    pipe.ended(call)
+    span_export.ended(call)

@@ -13,8 +13,8 @@ from json.encoder import encode_basestring as _quoted
 from pathlib import Path
 from typing import NamedTuple
 
-from hub.telemetry.kept_log import KeptLog, time_of
-from hub.telemetry.stderr import speak_on_stderr
+from hub.telemetry.daily_log import DailyLog, time_of
+from hub.telemetry.process_log import speak_on_stderr
 
 WRITE_EVERY_S = 0.25
 TIDY_EVERY_S = 600.0
@@ -40,8 +40,8 @@ class AccessLine(NamedTuple):
 class _Kept:
     """The two logs of this process; the thread is there in processes that serve."""
 
-    access: KeptLog | None = None
-    security: KeptLog | None = None
+    access: DailyLog | None = None
+    security: DailyLog | None = None
     service = ""
     thread: threading.Thread | None = None
 
@@ -65,8 +65,8 @@ def open_kept_logs(service: str, directory: Path, keep_days: int, max_bytes: int
     """Opens the access and the security log of this process; what waits is written when it ends."""
     if _Kept.security is None:
         _Kept.service = service
-        _Kept.access = KeptLog("access", directory, keep_days, max_bytes, _access_json)
-        _Kept.security = KeptLog("security", directory, keep_days, max_bytes, _json)
+        _Kept.access = DailyLog("access", directory, keep_days, max_bytes, _access_json)
+        _Kept.security = DailyLog("security", directory, keep_days, max_bytes, _json)
         atexit.register(flush)
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from hub.telemetry import pipe, spans
+from hub.telemetry import span_export, spans
 from hub.telemetry.span_store import SpanStore, StoreExporter
 
 if TYPE_CHECKING:
-    from hub.telemetry.endpoint import Endpoint, Liveness, Readiness
+    from hub.telemetry.http_endpoint import Endpoint, Liveness, Readiness
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ def telemetry(
 
             exporter = span_exporter(settings.otlp_endpoint)
             stack.callback(MetricsPush(settings.otlp_endpoint, service, instance).stop)
-        pipe.use(pipe.SpanPipe(exporter, service, instance))
-        stack.callback(pipe.use, None)
+        span_export.use(span_export.SpanPipe(exporter, service, instance))
+        stack.callback(span_export.use, None)
         if settings.traces_listen:
             from hub.telemetry.otlp import open_receiver
 
@@ -62,7 +62,7 @@ def telemetry(
                 stack.callback(receiver.stop)
         endpoint = None
         if settings.metrics_listen:
-            from hub.telemetry.endpoint import open_endpoint
+            from hub.telemetry.http_endpoint import open_endpoint
 
             if (endpoint := open_endpoint(settings.metrics_listen, ready, is_live)) is not None:
                 stack.callback(endpoint.stop)

@@ -92,7 +92,7 @@ def reader(dsn: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-# Lanes
+# Workers
 
 
 def test_every_position_is_in_exactly_one_lane(dsn: str, journal: Recording, tmp_path: Path) -> None:

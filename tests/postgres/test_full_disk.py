@@ -21,7 +21,7 @@ from hub.journal.recorder import AggregateStore
 from hub.journal.writer import PROBE_EVERY_S, JournalWriter
 from hub.postgres.server import discard, running
 from hub.telemetry import names
-from hub.telemetry.kept_log import KeptLog
+from hub.telemetry.daily_log import DailyLog
 from tests.clients import DEADLINE_S, Province, Refusal, of_feed, refused
 from tests.disks import fill, free, small_disk
 from tests.hub_process import CHONGQING, Process, RunningHub
@@ -196,7 +196,7 @@ def test_a_database_that_only_reads_is_no_fault_of_a_batch_and_is_found_out_when
 
 def test_a_full_disk_costs_the_logs_lines_that_are_counted_and_no_more() -> None:
     with small_disk(1) as disk:
-        kept = KeptLog("access", disk / "logs", 184, 1 << 30, str)
+        kept = DailyLog("access", disk / "logs", 184, 1 << 30, str)
         kept.add('{"number": 1}')
         kept.write()
         fill(disk)

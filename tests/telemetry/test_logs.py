@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from hub.cli import app
 from hub.telemetry import names
-from hub.telemetry.kept_log import FINISHED_AFTER_S, WAITING_LINES, KeptLog
+from hub.telemetry.daily_log import FINISHED_AFTER_S, WAITING_LINES, DailyLog
 from hub.telemetry.outage import Outage
 from tests.clients import Province, refused
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
@@ -26,9 +26,9 @@ CARD, PERSON, MOBILE = "B31415926", "510199199003070012", "13800138000"
 LARGE = 1 << 30
 
 
-def kept(directory: Path, keep_days: int = 184, max_bytes: int = LARGE) -> KeptLog:
+def kept(directory: Path, keep_days: int = 184, max_bytes: int = LARGE) -> DailyLog:
     """The access log of a directory, with lines that are JSON already."""
-    return KeptLog("access", directory, keep_days, max_bytes, str)
+    return DailyLog("access", directory, keep_days, max_bytes, str)
 
 
 def day_file(directory: Path, days_ago: int, text: str = '{"time": "2026-01-01T00:00:00.000000Z"}\n') -> Path:
@@ -42,7 +42,7 @@ def day_file(directory: Path, days_ago: int, text: str = '{"time": "2026-01-01T0
 
 def lines(directory: Path, log: str) -> list[dict[str, Any]]:
     """All lines of a kept log."""
-    return list(KeptLog(log, directory, 184, LARGE, str).lines(datetime(2020, 1, 1, tzinfo=UTC)))
+    return list(DailyLog(log, directory, 184, LARGE, str).lines(datetime(2020, 1, 1, tzinfo=UTC)))
 
 
 # Files
@@ -114,8 +114,8 @@ def test_lines_beyond_what_may_wait_are_dropped_and_counted(tmp_path: Path) -> N
 def test_processes_that_write_to_one_file_do_not_mix_their_lines(tmp_path: Path) -> None:
     write = """if True:
         import sys, pathlib
-        from hub.telemetry.kept_log import KeptLog
-        log = KeptLog("access", pathlib.Path(sys.argv[1]), 184, 1 << 30, str)
+        from hub.telemetry.daily_log import DailyLog
+        log = DailyLog("access", pathlib.Path(sys.argv[1]), 184, 1 << 30, str)
         for group in range(200):
             for number in range(20):
                 log.add(sys.argv[2] * 200)

@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from hub.admin.registry import change_quota
 from hub.journal.recorder import AggregateStore
 from hub.telemetry import names
-from hub.telemetry.endpoint import Endpoint
+from hub.telemetry.http_endpoint import Endpoint
 from hub.telemetry.instruments import Counter, Gauge, Histogram, all_instruments, prometheus_name
 from hub.telemetry.otlp import MetricsPush
 from tests.clients import Province, refused

@@ -18,9 +18,9 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from hub.cli import app
-from hub.telemetry import names, pipe, spans
+from hub.telemetry import names, span_export, spans
 from hub.telemetry.otlp import open_receiver, span_exporter
-from hub.telemetry.pipe import spans_of
+from hub.telemetry.span_export import spans_of
 from hub.telemetry.span_store import SpanStore, Stored, StoreExporter
 from hub.telemetry.spans import Call
 from hub.telemetry.waterfall import listing, summary, waterfall
@@ -221,23 +221,23 @@ def store(tmp_path: Path) -> Iterator[SpanStore]:
     """A store that this process's calls are kept in: the slow ones, and none by share."""
     local = SpanStore(tmp_path / "traces" / "spans.sqlite")
     before, spans.sampling = spans.sampling, spans.Sampling(share=0, slow_ms=20)
-    pipe.use(pipe.SpanPipe(StoreExporter(local), "test", "one"))
+    span_export.use(span_export.SpanPipe(StoreExporter(local), "test", "one"))
     yield local
-    pipe.use(None)
+    span_export.use(None)
     spans.sampling = before
 
 
 def kept_in(store: SpanStore) -> list[str]:
     """The names of the calls that were kept, once all that waited is written."""
-    pipe.use(None)
+    span_export.use(None)
     return [one.span.name for trace_id in store.traces_since(0, 1_000) for one in store.spans(trace_id)]
 
 
 def test_slow_calls_are_kept_and_quick_ones_are_not(store: SpanStore) -> None:
     slow, quick = Call("slow"), Call("quick")
-    pipe.ended(quick)
+    span_export.ended(quick)
     time.sleep(0.03)
-    pipe.ended(slow)
+    span_export.ended(slow)
     assert kept_in(store) == ["slow"]
 
 
@@ -245,7 +245,7 @@ def test_a_number_beyond_64_bits_with_a_sign_is_kept_as_text_and_logs_nothing(st
     call = Call("refused")
     call.attributes[names.FIRST_SEQUENCE] = 2**64 - 1
     call.note("event quarantined", {names.SEQUENCE: 2**63})
-    pipe.ended(call, "SEQUENCE_GAP")
+    span_export.ended(call, "SEQUENCE_GAP")
     assert kept_in(store) == ["refused"]
     assert caplog.messages == []
 
@@ -254,7 +254,7 @@ def test_a_flood_of_refusals_is_kept_up_to_the_budget_and_counted_beyond(store: 
     spans.sampling = spans.Sampling(share=0, most_a_second=10)
     before = names.TRACES_OVER_BUDGET.values.get(("refused",), 0)
     for _ in range(200):
-        pipe.ended(Call("refused"), "NOT_FOUND")
+        span_export.ended(Call("refused"), "NOT_FOUND")
     kept = len(kept_in(store))
     assert 20 <= kept <= 40
     assert names.TRACES_OVER_BUDGET.values[("refused",)] - before == 200 - kept
@@ -324,7 +324,7 @@ def test_an_address_that_is_taken_costs_the_adapters_spans_and_not_the_hub(tmp_p
 def test_how_long_a_stream_was_open_is_no_reason_to_keep_it(store: SpanStore) -> None:
     stream = Call("stream")
     time.sleep(0.03)
-    pipe.ended(stream, may_be_slow=True)
+    span_export.ended(stream, may_be_slow=True)
     assert kept_in(store) == []
 
 
@@ -346,18 +346,18 @@ def test_a_full_disk_costs_spans_and_nothing_else(tmp_path: Path) -> None:
                 out.write(bytes(4096))
         before = sum(names.SPANS_DROPPED.values.values())
         exporter = StoreExporter(store)
-        pipe.use(pipe.SpanPipe(exporter, "test", "one"))
+        span_export.use(span_export.SpanPipe(exporter, "test", "one"))
         began = time.monotonic()
         for _ in range(20):
-            pipe.ended(Call("while it is full"), "REFUSED")
+            span_export.ended(Call("while it is full"), "REFUSED")
         assert time.monotonic() - began < 1
-        pipe.use(pipe.SpanPipe(exporter, "test", "one"))
+        span_export.use(span_export.SpanPipe(exporter, "test", "one"))
         assert sum(names.SPANS_DROPPED.values.values()) - before == 20
         filler.unlink()
-        pipe.ended(Call("afterwards"), "REFUSED")
+        span_export.ended(Call("afterwards"), "REFUSED")
         assert kept_in(store) == ["afterwards"]
     finally:
-        pipe.use(None)
+        span_export.use(None)
         subprocess.run(["umount", "-l", mount], check=True)
 
 
@@ -378,12 +378,12 @@ def test_a_collector_that_takes_and_never_answers_holds_up_neither_answers_nor_t
 
 
 def test_a_collector_that_is_down_holds_up_neither_calls_nor_the_end() -> None:
-    pipe.use(pipe.SpanPipe(span_exporter("http://127.0.0.1:1"), "test", "one"))
+    span_export.use(span_export.SpanPipe(span_exporter("http://127.0.0.1:1"), "test", "one"))
     began = time.monotonic()
     for _ in range(100):
-        pipe.ended(Call("while it is down"), "REFUSED")
+        span_export.ended(Call("while it is down"), "REFUSED")
     assert time.monotonic() - began < 1
-    pipe.use(None)
+    span_export.use(None)
     assert time.monotonic() - began < 10
 
 
@@ -415,11 +415,11 @@ def test_the_command_lists_traces_and_draws_one(store: SpanStore, tmp_path: Path
     call.step(names.COMMIT_SPAN, call.began, spans.now_ns(), {names.GROUP_EVENTS: 3}, spans.Kind.CLIENT)
     call.note("event quarantined", {names.SEQUENCE: 7})
     call.keep("quarantined")
-    pipe.ended(call)
+    span_export.ended(call)
     fold = Call(names.FOLD_SPAN.format(view="views"), kind=spans.Kind.CONSUMER)
     fold.links = [call.trace_parents()]
     fold.keep("sampled")
-    pipe.ended(fold)
+    span_export.ended(fold)
     assert len(kept_in(store)) == 3
     listed, drawn, unknown = (hub_traces(tmp_path, *further) for further in ((), (call.trace_id[:8],), ("abcd1234",)))
     assert "FeedService/AppendEvents" in listed.stdout

@@ -10,7 +10,7 @@ from google.rpc import code_pb2, status_pb2
 
 from hub.api.edge.statuses import code_and_reason, internal
 from hub.domain.errors import HubError
-from hub.telemetry import logs, names, pipe
+from hub.telemetry import logs, names, span_export
 from hub.telemetry.logs import AccessLine
 from hub.telemetry.spans import Call
 
@@ -46,7 +46,7 @@ def failed(call: Call, received_bytes: int = 0) -> status_pb2.Status:
 
 def closed(call: Call, code: str = "OK") -> None:
     """Ends a stream that came to its end, or a call that its caller gave up (CANCELLED): how long that took says nothing of the hub."""
-    pipe.ended(call, may_be_slow=True)
+    span_export.ended(call, may_be_slow=True)
     _log(call, code, "", 0, 0)
 
 
@@ -62,7 +62,7 @@ def _tell_security(call: Call, reason: str, every_s: float) -> None:
 
 def _end(call: Call, code: str, reason: str, received_bytes: int, sent_bytes: int) -> None:
     call.attributes.update({names.RPC_SYSTEM: "grpc", names.RPC_METHOD: call.name, names.RPC_STATUS: code})
-    pipe.ended(call, "" if reason in ORDINARY else reason)
+    span_export.ended(call, "" if reason in ORDINARY else reason)
     _log(call, code, reason, received_bytes, sent_bytes)
     names.CALL_DURATION.record((call.ended - call.began) / 1e9, call.name, code, call.participant)
     if reason and names.FEED in call.attributes:

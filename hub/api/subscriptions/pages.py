@@ -28,7 +28,7 @@ from hub.journal.reader import Recorded, first_position, head_position, read_pag
 from hub.journal.recorder import AggregateStore
 from hub.journal.traces import link_back
 from hub.journal.vault import VaultRowDamaged, open_identifiers
-from hub.telemetry import names, pipe
+from hub.telemetry import names, span_export
 from hub.telemetry.spans import Call, Kind, now_ns
 from hub.trust.keyring import Keyring
 
@@ -151,11 +151,11 @@ def _tell_delivered(connection: psycopg.Connection, began: int, page: list[Recor
     """Counts what is delivered, and keeps a span that links to the appends it came from if one of those is kept."""
     call = Call(names.DELIVER_SPAN, kind=Kind.PRODUCER, participant=reader.urn.removeprefix(PREFIX))
     names.SUBSCRIPTION_DELIVERED.add(call.participant, count=len(page))
-    if pipe.is_on():
+    if span_export.is_on():
         call.began = began
         link_back(connection, call, page[0].position - 1, page[-1].position, "send")
         call.attributes[names.MESSAGING_COUNT] = len(page)
-        pipe.ended(call)
+        span_export.ended(call)
 
 
 def _checked(connection: psycopg.Connection, after: int) -> int:

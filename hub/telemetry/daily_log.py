@@ -32,7 +32,7 @@ FINISHED_AFTER_S = 600.0
 _DAY = re.compile(r"[a-z]+-(\d{4}-\d{2}-\d{2})\.jsonl(\.gz)?")
 
 
-class KeptLog:
+class DailyLog:
     """The files of one log and the lines that wait to be written."""
 
     def __init__(self, name: str, directory: Path, keep_days: int, max_bytes: int, render: Callable[[Any], str]) -> None:

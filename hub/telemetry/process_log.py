@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.telemetry import names
-from hub.telemetry.kept_log import time_of
+from hub.telemetry.daily_log import time_of
 from hub.telemetry.repeats import Repeats
 
 WAITING_RECORDS = 10_000

@@ -13,11 +13,11 @@ from functools import partial
 from typing import Any, Final
 
 from adapters.sichuan.keys import Keys
+from adapters.simulator.answers import AnswersFile
 from adapters.simulator.inbox import Inbox
 from adapters.simulator.messages import CODES, ChongqingCall, ChongqingFile, Earlier, Message, SichuanMessage
 from adapters.simulator.province import Connection, encoded, opened, read_reply, sealed
 from adapters.simulator.tally import Tally, kind_of
-from adapters.simulator.told import ToldFile
 
 SICHUAN_LANES, CHONGQING_LANES, WAITING_A_LANE = 6, 4, 4
 BATCHES_KEPT: Final = 1_000
@@ -30,7 +30,7 @@ NUMBER_REPEATED: Final = "1003"
 CHANGES: Final = frozenset(("gzxh", "czxh"))
 
 
-class Lanes:
+class Workers:
     """All lanes of a run; `work` are their tasks."""
 
     def __init__(
@@ -42,7 +42,7 @@ class Lanes:
         keys: Keys,
         secret: bytes,
         tally: Tally,
-        told: ToldFile,
+        told: AnswersFile,
     ) -> None:
         """Takes a connection for each lane and a thread for each connection."""
         self._told = told

@@ -18,7 +18,7 @@ from adapters.simulator.messages import ChongqingCall, ChongqingFile, Message
 from adapters.simulator.sichuan_traffic import APP_ID
 
 
-class ToldFile:
+class AnswersFile:
     """Where answers are noted; without a path nowhere."""
 
     def __init__(self, path: Path | None) -> None:

@@ -11,10 +11,10 @@ from typing import Final
 from adapters.chongqing.usage_record import UsageRecord
 from adapters.simulator.chongqing_traffic import ChongqingTraffic, resend
 from adapters.simulator.chongqing_uses import Records
-from adapters.simulator.day import business_day
+from adapters.simulator.clock import business_day
 from adapters.simulator.messages import ChongqingCall, ChongqingFile, Earlier, Fault, Message, SichuanMessage
-from adapters.simulator.mix import BAD_LINES, PLANTED
 from adapters.simulator.people import with_wrong_check_digit
+from adapters.simulator.proportions import BAD_LINES, PLANTED
 from adapters.simulator.sichuan_line import Line
 from adapters.simulator.sichuan_traffic import SichuanTraffic
 from adapters.simulator.sichuan_uses import Uses
@@ -27,7 +27,7 @@ _SENT_WRONGLY: Final = (Fault.BAD_SIGNATURE, Fault.CLOCK_OFF, Fault.UNDECIPHERAB
 _TOLD_WRONGLY: Final = (Fault.BAD_CHECKSUM, Fault.BAD_ENCODING, Fault.WRONG_CHECK_DIGIT)
 
 
-class Planting:
+class Faults:
     """Makes faults and changes; remembers a few lines and trips that may be changed later."""
 
     def __init__(self, rng: Random, world: World, makers: tuple[SichuanTraffic, ChongqingTraffic, Uses, Records]) -> None:
