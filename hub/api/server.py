@@ -139,7 +139,7 @@ class HubServer:
         await readiness.look(note)
         await self._server.start()
         calls_per_s, close_refused_after_s = partial(_calls_per_s, gate.directory), self._settings.close_refused_after_s
-        connections = Connections(self.port, gate.peers.of, calls_per_s, gate.given_up, close_refused_after_s)
+        connections = Connections(self.port, gate.peers.of, calls_per_s, gate.bars, close_refused_after_s)
         names.CONNECTIONS.read = connections.of_participants
         for work in (certificate.keep(), readiness.run(note), connections.keep()):
             opened.callback(asyncio.create_task(work).cancel)

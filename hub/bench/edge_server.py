@@ -77,7 +77,9 @@ async def _main(cards: int) -> None:
         # They are the hub's own call in all but their path: rights, quotas and logs go by its name.
         asked = {"Check": unary(gate, _asker(cards), checks.answer), "NoisyCheck": unary(noisy, _asker(cards), checks.answer)}
         methods = {name: lambda _, named=named: named(OWN_METHOD) for name, named in asked.items()}
-        return service("chuanyu.exchange.bench.Bench", {"Empty": lambda _: grpc.unary_unary_rpc_method_handler(_empty), **methods})
+        return service(
+            "chuanyu.exchange.bench.Bench", {"Empty": lambda _: lambda _: grpc.unary_unary_rpc_method_handler(_empty), **methods}
+        )
 
     if config.telemetry:
         set_up_logs("hub serve", config.logs_dir, config.log_keep_days, config.log_max_bytes)

@@ -37,6 +37,7 @@ from hub.bench.hostile.wire import (
     call_headers,
     client_context,
     frame,
+    literal,
     message,
 )
 from hub.domain.errors import HubError
@@ -231,10 +232,14 @@ def test_who_begins_calls_only_to_give_them_up_is_disconnected(shared_hub: Runni
     assert asyncio.run(play())
 
 
-def closed_for_it(hub: RunningHub) -> list[str]:
-    """Whose connections were closed because calls were ended at once."""
-    lines = [line for log in (hub.data_dir / "logs").glob("security*") for line in log.read_text().splitlines()]
-    return [json.loads(line)["participant"] for line in lines if "calls given up at once" in line]
+def barred(hub: RunningHub, why: str = "calls given up at once") -> list[object]:
+    """Whose certificates were barred for a reason."""
+    return [line["participant"] for line in logged(hub, "security") if (line["event"], line.get("reason")) == ("certificate.barred", why)]
+
+
+def logged(hub: RunningHub, log: str) -> list[dict[str, object]]:
+    """The lines of one of the hub's logs."""
+    return [json.loads(line) for file in (hub.data_dir / "logs").glob(f"{log}*") for line in file.read_text().splitlines()]
 
 
 def end_calls_at_once(hub: RunningHub, certificate: CertificateFiles, is_enough: Callable[[], bool], within_s: float = 30) -> None:
@@ -265,8 +270,52 @@ def hasty(hub: RunningHub, name: str) -> CertificateFiles:
 
 
 def test_who_makes_calls_only_to_end_them_at_once_is_disconnected(shared_hub: RunningHub) -> None:
-    end_calls_at_once(shared_hub, hasty(shared_hub, "cq.hasty"), lambda: "cq.hasty" in closed_for_it(shared_hub))
-    assert "cq.hasty" in closed_for_it(shared_hub)
+    end_calls_at_once(shared_hub, hasty(shared_hub, "cq.hasty"), lambda: "cq.hasty" in barred(shared_hub))
+    assert "cq.hasty" in barred(shared_hub)
+
+
+def test_a_barred_certificate_loses_each_new_connection_at_its_first_call(shared_hub: RunningHub) -> None:
+    certificate = hasty(shared_hub, "cq.barred")
+    end_calls_at_once(shared_hub, certificate, lambda: "cq.barred" in barred(shared_hub))
+
+    async def play() -> bool:
+        call = frame(HEADERS, END_HEADERS, 1, call_headers(GET_FEED)) + frame(DATA, END_STREAM, 1, message(b""))
+        wire = await Wire.open(shared_hub.targets[0], client_context(certificate), call)
+        async with asyncio.timeout(DEADLINE_S):
+            while not wire.is_closed:
+                await asyncio.sleep(0.01)
+        await wire.close()
+        return wire.is_closed
+
+    assert asyncio.run(play())
+    refusals = {(line["reason"], line["code"]) for line in logged(shared_hub, "access") if line["participant"] == "cq.barred"}
+    assert "cq.barred" in barred(shared_hub)
+    assert ("QUOTA_EXCEEDED", "RESOURCE_EXHAUSTED") in refusals
+
+
+@pytest.mark.parametrize(("letters", "is_closed"), [(10_000, False), (150_000, True)])
+def test_metadata_beyond_the_limit_are_refused_also_before_the_settings_are_agreed(
+    letters: int, is_closed: bool, shared_hub: RunningHub
+) -> None:
+    certificate = hasty(shared_hub, f"cq.many-{letters}")
+    filling = literal(b"x-filling", b"f" * 1_000, indexed=True) + b"\xbe" * (letters // 1_000 - 1)
+    call = frame(HEADERS, END_HEADERS, 1, call_headers(GET_FEED, filling)) + frame(DATA, END_STREAM, 1, message(b""))
+
+    def refusals() -> list[object]:
+        return [line["reason"] for line in logged(shared_hub, "access") if line["participant"] == f"cq.many-{letters}"]
+
+    async def play() -> bool:
+        wire = await Wire.open(shared_hub.targets[0], client_context(certificate), call)
+        async with asyncio.timeout(DEADLINE_S):
+            while not refusals() or wire.is_closed is not is_closed:
+                await asyncio.sleep(0.05)
+        found = wire.is_closed
+        await wire.close()
+        return found
+
+    assert asyncio.run(play()) is is_closed
+    assert refusals() == ["REQUEST_TOO_LARGE"]
+    assert (f"cq.many-{letters}" in barred(shared_hub, "metadata")) is is_closed
 
 
 def test_who_ends_calls_at_once_costs_another_certificate_of_the_same_name_no_connection(shared_hub: RunningHub, tmp_path: Path) -> None:
@@ -279,9 +328,9 @@ def test_who_ends_calls_at_once_costs_another_certificate_of_the_same_name_no_co
         feeds, request = feed_service_pb2_grpc.FeedServiceStub(channel), feed_service_pb2.GetFeedRequest(feed="cq.patient")
         feeds.GetFeed(request, timeout=DEADLINE_S)
         channel.subscribe(states.append)
-        end_calls_at_once(shared_hub, other, lambda: "cq.patient" in closed_for_it(shared_hub))
+        end_calls_at_once(shared_hub, other, lambda: "cq.patient" in barred(shared_hub))
         feeds.GetFeed(request, timeout=DEADLINE_S)
-    assert "cq.patient" in closed_for_it(shared_hub)
+    assert "cq.patient" in barred(shared_hub)
     assert set(states) == {grpc.ChannelConnectivity.READY}
 
 

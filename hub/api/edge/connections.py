@@ -1,4 +1,6 @@
-"""The connections of this process, looked at once a second: bounded by certificate, and closed where the holder may not speak.
+"""The connections of this process: bounded by certificate, and closed where the holder may not speak or is barred.
+
+They are looked at once a second. One that a barred certificate makes a call on is closed at once, without a look at the others.
 
 gRPC shows a server no connections, but its channelz does, with the certificate of each. It closes none on demand either: the socket is shut
 down under it, which it takes as the client's going away. Both are done here, in the process that ends TLS, so that whose connection it is
@@ -20,6 +22,7 @@ from pathlib import Path
 from grpc_channelz.v1 import channelz_pb2
 from grpc_channelz.v1.channelz import ChannelzServicer
 
+from hub.api.edge.bars import Address, Bars
 from hub.api.edge.client_certificate import Peer
 from hub.domain.errors import HubError, JournalUnavailable
 from hub.domain.quota import Bucket
@@ -28,7 +31,7 @@ from hub.telemetry import logs, names
 log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
-# A barred participant comes back at once, and would have a second for the same again.
+# What a barred participant sends need not be calls that the gate sees, and it would have a second for the same again.
 EVERY_WHILE_BARRED_S = 0.1
 # A client has one, or a few while edges change; a pool of gates behind one certificate some dozens.
 CONNECTIONS_OF_A_CERTIFICATE = 32
@@ -37,15 +40,9 @@ CLOSE_REFUSED_AFTER_S = 10.0
 # Streams may begin somewhat faster than calls are let in. Refusals are delayed, so only calls that are given up begin faster than this.
 STREAMS_OF_A_CALL = 1.2
 STREAMS_TO_SPARE = 500
-# A call that its client gives up within 50 ms cannot have been meant to be answered. A client that ends gives up all it has, 256 at most.
-GIVEN_UP_PER_S, GIVEN_UP_TO_SPARE = 50, 500
-BARRED_S = 60.0
 
 # Returns how many calls a second a peer may make; raises a HubError if it may not speak.
 Admit = Callable[[Peer], Awaitable[int]]
-# Returns how many calls with each certificate were given up at once since it was asked last. A certificate may name whom it is not of.
-GivenUp = Callable[[], Mapping[Peer, int]]
-Address = tuple[str, int]
 
 
 @dataclass(slots=True)
@@ -67,23 +64,29 @@ class Connections:
     port: int
     peer_of: Callable[[bytes], Peer | None]
     admit: Admit
-    given_up: GivenUp
+    bars: Bars
     close_refused_after_s: float = CLOSE_REFUSED_AFTER_S
     _known: dict[int, _Connection] = field(default_factory=dict)
-    _barred: dict[bytes, float] = field(default_factory=dict)
     _refused: dict[bytes, float] = field(default_factory=dict)
     _begun: dict[bytes, Bucket] = field(default_factory=dict)
-    _given_up: dict[Peer, Bucket] = field(default_factory=dict)
 
     async def keep(self) -> None:
         """Looks again and again, until cancelled."""
+        look_at = time.monotonic() + EVERY_S
         while True:
-            await asyncio.sleep(EVERY_WHILE_BARRED_S if self._barred else EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(look_at - time.monotonic()):
+                    await self.bars.news.wait()
             try:
-                await asyncio.to_thread(self._look)
-                await self._judge()
+                if called := self.bars.take_called():
+                    await asyncio.to_thread(self._close, called)
+                if time.monotonic() >= look_at:
+                    await asyncio.to_thread(self._look)
+                    await self._judge()
             except Exception:
                 log.exception("connections: they could not be looked at")
+            if time.monotonic() >= look_at:
+                look_at = time.monotonic() + (EVERY_WHILE_BARRED_S if self.bars else EVERY_S)
 
     def of_participants(self) -> dict[tuple[str, ...], float]:
         """Returns how many connections each certificate's holder has."""
@@ -111,38 +114,17 @@ class Connections:
         for _, one in sorted(self._known.items()):
             if one.certificate:
                 by_certificate[one.certificate].append(one)
-        self._barred = {certificate: until for certificate, until in self._barred.items() if until > now}
         self._refused = {certificate: since for certificate, since in self._refused.items() if certificate in by_certificate}
         self._begun = {certificate: bucket for certificate, bucket in self._begun.items() if certificate in by_certificate}
-        senseless = self._senseless(now)
         doomed: list[tuple[str, list[_Connection]]] = []
         for certificate, mine in by_certificate.items():
-            if certificate in self._barred:
+            if self.bars.is_barred(mine[0].peer):
                 doomed.append(("barred", mine))
-                continue
-            if mine[0].peer in senseless:
-                doomed.append(self._bar(certificate, "calls given up at once", mine, now))
                 continue
             doomed.append(("too many", mine[CONNECTIONS_OF_A_CERTIFICATE:]))
             if (peer := mine[0].peer) is not None and not peer.is_tool:
                 doomed += await self._judged(peer, certificate, mine, now)
-        await asyncio.to_thread(self._close, [(why, one) for why, those in doomed for one in those])
-
-    def _bar(self, certificate: bytes, why: str, mine: list[_Connection], now: float) -> tuple[str, list[_Connection]]:
-        self._barred[certificate] = now + BARRED_S
-        return why, mine
-
-    def _senseless(self, now: float) -> set[Peer]:
-        """Returns the certificates whose holder gives up more calls at once than a clumsy client does."""
-        self._given_up = {peer: bucket for peer, bucket in self._given_up.items() if bucket.delay_s(GIVEN_UP_TO_SPARE, now) > 0}
-        found = set()
-        for peer, count in self.given_up().items():
-            bucket = self._given_up.setdefault(peer, Bucket(GIVEN_UP_PER_S, GIVEN_UP_TO_SPARE, now))
-            if bucket.delay_s(count, now) > 0:
-                found.add(peer)
-            else:
-                bucket.take(count)
-        return found
+        await asyncio.to_thread(self._close, {one.address: (why, one.peer) for why, those in doomed for one in those})
 
     async def _judged(self, peer: Peer, certificate: bytes, mine: list[_Connection], now: float) -> list[tuple[str, list[_Connection]]]:
         try:
@@ -157,21 +139,23 @@ class Connections:
         bucket.change(int(per_s * STREAMS_OF_A_CALL), now)
         begun = sum(one.begun for one in mine)
         if bucket.delay_s(begun, now) > 0:
-            return [self._bar(certificate, "streams begun and given up", mine, now)]
+            self.bars.bar(peer, "streams begun and given up")
+            return [("barred", mine)]
         bucket.take(begun)
         return []
 
-    def _close(self, doomed: Iterable[tuple[str, _Connection]]) -> None:
-        why = {one.address: (reason, one) for reason, one in doomed}
-        if not why:
+    def _close(self, doomed: Mapping[Address, tuple[str, Peer | None]]) -> None:
+        if not doomed:
             return
+        closed: Counter[tuple[str, str]] = Counter()
         for shown in _own_sockets(self.port):
             with contextlib.closing(shown):
-                address = _address(shown.getpeername())
-                if address in why:
+                if (found := doomed.get(_address(shown.getpeername()))) is not None:
+                    why, peer = found
+                    closed[_name(peer), why] += 1
                     with contextlib.suppress(OSError):
                         shown.shutdown(socket.SHUT_RDWR)
-        for (participant, reason), count in Counter((_name(one.peer), reason) for reason, one in why.values()).items():
+        for (participant, reason), count in closed.items():
             names.CONNECTIONS_CLOSED.add(participant, reason, count=count)
             logs.security("connections.closed", participant=participant, reason=reason, count=count)
 

@@ -5,9 +5,9 @@ Requests arrive as bytes and are parsed here: gRPC's own deserialisers answer IN
 
 import asyncio
 import contextlib
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,20 @@ from google.rpc import status_pb2
 from grpc_status import rpc_status
 
 from hub.api.edge import call_log
+from hub.api.edge.bars import Bars
 from hub.api.edge.client_certificate import Peer, Peers
 from hub.api.edge.directory import Caller, Directory
 from hub.api.edge.first_message import first_message
 from hub.api.edge.open_streams import Leash
 from hub.api.edge.statuses import to_status
+from hub.api.edge.transport import METADATA_BYTES
 from hub.domain.errors import (
     CertificateRequired,
     ClientCertificateUnfit,
     HubError,
     QuotaExceeded,
     RequestInvalid,
+    RequestTooLarge,
 )
 from hub.domain.masking import looks_like_an_identifier
 from hub.domain.participant import OPERATOR, OPERATOR_METADATA, PREFIX, is_operator_name
@@ -39,8 +42,11 @@ ServerStreaming = Callable[[Any, Caller], AsyncIterator[Message]]
 # A call that is ended sooner was not meant to be answered: see `connections`.
 AT_ONCE_NS = 50_000_000
 _UNBOUNDED = contextlib.nullcontext()
-# Makes a method's handler, given its full name.
-Handler = Callable[[str], grpc.RpcMethodHandler]
+# Until a client has acknowledged the settings gRPC takes 16 MiB of metadata, which HPACK makes of some kilobytes. So much is no mistake.
+MISUSED_METADATA_BYTES = 16 * METADATA_BYTES
+Metadata = Sequence[tuple[str, str | bytes]]
+# Makes a method's handler, given its full name and then the metadata of each call: to have them again costs a copy of all.
+Handler = Callable[[str], Callable[[Metadata], grpc.RpcMethodHandler]]
 
 
 class Gate:
@@ -52,29 +58,33 @@ class Gate:
         self.peers = Peers(certificates_dir)
         self._plaintext_peer = Peer(plaintext_caller) if plaintext_caller else None
         self.leash = Leash(directory.admitted)
-        self._given_up: Counter[Peer] = Counter()
+        self.bars = Bars()
 
-    async def caller(self, context: grpc.aio.ServicerContext, call: Call) -> Caller:
-        """Returns who makes a call, and names it there; raises CertificateRequired, ClientCertificateUnfit, or as `admitted`."""
+    async def caller(self, context: grpc.aio.ServicerContext, call: Call, metadata: Metadata) -> Caller:
+        """Returns who makes a call, and names it there.
+
+        Raises CertificateRequired, QuotaExceeded for who is barred, ClientCertificateUnfit, RequestTooLarge, or as `admitted`.
+        """
         peer = self._peer(context)
         if peer is None:
             raise CertificateRequired
+        call.participant = peer.participant.removeprefix(PREFIX)
+        self.bars.refuse(peer, context)
         if peer.is_unfit:
             raise ClientCertificateUnfit
-        call.participant = peer.participant.removeprefix(PREFIX)
+        if (size := sum(map(len, chain.from_iterable(metadata)))) > METADATA_BYTES:
+            if size > MISUSED_METADATA_BYTES:
+                self.bars.bar(peer, "metadata")
+                self.bars.disconnect(peer, context)
+            raise RequestTooLarge(f"Its metadata have {size:,} bytes.", bytes=size, limit_bytes=METADATA_BYTES)
         caller = self.directory.known_caller(peer, call) or await self.directory.caller(peer, call)
-        return caller if caller.urn != OPERATOR else caller._replace(operator=_operator(context))
+        return caller if caller.urn != OPERATOR else caller._replace(operator=_operator(metadata))
 
     def closed(self, context: grpc.aio.ServicerContext, call: Call) -> None:
         """Notes a call that its client ended."""
         if now_ns() - call.began < AT_ONCE_NS and (peer := self._peer(context)) is not None:
-            self._given_up[peer] += 1
+            self.bars.gave_up(peer)
         call_log.closed(call, "CANCELLED")
-
-    def given_up(self) -> Counter[Peer]:
-        """Returns how many calls with each certificate were ended at once since this was asked last."""
-        found, self._given_up = self._given_up, Counter()
-        return found
 
     def is_operator(self, context: grpc.aio.ServicerContext) -> bool:
         """Whether it is an operators' tool that calls, with a certificate of the hub's own authority."""
@@ -86,9 +96,9 @@ class Gate:
         return self.peers.of(pem[0]) if pem else self._plaintext_peer
 
 
-def _operator(context: grpc.aio.ServicerContext) -> str:
+def _operator(metadata: Metadata) -> str:
     """Returns the operator that a tool names with its call; raises RequestInvalid."""
-    named = next((str(value) for name, value in context.invocation_metadata() or () if name == OPERATOR_METADATA), "")
+    named = next((str(value) for name, value in metadata if name == OPERATOR_METADATA), "")
     if not is_operator_name(named):
         raise RequestInvalid([(OPERATOR_METADATA, "string.pattern")])
     if looks_like_an_identifier(named):
@@ -99,11 +109,11 @@ def _operator(context: grpc.aio.ServicerContext) -> str:
 def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary, *, takes_batches: bool = False) -> Handler:
     """Makes the handler of a unary method whose requests *read* parses; a participant has only so many batches in hand."""
 
-    def named(name: str) -> grpc.RpcMethodHandler:
-        async def handle(_: object, context: grpc.aio.ServicerContext) -> bytes:
-            call, size = Call(name, _trace_parents(context)), 0
+    def named(name: str) -> Callable[[Metadata], grpc.RpcMethodHandler]:
+        async def handle(metadata: Metadata, _: object, context: grpc.aio.ServicerContext) -> bytes:
+            call, size = Call(name, _trace_parents(metadata)), 0
             try:
-                caller = await gate.caller(context, call)
+                caller = await gate.caller(context, call, metadata)
                 try:
                     with caller.allowance.calls:
                         caller.may_call()
@@ -130,7 +140,7 @@ def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary, *, takes_batc
                 return answer
             raise AssertionError("abort raises")
 
-        return grpc.stream_unary_rpc_method_handler(handle)
+        return lambda metadata: grpc.stream_unary_rpc_method_handler(partial(handle, metadata))
 
     return named
 
@@ -138,12 +148,13 @@ def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary, *, takes_batc
 def streaming(gate: Gate, read: Callable[[bytes], Any], method: Streaming) -> Handler:
     """Makes the handler of a bidirectional method whose requests *read* parses."""
 
-    def named(name: str) -> grpc.RpcMethodHandler:
-        async def handle(data: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
-            async for answer in _answers(gate, name, lambda caller, over: method(_parsed(read, data, over), caller), context):
+    def named(name: str) -> Callable[[Metadata], grpc.RpcMethodHandler]:
+        async def handle(metadata: Metadata, data: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
+            call = Call(name, _trace_parents(metadata))
+            async for answer in _answers(gate, call, metadata, lambda caller, over: method(_parsed(read, data, over), caller), context):
                 yield answer
 
-        return grpc.stream_stream_rpc_method_handler(handle)
+        return lambda metadata: grpc.stream_stream_rpc_method_handler(partial(handle, metadata))
 
     return named
 
@@ -151,34 +162,37 @@ def streaming(gate: Gate, read: Callable[[bytes], Any], method: Streaming) -> Ha
 def server_streaming(gate: Gate, read: Callable[[bytes], Any], method: ServerStreaming) -> Handler:
     """Makes the handler of a method that answers one request with a stream."""
 
-    def named(name: str) -> grpc.RpcMethodHandler:
-        async def handle(_: object, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
+    def named(name: str) -> Callable[[Metadata], grpc.RpcMethodHandler]:
+        async def handle(metadata: Metadata, _: object, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
             async def answers(caller: Caller, over: asyncio.Event) -> AsyncIterator[Message]:
                 async for answer in method(read(await first_message(context)), caller):
                     yield answer
                     if over.is_set():
                         return
 
-            async for answer in _answers(gate, name, answers, context):
+            async for answer in _answers(gate, Call(name, _trace_parents(metadata)), metadata, answers, context):
                 yield answer
 
-        return grpc.stream_stream_rpc_method_handler(handle)
+        return lambda metadata: grpc.stream_stream_rpc_method_handler(partial(handle, metadata))
 
     return named
 
 
 async def _answers(
-    gate: Gate, name: str, answers: Callable[[Caller, asyncio.Event], AsyncIterator[Message]], context: grpc.aio.ServicerContext
+    gate: Gate,
+    call: Call,
+    metadata: Metadata,
+    answers: Callable[[Caller, asyncio.Event], AsyncIterator[Message]],
+    context: grpc.aio.ServicerContext,
 ) -> AsyncIterator[bytes]:
     """Runs a stream from its caller to its end; what goes through it is counted by who answers it."""
-    call = Call(name, _trace_parents(context))
 
     async def abort(refusal: HubError) -> None:
         with contextlib.suppress(grpc.aio.AbortError):
             await _abort(context, to_status(refusal))
 
     try:
-        caller = await gate.caller(context, call)
+        caller = await gate.caller(context, call, metadata)
         try:
             with caller.allowance.streams:
                 caller.may_call()
@@ -200,8 +214,8 @@ async def _answers(
         call_log.closed(call)
 
 
-def _trace_parents(context: grpc.aio.ServicerContext) -> Iterator[str]:
-    return (str(value) for name, value in context.invocation_metadata() or () if name == "traceparent")
+def _trace_parents(metadata: Metadata) -> Iterator[str]:
+    return (str(value) for name, value in metadata if name == "traceparent")
 
 
 async def _parsed(read: Callable[[bytes], Any], data: AsyncIterator[bytes], over: asyncio.Event) -> AsyncIterator[Any]:
@@ -228,6 +242,18 @@ async def _abort(context: grpc.aio.ServicerContext, status: status_pb2.Status) -
     await context.abort_with_status(rpc_status.to_status(status))
 
 
+class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Finds the handler of a call by its method."""
+
+    def __init__(self, methods: Mapping[str, Callable[[Metadata], grpc.RpcMethodHandler]]) -> None:
+        self._methods = methods
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        """Returns the handler of one call, None for a method of another service."""
+        found = self._methods.get(handler_call_details.method)
+        return found(handler_call_details.invocation_metadata or ()) if found is not None else None
+
+
 def service(name: str, methods: dict[str, Handler]) -> grpc.GenericRpcHandler:
     """Makes the generic handler of a service."""
-    return grpc.method_handlers_generic_handler(name, {method: named(f"{name}/{method}") for method, named in methods.items()})
+    return _Service({f"/{name}/{method}": named(f"{name}/{method}") for method, named in methods.items()})

@@ -46,7 +46,7 @@ def add_standard_services(server: grpc.aio.Server, gate: Gate, health: Health) -
 
     async def speakers(context: grpc.aio.ServicerContext) -> None:
         if not gate.is_operator(context):
-            await gate.caller(context, Call("reflection"))
+            await gate.caller(context, Call("reflection"), context.invocation_metadata() or ())
 
     names = (*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME)
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(

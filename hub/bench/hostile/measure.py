@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import itertools
 import multiprocessing
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -39,6 +40,7 @@ TIMES_QUIET = 3.0
 MOST_RSS_MB = 400.0
 BECOMES_STEADY_S = 1.0
 REST_S = 3.0
+LOWEST_PRIORITY = 19
 
 Report = Callable[[str], None]
 Attack = Callable[[Scene], Awaitable[None]]
@@ -143,7 +145,9 @@ def _row(place: Ground, edges: tuple[HubProcess, HubProcess], attack: Attack, by
     with _peak(edges) as peak:
         attacker.start()
         time.sleep(BECOMES_STEADY_S)
+        cpu_before = sum(edge.cpu_s() for edge in edges)
         attacked = _ask(place, victim, seconds)
+        cores = (sum(edge.cpu_s() for edge in edges) - cpu_before) / seconds
     attacker.join(length_s + 10)
     attacker.kill()
     time.sleep(REST_S)
@@ -155,6 +159,7 @@ def _row(place: Ground, edges: tuple[HubProcess, HubProcess], attack: Attack, by
         "ratio_p99": round(ratio, 2),
         "answered": len(attacked.times_ms),
         "refused": attacked.refused,
+        "edges_cores": round(cores, 2),
         "edge_before_mb": round(before / 1e6),
         "edge_peak_mb": round(peak[0] / 1e6),
         "by_the_proxy": is_by_proxy,
@@ -209,4 +214,6 @@ def _attack(attack: Attack, targets: tuple[str, ...], certificates_dir: Path, se
                 await attack(Scene(targets, certificates_dir, seconds, time.monotonic()))
 
     assert all(target.startswith("127.0.0.1:") for target in targets), "attacks go to loopback only"
+    # An attacker brings processors of its own: what its work takes from the edges here is nothing that they could refuse.
+    os.nice(LOWEST_PRIORITY)
     asyncio.run(play())

@@ -21,10 +21,19 @@ def _length(size: int) -> bytes:
     return bytes((size & 127 | 128, size >> 7 & 127 | 128, size >> 14))
 
 
+def _nested(levels: int) -> bytes:
+    """An event in the event of another, which is the only message that may have itself within; as deep as an event may be large."""
+    found = b""
+    for _ in range(levels):
+        within = b"\x22" + _length(len(found)) + found
+        found = b"\x9a\x21" + _length(len(within)) + within
+    return found
+
+
 _BATCH_BOMB = _HEAD + b"\x1a\0" * (_MOST // 2)
 _ALIAS_BOMB = _events(usage_event(1).SerializeToString() + b"\x2a\0" * (_MOST // 2))
 _ALIASES = _events(*(usage_event(number).SerializeToString() + b"\x2a\0" * 8_000 for number in range(60)))
-_DEEP = _events(b"\x0a\x02" * 5_000)
+_DEEP = _events(_nested(1_800))
 
 
 async def _send(scene: Scene, at_once: int, data: bytes) -> None:

@@ -68,14 +68,14 @@ class Wire:
     draining: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, target: str, context: ssl.SSLContext) -> "Wire":
-        """Connects, and says the preface; raises OSError, also where TLS refuses."""
+    async def open(cls, target: str, context: ssl.SSLContext, first: bytes = b"") -> "Wire":
+        """Connects, says the preface and then what is *first*, before settings are agreed; raises OSError, also where TLS refuses."""
         host, _, port = target.rpartition(":")
         reader, writer = await asyncio.open_connection(
             host, int(port), ssl=context, server_hostname="localhost", ssl_shutdown_timeout=FAREWELL_S
         )
         wire = cls(reader, writer, {})
-        writer.write(PREFACE + frame(SETTINGS, 0, 0) + frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1 << 30)))
+        writer.write(PREFACE + frame(SETTINGS, 0, 0) + frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1 << 30)) + first)
         wire.draining = asyncio.create_task(wire._drain())
         await writer.drain()
         return wire
