@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import psycopg
 
+from hub.api.process_tuning import tune_process
 from hub.bench.filling import FEEDS, Report, fill
 from hub.bench.project import read_raw
 from hub.bench.setup import ground, median
@@ -17,7 +18,7 @@ from hub.config import Config
 from hub.journal.corrections import changes
 from hub.journal.reader import head_position, read_page
 from hub.projections import PROJECTIONS, runner
-from hub.projections.engine import PAGE_EVENTS, Projection, fold_page, parked_keys
+from hub.projections.engine import PAGE_EVENTS, Page, View, fold_page
 from hub.projections.rebuild import drop_fresh, fresh_copy
 
 ROUNDS = 3
@@ -65,6 +66,8 @@ def measure(config: Config, events: int, report: Report) -> dict[str, Any]:
     """Returns the cost of each view and their sum; in each round the raw reads come right before the fold, and medians count."""
     with ground(config, list(FEEDS)) as place:
         fill(place, events, report)
+        # As the projector sets itself.
+        tune_process()
         with runner.connect(place.dsn) as connection:
             connection.execute("ANALYZE")
             head = head_position(connection)
@@ -87,7 +90,7 @@ def one_round(connection: psycopg.Connection, head: int) -> dict[str, Cost]:
     return meter.costs
 
 
-def _fold(connection: psycopg.Connection, fresh: list[Projection], after: int, end: int, meter: Meter) -> None:
+def _fold(connection: psycopg.Connection, fresh: list[View], after: int, end: int, meter: Meter) -> None:
     with meter.of(READ):
         page = read_page(connection, after, end)
     with meter.of(DECODE):
@@ -97,10 +100,7 @@ def _fold(connection: psycopg.Connection, fresh: list[Projection], after: int, e
         changed = changes(connection, after, end)
     for projection in fresh:
         with meter.of(projection.name.removesuffix("__fresh")):
-            mine = changed if projection.follows_corrections else {}
-            kinds = projection.kinds
-            wanted = [event for event in page if kinds is None or event.kind in kinds or event.position in mine]
-            fold_page(connection, projection, wanted, mine, parked_keys(connection, projection.name))
+            fold_page(connection, projection, *Page(after, end, page, changed).of(projection), set())
 
 
 def _take_parts_from_whole(meter: Meter) -> None:

@@ -123,6 +123,7 @@ def project() -> None:
         with _processes(dsn), observed(config, dsn, "hub project", PROJECTOR_METRICS_LISTEN) as metrics:
             typer.echo("projecting")
             _tell(metrics)
+            tune_process()
             runner.run(dsn, stop)
 
 

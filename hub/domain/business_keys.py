@@ -23,9 +23,12 @@ BusinessKey = tuple[Any, ...]
 
 def card_key(event: event_pb2.Event) -> bytes:
     """Returns the key of the card number that the event names, else of whatever identifier it is addressed by."""
-    if event.card.kind == _CARD_NO:
-        return event.card.key
-    return next((alias.key for alias in event.card_aliases if alias.kind == _CARD_NO), event.card.key)
+    card = event.card
+    if card.kind != _CARD_NO:
+        for alias in event.card_aliases:
+            if alias.kind == _CARD_NO:
+                return alias.key
+    return card.key
 
 
 def names_number(event: event_pb2.Event) -> bool:
@@ -38,9 +41,13 @@ def purse_key(event: event_pb2.Event) -> bytes:
 
     A gate of the other province reads the transit number alone, while the issuer's side names the card too.
     """
-    if event.card.kind == _TRANSIT_NO:
-        return event.card.key
-    return next((alias.key for alias in event.card_aliases if alias.kind == _TRANSIT_NO), card_key(event))
+    card = event.card
+    if card.kind != _TRANSIT_NO:
+        for alias in event.card_aliases:
+            if alias.kind == _TRANSIT_NO:
+                return alias.key
+        return card_key(event)
+    return card.key
 
 
 def business_key(kind: str, event: event_pb2.Event) -> BusinessKey:

@@ -6,10 +6,10 @@ Pure and total: the same tellings give the same counts, in whatever order they c
 from collections.abc import Sequence
 
 from hub.domain.netting_chains import net_payments, net_settlements
-from hub.domain.netting_facts import Counted, Net, cell, joined, net_one, parted
+from hub.domain.netting_facts import NOTHING, Counted, Net, joined, net_one, parted
 from hub.domain.netting_taps import net_taps
 from hub.domain.tellings import GIVES_BACK, Telling, number_text
-from hub.domain.usage import COUNTED_KINDS
+from hub.domain.usage import COUNTED_KINDS, UsageCell
 
 __all__ = ["Counted", "Net", "net"]
 
@@ -19,7 +19,7 @@ def net(tellings: Sequence[Telling]) -> Net:
     first = tellings[0]
     if len(tellings) == 1:
         is_use = first.kind in COUNTED_KINDS and (first.fen >= 0 or not first.kind.startswith("transit_"))
-        return Net((Counted(cell(first), 1, first.fen),)) if is_use else Net()
+        return Net((Counted(UsageCell(first.day, first.issuer, first.region, first.scenario), 1, first.fen),)) if is_use else NOTHING
     kind = next((telling.kind for telling in tellings if telling.kind in COUNTED_KINDS), first.kind)
     if kind.startswith("transit_"):
         return net_taps(tellings)

@@ -32,6 +32,9 @@ class Net(NamedTuple):
     findings: tuple[Finding, ...] = ()
 
 
+NOTHING = Net()
+
+
 def joined(nets: Iterable[Net]) -> Net:
     """Puts the nets of several facts together, in the order of the journal."""
     found = list(nets)

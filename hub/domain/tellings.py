@@ -27,6 +27,8 @@ ABOUT_USES = CLEARING | {
 # They give back what they say of what they name, also where they name it by its number: that may be a part.
 GIVES_BACK = frozenset({"medical_settlement_reversed", "fund_row_returned", "fund_row_recovered", "coupon_reversed"})
 TOLD_KINDS = COUNTED_KINDS | ABOUT_USES
+# An amount below zero gives back what a tap cost.
+_MAY_GIVE_BACK = frozenset(kind for kind in TOLD_KINDS if kind.startswith("transit_"))
 _text = json.encoder.encode_basestring
 
 Number = tuple[int, int]
@@ -82,20 +84,21 @@ _NOTHING = _More()
 
 def telling_of(kind: str, event: event_pb2.Event, position: int, occurred_us: int, recorded_us: int, number: Number) -> Telling:
     """Returns what the count keeps of an event of one of TOLD_KINDS."""
-    region, scenario = event.service_region, event.scenario
-    fen = event.amount_fen if kind.startswith("transit_") and event.amount_fen < 0 else 0 if kind in CLEARING else amount_fen(kind, event)
-    more = _MORE[kind](event, getattr(event, kind)) if kind in _MORE else _NOTHING
+    region = event.service_region
+    fen = event.amount_fen if kind in _MAY_GIVE_BACK else 0
+    if fen >= 0:
+        fen = 0 if kind in CLEARING else amount_fen(kind, event)
+    one, native, of, entry_us = _MORE[kind](event, getattr(event, kind)) if kind in _MORE else _NOTHING
     if day := event.business_date:
         day_by = DayBy.SOURCE
-    elif more.entry_us:
-        day, day_by = business_day(kind, region, more.entry_us), DayBy.ENTRY
     else:
-        day, day_by = business_day(kind, region, occurred_us), DayBy.OWN
-    told = (position, kind, occurred_us, recorded_us, number, day, issuer_of(event), region, scenario, fen, event.medium, day_by)
-    has_corrects = event.HasField("corrects")
-    corrected = (position, _name(event.corrects)) if has_corrects else (0, "")
+        day, day_by = business_day(kind, region, entry_us or occurred_us), DayBy.ENTRY if entry_us else DayBy.OWN
+    changed_at, first = (position, _name(event.corrects)) if event.HasField("corrects") else (0, "")
     undone_at = position if kind in GIVES_BACK and event.HasField("reverses") else 0
-    return Telling(*told, more.one, more.native, more.of, *corrected, undone_at)
+    return Telling(
+        position, kind, occurred_us, recorded_us, number, day, issuer_of(event), region, event.scenario, fen, event.medium, day_by,
+        one, native, of, changed_at, first, undone_at,
+    )  # fmt: skip
 
 
 def keys_of(kind: str, event: event_pb2.Event) -> tuple[bytes, ...]:

@@ -7,7 +7,6 @@ import struct
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 import psycopg
@@ -34,13 +33,32 @@ class Feed:
 
 
 class Recorded:
-    """One event as the journal holds it; *event* is parsed when it is first asked for."""
+    """One event as the journal holds it; *event* is parsed when it is first asked for, and then serves every view that reads it."""
 
-    __slots__ = ("__dict__", "data", "kind", "position", "recorded_us", "sequence", "stream_id")
-    _only_takes_out = False
-    # Of an event that names another by its number: the (stream, sequence) of that one, and itself if it was recorded before.
-    refers_to: tuple[int, int] | None = None
-    about: "Recorded | None" = None
+    __slots__ = (
+        "_derived",
+        "_only_takes_out",
+        "about",
+        "data",
+        "event",
+        "in_force_since",
+        "kind",
+        "known_us",
+        "occurred_us",
+        "position",
+        "recorded_us",
+        "refers_to",
+        "sequence",
+        "stream_id",
+    )
+    # The stored message, key arms only.
+    event: event_pb2.Event
+    # When it happened by the source's clock, in microseconds since 1970 UTC.
+    occurred_us: int
+    # The position and the instant of the event by which this one is in force: its own, unless a later one gave it back.
+    in_force_since: int
+    known_us: int
+    _derived: dict[Any, Any]
 
     def __init__(self, position: int, recorded_us: int, stream_id: int, sequence: int, kind: str, data: bytes) -> None:
         """*recorded_us* counts microseconds since 1970 UTC."""
@@ -50,11 +68,28 @@ class Recorded:
         self.sequence = sequence
         self.kind = kind
         self.data = data
+        # Of an event that names another by its number: the (stream, sequence) of that one, and itself if it was recorded before.
+        self.refers_to: tuple[int, int] | None = None
+        self.about: Recorded | None = None
+        self._only_takes_out = False
 
-    @cached_property
-    def event(self) -> event_pb2.Event:
-        """The stored message, key arms only."""
-        return event_pb2.Event.FromString(self.data)
+    def __getattr__(self, name: str) -> Any:
+        """Fills what was not asked for before: after that it is a plain attribute, which is the fastest there is."""
+        value: Any
+        if name == "event":
+            value = event_pb2.Event.FromString(self.data)
+        elif name == "occurred_us":
+            value = microseconds(self.event.occurred_at)
+        elif name == "_derived":
+            value = {}
+        elif name == "in_force_since":
+            value = self.position
+        elif name == "known_us":
+            value = self.recorded_us
+        else:
+            raise AttributeError(name)
+        setattr(self, name, value)
+        return value
 
     def derived(self, derive: Callable[["Recorded"], Derived]) -> Derived:
         """Returns what *derive* makes of this event, made once however often it is asked for."""
@@ -63,10 +98,6 @@ class Recorded:
             known[derive] = derive(self)
         return known[derive]  # type: ignore[no-any-return]
 
-    @cached_property
-    def _derived(self) -> dict[Any, Any]:
-        return {}
-
     @property
     def is_reversal(self) -> bool:
         """Whether nothing is in force by this event: what it is folded with is taken out."""
@@ -74,14 +105,18 @@ class Recorded:
 
     def taking_out(self) -> "Recorded":
         """Returns this event as one by which nothing is in force, for what else it takes out."""
-        other = Recorded(self.position, self.recorded_us, self.stream_id, self.sequence, self.kind, self.data)
+        other = self._copy()
         other._only_takes_out = True
         return other
 
-    @property
-    def occurred_us(self) -> int:
-        """When it happened by the source's clock, in microseconds since 1970 UTC."""
-        return microseconds(self.event.occurred_at)
+    def given_back_by(self, event: "Recorded") -> "Recorded":
+        """Returns this event as one that another has put in force again."""
+        other = self._copy()
+        other.in_force_since, other.known_us = event.position, event.recorded_us
+        return other
+
+    def _copy(self) -> "Recorded":
+        return Recorded(self.position, self.recorded_us, self.stream_id, self.sequence, self.kind, self.data)
 
 
 @contextmanager

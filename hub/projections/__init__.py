@@ -1,6 +1,6 @@
 """The views: each a table, the kinds it reads, and two pure functions; `engine` runs them all. A new view is a file and a line here."""
 
-from hub.projections.engine import Projection
+from hub.projections.projection import View
 from hub.projections.views.agreements import AGREEMENTS
 from hub.projections.views.card_alias import CARD_ALIAS
 from hub.projections.views.card_standing import CARD_STANDING
@@ -12,7 +12,7 @@ from hub.projections.views.losses import LOSSES
 from hub.projections.views.person_cards import PERSON_CARDS
 from hub.projections.views.quarantine import QUARANTINE
 
-PROJECTIONS: tuple[Projection, ...] = (
+PROJECTIONS: tuple[View, ...] = (
     CARD_STANDING,
     CARD_ALIAS,
     HOLDER_CARDS,
@@ -25,10 +25,10 @@ PROJECTIONS: tuple[Projection, ...] = (
     QUARANTINE,
 )
 # What an answer rests on: these move as one, first in every round, so that an answer's `as_of_position` is true of all of them.
-DECIDED_BY: tuple[Projection, ...] = (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS, AGREEMENTS)
+DECIDED_BY: tuple[View, ...] = (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS, AGREEMENTS)
 
 
-def moving_with(projection: Projection) -> tuple[Projection, ...]:
+def moving_with(projection: View) -> tuple[View, ...]:
     """Returns the views that are always at one position with this one, itself included."""
     if projection.name not in {view.name for view in DECIDED_BY}:
         return (projection,)

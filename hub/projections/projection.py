@@ -1,6 +1,10 @@
-"""What a view is: its tables, the kinds it reads, which rows an event touches and how a row changes. Data and pure functions only."""
+"""What a view is: its tables, the kinds it reads, and pure functions that say what an event changes. Data and pure functions only.
 
-from collections.abc import Callable, Iterable, Mapping
+A *ledger* has rows by key, and `evolve` says what an event makes of a row. *Cells* are sums: `derive` says what an event adds to which of
+them, and takes off. Which views answers rest on, is said in `hub.projections`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,15 +14,64 @@ from hub.journal.reader import Recorded
 
 Key = tuple[Any, ...]
 Row = tuple[Any, ...]
+# What `evolve` works on: a row decoded, once a page however many of its events touch it.
+State = Any
+Columns = tuple[tuple[str, str], ...]
+Signed = tuple[Key, tuple[int, ...]]
+Refers = Mapping[str, Callable[[Recorded], references.EventRef | None]]
+# Ends the names of the tables that a rebuild fills beside the live ones.
+FRESH = "__fresh"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of a view, in schema views."""
+
+    name: str
+    key_columns: Columns
+    value_columns: Columns
+    indexes: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> Columns:
+        """All columns with their types, keys first."""
+        return self.key_columns + self.value_columns
 
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Sums of a view: their columns, and what a row adds to which of them, as (key, values) with a number for each value column."""
+    """Sums of a ledger. *of* is pure: by how much a row's change moves them, as (key, values), from its state before and after an event.
 
-    key_columns: tuple[tuple[str, str], ...]
-    value_columns: tuple[tuple[str, str], ...]
-    of: Callable[[Row], Iterable[tuple[Key, tuple[int, ...]]]]
+    Each of *tables* has the sums by some columns of the key, which it names in its own words with their numbers.
+    """
+
+    key_columns: Columns
+    value_columns: Columns
+    of: Callable[[Recorded, State | None, State | None], Iterable[Signed]]
+    tables: Mapping[str, Mapping[str, int]]
+
+    def table(self, name: str, suffix: str) -> Table:
+        """Returns one of its tables."""
+        columns = tuple((column, self.key_columns[number][1]) for column, number in self.tables[name].items())
+        return Table(name + suffix, columns, self.value_columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """What a row has many of, in a table of its own, tuples in the order of *columns*; the first column distinguishes items of a row.
+
+    `added(state, recorded, corrected)` returns the item where all that an event does is to add one; None hands the event to `evolve`,
+    with a state that has the items (*given*) and whose items replace them (*of*). Only events of *kinds* may add one. For these alone a
+    row is read only where *watched*, a condition of SQL; every other row must take them as one that is not there does.
+    """
+
+    name: str
+    columns: Columns
+    kinds: frozenset[str]
+    watched: str
+    added: Callable[[State | None, Recorded, Recorded | None], Row | None]
+    of: Callable[[State], Sequence[Row]]
+    given: Callable[[State | None, Sequence[Row]], State | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,47 +81,121 @@ class Linked:
     Both are pure. A row above is folded after the rows below it that an event touches.
     """
 
-    above: Callable[[Row], Iterable[Key]]
-    join: Callable[[Key, Row | None, Row], Row | None]
+    above: Callable[[State], Iterable[Key]]
+    join: Callable[[Key, State | None, State, Recorded], State | None]
+
+
+def _as_it_is(row: Any) -> Any:
+    return row
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """A view: its table, the kinds it reads, which rows an event touches and how a row changes.
+    """A ledger: its table, the kinds it reads, which rows an event touches and how a row changes.
 
-    *keys* and *evolve* are pure. `evolve(key, row, recorded, corrected)` gets None for a row that is not there and returns the
-    values (in the order of *values*), or None for no row. *corrected* is the event that was in force until now and is no more, if any;
+    *keys* and *evolve* are pure. `evolve(key, state, recorded, corrected)` gets None for a row that is not there and returns the new
+    state, or None for no row; it leaves the old one as it was. *decode* makes a state of a row's values, *encode* gives them back in the
+    order of *value_columns*; both are called once a page. *corrected* is the event that was in force until now and is no more, if any;
     *recorded* is the one in force now: an earlier one again where what took its place is reversed. By a reversal
     (`recorded.is_reversal`) nothing is in force. Kinds in *refers* may name another event by its number: *recorded* has it (`refers_to`,
     `about`).
 
-    A view with *cells* is the sums of its rows; the rows themselves are in a table of their own beside it.
+    With *cells* its rows are in a table of their own beside their sums. *waiting* names a row that an event touches only if it is there, as
+    one that came too early may be; it is looked for among those of which *waits*, a condition of SQL, is true.
     """
 
     name: str
-    key_columns: tuple[tuple[str, str], ...]
-    value_columns: tuple[tuple[str, str], ...]
+    key_columns: Columns
+    value_columns: Columns
     kinds: frozenset[str] | None
     keys: Callable[[Recorded, Recorded | None], Iterable[Key]]
-    evolve: Callable[[Key, Row | None, Recorded, Recorded | None], Row | None]
+    evolve: Callable[[Key, State | None, Recorded, Recorded | None], State | None]
     indexes: tuple[str, ...] = ()
     follows_corrections: bool = True
+    decode: Callable[[Row], State] = _as_it_is
+    encode: Callable[[State], Row] = _as_it_is
     cells: Cells | None = None
+    items: Items | None = None
     linked: Linked | None = None
-    refers: Mapping[str, Callable[[Recorded], references.EventRef | None]] = field(default_factory=dict, hash=False)
+    refers: Refers = field(default_factory=dict, hash=False)
+    waiting: Callable[[Recorded], Key | None] | None = None
+    waits: str = "true"
 
     @property
-    def table(self) -> str:
-        """The table of its rows, in schema views."""
-        return self.name if self.cells is None else f"{self.name}_facts"
+    def rows(self) -> Table:
+        """The table of its rows."""
+        name = self.name if self.cells is None else f"{self.name}_facts"
+        return Table(name, self.key_columns, self.value_columns, self.indexes)
 
     @property
-    def tables(self) -> tuple[tuple[str, tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]], ...]:
-        """All its tables as (name, key columns, value columns)."""
-        rows = (self.table, self.key_columns, self.value_columns)
-        return (rows,) if self.cells is None else (rows, (self.name, self.cells.key_columns, self.cells.value_columns))
+    def item_rows(self) -> Table | None:
+        """The table of what its rows have many of."""
+        if self.items is None:
+            return None
+        first, *others = self.items.columns
+        return Table(self.items.name + suffix_of(self), (*self.key_columns, first), tuple(others))
 
     @property
-    def columns(self) -> tuple[tuple[str, str], ...]:
+    def sum_tables(self) -> tuple[Table, ...]:
+        """The tables of the sums of its rows."""
+        return () if self.cells is None else tuple(self.cells.table(name, suffix_of(self)) for name in self.cells.tables)
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """All its tables."""
+        items = self.item_rows
+        return (self.rows, *((items,) if items is not None else ()), *self.sum_tables)
+
+    @property
+    def columns(self) -> Columns:
+        """All columns of its rows with their types, keys first."""
+        return self.key_columns + self.value_columns
+
+
+@dataclass(frozen=True, slots=True)
+class CellView:
+    """Sums over events: *derive* is pure and says what an event adds to which cells, as (key, values), and what it takes off.
+
+    `derive(recorded, corrected)` gets what `evolve` gets. Columns in *greatest* have the greatest value instead of the sum.
+    """
+
+    name: str
+    key_columns: Columns
+    value_columns: Columns
+    kinds: frozenset[str] | None
+    derive: Callable[[Recorded, Recorded | None], Iterable[Signed]]
+    greatest: frozenset[str] = frozenset()
+    indexes: tuple[str, ...] = ()
+    follows_corrections: bool = True
+    refers: Refers = field(default_factory=dict, hash=False)
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """Its one table."""
+        return (Table(self.name, self.key_columns, self.value_columns, self.indexes),)
+
+    @property
+    def columns(self) -> Columns:
         """All columns with their types, keys first."""
         return self.key_columns + self.value_columns
+
+
+View = Projection | CellView
+
+
+def signed(count: Callable[[Recorded], Iterable[Signed]]) -> Callable[[Recorded, Recorded | None], Iterable[Signed]]:
+    """Returns the *derive* of a view that counts each event that is in force by itself."""
+
+    def derive(recorded: Recorded, corrected: Recorded | None) -> Iterable[Signed]:
+        if corrected is not None:
+            for key, values in count(corrected):
+                yield key, tuple(-value for value in values)
+        if not recorded.is_reversal:
+            yield from count(recorded)
+
+    return derive
+
+
+def suffix_of(view: View) -> str:
+    """Returns what the names of a view's tables end with beside the live ones, "" for those."""
+    return FRESH if view.name.endswith(FRESH) else ""

@@ -13,10 +13,9 @@ from hub.domain.errors import HubError
 from hub.journal.reader import head_position
 from hub.journal.sessions import alone
 from hub.projections import moving_with
-from hub.projections.engine import Projection, advance, checkpoint_and_head, create_view, parked_keys
+from hub.projections.engine import View, advance, checkpoint_and_head, create_view, parked_keys
+from hub.projections.projection import FRESH
 from hub.projections.together import advance_as_one
-
-_FRESH = "__fresh"
 
 
 class ParkedEventsPreventSwitch(HubError):
@@ -31,14 +30,14 @@ class RebuiltViewDiffers(HubError):
     """The rebuilt view differs from the live one at the same position; keep both and investigate."""
 
 
-def digest(connection: psycopg.Connection, projection: Projection) -> str:
+def digest(connection: psycopg.Connection, view: View) -> str:
     """Returns the SM3 of all rows in key order and of what is parked; reads the table as a stream."""
-    live_name = projection.name.removesuffix(_FRESH)
+    live_name = view.name.removesuffix(FRESH)
     hasher = hashlib.new("sm3", live_name.encode())
-    statements = [f"SELECT key, position, error FROM views.parked WHERE view = '{projection.name}' ORDER BY key, position"]  # noqa: S608
-    for table, key_columns, value_columns in projection.tables:
-        key_names, names = (", ".join(name for name, _ in columns) for columns in (key_columns, key_columns + value_columns))
-        statements.append(f"SELECT {names} FROM views.{table} ORDER BY {key_names}")  # noqa: S608
+    statements = [f"SELECT key, position, error FROM views.parked WHERE view = '{view.name}' ORDER BY key, position"]  # noqa: S608
+    for table in view.tables:
+        key_names, names = (", ".join(name for name, _ in columns) for columns in (table.key_columns, table.columns))
+        statements.append(f"SELECT {names} FROM views.{table.name} ORDER BY {key_names}")  # noqa: S608
     for statement in statements:
         with connection.cursor() as cursor, cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT BINARY)".encode()) as copy:
             for block in copy:
@@ -64,7 +63,7 @@ class Rebuilt:
 
 def rebuild(
     connection: psycopg.Connection,
-    projection: Projection,
+    view: View,
     *,
     switch: bool = True,
     even_if_different: bool = False,
@@ -77,30 +76,30 @@ def rebuild(
     and ParkedEventsPreventSwitch. *report* gets (view, position done, head).
     """
     # A second rebuild would take the fresh table of the first.
-    with alone(connection, f"hub.rebuild.{projection.name}", RebuildUnderWay(view=projection.name)):
-        fresh = fresh_copy(connection, projection)
+    with alone(connection, f"hub.rebuild.{view.name}", RebuildUnderWay(view=view.name)):
+        fresh = fresh_copy(connection, view)
         done = 0
         while moved := advance(connection, fresh):
             done += moved
-            report(projection.name, done, head_position(connection))
+            report(view.name, done, head_position(connection))
         with connection.transaction():
-            as_one = moving_with(projection)
-            names = sorted(view.name for view in as_one)
+            as_one = moving_with(view)
+            names = sorted(one.name for one in as_one)
             position = max(checkpoint_and_head(connection, name)[0] for name in (*names, fresh.name))
             while advance_as_one(connection, as_one, through=position).moved:
                 pass
             while advance(connection, fresh, through=position):
                 pass
-            result = Rebuilt(projection.name, position, digest(connection, projection), digest(connection, fresh), switch)
+            result = Rebuilt(view.name, position, digest(connection, view), digest(connection, fresh), switch)
             refusal = _refusal(connection, fresh, result, even_if_different) if switch else None
             is_switched = switch and refusal is None
             if is_switched:
-                _switch(connection, projection, fresh)
+                _switch(connection, view, fresh)
             _note_verification(connection, result, is_equal=is_switched or result.is_equal)
         if refusal is not None:
             raise refusal
         if not switch:
-            drop_fresh(connection, projection)
+            drop_fresh(connection, view)
     return result
 
 
@@ -114,35 +113,35 @@ def _note_verification(connection: psycopg.Connection, result: Rebuilt, *, is_eq
     )
 
 
-def fresh_copy(connection: psycopg.Connection, projection: Projection) -> Projection:
+def fresh_copy(connection: psycopg.Connection, view: View) -> View:
     """Makes an empty table beside the live one and returns the projection that fills it."""
-    fresh = replace(projection, name=projection.name + _FRESH)
-    drop_fresh(connection, projection)
+    fresh = replace(view, name=view.name + FRESH)
+    drop_fresh(connection, view)
     with connection.transaction():
         create_view(connection, fresh)
     return fresh
 
 
-def _refusal(connection: psycopg.Connection, fresh: Projection, result: Rebuilt, even_if_different: bool) -> HubError | None:
+def _refusal(connection: psycopg.Connection, fresh: View, result: Rebuilt, even_if_different: bool) -> HubError | None:
     """Returns why the fresh table may not take the live one's place."""
     if not result.is_equal and not even_if_different:
         return RebuiltViewDiffers(view=result.view, position=result.position)
-    return ParkedEventsPreventSwitch(view=result.view) if parked_keys(connection, fresh.name) else None
+    return ParkedEventsPreventSwitch(view=result.view) if parked_keys(connection, [fresh.name]) else None
 
 
-def _switch(connection: psycopg.Connection, projection: Projection, fresh: Projection) -> None:
-    for (old, *_), (new, *_) in zip(projection.tables, fresh.tables, strict=True):
-        connection.execute(f"DROP TABLE views.{old}".encode())
-        connection.execute(f"ALTER TABLE views.{new} RENAME TO {old}".encode())
-    connection.execute("DELETE FROM views.parked WHERE view = %s", (projection.name,))
+def _switch(connection: psycopg.Connection, view: View, fresh: View) -> None:
+    for old, new in zip(view.tables, fresh.tables, strict=True):
+        connection.execute(f"DROP TABLE IF EXISTS views.{old.name}".encode())
+        connection.execute(f"ALTER TABLE views.{new.name} RENAME TO {old.name}".encode())
+    connection.execute("DELETE FROM views.parked WHERE view = %s", (view.name,))
     connection.execute("DELETE FROM views.checkpoint WHERE view = %s", (fresh.name,))
 
 
-def drop_fresh(connection: psycopg.Connection, projection: Projection) -> None:
+def drop_fresh(connection: psycopg.Connection, view: View) -> None:
     """Removes what a rebuild left behind."""
-    name = projection.name + _FRESH
+    name = view.name + FRESH
     with connection.transaction():
-        for table, *_ in replace(projection, name=name).tables:
-            connection.execute(f"DROP TABLE IF EXISTS views.{table}".encode())
+        for table in replace(view, name=name).tables:
+            connection.execute(f"DROP TABLE IF EXISTS views.{table.name}".encode())
         connection.execute("DELETE FROM views.checkpoint WHERE view = %s", (name,))
         connection.execute("DELETE FROM views.parked WHERE view = %s", (name,))

@@ -1,103 +1,119 @@
-"""The rows of a view in the database: made, loaded by key with those above them, written back with the sums that they change."""
+"""The rows of a view in the database: made, loaded by key with those above them, written back; and sums that rows are added to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import psycopg
 
-from hub.projections.projection import Cells, Key, Projection, Row
+from hub.projections.packing import arrays, copied
+from hub.projections.projection import Key, Projection, Row, State, Table
 
 
-def create_table(
-    connection: psycopg.Connection,
-    projection: Projection,
-    table: str,
-    key_columns: tuple[tuple[str, str], ...],
-    value_columns: tuple[tuple[str, str], ...],
-) -> bool:
+def create_table(connection: psycopg.Connection, table: Table) -> bool:
     """Makes a table and returns whether it did; one of an older release gets the columns that it lacks, empty until it is rebuilt."""
-    found = {name for (name,) in connection.execute(_COLUMNS, (f"views.{table}",)).fetchall()}
+    found = {name for (name,) in connection.execute(_COLUMNS, (f"views.{table.name}",)).fetchall()}
     if found:
-        for name, kind in value_columns:
+        for name, kind in table.value_columns:
             if name not in found:
-                connection.execute(f"ALTER TABLE views.{table} ADD COLUMN {name} {kind}".encode())
+                connection.execute(f"ALTER TABLE views.{table.name} ADD COLUMN {name} {kind}".encode())
         return False
-    columns = ", ".join(f"{name} {kind}" for name, kind in key_columns + value_columns)
-    keys = ", ".join(name for name, _ in key_columns)
-    connection.execute(f"CREATE TABLE views.{table} ({columns}, PRIMARY KEY ({keys})) WITH (fillfactor = 80)".encode())
-    for index in projection.indexes if table == projection.table else ():
+    columns = ", ".join(f"{name} {kind}" for name, kind in table.columns)
+    connection.execute(
+        f"CREATE TABLE views.{table.name} ({columns}, PRIMARY KEY ({_names(table.key_columns)})) WITH (fillfactor = 80)".encode()
+    )
+    for index in table.indexes:
         column, _, condition = index.partition(" WHERE ")
+        method, _, columns = column.rpartition(": ")
         only = f" WHERE {condition}" if condition else ""
-        connection.execute(f"CREATE INDEX ON views.{table} ({column}){only}".encode())
+        connection.execute(f"CREATE INDEX ON views.{table.name} USING {method or 'btree'} ({columns}){only}".encode())
     return True
 
 
 _COLUMNS = "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
 
 
-def load_linked(connection: psycopg.Connection, projection: Projection, keys: set[Key]) -> dict[Key, Row]:
-    """Loads rows by key, and all rows above them."""
-    rows = found = _load(connection, projection, keys)
+def _names(columns: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(name for name, _ in columns)
+
+
+def _unnested(columns: Iterable[tuple[str, str]]) -> str:
+    return f"unnest({', '.join(f'%b::{kind}[]' for _, kind in columns)})"
+
+
+def load_linked(connection: psycopg.Connection, projection: Projection, keys: set[Key], others: set[Key], only: str) -> dict[Key, State]:
+    """Loads rows by key, and all rows above them, decoded; of *others* only those of which a condition of SQL is true."""
+    states = found = _load(connection, projection, keys) | _load(connection, projection, others, only)
     while projection.linked is not None and found:
-        found = _load(connection, projection, {above for row in found.values() for above in projection.linked.above(row)} - rows.keys())
-        rows |= found
-    return rows
+        named = {above for state in found.values() for above in projection.linked.above(state)}
+        found = _load(connection, projection, named - states.keys())
+        states |= found
+    return states
 
 
-def _load(connection: psycopg.Connection, projection: Projection, keys: set[Key]) -> dict[Key, Row]:
-    if not keys:
-        return {}
-    width = len(projection.key_columns)
-    names = ", ".join(name for name, _ in projection.columns)
-    key_names = ", ".join(name for name, _ in projection.key_columns)
-    arrays = ", ".join(f"%b::{kind}[]" for _, kind in projection.key_columns)
-    statement = f"SELECT {names} FROM unnest({arrays}) k ({key_names}) JOIN views.{projection.table} USING ({key_names})"  # noqa: S608
+def _load(connection: psycopg.Connection, projection: Projection, keys: set[Key], only: str = "true") -> dict[Key, State]:
+    width, decode = len(projection.key_columns), projection.decode
+    return {row[:width]: decode(row[width:]) for row in rows_of(connection, projection.rows, projection.key_columns, keys, only)}
+
+
+def rows_of(
+    connection: psycopg.Connection, table: Table, key_columns: Sequence[tuple[str, str]], keys: Iterable[Key], only: str = "true"
+) -> Iterable[Row]:
+    """Reads the rows of a table by key, or by the first columns of its key; *only* those of which a condition of SQL is true."""
+    if not (wanted := list(keys)):
+        return ()
+    statement = f"""SELECT {_names(table.columns)} FROM {_unnested(key_columns)} k ({_names(key_columns)})
+        JOIN views.{table.name} USING ({_names(key_columns)}) WHERE {only}"""  # noqa: S608 (names of our own views)
     with connection.cursor(binary=True) as cursor:
-        cursor.execute(statement.encode(), [list(column) for column in zip(*keys, strict=True)])
-        return {row[:width]: row[width:] for row in cursor}
+        return cursor.execute(statement.encode(), arrays(key_columns, wanted)).fetchall()
 
 
-def store(connection: psycopg.Connection, projection: Projection, rows: Mapping[Key, Row], changed: Mapping[Key, Row | None]) -> None:
-    """Writes the changed rows of a view and deletes those that became None."""
-    kept = [(*key, *row) for key, row in changed.items() if row is not None]
-    gone = [key for key, row in changed.items() if row is None and key in rows]
-    names = ", ".join(name for name, _ in projection.columns)
-    key_names = ", ".join(name for name, _ in projection.key_columns)
-    if kept:
-        arrays = ", ".join(f"%b::{kind}[]" for _, kind in projection.columns)
-        updates = ", ".join(f"{name} = EXCLUDED.{name}" for name, _ in projection.value_columns)
-        statement = f"""INSERT INTO views.{projection.table} ({names}) SELECT * FROM unnest({arrays})
-            ON CONFLICT ({key_names}) DO UPDATE SET {updates}"""  # noqa: S608
-        connection.execute(statement.encode(), [list(column) for column in zip(*kept, strict=True)], binary=True)
+def store(connection: psycopg.Connection, table: Table, new: Sequence[Row], changed: Sequence[Row], gone: Sequence[Key]) -> None:
+    """Writes rows (keys first) of a table: those that are not there yet, those that are, and takes those away that are no more."""
+    if new:
+        _copy(connection, table, new)
+    if changed:
+        updates = ", ".join(f"{name} = EXCLUDED.{name}" for name, _ in table.value_columns)
+        statement = f"""INSERT INTO views.{table.name} ({_names(table.columns)}) SELECT * FROM {_unnested(table.columns)}
+            ON CONFLICT ({_names(table.key_columns)}) DO UPDATE SET {updates}"""  # noqa: S608
+        connection.execute(statement.encode(), arrays(table.columns, changed))
     if gone:
-        arrays = ", ".join(f"%b::{kind}[]" for _, kind in projection.key_columns)
-        connection.execute(
-            f"DELETE FROM views.{projection.table} WHERE ({key_names}) IN (SELECT * FROM unnest({arrays}))".encode(),  # noqa: S608
-            [list(column) for column in zip(*gone, strict=True)],
+        statement = f"""DELETE FROM views.{table.name}
+            WHERE ({_names(table.key_columns)}) IN (SELECT * FROM {_unnested(table.key_columns)})"""  # noqa: S608
+        connection.execute(statement.encode(), arrays(table.key_columns, gone))
+
+
+def _copy(connection: psycopg.Connection, table: Table, rows: Sequence[Row]) -> None:
+    statement = f"COPY views.{table.name} ({_names(table.columns)}) FROM STDIN (FORMAT BINARY)"
+    with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        copy.write(copied([kind for _, kind in table.columns], rows))
+
+
+def add_items(connection: psycopg.Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Adds rows; one that is there already stays as it is."""
+    if rows:
+        statement = (
+            f"INSERT INTO views.{table.name} ({_names(table.columns)}) SELECT * FROM {_unnested(table.columns)} ON CONFLICT DO NOTHING"  # noqa: S608
         )
-    if projection.cells is not None:
-        _add_up(connection, projection.name, projection.cells, ((rows.get(key), row) for key, row in changed.items()))
+        connection.execute(statement.encode(), arrays(table.columns, rows))
 
 
-def _add_up(connection: psycopg.Connection, table: str, cells: Cells, versions: Iterable[tuple[Row | None, Row | None]]) -> None:
-    """Adds to the sums what rows count now and takes off what they counted before; a sum of nothing has no row."""
-    deltas: dict[Key, list[int]] = {}
-    for before, after in versions:
-        for row, sign in ((before, -1), (after, 1)):
-            for key, values in cells.of(row) if row is not None else ():
-                sums = deltas.setdefault(key, [0] * len(values))
-                for column, value in enumerate(values):
-                    sums[column] += sign * value
-    moved = [(*key, *values) for key, values in sorted(deltas.items()) if any(values)]
-    if not moved:
+def add_up(
+    connection: psycopg.Connection, table: Table, moved: Mapping[Key, Sequence[int]], greatest: frozenset[str] = frozenset()
+) -> None:
+    """Adds to the sums of a table, of all cells in one statement; a cell whose sums are nothing has no row."""
+    rows = [(*key, *values) for key, values in sorted(moved.items()) if any(values)]
+    if not rows:
         return
-    columns = cells.key_columns + cells.value_columns
-    names, key_names = (", ".join(name for name, _ in some) for some in (columns, cells.key_columns))
-    arrays = ", ".join(f"%b::{kind}[]" for _, kind in columns)
-    updates = ", ".join(f"{name} = {table}.{name} + EXCLUDED.{name}" for name, _ in cells.value_columns)
-    statement = f"""INSERT INTO views.{table} ({names}) SELECT * FROM unnest({arrays})
-        ON CONFLICT ({key_names}) DO UPDATE SET {updates}"""  # noqa: S608
-    connection.execute(statement.encode(), [list(column) for column in zip(*moved, strict=True)])
-    key_arrays = ", ".join(f"%b::{kind}[]" for _, kind in cells.key_columns)
-    is_nothing = " AND ".join(f"{name} = 0" for name, _ in cells.value_columns)
-    statement = f"DELETE FROM views.{table} WHERE ({key_names}) IN (SELECT * FROM unnest({key_arrays})) AND {is_nothing}"  # noqa: S608
-    connection.execute(statement.encode(), [list(column) for column in zip(*moved, strict=True)][: len(cells.key_columns)])
+    updates = ", ".join(
+        f"{name} = GREATEST(t.{name}, EXCLUDED.{name})" if name in greatest else f"{name} = t.{name} + EXCLUDED.{name}"
+        for name, _ in table.value_columns
+    )
+    statement = f"""INSERT INTO views.{table.name} AS t ({_names(table.columns)}) SELECT * FROM {_unnested(table.columns)}
+        ON CONFLICT ({_names(table.key_columns)}) DO UPDATE SET {updates}"""  # noqa: S608
+    connection.execute(statement.encode(), arrays(table.columns, rows))
+    # Only where something was taken off may nothing be left.
+    width = len(table.key_columns)
+    if taken := [row[:width] for row in rows if any(value < 0 for value in row[width:])]:
+        is_nothing = " AND ".join(f"{name} = 0" for name, _ in table.value_columns)
+        statement = f"""DELETE FROM views.{table.name} WHERE ({_names(table.key_columns)}) IN
+            (SELECT * FROM {_unnested(table.key_columns)}) AND {is_nothing}"""  # noqa: S608
+        connection.execute(statement.encode(), arrays(table.key_columns, taken))

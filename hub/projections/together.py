@@ -1,45 +1,29 @@
-"""Folds several views in one transaction.
+"""Folds several views in one transaction, from one reading of the journal.
 
 Views that answers rest on move as one: their checkpoints are at one position in every snapshot, so that an answer rests on no more and
 no less than the position it names. Where they are apart (one was made just now, or an older release folded them), those behind are
-folded up to the others first. Other views are folded together only because a live round has few events and many views.
+folded up to the others first. All other views move together as far as they are at one position: one that is behind is brought to the
+others beside them, and one that a rebuild has does not keep them waiting.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import psycopg
 
-from hub.journal.corrections import Change, changes
-from hub.journal.reader import Recorded, read_page
-from hub.projections.engine import PAGE_EVENTS, Projection, fold_page
-from hub.projections.fold_trace import Fold, folded
-from hub.telemetry.spans import now_ns
-
-# Up to so many new events a page of all kinds is read, which serves the other views too; beyond, each reads only its own kinds.
-LIVE_EVENTS = 2_000
-
-
-class Page(NamedTuple):
-    """The events of all kinds with after < position <= end: what one transaction has read and parsed serves the next."""
-
-    after: int
-    end: int
-    events: list[Recorded]
-    changed: Mapping[int, Change]
+from hub.projections.engine import PAGE_EVENTS, View, advance, fold_all, read
 
 
 class Round(NamedTuple):
-    """How far views that move as one have come: *moved* positions, to *position*; *page* is what was read, if it has all kinds."""
+    """How far views have come: *moved* positions, to *position*."""
 
     moved: int
     position: int
-    page: Page | None = None
 
 
 def advance_as_one(
     connection: psycopg.Connection,
-    projections: Sequence[Projection],
+    views: Sequence[View],
     through: int | None = None,
     page_events: int = PAGE_EVENTS,
     *,
@@ -49,7 +33,7 @@ def advance_as_one(
 
     A lock of the checkpoint of one of them keeps all from being folded: they wait for it, or fold nothing if not *waits*.
     """
-    names = [projection.name for projection in projections]
+    names = [view.name for view in views]
     with connection.transaction():
         locked = connection.execute(_LOCK_WAITING if waits else _LOCK, (names,)).fetchall()
         if len(locked) < len(names):
@@ -60,52 +44,28 @@ def advance_as_one(
         end = min(after + page_events, head, others_at, head if through is None else through)
         if end <= after:
             return Round(0, after)
-        moving = [projection for projection in projections if projection.name in behind]
-        page = _read(connection, moving, after, end)
-        _fold_all(connection, moving, page)
-    return Round(end - after, end, page if end - after <= LIVE_EVENTS else None)
+        moving = [view for view in views if view.name in behind]
+        fold_all(connection, moving, read(connection, moving, after, end))
+    return Round(end - after, end)
 
 
-def advance_together(connection: psycopg.Connection, projections: Sequence[Projection], page: Page) -> bool:
-    """Folds a page into all views in one transaction; returns False, and folds nothing, where a view is not where it begins.
+def advance_side_by_side(connection: psycopg.Connection, views: Sequence[View], page_events: int = PAGE_EVENTS) -> int:
+    """Folds one page into those views that are furthest, then one into each that is behind; returns the most positions that one moved.
 
     A view whose checkpoint another process has is left to that process.
     """
     with connection.transaction():
-        locked = connection.execute(_LOCK, ([projection.name for projection in projections],)).fetchall()
-        if any(row[1] != page.after for row in locked):
-            return False
-        names = {row[0] for row in locked}
-        _fold_all(connection, [projection for projection in projections if projection.name in names], page)
-    return True
-
-
-def _read(connection: psycopg.Connection, projections: Sequence[Projection], after: int, end: int) -> Page:
-    changed = changes(connection, after, end)
-    if end - after <= LIVE_EVENTS or any(projection.kinds is None for projection in projections):
-        return Page(after, end, read_page(connection, after, end), changed)
-    kinds = frozenset().union(*(projection.kinds or () for projection in projections))
-    follow = any(projection.follows_corrections for projection in projections)
-    return Page(after, end, read_page(connection, after, end, kinds, also=changed if follow else ()), changed)
-
-
-def _fold_all(connection: psycopg.Connection, projections: Sequence[Projection], page: Page) -> None:
-    """Folds a page into each view by its kinds, and moves their checkpoints."""
-    names = [projection.name for projection in projections]
-    if page.events:
-        parked: dict[str, set[str]] = {name: set() for name in names}
-        for view, key in connection.execute("SELECT DISTINCT view, key FROM views.parked WHERE view = ANY (%s)", (names,)):
-            parked[view].add(key)
-        folds = []
-        for projection in projections:
-            kinds, changed = projection.kinds, page.changed if projection.follows_corrections else {}
-            wanted = [event for event in page.events if kinds is None or event.kind in kinds or event.position in changed]
-            if wanted:
-                fold = Fold(projection.name, now_ns())
-                fold.parked = fold_page(connection, projection, wanted, changed, parked[projection.name])
-                folds.append(fold.done(len(wanted)))
-        folded(connection, folds, page.after, page.end)
-    connection.execute("UPDATE views.checkpoint SET position = %s WHERE view = ANY (%s)", (page.end, names))
+        locked = connection.execute(_LOCK, ([view.name for view in views],)).fetchall()
+        if not locked:
+            return 0
+        front, head = max(int(row[1]) for row in locked), int(locked[0][2])
+        at = {row[0]: row[1] for row in locked}
+        end = min(front + page_events, head)
+        if end > front:
+            moving = [view for view in views if at.get(view.name) == front]
+            fold_all(connection, moving, read(connection, moving, front, end))
+    behind = [view for view in views if at.get(view.name, end) < front]
+    return max([end - front, *(advance(connection, view, end, page_events, waits=False) for view in behind)])
 
 
 # In one order, so that two who wait for several cannot wait for each other.

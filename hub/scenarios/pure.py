@@ -24,11 +24,12 @@ from hub.domain.succession import CardRow, facts_known, wanted
 from hub.intake.batch import faults
 from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
-from hub.projections.engine import Key, Projection, Row, fold_event, folds_of
+from hub.projections.ledgers import Rows, fold_event, folds_of
+from hub.projections.projection import Projection
 from hub.projections.views.card_rows import relatives
 from hub.projections.views.card_standing import CARD_STANDING, facts_of
-from hub.projections.views.daily_usage import DAILY_USAGE, cells_of, found_in
-from hub.projections.views.findings import FINDINGS, Found, found_of, unverified_uses
+from hub.projections.views.daily_usage import DAILY_USAGE, found_in
+from hub.projections.views.findings import FINDINGS, Found, found_of, given, unverified_uses
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.scenarios.agreed import signed
 from hub.scenarios.filling import Names
@@ -62,7 +63,7 @@ class PureRun:
         self._names = Names({alias: (card.issuer, card.number) for alias, card in scenario.cards.items()}, {})
         self.refused: dict[int, list[str]] = {}
         self._steps: dict[int, Step] = {}
-        self._rows: dict[str, dict[Key, Row | None]] = {projection.name: {} for projection in _FOLDED}
+        self._rows = {projection.name: Rows() for projection in _FOLDED}
         self._last: dict[str, int] = {}
         self._told: dict[int, Recorded] = {}
         self._named: dict[tuple[str, int], Recorded] = {}
@@ -128,19 +129,19 @@ class PureRun:
 
     def _row(self, key: bytes) -> CardRow:
         """Returns a card as its views have it."""
-        row = self._rows[CARD_STANDING.name].get((key,))
+        row = self._rows[CARD_STANDING.name].states.get((key,))
         if row is None:
             return CardRow(key, [])
         province, facts, _, holder = row
-        of_holder = self._rows[HOLDER_CARDS.name].get((holder,))
+        of_holder = self._rows[HOLDER_CARDS.name].states.get((holder,))
         of_several = of_holder is not None and (of_holder[2] or of_holder[3])
         return CardRow(key, facts_of(facts), *(relatives(of_holder[1], province) if of_holder is not None and of_several else ()))
 
     def answer(self, ask: Ask) -> dict[str, Any]:
         """Answers from memory."""
         if ask.kind == "usage":
-            asked = (ask.day, ask.issuer, ask.region, ask.scenario)
-            counted = [values for row in self._rows[DAILY_USAGE.name].values() if row for cell, values in cells_of(row) if cell == asked]
+            asked = [ask.day, ask.issuer, ask.region, ask.scenario]
+            counted = [values for (day, _, *cell), values in self._rows[DAILY_USAGE.name].sums.items() if [day, *cell] == asked]
             return {"uses": sum(uses for uses, _ in counted), "amount_fen": sum(fen for _, fen in counted)}
         facts, issuer = self._facts(ask.card), self._names.cards[ask.card][0]
         if ask.kind == "acceptance":
@@ -159,9 +160,9 @@ class PureRun:
     def _found(self, alias: str) -> list[Found]:
         issuer, number = self._names.cards[alias]
         key = _key(f"card|{issuer}|{number}")
-        row = self._rows[FINDINGS.name].get((key,))
-        uses = [found for fact in self._rows[DAILY_USAGE.name].values() if fact and fact[0] == key for found in found_in(fact)]
-        own = [*found_of(row[4]), *unverified_uses(row, self._facts(alias))] if row is not None else []
+        row = given(self._rows[FINDINGS.name].states.get((key,)), self._rows[FINDINGS.name].items.get((key,), ()))
+        uses = [found for fact in self._rows[DAILY_USAGE.name].states.values() if fact and fact.card == key for found in found_in(fact)]
+        own = [*found_of(row.findings), *unverified_uses(row, self._facts(alias))] if row is not None else []
         return [*own, *uses]
 
 

@@ -15,7 +15,7 @@ from hub.domain.errors import ViewsLate
 from hub.projections import DECIDED_BY, PROJECTIONS, runner
 from hub.projections.engine import Projection, create_views, positions
 from hub.projections.rebuild import rebuild
-from hub.projections.together import LIVE_EVENTS, advance_as_one
+from hub.projections.together import advance_as_one
 from hub.projections.views.card_alias import CARD_ALIAS
 from hub.projections.views.daily_usage import DAILY_USAGE
 from tests.recording import AT_S, Recording, journey, key_of, lost, name_card, registered
@@ -170,10 +170,10 @@ def test_a_view_that_a_rebuild_has_keeps_no_answer_waiting(
     with superuser.transaction():
         superuser.execute("SELECT FROM views.checkpoint WHERE view = %s FOR UPDATE", (DAILY_USAGE.name,))
         folding.start()
-        journal.append(*(journey(CARD, at_s=AT_S + second) for second in range(2 * LIVE_EVENTS)))
-        reached = within(10, lambda: are_at(views) == {2 * LIVE_EVENTS})
+        journal.append(*(journey(CARD, at_s=AT_S + second) for second in range(4_000)))
+        reached = within(10, lambda: are_at(views) == {4_000})
         held = positions(views, [DAILY_USAGE])
-    followed = within(10, lambda: positions(views, [DAILY_USAGE]) == {DAILY_USAGE.name: 2 * LIVE_EVENTS})
+    followed = within(10, lambda: positions(views, [DAILY_USAGE]) == {DAILY_USAGE.name: 4_000})
     stop.set()
     folding.join()
     assert (reached, held, followed) == (True, {DAILY_USAGE.name: 0}, True)

@@ -17,9 +17,19 @@ from hub.domain.findings import MEANINGS, USE_KINDS, Use, use_after
 from hub.domain.reference import load
 from hub.journal.reader import Recorded
 from hub.projections import DECIDED_BY, PROJECTIONS, runner
-from hub.projections.engine import Projection, Row, advance, create_views
+from hub.projections.engine import Projection, advance, create_views
+from hub.projections.ledgers import Rows, fold_event
 from hub.projections.rebuild import digest, rebuild
-from hub.projections.views.findings import FINDINGS, USES_KEPT, Found, Listed, evolve, found_of, keys, listed
+from hub.projections.views.findings import (
+    FINDINGS,
+    FINDINGS_KEPT,
+    Found,
+    Listed,
+    found_of,
+    is_harmless,
+    listed,
+    policies_of_province,
+)
 from hub.projections.views.person_cards import PERSON_CARDS, held_of, listed_persons
 from tests.facts import any_history, at, history, registered, told
 from tests.recording import (
@@ -212,34 +222,46 @@ def test_a_finding_says_what_was_told_when(journal: Recording, views: psycopg.Co
     assert one.found[3:] == ("transit_journey_completed", (AT_S + HOUR_S) * 1_000_000, (recorded or [0])[0], 2)
 
 
-def test_a_row_keeps_a_bounded_number_of_uses() -> None:
-    row, event = None, journey(CARD)
-    for position in range(1, 3 * USES_KEPT):
-        recorded = Recorded(position, 0, 1, position, "transit_journey_completed", event.SerializeToString())
-        [key] = keys(recorded, None)
-        row = evolve(key, row, recorded, None)
-    assert row is not None
-    assert USES_KEPT * 27 <= len(row[2 + 1]) < 2 * USES_KEPT * 27
+def rows_of(events: list[event_pb2.Event]) -> Rows:
+    """The rows of the view after events that arrive in this order."""
+    rows = Rows()
+    for position, event in enumerate(events, 1):
+        recorded = Recorded(position, 0, 1, position, event.WhichOneof("kind") or "", event.SerializeToString())
+        assert fold_event(FINDINGS, recorded, None, list(FINDINGS.keys(recorded, None)), rows, set()) == []
+    return rows
+
+
+def test_a_use_is_only_added_where_nothing_makes_it_a_finding() -> None:
+    rows = rows_of([registered_event(CARD), *([journey(CARD, at_s=AT_S + HOUR_S)] * 1_000)])
+    assert len(rows.items[key_of(CARD),]) == 1_000
+    assert rows.states[key_of(CARD),] == rows_of([registered_event(CARD)]).states[key_of(CARD),]
+
+
+def test_a_loss_told_late_finds_each_use_of_the_card_whatever_their_number(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(*(journey(CARD, at_s=AT_S + HOUR_S + number) for number in range(FINDINGS_KEPT + 100)))
+    assert found(views) == []
+    journal.append(registered_event(CARD), lost(CARD, AT_S + HOUR_S + FINDINGS_KEPT), feed=CARDS)
+    assert [position for position, _, _ in found(views)] == list(range(FINDINGS_KEPT + 2, FINDINGS_KEPT + 101))
 
 
 def test_a_row_keeps_a_bounded_number_of_late_uses() -> None:
-    events = [lost(CARD), *([journey(CARD, at_s=AT_S + HOUR_S)] * (2 * USES_KEPT))]
-    row = None
-    for position, event in enumerate(events, 1):
-        recorded = Recorded(position, 0, 1, position, event.WhichOneof("kind") or "", event.SerializeToString())
-        [key] = keys(recorded, None)
-        row = evolve(key, row, recorded, None)
-    assert row is not None
-    assert [found_of(row[4])[0].position, row[5]] == [USES_KEPT + 2, USES_KEPT]
+    card = rows_of([lost(CARD), *([journey(CARD, at_s=AT_S + HOUR_S)] * (2 * FINDINGS_KEPT))]).states[key_of(CARD),]
+    assert card is not None
+    assert (found_of(card.findings)[0].position, card.finding_count) == (FINDINGS_KEPT + 2, FINDINGS_KEPT)
 
 
 def folded(events: list[event_pb2.Event]) -> set[tuple[int, str, str]]:
     """(when, kind, code) of the findings of one card whose events arrive in this order."""
-    row: Row | None = None
-    for position, event in enumerate(events, 1):
-        recorded = Recorded(position, 0, 1, position, event.WhichOneof("kind") or "", event.SerializeToString())
-        row = evolve((key_of(CARD),), row, recorded, None)
-    return {(one.occurred_us, one.kind, one.code) for one in found_of(row[4])} if row is not None else set()
+    card = rows_of(events).states.get((key_of(CARD),))
+    return {(one.occurred_us, one.kind, one.code) for one in found_of(card.findings)} if card is not None else set()
+
+
+@settings(max_examples=300, deadline=None)
+@given(any_history(10), st.integers(0, 600), st.integers(0, 8), st.booleans())
+def test_no_use_is_a_finding_before_what_may_make_it_one(facts: list[Fact], hour: int, medium: int, is_payment: bool) -> None:
+    use = Use(at(hour), 1_000, medium, is_payment)
+    if use_after(facts, use, policies_of_province("50")) is not None:
+        assert any(fact.occurred_us < use.occurred_us and not is_harmless(fact) for fact in facts)
 
 
 _TOLD = [registered_event, lost, journey, lambda card, at_s: released(at_s), lambda _, at_s: enabled("A00000002", at_s, CARD)]

@@ -6,7 +6,7 @@ from chuanyu.exchange.v1 import agreement_history_pb2
 from hub.domain.agreement import Agreements, terms_in
 from hub.domain.agreement_history import evolve as evolve_history
 from hub.journal.reader import Recorded
-from hub.projections.engine import Key, Projection, Row
+from hub.projections.projection import Key, Projection, Row
 
 
 def keys(recorded: Recorded, _: Recorded | None) -> tuple[Key, ...]:

@@ -11,7 +11,7 @@ from chuanyu.exchange.v1 import references_pb2 as references
 from hub.domain.card import FROM_EITHER_SIDE
 from hub.domain.event_rules import LIFECYCLE_KINDS
 from hub.journal.reader import Recorded
-from hub.projections.engine import Key, Projection, Row
+from hub.projections.projection import Key, Projection, Row
 
 _CARD_NO = references.CARD_IDENTIFIER_KIND_CARD_NO
 

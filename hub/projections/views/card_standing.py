@@ -12,7 +12,7 @@ from chuanyu.exchange.v1 import event_pb2, references_pb2
 
 from hub.domain.card import STATE_KINDS, Fact, fact_of, with_fact, without_fact
 from hub.journal.reader import Recorded
-from hub.projections.engine import Key, Projection, Row
+from hub.projections.projection import Key, Projection, Row
 from hub.projections.views.holder_cards import holder_told
 
 # What a row keeps of an event that names the holder: when it occurred, its position, and the holder's key in hex.

@@ -6,18 +6,19 @@ change.
 """
 
 import struct
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
 
 import psycopg
 from chuanyu.exchange.v1 import references_pb2 as references
 
-from hub.domain.business_keys import card_key, key_digest, names_number, settlement_key
+from hub.domain.business_keys import key_digest, names_number, settlement_key
+from hub.domain.instants import day_text, epoch_day
 from hub.domain.netting import net
-from hub.domain.tellings import CLEARING, GIVES_BACK, TOLD_KINDS, Telling, keys_of, number_text, packed, telling_of, unpacked
+from hub.domain.tellings import CLEARING, GIVES_BACK, TOLD_KINDS, Telling, keys_of, number_text, telling_of
 from hub.journal.reader import Recorded
-from hub.projections.engine import Cells, Key, Linked, Projection, Row
-from hub.projections.views.findings import Found, Listed
+from hub.projections.projection import Cells, Key, Linked, Projection, Signed
+from hub.projections.views.findings import Found, Listed, card_of
+from hub.projections.views.usage_facts import Fact, Known, decode, encode
 
 _DIGEST_BYTES = 16
 # As long as a digest, and none: a hash of a number that is short enough already would only cost.
@@ -32,38 +33,30 @@ _HANDED_ON = CLEARING | {_REVERSAL}
 MOST_REPEATS = 64
 
 
-class Fact(NamedTuple):
-    """A row's values: the card, the rows above (digests in a row), its tellings, what they count, and how many of them repeat others."""
-
-    card: bytes
-    above: bytes
-    tellings: str
-    counted: str
-    finding_count: int
-
-
 def _number_key(number: tuple[int, int]) -> bytes:
     return _NUMBER.pack(b"num:", *number)
 
 
+def waiting(recorded: Recorded) -> Key | None:
+    """Names the row where a verdict may wait for a trip."""
+    return (_number_key((recorded.stream_id, recorded.sequence)),) if recorded.kind in _TRIPS else None
+
+
 def _keys(recorded: Recorded) -> tuple[bytes, ...]:
-    """Names the rows that an event belongs to: of a trip also the one where a verdict may wait for it."""
+    """Names the rows that an event belongs to."""
     if recorded.kind not in TOLD_KINDS:
         return ()
     if recorded.kind in CLEARING:
         about = recorded.about
         trip = keys_of(about.kind, about.event) if about is not None and about.kind in _TRIPS else ()
         return (*((_number_key(recorded.refers_to),) if recorded.refers_to else ()), *trip)
-    own = keys_of(recorded.kind, recorded.event)
-    return (_number_key((recorded.stream_id, recorded.sequence)), *own) if recorded.kind in _TRIPS else own
+    return keys_of(recorded.kind, recorded.event)
 
 
-def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
+def keys(recorded: Recorded, corrected: Recorded | None) -> list[Key]:
     """Names the rows of what is in force and of what is no more."""
-    for about in (recorded, corrected):
-        if about is not None:
-            for key in about.derived(_keys):
-                yield (key,)
+    named = [(key,) for key in recorded.derived(_keys)]
+    return named if corrected is None else [*named, *((key,) for key in corrected.derived(_keys))]
 
 
 def _telling(recorded: Recorded) -> Telling:
@@ -75,25 +68,24 @@ def _telling(recorded: Recorded) -> Telling:
     return told._replace(of=number_named) if recorded.kind in CLEARING else told._replace(reverses=number_named)
 
 
-def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | None) -> Row | None:
+def evolve(key: Key, fact: Fact | None, recorded: Recorded, corrected: Recorded | None) -> Fact | None:
     """Takes out what is no longer in force and adds what is now."""
     own = recorded.derived(_keys)
-    is_trip_number = recorded.kind in _TRIPS and key[0] == own[0]
-    if row is None and is_trip_number:
+    is_trip_number = recorded.kind in _TRIPS and key[0] not in own and key == waiting(recorded)
+    if fact is None and is_trip_number:
         return None
     gives_back = _gives_back(recorded, corrected)
     is_told = key[0] in own and (gives_back or not recorded.is_reversal)
-    if row is None:
-        return _fact(key, card_key(recorded.event), b"", [recorded.derived(_telling)]) if is_told else None
-    fact = Fact(*row)
+    if fact is None:
+        return _first(key, recorded) if is_told else None
     if is_trip_number:
         # A verdict waits here for this trip.
-        return tuple(fact._replace(above=own[1]))
+        return fact._replace(above=own[0])
     if fact.finding_count >= MOST_REPEATS and corrected is None and recorded.kind not in GIVES_BACK | CLEARING:
-        return row
+        return fact
     # Findings of a card are looked up by its number, which not each report names.
-    card = card_key(recorded.event) if is_told and names_number(recorded.event) else fact.card
-    tellings = unpacked(fact.tellings)
+    card = recorded.derived(card_of) if is_told and names_number(recorded.event) else fact.card
+    tellings = list(fact.tellings)
     before = next((told for told in tellings if corrected is not None and told.position == corrected.position), None)
     if before is not None:
         tellings.remove(before)
@@ -109,7 +101,7 @@ def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | 
         tellings.append(told)
     elif key[0] in own and not recorded.event.HasField("reverses"):
         tellings = _after_its_reversal(tellings, recorded.derived(_telling))
-    return _fact(key, card, fact.above, tellings) if tellings else None
+    return _told_again(key, fact._replace(card=card), tellings, recorded)
 
 
 def _gives_back(recorded: Recorded, corrected: Recorded | None) -> bool:
@@ -129,44 +121,66 @@ def _after_its_reversal(tellings: list[Telling], late: Telling) -> list[Telling]
     return [*tellings, late._replace(undone_at=by.position)]
 
 
-def _fact(key: Key, card: bytes, above: bytes, tellings: list[Telling]) -> Row:
-    told = sorted(tellings) if len(tellings) > 1 else tellings
-    come_to = net(told)
-    links = {key_digest(settlement_key(one.of)): None for one in told if one.kind == _REVERSAL and one.of}
-    digests = b"".join([digest for digest in links if digest != key[0]]) if links else b""
-    # Four fields of codes and two numbers a line: no text of an event has a control character.
-    counted = "\n".join(["\t".join((*cell, str(uses), str(fen))) for cell, uses, fen in come_to.counted])
-    return card, digests or above, packed(told), counted, len(come_to.findings)
+def _first(key: Key, recorded: Recorded) -> Fact:
+    """Returns the row of a fact that was not reported before."""
+    told = recorded.derived(_telling)
+    counted = net((told,)).counted
+    history = (Known(recorded.in_force_since, recorded.known_us, counted),) if counted else ()
+    return Fact(recorded.derived(card_of), _above(key, (told,)) if told.kind == _REVERSAL else b"", [told], history, 0)
 
 
-def above(row: Row) -> Iterator[Key]:
+def _told_again(key: Key, fact: Fact, tellings: list[Telling], recorded: Recorded) -> Fact | None:
+    """Returns the row with other reports; what it counted before stays known as what was counted then."""
+    told = sorted(tellings)
+    counted, findings = net(told) if told else ((), ())
+    history = fact.history
+    if counted != fact.counted:
+        history = (*history, Known(recorded.in_force_since, recorded.known_us, counted))
+    if not told and not history:
+        return None
+    return Fact(fact.card, _above(key, told) or fact.above, told, history, len(findings))
+
+
+def _above(key: Key, tellings: Iterable[Telling]) -> bytes:
+    """Returns the digests of the settlements that reversals among the tellings name."""
+    links = {key_digest(settlement_key(one.of)): None for one in tellings if one.kind == _REVERSAL and one.of}
+    return b"".join([digest for digest in links if digest != key[0]]) if links else b""
+
+
+def above(fact: Fact) -> Iterator[Key]:
     """Names the rows above: the trip that a verdict is about, the settlement that a reversal gives back of."""
-    for at in range(0, len(row[1]), _DIGEST_BYTES):
-        yield (row[1][at : at + _DIGEST_BYTES],)
+    digests = fact.above
+    for at in range(0, len(digests), _DIGEST_BYTES):
+        yield (digests[at : at + _DIGEST_BYTES],)
 
 
-def join(key: Key, row: Row | None, below: Row) -> Row | None:
+def join(key: Key, fact: Fact | None, below: Fact, recorded: Recorded) -> Fact | None:
     """Adds to a row what the one below it has to say of it."""
-    known = unpacked(row[2]) if row is not None else []
-    positions = {told.position for told in known}
-    more = [told for told in unpacked(below[2]) if told.kind in _HANDED_ON and told.position not in positions]
+    positions = {told.position for told in fact.tellings} if fact is not None else ()
+    more = [told for told in below.tellings if told.kind in _HANDED_ON and told.position not in positions]
     if not more:
-        return row
-    return _fact(key, row[0] if row is not None else below[0], row[1] if row is not None else b"", [*known, *more])
+        return fact
+    known = fact if fact is not None else Fact(below.card, b"", [], (), 0)
+    return _told_again(key, known, [*known.tellings, *more], recorded)
 
 
-def cells_of(row: Row) -> Iterator[tuple[Key, tuple[int, ...]]]:
-    """Returns what a row counts, by cell."""
-    for line in row[3].split("\n") if row[3] else ():
-        *cell, uses, fen = line.split("\t")
-        yield tuple(cell), (int(uses), int(fen))
+def moved(recorded: Recorded, before: Fact | None, after: Fact | None) -> Iterator[Signed]:
+    """Returns what a row counted until an event and what it counts since, by business day, day of knowing, and cell."""
+    counted, since = before.counted if before is not None else (), after.counted if after is not None else ()
+    if counted == since:
+        return
+    known_day = day_text(epoch_day(recorded.known_us))
+    for (day, *cell), uses, fen in counted:
+        yield (day, known_day, *cell), (-uses, -fen)
+    for (day, *cell), uses, fen in since:
+        yield (day, known_day, *cell), (uses, fen)
 
 
-def found_in(row: Row) -> list[Found]:
+def found_in(fact: Fact) -> list[Found]:
     """Returns which tellings of a row repeat others, and what was taken back too much."""
-    told = {telling.position: telling for telling in unpacked(row[2])}
+    told = {telling.position: telling for telling in fact.tellings}
     found = []
-    for finding in net(list(told.values())).findings if row[4] else ():
+    for finding in net(fact.tellings).findings if fact.finding_count else ():
         telling = told[finding.position]
         found.append(Found(*finding, telling.kind, telling.occurred_us, telling.recorded_us, telling.medium))
     return found
@@ -179,8 +193,9 @@ def listed_uses(connection: psycopg.Connection, card: bytes | None = None) -> li
            WHERE finding_count > 0 AND (%(card)s::bytea IS NULL OR card = %(card)s)""",
         {"card": card},
     ).fetchall()
-    issuer = {row: unpacked(row[2])[0].issuer for row in rows}
-    return sorted((Listed("use", row[0].hex(), issuer[row], found) for row in rows for found in found_in(row)), key=lambda one: one.found)
+    facts = [decode(row) for row in rows]
+    found = (Listed("use", fact.card.hex(), fact.tellings[0].issuer, one) for fact in facts for one in found_in(fact))
+    return sorted(found, key=lambda one: one.found)
 
 
 def _trip(recorded: Recorded) -> references.EventRef:
@@ -195,17 +210,39 @@ def _reversed(recorded: Recorded) -> references.EventRef | None:
 DAILY_USAGE = Projection(
     name="daily_usage",
     key_columns=(("key", "bytea"),),
-    value_columns=(("card", "bytea"), ("above", "bytea"), ("tellings", "text"), ("counted", "text"), ("finding_count", "integer")),
+    value_columns=(
+        ("card", "bytea"),
+        ("above", "bytea"),
+        ("tellings", "text"),
+        ("counted", "text"),
+        ("finding_count", "integer"),
+        ("changed_position", "bigint"),
+        ("was_changed", "boolean"),
+    ),
     kinds=TOLD_KINDS,
     keys=keys,
     evolve=evolve,
-    indexes=("finding_count WHERE finding_count > 0",),
+    decode=decode,
+    encode=encode,
+    # Rows come in the order of the journal, so that ranges of positions are ranges of pages; those that changed later are few.
+    indexes=(
+        "finding_count WHERE finding_count > 0",
+        "brin: changed_position",
+        "changed_position WHERE was_changed",
+        "key WHERE changed_position = 0",
+    ),
     cells=Cells(
-        key_columns=(("day", "text"), ("issuer", "text"), ("region", "text"), ("scenario", "text")),
+        key_columns=(("day", "text"), ("known_day", "text"), ("issuer", "text"), ("region", "text"), ("scenario", "text")),
         # One amount fits a bigint; what adds up in a cell has no bound.
         value_columns=(("uses", "bigint"), ("amount_fen", "numeric")),
-        of=cells_of,
+        of=moved,
+        tables={
+            "daily_usage": {"day": 0, "issuer": 2, "region": 3, "scenario": 4},
+            "usage_delta": {"business_day": 0, "known_day": 1, "issuer": 2, "region": 3, "scenario": 4},
+        },
     ),
     linked=Linked(above, join),
     refers={**dict.fromkeys(CLEARING, _trip), **dict.fromkeys(GIVES_BACK, _reversed)},
+    waiting=waiting,
+    waits="changed_position = 0",
 )

@@ -1,21 +1,20 @@
 """View: how far each stream has come, how much of it is quarantined, and how late it reports."""
 
+from collections.abc import Iterator
+
 from hub.journal.reader import Recorded
-from hub.projections.engine import Key, Projection, Row
+from hub.projections.projection import CellView, Signed
 
 
-def keys(recorded: Recorded, _: Recorded | None) -> tuple[Key, ...]:
-    """Names the event's stream."""
-    return ((recorded.stream_id,),)
+def derive(recorded: Recorded, _: Recorded | None) -> Iterator[Signed]:
+    """Counts the event of its stream, and says how far that is now."""
+    yield (
+        (recorded.stream_id,),
+        (1, int(recorded.kind == "event_quarantined"), recorded.sequence, recorded.position, recorded.recorded_us),
+    )
 
 
-def evolve(_: Key, row: Row | None, recorded: Recorded, __: Recorded | None) -> Row:
-    """Counts the event and moves to its number."""
-    events, quarantined = (row[0], row[1]) if row is not None else (0, 0)
-    return (events + 1, quarantined + (recorded.kind == "event_quarantined"), recorded.sequence, recorded.position, recorded.recorded_us)
-
-
-FEED_PROGRESS = Projection(
+FEED_PROGRESS = CellView(
     name="feed_progress",
     key_columns=(("stream_id", "bigint"),),
     value_columns=(
@@ -26,7 +25,7 @@ FEED_PROGRESS = Projection(
         ("last_recorded_us", "bigint"),
     ),
     kinds=None,
-    keys=keys,
-    evolve=evolve,
+    derive=derive,
+    greatest=frozenset({"last_sequence", "last_position", "last_recorded_us"}),
     follows_corrections=False,
 )

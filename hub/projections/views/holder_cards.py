@@ -12,7 +12,7 @@ from chuanyu.exchange.v1 import references_pb2 as references
 from hub.domain.card import FROM_EITHER_SIDE
 from hub.domain.person import PLACE_KINDS
 from hub.journal.reader import Recorded
-from hub.projections.engine import Key, Projection, Row
+from hub.projections.projection import Key, Projection, Row
 
 _CARD_NO = references.CARD_IDENTIFIER_KIND_CARD_NO
 # The issuer alone says whose a card is: an enabling that the other side reports must not reach the cards of the holder it names.

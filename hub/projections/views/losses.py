@@ -3,7 +3,7 @@
 from hub.domain.instants import microseconds
 from hub.domain.loss import outcome_of
 from hub.journal.reader import Recorded
-from hub.projections.engine import Key, Projection, Row
+from hub.projections.projection import Key, Projection, Row
 
 
 def keys(recorded: Recorded, _: Recorded | None) -> tuple[Key, ...]:

@@ -12,7 +12,7 @@ import psycopg
 
 from hub.domain.quarantine import HANDLING_KINDS
 from hub.journal.reader import Recorded
-from hub.projections.engine import Key, Projection, Row
+from hub.projections.projection import Key, Projection, Row
 
 OPEN, FAILING, RELEASED, CORRECTED = "OPEN", "FAILING", "RELEASED", "CORRECTED"
 _UNSETTLED = (OPEN, FAILING)

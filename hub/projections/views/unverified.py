@@ -8,19 +8,32 @@ from collections.abc import Iterator
 
 import psycopg
 
+from hub.projections.rows import rows_of
 from hub.projections.views.card_alias import CARD_ALIAS
 from hub.projections.views.card_rows import facts_in
 from hub.projections.views.card_standing import CARD_STANDING
-from hub.projections.views.findings import FINDINGS, Listed, unverified_uses
+from hub.projections.views.findings import FINDINGS, Card, Listed, decode, unverified_uses
 from hub.projections.views.holder_cards import HOLDER_CARDS
 
 
 def listed_unverified(connection: psycopg.Connection, card: bytes | None = None) -> list[Listed]:
     """Reads such uses of all cards, or of one, in the order of the journal."""
     keys = [card] if card is not None else sorted(set(_relatives(connection)))
-    rows = connection.execute(_ROWS, {"keys": keys}).fetchall()
-    found = [Listed("card", key.hex(), row[0], one) for key, *row in rows for one in unverified_uses(tuple(row), facts_in(connection, key))]
+    cards = ((key, card) for key in keys for card in _read(connection, key))
+    found = (
+        Listed("card", key.hex(), card.issuing_province, one)
+        for key, card in cards
+        for one in unverified_uses(card, facts_in(connection, key))
+    )
     return sorted(found, key=lambda one: one.found)
+
+
+def _read(connection: psycopg.Connection, key: bytes) -> Iterator[Card]:
+    """Reads a card with its uses."""
+    assert FINDINGS.item_rows is not None
+    for row in rows_of(connection, FINDINGS.rows, FINDINGS.key_columns, [(key,)]):
+        uses = rows_of(connection, FINDINGS.item_rows, FINDINGS.key_columns, [(key,)])
+        yield decode(row[1:])._replace(uses=[use[1:] for use in uses])
 
 
 def _relatives(connection: psycopg.Connection) -> Iterator[bytes]:
@@ -29,8 +42,6 @@ def _relatives(connection: psycopg.Connection) -> Iterator[bytes]:
         yield from (bytes.fromhex(card) for of_one in json.loads(cards).values() for card in of_one)
 
 
-_COLUMNS = ", ".join(name for name, _ in FINDINGS.columns)
-_ROWS = f"SELECT {_COLUMNS} FROM views.{FINDINGS.name} WHERE key = ANY (%(keys)s)".encode()  # noqa: S608 (names of our own view)
 # A row is of a card's number, or of another identifier if no event of it names a number.
 _DEAD = f"""
     SELECT h.cards FROM (

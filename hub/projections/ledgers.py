@@ -1,0 +1,224 @@
+"""Folds pages into ledgers: loads and decodes the rows that a page touches, evolves them event by event, encodes and stores them.
+
+An event that makes `evolve` raise is parked, and so are later ones of its key; other keys go on.
+"""
+
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+
+import psycopg
+
+from hub.journal.corrections import Change
+from hub.journal.reader import Recorded
+from hub.projections.naming import refer
+from hub.projections.projection import Items, Key, Linked, Projection, Row, Signed, State, Table
+from hub.projections.rows import add_items, add_up, load_linked, rows_of, store
+
+Fold = tuple[int, Recorded, Recorded | None]
+Touched = tuple[int, Recorded, Recorded | None, list[Key]]
+# What was parked, as (key, position, why).
+Parked = set[tuple[str, int, str]]
+
+
+def folds_of(recorded: Recorded, change: Change | None) -> list[tuple[Recorded, Recorded | None]]:
+    """Returns what a view is handed for an event, as (recorded, corrected): once, and again for each further event that it takes out."""
+    if change is None:
+        return [(recorded, None)]
+    first, others = (change.out[0], change.out[1:]) if change.out else (None, ())
+    nothing = recorded if recorded.is_reversal else recorded.taking_out()
+    into = change.into
+    if into is not None and into.position != recorded.position:
+        into = into.given_back_by(recorded)
+    return [(into or nothing, first), *((nothing, before) for before in others)]
+
+
+def folds_in(page: Iterable[Recorded], changed: Mapping[int, Change]) -> list[Fold]:
+    """Returns what a view is handed for the events of a page, each with the position of its event."""
+    if not changed:
+        return [(event.position, event, None) for event in page]
+    return [(event.position, *fold) for event in page for fold in folds_of(event, changed.get(event.position))]
+
+
+def fold_into_ledger(
+    connection: psycopg.Connection, projection: Projection, page: list[Recorded], changed: Mapping[int, Change], parked: set[str]
+) -> Parked:
+    """Folds a page and returns what was parked; *parked* are the keys that have parked events, and grows."""
+    folds = folds_in(page, changed)
+    if projection.refers:
+        refer(connection, projection.refers, folds)
+    touched, parked_now = _touched(projection, folds)
+    fold = _load(connection, projection, touched)
+    loaded = dict(fold.states)
+    for position, recorded, before, keys in touched:
+        for key, why in fold_event(projection, recorded, before, keys, fold, parked):
+            parked_now.add((repr(key), position, why))
+    _store(connection, projection, loaded, fold)
+    return parked_now
+
+
+@dataclass(slots=True)
+class Rows:
+    """The rows of a ledger as far as a fold has them: states by key, items of those of which some were read or added, and changes of sums.
+
+    *read* are the items that are in the database.
+    """
+
+    states: dict[Key, State | None] = field(default_factory=dict)
+    items: dict[Key, list[Row]] = field(default_factory=dict)
+    sums: dict[Key, list[int]] = field(default_factory=dict)
+    read: dict[Key, list[Row]] = field(default_factory=dict)
+
+
+def _touched(projection: Projection, folds: Iterable[Fold]) -> tuple[list[Touched], Parked]:
+    """Returns the folds with the rows they name, and those whose rows cannot be named."""
+    touched: list[Touched] = []
+    parked: Parked = set()
+    named = projection.keys
+    for position, recorded, before in folds:
+        try:
+            keys = list(named(recorded, before))
+        except Exception as error:
+            parked.add((f"position {position}", position, type(error).__name__))
+            continue
+        # A row that is named twice is folded once.
+        touched.append((position, recorded, before, list(dict.fromkeys(keys)) if len(keys) > 1 else keys))
+    return touched, parked
+
+
+def fold_event(
+    projection: Projection, recorded: Recorded, before: Recorded | None, keys: list[Key], rows: Rows, parked: set[str]
+) -> list[tuple[Key, str]]:
+    """Folds an event into the rows it names and those above them; returns the keys that are parked, each with why. *parked* grows."""
+    found: list[tuple[Key, str]] = []
+    joins: list[tuple[Key, Key]] = []
+    linked, items, states = projection.linked, projection.items, rows.states
+    if projection.waiting is not None and (waiting := projection.waiting(recorded)) is not None and waiting in states:
+        keys.insert(0, waiting)
+    for key in keys:
+        if parked and repr(key) in parked:
+            found.append((key, "an earlier event of this key is parked"))
+            continue
+        try:
+            state = states.get(key)
+            if items is None:
+                evolved = projection.evolve(key, state, recorded, before)
+            elif (item := items.added(state, recorded, before)) is not None:
+                rows.items.setdefault(key, []).append(item)
+                continue
+            else:
+                evolved = _evolve_with_items(projection, items, key, recorded, before, rows)
+            if linked is not None and not (state is None and evolved is None):
+                _climb(linked, key, (state, evolved), keys, joins)
+            if projection.cells is not None and evolved is not state:
+                add(rows.sums, projection.cells.of(recorded, state, evolved))
+            states[key] = evolved
+        except Exception as error:
+            parked.add(repr(key))
+            found.append((key, type(error).__name__))
+    for above, below in joins:
+        if linked is not None and (part := states.get(below)) is not None and not (parked and repr(above) in parked):
+            state = states.get(above)
+            states[above] = joined = linked.join(above, state, part, recorded)
+            if projection.cells is not None and joined is not state:
+                add(rows.sums, projection.cells.of(recorded, state, joined))
+    return found
+
+
+def _evolve_with_items(
+    projection: Projection, items: Items, key: Key, recorded: Recorded, before: Recorded | None, rows: Rows
+) -> State | None:
+    """Evolves a row that is given its items, and keeps those that it has afterwards."""
+    state, known = rows.states.get(key), rows.items.get(key, [])
+    given = items.given(state, known)
+    evolved = projection.evolve(key, given, recorded, before)
+    if evolved is given:
+        return state
+    rows.items[key] = list(items.of(evolved)) if evolved is not None else []
+    return evolved
+
+
+def add(sums: MutableMapping[Key, list[int]], signed: Iterable[Signed]) -> None:
+    """Adds signed rows to sums."""
+    for key, values in signed:
+        if (known := sums.get(key)) is None:
+            sums[key] = list(values)
+        else:
+            for column, value in enumerate(values):
+                known[column] += value
+
+
+def _climb(linked: Linked, key: Key, versions: Iterable[State | None], keys: list[Key], joins: list[tuple[Key, Key]]) -> None:
+    """Adds to *keys* the rows above one, as it was and as it is, to be folded after it and joined with it."""
+    for above in {above: None for state in versions if state is not None for above in linked.above(state)}:
+        if above != key:
+            joins.append((above, key))
+            if above not in keys:
+                keys.append(above)
+
+
+def _load(connection: psycopg.Connection, projection: Projection, touched: Sequence[Touched]) -> Rows:
+    """Loads the rows that are named, those that wait, and the items of those that an event does not only add one to."""
+    items, table, waiting = projection.items, projection.item_rows, projection.waiting
+    if items is None or table is None:
+        named = {key for *_, keys in touched for key in keys}
+        waited = {key for _, one, _, _ in touched if (key := waiting(one)) is not None} - named if waiting is not None else set()
+        return Rows(dict(load_linked(connection, projection, named, waited, projection.waits)))
+    changing = {key for _, one, before, keys in touched if before is not None or one.kind not in items.kinds for key in keys}
+    adding = {key for *_, keys in touched for key in keys} - changing
+    states = load_linked(connection, projection, changing, adding, items.watched)
+    watched = {
+        key
+        for _, one, before, keys in touched
+        for key in keys
+        if key in states and key not in changing and items.added(states[key], one, before) is None
+    }
+    width = len(projection.key_columns)
+    read: dict[Key, list[Row]] = {}
+    for row in rows_of(connection, table, projection.key_columns, changing | watched):
+        read.setdefault(row[:width], []).append(row[width:])
+    return Rows(dict(states), {key: sorted(rows) for key, rows in read.items()}, read=read)
+
+
+def _store(connection: psycopg.Connection, projection: Projection, loaded: Mapping[Key, State], rows: Rows) -> None:
+    """Writes back what changed."""
+    encode = projection.encode
+    new, changed, gone = [], [], []
+    for key, state in rows.states.items():
+        before = loaded.get(key)
+        if state is before:
+            continue
+        if state is None:
+            gone.append(key)
+        elif before is None:
+            new.append((*key, *encode(state)))
+        else:
+            changed.append((*key, *encode(state)))
+    store(connection, projection.rows, new, changed, gone)
+    if (table := projection.item_rows) is not None:
+        _store_items(connection, table, rows)
+    if projection.cells is not None:
+        _add_up(connection, projection, rows.sums)
+
+
+def _store_items(connection: psycopg.Connection, table: Table, rows: Rows) -> None:
+    """Adds the items that are new and takes away those that are no more."""
+    added, gone = [], []
+    for key, now in rows.items.items():
+        was = rows.read.get(key)
+        if was is None:
+            added += [(*key, *item) for item in now]
+            continue
+        known, kept = set(was), set(now)
+        added += [(*key, *item) for item in now if item not in known]
+        gone += [(*key, item[0]) for item in was if item not in kept]
+    store(connection, table, (), (), gone)
+    add_items(connection, table, added)
+
+
+def _add_up(connection: psycopg.Connection, projection: Projection, sums: Mapping[Key, Iterable[int]]) -> None:
+    """Adds what rows count now to the tables of their sums, and takes off what they counted before."""
+    assert projection.cells is not None
+    for table, columns in zip(projection.sum_tables, projection.cells.tables.values(), strict=True):
+        moved: dict[Key, list[int]] = {}
+        add(moved, ((tuple([key[number] for number in columns.values()]), tuple(values)) for key, values in sums.items()))
+        add_up(connection, table, moved)

@@ -1,0 +1,65 @@
+"""A row of the count of uses: all reports of one business key, and what they counted since when.
+
+A fact that is reported once has one entry of what it counts. Each later change adds one, so that a count can be asked for as it was known.
+"""
+
+from typing import NamedTuple
+
+from hub.domain.netting import Counted
+from hub.domain.tellings import Telling, packed, unpacked
+from hub.domain.usage import UsageCell
+from hub.projections.projection import Row
+
+
+class Known(NamedTuple):
+    """What a fact counted from a position on, known since an instant."""
+
+    position: int
+    known_us: int
+    counted: tuple[Counted, ...]
+
+
+class Fact(NamedTuple):
+    """A row: the card, the rows above (digests in a row), its tellings, what they counted since when, and how many repeat others."""
+
+    card: bytes
+    above: bytes
+    tellings: list[Telling]
+    history: tuple[Known, ...]
+    finding_count: int
+
+    @property
+    def counted(self) -> tuple[Counted, ...]:
+        """What it counts now."""
+        return self.history[-1].counted if self.history else ()
+
+
+def decode(row: Row) -> Fact:
+    """Reads a row."""
+    card, above, tellings, history, finding_count, *_ = row
+    return Fact(card, above, unpacked(tellings), tuple(map(_known, history.split(_NEXT))) if history else (), finding_count)
+
+
+def encode(fact: Fact) -> Row:
+    """Writes a row: also when its counts changed last, and whether they ever did."""
+    card, above, tellings, history, finding_count = fact
+    written = _NEXT.join([_written(known) for known in history]) if history else ""
+    return card, above, packed(tellings), written, finding_count, history[-1].position if history else 0, len(history) > 1
+
+
+# Between the counts of two times; no text of an event has a control character.
+_NEXT = "\f"
+
+
+def _written(known: Known) -> str:
+    position, known_us, counted = known
+    lines = [f"{position}\t{known_us}"]
+    lines += [f"{day}\t{issuer}\t{region}\t{scenario}\t{uses}\t{fen}" for (day, issuer, region, scenario), uses, fen in counted]
+    return "\n".join(lines)
+
+
+def _known(text: str) -> Known:
+    since, *lines = text.split("\n")
+    position, known_us = since.split("\t")
+    fields = (line.split("\t") for line in lines)
+    return Known(int(position), int(known_us), tuple(Counted(UsageCell(*cell), int(uses), int(fen)) for *cell, uses, fen in fields))
