@@ -1,9 +1,7 @@
 """`hub agreements`: what operators of either side do with agreements; every act is an event, and refusals are one clear line."""
 
-import contextlib
 import json
-from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,16 +31,13 @@ from hub.admin.agreements import (
     sign_agreement,
     suspend_agreement,
 )
-from hub.commands.database import database
 from hub.commands.instants import local_instant
-from hub.commands.refusals import in_words
-from hub.config import Config
+from hub.commands.officer_desk import Side, desk, done, now, refusals
 from hub.domain.agreement import Agreement, version_code
 from hub.domain.agreement_history import versions
-from hub.domain.errors import HubError, RequestInvalid
+from hub.domain.errors import RequestInvalid
 from hub.domain.instants import LOCAL, in_local, microseconds_of
 from hub.domain.reference import load
-from hub.journal.recorder import AggregateStore
 
 app = typer.Typer(help="互认约定：起草、签署、变更、中止、恢复、终止。Acceptance agreements: their whole life.", no_args_is_help=True)
 
@@ -50,7 +45,6 @@ STATUSES = {"DRAFT": "草案", "SIGNED": "待生效", "ACTIVE": "生效", "SUSPE
 SIDES = {"50": "重庆 Chongqing", "51": "四川 Sichuan"}
 
 Code = Annotated[str, typer.Argument(help="约定代码。Code of the agreement.")]
-Side = Annotated[str, typer.Option(help="哪一方：50 重庆，51 四川。Which side: 50 or 51.")]
 OfficerName = Annotated[str, typer.Option("--officer", help="经办人工号。Staff number of the officer who drafts.")]
 Terms = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="条款文件（TOML）。File of terms in TOML.")]
 From = Annotated[
@@ -66,7 +60,7 @@ Json = Annotated[bool, typer.Option("--json", help="输出 JSON。Print JSON.")]
 def list_agreements(at: AsOf = "", as_json: Json = False) -> None:
     """列出全部约定及其状态、有效期。List all agreements with status and validity."""
     instant = _instant(at)
-    with _desk() as store:
+    with desk() as store:
         found = sorted(all_agreements(store), key=lambda agreement: agreement.code)
     if as_json:
         typer.echo(json.dumps([_summary(agreement, instant) for agreement in found], ensure_ascii=False))
@@ -90,7 +84,7 @@ def list_agreements(at: AsOf = "", as_json: Json = False) -> None:
 @app.command()
 def show(code: Code, at: AsOf = "") -> None:
     """查看一份约定：各版条款、签署、中止、终止。Show one agreement: versions, signatures, suspensions, end."""
-    with _desk() as store:
+    with desk() as store:
         agreement = find_agreement(store, code)
     history, status = agreement.history, agreement.status(_instant(at))
     typer.echo(f"{agreement.code}: {STATUSES[status]} {status}")
@@ -116,12 +110,12 @@ def show(code: Code, at: AsOf = "") -> None:
 @app.command()
 def draft(terms: Terms, side: Side, officer: OfficerName) -> None:
     """按条款文件起草约定；双方签署前可重新起草。Draft an agreement from a file of terms, or draft it again before it is signed."""
-    with _refusals():
+    with refusals():
         code, message = read_terms(terms.read_bytes())
         if not code or "/" in code:
             raise RequestInvalid([("code", "required" if not code else "no_slash")])
-    with _desk() as store:
-        _done(code, draft_agreement(store, code, message, Officer(side, officer), _now()), "已起草 drafted")
+    with desk() as store:
+        done(code, draft_agreement(store, code, message, Officer(side, officer), now()), "已起草 drafted")
 
 
 @app.command()
@@ -132,19 +126,19 @@ def sign(
     checker: Annotated[str, typer.Option(help="复核人工号，须另有其人。Staff number of the checker, another person.")],
 ) -> None:
     """代表一方签署；双方签齐即按条款时刻生效。Sign for one side; with both signatures the terms hold from their instant."""
-    with _desk() as store:
-        _done(code, sign_agreement(store, code, AgreementSigned(side=side, maker=maker, checker=checker), _now()), "已签署 signed")
+    with desk() as store:
+        done(code, sign_agreement(store, code, AgreementSigned(side=side, maker=maker, checker=checker), now()), "已签署 signed")
 
 
 @app.command()
 def amend(code: Code, terms: Terms, side: Side, officer: OfficerName) -> None:
     """起草变更：须双方再签，自新条款的起始时刻起替代旧条款。Draft new terms; both sides sign them before they replace the old."""
-    with _refusals():
+    with refusals():
         named, message = read_terms(terms.read_bytes())
         if named not in ("", code):
             raise RequestInvalid([("code", "is_another_agreement")])
-    with _desk() as store:
-        _done(code, amend_agreement(store, code, message, Officer(side, officer), _now()), "变更已起草 amendment drafted")
+    with desk() as store:
+        done(code, amend_agreement(store, code, message, Officer(side, officer), now()), "变更已起草 amendment drafted")
 
 
 @app.command()
@@ -152,8 +146,8 @@ def suspend(code: Code, reason: Reason, from_: From = "") -> None:
     """自某一时刻起中止。Suspend from an instant."""
     message = AgreementSuspended(reason_code=reason)
     message.from_at.FromDatetime(_instant(from_))
-    with _desk() as store:
-        _done(code, suspend_agreement(store, code, message, _now()), "已中止 suspended")
+    with desk() as store:
+        done(code, suspend_agreement(store, code, message, now()), "已中止 suspended")
 
 
 @app.command()
@@ -161,8 +155,8 @@ def resume(code: Code, reason: Reason, from_: From = "") -> None:
     """自某一时刻起恢复。Let it hold again from an instant."""
     message = AgreementResumed(reason_code=reason)
     message.from_at.FromDatetime(_instant(from_))
-    with _desk() as store:
-        _done(code, resume_agreement(store, code, message, _now()), "已恢复 resumed")
+    with desk() as store:
+        done(code, resume_agreement(store, code, message, now()), "已恢复 resumed")
 
 
 @app.command()
@@ -170,42 +164,12 @@ def end(code: Code, reason: Reason, at: EndsAt = "") -> None:
     """于某一时刻终止；未签齐的草案则作废。End it at an instant, or withdraw a draft."""
     message = AgreementEnded(reason_code=reason)
     message.ended_at.FromDatetime(_instant(at))
-    with _desk() as store:
-        _done(code, end_agreement(store, code, message, _now()), "已终止 ended")
-
-
-@contextlib.contextmanager
-def _refusals() -> Iterator[None]:
-    """Turns a refusal into one line with the field or agreement it names, and exit code 1."""
-    try:
-        yield
-    except HubError as error:
-        named = "".join(f" {name}={value}" for name, value in getattr(error, "metadata", {}).items())
-        typer.echo(f"✗ {in_words(error)}{named}", err=True)
-        raise typer.Exit(1) from None
-
-
-@contextlib.contextmanager
-def _desk() -> Iterator[AggregateStore]:
-    with database(Config()) as dsn:
-        store = AggregateStore(dsn)
-        try:
-            with _refusals():
-                yield store
-        finally:
-            store.close()
-
-
-def _done(code: str, position: int, what: str) -> None:
-    typer.echo(f"{code}: {what}, 位置 position {position}")
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+    with desk() as store:
+        done(code, end_agreement(store, code, message, now()), "已终止 ended")
 
 
 def _instant(text: str) -> datetime:
-    return local_instant(text) if text else _now()
+    return local_instant(text) if text else now()
 
 
 def _summary(agreement: Agreement, at: datetime) -> dict[str, Any]:

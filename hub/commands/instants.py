@@ -4,7 +4,7 @@ from datetime import datetime
 
 import typer
 
-from hub.admin.agreement_toml import instant
+from hub.admin.message_toml import instant
 
 
 def local_instant(text: str) -> datetime:

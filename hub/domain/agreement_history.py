@@ -67,15 +67,28 @@ def _propose(after: stored.AgreementHistory, drafted: decisions.AgreementDrafted
 
 def versions(history: stored.AgreementHistory) -> list[Version]:
     """Returns all versions in order of signing, each cut where a later one or the end takes over; one that never holds is empty."""
-    found: list[Version] = []
-    to_us = microseconds(history.ended_at) if history.HasField("ended_at") else FOREVER_US
-    for number in range(len(history.versions), 0, -1):
-        version = history.versions[number - 1]
-        from_us = microseconds(version.terms.valid_from)
-        own_end = microseconds(version.terms.valid_to) if version.terms.HasField("valid_to") else FOREVER_US
-        end_us = max(min(own_end, to_us), from_us)
-        found.append(Version(number, version.terms, from_us, None if end_us == FOREVER_US else end_us))
-        to_us = 0 if version.corrects_record else min(to_us, from_us)
+    ended_us = microseconds(history.ended_at) if history.HasField("ended_at") else FOREVER_US
+    spans = cut([_own_span(version) for version in history.versions], ended_us)
+    return [
+        Version(number, version.terms, from_us, None if to_us == FOREVER_US else to_us)
+        for number, (version, (from_us, to_us)) in enumerate(zip(history.versions, spans, strict=True), 1)
+    ]
+
+
+def _own_span(version: stored.AgreementVersion) -> tuple[int, int, bool]:
+    own_end = microseconds(version.terms.valid_to) if version.terms.HasField("valid_to") else FOREVER_US
+    return microseconds(version.terms.valid_from), own_end, version.corrects_record
+
+
+def cut(signed: list[tuple[int, int, bool]], ended: int = FOREVER_US) -> list[tuple[int, int]]:
+    """Cuts spans, given in order of signing, where a later one or the end takes over; one that never holds comes out empty.
+
+    A span is its beginning, its own end (FOREVER_US for none), and whether it corrects the record: earlier ones were never in force then.
+    """
+    found: list[tuple[int, int]] = []
+    for begins, own_end, corrects_record in reversed(signed):
+        found.append((begins, max(min(own_end, ended), begins)))
+        ended = 0 if corrects_record else min(ended, begins)
     return found[::-1]
 
 
