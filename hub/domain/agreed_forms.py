@@ -8,10 +8,17 @@ from functools import cache, lru_cache
 from typing import Any
 
 from buf.validate import validate_pb2
-from chuanyu.exchange.v1 import card_service_pb2, event_pb2, feed_service_pb2, hotlist_service_pb2, subscription_service_pb2
+from chuanyu.exchange.v1 import (
+    card_service_pb2,
+    event_pb2,
+    feed_service_pb2,
+    hotlist_service_pb2,
+    service_item_service_pb2,
+    subscription_service_pb2,
+)
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor
 
-_FILES = (event_pb2, card_service_pb2, feed_service_pb2, hotlist_service_pb2, subscription_service_pb2)
+_FILES = (event_pb2, card_service_pb2, feed_service_pb2, hotlist_service_pb2, service_item_service_pb2, subscription_service_pb2)
 _PACKAGE = "chuanyu."
 # More names than this are looked up in the protocol.
 _NAMED = 12
@@ -46,6 +53,7 @@ PATTERNS = {
     "^[0-9a-f]{64}$": ("64 位小写十六进制数，如 SHA-256 指纹", "64 hexadecimal digits in lower case, such as a SHA-256 fingerprint"),
     "^[0-9a-f]{1,64}$": ("至多 64 位小写十六进制数，如 1ff4669e", "at most 64 hexadecimal digits in lower case, such as 1ff4669e"),
     "^[a-z]{1,16}$": ("小写字母，至多 16 个，如 card", "at most 16 letters in lower case, such as card"),
+    "^[A-Z]{2}[0-9]{3,5}$": ("事项编号，如 TB031", "the id of a service item, such as TB031"),
     "^[A-Z]{3}[0-9]{3}$": ("三个大写字母加三位数字，如 AAC002", "three capitals and three digits, such as AAC002"),
     "^[0-9A-Za-z]{1,32}$": ("字母和数字，至多 32 个，如 95588", "at most 32 letters and digits, such as 95588"),
     "^ER-[0-9A-F]{8}$": ("ER- 加八位大写十六进制数，如 ER-1A2B3C4D", "ER- and eight hexadecimal digits, such as ER-1A2B3C4D"),

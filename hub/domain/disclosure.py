@@ -17,7 +17,7 @@ from hub.domain.role_table import NOBODY, role_table
 from hub.domain.roles import Rights
 
 # What the two sides or the hub lay down for both of them.
-FOR_BOTH_SIDES = ("agreement_", "rules_", "hotlist_published")
+FOR_BOTH_SIDES = ("agreement_", "service_item_", "rules_", "hotlist_published")
 
 
 class Reader(NamedTuple):

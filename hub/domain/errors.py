@@ -243,3 +243,15 @@ class CursorAhead(HubError):
 
 class CursorTooOld(HubError):
     """Events after the cursor are no longer kept here; begin at first_position and fetch older ones from the archive."""
+
+
+class UnknownItem(HubError):
+    """The catalogue of service items has no such id or code; see `hub items list`."""
+
+
+class BeforeCatalogue(HubError):
+    """The day lies before the first batch of service items; ask about a later one."""
+
+
+class CatalogueChanged(HubError):
+    """Someone changed the catalogue meanwhile; look at it and try again."""

@@ -113,7 +113,7 @@ class HubRecorder(PostgresApplicationRecorder):
 
     def _select(self, name: str, gt: int, lte: int) -> list[dict[str, Any]]:
         with self.datastore.get_connection() as connection:
-            return connection.execute(_SELECT_STREAM, {"name": name, "gt": gt, "lte": lte}).fetchall()
+            return connection.execute(SELECT_STREAM, {"name": name, "gt": gt, "lte": lte}).fetchall()
 
     def select_notifications(
         self, start: int | None, limit: int, stop: int | None = None, topics: Sequence[str] = (), *, inclusive_of_start: bool = True
@@ -137,7 +137,7 @@ class HubRecorder(PostgresApplicationRecorder):
         return None if row["position"] is None else int(row["position"])
 
 
-_SELECT_STREAM = """
+SELECT_STREAM = """
     SELECT e.position, e.sequence, e.kind, e.data
     FROM journal.stream s
     JOIN journal.batch b USING (stream_id)

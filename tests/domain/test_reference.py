@@ -307,6 +307,26 @@ settlement,legal_basis,valid_from,valid_to,source
 BUS,TRA.*,50,51,,,CONTACTLESS,NONE,NONE,条例,2025-01-01,2026-01-01,[S10]
 BUS,TRA.BUS,50,51,51,,,NONE,NONE,条例,2026-01-01,,[S10]
 """
+MATERIALS = "code,name_zh,name_en,valid_from,valid_to\nPHOTO,照片,Photo,2020-11-03,2021-01-01\nPHOTO,证件照片,Photo,2021-01-01,\n"
+SERVICE_ITEMS = """item_id,name_zh,name_en,pinyin,department,base_code,life_events,successors,valid_from,valid_to,source
+TB001,社会保障卡申领,Card,she hui bao zhang ka,人社,B1,,,2020-11-03,2025-01-01,[S34]
+TB001,社会保障卡申领,Card,she hui bao zhang ka,人社与银行,B1,,TB002,2025-01-01,,[S34]
+TB002,社会保障卡启用,Activation,she hui bao zhang ka,人社,B2,,,2020-11-03,,[S34]
+"""
+SERVICE_ITEM_VERSIONS = """item_id,province,implementing_code,regions,mode,mode_basis,channels,auth_level,promised_working_days,\
+legal_working_days,fee_fen,min_age_years,max_age_years,materials,state,basis,since,valid_from,valid_to,source
+TB001,50,I50,,JOINT,ASSUMED,ONLINE;WINDOW,PIN,5,20,0,,,PHOTO:E_LICENCE,LIVE,PUBLISHED,FROM,2021-01-01,2022-01-01,[S34]
+TB001,50,I50,,FULL_ONLINE,ASSUMED,,,,,,,,UNKNOWN,LIVE,PUBLISHED,FROM,2022-01-01,,[S34]
+TB001,51,I51,51,,ASSUMED,,,,,,,,,LIVE,NATIONAL_LIST,KNOWN_BY,2021-06-01,,[S34]
+"""
+SERVICE_ITEM_TOTALS = (
+    "measure,batch,value,basis,published_on,source\nITEMS,,95,PUBLISHED,2020-11-03,[S48]\nITEMS,,210,ARITHMETIC,2021-03-08,[S34]\n"
+)
+SERVICE_ITEM_PACKAGES = """package_id,name_zh,name_en,provinces,items,valid_from,valid_to,source
+NEWBORN,新生儿,Newborn,50,TB001,2023-01-01,2024-01-01,[S0]
+NEWBORN,新生儿服务,Newborn,50,TB001,2024-01-01,,[S0]
+"""
+SERVICE_ITEM_WORDS = "word,synonyms,initials\n社会保障卡,社保卡,sbk\n住房公积金,公积金,gjj\n"
 SMALL_TABLES = {
     "regions.csv": REGIONS,
     "unionpay_areas.csv": AREAS,
@@ -318,6 +338,12 @@ SMALL_TABLES = {
     "media.csv": MEDIA,
     "banks.csv": BANKS,
     "targets.csv": TARGETS,
+    "materials.csv": MATERIALS,
+    "service_items.csv": SERVICE_ITEMS,
+    "service_item_versions.csv": SERVICE_ITEM_VERSIONS,
+    "service_item_totals.csv": SERVICE_ITEM_TOTALS,
+    "service_item_packages.csv": SERVICE_ITEM_PACKAGES,
+    "service_item_words.csv": SERVICE_ITEM_WORDS,
 }
 
 
@@ -400,6 +426,40 @@ def test_the_digest_changes_with_any_byte_of_any_table(tmp_path: Path, table: st
         ("targets.csv", "50,266", "50,many", "line 3, value: SHAPE"),
         ("targets.csv", "50,266", "52,266", "line 3, province: UNKNOWN"),
         ("targets.csv", ",,[S0]", ",,", "line 3, source: EMPTY"),
+        ("materials.csv", "2021-01-01,\n", "2020-12-31,\n", "line 3, valid_from: OVERLAP"),
+        ("materials.csv", "2021-01-01,\n", "2021-01-02,\n", "line 3, valid_from: GAP"),
+        ("materials.csv", "PHOTO,照片", "photo,照片", "line 2, code: SHAPE"),
+        ("service_items.csv", "2025-01-01,,", "2024-12-31,,", "line 3, valid_from: OVERLAP"),
+        ("service_items.csv", "2025-01-01,,", "2025-01-02,,", "line 3, valid_from: GAP"),
+        ("service_items.csv", "TB002,2025", "TB003,2025", "line 3, successors: UNKNOWN"),
+        ("service_items.csv", ",B2,", ",B1,", "line 4, base_code: DUPLICATE"),
+        ("service_items.csv", "she hui bao", "Shè hui bao", "line 2, pinyin: SHAPE"),
+        ("service_items.csv", "TB002,社", "TB2,社", "line 4, item_id: SHAPE"),
+        ("service_items.csv", "2020-11-03,,[S34]", "2020-11-03,,", "line 4, source: EMPTY"),
+        ("service_item_versions.csv", "2022-01-01,,", "2021-12-31,,", "line 3, valid_from: OVERLAP"),
+        ("service_item_versions.csv", "2022-01-01,,", "2022-01-02,,", "line 3, valid_from: GAP"),
+        ("service_item_versions.csv", "TB001,51,I51", "TB001,51,I50", "line 4, implementing_code: DUPLICATE"),
+        ("service_item_versions.csv", "TB001,51", "TB009,51", "line 4, item_id: UNKNOWN"),
+        ("service_item_versions.csv", "TB001,51", "TB001,52", "line 4, province: UNKNOWN"),
+        ("service_item_versions.csv", "I51,51,", "I51,5001,", "line 4, regions: UNKNOWN"),
+        ("service_item_versions.csv", "2021-01-01,2022", "2020-01-01,2022", "line 2, valid_from: NOT_IN_FORCE"),
+        ("service_item_versions.csv", "JOINT", "LATER", "line 2, mode: UNKNOWN"),
+        ("service_item_versions.csv", "WINDOW", "POST", "line 2, channels: UNKNOWN"),
+        ("service_item_versions.csv", "PIN", "HIGH", "line 2, auth_level: UNKNOWN"),
+        ("service_item_versions.csv", ",5,20", ",five,20", "line 2, promised_working_days: SHAPE"),
+        ("service_item_versions.csv", "PHOTO:E_LICENCE", "FORM", "line 2, materials: UNKNOWN"),
+        ("service_item_versions.csv", "PHOTO:E_LICENCE", "PHOTO:TRUST", "line 2, materials: UNKNOWN"),
+        ("service_item_versions.csv", "LIVE,PUBLISHED", "ON,PUBLISHED", "line 2, state: UNKNOWN"),
+        ("service_item_versions.csv", "KNOWN_BY", "SINCE", "line 4, since: UNKNOWN"),
+        ("service_item_totals.csv", "2021-03-08", "2020-11-03", "line 3, published_on: DUPLICATE"),
+        ("service_item_totals.csv", "95", "many", "line 2, value: SHAPE"),
+        ("service_item_totals.csv", "PUBLISHED", "ASSUMED", "line 2, basis: UNKNOWN"),
+        ("service_item_totals.csv", "[S34]", "", "line 3, source: EMPTY"),
+        ("service_item_packages.csv", "2024-01-01,,", "2023-12-31,,", "line 3, valid_from: OVERLAP"),
+        ("service_item_packages.csv", "TB001,2024", "TB009,2024", "line 3, items: UNKNOWN"),
+        ("service_item_packages.csv", "50,TB001,2023", "52,TB001,2023", "line 2, provinces: UNKNOWN"),
+        ("service_item_words.csv", "公积金,gjj", "社保卡,gjj", "line 3, synonyms: DUPLICATE"),
+        ("service_item_words.csv", "gjj", "sbk", "line 3, initials: DUPLICATE"),
     ],
 )
 def test_a_table_that_contradicts_itself_is_refused(tmp_path: Path, table: str, old: str, new: str, refusal: str) -> None:

@@ -53,7 +53,7 @@ def test_with_every_role_a_reader_is_told_what_concerns_its_province_and_without
         origin = Origin("cq.feed", owner, told_by)
         if kind == "event_quarantined" or kind in HANDLING_KINDS:
             expected = owner == urns[0]
-        elif kind.startswith(("agreement_", "rules_", "hotlist_published")):
+        elif kind.startswith(("agreement_", "service_item_", "rules_", "hotlist_published")):
             expected = True
         else:
             expected = "50" in (issuer, told_by, region[:2]) and role_table().kinds[kind].read_as != ""

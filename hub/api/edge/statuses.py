@@ -63,6 +63,9 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     errors.AgreementSuspendedAlready: (code_pb2.FAILED_PRECONDITION, "AGREEMENT_SUSPENDED"),
     errors.AgreementNotSuspended: (code_pb2.FAILED_PRECONDITION, "AGREEMENT_NOT_SUSPENDED"),
     errors.AgreementChanged: (code_pb2.ABORTED, "AGREEMENT_CHANGED"),
+    errors.UnknownItem: (code_pb2.NOT_FOUND, "UNKNOWN_ITEM"),
+    errors.BeforeCatalogue: (code_pb2.OUT_OF_RANGE, "BEFORE_CATALOGUE"),
+    errors.CatalogueChanged: (code_pb2.ABORTED, "CATALOGUE_CHANGED"),
 }
 
 

@@ -1,5 +1,5 @@
 """The reference tables the hub decides by: regions, UnionPay areas, scenarios, reasons, policy, seed agreements; and those people read:
-identity documents, media, banks, published figures.
+identity documents, media, banks, published figures, the catalogue of 川渝通办.
 
 They are CSV files beside this module, effective-dated and with their sources at their head, so that a clerk can read
 and a diff can show them. A set that contradicts itself is refused as a whole: a hub that started on it would give
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hub.domain.instants import epoch_day_of
-from hub.domain.reference import rows, rule_rows
+from hub.domain.reference import rows, rule_rows, service_items
 from hub.domain.reference.reading import Cells, InvalidReferenceTable, in_force, read_table, versions_by_key
 from hub.domain.reference.rows import Bank, IdType, Medium, Region, Scenario, Target, UnionpayArea
 from hub.domain.reference.rule_rows import Agreement, Policy, Reason
@@ -49,6 +49,7 @@ _TABLES = (
     "scenarios.csv",
     "targets.csv",
     "unionpay_areas.csv",
+    *service_items.TABLES,
 )
 
 
@@ -69,6 +70,7 @@ class Reference:
     banks: Mapping[str, tuple[Bank, ...]]
     targets: Mapping[str, tuple[Target, ...]]
     agreements: tuple[Agreement, ...]
+    service_items: service_items.ServiceItemTables
     region_days: Mapping[str, tuple[int, int]]
     kin: Mapping[str, tuple[str, ...]]
 
@@ -170,6 +172,7 @@ def load(directory: Path = Path(__file__).parent) -> Reference:
         banks=versions_by_key(banks, lambda row: row.code),
         targets=versions_by_key(targets, lambda row: row.code),
         agreements=_agreements(agreements, scenarios, regions, provinces),
+        service_items=service_items.read_service_items(contents, provinces, regions),
         region_days={code: _epoch_days(versions) for code, versions in regions.items()},
         kin=_kin(regions),
     )
