@@ -96,6 +96,12 @@ COMMANDS = (
         POLICY,
         "互认约定：起草、签署、变更、中止、恢复、终止。Acceptance agreements: their whole life.",
     ),
+    Entry(
+        "items",
+        "hub.commands.items:app",
+        POLICY,
+        "川渝通办事项目录：查询、检索、可办、比较、变更。The catalogue of service items, on any day.",
+    ),
     Entry("erasure", "hub.commands.erasure:app", POLICY, "抹除个人标识：申请、审批、查看。Erasure of identifiers: request, decide, list."),
     Entry(
         "check",

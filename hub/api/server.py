@@ -26,6 +26,7 @@ from hub.api.edge.transport import CALLS_OF_ALL, OPTIONS, listen
 from hub.api.edge.turns import Reads
 from hub.api.feeds.service import FeedService
 from hub.api.hotlists.service import HotlistService
+from hub.api.joint_services.service import ServiceItemService
 from hub.api.subscriptions.service import SubscriptionService
 from hub.audit.rule_versions import publish_rules
 from hub.domain import reference
@@ -118,6 +119,9 @@ class HubServer:
         opened.push_async_callback(checks.stop)
         hotlists = HotlistService(dsn)
         opened.callback(hotlists.close)
+        looks = Looks(decisions)
+        service_items = ServiceItemService(dsn, card_reader, intake, tables, looks)
+        opened.callback(service_items.close)
         subscriptions = SubscriptionService(dsn, keyring)
         opened.push_async_callback(subscriptions.stop)
         # Closed is from the last to the first: what ends streams, then the running calls, then what these still need.
@@ -125,8 +129,10 @@ class HubServer:
         opened.callback(hotlists.stop)
         opened.callback(subscriptions.release)
         feeds = FeedService(reads, writer, intake, directory, tables, readiness.pace, readiness.events_refused)
-        cards = CardService(dsn, card_reader, checks, intake, tables, keyring, Looks(decisions))
-        self._server.add_generic_rpc_handlers(tuple(service.handler(gate) for service in (feeds, cards, hotlists, subscriptions)))
+        cards = CardService(dsn, card_reader, checks, intake, tables, keyring, looks)
+        self._server.add_generic_rpc_handlers(
+            tuple(service.handler(gate) for service in (feeds, cards, hotlists, service_items, subscriptions))
+        )
         if further is not None:
             self._server.add_generic_rpc_handlers((further(gate, checks),))
         return readiness

@@ -23,6 +23,7 @@ from adapters.simulator.events import local_start
 from hub.audit.fsck import Report, check
 from hub.child import Child
 from hub.config import Config
+from hub.demo.items import show_items
 from hub.demo.questions import Questions
 from hub.demo.screen import Picture, announce, draw, farewell, left_behind, suggest
 from hub.demo.small import SmallParticipants, show
@@ -114,12 +115,21 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
         with Questions(target, certificates, settings.seed, begin, settings.events) as questions:
             small = SmallParticipants(target, dsn, data_dir, questions.a_card_each)
             picture = Picture(target, f"http://{metrics}/metrics", str(data_dir))
+            problems: list[str] = []
+
+            def play(card_no: str) -> None:
+                if card_no:
+                    suggest(screen, picture, card_no)
+                    problems.extend(show_items(screen, target, certificates, card_no))
+                show(screen, small.play())
+
             stopping.show_begins()
-            tally = _watch(stage, settings, dsn, urls, simulator, questions, small, screen, picture, stopping)
+            tally = _watch(stage, settings, dsn, urls, simulator, questions, play, screen, picture, stopping)
+            problems += small.problems
         screen.print("等待视图跟上，核对日志与视图 … waiting for the views, checking journal and views", soft_wrap=True)
         with progress() as report:
             _settle(dsn, urls, report)
-            return _result(dsn, urls, tally, questions.outcomes, small, report)
+            return _result(dsn, urls, tally, questions.outcomes, small, problems, report)
 
 
 def _start_simulator(stage: Stage, settings: DemoSettings, data_dir: Path, urls: dict[str, str], begin: datetime) -> Child:
@@ -134,13 +144,14 @@ def _watch(
     urls: dict[str, str],
     simulator: Child,
     questions: Questions,
-    small: SmallParticipants,
+    play: Callable[[str], None],
     screen: Console,
     picture: Picture,
     stopping: Stopping,
 ) -> dict[str, Any]:
     """Shows the running picture until the traffic ends or someone stops it, and returns the simulator's tally.
 
+    *play* is called once, with the first card that is accepted, or with "" at the end where none was.
     In a file a picture that changes would only be in the way: there the addresses are printed once, at the beginning.
     """
     announce(screen, picture)
@@ -153,14 +164,13 @@ def _watch(
                 break
             if questions.suggestion and not suggested:
                 suggested = questions.suggestion
-                suggest(screen, picture, suggested)
-                show(screen, small.play())
+                play(suggested)
             picture.update({name: status(url) for name, url in urls.items()}, _positions(connection), questions)
             if live:
                 live.update(draw(picture))
             time.sleep(0.25)
     if not suggested:
-        show(screen, small.play())
+        play("")
     if simulator.poll() is None:
         simulator.terminate()
     output, _ = simulator.communicate(timeout=SETTLE_S)
@@ -196,7 +206,13 @@ def _settle(dsn: str, urls: dict[str, str], report: Report) -> None:
 
 
 def _result(
-    dsn: str, urls: dict[str, str], tally: dict[str, Any], checks: Counter[str], small: SmallParticipants, report: Report
+    dsn: str,
+    urls: dict[str, str],
+    tally: dict[str, Any],
+    checks: Counter[str],
+    small: SmallParticipants,
+    problems: list[str],
+    report: Report,
 ) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     for url in urls.values():
@@ -206,7 +222,7 @@ def _result(
     recorded = counts["recorded"] + counts["quarantined"]
     is_sound = (
         checked.is_clean
-        and not small.problems
+        and not problems
         and recorded + counts["duplicates"] == counts["sent"]
         and not tally.get("surprises")
         and bool(tally.get("settled"))
@@ -221,7 +237,7 @@ def _result(
         "views_equal": all(checked.views.values()),
         "checks": dict(checks),
         "small_participants": small.as_json(),
-        "problems": [*checked.problems, *small.problems],
+        "problems": [*checked.problems, *problems],
         "events_in_journal": asdict(checked)["events"],
         "surprises": tally.get("surprises", []),
         "is_sound": is_sound,

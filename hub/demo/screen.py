@@ -90,6 +90,7 @@ def _check(picture: Picture, card_no: str) -> str:
 def _commands(picture: Picture, card_no: str) -> tuple[str, ...]:
     prefix = f"HUB_DATA_DIR={picture.data_dir} .venv/bin/hub"
     further = (
+        f"items usable {card_no} --issuer 50 --region 510100 --target {picture.target}",
         "participants list",
         "fsck --no-views",
         "doctor",

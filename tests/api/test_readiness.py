@@ -19,7 +19,18 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from typer.testing import CliRunner, Result
 
-from hub.api.edge.readiness import CARDS, FEEDS, HOTLISTS, SUBSCRIPTIONS, Limits, Readiness, refusal, why_not_deciding, why_not_writing
+from hub.api.edge.readiness import (
+    CARDS,
+    FEEDS,
+    HOTLISTS,
+    ITEMS,
+    SUBSCRIPTIONS,
+    Limits,
+    Readiness,
+    refusal,
+    why_not_deciding,
+    why_not_writing,
+)
 from hub.cli import app
 from hub.domain.errors import ClockDrift, ViewsLate
 from hub.journal.writer import JournalWriter
@@ -136,7 +147,14 @@ def test_while_the_views_are_late_questions_are_refused_and_events_are_recorded(
 
 
 def test_while_the_views_are_late_the_hub_is_alive_and_only_cards_are_not_ready(hub: RunningHub, late: None) -> None:
-    assert [is_serving(hub, service) for service in (FEEDS, HOTLISTS, SUBSCRIPTIONS, CARDS, ALL)] == [True, True, True, False, False]
+    assert [is_serving(hub, service) for service in (FEEDS, HOTLISTS, ITEMS, SUBSCRIPTIONS, CARDS, ALL)] == [
+        True,
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
     status, said = page(hub, "readyz")
     assert status == 503
     assert {service: reason.partition(":")[0] for service, reason in said["services"].items() if reason} == {CARDS: "视图滞后 views"}
@@ -147,7 +165,7 @@ def test_once_the_views_have_caught_up_questions_are_answered_again(hub: Running
     hub.projector.signal(signal.SIGCONT)
     until(lambda: is_serving(hub, ALL))
     assert check(sichuan, "caught-up-1").position > 0
-    services = dict.fromkeys((FEEDS, CARDS, HOTLISTS, SUBSCRIPTIONS), "")
+    services = dict.fromkeys((FEEDS, CARDS, HOTLISTS, ITEMS, SUBSCRIPTIONS), "")
     assert page(hub, "readyz") == (200, {"ready": True, "services": services})
 
 
@@ -185,7 +203,7 @@ def test_status_of_no_hub_fails_in_silence(hub: RunningHub) -> None:
 def test_status_tells_readiness_and_where_everything_stands(hub: RunningHub, sichuan: Province) -> None:
     position = sichuan.tell("sc.usage", journey("L00000002", province="51"))
     told = json.loads(status(hub, "--json").output)
-    assert told["hub"]["services"] == dict.fromkeys((FEEDS, CARDS, HOTLISTS, SUBSCRIPTIONS), True)
+    assert told["hub"]["services"] == dict.fromkeys((FEEDS, CARDS, HOTLISTS, ITEMS, SUBSCRIPTIONS), True)
     assert told["vitals"]["position"] >= position
     assert {"ca", "server"} <= told["certificate_days"].keys()
 
@@ -221,7 +239,7 @@ def test_a_hub_without_its_database_is_not_ready_and_is_again_once_it_is_back(
     with psycopg.connect(server_dsn, autocommit=True) as server:
         server.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(database))
         server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (conninfo_to_dict(hub.dsn)["dbname"],))
-        until(lambda: not any(is_serving(hub, service) for service in (FEEDS, CARDS, HOTLISTS, SUBSCRIPTIONS)))
+        until(lambda: not any(is_serving(hub, service) for service in (FEEDS, CARDS, HOTLISTS, ITEMS, SUBSCRIPTIONS)))
         server.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(database))
         until(lambda: is_serving(hub, ALL))
     # Connections that were cut while nobody used them cost no call.

@@ -15,6 +15,8 @@ from chuanyu.exchange.v1 import (
     feed_service_pb2,
     hotlist_service_pb2,
     hotlist_service_pb2_grpc,
+    service_item_service_pb2,
+    service_item_service_pb2_grpc,
     subscription_service_pb2,
     subscription_service_pb2_grpc,
 )
@@ -75,6 +77,10 @@ def asked_of(card: str, **fields: Any) -> card_service_pb2.GetCardRequest:
 def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]]:
     """Every call of the table, as it would be right for who may make it."""
     hotlists = hotlist_service_pb2_grpc.HotlistServiceStub(one.channel)
+    items = service_item_service_pb2_grpc.ServiceItemServiceStub(one.channel)
+    usable = service_item_service_pb2.ListUsableItemsRequest(service_region="500103")
+    name_card(usable.card, card, "50")
+    compared = service_item_service_pb2.CompareCatalogueRequest(from_on="2020-11-03", to_on="2025-01-09")
     subscriptions = subscription_service_pb2_grpc.SubscriptionServiceStub(one.channel)
     check = question(f"{name}-{time.monotonic_ns()}", card, scenario="CUL.MUS", region="500103")
     streamed = [card_service_pb2.StreamAcceptanceRequest(check=check)]
@@ -98,6 +104,14 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
         "HotlistService/StreamHotlistDeltas": lambda: list(
             hotlists.StreamHotlistDeltas(hotlist_service_pb2.StreamHotlistDeltasRequest(from_epoch=1), timeout=DEADLINE_S)
         ),
+        "ServiceItemService/ListServiceItems": lambda: items.ListServiceItems(
+            service_item_service_pb2.ListServiceItemsRequest(), timeout=DEADLINE_S
+        ),
+        "ServiceItemService/GetServiceItem": lambda: items.GetServiceItem(
+            service_item_service_pb2.GetServiceItemRequest(code="TB001"), timeout=DEADLINE_S
+        ),
+        "ServiceItemService/ListUsableItems": lambda: items.ListUsableItems(usable, timeout=DEADLINE_S),
+        "ServiceItemService/CompareCatalogue": lambda: items.CompareCatalogue(compared, timeout=DEADLINE_S),
         "SubscriptionService/Subscribe": lambda: next(
             subscriptions.Subscribe(subscription_service_pb2.SubscribeRequest(), timeout=DEADLINE_S)
         ),
@@ -138,7 +152,7 @@ def test_every_call_of_the_services_has_a_row() -> None:
 
 
 def _services() -> list[Any]:
-    return [card_service_pb2, feed_service_pb2, hotlist_service_pb2, subscription_service_pb2]
+    return [card_service_pb2, feed_service_pb2, hotlist_service_pb2, service_item_service_pb2, subscription_service_pb2]
 
 
 # How far a service point reaches

@@ -9,6 +9,7 @@ from chuanyu.exchange.v1 import (
     event_pb2,
     feed_service_pb2,
     hotlist_service_pb2,
+    service_item_service_pb2,
     subscription_service_pb2,
     usage_medical_pb2,
     usage_transit_pb2,
@@ -21,7 +22,7 @@ from hub.intake.compiled_rules import accepts
 
 SERVICES = [
     service
-    for module in (card_service_pb2, feed_service_pb2, hotlist_service_pb2, subscription_service_pb2)
+    for module in (card_service_pb2, feed_service_pb2, hotlist_service_pb2, service_item_service_pb2, subscription_service_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
 ]
 REQUESTS = [method.input_type for service in SERVICES for method in service.methods]

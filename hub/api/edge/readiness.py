@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 
 FEEDS, CARDS = "chuanyu.exchange.v1.FeedService", "chuanyu.exchange.v1.CardService"
 HOTLISTS, SUBSCRIPTIONS = "chuanyu.exchange.v1.HotlistService", "chuanyu.exchange.v1.SubscriptionService"
-SERVICES = (FEEDS, CARDS, HOTLISTS, SUBSCRIPTIONS)
+ITEMS = "chuanyu.exchange.v1.ServiceItemService"
+SERVICES = (FEEDS, CARDS, HOTLISTS, ITEMS, SUBSCRIPTIONS)
 # The name under which the health protocol asks for all services together.
 ALL = ""
 EVERY_S = 0.25
@@ -117,7 +118,7 @@ class Readiness:
     def _conclude(self, database: str, writing: str, deciding: str) -> None:
         """Keeps the reasons of each service, and logs each change of them once; numbers after a colon may change unlogged."""
         feeds = database or writing
-        reasons = {FEEDS: feeds, CARDS: feeds or deciding, HOTLISTS: database, SUBSCRIPTIONS: database}
+        reasons = {FEEDS: feeds, CARDS: feeds or deciding, HOTLISTS: database, ITEMS: database, SUBSCRIPTIONS: database}
         changed: dict[str, list[str]] = {}
         for service, reason in reasons.items():
             name = service.rpartition(".")[2]

@@ -45,6 +45,10 @@ def reasons_by_rule(outcome: str) -> dict[str, list[str]]:
     return dict(sorted(found.items()))
 
 
+# Reasons that only operators' commands give, where it is not the one for agreements.
+_COMMANDS = {"CATALOGUE_CHANGED": "`hub items`"}
+
+
 def given_by(reason: str) -> str:
     """Returns which calls an error reason may come from; where all methods of a service give it, its name is given for them."""
     if reason in OF_EVERY_CALL:
@@ -53,7 +57,7 @@ def given_by(reason: str) -> str:
     for service in services():
         giving = [method.name for method in service.method if reason in method_text(f"{PACKAGE}.{service.name}.{method.name}").reasons]
         found += [service.name] if len(giving) == len(service.method) else giving
-    return ", ".join(found) or "`hub agreements`"
+    return ", ".join(found) or _COMMANDS.get(reason, "`hub agreements`")
 
 
 def _services() -> Iterator[tuple[str, ...]]:

@@ -9,6 +9,7 @@ SERVICES = {
     "FeedService": "数据流服务：各省在此报送事件",
     "CardService": "卡服务：用卡场所与发卡机构在此询问",
     "HotlistService": "名单服务：离线闸机在此取名单",
+    "ServiceItemService": "事项服务：在此查询川渝通办事项目录",
     "SubscriptionService": "订阅服务：各省在此读取与本省有关的事件",
 }
 METHODS = {
@@ -23,6 +24,10 @@ METHODS = {
     "JudgeUse": "判断一次用卡是否有效",
     "GetHotlist": "取名单全量",
     "StreamHotlistDeltas": "取名单增量",
+    "ListServiceItems": "列出事项",
+    "GetServiceItem": "查询一个事项及其沿革",
+    "ListUsableItems": "查询持卡人此地可办的事项",
+    "CompareCatalogue": "比较两日的目录",
     "Subscribe": "订阅事件",
 }
 _FURTHER_KINDS = {
@@ -106,6 +111,8 @@ _FURTHER_KINDS = {
     "erasure_refused": "不予抹除",
     "identifier_erased": "标识已抹除",
     "recorded_time_accepted": "接受超前的日志时间",
+    "service_item_drafted": "起草事项版本",
+    "service_item_approved": "复核通过事项版本",
 }
 
 
