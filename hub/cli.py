@@ -134,6 +134,12 @@ COMMANDS = (
         "以运维身份询问一次用卡是否有效、是否在责任期内。Ask whether a use was valid, and who bears it if the card was lost.",
     ),
     Entry(
+        "usage",
+        "hub.commands.usage:usage",
+        POLICY,
+        "用卡次数与金额：按业务日与场景，按现在或某时刻已知。Uses and money by day and cell, as known now or at an instant.",
+    ),
+    Entry(
         "findings",
         "hub.commands.findings:findings",
         POLICY,

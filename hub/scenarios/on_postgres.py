@@ -35,6 +35,7 @@ from hub.projections.views.card_rows import facts_in
 from hub.projections.views.daily_usage import listed_uses
 from hub.projections.views.findings import Found, listed
 from hub.projections.views.unverified import listed_unverified
+from hub.projections.views.usage_counts import Wanted, counts
 from hub.scenarios.participants import FEEDS, OWNERS, RIGHTS, TELLERS
 from hub.scenarios.pure import findings_of, lives_of, question_of
 from hub.scenarios.running import Stand, acceptance_of, use_of
@@ -133,7 +134,7 @@ class PostgresRun:
         """Answers from the views."""
         views = self._way.views()
         if ask.kind == "usage":
-            return counted_since(views, ask, self._told.before[ask.number])
+            return counted_since(views, self._stand.scenario, self._told.names, ask, self._told.before[ask.number])
         facts, issuer = facts_in(views, self._keys[ask.card]), self._stand.scenario.cards[ask.card].issuer
         if ask.kind == "acceptance":
             question = question_of(ask, issuer, self._stand.venue(ask.venue))
@@ -180,16 +181,15 @@ def found_in(views: psycopg.Connection, key: bytes) -> list[Found]:
     return [one.found for one in (*listed(views, key), *listed_uses(views, key), *listed_unverified(views, key))]
 
 
-def counted(views: psycopg.Connection, ask: Ask) -> tuple[int, int]:
-    """Reads uses and money of a day, an issuer, a region and a scenario."""
-    row = views.execute(
-        "SELECT uses, amount_fen FROM views.daily_usage WHERE day = %s AND issuer = %s AND region = %s AND scenario = %s",
-        (ask.day, ask.issuer, ask.region, ask.scenario),
-    ).fetchone()
-    return (int(row[0]), int(row[1])) if row is not None else (0, 0)
+def counted(views: psycopg.Connection, ask: Ask, known_position: int | None = None) -> tuple[int, int]:
+    """Reads uses and money of a day, an issuer, a region and a scenario, as they were known at a position."""
+    return counts(views, Wanted(ask.day, ask.day, ask.issuer, ask.region, ask.scenario), known_position).sum
 
 
-def counted_since(views: psycopg.Connection, ask: Ask, before: tuple[int, int]) -> dict[str, Any]:
+def counted_since(
+    views: psycopg.Connection, scenario: Scenario, names: Mapping[int, str], ask: Ask, before: tuple[int, int]
+) -> dict[str, Any]:
     """Returns what has been counted since, by the names of *then*."""
-    uses, amount_fen = counted(views, ask)
+    position = None if ask.known_us is None else told_position(scenario, ask.known_us, names)
+    uses, amount_fen = counted(views, ask, position)
     return {"uses": uses - before[0], "amount_fen": amount_fen - before[1]}

@@ -159,7 +159,7 @@ class GrpcRun:
             return self._use(ask)
         views = self._way.caught_up(self.position)
         if ask.kind == "usage":
-            return counted_since(views, ask, self.before[ask.number])
+            return counted_since(views, self._stand.scenario, self.told, ask, self.before[ask.number])
         issuer, number = self.names.cards[ask.card]
         key = self._way.key_of(f"card|{issuer}|{number}")
         return findings_of(ask, found_in(views, key), self.told)

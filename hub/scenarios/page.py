@@ -72,7 +72,11 @@ _FIELDS = (
         "一次用卡是否有效 whether a use was valid: `card`, `at`, `medium`, `hotlist_at`（该设备何时收到含此卡的黑名单 when its device "
         "had a hotlist with the card）→ `finding`（空为有效 empty if valid）, `in_liability_window`, `against`（步骤 step）",
     ),
-    ('`ask = "usage"`', "`day`, `issuer`, `region`, `scenario` → `uses`, `amount_fen`"),
+    (
+        '`ask = "usage"`',
+        "`day`, `issuer`, `region`, `scenario` → `uses`, `amount_fen`；"
+        "加 `known_at` 则为当时已知的次数 with `known_at` the counts as they were known then",
+    ),
 )
 _TIMES = "时间为北京时间，除非另写。Times are +08:00 unless they say otherwise."
 
@@ -140,13 +144,15 @@ def _ask(ask: Ask) -> str:
         return f"{local_text(ask.at_us)}, 卡 card `{ask.card}`: {what}"
     scenario = reference.scenarios[ask.scenario][-1]
     place = _place(ask)
+    known = f"（按 {local_text(ask.known_us)} 已告知的事实 with what was reported by then）" if ask.known_us is not None else ""
     if ask.kind == "usage":
-        return f"{ask.day}, {place}, {scenario.name_zh} {scenario.name_en}: {PROVINCE_WORDS[ask.issuer]} 的卡用了几次 uses of its cards"
+        return (
+            f"{ask.day}{known}, {place}, {scenario.name_zh} {scenario.name_en}: {PROVINCE_WORDS[ask.issuer]} 的卡用了几次 uses of its cards"
+        )
     medium = reference.media[ask.medium][-1]
     shown = f"{medium.name_zh} {medium.name_en}"
     venue = f"，场馆 venue {ask.venue}" if ask.venue else ""
     claims = f"；服务点称 claims: {_claims(ask)}" if ask.claims is not None else ""
-    known = f"（按 {local_text(ask.known_us)} 已告知的事实 with what was reported by then）" if ask.known_us is not None else ""
     return f"{local_text(ask.at_us)}{known}, {place}{venue}: 卡 card `{ask.card}`, {scenario.name_zh} {scenario.name_en}, {shown}{claims}"
 
 

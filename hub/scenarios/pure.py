@@ -140,14 +140,11 @@ class PureRun:
     def answer(self, ask: Ask) -> dict[str, Any]:
         """Answers from memory."""
         if ask.kind == "usage":
-            asked = [ask.day, ask.issuer, ask.region, ask.scenario]
-            counted = [values for (day, _, *cell), values in self._rows[DAILY_USAGE.name].sums.items() if [day, *cell] == asked]
-            return {"uses": sum(uses for uses, _ in counted), "amount_fen": sum(fen for _, fen in counted)}
+            return self._counted(ask) if ask.known_us is None else self._known(ask.known_us)._counted(ask)
         facts, issuer = self._facts(ask.card), self._names.cards[ask.card][0]
         if ask.kind == "acceptance":
             if ask.known_us is not None:
-                told = self._scenario.given[: self._scenario.told_by(ask.known_us)]
-                facts = PureRun(replace(self._scenario, given=told))._facts(ask.card)
+                facts = self._known(ask.known_us)._facts(ask.card)
             answer = decide(facts, self._agreements, tables.load(), question_of(ask, issuer, ask.venue))
             return acceptance_of(answer.outcome, map(tables.load().reason, answer.reason_codes))
         if ask.kind == "use":
@@ -156,6 +153,15 @@ class PureRun:
             return findings_of(ask, self._found(ask.card), {position: step.name for position, step in self._steps.items()})
         card = standing(facts, ask.at_us, policies_of(tables.load(), issuer))
         return lives_of(card)
+
+    def _known(self, known_us: int) -> "PureRun":
+        """Returns the scenario as far as it was reported by an instant."""
+        return PureRun(replace(self._scenario, given=self._scenario.given[: self._scenario.told_by(known_us)]))
+
+    def _counted(self, ask: Ask) -> dict[str, Any]:
+        asked = [ask.day, ask.issuer, ask.region, ask.scenario]
+        counted = [values for (day, _, *cell), values in self._rows[DAILY_USAGE.name].sums.items() if [day, *cell] == asked]
+        return {"uses": sum(uses for uses, _ in counted), "amount_fen": sum(fen for _, fen in counted)}
 
     def _found(self, alias: str) -> list[Found]:
         issuer, number = self._names.cards[alias]

@@ -58,7 +58,7 @@ _QUESTIONS: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {
         frozenset({"hotlist_at", "medium"}),
         frozenset({"finding", "in_liability_window", "against"}),
     ),
-    "usage": (frozenset({"day", "issuer", "region", "scenario"}), frozenset(), frozenset({"uses", "amount_fen"})),
+    "usage": (frozenset({"day", "issuer", "region", "scenario"}), frozenset({"known_at"}), frozenset({"uses", "amount_fen"})),
 }
 
 
@@ -241,8 +241,6 @@ class _Reader(Checks):
             said["medium"] = self._one_of(where, "medium", content["medium"], MEDIA, "medium")
             said["venue"] = self._text(where, "venue", content.get("venue", ""), may_be_empty=True)
             said["claims"] = self._claims(where, content.get("claims"))
-            if "known_at" in content:
-                said["known_us"] = self._instant(where, "known_at", content["known_at"])
         elif kind == "use":
             if "hotlist_at" in content:
                 said["hotlist_us"] = self._instant(where, "hotlist_at", content["hotlist_at"])
@@ -251,6 +249,8 @@ class _Reader(Checks):
         elif kind == "usage":
             said["day"] = self._day(where, content["day"])
             said["issuer"] = self._one_of(where, "issuer", content["issuer"], ("50", "51"))
+        if "known_at" in content:
+            said["known_us"] = self._instant(where, "known_at", content["known_at"])
         return Ask(number, kind, self._then(f"{where} then", kind, then, steps), **said)
 
     def _then(self, where: str, kind: str, then: dict[str, Any], steps: list[Step]) -> dict[str, Any]:

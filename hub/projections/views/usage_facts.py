@@ -37,7 +37,7 @@ class Fact(NamedTuple):
 def decode(row: Row) -> Fact:
     """Reads a row."""
     card, above, tellings, history, finding_count, *_ = row
-    return Fact(card, above, unpacked(tellings), tuple(map(_known, history.split(_NEXT))) if history else (), finding_count)
+    return Fact(card, above, unpacked(tellings), history_of(history), finding_count)
 
 
 def encode(fact: Fact) -> Row:
@@ -49,6 +49,11 @@ def encode(fact: Fact) -> Row:
 
 # Between the counts of two times; no text of an event has a control character.
 _NEXT = "\f"
+
+
+def history_of(text: str) -> tuple[Known, ...]:
+    """Reads what a row counted since when."""
+    return tuple(map(_known, text.split(_NEXT))) if text else ()
 
 
 def _written(known: Known) -> str:

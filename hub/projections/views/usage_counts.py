@@ -1,0 +1,138 @@
+"""Asks for counts of uses: of which business days and cells, and as they were known at which position.
+
+`usage_delta` has what changed on each day of knowing. What changed on the day of the position itself, until there, is in the rows of the
+facts: each says what it counted since which position. So a count is exact at any position, and no change costs a row of its own.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+from typing import NamedTuple
+
+import psycopg
+
+from hub.domain.errors import ViewBehind
+from hub.domain.instants import day_text, epoch_day
+from hub.domain.netting import Counted
+from hub.domain.usage import UsageCell
+from hub.journal.reader import last_position_by
+from hub.projections.views.usage_facts import Known, history_of
+
+_DAY_S = 86_400
+# The hub's days are China's.
+_LOCAL_S = 8 * 3_600
+PAGE_ROWS = 10_000
+
+
+class Wanted(NamedTuple):
+    """Which cells are asked for: business days from *day* through *until*; a field that is empty says any."""
+
+    day: str = ""
+    until: str = ""
+    issuer: str = ""
+    region: str = ""
+    scenario: str = ""
+
+    def has(self, cell: UsageCell) -> bool:
+        """Whether a cell is asked for."""
+        if self.day and not self.day <= cell.day <= (self.until or self.day):
+            return False
+        asked = ((self.issuer, cell.issuer), (self.region, cell.region), (self.scenario, cell.scenario))
+        return all(one in ("", other) for one, other in asked)
+
+
+class Counts(NamedTuple):
+    """The counts of cells that are not nothing, in their order, and the position they were known at."""
+
+    position: int
+    cells: tuple[Counted, ...]
+
+    @property
+    def sum(self) -> tuple[int, int]:
+        """All uses and all money."""
+        return sum(one.uses for one in self.cells), sum(one.fen for one in self.cells)
+
+
+def counts(connection: psycopg.Connection, wanted: Wanted, known_position: int | None = None) -> Counts:
+    """Returns the counts as they were known at a position, None for the newest that the view has reached; raises ViewBehind."""
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        row = connection.execute("SELECT position FROM views.checkpoint WHERE view = 'daily_usage'").fetchone()
+        reached = int(row[0]) if row is not None else 0
+        position = reached if known_position is None else known_position
+        if position > reached:
+            raise ViewBehind(as_of_position=reached)
+        summed = _newest(connection, wanted) if position == reached else _known_at(connection, wanted, position)
+    found = tuple(Counted(cell, uses, fen) for cell, (uses, fen) in sorted(summed.items()) if (uses, fen) != (0, 0))
+    return Counts(position, found)
+
+
+def _newest(connection: psycopg.Connection, wanted: Wanted) -> dict[UsageCell, tuple[int, int]]:
+    rows = connection.execute(_NEWEST, _parameters(wanted)).fetchall()
+    return {UsageCell(*row[:4]): (int(row[4]), int(row[5])) for row in rows}
+
+
+def _known_at(connection: psycopg.Connection, wanted: Wanted, position: int) -> dict[UsageCell, tuple[int, int]]:
+    """Adds up what was known before the day of the position, and what became known on that day until there."""
+    row = connection.execute(
+        "SELECT (extract(epoch FROM recorded_at) * 1000000)::bigint FROM journal.event WHERE position = %s", (position,)
+    ).fetchone()
+    if row is None:
+        return {}
+    known_day = day_text(epoch_day(int(row[0])))
+    before = last_position_by(connection, _begin_us(known_day) - 1)
+    rows = connection.execute(_BEFORE, {**_parameters(wanted), "known_day": known_day}).fetchall()
+    summed = {UsageCell(*row[:4]): (int(row[4]), int(row[5])) for row in rows}
+    for history in _histories(connection, before, position):
+        _move(summed, wanted, _at(history, before), -1)
+        _move(summed, wanted, _at(history, position), 1)
+    return summed
+
+
+def _histories(connection: psycopg.Connection, before: int, position: int) -> Iterator[tuple[Known, ...]]:
+    """Yields what the facts counted since when, of all facts whose counts changed after *before* and not only after *position*."""
+    with connection.cursor("usage_histories") as cursor:
+        cursor.itersize = PAGE_ROWS
+        cursor.execute(_CHANGED, {"before": before, "position": position})
+        for (text,) in cursor:
+            yield history_of(text)
+
+
+def _at(history: Iterable[Known], position: int) -> tuple[Counted, ...]:
+    counted: tuple[Counted, ...] = ()
+    for known in history:
+        if known.position > position:
+            break
+        counted = known.counted
+    return counted
+
+
+def _move(summed: dict[UsageCell, tuple[int, int]], wanted: Wanted, counted: Iterable[Counted], sign: int) -> None:
+    for cell, uses, fen in counted:
+        if wanted.has(cell):
+            before = summed.get(cell, (0, 0))
+            summed[cell] = (before[0] + sign * uses, before[1] + sign * fen)
+
+
+def _begin_us(day: str) -> int:
+    """Returns the first instant of a day in +08:00."""
+    return ((date.fromisoformat(day) - date(1970, 1, 1)) // timedelta(days=1) * _DAY_S - _LOCAL_S) * 1_000_000
+
+
+def _parameters(wanted: Wanted) -> dict[str, str]:
+    return {**wanted._asdict(), "until": wanted.until or wanted.day}
+
+
+_CELLS = """
+      AND (%(issuer)s = '' OR issuer = %(issuer)s) AND (%(region)s = '' OR region = %(region)s)
+      AND (%(scenario)s = '' OR scenario = %(scenario)s)"""
+_NEWEST = f"""
+    SELECT day, issuer, region, scenario, uses, amount_fen FROM views.daily_usage
+    WHERE (%(day)s = '' OR day BETWEEN %(day)s AND %(until)s) {_CELLS}"""  # noqa: S608 (our own text)
+_BEFORE = f"""
+    SELECT business_day, issuer, region, scenario, sum(uses), sum(amount_fen) FROM views.usage_delta
+    WHERE known_day < %(known_day)s AND (%(day)s = '' OR business_day BETWEEN %(day)s AND %(until)s) {_CELLS}
+    GROUP BY business_day, issuer, region, scenario"""  # noqa: S608 (our own text)
+_CHANGED = """
+    SELECT counted FROM views.daily_usage_facts WHERE changed_position > %(before)s AND changed_position <= %(position)s
+    UNION ALL
+    SELECT counted FROM views.daily_usage_facts WHERE was_changed AND changed_position > %(position)s"""
