@@ -32,7 +32,7 @@ DECK = (
     *[("stop", "edge-1"), ("stop", "database"), ("stop", "sichuan"), ("stop", "chongqing")],
 )
 SETTLE_S, SIMULATOR_S, SAY_EVERY_S = 180.0, 90.0, 5.0
-_QUIET = {"HUB_METRICS_LISTEN": "", "HUB_TRACES_LISTEN": "", "HUB_MAX_LAG_S": "120"}
+QUIET = {"HUB_METRICS_LISTEN": "", "HUB_TRACES_LISTEN": "", "HUB_MAX_LAG_S": "120"}
 
 Report = Callable[[str], None]
 
@@ -59,7 +59,7 @@ def measure(seed: int, rounds: Sequence[Round], rate: int, report: Report, event
         try:
             with running(data_dir) as dsn:
                 migrate(dsn)
-                with staged(data_dir, dsn, _QUIET) as stage:
+                with staged(data_dir, dsn, QUIET) as stage:
                     result = _campaign(stage, data_dir, dsn, rounds, report, (seed, events, rate))
         finally:
             discard(data_dir)
@@ -69,24 +69,24 @@ def measure(seed: int, rounds: Sequence[Round], rate: int, report: Report, event
 def _campaign(
     stage: Stage, data_dir: Path, dsn: str, rounds: Sequence[Round], report: Report, traffic: tuple[int, int, int]
 ) -> dict[str, Any]:
-    (seed, events, rate), urls, told = traffic, _start(stage, data_dir, dsn), data_dir / "told.jsonl"
+    (seed, events, rate), urls, told = traffic, start_system(stage, data_dir, dsn), data_dir / "told.jsonl"
     simulator = start_simulator(stage, data_dir, urls, seed, events, "--rate", str(rate), "--told", str(told))
     disturbances = Disturbances(stage, data_dir, dsn, urls)
     faults: list[str] = []
     performed: Counter[str] = Counter()
     try:
-        _await_traffic(urls)
+        await_traffic(urls)
         for number, planned in enumerate(rounds, 1):
             disturbances.perform(planned)
             performed[f"{planned.kind} {planned.target}"] += 1
-            report(f"{number}/{len(rounds)} {planned.kind} {planned.target}: {_progress(urls)}")
+            report(f"{number}/{len(rounds)} {planned.kind} {planned.target}: {progress(urls)}")
             if simulator.poll() is not None and not events:
                 raise ChildDied(f"simulator ended with {simulator.returncode}")
     except ChildDied as death:
-        faults.append(_last_words(stage, str(death)))
+        faults.append(last_words(stage, str(death)))
     simulator.terminate()
     simulator.communicate(timeout=SIMULATOR_S)
-    pending = _settle(dsn, urls, report)
+    pending = settle(dsn, urls, report)
     outboxes = {feed: data_dir / home / "outbox.sqlite" for home, url in urls.items() for feed in status(url).get("feeds", {})}
     found, checked = reckon(dsn, told, outboxes), check(dsn)
     is_sound = not (found.lost or found.doubled or found.reordered or pending or faults) and checked.is_clean and performed.total() > 0
@@ -103,13 +103,14 @@ def _campaign(
     }
 
 
-def _start(stage: Stage, data_dir: Path, dsn: str) -> dict[str, str]:
+def start_system(stage: Stage, data_dir: Path, dsn: str, edge_dsn: str = "") -> dict[str, str]:
+    """Starts two edges, which may have a login of their own, the projections and both adapters, and returns the addresses of these."""
     open_authority(data_dir / "certificates")
     issue_server(data_dir / "certificates")
     certificates = register(dsn, data_dir)
     targets = [f"127.0.0.1:{free_port()}" for _ in EDGES]
     for edge, target in zip(EDGES, targets, strict=True):
-        stage.start(edge, "hub.cli", "serve", "--listen", target)
+        stage.start(edge, "hub.cli", "serve", "--listen", target, HUB_DSN=edge_dsn or dsn)
         stage.first_line(edge)
     stage.start("projector", "hub.cli", "project")
     stage.first_line("projector")
@@ -119,7 +120,8 @@ def _start(stage: Stage, data_dir: Path, dsn: str) -> dict[str, str]:
     return start_adapters(stage, data_dir, targets, certificates)
 
 
-def _await_traffic(urls: Mapping[str, str]) -> None:
+def await_traffic(urls: Mapping[str, str]) -> None:
+    """Waits until something of each feed is recorded; raises ChildDied."""
     give_up_at = time.monotonic() + SETTLE_S
     while not all(feed["recorded"] for url in urls.values() for feed in status(url).get("feeds", {}).values()):
         if time.monotonic() > give_up_at:
@@ -127,12 +129,13 @@ def _await_traffic(urls: Mapping[str, str]) -> None:
         time.sleep(0.2)
 
 
-def _progress(urls: Mapping[str, str]) -> str:
+def progress(urls: Mapping[str, str]) -> str:
+    """Says how far each feed is."""
     feeds = {name: feed for url in urls.values() for name, feed in status(url).get("feeds", {}).items()}
     return ", ".join(f"{name} {feed['acknowledged_sequence']:,}+{feed['pending']:,} {feed['state'][:40]}" for name, feed in feeds.items())
 
 
-def _settle(dsn: str, urls: Mapping[str, str], report: Report) -> int:
+def settle(dsn: str, urls: Mapping[str, str], report: Report) -> int:
     """Waits until the hub has everything and has folded it, and returns what does not come to it."""
     give_up_at, say_at, waiting = time.monotonic() + SETTLE_S, time.monotonic() + SAY_EVERY_S, 1
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -145,7 +148,7 @@ def _settle(dsn: str, urls: Mapping[str, str], report: Report) -> int:
                 return 0
             if time.monotonic() > say_at:
                 say_at += SAY_EVERY_S
-                report(f"settling: {_progress(urls)}, views {behind:,} of {head:,}")
+                report(f"settling: {progress(urls)}, views {behind:,} of {head:,}")
             time.sleep(0.2)
     return int(waiting)
 
@@ -159,8 +162,8 @@ def _positions(connection: psycopg.Connection) -> tuple[int, int]:
     return int(row[0]), int(row[1] or 0)
 
 
-def _last_words(stage: Stage, death: str) -> str:
-    """Adds to a death the end of the log it names; the directory will be gone."""
+def last_words(stage: Stage, death: str) -> str:
+    """Returns a death with the end of the log it names; the directory will be gone."""
     logs = {path.stem: path for path in stage.logs.glob("*.log")}
     name = death.split(maxsplit=1)[0]
     return f"{death}: {logs[name].read_text(encoding='utf-8', errors='replace')[-2000:]}" if name in logs else death

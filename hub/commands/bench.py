@@ -8,6 +8,7 @@ from rich.console import Console
 
 import hub.bench.backup
 import hub.bench.check
+import hub.bench.failover.measure
 import hub.bench.faults
 import hub.bench.hostile.measure
 import hub.bench.hotlist
@@ -112,6 +113,20 @@ def bench_faults(
 ) -> None:
     """故障：整套系统在流量下反复重启、强杀、暂停，逐件核对。A system restarted and killed under traffic, every event compared."""
     result = hub.bench.faults.measure(seed, hub.bench.faults.plan(seed, rounds), rate, screen.print)
+    _finish(result, as_json)
+    raise typer.Exit(0 if result["sound"] else 1)
+
+
+@app.command("failover")
+def bench_failover(
+    as_json: Json = False,
+    rounds: Annotated[int, typer.Option(min=1, help="轮数。Rounds.")] = 20,
+    seed: Annotated[int, typer.Option(help="随机种子：同种子同计划。The same seed gives the same plan.")] = 1,
+    rate: Annotated[int, typer.Option(min=1, help="每秒事件数。Events a second.")] = 150,
+) -> None:
+    """主备切换：流量下让主库消失，量首个新确认的时间，逐件核对。The primary is taken away under traffic, every event compared."""
+    failover = hub.bench.failover.measure
+    result = failover.measure(seed, failover.plan(seed, rounds), rate, screen.print)
     _finish(result, as_json)
     raise typer.Exit(0 if result["sound"] else 1)
 

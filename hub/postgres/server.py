@@ -31,6 +31,7 @@ from hub.postgres.cluster import (
     EmbeddedPostgresError,
     alone,
     delete_cluster,
+    lock_file,
     locks,
     log_tail,
     open_cluster,
@@ -75,7 +76,7 @@ class EmbeddedPostgres:
         """
         try:
             self._users.join()
-            with alone(_lock_file(self._data_dir)) as lock:
+            with alone(lock_file(self._data_dir)) as lock:
                 cluster = open_cluster(self._data_dir, lock)
                 self._sockets = open_sockets(cluster.path)
                 self._users.have_it_watched(cluster.path, self._sockets)
@@ -88,7 +89,7 @@ class EmbeddedPostgres:
     def stop(self, *, saves: bool = True) -> None:
         """Use it no longer, and shut it down if nobody else uses it; if not *saves*, the next start has to recover."""
         if self._users.is_last():
-            with alone(_lock_file(self._data_dir)):
+            with alone(lock_file(self._data_dir)):
                 # What was started here, what was found, and what another user has started since are mostly one.
                 for server in {self._launched, self._postmaster, _postmaster(_processes(path_of(self._data_dir)))}:
                     if server is not None:
@@ -193,7 +194,7 @@ def stop_any(data_dir: Path) -> bool:
     cluster = path_of(data_dir)
     if not cluster.exists():
         return False
-    with alone(_lock_file(data_dir)):
+    with alone(lock_file(data_dir)):
         processes = _processes(cluster)
         if (postmaster := _postmaster(processes)) is not None:
             _shut_down(postmaster, socket_path(cluster))
@@ -210,10 +211,6 @@ def discard(data_dir: Path) -> None:
         with suppress(EmbeddedPostgresError), running(data_dir):
             stop_any(data_dir)
     delete_cluster(data_dir)
-
-
-def _lock_file(data_dir: Path) -> Path:
-    return data_dir / "postgres.lock"
 
 
 def _conninfo(sockets: Path) -> str:
