@@ -6,7 +6,8 @@ import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, references_pb2
 from psycopg import pq
 
-from hub.journal.group import Appended, Batch, commit_group, pack_tail, run
+from hub.journal.group import Appended, Batch, commit_group, pack_tail
+from hub.journal.statements import run
 from hub.journal.writer import SESSION
 
 SICHUAN, CHONGQING = "urn:chuanyu:participant:sc.card-center", "urn:chuanyu:participant:cq.card-center"

@@ -17,8 +17,9 @@ from hub.bench.project import read_raw
 from hub.bench.setup import Ground, ground, median, settle
 from hub.child import Child
 from hub.config import Config
-from hub.journal.group import Batch, commit_group, pack_tail, run
+from hub.journal.group import Batch, commit_group, pack_tail
 from hub.journal.reader import head_position
+from hub.journal.statements import run
 from hub.journal.writer import SESSION
 
 ROUNDS = 3

@@ -5,7 +5,6 @@ hand-packed binary COPY, and the answers are given after the commit. Three waits
 BEGIN + lock; close + COPY; data + COMMIT.
 """
 
-import select
 import struct
 import time
 from collections.abc import Sequence
@@ -14,8 +13,9 @@ from dataclasses import dataclass, field, replace
 import psycopg
 from psycopg import pq
 
-from hub.domain.errors import ClockDrift, FeedUnknown, HubError, JournalUnavailable, NotFeedOwner, SequenceConflict, SequenceGap
+from hub.domain.errors import ClockDrift, FeedUnknown, HubError, NotFeedOwner, SequenceConflict, SequenceGap
 from hub.domain.quarantine import QuarantineHandled
+from hub.journal.statements import ANSWER_WITHIN_S, Answers, ConnectionLost, GroupFailed, check, run
 from hub.telemetry.spans import GroupTiming
 
 PG_EPOCH_US = 946_684_800_000_000
@@ -25,29 +25,7 @@ _PREFIX = struct.Struct(">hiqiqiqiq")
 _TAIL = struct.Struct(">iqi")
 _LENGTH = struct.Struct(">i")
 _NULL = _LENGTH.pack(-1)
-# Insufficient resources, errors of the system, a server that only reads: no batch is at fault.
-_UNFIT = ("53", "58", "25006")
-# Data exceptions and broken constraints: the batch is at fault, and will be again.
-_DATA = ("22", "23")
-# Our own: the time to record would be ahead of the hub's clock (migrations/0010).
-_TIME_AHEAD = "HC001"
 _COLUMNS = "position, recorded_at, stream_id, sequence, occurred_at, kind, digest, data"
-
-
-class GroupFailed(Exception):
-    """The database refused the group; nothing of it is in the journal."""
-
-
-class DatabaseUnfit(GroupFailed):
-    """The database takes no writes now, from any participant: its disk is full, its memory is out, or it only reads."""
-
-
-class DataRefused(GroupFailed):
-    """The database cannot store a value of the group, now or ever: to send it again is of no use."""
-
-
-class ConnectionLost(JournalUnavailable):
-    """The connection broke; whether the group was committed is looked up, never guessed."""
 
 
 @dataclass(slots=True)
@@ -152,35 +130,12 @@ def commit_group(connection: pq.abc.PGconn, batches: Sequence[Batch], *, all_or_
         if group.rows and is_wanted:
             _write(connection, group)
         else:
-            run(connection, b"ROLLBACK")
+            # What was found may be on this server's disk alone, if it fell meanwhile. The commit of the locked head waits for its standby.
+            run(connection, b"COMMIT")
         return outcomes
     except (GroupFailed, ClockDrift):
         run(connection, b"ROLLBACK")
         raise
-
-
-def run(connection: pq.abc.PGconn, sql: bytes) -> pq.abc.PGresult:
-    """Runs one string of statements and returns the last result; raises GroupFailed or ConnectionLost."""
-    try:
-        result = connection.exec_(sql)
-    except psycopg.OperationalError:
-        # libpq notices some broken connections only when the next statement is sent.
-        raise ConnectionLost from None
-    return check(connection, result)
-
-
-def check(connection: pq.abc.PGconn, result: pq.abc.PGresult) -> pq.abc.PGresult:
-    """Raises GroupFailed, ClockDrift or ConnectionLost if *result* is an error; the server's text stays out of the message's values."""
-    if result.status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK, pq.ExecStatus.COPY_IN):
-        return result
-    sqlstate = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
-    # 57P0x: terminated by an administrator or a crash; 25P0x: an idle or long transaction was ended.
-    if connection.status != pq.ConnStatus.OK or sqlstate[:4] in ("57P0", "25P0"):
-        raise ConnectionLost
-    if sqlstate == _TIME_AHEAD:
-        raise ClockDrift(drift_s=f"-{(result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b'').decode()}")
-    kind = DatabaseUnfit if sqlstate.startswith(_UNFIT) else DataRefused if sqlstate.startswith(_DATA) else GroupFailed
-    raise kind(f"SQLSTATE {sqlstate}")
 
 
 def _lock(connection: pq.abc.PGconn, batches: Sequence[Batch]) -> _Group:
@@ -280,27 +235,14 @@ def _write(connection: pq.abc.PGconn, group: _Group) -> None:
 
 
 def write_rows(connection: pq.abc.PGconn, rows: Sequence[bytes]) -> None:
-    """Sends the rows of a COPY that was begun with its COMMIT behind it, and waits for that; raises GroupFailed or ConnectionLost.
-
-    It waits on the socket: libpq's own waiting for a COPY happens inside calls that hold the interpreter, and would stop every
-    other thread for the length of a commit. The connection must be non-blocking.
-    """
+    """Sends the rows of a COPY that was begun with its COMMIT behind it, and waits for that; raises GroupFailed or ConnectionLost."""
     try:
         connection.put_copy_data(b"".join((_COPY_HEAD, *rows, _COPY_END)))
         connection.put_copy_end()
-        poller = select.poll()
-        poller.register(connection.socket, select.POLLIN | select.POLLOUT)
-        while connection.flush():
-            if poller.poll()[0][1] & select.POLLIN:
-                connection.consume_input()
-        poller.modify(connection.socket, select.POLLIN)
+        answers = Answers(connection, ANSWER_WITHIN_S)
+        answers.flush()
         is_committed = False
-        while True:
-            while connection.is_busy():
-                poller.poll()
-                connection.consume_input()
-            if (result := connection.get_result()) is None:
-                break
+        while (result := answers.following()) is not None:
             check(connection, result)
             is_committed = result.command_status == b"COMMIT"
     except psycopg.OperationalError:

@@ -8,9 +8,9 @@ import asyncio
 import contextlib
 import logging
 
-from hub.journal.group import ConnectionLost, GroupFailed
 from hub.journal.loop_connection import LoopConnection
 from hub.journal.sessions import set_up
+from hub.journal.statements import ConnectionLost, GroupFailed
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class HeadWatcher:
 
     def __init__(self, dsn: str) -> None:
         """*dsn* names a login that may SET ROLE hub_reader."""
-        self._connection = LoopConnection(dsn, "hub-watch", set_up("hub_reader"), "SELECT position FROM journal.head")
+        self._connection = LoopConnection(dsn, "hub-watch", set_up("hub_reader"), "SELECT position FROM journal.head", confirms=True)
         self._waiting: dict[asyncio.Future[None], int] = {}
         self._watching: asyncio.Task[None] | None = None
 

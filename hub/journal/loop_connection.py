@@ -9,7 +9,8 @@ from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
 from hub.domain.errors import ClockDrift
-from hub.journal.group import ConnectionLost, GroupFailed, check, run
+from hub.journal.sessions import CONNECT_WITHIN_S, raw_session
+from hub.journal.statements import ANSWER_WITHIN_S, ConnectionLost, GroupFailed, check, refuse_unconfirmed
 
 _NAME = b"query"
 _INT8 = struct.Struct(">q")
@@ -18,10 +19,10 @@ _INT8 = struct.Struct(">q")
 class LoopConnection:
     """Runs one statement, a call at a time. Opens by itself, and again after a loss."""
 
-    def __init__(self, dsn: str, application_name: str, session: str, statement: str) -> None:
-        """*session* is run once on each new connection, *statement* is prepared there."""
-        self._conninfo = make_conninfo(dsn, application_name=application_name, connect_timeout=5)
-        self._session, self._statement = session, statement
+    def __init__(self, dsn: str, application_name: str, session: str, statement: str, *, confirms: bool = False) -> None:
+        """*session* is run once on each new connection, *statement* is prepared there; *confirms* as in `primary.arrive`."""
+        self._conninfo = make_conninfo(dsn, application_name=application_name, connect_timeout=CONNECT_WITHIN_S)
+        self._session, self._statement, self._confirms = session, statement, confirms
         self._connection: pq.abc.PGconn | None = None
         self._watched: int | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -40,39 +41,39 @@ class LoopConnection:
         """Returns the result; parameters and values are in binary. Raises ConnectionLost, ClockDrift or GroupFailed (it was refused)."""
         if self._connection is None:
             self._connection = await asyncio.to_thread(self._open)
-        connection = self._connection
         try:
-            formats = [pq.Format.BINARY] * len(parameters)
-            connection.send_query_prepared(_NAME, parameters, param_formats=formats, result_format=pq.Format.BINARY)
-            while connection.flush():
-                await self._readable(connection)
-                connection.consume_input()
-            answer: pq.abc.PGresult | None = None
-            while True:
-                while connection.is_busy():
-                    await self._readable(connection)
-                    connection.consume_input()
-                if (result := connection.get_result()) is None:
-                    break
-                answer = check(connection, result)
-        except (psycopg.OperationalError, ConnectionLost):
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                return await self._answer(self._connection, parameters)
+        except (psycopg.OperationalError, ConnectionLost, TimeoutError):
             self.close()
             raise ConnectionLost from None
         except (asyncio.CancelledError, GroupFailed, ClockDrift):
             # What is left of the answer would be taken for the next one's.
             self.close()
             raise
+
+    async def _answer(self, connection: pq.abc.PGconn, parameters: Sequence[bytes]) -> pq.abc.PGresult:
+        formats = [pq.Format.BINARY] * len(parameters)
+        connection.send_query_prepared(_NAME, parameters, param_formats=formats, result_format=pq.Format.BINARY)
+        while connection.flush():
+            await self._readable(connection)
+            connection.consume_input()
+        answer: pq.abc.PGresult | None = None
+        while True:
+            while connection.is_busy():
+                await self._readable(connection)
+                connection.consume_input()
+            if (result := connection.get_result()) is None:
+                break
+            answer = check(connection, result)
+        # An answer comes before its commit.
+        refuse_unconfirmed(connection)
         assert answer is not None
         return answer
 
     def _open(self) -> pq.abc.PGconn:
-        connection = pq.PGconn.connect(self._conninfo.encode())
-        if connection.status != pq.ConnStatus.OK:
-            connection.finish()
-            raise ConnectionLost
-        run(connection, self._session.encode())
+        connection = raw_session(self._conninfo, self._session, confirms=self._confirms)
         check(connection, connection.prepare(_NAME, self._statement.encode()))
-        connection.nonblocking = 1
         return connection
 
     async def _readable(self, connection: pq.abc.PGconn) -> None:

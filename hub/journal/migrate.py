@@ -42,6 +42,10 @@ class MigrationNotPermitted(HubError):
     """The schema is not up to date, and this login may not change it; run `hub migrate` with HUB_MIGRATE_DSN (docs/database.md):"""
 
 
+class SchemaOfPrimary(HubError):
+    """The schema is not up to date and the database is a standby: run `hub migrate` at its primary."""
+
+
 class MigrationMismatch(HubError):
     """The database was migrated with other files than these; use the release it was migrated with, or a newer one."""
 
@@ -63,6 +67,8 @@ def migrate(
             return _apply_pending(connection, files, report, only)
         except psycopg.errors.InsufficientPrivilege as refused:
             raise MigrationNotPermitted(str(refused).strip().splitlines()[0]) from None
+        except psycopg.errors.ReadOnlySqlTransaction:
+            raise SchemaOfPrimary from None
 
 
 def refuse_unfit(version: int, encoding: str) -> None:

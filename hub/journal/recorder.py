@@ -27,8 +27,10 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 from hub.domain.aggregate import DecidedEvent, HubAggregate
-from hub.journal.group import Appended, Batch, ConnectionLost, commit_group, pack_tail
-from hub.journal.sessions import in_turn
+from hub.journal.group import Appended, Batch, commit_group, pack_tail
+from hub.journal.primary import towards
+from hub.journal.sessions import CONNECT_WITHIN_S, begin_there, in_turn
+from hub.journal.statements import ConnectionLost
 from hub.journal.writer import SESSION
 
 Aggregate = TypeVar("Aggregate", bound=HubAggregate)
@@ -43,7 +45,9 @@ class HubDatastore(PostgresDatastore):
         super().__init__("", "", "", "", "", pool_size=pool_size, max_overflow=max_overflow, connect_timeout=patience_s, pre_ping=True)
         # The library takes five parts of a conninfo; this keeps them all, such as sslmode.
         # Its name is there from the first moment on: a writer without it could not be ended when it stalls.
-        self.pool.kwargs = {**conninfo_to_dict(dsn), "row_factory": dict_row, "application_name": "hub-writer"}
+        self._dsn = dsn
+        own = {"row_factory": dict_row, "application_name": "hub-writer"}
+        self.pool.kwargs = lambda: {"connect_timeout": CONNECT_WITHIN_S, **conninfo_to_dict(towards(dsn)), **own}
 
     def after_connect_func(self) -> Callable[[psycopg.Connection[Any]], None]:
         """Sets each new connection up."""
@@ -52,6 +56,7 @@ class HubDatastore(PostgresDatastore):
         def after_connect(connection: psycopg.Connection[Any]) -> None:
             configure(connection)
             connection.execute(SESSION.encode())
+            begin_there(connection, self._dsn, confirms=True)
 
         return after_connect
 

@@ -18,8 +18,9 @@ from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
 from hub.domain.errors import ClockDrift, HubError, JournalUnavailable, QueueFull, Unstorable
-from hub.journal.group import Appended, Batch, ConnectionLost, DatabaseUnfit, DataRefused, Deferred, GroupFailed, Outcome, commit_group, run
-from hub.journal.sessions import set_up
+from hub.journal.group import Appended, Batch, Deferred, Outcome, commit_group
+from hub.journal.sessions import CONNECT_WITHIN_S, raw_session, set_up
+from hub.journal.statements import ConnectionLost, DatabaseUnfit, DataRefused, GroupFailed, run
 from hub.telemetry import names
 from hub.telemetry.spans import GroupTiming, now_ns
 
@@ -66,7 +67,7 @@ class JournalWriter:
 
     def __init__(self, dsn: str) -> None:
         """*dsn* names a login that may SET ROLE hub_writer."""
-        self._conninfo = make_conninfo(dsn, application_name="hub-writer", connect_timeout=5)
+        self._conninfo = make_conninfo(dsn, application_name="hub-writer", connect_timeout=CONNECT_WITHIN_S)
         # None ends the thread once what waits is written.
         self._batches: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._connection: pq.abc.PGconn | None = None
@@ -279,12 +280,8 @@ class JournalWriter:
     def _connected(self) -> pq.abc.PGconn:
         if self._connection is None or self._connection.status != pq.ConnStatus.OK:
             self._disconnect()
-            connection = pq.PGconn.connect(self._conninfo.encode())
-            if connection.status != pq.ConnStatus.OK:
-                raise ConnectionLost
-            run(connection, SESSION.encode())
-            connection.nonblocking = 1
-            self._connection = connection
+            # Each of its commits waits for the standby by itself.
+            self._connection = raw_session(self._conninfo, SESSION, confirms=False)
             self.partitions_ahead = int(run(self._connection, b"SELECT journal.ensure_partitions()").get_value(0, 0) or 0)
             self._checked_at_position = 0
         return self._connection

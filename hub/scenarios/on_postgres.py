@@ -23,9 +23,10 @@ from hub.domain.event_rules import Context
 from hub.intake.batch import Intake
 from hub.intake.batches import batch_reader
 from hub.intake.request_rules import now_us
-from hub.journal.group import Appended, commit_group, run
+from hub.journal.group import Appended, commit_group
 from hub.journal.reader import feed_row
 from hub.journal.recorder import AggregateStore
+from hub.journal.statements import run
 from hub.journal.writer import SESSION
 from hub.processes.losses import LossProcess
 from hub.projections import PROJECTIONS, runner

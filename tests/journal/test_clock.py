@@ -15,8 +15,9 @@ from hub.cli import app
 from hub.domain.errors import ClockDrift, RequestInvalid
 from hub.journal.clock import TimeNotAhead
 from hub.journal.decisions import Decision, DecisionWriter
-from hub.journal.group import PG_EPOCH_US, Appended, Batch, commit_group, pack_tail, run
+from hub.journal.group import PG_EPOCH_US, Appended, Batch, commit_group, pack_tail
 from hub.journal.recorder import AggregateStore
+from hub.journal.statements import run
 from hub.journal.writer import SESSION
 from tests.clients import journal
 

@@ -11,7 +11,7 @@ from psycopg import pq
 from hub.domain.errors import JournalUnavailable, QueueFull
 from hub.journal import decisions
 from hub.journal.decisions import Decision, DecisionWriter, Receipt
-from hub.journal.group import run
+from hub.journal.statements import run
 from hub.journal.writer import SESSION
 
 AT_US = 1_756_690_215_000_000

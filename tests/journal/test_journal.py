@@ -14,18 +14,9 @@ from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
 from hub.domain.errors import FeedUnknown, JournalUnavailable, NotFeedOwner, QueueFull, SequenceConflict, SequenceGap, Unstorable
-from hub.journal.group import (
-    Appended,
-    Batch,
-    ConnectionLost,
-    Deferred,
-    GroupFailed,
-    commit_group,
-    pack_tail,
-    run,
-    write_rows,
-)
+from hub.journal.group import Appended, Batch, Deferred, commit_group, pack_tail, write_rows
 from hub.journal.recorder import AggregateStore
+from hub.journal.statements import ConnectionLost, GroupFailed, run
 from hub.journal.writer import SESSION, WAITING_BYTES, WAITING_EVENTS, JournalWriter
 from tests.databases import fresh_database
 

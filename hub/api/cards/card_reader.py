@@ -18,9 +18,9 @@ from hub.domain.agreement import Agreements
 from hub.domain.card import Fact
 from hub.domain.errors import HubError, JournalUnavailable, ViewBehind, ViewsLate
 from hub.domain.succession import CardRow, facts_known, wanted
-from hub.journal.group import GroupFailed
 from hub.journal.loop_connection import LoopConnection, bytea_array
 from hub.journal.sessions import session, set_up
+from hub.journal.statements import GroupFailed
 from hub.projections import DECIDED_BY
 from hub.projections.views.agreements import AGREEMENTS, read_agreements
 from hub.projections.views.card_rows import merged, rows_named
@@ -66,7 +66,7 @@ class CardReader:
     def __init__(self, dsn: str, refused: Callable[[], HubError | None]) -> None:
         """*dsn* names a login that may SET ROLE hub_reader; *refused* returns why no card may be read now, None if they may."""
         self._dsn, self._refused = dsn, refused
-        self._connection = LoopConnection(dsn, "hub-cards", _SESSION, _READ_CARDS)
+        self._connection = LoopConnection(dsn, "hub-cards", _SESSION, _READ_CARDS, confirms=True)
         self._agreements = (-1, Agreements(()))
         self._outage = Outage(log, "cards")
         # A group waits for one single read at most, however many callers look at cards.
