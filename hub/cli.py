@@ -85,6 +85,12 @@ COMMANDS = (
         "恢复：把备份载入空数据库，重建视图，然后全面检查。Restore into an empty database, fold the views, check everything.",
     ),
     Entry(
+        "standby",
+        "hub.commands.standby:app",
+        OPERATING,
+        "备库：建立、运行、查看、接管。A standby of the database: make it, run it, look at it, promote it.",
+    ),
+    Entry(
         "sql",
         "hub.commands.sql:sql",
         OPERATING,

@@ -20,7 +20,8 @@ from hub.api.edge.directory import Directory
 from hub.api.edge.handlers import Gate
 from hub.api.edge.health import Health
 from hub.api.edge.quota import Quotas
-from hub.api.edge.readiness import SERVICES, Limits, Readiness
+from hub.api.edge.readiness import SERVICES, Limits, Readiness, StandbyReadiness
+from hub.api.edge.reads_only import refusing
 from hub.api.edge.standard_services import add_standard_services
 from hub.api.edge.transport import CALLS_OF_ALL, OPTIONS, listen
 from hub.api.edge.turns import Reads
@@ -40,7 +41,7 @@ from hub.journal.writer import JournalWriter
 from hub.telemetry import names
 from hub.telemetry.spans import Call
 from hub.trust.authority import CertificateFiles
-from hub.trust.keyring import Keyring, verify_fingerprint
+from hub.trust.keyring import Keyring, compare_fingerprint, verify_fingerprint
 from hub.trust.server_tls import ServerCertificate
 
 DRAIN_S = 10.0
@@ -50,7 +51,10 @@ Further = Callable[[Gate, Checks], grpc.GenericRpcHandler]
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """Where it listens and with which certificates; *plaintext* is a loopback port that only the bench opens."""
+    """Where it listens and with which certificates; *plaintext* is a loopback port that only the bench opens.
+
+    An edge that *reads_only* is at a standby, or does as if it was.
+    """
 
     dsn: str
     listen: str
@@ -61,6 +65,7 @@ class ServerSettings:
     plaintext_caller: str = ""
     limits: Limits = field(default_factory=Limits)
     close_refused_after_s: float = CLOSE_REFUSED_AFTER_S
+    reads_only: bool = False
 
 
 class HubServer:
@@ -83,18 +88,21 @@ class HubServer:
         """
         settings = self._settings
         with session(settings.dsn, "hub_writer", "hub-server") as connection:
-            verify_fingerprint(connection, settings.keyring)
+            (compare_fingerprint if settings.reads_only else verify_fingerprint)(connection, settings.keyring)
         # First of all: where another process listens, nothing is to be opened.
         certificate = ServerCertificate(settings.certificates)
         self._listen(certificate)
-        decisions_stream = await asyncio.to_thread(_prepare_own, settings.dsn)
+        decisions_stream = 0 if settings.reads_only else await asyncio.to_thread(_prepare_own, settings.dsn)
         async with contextlib.AsyncExitStack() as opened:
             quotas = Quotas(settings.quota)
             names.CALLS_UNDER_WAY.read = quotas.under_way
             directory = Directory(settings.dsn, quotas)
             opened.callback(directory.close)
             gate = Gate(directory, settings.certificates.authority.parent, settings.plaintext_caller)
-            readiness = self._add_services(opened, gate, decisions_stream, further)
+            if settings.reads_only:
+                readiness = self._add_reading_services(opened, gate)
+            else:
+                readiness = self._add_services(opened, gate, decisions_stream, further)
             opened.callback(quotas.release)
             opened.callback(gate.leash.close)
             await self._answer(opened, gate, readiness, certificate)
@@ -135,6 +143,19 @@ class HubServer:
         )
         if further is not None:
             self._server.add_generic_rpc_handlers((further(gate, checks),))
+        return readiness
+
+    def _add_reading_services(self, opened: contextlib.AsyncExitStack, gate: Gate) -> Readiness:
+        dsn = self._settings.dsn
+        self.readiness = readiness = StandbyReadiness(dsn, self._settings.limits)
+        hotlists = HotlistService(dsn, readiness.refused)
+        opened.callback(hotlists.close)
+        subscriptions = SubscriptionService(dsn, self._settings.keyring, readiness.refused)
+        opened.push_async_callback(subscriptions.stop)
+        opened.push_async_callback(self._drain)
+        opened.callback(hotlists.stop)
+        opened.callback(subscriptions.release)
+        self._server.add_generic_rpc_handlers((hotlists.handler(gate), subscriptions.handler(gate), *refusing(gate)))
         return readiness
 
     async def _answer(self, opened: contextlib.AsyncExitStack, gate: Gate, readiness: Readiness, certificate: ServerCertificate) -> None:

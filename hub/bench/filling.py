@@ -17,7 +17,8 @@ from hub.domain.reference import load
 from hub.domain.roles import every_role, rights_of
 from hub.intake.batch import Intake, Prepared
 from hub.intake.batches import BATCH_EVENTS, batch_reader
-from hub.journal.group import Appended, commit_group, run
+from hub.journal.group import Appended, commit_group
+from hub.journal.statements import run
 from hub.journal.writer import SESSION
 from hub.trust.keyring import open_keyring
 

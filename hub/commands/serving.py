@@ -19,6 +19,7 @@ from hub.api.server import HubServer, ServerSettings
 from hub.commands.address import checked_address
 from hub.commands.database import database
 from hub.config import METRICS_LISTEN, PROJECTOR_METRICS_LISTEN, Config
+from hub.domain.errors import HubError
 from hub.domain.quota import Quota
 from hub.journal.logins import edge_login, may_fold
 from hub.journal.recorder import AggregateStore
@@ -39,18 +40,19 @@ def serve(
         list[str] | None, typer.Option(help="证书中的主机名或地址，可重复。Host name or address in the certificate, may be repeated.")
     ] = None,
     project: Annotated[bool, typer.Option("--project", help="同时运行投影。Run the projections in a thread beside it.")] = False,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="只读：只提供名单与订阅，可连备库。Only hotlists and subscriptions, from a standby too.")
+    ] = False,
 ) -> None:
     """启动 gRPC 服务（双向 TLS）。Serve gRPC over mutual TLS."""
+    if project and read_only:
+        raise typer.BadParameter("--project 与 --read-only 不能并用 does not go with --read-only")
     config = Config()
     log_native_lines()
     set_up_logs("hub serve", config.logs_dir, config.log_keep_days, config.log_max_bytes)
-    with database(config, makes=True, waits=True) as dsn:
-        store = AggregateStore(dsn)
-        load_agreements(store, datetime.now(UTC))
-        store.close()
-        # On a server of its own an edge logs in as what may not write views: there the projector makes them.
-        if project or _may_fold(dsn):
-            _make_views(dsn)
+    with database(config, makes=not read_only, waits=True) as dsn:
+        if not read_only:
+            _prepare(dsn, makes_views=project)
         edge_dsn = dsn if config.dsn else edge_login(dsn)
         server = issue_server(config.certificates_dir, (*LOCAL_HOSTS, *(host or ())))
         issue_operator(config.certificates_dir)
@@ -62,6 +64,7 @@ def serve(
             Quota(**config.quota),
             limits=Limits(config.max_lag_s, config.max_clock_drift_s),
             close_refused_after_s=config.close_refused_after_s,
+            reads_only=read_only,
         )
 
         async def main() -> None:
@@ -86,6 +89,28 @@ def serve(
 
         with _projections(dsn) if project else contextlib.nullcontext():
             asyncio.run(main())
+
+
+class DatabaseReadsOnly(HubError):
+    """数据库是备库，只读 the database is a standby and only reads: use --read-only, or name all servers in HUB_DSN (docs/standby.md)"""
+
+
+def _prepare(dsn: str, *, makes_views: bool) -> None:
+    """Puts in what each start looks after."""
+    _refuse_standby(dsn)
+    store = AggregateStore(dsn)
+    load_agreements(store, datetime.now(UTC))
+    store.close()
+    # On a server of its own an edge logs in as what may not write views: there the projector makes them.
+    if makes_views or _may_fold(dsn):
+        _make_views(dsn)
+
+
+def _refuse_standby(dsn: str) -> None:
+    with session(dsn, None, "hub-server") as connection:
+        row = connection.execute("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'").fetchone()
+    if row is not None and row[0]:
+        raise DatabaseReadsOnly
 
 
 @contextlib.contextmanager
@@ -119,6 +144,7 @@ def project() -> None:
     with database(config, makes=True, waits=True) as dsn:
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: stop.set())
+        _refuse_standby(dsn)
         _make_views(dsn)
         with _processes(dsn), observed(config, dsn, "hub project", PROJECTOR_METRICS_LISTEN) as metrics:
             typer.echo("projecting")

@@ -16,6 +16,7 @@ from hub.commands.address import checked_address
 from hub.commands.probe import ask
 from hub.commands.status_screen import Status, show
 from hub.config import Config
+from hub.domain.errors import HubError
 from hub.monitoring import vitals
 from hub.monitoring.vitals import disk_free
 from hub.postgres.server import EmbeddedPostgresError, attached, last_words
@@ -55,7 +56,7 @@ def collect(config: Config, target: str) -> Status:
     """Asks the running hub, then the database if it runs."""
     found = Status(ask(config, target, SERVICES))
     try:
-        dsn = config.dsn or _attached(config)
+        dsn = where_it_runs(config)
         with vitals.connect(dsn) as connection:
             found.vitals = vitals.read(connection, config.data_dir / "postgres")
         found.certificate_days = certificate_days(dsn, config.certificates_dir)
@@ -65,22 +66,25 @@ def collect(config: Config, target: str) -> Status:
     except (psycopg.Error, PersistenceError) as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
         found.database_problem = f"数据库不可达 database cannot be reached: {said[0]}"
-    except _NotRunning as stopped:
+    except NotRunning as stopped:
         found.database_problem = str(stopped)
     return found
 
 
-class _NotRunning(Exception):
-    pass
+class NotRunning(HubError):
+    """数据库未运行 the database does not run:"""
 
 
-def _attached(config: Config) -> str:
+def where_it_runs(config: Config) -> str:
+    """Returns the conninfo of the database that the settings name; raises NotRunning where the embedded one does not run."""
+    if config.dsn:
+        return config.dsn
     try:
         dsn = attached(config.data_dir)
         if dsn is None:
-            raise _NotRunning(_why_down(config.data_dir))
+            raise NotRunning(_why_down(config.data_dir))
     except (EmbeddedPostgresError, OSError) as error:
-        raise _NotRunning(f"内嵌数据库不可用 embedded database: {error}") from None
+        raise NotRunning(f"内嵌数据库不可用 embedded database: {error}") from None
     return dsn
 
 

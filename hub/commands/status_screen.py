@@ -1,7 +1,8 @@
 """How `hub status` looks: Chinese with English beside it; colours and signs only on a terminal."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -11,7 +12,7 @@ from hub.commands.probe import Answer
 from hub.commands.wording import folded
 from hub.domain.instants import LOCAL
 from hub.domain.participant import PREFIX
-from hub.monitoring.vitals import Vitals
+from hub.monitoring.vitals import StandbyVitals, Vitals
 from hub.projections import DECIDED_BY
 
 WIDTH = 130
@@ -19,7 +20,8 @@ DECIDING = frozenset(projection.name for projection in DECIDED_BY)
 LATE_S = 1.0
 # No answer rests on these: they follow at their own pace.
 OTHERS_LATE_S = 60.0
-GIB = 1024**3
+STANDBY_LATE_S = 10.0
+GIB, MIB = 1024**3, 1024**2
 _NO_ANSWER = "`hub serve` 在运行吗 is it running? 地址不同则用 --target 或 HUB_LISTEN at another address: --target or HUB_LISTEN."
 
 
@@ -69,6 +71,35 @@ def show(found: Status, *, is_terminal: bool) -> None:
         screen.table(_feeds(found.vitals))
 
 
+class Line(NamedTuple):
+    """A line about a standby."""
+
+    label: str
+    text: str
+    is_good: bool
+
+
+def standby_lines(standbys: Sequence[StandbyVitals], follows_s: float | None, *, lacks_standby: bool) -> list[Line]:
+    """Says of each standby how it is, and of a database that is one how far it is behind."""
+    lines = []
+    if follows_s is not None:
+        text = f"只读备库，落后 a standby that only reads, {duration(follows_s)} behind its primary"
+        lines.append(Line("备库 standby", text, follows_s <= LATE_S))
+    if lacks_standby:
+        text = "提交在等待同步备库，而它不在 commits wait for a synchronous standby and none is there"
+        lines.append(Line("备库 standby", text, is_good=False))
+    for standby in standbys:
+        waits = "同步 synchronous" if standby.waits else "异步 asynchronous"
+        state = {"away": "不在 away", "streaming": "正在接收 streaming"}.get(standby.state, standby.state)
+        if standby.is_lost:
+            state = "主库已不保留它所缺的日志 lost: the primary no longer keeps what it lacks"
+        since = "" if standby.lag_s is None else f"，{duration(standby.lag_s)}"
+        text = f"{standby.name}: {state}，{waits}，落后 behind by {standby.behind_bytes / MIB:,.1f} MiB{since}"
+        is_good = standby.state == "streaming" and (standby.lag_s or 0) <= STANDBY_LATE_S
+        lines.append(Line("备库 standby", text, is_good))
+    return lines
+
+
 class _Screen:
     """Where it is printed."""
 
@@ -116,6 +147,8 @@ def _show_vitals(screen: _Screen, vitals: Vitals) -> None:
     if latest is not None:
         text = f"答复所据视图滞后 those that answers rest on lag {duration(latest.lag_s)}（{latest.name}）"
         screen.line("视图 views", text, is_good=latest.lag_s <= LATE_S)
+    for line in standby_lines(vitals.standbys, vitals.follows_s, lacks_standby=vitals.lacks_standby):
+        screen.line(line.label, line.text, is_good=line.is_good)
     free = "—" if vitals.disk_free_bytes is None else f"{vitals.disk_free_bytes / GIB:.1f} GiB"
     screen.line("磁盘 disk", f"剩余 free {free}")
     screen.line("时钟 clock", f"本机与数据库之差 this machine's minus the database's {clock.drift_s:+.3f} s ± {clock.uncertainty_s:.3f}")

@@ -132,6 +132,10 @@ _GAUGES: tuple[tuple[Gauge, Callable[[Vitals], Mapping[Labels, float]]], ...] = 
     (names.DATABASE_CONNECTIONS, lambda read: {(state,): count for state, count in read.database.connections.items()}),
     (names.DATABASE_CONNECTIONS_MAX, lambda read: {(): read.database.connections_max}),
     (names.DATABASE_OLDEST_SNAPSHOT, _oldest_snapshot),
+    (names.STANDBY_MISSING, lambda read: {} if read.follows_s is not None else {(): read.lacks_standby}),
+    (names.STANDBY_LAG, lambda read: {(one.name,): one.lag_s for one in read.standbys if one.lag_s is not None}),
+    (names.STANDBY_BEHIND, lambda read: {(one.name,): one.behind_bytes for one in read.standbys}),
+    (names.REPLAY_LAG, lambda read: {} if read.follows_s is None else {(): read.follows_s}),
     (names.CLOCK_DRIFT, lambda read: {(): read.clock.drift_s}),
     (names.DISK_FREE, lambda read: {} if read.disk_free_bytes is None else {(): read.disk_free_bytes}),
 )

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import psycopg
 
-from hub.journal.group import ConnectionLost, GroupFailed
 from hub.journal.loop_connection import LoopConnection
 from hub.journal.sessions import session, set_up
-from hub.monitoring.vitals import LAG_S, PARTITIONS_AHEAD, ClockVitals
+from hub.journal.statements import ConnectionLost, GroupFailed
+from hub.monitoring.vitals import FOLLOWS_S, LACKS_STANDBY, LAG_S, PARTITIONS_AHEAD, ClockVitals
 from hub.projections import DECIDED_BY
 
 ANSWER_WITHIN_S = 2.0
@@ -28,6 +28,7 @@ class Reading:
     """What the database said: of the deciding views *views* are there, and the latest is *view*, at *position*, *lag_s* late.
 
     *head* is the position of the newest event, *ahead_s* how far its time is ahead of the database's clock, unless that was accepted.
+    *lacks_standby* means that commits wait for a synchronous standby and none is there, *follows_s* how far a standby is behind.
     """
 
     partitions_ahead: int
@@ -38,6 +39,8 @@ class Reading:
     clock: ClockVitals
     head: int
     ahead_s: float = 0.0
+    lacks_standby: bool = False
+    follows_s: float = 0.0
 
 
 class ReadinessQuery:
@@ -69,9 +72,11 @@ class ReadinessQuery:
         numbers = [_INT8.unpack(result.get_value(0, column) or bytes(8))[0] for column in range(7)]
         now_us, head, ahead, views, position, lag_us, ahead_us = numbers
         view = (result.get_value(0, 7) or b"").decode()
+        lacks_standby = result.get_value(0, 8) == b"\x01"
+        follows_s = _FLOAT8.unpack(result.get_value(0, 9) or bytes(8))[0]
         lag_s = max(lag_us / 1e6, self._unfolded_s(position, head))
         clock = ClockVitals(time.time() - half_s - now_us / 1e6, half_s)
-        return Reading(ahead, views, view, position, lag_s, clock, head, ahead_us / 1e6)
+        return Reading(ahead, views, view, position, lag_s, clock, head, ahead_us / 1e6, lacks_standby, follows_s)
 
     def _unfolded_s(self, position: int, head: int) -> float:
         """How long there was something to fold, as seen from here: after a jump the journal may be ahead of the database's clock."""
@@ -93,14 +98,16 @@ def _make_partitions(dsn: str) -> None:
         return
 
 
-_INT8 = struct.Struct(">q")
-_SESSION = set_up("hub_writer", {"plan_cache_mode": "force_generic_plan", "jit": "off", "statement_timeout": "5s"})
+_INT8, _FLOAT8 = struct.Struct(">q"), struct.Struct(">d")
+# As the login itself: a lesser role does not see whether the standby is there.
+_SESSION = set_up(None, {"plan_cache_mode": "force_generic_plan", "jit": "off", "statement_timeout": "5s"})
 _DECIDED_BY = "'{" + ",".join(projection.name for projection in DECIDED_BY) + "}'"
 _READ = f"""
     SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, h.position, {PARTITIONS_AHEAD},
            (SELECT count(*) FROM views.checkpoint WHERE view = ANY ({_DECIDED_BY})), l.position, l.lag_us,
            CASE WHEN h.recorded_at > journal.accepted_time()
-                THEN (extract(epoch FROM h.recorded_at - clock_timestamp()) * 1000000)::bigint ELSE 0 END, l.view
+                THEN (extract(epoch FROM h.recorded_at - clock_timestamp()) * 1000000)::bigint ELSE 0 END, l.view,
+           {LACKS_STANDBY}, {FOLLOWS_S}
     FROM journal.head h LEFT JOIN LATERAL (
         SELECT c.view, c.position, ({LAG_S} * 1000000)::bigint AS lag_us
         FROM views.checkpoint c WHERE c.view = ANY ({_DECIDED_BY}) ORDER BY c.position LIMIT 1) l ON true"""  # noqa: S608 (our own text)

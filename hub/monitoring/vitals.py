@@ -61,6 +61,21 @@ class DatabaseVitals:
 
 
 @dataclass(frozen=True, slots=True)
+class StandbyVitals:
+    """A standby as its primary sees it: *state* is PostgreSQL's, or `away`; *waits* is `sync` or `quorum` where commits wait for it.
+
+    *lag_s* is how long it takes to have a commit on disk, or how long it has been away (None: nobody knows).
+    """
+
+    name: str
+    state: str
+    waits: str
+    behind_bytes: int
+    lag_s: float | None
+    is_lost: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ClockVitals:
     """The hub's clock minus the database's: the truth lies within *uncertainty_s* (half a round trip) of *drift_s*."""
 
@@ -74,7 +89,10 @@ class ClockVitals:
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """Everything at once; *recorded_at* is None for an empty journal, *disk_free_bytes* where no path was given."""
+    """Everything at once; *recorded_at* is None for an empty journal, *disk_free_bytes* where no path was given.
+
+    *follows_s* is how far a standby is behind its primary, None of a primary; *lacks_standby* means that commits wait for one that is away.
+    """
 
     position: int
     recorded_at: datetime | None
@@ -84,6 +102,9 @@ class Vitals:
     database: DatabaseVitals
     clock: ClockVitals
     disk_free_bytes: int | None
+    standbys: tuple[StandbyVitals, ...] = ()
+    lacks_standby: bool = False
+    follows_s: float | None = None
 
 
 def connect(dsn: str) -> psycopg.Connection:
@@ -106,6 +127,7 @@ def read(connection: psycopg.Connection, disk: Path | None = None) -> Vitals:
         read_database(connection),
         clock,
         disk_free(disk) if disk else None,
+        *read_replication(connection),
     )
 
 
@@ -136,6 +158,12 @@ def read_database(connection: psycopg.Connection) -> DatabaseVitals:
     return DatabaseVitals(size, dict(connection.execute(_CONNECTIONS).fetchall()), most, oldest_s)
 
 
+def read_replication(connection: psycopg.Connection) -> tuple[tuple[StandbyVitals, ...], bool, float | None]:
+    """Reads the standbys of a primary, whether it waits for one that is away, and how far behind its primary a standby is."""
+    row: Any = connection.execute(f"SELECT {LACKS_STANDBY}, {FOLLOWS_S}").fetchone()
+    return tuple(StandbyVitals(*fields) for fields in connection.execute(_STANDBYS).fetchall()), row[0], row[1]
+
+
 def disk_free(path: Path) -> int | None:
     """Returns the free bytes of the disk that a path, or the nearest directory above it, lies on; None where it is unknown."""
     with suppress(OSError):
@@ -149,6 +177,27 @@ PARTITIONS_AHEAD = """(SELECT count(*) FROM pg_inherits i JOIN pg_class p ON p.o
 LAG_S = """CASE WHEN c.position >= h.position THEN 0 ELSE GREATEST(0, COALESCE((
     SELECT extract(epoch FROM clock_timestamp() - e.recorded_at)::float8
     FROM journal.event e WHERE e.position > c.position ORDER BY e.position LIMIT 1), 0)) END"""
+# Whether commits wait for a synchronous standby and none is there. Who may not see other logins' sessions does not know.
+LACKS_STANDBY = """(current_setting('synchronous_standby_names') <> '' AND NOT pg_is_in_recovery()
+    AND pg_has_role('pg_read_all_stats', 'USAGE')
+    AND NOT EXISTS (SELECT FROM pg_stat_replication r WHERE r.state = 'streaming' AND r.sync_state IN ('sync', 'quorum')))"""
+# How far a standby is behind its primary: not at all while it has replayed all that comes in; NULL of a primary.
+FOLLOWS_S = """CASE WHEN pg_is_in_recovery() THEN
+    CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()
+              AND EXISTS (SELECT FROM pg_stat_wal_receiver w WHERE w.status = 'streaming') THEN 0
+    ELSE GREATEST(0, extract(epoch FROM clock_timestamp()
+                     - COALESCE(pg_last_xact_replay_timestamp(), pg_postmaster_start_time())))::float8 END END"""
+# Known by what the primary keeps for them, also while they are away.
+_STANDBYS = """
+    SELECT COALESCE(r.application_name, s.slot_name), COALESCE(r.state, 'away'),
+           CASE WHEN r.sync_state IN ('sync', 'quorum') THEN r.sync_state ELSE '' END,
+           GREATEST(0, pg_wal_lsn_diff(pg_current_wal_lsn(), COALESCE(r.flush_lsn, s.restart_lsn)))::bigint,
+           extract(epoch FROM CASE WHEN r.pid IS NULL THEN clock_timestamp() - s.inactive_since
+                              ELSE COALESCE(r.flush_lag, interval '0') END)::float8,
+           COALESCE(s.wal_status = 'lost', false)
+    FROM pg_stat_replication r FULL JOIN (SELECT * FROM pg_replication_slots WHERE slot_type = 'physical' AND NOT temporary) s
+         ON s.active_pid = r.pid
+    WHERE NOT pg_is_in_recovery() AND COALESCE(r.state, '') <> 'backup' ORDER BY 1"""
 _JOURNAL = f"SELECT h.position, h.recorded_at, {PARTITIONS_AHEAD} FROM journal.head h"  # noqa: S608 (our own text)
 _VIEWS = f"""
     SELECT c.view, c.position, GREATEST(0, h.position - c.position), {LAG_S},

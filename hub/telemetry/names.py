@@ -55,6 +55,7 @@ WRITER = "hub.writer"
 LOG = "hub.log"
 STATE = "hub.state"
 CERTIFICATE = "hub.certificate"
+STANDBY = "hub.standby"
 QUOTA = "hub.quota"
 
 # Seconds: from a fifth of a millisecond to ten seconds.
@@ -211,6 +212,25 @@ DATABASE_CONNECTIONS_MAX = Gauge(
 )
 DATABASE_OLDEST_SNAPSHOT = Gauge(
     name="hub.database.oldest_snapshot", unit="s", description="最老事务快照的年龄。Age of the oldest open snapshot"
+)
+STANDBY_MISSING = Gauge(
+    name="hub.standby.missing",
+    unit="{standby}",
+    description="1：提交在等同步备库，而它不在。1 while commits wait for a synchronous standby and none is there",
+)
+STANDBY_LAG = Gauge(
+    name="hub.standby.lag",
+    unit="s",
+    description="备库落后主库的时间；不在则为离开的时间。How late a standby has a commit on disk, or how long it has been away",
+    labels=(STANDBY,),
+)
+STANDBY_BEHIND = Gauge(
+    name="hub.standby.behind", unit="By", description="备库所缺的日志。What a standby lacks of the database's log", labels=(STANDBY,)
+)
+REPLAY_LAG = Gauge(
+    name="hub.replay.lag",
+    unit="s",
+    description="只读节点所读备库落后的时间。How far the standby that a process reads is behind its primary",
 )
 CLOCK_DRIFT = Gauge(name="hub.clock.drift", unit="s", description="枢纽时钟与数据库时钟之差（正为超前）。Hub's clock minus the database's")
 DISK_FREE = Gauge(name="hub.disk.free", unit="By", description="剩余磁盘。Free disk under the data directory")

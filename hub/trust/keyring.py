@@ -84,6 +84,11 @@ def verify_fingerprint(connection: psycopg.Connection, keyring: Keyring) -> None
         "INSERT INTO vault.key_fingerprint (purpose, fingerprint) VALUES ('pseudonym', %s) ON CONFLICT (purpose) DO NOTHING",
         (keyring.fingerprint,),
     )
+    compare_fingerprint(connection, keyring)
+
+
+def compare_fingerprint(connection: psycopg.Connection, keyring: Keyring) -> None:
+    """Raises KeyMismatch when the database has another fingerprint, or none."""
     row = connection.execute("SELECT fingerprint FROM vault.key_fingerprint WHERE purpose = 'pseudonym'").fetchone()
     if row is None or bytes(row[0]) != keyring.fingerprint:
         raise KeyMismatch

@@ -14,8 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_LINES_OF_THE_SPINE = 300, 50, 2_050
-LONG_FILES = {"hub/api/feeds/service.py": 316, "hub/intake/batch.py": 336, "hub/journal/group.py": 337, "hub/journal/writer.py": 320}
-LONG_FILES |= {"hub/postgres/server.py": 320}
+LONG_FILES = {"hub/api/feeds/service.py": 316, "hub/intake/batch.py": 336, "hub/journal/writer.py": 317, "hub/postgres/server.py": 317}
 LONG_FUNCTIONS = {"hub/commands/serving.py serve": 55}
 GENERATED = {"docs/acceptance.md", "docs/cards.md", "docs/roles.md", "docs/scenarios.md"}
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from hub.api.edge.reads_only import StandbyAway, StandbyLate
 from hub.api.feeds.pace import Pace
 from hub.domain.errors import ClockDrift, HubError, ViewsLate
 from hub.journal.clock import MOST_AHEAD_S
@@ -48,22 +49,28 @@ class Limits:
 class Readiness:
     """Used on one event loop: `run` reads and judges until it is cancelled; the rest looks at what was judged last."""
 
-    def __init__(self, dsn: str, writer: JournalWriter, limits: Limits) -> None:
-        """*dsn* names a login that may SET ROLE hub_writer."""
+    # What the edge has to offer: all of it ready is the edge ready.
+    offers: tuple[str, ...] = SERVICES
+
+    def __init__(self, dsn: str, writer: JournalWriter | None, limits: Limits) -> None:
+        """*dsn* names a login that may SET ROLE hub_writer; an edge that only reads has no *writer*."""
         self._query, self._limits = ReadinessQuery(dsn), limits
-        self._writer, self._progress = writer, _Progress(writer)
+        self._progress = None if writer is None else _Progress(writer)
         self.pace = Pace(limits.max_lag_s)
         self._reasons = dict.fromkeys(SERVICES, "正在启动 starting")
         self._refusal: Callable[[], HubError] | None = None
         self._drift: float | None = None
+        self._lacks_standby = False
         self._turned_at = time.monotonic()
 
     def refused(self) -> HubError | None:
-        """Returns ViewsLate or ClockDrift while no question may be answered."""
+        """Returns StandbyAway, StandbyLate, ViewsLate or ClockDrift while no question may be answered."""
         return None if self._refusal is None else self._refusal()
 
     def events_refused(self) -> HubError | None:
-        """Returns ClockDrift while no event may be recorded."""
+        """Returns StandbyAway or ClockDrift while no event may be recorded."""
+        if self._lacks_standby:
+            return StandbyAway()
         return None if self._drift is None else ClockDrift(drift_s=f"{self._drift:.1f}")
 
     def report(self) -> dict[str, str]:
@@ -96,29 +103,32 @@ class Readiness:
             self._conclude("枢纽故障 the hub: its log says more", "", "")
         for service, reason in self._reasons.items():
             await tell(service, not reason)
-        await tell(ALL, not any(self._reasons.values()))
+        await tell(ALL, not any(self._reasons[service] for service in self.offers))
 
     async def _judge(self) -> None:
+        assert self._progress is not None
         stuck = self._progress.why_stuck()
         try:
             reading = await self._query.read()
         except Unreadable as unreadable:
             # What needs the database finds it away by itself.
-            self._refusal = None
+            self._refusal, self._lacks_standby = None, False
             self.pace.release()
             self._conclude(str(unreadable), "", "")
         else:
             self._refusal = refusal(reading, self._limits)
-            self._drift = drift_s(reading, self._limits)
-            self.pace.seen(reading, self._writer.waiting_events)
+            self._drift, self._lacks_standby = drift_s(reading, self._limits), reading.lacks_standby
+            self.pace.seen(reading, self._progress.writer.waiting_events)
             self._conclude("", stuck or why_not_writing(reading, self._limits), why_not_deciding(reading, self._limits))
             if reading.partitions_ahead < PARTITIONS_AHEAD:
                 await self._query.make_partitions()
 
     def _conclude(self, database: str, writing: str, deciding: str) -> None:
-        """Keeps the reasons of each service, and logs each change of them once; numbers after a colon may change unlogged."""
         feeds = database or writing
-        reasons = {FEEDS: feeds, CARDS: feeds or deciding, HOTLISTS: database, ITEMS: database, SUBSCRIPTIONS: database}
+        self._keep({FEEDS: feeds, CARDS: feeds or deciding, HOTLISTS: database, ITEMS: database, SUBSCRIPTIONS: database})
+
+    def _keep(self, reasons: dict[str, str]) -> None:
+        """Keeps the reasons of each service, and logs each change of them once; numbers after a colon may change unlogged."""
         changed: dict[str, list[str]] = {}
         for service, reason in reasons.items():
             name = service.rpartition(".")[2]
@@ -131,15 +141,41 @@ class Readiness:
         self._reasons = reasons
 
 
+class StandbyReadiness(Readiness):
+    """Of an edge that only reads: its standby must be there, and not be too far behind its primary."""
+
+    offers = (HOTLISTS, SUBSCRIPTIONS)
+
+    def __init__(self, dsn: str, limits: Limits) -> None:
+        """*dsn* names a login that may SET ROLE hub_reader."""
+        super().__init__(dsn, None, limits)
+
+    async def _judge(self) -> None:
+        try:
+            reading = await self._query.read()
+        except Unreadable as unreadable:
+            # What needs the database finds it away by itself.
+            self._refusal = None
+            self._conclude(str(unreadable), "", "")
+        else:
+            is_late = reading.follows_s > self._limits.max_lag_s
+            self._refusal = StandbyLate if is_late else None
+            self._conclude(f"备库落后 standby: {reading.follows_s:.0f} s behind its primary" if is_late else "", "", "")
+
+    def _conclude(self, database: str, writing: str, deciding: str) -> None:
+        reads_only = "只读 this edge only reads"
+        self._keep({FEEDS: reads_only, CARDS: reads_only, ITEMS: reads_only, HOTLISTS: database, SUBSCRIPTIONS: database})
+
+
 class _Progress:
     """Watches whether the writer gets on with what waits."""
 
     def __init__(self, writer: JournalWriter) -> None:
-        self._writer = writer
+        self.writer = writer
         self._groups, self._at = -1, 0.0
 
     def why_stuck(self) -> str:
-        writer = self._writer
+        writer = self.writer
         if not writer.is_working:
             return "写入线程已停止 writer: has ended"
         if writer.trouble:
@@ -152,6 +188,8 @@ class _Progress:
 
 def why_not_writing(reading: Reading, limits: Limits) -> str:
     """Returns why nothing should be appended now, "" if it may."""
+    if reading.lacks_standby:
+        return "备库缺失 standby: commits wait for a synchronous standby and none is there, `hub standby status`"
     if reading.partitions_ahead < PARTITIONS_AHEAD:
         return f"预建分区不足 partitions: {reading.partitions_ahead} ahead, {PARTITIONS_AHEAD} are needed"
     return _why_not_by_this_clock(reading, limits)
@@ -183,6 +221,8 @@ def why_not_deciding(reading: Reading, limits: Limits) -> str:
 
 def refusal(reading: Reading, limits: Limits) -> Callable[[], HubError] | None:
     """Returns what makes the error for every question, None if they may be answered."""
+    if reading.lacks_standby:
+        return StandbyAway
     if reading.lag_s > limits.max_lag_s:
         return lambda: ViewsLate(as_of_position=reading.position, lag_s=int(reading.lag_s))
     if (off_s := drift_s(reading, limits)) is not None:

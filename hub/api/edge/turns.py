@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from hub.domain.errors import JournalUnavailable
+from hub.domain.errors import HubError, JournalUnavailable
 from hub.journal.sessions import Role, session
 
 
@@ -76,15 +76,26 @@ class Turns:
 class Reads(Turns):
     """Turns whose threads each keep a connection to read with: opening one costs the database more than most reads."""
 
-    def __init__(self, dsn: str, role: Role, name: str, threads: int = 1, settings: Mapping[str, str] = {}) -> None:
-        """*name* is that of the threads and of their sessions, which have *role* and *settings*."""
+    def __init__(
+        self,
+        dsn: str,
+        role: Role,
+        name: str,
+        threads: int = 1,
+        settings: Mapping[str, str] = {},
+        refused: Callable[[], HubError | None] = lambda: None,
+    ) -> None:
+        """*name* is that of the threads and of their sessions, which have *role* and *settings*; *refused* says why nothing is read now."""
         super().__init__(name, threads)
+        self._refused = refused
         self._open = partial(session, dsn, role, name, settings)
         self._own = threading.local()
         self._opened: list[psycopg.Connection] = []
 
     async def read(self, whose: str, work: Callable[..., Any], *arguments: Any) -> Any:
-        """Returns what *work* does with a connection; raises JournalUnavailable when the database is away."""
+        """Returns what *work* does with a connection; raises JournalUnavailable when the database is away, or why nothing is read now."""
+        if (refusal := self._refused()) is not None:
+            raise refusal
         return await self.run(whose, self._with_connection, work, arguments)
 
     def _with_connection(self, work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

@@ -13,7 +13,7 @@ from chuanyu.exchange.v1 import hotlist_service_pb2 as protos
 from hub.api.edge.directory import Caller
 from hub.api.edge.handlers import Gate, server_streaming, service
 from hub.api.edge.turns import Reads
-from hub.domain.errors import HotlistEpochOld, HotlistEpochUnknown, HotlistUnpublished
+from hub.domain.errors import HotlistEpochOld, HotlistEpochUnknown, HotlistUnpublished, HubError
 from hub.intake.message_reader import reader
 from hub.intake.request_rules import refuse_invalid, timestamp_of
 from hub.journal.hotlist_files import HotlistEntry, find_data, find_entry, latest_epoch
@@ -27,9 +27,9 @@ LOOK_AGAIN_S = 0.5
 class HotlistService:
     """Reads only: `hub hotlist build` publishes."""
 
-    def __init__(self, dsn: str) -> None:
-        """*dsn* names a login that may SET ROLE hub_reader."""
-        self._reads = Reads(dsn, "hub_reader", "hub-hotlist")
+    def __init__(self, dsn: str, refused: Callable[[], HubError | None] = lambda: None) -> None:
+        """*dsn* names a login that may SET ROLE hub_reader; *refused* says why nothing is read now, if so."""
+        self._reads = Reads(dsn, "hub_reader", "hub-hotlist", refused=refused)
         self._stopping, self._looking = asyncio.Event(), asyncio.Lock()
         self._latest, self._looked_at = 0, 0.0
 

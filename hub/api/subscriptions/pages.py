@@ -5,7 +5,7 @@ years delays nobody that waits for the news. A page is read only when its subscr
 bounded by the pages, whatever the readers do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import psycopg
@@ -16,7 +16,7 @@ from eventsourcing.persistence import PersistenceError
 from hub.admin.agreement_names import agreement_of
 from hub.api.edge.turns import Reads
 from hub.domain.disclosure import Origin, Reader, concerns, identifier_of, is_readable
-from hub.domain.errors import CursorAhead, CursorTooOld, JournalUnavailable
+from hub.domain.errors import CursorAhead, CursorTooOld, HubError, JournalUnavailable
 from hub.domain.participant import PREFIX, Participant
 from hub.domain.pseudonym import references_of
 from hub.domain.quarantine import QUARANTINE_FEED, told_in
@@ -56,12 +56,12 @@ class _Named(NamedTuple):
 class SubscriptionPages:
     """Reads pages in threads of its own; close it when done."""
 
-    def __init__(self, dsn: str, keyring: Keyring) -> None:
-        """*dsn* names a login that may SET ROLE hub_writer: the vault is open to that role alone."""
+    def __init__(self, dsn: str, keyring: Keyring, refused: Callable[[], HubError | None] = lambda: None) -> None:
+        """*dsn* names a login that may SET ROLE hub_writer: the vault is open to that role alone. *refused* says why nothing is read."""
         self._keyring = keyring
         self._store = AggregateStore(dsn)
-        self._live = Reads(dsn, "hub_writer", "hub-subscriptions", settings=_SETTINGS)
-        self._backlog = Reads(dsn, "hub_writer", "hub-backlog", settings=_SETTINGS)
+        self._live = Reads(dsn, "hub_writer", "hub-subscriptions", settings=_SETTINGS, refused=refused)
+        self._backlog = Reads(dsn, "hub_writer", "hub-backlog", settings=_SETTINGS, refused=refused)
         self._origins: dict[int | str, Origin] = {}
 
     async def check_cursor(self, whose: str, after: int) -> int:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import grpc
 from chuanyu.exchange.v1 import subscription_service_pb2 as protos
@@ -11,7 +11,7 @@ from hub.api.edge.directory import Caller
 from hub.api.edge.handlers import Gate, server_streaming, service
 from hub.api.subscriptions.pages import SubscriptionPages
 from hub.domain.disclosure import Reader, may_ask_for
-from hub.domain.errors import NotPermitted, QueueFull, RequestInvalid, RoleMissing
+from hub.domain.errors import HubError, NotPermitted, QueueFull, RequestInvalid, RoleMissing
 from hub.domain.event_rules import KIND_NUMBERS
 from hub.intake.message_reader import reader
 from hub.intake.request_rules import refuse_invalid
@@ -27,9 +27,9 @@ PROGRESS_EVERY_S = 1.0
 class SubscriptionService:
     """Needs the journal's pages and someone who watches the head."""
 
-    def __init__(self, dsn: str, keyring: Keyring) -> None:
-        """*dsn* names a login that may read the journal; *keyring* opens what is disclosed."""
-        self._pages = SubscriptionPages(dsn, keyring)
+    def __init__(self, dsn: str, keyring: Keyring, refused: Callable[[], HubError | None] = lambda: None) -> None:
+        """*dsn* names a login that may read the journal, *keyring* opens what is disclosed, *refused* says why nothing is read now."""
+        self._pages = SubscriptionPages(dsn, keyring, refused)
         self._watcher = HeadWatcher(dsn)
         self._open: Counter[str] = Counter()
         self._is_stopping = False

@@ -1,0 +1,50 @@
+"""An edge at a standby: it serves what only reads, and sends callers elsewhere with all that would be recorded."""
+
+from collections.abc import AsyncIterator
+from typing import Any, NoReturn
+
+import grpc
+from chuanyu.exchange.v1 import card_service_pb2, feed_service_pb2, service_item_service_pb2
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+
+from hub.api.edge.directory import Caller
+from hub.api.edge.handlers import Gate, Handler, service, streaming, unary
+from hub.domain.errors import JournalUnavailable
+
+# What these services answer is recorded first, or makes a sender forget what it has: both are the primary's.
+RECORDING = (
+    feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"],
+    card_service_pb2.DESCRIPTOR.services_by_name["CardService"],
+    service_item_service_pb2.DESCRIPTOR.services_by_name["ServiceItemService"],
+)
+
+
+class EdgeReadsOnly(JournalUnavailable):
+    """This edge is at a standby and records nothing; send to another edge."""
+
+
+class StandbyAway(JournalUnavailable):
+    """The synchronous standby of the database is away, and nothing is recorded without it; resend, nothing is lost."""
+
+
+class StandbyLate(JournalUnavailable):
+    """The standby that this edge reads is too far behind its primary; ask another edge, or come back."""
+
+
+def refusing(gate: Gate) -> tuple[grpc.GenericRpcHandler, ...]:
+    """Makes the handlers of the services that record: each method is refused, once its caller is known."""
+    return tuple(service(one.full_name, {method.name: _refusing(gate, method) for method in one.methods}) for one in RECORDING)
+
+
+def _refusing(gate: Gate, method: MethodDescriptor) -> Handler:
+    return streaming(gate, bytes, _refuse_all) if method.client_streaming else unary(gate, bytes, _refuse)
+
+
+async def _refuse(_: bytes, __: Caller) -> NoReturn:
+    raise EdgeReadsOnly
+
+
+async def _refuse_all(_: AsyncIterator[Any], __: Caller) -> AsyncIterator[Message]:
+    raise EdgeReadsOnly
+    yield
