@@ -30,9 +30,10 @@ class FormerPrimary(psycopg.OperationalError):
 
 @dataclass(slots=True)
 class _Cluster:
-    """The servers of a conninfo: the primary that was met last, its timeline, and the sessions with theirs."""
+    """The servers of a conninfo: the primary that was met last, its timeline, and the sessions with theirs; *silent* gave no answer."""
 
     primary: tuple[str, str] = ("", "")
+    silent: tuple[str, str] = ("", "")
     timeline: int = 0
     sessions: "weakref.WeakKeyDictionary[pq.abc.PGconn, int]" = field(default_factory=weakref.WeakKeyDictionary)
     is_watched: bool = False
@@ -43,10 +44,10 @@ _lock = threading.Lock()
 
 
 def towards(dsn: str) -> str:
-    """Returns the conninfo with the primary that was met last before the other servers: one that hangs is not tried first."""
+    """Returns the conninfo with the primary that was met last before the other servers, and behind them one that hangs."""
     if "," not in dsn or (cluster := _clusters.get(tuple(sorted(servers := _servers(dsn))))) is None or cluster.primary not in servers:
         return dsn
-    servers.sort(key=lambda server: server != cluster.primary)
+    servers.sort(key=lambda server: (server == cluster.silent, server != cluster.primary))
     return make_conninfo(dsn, host=",".join(host for host, _ in servers), port=",".join(port for _, port in servers))
 
 
@@ -82,6 +83,7 @@ def _meet(cluster: _Cluster, connection: pq.abc.PGconn, timeline: int) -> None:
             raise FormerPrimary(f"the server is on timeline {timeline}, the primary on {cluster.timeline}")
         former = [other for other, its in cluster.sessions.items() if its < timeline]
         cluster.timeline, cluster.primary = timeline, (connection.host.decode(), connection.port.decode())
+        cluster.silent = cluster.silent if cluster.silent != cluster.primary else ("", "")
     for other in former:
         _cut(other)
 
@@ -108,6 +110,7 @@ def _watch(dsn: str, cluster: _Cluster) -> None:
                 connection.nonblocking = 1
             _meet(cluster, connection, int(run(connection, _LOOK, LOOK_WITHIN_S).get_value(0, 0) or 0))
         except (ConnectionLost, GroupFailed, psycopg.Error):
+            cluster.silent = cluster.primary
             if connection is not None:
                 connection.finish()
             connection = None

@@ -187,7 +187,7 @@ FOLLOWS_S = """CASE WHEN pg_is_in_recovery() THEN
               AND EXISTS (SELECT FROM pg_stat_wal_receiver w WHERE w.status = 'streaming') THEN 0
     ELSE GREATEST(0, extract(epoch FROM clock_timestamp()
                      - COALESCE(pg_last_xact_replay_timestamp(), pg_postmaster_start_time())))::float8 END END"""
-# Known by what the primary keeps for them, also while they are away.
+# Known by what the primary keeps for them, also while they are away; a login without pg_monitor does not see them.
 _STANDBYS = """
     SELECT COALESCE(r.application_name, s.slot_name), COALESCE(r.state, 'away'),
            CASE WHEN r.sync_state IN ('sync', 'quorum') THEN r.sync_state ELSE '' END,
@@ -197,7 +197,7 @@ _STANDBYS = """
            COALESCE(s.wal_status = 'lost', false)
     FROM pg_stat_replication r FULL JOIN (SELECT * FROM pg_replication_slots WHERE slot_type = 'physical' AND NOT temporary) s
          ON s.active_pid = r.pid
-    WHERE NOT pg_is_in_recovery() AND COALESCE(r.state, '') <> 'backup' ORDER BY 1"""
+    WHERE NOT pg_is_in_recovery() AND pg_has_role('pg_read_all_stats', 'USAGE') AND COALESCE(r.state, '') <> 'backup' ORDER BY 1"""
 _JOURNAL = f"SELECT h.position, h.recorded_at, {PARTITIONS_AHEAD} FROM journal.head h"  # noqa: S608 (our own text)
 _VIEWS = f"""
     SELECT c.view, c.position, GREATEST(0, h.position - c.position), {LAG_S},
