@@ -1,7 +1,7 @@
 """Sees that a session is with the primary of today, where several servers are named, and that what it reads is not on one disk alone.
 
 A former primary may not know of its end: its machine hangs, or was cut off. Its sessions stay open, answer from the past, or never. Each
-promotion begins a new timeline, so whoever first comes to a newer one cuts the sessions of the older, and none is opened to that again.
+promotion begins a new timeline, so the first session on a newer one cuts those of the older, and none is opened to that again.
 """
 
 import contextlib

@@ -279,7 +279,7 @@ def _postmaster(processes: list[psutil.Process]) -> psutil.Process | None:
 
 
 def _end_orphans(cluster: Path) -> None:
-    """Kill what a killed postmaster left: it keeps a new one out, and recovery undoes what it was at."""
+    """Kills what a killed postmaster left: it keeps a new one out, and recovery undoes what it was at."""
     processes = _processes(cluster)
     if _postmaster(processes) is None:
         _kill(processes)
