@@ -1,0 +1,7 @@
+"""Tests on the real parts."""
+
+import os
+
+# Tests start the database's processes by fork, and gRPC's own fork handlers crash in a child that only goes on to exec. gRPC reads this
+# when it is imported.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")

@@ -2,6 +2,8 @@
 
 import itertools
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +18,6 @@ from tests.clients import Province
 from tests.databases import fresh_database, wait_for_the_disk
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
 
-# Tests start the database's processes by fork, and gRPC's own fork handlers crash in a child that only goes on to exec.
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 _numbers = itertools.count(1)
 
 
@@ -51,12 +51,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_dsn() -> Iterator[str]:
     """A PostgreSQL with a migrated template database; HUB_TEST_DSN names a real server instead."""
     if dsn := os.environ.get("HUB_TEST_DSN"):
         yield _with_template(dsn)
         return
-    data_dir = Path(tmp_path_factory.mktemp("postgres"))
+    data_dir = Path(tempfile.mkdtemp(prefix="hub-test-"))
+    # The server's user passes through it.
+    data_dir.chmod(0o711)
     try:
         with running(data_dir, discards=True) as dsn:
             # Killed processes and servers lose nothing by it: only a crash of the machine would, and the cluster is thrown away.
@@ -64,6 +66,7 @@ def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield _with_template(dsn)
     finally:
         discard(data_dir)
+        shutil.rmtree(data_dir)
 
 
 def _with_template(dsn: str) -> str:

@@ -11,16 +11,15 @@ from psycopg.conninfo import make_conninfo
 
 @contextlib.contextmanager
 def fresh_database(server_dsn: str, name: str, template: str = "hub_template") -> Iterator[str]:
-    """Creates a database, migrated as its template is, and yields its DSN.
+    """Creates a database, migrated as its template is, and yields its DSN; drops it afterwards, so that the server stays small.
 
-    It is dropped only from a server that outlives the tests: dropping has the server write all it holds, a tenth of a second a test.
+    Its files are copied: copied page by page, as is the default, they would all be in the log as well.
     """
     with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY".encode())
     yield make_conninfo(server_dsn, dbname=name)
-    if "HUB_TEST_DSN" in os.environ:
-        with psycopg.connect(server_dsn, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 def wait_for_the_disk(server_dsn: str, waits: str) -> None:

@@ -1,20 +1,38 @@
 #!/bin/sh
-# Every check of the project, as `make test` runs it: style, types, layers, protos, then the tests on the real parts.
+# Every check of the project, as `make test` runs it: style, layers, protos, then types beside the tests on the real parts.
 set -eu
 bin=.venv/bin
+# Tests start hundreds of processes: where bytecode is not kept, each compiles the same modules again.
+unset PYTHONDONTWRITEBYTECODE
+types=$(mktemp)
+memory=/dev/shm/hub-test.$$
+$bin/mypy >"$types" 2>&1 &
+mypy=$!
+trap 'kill "$mypy" 2>/dev/null || true; rm -rf "$types" "$memory"' EXIT
 echo "style: ruff"
 $bin/ruff check .
 $bin/ruff format --check --quiet . || { echo "run: .venv/bin/ruff format"; exit 1; }
-echo "types: mypy --strict"
-$bin/mypy
 echo "layers: import-linter"
 $bin/lint-imports --no-logo >/dev/null || { $bin/lint-imports; exit 1; }
 echo "protos: buf lint, format, breaking"
 $bin/buf lint protos
 $bin/buf format --exit-code --diff protos --path protos/chuanyu >/dev/null || { echo "run: .venv/bin/buf format -w protos --path protos/chuanyu"; exit 1; }
 (cd protos && ../$bin/buf breaking . --path chuanyu --against ../tests/protos_baseline.binpb --against-config buf.yaml)
-echo "tests: pytest"
+# Nobody keeps what tests write, such as hundreds of databases: it is in memory where there is room. A run that was killed has left its own.
+for left in /dev/shm/hub-test.*; do [ -d "/proc/${left##*.}" ] || rm -rf "$left" || true; done
+if [ "$(df -Pk /dev/shm 2>/dev/null | awk 'END { print int($4) }')" -gt 6000000 ] &&
+    [ "$(awk '/MemAvailable/ { print $2 }' /proc/meminfo)" -gt 12000000 ]; then
+    mkdir -m 711 "$memory"
+    export TMPDIR="$memory"
+fi
+echo "tests: pytest, and types: mypy --strict"
 # Three processes, each with a PostgreSQL of its own: on two cores, since tests wait much of their time. Tests of one file share a hub, so
 # they stay together. A server that HUB_TEST_DSN names is shared by all tests, one after the other.
 if [ -n "${HUB_TEST_DSN:-}" ]; then processes=0; else processes=3; fi
-exec $bin/python -m pytest --numprocesses=$processes --dist=loadfile --no-loadscope-reorder "$@"
+# The first run makes the bytecode of the tests; the processes would each make all of it.
+[ -d tests/__pycache__ ] || $bin/python -m pytest --collect-only >/dev/null 2>&1 || true
+failed=0
+$bin/python -m pytest --numprocesses=$processes --dist=loadfile --no-loadscope-reorder "$@" || failed=$?
+wait "$mypy" || failed=1
+cat "$types"
+exit $failed

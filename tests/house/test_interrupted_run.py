@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,10 +34,11 @@ class Run:
         self._directory, self._log = directory, directory / "log"
         (directory / "test_long.py").write_text(LONG_TEST, encoding="utf-8")
         arguments = ["-n1", "-p", "tests.conftest", "--rootdir", directory, "--basetemp", directory / "run", directory / "test_long.py"]
+        own = {"INTERRUPTED_RUN": str(directory), "TMPDIR": str(directory)}
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "pytest", *arguments],
-                env={**os.environ, "INTERRUPTED_RUN": str(directory)}, stdout=log, stderr=log, start_new_session=True,
+                env={**os.environ, **own}, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         self._clusters: set[str] = set()
 
@@ -72,13 +75,16 @@ class Run:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    begun = Run(tmp_path)
+def run() -> Iterator[Run]:
+    # A short name: what it starts has sockets in there, whose paths end at 107 bytes.
+    directory = Path(tempfile.mkdtemp(prefix="hub-test-"))
+    begun = Run(directory)
     try:
         begun.await_hub()
         yield begun
     finally:
         begun.close()
+        shutil.rmtree(directory)
 
 
 def ctrl_c(run: Run) -> None:
