@@ -43,6 +43,7 @@ def rows_of(heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines() if line.startswith("| ")][1:]
 
 
+@cache
 def defined(name: str) -> set[str]:
     """Returns the names that a program gives: to classes, functions, parameters and variables."""
     nodes = [node for node in ast.walk(ast.parse(text(name))) if not isinstance(getattr(node, "ctx", None), ast.Load | ast.Del)]

@@ -64,6 +64,12 @@ def traffic() -> list[Message]:
     return messages(1, 20_000)
 
 
+@pytest.fixture(scope="module")
+def foretold() -> list[tuple[str, Event]]:
+    """The events of the traffic, with their feeds."""
+    return list(events(1, 20_000))
+
+
 def one_with(traffic: list[Message], fault: Fault) -> Message:
     return next(message for message in traffic if message.fault is fault)
 
@@ -150,8 +156,8 @@ def test_trips_after_midnight_count_for_the_day_before(traffic: list[Message]) -
 # Mix
 
 
-def test_usage_dominates_and_standings_change_in_five_to_eight_of_a_hundred_events() -> None:
-    kinds = Counter(event.WhichOneof("kind") for _, event in events(1, 20_000))
+def test_usage_dominates_and_standings_change_in_five_to_eight_of_a_hundred_events(foretold: list[tuple[str, Event]]) -> None:
+    kinds = Counter(event.WhichOneof("kind") for _, event in foretold)
     lifecycle = sum(count for kind, count in kinds.items() if kind in LIFECYCLE_KINDS)
     usage = sum(count for kind, count in kinds.items() if kind in USAGE_KINDS)
     assert 0.05 < lifecycle / 20_000 < 0.08
@@ -186,10 +192,9 @@ def test_some_records_come_late_some_correct_and_some_reverse(traffic: list[Mess
     assert sum("czxh" in use for use in uses) > 3
 
 
-def test_a_change_names_the_event_it_changes() -> None:
-    stream = list(events(1, 20_000))
-    feeds = {feed: [event for name, event in stream if name == feed] for feed in ("sc.usage", "cq.usage")}
-    changes = [event for _, event in stream if event.HasField("corrects") or event.HasField("reverses")]
+def test_a_change_names_the_event_it_changes(foretold: list[tuple[str, Event]]) -> None:
+    feeds = {feed: [event for name, event in foretold if name == feed] for feed in ("sc.usage", "cq.usage")}
+    changes = [event for _, event in foretold if event.HasField("corrects") or event.HasField("reverses")]
     assert len(changes) > 50
     for event in changes:
         changed = event.corrects if event.HasField("corrects") else event.reverses
@@ -198,9 +203,9 @@ def test_a_change_names_the_event_it_changes() -> None:
         assert original.scenario == event.scenario
 
 
-def test_fund_batches_add_up() -> None:
+def test_fund_batches_add_up(foretold: list[tuple[str, Event]]) -> None:
     sent: Counter[str] = Counter()
-    for _, event in events(1, 20_000):
+    for _, event in foretold:
         kind = event.WhichOneof("kind")
         if kind == "fund_batch_sent":
             sent[event.fund_batch_sent.batch_no] += event.fund_batch_sent.amount_total_fen
