@@ -6,9 +6,10 @@ import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, references_pb2
 from psycopg import pq
 
-from hub.journal.group import Appended, Batch, commit_group, pack_tail
+from hub.journal.batch import Appended, Batch, pack_tail
+from hub.journal.group import commit_group
 from hub.journal.statements import run
-from hub.journal.writer import SESSION
+from hub.journal.writer_connection import SESSION
 
 SICHUAN, CHONGQING = "urn:chuanyu:participant:sc.card-center", "urn:chuanyu:participant:cq.card-center"
 OWNERS = {"sc.card-center": SICHUAN, "sc.usage": SICHUAN, "cq.card-center": CHONGQING, "cq.usage": CHONGQING}

@@ -22,7 +22,7 @@ from hub.domain.roles import NO_RIGHTS
 from hub.intake.batch import Intake, add_violations
 from hub.intake.batches import EVENT_BYTES
 from hub.intake.request_rules import refuse_identifiers, refuse_invalid
-from hub.journal.group import Batch, pack_tail
+from hub.journal.batch import Batch, pack_tail
 from hub.journal.quarantine_feed import Quarantined, append_act, check_unhandled, find_quarantined
 from hub.journal.reader import Feed
 from hub.journal.recorder import AggregateStore

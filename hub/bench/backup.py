@@ -17,10 +17,11 @@ from hub.bench.project import read_raw
 from hub.bench.setup import Ground, ground, median, settle
 from hub.child import Child
 from hub.config import Config
-from hub.journal.group import Batch, commit_group, pack_tail
+from hub.journal.batch import Batch, pack_tail
+from hub.journal.group import commit_group
 from hub.journal.reader import head_position
 from hub.journal.statements import run
-from hub.journal.writer import SESSION
+from hub.journal.writer_connection import SESSION
 
 ROUNDS = 3
 WRITE_S = 4.0

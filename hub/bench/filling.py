@@ -17,9 +17,10 @@ from hub.domain.reference import load
 from hub.domain.roles import every_role, rights_of
 from hub.intake.batch import Intake, Prepared
 from hub.intake.batches import BATCH_EVENTS, batch_reader
-from hub.journal.group import Appended, commit_group
+from hub.journal.batch import Appended
+from hub.journal.group import commit_group
 from hub.journal.statements import run
-from hub.journal.writer import SESSION
+from hub.journal.writer_connection import SESSION
 from hub.trust.keyring import open_keyring
 
 FEEDS = ("sc.card-center", "sc.usage", "cq.card-center", "cq.usage")

@@ -9,7 +9,8 @@ from psycopg import pq
 from hub.bench.load import BATCH_EVENTS, Load, Order
 from hub.bench.setup import Ground, HubProcess, backend_cpu_s, ground, hub_process, median, settle
 from hub.config import Config
-from hub.journal.group import PG_EPOCH_US, pack_row, write_rows
+from hub.journal.batch import PG_EPOCH_US, pack_row
+from hub.journal.group import write_rows
 from hub.journal.statements import check, run
 
 FEEDS = ("bench.one", "bench.two", "bench.three", "bench.four")

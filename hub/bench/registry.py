@@ -21,10 +21,11 @@ from hub.bench.setup import ASKER, PARTICIPANT, Ground, HubProcess, ground, hub_
 from hub.config import Config
 from hub.domain.instants import microseconds
 from hub.domain.pseudonym import card_name, hmac_sm3_under
-from hub.journal.group import Batch, commit_group, pack_tail
+from hub.journal.batch import Batch, pack_tail
+from hub.journal.group import commit_group
 from hub.journal.sessions import session
 from hub.journal.statements import run
-from hub.journal.writer import SESSION
+from hub.journal.writer_connection import SESSION
 from hub.trust.authority import participant_files
 from hub.trust.keyring import open_keyring
 

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from hub.export.segments import Changes, changes_bytes
-from hub.journal.group import PG_EPOCH_US
+from hub.journal.batch import PG_EPOCH_US
 from hub.journal.reader import KIND_NAMES
 
 PAGE_POSITIONS = 50_000

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from hub.durable import Written
 from hub.export.lanes import LANES
 from hub.export.manifest import SCHEMA_VERSION
-from hub.journal.group import PG_EPOCH_US
+from hub.journal.batch import PG_EPOCH_US
 
 _ABOUT = b"chuanyu.segment"
 _CHANGES = pa.list_(pa.struct([("stream_id", pa.int64()), ("sequence", pa.int64())]))

@@ -27,7 +27,7 @@ from hub.domain.wellformed import NANOS
 from hub.intake.batches import Received, read_events
 from hub.intake.compiled_rules import accepts
 from hub.intake.rule_faults import shape_faults
-from hub.journal.group import Batch, pack_tail
+from hub.journal.batch import Batch, pack_tail
 from hub.journal.vault import original_name, seal
 from hub.trust.keyring import Keyring
 

@@ -20,7 +20,7 @@ from hub.domain.errors import JournalUnavailable, QueueFull, Unstorable
 from hub.journal.loop_connection import LoopConnection, bigint, bigint_array, bytea_array, text_array
 from hub.journal.sessions import session
 from hub.journal.statements import ConnectionLost, DataRefused, GroupFailed
-from hub.journal.writer import LOCK_TIMEOUT, SESSION, STALLED_AFTER
+from hub.journal.writer_connection import LOCK_TIMEOUT, SESSION, STALLED_AFTER
 from hub.telemetry import names
 from hub.telemetry.outage import Outage
 from hub.telemetry.spans import GroupTiming, now_ns

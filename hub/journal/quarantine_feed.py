@@ -12,11 +12,12 @@ import psycopg
 
 from hub.domain.errors import HubError, JournalUnavailable, SequenceGap, Unstorable
 from hub.domain.quarantine import EventNotFound, EventNotQuarantined, FeedNotFound, QuarantineCorrected, QuarantineReleased
-from hub.journal.group import Appended, Batch, commit_group
+from hub.journal.batch import Appended, Batch
+from hub.journal.group import commit_group
 from hub.journal.reader import Recorded, find_event
 from hub.journal.sessions import session
 from hub.journal.statements import DataRefused, GroupFailed
-from hub.journal.writer import SETTINGS
+from hub.journal.writer_connection import SETTINGS
 
 # Operators who act at the same time take a number from each other this often at most.
 ATTEMPTS = 50

@@ -14,7 +14,7 @@ from chuanyu.exchange.v1 import event_pb2
 
 from hub.domain.errors import JournalUnavailable
 from hub.domain.instants import microseconds
-from hub.journal.group import PG_EPOCH_US
+from hub.journal.batch import PG_EPOCH_US
 from hub.journal.sessions import Role, session
 
 Derived = TypeVar("Derived")

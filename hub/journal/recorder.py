@@ -27,11 +27,12 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 from hub.domain.aggregate import DecidedEvent, HubAggregate
-from hub.journal.group import Appended, Batch, commit_group, pack_tail
+from hub.journal.batch import Appended, Batch, pack_tail
+from hub.journal.group import commit_group
 from hub.journal.primary import towards
 from hub.journal.sessions import CONNECT_WITHIN_S, begin_there, in_turn
 from hub.journal.statements import ConnectionLost
-from hub.journal.writer import SESSION
+from hub.journal.writer_connection import SESSION
 
 Aggregate = TypeVar("Aggregate", bound=HubAggregate)
 

@@ -11,7 +11,6 @@ starts it again until it stays.
 
 import logging
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -21,12 +20,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
-from psycopg.conninfo import make_conninfo
-from psycopg.pq import PGconn, Ping
+from psycopg.pq import Ping
 
 from hub.postgres.cluster import (
     ENVIRONMENT,
-    SETTINGS,
     Cluster,
     EmbeddedPostgresError,
     alone,
@@ -40,6 +37,7 @@ from hub.postgres.cluster import (
     socket_path,
     was_shut_down,
 )
+from hub.postgres.processes import conninfo_of, end_orphans, has_ended, kill_all, ping, postmaster_of, processes_of, shut_down
 from hub.postgres.users import Users
 
 __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "attached", "discard", "last_words", "running", "stop_any"]
@@ -49,9 +47,6 @@ log = logging.getLogger(__name__)
 SILENCE_PATIENCE_S = 30
 # Replaying max_wal_size after a crash takes minutes on a slow disk, and the server says so while it does.
 RECOVERY_PATIENCE_S = 600
-FAST_STOP_PATIENCE_S = 60
-# An immediate stop saves nothing first; the next start recovers.
-IMMEDIATE_STOP_PATIENCE_S = 15
 KEEP_EVERY_S = 1.0
 # A process of its own starts the server again: to become another user, it forks, and a fork of a process with gRPC at work may abort.
 _START = "import sys, pathlib; from hub.postgres.server import EmbeddedPostgres; EmbeddedPostgres(pathlib.Path(sys.argv[1])).start()"
@@ -81,7 +76,7 @@ class EmbeddedPostgres:
                 self._sockets = open_sockets(cluster.path)
                 self._users.have_it_watched(cluster.path, self._sockets)
                 conninfo = self._await_answer(cluster)
-                self._postmaster = _postmaster(_processes(cluster.path))
+                self._postmaster = postmaster_of(processes_of(cluster.path))
                 return conninfo
         except OSError as error:
             raise EmbeddedPostgresError(f"PostgreSQL in {self._data_dir} cannot be started: {error}") from error
@@ -91,10 +86,10 @@ class EmbeddedPostgres:
         if self._users.is_last():
             with alone(lock_file(self._data_dir)):
                 # What was started here, what was found, and what another user has started since are mostly one.
-                for server in {self._launched, self._postmaster, _postmaster(_processes(path_of(self._data_dir)))}:
+                for server in {self._launched, self._postmaster, postmaster_of(processes_of(path_of(self._data_dir)))}:
                     if server is not None:
-                        _shut_down(server, self._sockets, saves=saves)
-        if self._launched is not None and _has_ended(self._launched):
+                        shut_down(server, self._sockets, saves=saves)
+        if self._launched is not None and has_ended(self._launched):
             self._launched.wait()
         self._launched = self._postmaster = None
         self._users.leave()
@@ -103,7 +98,7 @@ class EmbeddedPostgres:
         """Starts the server again whenever it has ended by itself, until `finish`."""
         is_away = False
         while self._postmaster is not None and not self._stopping.wait(KEEP_EVERY_S):
-            if not _has_ended(self._postmaster):
+            if not has_ended(self._postmaster):
                 is_away = False
                 continue
             if self._launched is not None:
@@ -128,26 +123,26 @@ class EmbeddedPostgres:
                     starter.terminate()
                     break
             _, said = starter.communicate()
-        self._postmaster = _postmaster(_processes(path_of(self._data_dir))) or self._postmaster
+        self._postmaster = postmaster_of(processes_of(path_of(self._data_dir))) or self._postmaster
         lines = said.decode(errors="replace").splitlines() or [""]
         return next((line for line in reversed(lines) if "FATAL" in line or "PANIC" in line), lines[-1]) if starter.returncode else ""
 
     def _await_answer(self, cluster: Cluster) -> str:
-        conninfo, launched = _conninfo(self._sockets), None
+        conninfo, launched = conninfo_of(self._sockets), None
         began_s = time.monotonic()
-        while (answer := _ping(conninfo)) != Ping.OK:
+        while (answer := ping(conninfo)) != Ping.OK:
             patience_s = RECOVERY_PATIENCE_S if answer == Ping.REJECT else SILENCE_PATIENCE_S
             if launched is None and (claim := _claim(cluster.path)) is not None:
                 launched = self._launched = _launch(cluster, self._sockets, claim)
             elif launched is not None and launched.poll() is not None:
                 raise EmbeddedPostgresError(f"PostgreSQL ended while starting:\n{log_tail(cluster.path)}")
             elif time.monotonic() - began_s > patience_s:
-                pids = [process.pid for process in _processes(cluster.path)]
+                pids = [process.pid for process in processes_of(cluster.path)]
                 raise EmbeddedPostgresError(
                     f"PostgreSQL on {cluster.path} (processes {pids}) does not answer; stop it or start again:\n{log_tail(cluster.path)}"
                 )
             elif launched is None and answer == Ping.NO_RESPONSE:
-                _end_orphans(cluster.path)
+                end_orphans(cluster.path)
             time.sleep(0.02)
         return conninfo
 
@@ -176,8 +171,8 @@ def attached(data_dir: Path) -> str | None:
     cluster = path_of(data_dir)
     if not cluster.exists() or not socket_path(cluster).exists():
         return None
-    conninfo = _conninfo(open_sockets(cluster))
-    return conninfo if _ping(conninfo) == Ping.OK else None
+    conninfo = conninfo_of(open_sockets(cluster))
+    return conninfo if ping(conninfo) == Ping.OK else None
 
 
 def last_words(data_dir: Path) -> str:
@@ -195,11 +190,11 @@ def stop_any(data_dir: Path) -> bool:
     if not cluster.exists():
         return False
     with alone(lock_file(data_dir)):
-        processes = _processes(cluster)
-        if (postmaster := _postmaster(processes)) is not None:
-            _shut_down(postmaster, socket_path(cluster))
+        processes = processes_of(cluster)
+        if (postmaster := postmaster_of(processes)) is not None:
+            shut_down(postmaster, socket_path(cluster))
         else:
-            _kill(processes)
+            kill_all(processes)
         return processes != []
 
 
@@ -211,15 +206,6 @@ def discard(data_dir: Path) -> None:
         with suppress(EmbeddedPostgresError), running(data_dir):
             stop_any(data_dir)
     delete_cluster(data_dir)
-
-
-def _conninfo(sockets: Path) -> str:
-    return make_conninfo(host=str(sockets), port=SETTINGS["port"], user="hub", dbname="hub", connect_timeout=5)
-
-
-def _ping(conninfo: str) -> Ping:
-    """OK from a server that serves, REJECT from one that recovers or stops, else NO_RESPONSE."""
-    return Ping(PGconn.ping(conninfo.encode()))
 
 
 def _claim(cluster: Path) -> int | None:
@@ -234,7 +220,7 @@ def _claim(cluster: Path) -> int | None:
 def _launch(cluster: Cluster, sockets: Path, claim: int) -> psutil.Popen:
     """Starts the server and hands it the claim."""
     try:
-        if strangers := _processes(cluster.path):
+        if strangers := processes_of(cluster.path):
             pids = [process.pid for process in strangers]
             raise EmbeddedPostgresError(f"processes {pids} serve {cluster.path} but are not the hub's: stop them")
         # Each names a process that is gone, whose number another may have by now.
@@ -256,62 +242,3 @@ def _launch(cluster: Cluster, sockets: Path, claim: int) -> psutil.Popen:
             )
     finally:
         os.close(claim)
-
-
-def _processes(cluster: Path) -> list[psutil.Process]:
-    """The server processes that live on a cluster."""
-    found = []
-    for process in psutil.process_iter(["name"]):
-        with suppress(OSError):
-            if process.info["name"] == "postgres" and cluster.samefile(f"/proc/{process.pid}/cwd"):
-                found.append(process)
-    return found
-
-
-def _postmaster(processes: list[psutil.Process]) -> psutil.Process | None:
-    """The one that rules the others: PostgreSQL titles those `postgres: …`, but not before they have begun, so parents count too."""
-    pids = {process.pid for process in processes}
-    for process in processes:
-        with suppress(psutil.Error, IndexError):
-            if process.ppid() not in pids and not process.cmdline()[0].startswith("postgres:"):
-                return process
-    return None
-
-
-def _end_orphans(cluster: Path) -> None:
-    """Kills what a killed postmaster left: it keeps a new one out, and recovery undoes what it was at."""
-    processes = _processes(cluster)
-    if _postmaster(processes) is None:
-        _kill(processes)
-
-
-def _shut_down(postmaster: psutil.Process, sockets: Path, *, saves: bool = True) -> None:
-    """Ends the server and all its processes, in order if it lets itself be ended so and is to save first."""
-    steps = [(signal.SIGINT, FAST_STOP_PATIENCE_S), (signal.SIGQUIT, IMMEDIATE_STOP_PATIENCE_S)]
-    # A fast stop that meets the recovery of PostgreSQL 18.6 was seen to hang.
-    if not saves or _ping(_conninfo(sockets)) != Ping.OK:
-        del steps[0]
-    with suppress(psutil.NoSuchProcess):
-        family = [postmaster, *postmaster.children()]
-        for step, patience_s in steps:
-            postmaster.send_signal(step)
-            give_up_s = time.monotonic() + patience_s
-            while not all(map(_has_ended, family)) and time.monotonic() < give_up_s:
-                time.sleep(0.02)
-        _kill(family)
-    with suppress(OSError):
-        sockets.rmdir()
-
-
-def _has_ended(process: psutil.Process) -> bool:
-    # A zombie has ended, though a busy hub or a slow init may not have taken note.
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def _kill(processes: list[psutil.Process]) -> None:
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()

@@ -23,11 +23,12 @@ from hub.domain.event_rules import Context
 from hub.intake.batch import Intake
 from hub.intake.batches import batch_reader
 from hub.intake.request_rules import now_us
-from hub.journal.group import Appended, commit_group
+from hub.journal.batch import Appended
+from hub.journal.group import commit_group
 from hub.journal.reader import feed_row
 from hub.journal.recorder import AggregateStore
 from hub.journal.statements import run
-from hub.journal.writer import SESSION
+from hub.journal.writer_connection import SESSION
 from hub.processes.losses import LossProcess
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views

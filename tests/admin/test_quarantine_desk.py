@@ -39,7 +39,7 @@ from hub.domain.quarantine import (
 )
 from hub.domain.reference import Reference
 from hub.domain.roles import every_role
-from hub.journal.group import Batch, pack_tail
+from hub.journal.batch import Batch, pack_tail
 from hub.journal.quarantine_feed import append_act, writing
 from hub.journal.reader import Recorded
 from hub.journal.recorder import AggregateStore

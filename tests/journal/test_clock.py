@@ -13,12 +13,13 @@ from typer.testing import CliRunner, Result
 
 from hub.cli import app
 from hub.domain.errors import ClockDrift, RequestInvalid
+from hub.journal.batch import PG_EPOCH_US, Appended, Batch, pack_tail
 from hub.journal.clock import TimeNotAhead
 from hub.journal.decisions import Decision, DecisionWriter
-from hub.journal.group import PG_EPOCH_US, Appended, Batch, commit_group, pack_tail
+from hub.journal.group import commit_group
 from hub.journal.recorder import AggregateStore
 from hub.journal.statements import run
-from hub.journal.writer import SESSION
+from hub.journal.writer_connection import SESSION
 from tests.clients import journal
 
 SICHUAN = "urn:chuanyu:participant:sc.card-center"

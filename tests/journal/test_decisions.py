@@ -12,7 +12,7 @@ from hub.domain.errors import JournalUnavailable, QueueFull
 from hub.journal import decisions
 from hub.journal.decisions import Decision, DecisionWriter, Receipt
 from hub.journal.statements import run
-from hub.journal.writer import SESSION
+from hub.journal.writer_connection import SESSION
 
 AT_US = 1_756_690_215_000_000
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

@@ -14,10 +14,12 @@ from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
 from hub.domain.errors import FeedUnknown, JournalUnavailable, NotFeedOwner, QueueFull, SequenceConflict, SequenceGap, Unstorable
-from hub.journal.group import Appended, Batch, Deferred, commit_group, pack_tail, write_rows
+from hub.journal.batch import Appended, Batch, Deferred, pack_tail
+from hub.journal.group import commit_group, write_rows
 from hub.journal.recorder import AggregateStore
 from hub.journal.statements import ConnectionLost, GroupFailed, run
-from hub.journal.writer import SESSION, WAITING_BYTES, WAITING_EVENTS, JournalWriter
+from hub.journal.writer import WAITING_BYTES, WAITING_EVENTS, JournalWriter
+from hub.journal.writer_connection import SESSION
 from tests.databases import fresh_database
 
 SICHUAN, CHONGQING = "urn:chuanyu:participant:sc.card-center", "urn:chuanyu:participant:cq.card-center"
@@ -404,8 +406,8 @@ def test_what_follows_a_refused_batch_in_its_feed_is_a_gap(dsn: str, feed: int) 
 def test_a_head_that_stays_held_fails_the_group_at_once_and_not_batch_by_batch(
     dsn: str, feed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hub.journal.writer.SESSION", SESSION.replace("lock_timeout = '4s'", "lock_timeout = '500ms'"))
-    monkeypatch.setattr("hub.journal.writer.HEAD_FOR_S", 0.0)
+    monkeypatch.setattr("hub.journal.writer_connection.SESSION", SESSION.replace("lock_timeout = '4s'", "lock_timeout = '500ms'"))
+    monkeypatch.setattr("hub.journal.writer_connection.HEAD_FOR_S", 0.0)
 
     async def scenario() -> None:
         async with writing(dsn) as writer:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from hub.audit.fsck import check
 from hub.cli import app
 from hub.domain.errors import JournalUnavailable
-from hub.journal.group import Batch, pack_tail
+from hub.journal.batch import Batch, pack_tail
 from hub.journal.migrate import migrate
 from hub.journal.recorder import AggregateStore
 from hub.journal.writer import PROBE_EVERY_S, JournalWriter

@@ -24,11 +24,12 @@ from hub.cli import app
 from hub.commands.probe import ask
 from hub.config import Config
 from hub.journal import statements
-from hub.journal.group import Appended, Batch, commit_group, pack_tail
+from hub.journal.batch import Appended, Batch, pack_tail
+from hub.journal.group import commit_group
 from hub.journal.primary import FormerPrimary, arrive, towards
 from hub.journal.sessions import raw_session, session
 from hub.journal.statements import ConnectionLost
-from hub.journal.writer import SESSION
+from hub.journal.writer_connection import SESSION
 from hub.postgres import standby
 from hub.postgres.server import discard, stop_any
 from tests.clients import Province, refused

@@ -22,7 +22,7 @@ from hub.domain.reference import Reference
 from hub.intake.batch import Intake, Prepared, add_violations
 from hub.intake.batches import BATCH_EVENTS, Received, batch_reader
 from hub.intake.message_reader import reader
-from hub.journal.group import PG_EPOCH_US, Appended, Outcome
+from hub.journal.batch import PG_EPOCH_US, Appended, Outcome
 from hub.journal.reader import Feed, FeedRow, Recorded, feed_row, quarantined_at
 from hub.journal.writer import JournalWriter
 from hub.telemetry import names

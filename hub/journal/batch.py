@@ -1,0 +1,86 @@
+"""A batch for the journal, its rows as COPY takes them, and what becomes of it."""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from hub.domain.errors import HubError
+from hub.telemetry.spans import GroupTiming
+
+PG_EPOCH_US = 946_684_800_000_000
+PREFIX = struct.Struct(">hiqiqiqiq")
+_TAIL = struct.Struct(">iqi")
+_LENGTH = struct.Struct(">i")
+_NULL = _LENGTH.pack(-1)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Events for one stream, ready to be written.
+
+    *tails* are the packed columns that are known before the lock, *digests* distinguish a resend from a conflict (empty for aggregates,
+    whose versions are not resent). *handles* names a quarantined event by (stream, sequence, position): the batch is refused if an event
+    after that position corrects or reverses it.
+    """
+
+    stream_id: int
+    owner: str
+    first_sequence: int
+    tails: list[bytes]
+    digests: list[bytes] = field(default_factory=list)
+    trace_parent: str = ""
+    vault_rows: list[tuple[bytes, int, bytes]] = field(default_factory=list)
+    originals: list[tuple[int, int, bytes]] = field(default_factory=list)
+    corrections: list[tuple[int, int, int]] = field(default_factory=list)
+    uncertain: bool = False
+    handles: tuple[int, int, int] | None = None
+
+    def part(self, start: int, stop: int) -> "Batch":
+        """Returns a batch of the events from offset *start* up to *stop*; the first part takes the new identifiers of all."""
+        return replace(
+            self,
+            first_sequence=self.first_sequence + start,
+            tails=self.tails[start:stop],
+            digests=self.digests[start:stop],
+            vault_rows=[] if start else self.vault_rows,
+            originals=[(at - start, version, sealed) for at, version, sealed in self.originals if start <= at < stop],
+            corrections=[(at - start, stream, target) for at, stream, target in self.corrections if start <= at < stop],
+        )
+
+
+@dataclass(slots=True)
+class Appended:
+    """Where a batch is now: *positions* of all its events, of which the first *duplicates* were there before.
+
+    *group* says when the commit that it took part in began and ended, and of how many events.
+    """
+
+    positions: Sequence[int]
+    duplicates: int
+    first_sequence: int
+    recorded_us: int
+    group: GroupTiming = field(default=GroupTiming(0, 0, 0), compare=False)
+
+
+class Deferred:
+    """The batch overlaps one of its own group and must wait for the next group."""
+
+
+Outcome = Appended | Deferred | HubError
+
+
+def pack_tail(occurred_us: int | None, kind: bytes, digest: bytes | None, data: bytes) -> bytes:
+    """Packs the columns occurred_at (microseconds since 1970, None for NULL), kind, digest and data."""
+    if occurred_us is not None and digest is not None:
+        head = _TAIL.pack(8, occurred_us - PG_EPOCH_US, len(kind))
+        return b"".join((head, kind, b"\0\0\0\x20", digest, _LENGTH.pack(len(data)), data))
+    occurred = _NULL if occurred_us is None else struct.pack(">iq", 8, occurred_us - PG_EPOCH_US)
+    digest_column = _NULL if digest is None else _LENGTH.pack(len(digest)) + digest
+    return b"".join((occurred, _LENGTH.pack(len(kind)), kind, digest_column, _LENGTH.pack(len(data)), data))
+
+
+def pack_row(
+    position: int, recorded_us: int, stream_id: int, sequence: int, occurred_us: int, kind: bytes, digest: bytes, data: bytes
+) -> bytes:
+    """Packs a whole row; *recorded_us* counts from 2000, as in a group."""
+    return PREFIX.pack(8, 8, position, 8, recorded_us, 8, stream_id, 8, sequence) + pack_tail(occurred_us, kind, digest, data)
