@@ -19,8 +19,9 @@ from hub.domain.pseudonym import card_name, is_well_formed
 from hub.domain.quarantine import QUARANTINE_FEED, QuarantineHandled, QuarantineOriginalErased, QuarantineOriginalTooLarge
 from hub.domain.reference import Reference
 from hub.domain.roles import NO_RIGHTS
-from hub.intake.batch import Intake, add_violations
+from hub.intake.batch import Intake
 from hub.intake.batches import EVENT_BYTES
+from hub.intake.quarantining import add_violations
 from hub.intake.request_rules import refuse_identifiers, refuse_invalid
 from hub.journal.batch import Batch, pack_tail
 from hub.journal.quarantine_feed import Quarantined, append_act, check_unhandled, find_quarantined
@@ -71,7 +72,7 @@ class QuarantineDesk:
         """Returns the key of the card that an original names and its province, ([], "") where it names none that is well-formed."""
         if original is None or not original.card.clear or not is_well_formed(original.card):
             return [], ""
-        return [self._intake.key_of(card_name(original.card))], original.card.issuing_province
+        return [self._intake.identifiers.key_of(card_name(original.card))], original.card.issuing_province
 
     def open_in_clear(self, feed: str, sequence: int, operator: str, reason: str, at: datetime) -> event_pb2.Event:
         """Records who has the original shown in clear and why, and only then returns it; raises QuarantineOriginalErased."""

@@ -15,8 +15,8 @@ from hub.bench.setup import PARTICIPANT, Ground
 from hub.domain.event_rules import Context
 from hub.domain.reference import load
 from hub.domain.roles import every_role, rights_of
-from hub.intake.batch import Intake, Prepared
-from hub.intake.batches import BATCH_EVENTS, batch_reader
+from hub.intake.batch import Intake
+from hub.intake.batches import BATCH_EVENTS, Prepared, batch_reader
 from hub.journal.batch import Appended
 from hub.journal.group import commit_group
 from hub.journal.statements import run
@@ -56,7 +56,7 @@ class Filling:
         if refused := [outcome for outcome in outcomes if not isinstance(outcome, Appended)]:
             raise RuntimeError(f"not appended: {refused[0]!r}")
         for one in prepared:
-            self._intake.remember(one.new_identifiers)
+            self._intake.identifiers.remember(one.new_identifiers)
 
     def _prepared(self, feed: str, events: Sequence[event_pb2.Event]) -> Prepared:
         request = AppendEventsRequest(feed=feed, first_sequence=self._next[feed], events=events)

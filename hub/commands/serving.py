@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -53,42 +53,47 @@ def serve(
     with database(config, makes=not read_only, waits=True) as dsn:
         if not read_only:
             _prepare(dsn, makes_views=project)
-        edge_dsn = dsn if config.dsn else edge_login(dsn)
-        server = issue_server(config.certificates_dir, (*LOCAL_HOSTS, *(host or ())))
-        issue_operator(config.certificates_dir)
-        settings = ServerSettings(
-            edge_dsn,
-            listen or config.listen,
-            server,
-            open_keyring(config.keys_dir),
-            Quota(**config.quota),
-            limits=Limits(config.max_lag_s, config.max_clock_drift_s),
-            close_refused_after_s=config.close_refused_after_s,
-            reads_only=read_only,
-        )
-
-        async def main() -> None:
-            stopped, forced = asyncio.Event(), asyncio.Event()
-
-            def signalled() -> None:
-                (forced if stopped.is_set() else stopped).set()
-
-            for name in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(name, signalled)
-            server = HubServer(settings)
-            with observed(config, edge_dsn, "hub serve", METRICS_LISTEN, server.report, server.is_live) as metrics:
-                await server.start()
-                tune_process()
-                address = f"{(listen or config.listen).rpartition(':')[0]}:{server.port}"
-                with listening(config.data_dir, Listener(address, urlsplit(metrics).netloc)):
-                    typer.echo(f"listening on {address}")
-                    _tell(metrics)
-                    await stopped.wait()
-                typer.echo("stopping: 收尾后退出 draining")
-                await server.stop(forced)
-
+        settings = _settings(config, dsn if config.dsn else edge_login(dsn), listen or config.listen, host or (), reads_only=read_only)
         with _projections(dsn) if project else contextlib.nullcontext():
-            asyncio.run(main())
+            asyncio.run(_serve(config, settings))
+
+
+def _settings(config: Config, edge_dsn: str, listen: str, hosts: Sequence[str], *, reads_only: bool) -> ServerSettings:
+    """Returns what the server needs, with certificates for itself and for the operators of this machine."""
+    server = issue_server(config.certificates_dir, (*LOCAL_HOSTS, *hosts))
+    issue_operator(config.certificates_dir)
+    return ServerSettings(
+        edge_dsn,
+        listen,
+        server,
+        open_keyring(config.keys_dir),
+        Quota(**config.quota),
+        limits=Limits(config.max_lag_s, config.max_clock_drift_s),
+        close_refused_after_s=config.close_refused_after_s,
+        reads_only=reads_only,
+    )
+
+
+async def _serve(config: Config, settings: ServerSettings) -> None:
+    """Serves until a signal comes, and ends calls at once with the second one."""
+    stopped, forced = asyncio.Event(), asyncio.Event()
+
+    def signalled() -> None:
+        (forced if stopped.is_set() else stopped).set()
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, signalled)
+    server = HubServer(settings)
+    with observed(config, settings.dsn, "hub serve", METRICS_LISTEN, server.report, server.is_live) as metrics:
+        await server.start()
+        tune_process()
+        address = f"{settings.listen.rpartition(':')[0]}:{server.port}"
+        with listening(config.data_dir, Listener(address, urlsplit(metrics).netloc)):
+            typer.echo(f"listening on {address}")
+            _report_metrics(metrics)
+            await stopped.wait()
+        typer.echo("stopping: 收尾后退出 draining")
+        await server.stop(forced)
 
 
 class DatabaseReadsOnly(HubError):
@@ -148,7 +153,7 @@ def project() -> None:
         _make_views(dsn)
         with _processes(dsn), observed(config, dsn, "hub project", PROJECTOR_METRICS_LISTEN) as metrics:
             typer.echo("projecting")
-            _tell(metrics)
+            _report_metrics(metrics)
             tune_process()
             runner.run(dsn, stop)
 
@@ -163,6 +168,6 @@ def _make_views(dsn: str) -> None:
         create_views(connection, PROJECTIONS)
 
 
-def _tell(metrics: str) -> None:
+def _report_metrics(metrics: str) -> None:
     if metrics:
         typer.echo(f"metrics on {metrics}")

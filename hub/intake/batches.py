@@ -1,4 +1,6 @@
-"""A batch as it comes in: its events stay bytes until each has its turn, so that no batch costs more memory than its own size.
+"""A batch as it comes in, and once it is prepared.
+
+Its events stay bytes until each has its turn, so that no batch costs more memory than its own size.
 
 A parsed message takes many times the bytes it came as: two million empty events are 4 MB on the wire and were half a gigabyte here.
 """
@@ -12,7 +14,9 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
 from hub.domain.errors import BatchTooLarge, RequestInvalid, RequestMalformed
+from hub.domain.event_rules import Violation
 from hub.intake.message_reader import reader
+from hub.journal.batch import Batch
 
 BATCH_EVENTS = 500
 BATCH_BYTES = 1024 * 1024
@@ -51,6 +55,16 @@ class Received:
             found = {"events": self.count, "bytes": self.size, "limit_events": BATCH_EVENTS, "limit_bytes": BATCH_BYTES}
             events = f"more than {BATCH_EVENTS}" if self.count == BATCH_EVENTS + 1 else f"{self.count:,}"
             raise BatchTooLarge(f"It has {events} events and {self.size:,} bytes.", **found)
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A batch ready to be written, what to remember once it is, which events are quarantined (by offset), when the last good one was."""
+
+    batch: Batch
+    new_identifiers: dict[str, bytes]
+    quarantined: dict[int, list[Violation]]
+    newest_s: int | None = None
 
 
 def batch_reader(kind: Kind) -> Callable[[bytes], Received]:

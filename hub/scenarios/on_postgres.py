@@ -84,7 +84,7 @@ class OnPostgres:
             positions = self._append(feed, self._next_sequence(feed), events, steps, told)
             told.names.update({position: step.name for position, step in zip(positions, steps, strict=True)})
         self._is_folded = False
-        keys = {alias: self._intake.key_of(f"card|{issuer}|{number}") for alias, (issuer, number) in names.cards.items()}
+        keys = {alias: self._intake.identifiers.key_of(f"card|{issuer}|{number}") for alias, (issuer, number) in names.cards.items()}
         return PostgresRun(self, stand, keys, told)
 
     def _next_sequence(self, feed: str) -> int:
@@ -109,7 +109,7 @@ class OnPostgres:
         prepared = asyncio.run(self._intake.prepare(self._streams[feed], owner, received, context, self._streams.get))
         [outcome] = commit_group(self._writer, [prepared.batch])
         assert isinstance(outcome, Appended), outcome
-        self._intake.remember(prepared.new_identifiers)
+        self._intake.identifiers.remember(prepared.new_identifiers)
         for offset, broken in prepared.quarantined.items():
             told.refused[steps[offset].number] = [f"{path}: {rule}" for path, rule in broken]
         return outcome.positions

@@ -19,7 +19,7 @@ from hub.domain.errors import QueueFull
 from hub.domain.participant import Participant
 from hub.domain.quota import Quota
 from hub.domain.roles import Rights, every_role
-from hub.intake.batch import Intake
+from hub.intake.identifiers import Identifiers
 from hub.journal.decisions import DecisionWriter
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
@@ -49,7 +49,7 @@ def answers(dsn: str, stream: int, keys: Path, *requests: card_service_pb2.Check
     async def main() -> list[Answer]:
         cards, decisions, reads = CardReader(dsn, lambda: None), DecisionWriter(dsn, stream), Reads(dsn, "hub_reader", "reads")
         keyring = open_keyring(keys)
-        asked = Checks(reads, cards, decisions, Intake(keyring), keyring, reference.load())
+        asked = Checks(reads, cards, decisions, Identifiers(keyring), keyring, reference.load())
         allowance = Quotas(Quota(1_000, 10_000, 256, 64)).of(
             Participant(hub_decisions_pb2.ParticipantRegistered(participant=SICHUAN, province="51"))
         )

@@ -233,7 +233,7 @@ def quarantined(intake: Intake, event: event_pb2.Event, rights: Rights) -> bool:
     received = batch_reader(feed_service_pb2.AppendEventsRequest)(request.SerializeToString())
     context = Context(rights, AT_S + 60, reference.load(), lambda _: True)
     prepared = asyncio.run(intake.prepare(1, "owner", received, context, lambda _: 1))
-    intake.remember(prepared.new_identifiers)
+    intake.identifiers.remember(prepared.new_identifiers)
     return 0 in prepared.quarantined
 
 

@@ -82,7 +82,7 @@ def _prepare(intake: Intake, *events: event_pb2.Event) -> list[bool]:
     received = batch_reader(feed_service_pb2.AppendEventsRequest)(request.SerializeToString())
     context = Context(rights_of("50", every_role()), AT_S + 86_400, reference.load(), lambda _: True)
     prepared = asyncio.run(intake.prepare(1, "owner", received, context, lambda _: 1))
-    intake.remember(prepared.new_identifiers)
+    intake.identifiers.remember(prepared.new_identifiers)
     return [offset in prepared.quarantined for offset in range(len(events))]
 
 

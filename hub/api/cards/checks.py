@@ -25,7 +25,7 @@ from hub.domain.instants import DAY_US, epoch_day, set_timestamp
 from hub.domain.pseudonym import hmac_sm3_under
 from hub.domain.reference import Reference
 from hub.domain.rule_input import CHIP_MEDIA
-from hub.intake.batch import Intake
+from hub.intake.identifiers import Identifiers
 from hub.intake.request_rules import card_named, instant_us, now_us, refuse_invalid, refuse_texts
 from hub.journal.decisions import WAITING_DECISIONS, Decision, DecisionWriter, Receipt, settle
 from hub.journal.reader import read_page
@@ -66,11 +66,11 @@ class Checks:
     """Used from one event loop."""
 
     def __init__(
-        self, reads: Reads, cards: CardReader, decisions: DecisionWriter, intake: Intake, keyring: Keyring, reference: Reference
+        self, reads: Reads, cards: CardReader, decisions: DecisionWriter, identifiers: Identifiers, keyring: Keyring, reference: Reference
     ) -> None:
         """All parts are shared with the other services of the process."""
         self._reads, self._cards, self._decisions = reads, cards, decisions
-        self._intake, self._reference = intake, reference
+        self._identifiers, self._reference = identifiers, reference
         self._digest = hmac_sm3_under(keyring.digest)
         self._reasons = {code: _reason_message(reference, code) for code in reference.reasons}
         self._waiting: list[_Waiting] = []
@@ -209,7 +209,7 @@ class Checks:
             if caller.province and request.service_region[:2] != caller.province:
                 raise NotPermitted("service_region lies outside the caller's province")
             caller.rights.require_serving(request.scenario, request.service_region)
-        return question_of(request, at_us), self._intake.key_of(card_named(request.card))
+        return question_of(request, at_us), self._identifiers.key_of(card_named(request.card))
 
     def reason(self, code: str) -> protos.Reason:
         """Returns a reason with its words; one that a newer release recorded has none here."""

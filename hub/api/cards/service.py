@@ -16,6 +16,7 @@ from hub.api.edge import call_log
 from hub.api.edge.directory import Caller
 from hub.api.edge.handlers import Gate, service, streaming, unary
 from hub.api.edge.statuses import to_status
+from hub.api.edge.windowed import windowed
 from hub.domain.acceptance import Question, decide
 from hub.domain.card import Standing, policies_of, standing
 from hub.domain.errors import CardNotFound, HubError, NotPermitted, RequestInvalid
@@ -23,7 +24,7 @@ from hub.domain.event_rules import may_say_region
 from hub.domain.instants import epoch_day
 from hub.domain.looks import Look, Shown, card_by_key
 from hub.domain.reference import Reference
-from hub.intake.batch import Intake
+from hub.intake.identifiers import Identifiers
 from hub.intake.message_reader import reader
 from hub.intake.request_rules import card_named, instant_us, refuse_invalid, refuse_texts, timestamp_of
 from hub.telemetry.spans import Call
@@ -33,15 +34,15 @@ STREAM_CHECKS = 256
 
 
 class CardService:
-    """Needs the reader of cards, the checks, and the intake's keys."""
+    """Needs the reader of cards, the checks, and the keys of identifiers."""
 
     def __init__(
-        self, dsn: str, cards: CardReader, checks: Checks, intake: Intake, reference: Reference, keyring: Keyring, looks: Looks
+        self, dsn: str, cards: CardReader, checks: Checks, identifiers: Identifiers, reference: Reference, keyring: Keyring, looks: Looks
     ) -> None:
         """All parts are shared with the other services of the process."""
-        self._cards, self._checks, self._intake, self._reference = cards, checks, intake, reference
+        self._cards, self._checks, self._identifiers, self._reference = cards, checks, identifiers, reference
         self._looks = looks
-        self._judge = UseJudge(cards, intake, reference, looks)
+        self._judge = UseJudge(cards, identifiers, reference, looks)
         self._explainer = Explainer(dsn, checks, reference, keyring, looks)
 
     def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
@@ -69,7 +70,7 @@ class CardService:
             self._refuse_elsewhere(request, caller, at_us)
         if request.HasField("valid_at") and not is_issuer:
             raise NotPermitted("only the card's issuer asks for another time than now")
-        card_key = self._intake.key_of(card_named(request.card))
+        card_key = self._identifiers.key_of(card_named(request.card))
         read = await self._cards.read(card_key, request.min_position)
         looked = card_by_key(province, request.card.kind, card_key)
         if not read.facts:
@@ -111,49 +112,32 @@ class CardService:
             found.append(protos.ScenarioUsability(scenario=code, outcome=OUTCOMES[answer.outcome], reason_codes=answer.reason_codes))
         return found
 
-    async def stream_acceptance(
+    def stream_acceptance(
         self, requests: AsyncIterator[protos.StreamAcceptanceRequest], caller: Caller
     ) -> AsyncIterator[protos.StreamAcceptanceResponse]:
         """Answers each question as soon as it is recorded, with up to STREAM_CHECKS under way."""
-        answers: asyncio.Queue[protos.StreamAcceptanceResponse | None] = asyncio.Queue()
-        room = asyncio.Semaphore(STREAM_CHECKS)
-        under_way: set[asyncio.Task[None]] = set()
 
-        async def answer(request: protos.StreamAcceptanceRequest) -> None:
-            call = Call(caller.call.name, (request.trace_parent,), participant=caller.call.participant)
-            response = protos.StreamAcceptanceResponse(request_id=request.check.request_id)
-            try:
-                response.answered.CopyFrom(await self._checks.answer(request.check, caller._replace(call=call)))
-            except HubError as error:
-                call_log.refused(call, error)
-                response.refused.CopyFrom(to_status(error))
-            except Exception:
-                response.refused.CopyFrom(call_log.failed(call))
-            else:
-                call_log.answered(call)
-            await answers.put(response)
+        async def begin(request: protos.StreamAcceptanceRequest) -> asyncio.Task[protos.StreamAcceptanceResponse]:
+            await caller.allowance.calls.wait()
+            task = asyncio.create_task(self._answer_in_stream(request, caller))
+            task.add_done_callback(caller.allowance.calls.leave)
+            return task
 
-        async def receive() -> None:
-            try:
-                async for request in requests:
-                    await room.acquire()
-                    await caller.allowance.calls.wait()
-                    task = asyncio.create_task(answer(request))
-                    under_way.add(task)
-                    task.add_done_callback(under_way.discard)
-                    task.add_done_callback(caller.allowance.calls.leave)
-                await asyncio.gather(*under_way)
-            finally:
-                await answers.put(None)
+        return windowed(requests, STREAM_CHECKS, begin, in_order=False)
 
-        receiver = asyncio.create_task(receive())
+    async def _answer_in_stream(self, request: protos.StreamAcceptanceRequest, caller: Caller) -> protos.StreamAcceptanceResponse:
+        call = Call(caller.call.name, (request.trace_parent,), participant=caller.call.participant)
+        response = protos.StreamAcceptanceResponse(request_id=request.check.request_id)
         try:
-            while (response := await answers.get()) is not None:
-                yield response
-                room.release()
-            await receiver
-        finally:
-            receiver.cancel()
+            response.answered.CopyFrom(await self._checks.answer(request.check, caller._replace(call=call)))
+        except HubError as error:
+            call_log.refused(call, error)
+            response.refused.CopyFrom(to_status(error))
+        except Exception:
+            response.refused.CopyFrom(call_log.failed(call))
+        else:
+            call_log.answered(call)
+        return response
 
 
 def _lives(card: Standing) -> protos.CardLives:

@@ -12,16 +12,16 @@ from hub.domain.instants import set_timestamp
 from hub.domain.judging import judge_use
 from hub.domain.looks import Look, Shown, card_by_key
 from hub.domain.reference import Reference
-from hub.intake.batch import Intake
+from hub.intake.identifiers import Identifiers
 from hub.intake.request_rules import card_named, instant_us, refuse_invalid
 
 
 class UseJudge:
-    """Needs the reader of cards and the intake's keys."""
+    """Needs the reader of cards and the keys of identifiers."""
 
-    def __init__(self, cards: CardReader, intake: Intake, reference: Reference, looks: Looks) -> None:
+    def __init__(self, cards: CardReader, identifiers: Identifiers, reference: Reference, looks: Looks) -> None:
         """All parts are shared with the other services of the process."""
-        self._cards, self._intake, self._reference, self._looks = cards, intake, reference, looks
+        self._cards, self._identifiers, self._reference, self._looks = cards, identifiers, reference, looks
 
     async def judge(self, request: protos.JudgeUseRequest, caller: Caller) -> protos.JudgeUseResponse:
         """Returns the judgement once the look is recorded; raises RequestInvalid, NotPermitted, CardNotFound, NotRecorded or ViewBehind.
@@ -35,7 +35,7 @@ class UseJudge:
         province = request.card.issuing_province
         if not caller.rights.issues(province):
             raise NotPermitted("only the card's issuer has its uses judged")
-        card_key = self._intake.key_of(card_named(request.card))
+        card_key = self._identifiers.key_of(card_named(request.card))
         read = await self._cards.read(card_key, request.min_position)
         looked = card_by_key(province, request.card.kind, card_key)
         shown = Shown.SHOWN_RECORD_FINDINGS if read.facts else Shown.SHOWN_RECORD_NOTHING

@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable
 
 import grpc
 from chuanyu.exchange.v1 import feed_service_pb2 as protos
@@ -13,31 +12,28 @@ from hub.api.edge.directory import Caller, Directory
 from hub.api.edge.handlers import Gate, service, streaming, unary
 from hub.api.edge.statuses import to_status
 from hub.api.edge.turns import Reads
+from hub.api.edge.windowed import windowed
+from hub.api.feeds.answers import answer_of, joined, note_appended, note_quarantined
 from hub.api.feeds.pace import CALL_PATIENCE_S, STREAM_PATIENCE_S, Pace
 from hub.domain.errors import BatchEmpty, FeedUnknown, HubError, QuotaExceeded, Unstorable
-from hub.domain.event_rules import Context, Violation
+from hub.domain.event_rules import Context
 from hub.domain.instants import timestamp
 from hub.domain.quarantine import put_into_words
 from hub.domain.reference import Reference
-from hub.intake.batch import Intake, Prepared, add_violations
-from hub.intake.batches import BATCH_EVENTS, Received, batch_reader
+from hub.intake.batch import Intake
+from hub.intake.batches import BATCH_EVENTS, Prepared, Received, batch_reader
 from hub.intake.message_reader import reader
-from hub.journal.batch import PG_EPOCH_US, Appended, Outcome
+from hub.intake.quarantining import add_violations
+from hub.journal.batch import Appended
 from hub.journal.reader import Feed, FeedRow, Recorded, feed_row, quarantined_at
 from hub.journal.writer import JournalWriter
 from hub.telemetry import names
-from hub.telemetry.spans import Call, Kind, now_ns
+from hub.telemetry.spans import Call, now_ns
 
 # Unanswered batches of one stream; a sender that goes on is held back by HTTP/2 flow control.
 STREAM_WINDOW = 8
-MOST_NOTED = 32
 # So many bytes of a quarantined original count as one event more.
 BYTES_OF_AN_ORIGINAL = 512
-_INSERT = {names.DB_SYSTEM: "postgresql", names.DB_OPERATION: "COPY", names.DB_COLLECTION: "journal.event"}
-
-_RECORDED = protos.EVENT_OUTCOME_RECORDED
-_DUPLICATE = protos.EVENT_OUTCOME_DUPLICATE
-_QUARANTINED = protos.EVENT_OUTCOME_QUARANTINED
 
 
 class FeedService:
@@ -136,7 +132,7 @@ class FeedService:
         if prepared.quarantined:
             # What is sealed costs many times what is recorded: it is taken of what comes next.
             caller.allowance.events.bucket.take(sum(len(sealed) for *_, sealed in prepared.batch.originals) // BYTES_OF_AN_ORIGINAL)
-            _tell_quarantined(call, request, prepared.quarantined)
+            note_quarantined(call, request, prepared.quarantined)
         prepared.batch.trace_parent = call.trace_parents()
         return prepared
 
@@ -157,60 +153,47 @@ class FeedService:
     async def _commit(self, received: Received, prepared: Prepared, call: Call) -> protos.AppendEventsResponse:
         feed, queued = received.request.feed, now_ns()
         try:
-            appended = _is_appended(await self._writer.append(prepared.batch))
+            appended = await self._writer.append(prepared.batch)
         except Unstorable:
-            appended = _joined(await self._in_parts(received, prepared, 0, len(prepared.batch.tails)))
+            appended = joined(await self._in_parts(received, prepared, 0, len(prepared.batch.tails)))
         if prepared.new_identifiers:
-            self._intake.remember(prepared.new_identifiers)
-        _tell_appended(call, feed, queued, appended, prepared)
+            self._intake.identifiers.remember(prepared.new_identifiers)
+        note_appended(call, feed, queued, appended, prepared)
         before: list[Recorded] = []
         if appended.duplicates:
             before = await self._reads.read(call.participant, quarantined_at, appended.positions[: appended.duplicates])
-        return _answer(feed, appended, prepared.quarantined, before)
+        return answer_of(feed, appended, prepared.quarantined, before)
 
     async def _in_parts(self, received: Received, prepared: Prepared, start: int, stop: int) -> list[Appended]:
         """Appends by halves a batch that the database refused for a value in it: the event at fault is quarantined."""
         if stop - start == 1:
             self._intake.set_aside(prepared, start, received)
-            return [_is_appended(await self._writer.append(prepared.batch.part(start, stop)))]
+            return [await self._writer.append(prepared.batch.part(start, stop))]
         parts: list[Appended] = []
         middle = (start + stop) // 2
         for first, last in ((start, middle), (middle, stop)):
             try:
-                parts.append(_is_appended(await self._writer.append(prepared.batch.part(first, last))))
+                parts.append(await self._writer.append(prepared.batch.part(first, last)))
             except Unstorable:
                 parts += await self._in_parts(received, prepared, first, last)
         return parts
 
-    async def stream_events(self, batches: AsyncIterator[Received], caller: Caller) -> AsyncIterator[protos.StreamEventsResponse]:
+    def stream_events(self, batches: AsyncIterator[Received], caller: Caller) -> AsyncIterator[protos.StreamEventsResponse]:
         """Answers each batch after its commit and in order, with up to STREAM_WINDOW under way; a refusal is an answer too."""
-        pending: asyncio.Queue[asyncio.Task[protos.StreamEventsResponse] | None] = asyncio.Queue()
-        room, in_hand = asyncio.Semaphore(STREAM_WINDOW), caller.allowance.batches
+        in_hand = caller.allowance.batches
 
-        async def receive() -> None:
+        async def begin(received: Received) -> asyncio.Task[protos.StreamEventsResponse]:
+            await in_hand.acquire()
             try:
-                async for received in batches:
-                    await room.acquire()
-                    await in_hand.acquire()
-                    try:
-                        task = await self._begin(received, caller)
-                    except BaseException:
-                        in_hand.release()
-                        raise
-                    # Not when its answer is read: a client that reads none keeps only its own stream waiting.
-                    task.add_done_callback(lambda _: in_hand.release())
-                    pending.put_nowait(task)
-            finally:
-                pending.put_nowait(None)
+                task = await self._begin(received, caller)
+            except BaseException:
+                in_hand.release()
+                raise
+            # Not when its answer is read: a client that reads none keeps only its own stream waiting.
+            task.add_done_callback(lambda _: in_hand.release())
+            return task
 
-        receiver = asyncio.create_task(receive())
-        try:
-            while (task := await pending.get()) is not None:
-                yield await task
-                room.release()
-            await receiver
-        finally:
-            receiver.cancel()
+        return windowed(batches, STREAM_WINDOW, begin, in_order=True)
 
     async def _begin(self, received: Received, caller: Caller) -> asyncio.Task[protos.StreamEventsResponse]:
         """Prepares a batch and starts its commit; tasks start in order, so the batches of a stream are queued in order."""
@@ -248,68 +231,3 @@ def _check_size(received: Received) -> None:
     if not received.count:
         raise BatchEmpty
     received.check_size()
-
-
-def _is_appended(outcome: Outcome) -> Appended:
-    assert isinstance(outcome, Appended), "a feed's batch is appended or raises"
-    return outcome
-
-
-def _joined(parts: Sequence[Appended]) -> Appended:
-    """Makes one outcome of those of a batch's parts, in their order."""
-    positions = [position for part in parts for position in part.positions]
-    duplicates = sum(part.duplicates for part in parts)
-    return Appended(positions, duplicates, parts[0].first_sequence, parts[-1].recorded_us, parts[-1].group)
-
-
-def _tell_quarantined(call: Call, request: Any, quarantined: dict[int, list[Violation]]) -> None:
-    """Has the batch kept in the traces its quarantined events come from, and says which they are."""
-    call.keep("quarantined")
-    for offset, reasons in list(quarantined.items())[:MOST_NOTED]:
-        rules = ", ".join(f"{path} {rule}".strip() for path, rule in reasons)
-        call.note("event quarantined", {names.SEQUENCE: request.first_sequence + offset, names.RULES_BROKEN: rules})
-    parents = request.trace_parents
-    if parents:
-        bad = {parents[min(offset, len(parents) - 1)] for offset in quarantined}
-        call.belong_to(f"{parent[:-2]}01" if parent in bad else parent for parent in parents)
-
-
-def _tell_appended(call: Call, feed: str, queued: int, appended: Appended, prepared: Prepared) -> None:
-    """Counts what became of a batch, and notes the wait in the queue and the commit."""
-    group, positions = appended.group, appended.positions
-    where = {names.FIRST_POSITION: positions[0], names.LAST_POSITION: positions[-1], names.DUPLICATES: appended.duplicates}
-    call.attributes.update(where)
-    call.step(names.QUEUE_SPAN, queued, max(queued, group.began), {})
-    call.step(names.COMMIT_SPAN, max(queued, group.began), group.ended, {**_INSERT, names.GROUP_EVENTS: group.size}, Kind.CLIENT)
-    quarantined = sum(offset >= appended.duplicates for offset in prepared.quarantined)
-    counts = {"duplicate": appended.duplicates, "quarantined": quarantined}
-    counts["recorded"] = len(positions) - appended.duplicates - quarantined
-    for outcome, count in counts.items():
-        if count:
-            names.FEED_ANSWERED.add(call.participant, feed, outcome, count=count)
-
-
-def _answer(
-    feed: str, appended: Appended, quarantined: dict[int, list[Violation]], before: Sequence[Recorded]
-) -> protos.AppendEventsResponse:
-    """Makes the answer; *before* are those of the duplicates that were quarantined when they came first."""
-    count = len(appended.positions)
-    response = protos.AppendEventsResponse(
-        feed=feed, first_sequence=appended.first_sequence, recorded_at=timestamp(appended.recorded_us + PG_EPOCH_US)
-    )
-    for recorded in before:
-        response.quarantined.add(sequence=recorded.sequence, violations=recorded.event.event_quarantined.violations)
-    outcomes: Sequence[Any] = [_DUPLICATE] * appended.duplicates + [_RECORDED] * (count - appended.duplicates)
-    if quarantined:
-        outcomes = list(outcomes)
-        for offset, reasons in sorted(quarantined.items()):
-            if offset < appended.duplicates:
-                continue
-            outcomes[offset] = _QUARANTINED
-            notice = response.quarantined.add(sequence=appended.first_sequence + offset)
-            add_violations(notice.violations, reasons)
-    for notice in response.quarantined:
-        put_into_words(notice.violations)
-    response.positions.extend(appended.positions)
-    response.outcomes.extend(outcomes)
-    return response

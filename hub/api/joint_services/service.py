@@ -19,7 +19,7 @@ from hub.domain.joint_services.answers import compare, get_item, list_items
 from hub.domain.joint_services.usable import SCENARIO, Holder, list_usable
 from hub.domain.looks import Look, Shown, card_by_key
 from hub.domain.reference import Reference
-from hub.intake.batch import Intake
+from hub.intake.identifiers import Identifiers
 from hub.intake.message_reader import reader
 from hub.intake.request_rules import card_named, now_us, refuse_invalid, refuse_texts
 
@@ -27,11 +27,11 @@ from hub.intake.request_rules import card_named, now_us, refuse_invalid, refuse_
 class ServiceItemService:
     """Reads only: `hub items draft` and `approve` change the catalogue."""
 
-    def __init__(self, dsn: str, cards: CardReader, intake: Intake, reference: Reference, looks: Looks) -> None:
+    def __init__(self, dsn: str, cards: CardReader, identifiers: Identifiers, reference: Reference, looks: Looks) -> None:
         """*dsn* names a login that may SET ROLE hub_reader; the other parts are shared with CardService."""
         self._reads = Reads(dsn, "hub_reader", "hub-items")
         self._catalogues = Catalogues(self._reads, reference)
-        self._cards, self._intake, self._reference, self._looks = cards, intake, reference, looks
+        self._cards, self._identifiers, self._reference, self._looks = cards, identifiers, reference, looks
 
     def close(self) -> None:
         """Closes what was opened."""
@@ -82,7 +82,7 @@ class ServiceItemService:
             if request.service_region[:2] != caller.province:
                 raise NotPermitted("service_region lies outside the caller's province")
             caller.rights.require_serving(SCENARIO, request.service_region)
-        card_key = self._intake.key_of(card_named(request.card))
+        card_key = self._identifiers.key_of(card_named(request.card))
         catalogue = await self._catalogues.current(caller.urn)
         read = await self._cards.read(card_key, request.min_position)
         shown = Shown.SHOWN_RECORD_USABILITY if read.facts else Shown.SHOWN_RECORD_NOTHING
