@@ -14,6 +14,7 @@ monitoring   readings of the hub's health, for readiness, status and metrics
 admin        what operators decide: participants, agreements, quarantine, erasure, hotlist
 audit        checks what must always be true, and says what was known at a position
 processes    what the hub decides by itself about the journal
+lanes        folds views from segments in several processes
 intake       checks the events of a batch and packs them
 projections  the views: folds of the journal
 export       the journal as Parquet segments: written, read, compared

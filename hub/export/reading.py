@@ -36,7 +36,7 @@ class Wanted(NamedTuple):
     """Which events to read: of some kinds (None: all) or at the positions *also*, after < position <= through, of some buckets."""
 
     kinds: frozenset[str] | None = None
-    also: Collection[int] = ()
+    also: Collection[int] | pa.Array = ()
     after: int = 0
     through: int | None = None
     buckets: range | None = None
@@ -67,9 +67,9 @@ class Segments:
 
     def in_order(self, wanted: Wanted = Wanted()) -> Iterator[list[Recorded]]:  # noqa: B008 (a tuple)
         """Yields the events of a segment after the other, each in the order of positions."""
-        for segment in self._within(wanted):
+        for segment, mine in self._within(wanted):
             with self.open(segment) as opened:
-                events = [recorded for lane in range(LANES) for recorded in opened.events(lane, wanted)]
+                events = [recorded for lane in range(LANES) for recorded in opened.events(lane, mine)]
             events.sort(key=attrgetter("position"))
             yield events
 
@@ -78,9 +78,9 @@ class Segments:
         lane = lane_of(buckets.start)
         whole = len(buckets) == _BUCKETS_A_LANE
         wanted = wanted._replace(buckets=None if whole else buckets)
-        for segment in self._within(wanted):
+        for segment, mine in self._within(wanted):
             with self.open(segment) as opened:
-                yield opened.events(lane, wanted)
+                yield opened.events(lane, mine)
 
     def open(self, segment: Segment) -> "OpenSegment":
         """Opens a segment; raises ExportDamaged, SegmentForeign or SegmentSchemaUnknown."""
@@ -91,10 +91,13 @@ class Segments:
             self._footers.popitem(last=False)
         return opened
 
-    def _within(self, wanted: Wanted) -> Iterator[Segment]:
+    def _within(self, wanted: Wanted) -> Iterator[tuple[Segment, Wanted]]:
+        """Yields the segments that have wanted positions, with what is wanted of each."""
+        also = pa.array(sorted(wanted.also), pa.int64())
         for segment in self.manifest.segments:
             if segment.last > wanted.after and (wanted.through is None or segment.first <= wanted.through):
-                yield segment
+                mine = also.filter(pc.and_(pc.greater_equal(also, segment.first), pc.less_equal(also, segment.last)))
+                yield segment, wanted._replace(also=mine)
 
 
 def parts_of_lanes(parts: int) -> list[range]:
@@ -178,8 +181,8 @@ def _mask(table: pa.Table, wanted: Wanted, about: About) -> pa.ChunkedArray | No
     masks = []
     if wanted.kinds is not None:
         is_wanted = pc.is_in(table["kind"].cast(pa.string()), value_set=pa.array(sorted(wanted.kinds), pa.string()))
-        if wanted.also:
-            is_wanted = pc.or_(is_wanted, pc.is_in(table["position"], value_set=pa.array(sorted(wanted.also), pa.int64())))
+        if len(wanted.also):
+            is_wanted = pc.or_(is_wanted, pc.is_in(table["position"], value_set=wanted.also))
         masks.append(is_wanted)
     if wanted.after >= about.first:
         masks.append(pc.greater(table["position"], wanted.after))

@@ -1,12 +1,12 @@
 """Folds pages into views of cells: what the events of a page add and take off comes together, one statement writes it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 
 import psycopg
 
 from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
-from hub.projections.ledgers import Parked, folds_in
+from hub.projections.ledgers import Fold, Parked, folds_in
 from hub.projections.naming import refer
 from hub.projections.projection import CellView, Key
 from hub.projections.rows import add_up
@@ -18,8 +18,15 @@ def fold_into_cells(connection: psycopg.Connection, view: CellView, page: list[R
     if view.refers:
         refer(connection, view.refers, folds)
     sums: dict[Key, list[int]] = {}
+    parked = derived(view, folds, sums)
+    add_up(connection, view.tables[0], sums, view.greatest)
+    return parked
+
+
+def derived(view: CellView, folds: Iterable[Fold], sums: MutableMapping[Key, list[int]]) -> Parked:
+    """Adds to *sums* what folds add and take off, and returns what was parked."""
     parked: Parked = set()
-    derive, is_sum = view.derive, [name not in view.greatest for name, _ in view.value_columns]
+    derive, is_sum = view.derive, is_summed(view)
     for position, recorded, corrected in folds:
         try:
             moved = list(derive(recorded, corrected))
@@ -27,10 +34,19 @@ def fold_into_cells(connection: psycopg.Connection, view: CellView, page: list[R
             parked.add((f"position {position}", position, type(error).__name__))
             continue
         for key, values in moved:
-            if (known := sums.get(key)) is None:
-                sums[key] = list(values)
-                continue
-            for column, value in enumerate(values):
-                known[column] = known[column] + value if is_sum[column] else max(known[column], value)
-    add_up(connection, view.tables[0], sums, view.greatest)
+            bring(sums, key, values, is_sum)
     return parked
+
+
+def is_summed(view: CellView) -> list[bool]:
+    """Returns which columns of a view have the sum of what is added; the others have the greatest of it."""
+    return [name not in view.greatest for name, _ in view.value_columns]
+
+
+def bring(sums: MutableMapping[Key, list[int]], key: Key, values: Iterable[int], is_sum: Iterable[bool]) -> None:
+    """Brings values to a cell."""
+    if (known := sums.get(key)) is None:
+        sums[key] = list(values)
+    else:
+        for column, (value, adds) in enumerate(zip(values, is_sum, strict=True)):
+            known[column] = known[column] + value if adds else max(known[column], value)

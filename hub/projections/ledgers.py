@@ -46,7 +46,7 @@ def fold_into_ledger(
     folds = folds_in(page, changed)
     if projection.refers:
         refer(connection, projection.refers, folds)
-    touched, parked_now = _touched(projection, folds)
+    touched, parked_now = named_rows(projection, folds)
     fold = _load(connection, projection, touched)
     loaded = dict(fold.states)
     for position, recorded, before, keys in touched:
@@ -69,7 +69,7 @@ class Rows:
     read: dict[Key, list[Row]] = field(default_factory=dict)
 
 
-def _touched(projection: Projection, folds: Iterable[Fold]) -> tuple[list[Touched], Parked]:
+def named_rows(projection: Projection, folds: Iterable[Fold]) -> tuple[list[Touched], Parked]:
     """Returns the folds with the rows they name, and those whose rows cannot be named."""
     touched: list[Touched] = []
     parked: Parked = set()
@@ -197,7 +197,7 @@ def _store(connection: psycopg.Connection, projection: Projection, loaded: Mappi
     if (table := projection.item_rows) is not None:
         _store_items(connection, table, rows)
     if projection.cells is not None:
-        _add_up(connection, projection, rows.sums)
+        add_sums(connection, projection, rows.sums)
 
 
 def _store_items(connection: psycopg.Connection, table: Table, rows: Rows) -> None:
@@ -215,7 +215,7 @@ def _store_items(connection: psycopg.Connection, table: Table, rows: Rows) -> No
     add_items(connection, table, added)
 
 
-def _add_up(connection: psycopg.Connection, projection: Projection, sums: Mapping[Key, Iterable[int]]) -> None:
+def add_sums(connection: psycopg.Connection, projection: Projection, sums: Mapping[Key, Iterable[int]]) -> None:
     """Adds what rows count now to the tables of their sums, and takes off what they counted before."""
     assert projection.cells is not None
     for table, columns in zip(projection.sum_tables, projection.cells.tables.values(), strict=True):

@@ -13,7 +13,7 @@ from hub.domain.errors import HubError
 from hub.journal.reader import head_position
 from hub.journal.sessions import alone
 from hub.projections import moving_with
-from hub.projections.engine import View, advance, checkpoint_and_head, create_view, parked_keys
+from hub.projections.engine import View, advance, checkpoint_and_head, create_view, parked_keys, positions
 from hub.projections.projection import FRESH
 from hub.projections.together import advance_as_one
 
@@ -77,29 +77,40 @@ def rebuild(
     """
     # A second rebuild would take the fresh table of the first.
     with alone(connection, f"hub.rebuild.{view.name}", RebuildUnderWay(view=view.name)):
-        fresh = fresh_copy(connection, view)
-        done = 0
-        while moved := advance(connection, fresh):
-            done += moved
-            report(view.name, done, head_position(connection))
-        with connection.transaction():
-            as_one = moving_with(view)
-            names = sorted(one.name for one in as_one)
-            position = max(checkpoint_and_head(connection, name)[0] for name in (*names, fresh.name))
-            while advance_as_one(connection, as_one, through=position).moved:
-                pass
-            while advance(connection, fresh, through=position):
-                pass
-            result = Rebuilt(view.name, position, digest(connection, view), digest(connection, fresh), switch)
-            refusal = _refusal(connection, fresh, result, even_if_different) if switch else None
-            is_switched = switch and refusal is None
-            if is_switched:
-                _switch(connection, view, fresh)
-            _note_verification(connection, result, is_equal=is_switched or result.is_equal)
-        if refusal is not None:
-            raise refusal
-        if not switch:
-            drop_fresh(connection, view)
+        fresh_copy(connection, view)
+        return catch_up_and_switch(connection, view, switch=switch, even_if_different=even_if_different, report=report)
+
+
+def catch_up_and_switch(
+    connection: psycopg.Connection,
+    view: View,
+    *,
+    switch: bool,
+    even_if_different: bool,
+    report: Callable[[str, int, int], None],
+) -> Rebuilt:
+    """Folds the fresh tables up to the head, from wherever they are, then does what `rebuild` does last. The caller has its lock."""
+    fresh = replace(view, name=view.name + FRESH)
+    while advance(connection, fresh):
+        report(view.name, positions(connection, [fresh])[fresh.name], head_position(connection))
+    with connection.transaction():
+        as_one = moving_with(view)
+        names = sorted(one.name for one in as_one)
+        position = max(checkpoint_and_head(connection, name)[0] for name in (*names, fresh.name))
+        while advance_as_one(connection, as_one, through=position).moved:
+            pass
+        while advance(connection, fresh, through=position):
+            pass
+        result = Rebuilt(view.name, position, digest(connection, view), digest(connection, fresh), switch)
+        refusal = _refusal(connection, fresh, result, even_if_different) if switch else None
+        is_switched = switch and refusal is None
+        if is_switched:
+            _switch(connection, view, fresh)
+        _note_verification(connection, result, is_equal=is_switched or result.is_equal)
+    if refusal is not None:
+        raise refusal
+    if not switch:
+        drop_fresh(connection, view)
     return result
 
 

@@ -1,0 +1,57 @@
+"""Folds events into views in memory: what a unit, or the rows that several units touch, come to."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import psycopg
+
+from hub.journal.corrections import Change
+from hub.journal.reader import Recorded
+from hub.lanes.touches import Touches, hash_of
+from hub.projections.cells import derived
+from hub.projections.ledgers import Parked, Rows, fold_event, folds_in, named_rows
+from hub.projections.naming import refer
+from hub.projections.projection import CellView, Key, View
+
+
+class Folding:
+    """One view's fold of some events, from nothing: its rows, its sums and what was parked.
+
+    With *only*, rows whose keys have other hashes are left alone.
+    """
+
+    def __init__(self, view: View, only: Collection[int] | None = None) -> None:
+        """Nothing is folded yet."""
+        self.view, self._only = view, only
+        self.rows, self.parked_now, self.touches = Rows(), Parked(), Touches()
+        self._parked: set[str] = set()
+
+    @property
+    def sums(self) -> dict[Key, list[int]]:
+        """What was added to its sums, by cell."""
+        return self.rows.sums
+
+    def fold(self, connection: psycopg.Connection, events: Iterable[Recorded], changed: Mapping[int, Change]) -> None:
+        """Folds those of the events that the view reads, which go on where the ones before ended."""
+        view = self.view
+        kinds, changed = view.kinds, changed if view.follows_corrections else {}
+        folds = folds_in([event for event in events if kinds is None or event.kind in kinds or event.position in changed], changed)
+        if view.refers:
+            refer(connection, view.refers, folds)
+        if isinstance(view, CellView):
+            self.parked_now |= derived(view, folds, self.sums)
+            return
+        touched, parked = named_rows(view, folds)
+        self.parked_now |= parked
+        for position, recorded, before, keys in touched:
+            mine = keys if self._only is None else [key for key in keys if hash_of(key) in self._only]
+            for key, why in fold_event(view, recorded, before, mine, self.rows, self._parked):
+                self.parked_now.add((repr(key), position, why))
+            # A row that may wait for the event is touched, whether it waits or not: it may be another unit that has it.
+            waiting = view.waiting(recorded) if view.waiting is not None else None
+            self.touches.add(position, mine if waiting is None or waiting in mine else [*mine, waiting])
+
+
+def fold_all(connection: psycopg.Connection, foldings: Sequence[Folding], events: list[Recorded], changed: Mapping[int, Change]) -> None:
+    """Folds events into several views; each event is decoded once."""
+    for folding in foldings:
+        folding.fold(connection, events, changed)

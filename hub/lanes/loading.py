@@ -1,0 +1,87 @@
+"""The fresh tables of views that are loaded at once: without keys and indexes until all rows are there."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import psycopg
+
+from hub.lanes.folding import Folding
+from hub.projections.ledgers import add_sums
+from hub.projections.packing import copied
+from hub.projections.projection import CellView, Key, Row, Table, View
+from hub.projections.rows import add_up, store
+
+
+def without_keys(connection: psycopg.Connection, view: View) -> list[str]:
+    """Takes the keys and indexes off a view's empty tables, and returns the statements that put them back."""
+    statements = []
+    for table in _loaded(view):
+        rows = connection.execute(_INDEXES, (f"views.{table.name}",)).fetchall()
+        for name, definition, is_key in rows:
+            if is_key:
+                keys = ", ".join(column for column, _ in table.key_columns)
+                connection.execute(f"ALTER TABLE views.{table.name} DROP CONSTRAINT {name}".encode())
+                statements.append(f"ALTER TABLE views.{table.name} ADD CONSTRAINT {name} PRIMARY KEY ({keys})")
+            else:
+                connection.execute(f"DROP INDEX views.{name}".encode())
+                statements.append(definition)
+    return statements
+
+
+_INDEXES = """
+    SELECT c.relname, pg_get_indexdef(i.indexrelid), i.indisprimary FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE i.indrelid = to_regclass(%s)"""
+
+
+def _loaded(view: View) -> Sequence[Table]:
+    """Returns the tables that rows are copied to; those of sums are small and added to with their keys."""
+    if isinstance(view, CellView):
+        return ()
+    return (view.rows,) if view.item_rows is None else (view.rows, view.item_rows)
+
+
+def copy_rows(connection: psycopg.Connection, folding: Folding) -> None:
+    """Copies the rows of a fold to the tables of its view."""
+    view = folding.view
+    if isinstance(view, CellView):
+        return
+    encode, states = view.encode, folding.rows.states
+    _copy(connection, view.rows, ((*key, *encode(state)) for key, state in states.items() if state is not None))
+    if (table := view.item_rows) is not None:
+        _copy(connection, table, _items(folding.rows.items))
+
+
+def _items(items: dict[Key, list[Row]]) -> Iterable[Row]:
+    """Yields the items of all rows; of two with one name the first stays."""
+    for key, some in items.items():
+        seen = set()
+        for item in some:
+            if item[0] not in seen:
+                seen.add(item[0])
+                yield (*key, *item)
+
+
+def _copy(connection: psycopg.Connection, table: Table, rows: Iterable[Row]) -> None:
+    found = list(rows)
+    if found:
+        names = ", ".join(name for name, _ in table.columns)
+        statement = f"COPY views.{table.name} ({names}) FROM STDIN (FORMAT BINARY)"
+        with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            copy.write(copied([kind for _, kind in table.columns], found))
+
+
+def take_rows(connection: psycopg.Connection, folding: Folding) -> None:
+    """Takes the rows of a fold off the tables of its view again."""
+    view = folding.view
+    if isinstance(view, CellView):
+        return
+    store(connection, view.rows, (), (), [key for key, state in folding.rows.states.items() if state is not None])
+    if (table := view.item_rows) is not None:
+        store(connection, table, (), (), [(*key, item[0]) for key, some in folding.rows.items.items() for item in some])
+
+
+def load_sums(connection: psycopg.Connection, view: View, sums: Mapping[Key, Sequence[int]]) -> None:
+    """Adds what was added to a view's sums to the tables that have them."""
+    if isinstance(view, CellView):
+        add_up(connection, view.tables[0], sums, view.greatest)
+    elif view.cells is not None:
+        add_sums(connection, view, sums)
