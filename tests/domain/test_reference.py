@@ -327,6 +327,7 @@ NEWBORN,新生儿,Newborn,50,TB001,2023-01-01,2024-01-01,[S0]
 NEWBORN,新生儿服务,Newborn,50,TB001,2024-01-01,,[S0]
 """
 SERVICE_ITEM_WORDS = "word,synonyms,initials\n社会保障卡,社保卡,sbk\n住房公积金,公积金,gjj\n"
+WORKING_DAYS = "day,is_working,name_zh,name_en\n2026-01-01,NO,元旦,New Year\n2026-01-04,YES,元旦调休,New Year\n"
 SMALL_TABLES = {
     "regions.csv": REGIONS,
     "unionpay_areas.csv": AREAS,
@@ -344,6 +345,7 @@ SMALL_TABLES = {
     "service_item_totals.csv": SERVICE_ITEM_TOTALS,
     "service_item_packages.csv": SERVICE_ITEM_PACKAGES,
     "service_item_words.csv": SERVICE_ITEM_WORDS,
+    "working_days.csv": WORKING_DAYS,
 }
 
 
@@ -459,6 +461,10 @@ def test_the_digest_changes_with_any_byte_of_any_table(tmp_path: Path, table: st
         ("service_item_packages.csv", "TB001,2024", "TB009,2024", "line 3, items: UNKNOWN"),
         ("service_item_packages.csv", "50,TB001,2023", "52,TB001,2023", "line 2, provinces: UNKNOWN"),
         ("service_item_words.csv", "公积金,gjj", "社保卡,gjj", "line 3, synonyms: DUPLICATE"),
+        ("working_days.csv", "2026-01-04", "2026-01-01", "line 3, day: DUPLICATE"),
+        ("working_days.csv", "2026-01-01,NO", "2026-01-03,NO", "line 2, is_working: AS_ITS_WEEKDAY"),
+        ("working_days.csv", "YES", "MAYBE", "line 3, is_working: UNKNOWN"),
+        ("working_days.csv", ",元旦,", ",,", "line 2, name_zh: EMPTY"),
         ("service_item_words.csv", "gjj", "sbk", "line 3, initials: DUPLICATE"),
     ],
 )

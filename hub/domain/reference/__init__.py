@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hub.domain.instants import epoch_day_of
-from hub.domain.reference import rows, rule_rows, service_items
+from hub.domain.reference import rows, rule_rows, service_items, working_day_rows
 from hub.domain.reference.reading import Cells, InvalidReferenceTable, in_force, read_table, versions_by_key
 from hub.domain.reference.rows import Bank, IdType, Medium, Region, Scenario, Target, UnionpayArea
 from hub.domain.reference.rule_rows import Agreement, Policy, Reason
@@ -50,6 +50,7 @@ _TABLES = (
     "targets.csv",
     "unionpay_areas.csv",
     *service_items.TABLES,
+    working_day_rows.TABLE,
 )
 
 
@@ -71,6 +72,7 @@ class Reference:
     targets: Mapping[str, tuple[Target, ...]]
     agreements: tuple[Agreement, ...]
     service_items: service_items.ServiceItemTables
+    working_days: working_day_rows.WorkingDays
     region_days: Mapping[str, tuple[int, int]]
     kin: Mapping[str, tuple[str, ...]]
 
@@ -173,6 +175,7 @@ def load(directory: Path = Path(__file__).parent) -> Reference:
         targets=versions_by_key(targets, lambda row: row.code),
         agreements=_agreements(agreements, scenarios, regions, provinces),
         service_items=service_items.read_service_items(contents, provinces, regions),
+        working_days=working_day_rows.read_working_days(contents),
         region_days={code: _epoch_days(versions) for code, versions in regions.items()},
         kin=_kin(regions),
     )
