@@ -21,6 +21,8 @@ from hub.api.edge.readiness import FEEDS
 from hub.bench.disturbances import postmaster_pid
 from hub.child import Child, python
 from hub.cli import app
+from hub.commands.examinations import Scene
+from hub.commands.examinations.database import standbys
 from hub.commands.probe import ask
 from hub.config import Config
 from hub.journal import statements
@@ -201,11 +203,19 @@ def test_an_edge_refuses_while_the_standby_is_away_and_goes_on_by_itself(pair: P
         asked = refused(lambda: province.cards.CheckAcceptance(question("r1", "A00000001"), timeout=WAIT_S))
         assert (asked.code, asked.reason) == (grpc.StatusCode.UNAVAILABLE, "NOT_RECORDED")
         assert invoke(pair, "status").exit_code == 1
+        assert doctor_says(pair) == "fault"
     await_that(lambda: why_not_ready(hub) == "")
+    assert doctor_says(pair) == "ok"
     assert province.append(FEED, 2, journey("A2")).positions
 
 
 # What an operator sees, and what is refused
+
+
+def doctor_says(pair: Pair) -> str:
+    """What `hub doctor` finds of standbys."""
+    with contextlib.closing(Scene(Config(dsn=pair.dsn), pair.dsn)) as scene:
+        return str(standbys(scene).level)
 
 
 def invoke(pair: Pair, *arguments: str, **settings: str) -> Result:

@@ -74,7 +74,8 @@ def _rounds(
     faults: list[str] = []
     took: dict[str, list[float]] = defaultdict(list)
     try:
-        await_traffic(urls)
+        # Without end it begins with a small town's cards: there is traffic while they are reported.
+        await_traffic(urls, of_each_feed=events > 0)
         for number, planned in enumerate(rounds, 1):
             took_s = _fail_over(machines, planned, urls)
             took[planned.kind].append(round(took_s, 2))

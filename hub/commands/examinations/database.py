@@ -8,7 +8,7 @@ from hub.commands.examinations import NOT_RUNNING, Examined, Scene, examination,
 from hub.journal.clock import MOST_AHEAD_S
 from hub.journal.logins import APP, EDGE, PROJECTOR, user_of
 from hub.journal.migrate import OLDEST_VERSION, at_hand
-from hub.monitoring.vitals import read_clock, read_database
+from hub.monitoring.vitals import read_clock, read_database, read_replication
 from hub.postgres.cluster import path_of
 
 OLD_SNAPSHOT_S = 60.0
@@ -171,6 +171,20 @@ def old_snapshots(scene: Scene) -> Examined:
             "在 pg_stat_activity 按 xact_start 查找并结束。Find it there by xact_start, and end it",
         )
     return ok(f"{age_s:.1f} s")
+
+
+@examination("备库 standby", needs_database=True)
+def standbys(scene: Scene) -> Examined:
+    """No commit waits for a standby that is away, and none is behind."""
+    found, lacks_standby, follows_s = read_replication(scene.connection)
+    text = "，".join(f"{one.name} {one.state} {one.waits}".rstrip() for one in found) or "没有备库 none"
+    if follows_s is not None:
+        text = f"此处是备库 this is one, 落后 behind by {follows_s:.1f} s"
+    if lacks_standby:
+        return fault(text, "提交在等同步备库：使其恢复（docs/standby.md）。Commits wait for one that is away: bring it back")
+    if any(one.is_lost or one.state != "streaming" for one in found) or (follows_s or 0) > scene.config.max_lag_s:
+        return warning(text, "hub standby status；docs/standby.md")
+    return ok(text)
 
 
 @examination("时钟 clocks", needs_database=True)
