@@ -49,6 +49,10 @@ class Recording:
         self._next[feed] += len(events)
         return list(outcome.positions)
 
+    def next_sequence(self, feed: str) -> int:
+        """The number that the next event of a feed gets."""
+        return self._next[feed]
+
     def close(self) -> None:
         """Closes the connection."""
         self._connection.finish()

@@ -17,7 +17,7 @@ from hub.domain.reference import load
 from hub.domain.roles import every_role, rights_of
 from hub.intake.batch import Intake
 from hub.intake.batches import BATCH_EVENTS, Prepared, batch_reader
-from hub.journal.batch import Appended
+from hub.journal.batch import Appended, Batch
 from hub.journal.group import commit_group
 from hub.journal.statements import run
 from hub.journal.writer_connection import SESSION
@@ -46,17 +46,24 @@ class Filling:
 
     def append(self, portion: Sequence[tuple[str, event_pb2.Event]]) -> None:
         """Appends (feed, event) pairs in one group, in batches as provinces send them."""
-        prepared = [
+        self.commit(self.prepared(portion))
+
+    def prepared(self, portion: Sequence[tuple[str, event_pb2.Event]]) -> list[Batch]:
+        """Prepares a group: the numbers of its feeds are taken, so that groups are committed in the order they were prepared in."""
+        found = [
             self._prepared(feed, mine[at : at + BATCH_EVENTS])
             for feed in FEEDS
             if (mine := [event for name, event in portion if name == feed])
             for at in range(0, len(mine), BATCH_EVENTS)
         ]
-        outcomes = commit_group(self._connection, [one.batch for one in prepared])
-        if refused := [outcome for outcome in outcomes if not isinstance(outcome, Appended)]:
-            raise RuntimeError(f"not appended: {refused[0]!r}")
-        for one in prepared:
+        for one in found:
             self._intake.identifiers.remember(one.new_identifiers)
+        return [one.batch for one in found]
+
+    def commit(self, group: Sequence[Batch]) -> None:
+        """Commits a group that was prepared; raises RuntimeError if a batch of it is refused."""
+        if refused := [outcome for outcome in commit_group(self._connection, group) if not isinstance(outcome, Appended)]:
+            raise RuntimeError(f"not appended: {refused[0]!r}")
 
     def _prepared(self, feed: str, events: Sequence[event_pb2.Event]) -> Prepared:
         request = AppendEventsRequest(feed=feed, first_sequence=self._next[feed], events=events)

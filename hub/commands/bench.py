@@ -16,6 +16,7 @@ import hub.bench.ingest
 import hub.bench.project
 import hub.bench.quota
 import hub.bench.registry
+import hub.bench.steady
 import hub.bench.telemetry
 import hub.bench.views
 from hub.commands.options import Json
@@ -76,8 +77,16 @@ def bench_project(
         bool,
         typer.Option("--all", help="每个视图每事件的 CPU 微秒，Python 与 PostgreSQL 分列。CPU of each view, Python and PostgreSQL apart."),
     ] = False,
+    steady: Annotated[
+        bool, typer.Option("--steady", help="按固定速率写入并作答：各视图滞后。Fixed rate while questions are answered: each view's lag.")
+    ] = False,
+    seconds: Annotated[float, typer.Option(min=5, help="--steady 每轮秒数。Seconds of each of the two runs.")] = 60.0,
+    rate: Annotated[int, typer.Option(min=100, help="--steady 每秒事件数。Events a second.")] = 5_000,
 ) -> None:
     """投影：卡状态折叠（或全部视图） 对 裸页读取。Card standing, or all views, against raw binary page reads."""
+    if steady:
+        _finish(hub.bench.steady.measure(Config(), seconds, rate, screen.print), as_json)
+        return
     measure = hub.bench.views.measure if all_views else hub.bench.project.measure
     _finish(measure(Config(), events, screen.print), as_json)
 

@@ -6,14 +6,14 @@ So an answer waits for no other view: neither for its transaction nor for its tu
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import psycopg
 
 from hub.domain.errors import HubError
 from hub.journal.sessions import locks, session
 from hub.projections import DECIDED_BY, PROJECTIONS
-from hub.projections.engine import PAGE_EVENTS, advance, create_views
+from hub.projections.engine import PAGE_EVENTS, View, advance, create_views
 from hub.projections.together import advance_as_one, advance_side_by_side
 from hub.telemetry.outage import Outage
 
@@ -48,20 +48,27 @@ def connect(dsn: str, application_name: str = "hub-projector") -> psycopg.Connec
         raise MayNotFold from None
 
 
-def run(dsn: str, stop: threading.Event) -> None:
-    """Folds until *stop* is set; survives restarts of the database."""
+def run(dsn: str, stop: threading.Event, others: Sequence[View] | None = None) -> None:
+    """Folds until *stop* is set; survives restarts of the database. *others* are the views beside the decision views, None for all."""
+    following = [view for view in PROJECTIONS if view not in DECIDED_BY] if others is None else others
+
+    def follow(connection: psycopg.Connection, stop: threading.Event) -> None:
+        while not stop.is_set():
+            began = time.monotonic()
+            if advance_side_by_side(connection, following) < PAGE_EVENTS:
+                stop.wait(max(0.0, OTHERS_ROUND_S - (time.monotonic() - began)))
 
     def decide(connection: psycopg.Connection, stop: threading.Event) -> None:
         create_views(connection, PROJECTIONS)
         # Only the process that folds what answers rest on folds the others.
         ended = threading.Event()
-        others = threading.Thread(target=_keep, args=(dsn, ended, "hub.project.others", _other_rounds), name="other-views")
-        others.start()
+        beside = threading.Thread(target=_keep, args=(dsn, ended, "hub.project.others", follow), name="other-views")
+        beside.start()
         try:
             _rounds(connection, stop)
         finally:
             ended.set()
-            others.join()
+            beside.join()
 
     _keep(dsn, stop, "hub.project", decide)
 
@@ -109,14 +116,6 @@ def _rounds(connection: psycopg.Connection, stop: threading.Event) -> None:
         page_events = _next_page(page_events, time.monotonic() - began, was_full)
         if not was_full:
             time.sleep(max(0.0, ROUND_S - (time.monotonic() - began)))
-
-
-def _other_rounds(connection: psycopg.Connection, stop: threading.Event) -> None:
-    others = [view for view in PROJECTIONS if view not in DECIDED_BY]
-    while not stop.is_set():
-        began = time.monotonic()
-        if advance_side_by_side(connection, others) < PAGE_EVENTS:
-            stop.wait(max(0.0, OTHERS_ROUND_S - (time.monotonic() - began)))
 
 
 def _next_page(page_events: int, took_s: float, was_full: bool) -> int:

@@ -1,0 +1,166 @@
+"""Every view over any history: live = rebuilt, twice = once, whatever comes late, twice, corrected, corrected again or out of order."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+from chuanyu.exchange.v1 import event_pb2, references_pb2
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hub.journal.reader import Recorded
+from hub.projections import DECIDED_BY, PROJECTIONS, runner
+from hub.projections.engine import advance, create_views, positions
+from hub.projections.ledgers import Rows, fold_event
+from hub.projections.rebuild import digest, drop_fresh, fresh_copy
+from hub.projections.together import advance_as_one, advance_side_by_side
+from hub.projections.views.daily_usage import DAILY_USAGE
+from tests.recording import AT_S, Recording, about, correcting, enabled, journey, key_of, lost, name_card, registered, reversing, shown
+
+HOUR_S = 3_600
+CARDS = ("A00000001", "A00000002", "A00000003")
+HOLDER = "500199194001010014"
+OTHERS = [view for view in PROJECTIONS if view not in DECIDED_BY]
+Make = Callable[[str, int], event_pb2.Event]
+
+
+def held(event: event_pb2.Event) -> event_pb2.Event:
+    event.holder.id_type, event.holder.key = references_pb2.ID_TYPE_RESIDENT_ID, key_of(HOLDER)
+    return event
+
+
+def tap(card: str, at_s: int) -> event_pb2.Event:
+    event = journey(card, at_s=at_s)
+    read = event.transit_journey_completed.tap
+    read.purse_counter, read.psam, read.psam_sequence = at_s // HOUR_S % 7 + 1, "p", 1
+    name_card(event.card_aliases.add(), f"310{card}", kind=references_pb2.CARD_IDENTIFIER_KIND_TRANSIT_CARD_NO)
+    return event
+
+
+def paid(card: str, at_s: int) -> event_pb2.Event:
+    event = about(card, at_s)
+    event.service_region, event.scenario = "500103", "FND.PAY"
+    row = event.fund_row_paid
+    row.batch_no, row.row_no, row.amount_fen = "B", at_s // HOUR_S % 5 + 1, 10_000
+    return event
+
+
+def returned(card: str, at_s: int) -> event_pb2.Event:
+    event = about(card, at_s)
+    event.service_region, event.scenario = "500103", "FND.PAY"
+    row = event.fund_row_returned
+    row.batch_no, row.row_no, row.amount_fen = "B", at_s // HOUR_S % 5 + 1, 10_000
+    return event
+
+
+def settled(card: str, at_s: int) -> event_pb2.Event:
+    event = about(card, at_s)
+    event.service_region, event.scenario = "510100", "MED.OP"
+    settlement = event.medical_settlement_completed
+    settlement.settlement_id, settlement.institution_code = f"S{at_s // HOUR_S % 4}", "H1"
+    settlement.money.total_fen = 8_600
+    return event
+
+
+def given_back(card: str, at_s: int) -> event_pb2.Event:
+    event = about(card, at_s)
+    event.service_region, event.scenario = "510100", "MED.OP"
+    back = event.medical_settlement_reversed
+    back.settlement_id, back.original_settlement_id, back.institution_code = f"R{at_s // HOUR_S % 6}", f"S{at_s // HOUR_S % 4}", "H1"
+    back.money.total_fen = 4_300
+    return event
+
+
+def quarantined(_: str, at_s: int) -> event_pb2.Event:
+    event = event_pb2.Event()
+    event.occurred_at.seconds = at_s
+    event.event_quarantined.declared_kind = "transit_journey_completed"
+    return event
+
+
+def refused(_: str, at_s: int) -> event_pb2.Event:
+    event = event_pb2.Event()
+    event.occurred_at.seconds = at_s
+    event.transit_clearing_rejected.trip.feed, event.transit_clearing_rejected.trip.sequence = "cq.usage", at_s // HOUR_S % 9 + 1
+    event.transit_clearing_rejected.reason = 2  # type: ignore[assignment]
+    return event
+
+
+USES: tuple[Make, ...] = (
+    tap, paid, returned, settled, lambda card, at_s: shown(card, 100, at_s), lambda card, at_s: journey(card, at_s=at_s),
+)  # fmt: skip
+MAKES: tuple[Make, ...] = (
+    *USES, given_back, refused, quarantined, lost,
+    lambda card, at_s: held(registered(card, at_s)),
+    lambda card, at_s: held(enabled(card, at_s, predecessor=CARDS[0])),
+)  # fmt: skip
+EVENTS = st.builds(
+    lambda make, card, hour: make(card, AT_S + hour * HOUR_S), st.sampled_from(MAKES), st.sampled_from(CARDS), st.integers(-30, 30)
+)
+# How an event changes another: by which of the two, and how far before or after the end of its feed that one is.
+CHANGES = st.none() | st.tuples(st.sampled_from([correcting, reversing]), st.integers(-8, 3))
+HISTORY = st.lists(st.tuples(EVENTS, CHANGES, st.sampled_from(["cq.usage", "cq.card-center"]), st.integers(1, 2)), min_size=1, max_size=20)
+
+
+@pytest.fixture
+def journal(dsn: str) -> Iterator[Recording]:
+    recording = Recording(dsn)
+    yield recording
+    recording.close()
+
+
+@pytest.fixture
+def views(dsn: str) -> Iterator[psycopg.Connection]:
+    with runner.connect(dsn) as connection:
+        create_views(connection, PROJECTIONS)
+        yield connection
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(HISTORY, st.integers(1, 9))
+def test_live_is_rebuilt(journal: Recording, views: psycopg.Connection, history: list, page_events: int) -> None:  # type: ignore[type-arg]
+    # Each example goes on in the journal of those before it.
+    for event, change, feed, times in history:
+        if change is not None:
+            how, offset = change
+            how(event, max(1, journal.next_sequence(feed) + offset), feed)
+        journal.append(*[event] * times, feed=feed)
+    while advance_as_one(views, DECIDED_BY, page_events=page_events).moved:
+        pass
+    while advance_side_by_side(views, OTHERS, page_events):
+        pass
+    assert len(set(positions(views, PROJECTIONS).values())) == 1
+    for view in PROJECTIONS:
+        fresh = fresh_copy(views, view)
+        while advance(views, fresh):
+            pass
+        assert digest(views, fresh) == digest(views, view), view.name
+        drop_fresh(views, view)
+    assert views.execute("SELECT * FROM views.parked").fetchall() == []
+
+
+def counted(events: list[event_pb2.Event]) -> Counter[tuple[str, ...]]:
+    """Uses and money by business day and cell of uses that arrive in this order."""
+    rows = Rows()
+    for position, event in enumerate(events, 1):
+        recorded = Recorded(position, position, 1, position, event.WhichOneof("kind") or "", event.SerializeToString())
+        assert fold_event(DAILY_USAGE, recorded, None, list(DAILY_USAGE.keys(recorded, None)), rows, set()) == []
+    sums: Counter[tuple[str, ...]] = Counter()
+    for (day, _, *cell), (uses, fen) in rows.sums.items():
+        sums[day, *cell, "uses"] += uses
+        sums[day, *cell, "fen"] += fen
+    return Counter({key: value for key, value in sums.items() if value})
+
+
+USE = st.builds(
+    lambda make, card, hour: make(card, AT_S + hour * HOUR_S), st.sampled_from(USES), st.sampled_from(CARDS), st.integers(0, 30)
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(USE, max_size=8), st.randoms(use_true_random=False))
+def test_twice_is_once(uses: list[event_pb2.Event], random) -> None:  # type: ignore[no-untyped-def]
+    twice = [*uses, *uses]
+    random.shuffle(twice)
+    assert counted(twice) == counted(uses)
