@@ -17,7 +17,7 @@ from hub.projections.engine import Row
 from hub.projections.views.agreements import AGREEMENTS
 from hub.projections.views.card_alias import identifiers_of
 from hub.projections.views.card_rows import card_rows, relatives
-from hub.projections.views.card_standing import CARD_STANDING, facts_of
+from hub.projections.views.card_standing import CARD_STANDING
 from hub.projections.views.holder_cards import HOLDER_CARDS, held, holder_told
 
 
@@ -95,7 +95,7 @@ def _held(
 
 def _facts_of(keys: list[bytes], recorded: Recorded) -> list[Fact]:
     rows = (CARD_STANDING.evolve(key, None, recorded, None) for key in CARD_STANDING.keys(recorded, None) if key[0] in keys)
-    return [fact for row in rows if row is not None for fact in facts_of(row[1])]
+    return [fact for row in rows if row is not None for fact in row.facts]
 
 
 def _agreements(connection: psycopg.Connection, position: int) -> Agreements:

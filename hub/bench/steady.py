@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from hub.api.process_tuning import tune_process
 from hub.bench.check import h2load_command as asking
 from hub.bench.check import register_cards
 from hub.bench.edge_server import CHECK_METHOD
@@ -39,6 +40,7 @@ CARDS_FEED = "bench.cards"
 
 def measure(config: Config, seconds: float, events_per_s: int, report: Report) -> dict[str, Any]:
     """Returns what each of the two runs found, and the ratio of their p99."""
+    tune_process()
     with ground(config, [CARDS_FEED, *FEEDS]) as place, hub_process(place) as edge:
         filling = Filling(place)
         report("preparing 准备")

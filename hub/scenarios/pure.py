@@ -27,7 +27,7 @@ from hub.journal.reader import Recorded
 from hub.projections.ledgers import Rows, fold_event, folds_of
 from hub.projections.projection import Projection
 from hub.projections.views.card_rows import relatives
-from hub.projections.views.card_standing import CARD_STANDING, facts_of
+from hub.projections.views.card_standing import CARD_STANDING
 from hub.projections.views.daily_usage import DAILY_USAGE, found_in
 from hub.projections.views.findings import FINDINGS, Found, found_of, given, unverified_uses
 from hub.projections.views.holder_cards import HOLDER_CARDS
@@ -132,10 +132,9 @@ class PureRun:
         row = self._rows[CARD_STANDING.name].states.get((key,))
         if row is None:
             return CardRow(key, [])
-        province, facts, _, holder = row
-        of_holder = self._rows[HOLDER_CARDS.name].states.get((holder,))
+        of_holder = self._rows[HOLDER_CARDS.name].states.get((row.holder,))
         of_several = of_holder is not None and (of_holder[2] or of_holder[3])
-        return CardRow(key, facts_of(facts), *(relatives(of_holder[1], province) if of_holder is not None and of_several else ()))
+        return CardRow(key, row.facts, *(relatives(of_holder[1], row.province) if of_holder is not None and of_several else ()))
 
     def answer(self, ask: Ask) -> dict[str, Any]:
         """Answers from memory."""

@@ -79,6 +79,20 @@ def test_sums_by_the_day_of_knowing_come_to_the_counts(dsn: str, journal: Record
     assert rebuild(views, DAILY_USAGE).is_equal
 
 
+def test_rows_of_the_release_before_go_on_from_their_counts(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(journey(fare_fen=360), shown("A00000003"))
+    while advance(views, DAILY_USAGE):
+        pass
+    views.execute("UPDATE views.daily_usage_facts SET changed_position = NULL, was_changed = NULL")
+    views.execute(
+        r"UPDATE views.daily_usage_facts SET counted = E'2025-09-01\t50\t510100\tTRA.MET\t1\t360' WHERE tellings LIKE '%journey%'"
+    )
+    journal.append(correcting(journey(fare_fen=300), 1))
+    while advance(views, DAILY_USAGE):
+        pass
+    assert [(one.cell.scenario, one.uses, one.fen) for one in found(views).cells] == [("GOV.ID", 1, 0), ("TRA.MET", 1, 300)]
+
+
 def test_what_the_view_has_not_reached_is_refused(journal: Recording, views: psycopg.Connection) -> None:
     journal.append(journey())
     with pytest.raises(ViewBehind):

@@ -6,7 +6,7 @@ who holds the card by the last fact that names a holder, so that the holder's ot
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from chuanyu.exchange.v1 import event_pb2, references_pb2
 
@@ -68,11 +68,34 @@ def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
                     yield (key,)
 
 
-def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | None) -> Row | None:
+class Card(NamedTuple):
+    """A row: the issuing province, the facts in their order, and what names a holder."""
+
+    province: str
+    facts: list[Fact]
+    holders: list[Holder]
+
+    @property
+    def holder(self) -> bytes | None:
+        """The key of who has the card by the last fact that names a holder."""
+        return bytes.fromhex(self.holders[-1][2]) if self.holders else None
+
+
+def decode(row: Row) -> Card:
+    """Reads a row."""
+    province, facts, holders, _ = row
+    return Card(province, facts_of(facts), json.loads(holders) if holders else [])
+
+
+def encode(card: Card) -> Row:
+    """Writes a row."""
+    return card.province, _encode(card.facts), _encode(card.holders), card.holder
+
+
+def evolve(key: Key, known: Card | None, recorded: Recorded, corrected: Recorded | None) -> Card | None:
     """Adds the event's fact; a correction first takes the corrected fact out, a reversal only does that."""
     event = recorded.event
-    facts = facts_of(row[1]) if row is not None else []
-    holders: list[Holder] = json.loads(row[2]) if row is not None and row[2] else []
+    province, facts, holders = known if known is not None else ("", [], [])
     if corrected is not None:
         facts = without_fact(facts, corrected.position)
         holders = [told for told in holders if told[1] != corrected.position]
@@ -82,8 +105,7 @@ def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | 
         facts = with_fact(facts, fact)
         if is_own and (holder := holder_told(recorded)) and all(told[1] != recorded.position for told in holders):
             holders = sorted([*holders, [recorded.occurred_us, recorded.position, holder.hex()]])
-    province = row[0] if row is not None else card.issuing_province
-    return (province, _encode(facts), _encode(holders), bytes.fromhex(holders[-1][2]) if holders else None) if facts else None
+    return Card(province or card.issuing_province, facts, holders) if facts else None
 
 
 CARD_STANDING = Projection(
@@ -93,4 +115,6 @@ CARD_STANDING = Projection(
     kinds=STATE_KINDS,
     keys=keys,
     evolve=evolve,
+    decode=decode,
+    encode=encode,
 )

@@ -71,13 +71,11 @@ def _telling(recorded: Recorded) -> Telling:
 def evolve(key: Key, fact: Fact | None, recorded: Recorded, corrected: Recorded | None) -> Fact | None:
     """Takes out what is no longer in force and adds what is now."""
     own = recorded.derived(_keys)
-    is_trip_number = recorded.kind in _TRIPS and key[0] not in own and key == waiting(recorded)
-    if fact is None and is_trip_number:
-        return None
     gives_back = _gives_back(recorded, corrected)
     is_told = key[0] in own and (gives_back or not recorded.is_reversal)
     if fact is None:
         return _first(key, recorded) if is_told else None
+    is_trip_number = recorded.kind in _TRIPS and key[0] not in own and key == waiting(recorded)
     if is_trip_number:
         # A verdict waits here for this trip.
         return fact._replace(above=own[0])

@@ -15,7 +15,7 @@ from hub.domain.instants import day_text, epoch_day
 from hub.domain.netting import Counted
 from hub.domain.usage import UsageCell
 from hub.journal.reader import last_position_by
-from hub.projections.views.usage_facts import Known, history_of
+from hub.projections.views.usage_facts import Known, decode
 
 _DAY_S = 86_400
 # The hub's days are China's.
@@ -93,8 +93,8 @@ def _histories(connection: psycopg.Connection, before: int, position: int) -> It
     with connection.cursor("usage_histories") as cursor:
         cursor.itersize = PAGE_ROWS
         cursor.execute(_CHANGED, {"before": before, "position": position})
-        for (text,) in cursor:
-            yield history_of(text)
+        for row in cursor:
+            yield decode(row).history
 
 
 def _at(history: Iterable[Known], position: int) -> tuple[Counted, ...]:
@@ -133,6 +133,8 @@ _BEFORE = f"""
     WHERE known_day < %(known_day)s AND (%(day)s = '' OR business_day BETWEEN %(day)s AND %(until)s) {_CELLS}
     GROUP BY business_day, issuer, region, scenario"""  # noqa: S608 (our own text)
 _CHANGED = """
-    SELECT counted FROM views.daily_usage_facts WHERE changed_position > %(before)s AND changed_position <= %(position)s
+    SELECT card, above, tellings, counted, finding_count FROM views.daily_usage_facts
+    WHERE changed_position > %(before)s AND changed_position <= %(position)s
     UNION ALL
-    SELECT counted FROM views.daily_usage_facts WHERE was_changed AND changed_position > %(position)s"""
+    SELECT card, above, tellings, counted, finding_count FROM views.daily_usage_facts
+    WHERE was_changed AND changed_position > %(position)s"""

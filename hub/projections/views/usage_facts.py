@@ -5,7 +5,7 @@ A fact that is reported once has one entry of what it counts. Each later change 
 
 from typing import NamedTuple
 
-from hub.domain.netting import Counted
+from hub.domain.netting import Counted, net
 from hub.domain.tellings import Telling, packed, unpacked
 from hub.domain.usage import UsageCell
 from hub.projections.projection import Row
@@ -37,23 +37,37 @@ class Fact(NamedTuple):
 def decode(row: Row) -> Fact:
     """Reads a row."""
     card, above, tellings, history, finding_count, *_ = row
-    return Fact(card, above, unpacked(tellings), history_of(history), finding_count)
+    told = unpacked(tellings)
+    if history == _PLAIN:
+        return Fact(card, above, told, (first_known(told[0]),), finding_count)
+    entries = history.split(_NEXT) if history else []
+    if entries and entries[0].partition("\n")[0].count("\t") > 1:
+        # As the release before wrote it: what it counts, and not since when.
+        entries = [f"{told[0].position}\t{told[0].recorded_us}\n{history}"]
+    return Fact(card, above, told, tuple(map(_known, entries)), finding_count)
 
 
 def encode(fact: Fact) -> Row:
     """Writes a row: also when its counts changed last, and whether they ever did."""
     card, above, tellings, history, finding_count = fact
-    written = _NEXT.join([_written(known) for known in history]) if history else ""
+    if not history:
+        written = ""
+    elif len(history) == len(tellings) == 1 and history[0].position == tellings[0].position:
+        written = _PLAIN
+    else:
+        written = _NEXT.join([_written(known) for known in history])
     return card, above, packed(tellings), written, finding_count, history[-1].position if history else 0, len(history) > 1
 
 
+def first_known(told: Telling) -> Known:
+    """Returns what a fact counts by its first report, since that."""
+    return Known(told.position, told.recorded_us, net((told,)).counted)
+
+
+# The row has one report and counts what that says, since then: most rows are so.
+_PLAIN = "="
 # Between the counts of two times; no text of an event has a control character.
 _NEXT = "\f"
-
-
-def history_of(text: str) -> tuple[Known, ...]:
-    """Reads what a row counted since when."""
-    return tuple(map(_known, text.split(_NEXT))) if text else ()
 
 
 def _written(known: Known) -> str:
