@@ -18,7 +18,7 @@ from hub.config import Config
 from hub.journal.corrections import changes
 from hub.journal.reader import head_position, read_page
 from hub.projections import PROJECTIONS, runner
-from hub.projections.engine import PAGE_EVENTS, Page, View, fold_page
+from hub.projections.engine import PAGE_EVENTS, Page, View, collector_at_rest, fold_page
 from hub.projections.rebuild import drop_fresh, fresh_copy
 
 ROUNDS = 3
@@ -82,7 +82,7 @@ def one_round(connection: psycopg.Connection, head: int) -> dict[str, Cost]:
         read_raw(connection, head)
     fresh = [fresh_copy(connection, projection) for projection in PROJECTIONS]
     for after in range(0, head, PAGE_EVENTS):
-        with meter.of(COMMIT), connection.transaction():
+        with meter.of(COMMIT), collector_at_rest(), connection.transaction():
             _fold(connection, fresh, after, min(after + PAGE_EVENTS, head), meter)
     for projection in PROJECTIONS:
         drop_fresh(connection, projection)

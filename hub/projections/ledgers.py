@@ -12,7 +12,7 @@ from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
 from hub.projections.naming import refer
 from hub.projections.projection import Items, Key, Linked, Projection, Row, Signed, State, Table
-from hub.projections.rows import add_items, add_up, load_linked, rows_of, store
+from hub.projections.rows import add_up, load_linked, rows_of, store
 
 Fold = tuple[int, Recorded, Recorded | None]
 Touched = tuple[int, Recorded, Recorded | None, list[Key]]
@@ -60,13 +60,14 @@ def fold_into_ledger(
 class Rows:
     """The rows of a ledger as far as a fold has them: states by key, items of those of which some were read or added, and changes of sums.
 
-    *read* are the items that are in the database.
+    *read* are the items that are in the database; *may_wait* says whether a row may wait for an event of the page.
     """
 
     states: dict[Key, State | None] = field(default_factory=dict)
     items: dict[Key, list[Row]] = field(default_factory=dict)
     sums: dict[Key, list[int]] = field(default_factory=dict)
     read: dict[Key, list[Row]] = field(default_factory=dict)
+    may_wait: bool = True
 
 
 def named_rows(projection: Projection, folds: Iterable[Fold]) -> tuple[list[Touched], Parked]:
@@ -92,7 +93,7 @@ def fold_event(
     found: list[tuple[Key, str]] = []
     joins: list[tuple[Key, Key]] = []
     linked, items, states = projection.linked, projection.items, rows.states
-    if projection.waiting is not None and (waiting := projection.waiting(recorded)) is not None and waiting in states:
+    if rows.may_wait and projection.waiting is not None and (waiting := projection.waiting(recorded)) is not None and waiting in states:
         keys.insert(0, waiting)
     for key in keys:
         if parked and repr(key) in parked:
@@ -162,7 +163,9 @@ def _load(connection: psycopg.Connection, projection: Projection, touched: Seque
     if items is None or table is None:
         named = {key for *_, keys in touched for key in keys}
         waited = {key for _, one, _, _ in touched if (key := waiting(one)) is not None} - named if waiting is not None else set()
-        return Rows(dict(load_linked(connection, projection, named, waited, projection.waits)))
+        states = load_linked(connection, projection, named, waited, projection.waits)
+        may_wait = not waited.isdisjoint(states) or any(one.kind in projection.refers for _, one, _, _ in touched)
+        return Rows(dict(states), may_wait=may_wait)
     changing = {key for _, one, before, keys in touched if before is not None or one.kind not in items.kinds for key in keys}
     adding = {key for *_, keys in touched for key in keys} - changing
     states = load_linked(connection, projection, changing, adding, items.watched)
@@ -211,8 +214,7 @@ def _store_items(connection: psycopg.Connection, table: Table, rows: Rows) -> No
         known, kept = set(was), set(now)
         added += [(*key, *item) for item in now if item not in known]
         gone += [(*key, item[0]) for item in was if item not in kept]
-    store(connection, table, (), (), gone)
-    add_items(connection, table, added)
+    store(connection, table, added, (), gone)
 
 
 def add_sums(connection: psycopg.Connection, projection: Projection, sums: Mapping[Key, Iterable[int]]) -> None:

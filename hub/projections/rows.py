@@ -87,15 +87,6 @@ def _copy(connection: psycopg.Connection, table: Table, rows: Sequence[Row]) -> 
         copy.write(copied([kind for _, kind in table.columns], rows))
 
 
-def add_items(connection: psycopg.Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Adds rows; one that is there already stays as it is."""
-    if rows:
-        statement = (
-            f"INSERT INTO views.{table.name} ({_names(table.columns)}) SELECT * FROM {_unnested(table.columns)} ON CONFLICT DO NOTHING"  # noqa: S608
-        )
-        connection.execute(statement.encode(), arrays(table.columns, rows))
-
-
 def add_up(
     connection: psycopg.Connection, table: Table, moved: Mapping[Key, Sequence[int]], greatest: frozenset[str] = frozenset()
 ) -> None:

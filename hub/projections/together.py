@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from hub.projections.engine import PAGE_EVENTS, View, advance, fold_all, read
+from hub.projections.engine import PAGE_EVENTS, View, advance, collector_at_rest, fold_all, read
 
 
 class Round(NamedTuple):
@@ -34,7 +34,7 @@ def advance_as_one(
     A lock of the checkpoint of one of them keeps all from being folded: they wait for it, or fold nothing if not *waits*.
     """
     names = [view.name for view in views]
-    with connection.transaction():
+    with collector_at_rest(), connection.transaction():
         locked = connection.execute(_LOCK_WAITING if waits else _LOCK, (names,)).fetchall()
         if len(locked) < len(names):
             return Round(0, 0)
@@ -54,7 +54,7 @@ def advance_side_by_side(connection: psycopg.Connection, views: Sequence[View], 
 
     A view whose checkpoint another process has is left to that process.
     """
-    with connection.transaction():
+    with collector_at_rest(), connection.transaction():
         locked = connection.execute(_LOCK, ([view.name for view in views],)).fetchall()
         if not locked:
             return 0
