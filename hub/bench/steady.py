@@ -25,7 +25,7 @@ from hub.bench.filling import FEEDS, Filling, Report, portions
 from hub.bench.setup import STOP_S, Ground, HubProcess, ground, hub_process, projector
 from hub.child import Child, python
 from hub.config import Config
-from hub.journal.group import Batch
+from hub.journal.batch import Batch
 from hub.monitoring import vitals
 from hub.projections import DECIDED_BY, runner
 
