@@ -8,6 +8,7 @@ from rich.console import Console
 
 import hub.bench.backup
 import hub.bench.check
+import hub.bench.export
 import hub.bench.failover.measure
 import hub.bench.faults
 import hub.bench.hostile.measure
@@ -101,6 +102,12 @@ def bench_quota(as_json: Json = False, seconds: Annotated[float, typer.Option(he
 def bench_backup(as_json: Json = False, events: Annotated[int, typer.Option(help="事件数。Events.")] = 1_000_000) -> None:
     """备份：整库备份 对 裸 COPY 读取；备份时的写入 对 平时。A backup against raw reads; writers beside it against alone."""
     _finish(hub.bench.backup.measure(Config(), events, screen.print), as_json)
+
+
+@app.command("export")
+def bench_export(as_json: Json = False, events: Annotated[int, typer.Option(help="事件数。Events.")] = 1_000_000) -> None:
+    """导出：写入进行时导出；由分段多进程重建 对 由日志重建。Export under load; rebuilds from segments against rebuilds from the journal."""
+    _finish(hub.bench.export.measure(Config(), events, screen.print), as_json)
 
 
 @app.command("hotlist")
