@@ -5,6 +5,7 @@ It runs views live, rebuilds them beside the live ones and switches, and compare
 """
 
 import gc
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -102,12 +103,23 @@ def _is_free(connection: psycopg.Connection, view: str) -> bool:
 
 @contextmanager
 def collector_at_rest() -> Iterator[None]:
-    """Has the garbage collector not look at a page while it is folded: half a million objects, all in use, none in a cycle."""
-    gc.disable()
+    """Has the garbage collector not look at a page while it is folded: half a million objects, all in use, none in a cycle.
+
+    It works again once no thread folds: one loop's short round must not have it look at the other's long page.
+    """
+    with _folding:
+        _pages.append(None)
+        gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        with _folding:
+            _pages.pop()
+            if not _pages:
+                gc.enable()
+
+
+_folding, _pages = threading.Lock(), list[None]()
 
 
 def read(connection: psycopg.Connection, views: Sequence[View], after: int, end: int) -> Page:

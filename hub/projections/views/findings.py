@@ -8,7 +8,7 @@ reference tables' at the time the view is folded.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -116,13 +116,15 @@ def card_of(recorded: Recorded) -> bytes:
     return event.event_quarantined.blocked_card.key if recorded.kind == "event_quarantined" else card_key(event)
 
 
-def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
+def keys(recorded: Recorded, corrected: Recorded | None) -> list[Key]:
     """Names the cards that the event and the one it corrects are about, their predecessors included."""
+    named = []
     for about in (recorded, corrected) if corrected is not None else (recorded,):
         if key := about.derived(card_of):
-            yield (key,)
+            named.append((key,))
         if about.kind in STATE_KINDS and (key := predecessor(about)):
-            yield (key,)
+            named.append((key,))
+    return named
 
 
 def evolve(key: Key, row: Card | None, recorded: Recorded, corrected: Recorded | None) -> Card | None:
