@@ -23,7 +23,7 @@ from hub.admin.participants import ParticipantNotFound
 from hub.admin.registry import change_quota, register_participant
 from hub.api.edge.quota import Allowance, Quotas
 from hub.cli import app
-from hub.domain.errors import QuotaExceeded
+from hub.domain.errors import BatchEmpty, QuotaExceeded, RequestMalformed
 from hub.domain.participant import PREFIX, Participant
 from hub.domain.quota import NO_QUOTA, Bucket, Quota
 from hub.domain.roles import every_role
@@ -129,6 +129,16 @@ def test_after_the_delay_there_is_room(member: Callable[..., Member]) -> None:
     refusal = refused(lambda: noisy.append(noisy.feed, 501, *trips(200)))
     time.sleep(retry_after_s(refusal))
     assert len(noisy.append(noisy.feed, 501, *trips(200)).positions) == 200
+
+
+def test_a_request_that_is_no_message_counts_as_twenty_calls(member: Callable[..., Member]) -> None:
+    faulty = member(calls_per_s=1)
+    malformed = faulty.channel.unary_unary("/chuanyu.exchange.v1.FeedService/GetFeed")
+    assert refused(lambda: malformed(b"\xff", timeout=DEADLINE_S)).reason == "REQUEST_MALFORMED"
+    refusal = refused(faulty.ask_where().result)
+    assert refusal.metadata == {"quota": "calls_per_s", "limit": "1"}
+    # The burst of two, less twenty, and the call itself; some of it passes while the refusal is delayed.
+    assert 10 < retry_after_s(refusal) <= 19
 
 
 def test_another_participant_is_not_refused_meanwhile(member: Callable[..., Member]) -> None:
@@ -396,6 +406,15 @@ def test_whoever_waits_is_served_in_turn() -> None:
 
 def test_a_full_batch_comes_through_at_the_lowest_rate() -> None:
     assert Bucket(1, 500, 0.0).delay_s(500, 0.0) == 0
+
+
+def test_a_malformed_batch_of_a_stream_counts_as_a_full_one() -> None:
+    allowance = Quotas(Quota(1_000, 100, 256, 64)).of(registered("sc.faulty"))
+    allowance.count_refused(BatchEmpty(), 8)
+    allowance.events.take(8)
+    allowance.count_refused(RequestMalformed(), 8)
+    with pytest.raises(QuotaExceeded):
+        allowance.events.take(1)
 
 
 def test_a_changed_rate_counts_from_then_on() -> None:

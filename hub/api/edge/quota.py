@@ -9,7 +9,7 @@ import math
 import random
 import time
 
-from hub.domain.errors import QuotaExceeded
+from hub.domain.errors import HubError, QuotaExceeded, RequestMalformed
 from hub.domain.participant import PREFIX, Participant
 from hub.domain.quota import MISSES_BURST_MIN, Bucket, Quota
 from hub.intake.batches import BATCH_EVENTS
@@ -30,6 +30,8 @@ AT_ONCE_RETRY_S = 0.5
 LOOK_AGAIN_S = 0.02
 # A batch may have a megabyte, and is several times that until it is written. Beyond so many the next wait unread with their sender.
 BATCHES_IN_HAND = 16
+# What is no message is refused as fast as it comes, and no client sends one but by a fault that it has every time.
+CALLS_OF_A_MALFORMED = 20
 
 
 class AtOnce:
@@ -51,7 +53,11 @@ class AtOnce:
         """Counts one out."""
         self.under_way -= 1
 
-    __exit__ = leave
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Counts one out, and one whose request was no message as so many calls."""
+        self.leave()
+        if kind is RequestMalformed:
+            self._calls.bucket.take(CALLS_OF_A_MALFORMED - 1)
 
     async def wait(self) -> None:
         """Counts one in as soon as there is room; `leave` counts it out."""
@@ -134,6 +140,11 @@ class Allowance:
     def calls_per_s(self) -> int:
         """The calls a second that it may begin."""
         return int(self._call_rate.bucket.per_s)
+
+    def count_refused(self, refusal: HubError, weight: int) -> None:
+        """Counts a stream's batch of so many events that was refused: one that is malformed is a full one."""
+        if isinstance(refusal, RequestMalformed):
+            self.events.bucket.take(BATCH_EVENTS - weight)
 
     def change(self, quota: Quota) -> None:
         """Changes the quota; what is under way goes on."""

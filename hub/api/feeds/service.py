@@ -209,6 +209,7 @@ class FeedService:
             await caller.allowance.hold(error)
             prepared = error
         except HubError as error:
+            caller.allowance.count_refused(error, received.weight)
             prepared = error
         return asyncio.create_task(self._finish(received, prepared, call))
 
