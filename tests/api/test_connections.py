@@ -238,8 +238,9 @@ def barred(hub: RunningHub, why: str = "calls given up at once") -> list[object]
 
 
 def logged(hub: RunningHub, log: str) -> list[dict[str, object]]:
-    """The lines of one of the hub's logs."""
-    return [json.loads(line) for file in (hub.data_dir / "logs").glob(f"{log}*") for line in file.read_text().splitlines()]
+    """The lines of one of the hub's logs, as far as they are whole: it is read while it is written."""
+    written = (file.read_text().rpartition("\n")[0] for file in (hub.data_dir / "logs").glob(f"{log}*"))
+    return [json.loads(line) for text in written for line in text.splitlines()]
 
 
 def end_calls_at_once(hub: RunningHub, certificate: CertificateFiles, is_enough: Callable[[], bool], within_s: float = 30) -> None:
