@@ -1,16 +1,21 @@
-# `make demo` sets everything up and runs the hub; `make test` sets everything up and runs every check; `make system-deps` installs what needs root.
+# `make demo` sets everything up and runs the hub; `make test` sets everything up and runs every check, `make test-slow` those that take
+# minutes; `make system-deps` installs what needs root.
 
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test setup system-deps proto-baseline lock sbom clean
+.PHONY: demo test test-slow setup system-deps proto-baseline lock sbom clean
 
 demo: setup
 	@$(BIN)/hub demo $(ARGS)
 
 test: setup system-deps-if-root
 	@sh tests/run.sh
+
+# What takes minutes and most of a machine: a cluster of three whose primary is taken away.
+test-slow: setup system-deps-if-root
+	@$(BIN)/python -m pytest -m slow
 
 setup: .venv/.ready
 

@@ -88,7 +88,7 @@ COMMANDS = (
         "standby",
         "hub.commands.standby:app",
         OPERATING,
-        "备库：建立、运行、查看、接管。A standby of the database: make it, run it, look at it, promote it.",
+        "备库：建立、运行、查看、接管。A standby: make it, run it, look at it, promote it.",
     ),
     Entry(
         "sql",
@@ -143,7 +143,7 @@ COMMANDS = (
         "usage",
         "hub.commands.usage:usage",
         POLICY,
-        "用卡次数与金额：按业务日与场景，按现在或某时刻已知。Uses and money by day and cell, as known now or at an instant.",
+        "用卡次数与金额：按业务日、发卡省、地区、场景；可按某时刻已知。Uses and money by day and cell, as known now or then.",
     ),
     Entry(
         "findings",

@@ -27,7 +27,6 @@ LONG = (
     "test_embedded",
     "test_projections",
     "test_faults",
-    "test_failover",
     "test_simulator",
     "test_upgrade",
     "test_full_disk",

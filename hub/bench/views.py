@@ -56,7 +56,7 @@ class Meter:
 def cpu_s(pid: int) -> float:
     """Returns the CPU seconds of a process of this machine, to the nanosecond where the kernel says it."""
     try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[0]) / 1e9
     except (OSError, ValueError):
         times = psutil.Process(pid).cpu_times()
         return float(times.user + times.system)

@@ -23,17 +23,20 @@ def result() -> dict[str, Any]:
     return measure(random.randrange(1_000_000), [Round("postgres", 0.5)], 250, print, events=3_000)
 
 
+@pytest.mark.slow
 def test_nothing_that_was_acknowledged_is_lost_doubled_or_reordered(result: dict[str, Any]) -> None:
     assert (result["lost"], result["doubled"], result["reordered"], result["examples"]) == (0, 0, 0, []), f"seed {result['seed']}"
     assert result["told"] > 1_000
     assert result["recorded"] == result["told"] + result["untold"]
 
 
+@pytest.mark.slow
 def test_another_takes_over_and_hub_and_adapters_go_on_by_themselves(result: dict[str, Any]) -> None:
     assert (result["rounds"], result["faults"], result["pending"]) == (1, [], 0), f"seed {result['seed']}"
     assert result["first_acknowledgement_s"]["postgres"]["longest"] <= AIM_S
 
 
+@pytest.mark.slow
 def test_the_hub_is_sound_on_the_machine_that_took_over(result: dict[str, Any]) -> None:
     assert (result["problems"], result["views_equal"], result["sound"]) == ([], True, True), f"seed {result['seed']}"
 
