@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
@@ -19,6 +20,9 @@ from tests.databases import fresh_database, wait_for_the_disk
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
 
 _numbers = itertools.count(1)
+# How long an example takes is the machine's matter.
+hypothesis.settings.register_profile("hub", deadline=None)
+hypothesis.settings.load_profile("hub")
 
 
 # The files of few and long tests: begun last, one of them would be all that is left to wait for.

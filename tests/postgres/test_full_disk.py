@@ -107,9 +107,8 @@ class Story:
 
     def _has_broken_down(self) -> bool:
         with contextlib.suppress(psycopg.Error), psycopg.connect(self.hub.dsn, autocommit=True) as connection:
-            connection.execute("SELECT pg_switch_wal()")
-            # A commit that cannot be written is a PANIC.
-            connection.execute("SELECT pg_current_xact_id()")
+            # More than the log has files for: what cannot be written of it is a PANIC, and leaves no file over to start with.
+            connection.execute("SELECT pg_logical_emit_message(true, 'test', repeat('x', 160 * 1024 * 1024))")
         return b"does not start" in self.hub.edges[0].log.read_bytes()
 
 
