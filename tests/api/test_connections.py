@@ -21,6 +21,7 @@ from hub.admin.participants import changing, suspend
 from hub.admin.registry import register_participant
 from hub.api.edge.client_certificate import Peer
 from hub.api.edge.connections import CONNECTIONS_OF_A_CERTIFICATE
+from hub.api.edge.first_message import FIRST_MESSAGE_S
 from hub.api.edge.open_streams import STREAM_AGE_S, Leash
 from hub.api.edge.quota import BATCHES_IN_HAND
 from hub.api.edge.transport import CONNECTION_AGE_S, MESSAGE_BYTES, OPTIONS
@@ -143,7 +144,8 @@ def asked_meanwhile(hub: RunningHub, attack: Coroutine[None, None, list[Wire]], 
         async with grpc.aio.secure_channel(hub.targets[0], hub.certificate(CHONGQING).client_credentials()) as channel:
             feeds = feed_service_pb2_grpc.FeedServiceStub(channel)
             for _ in range(questions):
-                await feeds.GetFeed(feed_service_pb2.GetFeedRequest(feed="cq.usage"), timeout=5)
+                # The attack's calls end by themselves after FIRST_MESSAGE_S: who is answered before does not wait for their end.
+                await feeds.GetFeed(feed_service_pb2.GetFeedRequest(feed="cq.usage"), timeout=FIRST_MESSAGE_S - 1)
                 answered += 1
         await asyncio.gather(*(wire.close() for wire in wires))
         return answered, wires
