@@ -18,7 +18,8 @@ from hub.config import Config
 from hub.journal.corrections import changes
 from hub.journal.reader import head_position, read_page
 from hub.projections import PROJECTIONS, runner
-from hub.projections.engine import PAGE_EVENTS, Page, View, collector_at_rest, fold_page
+from hub.projections.engine import PAGE_EVENTS, View, collector_at_rest, fold_page
+from hub.projections.ledgers import read_by
 from hub.projections.rebuild import drop_fresh, fresh_copy
 
 ROUNDS = 3
@@ -100,7 +101,7 @@ def _fold(connection: psycopg.Connection, fresh: list[View], after: int, end: in
         changed = changes(connection, after, end)
     for projection in fresh:
         with meter.of(projection.name.removesuffix("__fresh")):
-            fold_page(connection, projection, *Page(after, end, page, changed).of(projection), set())
+            fold_page(connection, projection, *read_by(projection, page, changed), set())
 
 
 def _take_parts_from_whole(meter: Meter) -> None:

@@ -35,6 +35,11 @@ def bucket_of(key: bytes) -> int:
     return crc32(key) >> (32 - BUCKET_BITS)
 
 
+def event_bucket(event: event_pb2.Event, stream_id: int) -> int:
+    """Returns the bucket that an event is in."""
+    return bucket_of(lane_key(event, stream_id))
+
+
 def lane_of(bucket: int) -> int:
     """Returns the lane that a bucket is part of, 0 … 63."""
     return bucket >> _LANE_SHIFT

@@ -10,7 +10,7 @@ from chuanyu.exchange.v1 import event_pb2
 from hub import durable
 from hub.domain.errors import HubError
 from hub.export import journal
-from hub.export.lanes import LANES, bucket_of, lane_key, lane_of
+from hub.export.lanes import LANES, event_bucket, lane_of
 from hub.export.manifest import ExportDamaged, ExportOfAnotherHub, ExportUnderWay, Segment
 from hub.export.reading import OpenSegment, Segments
 from hub.export.segments import changes_bytes, combined, lane_hasher, row_bytes
@@ -65,7 +65,7 @@ def _lane_digest(opened: OpenSegment, segment: Segment, lane: int, seen: bytearr
     hasher, parse = lane_hasher(segment.first, segment.last, lane), event_pb2.Event.FromString
     for row in opened.rows(lane):
         at = row.position - segment.first
-        bucket = bucket_of(lane_key(parse(row.data), row.stream_id))
+        bucket = event_bucket(parse(row.data), row.stream_id)
         if not 0 <= at < segment.rows or (row.bucket, row.lane, lane) != (bucket, lane_of(bucket), row.lane):
             raise ExportDamaged(f"{segment.path}: lane {lane}")
         seen[at] = 1
@@ -78,7 +78,7 @@ def is_in_journal(connection: psycopg.Connection, segment: Segment) -> bool:
     hashers = [lane_hasher(segment.first, segment.last, lane) for lane in range(LANES)]
     parse, count = event_pb2.Event.FromString, 0
     for block, fields, changes in journal.rows(connection, segment.first - 1, segment.last):
-        hashers[lane_of(bucket_of(lane_key(parse(fields[5]), fields[2])))].update(block + changes_bytes(changes))
+        hashers[lane_of(event_bucket(parse(fields[5]), fields[2]))].update(block + changes_bytes(changes))
         count += 1
     if count == 0:
         return False

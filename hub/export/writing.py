@@ -16,7 +16,7 @@ from chuanyu.exchange.v1 import event_pb2
 from hub import durable
 from hub.domain.errors import HubError
 from hub.export import journal
-from hub.export.lanes import LANES, bucket_of, lane_key, lane_of
+from hub.export.lanes import LANES, event_bucket, lane_of
 from hub.export.manifest import (
     SCHEMA_VERSION,
     ExportBeyondHead,
@@ -128,7 +128,7 @@ def _read(
     parse, block, position = event_pb2.Event.FromString, b"", after
     for block, fields, changes in journal.rows(connection, after, last, report):
         position = fields[0]
-        bucket = bucket_of(lane_key(parse(fields[5]), fields[2]))
+        bucket = event_bucket(parse(fields[5]), fields[2])
         lane = lane_of(bucket)
         lanes[lane].append((*fields, changes, bucket, lane))
         hashers[lane].update(block)

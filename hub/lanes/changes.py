@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psycopg
 
-from hub.export.lanes import LANES, bucket_of, lane_key, lane_of
+from hub.export.lanes import LANES, event_bucket, lane_of
 from hub.journal.corrections import Change, changes
 from hub.journal.reader import Recorded, read_page
 
@@ -23,7 +23,7 @@ def find_changes(connection: psycopg.Connection, after: int, last: int) -> dict[
         end = min(begin + PAGE_POSITIONS, last)
         changed = changes(connection, begin, end)
         for recorded in read_page(connection, begin, end, (), also=changed) if changed else ():
-            lane = lane_of(bucket_of(lane_key(recorded.event, recorded.stream_id)))
+            lane = lane_of(event_bucket(recorded.event, recorded.stream_id))
             change = changed[recorded.position]
             kept = (recorded.position, [_told(one) for one in change.out], None if change.into is None else _told(change.into))
             found.setdefault(lane, []).append(pickle.dumps(kept))

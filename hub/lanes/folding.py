@@ -1,6 +1,6 @@
 """Folds events into views in memory: what a unit, or the rows that several units touch, come to."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 import psycopg
 
@@ -8,7 +8,7 @@ from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
 from hub.lanes.touches import Touches, hash_of
 from hub.projections.cells import derived
-from hub.projections.ledgers import Parked, Rows, fold_event, folds_in, named_rows
+from hub.projections.ledgers import Parked, Rows, fold_event, folds_in, named_rows, read_by
 from hub.projections.naming import refer
 from hub.projections.projection import CellView, Key, View
 
@@ -30,11 +30,10 @@ class Folding:
         """What was added to its sums, by cell."""
         return self.rows.sums
 
-    def fold(self, connection: psycopg.Connection, events: Iterable[Recorded], changed: Mapping[int, Change]) -> None:
+    def fold(self, connection: psycopg.Connection, events: list[Recorded], changed: Mapping[int, Change]) -> None:
         """Folds those of the events that the view reads, which go on where the ones before ended."""
         view = self.view
-        kinds, changed = view.kinds, changed if view.follows_corrections else {}
-        folds = folds_in([event for event in events if kinds is None or event.kind in kinds or event.position in changed], changed)
+        folds = folds_in(*read_by(view, events, changed))
         if view.refers:
             refer(connection, view.refers, folds)
         if isinstance(view, CellView):
@@ -49,9 +48,3 @@ class Folding:
             # A row that may wait for the event is touched, whether it waits or not: it may be another unit that has it.
             waiting = view.waiting(recorded) if view.waiting is not None else None
             self.touches.add(position, mine if waiting is None or waiting in mine else [*mine, waiting])
-
-
-def fold_all(connection: psycopg.Connection, foldings: Sequence[Folding], events: list[Recorded], changed: Mapping[int, Change]) -> None:
-    """Folds events into several views; each event is decoded once."""
-    for folding in foldings:
-        folding.fold(connection, events, changed)

@@ -6,7 +6,6 @@ import psycopg
 
 from hub.lanes.folding import Folding
 from hub.projections.ledgers import add_sums
-from hub.projections.packing import copied
 from hub.projections.projection import CellView, Key, Row, Table, View
 from hub.projections.rows import add_up, store
 
@@ -45,9 +44,9 @@ def copy_rows(connection: psycopg.Connection, folding: Folding) -> None:
     if isinstance(view, CellView):
         return
     encode, states = view.encode, folding.rows.states
-    _copy(connection, view.rows, ((*key, *encode(state)) for key, state in states.items() if state is not None))
+    store(connection, view.rows, [(*key, *encode(state)) for key, state in states.items() if state is not None], (), ())
     if (table := view.item_rows) is not None:
-        _copy(connection, table, _items(folding.rows.items))
+        store(connection, table, list(_items(folding.rows.items)), (), ())
 
 
 def _items(items: dict[Key, list[Row]]) -> Iterable[Row]:
@@ -58,15 +57,6 @@ def _items(items: dict[Key, list[Row]]) -> Iterable[Row]:
             if item[0] not in seen:
                 seen.add(item[0])
                 yield (*key, *item)
-
-
-def _copy(connection: psycopg.Connection, table: Table, rows: Iterable[Row]) -> None:
-    found = list(rows)
-    if found:
-        names = ", ".join(name for name, _ in table.columns)
-        statement = f"COPY views.{table.name} ({names}) FROM STDIN (FORMAT BINARY)"
-        with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-            copy.write(copied([kind for _, kind in table.columns], found))
 
 
 def take_rows(connection: psycopg.Connection, folding: Folding) -> None:

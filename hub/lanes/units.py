@@ -5,8 +5,6 @@ once from all units together.
 """
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import psycopg
 import pyarrow as pa
 
 from hub.child import end_with_parent
-from hub.export.lanes import LANES, bucket_of, lane_key, lane_of
+from hub.export.lanes import LANES, event_bucket, lane_of
 from hub.export.reading import Segments, Wanted
 from hub.journal.reader import Recorded
 from hub.lanes import changes, touches
@@ -22,7 +20,7 @@ from hub.lanes.folding import Folding
 from hub.lanes.loading import copy_rows, take_rows
 from hub.projections import PROJECTIONS
 from hub.projections.ledgers import Parked
-from hub.projections.projection import FRESH, Key, View
+from hub.projections.projection import FRESH, Key, View, kinds_of
 from hub.projections.runner import connect
 
 SESSION = "hub-lanes"
@@ -46,8 +44,7 @@ class Work:
     @property
     def kinds(self) -> frozenset[str] | None:
         """The kinds that they read, None for all."""
-        kinds = [view.kinds for view in self.fresh]
-        return None if None in kinds else frozenset().union(*(some for some in kinds if some is not None))
+        return kinds_of(self.fresh)
 
     def touched(self, view: str, unit: int) -> Path:
         """Returns the file of the touches of a view in a unit."""
@@ -65,12 +62,6 @@ class Folded:
     unparked: Parked
 
 
-@contextmanager
-def _connected(work: Work) -> Iterator[psycopg.Connection]:
-    with connect(work.dsn, SESSION) as connection:
-        yield connection
-
-
 def begin() -> None:
     """Makes a process ready for units: it ends with its parent, and does not look for cycles, since what a unit makes is in none."""
     end_with_parent()
@@ -82,7 +73,7 @@ def fold_unit(work: Work, unit: int) -> tuple[int, list[Folded]]:
     buckets = range(unit * work.buckets_a_unit, (unit + 1) * work.buckets_a_unit)
     changed = changes.read_changes(work.notes, lane_of(buckets.start))
     foldings, events = [Folding(view) for view in work.fresh], 0
-    with _connected(work) as connection:
+    with connect(work.dsn, SESSION) as connection:
         for run in Segments(work.export).lane(buckets, Wanted(work.kinds, also=changed)):
             events += len(run)
             for folding in foldings:
@@ -100,16 +91,17 @@ def fold_shared(work: Work, shared: dict[str, pa.Array], units: int) -> list[Fol
     views = [view for view in work.fresh if only.get(view.name)]
     positions = _positions(work, {view.name: shared[view.name] for view in views}, units)
     changed = {position: change for lane in range(LANES) for position, change in changes.read_changes(work.notes, lane).items()}
+    wanted = {view: set(some.to_pylist()) for view, some in positions.items()}
     whole = {view.name: Folding(view, only[view.name]) for view in views}
     by_unit: dict[tuple[str, int], Folding] = {}
-    with _connected(work) as connection:
-        for run in Segments(work.export).in_order(Wanted(frozenset(), also=pa.concat_arrays(positions.values()).unique().to_pylist())):
+    with connect(work.dsn, SESSION) as connection:
+        for run in Segments(work.export).in_order(Wanted(frozenset(), also=set[int]().union(*wanted.values()))):
             run_units = _by_unit(work, run)
             for view in views:
-                wanted = set(positions[view.name].to_pylist())
-                whole[view.name].fold(connection, [event for event in run if event.position in wanted], changed)
+                its = wanted[view.name]
+                whole[view.name].fold(connection, [event for event in run if event.position in its], changed)
                 for unit, events in run_units.items():
-                    if mine := [event for event in events if event.position in wanted]:
+                    if mine := [event for event in events if event.position in its]:
                         by_unit.setdefault((view.name, unit), Folding(view, only[view.name])).fold(connection, mine, changed)
         return [_replaced(connection, whole[view.name], [one for (name, _), one in by_unit.items() if name == view.name]) for view in views]
 
@@ -125,7 +117,7 @@ def _positions(work: Work, shared: dict[str, pa.Array], units: int) -> dict[str,
 def _by_unit(work: Work, run: list[Recorded]) -> dict[int, list[Recorded]]:
     found: dict[int, list[Recorded]] = {}
     for event in run:
-        found.setdefault(bucket_of(lane_key(event.event, event.stream_id)) // work.buckets_a_unit, []).append(event)
+        found.setdefault(event_bucket(event.event, event.stream_id) // work.buckets_a_unit, []).append(event)
     return found
 
 

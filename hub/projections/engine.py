@@ -17,8 +17,8 @@ from hub.journal.reader import Recorded, read_page
 from hub.journal.sessions import take_turn
 from hub.projections.cells import fold_into_cells
 from hub.projections.fold_trace import Fold, folded
-from hub.projections.ledgers import fold_into_ledger
-from hub.projections.projection import CellView, Key, Projection, Row, View
+from hub.projections.ledgers import fold_into_ledger, read_by
+from hub.projections.projection import CellView, Key, Projection, Row, View, kinds_of
 from hub.projections.rows import create_table
 from hub.telemetry.spans import now_ns
 
@@ -34,13 +34,6 @@ class Page(NamedTuple):
     end: int
     events: list[Recorded]
     changed: Mapping[int, Change]
-
-    def of(self, view: View) -> tuple[list[Recorded], Mapping[int, Change]]:
-        """Returns what of it a view reads."""
-        kinds, changed = view.kinds, self.changed if view.follows_corrections else {}
-        if kinds is None:
-            return self.events, changed
-        return [event for event in self.events if event.kind in kinds or event.position in changed], changed
 
 
 def create_views(connection: psycopg.Connection, views: Iterable[View]) -> None:
@@ -125,10 +118,7 @@ _folding, _pages = threading.Lock(), list[None]()
 def read(connection: psycopg.Connection, views: Sequence[View], after: int, end: int) -> Page:
     """Reads once what several views read; each event is decoded once, by the first view that looks at it."""
     changed = changes(connection, after, end) if any(view.follows_corrections for view in views) else {}
-    if any(view.kinds is None for view in views):
-        return Page(after, end, read_page(connection, after, end), changed)
-    kinds = frozenset[str]().union(*(view.kinds or () for view in views))
-    return Page(after, end, read_page(connection, after, end, kinds, also=changed), changed)
+    return Page(after, end, read_page(connection, after, end, kinds_of(views), also=changed), changed)
 
 
 def fold_all(connection: psycopg.Connection, views: Sequence[View], page: Page) -> None:
@@ -138,7 +128,7 @@ def fold_all(connection: psycopg.Connection, views: Sequence[View], page: Page) 
         parked = parked_keys(connection, names)
         folds = []
         for view in views:
-            if (wanted := page.of(view))[0]:
+            if (wanted := read_by(view, page.events, page.changed))[0]:
                 fold = Fold(view.name, now_ns())
                 fold.parked = fold_page(connection, view, *wanted, parked.get(view.name, set()))
                 folds.append(fold.done(len(wanted[0])))

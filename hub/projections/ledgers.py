@@ -11,7 +11,7 @@ import psycopg
 from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
 from hub.projections.naming import refer
-from hub.projections.projection import Items, Key, Linked, Projection, Row, Signed, State, Table
+from hub.projections.projection import Items, Key, Linked, Projection, Row, Signed, State, Table, View
 from hub.projections.rows import add_up, load_linked, rows_of, store
 
 Fold = tuple[int, Recorded, Recorded | None]
@@ -30,6 +30,14 @@ def folds_of(recorded: Recorded, change: Change | None) -> list[tuple[Recorded, 
     if into is not None and into.position != recorded.position:
         into = into.given_back_by(recorded)
     return [(into or nothing, first), *((nothing, before) for before in others)]
+
+
+def read_by(view: View, events: list[Recorded], changed: Mapping[int, Change]) -> tuple[list[Recorded], Mapping[int, Change]]:
+    """Returns those of some events that a view reads, and what corrections among them change for it."""
+    kinds, changed = view.kinds, changed if view.follows_corrections else {}
+    if kinds is None:
+        return events, changed
+    return [event for event in events if event.kind in kinds or event.position in changed], changed
 
 
 def folds_in(page: Iterable[Recorded], changed: Mapping[int, Change]) -> list[Fold]:

@@ -196,6 +196,16 @@ def signed(count: Callable[[Recorded], Iterable[Signed]]) -> Callable[[Recorded,
     return derive
 
 
+def kinds_of(views: Iterable[View]) -> frozenset[str] | None:
+    """Returns the kinds that some views read, None for all."""
+    found: set[str] = set()
+    for view in views:
+        if view.kinds is None:
+            return None
+        found |= view.kinds
+    return frozenset(found)
+
+
 def suffix_of(view: View) -> str:
     """Returns what the names of a view's tables end with beside the live ones, "" for those."""
     return FRESH if view.name.endswith(FRESH) else ""
