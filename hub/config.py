@@ -57,6 +57,7 @@ class Config(BaseSettings):
     close_refused_after_s: float = Field(
         default=10.0, ge=0, description="how long connections of refused callers are kept, in seconds, for the refusals to be read"
     )
+    first_message_s: float = Field(default=10.0, ge=1, description="how many seconds after its call a request may come")
 
     max_lag_s: float = Field(default=10.0, gt=0, description="how many seconds the views may be behind before questions are refused")
     max_clock_drift_s: float = Field(

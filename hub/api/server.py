@@ -17,6 +17,7 @@ from hub.api.cards.service import CardService
 from hub.api.edge.client_certificate import Peer
 from hub.api.edge.connections import CLOSE_REFUSED_AFTER_S, Connections
 from hub.api.edge.directory import Directory
+from hub.api.edge.first_message import FIRST_MESSAGE_S
 from hub.api.edge.handlers import Gate
 from hub.api.edge.health import Health
 from hub.api.edge.quota import Quotas
@@ -65,6 +66,7 @@ class ServerSettings:
     plaintext_caller: str = ""
     limits: Limits = field(default_factory=Limits)
     close_refused_after_s: float = CLOSE_REFUSED_AFTER_S
+    first_message_s: float = FIRST_MESSAGE_S
     reads_only: bool = False
 
 
@@ -98,7 +100,7 @@ class HubServer:
             names.CALLS_UNDER_WAY.read = quotas.under_way
             directory = Directory(settings.dsn, quotas)
             opened.callback(directory.close)
-            gate = Gate(directory, settings.certificates.authority.parent, settings.plaintext_caller)
+            gate = Gate(directory, settings.certificates.authority.parent, settings.plaintext_caller, settings.first_message_s)
             if settings.reads_only:
                 readiness = self._add_reading_services(opened, gate)
             else:

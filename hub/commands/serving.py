@@ -70,6 +70,7 @@ def _settings(config: Config, edge_dsn: str, listen: str, hosts: Sequence[str], 
         Quota(**config.quota),
         limits=Limits(config.max_lag_s, config.max_clock_drift_s),
         close_refused_after_s=config.close_refused_after_s,
+        first_message_s=config.first_message_s,
         reads_only=reads_only,
     )
 

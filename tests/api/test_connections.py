@@ -1,13 +1,14 @@
 """How connections behave: one hub an address, many calls on one connection, and pings on quiet ones."""
 
 import asyncio
-import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +22,6 @@ from hub.admin.participants import changing, suspend
 from hub.admin.registry import register_participant
 from hub.api.edge.client_certificate import Peer
 from hub.api.edge.connections import CONNECTIONS_OF_A_CERTIFICATE
-from hub.api.edge.first_message import FIRST_MESSAGE_S
 from hub.api.edge.open_streams import STREAM_AGE_S, Leash
 from hub.api.edge.quota import BATCHES_IN_HAND
 from hub.api.edge.transport import CONNECTION_AGE_S, MESSAGE_BYTES, OPTIONS
@@ -46,8 +46,9 @@ from hub.domain.participant import PREFIX, PROBE
 from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
 from hub.trust.authority import CertificateFiles, issue_participant
-from tests.clients import DEADLINE_S
-from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub
+from tests.clients import DEADLINE_S, refused
+from tests.databases import fresh_database
+from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub, running_hub
 from tests.messages import registered
 
 # The hub permits a ping a second; the third that is closer than that to the one before is too many.
@@ -56,8 +57,18 @@ PERMITTED_S, TOO_OFTEN_S, PINGS = 1.1, 0.2, 4
 
 @pytest.fixture(scope="module")
 def hub_settings() -> dict[str, str]:
-    """Time enough for three hundred calls to be refused."""
-    return {"HUB_CLOSE_REFUSED_AFTER_S": "2"}
+    """Time enough for three hundred calls to be refused; calls whose request never comes stay until their client ends them."""
+    return {"HUB_CLOSE_REFUSED_AFTER_S": "2", "HUB_FIRST_MESSAGE_S": "3600"}
+
+
+@pytest.fixture(scope="module")
+def impatient_hub(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+    """A hub that waits no longer than a second for a request."""
+    with (
+        fresh_database(server_dsn, f"hub_impatient_{os.getpid()}") as dsn,
+        running_hub(dsn, tmp_path_factory.mktemp("impatient"), settings={"HUB_FIRST_MESSAGE_S": "1"}) as hub,
+    ):
+        yield hub
 
 
 def test_a_second_hub_on_the_address_of_another_is_refused_and_told_which_process_it_is(shared_hub: RunningHub) -> None:
@@ -144,8 +155,7 @@ def asked_meanwhile(hub: RunningHub, attack: Coroutine[None, None, list[Wire]], 
         async with grpc.aio.secure_channel(hub.targets[0], hub.certificate(CHONGQING).client_credentials()) as channel:
             feeds = feed_service_pb2_grpc.FeedServiceStub(channel)
             for _ in range(questions):
-                # The attack's calls end by themselves after FIRST_MESSAGE_S: who is answered before does not wait for their end.
-                await feeds.GetFeed(feed_service_pb2.GetFeedRequest(feed="cq.usage"), timeout=FIRST_MESSAGE_S - 1)
+                await feeds.GetFeed(feed_service_pb2.GetFeedRequest(feed="cq.usage"), timeout=DEADLINE_S)
                 answered += 1
         await asyncio.gather(*(wire.close() for wire in wires))
         return answered, wires
@@ -185,6 +195,24 @@ def test_batches_beyond_those_in_hand_wait_unread_and_only_their_own_participant
 def test_thousands_of_calls_whose_request_never_comes_keep_nobody_else_out(shared_hub: RunningHub, method: str) -> None:
     answered, _ = asked_meanwhile(shared_hub, half_open(shared_hub, SICHUAN, 30, 100, method))
     assert answered == 20
+
+
+@pytest.mark.parametrize(
+    "method", [GET_FEED, WATCH, "chuanyu.exchange.v1.SubscriptionService/Subscribe", "chuanyu.exchange.v1.CardService/CheckAcceptance"]
+)
+def test_a_request_that_does_not_come_in_time_is_refused(impatient_hub: RunningHub, method: str) -> None:
+    over = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        over.wait()
+        yield from ()
+
+    try:
+        with impatient_hub.channel(CHONGQING) as channel:
+            refusal = refused(lambda: list(channel.stream_stream(f"/{method}")(nothing(), timeout=DEADLINE_S)))
+    finally:
+        over.set()
+    assert (refusal.code, refusal.reason, refusal.metadata) == (grpc.StatusCode.DEADLINE_EXCEEDED, "REQUEST_LATE", {"limit_s": "1"})
 
 
 def test_calls_of_a_suspended_participant_are_refused_before_their_request_comes(shared_hub: RunningHub) -> None:
@@ -245,20 +273,24 @@ def logged(hub: RunningHub, log: str) -> list[dict[str, object]]:
     return [json.loads(line) for text in written for line in text.splitlines()]
 
 
-def end_calls_at_once(hub: RunningHub, certificate: CertificateFiles, is_enough: Callable[[], bool], within_s: float = 30) -> None:
-    """Makes calls whose deadline is over before an answer can come."""
-    request, give_up = feed_service_pb2.GetFeedRequest(feed="cq.hasty"), time.monotonic() + within_s
-    files = (hub.certificates_dir / "ca.crt", certificate.key, certificate.certificate)
-    credentials = grpc.ssl_channel_credentials(*(file.read_bytes() for file in files))
+def end_calls_at_once(hub: RunningHub, certificate: CertificateFiles, is_enough: Callable[[], bool], within_s: float = 60) -> None:
+    """Makes calls that are let in, and gives each up before an answer can come: no more a second than the quota allows."""
+    burst = 45
 
     async def play() -> None:
-        async def one(feeds: feed_service_pb2_grpc.FeedServiceStub) -> None:
-            while time.monotonic() < give_up and not is_enough():
-                with contextlib.suppress(grpc.RpcError):
-                    await feeds.GetFeed(request, timeout=0.001)
-
-        async with grpc.aio.secure_channel(hub.targets[0], credentials) as channel:
-            await asyncio.gather(*(one(feed_service_pb2_grpc.FeedServiceStub(channel)) for _ in range(64)))
+        wire = await Wire.open(hub.targets[0], client_context(certificate))
+        stream, give_up = 1, time.monotonic() + within_s
+        while time.monotonic() < give_up and not is_enough():
+            if wire.is_closed:
+                await wire.close()
+                wire, stream = await Wire.open(hub.targets[0], client_context(certificate)), 1
+            streams = range(stream, stream + 2 * burst, 2)
+            await wire.send(b"".join(frame(HEADERS, END_HEADERS, number, call_headers(GET_FEED)) for number in streams))
+            await asyncio.sleep(0.01)
+            await wire.send(b"".join(frame(RST_STREAM, 0, number, CANCEL) for number in streams))
+            await asyncio.sleep(0.04)
+            stream = streams.stop
+        await wire.close()
 
     asyncio.run(play())
 

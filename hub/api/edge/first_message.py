@@ -13,13 +13,16 @@ from hub.domain.errors import RequestLate, RequestMalformed
 FIRST_MESSAGE_S = 10.0
 
 
-async def first_message(context: grpc.aio.ServicerContext) -> bytes:
-    """Returns the message of a call; raises RequestLate, or RequestMalformed where the client ends its side without one."""
+async def first_message(context: grpc.aio.ServicerContext, within_s: float) -> bytes:
+    """Returns the message of a call if it comes within *within_s* seconds.
+
+    Raises RequestLate, or RequestMalformed where the client ends its side without one.
+    """
     try:
-        async with asyncio.timeout(FIRST_MESSAGE_S):
+        async with asyncio.timeout(within_s):
             message = await context.read()
     except TimeoutError:
-        raise RequestLate(limit_s=int(FIRST_MESSAGE_S)) from None
+        raise RequestLate(limit_s=int(within_s)) from None
     if message is grpc.aio.EOF:
         raise RequestMalformed
     return bytes(message)

@@ -20,7 +20,7 @@ from hub.api.edge import call_log
 from hub.api.edge.bars import Bars
 from hub.api.edge.client_certificate import Peer, Peers
 from hub.api.edge.directory import Caller, Directory
-from hub.api.edge.first_message import first_message
+from hub.api.edge.first_message import FIRST_MESSAGE_S, first_message
 from hub.api.edge.open_streams import Leash
 from hub.api.edge.statuses import to_status
 from hub.api.edge.transport import METADATA_BYTES
@@ -52,8 +52,11 @@ Handler = Callable[[str], Callable[[Metadata], grpc.RpcMethodHandler]]
 class Gate:
     """Lets a call in: finds its participant in the client certificate and the directory."""
 
-    def __init__(self, directory: Directory, certificates_dir: Path, plaintext_caller: str = "") -> None:
+    def __init__(
+        self, directory: Directory, certificates_dir: Path, plaintext_caller: str = "", first_message_s: float = FIRST_MESSAGE_S
+    ) -> None:
         """*plaintext_caller* is whom a call without TLS counts as; only the bench's loopback listener sets it."""
+        self.first_message_s = first_message_s
         self.directory = directory
         self.peers = Peers(certificates_dir)
         self._plaintext_peer = Peer(plaintext_caller) if plaintext_caller else None
@@ -118,7 +121,7 @@ def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary, *, takes_batc
                     with caller.allowance.calls:
                         caller.may_call()
                         async with caller.allowance.batches if takes_batches else _UNBOUNDED:
-                            data = await first_message(context)
+                            data = await first_message(context, gate.first_message_s)
                             size, request = len(data), read(data)
                             del data
                             answer = (await method(request, caller)).SerializeToString()
@@ -165,7 +168,7 @@ def server_streaming(gate: Gate, read: Callable[[bytes], Any], method: ServerStr
     def named(name: str) -> Callable[[Metadata], grpc.RpcMethodHandler]:
         async def handle(metadata: Metadata, _: object, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
             async def answers(caller: Caller, over: asyncio.Event) -> AsyncIterator[Message]:
-                async for answer in method(read(await first_message(context)), caller):
+                async for answer in method(read(await first_message(context, gate.first_message_s)), caller):
                     yield answer
                     if over.is_set():
                         return

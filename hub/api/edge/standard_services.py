@@ -37,6 +37,9 @@ def add_standard_services(server: grpc.aio.Server, gate: Gate, health: Health) -
     """Adds health, reflection and channelz to a server."""
     under_way: Counter[str] = Counter()
 
+    def guarded(admit: Admit) -> _Guarded:
+        return _Guarded(server, admit, under_way, gate.first_message_s)
+
     async def anybody(_: grpc.aio.ServicerContext) -> None:
         """TLS has let it in."""
 
@@ -49,22 +52,20 @@ def add_standard_services(server: grpc.aio.Server, gate: Gate, health: Health) -
             await gate.caller(context, Call("reflection"), context.invocation_metadata() or ())
 
     names = (*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME)
-    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
-        reflection.aio.ReflectionServicer(service_names=names), _Guarded(server, speakers, under_way)
-    )
-    channelz_pb2_grpc.add_ChannelzServicer_to_server(channelz.ChannelzServicer(), _Guarded(server, operators, under_way))
-    health_pb2_grpc.add_HealthServicer_to_server(health, _Guarded(server, anybody, under_way))
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflection.aio.ReflectionServicer(service_names=names), guarded(speakers))
+    channelz_pb2_grpc.add_ChannelzServicer_to_server(channelz.ChannelzServicer(), guarded(operators))
+    health_pb2_grpc.add_HealthServicer_to_server(health, guarded(anybody))
 
 
 class _Guarded:
     """A server to those that add their services to it: what they add asks first whether the caller is admitted, and counts its call."""
 
-    def __init__(self, server: grpc.aio.Server, admit: Admit, under_way: Counter[str]) -> None:
-        self._server, self._admit, self._under_way = server, admit, under_way
+    def __init__(self, server: grpc.aio.Server, admit: Admit, under_way: Counter[str], first_message_s: float) -> None:
+        self._server, self._admit, self._under_way, self._first_message_s = server, admit, under_way, first_message_s
 
     def add_generic_rpc_handlers(self, handlers: tuple[grpc.GenericRpcHandler, ...]) -> None:
         """Adds the handlers behind the question."""
-        self._server.add_generic_rpc_handlers(tuple(_GuardedHandler(handler, self._let_in) for handler in handlers))
+        self._server.add_generic_rpc_handlers(tuple(_GuardedHandler(handler, self._let_in, self._first_message_s) for handler in handlers))
 
     def add_registered_method_handlers(self, *_: object) -> None:
         """Adds nothing: the generic handlers serve every method."""
@@ -89,8 +90,8 @@ class _Guarded:
 
 
 class _GuardedHandler(grpc.GenericRpcHandler):  # type: ignore[misc]
-    def __init__(self, handler: grpc.GenericRpcHandler, let_in: LetIn) -> None:
-        self._handler, self._let_in = handler, let_in
+    def __init__(self, handler: grpc.GenericRpcHandler, let_in: LetIn, first_message_s: float) -> None:
+        self._handler, self._let_in, self._first_message_s = handler, let_in, first_message_s
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
         """Finds the method's handler and puts the question before it, and before its request."""
@@ -99,23 +100,22 @@ class _GuardedHandler(grpc.GenericRpcHandler):  # type: ignore[misc]
             return None
         reading = {"request_deserializer": None, "response_serializer": found.response_serializer}
         if found.unary_unary is not None:
-            return grpc.stream_unary_rpc_method_handler(_asked(found.unary_unary, found.request_deserializer, self._let_in), **reading)
+            return grpc.stream_unary_rpc_method_handler(self._asked(found.unary_unary, found.request_deserializer), **reading)
         if found.unary_stream is not None:
-            return grpc.stream_stream_rpc_method_handler(_asked(found.unary_stream, found.request_deserializer, self._let_in), **reading)
+            return grpc.stream_stream_rpc_method_handler(self._asked(found.unary_stream, found.request_deserializer), **reading)
         return found._replace(stream_stream=_stream(found.stream_stream, self._let_in))
 
+    def _asked(self, method: Method, read: Callable[[bytes], Any]) -> Method:
+        async def guarded(_: object, context: grpc.aio.ServicerContext) -> Any:
+            async with self._let_in(context):
+                data = await first_message(context, self._first_message_s)
+                try:
+                    request = read(data)
+                except DecodeError:
+                    raise RequestMalformed from None
+                return await method(request, context)
 
-def _asked(method: Method, read: Callable[[bytes], Any], let_in: LetIn) -> Method:
-    async def guarded(_: object, context: grpc.aio.ServicerContext) -> Any:
-        async with let_in(context):
-            data = await first_message(context)
-            try:
-                request = read(data)
-            except DecodeError:
-                raise RequestMalformed from None
-            return await method(request, context)
-
-    return guarded
+        return guarded
 
 
 def _stream(method: Callable[[Any, Any], AsyncIterator[Any]], let_in: LetIn) -> Callable[[Any, Any], AsyncIterator[Any]]:
