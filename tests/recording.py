@@ -1,9 +1,11 @@
 """Puts events straight into a journal, as an edge does once it has checked them: key arms, digests, corrections, one group a call."""
 
 import hashlib
+from typing import Any
 
 import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, references_pb2
+from chuanyu.exchange.v1 import usage_government_pb2 as government
 from psycopg import pq
 
 from hub.journal.batch import Appended, Batch, pack_tail
@@ -114,6 +116,22 @@ def shown(card_no: str = "A00000001", amount_fen: int = 0, at_s: int = AT_S) -> 
     event = about(card_no, at_s)
     event.service_region, event.scenario, event.amount_fen = "510100", "GOV.ID", amount_fen
     event.identity_presented.window_code = "3"
+    return event
+
+
+def case_event(kind: str, case_no: str = "N1", at_s: int = AT_S, region: str = "510100", **says: Any) -> event_pb2.Event:
+    """A report of a case that Sichuan handles and Chongqing decides; *says* are fields of its message, and of its CaseRef as *ref*."""
+    event = about("A00000001", at_s)
+    event.service_region, event.scenario = region, "GOV.CASE"
+    message = getattr(event, f"case_{kind}")
+    ref = {"case_no": case_no, "item_code": "TB057", "handling_province": "51", "deciding_province": "50", **says.pop("ref", {})}
+    message.case_ref.CopyFrom(government.CaseRef(**ref))
+    if kind == "submitted":
+        says = {"mode": government.CASE_MODE_FULL_ONLINE, "auth_method": government.CASE_AUTH_METHOD_ECARD_LOGIN, **says}
+    elif kind == "transferred":
+        says = {"to_region": "500103", **says}
+    for name, value in says.items():
+        setattr(message, name, value)
     return event
 
 

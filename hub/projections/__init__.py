@@ -4,6 +4,7 @@ from hub.projections.projection import View
 from hub.projections.views.agreements import AGREEMENTS
 from hub.projections.views.card_alias import CARD_ALIAS
 from hub.projections.views.card_standing import CARD_STANDING
+from hub.projections.views.cases import CASES
 from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.views.feed_progress import FEED_PROGRESS
 from hub.projections.views.findings import FINDINGS
@@ -23,6 +24,7 @@ PROJECTIONS: tuple[View, ...] = (
     FINDINGS,
     PERSON_CARDS,
     QUARANTINE,
+    CASES,
 )
 # What an answer rests on: these move as one, first in every round, so that an answer's `as_of_position` is true of all of them.
 DECIDED_BY: tuple[View, ...] = (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS, AGREEMENTS)

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.domain import reference
-from hub.domain.instants import LOCAL, microseconds_of
-from hub.domain.joint_services.case_clock import ALLOWED_NEXT, APPLICANT, DECIDING, HANDLING, Clock, clock_of, next_actors
+from hub.domain.instants import LOCAL, epoch_day_of, microseconds_of
+from hub.domain.joint_services.case_clock import ALLOWED_NEXT, APPLICANT, DECIDING, HANDLING, Clock, clock_of, due_from, next_actors
 from hub.domain.joint_services.cases import (
+    NO_RESPONSE,
     STATES,
     Case,
     CaseFact,
@@ -117,6 +118,48 @@ def test_a_case_that_goes_over_and_back_is_decided_where_it_is_last() -> None:
     assert (found.deciding_province, found.region, found.agency, found.findings) == ("50", "500103", "CQ-RS-01", ())
 
 
+def test_a_report_that_comes_twice_is_one() -> None:
+    found = case(*USUAL[:3], USUAL[2]._replace(position=9), USUAL[1]._replace(position=8))
+    assert found == case(*USUAL[:3])
+    assert found.findings == ()
+
+
+def test_both_sides_may_report_one_step_by_their_own_clocks() -> None:
+    theirs = fact("accepted", "2026-03-04 09:07", 9, province="50", promised_working_days=5)
+    found = case(*USUAL[:3], theirs)
+    assert (found.state, found.findings, len(found.facts)) == ("ACCEPTED", (), 4)
+    again = fact("accepted", "2026-03-04 09:07", 9, promised_working_days=5)
+    assert case(*USUAL[:3], again).findings == (CaseFinding("CASE_ORDER", 9, 3),)
+
+
+def test_two_sides_that_report_two_results_contradict_each_other() -> None:
+    other = fact("decided", "2026-03-06 12:00", 9, province="50", granted=False)
+    found = case(*USUAL[:4], other)
+    assert (found.granted, found.findings) == (False, (CaseFinding("CASE_ORDER", 9, 4),))
+
+
+def test_a_case_that_ends_because_nobody_supplemented_it_says_so() -> None:
+    asked = fact("supplement_requested", "2026-03-04", 3)
+    ended = fact("not_accepted", "2026-03-20", 5, reason_code="NO_SUPPLEMENT")
+    found = case(*USUAL[:2], asked, ended)
+    assert (found.state, found.is_closed, found.findings) == ("CLOSED_NO_RESPONSE", True, ())
+    given_ = fact("supplemented", "2026-03-05", 4)
+    assert case(*USUAL[:2], asked, given_, ended).state == "NOT_ACCEPTED"
+
+
+def test_a_case_of_which_nobody_says_who_handles_it_is_kept_and_is_a_finding() -> None:
+    found = case(submitted(province="", ref={"handling_province": ""}))
+    assert (found.key, found.findings) == (CaseKey("", "N1"), (CaseFinding("CASE_SIDE_MISMATCH", 1),))
+
+
+def test_a_side_that_was_to_decide_stays_a_side_of_the_case() -> None:
+    only_here = submitted(ref={"deciding_province": "51"})
+    assert case(only_here).sides == ("51",)
+    over, back = (fact("transferred", f"2026-03-0{day}", day, to_region=to) for day, to in ((5, "500103"), (6, "510100")))
+    found = case(only_here, over, back)
+    assert (found.deciding_province, found.sides) == ("51", ("50", "51"))
+
+
 def test_one_number_in_both_provinces_is_two_cases() -> None:
     here, there = submitted(ref={"handling_province": "51"}), submitted(ref={"handling_province": "50"})
     assert {key_of(here), key_of(there)} == {CaseKey("51", "N1"), CaseKey("50", "N1")}
@@ -211,7 +254,7 @@ def test_a_collected_case_waits_for_the_deciding_side_once_it_is_forwarded() -> 
 
 
 def test_every_state_says_what_may_come_next() -> None:
-    assert set(ALLOWED_NEXT) == set(STATES.values())
+    assert set(ALLOWED_NEXT) == {*STATES.values(), NO_RESPONSE}
     reported = {name for name in KINDS if name.startswith("case_")}
     assert {kind for kinds in ALLOWED_NEXT.values() for kind in kinds} == reported - {"case_submitted"}
 
@@ -296,6 +339,16 @@ def test_the_last_promise_counts() -> None:
     assert clock(facts, "2026-03-03").promised_working_days == 9
     again = (*facts[:1], fact("accepted", "2026-03-03", 2, promised_working_days=3))
     assert clock(again, "2026-03-03").promised_working_days == 3
+
+
+@given(
+    st.lists(st.sampled_from([*USUAL[:3], fact("clock_paused", "2026-03-05", 7, reason_code="HEARING")]), min_size=1),
+    st.dates(date(2026, 3, 1), date(2026, 12, 1)),
+)
+def test_no_case_is_due_before_the_day_that_its_reports_alone_give(facts: list[CaseFact], on: date) -> None:
+    found = fold(facts, CATALOGUE)
+    due_on, earliest = clock_of(found, WORKING, on).due_on, due_from(found)
+    assert due_on is None or (earliest is not None and epoch_day_of(due_on) >= earliest)
 
 
 @given(st.dates(date(2020, 1, 1), date(2026, 12, 1)), st.integers(0, 60))

@@ -16,7 +16,21 @@ from hub.projections.ledgers import Rows, fold_event
 from hub.projections.rebuild import digest, drop_fresh, fresh_copy
 from hub.projections.together import advance_as_one, advance_side_by_side
 from hub.projections.views.daily_usage import DAILY_USAGE
-from tests.recording import AT_S, Recording, about, correcting, enabled, journey, key_of, lost, name_card, registered, reversing, shown
+from tests.recording import (
+    AT_S,
+    Recording,
+    about,
+    case_event,
+    correcting,
+    enabled,
+    journey,
+    key_of,
+    lost,
+    name_card,
+    registered,
+    reversing,
+    shown,
+)
 
 HOUR_S = 3_600
 CARDS = ("A00000001", "A00000002", "A00000003")
@@ -87,6 +101,15 @@ def refused(_: str, at_s: int) -> event_pb2.Event:
     return event
 
 
+def about_case(kind: str) -> Make:
+    def make(_: str, at_s: int) -> event_pb2.Event:
+        event = case_event(kind, f"N{at_s // HOUR_S % 2}", at_s)
+        event.service_region = ("510100", "500103")[at_s // HOUR_S % 3 % 2]
+        return event
+
+    return make
+
+
 USES: tuple[Make, ...] = (
     tap, paid, returned, settled, lambda card, at_s: shown(card, 100, at_s), lambda card, at_s: journey(card, at_s=at_s),
 )  # fmt: skip
@@ -94,6 +117,7 @@ MAKES: tuple[Make, ...] = (
     *USES, given_back, refused, quarantined, lost,
     lambda card, at_s: held(registered(card, at_s)),
     lambda card, at_s: held(enabled(card, at_s, predecessor=CARDS[0])),
+    about_case("submitted"), about_case("received"), about_case("accepted"), about_case("transferred"), about_case("decided"),
 )  # fmt: skip
 EVENTS = st.builds(
     lambda make, card, hour: make(card, AT_S + hour * HOUR_S), st.sampled_from(MAKES), st.sampled_from(CARDS), st.integers(-30, 30)

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from chuanyu.exchange.v1 import usage_government_pb2 as government
 
-from hub.domain.instants import local_day
-from hub.domain.joint_services.cases import Case
+from hub.domain.instants import epoch_day, local_day
+from hub.domain.joint_services.cases import NO_RESPONSE, Case
 from hub.domain.reference.working_day_rows import WorkingDays
 
 ANSWER_DAYS = 5
@@ -27,6 +27,7 @@ ALLOWED_NEXT: dict[str, tuple[str, ...]] = {
     "ACCEPTED": ("case_transferred", "case_clock_paused", "case_clock_resumed", "case_decided", "case_withdrawn"),
     "TRANSFERRED": ("case_transferred", "case_clock_paused", "case_clock_resumed", "case_decided", "case_withdrawn"),
     "NOT_ACCEPTED": (),
+    "CLOSED_NO_RESPONSE": (),
     "DECIDED": ("case_delivered", "case_rated"),
     "DELIVERED": ("case_rated",),
     "RATED": (),
@@ -69,8 +70,15 @@ def clock_of(case: Case, working: WorkingDays, on: date) -> Clock:
         return Clock(started_on, is_deemed, promised, None, False, 0, is_paused, False)
     due_on, paused_days = _due(started_on, promised, pauses, working, ended_on)
     is_provisional = not working.is_published(started_on, due_on)
-    is_over = case.state in ("WITHDRAWN", "NOT_ACCEPTED")
+    is_over = case.state in ("WITHDRAWN", "NOT_ACCEPTED", NO_RESPONSE)
     return Clock(started_on, is_deemed, promised, due_on, is_provisional, paused_days, is_paused, not is_over and due_on < ended_on)
+
+
+def due_from(case: Case) -> int | None:
+    """Returns a day (counted from 1970-01-01) before which a case is surely not due, by its reports alone; None while no clock can run."""
+    begun = [fact.occurred_us for fact in case.facts if fact.kind in ("case_received", "case_supplemented", "case_accepted")]
+    # Working days are days: neither a holiday nor a pause makes the date an earlier one.
+    return epoch_day(min(begun)) + (_promised(case) or 0) if begun else None
 
 
 def next_actors(case: Case) -> tuple[str, ...]:

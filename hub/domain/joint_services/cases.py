@@ -46,21 +46,26 @@ STATES = {
     "case_withdrawn": "WITHDRAWN",
 }
 WITHDRAWN = "case_withdrawn"
-CLOSED = frozenset({"NOT_ACCEPTED", "DECIDED", "DELIVERED", "RATED", "WITHDRAWN"})
+# A case that was not accepted because nobody answered the request for a supplement.
+NO_RESPONSE = "CLOSED_NO_RESPONSE"
+CLOSED = frozenset({"NOT_ACCEPTED", NO_RESPONSE, "DECIDED", "DELIVERED", "RATED", "WITHDRAWN"})
 # Steps that may be reported again and again, among themselves in any order.
 _AGAIN = frozenset({2, 3, 5})
+# What two reports of one step must agree in.
+_RESULTS = ("granted", "stars", "reason_code")
 # A rating so low opens a follow-up.
 FOLLOW_UP_STARS = 2
 
 
 class CaseFact(NamedTuple):
-    """What one event says of a case: its kind and message, when it happened, where it is recorded, which province reported it."""
+    """What one event says of a case: its kind and message, when it happened, where it is recorded, which province and region it is of."""
 
     kind: str
     message: Any
     occurred_us: int
     position: int
     province: str
+    region: str = ""
 
     @property
     def when(self) -> tuple[int, int]:
@@ -94,6 +99,8 @@ class Case(NamedTuple):
     package_no: str
     mode: int
     deciding_province: str
+    sides: tuple[str, ...]
+    filed_region: str
     agency: str
     region: str
     is_forwarded: bool
@@ -132,32 +139,44 @@ def key_of(fact: CaseFact) -> CaseKey:
     return CaseKey(ref.handling_province or fact.province, ref.case_no)
 
 
-def fold(facts: Iterable[CaseFact], catalogue: Catalogue) -> Case:
-    """Returns the case of some facts, all of one key and at least one; their order does not matter."""
-    told = tuple(sorted(facts, key=lambda fact: fact.when))
+def fold(facts: Iterable[CaseFact], catalogue: Catalogue | None) -> Case:
+    """Returns the case of some facts, all of one key and at least one, in any order; without a catalogue no item is pinned."""
+    told = _once(facts)
     begun = next((fact for fact in told if fact.kind == "case_submitted"), told[0])
     ref = begun.message.case_ref
     reached = {fact.kind: fact for fact in told}
     item_id, version, unknown = _pinned(begun, catalogue)
     moved = [fact for fact in told if fact.kind in ("case_forwarded", "case_transferred")]
     decided, rated = reached.get("case_decided"), reached.get("case_rated")
+    key = key_of(begun)
+    named = ref.deciding_province or key.handling_province
     return Case(
-        key=key_of(begun),
+        key=key,
         state=_state(reached),
         item_code=ref.item_code,
         item_id=item_id,
         version=version,
         package_no=ref.package_no,
         mode=begun.message.mode if begun.kind == "case_submitted" else government.CASE_MODE_UNSPECIFIED,
-        deciding_province=_deciding(moved, ref.deciding_province or key_of(begun).handling_province),
+        deciding_province=_deciding(moved, named),
+        sides=tuple(sorted({key.handling_province, named, *(side for fact in moved if (side := _moved_to(fact)))} - {""})),
+        filed_region=begun.region if begun.kind == "case_submitted" else "",
         agency=next((fact.message.to_agency for fact in reversed(moved) if fact.message.to_agency), ""),
         region=next((fact.message.to_region for fact in reversed(moved) if fact.kind == "case_transferred"), ""),
         is_forwarded=bool(moved),
         granted=decided.message.granted if decided is not None else None,
         stars=rated.message.stars if rated is not None else 0,
         facts=told,
-        findings=(*unknown, *_out_of_order(told), *_other_sides(told, begun)),
+        findings=(*unknown, *_out_of_order(told), *_other_sides(told, begun, key)),
     )
+
+
+def _once(facts: Iterable[CaseFact]) -> tuple[CaseFact, ...]:
+    """Returns the facts in order of time; of those that say the same of the same instant the one recorded first."""
+    kept: dict[tuple[str, int, bytes], CaseFact] = {}
+    for fact in sorted(facts, key=lambda fact: fact.when):
+        kept.setdefault((fact.kind, fact.occurred_us, fact.message.SerializeToString(deterministic=True)), fact)
+    return tuple(kept.values())
 
 
 def _state(reached: dict[str, CaseFact]) -> str:
@@ -167,21 +186,33 @@ def _state(reached: dict[str, CaseFact]) -> str:
     # What was decided is not open any more: of a withdrawal and a decision the later one counts.
     if withdrawn is not None and (furthest is None or STEPS[furthest.kind] < STEPS["case_decided"] or furthest.when < withdrawn.when):
         return STATES[WITHDRAWN]
+    if furthest is not None and furthest.kind == "case_not_accepted" and _is_unanswered(reached, furthest):
+        return NO_RESPONSE
     # Only pauses of the clock: it was submitted, though nobody has reported that yet.
     return STATES[furthest.kind] if furthest is not None else "SUBMITTED"
 
 
+def _is_unanswered(reached: dict[str, CaseFact], ended: CaseFact) -> bool:
+    """Whether a supplement was requested before the end, and none came after that."""
+    asked, answered = reached.get("case_supplement_requested"), reached.get("case_supplemented")
+    return asked is not None and asked.when < ended.when and (answered is None or answered.when < asked.when)
+
+
 def _deciding(moved: list[CaseFact], named: str) -> str:
-    for fact in reversed(moved):
-        region = fact.message.to_region[:2] if fact.kind == "case_transferred" else ""
-        if side := fact.message.to_province or region:
-            return str(side)
-    return named
+    return next((side for fact in reversed(moved) if (side := _moved_to(fact))), named)
 
 
-def _pinned(begun: CaseFact, catalogue: Catalogue) -> tuple[str, items.ServiceItemVersion | None, tuple[CaseFinding, ...]]:
+def _moved_to(fact: CaseFact) -> str:
+    """Returns the side that a case was forwarded or transferred to, "" if that is not said."""
+    region = fact.message.to_region[:2] if fact.kind == "case_transferred" else ""
+    return str(fact.message.to_province or region)
+
+
+def _pinned(begun: CaseFact, catalogue: Catalogue | None) -> tuple[str, items.ServiceItemVersion | None, tuple[CaseFinding, ...]]:
     """Returns the item and the deciding side's version on the day of the submission, and the finding where the catalogue has none."""
     ref = begun.message.case_ref
+    if catalogue is None:
+        return "", None, ()
     try:
         item_id = catalogue.item_id(ref.item_code)
         entry = catalogue.on(local_day(begun.occurred_us)).entries[item_id]
@@ -203,16 +234,28 @@ def _out_of_order(told: tuple[CaseFact, ...]) -> Iterator[CaseFinding]:
             furthest = fact
         elif step:
             before = STEPS.get(furthest.kind, len(STEPS)) if furthest is not None else 0
-            if before > step or (before == step and step not in _AGAIN):
+            if before > step or (before == step and step not in _AGAIN and not _is_other_witness(fact, furthest)):
                 assert furthest is not None
                 yield CaseFinding(ORDER, fact.position, furthest.position)
             else:
                 furthest = fact
 
 
-def _other_sides(told: tuple[CaseFact, ...], begun: CaseFact) -> Iterator[CaseFinding]:
-    """Yields each fact that names other sides, or another item, than the submission."""
+def _is_other_witness(fact: CaseFact, furthest: CaseFact | None) -> bool:
+    """Whether the other side reports what one side has reported already, by its own clock."""
+    return (
+        furthest is not None
+        and furthest.kind == fact.kind
+        and furthest.province != fact.province
+        and all(getattr(fact.message, name) == getattr(furthest.message, name) for name in _RESULTS if hasattr(fact.message, name))
+    )
+
+
+def _other_sides(told: tuple[CaseFact, ...], begun: CaseFact, key: CaseKey) -> Iterator[CaseFinding]:
+    """Yields each fact that names other sides, or another item, than the submission, and a case of which nobody says who handles it."""
     first = begun.message.case_ref
+    if not key.handling_province:
+        yield CaseFinding(SIDE_MISMATCH, begun.position)
     for fact in told:
         ref = fact.message.case_ref
         said = ((ref.deciding_province, first.deciding_province), (ref.item_code, first.item_code))
