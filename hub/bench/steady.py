@@ -4,6 +4,7 @@ How late each view is at most, what a question takes at p99 either way, and the 
 recorded during a run: what is measured is the views, not the way in.
 """
 
+import contextlib
 import subprocess
 import sys
 import tempfile
@@ -84,7 +85,7 @@ def _decided_only(place: Ground) -> Iterator[psutil.Process]:
 
 def main() -> None:
     """Folds what answers rest on until it is ended: the process of a run without the other views."""
-    runner.run(sys.argv[1], threading.Event(), others=())
+    runner.run(sys.argv[1], threading.Event(), beside=lambda _: contextlib.nullcontext())
 
 
 def _run(
@@ -97,7 +98,7 @@ def _run(
         # Once it has folded this, the process is there.
         filling.commit(first)
         _wait(looking, names)
-        memory, began = process.memory_info().rss, time.monotonic()
+        memory, began = memory_of(process), time.monotonic()
         writer = threading.Thread(target=_record, args=(filling, others))
         lags: dict[str, float] = {}
         with tempfile.TemporaryDirectory() as directory:
@@ -122,8 +123,13 @@ def _run(
         "p99_ms": round(times_ms[int(len(times_ms) * 0.99)], 2),
         "most_late_s": {name: round(lag, 2) for name, lag in sorted(lags.items(), key=lambda one: -one[1])},
         "caught_up_after_s": round(time.monotonic() - last_s, 2),
-        "memory_mb": [round(memory / 1e6), round(process.memory_info().rss / 1e6)],
+        "memory_mb": [round(one / 1e6) for one in (memory, memory_of(process))],
     }
+
+
+def memory_of(process: psutil.Process) -> int:
+    """Returns the resident memory of a process and of all that it started."""
+    return sum(int(one.memory_info().rss) for one in (process, *process.children(recursive=True)))
 
 
 def _record(filling: Filling, groups: Sequence[list[Batch]]) -> None:

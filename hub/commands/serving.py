@@ -26,7 +26,7 @@ from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import session
 from hub.monitoring.observability import observed
 from hub.processes import runner as process_runner
-from hub.projections import PROJECTIONS, runner
+from hub.projections import PROJECTIONS, other_views, runner
 from hub.projections.engine import create_views
 from hub.telemetry.logs import set_up_logs
 from hub.telemetry.native_stderr import log_native_lines
@@ -39,7 +39,7 @@ def serve(
     host: Annotated[
         list[str] | None, typer.Option(help="证书中的主机名或地址，可重复。Host name or address in the certificate, may be repeated.")
     ] = None,
-    project: Annotated[bool, typer.Option("--project", help="同时运行投影。Run the projections in a thread beside it.")] = False,
+    project: Annotated[bool, typer.Option("--project", help="同时运行投影。Run the projections beside it.")] = False,
     read_only: Annotated[
         bool, typer.Option("--read-only", help="只读：只提供名单与订阅，可连备库。Only hotlists and subscriptions, from a standby too.")
     ] = False,
@@ -134,8 +134,12 @@ def _beside(run: Callable[[str, threading.Event], None], dsn: str, name: str) ->
 
 @contextlib.contextmanager
 def _projections(dsn: str) -> Iterator[None]:
-    with _beside(runner.run, dsn, "projections"), _processes(dsn):
+    with _beside(_project, dsn, "projections"), _processes(dsn):
         yield
+
+
+def _project(dsn: str, stop: threading.Event) -> None:
+    runner.run(dsn, stop, other_views.folding)
 
 
 def _processes(dsn: str) -> contextlib.AbstractContextManager[None]:
@@ -156,7 +160,7 @@ def project() -> None:
             typer.echo("projecting")
             _report_metrics(metrics)
             tune_process()
-            runner.run(dsn, stop)
+            _project(dsn, stop)
 
 
 def _may_fold(dsn: str) -> bool:

@@ -1,19 +1,20 @@
-"""Runs all views live in one process: what answers rest on in a loop of its own, all others in a second one, each with a session.
+"""Runs all views live: what answers rest on in a loop of its own, all others in a second one, each with a session.
 
-So an answer waits for no other view: neither for its transaction nor for its turn. The loops share nothing but the interpreter.
+So an answer waits for no other view: neither for its transaction nor for its turn. The second loop is in another process (`other_views`).
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import psycopg
 
 from hub.domain.errors import HubError
 from hub.journal.sessions import locks, session
 from hub.projections import DECIDED_BY, PROJECTIONS
-from hub.projections.engine import PAGE_EVENTS, View, advance, create_views
+from hub.projections.engine import PAGE_EVENTS, advance, create_views
 from hub.projections.together import advance_as_one, advance_side_by_side
 from hub.telemetry.outage import Outage
 
@@ -34,6 +35,8 @@ FAULT_WAIT_S = 2.0
 _SETTINGS = {"synchronous_commit": "off", "idle_in_transaction_session_timeout": "60s"}
 
 _Rounds = Callable[[psycopg.Connection, threading.Event], None]
+# What has the other views of a database folded meanwhile.
+Beside = Callable[[str], AbstractContextManager[None]]
 
 
 class MayNotFold(HubError):
@@ -48,29 +51,29 @@ def connect(dsn: str, application_name: str = "hub-projector") -> psycopg.Connec
         raise MayNotFold from None
 
 
-def run(dsn: str, stop: threading.Event, others: Sequence[View] | None = None) -> None:
-    """Folds until *stop* is set; survives restarts of the database. *others* are the views beside the decision views, None for all."""
-    following = [view for view in PROJECTIONS if view not in DECIDED_BY] if others is None else others
+def run(dsn: str, stop: threading.Event, beside: Beside) -> None:
+    """Folds what answers rest on until *stop* is set, and has *beside* fold the others; survives restarts of the database."""
 
-    def follow(connection: psycopg.Connection, stop: threading.Event) -> None:
+    def decide(connection: psycopg.Connection, stop: threading.Event) -> None:
+        create_views(connection, PROJECTIONS)
+        # Only the process that folds what answers rest on has the others folded.
+        with beside(dsn):
+            _rounds(connection, stop)
+
+    _keep(dsn, stop, "hub.project", decide)
+
+
+def follow(dsn: str, stop: threading.Event) -> None:
+    """Folds the views that no answer rests on until *stop* is set; survives restarts of the database."""
+    following = [view for view in PROJECTIONS if view not in DECIDED_BY]
+
+    def rounds(connection: psycopg.Connection, stop: threading.Event) -> None:
         while not stop.is_set():
             began = time.monotonic()
             if advance_side_by_side(connection, following) < PAGE_EVENTS:
                 stop.wait(max(0.0, OTHERS_ROUND_S - (time.monotonic() - began)))
 
-    def decide(connection: psycopg.Connection, stop: threading.Event) -> None:
-        create_views(connection, PROJECTIONS)
-        # Only the process that folds what answers rest on folds the others.
-        ended = threading.Event()
-        beside = threading.Thread(target=_keep, args=(dsn, ended, "hub.project.others", follow), name="other-views")
-        beside.start()
-        try:
-            _rounds(connection, stop)
-        finally:
-            ended.set()
-            beside.join()
-
-    _keep(dsn, stop, "hub.project", decide)
+    _keep(dsn, stop, "hub.project.others", rounds)
 
 
 def _keep(dsn: str, stop: threading.Event, lock: str, rounds: _Rounds) -> None:

@@ -94,11 +94,22 @@ class Histogram(Instrument):
 
     def record(self, value: float, *labels: str) -> None:
         """Counts one value under *labels*."""
+        buckets = self._buckets(labels)
+        buckets.counts[bisect_left(self.bounds, value)] += 1
+        buckets.total += value
+
+    def add(self, total: float, counts: Iterable[int], *labels: str) -> None:
+        """Adds what was counted elsewhere: the sum of the values, and how many are in each bucket."""
+        buckets = self._buckets(labels)
+        buckets.total += total
+        for bucket, count in enumerate(counts):
+            buckets.counts[bucket] += count
+
+    def _buckets(self, labels: Labels) -> Buckets:
         buckets = self.values.get(labels)
         if buckets is None:
             buckets = self.values[labels] = Buckets([0] * (len(self.bounds) + 1))
-        buckets.counts[bisect_left(self.bounds, value)] += 1
-        buckets.total += value
+        return buckets
 
 
 def prometheus_name(instrument: Instrument) -> str:

@@ -38,23 +38,38 @@ def store_in(data_dir: Path, keep_hours: float, keep_bytes: int) -> SpanStore:
     return SpanStore(data_dir / "traces" / "spans.sqlite", keep_hours, keep_bytes)
 
 
+def _instance() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+@contextmanager
+def tracing(settings: TelemetrySettings, service: str) -> Iterator[None]:
+    """Runs a process's traces alone: what the process of a part of a service needs, whose numbers are its parent's."""
+    spans.sampling = spans.Sampling(settings.share, settings.slow_ms)
+    exporter: SpanExporter = StoreExporter(settings.store)
+    # What a process does not use it does not load: exporters and page take half a second of its start.
+    if settings.otlp_endpoint:
+        from hub.telemetry.otlp import span_exporter
+
+        exporter = span_exporter(settings.otlp_endpoint)
+    span_export.use(span_export.SpanPipe(exporter, service, _instance()))
+    try:
+        yield
+    finally:
+        span_export.use(None)
+
+
 @contextmanager
 def telemetry(
     settings: TelemetrySettings, service: str, ready: "Readiness", is_live: "Liveness" = lambda: True
 ) -> "Iterator[Endpoint | None]":
     """Runs a process's telemetry; yields the metrics page if there is one. Traces end with it, at most three seconds later."""
-    instance = f"{socket.gethostname()}:{os.getpid()}"
-    spans.sampling = spans.Sampling(settings.share, settings.slow_ms)
     with ExitStack() as stack:
-        exporter: SpanExporter = StoreExporter(settings.store)
-        # What a process does not use it does not load: exporters and page take half a second of its start.
         if settings.otlp_endpoint:
-            from hub.telemetry.otlp import MetricsPush, span_exporter
+            from hub.telemetry.otlp import MetricsPush
 
-            exporter = span_exporter(settings.otlp_endpoint)
-            stack.callback(MetricsPush(settings.otlp_endpoint, service, instance).stop)
-        span_export.use(span_export.SpanPipe(exporter, service, instance))
-        stack.callback(span_export.use, None)
+            stack.callback(MetricsPush(settings.otlp_endpoint, service, _instance()).stop)
+        stack.enter_context(tracing(settings, service))
         if settings.traces_listen:
             from hub.telemetry.otlp import open_receiver
 

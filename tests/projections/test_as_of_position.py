@@ -12,7 +12,7 @@ from chuanyu.exchange.v1 import event_pb2, references_pb2
 from hub.api.cards.card_reader import CardReader
 from hub.audit.as_of import known_at
 from hub.domain.errors import ViewsLate
-from hub.projections import DECIDED_BY, PROJECTIONS, runner
+from hub.projections import DECIDED_BY, PROJECTIONS, other_views, runner
 from hub.projections.engine import Projection, create_views, positions
 from hub.projections.rebuild import rebuild
 from hub.projections.together import advance_as_one
@@ -101,7 +101,7 @@ def test_while_one_of_the_views_is_taken_none_moves_and_the_others_go_on(
     journal.append(*tied_and_lost(1), feed=CARDS)
     journal.append(journey(CARD))
     stop = threading.Event()
-    folding = threading.Thread(target=runner.run, args=(dsn, stop))
+    folding = threading.Thread(target=runner.run, args=(dsn, stop, other_views.folding))
     with superuser.transaction():
         superuser.execute("SELECT FROM views.checkpoint WHERE view = %s FOR UPDATE", (view.name,))
         folding.start()
@@ -166,7 +166,7 @@ def test_a_view_that_a_rebuild_has_keeps_no_answer_waiting(
     dsn: str, journal: Recording, views: psycopg.Connection, superuser: psycopg.Connection
 ) -> None:
     stop = threading.Event()
-    folding = threading.Thread(target=runner.run, args=(dsn, stop))
+    folding = threading.Thread(target=runner.run, args=(dsn, stop, other_views.folding))
     with superuser.transaction():
         superuser.execute("SELECT FROM views.checkpoint WHERE view = %s FOR UPDATE", (DAILY_USAGE.name,))
         folding.start()

@@ -17,7 +17,7 @@ from hub.domain.card import standing
 from hub.domain.loss import Loss, Report
 from hub.journal.reader import Recorded, head_position
 from hub.journal.recorder import AggregateStore
-from hub.projections import PROJECTIONS, runner
+from hub.projections import PROJECTIONS, other_views, runner
 from hub.projections.engine import Key, Projection, Row, advance, create_views, positions
 from hub.projections.rebuild import ParkedEventsPreventSwitch, RebuildUnderWay, RebuiltViewDiffers, digest, rebuild
 from hub.projections.views.agreements import AGREEMENTS, read_agreements
@@ -781,7 +781,7 @@ def test_views_equal_their_rebuild_while_a_runner_folds_and_a_province_writes(
     dsn: str, journal: Recording, views: psycopg.Connection
 ) -> None:
     stop = threading.Event()
-    live = threading.Thread(target=runner.run, args=(dsn, stop))
+    live = threading.Thread(target=runner.run, args=(dsn, stop, other_views.folding))
     live.start()
     try:
         for number in range(30):
@@ -853,7 +853,7 @@ def test_a_switched_view_may_be_read_by_the_edges(journal: Recording, views: psy
 def running(dsn: str, views: psycopg.Connection) -> Iterator[threading.Thread]:
     """The runner in a thread."""
     stop = threading.Event()
-    thread = threading.Thread(target=runner.run, args=(dsn, stop))
+    thread = threading.Thread(target=runner.run, args=(dsn, stop, other_views.folding))
     thread.start()
     yield thread
     stop.set()
@@ -921,7 +921,8 @@ def test_the_runner_goes_on_after_it_stood_still_for_too_long(
     monkeypatch.setattr(runner, "PROJECTIONS", (sluggish,))
     monkeypatch.setattr(runner, "_SETTINGS", {"idle_in_transaction_session_timeout": "100ms"})
     stop = threading.Event()
-    thread = threading.Thread(target=runner.run, args=(dsn, stop))
+    create_views(views, [sluggish])
+    thread = threading.Thread(target=runner.follow, args=(dsn, stop))
     thread.start()
     journal.append(note("A00000001", "one"))
     try:

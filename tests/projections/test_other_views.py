@@ -1,0 +1,138 @@
+"""The views that no answer rests on have a process of their own: it is started again when it ends, and ends with its parent."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import psutil
+import psycopg
+import pytest
+
+from hub.journal.reader import head_position
+from hub.projections import DECIDED_BY, PROJECTIONS, other_views, runner
+from hub.projections.engine import create_views, positions
+from hub.projections.views.daily_usage import DAILY_USAGE
+from hub.telemetry import names
+from tests.hub_process import RunningHub
+from tests.recording import Recording, journey
+
+OTHERS = [view for view in PROJECTIONS if view not in DECIDED_BY]
+WITHIN_S = 60.0
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    give_up_s = time.monotonic() + WITHIN_S
+    while not is_so():
+        assert time.monotonic() < give_up_s
+        time.sleep(0.01)
+
+
+def process_of(pid: int, but: int = 0) -> psutil.Process:
+    """The process that a process has the other views folded by, as soon as it is there and is not *but*."""
+    found: list[psutil.Process] = []
+
+    def is_there() -> bool:
+        found[:] = [
+            child
+            for child in psutil.Process(pid).children()
+            if child.pid != but and child.is_running() and any(other_views.__name__ in word for word in child.cmdline())
+        ]
+        return bool(found)
+
+    wait_until(is_there)
+    return found[0]
+
+
+def is_gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.fixture
+def journal(dsn: str) -> Iterator[Recording]:
+    recording = Recording(dsn)
+    yield recording
+    recording.close()
+
+
+@pytest.fixture
+def views(dsn: str) -> Iterator[psycopg.Connection]:
+    with runner.connect(dsn) as connection:
+        create_views(connection, PROJECTIONS)
+        yield connection
+
+
+@pytest.fixture
+def folding(dsn: str, views: psycopg.Connection) -> Iterator[psutil.Process]:
+    """A runner in a thread; the process that it started."""
+    stop = threading.Event()
+    thread = threading.Thread(target=runner.run, args=(dsn, stop, other_views.folding))
+    thread.start()
+    yield process_of(os.getpid())
+    stop.set()
+    thread.join()
+
+
+def have_folded(views: psycopg.Connection) -> bool:
+    return set(positions(views, OTHERS).values()) == {head_position(views)}
+
+
+def test_the_other_views_are_folded_by_a_process_that_gives_way(
+    journal: Recording, views: psycopg.Connection, folding: psutil.Process
+) -> None:
+    journal.append(journey())
+    wait_until(lambda: have_folded(views))
+    assert folding.nice() == other_views.NICENESS
+
+
+def test_a_killed_process_is_started_again_and_one_line_says_so(
+    journal: Recording, views: psycopg.Connection, folding: psutil.Process, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger=other_views.__name__):
+        folding.kill()
+        process_of(os.getpid(), but=folding.pid)
+        journal.append(journey())
+        wait_until(lambda: have_folded(views))
+    assert caplog.messages == ["projections: the process of the other views ended by SIGKILL and is started again"]
+
+
+def test_what_it_folds_is_counted_by_the_process_that_started_it(
+    journal: Recording, views: psycopg.Connection, folding: psutil.Process
+) -> None:
+    before = names.VIEW_FOLDED.values.get((DAILY_USAGE.name,), 0)
+    journal.append(journey(), journey(at_s=1_800_000_000))
+    wait_until(lambda: names.VIEW_FOLDED.values.get((DAILY_USAGE.name,), 0) == before + 2)
+    assert folding.is_running()
+
+
+def test_a_process_that_stands_still_is_killed_when_the_runner_stops(dsn: str, views: psycopg.Connection) -> None:
+    with other_views.folding(dsn):
+        process = process_of(os.getpid())
+        process.suspend()
+    assert is_gone(process)
+
+
+def test_the_address_of_the_database_is_not_among_its_arguments(dsn: str, folding: psutil.Process) -> None:
+    assert not any(dsn in word for word in folding.cmdline())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+def test_a_hub_that_ends_leaves_no_process_behind(hub: RunningHub, number: signal.Signals) -> None:
+    edge = hub.edges[0]
+    assert edge.process is not None
+    process = process_of(edge.process.pid)
+    edge.signal(number)
+    edge.process.wait(WITHIN_S)
+    wait_until(lambda: is_gone(process))
+
+
+def test_a_hub_says_in_one_line_that_the_process_was_started_again(hub: RunningHub) -> None:
+    edge = hub.edges[0]
+    assert edge.process is not None
+    killed = process_of(edge.process.pid)
+    killed.kill()
+    process_of(edge.process.pid, but=killed.pid)
+    line = "projections: the process of the other views ended by SIGKILL and is started again"
+    wait_until(lambda: edge.log.read_text().count(line) == 1)
