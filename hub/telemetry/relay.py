@@ -1,4 +1,4 @@
-"""What a child process counts, added to its parent's numbers: whoever reads those sees both.
+"""What a child process counts, added to the numbers of its parent, which shows both.
 
 The child says at intervals what it counted since the last time; gauges, which are read from the database, are the parent's alone.
 """
