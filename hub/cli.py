@@ -108,6 +108,12 @@ COMMANDS = (
         POLICY,
         "川渝通办事项目录：查询、检索、可办、比较、变更。The catalogue of service items, on any day.",
     ),
+    Entry(
+        "cases",
+        "hub.commands.cases:app",
+        POLICY,
+        "川渝通办办件：列表、单个办件、时间线。Cases of both sides: a list, one case, its timeline.",
+    ),
     Entry("erasure", "hub.commands.erasure:app", POLICY, "抹除个人标识：申请、审批、查看。Erasure of identifiers: request, decide, list."),
     Entry(
         "check",

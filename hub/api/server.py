@@ -28,6 +28,7 @@ from hub.api.edge.transport import CALLS_OF_ALL, OPTIONS, listen
 from hub.api.edge.turns import Reads
 from hub.api.feeds.service import FeedService
 from hub.api.hotlists.service import HotlistService
+from hub.api.joint_services.case_service import CaseService
 from hub.api.joint_services.service import ServiceItemService
 from hub.api.subscriptions.service import SubscriptionService
 from hub.audit.rule_versions import publish_rules
@@ -132,16 +133,19 @@ class HubServer:
         looks = Looks(decisions)
         service_items = ServiceItemService(dsn, card_reader, intake.identifiers, tables, looks)
         opened.callback(service_items.close)
+        cases = CaseService(dsn, tables)
+        opened.push_async_callback(cases.stop)
         subscriptions = SubscriptionService(dsn, keyring)
         opened.push_async_callback(subscriptions.stop)
         # Closed is from the last to the first: what ends streams, then the running calls, then what these still need.
         opened.push_async_callback(self._drain)
         opened.callback(hotlists.stop)
         opened.callback(subscriptions.release)
+        opened.callback(cases.release)
         feeds = FeedService(reads, writer, intake, directory, tables, readiness.pace, readiness.events_refused)
         cards = CardService(dsn, card_reader, checks, intake.identifiers, tables, keyring, looks)
         self._server.add_generic_rpc_handlers(
-            tuple(service.handler(gate) for service in (feeds, cards, hotlists, service_items, subscriptions))
+            tuple(service.handler(gate) for service in (feeds, cards, hotlists, service_items, cases, subscriptions))
         )
         if further is not None:
             self._server.add_generic_rpc_handlers((further(gate, checks),))
@@ -154,10 +158,14 @@ class HubServer:
         opened.callback(hotlists.close)
         subscriptions = SubscriptionService(dsn, self._settings.keyring, readiness.refused)
         opened.push_async_callback(subscriptions.stop)
+        cases = CaseService(dsn, reference.load(), readiness.refused)
+        opened.push_async_callback(cases.stop)
         opened.push_async_callback(self._drain)
         opened.callback(hotlists.stop)
         opened.callback(subscriptions.release)
-        self._server.add_generic_rpc_handlers((hotlists.handler(gate), subscriptions.handler(gate), *refusing(gate)))
+        opened.callback(cases.release)
+        reading = (hotlists, subscriptions, cases)
+        self._server.add_generic_rpc_handlers((*(service.handler(gate) for service in reading), *refusing(gate)))
         return readiness
 
     async def _answer(self, opened: contextlib.AsyncExitStack, gate: Gate, readiness: Readiness, certificate: ServerCertificate) -> None:

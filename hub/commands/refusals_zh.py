@@ -8,6 +8,8 @@ CHINESE = {
     "UnknownItem": "事项目录中没有这个编号或编码；见 `hub items list`。",
     "BeforeCatalogue": "该日早于首批川渝通办事项；请查询之后的日期。",
     "CatalogueChanged": "目录刚被他人修改；请查看后重试。",
+    # Cases
+    "CaseNotFound": "没有这个办件的有效上报；请按上报的办理方和办件编号查询。",
     # Participants, certificates, roles
     "AuthorityKeyMissing": "CA 私钥不在此处，证书须在别处签发；签好后用 --certificate-file 登记。",
     "CertificateUnknown": "该参与方没有这张证书；见 `hub participants list`。",

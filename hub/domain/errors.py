@@ -249,6 +249,10 @@ class UnknownItem(HubError):
     """The catalogue of service items has no such id or code; see `hub items list`."""
 
 
+class CaseNotFound(HubError):
+    """No report of such a case is in force; name the side that handles it and its number as they were reported."""
+
+
 class BeforeCatalogue(HubError):
     """The day lies before the first batch of service items; ask about a later one."""
 

@@ -11,6 +11,8 @@ import grpc
 import pytest
 from chuanyu.exchange.v1 import (
     card_service_pb2,
+    case_service_pb2,
+    case_service_pb2_grpc,
     event_pb2,
     feed_service_pb2,
     hotlist_service_pb2,
@@ -78,6 +80,8 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
     """Every call of the table, as it would be right for who may make it."""
     hotlists = hotlist_service_pb2_grpc.HotlistServiceStub(one.channel)
     items = service_item_service_pb2_grpc.ServiceItemServiceStub(one.channel)
+    cases = case_service_pb2_grpc.CaseServiceStub(one.channel)
+    case = case_service_pb2.CaseKey(handling_province="50", case_no="N1")
     usable = service_item_service_pb2.ListUsableItemsRequest(service_region="500103")
     name_card(usable.card, card, "50")
     compared = service_item_service_pb2.CompareCatalogueRequest(from_on="2020-11-03", to_on="2025-01-09")
@@ -112,6 +116,10 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
         ),
         "ServiceItemService/ListUsableItems": lambda: items.ListUsableItems(usable, timeout=DEADLINE_S),
         "ServiceItemService/CompareCatalogue": lambda: items.CompareCatalogue(compared, timeout=DEADLINE_S),
+        "CaseService/GetCase": lambda: cases.GetCase(case_service_pb2.GetCaseRequest(key=case), timeout=DEADLINE_S),
+        "CaseService/ListCases": lambda: cases.ListCases(case_service_pb2.ListCasesRequest(), timeout=DEADLINE_S),
+        "CaseService/GetCaseTimeline": lambda: cases.GetCaseTimeline(case_service_pb2.GetCaseTimelineRequest(key=case), timeout=DEADLINE_S),
+        "CaseService/WatchCases": lambda: next(cases.WatchCases(case_service_pb2.WatchCasesRequest(), timeout=DEADLINE_S)),
         "SubscriptionService/Subscribe": lambda: next(
             subscriptions.Subscribe(subscription_service_pb2.SubscribeRequest(), timeout=DEADLINE_S)
         ),
@@ -152,7 +160,7 @@ def test_every_call_of_the_services_has_a_row() -> None:
 
 
 def _services() -> list[Any]:
-    return [card_service_pb2, feed_service_pb2, hotlist_service_pb2, service_item_service_pb2, subscription_service_pb2]
+    return [card_service_pb2, case_service_pb2, feed_service_pb2, hotlist_service_pb2, service_item_service_pb2, subscription_service_pb2]
 
 
 # How far a service point reaches

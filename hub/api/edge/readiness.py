@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 
 FEEDS, CARDS = "chuanyu.exchange.v1.FeedService", "chuanyu.exchange.v1.CardService"
 HOTLISTS, SUBSCRIPTIONS = "chuanyu.exchange.v1.HotlistService", "chuanyu.exchange.v1.SubscriptionService"
-ITEMS = "chuanyu.exchange.v1.ServiceItemService"
-SERVICES = (FEEDS, CARDS, HOTLISTS, ITEMS, SUBSCRIPTIONS)
+ITEMS, CASES = "chuanyu.exchange.v1.ServiceItemService", "chuanyu.exchange.v1.CaseService"
+SERVICES = (FEEDS, CARDS, HOTLISTS, ITEMS, CASES, SUBSCRIPTIONS)
 # The name under which the health protocol asks for all services together.
 ALL = ""
 EVERY_S = 0.25
@@ -125,7 +125,7 @@ class Readiness:
 
     def _conclude(self, database: str, writing: str, deciding: str) -> None:
         feeds = database or writing
-        self._keep({FEEDS: feeds, CARDS: feeds or deciding, HOTLISTS: database, ITEMS: database, SUBSCRIPTIONS: database})
+        self._keep({FEEDS: feeds, CARDS: feeds or deciding, **dict.fromkeys((HOTLISTS, ITEMS, CASES, SUBSCRIPTIONS), database)})
 
     def _keep(self, reasons: dict[str, str]) -> None:
         """Keeps the reasons of each service, and logs each change of them once; numbers after a colon may change unlogged."""
@@ -164,7 +164,7 @@ class StandbyReadiness(Readiness):
 
     def _conclude(self, database: str, writing: str, deciding: str) -> None:
         reads_only = "只读 this edge only reads"
-        self._keep({FEEDS: reads_only, CARDS: reads_only, ITEMS: reads_only, HOTLISTS: database, SUBSCRIPTIONS: database})
+        self._keep({**dict.fromkeys((FEEDS, CARDS, ITEMS), reads_only), **dict.fromkeys((HOTLISTS, CASES, SUBSCRIPTIONS), database)})
 
 
 class _Progress:

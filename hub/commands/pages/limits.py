@@ -10,6 +10,7 @@ from hub.api.edge.transport import CONNECTION_AGE_S, METADATA_BYTES, STREAMS_OF_
 from hub.api.feeds.pace import CALL_PATIENCE_S, TARGET_SHARE
 from hub.api.feeds.service import STREAM_WINDOW
 from hub.api.hotlists.service import PIECE_BYTES
+from hub.api.joint_services.case_service import WATCHES
 from hub.api.subscriptions.service import FIRST_SUBSCRIPTIONS, SUBSCRIPTIONS
 from hub.intake.batches import BATCH_BYTES, BATCH_EVENTS, EVENT_BYTES, MESSAGE_BYTES
 from hub.intake.message_reader import REQUEST_BYTES
@@ -59,6 +60,7 @@ def rows() -> Iterator[tuple[str, str, str]]:
         f"{SUBSCRIPTIONS}; of one participant as many as a quarter of what is free, {FIRST_SUBSCRIPTIONS} in any case",
         "QUEUE_FULL",
     )
+    yield "watches of cases of a process", f"{WATCHES}, shared out like subscriptions", "QUEUE_FULL"
     yield "wait for `min_position`", f"{VIEW_WAIT_S:g} s", "VIEW_BEHIND"
     yield "bytes of a piece of a hotlist", _bytes(PIECE_BYTES), "the rest follows in further pieces"
     yield "age of a stream", f"{STREAM_AGE_S / 60:g} min", "it ends with OK: open it again from the last position or number"

@@ -50,7 +50,7 @@ WITHDRAWN = "case_withdrawn"
 NO_RESPONSE = "CLOSED_NO_RESPONSE"
 CLOSED = frozenset({"NOT_ACCEPTED", NO_RESPONSE, "DECIDED", "DELIVERED", "RATED", "WITHDRAWN"})
 # Steps that may be reported again and again, among themselves in any order.
-_AGAIN = frozenset({2, 3, 5})
+_AGAIN = frozenset({2, 3, 5, 8})
 # What two reports of one step must agree in.
 _RESULTS = ("granted", "stars", "reason_code")
 # A rating so low opens a follow-up.

@@ -10,6 +10,7 @@ SERVICES = {
     "CardService": "卡服务：用卡场所与发卡机构在此询问",
     "HotlistService": "名单服务：离线闸机在此取名单",
     "ServiceItemService": "事项服务：在此查询川渝通办事项目录",
+    "CaseService": "办件服务：两省在此查询同一办件的同一状态",
     "SubscriptionService": "订阅服务：各省在此读取与本省有关的事件",
 }
 METHODS = {
@@ -28,6 +29,10 @@ METHODS = {
     "GetServiceItem": "查询一个事项及其沿革",
     "ListUsableItems": "查询持卡人此地可办的事项",
     "CompareCatalogue": "比较两日的目录",
+    "GetCase": "查询一个办件，现在或某位置所知",
+    "ListCases": "列出办件",
+    "GetCaseTimeline": "查询一个办件的全部上报",
+    "WatchCases": "跟随办件的变化",
     "Subscribe": "订阅事件",
 }
 _FURTHER_KINDS = {
@@ -40,19 +45,6 @@ _FURTHER_KINDS = {
     "transit_concession_topped_up": "优待次数充值",
     "transit_trip_disputed": "乘车争议",
     "library_item_lost": "图书丢失",
-    "case_received": "收件",
-    "case_supplement_requested": "要求补正材料",
-    "case_accepted": "受理",
-    "case_not_accepted": "不予受理",
-    "case_transferred": "转办",
-    "case_decided": "办结",
-    "case_delivered": "送达",
-    "case_withdrawn": "撤回申请",
-    "case_rated": "评价",
-    "case_supplemented": "补正材料收到",
-    "case_clock_paused": "时限中止",
-    "case_clock_resumed": "时限恢复",
-    "case_forwarded": "转递",
     "employment_registered": "就业登记",
     "unemployment_registered": "失业登记",
     "contribution_paid": "缴费",

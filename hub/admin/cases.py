@@ -1,0 +1,258 @@
+"""Where cases are read: one, a list, the timeline of one, and those that changed. The service and the command ask here.
+
+What depends on the day or on the catalogue is found here, by the fold of a case's reports; the view has what follows from these alone.
+A question reads in one snapshot, and says at which position that is.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import psycopg
+from chuanyu.exchange.v1 import case_service_pb2 as protos
+
+from hub.domain.errors import CaseNotFound, CursorAhead, NotPermitted, ViewBehind
+from hub.domain.instants import local_day, timestamp
+from hub.domain.joint_services.answers import version_of
+from hub.domain.joint_services.case_answers import (
+    PAGE,
+    Place,
+    depends_on_the_day,
+    is_wanted,
+    last_due_from,
+    package_of,
+    place_of,
+    record_of,
+    token_of,
+)
+from hub.domain.joint_services.cases import CaseKey, fold
+from hub.domain.joint_services.catalogue import Catalogue
+from hub.projections.views.cases import CASES, Report, Reports, facts_at, unpacked
+
+# So many rows a page looks at where the filter needs more than their columns: then the page ends, however few it found.
+MOST_LOOKED_AT = 2_000
+MOST_ENTRIES = 1_000
+WATCHED_AT_ONCE = 200
+_CHUNK = 500
+# The packages of sides are small; this bounds what a fault makes of them.
+_MOST_OF_A_PACKAGE = 1_000
+
+
+class Asked(NamedTuple):
+    """Who asks, and when: *province* sees the cases that it is a side of, "" all of them."""
+
+    province: str
+    today: date
+
+
+class _Row(NamedTuple):
+    """A row of the view, as far as answers need it."""
+
+    key: CaseKey
+    reports: Reports
+    sides: str
+    changed_at: int
+    is_open: bool
+
+    def record(self, catalogue: Catalogue, on: date) -> protos.CaseRecord:
+        """Returns its case; of one without a report in force only the name."""
+        facts = [report.fact for report in self.reports if not report.until]
+        if not facts:
+            return protos.CaseRecord(key=protos.CaseKey(**self.key._asdict()), changed_position=self.changed_at)
+        return record_of(fold(facts, catalogue), catalogue, on, self.changed_at)
+
+
+def get_case(connection: psycopg.Connection, catalogue: Catalogue, request: protos.GetCaseRequest, asked: Asked) -> protos.GetCaseResponse:
+    """Returns a case, now or as of a position; raises CaseNotFound, NotPermitted, or ViewBehind."""
+    with _snapshot(connection, max(request.min_position, request.as_of_position)) as position:
+        row = _row(connection, request.key, asked)
+        at, on = request.as_of_position or position, asked.today
+        if request.as_of_position:
+            on = local_day(_recorded_us(connection, at))
+        facts = facts_at(row.reports, at)
+        if not facts:
+            raise CaseNotFound
+        case = fold(facts, catalogue)
+        changed = max(moved for one in row.reports for moved in (one.since, one.until) if moved <= at)
+        answer = protos.GetCaseResponse(
+            record=record_of(case, catalogue, on, changed), as_of_position=at, as_of=on.isoformat(), version=version_of(catalogue)
+        )
+        if case.package_no:
+            parts = (facts_at(part.reports, at) for part in _package(connection, case.key.handling_province, case.package_no))
+            answer.package.CopyFrom(package_of(case.package_no, [fold(part, None) for part in parts if part]))
+    return answer
+
+
+def list_cases(
+    connection: psycopg.Connection, catalogue: Catalogue, request: protos.ListCasesRequest, asked: Asked
+) -> protos.ListCasesResponse:
+    """Returns a page of the cases that the filter wants; raises ViewBehind, or RequestInvalid for the token of another list."""
+    wanted, size = request.filter, request.page_size or PAGE
+    place = place_of(request.page_token, wanted)
+    with _snapshot(connection, request.min_position) as position:
+        answer = protos.ListCasesResponse(as_of_position=position, as_of=asked.today.isoformat(), version=version_of(catalogue))
+        looked_at, chunk = 0, _CHUNK if depends_on_the_day(wanted) else size + 1
+        while True:
+            rows = _rows(connection, _listed, wanted, asked, chunk, after_province=place.handling_province, after_no=place.case_no)
+            for row in rows:
+                if len(answer.records) == size:
+                    answer.next_page_token = token_of(place, wanted)
+                    return answer
+                record, place = row.record(catalogue, asked.today), Place(*row.key)
+                if is_wanted(record, row.is_open, wanted):
+                    answer.records.append(record)
+            looked_at += len(rows)
+            if len(rows) < chunk:
+                return answer
+            if looked_at >= MOST_LOOKED_AT:
+                answer.next_page_token = token_of(place, wanted)
+                return answer
+
+
+def get_timeline(connection: psycopg.Connection, request: protos.GetCaseTimelineRequest, asked: Asked) -> protos.GetCaseTimelineResponse:
+    """Returns what was reported of a case, by when it happened; raises CaseNotFound, NotPermitted, or ViewBehind."""
+    with _snapshot(connection, request.min_position) as position:
+        reports = sorted(_row(connection, request.key, asked).reports, key=lambda report: (report.fact.when, report.since))
+        shown = reports[:MOST_ENTRIES]
+        feeds: dict[int, str] = dict(connection.execute(_FEEDS, ([report.stream_id for report in shown],)).fetchall())
+    entries = [_entry(report, feeds.get(report.stream_id, "")) for report in shown]
+    return protos.GetCaseTimelineResponse(entries=entries, total=len(reports), as_of_position=position)
+
+
+def changed_cases(
+    connection: psycopg.Connection, catalogue: Catalogue, request: protos.WatchCasesRequest, after: int, asked: Asked
+) -> list[protos.WatchCasesResponse]:
+    """Returns the cases that changed after a position, in that order, and at the end how far that goes; raises CursorAhead."""
+    with _snapshot(connection, 0) as position:
+        if after > position:
+            raise CursorAhead(head_position=position)
+        rows = _rows(connection, _changed, request.filter, asked, WATCHED_AT_ONCE, after=after)
+    found = []
+    for row in rows:
+        record = row.record(catalogue, asked.today)
+        if is_wanted(record, row.is_open, request.filter):
+            # One event may change two cases: until both are sent, it is not behind the reader.
+            found.append(protos.WatchCasesResponse(record=record, position=row.changed_at - 1))
+    for one, following in pairwise(found):
+        if one.record.changed_position != following.record.changed_position:
+            one.position = one.record.changed_position
+    reached = rows[-1].changed_at if len(rows) >= WATCHED_AT_ONCE else position
+    return [*found, protos.WatchCasesResponse(position=reached)]
+
+
+@contextmanager
+def _snapshot(connection: psycopg.Connection, min_position: int) -> Iterator[int]:
+    """Reads in one snapshot, and gives the position of the view in it; raises ViewBehind where that is before *min_position*."""
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        try:
+            row = connection.execute("SELECT position FROM views.checkpoint WHERE view = %s", (CASES.name,)).fetchone()
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+            row = None
+        if row is None or row[0] < min_position:
+            raise ViewBehind
+        yield int(row[0])
+
+
+def _row(connection: psycopg.Connection, key: protos.CaseKey, asked: Asked) -> _Row:
+    """Returns the row of a case; raises CaseNotFound, or NotPermitted for another side's, whether there is one or not."""
+    found = _found(connection.execute(_ONE, {"province": key.handling_province, "number": key.case_no}).fetchall())
+    sides = found[0].sides if found else key.handling_province
+    if asked.province not in ("", key.handling_province) and asked.province not in sides:
+        raise NotPermitted("The caller's province is no side of this case.")
+    if not found:
+        raise CaseNotFound
+    return found[0]
+
+
+def _package(connection: psycopg.Connection, province: str, package_no: str) -> list[_Row]:
+    parts = {"province": province, "package": package_no, "most": _MOST_OF_A_PACKAGE}
+    return _found(connection.execute(_PARTS, parts).fetchall())
+
+
+def _rows(
+    connection: psycopg.Connection, statement: Callable[[str], str], wanted: protos.CaseFilter, asked: Asked, most: int, **after: object
+) -> list[_Row]:
+    """Returns rows by the columns of the view; those that only may be overdue are among them."""
+    parameters = {
+        "me": asked.province,
+        "side": wanted.province,
+        "handling": wanted.handling_province,
+        "deciding": wanted.deciding_province,
+        "states": [protos.CaseState.Name(state).removeprefix("CASE_STATE_") for state in wanted.states],
+        "next_actor": protos.CaseActor.Name(wanted.next_actor).removeprefix("CASE_ACTOR_") if wanted.next_actor else "",
+        "next_province": wanted.next_province,
+        "package": wanted.package_no,
+        "due_from": last_due_from(asked.today),
+        "most": most,
+        **after,
+    }
+    return _found(
+        connection.execute(statement("AND is_open AND due_from <= %(due_from)s" if wanted.overdue else ""), parameters).fetchall()
+    )
+
+
+def _found(rows: list[Any]) -> list[_Row]:
+    return [_Row(CaseKey(province, number), unpacked(reports), *rest) for province, number, reports, *rest in rows]
+
+
+def _recorded_us(connection: psycopg.Connection, position: int) -> int:
+    """Returns when a position was recorded; of one that has left for the archive, of the first that has not."""
+    row = connection.execute(_RECORDED, (position,)).fetchone()
+    assert row is not None, "the view is not ahead of the journal"
+    return int(row[0])
+
+
+def _entry(report: Report, feed: str) -> protos.CaseTimelineEntry:
+    fact, said = report.fact, report.fact.message
+    entry = protos.CaseTimelineEntry(
+        kind=fact.kind,
+        occurred_at=timestamp(fact.occurred_us),
+        recorded_at=timestamp(report.recorded_us),
+        position=fact.position,
+        province=fact.province,
+        region=fact.region,
+        until_position=report.until,
+    )
+    entry.recorded_as.feed, entry.recorded_as.sequence = feed, report.sequence
+    for name in ("reason_code", "to_province", "to_region", "to_agency", "stars", "granted", "promised_working_days"):
+        field = said.DESCRIPTOR.fields_by_name.get(name)
+        if field is not None and (not field.has_presence or said.HasField(name)):
+            setattr(entry, name, getattr(said, name))
+    entry.materials.extend(getattr(said, "materials", ()) or getattr(said, "materials_waived", ()))
+    return entry
+
+
+_COLUMNS = "handling_province, case_no, reports, sides, changed_at, is_open"
+_WANTED = """
+    (%(me)s::text = '' OR strpos(sides, %(me)s) > 0)
+    AND (%(side)s::text = '' OR strpos(sides, %(side)s) > 0)
+    AND (%(handling)s::text = '' OR handling_province = %(handling)s)
+    AND (%(deciding)s::text = '' OR deciding_province = %(deciding)s)
+    AND (%(states)s::text[] = '{}' OR state = ANY (%(states)s))
+    AND (%(next_actor)s::text = '' OR strpos(next_actors, %(next_actor)s) > 0)
+    AND (%(next_province)s::text = ''
+         OR (strpos(next_actors, 'HANDLING') > 0 AND handling_province = %(next_province)s)
+         OR (strpos(next_actors, 'DECIDING') > 0 AND deciding_province = %(next_province)s))
+    AND (%(package)s::text = '' OR package_no = %(package)s)"""
+_ONE = f"SELECT {_COLUMNS} FROM views.joint_case WHERE handling_province = %(province)s AND case_no = %(number)s"  # noqa: S608 (our own text)
+_PARTS = f"""SELECT {_COLUMNS} FROM views.joint_case
+    WHERE handling_province = %(province)s AND package_no = %(package)s AND package_no <> '' ORDER BY case_no LIMIT %(most)s"""  # noqa: S608
+_FEEDS = "SELECT stream_id, name FROM journal.stream WHERE stream_id = ANY (%s)"
+_RECORDED = """SELECT (extract(epoch FROM recorded_at) * 1000000)::bigint FROM journal.event
+    WHERE position >= %s ORDER BY position LIMIT 1"""
+
+
+def _listed(further: str) -> str:
+    return f"""SELECT {_COLUMNS} FROM views.joint_case
+        WHERE state <> '' AND {_WANTED} {further}
+          AND (handling_province, case_no) > (%(after_province)s::text, %(after_no)s::text)
+        ORDER BY handling_province, case_no LIMIT %(most)s"""  # noqa: S608
+
+
+def _changed(further: str) -> str:
+    return f"""SELECT {_COLUMNS} FROM views.joint_case
+        WHERE changed_at > %(after)s AND {_WANTED} {further}
+        ORDER BY changed_at FETCH FIRST %(most)s ROWS WITH TIES"""  # noqa: S608
