@@ -15,6 +15,8 @@ from psycopg.conninfo import make_conninfo
 from hub.journal.migrate import migrate
 from hub.lifeline import end_with
 from hub.postgres.server import discard, running
+from hub.projections import PROJECTIONS, runner
+from hub.projections.engine import create_views
 from tests.clients import Province
 from tests.databases import fresh_database, wait_for_the_disk
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
@@ -55,7 +57,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def server_dsn() -> Iterator[str]:
-    """A PostgreSQL with a migrated template database; HUB_TEST_DSN names a real server instead."""
+    """A PostgreSQL with a migrated template database with empty views; HUB_TEST_DSN names a real server instead."""
     if dsn := os.environ.get("HUB_TEST_DSN"):
         yield _with_template(dsn)
         return
@@ -78,12 +80,15 @@ def _with_template(dsn: str) -> str:
         connection.execute("CREATE DATABASE hub_template")
     template = make_conninfo(dsn, dbname="hub_template")
     migrate(template)
+    # A projector makes the views that are not there; here most tests would each wait for the same hundred statements.
+    with runner.connect(template) as projector:
+        create_views(projector, PROJECTIONS)
     return dsn
 
 
 @pytest.fixture
 def dsn(server_dsn: str) -> Iterator[str]:
-    """A fresh, migrated database."""
+    """A fresh database, migrated, with empty views."""
     with fresh_database(server_dsn, f"hub_test_{os.getpid()}_{next(_numbers)}") as dsn:
         yield dsn
 

@@ -31,6 +31,7 @@ from tests.recording import (
     AT_S,
     Recording,
     about,
+    case_event,
     correcting,
     enabled,
     journey,
@@ -154,6 +155,7 @@ def record_a_history(dsn: str, journal: Recording) -> None:
     journal.append(correcting(journey(cards[1], 200), 2), reversing(journey(cards[2]), 3), correcting(journey(cards[3], 100), 16))
     journal.append(with_alias(lost(cards[4]), "310A00000000"), reversing(lost(cards[0]), 6, "cq.card-center"), feed="cq.card-center")
     journal.append(held(registered("A00000010")), held(enabled("A00000010", predecessor=cards[3])), feed="cq.card-center")
+    journal.append(case_event("submitted"), case_event("accepted", at_s=AT_S + DAY_S))
 
 
 def a_loss(card: references_pb2.CardRef) -> list[Loss]:
