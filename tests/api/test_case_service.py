@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import grpc
+import psycopg
 import pytest
 from chuanyu.exchange.v1 import case_service_pb2 as protos
 from chuanyu.exchange.v1 import case_service_pb2_grpc, event_pb2
@@ -19,6 +20,7 @@ from hub.cli import app
 from hub.domain.instants import LOCAL
 from hub.domain.participant import PREFIX
 from hub.domain.roles import Grant, Scope
+from hub.journal.reader import head_position
 from hub.journal.recorder import AggregateStore
 from tests.clients import DEADLINE_S, Province, refused
 from tests.hub_process import RunningHub
@@ -250,10 +252,13 @@ def test_the_command_and_the_service_give_the_same_figures(
     shared_hub: RunningHub, here: Stub, seen: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HUB_DSN", shared_hub.dsn)
-    listed = here.ListCases(protos.ListCasesRequest(filter=protos.CaseFilter(overdue=True)), timeout=DEADLINE_S)
+    with psycopg.connect(shared_hub.dsn) as connection:
+        head = head_position(connection)
+    wanted = protos.ListCasesRequest(filter=protos.CaseFilter(overdue=True), min_position=head)
+    listed = here.ListCases(wanted, timeout=DEADLINE_S)
     assert json.loads(said("list", "--overdue", "--json")) == as_dict(listed)
-    assert json.loads(said("show", "51", "N1", "--json")) == as_dict(get(here, seen))
-    timeline = here.GetCaseTimeline(protos.GetCaseTimelineRequest(key=KEY), timeout=DEADLINE_S)
+    assert json.loads(said("show", "51", "N1", "--json")) == as_dict(get(here, head))
+    timeline = here.GetCaseTimeline(protos.GetCaseTimelineRequest(key=KEY, min_position=head), timeout=DEADLINE_S)
     assert json.loads(said("timeline", "51", "N1", "--json")) == as_dict(timeline)
 
 
