@@ -17,6 +17,8 @@ from chuanyu.exchange.v1.event_pb2 import Event
 from chuanyu.exchange.v1.references_pb2 import BankAccountRef, CardIdentifierKind, MobileRef, NameRef
 
 from adapters.chongqing.call_fields import TIMESTAMP, Fields, channel, choice, is_yes, iso_date, local_time, need
+from adapters.chongqing.case_kinds import CASES
+from adapters.chongqing.case_kinds import SCENARIO as CASE
 from adapters.chongqing.references import CHONGQING, birth_date, card_ref, instant
 from adapters.chongqing.standing import STATUS_OF_LETTERS
 
@@ -51,12 +53,16 @@ _FAILED_STEPS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """How one operation is translated; `rows` means that its cards are in the CSV block, one event or more a row."""
+    """How one operation is translated; `rows` means that its cards are in the CSV block, one event or more a row.
+
+    A *use* changes no card: it may be of either province's, and the card's standing has no say in the reply.
+    """
 
     build: Callable[[Fields], Kinds]
     scenario: str
     loss_type: LossType.ValueType = LossType.LOSS_TYPE_UNSPECIFIED
     rows: bool = False
+    use: bool = False
 
 
 def _temporary_loss(fields: Fields) -> Kinds:
@@ -183,4 +189,5 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "应用锁定": Operation(_lock, ""),
     "应用解锁": Operation(_unlock, ""),
     "卡信息登记": Operation(_registration, ""),
+    **{name: Operation(build, CASE, use=True) for name, build in CASES.items()},
 }

@@ -65,8 +65,9 @@ def translate_call(call: NativeCall) -> list[tuple[str, Event]]:
 
 
 def card_of(call: NativeCall) -> CardRef | None:
-    """Returns the card whose standing decides the reply, None for a call about many cards."""
-    if OPERATIONS[call.fields["操作"]].rows:
+    """Returns the card whose standing decides the reply, None for a call about many cards, or about none's standing."""
+    operation = OPERATIONS[call.fields["操作"]]
+    if operation.rows or operation.use:
         return None
     return _card_if_any(need(call.fields, "所属区县")[:2], call.fields)
 
@@ -88,7 +89,7 @@ def _kinds(operation: Operation, fields: Fields) -> Kinds:
             native_serial_no=need(fields, "流水号"),
         )
         return [Event(loss_request_submitted=request)]
-    if issuing_province != CHONGQING:
+    if issuing_province != CHONGQING and not operation.use:
         raise IssuerOnly("非本省发卡，须由发卡地办理")
     if need(fields, "操作") == "解除挂失" and _is_request(fields):
         raise IssuerOnly("解除挂失须在发卡地办理")

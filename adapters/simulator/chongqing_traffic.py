@@ -11,6 +11,7 @@ from adapters.chongqing.usage_file import CRLF, FileHeader, encode_file
 from adapters.chongqing.usage_record import RECORD_BYTES, UsageRecord
 from adapters.simulator import places
 from adapters.simulator.clock import business_day
+from adapters.simulator.joint_cases import JointCase
 from adapters.simulator.messages import ChongqingCall, ChongqingFile, Fault
 from adapters.simulator.people import with_wrong_check_digit
 from adapters.simulator.world import Card, Status
@@ -27,6 +28,18 @@ _OPERATIONS: Final = {
     "replacement": "换卡", "lock": "应用锁定", "unlock": "应用解锁", "cancellation": "注销",
     "activation": "领卡启用", "succession": "领卡启用", "application": "申请社保卡",
 }  # fmt: skip
+# The operation of each step of a case, and what its call says besides.
+_CASE_STEPS: Final[dict[str, tuple[str, dict[str, str]]]] = {
+    "submitted": ("办件提交", {"认证方式": "电子社保卡", "免表单": "是", "免交材料": "身份证明、参保证明", "承诺工作日": "5"}),
+    "received": ("办件收件", {}),
+    "supplement_requested": ("办件补正通知", {"补正材料": "户口簿"}),
+    "supplemented": ("办件补正", {"补正材料": "户口簿"}),
+    "accepted": ("办件受理", {"承诺工作日": "5"}),
+    "decided": ("办件办结", {"办理结果": "准予"}),
+    "delivered": ("办件送达", {}),
+    "rated": ("办件评价", {}),
+    "forwarded": ("办件转递", {}),
+}
 _RETURN_COLUMNS: Final = "序号,社保卡号,社会保障号码,姓名,发卡日期,卡有效期,卡识别码,卡复位码,服务银行,银行卡号,个人帐户,装箱位置,交通联合卡号,规范版本,失败环节,失败原因"  # noqa: E501
 _NAME: Final = slice(46, 76)
 # 㐂 cut after its second byte, as a field cut by bytes leaves it: no GB18030 decoder reads this.
@@ -91,6 +104,20 @@ class ChongqingTraffic:
         fields = self._about("临时挂失", card, at, taken_at) | {"受理渠道": "窗口"}
         return ChongqingCall(fields, card.card_no, 1)
 
+    def case_step(self, case: JointCase, step: str, at: datetime) -> ChongqingCall:
+        """Returns the call that reports one *step* of a case which Chongqing takes."""
+        operation, extra = _CASE_STEPS[step]
+        fields = self._about(operation, case.card, at, places.CASE_WINDOWS["50"]) | {
+            "办件编号": case.number, "事项编码": case.item, "办理方": case.handling, "决定方": case.deciding,
+        } | extra  # fmt: skip
+        if step == "submitted":
+            fields["办理模式"] = "全程网办" if case.handling == case.deciding else "异地代收代办"
+        elif step == "forwarded":
+            fields["目的省份"] = case.deciding
+        elif step == "rated":
+            fields["星级"] = str(case.stars)
+        return ChongqingCall(fields, case.card.card_no, 1)
+
     def faulty(self, card: Card, at: datetime, fault: Fault) -> ChongqingCall:
         """Returns a loss call that nobody may act on: wrong in the way *fault* names."""
         fields = self._about("临时挂失", card, at, card.region)
@@ -98,6 +125,11 @@ class ChongqingTraffic:
             fields["社会保障号码"] = with_wrong_check_digit(card.holder.id_no)
             return ChongqingCall(fields, card.card_no, 1, fault=fault, quarantined=1)
         return ChongqingCall(fields, card.card_no, 0, fault=fault)
+
+    def case_number(self, at: datetime) -> str:
+        """Returns the serial of a case that is filed in Chongqing."""
+        self._made += 1
+        return f"{at:%Y%m%d}{self._seed:04d}{self._made:08d}"
 
     def _call(self, operation: str, at: datetime) -> dict[str, str]:
         self._made += 1

@@ -37,6 +37,8 @@ BANKS: Final = ("102", "103", "104", "105", "301", "302", "403")
 # First six digits of social-security bank cards, by bank family.
 BINS: Final = {"102": "621558", "103": "622823", "104": "621757", "105": "621467", "301": "622260", "302": "621771",
                "403": "621098"}  # fmt: skip
-GOVERNMENT_ITEMS: Final = ("000114001000", "000120105000", "000114009000", "000136001000", "000125006000")
+# Service items that both sides offer, by their ids in the catalogue: no code of theirs is public.
+GOVERNMENT_ITEMS: Final = ("TB031", "TB048", "TB057", "TB058", "TB064", "TB069")
+CASE_WINDOWS: Final = {"51": "510100", "50": "500103"}
 FUND_PROJECTS: Final = (("GDDLBH", 12_600, 38_000), ("GLJT", 5_000, 30_000), ("CXJMYLJ", 12_500, 31_000),
                         ("NCDB", 26_000, 68_000), ("CJRBT", 8_000, 12_000), ("SYBXJ", 148_000, 176_000))  # fmt: skip

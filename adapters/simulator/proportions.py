@@ -30,6 +30,8 @@ class Mix:
     sichuan_uses: float = 0.40
     # What is left for the files; they are filled up to the event, so this is a consequence more than an aim.
     chongqing_uses: float = 0.50
+    # At most: as many as wait for a step that Chongqing takes.
+    chongqing_cases: float = 0.01
     quarantined: float = 0.007
     sichuan_changes: float = 0.002
     chongqing_changes: float = 0.004

@@ -1,30 +1,34 @@
 """Government windows and cases, social insurance, human resources, coupons."""
 
-from collections import deque
 from datetime import datetime
 from random import Random
 from typing import Final
 
 from adapters.simulator import places
+from adapters.simulator.joint_cases import DECIDING, HANDLING, JointCases
 from adapters.simulator.sichuan_line import Line, Serials, Use, yuan
 from adapters.simulator.world import Card
 
-OPEN_CASES: Final = 500
-_NEXT_STATE: Final = {"01": "02", "02": "04", "04": "07", "07": "08", "08": "10"}
-_STATE_FIELDS: Final[dict[str, Line]] = {
-    "01": {"blms": "W", "rzfs": "02", "mbd": "1", "mcl": "身份证明,参保证明"},
-    "07": {"jg": "1"},
-    "10": {"xj": "5"},
+# The native state of each step, and what its message says besides.
+_STATES: Final[dict[str, Line]] = {
+    "submitted": {"bjzt": "01", "rzfs": "02", "mbd": "1", "mcl": "身份证明,参保证明", "cnts": "5"},
+    "received": {"bjzt": "02"},
+    "supplement_requested": {"bjzt": "03", "bzcl": "户口簿"},
+    "accepted": {"bjzt": "04", "cnts": "5"},
+    "decided": {"bjzt": "07", "jg": "1"},
+    "delivered": {"bjzt": "08"},
+    "rated": {"bjzt": "10"},
+    "supplemented": {"bjzt": "11", "bzcl": "户口簿"},
+    "forwarded": {"bjzt": "14"},
 }
 
 
 class Errands:
-    """Makes errands; remembers the latest open cases, so that they move on."""
+    """Makes errands; cases go on as their steps come."""
 
-    def __init__(self, rng: Random, serials: Serials) -> None:
-        """Takes what numbers cases and applications."""
-        self._rng, self._serials = rng, serials
-        self._cases: deque[tuple[Card, str, str, str]] = deque(maxlen=OPEN_CASES)
+    def __init__(self, rng: Random, serials: Serials, cases: JointCases) -> None:
+        """Takes what numbers cases and applications, and the cases of both sides."""
+        self._rng, self._serials, self._cases = rng, serials, cases
 
     def window(self, card: Card, _at: datetime) -> tuple[Card, Use]:
         """Returns the card shown at a service hall, for a queue ticket or a signature."""
@@ -32,20 +36,20 @@ class Errands:
         return card, ("GOV.ID", region, "01", 0, {"ckdm": f"{region}01", "ytdm": self._rng.choice(("QH", "QD"))})
 
     def case(self, card: Card, at: datetime) -> tuple[Card, Use]:
-        """Returns the next state of an open case or the submission of a new one."""
-        rng = self._rng
-        state = "01"
-        if self._cases and rng.random() < 0.8:
-            card, number, item, before = self._cases.popleft()
-            state = _NEXT_STATE[before]
+        """Returns the next step of a case that waits for Sichuan, or the submission of a new one."""
+        if self._cases.waiting("51") and self._rng.random() < 0.8:
+            case, step = self._cases.next_step("51")
         else:
-            item = rng.choice(places.GOVERNMENT_ITEMS)
-            number = f"{item}{self._serials.next(at)}"
-        if state in _NEXT_STATE:
-            self._cases.append((card, number, item, state))
-        extension = {"bjbh": number, "sxbm": item, "blf": "51", "jdf": card.province, "bjzt": state}
-        extension |= _STATE_FIELDS.get(state, {})
-        return card, ("GOV.CASE", rng.choice(places.SICHUAN_CITIES), "01", 0, extension)
+            case, step = self._cases.filed("51", card, self._serials.next(at))
+        part = DECIDING if step in ("accepted", "decided", "supplement_requested") else HANDLING
+        extension = {"bjbh": case.number, "sxbm": case.item, "blf": case.handling, "jdf": case.deciding} | _STATES[step]
+        if step == "submitted":
+            extension["blms"] = "W" if case.handling == case.deciding else "D"
+        elif step == "forwarded":
+            extension["mdsf"] = case.deciding
+        elif step == "rated":
+            extension["xj"] = str(case.stars)
+        return case.card, ("GOV.CASE", case.region(part), "01", 0, extension)
 
     def contribution(self, card: Card, at: datetime) -> tuple[Card, Use]:
         """Returns a month's contribution."""

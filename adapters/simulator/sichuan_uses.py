@@ -7,6 +7,7 @@ from itertools import accumulate
 from random import Random
 from typing import Final
 
+from adapters.simulator.joint_cases import JointCases
 from adapters.simulator.sichuan_civic import Errands
 from adapters.simulator.sichuan_culture import Leisure
 from adapters.simulator.sichuan_line import Line, Serials, Use, about, yuan
@@ -22,11 +23,11 @@ Maker = Callable[[Card, datetime], tuple[Card, Use]]
 class Uses:
     """Makes uses of all kinds, in proportions after estimated daily volumes [D]."""
 
-    def __init__(self, world: World, rng: Random) -> None:
-        """Takes the cards to use."""
+    def __init__(self, world: World, rng: Random, cases: JointCases) -> None:
+        """Takes the cards to use, and the cases of both sides."""
         self._world, self._rng, self._serials = world, rng, Serials()
         trips, visits = Trips(rng, self._serials), Visits(rng, self._serials)
-        leisure, errands = Leisure(rng, self._serials), Errands(rng, self._serials)
+        leisure, errands = Leisure(rng, self._serials), Errands(rng, self._serials, cases)
         # Share in a hundred uses, maker, whether it is a tap of a purse.
         shares: tuple[tuple[float, Maker, bool], ...] = (
             (36, trips.metro, True), (20, trips.bus, True), (5, trips.qr, False),

@@ -17,6 +17,7 @@ from adapters.simulator.chongqing_traffic import ChongqingTraffic, loss_taker
 from adapters.simulator.chongqing_uses import Records
 from adapters.simulator.clock import clock
 from adapters.simulator.faults import Faults
+from adapters.simulator.joint_cases import JointCases
 from adapters.simulator.messages import ChongqingFile, Message
 from adapters.simulator.proportions import MIX
 from adapters.simulator.sichuan_line import Line
@@ -32,6 +33,8 @@ FILES: Final = 4_000
 FUND_ROWS: Final = 60
 SINGLES: Final = 100
 BATCHES_A_PORTION: Final = 4
+# Cases that Chongqing's windows take, a portion.
+FILED_IN_CHONGQING: Final = 0.5
 CONFIRMED_AFTER: Final = timedelta(seconds=20)
 
 
@@ -53,7 +56,8 @@ class Traffic:
         self._clock = clock(start, event_count, rate)
         self._sichuan = SichuanTraffic(rng, seed)
         self._chongqing = ChongqingTraffic(rng, seed, next_file or counted_files())
-        self._lives, self._uses, self._records = Lives(self.world, rng), Uses(self.world, rng), Records(self.world, rng)
+        self._cases = JointCases(rng)
+        self._lives, self._uses, self._records = Lives(self.world, rng), Uses(self.world, rng, self._cases), Records(self.world, rng)
         makers = (self._sichuan, self._chongqing, self._uses, self._records)
         self._planting = Faults(rng, self.world, makers)
         # What the mix is due and has not got yet, in events.
@@ -95,6 +99,7 @@ class Traffic:
         messages += self._steps(begins, ends)
         messages += () if is_last else self._disbursement(ends)
         messages += self._sichuan_uses(int(size * MIX.sichuan_uses), begins, ends)
+        messages += self._chongqing_cases(int(size * MIX.chongqing_cases), ends)
         while self._owed["faults"] >= 1:
             self._owed["faults"] -= 1
             messages += self._planting.next_fault(self._between(begins, ends), messages)
@@ -151,6 +156,14 @@ class Traffic:
         else:
             request = self._chongqing.loss_elsewhere(card, at, loss_taker(self._rng, card))
         return [request, *self._chongqing.step(card, "temporary_loss", None, at + CONFIRMED_AFTER)]
+
+    def _chongqing_cases(self, most: int, at: datetime) -> Iterator[Message]:
+        """Yields the steps that Chongqing takes, after those of Sichuan before them, and what is filed there."""
+        for _ in range(min(most, self._cases.waiting("50"))):
+            yield self._chongqing.case_step(*self._cases.next_step("50"), at)
+        if most and self._rng.random() < FILED_IN_CHONGQING:
+            card = self.world.any_card("51" if self._rng.random() < 0.5 else "50")
+            yield self._chongqing.case_step(*self._cases.filed("50", card, self._chongqing.case_number(at)), at)
 
     def _disbursement(self, at: datetime) -> Iterator[Message]:
         rows = int(self._owed["funds"]) - 4
