@@ -72,12 +72,13 @@ class Stage:
         command = self._commands[name]
         self.start(name, command.module, *command.arguments, **command.settings)
 
-    def run(self, module: str, *arguments: str) -> None:
-        """Runs a command to its end; raises ChildDied."""
+    def run(self, module: str, *arguments: str) -> str:
+        """Runs a command to its end and returns what it printed; raises ChildDied."""
         with Child(python(module, *arguments), self._environment, stderr=subprocess.PIPE) as child:
-            _, said = child.communicate()
+            printed, said = child.communicate()
         if child.returncode:
             raise ChildDied(f"{arguments[0]} ended with {child.returncode}: {said[-1000:]}")
+        return printed
 
     def end(self, name: str, number: signal.Signals) -> None:
         """Sends one a signal that ends it, and waits until it has ended; raises subprocess.TimeoutExpired."""

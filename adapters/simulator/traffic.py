@@ -34,7 +34,7 @@ FUND_ROWS: Final = 60
 SINGLES: Final = 100
 BATCHES_A_PORTION: Final = 4
 # Cases that Chongqing's windows take, a portion.
-FILED_IN_CHONGQING: Final = 0.5
+FILED_IN_CHONGQING: Final = 2
 CONFIRMED_AFTER: Final = timedelta(seconds=20)
 
 
@@ -161,7 +161,7 @@ class Traffic:
         """Yields the steps that Chongqing takes, after those of Sichuan before them, and what is filed there."""
         for _ in range(min(most, self._cases.waiting("50"))):
             yield self._chongqing.case_step(*self._cases.next_step("50"), at)
-        if most and self._rng.random() < FILED_IN_CHONGQING:
+        for _ in range(min(most, FILED_IN_CHONGQING)):
             card = self.world.any_card("51" if self._rng.random() < 0.5 else "50")
             yield self._chongqing.case_step(*self._cases.filed("50", card, self._chongqing.case_number(at)), at)
 

@@ -6,7 +6,7 @@ import typer
 from chuanyu.exchange.v1 import case_service_pb2 as protos
 from chuanyu.exchange.v1 import usage_government_pb2 as government
 from google.protobuf.timestamp_pb2 import Timestamp
-from rich.cells import set_cell_size
+from rich.cells import chop_cells, set_cell_size
 
 from hub.commands.items_screen import MODES, SIDES, UNKNOWN
 from hub.commands.wording import folded, local, screen, table, whole
@@ -35,7 +35,7 @@ FINDINGS = {
     "CASE_SIDE_MISMATCH": "各方或事项与提交时不符 other sides or another item than submitted",
 }
 # Columns of a side in the picture; Sichuan is on the left.
-_WIDTH = 40
+_WIDTH, _MARGIN = 40, 19
 _LEFT = "51"
 
 
@@ -82,7 +82,7 @@ def case_lines(answer: protos.GetCaseResponse) -> list[str]:
     lines = [
         f"{record.key.case_no}  {record.item_id or record.item_code} {record.item_name_zh}",
         f"  办理 handled by {SIDES.get(record.key.handling_province, UNKNOWN)}",
-        f"  决定 decided by {SIDES.get(record.deciding_province, UNKNOWN)} {record.agency}",
+        f"  决定 decided by {' '.join(filter(None, [SIDES.get(record.deciding_province, UNKNOWN), record.agency]))}",
         f"  模式 mode: {MODES[government.CaseMode.Name(record.mode).removeprefix('CASE_MODE_')]}",
         f"  状态 state: {_state(record)}{decided}",
         f"  下一步 next: {_next(record)}（{' '.join(record.allowed_next) or '—'}）",
@@ -113,16 +113,16 @@ def show_timeline(answer: protos.GetCaseTimelineResponse) -> None:
 
 def picture(entries: Iterable[protos.CaseTimelineEntry]) -> Iterator[str]:
     """Draws reports from the first to the last: each in the column of the side that made it, with an arrow where the case goes over."""
-    yield f"{'':19}{set_cell_size(SIDES[_LEFT], _WIDTH)}{SIDES['50']}"
+    yield f"{'':{_MARGIN}}{set_cell_size(SIDES[_LEFT], _WIDTH)}{SIDES['50']}"
     for entry in entries:
-        is_left = entry.province == _LEFT
-        mark = "✗" if entry.until_position else "●"
-        said = f"{mark} {_words(entry)}"
-        left, right = (said, "│") if is_left else ("│", said)
-        yield f"{_instant(entry.occurred_at)[:16].replace('T', ' '):19}{set_cell_size(left, _WIDTH)}{right}"
+        margin = _instant(entry.occurred_at)[:16].replace("T", " ")
+        for line in _lines(entry):
+            left, right = (line, "│") if entry.province == _LEFT else ("│", line)
+            yield f"{margin:{_MARGIN}}{set_cell_size(left, _WIDTH)}{right}"
+            margin = ""
         target = entry.to_province or entry.to_region[:2]
         if target and not entry.until_position:
-            yield f"{'':19}{_arrow(to_left=target == _LEFT)}"
+            yield f"{'':{_MARGIN}}{_arrow(to_left=target == _LEFT)}"
 
 
 def _arrow(to_left: bool) -> str:
@@ -130,19 +130,22 @@ def _arrow(to_left: bool) -> str:
     return f"◀{line}─┤" if to_left else f"├{line}─▶"
 
 
-def _words(entry: protos.CaseTimelineEntry) -> str:
-    zh, en = KINDS[entry.kind]
+def _lines(entry: protos.CaseTimelineEntry) -> Iterator[str]:
+    """Says what a report is, and below it what it says, in lines that fit into a column."""
+    yield " ".join(["✗" if entry.until_position else "●", *KINDS[entry.kind]])
     details = [
         entry.reason_code,
-        f"{entry.promised_working_days} 工作日" if entry.HasField("promised_working_days") else "",
+        f"{entry.promised_working_days} 工作日 working days" if entry.HasField("promised_working_days") else "",
         entry.to_region or entry.to_province,
         entry.to_agency,
         "、".join(entry.materials),
-        ("准予" if entry.granted else "不予") if entry.HasField("granted") else "",
+        ("准予 granted" if entry.granted else "不予 refused") if entry.HasField("granted") else "",
         "★" * entry.stars,
         f"更正于 corrected at {entry.until_position}" if entry.until_position else "",
     ]
-    return " ".join([zh, en, *filter(None, details)])
+    for detail in filter(None, details):
+        for piece in chop_cells(detail, _WIDTH - 4):
+            yield f"│ {piece}"
 
 
 def _state(record: protos.CaseRecord) -> str:

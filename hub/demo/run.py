@@ -23,6 +23,7 @@ from adapters.simulator.events import local_start
 from hub.audit.fsck import Report, check
 from hub.child import Child
 from hub.config import Config
+from hub.demo.cases import CaseThereAndBack
 from hub.demo.items import show_items
 from hub.demo.questions import Questions
 from hub.demo.screen import Picture, announce, draw, farewell, left_behind, suggest
@@ -116,6 +117,7 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
             small = SmallParticipants(target, dsn, data_dir, questions.a_card_each)
             picture = Picture(target, f"http://{metrics}/metrics", str(data_dir))
             problems: list[str] = []
+            case = CaseThereAndBack(stage, screen, target, certificates)
 
             def play(card_no: str) -> None:
                 if card_no:
@@ -124,12 +126,13 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
                 show(screen, small.play())
 
             stopping.show_begins()
-            tally = _watch(stage, settings, dsn, urls, simulator, questions, play, screen, picture, stopping)
+            tally = _watch(stage, settings, dsn, urls, simulator, questions, play, case, screen, picture, stopping)
             problems += small.problems
         screen.print("等待视图跟上，核对日志与视图 … waiting for the views, checking journal and views", soft_wrap=True)
         with progress() as report:
             _settle(dsn, urls, report)
-            return _result(dsn, urls, tally, questions.outcomes, small, problems, report)
+            problems += case.look(at_once=True)
+            return _result(dsn, urls, tally, questions.outcomes, small, case.shown, problems, report)
 
 
 def _start_simulator(stage: Stage, settings: DemoSettings, data_dir: Path, urls: dict[str, str], begin: datetime) -> Child:
@@ -145,6 +148,7 @@ def _watch(
     simulator: Child,
     questions: Questions,
     play: Callable[[str], None],
+    case: CaseThereAndBack,
     screen: Console,
     picture: Picture,
     stopping: Stopping,
@@ -165,6 +169,7 @@ def _watch(
             if questions.suggestion and not suggested:
                 suggested = questions.suggestion
                 play(suggested)
+            case.look()
             picture.update({name: status(url) for name, url in urls.items()}, _positions(connection), questions)
             if live:
                 live.update(draw(picture))
@@ -211,6 +216,7 @@ def _result(
     tally: dict[str, Any],
     checks: Counter[str],
     small: SmallParticipants,
+    case_no: str,
     problems: list[str],
     report: Report,
 ) -> dict[str, Any]:
@@ -237,6 +243,7 @@ def _result(
         "views_equal": all(checked.views.values()),
         "checks": dict(checks),
         "small_participants": small.as_json(),
+        "case": case_no,
         "problems": [*checked.problems, *problems],
         "events_in_journal": asdict(checked)["events"],
         "surprises": tally.get("surprises", []),

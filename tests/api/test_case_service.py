@@ -266,9 +266,16 @@ def test_the_picture_has_a_column_for_each_side(shared_hub: RunningHub, seen: in
     monkeypatch.setenv("HUB_DSN", shared_hub.dsn)
     lines = said("show", "51", "N1").splitlines()
     assert "  状态 state: 已办结 DECIDED：准予 granted" in lines
-    drawn = [line[19:].rstrip() for line in lines[-5:]]
-    assert [line.startswith("●") for line in drawn] == [False, True, True, False, False]
-    assert drawn[3].startswith("│") and drawn[3].endswith("● 受理 case accepted")
+    begin = next(number for number, line in enumerate(lines) if line.strip().startswith("川 Sichuan"))
+    drawn = [line[19:].split() for line in lines[begin + 1 :]]
+    assert drawn == [
+        ["●", "提交办件", "case", "submitted", "│"],
+        ["│", "5", "工作日", "working", "days", "│"],
+        ["●", "收件", "case", "received", "│"],
+        ["│", "●", "受理", "case", "accepted"],
+        ["│", "●", "办结", "case", "decided"],
+        ["│", "│", "准予", "granted"],
+    ]
 
 
 @pytest.mark.parametrize("arguments", [["list", "--next", "NOBODY"], ["list", "--state", "LOST"]])
