@@ -108,7 +108,7 @@ class Sender:
             ended.set()
 
     def _batch(self, sequence: int, request: Callable[..., feed_service_pb2.StreamEventsRequest]) -> feed_service_pb2.StreamEventsRequest:
-        size = self._chance.randint(1, 30)
+        size = self._chance.randint(1, 12)
         if self._stopping:
             size = min(size, max(1, self.handed_out - sequence + 1))
         self.handed_out = max(self.handed_out, sequence + size - 1)

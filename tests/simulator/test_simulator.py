@@ -77,15 +77,15 @@ def one_with(traffic: list[Message], fault: Fault) -> Message:
 # Content
 
 
-def test_the_same_seed_and_start_give_the_same_messages(traffic: list[Message]) -> None:
-    assert messages(1, 20_000) == traffic
+def test_the_same_seed_and_start_give_the_same_messages() -> None:
+    assert messages(1, 4_000) == messages(1, 4_000)
 
 
 def test_another_seed_gives_other_messages() -> None:
     assert messages(2, 1_000) != messages(1, 1_000)
 
 
-@pytest.mark.parametrize("event_count", [*range(1, 111), 150, 1_000, 7_777, 20_000])
+@pytest.mark.parametrize("event_count", [*range(1, 111), 150, 1_000, 7_777])
 def test_the_number_of_events_is_met_exactly(event_count: int) -> None:
     assert sum(message.events for message in messages(3, event_count)) == event_count
 
