@@ -28,7 +28,7 @@ from hub.child import Child, python
 from hub.config import Config
 from hub.journal.batch import Batch
 from hub.monitoring import vitals
-from hub.projections import DECIDED_BY, runner
+from hub.projections import FOLDED_FIRST, runner
 
 GROUPS_PER_S = 10
 FIRST_EVENTS = 20_000
@@ -92,7 +92,7 @@ def _run(
     place: Ground, edge: HubProcess, process: psutil.Process, filling: Filling, groups: Sequence[list[Batch]], *, only_decided: bool = False
 ) -> dict[str, Any]:
     """Records the groups at their pace while questions are asked, and looks at the views meanwhile."""
-    names = {view.name for view in DECIDED_BY} if only_decided else set(vitals.FOLLOWERS)
+    names = {view.name for view in FOLDED_FIRST} if only_decided else set(vitals.FOLLOWERS)
     first, *others = groups
     with vitals.connect(place.dsn) as looking:
         # Once it has folded this, the process is there.

@@ -29,6 +29,9 @@ PROJECTIONS: tuple[View, ...] = (
 # What an answer rests on: these move as one, first in every round, so that an answer's `as_of_position` is true of all of them.
 DECIDED_BY: tuple[View, ...] = (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS, AGREEMENTS)
 
+# What is folded before all others: what answers rest on, and what the processes rest on, which answer requests.
+FOLDED_FIRST: tuple[View, ...] = (*DECIDED_BY, LOSSES)
+
 
 def moving_with(projection: View) -> tuple[View, ...]:
     """Returns the views that are always at one position with this one, itself included."""

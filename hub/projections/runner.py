@@ -1,4 +1,4 @@
-"""Runs all views live: what answers rest on in a loop of its own, all others in a second one, each with a session.
+"""Runs all views live: what answers and processes rest on in a loop of its own, all others in a second one, each with a session.
 
 So an answer waits for no other view: neither for its transaction nor for its turn. The second loop is in another process (`other_views`).
 """
@@ -13,7 +13,7 @@ import psycopg
 
 from hub.domain.errors import HubError
 from hub.journal.sessions import locks, session
-from hub.projections import DECIDED_BY, PROJECTIONS
+from hub.projections import FOLDED_FIRST, PROJECTIONS
 from hub.projections.engine import PAGE_EVENTS, advance, create_views
 from hub.projections.together import advance_as_one, advance_side_by_side
 from hub.telemetry.outage import Outage
@@ -52,11 +52,11 @@ def connect(dsn: str, application_name: str = "hub-projector") -> psycopg.Connec
 
 
 def run(dsn: str, stop: threading.Event, beside: Beside) -> None:
-    """Folds what answers rest on until *stop* is set, and has *beside* fold the others; survives restarts of the database."""
+    """Folds what is folded first until *stop* is set, and has *beside* fold the others; survives restarts of the database."""
 
     def decide(connection: psycopg.Connection, stop: threading.Event) -> None:
         create_views(connection, PROJECTIONS)
-        # Only the process that folds what answers rest on has the others folded.
+        # Only the process that folds the first ones has the others folded.
         with beside(dsn):
             _rounds(connection, stop)
 
@@ -64,8 +64,8 @@ def run(dsn: str, stop: threading.Event, beside: Beside) -> None:
 
 
 def follow(dsn: str, stop: threading.Event) -> None:
-    """Folds the views that no answer rests on until *stop* is set; survives restarts of the database."""
-    following = [view for view in PROJECTIONS if view not in DECIDED_BY]
+    """Folds the views that nobody waits for until *stop* is set; survives restarts of the database."""
+    following = [view for view in PROJECTIONS if view not in FOLDED_FIRST]
 
     def rounds(connection: psycopg.Connection, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -115,7 +115,7 @@ def _rounds(connection: psycopg.Connection, stop: threading.Event) -> None:
     page_events = LEAST_PAGE_EVENTS
     while not stop.is_set():
         began = time.monotonic()
-        was_full = advance_as_one(connection, DECIDED_BY, page_events=page_events, waits=False).moved == page_events
+        was_full = advance_as_one(connection, FOLDED_FIRST, page_events=page_events, waits=False).moved == page_events
         page_events = _next_page(page_events, time.monotonic() - began, was_full)
         if not was_full:
             time.sleep(max(0.0, ROUND_S - (time.monotonic() - began)))
@@ -130,9 +130,9 @@ def _next_page(page_events: int, took_s: float, was_full: bool) -> int:
 
 def catch_up(connection: psycopg.Connection) -> None:
     """Folds every view up to the head, once."""
-    while advance_as_one(connection, DECIDED_BY).moved:
+    while advance_as_one(connection, FOLDED_FIRST).moved:
         pass
-    others = [view for view in PROJECTIONS if view not in DECIDED_BY]
+    others = [view for view in PROJECTIONS if view not in FOLDED_FIRST]
     while advance_side_by_side(connection, others):
         pass
     for view in others:

@@ -1,5 +1,6 @@
 """The views that no answer rests on have a process of their own: it is started again when it ends, and ends with its parent."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -12,14 +13,15 @@ import psycopg
 import pytest
 
 from hub.journal.reader import head_position
-from hub.projections import DECIDED_BY, PROJECTIONS, other_views, runner
+from hub.projections import FOLDED_FIRST, PROJECTIONS, other_views, runner
 from hub.projections.engine import create_views, positions
 from hub.projections.views.daily_usage import DAILY_USAGE
+from hub.projections.views.losses import LOSSES
 from hub.telemetry import names
 from tests.hub_process import RunningHub
 from tests.recording import Recording, journey
 
-OTHERS = [view for view in PROJECTIONS if view not in DECIDED_BY]
+OTHERS = [view for view in PROJECTIONS if view not in FOLDED_FIRST]
 WITHIN_S = 60.0
 
 
@@ -62,6 +64,17 @@ def views(dsn: str) -> Iterator[psycopg.Connection]:
     with runner.connect(dsn) as connection:
         create_views(connection, PROJECTIONS)
         yield connection
+
+
+def test_what_the_loss_process_rests_on_waits_for_no_other_view(dsn: str, journal: Recording, views: psycopg.Connection) -> None:
+    stop = threading.Event()
+    thread = threading.Thread(target=runner.run, args=(dsn, stop, lambda _: contextlib.nullcontext()))
+    thread.start()
+    journal.append(journey())
+    wait_until(lambda: set(positions(views, FOLDED_FIRST).values()) == {1})
+    stop.set()
+    thread.join()
+    assert (LOSSES in FOLDED_FIRST, positions(views, [DAILY_USAGE])) == (True, {DAILY_USAGE.name: 0})
 
 
 @pytest.fixture
