@@ -20,6 +20,7 @@ from hub.journal.reader import head_position, read_page
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import PAGE_EVENTS, View, collector_at_rest, fold_page
 from hub.projections.ledgers import read_by
+from hub.projections.projection import decode_for
 from hub.projections.rebuild import drop_fresh, fresh_copy
 
 ROUNDS = 3
@@ -95,8 +96,7 @@ def _fold(connection: psycopg.Connection, fresh: list[View], after: int, end: in
     with meter.of(READ):
         page = read_page(connection, after, end)
     with meter.of(DECODE):
-        for recorded in page:
-            assert recorded.event is not None
+        decode_for(fresh, page)
     with meter.of(CORRECTIONS):
         changed = changes(connection, after, end)
     for projection in fresh:

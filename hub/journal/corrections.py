@@ -4,7 +4,7 @@ An event that comes after what corrects or reverses it changes nothing or less t
 follows from all that the journal has, not from the order in which it came. `hub.domain.corrections` has the rules.
 """
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any, NamedTuple
 
 import psycopg
@@ -29,14 +29,27 @@ def changes(connection: psycopg.Connection, after: int, end: int) -> dict[int, C
     if not touched:
         return {}
     members, recorded = _families(connection, {name for _, name in touched}, end)
+    by_name = _by_name(members)
     found: dict[int, Change] = {}
-    for position in sorted({position for position, _ in touched}):
-        stood = in_force(member for member in members if member.position < position)
-        stands = in_force(member for member in members if member.position <= position)
+    for position, family in {position: by_name[name] for position, name in touched if name in by_name}.items():
+        stood = in_force(member for member in family if member.position < position)
+        stands = in_force(member for member in family if member.position <= position)
         into = [recorded[new] for new in stands - stood]
         out = sorted(stood - stands)
         found[position] = Change(tuple(recorded[old] for old in out), into[0] if into else None)
     return found
+
+
+def _by_name(members: Iterable[Member]) -> dict[Hashable, list[Member]]:
+    """Returns the family of each name: what one event changes has to do with its own family alone."""
+    families: dict[Hashable, list[Member]] = {}
+    for member in members:
+        names = (member.name, *member.changes)
+        known = {id(family): family for name in names if (family := families.get(name)) is not None}
+        family = [member, *(one for some in known.values() for one in some)]
+        for one in family:
+            families |= dict.fromkeys((one.name, *one.changes), family)
+    return families
 
 
 def changed_since(connection: psycopg.Connection, position: int, reached: int) -> tuple[list[Recorded], list[Recorded]]:

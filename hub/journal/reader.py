@@ -37,11 +37,11 @@ class Recorded:
 
     __slots__ = (
         "_derived",
-        "_only_takes_out",
         "about",
         "data",
         "event",
         "in_force_since",
+        "is_reversal",
         "kind",
         "known_us",
         "occurred_us",
@@ -55,10 +55,8 @@ class Recorded:
     event: event_pb2.Event
     # When it happened by the source's clock, in microseconds since 1970 UTC.
     occurred_us: int
-    # The position and the instant of the event by which this one is in force: its own, unless a later one gave it back.
-    in_force_since: int
-    known_us: int
-    _derived: dict[Any, Any]
+    # Whether nothing is in force by this event: what it is folded with is taken out.
+    is_reversal: bool
 
     def __init__(self, position: int, recorded_us: int, stream_id: int, sequence: int, kind: str, data: bytes) -> None:
         """*recorded_us* counts microseconds since 1970 UTC."""
@@ -68,10 +66,13 @@ class Recorded:
         self.sequence = sequence
         self.kind = kind
         self.data = data
+        # The position and the instant of the event by which this one is in force: its own, unless a later one gave it back.
+        self.in_force_since = position
+        self.known_us = recorded_us
         # Of an event that names another by its number: the (stream, sequence) of that one, and itself if it was recorded before.
         self.refers_to: tuple[int, int] | None = None
         self.about: Recorded | None = None
-        self._only_takes_out = False
+        self._derived: dict[Any, Any] | None = None
 
     def __getattr__(self, name: str) -> Any:
         """Fills what was not asked for before: after that it is a plain attribute, which is the fastest there is."""
@@ -80,12 +81,8 @@ class Recorded:
             value = event_pb2.Event.FromString(self.data)
         elif name == "occurred_us":
             value = microseconds(self.event.occurred_at)
-        elif name == "_derived":
-            value = {}
-        elif name == "in_force_since":
-            value = self.position
-        elif name == "known_us":
-            value = self.recorded_us
+        elif name == "is_reversal":
+            value = self.event.HasField("reverses")
         else:
             raise AttributeError(name)
         setattr(self, name, value)
@@ -94,19 +91,16 @@ class Recorded:
     def derived(self, derive: Callable[["Recorded"], Derived]) -> Derived:
         """Returns what *derive* makes of this event, made once however often it is asked for."""
         known = self._derived
+        if known is None:
+            known = self._derived = {}
         if derive not in known:
             known[derive] = derive(self)
         return known[derive]  # type: ignore[no-any-return]
 
-    @property
-    def is_reversal(self) -> bool:
-        """Whether nothing is in force by this event: what it is folded with is taken out."""
-        return self._only_takes_out or self.event.HasField("reverses")
-
     def taking_out(self) -> "Recorded":
         """Returns this event as one by which nothing is in force, for what else it takes out."""
         other = self._copy()
-        other._only_takes_out = True
+        other.is_reversal = True
         return other
 
     def given_back_by(self, event: "Recorded") -> "Recorded":
@@ -117,6 +111,15 @@ class Recorded:
 
     def _copy(self) -> "Recorded":
         return Recorded(self.position, self.recorded_us, self.stream_id, self.sequence, self.kind, self.data)
+
+
+def decode(events: Iterable[Recorded]) -> None:
+    """Fills of each event what nearly every view asks of it: in a loop it takes half of what it takes one by one."""
+    parse = event_pb2.Event.FromString
+    for one in events:
+        event = one.event = parse(one.data)
+        one.is_reversal = event.HasField("reverses")
+        one.occurred_us = microseconds(event.occurred_at)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
 from hub.lanes.touches import Touches, hash_of
 from hub.projections.cells import derived
-from hub.projections.ledgers import Parked, Rows, fold_event, folds_in, named_rows, read_by
+from hub.projections.ledgers import Parked, Rows, fold_events, folds_in, named_rows, read_by
 from hub.projections.naming import refer
 from hub.projections.projection import CellView, Key, View
 
@@ -41,10 +41,11 @@ class Folding:
             return
         touched, parked = named_rows(view, folds)
         self.parked_now |= parked
-        for position, recorded, before, keys in touched:
-            mine = keys if self._only is None else [key for key in keys if hash_of(key) in self._only]
-            for key, why in fold_event(view, recorded, before, mine, self.rows, self._parked):
-                self.parked_now.add((repr(key), position, why))
+        if self._only is not None:
+            only = self._only
+            touched = [(position, one, before, [key for key in keys if hash_of(key) in only]) for position, one, before, keys in touched]
+        self.parked_now |= fold_events(view, touched, self.rows, self._parked)
+        for position, recorded, _, keys in touched:
             # A row that may wait for the event is touched, whether it waits or not: it may be another unit that has it.
             waiting = view.waiting(recorded) if view.waiting is not None else None
-            self.touches.add(position, mine if waiting is None or waiting in mine else [*mine, waiting])
+            self.touches.add(position, keys if waiting is None or waiting in keys else [*keys, waiting])

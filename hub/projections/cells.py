@@ -1,6 +1,6 @@
 """Folds pages into views of cells: what the events of a page add and take off comes together, one statement writes it."""
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 
 import psycopg
 
@@ -29,7 +29,8 @@ def derived(view: CellView, folds: Iterable[Fold], sums: MutableMapping[Key, lis
     derive, is_sum = view.derive, is_summed(view)
     for position, recorded, corrected in folds:
         try:
-            moved = list(derive(recorded, corrected))
+            # All or nothing: an event that cannot be added as a whole is parked.
+            moved = tuple(derive(recorded, corrected))
         except Exception as error:
             parked.add((f"position {position}", position, type(error).__name__))
             continue
@@ -43,10 +44,13 @@ def is_summed(view: CellView) -> list[bool]:
     return [name not in view.greatest for name, _ in view.value_columns]
 
 
-def bring(sums: MutableMapping[Key, list[int]], key: Key, values: Iterable[int], is_sum: Iterable[bool]) -> None:
+def bring(sums: MutableMapping[Key, list[int]], key: Key, values: Sequence[int], is_sum: Sequence[bool]) -> None:
     """Brings values to a cell."""
     if (known := sums.get(key)) is None:
         sums[key] = list(values)
-    else:
-        for column, (value, adds) in enumerate(zip(values, is_sum, strict=True)):
-            known[column] = known[column] + value if adds else max(known[column], value)
+        return
+    for column, value in enumerate(values):
+        if is_sum[column]:
+            known[column] += value
+        elif value > known[column]:
+            known[column] = value

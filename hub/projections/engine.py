@@ -18,7 +18,7 @@ from hub.journal.sessions import take_turn
 from hub.projections.cells import fold_into_cells
 from hub.projections.fold_trace import Fold, folded
 from hub.projections.ledgers import fold_into_ledger, read_by
-from hub.projections.projection import CellView, Key, Projection, Row, View, kinds_of
+from hub.projections.projection import CellView, Key, Projection, Row, View, decode_for, kinds_of
 from hub.projections.rows import create_table
 from hub.telemetry.spans import now_ns
 
@@ -116,9 +116,11 @@ _folding, _pages = threading.Lock(), list[None]()
 
 
 def read(connection: psycopg.Connection, views: Sequence[View], after: int, end: int) -> Page:
-    """Reads once what several views read; each event is decoded once, by the first view that looks at it."""
+    """Reads once what several views read, and decodes once what any of them reads by its kind."""
     changed = changes(connection, after, end) if any(view.follows_corrections for view in views) else {}
-    return Page(after, end, read_page(connection, after, end, kinds_of(views), also=changed), changed)
+    events = read_page(connection, after, end, kinds_of(views), also=changed)
+    decode_for(views, events)
+    return Page(after, end, events, changed)
 
 
 def fold_all(connection: psycopg.Connection, views: Sequence[View], page: Page) -> None:

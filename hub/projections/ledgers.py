@@ -12,7 +12,7 @@ from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
 from hub.projections.naming import refer
 from hub.projections.projection import Items, Key, Linked, Projection, Row, Signed, State, Table, View
-from hub.projections.rows import add_up, load_linked, rows_of, store
+from hub.projections.rows import add_up, any_row, load_linked, rows_of, store
 
 Fold = tuple[int, Recorded, Recorded | None]
 Touched = tuple[int, Recorded, Recorded | None, list[Key]]
@@ -55,12 +55,10 @@ def fold_into_ledger(
     if projection.refers:
         refer(connection, projection.refers, folds)
     touched, parked_now = named_rows(projection, folds)
-    fold = _load(connection, projection, touched)
-    loaded = dict(fold.states)
-    for position, recorded, before, keys in touched:
-        for key, why in fold_event(projection, recorded, before, keys, fold, parked):
-            parked_now.add((repr(key), position, why))
-    _store(connection, projection, loaded, fold)
+    rows = _load(connection, projection, touched)
+    loaded = dict(rows.states)
+    parked_now |= fold_events(projection, touched, rows, parked)
+    _store(connection, projection, loaded, rows)
     return parked_now
 
 
@@ -82,7 +80,7 @@ def named_rows(projection: Projection, folds: Iterable[Fold]) -> tuple[list[Touc
     """Returns the folds with the rows they name, and those whose rows cannot be named."""
     touched: list[Touched] = []
     parked: Parked = set()
-    named = projection.keys
+    named, append = projection.keys, touched.append
     for position, recorded, before in folds:
         try:
             keys = list(named(recorded, before))
@@ -90,47 +88,67 @@ def named_rows(projection: Projection, folds: Iterable[Fold]) -> tuple[list[Touc
             parked.add((f"position {position}", position, type(error).__name__))
             continue
         # A row that is named twice is folded once.
-        touched.append((position, recorded, before, list(dict.fromkeys(keys)) if len(keys) > 1 else keys))
+        append((position, recorded, before, list(dict.fromkeys(keys)) if len(keys) > 1 else keys))
     return touched, parked
 
 
-def fold_event(
-    projection: Projection, recorded: Recorded, before: Recorded | None, keys: list[Key], rows: Rows, parked: set[str]
-) -> list[tuple[Key, str]]:
-    """Folds an event into the rows it names and those above them; returns the keys that are parked, each with why. *parked* grows."""
-    found: list[tuple[Key, str]] = []
-    joins: list[tuple[Key, Key]] = []
-    linked, items, states = projection.linked, projection.items, rows.states
-    if rows.may_wait and projection.waiting is not None and (waiting := projection.waiting(recorded)) is not None and waiting in states:
-        keys.insert(0, waiting)
-    for key in keys:
-        if parked and repr(key) in parked:
-            found.append((key, "an earlier event of this key is parked"))
-            continue
-        try:
-            state = states.get(key)
-            if items is None:
-                evolved = projection.evolve(key, state, recorded, before)
-            elif (item := items.added(state, recorded, before)) is not None:
-                rows.items.setdefault(key, []).append(item)
+def fold_events(projection: Projection, touched: Iterable[Touched], rows: Rows, parked: set[str]) -> Parked:
+    """Folds events into the rows they name and those above them, and returns what is parked; *parked*, the keys with such events, grows."""
+    found: Parked = set()
+    evolve, items, linked, states, sums = projection.evolve, projection.items, projection.linked, rows.states, rows.sums
+    moved = projection.cells.of if projection.cells is not None else None
+    waiting = projection.waiting if rows.may_wait else None
+    for position, recorded, before, keys in touched:
+        joins: list[tuple[Key, Key]] = []
+        if waiting is not None and (key := waiting(recorded)) is not None and key in states:
+            keys.insert(0, key)
+        for key in keys:
+            if parked and repr(key) in parked:
+                found.add((repr(key), position, "an earlier event of this key is parked"))
                 continue
-            else:
-                evolved = _evolve_with_items(projection, items, key, recorded, before, rows)
-            if linked is not None and not (state is None and evolved is None):
-                _climb(linked, key, (state, evolved), keys, joins)
-            if projection.cells is not None and evolved is not state:
-                add(rows.sums, projection.cells.of(recorded, state, evolved))
-            states[key] = evolved
-        except Exception as error:
-            parked.add(repr(key))
-            found.append((key, type(error).__name__))
+            try:
+                state = states.get(key)
+                if items is None:
+                    evolved = evolve(key, state, recorded, before)
+                elif (item := items.added(state, recorded, before)) is not None:
+                    rows.items.setdefault(key, []).append(item)
+                    continue
+                else:
+                    evolved = _evolve_with_items(projection, items, key, recorded, before, rows)
+                if linked is not None:
+                    _climb(linked, key, state, evolved, keys, joins)
+                if moved is not None and evolved is not state:
+                    add(sums, moved(recorded, state, evolved))
+                states[key] = evolved
+            except Exception as error:
+                parked.add(repr(key))
+                found.add((repr(key), position, type(error).__name__))
+        if joins:
+            _join(projection, recorded, joins, rows, parked)
+    return found
+
+
+def _climb(linked: Linked, key: Key, state: State | None, evolved: State | None, keys: list[Key], joins: list[tuple[Key, Key]]) -> None:
+    """Adds to *keys* the rows above one, as it was and as it is, to be folded after it and joined with it."""
+    named = () if state is None else linked.above(state)
+    if evolved is not None and evolved is not state:
+        named = (*named, *linked.above(evolved))
+    for above in dict.fromkeys(named) if named else ():
+        if above != key:
+            joins.append((above, key))
+            if above not in keys:
+                keys.append(above)
+
+
+def _join(projection: Projection, recorded: Recorded, joins: Iterable[tuple[Key, Key]], rows: Rows, parked: set[str]) -> None:
+    """Adds to the rows above what those below have for them."""
+    states = rows.states
     for above, below in joins:
-        if linked is not None and (part := states.get(below)) is not None and not (parked and repr(above) in parked):
+        if projection.linked is not None and (part := states.get(below)) is not None and not (parked and repr(above) in parked):
             state = states.get(above)
-            states[above] = joined = linked.join(above, state, part, recorded)
+            states[above] = joined = projection.linked.join(above, state, part, recorded)
             if projection.cells is not None and joined is not state:
                 add(rows.sums, projection.cells.of(recorded, state, joined))
-    return found
 
 
 def _evolve_with_items(
@@ -156,33 +174,37 @@ def add(sums: MutableMapping[Key, list[int]], signed: Iterable[Signed]) -> None:
                 known[column] += value
 
 
-def _climb(linked: Linked, key: Key, versions: Iterable[State | None], keys: list[Key], joins: list[tuple[Key, Key]]) -> None:
-    """Adds to *keys* the rows above one, as it was and as it is, to be folded after it and joined with it."""
-    for above in {above: None for state in versions if state is not None for above in linked.above(state)}:
-        if above != key:
-            joins.append((above, key))
-            if above not in keys:
-                keys.append(above)
-
-
 def _load(connection: psycopg.Connection, projection: Projection, touched: Sequence[Touched]) -> Rows:
     """Loads the rows that are named, those that wait, and the items of those that an event does not only add one to."""
-    items, table, waiting = projection.items, projection.item_rows, projection.waiting
-    if items is None or table is None:
-        named = {key for *_, keys in touched for key in keys}
-        waited = {key for _, one, _, _ in touched if (key := waiting(one)) is not None} - named if waiting is not None else set()
-        states = load_linked(connection, projection, named, waited, projection.waits)
-        may_wait = not waited.isdisjoint(states) or any(one.kind in projection.refers for _, one, _, _ in touched)
-        return Rows(dict(states), may_wait=may_wait)
-    changing = {key for _, one, before, keys in touched if before is not None or one.kind not in items.kinds for key in keys}
-    adding = {key for *_, keys in touched for key in keys} - changing
-    states = load_linked(connection, projection, changing, adding, items.watched)
-    watched = {
-        key
-        for _, one, before, keys in touched
-        for key in keys
-        if key in states and key not in changing and items.added(states[key], one, before) is None
-    }
+    if projection.items is not None and projection.item_rows is not None:
+        return _load_with_items(connection, projection, projection.items, projection.item_rows, touched)
+    named = {key for touch in touched for key in touch[3]}
+    waited = _waited(connection, projection, touched) - named
+    states = load_linked(connection, projection, named, waited, projection.waits)
+    may_wait = not waited.isdisjoint(states) or any(touch[1].kind in projection.refers for touch in touched)
+    return Rows(dict(states), may_wait=may_wait)
+
+
+def _waited(connection: psycopg.Connection, projection: Projection, touched: Sequence[Touched]) -> set[Key]:
+    """Returns the rows that may wait for the events; there is nothing to look for where no row waits at all."""
+    waiting = projection.waiting
+    if waiting is None or not any_row(connection, projection.rows, projection.waits):
+        return set()
+    return {key for touch in touched if (key := waiting(touch[1])) is not None}
+
+
+def _load_with_items(
+    connection: psycopg.Connection, projection: Projection, items: Items, table: Table, touched: Sequence[Touched]
+) -> Rows:
+    changing, adding = set[Key](), set[Key]()
+    for _, one, before, keys in touched:
+        (adding if before is None and one.kind in items.kinds else changing).update(keys)
+    states = load_linked(connection, projection, changing, adding - changing, items.watched)
+    watched = states.keys() - changing
+    if watched:
+        watched = {
+            key for _, one, before, keys in touched for key in keys if key in watched and items.added(states[key], one, before) is None
+        }
     width = len(projection.key_columns)
     read: dict[Key, list[Row]] = {}
     for row in rows_of(connection, table, projection.key_columns, changing | watched):

@@ -4,7 +4,8 @@ The client library dumps an array value by value through an object each, which c
 """
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain, repeat
 from typing import Any
 
 import psycopg
@@ -19,49 +20,53 @@ _EIGHT, _FOUR = struct.Struct(">iq").pack, struct.Struct(">ii").pack
 _TRUE, _FALSE = _length(1) + b"\1", _length(1) + b"\0"
 
 
-def _bytes(value: bytes) -> bytes:
-    return _length(len(value)) + value
+# A column at a time: a call for each value would cost more than the packing.
 
 
-def _text(value: str) -> bytes:
-    data = value.encode()
-    return _length(len(data)) + data
+def _bytes(values: Sequence[bytes]) -> list[bytes]:
+    return [_length(len(value)) + value for value in values]
 
 
-def _bigint(value: int) -> bytes:
-    return _EIGHT(8, value)
+def _texts(values: Sequence[str]) -> list[bytes]:
+    return _bytes([value.encode() for value in values])
 
 
-def _integer(value: int) -> bytes:
-    return _FOUR(4, value)
+def _bigints(values: Sequence[int]) -> list[bytes]:
+    return [_EIGHT(8, value) for value in values]
 
 
-def _boolean(value: bool) -> bytes:
-    return _TRUE if value else _FALSE
+def _integers(values: Sequence[int]) -> list[bytes]:
+    return [_FOUR(4, value) for value in values]
 
 
-# What packs a value with its length, and the number of the type in the catalogue; its array's is beside it.
-_TYPES: dict[str, tuple[Callable[[Any], bytes], int, int]] = {
+def _booleans(values: Sequence[bool]) -> list[bytes]:
+    return [_TRUE if value else _FALSE for value in values]
+
+
+# What packs values, each with its length, and the number of the type in the catalogue; its array's is beside it.
+_TYPES: dict[str, tuple[Callable[[Any], list[bytes]], int, int]] = {
     "bytea": (_bytes, 17, 1001),
-    "text": (_text, 25, 1009),
-    "bigint": (_bigint, 20, 1016),
-    "integer": (_integer, 23, 1007),
-    "int": (_integer, 23, 1007),
-    "boolean": (_boolean, 16, 1000),
+    "text": (_texts, 25, 1009),
+    "bigint": (_bigints, 20, 1016),
+    "integer": (_integers, 23, 1007),
+    "int": (_integers, 23, 1007),
+    "boolean": (_booleans, 16, 1000),
 }
 
 
-def copied(kinds: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    """Returns rows as the data of a binary COPY into columns of these types."""
-    head, packs = struct.pack(">h", len(kinds)), [_TYPES[kind][0] for kind in kinds]
-    parts = [_COPY_HEAD]
-    append = parts.append
-    for row in rows:
-        append(head)
-        for pack, value in zip(packs, row, strict=True):
-            append(_NULL if value is None else pack(value))
-    append(_COPY_END)
-    return b"".join(parts)
+def _column(kind: str, values: Sequence[Any]) -> list[bytes]:
+    pack = _TYPES[kind][0]
+    if None not in values:
+        return pack(values)
+    there = iter(pack([value for value in values if value is not None]))
+    return [_NULL if value is None else next(there) for value in values]
+
+
+def copied(kinds: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
+    """Returns rows, of which there is one at least, as the data of a binary COPY into columns of these types."""
+    head = struct.pack(">h", len(kinds))
+    columns = [_column(kind, values) for kind, values in zip(kinds, zip(*rows, strict=True), strict=True)]
+    return b"".join([_COPY_HEAD, *chain.from_iterable(zip(repeat(head), *columns, strict=False)), _COPY_END])
 
 
 class Packed:
@@ -97,8 +102,7 @@ def array(kind: str, values: Sequence[Any]) -> Packed | list[Any]:
     """Returns a column as an array parameter; of a type that is not packed here it stays a list."""
     if kind not in _TYPES:
         return list(values)
-    pack, number, _ = _TYPES[kind]
-    packed = [_NULL if value is None else pack(value) for value in values]
+    number, packed = _TYPES[kind][1], _column(kind, values)
     return _ARRAYS[kind](_ARRAY_HEAD.pack(1, int(_NULL in packed), number, len(values), 1) + b"".join(packed))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from chuanyu.exchange.v1 import references_pb2 as references
 
-from hub.journal.reader import Recorded
+from hub.journal.reader import Recorded, decode
 
 Key = tuple[Any, ...]
 Row = tuple[Any, ...]
@@ -204,6 +204,12 @@ def kinds_of(views: Iterable[View]) -> frozenset[str] | None:
             return None
         found |= view.kinds
     return frozenset(found)
+
+
+def decode_for(views: Iterable[View], events: Iterable[Recorded]) -> None:
+    """Decodes the events of the kinds that some views name; views of all kinds seldom look into an event."""
+    kinds = kinds_of(view for view in views if view.kinds is not None) or frozenset()
+    decode(event for event in events if event.kind in kinds)
 
 
 def suffix_of(view: View) -> str:

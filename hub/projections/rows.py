@@ -66,6 +66,11 @@ def rows_of(
         return cursor.execute(statement.encode(), arrays(key_columns, wanted)).fetchall()
 
 
+def any_row(connection: psycopg.Connection, table: Table, only: str) -> bool:
+    """Whether there is a row of which a condition of SQL is true."""
+    return connection.execute(f"SELECT FROM views.{table.name} WHERE {only} LIMIT 1".encode()).fetchone() is not None
+
+
 def store(connection: psycopg.Connection, table: Table, new: Sequence[Row], changed: Sequence[Row], gone: Sequence[Key]) -> None:
     """Writes rows (keys first) of a table: those that are not there yet, those that are, and takes those away that are no more."""
     if new:

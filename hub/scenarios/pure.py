@@ -24,7 +24,7 @@ from hub.domain.succession import CardRow, facts_known, wanted
 from hub.intake.batch import faults
 from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
-from hub.projections.ledgers import Rows, fold_event, folds_of
+from hub.projections.ledgers import Rows, fold_events, folds_of
 from hub.projections.projection import Projection
 from hub.projections.views.card_rows import relatives
 from hub.projections.views.card_standing import CARD_STANDING
@@ -116,7 +116,7 @@ class PureRun:
                 if (ref := projection.refers[one.kind](one)) is not None:
                     one.refers_to, one.about = (list(FEEDS).index(ref.feed), ref.sequence), self._named.get((ref.feed, ref.sequence))
             keys = list(dict.fromkeys(projection.keys(stands, before)))
-            parked = fold_event(projection, stands, before, keys, rows, set())
+            parked = fold_events(projection, [(stands.position, stands, before, keys)], rows, set())
             assert not parked, parked
 
     def _facts(self, alias: str) -> list[Fact]:

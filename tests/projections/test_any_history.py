@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hub.journal.reader import Recorded
 from hub.projections import DECIDED_BY, PROJECTIONS, runner
 from hub.projections.engine import advance, create_views, positions
-from hub.projections.ledgers import Rows, fold_event
+from hub.projections.ledgers import Rows, fold_events
 from hub.projections.rebuild import digest, drop_fresh, fresh_copy
 from hub.projections.together import advance_as_one, advance_side_by_side
 from hub.projections.views.daily_usage import DAILY_USAGE
@@ -169,7 +169,7 @@ def counted(events: list[event_pb2.Event]) -> Counter[tuple[str, ...]]:
     rows = Rows()
     for position, event in enumerate(events, 1):
         recorded = Recorded(position, position, 1, position, event.WhichOneof("kind") or "", event.SerializeToString())
-        assert fold_event(DAILY_USAGE, recorded, None, list(DAILY_USAGE.keys(recorded, None)), rows, set()) == []
+        assert fold_events(DAILY_USAGE, [(position, recorded, None, list(DAILY_USAGE.keys(recorded, None)))], rows, set()) == set()
     sums: Counter[tuple[str, ...]] = Counter()
     for (day, _, *cell), (uses, fen) in rows.sums.items():
         sums[day, *cell, "uses"] += uses

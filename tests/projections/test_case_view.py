@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.journal.reader import Recorded
-from hub.projections.ledgers import Rows, fold_event
+from hub.projections.ledgers import Rows, fold_events
 from hub.projections.projection import Key, Row
 from hub.projections.views.cases import CASES, Reports, decode, encode, facts_at
 from tests.recording import AT_S, case_event
@@ -29,7 +29,7 @@ def folded(*events: event_pb2.Event, changes: dict[int, int] | None = None) -> d
     for position, event in enumerate(events, 1):
         one = by_position[position] = recorded(position, event)
         corrected = by_position[changes[position]] if changes and position in changes else None
-        assert fold_event(CASES, one, corrected, list(CASES.keys(one, corrected)), rows, set()) == []
+        assert fold_events(CASES, [(one.position, one, corrected, list(CASES.keys(one, corrected)))], rows, set()) == set()
     assert all(decode(encode(reports)) == reports for reports in rows.states.values())
     return rows.states
 

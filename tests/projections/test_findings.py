@@ -18,7 +18,7 @@ from hub.domain.reference import load
 from hub.journal.reader import Recorded
 from hub.projections import DECIDED_BY, PROJECTIONS, runner
 from hub.projections.engine import Projection, advance, create_views
-from hub.projections.ledgers import Rows, fold_event
+from hub.projections.ledgers import Rows, fold_events
 from hub.projections.rebuild import digest, rebuild
 from hub.projections.views.findings import (
     FINDINGS,
@@ -227,7 +227,7 @@ def rows_of(events: list[event_pb2.Event]) -> Rows:
     rows = Rows()
     for position, event in enumerate(events, 1):
         recorded = Recorded(position, 0, 1, position, event.WhichOneof("kind") or "", event.SerializeToString())
-        assert fold_event(FINDINGS, recorded, None, list(FINDINGS.keys(recorded, None)), rows, set()) == []
+        assert fold_events(FINDINGS, [(position, recorded, None, list(FINDINGS.keys(recorded, None)))], rows, set()) == set()
     return rows
 
 

@@ -6,7 +6,7 @@ change.
 """
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 
 import psycopg
 from chuanyu.exchange.v1 import references_pb2 as references
@@ -71,6 +71,9 @@ def _telling(recorded: Recorded) -> Telling:
 def evolve(key: Key, fact: Fact | None, recorded: Recorded, corrected: Recorded | None) -> Fact | None:
     """Takes out what is no longer in force and adds what is now."""
     own = recorded.derived(_keys)
+    if fact is None and corrected is None and not recorded.is_reversal:
+        # Nearly every event: nothing else was reported of the fact.
+        return _first(key, recorded) if key[0] in own else None
     gives_back = _gives_back(recorded, corrected)
     is_told = key[0] in own and (gives_back or not recorded.is_reversal)
     if fact is None:
@@ -121,7 +124,7 @@ def _after_its_reversal(tellings: list[Telling], late: Telling) -> list[Telling]
 
 def _first(key: Key, recorded: Recorded) -> Fact:
     """Returns the row of a fact that was not reported before."""
-    told = recorded.derived(_telling)
+    told = _telling(recorded)
     counted = net((told,)).counted
     history = (Known(recorded.in_force_since, recorded.known_us, counted),) if counted else ()
     return Fact(recorded.derived(card_of), _above(key, (told,)) if told.kind == _REVERSAL else b"", [told], history, 0)
@@ -145,11 +148,10 @@ def _above(key: Key, tellings: Iterable[Telling]) -> bytes:
     return b"".join([digest for digest in links if digest != key[0]]) if links else b""
 
 
-def above(fact: Fact) -> Iterator[Key]:
+def above(fact: Fact) -> Sequence[Key]:
     """Names the rows above: the trip that a verdict is about, the settlement that a reversal gives back of."""
     digests = fact.above
-    for at in range(0, len(digests), _DIGEST_BYTES):
-        yield (digests[at : at + _DIGEST_BYTES],)
+    return [(digests[at : at + _DIGEST_BYTES],) for at in range(0, len(digests), _DIGEST_BYTES)] if digests else ()
 
 
 def join(key: Key, fact: Fact | None, below: Fact, recorded: Recorded) -> Fact | None:
@@ -162,16 +164,17 @@ def join(key: Key, fact: Fact | None, below: Fact, recorded: Recorded) -> Fact |
     return _told_again(key, known, [*known.tellings, *more], recorded)
 
 
-def moved(recorded: Recorded, before: Fact | None, after: Fact | None) -> Iterator[Signed]:
+def moved(recorded: Recorded, before: Fact | None, after: Fact | None) -> Sequence[Signed]:
     """Returns what a row counted until an event and what it counts since, by business day, day of knowing, and cell."""
     counted, since = before.counted if before is not None else (), after.counted if after is not None else ()
     if counted == since:
-        return
-    known_day = day_text(epoch_day(recorded.known_us))
-    for (day, *cell), uses, fen in counted:
-        yield (day, known_day, *cell), (-uses, -fen)
-    for (day, *cell), uses, fen in since:
-        yield (day, known_day, *cell), (uses, fen)
+        return ()
+    known = day_text(epoch_day(recorded.known_us))
+    added = [((day, known, issuer, region, scenario), (uses, fen)) for (day, issuer, region, scenario), uses, fen in since]
+    if not counted:
+        return added
+    taken = [((day, known, issuer, region, scenario), (-uses, -fen)) for (day, issuer, region, scenario), uses, fen in counted]
+    return [*taken, *added]
 
 
 def found_in(fact: Fact) -> list[Found]:

@@ -1,17 +1,15 @@
 """View: how far each stream has come, how much of it is quarantined, and how late it reports."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from hub.journal.reader import Recorded
 from hub.projections.projection import CellView, Signed
 
 
-def derive(recorded: Recorded, _: Recorded | None) -> Iterator[Signed]:
+def derive(recorded: Recorded, _: Recorded | None) -> Sequence[Signed]:
     """Counts the event of its stream, and says how far that is now."""
-    yield (
-        (recorded.stream_id,),
-        (1, int(recorded.kind == "event_quarantined"), recorded.sequence, recorded.position, recorded.recorded_us),
-    )
+    counts = (1, int(recorded.kind == "event_quarantined"), recorded.sequence, recorded.position, recorded.recorded_us)
+    return (((recorded.stream_id,), counts),)
 
 
 FEED_PROGRESS = CellView(
