@@ -4,7 +4,7 @@ What depends on the day or on the catalogue is found here, by the fold of a case
 A question reads in one snapshot, and says at which position that is.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from itertools import pairwise
@@ -15,7 +15,7 @@ from chuanyu.exchange.v1 import case_service_pb2 as protos
 
 from hub.domain.errors import CaseNotFound, CursorAhead, NotPermitted, ViewBehind
 from hub.domain.instants import local_day, timestamp
-from hub.domain.joint_services.answers import version_of
+from hub.domain.joint_services.answers import day_asked, version_of
 from hub.domain.joint_services.case_answers import (
     PAGE,
     Place,
@@ -27,7 +27,7 @@ from hub.domain.joint_services.case_answers import (
     record_of,
     token_of,
 )
-from hub.domain.joint_services.cases import CaseKey, fold
+from hub.domain.joint_services.cases import CaseFact, CaseKey, fold
 from hub.domain.joint_services.catalogue import Catalogue
 from hub.projections.views.cases import CASES, Report, Reports, facts_at, unpacked
 
@@ -47,7 +47,7 @@ class Asked(NamedTuple):
     today: date
 
 
-class _Row(NamedTuple):
+class CaseRow(NamedTuple):
     """A row of the view, as far as answers need it."""
 
     key: CaseKey
@@ -65,24 +65,40 @@ class _Row(NamedTuple):
 
 
 def get_case(connection: psycopg.Connection, catalogue: Catalogue, request: protos.GetCaseRequest, asked: Asked) -> protos.GetCaseResponse:
-    """Returns a case, now or as of a position; raises CaseNotFound, NotPermitted, or ViewBehind."""
-    with _snapshot(connection, max(request.min_position, request.as_of_position)) as position:
-        row = _row(connection, request.key, asked)
-        at, on = request.as_of_position or position, asked.today
-        if request.as_of_position:
+    """Returns a case, now or as of a position or day; raises CaseNotFound, NotPermitted, RequestInvalid, or ViewBehind."""
+    at, on = request.as_of_position, asked.today
+    with _snapshot(connection, max(request.min_position, at)) as position:
+        row = permitted(_one(connection, request.key), request.key, asked)
+        if at:
             on = local_day(_recorded_us(connection, at))
-        facts = facts_at(row.reports, at)
-        if not facts:
-            raise CaseNotFound
-        case = fold(facts, catalogue)
-        changed = max(moved for one in row.reports for moved in (one.since, one.until) if moved <= at)
-        answer = protos.GetCaseResponse(
-            record=record_of(case, catalogue, on, changed), as_of_position=at, as_of=on.isoformat(), version=version_of(catalogue)
-        )
-        if case.package_no:
-            parts = (facts_at(part.reports, at) for part in _package(connection, case.key.handling_province, case.package_no))
-            answer.package.CopyFrom(package_of(case.package_no, [fold(part, None) for part in parts if part]))
+        package_nos = {report.fact.message.case_ref.package_no for report in row.reports} - {""}
+        parts = [part for package_no in sorted(package_nos) for part in _package(connection, row.key.handling_province, package_no)]
+    return case_answer(row, parts, catalogue, request, on, at or position)
+
+
+def case_answer(
+    row: CaseRow, parts: Iterable[CaseRow], catalogue: Catalogue, request: protos.GetCaseRequest, today: date, position: int
+) -> protos.GetCaseResponse:
+    """Returns the answer about a row, *parts* being those of its packages; raises CaseNotFound, or RequestInvalid for an impossible day."""
+    on = day_asked(request.on, "on", today)
+    last_day = on if request.on else None
+    facts = _facts(row.reports, position, last_day)
+    if not facts:
+        raise CaseNotFound
+    case = fold(facts, catalogue)
+    changed = max(moved for one in row.reports for moved in (one.since, one.until) if moved <= position)
+    answer = protos.GetCaseResponse(
+        record=record_of(case, catalogue, on, changed), as_of_position=position, as_of=on.isoformat(), version=version_of(catalogue)
+    )
+    if case.package_no:
+        known = [fold(found, None) for part in parts if (found := _facts(part.reports, position, last_day))]
+        answer.package.CopyFrom(package_of(case.package_no, [part for part in known if part.package_no == case.package_no]))
     return answer
+
+
+def _facts(reports: Reports, position: int, last_day: date | None) -> list[CaseFact]:
+    """Returns what was in force at a position, and had happened by a day."""
+    return [fact for fact in facts_at(reports, position) if last_day is None or local_day(fact.occurred_us) <= last_day]
 
 
 def list_cases(
@@ -114,7 +130,9 @@ def list_cases(
 def get_timeline(connection: psycopg.Connection, request: protos.GetCaseTimelineRequest, asked: Asked) -> protos.GetCaseTimelineResponse:
     """Returns what was reported of a case, by when it happened; raises CaseNotFound, NotPermitted, or ViewBehind."""
     with _snapshot(connection, request.min_position) as position:
-        reports = sorted(_row(connection, request.key, asked).reports, key=lambda report: (report.fact.when, report.since))
+        reports = sorted(
+            permitted(_one(connection, request.key), request.key, asked).reports, key=lambda report: (report.fact.when, report.since)
+        )
         shown = reports[:MOST_ENTRIES]
         feeds: dict[int, str] = dict(connection.execute(_FEEDS, ([report.stream_id for report in shown],)).fetchall())
     entries = [_entry(report, feeds.get(report.stream_id, "")) for report in shown]
@@ -156,25 +174,29 @@ def _snapshot(connection: psycopg.Connection, min_position: int) -> Iterator[int
         yield int(row[0])
 
 
-def _row(connection: psycopg.Connection, key: protos.CaseKey, asked: Asked) -> _Row:
-    """Returns the row of a case; raises CaseNotFound, or NotPermitted for another side's, whether there is one or not."""
+def _one(connection: psycopg.Connection, key: protos.CaseKey) -> CaseRow | None:
     found = _found(connection.execute(_ONE, {"province": key.handling_province, "number": key.case_no}).fetchall())
-    sides = found[0].sides if found else key.handling_province
+    return found[0] if found else None
+
+
+def permitted(row: CaseRow | None, key: protos.CaseKey, asked: Asked) -> CaseRow:
+    """Returns the row of a case; raises CaseNotFound, or NotPermitted for another side's, whether there is one or not."""
+    sides = row.sides if row is not None else key.handling_province
     if asked.province not in ("", key.handling_province) and asked.province not in sides:
         raise NotPermitted("The caller's province is no side of this case.")
-    if not found:
+    if row is None:
         raise CaseNotFound
-    return found[0]
+    return row
 
 
-def _package(connection: psycopg.Connection, province: str, package_no: str) -> list[_Row]:
+def _package(connection: psycopg.Connection, province: str, package_no: str) -> list[CaseRow]:
     parts = {"province": province, "package": package_no, "most": _MOST_OF_A_PACKAGE}
     return _found(connection.execute(_PARTS, parts).fetchall())
 
 
 def _rows(
     connection: psycopg.Connection, statement: Callable[[str], str], wanted: protos.CaseFilter, asked: Asked, most: int, **after: object
-) -> list[_Row]:
+) -> list[CaseRow]:
     """Returns rows by the columns of the view; those that only may be overdue are among them."""
     parameters = {
         "me": asked.province,
@@ -194,8 +216,8 @@ def _rows(
     )
 
 
-def _found(rows: list[Any]) -> list[_Row]:
-    return [_Row(CaseKey(province, number), unpacked(reports), *rest) for province, number, reports, *rest in rows]
+def _found(rows: list[Any]) -> list[CaseRow]:
+    return [CaseRow(CaseKey(province, number), unpacked(reports), *rest) for province, number, reports, *rest in rows]
 
 
 def _recorded_us(connection: psycopg.Connection, position: int) -> int:

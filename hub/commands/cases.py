@@ -67,10 +67,11 @@ def show(
     side: Side,
     case_no: CaseNo,
     at_position: Annotated[int, typer.Option(min=0, help="按该位置已知。As it was known at this position; 0 for now.")] = 0,
+    on: Annotated[str, typer.Option(help="截至某日（北京时间）。As it was at the end of this day, +08:00.")] = "",
     as_json: Json = False,
 ) -> None:
     """查看一个办件，附双方时间线图。Show one case, with its timeline of both sides as a picture."""
-    request = protos.GetCaseRequest(as_of_position=at_position)
+    request = protos.GetCaseRequest(as_of_position=at_position, on=on)
     request.key.handling_province, request.key.case_no = side, case_no
     with _reading(request) as (connection, asked):
         answer = get_case(connection, read_catalogue(connection), request, asked)

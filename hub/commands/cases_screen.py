@@ -1,6 +1,7 @@
 """How cases read on a terminal: a list, one case in words, and its timeline as a picture with one column for each side."""
 
 from collections.abc import Iterable, Iterator
+from datetime import date
 
 import typer
 from chuanyu.exchange.v1 import case_service_pb2 as protos
@@ -10,7 +11,7 @@ from rich.cells import chop_cells, set_cell_size
 
 from hub.commands.items_screen import MODES, SIDES, UNKNOWN
 from hub.commands.wording import folded, local, screen, table, whole
-from hub.domain.instants import microseconds
+from hub.domain.instants import epoch_day_of, microseconds, midnight_us
 from hub.scenarios.words import KINDS
 
 STATES = {
@@ -70,7 +71,9 @@ def show_case(answer: protos.GetCaseResponse, timeline: protos.GetCaseTimelineRe
     for line in case_lines(answer):
         typer.echo(line)
     typer.echo("")
-    shown = [entry for entry in timeline.entries if entry.position <= answer.as_of_position]
+    ends_us = midnight_us(epoch_day_of(date.fromisoformat(answer.as_of)) + 1)
+    known = (entry for entry in timeline.entries if entry.position <= answer.as_of_position)
+    shown = [entry for entry in known if microseconds(entry.occurred_at) < ends_us]
     for line in picture(shown):
         typer.echo(line)
 

@@ -27,6 +27,7 @@ _NATIVE = frozenset(
         "case_no",
         "coupon_id",
         "original_settlement_id",
+        "package_no",
         "settlement_id",
         "transfer_no",
         "visit_id",

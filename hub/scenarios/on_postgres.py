@@ -14,12 +14,16 @@ import psycopg
 from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
 from psycopg import pq
 
+from hub.admin.cases import Asked, get_case
 from hub.admin.registry import load_agreements, register_participant
+from hub.admin.service_items import read_catalogue
 from hub.audit.as_of import known_at
 from hub.domain import reference as tables
 from hub.domain.acceptance import decide
 from hub.domain.card import policies_of, standing
+from hub.domain.errors import CaseNotFound, NotPermitted
 from hub.domain.event_rules import Context
+from hub.domain.instants import local_day
 from hub.intake.batch import Intake
 from hub.intake.batches import batch_reader
 from hub.intake.request_rules import now_us
@@ -38,6 +42,7 @@ from hub.projections.views.daily_usage import listed_uses
 from hub.projections.views.findings import Found, listed
 from hub.projections.views.unverified import listed_unverified
 from hub.projections.views.usage_counts import Wanted, counts
+from hub.scenarios import cases
 from hub.scenarios.participants import FEEDS, OWNERS, RIGHTS, TELLERS
 from hub.scenarios.pure import findings_of, lives_of, question_of
 from hub.scenarios.running import Stand, acceptance_of, use_of
@@ -137,6 +142,8 @@ class PostgresRun:
         views = self._way.views()
         if ask.kind == "usage":
             return counted_since(views, self._stand.scenario, self._told.names, ask, self._told.before[ask.number])
+        if ask.kind == "case":
+            return self._case(views, ask)
         facts, issuer = facts_in(views, self._keys[ask.card]), self._stand.scenario.cards[ask.card].issuer
         if ask.kind == "acceptance":
             question = question_of(ask, issuer, self._stand.venue(ask.venue))
@@ -151,6 +158,16 @@ class PostgresRun:
         if ask.kind == "findings":
             return findings_of(ask, found_in(views, self._keys[ask.card]), self._told.names)
         return lives_of(standing(facts, ask.at_us, policies_of(tables.load(), issuer)))
+
+    def _case(self, views: psycopg.Connection, ask: Ask) -> dict[str, Any]:
+        told = self._told.names
+        position = 0 if ask.known_us is None else told_position(self._stand.scenario, ask.known_us, told)
+        request = cases.request_of(ask, self._stand.names(), position)
+        try:
+            answer = get_case(views, read_catalogue(views), request, Asked(ask.asker, local_day(now_us())))
+        except (CaseNotFound, NotPermitted) as error:
+            return cases.refused(error)
+        return cases.case_of(answer, told)
 
 
 def register(dsn: str) -> None:

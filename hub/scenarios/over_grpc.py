@@ -11,8 +11,17 @@ from typing import Any, NamedTuple
 
 import grpc
 import psycopg
-from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, card_service_pb2_grpc, feed_service_pb2, feed_service_pb2_grpc
+from chuanyu.exchange.v1 import (
+    acceptance_pb2,
+    card_service_pb2,
+    card_service_pb2_grpc,
+    case_service_pb2_grpc,
+    feed_service_pb2,
+    feed_service_pb2_grpc,
+)
 from chuanyu.exchange.v1 import references_pb2 as references
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
 from hub.domain.card import Standing
 from hub.domain.errors import ViewBehind
@@ -22,6 +31,7 @@ from hub.journal.reader import head_position
 from hub.journal.recorder import AggregateStore
 from hub.processes.losses import CHECKPOINT
 from hub.projections import PROJECTIONS
+from hub.scenarios import cases
 from hub.scenarios.filling import Names, enum_prefix
 from hub.scenarios.on_postgres import (
     activate,
@@ -106,6 +116,10 @@ class OverGrpc:
         """The card service as a province reaches it."""
         return self._tellers[ASKERS[province]].cards
 
+    def cases(self, province: str) -> Any:
+        """The case service as a province reaches it."""
+        return case_service_pb2_grpc.CaseServiceStub(self._tellers[ASKERS[province]].channel)
+
     def check(self, request: card_service_pb2.CheckAcceptanceRequest) -> card_service_pb2.CheckAcceptanceResponse:
         """Asks as the serving province about its own cards, else as operators do: nobody else may ask for another time than now."""
         province = request.service_region[:2]
@@ -157,6 +171,8 @@ class GrpcRun:
             return self._standing(ask)
         if ask.kind == "use":
             return self._use(ask)
+        if ask.kind == "case":
+            return self._case(ask)
         views = self._way.caught_up(self.position)
         if ask.kind == "usage":
             return counted_since(views, self._stand.scenario, self.told, ask, self.before[ask.number])
@@ -214,6 +230,17 @@ class GrpcRun:
         against = self.told.get(judged.against_position, "")
         return {"finding": judged.finding_code, "in_liability_window": judged.in_liability_window, "against": against}
 
+    def _case(self, ask: Ask) -> dict[str, Any]:
+        """Asks as a side of the case, or as the other province."""
+        position = 0 if ask.known_us is None else told_position(self._stand.scenario, ask.known_us, self.told)
+        request = cases.request_of(ask, self.names, position)
+        request.min_position = self.position
+        try:
+            answer = self._way.cases(ask.asker).GetCase(request, timeout=DEADLINE_S)
+        except grpc.RpcError as refusal:
+            return {"refused": _reason(refusal)}
+        return cases.case_of(answer, self.told)
+
     def _name(self, ref: references.CardRef, alias: str) -> None:
         ref.issuing_province, ref.clear = self.names.cards[alias]
         ref.kind = references.CARD_IDENTIFIER_KIND_CARD_NO
@@ -227,6 +254,16 @@ def _life(lives: card_service_pb2.CardLives, name: str) -> Any:
     if field.enum_type is None:
         return None if value == "" else value
     return field.enum_type.values_by_number[value].name.removeprefix(enum_prefix(field.enum_type)) if value else None
+
+
+def _reason(refusal: grpc.RpcError) -> str:
+    """Returns why a call was refused; raises what is no refusal of the hub's."""
+    status = rpc_status.from_call(refusal)
+    for detail in status.details if status is not None else ():
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info):
+            return str(info.reason)
+    raise refusal
 
 
 def _connected(target: str, certificates_dir: Path, urn: str) -> _Teller:

@@ -5,6 +5,7 @@ from typing import Any
 
 from hub.domain import reference as tables
 from hub.domain.instants import local_day
+from hub.scenarios import cases
 from hub.scenarios.agreed import Agreed
 from hub.scenarios.participants import FEEDS, OWNERS, TELLERS
 from hub.scenarios.scenario import Ask, Card, Scenario, Step, local_text
@@ -73,6 +74,12 @@ _FIELDS = (
         "had a hotlist with the card）→ `finding`（空为有效 empty if valid）, `in_liability_window`, `against`（步骤 step）",
     ),
     (
+        '`ask = "case"`',
+        "一个办件在某日的状态 a case at the end of a day: `handling`, `case_no`, `on`, `asker`（默认办理方 the handling side）→ "
+        "`state`, `next`, `deciding`, `due`, `overdue`, `findings`, … 或 or `refused`；"
+        "加 `known_at` 则只按当时已告知的事实 with `known_at` from what had been reported by then",
+    ),
+    (
         '`ask = "usage"`',
         "`day`, `issuer`, `region`, `scenario` → `uses`, `amount_fen`；"
         "加 `known_at` 则为当时已知的次数 with `known_at` the counts as they were known then",
@@ -136,6 +143,8 @@ def _changes(agreed: Agreed) -> str:
 
 def _ask(ask: Ask) -> str:
     reference = tables.load()
+    if ask.kind == "case":
+        return cases.ask_text(ask)
     if ask.kind == "use":
         known = f"；该设备 {local_text(ask.hotlist_us)} 起有黑名单 its device has the hotlist since" if ask.hotlist_us is not None else ""
         return f"{local_text(ask.at_us)}, 卡 card `{ask.card}`: 离线使用是否有效 whether an offline use is valid{known}"
@@ -190,6 +199,9 @@ def _then(ask: Ask) -> str:
         return f"{finding}{'，在责任期内 in the liability window' if ask.then.get('in_liability_window') else ''}"
     if ask.kind == "findings":
         return "; ".join(_finding(finding) for finding in ask.then["findings"]) or "没有 none"
+    if ask.kind == "case":
+        found = [f"发现 findings {'; '.join(map(_finding, ask.then['findings'])) or '没有 none'}"] if "findings" in ask.then else []
+        return ", ".join(filter(None, [cases.then_text(ask.then), *found]))
     if ask.kind == "usage":
         return ", ".join(f"{name} {value}" for name, value in ask.then.items())
     return ", ".join(f"{LIFE_WORDS[name]} `{_life(name, value)}`" for name, value in ask.then.items())

@@ -17,6 +17,7 @@ from hub.domain.card import Fact, Standing, policies_of, standing
 from hub.domain.corrections import Member
 from hub.domain.corrections import standing as in_force
 from hub.domain.declared_loss import declared_loss
+from hub.domain.errors import CaseNotFound, NotPermitted
 from hub.domain.event_rules import Context
 from hub.domain.pseudonym import references_of
 from hub.domain.roles import Rights
@@ -28,9 +29,11 @@ from hub.projections.ledgers import Rows, fold_events, folds_of
 from hub.projections.projection import Projection
 from hub.projections.views.card_rows import relatives
 from hub.projections.views.card_standing import CARD_STANDING
+from hub.projections.views.cases import CASES
 from hub.projections.views.daily_usage import DAILY_USAGE, found_in
 from hub.projections.views.findings import FINDINGS, Found, found_of, given, unverified_uses
 from hub.projections.views.holder_cards import HOLDER_CARDS
+from hub.scenarios import cases
 from hub.scenarios.agreed import signed
 from hub.scenarios.filling import Names
 from hub.scenarios.participants import FEEDS, OWNERS, RIGHTS
@@ -40,7 +43,7 @@ from hub.scenarios.scenario import LIVES, Ask, Scenario, Step
 _SEEDED = tuple(
     terms_of(agreement.code, agreement.terms) for agreement in seed_agreements(tables.load().agreements, datetime(2025, 1, 1, tzinfo=UTC))
 )
-_FOLDED = (CARD_STANDING, HOLDER_CARDS, DAILY_USAGE, FINDINGS)
+_FOLDED = (CARD_STANDING, HOLDER_CARDS, DAILY_USAGE, FINDINGS, CASES)
 _OTHER_NAMES = {"social_status_until": "social_status_until_us", "provisional_block_until": "block_until_us"}
 
 
@@ -140,6 +143,8 @@ class PureRun:
         """Answers from memory."""
         if ask.kind == "usage":
             return self._counted(ask) if ask.known_us is None else self._known(ask.known_us)._counted(ask)
+        if ask.kind == "case":
+            return self._case(ask) if ask.known_us is None else self._known(ask.known_us).answer(cases.known(ask))
         facts, issuer = self._facts(ask.card), self._names.cards[ask.card][0]
         if ask.kind == "acceptance":
             if ask.known_us is not None:
@@ -152,6 +157,14 @@ class PureRun:
             return findings_of(ask, self._found(ask.card), {position: step.name for position, step in self._steps.items()})
         card = standing(facts, ask.at_us, policies_of(tables.load(), issuer))
         return lives_of(card)
+
+    def _case(self, ask: Ask) -> dict[str, Any]:
+        rows = {key: reports for key, reports in self._rows[CASES.name].states.items() if reports is not None}
+        try:
+            answer = cases.answered_from(rows, ask, self._names, max(self._told, default=0))
+        except (CaseNotFound, NotPermitted) as error:
+            return cases.refused(error)
+        return cases.case_of(answer, {position: step.name for position, step in self._steps.items()})
 
     def _known(self, known_us: int) -> "PureRun":
         """Returns the scenario as far as it was reported by an instant."""

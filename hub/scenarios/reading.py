@@ -18,6 +18,7 @@ from hub.domain.reference import Reference, load
 from hub.domain.reference.rows import MEDIA
 from hub.domain.reference.rule_rows import OUTCOMES
 from hub.scenarios.agreed import Agreed, signed
+from hub.scenarios.cases import QUESTION
 from hub.scenarios.filling import FieldInvalid, Names, fill
 from hub.scenarios.participants import FEEDS
 from hub.scenarios.refusing import Checks, ScenarioInvalid
@@ -59,6 +60,7 @@ _QUESTIONS: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {
         frozenset({"finding", "in_liability_window", "against"}),
     ),
     "usage": (frozenset({"day", "issuer", "region", "scenario"}), frozenset({"known_at"}), frozenset({"uses", "amount_fen"})),
+    "case": QUESTION,
 }
 
 
@@ -249,6 +251,10 @@ class _Reader(Checks):
         elif kind == "usage":
             said["day"] = self._day(where, content["day"])
             said["issuer"] = self._one_of(where, "issuer", content["issuer"], ("50", "51"))
+        elif kind == "case":
+            said["day"], said["case_no"] = self._day(where, content["on"]), self._text(where, "case_no", content["case_no"])
+            said["handling"] = self._one_of(where, "handling", content["handling"], ("50", "51"))
+            said["asker"] = self._one_of(where, "asker", content.get("asker", content["handling"]), ("50", "51"))
         if "known_at" in content:
             said["known_us"] = self._instant(where, "known_at", content["known_at"])
         return Ask(number, kind, self._then(f"{where} then", kind, then, steps), **said)
@@ -259,7 +265,7 @@ class _Reader(Checks):
             self._one_of(where, "outcome", held["outcome"], OUTCOMES, "outcome")
             for code in self._list_of(where, "reasons", held.setdefault("reasons", [])):
                 self._one_of(where, "reasons", code, self._reference.reasons, "reason")
-        elif kind == "findings":
+        elif kind == "findings" or (kind == "case" and "findings" in held):
             names = {step.name for step in steps}
             for finding in self._list_of(where, "findings", held.setdefault("findings", [])):
                 self._fields(f"{where} findings", self._table(where, "findings", finding), {"step", "code"}, {"against"})

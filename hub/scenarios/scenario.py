@@ -84,6 +84,9 @@ class Ask:
     hotlist_us: int | None = None
     day: str = ""
     issuer: str = ""
+    handling: str = ""
+    case_no: str = ""
+    asker: str = ""
 
 
 @dataclass(frozen=True, slots=True)

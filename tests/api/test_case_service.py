@@ -109,6 +109,13 @@ def test_a_case_is_as_it_was_known_at_a_position(here: Stub, seen: int) -> None:
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "CASE_NOT_FOUND")
 
 
+def test_a_case_is_as_it_was_at_the_end_of_a_day(here: Stub, seen: int) -> None:
+    then = get(here, seen, on="2026-03-05")
+    assert (then.record.state, then.as_of, then.record.clock.is_overdue) == (protos.CASE_STATE_ACCEPTED, "2026-03-05", False)
+    assert refused(lambda: get(here, seen, on="2026-03-01")).reason == "CASE_NOT_FOUND"
+    assert refused(lambda: get(here, seen, on="2026-02-30")).violations == [("on", "impossible_date")]
+
+
 def test_a_case_of_one_side_alone_is_not_the_others(here: Stub, there: Stub, seen: int) -> None:
     assert get(here, seen, "N2").record.deciding_province == "51"
     for case_no in ("N2", "N9"):
@@ -266,6 +273,9 @@ def test_the_picture_has_a_column_for_each_side(shared_hub: RunningHub, seen: in
     monkeypatch.setenv("HUB_DSN", shared_hub.dsn)
     lines = said("show", "51", "N1").splitlines()
     assert "  状态 state: 已办结 DECIDED：准予 granted" in lines
+    assert "已受理 ACCEPTED" in said("show", "51", "N1", "--on", "2026-03-05") and "办结" not in said(
+        "show", "51", "N1", "--on", "2026-03-05"
+    )
     begin = next(number for number, line in enumerate(lines) if line.strip().startswith("川 Sichuan"))
     drawn = [line[19:].split() for line in lines[begin + 1 :]]
     assert drawn == [

@@ -51,6 +51,9 @@ def record_of(case: Case, catalogue: Catalogue, on: date, changed_position: int)
         clock=_clock_message(clock),
         changed_position=changed_position,
         package_no=case.package_no,
+        is_counted=case.is_counted,
+        form_waived=case.form_waived,
+        materials_waived=case.materials_waived,
     )
     for finding in case.findings[:MOST_FINDINGS]:
         record.findings.add(**finding._asdict())

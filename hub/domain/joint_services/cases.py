@@ -106,6 +106,8 @@ class Case(NamedTuple):
     is_forwarded: bool
     granted: bool | None
     stars: int
+    form_waived: bool
+    materials_waived: tuple[str, ...]
     facts: tuple[CaseFact, ...]
     findings: tuple[CaseFinding, ...]
 
@@ -148,6 +150,7 @@ def fold(facts: Iterable[CaseFact], catalogue: Catalogue | None) -> Case:
     item_id, version, unknown = _pinned(begun, catalogue)
     moved = [fact for fact in told if fact.kind in ("case_forwarded", "case_transferred")]
     decided, rated = reached.get("case_decided"), reached.get("case_rated")
+    submitted = begun.message if begun.kind == "case_submitted" else government.CaseSubmitted()
     key = key_of(begun)
     named = ref.deciding_province or key.handling_province
     return Case(
@@ -157,7 +160,7 @@ def fold(facts: Iterable[CaseFact], catalogue: Catalogue | None) -> Case:
         item_id=item_id,
         version=version,
         package_no=ref.package_no,
-        mode=begun.message.mode if begun.kind == "case_submitted" else government.CASE_MODE_UNSPECIFIED,
+        mode=submitted.mode,
         deciding_province=_deciding(moved, named),
         sides=tuple(sorted({key.handling_province, named, *(side for fact in moved if (side := _moved_to(fact)))} - {""})),
         filed_region=begun.region if begun.kind == "case_submitted" else "",
@@ -166,6 +169,8 @@ def fold(facts: Iterable[CaseFact], catalogue: Catalogue | None) -> Case:
         is_forwarded=bool(moved),
         granted=decided.message.granted if decided is not None else None,
         stars=rated.message.stars if rated is not None else 0,
+        form_waived=submitted.form_waived,
+        materials_waived=tuple(submitted.materials_waived),
         facts=told,
         findings=(*unknown, *_out_of_order(told), *_other_sides(told, begun, key)),
     )
