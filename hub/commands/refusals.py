@@ -5,12 +5,11 @@ from eventsourcing.persistence import PersistenceError
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from psycopg import OperationalError
-from pydantic import ValidationError
 
 from hub.api.edge.statuses import CODES
 from hub.commands.database import DatabaseUnreachable
 from hub.commands.refusals_zh import CHINESE
-from hub.config import Config, settings_in_words
+from hub.config import SettingsInvalid
 from hub.domain.errors import HubError, RequestInvalid
 from hub.domain.participant import OPERATOR_METADATA
 from hub.domain.quarantine import meaning_of
@@ -60,6 +59,6 @@ def lines_of(error: Exception) -> list[str]:
         return [f"内嵌数据库 the embedded database: {error}"]
     if isinstance(error, OperationalError | PersistenceError):
         return [str(DatabaseUnreachable(error))]
-    if isinstance(error, ValidationError) and error.title == Config.__name__:
-        return settings_in_words(error)
+    if isinstance(error, SettingsInvalid):
+        return error.lines
     return []

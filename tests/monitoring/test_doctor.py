@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -156,7 +157,7 @@ def test_a_login_that_is_a_superuser_is_a_warning(settings: Config, server_dsn: 
 
 
 def test_the_login_of_an_edge_is_well_without_the_right_to_fold(settings: Config) -> None:
-    edge = settings.model_copy(update={"dsn": edge_login(settings.dsn)})
+    edge = replace(settings, dsn=edge_login(settings.dsn))
     with closing(Scene(edge, edge.dsn)) as scene:
         found = {one.name: one.examined for one in examine_all(scene)}
     assert (found["login"].level, found["grants"].level, found["old_snapshots"].level) == ("ok", "ok", "ok")

@@ -56,6 +56,6 @@ def edge_of(config: Config) -> Listener:
     """Returns the edge to ask: of HUB_LISTEN if that is set or one listens there, else one that listens; metrics "" where not known."""
     found = listeners(config.data_dir)
     wanted = [one for one in found if one.listen == config.listen]
-    if not wanted and "listen" in config.model_fields_set:
+    if not wanted and "listen" in config.named:
         return Listener(config.listen, "")
     return next(iter([*wanted, *found]), Listener(config.listen, ""))

@@ -1,13 +1,11 @@
 """The table of settings in docs/operations.md, from the fields of `hub/config.py`."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
-from pydantic import AliasChoices
-from pydantic.fields import FieldInfo
-
 from hub.commands.pages.blocks import renewed, table
-from hub.config import METRICS_LISTEN, PROJECTOR_METRICS_LISTEN, Config
+from hub.config import METRICS_LISTEN, PROJECTOR_METRICS_LISTEN, Config, variables_of
 
 PAGE = Path(__file__).parent.parent.parent.parent / "docs" / "operations.md"
 # What a setting is where it is not set and its default is None.
@@ -23,15 +21,9 @@ def page(text: str) -> str:
 
 
 def _rows() -> Iterator[tuple[str, ...]]:
-    for name, field in Config.model_fields.items():
-        yield " or ".join(f"`{variable}`" for variable in _variables(name, field)), _default(name, field.default), field.description or ""
-
-
-def _variables(name: str, field: FieldInfo) -> list[str]:
-    alias = field.validation_alias
-    if isinstance(alias, AliasChoices):
-        return [str(choice) for choice in alias.choices]
-    return [str(alias or f"HUB_{name.upper()}")]
+    for setting in fields(Config):
+        variables = " or ".join(f"`{variable}`" for variable in variables_of(setting))
+        yield variables, _default(setting.name, setting.default), setting.metadata["description"]
 
 
 def _default(name: str, value: object) -> str:
