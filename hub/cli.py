@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from hub.api.process_tuning import collect_seldom
 from hub.commands.lazy import Entry, group_of
 from hub.commands.terminal import use_utf8, write_what_can_be_shown
 
@@ -200,6 +201,7 @@ def hub() -> None:
 
 def main() -> None:
     """Runs the command line; what the hub refuses, and settings or a database that do not serve, become one clear line."""
+    collect_seldom()
     write_what_can_be_shown()
     use_utf8()
     try:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
-from rich.console import Console
+import typer
 
 from hub.config import Config
 from hub.domain.errors import HubError
@@ -59,14 +59,13 @@ def database(config: Config, *, migrated: bool = True, makes: bool = False, wait
     """
     if not makes:
         refuse_missing(config)
-    screen = Console(stderr=True)
     with _told(config), contextlib.nullcontext(config.dsn) if config.dsn else running(config.data_dir) as dsn:
         owner = in_our_encoding(config.migrate_dsn or dsn)
         (_await_reachable if waits else _refuse_unreachable)(owner)
         if not migrated:
             yield owner
             return
-        migrate(owner, report=lambda name: screen.print(f"迁移 migrating: {name}"))
+        migrate(owner, report=lambda name: typer.echo(f"迁移 migrating: {name}", err=True))
         yield in_our_encoding(config.dsn or app_login(dsn))
 
 

@@ -1,15 +1,25 @@
 """Every rule of shape that a message breaks, by name: for the answer, once the fast yes of `hub.intake.compiled_rules` did not come."""
 
 import math
+from functools import cache
+from typing import TYPE_CHECKING
 
-import protovalidate
 from buf.validate import validate_pb2
 from google.protobuf.message import Message
 
 from hub.domain.wellformed import general_faults
 from hub.intake.compiled_rules import accepts
 
-_validator = protovalidate.Validator()
+if TYPE_CHECKING:
+    import protovalidate
+
+
+@cache
+def validator() -> "protovalidate.Validator":
+    """Returns what names the rules; to load it takes a tenth of a start, so that a process does so once it serves."""
+    import protovalidate
+
+    return protovalidate.Validator()
 
 
 def shape_faults(message: Message, prefix: str = "") -> list[tuple[str, str]]:
@@ -19,7 +29,7 @@ def shape_faults(message: Message, prefix: str = "") -> list[tuple[str, str]]:
     # protovalidate names each item of a field and all its faults: a second of work for a message of 16 KiB that has nothing but items.
     if overfull := _overfull(message, prefix):
         return overfull
-    broken = [(field_path(violation), str(violation.proto.rule_id)) for violation in _validator.collect_violations(message)]
+    broken = [(field_path(violation), str(violation.proto.rule_id)) for violation in validator().collect_violations(message)]
     return [(f"{prefix}{path}", rule) for path, rule in (*broken, *general_faults(message))]
 
 
@@ -36,7 +46,7 @@ def _overfull(message: Message, prefix: str) -> list[tuple[str, str]]:
     return found
 
 
-def field_path(violation: protovalidate.Violation) -> str:
+def field_path(violation: "protovalidate.Violation") -> str:
     """Returns the path of the field, such as card.clear."""
     field = violation.proto.field
     return ".".join(str(element.field_name) for element in (field.elements if field is not None else ()))

@@ -13,7 +13,7 @@ from hub.domain.instants import SECOND_US, epoch_day
 from hub.domain.money import SUMS
 from hub.domain.pseudonym import card_name, places
 from hub.domain.texts import PLAIN, SHAPE, holds_identifier
-from hub.intake.compiled_rules import accepts
+from hub.intake.compiled_rules import Accepts, accepts
 from hub.intake.identifiers import Identifiers
 
 PASSED_ENVELOPES = 20_000
@@ -21,13 +21,20 @@ _SHORT = 64
 _MOST_LINES = 1_000_000_000
 _MOST_FEN = 100_000_000_000_000
 _LAST_SEQUENCE = 2**63 - 1
-_ACCEPTS_KIND = {
-    field.name: accepts(field.message_type) for field in event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields if field.message_type
-}
-
 _PURPOSE_OF_CARD = {
     number: card_name(references_pb2.CardRef(kind=number)).partition("|")[0] for number in references_pb2.CardIdentifierKind.values()
 }
+
+
+class _AcceptsKind(dict[str, Accepts]):
+    """The rules of shape of each kind, compiled when its first event comes."""
+
+    def __missing__(self, kind: str) -> Accepts:
+        self[kind] = accepts(event_pb2.Event.DESCRIPTOR.fields_by_name[kind].message_type)
+        return self[kind]
+
+
+_ACCEPTS_KIND = _AcceptsKind()
 
 
 class ShortWay:

@@ -12,7 +12,7 @@ from hub.telemetry.setup import TelemetrySettings, store_in, telemetry
 
 @contextlib.contextmanager
 def observed(
-    config: Config, dsn: str, service: str, metrics_listen: str, ready: "Readiness | None" = None, is_live: "Liveness" = lambda: True
+    config: Config, dsn: str, service: str, metrics_listen: str, ready: Readiness | None = None, is_live: Liveness = lambda: True
 ) -> Iterator[str]:
     """Observes a process while it runs, and yields the address of its numbers, "" for none; with HUB_TELEMETRY=false it does nothing.
 

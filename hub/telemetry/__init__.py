@@ -6,7 +6,7 @@ spans          which calls are kept as traces, and how their timings become span
 span_export    the thread that hands kept spans to an exporter, and drops them (counted) rather than wait
 span_store     the bounded local store behind `hub traces`, which waterfall draws
 otlp           numbers sent to a collector, and spans taken from processes beside the hub
-http_endpoint  the HTTP page with /metrics, /livez and /readyz
+http_endpoint  where /metrics, /livez and /readyz are read; http_pages makes them
 logs           the logs of a process in one call: process_log has its lines, daily_log the access and security logs with their retention
 setup          switches traces and metrics on for one process
 """

@@ -6,15 +6,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from hub.telemetry import span_export, spans
+from hub.telemetry.http_endpoint import Endpoint, Liveness, Readiness, open_endpoint
 from hub.telemetry.span_store import SpanStore, StoreExporter
-
-if TYPE_CHECKING:
-    from hub.telemetry.http_endpoint import Endpoint, Liveness, Readiness
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ def tracing(settings: TelemetrySettings, service: str) -> Iterator[None]:
     """Runs a process's traces alone: what the process of a part of a service needs, whose numbers are its parent's."""
     spans.sampling = spans.Sampling(settings.share, settings.slow_ms)
     exporter: SpanExporter = StoreExporter(settings.store)
-    # What a process does not use it does not load: exporters and page take half a second of its start.
+    # What a process does not use it does not load: exporters take half a second of its start.
     if settings.otlp_endpoint:
         from hub.telemetry.otlp import span_exporter
 
@@ -60,9 +57,7 @@ def tracing(settings: TelemetrySettings, service: str) -> Iterator[None]:
 
 
 @contextmanager
-def telemetry(
-    settings: TelemetrySettings, service: str, ready: "Readiness", is_live: "Liveness" = lambda: True
-) -> "Iterator[Endpoint | None]":
+def telemetry(settings: TelemetrySettings, service: str, ready: Readiness, is_live: Liveness = lambda: True) -> Iterator[Endpoint | None]:
     """Runs a process's telemetry; yields the metrics page if there is one. Traces end with it, at most three seconds later."""
     with ExitStack() as stack:
         if settings.otlp_endpoint:
@@ -76,9 +71,6 @@ def telemetry(
             if (receiver := open_receiver(settings.store, settings.traces_listen)) is not None:
                 stack.callback(receiver.stop)
         endpoint = None
-        if settings.metrics_listen:
-            from hub.telemetry.http_endpoint import open_endpoint
-
-            if (endpoint := open_endpoint(settings.metrics_listen, ready, is_live)) is not None:
-                stack.callback(endpoint.stop)
+        if settings.metrics_listen and (endpoint := open_endpoint(settings.metrics_listen, ready, is_live)) is not None:
+            stack.callback(endpoint.stop)
         yield endpoint

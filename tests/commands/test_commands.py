@@ -25,3 +25,12 @@ def test_the_list_is_shown_without_the_libraries_that_commands_need() -> None:
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert "participants" in shown
     assert shown.splitlines()[-1] == "set()"
+
+
+def test_a_hub_starts_without_the_libraries_that_nobody_may_ask_for() -> None:
+    program = (
+        "import sys; import hub.cli, hub.commands.edge; "
+        "print({'protovalidate', 'uvicorn', 'starlette', 'prometheus_client', 'pydantic', 'rich', 'pyarrow'} & set(sys.modules))"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert shown == "set()\n"

@@ -183,3 +183,11 @@ def test_every_metric_is_described_for_operators() -> None:
     assert [prometheus_name(instrument) for instrument in described if f"`{prometheus_name(instrument)}`" not in text] == []
     assert len(described) > 30
     assert set(map(id, described)) <= set(map(id, all_instruments()))
+
+
+def test_a_page_that_nobody_asked_for_ends_like_any_other() -> None:
+    endpoint = Endpoint("127.0.0.1:0", dict)
+    endpoint.stop()
+    with pytest.raises(urllib.error.URLError):
+        scrape(endpoint.port)
+    assert not [thread for thread in threading.enumerate() if thread.name == "metrics-page"]
