@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 import grpc
+import psycopg
 from grpc_health.v1 import health_pb2
 
 from hub.api.cards.card_reader import CardReader
@@ -92,10 +93,10 @@ class HubServer:
         settings = self._settings
         with session(settings.dsn, "hub_writer", "hub-server") as connection:
             (compare_fingerprint if settings.reads_only else verify_fingerprint)(connection, settings.keyring)
-        # First of all: where another process listens, nothing is to be opened.
-        certificate = ServerCertificate(settings.certificates)
-        self._listen(certificate)
-        decisions_stream = 0 if settings.reads_only else await asyncio.to_thread(_prepare_own, settings.dsn)
+            # First of all: where another process listens, nothing is to be opened.
+            certificate = ServerCertificate(settings.certificates)
+            self._listen(certificate)
+            decisions_stream = 0 if settings.reads_only else await asyncio.to_thread(_prepare_own, settings.dsn, connection)
         async with contextlib.AsyncExitStack() as opened:
             quotas = Quotas(settings.quota)
             names.CALLS_UNDER_WAY.read = quotas.under_way
@@ -223,13 +224,11 @@ async def _note(health: Health, service: str, is_ready: bool) -> None:
     await health.set(service, status)
 
 
-def _prepare_own(dsn: str) -> int:
+def _prepare_own(dsn: str, connection: psycopg.Connection) -> int:
     """Puts the rules at hand into effect, makes the hub's own feed on first start and returns its row."""
-    store = AggregateStore(dsn)
-    store.ensure_feeds([(DECISIONS_FEED, HUB)])
-    publish_rules(dsn, store, datetime.now(UTC))
-    store.close()
-    with session(dsn, "hub_reader", "hub-server") as connection:
-        row = connection.execute("SELECT stream_id FROM journal.stream WHERE name = %s", (DECISIONS_FEED,)).fetchone()
+    with contextlib.closing(AggregateStore(dsn)) as store:
+        store.ensure_feeds([(DECISIONS_FEED, HUB)])
+        publish_rules(connection, store, datetime.now(UTC))
+    row = connection.execute("SELECT stream_id FROM journal.stream WHERE name = %s", (DECISIONS_FEED,)).fetchone()
     assert row is not None
     return int(row[0])

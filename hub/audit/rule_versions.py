@@ -23,20 +23,18 @@ from hub.domain.errors import RuleVersionFailed, RuleVersionUnknown
 from hub.domain.rule_book import RuleBook
 from hub.journal.reader import reading
 from hub.journal.recorder import AggregateStore
-from hub.journal.sessions import session
 
 ANSWER_S = 30.0
 _ASK = "import sys; from hub.domain.replaying import answer; print(answer(sys.stdin.read()))"
 
 
-def publish_rules(dsn: str, store: AggregateStore, at: datetime) -> bool:
+def publish_rules(connection: psycopg.Connection, store: AggregateStore, at: datetime) -> bool:
     """Keeps the version at hand, and records that it took effect unless it already had; returns whether it did so now."""
     digest = rules_digest()
-    with session(dsn, "hub_writer", "hub-rules") as connection:
+    kept = _kept(connection, digest)
+    if kept is None:
+        connection.execute("INSERT INTO journal.rule_version VALUES (%s, %s) ON CONFLICT DO NOTHING", (digest, pack_version()))
         kept = _kept(connection, digest)
-        if kept is None:
-            connection.execute("INSERT INTO journal.rule_version VALUES (%s, %s) ON CONFLICT DO NOTHING", (digest, pack_version()))
-            kept = _kept(connection, digest)
     assert kept is not None, "what was kept is never taken away"
     while True:
         book = store.get(RuleBook, RuleBook.create_id())

@@ -1,5 +1,8 @@
-"""A group of commands that are imported one at a time: who runs one does not wait for what the others need."""
+"""A group of commands that are imported one at a time: who runs one does not wait for what the others need, nor for all of its own."""
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -56,3 +59,22 @@ def group_of(*entries: Entry) -> type[TyperGroup]:
 def imported(group: Any) -> dict[str, Any]:
     """Returns the commands of a group by name, all imported."""
     return {name: command.imported() if isinstance(command, _Listed) else command for name, command in group.commands.items()}
+
+
+@contextmanager
+def loading(module: str) -> Iterator[Callable[[], Any]]:
+    """Imports a module in a thread while the caller waits for something else; gives what returns it, once it is there.
+
+    At the end nothing is being imported any more, so that two threads never import what needs each other.
+    """
+    thread = threading.Thread(target=import_module, args=(module,), name="loading")
+    thread.start()
+
+    def loaded() -> Any:
+        thread.join()
+        return import_module(module)
+
+    try:
+        yield loaded
+    finally:
+        thread.join()

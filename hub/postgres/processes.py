@@ -31,9 +31,10 @@ def ping(conninfo: str) -> Ping:
 def processes_of(cluster: Path) -> list[psutil.Process]:
     """Returns the server processes that live on a cluster."""
     found = []
-    for process in psutil.process_iter(["name"]):
-        with suppress(OSError):
-            if process.info["name"] == "postgres" and cluster.samefile(f"/proc/{process.pid}/cwd"):
+    for pid in psutil.pids():
+        with suppress(OSError, psutil.Error):
+            # Where it is comes first: of all that runs on a machine, next to nothing is here.
+            if cluster.samefile(f"/proc/{pid}/cwd") and (process := psutil.Process(pid)).name() == "postgres":
                 found.append(process)
     return found
 

@@ -21,6 +21,7 @@ from hub.domain.acceptance import Question, decide, digest_of, rules_digest
 from hub.domain.errors import RuleVersionDamaged
 from hub.domain.replaying import pack
 from hub.journal.recorder import AggregateStore
+from hub.journal.sessions import session
 from tests.clients import DEADLINE_S, Province, journal, refused
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
 from tests.messages import AT_S, lost, question, registered
@@ -79,7 +80,8 @@ def keep(hub: RunningHub, archive: bytes, directory: Path) -> bytes:
 
 def test_the_version_at_hand_took_effect_by_an_event_once(shared_hub: RunningHub) -> None:
     store = AggregateStore(shared_hub.dsn)
-    assert not publish_rules(shared_hub.dsn, store, datetime.now(UTC))
+    with session(shared_hub.dsn, "hub_writer", "test") as connection:
+        assert not publish_rules(connection, store, datetime.now(UTC))
     store.close()
     published = [recorded.event.rules_published for recorded in journal(shared_hub.dsn) if recorded.kind == "rules_published"]
     assert [(message.rules_digest, message.archive_digest) for message in published] == [(rules_digest(), archive_digest(pack_version()))]

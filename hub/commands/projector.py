@@ -1,0 +1,84 @@
+"""What `hub project` does with its database: folds the journal into the views until a signal comes."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+
+import psycopg
+import typer
+
+from hub.api.process_tuning import tune_process
+from hub.config import PROJECTOR_METRICS_LISTEN, Config
+from hub.domain.errors import HubError
+from hub.journal.sessions import session
+from hub.monitoring.observability import observed
+from hub.processes import runner as process_runner
+from hub.projections import PROJECTIONS, other_views, runner
+from hub.projections.engine import create_views
+
+
+def run(config: Config, dsn: str) -> None:
+    """Folds, and runs the hub's own processes meanwhile."""
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    with session(dsn, None, "hub-server") as connection:
+        refuse_standby(connection)
+    make_views(dsn)
+    with _processes(dsn), observed(config, dsn, "hub project", PROJECTOR_METRICS_LISTEN) as metrics:
+        typer.echo("projecting")
+        report_metrics(metrics)
+        tune_process()
+        _fold(dsn, stop)
+
+
+class DatabaseReadsOnly(HubError):
+    """数据库是备库，只读 the database is a standby and only reads: use --read-only, or name all servers in HUB_DSN (docs/standby.md)"""
+
+
+def refuse_standby(connection: psycopg.Connection) -> None:
+    """Raises DatabaseReadsOnly."""
+    row = connection.execute("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'").fetchone()
+    if row is not None and row[0]:
+        raise DatabaseReadsOnly
+
+
+def make_views(dsn: str) -> None:
+    """Makes the views that are not there."""
+    with runner.connect(dsn) as connection:
+        create_views(connection, PROJECTIONS)
+
+
+@contextlib.contextmanager
+def _beside(run: Callable[[str, threading.Event], None], dsn: str, name: str) -> Iterator[None]:
+    """Runs what works until it is stopped in a thread meanwhile."""
+    stop = threading.Event()
+    thread = threading.Thread(target=run, args=(dsn, stop), name=name)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def projections(dsn: str) -> Iterator[None]:
+    """Folds, and runs the hub's own processes, meanwhile."""
+    with _beside(_fold, dsn, "projections"), _processes(dsn):
+        yield
+
+
+def _fold(dsn: str, stop: threading.Event) -> None:
+    runner.run(dsn, stop, other_views.folding)
+
+
+def _processes(dsn: str) -> contextlib.AbstractContextManager[None]:
+    return _beside(process_runner.run, dsn, "processes")
+
+
+def report_metrics(metrics: str) -> None:
+    """Says where the process's numbers are read, if anywhere."""
+    if metrics:
+        typer.echo(f"metrics on {metrics}")
