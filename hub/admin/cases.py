@@ -146,14 +146,16 @@ def changed_cases(
     with _snapshot(connection, 0) as position:
         if after > position:
             raise CursorAhead(head_position=position)
-        rows = _rows(connection, _changed, request.filter, asked, WATCHED_AT_ONCE, after=after)
+        rows = sorted(
+            _rows(connection, _changed, request.filter, asked, WATCHED_AT_ONCE, after=after), key=lambda row: (row.changed_at, row.key)
+        )
     found = []
     for row in rows:
         record = row.record(catalogue, asked.today)
         if is_wanted(record, row.is_open, request.filter):
             # One event may change two cases: until both are sent, it is not behind the reader.
             found.append(protos.WatchCasesResponse(record=record, position=row.changed_at - 1))
-    for one, following in pairwise(found):
+    for one, following in pairwise([*found, protos.WatchCasesResponse()]):
         if one.record.changed_position != following.record.changed_position:
             one.position = one.record.changed_position
     reached = rows[-1].changed_at if len(rows) >= WATCHED_AT_ONCE else position

@@ -234,7 +234,7 @@ class GrpcRun:
         """Asks as a side of the case, or as the other province."""
         position = 0 if ask.known_us is None else told_position(self._stand.scenario, ask.known_us, self.told)
         request = cases.request_of(ask, self.names, position)
-        request.min_position = self.position
+        self._way.caught_up(self.position)
         try:
             answer = self._way.cases(ask.asker).GetCase(request, timeout=DEADLINE_S)
         except grpc.RpcError as refusal:

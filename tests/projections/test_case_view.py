@@ -88,7 +88,7 @@ def test_a_corrected_report_is_no_more_in_force_and_still_known_as_of_before() -
 def test_a_correction_of_the_number_moves_the_report_and_leaves_a_row_without_a_state() -> None:
     states = folded(case_event("submitted", "N7"), USUAL[0], changes={2: 1})
     assert encode(states["51", "N1"])[STATE] == "SUBMITTED"
-    assert encode(states["51", "N7"])[STATE:] == ("", "", "", "", "", 2, False, None)
+    assert encode(states["51", "N7"])[STATE:] == ("", "", "50 51", "", "", 2, False, None)
 
 
 def test_a_reversal_takes_a_report_back() -> None:

@@ -81,7 +81,9 @@ def encode(reports: Reports) -> Row:
     changed_at = max(max(one.since, one.until) for one in reports)
     in_force = [one.fact for one in reports if not one.until]
     if not in_force:
-        return packed(reports), "", "", "", "", "", changed_at, False, None
+        # Who was a side of it learns that nothing is left.
+        sides = fold([one.fact for one in reports], None).sides
+        return packed(reports), "", "", " ".join(sides), "", "", changed_at, False, None
     case = fold(in_force, None)
     return (
         packed(reports),
