@@ -132,6 +132,8 @@ class HubServer:
         hotlists = HotlistService(dsn)
         opened.callback(hotlists.close)
         looks = Looks(decisions)
+        cards = CardService(dsn, card_reader, checks, intake.identifiers, tables, keyring, looks)
+        opened.callback(cards.close)
         service_items = ServiceItemService(dsn, card_reader, intake.identifiers, tables, looks)
         opened.callback(service_items.close)
         cases = CaseService(dsn, tables)
@@ -144,7 +146,6 @@ class HubServer:
         opened.callback(subscriptions.release)
         opened.callback(cases.release)
         feeds = FeedService(reads, writer, intake, directory, tables, readiness.pace, readiness.events_refused)
-        cards = CardService(dsn, card_reader, checks, intake.identifiers, tables, keyring, looks)
         self._server.add_generic_rpc_handlers(
             tuple(service.handler(gate) for service in (feeds, cards, hotlists, service_items, cases, subscriptions))
         )

@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+import time
+from itertools import pairwise
 
 import pytest
 
@@ -50,6 +52,23 @@ def test_a_fault_of_the_work_reaches_who_waits_and_the_thread_goes_on() -> None:
         return result
 
     assert asyncio.run(play()) == 2
+
+
+def test_a_thread_that_rests_begins_nothing_meanwhile() -> None:
+    spans: list[tuple[float, float]] = []
+
+    def work() -> None:
+        began = time.monotonic()
+        threading.Event().wait(0.02)
+        spans.append((began, time.monotonic()))
+
+    async def play() -> None:
+        turns = Turns("test", rest=2.0)
+        await asyncio.gather(*(turns.run("a", work) for _ in range(3)))
+        turns.close()
+
+    asyncio.run(play())
+    assert all(second[0] - first[1] >= 2 * (first[1] - first[0]) for first, second in pairwise(spans))
 
 
 def subscriptions_of(wanted: list[int]) -> list[int]:

@@ -3,13 +3,14 @@
 import json
 from typing import Any, NamedTuple
 
+import psycopg
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 from chuanyu.exchange.v1 import references_pb2
 
 from hub.api.cards.checks import OUTCOMES, Checks
 from hub.api.cards.looks import Looks
 from hub.api.edge.directory import Caller
-from hub.api.edge.turns import Turns
+from hub.api.edge.turns import Reads
 from hub.audit.as_of import Known, known_at
 from hub.audit.rule_versions import answer_by
 from hub.domain.acceptance import Question, rules_digest
@@ -25,6 +26,9 @@ from hub.journal.traces import traces_at
 from hub.journal.vault import open_identifiers
 from hub.telemetry.spans import is_trace_parent
 from hub.trust.keyring import Keyring
+
+# How many times as long the explainer rests as it has worked. Nobody's gate waits for an explanation.
+EXPLAINER_RESTS = 2.0
 
 
 class _Subject(NamedTuple):
@@ -43,8 +47,12 @@ class Explainer:
         """*checks* knows the words of reasons and how a question is checked; *keyring* opens the card of one, which is shown masked."""
         self._dsn, self._checks, self._reference = dsn, checks, reference
         self._keyring, self._looks = keyring, looks
-        # One thread: an explanation is work for the interpreter, of which the answers need the rest.
-        self._turns = Turns("hub-explain")
+        # One thread, which rests: an explanation is work for the interpreter, of which the answers need most.
+        self._reads = Reads(dsn, "hub_reader", "hub-explain", rest=EXPLAINER_RESTS)
+
+    def close(self) -> None:
+        """Ends the thread and closes its connection."""
+        self._reads.close()
 
     async def explain(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> protos.ExplainAcceptanceResponse:
         """Returns the explanation; raises RequestInvalid, DecisionNotFound, NotPermitted, RoleMissing, ViewBehind or JournalUnavailable."""
@@ -52,26 +60,27 @@ class Explainer:
         refuse_texts(request, "purpose_code")
         caller.allowance.misses.refuse_if_spent()
         response: protos.ExplainAcceptanceResponse
-        response, look = await self._turns.run(caller.urn, self._explain, request, caller)
+        response, look = await self._reads.read(caller.urn, self._explain, request, caller)
         await self._looks.record(caller, look)
         return response
 
-    def _explain(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> tuple[protos.ExplainAcceptanceResponse, Look]:
+    def _explain(
+        self, connection: psycopg.Connection, request: protos.ExplainAcceptanceRequest, caller: Caller
+    ) -> tuple[protos.ExplainAcceptanceResponse, Look]:
         """Returns the explanation and the look to record before it is given."""
         is_recorded = request.WhichOneof("subject") == "decision_position"
-        subject = self._recorded(request, caller) if is_recorded else self._hypothetical(request, caller)
+        subject = self._recorded(connection, request, caller) if is_recorded else self._hypothetical(request, caller)
         question = subject.question
         is_issuer = caller.rights.issues(question.issuing_province)
         if not is_issuer:
             _refuse_another_time(request)
         if request.HasField("valid_at"):
             question = question._replace(at_us=instant_us(request, "valid_at"))
-        with reading(self._dsn, "hub_reader", "hub-explain") as connection:
-            known = known_at(connection, subject.card.key, request.recorded_as_of or subject.position)
-            answered = self._answered(request.rules_digest, known, question)
-            if is_recorded:
-                parents = traces_at(connection, request.decision_position) or ()
-                caller.call.links = [parent for parent in parents if is_trace_parent(parent)]
+        known = known_at(connection, subject.card.key, request.recorded_as_of or subject.position)
+        answered = self._answered(request.rules_digest, known, question)
+        if is_recorded:
+            parents = traces_at(connection, request.decision_position) or ()
+            caller.call.links = [parent for parent in parents if is_trace_parent(parent)]
         caller.call.keep("audit")
         response = self._response(answered, request.rules_digest or rules_digest(), known, question)
         if subject.recorded is not None:
@@ -86,10 +95,9 @@ class Explainer:
         shown = Shown.SHOWN_RECORD_EXPLANATION if known.facts else Shown.SHOWN_RECORD_NOTHING
         return response, Look(subject.card, shown, request.purpose_code, known.position, request.decision_position)
 
-    def _recorded(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> _Subject:
+    def _recorded(self, connection: psycopg.Connection, request: protos.ExplainAcceptanceRequest, caller: Caller) -> _Subject:
         position = request.decision_position
-        with reading(self._dsn, "hub_reader", "hub-explain") as connection:
-            page = read_page(connection, position - 1, position) if position else []
+        page = read_page(connection, position - 1, position) if position else []
         if not page or page[0].kind != "decision_made":
             raise DecisionNotFound
         event = page[0].event

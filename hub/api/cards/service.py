@@ -45,6 +45,10 @@ class CardService:
         self._judge = UseJudge(cards, identifiers, reference, looks)
         self._explainer = Explainer(dsn, checks, reference, keyring, looks)
 
+    def close(self) -> None:
+        """Closes what it reads with."""
+        self._explainer.close()
+
     def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
         """The gRPC handler of the service."""
         return service(
@@ -129,7 +133,8 @@ class CardService:
         call = Call(caller.call.name, (request.trace_parent,), participant=caller.call.participant)
         response = protos.StreamAcceptanceResponse(request_id=request.check.request_id)
         try:
-            response.answered.CopyFrom(await self._checks.answer(request.check, caller._replace(call=call)))
+            async with caller.allowance.shares[call.name]:
+                response.answered.CopyFrom(await self._checks.answer(request.check, caller._replace(call=call)))
         except HubError as error:
             call_log.refused(call, error)
             response.refused.CopyFrom(to_status(error))

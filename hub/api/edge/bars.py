@@ -10,18 +10,19 @@ from urllib.parse import unquote
 import grpc
 
 from hub.api.edge.client_certificate import Peer
+from hub.api.edge.sockets import Address
 from hub.domain.errors import QuotaExceeded
 from hub.domain.participant import PREFIX
 from hub.domain.quota import Bucket
 from hub.telemetry import logs
 
 # A call that its client gives up within 50 ms cannot have been meant to be answered. A client that ends gives up all it has, 256 at most.
-GIVEN_UP_PER_S, GIVEN_UP_TO_SPARE = 50, 500
+GIVEN_UP_PER_S, GIVEN_UP_TO_SPARE = 50, 300
 BARRED_S = 60.0
 # Buckets of holders that have made no call for long are dropped once there are so many.
 KNOWN_HOLDERS = 1_000
 
-Address = tuple[str, int]
+BARRED = "barred"
 
 
 class Bars:
@@ -60,7 +61,7 @@ class Bars:
         """Has the connection closed that a call of a barred certificate came on."""
         host, _, port = unquote(context.peer()).partition(":")[2].rpartition(":")
         if port.isdecimal():
-            self._called[host.strip("[]"), int(port)] = "barred", peer
+            self._called[host.strip("[]"), int(port)] = BARRED, peer
             self.news.set()
 
     def gave_up(self, peer: Peer) -> None:

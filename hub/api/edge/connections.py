@@ -1,6 +1,7 @@
 """The connections of this process: bounded by certificate, and closed where the holder may not speak or is barred.
 
-They are looked at once a second. One that a barred certificate makes a call on is closed at once, without a look at the others.
+They are looked at once a second. One that a barred certificate makes a call on is silenced at once, without a look at the others, and
+closed some seconds later.
 
 gRPC shows a server no connections, but its channelz does, with the certificate of each. It closes none on demand either: the socket is shut
 down under it, which it takes as the client's going away. Both are done here, in the process that ends TLS, so that whose connection it is
@@ -11,19 +12,19 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
-import os
-import socket
 import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from grpc_channelz.v1 import channelz_pb2
 from grpc_channelz.v1.channelz import ChannelzServicer
 
-from hub.api.edge.bars import Address, Bars
+from hub.api.edge import sockets
+from hub.api.edge.bars import BARRED, Bars
 from hub.api.edge.client_certificate import Peer
+from hub.api.edge.sockets import Address
+from hub.api.edge.sockets import own_sockets as _own_sockets
 from hub.domain.errors import HubError, JournalUnavailable
 from hub.domain.quota import Bucket
 from hub.telemetry import logs, names
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 EVERY_S = 1.0
 # What a barred participant sends need not be calls that the gate sees, and it would have a second for the same again.
 EVERY_WHILE_BARRED_S = 0.1
+# One that is closed is opened again at once, and a handshake costs more than a call. So it is kept, and nothing that comes on it is read.
+SILENT_S = 5.0
 # A client has one, or a few while edges change; a pool of gates behind one certificate some dozens.
 CONNECTIONS_OF_A_CERTIFICATE = 32
 # A barred caller's calls and streams are still answered in that time.
@@ -69,6 +72,7 @@ class Connections:
     _known: dict[int, _Connection] = field(default_factory=dict)
     _refused: dict[bytes, float] = field(default_factory=dict)
     _begun: dict[bytes, Bucket] = field(default_factory=dict)
+    _silent_until: dict[Address, float] = field(default_factory=dict)
 
     async def keep(self) -> None:
         """Looks again and again, until cancelled."""
@@ -95,14 +99,15 @@ class Connections:
     def _look(self) -> None:
         now, found = time.monotonic(), {}
         for identity in _sockets():
-            socket_ = ChannelzServicer.GetSocket(channelz_pb2.GetSocketRequest(socket_id=identity), None).socket
-            if socket_.local.tcpip_address.port != self.port:
+            # Beside one that is looked at, others are closed.
+            answer = ChannelzServicer.GetSocket(channelz_pb2.GetSocketRequest(socket_id=identity), _NotFoundIsNone())
+            if answer is None or (socket_ := answer.socket).local.tcpip_address.port != self.port:
                 continue
             known = self._known.get(identity)
             if known is None:
                 certificate = bytes(socket_.security.tls.remote_certificate)
                 remote = socket_.remote.tcpip_address
-                address = (_plain(ipaddress.ip_address(remote.ip_address)), remote.port)
+                address = (sockets.plain(ipaddress.ip_address(remote.ip_address)), remote.port)
                 known = _Connection(address, certificate, self.peer_of(certificate) if certificate else None, now)
             known.begun, known.streams = socket_.data.streams_started - known.streams, socket_.data.streams_started
             found[identity] = known
@@ -119,7 +124,7 @@ class Connections:
         doomed: list[tuple[str, list[_Connection]]] = []
         for certificate, mine in by_certificate.items():
             if self.bars.is_barred(mine[0].peer):
-                doomed.append(("barred", mine))
+                doomed.append((BARRED, mine))
                 continue
             doomed.append(("too many", mine[CONNECTIONS_OF_A_CERTIFICATE:]))
             if (peer := mine[0].peer) is not None and not peer.is_tool:
@@ -140,7 +145,7 @@ class Connections:
         begun = sum(one.begun for one in mine)
         if bucket.delay_s(begun, now) > 0:
             self.bars.bar(peer, "streams begun and given up")
-            return [("barred", mine)]
+            return [(BARRED, mine)]
         bucket.take(begun)
         return []
 
@@ -148,16 +153,32 @@ class Connections:
         if not doomed:
             return
         closed: Counter[tuple[str, str]] = Counter()
+        now, silent_until = time.monotonic(), dict[Address, float]()
         for shown in _own_sockets(self.port):
             with contextlib.closing(shown):
-                if (found := doomed.get(_address(shown.getpeername()))) is not None:
-                    why, peer = found
+                at = sockets.address(shown.getpeername())
+                if at in self._silent_until:
+                    silent_until[at] = self._silent_until[at]
+                why, peer = doomed.get(at, ("", None))
+                if why == BARRED and now < silent_until.setdefault(at, now + SILENT_S):
+                    sockets.silence(shown)
+                elif why:
                     closed[_name(peer), why] += 1
-                    with contextlib.suppress(OSError):
-                        shown.shutdown(socket.SHUT_RDWR)
+                    sockets.end(shown)
+        self._silent_until = silent_until
         for (participant, reason), count in closed.items():
             names.CONNECTIONS_CLOSED.add(participant, reason, count=count)
             logs.security("connections.closed", participant=participant, reason=reason, count=count)
+
+
+class _NotFoundIsNone:
+    """The servicer's context: it says there that it has found nothing, and returns None."""
+
+    def set_code(self, _: object) -> None:
+        """Takes no note."""
+
+    def set_details(self, _: object) -> None:
+        """Takes no note."""
 
 
 def _name(peer: Peer | None) -> str:
@@ -175,31 +196,3 @@ def _sockets() -> Iterable[int]:
                 yield ref.socket_id
                 start = ref.socket_id + 1
             is_end = page.end or not page.socket_ref
-
-
-def _own_sockets(port: int) -> Iterable[socket.socket]:
-    """Yields each connected socket of the process on a local port, as a handle of its own: what it shows stays true until it is closed."""
-    for shown in Path("/proc/self/fd").iterdir():
-        try:
-            if not shown.is_socket():
-                continue
-            handle = socket.socket(fileno=os.dup(int(shown.name)))
-        except OSError:
-            continue
-        try:
-            is_ours = handle.family in (socket.AF_INET, socket.AF_INET6) and handle.getsockname()[1] == port and handle.getpeername()
-        except OSError:
-            is_ours = False
-        if is_ours:
-            yield handle
-        else:
-            handle.close()
-
-
-def _address(peer: tuple[object, ...]) -> Address:
-    return _plain(ipaddress.ip_address(str(peer[0]))), int(str(peer[1]))
-
-
-def _plain(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)

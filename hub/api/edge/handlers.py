@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 from google.protobuf.message import Message
@@ -44,7 +44,21 @@ AT_ONCE_NS = 50_000_000
 _UNBOUNDED = contextlib.nullcontext()
 # Until a client has acknowledged the settings gRPC takes 16 MiB of metadata, which HPACK makes of some kilobytes. So much is no mistake.
 MISUSED_METADATA_BYTES = 16 * METADATA_BYTES
-Metadata = Sequence[tuple[str, str | bytes]]
+
+
+class Metadata(NamedTuple):
+    """Those of a call, and how many bytes their names and values have. Beyond the limit only that is kept: many such calls wait at once."""
+
+    fields: Sequence[tuple[str, str | bytes]]
+    size: int
+
+
+def bounded(fields: Sequence[tuple[str, str | bytes]] | None) -> Metadata:
+    """Returns what is kept of a call's metadata."""
+    size = sum(map(len, chain.from_iterable(fields or ())))
+    return Metadata((fields or ()) if size <= METADATA_BYTES else (), size)
+
+
 # Makes a method's handler, given its full name and then the metadata of each call: to have them again costs a copy of all.
 Handler = Callable[[str], Callable[[Metadata], grpc.RpcMethodHandler]]
 
@@ -75,11 +89,11 @@ class Gate:
         self.bars.refuse(peer, context)
         if peer.is_unfit:
             raise ClientCertificateUnfit
-        if (size := sum(map(len, chain.from_iterable(metadata)))) > METADATA_BYTES:
-            if size > MISUSED_METADATA_BYTES:
+        if metadata.size > METADATA_BYTES:
+            if metadata.size > MISUSED_METADATA_BYTES:
                 self.bars.bar(peer, "metadata")
                 self.bars.disconnect(peer, context)
-            raise RequestTooLarge(f"Its metadata have {size:,} bytes.", bytes=size, limit_bytes=METADATA_BYTES)
+            raise RequestTooLarge(f"Its metadata have {metadata.size:,} bytes.", bytes=metadata.size, limit_bytes=METADATA_BYTES)
         caller = self.directory.known_caller(peer, call) or await self.directory.caller(peer, call)
         return caller if caller.urn != OPERATOR else caller._replace(operator=_operator(metadata))
 
@@ -101,7 +115,7 @@ class Gate:
 
 def _operator(metadata: Metadata) -> str:
     """Returns the operator that a tool names with its call; raises RequestInvalid."""
-    named = next((str(value) for name, value in metadata if name == OPERATOR_METADATA), "")
+    named = next((str(value) for name, value in metadata.fields if name == OPERATOR_METADATA), "")
     if not is_operator_name(named):
         raise RequestInvalid([(OPERATOR_METADATA, "string.pattern")])
     if looks_like_an_identifier(named):
@@ -120,7 +134,7 @@ def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary, *, takes_batc
                 try:
                     with caller.allowance.calls:
                         caller.may_call()
-                        async with caller.allowance.batches if takes_batches else _UNBOUNDED:
+                        async with caller.allowance.shares[name], caller.allowance.batches if takes_batches else _UNBOUNDED:
                             data = await first_message(context, gate.first_message_s)
                             size, request = len(data), read(data)
                             del data
@@ -218,7 +232,7 @@ async def _answers(
 
 
 def _trace_parents(metadata: Metadata) -> Iterator[str]:
-    return (str(value) for name, value in metadata if name == "traceparent")
+    return (str(value) for name, value in metadata.fields if name == "traceparent")
 
 
 async def _parsed(read: Callable[[bytes], Any], data: AsyncIterator[bytes], over: asyncio.Event) -> AsyncIterator[Any]:
@@ -254,7 +268,7 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
         """Returns the handler of one call, None for a method of another service."""
         found = self._methods.get(handler_call_details.method)
-        return found(handler_call_details.invocation_metadata or ()) if found is not None else None
+        return found(bounded(handler_call_details.invocation_metadata)) if found is not None else None
 
 
 def service(name: str, methods: dict[str, Handler]) -> grpc.GenericRpcHandler:

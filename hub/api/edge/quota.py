@@ -9,6 +9,7 @@ import math
 import random
 import time
 
+from hub.api.edge.shares import Company, Shares
 from hub.domain.errors import HubError, QuotaExceeded, RequestMalformed
 from hub.domain.participant import PREFIX, Participant
 from hub.domain.quota import MISSES_BURST_MIN, Bucket, Quota
@@ -121,8 +122,8 @@ class _Held:
 class Allowance:
     """One participant's quota at this edge, and what of it is taken; used from one event loop."""
 
-    def __init__(self, participant: str, quota: Quota, held: _Held) -> None:
-        """*participant* is named without its prefix; the refusals that are held back are common to all."""
+    def __init__(self, participant: str, quota: Quota, held: _Held, company: Company) -> None:
+        """*participant* is named without its prefix; the refusals that are held back are common to all, and so is who calls at all."""
         now_s = time.monotonic()
         rate = Rate(participant, "calls_per_s", Bucket(quota.calls_per_s, 1, now_s))
         self.calls = AtOnce("calls_at_once", quota.calls_at_once, rate)
@@ -132,6 +133,7 @@ class Allowance:
         self._participant, self._misses_per_min = participant, quota.misses_per_min
         self._call_rate = rate
         self._held, self._last_refused_at = held, 0.0
+        self.shares = Shares(participant, company)
         self.batches = asyncio.Semaphore(BATCHES_IN_HAND)
         # One batch at a time has the event loop: eight of a megabyte would each take a turn before others have theirs.
         self.preparing = asyncio.Lock()
@@ -185,7 +187,7 @@ class Quotas:
     def __init__(self, default: Quota) -> None:
         """*default* is for all who have no limits of their own."""
         self._default = default
-        self._held = _Held()
+        self._held, self._company = _Held(), Company()
         self._allowances: dict[str, tuple[Quota, Allowance]] = {}
 
     def of(self, participant: Participant) -> Allowance:
@@ -195,7 +197,7 @@ class Quotas:
             return allowance
         quota = participant.quota.over(self._default)
         if allowance is None:
-            allowance = Allowance(participant.name, quota, self._held)
+            allowance = Allowance(participant.name, quota, self._held, self._company)
         else:
             allowance.change(quota)
         self._allowances[participant.urn] = (participant.quota, allowance)

@@ -19,7 +19,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from grpc_status import rpc_status
 
 from hub.api.edge.first_message import first_message
-from hub.api.edge.handlers import Gate
+from hub.api.edge.handlers import Gate, bounded
 from hub.api.edge.health import Health
 from hub.api.edge.readiness import SERVICES
 from hub.api.edge.statuses import to_status
@@ -49,7 +49,7 @@ def add_standard_services(server: grpc.aio.Server, gate: Gate, health: Health) -
 
     async def speakers(context: grpc.aio.ServicerContext) -> None:
         if not gate.is_operator(context):
-            await gate.caller(context, Call("reflection"), context.invocation_metadata() or ())
+            await gate.caller(context, Call("reflection"), bounded(context.invocation_metadata()))
 
     names = (*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME)
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflection.aio.ReflectionServicer(service_names=names), guarded(speakers))

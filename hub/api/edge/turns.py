@@ -6,6 +6,7 @@ Each kind of work has threads of its own, so that explanations, for one, do not 
 import asyncio
 import contextlib
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -29,10 +30,10 @@ class _Job(NamedTuple):
 class Turns:
     """A few threads, used from one event loop; close it when done."""
 
-    def __init__(self, name: str, threads: int = 1) -> None:
-        """*name* is that of the threads."""
+    def __init__(self, name: str, threads: int = 1, rest: float = 0.0) -> None:
+        """*name* is that of the threads; each rests after a piece of work, so many times as long as that took."""
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._free = threads
+        self._free, self._rest = threads, rest
         # The participants that wait, in the order of turns; a participant has an entry only while it has something there.
         self._waiting: dict[str, deque[_Job]] = {}
 
@@ -53,10 +54,9 @@ class Turns:
             if not job.done.done():
                 self._free -= 1
                 working = asyncio.get_running_loop().run_in_executor(self._pool, job.work, *job.arguments)
-                working.add_done_callback(partial(self._ended, job.done))
+                working.add_done_callback(partial(self._ended, job.done, time.monotonic()))
 
-    def _ended(self, waiting: asyncio.Future[Any], ended: asyncio.Future[Any]) -> None:
-        self._free += 1
+    def _ended(self, waiting: asyncio.Future[Any], began: float, ended: asyncio.Future[Any]) -> None:
         if not waiting.done():
             if ended.cancelled():
                 waiting.cancel()
@@ -66,6 +66,13 @@ class Turns:
                 waiting.set_result(ended.result())
         elif not ended.cancelled():
             ended.exception()
+        if self._rest:
+            asyncio.get_running_loop().call_later(self._rest * (time.monotonic() - began), self._rested)
+        else:
+            self._rested()
+
+    def _rested(self) -> None:
+        self._free += 1
         self._serve()
 
     def close(self) -> None:
@@ -84,9 +91,10 @@ class Reads(Turns):
         threads: int = 1,
         settings: Mapping[str, str] = {},
         refused: Callable[[], HubError | None] = lambda: None,
+        rest: float = 0.0,
     ) -> None:
         """*name* is that of the threads and of their sessions, which have *role* and *settings*; *refused* says why nothing is read now."""
-        super().__init__(name, threads)
+        super().__init__(name, threads, rest)
         self._refused = refused
         self._open = partial(session, dsn, role, name, settings)
         self._own = threading.local()

@@ -23,6 +23,11 @@ def question(request_id: str, number: int) -> card_service_pb2.CheckAcceptanceRe
     return request
 
 
+def explanation(number: int) -> card_service_pb2.ExplainAcceptanceRequest:
+    """Asks for the explanation of a question that nobody asked."""
+    return card_service_pb2.ExplainAcceptanceRequest(hypothetical=question("hypothetical", number))
+
+
 async def checks(scene: Scene) -> None:
     """CheckAcceptance."""
 
@@ -37,8 +42,7 @@ async def explanations(scene: Scene) -> None:
     """ExplainAcceptance."""
 
     async def call(channel: grpc.aio.Channel, number: int) -> object:
-        asked = card_service_pb2.ExplainAcceptanceRequest(hypothetical=question("", number))
-        return await channel.unary_unary(f"/{EXPLAIN}")(asked.SerializeToString(), timeout=10)
+        return await channel.unary_unary(f"/{EXPLAIN}")(explanation(number).SerializeToString(), timeout=10)
 
     await scene.calling(AT_ONCE, CONNECTIONS, call)
 

@@ -1,0 +1,116 @@
+"""How many calls of one participant an edge works on at once: the others of it wait, unread, and another's next call meets only those few.
+
+A quota says how much a participant may ask for. Another's next call would wait for all of that in every queue that calls
+pass: the event loop's, the group's that is read and recorded together, the database's.
+"""
+
+import asyncio
+import time
+from collections import defaultdict, deque
+from typing import Any
+
+from hub.telemetry import names
+
+# While others call too. What comes next waits for all of them, and a larger group saves little a call.
+WORKED_ON = 8
+# While nobody else calls: as many as make the best group.
+WORKED_ON_ALONE = 64
+# So long after another's last call a participant is alone.
+ALONE_AFTER_S = 5.0
+# A call that takes longer waits for something else: a view, the database, an old version of the rules. That is no work.
+IS_WORK_FOR_S = 0.1
+
+_Task = asyncio.Task[Any] | None
+
+
+class Company:
+    """Whether several participants call at this edge."""
+
+    def __init__(self) -> None:
+        """Nobody has called."""
+        self._latest, self._several_until = "", 0.0
+
+    def came(self, participant: str, now: float) -> None:
+        """Notes a call."""
+        if participant != self._latest:
+            self._latest, self._several_until = participant, now + ALONE_AFTER_S
+
+    def worked_on(self, now: float) -> int:
+        """How many calls of a participant are worked on at once."""
+        return WORKED_ON if now < self._several_until else WORKED_ON_ALONE
+
+
+class Share:
+    """The calls of one method that a participant has under way; entered by each call with `async with`, and used from one event loop."""
+
+    def __init__(self, participant: str, company: Company) -> None:
+        """*participant* is named without its prefix."""
+        self._participant, self._company = participant, company
+        # When each began that is worked on, the oldest first.
+        self._began: dict[_Task, float] = {}
+        self._waiting: deque[tuple[_Task, asyncio.Future[None]]] = deque()
+        self._looking: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> None:
+        """Waits until it is the call's turn, in the order in which calls came."""
+        task, now = asyncio.current_task(), time.monotonic()
+        self._company.came(self._participant, now)
+        if not self._waiting and len(self._began) < self._company.worked_on(now):
+            self._began[task] = now
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append((task, turn))
+        self._serve()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            self._leave(task)
+            raise
+        names.QUOTA_HELD_BACK.add(self._participant, "calls_worked_on", count=time.monotonic() - now)
+
+    async def __aexit__(self, *_: object) -> None:
+        """Lets the next one on."""
+        self._leave(asyncio.current_task())
+
+    def _leave(self, task: _Task) -> None:
+        self._began.pop(task, None)
+        if self._waiting:
+            self._serve()
+
+    def _serve(self) -> None:
+        """Lets on whom there is room for, and looks again when the oldest will have had its time."""
+        now = time.monotonic()
+        room = self._company.worked_on(now)
+        while self._waiting:
+            if len(self._began) >= room:
+                oldest = next(iter(self._began))
+                if (left_s := self._began[oldest] + IS_WORK_FOR_S - now) > 0:
+                    self._look_in(left_s)
+                    return
+                del self._began[oldest]
+            task, turn = self._waiting.popleft()
+            if not turn.done():
+                self._began[task] = now
+                turn.set_result(None)
+
+    def _look_in(self, seconds: float) -> None:
+        if self._looking is None:
+            self._looking = asyncio.get_running_loop().call_later(seconds, self._looked)
+
+    def _looked(self) -> None:
+        self._looking = None
+        self._serve()
+
+
+class Shares(defaultdict[str, Share]):
+    """A participant's shares by the names of methods: what waits for explanations does not wait with questions."""
+
+    def __init__(self, participant: str, company: Company) -> None:
+        """*participant* is named without its prefix."""
+        super().__init__()
+        self._participant, self._company = participant, company
+
+    def __missing__(self, method: str) -> Share:
+        """Makes the share of a method."""
+        self[method] = share = Share(self._participant, self._company)
+        return share
