@@ -3,7 +3,7 @@
 import time
 from datetime import datetime
 
-from chuanyu.exchange.v1 import references_pb2
+from chuanyu.exchange.v1 import card_service_pb2, references_pb2
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -11,34 +11,35 @@ from hub.domain.errors import RequestInvalid
 from hub.domain.instants import LOCAL, SECOND_US, microseconds, timestamp
 from hub.domain.masking import looks_like_an_identifier
 from hub.domain.pseudonym import card_name, card_problem
+from hub.domain.rule_input import Question
 from hub.domain.texts import holds_identifier, identifier_in
-from hub.intake.rule_faults import shape_faults
+from hub.intake.compiled_rules import accepts
+from hub.intake.rule_faults import faults_of
 
 # 9999-12-31: the last day that the calendar has in every time zone.
 _CALENDAR_END_S = 253_402_214_400
 _LAST_US = (_CALENDAR_END_S - 1) * SECOND_US
 
 
-def refuse_invalid(request: Message) -> None:
-    """Raises RequestInvalid with every rule of shape that the request breaks."""
-    if broken := shape_faults(request):
+def refuse_invalid(request: Message, *texts: str) -> None:
+    """Raises RequestInvalid with every rule of shape that a request breaks, else with each of its *texts* that holds an identifier.
+
+    What is asked is recorded for good, outside the vault.
+    """
+    if not accepts(request.DESCRIPTOR)(request) and (broken := faults_of(request)):
         raise RequestInvalid(broken)
+    doubtful = [field for field in texts if holds_identifier(getattr(request, field))]
+    if not doubtful:
+        return
+    own, year = (request.card.clear.upper(),) if hasattr(request, "card") else (), datetime.now(LOCAL).year
+    if named := [field for field in doubtful if identifier_in(field, getattr(request, field), year, own)]:
+        raise RequestInvalid([(field, "identifier_in_clear") for field in named])
 
 
 def refuse_identifiers(message: Message, *fields: str) -> None:
     """Raises RequestInvalid for each of the texts that looks as if it named a person or a card: what operators write stays for good."""
     if named := [field for field in fields if looks_like_an_identifier(getattr(message, field))]:
         raise RequestInvalid([(field, "no_identifier") for field in named])
-
-
-def refuse_texts(message: Message, *fields: str) -> None:
-    """Raises RequestInvalid for each of the texts that holds an identifier: what is asked is recorded for good, outside the vault."""
-    doubtful = [field for field in fields if holds_identifier(getattr(message, field))]
-    if not doubtful:
-        return
-    own, year = (message.card.clear.upper(),) if hasattr(message, "card") else (), datetime.now(LOCAL).year
-    if named := [field for field in doubtful if identifier_in(field, getattr(message, field), year, own)]:
-        raise RequestInvalid([(field, "identifier_in_clear") for field in named])
 
 
 def card_named(ref: references_pb2.CardRef) -> str:
@@ -51,6 +52,13 @@ def card_named(ref: references_pb2.CardRef) -> str:
     if (problem := card_problem(ref)) is not None:
         raise RequestInvalid([("card.clear", problem.lower())])
     return card_name(ref)
+
+
+def question_in(request: card_service_pb2.CheckAcceptanceRequest, at_us: int) -> tuple[Question, str]:
+    """Returns the question of a request, about an instant in microseconds since 1970, and the name of its card; raises RequestInvalid."""
+    place = (request.card.issuing_province, request.scenario, request.service_region, request.medium, at_us, request.venue_code)
+    question = Question(*place, request.claims) if request.HasField("claims") else Question(*place)
+    return question, card_named(request.card)
 
 
 def instant_us(request: Message, field: str) -> int:

@@ -24,8 +24,11 @@ def validator() -> "protovalidate.Validator":
 
 def shape_faults(message: Message, prefix: str = "") -> list[tuple[str, str]]:
     """Returns every rule of shape that a message breaks, as (field path behind *prefix*, rule); of an event its envelope alone."""
-    if accepts(message.DESCRIPTOR)(message):
-        return []
+    return [] if accepts(message.DESCRIPTOR)(message) else faults_of(message, prefix)
+
+
+def faults_of(message: Message, prefix: str = "") -> list[tuple[str, str]]:
+    """Returns what `shape_faults` does, of a message that the fast yes was not given to."""
     # protovalidate names each item of a field and all its faults: a second of work for a message of 16 KiB that has nothing but items.
     if overfull := _overfull(message, prefix):
         return overfull

@@ -26,7 +26,7 @@ from hub.domain.pseudonym import hmac_sm3_under
 from hub.domain.reference import Reference
 from hub.domain.rule_input import CHIP_MEDIA
 from hub.intake.identifiers import Identifiers
-from hub.intake.request_rules import card_named, instant_us, now_us, refuse_invalid, refuse_texts
+from hub.intake.request_rules import instant_us, now_us, question_in, refuse_invalid
 from hub.journal.decisions import WAITING_DECISIONS, Decision, DecisionWriter, Receipt, settle
 from hub.journal.reader import read_page
 from hub.telemetry import names
@@ -103,8 +103,9 @@ class Checks:
                 raise RequestIdReused
         elif CARD_UNKNOWN in event.decision_made.reason_codes:
             caller.allowance.misses.count(check.call.name)
+        response = self.response(request.request_id, event, receipt.position)
         _tell_decided(check.call, event, receipt)
-        return self.response(request.request_id, event, receipt.position)
+        return response
 
     def _receipt(self, check: _Check) -> "asyncio.Future[Receipt]":
         """Puts a check into the next group; raises QueueFull."""
@@ -190,8 +191,7 @@ class Checks:
 
         An issuer that looks into its own card (*is_issuer*) asks about every place and scenario.
         """
-        refuse_invalid(request)
-        refuse_texts(request, "request_id", "venue_code")
+        refuse_invalid(request, "request_id", "venue_code")
         if request.HasField("at") and not caller.rights.issues(request.card.issuing_province):
             # A question on each side of a delivered instant would say whose event it is.
             raise NotPermitted("only the card's issuer asks for another time than now")
@@ -209,7 +209,8 @@ class Checks:
             if caller.province and request.service_region[:2] != caller.province:
                 raise NotPermitted("service_region lies outside the caller's province")
             caller.rights.require_serving(request.scenario, request.service_region)
-        return question_of(request, at_us), self._identifiers.key_of(card_named(request.card))
+        question, card = question_in(request, at_us)
+        return question, self._identifiers.key_of(card)
 
     def reason(self, code: str) -> protos.Reason:
         """Returns a reason with its words; one that a newer release recorded has none here."""
@@ -246,12 +247,6 @@ def _tell_decided(call: Call, event: event_pb2.Event, receipt: Receipt) -> None:
     names.DECISION_DURATION.record((now_ns() - call.began) / 1e9, outcome)
     for reason in event.decision_made.reason_codes:
         names.DECISION_REASONS.add(reason, outcome)
-
-
-def question_of(request: protos.CheckAcceptanceRequest, at_us: int) -> Question:
-    """Returns the question of a request, about an instant in microseconds since 1970."""
-    place = (request.card.issuing_province, request.scenario, request.service_region, request.medium, at_us, request.venue_code)
-    return Question(*place, request.claims) if request.HasField("claims") else Question(*place)
 
 
 def _as_asked(request: protos.CheckAcceptanceRequest) -> bytes:

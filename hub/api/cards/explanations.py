@@ -20,7 +20,7 @@ from hub.domain.masking import masked_card
 from hub.domain.reference import Reference
 from hub.domain.replaying import answer, pack
 from hub.domain.rule_input import OF_THE_CARD
-from hub.intake.request_rules import instant_us, refuse_invalid, refuse_texts, timestamp_of
+from hub.intake.request_rules import instant_us, refuse_invalid, timestamp_of
 from hub.journal.reader import Recorded, read_page, reading
 from hub.journal.traces import traces_at
 from hub.journal.vault import open_identifiers
@@ -56,8 +56,7 @@ class Explainer:
 
     async def explain(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> protos.ExplainAcceptanceResponse:
         """Returns the explanation; raises RequestInvalid, DecisionNotFound, NotPermitted, RoleMissing, ViewBehind or JournalUnavailable."""
-        refuse_invalid(request)
-        refuse_texts(request, "purpose_code")
+        refuse_invalid(request, "purpose_code")
         caller.allowance.misses.refuse_if_spent()
         response: protos.ExplainAcceptanceResponse
         response, look = await self._reads.read(caller.urn, self._explain, request, caller)

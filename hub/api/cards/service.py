@@ -26,7 +26,7 @@ from hub.domain.looks import Look, Shown, card_by_key
 from hub.domain.reference import Reference
 from hub.intake.identifiers import Identifiers
 from hub.intake.message_reader import reader
-from hub.intake.request_rules import card_named, instant_us, refuse_invalid, refuse_texts, timestamp_of
+from hub.intake.request_rules import card_named, instant_us, refuse_invalid, timestamp_of
 from hub.telemetry.spans import Call
 from hub.trust.keyring import Keyring
 
@@ -64,8 +64,7 @@ class CardService:
 
     async def get_card(self, request: protos.GetCardRequest, caller: Caller) -> protos.GetCardResponse:
         """Gives the five lives to the issuer, and to others usability in the scenarios that they serve, once the look is recorded."""
-        refuse_invalid(request)
-        refuse_texts(request, "purpose_code")
+        refuse_invalid(request, "purpose_code")
         caller.allowance.misses.refuse_if_spent()
         at_us = instant_us(request, "valid_at")
         province = request.card.issuing_province

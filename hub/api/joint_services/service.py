@@ -21,7 +21,7 @@ from hub.domain.looks import Look, Shown, card_by_key
 from hub.domain.reference import Reference
 from hub.intake.identifiers import Identifiers
 from hub.intake.message_reader import reader
-from hub.intake.request_rules import card_named, now_us, refuse_invalid, refuse_texts
+from hub.intake.request_rules import card_named, now_us, refuse_invalid
 
 
 class ServiceItemService:
@@ -72,8 +72,7 @@ class ServiceItemService:
 
     async def list_usable(self, request: protos.ListUsableItemsRequest, caller: Caller) -> protos.ListUsableItemsResponse:
         """Gives what a holder can use at a place, once the look is recorded; raises as GetCard does."""
-        refuse_invalid(request)
-        refuse_texts(request, "purpose_code")
+        refuse_invalid(request, "purpose_code")
         caller.allowance.misses.refuse_if_spent()
         at_us, province = now_us(), request.card.issuing_province
         if not may_say_region(self._reference, request.service_region, epoch_day(at_us)):
