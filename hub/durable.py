@@ -1,12 +1,13 @@
 """Files that are whole or not there: each is written beside its name and takes the name once it is on disk."""
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from hub.file_lock import locks
 
 
 class Written:
@@ -63,10 +64,8 @@ def holding(directory: Path, refusal: Exception, *, to_write: bool) -> Iterator[
     """Keeps others from writing a directory, and with *to_write* from reading it too; raises *refusal* where one does so already."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(descriptor, (fcntl.LOCK_EX if to_write else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise refusal from None
+        if not locks(descriptor, shares=not to_write):
+            raise refusal
         yield
     finally:
         os.close(descriptor)

@@ -5,7 +5,6 @@ checkout below /root) is kept in SHELTER, and `data_dir/postgres` is then a link
 deletes the cluster first, with `discard`. There is no TCP listener; the private socket directory is the access control.
 """
 
-import fcntl
 import hashlib
 import os
 import pwd
@@ -21,6 +20,8 @@ from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
+
+from hub.file_lock import locks
 
 SHELTER = Path("/var/lib/chuanyu-hub")
 # Fixed, so that every process finds the socket whatever its TMPDIR, and short: a socket path ends at 107 bytes.
@@ -184,15 +185,6 @@ def alone(lock_file: Path) -> Iterator[int]:
                 raise EmbeddedPostgresError(f"another process holds {lock_file}: end it (`fuser {lock_file}`)")
             time.sleep(0.02)
         yield lock.fileno()
-
-
-def locks(descriptor: int) -> bool:
-    """Takes the lock of an open file; False if another has it."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def server_user(cluster: Path | None = None) -> dict[str, Any]:

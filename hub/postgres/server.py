@@ -22,6 +22,7 @@ from pathlib import Path
 import psutil
 from psycopg.pq import Ping
 
+from hub.file_lock import locks
 from hub.postgres.cluster import (
     ENVIRONMENT,
     Cluster,
@@ -29,7 +30,6 @@ from hub.postgres.cluster import (
     alone,
     delete_cluster,
     lock_file,
-    locks,
     log_tail,
     open_cluster,
     open_sockets,

@@ -6,7 +6,6 @@ does it have all that was acknowledged.
 """
 
 import json
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from hub.durable import whole
 from hub.postgres.cluster import Cluster, EmbeddedPostgresError, alone, initialise_as, lock_file, open_cluster, path_of
 from hub.postgres.server import attached, running
 
@@ -118,12 +118,8 @@ def _file(standby_dir: Path) -> Path:
 
 def write(standby_dir: Path, found: Made) -> None:
     """Keeps what a standby is."""
-    new = _file(standby_dir).with_suffix(".new")
-    with new.open("w", encoding="utf-8") as file:
-        json.dump(found._asdict(), file)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(_file(standby_dir))
+    with whole(_file(standby_dir)) as file:
+        file.write(json.dumps(found._asdict()).encode())
 
 
 @contextmanager

@@ -4,7 +4,6 @@ A short command may have started the server that `hub serve` goes on using: the 
 as well, since the kernel takes its lock back; then the watch (`embedded_watch`) ends the server.
 """
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -13,7 +12,8 @@ import time
 from pathlib import Path
 
 import hub.postgres.watch
-from hub.postgres.cluster import LOCK_PATIENCE_S, EmbeddedPostgresError, locks
+from hub.file_lock import locks, unlock
+from hub.postgres.cluster import LOCK_PATIENCE_S, EmbeddedPostgresError
 
 LOOK_AGAIN_S = 0.02
 
@@ -33,7 +33,7 @@ class Users:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(self._file, os.O_RDONLY | os.O_CREAT, 0o644)
         give_up_s = time.monotonic() + LOCK_PATIENCE_S
-        while not _shares(lock):
+        while not locks(lock, shares=True):
             if time.monotonic() > give_up_s:
                 os.close(lock)
                 raise EmbeddedPostgresError(f"another process holds {self._file}: end it (`fuser {self._file}`)")
@@ -46,7 +46,7 @@ class Users:
             # Taking it alone gives the shared one up first: two who do so at once may both fail, and look again.
             if locks(self._lock):
                 return True
-            if _shares(self._lock):
+            if locks(self._lock, shares=True):
                 return False
             time.sleep(LOOK_AGAIN_S)
         return False
@@ -55,7 +55,7 @@ class Users:
         """Lets others join, and the watch see that one is gone."""
         if self._lock is not None:
             # A process that was forked from this one shares the lock: closing alone would leave it with that one.
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
+            unlock(self._lock)
             os.close(self._lock)
             self._lock = None
 
@@ -88,12 +88,3 @@ class Users:
 def _python() -> str:
     """The Python of this process, or one that it can start although it has become another user since."""
     return sys.executable if os.access(sys.executable, os.X_OK) else shutil.which("python3") or sys.executable
-
-
-def _shares(lock: int) -> bool:
-    """Takes a shared lock; False if another has it alone."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

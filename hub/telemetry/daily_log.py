@@ -4,7 +4,6 @@ Who logs only appends to a queue in memory; a thread writes. Several processes a
 file opened for appending, so no two lines mix. A full disk costs lines, which are counted, and never a call: the next write tries again.
 """
 
-import fcntl
 import gzip
 import json
 import logging
@@ -21,6 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from hub.file_lock import locks
 from hub.telemetry import names
 
 log = logging.getLogger(__name__)
@@ -178,9 +178,6 @@ def _compress(path: Path) -> None:
 def _alone(lock_file: Path) -> Iterator[bool]:
     descriptor = os.open(lock_file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield True
-    except BlockingIOError:
-        yield False
+        yield locks(descriptor)
     finally:
         os.close(descriptor)

@@ -4,7 +4,6 @@ A participant is the URI name in its client certificate. A province that has its
 """
 
 import contextlib
-import fcntl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hub.domain.errors import HubError
 from hub.domain.participant import OPERATOR, PREFIX
+from hub.file_lock import await_lock
 from hub.loopback import channel_options
 
 AUTHORITY = "川渝一卡通互通枢纽 Chuanyu Exchange Hub CA"
@@ -226,5 +226,5 @@ def alone(directory: Path) -> Iterator[None]:
     """Keeps other processes on the same folder from issuing meanwhile."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (directory / ".lock").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        await_lock(lock)
         yield

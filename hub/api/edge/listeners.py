@@ -4,7 +4,6 @@ An edge has a lock on a file of its own while it listens. The kernel takes the l
 left behind when it was killed is never believed.
 """
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hub.config import Config
+from hub.file_lock import locks
 
 _FOLDER = "listeners"
 
@@ -31,8 +31,7 @@ def listening(data_dir: Path, listener: Listener) -> Iterator[None]:
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         # Edges in containers may share the directory and the address that each has inside: one of them is enough.
-        with suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if locks(file):
             os.truncate(file, 0)
             os.pwrite(file, listener.metrics.encode() + b"\n", 0)
         yield
@@ -45,9 +44,7 @@ def listeners(data_dir: Path) -> list[Listener]:
     found = []
     for path in sorted((data_dir / _FOLDER).glob("*:*")):
         with suppress(OSError), path.open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not locks(file, shares=True):
                 found.append(Listener(path.name, file.read().decode(errors="replace").strip()))
     return found
 
