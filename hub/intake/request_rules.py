@@ -7,10 +7,12 @@ from chuanyu.exchange.v1 import card_service_pb2, references_pb2
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from hub.domain.errors import RequestInvalid
-from hub.domain.instants import LOCAL, SECOND_US, microseconds, timestamp
+from hub.domain.errors import NotPermitted, RequestInvalid
+from hub.domain.event_rules import may_say_region
+from hub.domain.instants import LOCAL, SECOND_US, epoch_day, microseconds, timestamp
 from hub.domain.masking import looks_like_an_identifier
 from hub.domain.pseudonym import card_name, card_problem
+from hub.domain.reference import Reference
 from hub.domain.rule_input import Question
 from hub.domain.texts import holds_identifier, identifier_in
 from hub.intake.compiled_rules import accepts
@@ -40,6 +42,18 @@ def refuse_identifiers(message: Message, *fields: str) -> None:
     """Raises RequestInvalid for each of the texts that looks as if it named a person or a card: what operators write stays for good."""
     if named := [field for field in fields if looks_like_an_identifier(getattr(message, field))]:
         raise RequestInvalid([(field, "no_identifier") for field in named])
+
+
+def refuse_unknown_region(reference: Reference, region: str, at_us: int) -> None:
+    """Raises RequestInvalid unless a code names a place of an instant's day."""
+    if not may_say_region(reference, region, epoch_day(at_us)):
+        raise RequestInvalid([("service_region", "unknown_region")])
+
+
+def refuse_outside(province: str, region: str) -> None:
+    """Raises NotPermitted unless a region is of the caller's province."""
+    if region[:2] != province:
+        raise NotPermitted("service_region lies outside the caller's province")
 
 
 def card_named(ref: references_pb2.CardRef) -> str:

@@ -26,7 +26,7 @@ from hub.domain.pseudonym import hmac_sm3_under
 from hub.domain.reference import Reference
 from hub.domain.rule_input import CHIP_MEDIA
 from hub.intake.identifiers import Identifiers
-from hub.intake.request_rules import instant_us, now_us, question_in, refuse_invalid
+from hub.intake.request_rules import instant_us, now_us, question_in, refuse_invalid, refuse_outside
 from hub.journal.decisions import WAITING_DECISIONS, Decision, DecisionWriter, Receipt, settle
 from hub.journal.reader import read_page
 from hub.telemetry import names
@@ -206,8 +206,8 @@ class Checks:
         if wrong:
             raise RequestInvalid(wrong)
         if not is_issuer:
-            if caller.province and request.service_region[:2] != caller.province:
-                raise NotPermitted("service_region lies outside the caller's province")
+            if caller.province:
+                refuse_outside(caller.province, request.service_region)
             caller.rights.require_serving(request.scenario, request.service_region)
         question, card = question_in(request, at_us)
         return question, self._identifiers.key_of(card)

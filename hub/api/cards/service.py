@@ -26,7 +26,7 @@ from hub.domain.looks import Look, Shown, card_by_key
 from hub.domain.reference import Reference
 from hub.intake.identifiers import Identifiers
 from hub.intake.message_reader import reader
-from hub.intake.request_rules import card_named, instant_us, refuse_invalid, timestamp_of
+from hub.intake.request_rules import card_named, instant_us, refuse_invalid, refuse_outside, refuse_unknown_region, timestamp_of
 from hub.telemetry.spans import Call
 from hub.trust.keyring import Keyring
 
@@ -91,10 +91,8 @@ class CardService:
     def _refuse_elsewhere(self, request: protos.GetCardRequest, caller: Caller, at_us: int) -> None:
         """Raises RoleMissing, NotPermitted or RequestInvalid unless the caller is a service point of the region asked about."""
         region = self._region_asked(request, caller, at_us)
-        if region[:2] != caller.province:
-            raise NotPermitted("service_region lies outside the caller's province")
-        if not may_say_region(self._reference, region, epoch_day(at_us)):
-            raise RequestInvalid([("service_region", "unknown_region")])
+        refuse_outside(caller.province, region)
+        refuse_unknown_region(self._reference, region, at_us)
         caller.rights.require_region(region)
 
     def _region_asked(self, request: protos.GetCardRequest, caller: Caller, at_us: int) -> str:

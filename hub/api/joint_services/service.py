@@ -12,16 +12,15 @@ from hub.api.edge.directory import Caller
 from hub.api.edge.handlers import Gate, service, unary
 from hub.api.edge.turns import Reads
 from hub.api.joint_services.catalogues import Catalogues
-from hub.domain.errors import CardNotFound, NotPermitted, RequestInvalid
-from hub.domain.event_rules import may_say_region
-from hub.domain.instants import epoch_day, local_day
+from hub.domain.errors import CardNotFound
+from hub.domain.instants import local_day
 from hub.domain.joint_services.answers import compare, get_item, list_items
 from hub.domain.joint_services.usable import SCENARIO, Holder, list_usable
 from hub.domain.looks import Look, Shown, card_by_key
 from hub.domain.reference import Reference
 from hub.intake.identifiers import Identifiers
 from hub.intake.message_reader import reader
-from hub.intake.request_rules import card_named, now_us, refuse_invalid
+from hub.intake.request_rules import card_named, now_us, refuse_invalid, refuse_outside, refuse_unknown_region
 
 
 class ServiceItemService:
@@ -75,11 +74,9 @@ class ServiceItemService:
         refuse_invalid(request, "purpose_code")
         caller.allowance.misses.refuse_if_spent()
         at_us, province = now_us(), request.card.issuing_province
-        if not may_say_region(self._reference, request.service_region, epoch_day(at_us)):
-            raise RequestInvalid([("service_region", "unknown_region")])
+        refuse_unknown_region(self._reference, request.service_region, at_us)
         if not caller.rights.issues(province):
-            if request.service_region[:2] != caller.province:
-                raise NotPermitted("service_region lies outside the caller's province")
+            refuse_outside(caller.province, request.service_region)
             caller.rights.require_serving(SCENARIO, request.service_region)
         card_key = self._identifiers.key_of(card_named(request.card))
         catalogue = await self._catalogues.current(caller.urn)
