@@ -16,6 +16,7 @@ import hub.bench.hotlist
 import hub.bench.ingest
 import hub.bench.project
 import hub.bench.quota
+import hub.bench.rebuild
 import hub.bench.registry
 import hub.bench.steady
 import hub.bench.telemetry
@@ -108,6 +109,14 @@ def bench_backup(as_json: Json = False, events: Annotated[int, typer.Option(help
 def bench_export(as_json: Json = False, events: Annotated[int, typer.Option(help="事件数。Events.")] = 1_000_000) -> None:
     """导出：写入进行时导出；由分段多进程重建 对 由日志重建。Export under load; rebuilds from segments against rebuilds from the journal."""
     _finish(hub.bench.export.measure(Config(), events, screen.print), as_json)
+
+
+@app.command("rebuild")
+def bench_rebuild(
+    as_json: Json = False, events: Annotated[int, typer.Option(min=1, help="事件数；再量十倍。Events, then ten times.")] = 100_000
+) -> None:
+    """重建：由分段多进程折叠视图 对 裸读分段；十倍事件时的内存。Views from segments in processes against raw reads; memory at ten times."""
+    _finish(hub.bench.rebuild.measure(Config(), events, screen.print), as_json)
 
 
 @app.command("hotlist")

@@ -45,7 +45,8 @@ class Folding:
             only = self._only
             touched = [(position, one, before, [key for key in keys if hash_of(key) in only]) for position, one, before, keys in touched]
         self.parked_now |= fold_events(view, touched, self.rows, self._parked)
-        for position, recorded, _, keys in touched:
+        self.touches.add([(position, key) for position, _, _, keys in touched for key in keys])
+        if view.waiting is not None:
             # A row that may wait for the event is touched, whether it waits or not: it may be another unit that has it.
-            waiting = view.waiting(recorded) if view.waiting is not None else None
-            self.touches.add(position, keys if waiting is None or waiting in keys else [*keys, waiting])
+            waited = [(position, view.waiting(recorded), keys) for position, recorded, _, keys in touched]
+            self.touches.add([(position, key) for position, key, keys in waited if key is not None and key not in keys])

@@ -6,7 +6,7 @@ hash cost a fold and change nothing.
 """
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from zlib import adler32, crc32
 
@@ -34,11 +34,10 @@ class Touches:
         """None yet."""
         self._hashes, self._positions = array("q"), array("q")
 
-    def add(self, position: int, keys: Iterable[Key]) -> None:
-        """Adds the rows that an event touched."""
-        for key in keys:
-            self._hashes.append(hash_of(key))
-            self._positions.append(position)
+    def add(self, rows: Sequence[tuple[int, Key]]) -> None:
+        """Adds which events, by position, touched which rows."""
+        self._hashes.extend([hash_of(key) for _, key in rows])
+        self._positions.extend([position for position, _ in rows])
 
     def write(self, path: Path) -> None:
         """Writes them to a file: the hashes, then the positions."""

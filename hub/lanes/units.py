@@ -14,13 +14,13 @@ import pyarrow as pa
 from hub.child import end_with_parent
 from hub.export.lanes import LANES, event_bucket, lane_of
 from hub.export.reading import Segments, Wanted
-from hub.journal.reader import Recorded
+from hub.journal.reader import Recorded, decode
 from hub.lanes import changes, touches
 from hub.lanes.folding import Folding
 from hub.lanes.loading import copy_rows, take_rows
 from hub.projections import PROJECTIONS
 from hub.projections.ledgers import Parked
-from hub.projections.projection import FRESH, Key, View, kinds_of
+from hub.projections.projection import FRESH, Key, View, decode_for, kinds_of
 from hub.projections.runner import connect
 
 SESSION = "hub-lanes"
@@ -76,6 +76,7 @@ def fold_unit(work: Work, unit: int) -> tuple[int, list[Folded]]:
     with connect(work.dsn, SESSION) as connection:
         for run in Segments(work.export).lane(buckets, Wanted(work.kinds, also=changed)):
             events += len(run)
+            decode_for(work.fresh, run)
             for folding in foldings:
                 folding.fold(connection, run, changed)
         for folding in foldings:
@@ -96,6 +97,7 @@ def fold_shared(work: Work, shared: dict[str, pa.Array], units: int) -> list[Fol
     by_unit: dict[tuple[str, int], Folding] = {}
     with connect(work.dsn, SESSION) as connection:
         for run in Segments(work.export).in_order(Wanted(frozenset(), also=set[int]().union(*wanted.values()))):
+            decode(run)
             run_units = _by_unit(work, run)
             for view in views:
                 its = wanted[view.name]

@@ -288,7 +288,7 @@ def test_rows_that_one_event_touched_belong_together_and_so_on(tmp_path: Path) -
     for unit, events in enumerate(([(1, "ab"), (2, "cd")], [(3, "bc"), (4, "e")], [(5, "e"), (6, "fg")])):
         touched = Touches()
         for position, names in events:
-            touched.add(position, [(name.encode(),) for name in names])
+            touched.add([(position, (name.encode(),)) for name in names])
         paths.append(tmp_path / str(unit))
         touched.write(paths[-1])
     hashes = {touches.hash_of((name.encode(),)): name for name in "abcdefg"}
@@ -301,7 +301,7 @@ def test_rows_that_one_event_touched_belong_together_and_so_on(tmp_path: Path) -
 def test_hashes_are_compared_in_rounds_where_there_are_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for unit in range(2):
         touched = Touches()
-        touched.add(1, [(f"{number}".encode(),) for number in range(unit * 50, unit * 50 + 100)])
+        touched.add([(1, (f"{number}".encode(),)) for number in range(unit * 50, unit * 50 + 100)])
         touched.write(tmp_path / str(unit))
     paths = [tmp_path / "0", tmp_path / "1"]
     at_once = sorted(touches.shared(paths).to_pylist())
