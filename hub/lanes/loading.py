@@ -59,14 +59,15 @@ def _items(items: dict[Key, list[Row]]) -> Iterable[Row]:
                 yield (*key, *item)
 
 
-def take_rows(connection: psycopg.Connection, folding: Folding) -> None:
-    """Takes the rows of a fold off the tables of its view again."""
-    view = folding.view
+def take_rows(connection: psycopg.Connection, view: View, foldings: Sequence[Folding]) -> None:
+    """Takes the rows of some folds of a view off its tables again, at once: without keys each statement reads a whole table."""
     if isinstance(view, CellView):
         return
-    store(connection, view.rows, (), (), [key for key, state in folding.rows.states.items() if state is not None])
+    rows = {key for folding in foldings for key, state in folding.rows.states.items() if state is not None}
+    store(connection, view.rows, (), (), list(rows))
     if (table := view.item_rows) is not None:
-        store(connection, table, (), (), [(*key, item[0]) for key, some in folding.rows.items.items() for item in some])
+        items = {(*key, item[0]) for folding in foldings for key, some in folding.rows.items.items() for item in some}
+        store(connection, table, (), (), list(items))
 
 
 def load_sums(connection: psycopg.Connection, view: View, sums: Mapping[Key, Sequence[int]]) -> None:

@@ -126,8 +126,8 @@ def _by_unit(work: Work, run: list[Recorded]) -> dict[int, list[Recorded]]:
 def _replaced(connection: psycopg.Connection, whole: Folding, parts: list[Folding]) -> Folded:
     """Writes rows in the place of those that the units made of the same events."""
     folded = Folded(whole.view.name, whole.sums, {}, whole.parked_now, set())
+    take_rows(connection, whole.view, parts)
     for part in parts:
-        take_rows(connection, part)
         folded.unparked |= part.parked_now
         for key, values in part.sums.items():
             known = folded.taken.setdefault(key, [0] * len(values))
