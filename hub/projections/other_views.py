@@ -23,8 +23,9 @@ from hub.telemetry.setup import TelemetrySettings, store_in, tracing
 
 log = logging.getLogger(__name__)
 
-# Questions and batches come first where the processor is short.
-NICENESS = 10
+# Questions and batches come first where the processor is short. With ten, on two busy cores, these views were 6 s late after 30 s of 5,000
+# events a second, and later all the time.
+NICENESS = 2
 REPORT_EVERY_S = 1.0
 # What a page takes; one that is killed in the middle of a page loses nothing.
 STOP_S = 3.0
@@ -104,7 +105,7 @@ def _ended(child: Child) -> str:
 
 def main() -> None:
     """Folds the other views of the database that the environment names, until it is asked to end."""
-    os.nice(NICENESS)
+    _give_way()
     config, stop = Config(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     speak_on_stderr("hub project")
@@ -115,6 +116,13 @@ def main() -> None:
         runner.follow(config.dsn, stop)
     reporting.join()
     _say(counted)
+
+
+def _give_way() -> None:
+    """Has this process take no turn from one that was waiting for a message, and get a smaller share of what is short."""
+    os.nice(NICENESS)
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _traced(config: Config) -> contextlib.AbstractContextManager[None]:
