@@ -257,15 +257,19 @@ def test_while_the_clocks_differ_questions_and_events_are_refused_and_both_go_on
     until(lambda: is_serving(hub, ALL))
     with psycopg.connect(hub.dsn, autocommit=True) as connection:
         connection.execute("UPDATE shifted.clock SET offset_s = %s", (offset_s,))
-        until(lambda: not is_serving(hub, CARDS))
-        refusal = refused(lambda: check(sichuan, f"clock-{offset_s}"))
-        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "CLOCK_DRIFT")
-        assert float(refusal.metadata["drift_s"]) == pytest.approx(-offset_s, abs=1)
-        next_sequence = chongqing.next_sequence("cq.usage")
-        refusal = refused(lambda: chongqing.append("cq.usage", next_sequence, journey("L00000001")))
-        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "CLOCK_DRIFT")
-        assert float(refusal.metadata["drift_s"]) == pytest.approx(-offset_s, abs=1)
-        connection.execute("UPDATE shifted.clock SET offset_s = 0")
+        try:
+            until(lambda: not is_serving(hub, FEEDS))
+            # On a busy machine the views may be late as well, and a question hears of that first.
+            until(lambda: refused(lambda: check(sichuan, f"clock-{offset_s}")).reason == "CLOCK_DRIFT")
+            refusal = refused(lambda: check(sichuan, f"clock-{offset_s}"))
+            assert refusal.code == grpc.StatusCode.UNAVAILABLE
+            assert float(refusal.metadata["drift_s"]) == pytest.approx(-offset_s, abs=1)
+            next_sequence = chongqing.next_sequence("cq.usage")
+            refusal = refused(lambda: chongqing.append("cq.usage", next_sequence, journey("L00000001")))
+            assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "CLOCK_DRIFT")
+            assert float(refusal.metadata["drift_s"]) == pytest.approx(-offset_s, abs=1)
+        finally:
+            connection.execute("UPDATE shifted.clock SET offset_s = 0")
     until(lambda: is_serving(hub, ALL))
     assert check(sichuan, f"clock-{offset_s}").position > 0
     assert chongqing.append("cq.usage", next_sequence, journey("L00000001")).positions[0] > 0

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from hub.postgres.server import discard
+from tests.signals import heeded
 
 START_S = 100.0
 GONE_S = 30.0
@@ -35,7 +36,7 @@ class Run:
         (directory / "test_long.py").write_text(LONG_TEST, encoding="utf-8")
         arguments = ["-n1", "-p", "tests.conftest", "--rootdir", directory, "--basetemp", directory / "run", directory / "test_long.py"]
         own = {"INTERRUPTED_RUN": str(directory), "TMPDIR": str(directory)}
-        with self._log.open("wb") as log:
+        with self._log.open("wb") as log, heeded(signal.SIGINT):
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "pytest", *arguments],
                 env={**os.environ, **own}, stdout=log, stderr=log, start_new_session=True,

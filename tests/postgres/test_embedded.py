@@ -27,6 +27,7 @@ from hub.child import Child
 from hub.postgres import watch as embedded_watch
 from hub.postgres.cluster import alone, open_cluster, socket_path
 from hub.postgres.server import EmbeddedPostgres, EmbeddedPostgresError, discard, running, stop_any
+from tests.signals import heeded
 
 Result = TypeVar("Result")
 NOBODY = pwd.getpwnam("nobody")
@@ -110,7 +111,8 @@ def use(data_dir: Path) -> Child:
     """A process that uses the server until it is ended, and says so once it does."""
     using = f"import sys, time, pathlib; sys.path[:] = {sys.path!r}; from hub.postgres.server import running\n"
     using += f"with running(pathlib.Path({str(data_dir)!r})):\n    print('using', flush=True)\n    time.sleep(60)"
-    process = Child([sys.executable, "-c", using], os.environ)
+    with heeded(signal.SIGHUP):
+        process = Child([sys.executable, "-c", using], os.environ)
     assert process.first_line() == "using"
     return process
 
