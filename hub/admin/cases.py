@@ -32,7 +32,7 @@ from hub.domain.joint_services.catalogue import Catalogue
 from hub.projections.views.cases import CASES, Report, Reports, facts_at, unpacked
 
 # So many rows a page looks at where the filter needs more than their columns: then the page ends, however few it found.
-MOST_LOOKED_AT = 2_000
+MOST_LOOKED_AT = 1_000
 MOST_ENTRIES = 1_000
 WATCHED_AT_ONCE = 200
 _CHUNK = 500
@@ -54,14 +54,15 @@ class CaseRow(NamedTuple):
     reports: Reports
     sides: str
     changed_at: int
-    is_open: bool
 
-    def record(self, catalogue: Catalogue, on: date) -> protos.CaseRecord:
-        """Returns its case; of one without a report in force only the name."""
+    def record(self, catalogue: Catalogue, on: date, wanted: protos.CaseFilter) -> protos.CaseRecord | None:
+        """Returns its case, None if the filter does not want it; of one without a report in force only the name."""
         facts = [report.fact for report in self.reports if not report.until]
         if not facts:
-            return protos.CaseRecord(key=protos.CaseKey(**self.key._asdict()), changed_position=self.changed_at)
-        return record_of(fold(facts, catalogue), catalogue, on, self.changed_at)
+            name = protos.CaseRecord(key=protos.CaseKey(**self.key._asdict()), changed_position=self.changed_at)
+            return None if depends_on_the_day(wanted) else name
+        case = fold(facts, catalogue)
+        return record_of(case, catalogue, on, self.changed_at) if is_wanted(case, catalogue.reference.working_days, on, wanted) else None
 
 
 def get_case(connection: psycopg.Connection, catalogue: Catalogue, request: protos.GetCaseRequest, asked: Asked) -> protos.GetCaseResponse:
@@ -116,8 +117,8 @@ def list_cases(
                 if len(answer.records) == size:
                     answer.next_page_token = token_of(place, wanted)
                     return answer
-                record, place = row.record(catalogue, asked.today), Place(*row.key)
-                if is_wanted(record, row.is_open, wanted):
+                record, place = row.record(catalogue, asked.today, wanted), Place(*row.key)
+                if record is not None:
                     answer.records.append(record)
             looked_at += len(rows)
             if len(rows) < chunk:
@@ -151,8 +152,8 @@ def changed_cases(
         )
     found = []
     for row in rows:
-        record = row.record(catalogue, asked.today)
-        if is_wanted(record, row.is_open, request.filter):
+        record = row.record(catalogue, asked.today, request.filter)
+        if record is not None:
             # One event may change two cases: until both are sent, it is not behind the reader.
             found.append(protos.WatchCasesResponse(record=record, position=row.changed_at - 1))
     for one, following in pairwise([*found, protos.WatchCasesResponse()]):
@@ -249,7 +250,7 @@ def _entry(report: Report, feed: str) -> protos.CaseTimelineEntry:
     return entry
 
 
-_COLUMNS = "handling_province, case_no, reports, sides, changed_at, is_open"
+_COLUMNS = "handling_province, case_no, reports, sides, changed_at"
 _WANTED = """
     (%(me)s::text = '' OR strpos(sides, %(me)s) > 0)
     AND (%(side)s::text = '' OR strpos(sides, %(side)s) > 0)

@@ -73,8 +73,8 @@ def answered_from(rows: Mapping[Key, Reports], ask: Ask, names: Names, position:
 
 def row_of(key: CaseKey, reports: Reports) -> CaseRow:
     """Returns a row as the view has it."""
-    _, _, _, sides, _, _, changed_at, is_open, _ = encode(reports)
-    return CaseRow(key, reports, sides, changed_at, is_open)
+    _, _, _, sides, _, _, changed_at, _, _ = encode(reports)
+    return CaseRow(key, reports, sides, changed_at)
 
 
 def case_of(answer: protos.GetCaseResponse, names: Mapping[int, str]) -> dict[str, Any]:

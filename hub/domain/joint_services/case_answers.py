@@ -12,6 +12,7 @@ from hub.domain.joint_services.case_clock import ALLOWED_NEXT, DECIDING, HANDLIN
 from hub.domain.joint_services.cases import Case, CaseKey, closed_us, regions_as_of
 from hub.domain.joint_services.catalogue import Catalogue
 from hub.domain.reference import Reference
+from hub.domain.reference.working_day_rows import WorkingDays
 
 PAGE = 50
 MOST_FINDINGS = 100
@@ -115,9 +116,11 @@ def package_of(package_no: str, cases: list[Case]) -> protos.CasePackage:
     return package
 
 
-def is_wanted(record: protos.CaseRecord, is_open: bool, wanted: protos.CaseFilter) -> bool:
+def is_wanted(case: Case, working: WorkingDays, on: date, wanted: protos.CaseFilter) -> bool:
     """Whether a case passes what of a filter depends on the day or on the catalogue."""
-    return (not wanted.overdue or (is_open and record.clock.is_overdue)) and (not wanted.with_findings or bool(record.findings))
+    if wanted.with_findings and not case.findings:
+        return False
+    return not wanted.overdue or (not case.is_closed and clock_of(case, working, on).is_overdue)
 
 
 def depends_on_the_day(wanted: protos.CaseFilter) -> bool:
