@@ -16,7 +16,7 @@ from pathlib import Path
 from hub.child import end_with_parent
 
 _fork = multiprocessing.get_context("forkserver")
-_fork.set_forkserver_preload(["hub.commands.serving", "hub.commands.edge", "protovalidate"])
+_fork.set_forkserver_preload(["tests.preloaded"])
 
 
 class Forked:

@@ -1,0 +1,11 @@
+"""What every hub of the tests has before it is forked: its modules, and what it reads once for good."""
+
+import hub.commands.edge
+import hub.commands.serving  # noqa: F401 (it is imported here so that no hub has to)
+from hub.domain import reference
+from hub.domain.acceptance import rules_digest
+from hub.intake.rule_faults import validator
+
+reference.load()
+rules_digest()
+validator()
