@@ -6,6 +6,8 @@ import grpc
 import pytest
 from chuanyu.exchange.v1 import (
     card_service_pb2,
+    case_service_pb2,
+    case_service_pb2_grpc,
     feed_service_pb2,
     hotlist_service_pb2,
     hotlist_service_pb2_grpc,
@@ -21,8 +23,9 @@ from hub.commands.probe import ask
 from hub.config import Config
 from tests.clients import DEADLINE_S, Province, refused
 from tests.hub_process import SICHUAN, Process, RunningHub
-from tests.messages import journey, question
+from tests.messages import journey, name_card, question
 from tests.pair import Pair, await_that, pair_in
+from tests.recording import case_event
 
 FEED = "sc.usage"
 
@@ -73,6 +76,16 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             edge.stop()
             edge.kill()
             hub.stop()
+
+
+def test_it_serves_cases_as_the_views_there_have_them(scene: Scene) -> None:
+    submitted = case_event("submitted", "E1")
+    name_card(submitted.card, "A00000001", "50")
+    position = scene.province.tell(FEED, submitted)
+    cases = case_service_pb2_grpc.CaseServiceStub(scene.channel)
+    wanted = case_service_pb2.ListCasesRequest(filter=case_service_pb2.CaseFilter(handling_province="51"))
+    await_that(lambda: cases.ListCases(wanted, timeout=DEADLINE_S).as_of_position >= position)
+    assert [record.key.case_no for record in cases.ListCases(wanted, timeout=DEADLINE_S).records] == ["E1"]
 
 
 def test_it_delivers_what_was_recorded_at_the_primary_under_the_same_positions(scene: Scene) -> None:

@@ -58,6 +58,17 @@ def test_neither_order_nor_repetition_changes_what_is_known(events: list[event_p
     assert found[OPEN:] == usual[OPEN:]
 
 
+@given(st.lists(st.tuples(st.sampled_from(USUAL), st.integers(-3, 20)), min_size=1, max_size=8), st.integers(1, 8))
+def test_a_case_as_of_a_position_is_the_case_that_was_folded_then(told: list[tuple[event_pb2.Event, int]], position: int) -> None:
+    events, changes = [event for event, _ in told], {}
+    for at, (_, corrected) in enumerate(told, 1):
+        if 0 < corrected < at and corrected not in changes.values():
+            changes[at] = corrected
+    later = folded(*events, changes=changes)["51", "N1"]
+    then = folded(*events[:position], changes={at: corrected for at, corrected in changes.items() if at <= position})["51", "N1"]
+    assert facts_at(later, position) == [report.fact for report in then if not report.until]
+
+
 def test_one_number_in_both_provinces_is_two_rows() -> None:
     there = case_event("submitted", ref={"handling_province": "50"})
     assert set(folded(USUAL[0], there)) == {("51", "N1"), ("50", "N1")}
