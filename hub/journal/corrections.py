@@ -11,7 +11,7 @@ import psycopg
 
 from hub.domain.corrections import Member
 from hub.domain.corrections import standing as in_force
-from hub.journal.reader import POSITION_OF, Recorded
+from hub.journal.reader import EVENT_AT, POSITION_OF, Recorded
 
 _Name = tuple[int, int]
 
@@ -72,7 +72,7 @@ def _touched(connection: psycopg.Connection, after: int, end: int) -> list[tuple
 def _families(connection: psycopg.Connection, names: Iterable[_Name], end: int) -> tuple[list[Member], dict[int, Recorded]]:
     """Reads the whole families of some names, up to a position."""
     streams, sequences = zip(*names, strict=True)
-    rows = connection.execute(_FAMILIES, {"streams": list(streams), "sequences": list(sequences), "end": end}).fetchall()
+    rows = connection.execute(FAMILIES, {"streams": list(streams), "sequences": list(sequences), "end": end}).fetchall()
     members, recorded = [], {}
     for position, recorded_us, stream_id, sequence, kind, data, *changed in rows:
         event = recorded[position] = Recorded(position, recorded_us, stream_id, sequence, kind, data)
@@ -103,7 +103,7 @@ _TOUCHED = """
       AND b.first_position + c.sequence - b.first_sequence > GREATEST(%(after)s, c.position)
       AND b.first_position + c.sequence - b.first_sequence <= %(end)s"""
 # From a name to all that it changes and all that change it, and from each of them again; UNION drops what was found, so this ends.
-_FAMILIES = f"""
+FAMILIES = f"""
     WITH RECURSIVE family AS (
         SELECT * FROM unnest(%(streams)s::bigint[], %(sequences)s::bigint[]) t (stream_id, sequence)
         UNION
@@ -116,7 +116,7 @@ _FAMILIES = f"""
     )
     SELECT e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.stream_id, e.sequence, e.kind, e.data,
            n.streams, n.sequences, n.feeds
-    FROM family t {POSITION_OF} JOIN journal.event e USING (position)
+    FROM family t {POSITION_OF} {EVENT_AT}
     CROSS JOIN LATERAL (
         SELECT COALESCE(array_agg(c.stream_id), '{{}}') AS streams, COALESCE(array_agg(c.sequence), '{{}}') AS sequences,
                COALESCE(array_agg(s.name), '{{}}') AS feeds

@@ -205,11 +205,15 @@ def quarantined_at(connection: psycopg.Connection, positions: Sequence[int]) -> 
     return [Recorded(*row) for row in rows]
 
 
-# The position of the event that a row *t* (stream_id, sequence) names.
+# The position of the event that a row *t* (stream_id, sequence) names. Whether the batch goes so far is asked after it was found: asked
+# together, it may have the server read all earlier batches of the stream.
 POSITION_OF = """CROSS JOIN LATERAL (
-        SELECT b.first_position + t.sequence - b.first_sequence AS position FROM journal.batch b
-        WHERE b.stream_id = t.stream_id AND b.first_sequence <= t.sequence AND b.last_sequence >= t.sequence
-        ORDER BY b.first_sequence DESC LIMIT 1) o"""
+        SELECT b.first_position + t.sequence - b.first_sequence AS position FROM (
+            SELECT * FROM journal.batch b WHERE b.stream_id = t.stream_id AND b.first_sequence <= t.sequence
+            ORDER BY b.first_sequence DESC LIMIT 1) b
+        WHERE b.last_sequence >= t.sequence) o"""
+# The event at the position of *o*, by its key: the server cannot know how few are asked for, and would read the whole journal beside them.
+EVENT_AT = "CROSS JOIN LATERAL (SELECT * FROM journal.event e WHERE e.position = o.position OFFSET 0) e"
 _EVENT_OF = f"""
     SELECT e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.stream_id, e.sequence, e.kind, e.data
     FROM (VALUES (%(stream)s::bigint, %(sequence)s::bigint)) t (stream_id, sequence) {POSITION_OF}
@@ -220,10 +224,11 @@ _EVENTS_NAMED = """
     FROM (SELECT DISTINCT * FROM unnest(%(feeds)s::text[], %(sequences)s::bigint[]) u (feed, sequence)) t
     JOIN journal.stream s ON s.name = t.feed AND s.is_feed
     LEFT JOIN LATERAL (
-        SELECT b.first_position + t.sequence - b.first_sequence AS position FROM journal.batch b
-        WHERE b.stream_id = s.stream_id AND b.first_sequence <= t.sequence AND b.last_sequence >= t.sequence
-        ORDER BY b.first_sequence DESC LIMIT 1) o ON true
-    LEFT JOIN journal.event e ON e.position = o.position"""
+        SELECT b.first_position + t.sequence - b.first_sequence AS position FROM (
+            SELECT * FROM journal.batch b WHERE b.stream_id = s.stream_id AND b.first_sequence <= t.sequence
+            ORDER BY b.first_sequence DESC LIMIT 1) b
+        WHERE b.last_sequence >= t.sequence) o ON true
+    LEFT JOIN LATERAL (SELECT * FROM journal.event e WHERE e.position = o.position OFFSET 0) e ON true"""
 _QUARANTINED_AT = """
     SELECT position, (extract(epoch FROM recorded_at) * 1000000)::bigint, stream_id, sequence, kind, data
     FROM journal.event WHERE position = ANY (%s) AND kind = 'event_quarantined' ORDER BY position"""
