@@ -208,7 +208,7 @@ def main() -> None:
         app()
     except Exception as error:
         # Only here: what it needs to know of errors takes longer to import than many a command to run.
-        from hub.commands.refusals import lines_of
+        from hub.commands.failures import lines_of
 
         lines = lines_of(error)
         if not lines:

@@ -1,19 +1,14 @@
 """How a refusal reads on a terminal: one line in Chinese with English beside, and the names of the rules in brackets."""
 
 import grpc
-from eventsourcing.persistence import PersistenceError
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
-from psycopg import OperationalError
 
 from hub.api.edge.statuses import CODES
-from hub.commands.database import DatabaseUnreachable
 from hub.commands.refusals_zh import CHINESE
-from hub.config import SettingsInvalid
 from hub.domain.errors import HubError, RequestInvalid
 from hub.domain.participant import OPERATOR_METADATA
 from hub.domain.quarantine import meaning_of
-from hub.postgres.server import EmbeddedPostgresError
 
 _NO_IDENTIFIER = "像是卡号、证号、手机号或账号，不得入账 it looks like a number of a card or a person, which must not be recorded"
 # Of calls that gRPC itself refused, or that say no more than their code.
@@ -49,16 +44,3 @@ def _rule(path: str, rule: str) -> str:
         return _NO_IDENTIFIER
     meaning = meaning_of(rule, "operator" if path == OPERATOR_METADATA else path)
     return f"{meaning.text_zh} {meaning.text_en}"
-
-
-def lines_of(error: Exception) -> list[str]:
-    """Returns what a terminal shows of an error that is not a fault of the hub, a line each; none for a fault."""
-    if isinstance(error, HubError):
-        return [in_words(error)]
-    if isinstance(error, EmbeddedPostgresError):
-        return [f"内嵌数据库 the embedded database: {error}"]
-    if isinstance(error, OperationalError | PersistenceError):
-        return [str(DatabaseUnreachable(error))]
-    if isinstance(error, SettingsInvalid):
-        return error.lines
-    return []
