@@ -310,7 +310,7 @@ def test_who_makes_calls_only_to_end_them_at_once_is_disconnected(shared_hub: Ru
     assert "cq.hasty" in barred(shared_hub)
 
 
-def test_a_barred_certificate_loses_each_new_connection_at_its_first_call(shared_hub: RunningHub) -> None:
+def test_a_barred_certificate_is_refused_on_each_new_connection_and_loses_it(shared_hub: RunningHub) -> None:
     certificate = hasty(shared_hub, "cq.barred")
     end_calls_at_once(shared_hub, certificate, lambda: "cq.barred" in barred(shared_hub))
 
@@ -380,9 +380,9 @@ def test_who_ends_calls_at_once_costs_another_certificate_of_the_same_name_no_co
 
 LOOKS = """
 import os
-from hub.api.edge.connections import _own_sockets
+from hub.api.edge.sockets import own_sockets
 before = os.listdir("/proc/self/fd")
-assert [list(_own_sockets(1)) for _ in range(3)] == [[], [], []]
+assert [list(own_sockets(1)) for _ in range(3)] == [[], [], []]
 assert os.listdir("/proc/self/fd") == before
 """
 

@@ -24,7 +24,6 @@ from hub.api.edge import sockets
 from hub.api.edge.bars import BARRED, Bars
 from hub.api.edge.client_certificate import Peer
 from hub.api.edge.sockets import Address
-from hub.api.edge.sockets import own_sockets as _own_sockets
 from hub.domain.errors import HubError, JournalUnavailable
 from hub.domain.quota import Bucket
 from hub.telemetry import logs, names
@@ -154,7 +153,7 @@ class Connections:
             return
         closed: Counter[tuple[str, str]] = Counter()
         now, silent_until = time.monotonic(), dict[Address, float]()
-        for shown in _own_sockets(self.port):
+        for shown in sockets.own_sockets(self.port):
             with contextlib.closing(shown):
                 at = sockets.address(shown.getpeername())
                 if at in self._silent_until:
