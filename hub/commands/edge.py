@@ -31,7 +31,7 @@ def run(config: Config, dsn: str, listen: str, hosts: Sequence[str], *, projects
     if not reads_only:
         _prepare(dsn, makes_views=projects)
     settings = _settings(config, dsn if config.dsn else edge_login(dsn), listen, hosts, reads_only=reads_only)
-    with projections(dsn) if projects else contextlib.nullcontext():
+    with projections(config, dsn) if projects else contextlib.nullcontext():
         asyncio.run(_serve(config, settings))
 
 

@@ -4,6 +4,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import psycopg
 import typer
@@ -30,7 +31,7 @@ def run(config: Config, dsn: str) -> None:
         typer.echo("projecting")
         report_metrics(metrics)
         tune_process()
-        _fold(dsn, stop)
+        _fold(config, dsn, stop)
 
 
 class DatabaseReadsOnly(HubError):
@@ -64,14 +65,15 @@ def _beside(run: Callable[[str, threading.Event], None], dsn: str, name: str) ->
 
 
 @contextlib.contextmanager
-def projections(dsn: str) -> Iterator[None]:
+def projections(config: Config, dsn: str) -> Iterator[None]:
     """Folds, and runs the hub's own processes, meanwhile."""
-    with _beside(_fold, dsn, "projections"), _processes(dsn):
+    with _beside(partial(_fold, config), dsn, "projections"), _processes(dsn):
         yield
 
 
-def _fold(dsn: str, stop: threading.Event) -> None:
-    runner.run(dsn, stop, other_views.folding)
+def _fold(config: Config, dsn: str, stop: threading.Event) -> None:
+    # Not by whether this process keeps traces by now: it may begin with that later than with the views.
+    runner.run(dsn, stop, partial(other_views.folding, traced=config.telemetry))
 
 
 def _processes(dsn: str) -> contextlib.AbstractContextManager[None]:

@@ -17,7 +17,7 @@ from signal import Signals
 from hub.child import Child, python
 from hub.config import Config
 from hub.projections import runner
-from hub.telemetry import relay, span_export
+from hub.telemetry import relay
 from hub.telemetry.process_log import speak_on_stderr
 from hub.telemetry.setup import TelemetrySettings, store_in, tracing
 
@@ -37,9 +37,9 @@ _TRACES = "traces"
 
 
 @contextlib.contextmanager
-def folding(dsn: str) -> Iterator[None]:
-    """Has the other views folded meanwhile."""
-    watched = _Watched(dsn)
+def folding(dsn: str, *, traced: bool = False) -> Iterator[None]:
+    """Has the other views folded meanwhile, and traces of it kept as those of this process if it is *traced*."""
+    watched = _Watched(dsn, traced)
     try:
         yield
     finally:
@@ -49,10 +49,10 @@ def folding(dsn: str) -> Iterator[None]:
 class _Watched:
     """The process, and the thread that reads what it says until it ends, and starts it again."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, traced: bool) -> None:
         # Not among the arguments: those are for everybody to read.
         self._environment = {**os.environ, "HUB_DSN": dsn}
-        self._command = python("hub.projections.other_views", *([_TRACES] if span_export.is_on() else []))
+        self._command = python("hub.projections.other_views", *([_TRACES] if traced else []))
         self._stopping, self._lock = threading.Event(), threading.Lock()
         self._child: Child | None = None
         self._thread = threading.Thread(target=self._watch, name="other-views")
