@@ -53,8 +53,10 @@ class Turns:
                 self._waiting[whose] = jobs
             if not job.done.done():
                 self._free -= 1
+                # Before the thread can begin: it may end before this goes on.
+                began = time.monotonic()
                 working = asyncio.get_running_loop().run_in_executor(self._pool, job.work, *job.arguments)
-                working.add_done_callback(partial(self._ended, job.done, time.monotonic()))
+                working.add_done_callback(partial(self._ended, job.done, began))
 
     def _ended(self, waiting: asyncio.Future[Any], began: float, ended: asyncio.Future[Any]) -> None:
         if not waiting.done():
