@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import pytest
 
+from hub.api.edge.seats import FIRST_SEATS, has_room
 from hub.api.edge.turns import Turns
-from hub.api.subscriptions.service import FIRST_SUBSCRIPTIONS, SUBSCRIPTIONS, has_room
+from hub.api.subscriptions.service import SUBSCRIPTIONS
 
 
 def done_in_order(jobs: list[tuple[str, int]], give_up: int = -1) -> list[tuple[str, int]]:
@@ -83,4 +84,4 @@ def subscriptions_of(wanted: list[int]) -> list[int]:
 
 
 def test_four_participants_that_open_all_they_may_leave_room_for_fifty_others() -> None:
-    assert subscriptions_of([64] * 4 + [FIRST_SUBSCRIPTIONS] * 50) == [51, 41, 33, 26] + [FIRST_SUBSCRIPTIONS] * 50
+    assert subscriptions_of([64] * 4 + [FIRST_SEATS] * 50) == [51, 41, 33, 26] + [FIRST_SEATS] * 50

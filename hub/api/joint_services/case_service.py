@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
@@ -14,10 +13,10 @@ from hub.admin.cases import Asked, changed_cases, get_case, get_timeline, list_c
 from hub.api.cards.view_wait import when_seen
 from hub.api.edge.directory import Caller
 from hub.api.edge.handlers import Gate, server_streaming, service, unary
+from hub.api.edge.seats import Seats
 from hub.api.edge.turns import Reads
 from hub.api.joint_services.catalogues import Catalogues
-from hub.api.subscriptions.service import has_room
-from hub.domain.errors import HubError, QueueFull, RoleMissing, ViewBehind
+from hub.domain.errors import HubError, RoleMissing, ViewBehind
 from hub.domain.instants import local_day
 from hub.domain.joint_services.catalogue import Catalogue
 from hub.domain.reference import Reference
@@ -44,7 +43,7 @@ class CaseService:
         self._reads = Reads(dsn, "hub_reader", "hub-cases", refused=refused)
         self._catalogues = Catalogues(self._reads, reference)
         self._watcher = HeadWatcher(dsn)
-        self._open: Counter[str] = Counter()
+        self._seats = Seats(WATCHES)
         self._is_stopping = False
 
     def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
@@ -75,15 +74,9 @@ class CaseService:
         """Sends cases as they change; raises CursorAhead, QueueFull, RoleMissing or RequestInvalid."""
         refuse_invalid(request)
         require_reader(caller)
-        if not has_room(self._open[caller.urn], WATCHES - self._open.total()):
-            raise QueueFull
-        self._open[caller.urn] += 1
-        try:
+        with self._seats.taken(caller.urn):
             async for response in self._follow(request, caller):
                 yield response
-        finally:
-            self._open[caller.urn] -= 1
-            self._open = +self._open
 
     async def _follow(self, request: protos.WatchCasesRequest, caller: Caller) -> AsyncIterator[protos.WatchCasesResponse]:
         position, said_at = request.from_position, 0.0

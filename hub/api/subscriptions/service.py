@@ -1,7 +1,6 @@
 """SubscriptionService: sends a province what concerns it, in order of position, from a cursor on and then as it is recorded."""
 
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 
 import grpc
@@ -9,9 +8,10 @@ from chuanyu.exchange.v1 import subscription_service_pb2 as protos
 
 from hub.api.edge.directory import Caller
 from hub.api.edge.handlers import Gate, server_streaming, service
+from hub.api.edge.seats import Seats
 from hub.api.subscriptions.pages import SubscriptionPages
 from hub.domain.disclosure import Reader, may_ask_for
-from hub.domain.errors import HubError, NotPermitted, QueueFull, RequestInvalid, RoleMissing
+from hub.domain.errors import HubError, NotPermitted, RequestInvalid, RoleMissing
 from hub.domain.event_rules import KIND_NUMBERS
 from hub.intake.message_reader import reader
 from hub.intake.request_rules import refuse_invalid
@@ -19,8 +19,6 @@ from hub.journal.head_watcher import HeadWatcher
 from hub.trust.keyring import Keyring
 
 SUBSCRIPTIONS = 256
-# Nobody needs to wait for others with so few: one at work, and one that takes its place.
-FIRST_SUBSCRIPTIONS = 2
 PROGRESS_EVERY_S = 1.0
 
 
@@ -31,7 +29,7 @@ class SubscriptionService:
         """*dsn* names a login that may read the journal, *keyring* opens what is disclosed, *refused* says why nothing is read now."""
         self._pages = SubscriptionPages(dsn, keyring, refused)
         self._watcher = HeadWatcher(dsn)
-        self._open: Counter[str] = Counter()
+        self._seats = Seats(SUBSCRIPTIONS)
         self._is_stopping = False
 
     def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
@@ -50,15 +48,9 @@ class SubscriptionService:
             raise RoleMissing(f"kinds: {', '.join(beyond)}", role="READER", scope="reads")
         if not caller.province:
             raise NotPermitted("only a province subscribes")
-        if not has_room(self._open[caller.urn], SUBSCRIPTIONS - self._open.total()):
-            raise QueueFull
-        self._open[caller.urn] += 1
-        try:
+        with self._seats.taken(caller.urn):
             async for response in self._follow(request, caller):
                 yield response
-        finally:
-            self._open[caller.urn] -= 1
-            self._open = +self._open
 
     async def _follow(self, request: protos.SubscribeRequest, caller: Caller) -> AsyncIterator[protos.SubscribeResponse]:
         position, kinds = request.from_position, list(request.kinds)
@@ -92,8 +84,3 @@ class SubscriptionService:
 
 def _progress(position: int, head: int) -> protos.SubscribeResponse:
     return protos.SubscribeResponse(progress=protos.SubscriptionProgress(position=position, head_position=head))
-
-
-def has_room(own: int, free: int) -> bool:
-    """Whether a participant with *own* may have one more: at most a quarter of what is free, so that room remains for others."""
-    return free > 0 and own < max(free // 4, FIRST_SUBSCRIPTIONS)

@@ -6,12 +6,13 @@ from hub.api.cards.service import STREAM_CHECKS
 from hub.api.cards.view_wait import VIEW_WAIT_S
 from hub.api.edge.first_message import FIRST_MESSAGE_S
 from hub.api.edge.open_streams import STREAM_AGE_S
+from hub.api.edge.seats import FIRST_SEATS
 from hub.api.edge.transport import CONNECTION_AGE_S, METADATA_BYTES, STREAMS_OF_A_CONNECTION
 from hub.api.feeds.pace import CALL_PATIENCE_S, TARGET_SHARE
 from hub.api.feeds.service import STREAM_WINDOW
 from hub.api.hotlists.service import PIECE_BYTES
 from hub.api.joint_services.case_service import WATCHES
-from hub.api.subscriptions.service import FIRST_SUBSCRIPTIONS, SUBSCRIPTIONS
+from hub.api.subscriptions.service import SUBSCRIPTIONS
 from hub.intake.batches import BATCH_BYTES, BATCH_EVENTS, EVENT_BYTES, MESSAGE_BYTES
 from hub.intake.message_reader import REQUEST_BYTES
 from hub.journal.decisions import WAITING_DECISIONS
@@ -57,7 +58,7 @@ def rows() -> Iterator[tuple[str, str, str]]:
     yield "decisions that wait for a commit", f"{WAITING_DECISIONS:,}", "QUEUE_FULL"
     yield (
         "subscriptions of a process",
-        f"{SUBSCRIPTIONS}; of one participant as many as a quarter of what is free, {FIRST_SUBSCRIPTIONS} in any case",
+        f"{SUBSCRIPTIONS}; of one participant as many as a quarter of what is free, {FIRST_SEATS} in any case",
         "QUEUE_FULL",
     )
     yield "watches of cases of a process", f"{WATCHES}, shared out like subscriptions", "QUEUE_FULL"
