@@ -20,6 +20,7 @@ from hub.projections.engine import create_views
 from tests.clients import Province
 from tests.databases import fresh_database, wait_for_the_disk
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
+from tests.recording import Recording
 
 _numbers = itertools.count(1)
 # How long an example takes is the machine's matter.
@@ -91,6 +92,21 @@ def dsn(server_dsn: str) -> Iterator[str]:
     """A fresh database, migrated, with empty views."""
     with fresh_database(server_dsn, f"hub_test_{os.getpid()}_{next(_numbers)}") as dsn:
         yield dsn
+
+
+@pytest.fixture
+def journal(dsn: str) -> Iterator[Recording]:
+    """What records events as intake would have, in a fresh database."""
+    recording = Recording(dsn)
+    yield recording
+    recording.close()
+
+
+@pytest.fixture
+def views(dsn: str) -> Iterator[psycopg.Connection]:
+    """A projector's session over empty views."""
+    with runner.connect(dsn) as connection:
+        yield connection
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What the service and the command ask about cases: pages that look at so many rows, watches that leave out no change, no view yet."""
 
-from collections.abc import Iterator
 from datetime import date
 
 import psycopg
@@ -13,27 +12,12 @@ from hub.admin.cases import Asked, changed_cases, get_case, list_cases
 from hub.domain import reference
 from hub.domain.errors import ViewBehind
 from hub.domain.joint_services.catalogue import Catalogue
-from hub.projections import runner
-from hub.projections.engine import advance, create_views
+from hub.projections.engine import advance
 from hub.projections.views.cases import CASES
 from tests.recording import Recording, case_event, correcting
 
 CATALOGUE = Catalogue(reference.load(), None)
 ANYONE = Asked("", date(2026, 3, 2))
-
-
-@pytest.fixture
-def journal(dsn: str) -> Iterator[Recording]:
-    recording = Recording(dsn)
-    yield recording
-    recording.close()
-
-
-@pytest.fixture
-def views(dsn: str) -> Iterator[psycopg.Connection]:
-    with runner.connect(dsn) as connection:
-        create_views(connection, (CASES,))
-        yield connection
 
 
 def folded(journal: Recording, views: psycopg.Connection, *events: event_pb2.Event) -> list[int]:

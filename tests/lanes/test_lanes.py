@@ -34,21 +34,6 @@ CARDS = [f"A{number:08d}" for number in range(12)]
 NAMES = [view.name for view in PROJECTIONS]
 
 
-@pytest.fixture
-def journal(dsn: str) -> Iterator[Recording]:
-    recording = Recording(dsn)
-    yield recording
-    recording.close()
-
-
-@pytest.fixture
-def views(dsn: str) -> Iterator[psycopg.Connection]:
-    """A projector's session over empty views."""
-    with runner.connect(dsn) as connection:
-        create_views(connection, PROJECTIONS)
-        yield connection
-
-
 def digests(views: psycopg.Connection) -> dict[str, str]:
     return {view.name: digest(views, view) for view in PROJECTIONS}
 

@@ -1,17 +1,16 @@
 """Every view over any history: live = rebuilt, twice = once, whatever comes late, twice, corrected, corrected again or out of order."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import psycopg
-import pytest
 from chuanyu.exchange.v1 import event_pb2, references_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.journal.reader import Recorded
-from hub.projections import DECIDED_BY, PROJECTIONS, runner
-from hub.projections.engine import advance, create_views, positions
+from hub.projections import DECIDED_BY, PROJECTIONS
+from hub.projections.engine import advance, positions
 from hub.projections.ledgers import Rows, fold_events
 from hub.projections.rebuild import digest, drop_fresh, fresh_copy
 from hub.projections.together import advance_as_one, advance_side_by_side
@@ -125,20 +124,6 @@ EVENTS = st.builds(
 # How an event changes another: by which of the two, and how far before or after the end of its feed that one is.
 CHANGES = st.none() | st.tuples(st.sampled_from([correcting, reversing]), st.integers(-8, 3))
 HISTORY = st.lists(st.tuples(EVENTS, CHANGES, st.sampled_from(["cq.usage", "cq.card-center"]), st.integers(1, 2)), min_size=1, max_size=20)
-
-
-@pytest.fixture
-def journal(dsn: str) -> Iterator[Recording]:
-    recording = Recording(dsn)
-    yield recording
-    recording.close()
-
-
-@pytest.fixture
-def views(dsn: str) -> Iterator[psycopg.Connection]:
-    with runner.connect(dsn) as connection:
-        create_views(connection, PROJECTIONS)
-        yield connection
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -12,8 +12,8 @@ from chuanyu.exchange.v1 import event_pb2, references_pb2
 from hub.api.cards.card_reader import CardReader
 from hub.audit.as_of import known_at
 from hub.domain.errors import ViewsLate
-from hub.projections import DECIDED_BY, PROJECTIONS, other_views, runner
-from hub.projections.engine import Projection, create_views, positions
+from hub.projections import DECIDED_BY, other_views, runner
+from hub.projections.engine import Projection, positions
 from hub.projections.rebuild import rebuild
 from hub.projections.together import advance_as_one
 from hub.projections.views.card_alias import CARD_ALIAS
@@ -23,20 +23,6 @@ from tests.recording import AT_S, Recording, journey, key_of, lost, name_card, r
 CARDS = "cq.card-center"
 CARD = "A00000001"
 each_decided_by = pytest.mark.parametrize("view", DECIDED_BY, ids=lambda view: view.name)
-
-
-@pytest.fixture
-def journal(dsn: str) -> Iterator[Recording]:
-    recording = Recording(dsn)
-    yield recording
-    recording.close()
-
-
-@pytest.fixture
-def views(dsn: str) -> Iterator[psycopg.Connection]:
-    with runner.connect(dsn) as connection:
-        create_views(connection, PROJECTIONS)
-        yield connection
 
 
 @pytest.fixture

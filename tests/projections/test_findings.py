@@ -1,7 +1,6 @@
 """Findings: uses after a loss whichever was reported first, contradictions with both events, second cards of one person; live = rebuilt."""
 
 import io
-from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -16,8 +15,8 @@ from hub.domain.card import Fact, policies_of, standing
 from hub.domain.findings import MEANINGS, USE_KINDS, Use, use_after
 from hub.domain.reference import load
 from hub.journal.reader import Recorded
-from hub.projections import DECIDED_BY, PROJECTIONS, runner
-from hub.projections.engine import Projection, advance, create_views
+from hub.projections import DECIDED_BY
+from hub.projections.engine import Projection, advance
 from hub.projections.ledgers import Rows, fold_events
 from hub.projections.rebuild import digest, rebuild
 from hub.projections.views.findings import (
@@ -118,21 +117,6 @@ def test_every_finding_has_a_meaning(facts: list[Fact], hour: int) -> None:
 
 
 # The view of a card's findings
-
-
-@pytest.fixture
-def journal(dsn: str) -> Iterator[Recording]:
-    recording = Recording(dsn)
-    yield recording
-    recording.close()
-
-
-@pytest.fixture
-def views(dsn: str) -> Iterator[psycopg.Connection]:
-    """A projector's session over empty views."""
-    with runner.connect(dsn) as connection:
-        create_views(connection, PROJECTIONS)
-        yield connection
 
 
 def fold(views: psycopg.Connection, view: Projection, page_events: int = 10_000) -> None:

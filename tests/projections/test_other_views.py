@@ -14,7 +14,7 @@ import pytest
 
 from hub.journal.reader import head_position
 from hub.projections import FOLDED_FIRST, PROJECTIONS, other_views, runner
-from hub.projections.engine import create_views, positions
+from hub.projections.engine import positions
 from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.views.losses import LOSSES
 from hub.telemetry import names
@@ -50,20 +50,6 @@ def process_of(pid: int, but: int = 0) -> psutil.Process:
 
 def is_gone(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-
-
-@pytest.fixture
-def journal(dsn: str) -> Iterator[Recording]:
-    recording = Recording(dsn)
-    yield recording
-    recording.close()
-
-
-@pytest.fixture
-def views(dsn: str) -> Iterator[psycopg.Connection]:
-    with runner.connect(dsn) as connection:
-        create_views(connection, PROJECTIONS)
-        yield connection
 
 
 def test_what_the_loss_process_rests_on_waits_for_no_other_view(dsn: str, journal: Recording, views: psycopg.Connection) -> None:

@@ -48,13 +48,6 @@ each_view = pytest.mark.parametrize("view", PROJECTIONS, ids=lambda view: view.n
 
 
 @pytest.fixture
-def journal(dsn: str) -> Iterator[Recording]:
-    recording = Recording(dsn)
-    yield recording
-    recording.close()
-
-
-@pytest.fixture
 def views(dsn: str) -> Iterator[psycopg.Connection]:
     """A projector's session over empty views."""
     with runner.connect(dsn) as connection:

@@ -1,7 +1,6 @@
 """Counts in two times: of a business day, as they were known at any position or instant."""
 
 import json
-from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -9,8 +8,7 @@ from typer.testing import CliRunner
 
 from hub.domain.errors import ViewBehind
 from hub.journal.reader import head_position, last_position_by
-from hub.projections import PROJECTIONS, runner
-from hub.projections.engine import advance, create_views
+from hub.projections.engine import advance
 from hub.projections.rebuild import rebuild
 from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.views.usage_counts import Counts, Wanted, counts
@@ -20,20 +18,6 @@ HOUR_S, DAY_S = 3_600, 86_400
 DAY = "2025-09-01"
 ANY = Wanted()
 METRO = Wanted(DAY, "2025-09-02", "50", "510100", "TRA.MET")
-
-
-@pytest.fixture
-def journal(dsn: str) -> Iterator[Recording]:
-    recording = Recording(dsn)
-    yield recording
-    recording.close()
-
-
-@pytest.fixture
-def views(dsn: str) -> Iterator[psycopg.Connection]:
-    with runner.connect(dsn) as connection:
-        create_views(connection, PROJECTIONS)
-        yield connection
 
 
 def record_over_days(dsn: str, journal: Recording) -> int:
