@@ -8,6 +8,7 @@ demo         the live demo: both provinces, a whole hub, one screen
 bench        measures the hub against the raw limit, and disturbs it
 scenarios    runs the rules that policy staff write as files
 stage        the processes of demo, bench and scenarios
+console      the web page: one file of view code and one template a page, above the services
 api          the gRPC edge: what every call meets, then one folder a service
 backup       copies what cannot be made again, and restores it into an empty database
 monitoring   readings of the hub's health, for readiness, status and metrics
@@ -23,5 +24,6 @@ trust        keys and certificates
 domain       pure meaning, without I/O, clock or randomness
 
 These import none of the others: `config` (the only reader of the environment), `telemetry`, `postgres` (the embedded server), `child` and
-`lifeline` (processes that end with their parent), `durable` (files that are whole or not there), `loopback`.
+`lifeline` (processes that end with their parent), `durable` (files that are whole or not there), `loopback`, `words` (what codes are
+called).
 """

@@ -111,6 +111,23 @@ def journey(card_no: str = "A00000001", fare_fen: int = 360, at_s: int = AT_S, r
     return event
 
 
+def decided(card_no: str = "A00000001", *reasons: str) -> event_pb2.Event:
+    """The hub's answer to a question about a card."""
+    event = about(card_no)
+    event.service_region, event.scenario, event.medium = "510100", "TRA.MET", acceptance_pb2.MEDIUM_CONTACTLESS
+    outcome = acceptance_pb2.ACCEPTANCE_OUTCOME_DENY if reasons else acceptance_pb2.ACCEPTANCE_OUTCOME_ACCEPT
+    event.decision_made.outcome, event.decision_made.participant = outcome, SICHUAN
+    event.decision_made.reason_codes.extend(reasons)
+    return event
+
+
+def looked_at(card_no: str = "A00000001") -> event_pb2.Event:
+    """A look at the record of a card."""
+    event = about(card_no)
+    event.card_record_queried.participant, event.card_record_queried.purpose_code = SICHUAN, "COMPLAINT"
+    return event
+
+
 def shown(card_no: str = "A00000001", amount_fen: int = 0, at_s: int = AT_S) -> event_pb2.Event:
     """A card was shown at a window."""
     event = about(card_no, at_s)

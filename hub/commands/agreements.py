@@ -38,10 +38,11 @@ from hub.domain.agreement_history import versions
 from hub.domain.errors import RequestInvalid
 from hub.domain.instants import LOCAL, in_local, microseconds_of
 from hub.domain.reference import load
+from hub.words.names import AGREEMENTS
 
 app = typer.Typer(help="互认约定：起草、签署、变更、中止、恢复、终止。Acceptance agreements: their whole life.", no_args_is_help=True)
 
-STATUSES = {"DRAFT": "草案", "SIGNED": "待生效", "ACTIVE": "生效", "SUSPENDED": "中止", "ENDED": "终止"}
+STATUSES = {status: zh for status, (zh, _) in AGREEMENTS.items()}
 SIDES = {"50": "重庆 Chongqing", "51": "四川 Sichuan"}
 
 Code = Annotated[str, typer.Argument(help="约定代码。Code of the agreement.")]

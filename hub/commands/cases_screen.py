@@ -12,7 +12,7 @@ from rich.cells import chop_cells, set_cell_size
 from hub.commands.items_screen import MODES, SIDES, UNKNOWN
 from hub.commands.wording import folded, local, screen, table, whole
 from hub.domain.instants import epoch_day_of, microseconds, midnight_us
-from hub.scenarios.words import KINDS
+from hub.words.kinds import KINDS
 
 STATES = {
     "UNSPECIFIED": "无有效上报 no report in force",

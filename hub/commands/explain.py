@@ -16,6 +16,7 @@ from hub.commands.looking import Purpose
 from hub.commands.wording import folded, local, screen, table, whole
 from hub.config import Config
 from hub.domain.participant import PREFIX
+from hub.words.seen import SEEN
 
 # A position of the journal is a bigint.
 MOST = 2**63 - 1
@@ -87,6 +88,6 @@ def _rules(why: card_service_pb2.ExplainAcceptanceResponse) -> Table:
     drawn = table(whole("规则\nrule"), folded("问什么\nwhat it asks"), folded("看到\nsaw"), whole("结论\nconclusion"))
     for rule in why.rules:
         if rule.asked:
-            saw = "\n".join(f"{seen.name} = {seen.value or '—'}" for seen in rule.saw)
+            saw = "\n".join(f"{SEEN.get(seen.name, ('',))[0]} {seen.name} = {seen.value or '—'}".strip() for seen in rule.saw)
             drawn.add_row(rule.rule_id, f"{rule.title_zh}\n{rule.title_en}", saw, rule.reason_code or "✓")
     return drawn

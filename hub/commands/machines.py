@@ -11,18 +11,10 @@ from hub.domain.card_machines import BACK, LIVES, MIRRORED, SAME, SOCIAL, Life
 from hub.domain.card_policy import PARAMETERS
 from hub.domain.findings import MEANINGS
 from hub.domain.reference import Reference, load
+from hub.words.seen import STATES
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "cards.md"
-NAMES = {
-    "APPLIED": "已申领", "REJECTED": "申领退回", "IN_PRODUCTION": "制卡中", "PRODUCTION_FAILED": "制卡失败", "PRODUCED": "已制卡",
-    "RETURNED": "已退卡", "SEALED": "封存", "ACTIVE": "正常", "TEMP_LOST": "临时挂失", "FORMALLY_LOST": "正式挂失",
-    "APP_LOCKED": "应用锁定", "CANCELLED": "注销",
-    "NONE": "无账户", "OPENED_INACTIVE": "未激活", "ORAL_LOSS": "口头挂失", "FORMAL_LOSS": "书面挂失", "STOPPED": "止付",
-    "FROZEN": "冻结", "EXPIRED": "到期", "CLOSED": "销户",
-    "ABSENT": "无钱包", "LOADED": "已加载", "HOTLISTED": "黑名单", "DELISTED": "移出黑名单", "MIGRATED": "已转移",
-    "INITIAL": "初始", "SET": "已设置", "LOCKED": "锁定",
-    "NOT_SIGNED": "未签发", "SIGNED": "已签发", "SUSPENDED": "暂停", "UNAVAILABLE": "不可用", "RELEASED": "解除关联",
-}  # fmt: skip
+NAMES = {state: zh for state, (zh, _) in STATES.items()}
 _PSEUDO = {"any_state": "任何状态 any state", "where_it_was": "原来的状态 where it was"}
 
 

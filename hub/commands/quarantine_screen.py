@@ -10,8 +10,9 @@ from rich.table import Table
 from hub.commands.wording import folded, in_two_lines, local, table, whole
 from hub.domain.quarantine import QuarantineOriginalErased, meaning_of
 from hub.projections.views.quarantine import Listed
+from hub.words.names import QUARANTINE
 
-STATES = {"OPEN": "待处理", "FAILING": "仍不合规", "RELEASED": "已放行", "CORRECTED": "本省已更正"}
+STATES = {state: zh for state, (zh, _) in QUARANTINE.items()}
 
 
 def in_words(outcome: dict[str, Any]) -> str:

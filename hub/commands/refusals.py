@@ -5,10 +5,10 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from hub.api.edge.statuses import CODES
-from hub.commands.refusals_zh import CHINESE
 from hub.domain.errors import HubError, RequestInvalid
 from hub.domain.participant import OPERATOR_METADATA
 from hub.domain.quarantine import meaning_of
+from hub.words.refusals import CHINESE
 
 _NO_IDENTIFIER = "像是卡号、证号、手机号或账号，不得入账 it looks like a number of a card or a person, which must not be recorded"
 # Of calls that gRPC itself refused, or that say no more than their code.

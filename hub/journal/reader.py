@@ -199,6 +199,12 @@ def events_named(
     return {(feed, sequence): ((stream_id, sequence), Recorded(*told) if told[0] else None) for feed, sequence, stream_id, *told in rows}
 
 
+def events_at(connection: psycopg.Connection, positions: Sequence[int]) -> list[Recorded]:
+    """Returns the events at some positions, in the order of *positions*; one that is not there is left out."""
+    found = {row[0]: Recorded(*row) for row in connection.execute(_EVENTS_AT, (list(positions),)).fetchall()}
+    return [found[position] for position in positions if position in found]
+
+
 def quarantined_at(connection: psycopg.Connection, positions: Sequence[int]) -> list[Recorded]:
     """Returns those of the events at some positions that are quarantined, in order."""
     rows = connection.execute(_QUARANTINED_AT, (list(positions),)).fetchall()
@@ -229,6 +235,9 @@ _EVENTS_NAMED = """
             ORDER BY b.first_sequence DESC LIMIT 1) b
         WHERE b.last_sequence >= t.sequence) o ON true
     LEFT JOIN LATERAL (SELECT * FROM journal.event e WHERE e.position = o.position OFFSET 0) e ON true"""
+_EVENTS_AT = """
+    SELECT position, (extract(epoch FROM recorded_at) * 1000000)::bigint, stream_id, sequence, kind, data
+    FROM journal.event WHERE position = ANY (%s)"""
 _QUARANTINED_AT = """
     SELECT position, (extract(epoch FROM recorded_at) * 1000000)::bigint, stream_id, sequence, kind, data
     FROM journal.event WHERE position = ANY (%s) AND kind = 'event_quarantined' ORDER BY position"""

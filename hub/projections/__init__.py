@@ -3,9 +3,11 @@
 from hub.projections.projection import View
 from hub.projections.views.agreements import AGREEMENTS
 from hub.projections.views.card_alias import CARD_ALIAS
+from hub.projections.views.card_answers import CARD_ANSWERS
 from hub.projections.views.card_standing import CARD_STANDING
 from hub.projections.views.cases import CASES
 from hub.projections.views.daily_usage import DAILY_USAGE
+from hub.projections.views.decision_tally import DECISION_TALLY
 from hub.projections.views.feed_progress import FEED_PROGRESS
 from hub.projections.views.findings import FINDINGS
 from hub.projections.views.holder_cards import HOLDER_CARDS
@@ -25,6 +27,8 @@ PROJECTIONS: tuple[View, ...] = (
     PERSON_CARDS,
     QUARANTINE,
     CASES,
+    DECISION_TALLY,
+    CARD_ANSWERS,
 )
 # What an answer rests on: these move as one, first in every round, so that an answer's `as_of_position` is true of all of them.
 DECIDED_BY: tuple[View, ...] = (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS, AGREEMENTS)

@@ -16,7 +16,7 @@ from hub.projections.projection import Key
 from hub.projections.views.cases import Reports, encode
 from hub.scenarios.filling import Names
 from hub.scenarios.scenario import Ask, local_text
-from hub.scenarios.words import PROVINCE_WORDS
+from hub.words.kinds import PROVINCE_WORDS
 
 # What a question must say, what it may say, and what its answer may be compared with.
 QUESTION = (

@@ -9,7 +9,7 @@ from hub.scenarios import cases
 from hub.scenarios.agreed import Agreed
 from hub.scenarios.participants import FEEDS, OWNERS, TELLERS
 from hub.scenarios.scenario import Ask, Card, Scenario, Step, local_text
-from hub.scenarios.words import KINDS, LIFE_WORDS, OUTCOME_WORDS, PROVINCE_WORDS
+from hub.words.kinds import KINDS, LIFE_WORDS, OUTCOME_WORDS, PROVINCE_WORDS
 
 _HEAD = """# 情景 Scenarios
 

@@ -17,11 +17,11 @@ from adapters.kit.chinese import in_words as adapter_in_words
 from hub.api.edge.statuses import to_status
 from hub.cli import app
 from hub.commands.refusals import in_words
-from hub.commands.refusals_zh import CHINESE
 from hub.domain.agreed_forms import PATTERNS, patterns
 from hub.domain.errors import AgreementUnknown, HubError, RequestInvalid
 from hub.domain.event_rules import KIND_NUMBERS
 from hub.domain.quarantine import MEANINGS, meaning_of
+from hub.words.refusals import CHINESE
 from tests.hub_process import RunningHub
 
 _CHINESE = re.compile("[\u4e00-\u9fff]")

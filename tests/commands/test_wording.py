@@ -1,6 +1,13 @@
 """How commands say things."""
 
 from hub.commands.wording import in_two_lines, local, views_in_words
+from hub.domain.card_machines import BACK, LIVES, SAME
+from hub.domain.looks import Shown as ShownRecord
+from hub.domain.rules import RULES
+from hub.processes.losses import CHECKPOINT
+from hub.projections import PROJECTIONS
+from hub.words.names import SHOWN, VIEWS
+from hub.words.seen import SEEN, STATES
 
 
 def test_views_that_differ_are_named_and_equal_ones_counted() -> None:
@@ -12,3 +19,14 @@ def test_views_that_differ_are_named_and_equal_ones_counted() -> None:
 def test_instants_are_told_in_the_time_of_both_provinces() -> None:
     assert local(1_767_225_600_000_000) == "2026-01-01T08:00:00+08:00"
     assert in_two_lines(1_767_225_600_000_000) == "2026-01-01\n08:00:00"
+
+
+def test_all_that_rules_look_at_and_every_view_has_a_name_in_both_languages() -> None:
+    assert {path for rule in RULES for path in rule.sees} - SEEN.keys() == set()
+    assert {*(view.name for view in PROJECTIONS), CHECKPOINT} == VIEWS.keys()
+    states = {state for life in LIVES for step in life.steps.values() for state in (*step.sources, step.target)} - {BACK, SAME}
+    assert states - STATES.keys() == set()
+
+
+def test_every_kind_of_look_has_a_name() -> None:
+    assert {name.removeprefix("SHOWN_RECORD_") for name, number in ShownRecord.items() if number} == SHOWN.keys()

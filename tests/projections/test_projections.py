@@ -22,9 +22,11 @@ from hub.projections.engine import Key, Projection, Row, advance, create_views, 
 from hub.projections.rebuild import ParkedEventsPreventSwitch, RebuildUnderWay, RebuiltViewDiffers, digest, rebuild
 from hub.projections.views.agreements import AGREEMENTS, read_agreements
 from hub.projections.views.card_alias import CARD_ALIAS
+from hub.projections.views.card_answers import CARD_ANSWERS, MOST_A_MONTH, answers_about
 from hub.projections.views.card_rows import card_rows, facts_in
 from hub.projections.views.card_standing import CARD_STANDING, facts_of
 from hub.projections.views.daily_usage import DAILY_USAGE, MOST_REPEATS
+from hub.projections.views.decision_tally import DECISION_TALLY, Window, outcomes, reasons
 from hub.projections.views.feed_progress import FEED_PROGRESS
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from tests.recording import (
@@ -33,9 +35,11 @@ from tests.recording import (
     about,
     case_event,
     correcting,
+    decided,
     enabled,
     journey,
     key_of,
+    looked_at,
     lost,
     name_card,
     registered,
@@ -149,6 +153,7 @@ def record_a_history(dsn: str, journal: Recording) -> None:
     journal.append(with_alias(lost(cards[4]), "310A00000000"), reversing(lost(cards[0]), 6, "cq.card-center"), feed="cq.card-center")
     journal.append(held(registered("A00000010")), held(enabled("A00000010", predecessor=cards[3])), feed="cq.card-center")
     journal.append(case_event("submitted"), case_event("accepted", at_s=AT_S + DAY_S))
+    journal.append(decided(cards[0]), decided(cards[0], "LOST_TEMP", "NO_TRANSIT_APP"), looked_at(cards[0]))
 
 
 def a_loss(card: references_pb2.CardRef) -> list[Loss]:
@@ -1012,3 +1017,30 @@ def test_cards_of_other_provinces_are_read_only_for_a_holder_whose_death_was_tol
     journal.append(died, feed=CARDS)
     assert known(views, "S00000001") == [(2, "card_registered"), (3, "holder_died")]
     assert known(views, "A00000001") == [(1, "card_registered"), (3, "card_cancelled")]
+
+
+def test_answers_are_counted_by_minute_and_by_reason(journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(decided("A00000001"), decided("A00000002", "LOST_TEMP", "NO_TRANSIT_APP"), decided("A00000003", "LOST_TEMP"))
+    fold(views, DECISION_TALLY)
+    ever = Window(0, 2**40)
+    assert sorted((outcome, answers) for _, outcome, answers in outcomes(views, ever, step=2**40)) == [(1, 1), (5, 2)]
+    assert reasons(views, ever) == [("LOST_TEMP", 2), ("NO_TRANSIT_APP", 1)]
+    assert (outcomes(views, ever._replace(issuer="51")), reasons(views, ever._replace(serving="50"))) == ([], [])
+
+
+def test_a_card_knows_its_answers_the_newest_first(journal: Recording, views: psycopg.Connection) -> None:
+    card = "A00000001"
+    first, _, third, look = journal.append(decided(card), decided("A00000002"), decided(card, "LOST_TEMP"), looked_at(card))
+    fold(views, CARD_ANSWERS)
+    decisions = answers_about(views, [key_of(card)], "decision_made", 10)
+    assert [one.position for one in decisions] == [third, first]
+    assert [one.position for one in answers_about(views, [key_of(card)], "card_record_queried", 10)] == [look]
+    assert [one.position for one in answers_about(views, [key_of(card)], "decision_made", 1)] == [third]
+
+
+def test_a_card_that_is_asked_about_without_end_has_no_row_without_end() -> None:
+    recorded = Recorded(1, 0, 1, 1, "decision_made", decided().SerializeToString())
+    row: Row | None = None
+    for _ in range(MOST_A_MONTH + 1):
+        row = CARD_ANSWERS.evolve((), row, recorded, None)
+    assert row is not None and len(row[0]) == 8 * MOST_A_MONTH

@@ -24,8 +24,8 @@ from hub.scenarios.reading import ScenariosMissing, read_directory, read_file, r
 from hub.scenarios.refusing import ScenarioInvalid
 from hub.scenarios.running import Result, Stand, Way, compare, run_all
 from hub.scenarios.scenario import Scenario
-from hub.scenarios.words import KINDS
 from hub.trust.keyring import open_keyring
+from hub.words.kinds import KINDS
 from tests.databases import fresh_database
 from tests.hub_process import RunningHub
 

@@ -1,27 +1,24 @@
 """Explains acceptance answers: what every rule saw and concluded, for a recorded decision or a question nobody asked, as of both times."""
 
-import json
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 from chuanyu.exchange.v1 import card_service_pb2 as protos
-from chuanyu.exchange.v1 import references_pb2
 
 from hub.api.cards.checks import OUTCOMES, Checks
 from hub.api.cards.looks import Looks
 from hub.api.edge.directory import Caller
 from hub.api.edge.turns import Reads
 from hub.audit.as_of import Known, known_at
-from hub.audit.rule_versions import answer_by
+from hub.audit.explanations import Subject, answered, fact_positions, recorded_subject
 from hub.domain.acceptance import Question, rules_digest
-from hub.domain.errors import DecisionNotFound, NotPermitted
+from hub.domain.errors import NotPermitted
 from hub.domain.looks import Look, Shown, card_by_key
 from hub.domain.masking import masked_card
 from hub.domain.reference import Reference
-from hub.domain.replaying import answer, pack
 from hub.domain.rule_input import OF_THE_CARD
 from hub.intake.request_rules import instant_us, refuse_invalid, timestamp_of
-from hub.journal.reader import Recorded, read_page, reading
+from hub.journal.reader import Recorded, reading
 from hub.journal.traces import traces_at
 from hub.journal.vault import open_identifiers
 from hub.telemetry.spans import is_trace_parent
@@ -29,15 +26,6 @@ from hub.trust.keyring import Keyring
 
 # How many times as long the explainer rests as it has worked. Nobody's gate waits for an explanation.
 EXPLAINER_RESTS = 2.0
-
-
-class _Subject(NamedTuple):
-    """What is to be explained: the question, the card by its key, what was recorded (if it was), and with what was known when."""
-
-    question: Question
-    card: references_pb2.CardRef
-    recorded: Recorded | None
-    position: int | None
 
 
 class Explainer:
@@ -76,12 +64,12 @@ class Explainer:
         if request.HasField("valid_at"):
             question = question._replace(at_us=instant_us(request, "valid_at"))
         known = known_at(connection, subject.card.key, request.recorded_as_of or subject.position)
-        answered = self._answered(request.rules_digest, known, question)
+        said = answered(self._dsn, request.rules_digest, known, question)
         if is_recorded:
             parents = traces_at(connection, request.decision_position) or ()
             caller.call.links = [parent for parent in parents if is_trace_parent(parent)]
         caller.call.keep("audit")
-        response = self._response(answered, request.rules_digest or rules_digest(), known, question)
+        response = self._response(said, request.rules_digest or rules_digest(), known, question)
         if subject.recorded is not None:
             event = subject.recorded.event
             then = event.decision_made
@@ -94,18 +82,12 @@ class Explainer:
         shown = Shown.SHOWN_RECORD_EXPLANATION if known.facts else Shown.SHOWN_RECORD_NOTHING
         return response, Look(subject.card, shown, request.purpose_code, known.position, request.decision_position)
 
-    def _recorded(self, connection: psycopg.Connection, request: protos.ExplainAcceptanceRequest, caller: Caller) -> _Subject:
-        position = request.decision_position
-        page = read_page(connection, position - 1, position) if position else []
-        if not page or page[0].kind != "decision_made":
-            raise DecisionNotFound
-        event = page[0].event
-        decision = event.decision_made
-        if caller.urn != decision.participant and not caller.rights.issues(event.card.issuing_province):
+    def _recorded(self, connection: psycopg.Connection, request: protos.ExplainAcceptanceRequest, caller: Caller) -> Subject:
+        subject = recorded_subject(connection, request.decision_position)
+        assert subject.recorded is not None
+        if caller.urn != subject.recorded.event.decision_made.participant and not caller.rights.issues(subject.card.issuing_province):
             raise NotPermitted("the decision is another participant's and about a card that the caller does not issue")
-        place = (event.card.issuing_province, event.scenario, event.service_region, event.medium, page[0].occurred_us, event.venue_code)
-        question = Question(*place, decision.claims) if decision.HasField("claims") else Question(*place)
-        return _Subject(question, event.card, page[0], decision.as_of_position)
+        return subject
 
     def _asked(self, recorded: Recorded, *, with_card: bool) -> protos.AskedQuestion:
         event = recorded.event
@@ -133,20 +115,12 @@ class Explainer:
             name = open_identifiers(connection, self._keyring, [card_key]).get(card_key)
         return "" if name is None else masked_card(name)
 
-    def _hypothetical(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> _Subject:
+    def _hypothetical(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> Subject:
         asked = request.hypothetical
         question, card_key = self._checks.checked(asked, caller, is_issuer=caller.rights.issues(asked.card.issuing_province))
-        return _Subject(question, card_by_key(asked.card.issuing_province, asked.card.kind, card_key), None, None)
+        return Subject(question, card_by_key(asked.card.issuing_province, asked.card.kind, card_key), None, None)
 
-    def _answered(self, digest: bytes, known: Known, question: Question) -> dict[str, Any]:
-        """Asks the rules at hand, or a version that is kept."""
-        packed = pack(known.facts, list(known.agreements), question)
-        if digest and digest != rules_digest():
-            return answer_by(self._dsn, digest, packed)
-        answered: dict[str, Any] = json.loads(answer(packed))
-        return answered
-
-    def _response(self, answered: dict[str, Any], digest: bytes, known: Known, question: Question) -> protos.ExplainAcceptanceResponse:
+    def _response(self, said: dict[str, Any], digest: bytes, known: Known, question: Question) -> protos.ExplainAcceptanceResponse:
         rules = [
             protos.RuleExplanation(
                 rule_id=rule["rule_id"],
@@ -156,14 +130,14 @@ class Explainer:
                 saw=[protos.RuleObservation(name=name, value=value) for name, value in rule["saw"]],
                 reason_code=rule["reason_code"],
             )
-            for rule in answered["rules"]
+            for rule in said["rules"]
         ]
         return protos.ExplainAcceptanceResponse(
-            outcome=OUTCOMES[answered["outcome"]],
-            reasons=[self._checks.reason(code) for code in answered["reason_codes"]],
+            outcome=OUTCOMES[said["outcome"]],
+            reasons=[self._checks.reason(code) for code in said["reason_codes"]],
             rules=rules,
-            agreement_codes=answered["agreement_codes"],
-            fact_positions=list(dict.fromkeys(fact.position for fact in known.facts if fact.occurred_us <= question.at_us)),
+            agreement_codes=said["agreement_codes"],
+            fact_positions=fact_positions(known, question),
             recorded_as_of=known.position,
             valid_at=timestamp_of(question.at_us),
             rules_digest=digest,

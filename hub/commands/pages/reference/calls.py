@@ -9,11 +9,11 @@ from hub.api.edge.statuses import CODES, DOMAIN
 from hub.commands.pages.contract import OF_EVERY_CALL, PACKAGE, comments, method_text, reason_text, reasons, services
 from hub.commands.pages.protocol import callers, given_by
 from hub.commands.pages.reference import chinese, examples, markup
-from hub.commands.refusals_zh import CHINESE
 from hub.commands.roles_page import MEANINGS
 from hub.domain import reference
 from hub.domain.role_table import TELLING, role_table
-from hub.scenarios.words import OUTCOME_WORDS
+from hub.words.kinds import OUTCOME_WORDS
+from hub.words.refusals import CHINESE
 
 _SHAPES = {
     (False, False): "一问一答 unary",

@@ -3,7 +3,7 @@
 from hub.commands.machines import NAMES as STATES
 from hub.commands.roles_page import MEANINGS as ROLES
 from hub.domain import reference
-from hub.scenarios.words import KINDS, OUTCOME_WORDS
+from hub.words.kinds import KINDS, OUTCOME_WORDS
 
 SERVICES = {
     "FeedService": "数据流服务：各省在此报送事件",

@@ -40,6 +40,17 @@ CHINESE = {
     "NotPermitted": "该参与方无权询问此内容。",
     "FeedUnknown": "没有这个数据流；由运维人员执行 `hub participants add`。",
     "FeedNotFound": "没有这个数据流；见 `hub participants list`。",
+    # Accounts of the console
+    "AccountUnknown": "没有这个账号。",
+    "AccountNameUnfit": "账号由字母、数字和 . _ @ - 组成，至多 64 个，且不得像卡号或证号。",
+    "RolesUnfit": "角色为 ADMINISTRATOR、OPERATOR、AUDITOR、POLICY，至少一个；管理员不得兼任审计员。",
+    "ProvincesUnfit": "省份为 51、50，至少一个。",
+    "LinkSpent": "链接已用过，或已超过十分钟；请另要一个。",
+    "SubjectUnknown": "查到的内容只向查找者显示十五分钟；请重新查找。",
+    "SearchedTooOften": "每小时至多查找三十次卡号；请稍后再试。",
+    "SignInRefused": "账号、密码与验证码不符，或错误次数过多；连错五次须等十五分钟。",
+    "SignInBusy": "同时登录的人太多；请过几秒再试。",
+    "PasswordTooShort": "密码至少十二个字符。",
     # The running hub and what it is asked
     "AddressTaken": "另一个进程正在监听此地址；停止它，或换一个地址（`hub serve --listen`）。",
     "BatchEmpty": "一批至少要有一个事件。",

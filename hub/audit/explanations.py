@@ -1,0 +1,49 @@
+"""Explains a decision: the rules are asked again, as of both times, by any version that is kept. The edge and the console ask here."""
+
+import json
+from typing import Any, NamedTuple
+
+import psycopg
+from chuanyu.exchange.v1 import references_pb2
+
+from hub.audit.as_of import Known
+from hub.audit.rule_versions import answer_by
+from hub.domain.acceptance import Question, rules_digest
+from hub.domain.errors import DecisionNotFound
+from hub.domain.replaying import answer, pack
+from hub.journal.reader import Recorded, read_page
+
+
+class Subject(NamedTuple):
+    """What is to be explained: the question, the card by its key, what was recorded (if it was), and with what was known when."""
+
+    question: Question
+    card: references_pb2.CardRef
+    recorded: Recorded | None
+    position: int | None
+
+
+def recorded_subject(connection: psycopg.Connection, position: int) -> Subject:
+    """Returns a recorded decision as a subject; raises DecisionNotFound."""
+    page = read_page(connection, position - 1, position) if position > 0 else []
+    if not page or page[0].kind != "decision_made":
+        raise DecisionNotFound
+    event = page[0].event
+    decision = event.decision_made
+    place = (event.card.issuing_province, event.scenario, event.service_region, event.medium, page[0].occurred_us, event.venue_code)
+    question = Question(*place, decision.claims) if decision.HasField("claims") else Question(*place)
+    return Subject(question, event.card, page[0], decision.as_of_position)
+
+
+def answered(dsn: str, digest: bytes, known: Known, question: Question) -> dict[str, Any]:
+    """Asks the rules at hand, or a version that is kept, of which *digest* is the name; raises RuleVersionUnknown and others."""
+    packed = pack(known.facts, list(known.agreements), question)
+    if digest and digest != rules_digest():
+        return answer_by(dsn, digest, packed)
+    found: dict[str, Any] = json.loads(answer(packed))
+    return found
+
+
+def fact_positions(known: Known, question: Question) -> list[int]:
+    """Returns the positions of the facts that an answer rests on, in the order of the facts."""
+    return list(dict.fromkeys(fact.position for fact in known.facts if fact.occurred_us <= question.at_us))

@@ -1,0 +1,67 @@
+"""What views, groups of scenarios, states of losses and parts of a status are called, Chinese and English."""
+
+VIEWS = {
+    "card_standing": ("卡状态", "card standing"),
+    "card_alias": ("卡别名", "card aliases"),
+    "holder_cards": ("持卡人的卡", "cards of holders"),
+    "agreement_history": ("约定", "agreements"),
+    "feed_progress": ("数据流进度", "feed progress"),
+    "daily_usage": ("每日用卡", "daily usage"),
+    "loss": ("挂失协同", "losses"),
+    "card_findings": ("矛盾记录", "card findings"),
+    "person_cards": ("一人多卡", "cards of persons"),
+    "quarantine": ("隔离", "quarantine"),
+    "joint_case": ("办件", "cases"),
+    "decision_tally": ("答复计数", "decision tally"),
+    "card_answers": ("卡的答复", "answers about cards"),
+    "process.loss": ("挂失流程", "loss process"),
+}
+
+GROUPS = {
+    "MED": ("就医购药", "medical"),
+    "TRA": ("交通出行", "transit"),
+    "CUL": ("文化体验", "culture"),
+    "TOU": ("旅游住宿", "tourism"),
+    "GOV": ("政务服务", "government"),
+    "HR": ("人社业务", "employment, insurance"),
+    "FND": ("资金发放", "payments"),
+    "CON": ("消费", "consumption"),
+    "CARD": ("卡业务", "card services"),
+    "": ("未注明场景", "no scenario given"),
+}
+
+AGREEMENTS = {
+    "DRAFT": ("草案", "draft"),
+    "SIGNED": ("待生效", "signed"),
+    "ACTIVE": ("生效", "in force"),
+    "SUSPENDED": ("中止", "suspended"),
+    "ENDED": ("终止", "ended"),
+}
+
+QUARANTINE = {
+    "OPEN": ("待处理", "open"),
+    "FAILING": ("仍不合规", "still failing"),
+    "RELEASED": ("已放行", "released"),
+    "CORRECTED": ("本省已更正", "corrected by its province"),
+}
+
+PROVINCES = {"50": ("重庆", "Chongqing"), "51": ("四川", "Sichuan")}
+
+PURPOSES = {
+    "COMPLAINT": ("投诉核查", "complaint"),
+    "HOLDER_ASKS": ("本人询问", "the holder asks"),
+    "AUDIT": ("审计", "audit"),
+    "FAULT": ("故障排查", "fault"),
+    "DISPUTE": ("两地争议", "dispute between sides"),
+}
+
+SHOWN = {
+    "LIVES": ("五种状态", "five lives"),
+    "USABILITY": ("可用范围", "usability"),
+    "NOTHING": ("无记录", "nothing"),
+    "EXPLANATION": ("答复解释", "explanation"),
+    "DECISIONS": ("答复列表", "decisions"),
+    "QUARANTINED": ("隔离原文", "quarantined event"),
+    "FINDINGS": ("发现", "findings"),
+    "LOOKS": ("查看记录", "looks"),
+}
