@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 import psycopg
-from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, references_pb2
+from chuanyu.exchange.v1 import acceptance_pb2, control_pb2, event_pb2, references_pb2
 from chuanyu.exchange.v1 import usage_government_pb2 as government
 from psycopg import pq
 
@@ -133,6 +133,22 @@ def shown(card_no: str = "A00000001", amount_fen: int = 0, at_s: int = AT_S) -> 
     event = about(card_no, at_s)
     event.service_region, event.scenario, event.amount_fen = "510100", "GOV.ID", amount_fen
     event.identity_presented.window_code = "3"
+    return event
+
+
+def certified(card_no: str = "A00000001", cycle: str = "2025", at_s: int = AT_S) -> event_pb2.Event:
+    """A benefit was certified for a cycle."""
+    event = about(card_no, at_s)
+    event.service_region, event.scenario = "500103", "HR.CERT"
+    event.benefit_qualification_certified.benefit_kind, event.benefit_qualification_certified.cycle = "PENSION", cycle
+    return event
+
+
+def declared(register: control_pb2.Register.ValueType, hours: int = 24, at_s: int = AT_S, region: str = "500000") -> event_pb2.Event:
+    """A register is reported whole from here on."""
+    event = event_pb2.Event(service_region=region)
+    event.occurred_at.seconds = at_s
+    event.register_declared_complete.register, event.register_declared_complete.fresh_for_hours = register, hours
     return event
 
 

@@ -1,4 +1,4 @@
-"""What the hub knew at a position: the facts of a card, and the agreements. Corrections that came later are undone."""
+"""What the hub knew at a position: a card's facts, what is on record of its holder, the agreements. Later corrections are undone."""
 
 import json
 from typing import NamedTuple
@@ -6,9 +6,11 @@ from typing import NamedTuple
 import psycopg
 from chuanyu.exchange.v1 import agreement_history_pb2
 
+from hub.audit.records_as_of import Since, records_at
 from hub.domain.agreement import Agreements, terms_in
 from hub.domain.card import Fact
 from hub.domain.errors import ViewBehind, ViewsLate
+from hub.domain.records.known import NOTHING, Records
 from hub.domain.succession import CardRow, facts_known, wanted
 from hub.journal.corrections import changed_since
 from hub.journal.reader import Recorded
@@ -22,11 +24,12 @@ from hub.projections.views.holder_cards import HOLDER_CARDS, held, holder_told
 
 
 class Known(NamedTuple):
-    """What the hub knew about a card, and of agreements, at a position."""
+    """What the hub knew about a card and its holder, and of agreements, at a position."""
 
     facts: list[Fact]
     agreements: Agreements
     position: int
+    records: Records = NOTHING
 
 
 def known_at(connection: psycopg.Connection, card_key: bytes, position: int | None) -> Known:
@@ -37,7 +40,9 @@ def known_at(connection: psycopg.Connection, card_key: bytes, position: int | No
         if position is not None and position > reached:
             raise ViewBehind(as_of_position=reached)
         asked = reached if position is None else position
-        return Known(_facts(connection, card_key, asked, reached), _agreements(connection, asked), asked)
+        change = Since(asked, *changed_since(connection, asked, reached))
+        facts = _facts(connection, card_key, change)
+        return Known(facts, _agreements(connection, asked), asked, records_at(connection, card_key, change))
 
 
 def _reached(connection: psycopg.Connection) -> int:
@@ -50,10 +55,9 @@ def _reached(connection: psycopg.Connection) -> int:
     return int(behind or 0)
 
 
-def _facts(connection: psycopg.Connection, card_key: bytes, position: int, reached: int) -> list[Fact]:
+def _facts(connection: psycopg.Connection, card_key: bytes, change: Since) -> list[Fact]:
     """Returns the facts of a card and those that follow from its relatives, as they were known at a position."""
-    stood, since = changed_since(connection, position, reached)
-    later = {recorded.position for recorded in since}
+    position, stood, later = change.position, change.stood, {recorded.position for recorded in change.since}
     rows: dict[bytes, CardRow] = {}
     asked = {card_key}
     while asked:

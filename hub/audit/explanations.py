@@ -32,12 +32,13 @@ def recorded_subject(connection: psycopg.Connection, position: int) -> Subject:
     decision = event.decision_made
     place = (event.card.issuing_province, event.scenario, event.service_region, event.medium, page[0].occurred_us, event.venue_code)
     question = Question(*place, decision.claims) if decision.HasField("claims") else Question(*place)
+    question = question._replace(refs=decision.subject_refs)
     return Subject(question, event.card, page[0], decision.as_of_position)
 
 
 def answered(dsn: str, digest: bytes, known: Known, question: Question) -> dict[str, Any]:
     """Asks the rules at hand, or a version that is kept, of which *digest* is the name; raises RuleVersionUnknown and others."""
-    packed = pack(known.facts, list(known.agreements), question)
+    packed = pack(known.facts, list(known.agreements), question, known.records)
     if digest and digest != rules_digest():
         return answer_by(dsn, digest, packed)
     found: dict[str, Any] = json.loads(answer(packed))

@@ -61,3 +61,6 @@ def _ask(
     typer.echo(f"{_MARKS[outcome]} {outcome}   凭证 receipt: position {answer.position}, as of {answer.as_of_position}")
     for reason in answer.reasons:
         typer.echo(f"  {reason.rule_id} {reason.code}: {reason.text_zh} {reason.text_en}\n      → {reason.advice_zh} {reason.advice_en}")
+    for basis in answer.bases:
+        if basis.contradicts:
+            typer.echo(f"  {basis.rule_id} ⚠ {basis.text_zh} {basis.text_en}")

@@ -89,5 +89,14 @@ def _rules(why: card_service_pb2.ExplainAcceptanceResponse) -> Table:
     for rule in why.rules:
         if rule.asked:
             saw = "\n".join(f"{SEEN.get(seen.name, ('',))[0]} {seen.name} = {seen.value or '—'}".strip() for seen in rule.saw)
-            drawn.add_row(rule.rule_id, f"{rule.title_zh}\n{rule.title_en}", saw, rule.reason_code or "✓")
+            drawn.add_row(rule.rule_id, f"{rule.title_zh}\n{rule.title_en}", saw, f"{rule.reason_code or '✓'}{_basis(rule)}")
     return drawn
+
+
+def _basis(rule: card_service_pb2.RuleExplanation) -> str:
+    """Says on what a rule's conclusion rests, where it weighed a claim against the record."""
+    if not rule.HasField("basis"):
+        return ""
+    where = f" {rule.basis.record_position}" if rule.basis.record_position else ""
+    rests = "依申报 by claim" if rule.basis.basis == acceptance_pb2.BASIS_KIND_CLAIM else f"依记录 by record{where}"
+    return f"\n{rests}" + ("\n⚠ 与申报不一致\ncontradicted" if rule.basis.contradicts else "")

@@ -1,7 +1,7 @@
 """May this card be used here, for this, now? `decide` asks the rules; `explain` says what each of them saw and concluded.
 
-Both are pure: facts, agreements, reference data, the question with its claims and instant go in, the answer comes out. All reasons
-are returned, in the order of the rules; the strictest one gives the outcome.
+Both are pure: facts, agreements, reference data, the question with its claims and instant, and what is on record of the holder go in, the
+answer comes out. All reasons are returned, in the order of the rules; the strictest one gives the outcome.
 """
 
 import ast
@@ -9,29 +9,31 @@ import hashlib
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from chuanyu.exchange.v1 import acceptance_pb2
+from typing import NamedTuple
 
 from hub.domain import card
 from hub.domain.agreement import Agreements, Terms
 from hub.domain.card import Fact
+from hub.domain.records.known import NOTHING, Records
+from hub.domain.records.weighing import Basis, Weighed
 from hub.domain.reference import Reference
 from hub.domain.rule_input import RIDES, Question, RuleInput
 from hub.domain.rules import RULES
 from hub.domain.rules.rule import Rule
+from hub.domain.seen import seen
 
-__all__ = ["OUTCOMES", "RULES", "Answer", "Question", "Verdict", "decide", "explain", "rules_digest"]
+__all__ = ["OUTCOMES", "RULES", "Answer", "Question", "Verdict", "decide", "explain", "looks_at_record", "rules_digest"]
 
 OUTCOMES = ("ACCEPT", "ACCEPT_NO_CONCESSION", "STEP_UP", "REFER_ISSUER", "DENY")  # from the mildest to the strictest
 
 
 class Answer(NamedTuple):
-    """The outcome with all reasons in the order of the rules, and the agreements it rests on."""
+    """The outcome with all reasons in the order of the rules, the agreements it rests on, and what claims and records said."""
 
     outcome: str
     reason_codes: tuple[str, ...]
     agreement_codes: tuple[str, ...]
+    bases: tuple[Basis, ...] = ()
 
 
 class Verdict(NamedTuple):
@@ -41,31 +43,56 @@ class Verdict(NamedTuple):
     is_asked: bool
     saw: tuple[tuple[str, str], ...]
     reason_code: str
+    basis: Basis | None = None
 
 
-def decide(facts: Iterable[Fact], agreements: Agreements, reference: Reference, question: Question) -> Answer:
-    """Answers a question from the card's facts and the agreements; total and deterministic."""
-    asked = _input(facts, agreements, reference, question)
-    reasons = tuple(code for rule in _rules_for(asked) if (code := rule.ask(asked)) is not None)
+def decide(facts: Iterable[Fact], agreements: Agreements, reference: Reference, question: Question, records: Records = NOTHING) -> Answer:
+    """Answers a question from the card's facts, what is on record of its holder, and the agreements; total and deterministic."""
+    asked = _input(facts, agreements, reference, question, records)
+    reasons, bases = [], []
+    for rule in _rules_for(asked):
+        code, basis = _asked(rule, asked)
+        if code:
+            reasons.append(code)
+        if basis is not None:
+            bases.append(basis)
     outcome = max((reference.reason(code).outcome for code in reasons), key=OUTCOMES.index, default="ACCEPT")
-    return Answer(outcome, reasons, _rests_on(asked))
+    return Answer(outcome, tuple(reasons), _rests_on(asked), tuple(bases))
 
 
-def explain(facts: Iterable[Fact], agreements: Agreements, reference: Reference, question: Question) -> list[Verdict]:
+def explain(
+    facts: Iterable[Fact], agreements: Agreements, reference: Reference, question: Question, records: Records = NOTHING
+) -> list[Verdict]:
     """Returns what every rule saw and concluded, in their order; the reasons among them are those of `decide`."""
-    asked = _input(facts, agreements, reference, question)
+    asked = _input(facts, agreements, reference, question, records)
     wanted = set(_rules_for(asked))
     verdicts = []
     for rule in RULES:
         if rule in wanted:
-            saw = tuple((path, _seen(asked, path)) for path in rule.sees)
-            verdicts.append(Verdict(rule, True, saw, rule.ask(asked) or ""))
+            saw = tuple((path, seen(asked, path)) for path in rule.sees)
+            verdicts.append(Verdict(rule, True, saw, *_asked(rule, asked)))
         else:
             verdicts.append(Verdict(rule, False, (), ""))
     return verdicts
 
 
-def _input(facts: Iterable[Fact], agreements: Agreements, reference: Reference, question: Question) -> RuleInput:
+@lru_cache(512)
+def looks_at_record(scenario: str, is_cross_province: bool) -> bool:
+    """Whether a question of this scenario and direction needs what is on record of the holder."""
+    return any(rule.looks_at_record for rule in _rules_of(scenario, is_cross_province, True))
+
+
+def _asked(rule: Rule, asked: RuleInput) -> tuple[str, Basis | None]:
+    """Asks a rule: the code of its reason, and what it rests on if it weighed a claim against the record and either said something."""
+    found = rule.ask(asked)
+    if not isinstance(found, Weighed):
+        return found or "", None
+    basis = Basis(rule.rule_id, found.basis, found.claim, *found.record) if found.basis else None
+    return found.reason_code or "", basis
+
+
+def _input(facts: Iterable[Fact], agreements: Agreements, reference: Reference, question: Question, records: Records) -> RuleInput:
+    facts = tuple(facts)
     standing = card.standing(facts, question.at_us, card.policies_of(reference, question.issuing_province))
     about: list[Terms] = []
     if question.is_cross_province:
@@ -74,7 +101,7 @@ def _input(facts: Iterable[Fact], agreements: Agreements, reference: Reference, 
         for scenario in _agreed_as(question.scenario):
             about += agreements.about(scenario, question.issuing_province, region, question.venue_code, kin)
     in_force = [terms for terms in about if terms.is_in_force(question.at_us)]
-    return RuleInput(question, standing, about, in_force, reference)
+    return RuleInput(question, standing, about, in_force, reference, facts, records)
 
 
 def _rules_for(asked: RuleInput) -> tuple[Rule, ...]:
@@ -96,36 +123,6 @@ def _rests_on(asked: RuleInput) -> tuple[str, ...]:
 def _agreed_as(scenario: str) -> tuple[str, ...]:
     """Names the scenarios whose agreements carry this one: an elder's ride is a ride."""
     return (scenario, *RIDES) if scenario == "TRA.ELD" else (scenario,)
-
-
-def _seen(asked: RuleInput, path: str) -> str:
-    """Returns what is at a path of the input, as text: empty where nothing was said."""
-    place, _, name = path.partition(".")
-    if place == "agreements":
-        return ", ".join(terms.code for terms in asked.about)
-    if place == "holder":
-        age = asked.age()
-        return "" if age is None else str(age)
-    if place == "policy":
-        return asked.serving_policy(name)
-    if place == "issuer":
-        return asked.issuing_policy(name)
-    if path == "question.medium":
-        return acceptance_pb2.Medium.DESCRIPTOR.values_by_number[asked.question.medium].name.removeprefix("MEDIUM_")
-    if place == "claims":
-        return _claimed(asked.question.claims, name)
-    value = getattr(getattr(asked, place), name)
-    return "" if value is None else str(value)
-
-
-def _claimed(claims: Any, name: str) -> str:
-    field = claims.DESCRIPTOR.fields_by_name[name]
-    if field.has_presence and not claims.HasField(name):
-        return ""
-    value = getattr(claims, name)
-    if field.enum_type is not None:
-        return str(field.enum_type.values_by_number[value].name)
-    return str(value).strip().replace("\n", " ")
 
 
 @cache

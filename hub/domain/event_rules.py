@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from hub.domain.card import BEFORE_A_NUMBER, FROM_EITHER_SIDE
 from hub.domain.instants import SECOND_US, day_text, epoch_day
 from hub.domain.money import wrong_sums
+from hub.domain.records.topics import DECLARED, REGISTER_OWNERS
 from hub.domain.reference import Reference
 from hub.domain.roles import Rights, is_told_by_case
 
@@ -57,6 +58,7 @@ _ABOUT_NOBODY = frozenset(
         "recon_break_opened",
         "recon_break_closed",
         "labour_dispute_filed",
+        "register_declared_complete",
     }
 )
 _ABOUT_A_CARD = LIFECYCLE_KINDS | {"loss_request_submitted", "loss_request_refused"}
@@ -103,6 +105,8 @@ def violations(event: event_pb2.Event, kind: str, message: Message, context: Con
         elif path == "birth_date" and is_dated and day > local_date(occurred_s):
             found.append((f"{kind}.{path}", "born_later"))
     found += [(f"{kind}.{path}", "money_sum") for path in wrong_sums(kind, message)]
+    if kind == DECLARED:
+        _check_register(event, context.rights, found)
     if event.HasField("corrects") or event.HasField("reverses"):
         _check_correction(event, context, found)
     return found
@@ -170,6 +174,17 @@ def _check_correction(event: event_pb2.Event, context: Context, found: list[Viol
     for name in ("corrects", "reverses"):
         if event.HasField(name) and not context.owns_feed(getattr(event, name).feed):
             found.append((f"{name}.feed", "not_your_feed"))
+
+
+def _check_register(event: event_pb2.Event, rights: Rights, found: list[Violation]) -> None:
+    """Only who keeps a register says that it is whole, and of its own province."""
+    if not event.service_region:
+        found.append(("service_region", "required"))
+    elif event.service_region[:2] != rights.province:
+        found.append(("service_region", "other_province"))
+    role, scenario = REGISTER_OWNERS.get(event.register_declared_complete.register, ("", ""))
+    if role and (role not in rights.roles or (scenario and not rights.serves_scenario(scenario))):
+        found.append((f"{DECLARED}.register", "role_missing"))
 
 
 def local_date(occurred_s: int) -> str:

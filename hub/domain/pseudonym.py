@@ -87,6 +87,7 @@ _READERS: dict[str, tuple[Callable[[Any], str], Callable[[Any], str | None]]] = 
     ),
     references.NameRef.DESCRIPTOR.full_name: (lambda ref: f"name|{identity.normalize_name(ref.clear)}", lambda _: None),
     references.MobileRef.DESCRIPTOR.full_name: (lambda ref: f"mobile|{ref.clear}", lambda ref: identity.mobile_problem(ref.clear)),
+    references.TokenRef.DESCRIPTOR.full_name: (lambda ref: f"token|{ref.clear}", lambda _: None),
 }
 
 

@@ -1,7 +1,7 @@
 """Answers questions given as text, so that a version of the rules can be asked from outside, by a hub of another version.
 
-One JSON object in, one out. What goes in: facts, agreements and question as `pack` writes them; what comes out: outcome, reasons,
-agreements, and for each rule what it saw and concluded.
+One JSON object in, one out. What goes in: facts, agreements, question and records as `pack` writes them; what comes out: outcome, reasons,
+agreements, and for each rule what it saw and concluded. A version that knows nothing of records does not look at them.
 """
 
 import json
@@ -14,18 +14,21 @@ from hub.domain import reference
 from hub.domain.acceptance import Question, decide, explain
 from hub.domain.agreement import Agreements, Terms
 from hub.domain.card import Fact
+from hub.domain.records.known import NOTHING, Records, packed, unpacked
 
 _SETS = ("scenarios", "issuer_provinces", "serving_provinces", "venues", "media")
 
 
-def pack(facts: list[Fact], agreements: list[Terms], question: Question) -> str:
+def pack(facts: list[Fact], agreements: list[Terms], question: Question, records: Records = NOTHING) -> str:
     """Writes what `answer` reads."""
     terms: list[dict[str, Any]] = []
     for each in agreements:
         fields = asdict(each)
         terms.append({**fields, **{name: sorted(fields[name]) for name in _SETS}})
     asked = {**question._asdict(), "claims": question.claims.SerializeToString(deterministic=True).hex()}
-    return json.dumps({"facts": facts, "agreements": terms, "question": asked}, sort_keys=True)
+    refs = asked.pop("refs").SerializeToString(deterministic=True).hex()
+    known = {"facts": facts, "agreements": terms, "question": asked, "refs": refs, "records": packed(records)}
+    return json.dumps(known, sort_keys=True)
 
 
 def answer(text: str) -> str:
@@ -34,9 +37,11 @@ def answer(text: str) -> str:
     facts = [Fact(*fact) for fact in asked["facts"]]
     agreements = Agreements(_terms(fields) for fields in asked["agreements"])
     claims = acceptance_pb2.AcceptanceClaims.FromString(bytes.fromhex(asked["question"].pop("claims")))
-    question = Question(**asked["question"], claims=claims)
+    refs = acceptance_pb2.SubjectRefs.FromString(bytes.fromhex(asked.get("refs", "")))
+    question = Question(**asked["question"], claims=claims, refs=refs)
+    records = unpacked(asked["records"]) if "records" in asked else NOTHING
     tables = reference.load()
-    said = decide(facts, agreements, tables, question)
+    said = decide(facts, agreements, tables, question, records)
     rules = [
         {
             "rule_id": verdict.rule.rule_id,
@@ -45,8 +50,9 @@ def answer(text: str) -> str:
             "asked": verdict.is_asked,
             "saw": verdict.saw,
             "reason_code": verdict.reason_code,
+            "basis": verdict.basis,
         }
-        for verdict in explain(facts, agreements, tables, question)
+        for verdict in explain(facts, agreements, tables, question, records)
     ]
     return json.dumps({**said._asdict(), "rules": rules})
 

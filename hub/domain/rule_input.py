@@ -1,6 +1,7 @@
-"""All that a rule may look at: the question with its claims, the card's standing, the agreements about this use, the reference tables."""
+"""All that a rule may look at: the question with its claims, the card's standing, what is on record of its holder, agreements, tables."""
 
 from calendar import isleap
+from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -8,7 +9,9 @@ from typing import Any, NamedTuple
 from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 
 from hub.domain.agreement import Terms
+from hub.domain.card_facts import Fact
 from hub.domain.instants import day_of, epoch_day, local_day
+from hub.domain.records.known import NOTHING, Records
 from hub.domain.reference import Reference
 from hub.domain.standing import Standing
 
@@ -20,7 +23,10 @@ RIDES = ("TRA.BUS", "TRA.MET")
 # What only the issuing province knows: the card's lives and its holder's age. The block is the hub's own, whatever it knows of the card.
 OF_THE_CARD = ("standing.", "holder.")
 PROVISIONAL_BLOCK = "standing.block_until_us"
+# What the hub recorded beside the card's lives.
+ON_RECORD = "record."
 _NO_CLAIMS = acceptance.AcceptanceClaims()
+_NO_REFS = acceptance.SubjectRefs()
 
 
 class Question(NamedTuple):
@@ -33,6 +39,7 @@ class Question(NamedTuple):
     at_us: int
     venue_code: str = ""
     claims: acceptance.AcceptanceClaims = _NO_CLAIMS
+    refs: acceptance.SubjectRefs = _NO_REFS
 
     @property
     def is_cross_province(self) -> bool:
@@ -43,7 +50,8 @@ class Question(NamedTuple):
 class RuleInput(NamedTuple):
     """All that a rule may look at.
 
-    *about* are the agreements that speak of this scenario, direction and place; *in_force* those of them that hold at the instant.
+    *about* are the agreements that speak of this scenario, direction and place; *in_force* those of them that hold at the instant. *facts*
+    are the card's, *records* what is on record of its holder beside them.
     """
 
     question: Question
@@ -51,6 +59,8 @@ class RuleInput(NamedTuple):
     about: list[Terms]
     in_force: list[Terms]
     reference: Reference
+    facts: Sequence[Fact] = ()
+    records: Records = NOTHING
 
     def covering(self) -> list[Terms]:
         """Returns the agreements in force that cover the medium."""
@@ -75,6 +85,11 @@ class RuleInput(NamedTuple):
         if not born:
             return None
         return age_on(born, local_day(self.question.at_us), self.serving_policy("leapDayBirthday") if born.endswith("02-29") else "")
+
+    def claimed(self, claim: str) -> bool | None:
+        """Returns what the service point says of a claim, None if it says nothing."""
+        claims: Any = self.question.claims
+        return bool(getattr(claims, claim)) if claims.HasField(claim) else None
 
     def denies(self, claim: str) -> bool:
         """Whether the service point says that the claim does not hold; what it does not say is not denied."""

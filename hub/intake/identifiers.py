@@ -1,13 +1,18 @@
 """Identifiers become keys; an identifier that the vault already has costs no further write."""
 
+from typing import TypeVar
+
 from chuanyu.exchange.v1 import event_pb2, references_pb2
 from google.protobuf.message import Message
 
+from hub.domain.errors import RequestInvalid
 from hub.domain.event_rules import Violation, local_date
 from hub.domain.pseudonym import born_on, card_name, hmac_sm3_under, places, references_of
 from hub.intake.batches import Prepared
 from hub.journal.vault import seal
 from hub.trust.keyring import Keyring
+
+Named = TypeVar("Named", bound=Message)
 
 KNOWN_IDENTIFIERS = 400_000
 
@@ -67,6 +72,23 @@ class Identifiers:
                     fresh[name] = key
                     prepared.batch.vault_rows.append((key, *seal(self._keyring, key, name.encode())))
         return reasons
+
+    def keyed(self, message: Named, path: str) -> Named:
+        """Returns a message with keys in the place of its identifiers, none of which goes to the vault; raises RequestInvalid."""
+        known = type(message)()
+        known.CopyFrom(message)
+        wrong = []
+        for place, ref in references_of(known):
+            at = f"{path}.{'.'.join(place.path)}"
+            if not ref.clear:
+                wrong.append((f"{at}.key", "clear_only"))
+            elif (problem := place.problem(ref)) is not None:
+                wrong.append((f"{at}.clear", problem.lower()))
+            else:
+                ref.key = self.key_of(place.name(ref))
+        if wrong:
+            raise RequestInvalid(wrong)
+        return known
 
     def name_card(self, prepared: Prepared, blocked: references_pb2.CardRef, card: references_pb2.CardRef) -> None:
         """Names a card by its key; its identifier goes to the vault as that of any other event does."""

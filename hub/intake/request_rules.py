@@ -1,9 +1,10 @@
 """What questions about cards have in common: their shape, the instant they ask about, the card they name."""
 
 import time
+from collections.abc import Iterable
 from datetime import datetime
 
-from chuanyu.exchange.v1 import card_service_pb2, references_pb2
+from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, references_pb2
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -21,6 +22,7 @@ from hub.intake.rule_faults import faults_of
 # 9999-12-31: the last day that the calendar has in every time zone.
 _CALENDAR_END_S = 253_402_214_400
 _LAST_US = (_CALENDAR_END_S - 1) * SECOND_US
+_TEXTS_OF_REFS = tuple(field.name for field in acceptance_pb2.SubjectRefs.DESCRIPTOR.fields if field.message_type is None)
 
 
 def refuse_invalid(request: Message, *texts: str) -> None:
@@ -30,12 +32,19 @@ def refuse_invalid(request: Message, *texts: str) -> None:
     """
     if not accepts(request.DESCRIPTOR)(request) and (broken := faults_of(request)):
         raise RequestInvalid(broken)
-    doubtful = [field for field in texts if holds_identifier(getattr(request, field))]
+    own = (request.card.clear.upper(),) if hasattr(request, "card") else ()
+    _refuse_texts(request, texts, own)
+    if isinstance(request, card_service_pb2.CheckAcceptanceRequest) and request.HasField("subject_refs"):
+        _refuse_texts(request.subject_refs, _TEXTS_OF_REFS, own, "subject_refs.")
+
+
+def _refuse_texts(message: Message, texts: Iterable[str], own: tuple[str, ...], prefix: str = "") -> None:
+    doubtful = [field for field in texts if holds_identifier(getattr(message, field))]
     if not doubtful:
         return
-    own, year = (request.card.clear.upper(),) if hasattr(request, "card") else (), datetime.now(LOCAL).year
-    if named := [field for field in doubtful if identifier_in(field, getattr(request, field), year, own)]:
-        raise RequestInvalid([(field, "identifier_in_clear") for field in named])
+    year = datetime.now(LOCAL).year
+    if named := [field for field in doubtful if identifier_in(field, getattr(message, field), year, own)]:
+        raise RequestInvalid([(f"{prefix}{field}", "identifier_in_clear") for field in named])
 
 
 def refuse_identifiers(message: Message, *fields: str) -> None:

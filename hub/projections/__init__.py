@@ -11,15 +11,19 @@ from hub.projections.views.decision_tally import DECISION_TALLY
 from hub.projections.views.feed_progress import FEED_PROGRESS
 from hub.projections.views.findings import FINDINGS
 from hub.projections.views.holder_cards import HOLDER_CARDS
+from hub.projections.views.holder_record import HOLDER_RECORD
 from hub.projections.views.losses import LOSSES
 from hub.projections.views.person_cards import PERSON_CARDS
 from hub.projections.views.quarantine import QUARANTINE
+from hub.projections.views.registers import REGISTERS
 
 PROJECTIONS: tuple[View, ...] = (
     CARD_STANDING,
     CARD_ALIAS,
     HOLDER_CARDS,
     AGREEMENTS,
+    HOLDER_RECORD,
+    REGISTERS,
     FEED_PROGRESS,
     DAILY_USAGE,
     LOSSES,
@@ -31,7 +35,7 @@ PROJECTIONS: tuple[View, ...] = (
     CARD_ANSWERS,
 )
 # What an answer rests on: these move as one, first in every round, so that an answer's `as_of_position` is true of all of them.
-DECIDED_BY: tuple[View, ...] = (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS, AGREEMENTS)
+DECIDED_BY: tuple[View, ...] = (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS, AGREEMENTS, HOLDER_RECORD, REGISTERS)
 
 # What is folded before all others: what answers rest on, and what the processes rest on, which answer requests.
 FOLDED_FIRST: tuple[View, ...] = (*DECIDED_BY, LOSSES)

@@ -15,7 +15,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from hub.domain.instants import microseconds_of, with_zone
 
-_CLEAR = frozenset(kind.DESCRIPTOR.full_name for kind in (references.BankAccountRef, references.NameRef, references.MobileRef))
+_IN_ONE_ARM = (references.BankAccountRef, references.NameRef, references.MobileRef, references.TokenRef)
+_CLEAR = frozenset(kind.DESCRIPTOR.full_name for kind in _IN_ONE_ARM)
 
 
 # Numbers that name one fact wherever it is reported: each run on a hub has its own.

@@ -11,7 +11,7 @@ from itertools import count, groupby
 from typing import Any
 
 import psycopg
-from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
+from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, feed_service_pb2
 from psycopg import pq
 
 from hub.admin.cases import Asked, get_case
@@ -36,7 +36,6 @@ from hub.journal.writer_connection import SESSION
 from hub.processes.losses import LossProcess
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
-from hub.projections.views.agreements import read_agreements
 from hub.projections.views.card_rows import facts_in
 from hub.projections.views.daily_usage import listed_uses
 from hub.projections.views.findings import Found, listed
@@ -44,8 +43,8 @@ from hub.projections.views.unverified import listed_unverified
 from hub.projections.views.usage_counts import Wanted, counts
 from hub.scenarios import cases
 from hub.scenarios.participants import FEEDS, OWNERS, RIGHTS, TELLERS
-from hub.scenarios.pure import findings_of, lives_of, question_of
-from hub.scenarios.running import Stand, acceptance_of, use_of
+from hub.scenarios.pure import answer_of, findings_of, lives_of, question_of
+from hub.scenarios.running import Stand, use_of
 from hub.scenarios.scenario import Ask, Scenario, Step
 from hub.trust.keyring import Keyring
 
@@ -106,6 +105,10 @@ class OnPostgres:
             self._is_folded = True
         return self._views
 
+    def keyed(self, refs: acceptance_pb2.SubjectRefs) -> acceptance_pb2.SubjectRefs:
+        """Returns references with keys in the place of identifiers."""
+        return self._intake.identifiers.keyed(refs, "refs")
+
     def _append(self, feed: str, first: int, events: list[event_pb2.Event], steps: Sequence[Step], told: "_Told") -> Sequence[int]:
         request = feed_service_pb2.AppendEventsRequest(feed=feed, first_sequence=first, events=events)
         owner = OWNERS[feed]
@@ -146,13 +149,10 @@ class PostgresRun:
             return self._case(views, ask)
         facts, issuer = facts_in(views, self._keys[ask.card]), self._stand.scenario.cards[ask.card].issuer
         if ask.kind == "acceptance":
-            question = question_of(ask, issuer, self._stand.venue(ask.venue))
-            agreements = read_agreements(views)[1]
-            if ask.known_us is not None:
-                position = told_position(self._stand.scenario, ask.known_us, self._told.names)
-                facts, agreements, _ = known_at(views, self._keys[ask.card], position)
-            answer = decide(facts, agreements, tables.load(), question)
-            return acceptance_of(answer.outcome, map(tables.load().reason, answer.reason_codes))
+            question = question_of(ask, issuer, self._stand.venue(ask.venue), self._way.keyed(ask.subject_refs(self._stand.names())))
+            position = None if ask.known_us is None else told_position(self._stand.scenario, ask.known_us, self._told.names)
+            known = known_at(views, self._keys[ask.card], position)
+            return answer_of(decide(known.facts, known.agreements, tables.load(), question, known.records))
         if ask.kind == "use":
             return use_of(ask, facts, issuer, self._told.names)
         if ask.kind == "findings":

@@ -193,16 +193,20 @@ class GrpcRun:
         request.at.FromMicroseconds(ask.at_us)
         if ask.claims is not None:
             request.claims.CopyFrom(ask.claims)
+        if ask.refs:
+            request.subject_refs.CopyFrom(ask.subject_refs(self.names))
         if ask.known_us is None:
             answer = self._way.check(request)
+            bases = list(answer.bases)
         else:
             self._way.caught_up(self.position)
             known = told_position(self._stand.scenario, ask.known_us, self.told)
             asked = card_service_pb2.ExplainAcceptanceRequest(hypothetical=request, recorded_as_of=known, valid_at=request.at)
             # Another time is the issuer's to choose.
             answer = self._way.cards(request.card.issuing_province).ExplainAcceptance(asked, timeout=DEADLINE_S)
+            bases = [rule.basis for rule in answer.rules if rule.HasField("basis")]
         outcome = acceptance_pb2.AcceptanceOutcome.Name(answer.outcome).removeprefix("ACCEPTANCE_OUTCOME_")
-        return acceptance_of(outcome, answer.reasons)
+        return acceptance_of(outcome, answer.reasons, bases)
 
     def _standing(self, ask: Ask) -> dict[str, Any]:
         """Asks the issuer's question, who alone sees the five lives."""

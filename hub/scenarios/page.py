@@ -56,8 +56,10 @@ _FIELDS = (
     ("`[[when]]`, `[when.then]`", "一个问题及其答复。A question, and its answer below it."),
     (
         '`ask = "acceptance"`',
-        "（默认 the default）`card`, `scenario`, `region`, `medium`, `at`, `venue`, `claims`（AcceptanceClaims 的字段 its fields）→ "
-        "`outcome`, `reasons`（依次 in order）, `advice`（答复中应含的字句 words it contains）；"
+        "（默认 the default）`card`, `scenario`, `region`, `medium`, `at`, `venue`, `claims`（AcceptanceClaims 的字段 its fields）, "
+        "`refs`（SubjectRefs 的字段 its fields）→ `outcome`, `reasons`（依次 in order）, `advice`（答复中应含的字句 words it contains）, "
+        "`basis`（规则依据申报还是记录 what a rule rests on, CLAIM RECORD）, "
+        "`contradictions`（申报与记录不一致的规则 rules whose claim and record contradict each other）；"
         "加 `known_at` 则只按当时已告知的事实应答 with `known_at` it is answered from what had been reported by then",
     ),
     (
@@ -162,6 +164,7 @@ def _ask(ask: Ask) -> str:
     shown = f"{medium.name_zh} {medium.name_en}"
     venue = f"，场馆 venue {ask.venue}" if ask.venue else ""
     claims = f"；服务点称 claims: {_claims(ask)}" if ask.claims is not None else ""
+    claims += f"；所涉 about: {', '.join(f'{name} {_value(value)}' for name, value in ask.refs.items())}" if ask.refs else ""
     return f"{local_text(ask.at_us)}{known}, {place}{venue}: 卡 card `{ask.card}`, {scenario.name_zh} {scenario.name_en}, {shown}{claims}"
 
 
@@ -193,7 +196,7 @@ def _then(ask: Ask) -> str:
         reasons = [reference.reason(code) for code in ask.then["reasons"]]
         said = " ".join(f"`{reason.code}` {reason.text_zh} {reason.text_en}" for reason in reasons)
         advice = f" 建议含 advice says: “{ask.then['advice']}”" if "advice" in ask.then else ""
-        return f"**{zh} {en}**{f' {said}' if said else ''}{advice}"
+        return f"**{zh} {en}**{f' {said}' if said else ''}{advice}{_rests(ask)}"
     if ask.kind == "use":
         finding = f"`{ask.then['finding']}`" if ask.then.get("finding") else "有效 valid"
         return f"{finding}{'，在责任期内 in the liability window' if ask.then.get('in_liability_window') else ''}"
@@ -205,6 +208,13 @@ def _then(ask: Ask) -> str:
     if ask.kind == "usage":
         return ", ".join(f"{name} {value}" for name, value in ask.then.items())
     return ", ".join(f"{LIFE_WORDS[name]} `{_life(name, value)}`" for name, value in ask.then.items())
+
+
+def _rests(ask: Ask) -> str:
+    kinds = {"CLAIM": "申报 the claim", "RECORD": "记录 the record"}
+    said = [f"{rule_id} 依据 rests on {kinds[kind]}" for rule_id, kind in ask.then.get("basis", {}).items()]
+    said += [f"{rule_id} 申报与记录不一致 claim and record contradict each other" for rule_id in ask.then.get("contradictions", ())]
+    return f"（{'；'.join(said)}）" if said else ""
 
 
 def _finding(finding: Mapping[str, str]) -> str:

@@ -1,6 +1,7 @@
 """The pure way: facts folded by the views' own functions and decided by `decide`, without database and server."""
 
 import hashlib
+import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -8,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2
+from google.protobuf.message import Message
 
 from hub.domain import reference as tables
-from hub.domain.acceptance import Question, decide
+from hub.domain.acceptance import Answer, Question, decide
 from hub.domain.agreement import Agreements, terms_in, terms_of
 from hub.domain.agreement_table import seed_agreements
 from hub.domain.card import Fact, Standing, policies_of, standing
@@ -20,6 +22,8 @@ from hub.domain.declared_loss import declared_loss
 from hub.domain.errors import CaseNotFound, NotPermitted
 from hub.domain.event_rules import Context
 from hub.domain.pseudonym import references_of
+from hub.domain.records.bases import basis_message
+from hub.domain.records.known import Records, records_of
 from hub.domain.roles import Rights
 from hub.domain.succession import CardRow, facts_known, wanted
 from hub.intake.batch import faults
@@ -33,6 +37,8 @@ from hub.projections.views.cases import CASES
 from hub.projections.views.daily_usage import DAILY_USAGE, found_in
 from hub.projections.views.findings import FINDINGS, Found, found_of, given, unverified_uses
 from hub.projections.views.holder_cards import HOLDER_CARDS
+from hub.projections.views.holder_record import HOLDER_RECORD
+from hub.projections.views.registers import REGISTERS, registers_of
 from hub.scenarios import cases
 from hub.scenarios.agreed import signed
 from hub.scenarios.filling import Names
@@ -43,7 +49,7 @@ from hub.scenarios.scenario import LIVES, Ask, Scenario, Step
 _SEEDED = tuple(
     terms_of(agreement.code, agreement.terms) for agreement in seed_agreements(tables.load().agreements, datetime(2025, 1, 1, tzinfo=UTC))
 )
-_FOLDED = (CARD_STANDING, HOLDER_CARDS, DAILY_USAGE, FINDINGS, CASES)
+_FOLDED = (CARD_STANDING, HOLDER_CARDS, HOLDER_RECORD, REGISTERS, DAILY_USAGE, FINDINGS, CASES)
 _OTHER_NAMES = {"social_status_until": "social_status_until_us", "provisional_block_until": "block_until_us"}
 
 
@@ -130,6 +136,19 @@ class PureRun:
             rows |= {key: self._row(key) for key in more}
         return facts_known(asked, rows)
 
+    def _records(self, alias: str) -> Records:
+        """Returns what is on record of the holder of a card, as its view has it."""
+        issuer, number = self._names.cards[alias]
+        asked = _key(f"card|{issuer}|{number}")
+        standing = self._rows[CARD_STANDING.name].states.get((asked,))
+        holder = standing.holder if standing is not None else None
+        of_holder = self._rows[HOLDER_CARDS.name].states.get((holder,))
+        cards = json.loads(of_holder[1]).values() if of_holder is not None else ()
+        keys = dict.fromkeys((asked, holder, *(bytes.fromhex(card) for of_one in cards for card in of_one)))
+        rows = [row for key in keys if (row := self._rows[HOLDER_RECORD.name].states.get((key,))) is not None]
+        told = ((str(key[0]), str(key[1]), row) for key, row in self._rows[REGISTERS.name].states.items() if row is not None)
+        return records_of(rows, registers_of(told))
+
     def _row(self, key: bytes) -> CardRow:
         """Returns a card as its views have it."""
         row = self._rows[CARD_STANDING.name].states.get((key,))
@@ -149,8 +168,11 @@ class PureRun:
         if ask.kind == "acceptance":
             if ask.known_us is not None:
                 facts = self._known(ask.known_us)._facts(ask.card)
-            answer = decide(facts, self._agreements, tables.load(), question_of(ask, issuer, ask.venue))
-            return acceptance_of(answer.outcome, map(tables.load().reason, answer.reason_codes))
+            refs = ask.subject_refs(self._names)
+            _key_references(refs)
+            question = question_of(ask, issuer, ask.venue, refs)
+            records = (self if ask.known_us is None else self._known(ask.known_us))._records(ask.card)
+            return answer_of(decide(facts, self._agreements, tables.load(), question, records))
         if ask.kind == "use":
             return use_of(ask, facts, issuer, {position: step.name for position, step in self._steps.items()})
         if ask.kind == "findings":
@@ -184,10 +206,15 @@ class PureRun:
         return [*own, *uses]
 
 
-def question_of(ask: Ask, issuer: str, venue: str) -> Question:
+def answer_of(answer: Answer) -> dict[str, Any]:
+    """Returns an answer of `decide` by the names of *then*."""
+    return acceptance_of(answer.outcome, map(tables.load().reason, answer.reason_codes), map(basis_message, answer.bases))
+
+
+def question_of(ask: Ask, issuer: str, venue: str, refs: acceptance_pb2.SubjectRefs) -> Question:
     """Returns the question as `decide` takes it."""
     medium = acceptance_pb2.Medium.Value(f"MEDIUM_{ask.medium}")
-    question = Question(issuer, ask.scenario, ask.region, medium, ask.at_us, venue)
+    question = Question(issuer, ask.scenario, ask.region, medium, ask.at_us, venue, refs=refs)
     return question if ask.claims is None else question._replace(claims=ask.claims)
 
 
@@ -228,8 +255,12 @@ def _stand_in(event: event_pb2.Event, kind: str, broken: list[tuple[str, str]], 
 
 def _pseudonymise(event: event_pb2.Event, kind: str) -> None:
     for message in (event, getattr(event, kind)):
-        for place, ref in references_of(message):
-            ref.key = _key(place.name(ref))
+        _key_references(message)
+
+
+def _key_references(message: Message) -> None:
+    for place, ref in references_of(message):
+        ref.key = _key(place.name(ref))
 
 
 def _key(name: str) -> bytes:

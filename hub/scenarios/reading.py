@@ -10,7 +10,9 @@ from typing import Any
 
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
+from google.protobuf.message import Message
 
+from hub.domain.acceptance import RULES
 from hub.domain.errors import HubError
 from hub.domain.event_rules import HUB_KINDS, KIND_NUMBERS
 from hub.domain.identity import card_no_problem
@@ -18,11 +20,11 @@ from hub.domain.reference import Reference, load
 from hub.domain.reference.rows import MEDIA
 from hub.domain.reference.rule_rows import OUTCOMES
 from hub.scenarios.agreed import Agreed, signed
-from hub.scenarios.cases import QUESTION
 from hub.scenarios.filling import FieldInvalid, Names, fill
 from hub.scenarios.participants import FEEDS
+from hub.scenarios.questions import QUESTIONS
 from hub.scenarios.refusing import Checks, ScenarioInvalid
-from hub.scenarios.scenario import LIVES, Ask, Card, Scenario, Step
+from hub.scenarios.scenario import Ask, Card, Scenario, Step
 from hub.stage import PARTICIPANTS
 
 # Each card centre has a feed of its own name and one for uses.
@@ -45,23 +47,6 @@ _ENVELOPE_FIELDS = frozenset(
     }
 )
 _CHANGES = ("suspended_from", "resumed_at", "ended_at")
-# For each kind of question: what it must say, what it may say, what its answer may be compared with.
-_QUESTIONS: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {
-    "acceptance": (
-        frozenset({"card", "scenario", "region", "medium", "at"}),
-        frozenset({"venue", "claims", "known_at"}),
-        frozenset({"outcome", "reasons", "advice"}),
-    ),
-    "standing": (frozenset({"card", "at"}), frozenset(), frozenset(LIVES)),
-    "findings": (frozenset({"card", "at"}), frozenset(), frozenset({"findings"})),
-    "use": (
-        frozenset({"card", "at"}),
-        frozenset({"hotlist_at", "medium"}),
-        frozenset({"finding", "in_liability_window", "against"}),
-    ),
-    "usage": (frozenset({"day", "issuer", "region", "scenario"}), frozenset({"known_at"}), frozenset({"uses", "amount_fen"})),
-    "case": QUESTION,
-}
 
 
 class ScenariosMissing(HubError):
@@ -227,8 +212,8 @@ class _Reader(Checks):
         where = f"when {number}"
         if not isinstance(content, dict):
             raise self._refuse(where, "", "is no table")
-        kind = self._one_of(where, "ask", content.get("ask", "acceptance"), _QUESTIONS, "kind of question")
-        needed, further, answers = _QUESTIONS[kind]
+        kind = self._one_of(where, "ask", content.get("ask", "acceptance"), QUESTIONS, "kind of question")
+        needed, further, answers = QUESTIONS[kind]
         self._fields(where, content, needed | {"then"}, further | {"ask"})
         then = self._table(where, "then", content["then"])
         self._fields(f"{where} then", then, {"outcome"} if kind == "acceptance" else set(), answers)
@@ -243,6 +228,7 @@ class _Reader(Checks):
             said["medium"] = self._one_of(where, "medium", content["medium"], MEDIA, "medium")
             said["venue"] = self._text(where, "venue", content.get("venue", ""), may_be_empty=True)
             said["claims"] = self._claims(where, content.get("claims"))
+            said["refs"] = self._refs(where, content.get("refs", {}))
         elif kind == "use":
             if "hotlist_at" in content:
                 said["hotlist_us"] = self._instant(where, "hotlist_at", content["hotlist_at"])
@@ -265,6 +251,8 @@ class _Reader(Checks):
             self._one_of(where, "outcome", held["outcome"], OUTCOMES, "outcome")
             for code in self._list_of(where, "reasons", held.setdefault("reasons", [])):
                 self._one_of(where, "reasons", code, self._reference.reasons, "reason")
+            for rule_id in (*self._list_of(where, "contradictions", held.get("contradictions", [])), *held.get("basis", {})):
+                self._one_of(where, "contradictions", rule_id, {rule.rule_id for rule in RULES}, "rule")
         elif kind == "findings" or (kind == "case" and "findings" in held):
             names = {step.name for step in steps}
             for finding in self._list_of(where, "findings", held.setdefault("findings", [])):
@@ -280,12 +268,20 @@ class _Reader(Checks):
                     held[name] = self._instant(where, name, held[name])
         return held
 
+    def _refs(self, where: str, content: Any) -> dict[str, Any]:
+        refs = self._table(where, "refs", content)
+        self._filled(where, "refs", acceptance_pb2.SubjectRefs(), refs)
+        return refs
+
     def _claims(self, where: str, content: Any) -> acceptance_pb2.AcceptanceClaims | None:
         if content is None:
             return None
         claims = acceptance_pb2.AcceptanceClaims()
-        try:
-            fill(claims, self._table(where, "claims", content), Names({}, {}))
-        except FieldInvalid as error:
-            raise self._refuse(where, f"claims.{error.path}", error.why) from None
+        self._filled(where, "claims", claims, self._table(where, "claims", content))
         return claims
+
+    def _filled(self, where: str, name: str, message: Message, content: dict[str, Any]) -> None:
+        try:
+            fill(message, content, Names({}, {}))
+        except FieldInvalid as error:
+            raise self._refuse(where, f"{name}.{error.path}", error.why) from None

@@ -150,6 +150,9 @@ def compare(scenario: Scenario, run: Run) -> list[str]:
 def _is_as_expected(name: str, expected: Any, actual: Any) -> bool:
     if name == "advice":
         return expected in (actual or "")
+    if name == "basis":
+        # What other rules rest on is left out.
+        return bool(expected.items() <= (actual or {}).items())
     if name == "findings":
         # A finding may leave out against what it is.
         return len(expected) == len(actual) and all(wanted.items() <= found.items() for wanted, found in zip(expected, actual, strict=True))
@@ -160,11 +163,17 @@ def _shown(name: str, value: Any) -> str:
     return local_text(value) if name.endswith("_until") and isinstance(value, int) and value else repr(value)
 
 
-def acceptance_of(outcome: str, reasons: Iterable[Any]) -> dict[str, Any]:
+def acceptance_of(outcome: str, reasons: Iterable[Any], bases: Iterable[acceptance_pb2.RuleBasis]) -> dict[str, Any]:
     """Returns an acceptance answer by the names of *then*; *reasons* are those of the reference table or of the wire."""
-    given = list(reasons)
+    given, rests = list(reasons), list(bases)
     advice = " ".join(text for reason in given for text in (reason.advice_zh, reason.advice_en) if text)
-    return {"outcome": outcome, "reasons": [reason.code for reason in given], "advice": advice}
+    return {
+        "outcome": outcome,
+        "reasons": [reason.code for reason in given],
+        "advice": advice,
+        "basis": {basis.rule_id: acceptance_pb2.BasisKind.Name(basis.basis).removeprefix("BASIS_KIND_") for basis in rests},
+        "contradictions": [basis.rule_id for basis in rests if basis.contradicts],
+    }
 
 
 def use_of(ask: Ask, facts: Sequence[Fact], issuer: str, names: Mapping[int, str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a scenario is: cards, agreements, steps that are reported, questions that are asked. Values only, made by `reading`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2
@@ -80,6 +80,7 @@ class Ask:
     at_us: int = 0
     venue: str = ""
     claims: acceptance_pb2.AcceptanceClaims | None = None
+    refs: Mapping[str, Any] = field(default_factory=dict)
     known_us: int | None = None
     hotlist_us: int | None = None
     day: str = ""
@@ -87,6 +88,12 @@ class Ask:
     handling: str = ""
     case_no: str = ""
     asker: str = ""
+
+    def subject_refs(self, names: Names) -> acceptance_pb2.SubjectRefs:
+        """Makes what the question is about beside the card; raises FieldInvalid."""
+        refs = acceptance_pb2.SubjectRefs()
+        fill(refs, self.refs, names, "refs")
+        return refs
 
 
 @dataclass(frozen=True, slots=True)

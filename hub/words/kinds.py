@@ -123,4 +123,5 @@ KINDS = {
     "loss_request_refused": ("发卡地不予确认挂失", "loss request refused by the issuer"),
     "consent_granted": ("本人同意", "holder consented"),
     "consent_withdrawn": ("撤回同意", "consent withdrawn"),
+    "register_declared_complete": ("登记簿声明完整", "register declared complete"),
 }

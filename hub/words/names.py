@@ -5,6 +5,8 @@ VIEWS = {
     "card_alias": ("卡别名", "card aliases"),
     "holder_cards": ("持卡人的卡", "cards of holders"),
     "agreement_history": ("约定", "agreements"),
+    "holder_record": ("持卡人记录", "record of holders"),
+    "register": ("登记簿", "registers"),
     "feed_progress": ("数据流进度", "feed progress"),
     "daily_usage": ("每日用卡", "daily usage"),
     "loss": ("挂失协同", "losses"),

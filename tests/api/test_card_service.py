@@ -530,6 +530,78 @@ def test_the_recorded_decision_carries_the_question(shared_hub: RunningHub, chon
     assert (event.card.issuing_province, len(event.card.key)) == ("50", 32)
 
 
+def unlinked(chongqing: Province, card_no: str) -> int:
+    """A child's card whose relative was linked, and is no more."""
+    events = [registered(card_no), *(name_only(card_no) for _ in range(3))]
+    events[1].ecard_signed.issue_level = 1
+    for event, kind in ((events[2], "ecard_family_linked"), (events[3], "ecard_family_unlinked")):
+        relative = getattr(event, kind).relative
+        relative.id_type, relative.clear = references_pb2.ID_TYPE_RESIDENT_ID, RELATIVE
+    return [chongqing.tell("cq.card-center", event) for event in events][-1]
+
+
+def name_only(card_no: str) -> event_pb2.Event:
+    event = event_pb2.Event()
+    event.occurred_at.seconds = AT_S
+    name_card(event.card, card_no, "50")
+    return event
+
+
+def by_a_guardian(card_no: str, position: int) -> card_service_pb2.CheckAcceptanceRequest:
+    request = asked(card_no, "GOV.CASE", position=position)
+    request.claims.acting_as, request.claims.authority_proven = acceptance_pb2.ACTING_AS_GUARDIAN, True
+    request.subject_refs.actor.id_type, request.subject_refs.actor.clear = references_pb2.ID_TYPE_RESIDENT_ID, RELATIVE
+    return request
+
+
+RELATIVE = "500199199003070028"
+
+
+def test_a_claim_that_the_record_contradicts_is_answered_by_the_record_in_words(
+    shared_hub: RunningHub, chongqing: Province, sichuan: Province
+) -> None:
+    position = unlinked(chongqing, "R00000041")
+    answer = sichuan.cards.CheckAcceptance(by_a_guardian("R00000041", position), timeout=DEADLINE_S)
+    assert reasons(answer) == ["PROOF_OF_AUTHORITY"]
+    [basis] = answer.bases
+    assert (basis.rule_id, basis.basis, basis.contradicts) == ("A41", acceptance_pb2.BASIS_KIND_RECORD, True)
+    assert "不一致" in basis.text_zh and "contradict" in basis.text_en
+    # Where the record is, is the issuer's to know.
+    assert basis.record_position == 0
+    recorded = recorded_at(shared_hub.dsn, answer.position).event.decision_made
+    assert [one.record_position for one in recorded.bases] == [position]
+    assert not recorded.bases[0].text_zh
+    assert (recorded.subject_refs.actor.clear, len(recorded.subject_refs.actor.key)) == ("", 32)
+    for caller, shown in ((chongqing, position), (sichuan, 0)):
+        why = caller.cards.ExplainAcceptance(
+            card_service_pb2.ExplainAcceptanceRequest(decision_position=answer.position), timeout=DEADLINE_S
+        )
+        rule = next(rule for rule in why.rules if rule.rule_id == "A41")
+        assert (rule.basis.record_position, rule.basis.contradicts, why.same_as_recorded) == (shown, True, True)
+        assert [one.record_position for one in why.recorded.bases] == [shown]
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "broken"),
+    [
+        ("key", bytes(32), ("subject_refs.actor.key", "clear_only")),
+        ("clear", "500199199003070029", ("subject_refs.actor.clear", "check_digit")),
+    ],
+)
+def test_who_acts_is_named_by_a_good_number(part: str, value: object, broken: tuple[str, str], sichuan: Province) -> None:
+    request = by_a_guardian("R00000042", 0)
+    setattr(request.subject_refs.actor, part, value)
+    refusal = refused(lambda: sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S))
+    assert (refusal.reason, refusal.violations) == ("REQUEST_INVALID", [broken])
+
+
+def test_a_reference_holds_no_identifier_in_clear(sichuan: Province) -> None:
+    request = by_a_guardian("R00000042", 0)
+    request.subject_refs.filing_no = f"BA {RELATIVE}"
+    refusal = refused(lambda: sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S))
+    assert (refusal.reason, refusal.violations) == ("REQUEST_INVALID", [("subject_refs.filing_no", "identifier_in_clear")])
+
+
 def test_the_answer_rests_on_a_snapshot_before_its_receipt(chongqing: Province, sichuan: Province) -> None:
     position = chongqing.tell("cq.card-center", registered("R00000003"))
     answer = sichuan.cards.CheckAcceptance(asked("R00000003", position=position), timeout=DEADLINE_S)

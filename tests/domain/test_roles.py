@@ -5,7 +5,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
+from chuanyu.exchange.v1 import control_pb2, event_pb2, feed_service_pb2
 
 from hub.commands.roles_page import MEANINGS, PAGE, page
 from hub.domain import reference
@@ -13,6 +13,7 @@ from hub.domain.card import FROM_EITHER_SIDE
 from hub.domain.disclosure import Origin, Reader, concerns, is_readable
 from hub.domain.event_rules import HUB_KINDS, KIND_NUMBERS, Context, violations
 from hub.domain.quarantine import HANDLING_KINDS
+from hub.domain.records.topics import REGISTER_OWNERS
 from hub.domain.role_table import READS, ROLES, role_table
 from hub.domain.roles import Grant, Rights, Scope, every_role, rights_of
 from hub.intake.batch import Intake
@@ -130,7 +131,29 @@ def test_a_library_tells_of_readers_and_loans() -> None:
     library = granted("SERVICE_POINT", scenarios=("CUL.LIB.*",), regions=("5001",))
     items = {"reader_registered", "item_borrowed", "item_renewed", "item_returned", "item_lost"}
     shown = {"identity_presented", "anomaly_detected", "anomaly_cleared"}
-    assert kinds_told(library, "CUL.LIB.BRW") == {f"library_{kind}" for kind in items} | shown
+    assert kinds_told(library, "CUL.LIB.BRW") == {f"library_{kind}" for kind in items} | shown | {"register_declared_complete"}
+
+
+@pytest.mark.parametrize("number", sorted(REGISTER_OWNERS))
+def test_only_who_keeps_a_register_declares_it_complete(number: int) -> None:
+    owner, scenario = REGISTER_OWNERS[number]
+    event = told("register_declared_complete", scenario)
+    event.register_declared_complete.register = number  # type: ignore[assignment]
+    assert {role for role in ROLES if not rules_broken(event, CONTEXT[role])} == {owner}
+
+
+def test_a_library_keeps_no_register_of_certifications() -> None:
+    event = told("register_declared_complete", "CUL.LIB.BRW")
+    event.register_declared_complete.register = control_pb2.REGISTER_CERTIFICATIONS
+    library = granted("SERVICE_POINT", scenarios=("CUL.LIB.*",), regions=("5001",))
+    assert rules_broken(event, library) == {("register_declared_complete.register", "role_missing")}
+
+
+@pytest.mark.parametrize(("region", "broken"), [("", "required"), ("510100", "other_province")])
+def test_a_register_is_declared_for_its_own_province(region: str, broken: str) -> None:
+    event = told("register_declared_complete", region=region)
+    found = violations(event, "register_declared_complete", event.register_declared_complete, CONTEXT["ISSUER"])
+    assert ("service_region", broken) in found
 
 
 def test_a_window_takes_what_either_province_may_take() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from chuanyu.exchange.v1 import card_lifecycle_pb2, event_pb2, hub_decisions_pb2, references_pb2
+from chuanyu.exchange.v1 import card_lifecycle_pb2, control_pb2, event_pb2, hub_decisions_pb2, references_pb2
 
 from hub.admin.registry import load_agreements
 from hub.domain import reference
@@ -34,8 +34,10 @@ from tests.recording import (
     Recording,
     about,
     case_event,
+    certified,
     correcting,
     decided,
+    declared,
     enabled,
     journey,
     key_of,
@@ -154,6 +156,10 @@ def record_a_history(dsn: str, journal: Recording) -> None:
     journal.append(held(registered("A00000010")), held(enabled("A00000010", predecessor=cards[3])), feed="cq.card-center")
     journal.append(case_event("submitted"), case_event("accepted", at_s=AT_S + DAY_S))
     journal.append(decided(cards[0]), decided(cards[0], "LOST_TEMP", "NO_TRANSIT_APP"), looked_at(cards[0]))
+    journal.append(declared(control_pb2.REGISTER_CERTIFICATIONS), feed="cq.card-center")
+    journal.append(held(certified(cards[1])), certified(cards[1], "2026", AT_S + DAY_S), certified(cards[2]))
+    last = journal.next_sequence("cq.usage") - 1
+    journal.append(correcting(certified(cards[3]), last), reversing(certified(cards[1], "2026", AT_S + DAY_S), last - 1))
 
 
 def a_loss(card: references_pb2.CardRef) -> list[Loss]:

@@ -6,7 +6,7 @@ the very snapshot it was read from, and while the views are not all at one posit
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from hub.api.cards.view_wait import when_seen
 from hub.domain.agreement import Agreements
 from hub.domain.card import Fact
 from hub.domain.errors import HubError, JournalUnavailable, ViewBehind, ViewsLate
+from hub.domain.records.known import NOTHING, Records, Register, RegisterKey, records_of
 from hub.domain.succession import CardRow, facts_known, wanted
 from hub.journal.loop_connection import LoopConnection, bytea_array
 from hub.journal.sessions import session, set_up
@@ -25,6 +26,9 @@ from hub.projections import DECIDED_BY
 from hub.projections.views.agreements import AGREEMENTS, read_agreements
 from hub.projections.views.card_rows import merged, rows_named
 from hub.projections.views.card_standing import facts_of
+from hub.projections.views.record_rows import RECORDS, REGISTER_ROWS, subjects
+from hub.projections.views.registers import decode as register_state
+from hub.projections.views.registers import registers_of
 from hub.telemetry.outage import Outage
 
 log = logging.getLogger(__name__)
@@ -38,6 +42,7 @@ class CardRead(NamedTuple):
     facts: list[Fact]
     agreements: Agreements
     as_of_position: int
+    records: Records = NOTHING
 
 
 @dataclass(slots=True)
@@ -48,6 +53,8 @@ class Snapshot:
     furthest_position: int = 0
     revision: int = 0
     rows: dict[bytes, CardRow] = field(default_factory=dict)
+    records: dict[bytes, list[list[Fact]]] = field(default_factory=dict)
+    registers: dict[RegisterKey, Register] = field(default_factory=dict)
     agreements: Agreements = field(default_factory=lambda: Agreements(()))
 
     def card(self, card_key: bytes, min_position: int, *, with_ecard: bool = True) -> CardRead:
@@ -57,7 +64,10 @@ class Snapshot:
             raise ViewsLate(as_of_position=as_of)
         if as_of < min_position:
             raise ViewBehind(as_of_position=as_of)
-        return CardRead(facts_known(card_key, self.rows, with_ecard=with_ecard), self.agreements, as_of)
+        records = NOTHING
+        if self.registers or card_key in self.records:
+            records = records_of(self.records.get(card_key, ()), self.registers)
+        return CardRead(facts_known(card_key, self.rows, with_ecard=with_ecard), self.agreements, as_of, records)
 
 
 class CardReader:
@@ -87,25 +97,26 @@ class CardReader:
 
         return await when_seen(attempt)
 
-    async def read_together(self, asked: Mapping[bytes, bool]) -> Snapshot:
+    async def read_together(self, asked: Mapping[bytes, bool], with_record: Collection[bytes] = ()) -> Snapshot:
         """Reads cards by their keys; raises JournalUnavailable, or why none may be read now.
 
-        The value of a key says whether the predecessors are wanted too whose e-card the card carries on.
+        The value of a key says whether the predecessors are wanted too whose e-card the card carries on. Of those *with_record* it reads
+        what is on record of the holder as well.
         """
         if (refusal := self._refused()) is not None:
             raise refusal
         try:
             async with self._reading:
-                snapshot = await self._read(dict(asked))
+                snapshot = await self._read(dict(asked), bytea_array(list(with_record)))
         except (JournalUnavailable, GroupFailed, psycopg.Error) as error:
             self._outage.failed(error)
             raise JournalUnavailable from None
         self._outage.over()
         return snapshot
 
-    async def _read(self, asked: dict[bytes, bool]) -> Snapshot:
+    async def _read(self, asked: dict[bytes, bool], with_record: bytes) -> Snapshot:
         while True:
-            snapshot = _snapshot(await self._connection.query(bytea_array(list(asked))))
+            snapshot = _snapshot(await self._connection.query(bytea_array(list(asked)), with_record))
             if more := {**_relatives(snapshot, asked, with_ecard=False), **_relatives(snapshot, asked, with_ecard=True)}:
                 # Again in one snapshot, together with them: few cards have relatives.
                 asked |= more
@@ -128,9 +139,10 @@ def _snapshot(result: pq.abc.PGresult) -> Snapshot:
     for row in range(result.ntuples):
         asked = value(row, 0)
         if asked is None:
-            snapshot.as_of_position = int.from_bytes(value(row, 5) or b"", "big")
-            snapshot.revision = int.from_bytes(value(row, 6) or b"", "big")
-            snapshot.furthest_position = int.from_bytes(value(row, 7) or b"", "big")
+            _take_other(snapshot, [value(row, column) or b"" for column in range(2, 8)])
+            continue
+        if value(row, 1) is None:
+            snapshot.records.setdefault(asked, []).append(facts_of((value(row, 3) or b"").decode()))
             continue
         facts, held = facts_of((value(row, 3) or b"[]").decode()), value(row, 4)
         if held is None and asked not in rows:
@@ -140,16 +152,31 @@ def _snapshot(result: pq.abc.PGresult) -> Snapshot:
     return snapshot
 
 
+def _take_other(snapshot: Snapshot, values: Sequence[bytes]) -> None:
+    """Takes a row that is of no card: a register, or how far views and agreements are."""
+    province, declared, register, *numbers = values
+    if province:
+        state = register_state((declared.decode(), int.from_bytes(numbers[0], "big", signed=True)))
+        snapshot.registers.update(registers_of([(register.decode(), province.decode(), state)]))
+    else:
+        reached = (int.from_bytes(number, "big") for number in numbers)
+        snapshot.as_of_position, snapshot.revision, snapshot.furthest_position = reached
+
+
 def _load_agreements(dsn: str) -> tuple[int, Agreements]:
     with session(dsn, "hub_reader", "hub-cards") as connection:
         return read_agreements(connection)
 
 
-# One snapshot: what there is of each asked card, then one row with how far the views and agreements are.
+# One snapshot: what there is of each asked card, what is on record of the holders of some, the registers, and how far the views are.
 _READ_CARDS = f"""
-    {rows_named("$1")}
+    {rows_named("$1")}, {subjects("$2")}
     SELECT asked, card, issuing_province, facts, held,
            NULL::bigint AS as_of_position, NULL::bigint AS revision, NULL::bigint AS furthest_position FROM rows
+    UNION ALL
+    SELECT asked, NULL, NULL, facts, NULL, NULL, NULL, NULL FROM ({RECORDS}) r
+    UNION ALL
+    SELECT NULL, NULL, province, declared, register, last_us, NULL, NULL FROM ({REGISTER_ROWS} WHERE cardinality($2) > 0) r
     UNION ALL
     SELECT NULL, NULL, NULL, NULL, NULL, c.behind, COALESCE((SELECT max(position) FROM views.{AGREEMENTS.name}), 0), c.ahead
     FROM (SELECT min(position) AS behind, max(position) AS ahead FROM views.checkpoint

@@ -18,11 +18,12 @@ from hub.api.cards.card_reader import CardReader, Snapshot
 from hub.api.cards.view_wait import when_seen
 from hub.api.edge.directory import Caller
 from hub.api.edge.turns import Reads
-from hub.domain.acceptance import Question, decide, rules_digest
+from hub.domain.acceptance import Question, decide, looks_at_record, rules_digest
 from hub.domain.errors import JournalUnavailable, NotPermitted, NotRecorded, QueueFull, RequestIdReused, RequestInvalid
 from hub.domain.event_rules import may_say_region
 from hub.domain.instants import DAY_US, epoch_day, set_timestamp
 from hub.domain.pseudonym import hmac_sm3_under
+from hub.domain.records.bases import basis_message, in_words
 from hub.domain.reference import Reference
 from hub.domain.rule_input import CHIP_MEDIA
 from hub.intake.identifiers import Identifiers
@@ -103,7 +104,7 @@ class Checks:
                 raise RequestIdReused
         elif CARD_UNKNOWN in event.decision_made.reason_codes:
             caller.allowance.misses.count(check.call.name)
-        response = self.response(request.request_id, event, receipt.position)
+        response = self.response(request.request_id, event, receipt.position, is_issuer=caller.rights.issues(event.card.issuing_province))
         _tell_decided(check.call, event, receipt)
         return response
 
@@ -138,11 +139,13 @@ class Checks:
         self._last_began, self._last_size = time.monotonic(), len(self._waiting)
 
     async def _answer_group(self, group: Sequence[_Waiting]) -> None:
-        began, asked = now_ns(), dict[bytes, bool]()
+        began, asked, with_record = now_ns(), dict[bytes, bool](), set[bytes]()
         for check, _ in group:
-            with_ecard = check.question.medium not in CHIP_MEDIA
-            asked[check.event.card.key] = with_ecard or asked.get(check.event.card.key, False)
-        cards = await self._cards.read_together(asked)
+            question, key = check.question, check.event.card.key
+            asked[key] = question.medium not in CHIP_MEDIA or asked.get(key, False)
+            if looks_at_record(question.scenario, question.is_cross_province):
+                with_record.add(key)
+        cards = await self._cards.read_together(asked, with_record)
         read, decided = GroupTiming(began, now_ns(), len(group)), []
         for check, receipt in group:
             if receipt.done():
@@ -161,11 +164,12 @@ class Checks:
         call, began, with_ecard = check.call, now_ns(), check.question.medium not in CHIP_MEDIA
         card = cards.card(check.event.card.key, check.min_position, with_ecard=with_ecard)
         call.step(names.READ_SPAN, read.began, read.ended, {**_READ, names.DB_BATCH_SIZE: read.size}, Kind.CLIENT)
-        answer = decide(card.facts, card.agreements, self._reference, check.question)
+        answer = decide(card.facts, card.agreements, self._reference, check.question, card.records)
         made = check.event.decision_made
         made.outcome, made.as_of_position, made.rules_digest = OUTCOMES[answer.outcome], card.as_of_position, rules_digest()
         made.reason_codes[:] = answer.reason_codes
         made.agreement_codes[:] = answer.agreement_codes
+        made.bases.extend(map(basis_message, answer.bases))
         decision = Decision(check.request_key, check.question.at_us, check.event.SerializeToString(), call.trace_parents())
         call.step(names.DECIDE_SPAN, began, now_ns(), {names.AS_OF_POSITION: card.as_of_position})
         return decision
@@ -183,6 +187,8 @@ class Checks:
         decision.request_digest = self._digest(b"question|%s|%s" % (caller.urn.encode(), _as_asked(request)))
         if request.HasField("claims"):
             decision.claims.CopyFrom(request.claims)
+        if request.HasField("subject_refs"):
+            decision.subject_refs.CopyFrom(question.refs)
         request_key = self._digest(f"request|{caller.urn}|{request.request_id}".encode())
         return _Check(event, question, request_key, request.min_position, caller.call)
 
@@ -210,14 +216,16 @@ class Checks:
                 refuse_outside(caller.province, request.service_region)
             caller.rights.require_serving(request.scenario, request.service_region)
         question, card = question_in(request, at_us)
+        if request.HasField("subject_refs"):
+            question = question._replace(refs=self._identifiers.keyed(request.subject_refs, "subject_refs"))
         return question, self._identifiers.key_of(card)
 
     def reason(self, code: str) -> protos.Reason:
         """Returns a reason with its words; one that a newer release recorded has none here."""
         return self._reasons.get(code) or protos.Reason(code=code)
 
-    def response(self, request_id: str, event: event_pb2.Event, position: int) -> protos.CheckAcceptanceResponse:
-        """Makes the response of a recorded decision, with the words of its reasons."""
+    def response(self, request_id: str, event: event_pb2.Event, position: int, *, is_issuer: bool) -> protos.CheckAcceptanceResponse:
+        """Makes the response of a recorded decision, with the words of its reasons and of what contradicts its claims."""
         decision = event.decision_made
         return protos.CheckAcceptanceResponse(
             request_id=request_id,
@@ -227,6 +235,7 @@ class Checks:
             reasons=[self.reason(code) for code in decision.reason_codes],
             decided_for=event.occurred_at,
             rules_digest=decision.rules_digest,
+            bases=[in_words(basis, is_issuer=is_issuer) for basis in decision.bases],
         )
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import psycopg
+from chuanyu.exchange.v1 import acceptance_pb2
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 
 from hub.api.cards.checks import OUTCOMES, Checks
@@ -15,8 +16,10 @@ from hub.domain.acceptance import Question, rules_digest
 from hub.domain.errors import NotPermitted
 from hub.domain.looks import Look, Shown, card_by_key
 from hub.domain.masking import masked_card
+from hub.domain.records.bases import basis_message, in_words
+from hub.domain.records.weighing import Basis
 from hub.domain.reference import Reference
-from hub.domain.rule_input import OF_THE_CARD
+from hub.domain.rule_input import OF_THE_CARD, ON_RECORD
 from hub.intake.request_rules import instant_us, refuse_invalid, timestamp_of
 from hub.journal.reader import Recorded, reading
 from hub.journal.traces import traces_at
@@ -73,7 +76,8 @@ class Explainer:
         if subject.recorded is not None:
             event = subject.recorded.event
             then = event.decision_made
-            response.recorded.CopyFrom(self._checks.response(then.request_id, event, request.decision_position))
+            recorded = self._checks.response(then.request_id, event, request.decision_position, is_issuer=is_issuer)
+            response.recorded.CopyFrom(recorded)
             response.asked.CopyFrom(self._asked(subject.recorded, with_card=is_issuer))
             codes = [reason.code for reason in response.reasons]
             response.same_as_recorded = (response.outcome, codes) == (then.outcome, list(then.reason_codes))
@@ -129,6 +133,7 @@ class Explainer:
                 asked=rule["asked"],
                 saw=[protos.RuleObservation(name=name, value=value) for name, value in rule["saw"]],
                 reason_code=rule["reason_code"],
+                basis=_basis(rule.get("basis")),
             )
             for rule in said["rules"]
         ]
@@ -150,10 +155,17 @@ def _refuse_another_time(request: protos.ExplainAcceptanceRequest) -> None:
         raise NotPermitted("only the card's issuer asks for another time than the decision's own or now")
 
 
+def _basis(said: list[Any] | None) -> acceptance_pb2.RuleBasis | None:
+    """Writes what a rule's conclusion rests on; a version that knows nothing of records does not say."""
+    return None if said is None else in_words(basis_message(Basis(*said)), is_issuer=True)
+
+
 def _hide_card(response: protos.ExplainAcceptanceResponse) -> None:
     """Takes out what rules saw of the card itself and where its events are, which is the issuing province's alone to know."""
     response.ClearField("fact_positions")
     for rule in response.rules:
-        kept = [seen for seen in rule.saw if not seen.name.startswith(OF_THE_CARD)]
+        if rule.HasField("basis"):
+            rule.basis.ClearField("record_position")
+        kept = [seen for seen in rule.saw if not seen.name.startswith((*OF_THE_CARD, ON_RECORD))]
         del rule.saw[:]
         rule.saw.extend(kept)

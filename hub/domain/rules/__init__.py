@@ -2,7 +2,8 @@
 
 A rule returns the code of a reason, or None. What a service point has checked itself comes as claims: a claim that is absent was not
 said, and a rule speaks only if what was said, or what the hub knows, breaks it. Where the condition is the caller's to show (a filing,
-an identity, a power of attorney), silence breaks it.
+an identity, a power of attorney), silence breaks it. A rule whose condition the hub has on record as well returns what it weighed
+(`hub.domain.records.weighing`).
 
 Precedence: all reasons are returned in the order of the rules, and the strictest gives the outcome. Overrides, all of them here:
 

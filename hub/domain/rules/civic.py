@@ -1,9 +1,15 @@
 """The rules for public services (GOV.*, HR.*), payments (FND.PAY), and what is done about the card itself (CARD.*)."""
 
+from collections.abc import Iterable, Iterator
+
 from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 
+from hub.domain.card_facts import Fact
+from hub.domain.instants import local_day
+from hub.domain.records.weighing import UNKNOWN, OnRecord, Reasons, Weighed, weigh
 from hub.domain.rule_input import RuleInput
 from hub.domain.rules.rule import LOSS, PAYMENT, rule
+from hub.domain.succession import FOLLOWED
 
 
 @rule(
@@ -23,18 +29,54 @@ def a40_item(asked: RuleInput) -> str | None:
     return "AUTH_LEVEL" if claims.auth_level < claims.item_auth_level else None
 
 
-@rule("A41", "代办须有授权", "Who acts for another proves it", "GOV.CASE", sees=("claims.acting_as", "claims.authority_proven"))
-def a41_authority(asked: RuleInput) -> str | None:
-    """A41, GOV.CASE by an agent or guardian: a power of attorney or a 亲情 link."""
+@rule(
+    "A41",
+    "代办须有授权",
+    "Who acts for another proves it",
+    "GOV.CASE",
+    sees=("claims.acting_as", "claims.authority_proven", "record.FAMILY_LINKS"),
+)
+def a41_authority(asked: RuleInput) -> Weighed | None:
+    """A41, GOV.CASE by an agent or guardian: a power of attorney, or a 亲情 link of the e-card; a link that was ended proves nothing."""
     claims = asked.question.claims
-    acts_for_another = claims.acting_as in (acceptance.ACTING_AS_AGENT, acceptance.ACTING_AS_GUARDIAN)
-    return "PROOF_OF_AUTHORITY" if acts_for_another and not claims.authority_proven else None
+    if claims.acting_as not in (acceptance.ACTING_AS_AGENT, acceptance.ACTING_AS_GUARDIAN):
+        return None
+    # A power of attorney is on paper: what is recorded of relatives says nothing about it.
+    record = _family_link(asked) if claims.acting_as == acceptance.ACTING_AS_GUARDIAN else UNKNOWN
+    return weigh(claims.authority_proven or None, record, Reasons("PROOF_OF_AUTHORITY", silent="PROOF_OF_AUTHORITY"))
 
 
-@rule("A51", "本周期首次认证", "Certified once in a cycle", "HR.CERT", sees=("claims.already_certified",))
-def a51_certified_once(asked: RuleInput) -> str | None:
+def _family_link(asked: RuleInput) -> OnRecord:
+    """Whether who acts is linked as a relative; where the question does not say who acts, whether anybody is."""
+    question, actor = asked.question, asked.question.refs.actor.key.hex()
+    register = ("FAMILY_LINKS", question.issuing_province)
+    told = [fact for fact in _links(asked.facts, question.at_us) if not actor or fact.detail["relative"] == actor]
+    linked = asked.standing.ecard_relatives
+    if not told:
+        return asked.records.silence(question.at_us, register)
+    return asked.records.says(register, question.at_us, told[-1].position, holds=bool(linked) if not actor else actor in linked)
+
+
+def _links(facts: Iterable[Fact], at_us: int) -> Iterator[Fact]:
+    """Yields what was reported of relatives, also of the e-cards before this one."""
+    for fact in facts:
+        if fact.kind == FOLLOWED:
+            yield from _links((Fact(*inner) for inner in fact.detail["facts"]), at_us)
+        elif fact.kind in ("ecard_family_linked", "ecard_family_unlinked") and fact.occurred_us <= at_us:
+            yield fact
+
+
+@rule("A51", "本周期首次认证", "Certified once in a cycle", "HR.CERT", sees=("claims.already_certified", "record.CERTIFICATIONS"))
+def a51_certified_once(asked: RuleInput) -> Weighed:
     """A51, HR.CERT: once in a cycle; a repeat does no harm and is noted. A50, a sealed card in HR.*, is said by A02."""
-    return "ALREADY_CERTIFIED" if asked.question.claims.already_certified else None
+    question, records = asked.question, asked.records
+    cycle = question.refs.period or str(local_day(question.at_us).year)
+    known = [fact for fact in records.of(question.at_us, "benefit_qualification_certified") if fact.detail["cycle"] == cycle]
+    if known:
+        record = records.says(("CERTIFICATIONS", known[0].detail["by"]), question.at_us, known[0].position, holds=False)
+    else:
+        record = records.silence(question.at_us, ("CERTIFICATIONS", "50"), ("CERTIFICATIONS", "51"), holds=True)
+    return weigh(False if question.claims.already_certified else None, record, Reasons("ALREADY_CERTIFIED"))
 
 
 _ACCOUNT_REASONS = {

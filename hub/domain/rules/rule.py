@@ -1,19 +1,20 @@
-"""What a rule is: a function that gives the code of a reason or None, and the uses it is asked about."""
+"""What a rule is: a function that gives a reason or None, or what it made of claim and record; and the uses it is asked about."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from hub.domain.rule_input import OF_THE_CARD, PROVISIONAL_BLOCK, RuleInput
+from hub.domain.records.weighing import Weighed
+from hub.domain.rule_input import OF_THE_CARD, ON_RECORD, PROVISIONAL_BLOCK, RuleInput
 
 BOOK_RETURN = "CUL.LIB.RET"
 LOSS = "CARD.LOSS"
 PAYMENT = "FND.PAY"
 
-Ask = Callable[[RuleInput], str | None]
+Ask = Callable[[RuleInput], str | Weighed | None]
 
 
 class Rule(NamedTuple):
-    """One rule: which scenarios it is asked for, the function that gives a reason's code or None, and what `explain` shows of its input."""
+    """One rule: which scenarios it is asked for, its function, and what `explain` shows of its input."""
 
     rule_id: str
     title_zh: str
@@ -28,6 +29,11 @@ class Rule(NamedTuple):
     def looks_at_card(self) -> bool:
         """Whether it looks at what only the issuing province knows: the card's lives and its holder's age."""
         return any(path.startswith(OF_THE_CARD) and path != PROVISIONAL_BLOCK for path in self.sees)
+
+    @property
+    def looks_at_record(self) -> bool:
+        """Whether it looks at what is on record of the holder beside the card's lives."""
+        return any(path.startswith(ON_RECORD) for path in self.sees)
 
     def is_asked(self, scenario: str, is_cross_province: bool) -> bool:
         """Whether it is asked for a scenario and direction."""

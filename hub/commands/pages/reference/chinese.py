@@ -76,6 +76,7 @@ _FURTHER_KINDS = {
     "control_totals_submitted": "报送控制总数",
     "recon_break_opened": "对账差错登记",
     "recon_break_closed": "对账差错处理完毕",
+    "register_declared_complete": "登记簿声明完整",
     "participant_registered": "参与方登记",
     "participant_feed_added": "增加数据流",
     "participant_suspended": "参与方暂停",

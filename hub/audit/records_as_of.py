@@ -1,0 +1,57 @@
+"""What was on record of a holder at a position: facts that came or were corrected later are undone."""
+
+from typing import NamedTuple
+
+import psycopg
+
+from hub.domain.card import Fact
+from hub.domain.records.known import Records, Register, records_of
+from hub.journal.reader import Recorded
+from hub.projections.projection import Key
+from hub.projections.views.card_rows import rows_named
+from hub.projections.views.card_standing import facts_of
+from hub.projections.views.holder_record import HOLDER_RECORD
+from hub.projections.views.record_rows import REGISTER_ROWS, subjects
+from hub.projections.views.registers import REGISTERS, registers_of
+from hub.projections.views.registers import decode as register_state
+
+
+class Since(NamedTuple):
+    """A position, the events that were in force then and are no more, and those that have come into force since."""
+
+    position: int
+    stood: list[Recorded]
+    since: list[Recorded]
+
+
+def records_at(connection: psycopg.Connection, card_key: bytes, change: Since) -> Records:
+    """Returns what was on record of the holder of a card."""
+    later = {recorded.position for recorded in change.since}
+    keys = [bytes(key) for (key,) in connection.execute(_SUBJECTS.encode(), {"keys": [card_key]}).fetchall()] or [card_key]
+    rows = [facts_of(text) for (text,) in connection.execute(_ROWS.encode(), (keys,)).fetchall()]
+    known = [[fact for fact in row if fact.position <= change.position and fact.position not in later] for row in rows]
+    known += [_evolved((key,), recorded) for recorded in change.stood for key in keys if (key,) in HOLDER_RECORD.keys(recorded, None)]
+    states = {(name, province): register_state(tuple(row)) for name, province, *row in connection.execute(REGISTER_ROWS.encode())}
+    return records_of(known, registers_of(_registers(states, change, later), change.position))
+
+
+def _evolved(key: Key, recorded: Recorded) -> list[Fact]:
+    found: list[Fact] | None = HOLDER_RECORD.evolve(key, None, recorded, None)
+    return found or []
+
+
+def _registers(states: dict[tuple[str, str], Register], change: Since, later: set[int]) -> list[tuple[str, str, Register]]:
+    """Returns the registers without the declarations that came into force later, and with those that were taken back."""
+    found = dict(states)
+    for key, state in states.items():
+        found[key] = state._replace(declared=tuple(one for one in state.declared if one.position not in later))
+    for recorded in change.stood:
+        for key in REGISTERS.keys(recorded, None):
+            named = (str(key[0]), str(key[1]))
+            if (evolved := REGISTERS.evolve(key, found.get(named), recorded, None)) is not None:
+                found[named] = evolved
+    return [(*key, state) for key, state in found.items()]
+
+
+_SUBJECTS = f"{rows_named('%(keys)s')}, {subjects('%(keys)s')} SELECT DISTINCT key FROM subjects"  # noqa: S608 (our own text)
+_ROWS = f"SELECT facts FROM views.{HOLDER_RECORD.name} WHERE key = ANY (%s)"  # noqa: S608 (the name of our own view)

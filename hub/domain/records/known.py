@@ -1,0 +1,80 @@
+"""What the hub knew of a holder when a question was asked: the facts that are kept of him, and how far their registers can be trusted."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from hub.domain.card_facts import Fact
+from hub.domain.records.weighing import UNKNOWN, OnRecord
+
+# A register by its name and the province that keeps it.
+RegisterKey = tuple[str, str]
+
+
+class Declaration(NamedTuple):
+    """A register is reported whole: where that was said, from which instant on, and how long its owner may be silent."""
+
+    position: int
+    from_us: int
+    fresh_us: int
+
+
+class Register(NamedTuple):
+    """A register: when it was declared whole, in order, and when its owner last reported anything of it."""
+
+    declared: tuple[Declaration, ...]
+    last_us: int
+
+    def declared_at(self, at_us: int) -> Declaration | None:
+        """Returns the declaration in force at an instant, None before the first."""
+        return next((one for one in reversed(self.declared) if one.from_us <= at_us), None)
+
+    def is_silent(self, at_us: int) -> bool:
+        """Whether its owner, who had declared it whole, has not reported for longer than it said."""
+        declared = self.declared_at(at_us)
+        return declared is not None and at_us - self.last_us > declared.fresh_us
+
+
+class Records(NamedTuple):
+    """*facts* are in order; *registers* has those that are declared complete."""
+
+    facts: tuple[Fact, ...] = ()
+    registers: Mapping[RegisterKey, Register] = {}
+
+    def of(self, at_us: int, *kinds: str) -> list[Fact]:
+        """Returns the facts of some kinds that had happened by an instant, in order."""
+        return [fact for fact in self.facts if fact.kind in kinds and fact.occurred_us <= at_us]
+
+    def says(self, register: RegisterKey, at_us: int, position: int, *, holds: bool) -> OnRecord:
+        """Returns what a fact of a register says, unknown where the register's owner has been silent for too long."""
+        known = self.registers.get(register)
+        return UNKNOWN if known is not None and known.is_silent(at_us) else OnRecord(holds, position)
+
+    def silence(self, at_us: int, *registers: RegisterKey, holds: bool = False) -> OnRecord:
+        """Returns what follows from nothing being recorded: *holds* where all the registers are complete and fresh, else unknown."""
+        found = [self.registers.get(register) for register in registers]
+        declared = [known.declared_at(at_us) for known in found if known is not None and not known.is_silent(at_us)]
+        positions = [one.position for one in declared if one is not None]
+        return OnRecord(holds, max(positions)) if len(positions) == len(registers) else UNKNOWN
+
+
+def records_of(rows: Iterable[Iterable[Fact]], registers: Mapping[RegisterKey, Register]) -> Records:
+    """Puts together the facts of all rows of a holder, each once."""
+    facts = {fact.position: fact for row in rows for fact in row}
+    return Records(tuple(sorted(facts.values(), key=lambda fact: (fact.occurred_us, fact.position))), registers)
+
+
+NOTHING = Records()
+
+
+def packed(records: Records) -> dict[str, Any]:
+    """Writes records as JSON has them."""
+    return {"facts": records.facts, "registers": [[*key, *register] for key, register in records.registers.items()]}
+
+
+def unpacked(said: Mapping[str, Any]) -> Records:
+    """Reads what `packed` wrote."""
+    registers = {
+        (name, province): Register(tuple(Declaration(*one) for one in declared), last_us)
+        for name, province, declared, last_us in said["registers"]
+    }
+    return Records(tuple(Fact(*fact) for fact in said["facts"]), registers)

@@ -1,0 +1,71 @@
+"""Which facts the hub keeps of a person beside the lives of his cards, so that rules may weigh them against what is claimed."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from chuanyu.exchange.v1 import control_pb2 as control
+from chuanyu.exchange.v1 import event_pb2
+
+from hub.domain.card_facts import Fact
+
+DECLARED = "register_declared_complete"
+# Which role keeps a register, and which scenario a service point serves that does.
+REGISTER_OWNERS: dict[int, tuple[str, str]] = {
+    control.REGISTER_CERTIFICATIONS: ("SERVICE_POINT", "HR.CERT"),
+    control.REGISTER_FAMILY_LINKS: ("ECARD_PLATFORM", ""),
+    control.REGISTER_FILINGS: ("MEDICAL_INSURER", ""),
+    control.REGISTER_CONCESSIONS: ("TRANSIT_OPERATOR", ""),
+    control.REGISTER_READERS: ("SERVICE_POINT", "CUL.LIB.BRW"),
+    control.REGISTER_INSTITUTIONS: ("MEDICAL_INSURER", ""),
+    control.REGISTER_PAYMENTS: ("FUND_PAYER", ""),
+    control.REGISTER_GROUPS: ("ISSUER", ""),
+}
+_REGISTER_NAMES = {number: name.removeprefix("REGISTER_") for name, number in control.Register.items()}
+
+
+class Topic(NamedTuple):
+    """A kind of event that is kept: the register it belongs to, who keeps that, and what is kept of it."""
+
+    register: str
+    owner: Callable[[event_pb2.Event], str]
+    detail: Callable[[Any], dict[str, Any]]
+
+
+def issuer(event: event_pb2.Event) -> str:
+    """Returns the province that issued the card."""
+    return event.card.issuing_province or event.issuer_region[:2]
+
+
+def place(event: event_pb2.Event) -> str:
+    """Returns the province where it happened, that of the card where no place is named."""
+    return event.service_region[:2] or issuer(event)
+
+
+def _certified(message: Any) -> dict[str, Any]:
+    return {"benefit": message.benefit_kind, "cycle": message.cycle}
+
+
+# What is kept in `holder_record`.
+TOPICS: dict[str, Topic] = {
+    "benefit_qualification_certified": Topic("CERTIFICATIONS", place, _certified),
+}
+# What is kept elsewhere and is a sign of life of its register as well: the card's own lives have it.
+SIGNS: dict[str, Topic] = {
+    "ecard_family_linked": Topic("FAMILY_LINKS", issuer, lambda _: {}),
+    "ecard_family_unlinked": Topic("FAMILY_LINKS", issuer, lambda _: {}),
+}
+
+
+def register_of(kind: str, event: event_pb2.Event) -> tuple[str, str]:
+    """Returns the register that an event is about, and the province that keeps it."""
+    if kind == DECLARED:
+        number = event.register_declared_complete.register
+        return _REGISTER_NAMES[number], event.service_region[:2]
+    topic = TOPICS.get(kind) or SIGNS[kind]
+    return topic.register, topic.owner(event)
+
+
+def record_fact(kind: str, event: event_pb2.Event, occurred_us: int, position: int) -> Fact:
+    """Returns what is kept of an event of one of the topics; *by* is the province that keeps its register."""
+    topic = TOPICS[kind]
+    return Fact(occurred_us, position, kind, {"by": topic.owner(event), **topic.detail(getattr(event, kind))})

@@ -1,0 +1,51 @@
+"""What a rule looked at, as text: `explain` shows it beside what the rule concluded."""
+
+from typing import Any
+
+from chuanyu.exchange.v1 import acceptance_pb2
+
+from hub.domain.records.topics import TOPICS
+from hub.domain.rule_input import ON_RECORD, RuleInput
+
+
+def seen(asked: RuleInput, path: str) -> str:
+    """Returns what is at a path of the input, as text: empty where nothing was said."""
+    place, _, name = path.partition(".")
+    if place == "agreements":
+        return ", ".join(terms.code for terms in asked.about)
+    if place == "holder":
+        age = asked.age()
+        return "" if age is None else str(age)
+    if place == "policy":
+        return asked.serving_policy(name)
+    if place == "issuer":
+        return asked.issuing_policy(name)
+    if path == "question.medium":
+        return acceptance_pb2.Medium.DESCRIPTOR.values_by_number[asked.question.medium].name.removeprefix("MEDIUM_")
+    if place == "claims":
+        return _claimed(asked.question.claims, name)
+    if path.startswith(ON_RECORD):
+        return _on_record(asked, name)
+    value = getattr(getattr(asked, place), name)
+    return "" if value is None else str(value)
+
+
+def _on_record(asked: RuleInput, register: str) -> str:
+    """Says which positions are on record for a register, and which provinces report it whole or have been silent for too long."""
+    at_us, records = asked.question.at_us, asked.records
+    kinds = (kind for kind, topic in TOPICS.items() if topic.register == register)
+    said = [str(fact.position) for fact in records.of(at_us, *kinds)]
+    for (name, province), known in sorted(records.registers.items()):
+        if name == register and known.declared_at(at_us) is not None:
+            said.append(f"{province} {'silent' if known.is_silent(at_us) else 'complete'}")
+    return ", ".join(said)
+
+
+def _claimed(claims: Any, name: str) -> str:
+    field = claims.DESCRIPTOR.fields_by_name[name]
+    if field.has_presence and not claims.HasField(name):
+        return ""
+    value = getattr(claims, name)
+    if field.enum_type is not None:
+        return str(field.enum_type.values_by_number[value].name)
+    return str(value).strip().replace("\n", " ")

@@ -1,0 +1,30 @@
+"""Statements that read what is on record of holders: under all identifiers of all their cards, and under the holder's own key."""
+
+from hub.projections.views.card_alias import CARD_ALIAS
+from hub.projections.views.holder_cards import HOLDER_CARDS
+from hub.projections.views.holder_record import HOLDER_RECORD
+from hub.projections.views.registers import REGISTERS
+
+
+def subjects(keys: str) -> str:
+    """Returns the WITH parts that name, for some of the cards of `rows_named`, all keys that their holders' records may be under.
+
+    They come after its own parts *named* and *found*; *keys* is the array's place holder.
+    """
+    alias, holders = f"views.{CARD_ALIAS.name}", f"views.{HOLDER_CARDS.name}"
+    return f"""
+    wanted AS (SELECT n.asked, n.card FROM unnest({keys}::bytea[]) w (key) JOIN named n ON n.asked = w.key),
+    cards AS (
+        SELECT w.asked, w.card FROM wanted w
+        UNION
+        SELECT w.asked, decode(c.hex, 'hex') FROM wanted w JOIN found f USING (asked) JOIN {holders} h ON h.key = f.holder,
+            jsonb_each(h.cards::jsonb) p (province, cards), jsonb_array_elements_text(p.cards) c (hex)),
+    subjects AS (
+        SELECT w.asked, w.asked AS key FROM wanted w
+        UNION SELECT c.asked, c.card FROM cards c
+        UNION SELECT c.asked, l.key FROM cards c JOIN {alias} l ON l.card_key = c.card
+        UNION SELECT w.asked, f.holder FROM wanted w JOIN found f USING (asked) WHERE f.holder IS NOT NULL)"""  # noqa: S608 (our own views)
+
+
+RECORDS = f"SELECT s.asked, r.facts FROM subjects s JOIN views.{HOLDER_RECORD.name} r USING (key)"  # noqa: S608 (names of our own views)
+REGISTER_ROWS = f"SELECT register, province, declared, last_us FROM views.{REGISTERS.name}"  # noqa: S608 (names of our own views)

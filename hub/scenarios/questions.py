@@ -1,0 +1,22 @@
+"""Which questions a scenario file may ask: what each must say, what it may say, and what its answer may be compared with."""
+
+from hub.scenarios.cases import QUESTION
+from hub.scenarios.scenario import LIVES
+
+# For each kind of question: what it must say, what it may say, what its answer may be compared with.
+QUESTIONS: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {
+    "acceptance": (
+        frozenset({"card", "scenario", "region", "medium", "at"}),
+        frozenset({"venue", "claims", "refs", "known_at"}),
+        frozenset({"outcome", "reasons", "advice", "basis", "contradictions"}),
+    ),
+    "standing": (frozenset({"card", "at"}), frozenset(), frozenset(LIVES)),
+    "findings": (frozenset({"card", "at"}), frozenset(), frozenset({"findings"})),
+    "use": (
+        frozenset({"card", "at"}),
+        frozenset({"hotlist_at", "medium"}),
+        frozenset({"finding", "in_liability_window", "against"}),
+    ),
+    "usage": (frozenset({"day", "issuer", "region", "scenario"}), frozenset({"known_at"}), frozenset({"uses", "amount_fen"})),
+    "case": QUESTION,
+}

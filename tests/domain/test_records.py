@@ -1,0 +1,89 @@
+"""Records over claims: what follows from a claim and a record, and when a register is heard."""
+
+import json
+
+import pytest
+
+from hub.domain.card import Fact
+from hub.domain.instants import HOUR_US
+from hub.domain.records.known import Declaration, Records, Register, packed, records_of, unpacked
+from hub.domain.records.weighing import UNKNOWN, Basis, OnRecord, Reasons, weigh
+
+YES, NO = OnRecord(True, 7), OnRecord(False, 8)
+REASONS = Reasons("RECORDED_NO", claimed_no="CLAIMED_NO", silent="SILENT", unverified="UNVERIFIED")
+# For each claim and record: the reason, and on what it rests.
+MATRIX = [
+    (True, YES, None, "RECORD"),
+    (True, NO, "RECORDED_NO", "RECORD"),
+    (True, UNKNOWN, "UNVERIFIED", "CLAIM"),
+    (False, YES, "CLAIMED_NO", "CLAIM"),
+    (False, NO, "RECORDED_NO", "RECORD"),
+    (False, UNKNOWN, "CLAIMED_NO", "CLAIM"),
+    (None, YES, None, "RECORD"),
+    (None, NO, "RECORDED_NO", "RECORD"),
+    (None, UNKNOWN, "SILENT", ""),
+]
+# Of the hub's own facts the record alone says it.
+OWN = [(claim, record, None if record is YES else "RECORDED_NO", "RECORD") for claim in (True, False, None) for record in (YES, NO)]
+REGISTER = ("CERTIFICATIONS", "50")
+
+
+@pytest.mark.parametrize(("claim", "record", "reason", "basis"), MATRIX)
+def test_the_stricter_of_claim_and_record_gives_the_reason(claim: bool | None, record: OnRecord, reason: str | None, basis: str) -> None:
+    assert weigh(claim, record, REASONS) == (reason, basis, claim, record)
+
+
+@pytest.mark.parametrize(("claim", "record", "reason", "basis"), OWN)
+def test_the_hubs_own_record_alone_gives_the_reason(claim: bool | None, record: OnRecord, reason: str | None, basis: str) -> None:
+    assert weigh(claim, record, REASONS, is_hubs_own=True) == (reason, basis, claim, record)
+
+
+def test_only_a_yes_and_a_no_contradict_each_other() -> None:
+    said = (True, False, None)
+    found = {(claim, record) for claim in said for record in said if Basis("A41", "CLAIM", claim, record, 0).contradicts}
+    assert found == {(True, False), (False, True)}
+
+
+def at(hour: int) -> int:
+    return hour * HOUR_US
+
+
+def whole(last: int, *declared: tuple[int, int]) -> Records:
+    """A register that was declared at some hours for so many hours, and reported at last in an hour."""
+    declarations = tuple(Declaration(position, at(hour), at(hours)) for position, (hour, hours) in enumerate(declared, 1))
+    return Records(registers={REGISTER: Register(declarations, at(last))})
+
+
+@pytest.mark.parametrize(
+    ("hour", "expected"),
+    [(9, UNKNOWN), (10, OnRecord(False, 1)), (35, OnRecord(False, 1)), (36, UNKNOWN)],
+    ids=["before it was declared", "declared", "still fresh", "silent for too long"],
+)
+def test_silence_says_no_only_while_the_register_is_complete_and_fresh(hour: int, expected: OnRecord) -> None:
+    assert whole(11, (10, 24)).silence(at(hour), REGISTER) == expected
+
+
+def test_silence_says_nothing_of_a_register_that_nobody_declared() -> None:
+    assert Records().silence(at(10), REGISTER) == UNKNOWN
+    assert whole(11, (10, 24)).silence(at(10), REGISTER, ("CERTIFICATIONS", "51")) == UNKNOWN
+
+
+def test_a_fact_of_a_silent_register_is_unknown_and_one_of_an_undeclared_register_is_heard() -> None:
+    assert whole(11, (10, 24)).says(REGISTER, at(36), 5, holds=True) == UNKNOWN
+    assert whole(11, (10, 24)).says(REGISTER, at(35), 5, holds=True) == OnRecord(True, 5)
+    assert Records().says(REGISTER, at(10_000), 5, holds=True) == OnRecord(True, 5)
+
+
+def test_a_later_declaration_has_its_own_limit() -> None:
+    records = whole(20, (10, 1), (20, 48))
+    assert [records.registers[REGISTER].is_silent(at(hour)) for hour in (15, 21, 68, 69)] == [False, False, False, True]
+
+
+def test_facts_of_several_rows_are_one_record() -> None:
+    one, other = Fact(at(2), 4, "consent_granted", {}), Fact(at(1), 9, "consent_granted", {})
+    assert records_of([[one, other], [other]], {}).facts == (other, one)
+
+
+def test_a_record_comes_back_from_text_as_it_was() -> None:
+    records = Records((Fact(at(1), 4, "consent_granted", {"by": "50"}),), whole(11, (10, 24)).registers)
+    assert unpacked(json.loads(json.dumps(packed(records)))) == records
