@@ -115,6 +115,18 @@ COMMANDS = (
         POLICY,
         "川渝通办办件：列表、单个办件、时间线。Cases of both sides: a list, one case, its timeline.",
     ),
+    Entry(
+        "filings",
+        "hub.commands.medical:filings",
+        POLICY,
+        "列出某人的异地就医备案；备案属于人，换卡不影响；查看本身入账。List a person's medical filings; itself a look.",
+    ),
+    Entry(
+        "settlements",
+        "hub.commands.medical:app",
+        POLICY,
+        "医保结算：结算链、某人的结算。Chains of settlements to the fen; settlements of a person.",
+    ),
     Entry("erasure", "hub.commands.erasure:app", POLICY, "抹除个人标识：申请、审批、查看。Erasure of identifiers: request, decide, list."),
     Entry(
         "check",

@@ -168,6 +168,48 @@ def case_event(kind: str, case_no: str = "N1", at_s: int = AT_S, region: str = "
     return event
 
 
+def filing(no: str = "F1", card_no: str = "A00000001", at_s: int = AT_S, **says: Any) -> event_pb2.Event:
+    """The registration of a filing from Chongqing for Chengdu."""
+    event = about(card_no, at_s)
+    event.service_region = "500103"
+    registered = event.medical_filing_registered
+    registered.filing_no, registered.filing_kind = no, 5
+    registered.insured_region, registered.treatment_region, registered.valid_from, registered.valid_to = (
+        "500103",
+        "510100",
+        "2025-08-20",
+        "2025-09-30",
+    )
+    for name, value in says.items():
+        setattr(registered, name, value)
+    return event
+
+
+def settlement(settlement_id: str = "S1", card_no: str = "A00000001", at_s: int = AT_S, fen: int = 8_600) -> event_pb2.Event:
+    """A settlement in Chengdu, half of it paid by the fund, half in cash."""
+    event = about(card_no, at_s)
+    event.service_region, event.scenario = "510100", "MED.OP"
+    settled = event.medical_settlement_completed
+    settled.institution_code, settled.visit_id, settled.settlement_id, settled.visit_type = "H51010000001", "V1", settlement_id, 1
+    _pay(settled.money, fen)
+    return event
+
+
+def refund(settlement_id: str = "R1", of: str = "S1", at_s: int = AT_S + 60, fen: int = 8_600) -> event_pb2.Event:
+    """A refund of a settlement."""
+    event = about("A00000001", at_s)
+    event.service_region, event.scenario = "510100", "MED.OP"
+    back = event.medical_settlement_reversed
+    back.institution_code, back.settlement_id, back.original_settlement_id = "H51010000001", settlement_id, of
+    _pay(back.money, fen)
+    return event
+
+
+def _pay(money: Any, fen: int) -> None:
+    money.total_fen, money.pooled_fund_fen, money.fund_total_fen = fen, fen // 2, fen // 2
+    money.cash_fen = money.person_total_fen = fen - fen // 2
+
+
 def correcting(event: event_pb2.Event, sequence: int, feed: str = "cq.usage") -> event_pb2.Event:
     """Makes the event a correction of another."""
     event.corrects.feed, event.corrects.sequence = feed, sequence

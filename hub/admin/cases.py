@@ -4,8 +4,7 @@ What depends on the day or on the catalogue is found here, by the fold of a case
 A question reads in one snapshot, and says at which position that is.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from datetime import date
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -13,7 +12,8 @@ from typing import Any, NamedTuple
 import psycopg
 from chuanyu.exchange.v1 import case_service_pb2 as protos
 
-from hub.domain.errors import CaseNotFound, CursorAhead, NotPermitted, ViewBehind
+from hub.admin.snapshots import Asked, snapshot
+from hub.domain.errors import CaseNotFound, CursorAhead, NotPermitted
 from hub.domain.instants import local_day, timestamp
 from hub.domain.joint_services.answers import day_asked, version_of
 from hub.domain.joint_services.case_answers import (
@@ -40,13 +40,6 @@ _CHUNK = 500
 _MOST_OF_A_PACKAGE = 1_000
 
 
-class Asked(NamedTuple):
-    """Who asks, and when: *province* sees the cases that it is a side of, "" all of them."""
-
-    province: str
-    today: date
-
-
 class CaseRow(NamedTuple):
     """A row of the view, as far as answers need it."""
 
@@ -68,7 +61,7 @@ class CaseRow(NamedTuple):
 def get_case(connection: psycopg.Connection, catalogue: Catalogue, request: protos.GetCaseRequest, asked: Asked) -> protos.GetCaseResponse:
     """Returns a case, now or as of a position or day; raises CaseNotFound, NotPermitted, RequestInvalid, or ViewBehind."""
     at, on = request.as_of_position, asked.today
-    with _snapshot(connection, max(request.min_position, at)) as position:
+    with snapshot(connection, CASES, max(request.min_position, at)) as position:
         row = permitted(_one(connection, request.key), request.key, asked)
         if at:
             on = local_day(_recorded_us(connection, at))
@@ -108,7 +101,7 @@ def list_cases(
     """Returns a page of the cases that the filter wants; raises ViewBehind, or RequestInvalid for the token of another list."""
     wanted, size = request.filter, request.page_size or PAGE
     place = place_of(request.page_token, wanted)
-    with _snapshot(connection, request.min_position) as position:
+    with snapshot(connection, CASES, request.min_position) as position:
         answer = protos.ListCasesResponse(as_of_position=position, as_of=asked.today.isoformat(), version=version_of(catalogue))
         looked_at, chunk = 0, _CHUNK if depends_on_the_day(wanted) else size + 1
         while True:
@@ -130,7 +123,7 @@ def list_cases(
 
 def get_timeline(connection: psycopg.Connection, request: protos.GetCaseTimelineRequest, asked: Asked) -> protos.GetCaseTimelineResponse:
     """Returns what was reported of a case, by when it happened; raises CaseNotFound, NotPermitted, or ViewBehind."""
-    with _snapshot(connection, request.min_position) as position:
+    with snapshot(connection, CASES, request.min_position) as position:
         reports = sorted(
             permitted(_one(connection, request.key), request.key, asked).reports, key=lambda report: (report.fact.when, report.since)
         )
@@ -144,7 +137,7 @@ def changed_cases(
     connection: psycopg.Connection, catalogue: Catalogue, request: protos.WatchCasesRequest, after: int, asked: Asked
 ) -> list[protos.WatchCasesResponse]:
     """Returns the cases that changed after a position, in that order, and at the end how far that goes; raises CursorAhead."""
-    with _snapshot(connection, 0) as position:
+    with snapshot(connection, CASES, 0) as position:
         if after > position:
             raise CursorAhead(head_position=position)
         rows = sorted(
@@ -161,20 +154,6 @@ def changed_cases(
             one.position = one.record.changed_position
     reached = rows[-1].changed_at if len(rows) >= WATCHED_AT_ONCE else position
     return [*found, protos.WatchCasesResponse(position=reached)]
-
-
-@contextmanager
-def _snapshot(connection: psycopg.Connection, min_position: int) -> Iterator[int]:
-    """Reads in one snapshot, and gives the position of the view in it; raises ViewBehind where that is before *min_position*."""
-    with connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        try:
-            row = connection.execute("SELECT position FROM views.checkpoint WHERE view = %s", (CASES.name,)).fetchone()
-        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
-            row = None
-        if row is None or row[0] < min_position:
-            raise ViewBehind
-        yield int(row[0])
 
 
 def _one(connection: psycopg.Connection, key: protos.CaseKey) -> CaseRow | None:

@@ -31,6 +31,7 @@ from hub.api.feeds.service import FeedService
 from hub.api.hotlists.service import HotlistService
 from hub.api.joint_services.case_service import CaseService
 from hub.api.joint_services.service import ServiceItemService
+from hub.api.medical.service import MedicalService
 from hub.api.subscriptions.service import SubscriptionService
 from hub.audit.rule_versions import publish_rules
 from hub.domain import reference
@@ -138,6 +139,8 @@ class HubServer:
         opened.callback(service_items.close)
         cases = CaseService(dsn, tables)
         opened.push_async_callback(cases.stop)
+        medical = MedicalService(dsn, intake.identifiers, tables, looks)
+        opened.callback(medical.close)
         subscriptions = SubscriptionService(dsn, keyring)
         opened.push_async_callback(subscriptions.stop)
         # Closed is from the last to the first: what ends streams, then the running calls, then what these still need.
@@ -147,7 +150,7 @@ class HubServer:
         opened.callback(cases.release)
         feeds = FeedService(reads, writer, intake, directory, tables, readiness.pace, readiness.events_refused)
         self._server.add_generic_rpc_handlers(
-            tuple(service.handler(gate) for service in (feeds, cards, hotlists, service_items, cases, subscriptions))
+            tuple(service.handler(gate) for service in (feeds, cards, hotlists, service_items, cases, medical, subscriptions))
         )
         if further is not None:
             self._server.add_generic_rpc_handlers((further(gate, checks),))

@@ -11,8 +11,9 @@ from chuanyu.exchange.v1 import case_service_pb2 as protos
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from hub.admin.cases import Asked, get_case, get_timeline, list_cases
+from hub.admin.cases import get_case, get_timeline, list_cases
 from hub.admin.service_items import read_catalogue
+from hub.admin.snapshots import Asked
 from hub.commands import cases_screen
 from hub.commands.database import database
 from hub.commands.officer_desk import now, refusals

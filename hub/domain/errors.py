@@ -253,6 +253,10 @@ class CaseNotFound(HubError):
     """No report of such a case is in force; name the side that handles it and its number as they were reported."""
 
 
+class SettlementNotFound(HubError):
+    """No report of such a settlement is in force; name it by its setl_id, and by its institution, as it was reported."""
+
+
 class BeforeCatalogue(HubError):
     """The day lies before the first batch of service items; ask about a later one."""
 

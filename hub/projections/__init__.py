@@ -13,6 +13,7 @@ from hub.projections.views.findings import FINDINGS
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.projections.views.holder_record import HOLDER_RECORD
 from hub.projections.views.losses import LOSSES
+from hub.projections.views.medical import FILINGS, SETTLEMENTS
 from hub.projections.views.person_cards import PERSON_CARDS
 from hub.projections.views.quarantine import QUARANTINE
 from hub.projections.views.registers import REGISTERS
@@ -33,6 +34,8 @@ PROJECTIONS: tuple[View, ...] = (
     CASES,
     DECISION_TALLY,
     CARD_ANSWERS,
+    FILINGS,
+    SETTLEMENTS,
 )
 # What an answer rests on: these move as one, first in every round, so that an answer's `as_of_position` is true of all of them.
 DECIDED_BY: tuple[View, ...] = (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS, AGREEMENTS, HOLDER_RECORD, REGISTERS)

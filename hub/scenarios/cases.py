@@ -6,7 +6,8 @@ from typing import Any
 
 from chuanyu.exchange.v1 import case_service_pb2 as protos
 
-from hub.admin.cases import Asked, CaseRow, case_answer, permitted
+from hub.admin.cases import CaseRow, case_answer, permitted
+from hub.admin.snapshots import Asked
 from hub.domain import reference as tables
 from hub.domain.errors import CaseNotFound, HubError, NotPermitted
 from hub.domain.instants import local_day

@@ -27,6 +27,7 @@ _NATIVE = frozenset(
         "batch_no",
         "case_no",
         "coupon_id",
+        "filing_no",
         "original_settlement_id",
         "package_no",
         "settlement_id",

@@ -14,9 +14,10 @@ import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, feed_service_pb2
 from psycopg import pq
 
-from hub.admin.cases import Asked, get_case
+from hub.admin.cases import get_case
 from hub.admin.registry import load_agreements, register_participant
 from hub.admin.service_items import read_catalogue
+from hub.admin.snapshots import Asked
 from hub.audit.as_of import known_at
 from hub.domain import reference as tables
 from hub.domain.acceptance import decide
@@ -41,9 +42,10 @@ from hub.projections.views.daily_usage import listed_uses
 from hub.projections.views.findings import Found, listed
 from hub.projections.views.unverified import listed_unverified
 from hub.projections.views.usage_counts import Wanted, counts
-from hub.scenarios import cases
+from hub.scenarios import cases, ledgers
 from hub.scenarios.participants import FEEDS, OWNERS, RIGHTS, TELLERS
 from hub.scenarios.pure import answer_of, findings_of, lives_of, question_of
+from hub.scenarios.questions import LEDGERS
 from hub.scenarios.running import Stand, use_of
 from hub.scenarios.scenario import Ask, Scenario, Step
 from hub.trust.keyring import Keyring
@@ -147,6 +149,8 @@ class PostgresRun:
             return counted_since(views, self._stand.scenario, self._told.names, ask, self._told.before[ask.number])
         if ask.kind == "case":
             return self._case(views, ask)
+        if ask.kind in LEDGERS:
+            return self._ledger(views, ask)
         facts, issuer = facts_in(views, self._keys[ask.card]), self._stand.scenario.cards[ask.card].issuer
         if ask.kind == "acceptance":
             question = question_of(ask, issuer, self._stand.venue(ask.venue), self._way.keyed(ask.subject_refs(self._stand.names())))
@@ -168,6 +172,16 @@ class PostgresRun:
         except (CaseNotFound, NotPermitted) as error:
             return cases.refused(error)
         return cases.case_of(answer, told)
+
+    def _ledger(self, views: psycopg.Connection, ask: Ask) -> dict[str, Any]:
+        told, names = self._told.names, self._stand.names()
+        position = 0 if ask.known_us is None else told_position(self._stand.scenario, ask.known_us, told)
+        stand = ledgers.OnDatabase(views, self._keys.__getitem__)
+        try:
+            answer = LEDGERS[ask.kind].on_database(stand, ask, names, position)
+        except tuple(ledgers.REFUSALS) as error:
+            return ledgers.refused(error)
+        return LEDGERS[ask.kind].answer_of(answer, told, names.run)
 
 
 def register(dsn: str) -> None:

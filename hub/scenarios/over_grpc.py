@@ -31,7 +31,7 @@ from hub.journal.reader import head_position
 from hub.journal.recorder import AggregateStore
 from hub.processes.losses import CHECKPOINT
 from hub.projections import PROJECTIONS
-from hub.scenarios import cases
+from hub.scenarios import cases, ledgers
 from hub.scenarios.filling import Names, enum_prefix
 from hub.scenarios.on_postgres import (
     activate,
@@ -44,6 +44,7 @@ from hub.scenarios.on_postgres import (
 )
 from hub.scenarios.participants import ASKERS, FEEDS, OWNERS, TELLERS
 from hub.scenarios.pure import findings_of, lives_of
+from hub.scenarios.questions import LEDGERS
 from hub.scenarios.running import Run, Stand, acceptance_of
 from hub.scenarios.scenario import LIVES, Ask, Scenario
 from hub.trust.authority import issue_participant
@@ -116,9 +117,13 @@ class OverGrpc:
         """The card service as a province reaches it."""
         return self._tellers[ASKERS[province]].cards
 
+    def channel(self, province: str) -> grpc.Channel:
+        """A province's channel."""
+        return self._tellers[ASKERS[province]].channel
+
     def cases(self, province: str) -> Any:
         """The case service as a province reaches it."""
-        return case_service_pb2_grpc.CaseServiceStub(self._tellers[ASKERS[province]].channel)
+        return case_service_pb2_grpc.CaseServiceStub(self.channel(province))
 
     def check(self, request: card_service_pb2.CheckAcceptanceRequest) -> card_service_pb2.CheckAcceptanceResponse:
         """Asks as the serving province about its own cards, else as operators do: nobody else may ask for another time than now."""
@@ -173,6 +178,8 @@ class GrpcRun:
             return self._use(ask)
         if ask.kind == "case":
             return self._case(ask)
+        if ask.kind in LEDGERS:
+            return self._ledger(ask)
         views = self._way.caught_up(self.position)
         if ask.kind == "usage":
             return counted_since(views, self._stand.scenario, self.told, ask, self.before[ask.number])
@@ -244,6 +251,17 @@ class GrpcRun:
         except grpc.RpcError as refusal:
             return {"refused": _reason(refusal)}
         return cases.case_of(answer, self.told)
+
+    def _ledger(self, ask: Ask) -> dict[str, Any]:
+        """Asks as the province that the question names."""
+        position = 0 if ask.known_us is None else told_position(self._stand.scenario, ask.known_us, self.told)
+        self._way.caught_up(self.position)
+        stand = ledgers.OnEdge(self._way.channel(ask.asker), self._name, self.position, DEADLINE_S)
+        try:
+            answer = LEDGERS[ask.kind].on_edge(stand, ask, self.names, position)
+        except grpc.RpcError as refusal:
+            return {"refused": _reason(refusal)}
+        return LEDGERS[ask.kind].answer_of(answer, self.told, self.names.run)
 
     def _name(self, ref: references.CardRef, alias: str) -> None:
         ref.issuing_province, ref.clear = self.names.cards[alias]

@@ -5,9 +5,10 @@ from typing import Any
 
 from hub.domain import reference as tables
 from hub.domain.instants import local_day
-from hub.scenarios import cases
+from hub.scenarios import cases, ledgers
 from hub.scenarios.agreed import Agreed
 from hub.scenarios.participants import FEEDS, OWNERS, TELLERS
+from hub.scenarios.questions import LEDGERS
 from hub.scenarios.scenario import Ask, Card, Scenario, Step, local_text
 from hub.words.kinds import KINDS, LIFE_WORDS, OUTCOME_WORDS, PROVINCE_WORDS
 
@@ -82,6 +83,21 @@ _FIELDS = (
         "加 `known_at` 则只按当时已告知的事实 with `known_at` from what had been reported by then",
     ),
     (
+        '`ask = "filings"`',
+        "持卡人在某一时刻的备案 the filings of who has a card: `card`, `at`, `region`, `asker`（默认发卡省 the issuer）→ `filings`, "
+        "`late`, `keeps_insured_place`, `covered`, `findings`",
+    ),
+    (
+        '`ask = "settlement"`',
+        "一笔结算的结算链 the chain of a settlement: `settlement_id`, `on`, `institution`, `asker`（默认四川 Sichuan）→ `settlements`, "
+        "`standing`, `net`, `left`, `findings` 或 or `refused`",
+    ),
+    (
+        '`ask = "medical_uses"`',
+        "持卡人的结算，供参保方 the settlements of who has a card, for the insured side: `card`, `from`, `on`, `asker` → `settlements`, "
+        "`total`, `net`",
+    ),
+    (
         '`ask = "usage"`',
         "`day`, `issuer`, `region`, `scenario` → `uses`, `amount_fen`；"
         "加 `known_at` 则为当时已知的次数 with `known_at` the counts as they were known then",
@@ -147,6 +163,8 @@ def _ask(ask: Ask) -> str:
     reference = tables.load()
     if ask.kind == "case":
         return cases.ask_text(ask)
+    if ask.kind in LEDGERS:
+        return LEDGERS[ask.kind].ask_text(ask)
     if ask.kind == "use":
         known = f"；该设备 {local_text(ask.hotlist_us)} 起有黑名单 its device has the hotlist since" if ask.hotlist_us is not None else ""
         return f"{local_text(ask.at_us)}, 卡 card `{ask.card}`: 离线使用是否有效 whether an offline use is valid{known}"
@@ -202,9 +220,10 @@ def _then(ask: Ask) -> str:
         return f"{finding}{'，在责任期内 in the liability window' if ask.then.get('in_liability_window') else ''}"
     if ask.kind == "findings":
         return "; ".join(_finding(finding) for finding in ask.then["findings"]) or "没有 none"
-    if ask.kind == "case":
+    if ask.kind == "case" or ask.kind in LEDGERS:
         found = [f"发现 findings {'; '.join(map(_finding, ask.then['findings'])) or '没有 none'}"] if "findings" in ask.then else []
-        return ", ".join(filter(None, [cases.then_text(ask.then), *found]))
+        said = cases.then_text(ask.then) if ask.kind == "case" else ledgers.then_text(LEDGERS[ask.kind], ask.then)
+        return ", ".join(filter(None, [said, *found]))
     if ask.kind == "usage":
         return ", ".join(f"{name} {value}" for name, value in ask.then.items())
     return ", ".join(f"{LIFE_WORDS[name]} `{_life(name, value)}`" for name, value in ask.then.items())

@@ -38,18 +38,20 @@ from hub.projections.views.daily_usage import DAILY_USAGE, found_in
 from hub.projections.views.findings import FINDINGS, Found, found_of, given, unverified_uses
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.projections.views.holder_record import HOLDER_RECORD
+from hub.projections.views.medical import FILINGS, SETTLEMENTS
 from hub.projections.views.registers import REGISTERS, registers_of
-from hub.scenarios import cases
+from hub.scenarios import cases, ledgers
 from hub.scenarios.agreed import signed
 from hub.scenarios.filling import Names
 from hub.scenarios.participants import FEEDS, OWNERS, RIGHTS
+from hub.scenarios.questions import LEDGERS
 from hub.scenarios.running import acceptance_of, use_of
 from hub.scenarios.scenario import LIVES, Ask, Scenario, Step
 
 _SEEDED = tuple(
     terms_of(agreement.code, agreement.terms) for agreement in seed_agreements(tables.load().agreements, datetime(2025, 1, 1, tzinfo=UTC))
 )
-_FOLDED = (CARD_STANDING, HOLDER_CARDS, HOLDER_RECORD, REGISTERS, DAILY_USAGE, FINDINGS, CASES)
+_FOLDED = (CARD_STANDING, HOLDER_CARDS, HOLDER_RECORD, REGISTERS, DAILY_USAGE, FINDINGS, CASES, FILINGS, SETTLEMENTS)
 _OTHER_NAMES = {"social_status_until": "social_status_until_us", "provisional_block_until": "block_until_us"}
 
 
@@ -164,6 +166,8 @@ class PureRun:
             return self._counted(ask) if ask.known_us is None else self._known(ask.known_us)._counted(ask)
         if ask.kind == "case":
             return self._case(ask) if ask.known_us is None else self._known(ask.known_us).answer(cases.known(ask))
+        if ask.kind in LEDGERS:
+            return self._ledger(ask) if ask.known_us is None else self._known(ask.known_us)._ledger(ask)
         facts, issuer = self._facts(ask.card), self._names.cards[ask.card][0]
         if ask.kind == "acceptance":
             if ask.known_us is not None:
@@ -187,6 +191,15 @@ class PureRun:
         except (CaseNotFound, NotPermitted) as error:
             return cases.refused(error)
         return cases.case_of(answer, {position: step.name for position, step in self._steps.items()})
+
+    def _ledger(self, ask: Ask) -> dict[str, Any]:
+        ledger, rows = LEDGERS[ask.kind], {name: rows.states for name, rows in self._rows.items()}
+        stand = ledgers.InMemory(rows, lambda alias: _key("card|{}|{}".format(*self._names.cards[alias])))
+        try:
+            answer = ledger.in_memory(stand, ask, self._names)
+        except tuple(ledgers.REFUSALS) as error:
+            return ledgers.refused(error)
+        return ledger.answer_of(answer, {position: step.name for position, step in self._steps.items()}, self._names.run)
 
     def _known(self, known_us: int) -> "PureRun":
         """Returns the scenario as far as it was reported by an instant."""

@@ -1,8 +1,17 @@
-"""Which questions a scenario file may ask: what each must say, what it may say, and what its answer may be compared with."""
+"""The questions that scenarios may ask, by their names."""
 
+from collections.abc import Mapping
+
+from hub.scenarios import medical
 from hub.scenarios.cases import QUESTION
+from hub.scenarios.ledgers import FURTHER, Ledger
 from hub.scenarios.scenario import LIVES
 
+LEDGERS: Mapping[str, Ledger] = {
+    "filings": medical.Filings(),
+    "settlement": medical.Chain(),
+    "medical_uses": medical.MedicalUses(),
+}
 # For each kind of question: what it must say, what it may say, what its answer may be compared with.
 QUESTIONS: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {
     "acceptance": (
@@ -19,4 +28,5 @@ QUESTIONS: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {
     ),
     "usage": (frozenset({"day", "issuer", "region", "scenario"}), frozenset({"known_at"}), frozenset({"uses", "amount_fen"})),
     "case": QUESTION,
+    **{kind: (one.needed, one.further | FURTHER, one.answers) for kind, one in LEDGERS.items()},
 }

@@ -16,14 +16,15 @@ from hub.domain.acceptance import RULES
 from hub.domain.errors import HubError
 from hub.domain.event_rules import HUB_KINDS, KIND_NUMBERS
 from hub.domain.identity import card_no_problem
-from hub.domain.reference import Reference, load
+from hub.domain.reference import load
 from hub.domain.reference.rows import MEDIA
 from hub.domain.reference.rule_rows import OUTCOMES
 from hub.scenarios.agreed import Agreed, signed
 from hub.scenarios.filling import FieldInvalid, Names, fill
 from hub.scenarios.participants import FEEDS
-from hub.scenarios.questions import QUESTIONS
-from hub.scenarios.refusing import Checks, ScenarioInvalid
+from hub.scenarios.questions import LEDGERS, QUESTIONS
+from hub.scenarios.reading_ledgers import LedgerReader
+from hub.scenarios.refusing import ScenarioInvalid
 from hub.scenarios.scenario import Ask, Card, Scenario, Step
 from hub.stage import PARTICIPANTS
 
@@ -86,13 +87,8 @@ def read_text(file: str, text: str) -> Scenario:
     return _Reader(file, load()).scenario(content)
 
 
-class _Reader(Checks):
+class _Reader(LedgerReader):
     """Reads one file; every refusal names it."""
-
-    def __init__(self, file: str, reference: Reference) -> None:
-        super().__init__(file)
-        self._reference = reference
-        self._cards: dict[str, Card] = {}
 
     def scenario(self, content: dict[str, Any]) -> Scenario:
         self._fields("", content, {"id", "title", "source", "when"}, {"cards", "agreements", "given"})
@@ -218,7 +214,7 @@ class _Reader(Checks):
         then = self._table(where, "then", content["then"])
         self._fields(f"{where} then", then, {"outcome"} if kind == "acceptance" else set(), answers)
         said: dict[str, Any] = {}
-        if "card" in needed:
+        if "card" in needed and kind not in LEDGERS:
             said["card"] = self._one_of(where, "card", content["card"], self._cards, "card of this file")
             said["at_us"] = self._instant(where, "at", content["at"])
         if "scenario" in needed:
@@ -241,6 +237,8 @@ class _Reader(Checks):
             said["day"], said["case_no"] = self._day(where, content["on"]), self._text(where, "case_no", content["case_no"])
             said["handling"] = self._one_of(where, "handling", content["handling"], ("50", "51"))
             said["asker"] = self._one_of(where, "asker", content.get("asker", content["handling"]), ("50", "51"))
+        elif kind in LEDGERS:
+            said |= self._ledger(where, content)
         if "known_at" in content:
             said["known_us"] = self._instant(where, "known_at", content["known_at"])
         return Ask(number, kind, self._then(f"{where} then", kind, then, steps), **said)
@@ -253,7 +251,7 @@ class _Reader(Checks):
                 self._one_of(where, "reasons", code, self._reference.reasons, "reason")
             for rule_id in (*self._list_of(where, "contradictions", held.get("contradictions", [])), *held.get("basis", {})):
                 self._one_of(where, "contradictions", rule_id, {rule.rule_id for rule in RULES}, "rule")
-        elif kind == "findings" or (kind == "case" and "findings" in held):
+        elif kind == "findings" or (kind in ("case", *LEDGERS) and "findings" in held):
             names = {step.name for step in steps}
             for finding in self._list_of(where, "findings", held.setdefault("findings", [])):
                 self._fields(f"{where} findings", self._table(where, "findings", finding), {"step", "code"}, {"against"})

@@ -67,7 +67,8 @@ class Step:
 class Ask:
     """A question of one *kind* and what its answer must be; empty where the kind has no such field.
 
-    With *known_us* it is answered from what had been reported by then; *hotlist_us* is when a device had a hotlist that names the card.
+    With *known_us* it is answered from what had been reported by then; *hotlist_us* is when a device had a hotlist that names the card;
+    *says* is what a question about a ledger says beside.
     """
 
     number: int
@@ -88,6 +89,7 @@ class Ask:
     handling: str = ""
     case_no: str = ""
     asker: str = ""
+    says: Mapping[str, str] = field(default_factory=dict)
 
     def subject_refs(self, names: Names) -> acceptance_pb2.SubjectRefs:
         """Makes what the question is about beside the card; raises FieldInvalid."""

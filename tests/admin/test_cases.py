@@ -8,7 +8,8 @@ from chuanyu.exchange.v1 import case_service_pb2 as protos
 from chuanyu.exchange.v1 import event_pb2
 
 from hub.admin import cases
-from hub.admin.cases import Asked, changed_cases, get_case, list_cases
+from hub.admin.cases import changed_cases, get_case, list_cases
+from hub.admin.snapshots import Asked
 from hub.domain import reference
 from hub.domain.errors import ViewBehind
 from hub.domain.joint_services.catalogue import Catalogue

@@ -17,6 +17,8 @@ from chuanyu.exchange.v1 import (
     feed_service_pb2,
     hotlist_service_pb2,
     hotlist_service_pb2_grpc,
+    medical_service_pb2,
+    medical_service_pb2_grpc,
     service_item_service_pb2,
     service_item_service_pb2_grpc,
     subscription_service_pb2,
@@ -81,6 +83,11 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
     hotlists = hotlist_service_pb2_grpc.HotlistServiceStub(one.channel)
     items = service_item_service_pb2_grpc.ServiceItemServiceStub(one.channel)
     cases = case_service_pb2_grpc.CaseServiceStub(one.channel)
+    health = medical_service_pb2_grpc.MedicalServiceStub(one.channel)
+    filings, chain = medical_service_pb2.ListFilingsRequest(), medical_service_pb2.GetSettlementChainRequest(settlement_id="S1")
+    uses = medical_service_pb2.ListMedicalUsesRequest(from_on="2026-03-01", to_on="2026-03-31")
+    name_card(filings.card, card, "50")
+    name_card(uses.card, card, "50")
     case = case_service_pb2.CaseKey(handling_province="50", case_no="N1")
     usable = service_item_service_pb2.ListUsableItemsRequest(service_region="500103")
     name_card(usable.card, card, "50")
@@ -120,6 +127,9 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
         "CaseService/ListCases": lambda: cases.ListCases(case_service_pb2.ListCasesRequest(), timeout=DEADLINE_S),
         "CaseService/GetCaseTimeline": lambda: cases.GetCaseTimeline(case_service_pb2.GetCaseTimelineRequest(key=case), timeout=DEADLINE_S),
         "CaseService/WatchCases": lambda: next(cases.WatchCases(case_service_pb2.WatchCasesRequest(), timeout=DEADLINE_S)),
+        "MedicalService/ListFilings": lambda: health.ListFilings(filings, timeout=DEADLINE_S),
+        "MedicalService/GetSettlementChain": lambda: health.GetSettlementChain(chain, timeout=DEADLINE_S),
+        "MedicalService/ListMedicalUses": lambda: health.ListMedicalUses(uses, timeout=DEADLINE_S),
         "SubscriptionService/Subscribe": lambda: next(
             subscriptions.Subscribe(subscription_service_pb2.SubscribeRequest(), timeout=DEADLINE_S)
         ),
@@ -160,7 +170,8 @@ def test_every_call_of_the_services_has_a_row() -> None:
 
 
 def _services() -> list[Any]:
-    return [card_service_pb2, case_service_pb2, feed_service_pb2, hotlist_service_pb2, service_item_service_pb2, subscription_service_pb2]
+    questions = (card_service_pb2, case_service_pb2, medical_service_pb2, service_item_service_pb2)
+    return [*questions, feed_service_pb2, hotlist_service_pb2, subscription_service_pb2]
 
 
 # How far a service point reaches

@@ -22,6 +22,7 @@ from tests.recording import (
     case_event,
     correcting,
     enabled,
+    filing,
     journey,
     key_of,
     lost,
@@ -85,6 +86,12 @@ def given_back(card: str, at_s: int) -> event_pb2.Event:
     return event
 
 
+def cancelled(card: str, at_s: int) -> event_pb2.Event:
+    event = about(card, at_s)
+    event.service_region, event.medical_filing_cancelled.filing_no = "500103", f"F{at_s // HOUR_S % 3}"
+    return event
+
+
 def quarantined(_: str, at_s: int) -> event_pb2.Event:
     event = event_pb2.Event()
     event.occurred_at.seconds = at_s
@@ -116,6 +123,7 @@ MAKES: tuple[Make, ...] = (
     *USES, given_back, refused, quarantined, lost,
     lambda card, at_s: held(registered(card, at_s)),
     lambda card, at_s: held(enabled(card, at_s, predecessor=CARDS[0])),
+    lambda card, at_s: filing(f"F{at_s // HOUR_S % 3}", card, at_s), cancelled,
     about_case("submitted"), about_case("received"), about_case("accepted"), about_case("transferred"), about_case("decided"),
 )  # fmt: skip
 EVENTS = st.builds(

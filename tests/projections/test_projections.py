@@ -39,13 +39,16 @@ from tests.recording import (
     decided,
     declared,
     enabled,
+    filing,
     journey,
     key_of,
     looked_at,
     lost,
     name_card,
+    refund,
     registered,
     reversing,
+    settlement,
     shown,
 )
 
@@ -160,6 +163,7 @@ def record_a_history(dsn: str, journal: Recording) -> None:
     journal.append(held(certified(cards[1])), certified(cards[1], "2026", AT_S + DAY_S), certified(cards[2]))
     last = journal.next_sequence("cq.usage") - 1
     journal.append(correcting(certified(cards[3]), last), reversing(certified(cards[1], "2026", AT_S + DAY_S), last - 1))
+    journal.append(filing(), correcting(filing(valid_to="2025-10-31"), journal.next_sequence("cq.usage")), settlement(), refund())
 
 
 def a_loss(card: references_pb2.CardRef) -> list[Loss]:

@@ -67,6 +67,7 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     errors.BeforeCatalogue: (code_pb2.OUT_OF_RANGE, "BEFORE_CATALOGUE"),
     errors.CatalogueChanged: (code_pb2.ABORTED, "CATALOGUE_CHANGED"),
     errors.CaseNotFound: (code_pb2.NOT_FOUND, "CASE_NOT_FOUND"),
+    errors.SettlementNotFound: (code_pb2.NOT_FOUND, "SETTLEMENT_NOT_FOUND"),
 }
 
 

@@ -9,7 +9,8 @@ import grpc
 from chuanyu.exchange.v1 import case_service_pb2 as protos
 from google.protobuf.message import Message
 
-from hub.admin.cases import Asked, changed_cases, get_case, get_timeline, list_cases
+from hub.admin.cases import changed_cases, get_case, get_timeline, list_cases
+from hub.admin.snapshots import Asked
 from hub.api.cards.view_wait import when_seen
 from hub.api.edge.directory import Caller
 from hub.api.edge.handlers import Gate, server_streaming, service, unary

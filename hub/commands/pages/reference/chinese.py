@@ -11,6 +11,7 @@ SERVICES = {
     "HotlistService": "名单服务：离线闸机在此取名单",
     "ServiceItemService": "事项服务：在此查询川渝通办事项目录",
     "CaseService": "办件服务：两省在此查询同一办件的同一状态",
+    "MedicalService": "医保服务：在此查询备案、结算链和参保人的结算",
     "SubscriptionService": "订阅服务：各省在此读取与本省有关的事件",
 }
 METHODS = {
@@ -33,12 +34,12 @@ METHODS = {
     "ListCases": "列出办件",
     "GetCaseTimeline": "查询一个办件的全部上报",
     "WatchCases": "跟随办件的变化",
+    "ListFilings": "查询持卡人的备案",
+    "GetSettlementChain": "查询一笔结算的结算链",
+    "ListMedicalUses": "查询持卡人的结算，供参保方",
     "Subscribe": "订阅事件",
 }
 _FURTHER_KINDS = {
-    "medical_filing_expired": "异地就医备案到期",
-    "medical_filing_cancelled": "异地就医备案撤销",
-    "medical_settlement_precomputed": "医保预结算",
     "medical_clearing_reconciled": "医保清算对账",
     "transit_transfer_discounted": "换乘优惠",
     "transit_concession_consumed": "扣用优待次数",

@@ -8,11 +8,17 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2  # noqa: F401 (its messages are inside the refusals shown)
 
 from hub.api.edge.statuses import to_status
-from hub.commands.pages.reference import card_examples, case_examples, feed_examples, item_examples
+from hub.commands.pages.reference import card_examples, case_examples, feed_examples, item_examples, medical_examples
 from hub.commands.pages.reference.samples import Example
 from hub.domain import errors
 
-EXAMPLES = {**feed_examples.EXAMPLES, **card_examples.EXAMPLES, **item_examples.EXAMPLES, **case_examples.EXAMPLES}
+EXAMPLES = {
+    **feed_examples.EXAMPLES,
+    **card_examples.EXAMPLES,
+    **item_examples.EXAMPLES,
+    **case_examples.EXAMPLES,
+    **medical_examples.EXAMPLES,
+}
 
 
 def of_method(name: str) -> Example:

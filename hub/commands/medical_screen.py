@@ -1,0 +1,156 @@
+"""How filings and settlements read on a terminal."""
+
+from collections.abc import Iterable
+
+import typer
+from chuanyu.exchange.v1 import medical_service_pb2 as protos
+from chuanyu.exchange.v1 import usage_medical_pb2 as medical
+
+from hub.commands.wording import folded, local, screen, table, whole
+from hub.domain.instants import microseconds
+
+FILING_STATES = {
+    "NOT_YET": "未生效",
+    "ACTIVE": "有效",
+    "EXPIRED": "已到期",
+    "CANCELLED": "已撤销",
+    "NOT_REGISTERED": "未见登记",
+}
+FILING_KINDS = {
+    "UNSPECIFIED": "—",
+    "RETIREE_RESETTLED": "异地安置退休",
+    "LONG_TERM_RESIDENT": "长期居住",
+    "STATIONED_WORKER": "常驻异地工作",
+    "REFERRAL": "异地转诊",
+    "TEMPORARY_TRAVEL": "临时外出",
+}
+SETTLEMENT_STATES = {
+    "COMPLETED": "已结算",
+    "PARTLY_REVERSED": "部分退费",
+    "REVERSED": "已退费",
+    "WAITING": "待结算上报",
+}
+FINDINGS = {
+    "FILING_ORDER": "撤销或到期早于登记 ended before it was registered",
+    "FILING_DIFFERS": "同一编号两次登记不同：后者计入 registered twice, differently; the later one counts",
+    "FILING_PERIOD": "截止日早于起始日 its last day is before its first",
+    "FILING_OTHER_PERSON": "两次上报的证件号不同 reports name different persons",
+    "FILING_NOT_REGISTERED": "有撤销或到期，无登记 an end was reported, and no registration",
+    "REFUND_WITHOUT_SETTLEMENT": "退费无原结算 a refund of a settlement that nobody has reported",
+    "REFUND_BEYOND_SETTLEMENT": "退费超过原结算 more is given back than was settled, of a part",
+    "REFUND_BEFORE_SETTLEMENT": "退费早于结算 a refund dated before the settlement",
+    "REFUND_OTHER_PERSON": "退费与结算不是同一人 the refund names another person",
+    "SETTLEMENT_DIFFERS": "同一结算两次上报不同：后者计入 reported twice, differently; the later one counts",
+    "VISIT_SETTLED_TWICE": "同一就诊两笔相同结算均未退费 two settlements of a visit with the same money, neither given back",
+}
+PARTS = {
+    "total_fen": "总费用 total",
+    "fund_total_fen": "基金 fund",
+    "personal_account_fen": "个人账户 account",
+    "family_account_fen": "家庭共济 family account",
+    "cash_fen": "现金 cash",
+    "hospital_share_fen": "医院承担 hospital",
+}
+
+
+def show_filings(answer: protos.ListFilingsResponse, region: str) -> None:
+    """Draws the filings of a person."""
+    drawn = table(
+        whole("参保方、编号\ninsured side, number"),
+        whole("状态\nstate"),
+        folded("类型\nkind"),
+        whole("参保地 → 就医地\ninsured → treated"),
+        whole("有效期\ndays"),
+        folded("备注\nnotes"),
+    )
+    for one in answer.filings:
+        state = protos.FilingState.Name(one.state).removeprefix("FILING_STATE_")
+        kind = medical.MedicalFilingKind.Name(one.kind).removeprefix("MEDICAL_FILING_KIND_")
+        drawn.add_row(
+            f"{one.insured_province} {one.filing_no}",
+            f"{FILING_STATES[state]} {state}",
+            f"{FILING_KINDS[kind]} {kind}" if one.kind else "—",
+            f"{one.insured_region or '—'} → {one.treatment_region or '—'}",
+            f"{one.valid_from or '—'} – {one.valid_to or '…'}",
+            "\n".join(_notes(one)),
+        )
+    screen().print(drawn)
+    covered = f"，{region} {'已覆盖 is covered' if answer.is_covered else '未覆盖 is not covered'}" if region else ""
+    at = local(microseconds(answer.at))
+    typer.echo(f"{len(answer.filings)} 条备案 filings，{at}{covered}，位置 as of position {answer.as_of_position:,}")
+
+
+def _notes(one: protos.Filing) -> Iterable[str]:
+    if one.is_late:
+        yield f"补登 registered late, {local(microseconds(one.registered_at))[:10]}"
+    if one.keeps_insured_place:
+        yield "双向待遇 keeps the insured place"
+    if one.HasField("ended_at"):
+        yield f"终止 ended {local(microseconds(one.ended_at))[:16]} {one.reason_code}".rstrip()
+    yield from map(_finding, one.findings)
+
+
+def _finding(finding: protos.ReportFinding) -> str:
+    against = f"，相对 against {finding.against_position}" if finding.against_position else ""
+    return f"! {finding.code} 位置 position {finding.position}{against}: {FINDINGS[finding.code]}"
+
+
+def show_chain(answer: protos.GetSettlementChainResponse) -> None:
+    """Prints a chain: each settlement with its refunds, and what is left."""
+    for one in answer.settlements:
+        for line in _settlement_lines(one):
+            typer.echo(line)
+    typer.echo(f"净额 net: {_money(answer.net)}")
+    typer.echo(f"{answer.standing} 笔有效 standing，{answer.as_of}，位置 as of position {answer.as_of_position:,}")
+
+
+def _settlement_lines(one: protos.Settlement) -> Iterable[str]:
+    state = protos.SettlementState.Name(one.state).removeprefix("SETTLEMENT_STATE_")
+    settled = local(microseconds(one.settled_at))[:16] if one.HasField("settled_at") else "—"
+    yield f"{one.settlement_id}  {SETTLEMENT_STATES[state]} {state}  {settled}"
+    places = f"{one.insured_region or '—'} → {one.treatment_region or '—'}"
+    yield f"  机构 institution {one.institution_code}，就诊 visit {one.visit_id or '—'}，{places}"
+    if one.HasField("money"):
+        yield f"  结算 settled: {_money(one.money)}"
+    for refund in one.refunds:
+        undone = "，已被撤销 undone" if refund.is_undone else ""
+        at = local(microseconds(refund.refunded_at))[:16]
+        yield f"  退费 refund {refund.settlement_id} → {refund.original_settlement_id}  {at}{undone}: {_money(refund.money)}"
+    if one.HasField("money"):
+        yield f"  余额 left: {_money(one.net)}"
+    for finding in one.findings:
+        yield f"  {_finding(finding)}"
+
+
+def _money(money: medical.MedicalMoney) -> str:
+    return "，".join(f"{name} {yuan(getattr(money, part))}" for part, name in PARTS.items() if part == "total_fen" or getattr(money, part))
+
+
+def yuan(fen: int) -> str:
+    """Writes an amount in yuan with two decimals."""
+    sign = "-" if fen < 0 else ""
+    return f"{sign}{abs(fen) // 100:,}.{abs(fen) % 100:02}"
+
+
+def show_uses(answer: protos.ListMedicalUsesResponse) -> None:
+    """Draws the settlements of a person."""
+    drawn = table(
+        whole("时间 +08:00\nsettled"),
+        whole("结算\nsettlement"),
+        whole("机构\ninstitution"),
+        whole("状态\nstate"),
+        whole("总费用\ntotal"),
+        whole("余额\nleft"),
+    )
+    for one in answer.settlements:
+        state = protos.SettlementState.Name(one.state).removeprefix("SETTLEMENT_STATE_")
+        drawn.add_row(
+            local(microseconds(one.settled_at))[:16],
+            one.settlement_id,
+            one.institution_code,
+            f"{SETTLEMENT_STATES[state]} {state}",
+            yuan(one.money.total_fen),
+            yuan(one.net.total_fen),
+        )
+    screen().print(drawn)
+    typer.echo(f"{answer.total} 笔 settlements，净额 net {yuan(answer.net.total_fen)}，位置 as of position {answer.as_of_position:,}")
