@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, control_pb2, event_pb2, references_pb2
 from chuanyu.exchange.v1 import usage_government_pb2 as government
+from chuanyu.exchange.v1 import usage_transit_pb2 as transit
 from psycopg import pq
 
 from hub.journal.batch import Appended, Batch, pack_tail
@@ -125,6 +126,14 @@ def looked_at(card_no: str = "A00000001") -> event_pb2.Event:
     """A look at the record of a card."""
     event = about(card_no)
     event.card_record_queried.participant, event.card_record_queried.purpose_code = SICHUAN, "COMPLAINT"
+    return event
+
+
+def elders_ride(card_no: str, counter: int, units: int = 1, at_s: int = AT_S) -> event_pb2.Event:
+    """A metro journey of Chongqing's that used units of a concession."""
+    event = journey(card_no, 0, at_s, "500103")
+    ridden = event.transit_journey_completed
+    ridden.tap.purse_counter, ridden.concession_type, ridden.concession_units = counter, transit.CONCESSION_TYPE_ELDER, units
     return event
 
 

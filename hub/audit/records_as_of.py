@@ -5,11 +5,14 @@ from typing import NamedTuple
 import psycopg
 
 from hub.domain.card import Fact
+from hub.domain.concessions import Entry
 from hub.domain.records.known import Records, Register, records_of
 from hub.journal.reader import Recorded
 from hub.projections.projection import Key
 from hub.projections.views.card_rows import rows_named
 from hub.projections.views.card_standing import facts_of
+from hub.projections.views.concessions import CONCESSIONS, decode
+from hub.projections.views.concessions import State as Concession
 from hub.projections.views.holder_record import HOLDER_RECORD
 from hub.projections.views.record_rows import REGISTER_ROWS, subjects
 from hub.projections.views.registers import REGISTERS, registers_of
@@ -31,8 +34,24 @@ def records_at(connection: psycopg.Connection, card_key: bytes, change: Since) -
     rows = [facts_of(text) for (text,) in connection.execute(_ROWS.encode(), (keys,)).fetchall()]
     known = [[fact for fact in row if fact.position <= change.position and fact.position not in later] for row in rows]
     known += [_evolved((key,), recorded) for recorded in change.stood for key in keys if (key,) in HOLDER_RECORD.keys(recorded, None)]
+    units = _units(connection, keys, change, later)
     states = {(name, province): register_state(tuple(row)) for name, province, *row in connection.execute(REGISTER_ROWS.encode())}
-    return records_of(known, registers_of(_registers(states, change, later), change.position))
+    return records_of(known, registers_of(_registers(states, change, later), change.position), units)
+
+
+def _units(connection: psycopg.Connection, keys: list[bytes], change: Since, later: set[int]) -> list[Entry]:
+    """Returns the entries of concessions by what had been reported of each."""
+    found: dict[Key, Concession | None] = {}
+    for key, *row in connection.execute(_ENTRIES.encode(), (keys,)).fetchall():
+        known = decode(tuple(row))
+        reports = tuple(one for one in known.reports if one.position <= change.position and one.position not in later)
+        found[(bytes(key),)] = known._replace(reports=reports) if reports else None
+    for recorded in change.stood:
+        for key in CONCESSIONS.keys(recorded, None):
+            evolved: Concession | None = CONCESSIONS.evolve(key, found.get(key), recorded, None)
+            if evolved is not None and evolved.card in keys:
+                found[key] = evolved
+    return [state.entry for state in found.values() if state is not None]
 
 
 def _evolved(key: Key, recorded: Recorded) -> list[Fact]:
@@ -54,4 +73,5 @@ def _registers(states: dict[tuple[str, str], Register], change: Since, later: se
 
 
 _SUBJECTS = f"{rows_named('%(keys)s')}, {subjects('%(keys)s')} SELECT DISTINCT key FROM subjects"  # noqa: S608 (our own text)
+_ENTRIES = f"SELECT key, card, city, day, entry, reports FROM views.{CONCESSIONS.name} WHERE card = ANY (%s)"  # noqa: S608 (our own view)
 _ROWS = f"SELECT facts FROM views.{HOLDER_RECORD.name} WHERE key = ANY (%s)"  # noqa: S608 (the name of our own view)

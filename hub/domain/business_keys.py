@@ -93,6 +93,11 @@ def _tap(event: event_pb2.Event, message: Any) -> BusinessKey | None:
     return tap_key(purse, counter) if (counter or tap.psam) and (purse := purse_key(event)) else None
 
 
+def _consumed(event: event_pb2.Event, message: Any) -> BusinessKey | None:
+    """Units that a tap used are used by the ride of that tap."""
+    return _tap(event, message) if message.HasField("tap") else None
+
+
 def _entry(event: event_pb2.Event, message: Any) -> BusinessKey | None:
     """An entry belongs to the journey that the next tap of the purse ends."""
     tap = message.tap
@@ -146,6 +151,7 @@ _NATIVE: dict[str, Callable[[event_pb2.Event, Any], BusinessKey | None]] = {
     "transit_journey_completed": _tap,
     "transit_journey_incomplete": _tap,
     "transit_purse_topped_up": _tap,
+    "transit_concession_consumed": _consumed,
     "medical_visit_registered": _named("visit", "institution_code", "visit_id"),
     "medical_settlement_completed": _named("settlement", "settlement_id"),
     "medical_settlement_reversed": _named("settlement", "settlement_id"),

@@ -4,6 +4,7 @@ from typing import Any
 
 from chuanyu.exchange.v1 import acceptance_pb2
 
+from hub.domain.concessions import balance, scheme_at
 from hub.domain.records.topics import TOPICS
 from hub.domain.rule_input import ON_RECORD, RuleInput
 
@@ -35,6 +36,9 @@ def _on_record(asked: RuleInput, register: str) -> str:
     at_us, records = asked.question.at_us, asked.records
     kinds = (kind for kind, topic in TOPICS.items() if topic.register == register)
     said = [str(fact.position) for fact in records.of(at_us, *kinds)]
+    if register == "CONCESSIONS" and (scheme := scheme_at(asked.reference, asked.question.service_region, at_us)) is not None:
+        units = balance(records.units, scheme, asked.question.service_region, at_us)
+        said.append(f"{units.city} {units.period}: {units.left} left")
     for (name, province), known in sorted(records.registers.items()):
         if name == register and known.declared_at(at_us) is not None:
             said.append(f"{province} {'silent' if known.is_silent(at_us) else 'complete'}")

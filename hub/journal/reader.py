@@ -4,9 +4,10 @@ Every read is bounded by positions, never by an open snapshot: an old snapshot w
 """
 
 import struct
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import psycopg
@@ -153,15 +154,23 @@ def last_position_by(connection: psycopg.Connection, recorded_us: int) -> int:
 
 
 def read_page(
-    connection: psycopg.Connection, after: int, through: int, kinds: Iterable[str] | None = None, *, also: Collection[int] = ()
+    connection: psycopg.Connection,
+    after: int,
+    through: int,
+    kinds: Iterable[str] | None = None,
+    *,
+    also: Collection[int] = (),
+    marks: Mapping[str, Collection[bytes]] = MappingProxyType({}),
 ) -> list[Recorded]:
     """Returns the events with after < position <= through in order, of all kinds or of *kinds* (filtered by the server).
 
-    It also returns those at the positions *also*, of whatever kind.
+    Of a kind in *marks* it returns only those that have some of its bytes. It also returns those at the positions *also*, of whatever kind.
     """
     wanted = ""
     if kinds is not None:
-        is_wanted = f"kind = ANY ('{{{','.join(sorted(kinds))}}}'::text[])"
+        is_wanted = f"kind = ANY ('{{{','.join(sorted(set(kinds) - marks.keys()))}}}'::text[])"
+        for marked, mark in ((marked, mark) for marked, some in sorted(marks.items()) for mark in sorted(some)):
+            is_wanted += f" OR kind = '{marked}' AND position('\\x{mark.hex()}'::bytea in data) > 0"
         if also:
             is_wanted += f" OR position = ANY ('{{{','.join(map(str, sorted(also)))}}}'::bigint[])"
         wanted = f"AND ({is_wanted})"

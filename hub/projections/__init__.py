@@ -6,6 +6,7 @@ from hub.projections.views.card_alias import CARD_ALIAS
 from hub.projections.views.card_answers import CARD_ANSWERS
 from hub.projections.views.card_standing import CARD_STANDING
 from hub.projections.views.cases import CASES
+from hub.projections.views.concessions import CONCESSIONS
 from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.views.decision_tally import DECISION_TALLY
 from hub.projections.views.feed_progress import FEED_PROGRESS
@@ -25,6 +26,7 @@ PROJECTIONS: tuple[View, ...] = (
     AGREEMENTS,
     HOLDER_RECORD,
     REGISTERS,
+    CONCESSIONS,
     FEED_PROGRESS,
     DAILY_USAGE,
     LOSSES,
@@ -38,7 +40,7 @@ PROJECTIONS: tuple[View, ...] = (
     SETTLEMENTS,
 )
 # What an answer rests on: these move as one, first in every round, so that an answer's `as_of_position` is true of all of them.
-DECIDED_BY: tuple[View, ...] = (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS, AGREEMENTS, HOLDER_RECORD, REGISTERS)
+DECIDED_BY: tuple[View, ...] = (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS, AGREEMENTS, HOLDER_RECORD, REGISTERS, CONCESSIONS)
 
 # What is folded before all others: what answers rest on, and what the processes rest on, which answer requests.
 FOLDED_FIRST: tuple[View, ...] = (*DECIDED_BY, LOSSES)

@@ -18,7 +18,7 @@ from hub.journal.sessions import take_turn
 from hub.projections.cells import fold_into_cells
 from hub.projections.fold_trace import Fold, folded
 from hub.projections.ledgers import fold_into_ledger, read_by
-from hub.projections.projection import CellView, Key, Projection, Row, View, decode_for, kinds_of
+from hub.projections.projection import CellView, Key, Projection, Row, View, decode_for, kinds_of, marks_of
 from hub.projections.rows import create_table
 from hub.telemetry.spans import now_ns
 
@@ -118,7 +118,9 @@ _folding, _pages = threading.Lock(), list[None]()
 def read(connection: psycopg.Connection, views: Sequence[View], after: int, end: int) -> Page:
     """Reads once what several views read, and decodes once what any of them reads by its kind."""
     changed = changes(connection, after, end) if any(view.follows_corrections for view in views) else {}
-    events = read_page(connection, after, end, kinds_of(views), also=changed)
+    named = [view for view in views if view.kinds is not None]
+    marks = marks_of(named) if len(named) == len(views) else {}
+    events = read_page(connection, after, end, kinds_of(views), also=changed, marks=marks)
     decode_for(views, events)
     return Page(after, end, events, changed)
 

@@ -37,7 +37,10 @@ def read_by(view: View, events: list[Recorded], changed: Mapping[int, Change]) -
     kinds, changed = view.kinds, changed if view.follows_corrections else {}
     if kinds is None:
         return events, changed
-    return [event for event in events if event.kind in kinds or event.position in changed], changed
+    wanted = [event for event in events if event.kind in kinds or event.position in changed]
+    if marks := view.marks:
+        wanted = [one for one in wanted if (mark := marks.get(one.kind)) is None or mark in one.data or one.position in changed]
+    return wanted, changed
 
 
 def folds_in(page: Iterable[Recorded], changed: Mapping[int, Change]) -> list[Fold]:

@@ -101,7 +101,8 @@ class Projection:
     `about`).
 
     With *cells* its rows are in a table of their own beside their sums. *waiting* names a row that an event touches only if it is there, as
-    one that came too early may be; it is looked for among those of which *waits*, a condition of SQL, is true.
+    one that came too early may be; it is looked for among those of which *waits*, a condition of SQL, is true. Of a kind in *marks* it
+    reads only the events that have those bytes: most taps have nothing for it, and are not even decoded.
     """
 
     name: str
@@ -120,6 +121,7 @@ class Projection:
     refers: Refers = field(default_factory=dict, hash=False)
     waiting: Callable[[Recorded], Key | None] | None = None
     waits: str = "true"
+    marks: Mapping[str, bytes] = field(default_factory=dict, hash=False)
 
     @property
     def rows(self) -> Table:
@@ -168,6 +170,7 @@ class CellView:
     indexes: tuple[str, ...] = ()
     follows_corrections: bool = True
     refers: Refers = field(default_factory=dict, hash=False)
+    marks: Mapping[str, bytes] = field(default_factory=dict, hash=False)
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -206,10 +209,23 @@ def kinds_of(views: Iterable[View]) -> frozenset[str] | None:
     return frozenset(found)
 
 
+def marks_of(views: Iterable[View]) -> dict[str, set[bytes]]:
+    """Returns the kinds of which some views read only what has certain bytes, each with those of all of them."""
+    found: dict[str, set[bytes]] = {}
+    reading = [view for view in views if view.kinds is not None]
+    for kind in {kind for view in reading for kind in view.marks}:
+        marks = [view.marks.get(kind) for view in reading if kind in (view.kinds or ())]
+        if None not in marks:
+            found[kind] = {mark for mark in marks if mark is not None}
+    return found
+
+
 def decode_for(views: Iterable[View], events: Iterable[Recorded]) -> None:
     """Decodes the events of the kinds that some views name; views of all kinds seldom look into an event."""
-    kinds = kinds_of(view for view in views if view.kinds is not None) or frozenset()
-    decode(event for event in events if event.kind in kinds)
+    naming = [view for view in views if view.kinds is not None]
+    kinds, marks = kinds_of(naming) or frozenset(), marks_of(naming)
+    wanted = (event for event in events if event.kind in kinds)
+    decode(event for event in wanted if event.kind not in marks or any(mark in event.data for mark in marks[event.kind]))
 
 
 def suffix_of(view: View) -> str:

@@ -34,6 +34,7 @@ from hub.projections.projection import Projection
 from hub.projections.views.card_rows import relatives
 from hub.projections.views.card_standing import CARD_STANDING
 from hub.projections.views.cases import CASES
+from hub.projections.views.concessions import CONCESSIONS
 from hub.projections.views.daily_usage import DAILY_USAGE, found_in
 from hub.projections.views.findings import FINDINGS, Found, found_of, given, unverified_uses
 from hub.projections.views.holder_cards import HOLDER_CARDS
@@ -51,7 +52,7 @@ from hub.scenarios.scenario import LIVES, Ask, Scenario, Step
 _SEEDED = tuple(
     terms_of(agreement.code, agreement.terms) for agreement in seed_agreements(tables.load().agreements, datetime(2025, 1, 1, tzinfo=UTC))
 )
-_FOLDED = (CARD_STANDING, HOLDER_CARDS, HOLDER_RECORD, REGISTERS, DAILY_USAGE, FINDINGS, CASES, FILINGS, SETTLEMENTS)
+_FOLDED = (CARD_STANDING, HOLDER_CARDS, HOLDER_RECORD, REGISTERS, CONCESSIONS, DAILY_USAGE, FINDINGS, CASES, FILINGS, SETTLEMENTS)
 _OTHER_NAMES = {"social_status_until": "social_status_until_us", "provisional_block_until": "block_until_us"}
 
 
@@ -149,7 +150,8 @@ class PureRun:
         keys = dict.fromkeys((asked, holder, *(bytes.fromhex(card) for of_one in cards for card in of_one)))
         rows = [row for key in keys if (row := self._rows[HOLDER_RECORD.name].states.get((key,))) is not None]
         told = ((str(key[0]), str(key[1]), row) for key, row in self._rows[REGISTERS.name].states.items() if row is not None)
-        return records_of(rows, registers_of(told))
+        entries = [row.entry for row in self._rows[CONCESSIONS.name].states.values() if row is not None and row.card in keys]
+        return records_of(rows, registers_of(told), entries)
 
     def _row(self, key: bytes) -> CardRow:
         """Returns a card as its views have it."""

@@ -7,6 +7,7 @@ VIEWS = {
     "agreement_history": ("约定", "agreements"),
     "holder_record": ("持卡人记录", "record of holders"),
     "register": ("登记簿", "registers"),
+    "concession": ("优待次数", "concession units"),
     "feed_progress": ("数据流进度", "feed progress"),
     "daily_usage": ("每日用卡", "daily usage"),
     "loss": ("挂失协同", "losses"),

@@ -14,7 +14,6 @@ SEEN = {
     "standing.expires_on": ("金融功能有效期", "bank function until"),
     "standing.temporary_until_us": ("临时卡有效至", "temporary card until"),
     "standing.block_until_us": ("待确认挂失至", "blocked until"),
-    "standing.concession_binding": ("优待绑定", "concession binding"),
     "standing.death_position": ("他卡已报死亡", "death reported of another card"),
     "holder.age": ("持卡人年龄", "holder's age"),
     "issuer.socialFunctionSurvivesExpiry": ("发卡地：过期后社保功能仍有效", "issuer: social function survives expiry"),
@@ -61,6 +60,7 @@ SEEN = {
     "claims.ticket_held": ("已有门票", "has a ticket"),
     "claims.told_number_changes": ("已告知换号", "told of the new number"),
     "record.CERTIFICATIONS": ("记录：资格认证", "on record: certifications"),
+    "record.CONCESSIONS": ("记录：优待绑定与次数", "on record: binding and units of the concession"),
     "record.FAMILY_LINKS": ("记录：亲情关系", "on record: family links"),
 }
 

@@ -38,6 +38,7 @@ from tests.recording import (
     correcting,
     decided,
     declared,
+    elders_ride,
     enabled,
     filing,
     journey,
@@ -164,6 +165,9 @@ def record_a_history(dsn: str, journal: Recording) -> None:
     last = journal.next_sequence("cq.usage") - 1
     journal.append(correcting(certified(cards[3]), last), reversing(certified(cards[1], "2026", AT_S + DAY_S), last - 1))
     journal.append(filing(), correcting(filing(valid_to="2025-10-31"), journal.next_sequence("cq.usage")), settlement(), refund())
+    journal.append(*(elders_ride(cards[0], counter) for counter in (1, 2, 2)))
+    ridden = journal.next_sequence("cq.usage") - 1
+    journal.append(correcting(elders_ride(cards[0], 3), ridden - 2), reversing(elders_ride(cards[0], 2), ridden))
 
 
 def a_loss(card: references_pb2.CardRef) -> list[Loss]:

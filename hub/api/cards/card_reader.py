@@ -6,8 +6,9 @@ the very snapshot it was read from, and while the views are not all at one posit
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 import psycopg
@@ -16,17 +17,19 @@ from psycopg import pq
 from hub.api.cards.view_wait import when_seen
 from hub.domain.agreement import Agreements
 from hub.domain.card import Fact
+from hub.domain.concessions import Entry
 from hub.domain.errors import HubError, JournalUnavailable, ViewBehind, ViewsLate
 from hub.domain.records.known import NOTHING, Records, Register, RegisterKey, records_of
 from hub.domain.succession import CardRow, facts_known, wanted
-from hub.journal.loop_connection import LoopConnection, bytea_array
+from hub.journal.loop_connection import LoopConnection, bytea_array, text_array
 from hub.journal.sessions import session, set_up
 from hub.journal.statements import GroupFailed
 from hub.projections import DECIDED_BY
 from hub.projections.views.agreements import AGREEMENTS, read_agreements
 from hub.projections.views.card_rows import merged, rows_named
 from hub.projections.views.card_standing import facts_of
-from hub.projections.views.record_rows import RECORDS, REGISTER_ROWS, subjects
+from hub.projections.views.concessions import entries_of
+from hub.projections.views.record_rows import RECORDS, REGISTER_ROWS, subjects, units_since
 from hub.projections.views.registers import decode as register_state
 from hub.projections.views.registers import registers_of
 from hub.telemetry.outage import Outage
@@ -34,6 +37,9 @@ from hub.telemetry.outage import Outage
 log = logging.getLogger(__name__)
 
 _SESSION = set_up("hub_reader", {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"})
+
+
+_NO_RECORD: Mapping[bytes, str] = MappingProxyType({})
 
 
 class CardRead(NamedTuple):
@@ -55,6 +61,7 @@ class Snapshot:
     rows: dict[bytes, CardRow] = field(default_factory=dict)
     records: dict[bytes, list[list[Fact]]] = field(default_factory=dict)
     registers: dict[RegisterKey, Register] = field(default_factory=dict)
+    units: dict[bytes, list[Entry]] = field(default_factory=dict)
     agreements: Agreements = field(default_factory=lambda: Agreements(()))
 
     def card(self, card_key: bytes, min_position: int, *, with_ecard: bool = True) -> CardRead:
@@ -65,8 +72,8 @@ class Snapshot:
         if as_of < min_position:
             raise ViewBehind(as_of_position=as_of)
         records = NOTHING
-        if self.registers or card_key in self.records:
-            records = records_of(self.records.get(card_key, ()), self.registers)
+        if self.registers or card_key in self.records or card_key in self.units:
+            records = records_of(self.records.get(card_key, ()), self.registers, self.units.get(card_key, ()))
         return CardRead(facts_known(card_key, self.rows, with_ecard=with_ecard), self.agreements, as_of, records)
 
 
@@ -97,26 +104,26 @@ class CardReader:
 
         return await when_seen(attempt)
 
-    async def read_together(self, asked: Mapping[bytes, bool], with_record: Collection[bytes] = ()) -> Snapshot:
+    async def read_together(self, asked: Mapping[bytes, bool], with_record: Mapping[bytes, str] = _NO_RECORD) -> Snapshot:
         """Reads cards by their keys; raises JournalUnavailable, or why none may be read now.
 
         The value of a key says whether the predecessors are wanted too whose e-card the card carries on. Of those *with_record* it reads
-        what is on record of the holder as well.
+        what is on record of the holder as well; the value there is the day from which on concessions are wanted, "" for none.
         """
         if (refusal := self._refused()) is not None:
             raise refusal
         try:
             async with self._reading:
-                snapshot = await self._read(dict(asked), bytea_array(list(with_record)))
+                snapshot = await self._read(dict(asked), bytea_array(list(with_record)), text_array(list(with_record.values())))
         except (JournalUnavailable, GroupFailed, psycopg.Error) as error:
             self._outage.failed(error)
             raise JournalUnavailable from None
         self._outage.over()
         return snapshot
 
-    async def _read(self, asked: dict[bytes, bool], with_record: bytes) -> Snapshot:
+    async def _read(self, asked: dict[bytes, bool], *with_record: bytes) -> Snapshot:
         while True:
-            snapshot = _snapshot(await self._connection.query(bytea_array(list(asked)), with_record))
+            snapshot = _snapshot(await self._connection.query(bytea_array(list(asked)), *with_record))
             if more := {**_relatives(snapshot, asked, with_ecard=False), **_relatives(snapshot, asked, with_ecard=True)}:
                 # Again in one snapshot, together with them: few cards have relatives.
                 asked |= more
@@ -142,7 +149,11 @@ def _snapshot(result: pq.abc.PGresult) -> Snapshot:
             _take_other(snapshot, [value(row, column) or b"" for column in range(2, 8)])
             continue
         if value(row, 1) is None:
-            snapshot.records.setdefault(asked, []).append(facts_of((value(row, 3) or b"").decode()))
+            text = (value(row, 3) or b"").decode()
+            if value(row, 4) is None:
+                snapshot.records.setdefault(asked, []).append(facts_of(text))
+            else:
+                snapshot.units[asked] = entries_of(text)
             continue
         facts, held = facts_of((value(row, 3) or b"[]").decode()), value(row, 4)
         if held is None and asked not in rows:
@@ -175,6 +186,8 @@ _READ_CARDS = f"""
            NULL::bigint AS as_of_position, NULL::bigint AS revision, NULL::bigint AS furthest_position FROM rows
     UNION ALL
     SELECT asked, NULL, NULL, facts, NULL, NULL, NULL, NULL FROM ({RECORDS}) r
+    UNION ALL
+    SELECT asked, NULL, NULL, entries, '', NULL, NULL, NULL FROM ({units_since("$3")}) u
     UNION ALL
     SELECT NULL, NULL, province, declared, register, last_us, NULL, NULL FROM ({REGISTER_ROWS} WHERE cardinality($2) > 0) r
     UNION ALL

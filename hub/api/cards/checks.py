@@ -19,13 +19,14 @@ from hub.api.cards.view_wait import when_seen
 from hub.api.edge.directory import Caller
 from hub.api.edge.turns import Reads
 from hub.domain.acceptance import Question, decide, looks_at_record, rules_digest
+from hub.domain.concessions import year_began
 from hub.domain.errors import JournalUnavailable, NotPermitted, NotRecorded, QueueFull, RequestIdReused, RequestInvalid
 from hub.domain.event_rules import may_say_region
 from hub.domain.instants import DAY_US, epoch_day, set_timestamp
 from hub.domain.pseudonym import hmac_sm3_under
 from hub.domain.records.bases import basis_message, in_words
 from hub.domain.reference import Reference
-from hub.domain.rule_input import CHIP_MEDIA
+from hub.domain.rule_input import CHIP_MEDIA, ELDER
 from hub.intake.identifiers import Identifiers
 from hub.intake.request_rules import instant_us, now_us, question_in, refuse_invalid, refuse_outside
 from hub.journal.decisions import WAITING_DECISIONS, Decision, DecisionWriter, Receipt, settle
@@ -139,12 +140,13 @@ class Checks:
         self._last_began, self._last_size = time.monotonic(), len(self._waiting)
 
     async def _answer_group(self, group: Sequence[_Waiting]) -> None:
-        began, asked, with_record = now_ns(), dict[bytes, bool](), set[bytes]()
+        began, asked, with_record = now_ns(), dict[bytes, bool](), dict[bytes, str]()
         for check, _ in group:
             question, key = check.question, check.event.card.key
             asked[key] = question.medium not in CHIP_MEDIA or asked.get(key, False)
             if looks_at_record(question.scenario, question.is_cross_province):
-                with_record.add(key)
+                units_since = year_began(question.at_us) if question.scenario == ELDER else ""
+                with_record[key] = min(filter(None, (units_since, with_record.get(key, ""))), default="")
         cards = await self._cards.read_together(asked, with_record)
         read, decided = GroupTiming(began, now_ns(), len(group)), []
         for check, receipt in group:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from hub.domain.card_facts import Fact
+from hub.domain.concessions import Entry
 from hub.domain.records.weighing import UNKNOWN, OnRecord
 
 # A register by its name and the province that keeps it.
@@ -35,10 +36,11 @@ class Register(NamedTuple):
 
 
 class Records(NamedTuple):
-    """*facts* are in order; *registers* has those that are declared complete."""
+    """*facts* are in order; *registers* has those that are declared complete; *units* are the entries of concessions."""
 
     facts: tuple[Fact, ...] = ()
     registers: Mapping[RegisterKey, Register] = {}
+    units: tuple[Entry, ...] = ()
 
     def of(self, at_us: int, *kinds: str) -> list[Fact]:
         """Returns the facts of some kinds that had happened by an instant, in order."""
@@ -57,10 +59,10 @@ class Records(NamedTuple):
         return OnRecord(holds, max(positions)) if len(positions) == len(registers) else UNKNOWN
 
 
-def records_of(rows: Iterable[Iterable[Fact]], registers: Mapping[RegisterKey, Register]) -> Records:
+def records_of(rows: Iterable[Iterable[Fact]], registers: Mapping[RegisterKey, Register], units: Iterable[Entry] = ()) -> Records:
     """Puts together the facts of all rows of a holder, each once."""
     facts = {fact.position: fact for row in rows for fact in row}
-    return Records(tuple(sorted(facts.values(), key=lambda fact: (fact.occurred_us, fact.position))), registers)
+    return Records(tuple(sorted(facts.values(), key=lambda fact: (fact.occurred_us, fact.position))), registers, tuple(units))
 
 
 NOTHING = Records()
@@ -68,7 +70,8 @@ NOTHING = Records()
 
 def packed(records: Records) -> dict[str, Any]:
     """Writes records as JSON has them."""
-    return {"facts": records.facts, "registers": [[*key, *register] for key, register in records.registers.items()]}
+    registers = [[*key, *register] for key, register in records.registers.items()]
+    return {"facts": records.facts, "registers": registers, "units": records.units}
 
 
 def unpacked(said: Mapping[str, Any]) -> Records:
@@ -77,4 +80,5 @@ def unpacked(said: Mapping[str, Any]) -> Records:
         (name, province): Register(tuple(Declaration(*one) for one in declared), last_us)
         for name, province, declared, last_us in said["registers"]
     }
-    return Records(tuple(Fact(*fact) for fact in said["facts"]), registers)
+    facts, units = (Fact(*fact) for fact in said["facts"]), (Entry(*entry) for entry in said.get("units", ()))
+    return Records(tuple(facts), registers, tuple(units))

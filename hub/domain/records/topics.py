@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from chuanyu.exchange.v1 import card_accounts_pb2 as accounts
 from chuanyu.exchange.v1 import control_pb2 as control
 from chuanyu.exchange.v1 import event_pb2
 
@@ -45,12 +46,20 @@ def _certified(message: Any) -> dict[str, Any]:
     return {"benefit": message.benefit_kind, "cycle": message.cycle}
 
 
+def _bound(binding: int) -> dict[str, Any]:
+    return {"binding": accounts.ConcessionBinding.Name(accounts.ConcessionBinding.ValueType(binding)).removeprefix("CONCESSION_BINDING_")}
+
+
 # What is kept in `holder_record`.
 TOPICS: dict[str, Topic] = {
     "benefit_qualification_certified": Topic("CERTIFICATIONS", place, _certified),
+    "transit_concession_bound": Topic("CONCESSIONS", place, lambda message: _bound(message.binding)),
+    "transit_concession_rebound": Topic("CONCESSIONS", place, lambda message: _bound(message.to_binding)),
 }
-# What is kept elsewhere and is a sign of life of its register as well: the card's own lives have it.
+# What is kept elsewhere and is a sign of life of its register as well: the card's own lives have it, or a view of its own.
 SIGNS: dict[str, Topic] = {
+    "transit_concession_consumed": Topic("CONCESSIONS", place, lambda _: {}),
+    "transit_concession_topped_up": Topic("CONCESSIONS", place, lambda _: {}),
     "ecard_family_linked": Topic("FAMILY_LINKS", issuer, lambda _: {}),
     "ecard_family_unlinked": Topic("FAMILY_LINKS", issuer, lambda _: {}),
 }
@@ -66,6 +75,7 @@ def register_of(kind: str, event: event_pb2.Event) -> tuple[str, str]:
 
 
 def record_fact(kind: str, event: event_pb2.Event, occurred_us: int, position: int) -> Fact:
-    """Returns what is kept of an event of one of the topics; *by* is the province that keeps its register."""
+    """Returns what is kept of an event of one of the topics; *by* is the province that keeps its register, *at* where it happened."""
     topic = TOPICS[kind]
-    return Fact(occurred_us, position, kind, {"by": topic.owner(event), **topic.detail(getattr(event, kind))})
+    where = {"by": topic.owner(event), **({"at": event.service_region} if event.service_region else {})}
+    return Fact(occurred_us, position, kind, {**where, **topic.detail(getattr(event, kind))})

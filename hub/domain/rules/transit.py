@@ -2,7 +2,9 @@
 
 from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 
+from hub.domain.concessions import balance, city_of, scheme_at
 from hub.domain.instants import MINUTE_US, SECOND_US
+from hub.domain.records.weighing import UNKNOWN, OnRecord, Reasons, Weighed, weigh
 from hub.domain.rule_input import RIDES, RuleInput
 from hub.domain.rules.rule import rule
 
@@ -50,15 +52,19 @@ def a21_balance_and_hotlist(asked: RuleInput) -> str | None:
         "holder.age",
         "policy.elderTransitAgeYears",
         "policy.leapDayBirthday",
-        "standing.concession_binding",
         "question.medium",
         "claims.resides_in_service_city",
         "claims.concession_bound",
         "claims.concession_units_left",
+        "record.CONCESSIONS",
     ),
 )
-def a22_elder_conditions(asked: RuleInput) -> str | None:
-    """A22, TRA.ELD: age by the serving city's local midnight, residence, concession bound to this medium, units left."""
+def a22_elder_conditions(asked: RuleInput) -> str | Weighed | None:
+    """A22, TRA.ELD: age by the serving city's local midnight, residence, concession bound to this medium, units left.
+
+    The last two are on record, by city and person. The record lags the taps: it overrules a claim only where the units are used up, or the
+    concession is bound elsewhere.
+    """
     threshold, age = asked.serving_policy("elderTransitAgeYears"), asked.age()
     if not threshold:
         return "ELDER_NO_SCHEME"
@@ -68,9 +74,23 @@ def a22_elder_conditions(asked: RuleInput) -> str | None:
         return "ELDER_AGE"
     if asked.denies("resides_in_service_city"):
         return "ELDER_RESIDENCE"
-    if asked.denies("concession_bound") or _is_bound_elsewhere(asked):
-        return "ELDER_NOT_BOUND"
-    return "ELDER_NO_UNITS" if asked.denies("concession_units_left") else None
+    bound = weigh(asked.claimed("concession_bound"), _binding(asked), Reasons("ELDER_NOT_BOUND"))
+    if bound.reason_code:
+        return bound
+    units = weigh(asked.claimed("concession_units_left"), _units(asked), Reasons("ELDER_NO_UNITS"))
+    return units if units.basis else bound
+
+
+def _units(asked: RuleInput) -> OnRecord:
+    """Whether units are left by the ledger; nothing in it says something only where the city's operator reports all."""
+    question, records = asked.question, asked.records
+    scheme = scheme_at(asked.reference, question.service_region, question.at_us)
+    if scheme is None:
+        return UNKNOWN
+    known, register = balance(records.units, scheme, question.service_region, question.at_us), ("CONCESSIONS", question.service_region[:2])
+    if not known.position:
+        return records.silence(question.at_us, register, holds=True)
+    return records.says(register, question.at_us, known.position, holds=known.left > 0)
 
 
 # Which binding each medium carries; an elder's own card is none of them.
@@ -81,10 +101,18 @@ _BINDINGS: dict[int, str] = {
 }
 
 
-def _is_bound_elsewhere(asked: RuleInput) -> bool:
-    """Whether the card's own province bound its concession to another medium; the record wins over the claim. Abroad it says nothing."""
-    binding = asked.standing.concession_binding
-    return binding != "NONE" and not asked.question.is_cross_province and _BINDINGS.get(asked.question.medium) != binding
+def _binding(asked: RuleInput) -> OnRecord:
+    """Whether the concession of the serving city is bound to the medium that is shown, by what was reported of it last."""
+    question, medium = asked.question, _BINDINGS.get(asked.question.medium)
+    city, province = city_of(question.service_region), question.service_region[:2]
+    told = [
+        fact
+        for fact in asked.records.of(question.at_us, "transit_concession_bound", "transit_concession_rebound")
+        if city_of(fact.detail.get("at", "")) == city or ("at" not in fact.detail and fact.detail["by"] == province)
+    ]
+    if not told or told[-1].detail["binding"] == "NONE":
+        return UNKNOWN
+    return asked.records.says(("CONCESSIONS", province), question.at_us, told[-1].position, holds=told[-1].detail["binding"] == medium)
 
 
 @rule(

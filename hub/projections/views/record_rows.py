@@ -1,6 +1,7 @@
 """Statements that read what is on record of holders: under all identifiers of all their cards, and under the holder's own key."""
 
 from hub.projections.views.card_alias import CARD_ALIAS
+from hub.projections.views.concessions import CONCESSIONS
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.projections.views.holder_record import HOLDER_RECORD
 from hub.projections.views.registers import REGISTERS
@@ -13,7 +14,7 @@ def subjects(keys: str) -> str:
     """
     alias, holders = f"views.{CARD_ALIAS.name}", f"views.{HOLDER_CARDS.name}"
     return f"""
-    wanted AS (SELECT n.asked, n.card FROM unnest({keys}::bytea[]) w (key) JOIN named n ON n.asked = w.key),
+    wanted AS (SELECT n.asked, n.card, w.n FROM unnest({keys}::bytea[]) WITH ORDINALITY w (key, n) JOIN named n ON n.asked = w.key),
     cards AS (
         SELECT w.asked, w.card FROM wanted w
         UNION
@@ -24,6 +25,14 @@ def subjects(keys: str) -> str:
         UNION SELECT c.asked, c.card FROM cards c
         UNION SELECT c.asked, l.key FROM cards c JOIN {alias} l ON l.card_key = c.card
         UNION SELECT w.asked, f.holder FROM wanted w JOIN found f USING (asked) WHERE f.holder IS NOT NULL)"""  # noqa: S608 (our own views)
+
+
+def units_since(days: str) -> str:
+    """Returns the statement that reads the entries of concessions of the *subjects*, from a day on; *days* is the place holder's array."""
+    return f"""
+        SELECT s.asked, '[' || string_agg(e.entry, ',' ORDER BY e.key) || ']' AS entries
+        FROM unnest({days}::text[]) WITH ORDINALITY d (day, n) JOIN wanted w USING (n) JOIN subjects s USING (asked)
+        JOIN views.{CONCESSIONS.name} e ON e.card = s.key AND e.day >= d.day WHERE d.day <> '' GROUP BY s.asked"""  # noqa: S608 (our own views)
 
 
 RECORDS = f"SELECT s.asked, r.facts FROM subjects s JOIN views.{HOLDER_RECORD.name} r USING (key)"  # noqa: S608 (names of our own views)

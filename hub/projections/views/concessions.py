@@ -1,0 +1,133 @@
+"""View: each use and each grant of units of a transit concession, once, however many numbers it was reported under.
+
+A row is one entry of the ledger (`hub.domain.concessions`) and keeps all that was reported of it. A ride is known by its purse, counter and
+business day: a counter comes again after 65,536 taps, in another epoch.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from chuanyu.exchange.v1 import usage_transit_pb2 as transit
+
+from hub.domain.business_keys import business_key, card_key, key_digest
+from hub.domain.concessions import Entry, city_of
+from hub.domain.instants import microseconds
+from hub.domain.usage import business_day
+from hub.journal.reader import Recorded
+from hub.projections.projection import Key, Projection, Row
+
+_EXIT, _JOURNEY = "transit_exit_recorded", "transit_journey_completed"
+_CONSUMED, _TOPPED_UP = "transit_concession_consumed", "transit_concession_topped_up"
+KINDS = frozenset({_EXIT, _JOURNEY, _CONSUMED, _TOPPED_UP})
+# Most rides use no units: these are the bytes of an elder's concession that is followed by its units, as the two kinds are written.
+MARKS = {_JOURNEY: bytes((0x40, transit.CONCESSION_TYPE_ELDER, 0x48)), _EXIT: bytes((0x20, transit.CONCESSION_TYPE_ELDER, 0x28))}
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class Report(NamedTuple):
+    """What one event says of an entry."""
+
+    position: int
+    occurred_us: int
+    units: int
+    left: int | None
+
+
+class State(NamedTuple):
+    """A row: the card by the key it was named with, city and business day, and the reports in the order of their positions."""
+
+    card: bytes
+    city: str
+    day: str
+    reports: tuple[Report, ...]
+
+    @property
+    def entry(self) -> Entry:
+        """The entry as the last report has it; what was left is what any of them said."""
+        last = self.reports[-1]
+        left = next((one.left for one in reversed(self.reports) if one.left is not None), None)
+        return Entry(self.city, self.day, last.occurred_us, last.position, last.units, left)
+
+
+def _is_entry(recorded: Recorded) -> bool:
+    if recorded.kind not in KINDS:
+        return False
+    event = recorded.event
+    message = getattr(event, recorded.kind)
+    units = message.units if recorded.kind in (_CONSUMED, _TOPPED_UP) else message.concession_units
+    return bool(message.concession_type == transit.CONCESSION_TYPE_ELDER and units and event.card.key and event.service_region)
+
+
+def _day(recorded: Recorded) -> str:
+    event = recorded.event
+    at_us = recorded.occurred_us
+    if recorded.kind == _JOURNEY and event.transit_journey_completed.HasField("entry_at"):
+        at_us = microseconds(event.transit_journey_completed.entry_at)
+    return event.business_date or business_day(recorded.kind, event.service_region, at_us)
+
+
+def _key(recorded: Recorded) -> Key | None:
+    if not _is_entry(recorded):
+        return None
+    return (key_digest((*business_key(recorded.kind, recorded.event), _day(recorded))),)
+
+
+def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
+    """Names the entries of the event and of the one it corrects."""
+    for about in (recorded, corrected):
+        if about is not None and (key := about.derived(_key)) is not None:
+            yield key
+
+
+def _report(recorded: Recorded) -> Report:
+    message, left = getattr(recorded.event, recorded.kind), None
+    if recorded.kind == _TOPPED_UP:
+        units = -message.units
+    elif recorded.kind == _CONSUMED:
+        units, left = message.units, message.units_left
+    else:
+        units = message.concession_units
+    return Report(recorded.position, recorded.occurred_us, units, left)
+
+
+def evolve(key: Key, known: State | None, recorded: Recorded, corrected: Recorded | None) -> State | None:
+    """Adds what the event reports; a correction first takes the corrected report out, a reversal only does that."""
+    reports = known.reports if known is not None else ()
+    if corrected is not None:
+        reports = tuple(one for one in reports if one.position != corrected.position)
+    if not recorded.is_reversal and recorded.derived(_key) == key and all(one.position != recorded.position for one in reports):
+        event = recorded.event
+        reports = tuple(sorted([*reports, _report(recorded)], key=lambda one: one.position))
+        known = known or State(card_key(event), city_of(event.service_region), _day(recorded), ())
+    return known._replace(reports=reports) if known is not None and reports else None
+
+
+def decode(row: Row) -> State:
+    """Reads a row."""
+    card, city, day, _, reports = row
+    return State(bytes(card), city, day, tuple(Report(*one) for one in json.loads(reports)))
+
+
+def encode(state: State) -> Row:
+    """Writes a row."""
+    return state.card, state.city, state.day, _encode(state.entry), _encode(state.reports)
+
+
+def entries_of(text: str) -> list[Entry]:
+    """Reads the entries of some rows."""
+    return [Entry(*one) for one in json.loads(text)]
+
+
+CONCESSIONS = Projection(
+    name="concession",
+    key_columns=(("key", "bytea"),),
+    value_columns=(("card", "bytea"), ("city", "text"), ("day", "text"), ("entry", "text"), ("reports", "text")),
+    kinds=KINDS,
+    keys=keys,
+    evolve=evolve,
+    decode=decode,
+    encode=encode,
+    indexes=("card, day",),
+    marks=MARKS,
+)
