@@ -86,6 +86,8 @@ KINDS = {
     "medical_settlement_reversed": ("医保退费", "medical settlement reversed"),
     "transit_entry_recorded": ("进站", "entered at a gate"),
     "transit_exit_recorded": ("出站", "left at a gate"),
+    "transit_concession_consumed": ("扣用优待次数", "units of the concession used"),
+    "transit_concession_topped_up": ("优待次数充值", "more units of the concession granted"),
     "transit_concession_rebound": ("乘车优待改绑", "concession bound to another medium"),
     "transit_journey_completed": ("乘车", "a journey"),
     "transit_journey_incomplete": ("不完整行程", "an incomplete journey"),

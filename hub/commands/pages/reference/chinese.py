@@ -42,8 +42,6 @@ METHODS = {
 _FURTHER_KINDS = {
     "medical_clearing_reconciled": "医保清算对账",
     "transit_transfer_discounted": "换乘优惠",
-    "transit_concession_consumed": "扣用优待次数",
-    "transit_concession_topped_up": "优待次数充值",
     "transit_trip_disputed": "乘车争议",
     "library_item_lost": "图书丢失",
     "employment_registered": "就业登记",
@@ -77,7 +75,6 @@ _FURTHER_KINDS = {
     "control_totals_submitted": "报送控制总数",
     "recon_break_opened": "对账差错登记",
     "recon_break_closed": "对账差错处理完毕",
-    "register_declared_complete": "登记簿声明完整",
     "participant_registered": "参与方登记",
     "participant_feed_added": "增加数据流",
     "participant_suspended": "参与方暂停",
