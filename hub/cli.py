@@ -23,6 +23,12 @@ COMMANDS = (
     Entry("serve", "hub.commands.serving:serve", RUNNING, "启动 gRPC 服务（双向 TLS）。Serve gRPC over mutual TLS."),
     Entry("project", "hub.commands.serving:project", RUNNING, "运行投影：把日志折叠成视图。Fold the journal into the views until stopped."),
     Entry(
+        "console",
+        "hub.commands.console:app",
+        RUNNING,
+        "控制台网页：启动，及其账号与登录链接。The web console: run it, its accounts and links.",
+    ),
+    Entry(
         "participants",
         "hub.commands.participants:app",
         OPERATING,

@@ -92,6 +92,7 @@ class Config:
     migrate_dsn: str = _setting(str, "", "the login that owns the schemas, for migrations alone; that of HUB_DSN if empty")
     keys_apart_dir: Path | None = _setting(Path, None, "where the key files are", "HUB_KEYS_DIR")
     listen: str = _setting(_address, "127.0.0.1:7443", "where the gRPC server listens, and which hub commands ask")
+    console_listen: str = _setting(_address, "127.0.0.1:7480", "where `hub console` listens")
     quota_calls_per_s: int = _setting(_whole(1), 1_000, "calls a second of one participant at one edge")
     quota_events_per_s: int = _setting(_whole(1), 10_000, "events a second of one participant at one edge")
     quota_calls_at_once: int = _setting(_whole(1), 256, "calls of one participant under way at once at one edge")

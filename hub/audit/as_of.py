@@ -42,7 +42,7 @@ def known_at(connection: psycopg.Connection, card_key: bytes, position: int | No
         asked = reached if position is None else position
         change = Since(asked, *changed_since(connection, asked, reached))
         facts = _facts(connection, card_key, change)
-        return Known(facts, _agreements(connection, asked), asked, records_at(connection, card_key, change))
+        return Known(facts, agreements_at(connection, asked), asked, records_at(connection, card_key, change))
 
 
 def _reached(connection: psycopg.Connection) -> int:
@@ -102,7 +102,7 @@ def _facts_of(keys: list[bytes], recorded: Recorded) -> list[Fact]:
     return [fact for row in rows if row is not None for fact in row.facts]
 
 
-def _agreements(connection: psycopg.Connection, position: int) -> Agreements:
+def agreements_at(connection: psycopg.Connection, position: int) -> Agreements:
     """Folds the agreements' events up to the position, as their view does."""
     rows: dict[tuple[int], Row] = {}
     for fields in connection.execute(_AGREEMENT_EVENTS, {"kinds": sorted(AGREEMENTS.kinds or ()), "position": position}):

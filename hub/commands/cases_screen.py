@@ -13,23 +13,11 @@ from hub.commands.items_screen import MODES, SIDES, UNKNOWN
 from hub.commands.wording import folded, local, screen, table, whole
 from hub.domain.instants import epoch_day_of, microseconds, midnight_us
 from hub.words.kinds import KINDS
+from hub.words.services import ACTORS as CASE_ACTORS
+from hub.words.services import CASE_STATES
 
-STATES = {
-    "UNSPECIFIED": "无有效上报 no report in force",
-    "SUBMITTED": "已提交",
-    "RECEIVED": "已收件",
-    "SUPPLEMENT_REQUESTED": "待补正",
-    "SUPPLEMENTED": "已补正",
-    "ACCEPTED": "已受理",
-    "NOT_ACCEPTED": "不予受理",
-    "TRANSFERRED": "已转办",
-    "DECIDED": "已办结",
-    "DELIVERED": "已送达",
-    "RATED": "已评价",
-    "WITHDRAWN": "已撤回",
-    "CLOSED_NO_RESPONSE": "逾期未补正终止",
-}
-ACTORS = {"HANDLING": "办理方 handling side", "DECIDING": "决定方 deciding side", "APPLICANT": "申请人 applicant"}
+STATES = {**{state: zh for state, (zh, _) in CASE_STATES.items()}, "UNSPECIFIED": "无有效上报 no report in force"}
+ACTORS = {actor: f"{zh} {en}" for actor, (zh, en) in CASE_ACTORS.items()}
 FINDINGS = {
     "CASE_ORDER": "上报次序不合：后一条计入 reports out of order; the later one counts",
     "CASE_UNKNOWN_ITEM": "事项目录中没有该编码 the catalogue has no such item",

@@ -7,22 +7,12 @@ from chuanyu.exchange.v1 import service_items_pb2 as items
 from chuanyu.exchange.v1 import usage_government_pb2 as government
 
 from hub.commands.wording import folded, screen, table, whole
+from hub.words.services import ITEM_STATES
+from hub.words.services import MODES as WORDS
 
-STATES = {
-    "DRAFT": "拟办",
-    "LIVE": "在办",
-    "SUSPENDED": "暂停",
-    "WITHDRAWN": "停办",
-    "NOT_YET": "未办",
-    "NOT_KNOWN": "当日不详",
-}
-MODES = {
-    "FULL_ONLINE": "全程网办",
-    "COLLECT_FORWARD": "异地代收代办",
-    "JOINT": "多地联办",
-    "UNSPECIFIED": "不详 not known",
-    "MIXED": "双方不同 mixed",
-}
+STATES = {state: zh for state, (zh, _) in ITEM_STATES.items()}
+# In a line that has no English beside it.
+MODES = {mode: f"{zh} {en}" if mode in ("UNSPECIFIED", "MIXED") else zh for mode, (zh, en) in WORDS.items()}
 BASES = {
     "PUBLISHED": "公开文字 a public text",
     "NATIONAL_LIST": "国家跨省通办清单 the national lists",

@@ -12,14 +12,9 @@ from hub.commands.probe import Answer
 from hub.commands.wording import folded
 from hub.domain.instants import LOCAL
 from hub.domain.participant import PREFIX
-from hub.monitoring.vitals import StandbyVitals, Vitals
-from hub.projections import DECIDED_BY
+from hub.monitoring.vitals import DECIDING, LATE_S, StandbyVitals, Vitals
 
 WIDTH = 130
-DECIDING = frozenset(projection.name for projection in DECIDED_BY)
-LATE_S = 1.0
-# No answer rests on these: they follow at their own pace.
-OTHERS_LATE_S = 60.0
 STANDBY_LATE_S = 10.0
 GIB, MIB = 1024**3, 1024**2
 _NO_ANSWER = "`hub serve` 在运行吗 is it running? 地址不同则用 --target 或 HUB_LISTEN at another address: --target or HUB_LISTEN."
@@ -164,7 +159,7 @@ def _views(screen: _Screen, vitals: Vitals) -> Table:
             "是 yes" if view.name in DECIDING else "",
             f"{view.position:,}",
             f"{view.lag_events:,}",
-            screen.late(duration(view.lag_s), view.lag_s > (LATE_S if view.name in DECIDING else OTHERS_LATE_S)),
+            screen.late(duration(view.lag_s), view.is_late),
             screen.late(f"{view.parked:,}", view.parked > 0),
             screen.late(verified, view.is_equal is False),
         )

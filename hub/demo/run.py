@@ -107,6 +107,8 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
         target = stage.first_line("hub").split()[-1]
         stage.start("projections", "hub.cli", "project")
         stage.first_line("projections")
+        stage.start("console", "hub.cli", "console", "--listen", "127.0.0.1:0", "--demo")
+        _, _, console, *links = stage.first_line("console").split()
         # The simulator plays the province, whose public key the Sichuan adapter asks for.
         make_province_keys(data_dir / "sichuan/keys")
         tracing = ("--otlp-endpoint", f"http://{traces}", "--trace-ratio", str(TRACE_SHARE))
@@ -115,7 +117,7 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
         simulator = _start_simulator(stage, settings, data_dir, urls, begin)
         with Questions(target, certificates, settings.seed, begin, settings.events) as questions:
             small = SmallParticipants(target, dsn, data_dir, questions.a_card_each)
-            picture = Picture(target, f"http://{metrics}/metrics", str(data_dir))
+            picture = Picture(target, f"http://{metrics}/metrics", str(data_dir), console, links)
             problems: list[str] = []
             case = CaseThereAndBack(stage, screen, target, certificates)
 

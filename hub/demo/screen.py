@@ -18,6 +18,8 @@ class Picture:
     target: str
     metrics: str
     data_dir: str
+    console: str = ""
+    links: list[str] = field(default_factory=list)
     feeds: dict[str, dict[str, Any]] = field(default_factory=dict)
     head: int = 0
     behind: int = 0
@@ -71,6 +73,16 @@ def draw(picture: Picture) -> RenderableType:
 def announce(screen: Console, picture: Picture) -> None:
     """Says where the hub and its numbers are, in a line that can be copied."""
     screen.print(f"枢纽 hub: gRPC {picture.target}   指标 metrics {picture.metrics}", soft_wrap=True, highlight=False)
+    if picture.links:
+        _announce_console(screen, picture)
+
+
+def _announce_console(screen: Console, picture: Picture) -> None:
+    """Says where the web console is, and gives a link for each of its users."""
+    once = "链接十分钟内各用一次 each link is good once, within ten minutes"
+    screen.print(f"控制台 console: {picture.console}   {once}", soft_wrap=True, highlight=False)
+    for link, whose in zip(picture.links, ("审计与运维 auditor, operator", "管理员 administrator"), strict=True):
+        screen.print(f"  {link}  {whose}", soft_wrap=True, highlight=False)
 
 
 def suggest(screen: Console, picture: Picture, card_no: str) -> None:

@@ -40,6 +40,14 @@ def changes(connection: psycopg.Connection, after: int, end: int) -> dict[int, C
     return found
 
 
+def corrected_by(connection: psycopg.Connection, stream_id: int, sequence: int) -> list[int]:
+    """Returns the positions of what corrects or reverses an event, in order."""
+    rows = connection.execute(
+        "SELECT position FROM journal.correction WHERE stream_id = %s AND sequence = %s ORDER BY position", (stream_id, sequence)
+    ).fetchall()
+    return [int(position) for (position,) in rows]
+
+
 def _by_name(members: Iterable[Member]) -> dict[Hashable, list[Member]]:
     """Returns the family of each name: what one event changes has to do with its own family alone."""
     families: dict[Hashable, list[Member]] = {}

@@ -39,6 +39,15 @@ def find_entry(connection: psycopg.Connection, epoch: int) -> HotlistEntry | Non
     return None if row is None else HotlistEntry(*row)
 
 
+def entries(connection: psycopg.Connection, most: int) -> list[HotlistEntry]:
+    """Returns what is said of published files, the newest first."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM hotlist.file WHERE {_PUBLISHED} ORDER BY epoch DESC LIMIT %s".encode(),  # noqa: S608 (our own text)
+        (most,),
+    ).fetchall()
+    return [HotlistEntry(*row) for row in rows]
+
+
 def find_deltas(connection: psycopg.Connection, base_epoch: int, after_epoch: int) -> list[HotlistEntry]:
     """Returns the published deltas over a snapshot that come after an epoch, in order."""
     rows = connection.execute(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from hub.domain.errors import NotRecorded
 from hub.domain.looks import KIND, Look, Looker, look_event
 from hub.domain.participant import DECISIONS_FEED, HUB
 from hub.journal.reader import Recorded
@@ -18,11 +19,19 @@ def record_look(dsn: str, looker: Looker, look: Look, at_us: int) -> int:
     store = AggregateStore(dsn)
     store.ensure_feeds([(DECISIONS_FEED, HUB)])
     store.close()
-    event = look_event(looker, look, at_us)
     with session(dsn, "hub_writer", "hub-writer") as connection:
+        return record_look_on(connection, looker, look, at_us)
+
+
+def record_look_on(connection: psycopg.Connection, looker: Looker, look: Look, at_us: int) -> int:
+    """Returns the position of a look once it is on disk; the feed of decisions is there. Raises NotRecorded."""
+    event = look_event(looker, look, at_us)
+    try:
         row = connection.execute(
             _APPEND, {"feed": DECISIONS_FEED, "key": os.urandom(32), "at": at_us, "kind": KIND, "data": event.SerializeToString()}
         ).fetchone()
+    except psycopg.Error:
+        raise NotRecorded from None
     assert row is not None
     return int(row[0])
 

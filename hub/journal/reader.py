@@ -255,6 +255,21 @@ KIND_NAMES = {
 }  # one string object a kind instead of one an event
 
 
+class StreamRow(NamedTuple):
+    """A stream's name and owner, and whether it is a feed."""
+
+    name: str
+    owner: str
+    is_feed: bool
+
+
+def stream_row(connection: psycopg.Connection, stream_id: int) -> StreamRow:
+    """Returns the stream of an event."""
+    row = connection.execute("SELECT name, owner, is_feed FROM journal.stream WHERE stream_id = %s", (stream_id,)).fetchone()
+    assert row is not None, "an event has a stream"
+    return StreamRow(*row)
+
+
 class FeedRow(NamedTuple):
     """How far a feed is; *last_position* 0 and *last_recorded_us* None while it is empty."""
 

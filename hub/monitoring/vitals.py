@@ -16,8 +16,11 @@ import psycopg
 
 from hub.journal.sessions import session
 from hub.processes import losses
-from hub.projections import PROJECTIONS
+from hub.projections import DECIDED_BY, PROJECTIONS
 
+DECIDING = frozenset(projection.name for projection in DECIDED_BY)
+# From when on a view is late: no answer rests on the others, which follow at their own pace.
+LATE_S, OTHERS_LATE_S = 1.0, 60.0
 # The losses are no view, but keep a checkpoint like one and are late like one.
 FOLLOWERS = (*(projection.name for projection in PROJECTIONS), losses.CHECKPOINT)
 # Where everything parks, their exact number says no more.
@@ -34,6 +37,11 @@ class ViewVitals:
     lag_s: float
     parked: int
     is_equal: bool | None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it is later than a view of its class may be."""
+        return self.lag_s > (LATE_S if self.name in DECIDING else OTHERS_LATE_S)
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,12 @@ def fold_page(connection: psycopg.Connection, view: View, page: list[Recorded], 
     return len(parked_now)
 
 
+def parked_events(connection: psycopg.Connection, most: int) -> list[tuple[str, int, str]]:
+    """Returns (view, position, error) of what is parked, the newest first."""
+    rows = connection.execute("SELECT view, position, error FROM views.parked ORDER BY position DESC, view LIMIT %s", (most,)).fetchall()
+    return [(str(view), int(position), str(error)) for view, position, error in rows]
+
+
 def parked_keys(connection: psycopg.Connection, views: Sequence[str]) -> dict[str, set[str]]:
     """Returns the keys of each view that have parked events."""
     parked: dict[str, set[str]] = {}

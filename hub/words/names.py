@@ -15,6 +15,8 @@ VIEWS = {
     "person_cards": ("一人多卡", "cards of persons"),
     "quarantine": ("隔离", "quarantine"),
     "joint_case": ("办件", "cases"),
+    "medical_filing": ("异地就医备案", "medical filings"),
+    "medical_settlement": ("医保结算", "medical settlements"),
     "decision_tally": ("答复计数", "decision tally"),
     "card_answers": ("卡的答复", "answers about cards"),
     "process.loss": ("挂失流程", "loss process"),
@@ -67,4 +69,16 @@ SHOWN = {
     "QUARANTINED": ("隔离原文", "quarantined event"),
     "FINDINGS": ("发现", "findings"),
     "LOOKS": ("查看记录", "looks"),
+    "FILINGS": ("备案", "filings"),
+    "MEDICAL_USES": ("就医用卡", "medical uses"),
+}
+
+LOSS_TYPES = {"TEMPORARY": ("临时挂失", "temporary"), "FORMAL": ("正式挂失", "formal")}
+
+LOSSES = {
+    "OPEN": ("待发卡地确认", "waits for the issuer"),
+    "CONFIRMED": ("已确认", "confirmed"),
+    "REFUSED": ("未予确认", "refused"),
+    "EXPIRED": ("逾期未确认", "ran out"),
+    "WITHDRAWN": ("已撤回", "withdrawn"),
 }

@@ -32,6 +32,12 @@ def test_each_command_to_try_is_one_line_that_can_be_copied() -> None:
     assert all(line.startswith("  HUB_DATA_DIR=/var/lib/a-long-directory/data/demo .venv/bin/hub ") for line in (question, *further))
 
 
+def test_the_console_is_announced_with_a_link_for_each_of_its_users() -> None:
+    picture = Picture("127.0.0.1:1", "", "", "http://127.0.0.1:7480", ["http://127.0.0.1:7480/enter/A", "http://127.0.0.1:7480/enter/B"])
+    _, where, *links = said(announce, picture).splitlines()
+    assert "http://127.0.0.1:7480" in where and [line.split()[0] for line in links] == picture.links
+
+
 def test_the_last_words_are_words() -> None:
     told = said(farewell, {**RESULT, "views_equal": True, "checks": {"ACCEPT": 1_500, "DENY": 2}}, True)
     assert "答复 checks: ACCEPT 1,500，DENY 2；用时 took 1.5 s" in told

@@ -30,6 +30,12 @@ def read_agreements(connection: psycopg.Connection) -> tuple[int, Agreements]:
     return max((row[2] for row in rows), default=0), Agreements(terms for history in histories for terms in terms_in(history))
 
 
+def find_history(connection: psycopg.Connection, code: str) -> agreement_history_pb2.AgreementHistory | None:
+    """Returns what became of the agreement with a code, None if there is none."""
+    row = connection.execute("SELECT history FROM views.agreement_history WHERE code = %s ORDER BY stream_id LIMIT 1", (code,)).fetchone()
+    return None if row is None else agreement_history_pb2.AgreementHistory.FromString(bytes(row[0]))
+
+
 AGREEMENTS = Projection(
     name="agreement_history",
     key_columns=(("stream_id", "bigint"),),

@@ -1,5 +1,9 @@
 """View: every loss across provinces with its card, its state, and until when its block is in force."""
 
+from typing import NamedTuple
+
+import psycopg
+
 from hub.domain.instants import microseconds
 from hub.domain.loss import outcome_of
 from hub.journal.reader import Recorded
@@ -51,3 +55,23 @@ LOSSES = Projection(
     indexes=("card_key", "expires_us"),
     follows_corrections=False,
 )
+
+
+class Listed(NamedTuple):
+    """A loss without its card: whose it is, how far it is, from when on it counts, and until when its block is in force."""
+
+    issuing_province: str
+    loss_type: int
+    state: str
+    effective_us: int
+    expires_us: int | None
+    position: int
+
+
+def listed_losses(connection: psycopg.Connection, most: int) -> list[Listed]:
+    """Reads losses, those that changed last first."""
+    return [Listed(*row) for row in connection.execute(_LISTED, (most,)).fetchall()]
+
+
+_LISTED = """
+    SELECT issuing_province, loss_type, state, effective_us, expires_us, position FROM views.loss ORDER BY position DESC LIMIT %s"""

@@ -66,6 +66,21 @@ def counts(connection: psycopg.Connection, wanted: Wanted, known_position: int |
     return Counts(position, found)
 
 
+class Flow(NamedTuple):
+    """How often cards of a province were used in a region, for a group of scenarios, "" where none was given."""
+
+    issuer: str
+    region: str
+    group: str
+    uses: int
+
+
+def flows(connection: psycopg.Connection, day: str, until: str) -> list[Flow]:
+    """Returns the uses of some business days by issuing province, region and group of scenarios, added up by the database."""
+    rows = connection.execute(_FLOWS, {"day": day, "until": until}).fetchall()
+    return [Flow(issuer, region, group, int(uses)) for issuer, region, group, uses in rows]
+
+
 def _newest(connection: psycopg.Connection, wanted: Wanted) -> dict[UsageCell, tuple[int, int]]:
     rows = connection.execute(_NEWEST, _parameters(wanted)).fetchall()
     return {UsageCell(*row[:4]): (int(row[4]), int(row[5])) for row in rows}
@@ -128,6 +143,9 @@ _CELLS = """
 _NEWEST = f"""
     SELECT day, issuer, region, scenario, uses, amount_fen FROM views.daily_usage
     WHERE (%(day)s = '' OR day BETWEEN %(day)s AND %(until)s) {_CELLS}"""  # noqa: S608 (our own text)
+_FLOWS = """
+    SELECT issuer, region, split_part(scenario, '.', 1), sum(uses) FROM views.daily_usage
+    WHERE day BETWEEN %(day)s AND %(until)s GROUP BY 1, 2, 3 HAVING sum(uses) <> 0"""
 _BEFORE = f"""
     SELECT business_day, issuer, region, scenario, sum(uses), sum(amount_fen) FROM views.usage_delta
     WHERE known_day < %(known_day)s AND (%(day)s = '' OR business_day BETWEEN %(day)s AND %(until)s) {_CELLS}

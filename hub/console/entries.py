@@ -1,0 +1,109 @@
+"""The pages: address, view, names, and which roles see it. One table, so that a test can walk it cell by cell."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from hub.admin.accounts.roles import ADMINISTRATOR, AUDITOR, OPERATOR, POLICY
+from hub.console.page import Moved, Page, Shown
+from hub.console.pages import (
+    accounts,
+    cards,
+    decisions,
+    events,
+    feeds,
+    find,
+    items,
+    looks,
+    losses,
+    me,
+    overview,
+    participants,
+    quarantine,
+    rules,
+    terms,
+    views,
+)
+
+View = Callable[[Page], Shown | Moved]
+EVERYBODY = frozenset({ADMINISTRATOR, OPERATOR, AUDITOR, POLICY})
+WORKING = frozenset({OPERATOR, AUDITOR})
+READING = frozenset({AUDITOR, POLICY})
+INFORMED = frozenset({OPERATOR, AUDITOR, POLICY})
+
+
+class Entry(NamedTuple):
+    """A page: *group* is the part of the menu it belongs to, *is_menu* whether the menu leads to it; *method* POST changes something."""
+
+    path: str
+    view: View
+    group: str
+    roles: frozenset[str]
+    method: str = "GET"
+    is_menu: bool = False
+
+
+GROUPS = {
+    "overview": ("总览", "Overview"),
+    "feeds": ("数据流", "Feeds"),
+    "cards": ("卡与答复", "Cards and answers"),
+    "terms": ("约定与规则", "Agreements and rules"),
+    "services": ("川渝通办", "Joint services"),
+    "audit": ("审计", "Audit"),
+    "system": ("系统", "System"),
+}
+
+ENTRIES = (
+    Entry("/", overview.overview, "overview", EVERYBODY, is_menu=True),
+    Entry("/feeds", feeds.feeds, "feeds", EVERYBODY, is_menu=True),
+    Entry("/feeds/{feed}", feeds.feed, "feeds", EVERYBODY),
+    Entry("/feeds/{feed}/{sequence}", events.event_of_feed, "feeds", WORKING),
+    Entry("/journal/{position}", events.event, "feeds", WORKING),
+    Entry("/participants", participants.participants, "feeds", EVERYBODY, is_menu=True),
+    Entry("/participants/{name}", participants.participant, "feeds", EVERYBODY),
+    Entry("/quarantine", quarantine.quarantine, "feeds", WORKING, is_menu=True),
+    Entry("/quarantine/{position}", quarantine.quarantined, "feeds", WORKING),
+    Entry("/quarantine/{position}/evaluate", quarantine.evaluate, "feeds", frozenset({OPERATOR}), "POST"),
+    Entry("/find", find.form, "cards", INFORMED),
+    Entry("/find", find.find, "cards", INFORMED, "POST"),
+    Entry("/purpose", find.purpose, "cards", READING | WORKING, "POST"),
+    Entry("/decisions", decisions.decisions, "cards", INFORMED, is_menu=True),
+    Entry("/decisions/{position}", decisions.decision, "cards", READING),
+    Entry("/cards/{handle}", cards.card, "cards", frozenset({AUDITOR})),
+    Entry("/losses", losses.losses, "cards", WORKING, is_menu=True),
+    Entry("/hotlist", losses.hotlist, "cards", INFORMED, is_menu=True),
+    Entry("/terms", terms.terms, "terms", INFORMED, is_menu=True),
+    Entry("/terms/{code:path}", terms.agreement, "terms", INFORMED),
+    Entry("/rules", rules.rules, "terms", INFORMED, is_menu=True),
+    Entry("/reference", rules.reference_tables, "terms", INFORMED, is_menu=True),
+    Entry("/reference/{table}", rules.reference_table, "terms", INFORMED),
+    Entry("/items", items.items, "services", INFORMED, is_menu=True),
+    Entry("/cases", items.cases, "services", WORKING, is_menu=True),
+    Entry("/cases/{side}/{case_no}", items.one_case, "services", WORKING),
+    Entry("/audit/looks", looks.looks, "audit", frozenset({AUDITOR}), is_menu=True),
+    Entry("/views", views.views, "system", EVERYBODY, is_menu=True),
+    Entry("/parked", views.parked, "system", WORKING, is_menu=True),
+    Entry("/me", me.me, "system", EVERYBODY),
+    Entry("/admin/users", accounts.users, "system", frozenset({ADMINISTRATOR}), is_menu=True),
+    Entry("/admin/users", accounts.put, "system", frozenset({ADMINISTRATOR}), "POST"),
+    Entry("/admin/users/{name}/link", accounts.link, "system", frozenset({ADMINISTRATOR}), "POST"),
+    Entry("/admin/users/{name}/end", accounts.end, "system", frozenset({ADMINISTRATOR}), "POST"),
+    Entry("/sign-out", me.sign_out, "system", EVERYBODY, "POST"),
+)
+NAMES = {
+    "/": ("总览", "Overview"),
+    "/feeds": ("数据流", "Feeds"),
+    "/participants": ("参与方", "Participants"),
+    "/quarantine": ("隔离", "Quarantine"),
+    "/decisions": ("互认答复", "Decisions"),
+    "/losses": ("挂失协同", "Losses"),
+    "/hotlist": ("挂失名单", "Hotlist"),
+    "/terms": ("约定", "Agreements"),
+    "/rules": ("规则", "Rules"),
+    "/reference": ("参照表", "Reference tables"),
+    "/items": ("事项", "Service items"),
+    "/cases": ("办件", "Cases"),
+    "/audit/looks": ("查看记录", "Looks"),
+    "/views": ("视图", "Views"),
+    "/parked": ("搁置", "Parked"),
+    "/admin/users": ("用户", "Users"),
+}

@@ -1,0 +1,244 @@
+"""The overview: first a sentence that says whether anything is late or silent, then how far all is, and who uses whose cards where."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from math import ceil
+from typing import NamedTuple
+
+from chuanyu.exchange.v1.acceptance_pb2 import AcceptanceOutcome
+
+from hub.console.drawing.bars import Stack
+from hub.console.drawing.tiles import places
+from hub.console.page import Page, Shown
+from hub.console.pages.feeds import feed_table, is_silent
+from hub.console.pages.views import view_table
+from hub.console.tables import Cell, Column, Table, table
+from hub.domain.instants import MINUTE_US
+from hub.monitoring.feeds import Habit, habits
+from hub.monitoring.vitals import Vitals, read
+from hub.projections.views.decision_tally import Window, outcomes, reasons
+from hub.projections.views.quarantine import Wanted, counted
+from hub.projections.views.usage_counts import Flow, flows
+from hub.words.kinds import OUTCOME_WORDS
+from hub.words.names import GROUPS, VIEWS
+
+DAYS, MINUTES, MOST_REASONS = 7, 30, 8
+OUTCOMES = tuple(name.removeprefix("ACCEPTANCE_OUTCOME_") for name in AcceptanceOutcome.keys()[1:])
+ISSUERS = (("50", "51"), ("51", "50"))
+
+
+class Butterfly(NamedTuple):
+    """A row of both directions: Chongqing's cards in Sichuan, Sichuan's in Chongqing."""
+
+    name: str
+    left: int
+    right: int
+
+
+class Instrument(NamedTuple):
+    """One figure of the strip: where it leads, whether it is for somebody to do, and what is said then."""
+
+    name: str
+    figure: str
+    href: str = ""
+    mark: str = ""
+    said: str = ""
+    unit: str = ""
+    line: Sequence[float] = ()
+
+
+class Seen(NamedTuple):
+    """All that the overview was made of, read at one time."""
+
+    vitals: Vitals
+    habits: dict[str, Habit]
+    flows: list[Flow]
+    open_quarantined: int
+    answers: list[tuple[int, int, int]]
+    reasons: list[tuple[str, int]]
+
+
+def overview(page: Page) -> Shown:
+    """Shows it."""
+    now_minute = page.now_us // MINUTE_US
+    window = Window(now_minute - MINUTES + 1, now_minute + 1, serving=page.province)
+    until, since = page.today.isoformat(), (page.today - timedelta(days=DAYS - 1)).isoformat()
+    with page.reading() as connection:
+        seen = Seen(
+            read(connection),
+            habits(connection),
+            flows(connection, since, until),
+            counted(connection, Wanted(only_unsettled=True)),
+            outcomes(connection, window),
+            reasons(connection, window),
+        )
+    crossing = [flow for flow in seen.flows if flow.issuer != flow.region[:2]]
+    rows = _butterfly(page, crossing)
+    uses = _by_tile(page, crossing)
+    tables = (
+        _flow_table(page, rows),
+        _tile_table(page, uses),
+        feed_table(page, seen.vitals, seen.habits),
+        view_table(page, seen.vitals.views),
+        _answer_table(page, seen.answers),
+        _reason_table(page, seen.reasons),
+    )
+    verdict, mark = _verdict(page, seen, sum(flow.uses for flow in crossing))
+    values = {
+        "verdict": verdict,
+        "mark": mark,
+        "facts": _facts(page, seen, crossing),
+        "strip": _strip(page, seen),
+        "rows": rows,
+        "most": max((max(row.left, row.right) for row in rows), default=0),
+        "within": [sum(flow.uses for flow in seen.flows if flow.issuer == flow.region[:2] == province) for province in ("51", "50")],
+        "uses": uses,
+        "names": {tile.code: page.region(tile.code) if page.words.lang == "en" else tile.name for tile in places()},
+        "nowhere": _nowhere(crossing),
+        "stacks": _stacks(page, seen.answers, window),
+        "outcomes": _totals(page, seen.answers),
+        "days": DAYS,
+        "minutes": MINUTES,
+        "vitals": seen.vitals,
+    }
+    return Shown("overview", page.t("总览", "Overview"), values, tables, seen.vitals.position, is_live=True, verdict=verdict)
+
+
+def _verdict(page: Page, seen: Seen, crossing: int) -> tuple[str, str]:
+    """Returns what somebody must know first, and how grave it is."""
+    late = [view for view in seen.vitals.views if view.is_late]
+    parked = sum(view.parked for view in seen.vitals.views)
+    silent = [feed for feed in seen.vitals.feeds if is_silent(feed, seen.habits)]
+    said = []
+    if late:
+        names = page.t("、", ", ").join(page.words.of(VIEWS, view.name) for view in late)
+        longest = page.words.silence(max(view.lag_s for view in late))
+        zh, en = f"{len(late)} 个视图落后：{names}，最久 {longest}。", f"{len(late)} views are late: {names}, {longest} at most. "
+        said.append(page.t(zh, en))
+    if silent:
+        names = page.t("、", ", ").join(f"{feed.name} {page.words.silence(feed.silence_s)}" for feed in silent)
+        said.append(page.t(f"{len(silent)} 路数据流静默：{names}。", f"{len(silent)} feeds are silent: {names}. "))
+    if parked:
+        said.append(page.t(f"{parked:,} 个事件被搁置。", f"{parked:,} events are parked. "))
+    if not said:
+        return page.t("一切正常。", "All is well. "), "fine"
+    return "".join(said), "fault" if parked else "attention"
+
+
+def _facts(page: Page, seen: Seen, crossing: list[Flow]) -> str:
+    uses, total = sum(flow.uses for flow in crossing), sum(flow.uses for flow in seen.flows)
+    answered, accepted = sum(n for *_, n in seen.answers), sum(n for _, outcome, n in seen.answers if outcome == 1)
+    share = f"{uses / total:.1%}" if total else "—"
+    taken = f"{accepted / answered:.1%}" if answered else "—"
+    return page.t(
+        f"近 {DAYS} 天跨省用卡 {uses:,} 次，占全部 {share}；近 {MINUTES} 分钟互认询问 {answered:,} 次，{taken} 当场接受。",
+        f"In {DAYS} days cards were used {uses:,} times in the other province, {share} of all; "
+        f"in {MINUTES} minutes {answered:,} questions, {taken} accepted at once.",
+    )
+
+
+def _strip(page: Page, seen: Seen) -> list[Instrument]:
+    vitals, rates, waiting = seen.vitals, page.workings.rates, seen.open_quarantined
+    slowest = max(vitals.views, key=lambda view: (view.is_late, view.lag_s), default=None)
+    parked = sum(view.parked for view in vitals.views)
+    rate = sum(rates[-5:]) / len(rates[-5:]) if rates else 0.0
+    late = "attention" if slowest is not None and slowest.is_late else ""
+    lag = page.words.silence(slowest.lag_s if slowest is not None else None)
+    return [
+        Instrument(page.t("日志位置", "Position"), f"{vitals.position:,}", f"/journal/{vitals.position}" if vitals.position else ""),
+        Instrument(page.t("写入", "Recorded"), f"{ceil(rate):,}", unit=page.t("/秒", "/s"), line=rates),
+        Instrument(page.t("视图最慢", "Slowest view"), lag, "/views", late, page.t("落后", "late")),
+        Instrument(
+            page.t("隔离待办", "Quarantined"), f"{waiting:,}", "/quarantine", "attention" if waiting else "", page.t("待处理", "open")
+        ),
+        Instrument(page.t("搁置", "Parked"), f"{parked:,}", "/parked", "fault" if parked else "", page.t("待修复", "to mend")),
+        Instrument(page.t("截至", "As of"), page.at(page.now_us)[11:]),
+    ]
+
+
+def _butterfly(page: Page, crossing: list[Flow]) -> list[Butterfly]:
+    sums: Counter[tuple[str, str]] = Counter()
+    for flow in crossing:
+        sums[flow.group, flow.issuer] += flow.uses
+    groups = [group for group in GROUPS if group != "CARD" or sums[group, "50"] or sums[group, "51"]]
+    rows = [Butterfly(page.words.of(GROUPS, group), sums[group, "50"], sums[group, "51"]) for group in groups]
+    return sorted(rows, key=lambda row: -(row.left + row.right))
+
+
+def _by_tile(page: Page, crossing: list[Flow]) -> dict[str, int]:
+    """Returns the uses of each tile; a district of a prefecture counts with it."""
+    known, found = {tile.code for tile in places()}, Counter[str]()
+    for flow in crossing:
+        code = flow.region
+        if code not in known:
+            region = page.workings.tables.region(code, page.today)
+            code = region.parent if region is not None else code
+        found[code] += flow.uses
+    return {code: uses for code, uses in found.items() if code in known}
+
+
+def _nowhere(crossing: list[Flow]) -> dict[str, int]:
+    """Returns the uses of each province that named no district."""
+    return {province: sum(flow.uses for flow in crossing if flow.region == f"{province}0000") for province in ("51", "50")}
+
+
+def _stacks(page: Page, answers: list[tuple[int, int, int]], window: Window) -> list[Stack]:
+    by_minute: dict[int, dict[int, int]] = {}
+    for minute, outcome, count in answers:
+        by_minute.setdefault(minute, {})[outcome] = count
+    stacks = []
+    for minute in range(window.from_minute, window.to_minute):
+        label = page.at(minute * MINUTE_US)[11:16] if minute % 5 == 0 else ""
+        found = by_minute.get(minute, {})
+        stacks.append(Stack(label, [(f"outcome-{number}", found.get(number, 0)) for number in range(1, 6)]))
+    return stacks
+
+
+def _totals(page: Page, answers: list[tuple[int, int, int]]) -> list[tuple[int, str, int, str]]:
+    total = sum(count for *_, count in answers)
+    found = []
+    for number, name in enumerate(OUTCOMES, start=1):
+        count = sum(one for _, outcome, one in answers if outcome == number)
+        found.append((number, page.words.of(OUTCOME_WORDS, name), count, f"{count / total:.1%}" if total else "—"))
+    return found
+
+
+def _flow_table(page: Page, rows: list[Butterfly]) -> Table:
+    columns = (
+        Column("group", "场景", "Group"),
+        Column("cq_in_sc", "重庆卡在四川", "Chongqing cards in Sichuan", "number"),
+        Column("sc_in_cq", "四川卡在重庆", "Sichuan cards in Chongqing", "number"),
+    )
+    return table("flows", columns, [(row.name, row.left, row.right) for row in rows])
+
+
+def _tile_table(page: Page, uses: dict[str, int]) -> Table:
+    columns = (Column("region", "地区", "Region"), Column("uses", "外省卡使用", "Uses of the other side's cards", "number"))
+    rows = [(Cell(page.region(code), code=code), count) for code, count in sorted(uses.items(), key=lambda item: -item[1])]
+    return table("regions", columns, rows)
+
+
+def _answer_table(page: Page, answers: list[tuple[int, int, int]]) -> Table:
+    minute, count = Column("minute", "分钟", "Minute", "time"), Column("answers", "次数", "Answers", "number")
+    columns = (minute, Column("outcome", "结论", "Outcome"), count)
+    rows = [
+        (page.at(at * MINUTE_US)[:16], Cell(page.words.of(OUTCOME_WORDS, OUTCOMES[outcome - 1]), code=OUTCOMES[outcome - 1]), answered)
+        for at, outcome, answered in answers
+    ]
+    return table("answers", columns, rows)
+
+
+def _reason_table(page: Page, found: list[tuple[str, int]]) -> Table:
+    columns = (Column("reason", "理由", "Reason"), Column("answers", "次数", "Answers", "number"))
+    known = page.workings.tables.reasons
+    rows = []
+    for code, count in found:
+        reason = known.get(code)
+        if reason is not None and reason.outcome == OUTCOMES[0]:
+            continue
+        said = page.t(reason.text_zh, reason.text_en) if reason is not None else code
+        swatch = f"outcome-{OUTCOMES.index(reason.outcome) + 1}" if reason is not None else ""
+        rows.append((Cell(said, page.link("/decisions", reason=code), code=code, swatch=swatch), count))
+    rows = rows[:MOST_REASONS]
+    return table("reasons", columns, rows)

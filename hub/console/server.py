@@ -1,0 +1,82 @@
+"""Runs the console: over HTTP on this machine alone, elsewhere over TLS, or behind a proxy on this machine that has it."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import uvicorn
+
+from hub.console.app import Application
+from hub.console.workings import Workings
+from hub.domain.errors import HubError
+from hub.loopback import is_loopback
+
+
+class TlsNeeded(HubError):
+    """Beyond this machine the console needs a certificate: --certificate and --key."""
+
+
+class Listening(NamedTuple):
+    """Where it listens, and the certificate and key files, if any."""
+
+    host: str
+    port: int
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @property
+    def scheme(self) -> str:
+        """How browsers reach it."""
+        return "https" if self.certificate is not None else "http"
+
+
+def open_socket(listening: Listening) -> socket.socket:
+    """Listens; raises TlsNeeded, or OSError where the address is taken."""
+    if listening.certificate is None and not is_loopback(f"{listening.host}:{listening.port}"):
+        raise TlsNeeded
+    family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
+    return socket.create_server((listening.host, listening.port), family=family)
+
+
+def serve(workings: Workings, listening: Listening, opened: socket.socket) -> None:
+    """Serves until a signal comes."""
+    asyncio.run(_serve(workings, listening, opened))
+
+
+async def _serve(workings: Workings, listening: Listening, opened: socket.socket) -> None:
+    server = _Server(
+        uvicorn.Config(
+            Application(workings).starlette(),
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            # Nothing is believed of who asks but the connection itself.
+            proxy_headers=False,
+            ssl_certfile=listening.certificate,
+            ssl_keyfile=listening.key,
+            # A browser keeps its connections open.
+            timeout_graceful_shutdown=3,
+        )
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, server.end)
+    await server.serve([opened])
+
+
+class _Server(uvicorn.Server):
+    """A server that a signal ends, and not the process: what was opened is closed after it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves signals to whom started it."""
+        yield
+
+    def end(self) -> None:
+        """Ends it."""
+        self.should_exit = True

@@ -1,0 +1,76 @@
+"""What a page shows as a table, and gives as a file: columns with names in both languages, rows of cells, and CSV that no sheet obeys."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+# What a spreadsheet would take for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# A count of people below this is shown as less than this.
+LEAST_COUNT = 5
+
+
+class Cell(NamedTuple):
+    """A cell: its text, where it leads, *mark* "attention" or "fault" or "fine", a code small and grey, a province's colour, a tooltip."""
+
+    text: str
+    href: str = ""
+    mark: str = ""
+    code: str = ""
+    swatch: str = ""
+    title: str = ""
+
+
+class Column(NamedTuple):
+    """A column: its name in a file, its headings, and whether its cells are numbers or codes."""
+
+    name: str
+    zh: str
+    en: str
+    kind: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table under a name; *note* says what it leaves out."""
+
+    name: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+
+
+def table(name: str, columns: Iterable[Column], rows: Iterable[Sequence[Cell | str | int]], note: str = "") -> Table:
+    """Makes a table of cells, texts and numbers."""
+    return Table(name, tuple(columns), tuple(tuple(_cell(one) for one in row) for row in rows), note)
+
+
+def number(value: int) -> str:
+    """Writes a number as commands do."""
+    return f"{value:,}"
+
+
+def csv_bytes(shown: Table, as_of: int) -> bytes:
+    """Writes a table as a file that says where it ends: one that was cut off does not look whole."""
+    out = io.StringIO()
+    write = csv.writer(out, lineterminator="\r\n")
+    write.writerow([column.name for column in shown.columns])
+    for row in shown.rows:
+        write.writerow([_in_file(column, cell) for column, cell in zip(shown.columns, row, strict=True)])
+    out.write(f"# END rows={len(shown.rows)} as_of={as_of}\r\n")
+    return "\ufeff".encode() + out.getvalue().encode()
+
+
+def _cell(value: Cell | str | int) -> Cell:
+    if isinstance(value, Cell):
+        return value
+    return Cell(number(value) if isinstance(value, int) else value)
+
+
+def _in_file(column: Column, cell: Cell) -> str:
+    text = cell.code or cell.text
+    if column.kind == "number":
+        return cell.text.replace(",", "")
+    return f"'{text}" if text.startswith(_FORMULA) else text

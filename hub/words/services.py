@@ -1,0 +1,40 @@
+"""What states and modes of service items and cases are called, Chinese and English."""
+
+ITEM_STATES = {
+    "DRAFT": ("拟办", "planned"),
+    "LIVE": ("在办", "live"),
+    "SUSPENDED": ("暂停", "suspended"),
+    "WITHDRAWN": ("停办", "withdrawn"),
+    "NOT_YET": ("未办", "not yet"),
+    "NOT_KNOWN": ("当日不详", "not known"),
+}
+
+MODES = {
+    "FULL_ONLINE": ("全程网办", "full online"),
+    "COLLECT_FORWARD": ("异地代收代办", "collect and forward"),
+    "JOINT": ("多地联办", "joint"),
+    "UNSPECIFIED": ("不详", "not known"),
+    "MIXED": ("双方不同", "mixed"),
+}
+
+CASE_STATES = {
+    "UNSPECIFIED": ("无有效上报", "no report in force"),
+    "SUBMITTED": ("已提交", "submitted"),
+    "RECEIVED": ("已收件", "received"),
+    "SUPPLEMENT_REQUESTED": ("待补正", "supplement requested"),
+    "SUPPLEMENTED": ("已补正", "supplemented"),
+    "ACCEPTED": ("已受理", "accepted"),
+    "NOT_ACCEPTED": ("不予受理", "not accepted"),
+    "TRANSFERRED": ("已转办", "transferred"),
+    "DECIDED": ("已办结", "decided"),
+    "DELIVERED": ("已送达", "delivered"),
+    "RATED": ("已评价", "rated"),
+    "WITHDRAWN": ("已撤回", "withdrawn"),
+    "CLOSED_NO_RESPONSE": ("逾期未补正终止", "closed without a supplement"),
+}
+
+ACTORS = {
+    "HANDLING": ("办理方", "handling side"),
+    "DECIDING": ("决定方", "deciding side"),
+    "APPLICANT": ("申请人", "applicant"),
+}

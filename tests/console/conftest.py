@@ -1,0 +1,157 @@
+"""One hub with a little of everything, and the console over it: in this process for most tests, as a process of its own for the browser."""
+
+import itertools
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from chuanyu.exchange.v1 import event_pb2
+from starlette.testclient import TestClient
+
+from hub.admin.accounts.accounts import put_account
+from hub.admin.accounts.roles import AUDITOR, OPERATOR, POLICY, PROVINCES
+from hub.admin.accounts.sessions import make_link
+from hub.admin.registry import register_participant
+from hub.config import Config
+from hub.console.app import Application
+from hub.console.workings import Workings
+from hub.domain.participant import PREFIX
+from hub.domain.roles import every_role
+from hub.journal.recorder import AggregateStore
+from hub.journal.sessions import session
+from tests.clients import DEADLINE_S, Province
+from tests.databases import fresh_database
+from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
+from tests.messages import journey, lost, question, registered
+
+OWN = {"sec-fetch-site": "same-origin"}
+NOW_S = int(time.time())
+LOST_CARD, UNKNOWN_CARD, SICHUAN_CARD = "A19900501", "A19909999", "A19905101"
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The hub, and where in its journal something is: two decisions about the lost card, one about Sichuan's, a quarantined event."""
+
+    hub: RunningHub
+    accepted: int
+    refused: int
+    of_sichuan: int
+    quarantined: int
+
+
+@pytest.fixture(scope="session")
+def scene(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """A hub that has recorded cards, uses in both directions, answers, and an event in quarantine."""
+    with (
+        fresh_database(server_dsn, f"hub_console_{os.getpid()}") as dsn,
+        running_hub(dsn, tmp_path_factory.mktemp("console")) as hub,
+    ):
+        with AggregateStoreOf(hub) as store:
+            register_participant(store, f"{PREFIX}cq.formula", "50", "=cmd|' /C calc'!A0", ["cq.formula"], datetime.now(UTC), every_role())
+        chongqing, sichuan = Province(hub, CHONGQING), Province(hub, SICHUAN)
+        day_s = NOW_S - 7_200
+        chongqing.tell("cq.card-center", registered(LOST_CARD, at_s=day_s))
+        position = sichuan.tell("sc.card-center", registered(SICHUAN_CARD, "51", at_s=day_s))
+        accepted = sichuan.cards.CheckAcceptance(question("console-1", LOST_CARD, min_position=position), timeout=DEADLINE_S).position
+        position = chongqing.tell("cq.card-center", lost(LOST_CARD, at_s=NOW_S - 3_600))
+        refused = sichuan.cards.CheckAcceptance(question("console-2", LOST_CARD, min_position=position), timeout=DEADLINE_S).position
+        there = question("console-3", SICHUAN_CARD, "51", region="500103", min_position=position)
+        of_sichuan = chongqing.cards.CheckAcceptance(there, timeout=DEADLINE_S).position
+        chongqing.tell("cq.usage", *(_journey(day_s, number) for number in range(3)))
+        bad = journey(SICHUAN_CARD, "51", at_s=day_s)
+        bad.service_region = "519999"
+        quarantined = sichuan.tell("sc.usage", bad)
+        _await_views(hub.dsn, quarantined)
+        yield Scene(hub, accepted, refused, of_sichuan, quarantined)
+        chongqing.channel.close()
+        sichuan.channel.close()
+
+
+def _journey(at_s: int, number: int) -> event_pb2.Event:
+    event = journey(LOST_CARD, at_s=at_s + 60 * number)
+    event.transit_journey_completed.tap.purse_counter = 137 + number
+    return event
+
+
+class AggregateStoreOf:
+    """A store of a hub, closed in the end."""
+
+    def __init__(self, hub: RunningHub) -> None:
+        self._store = AggregateStore(hub.dsn)
+
+    def __enter__(self) -> AggregateStore:
+        return self._store
+
+    def __exit__(self, *_: object) -> None:
+        self._store.close()
+
+
+def _await_views(dsn: str, position: int) -> None:
+    deadline = time.monotonic() + 60
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        while time.monotonic() < deadline:
+            row = connection.execute("SELECT min(position) FROM views.checkpoint").fetchone()
+            if row is not None and (row[0] or 0) >= position:
+                return
+            time.sleep(0.05)
+    raise AssertionError("the views do not follow")
+
+
+@pytest.fixture(scope="session")
+def workings(scene: Scene) -> Iterator[Workings]:
+    """What pages work with, over the hub's database."""
+    found = Workings(Config(data_dir=scene.hub.data_dir, dsn=scene.hub.dsn), scene.hub.dsn)
+    found.start()
+    yield found
+    found.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who is signed in: a browser without a screen, his name, and the token of his forms."""
+
+    client: TestClient
+    name: str
+    token: str
+
+    def get(self, path: str, **headers: str) -> str:
+        """Returns a page that must be shown."""
+        response = self.client.get(path, headers=headers)
+        assert response.status_code == 200, f"{path}: {response.status_code} {response.text[-600:]}"
+        return response.text
+
+    def post(self, path: str, **fields: str) -> "TestClient":
+        """Sends a form of the console's own."""
+        return self.client.post(path, data={"token": self.token, **fields}, headers=OWN, follow_redirects=False)  # type: ignore[return-value]
+
+
+def browser_of(workings: Workings) -> TestClient:
+    """A browser without a screen that nobody has signed in with."""
+    return TestClient(Application(workings).starlette(), base_url="https://console", client=("127.0.0.1", 50_000))
+
+
+def visitor(workings: Workings, *roles: str, provinces: tuple[str, ...] = PROVINCES, lang: str = "en") -> Visitor:
+    """Signs somebody new in by a link."""
+    name = f"user-{next(_numbers)}"
+    with session(workings.dsn, "hub_console", "test") as connection:
+        put_account(connection, name, name, roles or (AUDITOR, OPERATOR, POLICY), provinces)
+        secret = make_link(connection, name)
+        client = browser_of(workings)
+        response = client.post(f"/enter/{secret}", headers=OWN, follow_redirects=False)
+        assert (response.status_code, response.headers["location"]) == (303, "/")
+        client.cookies.set("lang", lang)
+        row = connection.execute("SELECT token FROM console.session WHERE account = %s", (name,)).fetchone()
+    assert row is not None
+    return Visitor(client, name, row[0])
+
+
+@pytest.fixture(scope="session")
+def auditor(workings: Workings) -> Visitor:
+    """Auditor, operator and policy staff of both provinces, as the demo's user is."""
+    return visitor(workings)

@@ -1,0 +1,485 @@
+"""The console from outside: who gets in, who sees what, what is recorded before it is shown, and what bad input gets."""
+
+import csv
+import re
+import time
+from datetime import UTC, datetime
+
+import psycopg
+import pyotp
+import pytest
+from httpx import Response
+from starlette.testclient import TestClient
+
+from hub.admin.accounts.accounts import disable, put_account, set_password
+from hub.admin.accounts.attempts import FAILURES, SEARCHES
+from hub.admin.accounts.roles import ADMINISTRATOR, AUDITOR, OPERATOR, POLICY, ROLES, RolesUnfit
+from hub.admin.accounts.sessions import make_link
+from hub.admin.accounts.sign_in import PasswordTooShort, give_second_factor, hash_of
+from hub.config import Config
+from hub.console.app import Application
+from hub.console.entries import ENTRIES
+from hub.console.guard import COOKIE
+from hub.console.page import CONSOLE
+from hub.console.rendering import STATIC
+from hub.console.workings import Workings
+from hub.journal.sessions import session
+from tests.clients import recorded_at
+from tests.console.conftest import LOST_CARD, OWN, SICHUAN_CARD, UNKNOWN_CARD, Scene, Visitor, browser_of, visitor
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+# What each role sees, cell by cell: a letter a role, of Administrator, Operator, auditoR and Policy staff.
+MATRIX = """
+GET / AORP
+GET /feeds AORP
+GET /feeds/{feed} AORP
+GET /feeds/{feed}/{sequence} OR
+GET /journal/{position} OR
+GET /participants AORP
+GET /participants/{name} AORP
+GET /quarantine OR
+GET /quarantine/{position} OR
+POST /quarantine/{position}/evaluate O
+GET /find ORP
+POST /find ORP
+POST /purpose ORP
+GET /decisions ORP
+GET /decisions/{position} RP
+GET /cards/{handle} R
+GET /losses OR
+GET /hotlist ORP
+GET /terms ORP
+GET /terms/{code:path} ORP
+GET /rules ORP
+GET /reference ORP
+GET /reference/{table} ORP
+GET /items ORP
+GET /cases OR
+GET /cases/{side}/{case_no} OR
+GET /audit/looks R
+GET /views AORP
+GET /parked OR
+GET /me AORP
+GET /admin/users A
+POST /admin/users A
+POST /admin/users/{name}/link A
+POST /admin/users/{name}/end A
+POST /sign-out AORP
+"""
+LETTERS = {ADMINISTRATOR: "A", OPERATOR: "O", AUDITOR: "R", POLICY: "P"}
+
+
+@pytest.fixture(scope="module")
+def by_role(workings: Workings) -> dict[str, Visitor]:
+    """A visitor of each role."""
+    return {role: visitor(workings, role) for role in ROLES}
+
+
+def looked(scene: Scene) -> list[object]:
+    """All looks that the console recorded, in order."""
+    with psycopg.connect(scene.hub.dsn) as connection:
+        rows = connection.execute("SELECT position FROM journal.event WHERE kind = 'card_record_queried' ORDER BY position").fetchall()
+    looks = [recorded_at(scene.hub.dsn, position).event.card_record_queried for (position,) in rows]
+    return [look for look in looks if look.participant == CONSOLE]
+
+
+# Who gets in
+
+
+def test_a_link_is_not_used_by_looking_at_it_and_counts_once(workings: Workings) -> None:
+    with session(workings.dsn, "hub_console", "test") as connection:
+        put_account(connection, "linked", "", [POLICY], ["51"])
+        secret = make_link(connection, "linked")
+    client = browser_of(workings)
+    for _ in range(2):
+        assert client.get(f"/enter/{secret}").status_code == 200
+    first = client.post(f"/enter/{secret}", headers=OWN, follow_redirects=False)
+    assert first.status_code == 303
+    cookie = first.headers["set-cookie"]
+    assert cookie.startswith(f"{COOKIE}=") and all(word in cookie for word in ("Secure", "HttpOnly", "SameSite=strict", "Path=/"))
+    again = browser_of(workings).post(f"/enter/{secret}", headers={**OWN, "accept-language": "zh"})
+    assert again.status_code == 400 and "链接已用过" in again.text
+
+
+def test_a_link_ends_after_its_time(workings: Workings) -> None:
+    with session(workings.dsn, "hub_console", "test") as connection:
+        put_account(connection, "late", "", [POLICY], ["51"])
+        secret = make_link(connection, "late")
+        connection.execute("UPDATE console.link SET until = clock_timestamp() - interval '1 second'")
+    refused = browser_of(workings).post(f"/enter/{secret}", headers={**OWN, "accept-language": "en"})
+    assert refused.status_code == 400 and "used before" in refused.text
+
+
+@pytest.mark.parametrize("cookie", ["", "forged", "A" * 43, "x" * 5_000, "日", "'; DROP TABLE console.session; --"])
+def test_a_cookie_that_names_no_session_leads_to_the_sign_in(workings: Workings, cookie: str) -> None:
+    client = browser_of(workings)
+    response = client.get("/feeds", headers={b"cookie": f"{COOKIE}={cookie}".encode()}, follow_redirects=False)  # type: ignore[dict-item]
+    assert (response.status_code, response.headers["location"]) == (303, "/sign-in?to=%2Ffeeds")
+
+
+def test_a_session_ends_when_it_is_idle_old_signed_out_or_its_account_changes(workings: Workings) -> None:
+    def ends(change: str) -> bool:
+        one = visitor(workings, POLICY)
+        with session(workings.dsn, "hub_console", "test") as connection:
+            if change == "roles":
+                put_account(connection, one.name, "", [OPERATOR], ["51"])
+            elif change == "disabled":
+                disable(connection, one.name, is_disabled=True)
+            elif change == "sign out":
+                one.post("/sign-out")
+            else:
+                connection.execute(f"UPDATE console.session SET {change} WHERE account = %s".encode(), (one.name,))
+        return one.client.get("/", follow_redirects=False).status_code == 303
+
+    idle, old = "seen_at = seen_at - interval '31 minutes'", "began_at = began_at - interval '8 hours 1 minute'"
+    assert [ends(change) for change in ("roles", "disabled", "sign out", idle, old)] == [True] * 5
+
+
+def test_password_and_code_let_in_and_a_code_counts_once(workings: Workings) -> None:
+    with session(workings.dsn, "hub_console", "test") as connection:
+        put_account(connection, "glass", "", [AUDITOR], ["51"])
+        set_password(connection, "glass", hash_of("correct horse battery"))
+        secret, recovery = give_second_factor(connection, workings.keyring, "glass")
+
+    def enter(password: str, code: str, name: str = "glass") -> int:
+        form = {"name": name, "password": password, "code": code, "to": "/feeds"}
+        return browser_of(workings).post("/sign-in", data=form, headers=OWN, follow_redirects=False).status_code
+
+    code = pyotp.TOTP(secret).at(datetime.now(UTC))
+    assert [enter("correct horse battery", code), enter("correct horse battery", code)] == [303, 400]
+    assert [enter("correct horse battery", recovery[0]), enter("correct horse battery", recovery[0])] == [303, 400]
+    assert [enter("wrong horse battery", recovery[1]), enter("correct horse battery", recovery[1], "nobody")] == [400, 400]
+
+
+def test_five_failures_lock_a_name_and_the_answer_does_not_say_so(workings: Workings) -> None:
+    with session(workings.dsn, "hub_console", "test") as connection:
+        connection.execute("DELETE FROM console.attempt")
+        put_account(connection, "locked", "", [AUDITOR], ["51"])
+        set_password(connection, "locked", hash_of("correct horse battery"))
+        _, recovery = give_second_factor(connection, workings.keyring, "locked")
+        connection.execute("INSERT INTO console.attempt (about) SELECT 'name:locked' FROM generate_series(1, %s)", (FAILURES,))
+        form = {"name": "locked", "password": "correct horse battery", "code": recovery[0]}
+        texts = [browser_of(workings).post("/sign-in", data={**form, **more}, headers=OWN).text for more in ({}, {"name": "no-one"})]
+        assert texts[0] == texts[1] and "十五分钟" in texts[0]
+        connection.execute("DELETE FROM console.attempt")
+    with pytest.raises(PasswordTooShort):
+        hash_of("short")
+
+
+def test_a_sign_in_leads_nowhere_else(workings: Workings) -> None:
+    client = browser_of(workings)
+    for to in ("//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)"):
+        assert 'name="to" value=""' in client.get("/sign-in", params={"to": to}).text
+    assert 'name="to" value="/feeds"' in client.get("/sign-in", params={"to": "/feeds"}).text
+
+
+def test_a_form_of_another_site_or_session_changes_nothing(workings: Workings, auditor: Visitor) -> None:
+    other = visitor(workings, POLICY)
+    for token, headers in (
+        (auditor.token, {"sec-fetch-site": "cross-site"}),
+        (auditor.token, {"origin": "https://evil"}),
+        (other.token, OWN),
+        ("", OWN),
+    ):
+        response = auditor.client.post("/sign-out", data={"token": token}, headers=headers)
+        assert response.status_code == 403 and "The form was not sent" in response.text
+    assert auditor.get("/me")
+    assert auditor.client.post("/find", data={"q": "x" * 20_000, "token": auditor.token}, headers=OWN).status_code == 403
+
+
+# Who sees what
+
+
+def test_the_matrix_names_every_page() -> None:
+    assert {f"{entry.method} {entry.path}" for entry in ENTRIES} == {line.rpartition(" ")[0] for line in MATRIX.split("\n") if line}
+
+
+@pytest.mark.parametrize("line", MATRIX.strip().split("\n"))
+def test_a_role_sees_its_pages_and_no_others(scene: Scene, by_role: dict[str, Visitor], line: str) -> None:
+    method, path, letters = line.split()
+    known = {"feed": "cq.card-center", "sequence": "1", "position": str(scene.refused), "name": "cq.card-center", "handle": "none"}
+    known |= {"code": "ORD-TRANSIT/1", "table": "regions", "side": "51", "case_no": "N1"}
+    if "sign-out" in path or "admin/users" in path:
+        known["name"] = "nobody"
+    seen = set()
+    for role, one in by_role.items():
+        if "sign-out" in path:
+            seen.add(LETTERS[role])
+            continue
+        response = one.client.request(
+            method, path.replace(":path", "").format(**known), data={"token": one.token} if method == "POST" else None, headers=OWN
+        )
+        if response.status_code != 403:
+            seen.add(LETTERS[role])
+    assert seen == set(letters)
+
+
+def test_nobody_is_administrator_and_auditor(workings: Workings, by_role: dict[str, Visitor]) -> None:
+    with session(workings.dsn, "hub_console", "test") as connection, pytest.raises(RolesUnfit):
+        put_account(connection, "both", "", [ADMINISTRATOR, AUDITOR], ["51"])
+    with session(workings.dsn, "hub_console", "test") as connection, pytest.raises(psycopg.errors.CheckViolation):
+        connection.execute("INSERT INTO console.account VALUES ('x', '', ARRAY['ADMINISTRATOR', 'AUDITOR'], ARRAY['51'])")
+    administrator = by_role[ADMINISTRATOR]
+    form = {"token": administrator.token, "name": "both", "role": [ADMINISTRATOR, AUDITOR], "province": ["51"]}
+    response = administrator.client.post("/admin/users", data=form, headers=OWN)
+    assert response.status_code == 400 and "an administrator is no auditor" in response.text
+    own = {**form, "name": administrator.name, "role": [AUDITOR]}
+    assert administrator.client.post("/admin/users", data=own, headers=OWN).status_code == 403
+
+
+def test_an_administrator_makes_an_account_and_a_link_that_is_shown_once(workings: Workings, by_role: dict[str, Visitor]) -> None:
+    administrator = by_role[ADMINISTRATOR]
+    form = {"token": administrator.token, "name": "fresh", "title": "新来的", "role": [POLICY], "province": ["51"]}
+    assert "新来的" in administrator.client.post("/admin/users", data=form, headers=OWN).text
+    shown = administrator.client.post("/admin/users/fresh/link", data={"token": administrator.token}, headers=OWN).text
+    [link] = re.findall(r"/enter/[A-Za-z0-9_-]{43}", shown)
+    assert browser_of(workings).post(link, headers=OWN, follow_redirects=False).status_code == 303
+    assert link not in administrator.get("/admin/users")
+
+
+def test_one_province_does_not_see_what_is_the_others_alone(scene: Scene, workings: Workings) -> None:
+    sichuan = visitor(workings, AUDITOR, provinces=("51",))
+    found = sichuan.post("/find", q=LOST_CARD, issuer="50", purpose="AUDIT")
+    assert found.status_code == 403
+    assert sichuan.client.get(f"/quarantine/{scene.quarantined}").status_code == 200
+    chongqing = visitor(workings, AUDITOR, provinces=("50",))
+    assert chongqing.client.get(f"/quarantine/{scene.quarantined}").status_code == 403
+    # Sichuan asked about Chongqing's card: it sees its question and the answer, and nothing of the card.
+    sichuan.post("/purpose", handle=f"decision-{scene.refused}", purpose="AUDIT", back="/decisions")
+    page = sichuan.get(f"/decisions/{scene.refused}")
+    assert "auditors of its issuing province alone" in page and "temporarily lost" not in page
+    chongqing.post("/purpose", handle=f"decision-{scene.refused}", purpose="AUDIT", back="/decisions")
+    assert "temporarily lost" in chongqing.get(f"/decisions/{scene.refused}")
+
+
+# What is recorded before it is shown
+
+
+def test_a_card_is_shown_once_the_look_is_recorded_and_is_in_no_address(scene: Scene, auditor: Visitor) -> None:
+    before = len(looked(scene))
+    found = auditor.post("/find", q=LOST_CARD.lower(), issuer="50", purpose="COMPLAINT")
+    address = found.headers["location"]
+    assert found.status_code == 303 and LOST_CARD not in address
+    page = auditor.get(address)
+    assert "temporarily lost" in page and "A****0501" in page and LOST_CARD not in page
+    [look] = looked(scene)[before:]
+    assert (look.operator, look.purpose_code) == (auditor.name, "COMPLAINT")  # type: ignore[attr-defined]
+    assert f'<a href="/decisions/{scene.refused}">' in page and f'<a href="/decisions/{scene.accepted}">' in page
+    auditor.get(address)
+    assert len(looked(scene)) == before + 2
+
+
+def test_a_handle_is_its_finders_alone_and_ends(scene: Scene, workings: Workings, auditor: Visitor) -> None:
+    address = auditor.post("/find", q=SICHUAN_CARD, issuer="51", purpose="AUDIT").headers["location"]
+    other = visitor(workings, AUDITOR)
+    assert other.client.get(address).status_code == 404
+    with session(workings.dsn, "hub_console", "test") as connection:
+        connection.execute("UPDATE console.subject SET until = clock_timestamp() - interval '1 second'")
+    ended = auditor.client.get(address)
+    assert ended.status_code == 404 and "search for it again" in ended.text
+
+
+def test_a_purpose_is_asked_once_and_the_look_at_a_decision_names_it(scene: Scene, workings: Workings) -> None:
+    one = visitor(workings, AUDITOR)
+    address = f"/decisions/{scene.refused}"
+    before = len(looked(scene))
+    assert "What for?" in one.get(address) and len(looked(scene)) == before
+    done = one.post("/purpose", handle=f"decision-{scene.refused}", purpose="DISPUTE", back=address)
+    assert (done.status_code, done.headers["location"]) == (303, address)
+    page = one.get(address)
+    assert "LOST_TEMP" in page and "the same" in page
+    [look] = looked(scene)[before:]
+    assert (look.purpose_code, look.position) == ("DISPUTE", scene.refused)  # type: ignore[attr-defined]
+
+
+def test_what_cannot_be_recorded_is_not_shown(scene: Scene, workings: Workings) -> None:
+    away = Workings(Config(data_dir=scene.hub.data_dir, dsn=scene.hub.dsn), scene.hub.dsn)
+    one = visitor(away, AUDITOR)
+    address = one.post("/find", q=LOST_CARD, issuer="50", purpose="AUDIT").headers["location"]
+    away.writers._dsn = "postgresql://127.0.0.1:1/none"
+    response = one.client.get(address)
+    assert response.status_code == 503 and "could not be recorded" in response.text
+    assert "temporarily lost" not in response.text
+    away.readers.close()
+
+
+def test_a_decision_is_asked_again_as_it_was_known_before(scene: Scene, auditor: Visitor) -> None:
+    auditor.post("/purpose", handle=f"decision-{scene.refused}", purpose="AUDIT", back="/decisions")
+    page = auditor.get(f"/decisions/{scene.refused}?known={scene.accepted}&rules=then")
+    compared = page[page.index("as recorded") : page.index("Rule by rule")]
+    assert "differs" in compared and "ACCEPT" in compared
+    assert auditor.client.get(f"/decisions/{scene.refused}?known=yesterday").status_code == 400
+    assert auditor.client.get(f"/decisions/{scene.refused}?at=2026-13-99").status_code == 400
+    # Long before the first event nothing is known.
+    assert "CARD_UNKNOWN" in auditor.get(f"/decisions/{scene.refused}?known=1999-01-01")
+
+
+def test_the_thirty_first_search_in_an_hour_waits(workings: Workings) -> None:
+    one = visitor(workings, AUDITOR, lang="zh")
+    for _ in range(SEARCHES):
+        assert one.post("/find", q=UNKNOWN_CARD, issuer="50", purpose="AUDIT").status_code == 303
+    refused = one.post("/find", q=UNKNOWN_CARD, issuer="50", purpose="AUDIT")
+    assert refused.status_code == 429 and "每小时至多查找三十次" in refused.text
+
+
+def test_a_card_that_nobody_registered_is_looked_at_too(scene: Scene, workings: Workings) -> None:
+    one = visitor(workings, AUDITOR)
+    before = len(looked(scene))
+    page = one.get(one.post("/find", q=UNKNOWN_CARD, issuer="50", purpose="AUDIT").headers["location"])
+    assert "The hub knows no such card" in page and len(looked(scene)) == before + 1
+
+
+# What is found
+
+
+@pytest.mark.parametrize(
+    ("text", "leads_to"),
+    [
+        ("cq.card-center#1", "/journal/{first}"),
+        ("console-2", "/decisions/{refused}"),
+        ("{refused}", "/decisions/{refused}"),
+        ("ord-transit", "/terms/ORD-TRANSIT/1"),
+    ],
+)
+def test_what_is_named_is_found(scene: Scene, auditor: Visitor, text: str, leads_to: str) -> None:
+    with psycopg.connect(scene.hub.dsn) as connection:
+        row = connection.execute(
+            """SELECT first_position FROM journal.batch JOIN journal.stream USING (stream_id)
+               WHERE name = 'cq.card-center' AND first_sequence = 1"""
+        ).fetchone()
+    assert row is not None
+    places = {"first": row[0], "refused": scene.refused}
+    found = auditor.post("/find", q=text.format(**places))
+    assert (found.status_code, found.headers["location"]) == (303, leads_to.format(**places))
+    assert auditor.client.get(found.headers["location"]).status_code == 200
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/static/../guard.py", 404),
+        ("/static/..%2f..%2fguard.py", 404),
+        ("/reference/..%2F..%2Fpasswd", 404),
+        ("/feeds/%3Cscript%3Ealert(1)", 404),
+        ("/feeds/cq.usage/999999999", 404),
+        ("/feeds/cq.usage/-1", 400),
+        ("/journal/99999999999999999999", 400),
+        ("/journal/987654321", 404),
+        ("/decisions/1", 404),
+        ("/terms?on=0000-00-00", 400),
+        ("/terms?on=1949-10-01", 200),
+        ("/terms/NO-SUCH", 404),
+        ("/participants/nobody", 404),
+        ("/cases/51/NONE", 404),
+        ("/cases/99/x", 400),
+        ("/items?on=1950-01-01", 400),
+        ("/cards/none", 404),
+        ("/no/such/page", 404),
+        ("/decisions?before=x", 400),
+        ("/quarantine?feed=';--&rule=%00", 200),
+    ],
+)
+def test_bad_input_gets_a_clear_page_in_the_readers_language(auditor: Visitor, path: str, status: int) -> None:
+    for lang, said in (("zh", "未能显示"), ("en", "Not shown")):
+        response = auditor.client.get(path, params=None, headers={"cookie": f"lang={lang}; {COOKIE}={auditor.client.cookies[COOKIE]}"})
+        assert response.status_code == status
+        assert (said in response.text) == (status >= 400)
+        assert response.headers["content-security-policy"] == CSP
+        assert "<script>alert" not in response.text and "Traceback" not in response.text
+
+
+def test_a_method_that_a_page_has_not_is_refused(auditor: Visitor) -> None:
+    assert auditor.client.delete("/feeds").status_code == 404
+    assert auditor.client.put("/find").status_code == 404
+
+
+def test_script_in_names_is_shown_and_formulas_in_files_are_no_formulas(workings: Workings, auditor: Visitor) -> None:
+    one = visitor(workings, POLICY)
+    with session(workings.dsn, "hub_console", "test") as connection:
+        connection.execute("UPDATE console.account SET title = '<script>alert(1)</script>' WHERE name = %s", (one.name,))
+    assert "&lt;script&gt;alert(1)" in one.get("/me") and "<script>alert" not in one.get("/me")
+    text = auditor.get("/participants.csv")
+    assert "'=cmd|' /C calc'!A0" in text and text.startswith("\ufeffparticipant,")
+    assert re.search(r"# END rows=\d+ as_of=\d+\r\n$", text)
+    assert auditor.client.get("/feeds.csv?table=no").status_code == 404
+
+
+def test_the_database_away_is_said_in_words_within_a_second_and_comes_back(scene: Scene) -> None:
+    away = Workings(Config(data_dir=scene.hub.data_dir, dsn=scene.hub.dsn), scene.hub.dsn)
+    one = visitor(away, POLICY, lang="zh")
+    assert one.get("/feeds")
+    for pool in (away.readers, away.rows):
+        pool.close()
+        pool._dsn = "postgresql://127.0.0.1:1/none"
+    began = time.monotonic()
+    response = one.client.get("/feeds")
+    assert response.status_code == 503 and "数据库没有应答" in response.text and time.monotonic() - began < 1
+    for pool in (away.readers, away.rows):
+        pool._dsn = scene.hub.dsn
+    assert one.get("/feeds")
+    away.readers.close()
+    away.rows.close()
+
+
+def test_too_long_a_query_is_ended_and_said(workings: Workings, auditor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.monitoring.feeds._HABITS", "SELECT 'x', pg_sleep(9)::text::float8 WHERE %(most)s > 0")
+    response = auditor.client.get("/feeds")
+    assert response.status_code == 503 and "more than two seconds" in response.text
+
+
+# What is shown
+
+
+def test_figures_equal_sql_at_the_same_position(scene: Scene, workings: Workings) -> None:
+    one = visitor(workings, POLICY)
+    across = [row[1:] for row in csv.reader(one.get("/overview.csv?table=flows").splitlines()[1:-1])]
+    with psycopg.connect(scene.hub.dsn) as connection:
+        uses = connection.execute("SELECT sum(uses) FROM views.daily_usage WHERE issuer = '50' AND region LIKE '51%'").fetchone()
+        feeds = connection.execute("SELECT s.name, s.next_sequence - 1 FROM journal.stream s WHERE s.is_feed ORDER BY 1").fetchall()
+        text = one.get("/feeds.csv")
+        head = connection.execute("SELECT position FROM journal.head").fetchone()
+    assert uses is not None and sum(int(left) for left, _ in across) == uses[0] == 3
+    assert sum(int(right) for _, right in across) == 0
+    assert [(name, int(last)) for name, last, *_ in (line.split(",") for line in text.split("\r\n")[1:-2])] == feeds
+    assert head is not None and f"as_of={head[0]}" in text
+
+
+def test_tabs_share_what_is_shown_and_what_has_not_changed_is_not_sent_again(workings: Workings) -> None:
+    application = Application(workings)
+    made: list[str] = []
+
+    def tab(lang: str = "zh", **headers: str) -> Response:
+        client = TestClient(application.starlette(), base_url="https://console", client=("127.0.0.1", 50_000))
+        cookies = f"lang={lang}; {COOKIE}={visitor(workings, POLICY).client.cookies[COOKIE]}"
+        return client.get("/views", headers={"hx-request": "true", "cookie": cookies, **headers})
+
+    first, second, english = tab(), tab(), tab("en")
+    made += [first.text, second.text]
+    assert made[0] == made[1] and "卡状态" in made[0] and "card standing" in english.text
+    assert first.headers["etag"] == second.headers["etag"] != english.headers["etag"]
+    again = tab(**{"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.text) == (304, "")
+
+
+def test_a_refresh_is_small_and_a_whole_page_has_its_frame(auditor: Visitor) -> None:
+    refresh = auditor.client.get("/", headers={"hx-request": "true"})
+    assert int(refresh.headers["content-length"]) <= 8_192 and "<html" not in refresh.text
+    assert '<html lang="en" data-theme="auto">' in auditor.get("/")
+    assert '<html lang="zh-Hans" data-theme="dark">' in auditor.get("/?lang=zh&theme=dark")
+    auditor.client.cookies.set("lang", "en")
+
+
+def test_a_refresh_without_a_session_goes_to_the_sign_in(workings: Workings) -> None:
+    response = browser_of(workings).get("/", headers={"hx-request": "true"})
+    assert (response.status_code, response.headers["hx-redirect"]) == (401, "/sign-in")
+
+
+def test_what_a_browser_loads_is_small() -> None:
+    assert sum((STATIC / name).stat().st_size for name in ("htmx.min.js", "console.js", "console.css")) <= 60_000
+    assert (STATIC / "htmx.LICENSE").read_text().startswith("Zero-Clause BSD")
