@@ -15,7 +15,7 @@ from hub.domain.errors import HubError
 from hub.journal.sessions import locks, session
 from hub.projections import FOLDED_FIRST, PROJECTIONS
 from hub.projections.engine import PAGE_EVENTS, advance, create_views
-from hub.projections.together import advance_as_one, advance_side_by_side
+from hub.projections.together import advance_as_one, advance_side_by_side, is_behind
 from hub.telemetry.outage import Outage
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def follow(dsn: str, stop: threading.Event) -> None:
     def rounds(connection: psycopg.Connection, stop: threading.Event) -> None:
         while not stop.is_set():
             began = time.monotonic()
-            if advance_side_by_side(connection, following) < PAGE_EVENTS:
+            if not is_behind(connection, following) or advance_side_by_side(connection, following) < PAGE_EVENTS:
                 stop.wait(max(0.0, OTHERS_ROUND_S - (time.monotonic() - began)))
 
     _keep(dsn, stop, "hub.project.others", rounds)
@@ -115,10 +115,17 @@ def _rounds(connection: psycopg.Connection, stop: threading.Event) -> None:
     page_events = LEAST_PAGE_EVENTS
     while not stop.is_set():
         began = time.monotonic()
-        was_full = advance_as_one(connection, FOLDED_FIRST, page_events=page_events, waits=False).moved == page_events
+        was_full = _fold_first(connection, page_events) == page_events
         page_events = _next_page(page_events, time.monotonic() - began, was_full)
         if not was_full:
             time.sleep(max(0.0, ROUND_S - (time.monotonic() - began)))
+
+
+def _fold_first(connection: psycopg.Connection, page_events: int) -> int:
+    """Folds a page of what answers rest on and returns how many positions it moved; most rounds of most hubs have nothing to fold."""
+    if not is_behind(connection, FOLDED_FIRST):
+        return 0
+    return advance_as_one(connection, FOLDED_FIRST, page_events=page_events, waits=False).moved
 
 
 def _next_page(page_events: int, took_s: float, was_full: bool) -> int:
