@@ -3,18 +3,24 @@
 It has a session of its own, so that a Ctrl-C in the terminal does not reach it: the parent decides the order of stopping.
 """
 
+import gc
+import logging
 import multiprocessing
 import os
 import select
+import signal
 import subprocess
 import sys
+import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 import hub.lifeline
 from hub.lifeline import end_with
+
+log = logging.getLogger(__name__)
 
 START_S = 40.0
 STOP_S = 15.0
@@ -83,3 +89,81 @@ class Child(subprocess.Popen[str]):
             self.kill()
             self.communicate()
         return self.returncode
+
+
+class Copy:
+    """A child that begins as a copy of this process, so that it has all that is imported here; it waits until it is to `begin`.
+
+    It is made before gRPC is at work here: a fork of a process with gRPC at work may abort. Its `stdout` is a pipe to the parent.
+    """
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        """*run* is what it does; raises OSError where there is no room for a process."""
+        lifeline, self._held = os.pipe()
+        reading, said = os.pipe()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        try:
+            self.pid = os.fork()
+        except OSError:
+            for descriptor in (lifeline, self._held, reading, said):
+                os.close(descriptor)
+            raise
+        if self.pid == 0:
+            for descriptor in (self._held, reading):
+                os.close(descriptor)
+            _run_as_copy(run, lifeline, said)
+        for descriptor in (lifeline, said):
+            os.close(descriptor)
+        # A child that nobody can stop any more ends as well.
+        weakref.finalize(self, os.close, self._held)
+        self.stdout = os.fdopen(reading, encoding="utf-8", errors="replace")
+        self.returncode: int | None = None
+        self._ending = threading.Lock()
+
+    def begin(self) -> None:
+        """Has it do what it is for."""
+        os.write(self._held, b".")
+
+    def wait(self) -> int:
+        """Waits for its end and returns its exit code."""
+        if self.returncode is None:
+            # Until its end is fetched, its number is nobody else's.
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+            with self._ending:
+                self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.returncode
+
+    def terminate(self) -> None:
+        """SIGTERM, unless it has ended."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL, unless it has ended."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with self._ending:
+            if self.returncode is None:
+                os.kill(self.pid, number)
+
+
+def _run_as_copy(run: Callable[[], None], lifeline: int, said: int) -> NoReturn:
+    """Waits for a word on the lifeline, runs, and ends the process without what its parent has to do at its own end."""
+    code = 1
+    try:
+        os.setsid()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        os.dup2(said, 1)
+        os.close(said)
+        # What is loaded stays shared with the parent as long as the collector does not look at it.
+        gc.freeze()
+        if os.read(lifeline, 1):
+            end_with(lifeline)
+            run()
+        code = 0
+    except Exception:
+        log.exception("a copy of the process has ended")
+    finally:
+        os._exit(code)

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hub.child import Child, python
+from hub.child import Child, Copy, python
 
 SLEEPS = "import time; print('ready', flush=True); time.sleep(60)"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPS}"
@@ -25,6 +25,20 @@ thread.start()
 thread.join()
 children[0].first_line()
 print(children[0].pid, flush=True)
+time.sleep(60)
+"""
+COPIED = """
+import sys, time
+from hub.child import Copy
+found = "川"
+def run():
+    print(found, flush=True)
+    time.sleep(60)
+copy = Copy(run)
+if "begins" in sys.argv:
+    copy.begin()
+    copy.stdout.readline()
+print(copy.pid, flush=True)
 time.sleep(60)
 """
 
@@ -93,3 +107,42 @@ def test_a_child_whose_parent_is_gone_before_it_begins_ends_at_once() -> None:
     done = subprocess.run([sys.executable, "-c", program], pass_fds=[lifeline], capture_output=True, check=False)
     os.close(lifeline)
     assert (done.returncode, done.stdout) == (-signal.SIGKILL, b"")
+
+
+def test_a_copy_begins_when_it_is_told_with_what_its_parent_had() -> None:
+    found = ["川"]
+
+    def say() -> None:
+        os.write(1, "".join(found).encode())
+
+    copy = Copy(say)
+    found.append("渝")
+    copy.begin()
+    assert (copy.stdout.read(), copy.wait(), copy.wait()) == ("川", 0, 0)
+
+
+def test_a_copy_that_fails_says_so_by_its_exit_code() -> None:
+    def fail() -> None:
+        raise ValueError
+
+    copy = Copy(fail)
+    copy.begin()
+    assert (copy.stdout.read(), copy.wait()) == ("", 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_copy_is_ended_before_it_begins_and_not_again(number: signal.Signals) -> None:
+    copy = Copy(lambda: None)
+    (copy.terminate if number == signal.SIGTERM else copy.kill)()
+    assert copy.wait() == -number
+    copy.kill()
+
+
+@pytest.mark.parametrize("arguments", [[], ["begins"]], ids=["waiting", "at_work"])
+def test_a_copy_ends_with_its_killed_parent(arguments: list[str]) -> None:
+    with subprocess.Popen([sys.executable, "-c", COPIED, *arguments], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert not is_gone(pid, within_s=0.2)
+        parent.kill()
+        assert is_gone(pid)

@@ -27,11 +27,15 @@ def run(config: Config, dsn: str) -> None:
     with session(dsn, None, "hub-server") as connection:
         refuse_standby(connection)
     make_views(dsn)
-    with _processes(dsn), observed(config, dsn, "hub project", PROJECTOR_METRICS_LISTEN) as metrics:
+    with (
+        _others(config, dsn) as others,
+        _processes(dsn),
+        observed(config, dsn, "hub project", PROJECTOR_METRICS_LISTEN) as metrics,
+    ):
         typer.echo("projecting")
         report_metrics(metrics)
         tune_process()
-        _fold(config, dsn, stop)
+        runner.run(dsn, stop, others)
 
 
 class DatabaseReadsOnly(HubError):
@@ -66,14 +70,14 @@ def _beside(run: Callable[[str, threading.Event], None], dsn: str, name: str) ->
 
 @contextlib.contextmanager
 def projections(config: Config, dsn: str) -> Iterator[None]:
-    """Folds, and runs the hub's own processes, meanwhile."""
-    with _beside(partial(_fold, config), dsn, "projections"), _processes(dsn):
+    """Folds, and runs the hub's own processes, meanwhile; begun before gRPC is at work."""
+    with _others(config, dsn) as others, _beside(partial(runner.run, beside=others), dsn, "projections"), _processes(dsn):
         yield
 
 
-def _fold(config: Config, dsn: str, stop: threading.Event) -> None:
+def _others(config: Config, dsn: str) -> contextlib.AbstractContextManager[runner.Beside]:
     # Not by whether this process keeps traces by now: it may begin with that later than with the views.
-    runner.run(dsn, stop, partial(other_views.folding, traced=config.telemetry))
+    return other_views.prepared(dsn, traced=config.telemetry)
 
 
 def _processes(dsn: str) -> contextlib.AbstractContextManager[None]:

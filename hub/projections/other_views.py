@@ -1,7 +1,8 @@
 """The views that no answer rests on, folded in a process of their own, which gives way where the processor is short.
 
 The process that folds what answers rest on starts it, adds what it counts to its own numbers, starts it again when it ends, and stops it.
-However that process ends, the kernel ends this one with it.
+However that process ends, the kernel ends this one with it. A hub makes the first one as a copy of itself, before it serves; later ones are
+new interpreters.
 """
 
 import contextlib
@@ -12,9 +13,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from signal import Signals
 
-from hub.child import Child, python
+from hub.child import Child, Copy, python
 from hub.config import Config
 from hub.projections import runner
 from hub.telemetry import relay
@@ -33,13 +36,33 @@ START_AGAIN_S = 0.5
 MOST_WAIT_S = 8.0
 # One that worked for so long did not end by what it began with.
 WORKED_S = 30.0
+# What the list of processes calls it.
+NAME = "other-views"
 _TRACES = "traces"
 
 
 @contextlib.contextmanager
-def folding(dsn: str, *, traced: bool = False) -> Iterator[None]:
-    """Has the other views folded meanwhile, and traces of it kept as those of this process if it is *traced*."""
-    watched = _Watched(dsn, traced)
+def prepared(dsn: str, *, traced: bool) -> Iterator[runner.Beside]:
+    """Copies this process, before gRPC is at work in it, and gives what has the other views folded: by that copy at first."""
+    spare: list[Copy] = []
+    # Where there is no room for it now, it is started when it is wanted.
+    with contextlib.suppress(OSError):
+        spare.append(Copy(partial(_fold, dsn, traced)))
+    try:
+        yield partial(folding, traced=traced, spare=spare)
+    finally:
+        for unused in spare:
+            unused.kill()
+            unused.wait()
+
+
+@contextlib.contextmanager
+def folding(dsn: str, *, traced: bool = False, spare: list[Copy] | None = None) -> Iterator[None]:
+    """Has the other views folded meanwhile, and traces of it kept as those of this process if it is *traced*.
+
+    It takes its first process from *spare*, if there is one.
+    """
+    watched = _Watched(dsn, traced, [] if spare is None else spare)
     try:
         yield
     finally:
@@ -49,13 +72,15 @@ def folding(dsn: str, *, traced: bool = False) -> Iterator[None]:
 class _Watched:
     """The process, and the thread that reads what it says until it ends, and starts it again."""
 
-    def __init__(self, dsn: str, traced: bool) -> None:
+    _child: Child | Copy | None
+
+    def __init__(self, dsn: str, traced: bool, spare: list[Copy]) -> None:
         # Not among the arguments: those are for everybody to read.
         self._environment = {**os.environ, "HUB_DSN": dsn}
         self._command = python("hub.projections.other_views", *([_TRACES] if traced else []))
         self._stopping, self._lock = threading.Event(), threading.Lock()
-        self._child: Child | None = None
-        self._thread = threading.Thread(target=self._watch, name="other-views")
+        self._spare, self._child = spare, None
+        self._thread = threading.Thread(target=self._watch, name=NAME)
         self._thread.start()
 
     def _watch(self) -> None:
@@ -67,19 +92,26 @@ class _Watched:
             if not self._stopping.wait(wait_s):
                 log.warning("projections: the process of the other views ended by %s and is started again", ended)
 
-    def _start(self) -> Child | None:
+    def _start(self) -> Child | Copy | None:
         """Starts the process, None if it is to be stopped."""
         while True:
             with self._lock:
                 if self._stopping.is_set():
                     return None
                 try:
-                    self._child = Child(self._command, self._environment)
+                    self._child = self._begin()
                 except OSError as failure:
                     log.warning("projections: the process of the other views cannot be started: %s", failure.strerror)
                 else:
                     return self._child
             self._stopping.wait(MOST_WAIT_S)
+
+    def _begin(self) -> Child | Copy:
+        if not self._spare:
+            return Child(self._command, self._environment)
+        copy = self._spare.pop()
+        copy.begin()
+        return copy
 
     def stop(self) -> None:
         """Asks it to end after the page under way, and kills it where that takes too long."""
@@ -93,7 +125,7 @@ class _Watched:
         self._thread.join()
 
 
-def _ended(child: Child) -> str:
+def _ended(child: Child | Copy) -> str:
     """Adds what a child counts to the numbers of this process until it ends, and returns how it ended."""
     assert child.stdout is not None
     with child.stdout as lines:
@@ -105,17 +137,25 @@ def _ended(child: Child) -> str:
 
 def main() -> None:
     """Folds the other views of the database that the environment names, until it is asked to end."""
+    _fold(Config().dsn, _TRACES in sys.argv)
+
+
+def _fold(dsn: str, traced: bool) -> None:
+    Path("/proc/self/comm").write_text(NAME, encoding="ascii")
     _give_way()
     config, stop = Config(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    speak_on_stderr("hub project")
+    all_is_said = speak_on_stderr("hub project")
     counted = relay.Counted()
+    # A copy has what its parent had counted.
+    counted.since()
     reporting = threading.Thread(target=_report, args=(counted, stop), name="report", daemon=True)
     reporting.start()
-    with _traced(config) if _TRACES in sys.argv else contextlib.nullcontext():
-        runner.follow(config.dsn, stop)
+    with _traced(config) if traced else contextlib.nullcontext():
+        runner.follow(dsn, stop)
     reporting.join()
     _say(counted)
+    all_is_said()
 
 
 def _give_way() -> None:

@@ -13,6 +13,8 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,8 @@ FLUSH_PATIENCE_S = 2.0
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def speak_on_stderr(service: str) -> None:
-    """Sends all that is logged to stderr, through a bounded queue and a thread."""
+def speak_on_stderr(service: str) -> Callable[[], None]:
+    """Sends all that is logged to stderr, through a bounded queue and a thread; what it returns waits a moment until all is said."""
     waiting: queue.Queue[logging.LogRecord] = queue.Queue(WAITING_RECORDS)
     stderr = _Stderr()
     stderr.setFormatter(_Readable() if sys.stderr.isatty() else _JsonLines(service))
@@ -36,7 +38,9 @@ def speak_on_stderr(service: str) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[queued], force=True)
     logging.captureWarnings(True)
     threading.excepthook = _thread_failed
-    atexit.register(_await_empty, waiting)
+    all_is_said = partial(_await_empty, waiting)
+    atexit.register(all_is_said)
+    return all_is_said
 
 
 def _await_empty(waiting: "queue.Queue[logging.LogRecord]") -> None:

@@ -40,7 +40,7 @@ def process_of(pid: int, but: int = 0) -> psutil.Process:
         found[:] = [
             child
             for child in psutil.Process(pid).children()
-            if child.pid != but and child.is_running() and any(other_views.__name__ in word for word in child.cmdline())
+            if child.pid != but and child.is_running() and child.name() == other_views.NAME
         ]
         return bool(found)
 
