@@ -41,7 +41,10 @@ class HubDatastore(PostgresDatastore):
     """The library's connection pool with the writer's role and time-outs."""
 
     def __init__(self, dsn: str, *, pool_size: int = 1, max_overflow: int = 4, patience_s: float = 5.0) -> None:
-        """*dsn* names a login that may SET ROLE hub_writer; *patience_s* is how long to wait for a database that is away."""
+        """*dsn* names a login that may SET ROLE hub_writer; *patience_s* is how long to wait for a database that is away.
+
+        Raises the library's OperationalError if it stays away.
+        """
         # A connection that broke while it was idle is noticed and replaced before it is used (pre_ping), not by the caller.
         super().__init__("", "", "", "", "", pool_size=pool_size, max_overflow=max_overflow, connect_timeout=patience_s, pre_ping=True)
         # The library takes five parts of a conninfo; this keeps them all, such as sslmode.
@@ -49,6 +52,14 @@ class HubDatastore(PostgresDatastore):
         self._dsn = dsn
         own = {"row_factory": dict_row, "application_name": "hub-writer"}
         self.pool.kwargs = lambda: {"connect_timeout": CONNECT_WITHIN_S, **conninfo_to_dict(towards(dsn)), **own}
+        # Who asks a pool that is still connecting has it connect a second time.
+        try:
+            self.pool.open(wait=True, timeout=patience_s)
+        except psycopg.OperationalError as away:
+            raise OperationalError(str(away)) from away
+
+    def register_type_adapters(self) -> None:
+        """Does nothing, since our schema has none of the library's types; to look for them takes longer than to connect."""
 
     def after_connect_func(self) -> Callable[[psycopg.Connection[Any]], None]:
         """Sets each new connection up."""
