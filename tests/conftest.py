@@ -1,5 +1,6 @@
 """Fixtures: one real PostgreSQL a session, one fresh database a test (copied from a migrated template)."""
 
+import gc
 import itertools
 import os
 import shutil
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from hub.api.process_tuning import collect_seldom
 from hub.journal.migrate import migrate
 from hub.lifeline import end_with
 from hub.postgres.server import discard, running
@@ -54,6 +56,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the long files first, those that need most of the machine not all at once."""
     items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
+
+def pytest_collection_finish() -> None:
+    """Has the garbage collector pass by the thousands of tests and all that they import: they stay to the end."""
+    gc.freeze()
+    collect_seldom()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,10 @@
 """What every hub of the tests has before it is forked: its modules, and what it reads once for good."""
 
+import typer
+
 import hub.commands.edge
 import hub.commands.serving  # noqa: F401 (it is imported here so that no hub has to)
+from hub.cli import app
 from hub.domain import reference
 from hub.domain.acceptance import rules_digest
 from hub.intake.rule_faults import validator
@@ -9,3 +12,5 @@ from hub.intake.rule_faults import validator
 reference.load()
 rules_digest()
 validator()
+# How a command reads its words is imported with the first one that is read.
+typer.main.get_command(app).make_context("hub", ["serve"])
