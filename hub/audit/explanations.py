@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import psycopg
 from chuanyu.exchange.v1 import references_pb2
 
-from hub.audit.as_of import Known
+from hub.audit.as_of import Known, known_at
+from hub.audit.records_as_of import token_before
 from hub.audit.rule_versions import answer_by
 from hub.domain.acceptance import Question, rules_digest
 from hub.domain.errors import DecisionNotFound
@@ -34,6 +35,13 @@ def recorded_subject(connection: psycopg.Connection, position: int) -> Subject:
     question = Question(*place, decision.claims) if decision.HasField("claims") else Question(*place)
     question = question._replace(refs=decision.subject_refs)
     return Subject(question, event.card, page[0], decision.as_of_position)
+
+
+def known_of(connection: psycopg.Connection, subject: Subject, as_of: int) -> Known:
+    """Returns what was known of a subject at a position, 0 for its own; raises ViewBehind or ViewsLate. A token is as it was then."""
+    known = known_at(connection, subject.card.key, as_of or subject.position)
+    before = subject.recorded.position if subject.recorded is not None else None
+    return known._replace(records=known.records._replace(token=token_before(connection, subject.question.token, before)))
 
 
 def answered(dsn: str, digest: bytes, known: Known, question: Question) -> dict[str, Any]:

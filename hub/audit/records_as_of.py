@@ -7,6 +7,7 @@ import psycopg
 from hub.domain.card import Fact
 from hub.domain.concessions import Entry
 from hub.domain.records.known import Records, Register, records_of
+from hub.domain.records.weighing import UNKNOWN, OnRecord
 from hub.journal.reader import Recorded
 from hub.projections.projection import Key
 from hub.projections.views.card_rows import rows_named
@@ -37,6 +38,12 @@ def records_at(connection: psycopg.Connection, card_key: bytes, change: Since) -
     units = _units(connection, keys, change, later)
     states = {(name, province): register_state(tuple(row)) for name, province, *row in connection.execute(REGISTER_ROWS.encode())}
     return records_of(known, registers_of(_registers(states, change, later), change.position), units)
+
+
+def token_before(connection: psycopg.Connection, token: bytes, position: int | None) -> OnRecord:
+    """Returns whether an answer before a position (None: any) had used what an e-card showed."""
+    row = connection.execute("SELECT position FROM journal.redeemed_token WHERE token_key = %s", (token,)).fetchone() if token else None
+    return OnRecord(False, row[0]) if row is not None and (position is None or row[0] < position) else UNKNOWN
 
 
 def _units(connection: psycopg.Connection, keys: list[bytes], change: Since, later: set[int]) -> list[Entry]:

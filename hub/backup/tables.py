@@ -26,6 +26,7 @@ BY_POSITION = {
     "journal.batch": "first_position > {after} AND first_position <= {through}",
     "journal.correction": "position > {after} AND position <= {through}",
     "journal.request": "position > {after} AND position <= {through}",
+    "journal.redeemed_token": "position > {after} AND position <= {through}",
     "hotlist.file": f"""epoch IN (
         SELECT generate_series(b.first_sequence, b.last_sequence) FROM journal.batch b JOIN journal.stream s USING (stream_id)
         WHERE s.name = '{Hotlist.ID}' AND b.first_position > {{after}} AND b.first_position <= {{through}})""",  # noqa: S608 (our own id)

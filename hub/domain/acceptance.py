@@ -22,9 +22,11 @@ from hub.domain.rules import RULES
 from hub.domain.rules.rule import Rule
 from hub.domain.seen import seen
 
-__all__ = ["OUTCOMES", "RULES", "Answer", "Question", "Verdict", "decide", "explain", "looks_at_record", "rules_digest"]
+__all__ = ["OUTCOMES", "RULES", "USES", "Answer", "Question", "Verdict", "decide", "explain", "looks_at_record", "rules_digest"]
 
 OUTCOMES = ("ACCEPT", "ACCEPT_NO_CONCESSION", "STEP_UP", "REFER_ISSUER", "DENY")  # from the mildest to the strictest
+# By these the card is used, and with it what the e-card showed.
+USES = ("ACCEPT", "ACCEPT_NO_CONCESSION")
 
 
 class Answer(NamedTuple):

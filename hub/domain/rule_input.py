@@ -47,6 +47,11 @@ class Question(NamedTuple):
         """Whether the card is used outside the province that issued it."""
         return self.issuing_province != self.service_region[:2]
 
+    @property
+    def token(self) -> bytes:
+        """The key of what an e-card showed, b"" where another medium was shown or the question does not say it."""
+        return self.refs.token.key if self.medium in TOKEN_MEDIA else b""
+
 
 class RuleInput(NamedTuple):
     """All that a rule may look at.

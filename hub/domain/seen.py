@@ -25,6 +25,8 @@ def seen(asked: RuleInput, path: str) -> str:
         return acceptance_pb2.Medium.DESCRIPTOR.values_by_number[asked.question.medium].name.removeprefix("MEDIUM_")
     if place == "claims":
         return _claimed(asked.question.claims, name)
+    if path == "token.used":
+        return str(asked.records.token.position or "")
     if path.startswith(ON_RECORD):
         return _on_record(asked, name)
     value = getattr(getattr(asked, place), name)

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
 import psycopg
+from psycopg import pq
 
 from hub.domain.errors import JournalUnavailable, QueueFull, Unstorable
-from hub.journal.loop_connection import LoopConnection, bigint, bigint_array, bytea_array, text_array
+from hub.journal.loop_connection import LoopConnection, bigint, bigint_array, boolean_array, bytea_array, text_array
 from hub.journal.sessions import session
 from hub.journal.statements import ConnectionLost, DataRefused, GroupFailed
 from hub.journal.writer_connection import LOCK_TIMEOUT, SESSION, STALLED_AFTER
@@ -38,19 +39,33 @@ HEAD_FOR_S = 5.0
 RETRY_WAIT_S = 0.1
 
 _STATEMENT = (
-    "SELECT decision_position, is_new "
-    "FROM journal.append_answers($1::bigint, $2::bytea[], $3::bigint[], $4::text[], $5::bytea[], $6::text[], $7::bigint)"
+    "SELECT decision_position, is_new, redeemed_position FROM journal.append_answers("
+    "$1::bigint, $2::bytea[], $3::bigint[], $4::text[], $5::bytea[], $6::text[], $7::bigint, $8::bytea[], $9::boolean[])"
 )
 
 
+class TokenRedeemed(Exception):
+    """The decision was not recorded: another answer, at *position*, has used its token."""
+
+    def __init__(self, position: int) -> None:
+        """The position of the other answer."""
+        super().__init__(position)
+        self.position = position
+
+
 class Decision(NamedTuple):
-    """A decision, or a look, to record: *data* is its Event in bytes, *request_key* what a repeat of the request is known by."""
+    """A decision, or a look, to record: *data* is its Event in bytes, *request_key* what a repeat of the request is known by.
+
+    *token* is the key of what an e-card showed, b"" for none; it is not recorded once another answer has used that. *redeems* uses it.
+    """
 
     request_key: bytes
     occurred_us: int
     data: bytes
     trace_parent: str = ""
     kind: str = "decision_made"
+    token: bytes = b""
+    redeems: bool = False
 
 
 @dataclass(slots=True)
@@ -89,7 +104,7 @@ class DecisionWriter:
         return receipt
 
     async def record(self, decisions: Sequence[Decision]) -> list[Receipt | Exception]:
-        """Waits for the commit of decisions that came together; returns for each its receipt, or what `append` would raise.
+        """Waits for the commit of decisions that came together; returns for each its receipt, TokenRedeemed, or what `append` would raise.
 
         Raises QueueFull before anything is queued.
         """
@@ -148,6 +163,8 @@ class DecisionWriter:
                     bytea_array([decision.data for decision in decisions]),
                     text_array([decision.trace_parent for decision in decisions]),
                     bigint(time.time_ns() // 1_000),
+                    bytea_array([decision.token for decision in decisions]),
+                    boolean_array([decision.redeems for decision in decisions]),
                 )
             except DataRefused as failure:
                 return await self._halves(decisions, failure)
@@ -162,10 +179,10 @@ class DecisionWriter:
                 await asyncio.sleep(RETRY_WAIT_S)
                 continue
             self._outage.over()
-            value, group = result.get_value, GroupTiming(began, now_ns(), len(decisions))
+            group = GroupTiming(began, now_ns(), len(decisions))
             names.COMMIT_DURATION.record((group.ended - began) / 1e9, "decisions")
             names.GROUP_SIZE.record(group.size, "decisions")
-            return [Receipt(int.from_bytes(value(row, 0) or b"", "big"), value(row, 1) == b"\x01", group) for row in range(result.ntuples)]
+            return [_receipt(result, row, group) for row in range(result.ntuples)]
 
     async def _halves(self, decisions: list[Decision], failure: DataRefused) -> list[Receipt | Exception]:
         """Finds the decision that the database cannot store, so that the others are answered."""
@@ -180,6 +197,13 @@ class DecisionWriter:
         """Ends a writer that has kept the head locked for too long."""
         with contextlib.suppress(psycopg.Error), session(self._dsn, "hub_writer", "hub-decisions") as connection:
             connection.execute("SELECT journal.terminate_stalled_writers(%s::interval)", (STALLED_AFTER,))
+
+
+def _receipt(result: pq.abc.PGresult, row: int, group: GroupTiming) -> Receipt | Exception:
+    position, value = result.get_value(row, 0), result.get_value
+    if position is None:
+        return TokenRedeemed(int.from_bytes(value(row, 2) or b"", "big"))
+    return Receipt(int.from_bytes(position, "big"), value(row, 1) == b"\x01", group)
 
 
 def _taken(receipts: dict[bytes, Receipt | Exception], request_key: bytes) -> Receipt | Exception:

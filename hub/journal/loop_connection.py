@@ -118,6 +118,11 @@ def bigint_array(values: Sequence[int]) -> bytes:
     return _array(20, [_INT8.pack(value) for value in values])
 
 
+def boolean_array(values: Sequence[bool]) -> bytes:
+    """Packs a boolean[]."""
+    return _array(16, [b"\x01" if value else b"\x00" for value in values])
+
+
 def bigint(value: int) -> bytes:
     """Packs a bigint."""
     return _INT8.pack(value)

@@ -15,8 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from hub.domain.instants import microseconds_of, with_zone
 
-_IN_ONE_ARM = (references.BankAccountRef, references.NameRef, references.MobileRef, references.TokenRef)
-_CLEAR = frozenset(kind.DESCRIPTOR.full_name for kind in _IN_ONE_ARM)
+_CLEAR = frozenset(kind.DESCRIPTOR.full_name for kind in (references.BankAccountRef, references.NameRef, references.MobileRef))
 
 
 # Numbers that name one fact wherever it is reported: each run on a hub has its own.
@@ -110,6 +109,8 @@ def _fill_message(message: Message, value: Any, names: Names, path: str) -> None
     elif isinstance(message, references.PersonRef):
         id_type, message.clear = names.person(_text(value, path))
         message.id_type = references.IdType.ValueType(id_type)
+    elif isinstance(message, references.TokenRef):
+        message.clear = names.run + _text(value, path)
     elif message.DESCRIPTOR.full_name in _CLEAR:
         message.clear = _text(value, path)  # type: ignore[attr-defined]
     elif isinstance(value, dict):

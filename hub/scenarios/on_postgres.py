@@ -48,6 +48,7 @@ from hub.scenarios.pure import answer_of, findings_of, lives_of, question_of
 from hub.scenarios.questions import LEDGERS
 from hub.scenarios.running import Stand, use_of
 from hub.scenarios.scenario import Ask, Scenario, Step
+from hub.scenarios.tokens import Tokens
 from hub.trust.keyring import Keyring
 
 
@@ -141,6 +142,7 @@ class PostgresRun:
         """*keys* are those of the scenario's cards."""
         self._way, self._stand, self._keys, self._told = way, stand, keys, told
         self.refused = told.refused
+        self._tokens = Tokens()
 
     def answer(self, ask: Ask) -> dict[str, Any]:
         """Answers from the views."""
@@ -156,7 +158,9 @@ class PostgresRun:
             question = question_of(ask, issuer, self._stand.venue(ask.venue), self._way.keyed(ask.subject_refs(self._stand.names())))
             position = None if ask.known_us is None else told_position(self._stand.scenario, ask.known_us, self._told.names)
             known = known_at(views, self._keys[ask.card], position)
-            return answer_of(decide(known.facts, known.agreements, tables.load(), question, known.records))
+            records = self._tokens.known(question, known.records)
+            answer = decide(known.facts, known.agreements, tables.load(), question, records)
+            return answer_of(self._tokens.note(question, answer, ask.number))
         if ask.kind == "use":
             return use_of(ask, facts, issuer, self._told.names)
         if ask.kind == "findings":

@@ -48,6 +48,7 @@ from hub.scenarios.participants import FEEDS, OWNERS, RIGHTS
 from hub.scenarios.questions import LEDGERS
 from hub.scenarios.running import acceptance_of, use_of
 from hub.scenarios.scenario import LIVES, Ask, Scenario, Step
+from hub.scenarios.tokens import Tokens
 
 _SEEDED = tuple(
     terms_of(agreement.code, agreement.terms) for agreement in seed_agreements(tables.load().agreements, datetime(2025, 1, 1, tzinfo=UTC))
@@ -74,6 +75,7 @@ class PureRun:
         self._scenario = scenario
         self._names = Names({alias: (card.issuer, card.number) for alias, card in scenario.cards.items()}, {})
         self.refused: dict[int, list[str]] = {}
+        self._tokens = Tokens()
         self._steps: dict[int, Step] = {}
         self._rows = {projection.name: Rows() for projection in _FOLDED}
         self._last: dict[str, int] = {}
@@ -178,7 +180,8 @@ class PureRun:
             _key_references(refs)
             question = question_of(ask, issuer, ask.venue, refs)
             records = (self if ask.known_us is None else self._known(ask.known_us))._records(ask.card)
-            return answer_of(decide(facts, self._agreements, tables.load(), question, records))
+            records = self._tokens.known(question, records)
+            return answer_of(self._tokens.note(question, decide(facts, self._agreements, tables.load(), question, records), ask.number))
         if ask.kind == "use":
             return use_of(ask, facts, issuer, {position: step.name for position, step in self._steps.items()})
         if ask.kind == "findings":

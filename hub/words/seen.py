@@ -59,6 +59,7 @@ SEEN = {
     "claims.resides_in_service_city": ("常住当地", "resident there"),
     "claims.ticket_held": ("已有门票", "has a ticket"),
     "claims.told_number_changes": ("已告知换号", "told of the new number"),
+    "token.used": ("码已被使用", "token used"),
     "record.CERTIFICATIONS": ("记录：资格认证", "on record: certifications"),
     "record.CONCESSIONS": ("记录：优待绑定与次数", "on record: binding and units of the concession"),
     "record.FAMILY_LINKS": ("记录：亲情关系", "on record: family links"),

@@ -602,6 +602,55 @@ def test_a_reference_holds_no_identifier_in_clear(sichuan: Province) -> None:
     assert (refusal.reason, refusal.violations) == ("REQUEST_INVALID", [("subject_refs.filing_no", "identifier_in_clear")])
 
 
+def signed(card_no: str) -> list[event_pb2.Event]:
+    events = [registered(card_no), name_only(card_no)]
+    events[1].ecard_signed.issue_level = 1
+    return events
+
+
+def showing(card_no: str, token: str, position: int) -> card_service_pb2.CheckAcceptanceRequest:
+    request = asked(card_no, "MED.REG", medium=ECARD_QR, position=position)
+    request.subject_refs.token.clear = token
+    return request
+
+
+def test_a_token_that_is_shown_to_many_at_once_is_used_once(shared_hub: RunningHub, chongqing: Province, sichuan: Province) -> None:
+    position = [chongqing.tell("cq.card-center", event) for event in signed("R00000051")][-1]
+    under_way = [sichuan.cards.CheckAcceptance.future(showing("R00000051", "once", position), timeout=DEADLINE_S) for _ in range(12)]
+    answers = [call.result() for call in under_way]
+    [used] = [answer.position for answer in answers if answer.outcome == ACCEPT]
+    others = [answer for answer in answers if answer.outcome != ACCEPT]
+    assert {(answer.outcome, *reasons(answer)) for answer in others} == {(DENY, "ECARD_TOKEN_USED")}
+    recorded = [recorded_at(shared_hub.dsn, answer.position).event.decision_made for answer in others]
+    assert {one.record_position for decision in recorded for one in decision.bases} == {used}
+    assert all(decision.bases[0].contradicts for decision in recorded)
+    assert not any(decision.subject_refs.token.clear for decision in recorded)
+
+
+def test_a_repeat_of_the_question_that_used_a_token_gets_its_answer(chongqing: Province, sichuan: Province) -> None:
+    position = [chongqing.tell("cq.card-center", event) for event in signed("R00000052")][-1]
+    request = showing("R00000052", "repeated", position)
+    first, second = (sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S) for _ in range(2))
+    assert (first.outcome, first) == (ACCEPT, second)
+
+
+def test_an_answer_about_a_used_token_is_explained_as_it_was(chongqing: Province, sichuan: Province) -> None:
+    position = [chongqing.tell("cq.card-center", event) for event in signed("R00000053")][-1]
+    first, second = (sichuan.cards.CheckAcceptance(showing("R00000053", "explained", position), timeout=DEADLINE_S) for _ in range(2))
+    for answer, outcome in ((first, ACCEPT), (second, DENY)):
+        request = card_service_pb2.ExplainAcceptanceRequest(decision_position=answer.position)
+        why = chongqing.cards.ExplainAcceptance(request, timeout=DEADLINE_S)
+        assert (why.outcome, why.same_as_recorded) == (outcome, True)
+
+
+def test_what_operators_try_out_uses_no_token(chongqing: Province, sichuan: Province, operators: Province) -> None:
+    position = [chongqing.tell("cq.card-center", event) for event in signed("R00000054")][-1]
+    tried = operators.cards.CheckAcceptance(showing("R00000054", "tried", position), timeout=DEADLINE_S)
+    answer = sichuan.cards.CheckAcceptance(showing("R00000054", "tried", position), timeout=DEADLINE_S)
+    again = operators.cards.CheckAcceptance(showing("R00000054", "tried", position), timeout=DEADLINE_S)
+    assert (tried.outcome, answer.outcome, reasons(again)) == (ACCEPT, ACCEPT, ["ECARD_TOKEN_USED"])
+
+
 def test_the_answer_rests_on_a_snapshot_before_its_receipt(chongqing: Province, sichuan: Province) -> None:
     position = chongqing.tell("cq.card-center", registered("R00000003"))
     answer = sichuan.cards.CheckAcceptance(asked("R00000003", position=position), timeout=DEADLINE_S)

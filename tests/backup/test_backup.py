@@ -179,6 +179,7 @@ def test_a_restored_hub_is_clean_at_the_position_of_the_backup(story: Story) -> 
         "SELECT * FROM journal.batch WHERE first_position <= {} ORDER BY first_position",
         "SELECT * FROM journal.correction WHERE position <= {} ORDER BY position",
         "SELECT * FROM journal.request WHERE position <= {} ORDER BY position",
+        "SELECT * FROM journal.redeemed_token WHERE position <= {} ORDER BY position",
         "SELECT * FROM journal.rule_version ORDER BY digest",
         "SELECT * FROM hotlist.file ORDER BY epoch",
         "SELECT purpose, fingerprint FROM vault.key_fingerprint",

@@ -10,7 +10,7 @@ from psycopg import pq
 
 from hub.domain.errors import JournalUnavailable, QueueFull
 from hub.journal import decisions
-from hub.journal.decisions import Decision, DecisionWriter, Receipt
+from hub.journal.decisions import Decision, DecisionWriter, Receipt, TokenRedeemed
 from hub.journal.statements import run
 from hub.journal.writer_connection import SESSION
 
@@ -82,6 +82,47 @@ def test_decisions_of_one_group_share_a_batch_row_that_keeps_their_traces(dsn: s
 
     play(dsn, stream, scenario)
     assert query(dsn, "SELECT first_sequence, last_sequence, first_position, trace_parents FROM journal.batch") == [(1, 2, 1, [TRACE, ""])]
+
+
+def showing(request_key: bytes, token: bytes, *, redeems: bool = True) -> Decision:
+    return decision(request_key)._replace(token=token, redeems=redeems)
+
+
+def said(outcome: Receipt | BaseException) -> int:
+    """The position of a decision, or less than zero that of the one that has used its token."""
+    return -outcome.position if isinstance(outcome, TokenRedeemed) else outcome.position  # type: ignore[union-attr]
+
+
+def test_a_token_is_used_once_within_one_group_and_after_it(dsn: str, stream: int) -> None:
+    async def scenario(writer: DecisionWriter) -> list[int]:
+        group = [decision(b"q1"), showing(b"q2", b"t"), showing(b"q3", b"t"), showing(b"q4", b"u"), decision(b"q5")]
+        together = [said(outcome) for outcome in await writer.record(group)]
+        return together + [said(outcome) for outcome in await writer.record([showing(b"q6", b"t"), showing(b"q2", b"t"), decision(b"q7")])]
+
+    assert play(dsn, stream, scenario) == [1, 2, -2, 3, 4, -2, 2, 5]
+    assert query(dsn, "SELECT token_key, position FROM journal.redeemed_token ORDER BY position") == [(b"t", 2), (b"u", 3)]
+    assert query(dsn, "SELECT count(*) FROM journal.request") == [(5,)]
+
+
+def test_only_an_answer_that_accepts_uses_its_token(dsn: str, stream: int) -> None:
+    async def scenario(writer: DecisionWriter) -> list[int]:
+        group = [showing(b"q1", b"t", redeems=False), showing(b"q2", b"t"), showing(b"q3", b"t", redeems=False)]
+        return [said(outcome) for outcome in await writer.record(group)]
+
+    assert play(dsn, stream, scenario) == [1, 2, -2]
+
+
+def test_two_writers_use_a_token_once(dsn: str, stream: int) -> None:
+    async def scenario(writer: DecisionWriter) -> list[Any]:
+        other = DecisionWriter(dsn, stream)
+        asked = [each.record([showing(f"{each is other} {n}".encode(), b"t%d" % n)]) for n in range(20) for each in (writer, other)]
+        answered = await asyncio.gather(*asked)
+        await other.stop()
+        return [outcome for (outcome,) in answered]
+
+    outcomes = play(dsn, stream, scenario)
+    assert sum(isinstance(outcome, TokenRedeemed) for outcome in outcomes) == 20
+    assert query(dsn, "SELECT count(*) FROM journal.redeemed_token") == [(20,)]
 
 
 def test_a_full_queue_is_refused_before_anything_is_queued(dsn: str, stream: int, monkeypatch: pytest.MonkeyPatch) -> None:

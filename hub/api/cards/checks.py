@@ -11,35 +11,33 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import psycopg
-from chuanyu.exchange.v1 import acceptance_pb2, event_pb2
 from chuanyu.exchange.v1 import card_service_pb2 as protos
+from chuanyu.exchange.v1 import event_pb2
 
 from hub.api.cards.card_reader import CardReader, Snapshot
+from hub.api.cards.counting import OUTCOMES, count_decided
 from hub.api.cards.view_wait import when_seen
 from hub.api.edge.directory import Caller
 from hub.api.edge.turns import Reads
-from hub.domain.acceptance import Question, decide, looks_at_record, rules_digest
+from hub.domain.acceptance import USES, Question, decide, looks_at_record, rules_digest
 from hub.domain.concessions import year_began
 from hub.domain.errors import JournalUnavailable, NotPermitted, NotRecorded, QueueFull, RequestIdReused, RequestInvalid
 from hub.domain.event_rules import may_say_region
 from hub.domain.instants import DAY_US, epoch_day, set_timestamp
 from hub.domain.pseudonym import hmac_sm3_under
 from hub.domain.records.bases import basis_message, in_words
+from hub.domain.records.weighing import UNKNOWN, OnRecord
 from hub.domain.reference import Reference
 from hub.domain.rule_input import CHIP_MEDIA, ELDER
 from hub.intake.identifiers import Identifiers
 from hub.intake.request_rules import instant_us, now_us, question_in, refuse_invalid, refuse_outside
-from hub.journal.decisions import WAITING_DECISIONS, Decision, DecisionWriter, Receipt, settle
+from hub.journal.decisions import WAITING_DECISIONS, Decision, DecisionWriter, Receipt, TokenRedeemed, settle
 from hub.journal.reader import read_page
 from hub.telemetry import names
 from hub.telemetry.spans import Call, GroupTiming, Kind, now_ns
 from hub.trust.keyring import Keyring
 
 _READ = {names.DB_SYSTEM: "postgresql", names.DB_OPERATION: "SELECT", names.DB_COLLECTION: "views.card_standing"}
-_RECORD = {names.DB_SYSTEM: "postgresql", names.DB_OPERATION: "SELECT", names.DB_COLLECTION: "journal.event"}
-OUTCOMES = {name.removeprefix("ACCEPTANCE_OUTCOME_"): number for name, number in acceptance_pb2.AcceptanceOutcome.items()}
-
-_OUTCOME_NAMES = {number: name for name, number in OUTCOMES.items()}
 
 GROUP_CHECKS = 256
 
@@ -62,6 +60,7 @@ class _Check(NamedTuple):
 
 
 _Waiting = tuple[_Check, "asyncio.Future[Receipt]"]
+_Decided = tuple[_Check, "asyncio.Future[Receipt]", Decision]
 
 
 class Checks:
@@ -106,7 +105,7 @@ class Checks:
         elif CARD_UNKNOWN in event.decision_made.reason_codes:
             caller.allowance.misses.count(check.call.name)
         response = self.response(request.request_id, event, receipt.position, is_issuer=caller.rights.issues(event.card.issuing_province))
-        _tell_decided(check.call, event, receipt)
+        count_decided(check.call, event, receipt)
         return response
 
     def _receipt(self, check: _Check) -> "asyncio.Future[Receipt]":
@@ -154,25 +153,47 @@ class Checks:
                 # Its caller has gone: there is no answer to record.
                 continue
             try:
-                decided.append((receipt, self._decision(check, cards, read)))
+                decided.append((check, receipt, self._decision(check, cards, read)))
             except Exception as refusal:
                 settle(receipt, refusal)
         if decided:
-            receipts = await self._decisions.record([decision for _, decision in decided])
-            for (receipt, _), recorded in zip(decided, receipts, strict=True):
-                settle(receipt, recorded)
+            await self._record(decided, cards, read)
 
-    def _decision(self, check: _Check, cards: Snapshot, read: GroupTiming) -> Decision:
+    async def _record(self, decided: Sequence[_Decided], cards: Snapshot, read: GroupTiming) -> None:
+        """Records decisions and settles their receipts; one whose token another answer has used is decided again, as it is now known."""
+        receipts = await self._decisions.record([decision for _, _, decision in decided])
+        again = []
+        for (check, receipt, _), recorded in zip(decided, receipts, strict=True):
+            if isinstance(recorded, TokenRedeemed):
+                again.append((check, receipt, self._decision(check, cards, read, OnRecord(False, recorded.position))))
+            else:
+                settle(receipt, recorded)
+        if again:
+            await self._record(again, cards, read)
+
+    def _decision(self, check: _Check, cards: Snapshot, read: GroupTiming, token: OnRecord = UNKNOWN) -> Decision:
         call, began, with_ecard = check.call, now_ns(), check.question.medium not in CHIP_MEDIA
         card = cards.card(check.event.card.key, check.min_position, with_ecard=with_ecard)
         call.step(names.READ_SPAN, read.began, read.ended, {**_READ, names.DB_BATCH_SIZE: read.size}, Kind.CLIENT)
-        answer = decide(card.facts, card.agreements, self._reference, check.question, card.records)
+        records = card.records if token is UNKNOWN else card.records._replace(token=token)
+        answer = decide(card.facts, card.agreements, self._reference, check.question, records)
         made = check.event.decision_made
         made.outcome, made.as_of_position, made.rules_digest = OUTCOMES[answer.outcome], card.as_of_position, rules_digest()
         made.reason_codes[:] = answer.reason_codes
         made.agreement_codes[:] = answer.agreement_codes
+        del made.bases[:]
         made.bases.extend(map(basis_message, answer.bases))
-        decision = Decision(check.request_key, check.question.at_us, check.event.SerializeToString(), call.trace_parents())
+        # A token that is known to be used is not looked for again.
+        shown = check.question.token if token is UNKNOWN else b""
+        redeems = bool(shown) and not made.operator and answer.outcome in USES
+        decision = Decision(
+            check.request_key,
+            check.question.at_us,
+            check.event.SerializeToString(),
+            call.trace_parents(),
+            token=shown,
+            redeems=redeems,
+        )
         call.step(names.DECIDE_SPAN, began, now_ns(), {names.AS_OF_POSITION: card.as_of_position})
         return decision
 
@@ -239,25 +260,6 @@ class Checks:
             rules_digest=decision.rules_digest,
             bases=[in_words(basis, is_issuer=is_issuer) for basis in decision.bases],
         )
-
-
-def _tell_decided(call: Call, event: event_pb2.Event, receipt: Receipt) -> None:
-    """Counts an answer, and notes its commit."""
-    outcome, direction = _OUTCOME_NAMES[event.decision_made.outcome], f"{event.card.issuing_province}>{event.service_region[:2]}"
-    call.step(
-        names.RECORD_SPAN, receipt.group.began, receipt.group.ended, {**_RECORD, names.DB_BATCH_SIZE: receipt.group.size}, Kind.CLIENT
-    )
-    call.attributes.update(
-        {names.SCENARIO: event.scenario, names.DIRECTION: direction, names.OUTCOME: outcome, names.POSITION: receipt.position}
-    )
-    if event.decision_made.operator:
-        # What operators try out is no question of a service point: it is in no count of the agreed service.
-        names.OPERATOR_QUESTIONS.add(event.scenario, outcome)
-        return
-    names.DECISIONS.add(event.scenario, direction, outcome)
-    names.DECISION_DURATION.record((now_ns() - call.began) / 1e9, outcome)
-    for reason in event.decision_made.reason_codes:
-        names.DECISION_REASONS.add(reason, outcome)
 
 
 def _as_asked(request: protos.CheckAcceptanceRequest) -> bytes:

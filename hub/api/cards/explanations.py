@@ -6,12 +6,13 @@ import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 
-from hub.api.cards.checks import OUTCOMES, Checks
+from hub.api.cards.checks import Checks
+from hub.api.cards.counting import OUTCOMES
 from hub.api.cards.looks import Looks
 from hub.api.edge.directory import Caller
 from hub.api.edge.turns import Reads
-from hub.audit.as_of import Known, known_at
-from hub.audit.explanations import Subject, answered, fact_positions, recorded_subject
+from hub.audit.as_of import Known
+from hub.audit.explanations import Subject, answered, fact_positions, known_of, recorded_subject
 from hub.domain.acceptance import Question, rules_digest
 from hub.domain.errors import NotPermitted
 from hub.domain.looks import Look, Shown, card_by_key
@@ -66,7 +67,7 @@ class Explainer:
             _refuse_another_time(request)
         if request.HasField("valid_at"):
             question = question._replace(at_us=instant_us(request, "valid_at"))
-        known = known_at(connection, subject.card.key, request.recorded_as_of or subject.position)
+        known = known_of(connection, subject, request.recorded_as_of)
         said = answered(self._dsn, request.rules_digest, known, question)
         if is_recorded:
             parents = traces_at(connection, request.decision_position) or ()

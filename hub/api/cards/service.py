@@ -8,7 +8,8 @@ from chuanyu.exchange.v1 import acceptance_pb2, card_lifecycle_pb2
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 
 from hub.api.cards.card_reader import CardRead, CardReader
-from hub.api.cards.checks import OUTCOMES, Checks
+from hub.api.cards.checks import Checks
+from hub.api.cards.counting import OUTCOMES
 from hub.api.cards.explanations import Explainer
 from hub.api.cards.looks import Looks
 from hub.api.cards.use_judge import UseJudge

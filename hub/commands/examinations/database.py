@@ -14,7 +14,7 @@ from hub.postgres.cluster import path_of
 OLD_SNAPSHOT_S = 60.0
 _ROLES = ("hub_writer", "hub_projector", "hub_reader", CONSOLE)
 # What must never change once it is written: by grant, so that no fault of the hub can.
-_APPEND_ONLY = ("journal.event", "journal.batch", "journal.correction", "journal.request")
+_APPEND_ONLY = ("journal.event", "journal.batch", "journal.correction", "journal.request", "journal.redeemed_token")
 
 
 @examination("数据库 database")

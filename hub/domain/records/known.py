@@ -36,11 +36,15 @@ class Register(NamedTuple):
 
 
 class Records(NamedTuple):
-    """*facts* are in order; *registers* has those that are declared complete; *units* are the entries of concessions."""
+    """*facts* are in order; *registers* has those that are declared complete; *units* are the entries of concessions.
+
+    *token* says NO once another answer has used what the e-card shows; that nobody has is not known, since not every use asks the hub.
+    """
 
     facts: tuple[Fact, ...] = ()
     registers: Mapping[RegisterKey, Register] = {}
     units: tuple[Entry, ...] = ()
+    token: OnRecord = UNKNOWN
 
     def of(self, at_us: int, *kinds: str) -> list[Fact]:
         """Returns the facts of some kinds that had happened by an instant, in order."""
@@ -71,7 +75,7 @@ NOTHING = Records()
 def packed(records: Records) -> dict[str, Any]:
     """Writes records as JSON has them."""
     registers = [[*key, *register] for key, register in records.registers.items()]
-    return {"facts": records.facts, "registers": registers, "units": records.units}
+    return {"facts": records.facts, "registers": registers, "units": records.units, "token": records.token}
 
 
 def unpacked(said: Mapping[str, Any]) -> Records:
@@ -81,4 +85,4 @@ def unpacked(said: Mapping[str, Any]) -> Records:
         for name, province, declared, last_us in said["registers"]
     }
     facts, units = (Fact(*fact) for fact in said["facts"]), (Entry(*entry) for entry in said.get("units", ()))
-    return Records(tuple(facts), registers, tuple(units))
+    return Records(tuple(facts), registers, tuple(units), OnRecord(*said.get("token", UNKNOWN)))

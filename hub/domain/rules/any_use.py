@@ -3,6 +3,7 @@
 from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 
 from hub.domain.instants import local_day
+from hub.domain.records.weighing import Reasons, Weighed, weigh
 from hub.domain.rule_input import CHIP_MEDIA, ECARD_MEDIA, PROVISIONAL_BLOCK, TOKEN_MEDIA, RuleInput
 from hub.domain.rules.rule import LOSS, PAYMENT, rule
 
@@ -108,22 +109,29 @@ _TOKEN_REASONS = {
 }
 
 
+# Whether a token was not used yet, by what is claimed of it.
+_UNUSED = {acceptance.ECARD_TOKEN_VALID: True, acceptance.ECARD_TOKEN_USED: False}
+
+
 @rule(
     "A06",
     "电子社保卡已签发且码有效",
     "The e-card is signed and its token valid",
     "*",
     unless=(LOSS,),
-    sees=("question.medium", "standing.ecard_status", "claims.ecard_token"),
+    sees=("question.medium", "standing.ecard_status", "claims.ecard_token", "token.used"),
 )
-def a06_ecard_valid(asked: RuleInput) -> str | None:
+def a06_ecard_valid(asked: RuleInput) -> str | Weighed | None:
     """A06, e-card, QR and 渝快码: signed, token unexpired, unused, signature valid.
 
-    A valid token proves a signing that was not reported to the hub; 渝快码 is shown with it, so that a signing need not be known.
+    A valid token proves a signing that was not reported to the hub; 渝快码 is shown with it, so that a signing need not be known. A token
+    that an answer of the hub has used is used, whatever is claimed of it.
     """
     if asked.question.medium not in TOKEN_MEDIA:
         return None
     token, status = asked.question.claims.ecard_token, asked.standing.ecard_status
+    if asked.records.token.says is False:
+        return weigh(_UNUSED.get(token), asked.records.token, Reasons("ECARD_TOKEN_USED"), is_hubs_own=True)
     if token in _TOKEN_REASONS:
         return _TOKEN_REASONS[token]
     if status == "NOT_SIGNED":
