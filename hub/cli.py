@@ -122,6 +122,12 @@ COMMANDS = (
         "川渝通办办件：列表、单个办件、时间线。Cases of both sides: a list, one case, its timeline.",
     ),
     Entry(
+        "concession",
+        "hub.commands.concession:concession",
+        POLICY,
+        "查询某人在某城市的乘车优待次数；优待属于人，换卡不影响；查看本身入账。A person's units of a city's concession; itself a look.",
+    ),
+    Entry(
         "filings",
         "hub.commands.medical:filings",
         POLICY,

@@ -133,7 +133,7 @@ class HubServer:
         hotlists = HotlistService(dsn)
         opened.callback(hotlists.close)
         looks = Looks(decisions)
-        cards = CardService(dsn, card_reader, checks, intake.identifiers, tables, keyring, looks)
+        cards = CardService(dsn, card_reader, checks, intake.identifiers, tables, keyring, looks, reads)
         opened.callback(cards.close)
         service_items = ServiceItemService(dsn, card_reader, intake.identifiers, tables, looks)
         opened.callback(service_items.close)

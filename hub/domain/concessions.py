@@ -8,11 +8,13 @@ no balance, so that fewer units than none are possible, and are a finding.
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from hub.domain.card_facts import Fact
 from hub.domain.instants import day_of, epoch_day
 from hub.domain.reference import Reference
 from hub.domain.usage import business_day
 
 RIDE = "transit_journey_completed"
+BINDINGS = ("transit_concession_bound", "transit_concession_rebound")
 _MUNICIPALITY = "50"
 
 
@@ -85,12 +87,16 @@ def year_began(at_us: int) -> str:
     return f"{day_of(epoch_day(at_us) - 1).year}-01-01"
 
 
+def entries_in(entries: Iterable[Entry], scheme: Scheme, region: str, at_us: int) -> list[Entry]:
+    """Returns the entries of a city that are charged to the period of an instant and had happened by then, in order."""
+    period = _period(scheme, region, at_us)
+    own = (one for one in entries if one.city == scheme.city and one.day.startswith(period) and one.occurred_us <= at_us)
+    return sorted(own, key=lambda one: (one.occurred_us, one.position))
+
+
 def balance(entries: Iterable[Entry], scheme: Scheme, region: str, at_us: int) -> Balance:
     """Returns the units of a person at an instant, by the entries of all cards."""
-    today = business_day(RIDE, region, at_us)
-    period = today[:4] if scheme.period == "YEAR" else today[:7]
-    own = [one for one in entries if one.city == scheme.city and one.day.startswith(period) and one.occurred_us <= at_us]
-    own.sort(key=lambda one: (one.occurred_us, one.position))
+    own = entries_in(entries, scheme, region, at_us)
     used = sum(one.units for one in own if one.units > 0)
     topped_up = -sum(one.units for one in own if one.units < 0)
     told, left = None, scheme.units
@@ -98,4 +104,20 @@ def balance(entries: Iterable[Entry], scheme: Scheme, region: str, at_us: int) -
         left -= one.units
         if one.left is not None:
             told = left = one.left
-    return Balance(scheme.city, period, scheme.units, topped_up, used, left, told, own[-1].position if own else 0)
+    position = own[-1].position if own else 0
+    return Balance(scheme.city, _period(scheme, region, at_us), scheme.units, topped_up, used, left, told, position)
+
+
+def _period(scheme: Scheme, region: str, at_us: int) -> str:
+    today = business_day(RIDE, region, at_us)
+    return today[:4] if scheme.period == "YEAR" else today[:7]
+
+
+def binding_of(facts: Iterable[Fact], region: str, at_us: int) -> Fact | None:
+    """Returns the last fact that bound the concession of a region's city, None if there is none; one without a place is of its province."""
+    city, province, found = city_of(region), region[:2], None
+    for fact in facts:
+        if fact.kind in BINDINGS and fact.occurred_us <= at_us:
+            is_here = city_of(fact.detail["at"]) == city if "at" in fact.detail else fact.detail["by"] == province
+            found = fact if is_here else found
+    return found

@@ -53,16 +53,16 @@ def refuse_identifiers(message: Message, *fields: str) -> None:
         raise RequestInvalid([(field, "no_identifier") for field in named])
 
 
-def refuse_unknown_region(reference: Reference, region: str, at_us: int) -> None:
+def refuse_unknown_region(reference: Reference, region: str, at_us: int, field: str = "service_region") -> None:
     """Raises RequestInvalid unless a code names a place of an instant's day."""
     if not may_say_region(reference, region, epoch_day(at_us)):
-        raise RequestInvalid([("service_region", "unknown_region")])
+        raise RequestInvalid([(field, "unknown_region")])
 
 
 def refuse_outside(province: str, region: str) -> None:
     """Raises NotPermitted unless a region is of the caller's province."""
     if region[:2] != province:
-        raise NotPermitted("service_region lies outside the caller's province")
+        raise NotPermitted("the region lies outside the caller's province")
 
 
 def card_named(ref: references_pb2.CardRef) -> str:

@@ -71,6 +71,7 @@ SHOWN = {
     "LOOKS": ("查看记录", "looks"),
     "FILINGS": ("备案", "filings"),
     "MEDICAL_USES": ("就医用卡", "medical uses"),
+    "UNITS": ("优待次数", "concession units"),
 }
 
 LOSS_TYPES = {"TEMPORARY": ("临时挂失", "temporary"), "FORMAL": ("正式挂失", "formal")}

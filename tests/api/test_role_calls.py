@@ -99,6 +99,7 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
     name_card(judged.card, card, "50")
     judged.used_at.seconds = AT_S
     explained = card_service_pb2.ExplainAcceptanceRequest(hypothetical=check)
+    units = card_service_pb2.GetConcessionBalanceRequest(card=judged.card, region="500103")
     made: dict[str, Callable[[], Any]] = {
         "FeedService/GetFeed": lambda: one.next_sequence(name),
         "FeedService/AppendEvents": lambda: one.append(name, 1),
@@ -110,6 +111,7 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
         "CardService/CheckAcceptance": lambda: one.cards.CheckAcceptance(check, timeout=DEADLINE_S),
         "CardService/StreamAcceptance": lambda: list(one.cards.StreamAcceptance(iter(streamed), timeout=DEADLINE_S)),
         "CardService/ExplainAcceptance": lambda: one.cards.ExplainAcceptance(explained, timeout=DEADLINE_S),
+        "CardService/GetConcessionBalance": lambda: one.cards.GetConcessionBalance(units, timeout=DEADLINE_S),
         "CardService/JudgeUse": lambda: one.cards.JudgeUse(judged, timeout=DEADLINE_S),
         "HotlistService/GetHotlist": lambda: next(hotlists.GetHotlist(hotlist_service_pb2.GetHotlistRequest(), timeout=DEADLINE_S)),
         "HotlistService/StreamHotlistDeltas": lambda: list(

@@ -9,6 +9,7 @@ from chuanyu.exchange.v1 import card_service_pb2 as protos
 
 from hub.api.cards.card_reader import CardRead, CardReader
 from hub.api.cards.checks import Checks
+from hub.api.cards.concession_desk import ConcessionDesk
 from hub.api.cards.counting import OUTCOMES
 from hub.api.cards.explanations import Explainer
 from hub.api.cards.looks import Looks
@@ -17,6 +18,7 @@ from hub.api.edge import call_log
 from hub.api.edge.directory import Caller
 from hub.api.edge.handlers import Gate, service, streaming, unary
 from hub.api.edge.statuses import to_status
+from hub.api.edge.turns import Reads
 from hub.api.edge.windowed import windowed
 from hub.domain.acceptance import Question, decide
 from hub.domain.card import Standing, policies_of, standing
@@ -38,11 +40,20 @@ class CardService:
     """Needs the reader of cards, the checks, and the keys of identifiers."""
 
     def __init__(
-        self, dsn: str, cards: CardReader, checks: Checks, identifiers: Identifiers, reference: Reference, keyring: Keyring, looks: Looks
+        self,
+        dsn: str,
+        cards: CardReader,
+        checks: Checks,
+        identifiers: Identifiers,
+        reference: Reference,
+        keyring: Keyring,
+        looks: Looks,
+        reads: Reads,
     ) -> None:
         """All parts are shared with the other services of the process."""
         self._cards, self._checks, self._identifiers, self._reference = cards, checks, identifiers, reference
         self._looks = looks
+        self._concessions = ConcessionDesk(reads, identifiers, reference, looks)
         self._judge = UseJudge(cards, identifiers, reference, looks)
         self._explainer = Explainer(dsn, checks, reference, keyring, looks)
 
@@ -58,6 +69,7 @@ class CardService:
                 "GetCard": unary(gate, reader(protos.GetCardRequest), self.get_card),
                 "CheckAcceptance": unary(gate, reader(protos.CheckAcceptanceRequest), self._checks.answer),
                 "ExplainAcceptance": unary(gate, reader(protos.ExplainAcceptanceRequest), self._explainer.explain),
+                "GetConcessionBalance": unary(gate, reader(protos.GetConcessionBalanceRequest), self._concessions.get_balance),
                 "JudgeUse": unary(gate, reader(protos.JudgeUseRequest), self._judge.judge),
                 "StreamAcceptance": streaming(gate, reader(protos.StreamAcceptanceRequest), self.stream_acceptance),
             },

@@ -2,7 +2,7 @@
 
 from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 
-from hub.domain.concessions import balance, city_of, scheme_at
+from hub.domain.concessions import balance, binding_of, scheme_at
 from hub.domain.instants import MINUTE_US, SECOND_US
 from hub.domain.records.weighing import UNKNOWN, OnRecord, Reasons, Weighed, weigh
 from hub.domain.rule_input import RIDES, RuleInput
@@ -103,16 +103,12 @@ _BINDINGS: dict[int, str] = {
 
 def _binding(asked: RuleInput) -> OnRecord:
     """Whether the concession of the serving city is bound to the medium that is shown, by what was reported of it last."""
-    question, medium = asked.question, _BINDINGS.get(asked.question.medium)
-    city, province = city_of(question.service_region), question.service_region[:2]
-    told = [
-        fact
-        for fact in asked.records.of(question.at_us, "transit_concession_bound", "transit_concession_rebound")
-        if city_of(fact.detail.get("at", "")) == city or ("at" not in fact.detail and fact.detail["by"] == province)
-    ]
-    if not told or told[-1].detail["binding"] == "NONE":
+    question = asked.question
+    bound = binding_of(asked.records.facts, question.service_region, question.at_us)
+    if bound is None or bound.detail["binding"] == "NONE":
         return UNKNOWN
-    return asked.records.says(("CONCESSIONS", province), question.at_us, told[-1].position, holds=told[-1].detail["binding"] == medium)
+    holds = bound.detail["binding"] == _BINDINGS.get(question.medium)
+    return asked.records.says(("CONCESSIONS", question.service_region[:2]), question.at_us, bound.position, holds=holds)
 
 
 @rule(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2
+from chuanyu.exchange.v1 import acceptance_pb2, card_accounts_pb2, card_service_pb2
 
 from hub.commands.pages.reference.samples import TRACE_PARENT, Example, at, card
 from hub.domain import reference
@@ -97,10 +97,30 @@ def _judge_use() -> Example:
     return Example(request, answer)
 
 
+def _concession_balance() -> Example:
+    request = card_service_pb2.GetConcessionBalanceRequest(card=card(), region="500103", purpose_code="HOLDER_ASKS")
+    answer = card_service_pb2.GetConcessionBalanceResponse(
+        has_scheme=True,
+        city="500000",
+        period="2026",
+        granted=1_200,
+        used=3,
+        left=1_197,
+        told_left=1_197,
+        binding=card_accounts_pb2.CONCESSION_BINDING_SOCIAL_CARD,
+        as_of_business_day="2026-03-02",
+        as_of_position=180_239,
+        at=at(),
+    )
+    answer.entries.add(business_day="2026-03-02", occurred_at=at(), units=1, units_left=1_197, position=180_236)
+    return Example(request, answer)
+
+
 EXAMPLES: Mapping[str, Callable[[], Example]] = {
     "GetCard": _get_card,
     "CheckAcceptance": _check_acceptance,
     "StreamAcceptance": _stream_acceptance,
     "ExplainAcceptance": _explain_acceptance,
     "JudgeUse": _judge_use,
+    "GetConcessionBalance": _concession_balance,
 }
