@@ -62,6 +62,7 @@ SEEN = {
     "token.used": ("码已被使用", "token used"),
     "record.CERTIFICATIONS": ("记录：资格认证", "on record: certifications"),
     "record.CONCESSIONS": ("记录：优待绑定与次数", "on record: binding and units of the concession"),
+    "record.FILINGS": ("记录：备案", "on record: filings"),
     "record.FAMILY_LINKS": ("记录：亲情关系", "on record: family links"),
 }
 

@@ -76,7 +76,7 @@ TABLE: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("A10", {"scenario": "MED.OP", "insured": False}, "DENY", ("NOT_INSURED",)),
     ("A10", {"scenario": "MED.OP", "region": CHONGQING, "insured": False}, "DENY", ("NOT_INSURED",)),
     ("A11", {"scenario": "MED.IP"}, "STEP_UP", ("FILE_NOW",)),
-    ("A11", {"scenario": "MED.IP", "filing_valid": True}, "ACCEPT", ()),
+    ("A11", {"scenario": "MED.IP", "filing_valid": True}, "ACCEPT", ("FILING_UNVERIFIED",)),
     ("A11", {"scenario": "MED.CHR", "emergency": True}, "ACCEPT", ()),
     ("A11", {"scenario": "MED.IP", "region": CHONGQING}, "ACCEPT", ()),
     ("A12", {"scenario": "MED.RX", "institution_open": False}, "DENY", ("INSTITUTION_NOT_OPEN",)),

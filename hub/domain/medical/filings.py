@@ -12,6 +12,7 @@ from typing import NamedTuple
 from chuanyu.exchange.v1 import event_pb2
 from chuanyu.exchange.v1 import usage_medical_pb2 as medical
 
+from hub.domain.card_facts import Fact
 from hub.domain.instants import local_day
 from hub.domain.reference import Reference
 from hub.domain.reported import LedgerFinding, Reported, has_waited, in_order
@@ -86,6 +87,20 @@ def filings_at(reports: Iterable[Reported], at_us: int) -> list[Filing]:
         by_name.setdefault(filing_name(one.event, one.kind), []).append(one)
     found = [filing for name, told in by_name.items() if (filing := _fold(name, told, at_us)) is not None]
     return sorted(found, key=lambda filing: (filing.first_day, filing.province, filing.filing_no))
+
+
+def filings_on_record(facts: Iterable[Fact], at_us: int) -> list[Filing]:
+    """Returns the filings that are on record of a person, as answers to service points read them."""
+    return filings_at(map(_reported, facts), at_us)
+
+
+def _reported(fact: Fact) -> Reported:
+    """Returns a fact of the record as a report; who it is about is known by whose record it is."""
+    event = event_pb2.Event(service_region=fact.detail["by"])
+    for name, value in fact.detail.items():
+        if name != "by":
+            setattr(getattr(event, fact.kind), name, value)
+    return Reported(fact.kind, event, fact.occurred_us, fact.position)
 
 
 def _fold(name: str, told: list[Reported], at_us: int) -> Filing | None:

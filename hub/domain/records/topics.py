@@ -50,8 +50,22 @@ def _bound(binding: int) -> dict[str, Any]:
     return {"binding": accounts.ConcessionBinding.Name(accounts.ConcessionBinding.ValueType(binding)).removeprefix("CONCESSION_BINDING_")}
 
 
+def insurer(event: event_pb2.Event) -> str:
+    """Returns the province that insures, that of the report where no insured region is named."""
+    kind = event.WhichOneof("kind")
+    message: Any = getattr(event, kind) if kind else None
+    return getattr(message, "insured_region", "")[:2] or place(event)
+
+
+def _filed(message: Any) -> dict[str, Any]:
+    return {field.name: value for field, value in message.ListFields()}
+
+
 # What is kept in `holder_record`.
 TOPICS: dict[str, Topic] = {
+    "medical_filing_registered": Topic("FILINGS", insurer, _filed),
+    "medical_filing_expired": Topic("FILINGS", insurer, _filed),
+    "medical_filing_cancelled": Topic("FILINGS", insurer, _filed),
     "benefit_qualification_certified": Topic("CERTIFICATIONS", place, _certified),
     "transit_concession_bound": Topic("CONCESSIONS", place, lambda message: _bound(message.binding)),
     "transit_concession_rebound": Topic("CONCESSIONS", place, lambda message: _bound(message.to_binding)),

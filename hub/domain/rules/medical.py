@@ -2,6 +2,8 @@
 
 from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 
+from hub.domain.medical.filings import FILING_KINDS, filings_on_record
+from hub.domain.records.weighing import OnRecord, Reasons, Weighed, weigh
 from hub.domain.rule_input import CHIP_MEDIA, RuleInput
 from hub.domain.rules.rule import rule
 
@@ -12,6 +14,9 @@ def a10_insured(asked: RuleInput) -> str | None:
     return "NOT_INSURED" if asked.denies("insured") else None
 
 
+_FILED = Reasons("FILE_NOW", silent="FILE_NOW", unverified="FILING_UNVERIFIED")
+
+
 @rule(
     "A11",
     "异地就医已备案或急诊",
@@ -19,12 +24,28 @@ def a10_insured(asked: RuleInput) -> str | None:
     "MED.IP",
     "MED.CHR",
     cross_province_only=True,
-    sees=("claims.filing_valid", "claims.emergency"),
+    sees=("claims.filing_valid", "claims.emergency", "record.FILINGS"),
 )
-def a11_filed(asked: RuleInput) -> str | None:
+def a11_filed(asked: RuleInput) -> Weighed | None:
     """A11, MED.IP and MED.CHR cross-province: a filing covers date and region, or it is an emergency."""
     claims = asked.question.claims
-    return None if claims.filing_valid or claims.emergency else "FILE_NOW"
+    return None if claims.emergency else weigh(claims.filing_valid or None, _filing(asked), _FILED)
+
+
+def _filing(asked: RuleInput) -> OnRecord:
+    """Whether a filing of the holder covers the place; one that is over, or for another place, says that none does.
+
+    Where none is known only the register of the issuing side says so: who is insured on the other side needs none there.
+    """
+    question, records = asked.question, asked.records
+    known = [one for one in filings_on_record(records.of(question.at_us, *sorted(FILING_KINDS)), question.at_us) if one.said is not None]
+    if question.refs.filing_no:
+        known = [one for one in known if one.filing_no == question.refs.filing_no] or known
+    covering = [one for one in known if one.covers(question.service_region, asked.reference)]
+    for one in reversed(covering or known):
+        position = (one.ended or one.reports[-1]).position
+        return records.says(("FILINGS", one.province), question.at_us, position, holds=bool(covering))
+    return records.silence(question.at_us, ("FILINGS", question.issuing_province))
 
 
 @rule(
