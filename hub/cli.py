@@ -139,6 +139,24 @@ COMMANDS = (
         POLICY,
         "医保结算：结算链、某人的结算。Chains of settlements to the fen; settlements of a person.",
     ),
+    Entry(
+        "reader",
+        "hub.commands.culture:reader",
+        POLICY,
+        "查看某人作为读者：两省合计的在借、逾期、停借；查看本身入账。Show a person as a reader of both networks; itself a look.",
+    ),
+    Entry(
+        "loans",
+        "hub.commands.culture:loans",
+        POLICY,
+        "列出某人的或一册图书的借阅；按人查看本身入账。List the loans of a person, itself a look, or of an item.",
+    ),
+    Entry(
+        "visits",
+        "hub.commands.culture:visits",
+        POLICY,
+        "列出某人的入园入馆与预约；查看本身入账。List a person's visits and bookings; itself a look.",
+    ),
     Entry("erasure", "hub.commands.erasure:app", POLICY, "抹除个人标识：申请、审批、查看。Erasure of identifiers: request, decide, list."),
     Entry(
         "check",

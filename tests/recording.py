@@ -214,6 +214,30 @@ def refund(settlement_id: str = "R1", of: str = "S1", at_s: int = AT_S + 60, fen
     return event
 
 
+def library(what: str, at_s: int = AT_S, card: str = "A00000001", branch: str = "SCLIB", **says: Any) -> event_pb2.Event:
+    """A report of a library about item B1; *says* are fields of its message, *owner* the branch that owns the item."""
+    event = about(card, at_s)
+    event.service_region, event.scenario = "510100", "CUL.LIB.BRW"
+    message = getattr(event, f"library_item_{what}")
+    message.branch_code, message.barcode = branch, "B1"
+    if owner := says.pop("owner", ""):
+        message.owner_branch = owner
+    for name, value in says.items():
+        setattr(message, name, value)
+    return event
+
+
+def venue(what: str, at_s: int = AT_S, venue_code: str = "PARK", **says: Any) -> event_pb2.Event:
+    """A report of a venue in Chengdu."""
+    event = about("A00000001", at_s)
+    event.service_region, event.scenario, event.venue_code = "510100", "TOU.GATE", venue_code
+    message = getattr(event, f"venue_{what}")
+    message.SetInParent()
+    for name, value in says.items():
+        setattr(message, name, value)
+    return event
+
+
 def _pay(money: Any, fen: int) -> None:
     money.total_fen, money.pooled_fund_fen, money.fund_total_fen = fen, fen // 2, fen // 2
     money.cash_fen = money.person_total_fen = fen - fen // 2

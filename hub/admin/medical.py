@@ -1,12 +1,11 @@
 """Where medical use is read: filings of a person, the chain of a settlement, settlements of a person. Service and command ask here."""
 
-from collections.abc import Iterable
 from datetime import date, timedelta
 
 import psycopg
 from chuanyu.exchange.v1 import medical_service_pb2 as protos
 
-from hub.admin.snapshots import Asked, Told, snapshot, told_of, told_under
+from hub.admin.snapshots import Asked, Told, end_us, is_side, snapshot, told_of, told_under
 from hub.domain.errors import NotPermitted, RequestInvalid, SettlementNotFound
 from hub.domain.instants import epoch_day_of, midnight_us
 from hub.domain.joint_services.answers import day_asked
@@ -37,7 +36,7 @@ def filings_answer(
     told: Told, person: Person, reference: Reference, request: protos.ListFilingsRequest, at_us: int, asked: Asked, position: int
 ) -> protos.ListFilingsResponse:
     """Returns the answer from the reports of the filings that are, or may be, the person's."""
-    found = [one for one in filings_at(told.reports, at_us) if _is_of(one, person) and _is_side(_sides(one), asked.province)]
+    found = [one for one in filings_at(told.reports, at_us) if _is_of(one, person) and is_side(_sides(one), asked.province)]
     answer = protos.ListFilingsResponse(as_of_position=position)
     answer.at.FromMicroseconds(at_us)
     region = request.treatment_region
@@ -54,10 +53,6 @@ def _is_of(filing: Filing, person: Person) -> bool:
 def _sides(filing: Filing) -> set[str]:
     treated = filing.said.message.treatment_region[:2] if filing.said is not None else ""
     return {filing.province, treated}
-
-
-def _is_side(sides: Iterable[str], province: str) -> bool:
-    return not province or province in sides
 
 
 def get_chain(connection: psycopg.Connection, request: protos.GetSettlementChainRequest, asked: Asked) -> protos.GetSettlementChainResponse:
@@ -84,12 +79,12 @@ def names_in(told: Told) -> set[str]:
 def chain_answer(told: Told, request: protos.GetSettlementChainRequest, asked: Asked, position: int) -> protos.GetSettlementChainResponse:
     """Returns the answer from the reports under all names of the chain; raises as `get_chain` does."""
     on = day_asked(request.on, "on", asked.today)
-    every = settlements_at(told.reports, _end_us(on), told.late)
+    every = settlements_at(told.reports, end_us(on), told.late)
     named = [
         one for one in every if request.settlement_id in (one.settlement_id, *(back.said.message.settlement_id for back in one.refunds))
     ]
     named = [one for one in named if request.institution_code in ("", one.institution)]
-    permitted = [one for one in named if _is_side({region[:2] for region in one.regions}, asked.province)]
+    permitted = [one for one in named if is_side({region[:2] for region in one.regions}, asked.province)]
     if named and not permitted:
         raise NotPermitted("The caller's province is no side of this settlement.")
     if not permitted:
@@ -106,11 +101,6 @@ def chain_answer(told: Told, request: protos.GetSettlementChainRequest, asked: A
 
 def _ids(one: Settlement) -> tuple[str, ...]:
     return (one.settlement_id, *(refund.said.message.settlement_id for refund in one.refunds))
-
-
-def _end_us(on: date) -> int:
-    """Returns the last instant of a day."""
-    return midnight_us(epoch_day_of(on) + 1) - 1
 
 
 def list_uses(
@@ -135,8 +125,8 @@ def window(from_on: str, to_on: str, today: date) -> tuple[date, date]:
 def uses_answer(told: Told, person: Person, days: tuple[date, date], asked: Asked, position: int) -> protos.ListMedicalUsesResponse:
     """Returns the answer from the reports of the person's settlements, and of their refunds."""
     begin_us = midnight_us(epoch_day_of(days[0]))
-    every = settlements_at(told.reports, _end_us(days[1]), told.late)
-    found = [one for one in every if _is_use(one, person, asked.province) and begin_us <= _when(one) <= _end_us(days[1])]
+    every = settlements_at(told.reports, end_us(days[1]), told.late)
+    found = [one for one in every if _is_use(one, person, asked.province) and begin_us <= _when(one) <= end_us(days[1])]
     _, net, _ = chain_of(found)
     answer = protos.ListMedicalUsesResponse(total=len(found), net=money_message(net), as_of_position=position)
     answer.settlements.extend(settlement_message(one, ()) for one in found[-MOST:])
@@ -144,7 +134,7 @@ def uses_answer(told: Told, person: Person, days: tuple[date, date], asked: Aske
 
 
 def _is_use(one: Settlement, person: Person, province: str) -> bool:
-    return one.said is not None and person.is_of(one.said) and _is_side({one.regions[0][:2]}, province)
+    return one.said is not None and person.is_of(one.said) and is_side({one.regions[0][:2]}, province)
 
 
 def _when(one: Settlement) -> int:

@@ -10,6 +10,7 @@ import psycopg
 
 from hub.domain.card import Fact
 from hub.domain.errors import ViewBehind
+from hub.domain.instants import epoch_day_of, midnight_us
 from hub.domain.reported import Person, Reported
 from hub.projections.projection import Projection
 from hub.projections.views.card_alias import identifiers_of
@@ -33,6 +34,16 @@ class Told(NamedTuple):
 
     reports: list[Reported]
     late: list[Reported]
+
+
+def is_side(sides: Iterable[str], province: str) -> bool:
+    """Whether a province is one of the sides that may see something; "" sees everything."""
+    return not province or province in sides
+
+
+def end_us(on: date) -> int:
+    """Returns the last instant of a day."""
+    return midnight_us(epoch_day_of(on) + 1) - 1
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from hub.api.cards.card_reader import CardReader
 from hub.api.cards.checks import Checks
 from hub.api.cards.looks import Looks
 from hub.api.cards.service import CardService
+from hub.api.culture.service import CultureService
 from hub.api.edge.client_certificate import Peer
 from hub.api.edge.connections import CLOSE_REFUSED_AFTER_S, Connections
 from hub.api.edge.directory import Directory
@@ -141,6 +142,8 @@ class HubServer:
         opened.push_async_callback(cases.stop)
         medical = MedicalService(dsn, intake.identifiers, tables, looks)
         opened.callback(medical.close)
+        culture = CultureService(dsn, intake.identifiers, tables, looks)
+        opened.callback(culture.close)
         subscriptions = SubscriptionService(dsn, keyring)
         opened.push_async_callback(subscriptions.stop)
         # Closed is from the last to the first: what ends streams, then the running calls, then what these still need.
@@ -150,7 +153,7 @@ class HubServer:
         opened.callback(cases.release)
         feeds = FeedService(reads, writer, intake, directory, tables, readiness.pace, readiness.events_refused)
         self._server.add_generic_rpc_handlers(
-            tuple(service.handler(gate) for service in (feeds, cards, hotlists, service_items, cases, medical, subscriptions))
+            tuple(service.handler(gate) for service in (feeds, cards, hotlists, service_items, cases, medical, culture, subscriptions))
         )
         if further is not None:
             self._server.add_generic_rpc_handlers((further(gate, checks),))

@@ -61,6 +61,8 @@ _ABOUT_NOBODY = frozenset(
         "register_declared_complete",
     }
 )
+# A book comes back without a card, and by anybody (A32).
+_WITHOUT_A_PERSON = frozenset({"library_item_returned"})
 _ABOUT_A_CARD = LIFECYCLE_KINDS | {"loss_request_submitted", "loss_request_refused"}
 
 
@@ -225,7 +227,7 @@ _NEEDS = {
         is_hub_only=field.name in HUB_KINDS,
         card=field.name in _ABOUT_A_CARD,
         issuer=field.name in _ABOUT_A_CARD and field.name not in FROM_EITHER_SIDE,
-        subject=field.name not in _ABOUT_NOBODY,
+        subject=field.name not in _ABOUT_NOBODY | _WITHOUT_A_PERSON,
         date_fields=_date_fields(field.message_type),
         roles_by_case=is_told_by_case(field),
     )

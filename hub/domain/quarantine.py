@@ -94,6 +94,7 @@ MEANINGS = {
     "not_your_feed": Meaning("所指的事件不在报送方自己的数据流中。", "It names an event in a feed that is not the sender's."),
     "money_sum": Meaning("各分项之和与合计不符，精确到分。", "Its parts do not add up to it, to the fen."),
     "unstorable": Meaning("数据库无法存储其中某个值。", "The database cannot store a value of it."),
+    "card_or_barcode": Meaning("卡和图书条码须且只须一项。", "Either a card or a barcode, and not both."),
     "clear_only": Meaning("外部只能给出明文标识。", "From outside an identifier comes in clear."),
     "length": Meaning(
         "长度不对：卡号 9 位，卡识别码 32 位，交通卡号 19 位，证号 18 位，账号 16 至 19 位，手机号 11 位，签发号至多 64 位。",

@@ -7,6 +7,7 @@ from hub.projections.views.card_answers import CARD_ANSWERS
 from hub.projections.views.card_standing import CARD_STANDING
 from hub.projections.views.cases import CASES
 from hub.projections.views.concessions import CONCESSIONS
+from hub.projections.views.culture import LOANS, VISITS
 from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.views.decision_tally import DECISION_TALLY
 from hub.projections.views.feed_progress import FEED_PROGRESS
@@ -38,6 +39,8 @@ PROJECTIONS: tuple[View, ...] = (
     CARD_ANSWERS,
     FILINGS,
     SETTLEMENTS,
+    LOANS,
+    VISITS,
 )
 # What an answer rests on: these move as one, first in every round, so that an answer's `as_of_position` is true of all of them.
 DECIDED_BY: tuple[View, ...] = (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS, AGREEMENTS, HOLDER_RECORD, REGISTERS, CONCESSIONS)

@@ -24,6 +24,7 @@ _NATIVE = frozenset(
         "application_no",
         "barcode",
         "batch_no",
+        "booking_ref",
         "case_no",
         "coupon_id",
         "filing_no",

@@ -98,6 +98,21 @@ _FIELDS = (
         "`total`, `net`",
     ),
     (
+        '`ask = "reader"`',
+        "持卡人作为读者，两省合计 who has a card as a reader of both networks: `card`, `on`, `asker` → `registered`, `branches`, `open`, "
+        "`overdue`, `unpaid`, `stopped`, `go_to`",
+    ),
+    (
+        '`ask = "loans"`',
+        "持卡人的或一册书的借阅 the loans of who has a card, or of an item: `card` 或 or `barcode`, `on`, `open`, `asker` → `loans`, "
+        "`due`, `days_overdue`, `cross`, `findings`",
+    ),
+    (
+        '`ask = "visits"`',
+        "持卡人的入园入馆与预约 the visits and bookings of who has a card: `card`, `on`, `asker` → `visits`, "
+        "`visitors`, `bookings`, `findings`",
+    ),
+    (
         '`ask = "usage"`',
         "`day`, `issuer`, `region`, `scenario` → `uses`, `amount_fen`；"
         "加 `known_at` 则为当时已知的次数 with `known_at` the counts as they were known then",

@@ -35,6 +35,7 @@ from hub.projections.views.card_rows import relatives
 from hub.projections.views.card_standing import CARD_STANDING
 from hub.projections.views.cases import CASES
 from hub.projections.views.concessions import CONCESSIONS
+from hub.projections.views.culture import LOANS, VISITS
 from hub.projections.views.daily_usage import DAILY_USAGE, found_in
 from hub.projections.views.findings import FINDINGS, Found, found_of, given, unverified_uses
 from hub.projections.views.holder_cards import HOLDER_CARDS
@@ -53,7 +54,7 @@ from hub.scenarios.tokens import Tokens
 _SEEDED = tuple(
     terms_of(agreement.code, agreement.terms) for agreement in seed_agreements(tables.load().agreements, datetime(2025, 1, 1, tzinfo=UTC))
 )
-_FOLDED = (CARD_STANDING, HOLDER_CARDS, HOLDER_RECORD, REGISTERS, CONCESSIONS, DAILY_USAGE, FINDINGS, CASES, FILINGS, SETTLEMENTS)
+_FOLDED = (CARD_STANDING, HOLDER_CARDS, HOLDER_RECORD, REGISTERS, CONCESSIONS, DAILY_USAGE, FINDINGS, CASES, FILINGS, SETTLEMENTS, LOANS, VISITS)
 _OTHER_NAMES = {"social_status_until": "social_status_until_us", "provisional_block_until": "block_until_us"}
 
 

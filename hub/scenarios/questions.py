@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from hub.scenarios import medical
+from hub.scenarios import culture, medical
 from hub.scenarios.cases import QUESTION
 from hub.scenarios.ledgers import FURTHER, Ledger
 from hub.scenarios.scenario import LIVES
@@ -11,6 +11,9 @@ LEDGERS: Mapping[str, Ledger] = {
     "filings": medical.Filings(),
     "settlement": medical.Chain(),
     "medical_uses": medical.MedicalUses(),
+    "reader": culture.Readers(),
+    "loans": culture.Loans(),
+    "visits": culture.Visits(),
 }
 # For each kind of question: what it must say, what it may say, what its answer may be compared with.
 QUESTIONS: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {

@@ -13,6 +13,8 @@ from chuanyu.exchange.v1 import (
     card_service_pb2,
     case_service_pb2,
     case_service_pb2_grpc,
+    culture_service_pb2,
+    culture_service_pb2_grpc,
     event_pb2,
     feed_service_pb2,
     hotlist_service_pb2,
@@ -86,6 +88,10 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
     health = medical_service_pb2_grpc.MedicalServiceStub(one.channel)
     filings, chain = medical_service_pb2.ListFilingsRequest(), medical_service_pb2.GetSettlementChainRequest(settlement_id="S1")
     uses = medical_service_pb2.ListMedicalUsesRequest(from_on="2026-03-01", to_on="2026-03-31")
+    leisure = culture_service_pb2_grpc.CultureServiceStub(one.channel)
+    reader, visits = culture_service_pb2.GetReaderRequest(), culture_service_pb2.ListVenueVisitsRequest()
+    for asked in (reader, visits):
+        name_card(asked.card, card, "50")
     name_card(filings.card, card, "50")
     name_card(uses.card, card, "50")
     case = case_service_pb2.CaseKey(handling_province="50", case_no="N1")
@@ -132,6 +138,9 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
         "MedicalService/ListFilings": lambda: health.ListFilings(filings, timeout=DEADLINE_S),
         "MedicalService/GetSettlementChain": lambda: health.GetSettlementChain(chain, timeout=DEADLINE_S),
         "MedicalService/ListMedicalUses": lambda: health.ListMedicalUses(uses, timeout=DEADLINE_S),
+        "CultureService/GetReader": lambda: leisure.GetReader(reader, timeout=DEADLINE_S),
+        "CultureService/ListLoans": lambda: leisure.ListLoans(culture_service_pb2.ListLoansRequest(barcode="B1"), timeout=DEADLINE_S),
+        "CultureService/ListVenueVisits": lambda: leisure.ListVenueVisits(visits, timeout=DEADLINE_S),
         "SubscriptionService/Subscribe": lambda: next(
             subscriptions.Subscribe(subscription_service_pb2.SubscribeRequest(), timeout=DEADLINE_S)
         ),
@@ -172,7 +181,7 @@ def test_every_call_of_the_services_has_a_row() -> None:
 
 
 def _services() -> list[Any]:
-    questions = (card_service_pb2, case_service_pb2, medical_service_pb2, service_item_service_pb2)
+    questions = (card_service_pb2, case_service_pb2, culture_service_pb2, medical_service_pb2, service_item_service_pb2)
     return [*questions, feed_service_pb2, hotlist_service_pb2, subscription_service_pb2]
 
 

@@ -25,11 +25,13 @@ from tests.recording import (
     filing,
     journey,
     key_of,
+    library,
     lost,
     name_card,
     registered,
     reversing,
     shown,
+    venue,
 )
 
 HOUR_S = 3_600
@@ -124,6 +126,8 @@ MAKES: tuple[Make, ...] = (
     lambda card, at_s: held(registered(card, at_s)),
     lambda card, at_s: held(enabled(card, at_s, predecessor=CARDS[0])),
     lambda card, at_s: filing(f"F{at_s // HOUR_S % 3}", card, at_s), cancelled,
+    lambda card, at_s: library("borrowed", at_s, card), lambda _, at_s: library("returned", at_s),
+    lambda _, at_s: venue("gate_left", at_s, gate="E"),
     about_case("submitted"), about_case("received"), about_case("accepted"), about_case("transferred"), about_case("decided"),
 )  # fmt: skip
 EVENTS = st.builds(

@@ -43,6 +43,7 @@ from tests.recording import (
     filing,
     journey,
     key_of,
+    library,
     looked_at,
     lost,
     name_card,
@@ -51,6 +52,7 @@ from tests.recording import (
     reversing,
     settlement,
     shown,
+    venue,
 )
 
 HOUR_S, DAY_S = 3_600, 86_400
@@ -168,6 +170,9 @@ def record_a_history(dsn: str, journal: Recording) -> None:
     journal.append(*(elders_ride(cards[0], counter) for counter in (1, 2, 2)))
     ridden = journal.next_sequence("cq.usage") - 1
     journal.append(correcting(elders_ride(cards[0], 3), ridden - 2), reversing(elders_ride(cards[0], 2), ridden))
+    journal.append(
+        library("borrowed"), library("returned", AT_S + DAY_S), venue("gate_entered", gate="EAST"), venue("gate_left", gate="EAST")
+    )
 
 
 def a_loss(card: references_pb2.CardRef) -> list[Loss]:

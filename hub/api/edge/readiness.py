@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 FEEDS, CARDS = "chuanyu.exchange.v1.FeedService", "chuanyu.exchange.v1.CardService"
 HOTLISTS, SUBSCRIPTIONS = "chuanyu.exchange.v1.HotlistService", "chuanyu.exchange.v1.SubscriptionService"
 ITEMS, CASES = "chuanyu.exchange.v1.ServiceItemService", "chuanyu.exchange.v1.CaseService"
-MEDICAL = "chuanyu.exchange.v1.MedicalService"
-SERVICES = (FEEDS, CARDS, HOTLISTS, ITEMS, CASES, MEDICAL, SUBSCRIPTIONS)
+MEDICAL, CULTURE = "chuanyu.exchange.v1.MedicalService", "chuanyu.exchange.v1.CultureService"
+SERVICES = (FEEDS, CARDS, HOTLISTS, ITEMS, CASES, MEDICAL, CULTURE, SUBSCRIPTIONS)
 # The name under which the health protocol asks for all services together.
 ALL = ""
 EVERY_S = 0.25
@@ -126,7 +126,8 @@ class Readiness:
 
     def _conclude(self, database: str, writing: str, deciding: str) -> None:
         feeds = database or writing
-        self._keep({FEEDS: feeds, CARDS: feeds or deciding, **dict.fromkeys((HOTLISTS, ITEMS, CASES, MEDICAL, SUBSCRIPTIONS), database)})
+        reading = (HOTLISTS, ITEMS, CASES, MEDICAL, CULTURE, SUBSCRIPTIONS)
+        self._keep({FEEDS: feeds, CARDS: feeds or deciding, **dict.fromkeys(reading, database)})
 
     def _keep(self, reasons: dict[str, str]) -> None:
         """Keeps the reasons of each service, and logs each change of them once; numbers after a colon may change unlogged."""
@@ -166,7 +167,7 @@ class StandbyReadiness(Readiness):
     def _conclude(self, database: str, writing: str, deciding: str) -> None:
         reads_only = "只读 this edge only reads"
         reading = dict.fromkeys((HOTLISTS, CASES, SUBSCRIPTIONS), database)
-        self._keep({**dict.fromkeys((FEEDS, CARDS, ITEMS, MEDICAL), reads_only), **reading})
+        self._keep({**dict.fromkeys((FEEDS, CARDS, ITEMS, MEDICAL, CULTURE), reads_only), **reading})
 
 
 class _Progress:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any, NoReturn
 
 import grpc
-from chuanyu.exchange.v1 import card_service_pb2, feed_service_pb2, medical_service_pb2, service_item_service_pb2
+from chuanyu.exchange.v1 import card_service_pb2, culture_service_pb2, feed_service_pb2, medical_service_pb2, service_item_service_pb2
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
@@ -18,6 +18,7 @@ RECORDING = (
     card_service_pb2.DESCRIPTOR.services_by_name["CardService"],
     service_item_service_pb2.DESCRIPTOR.services_by_name["ServiceItemService"],
     medical_service_pb2.DESCRIPTOR.services_by_name["MedicalService"],
+    culture_service_pb2.DESCRIPTOR.services_by_name["CultureService"],
 )
 
 

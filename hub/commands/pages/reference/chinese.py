@@ -11,6 +11,7 @@ SERVICES = {
     "HotlistService": "名单服务：离线闸机在此取名单",
     "ServiceItemService": "事项服务：在此查询川渝通办事项目录",
     "CaseService": "办件服务：两省在此查询同一办件的同一状态",
+    "CultureService": "文旅服务：在此查询读者、借阅和入园入馆",
     "MedicalService": "医保服务：在此查询备案、结算链和参保人的结算",
     "SubscriptionService": "订阅服务：各省在此读取与本省有关的事件",
 }
@@ -38,13 +39,15 @@ METHODS = {
     "ListFilings": "查询持卡人的备案",
     "GetSettlementChain": "查询一笔结算的结算链",
     "ListMedicalUses": "查询持卡人的结算，供参保方",
+    "GetReader": "查询持卡人作为读者，两省合计",
+    "ListLoans": "查询持卡人或一册图书的借阅",
+    "ListVenueVisits": "查询持卡人的入园入馆与预约",
     "Subscribe": "订阅事件",
 }
 _FURTHER_KINDS = {
     "medical_clearing_reconciled": "医保清算对账",
     "transit_transfer_discounted": "换乘优惠",
     "transit_trip_disputed": "乘车争议",
-    "library_item_lost": "图书丢失",
     "employment_registered": "就业登记",
     "unemployment_registered": "失业登记",
     "contribution_paid": "缴费",

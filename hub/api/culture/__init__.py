@@ -1,0 +1,1 @@
+"""CultureService: readers of both networks, loans, visits of venues."""
