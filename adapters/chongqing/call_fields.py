@@ -1,5 +1,6 @@
 """Reading one field of a B1 call: present or not, a date, a word from a list; everything else is refused by name."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, TypeVar
@@ -18,6 +19,7 @@ CHANNELS: Final = {
     "电子社保卡": life.REPORT_CHANNEL_ECARD, "银行": life.REPORT_CHANNEL_BANK, "系统": life.REPORT_CHANNEL_SYSTEM,
 }  # fmt: skip
 YES_NO: Final = {"是": True, "否": False}
+_YUAN: Final = re.compile(r"(\d{1,12})\.(\d{2})", re.ASCII)
 
 
 def need(fields: Fields, tag: str) -> str:
@@ -59,3 +61,20 @@ def choice(fields: Fields, tag: str, choices: Mapping[str, T], default: str | No
 def is_yes(fields: Fields, tag: str) -> bool:
     """Says whether a 是/否 field says yes; absent means no."""
     return choice(fields, tag, YES_NO, "否")
+
+
+def fen(fields: Fields, tag: str) -> int:
+    """Returns yuan such as 12.50 in fen, 0 for an absent field; raises MalformedCall."""
+    said = fields.get(tag, "")
+    match = _YUAN.fullmatch(said)
+    if said and match is None:
+        raise MalformedCall(f"{tag}格式错误")
+    return int(match[1]) * 100 + int(match[2]) if match is not None else 0
+
+
+def count(fields: Fields, tag: str) -> int:
+    """Returns a whole number of up to four digits, 0 for an absent field; raises MalformedCall."""
+    said = fields.get(tag, "")
+    if said and not (said.isascii() and said.isdigit() and len(said) <= 4):
+        raise MalformedCall(f"{tag}格式错误")
+    return int(said or 0)

@@ -20,6 +20,7 @@ USERS: Final = ("CQWIN01", "CQWIN02", "CQAPP01", "CQBANK01")
 CHANNELS: Final = ("电话", "窗口", "窗口", "网厅", "银行")
 REPLACEMENTS: Final = ("到期", "损坏", "信息变更", "升级换代", "升级换代", "更换银行")
 CANCELLATIONS: Final = ("死亡", "出国定居", "迁出", "本人申请")
+FILINGS: Final = ("异地安置退休", "长期居住", "常驻异地工作", "异地转诊", "临时外出")
 LOCKS: Final = ("风险", "数据争议", "密码锁定")
 _LETTERS: Final = {Status.SEALED: "FC", Status.ACTIVE: "ZC", Status.TEMP_LOST: "LG", Status.FORMALLY_LOST: "ZG",
                    Status.LOCKED: "SD"}  # fmt: skip
@@ -117,6 +118,25 @@ class ChongqingTraffic:
         elif step == "rated":
             fields["星级"] = str(case.stars)
         return ChongqingCall(fields, case.card.card_no, 1)
+
+    def filing(self, card: Card, at: datetime) -> ChongqingCall:
+        """Returns the filing 备案 of a person whom Chongqing insures, for treatment in Chengdu."""
+        self._made += 1
+        fields = self._about("异地就医备案", card, at, card.region) | {
+            "备案编号": f"BA{at:%Y%m%d}{self._seed:04d}{self._made:08d}", "备案类型": self._rng.choice(FILINGS), "参保地": card.region,
+            "就医地": "510100", "生效日期": f"{at:%Y%m%d}", "截止日期": f"{at + timedelta(days=180):%Y%m%d}",
+        }  # fmt: skip
+        return ChongqingCall(fields, card.card_no, 1)
+
+    def loan(self, card: Card, at: datetime) -> ChongqingCall:
+        """Returns a loan of a library of Chongqing, with its due day."""
+        library, region = self._rng.choice(places.CHONGQING_LIBRARIES)
+        self._made += 1
+        fields = self._about("图书借出", card, at, region) | {
+            "馆代码": library, "图书条码": f"B{library}{self._seed:04d}{self._made:08d}", "所属馆": library,
+            "应还日期": f"{at + timedelta(days=30):%Y%m%d}",
+        }  # fmt: skip
+        return ChongqingCall(fields, card.card_no, 1)
 
     def faulty(self, card: Card, at: datetime, fault: Fault) -> ChongqingCall:
         """Returns a loss call that nobody may act on: wrong in the way *fault* names."""

@@ -32,6 +32,8 @@ class Mix:
     chongqing_uses: float = 0.50
     # At most: as many as wait for a step that Chongqing takes.
     chongqing_cases: float = 0.01
+    # Filings and loans, by B1 call.
+    chongqing_ledgers: float = 0.004
     quarantined: float = 0.007
     sichuan_changes: float = 0.002
     chongqing_changes: float = 0.004

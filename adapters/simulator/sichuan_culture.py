@@ -19,6 +19,7 @@ class Leisure:
         """Takes what numbers bookings."""
         self._rng, self._serials = rng, serials
         self._loans: deque[tuple[Card, str, str]] = deque(maxlen=OPEN_LOANS)
+        self._inside: deque[tuple[Card, Use]] = deque(maxlen=OPEN_LOANS)
 
     def borrow(self, card: Card, at: datetime) -> tuple[Card, Use]:
         """Returns a loan, two in five at a library in Chongqing."""
@@ -40,6 +41,23 @@ class Leisure:
         fine = 150 if self._rng.random() < 0.06 else 0
         return card, ("CUL.LIB.RET", region, "01", fine, {"gdm": library, "tsm": barcode, "ssg": owner, "czlx": "GH"})
 
+    def renew(self, card: Card, at: datetime) -> tuple[Card, Use]:
+        """Returns the renewal of the newest open loan."""
+        if not self._loans:
+            return self.borrow(card, at)
+        card, barcode, library = self._loans[-1]
+        region = dict([*places.SICHUAN_LIBRARIES, *places.CHONGQING_LIBRARIES])[library]
+        extension = {"gdm": library, "tsm": barcode, "czlx": "XJ", "yhrq": f"{at + timedelta(days=60):%Y%m%d}"}
+        return card, ("CUL.LIB.BRW", region, "01", 0, extension)
+
+    def leave(self, card: Card, at: datetime) -> tuple[Card, Use]:
+        """Returns the exit of who entered a scenic spot last."""
+        if not self._inside:
+            return self.scenic(card, at)
+        card, (_, region, medium, _, entered) = self._inside.pop()
+        extension = {"gdm": entered["gdm"], "zjh": entered["zjh"], "czlx": "LG", "rs": entered["rs"], "yyh": entered["yyh"]}
+        return card, ("TOU.GATE", region, medium, 0, extension)
+
     def reader(self, card: Card, _at: datetime) -> tuple[Card, Use]:
         """Returns the registration of a reader."""
         library, region = self._rng.choice(places.SICHUAN_LIBRARIES)
@@ -59,7 +77,8 @@ class Leisure:
             "jb": grade, "yyh": f"YY{self._serials.next(at)}", "kstd": "1" if ticket == "03" else "0",
         }  # fmt: skip
         paid = {"01": fen, "02": fen // 2, "03": 0}[ticket]
-        return card, ("TOU.GATE", region, "01", paid, extension)
+        self._inside.append((card, ("TOU.GATE", region, "01", paid, extension)))
+        return card, self._inside[-1][1]
 
     def hotel(self, card: Card, at: datetime) -> tuple[Card, Use]:
         """Returns a check-in."""

@@ -37,6 +37,7 @@ class Uses:
             (0.6, leisure.museum, False), (2, leisure.scenic, False), (0.5, leisure.hotel, False),
             (3, errands.window, False), (2.8, errands.case, False), (3.5, errands.contribution, False),
             (2, errands.human_resources, False),
+            (0.3, visits.filing, False), (0.3, visits.refund, False), (0.3, leisure.renew, False), (0.4, leisure.leave, False),
         )  # fmt: skip
         self._makers = [(maker, needs_purse) for _, maker, needs_purse in shares]
         self._bounds = list(accumulate(share for share, _, _ in shares))

@@ -100,6 +100,7 @@ class Traffic:
         messages += () if is_last else self._disbursement(ends)
         messages += self._sichuan_uses(int(size * MIX.sichuan_uses), begins, ends)
         messages += self._chongqing_cases(int(size * MIX.chongqing_cases), ends)
+        messages += self._chongqing_ledgers(int(size * MIX.chongqing_ledgers), ends)
         while self._owed["faults"] >= 1:
             self._owed["faults"] -= 1
             messages += self._planting.next_fault(self._between(begins, ends), messages)
@@ -164,6 +165,12 @@ class Traffic:
         for _ in range(min(most, FILED_IN_CHONGQING)):
             card = self.world.any_card("51" if self._rng.random() < 0.5 else "50")
             yield self._chongqing.case_step(*self._cases.filed("50", card, self._chongqing.case_number(at)), at)
+
+    def _chongqing_ledgers(self, most: int, at: datetime) -> Iterator[Message]:
+        """Yields filings and loans, in turn, of people with Chongqing's cards."""
+        for number in range(most):
+            card = self.world.any_card("50")
+            yield self._chongqing.loan(card, at) if number % 2 else self._chongqing.filing(card, at)
 
     def _disbursement(self, at: datetime) -> Iterator[Message]:
         rows = int(self._owed["funds"]) - 4

@@ -25,6 +25,7 @@ from hub.child import Child
 from hub.config import Config
 from hub.demo.cases import CaseThereAndBack
 from hub.demo.items import show_items
+from hub.demo.ledgers import show_ledgers
 from hub.demo.questions import Questions
 from hub.demo.screen import Picture, announce, draw, farewell, left_behind, suggest
 from hub.demo.small import SmallParticipants, show
@@ -130,6 +131,7 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
             stopping.show_begins()
             tally = _watch(stage, settings, dsn, urls, simulator, questions, play, case, screen, picture, stopping)
             problems += small.problems
+            show_ledgers(stage, screen, dsn)
         screen.print("等待视图跟上，核对日志与视图 … waiting for the views, checking journal and views", soft_wrap=True)
         with progress() as report:
             _settle(dsn, urls, report)

@@ -1,7 +1,8 @@
 """Libraries, museums, scenic spots and hotels.
 
 gdm 馆代码 · tsm 图书码 · ssg 所属馆 · czlx 操作类型 (ZC 注册, JC 借出, XJ 续借, GH 归还, DS 丢失) · yhrq 应还日期
-zjh 闸机号 · plx 票类型 · yhlx 优惠类型 · rs 人数 · yyh 预约号 · kstd 快速通道 · jb 景区级别
+ypf 已赔付 · zjh 闸机号 · plx 票类型 · yhlx 优惠类型 · rs 人数 · yyh 预约号 · kstd 快速通道 · jb 景区级别
+czlx 入园 RG（默认 default）, 离园 LG, 预约 YY, 取消 QX · ylrq 游览日期 · qxyy 取消原因
 jddm 酒店代码 · rzrq 入住日期 · gadj 公安登记
 """
 
@@ -65,8 +66,34 @@ def _returned(native: Fields, extension: Fields) -> Event:
 
 
 def _lost(native: Fields, extension: Fields) -> Event:
-    lost = culture.LibraryItemLost(branch_code=extension.text("gdm"), barcode=extension.text("tsm"), fine_fen=native.fen("je"))
+    lost = culture.LibraryItemLost(
+        branch_code=extension.text("gdm"), barcode=extension.text("tsm"), fine_fen=native.fen("je"), compensated=extension.flag("ypf")
+    )
     return Event(library_item_lost=lost)
+
+
+def _venue(native: Fields, extension: Fields) -> Event:
+    """Returns an entry, unless `czlx` says otherwise: LG 离开, YY 预约, QX 取消预约."""
+    build = extension.code("czlx", {"RG": _gate, "LG": _left, "YY": _booked, "QX": _booking_cancelled}, _gate)
+    return build(native, extension)
+
+
+def _left(_native: Fields, extension: Fields) -> Event:
+    left = culture.VenueGateLeft(gate=extension.text("zjh"), party_size=extension.count("rs", 4), booking_ref=extension.text("yyh"))
+    return Event(venue_gate_left=left)
+
+
+def _booked(_native: Fields, extension: Fields) -> Event:
+    booked = culture.VenueBookingMade(
+        booking_ref=extension.text("yyh"), visit_on=extension.day("ylrq"), party_size=extension.count("rs", 4) or 1
+    )
+    return Event(venue_booking_made=booked)
+
+
+def _booking_cancelled(_native: Fields, extension: Fields) -> Event:
+    return Event(
+        venue_booking_cancelled=culture.VenueBookingCancelled(booking_ref=extension.text("yyh"), reason_code=extension.text("qxyy"))
+    )
 
 
 def _gate(_native: Fields, extension: Fields) -> Event:
@@ -95,8 +122,8 @@ KINDS = {
     "CUL.LIB.IN": _library,
     "CUL.LIB.BRW": _library,
     "CUL.LIB.RET": _library,
-    "CUL.MUS": _gate,
-    "TOU.GATE": _gate,
+    "CUL.MUS": _venue,
+    "TOU.GATE": _venue,
     "TOU.HTL": _hotel,
 }
 WITH_AMOUNT = {"library_item_returned", "library_item_lost"}

@@ -1,7 +1,8 @@
 """Medical use, in the names of the national medical-insurance platform, which both provinces speak literally.
 
 Field names and codes are those of the platform (fixmedins_code, mdtrt_id, setl_id, med_type, …); money is in yuan with
-two decimals, like the rest of this interface. `init_setl_id` names the settlement that a 退费 gives back.
+two decimals, like the rest of this interface. `init_setl_id` names the settlement that a 退费 gives back. A filing 备案 is a use of MED.REG
+whose `czlx` is BA, BD or BC: babh 备案编号 · rloc_type 备案类型 · begndate, enddate 起止日期 · cxyy 撤销原因 (*convention*).
 """
 
 from decimal import Decimal, InvalidOperation
@@ -25,6 +26,13 @@ CERTIFICATES = {
     "02": medical.MEDICAL_CERTIFICATE_RESIDENT_ID,
     "03": medical.MEDICAL_CERTIFICATE_SOCIAL_CARD,
 }
+FILINGS = {
+    "1": medical.MEDICAL_FILING_KIND_RETIREE_RESETTLED,
+    "2": medical.MEDICAL_FILING_KIND_LONG_TERM_RESIDENT,
+    "3": medical.MEDICAL_FILING_KIND_STATIONED_WORKER,
+    "4": medical.MEDICAL_FILING_KIND_REFERRAL,
+    "5": medical.MEDICAL_FILING_KIND_TEMPORARY_TRAVEL,
+}
 MONEY = {
     "total_fen": "medfee_sumamt",
     "pooled_fund_fen": "hifp_pay",
@@ -47,6 +55,36 @@ MONEY = {
 
 def _visit_type(extension: Fields) -> medical.MedicalVisitType.ValueType:
     return VISIT_TYPES.get(extension.text("med_type"), medical.MEDICAL_VISIT_TYPE_UNSPECIFIED)
+
+
+def _registration(native: Fields, extension: Fields) -> Event:
+    """Returns a visit; `czlx` says where it is a filing: BA registered, BD ended, BC cancelled."""
+    build = extension.code("czlx", {"": _visit, "BA": _filed, "BD": _filing_expired, "BC": _filing_cancelled}, _visit)
+    return build(native, extension)
+
+
+def _filed(_native: Fields, extension: Fields) -> Event:
+    registered = medical.MedicalFilingRegistered(
+        filing_no=extension.text("babh"),
+        filing_kind=FILINGS.get(extension.text("rloc_type"), medical.MEDICAL_FILING_KIND_UNSPECIFIED),
+        insured_region=extension.text("insuplc_admdvs"),
+        treatment_region=extension.text("mdtrtarea_admvs"),
+        valid_from=extension.day("begndate"),
+        valid_to=extension.day("enddate"),
+    )
+    return Event(medical_filing_registered=registered)
+
+
+def _filing_expired(_native: Fields, extension: Fields) -> Event:
+    expired = medical.MedicalFilingExpired(filing_no=extension.text("babh"), insured_region=extension.text("insuplc_admdvs"))
+    return Event(medical_filing_expired=expired)
+
+
+def _filing_cancelled(_native: Fields, extension: Fields) -> Event:
+    cancelled = medical.MedicalFilingCancelled(
+        filing_no=extension.text("babh"), insured_region=extension.text("insuplc_admdvs"), reason_code=extension.text("cxyy")
+    )
+    return Event(medical_filing_cancelled=cancelled)
 
 
 def _visit(_native: Fields, extension: Fields) -> Event:
@@ -103,7 +141,7 @@ def _ratio_e4(extension: Fields, name: str) -> int:
 
 
 KINDS = {
-    "MED.REG": _visit,
+    "MED.REG": _registration,
     "MED.OP": _settlement,
     "MED.CHR": _settlement,
     "MED.IP": _settlement,

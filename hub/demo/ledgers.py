@@ -1,0 +1,41 @@
+"""The demo's ledgers: a filing, a settlement with its refund, and a reader, each as its command shows it."""
+
+from rich.console import Console
+
+from hub.journal.sessions import session
+from hub.stage import Stage
+
+# What a command is asked about, and the words above its answer. Who looks at a person's record says why.
+_SHOWN = (
+    (
+        "一个人的备案 the filings of a person",
+        "SELECT encode(card, 'hex') FROM views.medical_filing WHERE card <> '' ORDER BY position LIMIT 1",
+        ("filings",),
+        ("--purpose", "DEMO"),
+    ),
+    (
+        "结算与退费 a settlement and its refund",
+        "SELECT name FROM views.medical_settlement WHERE kind = 'medical_settlement_reversed' ORDER BY position, name LIMIT 1",
+        ("settlements", "show"),
+        (),
+    ),
+    (
+        "一个读者，两省合计 a reader of both networks",
+        "SELECT encode(card, 'hex') FROM views.library_loan WHERE kind = 'library_item_renewed' AND card <> '' ORDER BY position LIMIT 1",
+        ("reader",),
+        ("--purpose", "DEMO"),
+    ),
+)
+
+
+def show_ledgers(stage: Stage, screen: Console, dsn: str) -> None:
+    """Shows what there is of each; a short demo may have none. Raises ChildDied."""
+    for title, statement, command, options in _SHOWN:
+        with session(dsn, "hub_reader", "hub-demo") as connection:
+            row = connection.execute(statement.encode()).fetchone()
+        if row is None:
+            continue
+        words = (*command, str(row[0]), *options)
+        screen.print(f"{title}: hub {' '.join(words)}", soft_wrap=True, highlight=False)
+        for line in stage.run("hub.cli", *words).splitlines():
+            screen.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
