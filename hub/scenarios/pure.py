@@ -54,7 +54,20 @@ from hub.scenarios.tokens import Tokens
 _SEEDED = tuple(
     terms_of(agreement.code, agreement.terms) for agreement in seed_agreements(tables.load().agreements, datetime(2025, 1, 1, tzinfo=UTC))
 )
-_FOLDED = (CARD_STANDING, HOLDER_CARDS, HOLDER_RECORD, REGISTERS, CONCESSIONS, DAILY_USAGE, FINDINGS, CASES, FILINGS, SETTLEMENTS, LOANS, VISITS)
+_FOLDED = (
+    CARD_STANDING,
+    HOLDER_CARDS,
+    HOLDER_RECORD,
+    REGISTERS,
+    CONCESSIONS,
+    DAILY_USAGE,
+    FINDINGS,
+    CASES,
+    FILINGS,
+    SETTLEMENTS,
+    LOANS,
+    VISITS,
+)
 _OTHER_NAMES = {"social_status_until": "social_status_until_us", "provisional_block_until": "block_until_us"}
 
 

@@ -97,9 +97,8 @@ def filings_on_record(facts: Iterable[Fact], at_us: int) -> list[Filing]:
 def _reported(fact: Fact) -> Reported:
     """Returns a fact of the record as a report; who it is about is known by whose record it is."""
     event = event_pb2.Event(service_region=fact.detail["by"])
-    for name, value in fact.detail.items():
-        if name != "by":
-            setattr(getattr(event, fact.kind), name, value)
+    for name, value in fact.detail["filing"].items():
+        setattr(getattr(event, fact.kind), name, value)
     return Reported(fact.kind, event, fact.occurred_us, fact.position)
 
 

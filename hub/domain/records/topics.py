@@ -58,7 +58,7 @@ def insurer(event: event_pb2.Event) -> str:
 
 
 def _filed(message: Any) -> dict[str, Any]:
-    return {field.name: value for field, value in message.ListFields()}
+    return {"filing": {field.name: value for field, value in message.ListFields()}}
 
 
 # What is kept in `holder_record`.
