@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test test-slow setup system-deps proto-baseline lock sbom clean
+.PHONY: demo test test-slow pictures setup system-deps proto-baseline lock sbom clean
 
 demo: setup
 	@$(BIN)/hub demo $(ARGS)
@@ -16,6 +16,11 @@ test: setup system-deps-if-root
 # What takes minutes and most of a machine: a cluster of three whose primary is taken away.
 test-slow: setup system-deps-if-root
 	@$(BIN)/python -m pytest -m slow
+
+# A picture of every page of the console, in both languages, light and dark, wide and narrow.
+pictures: setup system-deps-if-root
+	@HUB_TEST_PICTURES=$(or $(FOLDER),dist/console) $(BIN)/python -m pytest -q tests/console/test_browser.py -k pictures
+	@echo "$(or $(FOLDER),dist/console)"
 
 setup: .venv/.ready
 

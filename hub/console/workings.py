@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from contextlib import closing, suppress
 from itertools import pairwise
 
+import psycopg
+
 from hub.admin.participants import all_participants
 from hub.config import Config
 from hub.console.pool import Pool
@@ -15,6 +17,7 @@ from hub.domain.errors import HubError
 from hub.domain.participant import DECISIONS_FEED, HUB, Participant
 from hub.journal.reader import head_position
 from hub.journal.recorder import AggregateStore
+from hub.monitoring.hole_watch import HoleWatch
 from hub.trust.keyring import open_keyring
 
 READERS = 4
@@ -35,6 +38,8 @@ class Workings:
         self.rows = Pool(dsn, "hub_console", "hub-console-rows", 4, {"statement_timeout": str(STATEMENT_MS)})
         self.writers = Pool(dsn, "hub_writer", "hub-console-looks", 2, {"statement_timeout": "5000"})
         self.keyring, self.tables = open_keyring(config.keys_dir), reference.load()
+        # Gaps among the newest positions, as far as this process has looked.
+        self.holes, self._hole_watch = 0, HoleWatch()
         self._samples: deque[tuple[float, int]] = deque(maxlen=SAMPLES)
         self._participants: tuple[float, Mapping[str, Participant]] = (0.0, {})
         self._stopping, self._lock = threading.Event(), threading.Lock()
@@ -56,7 +61,8 @@ class Workings:
 
     def _sample(self) -> None:
         while True:
-            with suppress(HubError), self.readers.session() as connection:
+            with suppress(HubError, psycopg.Error), self.readers.session() as connection:
+                self.holes = self._hole_watch.look(connection)
                 self._samples.append((time.monotonic(), head_position(connection)))
             if self._stopping.wait(SAMPLE_S):
                 return

@@ -475,6 +475,16 @@ def test_a_refresh_is_small_and_a_whole_page_has_its_frame(auditor: Visitor) -> 
     auditor.client.cookies.set("lang", "en")
 
 
+def test_headings_menus_and_forms_are_english_in_english(scene: Scene, auditor: Visitor) -> None:
+    auditor.post("/purpose", handle=f"decision-{scene.refused}", purpose="AUDIT", back="/decisions")
+    places = {"position": scene.refused, "feed": "cq.usage", "name": "cq.card-center", "code": "ORD-TRANSIT/1", "table": "media"}
+    shown = [entry.path.replace(":path", "").format(**places, handle="none", side="51", case_no="X", sequence=1) for entry in ENTRIES]
+    for path in {path for path in shown if "admin" not in path}:
+        text = auditor.client.get(path).text
+        said = re.findall(r"<(h1|h2|th|label|button|legend|dt|nav)\b[^>]*>(.*?)</\1>", text, re.DOTALL)
+        assert [one for _, one in said if re.search("[\u4e00-\u9fff]", re.sub(r'<a [^>]*lang="zh-Hans".*?</a>', "", one))] == [], path
+
+
 def test_a_refresh_without_a_session_goes_to_the_sign_in(workings: Workings) -> None:
     response = browser_of(workings).get("/", headers={"hx-request": "true"})
     assert (response.status_code, response.headers["hx-redirect"]) == (401, "/sign-in")

@@ -54,12 +54,12 @@ def _point(point: Point, x: int, below: int, named: dict[str, list[int]]) -> lis
         tag("circle", cx=x, cy=_TOP, r=6, class_=kind),
         tag("circle", cx=below, cy=_BOTTOM, r=6, class_=kind),
     ]
-    texts = [("up", point.occurred, x, _TOP - 20), ("low", point.recorded, below, _BOTTOM + 30), ("label", point.label, x, _TOP + 26)]
+    texts = [("up", point.occurred, x, _TOP - 20), ("low", point.recorded, below, _BOTTOM + 30), ("label", point.label, x + 10, _TOP + 27)]
     for row, text, at, y in texts:
         # What would lie over its neighbour is left to the tooltip and the table.
-        if all(abs(at - other) > 92 for other in named[row]):
+        if all(abs(at - other) > 100 for other in named[row]):
             named[row].append(at)
-            made.append(tag("text", text, x=at, y=y, class_="axis middle"))
+            made.append(tag("text", text, x=at, y=y, class_="axis" if row == "label" else "axis middle"))
     parts = [tag("title", f"{point.label} · {point.occurred} · {point.recorded}"), *made]
     return [tag("a", "", parts, href=point.href) if point.href else tag("g", "", parts)]
 

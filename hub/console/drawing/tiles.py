@@ -53,11 +53,12 @@ def _tile(tile: Tile, count: int, name: str) -> list[Markup]:
     colour = f"tile-{guest}-{step}" if step else "tile-none"
     middle = x + SIZE // 2
     on = f"on-{guest}-{step}" if step else "on-none"
-    size = "name" if len(name) < 4 else "name small"
+    short = name[:6]
+    size = "name" if len(short) < 4 else "name small"
     parts = [
         tag("title", f"{name} {count:,}"),
         tag("rect", x=x + 1, y=y + 1, width=SIZE - 2, height=SIZE - 2, rx=2, class_=colour),
-        tag("text", name, x=middle, y=y + 20, class_=f"{size} {on}"),
+        tag("text", short, x=middle, y=y + 20, class_=f"{size} {on}"),
         tag("text", f"{count:,}" if count else "·", x=middle, y=y + 37, class_=f"count {on}"),
     ]
     return [tag("g", "", parts)]

@@ -7,7 +7,7 @@ from hub.domain.participant import PREFIX
 from hub.journal.corrections import corrected_by
 from hub.journal.reader import Recorded, StreamRow, events_at, events_named, head_position, stream_row
 from hub.journal.traces import traces_at
-from hub.words.kinds import KINDS
+from hub.words.further_kinds import kind_words
 
 
 def event_of_feed(page: Page) -> Moved:
@@ -33,12 +33,11 @@ def event(page: Page) -> Shown:
         correcting = corrected_by(connection, recorded.stream_id, recorded.sequence)
         parents = traces_at(connection, position) or []
     _refuse_another_province(page, recorded, stream)
-    names = page.words.of(KINDS, recorded.kind)
     values = {
         "recorded": recorded,
         "stream": stream,
         "owner": stream.owner.removeprefix(PREFIX),
-        "kind": names,
+        "kind": page.t(*kind_words(recorded.kind)),
         "occurred": page.at(recorded.occurred_us),
         "recorded_at": page.at(recorded.recorded_us),
         "correcting": correcting,

@@ -30,16 +30,16 @@ def feeds(page: Page) -> Shown:
     return Shown("feeds", page.t("数据流", "Feeds"), {}, (shown,), vitals.position, is_live=True)
 
 
-def feed_table(page: Page, vitals: Vitals, known: dict[str, Habit]) -> Table:
-    """Makes the table of feeds."""
-    columns = (
+def feed_table(page: Page, vitals: Vitals, known: dict[str, Habit], *, is_short: bool = False) -> Table:
+    """Makes the table of feeds; a short one leaves out what is usual."""
+    columns: tuple[Column, ...] = (
         Column("feed", "数据流", "Feed"),
         Column("last", "编号", "Last", "number"),
         Column("silence", "静默", "Silent", "end"),
         Column("usual", "惯常间隔", "Usual gap", "end"),
         Column("quarantined", "隔离", "Quarantined", "number"),
     )
-    rows = []
+    rows: list[tuple[Cell | str | int, ...]] = []
     for feed in vitals.feeds:
         habit = known.get(feed.name)
         usual = page.words.silence(habit.usual_gap_s) if habit is not None and habit.usual_gap_s is not None else "—"
@@ -54,6 +54,8 @@ def feed_table(page: Page, vitals: Vitals, known: dict[str, Habit]) -> Table:
                 Cell(f"{feed.quarantined:,}", page.link("/quarantine", feed=feed.name) if feed.quarantined else ""),
             )
         )
+    if is_short:
+        columns, rows = (*columns[:3], *columns[4:]), [(*row[:3], *row[4:]) for row in rows]
     return table("feeds", columns, rows)
 
 

@@ -79,7 +79,7 @@ def overview(page: Page) -> Shown:
     tables = (
         _flow_table(page, rows),
         _tile_table(page, uses),
-        feed_table(page, seen.vitals, seen.habits),
+        feed_table(page, seen.vitals, seen.habits, is_short=True),
         view_table(page, seen.vitals.views),
         _answer_table(page, seen.answers),
         _reason_table(page, seen.reasons),
@@ -94,7 +94,8 @@ def overview(page: Page) -> Shown:
         "most": max((max(row.left, row.right) for row in rows), default=0),
         "within": [sum(flow.uses for flow in seen.flows if flow.issuer == flow.region[:2] == province) for province in ("51", "50")],
         "uses": uses,
-        "names": {tile.code: page.region(tile.code) if page.words.lang == "en" else tile.name for tile in places()},
+        # English names are long: a tile has their first letters, and the whole in its tooltip.
+        "names": {tile.code: page.t(tile.name, page.region(tile.code)) for tile in places()},
         "nowhere": _nowhere(crossing),
         "stacks": _stacks(page, seen.answers, window),
         "outcomes": _totals(page, seen.answers),
@@ -119,11 +120,13 @@ def _verdict(page: Page, seen: Seen, crossing: int) -> tuple[str, str]:
     if silent:
         names = page.t("、", ", ").join(f"{feed.name} {page.words.silence(feed.silence_s)}" for feed in silent)
         said.append(page.t(f"{len(silent)} 路数据流静默：{names}。", f"{len(silent)} feeds are silent: {names}. "))
+    if page.workings.holes:
+        said.append(page.t(f"日志缺 {page.workings.holes:,} 个位置。", f"{page.workings.holes:,} positions are missing. "))
     if parked:
         said.append(page.t(f"{parked:,} 个事件被搁置。", f"{parked:,} events are parked. "))
     if not said:
         return page.t("一切正常。", "All is well. "), "fine"
-    return "".join(said), "fault" if parked else "attention"
+    return "".join(said), "fault" if parked or page.workings.holes else "attention"
 
 
 def _facts(page: Page, seen: Seen, crossing: list[Flow]) -> str:
@@ -141,13 +144,14 @@ def _facts(page: Page, seen: Seen, crossing: list[Flow]) -> str:
 def _strip(page: Page, seen: Seen) -> list[Instrument]:
     vitals, rates, waiting = seen.vitals, page.workings.rates, seen.open_quarantined
     slowest = max(vitals.views, key=lambda view: (view.is_late, view.lag_s), default=None)
-    parked = sum(view.parked for view in vitals.views)
+    parked, holes = sum(view.parked for view in vitals.views), page.workings.holes
     rate = sum(rates[-5:]) / len(rates[-5:]) if rates else 0.0
     late = "attention" if slowest is not None and slowest.is_late else ""
     lag = page.words.silence(slowest.lag_s if slowest is not None else None)
     return [
         Instrument(page.t("日志位置", "Position"), f"{vitals.position:,}", f"/journal/{vitals.position}" if vitals.position else ""),
         Instrument(page.t("写入", "Recorded"), f"{ceil(rate):,}", unit=page.t("/秒", "/s"), line=rates),
+        Instrument(page.t("日志缺口", "Gaps"), f"{holes:,}", "", "fault" if holes else "", page.t("查 hub fsck", "run hub fsck")),
         Instrument(page.t("视图最慢", "Slowest view"), lag, "/views", late, page.t("落后", "late")),
         Instrument(
             page.t("隔离待办", "Quarantined"), f"{waiting:,}", "/quarantine", "attention" if waiting else "", page.t("待处理", "open")

@@ -19,7 +19,7 @@ from hub.domain.participant import PREFIX
 from hub.domain.quarantine import QuarantineOriginalTooLarge, meaning_of
 from hub.journal.reader import events_at, head_position, stream_row
 from hub.projections.views.quarantine import FAILING, OPEN, Listed, Wanted, counted, listed
-from hub.words.kinds import KINDS
+from hub.words.further_kinds import kind_words
 from hub.words.names import QUARANTINE
 
 MOST = 200
@@ -61,7 +61,7 @@ def _table(page: Page, found: list[Listed]) -> Table:
                     f"/quarantine/{one.position}",
                     swatch=SWATCHES.get(page.workings.province_of(one.owner), "hub"),
                 ),
-                Cell(page.words.of(KINDS, one.entry.declared_kind) or "—", code=one.entry.declared_kind),
+                Cell(page.t(*kind_words(one.entry.declared_kind)) or "—", code=one.entry.declared_kind),
                 Cell((path or "—") + more, code=rule),
                 page.t(meaning.text_zh, meaning.text_en),
                 page.at(one.entry.recorded_us),
@@ -109,7 +109,7 @@ def quarantined(page: Page) -> Shown:
     )
     values = {
         "one": one,
-        "kind": page.words.of(KINDS, one.entry.declared_kind),
+        "kind": page.t(*kind_words(one.entry.declared_kind)),
         "owner": one.owner.removeprefix(PREFIX),
         "state": page.words.of(QUARANTINE, one.entry.state),
         "is_open": one.entry.state in (OPEN, FAILING),

@@ -3,6 +3,7 @@
 from hub.commands.machines import NAMES as STATES
 from hub.commands.roles_page import MEANINGS as ROLES
 from hub.domain import reference
+from hub.words.further_kinds import FURTHER_KINDS
 from hub.words.kinds import KINDS, OUTCOME_WORDS
 
 SERVICES = {
@@ -44,80 +45,11 @@ METHODS = {
     "ListVenueVisits": "查询持卡人的入园入馆与预约",
     "Subscribe": "订阅事件",
 }
-_FURTHER_KINDS = {
-    "medical_clearing_reconciled": "医保清算对账",
-    "transit_transfer_discounted": "换乘优惠",
-    "transit_trip_disputed": "乘车争议",
-    "employment_registered": "就业登记",
-    "unemployment_registered": "失业登记",
-    "contribution_paid": "缴费",
-    "subsidy_approved": "补贴核准",
-    "subsidy_rejected": "补贴不予核准",
-    "talent_allowance_applied": "申请人才津贴",
-    "labour_dispute_filed": "劳动争议立案",
-    "skill_certificate_queried": "查询技能证书",
-    "pension_transfer_requested": "申请养老关系转移",
-    "pension_transfer_completed": "养老关系转移完成",
-    "fund_batch_published": "公布发放批次",
-    "fund_batch_approved": "核准发放批次",
-    "fund_batch_sent": "送出发放批次",
-    "fund_batch_closed": "发放批次结束",
-    "coupon_granted": "发放消费券",
-    "coupon_expired": "消费券到期",
-    "points_earned": "积分增加",
-    "points_spent": "积分使用",
-    "points_adjusted": "积分调整",
-    "loss_request_forwarded": "挂失申请转发卡地",
-    "provisional_block_placed": "暂停使用",
-    "provisional_block_lifted": "恢复使用",
-    "hotlist_published": "发布名单",
-    "anomaly_detected": "发现异常",
-    "anomaly_cleared": "异常解除",
-    "file_received": "收到文件",
-    "file_accepted": "文件接受",
-    "file_rejected": "文件拒收",
-    "control_totals_submitted": "报送控制总数",
-    "recon_break_opened": "对账差错登记",
-    "recon_break_closed": "对账差错处理完毕",
-    "participant_registered": "参与方登记",
-    "participant_feed_added": "增加数据流",
-    "participant_suspended": "参与方暂停",
-    "participant_resumed": "参与方恢复",
-    "participant_certificate_issued": "签发证书",
-    "participant_certificate_withdrawn": "吊销证书",
-    "participant_quota_set": "设定配额",
-    "participant_role_granted": "授予角色",
-    "participant_role_revoked": "收回角色",
-    "agreement_drafted": "起草约定",
-    "agreement_signed": "签署约定",
-    "agreement_activated": "约定生效",
-    "agreement_amended": "变更约定",
-    "agreement_suspended": "中止约定",
-    "agreement_ended": "终止约定",
-    "agreement_resumed": "恢复约定",
-    "agreement_amendment_drafted": "起草约定的变更",
-    "decision_made": "作出互认答复",
-    "event_quarantined": "事件被隔离",
-    "quarantine_reevaluated": "隔离事件重新评估",
-    "quarantine_original_opened": "查看隔离事件原文",
-    "card_record_queried": "查看卡的记录",
-    "rules_published": "规则版本生效",
-    "loss_opened": "挂失办理开始",
-    "loss_request_repeated": "重复的挂失申请",
-    "loss_closed": "挂失办理结束",
-    "erasure_requested": "申请抹除标识",
-    "erasure_approved": "核准抹除",
-    "erasure_refused": "不予抹除",
-    "identifier_erased": "标识已抹除",
-    "recorded_time_accepted": "接受超前的日志时间",
-    "service_item_drafted": "起草事项版本",
-    "service_item_approved": "复核通过事项版本",
-}
 
 
 def kind(name: str) -> str:
     """Returns the Chinese name of an event kind; a kind without one raises KeyError."""
-    return KINDS[name][0] if name in KINDS else _FURTHER_KINDS[name]
+    return KINDS[name][0] if name in KINDS else FURTHER_KINDS[name]
 
 
 def value(enum: str, name: str) -> str:

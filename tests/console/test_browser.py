@@ -1,0 +1,247 @@
+"""The console in a real Chromium: what it loads, what a screen reader gets; on a phone, without script, and while it refreshes.
+
+`HUB_TEST_PICTURES=FOLDER` keeps a picture of every page, in both languages, light and dark, wide and narrow: `make pictures`.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from hub.admin.accounts.accounts import put_account
+from hub.admin.accounts.roles import ADMINISTRATOR, AUDITOR, OPERATOR, POLICY, PROVINCES
+from hub.admin.accounts.sessions import make_link
+from hub.child import Child, python
+from hub.journal.sessions import session
+from tests.console.conftest import LOST_CARD, Scene
+from tests.hub_process import environment
+
+AXE = (Path(__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+PICTURES = os.environ.get("HUB_TEST_PICTURES", "")
+WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+PATHS = (
+    "/", "/feeds", "/feeds/cq.card-center", "/participants", "/participants/cq.card-center", "/quarantine", "/quarantine/{quarantined}",
+    "/find", "/decisions", "/decisions/{refused}", "{card}", "/journal/{quarantined}", "/losses", "/hotlist", "/terms",
+    "/terms/ORD-TRANSIT/1", "/rules", "/reference", "/reference/media", "/items", "/cases", "/views", "/parked", "/audit/looks", "/me",
+    "/no/such/page",
+)  # fmt: skip
+
+
+class Console:
+    """A `hub console` with a browser, and what the browser said while pages were shown."""
+
+    def __init__(self, scene: Scene, browser: Browser, address: str) -> None:
+        self.scene, self.browser, self.address = scene, browser, address
+        self.lines: list[str] = []
+        self.elsewhere: set[str] = set()
+        self.cookies: list[Any] = []
+        self.card = ""
+
+    def context(self, **settings: Any) -> BrowserContext:
+        """A window of somebody who is signed in."""
+        context = self.browser.new_context(**{"viewport": WIDE, **settings})
+        context.set_default_timeout(20_000)
+        if self.cookies:
+            context.add_cookies(self.cookies)
+        context.on("console", self._said)
+        context.on("request", lambda request: None if request.url.startswith(self.address) else self.elsewhere.add(request.url))
+        return context
+
+    def _said(self, message: ConsoleMessage) -> None:
+        # A page that is not there is what was asked for.
+        if message.type in ("error", "warning") and "404 (Not Found)" not in message.text:
+            self.lines.append(message.text)
+
+    def link(self, name: str, *roles: str) -> str:
+        """The address of a link for a new account."""
+        with session(self.scene.hub.dsn, "hub_console", "test") as connection:
+            put_account(connection, name, name, roles, PROVINCES)
+            return f"{self.address}/enter/{make_link(connection, name)}"
+
+    def path(self, path: str) -> str:
+        """An address of PATHS with the places of the scene."""
+        return self.address + path.format(quarantined=self.scene.quarantined, refused=self.scene.refused, card=self.card)
+
+    def open(self, page: Page, path: str, **query: str) -> None:
+        """Opens a page; a purpose that is asked for is given."""
+        address = self.path(path)
+        page.goto(address + ("?" + "&".join(f"{name}={value}" for name, value in query.items()) if query else ""))
+        if page.locator("form[action='/purpose']").count():
+            page.click("form[action='/purpose'] button")
+
+
+@pytest.fixture(scope="module")
+def console(scene: Scene) -> Iterator[Console]:
+    """The console as a process, a browser, and somebody who signed in by a link and found a card."""
+    settings = environment(scene.hub.dsn, scene.hub.data_dir)
+    with (
+        Child(python("hub.cli", "console", "--listen", "127.0.0.1:0"), settings) as child,
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"]) as browser,
+    ):
+        console = Console(scene, browser, child.first_line().split()[-1])
+        with console.context() as context:
+            page = context.new_page()
+            page.goto(console.link("browser", AUDITOR, OPERATOR, POLICY))
+            page.click("main button")
+            page.wait_for_url(f"{console.address}/")
+            page.fill("#find", LOST_CARD)
+            page.press("#find", "Enter")
+            page.select_option("select[name=issuer]", "50")
+            page.select_option("select[name=purpose]", "COMPLAINT")
+            page.click("main form button")
+            page.wait_for_url("**/cards/*")
+            console.card, console.cookies = page.url.removeprefix(console.address), context.cookies()
+        yield console
+        child.terminate()
+
+
+@pytest.fixture(scope="module")
+def window(console: Console) -> Iterator[Page]:
+    """One window for tests that leave nothing behind."""
+    with console.context() as context:
+        yield context.new_page()
+
+
+def violations(page: Page) -> list[tuple[str, list[str]]]:
+    """What axe finds wrong in a page, with the elements."""
+    page.evaluate(AXE)
+    found = page.evaluate(
+        "axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html)]))"
+    )
+    return [(name, nodes[:3]) for name, nodes in found]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_page_is_readable_by_all_and_loads_nothing_from_elsewhere(console: Console, window: Page, path: str) -> None:
+    window.emulate_media(color_scheme="light")
+    console.open(window, path, lang="zh")
+    assert window.evaluate("document.documentElement.lang") == "zh-Hans" and window.locator("h1").count() == 1
+    assert violations(window) == []
+    window.set_viewport_size(PHONE)
+    assert window.evaluate("document.scrollingElement.scrollWidth") <= PHONE["width"]
+    window.set_viewport_size(WIDE)
+    assert (console.lines, console.elsewhere) == ([], set())
+
+
+@pytest.mark.parametrize("path", ["/", "/decisions/{refused}", "/find"])
+def test_dark_pages_are_as_readable(console: Console, window: Page, path: str) -> None:
+    window.emulate_media(color_scheme="dark")
+    console.open(window, path, lang="zh")
+    assert violations(window) == []
+    window.emulate_media(color_scheme="light")
+
+
+def test_what_refreshes_itself_keeps_focus_and_open_details(console: Console, window: Page) -> None:
+    window.set_viewport_size(PHONE)
+    console.open(window, "/")
+    window.click("summary")
+    window.focus("a[href='/feeds/cq.card-center']")
+    before = window.get_attribute("#page", "hx-headers")
+    for _ in range(3):
+        with window.expect_response(lambda response: response.request.headers.get("hx-request") == "true") as refreshed:
+            window.dispatch_event("#page", "tick")
+        assert refreshed.value.status in (200, 304)
+    window.wait_for_function("before => document.getElementById('page').getAttribute('hx-headers') !== before", arg=before)
+    assert window.evaluate("document.activeElement.getAttribute('href')") == "/feeds/cq.card-center"
+    assert window.evaluate("document.querySelector('details').open")
+    assert console.lines == []
+    window.set_viewport_size(WIDE)
+
+
+def test_a_page_ticks_while_it_is_seen(console: Console, window: Page) -> None:
+    console.open(window, "/views")
+    with window.expect_response(lambda response: response.request.headers.get("hx-request") == "true", timeout=10_000) as refreshed:
+        pass
+    assert refreshed.value.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def test_keys_find_and_lead_and_can_be_switched_off(console: Console, window: Page) -> None:
+    console.open(window, "/feeds")
+    window.keyboard.press("/")
+    assert window.evaluate("document.activeElement.id") == "find"
+    window.keyboard.press("Escape")
+    window.evaluate("document.activeElement.blur()")
+    window.keyboard.press("j")
+    assert window.evaluate("document.activeElement.getAttribute('href')").startswith("/feeds/")
+    window.keyboard.press("g")
+    window.keyboard.press("t")
+    window.wait_for_url("**/terms")
+    console.open(window, "/me")
+    window.click("#keys")
+    window.keyboard.press("/")
+    assert window.evaluate("document.activeElement.id") != "find"
+    window.click("#keys")
+
+
+def test_without_script_one_signs_in_reads_filters_and_downloads(console: Console) -> None:
+    with console.context(java_script_enabled=False) as context:
+        context.clear_cookies()
+        page = context.new_page()
+        page.goto(console.link("plain", AUDITOR, OPERATOR))
+        page.click("main button")
+        assert page.locator(".strip li").count() == 7
+        page.goto(f"{console.address}/decisions?lang=en")
+        page.select_option("select[name=outcome]", "DENY")
+        page.click("main form button")
+        assert page.locator("main tbody tr").count() == 1 and "LOST_TEMP" in page.inner_text("main tbody")
+        with page.expect_download() as downloaded:
+            page.click("a.csv")
+        assert downloaded.value.suggested_filename == "decisions.csv"
+        page.click("a[href='/me']")
+        page.click("form[action='/sign-out'] button")
+        assert page.url == f"{console.address}/sign-in"
+
+
+def test_the_clicks_that_questions_take(console: Console, window: Page) -> None:
+    """Each of these is a question somebody has, and the clicks from the overview to its answer."""
+    walks = {
+        "who sends what, who is silent": ["a[href='/feeds/sc.usage']"],
+        "what waits in quarantine, and what to send": [".strip a[href='/quarantine']"],
+        "what is in force between both today": [".menu a[href='/terms']"],
+        "what is late and why": [".strip a[href='/views']"],
+        "what expires next": [".menu a[href='/feeds']", ".beside a[href='/participants']"],
+        "why was this answered so": [".menu a[href='/decisions']", f"a[href='/decisions/{console.scene.refused}']"],
+    }
+    for question, clicks in walks.items():
+        console.open(window, "/", lang="en")
+        for click in clicks:
+            window.click(click)
+        assert len(clicks) <= 3 and window.locator("h1").count() == 1, question
+    assert console.lines == []
+
+
+def test_no_card_number_is_in_any_log_or_address(console: Console, window: Page) -> None:
+    console.open(window, "{card}")
+    assert LOST_CARD not in window.url
+    logs = [path for path in console.scene.hub.data_dir.rglob("*") if path.is_file() and path.suffix in (".log", ".jsonl")]
+    assert logs and [path.name for path in logs if LOST_CARD.encode() in path.read_bytes()] == []
+
+
+@pytest.mark.skipif(not PICTURES, reason="HUB_TEST_PICTURES names no folder")
+def test_pictures_of_every_page(console: Console) -> None:
+    folder = Path(PICTURES)
+    folder.mkdir(parents=True, exist_ok=True)
+    administrator = console.link("picture-admin", ADMINISTRATOR)
+    for theme in ("light", "dark"):
+        for size in (WIDE, PHONE):
+            with console.context(viewport=size, color_scheme=theme) as context:
+                page = context.new_page()
+                for path in PATHS:
+                    for lang in ("zh", "en"):
+                        console.open(page, path, lang=lang)
+                        name = re.sub(r"\W+", "-", re.sub(r"\{(\w+)\}", r"\1", path)).strip("-") or "overview"
+                        page.screenshot(path=folder / f"{name}-{lang}-{theme}-{size['width']}.png", full_page=True)
+    with console.context() as context:
+        context.clear_cookies()
+        page = context.new_page()
+        page.goto(f"{console.address}/sign-in?lang=zh")
+        page.screenshot(path=folder / "sign-in-zh-light-1440.png")
+        page.goto(administrator)
+        page.click("main button")
+        page.goto(f"{console.address}/admin/users")
+        page.screenshot(path=folder / "admin-users-zh-light-1440.png", full_page=True)
