@@ -3,7 +3,6 @@
 import json
 import re
 import time
-from collections.abc import Iterator
 from itertools import islice
 from typing import Annotated
 
@@ -17,11 +16,8 @@ from hub.journal.sessions import session
 from hub.journal.traces import traces_at
 from hub.telemetry.setup import store_in
 from hub.telemetry.span_store import SpanStore
-from hub.telemetry.waterfall import Summary, listing, summary, waterfall
-
-_EXAMINED = 5_000
-# Why a trace is kept, by docs/telemetry.md.
-KEPT = ("refused", "quarantined", "parked", "slow", "audit", "sampled")
+from hub.telemetry.trace_search import EXAMINED, KEPT, Wanted, summaries
+from hub.telemetry.waterfall import listing, waterfall
 
 
 def traces(
@@ -32,7 +28,7 @@ def traces(
     slower: Annotated[float, typer.Option(help="至少多少毫秒。Only those that took so many milliseconds.")] = 0.0,
     minutes: Annotated[float, typer.Option(min=0, help="最近多少分钟。Of the last so many minutes.")] = 60.0,
     everything: Annotated[bool, typer.Option("--all", help="也列出折叠、投递等后续工作。List folds and deliveries, too.")] = False,
-    most: Annotated[int, typer.Option(min=1, max=_EXAMINED, help="最多条数。How many at most.")] = 20,
+    most: Annotated[int, typer.Option(min=1, max=EXAMINED, help="最多条数。How many at most.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="每条一行 JSON。One line of JSON each.")] = False,
 ) -> None:
     """链路：列出，或画出一条：从省级文件到答复。List traces, or draw one from a province's file to the answer."""
@@ -47,14 +43,7 @@ def traces(
         _show_position(store, _traces_at(config, position), as_json)
         return
     since_ns = int(time.time_ns() - minutes * 60e9)
-    wanted = (
-        one
-        for one in _summaries(store, since_ns)
-        if one.duration_ms >= slower and kept in ("", one.kept_for) and participant in ("", one.participant)
-        # What only follows from other traces is found by way of those.
-        if everything or not one.is_sequel or one.kept_for != "sampled"
-    )
-    found = list(islice(wanted, most))
+    found = list(islice(summaries(store, since_ns, Wanted(kept, participant, slower, everything)), most))
     if as_json:
         for one in found:
             typer.echo(json.dumps({**one._asdict(), "began": one.began.isoformat()}, ensure_ascii=False))
@@ -63,12 +52,6 @@ def traces(
         screen().print(listing(found))
     else:
         typer.echo(f"没有符合的链路。No such traces in {store.path}; with HUB_OTLP_ENDPOINT set they are at the collector.")
-
-
-def _summaries(store: SpanStore, since_ns: int) -> Iterator[Summary]:
-    for trace_id in store.traces_since(since_ns, _EXAMINED):
-        if spans := store.spans(trace_id):
-            yield summary(spans)
 
 
 def _traces_at(config: Config, position: int) -> list[str]:

@@ -21,6 +21,7 @@ from hub.console.pages import (
     quarantine,
     rules,
     terms,
+    traces,
     views,
 )
 
@@ -82,6 +83,8 @@ ENTRIES = (
     Entry("/audit/looks", looks.looks, "audit", frozenset({AUDITOR}), is_menu=True),
     Entry("/views", views.views, "system", EVERYBODY, is_menu=True),
     Entry("/parked", views.parked, "system", WORKING, is_menu=True),
+    Entry("/traces", traces.traces, "system", WORKING, is_menu=True),
+    Entry("/traces/{trace}", traces.trace, "system", WORKING),
     Entry("/me", me.me, "system", EVERYBODY),
     Entry("/admin/users", accounts.users, "system", frozenset({ADMINISTRATOR}), is_menu=True),
     Entry("/admin/users", accounts.put, "system", frozenset({ADMINISTRATOR}), "POST"),
@@ -105,5 +108,6 @@ NAMES = {
     "/audit/looks": ("查看记录", "Looks"),
     "/views": ("视图", "Views"),
     "/parked": ("搁置", "Parked"),
+    "/traces": ("链路", "Traces"),
     "/admin/users": ("用户", "Users"),
 }

@@ -68,7 +68,7 @@ def summary(stored: Sequence[Stored]) -> Summary:
         stored[0].span.trace_id.hex(),
         _instant(began_ns),
         (ended_ns - began_ns) / 1e6,
-        f"{root.service} · {_short(root.span.name)}",
+        f"{root.service} · {short(root.span.name)}",
         first(names.PARTICIPANT),
         first(names.KEPT_FOR),
         errors[0] if errors else "",
@@ -112,12 +112,12 @@ def _spans(stored: Sequence[Stored], began_ns: int, scale_ns: int) -> Table:
         _whole("起\nat ms", "right"),
         _whole("长\nms", "right"),
     )
-    for depth, one in _in_order(stored):
+    for depth, one in in_order(stored):
         span = one.span
         at_ns, length_ns = span.start_time_unix_nano - began_ns, span.end_time_unix_nano - span.start_time_unix_nano
-        name = Text(_short(span.name), "red" if span.status.code == Status.STATUS_CODE_ERROR else "bold")
+        name = Text(short(span.name), "red" if span.status.code == Status.STATUS_CODE_ERROR else "bold")
         bar = _bar(at_ns, length_ns, scale_ns)
-        table.add_row(one.service, _told_below(name, _details(span), depth), bar, f"{at_ns / 1e6:,.2f}", f"{length_ns / 1e6:,.2f}")
+        table.add_row(one.service, _told_below(name, details(span), depth), bar, f"{at_ns / 1e6:,.2f}", f"{length_ns / 1e6:,.2f}")
         for event in span.events:
             at = f"{(event.time_unix_nano - began_ns) / 1e6:,.2f}"
             table.add_row("", _told_below(Text(f"· {event.name}", "yellow"), _told(attributes_of(event)), depth + 1), "", at, "")
@@ -135,7 +135,7 @@ def _after(following: Sequence[Stored], ended_ns: int) -> Table:
     for one in following:
         later = (one.span.start_time_unix_nano - ended_ns) / 1e6
         length = (one.span.end_time_unix_nano - one.span.start_time_unix_nano) / 1e6
-        what = _told_below(Text(_short(one.span.name), "bold"), _details(one.span), 0)
+        what = _told_below(Text(short(one.span.name), "bold"), details(one.span), 0)
         table.add_row(one.service, what, f"{later:,.1f}", f"{length:,.1f}", one.span.trace_id.hex()[:16])
     return table
 
@@ -155,7 +155,7 @@ def _told_below(name: Text, details: str, depth: int) -> Padding:
     return Padding(Group(*lines), (0, 0, 0, 2 * depth))
 
 
-def _in_order(stored: Sequence[Stored]) -> list[tuple[int, Stored]]:
+def in_order(stored: Sequence[Stored]) -> list[tuple[int, Stored]]:
     """Returns (depth, span), parents before their children and those in order of their beginning."""
     known = {one.span.span_id for one in stored}
     children: dict[bytes, list[Stored]] = {}
@@ -178,7 +178,8 @@ def _bar(at_ns: int, length_ns: int, scale_ns: int) -> Text:
     return Text(" " * begin + "█" * length + " " * (BAR - begin - length), "cyan")
 
 
-def _details(span: Span) -> str:
+def details(span: Span) -> str:
+    """Says what a span has beside its name."""
     linked = f" ⇠ {len(span.links)} 条链路 links" if span.links else ""
     return _told(attributes_of(span)) + linked
 
@@ -187,7 +188,8 @@ def _told(attributes: dict[str, str]) -> str:
     return " ".join(f"{name.removeprefix('hub.')}={value}" for name, value in attributes.items() if name not in _SILENT)
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
+    """Returns the name of a span without the package of the protos."""
     return name.removeprefix("chuanyu.exchange.v1.")
 
 

@@ -1,4 +1,4 @@
-"""Kinds of events that no scenario tells of, mostly the hub's own: their Chinese names; in English they are called as they are written."""
+"""Kinds of events that are in no scenario file, mostly the hub's own: their Chinese names; in English they are as they are written."""
 
 from hub.words.kinds import KINDS
 

@@ -78,6 +78,15 @@ SHOWN = {
     "UNITS": ("优待次数", "concession units"),
 }
 
+KEPT_FOR = {
+    "refused": ("被拒绝", "refused"),
+    "quarantined": ("有隔离", "quarantined"),
+    "parked": ("有搁置", "parked"),
+    "slow": ("慢", "slow"),
+    "audit": ("审计", "audit"),
+    "sampled": ("抽样", "sampled"),
+}
+
 LOSS_TYPES = {"TEMPORARY": ("临时挂失", "temporary"), "FORMAL": ("正式挂失", "formal")}
 
 LOSSES = {

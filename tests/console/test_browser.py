@@ -26,8 +26,8 @@ WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 PATHS = (
     "/", "/feeds", "/feeds/cq.card-center", "/participants", "/participants/cq.card-center", "/quarantine", "/quarantine/{quarantined}",
     "/find", "/decisions", "/decisions/{refused}", "{card}", "/journal/{quarantined}", "/losses", "/hotlist", "/terms",
-    "/terms/ORD-TRANSIT/1", "/rules", "/reference", "/reference/media", "/items", "/cases", "/views", "/parked", "/audit/looks", "/me",
-    "/no/such/page",
+    "/terms/ORD-TRANSIT/1", "/rules", "/reference", "/reference/media", "/items", "/cases", "/views", "/parked", "/traces", "/audit/looks",
+    "/me", "/no/such/page",
 )  # fmt: skip
 
 

@@ -62,6 +62,8 @@ GET /cases/{side}/{case_no} OR
 GET /audit/looks R
 GET /views AORP
 GET /parked OR
+GET /traces OR
+GET /traces/{trace} OR
 GET /me AORP
 GET /admin/users A
 POST /admin/users A
@@ -201,7 +203,7 @@ def test_the_matrix_names_every_page() -> None:
 def test_a_role_sees_its_pages_and_no_others(scene: Scene, by_role: dict[str, Visitor], line: str) -> None:
     method, path, letters = line.split()
     known = {"feed": "cq.card-center", "sequence": "1", "position": str(scene.refused), "name": "cq.card-center", "handle": "none"}
-    known |= {"code": "ORD-TRANSIT/1", "table": "regions", "side": "51", "case_no": "N1"}
+    known |= {"code": "ORD-TRANSIT/1", "table": "regions", "side": "51", "case_no": "N1", "trace": "0" * 32}
     if "sign-out" in path or "admin/users" in path:
         known["name"] = "nobody"
     seen = set()
@@ -357,6 +359,17 @@ def test_what_is_named_is_found(scene: Scene, auditor: Visitor, text: str, leads
     assert auditor.client.get(found.headers["location"]).status_code == 200
 
 
+def test_the_trace_of_a_refused_batch_is_drawn_with_what_followed(scene: Scene, auditor: Visitor) -> None:
+    page = auditor.get(f"/journal/{scene.quarantined}")
+    [trace] = re.findall(r'href="(/traces/[0-9a-f]{32})"', page)
+    deadline = time.monotonic() + 30
+    while auditor.client.get(trace).status_code != 200 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    drawn = auditor.get(trace)
+    assert "FeedService/AppendEvents" in drawn and 'class="drawn waterfall"' in drawn
+    assert trace in auditor.get("/traces?kept=quarantined")
+
+
 # Bad input
 
 
@@ -380,6 +393,9 @@ def test_what_is_named_is_found(scene: Scene, auditor: Visitor, text: str, leads
         ("/cases/99/x", 400),
         ("/items?on=1950-01-01", 400),
         ("/cards/none", 404),
+        ("/traces/none", 400),
+        ("/traces?slow=-1", 400),
+        ("/traces/00000000000000000000000000000000", 404),
         ("/no/such/page", 404),
         ("/decisions?before=x", 400),
         ("/quarantine?feed=';--&rule=%00", 200),
@@ -478,7 +494,9 @@ def test_a_refresh_is_small_and_a_whole_page_has_its_frame(auditor: Visitor) -> 
 def test_headings_menus_and_forms_are_english_in_english(scene: Scene, auditor: Visitor) -> None:
     auditor.post("/purpose", handle=f"decision-{scene.refused}", purpose="AUDIT", back="/decisions")
     places = {"position": scene.refused, "feed": "cq.usage", "name": "cq.card-center", "code": "ORD-TRANSIT/1", "table": "media"}
-    shown = [entry.path.replace(":path", "").format(**places, handle="none", side="51", case_no="X", sequence=1) for entry in ENTRIES]
+    shown = [
+        entry.path.replace(":path", "").format(**places, handle="none", side="51", case_no="X", sequence=1, trace="x") for entry in ENTRIES
+    ]
     for path in {path for path in shown if "admin" not in path}:
         text = auditor.client.get(path).text
         said = re.findall(r"<(h1|h2|th|label|button|legend|dt|nav)\b[^>]*>(.*?)</\1>", text, re.DOTALL)

@@ -167,7 +167,7 @@ def _said(page: Page, found: Looked) -> dict[str, Any]:
         "digest": then.rules_digest.hex()[:16],
         "is_old_rules": then.rules_digest != rules_digest(),
         "chosen": {name: page.query.get(name, "") for name in ("at", "known", "rules")},
-        "trace": found.trace,
+        "trace": found.trace if page.account.has("AUDITOR", "OPERATOR") else "",
     }
 
 

@@ -1,4 +1,4 @@
-"""Finds what somebody names: a position, feed#number, a request id, an agreement, or a card by its number.
+"""Finds what somebody names: a position, feed#number, a trace, a request id, an agreement, or a card by its number.
 
 A card's number is asked for in the body of a form alone, becomes its key at once, and is in no address and no log. Numbers of nine
 characters can be tried out, so searches for cards are counted.
@@ -24,6 +24,7 @@ from hub.telemetry.logs import security
 from hub.words.names import PROVINCES, PURPOSES
 
 _NAME = re.compile(r"([a-z0-9][a-z0-9.-]{0,62})#([0-9]{1,18})")
+_TRACE = re.compile("[0-9a-f]{32}")
 _HANDLE = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
@@ -50,6 +51,8 @@ def find(page: Page) -> Moved | Shown:
         return form(page)
     if _is_card(text):
         return _card(page, text)
+    if _TRACE.fullmatch(text.lower()):
+        return Moved(f"/traces/{text.lower()}")
     if to := _position(page, text) or _event(page, text) or _agreement(page, text) or _request(page, text):
         return Moved(to)
     raise PageUnknown
