@@ -17,8 +17,7 @@ from hub.domain.event_rules import Context, Violation, violations
 from hub.domain.instants import SECOND_US
 from hub.domain.pseudonym import hmac_sm3_under
 from hub.domain.texts import identifiers_in_texts
-from hub.domain.wellformed import NANOS
-from hub.intake.batches import Prepared, Received, read_events
+from hub.intake.batches import Prepared, Received, read_event
 from hub.intake.compiled_rules import accepts
 from hub.intake.identifiers import Identifiers
 from hub.intake.quarantining import Quarantining
@@ -58,51 +57,51 @@ class Intake:
         tails, digests = batch.tails, batch.digests
         newest_s = None
         turn_ends_at = time.perf_counter() + TURN_S
-        for offset, parsed in enumerate(read_events(sent)):
+        for offset, data in enumerate(sent):
             if offset % _LOOK_EVERY == 0 and time.perf_counter() > turn_ends_at:
                 await asyncio.sleep(0)
                 turn_ends_at = time.perf_counter() + TURN_S
-            if parsed is None:
+            if (passed := self._short_way.take(data, context)) is not None:
+                kind, newest_s, nanos, event = passed
+                tails.append(pack_tail(newest_s * SECOND_US + nanos // 1_000, _KIND_BYTES[kind], digests[offset], event))
+                continue
+            if (parsed := read_event(data)) is None:
                 # To seal a megabyte takes 9 ms.
                 await asyncio.sleep(0)
-                stand_in = self._quarantine.take(prepared, offset, event_pb2.Event(), None, [("", "too_large")], sent[offset], context)
-                tails.append(pack_tail(0, _KIND_BYTES["event_quarantined"], digests[offset], stand_in.SerializeToString()))
-                continue
-            event = parsed
-            kind, at = event.WhichOneof("kind"), event.occurred_at
-            seconds, nanos = at.seconds, at.nanos
-            stored_kind: str = kind or ""
-            if kind is None or not 0 <= nanos < NANOS or not self._short_way.admits(event, kind, at, context):
-                reasons = self._admit(event, kind, context, prepared)
-                if reasons:
-                    event = self._quarantine.take(prepared, offset, event, kind, reasons, sent[offset], context)
-                    stored_kind, at = "event_quarantined", event.occurred_at
-                    seconds, nanos = at.seconds, 0
-                elif event.HasField("corrects") or event.HasField("reverses"):
-                    _note_correction(batch, offset, event, feed_id)
-            if stored_kind == kind:
-                newest_s = seconds
-            occurred_us = seconds * SECOND_US + nanos // 1_000
-            tails.append(pack_tail(occurred_us, _KIND_BYTES[stored_kind], digests[offset], event.SerializeToString()))
+            if (stored := self._by_the_long_way(prepared, offset, parsed, data, context, feed_id)) is parsed:
+                newest_s = stored.occurred_at.seconds
+            tails.append(_tail(stored, digests[offset]))
         prepared.newest_s = newest_s
         return prepared
 
+    def _by_the_long_way(
+        self, prepared: Prepared, offset: int, event: event_pb2.Event | None, sent: bytes, context: Context, feed_id: FeedId
+    ) -> event_pb2.Event:
+        """Returns the event with keys for its identifiers, or what takes its number if it breaks a rule; None is one that is too large."""
+        if event is None:
+            return self._quarantine.take(prepared, offset, event_pb2.Event(), None, [("", "too_large")], sent, context)
+        kind = event.WhichOneof("kind")
+        if reasons := self._admit(event, kind, context, prepared, sent):
+            return self._quarantine.take(prepared, offset, event, kind, reasons, sent, context)
+        if event.HasField("corrects") or event.HasField("reverses"):
+            _note_correction(prepared.batch, offset, event, feed_id)
+        return event
+
     def set_aside(self, prepared: Prepared, offset: int, received: Received) -> None:
         """Quarantines one event of a prepared batch that passed every rule, but whose values the database cannot store."""
-        batch, (event,) = prepared.batch, read_events(received.sent[offset : offset + 1])
+        batch, event = prepared.batch, read_event(received.sent[offset])
         assert event is not None, "of one that was not parsed nothing is stored that the database might not take"
         batch.corrections = [correction for correction in batch.corrections if correction[0] != offset]
         batch.originals = [original for original in batch.originals if original[0] != offset]
         kind, sent = event.WhichOneof("kind"), received.sent[offset]
         stand_in = self._quarantine.take(prepared, offset, event, kind, [("", "unstorable")], sent, None)
-        occurred_us = stand_in.occurred_at.seconds * SECOND_US
-        batch.tails[offset] = pack_tail(occurred_us, _KIND_BYTES["event_quarantined"], batch.digests[offset], stand_in.SerializeToString())
+        batch.tails[offset] = _tail(stand_in, batch.digests[offset])
 
     async def faults_of(self, received: Received, context: Context) -> dict[int, list[Violation]]:
         """Returns what each event would be quarantined for, by its place; nothing of them is kept."""
         found: dict[int, list[Violation]] = {}
         turn_ends_at = time.perf_counter() + TURN_S
-        for index, event in enumerate(read_events(received.sent)):
+        for index, event in enumerate(map(read_event, received.sent)):
             if time.perf_counter() > turn_ends_at:
                 await asyncio.sleep(0)
                 turn_ends_at = time.perf_counter() + TURN_S
@@ -122,7 +121,7 @@ class Intake:
             _note_correction(batch, offset, event, feed_id)
         return reasons
 
-    def _admit(self, event: event_pb2.Event, kind: str | None, context: Context, prepared: Prepared) -> list[Violation]:
+    def _admit(self, event: event_pb2.Event, kind: str | None, context: Context, prepared: Prepared, sent: bytes = b"") -> list[Violation]:
         """The long way: shape, the rules of the domain, identifiers, whose keys take their place; returns all that is broken."""
         event.DiscardUnknownFields()
         if kind is None:
@@ -131,7 +130,7 @@ class Intake:
         broken = faults(event, kind, message, context)
         if broken := self.identifiers.replace(event, kind, message, prepared, broken):
             return broken
-        self._short_way.note(event, kind, message, context)
+        self._short_way.note(sent, event, kind, message, context)
         return []
 
 
@@ -146,6 +145,12 @@ def faults(event: event_pb2.Event, kind: str, message: Message, context: Context
     broken += [(path, "identifier_in_clear") for path in dict.fromkeys(path for path, _ in identifiers_in_texts(event))]
     shapeless = {path for path, _ in broken}
     return broken + [(path, rule) for path, rule in violations(event, kind, message, context) if path not in shapeless]
+
+
+def _tail(event: event_pb2.Event, digest: bytes) -> bytes:
+    kind, at = event.WhichOneof("kind"), event.occurred_at
+    assert kind is not None, "one without a kind is quarantined"
+    return pack_tail(at.seconds * SECOND_US + at.nanos // 1_000, _KIND_BYTES[kind], digest, event.SerializeToString())
 
 
 def _note_correction(batch: Batch, offset: int, event: event_pb2.Event, feed_id: FeedId) -> None:

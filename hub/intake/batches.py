@@ -5,7 +5,7 @@ Its events stay bytes until each has its turn, so that no batch costs more memor
 A parsed message takes many times the bytes it came as: two million empty events are 4 MB on the wire and were half a gigabyte here.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -26,7 +26,6 @@ MESSAGE_BYTES = BATCH_BYTES + 64 * 1024
 EVENT_BYTES = 16 * 1024
 # A batch of large events counts as that many, so that the quota of events is one of bytes, too.
 BYTES_OF_AN_EVENT = 2 * 1024
-PARSED_TOGETHER = 48
 _EVENTS_FIELD = 3
 _EVENTS_TAG = _EVENTS_FIELD << 3 | 2
 # The byte of that tag occurs a few times in an ordinary event; it is no character of a text.
@@ -123,23 +122,12 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     return value | byte << shift, at + 1
 
 
-def read_events(sent: Sequence[bytes]) -> Iterator[event_pb2.Event | None]:
-    """Parses events few at a time, None for one above EVENT_BYTES; raises RequestMalformed. What is unknown here is still in them.
-
-    A few are parsed together where they are small, because each parse has a cost of its own.
-    """
-    for first in range(0, len(sent), PARSED_TOGETHER):
-        few = sent[first : first + PARSED_TOGETHER]
-        if sum(map(len, few)) <= EVENT_BYTES:
-            yield from _read(few)
-        else:
-            for one in few:
-                yield from _read((one,)) if len(one) <= EVENT_BYTES else (None,)
-
-
-def _read(few: Sequence[bytes]) -> Sequence[event_pb2.Event]:
+def read_event(sent: bytes) -> event_pb2.Event | None:
+    """Parses an event, None if it is above EVENT_BYTES; raises RequestMalformed. What is unknown here is still in it."""
+    if len(sent) > EVENT_BYTES:
+        return None
     try:
-        return feed_service_pb2.AppendEventsRequest.FromString(_AsBytes(events=few).SerializeToString()).events
+        return event_pb2.Event.FromString(sent)
     except DecodeError:
         raise RequestMalformed from None
 
@@ -158,6 +146,3 @@ def _with_events_as_bytes(kind: Kind) -> type[Any]:
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"hub.{kind.DESCRIPTOR.name}"))
-
-
-_AsBytes = _with_events_as_bytes(feed_service_pb2.AppendEventsRequest)

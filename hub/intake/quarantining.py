@@ -7,7 +7,7 @@ from chuanyu.exchange.v1 import event_pb2
 
 from hub.domain.declared_loss import declared_loss, may_declare_loss
 from hub.domain.event_rules import Context, Violation
-from hub.intake.batches import Prepared, read_events
+from hub.intake.batches import Prepared, read_event
 from hub.intake.identifiers import Identifiers
 from hub.journal.vault import original_name, seal
 from hub.trust.keyring import Keyring
@@ -47,12 +47,12 @@ class Quarantining:
         add_violations(stand_in.event_quarantined.violations, reasons)
         if kind is not None and may_declare_loss(kind):
             # As it was sent: its references may have become keys meanwhile.
-            for original in read_events((sent,)):
-                card = declared_loss(original, kind, reasons, context.rights if context is not None else None) if original else None
-                if card is not None:
-                    self._identifiers.name_card(prepared, stand_in.event_quarantined.blocked_card, card)
-                    if context is not None and any(path.startswith("occurred_at") for path, _ in reasons):
-                        stand_in.occurred_at.seconds = context.now_s
+            original = read_event(sent)
+            card = declared_loss(original, kind, reasons, context.rights if context is not None else None) if original else None
+            if card is not None:
+                self._identifiers.name_card(prepared, stand_in.event_quarantined.blocked_card, card)
+                if context is not None and any(path.startswith("occurred_at") for path, _ in reasons):
+                    stand_in.occurred_at.seconds = context.now_s
         return stand_in
 
 

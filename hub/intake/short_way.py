@@ -1,105 +1,197 @@
-"""The short way through the rules, for most of the traffic: a known card, and an envelope that went the long way before and passed.
+"""The short way through the rules, for most of the traffic: known identifiers, and an envelope that went the long way before and passed.
 
-An envelope is everything the rules look at but the card, the instant within its day and the kind's own fields.
+An envelope is everything the rules look at but the identifiers, the instant within its day, the kind's own fields and what is checked here
+again. It is cut out of the bytes that came, because to parse an event and to write it again costs as much as to check it. Only an event
+is cut that is written as protobuf libraries write one: fields in the order of their numbers, each once, numbers in as few bytes as they
+need, none that is empty or unknown. So what is put together again, with keys in the place of identifiers, is what parsing and writing
+would make.
 """
 
-from chuanyu.exchange.v1 import event_pb2, references_pb2
-from google.protobuf.message import Message
+import re
+from collections.abc import Callable
+from datetime import date
+from functools import cache
+from typing import Any, NamedTuple
+
+from chuanyu.exchange.v1 import event_pb2
+from google.protobuf import message_factory
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from google.protobuf.unknown_fields import UnknownFieldSet
 
 from hub.domain.event_rules import Context, is_case_enough
 from hub.domain.instants import SECOND_US, epoch_day
 from hub.domain.money import SUMS
-from hub.domain.pseudonym import card_name, places
+from hub.domain.pseudonym import born_on, places
 from hub.domain.texts import PLAIN, SHAPE, holds_identifier
+from hub.domain.wellformed import NANOS
 from hub.intake.compiled_rules import Accepts, accepts
 from hub.intake.identifiers import Identifiers
 
 PASSED_ENVELOPES = 20_000
-_SHORT = 64
-_MOST_LINES = 1_000_000_000
-_MOST_FEN = 100_000_000_000_000
-_LAST_SEQUENCE = 2**63 - 1
-_PURPOSE_OF_CARD = {
-    number: card_name(references_pb2.CardRef(kind=number)).partition("|")[0] for number in references_pb2.CardIdentifierKind.values()
-}
+KNOWN_REFERENCES = 100_000
+_EPOCH = date(1970, 1, 1).toordinal()
+_NEVER = -(2**31)
 
 
-class _AcceptsKind(dict[str, Accepts]):
-    """The rules of shape of each kind, compiled when its first event comes."""
-
-    def __missing__(self, kind: str) -> Accepts:
-        self[kind] = accepts(event_pb2.Event.DESCRIPTOR.fields_by_name[kind].message_type)
-        return self[kind]
+def _text(longest: int) -> bytes:
+    """Returns the pattern of a text of 1 to so many bytes, at most 127, behind the byte of its length."""
+    return b"(?:" + b"|".join(re.escape(bytes((length,))) + b".{%d}" % length for length in range(1, longest + 1)) + b")"
 
 
-_ACCEPTS_KIND = _AcceptsKind()
+def _number(longest: int) -> bytes:
+    """Returns the pattern of a number above 0 in up to so many bytes of seven bits each."""
+    return rb"[\x80-\xff]{0,%d}[\x01-\x7f]" % (longest - 1)
+
+
+# The fields of an event in front of its references, these, and those behind. A number that needs more bytes than these goes the long way,
+# as an event with three aliases does.
+_FRONT = (
+    rb"\x0a(?P<instant_size>[\x02-\x7f])(?P<instant>\x08%b(?:\x10%b|))(?P<business_date>\x12%b|)" % (_number(5), _number(5), _text(10))
+    + rb"(?:\x1a(?P<source_size>[\x02-\x7f])(?P<source>(?P<system>\x0a%b)(?:\x12(?P<message_id>%b)|)" % (_text(64), _text(64))
+    + rb"(?P<file_name>\x1a%b|)(?:\x20%b|)(?P<native_code>\x2a%b|))|)" % (_text(100), _number(4), _text(64))
+)
+_REFERENCES = rb"(?P<card>\x22%b|)(?P<alias>\x2a%b|)(?P<other_alias>\x2a%b|)(?P<holder>\x32%b|)" % ((_text(80),) * 4)
+_BACK = (
+    rb"(?P<place>(?:\x3a%b|)(?:\x42%b|)(?:\x4a%b|)(?:\x50[\x01-\x7f]|)(?:\x58[\x01-\x7f]|))" % (_text(6), _text(6), _text(32))
+    + rb"(?:\x60%b|)(?:\x7a(?P<venue>%b)|)(?:\x80\x01%b|)" % (_number(8), _text(64), _number(6))
+    + rb"(?P<tag>[\x80-\xff][\x01-\x7f])(?P<size>[\x00-\x7f]|[\x80-\xff][\x01-\x7f])(?P<message>.*)"
+)
+_EVENT = re.compile(b"(?P<front>%b)%b(?P<back>%b)" % (_FRONT, _REFERENCES, _BACK), re.DOTALL)
+# The fields of an event that name a card or a person.
+_PLACES = {event_pb2.Event.DESCRIPTOR.fields_by_name[place.path[0]].number << 3 | 2: place for place in places(event_pb2.Event.DESCRIPTOR)}
+
+
+class _Reference(NamedTuple):
+    """A field with an identifier that the vault has: the field with its key, what the rules look at, and the day that a number was born."""
+
+    keyed: bytes
+    looked_at: object
+    born_day: int
+
+
+@cache
+def _reader(tag: int) -> Callable[[bytes], Any]:
+    """Returns what reads the message of a field with an identifier."""
+    field = event_pb2.Event.DESCRIPTOR.fields_by_number[tag >> 3]
+    assert field.message_type is not None, "a reference is a message"
+    return message_factory.GetMessageClass(field.message_type).FromString
+
+
+class _Kind(NamedTuple):
+    """What there is to know of a kind: its name, what reads its message, its rules of shape and of its sums."""
+
+    name: str
+    read: Callable[[bytes], Message]
+    accepts: Accepts
+    wrong_sums: Callable[[Any], list[str]] | None
+
+
+@cache
+def _kind(tag: bytes) -> _Kind:
+    """Returns the kind with a tag of two bytes, one of those that passed, and compiles its rules."""
+    field = event_pb2.Event.DESCRIPTOR.fields_by_number[(tag[0] & 127 | tag[1] << 7) >> 3]
+    assert field.message_type is not None, "a kind is a message"
+    reads = message_factory.GetMessageClass(field.message_type).FromString
+    return _Kind(field.name, reads, accepts(field.message_type), SUMS.get(field.name))
 
 
 class ShortWay:
     """Which envelopes have passed."""
 
     def __init__(self, identifiers: Identifiers) -> None:
-        """*identifiers* knows the cards."""
+        """*identifiers* knows cards and persons."""
         self._identifiers = identifiers
+        self._references: dict[bytes, _Reference] = {}
         self._passed: set[tuple[object, ...]] = set()
 
-    def note(self, event: event_pb2.Event, kind: str, message: Message, context: Context) -> None:
-        """Notes that an event went the long way and passed, if that holds for others with its envelope."""
-        if is_case_enough(kind) and not places(message.DESCRIPTOR):
-            if len(self._passed) >= PASSED_ENVELOPES:
-                self._passed.clear()
-            self._passed.add(_envelope(event, kind, event.occurred_at.seconds, context, event.source))
+    def note(self, sent: bytes, event: event_pb2.Event, kind: str, message: Message, context: Context) -> None:
+        """Notes that an event, which has its keys by now, went the long way and passed, if that holds for others with its envelope."""
+        if is_case_enough(kind) and not places(message.DESCRIPTOR) and (cut := self._cut(sent, context)) is not None:
+            envelope, *_, stored = cut
+            if stored == event.SerializeToString():
+                if len(self._passed) >= PASSED_ENVELOPES:
+                    self._passed.clear()
+                self._passed.add(envelope)
 
-    def admits(self, event: event_pb2.Event, kind: str, at: Timestamp, context: Context) -> bool:
-        """The short way, for most of the traffic: a known card, and an envelope that went the long way before and passed.
+    def take(self, sent: bytes, context: Context) -> tuple[str, int, int, bytes] | None:
+        """Returns an event's kind, its instant in seconds and nanoseconds and its bytes with keys in the place of identifiers.
 
-        An envelope is everything the rules look at but the card, the instant within its day and the kind's own fields.
+        None is one that has to go the long way.
         """
-        has, seconds = event.HasField, at.seconds
-        if seconds > context.now_s or has("holder") or has("corrects") or has("reverses") or event.card_aliases:
-            return False
-        card, source = event.card, event.source
-        clear = card.clear
-        # As `card_name` has it, without its call.
-        key = self._identifiers.known.get(f"{_PURPOSE_OF_CARD.get(card.kind)}|{card.issuing_province}|{clear}") if clear else None
-        if key is None or _envelope(event, kind, seconds, context, source) not in self._passed:
-            return False
-        native_id, venue = source.message_id, event.venue_code
-        if len(native_id) > _SHORT or len(venue) > _SHORT or not -_MOST_FEN <= event.amount_fen <= _MOST_FEN:
-            return False
-        if source.line_no > _MOST_LINES or event.decision_position > _LAST_SEQUENCE:
-            return False
-        # The long way says which of those that cannot be printed are control characters, and what an identifier is.
-        if native_id and native_id.encode().translate(SHAPE) not in PLAIN and (not native_id.isprintable() or holds_identifier(native_id)):
-            return False
-        if venue and (not venue.isprintable() or holds_identifier(venue)):
-            return False
-        message = getattr(event, kind)
-        if not _ACCEPTS_KIND[kind](message) or (kind in SUMS and SUMS[kind](message)):
-            return False
-        # Dropping what is unknown costs an event 1 µs, most of it for looking at each of its kinds; all its messages are at hand here.
-        if UnknownFieldSet(event) or UnknownFieldSet(at) or UnknownFieldSet(source) or UnknownFieldSet(card):
-            return False
+        cut = self._cut(sent, context)
+        if cut is None:
+            return None
+        envelope, seconds, nanos, body, message_id, venue, stored = cut
+        if envelope not in self._passed or seconds > context.now_s or nanos >= NANOS:
+            return None
+        kind = _kind(envelope[0])
+        try:
+            if not (_is_harmless(message_id) and _is_harmless(venue)):
+                return None
+            message = kind.read(body)
+        except (UnicodeDecodeError, DecodeError):
+            return None
+        if not kind.accepts(message) or (kind.wrong_sums is not None and kind.wrong_sums(message)):
+            return None
         message.DiscardUnknownFields()
-        card.key = key
+        return (kind.name, seconds, nanos, stored) if message.SerializeToString() == body else None
+
+    def _cut(self, sent: bytes, context: Context) -> tuple[Any, ...] | None:
+        """Returns an event's envelope, instant, kind's message, message id, venue, and its bytes with keys.
+
+        None is one that is written in another way, has an identifier that the vault does not have yet, or is of somebody born after it.
+        """
+        match = _EVENT.fullmatch(sent)
+        if match is None:
+            return None
+        front, *head, card, alias, other_alias, holder, back, place, venue, tag, size, body = match.groups()
+        instant_size, instant, business_date, source_size, source, system, message_id, file_name, native_code = head
+        if (
+            (size[0] if len(size) == 1 else size[0] & 127 | size[1] << 7) != len(body)
+            or instant_size[0] != len(instant)
+            or (source is not None and source_size[0] != len(source))
+        ):
+            return None
+        at = Timestamp.FromString(instant)
+        seconds = at.seconds
+        day = epoch_day(seconds * SECOND_US)
+        parts, envelope = [front], [tag, context.rights, day, business_date, system, file_name, native_code, place]
+        for field in (card, alias, other_alias, holder):
+            if field:
+                known = self._references.get(field) or self._known(field)
+                if known is None or known.born_day > day:
+                    return None
+                parts.append(known.keyed)
+                envelope.append(known.looked_at)
+        parts.append(back)
+        return tuple(envelope), seconds, at.nanos, body, message_id, venue, b"".join(parts)
+
+    def _known(self, field: bytes) -> _Reference | None:
+        """Looks a field with an identifier in clear up among those that the vault has."""
+        place = _PLACES[field[0]]
+        reader = _reader(field[0])
+        try:
+            reference = reader(field[2:])
+        except DecodeError:
+            return None
+        reference.DiscardUnknownFields()
+        key = self._identifiers.known.get(place.name(reference)) if reference.clear else None
+        if key is None or reference.SerializeToString() != field[2:]:
+            return None
+        born = born_on(reference) if hasattr(reference, "id_type") else ""
+        reference.key = key
+        keyed = reference.SerializeToString()
+        reference.ClearField("key")
+        looked_at = field[0], reference.SerializeToString()
+        if len(self._references) >= KNOWN_REFERENCES:
+            self._references.clear()
+        born_day = date.fromisoformat(born).toordinal() - _EPOCH if born else _NEVER
+        return self._references.setdefault(field, _Reference(bytes((field[0], len(keyed))) + keyed, looked_at, born_day))
+
+
+def _is_harmless(text: bytes | None) -> bool:
+    """Whether a text, behind the byte of its length, has no control character and no identifier; raises UnicodeDecodeError."""
+    if text is None or text[1:].translate(SHAPE) in PLAIN:
         return True
-
-
-def _envelope(event: event_pb2.Event, kind: str, seconds: int, context: Context, source: event_pb2.Source) -> tuple[object, ...]:
-    """Names everything the rules look at in an envelope; the local day takes the place of the instant."""
-    return (
-        kind,
-        context.rights,
-        source.system or event.HasField("source"),
-        epoch_day(seconds * SECOND_US),
-        event.business_date,
-        event.issuer_region,
-        event.service_region,
-        event.scenario,
-        event.medium,
-        event.auth_level,
-        source.file_name,
-        source.native_code,
-    )
+    characters = text[1:].decode()
+    return characters.isprintable() and not holds_identifier(characters)
