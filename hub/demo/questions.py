@@ -13,6 +13,7 @@ from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, card_service_p
 
 from adapters.simulator.events import local_start
 from adapters.simulator.traffic import Traffic
+from hub.domain.acceptance import USES
 from hub.stage import CARD_CENTRES
 from hub.trust.authority import CertificateFiles
 
@@ -41,7 +42,7 @@ CANDIDATES = 20
 class Questions:
     """Asks in a thread of its own; keeps counts by outcome and the latest answers.
 
-    *suggestion* is a card that FIRST_TRY was accepted for, "" until there is one.
+    *suggestion* is a card that FIRST_TRY was accepted for, "" until there is one; *twice* what came of a code that was shown twice.
     """
 
     def __init__(self, target: str, certificates: dict[str, CertificateFiles], seed: int, begin: datetime, events: int) -> None:
@@ -57,12 +58,14 @@ class Questions:
         self.outcomes: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.latest: deque[str] = deque(maxlen=6)
-        self.suggestion = ""
+        self.suggestion = self.twice = ""
+        elders = [card.card_no for card in world.cards["50"] if card.transit_no and card.holder.age_group == "elder"]
+        self._elder = elders[0] if elders else self._first
 
     @property
     def a_card_each(self) -> dict[str, str]:
-        """A card number of each province's; the Chongqing one is the first that FIRST_TRY is asked with."""
-        return {"51": self._cards["51"][0], "50": self._first}
+        """A card number of each province's, the Chongqing one being the first that FIRST_TRY is asked with, and one of an elder."""
+        return {"51": self._cards["51"][0], "50": self._first, "elder": self._elder}
 
     def __enter__(self) -> Self:
         """Begins to ask."""
@@ -87,15 +90,19 @@ class Questions:
             for side, stub in stubs.items():
                 number += 1
                 issuer = "50" if side == "51" else "51"
-                self._ask_one(stub, number, issuer, self._random.choice(self._cards[issuer]), self._random.choice(_PLACES[side]))
+                card_no, place = self._random.choice(self._cards[issuer]), self._random.choice(_PLACES[side])
+                is_used = self._ask_one(stub, number, issuer, card_no, place) in USES and place[2].startswith("ECARD")
+                if is_used and not self.twice:
+                    outcome = self._ask_one(stub, number + 1, issuer, card_no, place, f"demo-{number}")
+                    self.twice, number = f"{outcome}  {self.latest[-1]}", number + 1
 
     def _find_suggestion(self, stub: Any, number: int) -> None:
         card_no = next(self._candidates, "")
         if card_no and self._ask_one(stub, number, "50", card_no, FIRST_TRY) == "ACCEPT":
             self.suggestion = card_no
 
-    def _ask_one(self, stub: Any, number: int, issuer: str, card_no: str, place: tuple[str, str, str]) -> str:
-        """Asks once and returns the outcome."""
+    def _ask_one(self, stub: Any, number: int, issuer: str, card_no: str, place: tuple[str, str, str], token: str = "") -> str:
+        """Asks once and returns the outcome; an e-card shows *token*, a new one if it is empty."""
         scenario, region, medium = place
         request = card_service_pb2.CheckAcceptanceRequest(
             request_id=f"demo-{time.time_ns()}-{number}",
@@ -107,6 +114,7 @@ class Questions:
         request.card.kind = references_pb2.CARD_IDENTIFIER_KIND_CARD_NO
         if medium.startswith("ECARD"):
             request.claims.ecard_token = acceptance_pb2.ECARD_TOKEN_VALID
+            request.subject_refs.token.clear = token or f"demo-{number}"
         try:
             answer = stub.CheckAcceptance(request, timeout=5)
         except grpc.RpcError as refusal:

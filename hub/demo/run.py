@@ -163,7 +163,7 @@ def _watch(
     In a file a picture that changes would only be in the way: there the addresses are printed once, at the beginning.
     """
     announce(screen, picture)
-    suggested = ""
+    suggested = twice = ""
     live = Live(console=screen, refresh_per_second=4, transient=False) if screen.is_terminal else None
     with live or contextlib.nullcontext(), psycopg.connect(dsn, autocommit=True) as connection:
         while not stopping.is_asked:
@@ -173,6 +173,9 @@ def _watch(
             if questions.suggestion and not suggested:
                 suggested = questions.suggestion
                 play(suggested)
+            if questions.twice and not twice:
+                twice = questions.twice
+                screen.print(f"同一码再次出示 the same code shown again: {twice}", soft_wrap=True, highlight=False)
             case.look()
             picture.update({name: status(url) for name, url in urls.items()}, _positions(connection), questions)
             if live:

@@ -1,4 +1,4 @@
-"""Three small participants of the demo: a museum, a bus company and a hospital do what their roles are for, and try what they are not for.
+"""Small participants of the demo: a museum, a bus company, a hospital and a transit company do what their roles are for, and no more.
 
 They are registered with narrow roles on the same hub and make real calls over their own certificates. The demo holds only if everything
 that they may do is done, and everything else is refused for the role that is missing.
@@ -26,6 +26,7 @@ from chuanyu.exchange.v1 import references_pb2 as references
 from chuanyu.exchange.v1 import subscription_service_pb2 as subscriptions
 from chuanyu.exchange.v1 import subscription_service_pb2_grpc as subscription_stubs
 from chuanyu.exchange.v1 import usage_culture_pb2 as culture
+from chuanyu.exchange.v1 import usage_transit_pb2 as transit
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from rich.console import Console
@@ -44,12 +45,16 @@ class _Small(NamedTuple):
     province: str
     title: str
     scope: Scope
+    further: tuple[Grant, ...] = ()
 
 
 PARTICIPANTS = {
     "cq.museum": _Small("50", "重庆一家博物馆 a museum in Chongqing", Scope(("CUL.MUS",), ("5001",))),
     "sc.bus": _Small("51", "成都一家公交公司 a bus company in Chengdu", Scope(("TRA.BUS",), ("5101",))),
     "cq.hospital": _Small("50", "重庆一家医院 a hospital in Chongqing", Scope(("MED.*",), ("5001",))),
+    "cq.transit": _Small(
+        "50", "重庆一家公交公司 a transit company in Chongqing", Scope(("TRA.ELD",), ("5001",)), (Grant("TRANSIT_OPERATOR"),)
+    ),
 }
 
 
@@ -68,19 +73,20 @@ class SmallParticipants:
     """Registered when made; `play` has them do their parts once."""
 
     def __init__(self, target: str, dsn: str, data_dir: Path, cards: Mapping[str, str]) -> None:
-        """*cards* has a card number of each province's."""
+        """*cards* has a card number of each province's, and an elder's."""
         self._target, self._cards = target, cards
         self._certificates: dict[str, CertificateFiles] = {}
         with closing(AggregateStore(dsn)) as store:
-            for name, (province, title, scope) in PARTICIPANTS.items():
-                grants = [Grant("SERVICE_POINT", scope)]
+            for name, (province, title, scope, further) in PARTICIPANTS.items():
+                grants = [Grant("SERVICE_POINT", scope), *further]
                 register_participant(store, PREFIX + name, province, title, [name], datetime.now(UTC), grants)
                 self._certificates[name] = issue_participant(data_dir / "certificates", PREFIX + name)
         self.steps: list[Step] = []
 
     def play(self) -> list[Step]:
         """Makes every call once, and returns what came of each."""
-        for name, planned in (("cq.museum", self._museum), ("sc.bus", self._bus), ("cq.hospital", self._hospital)):
+        parts = {"cq.museum": self._museum, "sc.bus": self._bus, "cq.hospital": self._hospital, "cq.transit": self._transit}
+        for name, planned in parts.items():
             if not any(step.participant == name for step in self.steps):
                 with grpc.secure_channel(self._target, self._certificates[name].client_credentials()) as channel:
                     self.steps += planned(channel)
@@ -125,6 +131,20 @@ class SmallParticipants:
         )
         yield self._subscribes("cq.hospital", channel)
 
+    def _transit(self, channel: grpc.Channel) -> Iterator[Step]:
+        """An elder uses the last unit; the next gate believes that five are left."""
+        cards, used = card_service_pb2_grpc.CardServiceStub(channel), _event(self._cards["elder"], "50")
+        used.scenario, used.service_region = "TRA.ELD", "500103"
+        consumed = used.transit_concession_consumed
+        consumed.concession_type, consumed.units, consumed.units_left = transit.CONCESSION_TYPE_ELDER, 1, 0
+        feeds = feed_service_pb2_grpc.FeedServiceStub(channel)
+        told, position = _told_at("cq.transit", "报送老人用完最后一次优待 reports the last unit of an elder", feeds, 1, used, "recorded")
+        yield told
+        request = self._question("50", "TRA.ELD", "500103", acceptance_pb2.MEDIUM_CONTACTLESS)
+        _name(request.card, self._cards["elder"], "50")
+        request.claims.concession_units_left, request.min_position = 5, position
+        yield _answered("cq.transit", "闸机称还剩5次 a gate says five are left", lambda: cards.CheckAcceptance(request, timeout=DEADLINE_S))
+
     def _subscribes(self, name: str, channel: grpc.Channel) -> Step:
         subscribe = subscription_stubs.SubscriptionServiceStub(channel).Subscribe
         return _refused(
@@ -165,14 +185,19 @@ def _name(ref: references.CardRef, card_no: str, issuer: str) -> None:
 
 def _told(name: str, did: str, feeds: Any, sequence: int, event: event_pb2.Event, planned: str) -> Step:
     """Has a participant report an event under a number of its feed, which has its name."""
+    return _told_at(name, did, feeds, sequence, event, planned)[0]
+
+
+def _told_at(name: str, did: str, feeds: Any, sequence: int, event: event_pb2.Event, planned: str) -> tuple[Step, int]:
+    """Has it report an event, and returns its position too, 0 where it was refused."""
     request = feed_service_pb2.AppendEventsRequest(feed=name, first_sequence=sequence, events=[event])
     try:
         answer = feeds.AppendEvents(request, timeout=DEADLINE_S)
     except grpc.RpcError as refusal:
-        return Step(name, did, _reason(refusal)[0], as_planned=False)
+        return Step(name, did, _reason(refusal)[0], as_planned=False), 0
     broken = [violation.rule_id for notice in answer.quarantined for violation in notice.violations]
     outcome = ", ".join(broken) or "recorded"
-    return Step(name, did, outcome, as_planned=outcome == planned)
+    return Step(name, did, outcome, as_planned=outcome == planned), answer.positions[-1]
 
 
 def _answered(name: str, did: str, call: Callable[[], Any]) -> Step:
@@ -181,7 +206,8 @@ def _answered(name: str, did: str, call: Callable[[], Any]) -> Step:
     except grpc.RpcError as refusal:
         return Step(name, did, *_reason(refusal), as_planned=False)
     outcome = acceptance_pb2.AcceptanceOutcome.Name(answer.outcome).removeprefix("ACCEPTANCE_OUTCOME_")
-    return Step(name, f"{did} ({outcome})", "answered")
+    contradicted = "；".join(f"{basis.rule_id} {basis.text_zh}" for basis in answer.bases if basis.contradicts)
+    return Step(name, f"{did} ({' '.join(filter(None, (outcome, contradicted)))})", "answered")
 
 
 def _refused(name: str, did: str, call: Callable[[], Any]) -> Step:

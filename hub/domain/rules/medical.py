@@ -3,7 +3,7 @@
 from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 
 from hub.domain.medical.filings import FILING_KINDS, filings_on_record
-from hub.domain.records.weighing import OnRecord, Reasons, Weighed, weigh
+from hub.domain.records.weighing import UNKNOWN, OnRecord, Reasons, Weighed, weigh
 from hub.domain.rule_input import CHIP_MEDIA, RuleInput
 from hub.domain.rules.rule import rule
 
@@ -73,12 +73,15 @@ def a13_institution_contracted(asked: RuleInput) -> str | None:
     "超过免密额度须验密码",
     "A PIN above the local threshold",
     "MED.*",
-    sees=("question.medium", "claims.amount_fen", "claims.auth_level", "policy.medicalPinFromFen"),
+    sees=("question.medium", "claims.amount_fen", "claims.auth_level", "policy.medicalPinFromFen", "standing.pin_status"),
 )
-def a14_medical_pin(asked: RuleInput) -> str | None:
-    """A14, MED.* with the plastic card: a PIN from the local amount on."""
+def a14_medical_pin(asked: RuleInput) -> str | Weighed | None:
+    """A14, MED.* with the plastic card: a PIN from the local amount on. One that is locked on record was not typed well."""
     claims = asked.question.claims
-    if asked.question.medium not in CHIP_MEDIA or claims.auth_level >= acceptance.AUTH_LEVEL_PIN or not claims.HasField("amount_fen"):
-        return None
     threshold = asked.serving_policy("medicalPinFromFen")
-    return "PIN" if threshold and claims.amount_fen >= int(threshold) else None
+    if asked.question.medium not in CHIP_MEDIA or not claims.HasField("amount_fen"):
+        return None
+    if not threshold or claims.amount_fen < int(threshold) or claims.auth_level > acceptance.AUTH_LEVEL_PIN:
+        return None
+    record = OnRecord(False, asked.standing.pin_position) if asked.standing.pin_status == "LOCKED" else UNKNOWN
+    return weigh(claims.auth_level == acceptance.AUTH_LEVEL_PIN or None, record, Reasons("PIN", silent="PIN"))
