@@ -25,7 +25,7 @@ from hub.export.reading import Segments
 from hub.journal.sessions import alone
 from hub.lanes import changes, touches
 from hub.lanes.loading import load_sums, without_keys
-from hub.lanes.units import SESSION, Folded, Work, begin, fold_shared, fold_unit
+from hub.lanes.units import SESSION, Folded, Work, begin, fold_shared, fold_unit, leave, session
 from hub.projections.cells import bring, is_summed
 from hub.projections.ledgers import Parked
 from hub.projections.projection import CellView, Key, View
@@ -138,7 +138,10 @@ class _Here(Executor):
 @contextmanager
 def _processes(count: int | None) -> Iterator[Executor]:
     if (count or os.cpu_count()) == 1:
-        yield _Here()
+        try:
+            yield _Here()
+        finally:
+            leave()
         return
     with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=begin) as pool:
         try:
@@ -160,7 +163,7 @@ def _find_changes(pool: Executor, work: Work, export: Segments, report: Report) 
 
 
 def _changes_of(work: Work, after: int, last: int) -> dict[int, list[bytes]]:
-    with connect(work.dsn, SESSION) as connection:
+    with session(work) as connection:
         return changes.find_changes(connection, after, last)
 
 

@@ -5,6 +5,8 @@ once from all units together.
 """
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -68,12 +70,33 @@ def begin() -> None:
     gc.disable()
 
 
+_kept: list[psycopg.Connection] = []
+
+
+@contextmanager
+def session(work: Work) -> Iterator[psycopg.Connection]:
+    """Gives the session of this process, which keeps it from one unit to the next: a unit of few events is folded sooner than connected."""
+    if not _kept:
+        _kept.append(connect(work.dsn, SESSION))
+    try:
+        yield _kept[0]
+    except BaseException:
+        leave()
+        raise
+
+
+def leave() -> None:
+    """Ends the session of this process, if it has one."""
+    while _kept:
+        _kept.pop().close()
+
+
 def fold_unit(work: Work, unit: int) -> tuple[int, list[Folded]]:
     """Folds the events of a unit into all views from nothing, copies the rows, and notes which rows it touched."""
     buckets = range(unit * work.buckets_a_unit, (unit + 1) * work.buckets_a_unit)
     changed = changes.read_changes(work.notes, lane_of(buckets.start))
     foldings, events = [Folding(view) for view in work.fresh], 0
-    with connect(work.dsn, SESSION) as connection:
+    with session(work) as connection:
         for run in Segments(work.export).lane(buckets, Wanted(work.kinds, also=changed)):
             events += len(run)
             decode_for(work.fresh, run)
@@ -95,7 +118,7 @@ def fold_shared(work: Work, shared: dict[str, pa.Array], units: int) -> list[Fol
     wanted = {view: set(some.to_pylist()) for view, some in positions.items()}
     whole = {view.name: Folding(view, only[view.name]) for view in views}
     by_unit: dict[tuple[str, int], Folding] = {}
-    with connect(work.dsn, SESSION) as connection:
+    with session(work) as connection:
         for run in Segments(work.export).in_order(Wanted(frozenset(), also=set[int]().union(*wanted.values()))):
             decode(run)
             run_units = _by_unit(work, run)
