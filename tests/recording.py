@@ -21,16 +21,18 @@ AT_S = 1_756_690_215
 
 
 class Recording:
-    """The four feeds of the provinces in a fresh database; each append goes on where its feed ends."""
+    """The four feeds of the provinces in a database of a test; each append goes on where its feed ends."""
 
     def __init__(self, dsn: str) -> None:
         with psycopg.connect(dsn) as connection:
-            for name, owner in OWNERS.items():
-                connection.execute(
-                    "INSERT INTO journal.stream (name, owner, is_feed, next_sequence) VALUES (%s, %s, true, 1)", (name, owner)
-                )
-            self.streams = dict(connection.execute("SELECT name, stream_id FROM journal.stream").fetchall())
-        self._next = dict.fromkeys(OWNERS, 1)
+            connection.cursor().executemany(
+                """INSERT INTO journal.stream (name, owner, is_feed, next_sequence) VALUES (%s, %s, true, 1)
+                   ON CONFLICT (name) DO NOTHING""",
+                list(OWNERS.items()),
+            )
+            rows = connection.execute("SELECT name, stream_id, next_sequence FROM journal.stream").fetchall()
+        self.streams = {name: stream_id for name, stream_id, _ in rows}
+        self._next = {name: following for name, _, following in rows if name in OWNERS}
         self._connection = pq.PGconn.connect(dsn.encode())
         run(self._connection, SESSION.encode())
 

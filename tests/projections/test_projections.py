@@ -56,14 +56,13 @@ from tests.recording import (
 )
 
 HOUR_S, DAY_S = 3_600, 86_400
-each_view = pytest.mark.parametrize("view", PROJECTIONS, ids=lambda view: view.name)
 
 
 @pytest.fixture
 def views(dsn: str) -> Iterator[psycopg.Connection]:
-    """A projector's session over empty views."""
+    """A projector's session over empty views, with that of the tests' own."""
     with runner.connect(dsn) as connection:
-        create_views(connection, (*PROJECTIONS, NOTES))
+        create_views(connection, (NOTES,))
         yield connection
 
 
@@ -142,7 +141,7 @@ def parked(views: psycopg.Connection) -> list[tuple[int, str]]:
     return views.execute("SELECT position, error FROM views.parked WHERE view = 'test_notes' ORDER BY position").fetchall()
 
 
-# Every view
+# What every view has something of
 
 
 def record_a_history(dsn: str, journal: Recording) -> None:
@@ -185,60 +184,6 @@ def a_loss(card: references_pb2.CardRef) -> list[Loss]:
     losses[0].repeat(requests[1], is_lost=False)
     losses[0].refuse(Report("cq.card-center", 2, 102, AT_S * 1_000_000), "NOT_HOLDER")
     return losses
-
-
-@each_view
-def test_live_is_rebuilt_digest_for_digest(dsn: str, journal: Recording, views: psycopg.Connection, view: Projection) -> None:
-    record_a_history(dsn, journal)
-    fold(views, view, page_events=1)
-    result = rebuild(views, view, switch=False)
-    assert result.live_digest == result.fresh_digest
-
-
-@each_view
-def test_every_view_has_something_of_the_history(dsn: str, journal: Recording, views: psycopg.Connection, view: Projection) -> None:
-    record_a_history(dsn, journal)
-    empty = digest(views, view)
-    fold(views, view)
-    assert digest(views, view) != empty
-
-
-@each_view
-def test_nothing_of_the_history_is_parked(dsn: str, journal: Recording, views: psycopg.Connection, view: Projection) -> None:
-    record_a_history(dsn, journal)
-    fold(views, view)
-    assert views.execute("SELECT * FROM views.parked").fetchall() == []
-
-
-@each_view
-def test_folding_what_is_folded_changes_nothing(dsn: str, journal: Recording, views: psycopg.Connection, view: Projection) -> None:
-    record_a_history(dsn, journal)
-    fold(views, view)
-    once = digest(views, view)
-    assert (advance(views, view), digest(views, view)) == (0, once)
-
-
-@pytest.mark.parametrize("view", [CARD_STANDING, CARD_ALIAS, AGREEMENTS], ids=lambda view: view.name)
-def test_views_that_keep_facts_by_position_take_the_same_events_twice(
-    dsn: str, journal: Recording, views: psycopg.Connection, view: Projection
-) -> None:
-    record_a_history(dsn, journal)
-    fold(views, view)
-    once = digest(views, view)
-    views.execute("UPDATE views.checkpoint SET position = 0 WHERE view = %s", (view.name,))
-    fold(views, view)
-    assert digest(views, view) == once
-
-
-@each_view
-def test_a_switched_view_goes_on_live(dsn: str, journal: Recording, views: psycopg.Connection, view: Projection) -> None:
-    record_a_history(dsn, journal)
-    fold(views, view)
-    rebuild(views, view)
-    journal.append(registered("A00000007"), feed="cq.card-center")
-    journal.append(journey("A00000007"))
-    fold(views, view)
-    assert rebuild(views, view, switch=False).is_equal
 
 
 # Daily usage
