@@ -33,6 +33,7 @@ hypothesis.settings.load_profile("hub")
 # The files of few and long tests: begun last, one of them would be all that is left to wait for.
 LONG = (
     "test_crash",
+    "test_standby",
     "test_embedded",
     "test_projections",
     "test_faults",
