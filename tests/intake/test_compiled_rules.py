@@ -29,7 +29,7 @@ _TEXTS += ["\u202eabc", "a\tb", "\x85", "全角\u3000空格", "\ue000", "阿依�
 _NUMBERS = [-1, 0, 1, 2, 3, 5, 99, 2025, 10_000, 10_001, 2**31 - 1]
 
 
-def _fill(message: Message, rng: random.Random, depth: int = 0) -> None:
+def fill(message: Message, rng: random.Random, depth: int = 0) -> None:
     """Sets a random half of the fields to values around the borders of the rules."""
     for field in message.DESCRIPTOR.fields:
         if rng.random() < 0.5 or (field.containing_oneof is not None and field.containing_oneof.name == "kind"):
@@ -44,7 +44,7 @@ def _set(message: Message, field: FieldDescriptor, rng: random.Random, depth: in
         inner = target.add() if field.is_repeated else target
         inner.SetInParent()
         if depth < 3 and inner.DESCRIPTOR.full_name != "chuanyu.exchange.v1.Event":
-            _fill(inner, rng, depth + 1)
+            fill(inner, rng, depth + 1)
         return
     value: object
     if field.type == FieldDescriptor.TYPE_STRING:
@@ -72,7 +72,7 @@ def test_the_compiled_rules_say_what_protovalidate_says(kind: str | None) -> Non
     accept = accepts(message_type.DESCRIPTOR)
     for _ in range(150):
         message = message_type()
-        _fill(message, rng)
+        fill(message, rng)
         assert accept(message) == (not VALIDATOR.collect_violations(message) and not list(general_faults(message))), message
 
 

@@ -1,6 +1,7 @@
 """The short way cuts an event out of its bytes: it stores what parsing and writing would, and leaves what is written otherwise."""
 
 import asyncio
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from hub.domain.roles import every_role, rights_of
 from hub.intake.batch import Intake
 from hub.intake.batches import Received, batch_reader
 from hub.trust.keyring import open_keyring
+from tests.intake.test_compiled_rules import KINDS, fill
 from tests.messages import AT_S, journey
 
 REFERENCE = reference.load()
@@ -32,6 +34,12 @@ def experienced(tmp_path_factory: pytest.TempPathFactory) -> Intake:
     _prepare(intake, [_sent()])
     assert intake._short_way.take(_sent(), _context()) is not None
     return intake
+
+
+@pytest.fixture(scope="module")
+def unknowing(experienced: Intake) -> Intake:
+    """One that no identifier is ever known to, so that all events go the long way."""
+    return Intake(experienced.identifiers._keyring)
 
 
 def _context(province: str = "50") -> Context:
@@ -106,7 +114,7 @@ def _row(tail: bytes) -> bytes:
 
 
 @given(st.data())
-def test_bytes_that_are_changed_anywhere_fare_as_with_an_intake_that_has_seen_nothing(experienced: Intake, data: st.DataObject) -> None:
+def test_bytes_that_are_changed_anywhere_fare_as_by_the_long_way(experienced: Intake, unknowing: Intake, data: st.DataObject) -> None:
     sent = bytearray(_sent())
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(sent) - 1))
@@ -117,7 +125,6 @@ def test_bytes_that_are_changed_anywhere_fare_as_with_an_intake_that_has_seen_no
                 del sent[at]
             case _:
                 sent.insert(at, sent[at])
-    unknowing = Intake(experienced.identifiers._keyring)
     assert _outcome(experienced, bytes(sent)) == _outcome(unknowing, bytes(sent))
 
 
@@ -142,6 +149,22 @@ def test_who_was_born_after_the_event_goes_the_long_way_however_well_known(tmp_p
         assert prepared.quarantined == {0: [("holder.clear", "born_later")]}
         intake.identifiers.remember(prepared.new_identifiers)
     assert intake._short_way.take(after_it, context) is not None
+
+
+def test_of_every_kind_whatever_its_fields_say_the_outcome_is_that_of_the_long_way(experienced: Intake, unknowing: Intake) -> None:
+    rng, taken = random.Random(20_250_901), set()
+    for kind in KINDS:
+        event = journey("A00000001")
+        for _ in range(12):
+            message = getattr(event, kind)
+            message.SetInParent()
+            fill(message, rng)
+            sent = event.SerializeToString(deterministic=True)
+            if experienced._short_way.take(sent, _context()) is not None:
+                taken.add(kind)
+            assert _outcome(experienced, sent) == _outcome(unknowing, sent), kind
+            event.ClearField(kind)
+    assert len(taken) > 15
 
 
 @pytest.mark.parametrize("nanos", [0, 1, 999_999_999, 1_000_000_000, -1])
