@@ -3,6 +3,7 @@
 It has a session of its own, so that a Ctrl-C in the terminal does not reach it: the parent decides the order of stopping.
 """
 
+import contextlib
 import gc
 import logging
 import multiprocessing
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import IO, NoReturn
 
@@ -156,7 +157,7 @@ def _run_as_copy(run: Callable[[], None], lifeline: int, said: int) -> NoReturn:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         os.dup2(said, 1)
-        os.close(said)
+        _keep_only({0, 1, 2, lifeline, sys.stderr.fileno()})
         # What is loaded stays shared with the parent as long as the collector does not look at it.
         gc.freeze()
         if os.read(lifeline, 1):
@@ -167,3 +168,12 @@ def _run_as_copy(run: Callable[[], None], lifeline: int, said: int) -> NoReturn:
         log.exception("a copy of the process has ended")
     finally:
         os._exit(code)
+
+
+def _keep_only(kept: Collection[int]) -> None:
+    """Closes all other descriptors: a lock that the parent has on one of them would be had as long as this process lives."""
+    for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+        if descriptor not in kept:
+            # The one of the list itself is closed by now.
+            with contextlib.suppress(OSError):
+                os.close(descriptor)

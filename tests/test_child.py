@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from hub.child import Child, Copy, python
+from hub.file_lock import locks
 
 SLEEPS = "import time; print('ready', flush=True); time.sleep(60)"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPS}"
@@ -128,6 +129,20 @@ def test_a_copy_that_fails_says_so_by_its_exit_code() -> None:
     copy = Copy(fail)
     copy.begin()
     assert (copy.stdout.read(), copy.wait()) == ("", 1)
+
+
+def test_a_copy_has_no_lock_that_its_parent_had(tmp_path: Path) -> None:
+    with (tmp_path / "lock").open("wb") as held:
+        assert locks(held.fileno())
+        copy = Copy(lambda: time.sleep(60))
+        copy.begin()
+    with (tmp_path / "lock").open("wb") as free:
+        give_up_s = time.monotonic() + 5
+        while not locks(free.fileno()):
+            assert time.monotonic() < give_up_s
+            time.sleep(0.01)
+    copy.kill()
+    assert copy.wait() == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
