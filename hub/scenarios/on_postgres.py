@@ -71,6 +71,7 @@ class OnPostgres:
         run(self._writer, SESSION.encode())
         self._losses = LossProcess(self._views, self._store, tables.load())
         self._runs = count(1)
+        self._sequences: dict[str, int] = {}
         self._is_folded = False
 
     def close(self) -> None:
@@ -95,9 +96,11 @@ class OnPostgres:
         return PostgresRun(self, stand, keys, told)
 
     def _next_sequence(self, feed: str) -> int:
-        row = feed_row(self._views, feed)
-        assert row is not None, "the feeds are registered"
-        return row.next_sequence
+        if feed not in self._sequences:
+            row = feed_row(self._views, feed)
+            assert row is not None, "the feeds are registered"
+            self._sequences[feed] = row.next_sequence
+        return self._sequences[feed]
 
     def views(self) -> psycopg.Connection:
         """Folds what has been reported since the last time and returns a connection to read the views."""
@@ -120,6 +123,7 @@ class OnPostgres:
         prepared = asyncio.run(self._intake.prepare(self._streams[feed], owner, received, context, self._streams.get))
         [outcome] = commit_group(self._writer, [prepared.batch])
         assert isinstance(outcome, Appended), outcome
+        self._sequences[feed] = first + len(events)
         self._intake.identifiers.remember(prepared.new_identifiers)
         for offset, broken in prepared.quarantined.items():
             told.refused[steps[offset].number] = [f"{path}: {rule}" for path, rule in broken]
