@@ -62,7 +62,8 @@ def snapshot(connection: psycopg.Connection, view: Projection, min_position: int
 
 def told_under(connection: psycopg.Connection, view: Projection, names: Iterable[str], position: int) -> Told:
     """Reads the reports under some names, as they were in force at a position; 0 is now."""
-    rows = connection.execute(_SELECT % view.name + "name = ANY (%s)", (list(names),))
+    wanted = list(names)
+    rows = connection.execute(_SELECT % view.name + "name = ANY (%s) OR (also <> '' AND also = ANY (%s))", (wanted, wanted))
     return told_in(((row[0], Report._make(row[1:])) for row in rows), position)
 
 
@@ -87,7 +88,7 @@ def told_in(rows: Iterable[tuple[int, Report]], position: int) -> Told:
     return Told(list(told.values()), list(late.values()))
 
 
-_SELECT = """SELECT position, kind, data, occurred_us, recorded_us, stream_id, sequence, card, holder, spans FROM views.%s WHERE """
+_SELECT = """SELECT position, kind, data, occurred_us, recorded_us, stream_id, sequence, card, holder, spans, also FROM views.%s WHERE """
 
 
 def person_with(connection: psycopg.Connection, card: bytes) -> Person:

@@ -15,13 +15,14 @@ _SHOWN = (
     ),
     (
         "结算与退费 a settlement and its refund",
-        "SELECT name FROM views.medical_settlement WHERE kind = 'medical_settlement_reversed' ORDER BY position, name LIMIT 1",
+        "SELECT r.name FROM views.medical_settlement r JOIN views.medical_settlement s ON s.name = r.also ORDER BY r.position LIMIT 1",
         ("settlements", "show"),
         (),
     ),
     (
         "一个读者，两省合计 a reader of both networks",
-        "SELECT encode(card, 'hex') FROM views.library_loan WHERE kind = 'library_item_renewed' AND card <> '' ORDER BY position LIMIT 1",
+        """SELECT encode(card, 'hex') FROM views.library_loan
+           WHERE kind = 'library_item_borrowed' AND card <> '' ORDER BY position DESC LIMIT 1""",
         ("reader",),
         ("--purpose", "DEMO"),
     ),

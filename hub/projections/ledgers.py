@@ -181,7 +181,8 @@ def _load(connection: psycopg.Connection, projection: Projection, touched: Seque
     """Loads the rows that are named, those that wait, and the items of those that an event does not only add one to."""
     if projection.items is not None and projection.item_rows is not None:
         return _load_with_items(connection, projection, projection.items, projection.item_rows, touched)
-    named = {key for touch in touched for key in touch[3]}
+    appends = projection.appends
+    named = {key for touch in touched for key in touch[3] if not (appends and key[-1] == touch[0])}
     waited = _waited(connection, projection, touched) - named
     states = load_linked(connection, projection, named, waited, projection.waits)
     may_wait = not waited.isdisjoint(states) or any(touch[1].kind in projection.refers for touch in touched)

@@ -80,7 +80,7 @@ class Settlement(NamedTuple):
         return insured, getattr(message, "treatment_region", "") or one.event.service_region
 
 
-def settlement_names(message: Any) -> tuple[str, ...]:
+def settlement_names(message: Any) -> tuple[str, str]:
     """Returns by what a report of a settlement or refund is looked for: its own setl_id, the one that it gives back, and its visit."""
     if isinstance(message, medical.MedicalSettlementReversed):
         return message.settlement_id, message.original_settlement_id

@@ -8,15 +8,15 @@ from hub.projections.views.reports import reports_view
 _BY_PERSON = ("card WHERE card <> ''", "holder WHERE holder <> ''")
 
 
-def _loan(recorded: Recorded) -> tuple[str, ...]:
+def _loan(recorded: Recorded) -> tuple[str, str]:
     message = getattr(recorded.event, recorded.kind)
     # No barcode begins like this; a reader is looked for by person.
-    return (f"reader {message.branch_code}" if recorded.kind == READER_REGISTERED else message.barcode,)
+    return f"reader {message.branch_code}" if recorded.kind == READER_REGISTERED else message.barcode, ""
 
 
-def _visit(recorded: Recorded) -> tuple[str, ...]:
+def _visit(recorded: Recorded) -> tuple[str, str]:
     message = getattr(recorded.event, recorded.kind)
-    return (message.booking_ref or f"gate {message.gate}",)
+    return message.booking_ref or f"gate {message.gate}", ""
 
 
 LOANS = reports_view("library_loan", LOAN_KINDS | {READER_REGISTERED}, _loan, _BY_PERSON)

@@ -8,13 +8,15 @@ from hub.projections.views.reports import reports_view
 _BY_PERSON = ("card WHERE card <> ''", "holder WHERE holder <> ''")
 
 
-def _filing(recorded: Recorded) -> tuple[str, ...]:
-    return (filing_name(recorded.event, recorded.kind),)
+def _filing(recorded: Recorded) -> tuple[str, str]:
+    return filing_name(recorded.event, recorded.kind), ""
 
 
-def _settlement(recorded: Recorded) -> tuple[str, ...]:
+def _settlement(recorded: Recorded) -> tuple[str, str]:
     return settlement_names(getattr(recorded.event, recorded.kind))
 
 
 FILINGS = reports_view("medical_filing", FILING_KINDS, _filing, _BY_PERSON)
-SETTLEMENTS = reports_view("medical_settlement", SETTLEMENT_KINDS, _settlement, _BY_PERSON, gives_back=frozenset({REVERSED}))
+SETTLEMENTS = reports_view(
+    "medical_settlement", SETTLEMENT_KINDS, _settlement, (*_BY_PERSON, "also WHERE also <> ''"), gives_back=frozenset({REVERSED})
+)

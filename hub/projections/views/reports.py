@@ -15,12 +15,13 @@ from hub.domain.reported import Reported
 from hub.journal.reader import Recorded
 from hub.projections.projection import Key, Projection
 
-Names = Callable[[Recorded], Iterable[str]]
+Names = Callable[[Recorded], tuple[str, str]]
 
 
 class Report(NamedTuple):
     """A row: the event as the journal has it, who it is about, and *spans*: from and until which positions it was in force.
 
+    *also* is a second name that a question may look for it by, "" for none.
     Spans are written "12-", "12-40", "12-40 63-" where it came back in force, or "12-12" where it was taken out before it came.
     """
 
@@ -33,6 +34,7 @@ class Report(NamedTuple):
     card: bytes
     holder: bytes
     spans: str
+    also: str = ""
 
     def was_in_force(self, position: int) -> bool:
         """Whether it was in force at a position; 0 is now."""
@@ -57,7 +59,7 @@ def _end(span: str) -> int:
 def reports_view(
     name: str, kinds: Iterable[str], names: Names, indexes: tuple[str, ...] = (), gives_back: frozenset[str] = frozenset()
 ) -> Projection:
-    """Makes a view of the reports of some kinds; *names* is pure and says under which names an event is looked for.
+    """Makes a view of the reports of some kinds; *names* is pure and says under which name, and which other one, an event is looked for.
 
     Kinds that give back are reports of their own also where they name by its number what they give back of: that stays in force.
     """
@@ -66,11 +68,7 @@ def reports_view(
     def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
         for one in (recorded, corrected):
             if one is not None and one.kind in read:
-                for found in dict.fromkeys(one.derived(_named)):
-                    yield found, one.position
-
-    def _named(recorded: Recorded) -> list[str]:
-        return [found for found in names(recorded) if found]
+                yield names(one)[0], one.position
 
     return Projection(
         name=name,
@@ -85,17 +83,21 @@ def reports_view(
             ("card", "bytea"),
             ("holder", "bytea"),
             ("spans", "text"),
+            ("also", "text"),
         ),
         kinds=read,
         keys=keys,
-        evolve=partial(_evolve, gives_back),
+        evolve=partial(_evolve, names, gives_back),
         decode=Report._make,
         encode=tuple,
         indexes=indexes,
+        appends=True,
     )
 
 
-def _evolve(gives_back: frozenset[str], key: Key, row: Report | None, recorded: Recorded, corrected: Recorded | None) -> Report | None:
+def _evolve(
+    names: Names, gives_back: frozenset[str], key: Key, row: Report | None, recorded: Recorded, corrected: Recorded | None
+) -> Report | None:
     """Adds the report of an event, and says of the one that it takes out until when that was in force."""
     position, at = key[1], recorded.in_force_since
     gives = recorded.kind in gives_back and recorded.event.HasField("reverses") and (corrected is None or corrected.kind not in gives_back)
@@ -105,13 +107,13 @@ def _evolve(gives_back: frozenset[str], key: Key, row: Report | None, recorded: 
         return row
     if recorded.is_reversal and not gives:
         # It came after what had taken it out: kept, and never in force.
-        return _report(recorded, f"{at}-{at}") if row is None and not recorded.event.HasField("reverses") else row
+        return _report(recorded, names, f"{at}-{at}") if row is None and not recorded.event.HasField("reverses") else row
     if row is None:
-        return _report(recorded, f"{at}-")
+        return _report(recorded, names, f"{at}-")
     return row if row.spans.endswith("-") else row._replace(spans=f"{row.spans} {at}-")
 
 
-def _report(recorded: Recorded, spans: str) -> Report:
+def _report(recorded: Recorded, names: Names, spans: str) -> Report:
     event = recorded.event
     return Report(
         recorded.kind,
@@ -123,6 +125,7 @@ def _report(recorded: Recorded, spans: str) -> Report:
         card_key(event),
         event.holder.key,
         spans,
+        names(recorded)[1],
     )
 
 
