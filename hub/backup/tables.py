@@ -79,10 +79,10 @@ class TableCopy:
 
 
 def columns(connection: psycopg.Connection) -> dict[str, tuple[str, ...]]:
-    """Returns the columns of every table in the backup, in order."""
+    """Returns the columns, in order, of every table of the backup that is there: an older schema does not have all of them."""
     rows = connection.execute(
         """SELECT attrelid::regclass::text, array_agg(attname::text ORDER BY attnum) FROM pg_attribute
-           WHERE attrelid = ANY (%s::regclass[]) AND attnum > 0 AND NOT attisdropped GROUP BY 1""",
+           JOIN unnest(%s::text[]) AS name ON attrelid = to_regclass(name) WHERE attnum > 0 AND NOT attisdropped GROUP BY 1""",
         (list(TABLES),),
     ).fetchall()
     return {table: tuple(names) for table, names in rows}

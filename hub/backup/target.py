@@ -9,7 +9,7 @@ from psycopg import sql
 
 from hub.backup.files import decompressed
 from hub.backup.manifest import BackupDamaged, Erasures, File, Manifest
-from hub.backup.tables import TABLES, column_list, identifier
+from hub.backup.tables import column_list, columns, identifier
 from hub.domain.errors import HubError
 from hub.journal.vault import VaultRowDamaged, original_name, unseal
 from hub.trust.keyring import KeyMismatch, Keyring
@@ -58,7 +58,7 @@ def take(connection: psycopg.Connection) -> None:
     except psycopg.errors.LockNotAvailable:
         raise RestoreOverRunningHub from None
     refuse_running(connection)
-    for table in TABLES:
+    for table in columns(connection):
         if connection.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(identifier(table))).fetchone() is not None:
             raise TargetNotEmpty(table)
 

@@ -143,6 +143,7 @@ class _Run:
             written = [
                 self._write(progress.run, table, tables.of_positions(table, self._columns[table], after, last), f"{name}.")
                 for table in tables.BY_POSITION
+                if table in self._columns
             ]
             kept = tuple(file for file in written if file.rows)
             segment = Segment(first=after + 1, last=last, recorded_at=self._recorded_at(last), files=kept)
@@ -152,9 +153,10 @@ class _Run:
         return progress
 
     def _state(self, run: int, bounds: tables.Bounds) -> Iterator[File]:
-        for number, (table, key) in enumerate(tables.BY_KEY.items(), 1):
-            yield self._write(run, table, tables.of_keys(self._connection, table, self._columns[table], key, bounds))
-            self._report("vault 保险库", number, len(tables.BY_KEY))
+        there = [table for table in tables.BY_KEY if table in self._columns]
+        for number, table in enumerate(there, 1):
+            yield self._write(run, table, tables.of_keys(self._connection, table, self._columns[table], tables.BY_KEY[table], bounds))
+            self._report("vault 保险库", number, len(there))
 
     def _erasures(self, progress: Progress, position: int) -> File:
         """Writes the list of tombstones; read last, it also has what was erased while the vault was read."""
