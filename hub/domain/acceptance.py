@@ -78,10 +78,14 @@ def explain(
     return verdicts
 
 
+def looks_at_record(question: Question) -> bool:
+    """Whether a question needs what is on record of the holder; the rule for every use does where a group's service is asked for."""
+    return question.claims.group_service or _looks_at_record(question.scenario, question.is_cross_province)
+
+
 @lru_cache(512)
-def looks_at_record(scenario: str, is_cross_province: bool) -> bool:
-    """Whether a question of this scenario and direction needs what is on record of the holder."""
-    return any(rule.looks_at_record for rule in _rules_of(scenario, is_cross_province, True))
+def _looks_at_record(scenario: str, is_cross_province: bool) -> bool:
+    return any(rule.looks_at_record and "*" not in rule.scenarios for rule in _rules_of(scenario, is_cross_province, True))
 
 
 def _asked(rule: Rule, asked: RuleInput) -> tuple[str, Basis | None]:

@@ -132,5 +132,6 @@ KINDS = {
     "loss_request_refused": ("发卡地不予确认挂失", "loss request refused by the issuer"),
     "consent_granted": ("本人同意", "holder consented"),
     "consent_withdrawn": ("撤回同意", "consent withdrawn"),
+    "group_basis_registered": ("登记群体依据", "basis of a group service registered"),
     "register_declared_complete": ("登记簿声明完整", "register declared complete"),
 }

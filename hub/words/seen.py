@@ -63,6 +63,8 @@ SEEN = {
     "record.CERTIFICATIONS": ("记录：资格认证", "on record: certifications"),
     "record.CONCESSIONS": ("记录：优待绑定与次数", "on record: binding and units of the concession"),
     "record.FILINGS": ("记录：备案", "on record: filings"),
+    "record.CONSENTS": ("记录：本人同意与拒绝", "on record: consent and opt-out"),
+    "record.GROUPS": ("记录：群体服务依据", "on record: bases of group services"),
     "record.FAMILY_LINKS": ("记录：亲情关系", "on record: family links"),
 }
 

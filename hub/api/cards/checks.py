@@ -143,7 +143,7 @@ class Checks:
         for check, _ in group:
             question, key = check.question, check.event.card.key
             asked[key] = question.medium not in CHIP_MEDIA or asked.get(key, False)
-            if looks_at_record(question.scenario, question.is_cross_province):
+            if looks_at_record(question):
                 units_since = year_began(question.at_us) if question.scenario == ELDER else ""
                 with_record[key] = min(filter(None, (units_since, with_record.get(key, ""))), default="")
         cards = await self._cards.read_together(asked, with_record)

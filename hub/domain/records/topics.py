@@ -61,12 +61,20 @@ def _filed(message: Any) -> dict[str, Any]:
     return {"filing": {field.name: value for field, value in message.ListFields()}}
 
 
+def _group(message: Any) -> dict[str, Any]:
+    """Keeps for which services there is a basis, and not of which group: no answer may say that."""
+    return {"services": list(message.services), "from": message.valid_from, "to": message.valid_to}
+
+
 # What is kept in `holder_record`.
 TOPICS: dict[str, Topic] = {
     "medical_filing_registered": Topic("FILINGS", insurer, _filed),
     "medical_filing_expired": Topic("FILINGS", insurer, _filed),
     "medical_filing_cancelled": Topic("FILINGS", insurer, _filed),
     "benefit_qualification_certified": Topic("CERTIFICATIONS", place, _certified),
+    "group_basis_registered": Topic("GROUPS", issuer, _group),
+    "consent_granted": Topic("CONSENTS", issuer, lambda message: {"purpose": message.purpose_code}),
+    "consent_withdrawn": Topic("CONSENTS", issuer, lambda message: {"purpose": message.purpose_code}),
     "transit_concession_bound": Topic("CONCESSIONS", place, lambda message: _bound(message.binding)),
     "transit_concession_rebound": Topic("CONCESSIONS", place, lambda message: _bound(message.to_binding)),
 }

@@ -3,7 +3,7 @@
 from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 
 from hub.domain.instants import local_day
-from hub.domain.records.weighing import Reasons, Weighed, weigh
+from hub.domain.records.weighing import UNKNOWN, OnRecord, Reasons, Weighed, weigh
 from hub.domain.rule_input import CHIP_MEDIA, ECARD_MEDIA, PROVISIONAL_BLOCK, TOKEN_MEDIA, RuleInput
 from hub.domain.rules.rule import LOSS, PAYMENT, rule
 
@@ -170,14 +170,44 @@ def a08_holder_verified(asked: RuleInput) -> str | None:
     return "HOLDER_TO_VERIFY" if standing.death_position and standing.social_status != "CANCELLED" else None
 
 
+# The purpose under which a holder consents to being decided about automatically, or withdraws that.
+AUTOMATED = "AUTOMATED_DECISION"
+
+
 @rule(
     "A80",
     "群体服务须有依据且未拒绝",
     "A group service has a basis and no opt-out",
     "*",
-    sees=("claims.group_service", "claims.group_basis", "claims.group_opted_out"),
+    sees=("claims.group_service", "claims.group_basis", "claims.group_opted_out", "record.GROUPS", "record.CONSENTS"),
 )
-def a80_group_service(asked: RuleInput) -> str | None:
-    """A80, group services: a lawful basis for the label and no opt-out from automated decisions, else without the extra."""
+def a80_group_service(asked: RuleInput) -> Weighed | None:
+    """A80, group services: a lawful basis for this service and no opt-out from automated decisions, else without the extra.
+
+    An opt-out from either side wins. The reason is the same for each cause, so that nobody learns from it who belongs to a group.
+    """
     claims = asked.question.claims
-    return "GROUP_EXTRA_WITHHELD" if claims.group_service and (not claims.group_basis or claims.group_opted_out) else None
+    if not claims.group_service:
+        return None
+    withheld = Reasons("GROUP_EXTRA_WITHHELD", silent="GROUP_EXTRA_WITHHELD")
+    consent = weigh(False if claims.group_opted_out else None, _consent(asked), Reasons("GROUP_EXTRA_WITHHELD"))
+    return consent if consent.reason_code else weigh(claims.group_basis or None, _group_basis(asked), withheld)
+
+
+def _consent(asked: RuleInput) -> OnRecord:
+    """Whether the holder consents to automated decisions by what was reported last; nothing says it while nobody has said it."""
+    told = asked.records.of(asked.question.at_us, "consent_granted", "consent_withdrawn")
+    own = [fact for fact in told if fact.detail["purpose"] == AUTOMATED]
+    return OnRecord(own[-1].kind == "consent_granted", own[-1].position) if own else UNKNOWN
+
+
+def _group_basis(asked: RuleInput) -> OnRecord:
+    """Whether there is a basis for the service that is asked for, on the local day; one for another service is none."""
+    question, records = asked.question, asked.records
+    service, day = question.refs.scheme, local_day(question.at_us).isoformat()
+    told = [fact for fact in records.of(question.at_us, "group_basis_registered") if service and service in fact.detail["services"]]
+    register = ("GROUPS", question.issuing_province)
+    if not told:
+        return records.silence(question.at_us, register) if service else UNKNOWN
+    now = [fact for fact in told if fact.detail["from"] <= day and (not fact.detail["to"] or day <= fact.detail["to"])]
+    return records.says(register, question.at_us, (now or told)[-1].position, holds=bool(now))
