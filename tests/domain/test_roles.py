@@ -312,7 +312,8 @@ def test_a_reader_is_told_what_its_scope_names_and_nothing_else(read: str) -> No
         by_name = needed.read_as == read
         assert concerns(event, kind, others, reader) == (by_name and read != "QUARANTINE")
         if read == "OWN_EVENTS" and kind not in HUB_KINDS:
-            assert concerns(event, kind, own, reader)
+            # What nobody gets does not go back to who reported it either.
+            assert concerns(event, kind, own, reader) == (needed.read_as != "")
 
 
 def test_a_reader_of_its_own_decisions_gets_no_others() -> None:
