@@ -53,8 +53,8 @@ def hash_of(password: str) -> str:
 
 
 def sign_in(connection: psycopg.Connection, keyring: Keyring, name: str, password: str, code: str, address: str) -> Account:
-    """Returns the account; raises SignInRefused for every failure alike, or SignInBusy."""
-    counted = (f"name:{name[:64]}", f"address:{address}")
+    """Returns the account; raises SignInRefused for every failure alike, or SignInBusy. *address* is empty where it says nobody."""
+    counted = (f"name:{name[:64]}", *((f"address:{address}",) if address else ()))
     locked = is_locked(connection, *counted)
     account = find_account(connection, name)
     known = account if account is not None and account.password and account.totp_sealed and not account.is_disabled else None
