@@ -35,6 +35,12 @@ ALIKE = (
 PATHS = DIFFERENT + ALIKE
 
 
+def follow(page: Page, what: str) -> None:
+    """Clicks what leads to another page, and waits until that is there."""
+    with page.expect_navigation():
+        page.click(what)
+
+
 class Console:
     """A `hub console` with a browser, and what the browser said while pages were shown."""
 
@@ -76,7 +82,7 @@ class Console:
         said = "&".join(f"{name}={value}" for name, value in query.items())
         page.goto(f"{address}{'&' if '?' in address else '?'}{said}" if said else address)
         if page.locator("form[action='/purpose']").count():
-            page.click("form[action='/purpose'] button")
+            follow(page, "form[action='/purpose'] button")
 
 
 @pytest.fixture(scope="module")
@@ -195,17 +201,17 @@ def test_without_script_one_signs_in_reads_filters_and_downloads(console: Consol
         context.clear_cookies()
         page = context.new_page()
         page.goto(console.link("plain", AUDITOR, OPERATOR))
-        page.click("main button")
+        follow(page, "main button")
         assert page.locator(".strip li").count() == 7
         page.goto(f"{console.address}/decisions?lang=en")
         page.select_option("select[name=outcome]", "DENY")
-        page.click("main form button")
+        follow(page, "main form button")
         assert page.locator("main tbody tr").count() == 1 and "LOST_TEMP" in page.inner_text("main tbody")
         with page.expect_download() as downloaded:
             page.click("a.csv")
         assert downloaded.value.suggested_filename == "decisions.csv"
-        page.click("a[href='/me']")
-        page.click("form[action='/sign-out'] button")
+        follow(page, "a[href='/me']")
+        follow(page, "form[action='/sign-out'] button")
         assert page.url == f"{console.address}/sign-in"
 
 
@@ -222,7 +228,7 @@ def test_the_clicks_that_questions_take(console: Console, window: Page) -> None:
     for question, clicks in walks.items():
         console.open(window, "/", lang="en")
         for click in clicks:
-            window.click(click)
+            follow(window, click)
         assert len(clicks) <= 3 and window.locator("h1").count() == 1, question
     assert console.lines == []
 
@@ -256,7 +262,7 @@ def test_pictures_of_every_page(console: Console) -> None:
         page.goto(f"{console.address}/sign-in?lang=zh")
         page.screenshot(path=folder / "sign-in-zh-light-1440.png")
         page.goto(administrator)
-        page.click("main button")
+        follow(page, "main button")
         page.goto(f"{console.address}/admin/users")
         page.screenshot(path=folder / "admin-users-zh-light-1440.png", full_page=True)
         wrong += [("/admin/users", one) for one in violations(page)]
