@@ -323,6 +323,11 @@ def test_a_decision_is_asked_again_as_it_was_known_before(scene: Scene, auditor:
     assert "CARD_UNKNOWN" in auditor.get(f"/decisions/{scene.refused}?known=1999-01-01")
 
 
+def test_who_asked_has_the_colour_of_his_own_province_and_not_of_the_card(auditor: Visitor) -> None:
+    asked = re.findall(r'<span class="swatch (\w+)" aria-hidden="true"></span>\s*sc\.card-center', auditor.get("/decisions"))
+    assert asked and set(asked) == {"sc"}
+
+
 def test_the_thirty_first_search_in_an_hour_waits(workings: Workings) -> None:
     one = visitor(workings, AUDITOR, lang="zh")
     for _ in range(SEARCHES):

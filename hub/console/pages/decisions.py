@@ -80,7 +80,9 @@ def decision_table(page: Page, found: list[Recorded]) -> Table:
             (
                 Cell(f"{one.position:,}", f"/decisions/{one.position}"),
                 page.at(one.recorded_us),
-                Cell(decision.participant.removeprefix(PREFIX), swatch=SWATCHES.get(event.card.issuing_province, "hub")),
+                Cell(
+                    decision.participant.removeprefix(PREFIX), swatch=SWATCHES.get(page.workings.province_of(decision.participant), "hub")
+                ),
                 Cell(page.scenario(event.scenario), code=event.scenario),
                 Cell(page.region(event.service_region), code=event.service_region),
                 page.words.of(VALUES, medium),
