@@ -1,5 +1,6 @@
 """What the edge does below gRPC: a barred connection is silenced, one that has just been closed is passed over, metadata are bounded."""
 
+import os
 import socket
 
 import pytest
@@ -17,12 +18,17 @@ def test_what_comes_on_a_silenced_connection_is_dropped_until_it_is_ended() -> N
         clients = [socket.create_connection(listener.getsockname()) for _ in range(2)]
         accepted = dict(reversed(listener.accept()) for _ in clients)
         silenced, other = (accepted[client.getsockname()] for client in clients)
-        sockets.silence(silenced)
+        is_silenced = sockets.silence(silenced)
         for client in clients:
             client.sendall(b"call")
         assert other.recv(4) == b"call"
-        with pytest.raises(BlockingIOError):
-            silenced.recv(4, socket.MSG_DONTWAIT)
+        if is_silenced:
+            with pytest.raises(BlockingIOError):
+                silenced.recv(4, socket.MSG_DONTWAIT)
+        else:
+            # Some kernels let only root filter a socket; then it is as it was.
+            assert os.geteuid() != 0
+            assert silenced.recv(4) == b"call"
         silenced.sendall(b"refused")
         assert clients[0].recv(7) == b"refused"
         sockets.end(silenced)

@@ -317,7 +317,7 @@ def test_doctor_of_a_sound_hub_succeeds(settings: Config) -> None:
 
 
 def test_doctor_and_status_start_no_database(tmp_path: Path) -> None:
-    config = Config(dsn="", data_dir=tmp_path, listen="127.0.0.1:1")
+    config = Config(dsn="", data_dir=tmp_path, listen=f"127.0.0.1:{free_port()}")
     assert run(config, "doctor").exit_code == 0
     assert "The embedded database does not run" in run(config, "status").stdout
     assert attached(tmp_path) is None
@@ -327,7 +327,8 @@ def test_doctor_and_status_start_no_database(tmp_path: Path) -> None:
 def test_a_cluster_of_another_postgresql_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "postgres").mkdir()
     (tmp_path / "postgres" / "PG_VERSION").write_text("15\n")
-    told = json.loads(run(Config(dsn="", data_dir=tmp_path, listen="127.0.0.1:1"), "doctor", "--json").stdout)["examinations"]
+    config = Config(dsn="", data_dir=tmp_path, listen=f"127.0.0.1:{free_port()}")
+    told = json.loads(run(config, "doctor", "--json").stdout)["examinations"]
     assert [one["name"] for one in told if one["level"] == "fault"] == ["database"]
 
 

@@ -37,10 +37,16 @@ def own_sockets(port: int) -> Iterable[socket.socket]:
             handle.close()
 
 
-def silence(shown: socket.socket) -> None:
-    """Has the kernel drop whatever comes in: the other side waits for its acknowledgement, and costs nothing meanwhile."""
-    with contextlib.suppress(OSError):
+def silence(shown: socket.socket) -> bool:
+    """Has the kernel drop whatever comes in: the other side waits for its acknowledgement, and costs nothing meanwhile.
+
+    Returns whether it does: some kernels let only root filter a socket. Then gRPC refuses what comes in until the connection is ended.
+    """
+    try:
         shown.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _KEEP_NOTHING)
+    except OSError:
+        return False
+    return True
 
 
 def end(shown: socket.socket) -> None:
