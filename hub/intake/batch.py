@@ -130,7 +130,7 @@ class Intake:
         broken = faults(event, kind, message, context)
         if broken := self.identifiers.replace(event, kind, message, prepared, broken):
             return broken
-        self._short_way.note(sent, event, kind, message, context)
+        self._short_way.note(sent, event, context)
         return []
 
 

@@ -13,7 +13,7 @@ from datetime import date
 from functools import cache
 from typing import Any, NamedTuple
 
-from chuanyu.exchange.v1 import event_pb2
+from chuanyu.exchange.v1 import event_pb2, references_pb2
 from google.protobuf import message_factory
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -57,6 +57,7 @@ _BACK = (
     + rb"(?P<tag>[\x80-\xff][\x01-\x7f])(?P<size>[\x00-\x7f]|[\x80-\xff][\x01-\x7f])(?P<message>.*)"
 )
 _EVENT = re.compile(b"(?P<front>%b)%b(?P<back>%b)" % (_FRONT, _REFERENCES, _BACK), re.DOTALL)
+_FIELDS = {field.number: field for field in event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields}
 # The fields of an event that name a card or a person.
 _PLACES = {event_pb2.Event.DESCRIPTOR.fields_by_name[place.path[0]].number << 3 | 2: place for place in places(event_pb2.Event.DESCRIPTOR)}
 
@@ -87,10 +88,11 @@ class _Kind(NamedTuple):
 
 
 @cache
-def _kind(tag: bytes) -> _Kind:
-    """Returns the kind with a tag of two bytes, one of those that passed, and compiles its rules."""
-    field = event_pb2.Event.DESCRIPTOR.fields_by_number[(tag[0] & 127 | tag[1] << 7) >> 3]
-    assert field.message_type is not None, "a kind is a message"
+def _kind(tag: bytes) -> _Kind | None:
+    """Returns the kind with a tag of two bytes, its rules compiled; None if its events do not pass by their envelope."""
+    field = _FIELDS.get((tag[0] & 127 | tag[1] << 7) >> 3)
+    if field is None or field.message_type is None or tag[0] & 7 != 2 or not is_case_enough(field.name) or places(field.message_type):
+        return None
     reads = message_factory.GetMessageClass(field.message_type).FromString
     return _Kind(field.name, reads, accepts(field.message_type), SUMS.get(field.name))
 
@@ -104,9 +106,9 @@ class ShortWay:
         self._references: dict[bytes, _Reference] = {}
         self._passed: set[tuple[object, ...]] = set()
 
-    def note(self, sent: bytes, event: event_pb2.Event, kind: str, message: Message, context: Context) -> None:
+    def note(self, sent: bytes, event: event_pb2.Event, context: Context) -> None:
         """Notes that an event, which has its keys by now, went the long way and passed, if that holds for others with its envelope."""
-        if is_case_enough(kind) and not places(message.DESCRIPTOR) and (cut := self._cut(sent, context)) is not None:
+        if (cut := self._cut(sent, context)) is not None:
             envelope, *_, stored = cut
             if stored == event.SerializeToString():
                 if len(self._passed) >= PASSED_ENVELOPES:
@@ -121,10 +123,9 @@ class ShortWay:
         cut = self._cut(sent, context)
         if cut is None:
             return None
-        envelope, seconds, nanos, body, message_id, venue, stored = cut
+        envelope, kind, seconds, nanos, body, message_id, venue, stored = cut
         if envelope not in self._passed or seconds > context.now_s or nanos >= NANOS:
             return None
-        kind = _kind(envelope[0])
         try:
             if not (_is_harmless(message_id) and _is_harmless(venue)):
                 return None
@@ -137,9 +138,10 @@ class ShortWay:
         return (kind.name, seconds, nanos, stored) if message.SerializeToString() == body else None
 
     def _cut(self, sent: bytes, context: Context) -> tuple[Any, ...] | None:
-        """Returns an event's envelope, instant, kind's message, message id, venue, and its bytes with keys.
+        """Returns an event's envelope, kind, instant, kind's message, message id, venue, and its bytes with keys.
 
-        None is one that is written in another way, has an identifier that the vault does not have yet, or is of somebody born after it.
+        None is one that is written in another way, of a kind that does not pass by its envelope, with an identifier that the vault does not
+        have yet, or of somebody born after it.
         """
         match = _EVENT.fullmatch(sent)
         if match is None:
@@ -150,6 +152,7 @@ class ShortWay:
             (size[0] if len(size) == 1 else size[0] & 127 | size[1] << 7) != len(body)
             or instant_size[0] != len(instant)
             or (source is not None and source_size[0] != len(source))
+            or (kind := _kind(tag)) is None
         ):
             return None
         at = Timestamp.FromString(instant)
@@ -164,7 +167,7 @@ class ShortWay:
                 parts.append(known.keyed)
                 envelope.append(known.looked_at)
         parts.append(back)
-        return tuple(envelope), seconds, at.nanos, body, message_id, venue, b"".join(parts)
+        return tuple(envelope), kind, seconds, at.nanos, body, message_id, venue, b"".join(parts)
 
     def _known(self, field: bytes) -> _Reference | None:
         """Looks a field with an identifier in clear up among those that the vault has."""
@@ -178,7 +181,7 @@ class ShortWay:
         key = self._identifiers.known.get(place.name(reference)) if reference.clear else None
         if key is None or reference.SerializeToString() != field[2:]:
             return None
-        born = born_on(reference) if hasattr(reference, "id_type") else ""
+        born = born_on(reference) if isinstance(reference, references_pb2.PersonRef) else ""
         reference.key = key
         keyed = reference.SerializeToString()
         reference.ClearField("key")
