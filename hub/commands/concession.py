@@ -45,7 +45,7 @@ def concession(
         refuse_unknown_region(reference.load(), city, at_us, "city")
     request = protos.GetConcessionBalanceRequest(region=city)
 
-    def ask(connection: psycopg.Connection, person: Person, _: Asked) -> protos.GetConcessionBalanceResponse:
+    def ask(connection: psycopg.Connection, person: Person, **_: Asked) -> protos.GetConcessionBalanceResponse:
         return get_balance(connection, reference.load(), person, request, at_us, with_entries=True)
 
     show(ask_about(card, issuer, Shown.SHOWN_RECORD_UNITS, Looker(purpose, operator), ask), as_json, _show)

@@ -1,19 +1,17 @@
 """`hub reader`, `hub loans` and `hub visits`: a person as a reader, loans of a person or an item, visits; as the service answers."""
 
+from functools import partial
 from typing import Annotated
 
-import psycopg
 import typer
 from chuanyu.exchange.v1 import culture_service_pb2 as protos
 
 from hub.admin.culture import get_reader, list_loans, list_visits
-from hub.admin.snapshots import Asked
 from hub.commands import culture_screen
 from hub.commands.asking import Operator
 from hub.commands.ledgers import AsJson, AtPosition, CardNo, Looker, On, ask_about, reading, show
 from hub.commands.looking import Issuer, Purpose
 from hub.domain.looks import Shown
-from hub.domain.reported import Person
 
 
 def reader(
@@ -28,10 +26,7 @@ def reader(
     """查看某人作为读者：两省合计的在借、逾期、停借；查看本身入账。Show a person as a reader of both networks; itself a look."""
     request = protos.GetReaderRequest(on=on, as_of_position=at_position)
 
-    def ask(connection: psycopg.Connection, person: Person, asked: Asked) -> protos.GetReaderResponse:
-        return get_reader(connection, person, request, asked)
-
-    answer = ask_about(card, issuer, Shown.SHOWN_RECORD_LOANS, Looker(purpose, operator), ask)
+    answer = ask_about(card, issuer, Shown.SHOWN_RECORD_LOANS, Looker(purpose, operator), partial(get_reader, request=request))
     show(answer, as_json, culture_screen.show_reader)
 
 
@@ -54,11 +49,7 @@ def loans(
         with reading(request) as (connection, asked):
             answer = list_loans(connection, None, request, asked)
     else:
-
-        def ask(connection: psycopg.Connection, person: Person, asked: Asked) -> protos.ListLoansResponse:
-            return list_loans(connection, person, request, asked)
-
-        answer = ask_about(card, issuer, Shown.SHOWN_RECORD_LOANS, Looker(purpose, operator), ask)
+        answer = ask_about(card, issuer, Shown.SHOWN_RECORD_LOANS, Looker(purpose, operator), partial(list_loans, request=request))
     show(answer, as_json, culture_screen.show_loans)
 
 
@@ -74,8 +65,5 @@ def visits(
     """列出某人的入园入馆与预约；查看本身入账。List a person's visits and bookings; itself a look."""
     request = protos.ListVenueVisitsRequest(on=on, as_of_position=at_position)
 
-    def ask(connection: psycopg.Connection, person: Person, asked: Asked) -> protos.ListVenueVisitsResponse:
-        return list_visits(connection, person, request, asked)
-
-    answer = ask_about(card, issuer, Shown.SHOWN_RECORD_VISITS, Looker(purpose, operator), ask)
+    answer = ask_about(card, issuer, Shown.SHOWN_RECORD_VISITS, Looker(purpose, operator), partial(list_visits, request=request))
     show(answer, as_json, culture_screen.show_visits)

@@ -7,6 +7,7 @@ from chuanyu.exchange.v1 import culture_service_pb2 as protos
 from chuanyu.exchange.v1 import medical_service_pb2 as medical
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from hub.commands.medical_screen import finding_line
 from hub.commands.wording import folded, local, screen, table, whole
 from hub.domain.instants import microseconds
 
@@ -74,8 +75,7 @@ def _notes(one: protos.Loan) -> Iterable[str]:
 
 
 def _finding(finding: medical.ReportFinding) -> str:
-    against = f"，相对 against {finding.against_position}" if finding.against_position else ""
-    return f"! {finding.code} 位置 position {finding.position}{against}: {FINDINGS[finding.code]}"
+    return finding_line(finding, FINDINGS)
 
 
 def show_visits(answer: protos.ListVenueVisitsResponse) -> None:

@@ -17,7 +17,6 @@ from hub.commands.officer_desk import now, refusals
 from hub.config import Config
 from hub.domain.instants import local_day, microseconds_of
 from hub.domain.looks import Shown
-from hub.domain.reported import Person
 from hub.intake.request_rules import refuse_invalid
 from hub.journal.sessions import session
 
@@ -45,10 +44,11 @@ def reading(request: Message) -> Iterator[tuple[psycopg.Connection, Asked]]:
             yield connection, Asked("", local_day(microseconds_of(now())))
 
 
-def ask_about(
-    card: str, issuer: str, shown: int, looker: Looker, question: Callable[[psycopg.Connection, Person, Asked], Answer]
-) -> Answer:
-    """Returns the answer about the person who has a card, once the look is recorded; a refusal becomes one line, and exit code 1."""
+def ask_about(card: str, issuer: str, shown: int, looker: Looker, question: Callable[..., Answer]) -> Answer:
+    """Returns the answer about the person who has a card, once the look is recorded; a refusal becomes one line, and exit code 1.
+
+    *question* is asked with a connection, the person and, by its name, who asks: `question(connection, person, asked=asked)`.
+    """
     config, asked = Config(), Asked("", local_day(microseconds_of(now())))
     with refusals(), database(config) as dsn:
         keys = keys_of(config, dsn, card, issuer)
@@ -56,7 +56,7 @@ def ask_about(
             raise CardNotNamed
         with session(dsn, "hub_reader", "hub-ledgers") as connection:
             person = person_with(connection, keys[0])
-            answer = question(connection, person, asked)
+            answer = question(connection, person, asked=asked)
             known = is_known(connection, person)
         look_first(dsn, keys, issuer, shown if known else Shown.SHOWN_RECORD_NOTHING, looker.purpose, looker.operator)
         return answer

@@ -1,5 +1,6 @@
 """`hub filings` and `hub settlements`: filings 备案 of a person, chains of settlements, settlements of a person; as the service answers."""
 
+from functools import partial
 from typing import Annotated
 
 import psycopg
@@ -71,8 +72,5 @@ def list_of_person(
     """列出某人的医保结算；查看本身入账。List a person's settlements; itself a look."""
     request = protos.ListMedicalUsesRequest(from_on=from_on, to_on=to_on)
 
-    def ask(connection: psycopg.Connection, person: Person, asked: Asked) -> protos.ListMedicalUsesResponse:
-        return list_uses(connection, person, request, asked)
-
-    answer = ask_about(card, issuer, Shown.SHOWN_RECORD_MEDICAL_USES, Looker(purpose, operator), ask)
+    answer = ask_about(card, issuer, Shown.SHOWN_RECORD_MEDICAL_USES, Looker(purpose, operator), partial(list_uses, request=request))
     show(answer, as_json, medical_screen.show_uses)

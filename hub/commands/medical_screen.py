@@ -1,6 +1,6 @@
 """How filings and settlements read on a terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import typer
 from chuanyu.exchange.v1 import medical_service_pb2 as protos
@@ -87,12 +87,13 @@ def _notes(one: protos.Filing) -> Iterable[str]:
         yield "双向待遇 keeps the insured place"
     if one.HasField("ended_at"):
         yield f"终止 ended {local(microseconds(one.ended_at))[:16]} {one.reason_code}".rstrip()
-    yield from map(_finding, one.findings)
+    yield from (finding_line(finding, FINDINGS) for finding in one.findings)
 
 
-def _finding(finding: protos.ReportFinding) -> str:
+def finding_line(finding: protos.ReportFinding, words: Mapping[str, str]) -> str:
+    """Says what is wrong with a report, where, and beside which other one; *words* are those of the ledger's findings."""
     against = f"，相对 against {finding.against_position}" if finding.against_position else ""
-    return f"! {finding.code} 位置 position {finding.position}{against}: {FINDINGS[finding.code]}"
+    return f"! {finding.code} 位置 position {finding.position}{against}: {words[finding.code]}"
 
 
 def show_chain(answer: protos.GetSettlementChainResponse) -> None:
@@ -119,7 +120,7 @@ def _settlement_lines(one: protos.Settlement) -> Iterable[str]:
     if one.HasField("money"):
         yield f"  余额 left: {_money(one.net)}"
     for finding in one.findings:
-        yield f"  {_finding(finding)}"
+        yield f"  {finding_line(finding, FINDINGS)}"
 
 
 def _money(money: medical.MedicalMoney) -> str:
