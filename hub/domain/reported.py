@@ -60,6 +60,9 @@ class Person(NamedTuple):
         return one.event.holder.key in self.holders or one.card in self.cards
 
 
+NOBODY = Person(frozenset(), frozenset())
+
+
 def in_order(reports: Iterable[Reported], at_us: int | None = None) -> list[Reported]:
     """Returns reports by when they happened; of those that say the same of the same instant the one recorded first.
 

@@ -21,6 +21,7 @@ TOKEN_MEDIA = ECARD_MEDIA | {acceptance.MEDIUM_YUKUAI_CODE}
 CHIP_MEDIA = frozenset({acceptance.MEDIUM_CONTACT, acceptance.MEDIUM_CONTACTLESS})
 RIDES = ("TRA.BUS", "TRA.MET")
 ELDER = "TRA.ELD"
+BORROWING = "CUL.LIB.BRW"
 # What only the issuing province knows: the card's lives and its holder's age. The block is the hub's own, whatever it knows of the card.
 OF_THE_CARD = ("standing.", "holder.")
 PROVISIONAL_BLOCK = "standing.block_until_us"

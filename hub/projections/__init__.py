@@ -43,7 +43,7 @@ PROJECTIONS: tuple[View, ...] = (
     VISITS,
 )
 # What an answer rests on: these move as one, first in every round, so that an answer's `as_of_position` is true of all of them.
-DECIDED_BY: tuple[View, ...] = (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS, AGREEMENTS, HOLDER_RECORD, REGISTERS, CONCESSIONS)
+DECIDED_BY: tuple[View, ...] = (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS, AGREEMENTS, HOLDER_RECORD, REGISTERS, CONCESSIONS, LOANS)
 
 # What is folded before all others: what answers rest on, and what the processes rest on, which answer requests.
 FOLDED_FIRST: tuple[View, ...] = (*DECIDED_BY, LOSSES)

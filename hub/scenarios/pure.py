@@ -1,7 +1,6 @@
 """The pure way: facts folded by the views' own functions and decided by `decide`, without database and server."""
 
 import hashlib
-import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -23,7 +22,7 @@ from hub.domain.errors import CaseNotFound, NotPermitted
 from hub.domain.event_rules import Context
 from hub.domain.pseudonym import references_of
 from hub.domain.records.bases import basis_message
-from hub.domain.records.known import Records, records_of
+from hub.domain.records.known import Records
 from hub.domain.roles import Rights
 from hub.domain.succession import CardRow, facts_known, wanted
 from hub.intake.batch import faults
@@ -41,12 +40,13 @@ from hub.projections.views.findings import FINDINGS, Found, found_of, given, unv
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.projections.views.holder_record import HOLDER_RECORD
 from hub.projections.views.medical import FILINGS, SETTLEMENTS
-from hub.projections.views.registers import REGISTERS, registers_of
+from hub.projections.views.registers import REGISTERS
 from hub.scenarios import cases, ledgers
 from hub.scenarios.agreed import signed
 from hub.scenarios.filling import Names
 from hub.scenarios.participants import FEEDS, OWNERS, RIGHTS
 from hub.scenarios.questions import LEDGERS
+from hub.scenarios.records import records_of_card
 from hub.scenarios.running import acceptance_of, use_of
 from hub.scenarios.scenario import LIVES, Ask, Scenario, Step
 from hub.scenarios.tokens import Tokens
@@ -156,18 +156,8 @@ class PureRun:
         return facts_known(asked, rows)
 
     def _records(self, alias: str) -> Records:
-        """Returns what is on record of the holder of a card, as its view has it."""
         issuer, number = self._names.cards[alias]
-        asked = _key(f"card|{issuer}|{number}")
-        standing = self._rows[CARD_STANDING.name].states.get((asked,))
-        holder = standing.holder if standing is not None else None
-        of_holder = self._rows[HOLDER_CARDS.name].states.get((holder,))
-        cards = json.loads(of_holder[1]).values() if of_holder is not None else ()
-        keys = dict.fromkeys((asked, holder, *(bytes.fromhex(card) for of_one in cards for card in of_one)))
-        rows = [row for key in keys if (row := self._rows[HOLDER_RECORD.name].states.get((key,))) is not None]
-        told = ((str(key[0]), str(key[1]), row) for key, row in self._rows[REGISTERS.name].states.items() if row is not None)
-        entries = [row.entry for row in self._rows[CONCESSIONS.name].states.values() if row is not None and row.card in keys]
-        return records_of(rows, registers_of(told), entries)
+        return records_of_card({name: rows.states for name, rows in self._rows.items()}, _key(f"card|{issuer}|{number}"))
 
     def _row(self, key: bytes) -> CardRow:
         """Returns a card as its views have it."""

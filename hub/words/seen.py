@@ -65,6 +65,7 @@ SEEN = {
     "record.FILINGS": ("记录：备案", "on record: filings"),
     "record.CONSENTS": ("记录：本人同意与拒绝", "on record: consent and opt-out"),
     "record.GROUPS": ("记录：群体服务依据", "on record: bases of group services"),
+    "record.READERS": ("记录：读者与借阅", "on record: readers and loans"),
     "record.FAMILY_LINKS": ("记录：亲情关系", "on record: family links"),
 }
 

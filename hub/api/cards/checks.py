@@ -14,7 +14,8 @@ import psycopg
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 from chuanyu.exchange.v1 import event_pb2
 
-from hub.api.cards.card_reader import CardReader, Snapshot
+from hub.api.cards.card_reader import CardReader
+from hub.api.cards.card_snapshot import Snapshot, Wanted
 from hub.api.cards.counting import OUTCOMES, count_decided
 from hub.api.cards.view_wait import when_seen
 from hub.api.edge.directory import Caller
@@ -28,7 +29,7 @@ from hub.domain.pseudonym import hmac_sm3_under
 from hub.domain.records.bases import basis_message, in_words
 from hub.domain.records.weighing import UNKNOWN, OnRecord
 from hub.domain.reference import Reference
-from hub.domain.rule_input import CHIP_MEDIA, ELDER
+from hub.domain.rule_input import BORROWING, CHIP_MEDIA, ELDER
 from hub.intake.identifiers import Identifiers
 from hub.intake.request_rules import instant_us, now_us, question_in, refuse_invalid, refuse_outside
 from hub.journal.decisions import WAITING_DECISIONS, Decision, DecisionWriter, Receipt, TokenRedeemed, settle
@@ -139,13 +140,15 @@ class Checks:
         self._last_began, self._last_size = time.monotonic(), len(self._waiting)
 
     async def _answer_group(self, group: Sequence[_Waiting]) -> None:
-        began, asked, with_record = now_ns(), dict[bytes, bool](), dict[bytes, str]()
+        began, asked, with_record = now_ns(), dict[bytes, bool](), dict[bytes, Wanted]()
         for check, _ in group:
             question, key = check.question, check.event.card.key
             asked[key] = question.medium not in CHIP_MEDIA or asked.get(key, False)
             if looks_at_record(question):
                 units_since = year_began(question.at_us) if question.scenario == ELDER else ""
-                with_record[key] = min(filter(None, (units_since, with_record.get(key, ""))), default="")
+                known = with_record.get(key, Wanted())
+                since = min(filter(None, (units_since, known.units_since)), default="")
+                with_record[key] = Wanted(since, known.library or question.scenario == BORROWING)
         cards = await self._cards.read_together(asked, with_record)
         read, decided = GroupTiming(began, now_ns(), len(group)), []
         for check, receipt in group:

@@ -7,7 +7,8 @@ import grpc
 from chuanyu.exchange.v1 import acceptance_pb2, card_lifecycle_pb2
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 
-from hub.api.cards.card_reader import CardRead, CardReader
+from hub.api.cards.card_reader import CardReader
+from hub.api.cards.card_snapshot import CardRead
 from hub.api.cards.checks import Checks
 from hub.api.cards.concession_desk import ConcessionDesk
 from hub.api.cards.counting import OUTCOMES

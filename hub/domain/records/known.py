@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from chuanyu.exchange.v1 import event_pb2
+
 from hub.domain.card_facts import Fact
 from hub.domain.concessions import Entry
 from hub.domain.records.weighing import UNKNOWN, OnRecord
+from hub.domain.reported import NOBODY, Person, Reported
 
 # A register by its name and the province that keeps it.
 RegisterKey = tuple[str, str]
@@ -35,6 +38,16 @@ class Register(NamedTuple):
         return declared is not None and at_us - self.last_us > declared.fresh_us
 
 
+class Library(NamedTuple):
+    """What is reported of a person as a reader, and of all items that the person borrowed: anybody may return them."""
+
+    reports: tuple[Reported, ...] = ()
+    reader: Person = NOBODY
+
+
+_NO_LIBRARY = Library()
+
+
 class Records(NamedTuple):
     """*facts* are in order; *registers* has those that are declared complete; *units* are the entries of concessions.
 
@@ -44,6 +57,7 @@ class Records(NamedTuple):
     facts: tuple[Fact, ...] = ()
     registers: Mapping[RegisterKey, Register] = {}
     units: tuple[Entry, ...] = ()
+    library: Library = _NO_LIBRARY
     token: OnRecord = UNKNOWN
 
     def of(self, at_us: int, *kinds: str) -> list[Fact]:
@@ -63,10 +77,23 @@ class Records(NamedTuple):
         return OnRecord(holds, max(positions)) if len(positions) == len(registers) else UNKNOWN
 
 
-def records_of(rows: Iterable[Iterable[Fact]], registers: Mapping[RegisterKey, Register], units: Iterable[Entry] = ()) -> Records:
+def records_of(
+    rows: Iterable[Iterable[Fact]],
+    registers: Mapping[RegisterKey, Register],
+    units: Iterable[Entry] = (),
+    library: Library = _NO_LIBRARY,
+) -> Records:
     """Puts together the facts of all rows of a holder, each once."""
     facts = {fact.position: fact for row in rows for fact in row}
-    return Records(tuple(sorted(facts.values(), key=lambda fact: (fact.occurred_us, fact.position))), registers, tuple(units))
+    return Records(tuple(sorted(facts.values(), key=lambda fact: (fact.occurred_us, fact.position))), registers, tuple(units), library)
+
+
+def library_of(reports: Iterable[Reported], own: Iterable[int]) -> Library:
+    """Puts together reports; those at the positions *own* name the reader."""
+    told, named = tuple(reports), set(own)
+    holders = (one.event.holder.key for one in told if one.position in named)
+    cards = (one.card for one in told if one.position in named)
+    return Library(told, Person(frozenset(filter(None, holders)), frozenset(filter(None, cards))))
 
 
 NOTHING = Records()
@@ -75,7 +102,10 @@ NOTHING = Records()
 def packed(records: Records) -> dict[str, Any]:
     """Writes records as JSON has them."""
     registers = [[*key, *register] for key, register in records.registers.items()]
-    return {"facts": records.facts, "registers": registers, "units": records.units, "token": records.token}
+    reports = [[one.kind, one.event.SerializeToString().hex(), one.occurred_us, one.position] for one in records.library.reports]
+    own = [one.position for one in records.library.reports if records.library.reader.is_of(one)]
+    library = {"reports": reports, "own": own}
+    return {"facts": records.facts, "registers": registers, "units": records.units, "library": library, "token": records.token}
 
 
 def unpacked(said: Mapping[str, Any]) -> Records:
@@ -85,4 +115,7 @@ def unpacked(said: Mapping[str, Any]) -> Records:
         for name, province, declared, last_us in said["registers"]
     }
     facts, units = (Fact(*fact) for fact in said["facts"]), (Entry(*entry) for entry in said.get("units", ()))
-    return Records(tuple(facts), registers, tuple(units), OnRecord(*said.get("token", UNKNOWN)))
+    told = said.get("library", {"reports": (), "own": ()})
+    reports = (Reported(kind, event_pb2.Event.FromString(bytes.fromhex(event)), *when) for kind, event, *when in told["reports"])
+    library = library_of(reports, told["own"])
+    return Records(tuple(facts), registers, tuple(units), library, OnRecord(*said.get("token", UNKNOWN)))

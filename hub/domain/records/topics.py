@@ -8,6 +8,7 @@ from chuanyu.exchange.v1 import control_pb2 as control
 from chuanyu.exchange.v1 import event_pb2
 
 from hub.domain.card_facts import Fact
+from hub.domain.culture.loans import LOAN_KINDS, READER_REGISTERED
 
 DECLARED = "register_declared_complete"
 # Which role keeps a register, and which scenario a service point serves that does.
@@ -82,6 +83,7 @@ TOPICS: dict[str, Topic] = {
 SIGNS: dict[str, Topic] = {
     "transit_concession_consumed": Topic("CONCESSIONS", place, lambda _: {}),
     "transit_concession_topped_up": Topic("CONCESSIONS", place, lambda _: {}),
+    **{kind: Topic("READERS", place, lambda _: {}) for kind in sorted(LOAN_KINDS | {READER_REGISTERED})},
     "ecard_family_linked": Topic("FAMILY_LINKS", issuer, lambda _: {}),
     "ecard_family_unlinked": Topic("FAMILY_LINKS", issuer, lambda _: {}),
 }

@@ -1,6 +1,8 @@
 """The rules for libraries (CUL.*) and tourism (TOU.*)."""
 
-from hub.domain.rule_input import RuleInput
+from hub.domain.culture.loans import READER_REGISTERED, Reader, reader_at
+from hub.domain.records.weighing import OnRecord, Reasons, Weighed, weigh
+from hub.domain.rule_input import BORROWING, RuleInput
 from hub.domain.rules.rule import BOOK_RETURN, Rule, rule
 
 
@@ -8,14 +10,41 @@ from hub.domain.rules.rule import BOOK_RETURN, Rule, rule
     "A31",
     "读者已注册且无欠还",
     "Registered, and no overdue loan or limit",
-    "CUL.LIB.BRW",
-    sees=("claims.reader_blocked", "claims.reader_registered"),
+    BORROWING,
+    sees=("claims.reader_blocked", "claims.reader_registered", "record.READERS"),
 )
-def a31_reader_may_borrow(asked: RuleInput) -> str | None:
-    """A30 and A31, CUL.LIB.BRW: registered with any member (place and medium are A04's), no block in either network."""
-    if asked.question.claims.reader_blocked:
-        return "READER_BLOCKED"
-    return "REGISTER_READER" if asked.denies("reader_registered") else None
+def a31_reader_may_borrow(asked: RuleInput) -> str | Weighed | None:
+    """A30 and A31, CUL.LIB.BRW: registered with any member (place and medium are A04's), nothing overdue or unpaid in either network."""
+    library, at_us = asked.records.library, asked.question.at_us
+    registered = [one for one in library.reports if one.kind == READER_REGISTERED]
+    items = [one for one in library.reports if one.kind != READER_REGISTERED]
+    reader = reader_at(registered, items, library.reader, at_us)
+    stopped = weigh(False if asked.question.claims.reader_blocked else None, _nothing_owed(asked, reader), Reasons("READER_BLOCKED"))
+    if stopped.reason_code:
+        return stopped
+    known = weigh(asked.claimed("reader_registered"), _registered(asked, reader), Reasons("REGISTER_READER"))
+    return known if known.basis else stopped
+
+
+def _nothing_owed(asked: RuleInput, reader: Reader) -> OnRecord:
+    """Whether every item is back or paid for; that none is known says something only where both sides report all of their loans."""
+    records, at_us = asked.records, asked.question.at_us
+    owed = [loan.lent for loan in (*reader.overdue, *reader.unpaid) if loan.lent is not None]
+    said = [records.says(("READERS", lent.province), at_us, lent.position, holds=False) for lent in owed]
+    if heard := [one for one in said if one.says is False]:
+        return heard[0]
+    return records.silence(at_us, *_BOTH_SIDES, holds=True)
+
+
+def _registered(asked: RuleInput, reader: Reader) -> OnRecord:
+    """Whether any library of either side has the person as a reader."""
+    records, at_us = asked.records, asked.question.at_us
+    if reader.registrations:
+        return records.says(("READERS", reader.registrations[0].province), at_us, reader.registrations[0].position, holds=True)
+    return records.silence(at_us, *_BOTH_SIDES)
+
+
+_BOTH_SIDES = (("READERS", "50"), ("READERS", "51"))
 
 
 def _always_taken_back(_: RuleInput) -> str | None:

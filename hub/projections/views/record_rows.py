@@ -1,7 +1,9 @@
 """Statements that read what is on record of holders: under all identifiers of all their cards, and under the holder's own key."""
 
+from hub.domain.culture.loans import READER_REGISTERED
 from hub.projections.views.card_alias import CARD_ALIAS
 from hub.projections.views.concessions import CONCESSIONS
+from hub.projections.views.culture import LOANS
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.projections.views.holder_record import HOLDER_RECORD
 from hub.projections.views.registers import REGISTERS
@@ -33,6 +35,21 @@ def units_since(days: str) -> str:
         SELECT s.asked, '[' || string_agg(e.entry, ',' ORDER BY e.key) || ']' AS entries
         FROM unnest({days}::text[]) WITH ORDINALITY d (day, n) JOIN wanted w USING (n) JOIN subjects s USING (asked)
         JOIN views.{CONCESSIONS.name} e ON e.card = s.key AND e.day >= d.day WHERE d.day <> '' GROUP BY s.asked"""  # noqa: S608 (our own views)
+
+
+def library_reports(wanted: str) -> str:
+    """Returns the statement that reads what libraries reported of the *subjects* and of their loans; *wanted* has a flag for each."""
+    loans = f"views.{LOANS.name}"
+    return f"""
+        SELECT o.asked, l.data, l.kind, l.position, l.occurred_us, bool_or(l.position = o.position) AS is_own
+        FROM (SELECT s.asked, l.name, l.position FROM unnest({wanted}::boolean[]) WITH ORDINALITY d (is_wanted, n)
+              JOIN wanted w USING (n) JOIN subjects s USING (asked) JOIN {loans} l ON l.card = s.key AND l.card <> '' WHERE d.is_wanted
+              UNION
+              SELECT s.asked, l.name, l.position FROM unnest({wanted}::boolean[]) WITH ORDINALITY d (is_wanted, n)
+              JOIN wanted w USING (n) JOIN subjects s USING (asked) JOIN {loans} l ON l.holder = s.key AND l.holder <> ''
+              WHERE d.is_wanted) o
+        JOIN {loans} l ON l.name = o.name AND (l.position = o.position OR l.kind <> '{READER_REGISTERED}')
+        WHERE l.spans LIKE '%-' GROUP BY o.asked, l.position, l.name"""  # noqa: S608 (our own views)
 
 
 RECORDS = f"SELECT s.asked, r.facts FROM subjects s JOIN views.{HOLDER_RECORD.name} r USING (key)"  # noqa: S608 (names of our own views)

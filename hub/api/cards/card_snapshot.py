@@ -1,0 +1,136 @@
+"""What one read of cards finds: a statement that reads all that are asked about in one snapshot, and its rows put together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from chuanyu.exchange.v1 import event_pb2
+from psycopg import pq
+
+from hub.domain.agreement import Agreements
+from hub.domain.card import Fact
+from hub.domain.concessions import Entry
+from hub.domain.errors import ViewBehind, ViewsLate
+from hub.domain.records.known import NOTHING, Library, Records, Register, RegisterKey, library_of, records_of
+from hub.domain.reported import Reported
+from hub.domain.succession import CardRow, facts_known
+from hub.projections import DECIDED_BY
+from hub.projections.views.agreements import AGREEMENTS
+from hub.projections.views.card_rows import merged, rows_named
+from hub.projections.views.card_standing import facts_of
+from hub.projections.views.concessions import entries_of
+from hub.projections.views.record_rows import RECORDS, REGISTER_ROWS, library_reports, subjects, units_since
+from hub.projections.views.registers import decode as register_state
+from hub.projections.views.registers import registers_of
+
+
+class Wanted(NamedTuple):
+    """What is wanted of a holder beside the facts: concessions from a day on ("" for none), what libraries reported."""
+
+    units_since: str = ""
+    library: bool = False
+
+
+class CardRead(NamedTuple):
+    """What was found for one card, and at which position."""
+
+    facts: list[Fact]
+    agreements: Agreements
+    as_of_position: int
+    records: Records = NOTHING
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """What one read found of all cards that were asked about."""
+
+    as_of_position: int = 0
+    furthest_position: int = 0
+    revision: int = 0
+    rows: dict[bytes, CardRow] = field(default_factory=dict)
+    records: dict[bytes, list[list[Fact]]] = field(default_factory=dict)
+    registers: dict[RegisterKey, Register] = field(default_factory=dict)
+    units: dict[bytes, list[Entry]] = field(default_factory=dict)
+    libraries: dict[bytes, list[tuple[Reported, bool]]] = field(default_factory=dict)
+    agreements: Agreements = field(default_factory=lambda: Agreements(()))
+
+    def card(self, card_key: bytes, min_position: int, *, with_ecard: bool = True) -> CardRead:
+        """Returns one of the cards; raises ViewsLate, or ViewBehind where the snapshot is before *min_position*."""
+        as_of = self.as_of_position
+        if as_of < self.furthest_position:
+            raise ViewsLate(as_of_position=as_of)
+        if as_of < min_position:
+            raise ViewBehind(as_of_position=as_of)
+        return CardRead(facts_known(card_key, self.rows, with_ecard=with_ecard), self.agreements, as_of, self._records(card_key))
+
+    def _records(self, card_key: bytes) -> Records:
+        told = self.libraries.get(card_key, ())
+        if not (self.registers or told or card_key in self.records or card_key in self.units):
+            return NOTHING
+        library = library_of((one for one, _ in told), (one.position for one, is_own in told if is_own)) if told else Library()
+        return records_of(self.records.get(card_key, ()), self.registers, self.units.get(card_key, ()), library)
+
+
+def snapshot_in(result: pq.abc.PGresult) -> Snapshot:
+    """Puts together the rows of READ_CARDS; the agreements are not in it."""
+    snapshot, value = Snapshot(), result.get_value
+    rows = snapshot.rows
+    for row in range(result.ntuples):
+        asked = value(row, 0)
+        if asked is None:
+            _take_other(snapshot, [value(row, column) or b"" for column in range(2, 8)])
+            continue
+        if (position := value(row, 5)) is not None:
+            snapshot.libraries.setdefault(asked, []).append(_reported(position, [value(row, column) or b"" for column in (1, 2, 4, 6)]))
+            continue
+        if value(row, 1) is None:
+            text = (value(row, 3) or b"").decode()
+            if value(row, 4) is None:
+                snapshot.records.setdefault(asked, []).append(facts_of(text))
+            else:
+                snapshot.units[asked] = entries_of(text)
+            continue
+        facts, held = facts_of((value(row, 3) or b"[]").decode()), value(row, 4)
+        if held is None and asked not in rows:
+            rows[asked] = CardRow(value(row, 1) or b"", facts)
+        else:
+            merged(rows, asked, value(row, 1) or b"", (value(row, 2) or b"").decode(), facts, held.decode() if held else None)
+    return snapshot
+
+
+def _reported(position: bytes, values: Sequence[bytes]) -> tuple[Reported, bool]:
+    """Returns a report of a library, and whether it names the reader."""
+    data, kind, is_own, occurred_us = values
+    event = event_pb2.Event.FromString(data)
+    at = int.from_bytes(occurred_us, "big", signed=True)
+    return Reported(kind.decode(), event, at, int.from_bytes(position, "big")), bool(is_own)
+
+
+def _take_other(snapshot: Snapshot, values: Sequence[bytes]) -> None:
+    """Takes a row that is of no card: a register, or how far views and agreements are."""
+    province, declared, register, *numbers = values
+    if province:
+        state = register_state((declared.decode(), int.from_bytes(numbers[0], "big", signed=True)))
+        snapshot.registers.update(registers_of([(register.decode(), province.decode(), state)]))
+    else:
+        reached = (int.from_bytes(number, "big") for number in numbers)
+        snapshot.as_of_position, snapshot.revision, snapshot.furthest_position = reached
+
+
+# One snapshot: what there is of each asked card, what is on record of the holders of some, the registers, and how far the views are.
+READ_CARDS = f"""
+    {rows_named("$1")}, {subjects("$2")}
+    SELECT asked, card, issuing_province, facts, held,
+           NULL::bigint AS as_of_position, NULL::bigint AS revision, NULL::bigint AS furthest_position FROM rows
+    UNION ALL
+    SELECT asked, NULL, NULL, facts, NULL, NULL, NULL, NULL FROM ({RECORDS}) r
+    UNION ALL
+    SELECT asked, NULL, NULL, entries, '', NULL, NULL, NULL FROM ({units_since("$3")}) u
+    UNION ALL
+    SELECT asked, data, kind, NULL, CASE WHEN is_own THEN '!' END, position, occurred_us, NULL FROM ({library_reports("$4")}) l
+    UNION ALL
+    SELECT NULL, NULL, province, declared, register, last_us, NULL, NULL FROM ({REGISTER_ROWS} WHERE cardinality($2) > 0) r
+    UNION ALL
+    SELECT NULL, NULL, NULL, NULL, NULL, c.behind, COALESCE((SELECT max(position) FROM views.{AGREEMENTS.name}), 0), c.ahead
+    FROM (SELECT min(position) AS behind, max(position) AS ahead FROM views.checkpoint
+          WHERE view = ANY ('{{{",".join(p.name for p in DECIDED_BY)}}}')) c"""  # noqa: S608 (names of our own views)
