@@ -19,14 +19,7 @@ from hub.domain.instants import microseconds_of
 from hub.domain.looks import Shown
 from hub.domain.reported import Person
 from hub.intake.request_rules import refuse_unknown_region
-
-BINDINGS = {
-    "UNSPECIFIED": "未报 not reported",
-    "NONE": "未绑定 none",
-    "ELDER_CARD": "敬老卡 senior card",
-    "SOCIAL_CARD": "社保卡 social card",
-    "YUKUAI_CODE": "渝快码 Yukuai code",
-}
+from hub.words.names import BINDINGS
 
 
 def concession(
@@ -52,7 +45,7 @@ def concession(
 
 
 def _show(answer: protos.GetConcessionBalanceResponse) -> None:
-    binding = BINDINGS[accounts.ConcessionBinding.Name(answer.binding).removeprefix("CONCESSION_BINDING_")]
+    binding = " ".join(BINDINGS[accounts.ConcessionBinding.Name(answer.binding).removeprefix("CONCESSION_BINDING_")])
     typer.echo(f"{answer.city}  业务日 business day {answer.as_of_business_day}  绑定 bound to: {binding}")
     if not answer.has_scheme:
         typer.echo("当地当日没有敬老乘车优待 no concession for elders here on this day")

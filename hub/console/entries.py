@@ -12,6 +12,7 @@ from hub.console.pages import (
     events,
     feeds,
     find,
+    flows,
     items,
     looks,
     losses,
@@ -22,6 +23,7 @@ from hub.console.pages import (
     rules,
     terms,
     traces,
+    units,
     views,
 )
 
@@ -70,6 +72,9 @@ ENTRIES = (
     Entry("/decisions", decisions.decisions, "cards", INFORMED, is_menu=True),
     Entry("/decisions/{position}", decisions.decision, "cards", READING),
     Entry("/cards/{handle}", cards.card, "cards", frozenset({AUDITOR})),
+    Entry("/cards/{handle}/units", units.units, "cards", frozenset({AUDITOR})),
+    Entry("/flows", flows.flows, "overview", INFORMED, is_menu=True),
+    Entry("/regions/{region}", flows.region, "overview", INFORMED),
     Entry("/losses", losses.losses, "cards", WORKING, is_menu=True),
     Entry("/hotlist", losses.hotlist, "cards", INFORMED, is_menu=True),
     Entry("/terms", terms.terms, "terms", INFORMED, is_menu=True),
@@ -90,10 +95,13 @@ ENTRIES = (
     Entry("/admin/users", accounts.put, "system", frozenset({ADMINISTRATOR}), "POST"),
     Entry("/admin/users/{name}/link", accounts.link, "system", frozenset({ADMINISTRATOR}), "POST"),
     Entry("/admin/users/{name}/end", accounts.end, "system", frozenset({ADMINISTRATOR}), "POST"),
+    Entry("/me/recovery", me.recovery, "system", EVERYBODY, "POST"),
     Entry("/sign-out", me.sign_out, "system", EVERYBODY, "POST"),
+    Entry("/sign-out-everywhere", me.sign_out_everywhere, "system", EVERYBODY, "POST"),
 )
 NAMES = {
     "/": ("总览", "Overview"),
+    "/flows": ("用卡流向", "Uses by place"),
     "/feeds": ("数据流", "Feeds"),
     "/participants": ("参与方", "Participants"),
     "/quarantine": ("隔离", "Quarantine"),

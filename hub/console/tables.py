@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 # What a spreadsheet would take for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-# A count of people below this is shown as less than this.
-LEAST_COUNT = 5
+# In place of a count that is not shown.
+HIDDEN = "※"
 
 
 class Cell(NamedTuple):
@@ -42,14 +42,14 @@ class Table:
     note: str = ""
 
 
-def table(name: str, columns: Iterable[Column], rows: Iterable[Sequence[Cell | str | int]], note: str = "") -> Table:
-    """Makes a table of cells, texts and numbers."""
+def table(name: str, columns: Iterable[Column], rows: Iterable[Sequence[Cell | str | int | None]], note: str = "") -> Table:
+    """Makes a table of cells, texts, numbers and None for counts that are not shown."""
     return Table(name, tuple(columns), tuple(tuple(_cell(one) for one in row) for row in rows), note)
 
 
-def number(value: int) -> str:
-    """Writes a number as commands do."""
-    return f"{value:,}"
+def number(value: int | None) -> str:
+    """Writes a number as commands do, None as what is not shown."""
+    return HIDDEN if value is None else f"{value:,}"
 
 
 def csv_bytes(shown: Table, as_of: int) -> bytes:
@@ -63,10 +63,10 @@ def csv_bytes(shown: Table, as_of: int) -> bytes:
     return "\ufeff".encode() + out.getvalue().encode()
 
 
-def _cell(value: Cell | str | int) -> Cell:
+def _cell(value: Cell | str | int | None) -> Cell:
     if isinstance(value, Cell):
         return value
-    return Cell(number(value) if isinstance(value, int) else value)
+    return Cell(value if isinstance(value, str) else number(value))
 
 
 def _in_file(column: Column, cell: Cell) -> str:

@@ -1,4 +1,4 @@
-"""What views, groups of scenarios, states of losses and parts of a status are called, Chinese and English."""
+"""What views, groups of scenarios, states of losses, ways to sign in and parts of a status are called, Chinese and English."""
 
 VIEWS = {
     "card_standing": ("卡状态", "card standing"),
@@ -85,6 +85,20 @@ KEPT_FOR = {
     "slow": ("慢", "slow"),
     "audit": ("审计", "audit"),
     "sampled": ("抽样", "sampled"),
+}
+
+WAYS = {
+    "LINK": ("一次性链接", "one-time link"),
+    "PASSWORD": ("密码与验证码", "password and code"),
+    "PROVIDER": ("统一身份认证", "provider of identities"),
+}
+
+BINDINGS = {
+    "UNSPECIFIED": ("未报", "not reported"),
+    "NONE": ("未绑定", "none"),
+    "ELDER_CARD": ("敬老卡", "senior card"),
+    "SOCIAL_CARD": ("社保卡", "social card"),
+    "YUKUAI_CODE": ("渝快码", "Yukuai code"),
 }
 
 LOSS_TYPES = {"TEMPORARY": ("临时挂失", "temporary"), "FORMAL": ("正式挂失", "formal")}

@@ -30,6 +30,8 @@ from tests.messages import journey, lost, question, registered
 
 OWN = {"sec-fetch-site": "same-origin"}
 NOW_S = int(time.time())
+# Journeys of the lost card; those in Mianyang are too few to be shown.
+IN_CHENGDU, IN_MIANYANG = 9, 3
 LOST_CARD, UNKNOWN_CARD, SICHUAN_CARD = "A19900501", "A19909999", "A19905101"
 _numbers = itertools.count(1)
 
@@ -63,7 +65,8 @@ def scene(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         refused = sichuan.cards.CheckAcceptance(question("console-2", LOST_CARD, min_position=position), timeout=DEADLINE_S).position
         there = question("console-3", SICHUAN_CARD, "51", region="500103", min_position=position)
         of_sichuan = chongqing.cards.CheckAcceptance(there, timeout=DEADLINE_S).position
-        chongqing.tell("cq.usage", *(_journey(day_s, number) for number in range(3)))
+        regions = ["510100"] * IN_CHENGDU + ["510700"] * IN_MIANYANG
+        chongqing.tell("cq.usage", *(_journey(day_s, number, region) for number, region in enumerate(regions)))
         bad = journey(SICHUAN_CARD, "51", at_s=day_s)
         bad.service_region = "519999"
         quarantined = sichuan.tell("sc.usage", bad)
@@ -73,8 +76,9 @@ def scene(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         sichuan.channel.close()
 
 
-def _journey(at_s: int, number: int) -> event_pb2.Event:
+def _journey(at_s: int, number: int, region: str) -> event_pb2.Event:
     event = journey(LOST_CARD, at_s=at_s + 60 * number)
+    event.service_region = region
     event.transit_journey_completed.tap.purse_counter = 137 + number
     return event
 

@@ -26,11 +26,11 @@ WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 # Each is made in its own way; the others are one table or two, and `make pictures` puts them to axe as well.
 DIFFERENT = (
     "/", "/feeds/cq.card-center", "/quarantine", "/quarantine/{quarantined}", "/find", "/decisions/{refused}", "{card}",
-    "/journal/{quarantined}", "/terms", "/terms/ORD-TRANSIT/1", "/items?q=社保卡", "/me", "/no/such/page",
+    "/journal/{quarantined}", "/terms", "/terms/ORD-TRANSIT/1", "/flows", "/items?q=社保卡", "/me", "/no/such/page",
 )  # fmt: skip
 ALIKE = (
     "/feeds", "/participants", "/participants/cq.card-center", "/decisions", "/losses", "/hotlist", "/rules", "/reference",
-    "/reference/media", "/cases", "/views", "/parked", "/traces", "/audit/looks",
+    "/regions/510100", "{card}/units", "/reference/media", "/cases", "/views", "/parked", "/traces", "/audit/looks",
 )  # fmt: skip
 PATHS = DIFFERENT + ALIKE
 

@@ -23,9 +23,10 @@ from hub.console.guard import COOKIE
 from hub.console.page import CONSOLE
 from hub.console.rendering import STATIC
 from hub.console.workings import Workings
+from hub.domain.looks import Shown as ShownRecord
 from hub.journal.sessions import session
 from tests.clients import recorded_at
-from tests.console.conftest import LOST_CARD, OWN, SICHUAN_CARD, UNKNOWN_CARD, Scene, Visitor, browser_of, visitor
+from tests.console.conftest import IN_CHENGDU, IN_MIANYANG, LOST_CARD, OWN, SICHUAN_CARD, UNKNOWN_CARD, Scene, Visitor, browser_of, visitor
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; "
@@ -49,6 +50,9 @@ POST /purpose ORP
 GET /decisions ORP
 GET /decisions/{position} RP
 GET /cards/{handle} R
+GET /flows ORP
+GET /regions/{region} ORP
+GET /cards/{handle}/units R
 GET /losses OR
 GET /hotlist ORP
 GET /terms ORP
@@ -69,7 +73,9 @@ GET /admin/users A
 POST /admin/users A
 POST /admin/users/{name}/link A
 POST /admin/users/{name}/end A
+POST /me/recovery AORP
 POST /sign-out AORP
+POST /sign-out-everywhere AORP
 """
 LETTERS = {ADMINISTRATOR: "A", OPERATOR: "O", AUDITOR: "R", POLICY: "P"}
 
@@ -156,6 +162,28 @@ def test_password_and_code_let_in_and_a_code_counts_once(workings: Workings) -> 
     assert [enter("wrong horse battery", recovery[1]), enter("correct horse battery", recovery[1], "nobody")] == [400, 400]
 
 
+def test_ones_own_sessions_are_listed_and_all_end_at_once(workings: Workings) -> None:
+    one = visitor(workings, POLICY)
+    with session(workings.dsn, "hub_console", "test") as connection:
+        secret = make_link(connection, one.name)
+    other = browser_of(workings)
+    assert other.post(f"/enter/{secret}", headers=OWN, follow_redirects=False).status_code == 303
+    assert one.get("/me").count('<code class="code">LINK</code>') == 2
+    assert one.post("/sign-out-everywhere").status_code == 303
+    assert [client.get("/me", follow_redirects=False).status_code for client in (one.client, other)] == [303, 303]
+
+
+def test_recovery_codes_are_renewed_for_a_one_time_code_alone(workings: Workings) -> None:
+    one = visitor(workings, POLICY)
+    with session(workings.dsn, "hub_console", "test") as connection:
+        secret, before = give_second_factor(connection, workings.keyring, one.name)
+    assert one.post("/me/recovery", code="000000").status_code == 400
+    page = one.post("/me/recovery", code=pyotp.TOTP(secret).at(datetime.now(UTC))).text
+    codes = re.findall(r'<code class="code">([0-9a-f]{10})</code>', page)
+    assert len(codes) == 10 and not set(codes) & set(before) and codes[0] not in one.get("/me")
+    assert [one.post("/me/recovery", code=code).status_code for code in (before[0], codes[0], codes[0])] == [400, 200, 400]
+
+
 def test_five_failures_lock_a_name_and_the_answer_does_not_say_so(workings: Workings) -> None:
     with session(workings.dsn, "hub_console", "test") as connection:
         connection.execute("DELETE FROM console.attempt")
@@ -207,7 +235,7 @@ def test_the_matrix_names_every_page() -> None:
 def test_a_role_sees_its_pages_and_no_others(scene: Scene, by_role: dict[str, Visitor], line: str) -> None:
     method, path, letters = line.split()
     known = {"feed": "cq.card-center", "sequence": "1", "position": str(scene.refused), "name": "cq.card-center", "handle": "none"}
-    known |= {"code": "ORD-TRANSIT/1", "table": "regions", "side": "51", "case_no": "N1", "trace": "0" * 32}
+    known |= {"code": "ORD-TRANSIT/1", "table": "regions", "side": "51", "case_no": "N1", "trace": "0" * 32, "region": "510100"}
     if "sign-out" in path or "admin/users" in path:
         known["name"] = "nobody"
     seen = set()
@@ -276,6 +304,15 @@ def test_a_card_is_shown_once_the_look_is_recorded_and_is_in_no_address(scene: S
     assert f'<a href="/decisions/{scene.refused}">' in page and f'<a href="/decisions/{scene.accepted}">' in page
     auditor.get(address)
     assert len(looked(scene)) == before + 2
+
+
+def test_the_units_of_a_persons_concession_are_a_look_of_their_own(scene: Scene, auditor: Visitor) -> None:
+    address = auditor.post("/find", q=LOST_CARD, issuer="50", purpose="COMPLAINT").headers["location"]
+    before = len(looked(scene))
+    page = auditor.get(f"{address}/units?city=510100")
+    [look] = looked(scene)[before:]
+    assert look.shown == ShownRecord.SHOWN_RECORD_UNITS and "Concession units · Chengdu" in page  # type: ignore[attr-defined]
+    assert auditor.client.get(f"{address}/units?city=519999").status_code == 400 and len(looked(scene)) == before + 1
 
 
 def test_a_handle_is_its_finders_alone_and_ends(scene: Scene, workings: Workings, auditor: Visitor) -> None:
@@ -405,6 +442,9 @@ def test_the_trace_of_a_refused_batch_is_drawn_with_what_followed(scene: Scene, 
         ("/traces/none", 400),
         ("/traces?slow=-1", 400),
         ("/traces/00000000000000000000000000000000", 404),
+        ("/flows?from=2025-01-02&to=2025-01-01", 400),
+        ("/flows?from=0001-01-01", 400),
+        ("/regions/nowhere", 404),
         ("/no/such/page", 404),
         ("/decisions?before=x", 400),
         ("/quarantine?feed=';--&rule=%00", 200),
@@ -469,10 +509,23 @@ def test_figures_equal_sql_at_the_same_position(scene: Scene, workings: Workings
         feeds = connection.execute("SELECT s.name, s.next_sequence - 1 FROM journal.stream s WHERE s.is_feed ORDER BY 1").fetchall()
         text = one.get("/feeds.csv")
         head = connection.execute("SELECT position FROM journal.head").fetchone()
-    assert uses is not None and sum(int(left) for left, _ in across) == uses[0] == 3
+    assert uses is not None and sum(int(left) for left, _ in across) == uses[0] == IN_CHENGDU + IN_MIANYANG
     assert sum(int(right) for _, right in across) == 0
     assert [(name, int(last)) for name, last, *_ in (line.split(",") for line in text.split("\r\n")[1:-2])] == feeds
     assert head is not None and f"as_of={head[0]}" in text
+
+
+def test_small_counts_are_in_no_table_drawing_or_file_and_cannot_be_computed(auditor: Visitor) -> None:
+    page, file = auditor.get("/"), auditor.get("/overview.csv?table=regions")
+    assert "<title>Chengdu ※</title>" in page and "<title>Mianyang ※</title>" in page and "fewer than 5 uses" in page
+    assert 'class="tile-cq-' not in page and f'<td class="number" colspan="2">{IN_CHENGDU + IN_MIANYANG}</td>' in page
+    assert re.findall("^(51....),(.*)\r$", file, re.MULTILINE) == [("510100", "※"), ("510700", "※")]
+    flows = [line.split(",") for line in auditor.get("/flows.csv?table=cq_in_sc").split("\r\n")]
+    assert flows[0] == ["\ufeffplace", "TRA", "sum"] and ["Sum", "12", "12"] in flows
+    assert [row for row in flows if row[0].startswith("51")] == [["510100", "※", "※"], ["510700", "※", "※"]]
+    # One place alone has nothing beside it that its uses could be taken off from.
+    assert "※" not in auditor.get("/regions/510100") and f'<td class="number">{IN_CHENGDU}</td>' in auditor.get("/regions/510100")
+    assert auditor.get("/regions/510700").count(">※<") == 4 and auditor.get("/regions/510700.csv").count("※") == 2
 
 
 def test_tabs_share_what_is_shown_and_what_has_not_changed_is_not_sent_again(workings: Workings) -> None:
@@ -503,6 +556,7 @@ def test_a_refresh_is_small_and_a_whole_page_has_its_frame(auditor: Visitor) -> 
 def test_headings_menus_and_forms_are_english_in_english(scene: Scene, auditor: Visitor) -> None:
     auditor.post("/purpose", handle=f"decision-{scene.refused}", purpose="AUDIT", back="/decisions")
     places = {"position": scene.refused, "feed": "cq.usage", "name": "cq.card-center", "code": "ORD-TRANSIT/1", "table": "media"}
+    places["region"] = "510100"
     shown = [
         entry.path.replace(":path", "").format(**places, handle="none", side="51", case_no="X", sequence=1, trace="x") for entry in ENTRIES
     ]

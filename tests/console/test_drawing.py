@@ -63,6 +63,12 @@ def test_each_place_has_one_tile_and_steps_are_fixed() -> None:
     assert 'class="tile-cq-5"' in drawn and 'class="tile-sc-3"' in drawn and "16,468" in drawn
 
 
+def test_a_count_that_is_not_shown_has_neither_a_shade_nor_a_bar() -> None:
+    drawn = tiles({"510100": None}, {}, "label")
+    assert "<title>成都 ※</title>" in drawn and 'class="tile-cq' not in drawn
+    assert 'width="0"' in bar(None, 100, "cq")
+
+
 def test_pictures_escape_what_they_are_given() -> None:
     bad = '<script>"&'
     point = Point(bad, 1, 2, bad, bad)

@@ -84,6 +84,12 @@ def set_second_factor(connection: psycopg.Connection, name: str, key_version: in
         raise AccountUnknown
 
 
+def set_recovery(connection: psycopg.Connection, name: str, recovery: Sequence[str]) -> None:
+    """Sets the hashes of the recovery codes; raises AccountUnknown."""
+    if not connection.execute("UPDATE console.account SET recovery = %s WHERE name = %s", (list(recovery), name)).rowcount:
+        raise AccountUnknown
+
+
 def spend_step(connection: psycopg.Connection, name: str, step: int) -> bool:
     """Whether a step of the one-time code is newer than all that were used; it is used from then on."""
     changed = connection.execute("UPDATE console.account SET totp_step = %s WHERE name = %s AND totp_step < %s", (step, name, step))

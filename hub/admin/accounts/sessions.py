@@ -94,6 +94,26 @@ def end_session(connection: psycopg.Connection, session: Session) -> None:
     connection.execute("DELETE FROM console.session WHERE digest = %s", (session.digest,))
 
 
+def end_all(connection: psycopg.Connection, account: str) -> int:
+    """Ends all sessions of an account, and returns how many there were."""
+    return connection.execute("DELETE FROM console.session WHERE account = %s", (account,)).rowcount
+
+
+class OpenSession(NamedTuple):
+    """A session of an account: how it began and when, when it last showed a page, and what names it to its owner."""
+
+    digest: bytes
+    way: str
+    began_us: int
+    seen_us: int
+
+
+def open_sessions(connection: psycopg.Connection, account: str) -> list[OpenSession]:
+    """Returns the sessions of an account that have not ended, the newest first."""
+    connection.execute(_ENDED, {"idle": IDLE_MIN, "longest": LONGEST_H})
+    return [OpenSession(bytes(row[0]), *row[1:]) for row in connection.execute(_OPEN, (account,)).fetchall()]
+
+
 def sessions_of(connection: psycopg.Connection) -> dict[str, int]:
     """Returns how many sessions each account has."""
     connection.execute(_ENDED, {"idle": IDLE_MIN, "longest": LONGEST_H})
@@ -125,6 +145,9 @@ _LINK = """
 _ENDED = """
     DELETE FROM console.session WHERE seen_at < clock_timestamp() - make_interval(mins => %(idle)s)
         OR began_at < clock_timestamp() - make_interval(hours => %(longest)s)"""
+_OPEN = """
+    SELECT digest, way, (extract(epoch FROM began_at) * 1000000)::bigint, (extract(epoch FROM seen_at) * 1000000)::bigint
+    FROM console.session WHERE account = %s ORDER BY began_at DESC"""
 # The row is written at most once a minute: a page that refreshes itself would write it all the time.
 _SEEN = """
     WITH seen AS (

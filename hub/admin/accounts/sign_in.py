@@ -18,7 +18,7 @@ import pyotp
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from hub.admin.accounts.accounts import Account, find_account, set_second_factor, spend_recovery, spend_step
+from hub.admin.accounts.accounts import Account, find_account, set_recovery, set_second_factor, spend_recovery, spend_step
 from hub.admin.accounts.attempts import forgive, is_locked, note
 from hub.domain.errors import HubError
 from hub.journal.vault import seal, unseal
@@ -68,15 +68,31 @@ def sign_in(connection: psycopg.Connection, keyring: Keyring, name: str, passwor
 
 def give_second_factor(connection: psycopg.Connection, keyring: Keyring, name: str) -> tuple[str, list[str]]:
     """Makes a secret for one-time codes and ten recovery codes, and returns them: they are shown once. Raises AccountUnknown."""
-    secret, codes = pyotp.random_base32(), [secrets.token_hex(_RECOVERY_DIGITS // 2) for _ in range(RECOVERY_CODES)]
+    secret, codes = pyotp.random_base32(), _new_codes()
     version, sealed = seal(keyring, _belongs_to(name), secret.encode())
     set_second_factor(connection, name, version, sealed, [_digest(code) for code in codes])
     return secret, codes
 
 
+def renew_recovery(connection: psycopg.Connection, keyring: Keyring, name: str, code: str) -> list[str]:
+    """Returns ten new recovery codes, which are shown once, for a one-time code; the old ones count no more. Raises SignInRefused."""
+    account, counted = find_account(connection, name), f"name:{name[:64]}"
+    is_locked_out = is_locked(connection, counted)
+    if account is None or not account.totp_sealed or is_locked_out or not _is_second_factor(connection, keyring, account, code):
+        note(connection, counted)
+        raise SignInRefused
+    codes = _new_codes()
+    set_recovery(connection, name, [_digest(one) for one in codes])
+    return codes
+
+
 def provisioning(name: str, secret: str) -> str:
     """Returns the address that an app reads a secret from."""
     return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name="Chuanyu hub")
+
+
+def _new_codes() -> list[str]:
+    return [secrets.token_hex(_RECOVERY_DIGITS // 2) for _ in range(RECOVERY_CODES)]
 
 
 def _is_second_factor(connection: psycopg.Connection, keyring: Keyring, account: Account, code: str) -> bool:

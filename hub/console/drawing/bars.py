@@ -9,8 +9,8 @@ from markupsafe import Markup
 from hub.console.drawing.svg import picture, tag
 
 
-def bar(value: int, most: int, colour: str, width: int = 120, *, to_left: bool = False) -> Markup:
-    """Draws one bar, long as the square root of its value, so that small ones can be seen beside large ones."""
+def bar(value: int | None, most: int, colour: str, width: int = 120, *, to_left: bool = False) -> Markup:
+    """Draws one bar, long as the square root of its value, so that small ones can be seen beside large ones; none for None."""
     length = 0 if not value or not most else max(2, round(width * sqrt(value / most)))
     x = width - length if to_left else 0
     inner = [tag("rect", x=x, y=3, width=length, height=11, class_=f"fill-{colour}")]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from hub.console.drawing.svg import picture, tag
+from hub.console.tables import number
 
 # Fixed, so that days compare, and one large city does not make all others alike.
 STEPS = (1, 20, 100, 500, 2_500)
@@ -38,30 +39,33 @@ def step_of(uses: int) -> int:
     return sum(1 for least in STEPS if uses >= least)
 
 
-def tiles(uses: Mapping[str, int], names: Mapping[str, str], label: str) -> Markup:
-    """Draws the map; a tile has the colour of the cards that are used there: the other province's."""
+def tiles(uses: Mapping[str, int | None], names: Mapping[str, str], label: str, query: str = "") -> Markup:
+    """Draws the map; a tile has the colour of the cards that are used there: the other province's. None is not shown, not as a shade.
+
+    With a *query* each tile leads to its region.
+    """
     inner: list[Markup] = []
     for tile in places():
-        inner += _tile(tile, uses.get(tile.code, 0), names.get(tile.code, tile.name))
+        parts = _tile(tile, uses.get(tile.code, 0), names.get(tile.code, tile.name))
+        inner.append(tag("a", "", parts, href=f"/regions/{tile.code}?{query}") if query else tag("g", "", parts))
     inner += _border()
     return picture(10 * SIZE, 8 * SIZE, label, inner, "tiles")
 
 
-def _tile(tile: Tile, count: int, name: str) -> list[Markup]:
-    x, y, step = tile.column * SIZE, tile.row * SIZE, step_of(count)
+def _tile(tile: Tile, count: int | None, name: str) -> list[Markup]:
+    x, y, step = tile.column * SIZE, tile.row * SIZE, step_of(count or 0)
     guest = "cq" if tile.province == "51" else "sc"
     colour = f"tile-{guest}-{step}" if step else "tile-none"
     middle = x + SIZE // 2
     on = f"on-{guest}-{step}" if step else "on-none"
     short = name[:6]
     size = "name" if len(short) < 4 else "name small"
-    parts = [
-        tag("title", f"{name} {count:,}"),
+    return [
+        tag("title", f"{name} {number(count)}"),
         tag("rect", x=x + 1, y=y + 1, width=SIZE - 2, height=SIZE - 2, rx=2, class_=colour),
         tag("text", short, x=middle, y=y + 20, class_=f"{size} {on}"),
-        tag("text", f"{count:,}" if count else "·", x=middle, y=y + 37, class_=f"count {on}"),
+        tag("text", "·" if count == 0 else number(count), x=middle, y=y + 37, class_=f"count {on}"),
     ]
-    return [tag("g", "", parts)]
 
 
 def _border() -> list[Markup]:

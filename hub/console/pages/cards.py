@@ -56,6 +56,7 @@ def card(page: Page) -> Shown:
     now = standing(facts, now_us, policy_at)
     found_lives = [_life(page, number, states, now, now_us) for number in range(len(LIVES))]
     values = {
+        "handle": handle,
         "shown_as": subject.shown_as,
         "province": province,
         "looked_at": looked_at,

@@ -1,6 +1,5 @@
 """The overview: first a sentence that says whether anything is late or silent, then how far all is, and who uses whose cards where."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from math import ceil
@@ -8,12 +7,15 @@ from typing import NamedTuple
 
 from chuanyu.exchange.v1.acceptance_pb2 import AcceptanceOutcome
 
+from hub.admin.accounts.roles import AUDITOR, OPERATOR, POLICY
+from hub.admin.small_counts import LEAST, published
+from hub.console.crossing import DIRECTIONS, Crossing, Sums, place_name
 from hub.console.drawing.bars import Stack
 from hub.console.drawing.tiles import places
 from hub.console.page import Page, Shown
 from hub.console.pages.feeds import feed_table, is_silent
 from hub.console.pages.views import view_table
-from hub.console.tables import Cell, Column, Table, table
+from hub.console.tables import Cell, Column, Table, number, table
 from hub.domain.instants import MINUTE_US
 from hub.monitoring.feeds import Habit, habits
 from hub.monitoring.vitals import Vitals, read
@@ -25,15 +27,14 @@ from hub.words.names import GROUPS, VIEWS
 
 DAYS, MINUTES, MOST_REASONS = 7, 30, 8
 OUTCOMES = tuple(name.removeprefix("ACCEPTANCE_OUTCOME_") for name in AcceptanceOutcome.keys()[1:])
-ISSUERS = (("50", "51"), ("51", "50"))
 
 
 class Butterfly(NamedTuple):
-    """A row of both directions: Chongqing's cards in Sichuan, Sichuan's in Chongqing."""
+    """A row of both directions: Chongqing's cards in Sichuan, Sichuan's in Chongqing; None is not shown."""
 
     name: str
-    left: int
-    right: int
+    left: int | None
+    right: int | None
 
 
 class Instrument(NamedTuple):
@@ -73,9 +74,10 @@ def overview(page: Page) -> Shown:
             outcomes(connection, window),
             reasons(connection, window),
         )
-    crossing = [flow for flow in seen.flows if flow.issuer != flow.region[:2]]
+    crossing = Crossing(page, seen.flows).sums()
     rows = _butterfly(page, crossing)
-    uses = _by_tile(page, crossing)
+    uses = {place: count for (_, place), count in crossing.places.items()}
+    within = [sum(flow.uses for flow in seen.flows if flow.issuer == flow.region[:2] == province) for province in ("51", "50")]
     tables = (
         _flow_table(page, rows),
         _tile_table(page, uses),
@@ -84,19 +86,22 @@ def overview(page: Page) -> Shown:
         _answer_table(page, seen.answers),
         _reason_table(page, seen.reasons),
     )
-    verdict, mark = _verdict(page, seen, sum(flow.uses for flow in crossing))
+    verdict, mark = _verdict(page, seen)
     values = {
         "verdict": verdict,
         "mark": mark,
-        "facts": _facts(page, seen, crossing),
+        "facts": _facts(page, seen, crossing, within),
         "strip": _strip(page, seen),
         "rows": rows,
-        "most": max((max(row.left, row.right) for row in rows), default=0),
-        "within": [sum(flow.uses for flow in seen.flows if flow.issuer == flow.region[:2] == province) for province in ("51", "50")],
+        "most": max((count or 0 for row in rows for count in row[1:]), default=0),
+        "sums": [crossing.issuers[issuer] for issuer, _ in DIRECTIONS],
+        "within": list(published(dict(enumerate(within)), []).values()),
+        "is_whole": crossing.is_whole and min(within, default=0) not in range(1, LEAST),
+        "sees_flows": page.account.has(OPERATOR, AUDITOR, POLICY),
         "uses": uses,
         # English names are long: a tile has their first letters, and the whole in its tooltip.
         "names": {tile.code: page.t(tile.name, page.region(tile.code)) for tile in places()},
-        "nowhere": _nowhere(crossing),
+        "nowhere": {province: uses.get(f"{province}0000", 0) for province in ("51", "50")},
         "stacks": _stacks(page, seen.answers, window),
         "outcomes": _totals(page, seen.answers),
         "days": DAYS,
@@ -106,7 +111,7 @@ def overview(page: Page) -> Shown:
     return Shown("overview", page.t("总览", "Overview"), values, tables, seen.vitals.position, is_live=True, verdict=verdict)
 
 
-def _verdict(page: Page, seen: Seen, crossing: int) -> tuple[str, str]:
+def _verdict(page: Page, seen: Seen) -> tuple[str, str]:
     """Returns what somebody must know first, and how grave it is."""
     late = [view for view in seen.vitals.views if view.is_late]
     parked = sum(view.parked for view in seen.vitals.views)
@@ -129,14 +134,16 @@ def _verdict(page: Page, seen: Seen, crossing: int) -> tuple[str, str]:
     return "".join(said), "fault" if parked or page.workings.holes else "attention"
 
 
-def _facts(page: Page, seen: Seen, crossing: list[Flow]) -> str:
-    uses, total = sum(flow.uses for flow in crossing), sum(flow.uses for flow in seen.flows)
+def _facts(page: Page, seen: Seen, crossing: Sums, within: list[int]) -> str:
+    # What is made of a count that is not shown is not shown.
+    sums = [count for count in crossing.issuers.values() if count is not None]
+    uses = sum(sums) if len(sums) == len(crossing.issuers) else None
     answered, accepted = sum(n for *_, n in seen.answers), sum(n for _, outcome, n in seen.answers if outcome == 1)
-    share = f"{uses / total:.1%}" if total else "—"
+    share = f"{uses / (uses + sum(within)):.1%}" if uses and min(within) >= LEAST else "—"
     taken = f"{accepted / answered:.1%}" if answered else "—"
     return page.t(
-        f"近 {DAYS} 天跨省用卡 {uses:,} 次，占全部 {share}；近 {MINUTES} 分钟互认询问 {answered:,} 次，{taken} 当场接受。",
-        f"In {DAYS} days cards were used {uses:,} times in the other province, {share} of all; "
+        f"近 {DAYS} 天跨省用卡 {number(uses)} 次，占全部 {share}；近 {MINUTES} 分钟互认询问 {answered:,} 次，{taken} 当场接受。",
+        f"In {DAYS} days cards were used {number(uses)} times in the other province, {share} of all; "
         f"in {MINUTES} minutes {answered:,} questions, {taken} accepted at once.",
     )
 
@@ -161,30 +168,12 @@ def _strip(page: Page, seen: Seen) -> list[Instrument]:
     ]
 
 
-def _butterfly(page: Page, crossing: list[Flow]) -> list[Butterfly]:
-    sums: Counter[tuple[str, str]] = Counter()
-    for flow in crossing:
-        sums[flow.group, flow.issuer] += flow.uses
-    groups = [group for group in GROUPS if group != "CARD" or sums[group, "50"] or sums[group, "51"]]
-    rows = [Butterfly(page.words.of(GROUPS, group), sums[group, "50"], sums[group, "51"]) for group in groups]
-    return sorted(rows, key=lambda row: -(row.left + row.right))
-
-
-def _by_tile(page: Page, crossing: list[Flow]) -> dict[str, int]:
-    """Returns the uses of each tile; a district of a prefecture counts with it."""
-    known, found = {tile.code for tile in places()}, Counter[str]()
-    for flow in crossing:
-        code = flow.region
-        if code not in known:
-            region = page.workings.tables.region(code, page.today)
-            code = region.parent if region is not None else code
-        found[code] += flow.uses
-    return {code: uses for code, uses in found.items() if code in known}
-
-
-def _nowhere(crossing: list[Flow]) -> dict[str, int]:
-    """Returns the uses of each province that named no district."""
-    return {province: sum(flow.uses for flow in crossing if flow.region == f"{province}0000") for province in ("51", "50")}
+def _butterfly(page: Page, crossing: Sums) -> list[Butterfly]:
+    found = crossing.groups
+    groups = [group for group in GROUPS if group != "CARD" or any((issuer, group) in found for issuer, _ in DIRECTIONS)]
+    rows = [Butterfly(page.words.of(GROUPS, group), *(found.get((issuer, group), 0) for issuer, _ in DIRECTIONS)) for group in groups]
+    # The place of a row says nothing of what is not shown.
+    return sorted(rows, key=lambda row: -((row.left or 0) + (row.right or 0)))
 
 
 def _stacks(page: Page, answers: list[tuple[int, int, int]], window: Window) -> list[Stack]:
@@ -202,9 +191,9 @@ def _stacks(page: Page, answers: list[tuple[int, int, int]], window: Window) -> 
 def _totals(page: Page, answers: list[tuple[int, int, int]]) -> list[tuple[int, str, int, str]]:
     total = sum(count for *_, count in answers)
     found = []
-    for number, name in enumerate(OUTCOMES, start=1):
-        count = sum(one for _, outcome, one in answers if outcome == number)
-        found.append((number, page.words.of(OUTCOME_WORDS, name), count, f"{count / total:.1%}" if total else "—"))
+    for at, name in enumerate(OUTCOMES, start=1):
+        count = sum(one for _, outcome, one in answers if outcome == at)
+        found.append((at, page.words.of(OUTCOME_WORDS, name), count, f"{count / total:.1%}" if total else "—"))
     return found
 
 
@@ -217,10 +206,10 @@ def _flow_table(page: Page, rows: list[Butterfly]) -> Table:
     return table("flows", columns, [(row.name, row.left, row.right) for row in rows])
 
 
-def _tile_table(page: Page, uses: dict[str, int]) -> Table:
+def _tile_table(page: Page, uses: dict[str, int | None]) -> Table:
     columns = (Column("region", "地区", "Region"), Column("uses", "外省卡使用", "Uses of the other side's cards", "number"))
-    rows = [(Cell(page.region(code), code=code), count) for code, count in sorted(uses.items(), key=lambda item: -item[1])]
-    return table("regions", columns, rows)
+    ordered = sorted(uses.items(), key=lambda item: (-(item[1] or 0), item[0]))
+    return table("regions", columns, [(Cell(place_name(page, code), code=code), count) for code, count in ordered if count != 0])
 
 
 def _answer_table(page: Page, answers: list[tuple[int, int, int]]) -> Table:

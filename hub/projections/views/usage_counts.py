@@ -81,6 +81,21 @@ def flows(connection: psycopg.Connection, day: str, until: str) -> list[Flow]:
     return [Flow(issuer, region, group, int(uses)) for issuer, region, group, uses in rows]
 
 
+class Use(NamedTuple):
+    """How often cards of a province were used on a business day for a scenario, "" where none was given."""
+
+    day: str
+    issuer: str
+    scenario: str
+    uses: int
+
+
+def uses_in(connection: psycopg.Connection, regions: Iterable[str], day: str, until: str) -> list[Use]:
+    """Returns the uses in some regions, together, on some business days."""
+    rows = connection.execute(_USES_IN, {"regions": list(regions), "day": day, "until": until}).fetchall()
+    return [Use(day, issuer, scenario, int(uses)) for day, issuer, scenario, uses in rows]
+
+
 def _newest(connection: psycopg.Connection, wanted: Wanted) -> dict[UsageCell, tuple[int, int]]:
     rows = connection.execute(_NEWEST, _parameters(wanted)).fetchall()
     return {UsageCell(*row[:4]): (int(row[4]), int(row[5])) for row in rows}
@@ -146,6 +161,9 @@ _NEWEST = f"""
 _FLOWS = """
     SELECT issuer, region, split_part(scenario, '.', 1), sum(uses) FROM views.daily_usage
     WHERE day BETWEEN %(day)s AND %(until)s GROUP BY 1, 2, 3 HAVING sum(uses) <> 0"""
+_USES_IN = """
+    SELECT day, issuer, scenario, sum(uses) FROM views.daily_usage
+    WHERE day BETWEEN %(day)s AND %(until)s AND region = ANY (%(regions)s) GROUP BY 1, 2, 3 HAVING sum(uses) <> 0 ORDER BY 1, 2, 3"""
 _BEFORE = f"""
     SELECT business_day, issuer, region, scenario, sum(uses), sum(amount_fen) FROM views.usage_delta
     WHERE known_day < %(known_day)s AND (%(day)s = '' OR business_day BETWEEN %(day)s AND %(until)s) {_CELLS}
