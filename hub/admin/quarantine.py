@@ -5,6 +5,7 @@ corrected by its province. The rules are asked about the instant of the evaluati
 event passes now that did not before.
 """
 
+import os
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from hub.intake.batch import Intake
 from hub.intake.batches import EVENT_BYTES
 from hub.intake.quarantining import add_violations
 from hub.intake.request_rules import refuse_identifiers, refuse_invalid
-from hub.journal.batch import Batch, pack_tail
+from hub.journal.batch import Batch, Tail, pack_tail
 from hub.journal.quarantine_feed import Quarantined, append_act, check_unhandled, find_quarantined
 from hub.journal.reader import Feed
 from hub.journal.recorder import AggregateStore
@@ -140,14 +141,14 @@ def _add_released(batch: Batch, event: event_pb2.Event, quarantined: Quarantined
     kind = event.WhichOneof("kind")
     assert kind is not None, "an event without a kind does not pass"
     occurred_us = microseconds(event.occurred_at)
-    batch.tails.append(pack_tail(occurred_us, kind.encode(), None, event.SerializeToString()))
+    batch.tails.append(pack_tail(occurred_us, kind.encode(), os.urandom(32), event.SerializeToString()))
 
 
-def _packed(kind: str, message: Message, at: datetime) -> bytes:
+def _packed(kind: str, message: Message, at: datetime) -> Tail:
     event: Any = event_pb2.Event()
     event.occurred_at.FromDatetime(at.astimezone(UTC))
     getattr(event, kind).CopyFrom(message)
-    return pack_tail(event.occurred_at.ToMicroseconds(), kind.encode(), None, event.SerializeToString())
+    return pack_tail(event.occurred_at.ToMicroseconds(), kind.encode(), os.urandom(32), event.SerializeToString())
 
 
 _FEEDS = "SELECT name, stream_id, owner FROM journal.stream WHERE is_feed"

@@ -1,8 +1,8 @@
 """What of the database is in a backup, and how each table is read: by position, or again in each run; always in short transactions.
 
-Views are not in it: they are rebuilt. Nor are the console's accounts and sessions: they are no record of the exchange. Neither are
-`journal.head`, whose row is in the manifest, nor `vault.key_fingerprint`, which is there too. A table that is added to the schemas must
-be added here: a test compares.
+Views are not in it: they are rebuilt, and so are the tiles of the log. Nor are the console's accounts and sessions: they are no record of
+the exchange. Neither are `journal.head`, whose row is in the manifest, nor `vault.key_fingerprint`, which is there too. A table that is
+added to the schemas must be added here: a test compares.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,14 +27,18 @@ BY_POSITION = {
     "journal.correction": "position > {after} AND position <= {through}",
     "journal.request": "position > {after} AND position <= {through}",
     "journal.redeemed_token": "position > {after} AND position <= {through}",
+    "tlog.checkpoint": "size - 1 > {after} AND size - 1 <= {through}",
     "hotlist.file": f"""epoch IN (
         SELECT generate_series(b.first_sequence, b.last_sequence) FROM journal.batch b JOIN journal.stream s USING (stream_id)
         WHERE s.name = '{Hotlist.ID}' AND b.first_position > {{after}} AND b.first_position <= {{through}})""",  # noqa: S608 (our own id)
 }
 _ORDER = {"journal.event": "position", "journal.batch": "first_position"}
-# Taken again: their rows have no position (rule versions, identifiers) or change (an erasure empties a row of the vault).
+# Taken again: their rows have no position (rule versions, identifiers), come late (what witnesses sign) or change (an erasure empties a row
+# of the vault).
 BY_KEY = {
     "journal.rule_version": ("digest",),
+    "tlog.incarnation": ("incarnation",),
+    "tlog.cosignature": ("incarnation", "size", "witness"),
     "vault.identifier": ("key",),
     "vault.original": ("stream_id", "sequence"),
 }

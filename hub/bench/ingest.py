@@ -85,20 +85,20 @@ def run_hub(place: Ground, edges: Sequence[HubProcess], first_sequence: int, bat
     return Run(events / seconds, edge_us, backend_us, first_sequence + batches * BATCH_EVENTS)
 
 
-def _stored_rows(place: Ground) -> list[tuple[int, bytes, bytes, bytes]]:
+def _stored_rows(place: Ground) -> list[tuple[int, bytes, bytes, bytes, bytes]]:
     """Reads one batch as the hub stored it, so that raw COPY writes the very same rows."""
     import psycopg
 
     with psycopg.connect(place.dsn) as connection:
         rows = connection.execute(
-            """SELECT (extract(epoch FROM occurred_at) * 1000000)::bigint, kind, digest, data FROM journal.event
+            """SELECT (extract(epoch FROM occurred_at) * 1000000)::bigint, kind, digest, data, leaf FROM journal.event
                WHERE kind = 'transit_journey_completed' ORDER BY position LIMIT %s""",
             (BATCH_EVENTS,),
         ).fetchall()
-    return [(occurred, kind.encode(), bytes(digest), bytes(data)) for occurred, kind, digest, data in rows]
+    return [(occurred, kind.encode(), bytes(digest), bytes(data), bytes(leaf)) for occurred, kind, digest, data, leaf in rows]
 
 
-def _run_raw(place: Ground, sample: list[tuple[int, bytes, bytes, bytes]]) -> float:
+def _run_raw(place: Ground, sample: list[tuple[int, bytes, bytes, bytes, bytes]]) -> float:
     """Raw binary COPY, rows packed beforehand, 500 a commit, into the same kind of table; returns rows a second."""
     connection = pq.PGconn.connect(place.dsn.encode())
     run(

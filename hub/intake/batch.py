@@ -23,7 +23,7 @@ from hub.intake.identifiers import Identifiers
 from hub.intake.quarantining import Quarantining
 from hub.intake.rule_faults import shape_faults
 from hub.intake.short_way import ShortWay
-from hub.journal.batch import Batch, pack_tail
+from hub.journal.batch import Batch, Tail, pack_tail
 from hub.trust.keyring import Keyring
 
 LAST_SEQUENCE = 2**63 - 1
@@ -147,7 +147,7 @@ def faults(event: event_pb2.Event, kind: str, message: Message, context: Context
     return broken + [(path, rule) for path, rule in violations(event, kind, message, context) if path not in shapeless]
 
 
-def _tail(event: event_pb2.Event, digest: bytes) -> bytes:
+def _tail(event: event_pb2.Event, digest: bytes) -> Tail:
     kind, at = event.WhichOneof("kind"), event.occurred_at
     assert kind is not None, "one without a kind is quarantined"
     return pack_tail(at.seconds * SECOND_US + at.nanos // 1_000, _KIND_BYTES[kind], digest, event.SerializeToString())

@@ -1,5 +1,6 @@
 """The journal's time where it is ahead of the clocks: an operator accepts it, by an event, or nothing is recorded until they catch up."""
 
+import os
 from typing import NamedTuple
 
 from chuanyu.exchange.v1 import event_pb2
@@ -41,8 +42,7 @@ def accept(dsn: str, operator: str, reason_code: str, now_us: int) -> Acceptance
         event.occurred_at.FromMicroseconds(now_us)
         accepted = event.recorded_time_accepted
         accepted.ahead_s, accepted.operator, accepted.reason_code = int(row[0]), operator, reason_code
-        key = f"{FEED}|{now_us}".encode()
-        named = {"feed": FEED, "key": key, "at": now_us, "kind": KIND, "data": event.SerializeToString()}
+        named = {"feed": FEED, "key": os.urandom(32), "at": now_us, "kind": KIND, "data": event.SerializeToString()}
         recorded = connection.execute(_APPEND, named).fetchone()
         assert recorded is not None
         return Acceptance(int(recorded[0]), int(row[0]))

@@ -8,18 +8,21 @@ BEGIN + lock; close + COPY; data + COMMIT.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 import psycopg
 from psycopg import pq
 
 from hub.domain.errors import ClockDrift, FeedUnknown, NotFeedOwner, SequenceConflict, SequenceGap
 from hub.domain.quarantine import QuarantineHandled
-from hub.journal.batch import PREFIX, Appended, Batch, Deferred, Outcome
+from hub.journal.batch import COLUMNS, PG_EPOCH_US, PREFIX, Appended, Batch, Deferred, Outcome
+from hub.journal.envelope import leaf_head
+from hub.journal.literals import byteas, ints, texts
 from hub.journal.statements import ANSWER_WITHIN_S, Answers, ConnectionLost, GroupFailed, check, run
 
 _COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_END = b"\xff\xff"
-_COLUMNS = "position, recorded_at, stream_id, sequence, occurred_at, kind, digest, data"
+_COLUMNS = "position, recorded_at, stream_id, sequence, occurred_at, kind, digest, data, leaf"
 
 
 @dataclass(slots=True)
@@ -31,6 +34,7 @@ class _Group:
     streams: list[int]
     next_sequences: dict[int, int]
     owners: dict[int, str]
+    names: dict[int, bytes]
     rows: list[bytes] = field(default_factory=list)
     batches: list[tuple[int, int, int, int, str]] = field(default_factory=list)
     touched: set[int] = field(default_factory=set)
@@ -62,9 +66,9 @@ def commit_group(connection: pq.abc.PGconn, batches: Sequence[Batch], *, all_or_
 
 def _lock(connection: pq.abc.PGconn, batches: Sequence[Batch]) -> _Group:
     streams = sorted({batch.stream_id for batch in batches})
-    sql = f"BEGIN; SELECT * FROM journal.lock_group({_ints(streams)}, {time.time_ns() // 1000})"  # noqa: S608 (integers only)
+    sql = f"BEGIN; SELECT * FROM journal.open_group({ints(streams)}, {time.time_ns() // 1000})"  # noqa: S608 (integers only)
     result = run(connection, sql.encode())
-    head, recorded, sequences, owners = (result.get_value(0, column) or b"{}" for column in range(4))
+    head, recorded, sequences, owners, names = (result.get_value(0, column) or b"{}" for column in range(5))
     next_sequences = [int(v) if v != b"NULL" else 0 for v in sequences[1:-1].split(b",")]
     owner_names = ["" if v == b"NULL" else v.decode().strip('"') for v in owners[1:-1].split(b",")]
     return _Group(
@@ -73,7 +77,13 @@ def _lock(connection: pq.abc.PGconn, batches: Sequence[Batch]) -> _Group:
         streams=streams,
         next_sequences=dict(zip(streams, next_sequences, strict=True)),
         owners=dict(zip(streams, owner_names, strict=True)),
+        names=dict(zip(streams, map(_name, names[1:-1].split(b",")), strict=True)),
     )
+
+
+def _name(value: bytes) -> bytes:
+    """Returns a stream's name from an element of an array of bytea: a quote, three signs and the digits; "" of an unknown stream."""
+    return b"" if value == b"NULL" else bytes.fromhex(value[4:-1].decode())
 
 
 def _place(connection: pq.abc.PGconn, group: _Group, batch: Batch) -> Outcome:
@@ -112,10 +122,15 @@ def _is_corrected(connection: pq.abc.PGconn, stream_id: int, sequence: int, afte
 def _add(group: _Group, batch: Batch, first: int, known: int) -> None:
     position, recorded_us, stream_id = group.position, group.recorded_us, batch.stream_id
     sequence = first + known
-    pack, rows = PREFIX.pack, group.rows
-    for offset, tail in enumerate(batch.tails[known:] if known else batch.tails):
-        rows.append(pack(8, 8, position + 1 + offset, 8, recorded_us, 8, stream_id, 8, sequence + offset))
-        rows.append(tail)
+    name, recorded_since_1970 = group.names[stream_id], recorded_us + PG_EPOCH_US
+    pack, head, rows, length = PREFIX.pack, leaf_head(name).pack, group.rows, len(name)
+    at, number = position, sequence
+    for columns, end in batch.tails[known:] if known else batch.tails:
+        at += 1
+        rows.append(pack(COLUMNS, 8, at, 8, recorded_us, 8, stream_id, 8, number))
+        rows.append(columns)
+        rows.append(sha256(head(0, 1, at, recorded_since_1970, number, length, name) + end).digest())
+        number += 1
     last = first + len(batch.tails) - 1
     group.batches.append((stream_id, sequence, last, position + 1, batch.trace_parent))
     base = position + 1 - known
@@ -146,11 +161,11 @@ def _write(connection: pq.abc.PGconn, group: _Group) -> None:
     touched = sorted(group.touched)
     streams, firsts, lasts, positions, traces = zip(*group.batches, strict=True)
     sql = f"""{_vault_sql(group)}
-        SELECT journal.close_group({group.position:d}, {group.recorded_us:d}, {_ints(touched)},
-            {_ints([group.next_sequences[stream] for stream in touched])},
-            {_ints(streams)}, {_ints(firsts)}, {_ints(lasts)}, {_ints(positions)}, {_texts(traces)},
-            {_ints([c[0] for c in group.corrections])}, {_ints([c[1] for c in group.corrections])},
-            {_ints([c[2] for c in group.corrections])});
+        SELECT journal.close_group({group.position:d}, {group.recorded_us:d}, {ints(touched)},
+            {ints([group.next_sequences[stream] for stream in touched])},
+            {ints(streams)}, {ints(firsts)}, {ints(lasts)}, {ints(positions)}, {texts(traces)},
+            {ints([c[0] for c in group.corrections])}, {ints([c[1] for c in group.corrections])},
+            {ints([c[2] for c in group.corrections])});
         COPY journal.event ({_COLUMNS}) FROM STDIN (FORMAT BINARY); COMMIT"""  # noqa: S608 (integers and hex only)
     run(connection, sql.encode())
     write_rows(connection, group.rows)
@@ -179,23 +194,10 @@ def _vault_sql(group: _Group) -> str:
         keys, versions, sealed = zip(*group.vault_rows, strict=True)
         statements.append(f"""
         INSERT INTO vault.identifier (key, key_version, sealed)
-        SELECT * FROM unnest({_bytes(keys)}, {_ints(versions)}::int[], {_bytes(sealed)}) ON CONFLICT (key) DO NOTHING;""")  # noqa: S608
+        SELECT * FROM unnest({byteas(keys)}, {ints(versions)}::int[], {byteas(sealed)}) ON CONFLICT (key) DO NOTHING;""")  # noqa: S608
     if group.originals:
         streams, sequences, versions, sealed = zip(*group.originals, strict=True)
         statements.append(f"""
         INSERT INTO vault.original (stream_id, sequence, key_version, sealed)
-        SELECT * FROM unnest({_ints(streams)}, {_ints(sequences)}, {_ints(versions)}::int[], {_bytes(sealed)});""")  # noqa: S608
+        SELECT * FROM unnest({ints(streams)}, {ints(sequences)}, {ints(versions)}::int[], {byteas(sealed)});""")  # noqa: S608
     return "".join(statements)
-
-
-def _ints(values: Sequence[int]) -> str:
-    return "'{" + ",".join(map(str, values)) + "}'::bigint[]"
-
-
-def _bytes(values: Sequence[bytes]) -> str:
-    return "'{" + ",".join(f'"\\\\x{value.hex()}"' for value in values) + "}'::bytea[]"
-
-
-def _texts(values: Sequence[str]) -> str:
-    """Trace parents only: letters, digits, dashes and commas (checked where they come in)."""
-    return "'{" + ",".join(f'"{value}"' for value in values) + "}'::text[]"

@@ -9,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 # The projector and commands; an edge.
 APP, EDGE = "hub_app", "hub_edge"
-PROJECTOR, CONSOLE = "hub_projector", "hub_console"
+PROJECTOR, CONSOLE, SEALER = "hub_projector", "hub_console", "hub_sealer"
 # Whatever PGCLIENTENCODING says: the hub sends and reads UTF-8.
 ENCODING = "UTF8"
 

@@ -18,7 +18,7 @@ from hub.journal.statements import ConnectionLost, GroupFailed, note_warning, ru
 # Each server that a conninfo names is waited for as long.
 CONNECT_WITHIN_S = 5
 
-Role = Literal["hub_reader", "hub_writer", "hub_projector", "hub_console"]
+Role = Literal["hub_reader", "hub_writer", "hub_projector", "hub_console", "hub_sealer"]
 
 
 def set_up(role: Role | None, settings: Mapping[str, str] = {}) -> str:

@@ -211,5 +211,5 @@ class JournalWriter:
 
 
 def _size(batch: Batch) -> int:
-    """The bytes of a batch that wait: its rows, and the sealed originals of what is quarantined."""
-    return sum(map(len, batch.tails)) + sum(len(sealed) for _, _, sealed in batch.originals)
+    """The bytes of a batch that wait: its rows and entries, and the sealed originals of what is quarantined."""
+    return sum(len(columns) + len(end) for columns, end in batch.tails) + sum(len(sealed) for _, _, sealed in batch.originals)

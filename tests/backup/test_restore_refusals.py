@@ -134,7 +134,8 @@ def test_every_table_of_the_hub_is_in_the_backup_or_told_apart(dsn: str) -> None
             WHERE n.nspname NOT IN ('views', 'console', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
               AND c.relkind IN ('r', 'p') AND NOT c.relispartition""").fetchall()
     in_the_manifest = {"journal.head", "vault.key_fingerprint", "public.hub_migration"}
-    assert {name for (name,) in found} - in_the_manifest == set(backup_tables.TABLES)
+    made_again = {"tlog.tile"}
+    assert {name for (name,) in found} - in_the_manifest - made_again == set(backup_tables.TABLES)
 
 
 def test_an_empty_journal_is_backed_up_and_restored(dsn: str, target: str, tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def test_what_is_unknown_is_dropped_by_the_short_way_wherever_it_is_in_an_event(
     assert b"secret" in request.SerializeToString()
     context = Context(rights_of("50", every_role()), AT_S + 86_400, reference.load(), lambda _: True)
     received = batch_reader(feed_service_pb2.AppendEventsRequest)(request.SerializeToString())
-    with_it, without = asyncio.run(intake.prepare(1, "owner", received, context, lambda _: 1)).batch.tails
+    (with_it, _), (without, _) = asyncio.run(intake.prepare(1, "owner", received, context, lambda _: 1)).batch.tails
     assert _stored(with_it) == _stored(without)
 
 

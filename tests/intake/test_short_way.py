@@ -101,16 +101,16 @@ def test_an_event_written_in_another_way_is_left_to_the_long_way_and_stored_the_
     sent = _OTHERWISE[way]
     assert event_pb2.Event.FromString(sent).card.clear == "A00000001"
     assert experienced._short_way.take(sent, _context()) is None
-    stored, usual = (_row(_prepare(experienced, [one]).batch.tails[0]) for one in (sent, _sent()))
+    stored, usual = (_row(_prepare(experienced, [one]).batch.tails[0][0]) for one in (sent, _sent()))
     if way == "a medium of zero":
         assert event_pb2.Event.FromString(stored[stored.index(b"\n") :]).medium == 0
     else:
         assert stored == usual
 
 
-def _row(tail: bytes) -> bytes:
-    """A packed row behind its digest and the size of its data."""
-    return tail[tail.index(b"\0\0\0\x20") + 40 :]
+def _row(columns: bytes) -> bytes:
+    """The data of packed columns: behind the digest and its own size, before the size of a leaf."""
+    return columns[columns.index(b"\0\0\0\x20") + 40 : -4]
 
 
 @given(st.data())

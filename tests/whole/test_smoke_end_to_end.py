@@ -2,6 +2,7 @@
 
 import time
 
+import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2_grpc, feed_service_pb2, feed_service_pb2_grpc
 
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
@@ -22,3 +23,8 @@ def test_a_loss_reported_by_one_province_is_refused_in_the_other(hub: RunningHub
     assert answer.outcome == acceptance_pb2.ACCEPTANCE_OUTCOME_DENY
     assert [reason.code for reason in answer.reasons] == ["LOST_TEMP"]
     assert answer.position > answer.as_of_position >= appended.positions[-1]
+    with psycopg.connect(hub.dsn) as connection:
+        without = """
+            SELECT e.position, e.kind FROM journal.event e JOIN journal.stream s USING (stream_id) WHERE e.leaf IS DISTINCT FROM
+                journal.leaf(e.position, e.recorded_at, e.sequence, s.name, e.occurred_at, e.kind, e.digest, e.data)"""
+        assert connection.execute(without).fetchall() == []

@@ -262,6 +262,7 @@ _LOGINS = """
     CREATE ROLE hub_projector NOLOGIN ADMIN hub_owner;
     CREATE ROLE hub_reader NOLOGIN ADMIN hub_owner;
     CREATE ROLE hub_console NOLOGIN ADMIN hub_owner;
+    CREATE ROLE hub_sealer NOLOGIN ADMIN hub_owner;
     GRANT hub_app, hub_edge TO hub_owner WITH ADMIN OPTION;
     GRANT pg_monitor TO hub_app, hub_edge;
     GRANT pg_signal_backend TO hub_owner;

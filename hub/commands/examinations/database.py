@@ -6,13 +6,13 @@ import psycopg
 
 from hub.commands.examinations import NOT_RUNNING, Examined, Scene, examination, fault, ok, warning
 from hub.journal.clock import MOST_AHEAD_S
-from hub.journal.logins import APP, CONSOLE, EDGE, PROJECTOR, user_of
+from hub.journal.logins import APP, CONSOLE, EDGE, PROJECTOR, SEALER, user_of
 from hub.journal.migrate import OLDEST_VERSION, at_hand
 from hub.monitoring.vitals import read_clock, read_database, read_replication
 from hub.postgres.cluster import path_of
 
 OLD_SNAPSHOT_S = 60.0
-_ROLES = ("hub_writer", "hub_projector", "hub_reader", CONSOLE)
+_ROLES = ("hub_writer", "hub_projector", "hub_reader", CONSOLE, SEALER)
 # What must never change once it is written: by grant, so that no fault of the hub can.
 _APPEND_ONLY = ("journal.event", "journal.batch", "journal.correction", "journal.request", "journal.redeemed_token")
 
@@ -110,7 +110,7 @@ def grants(scene: Scene) -> Examined:
         return fault(f"缺少角色 missing roles: {', '.join(missing)}", "hub migrate")
     refused = scene.connection.execute(
         "SELECT r FROM unnest(%s::text[]) r WHERE NOT pg_has_role(current_user, r, 'MEMBER') AND NOT (current_user = %s AND r = ANY (%s))",
-        (list(_ROLES), EDGE, [PROJECTOR, CONSOLE]),
+        (list(_ROLES), EDGE, [PROJECTOR, CONSOLE, SEALER]),
     )
     if outside := [row[0] for row in refused]:
         return fault(f"登录用户不属于 the login is no member of {', '.join(outside)}", f"GRANT {', '.join(outside)} TO CURRENT_USER")
