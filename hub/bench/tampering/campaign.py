@@ -55,7 +55,7 @@ def measure(config: Config, seeds: int, controls: int, report: Report) -> dict[s
         "false_alarms": dict(alarms),
         "kinds": rows,
         "seconds": round(time.monotonic() - began, 1),
-        "is_sound": by_name == seeds * len(ALL) and not alarms,
+        "sound": by_name == seeds * len(ALL) and not alarms,
     }
 
 
