@@ -40,6 +40,12 @@ COMMANDS = (
         OPERATING,
         "隔离事件：列出、查看、重新评估。Quarantined events: list, look, evaluate again.",
     ),
+    Entry(
+        "receipts",
+        "hub.commands.receipts:app",
+        OPERATING,
+        "回执：签发密钥、重开回执、摘要可开启。Receipts: keys that sign them, one made again, digests that open.",
+    ),
     Entry("clock", "hub.commands.clock:app", OPERATING, "日志时间超前时由运维接受。Where the journal's time is ahead of the clocks."),
     Entry("hotlist", "hub.commands.hotlist:app", OPERATING, "离线黑名单：供离线闸机。Offline hotlist for gates that cannot ask."),
     Entry(
@@ -96,12 +102,6 @@ COMMANDS = (
         "hub.commands.standby:app",
         OPERATING,
         "备库：建立、运行、查看、接管。A standby: make it, run it, look at it, promote it.",
-    ),
-    Entry(
-        "witness",
-        "hub.commands.witness:app",
-        POLICY,
-        "见证与镜像：在省里或审计方的机器上运行，不用枢纽数据库。A witness and mirror of the log, on a machine of its own.",
     ),
     Entry(
         "sql",

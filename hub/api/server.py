@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 import psycopg
 from grpc_health.v1 import health_pb2
 
+from hub.admin.receipts import take_up
 from hub.api.cards.card_reader import CardReader
 from hub.api.cards.checks import Checks
 from hub.api.cards.looks import Looks
@@ -28,6 +31,8 @@ from hub.api.edge.reads_only import refusing
 from hub.api.edge.standard_services import add_standard_services
 from hub.api.edge.transport import CALLS_OF_ALL, OPTIONS, listen
 from hub.api.edge.turns import Reads
+from hub.api.feeds.block_keys import BlockKeys
+from hub.api.feeds.receipts import Receipts
 from hub.api.feeds.service import FeedService
 from hub.api.hotlists.service import HotlistService
 from hub.api.joint_services.case_service import CaseService
@@ -39,7 +44,9 @@ from hub.domain import reference
 from hub.domain.participant import DECISIONS_FEED, HUB
 from hub.domain.quota import Quota
 from hub.intake.batch import Intake
+from hub.intake.digests import Digests
 from hub.journal.decisions import DecisionWriter
+from hub.journal.receipts import log_origin
 from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import session
 from hub.journal.writer import JournalWriter
@@ -47,6 +54,7 @@ from hub.telemetry import names
 from hub.telemetry.spans import Call
 from hub.trust.authority import CertificateFiles
 from hub.trust.keyring import Keyring, compare_fingerprint, verify_fingerprint
+from hub.trust.receipt_keys import open_receipt_keys
 from hub.trust.server_tls import ServerCertificate
 
 DRAIN_S = 10.0
@@ -65,6 +73,7 @@ class ServerSettings:
     listen: str
     certificates: CertificateFiles
     keyring: Keyring
+    keys_dir: Path
     quota: Quota
     plaintext_port: int = 0
     plaintext_caller: str = ""
@@ -98,25 +107,23 @@ class HubServer:
             # First of all: where another process listens, nothing is to be opened.
             certificate = ServerCertificate(settings.certificates)
             self._listen(certificate)
-            decisions_stream = 0 if settings.reads_only else await asyncio.to_thread(_prepare_own, settings.dsn, connection)
+            own = None if settings.reads_only else await asyncio.to_thread(_prepare_own, settings, connection)
         async with contextlib.AsyncExitStack() as opened:
             quotas = Quotas(settings.quota)
             names.CALLS_UNDER_WAY.read = quotas.under_way
             directory = Directory(settings.dsn, quotas)
             opened.callback(directory.close)
             gate = Gate(directory, settings.certificates.authority.parent, settings.plaintext_caller, settings.first_message_s)
-            if settings.reads_only:
-                readiness = self._add_reading_services(opened, gate)
-            else:
-                readiness = self._add_services(opened, gate, decisions_stream, further)
+            readiness = self._add_reading_services(opened, gate) if own is None else self._add_services(opened, gate, own, further)
             opened.callback(quotas.release)
             opened.callback(gate.leash.close)
             await self._answer(opened, gate, readiness, certificate)
             self._opened = opened.pop_all()
 
-    def _add_services(self, opened: contextlib.AsyncExitStack, gate: Gate, decisions_stream: int, further: Further | None) -> Readiness:
+    def _add_services(self, opened: contextlib.AsyncExitStack, gate: Gate, own: "_Own", further: Further | None) -> Readiness:
         settings, dsn, keyring, directory = self._settings, self._settings.dsn, self._settings.keyring, gate.directory
-        tables, intake = reference.load(), Intake(keyring)
+        digests = Digests(keyring, is_open=own.has_open_digests)
+        tables, intake = reference.load(), Intake(keyring, digests)
         writer = JournalWriter(dsn)
         writer.start()
         opened.push_async_callback(writer.stop)
@@ -125,7 +132,7 @@ class HubServer:
         self.readiness = readiness = Readiness(dsn, writer, settings.limits)
         card_reader = CardReader(dsn, readiness.refused)
         opened.push_async_callback(card_reader.stop)
-        decisions = DecisionWriter(dsn, decisions_stream)
+        decisions = DecisionWriter(dsn, own.decisions_stream)
         opened.push_async_callback(decisions.stop)
         reads = Reads(dsn, "hub_reader", "hub-reads", 2)
         opened.callback(reads.close)
@@ -151,7 +158,8 @@ class HubServer:
         opened.callback(hotlists.stop)
         opened.callback(subscriptions.release)
         opened.callback(cases.release)
-        feeds = FeedService(reads, writer, intake, directory, tables, readiness.pace, readiness.events_refused)
+        block_keys = BlockKeys(directory, reads, digests, decisions)
+        feeds = FeedService(reads, writer, intake, directory, tables, readiness.pace, own.receipts, block_keys, readiness.events_refused)
         self._server.add_generic_rpc_handlers(
             tuple(service.handler(gate) for service in (feeds, cards, hotlists, service_items, cases, medical, culture, subscriptions))
         )
@@ -231,11 +239,21 @@ async def _note(health: Health, service: str, is_ready: bool) -> None:
     await health.set(service, status)
 
 
-def _prepare_own(dsn: str, connection: psycopg.Connection) -> int:
-    """Puts the rules at hand into effect, makes the hub's own feed on first start and returns its row."""
-    with contextlib.closing(AggregateStore(dsn)) as store:
+class _Own(NamedTuple):
+    """What an edge needs of the record before it answers: the row of the hub's own feed, the signer of receipts, how digests are keyed."""
+
+    decisions_stream: int
+    receipts: Receipts
+    has_open_digests: bool
+
+
+def _prepare_own(settings: ServerSettings, connection: psycopg.Connection) -> _Own:
+    """Puts the rules and the key of receipts at hand into effect, and makes the hub's own feed on first start."""
+    keys, now = open_receipt_keys(settings.keys_dir), datetime.now(UTC)
+    with contextlib.closing(AggregateStore(settings.dsn)) as store:
         store.ensure_feeds([(DECISIONS_FEED, HUB)])
-        publish_rules(connection, store, datetime.now(UTC))
+        publish_rules(connection, store, now)
+        book = take_up(connection, store, keys, now)
     row = connection.execute("SELECT stream_id FROM journal.stream WHERE name = %s", (DECISIONS_FEED,)).fetchone()
     assert row is not None
-    return int(row[0])
+    return _Own(int(row[0]), Receipts(keys.newest, log_origin(connection)), book.is_open)

@@ -14,7 +14,7 @@ from rich.table import Table
 from hub.admin import participants as desk
 from hub.admin.participants import all_but, all_participants, changing, running, take_in, take_up, withdraw
 from hub.admin.registry import register_participant
-from hub.commands import quota, roles
+from hub.commands import quota, roles, signing
 from hub.commands.database import database
 from hub.commands.wording import folded
 from hub.config import Config
@@ -249,3 +249,7 @@ def _local(instant: datetime) -> str:
 for command in (quota.quota, roles.grant, roles.revoke, roles.roles):
     app.command()(command)
 app.command("grant-as-before")(roles.grant_as_before)
+app.command("signing-key")(signing.signing_key)
+app.command("signing-revoke")(signing.signing_revoke)
+app.command("signed-only")(signing.signed_only)
+app.command("signing")(signing.signing)

@@ -51,6 +51,7 @@ PATTERNS = {
         "urn:chuanyu:participant: and a name, such as urn:chuanyu:participant:sc.card-center",
     ),
     "^[0-9a-f]{64}$": ("64 位小写十六进制数，如 SHA-256 指纹", "64 hexadecimal digits in lower case, such as a SHA-256 fingerprint"),
+    "^[0-9a-f]{16}$": ("16 位小写十六进制的密钥编号，如 16d8a3f2b7905c4e", "a key's id of 16 hexadecimal digits, such as 16d8a3f2b7905c4e"),
     "^[0-9a-f]{1,64}$": ("至多 64 位小写十六进制数，如 1ff4669e", "at most 64 hexadecimal digits in lower case, such as 1ff4669e"),
     "^[a-z]{1,16}$": ("小写字母，至多 16 个，如 card", "at most 16 letters in lower case, such as card"),
     "^[A-Z]{2}[0-9]{3,5}$": ("事项编号，如 TB031", "the id of a service item, such as TB031"),

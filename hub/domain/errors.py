@@ -263,3 +263,27 @@ class BeforeCatalogue(HubError):
 
 class CatalogueChanged(HubError):
     """Someone changed the catalogue meanwhile; look at it and try again."""
+
+
+class BatchKeyUnknown(HubError):
+    """The participant has no such key for signing batches; ask an operator for `hub participants signing-key`."""
+
+
+class BatchKeyRevoked(HubError):
+    """The key that signed the batch was revoked; sign with another."""
+
+
+class BatchSignatureWrong(HubError):
+    """The signature is not one of this batch by this key; sign the text of docs/receipts.md."""
+
+
+class BatchUnsigned(HubError):
+    """The feed takes signed batches alone; sign the batch."""
+
+
+class DigestsClosed(HubError):
+    """The digests of this database are under one key, which nobody gets; ask an operator for `hub receipts open-digests`."""
+
+
+class ReceiptNotFound(HubError):
+    """No receipt can be given for this number: it is not recorded, or was recorded before there were receipts."""

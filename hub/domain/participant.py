@@ -4,11 +4,12 @@ A certificate is known by the SHA-256 of its DER. Any may be withdrawn, known be
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
+from chuanyu.exchange.v1 import receipts_pb2 as receipts
 
 from hub.domain.aggregate import HubAggregate
 from hub.domain.errors import HubError
@@ -64,6 +65,27 @@ class Certificate:
     not_after: datetime
 
 
+class SigningKeyTaken(HubError):
+    """The participant has this key already, or had it: a revoked one never comes back; make another."""
+
+
+class SigningKeyUnknown(HubError):
+    """The participant has no such key for signing batches; see `hub participants signing`."""
+
+
+class FeedNotIts(HubError):
+    """The participant has no such feed; see `hub participants list`."""
+
+
+@dataclass(slots=True)
+class Signing:
+    """The keys that a participant signs batches with, by id, the revoked ones with why, and its feeds that take signed batches alone."""
+
+    keys: dict[str, receipts.ParticipantSigningKeyRegistered] = field(default_factory=dict)
+    revoked: dict[str, str] = field(default_factory=dict)
+    only: set[str] = field(default_factory=set)
+
+
 class Participant(HubAggregate):
     """Registered once; feeds, certificates and roles come, certificates and roles go, the right to speak is suspended and given back."""
 
@@ -78,6 +100,7 @@ class Participant(HubAggregate):
         self.certificates: dict[str, Certificate] = {}
         self.withdrawn: dict[str, str] = {}
         self.quota = NO_QUOTA
+        self.signing = Signing()
         # Each role that it has, with how far it reaches.
         self.roles: dict[str, Scope]
         self._set_roles({})
@@ -155,6 +178,30 @@ class Participant(HubAggregate):
         revoked = decisions.ParticipantRoleRevoked(participant=self.urn, role=role_number(role), reason_code=reason_code)
         self.record("participant_role_revoked", revoked, at)
 
+    def register_signing_key(self, key_id: str, algorithm: int, public_key: bytes, at: datetime) -> None:
+        """Makes a key known that signs batches; raises SigningKeyTaken."""
+        if key_id in self.signing.keys:
+            raise SigningKeyTaken
+        registered = receipts.ParticipantSigningKeyRegistered(participant=self.urn, key_id=key_id, public_key=public_key)
+        registered.algorithm = algorithm  # type: ignore[assignment]
+        self.record("participant_signing_key_registered", registered, at)
+
+    def revoke_signing_key(self, key_id: str, reason_code: str, at: datetime) -> None:
+        """Ends a key for good; one that is revoked already changes nothing. Raises SigningKeyUnknown."""
+        if key_id not in self.signing.keys:
+            raise SigningKeyUnknown
+        if key_id not in self.signing.revoked:
+            revoked = receipts.ParticipantSigningKeyRevoked(participant=self.urn, key_id=key_id, reason_code=reason_code)
+            self.record("participant_signing_key_revoked", revoked, at)
+
+    def require_signing(self, feed: str, at: datetime, *, is_required: bool) -> None:
+        """Says whether a feed takes signed batches alone; the same again changes nothing. Raises FeedNotIts."""
+        if feed not in self.feeds:
+            raise FeedNotIts
+        if (feed in self.signing.only) != is_required:
+            required = receipts.ParticipantSigningRequired(participant=self.urn, feed=feed, is_required=is_required)
+            self.record("participant_signing_required", required, at)
+
     def apply(self, kind: str, message: object) -> None:
         """Folds one event."""
         if isinstance(message, decisions.ParticipantRoleGranted):
@@ -180,6 +227,12 @@ class Participant(HubAggregate):
         elif isinstance(message, decisions.ParticipantQuotaSet):
             limits = (message.calls_per_s, message.events_per_s, message.calls_at_once, message.streams_at_once, message.misses_per_min)
             self.quota = Quota(*limits)
+        elif isinstance(message, receipts.ParticipantSigningKeyRegistered):
+            self.signing.keys[message.key_id] = message
+        elif isinstance(message, receipts.ParticipantSigningKeyRevoked):
+            self.signing.revoked[message.key_id] = message.reason_code
+        elif isinstance(message, receipts.ParticipantSigningRequired):
+            (self.signing.only.add if message.is_required else self.signing.only.discard)(message.feed)
         elif kind == "participant_suspended":
             self.is_suspended = True
         elif kind == "participant_resumed":

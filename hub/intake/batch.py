@@ -15,10 +15,10 @@ from hub.domain.birth_dates import settle_birth_date
 from hub.domain.errors import RequestInvalid
 from hub.domain.event_rules import Context, Violation, violations
 from hub.domain.instants import SECOND_US
-from hub.domain.pseudonym import hmac_sm3_under
 from hub.domain.texts import identifiers_in_texts
-from hub.intake.batches import Prepared, Received, read_event
+from hub.intake.batches import Prepared, Proof, Received, read_event
 from hub.intake.compiled_rules import accepts
+from hub.intake.digests import Digests
 from hub.intake.identifiers import Identifiers
 from hub.intake.quarantining import Quarantining
 from hub.intake.rule_faults import shape_faults
@@ -37,25 +37,28 @@ FeedId = Callable[[str], int | None]
 class Intake:
     """What prepares the batches of one process."""
 
-    def __init__(self, keyring: Keyring) -> None:
-        """*keyring* gives pseudonyms, digests and seals."""
-        self._digest = hmac_sm3_under(keyring.digest)
+    def __init__(self, keyring: Keyring, digests: Digests | None = None) -> None:
+        """*keyring* gives pseudonyms and seals, *digests* those of the database; without them they are those of a fresh one."""
+        self._digests = digests or Digests(keyring)
         self.identifiers = Identifiers(keyring)
         self._short_way = ShortWay(self.identifiers)
         self._quarantine = Quarantining(keyring, self.identifiers)
 
-    async def prepare(self, stream_id: int, owner: str, received: Received, context: Context, feed_id: FeedId) -> Prepared:
-        """Turns a request into a batch, one event after the other; clear arms become keys on the way.
+    async def prepare(
+        self, stream_id: int, owner: str, received: Received, context: Context, feed_id: FeedId, proof: Proof | None = None
+    ) -> Prepared:
+        """Turns a request into a batch, one event after the other; clear arms become keys on the way. The last event gets the *proof*.
 
         Raises RequestInvalid when fields of the request itself break a rule, RequestMalformed when bytes of an event are none.
         """
-        first_sequence, sent, digest = received.request.first_sequence, received.sent, self._digest
+        feed, first_sequence, sent = received.request.feed, received.request.first_sequence, received.sent
         if not 1 <= first_sequence <= LAST_SEQUENCE:
             raise RequestInvalid([("first_sequence", "uint64.lte" if first_sequence else "uint64.gte")])
-        batch = Batch(stream_id, owner, first_sequence, [], [digest(data) for data in sent])
-        prepared = Prepared(batch, {}, {})
+        batch = Batch(stream_id, owner, first_sequence, [], self._digests.of(feed, first_sequence, sent))
+        batch.otherwise = self._digests.otherwise(feed, first_sequence, sent)
+        prepared = Prepared(batch, {}, {}, proof=proof)
         tails, digests = batch.tails, batch.digests
-        newest_s = None
+        newest_s, last = None, len(sent) - 1 if proof else -1
         turn_ends_at = time.perf_counter() + TURN_S
         for offset, data in enumerate(sent):
             if offset % _LOOK_EVERY == 0 and time.perf_counter() > turn_ends_at:
@@ -63,6 +66,8 @@ class Intake:
                 turn_ends_at = time.perf_counter() + TURN_S
             if (passed := self._short_way.take(data, context)) is not None:
                 kind, newest_s, nanos, event = passed
+                if proof and offset == last:
+                    event += proof.field
                 tails.append(pack_tail(newest_s * SECOND_US + nanos // 1_000, _KIND_BYTES[kind], digests[offset], event))
                 continue
             if (parsed := read_event(data)) is None:
@@ -70,7 +75,7 @@ class Intake:
                 await asyncio.sleep(0)
             if (stored := self._by_the_long_way(prepared, offset, parsed, data, context, feed_id)) is parsed:
                 newest_s = stored.occurred_at.seconds
-            tails.append(_tail(stored, digests[offset]))
+            tails.append(_tail(stored, digests[offset], proof if offset == last else None))
         prepared.newest_s = newest_s
         return prepared
 
@@ -95,7 +100,8 @@ class Intake:
         batch.originals = [original for original in batch.originals if original[0] != offset]
         kind, sent = event.WhichOneof("kind"), received.sent[offset]
         stand_in = self._quarantine.take(prepared, offset, event, kind, [("", "unstorable")], sent, None)
-        batch.tails[offset] = _tail(stand_in, batch.digests[offset])
+        is_last = offset == len(batch.tails) - 1
+        batch.tails[offset] = _tail(stand_in, batch.digests[offset], prepared.proof if is_last else None)
 
     async def faults_of(self, received: Received, context: Context) -> dict[int, list[Violation]]:
         """Returns what each event would be quarantined for, by its place; nothing of them is kept."""
@@ -124,6 +130,7 @@ class Intake:
     def _admit(self, event: event_pb2.Event, kind: str | None, context: Context, prepared: Prepared, sent: bytes = b"") -> list[Violation]:
         """The long way: shape, the rules of the domain, identifiers, whose keys take their place; returns all that is broken."""
         event.DiscardUnknownFields()
+        event.ClearField("sent_batch")
         if kind is None:
             return [("kind", "unknown_kind"), *shape_faults(event)]
         message = getattr(event, kind)
@@ -147,10 +154,11 @@ def faults(event: event_pb2.Event, kind: str, message: Message, context: Context
     return broken + [(path, rule) for path, rule in violations(event, kind, message, context) if path not in shapeless]
 
 
-def _tail(event: event_pb2.Event, digest: bytes) -> Tail:
+def _tail(event: event_pb2.Event, digest: bytes, proof: Proof | None) -> Tail:
     kind, at = event.WhichOneof("kind"), event.occurred_at
     assert kind is not None, "one without a kind is quarantined"
-    return pack_tail(at.seconds * SECOND_US + at.nanos // 1_000, _KIND_BYTES[kind], digest, event.SerializeToString())
+    data = event.SerializeToString() + (proof.field if proof else b"")
+    return pack_tail(at.seconds * SECOND_US + at.nanos // 1_000, _KIND_BYTES[kind], digest, data)
 
 
 def _note_correction(batch: Batch, offset: int, event: event_pb2.Event, feed_id: FeedId) -> None:

@@ -56,14 +56,26 @@ class Received:
             raise BatchTooLarge(f"It has {events} events and {self.size:,} bytes.", **found)
 
 
+class Proof(NamedTuple):
+    """A batch's blind, the digest of its events, and both with the signature as the field of an event."""
+
+    blind: bytes
+    digest: bytes
+    field: bytes
+
+
 @dataclass(slots=True)
 class Prepared:
-    """A batch ready to be written, what to remember once it is, which events are quarantined (by offset), when the last good one was."""
+    """A batch ready to be written, what to remember once it is, which events are quarantined (by offset), when the last good one was.
+
+    *proof* is what is kept of it with its last event.
+    """
 
     batch: Batch
     new_identifiers: dict[str, bytes]
     quarantined: dict[int, list[Violation]]
     newest_s: int | None = None
+    proof: Proof | None = None
 
 
 def batch_reader(kind: Kind) -> Callable[[bytes], Received]:

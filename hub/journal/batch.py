@@ -1,7 +1,7 @@
 """A batch for the journal, its rows as COPY takes them, and what becomes of it."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
@@ -42,9 +42,12 @@ class Batch:
     corrections: list[tuple[int, int, int]] = field(default_factory=list)
     uncertain: bool = False
     handles: tuple[int, int, int] | None = None
+    # What the event at an offset has for a digest if it was recorded under the other key; it costs, and is rarely asked for.
+    otherwise: Callable[[int], bytes] | None = None
 
     def part(self, start: int, stop: int) -> "Batch":
         """Returns a batch of the events from offset *start* up to *stop*; the first part takes the new identifiers of all."""
+        otherwise = self.otherwise
         return replace(
             self,
             first_sequence=self.first_sequence + start,
@@ -53,6 +56,7 @@ class Batch:
             vault_rows=[] if start else self.vault_rows,
             originals=[(at - start, version, sealed) for at, version, sealed in self.originals if start <= at < stop],
             corrections=[(at - start, stream, target) for at, stream, target in self.corrections if start <= at < stop],
+            otherwise=otherwise and (lambda at: otherwise(start + at)),
         )
 
 

@@ -103,7 +103,7 @@ def _place(connection: pq.abc.PGconn, group: _Group, batch: Batch) -> Outcome:
             return Deferred()
         old = _recorded(connection, batch.stream_id, first, first + known - 1)
         for offset, (digest, (_, recorded_digest)) in enumerate(zip(batch.digests, old, strict=False)):
-            if digest != recorded_digest:
+            if digest != recorded_digest and (batch.otherwise is None or batch.otherwise(offset) != recorded_digest):
                 return SequenceConflict(sequence=first + offset)
         old_positions = [position for position, _ in old]
     if known < len(batch.tails):

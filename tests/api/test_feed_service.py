@@ -25,7 +25,9 @@ from hub.api.edge.directory import Caller, CurrentRights, Directory
 from hub.api.edge.quota import Quotas
 from hub.api.edge.statuses import CODES, DOMAIN, internal
 from hub.api.edge.turns import Reads
+from hub.api.feeds.block_keys import BlockKeys
 from hub.api.feeds.pace import Pace
+from hub.api.feeds.receipts import Receipts
 from hub.api.feeds.service import FeedService
 from hub.commands.pages.reference import examples
 from hub.domain import errors, reference
@@ -33,9 +35,12 @@ from hub.domain.participant import Participant
 from hub.domain.quota import Quota
 from hub.intake.batch import Intake
 from hub.intake.batches import Received
+from hub.intake.digests import Digests
+from hub.journal.decisions import DecisionWriter
 from hub.journal.writer import JournalWriter
 from hub.telemetry.spans import Call
 from hub.trust.keyring import open_keyring
+from hub.trust.receipt_keys import open_receipt_keys
 from tests.clients import (
     DEADLINE_S,
     REASONS,
@@ -323,8 +328,12 @@ def test_a_stream_that_nobody_reads_any_more_leaves_no_task_behind(dsn: str, tmp
     async def give_up() -> int:
         quotas = Quotas(Quota(1_000, 10_000, 256, 64))
         directory = Directory(dsn, quotas)
-        parts = JournalWriter(dsn), Intake(open_keyring(tmp_path)), directory, reference.load(), Pace(10.0)
-        service = FeedService(Reads(dsn, "hub_reader", "reads"), *parts)
+        keyring, reads = open_keyring(tmp_path), Reads(dsn, "hub_reader", "reads")
+        proofs = (
+            Receipts(open_receipt_keys(tmp_path).newest, "log/1"),
+            BlockKeys(directory, reads, Digests(keyring), DecisionWriter(dsn, 1)),
+        )
+        service = FeedService(reads, JournalWriter(dsn), Intake(keyring), directory, reference.load(), Pace(10.0), *proofs)
         one = Participant(hub_decisions_pb2.ParticipantRegistered(participant=CHONGQING, province="50"))
         answers = service.stream_events(batches(), Caller(CHONGQING, "50", Call(APPEND), Peer(CHONGQING), quotas.of(one), CurrentRights()))
         assert (await anext(answers)).HasField("refused")

@@ -112,6 +112,10 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
         "FeedService/ValidateEvents": lambda: one.feeds.ValidateEvents(
             feed_service_pb2.ValidateEventsRequest(feed=name), timeout=DEADLINE_S
         ),
+        "FeedService/GetReceiptKeys": lambda: one.feeds.GetReceiptKeys(feed_service_pb2.GetReceiptKeysRequest(), timeout=DEADLINE_S),
+        "FeedService/GetBlockKeys": lambda: one.feeds.GetBlockKeys(
+            feed_service_pb2.GetBlockKeysRequest(feed=name, first_sequence=1, last_sequence=1), timeout=DEADLINE_S
+        ),
         "FeedService/StreamEvents": lambda: list(one.feeds.StreamEvents(iter(()), timeout=DEADLINE_S)),
         "CardService/GetCard": lambda: one.cards.GetCard(asked_of(card, service_region="500103"), timeout=DEADLINE_S),
         "CardService/CheckAcceptance": lambda: one.cards.CheckAcceptance(check, timeout=DEADLINE_S),

@@ -184,7 +184,7 @@ def _stored(tail: bytes) -> bytes:
 
 def test_the_short_way_looks_into_every_message_of_the_envelope_or_leaves_it_to_the_long_way() -> None:
     inner = {field.name for field in event_pb2.Event.DESCRIPTOR.fields if field.message_type is not None and not field.containing_oneof}
-    assert inner == {"occurred_at", "source", "card"} | {"card_aliases", "holder", "corrects", "reverses"}
+    assert inner == {"occurred_at", "source", "card"} | {"card_aliases", "holder", "corrects", "reverses", "sent_batch"}
 
 
 def test_digits_alone_are_searched_exactly_where_they_can_name_somebody() -> None:

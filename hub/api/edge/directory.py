@@ -21,7 +21,7 @@ from hub.domain.errors import (
     ParticipantSuspended,
     ParticipantUnknown,
 )
-from hub.domain.participant import OPERATOR, Participant
+from hub.domain.participant import OPERATOR, Participant, Signing
 from hub.domain.roles import NO_RIGHTS, Rights
 from hub.journal.reader import Feed, reading
 from hub.journal.recorder import AggregateStore
@@ -33,13 +33,14 @@ AWAY_AFTER_S = 0.5
 
 
 class CurrentRights:
-    """What a participant may do by now: calls and open streams of it share one, which follows its roles."""
+    """What a participant may do by now: calls and open streams of it share one, which follows its roles and its keys."""
 
-    __slots__ = ("rights",)
+    __slots__ = ("rights", "signing")
 
     def __init__(self, rights: Rights = NO_RIGHTS) -> None:
         """*rights* hold until the directory looks the participant up again."""
         self.rights = rights
+        self.signing = Signing()
 
 
 class Caller(NamedTuple):
@@ -133,7 +134,8 @@ class Directory:
                 raise ParticipantUnknown
             participant = Participant.operators(datetime.now(UTC))
         self._participants[urn] = (time.monotonic(), participant)
-        self._current.setdefault(urn, CurrentRights()).rights = participant.rights
+        current = self._current.setdefault(urn, CurrentRights())
+        current.rights, current.signing = participant.rights, participant.signing
         return participant
 
     async def feed_of(self, caller: Caller, name: str) -> Feed:

@@ -68,6 +68,12 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     errors.CatalogueChanged: (code_pb2.ABORTED, "CATALOGUE_CHANGED"),
     errors.CaseNotFound: (code_pb2.NOT_FOUND, "CASE_NOT_FOUND"),
     errors.SettlementNotFound: (code_pb2.NOT_FOUND, "SETTLEMENT_NOT_FOUND"),
+    errors.BatchKeyUnknown: (code_pb2.PERMISSION_DENIED, "BATCH_KEY_UNKNOWN"),
+    errors.BatchKeyRevoked: (code_pb2.PERMISSION_DENIED, "BATCH_KEY_REVOKED"),
+    errors.BatchSignatureWrong: (code_pb2.INVALID_ARGUMENT, "BATCH_SIGNATURE_WRONG"),
+    errors.BatchUnsigned: (code_pb2.FAILED_PRECONDITION, "BATCH_UNSIGNED"),
+    errors.DigestsClosed: (code_pb2.FAILED_PRECONDITION, "DIGESTS_CLOSED"),
+    errors.ReceiptNotFound: (code_pb2.NOT_FOUND, "RECEIPT_NOT_FOUND"),
 }
 
 

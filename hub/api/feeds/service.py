@@ -14,7 +14,9 @@ from hub.api.edge.statuses import to_status
 from hub.api.edge.turns import Reads
 from hub.api.edge.windowed import windowed
 from hub.api.feeds.answers import answer_of, joined, note_appended, note_quarantined
+from hub.api.feeds.block_keys import BlockKeys
 from hub.api.feeds.pace import CALL_PATIENCE_S, STREAM_PATIENCE_S, Pace
+from hub.api.feeds.receipts import Receipts, keys_response
 from hub.domain.errors import BatchEmpty, FeedUnknown, HubError, QuotaExceeded, Unstorable
 from hub.domain.event_rules import Context
 from hub.domain.instants import timestamp
@@ -24,8 +26,10 @@ from hub.intake.batch import Intake
 from hub.intake.batches import BATCH_EVENTS, Prepared, Received, batch_reader
 from hub.intake.message_reader import reader
 from hub.intake.quarantining import add_violations
+from hub.intake.sent_batches import prove
 from hub.journal.batch import Appended
 from hub.journal.reader import Feed, FeedRow, Recorded, feed_row, quarantined_at
+from hub.journal.receipts import known_keys
 from hub.journal.writer import JournalWriter
 from hub.telemetry import names
 from hub.telemetry.spans import Call, now_ns
@@ -47,10 +51,13 @@ class FeedService:
         directory: Directory,
         reference: Reference,
         pace: Pace,
+        receipts: Receipts,
+        block_keys: BlockKeys,
         refused: Callable[[], HubError | None] = lambda: None,
     ) -> None:
         """All parts are shared with the other services of the process; *refused* says why no event is recorded now, if so."""
         self._refused = refused
+        self._receipts, self._block_keys = receipts, block_keys
         self._reads = reads
         self._writer = writer
         self._intake = intake
@@ -66,6 +73,8 @@ class FeedService:
                 "GetFeed": unary(gate, reader(protos.GetFeedRequest), self.get_feed),
                 "AppendEvents": unary(gate, batch_reader(protos.AppendEventsRequest), self.append_events, takes_batches=True),
                 "ValidateEvents": unary(gate, batch_reader(protos.ValidateEventsRequest), self.validate_events, takes_batches=True),
+                "GetReceiptKeys": unary(gate, reader(protos.GetReceiptKeysRequest), self.get_receipt_keys),
+                "GetBlockKeys": unary(gate, reader(protos.GetBlockKeysRequest), self._block_keys.get),
                 "StreamEvents": streaming(gate, batch_reader(protos.StreamEventsRequest), self.stream_events),
             },
         )
@@ -77,9 +86,14 @@ class FeedService:
         if row is None:
             raise FeedUnknown
         response = protos.GetFeedResponse(feed=request.feed, next_sequence=row.next_sequence, last_position=row.last_position)
+        response.signed_only = request.feed in caller.current.signing.only
         if row.last_recorded_us is not None:
             response.last_recorded_at.CopyFrom(timestamp(row.last_recorded_us))
         return response
+
+    async def get_receipt_keys(self, request: protos.GetReceiptKeysRequest, caller: Caller) -> protos.GetReceiptKeysResponse:
+        """Gives the keys of receipts that are on record."""
+        return keys_response(self._receipts.origin, await self._reads.read(caller.urn, known_keys))
 
     async def append_events(self, received: Received, caller: Caller) -> protos.AppendEventsResponse:
         """Appends one batch and answers after the commit."""
@@ -123,7 +137,8 @@ class FeedService:
             raise refusal
         began = now_ns()
         async with caller.allowance.preparing:
-            prepared = await self._intake.prepare(feed.stream_id, caller.urn, received, self._context(caller), self._feed_id)
+            proof = prove(received, caller.current.signing)
+            prepared = await self._intake.prepare(feed.stream_id, caller.urn, received, self._context(caller), self._feed_id, proof)
         call.step(
             names.PREPARE_SPAN, began, now_ns(), {names.MESSAGING_COUNT: received.count, names.QUARANTINED: len(prepared.quarantined)}
         )
@@ -162,7 +177,10 @@ class FeedService:
         before: list[Recorded] = []
         if appended.duplicates:
             before = await self._reads.read(call.participant, quarantined_at, appended.positions[: appended.duplicates])
-        return answer_of(feed, appended, prepared.quarantined, before)
+        answer = answer_of(feed, appended, prepared.quarantined, before)
+        assert prepared.proof is not None
+        answer.receipt.CopyFrom(self._receipts.give(feed, appended, prepared.proof))
+        return answer
 
     async def _in_parts(self, received: Received, prepared: Prepared, start: int, stop: int) -> list[Appended]:
         """Appends by halves a batch that the database refused for a value in it: the event at fault is quarantined."""

@@ -21,6 +21,8 @@ METHODS = {
     "AppendEvents": "报送一批事件",
     "ValidateEvents": "试验一批事件，不入账",
     "StreamEvents": "以流报送多批事件",
+    "GetReceiptKeys": "取回执的公钥",
+    "GetBlockKeys": "取本方数据流的分段密钥",
     "GetCard": "查询一张卡",
     "CheckAcceptance": "询问能否在此用卡",
     "StreamAcceptance": "以流询问能否用卡",

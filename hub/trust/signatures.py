@@ -1,0 +1,36 @@
+"""Signatures of batches and receipts: a key's id, and whether a signature is one of a text by a key."""
+
+from hashlib import sha256
+
+from chuanyu.exchange.v1 import receipts_pb2
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from gmssl_pyx import GmsslInnerError, sm2_verify
+
+ED25519 = receipts_pb2.SIGNING_ALGORITHM_ED25519
+SM2 = receipts_pb2.SIGNING_ALGORITHM_SM2
+PUBLIC_BYTES: dict[int, int] = {ED25519: 32, SM2: 64}
+SIGNATURE_BYTES = 64
+
+
+def key_id(public_key: bytes) -> str:
+    """Returns what a key is known by."""
+    return sha256(public_key).hexdigest()[:16]
+
+
+def is_signed(algorithm: int, public_key: bytes, signature: bytes, text: bytes) -> bool:
+    """Whether a signature is that of a text by a key; a key or signature of another length is not."""
+    if len(public_key) != PUBLIC_BYTES.get(algorithm) or len(signature) != SIGNATURE_BYTES:
+        return False
+    if algorithm == SM2:
+        r, s = (int.from_bytes(part, "big") for part in (signature[:32], signature[32:]))
+        try:
+            return bool(sm2_verify(public_key, text, encode_dss_signature(r, s)))
+        except GmsslInnerError:
+            return False
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, text)
+    except InvalidSignature:
+        return False
+    return True
