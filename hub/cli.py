@@ -104,6 +104,12 @@ COMMANDS = (
         "备库：建立、运行、查看、接管。A standby: make it, run it, look at it, promote it.",
     ),
     Entry(
+        "witness",
+        "hub.commands.witness:app",
+        POLICY,
+        "见证与镜像：在省里或审计方的机器上运行，不用枢纽数据库。A witness and mirror of the log, on a machine of its own.",
+    ),
+    Entry(
         "sql",
         "hub.commands.sql:sql",
         OPERATING,

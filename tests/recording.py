@@ -1,6 +1,8 @@
 """Puts events straight into a journal, as an edge does once it has checked them: key arms, digests, corrections, one group a call."""
 
+import contextlib
 import hashlib
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -9,8 +11,10 @@ from chuanyu.exchange.v1 import usage_government_pb2 as government
 from chuanyu.exchange.v1 import usage_transit_pb2 as transit
 from psycopg import pq
 
+from hub.admin.registry import register_participant
 from hub.journal.batch import Appended, Batch, pack_tail
 from hub.journal.group import commit_group
+from hub.journal.recorder import AggregateStore
 from hub.journal.statements import run
 from hub.journal.writer_connection import SESSION
 
@@ -61,6 +65,14 @@ class Recording:
     def close(self) -> None:
         """Closes the connection."""
         self._connection.finish()
+
+
+def register_owners(dsn: str) -> None:
+    """Registers both provinces with the feeds of a Recording, in two events: before the first append, or after the last."""
+    with contextlib.closing(AggregateStore(dsn)) as store:
+        for province, owner in (("51", SICHUAN), ("50", CHONGQING)):
+            feeds = [feed for feed, one in OWNERS.items() if one == owner]
+            register_participant(store, owner, province, owner, feeds, datetime.now(UTC))
 
 
 def key_of(identifier: str) -> bytes:

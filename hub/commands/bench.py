@@ -19,6 +19,7 @@ import hub.bench.quota
 import hub.bench.rebuild
 import hub.bench.registry
 import hub.bench.steady
+import hub.bench.tampering.campaign
 import hub.bench.telemetry
 import hub.bench.views
 from hub.commands.options import Json
@@ -166,6 +167,18 @@ def bench_hostile(
     result = hub.bench.hostile.measure.measure(Config(), seconds, only or [], screen.print)
     _finish(result, as_json)
     raise typer.Exit(0 if result["holds"] else 1)
+
+
+@app.command("tampering")
+def bench_tampering(
+    as_json: Json = False,
+    seeds: Annotated[int, typer.Option(min=1, help="每种篡改的种子数。Seeds of each kind.")] = 200,
+    controls: Annotated[int, typer.Option(min=0, help="未动过的核对次数。Checks of what nobody touched.")] = 1_000,
+) -> None:
+    """篡改：以超级用户逐种篡改真实记录，须按名查出；未动过的须无误报。Each kind of tampering is to be found by name, and nothing else."""
+    result = hub.bench.tampering.campaign.measure(Config(), seeds, controls, screen.print)
+    _finish(result, as_json)
+    raise typer.Exit(0 if result["sound"] else 1)
 
 
 def _finish(result: dict[str, Any], as_json: bool) -> None:

@@ -1,11 +1,11 @@
 """The command `hub fsck`."""
 
 import json
-from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from hub.audit.fsck import MOST, Checked
 from hub.audit.fsck import check as check_all
 from hub.commands.database import database
 from hub.commands.options import Json
@@ -14,6 +14,7 @@ from hub.commands.wording import views_in_words
 from hub.config import Config
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
+from hub.trust.keyring import Keyring, open_keyring
 
 
 def fsck(
@@ -21,13 +22,19 @@ def fsck(
     views: Annotated[bool, typer.Option(help="把视图与重建结果比对。Compare the views with a rebuild.")] = True,
     identifiers: Annotated[bool, typer.Option(help="逐条查找明文标识。Look for identifiers in clear in every event.")] = False,
 ) -> None:
-    """检查：日志无缺口、各来源编号连续、视图等于重建。Check journal, feeds and views."""
-    with database(Config()) as dsn, progress() as report:
+    """检查：日志无缺口、各来源编号连续、旁表与事件一致、视图等于重建。Check the journal, what is derived from it, and views."""
+    config = Config()
+    with database(config) as dsn, progress() as report:
         with runner.connect(dsn) as connection:
             create_views(connection, PROJECTIONS)
-        checked = check_all(dsn, report, with_views=views, with_identifiers=identifiers)
-    for problem in checked.problems:
-        typer.echo(f"✗ {problem}")
+        checked = check_all(dsn, report, with_views=views, with_identifiers=identifiers, keyring=_keyring(config))
+    for difference in checked.differences:
+        typer.echo(f"✗ {difference.chinese} {difference.english} [{difference.code}]")
+    for code, count in checked.codes.items():
+        if count > MOST:
+            typer.echo(f"✗ [{code}] 另有 and {count - MOST:,} more")
+    for left_out in checked.left_out:
+        typer.echo(f"– 未查 not checked: {left_out}")
     if identifiers:
         typer.echo(
             f"{'✗' if checked.clear_identifiers else '✓'} 逐条查找了明文标识 looked into every event for identifiers in clear, "
@@ -40,5 +47,17 @@ def fsck(
         f"视图 views {views_in_words(checked.views)}"
     )
     if as_json:
-        typer.echo(json.dumps({**asdict(checked), "clean": checked.is_clean}))
+        typer.echo(json.dumps(_as_json(checked), ensure_ascii=False))
     raise typer.Exit(0 if checked.is_clean else 1)
+
+
+def _keyring(config: Config) -> Keyring | None:
+    """Reads the keys where they are; a check makes none."""
+    directory = config.data_dir / "keys"
+    return open_keyring(directory) if (directory / "pseudonym.key").exists() else None
+
+
+def _as_json(checked: Checked) -> dict[str, Any]:
+    named = ("head", "events", "holes", "clear_identifiers", "views", "parked", "problems", "codes", "left_out")
+    differences = [difference.as_json() for difference in checked.differences]
+    return {**{name: getattr(checked, name) for name in named}, "differences": differences, "clean": checked.is_clean}

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -252,7 +252,7 @@ def _result(
         "small_participants": small.as_json(),
         "case": case_no,
         "problems": [*checked.problems, *problems],
-        "events_in_journal": asdict(checked)["events"],
+        "events_in_journal": checked.events,
         "surprises": tally.get("surprises", []),
         "is_sound": is_sound,
     }

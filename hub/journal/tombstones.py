@@ -23,14 +23,6 @@ def bury(connection: psycopg.Connection) -> int:
     return buried
 
 
-def unburied(connection: psycopg.Connection) -> Iterator[str]:
-    """Yields a line for everything that the journal says was erased and that is still in the vault."""
-    for event in _erased(connection):
-        keys = list(event.identifier_erased.identifier_keys)
-        rows = connection.execute("SELECT key FROM vault.identifier WHERE key = ANY (%s) AND erased_at IS NULL", (keys,)).fetchall()
-        yield from (f"vault: identifier {bytes(key).hex()[:16]}… was erased and is there again" for (key,) in rows)
-
-
 def holding(connection: psycopg.Connection, keyring: Keyring, clear: Iterable[bytes]) -> list[tuple[str, int]]:
     """Returns feed and number of the quarantined events whose originals hold one of some identifiers in clear.
 

@@ -45,15 +45,32 @@ def digest(connection: psycopg.Connection, view: View) -> str:
     return hasher.hexdigest()
 
 
+def first_difference(connection: psycopg.Connection, view: View, fresh: View) -> str:
+    """Returns the table and the key of the first row that is not the same in both, and "views.parked" where all rows are."""
+    for table, other in zip(view.tables, fresh.tables, strict=True):
+        keys, columns = (", ".join(name for name, _ in named) for named in (table.key_columns, table.columns))
+        live, rebuilt = f"SELECT {columns} FROM views.{table.name}", f"SELECT {columns} FROM views.{other.name}"  # noqa: S608
+        statement = f"""SELECT {keys} FROM (({live} EXCEPT {rebuilt}) UNION ALL ({rebuilt} EXCEPT {live})) d ORDER BY {keys} LIMIT 1"""  # noqa: S608
+        if (row := connection.execute(statement.encode()).fetchone()) is not None:
+            named = zip((name for name, _ in table.key_columns), row, strict=True)
+            said = ", ".join(f"{name} {value.hex() if isinstance(value, bytes) else value}" for name, value in named)
+            return f"views.{table.name}: {said}"
+    return "views.parked"
+
+
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What a rebuild found: both digests at one position, and whether the fresh table took the live one's place."""
+    """What a rebuild found: both digests at one position, and whether the fresh table took the live one's place.
+
+    *place* is the first row that differs, "" where none does.
+    """
 
     view: str
     position: int
     live_digest: str
     fresh_digest: str
     switched: bool
+    place: str = ""
 
     @property
     def is_equal(self) -> bool:
@@ -102,6 +119,8 @@ def catch_up_and_switch(
         while advance(connection, fresh, through=position):
             pass
         result = Rebuilt(view.name, position, digest(connection, view), digest(connection, fresh), switch)
+        if not result.is_equal:
+            result = replace(result, place=first_difference(connection, view, fresh))
         refusal = _refusal(connection, fresh, result, even_if_different) if switch else None
         is_switched = switch and refusal is None
         if is_switched:

@@ -58,16 +58,23 @@ def encode_bundle(found: Iterable[bytes]) -> bytes:
 
 def decode_bundle(bundle: bytes, width: int) -> list[bytes]:
     """Returns the entries of a bundle; raises BundleRefused if it has fewer or more than *width*."""
+    found = decode_first(bundle, width)
+    rest = len(bundle) - sum(2 + len(entry) for entry in found)
+    if rest:
+        raise BundleRefused(f"it has {rest} bytes after {width} entries.")
+    return found
+
+
+def decode_first(bundle: bytes, width: int) -> list[bytes]:
+    """Returns the first entries of a bundle; raises BundleRefused if it has fewer than *width*."""
     found: list[bytes] = []
     at = 0
-    while at < len(bundle) and len(found) < width:
+    while len(found) < width:
         end = at + 2 + int.from_bytes(bundle[at : at + 2], "big")
         if at + 2 > len(bundle) or end > len(bundle):
-            raise BundleRefused(f"entry {len(found)} is cut.")
+            raise BundleRefused(f"it ends before entry {len(found) + 1} of {width}.")
         found.append(bundle[at + 2 : end])
         at = end
-    if len(found) != width or at != len(bundle):
-        raise BundleRefused(f"it has {len(found)} of {width} entries and {len(bundle) - at} bytes after them.")
     return found
 
 

@@ -14,14 +14,17 @@ from hub.journal.recorder import AggregateStore
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
 from hub.projections.rebuild import rebuild
-from tests.recording import Recording, journey, lost, registered, shown
+from tests.recording import Recording, journey, key_of, lost, register_owners, registered, shown
+
+CARDS = ("A00000001", "A00000002")
 
 
 @pytest.fixture
 def journal(dsn: str) -> Iterator[Recording]:
-    """A journal of eight events whose views are caught up: positions 1 to 4 in cq.card-center, 5 to 8 in cq.usage."""
+    """A journal of ten events whose views are caught up: two register the provinces, then four in cq.card-center, four in cq.usage."""
+    register_owners(dsn)
     recording = Recording(dsn)
-    recording.append(registered("A00000001"), lost("A00000001"), registered("A00000002"), lost("A00000002"), feed="cq.card-center")
+    recording.append(*(event(card) for card in CARDS for event in (registered, lost)), feed="cq.card-center")
     recording.append(journey(), journey(), journey(), journey())
     fold(dsn)
     yield recording
@@ -45,7 +48,7 @@ def problems(dsn: str, **options: Any) -> list[str]:
 
 
 def test_a_sound_hub_is_clean(dsn: str, journal: Recording) -> None:
-    assert check(dsn, with_identifiers=True) == Checked(head=8, events=8, views={view.name: True for view in PROJECTIONS})
+    assert check(dsn, with_identifiers=True) == Checked(head=10, events=10, views={view.name: True for view in PROJECTIONS})
 
 
 def test_an_empty_hub_is_clean(dsn: str) -> None:
@@ -67,24 +70,24 @@ def test_events_newer_than_the_views_are_no_problem(dsn: str, journal: Recording
 
 
 def test_a_deleted_event_is_a_missing_position(dsn: str, journal: Recording) -> None:
-    plant(dsn, "DELETE FROM journal.event WHERE position = 6")
-    assert "positions 1 to 8: 1 missing" in problems(dsn, with_views=False)
+    plant(dsn, "DELETE FROM journal.event WHERE position = 8")
+    assert "positions 1 to 10: 1 missing" in problems(dsn, with_views=False)
 
 
 def test_a_deleted_event_is_a_hole_in_its_feed(dsn: str, journal: Recording) -> None:
-    plant(dsn, "DELETE FROM journal.event WHERE position = 6")
+    plant(dsn, "DELETE FROM journal.event WHERE position = 8")
     stream = journal.streams["cq.usage"]
     assert f"stream {stream}: numbers 1 to 4 do not follow 0 without hole and in order" in problems(dsn, with_views=False)
 
 
 def test_a_deleted_last_event_is_found(dsn: str, journal: Recording) -> None:
-    plant(dsn, "DELETE FROM journal.event WHERE position = 8")
+    plant(dsn, "DELETE FROM journal.event WHERE position = 10")
     assert "stream cq.usage: its row expects 5, its events end with 3" in problems(dsn, with_views=False)
 
 
 def test_a_deleted_feed_is_found(dsn: str, journal: Recording) -> None:
-    plant(dsn, "DELETE FROM journal.event WHERE position BETWEEN 5 AND 8; UPDATE journal.head SET position = 4")
-    assert problems(dsn, with_views=False) == ["stream cq.usage: its row expects 5, its events end with 0"]
+    plant(dsn, "DELETE FROM journal.event WHERE position BETWEEN 7 AND 10; UPDATE journal.head SET position = 6")
+    assert "stream cq.usage: its row expects 5, its events end with 0" in problems(dsn, with_views=False)
 
 
 def test_a_missing_last_batch_row_is_found(dsn: str, journal: Recording) -> None:
@@ -95,28 +98,29 @@ def test_a_missing_last_batch_row_is_found(dsn: str, journal: Recording) -> None
 
 def test_a_deleted_journal_is_found(dsn: str, journal: Recording) -> None:
     plant(dsn, "TRUNCATE journal.event")
-    assert "positions 1 to 8: 8 missing" in problems(dsn, with_views=False)
+    assert "positions 1 to 10: 10 missing" in problems(dsn, with_views=False)
 
 
 def test_an_event_beyond_the_head_is_found(dsn: str, journal: Recording) -> None:
-    plant(dsn, "UPDATE journal.head SET position = 7")
-    assert problems(dsn, with_views=False) == ["position 8 stands beyond the head at 7"]
+    plant(dsn, "UPDATE journal.head SET position = 9")
+    found = check(dsn, with_views=False)
+    assert (found.problems[0], set(found.codes)) == ("position 10 stands beyond the head at 9", {"beyond-head", "checkpoint-beyond-head"})
 
 
 def test_a_jump_in_a_feeds_numbers_is_found(dsn: str, journal: Recording) -> None:
-    plant(dsn, "UPDATE journal.event SET sequence = 9 WHERE position = 8")
+    plant(dsn, "UPDATE journal.event SET sequence = 9 WHERE position = 10")
     stream = journal.streams["cq.usage"]
     assert f"stream {stream}: numbers 1 to 9 do not follow 0 without hole and in order" in problems(dsn, with_views=False)
 
 
 def test_a_number_that_two_events_of_a_feed_have_is_found(dsn: str, journal: Recording) -> None:
-    plant(dsn, "UPDATE journal.event SET sequence = 2 WHERE position = 7")
+    plant(dsn, "UPDATE journal.event SET sequence = 2 WHERE position = 9")
     stream = journal.streams["cq.usage"]
     assert problems(dsn, with_views=False) == [f"stream {stream}: numbers 1 to 4 do not follow 0 without hole and in order"]
 
 
 def test_numbers_in_another_order_than_positions_are_found(dsn: str, journal: Recording) -> None:
-    plant(dsn, "UPDATE journal.event SET sequence = 5 - sequence WHERE position BETWEEN 5 AND 8")
+    plant(dsn, "UPDATE journal.event SET sequence = 5 - sequence WHERE position BETWEEN 7 AND 10")
     stream = journal.streams["cq.usage"]
     assert f"stream {stream}: numbers 1 to 4 do not follow 0 without hole and in order" in problems(dsn, with_views=False)
 
@@ -141,13 +145,13 @@ def test_a_missing_batch_row_is_found(dsn: str, journal: Recording) -> None:
 
 def test_a_batch_row_that_leads_to_other_events_is_found(dsn: str, journal: Recording) -> None:
     stream = journal.streams["cq.usage"]
-    plant(dsn, f"UPDATE journal.batch SET first_position = 4 WHERE stream_id = {stream}")
+    plant(dsn, f"UPDATE journal.batch SET first_position = 6 WHERE stream_id = {stream}")
     assert problems(dsn, with_views=False) == [f"stream {stream}: batch at 1 does not lead to its events"]
 
 
 def test_a_recorded_at_that_goes_back_is_found(dsn: str, journal: Recording) -> None:
-    plant(dsn, "UPDATE journal.event SET recorded_at = recorded_at - interval '1 hour' WHERE position = 6")
-    assert problems(dsn, with_views=False) == ["position 6: recorded before position 5"]
+    plant(dsn, "UPDATE journal.event SET recorded_at = recorded_at - interval '1 hour' WHERE position = 8")
+    assert problems(dsn, with_views=False) == ["position 8: recorded before position 7"]
 
 
 def test_an_identifier_in_clear_is_found(dsn: str, journal: Recording) -> None:
@@ -155,7 +159,7 @@ def test_an_identifier_in_clear_is_found(dsn: str, journal: Recording) -> None:
     event.card.clear = "A00000001"
     journal.append(event)
     fold(dsn)
-    assert problems(dsn, with_identifiers=True) == ["position 9: card.clear stands in clear"]
+    assert problems(dsn, with_identifiers=True) == ["position 11: card.clear stands in clear"]
 
 
 def test_an_identifier_in_clear_deep_inside_a_kind_is_found(dsn: str, journal: Recording) -> None:
@@ -163,23 +167,28 @@ def test_an_identifier_in_clear_deep_inside_a_kind_is_found(dsn: str, journal: R
     event.social_function_activated.supersedes.clear = "A00000002"
     journal.append(event, feed="cq.card-center")
     fold(dsn)
-    assert problems(dsn, with_identifiers=True) == ["position 9: social_function_activated.supersedes.clear stands in clear"]
+    assert problems(dsn, with_identifiers=True) == ["position 11: social_function_activated.supersedes.clear stands in clear"]
 
 
 @pytest.mark.parametrize(
-    ("view", "tampering"),
+    ("view", "tampering", "key"),
     [
-        ("card_standing", "UPDATE views.card_standing SET facts = '[]'"),
-        ("card_standing", "DELETE FROM views.card_standing"),
-        ("daily_usage", "UPDATE views.daily_usage SET amount_fen = amount_fen + 1"),
-        ("feed_progress", "UPDATE views.feed_progress SET quarantined = 1"),
-        ("agreement_history", "INSERT INTO views.agreement_history VALUES (1, 'other', '', 1)"),
-        ("card_alias", "INSERT INTO views.card_alias VALUES ('other', 'card', 1)"),
+        ("card_standing", "UPDATE views.card_standing SET facts = '[]'", f"key {min(map(key_of, CARDS)).hex()}"),
+        ("card_standing", f"DELETE FROM views.card_standing WHERE key = '\\x{key_of(CARDS[1]).hex()}'", f"key {key_of(CARDS[1]).hex()}"),
+        (
+            "daily_usage",
+            "UPDATE views.daily_usage SET amount_fen = amount_fen + 1",
+            "day 2025-09-01, issuer 50, region 510100, scenario TRA.MET",
+        ),
+        ("feed_progress", "UPDATE views.feed_progress SET quarantined = 1 WHERE last_position = 10", "stream_id {usage}"),
+        ("agreement_history", "INSERT INTO views.agreement_history VALUES (1, 'other', '', 1)", "stream_id 1"),
+        ("card_alias", "INSERT INTO views.card_alias VALUES ('other', 'card', 1)", f"key {b'other'.hex()}"),
     ],
 )
-def test_a_tampered_view_is_found(dsn: str, journal: Recording, view: str, tampering: str) -> None:
+def test_a_tampered_view_is_found_with_its_first_row(dsn: str, journal: Recording, view: str, tampering: str, key: str) -> None:
     plant(dsn, tampering)
-    assert problems(dsn) == [f"view {view}: live differs from rebuilt at position 8"]
+    place = key.format(usage=journal.streams["cq.usage"])
+    assert problems(dsn) == [f"view {view}: live differs from rebuilt at position 10, first in views.{view}: {place}"]
 
 
 def test_parked_events_are_found(dsn: str, journal: Recording) -> None:

@@ -29,7 +29,7 @@ from tests.clients import DEADLINE_S, Province
 from tests.databases import fresh_database
 from tests.hub_process import CHONGQING, Process, running_hub
 from tests.messages import registered as registered_card
-from tests.recording import Recording, registered
+from tests.recording import Recording, register_owners, registered
 
 # What an attacker who runs code in an edge would try, each in a session of the edge's login.
 REFUSED = [
@@ -90,6 +90,7 @@ def edge(server_dsn: str) -> Iterator[str]:
         journal = Recording(dsn)
         journal.append(registered("A00000001"), feed="cq.card-center")
         journal.close()
+        register_owners(dsn)
         with runner.connect(dsn) as connection:
             create_views(connection, PROJECTIONS)
         yield edge_login(dsn)

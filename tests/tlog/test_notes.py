@@ -117,7 +117,7 @@ def test_key_ids_are_of_name_kind_and_public_key() -> None:
     assert key.key_id == sha256(b"a.example\n\xffchuanyu.exchange/sm2-sm3/v1" + key.public).digest()[:4]
 
 
-LINE = sign_note(SignerKey.make("a.example", ED25519), TEXT).line
+LINE = sign_note(SignerKey("a.example", ED25519, bytes(32)), TEXT).line
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,11 @@ from hub.tlog.policy import LogSignatureMissing, LogUnknown, PolicyRefused, Quor
 
 ORIGIN = "exchange.example/1"
 NOW_S = 1_790_000_000
-LOG = SignerKey.make(ORIGIN, ED25519)
+# Names of tests must not change from run to run, so their keys do not either.
+LOG = SignerKey(ORIGIN, ED25519, bytes(32))
 LOG_SM2 = SignerKey.make(ORIGIN, SM2)
-X1, X2, X3 = (SignerKey.make(f"x{number}.example", ED25519_COSIGNATURE) for number in (1, 2, 3))
-Y1 = SignerKey.make("y1.example", ML_DSA_44)
+X1, X2, X3 = (SignerKey(f"x{number}.example", ED25519_COSIGNATURE, bytes([number]) * 32) for number in (1, 2, 3))
+Y1 = SignerKey("y1.example", ML_DSA_44, bytes(32))
 POLICY = f"""\
 # Sichuan's, Chongqing's and the auditor's.
 log {LOG.verifier.text}

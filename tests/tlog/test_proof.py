@@ -12,7 +12,7 @@ from hub.tlog.proof import Proof, ProofFileRefused
 from hub.tlog.tree import ProofRefused
 from tests.tlog.test_tree import grown, leaves
 
-LOG = SignerKey.make("log.example", ED25519)
+LOG = SignerKey("log.example", ED25519, bytes(32))
 
 
 def head(size: int, root: bytes = bytes(32)) -> Note:

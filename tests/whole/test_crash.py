@@ -24,7 +24,7 @@ from tests.databases import fresh_database
 from tests.disturbed import Disturbed
 from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub, running_hub
 from tests.messages import journey
-from tests.recording import Recording
+from tests.recording import Recording, register_owners
 from tests.recording import journey as stored_journey
 from tests.senders import KIT_FEED
 
@@ -146,6 +146,8 @@ def test_views_folded_by_a_projector_that_is_killed_again_and_again_equal_their_
     for first in range(0, head, 2_000):
         recording.append(*(stored_journey(f"A{number % 997:08d}") for number in range(first, first + 2_000)))
     recording.close()
+    register_owners(dsn)
+    head += 2
     kills_in_mid_fold = 0
     with psycopg.connect(dsn, autocommit=True) as connection:
         for _ in range(5):

@@ -1,0 +1,103 @@
+"""The one order: no position and no number is missing, nothing goes back in time, and each batch leads to its events."""
+
+from collections.abc import Iterator
+
+from hub.audit.fsck.differences import Difference
+from hub.audit.fsck.scene import Scene
+
+
+def examine_head(scene: Scene) -> Iterator[Difference]:
+    """The head is the last event's, in position and in time."""
+    # One statement reads both: the head moves on meanwhile.
+    [(last, position, is_its_time)] = scene.rows(_HEAD)
+    if last is not None and last > position:
+        yield Difference("beyond-head", position=last, head=position)
+    elif is_its_time is False:
+        yield Difference("head-time", position=position)
+
+
+def examine_positions(scene: Scene) -> Iterator[Difference]:
+    """Positions and numbers have no hole, times and batches follow them, and each stream ends where its row says."""
+    last_sequences: dict[int, int] = {}
+    for after, through in scene.pages("positions"):
+        runs = scene.rows(_RUNS, after=after, through=through)
+        events = sum(run[1] for run in runs)
+        scene.checked.events += events
+        if events != through - after:
+            scene.checked.holes += through - after - events
+            yield Difference("position-missing", first=after + 1, last=through, missing=through - after - events)
+        for run in runs:
+            yield from _run(scene, last_sequences, *run)
+        for position, before in scene.rows(_BACK, after=after, through=through):
+            yield Difference("time-back", position=position, before=before)
+        for stream, sequence, position, leads in scene.rows(_BATCHES, after=after, through=through):
+            code = "batch-time" if leads else "batch-elsewhere"
+            yield Difference(code, stream=stream, sequence=sequence, position=position)
+    yield from _stream_ends(scene, last_sequences)
+
+
+def _run(
+    scene: Scene, last_sequences: dict[int, int], stream_id: int, count: int, lowest: int, highest: int, jumps: int
+) -> Iterator[Difference]:
+    """A page's events of a stream are one run of numbers that goes on where the page before ended."""
+    last = last_sequences.get(stream_id, min(lowest, 1) - 1)
+    if jumps or highest - lowest + 1 != count or lowest != last + 1:
+        scene.checked.holes += 1
+        yield Difference("numbers-broken", stream=stream_id, lowest=lowest, highest=highest, before=last)
+    last_sequences[stream_id] = highest
+
+
+def _stream_ends(scene: Scene, last_sequences: dict[int, int]) -> Iterator[Difference]:
+    """Compares each stream's row with its batches and events; events newer than the head that was read are allowed for."""
+    # The rows are read first: what is appended in between makes *newer* larger, which is allowed for, never smaller.
+    streams = scene.rows(_STREAMS)
+    newer: dict[int, int] = dict(
+        scene.rows("SELECT stream_id, count(*) FROM journal.event WHERE position > %(head)s GROUP BY 1", head=scene.head)
+    )
+    for stream_id, name, expected, last_batched in streams:
+        last = last_sequences.get(stream_id, min(expected, 1) - 1)
+        if not last + 1 <= expected <= last + 1 + newer.get(stream_id, 0):
+            yield Difference("stream-end", feed=name, expected=expected, last=last)
+        elif last_batched + 1 != expected:
+            yield Difference("batch-end", feed=name, expected=expected, last=last_batched)
+    gaps = scene.rows(_BATCH_GAPS)
+    scene.checked.holes += len(gaps)
+    for stream, sequence in gaps:
+        yield Difference("batch-gap", stream=stream, sequence=sequence)
+
+
+_HEAD = """
+    SELECT (SELECT max(position) FROM journal.event), h.position, h.recorded_at = e.recorded_at
+    FROM journal.head h LEFT JOIN journal.event e USING (position)"""
+# A page by stream: how many events, from which number to which, and how many do not follow the one before them.
+_RUNS = """
+    SELECT stream_id, count(*), min(sequence), max(sequence), count(*) FILTER (WHERE sequence <> before + 1) FROM (
+        SELECT stream_id, sequence, lag(sequence) OVER (PARTITION BY stream_id ORDER BY position) AS before
+        FROM journal.event WHERE position > %(after)s AND position <= %(through)s) e
+    GROUP BY stream_id ORDER BY stream_id"""
+_BACK = """
+    SELECT position, before FROM (
+        SELECT position, recorded_at, lag(position) OVER w AS before, lag(recorded_at) OVER w AS recorded_before
+        FROM journal.event WHERE position >= %(after)s AND position <= %(through)s WINDOW w AS (ORDER BY position)) e
+    WHERE recorded_at < recorded_before LIMIT 10"""
+# What lies between the first and the last event of a batch is its own, since the numbers of a stream follow its positions.
+_BATCHES = """
+    SELECT b.stream_id, b.first_sequence, b.first_position,
+           (f.stream_id, f.sequence, l.stream_id, l.sequence)
+               IS NOT DISTINCT FROM (b.stream_id, b.first_sequence, b.stream_id, b.last_sequence) AS leads
+    FROM journal.batch b
+    LEFT JOIN journal.event f ON f.position = b.first_position
+    LEFT JOIN journal.event l ON l.position = b.first_position + b.last_sequence - b.first_sequence
+    WHERE b.first_position > %(after)s AND b.first_position <= %(through)s
+      AND (f.stream_id, f.sequence, f.recorded_at, l.stream_id, l.sequence, l.recorded_at)
+          IS DISTINCT FROM (b.stream_id, b.first_sequence, b.recorded_at, b.stream_id, b.last_sequence, b.recorded_at) LIMIT 10"""
+_STREAMS = """
+    SELECT s.stream_id, s.name, s.next_sequence,
+           COALESCE((SELECT b.last_sequence FROM journal.batch b WHERE b.stream_id = s.stream_id ORDER BY b.first_sequence DESC LIMIT 1),
+                    LEAST(s.next_sequence, 1) - 1)
+    FROM journal.stream s ORDER BY s.stream_id"""
+_BATCH_GAPS = """
+    SELECT b.stream_id, b.first_sequence FROM (
+        SELECT stream_id, first_sequence, lag(last_sequence, 1, LEAST(first_sequence, 1) - 1)
+               OVER (PARTITION BY stream_id ORDER BY first_sequence) AS before
+        FROM journal.batch) b WHERE b.first_sequence <> b.before + 1"""

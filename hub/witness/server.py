@@ -1,0 +1,105 @@
+"""The witness's pages: add-checkpoint for logs, and for everybody what was cosigned and, where it is offered, the mirror.
+
+Nothing here needs a password: what comes in counts by its signature, and what goes out is signed. A mirror shows the feed, number, time and
+kind of every event and nothing of its content; still it is for provinces and auditors, so it is served only where that is asked for.
+"""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from hub.tlog import paths
+from hub.tlog.add_checkpoint import MOST_BODY_BYTES, PATH
+from hub.tlog.paths import PathRefused
+from hub.witness import cosigning
+from hub.witness.cosigning import Cosigner
+from hub.witness.folder import Folder
+
+_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+
+def application(folder: Folder, cosigner: Cosigner, *, shows_mirror: bool) -> Starlette:
+    """Returns the pages."""
+
+    async def add(request: Request) -> Response:
+        body = b""
+        async for block in request.stream():
+            body += block
+            if len(body) > MOST_BODY_BYTES:
+                return _answer(cosigning.Answer(413, f"A body of add-checkpoint has at most {MOST_BODY_BYTES} bytes.\n"))
+        return _answer(await run_in_threadpool(cosigner.add, body))
+
+    async def checkpoint(request: Request) -> Response:
+        return _answer(await run_in_threadpool(cosigner.checkpoint, request.path_params["hash"]))
+
+    async def mirrored(request: Request) -> Response:
+        return _mirrored(folder, request.path_params["hash"], request.path_params["path"])
+
+    mirror = [Route("/mirror/{hash}/{path:path}", mirrored)] if shows_mirror else []
+    return Starlette(routes=[Route(f"/{PATH}", add, methods=["POST"]), *mirror, Route("/{hash}/checkpoint", checkpoint)])
+
+
+def _answer(answer: cosigning.Answer) -> Response:
+    return Response(answer.body, answer.status, media_type=answer.content_type)
+
+
+def _mirrored(folder: Folder, origin_hash: str, path: str) -> Response:
+    mirror = next((log.mirror for log in folder.logs() if log.directory.name == origin_hash), None)
+    try:
+        is_head = path == paths.CHECKPOINT
+        known = path if is_head else paths.parse(path) and path
+    except PathRefused as refused:
+        return PlainTextResponse(f"{refused}\n", 404)
+    if mirror is None or not (mirror / known).is_file():
+        return PlainTextResponse("The mirror does not have this. 镜像中没有此文件。\n", 404)
+    if is_head:
+        return FileResponse(mirror / known, media_type=cosigning.TEXT, headers={"Cache-Control": "no-cache"})
+    return FileResponse(mirror / known, media_type="application/octet-stream", headers=_FOREVER)
+
+
+def serve(pages: Starlette, opened: socket.socket, certificate: Path | None, key: Path | None) -> None:
+    """Serves until a signal comes."""
+    asyncio.run(_serve(pages, opened, certificate, key))
+
+
+async def _serve(pages: Starlette, opened: socket.socket, certificate: Path | None, key: Path | None) -> None:
+    server = _Server(
+        uvicorn.Config(
+            pages,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            proxy_headers=False,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+            timeout_graceful_shutdown=3,
+        )
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, server.end)
+    await server.serve([opened])
+
+
+class _Server(uvicorn.Server):
+    """A server that a signal ends, and not the process: what was opened is closed after it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves signals to whom started it."""
+        yield
+
+    def end(self) -> None:
+        """Ends it."""
+        self.should_exit = True
