@@ -1,17 +1,21 @@
 """The command `hub fsck`."""
 
 import json
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 from hub.audit.fsck import MOST, Checked
 from hub.audit.fsck import check as check_all
+from hub.audit.verdicts import keep
 from hub.commands.database import database
 from hub.commands.options import Json
 from hub.commands.progress import progress
 from hub.commands.wording import views_in_words
 from hub.config import Config
+from hub.domain.instants import microseconds_of
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
 from hub.trust.keyring import Keyring, open_keyring
@@ -28,6 +32,9 @@ def fsck(
         with runner.connect(dsn) as connection:
             create_views(connection, PROJECTIONS)
         checked = check_all(dsn, report, with_views=views, with_identifiers=identifiers, keyring=_keyring(config))
+    # The console shows it; a check on a disk that is full is still a check.
+    with suppress(OSError):
+        keep(config.data_dir, checked, microseconds_of(datetime.now(UTC)), looked_for_identifiers=identifiers)
     for difference in checked.differences:
         typer.echo(f"✗ {difference.chinese} {difference.english} [{difference.code}]")
     for code, count in checked.codes.items():

@@ -29,7 +29,7 @@ from hub.console.rendering import STATIC
 from hub.console.shared import Made, SharedPages, tag_of
 from hub.console.tables import csv_bytes
 from hub.console.workings import Workings
-from hub.domain.errors import CaseNotFound, DecisionNotFound, FeedUnknown, HubError, UnknownItem
+from hub.domain.errors import CaseNotFound, DecisionNotFound, FeedUnknown, HubError, UnknownItem, ViewBehind, ViewsLate
 from hub.domain.quarantine import EventNotFound
 from hub.telemetry.logs import security
 
@@ -49,6 +49,8 @@ STATUSES: dict[type[HubError], int] = {
     SearchedTooOften: 429,
     DatabaseAway: 503,
     ConsoleBusy: 503,
+    ViewBehind: 503,
+    ViewsLate: 503,
     LookNotRecorded: 503,
 }
 TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}

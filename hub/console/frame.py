@@ -43,7 +43,9 @@ class Frame:
 
     def inner(self, shown: Shown) -> str:
         """Makes the inner part of a page."""
-        return str(render(shown.template, {**self._values(), **shown.values, "shown": shown}))
+        values = {**self._values(), **shown.values, "shown": shown}
+        band = str(render("known_band", values)) if shown.known is not None else ""
+        return band + str(render(shown.template, values))
 
     def refreshed(self, made: Made) -> str:
         """Returns the inner part in what refreshes itself."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import psycopg
@@ -12,7 +12,7 @@ from chuanyu.exchange.v1 import references_pb2
 from starlette.datastructures import FormData, QueryParams
 
 from hub.admin.accounts.accounts import Account
-from hub.admin.accounts.sessions import Session, Subject, SubjectUnknown, find_subject
+from hub.admin.accounts.sessions import Session, Subject, find_subject, purpose_for
 from hub.console.language import Words
 from hub.console.pool import DatabaseAway
 from hub.console.tables import Table
@@ -22,6 +22,7 @@ from hub.domain.instants import in_local, local_day, microseconds_of
 from hub.domain.looks import Look, Looker
 from hub.domain.participant import PREFIX
 from hub.journal.looks import record_look_on
+from hub.journal.reader import events_at, head_position, last_position_by
 from hub.words.names import PROVINCES
 
 # Who the record says has looked: the console, and its user.
@@ -53,9 +54,20 @@ class PurposeNeeded(Exception):  # no refusal: the page asks for it.
         self.handle = handle
 
 
+class Known(NamedTuple):
+    """A position that a page looks back to, and when it was recorded."""
+
+    position: int
+    at_us: int
+    at: str
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a view gives: a template, what it draws, tables that are files too, the position it is as of; *is_live* refreshes itself."""
+    """What a view gives: a template, what it draws, tables that are files too, the position it is as of; *is_live* refreshes itself.
+
+    With *known* it shows what the hub knew at an earlier position.
+    """
 
     template: str
     title: str
@@ -64,6 +76,7 @@ class Shown:
     as_of: int = 0
     is_live: bool = False
     verdict: str = ""
+    known: "Known | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +154,21 @@ class Page:
             raise InputUnfit(f"{name}: {text[:40]}")
         return microseconds_of(at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=in_local(0).tzinfo))
 
+    def known(self, connection: psycopg.Connection) -> Known | None:
+        """Returns the position that the query looks back to, by its number or an instant, None without one; raises InputUnfit."""
+        text = self.query.get("known", "").strip()
+        if not text:
+            return None
+        head, digits = head_position(connection), text.replace(",", "")
+        if digits.isascii() and digits.isdigit() and len(digits) < 19:
+            position = min(int(digits), head)
+        elif (at_us := self.instant_us("known")) is not None:
+            position = last_position_by(connection, at_us)
+        else:
+            raise InputUnfit
+        found = events_at(connection, [position])
+        return Known(position, found[0].recorded_us, self.at(found[0].recorded_us)) if found else Known(position, 0, "—")
+
     @property
     def today(self) -> date:
         """The day in both provinces."""
@@ -176,10 +204,8 @@ class Page:
 
     def look(self, handle: str, card: references_pb2.CardRef | None, shown: int, position: int = 0) -> int:
         """Records a look for the purpose that was given, and returns its position; raises PurposeNeeded, or LookNotRecorded."""
-        try:
-            purpose = self.subject(handle).purpose
-        except SubjectUnknown:
-            purpose = ""
+        with self.workings.rows.session() as connection:
+            purpose = purpose_for(connection, self.session, handle, card.key if card is not None else b"")
         if not purpose:
             raise PurposeNeeded(handle)
         look = Look(card, shown, purpose, position=position)

@@ -42,6 +42,35 @@ def batches(connection: psycopg.Connection, feed: str, most: int) -> list[Sent]:
     return [Sent(*row) for row in connection.execute(_BATCHES_OF, {"feed": feed, "most": most}).fetchall()]
 
 
+class Reached(NamedTuple):
+    """How far a feed was at a position: its last number by then, 0 for none, and when that was recorded."""
+
+    feed: str
+    owner: str
+    last_sequence: int
+    recorded_us: int | None
+
+
+def reached_at(connection: psycopg.Connection, position: int) -> list[Reached]:
+    """Returns how far each feed was at a position, by halving: numbers and positions of a feed rise together."""
+    found = []
+    for stream_id, name, owner, last in connection.execute(_STREAMS).fetchall():
+        low, high, recorded_us = 0, int(last), None
+        while low < high:
+            middle = (low + high + 1) // 2
+            row = connection.execute(_BATCH_WITH, (stream_id, middle)).fetchone()
+            if row is not None and int(row[1]) + middle - int(row[0]) > position:
+                high = middle - 1
+            else:
+                low, recorded_us = middle, row[2] if row is not None else None
+        found.append(Reached(name, owner, low, recorded_us))
+    return found
+
+
+_STREAMS = "SELECT stream_id, name, owner, next_sequence - 1 FROM journal.stream WHERE is_feed ORDER BY name"
+_BATCH_WITH = """
+    SELECT first_sequence, first_position, (extract(epoch FROM recorded_at) * 1000000)::bigint FROM journal.batch
+    WHERE stream_id = %s AND first_sequence <= %s ORDER BY first_sequence DESC LIMIT 1"""
 _HABITS = """
     SELECT s.name, g.usual FROM journal.stream s CROSS JOIN LATERAL (
         SELECT CASE WHEN count(*) >= 20 THEN percentile_cont(0.99) WITHIN GROUP (ORDER BY gap) END AS usual FROM (

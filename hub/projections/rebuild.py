@@ -6,6 +6,7 @@ Views that move as one do so here too: the last step takes all of them to that p
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import psycopg
 
@@ -131,6 +132,23 @@ def catch_up_and_switch(
     if not switch:
         drop_fresh(connection, view)
     return result
+
+
+class Verification(NamedTuple):
+    """Whether a view was equal to its rebuild when it was last rebuilt, at which position and when."""
+
+    view: str
+    position: int
+    is_equal: bool
+    checked_us: int
+
+
+def verifications(connection: psycopg.Connection) -> list[Verification]:
+    """Returns what the last rebuild of each view found."""
+    rows = connection.execute(
+        "SELECT view, position, is_equal, (extract(epoch FROM checked_at) * 1000000)::bigint FROM views.verification ORDER BY view"
+    ).fetchall()
+    return [Verification(*row) for row in rows]
 
 
 def _note_verification(connection: psycopg.Connection, result: Rebuilt, *, is_equal: bool) -> None:

@@ -16,6 +16,8 @@ from hub.admin.accounts.attempts import FAILURES, SEARCHES
 from hub.admin.accounts.roles import ADMINISTRATOR, AUDITOR, OPERATOR, POLICY, ROLES, RolesUnfit
 from hub.admin.accounts.sessions import make_link
 from hub.admin.accounts.sign_in import PasswordTooShort, give_second_factor, hash_of
+from hub.audit.fsck import Checked, Difference
+from hub.audit.verdicts import NAME, keep
 from hub.config import Config
 from hub.console.app import Application
 from hub.console.entries import ENTRIES
@@ -51,6 +53,8 @@ GET /decisions ORP
 GET /decisions/{position} RP
 GET /cards/{handle} R
 GET /flows ORP
+GET /known ORP
+GET /audit/health ORP
 GET /regions/{region} ORP
 GET /cards/{handle}/units R
 GET /losses OR
@@ -338,6 +342,15 @@ def test_a_purpose_is_asked_once_and_the_look_at_a_decision_names_it(scene: Scen
     assert (look.purpose_code, look.position) == ("DISPUTE", scene.refused)  # type: ignore[attr-defined]
 
 
+def test_who_looks_at_a_card_is_not_asked_again_for_what_was_answered_about_it(scene: Scene, workings: Workings) -> None:
+    one = visitor(workings, AUDITOR)
+    assert one.post("/find", q=LOST_CARD, issuer="50", purpose="DISPUTE").status_code == 303
+    before = len(looked(scene))
+    assert "LOST_TEMP" in one.get(f"/decisions/{scene.refused}") and "What for?" in one.get(f"/decisions/{scene.of_sichuan}")
+    [look] = looked(scene)[before:]
+    assert (look.purpose_code, look.position) == ("DISPUTE", scene.refused)  # type: ignore[attr-defined]
+
+
 def test_what_cannot_be_recorded_is_not_shown(scene: Scene, workings: Workings) -> None:
     away = Workings(Config(data_dir=scene.hub.data_dir, dsn=scene.hub.dsn), scene.hub.dsn)
     one = visitor(away, AUDITOR)
@@ -358,6 +371,45 @@ def test_a_decision_is_asked_again_as_it_was_known_before(scene: Scene, auditor:
     assert auditor.client.get(f"/decisions/{scene.refused}?at=2026-13-99").status_code == 400
     # Long before the first event nothing is known.
     assert "CARD_UNKNOWN" in auditor.get(f"/decisions/{scene.refused}?known=1999-01-01")
+
+
+def test_pages_look_back_to_what_was_known_at_a_position_or_an_instant(scene: Scene, auditor: Visitor) -> None:
+    page = auditor.get(f"/known?known={scene.of_sichuan}")
+    assert f"as known at position {scene.of_sichuan:,}" in page
+    then, now = ({row[0]: row[1] for row in csv.reader(auditor.get(file).splitlines()[1:-1])} for file in (
+        f"/known.csv?known={scene.of_sichuan}", "/feeds.csv"))  # fmt: skip
+    assert (then["cq.card-center"], now["cq.card-center"]) == ("2", "2") and "cq.usage" not in then
+    assert now["cq.usage"] == str(IN_CHENGDU + IN_MIANYANG)
+    half = f"/known.csv?known={scene.quarantined - 2}"
+    assert f"cq.usage,{IN_CHENGDU + IN_MIANYANG - 1}," in auditor.get(half)
+    waits = "sc.usage#1"
+    assert waits in auditor.get(f"/quarantine?known={scene.quarantined}") and waits not in auditor.get(f"/quarantine?known={scene.refused}")
+    assert "ORD-TRANSIT" in auditor.get("/terms") and "ORD-TRANSIT" not in auditor.get("/terms?known=1")
+    assert f"/decisions/{scene.of_sichuan}" not in auditor.get(f"/decisions?known={scene.refused}")
+    address = auditor.post("/find", q=LOST_CARD, issuer="50", purpose="AUDIT", known=str(scene.accepted)).headers["location"]
+    assert "lost" not in auditor.get(address) and "temporarily lost" in auditor.get(address.partition("?")[0])
+    found = auditor.post("/find", q="2001-3-3 10:05").headers["location"]
+    assert found == "/known?known=2001-03-03+10%3A05%3A00" and "position 0," in auditor.get(found)
+    assert [auditor.post("/find", q=text).status_code for text in ("13-45 10:05", "2-30")] == [400, 400]
+
+
+def test_the_verdict_of_the_last_check_is_shown(scene: Scene, auditor: Visitor) -> None:
+    assert "run hub fsck" in auditor.get("/audit/health")
+    checked = Checked(head=7, events=7, holes=1, views={"loss": False}, left_out=["keys 密钥"])
+    checked.add(Difference("view-differs", view="loss", position=7, place="here"))
+    checked.add(Difference("erased-again", key="00ff"))
+    keep(scene.hub.data_dir, checked, 1_756_690_215_000_000, looked_for_identifiers=False)
+    page = auditor.get("/audit/health")
+    assert "00ff" not in page and "identifier … was erased" in page
+    assert (
+        "found something wrong" in page
+        and "rebuilt at position 7" in page
+        and "keys 密钥" in page
+        and "2025-09-01 09:30:15" in page
+        and "0 of 1" in page
+    )
+    (scene.hub.data_dir / NAME).write_text("[1]")
+    assert "run hub fsck" in auditor.get("/audit/health")
 
 
 def test_who_asked_has_the_colour_of_his_own_province_and_not_of_the_card(auditor: Visitor) -> None:
@@ -445,6 +497,7 @@ def test_the_trace_of_a_refused_batch_is_drawn_with_what_followed(scene: Scene, 
         ("/flows?from=2025-01-02&to=2025-01-01", 400),
         ("/flows?from=0001-01-01", 400),
         ("/regions/nowhere", 404),
+        ("/known?known=yesterday", 400),
         ("/no/such/page", 404),
         ("/decisions?before=x", 400),
         ("/quarantine?feed=';--&rule=%00", 200),

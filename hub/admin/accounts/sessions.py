@@ -139,6 +139,16 @@ def find_subject(connection: psycopg.Connection, session: Session, handle: str) 
     return Subject(row[0], None if row[1] is None else bytes(row[1]), *row[2:])
 
 
+def purpose_for(connection: psycopg.Connection, session: Session, handle: str, card_key: bytes) -> str:
+    """Returns what a session looks at something for, or at the card that it is about; "" where it was not asked lately."""
+    row = connection.execute(_PURPOSE, {"session": session.digest, "handle": handle, "card_key": card_key}).fetchone()
+    return "" if row is None else str(row[0])
+
+
+_PURPOSE = """
+    SELECT purpose FROM console.subject
+    WHERE session = %(session)s AND (handle = %(handle)s OR card_key = %(card_key)s) AND until > clock_timestamp() AND purpose <> ''
+    ORDER BY handle = %(handle)s DESC, until DESC LIMIT 1"""
 _LINK = """
     INSERT INTO console.link (digest, account, until)
     VALUES (%(digest)s, %(account)s, clock_timestamp() + make_interval(mins => %(minutes)s))"""

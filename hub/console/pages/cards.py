@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from chuanyu.exchange.v1 import references_pb2
 
+from hub.audit.as_of import known_at
 from hub.console.drawing.lives import Span, lives
 from hub.console.page import Page, PageUnknown, Shown
 from hub.console.pages.decisions import decision_table
@@ -42,15 +43,17 @@ def card(page: Page) -> Shown:
     province = subject.issuing_province
     ref = card_by_key(province, references_pb2.CARD_IDENTIFIER_KIND_CARD_NO, subject.card_key)
     with page.reading() as connection:
-        head = head_position(connection)
+        head, then = head_position(connection), page.known(connection)
         keys = identifiers_of(connection, subject.card_key)
-        facts = facts_in(connection, subject.card_key)
+        facts = facts_in(connection, subject.card_key) if then is None else known_at(connection, subject.card_key, then.position).facts
         found = ShownRecord.SHOWN_RECORD_LIVES if facts else ShownRecord.SHOWN_RECORD_NOTHING
         looked_at = page.look(handle, ref, found)
-        answers = answers_about(connection, keys, DECISION, MOST)
-        looks = answers_about(connection, keys, LOOK, MOST)
+        until = then.position if then is not None else 2**62
+        answers, looks = (
+            [one for one in answers_about(connection, keys, kind, MOST) if one.position <= until] for kind in (DECISION, LOOK)
+        )
         recorded = {one.position: one for one in events_at(connection, [fact.position for fact in facts])}
-    now_us = page.now_us
+    now_us = then.at_us if then is not None else page.now_us
     policy_at = policies_of(page.workings.tables, province)
     states = [(fact.occurred_us, standing(facts, fact.occurred_us, policy_at)) for fact in facts if fact.occurred_us <= now_us]
     now = standing(facts, now_us, policy_at)
@@ -68,7 +71,7 @@ def card(page: Page) -> Shown:
         "kind": page.words.of(STATES, now.card_kind),
     }
     tables = (_fact_table(page, facts, recorded), decision_table(page, answers), look_table(page, looks))
-    return Shown("card", page.t("卡", "Card"), values, tables, head)
+    return Shown("card", page.t("卡", "Card"), values, tables, head, known=then)
 
 
 def _life(page: Page, number: int, states: list[tuple[int, Standing]], now: Standing, now_us: int) -> Life:

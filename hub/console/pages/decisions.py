@@ -7,20 +7,22 @@ from chuanyu.exchange.v1.acceptance_pb2 import AcceptanceOutcome, Medium
 from hub.audit.as_of import Known, known_at
 from hub.audit.explanations import Subject, answered, fact_positions, recorded_subject
 from hub.console.drawing.rails import Point
-from hub.console.page import InputUnfit, Page, PageForbidden, Shown
+from hub.console.page import Page, PageForbidden, Shown
 from hub.console.pages.feeds import SWATCHES
 from hub.console.tables import Cell, Column, Table, table
 from hub.domain.acceptance import rules_digest
 from hub.domain.looks import Shown as ShownRecord
 from hub.domain.participant import PREFIX
 from hub.domain.rule_input import OF_THE_CARD
-from hub.journal.reader import Recorded, events_at, head_position, last_position_by, stream_row
+from hub.journal.reader import Recorded, events_at, head_position, stream_row
 from hub.journal.recent_decisions import recent_decisions
 from hub.journal.traces import traces_at
 from hub.words.kinds import KINDS, OUTCOME_WORDS
+from hub.words.names import PROVINCES
 from hub.words.seen import SEEN, STATES, VALUES
 
 MOST = 100
+OUTCOMES = tuple(name.removeprefix("ACCEPTANCE_OUTCOME_") for name in AcceptanceOutcome.keys()[1:])
 _US = ("_us",)
 
 
@@ -31,7 +33,7 @@ def outcome_of(number: int) -> str:
 
 def decisions(page: Page) -> Shown:
     """Lists answers, the newest first: who asked for what, and what was answered; no card is named."""
-    outcome, reason, scenario = (page.query.get(name, "") for name in ("outcome", "reason", "scenario"))
+    outcome, reason, scenario, issuer = (page.query.get(name, "") for name in ("outcome", "reason", "scenario", "issuer"))
 
     def wanted(one: Recorded) -> bool:
         event, decision = one.event, one.event.decision_made
@@ -40,23 +42,28 @@ def decisions(page: Page) -> Shown:
             outcome in ("", outcome_of(decision.outcome))
             and (not reason or reason in decision.reason_codes)
             and (not scenario or event.scenario.startswith(scenario))
+            and issuer in ("", direction[0])
             and page.province in ("", *direction)
             and any(page.may_see(province) for province in direction)
         )
 
     with page.reading() as connection:
-        head = head_position(connection)
-        found = recent_decisions(connection, wanted, page.whole("before"), MOST)
-    older = page.link("/decisions", outcome=outcome, reason=reason, scenario=scenario, before=found.back_to) if found.back_to > 1 else ""
+        head, known = head_position(connection), page.known(connection)
+        before = page.whole("before") or (known.position + 1 if known is not None else 0)
+        found = recent_decisions(connection, wanted, before, MOST)
+    chosen = {"outcome": outcome, "reason": reason, "scenario": scenario, "issuer": issuer}
+    asked = {**chosen, "known": page.query.get("known", "")}
+    older = page.link("/decisions", **asked, before=found.back_to) if found.back_to > 1 else ""
     values = {
-        "chosen": {"outcome": outcome, "reason": reason, "scenario": scenario},
+        "chosen": {**chosen, "known": page.query.get("known", "")},
+        "issuers": [(code, page.words.of(PROVINCES, code)) for code in PROVINCES],
         "outcomes": [(code, page.words.of(OUTCOME_WORDS, code)) for code in OUTCOME_WORDS],
         "reasons": sorted(page.workings.tables.reasons),
         "scenarios": sorted(page.workings.tables.scenario_codes),
         "older": older,
         "back_to": found.back_to,
     }
-    return Shown("decisions", page.t("互认答复", "Decisions"), values, (decision_table(page, found.decisions),), head)
+    return Shown("decisions", page.t("互认答复", "Decisions"), values, (decision_table(page, found.decisions),), head, known=known)
 
 
 def decision_table(page: Page, found: list[Recorded]) -> Table:
@@ -130,13 +137,13 @@ def decision(page: Page) -> Shown:
 
 def _read(page: Page, position: int) -> Looked:
     """Reads a decision and what was known; raises DecisionNotFound or PageForbidden."""
-    other = page.query.get("known", "").strip()
     with page.reading() as connection:
+        other = page.known(connection)
         head = head_position(connection)
         subject = recorded_subject(connection, position)
         sees_card = _sees_card(page, subject)
         known = known_at(connection, subject.card.key, subject.position)
-        tried = known_at(connection, subject.card.key, _known_position(page, connection, other, head)) if other else None
+        tried = known_at(connection, subject.card.key, other.position) if other is not None else None
         facts = events_at(connection, fact_positions(known, subject.question))
         names = {one.position: (stream_row(connection, one.stream_id).name, one.sequence) for one in facts}
         traces = traces_at(connection, position) or [""]
@@ -179,17 +186,6 @@ def _sees_card(page: Page, subject: Subject) -> bool:
     if not issues and not page.may_see(subject.question.service_region[:2]):
         raise PageForbidden
     return issues and page.account.has("AUDITOR")
-
-
-def _known_position(page: Page, connection: Any, text: str, head: int) -> int:
-    """Returns the position that a text names: a position, or an instant by the clock of both provinces."""
-    digits = text.replace(",", "")
-    if digits.isascii() and digits.isdigit() and len(digits) < 19:
-        return min(int(digits), head)
-    at_us = page.instant_us("known")
-    if at_us is None:
-        raise InputUnfit
-    return last_position_by(connection, at_us)
 
 
 def _points(page: Page, facts: list[Recorded]) -> list[Point]:

@@ -1,4 +1,4 @@
-"""Finds what somebody names: a position, feed#number, a trace, a request id, an agreement, or a card by its number.
+"""Finds what somebody names: a position, feed#number, a trace, a request id, an agreement, an instant, or a card by its number.
 
 A card's number is asked for in the body of a form alone, becomes its key at once, and is in no address and no log. Numbers of nine
 characters can be tried out, so searches for cards are counted.
@@ -6,6 +6,7 @@ characters can be tried out, so searches for cards are counted.
 
 import re
 from contextlib import suppress
+from datetime import datetime
 
 from chuanyu.exchange.v1 import references_pb2
 
@@ -25,6 +26,7 @@ from hub.words.names import PROVINCES, PURPOSES
 
 _NAME = re.compile(r"([a-z0-9][a-z0-9.-]{0,62})#([0-9]{1,18})")
 _TRACE = re.compile("[0-9a-f]{32}")
+_INSTANT = re.compile(r"(?:(\d{4})-)?(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2}))?)?")
 _HANDLE = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
@@ -39,6 +41,7 @@ def _form(page: Page, text: str, *, asks_card: bool) -> Shown:
         "asks_card": asks_card,
         "purposes": [(code, page.words.of(PURPOSES, code)) for code in PURPOSES],
         "issuers": [(code, page.words.of(PROVINCES, code)) for code in page.account.provinces],
+        "known": str(page.form.get("known", "") or page.query.get("known", ""))[:32],
         "token": page.session.token,
     }
     return Shown("find", page.t("查找", "Find"), values)
@@ -53,9 +56,23 @@ def find(page: Page) -> Moved | Shown:
         return _card(page, text)
     if _TRACE.fullmatch(text.lower()):
         return Moved(f"/traces/{text.lower()}")
+    if (then := _instant(page, text)) is not None:
+        return Moved(page.link("/known", known=then))
     if to := _position(page, text) or _event(page, text) or _agreement(page, text) or _request(page, text):
         return Moved(to)
     raise PageUnknown
+
+
+def _instant(page: Page, text: str) -> str | None:
+    """Returns an instant that a text names, without a year the last one of its kind; None for anything else."""
+    if (named := _INSTANT.fullmatch(text)) is None:
+        return None
+    year, month, day, hour, minute, second = (int(part or 0) for part in named.groups())
+    try:
+        at = datetime(year or page.today.year, month, day, hour, minute, second)
+        return str(at if year or at.date() <= page.today else at.replace(year=at.year - 1))
+    except ValueError:
+        raise InputUnfit(text[:40]) from None
 
 
 def _is_card(text: str) -> bool:
@@ -83,7 +100,7 @@ def _card(page: Page, text: str) -> Moved | Shown:
             security("console.searched_too_often", operator=page.account.name)
             raise
         handle = put_subject(connection, page.session, Subject("", key, issuer, mask_card_no(text.upper()), purpose))
-    return Moved(f"/cards/{handle}")
+    return Moved(page.link(f"/cards/{handle}", known=str(page.form.get("known", ""))[:32]))
 
 
 def _position(page: Page, text: str) -> str:

@@ -5,14 +5,13 @@ from datetime import timedelta
 from math import ceil
 from typing import NamedTuple
 
-from chuanyu.exchange.v1.acceptance_pb2 import AcceptanceOutcome
-
 from hub.admin.accounts.roles import AUDITOR, OPERATOR, POLICY
 from hub.admin.small_counts import LEAST, published
 from hub.console.crossing import DIRECTIONS, Crossing, Sums, place_name
 from hub.console.drawing.bars import Stack
 from hub.console.drawing.tiles import places
 from hub.console.page import Page, Shown
+from hub.console.pages.decisions import OUTCOMES
 from hub.console.pages.feeds import feed_table, is_silent
 from hub.console.pages.views import view_table
 from hub.console.tables import Cell, Column, Table, number, table
@@ -26,7 +25,6 @@ from hub.words.kinds import OUTCOME_WORDS
 from hub.words.names import GROUPS, VIEWS
 
 DAYS, MINUTES, MOST_REASONS = 7, 30, 8
-OUTCOMES = tuple(name.removeprefix("ACCEPTANCE_OUTCOME_") for name in AcceptanceOutcome.keys()[1:])
 
 
 class Butterfly(NamedTuple):

@@ -18,6 +18,7 @@ from hub.domain.masking import shown as masked
 from hub.domain.participant import PREFIX
 from hub.domain.quarantine import QuarantineOriginalTooLarge, meaning_of
 from hub.journal.reader import events_at, head_position, stream_row
+from hub.journal.traces import traces_at
 from hub.projections.views.quarantine import FAILING, OPEN, Listed, Wanted, counted, listed
 from hub.words.further_kinds import kind_words
 from hub.words.names import QUARANTINE
@@ -30,10 +31,12 @@ def quarantine(page: Page) -> Shown:
     everything = page.query.get("all") == "1"
     wanted = Wanted(page.query.get("feed", "")[:63], rule=page.query.get("rule", "")[:80], only_unsettled=not everything, most=MOST)
     with page.reading() as connection:
+        known = page.known(connection)
+        wanted = wanted._replace(known=known.position if known is not None else 0)
         position, found, count = head_position(connection), listed(connection, wanted), counted(connection, wanted)
     seen = [one for one in found if page.may_see(page.workings.province_of(one.owner)) and _is_of(page, one)]
     values = {"count": count, "shown_count": len(seen), "everything": everything, "feed": wanted.feed, "rule": wanted.rule}
-    return Shown("quarantine", page.t("隔离", "Quarantine"), values, (_table(page, seen),), position)
+    return Shown("quarantine", page.t("隔离", "Quarantine"), values, (_table(page, seen),), position, known=known)
 
 
 def _is_of(page: Page, one: Listed) -> bool:
@@ -71,8 +74,8 @@ def _table(page: Page, found: list[Listed]) -> Table:
     return table("quarantine", columns, rows)
 
 
-def _find(page: Page) -> tuple[Listed, int]:
-    """Returns a quarantined event and the head; raises PageUnknown or PageForbidden."""
+def _find(page: Page) -> tuple[Listed, list[str], int]:
+    """Returns a quarantined event, the traces it came by and the head; raises PageUnknown or PageForbidden."""
     position = page.whole("position")
     with page.reading() as connection:
         head, found = head_position(connection), events_at(connection, [position])
@@ -80,16 +83,17 @@ def _find(page: Page) -> tuple[Listed, int]:
             raise PageUnknown(f"{position:,}")
         stream = stream_row(connection, found[0].stream_id)
         rows = listed(connection, Wanted(stream.name, sequence=found[0].sequence, most=1))
+        parents = traces_at(connection, position) or []
     if not rows:
         raise PageUnknown(f"{position:,}")
     if not page.may_see(page.workings.province_of(rows[0].owner)):
         raise PageForbidden
-    return rows[0], head
+    return rows[0], list(dict.fromkeys(parent[3:35] for parent in parents)), head
 
 
 def quarantined(page: Page) -> Shown:
     """Shows one event: what it breaks, what to send, and what was sent, masked, once the look is recorded."""
-    one, head = _find(page)
+    one, traces, head = _find(page)
     handle = f"quarantine-{one.position}"
     with opened(QuarantineDesk, page.workings.dsn, page.workings.keyring, page.workings.tables) as desk:
         found = desk.find(one.feed, one.entry.sequence)
@@ -119,6 +123,7 @@ def quarantined(page: Page) -> Shown:
         "looked_at": recorded_at,
         "may_evaluate": page.account.has(OPERATOR) and one.entry.state in (OPEN, FAILING),
         "outcome": page.query.get("outcome", "") if page.query.get("outcome", "") in QUARANTINE else "",
+        "traces": traces,
         "token": page.session.token,
     }
     return Shown("quarantined", f"{one.feed}#{one.entry.sequence}", values, (_reasons(page, one), sent), head)
@@ -135,7 +140,7 @@ def _reasons(page: Page, one: Listed) -> Table:
 
 def evaluate(page: Page) -> Moved:
     """Puts a quarantined event to the rules of now; what passes is released, once."""
-    one, _ = _find(page)
+    one, *_ = _find(page)
     with opened(QuarantineDesk, page.workings.dsn, page.workings.keyring, reference.load()) as desk:
         evaluated = desk.evaluate(one.feed, one.entry.sequence, page.account.name, datetime.now(UTC))
     return Moved(page.link(f"/quarantine/{one.position}", outcome="RELEASED" if evaluated.position else "FAILING"))

@@ -27,10 +27,15 @@ def terms(page: Page) -> Shown:
     # The last moment of the day: what begins on it is in force on it.
     at_us = page.now_us if on == page.today else midnight_us(epoch_day_of(on)) + DAY_US - 1
     with page.reading() as connection:
-        head = head_position(connection)
-        found = agreements_at(connection, min(page.whole("known") or head, head))
-    values = {"on": on.isoformat(), "is_today": on == page.today, "count": sum(1 for one in found if one.is_in_force(at_us))}
-    return Shown("terms", page.t("约定", "Agreements"), values, (_grid(page, found, at_us),), head)
+        head, known = head_position(connection), page.known(connection)
+        found = agreements_at(connection, known.position if known is not None else head)
+    values = {
+        "on": on.isoformat(),
+        "is_today": on == page.today,
+        "known": page.query.get("known", ""),
+        "count": sum(1 for one in found if one.is_in_force(at_us)),
+    }
+    return Shown("terms", page.t("约定", "Agreements"), values, (_grid(page, found, at_us),), head, known=known)
 
 
 def _grid(page: Page, found: Agreements, at_us: int) -> Table:

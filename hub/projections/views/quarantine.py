@@ -137,7 +137,7 @@ class Listed(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """Which quarantined events to list; what is left empty is any."""
+    """Which quarantined events to list; what is left empty is any. With *known* those that were unsettled at that position."""
 
     feed: str = ""
     owner: str = ""
@@ -146,6 +146,7 @@ class Wanted(NamedTuple):
     sequence: int = 0
     only_unsettled: bool = False
     most: int | None = None
+    known: int = 0
 
 
 def listed(connection: psycopg.Connection, wanted: Wanted) -> list[Listed]:
@@ -162,7 +163,7 @@ def counted(connection: psycopg.Connection, wanted: Wanted) -> int:
 
 
 def _parameters(wanted: Wanted) -> dict[str, Any]:
-    states = list(_UNSETTLED) if wanted.only_unsettled else [*_UNSETTLED, RELEASED, CORRECTED]
+    states = list(_UNSETTLED) if wanted.only_unsettled and not wanted.known else [*_UNSETTLED, RELEASED, CORRECTED]
     # As it is in the text of a row: the second of a pair.
     rule = f",{_encode(wanted.rule)}]" if wanted.rule else ""
     return {**wanted._asdict(), "states": states, "rule_text": rule}
@@ -173,6 +174,7 @@ _WANTED = """
     WHERE q.state = ANY (%(states)s) AND q.recorded_us >= %(since_us)s
       AND (%(feed)s = '' OR s.name = %(feed)s) AND (%(owner)s = '' OR s.owner = %(owner)s)
       AND (%(sequence)s = 0 OR q.sequence = %(sequence)s)
+      AND (%(known)s = 0 OR (q.position <= %(known)s AND (q.settled_position = 0 OR q.settled_position > %(known)s)))
       AND strpos(CASE q.state WHEN 'FAILING' THEN q.still ELSE q.violations END, %(rule_text)s) > 0"""
 _COLUMNS = ", ".join(f"q.{name}" for name, _ in QUARANTINE.value_columns)
 _LISTED = f"SELECT s.name, s.owner, q.position, {_COLUMNS} {_WANTED} ORDER BY q.position DESC LIMIT %(most)s"
