@@ -13,6 +13,9 @@ from hub.intake.compiled_rules import accepts
 if TYPE_CHECKING:
     import protovalidate
 
+# Of a repeated field that has more items than it may.
+OVERFULL = "repeated.max_items"
+
 
 @cache
 def validator() -> "protovalidate.Validator":
@@ -42,7 +45,7 @@ def _overfull(message: Message, prefix: str) -> list[tuple[str, str]]:
     for field, value in message.ListFields():
         path = f"{prefix}{field.name}"
         if field.is_repeated and len(value) > (field.GetOptions().Extensions[validate_pb2.field].repeated.max_items or math.inf):
-            found.append((path, "repeated.max_items"))
+            found.append((path, OVERFULL))
         elif field.message_type is not None:
             for item in value if field.is_repeated else (value,):
                 found += _overfull(item, f"{path}.")

@@ -22,6 +22,8 @@ from hub.telemetry.spans import GroupTiming, now_ns
 log = logging.getLogger(__name__)
 
 GROUP_EVENTS = 4_000
+# A full group of ordinary events has 1.2 MB; quarantined originals are large, and answers to questions wait while a group is written.
+GROUP_BYTES = 2 * 1024 * 1024
 WAITING_EVENTS = 40_000
 WAITING_BYTES = 64 * 1024 * 1024
 PROBE_EVERY_S = 1.0
@@ -129,11 +131,11 @@ class JournalWriter:
         self._connection.close()
 
     def _gather(self, held: list[Waiting]) -> list[Waiting]:
-        """Collects the next group: what was held back, then what waits, up to GROUP_EVENTS, less what is to be written apart."""
+        """Collects the next group: what was held back, then what waits, up to GROUP_EVENTS or GROUP_BYTES, less what is written apart."""
         group = list(held)
-        count = sum(len(waiting.batch.tails) for waiting in held)
+        count, size = sum(len(waiting.batch.tails) for waiting in held), sum(waiting.size for waiting in held)
         block = not held and not self._apart
-        while count < GROUP_EVENTS:
+        while count < GROUP_EVENTS and size < GROUP_BYTES:
             try:
                 waiting = self._batches.get(block, PROBE_EVERY_S if self.trouble else None)
             except queue.Empty:
@@ -145,7 +147,7 @@ class JournalWriter:
                 self._apart.append(waiting)
             else:
                 group.append(waiting)
-                count += len(waiting.batch.tails)
+                count, size = count + len(waiting.batch.tails), size + waiting.size
         return group
 
     def _is_apart(self, owner: str) -> bool:

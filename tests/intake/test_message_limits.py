@@ -1,5 +1,6 @@
 """What a message may cost: its size is judged before anything is parsed, and nothing that it holds many of is worth more than its bytes."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +16,15 @@ from chuanyu.exchange.v1 import (
 )
 from google.protobuf.descriptor import Descriptor
 
+from hub.domain import reference
+from hub.domain.event_rules import Context
+from hub.domain.roles import every_role, rights_of
+from hub.intake.batch import faults
 from hub.intake.rule_faults import shape_faults
+from hub.intake.turn import Turn
 from tests.clients import DEADLINE_S, Province, refused, refused_in_stream
 from tests.hub_process import RunningHub
-from tests.messages import journey
+from tests.messages import AT_S, journey
 
 APPEND = "/chuanyu.exchange.v1.FeedService/AppendEvents"
 FEED = "cq.usage"
@@ -71,6 +77,42 @@ def test_a_field_with_too_many_items_is_one_fault_however_many_they_are() -> Non
     assert shape_faults(event_pb2.Event(card_aliases=[{}] * 8_000)) == [("card_aliases", "repeated.max_items")]
     nested = event_pb2.QuarantineReevaluated(accepted_event={"card_aliases": [{}] * 8_000})
     assert shape_faults(nested) == [("accepted_event.card_aliases", "repeated.max_items")]
+
+
+def test_an_event_with_too_many_items_is_looked_into_no_further() -> None:
+    event = journey("A12345678")
+    event.venue_code = "500199198503211232"
+    del event.card_aliases[:]
+    event.card_aliases.extend(event.card for _ in range(500))
+    context = Context(rights_of("50", every_role()), AT_S + 86_400, reference.load(), lambda _: True)
+    kind = event.WhichOneof("kind")
+    assert kind is not None
+    assert faults(event, kind, getattr(event, kind), context) == [("card_aliases", "repeated.max_items")]
+
+
+@pytest.mark.parametrize("others", [0, 7])
+def test_batches_that_are_prepared_together_take_turns(others: int) -> None:
+    async def together() -> None:
+        turns, order = asyncio.Lock(), list[int]()
+
+        async def noting(number: int) -> None:
+            async with Turn(turns) as turn:
+                for _ in range(3):
+                    order.append(number)
+                    await turn.pass_on()
+
+        await asyncio.gather(*(noting(number) for number in range(others + 1)))
+        assert order == [*range(others + 1)] * 3
+        given_up = asyncio.create_task(noting(0))
+        async with Turn(turns):
+            await asyncio.sleep(0)
+            given_up.cancel()
+        await asyncio.wait([given_up])
+        # What was cancelled while it waited does not keep others waiting.
+        async with Turn(turns) as turn:
+            await turn.pass_on()
+
+    asyncio.run(together())
 
 
 def repeated_fields(descriptor: Descriptor, seen: set[str]) -> Iterator[tuple[str, int]]:

@@ -7,6 +7,8 @@ from hub.bench.hostile.wire import END_HEADERS, HEADERS, Wire, call_headers, fra
 
 CALLS = 4_000
 STREAMS = 100
+# Another address of the same loopback.
+ELSEWHERE = "127.0.0.2"
 
 
 async def _half_open(scene: Scene, method: str, urn: str, further: bytes = b"") -> None:
@@ -51,12 +53,12 @@ async def idle_connections(scene: Scene) -> None:
 
 
 async def without_tls(scene: Scene) -> None:
-    """1,500 TCP connections that never begin with TLS."""
+    """1,500 TCP connections that never begin with TLS, from another address than the victim's: the proxy bounds each address."""
     opened = []
     for number in range(1_500):
         host, _, port = scene.targets[number % len(scene.targets)].rpartition(":")
         try:
-            opened.append(await asyncio.open_connection(host, int(port)))
+            opened.append(await asyncio.open_connection(host, int(port), local_addr=(ELSEWHERE, 0)))
         except OSError:
             await asyncio.sleep(0.01)
     while not scene.is_over:
