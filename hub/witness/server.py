@@ -50,7 +50,8 @@ def application(folder: Folder, cosigner: Cosigner, *, shows_mirror: bool) -> St
 
 
 def _answer(answer: cosigning.Answer) -> Response:
-    return Response(answer.body, answer.status, media_type=answer.content_type)
+    # The specification's type of a size has no charset, which Starlette would add.
+    return Response(answer.body, answer.status, {"Content-Type": answer.content_type})
 
 
 def _mirrored(folder: Folder, origin_hash: str, path: str) -> Response:
