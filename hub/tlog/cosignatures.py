@@ -28,7 +28,7 @@ class Signed(NamedTuple):
 def sign_note(key: SignerKey, text: str, now_s: int = 0) -> Signature:
     """Returns the line of a key over a text; a timed kind signs a checkpoint as of *now_s*."""
     verifier = key.verifier
-    message = _message(verifier, text, now_s)
+    message = message_of(verifier, text, now_s)
     value = sign(key.kind, key.private, message)
     return Signature(key.name, verifier.key_id, now_s.to_bytes(8, "big") + value if key.kind.is_timed else value)
 
@@ -42,7 +42,7 @@ def check(key: VerifierKey, text: str, signature: Signature) -> Signed:
     now_s, value = (int.from_bytes(signature.value[:8], "big"), signature.value[8:]) if key.kind.is_timed else (0, signature.value)
     if now_s > MOST_TIME:
         raise SignatureWrong(f"{key.name}: its time is not below 2^63.")
-    if not is_signed(key.kind, key.public, _message(key, text, now_s), value):
+    if not is_signed(key.kind, key.public, message_of(key, text, now_s), value):
         raise SignatureWrong(f"{key.name}, {key.kind.name}.")
     return Signed(key, now_s)
 
@@ -62,7 +62,8 @@ def subtree_message(cosigner: str, origin: str, start: int, end: int, root: byte
     return b"".join((_SUBTREE, bytes([len(name)]), name, now_s.to_bytes(8, "big"), bytes([len(log)]), log, numbers, root))
 
 
-def _message(key: VerifierKey, text: str, now_s: int) -> bytes:
+def message_of(key: VerifierKey, text: str, now_s: int) -> bytes:
+    """Returns the bytes that a key signs, for a timed kind as of *now_s*; raises CheckpointRefused."""
     if key.kind == ED25519_COSIGNATURE:
         Checkpoint.parse(text)
         return f"cosignature/v1\ntime {now_s}\n{text}".encode()

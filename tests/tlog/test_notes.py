@@ -184,3 +184,15 @@ def test_a_wrong_sm2_signature_says_so_and_writes_nothing(capfd: pytest.CaptureF
         assert not algorithms.is_signed(SM2, key.verifier.public, b"message", wrong)
     assert not algorithms.is_signed(SM2, bytes(64), b"message", algorithms.sign(SM2, key.private, b"message"))
     assert capfd.readouterr().err == ""
+
+
+def test_the_published_sm2_signature_holds() -> None:
+    """GM/T 0003.5-2012: the recommended curve, its signer id 1234567812345678, the message `message digest`."""
+    public = bytes.fromhex(
+        "09f9df311e5421a150dd7d161e4bc5c672179fad1833fc076bb08ff356f35020ccea490ce26775a52dc6ea718cc1aa600aed05fbf35e084a6632f6072da9ad13"
+    )
+    signature = bytes.fromhex(
+        "f5a03b0648d2c4630eeac513e1bb81a15944da3827d5b74143ac7eaceee720b3b1b6aa29df212fd8763182bc0d421ca1bb9038fd1f7f42d4840b69c485bbc1aa"
+    )
+    assert algorithms.is_signed(SM2, public, b"message digest", signature)
+    assert not algorithms.is_signed(SM2, public, b"message digesT", signature)
