@@ -23,6 +23,12 @@ COMMANDS = (
     Entry("serve", "hub.commands.serving:serve", RUNNING, "启动 gRPC 服务（双向 TLS）。Serve gRPC over mutual TLS."),
     Entry("project", "hub.commands.serving:project", RUNNING, "运行投影：把日志折叠成视图。Fold the journal into the views until stopped."),
     Entry(
+        "seal",
+        "hub.commands.seal:seal",
+        RUNNING,
+        "封存日志：人人可核对的记录，约每秒一次。Seal the log that anybody can verify, about once a second, until stopped.",
+    ),
+    Entry(
         "console",
         "hub.commands.console:app",
         RUNNING,

@@ -16,6 +16,8 @@ PROJECTOR_METRICS_LISTEN = "127.0.0.1:9465"
 _TRUTHS = dict.fromkeys(("1", "on", "t", "true", "y", "yes"), True) | dict.fromkeys(("0", "off", "f", "false", "n", "no"), False)
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*):[0-9]{1,5}")
 
+_LOG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
+
 
 def is_address(text: str) -> bool:
     """Whether a text is HOST:PORT; the host may be empty, an IPv6 address is in brackets."""
@@ -40,6 +42,12 @@ def _truth(text: str) -> bool:
     if (found := _TRUTHS.get(text.lower())) is None:
         raise ValueError("Input should be a valid boolean, unable to interpret input")
     return found
+
+
+def _log_name(text: str) -> str:
+    if not _LOG_NAME.fullmatch(text):
+        raise ValueError("应为 it should be 1-100 letters, digits and . _ / -, 如 such as exchange.chuanyu")
+    return text
 
 
 def _whole(at_least: int) -> Callable[[str], int]:
@@ -93,6 +101,8 @@ class Config:
     keys_apart_dir: Path | None = _setting(Path, None, "where the key files are", "HUB_KEYS_DIR")
     listen: str = _setting(_address, "127.0.0.1:7443", "where the gRPC server listens, and which hub commands ask")
     console_listen: str = _setting(_address, "127.0.0.1:7480", "where `hub console` listens")
+    log_name: str = _setting(_log_name, "exchange.chuanyu", "the name of the log that anybody can verify, from its first start on")
+    log_listen: str = _setting(_address, "", "where that log is served over HTTP by what seals it; empty for nowhere")
     quota_calls_per_s: int = _setting(_whole(1), 1_000, "calls a second of one participant at one edge")
     quota_events_per_s: int = _setting(_whole(1), 10_000, "events a second of one participant at one edge")
     quota_calls_at_once: int = _setting(_whole(1), 256, "calls of one participant under way at once at one edge")

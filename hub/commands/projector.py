@@ -17,10 +17,12 @@ from hub.monitoring.observability import observed
 from hub.processes import runner as process_runner
 from hub.projections import PROJECTIONS, other_views, runner
 from hub.projections.engine import create_views
+from hub.tlog import runner as sealing
+from hub.tlog.runner import LogSettings
 
 
 def run(config: Config, dsn: str) -> None:
-    """Folds, and runs the hub's own processes meanwhile."""
+    """Folds, runs the hub's own processes and seals the log meanwhile."""
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
@@ -30,10 +32,14 @@ def run(config: Config, dsn: str) -> None:
     with (
         _others(config, dsn) as others,
         _processes(dsn),
+        _sealing(config, dsn),
+        _log_site(config, dsn) as log_site,
         observed(config, dsn, "hub project", PROJECTOR_METRICS_LISTEN) as metrics,
     ):
         typer.echo("projecting")
         report_metrics(metrics)
+        if log_site:
+            typer.echo(f"log on {log_site}")
         tune_process()
         runner.run(dsn, stop, others)
 
@@ -70,8 +76,14 @@ def _beside(run: Callable[[str, threading.Event], None], dsn: str, name: str) ->
 
 @contextlib.contextmanager
 def projections(config: Config, dsn: str) -> Iterator[None]:
-    """Folds, and runs the hub's own processes, meanwhile; begun before gRPC is at work."""
-    with _others(config, dsn) as others, _beside(partial(runner.run, beside=others), dsn, "projections"), _processes(dsn):
+    """Folds, runs the hub's own processes and seals the log, meanwhile; begun before gRPC is at work."""
+    with (
+        _others(config, dsn) as others,
+        _beside(partial(runner.run, beside=others), dsn, "projections"),
+        _processes(dsn),
+        _sealing(config, dsn),
+        _log_site(config, dsn),
+    ):
         yield
 
 
@@ -82,6 +94,19 @@ def _others(config: Config, dsn: str) -> contextlib.AbstractContextManager[runne
 
 def _processes(dsn: str) -> contextlib.AbstractContextManager[None]:
     return _beside(process_runner.run, dsn, "processes")
+
+
+def _sealing(config: Config, dsn: str) -> contextlib.AbstractContextManager[None]:
+    return _beside(partial(sealing.run, settings=LogSettings(config.keys_dir, config.log_name)), dsn, "sealer")
+
+
+def _log_site(config: Config, dsn: str) -> contextlib.AbstractContextManager[str]:
+    if not config.log_listen:
+        return contextlib.nullcontext("")
+    # A hub that has no site starts without a web server.
+    from hub.tlog.site import serving
+
+    return serving(dsn, config.log_listen)
 
 
 def report_metrics(metrics: str) -> None:

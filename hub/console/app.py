@@ -24,13 +24,13 @@ from hub.console.frame import Frame
 from hub.console.guard import COOKIE, FormForged, check_form, secured
 from hub.console.language import Words, language_of
 from hub.console.page import LookNotRecorded, Moved, Page, PageForbidden, PageUnknown, PurposeNeeded, Shown
-from hub.console.pool import ConsoleBusy, DatabaseAway
 from hub.console.rendering import STATIC
 from hub.console.shared import Made, SharedPages, tag_of
 from hub.console.tables import csv_bytes
 from hub.console.workings import Workings
 from hub.domain.errors import CaseNotFound, DecisionNotFound, FeedUnknown, HubError, UnknownItem, ViewBehind, ViewsLate
 from hub.domain.quarantine import EventNotFound
+from hub.journal.session_pool import DatabaseAway, SessionsBusy
 from hub.telemetry.logs import security
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ STATUSES: dict[type[HubError], int] = {
     FormForged: 403,
     SearchedTooOften: 429,
     DatabaseAway: 503,
-    ConsoleBusy: 503,
+    SessionsBusy: 503,
     ViewBehind: 503,
     ViewsLate: 503,
     LookNotRecorded: 503,

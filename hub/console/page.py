@@ -14,7 +14,6 @@ from starlette.datastructures import FormData, QueryParams
 from hub.admin.accounts.accounts import Account
 from hub.admin.accounts.sessions import Session, Subject, find_subject, purpose_for
 from hub.console.language import Words
-from hub.console.pool import DatabaseAway
 from hub.console.tables import Table
 from hub.console.workings import Workings
 from hub.domain.errors import HubError, NotRecorded
@@ -23,6 +22,7 @@ from hub.domain.looks import Look, Looker
 from hub.domain.participant import PREFIX
 from hub.journal.looks import record_look_on
 from hub.journal.reader import events_at, head_position, last_position_by
+from hub.journal.session_pool import DatabaseAway
 from hub.words.names import PROVINCES
 
 # Who the record says has looked: the console, and its user.
@@ -120,7 +120,7 @@ class Page:
 
     @contextmanager
     def reading(self) -> Iterator[psycopg.Connection]:
-        """Gives a session that only reads; raises ConsoleBusy or DatabaseAway."""
+        """Gives a session that only reads; raises SessionsBusy or DatabaseAway."""
         with self.workings.readers.session() as connection:
             yield connection
 

@@ -11,12 +11,12 @@ import psycopg
 
 from hub.admin.participants import all_participants
 from hub.config import Config
-from hub.console.pool import Pool
 from hub.domain import reference
 from hub.domain.errors import HubError
 from hub.domain.participant import DECISIONS_FEED, HUB, Participant
 from hub.journal.reader import head_position
 from hub.journal.recorder import AggregateStore
+from hub.journal.session_pool import Pool
 from hub.monitoring.hole_watch import HoleWatch
 from hub.trust.keyring import open_keyring
 

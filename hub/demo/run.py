@@ -27,11 +27,12 @@ from hub.demo.cases import CaseThereAndBack
 from hub.demo.items import show_items
 from hub.demo.ledgers import show_ledgers
 from hub.demo.questions import Questions
-from hub.demo.screen import Picture, announce, draw, farewell, left_behind, suggest
+from hub.demo.screen import Picture, announce, draw, farewell, left_behind, show_sealed, suggest
 from hub.demo.small import SmallParticipants, show
 from hub.demo.stopping import ENDED_AT_ONCE, EndedAtOnce, Stopping
 from hub.journal.logins import app_login, edge_login
 from hub.journal.migrate import migrate
+from hub.monitoring.vitals import LogVitals, read_log
 from hub.postgres.server import discard, running
 from hub.projections import DECIDED_BY, PROJECTIONS
 from hub.stage import ChildDied, Stage, free_port, register, staged, start_adapters, start_simulator, status
@@ -106,7 +107,8 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
         certificates = register(dsn, data_dir)
         stage.start("hub", "hub.cli", "serve", "--listen", "127.0.0.1:0", HUB_METRICS_LISTEN=metrics, HUB_DSN=edge_login(dsn))
         target = stage.first_line("hub").split()[-1]
-        stage.start("projections", "hub.cli", "project")
+        log_site = f"127.0.0.1:{free_port()}"
+        stage.start("projections", "hub.cli", "project", HUB_LOG_LISTEN=log_site)
         stage.first_line("projections")
         stage.start("console", "hub.cli", "console", "--listen", "127.0.0.1:0", "--demo")
         _, _, console, *links = stage.first_line("console").split()
@@ -118,7 +120,7 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
         simulator = _start_simulator(stage, settings, data_dir, urls, begin)
         with Questions(target, certificates, settings.seed, begin, settings.events) as questions:
             small = SmallParticipants(target, dsn, data_dir, questions.a_card_each)
-            picture = Picture(target, f"http://{metrics}/metrics", str(data_dir), console, links)
+            picture = Picture(target, f"http://{metrics}/metrics", str(data_dir), console, links, f"http://{log_site}/checkpoint")
             problems: list[str] = []
             case = CaseThereAndBack(stage, screen, target, certificates)
 
@@ -134,7 +136,7 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
             show_ledgers(stage, screen, dsn)
         screen.print("等待视图跟上，核对日志与视图 … waiting for the views, checking journal and views", soft_wrap=True)
         with progress() as report:
-            _settle(dsn, urls, report)
+            show_sealed(screen, _settle(dsn, urls, report))
             problems += case.look(at_once=True)
             return _result(dsn, urls, tally, questions.outcomes, small, case.shown, problems, report)
 
@@ -204,17 +206,18 @@ def _positions(connection: psycopg.Connection) -> tuple[int, int, int]:
     return int(row[0]), int(row[1] or 0), int(row[2] or 0)
 
 
-def _settle(dsn: str, urls: dict[str, str], report: Report) -> None:
-    """Waits until nothing is pending in the adapters and the views have caught up."""
+def _settle(dsn: str, urls: dict[str, str], report: Report) -> LogVitals:
+    """Waits until nothing is pending in the adapters, the views have caught up and all is sealed; returns how far that is."""
     deadline = time.monotonic() + SETTLE_S
     with psycopg.connect(dsn, autocommit=True) as connection:
         while time.monotonic() < deadline:
             pending = sum(feed["pending"] for url in urls.values() for feed in status(url).get("feeds", {}).values())
             head, _, behind = _positions(connection)
             report("views", behind, head)
-            if not pending and head == behind:
-                return
+            if not pending and head == behind and not read_log(connection).unsealed_events:
+                break
             time.sleep(0.1)
+        return read_log(connection)
 
 
 def _result(

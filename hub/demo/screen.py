@@ -9,6 +9,7 @@ from rich.panel import Panel
 from rich.table import Column, Table
 
 from hub.demo.questions import Questions
+from hub.monitoring.vitals import LogVitals
 
 
 @dataclass(slots=True)
@@ -20,6 +21,7 @@ class Picture:
     data_dir: str
     console: str = ""
     links: list[str] = field(default_factory=list)
+    log: str = ""
     feeds: dict[str, dict[str, Any]] = field(default_factory=dict)
     head: int = 0
     behind: int = 0
@@ -73,6 +75,8 @@ def draw(picture: Picture) -> RenderableType:
 def announce(screen: Console, picture: Picture) -> None:
     """Says where the hub and its numbers are, in a line that can be copied."""
     screen.print(f"枢纽 hub: gRPC {picture.target}   指标 metrics {picture.metrics}", soft_wrap=True, highlight=False)
+    if picture.log:
+        screen.print(f"人人可核对的日志 the log that anybody can verify: {picture.log}", soft_wrap=True, highlight=False)
     if picture.links:
         _announce_console(screen, picture)
 
@@ -111,6 +115,12 @@ def _commands(picture: Picture, card_no: str) -> tuple[str, ...]:
         f"status --target {picture.target}",
     )
     return (_check(picture, card_no), *(f"{prefix} {command}" for command in further))
+
+
+def show_sealed(screen: Console, log: LogVitals) -> None:
+    """Says how far the log is sealed."""
+    tail = f"，未封存 not sealed {log.unsealed_events:,}" if log.unsealed_events else ""
+    screen.print(f"日志 log {log.origin}: 已封存至位置 sealed to position {log.size - 1:,}{tail}", soft_wrap=True, highlight=False)
 
 
 def farewell(screen: Console, result: dict[str, Any], is_sound: bool) -> None:

@@ -121,6 +121,8 @@ def _oldest_snapshot(read: Vitals) -> Mapping[Labels, float]:
 
 _GAUGES: tuple[tuple[Gauge, Callable[[Vitals], Mapping[Labels, float]]], ...] = (
     (names.HEAD_POSITION, lambda read: {(): read.position}),
+    (names.LOG_UNSEALED_EVENTS, lambda read: {(): read.log.unsealed_events}),
+    (names.LOG_UNSEALED, lambda read: {(): read.log.unsealed_s}),
     (names.FEED_SEQUENCE, lambda read: _of_feeds(read, lambda feed: feed.last_sequence)),
     (names.FEED_SILENCE, lambda read: _of_feeds(read, lambda feed: feed.silence_s)),
     (names.VIEW_POSITION, lambda read: {(view.name,): view.position for view in read.views}),

@@ -21,6 +21,8 @@ from hub.projections import DECIDED_BY, PROJECTIONS
 DECIDING = frozenset(projection.name for projection in DECIDED_BY)
 # From when on a view is late: no answer rests on the others, which follow at their own pace.
 LATE_S, OTHERS_LATE_S = 1.0, 60.0
+# A sealer seals every second. Beyond the first limit it does not keep up; beyond the second nobody seals.
+UNSEALED_LATE_S, UNSEALED_LONG_S = 10.0, 600.0
 # The losses are no view, but keep a checkpoint like one and are late like one.
 FOLLOWERS = (*(projection.name for projection in PROJECTIONS), losses.CHECKPOINT)
 # Where everything parks, their exact number says no more.
@@ -96,6 +98,21 @@ class ClockVitals:
 
 
 @dataclass(frozen=True, slots=True)
+class LogVitals:
+    """The log: *size* is what its last signed head covers (0: none yet), *unsealed_s* the age of the oldest event beyond it."""
+
+    origin: str
+    size: int
+    unsealed_events: int
+    unsealed_s: float
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the sealer does not keep up."""
+        return self.unsealed_s > UNSEALED_LATE_S
+
+
+@dataclass(frozen=True, slots=True)
 class Vitals:
     """Everything at once; *recorded_at* is None for an empty journal, *disk_free_bytes* where no path was given.
 
@@ -109,6 +126,7 @@ class Vitals:
     feeds: tuple[FeedVitals, ...]
     database: DatabaseVitals
     clock: ClockVitals
+    log: LogVitals
     disk_free_bytes: int | None
     standbys: tuple[StandbyVitals, ...] = ()
     lacks_standby: bool = False
@@ -134,6 +152,7 @@ def read(connection: psycopg.Connection, disk: Path | None = None) -> Vitals:
         tuple(FeedVitals(*fields) for fields in connection.execute(_FEEDS).fetchall()),
         read_database(connection),
         clock,
+        read_log(connection),
         disk_free(disk) if disk else None,
         *read_replication(connection),
     )
@@ -157,6 +176,12 @@ def partitions_ahead(connection: psycopg.Connection) -> int:
     """Counts the partitions that lie wholly ahead of the head."""
     row: Any = connection.execute(_JOURNAL).fetchone()
     return int(row[2])
+
+
+def read_log(connection: psycopg.Connection) -> LogVitals:
+    """Reads how far the log is sealed."""
+    row: Any = connection.execute(_LOG).fetchone()
+    return LogVitals(*row)
 
 
 def read_database(connection: psycopg.Connection) -> DatabaseVitals:
@@ -212,6 +237,14 @@ _VIEWS = f"""
            (SELECT count(*) FROM (SELECT FROM views.parked p WHERE p.view = c.view LIMIT %(most)s) p), v.is_equal
     FROM views.checkpoint c CROSS JOIN journal.head h LEFT JOIN views.verification v USING (view)
     WHERE c.view = ANY (%(views)s)"""  # noqa: S608 (our own text)
+# A signed head of size n covers the positions up to n - 1, so the tail begins where LAG_S would look beyond a checkpoint.
+_LOG = f"""
+    SELECT c.origin, c.size, GREATEST(0, h.position - c.position), {LAG_S}
+    FROM journal.head h, (
+        SELECT COALESCE(max(i.origin), '') AS origin, COALESCE(max(p.size), 0) AS size, COALESCE(max(p.size) - 1, 0) AS position
+        FROM (SELECT incarnation, origin FROM tlog.incarnation ORDER BY incarnation DESC LIMIT 1) i
+        LEFT JOIN LATERAL (SELECT size FROM tlog.checkpoint t WHERE t.incarnation = i.incarnation ORDER BY size DESC LIMIT 1) p ON true) c
+    """  # noqa: S608 (our own text)
 _FEEDS = """
     SELECT s.name, s.owner, s.next_sequence - 1,
            (SELECT GREATEST(0, extract(epoch FROM clock_timestamp() - b.recorded_at))::float8

@@ -135,6 +135,14 @@ COMMIT_FAILURES = Counter(
 HEAD_POSITION = Gauge(name="hub.journal.position", unit="{event}", description="日志位置。Position of the journal's head")
 HOLES = Gauge(name="hub.journal.holes", unit="{event}", description="日志缺口，应恒为 0。Positions without an event; always 0")
 
+# The log.
+LOG_SEALED = Counter(name="hub.log.sealed", unit="{event}", description="已封存的事件。Events that were sealed into the log")
+LOG_SEAL_DURATION = Histogram(
+    name="hub.log.seal.duration", unit="s", description="封存一次的时长。Time to seal what was new", bounds=DURATION_BOUNDS
+)
+LOG_UNSEALED_EVENTS = Gauge(name="hub.log.unsealed.events", unit="{event}", description="尚未封存的事件。Events that are not sealed yet")
+LOG_UNSEALED = Gauge(name="hub.log.unsealed", unit="s", description="最老未封存事件的年龄。Age of the oldest event that is not sealed")
+
 # Views.
 VIEW_POSITION = Gauge(name="hub.view.position", unit="{event}", description="视图位置。Position of a view", labels=(VIEW,))
 VIEW_LAG_EVENTS = Gauge(name="hub.view.lag.events", unit="{event}", description="视图落后事件数。Events a view is behind", labels=(VIEW,))

@@ -4,7 +4,8 @@ import io
 
 from rich.console import Console
 
-from hub.demo.screen import Picture, announce, draw, farewell, left_behind, suggest
+from hub.demo.screen import Picture, announce, draw, farewell, left_behind, show_sealed, suggest
+from hub.monitoring.vitals import LogVitals
 
 FEED = {"sent": 1_234_567, "recorded": 1_200_000, "quarantined": 34_567, "duplicates": 12_345, "pending": 12_345, "state": "sending"}
 RESULT = {"sent": 3, "recorded": 2, "quarantined": 1, "duplicates": 1, "refused": 0, "holes": 0, "seconds": 1.5}
@@ -30,6 +31,13 @@ def test_each_command_to_try_is_one_line_that_can_be_copied() -> None:
     assert ("127.0.0.1:65535" in where, "http://127.0.0.1:65534/metrics" in where) == (True, True)
     assert question.endswith("--medium CONTACTLESS --target 127.0.0.1:65535")
     assert all(line.startswith("  HUB_DATA_DIR=/var/lib/a-long-directory/data/demo .venv/bin/hub ") for line in (question, *further))
+
+
+def test_the_log_is_announced_and_its_end_said() -> None:
+    picture = Picture("127.0.0.1:1", "", "", log="http://127.0.0.1:7/checkpoint")
+    assert said(announce, picture).splitlines()[1] == "人人可核对的日志 the log that anybody can verify: http://127.0.0.1:7/checkpoint"
+    assert said(show_sealed, LogVitals("exchange/1", 8, 0, 0.0)) == "日志 log exchange/1: 已封存至位置 sealed to position 7\n"
+    assert "未封存 not sealed 2" in said(show_sealed, LogVitals("exchange/1", 8, 2, 1.0))
 
 
 def test_the_console_is_announced_with_a_link_for_each_of_its_users() -> None:

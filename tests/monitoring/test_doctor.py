@@ -28,6 +28,7 @@ from hub.trust.authority import issue_server
 from hub.trust.keyring import open_keyring, verify_fingerprint
 from tests.databases import durable, fresh_database, wait_for_the_disk
 from tests.recording import Recording, journey
+from tests.tlog.sealing import seal
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,7 @@ def sound(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         with runner.connect(config.dsn) as connection:
             create_views(connection, PROJECTIONS)
             runner.catch_up(connection)
+        seal(config.dsn, config.keys_dir)
         with durable(server_dsn):
             yield config
 
@@ -268,6 +270,17 @@ def test_a_late_view_is_a_fault_if_answers_rest_on_it(settings: Config, late: st
         f"UPDATE views.checkpoint SET position = 3 WHERE view = '{late}'",
         "UPDATE journal.event SET recorded_at = recorded_at - interval '1 minute'",
     ) == {"view_lag": level}
+
+
+@pytest.mark.parametrize(("age", "level"), [("1 minute", "warning"), ("1 hour", "fault")])
+def test_a_log_that_is_not_sealed_is_a_warning_and_after_long_a_fault(settings: Config, age: str, level: str) -> None:
+    late = f"UPDATE journal.event SET recorded_at = recorded_at - interval '{age}'"
+    assert not_well(settings, "DELETE FROM tlog.checkpoint", late) == {"sealing": level}
+
+
+def test_a_log_that_lacks_one_of_its_keys_is_a_fault(settings: Config) -> None:
+    (settings.keys_dir / "log-sm2.key").unlink()
+    assert not_well(settings) == {"log_keys": "fault"}
 
 
 def test_parked_events_are_a_warning(settings: Config) -> None:

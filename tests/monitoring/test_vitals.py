@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hub.audit import fsck
 from hub.monitoring import vitals
 from hub.monitoring.gauges import VitalsPublisher
 from hub.monitoring.hole_watch import HoleWatch
-from hub.monitoring.vitals import ClockVitals, FeedVitals, ViewVitals, Vitals
+from hub.monitoring.vitals import ClockVitals, FeedVitals, LogVitals, ViewVitals, Vitals
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
 from hub.projections.rebuild import RebuiltViewDiffers, rebuild
@@ -133,6 +134,18 @@ def test_the_loss_process_is_told_like_a_view(connection: psycopg.Connection) ->
 def test_partitions_ahead_are_counted(connection: psycopg.Connection) -> None:
     connection.execute("DROP TABLE journal.event_000002")
     assert vitals.read(connection).partitions_ahead == 1
+
+
+def test_the_log_is_as_late_as_the_oldest_event_beyond_its_last_head(connection: psycopg.Connection) -> None:
+    assert replace(vitals.read_log(connection), unsealed_s=0.0) == LogVitals("", 0, 8, 0.0)
+    connection.execute("INSERT INTO tlog.incarnation VALUES (1, 'log/1', ''), (2, 'log/2', '')")
+    connection.execute("INSERT INTO tlog.checkpoint VALUES (1, 9, '', ''), (2, 4, '', ''), (2, 6, '', '')")
+    connection.execute("UPDATE journal.event SET recorded_at = recorded_at - interval '1 hour' WHERE position = 6")
+    connection.execute("UPDATE journal.event SET recorded_at = recorded_at - interval '2 hours' WHERE position = 5")
+    found = vitals.read_log(connection)
+    assert (found.origin, found.size, found.unsealed_events, round(found.unsealed_s / 3600, 1), found.is_late) == ("log/2", 6, 3, 1.0, True)
+    connection.execute("INSERT INTO tlog.checkpoint VALUES (2, 9, '', '')")
+    assert vitals.read_log(connection) == LogVitals("log/2", 9, 0, 0.0)
 
 
 # Live and rebuilt

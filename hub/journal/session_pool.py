@@ -1,4 +1,4 @@
-"""A few sessions on the database for the console, each kept open: pages take one for a read, and wait a second for it at most."""
+"""A few sessions on the database, each kept open, for what answers requests from a web server: one is waited for a second at most."""
 
 import threading
 import time
@@ -15,8 +15,8 @@ WAIT_S = 1.0
 ASK_AFTER_S = 1.0
 
 
-class ConsoleBusy(HubError):
-    """All of the console's sessions on the database are in use; try again in a few seconds."""
+class SessionsBusy(HubError):
+    """All sessions on the database that this server may have are in use; try again in a few seconds."""
 
 
 class DatabaseAway(HubError):
@@ -34,9 +34,9 @@ class Pool:
 
     @contextmanager
     def session(self) -> Iterator[psycopg.Connection]:
-        """Gives a session; raises ConsoleBusy, or DatabaseAway where the database is away."""
+        """Gives a session; raises SessionsBusy, or DatabaseAway where the database is away."""
         if not self._turns.acquire(timeout=WAIT_S):
-            raise ConsoleBusy
+            raise SessionsBusy
         try:
             connection = self._take()
             try:
