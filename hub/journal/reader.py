@@ -45,6 +45,7 @@ class Recorded:
         "is_reversal",
         "kind",
         "known_us",
+        "leaf",
         "occurred_us",
         "position",
         "recorded_us",
@@ -58,6 +59,7 @@ class Recorded:
     occurred_us: int
     # Whether nothing is in force by this event: what it is folded with is taken out.
     is_reversal: bool
+    leaf: bytes  # of the log, where `hub.journal.leaves` filled it in
 
     def __init__(self, position: int, recorded_us: int, stream_id: int, sequence: int, kind: str, data: bytes) -> None:
         """*recorded_us* counts microseconds since 1970 UTC."""

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 import psycopg
 
 from hub.journal.corrections import Change
+from hub.journal.leaves import fill_leaves
 from hub.journal.reader import Recorded
 from hub.lanes.touches import Touches, hash_of
 from hub.projections.cells import derived
@@ -33,6 +34,9 @@ class Folding:
     def fold(self, connection: psycopg.Connection, events: list[Recorded], changed: Mapping[int, Change]) -> None:
         """Folds those of the events that the view reads, which go on where the ones before ended."""
         view = self.view
+        if not isinstance(view, CellView) and view.reads_leaves:
+            # An export has no leaves; they are in the rows of the journal.
+            fill_leaves(connection, events)
         folds = folds_in(*read_by(view, events, changed))
         if view.refers:
             refer(connection, view.refers, folds)

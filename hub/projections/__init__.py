@@ -4,6 +4,7 @@ from hub.projections.projection import View
 from hub.projections.views.agreements import AGREEMENTS
 from hub.projections.views.card_alias import CARD_ALIAS
 from hub.projections.views.card_answers import CARD_ANSWERS
+from hub.projections.views.card_index import CARD_INDEX
 from hub.projections.views.card_standing import CARD_STANDING
 from hub.projections.views.cases import CASES
 from hub.projections.views.concessions import CONCESSIONS
@@ -41,6 +42,7 @@ PROJECTIONS: tuple[View, ...] = (
     SETTLEMENTS,
     LOANS,
     VISITS,
+    CARD_INDEX,
 )
 # What an answer rests on: these move as one, first in every round, so that an answer's `as_of_position` is true of all of them.
 DECIDED_BY: tuple[View, ...] = (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS, AGREEMENTS, HOLDER_RECORD, REGISTERS, CONCESSIONS, LOANS)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import psycopg
 
 from hub.journal.corrections import Change, changes
+from hub.journal.leaves import fill_leaves
 from hub.journal.reader import Recorded, read_page
 from hub.journal.sessions import take_turn
 from hub.projections.cells import fold_into_cells
@@ -122,6 +123,8 @@ def read(connection: psycopg.Connection, views: Sequence[View], after: int, end:
     marks = marks_of(named) if len(named) == len(views) else {}
     events = read_page(connection, after, end, kinds_of(views), also=changed, marks=marks)
     decode_for(views, events)
+    if any(isinstance(view, Projection) and view.reads_leaves for view in views):
+        fill_leaves(connection, events)
     return Page(after, end, events, changed)
 
 

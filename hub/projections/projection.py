@@ -103,7 +103,8 @@ class Projection:
     With *cells* its rows are in a table of their own beside their sums. *waiting* names a row that an event touches only if it is there, as
     one that came too early may be; it is looked for among those of which *waits*, a condition of SQL, is true. Of a kind in *marks* it
     reads only the events that have those bytes: most taps have nothing for it, and are not even decoded. If it *appends*, the last column
-    of a key is the position of an event, by which the row is made: what cannot be there yet is not looked for.
+    of a key is the position of an event, by which the row is made: what cannot be there yet is not looked for. One that
+    *reads_leaves* finds in each event its leaf in the log.
     """
 
     name: str
@@ -123,6 +124,7 @@ class Projection:
     waiting: Callable[[Recorded], Key | None] | None = None
     waits: str = "true"
     appends: bool = False
+    reads_leaves: bool = False
     marks: Mapping[str, bytes] = field(default_factory=dict, hash=False)
 
     @property

@@ -77,6 +77,8 @@ FURTHER_KINDS = {
     "recorded_time_accepted": "接受超前的日志时间",
     "service_item_drafted": "起草事项版本",
     "service_item_approved": "复核通过事项版本",
+    "index_published": "公布卡索引的根",
+    "bundle_made": "制作证据包",
 }
 
 

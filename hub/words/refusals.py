@@ -4,6 +4,10 @@ Errors that only commands raise have both languages in their docstring. They are
 """
 
 CHINESE = {
+    # The log
+    "NothingSealed": "此日志尚未封存；请运行 `hub seal`。",
+    "NotSealedYet": "尚未封存到此处；请几秒后重试，或用 `hub status` 查看封存进度。",
+    "SizeUnknown": "没有这个大小的检查点；请给出不超过最新检查点的大小。",
     # The catalogue of service items
     "UnknownItem": "事项目录中没有这个编号或编码；见 `hub items list`。",
     "BeforeCatalogue": "该日早于首批川渝通办事项；请查询之后的日期。",

@@ -14,6 +14,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_LINES_OF_THE_SPINE = 300, 50, 1_700
+# What a stranger reads and runs by itself is one file, and long.
+ALONE = {"hub/audit/verify.py": 1_000}
 GENERATED = {"docs/acceptance.md", "docs/cards.md", "docs/roles.md", "docs/scenarios.md"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -61,7 +63,7 @@ def prose(name: str) -> str:
 
 def test_no_file_and_no_function_is_long() -> None:
     files = {name: len(text(name).splitlines()) for name in PRODUCT}
-    assert {name: size for name, size in files.items() if size > MOST_LINES} == {}
+    assert {name: size for name, size in files.items() if size > ALONE.get(name, MOST_LINES)} == {}
     sizes = {f"{name} {node.name}": (node.end_lineno or 0) - node.lineno + 1 for name, node in functions()}
     assert {name: size for name, size in sizes.items() if size > MOST_LINES_OF_A_FUNCTION} == {}
 

@@ -1,0 +1,125 @@
+"""Reads what is sealed of the log: checkpoints with their cosignatures, tiles, and the proofs that they give. One function for each query.
+
+The gRPC service, the commands and the console ask here.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import psycopg
+
+from hub.domain.errors import HubError
+from hub.journal.leaves import leaves_at
+from hub.tlog import note, tree
+from hub.tlog.note import Checkpoint, Note, Signature
+from hub.tlog.proof import Proof
+
+
+class NotSealedYet(HubError):
+    """The log does not go so far yet; ask again in a few seconds, or look at `hub status` whether it is sealed."""
+
+
+class NothingSealed(HubError):
+    """Nothing of this journal is sealed; run `hub seal`."""
+
+
+class SizeUnknown(HubError):
+    """The log has no such size; ask for one up to that of its newest checkpoint."""
+
+
+class Sealed(NamedTuple):
+    """A checkpoint of the newest incarnation, as signed and cosigned; *genesis* is the entry of leaf 0."""
+
+    incarnation: int
+    genesis: bytes
+    note: Note
+    head: Checkpoint
+
+    @property
+    def size(self) -> int:
+        """How many leaves it has."""
+        return self.head.size
+
+
+def newest(connection: psycopg.Connection) -> Sealed:
+    """Returns the newest checkpoint; raises NothingSealed."""
+    return _one(connection, _NEWEST, 0, NothingSealed())
+
+
+def at_size(connection: psycopg.Connection, size: int) -> Sealed:
+    """Returns the checkpoint of a size; raises SizeUnknown."""
+    return _one(connection, _AT_SIZE, size, SizeUnknown())
+
+
+def last_up_to(connection: psycopg.Connection, size: int) -> Sealed | None:
+    """Returns the last cosigned checkpoint of a size up to this one, if there is one."""
+    return _maybe(connection, _LAST_COSIGNED, size)
+
+
+def first_beyond(connection: psycopg.Connection, position: int) -> Sealed | None:
+    """Returns the first cosigned checkpoint that has a position, if there is one."""
+    return _maybe(connection, _FIRST_COSIGNED, position)
+
+
+def reader(connection: psycopg.Connection, incarnation: int) -> tree.Read:
+    """Returns what reads the tiles of an incarnation."""
+
+    def read(level: int, number: int, width: int) -> bytes:
+        row = connection.execute(_TILE, (incarnation, level, number)).fetchone()
+        return b"" if row is None else bytes(row[0])[: width * tree.HASH]
+
+    return read
+
+
+def inclusion(connection: psycopg.Connection, position: int, size: int = 0) -> tuple[Proof, bytes]:
+    """Returns the proof that the event at a position is in the tree, and its leaf; raises NotSealedYet, SizeUnknown."""
+    sealed = at_size(connection, size) if size else newest(connection)
+    if not 0 < position < sealed.size:
+        raise NotSealedYet
+    path = tree.inclusion(position, sealed.size, reader(connection, sealed.incarnation))
+    proof, leaf = Proof(position, tuple(path), sealed.note), leaves_at(connection, [position])[0]
+    # What does not hold is not handed over.
+    proof.check(leaf)
+    return proof, leaf
+
+
+def consistency(connection: psycopg.Connection, first: int, second: int) -> tuple[Sealed, Sealed, Sequence[bytes]]:
+    """Returns two checkpoints by their sizes, 0 for the newest, and the proof that the log only grew; raises SizeUnknown."""
+    old, new = at_size(connection, first), at_size(connection, second) if second else newest(connection)
+    if old.size > new.size or old.incarnation != new.incarnation:
+        raise SizeUnknown
+    path = tree.consistency(old.size, new.size, reader(connection, new.incarnation))
+    tree.check_consistency(old.size, new.size, path, old.head.root, new.head.root)
+    return old, new, path
+
+
+def _maybe(connection: psycopg.Connection, statement: str, size: int) -> Sealed | None:
+    try:
+        return _one(connection, statement, size, NothingSealed())
+    except NothingSealed:
+        return None
+
+
+def _one(connection: psycopg.Connection, statement: str, size: int, refusal: HubError) -> Sealed:
+    row = connection.execute(statement, {"size": size}).fetchone()
+    if row is None:
+        raise refusal
+    incarnation, genesis, text, lines = row
+    signed = note.parse(bytes(text))
+    cosigned: list[Signature] = note.parse_signatures("".join(lines)) if lines else []
+    whole = signed.with_lines(cosigned[: note.MOST_SIGNATURES - len(signed.signatures)])
+    return Sealed(incarnation, bytes(genesis), whole, Checkpoint.parse(signed.text))
+
+
+_CHECKPOINT = """
+    SELECT c.incarnation, i.genesis, c.note, ARRAY(
+        SELECT rtrim(s.line, E'\\n') || E'\\n' FROM tlog.cosignature s
+        WHERE (s.incarnation, s.size) = (c.incarnation, c.size) ORDER BY s.witness)
+    FROM tlog.checkpoint c JOIN tlog.incarnation i USING (incarnation)
+    WHERE c.incarnation = (SELECT max(incarnation) FROM tlog.incarnation)"""
+_COSIGNED = f"{_CHECKPOINT} AND EXISTS (SELECT FROM tlog.cosignature s WHERE (s.incarnation, s.size) = (c.incarnation, c.size))"
+_NEWEST = f"{_CHECKPOINT} AND %(size)s = 0 ORDER BY c.size DESC LIMIT 1"
+_AT_SIZE = f"{_CHECKPOINT} AND c.size = %(size)s"
+_LAST_COSIGNED = f"{_COSIGNED} AND c.size <= %(size)s AND c.size > 0 ORDER BY c.size DESC LIMIT 1"
+_FIRST_COSIGNED = f"{_COSIGNED} AND c.size > %(size)s ORDER BY c.size LIMIT 1"
+_TILE = "SELECT hashes FROM tlog.tile WHERE (incarnation, level, number) = (%s, %s, %s)"

@@ -1,0 +1,945 @@
+#!/usr/bin/env python3
+"""Verifies an evidence bundle (*.hubaudit) of the card exchange hub. 核验互通枢纽的证据包。
+
+    python3 verify.py BUNDLE.hubaudit --policy POLICY
+
+This one file needs Python 3.11 or newer and the package `cryptography`; it reads two files and opens no connection. It believes nobody but
+the policy file, which you got from elsewhere than the bundle: it says which log and which witnesses count (c2sp.org/tlog-policy).
+Exit codes: 0 verified, 1 refused, 2 not read, 3 only consistent with itself (no policy from outside), 4 a signature that the policy needs
+could not be checked here. docs/verify.md of the hub explains every line of the output and docs/log-format.md every byte of the file.
+"""
+
+import argparse
+import base64
+import binascii
+import hashlib
+import json
+import re
+import struct
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+VERIFIED, REFUSED, NOT_READ, SELF_CONSISTENT, NOT_CHECKED = range(5)
+FORMAT = "chuanyu-bundle/1"
+# The numbers of kinds in the message Event, of index_published, rules_published and decision_made.
+DECISION_MADE, RULES_PUBLISHED, INDEX_PUBLISHED = 520, 550, 596
+MOST_MEMBER, MOST_MEMBERS, MOST_PATH = 1 << 28, 1_000_000, 63
+BEIJING = timezone(timedelta(hours=8))
+
+
+class Refused(Exception):
+    """What is wrong, by its name in capitals; docs/verify.md has a row for each."""
+
+    def __init__(self, name: str, detail: str = "") -> None:
+        """*detail* says where."""
+        super().__init__(f"{name}: {detail}" if detail else name)
+        self.name = name
+
+
+class NotChecked(Exception):
+    """Something that the policy needs cannot be checked with what is installed here."""
+
+
+def expect(holds: bool, name: str, detail: str = "") -> None:
+    """Raises Refused unless it holds."""
+    if not holds:
+        raise Refused(name, detail)
+
+
+# --- the file: a plain tar, byte for byte as the hub writes it -----------------------------------------------------------------------
+
+_LINKS, _DEVICES = b"12", b"346"
+_SQUEEZED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")
+
+
+def tar_header(name: str, size: int) -> bytes:
+    """Returns the one header that a member of this name and size may have."""
+    head = struct.pack("100s8s8s8s12s12s8s1s100s6s2s32s32s8s8s155s12x", name.encode(), b"0000644\0", b"0000000\0", b"0000000\0",
+                       b"%011o\0" % size, b"00000000000\0", b" " * 8, b"0", b"", b"ustar\0", b"00", b"", b"", b"", b"", b"")  # fmt: skip
+    return head[:148] + b"%06o\0 " % sum(head) + head[156:]
+
+
+def members(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
+    """Yields the members in their order, each read whole; refuses whatever else a tar may have."""
+    seen: set[str] = set()
+    while (block := file.read(512)) != bytes(512):
+        if not seen:
+            expect(not block.startswith(_SQUEEZED), "TAR_COMPRESSED")
+        expect(len(block) == 512, "TAR_TRUNCATED", f"after {len(seen)} members")
+        name, size = _member(block)
+        expect(name not in seen, "TAR_DOUBLED", name)
+        seen.add(name)
+        expect(len(seen) <= MOST_MEMBERS, "TAR_TOO_LARGE", "too many members")
+        data = file.read(size)
+        padding = file.read(-size % 512)
+        expect(len(data) == size and len(padding) == -size % 512, "TAR_TRUNCATED", name)
+        expect(not any(padding), "TAR_HEADER", f"{name}: its padding is not empty")
+        yield name, data
+    expect(file.read(512) == bytes(512), "TAR_TRUNCATED", "the end mark is missing")
+    expect(not file.read(1), "TAR_TRAILING")
+
+
+def _member(block: bytes) -> tuple[str, int]:
+    kind, raw = block[156:157], block[:100].rstrip(b"\0")
+    name = raw.decode("ascii", "replace")
+    expect(kind not in _LINKS, "TAR_LINK", name)
+    expect(kind not in _DEVICES, "TAR_DEVICE", name)
+    expect(kind != b"S", "TAR_SPARSE", name)
+    expect(not name.startswith("/") and ".." not in name.split("/") and not block[345:500].strip(b"\0"), "TAR_CLIMBS", name)
+    digits = block[124:135]
+    expect(digits.isdigit() and not digits.strip(b"01234567"), "TAR_HEADER", name)
+    size = int(digits, 8)
+    expect(size > 0, "TAR_EMPTY_MEMBER", name)
+    expect(size <= MOST_MEMBER, "TAR_TOO_LARGE", name)
+    expect(block == tar_header(name, size), "TAR_HEADER", name)
+    return name, size
+
+
+class Members:
+    """The members of a bundle, taken in the one order that they may have."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Reads as far as the first."""
+        self._members = members(file)
+        self._next = next(self._members, None)
+
+    def take(self, name: str) -> bytes:
+        """Returns the next member, which must have this name."""
+        expect(self._next is not None and self._next[0] == name, "MEMBER_MISSING", name)
+        assert self._next is not None
+        data, self._next = self._next[1], next(self._members, None)
+        return data
+
+    def take_if_there(self, name: str) -> bytes:
+        """Returns the next member if it has this name, b"" if it has another."""
+        return self.take(name) if self._next is not None and self._next[0] == name else b""
+
+    def group(self, folder: str) -> Iterator[tuple[str, bytes]]:
+        """Yields the members that are next and in this folder, without it, in ascending order."""
+        last = ""
+        while self._next is not None and self._next[0].startswith(folder):
+            name, data = self._next[0].removeprefix(folder), self._next[1]
+            expect(name > last, "MEMBER_UNKNOWN", f"{folder}{name} is not in order")
+            self._next, last = None, name
+            yield name, data
+            self._next = next(self._members, None)
+
+    def end(self) -> None:
+        """Refuses a member that nothing asked for."""
+        expect(self._next is None, "MEMBER_UNKNOWN", self._next[0] if self._next is not None else "")
+
+
+# --- signatures ----------------------------------------------------------------------------------------------------------------------
+
+ED25519, ED25519_COSIGNED, ML_DSA_44, SM2 = "Ed25519", "Ed25519 cosignature", "ML-DSA-44 cosignature", "SM2 with SM3"
+# For each kind: what a key begins with, the length of its public half, the length of a signature.
+_KINDS = {ED25519: (b"\x01", 32, 64), ED25519_COSIGNED: (b"\x04", 32, 72), ML_DSA_44: (b"\x06", 1312, 2428),
+          SM2: (b"\xffchuanyu.exchange/sm2-sm3/v1", 64, 64)}  # fmt: skip
+
+
+def sm3(data: bytes) -> bytes:
+    """Returns the SM3 digest (GB/T 32905), also where the library does not have it."""
+    try:
+        return hashlib.new("sm3", data).digest()
+    except ValueError:
+        return _sm3_in_integers(data)
+
+
+def _sm3_in_integers(data: bytes) -> bytes:
+    def turned(word: int, by: int) -> int:
+        return (word << by % 32 | word >> 32 - by % 32) & 0xFFFFFFFF if by % 32 else word
+
+    state = [0x7380166F, 0x4914B2B9, 0x172442D7, 0xDA8A0600, 0xA96F30BC, 0x163138AA, 0xE38DEE4D, 0xB0FB0E4E]
+    padded = data + b"\x80" + bytes((55 - len(data)) % 64) + struct.pack(">Q", 8 * len(data))
+    for at in range(0, len(padded), 64):
+        w = list(struct.unpack_from(">16I", padded, at))
+        for j in range(16, 68):
+            x = w[j - 16] ^ w[j - 9] ^ turned(w[j - 3], 15)
+            w.append(x ^ turned(x, 15) ^ turned(x, 23) ^ turned(w[j - 13], 7) ^ w[j - 6])
+        a, b, c, d, e, f, g, h = state
+        for j in range(64):
+            t = turned(a, 12)
+            ss1 = turned(t + e + turned(0x79CC4519 if j < 16 else 0x7A879D8A, j) & 0xFFFFFFFF, 7)
+            ff, gg = (a ^ b ^ c, e ^ f ^ g) if j < 16 else (a & b | a & c | b & c, e & f | ~e & g)
+            tt1 = ff + d + (ss1 ^ t) + (w[j] ^ w[j + 4]) & 0xFFFFFFFF
+            tt2 = gg + h + ss1 + w[j] & 0xFFFFFFFF
+            a, b, c, d, e, f, g, h = tt1, a, turned(b, 9), c, tt2 ^ turned(tt2, 9) ^ turned(tt2, 17), e, turned(f, 19), g
+        state = [old ^ new for old, new in zip(state, (a, b, c, d, e, f, g, h), strict=True)]
+    return struct.pack(">8I", *state)
+
+
+# The curve of GB/T 32918.5.
+_P = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFF
+_B = 0x28E9FA9E9D9F5E344D5A9E4BCF6509A7F39789F515AB8F92DDBCBD414D940E93
+_N = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123
+_G = (0x32C4AE2C1F1981195F9904466A39C9948FE30BBFF2660BE1715A4589334C74C7,
+      0xBC3736A2F4F6779C59BDCEE36B692153D0A9877CC62A474002DF32E52139F0A0)  # fmt: skip
+_Point = tuple[int, int] | None
+
+
+def _added(one: _Point, other: _Point) -> _Point:
+    if one is None or other is None:
+        return one or other
+    (x1, y1), (x2, y2) = one, other
+    if x1 == x2 and (y1 + y2) % _P == 0:
+        return None
+    slope = (3 * x1 * x1 - 3) * pow(2 * y1, -1, _P) if one == other else (y2 - y1) * pow(x2 - x1, -1, _P)
+    x = (slope * slope - x1 - x2) % _P
+    return x, (slope * (x1 - x) - y1) % _P
+
+
+def _times(number: int, point: _Point) -> _Point:
+    found: _Point = None
+    for bit in bin(number)[2:]:
+        found = _added(found, found)
+        if bit == "1":
+            found = _added(found, point)
+    return found
+
+
+def is_sm2(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Says whether r and s are a signature over the message (GB/T 32918.2), by the default signer id 1234567812345678."""
+    x, y, r, s = (int.from_bytes(half, "big") for half in (public[:32], public[32:], signature[:32], signature[32:]))
+    if not (0 < r < _N and 0 < s < _N and x < _P and y < _P and (y * y - x * x * x + 3 * x - _B) % _P == 0):
+        return False
+    signer = b"1234567812345678"
+    curve = b"".join(number.to_bytes(32, "big") for number in (_P - 3, _B, *_G))
+    digest = sm3(sm3(struct.pack(">H", 8 * len(signer)) + signer + curve + public) + message)
+    t = (r + s) % _N
+    point = _added(_times(s, _G), _times(t, (x, y))) if t else None
+    return point is not None and (int.from_bytes(digest, "big") + point[0]) % _N == r
+
+
+class Key(NamedTuple):
+    """A key as a policy names it."""
+
+    name: str
+    kind: str
+    public: bytes
+    key_id: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> "Key":
+        """Reads a vkey (c2sp.org/signed-note)."""
+        name, *rest = text.split("+", 2)
+        expect(len(rest) == 2 and is_name(name), "POLICY_MALFORMED", "a key is not a name, an id and a key")
+        material = decoded(rest[1])
+        kind = next((kind for kind, (mark, _, _) in _KINDS.items() if material is not None and material.startswith(mark)), None)
+        expect(kind is not None, "POLICY_MALFORMED", f"{name}: the kind of its key is not known")
+        assert kind is not None and material is not None
+        public = material[len(_KINDS[kind][0]) :]
+        key_id = hashlib.sha256(name.encode() + b"\n" + material).digest()[:4]
+        expect(len(public) == _KINDS[kind][1] and rest[0] == key_id.hex(), "POLICY_MALFORMED", f"{name}: its key is damaged")
+        return cls(name, kind, public, key_id)
+
+
+def is_name(name: str) -> bool:
+    """Says whether a key may have this name."""
+    return 0 < len(name.encode(errors="replace")) <= 255 and not re.search(r"[\s+]", name)
+
+
+def decoded(text: str) -> bytes | None:
+    """Returns what canonical base64 says, None where it is not."""
+    try:
+        data = base64.b64decode(text.encode(errors="replace"), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return data if base64.b64encode(data).decode() == text else None
+
+
+class Note(NamedTuple):
+    """A checkpoint with its signature lines: (name, key id, signature)."""
+
+    text: str
+    origin: str
+    size: int
+    root: bytes
+    lines: tuple[tuple[str, bytes, bytes], ...]
+
+
+def parse_note(data: bytes) -> Note:
+    """Reads a signed checkpoint (c2sp.org/tlog-checkpoint), exactly."""
+    try:
+        whole = data.decode()
+    except UnicodeDecodeError:
+        raise Refused("NOTE_MALFORMED", "it is not UTF-8") from None
+    clean = whole.endswith("\n") and not re.search("[\0-\x09\x0b-\x1f]", whole) and len(data) <= 1 << 18
+    text, gap, signed = whole.rpartition("\n\n")
+    expect(clean and bool(gap) and bool(text) and bool(signed), "NOTE_MALFORMED")
+    lines = []
+    for line in signed.removesuffix("\n").split("\n"):
+        name, _, value = line.removeprefix("— ").partition(" ")
+        signature = decoded(value)
+        expect(line.startswith("— ") and is_name(name) and signature is not None and len(signature) > 4, "NOTE_MALFORMED", "signature line")
+        assert signature is not None
+        lines.append((name, signature[:4], signature[4:]))
+    expect(len(lines) <= 16, "NOTE_MALFORMED", "more than 16 signatures")
+    rows = text.split("\n")
+    expect(len(rows) == 3 and 0 < len(rows[0].encode()) <= 255 and bool(re.fullmatch("0|[1-9][0-9]{0,18}", rows[1], re.ASCII)),
+           "NOTE_MALFORMED", "origin, size, root")  # fmt: skip
+    size, root = int(rows[1]), decoded(rows[2])
+    expect(root is not None and len(root) == 32 and size < 1 << 63, "NOTE_MALFORMED", "size or root")
+    assert root is not None
+    return Note(f"{text}\n", rows[0], size, root, tuple(lines))
+
+
+def signed_at(key: Key, note: Note, signature: bytes) -> int:
+    """Returns when a line was signed, in seconds since 1970, 0 for a kind without a time; raises Refused or NotChecked."""
+    wrong = f"{key.name}, {key.kind}"
+    expect(len(signature) == _KINDS[key.kind][2], "SIGNATURE_WRONG", wrong)
+    if key.kind == SM2:
+        expect(is_sm2(key.public, note.text.encode(), signature), "SIGNATURE_WRONG", wrong)
+        return 0
+    at_s, value, message = 0, signature, note.text.encode()
+    if key.kind != ED25519:
+        at_s, value = int.from_bytes(signature[:8], "big"), signature[8:]
+        expect(at_s < 1 << 63, "SIGNATURE_WRONG", f"{wrong}: its time")
+    if key.kind == ED25519_COSIGNED:
+        message = b"cosignature/v1\ntime %d\n" % at_s + message
+    if key.kind == ML_DSA_44:
+        name, origin = key.name.encode(), note.origin.encode()
+        message = b"subtree/v1\n\0" + bytes([len(name)]) + name + signature[:8] + bytes([len(origin)]) + origin
+        message += struct.pack(">QQ", 0, note.size) + note.root
+    expect(_is_signed(key, message, value), "SIGNATURE_WRONG", wrong)
+    return at_s
+
+
+def _is_signed(key: Key, message: bytes, value: bytes) -> bool:
+    try:
+        from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+        if key.kind == ML_DSA_44:
+            from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey as Public
+        else:
+            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey as Public  # type: ignore[assignment]
+    except ImportError:
+        raise NotChecked(f"{key.name}, {key.kind}") from None
+    try:
+        Public.from_public_bytes(key.public).verify(value, message)
+    except UnsupportedAlgorithm:
+        raise NotChecked(f"{key.name}, {key.kind}") from None
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+class Policy:
+    """Which logs and witnesses count, and how many of them (c2sp.org/tlog-policy)."""
+
+    def __init__(self, data: bytes) -> None:
+        """Reads the file; raises Refused."""
+        self.logs: list[Key] = []
+        self.witnesses: dict[str, Key] = {}
+        self.groups: dict[str, tuple[int, list[str]]] = {}
+        self.quorum = ""
+        expect(len(data) <= 1 << 18 and data.endswith(b"\n") and not re.search(b"[\0-\x08\x0b-\x1f\x7f]", data), "POLICY_MALFORMED")
+        for number, line in enumerate(data.decode("utf-8", "surrogateescape").split("\n"), 1):
+            words = [word for word in re.split("[ \t]+", line) if word]
+            if words and not words[0].startswith("#"):
+                expect(self._read(words[0], words[1:]), "POLICY_MALFORMED", f"line {number}")
+        expect(bool(self.quorum), "POLICY_MALFORMED", "no quorum")
+
+    def _read(self, what: str, words: list[str]) -> bool:
+        taken = {"none", *self.witnesses, *self.groups}
+        if what == "log" and len(words) in (1, 2):
+            key = Key.parse(words[0])
+            self.logs.append(key)
+            return key.kind != ED25519_COSIGNED and len({one.public for one in self.logs}) == len(self.logs) <= 256
+        if what == "witness" and len(words) in (2, 3) and words[0] not in taken:
+            key = self.witnesses[words[0]] = Key.parse(words[1])
+            keys = [one.public for one in self.witnesses.values()]
+            return key.kind in (ED25519_COSIGNED, ML_DSA_44) and len(set(keys)) == len(keys) <= 256
+        if what == "group" and len(words) > 2 and words[0] not in taken:
+            members = words[2:]
+            given = {"any": "1", "all": str(len(members))}.get(words[1], words[1])
+            least = int(given) if re.fullmatch("[1-9][0-9]{0,8}", given) else 0
+            before = [one for _, group in self.groups.values() for one in group]
+            self.groups[words[0]] = (least, members)
+            once = len(set(members)) == len(members) and not set(members) & set(before)
+            return 1 <= least <= len(members) and once and set(members) <= taken - {"none"} and len(self.groups) <= 256
+        if what == "quorum" and len(words) == 1 and not self.quorum and words[0] in taken:
+            self.quorum = words[0]
+            return True
+        return False
+
+    def judge(self, note: Note) -> "Judged":
+        """Checks the log's and the witnesses' lines; one that names a known key and is not of it spoils the whole."""
+        logs = [key for key in self.logs if key.name == note.origin]
+        expect(bool(logs), "LOG_UNKNOWN", note.origin)
+        found, missing = Judged([], {}, []), NotChecked("")
+        for who, key in [*((None, key) for key in logs), *self.witnesses.items()]:
+            for name, key_id, signature in note.lines:
+                if (name, key_id) != (key.name, key.key_id):
+                    continue
+                try:
+                    at_s = signed_at(key, note, signature)
+                except NotChecked as cannot:
+                    found.unchecked.append(str(cannot))
+                    missing = cannot
+                    continue
+                if who is None:
+                    found.logs.append(f"{key.name} ({key.kind})")
+                else:
+                    expect(at_s > 0, "SIGNATURE_WRONG", f"{who}: a witness says when")
+                    found.witnesses[who] = min(at_s, found.witnesses.get(who, at_s))
+        if not found.logs or not self._has(self.quorum, found.witnesses):
+            if found.unchecked:
+                raise missing
+            expect(bool(found.logs), "LOG_SIGNATURE_MISSING", note.origin)
+            raise Refused("QUORUM_MISSED", f"{self.quorum}; cosigned by: {', '.join(found.witnesses) or 'none'}")
+        return found
+
+    def _has(self, name: str, cosigned: dict[str, int]) -> bool:
+        if name not in self.groups:
+            return name == "none" or name in cosigned
+        least, members = self.groups[name]
+        return sum(self._has(one, cosigned) for one in members) >= least
+
+
+class Judged(NamedTuple):
+    """Who signed a checkpoint: keys of the log, each witness with the time it gives, and what could not be checked here."""
+
+    logs: list[str]
+    witnesses: dict[str, int]
+    unchecked: list[str]
+
+
+# --- the tree ------------------------------------------------------------------------------------------------------------------------
+
+
+def hashed(*parts: bytes) -> bytes:
+    """Returns SHA-256."""
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def root_of(size: int, leaves: Iterator[tuple[int, bytes]], proof: Iterator[bytes]) -> bytes:
+    """Returns the root of a tree of which only some leaves are given, in order: *proof* has each largest subtree without any, in order."""
+    sha256, following = hashlib.sha256, next(leaves, None)
+
+    def node(first: int, end: int) -> bytes:
+        nonlocal following
+        if following is None or following[0] >= end:
+            return next(proof, b"")
+        if end - first == 1:
+            leaf, following = following[1], next(leaves, None)
+            return leaf
+        middle = first + (1 << (end - first - 1).bit_length() - 1)
+        return sha256(b"\1" + node(first, middle) + node(middle, end)).digest()
+
+    root = node(0, size)
+    expect(following is None and next(proof, None) is None, "ROOT_DIFFERS", "entries or hashes are left over")
+    return root
+
+
+def check_growth(first: Note, second: Note, path: list[bytes]) -> None:
+    """Checks that the tree of the second checkpoint begins with that of the first (RFC 9162, 2.1.4.2)."""
+    wrong = f"from {first.size} to {second.size}"
+    expect(0 < first.size < second.size and 0 < len(path) <= MOST_PATH, "CONSISTENCY_WRONG", wrong)
+    if first.size & first.size - 1 == 0:
+        path = [first.root, *path]
+    at, last = first.size - 1, second.size - 1
+    while at & 1:
+        at, last = at >> 1, last >> 1
+    old = new = path[0]
+    for one in path[1:]:
+        expect(last > 0, "CONSISTENCY_WRONG", wrong)
+        if at & 1 or at == last:
+            old, new = hashed(b"\1", one, old), hashed(b"\1", one, new)
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        else:
+            new = hashed(b"\1", new, one)
+        at, last = at >> 1, last >> 1
+    expect(last == 0 and old == first.root and new == second.root, "CONSISTENCY_WRONG", wrong)
+
+
+def hashes_of(data: bytes, name: str) -> list[bytes]:
+    """Cuts a file of hashes."""
+    expect(len(data) % 32 == 0, name, "not a row of hashes")
+    return [data[at : at + 32] for at in range(0, len(data), 32)]
+
+
+# --- entries -------------------------------------------------------------------------------------------------------------------------
+
+
+class Entry(NamedTuple):
+    """An entry of the log; *data* is its content, None where only the header is in the bundle."""
+
+    position: int
+    recorded_us: int
+    sequence: int
+    stream: bytes
+    kind: bytes
+    leaf: bytes
+    data: bytes | None
+
+
+def entries_of(parts: Iterable[tuple[str, bytes]]) -> Iterator[Entry]:
+    """Yields the entries in order of position; each content that is there was compared with what the log has of it."""
+    last, last_us, number = 0, -(1 << 63), 0
+    for name, part in parts:
+        expect(name == f"{number:06d}", "MEMBER_UNKNOWN", f"entries/{name}")
+        number, at = number + 1, 0
+        while at < len(part):
+            try:
+                entry, at = _entry(part, at)
+            except (struct.error, IndexError):
+                raise Refused("ENTRY_MALFORMED", f"entries/{name}, byte {at}") from None
+            expect(entry.position > last, "ENTRIES_DISORDERED", f"position {entry.position}")
+            expect(entry.recorded_us >= last_us, "TIME_GOES_BACK", f"position {entry.position}")
+            last, last_us = entry.position, entry.recorded_us
+            yield entry
+
+
+_HEAD, _OPENED = struct.Struct(">BHBQqqB"), struct.Struct(">qBI")
+
+
+def _entry(part: bytes, at: int) -> tuple[Entry, int]:
+    is_opened, length, version, position, recorded_us, sequence, size = _HEAD.unpack_from(part, at)
+    raw, at, end = part[at + 3 : at + 3 + length], at + 29, at + 3 + length
+    stream, at = part[at : at + size], at + size
+    kind, at = part[at + 1 : at + 1 + part[at]], at + 1 + part[at]
+    at += 1 + part[at]
+    inner = part[at : at + 32]
+    if version != 1 or is_opened > 1 or at + 32 != end or end > len(part):
+        raise IndexError
+    data = None
+    if is_opened:
+        occurred_us, width, size = _OPENED.unpack_from(part, end)
+        start = end + 13
+        end = start + width + size
+        if end > len(part):
+            raise IndexError
+        data = part[start + width : end]
+        found = hashlib.sha256(part[start : start + width] + struct.pack(">q", occurred_us) + data).digest()
+        expect(found == inner, "CONTENT_DIFFERS", f"position {position}")
+    return Entry(position, recorded_us, sequence, stream, kind, hashlib.sha256(b"\0" + raw).digest(), data), end
+
+
+def fields_of(data: bytes) -> Iterator[tuple[int, Any]]:
+    """Yields (number, value) of a protobuf message: an integer or bytes."""
+
+    at = 0
+
+    def varint() -> int:
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte, at = data[at], at + 1
+            value, shift = value | (byte & 127) << shift, shift + 7
+            if byte < 128:
+                return value
+
+    try:
+        while at < len(data):
+            number, wire = divmod(varint(), 8)
+            if wire == 0:
+                yield number, varint()
+                continue
+            size = {1: 8, 5: 4}.get(wire) or varint()
+            expect(wire in (1, 2, 5) and at + size <= len(data), "ENTRY_MALFORMED", "content")
+            yield number, data[at : at + size]
+            at += size
+    except IndexError:
+        raise Refused("ENTRY_MALFORMED", "content") from None
+
+
+def arm_of(entry: Entry, number: int) -> dict[int, Any]:
+    """Returns the fields of the message of a kind in an opened entry."""
+    expect(entry.data is not None, "CONTENT_MISSING", f"position {entry.position}")
+    assert entry.data is not None
+    found = [value for field, value in fields_of(entry.data) if field == number]
+    expect(len(found) == 1 and isinstance(found[0], bytes), "QUESTION_DIFFERS", f"position {entry.position} is of another kind")
+    return dict(fields_of(found[0]))
+
+
+# --- what was asked, and whether all of it is there ------------------------------------------------------------------------------------
+
+
+class Indexed(NamedTuple):
+    """What the card index says of one key: the positions of all events that name it, below *tree_size*."""
+
+    key: bytes
+    what: str
+    positions: list[int]
+    published: int
+    bucket: bytes
+    path: list[bytes]
+
+    @classmethod
+    def parse(cls, name: str, data: bytes) -> "Indexed":
+        """Reads a member of `index/`."""
+        said = canonical(data, "INDEX_MALFORMED", {"key", "what", "positions", "published", "bucket", "path"})
+        try:
+            key, what, positions = bytes.fromhex(said["key"]), said["what"], [int(one) for one in said["positions"]]
+            bucket, path = base64.b64decode(said["bucket"], validate=True), base64.b64decode(said["path"], validate=True)
+            published = int(said["published"])
+        except (TypeError, ValueError):
+            raise Refused("INDEX_MALFORMED", name) from None
+        found = cls(key, what, positions, published, bucket, hashes_of(path, "INDEX_MALFORMED"))
+        is_whole = what in ("card", "person") and len(found.path) == 20 and len(bucket) % 64 == 0 and positions == sorted(set(positions))
+        expect(is_whole and found.id.hex() == name, "INDEX_MALFORMED", name)
+        return found
+
+    @property
+    def id(self) -> bytes:
+        """The name of the key in the index."""
+        return hashed(b"chuanyu-index/1" if self.what == "card" else b"chuanyu-index-person/1", self.key)
+
+    def check(self, published: dict[int, Any], leaves: list[bytes]) -> None:
+        """Checks that the published root has exactly this chain of leaves for the key, or none."""
+        chain = bytes(32)
+        for leaf in leaves:
+            chain = hashed(chain, leaf)
+        records = [self.bucket[at : at + 64] for at in range(0, len(self.bucket), 64)]
+        ids = [record[:32] for record in records]
+        number = int.from_bytes(self.id[:3], "big") >> 4
+        expect(ids == sorted(set(ids)) and all(int.from_bytes(one[:3], "big") >> 4 == number for one in ids), "INDEX_WRONG", "bucket")
+        blind = hashed(b"chuanyu-index-blind/1", self.key)
+        own = self.id + hashed(blind, struct.pack(">Q", len(leaves)), chain)
+        expect(own in records if leaves else self.id not in ids, "CARD_INCOMPLETE", f"{self.what} {self.key.hex()}")
+        node = hashed(b"\0", self.bucket)
+        for height, sibling in enumerate(self.path):
+            node = hashed(b"\1", sibling, node) if number >> height & 1 else hashed(b"\1", node, sibling)
+        expect(published.get(2) == node and published.get(3) == 1, "INDEX_WRONG", "root")
+
+
+def canonical(data: bytes, name: str, keys: set[str] | None = None) -> dict[str, Any]:
+    """Reads JSON that is written in the one way that the hub writes it."""
+    try:
+        said = json.loads(data)
+        is_same = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode() + b"\n" == data
+    except (ValueError, RecursionError):
+        raise Refused(name, "not JSON") from None
+    expect(is_same and isinstance(said, dict) and (keys is None or set(said) == keys), name)
+    assert isinstance(said, dict)
+    return said
+
+
+Say = Callable[[str, str], None]
+
+
+class Keyed:
+    """A card, a person, or a decision with the card that it is about: found by keys, complete by the card index."""
+
+    def __init__(self, question: dict[str, Any], indexed: list[Indexed], size: int) -> None:
+        """*question* names the keys, of a decision also its position, the one it was answered by, and that of its rules."""
+        self.question, self.indexed = question, indexed
+        self.found: dict[int, Entry] = {}
+        named = [f"{one.what}:{one.key.hex()}" for one in indexed]
+        expect(bool(named) and sorted(named) == question["keys"], "QUESTION_DIFFERS", "the keys are not those of the index")
+
+    def see(self, entry: Entry) -> None:
+        """Takes an entry."""
+        self.found[entry.position] = entry
+
+    def done(self, say: Say) -> tuple[int, int]:
+        """Checks that nothing is missing and nothing is beside it; returns the first position that was asked for and the last."""
+        wanted = {position for one in self.indexed for position in (*one.positions, one.published)}
+        wanted |= {self.question[name] for name in ("position", "rules") if self.question.get(name)}
+        expect(set(self.found) == wanted, "QUESTION_DIFFERS", "an entry is missing, or was not asked for")
+        for one in self.indexed:
+            self._complete(one, say)
+        asked = [position for one in self.indexed for position in one.positions]
+        if self.question["about"] == "decision":
+            self._decided(say)
+            return self.question["position"], self.question["position"]
+        expect(all(entry.data is not None for entry in self.found.values()), "CONTENT_MISSING")
+        return min(asked, default=0), max(asked, default=0)
+
+    def _complete(self, one: Indexed, say: Say) -> None:
+        published = self.found[one.published]
+        said = arm_of(published, INDEX_PUBLISHED)
+        tree_size = said.get(1, 0)
+        expect(published.stream == b"hub.index" and 0 < tree_size <= one.published, "INDEX_WRONG", f"position {one.published}")
+        expect(all(position < tree_size for position in one.positions), "INDEX_WRONG", "a position beyond the index")
+        one.check(said, [self.found[position].leaf for position in one.positions])
+        positions = set(one.positions)
+        for entry in self.found.values():
+            if entry.data is not None and entry.position < tree_size:
+                is_listed = entry.position in positions
+                expect((one.key in entry.data) == is_listed, "CARD_INCOMPLETE", f"position {entry.position}, in the index: {is_listed}")
+        what = {"card": "卡", "person": "人"}[one.what]
+        count = len(one.positions)
+        say(f"索引 {what} {one.key.hex()[:16]}…：位置 {tree_size} 之前共 {count} 条，无遗漏无增添",
+            f"index, {one.what} {one.key.hex()[:16]}…: {count} events before position {tree_size}, none missing, none added")  # fmt: skip
+        self.reach = min(getattr(self, "reach", tree_size), tree_size)
+
+    def _decided(self, say: Say) -> None:
+        entry, as_of = self.found[self.question["position"]], self.question["as_of"]
+        said = arm_of(entry, DECISION_MADE)
+        expect(entry.stream == b"hub.decisions" and entry.kind == b"decision_made", "QUESTION_DIFFERS", "it is no decision")
+        expect(said.get(5, 0) == as_of < entry.position, "DECISION_DIFFERS", f"as of {as_of}, in the log {said.get(5, 0)}")
+        expect(as_of < self.reach, "CARD_INCOMPLETE", f"the index ends before position {as_of}")
+        positions = {position for one in self.indexed for position in one.positions}
+        for one in self.found.values():
+            if one.position in positions and one.position <= as_of and not one.stream.startswith(b"hub."):
+                expect(one.data is not None, "CONTENT_MISSING", f"position {one.position}")
+        say(f"答复在位置 {entry.position}，依据位置 {as_of} 时所知", f"decision at position {entry.position}, as of position {as_of}")
+        if self.question["rules"]:
+            rules = arm_of(self.found[self.question["rules"]], RULES_PUBLISHED)
+            expect(self.question["rules"] < entry.position and rules.get(1) == said.get(6), "RULES_DIFFER")
+            self.archive = rules.get(3, b"")
+            say(f"规则与数据摘要 {said[6].hex()[:16]}…，生效于位置 {self.question['rules']}",
+                f"rules and reference data {said[6].hex()[:16]}…, in effect since position {self.question['rules']}")  # fmt: skip
+
+
+class Feed:
+    """A run of numbers of a feed: complete if each follows the one before."""
+
+    def __init__(self, question: dict[str, Any], indexed: list[Indexed], size: int) -> None:
+        """*question* names the feed, the first and the last number."""
+        self.feed, self.first, self.last = question["feed"].encode(), question["first"], question["last"]
+        self.next, self.span = self.first, (0, 0)
+        expect(not indexed and self.first <= self.last, "QUESTION_DIFFERS")
+
+    def see(self, entry: Entry) -> None:
+        """Takes an entry."""
+        expect(entry.stream == self.feed, "QUESTION_DIFFERS", f"position {entry.position} is of another feed")
+        expect(entry.sequence == self.next, "FEED_INCOMPLETE", f"number {self.next}")
+        expect(entry.data is not None, "CONTENT_MISSING", f"position {entry.position}")
+        self.next, self.span = self.next + 1, (self.span[0] or entry.position, entry.position)
+
+    def done(self, say: Say) -> tuple[int, int]:
+        """Checks the end; returns the first position and the last."""
+        expect(self.next == self.last + 1, "FEED_INCOMPLETE", f"number {self.next}")
+        count, name = self.last - self.first + 1, self.feed.decode(errors="replace")
+        say(f"数据流 {name} 编号 {self.first}–{self.last} 共 {count} 条，无缺号",
+            f"feed {name}, numbers {self.first} to {self.last}: {count} events, no number missing")  # fmt: skip
+        return self.span
+
+
+class Range:
+    """A run of positions."""
+
+    def __init__(self, question: dict[str, Any], indexed: list[Indexed], size: int) -> None:
+        """*question* names the first and the last position."""
+        self.first, self.last = question["first"], question["last"]
+        self.next = self.first
+        expect(not indexed and 0 < self.first <= self.last, "QUESTION_DIFFERS")
+
+    def see(self, entry: Entry) -> None:
+        """Takes an entry."""
+        expect(entry.position == self.next, "RANGE_INCOMPLETE", f"position {self.next}")
+        expect(entry.data is not None, "CONTENT_MISSING", f"position {entry.position}")
+        self.next += 1
+
+    def done(self, say: Say) -> tuple[int, int]:
+        """Checks the end; returns the first position and the last."""
+        expect(self.next == self.last + 1, "RANGE_INCOMPLETE", f"position {self.next}")
+        count = self.last - self.first + 1
+        say(f"位置 {self.first}–{self.last} 共 {count} 条，无缺", f"positions {self.first} to {self.last}: {count} events, none missing")
+        return self.first, self.last
+
+
+class Day:
+    """All that was recorded on a day of +08:00, of one feed or of all, between two neighbours that are of other days."""
+
+    def __init__(self, question: dict[str, Any], indexed: list[Indexed], size: int) -> None:
+        """*question* names the day, and the feed, "" for all."""
+        self.day, self.feed, self.size = question["day"], question["feed"].encode(), size
+        try:
+            begin = datetime.fromisoformat(self.day).replace(tzinfo=BEIJING)
+        except ValueError:
+            raise Refused("QUESTION_DIFFERS", "day") from None
+        expect(not indexed and begin.date().isoformat() == self.day, "QUESTION_DIFFERS", "day")
+        self.begin_us = int(begin.timestamp()) * 1_000_000
+        self.end_us, self.count, self.span = self.begin_us + 86_400_000_000, 0, (0, 0)
+        self.last: Entry | None = None
+
+    def see(self, entry: Entry) -> None:
+        """Takes an entry."""
+        expect(not self.feed or entry.stream == self.feed, "QUESTION_DIFFERS", f"position {entry.position} is of another feed")
+        is_before, is_after = entry.recorded_us < self.begin_us, entry.recorded_us >= self.end_us
+        before, last = (entry.sequence if self.feed else entry.position) - 1, self.last
+        if last is None:
+            expect(is_before or before == 0, "DAY_INCOMPLETE", "its beginning")
+        else:
+            follows = before == (last.sequence if self.feed else last.position)
+            expect(follows and not is_before and last.recorded_us < self.end_us, "DAY_INCOMPLETE", f"before position {entry.position}")
+        expect((entry.data is None) == (is_before or is_after), "CONTENT_MISSING" if entry.data is None else "QUESTION_DIFFERS")
+        self.last = entry
+        if not (is_before or is_after):
+            self.count, self.span = self.count + 1, (self.span[0] or entry.position, entry.position)
+
+    def done(self, say: Say) -> tuple[int, int]:
+        """Checks the end; returns the first position of the day and the last."""
+        last = self.last
+        is_shown = last is not None and (last.recorded_us >= self.end_us or (not self.feed and last.position == self.size - 1))
+        expect(is_shown or (bool(self.feed) and last is not None), "DAY_INCOMPLETE", "its end")
+        name = self.feed.decode(errors="replace") or "*"
+        say(f"{self.day}（北京时间）数据流 {name} 入账 {self.count} 条，无缺" + ("" if is_shown else "，止于所示最末编号"),
+            f"{self.day} (+08:00), feed {name}: {self.count} events, none missing"
+            + ("" if is_shown else " up to the last number shown"))  # fmt: skip
+        return self.span
+
+
+_QUESTIONS: dict[str, tuple[Any, dict[str, type]]] = {
+    "decision": (Keyed, {"position": int, "as_of": int, "keys": list, "rules": int}),
+    "card": (Keyed, {"keys": list}),
+    "feed": (Feed, {"feed": str, "first": int, "last": int}),
+    "range": (Range, {"first": int, "last": int}),
+    "day": (Day, {"day": str, "feed": str}),
+}
+
+
+def question_of(manifest: dict[str, Any], indexed: list[Indexed]) -> Any:
+    """Returns what checks that the entries are what was asked for."""
+    question = manifest["question"]
+    expect(isinstance(question, dict) and question.get("about") in _QUESTIONS, "QUESTION_UNKNOWN")
+    kind, fields = _QUESTIONS[question["about"]]
+    is_whole = set(question) == {"about", *fields} and all(type(question[name]) is wanted for name, wanted in fields.items())
+    expect(is_whole, "QUESTION_UNKNOWN", question["about"])
+    return kind(question, indexed, manifest["size"])
+
+
+# --- the whole -----------------------------------------------------------------------------------------------------------------------
+
+
+def verify(file: BinaryIO, policy: bytes | None, say: Say) -> int:
+    """Checks a bundle, reports each thing that holds, and returns VERIFIED or SELF_CONSISTENT; raises Refused or NotChecked."""
+    reader = Members(file)
+    manifest = _manifest(reader.take("bundle.json"))
+    genesis, own = reader.take("genesis"), reader.take("policy")
+    judge = Policy(own if policy is None else policy)
+    head = parse_note(reader.take("checkpoint"))
+    lines = genesis.split(b"\n")
+    is_genesis = len(lines) > 3 and lines[0] == b"chuanyu-log/1" and lines[1] == b"origin " + head.origin.encode()
+    expect(is_genesis and (head.origin, head.size) == (manifest["origin"], manifest["size"]), "ORIGIN_DIFFERS")
+    judged = judge.judge(head)
+    _report(judged, head, say)
+    notes = [*_earlier(reader, head, judge, say), (head, judged)]
+    proof = reader.take_if_there("proof")
+    indexed = [Indexed.parse(name, data) for name, data in reader.group("index/")]
+    question = question_of(manifest, indexed)
+    count = 0
+
+    def leaves() -> Iterator[tuple[int, bytes]]:
+        nonlocal count
+        yield 0, hashed(b"\0", genesis)
+        for entry in entries_of(reader.group("entries/")):
+            expect(entry.position < head.size, "ENTRIES_DISORDERED", f"position {entry.position} is beyond the checkpoint")
+            question.see(entry)
+            count += 1
+            yield entry.position, entry.leaf
+
+    hashes = (proof[at : at + 32] for at in range(0, len(proof), 32))
+    expect(len(proof) % 32 == 0 and root_of(head.size, leaves(), hashes) == head.root, "ROOT_DIFFERS")
+    expect(count == manifest["entries"], "MANIFEST_MALFORMED", "entries")
+    say(f"{count} 条记录在树中，内容与账相符", f"{count} entries are in the tree, and their contents are those of the log")
+    _when(notes, question.done(say), say)
+    _rules(reader, question, say)
+    reader.end()
+    return SELF_CONSISTENT if policy is None else VERIFIED
+
+
+def _manifest(data: bytes) -> dict[str, Any]:
+    said = canonical(data, "MANIFEST_MALFORMED")
+    expect(said.get("format") == FORMAT, "FORMAT_UNKNOWN", str(said.get("format"))[:64])
+    fields = {"format": str, "origin": str, "size": int, "entries": int, "question": dict}
+    is_whole = set(said) == set(fields) and all(type(said[name]) is wanted for name, wanted in fields.items())
+    expect(is_whole, "MANIFEST_MALFORMED")
+    return said
+
+
+def _report(judged: Judged, note: Note, say: Say) -> None:
+    say(f"日志 {note.origin} 大小 {note.size}，签名 {'、'.join(judged.logs)}",
+        f"log {note.origin}, size {note.size}, signed by {', '.join(judged.logs)}")  # fmt: skip
+    if judged.witnesses:
+        seen = ", ".join(f"{who} {_instant(at_s)}" for who, at_s in judged.witnesses.items())
+        say(f"见证 {len(judged.witnesses)} 方：{seen}", f"cosigned by {len(judged.witnesses)}: {seen}")
+    for what in judged.unchecked:
+        say(f"未核验 {what}：此处的库不支持", f"not checked: {what}; the library here does not have it")
+
+
+def _instant(at_s: int) -> str:
+    return datetime.fromtimestamp(min(at_s, 253402300799), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _earlier(reader: Members, head: Note, judge: Policy, say: Say) -> list[tuple[Note, Judged]]:
+    """Reads further checkpoints, each with the proof that the log only grew since."""
+    notes: list[tuple[Note, Judged]] = []
+    files = list(reader.group("checkpoints/"))
+    for (name, data), (path_name, path) in zip(files[::2], files[1::2], strict=False):
+        note = parse_note(data)
+        expect((name, path_name) == (f"{note.size:020d}.note", f"{note.size:020d}.path"), "MEMBER_UNKNOWN", f"checkpoints/{name}")
+        expect(note.origin == head.origin, "ORIGIN_DIFFERS", f"checkpoints/{name}")
+        judged = judge.judge(note)
+        check_growth(note, head, hashes_of(path, "CONSISTENCY_WRONG"))
+        say(f"从大小 {note.size} 到 {head.size} 只有追加", f"from size {note.size} to {head.size} the log only grew")
+        notes.append((note, judged))
+    expect(len(files) % 2 == 0, "MEMBER_UNKNOWN", "checkpoints/")
+    return notes
+
+
+def _when(notes: list[tuple[Note, Judged]], span: tuple[int, int], say: Say) -> None:
+    """Says between which cosignatures the events that were asked for were recorded, from a first to a last position, if there are any."""
+    first, last = span
+    if not last:
+        return
+    before = [max(judged.witnesses.values()) for note, judged in notes if note.size <= first and judged.witnesses]
+    after = [min(judged.witnesses.values()) for note, judged in notes if note.size > last and judged.witnesses]
+    if before:
+        say(f"见证人 {_instant(max(before))} 时尚无这些记录", f"when witnesses looked at {_instant(max(before))}, none of it was recorded")
+    if after:
+        say(f"见证人 {_instant(min(after))} 时已全部入账", f"when witnesses looked at {_instant(min(after))}, all of it was recorded")
+
+
+def _rules(reader: Members, question: Any, say: Say) -> None:
+    for name, data in reader.group("rules/"):
+        archive = getattr(question, "archive", b"")
+        expect(name == "archive.zip" and bool(archive) and sm3(data) == archive, "RULES_DIFFER", f"rules/{name}")
+        say("规则档案与账中摘要相符", "the archive of the rules is the one that the log names")
+
+
+_VERDICTS = {
+    VERIFIED: ("通过：依外部信任策略核验无误", "verified under the policy from outside"),
+    SELF_CONSISTENT: (
+        "仅自洽：信任策略来自证据包本身，不能证明是谁的账；请用 --policy 给出另行取得的策略",
+        "only consistent with itself: the policy came with the bundle and proves nobody's record; give one from elsewhere with --policy",
+    ),
+    REFUSED: ("不通过", "refused"),
+    NOT_READ: ("未能读取", "not read"),
+    NOT_CHECKED: ("无法核验：此处的库不支持策略所需的签名", "not checked: the library here lacks a signature that the policy needs"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line and returns its exit code."""
+    parser = argparse.ArgumentParser(description="核验证据包 Verifies an evidence bundle (*.hubaudit).")
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--policy", type=Path, help="信任策略文件，另行取得 policy file, got from elsewhere than the bundle")
+    parser.add_argument("--json", action="store_true", help="只输出一行 JSON only one line of JSON")
+    options = parser.parse_args(arguments)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
+    lines: list[list[str]] = []
+    name, detail = "", ""
+    try:
+        policy = options.policy.read_bytes() if options.policy is not None else None
+        with options.bundle.open("rb") as file:
+            code = verify(file, policy, lambda zh, en: lines.append([zh, en]))
+    except Refused as refused:
+        code, name, detail = REFUSED, refused.name, str(refused)
+    except NotChecked as cannot:
+        code, name, detail = NOT_CHECKED, "NOT_CHECKED", str(cannot)
+    except OSError as unread:
+        code, name, detail = NOT_READ, "NOT_READ", str(unread)
+    zh, en = _VERDICTS[code]
+    if options.json:
+        said = {"exit": code, "refused": name, "detail": detail, "checked": lines, "verdict": [zh, en]}
+        sys.stdout.write(json.dumps(said, ensure_ascii=False) + "\n")
+        return code
+    for line in lines:
+        sys.stdout.write(f"✓ {line[0]}\n  {line[1]}\n")
+    if detail:
+        sys.stdout.write(f"✗ {detail}\n")
+    sys.stdout.write(f"{'✓' if code == VERIFIED else '✗' if code != SELF_CONSISTENT else '!'} {zh}\n  {en}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,179 @@
+"""View: how many events name a card or a person, where they are, and the chain over their leaves (`hub.tlog.card_index`).
+
+A row belongs to a key under its name in the index, so that rows in order are buckets in order. What an event names is found by the
+descriptors: a card itself, the one before it, its other identifiers, and who holds it; in facts, in answers and in looks alike.
+An event is counted as it was recorded: what a correction takes out of force is still in the log.
+"""
+
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, lru_cache
+from itertools import chain as joined
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import psycopg
+from chuanyu.exchange.v1 import event_pb2, references_pb2
+from google.protobuf.descriptor import Descriptor
+
+from hub.domain.pseudonym import Place, places
+from hub.journal.reader import Recorded
+from hub.projections.projection import Key, Projection, Row
+from hub.tlog.card_index import NO_CHAIN, Counted, blind_of, bounds_of, chained, id_of, record_of
+
+_POSITION = struct.Struct(">q")
+_WHAT = {references_pb2.CardRef.DESCRIPTOR: "card", references_pb2.PersonRef.DESCRIPTOR: "person"}
+_MESSAGES = {field.name: field.message_type for field in event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields}
+# The key of a reference, or the references of a repeated field.
+Getter = tuple[str, bool, Callable[[Any], Any]]
+
+
+class Mention(NamedTuple):
+    """A key that an event names; *what* is card or person."""
+
+    what: str
+    key: bytes
+
+
+class State(NamedTuple):
+    """A row: *before* are the positions that the row had, packed, *since* those after them as (earlier ones, position)."""
+
+    counted: Counted
+    blind: bytes
+    before: bytes
+    since: "tuple[Any, int] | None"
+
+
+def mentions(recorded: Recorded) -> Iterator[Mention]:
+    """Yields what an event names, a key as often as it is named."""
+    event = recorded.event
+    for what, is_repeated, get in _getters(recorded.kind):
+        for ref in get(event) if is_repeated else (get(event),):
+            if ref.key:
+                yield Mention(what, ref.key)
+
+
+@cache
+def _getters(kind: str) -> tuple[Getter, ...]:
+    own = ((place, (kind, *place.path)) for place in places(_MESSAGES[kind])) if kind in _MESSAGES else ()
+    envelope = ((place, place.path) for place in places(event_pb2.Event.DESCRIPTOR))
+    return tuple(_getter(place, path) for place, path in joined(envelope, own) if _what(path) is not None)
+
+
+def _getter(place: Place, path: tuple[str, ...]) -> Getter:
+    what = _what(path)
+    assert what is not None
+    return what, place.is_repeated, attrgetter(".".join(path))
+
+
+def _what(path: tuple[str, ...]) -> str | None:
+    descriptor: Descriptor | None = event_pb2.Event.DESCRIPTOR
+    for name in path:
+        assert descriptor is not None, "a path leads through messages"
+        descriptor = descriptor.fields_by_name[name].message_type
+    return None if descriptor is None else _WHAT.get(descriptor)
+
+
+@lru_cache(maxsize=1 << 16)
+def _named(mention: Mention) -> bytes:
+    return id_of(*mention)
+
+
+def _names(recorded: Recorded) -> dict[bytes, bytes]:
+    """Returns the keys that an event names, by their names in the index."""
+    return {_named(mention): mention.key for mention in mentions(recorded)}
+
+
+def keys(recorded: Recorded, _: Recorded | None) -> Iterator[Key]:
+    """Names the rows of all that the event names."""
+    for name in recorded.derived(_names):
+        yield (name,)
+
+
+def evolve(key: Key, state: State | None, recorded: Recorded, _: Recorded | None) -> State:
+    """Adds the event to the chain."""
+    if state is None:
+        state = State(Counted(0, NO_CHAIN), blind_of(recorded.derived(_names)[key[0]]), b"", None)
+    (count, chain), blind, before, since = state
+    return State(Counted(count + 1, chained(chain, recorded.leaf)), blind, before, (since, recorded.position))
+
+
+def _decode(row: Row) -> State:
+    count, chain, blind, positions = row
+    return State(Counted(count, bytes(chain)), bytes(blind), bytes(positions), None)
+
+
+def _encode(state: State) -> Row:
+    added, since = [], state.since
+    while since is not None:
+        since, position = since
+        added.append(_POSITION.pack(position))
+    return (*state.counted, state.blind, state.before + b"".join(reversed(added)))
+
+
+CARD_INDEX = Projection(
+    name="card_index",
+    key_columns=(("id", "bytea"),),
+    value_columns=(("count", "bigint"), ("chain", "bytea"), ("blind", "bytea"), ("positions", "bytea")),
+    kinds=None,
+    keys=keys,
+    evolve=evolve,
+    follows_corrections=False,
+    reads_leaves=True,
+    decode=_decode,
+    encode=_encode,
+)
+
+
+class Entry(NamedTuple):
+    """A row as it is read: *positions* are of all events that name the key, in order."""
+
+    name: bytes
+    counted: Counted
+    blind: bytes
+    positions: tuple[int, ...]
+
+    @property
+    def record(self) -> bytes:
+        """Its record in a bucket."""
+        return record_of(self.name, self.blind, self.counted)
+
+
+def _entry(row: Row) -> Entry:
+    name, count, chain, blind, positions = row
+    return Entry(bytes(name), Counted(count, bytes(chain)), bytes(blind), tuple(one for (one,) in _POSITION.iter_unpack(bytes(positions))))
+
+
+def entry_of(connection: psycopg.Connection, what: str, key: bytes) -> Entry | None:
+    """Returns the row of a key, None if no event names it."""
+    with connection.cursor(binary=True) as cursor:
+        row = cursor.execute(f"{_SELECT} WHERE id = %b", (id_of(what, key),)).fetchone()
+    return None if row is None else _entry(row)
+
+
+def entries_in(connection: psycopg.Connection, bucket: int) -> list[Entry]:
+    """Returns the rows of a bucket, in order."""
+    with connection.cursor(binary=True) as cursor:
+        rows = cursor.execute(f"{_SELECT} WHERE id BETWEEN %b AND %b ORDER BY id", bounds_of(bucket)).fetchall()
+    return [_entry(row) for row in rows]
+
+
+def records_in_order(connection: psycopg.Connection, buckets: Iterable[int] | None = None) -> Iterator[bytes]:
+    """Yields the records of all rows, or of some buckets, in ascending order, as a stream."""
+    if buckets is None:
+        statement, wanted = _ALL, {}
+    else:
+        bounds = [bounds_of(bucket) for bucket in sorted(set(buckets))]
+        statement, wanted = _SOME, {"first": [first for first, _ in bounds], "last": [last for _, last in bounds]}
+    with connection.cursor() as cursor, cursor.copy(statement, wanted) as copy:
+        copy.set_types(["bytea", "bytea", "bigint", "bytea"])
+        for name, blind, count, chain in copy.rows():
+            yield record_of(name, blind, Counted(count, chain))
+
+
+_SELECT = f"SELECT id, count, chain, blind, positions FROM views.{CARD_INDEX.name}"  # noqa: S608 (our own name)
+_ALL = f"COPY (SELECT id, blind, count, chain FROM views.{CARD_INDEX.name} ORDER BY id) TO STDOUT (FORMAT BINARY)"  # noqa: S608
+_SOME = f"""COPY (
+    SELECT v.id, v.blind, v.count, v.chain FROM unnest(%(first)s::bytea[], %(last)s::bytea[]) WITH ORDINALITY b (first, last, n)
+    CROSS JOIN LATERAL (SELECT * FROM views.{CARD_INDEX.name} v WHERE v.id BETWEEN b.first AND b.last OFFSET 0) v
+    ORDER BY v.id) TO STDOUT (FORMAT BINARY)"""  # noqa: S608
