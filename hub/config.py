@@ -103,6 +103,7 @@ class Config:
     console_listen: str = _setting(_address, "127.0.0.1:7480", "where `hub console` listens")
     log_name: str = _setting(_log_name, "exchange.chuanyu", "the name of the log that anybody can verify, from its first start on")
     log_listen: str = _setting(_address, "", "where that log is served over HTTP by what seals it; empty for nowhere")
+    log_policy: Path | None = _setting(Path, None, "the policy file with the witnesses that cosign that log (docs/witness.md)")
     quota_calls_per_s: int = _setting(_whole(1), 1_000, "calls a second of one participant at one edge")
     quota_events_per_s: int = _setting(_whole(1), 10_000, "events a second of one participant at one edge")
     quota_calls_at_once: int = _setting(_whole(1), 256, "calls of one participant under way at once at one edge")

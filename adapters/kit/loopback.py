@@ -9,12 +9,9 @@ import ipaddress
 
 def without_proxy(target: str) -> list[tuple[str, int]]:
     """Returns the channel option that keeps a call to HOST:PORT, with or without a scheme, from proxies if it is on this machine."""
-    return [("grpc.enable_http_proxy", 0)] if is_here(target.rpartition("/")[2].rpartition(":")[0].strip("[]")) else []
-
-
-def is_here(host: str) -> bool:
-    """Whether a host is this machine itself."""
+    host = target.rpartition("/")[2].rpartition(":")[0].strip("[]")
     try:
-        return ipaddress.ip_address(host).is_loopback
+        is_here = ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host.lower() == "localhost"
+        is_here = host.lower() == "localhost"
+    return [("grpc.enable_http_proxy", 0)] if is_here else []

@@ -39,6 +39,7 @@ BY_KEY = {
     "journal.rule_version": ("digest",),
     "tlog.incarnation": ("incarnation",),
     "tlog.cosignature": ("incarnation", "size", "witness"),
+    "tlog.contradiction": ("incarnation", "witness", "size"),
     "vault.identifier": ("key",),
     "vault.original": ("stream_id", "sequence"),
 }

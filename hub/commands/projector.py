@@ -33,6 +33,7 @@ def run(config: Config, dsn: str) -> None:
         _others(config, dsn) as others,
         _processes(dsn),
         _sealing(config, dsn),
+        witnessing(config, dsn),
         _log_site(config, dsn) as log_site,
         observed(config, dsn, "hub project", PROJECTOR_METRICS_LISTEN) as metrics,
     ):
@@ -82,6 +83,7 @@ def projections(config: Config, dsn: str) -> Iterator[None]:
         _beside(partial(runner.run, beside=others), dsn, "projections"),
         _processes(dsn),
         _sealing(config, dsn),
+        witnessing(config, dsn),
         _log_site(config, dsn),
     ):
         yield
@@ -98,6 +100,17 @@ def _processes(dsn: str) -> contextlib.AbstractContextManager[None]:
 
 def _sealing(config: Config, dsn: str) -> contextlib.AbstractContextManager[None]:
     return _beside(partial(sealing.run, settings=LogSettings(config.keys_dir, config.log_name)), dsn, "sealer")
+
+
+def witnessing(config: Config, dsn: str) -> contextlib.AbstractContextManager[None]:
+    """Has the witnesses of the policy cosign the log meanwhile, where there is a policy."""
+    if config.log_policy is None:
+        return contextlib.nullcontext()
+    # A hub without witnesses starts without what calls them.
+    from hub.tlog import witness_runner
+
+    settings = LogSettings(config.keys_dir, config.log_name)
+    return _beside(partial(witness_runner.run, settings=settings, path=config.log_policy), dsn, "witnessing")
 
 
 def _log_site(config: Config, dsn: str) -> contextlib.AbstractContextManager[str]:

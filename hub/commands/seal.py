@@ -12,6 +12,7 @@ import typer
 from hub.commands.database import database
 from hub.commands.options import Json
 from hub.commands.progress import progress
+from hub.commands.projector import witnessing
 from hub.commands.status_screen import duration
 from hub.config import Config
 from hub.domain.instants import LOCAL
@@ -52,7 +53,7 @@ def seal(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with database(config, waits=True) as dsn, serving(dsn, config.log_listen) as address:
+    with database(config, waits=True) as dsn, witnessing(config, dsn), serving(dsn, config.log_listen) as address:
         typer.echo(f"sealing{f', the log on {address}' if address else ''}")
         runner.run(dsn, stop, LogSettings(config.keys_dir, config.log_name))
 

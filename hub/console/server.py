@@ -48,10 +48,9 @@ def serve(workings: Workings, listening: Listening, opened: socket.socket) -> No
 
 
 async def _serve(workings: Workings, listening: Listening, opened: socket.socket) -> None:
-    application = Application(workings, makes_ahead=True)
     server = _Server(
         uvicorn.Config(
-            application.starlette(),
+            Application(workings).starlette(),
             log_config=None,
             log_level="warning",
             access_log=False,
@@ -67,10 +66,7 @@ async def _serve(workings: Workings, listening: Listening, opened: socket.socket
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, server.end)
-    try:
-        await server.serve([opened])
-    finally:
-        application.stop()
+    await server.serve([opened])
 
 
 class _Server(uvicorn.Server):

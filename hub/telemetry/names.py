@@ -57,6 +57,7 @@ STATE = "hub.state"
 CERTIFICATE = "hub.certificate"
 STANDBY = "hub.standby"
 QUOTA = "hub.quota"
+WITNESS = "hub.witness"
 
 # Seconds: from a fifth of a millisecond to ten seconds.
 DURATION_BOUNDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -142,6 +143,21 @@ LOG_SEAL_DURATION = Histogram(
 )
 LOG_UNSEALED_EVENTS = Gauge(name="hub.log.unsealed.events", unit="{event}", description="尚未封存的事件。Events that are not sealed yet")
 LOG_UNSEALED = Gauge(name="hub.log.unsealed", unit="s", description="最老未封存事件的年龄。Age of the oldest event that is not sealed")
+WITNESS_LAG = Gauge(
+    name="hub.witness.lag", unit="s", description="见证方落后的时间。How long a witness has lacked a checkpoint", labels=(WITNESS,)
+)
+WITNESS_ANSWERS = Counter(
+    name="hub.witness.answers",
+    unit="{answer}",
+    description="见证方的答复：cosigned away refused forged went_back contradicted。Answers of a witness, by outcome",
+    labels=(WITNESS, OUTCOME),
+)
+QUORUM_LAG = Gauge(name="hub.log.quorum.lag", unit="s", description="法定见证数落后的时间。How long the quorum has lacked a checkpoint")
+LOG_CONTRADICTIONS = Gauge(
+    name="hub.log.contradictions",
+    unit="{checkpoint}",
+    description="见证方出示的矛盾检查点，应恒为 0。Checkpoints of witnesses that contradict the log; always 0",
+)
 
 # Views.
 VIEW_POSITION = Gauge(name="hub.view.position", unit="{event}", description="视图位置。Position of a view", labels=(VIEW,))

@@ -17,6 +17,7 @@ from hub.journal.envelope import leaf_hash
 from hub.journal.reader import head_position
 from hub.tlog import store, tree
 from hub.tlog.algorithms import ED25519, ML_DSA_44, SM2
+from hub.tlog.contradictions import refuse_contradicted
 from hub.tlog.cosignatures import check_note, sign_note
 from hub.tlog.genesis import Genesis
 from hub.tlog.note import Checkpoint, Note, SignerKey, parse
@@ -74,10 +75,11 @@ class Sealer:
         self._thinned_at = time.monotonic()
 
     def seal(self) -> Round:
-        """Seals up to PAGE_LEAVES leaves beyond the stored head and signs the new one; raises NotToBeSealed.
+        """Seals up to PAGE_LEAVES leaves beyond the stored head and signs the new one; raises NotToBeSealed, HistoryContradicted.
 
         Without anything new it signs nothing.
         """
+        refuse_contradicted(self._connection, self._incarnation.number)
         stored = store.newest_checkpoint(self._connection, self._incarnation.number)
         grown, self._tree = self._tree, None
         if grown is None or stored != self._sealed:

@@ -223,6 +223,7 @@ CHINESE = {
     "StateDoubtful": "见证状态存疑，停止签署；请以新名称新建。",
     "EvidenceRefused": "不是证据文件。",
     "MirrorRefused": "日志条目与其签署的根不符，拒绝签署。",
+    "HistoryContradicted": "某见证方存有本枢纽签署的检查点，而日志并不以它开头：停止签署（docs/witness.md）。",
     "LogContradicted": "日志签署了相互矛盾的检查点，已留存证据。",
     "LogOfAnother": "该地址的日志不是所见证的日志。",
     "NotesOfTwoLogs": "两份检查点不属于同一日志。",
