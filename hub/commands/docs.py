@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from hub.commands import machines, roles_page, rules
-from hub.commands.pages import protocol, settings
+from hub.commands.pages import protocol, settings, tampering
 from hub.domain.reference import load
 from hub.scenarios.command import write_page
 
@@ -18,6 +18,7 @@ PAGES: dict[Path, Callable[[str], str]] = {
     roles_page.PAGE: lambda _: roles_page.page(),
     protocol.PAGE: protocol.page,
     settings.PAGE: settings.page,
+    tampering.PAGE: tampering.page,
 }
 
 

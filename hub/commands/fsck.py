@@ -3,6 +3,7 @@
 import json
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,20 +19,36 @@ from hub.config import Config
 from hub.domain.instants import microseconds_of
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
+from hub.tlog.note import parse as parse_note
+from hub.tlog.policy import parse as parse_policy
 from hub.trust.keyring import Keyring, open_keyring
+from hub.trust.log_keys import FILES, LogKeys, open_log_keys
 
 
 def fsck(
     as_json: Json = False,
     views: Annotated[bool, typer.Option(help="把视图与重建结果比对。Compare the views with a rebuild.")] = True,
     identifiers: Annotated[bool, typer.Option(help="逐条查找明文标识。Look for identifiers in clear in every event.")] = False,
+    tlog: Annotated[bool, typer.Option("--tlog", help="重算日志树并核对签名。Build the log's tree again, check signatures.")] = False,
+    policy: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="谁的签名算数（策略文件）。Whose signatures count: a policy file.")
+    ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(exists=True, dir_okay=False, help="他处所存检查点，可重复。A checkpoint kept elsewhere, may be repeated."),
+    ] = None,
 ) -> None:
     """检查：日志无缺口、各来源编号连续、旁表与事件一致、视图等于重建。Check the journal, what is derived from it, and views."""
     config = Config()
+    trusted = parse_policy(policy.read_bytes()) if policy is not None else None
+    others = [parse_note(file.read_bytes()) for file in against or []]
     with database(config) as dsn, progress() as report:
         with runner.connect(dsn) as connection:
             create_views(connection, PROJECTIONS)
-        checked = check_all(dsn, report, with_views=views, with_identifiers=identifiers, keyring=_keyring(config))
+        checked = check_all(
+            dsn, report, with_views=views, with_identifiers=identifiers, with_log=tlog or trusted is not None or bool(others),
+            keyring=_keyring(config), log_keys=_log_keys(config), policy=trusted, others=others,
+        )  # fmt: skip
     # The console shows it; a check on a disk that is full is still a check.
     with suppress(OSError):
         keep(config.data_dir, checked, microseconds_of(datetime.now(UTC)), looked_for_identifiers=identifiers)
@@ -51,7 +68,7 @@ def fsck(
         )
     typer.echo(
         f"{'✓' if checked.is_clean else '✗'} {checked.events:,} 个事件 events, 缺口 holes {checked.holes}, "
-        f"视图 views {views_in_words(checked.views)}"
+        f"视图 views {views_in_words(checked.views)}{f', 已封存 sealed {checked.sealed:,}' if checked.sealed else ''}"
     )
     if as_json:
         typer.echo(json.dumps(_as_json(checked), ensure_ascii=False))
@@ -60,11 +77,14 @@ def fsck(
 
 def _keyring(config: Config) -> Keyring | None:
     """Reads the keys where they are; a check makes none."""
-    directory = config.data_dir / "keys"
-    return open_keyring(directory) if (directory / "pseudonym.key").exists() else None
+    return open_keyring(config.keys_dir) if (config.keys_dir / "pseudonym.key").exists() else None
+
+
+def _log_keys(config: Config) -> LogKeys | None:
+    return open_log_keys(config.keys_dir) if all((config.keys_dir / name).exists() for name in FILES) else None
 
 
 def _as_json(checked: Checked) -> dict[str, Any]:
-    named = ("head", "events", "holes", "clear_identifiers", "views", "parked", "problems", "codes", "left_out")
+    named = ("head", "events", "holes", "clear_identifiers", "views", "parked", "sealed", "problems", "codes", "left_out")
     differences = [difference.as_json() for difference in checked.differences]
     return {**{name: getattr(checked, name) for name in named}, "differences": differences, "clean": checked.is_clean}

@@ -104,7 +104,7 @@ def test_a_deleted_journal_is_found(dsn: str, journal: Recording) -> None:
 def test_an_event_beyond_the_head_is_found(dsn: str, journal: Recording) -> None:
     plant(dsn, "UPDATE journal.head SET position = 9")
     found = check(dsn, with_views=False)
-    assert (found.problems[0], set(found.codes)) == ("position 10 stands beyond the head at 9", {"beyond-head", "checkpoint-beyond-head"})
+    assert (found.problems[0], set(found.codes)) == ("position 10 is beyond the head at 9", {"beyond-head", "checkpoint-beyond-head"})
 
 
 def test_a_jump_in_a_feeds_numbers_is_found(dsn: str, journal: Recording) -> None:
@@ -159,7 +159,7 @@ def test_an_identifier_in_clear_is_found(dsn: str, journal: Recording) -> None:
     event.card.clear = "A00000001"
     journal.append(event)
     fold(dsn)
-    assert problems(dsn, with_identifiers=True) == ["position 11: card.clear stands in clear"]
+    assert problems(dsn, with_identifiers=True) == ["position 11: card.clear is in clear"]
 
 
 def test_an_identifier_in_clear_deep_inside_a_kind_is_found(dsn: str, journal: Recording) -> None:
@@ -167,7 +167,7 @@ def test_an_identifier_in_clear_deep_inside_a_kind_is_found(dsn: str, journal: R
     event.social_function_activated.supersedes.clear = "A00000002"
     journal.append(event, feed="cq.card-center")
     fold(dsn)
-    assert problems(dsn, with_identifiers=True) == ["position 11: social_function_activated.supersedes.clear stands in clear"]
+    assert problems(dsn, with_identifiers=True) == ["position 11: social_function_activated.supersedes.clear is in clear"]
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_fsck_finds_what_was_recorded_before_it_was_refused(run: Callable[..., R
         store.save(participant)
     result = run("fsck", "--identifiers", "--no-views")
     assert result.exit_code == 1
-    assert "position 2: participant_suspended.reason_code holds what looks like an ID number" in result.output
+    assert "position 2: participant_suspended.reason_code has what looks like an ID number" in result.output
     assert "发现 found 1:" in result.output
     assert PERSON not in result.output
 

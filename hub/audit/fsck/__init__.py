@@ -4,16 +4,19 @@ It reads in bounded pages of positions, so it does not hold an old snapshot open
 thing that can be wrong is one more function and one more row.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from hub.audit.fsck import answers, contents, corrections, kept, order, streams, views
+from hub.audit.fsck import answers, contents, corrections, kept, log, order, streams, views
 from hub.audit.fsck.differences import WORDS, Difference
 from hub.audit.fsck.scene import MOST, Checked, Report, Scene
 from hub.journal.reader import head_position
 from hub.journal.sessions import session
 from hub.projections import PROJECTIONS
+from hub.tlog.note import Note
+from hub.tlog.policy import Policy
 from hub.trust.keyring import Keyring
+from hub.trust.log_keys import LogKeys
 
 __all__ = ["EXAMINATIONS", "MOST", "WORDS", "Checked", "Difference", "Report", "Scene", "check", "check_in"]
 
@@ -37,6 +40,7 @@ EXAMINATIONS = (
     Examination(kept.examine_hotlist),
     Examination(kept.examine_keys),
     Examination(kept.examine_vault),
+    Examination(log.examine_log, "log"),
     Examination(contents.examine_identifiers, "identifiers"),
     Examination(views.examine_checkpoints),
     Examination(views.examine_views, "views"),
@@ -49,15 +53,21 @@ def check(
     *,
     with_views: bool = True,
     with_identifiers: bool = False,
+    with_log: bool = False,
     keyring: Keyring | None = None,
+    log_keys: LogKeys | None = None,
+    policy: Policy | None = None,
+    others: Sequence[Note] = (),
 ) -> Checked:
-    """Checks the journal and all that follows from it; if wanted, every view against a rebuild and every event for identifiers in clear.
+    """Checks the journal and all that follows from it; if wanted, views against a rebuild, events for identifiers in clear, and the log.
 
-    With the keys it also checks what only they can show.
+    With the keys it also checks what only they can show. Of the log, *policy* says whose signatures count, and *others* are checkpoints
+    that somebody else kept.
     """
-    parts = {part for part, is_wanted in (("views", with_views), ("identifiers", with_identifiers)) if is_wanted}
+    wanted = {"views": with_views, "identifiers": with_identifiers, "log": with_log}
     with session(dsn, "hub_projector", "hub-fsck") as connection:
-        return check_in(Scene(connection, Checked(), keyring, report, PROJECTIONS), parts)
+        scene = Scene(connection, Checked(), keyring, report, PROJECTIONS, log_keys, policy, others=others)
+        return check_in(scene, {part for part, is_wanted in wanted.items() if is_wanted})
 
 
 def check_in(scene: Scene, parts: Collection[str]) -> Checked:

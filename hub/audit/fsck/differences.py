@@ -5,7 +5,7 @@ from typing import Any
 # One row a code. A field in braces is a value of the difference.
 WORDS = {
     # The order of the journal
-    "beyond-head": ("位置 {position} 超出日志末端 {head}", "position {position} stands beyond the head at {head}"),
+    "beyond-head": ("位置 {position} 超出日志末端 {head}", "position {position} is beyond the head at {head}"),
     "head-time": (
         "日志末端的时间与最后一个事件（位置 {position}）不符",
         "the head's time is not that of its last event, position {position}",
@@ -94,12 +94,85 @@ WORDS = {
     "keys-differ": ("密钥不是本数据库的", "the keys are not those of this database"),
     # Contents
     "event-unreadable": ("位置 {position} 的事件无法解析", "position {position}: its event cannot be parsed"),
-    "identifier-in-clear": ("位置 {position}：{path} 是明文", "position {position}: {path} stands in clear"),
-    "identifier-in-text": ("位置 {position}：{path} 中疑有 {kind}", "position {position}: {path} holds what looks like {kind}"),
+    "identifier-in-clear": ("位置 {position}：{path} 是明文", "position {position}: {path} is in clear"),
+    "identifier-in-text": ("位置 {position}：{path} 中疑有 {kind}", "position {position}: {path} has what looks like {kind}"),
+    # The log, and what an altered row was before
+    "tail-cut": ("日志止于位置 {position}，已封存到 {sealed}", "the journal ends at position {position} and was sealed up to {sealed}"),
+    "event-altered": (
+        "{feed} 第 {sequence} 号（位置 {position}）与封存时不同",
+        "position {position}, {feed} {sequence}: not what was sealed",
+    ),
+    "byte-altered": (
+        "{feed} 第 {sequence} 号（位置 {position}）内容的第 {was} 字节被改",
+        "position {position}, {feed} {sequence}: byte {was} of its content was changed",
+    ),
+    "events-swapped": (
+        "{feed} 第 {sequence} 号（位置 {position}）与位置 {was} 对调",
+        "position {position}, {feed} {sequence}: swapped with position {was}",
+    ),
+    "stream-renamed": (
+        "流 {feed}（位置 {position} 等）封存时名为 {was}",
+        "stream {feed}, from position {position} on: sealed as {was}",
+    ),
+    "kind-altered": ("{feed} 第 {sequence} 号（位置 {position}）原为 {was}", "position {position}, {feed} {sequence}: its kind was {was}"),
+    "time-altered": (
+        "{feed} 第 {sequence} 号（位置 {position}）原入账于 {was}",
+        "position {position}, {feed} {sequence}: was recorded at {was}",
+    ),
+    "decision-altered": ("位置 {position} 的答复被改，原为 {was}", "the answer at position {position} was altered, it was {was}"),
+    "decision-rules-altered": ("位置 {position} 的答复原依规则 {was}", "the answer at position {position} was by rules {was}"),
+    "decision-basis-altered": ("位置 {position} 的答复原依据位置 {was}", "the answer at position {position} rested on position {was}"),
+    "partition-replaced": ("分区 {partition} 被另一个顶替", "partition {partition} was put in the place of another"),
+    "leaf-altered": ("位置 {position} 的叶散列被改，事件未改", "position {position}: its leaf was altered, its event was not"),
+    "leaf-rewritten": ("位置 {position} 的事件连同叶散列被改", "position {position}: its event was altered, and its leaf with it"),
+    "tile-missing": ("日志树第 {level} 层第 {tile} 块缺失", "the log's tile {level}/{tile} is missing or too short"),
+    "tile-altered": (
+        "日志树第 {level} 层第 {tile} 块被改",
+        "the log's tile {level}/{tile} was altered: it is not made of what is below it",
+    ),
+    "root-differs": (
+        "自 {before} 之后日志树被改写：自 {sealed} 起 {count} 个检查点的根不符",
+        "the tree was rewritten after size {before}: from {sealed} on, {count} checkpoints have other roots",
+    ),
+    "history-forked": (
+        "自 {before} 之后历史被改写并重新签名：自 {sealed} 起 {count} 个较早的检查点不符",
+        "history was rewritten after size {before} and signed again: from {sealed} on, {count} earlier checkpoints do not agree",
+    ),
+    "genesis-altered": ("日志 {origin} 的首条被改", "the first entry of log {origin} was altered"),
+    "checkpoint-forged": (
+        "日志 {origin} 大小 {sealed} 的检查点不是日志所签",
+        "the checkpoint of {origin} at size {sealed} is not as the log signed it",
+    ),
+    "witness-unknown": ("见证方 {witness} 不在策略中（大小 {sealed}）", "witness {witness}, at size {sealed}, is not in the policy"),
+    "cosignature-wrong": (
+        "见证方 {witness} 对大小 {sealed} 的签名是伪造的",
+        "the line of witness {witness} at size {sealed} is not by that witness",
+    ),
+    "cosignature-of-another": (
+        "见证方 {witness} 在大小 {sealed} 处的签名属于另一检查点",
+        "the line of witness {witness} at size {sealed} belongs to another checkpoint",
+    ),
+    "quorum-missing": ("没有检查点达到见证人数 {quorum}", "no checkpoint is cosigned as the quorum {quorum} asks"),
+    "note-unknown": (
+        "所给检查点（{origin}，{sealed}）不是本日志所签",
+        "the checkpoint given, {origin} at {sealed}, is not one that this log signed",
+    ),
+    "behind-cosigned": (
+        "日志只到 {sealed}，他处存有大小 {other} 的检查点：\n{note}",
+        "the log ends at size {sealed}, others have a checkpoint of size {other}:\n{note}",
+    ),
+    "split-view": (
+        "大小 {sealed} 处有两种历史，见证方所见的是另一种：\n{note}\n此处：\n{own}",
+        "there are two histories at size {sealed}, and witnesses saw the other:\n{note}\nhere:\n{own}",
+    ),
+    "two-heads": (
+        "日志为大小 {sealed} 签过两种历史：\n{note}\n此处：\n{own}",
+        "the log signed two histories at size {sealed}:\n{note}\nhere:\n{own}",
+    ),
     # Views
     "view-differs": (
-        "视图 {view}：在位置 {position} 与重建不同，首处 {place}",
-        "view {view}: live differs from rebuilt at position {position}, first in {place}",
+        "视图 {view}：在位置 {position} 与重建不同，首处 {table}: {key}",
+        "view {view}: live differs from rebuilt at position {position}, first in {table}: {key}",
     ),
     "view-not-foldable": ("视图 {view} 无法由日志重建", "view {view} cannot be rebuilt from the journal"),
     "checkpoint-beyond-head": (

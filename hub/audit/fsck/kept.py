@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hub.audit.fsck.differences import Difference
 from hub.audit.fsck.scene import Scene
-from hub.audit.rule_archive import unpack_version
+from hub.audit.rule_archive import archive_digest, unpack_version
 from hub.domain.errors import RuleVersionDamaged
 from hub.domain.hotlist import Epoch
 
@@ -17,18 +17,27 @@ def examine_rules(scene: Scene) -> Iterator[Difference]:
     archives: dict[bytes, tuple[int, bytes]] = {}
     for recorded in scene.decided["rules_published"]:
         published = recorded.event.rules_published
-        _, archive_digest = archives.get(published.rules_digest, (0, b""))
-        archives[published.rules_digest] = recorded.position, published.archive_digest or archive_digest
-    for digest, (position, archive_digest) in archives.items():
+        _, known = archives.get(published.rules_digest, (0, b""))
+        archives[published.rules_digest] = recorded.position, published.archive_digest or known
+    for digest, (position, named) in archives.items():
         rows = scene.rows("SELECT archive FROM journal.rule_version WHERE digest = %(digest)s", digest=digest)
         if not rows:
             yield Difference("rules-missing", rules=digest.hex()[:12], position=position)
             continue
-        with tempfile.TemporaryDirectory(prefix="hub-fsck-") as directory:
-            try:
-                unpack_version(bytes(rows[0][0]), digest, archive_digest, Path(directory))
-            except RuleVersionDamaged as damaged:
-                yield Difference("rules-replaced", rules=digest.hex()[:12], position=position, why=str(damaged))
+        if (why := _why_not(bytes(rows[0][0]), digest, named)) is not None:
+            yield Difference("rules-replaced", rules=digest.hex()[:12], position=position, why=why)
+
+
+def _why_not(archive: bytes, digest: bytes, published: bytes) -> str | None:
+    """Returns why an archive is not the one of a digest, None if it is; it is unpacked only where its own digest was not recorded yet."""
+    if published:
+        return None if archive_digest(archive) == published else "its archive is not the one that was kept then"
+    with tempfile.TemporaryDirectory(prefix="hub-fsck-") as directory:
+        try:
+            unpack_version(archive, digest, b"", Path(directory))
+        except RuleVersionDamaged as damaged:
+            return str(damaged)
+    return None
 
 
 def examine_hotlist(scene: Scene) -> Iterator[Difference]:

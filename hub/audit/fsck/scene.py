@@ -11,7 +11,10 @@ from google.protobuf.message import DecodeError
 from hub.audit.fsck.differences import Difference
 from hub.journal.reader import Recorded, read_page
 from hub.projections.projection import View
+from hub.tlog.note import Note
+from hub.tlog.policy import Policy
 from hub.trust.keyring import Keyring
+from hub.trust.log_keys import LogKeys
 
 PAGE_POSITIONS = 200_000
 # Of one code so many are kept; the others are counted.
@@ -26,7 +29,7 @@ Report = Callable[[str, int, int], None]
 class Checked:
     """What was checked and what is wrong; *holes* counts missing positions and missing sequences, *codes* every difference by its code.
 
-    *left_out* says what could not be checked here, and why.
+    *sealed* is the size of the log that was checked; *left_out* says what could not be checked here, and why.
     """
 
     head: int = 0
@@ -35,6 +38,7 @@ class Checked:
     clear_identifiers: int = 0
     views: dict[str, bool] = field(default_factory=dict)
     parked: int = 0
+    sealed: int = 0
     differences: list[Difference] = field(default_factory=list)
     codes: dict[str, int] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list, compare=False)
@@ -65,6 +69,11 @@ class Scene:
     keyring: Keyring | None
     report: Report
     views: Sequence[View] = ()
+    # The log's keys if they are here, whose signatures count by a policy that was given, and checkpoints that others kept.
+    log_keys: LogKeys | None = None
+    given_policy: Policy | None = None
+    policy: Policy | None = None
+    others: Sequence[Note] = ()
 
     @property
     def head(self) -> int:

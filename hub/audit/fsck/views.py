@@ -26,7 +26,8 @@ def examine_views(scene: Scene) -> Iterator[Difference]:
             continue
         scene.checked.views[projection.name] = result.is_equal
         if not result.is_equal:
-            yield Difference("view-differs", view=projection.name, position=result.position, place=result.place)
+            table, _, key = result.place.partition(": ")
+            yield Difference("view-differs", view=projection.name, position=result.position, table=table, key=key)
     [(parked,)] = scene.rows("SELECT count(*) FROM views.parked")
     scene.checked.parked = int(parked)
     if parked:

@@ -3,6 +3,8 @@
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import grpc
 from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, card_service_pb2_grpc, event_pb2, feed_service_pb2, feed_service_pb2_grpc
@@ -15,32 +17,84 @@ from hub.bench.setup import ASKER, PARTICIPANT, Ground, ground, hub_process
 from hub.config import Config
 from hub.domain import reference
 from hub.intake.request_rules import now_us
+from hub.journal.sessions import session
 from hub.projections import runner
+from hub.tlog import sealer, store
+from hub.tlog.algorithms import ED25519_COSIGNATURE, ML_DSA_44
+from hub.tlog.cosignatures import sign_note
+from hub.tlog.note import Note, SignerKey, parse
 from hub.trust.authority import participant_files
 from hub.trust.hotlist_key import open_hotlist_key
-from hub.trust.keyring import open_keyring
+from hub.trust.keyring import Keyring, open_keyring
+from hub.trust.log_keys import LogKeys, open_log_keys
 
 FEEDS = ("cq.card-center", "cq.usage", "cq.second")
+WITNESSES = ("chengdu", "chongqing", "auditor")
+LOG_NAME = "tampering.example"
 _BATCH = 100
 _DEADLINE_S = 20.0
 
 
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """What a hub recorded and sealed: its keys, the witnesses' keys, the policy, and the checkpoint that all of them saw last."""
+
+    dsn: str
+    data_dir: Path
+    witnesses: dict[str, SignerKey]
+    policy: bytes
+    newest: Note
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys of pseudonyms and digests."""
+        return open_keyring(self.data_dir / "keys")
+
+    @property
+    def log_keys(self) -> LogKeys:
+        """The keys that sign the log."""
+        return open_log_keys(self.data_dir / "keys")
+
+
 @contextlib.contextmanager
-def recorded(config: Config, cards: int = 60, uses: int = 600) -> Iterator[Ground]:
-    """Yields a database in which a real hub recorded all of it; its views are caught up, and no process of the hub runs any more."""
+def recorded(config: Config, cards: int = 60, uses: int = 600) -> Iterator[Hub]:
+    """Yields what a real hub recorded; it is sealed and witnessed, views are caught up, and no process of the hub runs any more."""
+    witnesses = {name: SignerKey.make(name, ED25519_COSIGNATURE if at else ML_DSA_44) for at, name in enumerate(WITNESSES)}
     with ground(config, list(FEEDS)) as place:
         with hub_process(place, cards, telemetry=False) as hub:
             provinces = {urn: participant_files(place.data_dir / "certificates", urn).channel(hub.target) for urn in (PARTICIPANT, ASKER)}
             try:
                 _report(provinces[PARTICIPANT], cards, uses)
+                seal(place, witnesses)
                 _catch_up(place)
                 _ask(provinces[ASKER], cards)
             finally:
                 for channel in provinces.values():
                     channel.close()
+        seal(place, witnesses)
         publish_hotlists(place)
         _catch_up(place)
-        yield place
+        newest = seal(place, witnesses)
+        yield Hub(place.dsn, place.data_dir, witnesses, _policy(place, witnesses), newest)
+
+
+def seal(place: Ground, witnesses: dict[str, SignerKey]) -> Note:
+    """Seals the journal in steps of some hundred leaves, has each checkpoint cosigned, and returns the last with its cosignatures."""
+    with session(place.dsn, "hub_sealer", "hub-seal") as connection:
+        sealer.catch_up(sealer.Sealer(connection, open_log_keys(place.data_dir / "keys"), sealer.begin(connection, LOG_NAME)))
+        sealed = store.newest_checkpoint(connection, 1)
+        assert sealed is not None
+        note = parse(sealed.note)
+        lines = {name: sign_note(key, note.text, int(time.time())) for name, key in witnesses.items()}
+        for name, line in lines.items():
+            connection.execute(_COSIGNED, (sealed.size, name, line.line))
+    return note.with_lines(list(lines.values()))
+
+
+def _policy(place: Ground, witnesses: dict[str, SignerKey]) -> bytes:
+    keys = sealer.signers(open_log_keys(place.data_dir / "keys"), f"{LOG_NAME}/1")
+    lines = [f"log {key.verifier.text}" for key in keys] + [f"witness {name} {key.verifier.text}" for name, key in witnesses.items()]
+    return "".join(f"{line}\n" for line in [*lines, f"group two 2 {' '.join(witnesses)}", "quorum two"]).encode()
 
 
 def publish_hotlists(place: Ground, epochs: int = 3) -> None:
@@ -102,3 +156,6 @@ def _ask(channel: grpc.Channel, cards: int) -> None:
             request.claims.ecard_token, request.claims.police_terminal_matched = acceptance_pb2.ECARD_TOKEN_VALID, True
             request.subject_refs.token.clear = f"token-{number}"
         service.CheckAcceptance(request, timeout=_DEADLINE_S)
+
+
+_COSIGNED = "INSERT INTO tlog.cosignature (incarnation, size, witness, line) VALUES (1, %s, %s, %s)"

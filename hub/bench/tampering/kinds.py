@@ -6,15 +6,23 @@ from typing import Any, NamedTuple
 
 import psycopg
 
+from hub.bench.tampering.history import Hub
+from hub.tlog.note import Note
+
 Row = tuple[Any, ...]
 
 
 class Attack:
-    """One attack: a superuser's session in a transaction that is rolled back, and a seed from which all that it chooses follows."""
+    """One attack: a superuser's session in a transaction that is rolled back, and a seed from which all that it chooses follows.
 
-    def __init__(self, connection: psycopg.Connection, seed: int) -> None:
+    *policy* and *others* are what the check is given: whose signatures count, and checkpoints that somebody else kept.
+    """
+
+    def __init__(self, connection: psycopg.Connection, hub: Hub, seed: int) -> None:
         """*connection* is in a transaction."""
-        self.connection, self.chance = connection, random.Random(seed)  # noqa: S311 (a choice that can be had again, no secret)
+        self.connection, self.hub = connection, hub
+        self.chance = random.Random(seed)  # noqa: S311 (a choice that can be had again, no secret)
+        self.policy, self.others = hub.policy, list[Note]()
 
     def change(self, statement: str, *values: Any) -> int:
         """Changes something and returns how many rows; nothing changed would be no attack."""
@@ -36,11 +44,12 @@ class Attack:
 
 
 class Kind(NamedTuple):
-    """A kind of tampering: its number, the code that the check gives it, what is done, and which views are looked at for it."""
+    """A kind of tampering: its number, the code that the check gives it, what is done, with which options of `hub fsck` it is found."""
 
     number: int
     code: str
     attack: Callable[[Attack], None]
+    options: str = "--no-views"
     view: str = ""
 
     @property
@@ -198,7 +207,7 @@ BESIDE_THE_JOURNAL = (
     Kind(13, "batch-time", batch_given_another_time),
     Kind(14, "rules-replaced", rule_archive_replaced),
     Kind(14, "rules-missing", rule_archive_removed),
-    Kind(16, "view-differs", view_row_edited, "card_standing"),
+    Kind(16, "view-differs", view_row_edited, "", "card_standing"),
     Kind(16, "checkpoint-beyond-head", checkpoint_moved_ahead),
     Kind(28, "hotlist-file", hotlist_file_swapped),
 )

@@ -1,0 +1,165 @@
+"""The signatures of the log: each checkpoint under the log's keys, each cosignature under its witness's, and notes that others kept."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from hub.audit.fsck.differences import Difference
+from hub.audit.fsck.scene import Scene
+from hub.domain.errors import HubError
+from hub.tlog import tree
+from hub.tlog.algorithms import ED25519, ML_DSA_44, SM2
+from hub.tlog.cosignatures import SignatureWrong, check_note
+from hub.tlog.note import Checkpoint, CheckpointRefused, Note, NoteRefused, SignerKey, parse, parse_signatures
+from hub.tlog.policy import Party, Policy
+
+# All signatures of the newest checkpoints are checked, of the older ones the first: it is a small fraction of the work of the others.
+_NEWEST = 100
+_PAGE = 1_000
+
+
+def policy_of(scene: Scene) -> Policy | None:
+    """Returns whose signatures count: as the policy given says and, of logs that it does not name, the keys that are here."""
+    given, keys = scene.given_policy, scene.log_keys
+    if given is None and keys is None:
+        return None
+    named = {party.key.name for party in given.logs} if given is not None else set()
+    own = ((ED25519, keys.ed25519), (ML_DSA_44, keys.ml_dsa_44), (SM2, keys.sm2)) if keys is not None else ()
+    origins = [origin for (origin,) in scene.rows("SELECT origin FROM tlog.incarnation") if origin not in named]
+    logs = [Party(SignerKey(origin, kind, private).verifier, "") for origin in origins for kind, private in own]
+    return Policy(logs, {}, {}, "none") if given is None else replace(given, logs=[*given.logs, *logs])
+
+
+def examine_checkpoint_notes(scene: Scene) -> Iterator[Difference]:
+    """Each checkpoint, of every incarnation, says what its row says and is signed by the log."""
+    named = {party.key.name for party in scene.policy.logs} if scene.policy is not None else set()
+    for (origin,) in scene.rows("SELECT origin FROM tlog.incarnation ORDER BY incarnation"):
+        if origin not in named:
+            scene.checked.left_out.append(f"{origin} 的检查点签名：没有其公钥 signatures of its checkpoints: no key of it is here")
+    if scene.policy is None:
+        return
+    [(newest,)] = scene.rows("SELECT count(*) FROM tlog.checkpoint")
+    for first in range(0, newest, _PAGE):
+        rows = scene.rows(_CHECKPOINTS, offset=first, most=_PAGE)
+        for at, (origin, size, root, data) in enumerate(rows, first):
+            if origin in named and not _is_signed(scene.policy, Checkpoint(origin, size, root), data, all_keys=at >= newest - _NEWEST):
+                yield Difference("checkpoint-forged", origin=origin, sealed=size)
+
+
+def _is_signed(policy: Policy, said: Checkpoint, data: bytes, *, all_keys: bool) -> bool:
+    try:
+        note = parse(data)
+        keys = [party.key for party in policy.logs if party.key.name == said.origin and note.of(party.key)]
+        if not keys or note.text != said.text:
+            return False
+        for key in keys if all_keys else keys[:1]:
+            check_note(note, key)
+    except (NoteRefused, SignatureWrong):
+        return False
+    return True
+
+
+def examine_cosignatures(scene: Scene, origin: str) -> Iterator[Difference]:
+    """Each line of a witness is over the checkpoint that it is stored with, and the quorum is met somewhere if there is one."""
+    policy, last_met = scene.policy, 0
+    if policy is None or not policy.witnesses:
+        return
+    sizes = scene.rows(_COSIGNED)
+    for of, size, data, witnesses, lines in sizes:
+        named: dict[str, object] = {}
+        for witness, line in zip(witnesses, lines, strict=True):
+            known = next((name for name, party in policy.witnesses.items() if witness in (name, party.key.name)), None)
+            if known is None:
+                yield Difference("witness-unknown", witness=witness, sealed=size)
+            elif (wrong := _wrong(scene, policy, known, data, line)) is not None:
+                yield Difference(wrong, witness=witness, sealed=size, origin=of)
+            else:
+                named[known] = True
+        if of == origin and policy.is_met(named):
+            last_met = max(last_met, size)
+    if not policy.is_met({}) and not last_met:
+        yield Difference("quorum-missing", quorum=policy.quorum, sealed=scene.checked.sealed)
+
+
+def _wrong(scene: Scene, policy: Policy, witness: str, data: bytes, line: str) -> str | None:
+    """Returns the code of what is wrong with a line, None if it is right."""
+    try:
+        signatures = tuple(parse_signatures(f"{line.rstrip()}\n"))
+        text = parse(data).text
+    except NoteRefused:
+        return "cosignature-wrong"
+    if _holds(Note(text, signatures), policy, witness):
+        return None
+    for (other,) in scene.rows(_OTHERS, most=_PAGE):
+        if other != data and _holds(Note(parse(other).text, signatures), policy, witness):
+            return "cosignature-of-another"
+    return "cosignature-wrong"
+
+
+def _holds(note: Note, policy: Policy, witness: str) -> bool:
+    try:
+        check_note(note, policy.witnesses[witness].key)
+    except HubError:
+        return False
+    return True
+
+
+def examine_other_notes(scene: Scene, number: int, origin: str, size: int) -> Iterator[Difference]:
+    """A checkpoint that somebody else kept is of this very tree: one with another root is the evidence of two histories."""
+    for note in scene.others:
+        try:
+            other = Checkpoint.parse(note.text)
+        except CheckpointRefused:
+            yield Difference("note-unknown", sealed=0, origin=note.text.partition("\n")[0])
+            continue
+        if other.origin != origin or (scene.policy is not None and not _is_by(scene.policy, note)):
+            yield Difference("note-unknown", sealed=other.size, origin=other.origin)
+        elif other.size > size:
+            yield Difference("behind-cosigned", sealed=size, other=other.size, note=note.format().decode())
+        elif other.size and _root(scene, number, other.size) != other.root:
+            yield from _two_histories(scene, number, other, note)
+
+
+def _root(scene: Scene, number: int, size: int) -> bytes:
+    """Returns the root of the tree of a size, b"" where tiles are missing."""
+    try:
+        return tree.root(size, _reader(scene, number))
+    except tree.TileRefused:
+        return b""
+
+
+def _is_by(policy: Policy, note: Note) -> bool:
+    try:
+        policy.signed_by_log(note)
+    except HubError:
+        return False
+    return True
+
+
+def _two_histories(scene: Scene, number: int, other: Checkpoint, note: Note) -> Iterator[Difference]:
+    """Says who signed what: the log alone, twice, or witnesses for one of the two."""
+    rows = scene.rows(_NEAREST, log=number, size=other.size)
+    own = bytes(rows[0][0]) if rows else b""
+    is_cosigned = scene.policy is not None and any(note.of(party.key) for party in scene.policy.witnesses.values())
+    code = "split-view" if is_cosigned else "two-heads"
+    yield Difference(code, sealed=other.size, note=note.format().decode(), own=own.decode())
+
+
+def _reader(scene: Scene, number: int) -> tree.Read:
+    def read(level: int, tile: int, width: int) -> bytes:
+        rows = scene.rows(_TILE, log=number, level=level, tile=tile, length=width * tree.HASH)
+        return bytes(rows[0][0]) if rows else b""
+
+    return read
+
+
+_CHECKPOINTS = """
+    SELECT i.origin, c.size, c.root, c.note FROM tlog.checkpoint c JOIN tlog.incarnation i USING (incarnation)
+    ORDER BY c.incarnation, c.size LIMIT %(most)s OFFSET %(offset)s"""
+_COSIGNED = """
+    SELECT i.origin, c.size, c.note, array_agg(s.witness ORDER BY s.witness), array_agg(s.line ORDER BY s.witness)
+    FROM tlog.cosignature s JOIN tlog.checkpoint c USING (incarnation, size) JOIN tlog.incarnation i USING (incarnation)
+    GROUP BY 1, 2, 3 ORDER BY 1, 2"""
+_OTHERS = "SELECT note FROM tlog.checkpoint ORDER BY sealed_at DESC LIMIT %(most)s"
+_NEAREST = "SELECT note FROM tlog.checkpoint WHERE incarnation = %(log)s AND size >= %(size)s ORDER BY size LIMIT 1"
+_TILE = """
+    SELECT substr(hashes, 1, %(length)s) FROM tlog.tile WHERE incarnation = %(log)s AND level = %(level)s AND number = %(tile)s"""

@@ -1,0 +1,29 @@
+"""The tables in docs/tampering.md: the kinds of tampering that the campaign does, and every code of `hub fsck` with its words."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from hub.audit.fsck import WORDS
+from hub.bench.tampering.campaign import ALL
+from hub.commands.pages.blocks import renewed, table
+
+PAGE = Path(__file__).parent.parent.parent.parent / "docs" / "tampering.md"
+
+
+def page(text: str) -> str:
+    """Returns the page with its tables as the code has them now."""
+    kinds = table(("", "what is done", "found by", "code"), _kinds())
+    codes = table(
+        ("code", "中文", "English"), ((f"`{code}`", _plain(chinese), _plain(english)) for code, (chinese, english) in WORDS.items())
+    )
+    return renewed(text, {"kinds": kinds, "codes": codes})
+
+
+def _kinds() -> Iterator[tuple[str, ...]]:
+    for kind in ALL:
+        done = " ".join((kind.attack.__doc__ or "").split()).rstrip(".")
+        yield f"{kind.number}", done, f"`hub fsck{' ' if kind.options else ''}{kind.options}`", f"`{kind.code}`"
+
+
+def _plain(words: str) -> str:
+    return words.replace("\n", " ")
