@@ -5,7 +5,7 @@ of the backup, a schema this release does not know. A restore that is cut short 
 cut short later leaves a whole journal, whose views any hub folds.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,13 @@ from hub.journal.sessions import session
 from hub.journal.tombstones import bury
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import advance, create_views
+from hub.tlog import resuming, store
+from hub.tlog import runner as sealing
+from hub.tlog.note import Checkpoint
+from hub.tlog.resuming import Resumed
+from hub.tlog.sealer import NotToBeSealed
 from hub.trust.keyring import KeyMismatch, Keyring, open_keyring
+from hub.trust.log_keys import FILES, open_log_keys
 
 Report = Callable[[str, int, int], None]
 
@@ -36,23 +42,47 @@ class TargetNewer(HubError):
     """The database has a newer schema than the backup; give an empty one, the restore brings it to the newest schema itself."""
 
 
+class NoLogYet(HubError):
+    """备份中尚无已封存的日志，无从对照所给检查点 the backup is of a hub without a log, so no checkpoint can be compared with it"""
+
+
 class RestoreInterrupted(HubError):
     """The database left or refused while the backup was loaded; it is as empty as before. Mend the cause and restore again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was restored: up to which position, how many rows of the vault were erased as listed, and what the check found."""
+    """What was restored: up to which position, how many rows of the vault were erased as listed, and what the check found.
+
+    *log* is how the log goes on, None where there was none, or where the journal is not what was signed: *log_problem* says so.
+    """
 
     position: int
     erased: int
     checked: Checked
+    log: Resumed | None = None
+    log_problem: str = ""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether everything holds."""
+        return self.checked.is_clean and not self.log_problem
 
 
 def restore(
-    dsn: str, directory: Path, keys: Path, erasures: Path | None = None, report: Report = lambda _what, _done, _of: None
+    dsn: str,
+    directory: Path,
+    keys: Path,
+    erasures: Path | None = None,
+    report: Report = lambda _what, _done, _of: None,
+    *,
+    checkpoints: Sequence[Path] = (),
 ) -> Restored:
-    """Restores the backup in *directory*; *keys* is the folder with the key files, *erasures* the list of a later backup."""
+    """Restores the backup in *directory*; *keys* is the folder with the key files, *erasures* the list of a later backup.
+
+    *checkpoints* are signed heads of the log that are known from elsewhere, such as from its witnesses.
+    """
+    notes = [_note(path) for path in checkpoints]
     with _reading(directory, report) as manifest:
         keyring = _matching_keyring(manifest, keys)
         lists = [files.read_json(directory / manifest.erasures.path, Erasures)]
@@ -66,11 +96,40 @@ def restore(
                 erased = sum(target.erase(connection, later) for later in lists) + bury(connection)
                 if keyring is not None:
                     target.try_keys(connection, keyring)
+                heads = _known_heads(connection, keys, notes)
         except psycopg.Error as error:
             raise RestoreInterrupted(type(error).__name__) from None
     migrate(dsn)
+    resumed, problem = _resume(dsn, heads, report)
     _fold(dsn, manifest.position, report)
-    return Restored(manifest.position, erased, check(dsn, report))
+    return Restored(manifest.position, erased, check(dsn, report), resumed, problem)
+
+
+def _note(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BackupDamaged(f"{path.name}: {error.strerror}") from None
+
+
+def _known_heads(connection: psycopg.Connection, keys: Path, notes: Sequence[bytes]) -> list[Checkpoint]:
+    """Reads the heads that were given, before anything is committed; raises what `resuming.known_heads` does, or KeysMissing."""
+    if not notes:
+        return []
+    log = store.newest_incarnation(connection)
+    if log is None:
+        raise NoLogYet
+    if missing := [name for name in FILES if not (keys / name).exists()]:
+        raise KeysMissing(", ".join(missing))
+    return resuming.known_heads(log, open_log_keys(keys), notes)
+
+
+def _resume(dsn: str, heads: Sequence[Checkpoint], report: Report) -> tuple[Resumed | None, str]:
+    with sealing.connect(dsn) as connection:
+        try:
+            return resuming.resume(connection, heads, lambda done, of: report("log 日志存证", done, of)), ""
+        except NotToBeSealed as refusal:
+            return None, str(refusal)
 
 
 def read_backup(directory: Path, report: Report = lambda _what, _done, _of: None) -> Manifest:

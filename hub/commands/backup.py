@@ -44,6 +44,10 @@ def restore(
         Path | None,
         typer.Option(help="较新备份的 erasures.json：其后删除的也删除。erasures.json of a later backup."),
     ] = None,
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Option(help="已知最新的日志检查点文件，可重复；缺省则日志另起一代。Newest known checkpoint of the log, may be repeated."),
+    ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="只校验备份文件，不恢复。Only read the backup and check every file.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -55,14 +59,20 @@ def restore(
         typer.echo(f"✓ 位置 position {manifest.position:,}，文件 files {len(manifest.files)}")
         return
     with database(config, migrated=False, makes=True) as dsn, progress() as report:
-        restored = restore_into(dsn, directory, config.keys_dir, erasures, report)
+        restored = restore_into(dsn, directory, config.keys_dir, erasures, report, checkpoints=checkpoint or ())
     found = restored.checked
     for problem in found.problems:
         typer.echo(f"✗ {problem}")
     typer.echo(
-        f"{'✓' if found.is_clean else '✗'} 位置 position {restored.position:,}，{found.events:,} 个事件 events，"
+        f"{'✓' if restored.is_clean else '✗'} 位置 position {restored.position:,}，{found.events:,} 个事件 events，"
         f"按清单删除 erased {restored.erased:,}，缺口 holes {found.holes}，视图 views {views_in_words(found.views)}"
     )
+    if restored.log_problem:
+        typer.echo(f"✗ 日志 log: {restored.log_problem}")
+    if (log := restored.log) is not None:
+        begins = f"另起一代 begins again, known to be lost 已知丢失 {log.lost:,}" if log.is_new else "接着封存 goes on"
+        typer.echo(f"日志 log {log.origin}: {begins}")
     if as_json:
-        typer.echo(json.dumps({"position": restored.position, "erased": restored.erased, **asdict(found), "clean": found.is_clean}))
-    raise typer.Exit(0 if found.is_clean else 1)
+        said = {"position": restored.position, "erased": restored.erased, "log": None if restored.log is None else restored.log._asdict()}
+        typer.echo(json.dumps({**said, **asdict(found), "log_problem": restored.log_problem, "clean": restored.is_clean}))
+    raise typer.Exit(0 if restored.is_clean else 1)

@@ -63,6 +63,25 @@ def begin(connection: psycopg.Connection, name: str) -> Incarnation:
     return first
 
 
+def leaves(connection: psycopg.Connection, incarnation: Incarnation, size: int, last: int) -> bytes:
+    """Returns the leaves of a log from a size on, up to the position *last*; those of rows that have none are computed from the row.
+
+    Raises NotToBeSealed where positions are missing.
+    """
+    first = max(1, size)
+    row = connection.execute(_LEAVES, {"first": first, "last": last}, binary=True).fetchone()
+    assert row is not None
+    found, count, with_leaf = row
+    if with_leaf < count:
+        row = connection.execute(_COMPUTED, {"first": first, "last": last}, binary=True).fetchone()
+        assert row is not None
+        (found,) = row
+    hashes = bytes(found or b"")
+    if count != last - first + 1 or len(hashes) != count * tree.HASH:
+        raise NotToBeSealed(f"{first} … {last}")
+    return hashes if size else leaf_hash(incarnation.genesis) + hashes
+
+
 class Sealer:
     """Seals one log on a session of role hub_sealer that alone has the lock; used from one thread."""
 
@@ -89,7 +108,7 @@ class Sealer:
             raise NotToBeSealed(f"{size - 1} > {head}")
         if head + 1 > size:
             last = min(head, size + PAGE_LEAVES - 1)
-            self._sealed = self._grow(grown, stored, self._leaves(size, last))
+            self._sealed = self._grow(grown, stored, leaves(self._connection, self._incarnation, size, last))
         self._tree = grown
         self._thin()
         return Round(grown.size, grown.size - size, head + 1 - grown.size)
@@ -106,25 +125,10 @@ class Sealer:
             raise NotToBeSealed(f"checkpoint {stored.size}")
         return loaded
 
-    def _leaves(self, size: int, last: int) -> bytes:
-        """Returns the leaves from a size on, up to the position *last*; those of rows that have none are computed from the row."""
-        first = max(1, size)
-        row = self._connection.execute(_LEAVES, {"first": first, "last": last}, binary=True).fetchone()
-        assert row is not None
-        found, count, with_leaf = row
-        if with_leaf < count:
-            row = self._connection.execute(_COMPUTED, {"first": first, "last": last}, binary=True).fetchone()
-            assert row is not None
-            (found,) = row
-        leaves = bytes(found or b"")
-        if count != last - first + 1 or len(leaves) != count * tree.HASH:
-            raise NotToBeSealed(f"{first} … {last}")
-        return leaves if size else leaf_hash(self._incarnation.genesis) + leaves
-
-    def _grow(self, grown: tree.Appender, stored: Sealed | None, leaves: bytes) -> Sealed:
+    def _grow(self, grown: tree.Appender, stored: Sealed | None, added: bytes) -> Sealed:
         """Adds leaves to the tree, and signs and stores its head."""
         number, before = self._incarnation.number, grown.size
-        tiles = {(level, at): hashes for level, at, hashes in grown.add(leaves)}
+        tiles = {(level, at): hashes for level, at, hashes in grown.add(added)}
         kept = store.reader(self._connection, number)
 
         def read(level: int, at: int, width: int) -> bytes:
