@@ -11,6 +11,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from adapters.chongqing.command import chongqing
 from adapters.load.command import load
+from adapters.receipts.command import audit, receipts, signing_key
 from adapters.sichuan.command import sichuan
 from adapters.sichuan.keys_command import keys
 from adapters.simulator.command import simulation
@@ -24,6 +25,9 @@ app.command()(chongqing)
 app.command()(keys)
 app.command("simulate")(simulation)
 app.command()(load)
+app.command()(audit)
+app.command("signing-key")(signing_key)
+app.add_typer(receipts, name="receipts")
 
 
 def main() -> None:

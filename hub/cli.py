@@ -230,6 +230,18 @@ COMMANDS = (
         POLICY,
         "列出互认规则。List the acceptance rules, what they look at and which reasons they give.",
     ),
+    Entry(
+        "prove",
+        "hub.commands.prove:app",
+        POLICY,
+        "证明：证据包、包含证明、一致性证明。Proofs that an outsider can check: bundles, inclusion, consistency.",
+    ),
+    Entry(
+        "verify",
+        "hub.commands.verify:verify",
+        POLICY,
+        "核验证据包；退出码 0 通过，1 不通过，3 仅自洽。Verify an evidence bundle; exit codes are those of docs/verify.md.",
+    ),
     Entry("bench", "hub.commands.bench:app", BUILDING, "测量：同一次运行中量出上限与枢纽。Measure limit and hub in one run."),
     Entry(
         "protos",

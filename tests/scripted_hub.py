@@ -16,6 +16,8 @@ from chuanyu.exchange.v1.feed_service_pb2 import (
     EventOutcome,
     GetFeedRequest,
     GetFeedResponse,
+    GetReceiptKeysRequest,
+    GetReceiptKeysResponse,
     QuarantineNotice,
     StreamEventsRequest,
     StreamEventsResponse,
@@ -59,6 +61,9 @@ class ScriptedHub(FeedServiceServicer, CardServiceServicer):
         self.tampering: Callable[[StreamEventsResponse], None] | None = None
         # An answer that opens the next stream, before anything was sent in it.
         self.unasked: StreamEventsResponse | None = None
+        # The keys of receipts that it publishes; None is a hub that knows no receipts.
+        self.published: GetReceiptKeysResponse | None = None
+        self.batches: list[StreamEventsRequest] = []
         self._ends: set[asyncio.Event] = set()
 
     async def __aenter__(self) -> "ScriptedHub":
@@ -95,6 +100,14 @@ class ScriptedHub(FeedServiceServicer, CardServiceServicer):
         await self._admit(context)
         return GetFeedResponse(feed=request.feed, next_sequence=len(self.feeds[request.feed]) + 1)
 
+    async def GetReceiptKeys(  # noqa: N802
+        self, request: GetReceiptKeysRequest, context: grpc.aio.ServicerContext
+    ) -> GetReceiptKeysResponse:
+        if self.published is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "")
+        assert self.published is not None
+        return self.published
+
     def end_streams(self) -> None:
         """Ends the open streams with OK, as an edge that is being stopped does."""
         for end in self._ends:
@@ -127,6 +140,7 @@ class ScriptedHub(FeedServiceServicer, CardServiceServicer):
             yield self.unasked
             self.unasked = None
         async for request in self._until_ended(requests):
+            self.batches.append(request)
             self.traces_of_batches.append(list(request.trace_parents))
             answer = StreamEventsResponse(feed=request.feed, first_sequence=request.first_sequence)
             if self.refusals:

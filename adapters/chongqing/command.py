@@ -25,6 +25,7 @@ from adapters.kit import (
     Hub,
     HubConnection,
     HubOption,
+    KeepSentOption,
     KeyOption,
     ListenOption,
     OtlpOption,
@@ -36,6 +37,7 @@ from adapters.kit import (
     continue_feeds,
     data_home,
     listen_address,
+    open_batch_keys,
     private_directory,
     run_adapter,
     serve_beside,
@@ -77,6 +79,7 @@ async def serve(
     continue_at: Sequence[str] = (),
     traces: Traces = UNTRACED,
     keep_days: int = KEEP_DAYS,
+    keep_sent_days: int = 0,
 ) -> None:
     """Serves calls on *listen* (host:port) and files from *inbox_dir* until stopped.
 
@@ -84,10 +87,11 @@ async def serve(
     """
     host, port = listen_address(listen)
     secret = load_secret(data_dir / "keys" / "card-service.secret")
-    outbox = Outbox(data_dir / "outbox.sqlite")
+    outbox = Outbox(data_dir / "outbox.sqlite", keep_sent_days)
     continue_feeds(outbox, FEEDS, continue_at)
     ledger = Ledger(data_dir / "outbox.sqlite")
-    cards, usage = (FeedSender(outbox, connection, feed, traces) for feed in FEEDS)
+    batch_keys = open_batch_keys(data_dir / "keys")
+    cards, usage = (FeedSender(outbox, connection, feed, traces, batch_keys) for feed in FEEDS)
     inbox = Inbox(inbox_dir, UsageIntake(outbox, ledger, ack_dir), traces, keep_days)
     app = web_app(CardDesk(secret, ledger, connection, cards, traces), inbox, usage, connection)
     await serve_beside(app, host, port, cards.run(), usage.run(), inbox.run(), outbox.keep_clean())
@@ -119,6 +123,7 @@ def chongqing(
         int, typer.Option(min=1, help="已处理、拒收文件的保留天数，期满删除。Days that taken and refused files are kept.")
     ] = KEEP_DAYS,
     continue_at: ContinueAtOption = None,
+    keep_sent_days: KeepSentOption = 0,
     otlp_endpoint: OtlpOption = "",
     trace_ratio: TraceShareOption = 0.01,
     trace_slow_ms: TraceSlowOption = 1000,
@@ -128,5 +133,5 @@ def chongqing(
     folders = (inbox or home / "inbox", ack_dir or home / "ack")
     run_adapter(
         SERVICE, home, Hub(ca, cert, key, hub), Tracing(otlp_endpoint, trace_ratio, trace_slow_ms),
-        lambda connection, traces: serve(listen, connection, home, *folders, continue_at or (), traces, keep_days),
+        lambda connection, traces: serve(listen, connection, home, *folders, continue_at or (), traces, keep_days, keep_sent_days),
     )  # fmt: skip

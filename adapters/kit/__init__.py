@@ -4,6 +4,9 @@
     sender.py      keeps one feed going, and reports its state; session.py is one stream of it
     connection.py  mutual TLS to one of several hub edges; asks for a card; loopback.py keeps proxies out of the way
     answering.py   what a native call is answered with while the hub is slow or away
+    receipts.py    checks the hub's receipts at once; proofs.py has their text, kept.py keeps them in the outbox
+    batch_keys.py  what batches are blinded and signed with
+    log_copy.py    a mirror or site of the hub's log; comparing.py compares what was sent with it
     refusal.py     reads why the hub said no
     trace.py       one native call or file as one trace; sent_batch.py is what its batches are in it
     sampling.py    which traces are kept, and which still wait for the hub
@@ -23,6 +26,7 @@ An adapter needs no more than these three, from one event loop:
 """
 
 from adapters.kit.alone import alone_in
+from adapters.kit.batch_keys import BatchKeys, open_batch_keys
 from adapters.kit.chinese import in_words
 from adapters.kit.connection import HubConnection, mutual_tls
 from adapters.kit.errors import (
@@ -43,6 +47,7 @@ from adapters.kit.options import (
     CertOption,
     ContinueAtOption,
     HubOption,
+    KeepSentOption,
     KeyOption,
     ListenOption,
     OptionUnreadable,
@@ -66,6 +71,7 @@ from adapters.kit.trace import keep, put_traced, step
 __all__ = [
     "UNTRACED",
     "AdapterError",
+    "BatchKeys",
     "CaOption",
     "CertOption",
     "CertificateUnreadable",
@@ -79,6 +85,7 @@ __all__ = [
     "HubConnection",
     "HubOption",
     "HubUnreachable",
+    "KeepSentOption",
     "KeyOption",
     "ListenOption",
     "OptionUnreadable",
@@ -102,6 +109,7 @@ __all__ = [
     "listen_address",
     "log_to_standard_error",
     "mutual_tls",
+    "open_batch_keys",
     "private_directory",
     "put_traced",
     "run_adapter",

@@ -9,9 +9,12 @@ import ipaddress
 
 def without_proxy(target: str) -> list[tuple[str, int]]:
     """Returns the channel option that keeps a call to HOST:PORT, with or without a scheme, from proxies if it is on this machine."""
-    host = target.rpartition("/")[2].rpartition(":")[0].strip("[]")
+    return [("grpc.enable_http_proxy", 0)] if is_here(target.rpartition("/")[2].rpartition(":")[0].strip("[]")) else []
+
+
+def is_here(host: str) -> bool:
+    """Whether a host is this machine itself."""
     try:
-        is_here = ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        is_here = host.lower() == "localhost"
-    return [("grpc.enable_http_proxy", 0)] if is_here else []
+        return host.lower() == "localhost"

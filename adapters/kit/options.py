@@ -19,6 +19,10 @@ ContinueAtOption = Annotated[
     list[str] | None,
     typer.Option(help="待发库丢失后从此号续发，FEED=NUMBER。Number on from here after the outbox was lost."),
 ]
+KeepSentOption = Annotated[
+    int,
+    typer.Option(min=0, max=3650, help="枢纽确认后，原文另存的天数，供核对日志；0 不存。Days to keep sent events in clear, for `audit`."),
+]
 OtlpOption = Annotated[
     str,
     typer.Option(envvar="OTEL_EXPORTER_OTLP_ENDPOINT", help="链路收集器 OTLP/gRPC 地址，空则不导出。Collector of traces, empty for none."),

@@ -3,8 +3,8 @@
 One SQLite file holds several feeds. It owns three facts: the next sequence of each feed, which source key got which
 sequence (kept for good, so that a message sent twice is one event), and the bytes not yet acknowledged by the hub
 (deleted on acknowledgement), each with the trace it came from. Which numbers the hub quarantined is kept for good, too: a message that
-comes again is answered as it was. It never renumbers by itself and drops bytes only when it is asked to. What it
-drops is gone: overwritten in the file, and in SQLite's log within seconds.
+comes again is answered as it was; so are the hub's receipts, which say nothing of events. It never renumbers by itself and drops bytes
+only when it is asked to. What it drops is gone: overwritten in the file, and in SQLite's log within seconds.
 """
 
 import asyncio
@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from adapters.kit.errors import HubBehind, OutboxDamaged, OutboxLost
+from adapters.kit.kept import KEPT_SCHEMA, forget_sent, keep_keys, keep_receipt, keep_sent
 from adapters.kit.private_files import close_to_others, private_file
+from adapters.kit.proofs import HubKey
 
-SCHEMA = """
+SCHEMA = (
+    """
 CREATE TABLE IF NOT EXISTS feed (
     feed TEXT PRIMARY KEY, next_sequence INTEGER NOT NULL, acknowledged_sequence INTEGER NOT NULL
 ) WITHOUT ROWID;
@@ -35,6 +38,8 @@ CREATE TABLE IF NOT EXISTS quarantined (
     feed TEXT NOT NULL, sequence INTEGER NOT NULL, rules TEXT NOT NULL, PRIMARY KEY (feed, sequence)
 ) WITHOUT ROWID;
 """
+    + KEPT_SCHEMA
+)
 # The hub takes batches of up to 1 MiB; what the request adds is a few bytes an event, and 64 trace parents.
 MAX_BATCH_BYTES = 1_000_000
 # Each cleaning is two flushes to disk, so not one an acknowledgement.
@@ -65,13 +70,16 @@ class Origin(NamedTuple):
 class Outbox:
     """The numbered events of a province that the hub has not acknowledged yet; safe to use from several threads."""
 
-    def __init__(self, path: Path) -> None:
-        """Opens the file at *path*, making it on first use with access for its owner only."""
+    def __init__(self, path: Path, keep_sent_days: int = 0) -> None:
+        """Opens the file at *path*, making it on first use with access for its owner only.
+
+        With *keep_sent_days* what the hub has acknowledged is kept for as long, in clear, so that it can be compared with the log.
+        """
         private_file(path)
         # What SQLite adds beside it gets the file's mode when it is made; an older adapter's may be wider.
         for beside in path.parent.glob(f"{path.name}-*"):
             close_to_others(beside)
-        self._lock = threading.Lock()
+        self._lock, self._keep_sent_days = threading.Lock(), keep_sent_days
         # Whether bytes of acknowledged events may still be in the log.
         self._has_remains = True
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -153,8 +161,10 @@ class Outbox:
             ).fetchall()
         return [Origin(*row) for row in rows]
 
-    def acknowledge(self, feed: str, through_sequence: int, quarantined: Mapping[int, Sequence[str]] | None = None) -> None:
-        """Drops the bytes up to and including *through_sequence*, and keeps which of them the hub *quarantined* by what rules.
+    def acknowledge(
+        self, feed: str, through_sequence: int, quarantined: Mapping[int, Sequence[str]] | None = None, receipt: str = ""
+    ) -> None:
+        """Drops the bytes up to and including *through_sequence*; keeps which the hub *quarantined* by what rules, and its *receipt*.
 
         An acknowledgement heard twice changes nothing. Raises OutboxDamaged for a number that was never handed out.
         """
@@ -165,14 +175,24 @@ class Outbox:
             if through_sequence > state.acknowledged_sequence:
                 rows = [(feed, sequence, json.dumps(list(rules))) for sequence, rules in (quarantined or {}).items()]
                 db.executemany("INSERT OR REPLACE INTO quarantined VALUES (?, ?, ?)", rows)
+                if receipt:
+                    keep_receipt(db, receipt)
+                if self._keep_sent_days:
+                    keep_sent(db, feed, through_sequence)
                 db.execute("DELETE FROM pending WHERE feed = ? AND sequence <= ?", (feed, through_sequence))
                 _store(db, feed, FeedState(state.next_sequence, through_sequence))
                 self._has_remains = True
+
+    def keep_keys(self, keys: dict[str, HubKey]) -> None:
+        """Keeps the keys of the hub that receipts are signed with."""
+        with self._transaction() as db:
+            keep_keys(db, keys)
 
     def clean(self) -> None:
         """Empties SQLite's log, in which acknowledged events can still be read after they were deleted from the file itself."""
         with self._lock:
             if self._has_remains:
+                forget_sent(self._db, self._keep_sent_days)
                 busy, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 self._has_remains = bool(busy)
 
@@ -223,6 +243,7 @@ class Outbox:
             db.execute("DELETE FROM pending WHERE feed = ?", (feed,))
             # Numbers that are handed out again say nothing of what had them before.
             db.execute("DELETE FROM quarantined WHERE feed = ? AND sequence >= ?", (feed, sequence))
+            db.execute("DELETE FROM sent WHERE feed = ? AND sequence >= ?", (feed, sequence))
             for number, (source_key, event, trace_parent) in enumerate(rows, sequence):
                 db.execute(
                     "INSERT INTO pending (feed, sequence, source_key, event, trace_parent) VALUES (?, ?, ?, ?, ?)",

@@ -4,8 +4,9 @@ Only an answer to the very events acknowledges them: what was sent and not answe
 event, says that it has it. GetFeed alone acknowledges nothing; it is asked whether outbox and hub can be a pair at all. Whatever breaks
 the stream ends the session, and the next one begins in the same way, so there is one way to recover and it is used every day.
 
-Three things are not retried: an outbox and a hub that disagree on what was acknowledged, an event that differs from the one recorded under
-its number, and a fault of the adapter's own. Those stop the feed, and the feed alone, with a state that an operator can read.
+Four things are not retried: an outbox and a hub that disagree on what was acknowledged, an event that differs from the one recorded under
+its number, a receipt that is not that of its batch, and a fault of the adapter's own. Those stop the feed, and the feed alone, with a state
+that an operator can read.
 """
 
 import asyncio
@@ -20,12 +21,14 @@ from pathlib import Path
 import grpc
 from chuanyu.exchange.v1.feed_service_pb2 import GetFeedRequest
 
+from adapters.kit.batch_keys import BatchKeys
 from adapters.kit.connection import Edge, HubConnection
 from adapters.kit.errors import AdapterError, FeedStopped, HubBehind, SenderFault
 from adapters.kit.outbox import Outbox
+from adapters.kit.receipts import HubReceipts
 from adapters.kit.refusal import Refusal, from_call
 from adapters.kit.sampling import UNTRACED, Traces
-from adapters.kit.session import Session, Taken
+from adapters.kit.session import Proofs, Session, Taken
 from adapters.kit.telemetry import NUMBER_SPAN
 from adapters.kit.trace import put_traced, step
 
@@ -41,11 +44,13 @@ log = logging.getLogger(__name__)
 class FeedSender:
     """One feed on its way to the hub; run() is its task, everything else may be called beside it."""
 
-    def __init__(self, outbox: Outbox, connection: HubConnection, feed: str, traces: Traces = UNTRACED) -> None:
-        """Connects nothing yet; *traces* are those that the events put come from."""
-        self._outbox, self._connection, self.feed, self._traces = outbox, connection, feed, traces
+    def __init__(
+        self, outbox: Outbox, connection: HubConnection, feed: str, traces: Traces = UNTRACED, keys: BatchKeys | None = None
+    ) -> None:
+        """Connects nothing yet; *traces* are those that the events put come from. Without *keys* receipts are not looked at."""
+        self._outbox, self._connection, self.feed, self._traces, self._keys = outbox, connection, feed, traces, keys
         self.state = "starting"
-        self.counters = Counter(sent=0, recorded=0, quarantined=0, duplicates=0, refused=0)
+        self.counters = Counter(sent=0, recorded=0, quarantined=0, duplicates=0, refused=0, receipts=0)
         self._acknowledged = outbox.state(feed).acknowledged_sequence
         # Where the newest event lies that was acknowledged since the start; a question that asks for it sees all that was reported here.
         self.position = 0
@@ -143,16 +148,26 @@ class FeedSender:
             # What this hub does not have is not recorded, even if another hub acknowledged it.
             self._acknowledged = feed.next_sequence - 1
             raise
-        first = state.acknowledged_sequence + 1
-        async with Session(self._outbox, self.feed, first, self._traces, edge, self._arrived, self.counters) as session:
+        first, proofs = state.acknowledged_sequence + 1, await self._proofs(edge)
+        async with Session(self._outbox, self.feed, first, self._traces, edge, self._arrived, self.counters, proofs) as session:
             self.state = "sending"
             if not state.pending_count:
                 self._tell_going_on()
             while (taken := await session.next_answer()) is not None:
                 await self._acknowledge(taken)
 
+    async def _proofs(self, edge: Edge) -> Proofs | None:
+        """Asks the edge for the keys of its receipts, and keeps them."""
+        if self._keys is None:
+            return None
+        receipts = await HubReceipts.ask(edge)
+        if receipts.keys:
+            await asyncio.to_thread(self._outbox.keep_keys, receipts.keys)
+        return Proofs(self._keys, receipts)
+
     async def _acknowledge(self, taken: Taken) -> None:
-        await asyncio.to_thread(self._outbox.acknowledge, self.feed, taken.through_sequence, taken.quarantined)
+        await asyncio.to_thread(self._outbox.acknowledge, self.feed, taken.through_sequence, taken.quarantined, taken.receipt)
+        self.counters["receipts"] += bool(taken.receipt)
         self._tell_going_on()
         self._traces.acknowledged(self.feed, taken.through_sequence)
         async with self._progress:

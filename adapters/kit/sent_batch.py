@@ -23,9 +23,9 @@ MOST_LINKS = 8
 class SentBatch:
     """A batch on its way to the hub, and at its end what became of it."""
 
-    def __init__(self, traces: Traces, target: str, request: StreamEventsRequest, origins: Sequence[Origin]) -> None:
-        """Fills in the trace parents of the *request* by the *origins* of its events."""
-        self.request, self.target, self._traces = request, target, traces
+    def __init__(self, traces: Traces, target: str, request: StreamEventsRequest, origins: Sequence[Origin], digest: bytes = b"") -> None:
+        """Fills in the trace parents of the *request* by the *origins* of its events; *digest* is what its receipt must have."""
+        self.request, self.target, self._traces, self.digest = request, target, traces, digest
         self.began, self.ended = time.monotonic_ns(), 0
         self.code, self.error = "", ""
         self.appended: AppendEventsResponse | None = None

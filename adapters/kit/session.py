@@ -12,15 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import grpc
 from chuanyu.exchange.v1.event_pb2 import Event
 from chuanyu.exchange.v1.feed_service_pb2 import EventOutcome, StreamEventsRequest, StreamEventsResponse
 
+from adapters.kit.batch_keys import BatchKeys
 from adapters.kit.connection import Edge
 from adapters.kit.errors import OutboxDamaged, SequenceConflict
 from adapters.kit.outbox import Origin
+from adapters.kit.receipts import HubReceipts
 from adapters.kit.refusal import Refusal, from_call, from_status
 from adapters.kit.sampling import Traces
 from adapters.kit.sent_batch import SentBatch
@@ -41,11 +43,15 @@ _COUNTED = {
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What the hub has recorded: all up to a sequence, at a position, and the rules that quarantined ones among the new break."""
+    """What the hub has recorded: all up to a sequence, at a position, and the rules that quarantined ones among the new break.
+
+    *receipt* is the hub's, as it is kept, "" from a hub that gives none.
+    """
 
     through_sequence: int
     position: int
     quarantined: Mapping[int, list[str]]
+    receipt: str = ""
 
 
 class Numbered(Protocol):
@@ -58,13 +64,29 @@ class Numbered(Protocol):
         """Returns the traces that they come from."""
 
 
+class Proofs(NamedTuple):
+    """What batches are proved with on their way, and the receipts that come back are checked by."""
+
+    keys: BatchKeys
+    receipts: HubReceipts
+
+
 class Session:
     """A stream to one edge, from entering to leaving it."""
 
     def __init__(
-        self, outbox: Numbered, feed: str, first_sequence: int, traces: Traces, edge: Edge, arrived: asyncio.Event, counters: Counter[str]
+        self,
+        outbox: Numbered,
+        feed: str,
+        first_sequence: int,
+        traces: Traces,
+        edge: Edge,
+        arrived: asyncio.Event,
+        counters: Counter[str],
+        proofs: Proofs | None = None,
     ) -> None:
-        """Begins with *first_sequence*; *arrived* is set by what puts more into the outbox."""
+        """Begins with *first_sequence*; *arrived* is set by what puts more into the outbox. Without *proofs* receipts are not looked at."""
+        self._proofs = proofs
         self._outbox, self._feed, self._first_sequence, self._traces, self._edge = outbox, feed, first_sequence, traces, edge
         self._arrived, self._counters = arrived, counters
         self._in_flight: deque[SentBatch] = deque()
@@ -108,8 +130,9 @@ class Session:
         for outcome, count in Counter(appended.outcomes).items():
             self._counters[_COUNTED[outcome]] += count
         self._window.release()
+        receipt = self._proofs.receipts.taken(appended, sent.digest) if self._proofs else ""
         rules = {notice.sequence: [f"{v.field_path} {v.rule_id}".strip() for v in notice.violations] for notice in appended.quarantined}
-        return Taken(appended.first_sequence + len(appended.positions) - 1, appended.positions[-1], rules)
+        return Taken(appended.first_sequence + len(appended.positions) - 1, appended.positions[-1], rules, receipt)
 
     async def _read(self) -> StreamEventsResponse | None:
         try:
@@ -158,7 +181,8 @@ class Session:
                 raise OutboxDamaged(f"feed {self._feed}: {sequence} is missing")
             events = [Event.FromString(event) for _, event in rows]
             request = StreamEventsRequest(feed=self._feed, first_sequence=sequence, events=events)
-            self._in_flight.append(SentBatch(self._traces, self._edge.target, request, origins))
+            digest = self._proofs.keys.prove(request) if self._proofs else b""
+            self._in_flight.append(SentBatch(self._traces, self._edge.target, request, origins, digest))
             self._counters["sent"] += len(rows)
             if not await self._sent(request):
                 return

@@ -15,6 +15,7 @@ from adapters.kit import (
     Hub,
     HubConnection,
     HubOption,
+    KeepSentOption,
     KeyOption,
     ListenOption,
     OtlpOption,
@@ -26,6 +27,7 @@ from adapters.kit import (
     continue_feeds,
     data_home,
     listen_address,
+    open_batch_keys,
     run_adapter,
     serve_beside,
 )
@@ -41,13 +43,21 @@ FEEDS = (CARD_FEED, USAGE_FEED)
 SERVICE = "province-adapter-sichuan"
 
 
-async def serve(listen: str, connection: HubConnection, data_dir: Path, continue_at: Sequence[str] = (), traces: Traces = UNTRACED) -> None:
+async def serve(
+    listen: str,
+    connection: HubConnection,
+    data_dir: Path,
+    continue_at: Sequence[str] = (),
+    traces: Traces = UNTRACED,
+    keep_sent_days: int = 0,
+) -> None:
     """Serves the gateway on *listen* (host:port) until stopped; raises AdapterError when it cannot begin."""
     host, port = listen_address(listen)
-    outbox = Outbox(data_dir / "outbox.sqlite")
+    outbox = Outbox(data_dir / "outbox.sqlite", keep_sent_days)
     continue_feeds(outbox, FEEDS, continue_at)
     keys, window = load_keys(data_dir / "keys"), NonceWindow(data_dir / "replay.sqlite")
-    senders = {feed: FeedSender(outbox, connection, feed, traces) for feed in FEEDS}
+    batch_keys = open_batch_keys(data_dir / "keys")
+    senders = {feed: FeedSender(outbox, connection, feed, traces, batch_keys) for feed in FEEDS}
     app = web_app(Gateway(keys, window, connection, senders, traces=traces))
     await serve_beside(app, host, port, *(sender.run() for sender in senders.values()), outbox.keep_clean())
     await connection.close()
@@ -70,6 +80,7 @@ def sichuan(
         ),
     ] = None,
     continue_at: ContinueAtOption = None,
+    keep_sent_days: KeepSentOption = 0,
     otlp_endpoint: OtlpOption = "",
     trace_ratio: TraceShareOption = 0.01,
     trace_slow_ms: TraceSlowOption = 1000,
@@ -78,5 +89,5 @@ def sichuan(
     home = data_dir or data_home("sichuan")
     run_adapter(
         SERVICE, home, Hub(ca, cert, key, hub), Tracing(otlp_endpoint, trace_ratio, trace_slow_ms),
-        lambda connection, traces: serve(listen, connection, home, continue_at or (), traces),
+        lambda connection, traces: serve(listen, connection, home, continue_at or (), traces, keep_sent_days),
     )  # fmt: skip

@@ -895,7 +895,7 @@ def _rules(reader: Members, question: Any, say: Say) -> None:
         say("规则档案与账中摘要相符", "the archive of the rules is the one that the log names")
 
 
-_VERDICTS = {
+VERDICTS = {
     VERIFIED: ("通过：依外部信任策略核验无误", "verified under the policy from outside"),
     SELF_CONSISTENT: (
         "仅自洽：信任策略来自证据包本身，不能证明是谁的账；请用 --policy 给出另行取得的策略",
@@ -928,7 +928,7 @@ def main(arguments: list[str] | None = None) -> int:
         code, name, detail = NOT_CHECKED, "NOT_CHECKED", str(cannot)
     except OSError as unread:
         code, name, detail = NOT_READ, "NOT_READ", str(unread)
-    zh, en = _VERDICTS[code]
+    zh, en = VERDICTS[code]
     if options.json:
         said = {"exit": code, "refused": name, "detail": detail, "checked": lines, "verdict": [zh, en]}
         sys.stdout.write(json.dumps(said, ensure_ascii=False) + "\n")

@@ -8,6 +8,7 @@ from rich.console import Console
 
 import hub.bench.backup
 import hub.bench.check
+import hub.bench.console
 import hub.bench.export
 import hub.bench.failover.measure
 import hub.bench.faults
@@ -128,6 +129,20 @@ def bench_hotlist(
 ) -> None:
     """离线黑名单：大小与制作时间。Size of a hotlist and the time to make it."""
     _finish(hub.bench.hotlist.measure(issued, listed or [10_000, 100_000, 1_000_000], screen.print), as_json)
+
+
+@app.command("console")
+def bench_console(
+    as_json: Json = False,
+    events: Annotated[int, typer.Option(min=1_000, help="事件数。Events in the journal.")] = 200_000,
+    rate: Annotated[int, typer.Option(min=100, help="同时流入，每秒事件数。Events a second that flow in meanwhile.")] = 1_000,
+    seconds: Annotated[float, typer.Option(min=5, help="每轮秒数。Seconds of each run.")] = 30.0,
+    kills: Annotated[int, typer.Option(min=0, help="在查看与页面之间杀死的次数。Kills between look and page.")] = 1_000,
+) -> None:
+    """控制台：页面与刷新的 p95，五十个标签页占接入的份额，强杀后有无未入账的查看。Pages, refreshes, fifty tabs beside ingest, kills."""
+    result = hub.bench.console.measure(Config(), events, rate, seconds, kills, screen.print)
+    _finish(result, as_json)
+    raise typer.Exit(1 if result["kills"].get("unrecorded") else 0)
 
 
 @app.command("faults")

@@ -53,15 +53,21 @@ def keys_of(config: Config, dsn: str, card: str, issuer: str) -> list[bytes]:
 
 def look_first(dsn: str, keys: list[bytes], issuer: str, shown: int, purpose: str, operator: str, position: int = 0) -> None:
     """Records that an operator looks, and only then lets the command go on; raises RequestInvalid."""
+    who = looker(operator, purpose)
+    card = card_by_key(issuer, references_pb2.CARD_IDENTIFIER_KIND_CARD_NO, keys[0]) if keys else None
+    at_us = microseconds_of(datetime.now(UTC))
+    record_look(dsn, who, Look(card, shown, purpose, position=position), at_us)
+
+
+def looker(operator: str, purpose: str) -> Looker:
+    """Returns who looks, the login's name if none is given; raises RequestInvalid, also for a purpose that may not be recorded."""
     name = operator or login()
     wrong = [] if is_operator_name(name) and not looks_like_an_identifier(name) else [("operator", "string.pattern")]
     if purpose and not is_purpose(purpose):
         wrong.append(("purpose", "string.pattern"))
     if wrong:
         raise RequestInvalid(wrong)
-    card = card_by_key(issuer, references_pb2.CARD_IDENTIFIER_KIND_CARD_NO, keys[0]) if keys else None
-    at_us = microseconds_of(datetime.now(UTC))
-    record_look(dsn, Looker(OPERATOR, name), Look(card, shown, purpose, position=position), at_us)
+    return Looker(OPERATOR, name)
 
 
 class Search(NamedTuple):

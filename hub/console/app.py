@@ -1,5 +1,6 @@
 """The console's application: each request is turned into a page, or into one clear page of what was refused, and nothing leaks."""
 
+import gzip
 import logging
 from functools import partial
 from typing import NamedTuple
@@ -25,7 +26,7 @@ from hub.console.guard import COOKIE, FormForged, check_form, secured
 from hub.console.language import Words, language_of
 from hub.console.page import LookNotRecorded, Moved, Page, PageForbidden, PageUnknown, PurposeNeeded, Shown
 from hub.console.rendering import STATIC
-from hub.console.shared import Made, SharedPages, tag_of
+from hub.console.shared import Made, SharedPages, Ways, tag_of
 from hub.console.tables import csv_bytes
 from hub.console.workings import Workings
 from hub.domain.errors import CaseNotFound, DecisionNotFound, FeedUnknown, HubError, UnknownItem, ViewBehind, ViewsLate
@@ -71,10 +72,14 @@ class Asked(NamedTuple):
 class Application:
     """The routes, and what all of them share."""
 
-    def __init__(self, workings: Workings) -> None:
-        """Nothing is asked of the database yet."""
-        self._workings, self._shared = workings, SharedPages()
+    def __init__(self, workings: Workings, *, makes_ahead: bool = False) -> None:
+        """Nothing is asked of the database yet; with *makes_ahead* open pages are made before they are asked for, until `stop`."""
+        self._workings, self._shared = workings, SharedPages(makes_ahead=makes_ahead)
         self._files = {file.name: file.read_bytes() for file in STATIC.iterdir() if file.suffix in TYPES}
+
+    def stop(self) -> None:
+        """Ends what goes on beside requests."""
+        self._shared.stop()
 
     def starlette(self) -> Starlette:
         """Returns what a server runs."""
@@ -148,7 +153,7 @@ class Application:
             made = self._made(entry, frame, page)
             if frame.known_tag == made.tag:
                 return Response(status_code=304, headers={"ETag": f'"{made.tag}"'})
-            return Response(frame.refreshed(made), media_type="text/html", headers={"ETag": f'"{made.tag}"'})
+            return _refreshed(frame, made)
         shown = entry.view(page)
         if isinstance(shown, Moved):
             return RedirectResponse(shown.to, status_code=303)
@@ -162,11 +167,12 @@ class Application:
         key = (entry.path, frame.url, page.words.lang, ",".join(sorted(account.roles)), ",".join(sorted(account.provinces)))
 
         def make() -> str:
-            found = shown if shown is not None else entry.view(page)
+            found = entry.view(page)
             assert isinstance(found, Shown) and found.is_live, "only live pages are refreshed"
             return frame.inner(found)
 
-        return self._shared.get(key, make)
+        first = [shown] if shown is not None else []
+        return self._shared.get(key, Ways(lambda: frame.inner(first.pop()) if first else make(), frame.refreshed))
 
     def _session(self, request: Request) -> Session | None:
         secret = request.cookies.get(COOKIE, "")
@@ -187,6 +193,13 @@ def status_of(refusal: HubError) -> int:
 def _made_now(frame: Frame, shown: Shown) -> Made:
     body = frame.inner(shown)
     return Made(body, tag_of(body), 0.0)
+
+
+def _refreshed(frame: Frame, made: Made) -> Response:
+    headers = {"ETag": f'"{made.tag}"', "Vary": "Accept-Encoding"}
+    if frame.takes_gzip:
+        return Response(made.sent, media_type="text/html", headers={**headers, "Content-Encoding": "gzip"})
+    return Response(gzip.decompress(made.sent), media_type="text/html", headers=headers)
 
 
 def _file(shown: Shown | Moved, page: Page) -> Response:

@@ -41,6 +41,11 @@ class Frame:
         """What the page already has."""
         return self._request.headers.get("if-none-match", "").strip('"')
 
+    @property
+    def takes_gzip(self) -> bool:
+        """Whether the browser takes compressed bytes."""
+        return "gzip" in self._request.headers.get("accept-encoding", "")
+
     def inner(self, shown: Shown) -> str:
         """Makes the inner part of a page."""
         values = {**self._values(), **shown.values, "shown": shown}

@@ -48,9 +48,10 @@ def serve(workings: Workings, listening: Listening, opened: socket.socket) -> No
 
 
 async def _serve(workings: Workings, listening: Listening, opened: socket.socket) -> None:
+    application = Application(workings, makes_ahead=True)
     server = _Server(
         uvicorn.Config(
-            Application(workings).starlette(),
+            application.starlette(),
             log_config=None,
             log_level="warning",
             access_log=False,
@@ -66,7 +67,10 @@ async def _serve(workings: Workings, listening: Listening, opened: socket.socket
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, server.end)
-    await server.serve([opened])
+    try:
+        await server.serve([opened])
+    finally:
+        application.stop()
 
 
 class _Server(uvicorn.Server):

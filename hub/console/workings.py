@@ -17,6 +17,7 @@ from hub.domain.participant import DECISIONS_FEED, HUB, Participant
 from hub.journal.reader import head_position
 from hub.journal.recorder import AggregateStore
 from hub.journal.session_pool import Pool
+from hub.monitoring.feeds import Habit, habits
 from hub.monitoring.hole_watch import HoleWatch
 from hub.trust.keyring import open_keyring
 
@@ -42,6 +43,7 @@ class Workings:
         self.holes, self._hole_watch = 0, HoleWatch()
         self._samples: deque[tuple[float, int]] = deque(maxlen=SAMPLES)
         self._participants: tuple[float, Mapping[str, Participant]] = (0.0, {})
+        self._habits: tuple[float, dict[str, Habit]] = (0.0, {})
         self._stopping, self._lock = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._sample, name="console-rate", daemon=True)
 
@@ -82,6 +84,14 @@ class Workings:
                     found = {one.urn: one for one in all_participants(store)}
                 self._participants = time.monotonic(), found
             return found
+
+    def habits(self, connection: psycopg.Connection) -> dict[str, Habit]:
+        """Returns how each feed usually goes, as it was a few seconds ago: of two hundred batches few are new by then."""
+        since_s, found = self._habits
+        if time.monotonic() - since_s > KNOWN_S or not found:
+            found = habits(connection)
+            self._habits = time.monotonic(), found
+        return found
 
     def province_of(self, owner: str) -> str:
         """Returns the province of the owner of a feed, "" for the hub's own."""

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from hashlib import sha256
 
 from hub.domain.errors import HubError
@@ -12,7 +13,7 @@ from hub.telemetry.spans import GroupTiming
 PG_EPOCH_US = 946_684_800_000_000
 PREFIX = struct.Struct(">hiqiqiqiq")
 COLUMNS = 9
-_TAIL = struct.Struct(">iqi")
+_OCCURRED = struct.Struct(">iq")
 _LENGTH = struct.Struct(">i")
 _NULL = _LENGTH.pack(-1)
 # A digest and a leaf have as many bytes.
@@ -81,6 +82,12 @@ class Deferred:
 Outcome = Appended | Deferred | HubError
 
 
+@cache
+def _kind_heads(kind: bytes) -> tuple[bytes, bytes]:
+    """Returns a kind as the columns have it, before the digest, and as the entry has it, before the mark."""
+    return _LENGTH.pack(len(kind)) + kind + _HASH, LENGTHS[len(kind)] + kind + _MARK
+
+
 def pack_tail(occurred_us: int | None, kind: bytes, digest: bytes | None, data: bytes) -> Tail:
     """Packs the columns occurred_at (microseconds since 1970, None for NULL), kind, digest and data, and what the event's entry ends with.
 
@@ -88,11 +95,13 @@ def pack_tail(occurred_us: int | None, kind: bytes, digest: bytes | None, data: 
     """
     if occurred_us is not None and digest is not None:
         # Every event of a province passes here: the same as below, without a call for each part.
-        head = _TAIL.pack(8, occurred_us - PG_EPOCH_US, len(kind))
-        inner = sha256(b"".join((digest[MARK_BYTES:], INSTANT.pack(occurred_us), data))).digest()
+        column, named = _kind_heads(kind)
+        inner = sha256(digest[MARK_BYTES:])
+        inner.update(INSTANT.pack(occurred_us))
+        inner.update(data)
         return (
-            b"".join((head, kind, _HASH, digest, _LENGTH.pack(len(data)), data, _HASH)),
-            b"".join((LENGTHS[len(kind)], kind, _MARK, digest[:MARK_BYTES], inner)),
+            b"".join((_OCCURRED.pack(8, occurred_us - PG_EPOCH_US), column, digest, _LENGTH.pack(len(data)), data, _HASH)),
+            named + digest[:MARK_BYTES] + inner.digest(),
         )
     occurred = _NULL if occurred_us is None else struct.pack(">iq", 8, occurred_us - PG_EPOCH_US)
     digest_column = _NULL if digest is None else _LENGTH.pack(len(digest)) + digest

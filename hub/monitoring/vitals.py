@@ -149,7 +149,7 @@ def read(connection: psycopg.Connection, disk: Path | None = None) -> Vitals:
         recorded_at.astimezone(UTC) if position else None,
         partitions_ahead,
         read_views(connection),
-        tuple(FeedVitals(*fields) for fields in connection.execute(_FEEDS).fetchall()),
+        read_feeds(connection),
         read_database(connection),
         clock,
         read_log(connection),
@@ -170,6 +170,11 @@ def read_views(connection: psycopg.Connection) -> tuple[ViewVitals, ...]:
     """Reads how far each view and the loss process are, in the order of their declaration."""
     rows = {row[0]: row for row in connection.execute(_VIEWS, {"views": list(FOLLOWERS), "most": PARKED_AT_MOST}).fetchall()}
     return tuple(ViewVitals(*rows[name]) for name in FOLLOWERS if name in rows)
+
+
+def read_feeds(connection: psycopg.Connection) -> tuple[FeedVitals, ...]:
+    """Reads how far each feed is, by name."""
+    return tuple(FeedVitals(*fields) for fields in connection.execute(_FEEDS).fetchall())
 
 
 def partitions_ahead(connection: psycopg.Connection) -> int:

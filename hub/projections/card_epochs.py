@@ -5,7 +5,10 @@ buckets are read again; where much changed, all rows are read in order, which ta
 """
 
 import hashlib
-from collections.abc import Iterator
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import psycopg
@@ -18,7 +21,10 @@ from hub.journal.sessions import alone, session
 from hub.projections.views.card_index import CARD_INDEX, mentions, records_in_order
 from hub.tlog.card_index import EMPTY_GROUP, GROUP_BITS, MAP_VERSION, Roots, bucket_of, groups_of, id_of
 
+log = logging.getLogger(__name__)
+
 EVERY_S = 3600.0
+LOOK_EVERY_S = 60.0
 KEPT_EPOCHS = 24
 _PAGE_POSITIONS = 10_000
 # Beyond so many events a row, reading the journal takes longer than reading all rows.
@@ -70,6 +76,20 @@ def publish(dsn: str, connection: psycopg.Connection, now_us: int, *, whole: boo
             cursor.executemany(_INSERT_GROUP, [(number, tree_size, hashes) for number, hashes in groups.items()])
         _forget(connection)
         return Epoch(tree_size, position, root, len(groups))
+
+
+def keep_publishing(dsn: str, stop: threading.Event, connect: Callable[[str, str], psycopg.Connection]) -> None:
+    """Publishes a root an hour after the last one, again and again until *stop* is set; an hour after the start where there is none."""
+    began = time.monotonic()
+    while not stop.wait(LOOK_EVERY_S):
+        try:
+            with connect(dsn, "hub-index") as connection:
+                row = connection.execute(_AGE).fetchone()
+                age_s = time.monotonic() - began if row is None or row[0] is None else float(row[0])
+                if age_s > EVERY_S:
+                    publish(dsn, connection, time.time_ns() // 1_000)
+        except (psycopg.Error, HubError):
+            log.warning("card index: no root was published; trying again", exc_info=True)
 
 
 def _only_own(connection: psycopg.Connection, before: Epoch, tree_size: int) -> bool:
@@ -156,6 +176,7 @@ _NEWEST = """
 _OTHERS = """
     SELECT FROM journal.event e JOIN journal.stream s USING (stream_id)
     WHERE e.position BETWEEN %s AND %s AND s.name <> 'hub.index' LIMIT 1"""
+_AGE = "SELECT extract(epoch FROM clock_timestamp() - max(published_at)) FROM tlog.index_epoch"
 _INSERT = "INSERT INTO tlog.index_epoch (tree_size, position, root, group_roots) VALUES (%s, %s, %s, %s)"
 _INSERT_GROUP = "INSERT INTO tlog.index_group (number, tree_size, hashes) VALUES (%s, %s, %s)"
 _GROUPS = """

@@ -14,6 +14,7 @@ import psycopg
 from hub.domain.errors import HubError
 from hub.journal.sessions import locks, session
 from hub.projections import FOLDED_FIRST, PROJECTIONS
+from hub.projections.card_epochs import keep_publishing
 from hub.projections.engine import PAGE_EVENTS, advance, create_views
 from hub.projections.together import advance_as_one, advance_side_by_side, is_behind
 from hub.telemetry.outage import Outage
@@ -64,7 +65,7 @@ def run(dsn: str, stop: threading.Event, beside: Beside) -> None:
 
 
 def follow(dsn: str, stop: threading.Event) -> None:
-    """Folds the views that nobody waits for until *stop* is set; survives restarts of the database."""
+    """Folds the views that nobody waits for, and publishes roots of one, until *stop* is set; survives restarts of the database."""
     following = [view for view in PROJECTIONS if view not in FOLDED_FIRST]
 
     def rounds(connection: psycopg.Connection, stop: threading.Event) -> None:
@@ -73,7 +74,10 @@ def follow(dsn: str, stop: threading.Event) -> None:
             if not is_behind(connection, following) or advance_side_by_side(connection, following) < PAGE_EVENTS:
                 stop.wait(max(0.0, OTHERS_ROUND_S - (time.monotonic() - began)))
 
+    publishing = threading.Thread(target=keep_publishing, args=(dsn, stop, connect), name="card-index")
+    publishing.start()
     _keep(dsn, stop, "hub.project.others", rounds)
+    publishing.join()
 
 
 def _keep(dsn: str, stop: threading.Event, lock: str, rounds: _Rounds) -> None:

@@ -546,6 +546,7 @@ def test_the_database_away_is_said_in_words_within_a_second_and_comes_back(scene
 
 
 def test_too_long_a_query_is_ended_and_said(workings: Workings, auditor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workings, "_habits", (0.0, {}))
     monkeypatch.setattr("hub.monitoring.feeds._HABITS", "SELECT 'x', pg_sleep(9)::text::float8 WHERE %(most)s > 0")
     response = auditor.client.get("/feeds")
     assert response.status_code == 503 and "more than two seconds" in response.text

@@ -38,15 +38,18 @@ class Account(NamedTuple):
         return not set(self.roles).isdisjoint(roles)
 
 
+COLUMNS = "name, title, roles, provinces, password, totp_key_version, totp_sealed, totp_step, recovery, is_disabled"
+
+
 def all_accounts(connection: psycopg.Connection) -> list[Account]:
     """Returns all accounts by name."""
-    return [_account(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM console.account ORDER BY name").fetchall()]  # noqa: S608
+    return [account_in(row) for row in connection.execute(f"SELECT {COLUMNS} FROM console.account ORDER BY name").fetchall()]  # noqa: S608
 
 
 def find_account(connection: psycopg.Connection, name: str) -> Account | None:
     """Returns an account, None if there is none of the name."""
-    row = connection.execute(f"SELECT {_COLUMNS} FROM console.account WHERE name = %s", (name,)).fetchone()  # noqa: S608
-    return None if row is None else _account(row)
+    row = connection.execute(f"SELECT {COLUMNS} FROM console.account WHERE name = %s", (name,)).fetchone()  # noqa: S608
+    return None if row is None else account_in(row)
 
 
 def put_account(connection: psycopg.Connection, name: str, title: str, roles: Sequence[str], provinces: Sequence[str]) -> None:
@@ -104,7 +107,8 @@ def spend_recovery(connection: psycopg.Connection, name: str, digest: str) -> bo
     return changed.rowcount == 1
 
 
-def _account(row: tuple[object, ...]) -> Account:
+def account_in(row: tuple[object, ...]) -> Account:
+    """Reads a row of COLUMNS."""
     name, title, roles, provinces, password, version, sealed, step, recovery, is_disabled = row
     return Account(
         str(name), str(title), tuple(roles), tuple(provinces), str(password), int(version), bytes(sealed), int(step), tuple(recovery),  # type: ignore[call-overload, arg-type]
@@ -112,7 +116,6 @@ def _account(row: tuple[object, ...]) -> Account:
     )  # fmt: skip
 
 
-_COLUMNS = "name, title, roles, provinces, password, totp_key_version, totp_sealed, totp_step, recovery, is_disabled"
 _PUT = """
     INSERT INTO console.account (name, title, roles, provinces) VALUES (%(name)s, %(title)s, %(roles)s, %(provinces)s)
     ON CONFLICT (name) DO UPDATE SET title = excluded.title, roles = excluded.roles, provinces = excluded.provinces"""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from hub.admin.accounts.accounts import Account, find_account
+from hub.admin.accounts.accounts import COLUMNS, Account, account_in, find_account
 from hub.domain.errors import HubError
 
 IDLE_MIN, LONGEST_H = 30, 8
@@ -85,8 +85,8 @@ def find_session(connection: psycopg.Connection, secret: str) -> Session | None:
     row = connection.execute(_SEEN, {"digest": digest_of(secret), "idle": IDLE_MIN, "longest": LONGEST_H}).fetchone()
     if row is None:
         return None
-    account = find_account(connection, row[0])
-    return None if account is None or account.is_disabled else Session(digest_of(secret), account, row[1], row[2])
+    account = account_in(row[2:])
+    return None if account.is_disabled else Session(digest_of(secret), account, row[0], row[1])
 
 
 def end_session(connection: psycopg.Connection, session: Session) -> None:
@@ -159,14 +159,14 @@ _OPEN = """
     SELECT digest, way, (extract(epoch FROM began_at) * 1000000)::bigint, (extract(epoch FROM seen_at) * 1000000)::bigint
     FROM console.session WHERE account = %s ORDER BY began_at DESC"""
 # The row is written at most once a minute: a page that refreshes itself would write it all the time.
-_SEEN = """
+_SEEN = f"""
     WITH seen AS (
         UPDATE console.session SET seen_at = clock_timestamp() WHERE digest = %(digest)s
             AND seen_at BETWEEN clock_timestamp() - make_interval(mins => %(idle)s) AND clock_timestamp() - interval '1 minute'
             AND began_at >= clock_timestamp() - make_interval(hours => %(longest)s))
-    SELECT account, token, way FROM console.session WHERE digest = %(digest)s
+    SELECT token, way, {COLUMNS} FROM console.session JOIN console.account ON name = account WHERE digest = %(digest)s
         AND seen_at >= clock_timestamp() - make_interval(mins => %(idle)s)
-        AND began_at >= clock_timestamp() - make_interval(hours => %(longest)s)"""
+        AND began_at >= clock_timestamp() - make_interval(hours => %(longest)s)"""  # noqa: S608 (our own text)
 _SUBJECT = """
     INSERT INTO console.subject (session, handle, card_key, issuing_province, shown_as, purpose, until)
     VALUES (%(session)s, %(handle)s, %(card_key)s, %(issuing_province)s, %(shown_as)s, %(purpose)s,

@@ -1,14 +1,16 @@
 """Feeds: how far each is, how long it has been silent against its own habit, its batches, and what of it is quarantined, by rule."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 from hub.console.page import Page, PageUnknown, Shown
 from hub.console.tables import Cell, Column, Table, table
 from hub.domain.instants import MINUTE_US
 from hub.domain.participant import HUB, PREFIX
 from hub.domain.quarantine import meaning_of
-from hub.monitoring.feeds import Habit, Sent, batches, habits
-from hub.monitoring.vitals import FeedVitals, Vitals, read
+from hub.journal.reader import head_position
+from hub.monitoring.feeds import Habit, Sent, batches
+from hub.monitoring.vitals import FeedVitals, read_feeds
 from hub.projections.views.quarantine import Listed, Wanted, counted, listed
 
 SWATCHES = {"50": "cq", "51": "sc", "": "hub"}
@@ -25,12 +27,12 @@ def is_silent(feed: FeedVitals, known: dict[str, Habit]) -> bool:
 def feeds(page: Page) -> Shown:
     """Shows all feeds."""
     with page.reading() as connection:
-        vitals, known = read(connection), habits(connection)
-    shown = feed_table(page, vitals, known)
-    return Shown("feeds", page.t("数据流", "Feeds"), {}, (shown,), vitals.position, is_live=True)
+        position, found, known = head_position(connection), read_feeds(connection), page.workings.habits(connection)
+    shown = feed_table(page, found, known)
+    return Shown("feeds", page.t("数据流", "Feeds"), {}, (shown,), position, is_live=True)
 
 
-def feed_table(page: Page, vitals: Vitals, known: dict[str, Habit], *, is_short: bool = False) -> Table:
+def feed_table(page: Page, found: Iterable[FeedVitals], known: dict[str, Habit], *, is_short: bool = False) -> Table:
     """Makes the table of feeds; a short one leaves out what is usual."""
     columns: tuple[Column, ...] = (
         Column("feed", "数据流", "Feed"),
@@ -40,7 +42,7 @@ def feed_table(page: Page, vitals: Vitals, known: dict[str, Habit], *, is_short:
         Column("quarantined", "隔离", "Quarantined", "number"),
     )
     rows: list[tuple[Cell | str | int, ...]] = []
-    for feed in vitals.feeds:
+    for feed in found:
         habit = known.get(feed.name)
         usual = page.words.silence(habit.usual_gap_s) if habit is not None and habit.usual_gap_s is not None else "—"
         mark = "attention" if is_silent(feed, known) else ""
@@ -63,8 +65,8 @@ def feed(page: Page) -> Shown:
     """Shows one feed."""
     name = page.parameters["feed"]
     with page.reading() as connection:
-        vitals, known = read(connection), habits(connection)
-        found = next((one for one in vitals.feeds if one.name == name), None)
+        position, known = head_position(connection), page.workings.habits(connection)
+        found = next((one for one in read_feeds(connection) if one.name == name), None)
         if found is None:
             raise PageUnknown(name[:63])
         sent = batches(connection, name, MOST_BATCHES)
@@ -83,7 +85,7 @@ def feed(page: Page) -> Shown:
         "province": page.workings.province_of(found.owner),
     }
     tables = (_rule_table(page, name, waiting), _batch_table(page, sent))
-    return Shown("feed", name, values, tables, vitals.position, is_live=True)
+    return Shown("feed", name, values, tables, position, is_live=True)
 
 
 def _per_minute(sent: list[tuple[int, int]]) -> str:

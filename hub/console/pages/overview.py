@@ -16,8 +16,9 @@ from hub.console.pages.feeds import feed_table, is_silent
 from hub.console.pages.views import view_table
 from hub.console.tables import Cell, Column, Table, number, table
 from hub.domain.instants import MINUTE_US
-from hub.monitoring.feeds import Habit, habits
-from hub.monitoring.vitals import Vitals, read
+from hub.journal.reader import head_position
+from hub.monitoring.feeds import Habit
+from hub.monitoring.vitals import FeedVitals, ViewVitals, read_feeds, read_views
 from hub.projections.views.decision_tally import Window, outcomes, reasons
 from hub.projections.views.quarantine import Wanted, counted
 from hub.projections.views.usage_counts import Flow, flows
@@ -50,7 +51,9 @@ class Instrument(NamedTuple):
 class Seen(NamedTuple):
     """All that the overview was made of, read at one time."""
 
-    vitals: Vitals
+    position: int
+    views: tuple[ViewVitals, ...]
+    feeds: tuple[FeedVitals, ...]
     habits: dict[str, Habit]
     flows: list[Flow]
     open_quarantined: int
@@ -65,8 +68,10 @@ def overview(page: Page) -> Shown:
     until, since = page.today.isoformat(), (page.today - timedelta(days=DAYS - 1)).isoformat()
     with page.reading() as connection:
         seen = Seen(
-            read(connection),
-            habits(connection),
+            head_position(connection),
+            read_views(connection),
+            read_feeds(connection),
+            page.workings.habits(connection),
             flows(connection, since, until),
             counted(connection, Wanted(only_unsettled=True)),
             outcomes(connection, window),
@@ -79,8 +84,8 @@ def overview(page: Page) -> Shown:
     tables = (
         _flow_table(page, rows),
         _tile_table(page, uses),
-        feed_table(page, seen.vitals, seen.habits, is_short=True),
-        view_table(page, seen.vitals.views),
+        feed_table(page, seen.feeds, seen.habits, is_short=True),
+        view_table(page, seen.views),
         _answer_table(page, seen.answers),
         _reason_table(page, seen.reasons),
     )
@@ -104,16 +109,15 @@ def overview(page: Page) -> Shown:
         "outcomes": _totals(page, seen.answers),
         "days": DAYS,
         "minutes": MINUTES,
-        "vitals": seen.vitals,
     }
-    return Shown("overview", page.t("总览", "Overview"), values, tables, seen.vitals.position, is_live=True, verdict=verdict)
+    return Shown("overview", page.t("总览", "Overview"), values, tables, seen.position, is_live=True, verdict=verdict)
 
 
 def _verdict(page: Page, seen: Seen) -> tuple[str, str]:
     """Returns what somebody must know first, and how grave it is."""
-    late = [view for view in seen.vitals.views if view.is_late]
-    parked = sum(view.parked for view in seen.vitals.views)
-    silent = [feed for feed in seen.vitals.feeds if is_silent(feed, seen.habits)]
+    late = [view for view in seen.views if view.is_late]
+    parked = sum(view.parked for view in seen.views)
+    silent = [feed for feed in seen.feeds if is_silent(feed, seen.habits)]
     said = []
     if late:
         names = page.t("、", ", ").join(page.words.of(VIEWS, view.name) for view in late)
@@ -147,14 +151,14 @@ def _facts(page: Page, seen: Seen, crossing: Sums, within: list[int]) -> str:
 
 
 def _strip(page: Page, seen: Seen) -> list[Instrument]:
-    vitals, rates, waiting = seen.vitals, page.workings.rates, seen.open_quarantined
-    slowest = max(vitals.views, key=lambda view: (view.is_late, view.lag_s), default=None)
-    parked, holes = sum(view.parked for view in vitals.views), page.workings.holes
+    rates, waiting = page.workings.rates, seen.open_quarantined
+    slowest = max(seen.views, key=lambda view: (view.is_late, view.lag_s), default=None)
+    parked, holes = sum(view.parked for view in seen.views), page.workings.holes
     rate = sum(rates[-5:]) / len(rates[-5:]) if rates else 0.0
     late = "attention" if slowest is not None and slowest.is_late else ""
     lag = page.words.silence(slowest.lag_s if slowest is not None else None)
     return [
-        Instrument(page.t("日志位置", "Position"), f"{vitals.position:,}", f"/journal/{vitals.position}" if vitals.position else ""),
+        Instrument(page.t("日志位置", "Position"), f"{seen.position:,}", f"/journal/{seen.position}" if seen.position else ""),
         Instrument(page.t("写入", "Recorded"), f"{ceil(rate):,}", unit=page.t("/秒", "/s"), line=rates),
         Instrument(page.t("日志缺口", "Gaps"), f"{holes:,}", "", "fault" if holes else "", page.t("查 hub fsck", "run hub fsck")),
         Instrument(page.t("视图最慢", "Slowest view"), lag, "/views", late, page.t("落后", "late")),

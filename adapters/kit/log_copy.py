@@ -1,0 +1,180 @@
+"""A copy of the hub's log: a mirror's folder, or the site where the hub publishes it, in the layout of C2SP tlog-tiles.
+
+An entry shows feed, number, kind, time and a mark of its event, nothing of the content. All entries are read and hashed, so that what is
+compared is what the checkpoint commits to; whether the checkpoint is the log's, its signature says.
+"""
+
+import base64
+import binascii
+import hashlib
+import struct
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from urllib.error import URLError
+from urllib.parse import urlsplit
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from adapters.kit.errors import AdapterError
+from adapters.kit.loopback import is_here
+
+WIDTH = 256
+_HEAD = struct.Struct(">BQqq")
+_VERSION, _ED25519 = 1, b"\x01"
+_TIMEOUT_S = 30.0
+
+
+class LogUnreadable(AdapterError):
+    """The copy of the log cannot be read, is not what its checkpoint commits to, or its checkpoint is not signed by the log's key."""
+
+
+class Entry(NamedTuple):
+    """What an entry shows of an event; *mark* is the first half of its digest, b"" where it has none."""
+
+    position: int
+    recorded_us: int
+    sequence: int
+    stream: str
+    mark: bytes
+
+
+class Checkpoint(NamedTuple):
+    """The head of the log: so many entries, with this root."""
+
+    origin: str
+    size: int
+    root: bytes
+
+
+class LogCopy:
+    """A folder, or the prefix of a site."""
+
+    def __init__(self, place: str) -> None:
+        """*place* is a path, or a URL."""
+        self._place = place
+
+    def checkpoint(self, log_key: str = "") -> Checkpoint:
+        """Returns the head; with the log's key (a vkey line), whose signature it must have. Raises LogUnreadable."""
+        note = self._read("checkpoint")
+        text, _, signatures = note.decode(errors="replace").partition("\n\n")
+        try:
+            origin, size, root = text.split("\n")
+            head = Checkpoint(origin, int(size), base64.b64decode(root, validate=True))
+        except ValueError:
+            raise LogUnreadable("checkpoint") from None
+        if log_key and not _is_signed(f"{text}\n", signatures, log_key):
+            raise LogUnreadable("checkpoint is not signed by the log's key")
+        return head
+
+    def entries(self, head: Checkpoint) -> Iterator[Entry]:
+        """Yields the entries of events in order, and raises LogUnreadable at the end unless they are those of the head."""
+        tree: list[tuple[int, bytes]] = []
+        for number in range(-(-head.size // WIDTH)):
+            width = min(WIDTH, head.size - number * WIDTH)
+            for index, data in enumerate(_bundle(self._bundle(number, width), width), number * WIDTH):
+                _add(tree, hashlib.sha256(b"\0" + data).digest())
+                if index:
+                    yield _entry(data, index)
+        if _root(tree) != head.root:
+            raise LogUnreadable("the entries are not those of the checkpoint")
+
+    def _bundle(self, number: int, width: int) -> bytes:
+        """Reads a bundle; a mirror may have it whole by now."""
+        whole = f"tile/entries/{_path(number)}"
+        if width == WIDTH:
+            return self._read(whole)
+        try:
+            return self._read(f"{whole}.p/{width}")
+        except LogUnreadable:
+            return self._read(whole)
+
+    def _read(self, path: str) -> bytes:
+        if "://" not in self._place:
+            try:
+                return (Path(self._place) / path).read_bytes()
+            except OSError as error:
+                raise LogUnreadable(f"{path}: {error.strerror}") from None
+        url = f"{self._place.rstrip('/')}/{path}"
+        if not url.startswith(("http://", "https://")):
+            raise LogUnreadable(self._place)
+        handlers = [urllib.request.ProxyHandler({})] if is_here(urlsplit(url).hostname or "") else []
+        try:
+            with urllib.request.build_opener(*handlers).open(url, timeout=_TIMEOUT_S) as answer:
+                return bytes(answer.read())
+        except (URLError, OSError) as error:
+            raise LogUnreadable(f"{path}: {type(error).__name__}") from None
+
+
+def _path(number: int) -> str:
+    digits = str(number)
+    digits = digits.zfill(-(-len(digits) // 3) * 3)
+    groups = [digits[at : at + 3] for at in range(0, len(digits), 3)]
+    return "/".join([*(f"x{group}" for group in groups[:-1]), groups[-1]])
+
+
+def _bundle(data: bytes, width: int) -> Iterator[bytes]:
+    """Yields the first *width* entries: each behind its length in two bytes."""
+    at = 0
+    for _ in range(width):
+        end = at + 2 + int.from_bytes(data[at : at + 2], "big")
+        if at + 2 > len(data) or end > len(data):
+            raise LogUnreadable("an entry is cut")
+        yield data[at + 2 : end]
+        at = end
+
+
+def _entry(data: bytes, index: int) -> Entry:
+    try:
+        version, position, recorded_us, sequence = _HEAD.unpack_from(data)
+        stream, at = _sized(data, _HEAD.size)
+        _, at = _sized(data, at)
+        mark, at = _sized(data, at)
+        name = stream.decode()
+    except (struct.error, IndexError, UnicodeDecodeError):
+        raise LogUnreadable(f"entry {index}") from None
+    if version != _VERSION or position != index or len(data) != at + 32:
+        raise LogUnreadable(f"entry {index}")
+    return Entry(position, recorded_us, sequence, name, mark)
+
+
+def _sized(data: bytes, at: int) -> tuple[bytes, int]:
+    end = at + 1 + data[at]
+    return data[at + 1 : end], end
+
+
+def _add(tree: list[tuple[int, bytes]], leaf: bytes) -> None:
+    """Adds a leaf to the roots of whole subtrees, the largest first."""
+    height, node = 0, leaf
+    while tree and tree[-1][0] == height:
+        node = hashlib.sha256(b"\1" + tree.pop()[1] + node).digest()
+        height += 1
+    tree.append((height, node))
+
+
+def _root(tree: list[tuple[int, bytes]]) -> bytes:
+    if not tree:
+        return hashlib.sha256().digest()
+    root = tree[-1][1]
+    for _, node in reversed(tree[:-1]):
+        root = hashlib.sha256(b"\1" + node + root).digest()
+    return root
+
+
+def _is_signed(text: str, signatures: str, log_key: str) -> bool:
+    try:
+        name, key_id, key = log_key.strip().split("+", 2)
+        public = base64.b64decode(key, validate=True)
+        if public[:1] != _ED25519 or hashlib.sha256(f"{name}\n".encode() + public).digest()[:4].hex() != key_id:
+            return False
+        for line in signatures.splitlines():
+            _, said, value = line.split(" ")
+            signed = base64.b64decode(value, validate=True)
+            if said == name and signed[:4].hex() == key_id:
+                Ed25519PublicKey.from_public_bytes(public[1:]).verify(signed[4:], text.encode())
+                return True
+    except (ValueError, binascii.Error, InvalidSignature):
+        return False
+    return False

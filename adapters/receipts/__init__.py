@@ -1,0 +1,1 @@
+"""What a province does with the hub's receipts: list, export, verify them, and compare them with the log."""

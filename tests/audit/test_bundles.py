@@ -1,0 +1,464 @@
+"""Evidence bundles: what they prove, and that two checkers without common code refuse the same of them, by the same name."""
+
+import dataclasses
+import io
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cffi
+import cryptography
+import pytest
+
+from hub.audit import checker, verify
+from hub.audit.bundle import IndexBehind, make
+from hub.audit.bundle_file import Held, Writer, as_json, header, packed
+from hub.audit.bundle_question import Question, RangeNotThere
+from hub.audit.card_proofs import prove
+from hub.audit.rule_archive import pack_version
+from hub.audit.sealed import reader
+from hub.domain.errors import DecisionNotFound
+from hub.projections import card_epochs
+from hub.tlog.algorithms import ED25519
+from hub.tlog.cosignatures import sign_note
+from hub.tlog.note import SignerKey, encode64, parse
+from hub.tlog.several import several
+from tests.audit.sealing import CARD, Logged, logged
+from tests.databases import fresh_database
+
+Members = dict[str, bytes]
+TODAY = "SELECT to_char(max(recorded_at) AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD') FROM journal.event"
+
+
+class Scene:
+    """A sealed log, its decision, and bundles by name; *quick* is a policy that takes one key of the log, so that many can be checked."""
+
+    def __init__(self, log: Logged, decision: int) -> None:
+        self.log, self.decision = log, decision
+        (day,) = log.connection.execute(TODAY).fetchone() or ()
+        self.questions = {
+            "decision": log.about_decision(decision),
+            "card": log.about_card(),
+            "nobody": log.about_card("NOBODY"),
+            "feed": Question("feed", feed="cq.usage", first=3, last=12),
+            "range": Question("range", first=2, last=40),
+            "day": Question("day", day=day),
+            "day of a feed": Question("day", day=day, feed="cq.card-center"),
+            "empty day": Question("day", day="2020-01-01"),
+        }
+        self.bundles = {name: log.bundle(question) for name, question in self.questions.items()}
+        self.quick = log.policy_of(log.signers[0])
+
+    def members(self, name: str) -> Members:
+        """The members of a bundle, to be changed."""
+        return unpacked(self.bundles[name])
+
+
+@pytest.fixture(scope="module")
+def scene(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """One log for all tests: none changes it."""
+    with (
+        fresh_database(server_dsn, f"hub_bundles_{os.getpid()}") as dsn,
+        logged(dsn, tmp_path_factory.mktemp("keys")) as (log, decision),
+    ):
+        yield Scene(log, decision)
+
+
+def unpacked(bundle: bytes) -> Members:
+    with tarfile.open(fileobj=io.BytesIO(bundle)) as archive:
+        return {one.name: archive.extractfile(one).read() for one in archive}  # type: ignore[union-attr]
+
+
+def repacked(members: Members) -> bytes:
+    file = io.BytesIO()
+    writer = Writer(file)
+    for name, data in members.items():
+        writer.add(name, data)
+    writer.end()
+    return file.getvalue()
+
+
+def refusals(bundle: bytes, policy: bytes | None) -> tuple[str, str]:
+    """By what name each of the two refuses a bundle, "" where it takes it."""
+    try:
+        verify.verify(io.BytesIO(bundle), policy, lambda _zh, _en: None)
+        ours = ""
+    except verify.Refused as refused:
+        ours = refused.name
+    try:
+        checker.check(io.BytesIO(bundle), policy)
+        theirs = ""
+    except checker.BundleRefused as refused:
+        theirs = refused.name
+    return ours, theirs
+
+
+def refused(bundle: bytes, policy: bytes | None) -> str:
+    """The name by which both refuse it."""
+    ours, theirs = refusals(bundle, policy)
+    assert ours == theirs
+    return ours
+
+
+EVERY = ("decision", "card", "nobody", "feed", "range", "day", "day of a feed", "empty day")
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_bundle_is_verified_under_a_policy_from_elsewhere_and_else_consistent_with_itself(scene: Scene, name: str) -> None:
+    lines: list[str] = []
+    bundle = scene.bundles[name]
+    assert verify.verify(io.BytesIO(bundle), scene.log.policy, lambda _zh, en: lines.append(en)) == verify.VERIFIED
+    assert "SM2 with SM3" in lines[0] and "ML-DSA-44" in lines[0] and lines[1].startswith("cosigned by 2")
+    assert verify.verify(io.BytesIO(bundle), None, lambda _zh, _en: None) == verify.SELF_CONSISTENT
+    outside, inside = (checker.check(io.BytesIO(bundle), policy) for policy in (scene.log.policy, None))
+    assert (outside.is_trusted, inside.is_trusted, set(outside.witnesses)) == (True, False, {"w0", "w1"})
+
+
+def test_the_same_question_gives_the_same_bytes(scene: Scene) -> None:
+    assert [scene.log.bundle(question) for question in scene.questions.values()] == list(scene.bundles.values())
+
+
+def test_a_bundle_shows_what_was_asked_for_and_of_the_rest_only_headers(scene: Scene) -> None:
+    found = {name: checker.check(io.BytesIO(bundle), None) for name, bundle in scene.bundles.items()}
+    assert found["card"].opened == found["card"].entries > 20
+    # The decision itself, its rules and the root of the index are open; later uses of the card, looks and other answers are not.
+    headers = found["decision"].entries - found["decision"].opened
+    assert headers == 2
+    assert (found["nobody"].entries, found["empty day"].opened) == (1, 0)
+    assert found["feed"].entries == 10
+
+
+def test_a_clear_identifier_is_in_no_bundle(scene: Scene) -> None:
+    assert all(CARD.encode() not in bundle for bundle in scene.bundles.values())
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_flipped_bit_is_refused_wherever_it_counts(scene: Scene, name: str) -> None:
+    bundle, chance = scene.bundles[name], random.Random(name)
+    for _ in range(60):
+        at = chance.randrange(len(bundle))
+        changed = bytearray(bundle)
+        changed[at] ^= 1 << chance.randrange(8)
+        ours, theirs = refusals(bytes(changed), scene.quick)
+        assert bool(ours) == bool(theirs), (at, ours, theirs)
+        if not ours:
+            # The policy inside does not count where there is one from elsewhere, nor does a line of a key that it does not have.
+            here, there = unpacked(bytes(changed)), scene.members(name)
+            assert {one for one in there if here[one] != there[one]} <= {"policy", "checkpoint", *(x for x in there if x.endswith(".note"))}
+
+
+def test_a_bundle_that_is_cut_anywhere_is_refused(scene: Scene) -> None:
+    bundle = scene.bundles["feed"]
+    cuts = {refused(bundle[:end], scene.quick) for end in range(0, len(bundle), 331)}
+    assert cuts <= {"TAR_TRUNCATED", "MEMBER_MISSING"}
+
+
+def odd_header(**says: object) -> bytes:
+    """A header that the hub never writes, before the rest of a bundle."""
+    one = tarfile.TarInfo("bundle.json")
+    one.size = 4
+    for field, value in says.items():
+        setattr(one, field, value)
+    return one.tobuf(tarfile.GNU_FORMAT) + b"{}\n\n" + bytes(508)
+
+
+@pytest.mark.parametrize(
+    ("name", "bundle"),
+    [
+        ("TAR_LINK", odd_header(type=tarfile.SYMTYPE, linkname="/etc/passwd", size=0)),
+        ("TAR_LINK", odd_header(type=tarfile.LNKTYPE, linkname="genesis", size=0)),
+        ("TAR_DEVICE", odd_header(type=tarfile.CHRTYPE, size=0)),
+        ("TAR_DEVICE", odd_header(type=tarfile.FIFOTYPE, size=0)),
+        ("TAR_SPARSE", odd_header(type=tarfile.GNUTYPE_SPARSE)),
+        ("TAR_CLIMBS", odd_header(name="../bundle.json")),
+        ("TAR_CLIMBS", odd_header(name="/bundle.json")),
+        ("TAR_HEADER", odd_header(mtime=1)),
+        ("TAR_HEADER", odd_header(uname="root")),
+        ("TAR_HEADER", odd_header(type=tarfile.DIRTYPE)),
+        ("TAR_EMPTY_MEMBER", odd_header(size=0)),
+        ("TAR_EMPTY_MEMBER", b"".join(header(f"entries/{number:06d}", 0) for number in range(1000))),
+        ("TAR_TOO_LARGE", header("bundle.json", (1 << 28) + 1)),
+        ("TAR_COMPRESSED", b"\x1f\x8b\x08" + bytes(600)),
+        ("TAR_TRUNCATED", b""),
+        ("MEMBER_MISSING", bytes(1 << 20)[:1024]),
+        ("TAR_TRAILING", bytes(1 << 20)),
+        ("MANIFEST_MALFORMED", odd_header().replace(b"ustar  \0", b"ustar\x0000")),
+    ],
+)
+def test_a_tar_that_the_hub_does_not_write_is_refused_by_name(scene: Scene, name: str, bundle: bytes) -> None:
+    if name == "MANIFEST_MALFORMED":
+        bundle = header("bundle.json", 4) + b"{}\n\n" + bytes(508) + bytes(1024)
+    ours, theirs = refusals(bundle, scene.quick)
+    assert ours == theirs
+    assert ours == name or (name == "MEMBER_MISSING" and ours == "MEMBER_MISSING")
+
+
+def test_a_member_that_is_there_twice_or_beside_is_refused(scene: Scene) -> None:
+    bundle = scene.bundles["feed"]
+    one = header("genesis", 1) + b"x" + bytes(511)
+    assert refused(bundle[:-1024] + one + bytes(1024), scene.quick) == "TAR_DOUBLED"
+    stranger = header("rules/more", 1) + b"x" + bytes(511)
+    assert refused(bundle[:-1024] + stranger + bytes(1024), scene.quick) == "RULES_DIFFER"
+    assert refused(bundle[:-1024] + header("zzz", 1) + b"x" + bytes(511) + bytes(1024), scene.quick) == "MEMBER_UNKNOWN"
+    members = scene.members("feed")
+    assert refused(repacked({"genesis": members.pop("genesis"), **members}), scene.quick) == "MEMBER_MISSING"
+
+
+def edited(members: Members, name: str, change: Callable[[dict[str, object]], object]) -> bytes:
+    said = json.loads(members[name])
+    change(said)
+    return repacked({**members, name: as_json(said)})
+
+
+def with_question(members: Members, **says: object) -> bytes:
+    return edited(members, "bundle.json", lambda said: said["question"].update(says))  # type: ignore[attr-defined]
+
+
+def test_an_unknown_format_and_a_manifest_that_says_more_are_refused(scene: Scene) -> None:
+    members = scene.members("feed")
+    assert refused(edited(members, "bundle.json", lambda said: said.update(format="chuanyu-bundle/2")), scene.quick) == "FORMAT_UNKNOWN"
+    assert refused(edited(members, "bundle.json", lambda said: said.update(more=1)), scene.quick) == "MANIFEST_MALFORMED"
+    assert refused(edited(members, "bundle.json", lambda said: said.update(size=1)), scene.quick) == "ORIGIN_DIFFERS"
+    spaced = members["bundle.json"].replace(b":", b": ", 1)
+    assert refused(repacked({**members, "bundle.json": spaced}), scene.quick) == "MANIFEST_MALFORMED"
+    assert refused(with_question(members, about="all"), scene.quick) == "QUESTION_UNKNOWN"
+
+
+def test_a_bundle_of_another_hub_is_refused(scene: Scene) -> None:
+    other = SignerKey.make("other.chuanyu/1", ED25519).verifier.text
+    assert refused(scene.bundles["card"], f"log {other}\nquorum none\n".encode()) == "LOG_UNKNOWN"
+    members = scene.members("card")
+    assert refused(repacked({**members, "genesis": members["genesis"].replace(b"test.", b"text.")}), scene.quick) == "ORIGIN_DIFFERS"
+    assert refused(repacked({**members, "genesis": members["genesis"].replace(b"hub ", b"hub 0")}), scene.quick) == "ROOT_DIFFERS"
+
+
+def test_another_key_of_the_log_and_forged_and_missing_lines_are_refused(scene: Scene) -> None:
+    log, members = scene.log, scene.members("card")
+    stolen = SignerKey.make(log.log.origin, ED25519)
+    assert refused(scene.bundles["card"], log.policy_of(stolen)) == "LOG_SIGNATURE_MISSING"
+    note = parse(members["checkpoint"])
+    fewer = dataclasses.replace(note, signatures=note.signatures[:-1]).format()
+    assert refused(repacked({**members, "checkpoint": fewer}), scene.quick) == "QUORUM_MISSED"
+    # A line that names the witness and is of another checkpoint.
+    forged = sign_note(log.witnesses[1], "test.chuanyu/1\n5\n" + encode64(bytes(32)) + "\n", 7)
+    other = dataclasses.replace(note, signatures=(*note.signatures[:-1], forged)).format()
+    assert refused(repacked({**members, "checkpoint": other}), scene.quick) == "SIGNATURE_WRONG"
+    assert refused(repacked({**members, "checkpoint": members["checkpoint"].replace(b"\n", b"\r\n", 1)}), scene.quick) == "NOTE_MALFORMED"
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "quorum none",
+        "log nobody\nquorum none\n",
+        "group g any w\nquorum g\n",
+        "witness w {w}\nwitness v {w}\nquorum w\n",
+        "witness w {w}\ngroup g 2 w\nquorum g\n",
+        "witness w {w}\nquorum w\nquorum w\n",
+        "witness w {w}\n",
+        "quorum none\r\n",
+        "log {w}\nquorum none\n",
+        "witnesses {w}\nquorum none\n",
+    ],
+)
+def test_a_policy_that_is_none_is_refused(scene: Scene, policy: str) -> None:
+    text = policy.format(w=scene.log.witnesses[0].verifier.text)
+    assert refused(scene.bundles["card"], text.encode()) == "POLICY_MALFORMED"
+
+
+def records(members: Members) -> list[Held]:
+    """The entries of a bundle, to be changed."""
+    found = []
+    part, at = members["entries/000000"], 0
+    while at < len(part):
+        is_open, size = part[at], int.from_bytes(part[at + 1 : at + 3], "big")
+        entry, at = part[at + 3 : at + 3 + size], at + 3 + size
+        content = None
+        if is_open:
+            occurred = int.from_bytes(part[at : at + 8], "big", signed=True)
+            width, length = part[at + 8], int.from_bytes(part[at + 9 : at + 13], "big")
+            blind, at = part[at + 13 : at + 13 + width], at + 13 + width
+            content, at = (blind, occurred, part[at : at + length]), at + length
+        found.append(Held(entry, content))
+    return found
+
+
+def with_records(members: Members, held: list[Held]) -> bytes:
+    return repacked({**members, "entries/000000": b"".join(map(packed, held))})
+
+
+def test_the_content_of_another_event_behind_a_valid_proof_is_refused(scene: Scene) -> None:
+    members = scene.members("range")
+    held = records(members)
+    swapped = [held[0]._replace(content=held[1].content), held[1]._replace(content=held[0].content), *held[2:]]
+    assert refused(with_records(members, swapped), scene.quick) == "CONTENT_DIFFERS"
+    closed = [held[0]._replace(content=None), *held[1:]]
+    assert refused(with_records(members, closed), scene.quick) == "CONTENT_MISSING"
+    blind, occurred_us, data = held[5].content or (b"", 0, b"")
+    later = [*held[:5], held[5]._replace(content=(blind, occurred_us + 1, data)), *held[6:]]
+    assert refused(with_records(members, later), scene.quick) == "CONTENT_DIFFERS"
+
+
+def test_rows_dropped_swapped_and_from_another_time_are_refused(scene: Scene) -> None:
+    members = scene.members("range")
+    held = records(members)
+    assert refused(with_records(members, [held[0], *held[2:]]), scene.quick) == "RANGE_INCOMPLETE"
+    assert refused(with_records(members, [held[1], held[0], *held[2:]]), scene.quick) == "RANGE_INCOMPLETE"
+    assert refused(with_records(members, [*held, held[-1]]), scene.quick) == "ENTRIES_DISORDERED"
+    back = held[3].entry[:9] + bytes(8) + held[3].entry[17:]
+    assert refused(with_records(members, [*held[:3], Held(back, held[3].content), *held[4:]]), scene.quick) == "TIME_GOES_BACK"
+    renamed = held[3].entry.replace(b"cq.card-center", b"sc.card-center")
+    assert refused(with_records(members, [*held[:3], Held(renamed, held[3].content), *held[4:]]), scene.quick) == (
+        "ROOT_DIFFERS" if renamed != held[3].entry else ""
+    )
+    assert refused(repacked({**members, "proof": members["proof"][:-32]}), scene.quick) == "ROOT_DIFFERS"
+    assert refused(repacked({**members, "proof": members["proof"] + bytes(32)}), scene.quick) == "ROOT_DIFFERS"
+
+
+def test_a_question_that_the_entries_do_not_answer_is_refused(scene: Scene) -> None:
+    feed, whole, day = scene.members("feed"), scene.members("range"), scene.members("day of a feed")
+    assert refused(with_question(feed, last=13), scene.quick) == "FEED_INCOMPLETE"
+    assert refused(with_question(feed, feed="sc.usage"), scene.quick) == "QUESTION_DIFFERS"
+    assert refused(with_question(whole, last=41), scene.quick) == "RANGE_INCOMPLETE"
+    assert refused(with_question(day, day="2020-01-01"), scene.quick) in {"DAY_INCOMPLETE", "QUESTION_DIFFERS"}
+    assert refused(with_question(scene.members("empty day"), day="2020-1-1"), scene.quick) == "QUESTION_DIFFERS"
+
+
+def test_a_decision_that_is_shifted_is_refused(scene: Scene) -> None:
+    members, question = scene.members("decision"), scene.questions["decision"]
+    assert refused(with_question(members, as_of=question.as_of - 1), scene.quick) == "DECISION_DIFFERS"
+    assert refused(with_question(members, position=question.position - 1), scene.quick) == "QUESTION_DIFFERS"
+    assert refused(with_question(members, rules=0), scene.quick) == "QUESTION_DIFFERS"
+    # The proofs of the card's other decision, under the name of this one.
+    assert refused(with_question(scene.members("card") | {}, about="decision"), scene.quick) == "QUESTION_UNKNOWN"
+
+
+def test_the_rules_of_a_decision_come_by_their_digest(scene: Scene) -> None:
+    archive = bytes(scene.log.connection.execute("SELECT archive FROM journal.rule_version").fetchone()[0])  # type: ignore[index]
+    bundle = scene.log.bundle(scene.questions["decision"], archive)
+    assert refusals(bundle, scene.quick) == ("", "")
+    members = unpacked(bundle)
+    assert refused(repacked({**members, "rules/archive.zip": archive + b"\0"}), scene.quick) == "RULES_DIFFER"
+    assert pack_version() == archive
+
+
+def forged(scene: Scene, drop: int = 0) -> bytes:
+    """A bundle about the card, made by a hub that leaves one of its events out, with valid proofs for all others."""
+    log = scene.log
+    members = scene.members("card")
+    indexed = {name: json.loads(data) for name, data in members.items() if name.startswith("index/")}
+    for said in indexed.values():
+        said["positions"] = [position for position in said["positions"] if position != drop]
+    held = [one for one in records(members) if int.from_bytes(one.entry[1:9], "big") != drop]
+    positions = [int.from_bytes(one.entry[1:9], "big") for one in held]
+    manifest = json.loads(members["bundle.json"]) | {"entries": len(held)}
+    runs = [(0, 1), *((position, position + 1) for position in positions)]
+    proof = b"".join(several(runs, manifest["size"], reader(log.connection, log.log.number)))
+    changed = {**members, **{name: as_json(said) for name, said in indexed.items()}, "bundle.json": as_json(manifest), "proof": proof}
+    return with_records(changed, held)
+
+
+def test_an_event_that_the_card_index_has_cannot_be_left_out(scene: Scene) -> None:
+    members = scene.members("card")
+    positions = max((json.loads(members[one])["positions"] for one in members if one.startswith("index/")), key=len)
+    assert refusals(forged(scene), scene.quick) == ("", "")
+    for position in positions:
+        assert refused(forged(scene, drop=position), scene.quick) == "CARD_INCOMPLETE"
+
+
+def test_there_is_none_is_no_way_to_hide_a_card(scene: Scene) -> None:
+    log, members = scene.log, scene.members("nobody")
+    epoch = card_epochs.newest(log.connection)
+    assert epoch is not None
+    (key,) = [key for what, key in log.about_card().keys if prove(log.connection, epoch, what, key).positions[1:]]
+    proof = prove(log.connection, epoch, "card", key)
+    hidden = as_json(proof.said | {"positions": []})
+    others = {name: data for name, data in members.items() if not name.startswith("index/")}
+    order = [name for name in others if not name.startswith("entries/")]
+    manifest = json.loads(others["bundle.json"])
+    manifest["question"]["keys"] = [f"card:{key.hex()}"]
+    built = {name: others[name] for name in order} | {f"index/{proof.name.hex()}": hidden, "entries/000000": others["entries/000000"]}
+    assert refused(repacked({**built, "bundle.json": as_json(manifest)}), scene.quick) == "CARD_INCOMPLETE"
+
+
+def test_another_epoch_or_path_of_the_index_is_refused(scene: Scene) -> None:
+    members = scene.members("card")
+    name = next(one for one in members if one.startswith("index/"))
+    said = json.loads(members[name])
+    for change in ({"path": encode64(bytes(640))}, {"bucket": encode64(bytes(64))}):
+        assert refused(repacked({**members, name: as_json(said | change)}), scene.quick) in {"INDEX_WRONG", "CARD_INCOMPLETE"}
+    assert refused(repacked({**members, name: as_json(said | {"published": said["published"] - 1})}), scene.quick) == "QUESTION_DIFFERS"
+    assert refused(repacked({**members, name: as_json(said | {"key": "00" * 32})}), scene.quick) == "INDEX_MALFORMED"
+    assert refused(repacked({**members, name: as_json(said | {"positions": [2, 1]})}), scene.quick) == "INDEX_MALFORMED"
+
+
+def test_what_is_not_there_is_refused_before_a_file_is_made(scene: Scene) -> None:
+    for question in (
+        Question("feed", feed="cq.usage", first=1, last=99_999),
+        Question("feed", feed="nobody", first=1, last=2),
+        Question("range", first=1, last=99_999),
+    ):
+        with pytest.raises(RangeNotThere):
+            make(scene.log.connection, question, scene.quick, io.BytesIO())
+    with pytest.raises(DecisionNotFound):
+        scene.log.about_decision(1)
+    with pytest.raises(IndexBehind):
+        make(scene.log.connection, Question("card", as_of=10**6, keys=(("card", bytes(32)),)), scene.quick, io.BytesIO())
+
+
+def strangers_python(directory: Path, *, with_cryptography: bool) -> str:
+    """A fresh virtual environment that has `cryptography` and what it needs, or nothing at all."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", directory / "venv"], check=True)
+    packages = directory / "packages"
+    packages.mkdir()
+    if with_cryptography:
+        site = Path(cryptography.__file__).parents[1]
+        native = [path.name for path in site.glob("_cffi_backend*")]
+        for name in ("cryptography", "cffi", *native):
+            (packages / name).symlink_to(site / name)
+        assert Path(cffi.__file__).parents[1] == site
+    (site_packages,) = (directory / "venv").glob("lib/python*/site-packages")
+    (site_packages / "only.pth").write_text(f"{packages}\n")
+    return str(directory / "venv/bin/python")
+
+
+def strangers_run(python: str, directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    script = directory / "verify.py"
+    shutil.copy(verify.__file__, script)
+    return subprocess.run([python, "-I", script, *arguments], capture_output=True, text=True, cwd=directory, check=False, timeout=60)
+
+
+def test_a_stranger_with_cryptography_alone_has_a_verdict_within_two_seconds(scene: Scene, tmp_path: Path) -> None:
+    python = strangers_python(tmp_path, with_cryptography=True)
+    bundle, policy = tmp_path / "a.hubaudit", tmp_path / "policy"
+    bundle.write_bytes(scene.bundles["decision"])
+    policy.write_bytes(scene.log.policy)
+    began = time.monotonic()
+    ran = strangers_run(python, tmp_path, str(bundle), "--policy", str(policy))
+    assert (ran.returncode, ran.stderr) == (verify.VERIFIED, "")
+    assert "通过" in ran.stdout and "verified under the policy from outside" in ran.stdout
+    assert time.monotonic() - began < 2.0
+    assert strangers_run(python, tmp_path, str(bundle)).returncode == verify.SELF_CONSISTENT
+    assert strangers_run(python, tmp_path, str(tmp_path / "none")).returncode == verify.NOT_READ
+    bundle.write_bytes(scene.bundles["decision"][:-1])
+    ran = strangers_run(python, tmp_path, str(bundle), "--policy", str(policy), "--json")
+    assert (ran.returncode, json.loads(ran.stdout)["refused"]) == (verify.REFUSED, "TAR_TRUNCATED")
+
+
+def test_without_any_package_a_stranger_checks_sm2_and_is_told_what_could_not_be_checked(scene: Scene, tmp_path: Path) -> None:
+    python, log = strangers_python(tmp_path, with_cryptography=False), scene.log
+    bundle, policy = tmp_path / "a.hubaudit", tmp_path / "policy"
+    bundle.write_bytes(scene.bundles["card"])
+    policy.write_bytes(log.policy)
+    ran = strangers_run(python, tmp_path, str(bundle), "--policy", str(policy))
+    assert ran.returncode == verify.NOT_CHECKED and "无法核验" in ran.stdout
+    policy.write_bytes(log.policy_of(log.signers[2], quorum="none"))
+    ran = strangers_run(python, tmp_path, str(bundle), "--policy", str(policy))
+    assert ran.returncode == verify.VERIFIED and "未核验" in ran.stdout and "not checked: witness" in ran.stdout
