@@ -7,7 +7,7 @@ thing that can be wrong is one more function and one more row.
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from hub.audit.fsck import answers, contents, corrections, kept, log, order, streams, views
+from hub.audit.fsck import answers, card_index, contents, corrections, kept, log, order, streams, views
 from hub.audit.fsck.differences import WORDS, Difference
 from hub.audit.fsck.scene import MOST, Checked, Report, Scene
 from hub.journal.reader import head_position
@@ -41,6 +41,7 @@ EXAMINATIONS = (
     Examination(kept.examine_keys),
     Examination(kept.examine_vault),
     Examination(log.examine_log, "log"),
+    Examination(card_index.examine_index, "log"),
     Examination(contents.examine_identifiers, "identifiers"),
     Examination(views.examine_checkpoints),
     Examination(views.examine_views, "views"),

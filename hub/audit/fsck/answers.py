@@ -6,6 +6,7 @@ from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 
 from hub.audit.fsck.differences import Difference
 from hub.audit.fsck.scene import Scene
+from hub.audit.fsck.streams import ANSWERING
 from hub.domain.acceptance import USES
 from hub.domain.instants import microseconds
 from hub.domain.participant import DECISIONS_FEED
@@ -27,7 +28,7 @@ def examine_requests(scene: Scene) -> Iterator[Difference]:
     if key_of is None:
         scene.checked.left_out.append("早期答复的请求登记：密钥不在此处 requests of older answers: the keys are not here")
     for after, through in scene.pages("requests", _PAGE):
-        for answer, asked, request_key, digest, kind, data in scene.rows(_REQUESTS, after=after, through=through, feeds=_ANSWERING):
+        for answer, asked, request_key, digest, kind, data in scene.rows(_REQUESTS, after=after, through=through, feeds=list(ANSWERING)):
             if answer is None or request_key is None:
                 yield Difference("request-missing" if answer else "request-elsewhere", position=answer or asked)
                 continue
@@ -87,7 +88,6 @@ def _compared(scene: Scene, noted: dict[bytes, int], using: dict[bytes, int]) ->
                 yield Difference("token-missing", position=position)
 
 
-_ANSWERING = [DECISIONS_FEED, CLOCK_FEED]
 # What agrees by the answer's digest is not even returned.
 _REQUESTS = """
     SELECT e.position, r.position, r.request_key, e.digest, e.kind, CASE WHEN e.digest IS NULL THEN e.data END

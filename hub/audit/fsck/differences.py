@@ -169,6 +169,15 @@ WORDS = {
         "日志为大小 {sealed} 签过两种历史：\n{note}\n此处：\n{own}",
         "the log signed two histories at size {sealed}:\n{note}\nhere:\n{own}",
     ),
+    "index-epoch": (
+        "大小 {size} 的卡索引根（位置 {position}）不是所公布的",
+        "the card index of size {size}, position {position}, was not published so",
+    ),
+    "index-groups": ("大小 {size} 的卡索引各组与其根不符", "the groups of the card index of size {size} do not come to its root"),
+    "index-root-differs": (
+        "大小 {size} 的卡索引（位置 {position}）与日志不符，首个不同的桶 {bucket}",
+        "the card index of size {size}, published at {position}, is not what the journal comes to; first in bucket {bucket}",
+    ),
     # Views
     "view-differs": (
         "视图 {view}：在位置 {position} 与重建不同，首处 {table}: {key}",

@@ -20,7 +20,14 @@ PAGE_POSITIONS = 200_000
 # Of one code so many are kept; the others are counted.
 MOST = 100
 # What the hub decides about itself and keeps beside the journal too: few events, read once.
-_DECIDED = ("participant_registered", "participant_feed_added", "rules_published", "hotlist_published", "identifier_erased")
+_DECIDED = (
+    "participant_registered",
+    "participant_feed_added",
+    "rules_published",
+    "hotlist_published",
+    "identifier_erased",
+    "index_published",
+)
 
 Report = Callable[[str, int, int], None]
 

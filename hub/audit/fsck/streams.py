@@ -17,9 +17,12 @@ from hub.domain.participant import DECISIONS_FEED, HUB, Participant
 from hub.domain.quarantine import QUARANTINE_FEED
 from hub.domain.rule_book import RuleBook
 from hub.journal.clock import FEED as CLOCK_FEED
+from hub.journal.own_events import INDEX_FEED
 from hub.journal.reader import Recorded
 
-HUB_FEEDS = dict.fromkeys((DECISIONS_FEED, QUARANTINE_FEED, CLOCK_FEED), HUB)
+# What is appended to these as an answer has a request that leads to it.
+ANSWERING = (DECISIONS_FEED, CLOCK_FEED, INDEX_FEED)
+HUB_FEEDS = dict.fromkeys((*ANSWERING, QUARANTINE_FEED), HUB)
 _PAGE_STREAMS = 10_000
 # A feed gets its row right after its registration.
 _SETTLED = "1 minute"

@@ -11,13 +11,14 @@ from hub.audit.fsck import Checked, Scene, check_in
 from hub.bench.tampering.at_work import at_work
 from hub.bench.tampering.event_kinds import EVENTS
 from hub.bench.tampering.history import Hub, recorded
+from hub.bench.tampering.index_kinds import INDEX
 from hub.bench.tampering.kinds import BESIDE_THE_JOURNAL, Attack, Kind
 from hub.bench.tampering.log_kinds import LOG
 from hub.config import Config
 from hub.projections import PROJECTIONS
 from hub.tlog.policy import PolicyRefused, parse
 
-ALL = tuple(sorted(EVENTS + BESIDE_THE_JOURNAL + LOG, key=lambda kind: kind.number))
+ALL = tuple(sorted(EVENTS + BESIDE_THE_JOURNAL + INDEX + LOG, key=lambda kind: kind.number))
 
 Report = Callable[[str], None]
 

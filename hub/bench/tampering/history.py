@@ -18,7 +18,7 @@ from hub.config import Config
 from hub.domain import reference
 from hub.intake.request_rules import now_us
 from hub.journal.sessions import session
-from hub.projections import runner
+from hub.projections import card_epochs, runner
 from hub.tlog import sealer, store
 from hub.tlog.algorithms import ED25519_COSIGNATURE, ML_DSA_44
 from hub.tlog.cosignatures import sign_note
@@ -74,6 +74,8 @@ def recorded(config: Config, cards: int = 60, uses: int = 600) -> Iterator[Hub]:
         seal(place, witnesses)
         publish_hotlists(place)
         _catch_up(place)
+        with session(place.dsn, "hub_projector", "hub-project") as connection:
+            card_epochs.publish(place.dsn, connection, now_us())
         newest = seal(place, witnesses)
         yield Hub(place.dsn, place.data_dir, witnesses, _policy(place, witnesses), newest)
 

@@ -1,0 +1,66 @@
+"""The card index: each kept epoch is the one that was published, and the newest is what the view comes to as of its size."""
+
+import struct
+from collections.abc import Iterator
+
+from hub.audit.card_proofs import chain_over
+from hub.audit.fsck.differences import Difference
+from hub.audit.fsck.scene import Scene
+from hub.journal.leaves import leaves_at
+from hub.projections.card_epochs import group_at
+from hub.projections.views.card_index import CARD_INDEX
+from hub.tlog.card_index import EMPTY_GROUP, GROUP_BITS, HASH, Counted, Roots, groups_of, record_of
+
+_PAGE = 10_000
+_POSITION = struct.Struct(">q")
+
+
+def examine_index(scene: Scene) -> Iterator[Difference]:
+    """Compares kept epochs with what was published, and makes the newest again from the rows of the view."""
+    published = {
+        (event.tree_size, recorded.position): event.root
+        for recorded in scene.decided["index_published"]
+        for event in (recorded.event.index_published,)
+    }
+    newest = None
+    for tree_size, position, root, group_roots in scene.rows(_EPOCHS, head=scene.head):
+        if published.get((tree_size, position)) != root:
+            yield Difference("index-epoch", position=position, size=tree_size)
+        elif Roots(bytes(group_roots)).root != root:
+            yield Difference("index-groups", position=position, size=tree_size)
+        else:
+            newest = tree_size, position, bytes(root)
+    if newest is not None:
+        yield from _made_again(scene, *newest)
+
+
+def _made_again(scene: Scene, tree_size: int, position: int, root: bytes) -> Iterator[Difference]:
+    """The view counts on meanwhile: what came after the epoch is left out."""
+    roots, bucket = Roots(), -1
+    for number, hashes in groups_of(_records(scene, tree_size)):
+        roots.put(number, hashes)
+        if bucket < 0 and (kept := group_at(scene.connection, number, tree_size) or EMPTY_GROUP) != hashes:
+            differing = next(at for at in range(0, len(hashes), HASH) if kept[at : at + HASH] != hashes[at : at + HASH])
+            bucket = (number << GROUP_BITS) + differing // HASH
+    if roots.root != root:
+        yield Difference("index-root-differs", position=position, size=tree_size, bucket=bucket)
+
+
+def _records(scene: Scene, tree_size: int) -> Iterator[bytes]:
+    """Yields the records of all keys as of a size, in ascending order."""
+    after = b""
+    while rows := scene.rows(_ROWS, after=after, most=_PAGE):
+        for name, blind, count, chain, packed in rows:
+            counted, positions = Counted(count, bytes(chain)), [one for (one,) in _POSITION.iter_unpack(packed)]
+            if positions and positions[-1] >= tree_size:
+                before = [one for one in positions if one < tree_size]
+                if not before:
+                    continue
+                counted = chain_over(leaves_at(scene.connection, before))
+            yield record_of(bytes(name), bytes(blind), counted)
+        after = bytes(rows[-1][0])
+
+
+_EPOCHS = "SELECT tree_size, position, root, group_roots FROM tlog.index_epoch WHERE position <= %(head)s ORDER BY tree_size"
+_ROWS = f"""
+    SELECT id, blind, count, chain, positions FROM views.{CARD_INDEX.name} WHERE id > %(after)s ORDER BY id LIMIT %(most)s"""  # noqa: S608
