@@ -14,6 +14,7 @@ import psycopg
 from grpc_health.v1 import health_pb2
 
 from hub.admin.receipts import take_up
+from hub.api.audits.service import AuditService
 from hub.api.cards.card_reader import CardReader
 from hub.api.cards.checks import Checks
 from hub.api.cards.looks import Looks
@@ -54,7 +55,7 @@ from hub.telemetry import names
 from hub.telemetry.spans import Call
 from hub.trust.authority import CertificateFiles
 from hub.trust.keyring import Keyring, compare_fingerprint, verify_fingerprint
-from hub.trust.receipt_keys import open_receipt_keys
+from hub.trust.receipt_keys import ReceiptKeys, open_receipt_keys
 from hub.trust.server_tls import ServerCertificate
 
 DRAIN_S = 10.0
@@ -160,9 +161,9 @@ class HubServer:
         opened.callback(cases.release)
         block_keys = BlockKeys(directory, reads, digests, decisions)
         feeds = FeedService(reads, writer, intake, directory, tables, readiness.pace, own.receipts, block_keys, readiness.events_refused)
-        self._server.add_generic_rpc_handlers(
-            tuple(service.handler(gate) for service in (feeds, cards, hotlists, service_items, cases, medical, culture, subscriptions))
-        )
+        audits = AuditService(reads, own.receipt_keys, own.receipts.origin)
+        services = (feeds, cards, hotlists, service_items, cases, medical, culture, subscriptions, audits)
+        self._server.add_generic_rpc_handlers(tuple(service.handler(gate) for service in services))
         if further is not None:
             self._server.add_generic_rpc_handlers((further(gate, checks),))
         return readiness
@@ -240,10 +241,11 @@ async def _note(health: Health, service: str, is_ready: bool) -> None:
 
 
 class _Own(NamedTuple):
-    """What an edge needs of the record before it answers: the row of the hub's own feed, the signer of receipts, how digests are keyed."""
+    """What an edge needs of the record before it answers: the row of the hub's own feed, the keys of receipts, how digests are keyed."""
 
     decisions_stream: int
     receipts: Receipts
+    receipt_keys: ReceiptKeys
     has_open_digests: bool
 
 
@@ -256,4 +258,4 @@ def _prepare_own(settings: ServerSettings, connection: psycopg.Connection) -> _O
         book = take_up(connection, store, keys, now)
     row = connection.execute("SELECT stream_id FROM journal.stream WHERE name = %s", (DECISIONS_FEED,)).fetchone()
     assert row is not None
-    return _Own(int(row[0]), Receipts(keys.newest, log_origin(connection)), book.is_open)
+    return _Own(int(row[0]), Receipts(keys.newest, log_origin(connection)), keys, book.is_open)

@@ -21,12 +21,10 @@ from typer.testing import CliRunner, Result
 
 from hub.api.edge.readiness import (
     CARDS,
-    CASES,
-    CULTURE,
     FEEDS,
     HOTLISTS,
     ITEMS,
-    MEDICAL,
+    SERVICES,
     SUBSCRIPTIONS,
     Limits,
     Readiness,
@@ -168,7 +166,7 @@ def test_once_the_views_have_caught_up_questions_are_answered_again(hub: Running
     hub.projector.signal(signal.SIGCONT)
     until(lambda: is_serving(hub, ALL))
     assert check(sichuan, "caught-up-1").position > 0
-    services = dict.fromkeys((FEEDS, CARDS, HOTLISTS, ITEMS, CASES, MEDICAL, CULTURE, SUBSCRIPTIONS), "")
+    services = dict.fromkeys(SERVICES, "")
     assert page(hub, "readyz") == (200, {"ready": True, "services": services})
 
 
@@ -206,7 +204,7 @@ def test_status_of_no_hub_fails_in_silence(hub: RunningHub) -> None:
 def test_status_tells_readiness_and_where_everything_stands(hub: RunningHub, sichuan: Province) -> None:
     position = sichuan.tell("sc.usage", journey("L00000002", province="51"))
     told = json.loads(status(hub, "--json").output)
-    assert told["hub"]["services"] == dict.fromkeys((FEEDS, CARDS, HOTLISTS, ITEMS, CASES, MEDICAL, CULTURE, SUBSCRIPTIONS), True)
+    assert told["hub"]["services"] == dict.fromkeys(SERVICES, True)
     assert told["vitals"]["position"] >= position
     assert {"ca", "server"} <= told["certificate_days"].keys()
 

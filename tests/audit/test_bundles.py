@@ -5,6 +5,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 import cffi
 import cryptography
 import pytest
+from chuanyu.exchange.v1 import event_pb2
 
 from hub.audit import checker, verify
 from hub.audit.bundle import IndexBehind, make
@@ -462,3 +464,19 @@ def test_without_any_package_a_stranger_checks_sm2_and_is_told_what_could_not_be
     policy.write_bytes(log.policy_of(log.signers[2], quorum="none"))
     ran = strangers_run(python, tmp_path, str(bundle), "--policy", str(policy))
     assert ran.returncode == verify.VERIFIED and "未核验" in ran.stdout and "not checked: witness" in ran.stdout
+
+
+def test_every_refusal_has_its_row_in_the_docs_and_is_known_to_both_checkers() -> None:
+    pages = Path("docs/verify.md").read_text(encoding="utf-8")
+    sources = [Path(verify.__file__).read_text(), *(path.read_text() for path in Path(checker.__file__).parent.glob("checker*.py"))]
+    alone, own = (set(re.findall(r'"([A-Z]+_[A-Z_]+)"', text)) for text in (sources[0], "".join(sources[1:])))
+    assert alone == set(re.findall(r"`([A-Z]+_[A-Z_]+)`", pages))
+    assert alone - own == {"NOT_READ", "NOT_CHECKED"}
+
+
+def test_the_program_for_strangers_knows_the_numbers_of_kinds_and_no_code_of_the_hub() -> None:
+    numbers = {field.name: field.number for field in event_pb2.Event.DESCRIPTOR.fields}
+    known = (verify.DECISION_MADE, verify.RULES_PUBLISHED, verify.INDEX_PUBLISHED)
+    assert known == (numbers["decision_made"], numbers["rules_published"], numbers["index_published"])
+    imported = re.findall(r"^\s*(?:from|import) (\w+)", Path(verify.__file__).read_text(), re.MULTILINE)
+    assert set(imported) <= {*sys.stdlib_module_names, "cryptography"}

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from buf.validate import validate_pb2
 from chuanyu.exchange.v1 import (
+    audit_service_pb2,
     card_service_pb2,
     event_pb2,
     feed_service_pb2,
@@ -22,7 +23,14 @@ from hub.intake.compiled_rules import accepts
 
 SERVICES = [
     service
-    for module in (card_service_pb2, feed_service_pb2, hotlist_service_pb2, service_item_service_pb2, subscription_service_pb2)
+    for module in (
+        audit_service_pb2,
+        card_service_pb2,
+        feed_service_pb2,
+        hotlist_service_pb2,
+        service_item_service_pb2,
+        subscription_service_pb2,
+    )
     for service in module.DESCRIPTOR.services_by_name.values()
 ]
 REQUESTS = [method.input_type for service in SERVICES for method in service.methods]

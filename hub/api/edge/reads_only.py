@@ -4,7 +4,14 @@ from collections.abc import AsyncIterator
 from typing import Any, NoReturn
 
 import grpc
-from chuanyu.exchange.v1 import card_service_pb2, culture_service_pb2, feed_service_pb2, medical_service_pb2, service_item_service_pb2
+from chuanyu.exchange.v1 import (
+    audit_service_pb2,
+    card_service_pb2,
+    culture_service_pb2,
+    feed_service_pb2,
+    medical_service_pb2,
+    service_item_service_pb2,
+)
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
@@ -12,13 +19,14 @@ from hub.api.edge.directory import Caller
 from hub.api.edge.handlers import Gate, Handler, service, streaming, unary
 from hub.domain.errors import JournalUnavailable
 
-# What these services answer is recorded first, or makes a sender forget what it has: both are the primary's.
+# What these services answer is recorded first, makes a sender forget what it has, or speaks of what was signed last: all are the primary's.
 RECORDING = (
     feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"],
     card_service_pb2.DESCRIPTOR.services_by_name["CardService"],
     service_item_service_pb2.DESCRIPTOR.services_by_name["ServiceItemService"],
     medical_service_pb2.DESCRIPTOR.services_by_name["MedicalService"],
     culture_service_pb2.DESCRIPTOR.services_by_name["CultureService"],
+    audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],
 )
 
 

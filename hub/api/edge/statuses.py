@@ -3,6 +3,7 @@
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
+from hub.audit.sealed import NothingSealed, NotSealedYet, SizeUnknown
 from hub.domain import errors
 from hub.domain.quarantine import meaning_of
 
@@ -74,6 +75,9 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     errors.BatchUnsigned: (code_pb2.FAILED_PRECONDITION, "BATCH_UNSIGNED"),
     errors.DigestsClosed: (code_pb2.FAILED_PRECONDITION, "DIGESTS_CLOSED"),
     errors.ReceiptNotFound: (code_pb2.NOT_FOUND, "RECEIPT_NOT_FOUND"),
+    SizeUnknown: (code_pb2.NOT_FOUND, "SIZE_UNKNOWN"),
+    NotSealedYet: (code_pb2.UNAVAILABLE, "NOT_SEALED_YET"),
+    NothingSealed: (code_pb2.UNAVAILABLE, "NOT_SEALED_YET"),
 }
 
 

@@ -15,6 +15,7 @@ SERVICES = {
     "CultureService": "文旅服务：在此查询读者、借阅和入园入馆",
     "MedicalService": "医保服务：在此查询备案、结算链和参保人的结算",
     "SubscriptionService": "订阅服务：各省在此读取与本省有关的事件",
+    "AuditService": "核验服务：在此取检查点、证明和回执",
 }
 METHODS = {
     "GetFeed": "查询数据流的进度",
@@ -23,6 +24,10 @@ METHODS = {
     "StreamEvents": "以流报送多批事件",
     "GetReceiptKeys": "取回执的公钥",
     "GetBlockKeys": "取本方数据流的分段密钥",
+    "GetCheckpoint": "取日志的检查点",
+    "GetInclusionProof": "取一个事件在日志中的证明",
+    "GetConsistencyProof": "取日志只有追加的证明",
+    "GetReceipt": "重取一批的回执",
     "GetCard": "查询一张卡",
     "CheckAcceptance": "询问能否在此用卡",
     "StreamAcceptance": "以流询问能否用卡",

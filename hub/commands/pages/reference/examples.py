@@ -8,7 +8,15 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2  # noqa: F401 (its messages are inside the refusals shown)
 
 from hub.api.edge.statuses import to_status
-from hub.commands.pages.reference import card_examples, case_examples, culture_examples, feed_examples, item_examples, medical_examples
+from hub.commands.pages.reference import (
+    audit_examples,
+    card_examples,
+    case_examples,
+    culture_examples,
+    feed_examples,
+    item_examples,
+    medical_examples,
+)
 from hub.commands.pages.reference.samples import Example
 from hub.domain import errors
 
@@ -19,6 +27,7 @@ EXAMPLES = {
     **case_examples.EXAMPLES,
     **medical_examples.EXAMPLES,
     **culture_examples.EXAMPLES,
+    **audit_examples.EXAMPLES,
 }
 
 

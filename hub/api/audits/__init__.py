@@ -1,0 +1,1 @@
+"""AuditService: proofs from the log for those who may have them."""
