@@ -11,18 +11,15 @@ from chuanyu.exchange.v1 import references_pb2
 from hub.audit import sealed
 from hub.audit.bundle_handing import Asked, hand_over, index_now, wait_until_sealed
 from hub.audit.bundle_question import Question, of_decision
+from hub.audit.own_policy import own_policy
 from hub.commands.asking import Operator
 from hub.commands.database import database
 from hub.commands.looking import Issuer, Purpose, keys_of, looker
 from hub.config import Config
-from hub.domain.errors import HubError
 from hub.domain.looks import card_by_key
 from hub.journal.reader import events_at
 from hub.journal.sessions import session
 from hub.tlog.note import encode64
-from hub.tlog.sealer import signers
-from hub.tlog.store import newest_incarnation
-from hub.trust.log_keys import FILES, open_log_keys
 
 app = typer.Typer(
     help="证明：证据包、包含证明、一致性证明。Proofs: evidence bundles, that an event is in the log, that the log only grew.",
@@ -34,10 +31,6 @@ PolicyFile = Annotated[
 ]
 Position = Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="位置。Position.")]
 Number = Annotated[int, typer.Argument(min=1, max=2**63 - 1)]
-
-
-class PolicyMissing(HubError):
-    """此机没有日志密钥，请用 --policy 给出信任策略 the keys of the log are not on this machine; give the policy with --policy FILE"""
 
 
 @app.command()
@@ -188,12 +181,5 @@ def _make(config: Config, dsn: str, question: Question, asked: Asked, policy: Pa
 
 
 def _own_policy(config: Config, dsn: str) -> bytes:
-    """Returns a policy with the keys of the log alone, where they are on this machine; raises PolicyMissing."""
     with session(dsn, "hub_reader", "hub-log") as connection:
-        log = newest_incarnation(connection)
-    if log is None:
-        raise sealed.NothingSealed
-    if not all((config.keys_dir / name).exists() for name in FILES):
-        raise PolicyMissing
-    keys = signers(open_log_keys(config.keys_dir), log.origin)
-    return "".join([*(f"log {key.verifier.text}\n" for key in keys), "quorum none\n"]).encode()
+        return own_policy(connection, config.keys_dir)

@@ -24,7 +24,7 @@ from hub.console.entries import ENTRIES, Entry
 from hub.console.frame import Frame
 from hub.console.guard import COOKIE, FormForged, check_form, secured
 from hub.console.language import Words, language_of
-from hub.console.page import LookNotRecorded, Moved, Page, PageForbidden, PageUnknown, PurposeNeeded, Shown
+from hub.console.page import File, LookNotRecorded, Moved, Page, PageForbidden, PageUnknown, PurposeNeeded, Shown
 from hub.console.rendering import STATIC
 from hub.console.shared import Made, SharedPages, Ways, tag_of
 from hub.console.tables import csv_bytes
@@ -157,6 +157,8 @@ class Application:
         shown = entry.view(page)
         if isinstance(shown, Moved):
             return RedirectResponse(shown.to, status_code=303)
+        if isinstance(shown, File):
+            return _kept(shown)
         if not shown.is_live:
             return frame.whole(entry, shown, _made_now(frame, shown))
         return frame.whole(entry, shown, self._made(entry, frame, page, shown))
@@ -202,7 +204,7 @@ def _refreshed(frame: Frame, made: Made) -> Response:
     return Response(gzip.decompress(made.sent), media_type="text/html", headers=headers)
 
 
-def _file(shown: Shown | Moved, page: Page) -> Response:
+def _file(shown: Shown | Moved | File, page: Page) -> Response:
     wanted = page.query.get("table", "")
     tables = shown.tables if isinstance(shown, Shown) else ()
     found = next((one for one in tables if wanted in ("", one.name)), None)
@@ -210,6 +212,11 @@ def _file(shown: Shown | Moved, page: Page) -> Response:
         raise PageUnknown
     headers = {"Content-Disposition": f'attachment; filename="{found.name}.csv"'}
     return Response(csv_bytes(found, shown.as_of), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _kept(file: File) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{file.name}"', "Cache-Control": "no-store"}
+    return Response(file.data, media_type=file.media_type, headers=headers)
 
 
 def _words(request: Request) -> Words:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from hub.admin.accounts.roles import ADMINISTRATOR, AUDITOR, OPERATOR, POLICY
-from hub.console.page import Moved, Page, Shown
+from hub.console.page import File, Moved, Page, Shown
 from hub.console.pages import (
     accounts,
     cards,
@@ -16,6 +16,7 @@ from hub.console.pages import (
     health,
     items,
     known,
+    log,
     looks,
     losses,
     me,
@@ -29,7 +30,7 @@ from hub.console.pages import (
     views,
 )
 
-View = Callable[[Page], Shown | Moved]
+View = Callable[[Page], Shown | Moved | File]
 EVERYBODY = frozenset({ADMINISTRATOR, OPERATOR, AUDITOR, POLICY})
 WORKING = frozenset({OPERATOR, AUDITOR})
 READING = frozenset({AUDITOR, POLICY})
@@ -63,6 +64,7 @@ ENTRIES = (
     Entry("/feeds/{feed}", feeds.feed, "feeds", EVERYBODY),
     Entry("/feeds/{feed}/{sequence}", events.event_of_feed, "feeds", WORKING),
     Entry("/journal/{position}", events.event, "feeds", WORKING),
+    Entry("/journal/{position}/proof", log.proof, "feeds", WORKING),
     Entry("/participants", participants.participants, "feeds", EVERYBODY, is_menu=True),
     Entry("/participants/{name}", participants.participant, "feeds", EVERYBODY),
     Entry("/quarantine", quarantine.quarantine, "feeds", WORKING, is_menu=True),
@@ -73,6 +75,7 @@ ENTRIES = (
     Entry("/purpose", find.purpose, "cards", READING | WORKING, "POST"),
     Entry("/decisions", decisions.decisions, "cards", INFORMED, is_menu=True),
     Entry("/decisions/{position}", decisions.decision, "cards", READING),
+    Entry("/decisions/{position}/bundle", log.bundle, "cards", frozenset({AUDITOR}), "POST"),
     Entry("/cards/{handle}", cards.card, "cards", frozenset({AUDITOR})),
     Entry("/cards/{handle}/units", units.units, "cards", frozenset({AUDITOR})),
     Entry("/known", known.known, "overview", INFORMED, is_menu=True),
@@ -90,6 +93,9 @@ ENTRIES = (
     Entry("/cases/{side}/{case_no}", items.one_case, "services", WORKING),
     Entry("/audit/looks", looks.looks, "audit", frozenset({AUDITOR}), is_menu=True),
     Entry("/audit/health", health.health, "audit", INFORMED, is_menu=True),
+    Entry("/audit/log", log.log, "audit", INFORMED, is_menu=True),
+    Entry("/audit/log/checkpoint", log.checkpoint, "audit", INFORMED),
+    Entry("/audit/log/verify", log.verifier, "audit", INFORMED),
     Entry("/views", views.views, "system", EVERYBODY, is_menu=True),
     Entry("/parked", views.parked, "system", WORKING, is_menu=True),
     Entry("/traces", traces.traces, "system", WORKING, is_menu=True),
@@ -120,6 +126,7 @@ NAMES = {
     "/audit/looks": ("查看记录", "Looks"),
     "/known": ("回看", "Looking back"),
     "/audit/health": ("日志体检", "Journal health"),
+    "/audit/log": ("可核验日志", "Verifiable log"),
     "/views": ("视图", "Views"),
     "/parked": ("搁置", "Parked"),
     "/traces": ("链路", "Traces"),

@@ -86,6 +86,14 @@ class Moved:
     to: str
 
 
+class File(NamedTuple):
+    """What a view gives to keep: a file under a name."""
+
+    name: str
+    data: bytes
+    media_type: str
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One request for a page."""
@@ -202,13 +210,17 @@ class Page:
         with self.workings.rows.session() as connection:
             return find_subject(connection, self.session, handle)
 
-    def look(self, handle: str, card: references_pb2.CardRef | None, shown: int, position: int = 0) -> int:
-        """Records a look for the purpose that was given, and returns its position; raises PurposeNeeded, or LookNotRecorded."""
+    def purpose(self, handle: str, card: references_pb2.CardRef | None) -> str:
+        """Returns the purpose that was given for a subject; raises PurposeNeeded."""
         with self.workings.rows.session() as connection:
             purpose = purpose_for(connection, self.session, handle, card.key if card is not None else b"")
         if not purpose:
             raise PurposeNeeded(handle)
-        look = Look(card, shown, purpose, position=position)
+        return purpose
+
+    def look(self, handle: str, card: references_pb2.CardRef | None, shown: int, position: int = 0) -> int:
+        """Records a look for the purpose that was given, and returns its position; raises PurposeNeeded, or LookNotRecorded."""
+        look = Look(card, shown, self.purpose(handle, card), position=position)
         try:
             with self.workings.writers.session() as connection:
                 return record_look_on(connection, Looker(CONSOLE, self.account.name), look, self.now_us)

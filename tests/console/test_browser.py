@@ -32,6 +32,7 @@ DIFFERENT = (
 ALIKE = (
     "/feeds", "/participants", "/participants/cq.card-center", "/decisions", "/losses", "/hotlist", "/rules", "/reference",
     "/regions/510100", "{card}/units", "/reference/media", "/cases", "/views", "/parked", "/traces", "/audit/looks", "/audit/health",
+    "/audit/log",
 )  # fmt: skip
 PATHS = DIFFERENT + ALIKE
 

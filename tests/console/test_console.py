@@ -41,6 +41,7 @@ GET /feeds AORP
 GET /feeds/{feed} AORP
 GET /feeds/{feed}/{sequence} OR
 GET /journal/{position} OR
+GET /journal/{position}/proof OR
 GET /participants AORP
 GET /participants/{name} AORP
 GET /quarantine OR
@@ -51,10 +52,14 @@ POST /find ORP
 POST /purpose ORP
 GET /decisions ORP
 GET /decisions/{position} RP
+POST /decisions/{position}/bundle R
 GET /cards/{handle} R
 GET /flows ORP
 GET /known ORP
 GET /audit/health ORP
+GET /audit/log ORP
+GET /audit/log/checkpoint ORP
+GET /audit/log/verify ORP
 GET /regions/{region} ORP
 GET /cards/{handle}/units R
 GET /losses OR
@@ -396,7 +401,7 @@ def test_pages_look_back_to_what_was_known_at_a_position_or_an_instant(scene: Sc
 def test_the_verdict_of_the_last_check_is_shown(scene: Scene, auditor: Visitor) -> None:
     assert "run hub fsck" in auditor.get("/audit/health")
     checked = Checked(head=7, events=7, holes=1, views={"loss": False}, left_out=["keys 密钥"])
-    checked.add(Difference("view-differs", view="loss", position=7, place="here"))
+    checked.add(Difference("view-differs", view="loss", position=7, table="loss", key="K"))
     checked.add(Difference("erased-again", key="00ff"))
     keep(scene.hub.data_dir, checked, 1_756_690_215_000_000, looked_for_identifiers=False)
     page = auditor.get("/audit/health")
