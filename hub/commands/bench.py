@@ -19,6 +19,7 @@ import hub.bench.project
 import hub.bench.quota
 import hub.bench.rebuild
 import hub.bench.registry
+import hub.bench.seal
 import hub.bench.steady
 import hub.bench.tampering.campaign
 import hub.bench.telemetry
@@ -54,6 +55,17 @@ def bench_ingest(
         else hub.bench.ingest.measure(Config(), batches, screen.print, telemetry=telemetry == "on"),
         as_json,
     )
+
+
+@app.command("seal")
+def bench_seal(
+    as_json: Json = False,
+    batches: Annotated[int, typer.Option(help="每条流的批数。Batches a stream.")] = 60,
+    rate: Annotated[int, typer.Option(min=1_000, help="每秒事件数。Events a second.")] = 20_000,
+    seconds: Annotated[float, typer.Option(min=2, help="加载秒数。Seconds of load at that rate.")] = 15.0,
+) -> None:
+    """封存：叶子与封存的开销 对 同次接入；加载时与强杀后的未封存；证明。Leaf and sealing against ingest; the unsealed tail; proofs."""
+    _finish(hub.bench.seal.measure(Config(), batches, rate, seconds, screen.print), as_json)
 
 
 @app.command("check")
