@@ -30,6 +30,7 @@ from hub.demo.questions import Questions
 from hub.demo.screen import Picture, announce, draw, farewell, left_behind, show_sealed, suggest
 from hub.demo.small import SmallParticipants, show
 from hub.demo.stopping import ENDED_AT_ONCE, EndedAtOnce, Stopping
+from hub.demo.witness import show_cosigned, start_witness
 from hub.journal.logins import app_login, edge_login
 from hub.journal.migrate import migrate
 from hub.monitoring.vitals import LogVitals, read_log
@@ -108,7 +109,8 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
         stage.start("hub", "hub.cli", "serve", "--listen", "127.0.0.1:0", HUB_METRICS_LISTEN=metrics, HUB_DSN=edge_login(dsn))
         target = stage.first_line("hub").split()[-1]
         log_site = f"127.0.0.1:{free_port()}"
-        stage.start("projections", "hub.cli", "project", HUB_LOG_LISTEN=log_site)
+        witness = start_witness(stage, data_dir, log_site)
+        stage.start("projections", "hub.cli", "project", HUB_LOG_LISTEN=log_site, HUB_LOG_POLICY=str(witness.policy))
         stage.first_line("projections")
         stage.start("console", "hub.cli", "console", "--listen", "127.0.0.1:0", "--demo")
         _, _, console, *links = stage.first_line("console").split()
@@ -137,6 +139,7 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
         screen.print("等待视图跟上，核对日志与视图 … waiting for the views, checking journal and views", soft_wrap=True)
         with progress() as report:
             show_sealed(screen, _settle(dsn, urls, report))
+            show_cosigned(screen, dsn)
             problems += case.look(at_once=True)
             return _result(dsn, urls, tally, questions.outcomes, small, case.shown, problems, report)
 

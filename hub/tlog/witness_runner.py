@@ -86,6 +86,5 @@ def _follow(connection: psycopg.Connection, stop: threading.Event, settings: Log
             incarnation, rounds = newest, Rounds(connection, newest, in_force, keys)
         elif changed is not None:
             in_force = changed
-        if rounds is not None:
-            rounds.ask()
-        stop.wait(max(0.0, (ROUND_S if rounds is not None else WAIT_S) - (time.monotonic() - began)))
+        has_asked = rounds is not None and rounds.ask()
+        stop.wait(max(0.0, (ROUND_S if has_asked else WAIT_S) - (time.monotonic() - began)))

@@ -70,15 +70,20 @@ class Rounds:
         self._cosigned: dict[str, int] = dict(rows)
         self._sizes = {url: min(self._cosigned.get(name, 0) for name in found) for url, found in self._addresses.items()}
 
-    def ask(self) -> None:
-        """Asks every witness that has not cosigned the newest checkpoint, at most twice, and publishes how late each is."""
+    def ask(self) -> bool:
+        """Asks every witness that has not cosigned the newest checkpoint, at most twice, and publishes how late each is.
+
+        Returns False where nothing is sealed yet.
+        """
         sealed = store.newest_checkpoint(self._connection, self._incarnation.number)
-        if sealed is not None:
-            due = [url for url, size in self._sizes.items() if size < sealed.size or self._lacks(url, sealed.size)]
-            stale = [url for url, answer in self._asked(due, sealed).items() if self._take(url, answer, sealed, is_first=True)]
-            for url, answer in self._asked(stale, sealed).items():
-                self._take(url, answer, sealed, is_first=False)
-            self._publish(sealed)
+        if sealed is None:
+            return False
+        due = [url for url in self._addresses if self._lacks(url, sealed.size)]
+        stale = [url for url, answer in self._asked(due, sealed).items() if self._take(url, answer, sealed, is_first=True)]
+        for url, answer in self._asked(stale, sealed).items():
+            self._take(url, answer, sealed, is_first=False)
+        self._publish(sealed)
+        return True
 
     def _lacks(self, url: str, size: int) -> bool:
         return any(self._cosigned.get(name, 0) < size for name in self._addresses[url])

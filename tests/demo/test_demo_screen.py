@@ -2,9 +2,11 @@
 
 import io
 
+import psycopg
 from rich.console import Console
 
 from hub.demo.screen import Picture, announce, draw, farewell, left_behind, show_sealed, suggest
+from hub.demo.witness import show_cosigned
 from hub.monitoring.vitals import LogVitals
 
 FEED = {"sent": 1_234_567, "recorded": 1_200_000, "quarantined": 34_567, "duplicates": 12_345, "pending": 12_345, "state": "sending"}
@@ -51,3 +53,10 @@ def test_the_last_words_are_words() -> None:
     assert "答复 checks: ACCEPT 1,500，DENY 2；用时 took 1.5 s" in told
     assert "{" not in told
     assert "database is removed" in said(left_behind, "data/demo")
+
+
+def test_it_says_who_cosigned_the_log_and_up_to_where(dsn: str) -> None:
+    with psycopg.connect(dsn) as owner:
+        for size in (8, 5):
+            owner.execute("INSERT INTO tlog.cosignature VALUES (1, %s, 'witness-1', %s)", (size, "— witness.example AAAA\n"))
+    assert said(show_cosigned, dsn) == ("日志 log: 由 witness.example 见证至位置 cosigned by witness.example to position 7\n")
