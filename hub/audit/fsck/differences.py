@@ -165,6 +165,10 @@ WORDS = {
         "大小 {sealed} 处有两种历史，见证方所见的是另一种：\n{note}\n此处：\n{own}",
         "there are two histories at size {sealed}, and witnesses saw the other:\n{note}\nhere:\n{own}",
     ),
+    "contradicted": (
+        "见证方 {witness} 出示过大小 {sealed} 的另一种历史：\n{note}\n此处：\n{own}",
+        "witness {witness} showed another history of size {sealed}:\n{note}\nhere:\n{own}",
+    ),
     "two-heads": (
         "日志为大小 {sealed} 签过两种历史：\n{note}\n此处：\n{own}",
         "the log signed two histories at size {sealed}:\n{note}\nhere:\n{own}",

@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 
 from hub.audit.fsck.diagnosis import Altered, diagnose
 from hub.audit.fsck.differences import Difference
-from hub.audit.fsck.log_notes import examine_checkpoint_notes, examine_cosignatures, examine_other_notes, policy_of
+from hub.audit.fsck.log_notes import (
+    examine_checkpoint_notes,
+    examine_contradictions,
+    examine_cosignatures,
+    examine_other_notes,
+    policy_of,
+)
 from hub.audit.fsck.scene import Scene
 from hub.journal.envelope import leaf_hash
 from hub.tlog.tree import HASH, HEIGHT, WIDTH, Appender, root_of, tile_width
@@ -54,6 +60,7 @@ def examine_log(scene: Scene) -> Iterator[Difference]:
     yield from diagnose(scene, log.altered)
     yield from examine_checkpoint_notes(scene)
     yield from examine_cosignatures(scene, log.origin)
+    yield from examine_contradictions(scene)
     yield from examine_other_notes(scene, log.number, log.origin, log.size)
 
 

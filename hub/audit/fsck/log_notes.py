@@ -103,6 +103,12 @@ def _holds(note: Note, policy: Policy, witness: str) -> bool:
     return True
 
 
+def examine_contradictions(scene: Scene) -> Iterator[Difference]:
+    """What a witness showed the hub of another history stays evidence."""
+    for witness, size, ours, theirs in scene.rows(_CONTRADICTIONS):
+        yield Difference("contradicted", witness=witness, sealed=size, own=ours.decode(), note=theirs.decode())
+
+
 def examine_other_notes(scene: Scene, number: int, origin: str, size: int) -> Iterator[Difference]:
     """A checkpoint that somebody else kept is of this very tree: one with another root is the evidence of two histories."""
     for note in scene.others:
@@ -159,6 +165,7 @@ _COSIGNED = """
     SELECT i.origin, c.size, c.note, array_agg(s.witness ORDER BY s.witness), array_agg(s.line ORDER BY s.witness)
     FROM tlog.cosignature s JOIN tlog.checkpoint c USING (incarnation, size) JOIN tlog.incarnation i USING (incarnation)
     GROUP BY 1, 2, 3 ORDER BY 1, 2"""
+_CONTRADICTIONS = "SELECT witness, size, ours, theirs FROM tlog.contradiction ORDER BY incarnation, seen_at"
 _OTHERS = "SELECT note FROM tlog.checkpoint ORDER BY sealed_at DESC LIMIT %(most)s"
 _NEAREST = "SELECT note FROM tlog.checkpoint WHERE incarnation = %(log)s AND size >= %(size)s ORDER BY size LIMIT 1"
 _TILE = """

@@ -9,6 +9,8 @@ import psycopg
 
 from hub.audit.fsck import Checked, Scene, check_in
 from hub.bench.tampering.at_work import at_work
+from hub.bench.tampering.bundle_kinds import BUNDLES, BundleKind
+from hub.bench.tampering.bundles import refusals
 from hub.bench.tampering.event_kinds import EVENTS
 from hub.bench.tampering.history import Hub, recorded
 from hub.bench.tampering.index_kinds import INDEX
@@ -36,20 +38,30 @@ def attempt(hub: Hub, kind: Kind, seed: int) -> Checked:
             connection.rollback()
 
 
+def attempt_bundle(hub: Hub, kind: BundleKind, seed: int) -> tuple[str, str]:
+    """Makes one bundle that was tampered with and returns the names by which the two checkers refuse it."""
+    with psycopg.connect(hub.dsn) as connection:
+        try:
+            return refusals(*kind.attack(Attack(connection, hub, seed)))
+        finally:
+            connection.rollback()
+
+
 def untouched(hub: Hub) -> Checked:
     """Returns what the check says where nothing was done."""
     with psycopg.connect(hub.dsn, autocommit=True) as connection:
         return _checked(Attack(connection, hub, 0), "card_standing")
 
 
-def measure(config: Config, seeds: int, controls: int, report: Report) -> dict[str, Any]:
+def measure(config: Config, seeds: Sequence[int], controls: int, report: Report) -> dict[str, Any]:
     """Makes every kind of attack with each of some seeds, and clean runs; returns how many were found, by their name or otherwise.
 
     Half of the clean runs are on what nobody touches, half on a hub at work.
     """
     began = time.monotonic()
     with recorded(config) as hub:
-        rows = [_of_kind(hub, kind, range(1, seeds + 1), report) for kind in ALL]
+        rows = [_of_kind(hub, kind, seeds, report) for kind in ALL]
+        rows += [_of_bundles(hub, kind, seeds, report) for kind in BUNDLES]
         alarms: Counter[str] = Counter()
         for _ in range(controls // 2):
             alarms.update(untouched(hub).codes)
@@ -59,10 +71,10 @@ def measure(config: Config, seeds: int, controls: int, report: Report) -> dict[s
             alarms.update(work.check().codes)
         events = work.events()
     report(f"运行中 at work: {controls - controls // 2}, {events:,} 个事件 events, 误报 false alarms {dict(alarms)}")
-    by_name = sum(row["by_name"] for row in rows)
+    by_name, attacks = sum(row["by_name"] for row in rows), len(seeds) * len(rows)
     return {
         "bench": "tampering",
-        "attacks": seeds * len(ALL),
+        "attacks": attacks,
         "found_by_name": by_name,
         "missed": sum(row["missed"] for row in rows),
         "controls": controls,
@@ -70,7 +82,7 @@ def measure(config: Config, seeds: int, controls: int, report: Report) -> dict[s
         "false_alarms": dict(alarms),
         "kinds": rows,
         "seconds": round(time.monotonic() - began, 1),
-        "sound": by_name == seeds * len(ALL) and not alarms,
+        "sound": by_name == attacks and not alarms,
     }
 
 
@@ -79,6 +91,14 @@ def _of_kind(hub: Hub, kind: Kind, seeds: Sequence[int], report: Report) -> dict
     by_name = sum(kind.code in found for found in codes)
     missed = [seed for seed, found in zip(seeds, codes, strict=True) if not found]
     report(f"({kind.number}) {kind.name}: {kind.code} {by_name}/{len(codes)}")
+    return {"number": kind.number, "kind": kind.name, "code": kind.code, "by_name": by_name, "missed": len(missed), "seeds": missed[:10]}
+
+
+def _of_bundles(hub: Hub, kind: BundleKind, seeds: Sequence[int], report: Report) -> dict[str, Any]:
+    names = [attempt_bundle(hub, kind, seed) for seed in seeds]
+    by_name = sum(found == (kind.code, kind.code) for found in names)
+    missed = [seed for seed, found in zip(seeds, names, strict=True) if "" in found]
+    report(f"({kind.number}) {kind.name}: {kind.code} {by_name}/{len(names)}")
     return {"number": kind.number, "kind": kind.name, "code": kind.code, "by_name": by_name, "missed": len(missed), "seeds": missed[:10]}
 
 

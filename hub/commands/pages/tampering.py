@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hub.audit.fsck import WORDS
+from hub.bench.tampering.bundle_kinds import BUNDLES
 from hub.bench.tampering.campaign import ALL
 from hub.commands.pages.blocks import renewed, table
 
@@ -23,6 +24,9 @@ def _kinds() -> Iterator[tuple[str, ...]]:
     for kind in ALL:
         done = " ".join((kind.attack.__doc__ or "").split()).rstrip(".")
         yield f"{kind.number}", done, f"`hub fsck{' ' if kind.options else ''}{kind.options}`", f"`{kind.code}`"
+    for bundle in BUNDLES:
+        done = " ".join((bundle.attack.__doc__ or "").split()).rstrip(".")
+        yield f"{bundle.number}", done, "`verify.py` and `hub verify`", f"`{bundle.code}`"
 
 
 def _plain(words: str) -> str:
