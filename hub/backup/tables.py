@@ -1,8 +1,8 @@
 """What of the database is in a backup, and how each table is read: by position, or again in each run; always in short transactions.
 
-Views are not in it: they are rebuilt, and so are the tiles of the log. Nor are the console's accounts and sessions: they are no record of
-the exchange. Neither are `journal.head`, whose row is in the manifest, nor `vault.key_fingerprint`, which is there too. A table that is
-added to the schemas must be added here: a test compares.
+Views are not in it: they are rebuilt, and so are the tiles of the log and the hashes of the card index. Nor are the console's accounts and
+sessions: they are no record of the exchange. Neither are `journal.head`, whose row is in the manifest, nor `vault.key_fingerprint`, which
+is there too. A table that is added to the schemas must be added here: a test compares.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
