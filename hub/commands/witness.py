@@ -118,22 +118,22 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def _mirror_on(opened: Folder, every_s: float, stop: threading.Event) -> None:
-    with opened.alone("mirror"):
-        while True:
-            for log in opened.logs():
-                if log.url:
-                    _mirror_one(opened, log)
-            if stop.wait(every_s):
-                return
+    while True:
+        for log in opened.logs():
+            if log.url:
+                _mirror_one(opened, log)
+        if stop.wait(every_s):
+            return
 
 
 def _mirror_one(opened: Folder, log: WatchedLog) -> None:
     """Mirrors once; a log that is away is tried again, one that contradicts itself is said each time."""
     try:
-        Mirror(opened, log, source_of(log.url)).update()
-    except HubError as refused:
-        level = logging.WARNING if isinstance(refused, Unreachable | SourceLacks) else logging.ERROR
-        logging.getLogger(__name__).log(level, "mirror: %s", refused, extra={"origin": log.origin})
+        with opened.alone("mirror"):
+            Mirror(opened, log, source_of(log.url)).update()
+    except (HubError, OSError) as refused:
+        level = logging.WARNING if isinstance(refused, Unreachable | SourceLacks | folder.FolderBusy) else logging.ERROR
+        logging.getLogger(__name__).log(level, "mirror: not brought up to date", extra={"origin": log.origin, "reason": str(refused)})
 
 
 @app.command("mirror")

@@ -11,11 +11,13 @@ from threading import Lock
 from typing import NamedTuple
 
 from hub.domain.errors import HubError
-from hub.tlog import add_checkpoint, tree
+from hub.tlog import add_checkpoint, cosignatures, sign_subtree, tree
 from hub.tlog.add_checkpoint import SIZE_TYPE, RequestRefused
-from hub.tlog.cosignatures import SignatureWrong, sign_note
+from hub.tlog.algorithms import ML_DSA_44
+from hub.tlog.cosignatures import SignatureMissing, SignatureWrong, check_note, sign_note
 from hub.tlog.note import Checkpoint, CheckpointRefused, Note, NoteRefused
 from hub.tlog.policy import LogSignatureMissing, LogUnknown
+from hub.tlog.subtrees import check_subtree
 from hub.tlog.tree import EMPTY_ROOT, ProofRefused
 from hub.witness import evidence
 from hub.witness.evidence import Kind
@@ -29,6 +31,7 @@ STATUSES: dict[type[HubError], int] = {
     NoteRefused: 400,
     CheckpointRefused: 400,
     LogSignatureMissing: 403,
+    SignatureMissing: 403,
     SignatureWrong: 403,
     LogUnknown: 404,
     ProofRefused: 422,
@@ -44,6 +47,15 @@ class Answer(NamedTuple):
     content_type: str = TEXT
 
 
+def _answered(answer: Callable[[bytes], Answer], body: bytes) -> Answer:
+    try:
+        return answer(body)
+    except tuple(STATUSES) as refused:
+        level = logging.ERROR if isinstance(refused, StateDoubtful) else logging.WARNING
+        log.log(level, "witness: refused", extra={"reason": str(refused)})
+        return Answer(STATUSES[type(refused)], f"{refused}\n")
+
+
 class Cosigner:
     """Answers requests of the logs that a folder watches, one at a time."""
 
@@ -55,19 +67,35 @@ class Cosigner:
 
     def add(self, body: bytes) -> Answer:
         """Answers add-checkpoint."""
-        try:
-            request = add_checkpoint.parse(body)
-            head = Checkpoint.parse(request.note.text)
-            watched = self._folder.log(head.origin)
-            watched.check_signed(request.note)
-            if request.old > head.size:
-                raise RequestRefused(f"old is {request.old}, and the checkpoint's size {head.size}.")
-            with self._alone:
-                return self._cosigned(watched, request, head)
-        except tuple(STATUSES) as refused:
-            level = logging.ERROR if isinstance(refused, StateDoubtful) else logging.WARNING
-            log.log(level, "witness: refused", extra={"reason": str(refused)})
-            return Answer(STATUSES[type(refused)], f"{refused}\n")
+        return _answered(self._add, body)
+
+    def sign_subtree(self, body: bytes) -> Answer:
+        """Answers sign-subtree: signs a part of a tree that a checkpoint with its own cosignature has."""
+        return _answered(self._sign_subtree, body)
+
+    def _add(self, body: bytes) -> Answer:
+        request = add_checkpoint.parse(body)
+        head = Checkpoint.parse(request.note.text)
+        watched = self._folder.log(head.origin)
+        watched.check_signed(request.note)
+        if request.old > head.size:
+            raise RequestRefused(f"old is {request.old}, and the checkpoint's size {head.size}.")
+        with self._alone:
+            return self._cosigned(watched, request, head)
+
+    def _sign_subtree(self, body: bytes) -> Answer:
+        request = sign_subtree.parse(body)
+        head = Checkpoint.parse(request.note.text)
+        self._folder.log(head.origin)
+        if request.end > head.size:
+            raise RequestRefused(f"the subtree ends at {request.end}, the tree at {head.size}.")
+        signed = [key for key in self._folder.keys if request.note.of(key.verifier) and check_note(request.note, key.verifier)]
+        if not signed:
+            raise SignatureMissing(self._folder.name)
+        check_subtree(request.start, request.end, head.size, request.proof, request.root, head.root)
+        keys = [key for key in self._folder.keys if key.kind == ML_DSA_44]
+        lines = [cosignatures.sign_subtree(key, head.origin, request.start, request.end, request.root) for key in keys]
+        return Answer(200, "".join([line.line for line in lines]))
 
     def _cosigned(self, watched: WatchedLog, request: add_checkpoint.Request, head: Checkpoint) -> Answer:
         high = self._folder.high(watched)

@@ -7,7 +7,7 @@ kind of every event and nothing of its content; still it is for provinces and au
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,26 +18,34 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from hub.tlog import paths
-from hub.tlog.add_checkpoint import MOST_BODY_BYTES, PATH
+from hub.tlog import add_checkpoint, paths, sign_subtree
+from hub.tlog.add_checkpoint import MOST_BODY_BYTES
 from hub.tlog.paths import PathRefused
 from hub.witness import cosigning
 from hub.witness.cosigning import Cosigner
 from hub.witness.folder import Folder
 
+# How long a body may take, and how many requests are worked on at once: who sends slowly keeps nobody else from it.
+BODY_S = 10.0
+REQUESTS_AT_ONCE = 256
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
 def application(folder: Folder, cosigner: Cosigner, *, shows_mirror: bool) -> Starlette:
     """Returns the pages."""
 
-    async def add(request: Request) -> Response:
-        body = b""
-        async for block in request.stream():
-            body += block
-            if len(body) > MOST_BODY_BYTES:
-                return _answer(cosigning.Answer(413, f"A body of add-checkpoint has at most {MOST_BODY_BYTES} bytes.\n"))
-        return _answer(await run_in_threadpool(cosigner.add, body))
+    def posted(answer: Callable[[bytes], cosigning.Answer]) -> Callable[[Request], Awaitable[Response]]:
+        async def post(request: Request) -> Response:
+            try:
+                async with asyncio.timeout(BODY_S):
+                    body = await _body(request)
+            except TimeoutError:
+                return _answer(cosigning.Answer(408, f"The body did not come within {BODY_S:g} s.\n"))
+            if body is None:
+                return _answer(cosigning.Answer(413, f"A body has at most {MOST_BODY_BYTES} bytes.\n"))
+            return _answer(await run_in_threadpool(answer, body))
+
+        return post
 
     async def checkpoint(request: Request) -> Response:
         return _answer(await run_in_threadpool(cosigner.checkpoint, request.path_params["hash"]))
@@ -46,7 +54,20 @@ def application(folder: Folder, cosigner: Cosigner, *, shows_mirror: bool) -> St
         return _mirrored(folder, request.path_params["hash"], request.path_params["path"])
 
     mirror = [Route("/mirror/{hash}/{path:path}", mirrored)] if shows_mirror else []
-    return Starlette(routes=[Route(f"/{PATH}", add, methods=["POST"]), *mirror, Route("/{hash}/checkpoint", checkpoint)])
+    posts = [
+        Route(f"/{add_checkpoint.PATH}", posted(cosigner.add), methods=["POST"]),
+        Route(f"/{sign_subtree.PATH}", posted(cosigner.sign_subtree), methods=["POST"]),
+    ]
+    return Starlette(routes=[*posts, *mirror, Route("/{hash}/checkpoint", checkpoint)])
+
+
+async def _body(request: Request) -> bytes | None:
+    body = b""
+    async for block in request.stream():
+        body += block
+        if len(body) > MOST_BODY_BYTES:
+            return None
+    return body
 
 
 def _answer(answer: cosigning.Answer) -> Response:
@@ -83,6 +104,7 @@ async def _serve(pages: Starlette, opened: socket.socket, certificate: Path | No
             lifespan="off",
             server_header=False,
             proxy_headers=False,
+            limit_concurrency=REQUESTS_AT_ONCE,
             ssl_certfile=certificate,
             ssl_keyfile=key,
             timeout_graceful_shutdown=3,

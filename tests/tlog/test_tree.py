@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hub.tlog import ranges, subtrees, tree
+from hub.tlog import subtrees, tree
 from hub.tlog.tree import Appender, ProofRefused, TileRefused
 from tests.tlog.vectors_of import bytes_of, hashes_of, published
 
@@ -189,19 +189,6 @@ def test_proofs_of_a_tree_with_several_levels_of_tiles_hold() -> None:
         tree.check_inclusion(leaf, index, 70_000, tree.inclusion(index, 70_000, tiles.read), head)
         proof = tree.consistency(first, 70_000, tiles.read)
         tree.check_consistency(first, 70_000, proof, tree.root(first, tiles.read), head)
-
-
-def test_a_window_is_proved_whole_and_in_order() -> None:
-    _, tiles = grown(300)
-    every = [leaves(300)[at : at + 32] for at in range(0, 300 * 32, 32)]
-    head = tree.root(300, tiles.read)
-    for first, end in ((0, 1), (0, 300), (7, 9), (100, 299), (255, 257), (299, 300)):
-        proof = ranges.window(first, end, 300, tiles.read)
-        ranges.check_window(iter(every[first:end]), first, end, 300, proof, head)
-        wrong = [every[first:end][::-1], every[first : end - 1], every[first : end + 1], [*every[first:end], every[0]]]
-        for other in [one for one in wrong if one != every[first:end]]:
-            assert not is_taken(ranges.check_window, other, first, end, 300, proof, head)
-        assert not is_taken(ranges.check_window, every[first:end], first, end, 300, [*proof, head], head)
 
 
 def test_a_witness_takes_the_empty_proof_from_size_0_and_no_other() -> None:
