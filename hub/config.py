@@ -101,6 +101,13 @@ class Config:
     keys_apart_dir: Path | None = _setting(Path, None, "where the key files are", "HUB_KEYS_DIR")
     listen: str = _setting(_address, "127.0.0.1:7443", "where the gRPC server listens, and which hub commands ask")
     console_listen: str = _setting(_address, "127.0.0.1:7480", "where `hub console` listens")
+    console_address: str = _setting(
+        str, "", "the console's address as browsers reach it, such as https://hub.example; signing in by a provider needs it"
+    )
+    oidc_issuer: str = _setting(str, "", "the provider of identities that the console lets in by (OpenID Connect); empty for none")
+    oidc_client_id: str = _setting(str, "chuanyu-console", "what the console is called there")
+    oidc_secret_file: str = _setting(str, "", "a file with the secret that it has there; a public client has none")
+    oidc_claim: str = _setting(str, "hub_roles", "the claim that names roles and provinces, such as AUDITOR and 51")
     log_name: str = _setting(_log_name, "exchange.chuanyu", "the name of the log that anybody can verify, from its first start on")
     log_listen: str = _setting(_address, "", "where that log is served over HTTP by what seals it; empty for nowhere")
     log_policy: Path | None = _setting(Path, None, "the policy file with the witnesses that cosign that log (docs/witness.md)")

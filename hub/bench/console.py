@@ -202,9 +202,10 @@ def _pages(tab: Tab, decision: int, half: int, seconds: float) -> dict[str, Any]
 
 def _refreshes(console: Console, tabs: Sequence[Tab], seconds: float) -> dict[str, Any]:
     """Has all tabs refresh the overview, as they do while they are seen."""
-    before = console.cpu_s()
+    before, clients = console.cpu_s(), time.process_time()
     answers = [answer for mine in _polling(tabs, seconds) for answer in mine]
     own, database = (after - one for after, one in zip(console.cpu_s(), before, strict=True))
+    clients = time.process_time() - clients
     took, sizes = [one.ms for one in answers], [one.size for one in answers if one.status == 200]
     return {
         "requests": len(answers),
@@ -216,6 +217,7 @@ def _refreshes(console: Console, tabs: Sequence[Tab], seconds: float) -> dict[st
         "bytes": round(statistics.median(sizes)) if sizes else 0,
         "console_cpu_ms_a_second": round(own / seconds * 1e3, 1),
         "database_cpu_ms_a_second": round(database / seconds * 1e3, 1),
+        "tabs_cpu_ms_a_second": round(clients / seconds * 1e3, 1),
     }
 
 

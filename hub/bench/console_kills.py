@@ -65,6 +65,7 @@ def measure(dsn: str, data_dir: Path, decision: int, kills: int) -> dict[str, An
         for _ in range(kills):
             before = head_position(connection)
             said, _ = _try(answer, chance.uniform(0, 1.1 * whole_s))
+            _await_end(connection)
             counts[_outcome(connection, said, _looks_since(connection, before))] += 1
     return {"tries": kills, "whole_ms": round(whole_s * 1e3, 1), **counts}
 
@@ -100,6 +101,15 @@ def _answer(application: Starlette, decision: int, secret: str) -> None:
             os.write(1, message.get("body", b""))
 
     asyncio.run(application(scope, receive, send))
+
+
+def _await_end(connection: psycopg.Connection) -> None:
+    """Waits until the database has ended the sessions of who was killed: a commit that was under way may still come."""
+    deadline = time.monotonic() + 20
+    while connection.execute("SELECT FROM pg_stat_activity WHERE application_name LIKE 'hub-console%'").fetchone() is not None:
+        if time.monotonic() > deadline:
+            raise TimeoutError("a killed console still has a session")
+        time.sleep(0.002)
 
 
 def _looks_since(connection: psycopg.Connection, position: int) -> int:

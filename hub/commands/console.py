@@ -57,10 +57,10 @@ def console(
     except OSError as failure:
         raise AddressInUse(f"{listen or config.console_listen}: {failure.strerror}") from None
     with opened, database(config, waits=True) as dsn:
-        workings = Workings(config, dsn, is_demo=demo)
+        address = f"{listening.scheme}://{host}:{opened.getsockname()[1]}"
+        workings = Workings(config, dsn, is_demo=demo, address=address)
         workings.start()
         try:
-            address = f"{listening.scheme}://{host}:{opened.getsockname()[1]}"
             typer.echo(" ".join([f"console on {address}", *(_demo_links(dsn, address) if demo else ())]))
             serve(workings, listening, opened)
         finally:

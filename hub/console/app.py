@@ -18,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from hub.admin.accounts.attempts import SearchedTooOften
+from hub.admin.accounts.provider import ProviderAway
 from hub.admin.accounts.sessions import Session, SubjectUnknown, find_session
 from hub.console import signing
 from hub.console.entries import ENTRIES, Entry
@@ -48,6 +49,7 @@ STATUSES: dict[type[HubError], int] = {
     PageForbidden: 403,
     FormForged: 403,
     SearchedTooOften: 429,
+    ProviderAway: 503,
     DatabaseAway: 503,
     SessionsBusy: 503,
     ViewBehind: 503,

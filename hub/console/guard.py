@@ -10,6 +10,8 @@ from hub.admin.accounts.sessions import Session
 from hub.domain.errors import HubError
 
 COOKIE = "__Host-console"
+# Of a sign-in under way: sent along by the browser when another site leads back here, which the session's is not.
+UNDER_WAY = "__Host-console-oidc"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -55,6 +57,11 @@ def check_form(request: Request, session: Session, form: Mapping[str, object]) -
 def sign_in_cookie(response: Response, secret: str) -> None:
     """Gives a browser the secret of its session."""
     response.set_cookie(COOKIE, secret, max_age=LONGEST_S, path="/", secure=True, httponly=True, samesite="strict")
+
+
+def under_way_cookie(response: Response, secret: str) -> None:
+    """Gives a browser the secret of its sign-in under way, or takes it back."""
+    response.set_cookie(UNDER_WAY, secret, max_age=600 if secret else 0, path="/", secure=True, httponly=True, samesite="lax")
 
 
 def keep_choice(response: Response, name: str, value: str) -> None:

@@ -6,9 +6,11 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from itertools import pairwise
+from pathlib import Path
 
 import psycopg
 
+from hub.admin.accounts.provider import Provider, Settings
 from hub.admin.participants import all_participants
 from hub.config import Config
 from hub.domain import reference
@@ -26,19 +28,22 @@ READERS = 4
 STATEMENT_MS = 2_000
 SAMPLE_S, SAMPLES = 2.0, 61
 KNOWN_S = 15.0
+# Where a provider of identities leads back to.
+BACK_TO = "/oidc/callback"
 
 
 class Workings:
     """Made once for a process; used from many threads."""
 
-    def __init__(self, config: Config, dsn: str, *, is_demo: bool = False) -> None:
-        """*dsn* is a login that has hub_reader, hub_writer and hub_console."""
+    def __init__(self, config: Config, dsn: str, *, is_demo: bool = False, address: str = "") -> None:
+        """*dsn* is a login that has hub_reader, hub_writer and hub_console, *address* where it listens, if no setting says otherwise."""
         self.config, self.dsn, self.is_demo = config, dsn, is_demo
         limits = {"statement_timeout": str(STATEMENT_MS), "default_transaction_read_only": "on"}
         self.readers = Pool(dsn, "hub_reader", "hub-console", READERS, limits)
         self.rows = Pool(dsn, "hub_console", "hub-console-rows", 4, {"statement_timeout": str(STATEMENT_MS)})
         self.writers = Pool(dsn, "hub_writer", "hub-console-looks", 2, {"statement_timeout": "5000"})
         self.keyring, self.tables = open_keyring(config.keys_dir), reference.load()
+        self.provider = _provider(config, config.console_address or address)
         # Gaps among the newest positions, as far as this process has looked.
         self.holes, self._hole_watch = 0, HoleWatch()
         self._samples: deque[tuple[float, int]] = deque(maxlen=SAMPLES)
@@ -97,3 +102,11 @@ class Workings:
         """Returns the province of the owner of a feed, "" for the hub's own."""
         found = self.participants().get(owner)
         return found.province if found is not None else ""
+
+
+def _provider(config: Config, address: str) -> Provider | None:
+    """Returns the provider of identities that the settings name; raises ProviderUnfit."""
+    if not config.oidc_issuer:
+        return None
+    secret = Path(config.oidc_secret_file).read_text(encoding="utf-8").strip() if config.oidc_secret_file else ""
+    return Provider(Settings(config.oidc_issuer, config.oidc_client_id, secret, f"{address.rstrip('/')}{BACK_TO}", config.oidc_claim))

@@ -18,6 +18,7 @@ from hub.admin.accounts.sessions import make_link
 from hub.child import Child, python
 from hub.journal.sessions import session
 from tests.console.conftest import LOST_CARD, Scene
+from tests.console.provider import CLIENT, SECRET
 from tests.hub_process import environment
 
 AXE = (Path(__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -88,11 +89,14 @@ class Console:
 
 
 @pytest.fixture(scope="module")
-def console(scene: Scene) -> Iterator[Console]:
+def console(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """The console as a process, a browser, and somebody who signed in by a link and found a card."""
     settings = environment(scene.hub.dsn, scene.hub.data_dir)
+    secret = tmp_path_factory.mktemp("oidc") / "secret"
+    secret.write_text(SECRET)
     with (
-        Child(python("hub.cli", "console", "--listen", "127.0.0.1:0"), settings) as child,
+        Child(python("tests.console.provider"), settings, cwd=Path(__file__).parents[2]) as provider,
+        Child(python("hub.cli", "console", "--listen", "127.0.0.1:0"), {**settings, **_provider(provider.first_line(), secret)}) as child,
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"]) as browser,
     ):
@@ -111,6 +115,11 @@ def console(scene: Scene) -> Iterator[Console]:
             console.card, console.cookies = page.url.removeprefix(console.address), context.cookies()
         yield console
         child.terminate()
+        provider.terminate()
+
+
+def _provider(issuer: str, secret: Path) -> dict[str, str]:
+    return {"HUB_OIDC_ISSUER": issuer, "HUB_OIDC_CLIENT_ID": CLIENT, "HUB_OIDC_SECRET_FILE": str(secret)}
 
 
 @pytest.fixture(scope="module")
@@ -270,6 +279,18 @@ def take(page: Page, step: str) -> None:
             page.fill(where, what)
     with page.expect_navigation():
         page.locator(where).evaluate("field => field.form.requestSubmit()")
+
+
+def test_a_provider_of_identities_on_another_site_leads_back_to_a_session(console: Console) -> None:
+    with console.context() as context:
+        context.clear_cookies()
+        page = context.new_page()
+        page.goto(f"{console.address}/sign-in?lang=en")
+        page.click("a[href='/oidc']")
+        page.wait_for_url(f"{console.address}/")
+        assert "王敏" in page.inner_text(".who") and page.locator(".strip li").count() == 7
+    elsewhere, console.elsewhere = {url for url in console.elsewhere if "127.0.0.2" not in url}, set()
+    assert (console.lines, elsewhere) == ([], set())
 
 
 def test_no_card_number_is_in_any_log_or_address(console: Console, window: Page) -> None:

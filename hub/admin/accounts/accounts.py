@@ -15,6 +15,10 @@ class AccountUnknown(HubError):
     """There is no such account."""
 
 
+class AccountDisabled(HubError):
+    """The account is disabled; ask an administrator of the console."""
+
+
 class AccountNameUnfit(HubError):
     """A name has letters, digits and . _ @ -, at most 64, and is no number of a card or a person."""
 
@@ -56,11 +60,31 @@ def put_account(connection: psycopg.Connection, name: str, title: str, roles: Se
     """Makes an account, or gives it other roles; raises RolesUnfit, ProvincesUnfit or AccountNameUnfit."""
     check_roles(roles)
     check_provinces(provinces)
-    if not is_operator_name(name) or looks_like_an_identifier(name):
+    if not is_account_name(name):
         raise AccountNameUnfit
     with connection.transaction():
         connection.execute(_PUT, {"name": name, "title": title or name, "roles": list(roles), "provinces": list(provinces)})
         connection.execute("DELETE FROM console.session WHERE account = %s", (name,))
+
+
+def put_identity(connection: psycopg.Connection, name: str, title: str, roles: Sequence[str], provinces: Sequence[str]) -> Account:
+    """Returns the account of somebody whom a provider of identities names; raises AccountDisabled, RolesUnfit or ProvincesUnfit.
+
+    Its other sessions end where the provider gives it other roles than before.
+    """
+    known = find_account(connection, name)
+    if known is not None and known.is_disabled:
+        raise AccountDisabled
+    if known is None or (known.roles, known.provinces) != (tuple(roles), tuple(provinces)):
+        put_account(connection, name, title, roles, provinces)
+        known = find_account(connection, name)
+    assert known is not None
+    return known
+
+
+def is_account_name(name: str) -> bool:
+    """Whether an account may be called so."""
+    return is_operator_name(name) and not looks_like_an_identifier(name)
 
 
 def disable(connection: psycopg.Connection, name: str, *, is_disabled: bool) -> None:

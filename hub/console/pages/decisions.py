@@ -2,10 +2,11 @@
 
 from typing import Any, NamedTuple
 
+import psycopg
 from chuanyu.exchange.v1.acceptance_pb2 import AcceptanceOutcome, Medium
 
 from hub.audit.as_of import Known, known_at
-from hub.audit.explanations import Subject, answered, fact_positions, recorded_subject
+from hub.audit.explanations import Subject, answered, fact_positions, known_of, recorded_subject
 from hub.console.drawing.rails import Point
 from hub.console.page import Page, PageForbidden, Shown
 from hub.console.pages.feeds import SWATCHES
@@ -142,13 +143,18 @@ def _read(page: Page, position: int) -> Looked:
         head = head_position(connection)
         subject = recorded_subject(connection, position)
         sees_card = _sees_card(page, subject)
-        known = known_at(connection, subject.card.key, subject.position)
-        tried = known_at(connection, subject.card.key, other.position) if other is not None else None
+        known = known_of(connection, subject, 0)
+        tried = _tried(connection, subject, other.position) if other is not None else None
         facts = events_at(connection, fact_positions(known, subject.question))
         names = {one.position: (stream_row(connection, one.stream_id).name, one.sequence) for one in facts}
         traces = traces_at(connection, position) or [""]
     assert subject.recorded is not None
     return Looked(subject, subject.recorded, known, tried, facts, names, traces[0][3:35], sees_card, head)
+
+
+def _tried(connection: psycopg.Connection, subject: Subject, position: int) -> Known:
+    """Returns what was known at another position; before the first event that is nothing."""
+    return known_of(connection, subject, position) if position else known_at(connection, subject.card.key, 0)
 
 
 def _said(page: Page, found: Looked) -> dict[str, Any]:
