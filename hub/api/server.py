@@ -75,6 +75,7 @@ class ServerSettings:
     certificates: CertificateFiles
     keyring: Keyring
     keys_dir: Path
+    log_name: str
     quota: Quota
     plaintext_port: int = 0
     plaintext_caller: str = ""
@@ -258,4 +259,4 @@ def _prepare_own(settings: ServerSettings, connection: psycopg.Connection) -> _O
         book = take_up(connection, store, keys, now)
     row = connection.execute("SELECT stream_id FROM journal.stream WHERE name = %s", (DECISIONS_FEED,)).fetchone()
     assert row is not None
-    return _Own(int(row[0]), Receipts(keys.newest, log_origin(connection)), keys, book.is_open)
+    return _Own(int(row[0]), Receipts(keys.newest, log_origin(connection, settings.log_name)), keys, book.is_open)

@@ -70,7 +70,7 @@ async def _main(cards: int) -> None:
     certificates, keyring, quota = issue_server(config.certificates_dir), open_keyring(config.keys_dir), Quota(**config.quota)
     # What is measured is the cost of an answer and of an event, also while more flows in than the views can follow, or nobody folds.
     limits = Limits(max_lag_s=1e6)
-    server = HubServer(ServerSettings(config.dsn, "127.0.0.1:0", certificates, keyring, config.keys_dir, quota, 0, ASKER, limits))
+    server = HubServer(ServerSettings(config.dsn, "127.0.0.1:0", certificates, keyring, config.keys_dir, "bench", quota, 0, ASKER, limits))
 
     def bench(gate: Gate, checks: Checks) -> grpc.GenericRpcHandler:
         noisy = Gate(gate.directory, config.certificates_dir, NOISY)

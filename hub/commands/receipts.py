@@ -27,8 +27,9 @@ app = typer.Typer(
 @app.command("key")
 def show_keys(as_json: Annotated[bool, typer.Option("--json", help="输出 JSON。Print JSON.")] = False) -> None:
     """显示回执的公钥及有效期。Show the public keys of receipts, and from when to when each is valid."""
-    with database(Config()) as dsn, reading(dsn, "hub_reader", "hub-receipts") as connection:
-        origin, keys, opened = log_origin(connection), known_keys(connection), opened_after(connection)
+    config = Config()
+    with database(config) as dsn, reading(dsn, "hub_reader", "hub-receipts") as connection:
+        origin, keys, opened = log_origin(connection, config.log_name), known_keys(connection), opened_after(connection)
     if as_json:
         rows = [
             {
@@ -77,7 +78,7 @@ def show(
     """重开一个编号所在批次的回执。Make the receipt of the batch again in which a number came."""
     config = Config()
     with database(config) as dsn, reading(dsn, "hub_reader", "hub-receipts") as connection:
-        given = receipt_for(connection, open_receipt_keys(config.keys_dir), log_origin(connection), feed, sequence)
+        given = receipt_for(connection, open_receipt_keys(config.keys_dir), log_origin(connection, config.log_name), feed, sequence)
     typer.echo(f"{given.text}signature {given.signature.hex()}")
     if given.sent.key_id:
         typer.echo(f"报送方签名 signed by its sender: key {given.sent.key_id} signature {given.sent.signature.hex()}")

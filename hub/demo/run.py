@@ -26,6 +26,7 @@ from hub.config import Config
 from hub.demo.cases import CaseThereAndBack
 from hub.demo.items import show_items
 from hub.demo.ledgers import show_ledgers
+from hub.demo.proofs import show_receipts, sign_batches
 from hub.demo.questions import Questions
 from hub.demo.screen import Picture, announce, draw, farewell, left_behind, show_sealed, suggest
 from hub.demo.small import SmallParticipants, show
@@ -117,6 +118,7 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
         # The simulator plays the province, whose public key the Sichuan adapter asks for.
         make_province_keys(data_dir / "sichuan/keys")
         tracing = ("--otlp-endpoint", f"http://{traces}", "--trace-ratio", str(TRACE_SHARE))
+        sign_batches(stage, dsn, data_dir)
         urls = start_adapters(stage, data_dir, [target], certificates, *tracing)
         begin = datetime.now(UTC) - timedelta(hours=25)
         simulator = _start_simulator(stage, settings, data_dir, urls, begin)
@@ -141,6 +143,7 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
             show_sealed(screen, _settle(dsn, urls, report))
             show_cosigned(screen, dsn)
             problems += case.look(at_once=True)
+            problems += show_receipts(stage, screen, data_dir, f"http://{log_site}")
             return _result(dsn, urls, tally, questions.outcomes, small, case.shown, problems, report)
 
 

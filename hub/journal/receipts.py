@@ -15,8 +15,6 @@ from hub.domain.receipt_book import BOOK
 from hub.trust.batch_texts import ReceiptSays, receipt_text
 from hub.trust.receipt_keys import ReceiptKeys
 
-# The first incarnation of the log, where none has begun.
-FIRST_ORIGIN = "exchange.chuanyu/1"
 # A batch has so many events at most, so that its last one is not further from any other.
 _BATCH_EVENTS = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,13 +40,10 @@ class Given(NamedTuple):
     position: int
 
 
-def log_origin(connection: psycopg.Connection) -> str:
-    """Returns the name of the log's incarnation in force."""
-    row = connection.execute("SELECT to_regclass('tlog.incarnation') IS NOT NULL").fetchone()
-    if row is None or not row[0]:
-        return FIRST_ORIGIN
+def log_origin(connection: psycopg.Connection, log_name: str) -> str:
+    """Returns the name of the log's incarnation in force; where none has begun yet, that of the first under a name."""
     row = connection.execute("SELECT origin FROM tlog.incarnation ORDER BY incarnation DESC LIMIT 1").fetchone()
-    return FIRST_ORIGIN if row is None else str(row[0])
+    return f"{log_name}/1" if row is None else str(row[0])
 
 
 def known_keys(connection: psycopg.Connection) -> list[KnownKey]:

@@ -129,11 +129,11 @@ def test_a_receipt_is_made_again_from_the_journal_byte_for_byte(shared_hub: Runn
     keys = open_receipt_keys(shared_hub.data_dir / "keys")
     with reading(shared_hub.dsn, "hub_reader", "test") as connection:
         for sequence in (3, 5, 6):
-            again = receipt_for(connection, keys, log_origin(connection), feed, sequence)
+            again = receipt_for(connection, keys, log_origin(connection, "exchange.chuanyu"), feed, sequence)
             assert (again.text, again.signature) == (given.receipt.text, given.receipt.signature)
             assert again.position == given.positions[-1]
         with pytest.raises(ReceiptNotFound):
-            receipt_for(connection, keys, log_origin(connection), feed, 7)
+            receipt_for(connection, keys, log_origin(connection, "exchange.chuanyu"), feed, 7)
 
 
 def test_what_the_hub_keeps_of_a_batch_is_not_taken_from_outside(shared_hub: RunningHub, chongqing: Province, feed: str) -> None:
