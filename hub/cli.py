@@ -26,7 +26,7 @@ COMMANDS = (
         "seal",
         "hub.commands.seal:seal",
         RUNNING,
-        "封存日志：人人可核对的记录，约每秒一次。Seal the log that anybody can verify, about once a second, until stopped.",
+        "封存可验证日志，约每秒一次。Seal the log that anybody can verify, about once a second, until stopped.",
     ),
     Entry(
         "console",

@@ -43,7 +43,7 @@ class TargetNewer(HubError):
 
 
 class NoLogYet(HubError):
-    """备份中尚无已封存的日志，无从对照所给检查点 the backup is of a hub without a log, so no checkpoint can be compared with it"""
+    """备份中尚无可验证日志，无从对照所给检查点 the backup is of a hub without a log, so no checkpoint can be compared with it"""
 
 
 class RestoreInterrupted(HubError):
@@ -127,7 +127,7 @@ def _known_heads(connection: psycopg.Connection, keys: Path, notes: Sequence[byt
 def _resume(dsn: str, heads: Sequence[Checkpoint], report: Report) -> tuple[Resumed | None, str]:
     with sealing.connect(dsn) as connection:
         try:
-            return resuming.resume(connection, heads, lambda done, of: report("log 日志存证", done, of)), ""
+            return resuming.resume(connection, heads, lambda done, of: report("log 可验证日志", done, of)), ""
         except NotToBeSealed as refusal:
             return None, str(refusal)
 

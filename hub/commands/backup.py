@@ -46,7 +46,7 @@ def restore(
     ] = None,
     checkpoint: Annotated[
         list[Path] | None,
-        typer.Option(help="已知最新的日志检查点文件，可重复；缺省则日志另起一代。Newest known checkpoint of the log, may be repeated."),
+        typer.Option(help="已知最新的日志检查点文件，可重复；缺省则日志另起一世。Newest known checkpoint of the log, may be repeated."),
     ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="只校验备份文件，不恢复。Only read the backup and check every file.")] = False,
     as_json: Json = False,
@@ -68,10 +68,10 @@ def restore(
         f"按清单删除 erased {restored.erased:,}，缺口 holes {found.holes}，视图 views {views_in_words(found.views)}"
     )
     if restored.log_problem:
-        typer.echo(f"✗ 日志 log: {restored.log_problem}")
+        typer.echo(f"✗ 可验证日志 log: {restored.log_problem}")
     if (log := restored.log) is not None:
-        begins = f"另起一代 begins again, known to be lost 已知丢失 {log.lost:,}" if log.is_new else "接着封存 goes on"
-        typer.echo(f"日志 log {log.origin}: {begins}")
+        begins = f"另起一世 begins again, known to be lost 已知丢失 {log.lost:,}" if log.is_new else "接着封存 goes on"
+        typer.echo(f"可验证日志 log {log.origin}: {begins}")
     if as_json:
         said = {"position": restored.position, "erased": restored.erased, "log": None if restored.log is None else restored.log._asdict()}
         typer.echo(json.dumps({**said, **asdict(found), "log_problem": restored.log_problem, "clean": restored.is_clean}))

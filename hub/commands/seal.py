@@ -37,7 +37,7 @@ def seal(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """封存日志：人人可核对的记录，约每秒一次。Seal the log that anybody can verify, about once a second, until stopped."""
+    """封存可验证日志，约每秒一次。Seal the log that anybody can verify, about once a second, until stopped."""
     config = Config()
     if status or to or once:
         with database(config) as dsn, session(dsn, "hub_reader", "hub-log") as connection:
@@ -72,7 +72,7 @@ def _say(connection: psycopg.Connection, config: Config, *, as_json: bool) -> No
         typer.echo(json.dumps(_as_json(log, head, tail, keys)))
         return
     at = head.sealed_at.astimezone(LOCAL).isoformat(sep=" ", timespec="seconds")
-    typer.echo(f"日志 log: {log.origin}")
+    typer.echo(f"可验证日志 log: {log.origin}")
     typer.echo(f"已封存至位置 sealed to position {head.size - 1:,}，{at}")
     typer.echo(f"树根 root: {encode64(head.root)}")
     typer.echo(f"未封存 not sealed: {tail.unsealed_events:,}，{duration(tail.unsealed_s)}")

@@ -145,7 +145,7 @@ def _show_vitals(screen: _Screen, vitals: Vitals) -> None:
     log = vitals.log
     sealed = f"已封存至位置 sealed to position {log.size - 1:,}（{log.origin}）" if log.size else "尚未封存 nothing sealed yet"
     tail = f"，未封存 not sealed {log.unsealed_events:,}，{duration(log.unsealed_s)}" if log.unsealed_events else ""
-    screen.line("日志存证 log", sealed + tail, is_good=not log.is_late)
+    screen.line("可验证日志 log", sealed + tail, is_good=not log.is_late)
     for line in standby_lines(vitals.standbys, vitals.follows_s, lacks_standby=vitals.lacks_standby):
         screen.line(line.label, line.text, is_good=line.is_good)
     free = "—" if vitals.disk_free_bytes is None else f"{vitals.disk_free_bytes / GIB:.1f} GiB"

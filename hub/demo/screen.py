@@ -76,7 +76,7 @@ def announce(screen: Console, picture: Picture) -> None:
     """Says where the hub and its numbers are, in a line that can be copied."""
     screen.print(f"枢纽 hub: gRPC {picture.target}   指标 metrics {picture.metrics}", soft_wrap=True, highlight=False)
     if picture.log:
-        screen.print(f"人人可核对的日志 the log that anybody can verify: {picture.log}", soft_wrap=True, highlight=False)
+        screen.print(f"可验证日志 the log that anybody can verify: {picture.log}", soft_wrap=True, highlight=False)
     if picture.links:
         _announce_console(screen, picture)
 
@@ -120,7 +120,7 @@ def _commands(picture: Picture, card_no: str) -> tuple[str, ...]:
 def show_sealed(screen: Console, log: LogVitals) -> None:
     """Says how far the log is sealed."""
     tail = f"，未封存 not sealed {log.unsealed_events:,}" if log.unsealed_events else ""
-    screen.print(f"日志 log {log.origin}: 已封存至位置 sealed to position {log.size - 1:,}{tail}", soft_wrap=True, highlight=False)
+    screen.print(f"可验证日志 log {log.origin}: 已封存至位置 sealed to position {log.size - 1:,}{tail}", soft_wrap=True, highlight=False)
 
 
 def farewell(screen: Console, result: dict[str, Any], is_sound: bool) -> None:

@@ -21,11 +21,11 @@ Report = Callable[[int, int], None]
 
 
 class FileUnknown(HubError):
-    """日志没有这个文件，或尚未封存到那里 The log has no such file, or is not sealed so far."""
+    """可验证日志没有这个文件，或尚未封存到那里 The log has no such file, or is not sealed so far."""
 
 
 class NothingSealed(HubError):
-    """日志尚未封存 Nothing is sealed yet; `hub seal` or `hub project` does it."""
+    """可验证日志尚未封存 Nothing is sealed yet; `hub seal` or `hub project` does it."""
 
 
 def log_of(connection: psycopg.Connection, number: int | None = None) -> Incarnation:

@@ -30,7 +30,7 @@ _SETTINGS = {"synchronous_commit": "on", "idle_in_transaction_session_timeout": 
 
 
 class MayNotSeal(HubError):
-    """此登录不能封存日志 this login may not seal the log: it is an edge's; log in as hub_app (docs/database.md)"""
+    """此登录不能封存可验证日志 this login may not seal the log: it is an edge's; log in as hub_app (docs/database.md)"""
 
 
 class SealedElsewhere(HubError):

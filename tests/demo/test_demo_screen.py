@@ -37,8 +37,8 @@ def test_each_command_to_try_is_one_line_that_can_be_copied() -> None:
 
 def test_the_log_is_announced_and_its_end_said() -> None:
     picture = Picture("127.0.0.1:1", "", "", log="http://127.0.0.1:7/checkpoint")
-    assert said(announce, picture).splitlines()[1] == "人人可核对的日志 the log that anybody can verify: http://127.0.0.1:7/checkpoint"
-    assert said(show_sealed, LogVitals("exchange/1", 8, 0, 0.0)) == "日志 log exchange/1: 已封存至位置 sealed to position 7\n"
+    assert said(announce, picture).splitlines()[1] == "可验证日志 the log that anybody can verify: http://127.0.0.1:7/checkpoint"
+    assert said(show_sealed, LogVitals("exchange/1", 8, 0, 0.0)) == "可验证日志 log exchange/1: 已封存至位置 sealed to position 7\n"
     assert "未封存 not sealed 2" in said(show_sealed, LogVitals("exchange/1", 8, 2, 1.0))
 
 

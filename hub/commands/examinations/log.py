@@ -5,7 +5,7 @@ from hub.monitoring.vitals import UNSEALED_LONG_S, read_log
 from hub.trust.log_keys import FILES
 
 
-@examination("日志封存 sealing of the log", needs_database=True)
+@examination("可验证日志的封存 sealing of the log", needs_database=True)
 def sealing(scene: Scene) -> Examined:
     """What is recorded is sealed within seconds."""
     log = read_log(scene.connection)
@@ -16,7 +16,7 @@ def sealing(scene: Scene) -> Examined:
     return fault(text, advice) if log.unsealed_s > UNSEALED_LONG_S else warning(text, advice)
 
 
-@examination("日志签名密钥 keys of the log")
+@examination("可验证日志的密钥 keys of the log")
 def log_keys(scene: Scene) -> Examined:
     """They are there together, or not at all: an edge has none."""
     there = [name for name in FILES if (scene.config.keys_dir / name).exists()]
