@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 import hub.bench.backup
+import hub.bench.bundle
 import hub.bench.check
 import hub.bench.console
 import hub.bench.export
@@ -66,6 +67,17 @@ def bench_seal(
 ) -> None:
     """封存：叶子与封存的开销 对 同次接入；加载时与强杀后的未封存；证明。Leaf and sealing against ingest; the unsealed tail; proofs."""
     _finish(hub.bench.seal.measure(Config(), batches, rate, seconds, screen.print), as_json)
+
+
+@app.command("bundle")
+def bench_bundle(
+    as_json: Json = False,
+    events: Annotated[int, typer.Option(min=5_000, help="模拟事件数。Events of the simulator.")] = 60_000,
+    keys: Annotated[int, typer.Option(min=0, help="另有多少卡和人在索引中。Further keys in the index.")] = 1_000_000,
+    day: Annotated[int, typer.Option(min=1_000, help="一天的事件数。Events of the day.")] = 1_000_000,
+) -> None:
+    """证据：卡索引的开销与证明，答复与一天的证据包的大小、制作与核验。The card index, and bundles of a decision and of a day."""
+    _finish(hub.bench.bundle.measure(Config(), events, keys, day, screen.print), as_json)
 
 
 @app.command("check")
