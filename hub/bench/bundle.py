@@ -101,7 +101,8 @@ def _epochs(place: Ground, views: psycopg.Connection, keys: int, report: Report)
     epoch = card_epochs.publish(place.dsn, views, time.time_ns() // 1_000)
     part_s = time.perf_counter() - began
     sizes, took = [], []
-    for (name,) in views.execute("SELECT id FROM views.card_index WHERE positions <> int8send(1) ORDER BY id LIMIT %s", (PROOFS,)).fetchall():
+    some = "SELECT id FROM views.card_index WHERE positions <> int8send(1) ORDER BY id LIMIT %s"
+    for (name,) in views.execute(some, (PROOFS,)).fetchall():
         began = time.perf_counter()
         proof = prove(views, epoch, *_key_named(views, bytes(name)))
         took.append(time.perf_counter() - began)
@@ -205,7 +206,8 @@ def _verified(path: Path, policy: Path) -> Verified:
 
 _MORE_KEYS = f"""
     INSERT INTO views.{CARD_INDEX.name} (id, count, chain, blind, positions)
-    SELECT sha256(int8send(n)), 1, sha256(int8send(-n)), sha256(int8send(n * 2 + 1)), int8send(1) FROM generate_series(1::bigint, %(keys)s) n
+    SELECT sha256(int8send(n)), 1, sha256(int8send(-n)), sha256(int8send(n * 2 + 1)), int8send(1)
+    FROM generate_series(1::bigint, %(keys)s) n
     ON CONFLICT DO NOTHING"""  # noqa: S608 (our own name)
 _COPIES = """
     WITH s AS (SELECT stream_id, next_sequence FROM journal.stream WHERE name = %(feed)s),
