@@ -78,7 +78,9 @@ def _demo_links(dsn: str, address: str) -> list[str]:
 @app.command()
 def user(
     name: Name,
-    role: Annotated[list[str], typer.Option(help="角色：ADMINISTRATOR OPERATOR AUDITOR POLICY，可重复。Role, may be repeated.")],
+    role: Annotated[
+        list[str], typer.Option(help="角色：ADMINISTRATOR OPERATOR AUDITOR POLICY PROVINCE_STAFF，可重复。Role, may be repeated.")
+    ],
     province: Annotated[list[str] | None, typer.Option(help="省份 51、50，默认两省。Province; both if left out.")] = None,
     title: Annotated[str, typer.Option(help="显示名称。Title to show.")] = "",
 ) -> None:

@@ -135,6 +135,8 @@ class Application:
         frame = Frame(self._workings, request, asked.words, session)
         try:
             if not session.account.has(*entry.roles):
+                if entry.path == "/" and (first := frame.first_page):
+                    return RedirectResponse(first, status_code=303)
                 security("console.forbidden", operator=session.account.name, page=entry.path)
                 raise PageForbidden
             if entry.method == "POST":

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from hub.admin.accounts.roles import ADMINISTRATOR, AUDITOR, OPERATOR, POLICY
+from hub.admin.accounts.roles import ADMINISTRATOR, AUDITOR, OPERATOR, POLICY, STAFF
 from hub.console.page import File, Moved, Page, Shown
 from hub.console.pages import (
     accounts,
@@ -35,6 +35,7 @@ EVERYBODY = frozenset({ADMINISTRATOR, OPERATOR, AUDITOR, POLICY})
 WORKING = frozenset({OPERATOR, AUDITOR})
 READING = frozenset({AUDITOR, POLICY})
 INFORMED = frozenset({OPERATOR, AUDITOR, POLICY})
+OF_A_PROVINCE = frozenset({STAFF})
 
 
 class Entry(NamedTuple):
@@ -60,28 +61,28 @@ GROUPS = {
 
 ENTRIES = (
     Entry("/", overview.overview, "overview", EVERYBODY, is_menu=True),
-    Entry("/feeds", feeds.feeds, "feeds", EVERYBODY, is_menu=True),
-    Entry("/feeds/{feed}", feeds.feed, "feeds", EVERYBODY),
-    Entry("/feeds/{feed}/{sequence}", events.event_of_feed, "feeds", WORKING),
-    Entry("/journal/{position}", events.event, "feeds", WORKING),
+    Entry("/feeds", feeds.feeds, "feeds", EVERYBODY | OF_A_PROVINCE, is_menu=True),
+    Entry("/feeds/{feed}", feeds.feed, "feeds", EVERYBODY | OF_A_PROVINCE),
+    Entry("/feeds/{feed}/{sequence}", events.event_of_feed, "feeds", WORKING | OF_A_PROVINCE),
+    Entry("/journal/{position}", events.event, "feeds", WORKING | OF_A_PROVINCE),
     Entry("/journal/{position}/proof", log.proof, "feeds", WORKING),
     Entry("/participants", participants.participants, "feeds", EVERYBODY, is_menu=True),
     Entry("/participants/{name}", participants.participant, "feeds", EVERYBODY),
-    Entry("/quarantine", quarantine.quarantine, "feeds", WORKING, is_menu=True),
-    Entry("/quarantine/{position}", quarantine.quarantined, "feeds", WORKING),
+    Entry("/quarantine", quarantine.quarantine, "feeds", WORKING | OF_A_PROVINCE, is_menu=True),
+    Entry("/quarantine/{position}", quarantine.quarantined, "feeds", WORKING | OF_A_PROVINCE),
     Entry("/quarantine/{position}/evaluate", quarantine.evaluate, "feeds", frozenset({OPERATOR}), "POST"),
-    Entry("/find", find.form, "cards", INFORMED),
-    Entry("/find", find.find, "cards", INFORMED, "POST"),
-    Entry("/purpose", find.purpose, "cards", READING | WORKING, "POST"),
-    Entry("/decisions", decisions.decisions, "cards", INFORMED, is_menu=True),
-    Entry("/decisions/{position}", decisions.decision, "cards", READING),
+    Entry("/find", find.form, "cards", INFORMED | OF_A_PROVINCE),
+    Entry("/find", find.find, "cards", INFORMED | OF_A_PROVINCE, "POST"),
+    Entry("/purpose", find.purpose, "cards", READING | WORKING | OF_A_PROVINCE, "POST"),
+    Entry("/decisions", decisions.decisions, "cards", INFORMED | OF_A_PROVINCE, is_menu=True),
+    Entry("/decisions/{position}", decisions.decision, "cards", READING | OF_A_PROVINCE),
     Entry("/decisions/{position}/bundle", log.bundle, "cards", frozenset({AUDITOR}), "POST"),
-    Entry("/cards/{handle}", cards.card, "cards", frozenset({AUDITOR})),
-    Entry("/cards/{handle}/units", units.units, "cards", frozenset({AUDITOR})),
+    Entry("/cards/{handle}", cards.card, "cards", frozenset({AUDITOR}) | OF_A_PROVINCE),
+    Entry("/cards/{handle}/units", units.units, "cards", frozenset({AUDITOR}) | OF_A_PROVINCE),
     Entry("/known", known.known, "overview", INFORMED, is_menu=True),
     Entry("/flows", flows.flows, "overview", INFORMED, is_menu=True),
     Entry("/regions/{region}", flows.region, "overview", INFORMED),
-    Entry("/losses", losses.losses, "cards", WORKING, is_menu=True),
+    Entry("/losses", losses.losses, "cards", WORKING | OF_A_PROVINCE, is_menu=True),
     Entry("/hotlist", losses.hotlist, "cards", INFORMED, is_menu=True),
     Entry("/terms", terms.terms, "terms", INFORMED, is_menu=True),
     Entry("/terms/{code:path}", terms.agreement, "terms", INFORMED),
@@ -89,8 +90,8 @@ ENTRIES = (
     Entry("/reference", rules.reference_tables, "terms", INFORMED, is_menu=True),
     Entry("/reference/{table}", rules.reference_table, "terms", INFORMED),
     Entry("/items", items.items, "services", INFORMED, is_menu=True),
-    Entry("/cases", items.cases, "services", WORKING, is_menu=True),
-    Entry("/cases/{side}/{case_no}", items.one_case, "services", WORKING),
+    Entry("/cases", items.cases, "services", WORKING | OF_A_PROVINCE, is_menu=True),
+    Entry("/cases/{side}/{case_no}", items.one_case, "services", WORKING | OF_A_PROVINCE),
     Entry("/audit/looks", looks.looks, "audit", frozenset({AUDITOR}), is_menu=True),
     Entry("/audit/health", health.health, "audit", INFORMED, is_menu=True),
     Entry("/audit/log", log.log, "audit", INFORMED, is_menu=True),
@@ -100,14 +101,14 @@ ENTRIES = (
     Entry("/parked", views.parked, "system", WORKING, is_menu=True),
     Entry("/traces", traces.traces, "system", WORKING, is_menu=True),
     Entry("/traces/{trace}", traces.trace, "system", WORKING),
-    Entry("/me", me.me, "system", EVERYBODY),
+    Entry("/me", me.me, "system", EVERYBODY | OF_A_PROVINCE),
     Entry("/admin/users", accounts.users, "system", frozenset({ADMINISTRATOR}), is_menu=True),
     Entry("/admin/users", accounts.put, "system", frozenset({ADMINISTRATOR}), "POST"),
     Entry("/admin/users/{name}/link", accounts.link, "system", frozenset({ADMINISTRATOR}), "POST"),
     Entry("/admin/users/{name}/end", accounts.end, "system", frozenset({ADMINISTRATOR}), "POST"),
-    Entry("/me/recovery", me.recovery, "system", EVERYBODY, "POST"),
-    Entry("/sign-out", me.sign_out, "system", EVERYBODY, "POST"),
-    Entry("/sign-out-everywhere", me.sign_out_everywhere, "system", EVERYBODY, "POST"),
+    Entry("/me/recovery", me.recovery, "system", EVERYBODY | OF_A_PROVINCE, "POST"),
+    Entry("/sign-out", me.sign_out, "system", EVERYBODY | OF_A_PROVINCE, "POST"),
+    Entry("/sign-out-everywhere", me.sign_out_everywhere, "system", EVERYBODY | OF_A_PROVINCE, "POST"),
 )
 NAMES = {
     "/": ("总览", "Overview"),

@@ -90,6 +90,12 @@ class Frame:
         title = self._words.t("查看目的", "Purpose")
         return self.open("purpose", title, handle=handle, purposes=purposes, back=self._request.url.path)
 
+    @property
+    def first_page(self) -> str:
+        """The first page of the menu of who looks, "" for nobody."""
+        account = self._session.account if self._session is not None else None
+        return next((entry.path for entry in ENTRIES if entry.is_menu and account is not None and account.has(*entry.roles)), "")
+
     def _values(self, group: str = "", path: str = "") -> dict[str, object]:
         words, session = self._words, self._session
         account = session.account if session is not None else None

@@ -12,6 +12,7 @@ from chuanyu.exchange.v1 import references_pb2
 from starlette.datastructures import FormData, QueryParams
 
 from hub.admin.accounts.accounts import Account
+from hub.admin.accounts.roles import STAFF
 from hub.admin.accounts.sessions import Session, Subject, find_subject, purpose_for
 from hub.console.language import Words
 from hub.console.tables import Table
@@ -121,6 +122,15 @@ class Page:
         if len(self.account.provinces) == 1:
             return self.account.provinces[0]
         return self.query.get("province", "") if self.query.get("province", "") in self.account.provinces else ""
+
+    @property
+    def is_confined(self) -> bool:
+        """Whether somebody sees his own province's feeds alone: its staff, unless he is something else, too."""
+        return self.account.roles == (STAFF,)
+
+    def may_see_feed(self, owner: str) -> bool:
+        """Whether somebody may see how a feed goes, by its owner."""
+        return not self.is_confined or self.may_see(self.workings.province_of(owner))
 
     def may_see(self, province: str) -> bool:
         """Whether somebody may see what is one province's own."""

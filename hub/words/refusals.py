@@ -64,8 +64,8 @@ CHINESE = {
     # Accounts of the console
     "AccountUnknown": "没有这个账号。",
     "AccountNameUnfit": "账号由字母、数字和 . _ @ - 组成，至多 64 个，且不得像卡号或证号。",
-    "RolesUnfit": "角色为 ADMINISTRATOR、OPERATOR、AUDITOR、POLICY，至少一个；管理员不得兼任审计员。",
-    "ProvincesUnfit": "省份为 51、50，至少一个。",
+    "RolesUnfit": "角色为 ADMINISTRATOR、OPERATOR、AUDITOR、POLICY、PROVINCE_STAFF，至少一个；管理员不得兼任审计员。",
+    "ProvincesUnfit": "省份为 51、50，至少一个；本省人员只能有一个。",
     "AccountDisabled": "账号已停用；请联系控制台管理员。",
     "ProviderAway": "统一身份认证没有应答，或应答不合规范；请稍后再试，或用一次性链接登录。",
     "ProviderUnfit": "统一身份认证须为 https 地址，控制台自己的地址（HUB_CONSOLE_ADDRESS）也是。",

@@ -59,7 +59,7 @@ def find_account(connection: psycopg.Connection, name: str) -> Account | None:
 def put_account(connection: psycopg.Connection, name: str, title: str, roles: Sequence[str], provinces: Sequence[str]) -> None:
     """Makes an account, or gives it other roles; raises RolesUnfit, ProvincesUnfit or AccountNameUnfit."""
     check_roles(roles)
-    check_provinces(provinces)
+    check_provinces(provinces, roles)
     if not is_account_name(name):
         raise AccountNameUnfit
     with connection.transaction():

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import psycopg
 from chuanyu.exchange.v1.acceptance_pb2 import AcceptanceOutcome, Medium
 
+from hub.admin.accounts.roles import AUDITOR, OPERATOR, STAFF
 from hub.audit.as_of import Known, known_at
 from hub.audit.explanations import Subject, answered, fact_positions, known_of, recorded_subject
 from hub.console.drawing.rails import Point
@@ -182,7 +183,7 @@ def _said(page: Page, found: Looked) -> dict[str, Any]:
         "digest": then.rules_digest.hex()[:16],
         "is_old_rules": then.rules_digest != rules_digest(),
         "chosen": {name: page.query.get(name, "") for name in ("at", "known", "rules")},
-        "trace": found.trace if page.account.has("AUDITOR", "OPERATOR") else "",
+        "trace": found.trace if page.account.has(AUDITOR, OPERATOR) else "",
     }
 
 
@@ -191,7 +192,7 @@ def _sees_card(page: Page, subject: Subject) -> bool:
     issues = page.may_see(subject.question.issuing_province)
     if not issues and not page.may_see(subject.question.service_region[:2]):
         raise PageForbidden
-    return issues and page.account.has("AUDITOR")
+    return issues and page.account.has(AUDITOR, STAFF)
 
 
 def _points(page: Page, facts: list[Recorded]) -> list[Point]:
@@ -202,7 +203,7 @@ def _points(page: Page, facts: list[Recorded]) -> list[Point]:
             one.recorded_us,
             page.at(one.occurred_us)[2:16],
             page.at(one.recorded_us)[5:16],
-            href=f"/journal/{one.position}" if page.account.has("AUDITOR", "OPERATOR") else "",
+            href=f"/journal/{one.position}" if page.account.has(AUDITOR, OPERATOR, STAFF) else "",
         )
         for one in facts[-14:]
     ]

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from hub.console.page import Page, PageUnknown, Shown
+from hub.console.page import Page, PageForbidden, PageUnknown, Shown
 from hub.console.tables import Cell, Column, Table, table
 from hub.domain.instants import MINUTE_US
 from hub.domain.participant import HUB, PREFIX
@@ -28,7 +28,7 @@ def feeds(page: Page) -> Shown:
     """Shows all feeds."""
     with page.reading() as connection:
         position, found, known = head_position(connection), read_feeds(connection), page.workings.habits(connection)
-    shown = feed_table(page, found, known)
+    shown = feed_table(page, [one for one in found if page.may_see_feed(one.owner)], known)
     return Shown("feeds", page.t("数据流", "Feeds"), {}, (shown,), position, is_live=True)
 
 
@@ -69,6 +69,8 @@ def feed(page: Page) -> Shown:
         found = next((one for one in read_feeds(connection) if one.name == name), None)
         if found is None:
             raise PageUnknown(name[:63])
+        if not page.may_see_feed(found.owner):
+            raise PageForbidden
         sent = batches(connection, name, MOST_BATCHES)
         wanted = Wanted(name, only_unsettled=True, most=MOST_RULES)
         waiting, count = listed(connection, wanted), counted(connection, wanted)
@@ -83,6 +85,7 @@ def feed(page: Page) -> Shown:
         "waiting": count,
         "rate": _per_minute([(one.recorded_us, one.last_sequence - one.first_sequence + 1) for one in sent]),
         "province": page.workings.province_of(found.owner),
+        "sees_owner": not page.is_confined,
     }
     tables = (_rule_table(page, name, waiting), _batch_table(page, sent))
     return Shown("feed", name, values, tables, position, is_live=True)

@@ -11,7 +11,7 @@ from datetime import datetime
 from chuanyu.exchange.v1 import references_pb2
 
 from hub.admin.accounts.attempts import SearchedTooOften, count_search
-from hub.admin.accounts.roles import AUDITOR
+from hub.admin.accounts.roles import AUDITOR, STAFF
 from hub.admin.accounts.sessions import Subject, SubjectUnknown, put_subject
 from hub.audit.as_of import agreements_at
 from hub.console.page import InputUnfit, Moved, Page, PageForbidden, PageUnknown, Shown
@@ -32,7 +32,7 @@ _HANDLE = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 def form(page: Page) -> Shown:
     """Shows the form."""
-    return _form(page, "", asks_card=page.account.has(AUDITOR))
+    return _form(page, "", asks_card=page.account.has(AUDITOR, STAFF))
 
 
 def _form(page: Page, text: str, *, asks_card: bool) -> Shown:
@@ -81,7 +81,7 @@ def _is_card(text: str) -> bool:
 
 
 def _card(page: Page, text: str) -> Moved | Shown:
-    if not page.account.has(AUDITOR):
+    if not page.account.has(AUDITOR, STAFF):
         raise PageForbidden
     issuer, purpose = str(page.form.get("issuer", "")), str(page.form.get("purpose", ""))
     if purpose not in PURPOSES or issuer not in PROVINCES:

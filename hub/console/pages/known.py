@@ -1,5 +1,6 @@
 """Looking back (回看): what the hub knew at an instant or a position, without replaying anything; and where to look closer."""
 
+from hub.admin.accounts.roles import AUDITOR, OPERATOR
 from hub.audit.as_of import agreements_at
 from hub.console.page import Known, Page, Shown
 from hub.console.pages.decisions import OUTCOMES
@@ -47,7 +48,7 @@ def _feeds(page: Page, found: list[Reached]) -> Table:
     )
     rows = []
     for one in found:
-        number = Cell(f"{one.last_sequence:,}", f"/feeds/{one.feed}/{one.last_sequence}" if page.account.has("AUDITOR", "OPERATOR") else "")
+        number = Cell(f"{one.last_sequence:,}", f"/feeds/{one.feed}/{one.last_sequence}" if page.account.has(AUDITOR, OPERATOR) else "")
         name = Cell(one.feed, f"/feeds/{one.feed}", swatch=SWATCHES.get(page.workings.province_of(one.owner), "hub"))
         rows.append((name, number, page.at(one.recorded_us)))
     return table("feeds", columns, rows)

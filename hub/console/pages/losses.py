@@ -16,7 +16,8 @@ MOST = 200
 def losses(page: Page) -> Shown:
     """Shows losses, the newest first; no card is named."""
     with page.reading() as connection:
-        head, found = head_position(connection), listed_losses(connection, MOST)
+        head, listed = head_position(connection), listed_losses(connection, MOST)
+    found = [one for one in listed if page.may_see(one.issuing_province) and page.province in ("", one.issuing_province)]
     columns = (
         Column("issuer", "发卡省", "Issuer"),
         Column("type", "种类", "Type"),
@@ -27,8 +28,6 @@ def losses(page: Page) -> Shown:
     )
     rows = []
     for one in found:
-        if not page.may_see(one.issuing_province) or page.province not in ("", one.issuing_province):
-            continue
         kind = LossType.Name(one.loss_type).removeprefix("LOSS_TYPE_")  # type: ignore[arg-type]
         rows.append(
             (

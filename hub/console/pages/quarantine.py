@@ -35,6 +35,8 @@ def quarantine(page: Page) -> Shown:
         wanted = wanted._replace(known=known.position if known is not None else 0)
         position, found, count = head_position(connection), listed(connection, wanted), counted(connection, wanted)
     seen = [one for one in found if page.may_see(page.workings.province_of(one.owner)) and _is_of(page, one)]
+    # How many are open of the other side is not theirs.
+    count = len(seen) if page.is_confined else count
     values = {"count": count, "shown_count": len(seen), "everything": everything, "feed": wanted.feed, "rule": wanted.rule}
     return Shown("quarantine", page.t("隔离", "Quarantine"), values, (_table(page, seen),), position, known=known)
 
