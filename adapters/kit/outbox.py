@@ -188,6 +188,11 @@ class Outbox:
         with self._transaction() as db:
             keep_keys(db, keys)
 
+    def keep_receipt(self, receipt: str) -> None:
+        """Keeps the receipt of a batch that did not come from here, such as one of a file."""
+        with self._transaction() as db:
+            keep_receipt(db, receipt)
+
     def clean(self) -> None:
         """Empties SQLite's log, in which acknowledged events can still be read after they were deleted from the file itself."""
         with self._lock:

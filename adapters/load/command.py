@@ -10,9 +10,20 @@ from typing import Annotated
 
 import typer
 
-from adapters.kit import AdapterError, CaOption, CertOption, HubConnection, HubOption, KeyOption, in_words, mutual_tls
+from adapters.kit import (
+    AdapterError,
+    CaOption,
+    CertOption,
+    HubConnection,
+    HubOption,
+    KeyOption,
+    Outbox,
+    in_words,
+    mutual_tls,
+    open_batch_keys,
+)
 from adapters.load.event_file import EventFile
-from adapters.load.loading import SHOWN, Loaded
+from adapters.load.loading import SHOWN, Loaded, ReceiptsTo
 from adapters.load.loading import load as load_file
 
 _TELL_EVERY_S = 1.0
@@ -25,13 +36,16 @@ def load(
     key: KeyOption,
     hub: HubOption,
     feed: Annotated[str, typer.Option(help="数据流，如 cq.card-center。Feed to load into.")],
+    data_dir: Annotated[
+        Path | None, typer.Option(help="适配器数据目录：用其密钥签名，回执存入其待发库。Signs with its keys, keeps receipts in its outbox.")
+    ] = None,
     first: Annotated[int, typer.Option(min=1, help="首行的序号。Number of line 1.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="最后一行输出 JSON。End with one line of JSON.")] = False,
 ) -> None:
     """批量装入：按行号为序号流式报送，可随时中断，再次运行即续。Load a file of events; broken off, run again, it goes on."""
     try:
         events = EventFile(file, first)
-        loaded = asyncio.run(_load(HubConnection(hub, mutual_tls(ca, cert, key)), feed, events))
+        loaded = asyncio.run(_load(HubConnection(hub, mutual_tls(ca, cert, key)), feed, events, _receipts_to(data_dir)))
     except AdapterError as error:
         typer.echo(in_words(error), err=True)
         raise typer.Exit(1) from None
@@ -48,10 +62,16 @@ def load(
     raise typer.Exit(0 if loaded.is_whole and not loaded.quarantined else 1)
 
 
-async def _load(connection: HubConnection, feed: str, events: EventFile) -> Loaded:
+def _receipts_to(data_dir: Path | None) -> ReceiptsTo | None:
+    return None if data_dir is None else ReceiptsTo(open_batch_keys(data_dir / "keys"), Outbox(data_dir / "outbox.sqlite"))
+
+
+async def _load(connection: HubConnection, feed: str, events: EventFile, receipts: ReceiptsTo | None) -> Loaded:
     try:
-        return await load_file(connection, feed, events, _reporter())
+        return await load_file(connection, feed, events, _reporter(), receipts)
     finally:
+        if receipts:
+            receipts.outbox.close()
         events.close()
         await connection.close()
 

@@ -9,15 +9,19 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import grpc
 from chuanyu.exchange.v1.feed_service_pb2 import GetFeedRequest
 
+from adapters.kit.batch_keys import BatchKeys
 from adapters.kit.connection import Edge, HubConnection
 from adapters.kit.errors import AdapterError
+from adapters.kit.outbox import Outbox
+from adapters.kit.receipts import HubReceipts
 from adapters.kit.refusal import Refusal, from_call
 from adapters.kit.sampling import UNTRACED
-from adapters.kit.session import BATCH_EVENTS, Session
+from adapters.kit.session import BATCH_EVENTS, Proofs, Session
 from adapters.load.event_file import EventFile
 
 CALL_TIMEOUT_S = 5.0
@@ -59,8 +63,26 @@ class Loaded:
         return self.done == self.lines
 
 
-async def load(connection: HubConnection, feed: str, file: EventFile, report: Callable[[Loaded], None]) -> Loaded:
-    """Loads the whole file; raises AdapterError for what a further try cannot mend. *report* is called after each answer."""
+class ReceiptsTo(NamedTuple):
+    """What batches are proved with, and the outbox that keeps their receipts."""
+
+    keys: BatchKeys
+    outbox: Outbox
+
+    async def proofs(self, edge: Edge) -> Proofs:
+        """Asks an edge for the keys of its receipts, and keeps them."""
+        receipts = await HubReceipts.ask(edge)
+        self.outbox.keep_keys(receipts.keys or {})
+        return Proofs(self.keys, receipts)
+
+
+async def load(
+    connection: HubConnection, feed: str, file: EventFile, report: Callable[[Loaded], None], receipts: ReceiptsTo | None = None
+) -> Loaded:
+    """Loads the whole file; raises AdapterError for what a further try cannot mend. *report* is called after each answer.
+
+    Without *receipts* batches are not signed, and receipts not looked at.
+    """
     loaded, began_s = Loaded(feed, file.lines, file.first_sequence), time.monotonic()
     while True:
         edge = connection.edge
@@ -69,7 +91,7 @@ async def load(connection: HubConnection, feed: str, file: EventFile, report: Ca
             loaded.resumed_at = loaded.resumed_at or loaded.next_sequence
             if not file.first_sequence <= loaded.next_sequence <= file.last_sequence + 1:
                 raise FeedElsewhere(f"{feed}: next_sequence {loaded.next_sequence}, --first {file.first_sequence}, lines {file.lines}")
-            await _session(edge, loaded, file, report, began_s)
+            await _session(edge, loaded, file, report, began_s, receipts)
         except (Refusal, grpc.aio.AioRpcError) as error:
             await _wait(connection, edge, error, loaded)
             continue
@@ -83,16 +105,20 @@ async def _next_sequence(edge: Edge, feed: str) -> int:
     return int(answer.next_sequence)
 
 
-async def _session(edge: Edge, loaded: Loaded, file: EventFile, report: Callable[[Loaded], None], began_s: float) -> None:
+async def _session(
+    edge: Edge, loaded: Loaded, file: EventFile, report: Callable[[Loaded], None], began_s: float, receipts: ReceiptsTo | None
+) -> None:
     """Sends from where the feed is, and the batch before once more: another file under the same numbers is a conflict, and stops."""
     first = max(file.first_sequence, loaded.next_sequence - BATCH_EVENTS)
-    arrived = asyncio.Event()
-    async with Session(file, loaded.feed, first, UNTRACED, edge, arrived, loaded.counters) as session:
+    arrived, proofs = asyncio.Event(), await receipts.proofs(edge) if receipts else None
+    async with Session(file, loaded.feed, first, UNTRACED, edge, arrived, loaded.counters, proofs) as session:
         through = first - 1
         while through < file.last_sequence:
             taken = await session.next_answer()
             if taken is None:
                 raise Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "NO_ANSWER")
+            if receipts and taken.receipt:
+                await asyncio.to_thread(receipts.outbox.keep_receipt, taken.receipt)
             through = taken.through_sequence
             loaded.next_sequence = max(loaded.next_sequence, through + 1)
             loaded.quarantined |= taken.quarantined

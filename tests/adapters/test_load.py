@@ -10,6 +10,8 @@ from google.protobuf import json_format
 from typer.testing import CliRunner, Result
 
 from adapters.cli import app
+from adapters.kit.kept import Kept
+from adapters.kit.proofs import check
 from adapters.load import event_file
 from adapters.load.event_file import EventFile, FileUnreadable, LineUnreadable
 from tests.clients import Province, add_feed, of_feed
@@ -47,6 +49,15 @@ def test_every_line_is_recorded_under_its_number(shared_hub: RunningHub, tmp_pat
         0, {"lines": 1_203, "next_sequence": 1_204, "recorded": 1_203, "duplicates": 0, "quarantined": 0, "waits": {}})  # fmt: skip
     assert f"--continue-at {feed}=1204" in result.stdout
     assert numbers(shared_hub, feed) == list(range(1, 1_204))
+
+
+def test_receipts_of_a_load_are_kept_in_the_outbox_that_is_named(shared_hub: RunningHub, tmp_path: Path) -> None:
+    feed = add_feed(shared_hub, CHONGQING, "cq.load-receipts")
+    result = loaded(shared_hub, feed, written(tmp_path / "cards", *stock(700, 20_000)), "--data-dir", str(tmp_path / "adapter"))
+    assert result.exit_code == 0, result.output
+    kept = Kept(tmp_path / "adapter" / "outbox.sqlite")
+    assert [(says.first, says.last) for says in (check(one, kept.keys()) for one in kept.receipts())] == [(1, 500), (501, 700)]
+    kept.close()
 
 
 def test_the_line_of_the_documentation_is_taken_as_it_is(shared_hub: RunningHub, tmp_path: Path) -> None:

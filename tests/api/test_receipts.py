@@ -136,6 +136,24 @@ def test_a_receipt_is_made_again_from_the_journal_byte_for_byte(shared_hub: Runn
             receipt_for(connection, keys, log_origin(connection, "exchange.chuanyu"), feed, 7)
 
 
+@pytest.mark.parametrize("place", [0, 2, 4])
+def test_a_batch_that_the_database_took_in_parts_has_one_receipt(
+    shared_hub: RunningHub, chongqing: Province, feed: str, place: int
+) -> None:
+    events = trips(5)
+    events[place].corrects.feed, events[place].corrects.sequence = feed, 424_242
+    with psycopg.connect(shared_hub.dsn, autocommit=True) as connection:
+        connection.execute("ALTER TABLE journal.correction ADD CONSTRAINT poisoned CHECK (sequence <> 424242)")
+        given = append(chongqing, feed, 1, events, blind=BLIND)
+        connection.execute("ALTER TABLE journal.correction DROP CONSTRAINT poisoned")
+        assert [notice.sequence for notice in given.quarantined] == [place + 1]
+        assert lines_of(given.receipt)["events"] == digest_of(BLIND, events)
+        keys = open_receipt_keys(shared_hub.data_dir / "keys")
+        for sequence in (1, 5):
+            again = receipt_for(connection, keys, log_origin(connection, "exchange.chuanyu"), feed, sequence)
+            assert (again.text, again.signature) == (given.receipt.text, given.receipt.signature)
+
+
 def test_what_the_hub_keeps_of_a_batch_is_not_taken_from_outside(shared_hub: RunningHub, chongqing: Province, feed: str) -> None:
     events = trips(2)
     for event in events:
