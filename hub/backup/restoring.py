@@ -26,8 +26,10 @@ from hub.projections.engine import advance, create_views
 from hub.tlog import resuming, store
 from hub.tlog import runner as sealing
 from hub.tlog.note import Checkpoint
+from hub.tlog.policy import Policy, parse
 from hub.tlog.resuming import Resumed
-from hub.tlog.sealer import NotToBeSealed
+from hub.tlog.sealer import NotToBeSealed, signers
+from hub.tlog.witnessing import Answered, all_seen
 from hub.trust.keyring import KeyMismatch, Keyring, open_keyring
 from hub.trust.log_keys import FILES, open_log_keys
 
@@ -55,6 +57,7 @@ class Restored:
     """What was restored: up to which position, how many rows of the vault were erased as listed, and what the check found.
 
     *log* is how the log goes on, None where there was none, or where the journal is not what was signed: *log_problem* says so.
+    *witnesses* are their answers, where they were asked.
     """
 
     position: int
@@ -62,6 +65,7 @@ class Restored:
     checked: Checked
     log: Resumed | None = None
     log_problem: str = ""
+    witnesses: tuple[Answered, ...] = ()
 
     @property
     def is_clean(self) -> bool:
@@ -77,12 +81,14 @@ def restore(
     report: Report = lambda _what, _done, _of: None,
     *,
     checkpoints: Sequence[Path] = (),
+    policy: Path | None = None,
 ) -> Restored:
     """Restores the backup in *directory*; *keys* is the folder with the key files, *erasures* the list of a later backup.
 
-    *checkpoints* are signed heads of the log that are known from elsewhere, such as from its witnesses.
+    *checkpoints* are signed heads of the log that are known from elsewhere; the witnesses of a *policy* are asked for theirs.
     """
     notes = [_note(path) for path in checkpoints]
+    in_force = None if policy is None else parse(_note(policy))
     with _reading(directory, report) as manifest:
         keyring = _matching_keyring(manifest, keys)
         lists = [files.read_json(directory / manifest.erasures.path, Erasures)]
@@ -100,9 +106,10 @@ def restore(
         except psycopg.Error as error:
             raise RestoreInterrupted(type(error).__name__) from None
     migrate(dsn)
-    resumed, problem = _resume(dsn, heads, report)
+    witnesses = [] if in_force is None else _asked(dsn, keys, in_force)
+    resumed, problem = _resume(dsn, heads, witnesses, report)
     _fold(dsn, manifest.position, report)
-    return Restored(manifest.position, erased, check(dsn, report), resumed, problem)
+    return Restored(manifest.position, erased, check(dsn, report), resumed, problem, tuple(witnesses))
 
 
 def _note(path: Path) -> bytes:
@@ -124,10 +131,20 @@ def _known_heads(connection: psycopg.Connection, keys: Path, notes: Sequence[byt
     return resuming.known_heads(log, open_log_keys(keys), notes)
 
 
-def _resume(dsn: str, heads: Sequence[Checkpoint], report: Report) -> tuple[Resumed | None, str]:
+def _asked(dsn: str, keys: Path, policy: Policy) -> list[Answered]:
+    """Asks the witnesses what they saw of the log; without its keys nobody can say what it signed."""
+    with sealing.connect(dsn) as connection:
+        log = store.newest_incarnation(connection)
+    if log is None or any(not (keys / name).exists() for name in FILES):
+        return []
+    return all_seen(policy, log.origin, [key.verifier for key in signers(open_log_keys(keys), log.origin)])
+
+
+def _resume(dsn: str, heads: Sequence[Checkpoint], witnesses: Sequence[Answered], report: Report) -> tuple[Resumed | None, str]:
+    seen = [answered.seen.checkpoint for answered in witnesses if answered.seen is not None]
     with sealing.connect(dsn) as connection:
         try:
-            return resuming.resume(connection, heads, lambda done, of: report("log 可验证日志", done, of)), ""
+            return resuming.resume(connection, heads, lambda done, of: report("log 可验证日志", done, of), seen=seen), ""
         except NotToBeSealed as refusal:
             return None, str(refusal)
 

@@ -59,7 +59,7 @@ def restore(
         typer.echo(f"✓ 位置 position {manifest.position:,}，文件 files {len(manifest.files)}")
         return
     with database(config, migrated=False, makes=True) as dsn, progress() as report:
-        restored = restore_into(dsn, directory, config.keys_dir, erasures, report, checkpoints=checkpoint or ())
+        restored = restore_into(dsn, directory, config.keys_dir, erasures, report, checkpoints=checkpoint or (), policy=config.log_policy)
     found = restored.checked
     for problem in found.problems:
         typer.echo(f"✗ {problem}")
@@ -67,6 +67,11 @@ def restore(
         f"{'✓' if restored.is_clean else '✗'} 位置 position {restored.position:,}，{found.events:,} 个事件 events，"
         f"按清单删除 erased {restored.erased:,}，缺口 holes {found.holes}，视图 views {views_in_words(found.views)}"
     )
+    for answered in restored.witnesses:
+        seen = answered.seen
+        unseen = answered.problem or "未见过此日志 never saw this log"
+        text = unseen if seen is None else f"联署至位置 cosigned to position {seen.checkpoint.size - 1:,}"
+        typer.echo(f"{'✗ ' if answered.problem else ''}见证方 witness {answered.url}: {text}")
     if restored.log_problem:
         typer.echo(f"✗ 可验证日志 log: {restored.log_problem}")
     if (log := restored.log) is not None:

@@ -47,10 +47,17 @@ def known_heads(log: Incarnation, keys: LogKeys, notes: Sequence[bytes]) -> list
     return heads
 
 
-def resume(connection: psycopg.Connection, heads: Sequence[Checkpoint], report: Report = lambda _done, _of: None) -> Resumed | None:
+def resume(
+    connection: psycopg.Connection,
+    heads: Sequence[Checkpoint],
+    report: Report = lambda _done, _of: None,
+    *,
+    seen: Sequence[Checkpoint] = (),
+) -> Resumed | None:
     """Makes the tiles of a restored log again and settles how it goes on, None where none was begun; *heads* are known from elsewhere.
 
-    Raises NotToBeSealed where the restored journal is not what was signed: nothing is signed over it until that is cleared up.
+    *seen* are those of witnesses: they show what is lost, and never that nothing is, since more may have been sealed than they
+    saw. Raises NotToBeSealed where the restored journal is not what was signed: nothing is signed over it until that is cleared up.
     """
     log = store.newest_incarnation(connection)
     if log is None:
@@ -59,9 +66,9 @@ def resume(connection: psycopg.Connection, heads: Sequence[Checkpoint], report: 
     known = [] if stored is None else [Checkpoint(log.origin, stored.size, stored.root)]
     position = head_position(connection)
     grown = _tiled(connection, log, position, report)
-    newest = max((*known, *heads), key=lambda head: head.size, default=Checkpoint(log.origin, 0, tree.EMPTY_ROOT))
+    newest = max((*known, *heads, *seen), key=lambda head: head.size, default=Checkpoint(log.origin, 0, tree.EMPTY_ROOT))
     read = store.reader(connection, log.number)
-    for head in (*known, *heads):
+    for head in (*known, *heads, *seen):
         if head.size <= grown.size and tree.root(head.size, read) != head.root:
             raise NotToBeSealed(f"checkpoint {head.size}")
     if heads and newest.size <= grown.size:

@@ -54,6 +54,30 @@ def last_seen(url: str, origin: str, keys: Sequence[VerifierKey]) -> Seen | None
     return Seen(url, signed, head, bool(own) and head.origin == origin)
 
 
+class Answered(NamedTuple):
+    """What one witness answered about a log: *seen* is None where it knows nothing of it, or where *problem* says why nobody knows."""
+
+    url: str
+    seen: Seen | None
+    problem: str = ""
+
+
+def all_seen(policy: Policy, origin: str, keys: Sequence[VerifierKey]) -> list[Answered]:
+    """Asks every address of a policy for what it cosigned last of a log; one without the log's own signature is a problem."""
+    answers = []
+    for url in dict.fromkeys(party.url for party in policy.witnesses.values() if party.url):
+        try:
+            seen = last_seen(url, origin, keys)
+        except HubError as problem:
+            answers.append(Answered(url, None, str(problem)))
+            continue
+        if seen is not None and not seen.is_own:
+            answers.append(Answered(url, None, "its checkpoint is not one that this log signed"))
+        else:
+            answers.append(Answered(url, seen))
+    return answers
+
+
 class Rounds:
     """Asks the witnesses of a policy about one log, on a session of role hub_sealer; used from one thread."""
 

@@ -12,6 +12,7 @@ from hub.backup.manifest import BackupDamaged
 from hub.backup.restoring import KeysMissing, NoLogYet, restore
 from hub.backup.writing import back_up
 from hub.tlog import runner, store, tree
+from hub.tlog.add_checkpoint import Request
 from hub.tlog.cosignatures import SignatureMissing, sign_note
 from hub.tlog.genesis import Genesis
 from hub.tlog.note import Checkpoint, Note, NoteRefused, parse
@@ -22,6 +23,7 @@ from hub.trust.log_keys import open_log_keys
 from tests.databases import fresh_database
 from tests.recording import Recording, journey
 from tests.tlog.sealing import NAME, leaves_of, plant, seal, settings
+from tests.tlog.witness_pages import Witness
 
 FIRST, SECOND = f"{NAME}/1", f"{NAME}/2"
 
@@ -178,3 +180,27 @@ def test_a_backup_of_a_hub_without_a_log_has_none_afterwards(dsn: str, hub: Hub,
     with pytest.raises(NoLogYet):
         restore(target, tmp_path / "to", hub.keys, checkpoints=[hub.folder / "at-7"])
     assert restore(target, tmp_path / "to", hub.keys).log is None
+
+
+def test_witnesses_are_asked_and_show_what_is_lost(hub: Hub, target: str, tmp_path: Path) -> None:
+    one, away = (Witness(tmp_path / name, f"{name}.example", hub.keys) for name in ("sc", "cq"))
+    away.stop()
+    cosigned = one.cosigner.add(Request(0, (), parse(hub.at_10.note)).format())
+    (tmp_path / "policy").write_text(f"{one.lines('sc')}{away.lines('cq')}quorum none\n")
+    restored = restore(target, hub.backup, hub.keys, policy=tmp_path / "policy")
+    one.stop()
+    assert (cosigned.status, restored.log, restored.log_problem) == (200, Resumed(SECOND, is_new=True, lost=3), "")
+    answers = {answered.url: answered for answered in restored.witnesses}
+    assert (answers[away.url].seen, "cannot be reached" in answers[away.url].problem) == (None, True)
+    seen = answers[one.url].seen
+    assert seen is not None and seen.checkpoint.size == 11
+    begun = genesis_of(target, 2)
+    assert begun.continued is not None and begun.continued.previous == Checkpoint(FIRST, 11, hub.at_10.root)
+
+
+def test_a_witness_that_saw_no_more_does_not_show_that_nothing_is_lost(hub: Hub, target: str, tmp_path: Path) -> None:
+    one = Witness(tmp_path / "sc", "sc.example", hub.keys)
+    assert one.cosigner.add(Request(0, (), parse(hub.at_7.note)).format()).status == 200
+    (tmp_path / "policy").write_text(f"{one.lines('sc')}quorum none\n")
+    assert restore(target, hub.backup, hub.keys, policy=tmp_path / "policy").log == Resumed(SECOND, is_new=True, lost=0)
+    one.stop()

@@ -21,14 +21,19 @@ from hub.cli import app
 from hub.commands.examinations import Diagnosis, Examined, Scene, examine_all
 from hub.config import Config
 from hub.journal.logins import app_login, edge_login
+from hub.monitoring import vitals
 from hub.postgres.server import attached
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
+from hub.tlog import store
+from hub.tlog.add_checkpoint import Request
+from hub.tlog.note import parse
 from hub.trust.authority import issue_server
 from hub.trust.keyring import open_keyring, verify_fingerprint
 from tests.databases import durable, fresh_database, wait_for_the_disk
 from tests.recording import Recording, journey
 from tests.tlog.sealing import seal
+from tests.tlog.witness_pages import Witness
 
 
 @pytest.fixture(scope="module")
@@ -281,6 +286,28 @@ def test_a_log_that_is_not_sealed_is_a_warning_and_after_long_a_fault(settings: 
 def test_a_log_that_lacks_one_of_its_keys_is_a_fault(settings: Config) -> None:
     (settings.keys_dir / "log-sm2.key").unlink()
     assert not_well(settings) == {"log_keys": "fault"}
+
+
+def test_witnesses_are_examined_as_the_policy_names_them(settings: Config, tmp_path: Path) -> None:
+    assert "HUB_LOG_POLICY" in found(settings, "witnesses").text
+    settings.log_policy = tmp_path / "policy"
+    assert found(settings, "witnesses").level == "fault"
+    witness = Witness(tmp_path / "witness", "sc.example", settings.keys_dir)
+    settings.log_policy.write_text(f"{witness.lines('sc')}quorum sc-0\n")
+    assert (found(settings, "witnesses").level, "never saw this log" in found(settings, "witnesses").text) == ("warning", True)
+    with vitals.connect(settings.dsn) as connection:
+        head = store.newest_checkpoint(connection, 1)
+    assert head is not None and witness.cosigner.add(Request(0, (), parse(head.note)).format()).status == 200
+    assert found(settings, "witnesses") == Examined("ok", f"{witness.url} {head.size:,}")
+    witness.stop()
+    assert found(settings, "witnesses").level == "warning"
+    settings.log_policy.write_text("quorum sc\n")
+    assert found(settings, "witnesses").level == "fault"
+
+
+def test_a_checkpoint_that_contradicts_the_log_is_a_fault(settings: Config) -> None:
+    planted = "INSERT INTO tlog.contradiction VALUES (1, 'sc', 99, '', '')"
+    assert found(settings, "witnesses", planted).level == "fault"
 
 
 def test_parked_events_are_a_warning(settings: Config) -> None:

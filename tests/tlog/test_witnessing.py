@@ -9,7 +9,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-import uvicorn
 
 from hub.telemetry import names
 from hub.tlog import note, policy, runner, store, witness_runner
@@ -22,40 +21,9 @@ from hub.tlog.sealer import signers
 from hub.tlog.witness_runner import PolicyFile
 from hub.tlog.witnessing import Rounds
 from hub.trust.log_keys import open_log_keys
-from hub.witness import folder
-from hub.witness.cosigning import Cosigner
-from hub.witness.folder import Folder
-from hub.witness.server import application
 from tests.recording import Recording, about
-from tests.tlog.sealing import NAME, seal, settings
-
-ORIGIN = f"{NAME}/1"
-
-
-class Witness:
-    """A witness's pages in a thread of this process, on a port of its own."""
-
-    def __init__(self, path: Path, name: str, keys: Path) -> None:
-        self.folder: Folder = folder.make(path, name)
-        self.folder.add_log([key.verifier.text for key in signers(open_log_keys(keys), ORIGIN)], "")
-        pages = application(self.folder, Cosigner(self.folder), shows_mirror=False)
-        self._server = uvicorn.Server(uvicorn.Config(pages, port=0, log_level="warning", lifespan="off"))
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self._thread.start()
-        while not self._server.started:
-            pass
-        self.url = f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
-
-    @property
-    def size(self) -> int:
-        return self.folder.high(self.folder.log(ORIGIN)).size
-
-    def lines(self, prefix: str) -> str:
-        return "".join([f"witness {prefix}-{number} {key.verifier.text} {self.url}\n" for number, key in enumerate(self.folder.keys)])
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join()
+from tests.tlog.sealing import seal, settings
+from tests.tlog.witness_pages import ORIGIN, Witness
 
 
 @pytest.fixture

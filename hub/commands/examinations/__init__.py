@@ -17,7 +17,7 @@ from hub.monitoring import vitals
 
 Level = Literal["ok", "warning", "fault", "skipped"]
 NOT_RUNNING = "内嵌数据库未运行 the embedded database does not run"
-SUBJECTS = ("surroundings", "keys", "server", "database", "participants", "journal", "log", "views")
+SUBJECTS = ("surroundings", "keys", "server", "database", "participants", "journal", "log", "witnesses", "views")
 
 
 class Examined(NamedTuple):
