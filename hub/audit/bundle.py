@@ -12,7 +12,7 @@ import psycopg
 from hub.audit.bundle_file import FORMAT, Held, Writer, as_json, parts
 from hub.audit.bundle_question import Question, RangeNotThere, Wanted, of_day, of_feed, of_range, runs_at
 from hub.audit.card_proofs import CardProof, prove
-from hub.audit.sealed import NotSealedYet, Sealed, first_beyond, last_up_to, newest, reader
+from hub.audit.sealed import NotSealedYet, Sealed, first_beyond, last_up_to, newest_under, reader
 from hub.domain.errors import HubError
 from hub.journal import envelope
 from hub.projections import card_epochs
@@ -39,9 +39,9 @@ class Made(NamedTuple):
 def make(connection: psycopg.Connection, question: Question, policy: bytes, file: BinaryIO, archive: bytes = b"") -> Made:
     """Writes the bundle of a question; *archive* is that of the rules of a decision, if it is wanted.
 
-    Raises NotSealedYet, IndexBehind, RangeNotThere.
+    Raises NotCosignedYet, NotSealedYet, IndexBehind, RangeNotThere, PolicyRefused.
     """
-    sealed = newest(connection)
+    sealed = newest_under(connection, policies.parse(policy))
     proofs = _proofs(connection, question, sealed)
     wanted = _wanted(connection, question, sealed, proofs)
     if not wanted.runs or wanted.runs[-1][1] > sealed.size:

@@ -16,7 +16,7 @@ from chuanyu.exchange.v1 import event_pb2, hub_decisions_pb2, references_pb2
 from hub.audit import checker, verify
 from hub.audit.bundle import Made, make
 from hub.audit.bundle_question import Question
-from hub.audit.sealed import newest as newest_checkpoint
+from hub.audit.sealed import NotCosignedYet, newest, newest_under
 from hub.domain.errors import HubError
 from hub.domain.looks import NOT_STATED, Looker
 from hub.journal.own_events import append_own
@@ -26,6 +26,8 @@ from hub.projections.card_epochs import Epoch
 from hub.projections.engine import create_views
 from hub.projections.runner import connect
 from hub.projections.views.card_index import CARD_INDEX
+from hub.tlog import policy as policies
+from hub.tlog.policy import Policy
 
 _SUBJECTS = {
     "decision": hub_decisions_pb2.BUNDLE_SUBJECT_DECISION,
@@ -34,7 +36,8 @@ _SUBJECTS = {
     "day": hub_decisions_pb2.BUNDLE_SUBJECT_DAY,
     "range": hub_decisions_pb2.BUNDLE_SUBJECT_RANGE,
 }
-SEALED_WITHIN_S = 15.0
+# Witnesses are asked every ten seconds.
+SEALED_WITHIN_S = 30.0
 _LOOK_EVERY_S = 0.1
 
 
@@ -98,15 +101,22 @@ def index_now(dsn: str) -> Epoch:
         return card_epochs.publish(dsn, connection, time.time_ns() // 1_000)
 
 
-def wait_until_sealed(dsn: str, position: int) -> bool:
-    """Waits for a checkpoint that has a position; returns whether there is one by then."""
-    until = time.monotonic() + SEALED_WITHIN_S
+def wait_until_sealed(dsn: str, position: int, policy: bytes = b"") -> bool:
+    """Waits for a checkpoint that has a position, and that a policy takes if one is given; returns whether there is one by then."""
+    until, rules = time.monotonic() + SEALED_WITHIN_S, policies.parse(policy) if policy else None
     with session(dsn, "hub_reader", "hub-bundle") as connection:
-        while newest_checkpoint(connection).size <= position:
+        while not _has(connection, position, rules):
             if time.monotonic() > until:
                 return False
             time.sleep(_LOOK_EVERY_S)
     return True
+
+
+def _has(connection: psycopg.Connection, position: int, rules: Policy | None) -> bool:
+    try:
+        return (newest(connection) if rules is None else newest_under(connection, rules)).size > position
+    except NotCosignedYet:
+        return False
 
 
 @contextlib.contextmanager

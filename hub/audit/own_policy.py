@@ -1,4 +1,4 @@
-"""A policy with the keys of the log alone, for a bundle that is made where they are; it asks for no witness."""
+"""The policy that goes into a bundle where nobody gave one: the file that names the hub's witnesses, or the keys of the log alone."""
 
 from pathlib import Path
 
@@ -15,8 +15,13 @@ class PolicyMissing(HubError):
     """此机没有日志密钥，请用 --policy 给出信任策略 the keys of the log are not on this machine; give the policy with --policy FILE"""
 
 
-def own_policy(connection: psycopg.Connection, keys_dir: Path) -> bytes:
-    """Returns it; raises NothingSealed, PolicyMissing where the keys are not on this machine, or KeysExposed."""
+def own_policy(connection: psycopg.Connection, keys_dir: Path, file: Path | None = None) -> bytes:
+    """Returns the policy in a file, if there is one, or one with the keys of the log that asks for no witness.
+
+    Raises NothingSealed, PolicyMissing where the keys are not on this machine, KeysExposed, or OSError.
+    """
+    if file is not None:
+        return file.read_bytes()
     log = newest_incarnation(connection)
     if log is None:
         raise NothingSealed

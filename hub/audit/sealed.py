@@ -11,8 +11,13 @@ import psycopg
 from hub.domain.errors import HubError
 from hub.journal.leaves import leaves_at
 from hub.tlog import note, tree
+from hub.tlog.cosignatures import SignatureWrong
 from hub.tlog.note import Checkpoint, Note, Signature
+from hub.tlog.policy import LogSignatureMissing, LogUnknown, Policy, QuorumMissed
 from hub.tlog.proof import Proof
+
+# How many cosigned checkpoints are looked at: the newest may lack a witness that is slow.
+_LOOKED_AT = 20
 
 
 class NotSealedYet(HubError):
@@ -25,6 +30,10 @@ class NothingSealed(HubError):
 
 class SizeUnknown(HubError):
     """The log has no such size; ask for one up to that of its newest checkpoint."""
+
+
+class NotCosignedYet(HubError):
+    """尚无满足信任策略的检查点：等待见证，或换一份策略 no checkpoint satisfies the policy yet; wait for witnesses, or give another one"""
 
 
 class Sealed(NamedTuple):
@@ -44,6 +53,18 @@ class Sealed(NamedTuple):
 def newest(connection: psycopg.Connection) -> Sealed:
     """Returns the newest checkpoint; raises NothingSealed."""
     return _one(connection, _NEWEST, 0, NothingSealed())
+
+
+def newest_under(connection: psycopg.Connection, policy: Policy) -> Sealed:
+    """Returns the newest checkpoint that a policy takes: witnesses sign seconds after the log. Raises NothingSealed, NotCosignedYet."""
+    sizes = [size for (size,) in connection.execute(_COSIGNED_SIZES, (_LOOKED_AT,)).fetchall()]
+    for found in (newest(connection), *(at_size(connection, size) for size in sizes)):
+        try:
+            policy.judge(found.note)
+        except (LogUnknown, LogSignatureMissing, QuorumMissed, SignatureWrong):
+            continue
+        return found
+    raise NotCosignedYet
 
 
 def at_size(connection: psycopg.Connection, size: int) -> Sealed:
@@ -122,4 +143,7 @@ _NEWEST = f"{_CHECKPOINT} AND %(size)s = 0 ORDER BY c.size DESC LIMIT 1"
 _AT_SIZE = f"{_CHECKPOINT} AND c.size = %(size)s"
 _LAST_COSIGNED = f"{_COSIGNED} AND c.size <= %(size)s AND c.size > 0 ORDER BY c.size DESC LIMIT 1"
 _FIRST_COSIGNED = f"{_COSIGNED} AND c.size > %(size)s ORDER BY c.size LIMIT 1"
+_COSIGNED_SIZES = """
+    SELECT DISTINCT size FROM tlog.cosignature WHERE incarnation = (SELECT max(incarnation) FROM tlog.incarnation)
+    ORDER BY size DESC LIMIT %s"""
 _TILE = "SELECT hashes FROM tlog.tile WHERE (incarnation, level, number) = (%s, %s, %s)"

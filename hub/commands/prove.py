@@ -173,7 +173,7 @@ def _of(question: Question, out: Path, policy: Path | None, purpose: str, operat
 
 def _make(config: Config, dsn: str, question: Question, asked: Asked, policy: Path | None, out: Path, *, with_rules: bool = False) -> None:
     text = policy.read_bytes() if policy is not None else _own_policy(config, dsn)
-    if question.keys and not wait_until_sealed(dsn, index_now(dsn).position):
+    if question.keys and not wait_until_sealed(dsn, index_now(dsn).position, text):
         raise sealed.NotSealedYet
     made = hand_over(dsn, question, asked, text, out, with_rules=with_rules)
     typer.echo(f"✓ {made.entries:,} 条 entries，{made.size:,} bytes，树 tree {made.tree_size:,}，SHA-256 {made.digest.hex()}: {out}")
@@ -182,4 +182,4 @@ def _make(config: Config, dsn: str, question: Question, asked: Asked, policy: Pa
 
 def _own_policy(config: Config, dsn: str) -> bytes:
     with session(dsn, "hub_reader", "hub-log") as connection:
-        return own_policy(connection, config.keys_dir)
+        return own_policy(connection, config.keys_dir, config.log_policy)

@@ -13,9 +13,8 @@ from chuanyu.exchange.v1 import audit_service_pb2_grpc, hub_decisions_pb2, refer
 from typer.testing import CliRunner, Result
 
 from hub.audit import verify
-from hub.audit.bundle_handing import BundleNotWhole
 from hub.audit.bundle_handing import check as both_checkers
-from hub.audit.sealed import SizeUnknown
+from hub.audit.sealed import NotCosignedYet, SizeUnknown
 from hub.cli import app
 from hub.domain.errors import RequestInvalid
 from hub.domain.participant import OPERATOR, OPERATOR_METADATA
@@ -193,7 +192,7 @@ def test_a_bundle_that_cannot_be_recorded_or_is_not_whole_is_not_handed_over(
     assert isinstance(command("prove", "range", 1, 2, "--out", out, "--purpose", "no code").exception, RequestInvalid)
     other = tmp_path / "other"
     other.write_text("quorum none\n")
-    assert isinstance(command("prove", "range", 1, 2, "--out", out, "--policy", other).exception, BundleNotWhole)
+    assert isinstance(command("prove", "range", 1, 2, "--out", out, "--policy", other).exception, NotCosignedYet)
     assert (out.exists(), len(made(shared_hub)), list(tmp_path.iterdir())) == (False, before, [other])
 
 

@@ -25,7 +25,7 @@ from hub.audit.bundle_file import Held, Writer, as_json, header, packed
 from hub.audit.bundle_question import Question, RangeNotThere
 from hub.audit.card_proofs import prove
 from hub.audit.rule_archive import pack_version
-from hub.audit.sealed import reader
+from hub.audit.sealed import NotCosignedYet, reader
 from hub.domain.errors import DecisionNotFound
 from hub.projections import card_epochs
 from hub.tlog.algorithms import ED25519
@@ -125,6 +125,17 @@ def test_a_bundle_is_verified_under_a_policy_from_elsewhere_and_else_consistent_
 
 def test_the_same_question_gives_the_same_bytes(scene: Scene) -> None:
     assert [scene.log.bundle(question) for question in scene.questions.values()] == list(scene.bundles.values())
+
+
+def test_proofs_lead_to_the_newest_checkpoint_that_the_policy_takes(scene: Scene) -> None:
+    log = scene.log
+    (size,) = log.connection.execute("SELECT max(size) FROM tlog.checkpoint").fetchone() or (0,)
+    sizes = {json.loads(scene.members(name)["bundle.json"])["size"] for name in EVERY}
+    assert sizes == {size - 1}
+    file = io.BytesIO()
+    assert make(log.connection, scene.questions["feed"], log.policy_of(log.signers[0], quorum="none"), file).tree_size == size
+    with pytest.raises(NotCosignedYet):
+        make(log.connection, scene.questions["feed"], log.policy_of(SignerKey.make(log.log.origin, ED25519)), io.BytesIO())
 
 
 def test_a_bundle_shows_what_was_asked_for_and_of_the_rest_only_headers(scene: Scene) -> None:
@@ -470,7 +481,8 @@ def test_every_refusal_has_its_row_in_the_docs_and_is_known_to_both_checkers() -
     pages = Path("docs/verify.md").read_text(encoding="utf-8")
     sources = [Path(verify.__file__).read_text(), *(path.read_text() for path in Path(checker.__file__).parent.glob("checker*.py"))]
     alone, own = (set(re.findall(r'"([A-Z]+_[A-Z_]+)"', text)) for text in (sources[0], "".join(sources[1:])))
-    assert alone == set(re.findall(r"`([A-Z]+_[A-Z_]+)`", pages))
+    rows = pages.split("## Names of refusals")[1]
+    assert alone == set(re.findall(r"`([A-Z]+_[A-Z_]+)`", rows))
     assert alone - own == {"NOT_READ", "NOT_CHECKED"}
 
 
