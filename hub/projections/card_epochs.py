@@ -72,8 +72,10 @@ def publish(dsn: str, connection: psycopg.Connection, now_us: int, *, whole: boo
         root = roots.root
         position = _recorded(dsn, tree_size, root, now_us)
         connection.execute(_INSERT, (tree_size, position, root, roots.kept))
-        with connection.cursor() as cursor:
-            cursor.executemany(_INSERT_GROUP, [(number, tree_size, hashes) for number, hashes in groups.items()])
+        with connection.cursor() as cursor, cursor.copy(_COPY_GROUPS) as copy:
+            copy.set_types(["int4", "int8", "bytea"])
+            for number, hashes in groups.items():
+                copy.write_row((number, tree_size, hashes))
         _forget(connection)
         return Epoch(tree_size, position, root, len(groups))
 
@@ -178,7 +180,7 @@ _OTHERS = """
     WHERE e.position BETWEEN %s AND %s AND s.name <> 'hub.index' LIMIT 1"""
 _AGE = "SELECT extract(epoch FROM clock_timestamp() - max(published_at)) FROM tlog.index_epoch"
 _INSERT = "INSERT INTO tlog.index_epoch (tree_size, position, root, group_roots) VALUES (%s, %s, %s, %s)"
-_INSERT_GROUP = "INSERT INTO tlog.index_group (number, tree_size, hashes) VALUES (%s, %s, %s)"
+_COPY_GROUPS = "COPY tlog.index_group (number, tree_size, hashes) FROM STDIN (FORMAT BINARY)"
 _GROUPS = """
     SELECT n.number, g.hashes FROM unnest(%(numbers)s::int[]) n (number) CROSS JOIN LATERAL (
         SELECT hashes FROM tlog.index_group g WHERE g.number = n.number AND g.tree_size <= %(tree_size)s

@@ -7,7 +7,8 @@ An event is counted as it was recorded: what a correction takes out of force is 
 
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache, lru_cache
+from functools import cache
+from hashlib import sha256
 from itertools import chain as joined
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from google.protobuf.descriptor import Descriptor
 from hub.domain.pseudonym import Place, places
 from hub.journal.reader import Recorded
 from hub.projections.projection import Key, Projection, Row
-from hub.tlog.card_index import NO_CHAIN, Counted, blind_of, bounds_of, chained, id_of, record_of
+from hub.tlog.card_index import NO_CHAIN, Counted, blind_of, bounds_of, id_of, record_of
 
 _POSITION = struct.Struct(">q")
 _WHAT = {references_pb2.CardRef.DESCRIPTOR: "card", references_pb2.PersonRef.DESCRIPTOR: "person"}
@@ -35,13 +36,9 @@ class Mention(NamedTuple):
     key: bytes
 
 
-class State(NamedTuple):
-    """A row: *before* are the positions that the row had, packed, *since* those after them as (earlier ones, position)."""
-
-    counted: Counted
-    blind: bytes
-    before: bytes
-    since: "tuple[Any, int] | None"
+# A row: how many events, the chain, the blind, the positions that the row had, packed, and those since, as (earlier ones, position).
+# Plain tuples: of each event some are made.
+State = tuple[int, bytes, bytes, bytes, Any]
 
 
 def mentions(recorded: Recorded) -> Iterator[Mention]:
@@ -74,41 +71,52 @@ def _what(path: tuple[str, ...]) -> str | None:
     return None if descriptor is None else _WHAT.get(descriptor)
 
 
-@lru_cache(maxsize=1 << 16)
-def _named(mention: Mention) -> bytes:
-    return id_of(*mention)
-
-
 def _names(recorded: Recorded) -> dict[bytes, bytes]:
     """Returns the keys that an event names, by their names in the index."""
-    return {_named(mention): mention.key for mention in mentions(recorded)}
+    event, found = recorded.event, {}
+    for what, is_repeated, get in _getters(recorded.kind):
+        known = _known[what]
+        for ref in get(event) if is_repeated else (get(event),):
+            if key := ref.key:
+                if (name := known.get(key)) is None:
+                    if len(known) == _MOST_KNOWN:
+                        known.clear()
+                    name = known[key] = id_of(what, key)
+                found[name] = key
+    return found
 
 
-def keys(recorded: Recorded, _: Recorded | None) -> Iterator[Key]:
+# The names of keys that were met: cards come again.
+_known: dict[str, dict[bytes, bytes]] = {"card": {}, "person": {}}
+_MOST_KNOWN = 1 << 16
+
+
+def keys(recorded: Recorded, _: Recorded | None) -> list[Key]:
     """Names the rows of all that the event names."""
-    for name in recorded.derived(_names):
-        yield (name,)
+    return [(name,) for name in recorded.derived(_names)]
 
 
 def evolve(key: Key, state: State | None, recorded: Recorded, _: Recorded | None) -> State:
     """Adds the event to the chain."""
     if state is None:
-        state = State(Counted(0, NO_CHAIN), blind_of(recorded.derived(_names)[key[0]]), b"", None)
-    (count, chain), blind, before, since = state
-    return State(Counted(count + 1, chained(chain, recorded.leaf)), blind, before, (since, recorded.position))
+        chain, blind = sha256(NO_CHAIN + recorded.leaf).digest(), blind_of(recorded.derived(_names)[key[0]])
+        return 1, chain, blind, b"", (None, recorded.position)
+    count, chain, blind, before, since = state
+    return count + 1, sha256(chain + recorded.leaf).digest(), blind, before, (since, recorded.position)
 
 
 def _decode(row: Row) -> State:
     count, chain, blind, positions = row
-    return State(Counted(count, bytes(chain)), bytes(blind), bytes(positions), None)
+    return count, bytes(chain), bytes(blind), bytes(positions), None
 
 
 def _encode(state: State) -> Row:
-    added, since = [], state.since
+    count, chain, blind, before, since = state
+    added = []
     while since is not None:
         since, position = since
         added.append(_POSITION.pack(position))
-    return (*state.counted, state.blind, state.before + b"".join(reversed(added)))
+    return count, chain, blind, before + b"".join(reversed(added))
 
 
 CARD_INDEX = Projection(
