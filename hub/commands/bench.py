@@ -13,6 +13,7 @@ import hub.bench.console
 import hub.bench.export
 import hub.bench.failover.measure
 import hub.bench.faults
+import hub.bench.fsck
 import hub.bench.hostile.measure
 import hub.bench.hotlist
 import hub.bench.ingest
@@ -206,6 +207,12 @@ def bench_hostile(
     result = hub.bench.hostile.measure.measure(Config(), seconds, only or [], screen.print)
     _finish(result, as_json)
     raise typer.Exit(0 if result["holds"] else 1)
+
+
+@app.command("fsck")
+def bench_fsck(as_json: Json = False, events: Annotated[int, typer.Option(min=1, help="事件数。Events.")] = 1_000_000) -> None:
+    """检查：日志、旁表与日志树的核对 对 裸读。The check of journal, what is beside it and the log, against raw reads."""
+    _finish(hub.bench.fsck.measure(Config(), events, screen.print), as_json)
 
 
 @app.command("tampering")
