@@ -29,6 +29,9 @@ class Verdict(NamedTuple):
     left_out: list[str]
     looked_for_identifiers: bool
     clear_identifiers: int
+    # How many differences there were in all, and the size of the log that was compared, 0 if it was not.
+    differences: int = 0
+    sealed: int = 0
 
 
 def keep(folder: Path, checked: Checked, at_us: int, *, looked_for_identifiers: bool) -> None:
@@ -36,6 +39,7 @@ def keep(folder: Path, checked: Checked, at_us: int, *, looked_for_identifiers: 
     verdict = Verdict(
         at_us, checked.is_clean, checked.head, checked.events, checked.holes, checked.views, checked.parked,
         [_words(one) for one in checked.differences[:MOST_PROBLEMS]], checked.left_out, looked_for_identifiers, checked.clear_identifiers,
+        sum(checked.codes.values()), checked.sealed,
     )  # fmt: skip
     with whole(folder / NAME) as file:
         file.write(json.dumps(verdict._asdict(), ensure_ascii=False).encode())

@@ -3,6 +3,7 @@
 While the database is away its gauges have no points: an alert must see that nothing is known rather than what was true before.
 """
 
+import itertools
 import logging
 import threading
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 
+from hub.audit.verdicts import Verdict
 from hub.domain.participant import PREFIX
 from hub.monitoring import vitals
 from hub.monitoring.hole_watch import HoleWatch
@@ -26,19 +28,23 @@ DAY_S = 86_400
 log = logging.getLogger(__name__)
 
 EVERY_S = 2.0
-# Certificates last for months, and to know them all takes reading every participant.
+# Certificates last for months, and to know them all takes reading every participant. A check is made once a night.
 CERTIFICATES_EVERY_S = 60.0
 STOP_PATIENCE_S = 2.0
 
 Days = Callable[[], Mapping[str, float]]
+LastCheck = Callable[[], Verdict | None]
 
 
 class VitalsPublisher:
     """Publishes in a thread from `start` to `stop`; survives restarts of the database."""
 
-    def __init__(self, dsn: str, disk: Path, certificate_days: Days, every_s: float = EVERY_S) -> None:
-        """*disk* is a path on the disk to look at; *certificate_days* says how long each certificate still runs."""
+    def __init__(
+        self, dsn: str, disk: Path, certificate_days: Days, every_s: float = EVERY_S, *, last_check: LastCheck = lambda: None
+    ) -> None:
+        """*disk* is a path on the disk to look at; *certificate_days* says how long each certificate runs, *last_check* what fsck found."""
         self._dsn, self._disk, self._certificate_days, self._every_s = dsn, disk, certificate_days, every_s
+        self._last_check = last_check
         self._stop = threading.Event()
         self._watch = HoleWatch()
         self._certificates_at = -CERTIFICATES_EVERY_S
@@ -83,13 +89,14 @@ class VitalsPublisher:
         self._reason = ""
         if time.monotonic() - self._certificates_at >= CERTIFICATES_EVERY_S:
             names.CERTIFICATE_EXPIRY.replace({(name,): days * DAY_S for name, days in self._certificate_days().items()})
+            publish_check(self._last_check())
             self._certificates_at = time.monotonic()
 
 
 @contextmanager
-def publishing(dsn: str, disk: Path, certificate_days: Days) -> Iterator[VitalsPublisher]:
+def publishing(dsn: str, disk: Path, certificate_days: Days, last_check: LastCheck) -> Iterator[VitalsPublisher]:
     """Publishes as long as the context lasts."""
-    publisher = VitalsPublisher(dsn, disk, certificate_days)
+    publisher = VitalsPublisher(dsn, disk, certificate_days, last_check=last_check)
     publisher.start()
     try:
         yield publisher
@@ -101,6 +108,16 @@ def publish(read: Vitals) -> None:
     """Sets every gauge that a reading has a value for."""
     for gauge, points in _GAUGES:
         gauge.replace(points(read))
+
+
+def publish_check(verdict: Verdict | None) -> None:
+    """Sets what the last check came to; where none is known there are no points."""
+    gauges = names.FSCK_AGE, names.FSCK_POSITION, names.FSCK_DIFFERENCES
+    values: tuple[float, ...] = ()
+    if verdict is not None:
+        values = max(0.0, time.time() - verdict.at_us / 1e6), verdict.head, max(verdict.differences, int(not verdict.is_clean))
+    for gauge, value in itertools.zip_longest(gauges, values):
+        gauge.replace({} if value is None else {(): value})
 
 
 def withdraw() -> None:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from hub.admin.certificate_expiry import certificate_days
+from hub.audit import verdicts
 from hub.config import Config
 from hub.monitoring.gauges import publishing
 from hub.telemetry.http_endpoint import Liveness, Readiness
@@ -32,7 +33,12 @@ def observed(
         config.trace_slow_ms,
     )
     with (
-        publishing(dsn, config.data_dir / "postgres", lambda: certificate_days(dsn, config.certificates_dir)) as publisher,
+        publishing(
+            dsn,
+            config.data_dir / "postgres",
+            lambda: certificate_days(dsn, config.certificates_dir),
+            lambda: verdicts.last(config.data_dir),
+        ) as publisher,
         telemetry(settings, service, ready or publisher.report, is_live) as page,
     ):
         yield "" if page is None else f"http://{listen.rpartition(':')[0]}:{page.port}/metrics"

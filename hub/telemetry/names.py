@@ -135,6 +135,16 @@ COMMIT_FAILURES = Counter(
 )
 HEAD_POSITION = Gauge(name="hub.journal.position", unit="{event}", description="日志位置。Position of the journal's head")
 HOLES = Gauge(name="hub.journal.holes", unit="{event}", description="日志缺口，应恒为 0。Positions without an event; always 0")
+# The last check.
+FSCK_AGE = Gauge(name="hub.fsck.age", unit="s", description="距最近一次 hub fsck 的时间。Since the last hub fsck on this data directory")
+FSCK_POSITION = Gauge(
+    name="hub.fsck.position", unit="{position}", description="最近一次 hub fsck 核对到的位置。How far the last hub fsck looked"
+)
+FSCK_DIFFERENCES = Gauge(
+    name="hub.fsck.differences",
+    unit="{difference}",
+    description="最近一次 hub fsck 发现的不符，应恒为 0。What it found to differ; always 0",
+)
 
 # The log.
 LOG_SEALED = Counter(name="hub.log.sealed", unit="{event}", description="已封存的事件。Events that were sealed into the log")

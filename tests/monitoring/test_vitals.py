@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from hub.audit import fsck
+from hub.audit import fsck, verdicts
 from hub.monitoring import vitals
 from hub.monitoring.gauges import VitalsPublisher
 from hub.monitoring.hole_watch import HoleWatch
@@ -273,7 +273,8 @@ def publisher(dsn: str, journal: Recording, tmp_path: Path) -> Iterator[VitalsPu
     """A publisher that has published, and holes and a view that differs to report."""
     plant(dsn, "DELETE FROM journal.event WHERE position = 7")
     plant(dsn, "INSERT INTO views.verification VALUES ('daily_usage', 8, false, now()), ('loss', 8, true, now())")
-    publisher = VitalsPublisher(dsn, tmp_path, lambda: {"server": 12.5}, every_s=0.05)
+    verdicts.keep(tmp_path, fsck.check(dsn, with_views=False), round(time.time() * 1e6) - 60_000_000, looked_for_identifiers=False)
+    publisher = VitalsPublisher(dsn, tmp_path, lambda: {"server": 12.5}, every_s=0.05, last_check=lambda: verdicts.last(tmp_path))
     publisher.start()
     until(lambda: publisher.report() == {"database": ""} and bool(names.CERTIFICATE_EXPIRY.points()))
     yield publisher
@@ -288,6 +289,8 @@ def test_every_reading_sets_the_gauges(publisher: VitalsPublisher) -> None:
     assert names.VIEW_LAG_EVENTS.points()[("card_standing",)] == 8
     assert names.VIEW_DIFFERS.points() == {("daily_usage",): True, ("loss",): False}
     assert names.CERTIFICATE_EXPIRY.points() == {("server",): 12.5 * 86_400}
+    assert (names.FSCK_POSITION.points(), names.FSCK_DIFFERENCES.points()[()] > 0) == ({(): 8}, True)
+    assert 60 <= names.FSCK_AGE.points()[()] < 600
     assert names.DATABASE_CONNECTIONS.points()[("active",)] >= 1
     assert names.DISK_FREE.points()[()] > 0
 

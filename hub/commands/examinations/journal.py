@@ -1,10 +1,17 @@
-"""The journal: its head, its partitions, holes near its end. `hub fsck` looks at all of it."""
+"""The journal: its head, its partitions, holes near its end, and what `hub fsck`, which looks at all of it, found last."""
+
+import time
 
 from hub.api.edge.readiness import PARTITIONS_AHEAD
+from hub.audit.verdicts import last
 from hub.commands.examinations import Examined, Scene, examination, fault, ok, warning
+from hub.commands.wording import local
 from hub.journal.reader import first_position, head_position
 from hub.monitoring.hole_watch import RANGE_POSITIONS, holes_in
 from hub.monitoring.vitals import partitions_ahead
+
+# Two nights.
+OLD_S = 172_800
 
 
 @examination("日志头 head of the journal", needs_database=True)
@@ -37,3 +44,18 @@ def holes(scene: Scene) -> Examined:
     if missing:
         return fault(f"{missing} 个位置无事件 positions have no event, after {after:,}", "hub fsck；缺口从不正常。A hole is never normal")
     return ok(f"最近 {position - after:,} 个位置无缺口 none in the last {position - after:,} positions")
+
+
+@examination("最近一次核对 last check")
+def last_check(scene: Scene) -> Examined:
+    """What `hub fsck` found last, and that it was not long ago."""
+    verdict = last(scene.config.data_dir)
+    if verdict is None:
+        return ok("本机尚未运行过 hub fsck never run on this data directory")
+    text = f"{local(verdict.at_us)}, 位置 position {verdict.head:,}"
+    if not verdict.is_clean:
+        advice = "先保留证据，再看 docs/tampering.md。Keep the evidence, then see docs/tampering.md"
+        return fault(f"{text}, 不符 differences {max(1, verdict.differences):,}", advice)
+    if time.time() - verdict.at_us / 1e6 > OLD_S:
+        return warning(text, "每夜运行 hub fsck --tlog。Run `hub fsck --tlog` every night")
+    return ok(text)
