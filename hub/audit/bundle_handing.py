@@ -85,6 +85,9 @@ def made_event(question: Question, asked: Asked, made: Made, at_us: int) -> even
     event.occurred_at.FromMicroseconds(at_us)
     if asked.card is not None:
         event.card.CopyFrom(asked.card)
+    for what, key in question.keys:
+        if what == "person":
+            event.holder.key = key
     said = event.bundle_made
     said.participant, said.operator = asked.who
     said.purpose_code = asked.purpose_code or NOT_STATED

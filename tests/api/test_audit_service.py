@@ -21,6 +21,7 @@ from hub.domain.participant import OPERATOR, OPERATOR_METADATA
 from hub.tlog import note, proof, tree
 from hub.tlog.sealer import signers
 from hub.trust.log_keys import open_log_keys
+from tests.audit.test_bundles import strangers_python, strangers_run
 from tests.clients import DEADLINE_S, Province, journal, recorded_at, refused
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
 from tests.messages import journey, question, registered
@@ -156,6 +157,9 @@ def test_a_bundle_of_a_decision_is_recorded_before_it_is_there_and_verifies(
     outside = command("verify", out, "--policy", policy, "--json")
     assert (outside.exit_code, json.loads(outside.stdout.splitlines()[-1])["exit"]) == (verify.VERIFIED, verify.VERIFIED)
     assert "答复" in outside.stdout
+    python, began = strangers_python(tmp_path, with_cryptography=True), time.monotonic()
+    assert strangers_run(python, tmp_path, str(out), "--policy", str(policy)).returncode == verify.VERIFIED
+    assert time.monotonic() - began < 2.0
     inside = command("verify", out)
     assert inside.exit_code == verify.SELF_CONSISTENT and "only consistent with itself" in inside.stdout
     out.write_bytes(out.read_bytes()[:-1])
@@ -180,7 +184,9 @@ def test_every_question_has_its_bundle(
     ran = command("prove", question[0], *question[1:], "--out", out)
     assert ran.exit_code == 0, (ran.output, ran.exception)
     assert both_checkers(out, policy_of(shared_hub, tmp_path).read_bytes()).is_trusted
-    assert made(shared_hub)[-1].digest.hex() in ran.stdout
+    newest = [one.event for one in journal(shared_hub.dsn) if one.kind == "bundle_made"][-1]
+    assert newest.bundle_made.digest.hex() in ran.stdout
+    assert (bool(newest.card.key), bool(newest.holder.key)) == (question[0] == "card", question[0] == "person")
     assert list(tmp_path.glob(".*")) == []
 
 
