@@ -1,17 +1,27 @@
 """Each kind of tampering, done as a superuser to what a real hub recorded, is found by its own name; what nobody touched is clean."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
+from typer.testing import CliRunner, Result
 
+from hub.audit import verdicts
 from hub.audit.bundle_question import Question
 from hub.bench.tampering.bundle_kinds import BUNDLES, BundleKind
 from hub.bench.tampering.bundles import bundle_of, refusals, trusted
 from hub.bench.tampering.campaign import ALL, attempt, attempt_bundle, untouched
 from hub.bench.tampering.history import Hub, recorded
 from hub.bench.tampering.kinds import Attack, Kind
+from hub.bench.tampering.log_kinds import signed
+from hub.cli import app
 from hub.config import Config
+from hub.tlog.algorithms import ED25519
+from hub.tlog.cosignatures import sign_note
+from hub.tlog.note import Checkpoint, Note, NoteRefused, SignerKey
+from hub.tlog.policy import PolicyRefused
 
 SEEDS = (1, 2, 3)
 
@@ -42,3 +52,68 @@ def test_a_bundle_that_nobody_touched_is_taken_by_both(sealed_hub: Hub) -> None:
 @pytest.mark.parametrize("kind", BUNDLES, ids=lambda kind: kind.attack.__name__)
 def test_a_bundle_that_was_tampered_with_is_refused_by_two_checkers_under_one_name(sealed_hub: Hub, kind: BundleKind) -> None:
     assert {attempt_bundle(sealed_hub, kind, seed) for seed in SEEDS} == {(kind.code, kind.code)}
+
+
+# The command
+
+
+@pytest.fixture
+def run(sealed_hub: Hub, tmp_path: Path) -> Callable[..., Result]:
+    """Runs `hub fsck` on the sealed hub, with the policy of its witnesses."""
+    policy = tmp_path / "policy"
+    policy.write_bytes(sealed_hub.policy)
+    settings = {"HUB_DSN": sealed_hub.dsn, "HUB_DATA_DIR": str(sealed_hub.data_dir)}
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ("fsck", "--no-views", "--policy", str(policy), *arguments), env=settings)
+
+    return run
+
+
+def test_the_command_says_how_far_the_log_was_compared_and_leaves_nothing_out(run: Callable[..., Result], sealed_hub: Hub) -> None:
+    newest = sealed_hub.data_dir / "newest.note"
+    newest.write_bytes(sealed_hub.newest.format())
+    result = run("--against", str(newest), "--json")
+    said = json.loads(result.output.splitlines()[-1])
+    size = int(sealed_hub.newest.text.splitlines()[1])
+    assert (result.exit_code, said["clean"], said["sealed"], said["left_out"]) == (0, True, size, [])
+    verdict = verdicts.last(sealed_hub.data_dir)
+    assert verdict is not None
+    assert (verdict.sealed, verdict.differences) == (size, 0)
+
+
+def test_the_command_prints_both_notes_of_two_histories_and_fails(run: Callable[..., Result], sealed_hub: Hub) -> None:
+    other = sealed_hub.data_dir / "other.note"
+    size = int(sealed_hub.newest.text.splitlines()[1])
+    with psycopg.connect(sealed_hub.dsn) as connection:
+        forged = signed(Attack(connection, sealed_hub, 1), size, bytes(32)).format().decode()
+    other.write_text(forged, encoding="utf-8")
+    result = run("--against", str(other))
+    own = sealed_hub.newest.text
+    assert (result.exit_code, "[two-heads]" in result.output, forged in result.output, own in result.output) == (1, True, True, True)
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "error"),
+    [
+        ("--policy", b"quorum none", PolicyRefused),
+        ("--policy", b"log nobody\nquorum none\n", PolicyRefused),
+        ("--against", b"no note", NoteRefused),
+        ("--against", b"origin\r\n1\n", NoteRefused),
+    ],
+)
+def test_a_policy_or_a_note_that_is_none_is_refused(
+    run: Callable[..., Result], tmp_path: Path, option: str, content: bytes, error: type[Exception]
+) -> None:
+    file = tmp_path / "given"
+    file.write_bytes(content)
+    assert isinstance(run(option, str(file)).exception, error)
+
+
+def test_a_note_of_another_log_is_evidence_of_nothing_and_said_so(run: Callable[..., Result], tmp_path: Path) -> None:
+    key = SignerKey.make("another.example/1", ED25519)
+    text = Checkpoint("another.example/1", 5, bytes(32)).text
+    other = tmp_path / "other.note"
+    other.write_bytes(Note(text, (sign_note(key, text),)).format())
+    result = run("--against", str(other))
+    assert (result.exit_code, "[note-unknown]" in result.output) == (1, True)
