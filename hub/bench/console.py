@@ -34,7 +34,7 @@ from hub.monitoring import vitals
 
 CARDS_FEED = "bench.cards"
 TABS, EVERY_S = 50, 2.0
-SMALL_BATCH, TURNS, TURN_BATCHES = 50, 3, 40
+SMALL_BATCH, TURNS, TURN_BATCHES = 50, 3, 60
 CATCH_UP_S = 240.0
 PAGES = (
     "/", "/feeds", "/feeds/cq.usage", "/participants", "/quarantine", "/decisions", "/decisions/{decision}", "/terms", "/rules", "/items",

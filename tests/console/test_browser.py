@@ -256,6 +256,8 @@ def test_the_clicks_that_questions_take(console: Console, window: Page) -> None:
         "how were our cards answered over there": ([".menu a[href='/decisions']", "main select[name=issuer] = 51"], "500103"),
     }
     console.open(window, quarantined, lang="en")
+    if PICTURES:
+        Path(PICTURES).mkdir(parents=True, exist_ok=True)
     for question, (steps, answer) in walks.items():
         console.open(window, "/", lang="en")
         for step in steps:
