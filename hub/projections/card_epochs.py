@@ -18,8 +18,20 @@ from hub.domain.errors import HubError
 from hub.journal.own_events import INDEX_FEED, append_own
 from hub.journal.reader import read_page
 from hub.journal.sessions import alone, session
-from hub.projections.views.card_index import CARD_INDEX, mentions, records_in_order
-from hub.tlog.card_index import EMPTY_GROUP, GROUP_BITS, MAP_VERSION, Roots, bucket_of, groups_of, id_of
+from hub.projections.views.card_index import CARD_INDEX, bucket_hashes, mentions, records_in_order
+from hub.tlog.card_index import (
+    EMPTY_GROUP,
+    GROUP_BITS,
+    GROUPS,
+    HASH,
+    MAP_VERSION,
+    Roots,
+    bounds_of,
+    bucket_of,
+    group_bounds,
+    groups_of,
+    id_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -115,18 +127,20 @@ def _touched(connection: psycopg.Connection, after: int, end: int) -> set[int] |
 def _made(connection: psycopg.Connection, before: Epoch | None, touched: set[int] | None) -> tuple[Roots, dict[int, bytes]]:
     """Returns the roots of an epoch, and its groups that are new."""
     if before is None or touched is None:
-        roots, known = Roots(), None
-        records = records_in_order(connection)
+        roots, known, bounds = Roots(), {}, [group_bounds(number) for number in range(GROUPS)]
     else:
-        row = connection.execute("SELECT group_roots FROM tlog.index_epoch WHERE tree_size = %s", (before.tree_size,)).fetchone()
-        assert row is not None, "it was found just now"
-        roots, known = Roots(bytes(row[0])), _groups(connection, {bucket >> GROUP_BITS for bucket in touched}, before.tree_size)
-        records = records_in_order(connection, touched)
-    groups: dict[int, bytes] = {}
-    for number, hashes in groups_of(records, known):
-        roots.put(number, hashes)
-        groups[number] = hashes
-    return roots, groups
+        roots, known = roots_at(connection, before.tree_size), _groups(connection, {one >> GROUP_BITS for one in touched}, before.tree_size)
+        bounds = [bounds_of(bucket) for bucket in sorted(touched)]
+    groups: dict[int, bytearray] = {}
+    for bucket, hashed in bucket_hashes(connection, bounds):
+        number = bucket >> GROUP_BITS
+        if number not in groups:
+            groups[number] = bytearray(known.get(number, EMPTY_GROUP))
+        at = (bucket & (1 << GROUP_BITS) - 1) * HASH
+        groups[number][at : at + HASH] = hashed
+    for number, hashes in groups.items():
+        roots.put(number, bytes(hashes))
+    return roots, {number: bytes(hashes) for number, hashes in groups.items()}
 
 
 def _groups(connection: psycopg.Connection, numbers: set[int], tree_size: int) -> dict[int, bytes]:
