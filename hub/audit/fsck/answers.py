@@ -52,6 +52,8 @@ def _leads(request_key: bytes, digest: bytes | None, answer: Recorded, key_of: C
 def examine_decisions(scene: Scene) -> Iterator[Difference]:
     """Each decision names rules that were published by then, a position that was recorded by then, and its token is noted as used."""
     published = {recorded.event.rules_published.rules_digest: recorded.position for recorded in reversed(scene.decided["rules_published"])}
+    # A hub that is older than the rule book answered before there was one.
+    begun = min(published.values(), default=scene.head)
     [(stream, tokens_since)] = scene.rows(_SINCE, feed=DECISIONS_FEED, migration=_TOKENS_SINCE)
     for after, through in scene.pages("decisions", _PAGE):
         noted: dict[bytes, int] = dict(scene.rows(_TOKENS, after=after, through=through))
@@ -60,7 +62,7 @@ def examine_decisions(scene: Scene) -> Iterator[Difference]:
             if recorded.stream_id != stream:
                 continue
             position, decision = recorded.position, recorded.event.decision_made
-            if published.get(decision.rules_digest, position) >= position:
+            if position > begun and published.get(decision.rules_digest, position) >= position:
                 yield Difference("decision-rules", position=position, rules=decision.rules_digest.hex()[:12])
             if decision.as_of_position >= position:
                 yield Difference("decision-basis", position=position, basis=decision.as_of_position)

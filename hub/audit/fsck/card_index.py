@@ -30,7 +30,12 @@ def examine_index(scene: Scene) -> Iterator[Difference]:
             yield Difference("index-groups", position=position, size=tree_size)
         else:
             newest = tree_size, position, bytes(root)
-    if newest is not None:
+    if newest is None:
+        return
+    [(folded,)] = scene.rows("SELECT position FROM views.checkpoint WHERE view = %(view)s", view=CARD_INDEX.name) or [(0,)]
+    if folded < newest[0] - 1:
+        scene.checked.left_out.append(f"卡索引：视图只到 {folded:,} the card index: its view is at {folded:,}, the root at {newest[0]:,}")
+    else:
         yield from _made_again(scene, *newest)
 
 

@@ -15,6 +15,7 @@ from hub.domain.joint_services.book import CatalogueBook
 from hub.domain.loss import Loss
 from hub.domain.participant import DECISIONS_FEED, HUB, Participant
 from hub.domain.quarantine import QUARANTINE_FEED
+from hub.domain.receipt_book import ReceiptBook
 from hub.domain.rule_book import RuleBook
 from hub.journal.clock import FEED as CLOCK_FEED
 from hub.journal.own_events import INDEX_FEED
@@ -85,6 +86,7 @@ def _agreement_id(drafted: Any) -> UUID:
 
 _NAMES: Mapping[str, Callable[[Any], UUID]] = {
     "participant_registered": lambda message: Participant.create_id(message.participant),
+    "receipt_key_taken_up": lambda _: ReceiptBook.create_id(),
     "rules_published": lambda _: RuleBook.create_id(),
     "hotlist_published": lambda _: Hotlist.ID,
     "service_item_drafted": lambda _: CatalogueBook.create_id(),
