@@ -54,7 +54,7 @@ def content(connection: psycopg.Connection, incarnation: Incarnation, path: str)
         return incarnation.genesis
     sealed = head_of(connection, incarnation)
     if path == CHECKPOINT:
-        return store.cosigned_note(connection, incarnation.number, sealed)
+        return store.cosigned_note(connection, incarnation.number, store.shown_checkpoint(connection, incarnation.number) or sealed)
     return tile_content(connection, incarnation, sealed, paths.parse(path))
 
 

@@ -113,9 +113,13 @@ def _signature(line: str) -> Signature:
 
 def is_name(name: str) -> bool:
     """Says whether a key may have this name: it is not empty and has no space and no plus."""
-    if not name or "+" in name or any(one.isspace() or "\ud800" <= one <= "\udfff" for one in name):
+    if not name or "+" in name or any(one.isspace() for one in name) or _has_surrogate(name):
         return False
     return len(name.encode()) <= MOST_NAME_BYTES
+
+
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= one <= "\udfff" for one in text)
 
 
 def encode64(data: bytes) -> str:
@@ -127,7 +131,7 @@ def decode64(text: str) -> bytes | None:
     """Returns what base64 says, or None if there is another, canonical way to write it."""
     try:
         found = base64.b64decode(text.encode(), validate=True)
-    except binascii.Error:
+    except (binascii.Error, UnicodeEncodeError):
         return None
     return found if encode64(found) == text else None
 
@@ -159,8 +163,8 @@ class Checkpoint:
         if len(lines) != 4 or lines[3]:
             raise CheckpointRefused("it is not three lines: origin, size and root; extension lines are not taken.")
         origin, size, root = lines[0], decimal(lines[1]), decode64(lines[2])
-        if not origin or len(origin.encode()) > MOST_NAME_BYTES:
-            raise CheckpointRefused("the origin is empty or too long.")
+        if not origin or len(origin.encode(errors="surrogatepass")) > MOST_NAME_BYTES or _has_surrogate(origin):
+            raise CheckpointRefused("the origin is empty, too long, or not UTF-8.")
         if size is None:
             raise CheckpointRefused("the size is not a number below 2^63 without leading zeros.")
         if root is None or len(root) != HASH:

@@ -59,6 +59,21 @@ def find_checkpoint(connection: psycopg.Connection, incarnation: int, size: int)
     return None if row is None else Sealed(row[0], bytes(row[1]), bytes(row[2]), row[3])
 
 
+def shown_checkpoint(connection: psycopg.Connection, incarnation: int) -> Sealed | None:
+    """Returns the head to show to others: the newest that a witness cosigned within the last minute, or else the newest of all.
+
+    A round of witnesses is every ten seconds and a head every second, so the newest of all has hardly ever a witness's line.
+    """
+    row = connection.execute(
+        """SELECT size, root, note, sealed_at FROM tlog.checkpoint c
+           WHERE incarnation = %s AND sealed_at > clock_timestamp() - interval '1 minute'
+             AND EXISTS (SELECT FROM tlog.cosignature s WHERE s.incarnation = c.incarnation AND s.size = c.size)
+           ORDER BY size DESC LIMIT 1""",
+        (incarnation,),
+    ).fetchone()
+    return newest_checkpoint(connection, incarnation) if row is None else Sealed(row[0], bytes(row[1]), bytes(row[2]), row[3])
+
+
 def cosigned_note(connection: psycopg.Connection, incarnation: int, sealed: Sealed) -> bytes:
     """Returns a checkpoint with the lines of the witnesses that cosigned it behind the log's own."""
     rows = connection.execute(

@@ -32,12 +32,16 @@ class Answer(NamedTuple):
 
 def call(url: str, body: bytes | None = None, *, timeout_s: float = TIMEOUT_S, most_bytes: int = MOST_BYTES) -> Answer:
     """Fetches an address, or posts a body to it; every status is an answer. Raises AddressInvalid, Unreachable."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise AddressInvalid(url)
+    try:
+        parts = urlsplit(url)
+        is_fit = url.isascii() and parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_fit = False
+    if not is_fit:
+        raise AddressInvalid(ascii(url))
     request = urllib.request.Request(url, body, {"User-Agent": _AGENT, "Content-Type": "text/plain; charset=utf-8"})  # noqa: S310 (checked above)
     try:
-        with _opener(parts.hostname).open(request, timeout=timeout_s) as answer:
+        with _opener(parts.hostname or "").open(request, timeout=timeout_s) as answer:
             return _read(answer, most_bytes)
     except urllib.error.HTTPError as refused:
         with refused:

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from hub.telemetry import names
-from hub.tlog import note, policy, runner, store, witness_runner
+from hub.tlog import files, note, policy, runner, store, witness_runner
 from hub.tlog.algorithms import ED25519_COSIGNATURE
 from hub.tlog.contradictions import HistoryContradicted, refuse_contradicted
 from hub.tlog.cosignatures import sign_note
@@ -77,6 +77,13 @@ def test_what_is_sealed_is_cosigned_and_served_with_it(dsn: str, journal: Record
         served = note.parse(store.cosigned_note(connection, 1, sealed))
         assert set(policy_of(witnesses).cosigned(served)) == {"sc-0", "sc-1", "cq-0", "cq-1"}
         assert [one.size for one in witnesses] == [306, 306]
+        # What is shown is what a witness cosigned, as long as that is fresh.
+        record(journal, 2, "C")
+        newest, log = seal(dsn, keys), files.log_of(connection)
+        assert files.content(connection, log, "checkpoint") == served.format()
+        with psycopg.connect(dsn) as owner:
+            owner.execute("UPDATE tlog.checkpoint SET sealed_at = sealed_at - interval '2 minutes' WHERE size <= 306")
+        assert files.content(connection, log, "checkpoint") == newest.note
         assert names.QUORUM_LAG.points() == {(): 0.0}
         assert set(names.WITNESS_LAG.points().values()) == {0.0}
 
