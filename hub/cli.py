@@ -60,7 +60,12 @@ COMMANDS = (
         OPERATING,
         "旁路重建视图，比对摘要后切换。Rebuild a view beside the live one, compare digests, switch.",
     ),
-    Entry("fsck", "hub.commands.fsck:fsck", OPERATING, "检查：日志无缺口、各来源编号连续、视图等于重建。Check journal, feeds and views."),
+    Entry(
+        "fsck",
+        "hub.commands.fsck:fsck",
+        OPERATING,
+        "检查：日志无缺口、各来源编号连续、旁表与事件一致、视图等于重建。Check the journal, what is derived from it, and views.",
+    ),
     Entry(
         "status",
         "hub.commands.status:status",
@@ -113,7 +118,7 @@ COMMANDS = (
         "witness",
         "hub.commands.witness:app",
         POLICY,
-        "见证与镜像：在省里或审计方的机器上运行，不用枢纽数据库。A witness and mirror of the log, on a machine of its own.",
+        "见证与镜像：不依赖枢纽数据库。A witness and mirror of the log, without the hub's database.",
     ),
     Entry(
         "sql",
@@ -234,7 +239,7 @@ COMMANDS = (
         "prove",
         "hub.commands.prove:app",
         POLICY,
-        "证明：证据包、包含证明、一致性证明。Proofs that an outsider can check: bundles, inclusion, consistency.",
+        "证明：证据包、包含证明、一致性证明。Proofs: evidence bundles, that an event is in the log, that the log only grew.",
     ),
     Entry(
         "verify",
