@@ -203,8 +203,8 @@ def event_changed_before_the_bundle_is_made(attack: Attack) -> tuple[bytes, byte
 def bundle_signed_with_stolen_keys(attack: Attack) -> tuple[bytes, bytes | None]:
     """Rewrites the whole log, signs it with its own stolen keys, and makes a bundle of it."""
     all_signed_again_with_stolen_keys(attack)
-    first = attack.chance.randrange(10, 200)
-    return bundle_of(attack, Question("range", first=first, last=first + 20)), trusted(attack)
+    first, no_witness = attack.chance.randrange(10, 200), attack.hub.policy.replace(b"quorum two", b"quorum none")
+    return bundle_of(attack, Question("range", first=first, last=first + 20), no_witness), trusted(attack)
 
 
 def card_event_left_out_of_a_bundle(attack: Attack) -> tuple[bytes, bytes | None]:

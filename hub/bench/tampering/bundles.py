@@ -30,12 +30,12 @@ def refusals(bundle: bytes, policy: bytes | None) -> tuple[str, str]:
     return strangers, own
 
 
-def bundle_of(attack: Attack, question: Question) -> bytes:
-    """Makes the bundle of a question, from the record as it is by now."""
+def bundle_of(attack: Attack, question: Question, policy: bytes = b"") -> bytes:
+    """Makes the bundle of a question, from the record as it is by now; by the hub's policy, or one that the attacker gives."""
     file, archive = io.BytesIO(), b""
     if question.about == "decision":
         archive = bytes(attack.rows("SELECT archive FROM journal.rule_version")[0][0])
-    make(attack.connection, question, attack.hub.policy, file, archive)
+    make(attack.connection, question, policy or attack.hub.policy, file, archive)
     return file.getvalue()
 
 
