@@ -40,7 +40,7 @@ PATHS = DIFFERENT + ALIKE
 
 def follow(page: Page, what: str) -> None:
     """Clicks what leads to another page, and waits until that is there."""
-    with page.expect_navigation():
+    with page.expect_navigation(wait_until="domcontentloaded"):
         page.click(what)
 
 
@@ -83,7 +83,8 @@ class Console:
         """Opens a page; a purpose that is asked for is given."""
         address = self.path(path)
         said = "&".join(f"{name}={value}" for name, value in query.items())
-        page.goto(f"{address}{'&' if '?' in address else '?'}{said}" if said else address)
+        # Scripts and style are there by then: both are waited for.
+        page.goto(f"{address}{'&' if '?' in address else '?'}{said}" if said else address, wait_until="domcontentloaded")
         if page.locator("form[action='/purpose']").count():
             follow(page, "form[action='/purpose'] button")
 
@@ -279,7 +280,7 @@ def take(page: Page, step: str) -> None:
             page.select_option(where, what)
         else:
             page.fill(where, what)
-    with page.expect_navigation():
+    with page.expect_navigation(wait_until="domcontentloaded"):
         page.locator(where).evaluate("field => field.form.requestSubmit()")
 
 
