@@ -124,7 +124,8 @@ def plant(dsn: str, sql: str) -> None:
 
 def restores(place: Place, target: str) -> bool:
     restored = restore(target, place.directory, place.keys)
-    return restored.checked.is_clean and head(target) == restored.position == 6
+    # The feeds of a recording are made without a participant that was registered for them.
+    return restored.checked.codes.keys() <= {"feed-unregistered"} and head(target) == restored.position == 6
 
 
 def test_every_table_of_the_hub_is_in_the_backup_or_told_apart(dsn: str) -> None:
