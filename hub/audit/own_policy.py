@@ -4,8 +4,7 @@ from pathlib import Path
 
 import psycopg
 
-from hub.audit.sealed import NothingSealed
-from hub.domain.errors import HubError
+from hub.domain.errors import HubError, NothingSealed
 from hub.tlog.sealer import signers
 from hub.tlog.store import newest_incarnation
 from hub.trust.log_keys import FILES, open_log_keys

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from hub.domain.errors import HubError
+from hub.domain.errors import HubError, NothingSealed, NotSealedYet, SizeUnknown
 from hub.journal.leaves import leaves_at
 from hub.tlog import note, tree
 from hub.tlog.cosignatures import SignatureWrong
@@ -18,18 +18,6 @@ from hub.tlog.proof import Proof
 
 # How many cosigned checkpoints are looked at: the newest may lack a witness that is slow.
 _LOOKED_AT = 20
-
-
-class NotSealedYet(HubError):
-    """The log does not go so far yet; ask again in a few seconds, or look at `hub status` whether it is sealed."""
-
-
-class NothingSealed(HubError):
-    """Nothing of this journal is sealed; run `hub seal`."""
-
-
-class SizeUnknown(HubError):
-    """The log has no such size; ask for one up to that of its newest checkpoint."""
 
 
 class NotCosignedYet(HubError):

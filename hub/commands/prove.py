@@ -16,6 +16,7 @@ from hub.commands.asking import Operator
 from hub.commands.database import database
 from hub.commands.looking import Issuer, Purpose, keys_of, looker
 from hub.config import Config
+from hub.domain.errors import NotSealedYet
 from hub.domain.looks import card_by_key
 from hub.journal.reader import events_at
 from hub.journal.sessions import session
@@ -174,7 +175,7 @@ def _of(question: Question, out: Path, policy: Path | None, purpose: str, operat
 def _make(config: Config, dsn: str, question: Question, asked: Asked, policy: Path | None, out: Path, *, with_rules: bool = False) -> None:
     text = policy.read_bytes() if policy is not None else _own_policy(config, dsn)
     if question.keys and not wait_until_sealed(dsn, index_now(dsn).position, text):
-        raise sealed.NotSealedYet
+        raise NotSealedYet
     made = hand_over(dsn, question, asked, text, out, with_rules=with_rules)
     typer.echo(f"✓ {made.entries:,} 条 entries，{made.size:,} bytes，树 tree {made.tree_size:,}，SHA-256 {made.digest.hex()}: {out}")
     typer.echo(f"核验 verify it: hub verify {out} --policy POLICY")

@@ -1,7 +1,4 @@
-"""The one tree of errors for the faults of a caller or of the surroundings; the docstring is the message.
-
-`hub.api.edge.statuses` maps each to a gRPC status. An error never carries a value that could name a person or a card.
-"""
+"""Faults of a caller or of the surroundings: the docstring is the message, and no value in it could name a person or a card."""
 
 
 class HubError(Exception):
@@ -287,3 +284,15 @@ class DigestsClosed(HubError):
 
 class ReceiptNotFound(HubError):
     """No receipt can be given for this number: it is not recorded, or was recorded before there were receipts."""
+
+
+class NotSealedYet(HubError):
+    """The log does not go so far yet; ask again in a few seconds, or look at `hub status` whether it is sealed."""
+
+
+class NothingSealed(HubError):
+    """Nothing of this journal is sealed; run `hub seal`."""
+
+
+class SizeUnknown(HubError):
+    """The log has no such size; ask for one up to that of its newest checkpoint."""

@@ -21,6 +21,7 @@ VIEWS = {
     "venue_visit": ("入园入馆", "visits"),
     "decision_tally": ("答复计数", "decision tally"),
     "card_answers": ("卡的答复", "answers about cards"),
+    "card_index": ("卡索引", "card index"),
     "process.loss": ("挂失流程", "loss process"),
 }
 

@@ -14,9 +14,9 @@ from typer.testing import CliRunner, Result
 
 from hub.audit import verify
 from hub.audit.bundle_handing import check as both_checkers
-from hub.audit.sealed import NotCosignedYet, SizeUnknown
+from hub.audit.sealed import NotCosignedYet
 from hub.cli import app
-from hub.domain.errors import RequestInvalid
+from hub.domain.errors import RequestInvalid, SizeUnknown
 from hub.domain.participant import OPERATOR, OPERATOR_METADATA
 from hub.tlog import note, proof, tree
 from hub.tlog.sealer import signers

@@ -10,6 +10,8 @@ from typing import Any
 import grpc
 import pytest
 from chuanyu.exchange.v1 import (
+    audit_service_pb2,
+    audit_service_pb2_grpc,
     card_service_pb2,
     case_service_pb2,
     case_service_pb2_grpc,
@@ -94,6 +96,10 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
         name_card(asked.card, card, "50")
     name_card(filings.card, card, "50")
     name_card(uses.card, card, "50")
+    audits = audit_service_pb2_grpc.AuditServiceStub(one.channel)
+    inclusion = audit_service_pb2.GetInclusionProofRequest(position=1)
+    consistency = audit_service_pb2.GetConsistencyProofRequest(first_size=1)
+    receipt = audit_service_pb2.GetReceiptRequest(event={"feed": name, "sequence": 1})
     case = case_service_pb2.CaseKey(handling_province="50", case_no="N1")
     usable = service_item_service_pb2.ListUsableItemsRequest(service_region="500103")
     name_card(usable.card, card, "50")
@@ -144,6 +150,10 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
         "MedicalService/ListMedicalUses": lambda: health.ListMedicalUses(uses, timeout=DEADLINE_S),
         "CultureService/GetReader": lambda: leisure.GetReader(reader, timeout=DEADLINE_S),
         "CultureService/ListLoans": lambda: leisure.ListLoans(culture_service_pb2.ListLoansRequest(barcode="B1"), timeout=DEADLINE_S),
+        "AuditService/GetCheckpoint": lambda: audits.GetCheckpoint(audit_service_pb2.GetCheckpointRequest(), timeout=DEADLINE_S),
+        "AuditService/GetInclusionProof": lambda: audits.GetInclusionProof(inclusion, timeout=DEADLINE_S),
+        "AuditService/GetConsistencyProof": lambda: audits.GetConsistencyProof(consistency, timeout=DEADLINE_S),
+        "AuditService/GetReceipt": lambda: audits.GetReceipt(receipt, timeout=DEADLINE_S),
         "CultureService/ListVenueVisits": lambda: leisure.ListVenueVisits(visits, timeout=DEADLINE_S),
         "SubscriptionService/Subscribe": lambda: next(
             subscriptions.Subscribe(subscription_service_pb2.SubscribeRequest(), timeout=DEADLINE_S)
@@ -185,7 +195,7 @@ def test_every_call_of_the_services_has_a_row() -> None:
 
 
 def _services() -> list[Any]:
-    questions = (card_service_pb2, case_service_pb2, culture_service_pb2, medical_service_pb2, service_item_service_pb2)
+    questions = (audit_service_pb2, card_service_pb2, case_service_pb2, culture_service_pb2, medical_service_pb2, service_item_service_pb2)
     return [*questions, feed_service_pb2, hotlist_service_pb2, subscription_service_pb2]
 
 

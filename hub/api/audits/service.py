@@ -13,8 +13,8 @@ from hub.api.edge.directory import Caller
 from hub.api.edge.handlers import Gate, service, unary
 from hub.api.edge.turns import Reads
 from hub.audit import sealed
-from hub.audit.sealed import NotSealedYet, Sealed
-from hub.domain.errors import NotFeedOwner
+from hub.audit.sealed import Sealed
+from hub.domain.errors import NotFeedOwner, NotSealedYet
 from hub.domain.participant import OPERATOR
 from hub.intake.message_reader import reader
 from hub.intake.request_rules import refuse_invalid

@@ -3,8 +3,8 @@
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from hub.audit.sealed import NothingSealed, NotSealedYet, SizeUnknown
 from hub.domain import errors
+from hub.domain.errors import NothingSealed, NotSealedYet, SizeUnknown
 from hub.domain.quarantine import meaning_of
 
 DOMAIN = "chuanyu.exchange"

@@ -8,10 +8,11 @@ from hub.audit.bundle_handing import Asked, hand_over, index_now, wait_until_sea
 from hub.audit.bundle_question import of_decision
 from hub.audit.log_overview import Head, WitnessState, heads, witness_states
 from hub.audit.own_policy import own_policy
-from hub.audit.sealed import NotSealedYet, inclusion, newest
+from hub.audit.sealed import inclusion, newest
 from hub.audit.verdicts import last
 from hub.console.page import CONSOLE, File, Page, PageForbidden, Shown
 from hub.console.tables import Cell, Column, Table, table
+from hub.domain.errors import NotSealedYet
 from hub.domain.instants import microseconds_of
 from hub.domain.looks import Looker
 from hub.domain.looks import Shown as ShownRecord
