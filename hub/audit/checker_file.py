@@ -179,7 +179,7 @@ def shown_in(part: bytes) -> Iterator[Shown]:
         entry = _Cursor(raw)
         version, position = entry.number(1), entry.number(8)
         recorded_us, sequence = entry.number(8, is_signed=True), entry.number(8, is_signed=True)
-        stream, kind, _ = entry.short(), entry.short(), entry.short()
+        stream, kind, mark = entry.short(), entry.short(), entry.short()
         inner = entry.take(envelope.LEAF_BYTES)
         if version != 1 or is_open > 1 or not entry.is_at_end:
             raise BundleRefused("ENTRY_MALFORMED", f"position {position}")
@@ -187,6 +187,9 @@ def shown_in(part: bytes) -> Iterator[Shown]:
         if is_open:
             occurred_us = records.number(8, is_signed=True)
             sizes = records.number(1), records.number(4)
+            # How long the blind is, the signed header says: its mark is the other half of the digest.
+            if sizes[0] != len(mark):
+                raise BundleRefused("ENTRY_MALFORMED", f"position {position}")
             blind, data = records.take(sizes[0]), records.take(sizes[1])
             # As a digest whose first half is in the header: only the second half is hashed with the content.
             if envelope.inner_hash(bytes(envelope.MARK_BYTES) + blind, occurred_us, data) != inner:

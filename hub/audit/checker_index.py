@@ -48,7 +48,7 @@ def _proof(name: str, data: bytes) -> CardProof:
         key, positions = bytes.fromhex(said["key"]), tuple(int(one) for one in said["positions"])
         bucket, path = (base64.b64decode(said[part], validate=True) for part in ("bucket", "path"))
         proof = CardProof(said["what"], key, positions, int(said["published"]), bucket, path)
-    except (TypeError, ValueError, binascii.Error):
+    except (TypeError, ValueError, OverflowError, binascii.Error):
         raise BundleRefused("INDEX_MALFORMED", name) from None
     is_ascending = all(one < other for one, other in pairwise(positions))
     if not is_ascending or len(path) != BUCKET_BITS * HASH or len(bucket) % RECORD or proof.name.hex() != name:

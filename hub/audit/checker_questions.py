@@ -130,6 +130,8 @@ class _ByKey:
     def __init__(self, said: dict[str, Any], indexed: Sequence[Indexed]) -> None:
         if not indexed or said["keys"] != sorted(f"{one.proof.what}:{one.proof.key.hex()}" for one in indexed):
             raise BundleRefused("QUESTION_DIFFERS", "keys")
+        if said.get("position", 1) < 1:
+            raise BundleRefused("QUESTION_DIFFERS", "position")
         self._said, self._indexed = said, indexed
         self._shown: dict[int, Shown] = {}
 
@@ -166,7 +168,10 @@ class _ByKey:
 
     def _decision(self, reach: int) -> Iterator[Line]:
         position, as_of = self._said["position"], self._said["as_of"]
-        decision = self._event(position, "decision_made").decision_made
+        event = self._event(position, "decision_made")
+        decision = event.decision_made
+        if f"card:{event.card.key.hex()}" not in self._said["keys"]:
+            raise BundleRefused("QUESTION_DIFFERS", "the decision is about another card")
         if (self._shown[position].stream, self._shown[position].kind) != ("hub.decisions", "decision_made"):
             raise BundleRefused("QUESTION_DIFFERS", f"position {position}")
         if decision.as_of_position != as_of or as_of >= position:

@@ -26,6 +26,8 @@ VERIFIED, REFUSED, NOT_READ, SELF_CONSISTENT, NOT_CHECKED = range(5)
 FORMAT = "chuanyu-bundle/1"
 # The numbers of kinds in the message Event, of index_published, rules_published and decision_made.
 DECISION_MADE, RULES_PUBLISHED, INDEX_PUBLISHED = 520, 550, 596
+# Where an event has the card that it is about, and a card its key.
+EVENT_CARD, CARD_KEY = 4, 4
 MOST_MEMBER, MOST_MEMBERS, MOST_PATH = 1 << 28, 1_000_000, 63
 BEIJING = timezone(timedelta(hours=8))
 
@@ -238,7 +240,7 @@ class Key(NamedTuple):
 
 def is_name(name: str) -> bool:
     """Says whether a key may have this name."""
-    return 0 < len(name.encode(errors="replace")) <= 255 and not re.search(r"[\s+]", name)
+    return 0 < len(name.encode(errors="replace")) <= 255 and not re.search(r"[\s+\ud800-\udfff]", name)
 
 
 def decoded(text: str) -> bytes | None:
@@ -505,7 +507,8 @@ def _entry(part: bytes, at: int) -> tuple[Entry, int]:
     raw, at, end = part[at + 3 : at + 3 + length], at + 29, at + 3 + length
     stream, at = part[at : at + size], at + size
     kind, at = part[at + 1 : at + 1 + part[at]], at + 1 + part[at]
-    at += 1 + part[at]
+    marked = part[at]
+    at += 1 + marked
     inner = part[at : at + 32]
     if version != 1 or is_opened > 1 or at + 32 != end or end > len(part):
         raise IndexError
@@ -514,7 +517,8 @@ def _entry(part: bytes, at: int) -> tuple[Entry, int]:
         occurred_us, width, size = _OPENED.unpack_from(part, end)
         start = end + 13
         end = start + width + size
-        if end > len(part):
+        # The signed header says how long the blind is. If not, bytes could pass from one part of what is hashed into another.
+        if end > len(part) or width != marked:
             raise IndexError
         data = part[start + width : end]
         found = hashlib.sha256(part[start : start + width] + struct.pack(">q", occurred_us) + data).digest()
@@ -560,6 +564,13 @@ def arm_of(entry: Entry, number: int) -> dict[int, Any]:
     return dict(fields_of(found[0]))
 
 
+def card_of(entry: Entry) -> bytes:
+    """Returns the key of the card that an opened entry is about, b"" if it is about none."""
+    cards = [value for field, value in fields_of(entry.data or b"") if field == EVENT_CARD and isinstance(value, bytes)]
+    keys = [value for card in cards for field, value in fields_of(card) if field == CARD_KEY and isinstance(value, bytes)]
+    return keys[0] if len(keys) == 1 else b""
+
+
 # --- what was asked, and whether all of it is there ------------------------------------------------------------------------------------
 
 
@@ -581,7 +592,7 @@ class Indexed(NamedTuple):
             key, what, positions = bytes.fromhex(said["key"]), said["what"], [int(one) for one in said["positions"]]
             bucket, path = base64.b64decode(said["bucket"], validate=True), base64.b64decode(said["path"], validate=True)
             published = int(said["published"])
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise Refused("INDEX_MALFORMED", name) from None
         found = cls(key, what, positions, published, bucket, hashes_of(path, "INDEX_MALFORMED"))
         is_whole = what in ("card", "person") and len(found.path) == 20 and len(bucket) % 64 == 0 and positions == sorted(set(positions))
@@ -635,6 +646,7 @@ class Keyed:
         self.found: dict[int, Entry] = {}
         named = [f"{one.what}:{one.key.hex()}" for one in indexed]
         expect(bool(named) and sorted(named) == question["keys"], "QUESTION_DIFFERS", "the keys are not those of the index")
+        expect(question.get("position", 1) > 0, "QUESTION_DIFFERS", "a decision has a position")
 
     def see(self, entry: Entry) -> None:
         """Takes an entry."""
@@ -676,6 +688,7 @@ class Keyed:
         entry, as_of = self.found[self.question["position"]], self.question["as_of"]
         said = arm_of(entry, DECISION_MADE)
         expect(entry.stream == b"hub.decisions" and entry.kind == b"decision_made", "QUESTION_DIFFERS", "it is no decision")
+        expect(f"card:{card_of(entry).hex()}" in self.question["keys"], "QUESTION_DIFFERS", "the decision is about another card")
         expect(said.get(5, 0) == as_of < entry.position, "DECISION_DIFFERS", f"as of {as_of}, in the log {said.get(5, 0)}")
         expect(as_of < self.reach, "CARD_INCOMPLETE", f"the index ends before position {as_of}")
         positions = {position for one in self.indexed for position in one.positions}
@@ -800,10 +813,11 @@ _QUESTIONS: dict[str, tuple[Any, dict[str, type]]] = {
 def question_of(manifest: dict[str, Any], indexed: list[Indexed]) -> Any:
     """Returns what checks that the entries are what was asked for."""
     question = manifest["question"]
-    expect(isinstance(question, dict) and question.get("about") in _QUESTIONS, "QUESTION_UNKNOWN")
-    kind, fields = _QUESTIONS[question["about"]]
+    about = question.get("about")
+    expect(isinstance(about, str) and about in _QUESTIONS, "QUESTION_UNKNOWN")
+    kind, fields = _QUESTIONS[about]
     is_whole = set(question) == {"about", *fields} and all(type(question[name]) is wanted for name, wanted in fields.items())
-    expect(is_whole, "QUESTION_UNKNOWN", question["about"])
+    expect(is_whole, "QUESTION_UNKNOWN", about)
     return kind(question, indexed, manifest["size"])
 
 
@@ -888,12 +902,15 @@ def _earlier(reader: Members, head: Note, judge: Policy, say: Say) -> list[tuple
 
 
 def _when(notes: list[tuple[Note, Judged]], span: tuple[int, int], say: Say) -> None:
-    """Says between which cosignatures the events that were asked for were recorded, from a first to a last position, if there are any."""
+    """Says between which cosignatures the events that were asked for were recorded, from a first to a last position, if there are any.
+
+    Of each checkpoint the time that says less: one witness that lies about its time moves neither bound too far.
+    """
     first, last = span
     if not last:
         return
-    before = [max(judged.witnesses.values()) for note, judged in notes if note.size <= first and judged.witnesses]
-    after = [min(judged.witnesses.values()) for note, judged in notes if note.size > last and judged.witnesses]
+    before = [min(judged.witnesses.values()) for note, judged in notes if note.size <= first and judged.witnesses]
+    after = [max(judged.witnesses.values()) for note, judged in notes if note.size > last and judged.witnesses]
     if before:
         say(f"见证人 {_instant(max(before))} 时尚无这些记录", f"when witnesses looked at {_instant(max(before))}, none of it was recorded")
     if after:

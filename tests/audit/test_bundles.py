@@ -319,6 +319,29 @@ def test_the_content_of_another_event_behind_a_valid_proof_is_refused(scene: Sce
     assert refused(with_records(members, later), scene.quick) == "CONTENT_DIFFERS"
 
 
+def test_a_hash_does_not_open_to_other_data_by_a_blind_of_another_length(scene: Scene) -> None:
+    members = scene.members("range")
+    held = records(members)
+    at, (blind, occurred_us, data) = next((at, one.content) for at, one in enumerate(held) if one.content and one.content[0])
+    opened = blind + occurred_us.to_bytes(8, "big", signed=True) + data
+    assert len(blind) == 16
+    for width in (0, 15, 17, 40):
+        moved = opened[:width], int.from_bytes(opened[width : width + 8], "big", signed=True), opened[width + 8 :]
+        changed = [*held[:at], held[at]._replace(content=moved), *held[at + 1 :]]
+        assert refused(with_records(members, changed), scene.quick) == "ENTRY_MALFORMED"
+
+
+def test_one_witness_that_lies_about_its_time_does_not_say_when_all_was_recorded(scene: Scene) -> None:
+    members, lines = scene.members("range"), list[str]()
+    note = parse(members["checkpoint"])
+    lying = sign_note(scene.log.witnesses[0], note.text, 5)
+    others = [one for one in note.signatures if one.key_id != lying.key_id]
+    bundle = repacked({**members, "checkpoint": dataclasses.replace(note, signatures=(*others, lying)).format()})
+    assert verify.verify(io.BytesIO(bundle), scene.quick, lambda _zh, en: lines.append(en)) == verify.VERIFIED
+    said = [line for line in lines if "all of it was recorded" in line]
+    assert len(said) == 1 and "1970" not in said[0]
+
+
 def test_rows_dropped_swapped_and_from_another_time_are_refused(scene: Scene) -> None:
     members = scene.members("range")
     held = records(members)
@@ -399,6 +422,34 @@ def test_there_is_none_is_no_way_to_hide_a_card(scene: Scene) -> None:
     manifest["question"]["keys"] = [f"card:{key.hex()}"]
     built = {name: others[name] for name in order} | {f"index/{proof.name.hex()}": hidden, "entries/000000": others["entries/000000"]}
     assert refused(repacked({**built, "bundle.json": as_json(manifest)}), scene.quick) == "CARD_INCOMPLETE"
+
+
+def test_a_decision_comes_with_the_record_of_its_own_card(scene: Scene) -> None:
+    log, members, other = scene.log, scene.members("decision"), scene.members("nobody")
+    ((name, index),) = [(name, data) for name, data in other.items() if name.startswith("index/")]
+    kept = {scene.decision, scene.questions["decision"].rules, json.loads(index)["published"]}
+    held = [one for one in records(members) if int.from_bytes(one.entry[1:9], "big") in kept]
+    assert len(held) == len(kept)
+    manifest = json.loads(members["bundle.json"]) | {"entries": len(held)}
+    manifest["question"]["keys"] = json.loads(other["bundle.json"])["question"]["keys"]
+    runs = [(0, 1), *((position, position + 1) for position in sorted(kept))]
+    proof = b"".join(several(runs, manifest["size"], reader(log.connection, log.log.number)))
+    order = [one for one in members if not one.startswith(("index/", "entries/"))]
+    changed = {**{one: members[one] for one in order}, "bundle.json": as_json(manifest), "proof": proof, name: index}
+    assert refused(with_records(changed, held), scene.quick) == "QUESTION_DIFFERS"
+
+
+def test_numbers_and_names_that_are_none_are_refused_by_name(scene: Scene) -> None:
+    card, decision = scene.members("card"), scene.members("decision")
+    name = next(one for one in card if one.startswith("index/"))
+    for change in ({"positions": [float("inf")]}, {"published": float("inf")}, {"published": float("nan")}, {"positions": 10**400}):
+        assert refused(edited(card, name, lambda said: said.update(change)), scene.quick) == "INDEX_MALFORMED"  # noqa: B023
+    for position in (0, -1, 10**30):
+        assert refused(with_question(decision, position=position), scene.quick) == "QUESTION_DIFFERS"
+    for about in ([], {}, None, 7):
+        assert refused(with_question(card, about=about), scene.quick) == "QUESTION_UNKNOWN"
+    key = scene.log.witnesses[0].verifier.text.encode()
+    assert refused(scene.bundles["card"], b"log \xff" + key + b"\nquorum none\n") == "POLICY_MALFORMED"
 
 
 def test_another_epoch_or_path_of_the_index_is_refused(scene: Scene) -> None:
@@ -490,5 +541,7 @@ def test_the_program_for_strangers_knows_the_numbers_of_kinds_and_no_code_of_the
     numbers = {field.name: field.number for field in event_pb2.Event.DESCRIPTOR.fields}
     known = (verify.DECISION_MADE, verify.RULES_PUBLISHED, verify.INDEX_PUBLISHED)
     assert known == (numbers["decision_made"], numbers["rules_published"], numbers["index_published"])
+    card = event_pb2.Event.DESCRIPTOR.fields_by_name["card"]
+    assert (card.number, card.message_type.fields_by_name["key"].number) == (verify.EVENT_CARD, verify.CARD_KEY)
     imported = re.findall(r"^\s*(?:from|import) (\w+)", Path(verify.__file__).read_text(), re.MULTILINE)
     assert set(imported) <= {*sys.stdlib_module_names, "cryptography"}
