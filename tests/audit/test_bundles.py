@@ -6,11 +6,11 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,6 +36,8 @@ from tests.audit.sealing import CARD, Logged, logged
 from tests.databases import fresh_database
 
 Members = dict[str, bytes]
+# A verdict within two seconds, where half of the machine is somebody else's.
+VERDICT_CPU_S = 1.0
 TODAY = "SELECT to_char(max(recorded_at) AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD') FROM journal.event"
 
 
@@ -266,6 +268,48 @@ def test_another_key_of_the_log_and_forged_and_missing_lines_are_refused(scene: 
     assert refused(repacked({**members, "checkpoint": members["checkpoint"].replace(b"\n", b"\r\n", 1)}), scene.quick) == "NOTE_MALFORMED"
 
 
+def with_size(note: bytes, size: bytes) -> bytes:
+    """A checkpoint whose second line says another size."""
+    origin, _, rest = note.split(b"\n", 2)
+    return b"\n".join((origin, size, rest))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda note: note.replace(b"\n", b"\r\n"),
+        lambda note: note.replace(b"chuanyu", b"chuan\tyu", 1),
+        lambda note: note[:-1],
+        lambda note: note + note.splitlines(keepends=True)[-1] * (17 - note.count("—".encode())),
+        lambda note: with_size(note, b"0" + note.split(b"\n")[1]),
+        lambda note: with_size(note, b"%d" % (1 << 63)),
+        lambda note: note.replace(b"chuanyu", b"chuan\xffyu", 1),
+    ],
+    ids=["CR", "tab", "no final newline", "17 signatures", "leading zero", "size from 2^63 on", "no UTF-8"],
+)
+def test_a_checkpoint_that_is_none_is_refused(scene: Scene, spoil: Callable[[bytes], bytes]) -> None:
+    members = scene.members("card")
+    assert refused(repacked({**members, "checkpoint": spoil(members["checkpoint"])}), scene.quick) == "NOTE_MALFORMED"
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["Ed25519", "ML-DSA-44"])
+def test_a_witness_whose_time_is_from_2_to_the_63_on_is_refused(scene: Scene, which: int) -> None:
+    members, witness = scene.members("card"), scene.log.witnesses[which]
+    note = parse(members["checkpoint"])
+    others = tuple(line for line in note.signatures if line.key_id != witness.verifier.key_id)
+    late = dataclasses.replace(note, signatures=(*others, sign_note(witness, note.text, 1 << 63))).format()
+    assert refused(repacked({**members, "checkpoint": late}), scene.quick) == "SIGNATURE_WRONG"
+
+
+def test_an_earlier_checkpoint_is_of_this_incarnation_and_its_path_is_short(scene: Scene) -> None:
+    members = scene.members("decision")
+    name = next(one for one in members if one.endswith(".note"))
+    path = name.replace(".note", ".path")
+    assert refused(repacked({**members, path: bytes(32 * 64)}), scene.quick) == "CONSISTENCY_WRONG"
+    before = members[name].replace(b"test.chuanyu/1", b"test.chuanyu/0", 1)
+    assert refused(repacked({**members, name: before}), scene.quick) == "ORIGIN_DIFFERS"
+
+
 @pytest.mark.parametrize(
     "policy",
     [
@@ -348,6 +392,8 @@ def test_rows_dropped_swapped_and_from_another_time_are_refused(scene: Scene) ->
     assert refused(with_records(members, [held[0], *held[2:]]), scene.quick) == "RANGE_INCOMPLETE"
     assert refused(with_records(members, [held[1], held[0], *held[2:]]), scene.quick) == "RANGE_INCOMPLETE"
     assert refused(with_records(members, [*held, held[-1]]), scene.quick) == "ENTRIES_DISORDERED"
+    beyond = held[-1].entry[:1] + json.loads(members["bundle.json"])["size"].to_bytes(8, "big") + held[-1].entry[9:]
+    assert refused(with_records(members, [*held[:-1], Held(beyond, held[-1].content)]), scene.quick) == "ENTRIES_DISORDERED"
     back = held[3].entry[:9] + bytes(8) + held[3].entry[17:]
     assert refused(with_records(members, [*held[:3], Held(back, held[3].content), *held[4:]]), scene.quick) == "TIME_GOES_BACK"
     renamed = held[3].entry.replace(b"cq.card-center", b"sc.card-center")
@@ -363,6 +409,9 @@ def test_a_question_that_the_entries_do_not_answer_is_refused(scene: Scene) -> N
     assert refused(with_question(feed, last=13), scene.quick) == "FEED_INCOMPLETE"
     assert refused(with_question(feed, feed="sc.usage"), scene.quick) == "QUESTION_DIFFERS"
     assert refused(with_question(whole, last=41), scene.quick) == "RANGE_INCOMPLETE"
+    # Position 0 is the genesis: no window begins before the log does.
+    assert refused(with_question(whole, first=0), scene.quick) == "QUESTION_DIFFERS"
+    assert refused(with_question(feed, first=0), scene.quick) == "FEED_INCOMPLETE"
     assert refused(with_question(day, day="2020-01-01"), scene.quick) in {"DAY_INCOMPLETE", "QUESTION_DIFFERS"}
     assert refused(with_question(scene.members("empty day"), day="2020-1-1"), scene.quick) == "QUESTION_DIFFERS"
 
@@ -468,6 +517,8 @@ def test_what_is_not_there_is_refused_before_a_file_is_made(scene: Scene) -> Non
         Question("feed", feed="cq.usage", first=1, last=99_999),
         Question("feed", feed="nobody", first=1, last=2),
         Question("range", first=1, last=99_999),
+        Question("range", first=0, last=5),
+        Question("feed", feed="cq.usage", first=0, last=5),
     ):
         with pytest.raises(RangeNotThere):
             make(scene.log.connection, question, scene.quick, io.BytesIO())
@@ -499,16 +550,22 @@ def strangers_run(python: str, directory: Path, *arguments: str) -> subprocess.C
     return subprocess.run([python, "-I", script, *arguments], capture_output=True, text=True, cwd=directory, check=False, timeout=60)
 
 
+def strangers_cpu_s() -> float:
+    """What the children that have ended took of the processors: other work on the machine makes them wait, and wait is not in it."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_a_stranger_with_cryptography_alone_has_a_verdict_within_two_seconds(scene: Scene, tmp_path: Path) -> None:
     python = strangers_python(tmp_path, with_cryptography=True)
     bundle, policy = tmp_path / "a.hubaudit", tmp_path / "policy"
     bundle.write_bytes(scene.bundles["decision"])
     policy.write_bytes(scene.log.policy)
-    began = time.monotonic()
+    before_s = strangers_cpu_s()
     ran = strangers_run(python, tmp_path, str(bundle), "--policy", str(policy))
     assert (ran.returncode, ran.stderr) == (verify.VERIFIED, "")
     assert "通过" in ran.stdout and "verified under the policy from outside" in ran.stdout
-    assert time.monotonic() - began < 2.0
+    assert strangers_cpu_s() - before_s < VERDICT_CPU_S
     assert strangers_run(python, tmp_path, str(bundle)).returncode == verify.SELF_CONSISTENT
     assert strangers_run(python, tmp_path, str(tmp_path / "none")).returncode == verify.NOT_READ
     bundle.write_bytes(scene.bundles["decision"][:-1])
