@@ -91,6 +91,8 @@ class Sealer:
         self._signers = signers(keys, incarnation.origin)
         self._sealed: Sealed | None = None
         self._tree: tree.Appender | None = None
+        # When the last head was signed, by its own time.
+        self._signed_s = 0
         self._thinned_at = time.monotonic()
 
     def seal(self) -> Round:
@@ -123,6 +125,8 @@ class Sealer:
         check_note(signed, self._signers[0].verifier)
         if Checkpoint.parse(signed.text) != Checkpoint(self._incarnation.origin, stored.size, stored.root) or loaded.root() != stored.root:
             raise NotToBeSealed(f"checkpoint {stored.size}")
+        times = [check_note(signed, key.verifier).signed_s for key in self._signers if key.kind.is_timed]
+        self._signed_s = max(self._signed_s, *times)
         return loaded
 
     def _grow(self, grown: tree.Appender, stored: Sealed | None, added: bytes) -> Sealed:
@@ -140,7 +144,8 @@ class Sealer:
             before, grown.size, tree.consistency(before, grown.size, read), tree.EMPTY_ROOT if stored is None else stored.root, root
         )
         text = Checkpoint(self._incarnation.origin, grown.size, root).text
-        now_s = int(time.time())
+        # With a clock that was set back, a smaller tree would seem to be signed after a larger one: to witnesses that is a rollback.
+        self._signed_s = now_s = max(int(time.time()), self._signed_s)
         note = Note(text, tuple(sign_note(key, text, now_s) for key in self._signers)).format()
         store.put(self._connection, number, tiles, grown.size, root, note)
         sealed = store.newest_checkpoint(self._connection, number)

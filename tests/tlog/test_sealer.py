@@ -39,6 +39,25 @@ def test_a_head_is_signed_by_all_three_keys_under_the_name_of_the_log(dsn: str, 
     assert abs(signed[1].signed_s - time.time()) < 60
 
 
+def test_a_clock_that_is_set_back_makes_no_head_older_than_the_one_before(
+    dsn: str, journal: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_fingerprint(dsn)
+    now_s = int(time.time())
+    with runner.connect(dsn) as connection:
+        mine, times = sealer_on(connection, tmp_path), []
+        ml_dsa = signers(open_log_keys(tmp_path), f"{NAME}/1")[1].verifier
+        for clock_s, is_restarted in ((now_s, False), (now_s - 50, False), (now_s - 90, True), (now_s + 9, False)):
+            record(journal, 2)
+            monkeypatch.setattr(sealer.time, "time", lambda clock_s=clock_s: float(clock_s))
+            mine = sealer_on(connection, tmp_path) if is_restarted else mine
+            mine.seal()
+            head = store.newest_checkpoint(connection, 1)
+            assert head is not None
+            times.append(check_note(parse(head.note), ml_dsa).signed_s - now_s)
+    assert times == [0, 0, 0, 9]
+
+
 def test_without_anything_new_nothing_is_signed(dsn: str, journal: Recording, tmp_path: Path) -> None:
     record(journal, 3)
     assert seal(dsn, tmp_path) == seal(dsn, tmp_path)
