@@ -3,6 +3,7 @@
 import io
 import tarfile
 import time
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -48,17 +49,22 @@ def test_what_it_gives_to_keep_is_whole(auditor: Visitor, scene: Scene) -> None:
     assert auditor.client.get("/journal/999999999/proof").status_code == 400
 
 
-def test_the_evidence_of_an_answer_is_for_a_purpose_and_on_record(auditor: Visitor, scene: Scene, workings: Workings) -> None:
+def test_the_evidence_of_an_answer_is_for_a_purpose_and_on_record(
+    auditor: Visitor, scene: Scene, workings: Workings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(scene.hub.dsn) as connection:
+        policy = b"# the one of the setting\n" + own_policy(connection, workings.config.keys_dir)
+    (tmp_path / "policy").write_bytes(policy)
+    monkeypatch.setattr(workings.config, "log_policy", tmp_path / "policy")
     address = f"/decisions/{scene.refused}/bundle"
     auditor.post("/purpose", handle=f"decision-{scene.refused}", purpose="AUDIT", back="/decisions")
     got = auditor.post(address)
     assert got.headers["content-disposition"] == f'attachment; filename="decision-{scene.refused}.hubaudit"'
     with psycopg.connect(scene.hub.dsn) as connection:
-        policy = own_policy(connection, workings.config.keys_dir)
         made = connection.execute("SELECT count(*) FROM journal.event WHERE kind = 'bundle_made'").fetchone()
     assert made == (1,)
     said: list[str] = []
     verify(io.BytesIO(got.content), policy, lambda zh, _en: said.append(zh))
     assert said
     with tarfile.open(fileobj=io.BytesIO(got.content)) as bundle:
-        assert bundle.getnames()
+        assert bundle.extractfile("policy").read() == policy  # type: ignore[union-attr]

@@ -89,13 +89,14 @@ def bundle(page: Page) -> File:
     """Gives the evidence of a decision; that it was made, for whom and what for, is recorded before. Raises PurposeNeeded and others."""
     position, workings = page.whole("position"), page.workings
     with page.reading() as connection:
-        question, policy = of_decision(connection, position), own_policy(connection, workings.config.keys_dir)
+        question = of_decision(connection, position)
+        policy = own_policy(connection, workings.config.keys_dir, workings.config.log_policy)
         (recorded,) = events_at(connection, [position])
     if not page.may_see(recorded.event.card.issuing_province):
         raise PageForbidden
     purpose = page.purpose(f"decision-{position}", recorded.event.card)
     page.look(f"decision-{position}", recorded.event.card, ShownRecord.SHOWN_RECORD_EXPLANATION, position)
-    if not wait_until_sealed(workings.dsn, index_now(workings.dsn).position):
+    if not wait_until_sealed(workings.dsn, index_now(workings.dsn).position, policy):
         raise NotSealedYet
     asked = Asked(Looker(CONSOLE, page.account.name), purpose, recorded.event.card)
     with tempfile.TemporaryDirectory() as folder:
