@@ -70,6 +70,12 @@ def first_beyond(connection: psycopg.Connection, position: int) -> Sealed | None
     return _maybe(connection, _FIRST_COSIGNED, position)
 
 
+def cosigned_size(connection: psycopg.Connection, position: int) -> int:
+    """Returns the size of the newest checkpoint that has a position and a witness's line, 0 if there is none."""
+    row = connection.execute(_COSIGNED_SIZE, (position,)).fetchone()
+    return int(row[0]) if row is not None else 0
+
+
 def reader(connection: psycopg.Connection, incarnation: int) -> tree.Read:
     """Returns what reads the tiles of an incarnation."""
 
@@ -134,4 +140,7 @@ _FIRST_COSIGNED = f"{_COSIGNED} AND c.size > %(size)s ORDER BY c.size LIMIT 1"
 _COSIGNED_SIZES = """
     SELECT DISTINCT size FROM tlog.cosignature WHERE incarnation = (SELECT max(incarnation) FROM tlog.incarnation)
     ORDER BY size DESC LIMIT %s"""
+_COSIGNED_SIZE = """
+    SELECT size FROM tlog.cosignature WHERE incarnation = (SELECT max(incarnation) FROM tlog.incarnation) AND size > %s
+    ORDER BY size DESC LIMIT 1"""
 _TILE = "SELECT hashes FROM tlog.tile WHERE (incarnation, level, number) = (%s, %s, %s)"

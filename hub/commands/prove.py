@@ -136,11 +136,13 @@ def run_of_positions(
 def event(
     position: Position,
     out: Out,
-    size: Annotated[int, typer.Option(min=0, help="在此大小的树中，默认最新。In the tree of this size; the newest if absent.")] = 0,
+    size: Annotated[
+        int, typer.Option(min=0, help="在此大小的树中，默认最新的见证过的。In the tree of this size; the newest cosigned one if absent.")
+    ] = 0,
 ) -> None:
     """写出一个事件在日志中的证明（.tlog-proof），不含内容。Write the proof that an event is in the log, without its content."""
     with database(Config()) as dsn, session(dsn, "hub_reader", "hub-log") as connection:
-        proof, leaf = sealed.inclusion(connection, position, size)
+        proof, leaf = sealed.inclusion(connection, position, size or sealed.cosigned_size(connection, position))
     out.write_bytes(proof.format())
     typer.echo(f"✓ 位置 position {position}，叶 leaf {leaf.hex()}，树 tree {proof.checkpoint.size}: {out}")
 

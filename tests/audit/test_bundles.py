@@ -25,9 +25,10 @@ from hub.audit.bundle_file import Held, Writer, as_json, header, packed
 from hub.audit.bundle_question import Question, RangeNotThere
 from hub.audit.card_proofs import prove
 from hub.audit.rule_archive import pack_version
-from hub.audit.sealed import NotCosignedYet, reader
+from hub.audit.sealed import NotCosignedYet, cosigned_size, inclusion, reader
 from hub.domain.errors import DecisionNotFound
 from hub.projections import card_epochs
+from hub.tlog import policy as policies
 from hub.tlog.algorithms import ED25519
 from hub.tlog.cosignatures import sign_note
 from hub.tlog.note import SignerKey, encode64, parse
@@ -138,6 +139,17 @@ def test_proofs_lead_to_the_newest_checkpoint_that_the_policy_takes(scene: Scene
     assert make(log.connection, scene.questions["feed"], log.policy_of(log.signers[0], quorum="none"), file).tree_size == size
     with pytest.raises(NotCosignedYet):
         make(log.connection, scene.questions["feed"], log.policy_of(SignerKey.make(log.log.origin, ED25519)), io.BytesIO())
+
+
+def test_a_proof_for_others_leads_to_the_newest_checkpoint_with_a_witness_that_has_the_event(scene: Scene) -> None:
+    connection = scene.log.connection
+    (size,) = connection.execute("SELECT max(size) FROM tlog.checkpoint").fetchone() or (0,)
+    cosigned = json.loads(scene.members("range")["bundle.json"])["size"]
+    assert [cosigned_size(connection, position) for position in (2, cosigned - 1, cosigned)] == [cosigned, cosigned, 0]
+    proof, _leaf = inclusion(connection, 2, cosigned_size(connection, 2))
+    assert policies.parse(scene.log.policy).judge(proof.note).checkpoint.size == cosigned
+    unseen, _leaf = inclusion(connection, cosigned, cosigned_size(connection, cosigned))
+    assert unseen.checkpoint.size == size == cosigned + 1
 
 
 def test_a_bundle_shows_what_was_asked_for_and_of_the_rest_only_headers(scene: Scene) -> None:

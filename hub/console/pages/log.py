@@ -8,7 +8,7 @@ from hub.audit.bundle_handing import Asked, hand_over, index_now, wait_until_sea
 from hub.audit.bundle_question import of_decision
 from hub.audit.log_overview import Head, WitnessState, heads, witness_states
 from hub.audit.own_policy import own_policy
-from hub.audit.sealed import inclusion, newest
+from hub.audit.sealed import cosigned_size, inclusion, newest
 from hub.audit.verdicts import last
 from hub.console.page import CONSOLE, File, Page, PageForbidden, Shown
 from hub.console.tables import Cell, Column, Table, table
@@ -81,7 +81,7 @@ def proof(page: Page) -> File:
     """Gives the proof that an event is in the log, without its content; raises NotSealedYet."""
     position = page.whole("position")
     with page.reading() as connection:
-        found, _leaf = inclusion(connection, position)
+        found, _leaf = inclusion(connection, position, cosigned_size(connection, position))
     return File(f"position-{position}.tlog-proof", found.format(), TEXT)
 
 
