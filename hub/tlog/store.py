@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from hub.tlog.note import MOST_SIGNATURES, parse
 from hub.tlog.tree import HASH, Read
 
 
@@ -75,9 +76,11 @@ def shown_checkpoint(connection: psycopg.Connection, incarnation: int) -> Sealed
 
 
 def cosigned_note(connection: psycopg.Connection, incarnation: int, sealed: Sealed) -> bytes:
-    """Returns a checkpoint with the lines of the witnesses that cosigned it behind the log's own."""
+    """Returns a checkpoint with the lines of the witnesses that cosigned it behind the log's own, as many as a note may have."""
+    room = MOST_SIGNATURES - len(parse(sealed.note).signatures)
     rows = connection.execute(
-        "SELECT line FROM tlog.cosignature WHERE incarnation = %s AND size = %s ORDER BY at, witness", (incarnation, sealed.size)
+        "SELECT line FROM tlog.cosignature WHERE incarnation = %s AND size = %s ORDER BY at, witness LIMIT %s",
+        (incarnation, sealed.size, room),
     ).fetchall()
     return sealed.note + "".join([f"{line.rstrip()}\n" for (line,) in rows]).encode()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from hub.tlog import files, paths, tree
+from hub.tlog import files, paths, store, tree
 from hub.tlog.cosignatures import check_note
 from hub.tlog.files import FileUnknown, NothingSealed
 from hub.tlog.note import Checkpoint, parse
@@ -166,3 +166,14 @@ def test_what_the_site_gives_is_signed_by_the_keys_of_the_folder(dsn: str, journ
         note = parse(fetch(address, "checkpoint"))
     for key in signers(open_log_keys(tmp_path), f"{NAME}/1"):
         check_note(note, key.verifier)
+
+
+def test_a_checkpoint_has_no_more_lines_than_a_note_may_have(dsn: str, journal: Recording, tmp_path: Path) -> None:
+    journal.append(about("A00000001"))
+    head = seal(dsn, tmp_path)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for number in range(20):
+            line = f"— witness{number:02d} AAAAAAA="
+            connection.execute("INSERT INTO tlog.cosignature VALUES (1, %s, %s, %s)", (head.size, f"w{number:02d}", line))
+        note = parse(store.cosigned_note(connection, 1, head))
+    assert [one.name for one in note.signatures][3:] == [f"witness{number:02d}" for number in range(13)]
