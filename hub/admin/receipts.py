@@ -19,7 +19,7 @@ from hub.intake.request_rules import refuse_identifiers, refuse_invalid
 from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import session
 from hub.trust.receipt_keys import ReceiptKey, ReceiptKeys, make_receipt_key
-from hub.trust.signatures import ED25519, PUBLIC_BYTES, SM2, is_signed, key_id
+from hub.trust.signatures import ED25519, PUBLIC_BYTES, SM2, is_anybodys, is_signed, key_id
 
 SIGNING_KEY = "chuanyu-signing-key/1"
 _ALGORITHMS = {"ed25519": ED25519, "sm2": SM2}
@@ -103,7 +103,7 @@ def read_signing_key(path: Path) -> SigningKey:
         values = dict(line.split(" ", 1) for line in lines[1:])
         algorithm, public = _ALGORITHMS[values["algorithm"]], base64.b64decode(values["public"], validate=True)
         key = SigningKey(PREFIX + values["participant"].removeprefix(PREFIX), algorithm, public)
-        is_fit = lines[0] == SIGNING_KEY and len(public) == PUBLIC_BYTES[algorithm]
+        is_fit = lines[0] == SIGNING_KEY and len(public) == PUBLIC_BYTES[algorithm] and not is_anybodys(algorithm, public)
         is_fit = is_fit and is_signed(algorithm, public, base64.b64decode(proof.strip(), validate=True), text.encode())
     except (UnicodeDecodeError, IndexError, KeyError, ValueError, binascii.Error):
         raise SigningKeyUnfit from None

@@ -14,6 +14,15 @@ PUBLIC_BYTES: dict[int, int] = {ED25519: 32, SM2: 64}
 SIGNATURE_BYTES = 64
 
 
+# With a key of small order, for which nobody needs a private half, this is the signature of one text in eight or more.
+_OF_NOBODY = b"\1" + bytes(SIGNATURE_BYTES - 1)
+
+
+def is_anybodys(algorithm: int, public_key: bytes) -> bool:
+    """Whether anybody can sign with a key, so that a signature by it binds nobody."""
+    return algorithm == ED25519 and any(is_signed(algorithm, public_key, _OF_NOBODY, bytes((number,))) for number in range(256))
+
+
 def key_id(public_key: bytes) -> str:
     """Returns what a key is known by."""
     return sha256(public_key).hexdigest()[:16]

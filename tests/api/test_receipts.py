@@ -29,6 +29,7 @@ from hub.journal.receipts import log_origin, receipt_for
 from hub.journal.recorder import AggregateStore
 from hub.trust.batch_texts import ReceiptUnreadable, read_receipt
 from hub.trust.receipt_keys import open_receipt_keys
+from hub.trust.signatures import ED25519, is_signed
 from tests.clients import DEADLINE_S, Province, Refusal, add_feed, of_feed, recorded_at, refused
 from tests.hub_process import CHONGQING, RunningHub
 from tests.messages import journey, registered
@@ -329,6 +330,29 @@ def test_who_has_no_such_key_or_feed_is_told_so(shared_hub: RunningHub) -> None:
         participant.revoke_signing_key("0" * 16, "KEY_LOST", datetime.now(UTC))
     with pytest.raises(FeedNotIts), registration(shared_hub) as participant:
         participant.require_signing("sc.usage", datetime.now(UTC), is_required=True)
+
+
+@pytest.mark.parametrize(
+    "public",
+    [
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    ],
+    ids=["order 1", "order 2", "order 4", "order 8"],
+)
+def test_a_key_that_anybody_can_sign_with_is_not_taken(public: str, tmp_path: Path) -> None:
+    key, nobodys = bytes.fromhex(public), b"\1" + bytes(63)
+    for number in itertools.count():
+        encoded, name = base64.b64encode(key).decode(), f"sc.card-center-{number}"
+        text = f"chuanyu-signing-key/1\nparticipant {name}\nalgorithm ed25519\npublic {encoded}\n"
+        if is_signed(ED25519, key, nobodys, text.encode()):
+            break
+    file = tmp_path / "batch-signing.pub"
+    file.write_text(f"{text}proof {base64.b64encode(nobodys).decode()}\n")
+    with pytest.raises(SigningKeyUnfit):
+        read_signing_key(file)
 
 
 @pytest.mark.parametrize("change", ["", "chuanyu-signing-key/1\n", "participant cq.card-center", "ed25519", "proof "])
