@@ -105,7 +105,7 @@ class LogCopy:
             with urllib.request.build_opener(*handlers).open(url, timeout=_TIMEOUT_S) as answer:
                 return bytes(answer.read())
         except (URLError, OSError) as error:
-            raise LogUnreadable(f"{path}: {type(error).__name__}") from None
+            raise LogUnreadable(f"{url}: {error}") from None
 
 
 def _path(number: int) -> str:

@@ -81,6 +81,8 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON。Print JSON.")] = False,
 ) -> None:
     """核对：枢纽签收的是否都在日志里，内容是否一致。Compare what the hub signed for, and what was sent, with its log."""
+    if any((ca, cert, key, hub)) and not all((ca, cert, key, hub)):
+        raise typer.BadParameter("四项须同给 give all four: --ca --cert --key --hub", param_hint="--hub")
     try:
         kept, copy = _kept(data_dir), LogCopy(mirror)
         head = copy.checkpoint(log_key)

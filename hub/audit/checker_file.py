@@ -104,6 +104,8 @@ class Reading:
 def _named(block: bytes) -> tuple[str, int]:
     kind = block[156:157]
     name = block[:100].rstrip(b"\0").decode("ascii", "replace")
+    if block[257:262] != b"ustar":
+        raise BundleRefused("TAR_HEADER", "this is no tar")
     if kind in _KINDS:
         raise BundleRefused(_KINDS[kind], name)
     # A prefix is a way to climb, too: the hub's names are short.

@@ -87,6 +87,7 @@ def members(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
 def _member(block: bytes) -> tuple[str, int]:
     kind, raw = block[156:157], block[:100].rstrip(b"\0")
     name = raw.decode("ascii", "replace")
+    expect(block[257:262] == b"ustar", "TAR_HEADER", "this is no tar")
     expect(kind not in _LINKS, "TAR_LINK", name)
     expect(kind not in _DEVICES, "TAR_DEVICE", name)
     expect(kind != b"S", "TAR_SPARSE", name)

@@ -1,4 +1,4 @@
-"""What a terminal shows of a command that failed: of a refusal, of settings that are none, of a database that does not serve."""
+"""What a terminal shows of a command that failed: of a refusal, of settings that are none, of a file or a database that does not serve."""
 
 from eventsourcing.persistence import PersistenceError
 from psycopg import OperationalError
@@ -18,6 +18,8 @@ def lines_of(error: Exception) -> list[str]:
         return [f"内嵌数据库 the embedded database: {error}"]
     if isinstance(error, OperationalError | PersistenceError):
         return [str(DatabaseUnreachable(error))]
+    if isinstance(error, OSError) and error.filename is not None:
+        return [f"文件无法读写 a file cannot be read or written: {error.filename}: {error.strerror}"]
     if isinstance(error, SettingsInvalid):
         return error.lines
     return []

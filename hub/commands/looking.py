@@ -31,7 +31,7 @@ Most = Annotated[int, typer.Option(min=1, max=100_000, help="最多条数。How 
 
 
 class CardNotNamed(HubError):
-    """卡号须连同发卡省 a card number needs its issuer: --card A10000001 --issuer 50"""
+    """卡号须连同发卡省 a card number needs its issuing province, 50 or 51, such as: --issuer 50"""
 
 
 def keys_of(config: Config, dsn: str, card: str, issuer: str) -> list[bytes]:

@@ -59,6 +59,8 @@ def init(
     url: Url = "",
 ) -> None:
     """建立：生成密钥，登记日志。Make a witness: its keys, and the log that it watches."""
+    # A key that was copied wrong must not leave a folder behind: the next try would find it taken.
+    folder.log_keys(log)
     made = folder.make(directory, name)
     made.add_log(log, url)
     _print_lines(made)

@@ -64,4 +64,6 @@ def show_cosigned(screen: Console, dsn: str) -> None:
     if row is None:
         screen.print("日志 log: 尚无见证 not cosigned yet", soft_wrap=True)
     else:
-        screen.print(f"日志 log: 由 {row[1]} 见证至位置 cosigned by {row[1]} to position {row[0] - 1:,}", soft_wrap=True, highlight=False)
+        screen.print(
+            f"可验证日志 log: 由 {row[1]} 联署至位置 cosigned by {row[1]} to position {row[0] - 1:,}", soft_wrap=True, highlight=False
+        )

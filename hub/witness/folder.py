@@ -118,9 +118,7 @@ class Folder:
 
     def add_log(self, lines: Sequence[str], url: str) -> WatchedLog:
         """Begins to watch a log, from size 0; raises KeyRefused, LogKeyUnfit, LogKnown."""
-        keys = [VerifierKey.parse(line) for line in lines]
-        if not keys or {key.name for key in keys} != {keys[0].name} or any(key.kind not in LOG_KINDS for key in keys):
-            raise LogKeyUnfit()
+        keys = log_keys(lines)
         directory = self._of(keys[0].name)
         if directory.exists():
             raise LogKnown(keys[0].name)
@@ -192,6 +190,14 @@ class Folder:
 def origin_hash(origin: str) -> str:
     """Returns what a log's pages are found under: the SHA-256 of its origin."""
     return sha256(origin.encode()).hexdigest()
+
+
+def log_keys(lines: Sequence[str]) -> list[VerifierKey]:
+    """Reads the keys of one log; raises KeyRefused, LogKeyUnfit."""
+    keys = [VerifierKey.parse(line) for line in lines]
+    if not keys or {key.name for key in keys} != {keys[0].name} or any(key.kind not in LOG_KINDS for key in keys):
+        raise LogKeyUnfit()
+    return keys
 
 
 def make(path: Path, name: str) -> Folder:

@@ -169,6 +169,12 @@ def test_a_copy_that_is_not_the_logs_is_refused(copy: tuple[Path, str], province
     assert why in output
 
 
+def test_half_of_what_opens_digests_is_refused(province: Path, tmp_path: Path) -> None:
+    code, output = command("audit", "--data-dir", province, "--mirror", tmp_path, "--ca", tmp_path / "ca.crt")
+    assert code == 2
+    assert "--cert --key --hub" in output
+
+
 @pytest.fixture
 def copy(unsealed: RunningHub, province: Path, tmp_path: Path) -> tuple[Path, str]:
     """A copy of a log and its key."""

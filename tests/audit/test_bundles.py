@@ -204,6 +204,7 @@ def odd_header(**says: object) -> bytes:
         ("TAR_DEVICE", odd_header(type=tarfile.CHRTYPE, size=0)),
         ("TAR_DEVICE", odd_header(type=tarfile.FIFOTYPE, size=0)),
         ("TAR_SPARSE", odd_header(type=tarfile.GNUTYPE_SPARSE)),
+        ("TAR_HEADER", b"c2sp.org/tlog-proof@v1\n".ljust(512, b"/")),
         ("TAR_CLIMBS", odd_header(name="../bundle.json")),
         ("TAR_CLIMBS", odd_header(name="/bundle.json")),
         ("TAR_HEADER", odd_header(mtime=1)),

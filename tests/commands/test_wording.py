@@ -1,5 +1,10 @@
 """How commands say things."""
 
+from pathlib import Path
+
+import pytest
+
+from hub.commands.failures import lines_of
 from hub.commands.wording import in_two_lines, local, views_in_words
 from hub.domain.card_machines import BACK, LIVES, SAME
 from hub.domain.looks import Shown as ShownRecord
@@ -30,3 +35,12 @@ def test_all_that_rules_look_at_and_every_view_has_a_name_in_both_languages() ->
 
 def test_every_kind_of_look_has_a_name() -> None:
     assert {name.removeprefix("SHOWN_RECORD_") for name, number in ShownRecord.items() if number} == SHOWN.keys()
+
+
+def test_a_file_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) -> None:
+    target = tmp_path / "nowhere" / "proof"
+    with pytest.raises(OSError) as refused:
+        target.write_bytes(b"")
+    (line,) = lines_of(refused.value)
+    assert str(target) in line
+    assert lines_of(OSError("a fault without a file")) == []

@@ -59,4 +59,4 @@ def test_it_says_who_cosigned_the_log_and_up_to_where(dsn: str) -> None:
     with psycopg.connect(dsn) as owner:
         for size in (8, 5):
             owner.execute("INSERT INTO tlog.cosignature VALUES (1, %s, 'witness-1', %s)", (size, "— witness.example AAAA\n"))
-    assert said(show_cosigned, dsn) == ("日志 log: 由 witness.example 见证至位置 cosigned by witness.example to position 7\n")
+    assert said(show_cosigned, dsn) == ("可验证日志 log: 由 witness.example 联署至位置 cosigned by witness.example to position 7\n")

@@ -94,6 +94,14 @@ def program(tmp_path_factory: pytest.TempPathFactory, site: tuple[Path, str]) ->
 LOG_OPTIONS = [part for line in LOG.key_lines for part in ("--log", line)]
 
 
+def test_a_key_that_was_copied_wrong_leaves_no_folder_behind(tmp_path: Path) -> None:
+    folder, log = tmp_path / "witness", SignedLog()
+    refused = CliRunner().invoke(app, ["init", str(folder), "--name", "witness.example", "--log", "LINE"])
+    assert (refused.exit_code, folder.exists()) == (1, False)
+    code, _ = run("init", str(folder), "--name", "witness.example", "--log", log.key_lines[0])
+    assert code == 0
+
+
 def test_it_cosigns_over_http_with_the_keys_that_it_printed(program: Program) -> None:
     answer = program.add(LOG.request(0, 100))
     assert (answer.status, answer.body.count(b"\n")) == (200, 2)
