@@ -197,7 +197,9 @@ def _bundle(place: Ground, name: str, policy: bytes, asked: int | Question) -> d
 def _verified(path: Path, policy: Path) -> Verified:
     """Runs verify.py as a stranger does, and returns how long it took and how much memory; raises RuntimeError unless it verifies."""
     began = time.perf_counter()
-    ran = subprocess.run([sys.executable, "-I", "-c", _RUN, verify.__file__, path, policy], capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-I", "-c", _RUN, verify.__file__, path, policy], capture_output=True, encoding="utf-8", check=False
+    )
     seconds = time.perf_counter() - began
     code, cpu_s, most_kib = ran.stdout.split()[-3:]
     if int(code) != verify.VERIFIED:
