@@ -106,9 +106,14 @@ def refused(call: Callable[[], object]) -> Refusal:
     try:
         answer = call()
     except grpc.RpcError as error:
-        assert isinstance(error, grpc.Call)
-        return Refusal(error.code(), error.details(), rpc_status.from_call(error) or status_pb2.Status())
+        return refusal_of(error)
     raise AssertionError(f"not refused: {answer}")
+
+
+def refusal_of(error: grpc.RpcError) -> Refusal:
+    """Takes apart how a call was refused."""
+    assert isinstance(error, grpc.Call)
+    return Refusal(error.code(), error.details(), rpc_status.from_call(error) or status_pb2.Status())
 
 
 def refused_in_stream(status: status_pb2.Status) -> Refusal:

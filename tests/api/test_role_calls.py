@@ -35,7 +35,7 @@ from hub.domain.participant import PREFIX
 from hub.domain.role_table import ROLES, role_table
 from hub.domain.roles import Grant, Scope, every_role
 from hub.journal.recorder import AggregateStore
-from tests.clients import DEADLINE_S, Province, Refusal, of_feed, recorded_at, refused, refused_in_stream
+from tests.clients import DEADLINE_S, Province, Refusal, of_feed, recorded_at, refusal_of, refused, refused_in_stream
 from tests.hub_process import RunningHub
 from tests.messages import AT_S, journey, name_card, question, registered
 
@@ -166,8 +166,8 @@ def reason_of(call: Callable[[], Any]) -> tuple[str, str]:
     """The reason that a call is refused for, with the roles it names; ("", "") if it is answered."""
     try:
         call()
-    except grpc.RpcError:
-        refusal = refused(call)
+    except grpc.RpcError as error:
+        refusal = refusal_of(error)
         return refusal.reason, refusal.metadata.get("role", "")
     return "", ""
 
