@@ -9,8 +9,8 @@ from typing import NamedTuple
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
-from gmssl_pyx import GmsslInnerError, InvalidValueError, sm2_key_generate, sm2_sign, sm2_verify
+
+from hub.trust import sm2
 
 
 class Kind(NamedTuple):
@@ -35,15 +35,14 @@ _alone = Lock()
 def make_private(kind: Kind) -> bytes:
     """Returns a fresh private key."""
     if kind == SM2:
-        public, private = sm2_key_generate()
-        return bytes(private + public)
+        return sm2.new_pair()
     return os.urandom(kind.private_bytes)
 
 
 def public_half(kind: Kind, private: bytes) -> bytes:
     """Returns the public half of a private key."""
     if kind == SM2:
-        return private[32:]
+        return private[sm2.PRIVATE_BYTES :]
     if kind == ML_DSA_44:
         return MLDSA44PrivateKey.from_seed_bytes(private).public_key().public_bytes_raw()
     return Ed25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
@@ -52,8 +51,7 @@ def public_half(kind: Kind, private: bytes) -> bytes:
 def sign(kind: Kind, private: bytes, message: bytes) -> bytes:
     """Returns the signature over the message; with SM2 r and s, 32 bytes each, with the default signer id 1234567812345678."""
     if kind == SM2:
-        r, s = decode_dss_signature(sm2_sign(private[:32], private[32:], message))
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+        return sm2.sign(private, message)
     if kind == ML_DSA_44:
         return MLDSA44PrivateKey.from_seed_bytes(private).sign(message)
     return Ed25519PrivateKey.from_private_bytes(private).sign(message)
@@ -63,7 +61,8 @@ def is_signed(kind: Kind, public: bytes, message: bytes, signature: bytes) -> bo
     """Says whether the signature is of this key over the message."""
     try:
         if kind == SM2:
-            return _is_signed_with_sm2(public, message, signature)
+            with _quiet():
+                return sm2.is_signed(public, message, signature)
         if kind == ML_DSA_44:
             MLDSA44PublicKey.from_public_bytes(public).verify(signature, message)
         else:
@@ -71,17 +70,6 @@ def is_signed(kind: Kind, public: bytes, message: bytes, signature: bytes) -> bo
     except (InvalidSignature, ValueError):
         return False
     return True
-
-
-def _is_signed_with_sm2(public: bytes, message: bytes, signature: bytes) -> bool:
-    if len(signature) != 64:
-        return False
-    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
-    with _quiet():
-        try:
-            return bool(sm2_verify(public, message, encode_dss_signature(r, s)))
-        except (GmsslInnerError, InvalidValueError):
-            return False
 
 
 @contextmanager

@@ -6,9 +6,7 @@ A gate knows the public key and nothing else of the hub. Several hubs of one dat
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from gmssl_pyx import sm2_key_generate, sm2_sign
-
+from hub.trust import sm2
 from hub.trust.keyring import read_or_make
 
 FILE = "hotlist-sm2.key"
@@ -23,17 +21,11 @@ class HotlistKey:
 
     def sign(self, message: bytes) -> bytes:
         """Returns r and s, 32 bytes each, of the SM2 signature (GB/T 32918.2) with SM3 and the default signer id 1234567812345678."""
-        r, s = decode_dss_signature(sm2_sign(self.private, self.public, message))
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+        return sm2.sign(self.private + self.public, message)
 
 
 def open_hotlist_key(directory: Path) -> HotlistKey:
     """Reads the pair, making it on first start; raises KeysExposed when others can read it."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    pair = read_or_make(directory / FILE, _make)
+    pair = read_or_make(directory / FILE, sm2.new_pair)
     return HotlistKey(pair[:32], pair[32:])
-
-
-def _make() -> bytes:
-    public, private = sm2_key_generate()
-    return bytes(private + public)

@@ -7,8 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from gmssl_pyx import sm2_key_generate
-
+from hub.trust import sm2
 from hub.trust.keyring import read_or_make
 
 FILES = ("log-ed25519.key", "log-ml-dsa-44.key", "log-sm2.key")
@@ -27,14 +26,9 @@ class LogKeys:
 def open_log_keys(directory: Path) -> LogKeys:
     """Reads the keys, making them on first start; raises KeysExposed when others can read one."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    makes = (_seed, _seed, _pair)
+    makes = (_seed, _seed, sm2.new_pair)
     return LogKeys(*(read_or_make(directory / name, make) for name, make in zip(FILES, makes, strict=True)))
 
 
 def _seed() -> bytes:
     return os.urandom(_SEED_BYTES)
-
-
-def _pair() -> bytes:
-    public, private = sm2_key_generate()
-    return bytes(private + public)

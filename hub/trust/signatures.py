@@ -5,8 +5,8 @@ from hashlib import sha256
 from chuanyu.exchange.v1 import receipts_pb2
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from gmssl_pyx import GmsslInnerError, sm2_verify
+
+from hub.trust import sm2
 
 ED25519 = receipts_pb2.SIGNING_ALGORITHM_ED25519
 SM2 = receipts_pb2.SIGNING_ALGORITHM_SM2
@@ -33,11 +33,7 @@ def is_signed(algorithm: int, public_key: bytes, signature: bytes, text: bytes) 
     if len(public_key) != PUBLIC_BYTES.get(algorithm) or len(signature) != SIGNATURE_BYTES:
         return False
     if algorithm == SM2:
-        r, s = (int.from_bytes(part, "big") for part in (signature[:32], signature[32:]))
-        try:
-            return bool(sm2_verify(public_key, text, encode_dss_signature(r, s)))
-        except GmsslInnerError:
-            return False
+        return sm2.is_signed(public_key, text, signature)
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, text)
     except InvalidSignature:
