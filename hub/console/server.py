@@ -1,19 +1,15 @@
 """Runs the console: over HTTP on this machine alone, elsewhere over TLS, or behind a proxy on this machine that has it."""
 
 import asyncio
-import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
-
-import uvicorn
 
 from hub.console.app import Application
 from hub.console.workings import Workings
 from hub.domain.errors import HubError
 from hub.loopback import is_loopback
+from hub.web_server import Server
 
 
 class TlsNeeded(HubError):
@@ -49,38 +45,9 @@ def serve(workings: Workings, listening: Listening, opened: socket.socket) -> No
 
 async def _serve(workings: Workings, listening: Listening, opened: socket.socket) -> None:
     application = Application(workings, makes_ahead=True)
-    server = _Server(
-        uvicorn.Config(
-            application.starlette(),
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            # Nothing is believed of who asks but the connection itself.
-            proxy_headers=False,
-            ssl_certfile=listening.certificate,
-            ssl_keyfile=listening.key,
-            # A browser keeps its connections open.
-            timeout_graceful_shutdown=3,
-        )
-    )
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, server.end)
+    # A browser keeps its connections open.
+    server = Server(application.starlette(), ssl_certfile=listening.certificate, ssl_keyfile=listening.key, timeout_graceful_shutdown=3)
     try:
-        await server.serve([opened])
+        await server.serve_until_signal(opened)
     finally:
         application.stop()
-
-
-class _Server(uvicorn.Server):
-    """A server that a signal ends, and not the process: what was opened is closed after it."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leaves signals to whom started it."""
-        yield
-
-    def end(self) -> None:
-        """Ends it."""
-        self.should_exit = True

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -22,6 +21,7 @@ from hub.domain.errors import HubError
 from hub.journal.session_pool import Pool
 from hub.tlog.files import GENESIS, FileUnknown, NothingSealed, content, log_of
 from hub.tlog.paths import CHECKPOINT, PathRefused
+from hub.web_server import Server
 
 log = logging.getLogger(__name__)
 
@@ -86,38 +86,17 @@ def serving(dsn: str, listen: str) -> Iterator[str]:
     except OSError as failure:
         raise AddressTaken(f"{listen}: {failure.strerror}") from None
     site = Site(dsn)
-    server = _Server(
-        uvicorn.Config(
-            site.starlette(),
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=REQUESTS_AT_ONCE,
-            timeout_graceful_shutdown=1,
-        )
-    )
+    server = Server(site.starlette(), limit_concurrency=REQUESTS_AT_ONCE, timeout_graceful_shutdown=1)
     thread = threading.Thread(target=_served(server, opened), name="log-site")
     thread.start()
     try:
         yield f"http://{host}:{opened.getsockname()[1]}"
     finally:
-        server.should_exit = True
+        server.end()
         thread.join()
         opened.close()
         site.close()
 
 
-def _served(server: uvicorn.Server, opened: socket.socket) -> Callable[[], None]:
+def _served(server: Server, opened: socket.socket) -> Callable[[], None]:
     return lambda: asyncio.run(server.serve([opened]))
-
-
-class _Server(uvicorn.Server):
-    """A server that no signal ends: the process does, after it."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leaves signals to the process."""
-        yield

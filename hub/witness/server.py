@@ -5,13 +5,10 @@ kind of every event and nothing of its content; still it is for provinces and au
 """
 
 import asyncio
-import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -21,6 +18,7 @@ from starlette.routing import Route
 from hub.tlog import add_checkpoint, paths, sign_subtree
 from hub.tlog.add_checkpoint import MOST_BODY_BYTES
 from hub.tlog.paths import PathRefused
+from hub.web_server import Server
 from hub.witness import cosigning
 from hub.witness.cosigning import Cosigner
 from hub.witness.folder import Folder
@@ -91,38 +89,5 @@ def _mirrored(folder: Folder, origin_hash: str, path: str) -> Response:
 
 def serve(pages: Starlette, opened: socket.socket, certificate: Path | None, key: Path | None) -> None:
     """Serves until a signal comes."""
-    asyncio.run(_serve(pages, opened, certificate, key))
-
-
-async def _serve(pages: Starlette, opened: socket.socket, certificate: Path | None, key: Path | None) -> None:
-    server = _Server(
-        uvicorn.Config(
-            pages,
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=REQUESTS_AT_ONCE,
-            ssl_certfile=certificate,
-            ssl_keyfile=key,
-            timeout_graceful_shutdown=3,
-        )
-    )
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, server.end)
-    await server.serve([opened])
-
-
-class _Server(uvicorn.Server):
-    """A server that a signal ends, and not the process: what was opened is closed after it."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leaves signals to whom started it."""
-        yield
-
-    def end(self) -> None:
-        """Ends it."""
-        self.should_exit = True
+    server = Server(pages, limit_concurrency=REQUESTS_AT_ONCE, ssl_certfile=certificate, ssl_keyfile=key, timeout_graceful_shutdown=3)
+    asyncio.run(server.serve_until_signal(opened))
