@@ -12,13 +12,14 @@ import psycopg
 from hub.audit.bundle_file import FORMAT, Held, Writer, as_json, parts
 from hub.audit.bundle_question import Question, RangeNotThere, Wanted, of_day, of_feed, of_range, runs_at
 from hub.audit.card_proofs import CardProof, prove
-from hub.audit.sealed import Sealed, first_beyond, last_up_to, newest_under, reader
+from hub.audit.sealed import Sealed, first_beyond, last_up_to, newest_under
 from hub.domain.errors import HubError, NotSealedYet
 from hub.journal import envelope
 from hub.projections import card_epochs
 from hub.tlog import policy as policies
 from hub.tlog import tree
 from hub.tlog.several import Run, several
+from hub.tlog.store import reader
 
 _PAGE = 4_096
 

@@ -16,8 +16,8 @@ from chuanyu.exchange.v1 import event_pb2, hub_decisions_pb2, references_pb2
 from hub.audit import checker, verify
 from hub.audit.bundle import Made, make
 from hub.audit.bundle_question import Question
-from hub.audit.sealed import NotCosignedYet, newest, newest_under
-from hub.domain.errors import HubError
+from hub.audit.sealed import NotCosignedYet, newest_under
+from hub.domain.errors import HubError, NotSealedYet
 from hub.domain.looks import NOT_STATED, Looker
 from hub.journal.own_events import append_own
 from hub.journal.sessions import session
@@ -54,7 +54,12 @@ class Asked(NamedTuple):
 
 
 def hand_over(dsn: str, question: Question, asked: Asked, policy: bytes, target: Path, *, with_rules: bool = False) -> Made:
-    """Writes the bundle of a question to a file; raises what `make` raises, BundleNotWhole, NotRecorded, or OSError."""
+    """Writes the bundle of a question to a file; of a card or person after a root of the index over all that is recorded by now.
+
+    Raises what `make` raises, IndexUnderWay, NothingToIndex, NotSealedYet, BundleNotWhole, NotRecorded, or OSError.
+    """
+    if question.keys:
+        _wait_until_sealed(dsn, index_now(dsn).position, policies.parse(policy))
     with session(dsn, "hub_reader", "hub-bundle") as connection, _beside(target) as fresh:
         with fresh.open("xb") as file:
             made = make(connection, question, policy, file, _archive_of(connection, question) if with_rules else b"")
@@ -104,20 +109,19 @@ def index_now(dsn: str) -> Epoch:
         return card_epochs.publish(dsn, connection, time.time_ns() // 1_000)
 
 
-def wait_until_sealed(dsn: str, position: int, policy: bytes = b"") -> bool:
-    """Waits for a checkpoint that has a position, and that a policy takes if one is given; returns whether there is one by then."""
-    until, rules = time.monotonic() + SEALED_WITHIN_S, policies.parse(policy) if policy else None
+def _wait_until_sealed(dsn: str, position: int, rules: Policy) -> None:
+    """Waits for a checkpoint that has a position and that a policy takes; raises NotSealedYet where there is none by then."""
+    until = time.monotonic() + SEALED_WITHIN_S
     with session(dsn, "hub_reader", "hub-bundle") as connection:
         while not _has(connection, position, rules):
             if time.monotonic() > until:
-                return False
+                raise NotSealedYet
             time.sleep(_LOOK_EVERY_S)
-    return True
 
 
-def _has(connection: psycopg.Connection, position: int, rules: Policy | None) -> bool:
+def _has(connection: psycopg.Connection, position: int, rules: Policy) -> bool:
     try:
-        return (newest(connection) if rules is None else newest_under(connection, rules)).size > position
+        return newest_under(connection, rules).size > position
     except NotCosignedYet:
         return False
 

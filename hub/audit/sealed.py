@@ -15,6 +15,7 @@ from hub.tlog.cosignatures import SignatureWrong
 from hub.tlog.note import Checkpoint, Note, Signature
 from hub.tlog.policy import LogSignatureMissing, LogUnknown, Policy, QuorumMissed
 from hub.tlog.proof import Proof
+from hub.tlog.store import reader
 
 # How many cosigned checkpoints are looked at: the newest may lack a witness that is slow.
 _LOOKED_AT = 20
@@ -76,16 +77,6 @@ def cosigned_size(connection: psycopg.Connection, position: int) -> int:
     return int(row[0]) if row is not None else 0
 
 
-def reader(connection: psycopg.Connection, incarnation: int) -> tree.Read:
-    """Returns what reads the tiles of an incarnation."""
-
-    def read(level: int, number: int, width: int) -> bytes:
-        row = connection.execute(_TILE, (incarnation, level, number)).fetchone()
-        return b"" if row is None else bytes(row[0])[: width * tree.HASH]
-
-    return read
-
-
 def inclusion(connection: psycopg.Connection, position: int, size: int = 0) -> tuple[Proof, bytes]:
     """Returns the proof that the event at a position is in the tree, and its leaf; raises NotSealedYet, SizeUnknown."""
     sealed = at_size(connection, size) if size else newest(connection)
@@ -143,4 +134,3 @@ _COSIGNED_SIZES = """
 _COSIGNED_SIZE = """
     SELECT size FROM tlog.cosignature WHERE incarnation = (SELECT max(incarnation) FROM tlog.incarnation) AND size > %s
     ORDER BY size DESC LIMIT 1"""
-_TILE = "SELECT hashes FROM tlog.tile WHERE (incarnation, level, number) = (%s, %s, %s)"

@@ -9,14 +9,13 @@ import typer
 from chuanyu.exchange.v1 import references_pb2
 
 from hub.audit import sealed
-from hub.audit.bundle_handing import Asked, hand_over, index_now, wait_until_sealed
+from hub.audit.bundle_handing import Asked, hand_over, index_now
 from hub.audit.bundle_question import Question, of_decision
 from hub.audit.own_policy import own_policy
 from hub.commands.asking import Operator
 from hub.commands.database import database
 from hub.commands.looking import Issuer, Purpose, keys_of, looker
 from hub.config import Config
-from hub.domain.errors import NotSealedYet
 from hub.domain.looks import card_by_key
 from hub.journal.reader import events_at
 from hub.journal.sessions import session
@@ -176,8 +175,6 @@ def _of(question: Question, out: Path, policy: Path | None, purpose: str, operat
 
 def _make(config: Config, dsn: str, question: Question, asked: Asked, policy: Path | None, out: Path, *, with_rules: bool = False) -> None:
     text = policy.read_bytes() if policy is not None else _own_policy(config, dsn)
-    if question.keys and not wait_until_sealed(dsn, index_now(dsn).position, text):
-        raise NotSealedYet
     made = hand_over(dsn, question, asked, text, out, with_rules=with_rules)
     typer.echo(f"✓ {made.entries:,} 条 entries，{made.size:,} bytes，树 tree {made.tree_size:,}，SHA-256 {made.digest.hex()}: {out}")
     typer.echo(f"核验 verify it: hub verify {out} --policy POLICY")

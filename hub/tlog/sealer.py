@@ -147,10 +147,7 @@ class Sealer:
         # With a clock that was set back, a smaller tree would seem to be signed after a larger one: to witnesses that is a rollback.
         self._signed_s = now_s = max(int(time.time()), self._signed_s)
         note = Note(text, tuple(sign_note(key, text, now_s) for key in self._signers)).format()
-        store.put(self._connection, number, tiles, grown.size, root, note)
-        sealed = store.newest_checkpoint(self._connection, number)
-        assert sealed is not None
-        return sealed
+        return store.put(self._connection, number, tiles, grown.size, root, note)
 
     def _thin(self) -> None:
         if time.monotonic() - self._thinned_at > THIN_EVERY_S:

@@ -100,13 +100,16 @@ def reader(connection: psycopg.Connection, incarnation: int) -> Read:
 
 def put(
     connection: psycopg.Connection, incarnation: int, tiles: Mapping[tuple[int, int], bytes], size: int, root: bytes, note: bytes
-) -> None:
+) -> Sealed:
     """Stores a signed head and the tiles that grew for it; in one transaction, or what is signed would not be there to be proved."""
     with connection.transaction():
         put_tiles(connection, incarnation, tiles)
-        connection.execute(
-            "INSERT INTO tlog.checkpoint (incarnation, size, root, note) VALUES (%s, %s, %s, %s)", (incarnation, size, root, note)
-        )
+        row = connection.execute(
+            "INSERT INTO tlog.checkpoint (incarnation, size, root, note) VALUES (%s, %s, %s, %s) RETURNING sealed_at",
+            (incarnation, size, root, note),
+        ).fetchone()
+    assert row is not None
+    return Sealed(size, root, note, row[0])
 
 
 def put_tiles(connection: psycopg.Connection, incarnation: int, tiles: Mapping[tuple[int, int], bytes]) -> None:

@@ -21,11 +21,12 @@ from chuanyu.exchange.v1 import event_pb2
 
 from hub.audit import checker, verify
 from hub.audit.bundle import IndexBehind, make
-from hub.audit.bundle_file import Held, Writer, as_json, header, packed
+from hub.audit.bundle_file import Held, as_json, header, packed
 from hub.audit.bundle_question import Question, RangeNotThere
 from hub.audit.card_proofs import prove
 from hub.audit.rule_archive import pack_version
-from hub.audit.sealed import NotCosignedYet, cosigned_size, inclusion, reader
+from hub.audit.sealed import NotCosignedYet, cosigned_size, inclusion
+from hub.bench.tampering.bundles import Members, records, repacked, unpacked
 from hub.domain.errors import DecisionNotFound
 from hub.projections import card_epochs
 from hub.tlog import policy as policies
@@ -33,10 +34,10 @@ from hub.tlog.algorithms import ED25519
 from hub.tlog.cosignatures import sign_note
 from hub.tlog.note import SignerKey, encode64, parse
 from hub.tlog.several import several
+from hub.tlog.store import reader
 from tests.audit.sealing import CARD, Logged, logged
 from tests.databases import fresh_database
 
-Members = dict[str, bytes]
 # A verdict within two seconds, where half of the machine is somebody else's.
 VERDICT_CPU_S = 1.0
 TODAY = "SELECT to_char(max(recorded_at) AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD') FROM journal.event"
@@ -74,20 +75,6 @@ def scene(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         logged(dsn, tmp_path_factory.mktemp("keys")) as (log, decision),
     ):
         yield Scene(log, decision)
-
-
-def unpacked(bundle: bytes) -> Members:
-    with tarfile.open(fileobj=io.BytesIO(bundle)) as archive:
-        return {one.name: archive.extractfile(one).read() for one in archive}  # type: ignore[union-attr]
-
-
-def repacked(members: Members) -> bytes:
-    file = io.BytesIO()
-    writer = Writer(file)
-    for name, data in members.items():
-        writer.add(name, data)
-    writer.end()
-    return file.getvalue()
 
 
 def refusals(bundle: bytes, policy: bytes | None) -> tuple[str, str]:
@@ -341,23 +328,6 @@ def test_an_earlier_checkpoint_is_of_this_incarnation_and_its_path_is_short(scen
 def test_a_policy_that_is_none_is_refused(scene: Scene, policy: str) -> None:
     text = policy.format(w=scene.log.witnesses[0].verifier.text)
     assert refused(scene.bundles["card"], text.encode()) == "POLICY_MALFORMED"
-
-
-def records(members: Members) -> list[Held]:
-    """The entries of a bundle, to be changed."""
-    found = []
-    part, at = members["entries/000000"], 0
-    while at < len(part):
-        is_open, size = part[at], int.from_bytes(part[at + 1 : at + 3], "big")
-        entry, at = part[at + 3 : at + 3 + size], at + 3 + size
-        content = None
-        if is_open:
-            occurred = int.from_bytes(part[at : at + 8], "big", signed=True)
-            width, length = part[at + 8], int.from_bytes(part[at + 9 : at + 13], "big")
-            blind, at = part[at + 13 : at + 13 + width], at + 13 + width
-            content, at = (blind, occurred, part[at : at + length]), at + length
-        found.append(Held(entry, content))
-    return found
 
 
 def with_records(members: Members, held: list[Held]) -> bytes:

@@ -11,13 +11,13 @@ from chuanyu.exchange.v1.acceptance_pb2 import AcceptanceOutcome
 
 from hub.audit.bundle_file import Held, as_json, packed
 from hub.audit.bundle_question import Question, of_decision
-from hub.audit.sealed import reader
 from hub.bench.tampering.bundles import ENTRIES, ONLY_ITSELF, Members, bundle_of, records, repacked, trusted, unpacked
 from hub.bench.tampering.kinds import Attack
 from hub.bench.tampering.log_kinds import all_signed_again_with_stolen_keys
 from hub.tlog.cosignatures import sign_note
 from hub.tlog.note import Checkpoint, Note, Signature, parse
 from hub.tlog.several import several
+from hub.tlog.store import reader
 
 
 class BundleKind(NamedTuple):

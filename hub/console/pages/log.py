@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from hub.audit import verify
-from hub.audit.bundle_handing import Asked, hand_over, index_now, wait_until_sealed
+from hub.audit.bundle_handing import Asked, hand_over
 from hub.audit.bundle_question import of_decision
 from hub.audit.log_overview import Head, WitnessState, heads, witness_states
 from hub.audit.own_policy import own_policy
@@ -12,7 +12,6 @@ from hub.audit.sealed import cosigned_size, inclusion, newest
 from hub.audit.verdicts import last
 from hub.console.page import CONSOLE, File, Page, PageForbidden, Shown
 from hub.console.tables import Cell, Column, Table, table
-from hub.domain.errors import NotSealedYet
 from hub.domain.instants import microseconds_of
 from hub.domain.looks import Looker
 from hub.domain.looks import Shown as ShownRecord
@@ -96,8 +95,6 @@ def bundle(page: Page) -> File:
         raise PageForbidden
     purpose = page.purpose(f"decision-{position}", recorded.event.card)
     page.look(f"decision-{position}", recorded.event.card, ShownRecord.SHOWN_RECORD_EXPLANATION, position)
-    if not wait_until_sealed(workings.dsn, index_now(workings.dsn).position, policy):
-        raise NotSealedYet
     asked = Asked(Looker(CONSOLE, page.account.name), purpose, recorded.event.card)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / f"decision-{position}.hubaudit"
