@@ -127,7 +127,7 @@ NAMES = {
     "/audit/looks": ("查看记录", "Looks"),
     "/known": ("回看", "Looking back"),
     "/audit/health": ("日志体检", "Journal health"),
-    "/audit/log": ("可核验日志", "Verifiable log"),
+    "/audit/log": ("可验证日志", "Verifiable log"),
     "/views": ("视图", "Views"),
     "/parked": ("搁置", "Parked"),
     "/traces": ("链路", "Traces"),

@@ -36,16 +36,16 @@ def log(page: Page) -> Shown:
         "checked": page.at(verdict.at_us) if verdict is not None else "",
     }
     return Shown(
-        "log", page.t("可核验日志", "Verifiable log"), values, (_witnesses(page, witnesses), _heads(page, signed)), head, is_live=True
+        "log", page.t("可验证日志", "Verifiable log"), values, (_witnesses(page, witnesses), _heads(page, signed)), head, is_live=True
     )
 
 
 def _witnesses(page: Page, found: list[WitnessState]) -> Table:
     columns = (
         Column("witness", "见证", "Witness"),
-        Column("size", "签到大小", "Cosigned size", "number"),
+        Column("size", "联署大小", "Cosigned size", "number"),
         Column("at", "何时", "When", "time"),
-        Column("heads", "签过", "Heads cosigned", "number"),
+        Column("heads", "联署过", "Heads cosigned", "number"),
     )
     rows = [(one.name, one.size, page.at(microseconds_of(one.at)), one.heads) for one in found]
     return table("witnesses", columns, rows)
@@ -56,7 +56,7 @@ def _heads(page: Page, found: list[Head]) -> Table:
         Column("size", "大小", "Size", "number"),
         Column("root", "根", "Root", "code"),
         Column("sealed", "封存", "Sealed", "time"),
-        Column("witnesses", "共签", "Cosigned by"),
+        Column("witnesses", "联署", "Cosigned by"),
     )
     comma = page.t("、", ", ")
     by = [Cell(comma.join(one.witnesses), mark="fine") if one.witnesses else Cell("—") for one in found]
