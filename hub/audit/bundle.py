@@ -25,7 +25,7 @@ _PAGE = 4_096
 
 
 class IndexBehind(HubError):
-    """尚无已封存的卡索引根涵盖此处：请 `hub prove index` 后重试 no sealed root of the card index covers this yet; publish one."""
+    """卡索引尚未涵盖此处：请确认 `hub project` 在运行后重试 the card index does not cover this yet; see that `hub project` runs."""
 
 
 class Made(NamedTuple):

@@ -14,16 +14,17 @@ import psycopg
 from chuanyu.exchange.v1 import event_pb2, hub_decisions_pb2, references_pb2
 
 from hub.audit import checker, verify
-from hub.audit.bundle import Made, make
+from hub.audit.bundle import IndexBehind, Made, make
 from hub.audit.bundle_question import Question
 from hub.audit.sealed import NotCosignedYet, newest_under
 from hub.domain.errors import HubError, NotSealedYet
 from hub.domain.looks import NOT_STATED, Looker
 from hub.journal.own_events import append_own
+from hub.journal.reader import head_position
 from hub.journal.sessions import session
 from hub.projections import card_epochs
 from hub.projections.card_epochs import Epoch
-from hub.projections.engine import create_views
+from hub.projections.engine import create_views, positions
 from hub.projections.runner import connect
 from hub.projections.views.card_index import CARD_INDEX
 from hub.tlog import policy as policies
@@ -38,6 +39,7 @@ _SUBJECTS = {
 }
 # Witnesses are asked every ten seconds.
 SEALED_WITHIN_S = 30.0
+FOLDED_WITHIN_S = 30.0
 _LOOK_EVERY_S = 0.1
 
 
@@ -56,7 +58,7 @@ class Asked(NamedTuple):
 def hand_over(dsn: str, question: Question, asked: Asked, policy: bytes, target: Path, *, with_rules: bool = False) -> Made:
     """Writes the bundle of a question to a file; of a card or person after a root of the index over all that is recorded by now.
 
-    Raises what `make` raises, IndexUnderWay, NothingToIndex, NotSealedYet, BundleNotWhole, NotRecorded, or OSError.
+    Raises what `make` raises, IndexBehind, IndexUnderWay, NothingToIndex, NotSealedYet, BundleNotWhole, NotRecorded, or OSError.
     """
     if question.keys:
         _wait_until_sealed(dsn, index_now(dsn).position, policies.parse(policy))
@@ -103,10 +105,23 @@ def made_event(question: Question, asked: Asked, made: Made, at_us: int) -> even
 
 
 def index_now(dsn: str) -> Epoch:
-    """Publishes a root of the card index over all that its view has; raises IndexUnderWay, NothingToIndex, NotRecorded."""
+    """Publishes a root of the card index over all that is recorded by now.
+
+    Raises IndexBehind, IndexUnderWay, NothingToIndex, NotRecorded.
+    """
     with connect(dsn, "hub-index") as connection:
         create_views(connection, [CARD_INDEX])
+        _wait_until_folded(connection, head_position(connection))
         return card_epochs.publish(dsn, connection, time.time_ns() // 1_000)
+
+
+def _wait_until_folded(connection: psycopg.Connection, position: int) -> None:
+    """Waits until the view of the card index has a position; raises IndexBehind where it has not by then."""
+    until = time.monotonic() + FOLDED_WITHIN_S
+    while positions(connection, [CARD_INDEX])[CARD_INDEX.name] < position:
+        if time.monotonic() > until:
+            raise IndexBehind
+        time.sleep(_LOOK_EVERY_S)
 
 
 def _wait_until_sealed(dsn: str, position: int, rules: Policy) -> None:

@@ -66,6 +66,12 @@ def answered(stub: Stub, name: str, request: Message) -> Any:
     return caught_up(lambda: getattr(stub, name)(request, timeout=DEADLINE_S))
 
 
+def apart_from_position(answer: Any) -> Any:
+    """An answer without where the views stood: they move on between two questions, by the look of the first one too."""
+    answer.ClearField("as_of_position")
+    return answer
+
+
 def looks(hub: RunningHub, card_no: str) -> list[tuple[int, str]]:
     request = filings_asked(0, card_no)
     key = hmac_sm3(open_keyring(hub.data_dir / "keys").pseudonym, card_name(request.card).encode())
@@ -81,7 +87,7 @@ def test_both_sides_of_a_filing_see_it_and_each_look_is_recorded_first(
     request = filings_asked(seen, treatment_region="510104", purpose_code="ADMISSION")
     request.at.seconds = AT_S
     here, there = (answered(Stub(one.channel), "ListFilings", request) for one in (chongqing, sichuan))
-    assert here == there
+    assert apart_from_position(here) == apart_from_position(there)
     assert ([one.filing_no for one in here.filings], here.is_covered) == (["MF1"], True)
     assert set(looks(shared_hub, CARD)[begun:]) == {(Shown.SHOWN_RECORD_FILINGS, "ADMISSION")}
 
