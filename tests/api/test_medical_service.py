@@ -67,7 +67,7 @@ def answered(stub: Stub, name: str, request: Message) -> Any:
 
 
 def apart_from_position(answer: Any) -> Any:
-    """An answer without where the views stood: they move on between two questions, by the look of the first one too."""
+    """An answer without where the views were: they move on between two questions, by the look of the first one too."""
     answer.ClearField("as_of_position")
     return answer
 
