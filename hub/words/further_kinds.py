@@ -79,6 +79,14 @@ FURTHER_KINDS = {
     "service_item_approved": "复核通过事项版本",
     "index_published": "公布卡索引的根",
     "bundle_made": "制作证据包",
+    "audit_requested": "申请审计",
+    "audit_approved": "核准审计",
+    "audit_refused": "不予审计",
+    "audit_begun": "审计开始",
+    "audit_delivered": "审计交付",
+    "audit_failed": "审计未能完成",
+    "audit_cancelled": "取消审计",
+    "audit_shown": "查看审计结果",
 }
 
 
