@@ -86,6 +86,7 @@ def _paid_or_returned(native: Fields, row: Fields) -> Event:
             payee_name=NameRef(clear=name) if name else None,
             bank_serial=row.text("yhlsh"),
             project_code=native.text("xmdm"),
+            period="-".join(filter(None, (native.text("nd"), native.text("qb")))),
         )
         return Event(fund_row_paid=paid)
     returned = fund.FundRowReturned(

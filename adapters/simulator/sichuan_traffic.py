@@ -136,7 +136,8 @@ class SichuanTraffic:
         messages = [message("SBK4001", {"pczt": state} | extra, at - ago, 1) for state, ago, extra in stages]
         for first in range(0, row_count, MAX_FUND_ROWS):
             part = rows[first : first + MAX_FUND_ROWS]
-            messages.append(replace(message("SBK4002", {"mx": part}, at, len(part)), records=len(part)))
+            period = {"nd": notice["nd"], "qb": notice["qb"]}
+            messages.append(replace(message("SBK4002", period | {"mx": part}, at, len(part)), records=len(part)))
         closed = {"pczt": "04", "yfje": yuan(paid), "tpje": yuan(returned)}
         return [*messages, message("SBK4001", closed, at, 1)]
 

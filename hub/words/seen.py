@@ -7,6 +7,7 @@ SEEN = {
     "standing.social_status_until_us": ("状态至", "status until"),
     "standing.bank_account_status": ("银行账户", "bank account"),
     "standing.transit_purse_status": ("交通应用", "transit purse"),
+    "standing.insured_region": ("参保地", "insured region"),
     "standing.pin_status": ("密码", "PIN"),
     "standing.ecard_status": ("电子社保卡", "e-card"),
     "standing.generation": ("卡代次", "generation"),
@@ -65,6 +66,7 @@ SEEN = {
     "record.FILINGS": ("记录：备案", "on record: filings"),
     "record.CONSENTS": ("记录：本人同意与拒绝", "on record: consent and opt-out"),
     "record.GROUPS": ("记录：群体服务依据", "on record: bases of group services"),
+    "record.PAYMENTS": ("记录：发放", "on record: payments"),
     "record.READERS": ("记录：读者与借阅", "on record: readers and loans"),
     "record.FAMILY_LINKS": ("记录：亲情关系", "on record: family links"),
 }

@@ -6,6 +6,7 @@ from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 
 from hub.domain.card_facts import Fact
 from hub.domain.instants import local_day
+from hub.domain.records.payments import PAYMENT_ORDER, rows_paid
 from hub.domain.records.weighing import UNKNOWN, OnRecord, Reasons, Weighed, weigh
 from hub.domain.rule_input import RuleInput
 from hub.domain.rules.rule import LOSS, PAYMENT, rule
@@ -105,10 +106,23 @@ def a60_account_active(asked: RuleInput) -> str | None:
     return _ACCOUNT_REASONS.get(asked.standing.bank_account_status)
 
 
-@rule("A61", "未重复发放", "Not paid before", PAYMENT, sees=("claims.already_paid",))
-def a61_not_paid_before(asked: RuleInput) -> str | None:
-    """A61, FND.PAY: one person, project, period and row."""
-    return "DUPLICATE" if asked.question.claims.already_paid else None
+@rule("A61", "未重复发放", "Not paid before", PAYMENT, sees=("claims.already_paid", "record.PAYMENTS"))
+def a61_not_paid_before(asked: RuleInput) -> Weighed:
+    """A61, FND.PAY: a project's period is paid to one person once, by either province; what came back may be paid again."""
+    return weigh(False if asked.question.claims.already_paid else None, _unpaid(asked), Reasons("DUPLICATE"))
+
+
+def _unpaid(asked: RuleInput) -> OnRecord:
+    """Whether the project's period was not paid to the holder yet; not known where the question does not name both."""
+    question, records = asked.question, asked.records
+    project, period = question.refs.project_code, question.refs.period
+    if not (project and period):
+        return UNKNOWN
+    rows = rows_paid(records.of(question.at_us, *PAYMENT_ORDER), project, period)
+    if not rows:
+        return records.silence(question.at_us, ("PAYMENTS", "50"), ("PAYMENTS", "51"), holds=True)
+    newest, is_paid = next((row for row in rows if row[1]), rows[-1])
+    return records.says(("PAYMENTS", newest.detail["by"]), question.at_us, newest.position, holds=not is_paid)
 
 
 @rule("A70", "挂失人身份已核实", "Whoever reports a loss is known", LOSS, sees=("claims.auth_level",))

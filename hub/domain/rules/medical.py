@@ -8,10 +8,13 @@ from hub.domain.rule_input import CHIP_MEDIA, RuleInput
 from hub.domain.rules.rule import rule
 
 
-@rule("A10", "参保状态正常", "The insured status is normal", "MED.*", sees=("claims.insured",))
-def a10_insured(asked: RuleInput) -> str | None:
-    """A10, MED.*: the insured status at the insured place is normal."""
-    return "NOT_INSURED" if asked.denies("insured") else None
+@rule("A10", "参保状态正常", "The insured status is normal", "MED.*", sees=("claims.insured", "standing.insured_region"))
+def a10_insured(asked: RuleInput) -> Weighed:
+    """A10, MED.*: the insured status at the insured place is normal. Who has moved to another province is insured there, not by this card."""
+    claim, standing = asked.claimed("insured"), asked.standing
+    is_elsewhere = standing.insured_region[:2] not in ("", asked.question.issuing_province)
+    record = OnRecord(False, standing.region_position) if is_elsewhere else UNKNOWN
+    return weigh(claim, record, Reasons("NOT_INSURED" if claim is False else "INSURED_PLACE_MOVED", claimed_no="NOT_INSURED"))
 
 
 _FILED = Reasons("FILE_NOW", silent="FILE_NOW", unverified="FILING_UNVERIFIED")
