@@ -7,6 +7,7 @@ import pytest
 from hub.domain.card import Fact
 from hub.domain.instants import HOUR_US
 from hub.domain.records.known import Declaration, Records, Register, packed, records_of, unpacked
+from hub.domain.records.payments import rows_paid
 from hub.domain.records.weighing import UNKNOWN, Basis, OnRecord, Reasons, weigh
 
 YES, NO = OnRecord(True, 7), OnRecord(False, 8)
@@ -87,3 +88,36 @@ def test_facts_of_several_rows_are_one_record() -> None:
 def test_a_record_comes_back_from_text_as_it_was() -> None:
     records = Records((Fact(at(1), 4, "consent_granted", {"by": "50"}),), whole(11, (10, 24)).registers)
     assert unpacked(json.loads(json.dumps(packed(records)))) == records
+
+
+def row(kind: str, hour: int, fen: int = 100, **named: str) -> Fact:
+    """A report of row 1 of a batch; its payment names project and period."""
+    return Fact(at(hour), hour, f"fund_row_{kind}", {"by": "50", "row": ["B1", 1], "fen": fen, **named})
+
+
+PAID = row("paid", 1, project_code="P", period="2025-09")
+
+
+@pytest.mark.parametrize(
+    ("reports", "is_paid"),
+    [
+        ([PAID], True),
+        ([PAID, row("returned", 2)], False),
+        ([row("returned", 2), PAID._replace(position=9)], False),
+        ([PAID, row("returned", 2), row("repaid", 3)], True),
+        ([PAID, row("returned", 2), row("returned", 2), row("repaid", 2)], True),
+        ([PAID, row("repaid", 3), row("returned", 4)], False),
+        ([PAID, row("recovered", 2, 60), row("recovered", 2, 60)], True),
+        ([PAID, row("recovered", 2, 60), row("recovered", 3, 40)], False),
+    ],
+)
+def test_a_row_is_paid_net_of_what_came_back_whatever_order_it_is_told_in(reports: list[Fact], is_paid: bool) -> None:
+    for told in (reports, reports[::-1]):
+        assert [paid for _, paid in rows_paid(told, "P", "2025-09")] == [is_paid]
+
+
+def test_a_row_is_of_the_project_and_period_that_its_payment_names() -> None:
+    assert rows_paid([PAID], "P", "2025-10") == rows_paid([PAID], "Q", "2025-09") == rows_paid([row("returned", 2)], "P", "2025-09") == []
+    assert rows_paid([row("paid", 1, project_code="P")], "P", "2025-09") != [], "it may be of any period"
+    other = PAID._replace(detail=PAID.detail | {"by": "51"})
+    assert len(rows_paid([PAID, other], "P", "2025-09")) == 2

@@ -1,4 +1,4 @@
-"""Whether a payment is on record: the rows that were paid to a person for a project and period, net of returns and of what was taken back."""
+"""Whether a payment is on record: the rows paid to a person for a project and period, net of returns and of what was taken back."""
 
 from collections.abc import Iterable
 from itertools import groupby

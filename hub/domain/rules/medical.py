@@ -10,7 +10,7 @@ from hub.domain.rules.rule import rule
 
 @rule("A10", "参保状态正常", "The insured status is normal", "MED.*", sees=("claims.insured", "standing.insured_region"))
 def a10_insured(asked: RuleInput) -> Weighed:
-    """A10, MED.*: the insured status at the insured place is normal. Who has moved to another province is insured there, not by this card."""
+    """A10, MED.*: the insured status at the insured place is normal. Who has moved to another province is insured there."""
     claim, standing = asked.claimed("insured"), asked.standing
     is_elsewhere = standing.insured_region[:2] not in ("", asked.question.issuing_province)
     record = OnRecord(False, standing.region_position) if is_elsewhere else UNKNOWN
