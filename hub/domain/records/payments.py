@@ -6,7 +6,7 @@ from typing import Any
 
 from hub.domain.card_facts import Fact
 
-# In the order in which they follow each other where they are told for the same instant.
+# In the order in which they follow each other where they are of the same instant.
 PAYMENT_ORDER = {"fund_row_paid": 0, "fund_row_returned": 1, "fund_row_repaid": 2, "fund_row_recovered": 3}
 
 
@@ -17,13 +17,13 @@ def payment(message: Any) -> dict[str, Any]:
 
 
 def rows_paid(facts: Iterable[Fact], project: str, period: str) -> list[tuple[Fact, bool]]:
-    """Returns each row of a project and period: the newest report of it, and whether it is paid by what is told.
+    """Returns each row of a project and period: the newest report of it, and whether it is paid.
 
     A row whose payment does not name its period may be of any.
     """
-    told = sorted(facts, key=lambda fact: (_row(fact), fact.occurred_us, PAYMENT_ORDER[fact.kind], fact.position))
+    ordered = sorted(facts, key=lambda fact: (_row(fact), fact.occurred_us, PAYMENT_ORDER[fact.kind], fact.position))
     found = []
-    for _, reports in groupby(told, _row):
+    for _, reports in groupby(ordered, _row):
         row = list(reports)
         named = next((fact.detail for fact in row if fact.kind == "fund_row_paid"), {})
         if named.get("project_code") == project and named.get("period", period) == period:
@@ -38,7 +38,7 @@ def _row(fact: Fact) -> tuple[str, str, int]:
 
 
 def _left_fen(reports: Iterable[Fact]) -> int:
-    """Returns what is paid after all reports of a row: it is paid once at most, and what is told twice counts once."""
+    """Returns what is paid after all reports of a row: it is paid once at most, and what is reported twice counts once."""
     left, taken = 0, set()
     for fact in reports:
         fen = fact.detail["fen"]
