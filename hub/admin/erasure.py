@@ -30,7 +30,7 @@ from hub.trust.keyring import Keyring, verify_fingerprint
 
 _AT_ITS_END = (None, "CANCELLED", "REJECTED", "PRODUCTION_FAILED")
 # What the hub records of looks, bundles and erasures is no reason to keep the identifier: curiosity would prolong it.
-_OWN_KINDS = ("card_record_queried", "bundle_made", "erasure_requested", "identifier_erased")
+_OWN_KINDS = ("card_record_queried", "bundle_made", "audit_requested", "erasure_requested", "identifier_erased")
 
 
 class ErasureDesk:

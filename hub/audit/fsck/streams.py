@@ -8,6 +8,7 @@ from hub.audit.fsck.differences import Difference
 from hub.audit.fsck.scene import Scene
 from hub.domain.agreement import Agreement
 from hub.domain.agreement_history import TABLE_OFFICER
+from hub.domain.audit_request import AuditRequest
 from hub.domain.erasure import Erasure
 from hub.domain.hotlist import Hotlist
 from hub.domain.instants import day_of, epoch_day, microseconds
@@ -91,6 +92,7 @@ _NAMES: Mapping[str, Callable[[Any], UUID]] = {
     "hotlist_published": lambda _: Hotlist.ID,
     "service_item_drafted": lambda _: CatalogueBook.create_id(),
     "erasure_requested": lambda message: Erasure.create_id(message.erasure_code),
+    "audit_requested": lambda message: AuditRequest.create_id(message.audit_code),
     "loss_opened": lambda message: Loss.create_id(message.card.key, message.loss_type, microseconds(message.requested_at)),
     "agreement_drafted": _agreement_id,
 }

@@ -1,0 +1,160 @@
+"""Where audits are asked for, decided, called off and handed over: commands, the API and the console come here.
+
+Requests are numbered 1, 2, 3 … and the stream of each follows from its number, so that they are found without a view and without reading
+the journal.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+import psycopg
+from chuanyu.exchange.v1 import audit_question_pb2 as questions
+from chuanyu.exchange.v1 import audit_requests_pb2 as protos
+from eventsourcing.persistence import IntegrityError
+
+from hub.audit.requests.windows import check_times
+from hub.domain.audit_errors import AuditChanged, AuditUnknown
+from hub.domain.audit_request import AuditRequest, code_of, digest_of, number_of
+from hub.domain.instants import microseconds_of
+from hub.domain.participant import OPERATOR
+from hub.domain.pseudonym import hmac_sm3
+from hub.intake.request_rules import card_named, refuse_identifiers, refuse_invalid
+from hub.journal.recorder import AggregateStore
+from hub.trust.keyring import Keyring
+
+# Two who ask at the same moment get two numbers; this many at once is no moment any more.
+_TRIES = 20
+
+
+class Asking:
+    """What somebody asks for: the question, the purpose and the legal basis, in words."""
+
+    def __init__(self, question: questions.AuditQuestion, purpose: str, legal_basis: str) -> None:
+        """What surrounds words is nothing of them."""
+        self.question, self.purpose, self.legal_basis = question, purpose.strip(), legal_basis.strip()
+
+
+class AuditDesk:
+    """Works on one session and one store; used from one thread."""
+
+    def __init__(self, connection: psycopg.Connection, store: AggregateStore) -> None:
+        """*connection* reads the journal."""
+        self._connection, self._store = connection, store
+
+    def request(self, asking: Asking, by: protos.AuditPerson, keyring: Keyring, at: datetime) -> AuditRequest:
+        """Records a request; raises RequestInvalid, AuditWindowAhead, AuditWindowBefore, AuditWindowReversed or AuditChanged."""
+        question = keyed(asking.question, keyring)
+        for _ in range(_TRIES):
+            code = code_of(count(self._connection) + 1)
+            requested = protos.AuditRequested(
+                audit_code=code, by=by, purpose=asking.purpose, legal_basis=asking.legal_basis,
+                question=question, question_digest=digest_of(question),
+            )  # fmt: skip
+            refuse_invalid(requested)
+            refuse_identifiers(requested, "purpose", "legal_basis")
+            _refuse_name(by)
+            check_times(self._connection, question, microseconds_of(at))
+            try:
+                self._store.save(AuditRequest.begin("audit_requested", requested, AuditRequest.create_id(code), at))
+            except IntegrityError:
+                continue
+            return self.find(code)
+        raise AuditChanged
+
+    def find(self, code: str) -> AuditRequest:
+        """Returns a request; raises AuditUnknown."""
+        found = self._store.get(AuditRequest, AuditRequest.create_id(code_of(number_of(code))))
+        if found is None:
+            raise AuditUnknown
+        return found
+
+    def newest(self, most: int = 100, before: int = 0) -> list[AuditRequest]:
+        """Returns requests, the newest first; those before a number, if one is given."""
+        last = min(count(self._connection), before - 1 if before else 2**62)
+        ids = (AuditRequest.create_id(code_of(number)) for number in range(last, max(0, last - most), -1))
+        found = (self._store.get(AuditRequest, one) for one in ids)
+        return [one for one in found if one is not None]
+
+    def approve(self, code: str, by: protos.AuditPerson, at: datetime) -> AuditRequest:
+        """Approves a request; raises AuditUnknown, AuditDecided, AuditSamePerson or AuditChanged."""
+        _refuse_name(by)
+        return self._changed(code, lambda audit: audit.approve(by, at))
+
+    def refuse(self, code: str, by: protos.AuditPerson, reason_code: str, at: datetime) -> AuditRequest:
+        """Refuses a request; raises as `approve`, and RequestInvalid."""
+        _refuse_name(by)
+        refused = protos.AuditRefused(by=by, reason_code=reason_code)
+        refuse_invalid(refused)
+        refuse_identifiers(refused, "reason_code")
+        return self._changed(code, lambda audit: audit.refuse(by, reason_code, at))
+
+    def cancel(self, code: str, by: protos.AuditPerson, at: datetime) -> AuditRequest:
+        """Calls a request off; raises AuditUnknown, AuditOver or AuditChanged. Who runs it notices within a second."""
+        _refuse_name(by)
+        return self._changed(code, lambda audit: audit.cancel(by, at))
+
+    def show(self, code: str, by: protos.AuditPerson, part: protos.AuditPart.ValueType, at: datetime) -> AuditRequest:
+        """Records who is given what, and only then it may be given; raises AuditUnknown, AuditNotDelivered or AuditChanged."""
+        _refuse_name(by)
+        for _ in range(_TRIES):
+            # Several may look at once.
+            with suppress(AuditChanged):
+                return self._changed(code, lambda audit: audit.show(by, part, at))
+        raise AuditChanged
+
+    def _changed(self, code: str, change: Callable[[AuditRequest], None]) -> AuditRequest:
+        audit = self.find(code)
+        change(audit)
+        try:
+            self._store.save(audit)
+        except IntegrityError:
+            raise AuditChanged from None
+        return self.find(code)
+
+
+def keyed(question: questions.AuditQuestion, keyring: Keyring) -> questions.AuditQuestion:
+    """Returns a question with the card by its key; raises RequestInvalid for a number that is none."""
+    made = questions.AuditQuestion()
+    made.CopyFrom(question)
+    if made.WhichOneof("asked") == "card" and made.card.card.clear:
+        made.card.card.key = hmac_sm3(keyring.pseudonym, card_named(made.card.card).encode())
+    return made
+
+
+def operator(name: str) -> protos.AuditPerson:
+    """Returns an operator of the hub's as who acts."""
+    return protos.AuditPerson(participant=OPERATOR, name=name)
+
+
+def _refuse_name(by: protos.AuditPerson) -> None:
+    refuse_invalid(by)
+    refuse_identifiers(by, "name")
+
+
+def count(connection: psycopg.Connection, known: int = 0) -> int:
+    """Returns how many requests there are; *known* are there for sure."""
+    low, step = known, 1
+    while is_there(connection, low + step):
+        low, step = low + step, 2 * step
+    high = low + step
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if is_there(connection, middle) else (low, middle)
+    return low
+
+
+def is_there(connection: psycopg.Connection, number: int) -> bool:
+    """Whether there is a request of a number."""
+    return bool(versions(connection, [number]))
+
+
+def versions(connection: psycopg.Connection, numbers: Sequence[int]) -> dict[int, int]:
+    """Returns how many events each request has, by number; those that are not there are left out."""
+    named = {str(AuditRequest.create_id(code_of(number))): number for number in numbers}
+    rows = connection.execute(_VERSIONS, (list(named),)).fetchall()
+    return {named[name]: int(version) for name, version in rows}
+
+
+# A row without an event is of somebody who died before the first one.
+_VERSIONS = "SELECT name, next_sequence - 1 FROM journal.stream WHERE name = ANY (%s) AND next_sequence > 1"
