@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what needs root (Debian): Node for the test of a client in another language, h2load for `hub bench check`, promtool for the
-# tests of the alerts, haproxy for those of the proxy in front, etcd for `hub bench failover` and its test, Chromium and Chinese fonts for
-# those of the console.
+# tests of the alerts, haproxy for those of the proxy in front, etcd for `hub bench failover` and its test, Chromium without its windows and
+# Chinese fonts for those of the console.
 # --quiet says nothing when all is there; --only-name-missing installs nothing and says what to do.
 set -eu
 missing=""
@@ -10,7 +10,7 @@ command -v h2load >/dev/null 2>&1 || missing="$missing nghttp2-client"
 command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
 command -v haproxy >/dev/null 2>&1 || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
 command -v etcd >/dev/null 2>&1 || missing="$missing etcd-server"
-command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+command -v chromium-headless-shell >/dev/null 2>&1 || missing="$missing chromium-headless-shell"
 [ -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc ] || missing="$missing fonts-noto-cjk"
 python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
 if [ -z "$missing" ]; then
