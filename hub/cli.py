@@ -5,12 +5,12 @@ import sys
 import typer
 
 from hub.api.process_tuning import collect_seldom
+from hub.commands.audit_list import AUDITING, POLICY
 from hub.commands.lazy import Entry, group_of
 from hub.commands.terminal import use_utf8, write_what_can_be_shown
 
 # What is for whom, as `hub --help` shows it.
-RUNNING, OPERATING = "运行 Running the hub", "日常运维 Operating it"
-POLICY, BUILDING = "政策与审计 Policy and audit", "接入与开发 For those who build"
+RUNNING, OPERATING, BUILDING = "运行 Running the hub", "日常运维 Operating it", "接入与开发 For those who build"
 
 COMMANDS = (
     Entry(
@@ -199,12 +199,7 @@ COMMANDS = (
         POLICY,
         "查找已记录的询问与答复，最新在前；查看本身入账。Find recorded questions and answers; the look is recorded first.",
     ),
-    Entry(
-        "explain",
-        "hub.commands.explain:explain",
-        POLICY,
-        "解释一条已记录的答复：每条规则看到了什么、得出什么。Explain a recorded answer: what every rule saw and concluded.",
-    ),
+    *AUDITING,
     Entry(
         "judge",
         "hub.commands.judge:judge",

@@ -1,26 +1,20 @@
-"""What the hub knew at a position: a card's facts, what is on record of its holder, the agreements. Later corrections are undone."""
+"""What the hub knew at a position: a card's facts, what is on record of its holder, the agreements, folded up to there."""
 
-import json
 from typing import NamedTuple
 
 import psycopg
 from chuanyu.exchange.v1 import agreement_history_pb2
 
-from hub.audit.records_as_of import Since, records_at
+from hub.audit.records_as_of import records_at
+from hub.audit.replay.own import own_events
 from hub.domain.agreement import Agreements, terms_in
 from hub.domain.card import Fact
 from hub.domain.errors import ViewBehind, ViewsLate
 from hub.domain.records.known import NOTHING, Records
-from hub.domain.succession import CardRow, facts_known, wanted
-from hub.journal.corrections import changed_since
 from hub.journal.reader import Recorded
 from hub.projections import DECIDED_BY
 from hub.projections.engine import Row
 from hub.projections.views.agreements import AGREEMENTS
-from hub.projections.views.card_alias import identifiers_of
-from hub.projections.views.card_rows import card_rows, relatives
-from hub.projections.views.card_standing import CARD_STANDING
-from hub.projections.views.holder_cards import HOLDER_CARDS, held, holder_told
 
 
 class Known(NamedTuple):
@@ -32,20 +26,24 @@ class Known(NamedTuple):
     records: Records = NOTHING
 
 
-def known_at(connection: psycopg.Connection, card_key: bytes, position: int | None) -> Known:
-    """Returns what was known at a position, None for the newest that the views have reached; raises ViewBehind, ViewsLate."""
+def known_at(connection: psycopg.Connection, card_key: bytes, position: int | None, *, with_records: bool = True) -> Known:
+    """Returns what was known at a position, None for the newest that the views have reached; raises ViewBehind, ViewsLate.
+
+    What is on record of the holder beside the card's own lives is left out unless *with_records*.
+    """
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        reached = _reached(connection)
+        reached = position_of_views(connection)
         if position is not None and position > reached:
             raise ViewBehind(as_of_position=reached)
         asked = reached if position is None else position
-        change = Since(asked, *changed_since(connection, asked, reached))
-        facts = _facts(connection, card_key, change)
-        return Known(facts, agreements_at(connection, asked), asked, records_at(connection, card_key, change))
+        memory = own_events(connection, card_key, asked).folded(asked)
+        records = records_at(connection, memory.recorded(card_key), asked, reached) if with_records else NOTHING
+        return Known(memory.facts(card_key), agreements_at(connection, asked), asked, records)
 
 
-def _reached(connection: psycopg.Connection) -> int:
+def position_of_views(connection: psycopg.Connection) -> int:
+    """Returns the position of the views that answers rest on; raises ViewsLate where they are not at one."""
     names = [projection.name for projection in DECIDED_BY]
     row = connection.execute("SELECT min(position), max(position) FROM views.checkpoint WHERE view = ANY (%s)", (names,)).fetchone()
     assert row is not None
@@ -53,53 +51,6 @@ def _reached(connection: psycopg.Connection) -> int:
     if behind != ahead:
         raise ViewsLate(as_of_position=behind)
     return int(behind or 0)
-
-
-def _facts(connection: psycopg.Connection, card_key: bytes, change: Since) -> list[Fact]:
-    """Returns the facts of a card and those that follow from its relatives, as they were known at a position."""
-    position, stood, later = change.position, change.stood, {recorded.position for recorded in change.since}
-    rows: dict[bytes, CardRow] = {}
-    asked = {card_key}
-    while asked:
-        known = card_rows(connection, asked)
-        for key in asked:
-            row, keys = known.get(key, CardRow(key, [])), identifiers_of(connection, key)
-            facts = [fact for fact in row.facts if fact.position <= position and fact.position not in later]
-            facts += [fact for recorded in stood for fact in _facts_of(keys, recorded)]
-            facts.sort(key=lambda fact: (fact.occurred_us, fact.position))
-            rows[key] = CardRow(row.card, facts, *_held(connection, keys, position, stood, later))
-        asked = wanted(rows, [*rows], with_ecard=True)
-    return facts_known(card_key, rows)
-
-
-def _held(
-    connection: psycopg.Connection, keys: list[bytes], position: int, stood: list[Recorded], later: set[int]
-) -> tuple[tuple[bytes, ...], ...]:
-    """Returns the cards that the holder of a card had in its province, if several, and in others, as far as known at a position."""
-    told = connection.execute("SELECT issuing_province, holders FROM views.card_standing WHERE key = ANY (%s)", (keys,)).fetchall()
-    holders = [entry for _, text in told for entry in json.loads(text or "[]") if entry[1] <= position and entry[1] not in later]
-    holders += [
-        [recorded.occurred_us, recorded.position, holder.hex()]
-        for recorded in stood
-        if recorded.event.card.key in keys and (holder := holder_told(recorded))
-    ]
-    if not holders:
-        return ()
-    key = (bytes.fromhex(max(holders)[2]),)
-    row = connection.execute("SELECT told FROM views.holder_cards WHERE key = %s", key).fetchone()
-    entries = [tuple(entry) for entry in json.loads(row[0])] if row is not None else []
-    entries = [entry for entry in entries if entry[0] <= position and entry[0] not in later]
-    for recorded in stood:
-        if key in HOLDER_CARDS.keys(recorded, None) and (one := HOLDER_CARDS.evolve(key, None, recorded, None)) is not None:
-            entries += [tuple(entry) for entry in json.loads(one[0])]
-    provinces = [province for province, _ in told] + [known.event.card.issuing_province for known in stood if known.event.card.key in keys]
-    cards, elsewhere = relatives(json.dumps(held(sorted(entries))), provinces[0])
-    return cards if len(cards) > 1 else (), elsewhere
-
-
-def _facts_of(keys: list[bytes], recorded: Recorded) -> list[Fact]:
-    rows = (CARD_STANDING.evolve(key, None, recorded, None) for key in CARD_STANDING.keys(recorded, None) if key[0] in keys)
-    return [fact for row in rows if row is not None for fact in row.facts]
 
 
 def agreements_at(connection: psycopg.Connection, position: int) -> Agreements:

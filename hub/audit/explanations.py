@@ -9,7 +9,7 @@ from chuanyu.exchange.v1 import references_pb2
 from hub.audit.as_of import Known, known_at
 from hub.audit.records_as_of import token_before
 from hub.audit.rule_versions import answer_by
-from hub.domain.acceptance import Question, rules_digest
+from hub.domain.acceptance import Question, looks_at_record, rules_digest
 from hub.domain.errors import DecisionNotFound
 from hub.domain.replaying import answer, pack
 from hub.journal.reader import Recorded, read_page
@@ -39,7 +39,7 @@ def recorded_subject(connection: psycopg.Connection, position: int) -> Subject:
 
 def known_of(connection: psycopg.Connection, subject: Subject, as_of: int) -> Known:
     """Returns what was known of a subject at a position, 0 for its own; raises ViewBehind or ViewsLate. A token is as it was then."""
-    known = known_at(connection, subject.card.key, as_of or subject.position)
+    known = known_at(connection, subject.card.key, as_of or subject.position, with_records=looks_at_record(subject.question))
     before = subject.recorded.position if subject.recorded is not None else None
     return known._replace(records=known.records._replace(token=token_before(connection, subject.question.token, before)))
 

@@ -4,7 +4,7 @@ An event that comes after what corrects or reverses it changes nothing or less t
 follows from all that the journal has, not from the order in which it came. `hub.domain.corrections` has the rules.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import psycopg
@@ -13,7 +13,8 @@ from hub.domain.corrections import Member
 from hub.domain.corrections import standing as in_force
 from hub.journal.reader import EVENT_AT, POSITION_OF, Recorded
 
-_Name = tuple[int, int]
+# An event by its stream and its number there.
+Name = tuple[int, int]
 
 
 class Change(NamedTuple):
@@ -28,7 +29,18 @@ def changes(connection: psycopg.Connection, after: int, end: int) -> dict[int, C
     touched = _touched(connection, after, end)
     if not touched:
         return {}
-    members, recorded = _families(connection, {name for _, name in touched}, end)
+    return _changes(touched, *_families(connection, {name for _, name in touched}, end))
+
+
+def changes_in(connection: psycopg.Connection, names: Collection[Name], end: int) -> dict[int, Change]:
+    """Returns, by position, what each event of some families changes up to a position: those too that are in force by themselves."""
+    if not names:
+        return {}
+    members, recorded = _families(connection, names, end)
+    return _changes([(member.position, member.name) for member in members], members, recorded)
+
+
+def _changes(touched: Iterable[tuple[int, Hashable]], members: list[Member], recorded: dict[int, Recorded]) -> dict[int, Change]:
     by_name = _by_name(members)
     found: dict[int, Change] = {}
     for position, family in {position: by_name[name] for position, name in touched if name in by_name}.items():
@@ -60,24 +72,37 @@ def _by_name(members: Iterable[Member]) -> dict[Hashable, list[Member]]:
     return families
 
 
-def changed_since(connection: psycopg.Connection, position: int, reached: int) -> tuple[list[Recorded], list[Recorded]]:
-    """Returns what was in force at *position* and is not at *reached*, and what was recorded by then and is in force only at *reached*."""
-    touched = _touched(connection, position, reached)
-    if not touched:
+def changed_since(
+    connection: psycopg.Connection, names: Collection[Name], position: int, reached: int
+) -> tuple[list[Recorded], list[Recorded]]:
+    """Returns what of some families was in force at *position* and is not at *reached*, and what had come by then and is so only now."""
+    if not names:
         return [], []
-    members, recorded = _families(connection, {name for _, name in touched}, reached)
+    members, recorded = _families(connection, names, reached)
     stood = in_force(member for member in members if member.position <= position)
     stands = in_force(members)
     return [recorded[old] for old in sorted(stood - stands)], [recorded[new] for new in sorted(stands - stood) if new <= position]
 
 
-def _touched(connection: psycopg.Connection, after: int, end: int) -> list[tuple[int, _Name]]:
+def corrected_among(connection: psycopg.Connection, positions: Sequence[int], end: int) -> set[Name]:
+    """Returns the names of those of some events that correct or reverse, or were corrected or reversed by a position."""
+    rows = connection.execute(_CORRECTED_AMONG, {"positions": list(positions), "end": end}).fetchall()
+    return {(stream_id, sequence) for stream_id, sequence in rows}
+
+
+def corrected_by_kind(connection: psycopg.Connection, kind: str, after: int, end: int) -> set[Name]:
+    """Returns what events of one kind with after < position <= end correct or reverse, or what of that kind was reversed by them."""
+    rows = connection.execute(_CORRECTED_BY_KIND, {"kind": kind, "after": after, "end": end}).fetchall()
+    return {(stream_id, sequence) for stream_id, sequence in rows}
+
+
+def _touched(connection: psycopg.Connection, after: int, end: int) -> list[tuple[int, Name]]:
     """Returns (position, a name of its family) of the events that correct or reverse, and of those that were corrected before they came."""
     rows = connection.execute(_TOUCHED, {"after": after, "end": end}).fetchall()
     return [(position, (stream_id, sequence)) for position, stream_id, sequence in rows]
 
 
-def _families(connection: psycopg.Connection, names: Iterable[_Name], end: int) -> tuple[list[Member], dict[int, Recorded]]:
+def _families(connection: psycopg.Connection, names: Iterable[Name], end: int) -> tuple[list[Member], dict[int, Recorded]]:
     """Reads the whole families of some names, up to a position."""
     streams, sequences = zip(*names, strict=True)
     rows = connection.execute(FAMILIES, {"streams": list(streams), "sequences": list(sequences), "end": end}).fetchall()
@@ -110,6 +135,15 @@ _TOUCHED = """
       AND b.first_position >= COALESCE((SELECT max(first_position) FROM journal.batch WHERE first_position <= %(after)s + 1), 0)
       AND b.first_position + c.sequence - b.first_sequence > GREATEST(%(after)s, c.position)
       AND b.first_position + c.sequence - b.first_sequence <= %(end)s"""
+_CORRECTED_AMONG = """
+    SELECT DISTINCT e.stream_id, e.sequence
+    FROM unnest(%(positions)s::bigint[]) o (position) CROSS JOIN LATERAL (
+        SELECT * FROM journal.event e WHERE e.position = o.position OFFSET 0) e
+    WHERE EXISTS (SELECT FROM journal.correction c WHERE c.stream_id = e.stream_id AND c.sequence = e.sequence AND c.position <= %(end)s)
+       OR EXISTS (SELECT FROM journal.correction c WHERE c.position = e.position)"""
+_CORRECTED_BY_KIND = f"""
+    SELECT DISTINCT t.stream_id, t.sequence FROM journal.correction t {POSITION_OF} {EVENT_AT}
+    WHERE t.position > %(after)s AND t.position <= %(end)s AND e.kind = %(kind)s"""  # noqa: S608 (our own text)
 # From a name to all that it changes and all that change it, and from each of them again; UNION drops what was found, so this ends.
 FAMILIES = f"""
     WITH RECURSIVE family AS (

@@ -210,16 +210,11 @@ def events_named(
     return {(feed, sequence): ((stream_id, sequence), Recorded(*told) if told[0] else None) for feed, sequence, stream_id, *told in rows}
 
 
-def events_at(connection: psycopg.Connection, positions: Sequence[int]) -> list[Recorded]:
-    """Returns the events at some positions, in the order of *positions*; one that is not there is left out."""
-    found = {row[0]: Recorded(*row) for row in connection.execute(_EVENTS_AT, (list(positions),)).fetchall()}
+def events_at(connection: psycopg.Connection, positions: Sequence[int], kinds: Collection[str] | None = None) -> list[Recorded]:
+    """Returns the events at some positions, all or those of some kinds, in the order of *positions*; one that is not there is left out."""
+    asked = {"positions": list(positions), "kinds": None if kinds is None else sorted(kinds)}
+    found = {row[0]: Recorded(*row) for row in connection.execute(_EVENTS_AT, asked).fetchall()}
     return [found[position] for position in positions if position in found]
-
-
-def quarantined_at(connection: psycopg.Connection, positions: Sequence[int]) -> list[Recorded]:
-    """Returns those of the events at some positions that are quarantined, in order."""
-    rows = connection.execute(_QUARANTINED_AT, (list(positions),)).fetchall()
-    return [Recorded(*row) for row in rows]
 
 
 # The position of the event that a row *t* (stream_id, sequence) names. Whether the batch goes so far is asked after it was found: asked
@@ -248,10 +243,7 @@ _EVENTS_NAMED = """
     LEFT JOIN LATERAL (SELECT * FROM journal.event e WHERE e.position = o.position OFFSET 0) e ON true"""
 _EVENTS_AT = """
     SELECT position, (extract(epoch FROM recorded_at) * 1000000)::bigint, stream_id, sequence, kind, data
-    FROM journal.event WHERE position = ANY (%s)"""
-_QUARANTINED_AT = """
-    SELECT position, (extract(epoch FROM recorded_at) * 1000000)::bigint, stream_id, sequence, kind, data
-    FROM journal.event WHERE position = ANY (%s) AND kind = 'event_quarantined' ORDER BY position"""
+    FROM journal.event WHERE position = ANY (%(positions)s) AND (%(kinds)s::text[] IS NULL OR kind = ANY (%(kinds)s))"""
 KIND_NAMES = {
     field.name.encode(): field.name for field in event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields
 }  # one string object a kind instead of one an event

@@ -28,7 +28,7 @@ from hub.intake.message_reader import reader
 from hub.intake.quarantining import add_violations
 from hub.intake.sent_batches import prove
 from hub.journal.batch import Appended
-from hub.journal.reader import Feed, FeedRow, Recorded, feed_row, quarantined_at
+from hub.journal.reader import Feed, FeedRow, Recorded, events_at, feed_row
 from hub.journal.receipts import known_keys
 from hub.journal.writer import JournalWriter
 from hub.telemetry import names
@@ -176,7 +176,7 @@ class FeedService:
         note_appended(call, feed, queued, appended, prepared)
         before: list[Recorded] = []
         if appended.duplicates:
-            before = await self._reads.read(call.participant, quarantined_at, appended.positions[: appended.duplicates])
+            before = await self._reads.read(call.participant, events_at, appended.positions[: appended.duplicates], {"event_quarantined"})
         answer = answer_of(feed, appended, prepared.quarantined, before)
         assert prepared.proof is not None
         answer.receipt.CopyFrom(self._receipts.give(feed, appended, prepared.proof))

@@ -45,7 +45,11 @@ def card(page: Page) -> Shown:
     with page.reading() as connection:
         head, then = head_position(connection), page.known(connection)
         keys = identifiers_of(connection, subject.card_key)
-        facts = facts_in(connection, subject.card_key) if then is None else known_at(connection, subject.card_key, then.position).facts
+        facts = (
+            facts_in(connection, subject.card_key)
+            if then is None
+            else known_at(connection, subject.card_key, then.position, with_records=False).facts
+        )
         found = ShownRecord.SHOWN_RECORD_LIVES if facts else ShownRecord.SHOWN_RECORD_NOTHING
         looked_at = page.look(handle, ref, found)
         until = then.position if then is not None else 2**62

@@ -1,7 +1,7 @@
 """Reads cards with what answers need of them: the facts of all their identifiers, and which other cards their holder has."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import psycopg
 
@@ -74,11 +74,9 @@ def card_rows(connection: psycopg.Connection, keys: Iterable[bytes], statement: 
 
 def facts_in(connection: psycopg.Connection, key: bytes, statement: str = _ROWS) -> list[Fact]:
     """Reads the facts of a card with those that follow from its relatives; empty if the hub knows no such card."""
-    rows = card_rows(connection, [key], statement)
-    while more := wanted(rows, [*rows], with_ecard=True):
-        rows |= {**_unknown(more), **card_rows(connection, more, statement)}
+    rows, asked = card_rows(connection, [key], statement), {key}
+    while more := wanted(rows, [*rows], with_ecard=True) - asked:
+        asked |= more
+        # One that the hub knows nothing of is left out, as an edge leaves it out.
+        rows |= card_rows(connection, more, statement)
     return facts_known(key, rows)
-
-
-def _unknown(keys: Iterable[bytes]) -> Mapping[bytes, CardRow]:
-    return {key: CardRow(key, []) for key in keys}

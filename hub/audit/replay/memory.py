@@ -1,0 +1,191 @@
+"""The views that an answer about a card rests on, folded in memory by their own functions, and read as an edge reads them.
+
+What `hub.api.cards.card_snapshot` reads by one statement is looked up here; agreements and registers, which all cards share, are in
+`timelines`.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from hub.domain.acceptance import Question, looks_at_record
+from hub.domain.card import Fact
+from hub.domain.concessions import Entry, year_began
+from hub.domain.culture.loans import READER_REGISTERED
+from hub.domain.records.known import NOTHING, Library, Records, Register, RegisterKey, library_of, records_of
+from hub.domain.rule_input import BORROWING, ELDER
+from hub.domain.succession import CardRow, facts_known, wanted
+from hub.journal.corrections import Change
+from hub.journal.reader import Recorded
+from hub.projections.ledgers import Rows, fold_events, folds_in, named_rows, read_by
+from hub.projections.projection import Key, Projection, kinds_of
+from hub.projections.views.card_alias import CARD_ALIAS
+from hub.projections.views.card_rows import merged
+from hub.projections.views.card_standing import CARD_STANDING
+from hub.projections.views.card_standing import Card as CardState
+from hub.projections.views.concessions import CONCESSIONS
+from hub.projections.views.culture import LOANS
+from hub.projections.views.holder_cards import HOLDER_CARDS
+from hub.projections.views.holder_record import HOLDER_RECORD
+from hub.projections.views.reports import reported
+
+# Of these an answer reads the rows of its own card and holder.
+CARD_VIEWS: tuple[Projection, ...] = (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS, HOLDER_RECORD, CONCESSIONS, LOANS)
+CARD_KINDS = kinds_of(CARD_VIEWS) or frozenset()
+_Names = defaultdict[bytes, set[Key]]
+
+
+class OnRecord(NamedTuple):
+    """The keys that a holder's record may be under, the facts under each, and the entries of concessions."""
+
+    subjects: set[bytes]
+    facts: list[list[Fact]]
+    units: list[Entry]
+
+
+class Memory:
+    """Rows by view, and by what they are looked up: identifiers by card number, entries and reports by card, holder and name."""
+
+    def __init__(self) -> None:
+        """Nothing is folded yet."""
+        self._rows = {view.name: Rows() for view in CARD_VIEWS}
+        self._parked: dict[str, set[str]] = {view.name: set() for view in CARD_VIEWS}
+        self._identifiers: _Names = defaultdict(set)
+        self._entries: _Names = defaultdict(set)
+        self._reports: _Names = defaultdict(set)
+        self._named: defaultdict[str, set[Key]] = defaultdict(set)
+        self._of_kind = {kind: [view for view in CARD_VIEWS if view.kinds is None or kind in view.kinds] for kind in CARD_KINDS}
+
+    def fold(self, event: Recorded, change: Change | None = None) -> None:
+        """Folds one event, the next in the order of positions, with what it corrects."""
+        changed = {} if change is None else {event.position: change}
+        for view in self._of_kind.get(event.kind, ()) if change is None else CARD_VIEWS:
+            wanted_of = read_by(view, [event], changed)
+            if not wanted_of[0]:
+                continue
+            rows = self._rows[view.name]
+            touched, _ = named_rows(view, folds_in(*wanted_of))
+            fold_events(view, touched, rows, self._parked[view.name])
+            for _, _, _, keys in touched:
+                self._note(view, keys, rows)
+
+    def _note(self, view: Projection, keys: Sequence[Key], rows: Rows) -> None:
+        """Notes by what rows are looked up; one that is no more so is passed over when it is read."""
+        for key in keys:
+            if (state := rows.states.get(key)) is None:
+                continue
+            if view is CARD_ALIAS:
+                self._identifiers[state[0]].add(key)
+            elif view is CONCESSIONS:
+                self._entries[state.card].add(key)
+            elif view is LOANS:
+                self._named[str(key[0])].add(key)
+                for name in filter(None, (state.card, state.holder)):
+                    self._reports[name].add(key)
+
+    def identifiers(self, key: bytes) -> list[bytes]:
+        """Returns the card number that an identifier belongs to, and all other identifiers of that card."""
+        known = self._rows[CARD_ALIAS.name].states.get((key,))
+        card = known[0] if known is not None else key
+        return [card, *self._tied(card)]
+
+    def _tied(self, card: bytes) -> list[bytes]:
+        alias = self._rows[CARD_ALIAS.name].states
+        return sorted(key[0] for key in self._identifiers.get(card, ()) if (row := alias.get(key)) is not None and row[0] == card)
+
+    def _lives_of(self, key: bytes) -> Iterator[CardState]:
+        states = self._rows[CARD_STANDING.name].states
+        for identifier in self.identifiers(key):
+            if (state := states.get((identifier,))) is not None:
+                yield state
+
+    def _row(self, asked: bytes) -> CardRow | None:
+        """Returns a card as an edge reads it, None where the hub knows nothing of it."""
+        rows: dict[bytes, CardRow] = {}
+        card = self.identifiers(asked)[0]
+        for state in self._lives_of(asked):
+            merged(rows, asked, card, state.province, state.facts, self._held(state.holder))
+        return rows.get(asked)
+
+    def _held(self, holder: bytes | None) -> str | None:
+        """Returns the cards of a holder where they may matter: several of one province, or a death that one of them has."""
+        row = None if holder is None else self._rows[HOLDER_CARDS.name].states.get((holder,))
+        if row is None:
+            return None
+        _, cards, is_shared, is_wide = row
+        if is_shared or (is_wide and any(self._has_death(bytes.fromhex(card)) for card in _cards_in(cards))):
+            return str(cards)
+        return None
+
+    def _has_death(self, card: bytes) -> bool:
+        states = self._rows[CARD_STANDING.name].states
+        found = (states.get((key,)) for key in (card, *self._tied(card)))
+        return any("death" in fact.detail for state in found if state is not None for fact in state.facts)
+
+    def facts(self, key: bytes, *, with_ecard: bool = True) -> list[Fact]:
+        """Returns the facts of a card with those that follow from its relatives."""
+        row = self._row(key)
+        if row is None:
+            return []
+        rows, asked = {key: row}, {key}
+        while more := wanted(rows, [*rows], with_ecard=with_ecard) - asked:
+            asked |= more
+            rows |= {other: row for other in more if (row := self._row(other)) is not None}
+        return facts_known(key, rows, with_ecard=with_ecard)
+
+    def recorded(self, key: bytes) -> "OnRecord":
+        """Returns all that is on record of the holder of a card, but for what libraries reported."""
+        subjects = self._subjects(key)
+        states = self._rows[HOLDER_RECORD.name].states
+        known = [state for subject in subjects if (state := states.get((subject,))) is not None]
+        return OnRecord(subjects, known, self._units(subjects, ""))
+
+    def records(self, key: bytes, question: Question, registers: Mapping[RegisterKey, Register]) -> Records:
+        """Returns what is on record of the holder, as far as a question needs it."""
+        if not looks_at_record(question):
+            return NOTHING
+        subjects = self._subjects(key)
+        states = self._rows[HOLDER_RECORD.name].states
+        known = [state for subject in subjects if (state := states.get((subject,))) is not None]
+        units = self._units(subjects, year_began(question.at_us)) if question.scenario == ELDER else []
+        library = self._library(subjects) if question.scenario == BORROWING else Library()
+        if not (registers or known or units or library.reports):
+            return NOTHING
+        return records_of(known, registers, units, library)
+
+    def _subjects(self, key: bytes) -> set[bytes]:
+        """Returns all keys that what is on record of the holder of a card may be under."""
+        found, holders = {key}, {state.holder for state in self._lives_of(key)}
+        cards = {self.identifiers(key)[0]}
+        for holder in filter(None, holders):
+            found.add(holder)
+            if (row := self._rows[HOLDER_CARDS.name].states.get((holder,))) is not None:
+                cards.update(map(bytes.fromhex, _cards_in(row[1])))
+        for card in cards:
+            found.update((card, *self._tied(card)))
+        return found
+
+    def _units(self, subjects: Iterable[bytes], since: str) -> list[Entry]:
+        states = self._rows[CONCESSIONS.name].states
+        keys = {key for subject in subjects for key in self._entries.get(subject, ())}
+        found = ((key, states.get(key)) for key in sorted(keys))
+        return [state.entry for _, state in found if state is not None and state.day >= since]
+
+    def _library(self, subjects: Iterable[bytes]) -> Library:
+        """Returns what libraries reported of the holder, and of every item that the holder borrowed."""
+        states = self._rows[LOANS.name].states
+        own = {key for subject in subjects for key in self._reports.get(subject, ())}
+        told = {key for name, _ in own for key in self._named[str(name)]}
+        reports = [
+            reported(int(key[1]), state)
+            for key in sorted(told, key=lambda key: key[1])
+            if (state := states.get(key)) is not None and state.spans.endswith("-") and (key in own or state.kind != READER_REGISTERED)
+        ]
+        return library_of(reports, (int(key[1]) for key in own)) if reports else Library()
+
+
+def _cards_in(text: str) -> list[str]:
+    """Returns the keys of a holder's cards, in hex, from how `holder_cards` has them by province."""
+    found: dict[str, list[str]] = json.loads(text)
+    return [card for cards in found.values() for card in cards]

@@ -1,0 +1,26 @@
+"""Which function answers which question of an audit: `QUESTIONS[kind](dsn, question, progress)` returns its outcome."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chuanyu.exchange.v1 import audit_question_pb2 as asked
+
+from hub.audit.outcome import Outcome
+from hub.audit.replay import card_asked
+from hub.audit.replay.progress import Progress, unseen
+from hub.audit.requests.windows import check_times
+from hub.journal.sessions import session
+
+Run = Callable[[str, Any, Progress], Outcome]
+
+# By the names of the arms of `AuditQuestion`; each function takes its own arm.
+QUESTIONS: Mapping[str, Run] = {"card": card_asked.run}
+
+
+def answer(dsn: str, question: asked.AuditQuestion, progress: Progress = unseen) -> Outcome:
+    """Answers a question; raises what `check_times` and its function raise, and Cancelled where somebody has cancelled it."""
+    kind = str(question.WhichOneof("asked"))
+    with session(dsn, "hub_reader", "hub-replay") as connection:
+        check_times(connection, question, time.time_ns() // 1_000)
+    return QUESTIONS[kind](dsn, getattr(question, kind), progress)

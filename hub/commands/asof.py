@@ -1,0 +1,111 @@
+"""The commands `hub asof`: what the hub knew by what was recorded then, at an instant, and what it answered."""
+
+import json
+import time
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from chuanyu.exchange.v1 import audit_question_pb2 as asked
+from chuanyu.exchange.v1 import references_pb2
+
+from hub.audit.as_of import agreements_at
+from hub.audit.replay.questions import answer
+from hub.audit.replay.window import recorded_us
+from hub.audit.requests.windows import check_times, position_of
+from hub.commands.asking import Operator
+from hub.commands.database import database
+from hub.commands.instants import local_instant
+from hub.commands.looking import Issuer, Purpose, keys_of, look_first
+from hub.commands.options import Json
+from hub.commands.outcomes import print_outcome
+from hub.commands.wording import folded, local, screen, table, whole
+from hub.config import Config
+from hub.domain.errors import AgreementUnknown
+from hub.domain.instants import microseconds_of, set_timestamp
+from hub.domain.looks import Shown, card_by_key
+from hub.journal.reader import head_position
+from hub.journal.sessions import session
+
+app = typer.Typer(help="按两种时间查询：当时所知、当时答复。As of both times: what was known and answered.", no_args_is_help=True)
+RecordedAsOf = Annotated[
+    str,
+    typer.Option(
+        "--recorded-as-of", help="按此时刻（或位置）前已入账的；空为现在。By what was recorded before this instant, or by this position."
+    ),
+]
+ValidAt = Annotated[str, typer.Option(help="问的是哪一时刻；空为同一时刻。The instant it is asked about; the same one if absent.")]
+
+
+@app.command()
+def card(
+    card: Annotated[str, typer.Argument(help="卡号，或枢纽的卡键（64 位十六进制）。Card number, or the hub's key of a card in hex.")],
+    issuer: Issuer = "",
+    recorded_as_of: RecordedAsOf = "",
+    valid_at: ValidAt = "",
+    steps: Annotated[bool, typer.Option("--steps", help="每个事件前后的状态。The state before and after each event.")] = False,
+    today: Annotated[
+        bool, typer.Option("--today", help="并按今日所知再答一次。Also what would be answered with what is known today.")
+    ] = False,
+    purpose: Purpose = "",
+    operator: Operator = "",
+    as_json: Json = False,
+) -> None:
+    """一张卡在两种时间下的状态与答复。A card as of both times, and what was answered about it; the look is recorded first."""
+    config = Config()
+    question = asked.AuditQuestion(card=asked.CardQuestion(against_today=today))
+    if recorded_as_of:
+        question.card.recorded_as_of.CopyFrom(place(recorded_as_of))
+    if valid_at:
+        set_timestamp(question.card.valid_at, _us(local_instant(valid_at)))
+    with database(config) as dsn:
+        keys = keys_of(config, dsn, card, issuer)
+        question.card.card.CopyFrom(card_by_key(issuer, references_pb2.CARD_IDENTIFIER_KIND_CARD_NO, keys[0]))
+        look_first(dsn, keys, issuer, Shown.SHOWN_RECORD_LIVES, purpose, operator)
+        outcome = answer(dsn, question)
+    print_outcome(outcome, in_json=as_json, with_timeline=steps)
+
+
+def place(text: str) -> asked.RecordedAsOf:
+    """Returns a place in the record as it was typed: a position, or an instant, in +08:00 where it has no offset."""
+    if text.isdecimal() and len(text) != 8:
+        return asked.RecordedAsOf(position=int(text))
+    at = asked.RecordedAsOf()
+    set_timestamp(at.instant, _us(local_instant(text)))
+    return at
+
+
+def _us(at: datetime) -> int:
+    return microseconds_of(at)
+
+
+@app.command()
+def agreement(
+    code: Annotated[str, typer.Argument(help="约定编号。Code of the agreement.")],
+    recorded_as_of: RecordedAsOf = "",
+    valid_at: ValidAt = "",
+    as_json: Json = False,
+) -> None:
+    """一项约定在两种时间下的条款，是否有效。The terms of an agreement as of both times, and whether they are in force."""
+    with database(Config()) as dsn, session(dsn, "hub_reader", "hub-replay") as connection:
+        position = head_position(connection)
+        if recorded_as_of:
+            asks = asked.AuditQuestion(card=asked.CardQuestion(recorded_as_of=place(recorded_as_of)))
+            check_times(connection, asks, time.time_ns() // 1_000)
+            position = position_of(connection, asks.card.recorded_as_of)
+        valid_us = _us(local_instant(valid_at)) if valid_at else recorded_us(connection, position)
+        terms = [one for one in agreements_at(connection, position) if one.code == code]
+    if not terms:
+        raise AgreementUnknown
+    if as_json:
+        versions = [{**asdict(one), "in_force": one.is_in_force(valid_us)} for one in terms]
+        typer.echo(json.dumps({"position": position, "valid_us": valid_us, "versions": versions}, default=sorted))
+        return
+    listed = table(whole("自 From"), whole("至 To"), folded("场景 Scenarios"), folded("地区 Regions"), whole("有效 In force"))
+    for one in terms:
+        until, regions = "" if one.to_us is None else local(one.to_us), " ".join(one.serving_regions)
+        is_so = "✓" if one.is_in_force(valid_us) else "—"
+        listed.add_row(local(one.from_us), until, " ".join(sorted(one.scenarios)), regions, is_so)
+    screen().print(listed)
+    typer.echo(f"位置 position {position:,}，时刻 at {local(valid_us)}")

@@ -1,0 +1,19 @@
+"""The commands of audits: why an answer is what it is, what was known and answered, what other rules would have answered."""
+
+from hub.commands.lazy import Entry
+
+POLICY = "政策与审计 Policy and audit"
+AUDITING = (
+    Entry(
+        "explain",
+        "hub.commands.explain:explain",
+        POLICY,
+        "解释一条已记录的答复：每条规则看到了什么、得出什么。Explain a recorded answer: what every rule saw and concluded.",
+    ),
+    Entry(
+        "asof",
+        "hub.commands.asof:app",
+        POLICY,
+        "按两种时间查询：当时所知、当时答复。As of both times: what was known and answered.",
+    ),
+)
