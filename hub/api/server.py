@@ -46,6 +46,7 @@ from hub.domain.participant import DECISIONS_FEED, HUB
 from hub.domain.quota import Quota
 from hub.intake.batch import Intake
 from hub.intake.digests import Digests
+from hub.intake.turn import Questions
 from hub.journal.decisions import DecisionWriter
 from hub.journal.receipts import log_origin
 from hub.journal.recorder import AggregateStore
@@ -116,16 +117,22 @@ class HubServer:
             directory = Directory(settings.dsn, quotas)
             opened.callback(directory.close)
             gate = Gate(directory, settings.certificates.authority.parent, settings.plaintext_caller, settings.first_message_s)
-            readiness = self._add_reading_services(opened, gate) if own is None else self._add_services(opened, gate, own, further)
+            readiness = (
+                self._add_reading_services(opened, gate)
+                if own is None
+                else self._add_services(opened, gate, own, quotas.questions, further)
+            )
             opened.callback(quotas.release)
             opened.callback(gate.leash.close)
             await self._answer(opened, gate, readiness, certificate)
             self._opened = opened.pop_all()
 
-    def _add_services(self, opened: contextlib.AsyncExitStack, gate: Gate, own: "_Own", further: Further | None) -> Readiness:
+    def _add_services(
+        self, opened: contextlib.AsyncExitStack, gate: Gate, own: "_Own", questions: Questions, further: Further | None
+    ) -> Readiness:
         settings, dsn, keyring, directory = self._settings, self._settings.dsn, self._settings.keyring, gate.directory
         digests = Digests(keyring, is_open=own.has_open_digests)
-        tables, intake = reference.load(), Intake(keyring, digests)
+        tables, intake = reference.load(), Intake(keyring, digests, questions)
         writer = JournalWriter(dsn)
         writer.start()
         opened.push_async_callback(writer.stop)

@@ -4,8 +4,7 @@ A bad event becomes an `event_quarantined` with its reasons at the same number; 
 What was in the message but is unknown here is dropped before storing; the digest covers it, so that a resend still matches.
 """
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from chuanyu.exchange.v1 import event_pb2
 from google.protobuf.message import Message
@@ -22,7 +21,7 @@ from hub.intake.identifiers import Identifiers
 from hub.intake.quarantining import Quarantining
 from hub.intake.rule_faults import OVERFULL, shape_faults
 from hub.intake.short_way import ShortWay
-from hub.intake.turn import Turn
+from hub.intake.turn import Questions, Turn, Turns
 from hub.journal.batch import Batch, Tail, pack_tail
 from hub.trust.keyring import Keyring
 
@@ -36,13 +35,16 @@ FeedId = Callable[[str], int | None]
 class Intake:
     """What prepares the batches of one process."""
 
-    def __init__(self, keyring: Keyring, digests: Digests | None = None) -> None:
-        """*keyring* gives pseudonyms and seals, *digests* those of the database; without them they are those of a fresh one."""
+    def __init__(self, keyring: Keyring, digests: Digests | None = None, questions: Questions | None = None) -> None:
+        """*keyring* gives pseudonyms and seals, *digests* those of the database; without them they are those of a fresh one.
+
+        *questions* go before batches.
+        """
         self._digests = digests or Digests(keyring)
         self.identifiers = Identifiers(keyring)
         self._short_way = ShortWay(self.identifiers)
         self._quarantine = Quarantining(keyring, self.identifiers)
-        self._turns = asyncio.Lock()
+        self._turns = Turns(questions)
 
     async def prepare(
         self, stream_id: int, owner: str, received: Received, context: Context, feed_id: FeedId, proof: Proof | None = None
@@ -55,33 +57,32 @@ class Intake:
         if not 1 <= first_sequence <= LAST_SEQUENCE:
             raise RequestInvalid([("first_sequence", "uint64.lte" if first_sequence else "uint64.gte")])
         async with Turn(self._turns) as turn:
-            batch = Batch(stream_id, owner, first_sequence, [], self._digests.of(feed, first_sequence, sent))
-            batch.otherwise = self._digests.otherwise(feed, first_sequence, sent)
+            batch = Batch(stream_id, owner, first_sequence, [], otherwise=self._digests.otherwise(feed, first_sequence, sent))
             prepared = Prepared(batch, {}, {}, proof=proof)
-            prepared.newest_s = await self._fill(turn, prepared, sent, context, feed_id)
+            prepared.newest_s = await self._fill(turn, prepared, received, context, feed_id)
+            await self._quarantine.seal_all(prepared, sent, turn.look)
         return prepared
 
-    async def _fill(self, turn: Turn, prepared: Prepared, sent: Sequence[bytes], context: Context, feed_id: FeedId) -> int | None:
+    async def _fill(self, turn: Turn, prepared: Prepared, received: Received, context: Context, feed_id: FeedId) -> int | None:
         """Adds each event to the batch, and returns when its last good one was."""
-        tails, digests, proof = prepared.batch.tails, prepared.batch.digests, prepared.proof
+        tails, digests, proof, sent = prepared.batch.tails, prepared.batch.digests, prepared.proof, received.sent
         newest_s, look_at, last = None, 0, len(sent) - 1 if proof else -1
-        for offset, data in enumerate(sent):
+        of_sent = self._digests.of(received.request.feed, prepared.batch.first_sequence, sent)
+        for offset, (data, digest) in enumerate(zip(sent, of_sent, strict=True)):
+            digests.append(digest)
             if offset >= look_at:
                 look_at = offset + _LOOK_EVERY
-                if turn.is_over:
-                    await turn.pass_on()
+                await turn.look()
             if (passed := self._short_way.take(data, context)) is not None:
                 kind, newest_s, nanos, event = passed
                 if proof and offset == last:
                     event += proof.field
-                tails.append(pack_tail(newest_s * SECOND_US + nanos // 1_000, _KIND_BYTES[kind], digests[offset], event))
+                tails.append(pack_tail(newest_s * SECOND_US + nanos // 1_000, _KIND_BYTES[kind], digest, event))
                 continue
-            if (parsed := read_event(data)) is None:
-                # To seal a megabyte takes 9 ms: a turn of its own.
-                await turn.pass_on()
+            parsed = read_event(data)
             if (stored := self._by_the_long_way(prepared, offset, parsed, data, context, feed_id)) is parsed:
                 newest_s = stored.occurred_at.seconds
-            tails.append(_tail(stored, digests[offset], proof if offset == last else None))
+            tails.append(_tail(stored, digest, proof if offset == last else None))
             # One that is quarantined may have taken as long as a hundred others.
             look_at = offset + 1
         return newest_s
@@ -107,6 +108,7 @@ class Intake:
         batch.originals = [original for original in batch.originals if original[0] != offset]
         kind, sent = event.WhichOneof("kind"), received.sent[offset]
         stand_in = self._quarantine.take(prepared, offset, event, kind, [("", "unstorable")], sent, None)
+        self._quarantine.seal(batch, offset, sent)
         is_last = offset == len(batch.tails) - 1
         batch.tails[offset] = _tail(stand_in, batch.digests[offset], prepared.proof if is_last else None)
 
@@ -115,8 +117,7 @@ class Intake:
         found: dict[int, list[Violation]] = {}
         async with Turn(self._turns) as turn:
             for index, event in enumerate(map(read_event, received.sent)):
-                if turn.is_over:
-                    await turn.pass_on()
+                await turn.look()
                 if event is None:
                     found[index] = [("", "too_large")]
                 elif broken := self._admit(event, event.WhichOneof("kind"), context, Prepared(Batch(0, "", 1, []), {}, {})):
@@ -135,7 +136,6 @@ class Intake:
 
     def _admit(self, event: event_pb2.Event, kind: str | None, context: Context, prepared: Prepared, sent: bytes = b"") -> list[Violation]:
         """The long way: shape, the rules of the domain, identifiers, whose keys take their place; returns all that is broken."""
-        event.DiscardUnknownFields()
         event.ClearField("sent_batch")
         if kind is None:
             return [("kind", "unknown_kind"), *shape_faults(event)]
@@ -143,6 +143,8 @@ class Intake:
         broken = faults(event, kind, message, context)
         if any(rule == OVERFULL for _, rule in broken):
             return broken
+        # What is unknown is looked for in every item, and no rule looks at it.
+        event.DiscardUnknownFields()
         if broken := self.identifiers.replace(event, kind, message, prepared, broken):
             return broken
         self._short_way.note(sent, event, context)

@@ -21,13 +21,30 @@ class VaultRowDamaged(HubError):
     """A vault row does not open: it was altered, moved, or its key is missing from the keys folder."""
 
 
+class Sealing:
+    """Seals what is added piece by piece; what it belongs to is bound as associated data."""
+
+    def __init__(self, keyring: Keyring, belongs_to: bytes) -> None:
+        """Takes the newest key and a nonce of its own."""
+        self._version, nonce = keyring.vault_version, os.urandom(12)
+        self._encryptor = Cipher(SM4(keyring.vault[self._version]), GCM(nonce)).encryptor()
+        self._encryptor.authenticate_additional_data(belongs_to)
+        self._parts = [nonce]
+
+    def add(self, clear: bytes) -> None:
+        """Seals one more piece."""
+        self._parts.append(self._encryptor.update(clear))
+
+    def end(self) -> tuple[int, bytes]:
+        """Returns (key version, nonce + ciphertext + tag)."""
+        return self._version, b"".join((*self._parts, self._encryptor.finalize(), self._encryptor.tag))
+
+
 def seal(keyring: Keyring, belongs_to: bytes, clear: bytes) -> tuple[int, bytes]:
     """Returns (key version, nonce + ciphertext + tag)."""
-    version = keyring.vault_version
-    nonce = os.urandom(12)
-    encryptor = Cipher(SM4(keyring.vault[version]), GCM(nonce)).encryptor()
-    encryptor.authenticate_additional_data(belongs_to)
-    return version, nonce + encryptor.update(clear) + encryptor.finalize() + encryptor.tag
+    sealing = Sealing(keyring, belongs_to)
+    sealing.add(clear)
+    return sealing.end()
 
 
 def unseal(keyring: Keyring, belongs_to: bytes, version: int, sealed: bytes) -> bytes:

@@ -21,7 +21,7 @@ from hub.domain.event_rules import Context
 from hub.domain.roles import every_role, rights_of
 from hub.intake.batch import faults
 from hub.intake.rule_faults import shape_faults
-from hub.intake.turn import Turn
+from hub.intake.turn import Questions, Turn, Turns
 from tests.clients import DEADLINE_S, Province, refused, refused_in_stream
 from tests.hub_process import RunningHub
 from tests.messages import AT_S, journey
@@ -93,7 +93,7 @@ def test_an_event_with_too_many_items_is_looked_into_no_further() -> None:
 @pytest.mark.parametrize("others", [0, 7])
 def test_batches_that_are_prepared_together_take_turns(others: int) -> None:
     async def together() -> None:
-        turns, order = asyncio.Lock(), list[int]()
+        turns, order = Turns(), list[int]()
 
         async def noting(number: int) -> None:
             async with Turn(turns) as turn:
@@ -111,6 +111,34 @@ def test_batches_that_are_prepared_together_take_turns(others: int) -> None:
         # What was cancelled while it waited does not keep others waiting.
         async with Turn(turns) as turn:
             await turn.pass_on()
+
+    asyncio.run(together())
+
+
+def test_a_batch_lets_the_questions_under_way_go_first_but_not_for_ever() -> None:
+    async def together() -> None:
+        questions, order = Questions(), list[str]()
+        turns = Turns(questions)
+
+        async def question() -> None:
+            async with questions:
+                for _ in range(6):
+                    await asyncio.sleep(0)
+                order.append("answered")
+
+        async def batch() -> None:
+            async with Turn(turns) as turn:
+                order.append("begun")
+                asking = asyncio.create_task(question())
+                await asyncio.sleep(0)
+                await turn.pass_on()
+                order.append("done")
+            await asking
+
+        await batch()
+        assert order == ["begun", "answered", "done"]
+        async with questions, Turn(turns):
+            order.append("a question that is never answered keeps no batch waiting")
 
     asyncio.run(together())
 

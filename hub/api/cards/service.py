@@ -144,7 +144,7 @@ class CardService:
         call = Call(caller.call.name, (request.trace_parent,), participant=caller.call.participant)
         response = protos.StreamAcceptanceResponse(request_id=request.check.request_id)
         try:
-            async with caller.allowance.shares[call.name]:
+            async with caller.allowance.shares[call.name], caller.allowance.questions:
                 response.answered.CopyFrom(await self._checks.answer(request.check, caller._replace(call=call)))
         except HubError as error:
             call_log.refused(call, error)

@@ -41,7 +41,6 @@ Streaming = Callable[[AsyncIterator[Any], Caller], AsyncIterator[Message]]
 ServerStreaming = Callable[[Any, Caller], AsyncIterator[Message]]
 # A call that is ended sooner was not meant to be answered: see `connections`.
 AT_ONCE_NS = 50_000_000
-_UNBOUNDED = contextlib.nullcontext()
 # Until a client has acknowledged the settings gRPC takes 16 MiB of metadata, which HPACK makes of some kilobytes. So much is no mistake.
 MISUSED_METADATA_BYTES = 16 * METADATA_BYTES
 
@@ -134,7 +133,7 @@ def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary, *, takes_batc
                 try:
                     with caller.allowance.calls:
                         caller.may_call()
-                        async with caller.allowance.shares[name], caller.allowance.batches if takes_batches else _UNBOUNDED:
+                        async with caller.allowance.shares[name], caller.allowance.batches if takes_batches else caller.allowance.questions:
                             data = await first_message(context, gate.first_message_s)
                             size, request = len(data), read(data)
                             del data

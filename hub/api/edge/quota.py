@@ -14,6 +14,7 @@ from hub.domain.errors import HubError, QuotaExceeded, RequestMalformed
 from hub.domain.participant import PREFIX, Participant
 from hub.domain.quota import MISSES_BURST_MIN, Bucket, Quota
 from hub.intake.batches import BATCH_EVENTS
+from hub.intake.turn import Questions
 from hub.telemetry import names
 from hub.telemetry.instruments import Labels
 
@@ -122,8 +123,8 @@ class _Held:
 class Allowance:
     """One participant's quota at this edge, and what of it is taken; used from one event loop."""
 
-    def __init__(self, participant: str, quota: Quota, held: _Held, company: Company) -> None:
-        """*participant* is named without its prefix; the refusals that are held back are common to all, and so is who calls at all."""
+    def __init__(self, participant: str, quota: Quota, held: _Held, company: Company, questions: Questions) -> None:
+        """*participant* is named without its prefix; common to all are the refusals that are held back, who calls, and the *questions*."""
         now_s = time.monotonic()
         rate = Rate(participant, "calls_per_s", Bucket(quota.calls_per_s, 1, now_s))
         self.calls = AtOnce("calls_at_once", quota.calls_at_once, rate)
@@ -134,6 +135,7 @@ class Allowance:
         self._call_rate = rate
         self._held, self._last_refused_at = held, 0.0
         self.shares = Shares(participant, company)
+        self.questions = questions
         self.batches = asyncio.Semaphore(BATCHES_IN_HAND)
         # One batch at a time has the event loop: eight of a megabyte would each take a turn before others have theirs.
         self.preparing = asyncio.Lock()
@@ -187,7 +189,7 @@ class Quotas:
     def __init__(self, default: Quota) -> None:
         """*default* is for all who have no limits of their own."""
         self._default = default
-        self._held, self._company = _Held(), Company()
+        self._held, self._company, self.questions = _Held(), Company(), Questions()
         self._allowances: dict[str, tuple[Quota, Allowance]] = {}
 
     def of(self, participant: Participant) -> Allowance:
@@ -197,7 +199,7 @@ class Quotas:
             return allowance
         quota = participant.quota.over(self._default)
         if allowance is None:
-            allowance = Allowance(participant.name, quota, self._held, self._company)
+            allowance = Allowance(participant.name, quota, self._held, self._company, self.questions)
         else:
             allowance.change(quota)
         self._allowances[participant.urn] = (participant.quota, allowance)

@@ -36,8 +36,8 @@ from hub.telemetry.spans import Call, now_ns
 
 # Unanswered batches of one stream; a sender that goes on is held back by HTTP/2 flow control.
 STREAM_WINDOW = 8
-# So many bytes of a quarantined original count as one event more.
-BYTES_OF_AN_ORIGINAL = 512
+# So many bytes of a quarantined original count as one event more: to parse, refuse and seal them takes as long as to record one.
+BYTES_OF_AN_ORIGINAL = 256
 
 
 class FeedService:
