@@ -132,6 +132,8 @@ class Config:
     log_keep_days: int = _setting(_whole(1), 184, "how many days the access and security logs are kept")
     log_max_bytes: int = _setting(_whole(1024**2), 10 * 1024**3, "the most bytes each of these logs may take, compressed days included")
 
+    audit_keep_days: int = _setting(_whole(1), 184, "how many days the outcomes, reports and bundles of audits are kept as files")
+
     telemetry: bool = _setting(_truth, True, "whether traces and metrics are kept at all")
     otlp_endpoint: str = _setting(
         str,

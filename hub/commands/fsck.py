@@ -2,7 +2,6 @@
 
 import json
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ import typer
 
 from hub.audit.fsck import MOST, Checked
 from hub.audit.fsck import check as check_all
+from hub.audit.keys_here import keyring_here, log_keys_here, trusted
 from hub.audit.verdicts import keep
 from hub.commands.database import database
 from hub.commands.options import Json
@@ -21,10 +21,6 @@ from hub.domain.instants import microseconds_of
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
 from hub.tlog.note import parse as parse_note
-from hub.tlog.policy import NONE, Policy
-from hub.tlog.policy import parse as parse_policy
-from hub.trust.keyring import Keyring, open_keyring
-from hub.trust.log_keys import FILES, LogKeys, open_log_keys
 
 
 def fsck(
@@ -42,14 +38,14 @@ def fsck(
 ) -> None:
     """检查：日志无缺口、各来源编号连续、旁表与事件一致、视图等于重建。Check the journal, what is derived from it, and views."""
     config = Config()
-    trusted = _trusted(config, policy)
+    rules = trusted(config, policy)
     others = [parse_note(file.read_bytes()) for file in against or []]
     with database(config) as dsn, progress() as report:
         with runner.connect(dsn) as connection:
             create_views(connection, PROJECTIONS)
         checked = check_all(
             dsn, report, with_views=views, with_identifiers=identifiers, with_log=tlog or policy is not None or bool(others),
-            keyring=_keyring(config), log_keys=_log_keys(config), policy=trusted, others=others,
+            keyring=keyring_here(config), log_keys=log_keys_here(config), policy=rules, others=others,
         )  # fmt: skip
     # The console shows it; a check on a disk that is full is still a check.
     with suppress(OSError):
@@ -75,22 +71,6 @@ def fsck(
     if as_json:
         typer.echo(json.dumps(_as_json(checked), ensure_ascii=False))
     raise typer.Exit(0 if checked.is_clean else 1)
-
-
-def _trusted(config: Config, policy: Path | None) -> Policy | None:
-    """Reads the policy that was given, else the hub's own, by which witnesses that are away are no fault of the record."""
-    if policy is not None:
-        return parse_policy(policy.read_bytes())
-    return None if config.log_policy is None else replace(parse_policy(config.log_policy.read_bytes()), quorum=NONE)
-
-
-def _keyring(config: Config) -> Keyring | None:
-    """Reads the keys where they are; a check makes none."""
-    return open_keyring(config.keys_dir) if (config.keys_dir / "pseudonym.key").exists() else None
-
-
-def _log_keys(config: Config) -> LogKeys | None:
-    return open_log_keys(config.keys_dir) if all((config.keys_dir / name).exists() for name in FILES) else None
 
 
 def _as_json(checked: Checked) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import psycopg
 import typer
 
 from hub.api.process_tuning import tune_process
+from hub.audit.requests import runner as auditing
 from hub.config import PROJECTOR_METRICS_LISTEN, Config
 from hub.domain.errors import HubError
 from hub.journal.sessions import session
@@ -22,7 +23,7 @@ from hub.tlog.runner import LogSettings
 
 
 def run(config: Config, dsn: str) -> None:
-    """Folds, runs the hub's own processes and seals the log meanwhile."""
+    """Folds, runs the hub's own processes, carries out audits and seals the log meanwhile."""
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
@@ -32,6 +33,7 @@ def run(config: Config, dsn: str) -> None:
     with (
         _others(config, dsn) as others,
         _processes(dsn),
+        _auditing(config, dsn),
         _sealing(config, dsn),
         witnessing(config, dsn),
         _log_site(config, dsn) as log_site,
@@ -77,11 +79,12 @@ def _beside(run: Callable[[str, threading.Event], None], dsn: str, name: str) ->
 
 @contextlib.contextmanager
 def projections(config: Config, dsn: str) -> Iterator[None]:
-    """Folds, runs the hub's own processes and seals the log, meanwhile; begun before gRPC is at work."""
+    """Folds, runs the hub's own processes, carries out audits and seals the log, meanwhile; begun before gRPC is at work."""
     with (
         _others(config, dsn) as others,
         _beside(partial(runner.run, beside=others), dsn, "projections"),
         _processes(dsn),
+        _auditing(config, dsn),
         _sealing(config, dsn),
         witnessing(config, dsn),
         _log_site(config, dsn),
@@ -96,6 +99,10 @@ def _others(config: Config, dsn: str) -> contextlib.AbstractContextManager[runne
 
 def _processes(dsn: str) -> contextlib.AbstractContextManager[None]:
     return _beside(process_runner.run, dsn, "processes")
+
+
+def _auditing(config: Config, dsn: str) -> contextlib.AbstractContextManager[None]:
+    return _beside(partial(auditing.run, config=config), dsn, "audits")
 
 
 def _sealing(config: Config, dsn: str) -> contextlib.AbstractContextManager[None]:

@@ -30,6 +30,7 @@ from hub.console.rendering import STATIC
 from hub.console.shared import Made, SharedPages, Ways, tag_of
 from hub.console.tables import csv_bytes
 from hub.console.workings import Workings
+from hub.domain.audit_errors import AuditPartMissing, AuditUnknown
 from hub.domain.errors import CaseNotFound, DecisionNotFound, FeedUnknown, HubError, UnknownItem, ViewBehind, ViewsLate
 from hub.domain.quarantine import EventNotFound
 from hub.journal.session_pool import DatabaseAway, SessionsBusy
@@ -46,6 +47,8 @@ STATUSES: dict[type[HubError], int] = {
     UnknownItem: 404,
     CaseNotFound: 404,
     SubjectUnknown: 404,
+    AuditUnknown: 404,
+    AuditPartMissing: 404,
     PageForbidden: 403,
     FormForged: 403,
     SearchedTooOften: 429,

@@ -7,6 +7,8 @@ from hub.admin.accounts.roles import ADMINISTRATOR, AUDITOR, OPERATOR, POLICY, S
 from hub.console.page import File, Moved, Page, Shown
 from hub.console.pages import (
     accounts,
+    audit_forms,
+    audits,
     cards,
     decisions,
     events,
@@ -36,6 +38,7 @@ WORKING = frozenset({OPERATOR, AUDITOR})
 READING = frozenset({AUDITOR, POLICY})
 INFORMED = frozenset({OPERATOR, AUDITOR, POLICY})
 OF_A_PROVINCE = frozenset({STAFF})
+AUDITING = frozenset({AUDITOR, POLICY, ADMINISTRATOR})
 
 
 class Entry(NamedTuple):
@@ -92,6 +95,14 @@ ENTRIES = (
     Entry("/items", items.items, "services", INFORMED, is_menu=True),
     Entry("/cases", items.cases, "services", WORKING | OF_A_PROVINCE, is_menu=True),
     Entry("/cases/{side}/{case_no}", items.one_case, "services", WORKING | OF_A_PROVINCE),
+    Entry("/audit/requests", audits.audits, "audit", AUDITING, is_menu=True),
+    Entry("/audit/requests/ask", audit_forms.form, "audit", audits.ASKING),
+    Entry("/audit/requests/ask", audit_forms.ask, "audit", audits.ASKING, "POST"),
+    Entry("/audit/requests/{audit}", audits.audit, "audit", AUDITING),
+    Entry("/audit/requests/{audit}/decide", audits.decide, "audit", audits.DECIDING, "POST"),
+    Entry("/audit/requests/{audit}/cancel", audits.cancel, "audit", AUDITING, "POST"),
+    Entry("/audit/requests/{audit}/outcome", audits.outcome, "audit", audits.SEEING),
+    Entry("/audit/requests/{audit}/files", audits.file, "audit", audits.SEEING, "POST"),
     Entry("/audit/looks", looks.looks, "audit", frozenset({AUDITOR}), is_menu=True),
     Entry("/audit/health", health.health, "audit", INFORMED, is_menu=True),
     Entry("/audit/log", log.log, "audit", INFORMED, is_menu=True),
@@ -124,6 +135,7 @@ NAMES = {
     "/reference": ("参照表", "Reference tables"),
     "/items": ("事项", "Service items"),
     "/cases": ("办件", "Cases"),
+    "/audit/requests": ("审计申请", "Audits"),
     "/audit/looks": ("查看记录", "Looks"),
     "/known": ("回看", "Looking back"),
     "/audit/health": ("日志体检", "Journal health"),

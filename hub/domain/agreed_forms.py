@@ -57,6 +57,11 @@ PATTERNS = {
     "^[A-Z]{2}[0-9]{3,5}$": ("事项编号，如 TB031", "the id of a service item, such as TB031"),
     "^[A-Z]{3}[0-9]{3}$": ("三个大写字母加三位数字，如 AAC002", "three capitals and three digits, such as AAC002"),
     "^[0-9A-Za-z]{1,32}$": ("字母和数字，至多 32 个，如 95588", "at most 32 letters and digits, such as 95588"),
+    "^[a-z][a-z0-9_.]{0,63}$": (
+        "名称：a-z 0-9 _ .，字母开头，至多 64 个字符，如 card_standing",
+        "a name: a-z 0-9 _ ., a letter first, at most 64 characters, such as card_standing",
+    ),
+    "^AU-[1-9][0-9]{0,8}$": ("AU- 加审计的编号，如 AU-12", "AU- and the number of the audit, such as AU-12"),
     "^ER-[0-9A-F]{8}$": ("ER- 加八位大写十六进制数，如 ER-1A2B3C4D", "ER- and eight hexadecimal digits, such as ER-1A2B3C4D"),
     "^([*]|[A-Z]{2,8}([.][A-Z0-9]{1,8}){0,3}([.][*])?)$": (
         "场景代码，可以 .* 结尾，如 TRA.MET 或 CUL.LIB.*；全部用 *",

@@ -14,7 +14,8 @@ from chuanyu.exchange.v1 import audit_question_pb2 as questions
 from chuanyu.exchange.v1 import audit_requests_pb2 as protos
 
 from hub.audit.fsck import check
-from hub.audit.requests.desk import Asking, AuditDesk, count, operator
+from hub.audit.requests.desk import Asking, AuditDesk, of_operator
+from hub.audit.requests.reading import count
 from hub.audit.requests.windows import window_of
 from hub.domain.audit_errors import (
     AuditDecided,
@@ -39,7 +40,7 @@ from tests.databases import fresh_database
 from tests.messages import name_card
 from tests.recording import Recording, register_owners, registered
 
-LI, HAN = operator("li.lei"), operator("han.meimei")
+LI, HAN = of_operator("li.lei"), of_operator("han.meimei")
 NOW = datetime(2026, 11, 1, 4, 0, tzinfo=UTC)
 RECORD = questions.AuditQuestion(record=questions.RecordQuestion())
 

@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
-from chuanyu.exchange.v1 import event_pb2
+from chuanyu.exchange.v1 import audit_question_pb2, event_pb2
 from starlette.testclient import TestClient
 
 from hub.admin.accounts.accounts import put_account
 from hub.admin.accounts.roles import AUDITOR, OPERATOR, POLICY, PROVINCES
 from hub.admin.accounts.sessions import make_link
 from hub.admin.registry import register_participant
+from hub.audit.requests.desk import Asking, AuditDesk, of_operator
 from hub.config import Config
 from hub.console.app import Application
 from hub.console.workings import Workings
@@ -23,6 +24,7 @@ from hub.domain.participant import PREFIX
 from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import session
+from hub.trust.keyring import open_keyring
 from tests.clients import DEADLINE_S, Province
 from tests.databases import fresh_database
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
@@ -105,6 +107,22 @@ def _await_views(dsn: str, position: int) -> None:
                 return
             time.sleep(0.05)
     raise AssertionError("the views do not follow")
+
+
+@pytest.fixture(scope="session")
+def audited(scene: Scene) -> str:
+    """The code of an audit of the record that was delivered."""
+    with AggregateStoreOf(scene.hub) as store, session(scene.hub.dsn, "hub_reader", "test") as connection:
+        desk = AuditDesk(connection, store)
+        asking = Asking(audit_question_pb2.AuditQuestion(record=audit_question_pb2.RecordQuestion()), "yearly", "audit law 34")
+        keyring = open_keyring(scene.hub.data_dir / "keys")
+        code = desk.request(asking, of_operator("li.lei"), keyring, datetime.now(UTC)).code
+        desk.approve(code, of_operator("han.meimei"), datetime.now(UTC))
+        deadline = time.monotonic() + 60
+        while (audit := desk.find(code)).is_open and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert audit.state == "DELIVERED", (audit.state, audit.reason_code, audit.detail)
+    return code
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from hub.admin.accounts.accounts import put_account
 from hub.admin.accounts.roles import ADMINISTRATOR, AUDITOR, OPERATOR, POLICY, PROVINCES
 from hub.admin.accounts.sessions import make_link
 from hub.child import Child, python
+from hub.domain.instants import SECOND_US, in_local
 from hub.journal.sessions import session
-from tests.console.conftest import LOST_CARD, Scene
+from tests.console.conftest import LOST_CARD, NOW_S, Scene
 from tests.console.provider import CLIENT, SECRET
 from tests.hub_process import environment
 
@@ -32,11 +34,12 @@ DIFFERENT = (
     "/", "/known?known={refused}", "/feeds/cq.card-center", "/quarantine", "/quarantine/{quarantined}", "/find", "/decisions/{refused}",
     "{card}",
     "/journal/{quarantined}", "/terms", "/terms/ORD-TRANSIT/1", "/flows", "/items?q=社保卡", "/me", "/no/such/page",
+    "/audit/requests", "/audit/requests/ask?kind=rules", "{audit}", "{audit}/outcome",
 )  # fmt: skip
 ALIKE = (
     "/feeds", "/participants", "/participants/cq.card-center", "/decisions", "/losses", "/hotlist", "/rules", "/reference",
     "/regions/510100", "{card}/units", "/reference/media", "/cases", "/views", "/parked", "/traces", "/audit/looks", "/audit/health",
-    "/audit/log",
+    "/audit/log", "/audit/requests/ask?kind=agreement",
 )  # fmt: skip
 PATHS = DIFFERENT + ALIKE
 
@@ -56,6 +59,7 @@ class Console:
         self.elsewhere: set[str] = set()
         self.cookies: list[Any] = []
         self.card = ""
+        self.audit = ""
 
     def context(self, **settings: Any) -> BrowserContext:
         """A window of somebody who is signed in."""
@@ -80,7 +84,7 @@ class Console:
 
     def path(self, path: str) -> str:
         """An address of PATHS with the places of the scene."""
-        return self.address + path.format(quarantined=self.scene.quarantined, refused=self.scene.refused, card=self.card)
+        return self.address + path.format(quarantined=self.scene.quarantined, refused=self.scene.refused, card=self.card, audit=self.audit)
 
     def open(self, page: Page, path: str, **query: str) -> None:
         """Opens a page; a purpose that is asked for is given."""
@@ -93,7 +97,7 @@ class Console:
 
 
 @pytest.fixture(scope="module")
-def console(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+def console(scene: Scene, audited: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """The console as a process, a browser, and somebody who signed in by a link and found a card."""
     settings = environment(scene.hub.dsn, scene.hub.data_dir)
     secret = tmp_path_factory.mktemp("oidc") / "secret"
@@ -105,6 +109,7 @@ def console(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser,
     ):
         console = Console(scene, browser, child.first_line().split()[-1])
+        console.audit = f"/audit/requests/{audited}"
         with console.context() as context:
             page = context.new_page()
             page.goto(console.link("browser", AUDITOR, OPERATOR, POLICY))
@@ -237,6 +242,17 @@ def test_the_clicks_that_questions_take(console: Console, window: Page) -> None:
     """
     quarantined = f"/quarantine/{console.scene.quarantined}"
     card = f"#q = {LOST_CARD}, select[name=issuer] = 50, select[name=purpose] = DISPUTE"
+    # Each question of an audit is asked in three; who approves it sees its outcome as in the walk that has one.
+    hour_ago, now = (in_local(one * SECOND_US).strftime("%Y-%m-%d %H:%M:%S") for one in (NOW_S - 3_600, int(time.time()) - 1))
+    asks, why = "/audit/requests/ask?kind=", "#purpose = complaint, #basis = audit law 34"
+    asked = {
+        "what did the hub know and answer for this card then": ("card", f"#card = {LOST_CARD}, select#issuer = 50, {why}"),
+        "is that all there is of this card": ("complete", f"#card = {LOST_CARD}, select#issuer = 50, {why}"),
+        "what would it answer with what is known today": ("today", f"#card = {LOST_CARD}, select#issuer = 50, {why}"),
+        "how many answers change under another rule": ("rules", f"#from = {hour_ago}, #to = {now}, {why}"),
+        "which people lose or gain a concession under another agreement": ("agreement", f"#from = {hour_ago}, #to = {now}, {why}"),
+        "was anything altered, asked again": ("record", why),
+    }
     walks: dict[str, tuple[list[str], str]] = {
         "who sends what, who is silent": (["a[href='/feeds/sc.usage']"], "Next number"),
         "why was this card refused": ([f"#find = {LOST_CARD}", card, f"a[href='/decisions/{console.scene.refused}']"], "reported lost"),
@@ -257,6 +273,14 @@ def test_the_clicks_that_questions_take(console: Console, window: Page) -> None:
         ),
         "what is wrong with this number": (["#find = sc.usage#1", f"a[href='{quarantined}']"], "What it breaks"),
         "what must we send again": (["a[href='/feeds/sc.usage']", "main a[href^='/quarantine?feed=sc.usage']"], "What to send"),
+        "was anything altered since the last audit": (
+            [".menu a[href='/audit/requests']", f"main td a[href='{console.audit}']", f"main a[href='{console.audit}/outcome']"],
+            "nothing was altered",
+        ),
+        **{
+            question: ([".menu a[href='/audit/requests']", f"main a[href='{asks}{kind}']", said], "to be approved")
+            for question, (kind, said) in asked.items()
+        },
         "how were our cards answered over there": ([".menu a[href='/decisions']", "main select[name=issuer] = 51"], "500103"),
     }
     console.open(window, quarantined, lang="en")

@@ -73,6 +73,14 @@ GET /items ORP
 GET /cases ORS
 GET /cases/{side}/{case_no} ORS
 GET /audit/looks R
+GET /audit/requests ARP
+GET /audit/requests/ask RP
+POST /audit/requests/ask RP
+GET /audit/requests/{audit} ARP
+POST /audit/requests/{audit}/decide AR
+POST /audit/requests/{audit}/cancel ARP
+GET /audit/requests/{audit}/outcome RP
+POST /audit/requests/{audit}/files RP
 GET /views AORP
 GET /parked OR
 GET /traces OR
@@ -244,7 +252,15 @@ def test_the_matrix_names_every_page() -> None:
 def test_a_role_sees_its_pages_and_no_others(scene: Scene, by_role: dict[str, Visitor], line: str) -> None:
     method, path, letters = line.split()
     known = {"feed": "cq.card-center", "sequence": "1", "position": str(scene.refused), "name": "cq.card-center", "handle": "none"}
-    known |= {"code": "ORD-TRANSIT/1", "table": "regions", "side": "51", "case_no": "N1", "trace": "0" * 32, "region": "510100"}
+    known |= {
+        "code": "ORD-TRANSIT/1",
+        "table": "regions",
+        "side": "51",
+        "case_no": "N1",
+        "trace": "0" * 32,
+        "region": "510100",
+        "audit": "AU-999",
+    }
     if "sign-out" in path or "admin/users" in path:
         known["name"] = "nobody"
     seen = set()
@@ -522,6 +538,11 @@ def test_the_trace_of_a_refused_batch_is_drawn_with_what_followed(scene: Scene, 
         ("/flows?from=0001-01-01", 400),
         ("/regions/nowhere", 404),
         ("/known?known=yesterday", 400),
+        ("/audit/requests/AU-0", 404),
+        ("/audit/requests/AU-999999999", 404),
+        ("/audit/requests/AU-99/outcome", 404),
+        ("/audit/requests/ask?kind=nothing", 404),
+        ("/audit/requests?before=x", 400),
         ("/no/such/page", 404),
         ("/decisions?before=x", 400),
         ("/quarantine?feed=';--&rule=%00", 200),
@@ -634,7 +655,7 @@ def test_a_refresh_is_small_and_a_whole_page_has_its_frame(auditor: Visitor) -> 
 def test_headings_menus_and_forms_are_english_in_english(scene: Scene, auditor: Visitor) -> None:
     auditor.post("/purpose", handle=f"decision-{scene.refused}", purpose="AUDIT", back="/decisions")
     places = {"position": scene.refused, "feed": "cq.usage", "name": "cq.card-center", "code": "ORD-TRANSIT/1", "table": "media"}
-    places["region"] = "510100"
+    places["region"], places["audit"] = "510100", "AU-1"
     shown = [
         entry.path.replace(":path", "").format(**places, handle="none", side="51", case_no="X", sequence=1, trace="x") for entry in ENTRIES
     ]

@@ -1,10 +1,9 @@
 """Where audits are asked for, decided, called off and handed over: commands, the API and the console come here.
 
-Requests are numbered 1, 2, 3 … and the stream of each follows from its number, so that they are found without a view and without reading
-the journal.
+Requests are numbered 1, 2, 3 … and the stream of each follows from its number (`reading`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
@@ -13,9 +12,10 @@ from chuanyu.exchange.v1 import audit_question_pb2 as questions
 from chuanyu.exchange.v1 import audit_requests_pb2 as protos
 from eventsourcing.persistence import IntegrityError
 
+from hub.audit.requests import reading
 from hub.audit.requests.windows import check_times
-from hub.domain.audit_errors import AuditChanged, AuditUnknown
-from hub.domain.audit_request import AuditRequest, code_of, digest_of, number_of
+from hub.domain.audit_errors import AuditChanged
+from hub.domain.audit_request import AuditRequest, code_of, digest_of
 from hub.domain.instants import microseconds_of
 from hub.domain.participant import OPERATOR
 from hub.domain.pseudonym import hmac_sm3
@@ -46,7 +46,7 @@ class AuditDesk:
         """Records a request; raises RequestInvalid, AuditWindowAhead, AuditWindowBefore, AuditWindowReversed or AuditChanged."""
         question = keyed(asking.question, keyring)
         for _ in range(_TRIES):
-            code = code_of(count(self._connection) + 1)
+            code = code_of(reading.count(self._connection) + 1)
             requested = protos.AuditRequested(
                 audit_code=code, by=by, purpose=asking.purpose, legal_basis=asking.legal_basis,
                 question=question, question_digest=digest_of(question),
@@ -64,22 +64,16 @@ class AuditDesk:
 
     def find(self, code: str) -> AuditRequest:
         """Returns a request; raises AuditUnknown."""
-        found = self._store.get(AuditRequest, AuditRequest.create_id(code_of(number_of(code))))
-        if found is None:
-            raise AuditUnknown
-        return found
+        return reading.find(self._connection, code)
 
     def newest(self, most: int = 100, before: int = 0) -> list[AuditRequest]:
         """Returns requests, the newest first; those before a number, if one is given."""
-        last = min(count(self._connection), before - 1 if before else 2**62)
-        ids = (AuditRequest.create_id(code_of(number)) for number in range(last, max(0, last - most), -1))
-        found = (self._store.get(AuditRequest, one) for one in ids)
-        return [one for one in found if one is not None]
+        return reading.newest(self._connection, most, before)
 
     def approve(self, code: str, by: protos.AuditPerson, at: datetime) -> AuditRequest:
         """Approves a request; raises AuditUnknown, AuditDecided, AuditSamePerson or AuditChanged."""
         _refuse_name(by)
-        return self._changed(code, lambda audit: audit.approve(by, at))
+        return self.change(code, lambda audit: audit.approve(by, at))
 
     def refuse(self, code: str, by: protos.AuditPerson, reason_code: str, at: datetime) -> AuditRequest:
         """Refuses a request; raises as `approve`, and RequestInvalid."""
@@ -87,12 +81,12 @@ class AuditDesk:
         refused = protos.AuditRefused(by=by, reason_code=reason_code)
         refuse_invalid(refused)
         refuse_identifiers(refused, "reason_code")
-        return self._changed(code, lambda audit: audit.refuse(by, reason_code, at))
+        return self.change(code, lambda audit: audit.refuse(by, reason_code, at))
 
     def cancel(self, code: str, by: protos.AuditPerson, at: datetime) -> AuditRequest:
         """Calls a request off; raises AuditUnknown, AuditOver or AuditChanged. Who runs it notices within a second."""
         _refuse_name(by)
-        return self._changed(code, lambda audit: audit.cancel(by, at))
+        return self.change(code, lambda audit: audit.cancel(by, at))
 
     def show(self, code: str, by: protos.AuditPerson, part: protos.AuditPart.ValueType, at: datetime) -> AuditRequest:
         """Records who is given what, and only then it may be given; raises AuditUnknown, AuditNotDelivered or AuditChanged."""
@@ -100,10 +94,11 @@ class AuditDesk:
         for _ in range(_TRIES):
             # Several may look at once.
             with suppress(AuditChanged):
-                return self._changed(code, lambda audit: audit.show(by, part, at))
+                return self.change(code, lambda audit: audit.show(by, part, at))
         raise AuditChanged
 
-    def _changed(self, code: str, change: Callable[[AuditRequest], None]) -> AuditRequest:
+    def change(self, code: str, change: Callable[[AuditRequest], None]) -> AuditRequest:
+        """Changes a request and returns it as it is recorded; raises AuditUnknown, AuditChanged or what *change* does."""
         audit = self.find(code)
         change(audit)
         try:
@@ -122,7 +117,7 @@ def keyed(question: questions.AuditQuestion, keyring: Keyring) -> questions.Audi
     return made
 
 
-def operator(name: str) -> protos.AuditPerson:
+def of_operator(name: str) -> protos.AuditPerson:
     """Returns an operator of the hub's as who acts."""
     return protos.AuditPerson(participant=OPERATOR, name=name)
 
@@ -130,31 +125,3 @@ def operator(name: str) -> protos.AuditPerson:
 def _refuse_name(by: protos.AuditPerson) -> None:
     refuse_invalid(by)
     refuse_identifiers(by, "name")
-
-
-def count(connection: psycopg.Connection, known: int = 0) -> int:
-    """Returns how many requests there are; *known* are there for sure."""
-    low, step = known, 1
-    while is_there(connection, low + step):
-        low, step = low + step, 2 * step
-    high = low + step
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if is_there(connection, middle) else (low, middle)
-    return low
-
-
-def is_there(connection: psycopg.Connection, number: int) -> bool:
-    """Whether there is a request of a number."""
-    return bool(versions(connection, [number]))
-
-
-def versions(connection: psycopg.Connection, numbers: Sequence[int]) -> dict[int, int]:
-    """Returns how many events each request has, by number; those that are not there are left out."""
-    named = {str(AuditRequest.create_id(code_of(number))): number for number in numbers}
-    rows = connection.execute(_VERSIONS, (list(named),)).fetchall()
-    return {named[name]: int(version) for name, version in rows}
-
-
-# A row without an event is of somebody who died before the first one.
-_VERSIONS = "SELECT name, next_sequence - 1 FROM journal.stream WHERE name = ANY (%s) AND next_sequence > 1"

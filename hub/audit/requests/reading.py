@@ -1,0 +1,71 @@
+"""Reads requests for audits on a session that only reads: their numbers have no gap, so that no view and no search is needed."""
+
+from collections.abc import Sequence
+
+import psycopg
+from eventsourcing.persistence import StoredEvent
+
+from hub.domain.audit_errors import AuditUnknown
+from hub.domain.audit_request import AuditRequest, code_of, number_of
+from hub.journal.recorder import EventMapper
+
+_MAPPER = EventMapper()
+
+
+def find(connection: psycopg.Connection, code: str) -> AuditRequest:
+    """Returns a request; raises AuditUnknown."""
+    found = at_numbers(connection, [number_of(code)])
+    if not found:
+        raise AuditUnknown
+    return found[0]
+
+
+def newest(connection: psycopg.Connection, most: int = 100, before: int = 0) -> list[AuditRequest]:
+    """Returns requests, the newest first; those before a number, if one is given."""
+    last = min(count(connection), before - 1 if before else 2**62)
+    return at_numbers(connection, range(last, max(0, last - most), -1))
+
+
+def at_numbers(connection: psycopg.Connection, numbers: Sequence[int]) -> list[AuditRequest]:
+    """Returns requests by their numbers, in this order; those that are not there are left out."""
+    ids = {number: AuditRequest.create_id(code_of(number)) for number in numbers}
+    events: dict[str, list[StoredEvent]] = {str(one): [] for one in ids.values()}
+    named = {str(one): one for one in ids.values()}
+    for name, sequence, kind, data in connection.execute(_EVENTS, (list(events),)).fetchall():
+        events[name].append(StoredEvent(named[name], sequence, kind, bytes(data)))
+    found = (AuditRequest.project(None, map(_MAPPER.to_domain_event, events[str(ids[number])])) for number in numbers)
+    return [audit for audit in found if audit is not None]
+
+
+def count(connection: psycopg.Connection, known: int = 0) -> int:
+    """Returns how many requests there are; *known* are there for sure."""
+    low, step = known, 1
+    while is_there(connection, low + step):
+        low, step = low + step, 2 * step
+    high = low + step
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if is_there(connection, middle) else (low, middle)
+    return low
+
+
+def is_there(connection: psycopg.Connection, number: int) -> bool:
+    """Whether there is a request of a number."""
+    return bool(versions(connection, [number]))
+
+
+def versions(connection: psycopg.Connection, numbers: Sequence[int]) -> dict[int, int]:
+    """Returns how many events each request has, by number; those that are not there are left out."""
+    named = {str(AuditRequest.create_id(code_of(number))): number for number in numbers}
+    rows = connection.execute(_VERSIONS, (list(named),)).fetchall()
+    return {named[name]: int(version) for name, version in rows}
+
+
+# A row without an event is of somebody who died before the first one.
+_VERSIONS = "SELECT name, next_sequence - 1 FROM journal.stream WHERE name = ANY (%s) AND next_sequence > 1"
+_EVENTS = """
+    SELECT s.name, e.sequence, e.kind, e.data
+    FROM journal.stream s
+    JOIN journal.batch b USING (stream_id)
+    JOIN journal.event e ON e.position BETWEEN b.first_position AND b.first_position + b.last_sequence - b.first_sequence
+    WHERE s.name = ANY (%s) ORDER BY e.position"""

@@ -1,0 +1,90 @@
+"""A question in words, as people read it in lists, on pages and in reports: dates in +08:00, a card by the hub's key."""
+
+from typing import Any
+
+from chuanyu.exchange.v1 import audit_question_pb2 as protos
+
+from hub.audit.outcome import Text
+from hub.domain.instants import in_local, microseconds
+
+_ISSUERS = {"50": Text("重庆卡", "Chongqing card"), "51": Text("四川卡", "Sichuan card")}
+
+
+def in_words(question: protos.AuditQuestion) -> Text:
+    """Says what is asked."""
+    kind = str(question.WhichOneof("asked"))
+    return _WORDS[kind](getattr(question, kind))
+
+
+def _card(asked: Any) -> Text:
+    card = _ISSUERS.get(asked.card.issuing_province, Text("卡", "card"))
+    key = asked.card.key.hex()[:8]
+    recorded = _place(asked.recorded_as_of) if asked.HasField("recorded_as_of") else Text("现在", "now")
+    valid = Text(*2 * (_instant(asked.valid_at),)) if asked.HasField("valid_at") else recorded
+    today = Text("，并与今日所知相比", ", against what is known today") if asked.against_today else Text("", "")
+    return Text(
+        f"{card.zh} {key}…：{recorded.zh}时枢纽对 {valid.zh} 知道什么、答复了什么{today.zh}",
+        f"{card.en} {key}…: what the hub knew by {recorded.en} of {valid.en}, and answered{today.en}",
+    )
+
+
+def _answers(asked: Any) -> Text:
+    return Text(f"{_period(asked).zh}的答复，重算是否一致", f"The answers {_period(asked).en}: are they the same when decided again")
+
+
+def _what_if(asked: Any) -> Text:
+    changes = [_change(one) for one in asked.changes] or [Text("不变（对照）", "nothing (the control)")]
+    rebuilt = Text("，视图重建", ", views rebuilt") if asked.inputs == protos.WHAT_IF_INPUTS_REBUILT else Text("", "")
+    zh, en = "、".join(one.zh for one in changes), ", ".join(one.en for one in changes)
+    period = _period(asked)
+    return Text(
+        f"{period.zh}的答复，若改{zh}，有哪些不同{rebuilt.zh}", f"The answers {period.en}, with another {en}: which are others{rebuilt.en}"
+    )
+
+
+def _change(change: Any) -> Text:
+    kind = change.WhichOneof("changed")
+    branch = f" [{change.branch}]" if change.branch else ""
+    if kind == "rules":
+        digest = change.rules.digest.hex()[:8]
+        return Text(f"规则 {digest or '（随附）'}{branch}", f"version of the rules {digest or '(attached)'}{branch}")
+    if kind == "parameter":
+        said = f"{change.parameter.name}={change.parameter.value}{branch}"
+        return Text(f"参数 {said}", f"parameter {said}")
+    if kind == "agreement":
+        gone = "" if change.agreement.HasField("terms") else "−"
+        return Text(f"约定 {gone}{change.agreement.agreement_code}{branch}", f"agreement {gone}{change.agreement.agreement_code}{branch}")
+    return Text(f"参照表 {change.reference.table}{branch}", f"reference table {change.reference.table}{branch}")
+
+
+def _views(asked: Any) -> Text:
+    at = _place(asked.recorded_as_of) if asked.HasField("recorded_as_of") else Text("现在", "now")
+    which = Text(*2 * (f" ({', '.join(asked.views)})" if asked.views else "",))
+    return Text(f"{at.zh}的视图{which.zh}是否与日志一致", f"Do the views{which.en} of {at.en} say what the journal says")
+
+
+def _record(asked: Any) -> Text:
+    if not asked.HasField("since"):
+        return Text("自上次审计以来，记录是否被改动", "Was anything in the record altered since the last audit")
+    since = _place(asked.since)
+    return Text(f"自{since.zh}以来，记录是否被改动", f"Was anything in the record altered since {since.en}")
+
+
+def _period(asked: Any) -> Text:
+    start, end = _place(getattr(asked, "from")), _place(asked.to)
+    return Text(f"{start.zh} 至 {end.zh} ", f"from {start.en} to {end.en}")
+
+
+def _place(at: protos.RecordedAsOf) -> Text:
+    if at.WhichOneof("at") == "position":
+        return Text(f"位置 {at.position:,}", f"position {at.position:,}")
+    return Text(*2 * (_instant(at.instant),))
+
+
+def _instant(at: Any) -> str:
+    """Writes an instant in +08:00, a midnight as its day."""
+    text = in_local(microseconds(at)).strftime("%Y-%m-%d %H:%M:%S")
+    return text.removesuffix(" 00:00:00").removesuffix(":00") if text.endswith(" 00:00:00") or text.endswith(":00") else text
+
+
+_WORDS = {"card": _card, "answers": _answers, "what_if": _what_if, "views": _views, "record": _record}

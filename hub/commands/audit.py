@@ -1,0 +1,122 @@
+"""The commands `hub audit`: ask for an audit in dates, decide about one of somebody else's, see how far it is, take what came of it."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from chuanyu.exchange.v1 import audit_requests_pb2 as protos
+
+from hub.audit.requests.desk import of_operator
+from hub.audit.requests.folder import Folder
+from hub.audit.requests.wording import in_words
+from hub.commands import audit_request
+from hub.commands.asking import Operator, login
+from hub.commands.audit_desk import desk, opened, waited
+from hub.commands.audit_screen import as_row, lines, outcome_lines
+from hub.commands.database import database
+from hub.commands.options import Json
+from hub.config import Config
+from hub.domain.audit_request import DELIVERED, STATES, AuditRequest
+from hub.words.audits import STATES as STATE_WORDS
+
+app = typer.Typer(help="审计：申请、核准、查看、取走。Audits: ask, approve, look, fetch.", no_args_is_help=True)
+app.add_typer(audit_request.app, name="request")
+
+Code = Annotated[str, typer.Argument(help="审计编号，如 AU-12。Code of the audit.")]
+_PARTS = {
+    "outcome": protos.AUDIT_PART_OUTCOME,
+    "html": protos.AUDIT_PART_REPORT_HTML,
+    "pdf": protos.AUDIT_PART_REPORT_PDF,
+    "bundle": protos.AUDIT_PART_BUNDLE,
+}
+
+
+@app.command()
+def approve(code: Code, operator: Operator = "", as_json: Json = False) -> None:
+    """核准：须为申请人以外的人。Approve: another person than the one who asked."""
+    with desk() as found:
+        _tell(found.approve(code, of_operator(operator or login()), datetime.now(UTC)), as_json=as_json)
+
+
+@app.command()
+def refuse(
+    code: Code,
+    reason: Annotated[str, typer.Option(help="原因代码，如 NO_BASIS。Reason code.")],
+    operator: Operator = "",
+    as_json: Json = False,
+) -> None:
+    """不予审计：须为申请人以外的人。Refuse: another person does."""
+    with desk() as found:
+        _tell(found.refuse(code, of_operator(operator or login()), reason, datetime.now(UTC)), as_json=as_json)
+
+
+@app.command()
+def cancel(code: Code, operator: Operator = "", as_json: Json = False) -> None:
+    """取消：进行中的一秒内停下。Call off; what runs ends within a second."""
+    with desk() as found:
+        _tell(found.cancel(code, of_operator(operator or login()), datetime.now(UTC)), as_json=as_json)
+
+
+@app.command("list")
+def list_audits(
+    state: Annotated[str, typer.Option(help=f"只列此状态。Only this state: {' '.join(STATES)}.")] = "",
+    most: Annotated[int, typer.Option(min=1, max=10_000, help="最多条数。How many at most.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """列出审计申请，最新在前。List the requests, the newest first."""
+    if state and state not in STATES:
+        raise typer.BadParameter(" ".join(STATES), param_hint="--state")
+    with desk() as found:
+        listed = [one for one in found.newest(most) if state in ("", one.state)]
+    for one in listed:
+        _tell(one, as_json=as_json)
+
+
+@app.command()
+def show(
+    code: Code,
+    outcome: Annotated[bool, typer.Option("--outcome", help="连同结果；查看入账。With the outcome; the look is recorded.")] = False,
+    wait: audit_request.Wait = False,
+    operator: Operator = "",
+    as_json: Json = False,
+) -> None:
+    """查看一项审计：谁、何时、到哪一步。Show one: who, when, how far."""
+    config = Config()
+    with database(config) as dsn, opened(dsn) as found:
+        audit = waited(found, config, found.find(code)) if wait else found.find(code)
+        if outcome:
+            audit = found.show(code, of_operator(operator or login()), protos.AUDIT_PART_OUTCOME, datetime.now(UTC))
+        data = Folder(config.data_dir, audit.code).file(protos.AUDIT_PART_OUTCOME).read_bytes() if outcome else b""
+    if as_json:
+        typer.echo(json.dumps(as_row(audit, data), ensure_ascii=False))
+        return
+    for line in [*lines(audit, Folder(config.data_dir, audit.code).progress()), *(outcome_lines(data) if data else [])]:
+        typer.echo(line)
+
+
+@app.command()
+def download(
+    code: Code,
+    out: Annotated[Path, typer.Option("--out", help="写到此文件。Write to this file.")],
+    part: Annotated[Literal["outcome", "html", "pdf", "bundle"], typer.Option(help="取什么。What to fetch.")] = "outcome",
+    operator: Operator = "",
+) -> None:
+    """取走结果、报告或证据包；先入账，后写出。Fetch the outcome, a report or the bundle; it is recorded before it is written."""
+    config = Config()
+    with database(config) as dsn, opened(dsn) as found:
+        audit = found.find(code)
+        file = Folder(config.data_dir, audit.code).file(_PARTS[part]) if audit.state == DELIVERED else None
+        found.show(code, of_operator(operator or login()), _PARTS[part], datetime.now(UTC))
+    assert file is not None, "only what is delivered is shown"
+    out.write_bytes(file.read_bytes())
+    typer.echo(f"✓ {audit.code} {part}: {out}")
+
+
+def _tell(audit: AuditRequest, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(as_row(audit), ensure_ascii=False))
+        return
+    said, words = STATE_WORDS[audit.state], in_words(audit.requested.question)
+    typer.echo(f"{audit.code}  {audit.state} {said[0]}  {words.zh} {words.en}  {audit.requested.by.name}")

@@ -1,0 +1,48 @@
+"""What the commands of audits share: the desk, opened on the database that the settings name, and the wait until a request has ended."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+import typer
+
+from hub.audit.requests.desk import AuditDesk
+from hub.audit.requests.folder import Folder
+from hub.commands.database import database
+from hub.commands.progress import progress
+from hub.config import Config
+from hub.domain.audit_request import DELIVERED, AuditRequest
+from hub.journal.recorder import AggregateStore
+from hub.journal.sessions import session
+from hub.words.audits import REASONS
+
+_LOOK_S = 0.3
+
+
+@contextlib.contextmanager
+def desk() -> Iterator[AuditDesk]:
+    """Opens the desk on the database that the settings name."""
+    with database(Config()) as dsn, opened(dsn) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def opened(dsn: str) -> Iterator[AuditDesk]:
+    """Opens the desk on a database."""
+    with contextlib.closing(AggregateStore(dsn)) as store, session(dsn, "hub_reader", "hub-audits") as connection:
+        yield AuditDesk(connection, store)
+
+
+def waited(found: AuditDesk, config: Config, audit: AuditRequest) -> AuditRequest:
+    """Waits until a request has ended, and draws how far it is; exit code 1 unless it was delivered."""
+    with progress() as report:
+        while audit.is_open:
+            done = Folder(config.data_dir, audit.code).progress()
+            report(f"{audit.code} {audit.state}", done.done, max(1, done.of))
+            time.sleep(_LOOK_S)
+            audit = found.find(audit.code)
+    if audit.state != DELIVERED:
+        zh, en = REASONS.get(audit.reason_code, (audit.detail, ""))
+        typer.echo(f"✗ {audit.code} {audit.state} {audit.reason_code}: {zh} {en}".rstrip(), err=True)
+        raise typer.Exit(1)
+    return audit

@@ -1,0 +1,97 @@
+"""How `hub audit` says things: a request with its steps, and the outcome of a delivered one."""
+
+import json
+from typing import Any
+
+from hub.audit.outcome import Outcome, Text, read
+from hub.audit.requests.folder import Done
+from hub.audit.requests.wording import in_words
+from hub.domain.audit_request import RUNNING, AuditRequest
+from hub.domain.instants import in_local, microseconds_of
+from hub.words.audits import PARTS, REASONS, STATES
+from hub.words.further_kinds import kind_words
+
+_MOST_ROWS = 20
+
+
+def as_row(audit: AuditRequest, outcome: bytes = b"") -> dict[str, Any]:
+    """Returns a request for a machine, with its outcome if there is one."""
+    asked, delivered = audit.requested, audit.delivered
+    row: dict[str, Any] = {
+        "code": audit.code,
+        "state": audit.state,
+        "kind": audit.kind,
+        "question": in_words(asked.question)._asdict(),
+        "question_digest": asked.question_digest.hex(),
+        "purpose": asked.purpose,
+        "legal_basis": asked.legal_basis,
+        "asked_by": asked.by.name,
+        "decided_by": audit.decided_by.name if audit.decided_by is not None else "",
+        "reason": audit.reason_code,
+        "detail": audit.detail,
+        "steps": [{"kind": step.kind, "at": step.at.isoformat()} for step in audit.steps],
+    }
+    if delivered is not None:
+        row["delivered"] = {
+            "outcome": delivered.outcome_digest.hex(),
+            "report": delivered.report_digest.hex(),
+            "bundle": delivered.bundle_digest.hex(),
+            "recorded_as_of": delivered.recorded_as_of,
+            "tree_size": delivered.tree_size,
+        }
+    return row | ({"outcome": json.loads(outcome)} if outcome else {})
+
+
+def lines(audit: AuditRequest, done: Done) -> list[str]:
+    """Returns a request as text."""
+    asked, words = audit.requested, in_words(audit.requested.question)
+    said = [
+        f"{audit.code}  {audit.state} {' '.join(STATES[audit.state])}",
+        f"  {words.zh}",
+        f"  {words.en}",
+        f"  目的 purpose: {asked.purpose}",
+        f"  依据 basis: {asked.legal_basis}",
+        f"  问题摘要 SHA-256 of the question: {asked.question_digest.hex()}",
+    ]
+    said += [f"  {_at(audit, number)}  {_step(audit, number)}" for number in range(len(audit.steps))]
+    if audit.state == RUNNING and done.of:
+        said.append(f"  进度 progress: {done.done:,}/{done.of:,}")
+    if audit.reason_code:
+        zh, en = REASONS.get(audit.reason_code, (audit.detail, ""))
+        said.append(f"  ✗ {audit.reason_code}: {zh} {en}".rstrip())
+    return said
+
+
+def outcome_lines(data: bytes) -> list[str]:
+    """Returns an outcome as text."""
+    outcome: Outcome = read(data)
+    mark = "" if outcome.holds is None else ("✓ " if outcome.holds else "✗ ")
+    said = ["", f"{mark}{outcome.answer.zh}", f"{mark}{outcome.answer.en}", ""]
+    said += [f"  {_second(one.recorded_us)}  ({_second(one.valid_us)})  {one.said.zh} {one.said.en}" for one in outcome.timeline]
+    for table in outcome.tables:
+        said += ["", f"{table.title.zh} {table.title.en}", "  " + " | ".join(f"{one.zh} {one.en}" for one in table.columns)]
+        said += ["  " + " | ".join(_cell(cell) for cell in row) for row in table.rows[:_MOST_ROWS]]
+        if len(table.rows) > _MOST_ROWS:
+            said.append(f"  … 另有 and {len(table.rows) - _MOST_ROWS:,} more")
+    for title, texts in (("核验 Verified", outcome.verified), ("局限 Limits", outcome.limits)):
+        said += ["", title, *(f"  {text.zh} {text.en}" for text in texts)] if texts else []
+    return said
+
+
+def _cell(cell: str | int | Text) -> str:
+    return f"{cell.zh} {cell.en}" if isinstance(cell, Text) else str(cell)
+
+
+def _at(audit: AuditRequest, number: int) -> str:
+    return _second(microseconds_of(audit.steps[number].at))
+
+
+def _step(audit: AuditRequest, number: int) -> str:
+    step = audit.steps[number]
+    by = f"  {step.message.by.name}" if "by" in step.message.DESCRIPTOR.fields_by_name else ""
+    part = f"  {' '.join(PARTS[step.message.part])}" if step.kind == "audit_shown" else ""
+    return f"{' '.join(kind_words(step.kind))}{by}{part}"
+
+
+def _second(at_us: int) -> str:
+    return in_local(at_us).strftime("%Y-%m-%d %H:%M:%S")

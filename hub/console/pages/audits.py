@@ -1,0 +1,217 @@
+"""Audits: what was asked for and how far it is, one request with its decision and its files, and the outcome, which is a look of its own.
+
+Pages that refresh themselves are shared among their readers, so none of them has an outcome: who is shown one is recorded first.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from chuanyu.exchange.v1 import audit_requests_pb2 as protos
+
+from hub.admin.accounts.roles import ADMINISTRATOR, AUDITOR, POLICY
+from hub.audit.outcome import Outcome, Text, read
+from hub.audit.requests import reading
+from hub.audit.requests.desk import AuditDesk
+from hub.audit.requests.folder import NAMES, Folder
+from hub.audit.requests.wording import in_words
+from hub.console.page import CONSOLE, File, InputUnfit, Moved, Page, PageForbidden, Shown
+from hub.console.tables import Cell, Column, Table, table
+from hub.domain.audit_request import DELIVERED, FAILED, REQUESTED, RUNNING, AuditRequest, Step, is_same_person, number_of
+from hub.domain.instants import microseconds_of
+from hub.journal.reader import head_position
+from hub.journal.recorder import AggregateStore
+from hub.words.audits import PARTS, REASONS, STATES
+from hub.words.further_kinds import kind_words
+
+MOST = 100
+ASKING, DECIDING, SEEING = frozenset({AUDITOR, POLICY}), frozenset({AUDITOR, ADMINISTRATOR}), frozenset({AUDITOR, POLICY})
+_TYPES = {".json": "application/json", ".html": "text/html; charset=utf-8", ".pdf": "application/pdf", ".hubaudit": "application/x-tar"}
+_MARKS = {REQUESTED: "attention", FAILED: "fault", DELIVERED: "fine"}
+
+
+def audits(page: Page) -> Shown:
+    """Lists the requests, the newest first, and what can be asked."""
+    with page.reading() as connection:
+        head = head_position(connection)
+        found = reading.newest(connection, MOST, page.whole("before", most=10**9))
+    columns = (
+        Column("code", "编号", "Code", "code"),
+        Column("state", "状态", "State"),
+        Column("question", "问什么", "Question"),
+        Column("purpose", "目的", "Purpose"),
+        Column("by", "申请人", "Asked by"),
+        Column("at", "何时", "When", "time"),
+        Column("decided_by", "核准人", "Decided by"),
+    )
+    rows = [
+        (
+            Cell(one.code, f"/audit/requests/{one.code}"),
+            Cell(page.words.of(STATES, one.state), mark=_MARKS.get(one.state, "")),
+            _t(page, in_words(one.requested.question)),
+            one.requested.purpose,
+            one.requested.by.name,
+            page.at(microseconds_of(one.steps[0].at)),
+            one.decided_by.name if one.decided_by is not None else "—",
+        )
+        for one in found
+    ]
+    more = number_of(found[-1].code) if len(found) == MOST else 0
+    values = {"may_ask": page.account.has(*ASKING), "asks_card": page.account.has(AUDITOR), "before": more if more > 1 else 0}
+    return Shown("audits", page.t("审计申请", "Audits"), values, (table("audits", columns, rows),), head, is_live=True)
+
+
+def audit(page: Page) -> Shown:
+    """Shows one request; raises AuditUnknown."""
+    with page.reading() as connection:
+        head, found = head_position(connection), reading.find(connection, page.parameters["audit"])
+    folder, me = Folder(page.workings.config.data_dir, found.code), _me(page)
+    may_decide = found.state == REQUESTED and page.account.has(*DECIDING) and not is_same_person(me, found.requested.by)
+    reason = REASONS.get(found.reason_code)
+    values = {
+        "audit": found,
+        "question": _t(page, in_words(found.requested.question)),
+        "state": page.words.of(STATES, found.state),
+        "mark": _MARKS.get(found.state, ""),
+        "digest": found.requested.question_digest.hex(),
+        "done": folder.progress() if found.state == RUNNING else None,
+        "reason": page.t(*reason) if reason is not None else found.detail,
+        "may_decide": may_decide,
+        "is_own": found.state == REQUESTED and page.account.has(*DECIDING) and not may_decide,
+        "may_cancel": found.is_open and page.account.has(*ASKING, ADMINISTRATOR),
+        "may_see": found.state == DELIVERED and _may_see(page, found),
+        "parts": [(int(part), page.t(*PARTS[part])) for part in folder.parts()],
+    }
+    title = f"{found.code} {page.words.of(STATES, found.state)}"
+    return Shown("audit", title, values, (_steps(page, found),), head, is_live=True)
+
+
+def _steps(page: Page, found: AuditRequest) -> Table:
+    columns = (
+        Column("at", "何时", "When", "time"),
+        Column("step", "步骤", "Step"),
+        Column("by", "谁", "Who"),
+        Column("said", "内容", "What"),
+    )
+    rows = [(page.at(microseconds_of(step.at)), page.t(*kind_words(step.kind)), _who(step), _said(page, step)) for step in found.steps]
+    return table("steps", columns, rows)
+
+
+def _who(step: Step) -> str:
+    if step.kind == "audit_begun":
+        return str(step.message.process)
+    return str(step.message.by.name) if "by" in step.message.DESCRIPTOR.fields_by_name else "—"
+
+
+def _said(page: Page, step: Step) -> str:
+    if step.kind == "audit_shown":
+        return page.t(*PARTS[step.message.part])
+    if step.kind == "audit_delivered":
+        return f"SHA-256 {step.message.outcome_digest.hex()[:16]}…"
+    return str(getattr(step.message, "reason_code", "")) or "—"
+
+
+def decide(page: Page) -> Moved:
+    """Approves or refuses a request of somebody else's; raises AuditSamePerson, AuditDecided and others."""
+    code, reason = page.parameters["audit"], str(page.form.get("reason", ""))
+    with _desk(page) as desk:
+        if page.form.get("approve") == "1":
+            desk.approve(code, _me(page), datetime.now(UTC))
+        else:
+            desk.refuse(code, _me(page), reason, datetime.now(UTC))
+    return Moved(f"/audit/requests/{code}")
+
+
+def cancel(page: Page) -> Moved:
+    """Calls a request off; raises AuditOver and others."""
+    code = page.parameters["audit"]
+    with _desk(page) as desk:
+        desk.cancel(code, _me(page), datetime.now(UTC))
+    return Moved(f"/audit/requests/{code}")
+
+
+def outcome(page: Page) -> Shown:
+    """Shows what came of it, once that is recorded; raises AuditNotDelivered, AuditPartMissing, PageForbidden."""
+    found, data = _given(page, protos.AUDIT_PART_OUTCOME)
+    result = read(data)
+    with page.reading() as connection:
+        head = head_position(connection)
+    values = {
+        "audit": found,
+        "outcome": result,
+        "answer": _t(page, result.answer),
+        "question": _t(page, result.question),
+        "verified": [_t(page, one) for one in result.verified],
+        "limits": [_t(page, one) for one in result.limits],
+        "titles": [
+            page.t("时间线", "Timeline"),
+            *(_t(page, one.title) for one in result.tables),
+            *(_t(page, one.title) for one in result.figures),
+        ],
+        "parts": [(int(part), page.t(*PARTS[part])) for part in Folder(page.workings.config.data_dir, found.code).parts()],
+    }
+    return Shown("audit_outcome", f"{found.code} {page.t('结果', 'Outcome')}", values, tuple(_tables(page, result)), head)
+
+
+def _tables(page: Page, result: Outcome) -> Iterator[Table]:
+    columns = (
+        Column("recorded", "何时入账", "Recorded", "time"),
+        Column("valid", "说的是何时", "True from", "time"),
+        Column("position", "位置", "Position", "number"),
+        Column("said", "内容", "What"),
+    )
+    rows = [(page.at(one.recorded_us), page.at(one.valid_us), one.position or "—", _t(page, one.said)) for one in result.timeline]
+    yield table("timeline", columns, rows)
+    for number, one in enumerate(result.tables, 1):
+        named = [Column(f"c{place}", text.zh, text.en) for place, text in enumerate(one.columns, 1)]
+        yield table(f"table-{number}", named, [[_cell(page, cell) for cell in row] for row in one.rows])
+    for number, figure in enumerate(result.figures, 1):
+        named = [Column("what", "项目", "What"), Column("count", "数量", "Count", "number")]
+        yield table(f"figure-{number}", named, [(_t(page, label), count) for label, count in figure.bars])
+
+
+def _cell(page: Page, cell: str | int | Text) -> str | int:
+    return _t(page, cell) if isinstance(cell, Text) else cell
+
+
+def file(page: Page) -> File:
+    """Gives a file of a delivered audit, once that is recorded; raises as `outcome`."""
+    wanted = str(page.form.get("part", ""))
+    if not (wanted.isascii() and wanted.isdigit() and int(wanted) in NAMES):
+        raise InputUnfit
+    part: protos.AuditPart.ValueType = int(wanted)  # type: ignore[assignment]
+    found, data = _given(page, part)
+    name = NAMES[part]
+    return File(f"{found.code}-{name}", data, _TYPES[name[name.index(".") :]])
+
+
+def _given(page: Page, part: protos.AuditPart.ValueType) -> tuple[AuditRequest, bytes]:
+    """Returns a file of an audit, which is read first and given only after it is recorded."""
+    with page.reading() as connection:
+        found = reading.find(connection, page.parameters["audit"])
+    if not _may_see(page, found):
+        raise PageForbidden
+    data = Folder(page.workings.config.data_dir, found.code).file(part).read_bytes() if found.state == DELIVERED else b""
+    with _desk(page) as desk:
+        return desk.show(found.code, _me(page), part, datetime.now(UTC)), data
+
+
+def _may_see(page: Page, found: AuditRequest) -> bool:
+    """Whether somebody sees what came of an audit: of a card, an auditor of its province alone."""
+    if found.kind != "card":
+        return page.account.has(*SEEING)
+    return page.account.has(AUDITOR) and page.may_see(found.requested.question.card.card.issuing_province)
+
+
+@contextlib.contextmanager
+def _desk(page: Page) -> Iterator[AuditDesk]:
+    with contextlib.closing(AggregateStore(page.workings.dsn)) as store, page.reading() as connection:
+        yield AuditDesk(connection, store)
+
+
+def _me(page: Page) -> protos.AuditPerson:
+    return protos.AuditPerson(participant=CONSOLE, name=page.account.name)
+
+
+def _t(page: Page, text: Text) -> str:
+    return page.t(text.zh, text.en)

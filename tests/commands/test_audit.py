@@ -1,0 +1,104 @@
+"""`hub audit`: asked in dates, approved by another, waited for, shown and fetched; what is refused says so."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from hub.audit.outcome import read
+from hub.audit.requests.folder import Folder
+from hub.cli import app
+from hub.domain.audit_errors import (
+    AuditNotDelivered,
+    AuditSamePerson,
+    AuditUnknown,
+    AuditWindowAhead,
+    AuditWindowBefore,
+    AuditWindowReversed,
+)
+from hub.domain.errors import RequestInvalid
+from tests.clients import Province
+from tests.hub_process import RunningHub
+from tests.messages import registered
+
+WHY = ("--purpose", "complaint", "--basis", "audit law 34")
+AHEAD = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+BY_LI, BY_HAN = ("--operator", "li.lei"), ("--operator", "han.meimei")
+
+
+@pytest.fixture
+def run(shared_hub: RunningHub, chongqing: Province, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Runs a command on the machine of the hub."""
+    monkeypatch.setenv("HUB_DSN", shared_hub.dsn)
+    monkeypatch.setenv("HUB_DATA_DIR", str(shared_hub.data_dir))
+    chongqing.tell("cq.card-center", registered("A00005101"))
+    return lambda *arguments: CliRunner().invoke(app, ("audit", *arguments))
+
+
+def said(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, (result.output, result.exception)
+    found: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return found
+
+
+def test_a_card_is_audited_from_the_question_to_the_bundle(run: Callable[..., Result], shared_hub: RunningHub, tmp_path: Path) -> None:
+    asked = said(run("request", "card", "A00005101", "--issuer", "50", "--today", *WHY, *BY_LI, "--json"))
+    code = asked["code"]
+    assert (asked["state"], asked["kind"], asked["asked_by"]) == ("REQUESTED", "card", "li.lei")
+    assert "A00005101" not in json.dumps(asked)
+    assert isinstance(run("approve", code, *BY_LI).exception, AuditSamePerson)
+    assert isinstance(run("show", code, "--outcome").exception, AuditNotDelivered)
+    assert isinstance(run("download", code, "--out", str(tmp_path / "x")).exception, AuditNotDelivered)
+    assert said(run("approve", code, *BY_HAN, "--json"))["state"] == "APPROVED"
+    assert run("show", code, "--wait").exit_code == 0
+    shown = said(run("show", code, "--outcome", *BY_HAN, "--json"))
+    target = tmp_path / "outcome.json"
+    assert run("download", code, "--out", str(target), *BY_LI).exit_code == 0
+    assert read(target.read_bytes()).question.zh == shown["outcome"]["question"]["zh"]
+    assert target.read_bytes() == Folder(shared_hub.data_dir, code).file(1).read_bytes()  # type: ignore[arg-type]
+    steps = said(run("show", code, "--json"))["steps"]
+    assert [step["kind"] for step in steps[-3:]] == ["audit_delivered", "audit_shown", "audit_shown"]
+    assert f"{code}  DELIVERED" in run("list").stdout and "查看审计结果" in run("show", code).stdout
+
+
+def test_each_question_is_asked_in_dates_and_can_be_refused_or_called_off(run: Callable[..., Result]) -> None:
+    window = ("--from", "2020-01-01", "--to")
+    now = said(run("request", "record", *WHY, *BY_LI, "--json"))["steps"][0]["at"]
+    asked = [
+        run("request", "answers", *window, now, *WHY, *BY_LI, "--json"),
+        run("request", "what-if", *window, now, "--parameter", "fn=1", "--without", "ORD-TRANSIT/1", *WHY, *BY_LI, "--json"),
+        run("request", "views", "--view", "card_standing", *WHY, *BY_LI, "--json"),
+    ]
+    codes = [said(one)["code"] for one in asked]
+    assert [said(one)["kind"] for one in asked] == ["answers", "what_if", "views"]
+    assert said(run("refuse", codes[0], "--reason", "NO_BASIS", *BY_HAN, "--json"))["reason"] == "NO_BASIS"
+    assert [said(run("cancel", code, *BY_LI, "--json"))["state"] for code in codes[1:]] == ["CANCELLED"] * 2
+    listed = [json.loads(line) for line in run("list", "--state", "REFUSED", "--json").stdout.splitlines()]
+    assert codes[0] in [one["code"] for one in listed]
+    waited = run("show", codes[0], "--wait")
+    assert waited.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refusal"),
+    [
+        (("request", "record", "--purpose", " ", "--basis", "x"), RequestInvalid),
+        (("request", "record", "--since", AHEAD, *WHY), AuditWindowAhead),
+        (("request", "record", "--since", "1999-01-01", *WHY), AuditWindowBefore),
+        (("request", "answers", "--from", "2020-02-01", "--to", AHEAD, *WHY), AuditWindowAhead),
+        (("request", "views", "--view", "x;y", *WHY), RequestInvalid),
+        (("show", "AU-0"), AuditUnknown),
+        (("approve", "AU-99999"), AuditUnknown),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_by_name(arguments: tuple[str, ...], refusal: type[Exception], run: Callable[..., Result]) -> None:
+    assert isinstance(run(*arguments).exception, refusal)
+
+
+def test_an_empty_window_is_refused(run: Callable[..., Result]) -> None:
+    at = said(run("request", "record", *WHY, *BY_LI, "--json"))["steps"][0]["at"]
+    assert isinstance(run("request", "answers", "--from", at, "--to", at, *WHY).exception, AuditWindowReversed)
