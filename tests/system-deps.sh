@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what needs root (Debian): Node for the test of a client in another language, h2load for `hub bench check`, promtool for the
-# tests of the alerts, haproxy for those of the proxy in front, etcd for `hub bench failover` and its test, Chromium without its windows and
-# Chinese fonts for those of the console.
+# tests of the alerts, haproxy for those of the proxy in front, etcd for `hub bench failover` and its test, Chromium without its windows
+# for those of the console, and Chinese fonts for those and for the reports of audits.
 # --quiet says nothing when all is there; --only-name-missing installs nothing and says what to do.
 set -eu
 missing=""

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from uuid import NAMESPACE_URL, uuid5
 
 from adapters.kit.kept import Kept
 from adapters.kit.log_copy import Checkpoint, Entry
@@ -22,7 +23,9 @@ _BLOCK_BITS = 8
 
 NOWHERE, MISSING, POSITION, LATER = "BATCH_NOWHERE", "MISSING", "OTHER_POSITION", "LATER_THAN_SAID"
 CONTENT, GAP, TWICE = "OTHER_CONTENT", "NUMBER_MISSING", "NUMBER_TWICE"
-RECEIPT, LOG, DIGEST = "RECEIPT_WRONG", "OTHER_LOG", "RECEIPT_OF_OTHER_EVENTS"
+RECEIPT, LOG, DIGEST, OPENED = "RECEIPT_WRONG", "OTHER_LOG", "RECEIPT_OF_OTHER_EVENTS", "OPENED_ELSEWHERE"
+# The event from which on digests open, and the stream that has it.
+_OPENING, _BOOK = "digests_opened", str(uuid5(NAMESPACE_URL, "urn:chuanyu:receipt-book"))
 WORDS = {
     NOWHERE: ("有回执的整批在日志中不存在", "the hub signed for a batch that is nowhere in the log"),
     MISSING: ("有回执的事件在日志中不存在", "the hub signed for an event that is not in the log"),
@@ -34,6 +37,7 @@ WORDS = {
     RECEIPT: ("回执不可信", "the receipt proves nothing"),
     LOG: ("回执属于另一日志", "the receipt is of another log"),
     DIGEST: ("回执不是所存事件的", "the receipt is not of the events that are kept here"),
+    OPENED: ("摘要可开启的起点与日志所记不同", "the hub says another position than the log from which on digests open"),
 }
 
 
@@ -99,9 +103,11 @@ class Comparison:
         """Reads the entries of *feeds*."""
         self._head, self.result = head, Compared()
         self._rows = {feed: FeedRows() for feed in feeds}
-        self._newest_us = 0
+        self._newest_us, self._opened_at = 0, 0
         for entry in entries:
             self._newest_us = max(self._newest_us, entry.recorded_us)
+            if entry.kind == _OPENING and entry.stream == _BOOK and not self._opened_at:
+                self._opened_at = entry.position
             if (rows := self._rows.get(entry.stream)) is not None:
                 self._note_order(entry, rows)
                 rows.add(entry)
@@ -169,7 +175,14 @@ class Comparison:
                 if digest_of(says.feed, says.first, [event for _, event in sent]) != says.events_digest:
                     self._differs(DIGEST, says.feed, says.first, says.last)
             if sent and (opener := openers(says)) is not None:
+                self._note_opening(says, opener)
                 self._compare_marks(says.feed, sent, opener)
+
+    def _note_opening(self, says: Says, opener: Openers) -> None:
+        """Compares from where on digests open, as the hub says it, with the log: with a later position it would hide what it changed."""
+        is_sealed = opener.opened_after < self._head.size
+        if opener.opened_after != self._opened_at and (self._opened_at or is_sealed):
+            self._differs(OPENED, says.feed, says.first, says.last, f"{opener.opened_after}, in the log {self._opened_at or 'never'}")
 
     def _compare_marks(self, feed: str, sent: Sequence[tuple[int, bytes]], opener: Openers) -> None:
         rows = self._rows[feed]
@@ -177,7 +190,8 @@ class Comparison:
             place = rows.find(sequence)
             if place is None:
                 continue
-            if rows.positions[place] <= opener.opened_after:
+            # The log says it; the hub's word counts only where the opening is not sealed yet.
+            if rows.positions[place] <= (self._opened_at or opener.opened_after):
                 self.result.counts["events that cannot be opened"] += 1
                 continue
             self.result.counts["events compared"] += 1

@@ -38,6 +38,7 @@ class Entry(NamedTuple):
     recorded_us: int
     sequence: int
     stream: str
+    kind: str
     mark: bytes
 
 
@@ -65,6 +66,8 @@ class LogCopy:
             head = Checkpoint(origin, int(size), base64.b64decode(root, validate=True))
         except ValueError:
             raise LogUnreadable("checkpoint") from None
+        if log_key and log_key.strip().split("+")[0] != origin:
+            raise LogUnreadable(f"the key is not of this log: checkpoint of {origin}")
         if log_key and not _is_signed(f"{text}\n", signatures, log_key):
             raise LogUnreadable("checkpoint is not signed by the log's key")
         return head
@@ -130,14 +133,14 @@ def _entry(data: bytes, index: int) -> Entry:
     try:
         version, position, recorded_us, sequence = _HEAD.unpack_from(data)
         stream, at = _sized(data, _HEAD.size)
-        _, at = _sized(data, at)
+        kind, at = _sized(data, at)
         mark, at = _sized(data, at)
-        name = stream.decode()
+        name, kind_name = stream.decode(), kind.decode()
     except (struct.error, IndexError, UnicodeDecodeError):
         raise LogUnreadable(f"entry {index}") from None
     if version != _VERSION or position != index or len(data) != at + 32:
         raise LogUnreadable(f"entry {index}")
-    return Entry(position, recorded_us, sequence, name, mark)
+    return Entry(position, recorded_us, sequence, name, kind_name, mark)
 
 
 def _sized(data: bytes, at: int) -> tuple[bytes, int]:

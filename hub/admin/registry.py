@@ -20,6 +20,7 @@ from hub.domain.quota import Quota
 from hub.domain.reference import Agreement as AgreementRow
 from hub.domain.roles import Grant
 from hub.intake.request_rules import refuse_identifiers, refuse_invalid
+from hub.journal.own_events import is_hubs_stream
 from hub.journal.recorder import AggregateStore
 
 log = logging.getLogger(__name__)
@@ -32,11 +33,13 @@ class ParticipantDiffers(HubError):
 def register_participant(
     store: AggregateStore, urn: str, province: str, title: str, feeds: list[str], at: datetime, roles: Sequence[Grant] = ()
 ) -> bool:
-    """Registers a participant or gives it further feeds and roles; returns whether anything changed. Raises NotFeedOwner."""
+    """Registers a participant or gives it further feeds and roles; says whether anything changed. Raises NotFeedOwner, RequestInvalid."""
     registered = decisions.ParticipantRegistered(participant=urn, province=province, title=title, feeds=feeds)
     refuse_invalid(registered)
     if is_reserved(urn):
         raise RequestInvalid([("participant", "reserved")])
+    if taken := [(f"feeds[{at}]", "reserved") for at, feed in enumerate(feeds) if is_hubs_stream(feed)]:
+        raise RequestInvalid(taken)
     refuse_identifiers(registered, "title")
     owners = store.feed_owners(feeds)
     if any(owner != urn for owner in owners.values()):

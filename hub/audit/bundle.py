@@ -10,16 +10,21 @@ from typing import BinaryIO, NamedTuple
 import psycopg
 
 from hub.audit.bundle_file import FORMAT, Held, Writer, as_json, parts
-from hub.audit.bundle_question import Question, RangeNotThere, Wanted, of_day, of_feed, of_range, runs_at
+from hub.audit.bundle_question import Question, RangeNotThere, Wanted, of_day, of_feed, of_range
+from hub.audit.bundle_receipts import Numbers, has_receipts, key_positions, shown_numbers
+from hub.audit.bundle_receipts import members as receipts
+from hub.audit.card_identifiers import identifiers_at
 from hub.audit.card_proofs import CardProof, prove
 from hub.audit.sealed import Sealed, first_beyond, last_up_to, newest_under
 from hub.domain.errors import HubError, NotSealedYet
 from hub.journal import envelope
 from hub.projections import card_epochs
+from hub.runs import Run, joined, runs_of
 from hub.tlog import policy as policies
 from hub.tlog import tree
-from hub.tlog.several import Run, several
+from hub.tlog.several import several
 from hub.tlog.store import reader
+from hub.trust.receipt_keys import ReceiptKeys
 
 _PAGE = 4_096
 
@@ -37,14 +42,26 @@ class Made(NamedTuple):
     tree_size: int
 
 
-def make(connection: psycopg.Connection, question: Question, policy: bytes, file: BinaryIO, archive: bytes = b"") -> Made:
-    """Writes the bundle of a question; *archive* is that of the rules of a decision, if it is wanted.
+class With(NamedTuple):
+    """What goes into a bundle beside the record: the policy, the archive of a decision's rules, and the keys that make receipts again."""
 
-    Raises NotCosignedYet, NotSealedYet, IndexBehind, RangeNotThere, PolicyRefused.
+    policy: bytes
+    keys: ReceiptKeys
+    archive: bytes = b""
+
+
+def make(connection: psycopg.Connection, question: Question, beside: With, file: BinaryIO) -> Made:
+    """Writes the bundle of a question; one about a card by all of its identifiers as of then.
+
+    Raises NotCosignedYet, NotSealedYet, IndexBehind, RangeNotThere, PolicyRefused, ReceiptKeyMissing.
     """
+    policy = beside.policy
     sealed = newest_under(connection, policies.parse(policy))
-    proofs = _proofs(connection, question, sealed)
+    question, proofs = _proofs(connection, question, sealed)
     wanted = _wanted(connection, question, sealed, proofs)
+    shown = _numbers(connection, question, wanted)
+    if has_receipts(connection, shown):
+        wanted = _with_keys(connection, wanted, [one.feed for one in shown], sealed.size)
     if not wanted.runs or wanted.runs[-1][1] > sealed.size:
         raise NotSealedYet
     writer, count = Writer(file), sum(end - first for first, end in wanted.runs)
@@ -64,18 +81,40 @@ def make(connection: psycopg.Connection, question: Question, policy: bytes, file
         writer.add(f"index/{key.name.hex()}", as_json(key.said))
     for name, data in parts(_held(connection, wanted)):
         writer.add(name, data)
-    if archive:
-        writer.add("rules/archive.zip", archive)
+    for name, data in receipts(connection, shown, beside.keys, sealed.head.origin):
+        writer.add(name, data)
+    if beside.archive:
+        writer.add("rules/archive.zip", beside.archive)
     return Made(writer.end(), writer.size, count, sealed.size)
 
 
-def _proofs(connection: psycopg.Connection, question: Question, sealed: Sealed) -> list[CardProof]:
+def _proofs(connection: psycopg.Connection, question: Question, sealed: Sealed) -> tuple[Question, list[CardProof]]:
+    """Returns the question with each identifier of the card that it is about, and the proof for each."""
     if not question.keys:
-        return []
+        return question, []
     epoch = card_epochs.newest(connection, sealed.size)
     if epoch is None or epoch.tree_size <= question.as_of:
         raise IndexBehind
-    return [prove(connection, epoch, what, key) for what, key in question.keys]
+    if question.card:
+        found = identifiers_at(connection, epoch, question.card, question.as_of or epoch.tree_size - 1)
+        question = question._replace(keys=tuple(("card", key) for key in found))
+    return question, [prove(connection, epoch, what, key) for what, key in question.keys]
+
+
+def _numbers(connection: psycopg.Connection, question: Question, wanted: Wanted) -> list[Numbers]:
+    """Returns the numbers that the bundle of a feed, a card or a decision shows; those of a day or a range come without receipts."""
+    if question.about == "feed":
+        return [Numbers(question.feed, [(question.first, question.last + 1)])]
+    if question.about not in ("card", "decision"):
+        return []
+    positions = [position for first, end in wanted.runs for position in range(first, end) if position not in wanted.closed]
+    return shown_numbers(connection, positions)
+
+
+def _with_keys(connection: psycopg.Connection, wanted: Wanted, feeds: Sequence[str], size: int) -> Wanted:
+    """Adds the events by which the keys of receipts and of senders were taken up."""
+    beside = [(position, position + 1) for position in key_positions(connection, feeds, size)]
+    return wanted._replace(runs=joined(sorted([*wanted.runs, *beside])))
 
 
 def _wanted(connection: psycopg.Connection, question: Question, sealed: Sealed, proofs: Sequence[CardProof]) -> Wanted:
@@ -90,7 +129,7 @@ def _wanted(connection: psycopg.Connection, question: Question, sealed: Sealed, 
     beside = {proof.published for proof in proofs} | {position for position in (question.position, question.rules) if position}
     if not question.keys:
         raise RangeNotThere
-    runs = runs_at(sorted(named | beside))
+    runs = runs_of(sorted(named | beside))
     if question.about != "decision":
         return Wanted(runs, asked=(min(named, default=0), max(named, default=0)))
     closed = frozenset(_not_of_the_decision(connection, named, question.as_of)) - beside
@@ -160,4 +199,4 @@ _ROWS = """
     JOIN journal.stream s USING (stream_id) ORDER BY e.position"""
 _OWN = """
     SELECT e.position FROM unnest(%s::bigint[]) p (position) JOIN journal.event e USING (position) JOIN journal.stream s USING (stream_id)
-    WHERE s.name LIKE 'hub.%%'"""
+    WHERE s.name LIKE 'hub.%%' AND s.name <> 'hub.quarantine'"""

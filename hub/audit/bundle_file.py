@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
-FORMAT = "chuanyu-bundle/1"
+FORMAT = "chuanyu-bundle/2"
 BLOCK = 512
 MOST_ENTRIES_A_PART, MOST_BYTES_A_PART = 4_096, 1 << 22
 _HEADER = struct.Struct("100s8s8s8s12s12s8s1s100s6s2s32s32s8s8s155s12x")

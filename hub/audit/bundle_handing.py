@@ -14,7 +14,7 @@ import psycopg
 from chuanyu.exchange.v1 import event_pb2, hub_decisions_pb2, references_pb2
 
 from hub.audit import checker, verify
-from hub.audit.bundle import IndexBehind, Made, make
+from hub.audit.bundle import IndexBehind, Made, With, make
 from hub.audit.bundle_question import Question
 from hub.audit.sealed import NotCosignedYet, newest_under
 from hub.domain.errors import HubError, NotSealedYet
@@ -55,19 +55,22 @@ class Asked(NamedTuple):
     card: references_pb2.CardRef | None = None
 
 
-def hand_over(dsn: str, question: Question, asked: Asked, policy: bytes, target: Path, *, with_rules: bool = False) -> Made:
+def hand_over(dsn: str, question: Question, asked: Asked, beside: With, target: Path, *, with_rules: bool = False) -> Made:
     """Writes the bundle of a question to a file; of a card or person after a root of the index over all that is recorded by now.
 
-    Raises what `make` raises, IndexBehind, IndexUnderWay, NothingToIndex, NotSealedYet, BundleNotWhole, NotRecorded, or OSError.
+    *with_rules* adds the archive of a decision's rules. Raises what `make` raises, IndexBehind, IndexUnderWay, NothingToIndex,
+    NotSealedYet, BundleNotWhole, NotRecorded, or OSError.
     """
     if question.keys:
-        _wait_until_sealed(dsn, index_now(dsn).position, policies.parse(policy))
+        _wait_until_sealed(dsn, index_now(dsn).position, policies.parse(beside.policy))
     with session(dsn, "hub_reader", "hub-bundle") as connection, _beside(target) as fresh:
+        if with_rules:
+            beside = beside._replace(archive=_archive_of(connection, question))
         with fresh.open("xb") as file:
-            made = make(connection, question, policy, file, _archive_of(connection, question) if with_rules else b"")
+            made = make(connection, question, beside, file)
             file.flush()
             os.fsync(file.fileno())
-        check(fresh, policy)
+        check(fresh, beside.policy)
         with session(dsn, "hub_writer", "hub-writer") as writer:
             append_own(writer, made_event(question, asked, made, time.time_ns() // 1_000))
         fresh.replace(target)

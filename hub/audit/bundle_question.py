@@ -1,6 +1,5 @@
 """What a bundle is asked for: a decision, a card or a person, a run of numbers of a feed, a day, or a run of positions."""
 
-from collections.abc import Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -11,8 +10,7 @@ from hub.domain.instants import DAY_US, epoch_day_of, midnight_us
 from hub.domain.rule_book import BOOK
 from hub.journal.looks import first_position_since
 from hub.journal.reader import Recorded, events_at
-from hub.projections.views.card_alias import identifiers_of
-from hub.tlog.several import Run
+from hub.runs import Run, joined
 
 
 class RangeNotThere(HubError):
@@ -20,7 +18,10 @@ class RangeNotThere(HubError):
 
 
 class Question(NamedTuple):
-    """*about* says which of the other fields count; *keys* are (card or person, key), sorted as they are written."""
+    """*about* says which of the other fields count; *keys* are (card or person, key), sorted as they are written.
+
+    *card* is the identifier that a decision is about, or by which a card was asked for; its other identifiers are added to *keys*.
+    """
 
     about: str
     position: int = 0
@@ -31,6 +32,7 @@ class Question(NamedTuple):
     day: str = ""
     first: int = 0
     last: int = 0
+    card: bytes = b""
 
     @property
     def said(self) -> dict[str, Any]:
@@ -38,7 +40,7 @@ class Question(NamedTuple):
         keys = sorted(f"{what}:{key.hex()}" for what, key in self.keys)
         fields: dict[str, dict[str, Any]] = {
             "decision": {"position": self.position, "as_of": self.as_of, "keys": keys, "rules": self.rules},
-            "card": {"keys": keys},
+            "card": {"card": self.card.hex(), "keys": keys},
             "feed": {"feed": self.feed, "first": self.first, "last": self.last},
             "range": {"first": self.first, "last": self.last},
             "day": {"day": self.day, "feed": self.feed},
@@ -63,9 +65,19 @@ def of_decision(connection: psycopg.Connection, position: int) -> Question:
     if not found or found[0].kind != "decision_made":
         raise DecisionNotFound
     decision = found[0].event.decision_made
-    keys = identifiers_of(connection, found[0].event.card.key)
+    card = found[0].event.card.key
     rules = _rules_at(connection, decision.rules_digest, position)
-    return Question("decision", position, decision.as_of_position, rules, tuple(("card", key) for key in keys))
+    return Question("decision", position, decision.as_of_position, rules, (("card", card),), card=card)
+
+
+def of_card(key: bytes) -> Question:
+    """Returns the question about a card by the key of one of its identifiers."""
+    return Question("card", keys=(("card", key),), card=key)
+
+
+def of_person(key: bytes) -> Question:
+    """Returns the question about a person."""
+    return Question("card", keys=(("person", key),))
 
 
 def _rules_at(connection: psycopg.Connection, digest: bytes, before: int) -> int:
@@ -75,24 +87,13 @@ def _rules_at(connection: psycopg.Connection, digest: bytes, before: int) -> int
     return max((event.position for event in published), default=0)
 
 
-def runs_at(positions: Sequence[int]) -> list[Run]:
-    """Returns ascending positions as runs."""
-    runs: list[Run] = []
-    for position in positions:
-        if runs and runs[-1][1] == position:
-            runs[-1] = (runs[-1][0], position + 1)
-        else:
-            runs.append((position, position + 1))
-    return runs
-
-
 def of_feed(connection: psycopg.Connection, question: Question) -> Wanted:
     """Finds a run of numbers; raises RangeNotThere."""
     rows = connection.execute(_NUMBERS, question._asdict()).fetchall()
     runs = [(first, first + count) for first, count in rows]
     if not question.first or sum(end - first for first, end in runs) != question.last - question.first + 1:
         raise RangeNotThere
-    return Wanted(_joined(runs), asked=(runs[0][0], runs[-1][1] - 1))
+    return Wanted(joined(runs), asked=(runs[0][0], runs[-1][1] - 1))
 
 
 def of_range(head: int, question: Question) -> Wanted:
@@ -118,17 +119,7 @@ def of_day(connection: psycopg.Connection, head: int, question: Question) -> Wan
     if not runs and not neighbours:
         raise RangeNotThere
     shown = sorted([*runs, *((position, position + 1) for position in neighbours)])
-    return Wanted(_joined(shown), frozenset(neighbours), (runs[0][0], runs[-1][1] - 1) if runs else (0, 0))
-
-
-def _joined(runs: list[Run]) -> list[Run]:
-    joined: list[Run] = []
-    for first, end in runs:
-        if joined and joined[-1][1] == first:
-            joined[-1] = (joined[-1][0], end)
-        else:
-            joined.append((first, end))
-    return joined
+    return Wanted(joined(shown), frozenset(neighbours), (runs[0][0], runs[-1][1] - 1) if runs else (0, 0))
 
 
 _RULES = """

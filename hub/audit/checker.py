@@ -80,6 +80,8 @@ def _check(file: BinaryIO, trusted: bytes | None) -> Verdict:
     if counts[0] != manifest["entries"]:
         raise BundleRefused("MANIFEST_MALFORMED", "entries")
     said += [(f"{counts[0]} 条记录均在树中", f"{counts[0]} entries are in the tree"), *answer.finish()]
+    if answer.batches is not None:
+        said += answer.batches.check(reading.folder("receipts/"), head.origin)
     for name, archive in reading.folder("rules/"):
         if name != "archive.zip" or not answer.archive or hashlib.new("sm3", archive).digest() != answer.archive:
             raise BundleRefused("RULES_DIFFER", name)

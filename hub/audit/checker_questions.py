@@ -7,9 +7,13 @@ from typing import Any, Protocol
 from chuanyu.exchange.v1 import event_pb2
 from google.protobuf.message import DecodeError
 
+from hub.audit.card_identifiers import identifiers_in
 from hub.audit.checker_file import BundleRefused, Shown
 from hub.audit.checker_index import Indexed
+from hub.audit.checker_receipts import Batches
 from hub.domain.instants import DAY_US, epoch_day_of, midnight_us
+from hub.domain.quarantine import QUARANTINE_FEED
+from hub.journal.reader import Recorded
 
 Line = tuple[str, str]
 
@@ -18,6 +22,10 @@ class Answering(Protocol):
     """What takes the entries in their order; *archive* is the digest of the rules' archive, where a decision names one."""
 
     archive: bytes
+
+    @property
+    def batches(self) -> Batches | None:
+        """What receipts are checked against, None where a bundle has none."""
 
     def take(self, shown: Shown) -> None:
         """Takes an entry; raises BundleRefused."""
@@ -43,7 +51,7 @@ def answering(question: dict[str, Any], indexed: Sequence[Indexed], size: int) -
 
 _FIELDS: dict[str, dict[str, type]] = {
     "decision": {"position": int, "as_of": int, "keys": list, "rules": int},
-    "card": {"keys": list},
+    "card": {"card": str, "keys": list},
     "feed": {"feed": str, "first": int, "last": int},
     "range": {"first": int, "last": int},
     "day": {"day": str, "feed": str},
@@ -59,14 +67,19 @@ class _Run:
         if first > last or (feed is None and first < 1):
             raise BundleRefused("QUESTION_DIFFERS")
         self._feed, self._first, self._last, self._count = feed, first, last, 0
+        self.batches = None if feed is None else Batches()
 
     def take(self, shown: Shown) -> None:
+        if self.batches is not None and self.batches.take_key(shown):
+            return
         if self._feed is not None and shown.stream != self._feed:
             raise BundleRefused("QUESTION_DIFFERS", f"position {shown.position}")
         if (shown.position if self._feed is None else shown.sequence) != self._first + self._count:
             raise self._incomplete()
         if shown.data is None:
             raise BundleRefused("CONTENT_MISSING", f"position {shown.position}")
+        if self.batches is not None:
+            self.batches.take(shown)
         self._count += 1
 
     def finish(self) -> Iterator[Line]:
@@ -83,6 +96,7 @@ class _OfDay:
     """All that was recorded on a day, with the event before it and the one after it as neighbours without content."""
 
     archive = b""
+    batches = None
 
     def __init__(self, day: str, feed: str, size: int) -> None:
         try:
@@ -132,11 +146,17 @@ class _ByKey:
             raise BundleRefused("QUESTION_DIFFERS", "keys")
         if said.get("position", 1) < 1:
             raise BundleRefused("QUESTION_DIFFERS", "position")
+        cards = [one.proof.key.hex() for one in indexed if one.proof.what == "card"]
+        if "card" in said and said["card"] not in (cards or [""]):
+            raise BundleRefused("QUESTION_DIFFERS", "card")
         self._said, self._indexed = said, indexed
         self._shown: dict[int, Shown] = {}
+        self.batches = Batches()
 
     def take(self, shown: Shown) -> None:
-        self._shown[shown.position] = shown
+        if not self.batches.take_key(shown):
+            self._shown[shown.position] = shown
+            self.batches.take(shown)
 
     def finish(self) -> Iterator[Line]:
         wanted = {self._said[name] for name in ("position", "rules") if self._said.get(name)}
@@ -152,6 +172,8 @@ class _ByKey:
             yield from self._decision(min(reaches))
         elif any(shown.data is None for shown in self._shown.values()):
             raise BundleRefused("CONTENT_MISSING")
+        elif self._said["card"]:
+            self._check_identifiers(bytes.fromhex(self._said["card"]), min(reaches) - 1)
 
     def _covered(self, one: Indexed) -> int:
         """Checks a key against the index, and returns the size of the tree that the index covers."""
@@ -180,14 +202,27 @@ class _ByKey:
             raise BundleRefused("CARD_INCOMPLETE", f"the index ends before {as_of}")
         rests_on = {position for one in self._indexed for position in one.proof.positions if position <= as_of}
         for shown in (self._shown[one] for one in rests_on):
-            if shown.data is None and not shown.stream.startswith("hub."):
+            if shown.data is None and (not shown.stream.startswith("hub.") or shown.stream == QUARANTINE_FEED):
                 raise BundleRefused("CONTENT_MISSING", f"position {shown.position}")
+        self._check_identifiers(event.card.key, as_of)
         if rules := self._said["rules"]:
             published = self._event(rules, "rules_published").rules_published
             if rules >= position or published.rules_digest != decision.rules_digest:
                 raise BundleRefused("RULES_DIFFER")
             self.archive = published.archive_digest
         yield f"答复 {position}，依据位置 {as_of}", f"decision {position}, as of position {as_of}"
+
+    def _check_identifiers(self, card: bytes, position: int) -> None:
+        """Checks that each identifier of the card at a position has its proof: without one, facts may be left out."""
+        shown = [one for at, one in sorted(self._shown.items()) if at <= position]
+        events = [Recorded(one.position, 0, 0, one.sequence, one.kind, one.data) for one in shown if one.data is not None]
+        try:
+            found = identifiers_in(events, card)
+        except DecodeError:
+            raise BundleRefused("ENTRY_MALFORMED") from None
+        proved = {one.proof.key for one in self._indexed if one.proof.what == "card"}
+        if left_out := sorted(found - proved):
+            raise BundleRefused("IDENTIFIER_MISSING", left_out[0].hex())
 
     def _event(self, position: int, kind: str) -> event_pb2.Event:
         data = self._shown[position].data

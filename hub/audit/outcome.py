@@ -75,7 +75,8 @@ class Outcome(NamedTuple):
     """The outcome of one question.
 
     *answer* is one sentence. *holds* answers a question of yes or no, None where there is none. *recorded_as_of* is the position up to
-    which the record was read. *facts* is the result for machines: objects, lists, texts, integers, booleans and null.
+    which the record was read, *recorded_us* the instant of that event, 0 if it is not said. *facts* is the result for machines: objects,
+    lists, texts, integers, booleans and null.
     """
 
     question: Text
@@ -88,6 +89,7 @@ class Outcome(NamedTuple):
     figures: tuple[Bars, ...] = ()
     verified: tuple[Text, ...] = ()
     limits: tuple[Text, ...] = ()
+    recorded_us: int = 0
 
 
 def as_json(outcome: Outcome) -> bytes:
@@ -242,4 +244,5 @@ _OUTCOME = _made_of(
     figures=_list_of(_made_of(Bars, title=_TEXT, bars=_list_of(_bar))),
     verified=_list_of(_TEXT),
     limits=_list_of(_TEXT),
+    recorded_us=_INSTANT,
 )

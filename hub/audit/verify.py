@@ -17,17 +17,33 @@ import json
 import re
 import struct
 import sys
+import uuid
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 VERIFIED, REFUSED, NOT_READ, SELF_CONSISTENT, NOT_CHECKED = range(5)
-FORMAT = "chuanyu-bundle/1"
+FORMAT = "chuanyu-bundle/2"
 # The numbers of kinds in the message Event, of index_published, rules_published and decision_made.
 DECISION_MADE, RULES_PUBLISHED, INDEX_PUBLISHED = 520, 550, 596
-# Where an event has the card that it is about, and a card its key.
-EVENT_CARD, CARD_KEY = 4, 4
+# Those of events about keys, with where they have the key's id, its public half, its algorithm, and whose it is.
+KEY_KINDS = {b"receipt_key_taken_up": 610, b"receipt_key_retired": 611, b"participant_signing_key_registered": 600}
+# Where an event has the card that it is about, its other identifiers, and what is kept of a batch; and a card its kind and its key.
+EVENT_CARD, EVENT_ALIASES, EVENT_SENT, CARD_KIND, CARD_KEY, CARD_NO = 4, 5, 17, 2, 4, 1
+# Only what issuers report of a card's life ties an identifier to its number.
+TYING_KINDS = frozenset(
+    b"app_locked app_unlocked application_rejected bank_account_activated bank_account_closed bank_account_expired"
+    b" bank_account_formal_loss_reported bank_account_frozen bank_account_loss_released bank_account_opened"
+    b" bank_account_oral_loss_reported bank_account_resumed bank_account_stopped bank_account_unfrozen card_cancelled card_registered"
+    b" card_returned card_superseded ecard_family_linked ecard_family_unlinked ecard_made_unavailable ecard_reauthorized ecard_released"
+    b" ecard_resumed ecard_signed ecard_suspended finance_loss_requested formal_loss_reported holder_data_corrected insured_region_moved"
+    b" loss_released pin_locked pin_reset pin_set production_batched production_returned temporary_loss_expired transit_concession_bound"
+    b" transit_purse_activated transit_purse_closed transit_purse_delisted transit_purse_hotlisted transit_purse_loaded"
+    b" transit_purse_migrated".split()
+)
 MOST_MEMBER, MOST_MEMBERS, MOST_PATH = 1 << 28, 1_000_000, 63
 BEIJING = timezone(timedelta(hours=8))
 
@@ -350,11 +366,11 @@ class Policy:
         if what == "log" and len(words) in (1, 2):
             key = Key.parse(words[0])
             self.logs.append(key)
-            return key.kind != ED25519_COSIGNED and len({one.public for one in self.logs}) == len(self.logs) <= 256
+            return key.kind != ED25519_COSIGNED and len({one.public for one in self.logs}) == len(self.logs) <= 256 and self._apart()
         if what == "witness" and len(words) in (2, 3) and words[0] not in taken:
             key = self.witnesses[words[0]] = Key.parse(words[1])
             keys = [one.public for one in self.witnesses.values()]
-            return key.kind in (ED25519_COSIGNED, ML_DSA_44) and len(set(keys)) == len(keys) <= 256
+            return key.kind in (ED25519_COSIGNED, ML_DSA_44) and len(set(keys)) == len(keys) <= 256 and self._apart()
         if what == "group" and len(words) > 2 and words[0] not in taken:
             members = words[2:]
             given = {"any": "1", "all": str(len(members))}.get(words[1], words[1])
@@ -367,6 +383,10 @@ class Policy:
             self.quorum = words[0]
             return True
         return False
+
+    def _apart(self) -> bool:
+        """Says whether no log is its own witness."""
+        return not {one.public for one in self.logs} & {one.public for one in self.witnesses.values()}
 
     def judge(self, note: Note) -> "Judged":
         """Checks the log's and the witnesses' lines; one that names a known key and is not of it spoils the whole."""
@@ -638,6 +658,230 @@ def canonical(data: bytes, name: str, keys: set[str] | None = None) -> dict[str,
 Say = Callable[[str, str], None]
 
 
+# --- receipts: the hub's signed word for each batch, and its sender's signature --------------------------------------------------------
+
+QUARANTINE = b"hub.quarantine"
+RECEIPT_BOOK = str(uuid.uuid5(uuid.NAMESPACE_URL, "urn:chuanyu:receipt-book")).encode()
+# Streams of the hub itself, which sends no batches.
+_OWN_STREAM = re.compile(rb"hub(\..*)?|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.DOTALL)
+_WORD, _NUMBER = r"([^\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]*)", r"([1-9][0-9]{0,18})"
+_RECEIPT = re.compile(rf"chuanyu-receipt/1\nlog {_WORD}\nfeed {_WORD}\nnumbers {_NUMBER}-{_NUMBER}\npositions ([0-9,-]+)\n"
+                      rf"recorded ([0-9]{{4}}-[0-9-]{{5}}T[0-9:]{{8}})\.([0-9]{{6}})Z\nevents ([0-9a-f]{{64}})\nkey {_WORD}\n")  # fmt: skip
+
+
+class Sent(NamedTuple):
+    """What the last event of a batch keeps of it: its first number, the SHA-256 of its events, its sender's key and signature."""
+
+    first: int
+    digest: bytes
+    key: str
+    signature: bytes
+
+
+class Receipt(NamedTuple):
+    """What a receipt says; *runs* are of positions, in the order of the numbers."""
+
+    origin: str
+    feed: str
+    first: int
+    last: int
+    runs: list[tuple[int, int]]
+    recorded_us: int
+    digest: bytes
+    key: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Receipt":
+        """Reads the text, exactly."""
+        found = _RECEIPT.fullmatch(text)
+        expect(found is not None, "RECEIPT_MALFORMED", "text")
+        assert found is not None
+        origin, feed, first, last, positions, second, micros, digest, key = found.groups()
+        pairs = [re.fullmatch(f"{_NUMBER}-{_NUMBER}", one) for one in positions.split(",")]
+        expect(all(pairs), "RECEIPT_MALFORMED", "positions")
+        runs = [(int(pair[1]), int(pair[2])) for pair in pairs if pair is not None]
+        try:
+            at = datetime.strptime(second, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+        except ValueError:
+            raise Refused("RECEIPT_MALFORMED", "time") from None
+        expect(at.strftime("%Y-%m-%dT%H:%M:%S").zfill(19) == second, "RECEIPT_MALFORMED", "time")
+        recorded_us = round((at - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(seconds=1)) * 1_000_000 + int(micros)
+        said = cls(origin, feed, int(first), int(last), runs, recorded_us, bytes.fromhex(digest), key)
+        is_right = all(one <= other < 1 << 63 for one, other in [*runs, (said.first, said.last)])
+        is_right = is_right and sum(other - one + 1 for one, other in runs) == said.last - said.first + 1
+        expect(is_right, "RECEIPT_MALFORMED", "numbers")
+        return said
+
+    @property
+    def name(self) -> str:
+        """How it is named where it is refused."""
+        return f"{self.feed} {self.first}-{self.last}"
+
+
+class Batches:
+    """What a bundle shows of feeds and of keys, to check receipts against: of each feed its numbers with (position, time), packed."""
+
+    def __init__(self) -> None:
+        """Begins with nothing."""
+        self.numbers: dict[str, array[int]] = {}
+        self.places: dict[str, array[int]] = {}
+        self.ends: dict[tuple[str, int], Sent] = {}
+        self.keys: dict[str, tuple[bytes, int]] = {}
+        self.ended: dict[str, int] = {}
+        self.senders: dict[str, tuple[str, int, bytes]] = {}
+
+    def see_key(self, entry: Entry) -> bool:
+        """Takes an entry about a key, and says whether it is one."""
+        if entry.kind not in KEY_KINDS or entry.data is None:
+            return False
+        said = arm_of(entry, KEY_KINDS[entry.kind])
+        text = {number: value.decode(errors="replace") for number, value in said.items() if number in (1, 2) and isinstance(value, bytes)}
+        stream, name = RECEIPT_BOOK, text.get(1, "")
+        if entry.kind == b"participant_signing_key_registered":
+            stream = str(uuid.uuid5(uuid.NAMESPACE_URL, name)).encode()
+            self.senders[text.get(2, "")] = (name, said.get(3, 0), said.get(4, b""))
+        elif entry.kind == b"receipt_key_taken_up":
+            self.keys[name] = (said.get(3, b""), entry.recorded_us)
+        else:
+            self.ended[name] = entry.recorded_us
+        expect(entry.stream == stream, "QUESTION_DIFFERS", f"position {entry.position} is about a key, elsewhere")
+        return True
+
+    def see(self, entry: Entry) -> None:
+        """Takes an entry of any stream."""
+        if entry.data is None or _OWN_STREAM.fullmatch(entry.stream):
+            return
+        feed = entry.stream.decode(errors="replace")
+        numbers = self.numbers.setdefault(feed, array("q"))
+        if numbers and entry.sequence <= numbers[-1]:
+            raise Refused("ENTRIES_DISORDERED", f"position {entry.position}")
+        numbers.append(entry.sequence)
+        self.places.setdefault(feed, array("q")).extend((entry.position, entry.recorded_us))
+        # The field is rare and its tag is two bytes: most events need not be read for it.
+        if b"\x8a\x01" in entry.data:
+            for field, value in fields_of(entry.data):
+                if field == EVENT_SENT and isinstance(value, bytes):
+                    kept = dict(fields_of(value))
+                    if kept.get(2):
+                        self.ends[feed, entry.sequence] = Sent(kept.get(1, 0), kept[2], kept.get(3, b"").decode(errors="replace"),
+                                                               kept.get(4, b""))  # fmt: skip
+
+    def check(self, parts: Iterable[tuple[str, bytes]], origin: str, say: Say) -> None:
+        """Checks the members of `receipts/`: each number that is shown has its receipt, or it is said that it has none."""
+        covered = {feed: bytearray(len(numbers)) for feed, numbers in self.numbers.items()}
+        open_ends, senders, unchecked = set(self.ends), set[str](), set[str]()
+        before, receipts, without = ("", 0), 0, 0
+        for item in _receipt_items(parts):
+            said = Receipt.parse(item["text"]) if "text" in item else None
+            feed, first, last = (said.feed, said.first, said.last) if said else (item["feed"], item["first"], item["last"])
+            expect((feed, last) > before, "RECEIPT_MALFORMED", "order")
+            before, name = (feed, last), f"{feed} {first}-{last}"
+            numbers = self.numbers.get(feed, array("q"))
+            low, high = bisect_left(numbers, first), bisect_right(numbers, last)
+            expect(low < high, "RECEIPT_DIFFERS", f"{name} is not shown")
+            if said is None:
+                ends, lost = {(feed, number) for number in numbers[low:high]} & self.ends.keys(), item["lost"]
+                is_lost = lost in self.keys and lost in self.ended
+                expect(is_lost if lost else not ends, "RECEIPT_MISSING", name)
+                open_ends -= ends
+                without += 1
+            else:
+                self._same_batch(said, low, high, origin)
+                self._signed(said, item, senders, unchecked)
+                open_ends.discard((feed, last))
+                receipts += 1
+            covered[feed][low:high] = b"\1" * (high - low)
+        for feed, flags in covered.items():
+            left = min((number for name, number in open_ends if name == feed), default=0)
+            expect(not left and 0 not in flags, "RECEIPT_MISSING", f"{feed} {left or self.numbers[feed][flags.index(0)]}"
+                   if left or 0 in flags else "")  # fmt: skip
+        if receipts:
+            who = ", ".join(sorted(senders)) or "—"
+            say(
+                f"枢纽回执 {receipts} 份与账相符，报送方签名：{who}",
+                f"{receipts} receipts are of these batches; signed by their senders: {who}",
+            )
+        if without:
+            say(f"{without} 段编号没有回执", f"{without} runs of numbers have no receipt: the batches are older, or their key is lost")
+        for what in sorted(unchecked):
+            say(f"未核验 {what}：此处的库不支持", f"not checked: {what}; the library here does not have it")
+
+    def _same_batch(self, said: Receipt, low: int, high: int, origin: str) -> None:
+        """Checks that a receipt is of the batch whose numbers are shown."""
+        expect(said.origin == origin, "RECEIPT_DIFFERS", f"{said.name}: of another log")
+        numbers, places = self.numbers[said.feed], self.places[said.feed]
+        runs, passed = iter(said.runs), said.first
+        first, last = next(runs)
+        for at in range(low, high):
+            while numbers[at] - passed > last - first:
+                passed += last - first + 1
+                first, last = next(runs)
+            position, recorded_us = places[2 * at], places[2 * at + 1]
+            if position != first + numbers[at] - passed or recorded_us > said.recorded_us:
+                raise Refused("RECEIPT_DIFFERS", said.name)
+        if numbers[high - 1] == said.last:
+            kept = self.ends.get((said.feed, said.last))
+            is_its_own = kept is not None and kept[:2] == (said.first, said.digest) and places[2 * high - 1] == said.recorded_us
+            expect(is_its_own, "RECEIPT_DIFFERS", said.name)
+
+    def _signed(self, said: Receipt, item: dict[str, Any], senders: set[str], unchecked: set[str]) -> None:
+        """Checks the hub's signature, and the sender's where there is one."""
+        public, since_us = self.keys.get(said.key, (b"", 0))
+        expect(bool(public), "RECEIPT_KEY_MISSING", said.key)
+        is_valid = since_us <= said.recorded_us <= self.ended.get(said.key, said.recorded_us)
+        signature = _given(item["signature"])
+        expect(is_valid and _holds(1, public, item["text"].encode(), signature, "Ed25519", unchecked), "RECEIPT_WRONG", said.name)
+        sender, kept = item["sender"], self.ends.get((said.feed, said.last))
+        key, signature = (sender["key"], _given(sender["signature"])) if sender else ("", b"")
+        expect(kept is None or kept[2:] == (key, signature), "SENDER_WRONG", f"{said.name}: another one is in the log")
+        if sender:
+            expect(key in self.senders, "RECEIPT_KEY_MISSING", key)
+            participant, algorithm, public = self.senders[key]
+            count = said.last - said.first + 1
+            text = f"chuanyu-batch/1\nfeed {said.feed}\nfirst {said.first}\ncount {count}\nevents {said.digest.hex()}\n".encode()
+            expect(_holds(algorithm, public, text, signature, "Ed25519", unchecked), "SENDER_WRONG", said.name)
+            senders.add(participant)
+
+
+def _holds(algorithm: int, public: bytes, text: bytes, signature: bytes, what: str, unchecked: set[str]) -> bool:
+    """Says whether a signature holds, by Ed25519 (1) or SM2 (2); one that cannot be checked here is noted, and goes."""
+    if len(signature) != 64 or len(public) != {1: 32, 2: 64}.get(algorithm):
+        return False
+    if algorithm == 2:
+        return is_sm2(public, text, signature)
+    try:
+        return _is_signed(Key("receipts", ED25519, public, b""), text, signature)
+    except NotChecked as cannot:
+        unchecked.add(str(cannot))
+        return True
+
+
+def _given(text: str) -> bytes:
+    found = decoded(text)
+    expect(found is not None, "RECEIPT_MALFORMED", "base64")
+    return found or b""
+
+
+def _receipt_items(parts: Iterable[tuple[str, bytes]]) -> Iterator[dict[str, Any]]:
+    """Yields what the members of `receipts/` say: receipts, and runs of numbers without one."""
+    shapes: tuple[dict[str, Any], ...] = (
+        {"text": str, "signature": str, "sender": object}, {"feed": str, "first": int, "last": int, "lost": str})  # fmt: skip
+    for number, (name, data) in enumerate(parts):
+        expect(name == f"{number:06d}", "MEMBER_UNKNOWN", f"receipts/{name}")
+        items = canonical(data, "RECEIPT_MALFORMED", {"receipts"})["receipts"]
+        expect(isinstance(items, list), "RECEIPT_MALFORMED")
+        for item in items:
+            fits = [shape for shape in shapes if isinstance(item, dict) and set(item) == set(shape)]
+            is_right = bool(fits) and all(kind is object or type(item[field]) is kind for field, kind in fits[0].items())
+            expect(is_right, "RECEIPT_MALFORMED")
+            sender = item.get("sender")
+            is_right = sender is None or (isinstance(sender, dict) and set(sender) == {"key", "signature"}
+                                          and all(isinstance(one, str) for one in sender.values()))  # fmt: skip
+            expect(is_right, "RECEIPT_MALFORMED", "sender")
+            expect("text" in item or 0 < item["first"] <= item["last"] < 1 << 63, "RECEIPT_MALFORMED", "numbers")
+            yield item
+
+
 class Keyed:
     """A card, a person, or a decision with the card that it is about: found by keys, complete by the card index."""
 
@@ -648,10 +892,16 @@ class Keyed:
         named = [f"{one.what}:{one.key.hex()}" for one in indexed]
         expect(bool(named) and sorted(named) == question["keys"], "QUESTION_DIFFERS", "the keys are not those of the index")
         expect(question.get("position", 1) > 0, "QUESTION_DIFFERS", "a decision has a position")
+        cards = [one.key.hex() for one in indexed if one.what == "card"]
+        expect(question.get("card", "") in cards or ("card" not in question or (not cards and question["card"] == "")),
+               "QUESTION_DIFFERS", "the card is not one of the keys")  # fmt: skip
+        self.batches = Batches()
 
     def see(self, entry: Entry) -> None:
         """Takes an entry."""
-        self.found[entry.position] = entry
+        if not self.batches.see_key(entry):
+            self.found[entry.position] = entry
+            self.batches.see(entry)
 
     def done(self, say: Say) -> tuple[int, int]:
         """Checks that nothing is missing and nothing is beside it; returns the first position that was asked for and the last."""
@@ -665,6 +915,8 @@ class Keyed:
             self._decided(say)
             return self.question["position"], self.question["position"]
         expect(all(entry.data is not None for entry in self.found.values()), "CONTENT_MISSING")
+        if self.question["card"]:
+            self._identifiers(bytes.fromhex(self.question["card"]), self.reach - 1, say)
         return min(asked, default=0), max(asked, default=0)
 
     def _complete(self, one: Indexed, say: Say) -> None:
@@ -694,8 +946,9 @@ class Keyed:
         expect(as_of < self.reach, "CARD_INCOMPLETE", f"the index ends before position {as_of}")
         positions = {position for one in self.indexed for position in one.positions}
         for one in self.found.values():
-            if one.position in positions and one.position <= as_of and not one.stream.startswith(b"hub."):
+            if one.position in positions and one.position <= as_of and (not one.stream.startswith(b"hub.") or one.stream == QUARANTINE):
                 expect(one.data is not None, "CONTENT_MISSING", f"position {one.position}")
+        self._identifiers(card_of(entry), as_of, say)
         say(f"答复在位置 {entry.position}，依据位置 {as_of} 时所知", f"decision at position {entry.position}, as of position {as_of}")
         if self.question["rules"]:
             rules = arm_of(self.found[self.question["rules"]], RULES_PUBLISHED)
@@ -704,6 +957,26 @@ class Keyed:
             say(f"规则与数据摘要 {said[6].hex()[:16]}…，生效于位置 {self.question['rules']}",
                 f"rules and reference data {said[6].hex()[:16]}…, in effect since position {self.question['rules']}")  # fmt: skip
 
+    def _identifiers(self, card: bytes, until: int, say: Say) -> None:
+        """Checks that each identifier that events up to a position tie to the card's number has its proof."""
+        number, tied = card, list[tuple[bytes, set[bytes]]]()
+        for position in sorted(self.found):
+            entry = self.found[position]
+            if position > until or entry.data is None or entry.kind not in TYING_KINDS:
+                continue
+            refs = [dict(fields_of(value)) for wanted in (EVENT_CARD, EVENT_ALIASES) for field, value in fields_of(entry.data)
+                    if field == wanted and isinstance(value, bytes)]  # fmt: skip
+            is_tying = any(field == EVENT_ALIASES for field, _ in fields_of(entry.data))
+            numbers = [ref.get(CARD_KEY, b"") for ref in refs if ref.get(CARD_KIND) == CARD_NO]
+            others = {ref.get(CARD_KEY, b"") for ref in refs if ref.get(CARD_KIND) != CARD_NO}
+            if is_tying and numbers:
+                tied.append((numbers[0], others))
+                number = numbers[0] if card in others else number
+        wanted = {card, number}.union(*(others for named, others in tied if named == number))
+        missing = sorted(wanted - {one.key for one in self.indexed if one.what == "card"})
+        expect(not missing, "IDENTIFIER_MISSING", missing[0].hex() if missing else "")
+        say(f"该卡共 {len(wanted)} 个标识，各有索引证明", f"the card has {len(wanted)} identifiers, each with its proof of the index")
+
 
 class Feed:
     """A run of numbers of a feed: complete if each follows the one before."""
@@ -711,17 +984,20 @@ class Feed:
     def __init__(self, question: dict[str, Any], indexed: list[Indexed], size: int) -> None:
         """*question* names the feed, the first and the last number."""
         self.feed, self.first, self.last = question["feed"].encode(), question["first"], question["last"]
-        self.next, self.span = self.first, (0, 0)
+        self.next, self.span, self.batches = self.first, (0, 0), Batches()
         expect(not indexed and self.first <= self.last, "QUESTION_DIFFERS")
 
     def see(self, entry: Entry) -> None:
         """Takes an entry."""
+        if entry.kind in KEY_KINDS and self.batches.see_key(entry):
+            return
         if entry.stream != self.feed:
             raise Refused("QUESTION_DIFFERS", f"position {entry.position} is of another feed")
         if entry.sequence != self.next:
             raise Refused("FEED_INCOMPLETE", f"number {self.next}")
         if entry.data is None:
             raise Refused("CONTENT_MISSING", f"position {entry.position}")
+        self.batches.see(entry)
         self.next, self.span = self.next + 1, (self.span[0] or entry.position, entry.position)
 
     def done(self, say: Say) -> tuple[int, int]:
@@ -804,7 +1080,7 @@ class Day:
 
 _QUESTIONS: dict[str, tuple[Any, dict[str, type]]] = {
     "decision": (Keyed, {"position": int, "as_of": int, "keys": list, "rules": int}),
-    "card": (Keyed, {"keys": list}),
+    "card": (Keyed, {"card": str, "keys": list}),
     "feed": (Feed, {"feed": str, "first": int, "last": int}),
     "range": (Range, {"first": int, "last": int}),
     "day": (Day, {"day": str, "feed": str}),
@@ -858,6 +1134,8 @@ def verify(file: BinaryIO, policy: bytes | None, say: Say) -> int:
     expect(count == manifest["entries"], "MANIFEST_MALFORMED", "entries")
     say(f"{count} 条记录在树中，内容与账相符", f"{count} entries are in the tree, and their contents are those of the log")
     _when(notes, question.done(say), say)
+    if hasattr(question, "batches"):
+        question.batches.check(reader.group("receipts/"), head.origin, say)
     _rules(reader, question, say)
     reader.end()
     return SELF_CONSISTENT if policy is None else VERIFIED

@@ -11,7 +11,7 @@ import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, references_pb2
 
 from hub.audit import verify
-from hub.audit.bundle import make
+from hub.audit.bundle import With, make
 from hub.audit.bundle_question import Question, of_decision
 from hub.audit.card_proofs import prove
 from hub.bench.filling import FEEDS, fill
@@ -32,6 +32,7 @@ from hub.tlog.runner import LogSettings
 from hub.tlog.sealer import catch_up, signers
 from hub.trust.keyring import open_keyring, verify_fingerprint
 from hub.trust.log_keys import open_log_keys
+from hub.trust.receipt_keys import read_receipt_keys
 
 CARD_EVENTS = 40
 PROOFS = 200
@@ -180,7 +181,7 @@ def _bundle(place: Ground, name: str, policy: bytes, asked: int | Question) -> d
     began, cpu = time.perf_counter(), time.process_time()
     with session(place.dsn, "hub_reader", "hub-bundle") as connection, path.open("wb") as file:
         question = of_decision(connection, asked) if isinstance(asked, int) else asked
-        made = make(connection, question, policy, file)
+        made = make(connection, question, With(policy, read_receipt_keys(place.data_dir / "keys")), file)
     made_s, made_cpu = time.perf_counter() - began, time.process_time() - cpu
     verified = _verified(path, rules)
     return {

@@ -9,8 +9,9 @@ import typer
 from chuanyu.exchange.v1 import references_pb2
 
 from hub.audit import sealed
+from hub.audit.bundle import With
 from hub.audit.bundle_handing import Asked, hand_over, index_now
-from hub.audit.bundle_question import Question, of_decision
+from hub.audit.bundle_question import Question, of_card, of_decision, of_person
 from hub.audit.own_policy import own_policy
 from hub.commands.asking import Operator
 from hub.commands.database import database
@@ -20,6 +21,7 @@ from hub.domain.looks import card_by_key
 from hub.journal.reader import events_at
 from hub.journal.sessions import session
 from hub.tlog.note import encode64
+from hub.trust.receipt_keys import read_receipt_keys
 
 app = typer.Typer(
     help="证明：证据包、包含证明、一致性证明。Proofs: evidence bundles, that an event is in the log, that the log only grew.",
@@ -66,8 +68,7 @@ def card(
     with database(config) as dsn:
         keys = keys_of(config, dsn, card, issuer)
         named = card_by_key(issuer, references_pb2.CARD_IDENTIFIER_KIND_CARD_NO, keys[0])
-        question = Question("card", keys=tuple(("card", key) for key in keys))
-        _make(config, dsn, question, Asked(looker(operator, purpose), purpose, named), policy, out)
+        _make(config, dsn, of_card(keys[0]), Asked(looker(operator, purpose), purpose, named), policy, out)
 
 
 @app.command()
@@ -83,8 +84,7 @@ def person(
         raise typer.BadParameter("人员键是 64 位十六进制数。The key of a person is 64 hexadecimal digits.", param_hint="KEY")
     config = Config()
     with database(config) as dsn:
-        question = Question("card", keys=(("person", bytes.fromhex(key)),))
-        _make(config, dsn, question, Asked(looker(operator, purpose), purpose), policy, out)
+        _make(config, dsn, of_person(bytes.fromhex(key)), Asked(looker(operator, purpose), purpose), policy, out)
 
 
 @app.command()
@@ -175,7 +175,7 @@ def _of(question: Question, out: Path, policy: Path | None, purpose: str, operat
 
 def _make(config: Config, dsn: str, question: Question, asked: Asked, policy: Path | None, out: Path, *, with_rules: bool = False) -> None:
     text = policy.read_bytes() if policy is not None else _own_policy(config, dsn)
-    made = hand_over(dsn, question, asked, text, out, with_rules=with_rules)
+    made = hand_over(dsn, question, asked, With(text, read_receipt_keys(config.keys_dir)), out, with_rules=with_rules)
     typer.echo(f"✓ {made.entries:,} 条 entries，{made.size:,} bytes，树 tree {made.tree_size:,}，SHA-256 {made.digest.hex()}: {out}")
     typer.echo(f"核验 verify it: hub verify {out} --policy POLICY")
 

@@ -1,6 +1,7 @@
 """Appends single events of the hub itself to one of its own feeds, by the function on the server that appends answers."""
 
 import os
+import re
 import time
 from typing import Any
 
@@ -11,6 +12,13 @@ from hub.domain.errors import NotRecorded
 from hub.domain.participant import DECISIONS_FEED, HUB
 
 INDEX_FEED = "hub.index"
+# The hub's own feeds, and the streams of aggregates, which are named by their ids.
+_HUBS = re.compile(r"hub(\..*)?|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.DOTALL)
+
+
+def is_hubs_stream(name: str) -> bool:
+    """Whether a stream of this name is the hub's own: no participant's feed has such a name."""
+    return _HUBS.fullmatch(name) is not None
 
 
 def append_own(connection: psycopg.Connection[Any], event: event_pb2.Event, feed: str = DECISIONS_FEED, key: bytes = b"") -> int:

@@ -4,6 +4,8 @@ A receipt is not stored. All that it says is in the journal: the numbers and pos
 the events as they were sent, which the last of them keeps. The same key signs the same text with the same bytes.
 """
 
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -12,11 +14,13 @@ from chuanyu.exchange.v1 import event_pb2, receipts_pb2
 
 from hub.domain.errors import ReceiptNotFound
 from hub.domain.receipt_book import BOOK
+from hub.runs import Run, joined
 from hub.trust.batch_texts import ReceiptSays, receipt_text
-from hub.trust.receipt_keys import ReceiptKeys
+from hub.trust.receipt_keys import ReceiptKey, ReceiptKeys
 
 # A batch has so many events at most, so that its last one is not further from any other.
 _BATCH_EVENTS = 500
+_NUMBERS_AT_ONCE = 4_096
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -68,46 +72,74 @@ def opened_after(connection: psycopg.Connection) -> int | None:
 
 def receipt_for(connection: psycopg.Connection, keys: ReceiptKeys, origin: str, feed: str, sequence: int) -> Given:
     """Makes the receipt of the batch that an event came in again; raises ReceiptNotFound."""
-    end = _end(connection, feed, sequence)
-    sent, recorded_us = end.sent, end.recorded_us
-    valid = [known for known in known_keys(connection) if known.valid_from <= _EPOCH + timedelta(microseconds=recorded_us)]
-    key = keys.of(valid[-1].key_id) if valid else None
+    batch = next(batches(connection, feed, sequence, sequence), None)
+    if batch is None:
+        raise ReceiptNotFound
+    key = keys.of(key_for(known_keys(connection), batch))
     if key is None:
         raise ReceiptNotFound
-    positions = _positions(connection, feed, sent.first_sequence, end.last)
-    says = ReceiptSays(origin, feed, sent.first_sequence, end.last, positions, recorded_us, sent.events_digest, key.id)
-    text = receipt_text(says)
-    return Given(text, key.id, key.sign(text), sent, end.position)
+    return give(batch, key, origin)
 
 
-class _End(NamedTuple):
-    """The last event of a batch as it was sent: where and when it was recorded, its number, and what it keeps of the batch."""
+class AsSent(NamedTuple):
+    """A batch as it was sent: its feed and last number, runs of positions (first, last), and when and where its last event is.
 
-    position: int
-    recorded_us: int
+    *sent* is what that event keeps of it.
+    """
+
+    feed: str
     last: int
+    positions: list[tuple[int, int]]
+    recorded_us: int
+    position: int
     sent: receipts_pb2.SentBatch
 
 
-def _end(connection: psycopg.Connection, feed: str, sequence: int) -> _End:
-    rows = connection.execute(_ENDS, {"feed": feed, "sequence": sequence, "most": _BATCH_EVENTS})
-    for position, recorded_us, last, data in rows:
+def key_for(known: Sequence[KnownKey], batch: AsSent) -> str:
+    """Returns the id of the key that signs the receipt of a batch: the newest by then, "" if there was none."""
+    by_then = _EPOCH + timedelta(microseconds=batch.recorded_us)
+    return next((key.key_id for key in reversed(known) if key.valid_from <= by_then), "")
+
+
+def give(batch: AsSent, key: ReceiptKey, origin: str) -> Given:
+    """Makes the receipt of a batch."""
+    sent = batch.sent
+    says = ReceiptSays(origin, batch.feed, sent.first_sequence, batch.last, batch.positions, batch.recorded_us, sent.events_digest, key.id)
+    text = receipt_text(says)
+    return Given(text, key.id, key.sign(text), sent, batch.position)
+
+
+def batches(connection: psycopg.Connection, feed: str, first: int, last: int) -> Iterator[AsSent]:
+    """Yields the batches that have one of these numbers, by their last number; none from before there were receipts."""
+    for begin in range(first, last + 1, _NUMBERS_AT_ONCE):
+        end = min(begin + _NUMBERS_AT_ONCE - 1, last)
+        for batch in _batches(connection, feed, begin, end):
+            # One that reaches over from the numbers before was met there.
+            if batch.sent.first_sequence >= begin or begin == first:
+                yield batch
+
+
+def _batches(connection: psycopg.Connection, feed: str, first: int, last: int) -> Iterator[AsSent]:
+    # Rows by their numbers, as far back as a batch can begin: what was new of it has a row, and what was there before has others.
+    rows = deque[tuple[Run, int]]()
+    asked = {"feed": feed, "first": first - _BATCH_EVENTS, "last": last + _BATCH_EVENTS}
+    for row_first, row_last, first_position, recorded_us, data in connection.execute(_ROWS, asked):
+        rows.append(((row_first, row_last + 1), first_position))
+        while rows[0][0][1] <= row_last - _BATCH_EVENTS:
+            rows.popleft()
         sent = event_pb2.Event.FromString(data).sent_batch
-        if sent.events_digest and sent.first_sequence <= sequence:
-            return _End(position, recorded_us, last, sent)
-    raise ReceiptNotFound
+        if sent.events_digest and row_last >= first and sent.first_sequence <= last:
+            runs = joined(_placed(rows, sent.first_sequence, row_last + 1))
+            positions = [(begin, end - 1) for begin, end in runs]
+            yield AsSent(feed, row_last, positions, recorded_us, first_position + row_last - row_first, sent)
 
 
-def _positions(connection: psycopg.Connection, feed: str, first: int, last: int) -> list[tuple[int, int]]:
-    runs: list[tuple[int, int]] = []
-    for begin, end, position in connection.execute(_RUNS, {"feed": feed, "first": first, "last": last}):
-        at = position + max(first, begin) - begin
-        until = at + min(last, end) - max(first, begin)
-        if runs and runs[-1][1] + 1 == at:
-            runs[-1] = (runs[-1][0], until)
-        else:
-            runs.append((at, until))
-    return runs
+def _placed(rows: Iterable[tuple[Run, int]], first: int, end: int) -> Iterator[Run]:
+    """Yields the positions of numbers as runs."""
+    for (row_first, row_end), position in rows:
+        begin, until = max(first, row_first), min(end, row_end)
+        if begin < until:
+            yield position + begin - row_first, position + until - row_first
 
 
 _BOOK = """
@@ -118,16 +150,11 @@ _OPENED = """
     SELECT e.position FROM journal.stream s JOIN journal.batch b USING (stream_id)
     JOIN journal.event e ON e.position BETWEEN b.first_position AND b.first_position + b.last_sequence - b.first_sequence
     WHERE s.name = %(book)s AND e.kind = 'digests_opened' ORDER BY e.sequence LIMIT 1"""
-# The last events of the batches from that of a number on, as far as the end of what came with it can be.
-_ENDS = """
-    SELECT e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, b.last_sequence, e.data
+# Batches with their last events; a number came in a batch that ends less than the most events after it.
+_ROWS = """
+    SELECT b.first_sequence, b.last_sequence, b.first_position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.data
     FROM journal.stream s JOIN journal.batch b USING (stream_id)
     JOIN journal.event e ON e.position = b.first_position + b.last_sequence - b.first_sequence
-    WHERE s.name = %(feed)s AND s.is_feed AND b.last_sequence >= %(sequence)s AND b.last_sequence < %(sequence)s + %(most)s
-      AND b.first_sequence > %(sequence)s - %(most)s AND b.first_sequence < %(sequence)s + %(most)s
-    ORDER BY b.first_sequence"""
-_RUNS = """
-    SELECT b.first_sequence, b.last_sequence, b.first_position FROM journal.stream s JOIN journal.batch b USING (stream_id)
     WHERE s.name = %(feed)s AND s.is_feed AND b.last_sequence >= %(first)s AND b.first_sequence <= %(last)s
       AND b.first_sequence > %(first)s - 500
     ORDER BY b.first_sequence"""

@@ -5,7 +5,7 @@
 A checkpoint is valid under a policy if one of its logs signed it and its witnesses cosigned it as the quorum asks.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -141,6 +141,7 @@ def _log(policy: Policy, words: Sequence[str]) -> None:
         raise _Line(f"{key.kind.name} is not a kind of key for a log.")
     if any(party.key.public == key.public for party in policy.logs):
         raise _Line("its key is on another log line too.")
+    _apart(key, policy.witnesses.values())
     policy.logs.append(Party(key, *words[1:] or [""]))
     _count(policy.logs)
 
@@ -154,6 +155,7 @@ def _witness(policy: Policy, words: Sequence[str]) -> None:
         raise _Line(f"{key.kind.name} is not a kind of key for a witness.")
     if any(party.key.public == key.public for party in policy.witnesses.values()):
         raise _Line("its key is on another witness line too, so one witness would count twice.")
+    _apart(key, policy.logs)
     policy.witnesses[name] = Party(key, *words[2:] or [""])
     _count(policy.witnesses)
 
@@ -196,6 +198,11 @@ def _fresh(policy: Policy, name: str) -> None:
 def _defined(policy: Policy, name: str) -> None:
     if name not in policy.witnesses and name not in policy.groups:
         raise _Line(f"no line before it defines {name}.")
+
+
+def _apart(key: VerifierKey, others: Iterable[Party]) -> None:
+    if any(party.key.public == key.public for party in others):
+        raise _Line("a log is not its own witness: its key is on a log line and on a witness line.")
 
 
 def _count(found: Sequence[object] | Mapping[str, object]) -> None:

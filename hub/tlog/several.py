@@ -6,14 +6,12 @@ For one entry it is its path in another order, for a window its two edges; neigh
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
+from hub.runs import Run
 from hub.tlog.tree import ProofRefused, Read, left_size, node_hash, nodes
-
-# Indexes [first, end), ascending and apart.
-Run = tuple[int, int]
 
 
 def several(runs: Sequence[Run], size: int, read: Read) -> Iterator[bytes]:
-    """Yields the hashes for the entries of *runs* in the tree of *size*."""
+    """Yields the hashes for the entries of *runs*, ascending and apart, in the tree of *size*."""
     span, starts, stops = nodes(size, read), [first for first, _ in runs], [end for _, end in runs]
     # Subtrees that are still to be looked at, each with the runs that it may have a part of: those from *low* up to *high*.
     waiting = [(0, size, 0, len(runs))]

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from hub.domain.errors import HubError
+from hub.runs import runs_of
 
 BATCH, RECEIPT = "chuanyu-batch/1", "chuanyu-receipt/1"
 _NAMES = ("log", "feed", "numbers", "positions", "recorded", "events", "key")
@@ -58,17 +59,10 @@ def receipt_text(says: ReceiptSays) -> str:
 
 
 def runs(positions: Sequence[int]) -> list[tuple[int, int]]:
-    """Returns positions as runs of such that follow each other."""
+    """Returns positions as runs of such that follow each other, (first, last)."""
     if isinstance(positions, range):
         return [(positions[0], positions[-1])]
-    found: list[tuple[int, int]] = []
-    first = last = positions[0]
-    for position in positions[1:]:
-        if position != last + 1:
-            found.append((first, last))
-            first = position
-        last = position
-    return [*found, (first, last)]
+    return [(first, end - 1) for first, end in runs_of(positions)]
 
 
 def read_receipt(text: str) -> ReceiptSays:

@@ -50,7 +50,13 @@ def open_receipt_keys(directory: Path) -> ReceiptKeys:
     """Reads the keys, making the first on first start; raises KeysExposed when others can read one."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     _key(directory / "receipt-0001.key")
-    return ReceiptKeys(tuple(_key(path) for path in sorted(directory.iterdir()) if _FILE.fullmatch(path.name)))
+    return read_receipt_keys(directory)
+
+
+def read_receipt_keys(directory: Path) -> ReceiptKeys:
+    """Returns the keys that are on file, none where this machine has none; raises KeysExposed when others can read one."""
+    found = sorted(directory.iterdir()) if directory.is_dir() else []
+    return ReceiptKeys(tuple(_key(path) for path in found if _FILE.fullmatch(path.name)))
 
 
 def make_receipt_key(directory: Path) -> ReceiptKey:

@@ -8,6 +8,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 from chuanyu.exchange.v1.feed_service_pb2 import AppendEventsResponse, GetReceiptKeysResponse, StreamEventsRequest, StreamEventsResponse
@@ -304,13 +305,13 @@ def block_key(block: int) -> bytes:
 
 def entries_of(count: int, first_position: int = 70, first: int = 5, at_us: int = AT_US) -> list[Entry]:
     marks = [hmac.digest(block_key(0), event, "sm3")[:16] for event in events(count)]
-    return [Entry(first_position + at, at_us, first + at, FEED, mark) for at, mark in enumerate(marks)]
+    return [Entry(first_position + at, at_us, first + at, FEED, "kind", mark) for at, mark in enumerate(marks)]
 
 
 def before() -> list[Entry]:
     """The first four of the feed, and what else is before position 70."""
-    others = [Entry(position, AT_US - 9, position, "x", b"") for position in range(1, 66)]
-    return [*others, *(Entry(65 + number, AT_US - 9, number, FEED, b"") for number in range(1, 5))]
+    others = [Entry(position, AT_US - 9, position, "x", "kind", b"") for position in range(1, 66)]
+    return [*others, *(Entry(65 + number, AT_US - 9, number, FEED, "kind", b"") for number in range(1, 5))]
 
 
 @contextlib.contextmanager
@@ -350,9 +351,9 @@ def changed(entry: Entry, **other: object) -> Entry:
 
 FIRST, SECOND = entries_of(2)
 CASES: dict[str, tuple[list[Entry], list[str]]] = {
-    "the batch is nowhere": ([Entry(70, AT_US + 1, 1, "y", b"")], ["BATCH_NOWHERE 5-6"]),
-    "an event is missing": ([FIRST, Entry(71, AT_US + 1, 1, "y", b"")], ["MISSING 6-6"]),
-    "another position": ([FIRST, Entry(71, AT_US, 1, "y", b""), changed(SECOND, position=72)], ["OTHER_POSITION 6-6"]),
+    "the batch is nowhere": ([Entry(70, AT_US + 1, 1, "y", "kind", b"")], ["BATCH_NOWHERE 5-6"]),
+    "an event is missing": ([FIRST, Entry(71, AT_US + 1, 1, "y", "kind", b"")], ["MISSING 6-6"]),
+    "another position": ([FIRST, Entry(71, AT_US, 1, "y", "kind", b""), changed(SECOND, position=72)], ["OTHER_POSITION 6-6"]),
     "a later time": ([FIRST, changed(SECOND, recorded_us=AT_US + 1)], ["LATER_THAN_SAID 6-6"]),
     "other content": ([FIRST, changed(SECOND, mark=FIRST.mark)], ["OTHER_CONTENT 6-6"]),
     "no mark": ([changed(FIRST, mark=b""), SECOND], ["OTHER_CONTENT 5-5"]),
@@ -384,8 +385,25 @@ def test_kept_events_that_are_not_those_of_the_receipt_are_a_finding(tmp_path: P
     ]  # fmt: skip
 
 
+def opened_at(position: int) -> list[Entry]:
+    """What is before position 70, with the event from which on digests open."""
+    book = str(uuid5(NAMESPACE_URL, "urn:chuanyu:receipt-book"))
+    return [changed(one, stream=book, kind="digests_opened") if one.position == position else one for one in before()]
+
+
 def test_what_was_recorded_before_digests_opened_is_not_compared(tmp_path: Path) -> None:
-    assert compare(tmp_path, [*before(), FIRST, changed(SECOND, mark=bytes(16))], opened_after=71) == []
+    altered = [FIRST, changed(SECOND, mark=bytes(16))]
+    assert compare(tmp_path, [*before(), *altered], opened_after=10_000) == []
+    book = opened_at(7)[6].stream
+    opening = [*altered, Entry(72, AT_US, 1, book, "digests_opened", b"")]
+    assert compare(tmp_path, [*before(), *opening], opened_after=72) == []
+
+
+def test_a_hub_that_says_that_digests_open_later_than_its_log_does_is_a_finding(tmp_path: Path) -> None:
+    altered = [FIRST, changed(SECOND, mark=bytes(16))]
+    assert compare(tmp_path, [*opened_at(7), FIRST, SECOND], opened_after=7) == []
+    assert compare(tmp_path, [*opened_at(7), *altered], opened_after=10_000) == ["OPENED_ELSEWHERE 5-6", "OTHER_CONTENT 6-6"]
+    assert compare(tmp_path, [*before(), *altered], opened_after=7) == ["OPENED_ELSEWHERE 5-6", "OTHER_CONTENT 6-6"]
 
 
 def test_what_is_not_sealed_yet_has_its_time_and_then_is_nowhere(tmp_path: Path) -> None:

@@ -265,6 +265,13 @@ def test_a_reason_is_a_code_of_some_length(shared_hub: RunningHub) -> None:
     assert isinstance(run(shared_hub, "withdraw", name, "--all", "--reason", "X" * 65).exception, RequestInvalid)
 
 
+@pytest.mark.parametrize("feed", ["hub.index", "hub", "hub.cq", "a9c81565-8065-5b40-838b-e957989c59b1"])
+def test_no_feed_of_a_participant_has_the_name_of_a_stream_of_the_hub(shared_hub: RunningHub, feed: str) -> None:
+    refusal = run(shared_hub, "add", "cq.grasping", "--province", "50", "--feed", "cq.grasping", "--feed", feed).exception
+    assert isinstance(refusal, RequestInvalid)
+    assert "feeds[1]" in str(refusal)
+
+
 def test_a_participant_that_is_not_registered_is_not_found(shared_hub: RunningHub) -> None:
     for command in (["rotate"], ["resume"], ["suspend", "--reason", "X"], ["withdraw", "--all", "--reason", "X"]):
         assert isinstance(run(shared_hub, *command, "cq.nobody").exception, ParticipantNotFound)

@@ -11,8 +11,10 @@ from pathlib import Path
 import psycopg
 from chuanyu.exchange.v1 import event_pb2
 
-from hub.audit.bundle import make
-from hub.audit.bundle_question import Question, of_decision
+from hub.admin.participants import changing
+from hub.admin.receipts import take_up
+from hub.audit.bundle import With, make
+from hub.audit.bundle_question import Question, of_card, of_decision
 from hub.audit.rule_versions import publish_rules
 from hub.domain.acceptance import rules_digest
 from hub.journal.own_events import append_own
@@ -20,14 +22,16 @@ from hub.journal.reader import head_position
 from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import session
 from hub.projections import card_epochs, runner
-from hub.projections.views.card_alias import identifiers_of
 from hub.tlog import sealer as sealers
 from hub.tlog.algorithms import ED25519, ED25519_COSIGNATURE, ML_DSA_44
 from hub.tlog.cosignatures import sign_note
 from hub.tlog.note import SignerKey, parse
+from hub.trust.batch_texts import batch_text, events_digest
 from hub.trust.log_keys import open_log_keys
+from hub.trust.receipt_keys import open_receipt_keys
+from hub.trust.signatures import ED25519 as ED25519_SIGNING
 from tests.projections.test_projections import record_a_history
-from tests.recording import Recording, decided, journey, key_of, lost
+from tests.recording import CHONGQING, Recording, decided, journey, key_of, lost, register_owners
 
 WITNESSED_S = 1_780_000_000
 CARD = "A00000001"
@@ -50,6 +54,18 @@ class Logged:
         self._sealer = sealers.Sealer(self.connection, keys, self.log)
         self.witnesses = [SignerKey.make(f"witness{kind.identifier.hex()}.test", kind) for kind in (ED25519_COSIGNATURE, ML_DSA_44)]
         self.policy = self.policy_of(*self.signers)
+        self.received: list[tuple[int, int]] = []
+        self.receipt_keys = open_receipt_keys(directory / "receipts")
+        # A province's key for signing batches has the form of one for receipts.
+        self.sender = open_receipt_keys(directory / "sender").newest
+
+    def take_up_keys(self) -> None:
+        """Records the key of receipts, and that Chongqing has a key for signing batches."""
+        now = datetime.now(UTC)
+        with contextlib.closing(AggregateStore(self.dsn)) as store:
+            take_up(self.connection, store, self.receipt_keys, now)
+            with changing(store, CHONGQING) as participant:
+                participant.register_signing_key(self.sender.id, ED25519_SIGNING, self.sender.public, now)
 
     def policy_of(self, *logs: SignerKey, quorum: str = "both") -> bytes:
         """A policy that takes these keys of the log."""
@@ -80,8 +96,20 @@ class Logged:
     def bundle(self, question: Question, archive: bytes = b"") -> bytes:
         """Makes a bundle."""
         file = io.BytesIO()
-        make(self.connection, question, self.policy, file, archive)
+        make(self.connection, question, With(self.policy, self.receipt_keys, archive), file)
         return file.getvalue()
+
+    def receive(self, journal: Recording, *events: event_pb2.Event, feed: str = "cq.usage", signs: bool = True) -> None:
+        """Appends a batch as an edge takes it: what proves that it was sent is in its last event."""
+        first = journal.next_sequence(feed)
+        digest = events_digest(bytes(32), [event.SerializeToString() for event in events])
+        sent = events[-1].sent_batch
+        sent.first_sequence, sent.events_digest = first, digest
+        if signs:
+            sent.key_id = self.sender.id
+            sent.signature = self.sender.sign(batch_text(feed, first, len(events), digest).decode())
+        self.received.append((first, first + len(events) - 1))
+        journal.append(*events, feed=feed)
 
     def decide(self, card: str = CARD, *reasons: str) -> int:
         """Records a decision about a card by the rules of today."""
@@ -96,9 +124,8 @@ class Logged:
             return append_own(writer, event)
 
     def about_card(self, card: str = CARD) -> Question:
-        """The question about all identifiers of a card."""
-        keys = identifiers_of(self.connection, key_of(card))
-        return Question("card", keys=tuple(("card", key) for key in keys))
+        """The question about a card."""
+        return of_card(key_of(card))
 
     def about_decision(self, position: int) -> Question:
         """The question about a decision."""
@@ -116,11 +143,13 @@ def logged(dsn: str, directory: Path) -> Iterator[tuple[Logged, int]]:
         record_a_history(dsn, journal)
         with contextlib.closing(AggregateStore(dsn)) as store:
             publish_rules(log.connection, store, datetime(2026, 1, 1, tzinfo=UTC))
+        register_owners(dsn)
+        log.take_up_keys()
         log.seal()
-        journal.append(journey(CARD, 120), lost("A00000003"))
+        log.receive(journal, journey(CARD, 120), lost("A00000003"))
         decision = log.decide()
         log.seal()
-        journal.append(journey(CARD, 240))
+        log.receive(journal, journey("A00000002", 90), journey(CARD, 240), journey("A00000003", 80), signs=False)
         log.decide(CARD, "LOST_TEMP")
         log.index()
         log.seal()

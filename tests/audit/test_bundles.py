@@ -1,5 +1,6 @@
 """Evidence bundles: what they prove, and that two checkers without common code refuse the same of them, by the same name."""
 
+import base64
 import dataclasses
 import io
 import json
@@ -13,28 +14,34 @@ import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cffi
 import cryptography
 import pytest
-from chuanyu.exchange.v1 import event_pb2
+from chuanyu.exchange.v1 import event_pb2, receipts_pb2, references_pb2
 
 from hub.audit import checker, verify
-from hub.audit.bundle import IndexBehind, make
+from hub.audit.bundle import IndexBehind, With, make
 from hub.audit.bundle_file import Held, as_json, header, packed
-from hub.audit.bundle_question import Question, RangeNotThere
+from hub.audit.bundle_question import Question, RangeNotThere, of_card
+from hub.audit.bundle_receipts import KEY_KINDS, ReceiptKeyMissing
 from hub.audit.card_proofs import prove
 from hub.audit.rule_archive import pack_version
 from hub.audit.sealed import NotCosignedYet, cosigned_size, inclusion
 from hub.bench.tampering.bundles import Members, records, repacked, unpacked
 from hub.domain.errors import DecisionNotFound
+from hub.domain.quarantine import QUARANTINE_FEED
+from hub.domain.receipt_book import BOOK
 from hub.projections import card_epochs
+from hub.projections.views.card_alias import CARD_ALIAS
 from hub.tlog import policy as policies
-from hub.tlog.algorithms import ED25519
+from hub.tlog.algorithms import ED25519, ED25519_COSIGNATURE
 from hub.tlog.cosignatures import sign_note
 from hub.tlog.note import SignerKey, encode64, parse
 from hub.tlog.several import several
 from hub.tlog.store import reader
+from hub.trust.receipt_keys import ReceiptKeys
 from tests.audit.sealing import CARD, Logged, logged
 from tests.databases import fresh_database
 
@@ -54,6 +61,8 @@ class Scene:
             "card": log.about_card(),
             "nobody": log.about_card("NOBODY"),
             "feed": Question("feed", feed="cq.usage", first=3, last=12),
+            # A signed batch, and one without signature up to the card's event in the middle of it.
+            "sent": Question("feed", feed="cq.usage", first=log.received[0][0] - 2, last=log.received[1][1] - 1),
             "range": Question("range", first=2, last=40),
             "day": Question("day", day=day),
             "day of a feed": Question("day", day=day, feed="cq.card-center"),
@@ -99,7 +108,7 @@ def refused(bundle: bytes, policy: bytes | None) -> str:
     return ours
 
 
-EVERY = ("decision", "card", "nobody", "feed", "range", "day", "day of a feed", "empty day")
+EVERY = ("decision", "card", "nobody", "feed", "sent", "range", "day", "day of a feed", "empty day")
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -123,9 +132,10 @@ def test_proofs_lead_to_the_newest_checkpoint_that_the_policy_takes(scene: Scene
     sizes = {json.loads(scene.members(name)["bundle.json"])["size"] for name in EVERY}
     assert sizes == {size - 1}
     file = io.BytesIO()
-    assert make(log.connection, scene.questions["feed"], log.policy_of(log.signers[0], quorum="none"), file).tree_size == size
+    alone, strange = log.policy_of(log.signers[0], quorum="none"), log.policy_of(SignerKey.make(log.log.origin, ED25519))
+    assert make(log.connection, scene.questions["feed"], With(alone, log.receipt_keys), file).tree_size == size
     with pytest.raises(NotCosignedYet):
-        make(log.connection, scene.questions["feed"], log.policy_of(SignerKey.make(log.log.origin, ED25519)), io.BytesIO())
+        make(log.connection, scene.questions["feed"], With(strange, log.receipt_keys), io.BytesIO())
 
 
 def test_a_proof_for_others_leads_to_the_newest_checkpoint_with_a_witness_that_has_the_event(scene: Scene) -> None:
@@ -238,7 +248,7 @@ def with_question(members: Members, **says: object) -> bytes:
 
 def test_an_unknown_format_and_a_manifest_that_says_more_are_refused(scene: Scene) -> None:
     members = scene.members("feed")
-    assert refused(edited(members, "bundle.json", lambda said: said.update(format="chuanyu-bundle/2")), scene.quick) == "FORMAT_UNKNOWN"
+    assert refused(edited(members, "bundle.json", lambda said: said.update(format="chuanyu-bundle/3")), scene.quick) == "FORMAT_UNKNOWN"
     assert refused(edited(members, "bundle.json", lambda said: said.update(more=1)), scene.quick) == "MANIFEST_MALFORMED"
     assert refused(edited(members, "bundle.json", lambda said: said.update(size=1)), scene.quick) == "ORIGIN_DIFFERS"
     spaced = members["bundle.json"].replace(b":", b": ", 1)
@@ -322,11 +332,15 @@ def test_an_earlier_checkpoint_is_of_this_incarnation_and_its_path_is_short(scen
         "witness w {w}\n",
         "quorum none\r\n",
         "log {w}\nquorum none\n",
+        "log {log}\nwitness own {own}\nquorum own\n",
+        "witness own {own}\nlog {log}\nquorum own\n",
         "witnesses {w}\nquorum none\n",
     ],
 )
 def test_a_policy_that_is_none_is_refused(scene: Scene, policy: str) -> None:
-    text = policy.format(w=scene.log.witnesses[0].verifier.text)
+    log = scene.log.signers[0]
+    own = SignerKey("own.example", ED25519_COSIGNATURE, log.private)
+    text = policy.format(w=scene.log.witnesses[0].verifier.text, log=log.verifier.text, own=own.verifier.text)
     assert refused(scene.bundles["card"], text.encode()) == "POLICY_MALFORMED"
 
 
@@ -441,17 +455,28 @@ def test_an_event_that_the_card_index_has_cannot_be_left_out(scene: Scene) -> No
         assert refused(forged(scene, drop=position), scene.quick) == "CARD_INCOMPLETE"
 
 
+@pytest.mark.parametrize("name", ["card", "decision"])
+def test_no_identifier_of_a_card_may_be_left_out(scene: Scene, name: str) -> None:
+    members, card = scene.members(name), scene.log.about_card().card.hex()
+    keys = json.loads(members["bundle.json"])["question"]["keys"]
+    assert len(keys) == 2
+    alone = {one: data for one, data in members.items() if not one.startswith("index/") or json.loads(data)["key"] == card}
+    assert refused(with_question(alone, keys=[f"card:{card}"]), scene.quick) == "IDENTIFIER_MISSING"
+    assert refused(with_question(scene.members("card"), card="00" * 32), scene.quick) == "QUESTION_DIFFERS"
+    assert refused(with_question(scene.members("card"), card=""), scene.quick) == "QUESTION_DIFFERS"
+
+
 def test_there_is_none_is_no_way_to_hide_a_card(scene: Scene) -> None:
     log, members = scene.log, scene.members("nobody")
     epoch = card_epochs.newest(log.connection)
     assert epoch is not None
-    (key,) = [key for what, key in log.about_card().keys if prove(log.connection, epoch, what, key).positions[1:]]
+    key = log.about_card().card
     proof = prove(log.connection, epoch, "card", key)
     hidden = as_json(proof.said | {"positions": []})
     others = {name: data for name, data in members.items() if not name.startswith("index/")}
     order = [name for name in others if not name.startswith("entries/")]
     manifest = json.loads(others["bundle.json"])
-    manifest["question"]["keys"] = [f"card:{key.hex()}"]
+    manifest["question"] |= {"keys": [f"card:{key.hex()}"], "card": key.hex()}
     built = {name: others[name] for name in order} | {f"index/{proof.name.hex()}": hidden, "entries/000000": others["entries/000000"]}
     assert refused(repacked({**built, "bundle.json": as_json(manifest)}), scene.quick) == "CARD_INCOMPLETE"
 
@@ -484,6 +509,80 @@ def test_numbers_and_names_that_are_none_are_refused_by_name(scene: Scene) -> No
     assert refused(scene.bundles["card"], b"log \xff" + key + b"\nquorum none\n") == "POLICY_MALFORMED"
 
 
+# Receipts
+
+
+def items_of(members: Members) -> list[dict[str, Any]]:
+    return list(json.loads(members["receipts/000000"])["receipts"])
+
+
+def with_items(members: Members, items: list[dict[str, Any]]) -> bytes:
+    return repacked({**members, "receipts/000000": as_json({"receipts": items})})
+
+
+def test_a_bundle_has_the_receipt_of_each_batch_and_its_senders_signature(scene: Scene) -> None:
+    first, second = scene.log.received
+    before, signed, unsigned = items_of(scene.members("sent"))
+    assert (before["first"], before["last"], before["lost"]) == (first[0] - 2, first[0] - 1, "")
+    assert [(one["sender"] or {}).get("key") for one in (signed, unsigned)] == [scene.log.sender.id, None]
+    numbers = [re.findall("numbers (.*)", one["text"])[0] for one in (signed, unsigned)]
+    assert numbers == [f"{one}-{last}" for one, last in (first, second)]
+    lines = [en for _, en in checker.check(io.BytesIO(scene.bundles["sent"]), scene.quick).said]
+    assert "2 receipts, signed by their senders: urn:chuanyu:participant:cq.card-center" in lines
+    # Of a card alone only its own events are shown, not the last of their batches.
+    assert {tuple(one) for one in items_of(scene.members("decision"))} >= {("sender", "signature", "text")}
+
+
+def other(text: str) -> str:
+    """Base64 of a signature with another bit."""
+    data = bytearray(base64.b64decode(text))
+    data[5] ^= 1
+    return base64.b64encode(data).decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("RECEIPT_MISSING", lambda items, _log: items[:1]),
+        ("RECEIPT_MISSING", lambda items, _log: items[1:]),
+        ("RECEIPT_MISSING", lambda items, log: [items[0] | {"last": log.received[0][1]}, items[2]]),
+        ("RECEIPT_MISSING", lambda items, log: [items[0] | {"last": log.received[0][1], "lost": log.receipt_keys.newest.id}, items[2]]),
+        ("RECEIPT_WRONG", lambda items, _log: [items[0], items[1] | {"signature": other(items[1]["signature"])}, items[2]]),
+        ("RECEIPT_WRONG", lambda items, _log: [*items[:2], items[2] | {"signature": items[1]["signature"]}]),
+        ("RECEIPT_DIFFERS", lambda items, log: [*items[:2], signed_again(log, items[2], "positions .*", "positions 1-3")]),
+        ("RECEIPT_DIFFERS", lambda items, log: [items[0], signed_again(log, items[1], "events .", "events e"), items[2]]),
+        ("RECEIPT_DIFFERS", lambda items, log: [items[0], signed_again(log, items[1], "log test", "log text"), items[2]]),
+        ("RECEIPT_DIFFERS", lambda items, log: [items[0], signed_again(log, items[1], "recorded 2", "recorded 1"), items[2]]),
+        ("RECEIPT_DIFFERS", lambda items, log: [signed_again(log, items[1], "feed cq", "feed aq"), *items]),
+        ("RECEIPT_KEY_MISSING", lambda items, log: [*items[:2], signed_again(log, items[2], "key .*", "key 0123456789abcdef")]),
+        ("RECEIPT_MALFORMED", lambda items, log: [*items[:2], signed_again(log, items[2], "numbers ", "numbers 0")]),
+        ("RECEIPT_MALFORMED", lambda items, _log: [items[0], items[2], items[1]]),
+        ("RECEIPT_MALFORMED", lambda items, _log: [*items[:2], items[2] | {"signature": "AB=="}]),
+        ("RECEIPT_MALFORMED", lambda items, _log: [*items[:2], items[2] | {"more": 1}]),
+        ("RECEIPT_MALFORMED", lambda items, _log: [items[0] | {"first": 0}, *items[1:]]),
+        ("SENDER_WRONG", lambda items, _log: [items[0], items[1] | {"sender": None}, items[2]]),
+        ("SENDER_WRONG", lambda items, _log: [*items[:2], items[2] | {"sender": items[1]["sender"]}]),
+    ],
+)
+def test_a_receipt_that_is_missing_forged_or_of_another_batch_is_refused(scene: Scene, name: str, change: Callable[..., Any]) -> None:
+    members = scene.members("sent")
+    assert refused(with_items(members, change(items_of(members), scene.log)), scene.quick) == name
+
+
+def signed_again(log: Logged, item: dict[str, Any], what: str, by: str) -> dict[str, Any]:
+    """A receipt that says something else, with the hub's own signature under it."""
+    text = re.sub(what, by, item["text"])
+    return item | {"text": text, "signature": base64.b64encode(log.receipt_keys.newest.sign(text)).decode()}
+
+
+def test_a_receipt_of_a_lost_key_is_left_out_only_once_the_key_is_retired(scene: Scene) -> None:
+    log, file = scene.log, io.BytesIO()
+    with pytest.raises(ReceiptKeyMissing):
+        make(log.connection, scene.questions["sent"], With(log.policy, ReceiptKeys(())), file)
+    # Nothing of a day or a range is looked for.
+    make(log.connection, scene.questions["range"], With(log.policy, ReceiptKeys(())), file)
+
+
 def test_another_epoch_or_path_of_the_index_is_refused(scene: Scene) -> None:
     members = scene.members("card")
     name = next(one for one in members if one.startswith("index/"))
@@ -504,11 +603,12 @@ def test_what_is_not_there_is_refused_before_a_file_is_made(scene: Scene) -> Non
         Question("feed", feed="cq.usage", first=0, last=5),
     ):
         with pytest.raises(RangeNotThere):
-            make(scene.log.connection, question, scene.quick, io.BytesIO())
+            make(scene.log.connection, question, With(scene.quick, scene.log.receipt_keys), io.BytesIO())
     with pytest.raises(DecisionNotFound):
         scene.log.about_decision(1)
     with pytest.raises(IndexBehind):
-        make(scene.log.connection, Question("card", as_of=10**6, keys=(("card", bytes(32)),)), scene.quick, io.BytesIO())
+        beyond = of_card(bytes(32))._replace(as_of=10**6)
+        make(scene.log.connection, beyond, With(scene.quick, scene.log.receipt_keys), io.BytesIO())
 
 
 def strangers_python(directory: Path, *, with_cryptography: bool) -> str:
@@ -579,9 +679,20 @@ def test_every_refusal_has_its_row_in_the_docs_and_is_known_to_both_checkers() -
 
 def test_the_program_for_strangers_knows_the_numbers_of_kinds_and_no_code_of_the_hub() -> None:
     numbers = {field.name: field.number for field in event_pb2.Event.DESCRIPTOR.fields}
+    assert {name.decode(): number for name, number in verify.KEY_KINDS.items()} == {name: numbers[name] for name in KEY_KINDS}
+    assert {kind.decode() for kind in verify.TYING_KINDS} == CARD_ALIAS.kinds
+    assert (verify.RECEIPT_BOOK.decode(), verify.QUARANTINE.decode()) == (str(BOOK), QUARANTINE_FEED)
     known = (verify.DECISION_MADE, verify.RULES_PUBLISHED, verify.INDEX_PUBLISHED)
     assert known == (numbers["decision_made"], numbers["rules_published"], numbers["index_published"])
     card = event_pb2.Event.DESCRIPTOR.fields_by_name["card"]
-    assert (card.number, card.message_type.fields_by_name["key"].number) == (verify.EVENT_CARD, verify.CARD_KEY)
+    parts = (card.number, *(card.message_type.fields_by_name[name].number for name in ("kind", "key")))
+    assert parts == (verify.EVENT_CARD, verify.CARD_KIND, verify.CARD_KEY)
+    assert (numbers["card_aliases"], numbers["sent_batch"]) == (verify.EVENT_ALIASES, verify.EVENT_SENT)
+    assert references_pb2.CARD_IDENTIFIER_KIND_CARD_NO == verify.CARD_NO
+    fields = [field.number for field in receipts_pb2.SentBatch.DESCRIPTOR.fields]
+    assert (fields, [field.name for field in receipts_pb2.SentBatch.DESCRIPTOR.fields]) == (
+        [1, 2, 3, 4],
+        ["first_sequence", "events_digest", "key_id", "signature"],
+    )
     imported = re.findall(r"^\s*(?:from|import) (\w+)", Path(verify.__file__).read_text(), re.MULTILINE)
     assert set(imported) <= {*sys.stdlib_module_names, "cryptography"}

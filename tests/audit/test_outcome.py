@@ -34,6 +34,7 @@ OUTCOME = Outcome(
     figures=(Bars(WORD, ((Text("四川", "Sichuan"), 3), (Text("重庆", "Chongqing"), None))),),
     verified=(Text("两名见证方联署", "two witnesses cosigned"),),
     limits=(Text("不含未报送的事件", "events that were never reported are not in it"),),
+    recorded_us=1_772_503_500_000_000,
 )
 
 

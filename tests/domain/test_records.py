@@ -7,7 +7,7 @@ import pytest
 from hub.domain.card import Fact
 from hub.domain.instants import HOUR_US
 from hub.domain.records.known import Declaration, Records, Register, packed, records_of, unpacked
-from hub.domain.records.payments import rows_paid
+from hub.domain.records.payments import given_up, last_word, rows_paid
 from hub.domain.records.weighing import UNKNOWN, Basis, OnRecord, Reasons, weigh
 
 YES, NO = OnRecord(True, 7), OnRecord(False, 8)
@@ -121,3 +121,23 @@ def test_a_row_is_of_the_project_and_period_that_its_payment_names() -> None:
     assert rows_paid([row("paid", 1, project_code="P")], "P", "2025-09") != [], "it may be of any period"
     other = PAID._replace(detail=PAID.detail | {"by": "51"})
     assert len(rows_paid([PAID, other], "P", "2025-09")) == 2
+
+
+A, B, C = "aa", "bb", "cc"
+
+
+def test_the_last_word_of_a_bank_is_about_the_account_that_is_named_or_none() -> None:
+    back = row("returned", 2, account=A, reason="CLOSED")
+    assert last_word([back, row("paid", 1, account=A)], A) == back, "a payment of before"
+    assert last_word([back, row("repaid", 3, account=A)], A) == row("repaid", 3, account=A)
+    assert last_word([back], B) is None and last_word([back], "") == back and last_word([], "") is None
+    assert last_word([back._replace(detail={"by": "50"})], B) is not None, "it may be of any account"
+    assert last_word([row("recovered", 3), back], A) == back
+
+
+def test_an_account_that_gave_way_is_given_up_until_it_is_in_use_again() -> None:
+    first, back = (
+        Fact(at(hour), hour, "fund_account_repointed", {"from": one, "to": other}) for hour, one, other in ((1, A, B), (2, B, A))
+    )
+    assert given_up([first], A) == first and given_up([first], B) is None and given_up([first], C) is None
+    assert given_up([first, back], A) is None and given_up([first, back], B) == back

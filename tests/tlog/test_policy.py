@@ -74,6 +74,7 @@ def test_a_policy_may_ask_for_no_witness() -> None:
     assert policy.parse(f"log {LOG.verifier.text}\nquorum none\n".encode()).judge(cosigned()).witnesses == {}
 
 
+OWN = SignerKey("own.example", ED25519_COSIGNATURE, LOG.private)
 RENAMED = SignerKey("renamed.example", ED25519_COSIGNATURE, X1.private)
 AS_MEMBERS = f"witness X1 {X1.verifier.text}\nwitness X2 {X2.verifier.text}\n"
 
@@ -88,6 +89,8 @@ AS_MEMBERS = f"witness X1 {X1.verifier.text}\nwitness X2 {X2.verifier.text}\n"
         (f"{AS_MEMBERS}witness X1 {X3.verifier.text}\nquorum X1\n", "the name X1 is taken"),
         (f"witness none {X1.verifier.text}\nquorum none\n", "the name none is taken"),
         (f"log {LOG.verifier.text}\nlog {LOG.verifier.text}\nquorum none\n", "Line 2: .*on another log line"),
+        (f"log {LOG.verifier.text}\nwitness own {OWN.verifier.text}\nquorum own\n", "Line 2: .*a log is not its own witness"),
+        (f"witness own {OWN.verifier.text}\nlog {LOG.verifier.text}\nquorum own\n", "Line 2: .*a log is not its own witness"),
         (f"log {X1.verifier.text}\nquorum none\n", "not a kind of key for a log"),
         (f"witness X1 {LOG.verifier.text}\nquorum X1\n", "not a kind of key for a witness"),
         (f"{AS_MEMBERS}group X 3 X1 X2\nquorum X\n", "not all, any, or a number from 1 to 2"),

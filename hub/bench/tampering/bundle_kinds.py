@@ -10,7 +10,7 @@ from chuanyu.exchange.v1 import event_pb2
 from chuanyu.exchange.v1.acceptance_pb2 import AcceptanceOutcome
 
 from hub.audit.bundle_file import Held, as_json, packed
-from hub.audit.bundle_question import Question, of_decision
+from hub.audit.bundle_question import Question, of_card, of_decision
 from hub.bench.tampering.bundles import ENTRIES, ONLY_ITSELF, Members, bundle_of, records, repacked, trusted, unpacked
 from hub.bench.tampering.kinds import Attack
 from hub.bench.tampering.log_kinds import all_signed_again_with_stolen_keys
@@ -210,7 +210,7 @@ def bundle_signed_with_stolen_keys(attack: Attack) -> tuple[bytes, bytes | None]
 def card_event_left_out_of_a_bundle(attack: Attack) -> tuple[bytes, bytes | None]:
     """Leaves an event out of the bundle about a card, with valid proofs for all others."""
     key = attack.one_of("SELECT key FROM views.card_standing WHERE facts LIKE '%%temporary_loss%%' ORDER BY 1")[0]
-    members = unpacked(bundle_of(attack, Question("card", keys=(("card", bytes(key)),))))
+    members = unpacked(bundle_of(attack, of_card(bytes(key))))
     held, index = records(members), next(one for one in members if one.startswith("index/"))
     said = json.loads(members[index])
     position = attack.chance.choice(said["positions"])

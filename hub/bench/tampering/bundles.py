@@ -5,10 +5,11 @@ import tarfile
 from collections.abc import Iterator
 
 from hub.audit import checker, verify
-from hub.audit.bundle import make
+from hub.audit.bundle import With, make
 from hub.audit.bundle_file import Held, Writer
 from hub.audit.bundle_question import Question
 from hub.bench.tampering.kinds import Attack
+from hub.trust.receipt_keys import read_receipt_keys
 
 Members = dict[str, bytes]
 # What a bundle is that holds by its own policy alone: nobody from outside says whose signatures count.
@@ -35,7 +36,8 @@ def bundle_of(attack: Attack, question: Question, policy: bytes = b"") -> bytes:
     file, archive = io.BytesIO(), b""
     if question.about == "decision":
         archive = bytes(attack.rows("SELECT archive FROM journal.rule_version")[0][0])
-    make(attack.connection, question, policy or attack.hub.policy, file, archive)
+    keys = read_receipt_keys(attack.hub.data_dir / "keys")
+    make(attack.connection, question, With(policy or attack.hub.policy, keys, archive), file)
     return file.getvalue()
 
 

@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 from hub.audit import verify
+from hub.audit.bundle import With
 from hub.audit.bundle_handing import Asked, hand_over
 from hub.audit.bundle_question import of_decision
 from hub.audit.log_overview import Head, WitnessState, heads, witness_states
@@ -17,6 +18,7 @@ from hub.domain.looks import Looker
 from hub.domain.looks import Shown as ShownRecord
 from hub.journal.reader import events_at, head_position
 from hub.monitoring.vitals import read_log
+from hub.trust.receipt_keys import read_receipt_keys
 
 TEXT, BUNDLE = "text/plain; charset=utf-8", "application/x-tar"
 
@@ -93,10 +95,11 @@ def bundle(page: Page) -> File:
         (recorded,) = events_at(connection, [position])
     if not page.may_see(recorded.event.card.issuing_province):
         raise PageForbidden
+    keys = read_receipt_keys(workings.config.keys_dir)
     purpose = page.purpose(f"decision-{position}", recorded.event.card)
     page.look(f"decision-{position}", recorded.event.card, ShownRecord.SHOWN_RECORD_EXPLANATION, position)
     asked = Asked(Looker(CONSOLE, page.account.name), purpose, recorded.event.card)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / f"decision-{position}.hubaudit"
-        hand_over(workings.dsn, question, asked, policy, target, with_rules=True)
+        hand_over(workings.dsn, question, asked, With(policy, keys), target, with_rules=True)
         return File(target.name, target.read_bytes(), BUNDLE)

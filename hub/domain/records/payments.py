@@ -1,19 +1,43 @@
-"""Whether a payment is on record: the rows paid to a person for a project and period, net of returns and of what was taken back."""
+"""Payments on record: rows paid to a person for a project and period, net of what came back, and what banks said of the account."""
 
 from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
+from chuanyu.exchange.v1 import usage_fund_pb2 as fund
+
 from hub.domain.card_facts import Fact
 
+REPOINTED = "fund_account_repointed"
 # In the order in which they follow each other where they are of the same instant.
 PAYMENT_ORDER = {"fund_row_paid": 0, "fund_row_returned": 1, "fund_row_repaid": 2, "fund_row_recovered": 3}
 
 
 def payment(message: Any) -> dict[str, Any]:
-    """Keeps of a report which row it is about and how much; its payment says for which project and period."""
+    """Keeps of a report which row it is about, how much and to which account; its payment says for which project and period."""
     named = {name: value for name in ("project_code", "period") if (value := getattr(message, name, ""))}
+    if hasattr(message, "account") and message.account.key:
+        named["account"] = message.account.key.hex()
+    if isinstance(message, fund.FundRowReturned):
+        named["reason"] = fund.FundReturnReason.Name(message.reason).removeprefix("FUND_RETURN_REASON_")
     return {"row": [message.batch_no, message.row_no], "fen": message.amount_fen, **named}
+
+
+def repointing(message: fund.FundAccountRepointed) -> dict[str, Any]:
+    """Keeps which account gave way to which."""
+    return {"from": message.from_account.key.hex(), "to": message.to_account.key.hex()}
+
+
+def last_word(facts: Iterable[Fact], account: str) -> Fact | None:
+    """Returns what banks said last of an account: a payment that arrived or came back; of any account where none is named."""
+    told = [fact for fact in facts if fact.kind != "fund_row_recovered" and account in ("", fact.detail.get("account", account))]
+    return max(told, key=lambda fact: (fact.occurred_us, PAYMENT_ORDER[fact.kind], fact.position), default=None)
+
+
+def given_up(facts: Iterable[Fact], account: str) -> Fact | None:
+    """Returns by which report an account gave way to another, None where it did not or is in use again."""
+    changes = [fact for fact in facts if account in (fact.detail["from"], fact.detail["to"])]
+    return changes[-1] if changes and changes[-1].detail["from"] == account else None
 
 
 def rows_paid(facts: Iterable[Fact], project: str, period: str) -> list[tuple[Fact, bool]]:

@@ -6,7 +6,7 @@ from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 
 from hub.domain.card_facts import Fact
 from hub.domain.instants import local_day
-from hub.domain.records.payments import PAYMENT_ORDER, rows_paid
+from hub.domain.records.payments import PAYMENT_ORDER, REPOINTED, given_up, last_word, rows_paid
 from hub.domain.records.weighing import UNKNOWN, OnRecord, Reasons, Weighed, weigh
 from hub.domain.rule_input import RuleInput
 from hub.domain.rules.rule import LOSS, PAYMENT, rule
@@ -91,19 +91,57 @@ _ACCOUNT_REASONS = {
     "CLOSED": "ACCOUNT_CLOSED",
 }
 
+# What banks give as the reason of a return, where it is about the account.
+_RETURN_REASONS = {
+    "NAME_MISMATCH": "ACCOUNT_NAME",
+    "ACCOUNT_NOT_FOUND": "ACCOUNT_CLOSED",
+    "ACCOUNT_NOT_ACTIVATED": "ACCOUNT_INACTIVE",
+    "FROZEN_OR_STOPPED": "ACCOUNT_STOPPED",
+    "CLOSED": "ACCOUNT_CLOSED",
+    "DORMANT": "ACCOUNT_STOPPED",
+}
+
 
 @rule(
     "A60",
     "银行账户正常且户名相符",
     "The bank account is active and the name matches",
     PAYMENT,
-    sees=("standing.bank_account_status", "claims.payee_name_matches"),
+    sees=("standing.bank_account_status", "claims.payee_name_matches", "record.PAYMENTS"),
 )
-def a60_account_active(asked: RuleInput) -> str | None:
-    """A60, FND.PAY: bank account active and the name matches; the account's province does not matter (reasons [K-h])."""
-    if asked.denies("payee_name_matches"):
-        return "ACCOUNT_NAME"
-    return _ACCOUNT_REASONS.get(asked.standing.bank_account_status)
+def a60_account_active(asked: RuleInput) -> str | Weighed | None:
+    """A60, FND.PAY: bank account active and the name matches; the account's province does not matter (reasons [K-h]).
+
+    The account's own state comes from the issuer. Beside it counts what the bank said when it was paid to last, until the account changes.
+    """
+    account = asked.question.refs.account.key.hex()
+    changes = asked.records.of(asked.question.at_us, REPOINTED)
+    if account and (fact := given_up(changes, account)) is not None and (record := _heard(asked, fact)).says is False:
+        return weigh(None, record, Reasons("ACCOUNT_REPOINTED"))
+    returned, record = _returned(asked, account)
+    is_name = returned == "ACCOUNT_NAME"
+    name = weigh(asked.claimed("payee_name_matches"), record if is_name else UNKNOWN, Reasons("ACCOUNT_NAME"))
+    state = None if name.reason_code else _ACCOUNT_REASONS.get(asked.standing.bank_account_status)
+    if state or name.reason_code or not returned:
+        return state or name
+    return weigh(None, record, Reasons(returned))
+
+
+def _returned(asked: RuleInput, account: str) -> tuple[str, OnRecord]:
+    """Returns the reason for which a payment to the account came back last, "" where it arrived, or the account has changed since."""
+    question = asked.question
+    last = last_word(asked.records.of(question.at_us, *PAYMENT_ORDER), account)
+    reason = _RETURN_REASONS.get(last.detail.get("reason", ""), "") if last is not None else ""
+    if last is None or not reason:
+        return "", UNKNOWN
+    changed = any(fact.kind.startswith("bank_account_") and last.occurred_us < fact.occurred_us <= question.at_us for fact in asked.facts)
+    record = UNKNOWN if changed else _heard(asked, last)
+    return (reason, record) if record.says is False else ("", UNKNOWN)
+
+
+def _heard(asked: RuleInput, fact: Fact) -> OnRecord:
+    """Returns the no that a report of payments says, unknown while who keeps them is silent."""
+    return asked.records.says(("PAYMENTS", fact.detail["by"]), asked.question.at_us, fact.position, holds=False)
 
 
 @rule("A61", "未重复发放", "Not paid before", PAYMENT, sees=("claims.already_paid", "record.PAYMENTS"))

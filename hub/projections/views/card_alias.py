@@ -16,7 +16,7 @@ from hub.projections.projection import Key, Projection, Row
 _CARD_NO = references.CARD_IDENTIFIER_KIND_CARD_NO
 
 
-def _links(recorded: Recorded) -> tuple[bytes | None, list[bytes]]:
+def links(recorded: Recorded) -> tuple[bytes | None, list[bytes]]:
     """Returns the key of the card number the event names, None if it names none, and the keys of its other identifiers."""
     event = recorded.event
     if not event.card_aliases:
@@ -28,7 +28,7 @@ def _links(recorded: Recorded) -> tuple[bytes | None, list[bytes]]:
 
 def keys(recorded: Recorded, _: Recorded | None) -> Iterator[Key]:
     """Names the identifiers that the event ties to a card number."""
-    number, others = _links(recorded)
+    number, others = links(recorded)
     if number is not None:
         for key in others:
             yield (key,)
@@ -36,7 +36,7 @@ def keys(recorded: Recorded, _: Recorded | None) -> Iterator[Key]:
 
 def evolve(_: Key, row: Row | None, recorded: Recorded, __: Recorded | None) -> Row | None:
     """Ties the identifier to the number named last."""
-    number, _others = _links(recorded)
+    number, _others = links(recorded)
     return row if row is not None and row[0] == number else (number, recorded.position)
 
 
