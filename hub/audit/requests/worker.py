@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 from chuanyu.exchange.v1 import audit_requests_pb2 as protos
 
+from hub.audit.bundle import With
 from hub.audit.bundle_handing import Asked, hand_over
 from hub.audit.bundle_question import Question
 from hub.audit.outcome import Outcome, Text, as_json
@@ -35,6 +36,7 @@ from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import session
 from hub.projections.views.card_alias import identifiers_of
 from hub.telemetry.process_log import speak_on_stderr
+from hub.trust.receipt_keys import read_receipt_keys
 
 log = logging.getLogger(__name__)
 
@@ -100,9 +102,9 @@ def _with_bundle(config: Config, audit: AuditRequest, folder: Folder, outcome: O
         with session(config.dsn, "hub_reader", "hub-bundle") as connection:
             keys = sorted(("card", key) for key in identifiers_of(connection, card.key))
             policy = own_policy(connection, config.keys_dir, config.log_policy)
-        by = audit.requested.by
+        by, beside = audit.requested.by, With(policy, read_receipt_keys(config.keys_dir))
         asked = Asked(Looker(by.participant, by.name), PURPOSE, card)
-        hand_over(config.dsn, Question("card", keys=tuple(keys)), asked, policy, folder.path / NAMES[protos.AUDIT_PART_BUNDLE])
+        hand_over(config.dsn, Question("card", keys=tuple(keys)), asked, beside, folder.path / NAMES[protos.AUDIT_PART_BUNDLE])
     except HubError as refusal:
         without = Text(f"没有证据包：{refusal}", f"There is no bundle: {refusal}")
         return outcome._replace(limits=(*outcome.limits, without))
