@@ -14,7 +14,7 @@ import psycopg
 
 from hub.bench.disturbances import postmaster_pid, stop_the_database
 from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub
-from tests.senders import Asker, KitSender, Sender
+from tests.senders import Asker, KitSender, Sender, slow_down
 
 STOP_S = 8.0
 FINISH_S = 30.0
@@ -29,6 +29,7 @@ class Disturbed:
         self.senders = [Sender(hub, SICHUAN, "sc.usage", 0, seed + 1), Sender(hub, CHONGQING, "cq.usage", 1, seed + 2)]
         self.kit = KitSender(hub, hub.data_dir / "outbox.sqlite")
         self.asker = Asker(hub, seed + 3)
+        slow_down(*self.senders, self.kit, self.asker)
         # When the sender at the other edge was answered while an edge was stopped with the head in its hands.
         self.went_on_after_s: list[float] = []
 
@@ -86,7 +87,7 @@ class Disturbed:
         stopped_at_s = time.monotonic()
         time.sleep(STOP_S)
         edge.signal(signal.SIGCONT)
-        busy.pause_s, busy.is_bound, other.is_bound = 0.03, False, False
+        busy.pause_s, busy.is_bound, other.is_bound = 0.1, False, False
         self.went_on_after_s = [at_s - stopped_at_s for at_s in other.acknowledged_at_s if at_s > stopped_at_s + 0.1]
 
     def stop_the_database(self, data_dir: Path) -> None:

@@ -23,7 +23,10 @@ from hub.tlog.cosignatures import sign_note
 from hub.tlog.note import Checkpoint, Note, NoteRefused, SignerKey
 from hub.tlog.policy import PolicyRefused
 
-SEEDS = (1, 2)
+
+def seed_of(kind: Kind | BundleKind) -> int:
+    """One choice of what is attacked a kind, not the same for all; `hub bench tampering` makes each with many."""
+    return 1 + (ALL.index(kind) if isinstance(kind, Kind) else BUNDLES.index(kind)) % 2
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +42,8 @@ def test_what_nobody_touched_is_clean(sealed_hub: Hub) -> None:
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.attack.__name__)
 def test_it_is_found_by_its_name(sealed_hub: Hub, kind: Kind) -> None:
-    found = {seed: attempt(sealed_hub, kind, seed).codes for seed in SEEDS}
-    assert [seed for seed, codes in found.items() if kind.code not in codes] == [], found
+    codes = attempt(sealed_hub, kind, seed_of(kind)).codes
+    assert kind.code in codes, codes
 
 
 def test_a_bundle_that_nobody_touched_is_taken_by_both(sealed_hub: Hub) -> None:
@@ -51,7 +54,7 @@ def test_a_bundle_that_nobody_touched_is_taken_by_both(sealed_hub: Hub) -> None:
 
 @pytest.mark.parametrize("kind", BUNDLES, ids=lambda kind: kind.attack.__name__)
 def test_a_bundle_that_was_tampered_with_is_refused_by_two_checkers_under_one_name(sealed_hub: Hub, kind: BundleKind) -> None:
-    assert {attempt_bundle(sealed_hub, kind, seed) for seed in SEEDS} == {(kind.code, kind.code)}
+    assert attempt_bundle(sealed_hub, kind, seed_of(kind)) == (kind.code, kind.code)
 
 
 # The command

@@ -23,7 +23,7 @@ from hub.journal.migrate import MigrationHeldUp, MigrationMismatch, migrate
 from tests.clients import journal, of_feed
 from tests.databases import fresh_database
 from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub, environment
-from tests.senders import KIT_FEED, Asker, KitSender, Sender
+from tests.senders import KIT_FEED, Asker, KitSender, Sender, slow_down
 
 ROOT = Path(hub.__file__).parent.parent
 MIGRATION = "9999_next_release.sql"
@@ -73,11 +73,9 @@ class Upgrade:
         self.hub.start()
         self.hub.targets.append(address)
         self.senders = [Sender(self.hub, SICHUAN, "sc.usage", 0, 1), Sender(self.hub, CHONGQING, "cq.usage", 0, 2)]
-        for sender in self.senders:
-            # The load is there to be disturbed, not to keep the machine from starting the next release.
-            sender.pause_s = 0.1
         self.kit = KitSender(self.hub, data_dir / "outbox.sqlite")
         self.askers = [Asker(self.hub, 3), Asker(self.hub, 4)]
+        slow_down(*self.senders, self.kit, *self.askers)
         self.health: list[int] = []
         self.exit_codes: list[int] = []
         self.stopped_at_s = self.drained_in_s = 0.0
