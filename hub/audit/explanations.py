@@ -29,12 +29,15 @@ def recorded_subject(connection: psycopg.Connection, position: int) -> Subject:
     page = read_page(connection, position - 1, position) if position > 0 else []
     if not page or page[0].kind != "decision_made":
         raise DecisionNotFound
-    event = page[0].event
-    decision = event.decision_made
-    place = (event.card.issuing_province, event.scenario, event.service_region, event.medium, page[0].occurred_us, event.venue_code)
+    return Subject(question_of(page[0]), page[0].event.card, page[0], page[0].event.decision_made.as_of_position)
+
+
+def question_of(recorded: Recorded) -> Question:
+    """Returns the question that a recorded decision answered."""
+    event, decision = recorded.event, recorded.event.decision_made
+    place = (event.card.issuing_province, event.scenario, event.service_region, event.medium, recorded.occurred_us, event.venue_code)
     question = Question(*place, decision.claims) if decision.HasField("claims") else Question(*place)
-    question = question._replace(refs=decision.subject_refs)
-    return Subject(question, event.card, page[0], decision.as_of_position)
+    return question._replace(refs=decision.subject_refs)
 
 
 def known_of(connection: psycopg.Connection, subject: Subject, as_of: int) -> Known:

@@ -5,11 +5,11 @@ own with its own modules before the present ones, so that two versions never mee
 """
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import psycopg
 from eventsourcing.persistence import IntegrityError
 
 from hub.audit.rule_archive import archive_digest, needs_at_hand, pack_version, unpack_version
+from hub.audit.rule_process import RuleProcess, RulesEnded, bare_environment
 from hub.domain.acceptance import rules_digest
 from hub.domain.errors import RuleVersionFailed, RuleVersionUnknown
 from hub.domain.rule_book import RuleBook
@@ -51,6 +52,33 @@ def publish_rules(connection: psycopg.Connection, store: AggregateStore, at: dat
 
 def answer_by(dsn: str, digest: bytes, packed: str) -> dict[str, Any]:
     """Has a kept version answer what `hub.domain.replaying.pack` wrote; raises RuleVersionUnknown, …Damaged or …Failed."""
+    with unpacked_version(dsn, digest) as (directory, needs):
+        command = [sys.executable, "-c", _ASK]
+        try:
+            ran = subprocess.run(
+                command, input=packed, env=bare_environment(directory), capture_output=True, encoding="utf-8", check=True,
+                timeout=ANSWER_S, cwd=directory,
+            )  # fmt: skip
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            raise RuleVersionFailed(_difference(needs)) from None
+    answered: dict[str, Any] = json.loads(ran.stdout)
+    return answered
+
+
+@contextmanager
+def kept_rules(dsn: str, digest: bytes) -> Iterator[RuleProcess]:
+    """Gives a process of a kept version that answers question after question; raises RuleVersionUnknown, …Damaged or …Failed."""
+    with unpacked_version(dsn, digest) as (directory, needs):
+        try:
+            with closing(RuleProcess(directory)) as process:
+                yield process
+        except RulesEnded:
+            raise RuleVersionFailed(_difference(needs)) from None
+
+
+@contextmanager
+def unpacked_version(dsn: str, digest: bytes) -> Iterator[tuple[Path, dict[str, str]]]:
+    """Unpacks a kept version and gives its directory and what it needs; raises RuleVersionUnknown or RuleVersionDamaged."""
     with reading(dsn, "hub_reader", "hub-rules") as connection:
         kept = _kept(connection, digest)
     if kept is None:
@@ -58,18 +86,8 @@ def answer_by(dsn: str, digest: bytes, packed: str) -> dict[str, Any]:
     with closing(AggregateStore(dsn)) as store:
         book = store.get(RuleBook, RuleBook.create_id())
     with tempfile.TemporaryDirectory(prefix="hub-rules-") as directory:
-        needs = unpack_version(kept, digest, book.archives.get(digest, b"") if book is not None else b"", Path(directory))
-        # Of the environment only what an interpreter needs: kept code has no business with the settings and secrets of this process.
-        environment = {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONPATH": directory, "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-c", _ASK]
-        try:
-            ran = subprocess.run(
-                command, input=packed, env=environment, capture_output=True, encoding="utf-8", check=True, timeout=ANSWER_S, cwd=directory
-            )
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-            raise RuleVersionFailed(_difference(needs)) from None
-    answered: dict[str, Any] = json.loads(ran.stdout)
-    return answered
+        published = book.archives.get(digest, b"") if book is not None else b""
+        yield Path(directory), unpack_version(kept, digest, published, Path(directory))
 
 
 def _kept(connection: psycopg.Connection, digest: bytes) -> bytes | None:

@@ -16,4 +16,10 @@ AUDITING = (
         POLICY,
         "按两种时间查询：当时所知、当时答复。As of both times: what was known and answered.",
     ),
+    Entry(
+        "replay",
+        "hub.commands.replay:app",
+        POLICY,
+        "重放：答复重新裁决、视图重新折叠，与现有比对。Replay: answers decided again, views folded again, and compared.",
+    ),
 )

@@ -4,15 +4,12 @@ The fresh tables are filled beside the live ones, then compared and switched as 
 stopped leaves the live views as they are, and the next one begins again.
 """
 
-import multiprocessing
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import Executor, as_completed
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psycopg
 import pyarrow as pa
@@ -25,7 +22,8 @@ from hub.export.reading import Segments
 from hub.journal.sessions import alone
 from hub.lanes import changes, touches
 from hub.lanes.loading import load_sums, without_keys
-from hub.lanes.units import SESSION, Folded, Work, begin, fold_shared, fold_unit, leave, session
+from hub.lanes.pool import processes_of
+from hub.lanes.units import SESSION, Folded, Work, fold_shared, fold_unit, leave, session
 from hub.projections.cells import bring, is_summed
 from hub.projections.ledgers import Parked
 from hub.projections.projection import CellView, Key, View
@@ -96,7 +94,7 @@ def fill(
     _refuse_another(connection, export)
     fresh = [fresh_copy(connection, view) for view in views]
     keys = [statement for view in fresh for statement in without_keys(connection, view)]
-    with tempfile.TemporaryDirectory(prefix="hub-lanes-") as notes, _processes(processes) as pool:
+    with tempfile.TemporaryDirectory(prefix="hub-lanes-") as notes, processes_of(processes, leave, RebuildStopped) as pool:
         work = Work(dsn, directory, Path(notes), tuple(view.name for view in views), _buckets_a_unit(export.position))
         _find_changes(pool, work, export, report)
         totals = _Totals(fresh)
@@ -123,34 +121,6 @@ def _buckets_a_unit(position: int) -> int:
     while buckets > 1 and position * buckets >> BUCKET_BITS > EVENTS_A_UNIT:
         buckets >>= 1
     return buckets
-
-
-class _Here(Executor):
-    """One process is this one."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Calls it at once."""
-        future: Future[Any] = Future()
-        future.set_result(fn(*args, **kwargs))
-        return future
-
-
-@contextmanager
-def _processes(count: int | None) -> Iterator[Executor]:
-    if (count or os.cpu_count()) == 1:
-        try:
-            yield _Here()
-        finally:
-            leave()
-        return
-    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=begin) as pool:
-        try:
-            yield pool
-        except BrokenProcessPool:
-            raise RebuildStopped from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def _find_changes(pool: Executor, work: Work, export: Segments, report: Report) -> None:

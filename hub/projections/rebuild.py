@@ -15,7 +15,7 @@ from hub.journal.reader import head_position
 from hub.journal.sessions import alone
 from hub.projections import moving_with
 from hub.projections.engine import View, advance, checkpoint_and_head, create_view, parked_keys, positions
-from hub.projections.projection import FRESH
+from hub.projections.projection import FRESH, Key
 from hub.projections.together import advance_as_one
 
 
@@ -46,24 +46,39 @@ def digest(connection: psycopg.Connection, view: View) -> str:
     return hasher.hexdigest()
 
 
-def first_difference(connection: psycopg.Connection, view: View, fresh: View) -> str:
-    """Returns the table and the key of the first row that is not the same in both, and "views.parked" where all rows are."""
+class Place(NamedTuple):
+    """Where two views differ first: a table and the key of a row, ("parked", ()) where all rows are the same."""
+
+    table: str = ""
+    key: Key = ()
+    names: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """How it is shown, "" where nothing differs."""
+        named = zip(self.names, self.key, strict=True)
+        said = ", ".join(f"{name} {value.hex() if isinstance(value, bytes) else value}" for name, value in named)
+        return f"views.{self.table}{f': {said}' if said else ''}" if self.table else ""
+
+
+NOWHERE = Place()
+
+
+def first_difference(connection: psycopg.Connection, view: View, fresh: View) -> Place:
+    """Returns the first row that is not the same in both."""
     for table, other in zip(view.tables, fresh.tables, strict=True):
         keys, columns = (", ".join(name for name, _ in named) for named in (table.key_columns, table.columns))
         live, rebuilt = f"SELECT {columns} FROM views.{table.name}", f"SELECT {columns} FROM views.{other.name}"  # noqa: S608
         statement = f"""SELECT {keys} FROM (({live} EXCEPT {rebuilt}) UNION ALL ({rebuilt} EXCEPT {live})) d ORDER BY {keys} LIMIT 1"""  # noqa: S608
         if (row := connection.execute(statement.encode()).fetchone()) is not None:
-            named = zip((name for name, _ in table.key_columns), row, strict=True)
-            said = ", ".join(f"{name} {value.hex() if isinstance(value, bytes) else value}" for name, value in named)
-            return f"views.{table.name}: {said}"
-    return "views.parked"
+            return Place(table.name, tuple(row), tuple(name for name, _ in table.key_columns))
+    return Place("parked")
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
     """What a rebuild found: both digests at one position, and whether the fresh table took the live one's place.
 
-    *place* is the first row that differs, "" where none does.
+    *place* is the first row that differs.
     """
 
     view: str
@@ -71,7 +86,7 @@ class Rebuilt:
     live_digest: str
     fresh_digest: str
     switched: bool
-    place: str = ""
+    place: Place = NOWHERE
 
     @property
     def is_equal(self) -> bool:

@@ -11,6 +11,7 @@ from chuanyu.exchange.v1 import event_pb2, references_pb2
 from hub.audit.as_of import known_at
 from hub.audit.replay.card_asked import card_as_of
 from hub.audit.replay.questions import answer
+from hub.audit.replay.views_asked import ViewUnknown
 from hub.domain.audit_errors import AuditWindowAhead, AuditWindowBefore
 from hub.domain.errors import HubError
 from hub.projections import DECIDED_BY
@@ -108,3 +109,21 @@ def test_a_place_that_the_record_does_not_have_is_refused(
     question.recorded_as_of.CopyFrom(asked.RecordedAsOf(**place))
     with pytest.raises(refusal):
         answer(dsn, asked.AuditQuestion(card=question))
+
+
+def test_a_view_that_was_altered_is_named_with_its_row_and_its_event(dsn: str, journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(registered(CARD), lost(OTHER), lost(CARD), feed=FEED)
+    fold(views)
+    question = asked.AuditQuestion(views=asked.ViewsQuestion(views=["card_standing", "card_alias"]))
+    assert answer(dsn, question).holds
+    views.execute("UPDATE views.card_standing SET facts = '[]' WHERE key = %s", (key_of(CARD),))
+    outcome = answer(dsn, question)
+    [standing, alias] = outcome.facts["views"]
+    assert (outcome.holds, alias["equal"]) == (False, True)
+    assert (standing["place"], standing["event"]) == (f"views.card_standing: key {key_of(CARD).hex()}", 3)
+
+
+def test_a_view_that_there_is_not_is_refused(dsn: str, journal: Recording) -> None:
+    journal.append(registered(CARD), feed=FEED)
+    with pytest.raises(ViewUnknown):
+        answer(dsn, asked.AuditQuestion(views=asked.ViewsQuestion(views=["no_view"])))

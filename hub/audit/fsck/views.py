@@ -26,7 +26,7 @@ def examine_views(scene: Scene) -> Iterator[Difference]:
             continue
         scene.checked.views[projection.name] = result.is_equal
         if not result.is_equal:
-            table, _, key = result.place.partition(": ")
+            table, _, key = str(result.place).partition(": ")
             yield Difference("view-differs", view=projection.name, position=result.position, table=table, key=key)
     [(parked,)] = scene.rows("SELECT count(*) FROM views.parked")
     scene.checked.parked = int(parked)

@@ -134,6 +134,10 @@ class Memory:
             rows |= {other: row for other in more if (row := self._row(other)) is not None}
         return facts_known(key, rows, with_ecard=with_ecard)
 
+    def person(self, key: bytes) -> bytes:
+        """Returns the key of who has a card, else that of the card: people are counted by it."""
+        return next((state.holder for state in self._lives_of(key) if state.holder), self.identifiers(key)[0])
+
     def recorded(self, key: bytes) -> "OnRecord":
         """Returns all that is on record of the holder of a card, but for what libraries reported."""
         subjects = self._subjects(key)

@@ -1,0 +1,93 @@
+"""What all cards share, over positions: the agreements, and the registers as they were declared and last heard of."""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from chuanyu.exchange.v1 import agreement_history_pb2
+
+from hub.domain.agreement import Agreements, Terms, terms_in
+from hub.domain.records.known import Register, RegisterKey
+from hub.projections.engine import read
+from hub.projections.ledgers import Rows, fold_events, folds_in, named_rows, read_by
+from hub.projections.projection import Projection
+from hub.projections.views.agreements import AGREEMENTS
+from hub.projections.views.registers import REGISTERS, registers_of
+
+PAGE_POSITIONS = 10_000
+
+
+@dataclass(slots=True)
+class Line:
+    """The values of one thing, each from a position on."""
+
+    positions: list[int] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+
+    def add(self, position: int, value: Any) -> None:
+        """Adds a value from a position on, which is not before the last."""
+        if self.positions and self.positions[-1] == position:
+            self.values[-1] = value
+        else:
+            self.positions.append(position)
+            self.values.append(value)
+
+    def at(self, position: int) -> Any:
+        """Returns the value at a position, None before the first."""
+        found = bisect_right(self.positions, position)
+        return self.values[found - 1] if found else None
+
+
+@dataclass(slots=True)
+class Timelines:
+    """The agreements' terms and each register, over positions."""
+
+    terms: Line = field(default_factory=Line)
+    registers: dict[RegisterKey, Line] = field(default_factory=dict)
+    _made: dict[int, Agreements] = field(default_factory=dict)
+
+    def agreements(self, position: int) -> Agreements:
+        """Returns the agreements as they were known at a position; the same object as long as they are the same."""
+        number = bisect_right(self.terms.positions, position)
+        if number not in self._made:
+            self._made[number] = Agreements(self.terms.values[number - 1] if number else ())
+        return self._made[number]
+
+    def registers_at(self, position: int) -> Mapping[RegisterKey, Register]:
+        """Returns the registers that had been declared by a position."""
+        return {key: value for key, line in self.registers.items() if (value := line.at(position)) is not None}
+
+
+def timelines(connection: psycopg.Connection, last: int) -> Timelines:
+    """Folds the agreements and the registers up to a position, and keeps what they were at each."""
+    found, agreements, registers = Timelines(), Rows(), Rows()
+    views = (AGREEMENTS, REGISTERS)
+    for after in range(0, last, PAGE_POSITIONS):
+        page = read(connection, views, after, min(after + PAGE_POSITIONS, last))
+        for event in page.events:
+            changed = {event.position: page.changed[event.position]} if event.position in page.changed else {}
+            if AGREEMENTS.kinds and event.kind in AGREEMENTS.kinds:
+                _fold(AGREEMENTS, agreements, [event], {})
+                found.terms.add(event.position, _terms(agreements))
+                continue
+            for key in _fold(REGISTERS, registers, [event], changed):
+                name, province = str(key[0]), str(key[1])
+                state = registers.states.get(key)
+                declared = registers_of([(name, province, state)]) if state is not None else {}
+                if declared or (name, province) in found.registers:
+                    found.registers.setdefault((name, province), Line()).add(event.position, declared.get((name, province)))
+    return found
+
+
+def _fold(view: Projection, rows: Rows, events: Any, changed: Any) -> list[Any]:
+    touched, _ = named_rows(view, folds_in(*read_by(view, events, changed)))
+    fold_events(view, touched, rows, set())
+    return [key for _, _, _, keys in touched for key in keys]
+
+
+def _terms(rows: Rows) -> tuple[Terms, ...]:
+    """Returns the terms of all agreements, in the order in which an edge reads them."""
+    states = sorted((state[0], key[0], state[1]) for key, state in rows.states.items() if state is not None)
+    return tuple(terms for *_, data in states for terms in terms_in(agreement_history_pb2.AgreementHistory.FromString(data)))

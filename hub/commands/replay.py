@@ -1,0 +1,57 @@
+"""The commands `hub replay`: answers decided again, views folded again, each compared with what is there."""
+
+from typing import Annotated
+
+import typer
+from chuanyu.exchange.v1 import audit_question_pb2 as asked
+
+from hub.audit.replay.questions import answer
+from hub.commands.asof import place
+from hub.commands.database import database
+from hub.commands.options import Json
+from hub.commands.outcomes import print_outcome
+from hub.commands.progress import progress
+from hub.config import Config
+from hub.journal.reader import head_position
+from hub.journal.sessions import session
+
+app = typer.Typer(
+    help="重放：答复重新裁决、视图重新折叠，与现有比对。Replay: answers decided again, views folded again, and compared.",
+    no_args_is_help=True,
+)
+Begin = Annotated[str, typer.Option("--from", help="自此时刻或位置；空为开始。From this instant or position on; the beginning if absent.")]
+End = Annotated[str, typer.Option("--to", help="至此时刻前或此位置；空为现在。Before this instant or up to this position; now if absent.")]
+
+
+@app.command()
+def answers(begin: Begin = "", end: End = "", as_json: Json = False) -> None:
+    """一段时间的答复，按其所载规则与数据重新裁决并比对。Decide the answers of a period again, by the rules and data they name."""
+    with database(Config()) as dsn:
+        period = asked.AnswersQuestion(to=end_of(dsn, end))
+        getattr(period, "from").CopyFrom(place(begin or "1"))
+        finish(dsn, asked.AuditQuestion(answers=period), as_json=as_json)
+
+
+@app.command()
+def views(
+    names: Annotated[list[str] | None, typer.Argument(help="视图名；空为全部。Names of views; all if none.")] = None, as_json: Json = False
+) -> None:
+    """视图与由日志重新折叠的结果比对，指出第一处不同及其事件。Compare views with a replay; the first difference with its event."""
+    with database(Config()) as dsn:
+        finish(dsn, asked.AuditQuestion(views=asked.ViewsQuestion(views=names or [])), as_json=as_json)
+
+
+def end_of(dsn: str, text: str) -> asked.RecordedAsOf:
+    """Returns the end of a period as it was typed, the newest position if it was not."""
+    if text:
+        return place(text)
+    with session(dsn, "hub_reader", "hub-replay") as connection:
+        return asked.RecordedAsOf(position=max(1, head_position(connection)))
+
+
+def finish(dsn: str, question: asked.AuditQuestion, *, as_json: bool) -> None:
+    """Answers a question with a progress bar, prints the outcome, and exits with 1 where something does not hold."""
+    with progress() as report:
+        outcome = answer(dsn, question, lambda done, of: report("重放 replay", done, of))
+    print_outcome(outcome, in_json=as_json)
+    raise typer.Exit(0 if outcome.holds is not False else 1)

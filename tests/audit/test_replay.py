@@ -1,0 +1,187 @@
+"""Answers decided again are the same: those taken under load and during a catch-up, by other rules, with tokens; what was altered shows."""
+
+import contextlib
+import itertools
+import random
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import psycopg
+import pytest
+from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, control_pb2, event_pb2, references_pb2
+
+from hub.audit.replay.comparing import Found
+from hub.audit.replay.decided_again import Period, decide_again
+from hub.audit.replay.progress import Cancelled, unseen
+from tests.clients import DEADLINE_S, Province, journal
+from tests.hub_process import RunningHub
+from tests.messages import lost, name_card, question, registered
+
+CARDS = [f"W{number:08d}" for number in range(40)]
+FEED = "cq.card-center"
+TRANSIT_NO = references_pb2.CARD_IDENTIFIER_KIND_TRANSIT_CARD_NO
+HOLDERS = [f"50019919400101{number:03d}0" for number in range(12)]
+ALL = Period(1, 1 << 62)
+
+
+def life(chance: random.Random, at_s: int) -> event_pb2.Event:
+    """Something that changes what is answered about a card."""
+    card = chance.choice(CARDS)
+    event = chance.choice(
+        (
+            lambda: registered(card, at_s=at_s),
+            lambda: lost(card, at_s=at_s),
+            lambda: enabled(card, at_s, chance.choice(["", *CARDS])),
+            lambda: tied(registered(card, at_s=at_s), card),
+            lambda: addressed(lost(card, at_s=at_s), card),
+            lambda: certified(card, at_s, chance.choice(["2025", "2026"])),
+        )
+    )()
+    if chance.random() < 0.4:
+        event.holder.id_type, event.holder.clear = references_pb2.ID_TYPE_RESIDENT_ID, with_check_digit(chance.choice(HOLDERS)[:17])
+    return event
+
+
+def with_check_digit(digits: str) -> str:
+    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+    return digits + "10X98765432"[sum(int(digit) * weight for digit, weight in zip(digits, weights, strict=True)) % 11]
+
+
+def enabled(card: str, at_s: int, predecessor: str) -> event_pb2.Event:
+    event = event_pb2.Event()
+    event.occurred_at.seconds = at_s
+    name_card(event.card, card, "50")
+    event.social_function_activated.channel = 1
+    if predecessor:
+        name_card(event.social_function_activated.supersedes, predecessor, "50")
+    return event
+
+
+def tied(event: event_pb2.Event, card: str) -> event_pb2.Event:
+    alias = event.card_aliases.add()
+    alias.issuing_province, alias.kind, alias.clear = "50", TRANSIT_NO, f"31058400000{card[1:]}"
+    return event
+
+
+def addressed(event: event_pb2.Event, card: str) -> event_pb2.Event:
+    event.card.kind, event.card.clear = TRANSIT_NO, f"31058400000{card[1:]}"
+    return event
+
+
+def certified(card: str, at_s: int, cycle: str) -> event_pb2.Event:
+    event = event_pb2.Event(service_region="500103", scenario="HR.CERT")
+    event.occurred_at.seconds = at_s
+    name_card(event.card, card, "50")
+    said = event.benefit_qualification_certified
+    said.benefit_kind, said.cycle, said.method = "PENSION", cycle, 1  # type: ignore[assignment]
+    return event
+
+
+def asked(chance: random.Random, number: int) -> card_service_pb2.CheckAcceptanceRequest:
+    """A question that may look at the card alone, at what is on record, or at a token."""
+    request = question(f"replayed-{number}", chance.choice(CARDS), scenario=chance.choice(["TRA.MET", "HR.CERT", "GOV.ID", "TRA.ELD"]))
+    if chance.random() < 0.3:
+        request.medium = acceptance_pb2.MEDIUM_ECARD_QR
+        request.subject_refs.token.clear = f"token-{chance.randrange(30)}"
+        request.claims.ecard_token = acceptance_pb2.ECARD_TOKEN_VALID
+    return request
+
+
+@pytest.fixture(scope="module")
+def under_load(shared_hub: RunningHub, chongqing: Province, sichuan: Province) -> Iterator[int]:
+    """Asks while cards change, and while a backlog is folded; returns how many answers were recorded."""
+    now_s, chance, begun = int(time.time()) - 86_400, random.Random(20260303), threading.Event()
+    declared = event_pb2.Event(service_region="500000")
+    declared.occurred_at.seconds = now_s
+    declared.register_declared_complete.register = control_pb2.REGISTER_CERTIFICATIONS
+    declared.register_declared_complete.fresh_for_hours = 1
+    chongqing.tell(FEED, declared, *(registered(card, at_s=now_s - 3_600) for card in CARDS[:30]))
+
+    def tell() -> None:
+        begun.set()
+        for number in range(30):
+            # The last ones come at once, so that the views are behind while questions are answered.
+            size = 3 if number < 25 else 400
+            chongqing.tell(FEED, *(life(chance, now_s + number * 100 + offset) for offset in range(size)))
+
+    telling = threading.Thread(target=tell)
+    telling.start()
+    assert begun.wait(DEADLINE_S)
+    numbers = itertools.count()
+    answered = 0
+    with ThreadPoolExecutor(8) as pool:
+        while telling.is_alive() or answered < 200:
+            chances = [(random.Random(number), number) for number in itertools.islice(numbers, 40)]
+            answered += sum(pool.map(lambda one: is_answered(sichuan, asked(*one)), chances))
+    telling.join()
+    assert [str(one.event.event_quarantined) for one in journal(shared_hub.dsn) if one.kind == "event_quarantined"][:4] == []
+    yield answered
+
+
+@pytest.fixture
+def superuser(shared_hub: RunningHub) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(shared_hub.dsn, autocommit=True) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def altered(superuser: psycopg.Connection, position: int, data: bytes) -> Iterator[None]:
+    """Has the journal say something else at a position meanwhile."""
+    before = superuser.execute("SELECT data FROM journal.event WHERE position = %s", (position,)).fetchone()
+    assert before is not None
+    superuser.execute("UPDATE journal.event SET data = %s WHERE position = %s", (data, position))
+    yield
+    superuser.execute("UPDATE journal.event SET data = %s WHERE position = %s", (*before, position))
+
+
+def is_answered(province: Province, request: card_service_pb2.CheckAcceptanceRequest) -> bool:
+    try:
+        province.cards.CheckAcceptance(request, timeout=DEADLINE_S)
+    except grpc.RpcError:
+        return False
+    return True
+
+
+def again(hub: RunningHub, processes: int = 1, lanes: int = 7) -> Found:
+    return decide_again(hub.dsn, ALL, (), unseen, processes, lanes)
+
+
+def test_answers_under_load_and_during_a_catch_up_are_the_same_when_decided_again(shared_hub: RunningHub, under_load: int) -> None:
+    found = again(shared_hub)
+    answers = [one for one in journal(shared_hub.dsn) if one.kind == "decision_made"]
+    outcomes = {one.event.decision_made.outcome for one in answers}
+    bases = [one.position for one in answers if one.event.decision_made.bases]
+    assert found.differences == []
+    assert (found.answers, found.different) == (len(answers), 0)
+    assert found.answers >= under_load >= 200
+    assert len(outcomes) > 2 and bases
+
+
+@pytest.mark.usefixtures("under_load")
+def test_lanes_and_processes_change_nothing(shared_hub: RunningHub) -> None:
+    assert again(shared_hub, lanes=1) == again(shared_hub, lanes=64) == again(shared_hub, processes=2)
+
+
+@pytest.mark.usefixtures("under_load")
+def test_an_answer_that_was_altered_shows_with_both_answers(shared_hub: RunningHub, superuser: psycopg.Connection) -> None:
+    answers = (one for one in journal(shared_hub.dsn) if one.kind == "decision_made")
+    denied = next(one for one in answers if one.event.decision_made.reason_codes and not one.event.decision_made.HasField("subject_refs"))
+    event = event_pb2.Event.FromString(denied.data)
+    del event.decision_made.reason_codes[:]
+    event.decision_made.outcome = acceptance_pb2.ACCEPTANCE_OUTCOME_ACCEPT
+    with altered(superuser, denied.position, event.SerializeToString()):
+        [difference] = again(shared_hub).differences
+    assert (difference.position, difference.then.outcome, difference.then.reasons) == (denied.position, "ACCEPT", ())
+    assert difference.now.reasons == tuple(denied.event.decision_made.reason_codes)
+
+
+@pytest.mark.usefixtures("under_load")
+def test_a_replay_can_be_cancelled(shared_hub: RunningHub) -> None:
+    def cancel(_done: int, _of: int) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        decide_again(shared_hub.dsn, ALL, (), cancel, 2)
