@@ -14,6 +14,7 @@ from hub.audit.requests.wording import in_words
 from hub.commands import audit_request
 from hub.commands.asking import Operator, login
 from hub.commands.audit_desk import desk, opened, waited
+from hub.commands.audit_report import check_report, report, report_key
 from hub.commands.audit_screen import as_row, lines, outcome_lines
 from hub.commands.database import database
 from hub.commands.options import Json
@@ -23,6 +24,9 @@ from hub.words.audits import STATES as STATE_WORDS
 
 app = typer.Typer(help="审计：申请、核准、查看、取走。Audits: ask, approve, look, fetch.", no_args_is_help=True)
 app.add_typer(audit_request.app, name="request")
+app.command()(report)
+app.command("check-report")(check_report)
+app.command("report-key")(report_key)
 
 Code = Annotated[str, typer.Argument(help="审计编号，如 AU-12。Code of the audit.")]
 _PARTS = {

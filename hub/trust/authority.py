@@ -25,6 +25,8 @@ from hub.loopback import channel_options
 AUTHORITY = "川渝一卡通互通枢纽 Chuanyu Exchange Hub CA"
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 VALID_FOR = timedelta(days=365)
+# What a certificate is for that signs documents (RFC 9336).
+DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 SERVER_RENEWED_AT, _PARTICIPANT_RENEWED_AT = timedelta(days=30), timedelta(days=7)
 _BACKDATED = timedelta(minutes=5)
 
@@ -99,7 +101,7 @@ def issue_server(directory: Path, hosts: tuple[str, ...] = LOCAL_HOSTS, valid_fo
     """Issues the hub's own certificate for the host names and addresses; one with 30 days to run stays."""
     files = files_of(directory, "server")
     with alone(directory):
-        if _is_due(files, SERVER_RENEWED_AT):
+        if is_due(files, SERVER_RENEWED_AT):
             names = _names_in(files.certificate) or [_host_name(host) for host in hosts]
             issue(files, names, ExtendedKeyUsageOID.SERVER_AUTH, valid_for)
     return files
@@ -109,7 +111,7 @@ def issue_participant(directory: Path, urn: str, valid_for: timedelta = VALID_FO
     """Issues a participant's certificate; one with a week to run stays."""
     files = participant_files(directory, urn)
     with alone(directory):
-        if _is_due(files, _PARTICIPANT_RENEWED_AT):
+        if is_due(files, _PARTICIPANT_RENEWED_AT):
             issue(files, [x509.UniformResourceIdentifier(urn)], ExtendedKeyUsageOID.CLIENT_AUTH, valid_for)
     return files
 
@@ -120,7 +122,7 @@ def issue_operator(directory: Path) -> None:
         issue_participant(directory, OPERATOR)
 
 
-def _is_due(files: CertificateFiles, before_end: timedelta) -> bool:
+def is_due(files: CertificateFiles, before_end: timedelta) -> bool:
     """Whether a certificate must be issued: it or its key is missing, or it ends soon and the authority's key is here."""
     if not files.certificate.exists() or not files.key.exists():
         return True
@@ -170,7 +172,7 @@ def sign(
     return (
         _builder(_name(files.certificate.stem.partition("_")[0]), authority.subject, key, valid_for)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(_usage(commits=purpose == DOCUMENT_SIGNING), critical=True)
         .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(authority_key, hashes.SHA256())
@@ -194,10 +196,10 @@ def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+def _usage(*, signs_certificates: bool = False, commits: bool = False) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=not signs_certificates,
-        content_commitment=False,
+        content_commitment=commits,
         key_encipherment=False,
         data_encipherment=False,
         key_agreement=False,
