@@ -19,9 +19,9 @@ from hub.journal.corrections import changes
 from hub.journal.reader import head_position, read_page
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import PAGE_EVENTS, View, collector_at_rest, fold_page
-from hub.projections.ledgers import read_by
 from hub.projections.projection import decode_for
 from hub.projections.rebuild import drop_fresh, fresh_copy
+from hub.projections.touched import read_by
 
 ROUNDS = 3
 RAW, READ, DECODE, CORRECTIONS, COMMIT = "raw", "read", "decode", "corrections", "commit"

@@ -11,14 +11,14 @@ from hub.domain.netting_taps import net_taps
 from hub.domain.tellings import GIVES_BACK, Telling, number_text
 from hub.domain.usage import COUNTED_KINDS, UsageCell
 
-__all__ = ["Counted", "Net", "net"]
+__all__ = ["Counted", "Net", "counts_alone", "net"]
 
 
 def net(tellings: Sequence[Telling]) -> Net:
     """Returns what the tellings of one business key come to."""
     first = tellings[0]
     if len(tellings) == 1:
-        is_use = first.kind in COUNTED_KINDS and (first.fen >= 0 or not first.kind.startswith("transit_"))
+        is_use = counts_alone(first)
         return Net((Counted(UsageCell(first.day, first.issuer, first.region, first.scenario), 1, first.fen),)) if is_use else NOTHING
     kind = next((telling.kind for telling in tellings if telling.kind in COUNTED_KINDS), first.kind)
     if kind.startswith("transit_"):
@@ -30,6 +30,11 @@ def net(tellings: Sequence[Telling]) -> Net:
     if kind.startswith("medical_settlement"):
         return net_settlements(tellings)
     return joined(net_one(told) for told in parted(tellings))
+
+
+def counts_alone(told: Telling) -> bool:
+    """Whether a telling counts where nothing else is told of its fact: as one use with its money, in its cell."""
+    return told.kind in COUNTED_KINDS and (told.fen >= 0 or not told.kind.startswith("transit_"))
 
 
 def _not_reversed(tellings: Sequence[Telling]) -> Sequence[Telling]:

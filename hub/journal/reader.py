@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, TypeVar
 import psycopg
 from chuanyu.exchange.v1 import event_pb2
 
+from hub.domain.business_keys import card_key
 from hub.domain.errors import JournalUnavailable
-from hub.domain.instants import microseconds
+from hub.domain.instants import SECOND_US, microseconds
 from hub.journal.batch import PG_EPOCH_US
 from hub.journal.sessions import Role, session
 
@@ -39,6 +40,7 @@ class Recorded:
     __slots__ = (
         "_derived",
         "about",
+        "card",
         "data",
         "event",
         "in_force_since",
@@ -59,6 +61,8 @@ class Recorded:
     occurred_us: int
     # Whether nothing is in force by this event: what it is folded with is taken out.
     is_reversal: bool
+    # The key of the card number that it names, else of whatever identifier it is addressed by, empty if by none.
+    card: bytes
     leaf: bytes  # of the log, where `hub.journal.leaves` filled it in
 
     def __init__(self, position: int, recorded_us: int, stream_id: int, sequence: int, kind: str, data: bytes) -> None:
@@ -86,6 +90,8 @@ class Recorded:
             value = microseconds(self.event.occurred_at)
         elif name == "is_reversal":
             value = self.event.HasField("reverses")
+        elif name == "card":
+            value = self.event.event_quarantined.blocked_card.key if self.kind == "event_quarantined" else card_key(self.event)
         else:
             raise AttributeError(name)
         setattr(self, name, value)
@@ -122,7 +128,8 @@ def decode(events: Iterable[Recorded]) -> None:
     for one in events:
         event = one.event = parse(one.data)
         one.is_reversal = event.HasField("reverses")
-        one.occurred_us = microseconds(event.occurred_at)
+        at = event.occurred_at
+        one.occurred_us = at.seconds * SECOND_US + at.nanos // 1_000
 
 
 @contextmanager

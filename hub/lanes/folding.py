@@ -9,9 +9,10 @@ from hub.journal.leaves import fill_leaves
 from hub.journal.reader import Recorded
 from hub.lanes.touches import Touches, hash_of
 from hub.projections.cells import derived
-from hub.projections.ledgers import Parked, Rows, fold_events, folds_in, named_rows, read_by
+from hub.projections.ledgers import Rows, fold_events
 from hub.projections.naming import refer
 from hub.projections.projection import CellView, Key, View
+from hub.projections.touched import Parked, folds_in, keys_of, named_rows, read_by
 
 
 class Folding:
@@ -47,10 +48,11 @@ class Folding:
         self.parked_now |= parked
         if self._only is not None:
             only = self._only
-            touched = [(position, one, before, [key for key in keys if hash_of(key) in only]) for position, one, before, keys in touched]
+            kept = ((touch, [key for key in keys_of(touch) if hash_of(key) in only]) for touch in touched)
+            touched = [touch if keys == keys_of(touch) else (*touch[:3], keys) for touch, keys in kept]
         self.parked_now |= fold_events(view, touched, self.rows, self._parked)
-        self.touches.add([(position, key) for position, _, _, keys in touched for key in keys])
+        self.touches.add([(touch[0], key) for touch in touched for key in keys_of(touch)])
         if view.waiting is not None:
             # A row that may wait for the event is touched, whether it waits or not: it may be another unit that has it.
-            waited = [(position, view.waiting(recorded), keys) for position, recorded, _, keys in touched]
+            waited = [(touch[0], view.waiting(touch[1]), keys_of(touch)) for touch in touched]
             self.touches.add([(position, key) for position, key, keys in waited if key is not None and key not in keys])

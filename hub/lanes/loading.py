@@ -44,7 +44,8 @@ def copy_rows(connection: psycopg.Connection, folding: Folding) -> None:
     if isinstance(view, CellView):
         return
     encode, states = view.encode, folding.rows.states
-    store(connection, view.rows, [(*key, *encode(state)) for key, state in states.items() if state is not None], (), ())
+    new = [(*key, *encode(state)) for key, state in states.items() if state is not None]
+    store(connection, view.rows, [*folding.rows.fresh.values(), *new], (), ())
     if (table := view.item_rows) is not None:
         store(connection, table, list(_items(folding.rows.items)), (), ())
 
@@ -64,6 +65,7 @@ def take_rows(connection: psycopg.Connection, view: View, foldings: Sequence[Fol
     if isinstance(view, CellView):
         return
     rows = {key for folding in foldings for key, state in folding.rows.states.items() if state is not None}
+    rows |= {key for folding in foldings for key in folding.rows.fresh}
     store(connection, view.rows, (), (), list(rows))
     if (table := view.item_rows) is not None:
         items = {(*key, item[0]) for folding in foldings for key, some in folding.rows.items.items() for item in some}

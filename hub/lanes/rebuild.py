@@ -25,10 +25,10 @@ from hub.lanes.loading import load_sums, without_keys
 from hub.lanes.pool import processes_of
 from hub.lanes.units import SESSION, Folded, Work, fold_shared, fold_unit, leave, session
 from hub.projections.cells import bring, is_summed
-from hub.projections.ledgers import Parked
 from hub.projections.projection import CellView, Key, View
 from hub.projections.rebuild import RebuildUnderWay, Rebuilt, RebuiltViewDiffers, catch_up_and_switch, drop_fresh, fresh_copy
 from hub.projections.runner import connect
+from hub.projections.touched import Parked
 
 # A unit has about so many events: what a process has in memory does not grow with the journal.
 EVENTS_A_UNIT = 1 << 15

@@ -21,9 +21,9 @@ from hub.lanes import changes, touches
 from hub.lanes.folding import Folding
 from hub.lanes.loading import copy_rows, take_rows
 from hub.projections import PROJECTIONS
-from hub.projections.ledgers import Parked
 from hub.projections.projection import FRESH, Key, View, decode_for, kinds_of
 from hub.projections.runner import connect
+from hub.projections.touched import Parked
 
 SESSION = "hub-lanes"
 

@@ -6,10 +6,10 @@ import psycopg
 
 from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
-from hub.projections.ledgers import Fold, Parked, folds_in
 from hub.projections.naming import refer
 from hub.projections.projection import CellView, Key
 from hub.projections.rows import add_up
+from hub.projections.touched import Fold, Parked, folds_in
 
 
 def fold_into_cells(connection: psycopg.Connection, view: CellView, page: list[Recorded], changed: Mapping[int, Change]) -> Parked:

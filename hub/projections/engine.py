@@ -18,9 +18,10 @@ from hub.journal.reader import Recorded, read_page
 from hub.journal.sessions import take_turn
 from hub.projections.cells import fold_into_cells
 from hub.projections.fold_trace import Fold, folded
-from hub.projections.ledgers import fold_into_ledger, read_by
+from hub.projections.ledgers import fold_into_ledger
 from hub.projections.projection import CellView, Key, Projection, Row, View, decode_for, kinds_of, marks_of
 from hub.projections.rows import create_table
+from hub.projections.touched import read_by
 from hub.telemetry.spans import now_ns
 
 __all__ = ["CellView", "Key", "Projection", "Row", "View"]

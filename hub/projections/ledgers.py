@@ -3,7 +3,7 @@
 An event that makes `evolve` raise is parked, and so are later ones of its key; other keys go on.
 """
 
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import psycopg
@@ -11,43 +11,9 @@ import psycopg
 from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
 from hub.projections.naming import refer
-from hub.projections.projection import Items, Key, Linked, Projection, Row, Signed, State, Table, View
+from hub.projections.projection import First, Items, Key, Linked, Projection, Row, Signed, State, Table
 from hub.projections.rows import add_up, any_row, load_linked, rows_of, store
-
-Fold = tuple[int, Recorded, Recorded | None]
-Touched = tuple[int, Recorded, Recorded | None, list[Key]]
-# What was parked, as (key, position, why).
-Parked = set[tuple[str, int, str]]
-
-
-def folds_of(recorded: Recorded, change: Change | None) -> list[tuple[Recorded, Recorded | None]]:
-    """Returns what a view is handed for an event, as (recorded, corrected): once, and again for each further event that it takes out."""
-    if change is None:
-        return [(recorded, None)]
-    first, others = (change.out[0], change.out[1:]) if change.out else (None, ())
-    nothing = recorded if recorded.is_reversal else recorded.taking_out()
-    into = change.into
-    if into is not None and into.position != recorded.position:
-        into = into.given_back_by(recorded)
-    return [(into or nothing, first), *((nothing, before) for before in others)]
-
-
-def read_by(view: View, events: list[Recorded], changed: Mapping[int, Change]) -> tuple[list[Recorded], Mapping[int, Change]]:
-    """Returns those of some events that a view reads, and what corrections among them change for it."""
-    kinds, changed = view.kinds, changed if view.follows_corrections else {}
-    if kinds is None:
-        return events, changed
-    wanted = [event for event in events if event.kind in kinds or event.position in changed]
-    if marks := view.marks:
-        wanted = [one for one in wanted if (mark := marks.get(one.kind)) is None or mark in one.data or one.position in changed]
-    return wanted, changed
-
-
-def folds_in(page: Iterable[Recorded], changed: Mapping[int, Change]) -> list[Fold]:
-    """Returns what a view is handed for the events of a page, each with the position of its event."""
-    if not changed:
-        return [(event.position, event, None) for event in page]
-    return [(event.position, *fold) for event in page for fold in folds_of(event, changed.get(event.position))]
+from hub.projections.touched import Parked, Touched, folds_in, keys_of, named_rows
 
 
 def fold_into_ledger(
@@ -69,7 +35,8 @@ def fold_into_ledger(
 class Rows:
     """The rows of a ledger as far as a fold has them: states by key, items of those of which some were read or added, and changes of sums.
 
-    *read* are the items that are in the database; *may_wait* says whether a row may wait for an event of the page.
+    *fresh* are rows that were made the short way, as they are written. *read* are the items that are in the database; *may_wait* says
+    whether a row may wait for an event of the page. Of rows in *growing* nothing is looked at: items are *added* as they are written.
     """
 
     states: dict[Key, State | None] = field(default_factory=dict)
@@ -77,58 +44,78 @@ class Rows:
     sums: dict[Key, list[int]] = field(default_factory=dict)
     read: dict[Key, list[Row]] = field(default_factory=dict)
     may_wait: bool = True
-
-
-def named_rows(projection: Projection, folds: Iterable[Fold]) -> tuple[list[Touched], Parked]:
-    """Returns the folds with the rows they name, and those whose rows cannot be named."""
-    touched: list[Touched] = []
-    parked: Parked = set()
-    named, append = projection.keys, touched.append
-    for position, recorded, before in folds:
-        try:
-            keys = list(named(recorded, before))
-        except Exception as error:
-            parked.add((f"position {position}", position, type(error).__name__))
-            continue
-        # A row that is named twice is folded once.
-        append((position, recorded, before, list(dict.fromkeys(keys)) if len(keys) > 1 else keys))
-    return touched, parked
+    fresh: dict[Key, Row] = field(default_factory=dict)
+    growing: Set[Key] = frozenset()
+    added: list[Row] = field(default_factory=list)
 
 
 def fold_events(projection: Projection, touched: Iterable[Touched], rows: Rows, parked: set[str]) -> Parked:
     """Folds events into the rows they name and those above them, and returns what is parked; *parked*, the keys with such events, grows."""
     found: Parked = set()
-    evolve, items, linked, states, sums = projection.evolve, projection.items, projection.linked, rows.states, rows.sums
-    moved = projection.cells.of if projection.cells is not None else None
+    states, has_items = rows.states, projection.items is not None
     waiting = projection.waiting if rows.may_wait else None
-    for position, recorded, before, keys in touched:
-        joins: list[tuple[Key, Key]] = []
-        if waiting is not None and (key := waiting(recorded)) is not None and key in states:
-            keys.insert(0, key)
-        for key in keys:
-            if parked and repr(key) in parked:
-                found.add((repr(key), position, "an earlier event of this key is parked"))
-                continue
-            try:
-                state = states.get(key)
-                if items is None:
-                    evolved = evolve(key, state, recorded, before)
-                elif (item := items.added(state, recorded, before)) is not None:
-                    rows.items.setdefault(key, []).append(item)
-                    continue
-                else:
-                    evolved = _evolve_with_items(projection, items, key, recorded, before, rows)
-                if linked is not None:
-                    _climb(linked, key, state, evolved, keys, joins)
-                if moved is not None and evolved is not state:
-                    add(sums, moved(recorded, state, evolved))
-                states[key] = evolved
-            except Exception as error:
-                parked.add(repr(key))
-                found.add((repr(key), position, type(error).__name__))
-        if joins:
-            _join(projection, recorded, joins, rows, parked)
+    for touch in touched:
+        named = touch[3]
+        waited = None if waiting is None else waiting(touch[1])
+        is_waited = waited is not None and waited in states
+        if type(named) is First and not is_waited and not parked and _short(named, rows, has_items=has_items):
+            continue
+        keys = keys_of(touch)
+        if waited is not None and is_waited:
+            keys.insert(0, waited)
+        _fold_event(projection, touch, keys, rows, parked, found)
     return found
+
+
+def _fold_event(projection: Projection, touch: Touched, keys: list[Key], rows: Rows, parked: set[str], found: Parked) -> None:
+    """Folds one event; rows above those that it names are added to *keys*."""
+    position, recorded, before, _ = touch
+    items, linked, states = projection.items, projection.linked, rows.states
+    joins: list[tuple[Key, Key]] = []
+    for key in keys:
+        if rows.fresh and key in rows.fresh:
+            states[key] = projection.decode(rows.fresh.pop(key)[len(key) :])
+        if parked and repr(key) in parked:
+            found.add((repr(key), position, "an earlier event of this key is parked"))
+            continue
+        try:
+            state = states.get(key)
+            if items is None:
+                evolved = projection.evolve(key, state, recorded, before)
+            elif (item := items.added(state, recorded, before)) is not None:
+                rows.items.setdefault(key, []).append(item)
+                continue
+            else:
+                evolved = _evolve_with_items(projection, items, key, recorded, before, rows)
+            if linked is not None:
+                _climb(linked, key, state, evolved, keys, joins)
+            if projection.cells is not None and evolved is not state:
+                add(rows.sums, projection.cells.of(recorded, state, evolved))
+            states[key] = evolved
+        except Exception as error:
+            parked.add(repr(key))
+            found.add((repr(key), position, type(error).__name__))
+    if joins:
+        _join(projection, recorded, joins, rows, parked)
+
+
+def _short(made: First, rows: Rows, *, has_items: bool) -> bool:
+    """Takes an event the short way, if nothing is known of its row."""
+    key = made.keys[0]
+    if has_items:
+        if key in rows.growing:
+            rows.added.append(made.row)
+        elif rows.states.get(key) is None:
+            rows.items.setdefault(key, []).append(made.row[len(key) :])
+        else:
+            return False
+        return True
+    if key in rows.states or key in rows.fresh:
+        return False
+    rows.fresh[key] = made.row
+    if made.moved is not None:
+        add(rows.sums, (made.moved,))
+    return True
 
 
 def _climb(linked: Linked, key: Key, state: State | None, evolved: State | None, keys: list[Key], joins: list[tuple[Key, Key]]) -> None:
@@ -182,7 +169,7 @@ def _load(connection: psycopg.Connection, projection: Projection, touched: Seque
     if projection.items is not None and projection.item_rows is not None:
         return _load_with_items(connection, projection, projection.items, projection.item_rows, touched)
     appends = projection.appends
-    named = {key for touch in touched for key in touch[3] if not (appends and key[-1] == touch[0])}
+    named = {key for touch in touched for key in keys_of(touch) if not (appends and key[-1] == touch[0])}
     waited = _waited(connection, projection, touched) - named
     states = load_linked(connection, projection, named, waited, projection.waits)
     may_wait = not waited.isdisjoint(states) or any(touch[1].kind in projection.refers for touch in touched)
@@ -201,25 +188,25 @@ def _load_with_items(
     connection: psycopg.Connection, projection: Projection, items: Items, table: Table, touched: Sequence[Touched]
 ) -> Rows:
     changing, adding = set[Key](), set[Key]()
-    for _, one, before, keys in touched:
-        (adding if before is None and one.kind in items.kinds else changing).update(keys)
+    for touch in touched:
+        (adding if type(touch[3]) is First else changing).update(keys_of(touch))
     states = load_linked(connection, projection, changing, adding - changing, items.watched)
     watched = states.keys() - changing
+    growing = adding - changing - watched
     if watched:
-        watched = {
-            key for _, one, before, keys in touched for key in keys if key in watched and items.added(states[key], one, before) is None
-        }
+        touches = ((touch, key) for touch in touched for key in keys_of(touch) if key in watched)
+        watched = {key for touch, key in touches if items.added(states[key], *touch[1:3]) is None}
     width = len(projection.key_columns)
     read: dict[Key, list[Row]] = {}
     for row in rows_of(connection, table, projection.key_columns, changing | watched):
         read.setdefault(row[:width], []).append(row[width:])
-    return Rows(dict(states), {key: sorted(rows) for key, rows in read.items()}, read=read)
+    return Rows(dict(states), {key: sorted(rows) for key, rows in read.items()}, read=read, growing=growing)
 
 
 def _store(connection: psycopg.Connection, projection: Projection, loaded: Mapping[Key, State], rows: Rows) -> None:
     """Writes back what changed."""
     encode = projection.encode
-    new, changed, gone = [], [], []
+    new, changed, gone = list(rows.fresh.values()), [], []
     for key, state in rows.states.items():
         before = loaded.get(key)
         if state is before:
@@ -239,7 +226,7 @@ def _store(connection: psycopg.Connection, projection: Projection, loaded: Mappi
 
 def _store_items(connection: psycopg.Connection, table: Table, rows: Rows) -> None:
     """Adds the items that are new and takes away those that are no more."""
-    added, gone = [], []
+    added, gone = rows.added, list[Key]()
     for key, now in rows.items.items():
         was = rows.read.get(key)
         if was is None:

@@ -4,7 +4,7 @@ The client library dumps an array value by value through an object each, which c
 """
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, repeat
 from typing import Any
 
@@ -52,6 +52,8 @@ _TYPES: dict[str, tuple[Callable[[Any], list[bytes]], int, int]] = {
     "int": (_integers, 23, 1007),
     "boolean": (_booleans, 16, 1000),
 }
+# Those of which each value takes as much: how many bytes, and how they are packed.
+_SIZES = {"bigint": (8, "q"), "integer": (4, "i"), "int": (4, "i"), "boolean": (1, "?")}
 
 
 def _column(kind: str, values: Sequence[Any]) -> list[bytes]:
@@ -62,11 +64,35 @@ def _column(kind: str, values: Sequence[Any]) -> list[bytes]:
     return [_NULL if value is None else next(there) for value in values]
 
 
+def _same_size(kind: str, values: Sequence[Any]) -> int | None:
+    """Returns how many bytes each value of a column takes, None if not all take as many, or that is not known without packing them."""
+    if kind in _SIZES:
+        return None if None in values else _SIZES[kind][0]
+    if kind != "bytea" or None in values:
+        return None
+    sizes = set(map(len, values))
+    return sizes.pop() if len(sizes) == 1 else None
+
+
 def copied(kinds: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
-    """Returns rows, of which there is one at least, as the data of a binary COPY into columns of these types."""
-    head = struct.pack(">h", len(kinds))
-    columns = [_column(kind, values) for kind, values in zip(kinds, zip(*rows, strict=True), strict=True)]
-    return b"".join([_COPY_HEAD, *chain.from_iterable(zip(repeat(head), *columns, strict=False)), _COPY_END])
+    """Returns rows, of which there is one at least, as the data of a binary COPY into columns of these types.
+
+    Neighbours of which all values have one size are packed together, a row at a time.
+    """
+    pieces: list[Iterable[bytes]] = []
+    layout, values = ">h", list[Iterable[Any]]([repeat(len(kinds))])
+    for kind, column in zip(kinds, zip(*rows, strict=True), strict=True):
+        if (size := _same_size(kind, column)) is not None:
+            layout += f"i{_SIZES[kind][1] if kind in _SIZES else f'{size}s'}"
+            values += [repeat(size), column]
+            continue
+        if values:
+            pieces.append(map(struct.Struct(layout).pack, *values))
+        pieces.append(_column(kind, column))
+        layout, values = ">", []
+    if values:
+        pieces.append(map(struct.Struct(layout).pack, *values))
+    return b"".join([_COPY_HEAD, *chain.from_iterable(zip(*pieces, strict=False)), _COPY_END])
 
 
 class Packed:

@@ -6,7 +6,7 @@ them, and takes off. Which views answers rest on, is said in `hub.projections`.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from chuanyu.exchange.v1 import references_pb2 as references
 
@@ -74,6 +74,14 @@ class Items:
     given: Callable[[State | None, Sequence[Row]], State | None]
 
 
+class First(NamedTuple):
+    """What an event makes of the only row that it names, where that is not there: its key in *keys*, the row, and what its sums move by."""
+
+    keys: list[Key]
+    row: Row
+    moved: Signed | None
+
+
 @dataclass(frozen=True, slots=True)
 class Linked:
     """Rows that belong together: *above* names the rows that a row is part of, *join* adds what a row has to one above it.
@@ -105,6 +113,9 @@ class Projection:
     reads only the events that have those bytes: most taps have nothing for it, and are not even decoded. If it *appends*, the last column
     of a key is the position of an event, by which the row is made: what cannot be there yet is not looked for. One that
     *reads_leaves* finds in each event its leaf in the log.
+
+    *first* is a short way to a row that is not there: it says what an event that takes nothing out makes of the only row that it touches,
+    as `evolve` and `encode` would. None leaves the event to them. Nearly all rows of uses are made so.
     """
 
     name: str
@@ -126,6 +137,7 @@ class Projection:
     appends: bool = False
     reads_leaves: bool = False
     marks: Mapping[str, bytes] = field(default_factory=dict, hash=False)
+    first: Callable[[Recorded], First | None] | None = None
 
     @property
     def rows(self) -> Table:

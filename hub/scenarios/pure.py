@@ -28,8 +28,9 @@ from hub.domain.succession import CardRow, facts_known, wanted
 from hub.intake.batch import faults
 from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
-from hub.projections.ledgers import Rows, fold_events, folds_of
+from hub.projections.ledgers import Rows, fold_events
 from hub.projections.projection import Projection
+from hub.projections.touched import folds_of
 from hub.projections.views.card_rows import relatives
 from hub.projections.views.card_standing import CARD_STANDING
 from hub.projections.views.cases import CASES

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import psycopg
 from chuanyu.exchange.v1 import event_pb2, references_pb2
@@ -159,6 +160,32 @@ def test_live_is_rebuilt(journal: Recording, views: psycopg.Connection, history:
         assert digest(views, fresh) == digest(views, view), view.name
         drop_fresh(views, view)
     assert views.execute("SELECT * FROM views.parked").fetchall() == []
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(HISTORY, st.integers(1, 9))
+def test_the_short_way_makes_the_rows_of_the_long_one(
+    journal: Recording,
+    views: psycopg.Connection,
+    history: list,  # type: ignore[type-arg]
+    page_events: int,
+) -> None:
+    for event, change, feed, times in history:
+        if change is not None:
+            how, offset = change
+            how(event, max(1, journal.next_sequence(feed) + offset), feed)
+        journal.append(*[event] * times, feed=feed)
+    assert DAILY_USAGE.first is not None
+    short = fresh_copy(views, DAILY_USAGE)
+    while advance(views, short, page_events=page_events):
+        pass
+    made = digest(views, short)
+    drop_fresh(views, DAILY_USAGE)
+    long = fresh_copy(views, replace(DAILY_USAGE, first=None))
+    while advance(views, long, page_events=page_events):
+        pass
+    assert digest(views, long) == made
+    drop_fresh(views, DAILY_USAGE)
 
 
 def counted(events: list[event_pb2.Event]) -> Counter[tuple[str, ...]]:

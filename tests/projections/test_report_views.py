@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
-from hub.projections.ledgers import Rows, fold_events, folds_of
+from hub.projections.ledgers import Rows, fold_events
 from hub.projections.projection import Key, Projection
+from hub.projections.touched import folds_of
 from hub.projections.views.medical import FILINGS, SETTLEMENTS
 from hub.projections.views.reports import Report
 from tests.recording import AT_S, filing, refund, reversing, settlement

@@ -13,16 +13,17 @@ from chuanyu.exchange.v1 import references_pb2 as references
 
 from hub.domain.business_keys import key_digest, names_number, settlement_key
 from hub.domain.instants import day_text, epoch_day
-from hub.domain.netting import net
+from hub.domain.netting import counts_alone, net
 from hub.domain.tellings import CLEARING, GIVES_BACK, TOLD_KINDS, Telling, keys_of, number_text, telling_of
 from hub.journal.reader import Recorded
-from hub.projections.projection import Cells, Key, Linked, Projection, Signed
-from hub.projections.views.findings import Found, Listed, card_of
-from hub.projections.views.usage_facts import Fact, Known, decode, encode
+from hub.projections.projection import Cells, First, Key, Linked, Projection, Signed
+from hub.projections.views.findings import Found, Listed
+from hub.projections.views.usage_facts import Fact, Known, decode, encode, first_row
 
 _DIGEST_BYTES = 16
 # As long as a digest, and none: a hash of a number that is short enough already would only cost.
 _NUMBER = struct.Struct(">4sIQ")
+_NUMBERS, _BEYOND = b"num:", b"num;"
 _TRIPS = frozenset({"transit_exit_recorded", "transit_journey_completed", "transit_journey_incomplete", "transit_purse_topped_up"})
 _REVERSAL = "medical_settlement_reversed"
 # What a row hands on to the rows above it.
@@ -34,7 +35,7 @@ MOST_REPEATS = 64
 
 
 def _number_key(number: tuple[int, int]) -> bytes:
-    return _NUMBER.pack(b"num:", *number)
+    return _NUMBER.pack(_NUMBERS, *number)
 
 
 def waiting(recorded: Recorded) -> Key | None:
@@ -85,7 +86,7 @@ def evolve(key: Key, fact: Fact | None, recorded: Recorded, corrected: Recorded 
     if fact.finding_count >= MOST_REPEATS and corrected is None and recorded.kind not in GIVES_BACK | CLEARING:
         return fact
     # Findings of a card are looked up by its number, which not each report names.
-    card = recorded.derived(card_of) if is_told and names_number(recorded.event) else fact.card
+    card = recorded.card if is_told and names_number(recorded.event) else fact.card
     tellings = list(fact.tellings)
     before = next((told for told in tellings if corrected is not None and told.position == corrected.position), None)
     if before is not None:
@@ -122,12 +123,24 @@ def _after_its_reversal(tellings: list[Telling], late: Telling) -> list[Telling]
     return [*tellings, late._replace(undone_at=by.position)]
 
 
+def first(recorded: Recorded) -> First | None:
+    """Returns the row of a fact as its first report makes it: nearly every event is one."""
+    kind = recorded.kind
+    if kind not in TOLD_KINDS or kind in _HANDED_ON or recorded.refers_to is not None:
+        return None
+    (key,) = keys_of(kind, recorded.event)
+    told = _telling(recorded)
+    counts = counts_alone(told)
+    cell = (told.day, day_text(epoch_day(recorded.recorded_us)), told.issuer, told.region, told.scenario)
+    return First([(key,)], (key, *first_row(recorded.card, told, counts=counts)), (cell, (1, told.fen)) if counts else None)
+
+
 def _first(key: Key, recorded: Recorded) -> Fact:
     """Returns the row of a fact that was not reported before."""
     told = _telling(recorded)
     counted = net((told,)).counted
     history = (Known(recorded.in_force_since, recorded.known_us, counted),) if counted else ()
-    return Fact(recorded.derived(card_of), _above(key, (told,)) if told.kind == _REVERSAL else b"", [told], history, 0)
+    return Fact(recorded.card, _above(key, (told,)) if told.kind == _REVERSAL else b"", [told], history, 0)
 
 
 def _told_again(key: Key, fact: Fact, tellings: list[Telling], recorded: Recorded) -> Fact | None:
@@ -245,5 +258,6 @@ DAILY_USAGE = Projection(
     linked=Linked(above, join),
     refers={**dict.fromkeys(CLEARING, _trip), **dict.fromkeys(GIVES_BACK, _reversed)},
     waiting=waiting,
-    waits="changed_position = 0",
+    waits=f"changed_position = 0 AND key >= '\\x{_NUMBERS.hex()}' AND key < '\\x{_BEYOND.hex()}'",
+    first=first,
 )

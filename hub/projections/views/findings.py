@@ -16,7 +16,6 @@ import psycopg
 from chuanyu.exchange.v1 import references_pb2 as references
 
 from hub.domain import reference
-from hub.domain.business_keys import card_key
 from hub.domain.card import STATE_KINDS, Fact, Finding, PolicyAt, policies_of, standing, with_fact, without_fact
 from hub.domain.event_rules import KIND_NUMBERS
 from hub.domain.findings import PAYMENT_KINDS, UNVERIFIED, USE_KINDS, Use, use_after
@@ -110,17 +109,11 @@ def found_of(text: str) -> list[Found]:
     return [Found(*entry) for entry in json.loads(text)]
 
 
-def card_of(recorded: Recorded) -> bytes:
-    """Returns the key of the card number that an event names, else of whatever identifier it is addressed by."""
-    event = recorded.event
-    return event.event_quarantined.blocked_card.key if recorded.kind == "event_quarantined" else card_key(event)
-
-
 def keys(recorded: Recorded, corrected: Recorded | None) -> list[Key]:
     """Names the cards that the event and the one it corrects are about, their predecessors included."""
     named = []
     for about in (recorded, corrected) if corrected is not None else (recorded,):
-        if key := about.derived(card_of):
+        if key := about.card:
             named.append((key,))
         if about.kind in STATE_KINDS and (key := predecessor(about)):
             named.append((key,))
@@ -130,7 +123,7 @@ def keys(recorded: Recorded, corrected: Recorded | None) -> list[Key]:
 def evolve(key: Key, row: Card | None, recorded: Recorded, corrected: Recorded | None) -> Card | None:
     """Adds the event as a fact or a use, takes what it corrects out, and finds again what its place in history changes."""
     event = recorded.event
-    is_own = recorded.derived(card_of) == key[0]
+    is_own = recorded.card == key[0]
     is_use = is_own and recorded.kind in USE_KINDS and not recorded.is_reversal
     card = row if row is not None else _NOTHING
     if corrected is None and is_use:

@@ -15,7 +15,7 @@ from hub.domain.person import PLACE_KINDS, HeldCard, cards_of
 from hub.journal.reader import Recorded
 from hub.projections.projection import Key, Projection, Row
 from hub.projections.views.card_standing import fact_told, predecessor
-from hub.projections.views.findings import Found, Listed, card_of, policies_of_province
+from hub.projections.views.findings import Found, Listed, policies_of_province
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _KINDS = PLACE_KINDS | {"holder_data_corrected"}
@@ -70,7 +70,7 @@ def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | 
 
 def _facts_told(recorded: Recorded, holder: bytes) -> Iterator[tuple[tuple[str, str], Fact]]:
     event = recorded.event
-    province, own = event.card.issuing_province, recorded.derived(card_of).hex()
+    province, own = event.card.issuing_province, recorded.card.hex()
     if recorded.kind == "holder_data_corrected":
         corrected = event.holder_data_corrected.corrected_holder.key
         if corrected and corrected != event.holder.key:

@@ -59,6 +59,11 @@ def encode(fact: Fact) -> Row:
     return card, above, packed(tellings), written, finding_count, history[-1].position if history else 0, len(history) > 1
 
 
+def first_row(card: bytes, told: Telling, *, counts: bool) -> Row:
+    """Writes the row of a fact that was reported once."""
+    return card, b"", packed((told,)), _PLAIN if counts else "", 0, told.position if counts else 0, False
+
+
 def first_known(told: Telling) -> Known:
     """Returns what a fact counts by its first report, since that."""
     return Known(told.position, told.recorded_us, net((told,)).counted)
