@@ -18,8 +18,9 @@ from hub.domain.rule_input import BORROWING, ELDER
 from hub.domain.succession import CardRow, facts_known, wanted
 from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
-from hub.projections.ledgers import Rows, fold_events, folds_in, named_rows, read_by
+from hub.projections.ledgers import Rows, fold_events
 from hub.projections.projection import Key, Projection, kinds_of
+from hub.projections.touched import folds_in, keys_of, named_rows, read_by
 from hub.projections.views.card_alias import CARD_ALIAS
 from hub.projections.views.card_rows import merged
 from hub.projections.views.card_standing import CARD_STANDING
@@ -67,8 +68,8 @@ class Memory:
             rows = self._rows[view.name]
             touched, _ = named_rows(view, folds_in(*wanted_of))
             fold_events(view, touched, rows, self._parked[view.name])
-            for _, _, _, keys in touched:
-                self._note(view, keys, rows)
+            for touch in touched:
+                self._note(view, keys_of(touch), rows)
 
     def _note(self, view: Projection, keys: Sequence[Key], rows: Rows) -> None:
         """Notes by what rows are looked up; one that is no more so is passed over when it is read."""

@@ -11,8 +11,9 @@ from chuanyu.exchange.v1 import agreement_history_pb2
 from hub.domain.agreement import Agreements, Terms, terms_in
 from hub.domain.records.known import Register, RegisterKey
 from hub.projections.engine import read
-from hub.projections.ledgers import Rows, fold_events, folds_in, named_rows, read_by
+from hub.projections.ledgers import Rows, fold_events
 from hub.projections.projection import Projection
+from hub.projections.touched import folds_in, keys_of, named_rows, read_by
 from hub.projections.views.agreements import AGREEMENTS
 from hub.projections.views.registers import REGISTERS, registers_of
 
@@ -84,7 +85,7 @@ def timelines(connection: psycopg.Connection, last: int) -> Timelines:
 def _fold(view: Projection, rows: Rows, events: Any, changed: Any) -> list[Any]:
     touched, _ = named_rows(view, folds_in(*read_by(view, events, changed)))
     fold_events(view, touched, rows, set())
-    return [key for _, _, _, keys in touched for key in keys]
+    return [key for touch in touched for key in keys_of(touch)]
 
 
 def _terms(rows: Rows) -> tuple[Terms, ...]:

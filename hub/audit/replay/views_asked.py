@@ -15,9 +15,9 @@ from hub.domain.errors import HubError
 from hub.journal.reader import Recorded
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import View, create_views, read
-from hub.projections.ledgers import folds_in, read_by
 from hub.projections.projection import CellView, Key
 from hub.projections.rebuild import Rebuilt, rebuild
+from hub.projections.touched import folds_in, read_by
 from hub.words.names import VIEWS
 
 PAGE_POSITIONS = 10_000
