@@ -33,7 +33,7 @@ def net(tellings: Sequence[Telling]) -> Net:
 
 
 def counts_alone(told: Telling) -> bool:
-    """Whether a telling counts where nothing else is told of its fact: as one use with its money, in its cell."""
+    """Whether a report counts where no other is known of its fact: as one use with its money, in its cell."""
     return told.kind in COUNTED_KINDS and (told.fen >= 0 or not told.kind.startswith("transit_"))
 
 
