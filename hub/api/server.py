@@ -14,6 +14,7 @@ import psycopg
 from grpc_health.v1 import health_pb2
 
 from hub.admin.receipts import take_up
+from hub.api.audits.requests import AuditRequests
 from hub.api.audits.service import AuditService
 from hub.api.cards.card_reader import CardReader
 from hub.api.cards.checks import Checks
@@ -84,6 +85,8 @@ class ServerSettings:
     close_refused_after_s: float = CLOSE_REFUSED_AFTER_S
     first_message_s: float = FIRST_MESSAGE_S
     reads_only: bool = False
+    # Where the files of audits are.
+    data_dir: Path = Path("data")
 
 
 class HubServer:
@@ -169,7 +172,9 @@ class HubServer:
         opened.callback(cases.release)
         block_keys = BlockKeys(directory, reads, digests, decisions)
         feeds = FeedService(reads, writer, intake, directory, tables, readiness.pace, own.receipts, block_keys, readiness.events_refused)
-        audits = AuditService(reads, own.receipt_keys, own.receipts.origin)
+        requests = AuditRequests(dsn, keyring, settings.data_dir)
+        opened.callback(requests.close)
+        audits = AuditService(reads, own.receipt_keys, own.receipts.origin, requests)
         services = (feeds, cards, hotlists, service_items, cases, medical, culture, subscriptions, audits)
         self._server.add_generic_rpc_handlers(tuple(service.handler(gate) for service in services))
         if further is not None:

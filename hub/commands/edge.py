@@ -51,6 +51,7 @@ def _settings(config: Config, edge_dsn: str, listen: str, hosts: Sequence[str], 
         close_refused_after_s=config.close_refused_after_s,
         first_message_s=config.first_message_s,
         reads_only=reads_only,
+        data_dir=config.data_dir,
     )
 
 

@@ -100,6 +100,8 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
     inclusion = audit_service_pb2.GetInclusionProofRequest(position=1)
     consistency = audit_service_pb2.GetConsistencyProofRequest(first_size=1)
     receipt = audit_service_pb2.GetReceiptRequest(event={"feed": name, "sequence": 1})
+    replay = audit_service_pb2.RequestReplayRequest(purpose="complaint", legal_basis="audit law 34", person="li.lei")
+    name_card(replay.question.card.card, card, "50")
     case = case_service_pb2.CaseKey(handling_province="50", case_no="N1")
     usable = service_item_service_pb2.ListUsableItemsRequest(service_region="500103")
     name_card(usable.card, card, "50")
@@ -154,6 +156,21 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
         "AuditService/GetInclusionProof": lambda: audits.GetInclusionProof(inclusion, timeout=DEADLINE_S),
         "AuditService/GetConsistencyProof": lambda: audits.GetConsistencyProof(consistency, timeout=DEADLINE_S),
         "AuditService/GetReceipt": lambda: audits.GetReceipt(receipt, timeout=DEADLINE_S),
+        "AuditService/RequestReplay": lambda: audits.RequestReplay(replay, timeout=DEADLINE_S),
+        "AuditService/ApproveReplay": lambda: audits.ApproveReplay(
+            audit_service_pb2.ApproveReplayRequest(audit_code="AU-1"), timeout=DEADLINE_S
+        ),
+        "AuditService/GetReplay": lambda: audits.GetReplay(audit_service_pb2.GetReplayRequest(audit_code="AU-1"), timeout=DEADLINE_S),
+        "AuditService/ListReplays": lambda: audits.ListReplays(audit_service_pb2.ListReplaysRequest(), timeout=DEADLINE_S),
+        "AuditService/CancelReplay": lambda: audits.CancelReplay(
+            audit_service_pb2.CancelReplayRequest(audit_code="AU-999", person="li.lei"), timeout=DEADLINE_S
+        ),
+        "AuditService/DownloadBundle": lambda: list(
+            audits.DownloadBundle(
+                audit_service_pb2.DownloadBundleRequest(audit_code="AU-999", part=4, person="li.lei"),
+                timeout=DEADLINE_S,  # type: ignore[arg-type]
+            )
+        ),
         "CultureService/ListVenueVisits": lambda: leisure.ListVenueVisits(visits, timeout=DEADLINE_S),
         "SubscriptionService/Subscribe": lambda: next(
             subscriptions.Subscribe(subscription_service_pb2.SubscribeRequest(), timeout=DEADLINE_S)

@@ -1,4 +1,4 @@
-"""AuditService: heads of the log, proofs that an event is in it and that it only grew, and receipts made again.
+"""AuditService: heads of the log, proofs that an event is in it and that it only grew, receipts made again; audits are in `requests`.
 
 A proof shows the leaf of an event and nothing of its content. It is still given only for what the caller sent or was answered: which
 positions somebody asks about is nobody else's matter, and an operator asks about all.
@@ -9,8 +9,9 @@ import psycopg
 from chuanyu.exchange.v1 import audit_service_pb2 as protos
 from chuanyu.exchange.v1 import receipts_pb2
 
+from hub.api.audits.requests import AuditRequests
 from hub.api.edge.directory import Caller
-from hub.api.edge.handlers import Gate, service, unary
+from hub.api.edge.handlers import Gate, server_streaming, service, unary
 from hub.api.edge.turns import Reads
 from hub.audit import sealed
 from hub.audit.sealed import Sealed
@@ -24,11 +25,11 @@ from hub.trust.receipt_keys import ReceiptKeys
 
 
 class AuditService:
-    """Reads only."""
+    """Proofs here, audits by *requests*."""
 
-    def __init__(self, reads: Reads, receipts: ReceiptKeys, origin: str) -> None:
+    def __init__(self, reads: Reads, receipts: ReceiptKeys, origin: str, requests: AuditRequests) -> None:
         """*reads* is shared with other services; *origin* is the log that receipts speak of."""
-        self._reads, self._receipts, self._origin = reads, receipts, origin
+        self._reads, self._receipts, self._origin, self._requests = reads, receipts, origin, requests
 
     def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
         """The gRPC handler of the service."""
@@ -39,6 +40,12 @@ class AuditService:
                 "GetInclusionProof": unary(gate, reader(protos.GetInclusionProofRequest), self.get_inclusion_proof),
                 "GetConsistencyProof": unary(gate, reader(protos.GetConsistencyProofRequest), self.get_consistency_proof),
                 "GetReceipt": unary(gate, reader(protos.GetReceiptRequest), self.get_receipt),
+                "RequestReplay": unary(gate, reader(protos.RequestReplayRequest), self._requests.request),
+                "ApproveReplay": unary(gate, reader(protos.ApproveReplayRequest), self._requests.approve),
+                "GetReplay": unary(gate, reader(protos.GetReplayRequest), self._requests.get),
+                "ListReplays": unary(gate, reader(protos.ListReplaysRequest), self._requests.list),
+                "CancelReplay": unary(gate, reader(protos.CancelReplayRequest), self._requests.cancel),
+                "DownloadBundle": server_streaming(gate, reader(protos.DownloadBundleRequest), self._requests.download),
             },
         )
 

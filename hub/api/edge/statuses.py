@@ -3,7 +3,7 @@
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from hub.domain import errors
+from hub.domain import audit_errors, errors
 from hub.domain.errors import NothingSealed, NotSealedYet, SizeUnknown
 from hub.domain.quarantine import meaning_of
 
@@ -75,6 +75,17 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     errors.BatchUnsigned: (code_pb2.FAILED_PRECONDITION, "BATCH_UNSIGNED"),
     errors.DigestsClosed: (code_pb2.FAILED_PRECONDITION, "DIGESTS_CLOSED"),
     errors.ReceiptNotFound: (code_pb2.NOT_FOUND, "RECEIPT_NOT_FOUND"),
+    audit_errors.AuditUnknown: (code_pb2.NOT_FOUND, "AUDIT_UNKNOWN"),
+    audit_errors.AuditSamePerson: (code_pb2.FAILED_PRECONDITION, "AUDIT_SAME_PERSON"),
+    audit_errors.AuditDecided: (code_pb2.FAILED_PRECONDITION, "AUDIT_DECIDED"),
+    audit_errors.AuditOver: (code_pb2.FAILED_PRECONDITION, "AUDIT_OVER"),
+    audit_errors.AuditNotDelivered: (code_pb2.FAILED_PRECONDITION, "AUDIT_NOT_DELIVERED"),
+    audit_errors.AuditPartMissing: (code_pb2.NOT_FOUND, "AUDIT_PART_MISSING"),
+    audit_errors.AuditChanged: (code_pb2.ABORTED, "AUDIT_CHANGED"),
+    audit_errors.AuditBeyondRight: (code_pb2.PERMISSION_DENIED, "AUDIT_BEYOND_RIGHT"),
+    audit_errors.AuditWindowReversed: (code_pb2.INVALID_ARGUMENT, "AUDIT_WINDOW_REVERSED"),
+    audit_errors.AuditWindowAhead: (code_pb2.OUT_OF_RANGE, "AUDIT_WINDOW_AHEAD"),
+    audit_errors.AuditWindowBefore: (code_pb2.OUT_OF_RANGE, "AUDIT_WINDOW_BEFORE"),
     SizeUnknown: (code_pb2.NOT_FOUND, "SIZE_UNKNOWN"),
     NotSealedYet: (code_pb2.UNAVAILABLE, "NOT_SEALED_YET"),
     NothingSealed: (code_pb2.UNAVAILABLE, "NOT_SEALED_YET"),

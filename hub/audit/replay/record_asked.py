@@ -64,6 +64,7 @@ def run(dsn: str, question: asked.RecordQuestion, progress: Progress) -> Outcome
         (_figure(before, checked),),
         (*_verified(checked, witnesses), *grown.said),
         (*grown.wrong, *_LIMITS, *(Text(f"未查：{one}", f"Not checked: {one}") for one in checked.left_out)),
+        at_us,
     )
 
 

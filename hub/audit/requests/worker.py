@@ -26,6 +26,8 @@ from hub.audit.outcome import Outcome, Text, as_json
 from hub.audit.own_policy import own_policy
 from hub.audit.replay.progress import Cancelled
 from hub.audit.replay.questions import answer
+from hub.audit.report import pages, pdf
+from hub.audit.report.fonts import FontsMissing
 from hub.audit.requests.desk import AuditDesk
 from hub.audit.requests.folder import NAMES, Folder
 from hub.config import Config
@@ -88,6 +90,12 @@ def _delivered(config: Config, audit: AuditRequest, folder: Folder) -> dict[str,
     outcome = answer(config.dsn, audit.requested.question, _Noted(folder))
     outcome = _with_bundle(config, audit, folder, outcome)
     folder.write(protos.AUDIT_PART_OUTCOME, as_json(outcome))
+    folder.write(protos.AUDIT_PART_REPORT_HTML, pages.page(outcome))
+    try:
+        folder.write(protos.AUDIT_PART_REPORT_PDF, pdf.render(outcome))
+    except FontsMissing:
+        # The page says the same.
+        log.warning("audit %s: a machine without the fonts makes no PDF", audit.code)
     digests = {NAMES[part]: hashlib.sha256(folder.file(part).read_bytes()).hexdigest() for part in folder.parts()}
     size = outcome.facts.get("tree_size", 0)
     return {"digests": digests, "recorded_as_of": outcome.recorded_as_of, "tree_size": size if isinstance(size, int) else 0}

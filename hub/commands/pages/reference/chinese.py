@@ -15,7 +15,7 @@ SERVICES = {
     "CultureService": "文旅服务：在此查询读者、借阅和入园入馆",
     "MedicalService": "医保服务：在此查询备案、结算链和参保人的结算",
     "SubscriptionService": "订阅服务：各省在此读取与本省有关的事件",
-    "AuditService": "核验服务：在此取检查点、证明和回执",
+    "AuditService": "核验服务：在此取检查点、证明和回执，申请审计",
 }
 METHODS = {
     "GetFeed": "查询数据流的进度",
@@ -28,6 +28,12 @@ METHODS = {
     "GetInclusionProof": "取一个事件在日志中的证明",
     "GetConsistencyProof": "取日志只有追加的证明",
     "GetReceipt": "重取一批的回执",
+    "RequestReplay": "申请审计",
+    "ApproveReplay": "核准或不予审计",
+    "GetReplay": "查询审计到哪一步",
+    "ListReplays": "列出审计",
+    "CancelReplay": "取消审计",
+    "DownloadBundle": "取走审计的结果、报告或证据包",
     "GetCard": "查询一张卡",
     "CheckAcceptance": "询问能否在此用卡",
     "StreamAcceptance": "以流询问能否用卡",
