@@ -17,6 +17,12 @@ AUDITING = (
         "按两种时间查询：当时所知、当时答复。As of both times: what was known and answered.",
     ),
     Entry(
+        "whatif",
+        "hub.commands.whatif:whatif",
+        POLICY,
+        "假如：一段时间的答复按其他规则、参数、约定或参照表会如何。What other rules, parameters, agreements or tables would have answered.",
+    ),
+    Entry(
         "replay",
         "hub.commands.replay:app",
         POLICY,

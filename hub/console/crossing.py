@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from hub.admin.small_counts import Sum, published, table_sums
 from hub.console.drawing.tiles import places
 from hub.console.page import Page
+from hub.domain.small_counts import Sum, published, table_sums
 from hub.projections.views.usage_counts import Flow
 
 # Issuing province and the other, in which its cards are used.

@@ -7,15 +7,28 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import grpc
 import psycopg
 import pytest
 from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, control_pb2, event_pb2, references_pb2
+from chuanyu.exchange.v1 import audit_question_pb2 as questions
 
+from hub.audit import rule_process
+from hub.audit.as_of import agreements_at
+from hub.audit.outcome import Outcome
+from hub.audit.replay.branches import ParameterUnknown, RulesForeign, RulesUnreadable, TableRefused, TableUnknown, branches_of
 from hub.audit.replay.comparing import Found
 from hub.audit.replay.decided_again import Period, decide_again
 from hub.audit.replay.progress import Cancelled, unseen
+from hub.audit.replay.questions import answer
+from hub.audit.rule_archive import pack_version
+from hub.audit.rule_process import RulesEnded
+from hub.domain.agreement import Terms
+from hub.domain.errors import HubError, RuleVersionUnknown
+from hub.journal.reader import head_position
+from tests.audit.test_rule_versions import LENIENT, changed
 from tests.clients import DEADLINE_S, Province, journal
 from tests.hub_process import RunningHub
 from tests.messages import lost, name_card, question, registered
@@ -185,3 +198,83 @@ def test_a_replay_can_be_cancelled(shared_hub: RunningHub) -> None:
 
     with pytest.raises(Cancelled):
         decide_again(shared_hub.dsn, ALL, (), cancel, 2)
+
+
+# What other rules would have answered
+
+
+def what_if(hub: RunningHub, *changes: questions.WhatIfChange, rebuilt: bool = False) -> Outcome:
+    inputs = questions.WHAT_IF_INPUTS_REBUILT if rebuilt else questions.WHAT_IF_INPUTS_FROZEN
+    with psycopg.connect(hub.dsn) as connection:
+        head = head_position(connection)
+    asks = questions.WhatIfQuestion(to=questions.RecordedAsOf(position=head), changes=changes, inputs=inputs)
+    getattr(asks, "from").position = 1
+    return answer(hub.dsn, questions.AuditQuestion(what_if=asks))
+
+
+def rules(change: tuple[bytes, bytes], branch: str = "") -> questions.WhatIfChange:
+    return questions.WhatIfChange(branch=branch, rules=questions.RulesChange(archive=changed(pack_version(), change)))
+
+
+@pytest.mark.usefixtures("under_load")
+def test_branches_are_compared_side_by_side_with_a_control_that_is_empty(shared_hub: RunningHub) -> None:
+    days = questions.ParameterChange(name="tempLossDays", value="0")
+    gone = [one.code for one in agreements_of(shared_hub) if "TRA.MET" in one.scenarios]
+    outcome = what_if(
+        shared_hub,
+        rules(LENIENT, "lenient"),
+        questions.WhatIfChange(branch="no_days", parameter=days),
+        *(questions.WhatIfChange(branch="alone", agreement=questions.AgreementChange(agreement_code=code)) for code in gone),
+        rules((b"", b""), "same"),
+    )
+    branches = {one["branch"]: one for one in outcome.facts["branches"]}
+    assert (outcome.holds, outcome.facts["control"]["different"]) == (True, 0)
+    assert branches["same"]["answers"] == 0
+    assert {(cell["then"], cell["rule"]) for cell in branches["lenient"]["cells"]} >= {("DENY", "A02")}
+    # An elder's ride is a ride.
+    assert {cell["scenario"] for cell in branches["alone"]["cells"]} == {"TRA.ELD", "TRA.MET"}
+    assert branches["alone"]["losing"] > 0 == branches["alone"]["gaining"]
+    assert branches["lenient"]["gaining"] > 0
+    assert all(one is None or one == 0 or one >= 5 for branch in branches.values() for one in (branch["people"], branch["answers"]))
+
+
+@pytest.mark.usefixtures("under_load")
+def test_with_what_is_known_later_answers_are_others_by_that_alone(shared_hub: RunningHub) -> None:
+    outcome = what_if(shared_hub, rebuilt=True)
+    assert outcome.holds is None
+    assert outcome.facts["control"]["different"] > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "refusal"),
+    [
+        (questions.WhatIfChange(rules=questions.RulesChange(archive=b"no archive")), RulesForeign),
+        (rules((b"_STATUS_REASONS = ", b"def (\n")), RulesUnreadable),
+        (questions.WhatIfChange(rules=questions.RulesChange(digest=b"\3" * 32)), RuleVersionUnknown),
+        (rules((b"_STATUS_REASONS = ", b"import no_such_package\n_STATUS_REASONS = ")), RulesEnded),
+        (rules((b"_STATUS_REASONS = ", b"hoard = bytearray(1 << 40)\n_STATUS_REASONS = ")), RulesEnded),
+        (questions.WhatIfChange(parameter=questions.ParameterChange(name="noSuchParameter", value="1")), ParameterUnknown),
+        (questions.WhatIfChange(reference=questions.ReferenceChange(table="no_table", rows=b"x")), TableUnknown),
+        (questions.WhatIfChange(reference=questions.ReferenceChange(table="reasons", rows=b"code\n")), TableRefused),
+    ],
+)
+@pytest.mark.usefixtures("under_load")
+def test_changes_that_cannot_be_run_are_refused_by_name(
+    shared_hub: RunningHub, change: questions.WhatIfChange, refusal: type[HubError]
+) -> None:
+    with pytest.raises(refusal):
+        what_if(shared_hub, change)
+
+
+@pytest.mark.usefixtures("under_load")
+def test_rules_that_loop_are_ended(shared_hub: RunningHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rule_process, "START_S", 1.0)
+    looping = rules((b"_STATUS_REASONS = ", b"while True: pass\n_STATUS_REASONS = "))
+    with contextlib.ExitStack() as held, pytest.raises(RulesEnded):
+        branches = branches_of(shared_hub.dsn, [looping], tmp_path, held)
+        decide_again(shared_hub.dsn, ALL, branches, unseen, 1)
+
+
+def agreements_of(hub: RunningHub) -> list[Terms]:
+    with psycopg.connect(hub.dsn) as connection:
+        return list(agreements_at(connection, head_position(connection)))

@@ -163,4 +163,4 @@ def _rule(then: Iterable[str], now: Iterable[str]) -> str:
     tables = reference.load()
     codes = sorted(set(then) ^ set(now))
     rules = sorted(tables.reasons[code].rule if code in tables.reasons else code for code in codes)
-    return rules[0] if rules else ""
+    return next(filter(None, rules), "")

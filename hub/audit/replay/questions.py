@@ -7,7 +7,7 @@ from typing import Any
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
 
 from hub.audit.outcome import Outcome
-from hub.audit.replay import answers_asked, card_asked, record_asked, views_asked
+from hub.audit.replay import answers_asked, card_asked, record_asked, views_asked, what_if_asked
 from hub.audit.replay.progress import Progress, unseen
 from hub.audit.requests.windows import check_times
 from hub.journal.sessions import session
@@ -18,6 +18,7 @@ Run = Callable[[str, Any, Progress], Outcome]
 QUESTIONS: Mapping[str, Run] = {
     "card": card_asked.run,
     "answers": answers_asked.run,
+    "what_if": what_if_asked.run,
     "views": views_asked.run,
     "record": record_asked.run,
 }

@@ -3,13 +3,13 @@
 from collections import Counter
 from datetime import date, timedelta
 
-from hub.admin.small_counts import Sum, published
 from hub.console.crossing import ALL, DIRECTIONS, Crossing, cell, place_name
 from hub.console.drawing.bars import Stack
 from hub.console.drawing.tiles import places
 from hub.console.page import InputUnfit, Page, PageUnknown, Shown
 from hub.console.pages.feeds import SWATCHES
 from hub.console.tables import Cell, Column, Table, table
+from hub.domain.small_counts import Sum, published
 from hub.journal.reader import head_position
 from hub.projections.views.usage_counts import Use, uses_in
 from hub.projections.views.usage_counts import flows as read_flows

@@ -6,7 +6,6 @@ from math import ceil
 from typing import NamedTuple
 
 from hub.admin.accounts.roles import AUDITOR, OPERATOR, POLICY
-from hub.admin.small_counts import LEAST, published
 from hub.console.crossing import DIRECTIONS, Crossing, Sums, place_name
 from hub.console.drawing.bars import Stack
 from hub.console.drawing.tiles import places
@@ -16,6 +15,7 @@ from hub.console.pages.feeds import feed_table, is_silent
 from hub.console.pages.views import view_table
 from hub.console.tables import Cell, Column, Table, number, table
 from hub.domain.instants import MINUTE_US
+from hub.domain.small_counts import LEAST, published
 from hub.journal.reader import head_position
 from hub.monitoring.feeds import Habit
 from hub.monitoring.vitals import FeedVitals, ViewVitals, read_feeds, read_views

@@ -6,7 +6,7 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.admin.small_counts import LEAST, Sum, published, table_sums
+from hub.domain.small_counts import LEAST, Sum, published, table_sums
 
 ROWS, COLUMNS, ALL = "abc", "xyz", "all"
 numbers = st.one_of(st.integers(0, 6), st.sampled_from([9, 40]))
