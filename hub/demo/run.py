@@ -23,6 +23,7 @@ from adapters.simulator.events import local_start
 from hub.audit.fsck import Report, check
 from hub.child import Child
 from hub.config import Config
+from hub.demo.audit import show_audit
 from hub.demo.cases import CaseThereAndBack
 from hub.demo.items import show_items
 from hub.demo.ledgers import show_ledgers
@@ -144,6 +145,7 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
             show_cosigned(screen, dsn)
             problems += case.look(at_once=True)
             problems += show_receipts(stage, screen, data_dir, f"http://{log_site}")
+            problems += show_audit(stage, screen)
             return _result(dsn, urls, tally, questions.outcomes, small, case.shown, problems, report)
 
 

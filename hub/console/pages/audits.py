@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from chuanyu.exchange.v1 import audit_requests_pb2 as protos
 
 from hub.admin.accounts.roles import ADMINISTRATOR, AUDITOR, POLICY
-from hub.audit.outcome import Outcome, Text, read
+from hub.audit.outcome import Bars, Outcome, Text, read
 from hub.audit.requests import reading
 from hub.audit.requests.desk import AuditDesk
 from hub.audit.requests.folder import NAMES, Folder
@@ -143,14 +143,17 @@ def outcome(page: Page) -> Shown:
         "question": _t(page, result.question),
         "verified": [_t(page, one) for one in result.verified],
         "limits": [_t(page, one) for one in result.limits],
-        "titles": [
-            page.t("时间线", "Timeline"),
-            *(_t(page, one.title) for one in result.tables),
-            *(_t(page, one.title) for one in result.figures),
-        ],
+        "titles": [page.t("时间线", "Timeline"), *(_t(page, one.title) for one in result.tables)],
+        "figures": [_figure(page, one) for one in result.figures],
         "parts": [(int(part), page.t(*PARTS[part])) for part in Folder(page.workings.config.data_dir, found.code).parts()],
     }
     return Shown("audit_outcome", f"{found.code} {page.t('结果', 'Outcome')}", values, tuple(_tables(page, result)), head)
+
+
+def _figure(page: Page, figure: Bars) -> tuple[str, list[tuple[str, int | None]], int]:
+    """Returns the title of a figure, its bars, and the longest."""
+    bars = [(_t(page, label), count) for label, count in figure.bars]
+    return _t(page, figure.title), bars, max((count or 0 for _, count in bars), default=0)
 
 
 def _tables(page: Page, result: Outcome) -> Iterator[Table]:
