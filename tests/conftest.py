@@ -30,18 +30,31 @@ hypothesis.settings.register_profile("hub", deadline=None)
 hypothesis.settings.load_profile("hub")
 
 
-# The files of few and long tests: begun last, one of them would be all that is left to wait for.
+# The files that take longest, those that wait between those that work: begun last, one of them would be all that is left to wait for.
 LONG = (
-    "test_crash",
     "test_standby",
-    "test_embedded",
-    "test_projections",
     "test_faults",
-    "test_simulator",
+    "test_connections",
+    "test_crash",
     "test_upgrade",
-    "test_full_disk",
+    "test_lanes",
+    "test_erasure_restore",
+    "test_browser",
+    "test_journal",
+    "test_simulator",
+    "test_scenarios",
+    "test_embedded",
+    "test_backup",
+    "test_tampering",
+    "test_projections",
+    "test_every_view",
+    "test_as_of_position",
+    "test_participants",
     "test_pace",
+    "test_full_disk",
     "test_demo_stopping",
+    "test_interrupted_run",
+    "test_quota",
 )
 
 
