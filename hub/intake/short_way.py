@@ -24,6 +24,7 @@ from hub.domain.money import SUMS
 from hub.domain.pseudonym import born_on, places
 from hub.domain.texts import PLAIN, SHAPE, holds_identifier
 from hub.domain.wellformed import NANOS
+from hub.intake.byte_rules import Keeps, keeps
 from hub.intake.compiled_rules import Accepts, accepts
 from hub.intake.identifiers import Identifiers
 
@@ -50,23 +51,25 @@ _FRONT = (
     + rb"(?:\x1a(?P<source_size>[\x02-\x7f])(?P<source>(?P<system>\x0a%b)(?:\x12(?P<message_id>%b)|)" % (_text(64), _text(64))
     + rb"(?P<file_name>\x1a%b|)(?:\x20%b|)(?P<native_code>\x2a%b|))|)" % (_text(100), _number(4), _text(64))
 )
-_REFERENCES = rb"(?P<card>\x22%b|)(?P<alias>\x2a%b|)(?P<other_alias>\x2a%b|)(?P<holder>\x32%b|)" % ((_text(80),) * 4)
+# A card, two aliases, a holder.
+_REFERENCES = rb"(?:\x22%b|)(?:\x2a%b|)(?:\x2a%b|)(?:\x32%b|)" % ((_text(80),) * 4)
 _BACK = (
     rb"(?P<place>(?:\x3a%b|)(?:\x42%b|)(?:\x4a%b|)(?:\x50[\x01-\x7f]|)(?:\x58[\x01-\x7f]|))" % (_text(6), _text(6), _text(32))
     + rb"(?:\x60%b|)(?:\x7a(?P<venue>%b)|)(?:\x80\x01%b|)" % (_number(8), _text(64), _number(6))
     + rb"(?P<tag>[\x80-\xff][\x01-\x7f])(?P<size>[\x00-\x7f]|[\x80-\xff][\x01-\x7f])(?P<message>.*)"
 )
-_EVENT = re.compile(b"(?P<front>%b)%b(?P<back>%b)" % (_FRONT, _REFERENCES, _BACK), re.DOTALL)
+_EVENT = re.compile(b"(?P<front>%b)(?P<references>%b)(?P<back>%b)" % (_FRONT, _REFERENCES, _BACK), re.DOTALL)
+_REFERENCE = re.compile(b"[\x22\x2a\x32]%b" % _text(80), re.DOTALL)
 _FIELDS = {field.number: field for field in event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields}
 # The fields of an event that name a card or a person.
 _PLACES = {event_pb2.Event.DESCRIPTOR.fields_by_name[place.path[0]].number << 3 | 2: place for place in places(event_pb2.Event.DESCRIPTOR)}
 
 
-class _Reference(NamedTuple):
-    """A field with an identifier that the vault has: the field with its key, what the rules look at, and the day that a number was born."""
+class _References(NamedTuple):
+    """Fields with identifiers that the vault has: the fields with their keys, what the rules look at, the day the last number was born."""
 
     keyed: bytes
-    looked_at: object
+    looked_at: tuple[object, ...]
     born_day: int
 
 
@@ -79,10 +82,11 @@ def _reader(tag: int) -> Callable[[bytes], Any]:
 
 
 class _Kind(NamedTuple):
-    """What there is to know of a kind: its name, what reads its message, its rules of shape and of its sums."""
+    """What there is to know of a kind: its name, what reads its message, its rules of shape (also by bytes alone) and of its sums."""
 
     name: str
     read: Callable[[bytes], Message]
+    keeps: Keeps
     accepts: Accepts
     wrong_sums: Callable[[Any], list[str]] | None
 
@@ -94,7 +98,7 @@ def _kind(tag: bytes) -> _Kind | None:
     if field is None or field.message_type is None or tag[0] & 7 != 2 or not is_case_enough(field.name) or places(field.message_type):
         return None
     reads = message_factory.GetMessageClass(field.message_type).FromString
-    return _Kind(field.name, reads, accepts(field.message_type), SUMS.get(field.name))
+    return _Kind(field.name, reads, keeps(field.message_type), accepts(field.message_type), SUMS.get(field.name))
 
 
 class ShortWay:
@@ -103,7 +107,7 @@ class ShortWay:
     def __init__(self, identifiers: Identifiers) -> None:
         """*identifiers* knows cards and persons."""
         self._identifiers = identifiers
-        self._references: dict[bytes, _Reference] = {}
+        self._references: dict[bytes, _References] = {}
         self._passed: set[tuple[object, ...]] = set()
 
     def note(self, sent: bytes, event: event_pb2.Event, context: Context) -> None:
@@ -129,13 +133,11 @@ class ShortWay:
         try:
             if not (_is_harmless(message_id) and _is_harmless(venue)):
                 return None
-            message = kind.read(body)
+            if not (kind.keeps(body) or _passes(kind, body)) or (kind.wrong_sums is not None and kind.wrong_sums(kind.read(body))):
+                return None
         except (UnicodeDecodeError, DecodeError):
             return None
-        if not kind.accepts(message) or (kind.wrong_sums is not None and kind.wrong_sums(message)):
-            return None
-        message.DiscardUnknownFields()
-        return (kind.name, seconds, nanos, stored) if message.SerializeToString() == body else None
+        return kind.name, seconds, nanos, stored
 
     def _cut(self, sent: bytes, context: Context) -> tuple[Any, ...] | None:
         """Returns an event's envelope, kind, instant, kind's message, message id, venue, and its bytes with keys.
@@ -146,31 +148,37 @@ class ShortWay:
         match = _EVENT.fullmatch(sent)
         if match is None:
             return None
-        front, *head, card, alias, other_alias, holder, back, place, venue, tag, size, body = match.groups()
+        front, *head, references, back, place, venue, tag, size, body = match.groups()
         instant_size, instant, business_date, source_size, source, system, message_id, file_name, native_code = head
         if (
             (size[0] if len(size) == 1 else size[0] & 127 | size[1] << 7) != len(body)
             or instant_size[0] != len(instant)
             or (source is not None and source_size[0] != len(source))
             or (kind := _kind(tag)) is None
+            or (known := self._references.get(references) or self._known(references)) is None
         ):
             return None
         at = Timestamp.FromString(instant)
         seconds = at.seconds
         day = epoch_day(seconds * SECOND_US)
-        parts, envelope = [front], [tag, context.rights, day, business_date, system, file_name, native_code, place]
-        for field in (card, alias, other_alias, holder):
-            if field:
-                known = self._references.get(field) or self._known(field)
-                if known is None or known.born_day > day:
-                    return None
-                parts.append(known.keyed)
-                envelope.append(known.looked_at)
-        parts.append(back)
-        return tuple(envelope), kind, seconds, at.nanos, body, message_id, venue, b"".join(parts)
+        if known.born_day > day:
+            return None
+        envelope = tag, context.rights, day, business_date, system, file_name, native_code, place, known.looked_at
+        return envelope, kind, seconds, at.nanos, body, message_id, venue, front + known.keyed + back
 
-    def _known(self, field: bytes) -> _Reference | None:
-        """Looks a field with an identifier in clear up among those that the vault has."""
+    def _known(self, fields: bytes) -> _References | None:
+        """Looks fields with identifiers in clear up among those that the vault has; None unless it has them all."""
+        keyed, looked_at, born_day = b"", list[object](), _NEVER
+        for field in _REFERENCE.findall(fields):
+            if (one := self._known_field(field)) is None:
+                return None
+            keyed, born_day = keyed + one.keyed, max(born_day, one.born_day)
+            looked_at += one.looked_at
+        if len(self._references) >= KNOWN_REFERENCES:
+            self._references.clear()
+        return self._references.setdefault(fields, _References(keyed, tuple(looked_at), born_day))
+
+    def _known_field(self, field: bytes) -> _References | None:
         place = _PLACES[field[0]]
         reader = _reader(field[0])
         try:
@@ -186,10 +194,17 @@ class ShortWay:
         keyed = reference.SerializeToString()
         reference.ClearField("key")
         looked_at = field[0], reference.SerializeToString()
-        if len(self._references) >= KNOWN_REFERENCES:
-            self._references.clear()
         born_day = date.fromisoformat(born).toordinal() - _EPOCH if born else _NEVER
-        return self._references.setdefault(field, _Reference(bytes((field[0], len(keyed))) + keyed, looked_at, born_day))
+        return _References(bytes((field[0], len(keyed))) + keyed, (looked_at,), born_day)
+
+
+def _passes(kind: _Kind, body: bytes) -> bool:
+    """Whether the message of a kind keeps its rules and is written as it would be; raises DecodeError."""
+    message = kind.read(body)
+    if not kind.accepts(message):
+        return False
+    message.DiscardUnknownFields()
+    return bool(message.SerializeToString() == body)
 
 
 def _is_harmless(text: bytes | None) -> bool:

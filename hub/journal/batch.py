@@ -96,9 +96,7 @@ def pack_tail(occurred_us: int | None, kind: bytes, digest: bytes | None, data: 
     if occurred_us is not None and digest is not None:
         # Every event of a province passes here: the same as below, without a call for each part.
         column, named = _kind_heads(kind)
-        inner = sha256(digest[MARK_BYTES:])
-        inner.update(INSTANT.pack(occurred_us))
-        inner.update(data)
+        inner = sha256(digest[MARK_BYTES:] + INSTANT.pack(occurred_us) + data)
         return (
             b"".join((_OCCURRED.pack(8, occurred_us - PG_EPOCH_US), column, digest, _LENGTH.pack(len(data)), data, _HASH)),
             named + digest[:MARK_BYTES] + inner.digest(),

@@ -129,9 +129,11 @@ def _add(group: _Group, batch: Batch, first: int, known: int) -> None:
     at, number = position, sequence
     for columns, end in batch.tails[known:] if known else batch.tails:
         at += 1
-        rows.append(pack(COLUMNS, 8, at, 8, recorded_us, 8, stream_id, 8, number))
-        rows.append(columns)
-        rows.append(sha256(head(0, 1, at, recorded_since_1970, number, length, name) + end).digest())
+        rows += (
+            pack(COLUMNS, 8, at, 8, recorded_us, 8, stream_id, 8, number),
+            columns,
+            sha256(head(0, 1, at, recorded_since_1970, number, length, name) + end).digest(),
+        )
         number += 1
     last = first + len(batch.tails) - 1
     group.batches.append((stream_id, sequence, last, position + 1, batch.trace_parent))
