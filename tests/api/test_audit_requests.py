@@ -14,7 +14,9 @@ from chuanyu.exchange.v1 import audit_service_pb2 as protos
 from chuanyu.exchange.v1 import audit_service_pb2_grpc
 
 from hub.audit.outcome import read
+from hub.audit.report.checking import check
 from hub.domain.participant import OPERATOR, OPERATOR_METADATA
+from hub.trust.certificates import own_authorities
 from tests.clients import DEADLINE_S, Province, Refusal, refused
 from tests.hub_process import RunningHub
 from tests.messages import name_card, registered
@@ -54,7 +56,7 @@ def reached(stub: Stub, code: str, *states: int) -> protos.Replay:
         time.sleep(0.05)
 
 
-def test_a_province_asks_about_its_card_operators_approve_and_it_fetches_what_came_of_it(of: dict[str, Stub]) -> None:
+def test_a_province_asks_about_its_card_operators_approve_and_it_fetches_what_came(of: dict[str, Stub], shared_hub: RunningHub) -> None:
     asked = of["cq"].RequestReplay(of_card(), timeout=DEADLINE_S).replay
     assert (asked.state, asked.requested_by.name, asked.question.card.card.clear) == (protos.REPLAY_STATE_REQUESTED, "li.lei", "")
     code = asked.audit_code
@@ -71,6 +73,10 @@ def test_a_province_asks_about_its_card_operators_approve_and_it_fetches_what_ca
     data = b"".join(one.chunk for one in of["cq"].DownloadBundle(early, timeout=DEADLINE_S))
     assert hashlib.sha256(data).digest() == done.delivered.outcome_digest
     assert read(data).recorded_as_of == done.delivered.recorded_as_of
+    report = protos.DownloadBundleRequest(audit_code=code, part=events.AUDIT_PART_REPORT_PDF, person="li.lei")
+    signed = b"".join(one.chunk for one in of["cq"].DownloadBundle(report, timeout=DEADLINE_S))
+    checked = check(signed, own_authorities(shared_hub.data_dir / "certificates"), expected=read(data))
+    assert hashlib.sha256(signed[: checked.unsigned_size]).digest() == done.delivered.report_digest
     for part in set(events.AuditPart.values()) - {0, *done.parts}:
         missing = protos.DownloadBundleRequest(audit_code=code, part=part, person="li.lei")  # type: ignore[arg-type]
         assert refused(lambda one=missing: list(of["cq"].DownloadBundle(one, timeout=DEADLINE_S))).reason == "AUDIT_PART_MISSING"

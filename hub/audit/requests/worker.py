@@ -28,6 +28,7 @@ from hub.audit.replay.progress import Cancelled
 from hub.audit.replay.questions import answer
 from hub.audit.report import pages, pdf
 from hub.audit.report.fonts import FontsMissing
+from hub.audit.report.signing import sign
 from hub.audit.requests.desk import AuditDesk
 from hub.audit.requests.folder import NAMES, Folder
 from hub.config import Config
@@ -38,7 +39,9 @@ from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import session
 from hub.projections.views.card_alias import identifiers_of
 from hub.telemetry.process_log import speak_on_stderr
+from hub.trust.authority import AuthorityKeyMissing
 from hub.trust.receipt_keys import read_receipt_keys
+from hub.trust.report_keys import ReportCertificateEnded, open_report_signer
 
 log = logging.getLogger(__name__)
 
@@ -97,8 +100,21 @@ def _delivered(config: Config, audit: AuditRequest, folder: Folder) -> dict[str,
         # The page says the same.
         log.warning("audit %s: a machine without the fonts makes no PDF", audit.code)
     digests = {NAMES[part]: hashlib.sha256(folder.file(part).read_bytes()).hexdigest() for part in folder.parts()}
+    _sign(config, audit, folder)
     size = outcome.facts.get("tree_size", 0)
     return {"digests": digests, "recorded_as_of": outcome.recorded_as_of, "tree_size": size if isinstance(size, int) else 0}
+
+
+def _sign(config: Config, audit: AuditRequest, folder: Folder) -> None:
+    """Signs the report; its digest in the record is that of what was signed, which anybody can make again."""
+    if protos.AUDIT_PART_REPORT_PDF not in folder.parts():
+        return
+    try:
+        signer = open_report_signer(config.certificates_dir)
+    except (AuthorityKeyMissing, ReportCertificateEnded) as refusal:
+        log.warning("audit %s: its report stays unsigned: %s", audit.code, refusal)
+        return
+    folder.write(protos.AUDIT_PART_REPORT_PDF, sign(folder.file(protos.AUDIT_PART_REPORT_PDF).read_bytes(), signer))
 
 
 def _with_bundle(config: Config, audit: AuditRequest, folder: Folder, outcome: Outcome) -> Outcome:
