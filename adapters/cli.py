@@ -19,6 +19,8 @@ from adapters.simulator.command import simulation
 app = typer.Typer(
     help="川渝社保卡交换枢纽适配器。Adapters between the provinces' card systems and the exchange hub.",
     no_args_is_help=True,
+    # Panels cut lines of Chinese and English that do not fit; plain helps are whole.
+    rich_markup_mode=None,
 )
 app.command()(sichuan)
 app.command()(chongqing)

@@ -7,7 +7,7 @@ import typer
 from hub.api.process_tuning import collect_seldom
 from hub.commands.audit_list import AUDITING, POLICY
 from hub.commands.lazy import Entry, group_of
-from hub.commands.terminal import use_utf8, write_what_can_be_shown
+from hub.commands.terminal import show_whole_helps, use_utf8, write_what_can_be_shown
 
 # What is for whom, as `hub --help` shows it.
 RUNNING, OPERATING, BUILDING = "运行 Running the hub", "日常运维 Operating it", "接入与开发 For those who build"
@@ -241,7 +241,7 @@ COMMANDS = (
         "verify",
         "hub.commands.verify:verify",
         POLICY,
-        "核验证据包；退出码 0 通过，1 不通过，3 仅自洽。Verify an evidence bundle; exit codes are those of docs/verify.md.",
+        "核验证据包、.tlog-proof 或检查点；退出码 0 通过，1 不通过，3 仅自洽。Verify a bundle, a .tlog-proof or a checkpoint.",
     ),
     Entry("bench", "hub.commands.bench:app", BUILDING, "测量：同一次运行中量出上限与枢纽。Measure limit and hub in one run."),
     Entry(
@@ -264,6 +264,7 @@ COMMANDS = (
     ),
 )
 
+show_whole_helps()
 app = typer.Typer(cls=group_of(*COMMANDS), no_args_is_help=True, pretty_exceptions_enable=False)
 
 

@@ -57,8 +57,13 @@ def newest_under(connection: psycopg.Connection, policy: Policy) -> Sealed:
 
 
 def at_size(connection: psycopg.Connection, size: int) -> Sealed:
-    """Returns the checkpoint of a size; raises SizeUnknown."""
-    return _one(connection, _AT_SIZE, size, SizeUnknown())
+    """Returns the checkpoint of a size; raises SizeUnknown with the sizes nearest to it that have one."""
+    found = _maybe(connection, _AT_SIZE, size)
+    if found is None:
+        (below, above) = connection.execute(_NEAREST, {"size": size}).fetchone() or (None, None)
+        near = " and ".join(str(one) for one in (below, above) if one)
+        raise SizeUnknown(f"A size is that of a checkpoint; the nearest to {size}: {near or 'none'}.")
+    return found
 
 
 def last_up_to(connection: psycopg.Connection, size: int) -> Sealed | None:
@@ -92,8 +97,8 @@ def inclusion(connection: psycopg.Connection, position: int, size: int = 0) -> t
 def consistency(connection: psycopg.Connection, first: int, second: int) -> tuple[Sealed, Sealed, Sequence[bytes]]:
     """Returns two checkpoints by their sizes, 0 for the newest, and the proof that the log only grew; raises SizeUnknown."""
     old, new = at_size(connection, first), at_size(connection, second) if second else newest(connection)
-    if old.size > new.size or old.incarnation != new.incarnation:
-        raise SizeUnknown
+    if old.size > new.size:
+        raise SizeUnknown(f"The first, {old.size}, is larger than the second, {new.size}.")
     path = tree.consistency(old.size, new.size, reader(connection, new.incarnation))
     tree.check_consistency(old.size, new.size, path, old.head.root, new.head.root)
     return old, new, path
@@ -126,6 +131,9 @@ _CHECKPOINT = """
 _COSIGNED = f"{_CHECKPOINT} AND EXISTS (SELECT FROM tlog.cosignature s WHERE (s.incarnation, s.size) = (c.incarnation, c.size))"
 _NEWEST = f"{_CHECKPOINT} AND %(size)s = 0 ORDER BY c.size DESC LIMIT 1"
 _AT_SIZE = f"{_CHECKPOINT} AND c.size = %(size)s"
+_NEAREST = """
+    SELECT max(size) FILTER (WHERE size < %(size)s), min(size) FILTER (WHERE size > %(size)s) FROM tlog.checkpoint
+    WHERE incarnation = (SELECT max(incarnation) FROM tlog.incarnation) AND size > 0"""
 _LAST_COSIGNED = f"{_COSIGNED} AND c.size <= %(size)s AND c.size > 0 ORDER BY c.size DESC LIMIT 1"
 _FIRST_COSIGNED = f"{_COSIGNED} AND c.size > %(size)s ORDER BY c.size LIMIT 1"
 _COSIGNED_SIZES = """

@@ -48,6 +48,9 @@ MOST_MEMBER, MOST_MEMBERS, MOST_PATH = 1 << 28, 1_000_000, 63
 BEIJING = timezone(timedelta(hours=8))
 
 
+GET_CRYPTOGRAPHY = "pip install cryptography"
+
+
 class Refused(Exception):
     """What is wrong, by its name in capitals; docs/verify.md has a row for each."""
 
@@ -334,8 +337,10 @@ def _is_signed(key: Key, message: bytes, value: bytes) -> bool:
             from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey as Public
         else:
             from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey as Public  # type: ignore[assignment]
-    except ImportError:
-        raise NotChecked(f"{key.name}, {key.kind}") from None
+    except ImportError as missing:
+        # Without the package nothing is known; in an older one a kind of signature may be missing.
+        remedy = GET_CRYPTOGRAPHY if missing.name == "cryptography" else f"{GET_CRYPTOGRAPHY} --upgrade"
+        raise NotChecked(f"{key.name}, {key.kind}: {remedy}") from None
     try:
         Public.from_public_bytes(key.public).verify(value, message)
     except UnsupportedAlgorithm:
@@ -804,7 +809,7 @@ class Batches:
         if without:
             say(f"{without} 段编号没有回执", f"{without} runs of numbers have no receipt: the batches are older, or their key is lost")
         for what in sorted(unchecked):
-            say(f"未核验 {what}：此处的库不支持", f"not checked: {what}; the library here does not have it")
+            say(f"未核验 {what}", f"not checked: {what}")
 
     def _same_batch(self, said: Receipt, low: int, high: int, origin: str) -> None:
         """Checks that a receipt is of the batch whose numbers are shown."""
@@ -1157,7 +1162,7 @@ def _report(judged: Judged, note: Note, say: Say) -> None:
         seen = ", ".join(f"{who} {_instant(at_s)}" for who, at_s in judged.witnesses.items())
         say(f"见证 {len(judged.witnesses)} 方：{seen}", f"cosigned by {len(judged.witnesses)}: {seen}")
     for what in judged.unchecked:
-        say(f"未核验 {what}：此处的库不支持", f"not checked: {what}; the library here does not have it")
+        say(f"未核验 {what}", f"not checked: {what}")
 
 
 def _instant(at_s: int) -> str:
@@ -1211,7 +1216,7 @@ VERDICTS = {
     ),
     REFUSED: ("不通过", "refused"),
     NOT_READ: ("未能读取", "not read"),
-    NOT_CHECKED: ("无法核验：此处的库不支持策略所需的签名", "not checked: the library here lacks a signature that the policy needs"),
+    NOT_CHECKED: ("无法核验：此处缺策略所需的签名算法", "not checked: a signature that the policy needs cannot be checked here"),
 }
 
 

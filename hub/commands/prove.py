@@ -17,6 +17,7 @@ from hub.commands.asking import Operator
 from hub.commands.database import database
 from hub.commands.looking import Issuer, Purpose, keys_of, looker
 from hub.config import Config
+from hub.domain.errors import HubError
 from hub.domain.looks import card_by_key
 from hub.journal.reader import events_at
 from hub.journal.sessions import session
@@ -31,8 +32,13 @@ Out = Annotated[Path, typer.Option("--out", help="写到此文件。Write to thi
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", exists=True, dir_okay=False, help="信任策略，放入包内。The policy that goes into the bundle.")
 ]
+Force = Annotated[bool, typer.Option("--force", help="覆盖已有的文件。Replace a file that is there.")]
 Position = Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="位置。Position.")]
 Number = Annotated[int, typer.Argument(min=1, max=2**63 - 1)]
+
+
+class FileThere(HubError):
+    """已有此文件：另取名称，或用 --force 覆盖 the file is there already; give another name, or replace it with --force:"""
 
 
 @app.command()
@@ -43,8 +49,10 @@ def decision(
     rules: Annotated[bool, typer.Option("--with-rules", help="附规则与数据的档案。With the archive of rules and tables.")] = False,
     purpose: Purpose = "",
     operator: Operator = "",
+    force: Force = False,
 ) -> None:
     """为一条答复及其依据的卡记录制作证据包。Make a bundle of a decision and the record of the card that it rests on."""
+    _refuse_to_replace(out, force=force)
     config = Config()
     with database(config) as dsn:
         with session(dsn, "hub_reader", "hub-bundle") as connection:
@@ -62,8 +70,10 @@ def card(
     policy: PolicyFile = None,
     purpose: Purpose = "",
     operator: Operator = "",
+    force: Force = False,
 ) -> None:
     """为一张卡的全部记录（或没有记录）制作证据包。Make a bundle of all that names a card, or of there being nothing."""
+    _refuse_to_replace(out, force=force)
     config = Config()
     with database(config) as dsn:
         keys = keys_of(config, dsn, card, issuer)
@@ -78,8 +88,10 @@ def person(
     policy: PolicyFile = None,
     purpose: Purpose = "",
     operator: Operator = "",
+    force: Force = False,
 ) -> None:
     """为一个人的全部记录制作证据包。Make a bundle of all that names a person."""
+    _refuse_to_replace(out, force=force)
     if not re.fullmatch("[0-9a-f]{64}", key):
         raise typer.BadParameter("人员键是 64 位十六进制数。The key of a person is 64 hexadecimal digits.", param_hint="KEY")
     config = Config()
@@ -96,9 +108,10 @@ def feed(
     policy: PolicyFile = None,
     purpose: Purpose = "",
     operator: Operator = "",
+    force: Force = False,
 ) -> None:
     """为一个数据流的一段编号制作证据包。Make a bundle of a run of numbers of a feed."""
-    _of(Question("feed", feed=feed, first=first, last=last), out, policy, purpose, operator)
+    _of(Question("feed", feed=feed, first=first, last=last), out, policy, purpose, operator, force=force)
 
 
 @app.command()
@@ -109,13 +122,14 @@ def day(
     policy: PolicyFile = None,
     purpose: Purpose = "",
     operator: Operator = "",
+    force: Force = False,
 ) -> None:
     """为一天入账的全部事件制作证据包。Make a bundle of what was recorded on a day."""
     try:
         wanted = datetime.date.fromisoformat(day).isoformat()
     except ValueError:
         raise typer.BadParameter("日期如 a day such as 2026-03-03", param_hint="DAY") from None
-    _of(Question("day", day=wanted, feed=feed), out, policy, purpose, operator)
+    _of(Question("day", day=wanted, feed=feed), out, policy, purpose, operator, force=force)
 
 
 @app.command("range")
@@ -126,9 +140,10 @@ def run_of_positions(
     policy: PolicyFile = None,
     purpose: Purpose = "",
     operator: Operator = "",
+    force: Force = False,
 ) -> None:
     """为一段位置制作证据包。Make a bundle of a run of positions."""
-    _of(Question("range", first=first, last=last), out, policy, purpose, operator)
+    _of(Question("range", first=first, last=last), out, policy, purpose, operator, force=force)
 
 
 @app.command()
@@ -136,14 +151,18 @@ def event(
     position: Position,
     out: Out,
     size: Annotated[
-        int, typer.Option(min=0, help="在此大小的树中，默认最新的见证过的。In the tree of this size; the newest cosigned one if absent.")
+        int,
+        typer.Option(min=0, help="在此大小的检查点中，默认最新的见证过的。In the checkpoint of this size; the newest cosigned if absent."),
     ] = 0,
+    force: Force = False,
 ) -> None:
     """写出一个事件在日志中的证明（.tlog-proof），不含内容。Write the proof that an event is in the log, without its content."""
+    _refuse_to_replace(out, force=force)
     with database(Config()) as dsn, session(dsn, "hub_reader", "hub-log") as connection:
         proof, leaf = sealed.inclusion(connection, position, size or sealed.cosigned_size(connection, position))
     out.write_bytes(proof.format())
     typer.echo(f"✓ 位置 position {position}，叶 leaf {leaf.hex()}，树 tree {proof.checkpoint.size}: {out}")
+    typer.echo(f"核验 verify it: hub verify {out} --policy POLICY --leaf {leaf.hex()}")
 
 
 @app.command()
@@ -167,7 +186,13 @@ def index() -> None:
     typer.echo(f"✓ 位置 position {epoch.position}，涵盖大小 covers size {epoch.tree_size}，根 root {epoch.root.hex()}")
 
 
-def _of(question: Question, out: Path, policy: Path | None, purpose: str, operator: str) -> None:
+def _refuse_to_replace(out: Path, *, force: bool) -> None:
+    if out.exists() and not force:
+        raise FileThere(str(out))
+
+
+def _of(question: Question, out: Path, policy: Path | None, purpose: str, operator: str, *, force: bool) -> None:
+    _refuse_to_replace(out, force=force)
     config = Config()
     with database(config) as dsn:
         _make(config, dsn, question, Asked(looker(operator, purpose), purpose), policy, out)

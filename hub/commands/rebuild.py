@@ -17,7 +17,9 @@ from hub.projections.rebuild import rebuild as build_beside
 
 def rebuild(
     view: Annotated[str, typer.Argument(help="视图名，all 为全部。Name of the view, or all.")],
-    even_if_different: Annotated[bool, typer.Option(help="与现有不同也切换（改过投影时）。Switch even if it differs.")] = False,
+    even_if_different: Annotated[
+        bool, typer.Option("--even-if-different", help="与现有不同也切换（改过投影时）。Switch even if it differs.")
+    ] = False,
     export: Annotated[
         Path | None, typer.Option("--from", help="`hub export` 的目录：读分段，多进程折叠。Read the segments of an export, in processes.")
     ] = None,

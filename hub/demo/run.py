@@ -25,6 +25,7 @@ from hub.child import Child
 from hub.config import Config
 from hub.demo.audit import show_audit
 from hub.demo.cases import CaseThereAndBack
+from hub.demo.evidence import make_evidence
 from hub.demo.items import show_items
 from hub.demo.ledgers import show_ledgers
 from hub.demo.proofs import show_receipts, sign_batches
@@ -146,6 +147,9 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
             problems += case.look(at_once=True)
             problems += show_receipts(stage, screen, data_dir, f"http://{log_site}")
             problems += show_audit(stage, screen)
+            problems += make_evidence(screen, dsn, data_dir, witness.policy)
+            # What was made is recorded, too.
+            _settle(dsn, urls, report)
             return _result(dsn, urls, tally, questions.outcomes, small, case.shown, problems, report)
 
 

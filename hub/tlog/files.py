@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 
-from hub.domain.errors import HubError
+from hub.domain.errors import HubError, NothingSealed
 from hub.journal.envelope import LEAF_BYTES
 from hub.tlog import paths, store
 from hub.tlog.paths import CHECKPOINT, TilePath
@@ -22,10 +22,6 @@ Report = Callable[[int, int], None]
 
 class FileUnknown(HubError):
     """可验证日志没有这个文件，或尚未封存到那里 The log has no such file, or is not sealed so far."""
-
-
-class NothingSealed(HubError):
-    """可验证日志尚未封存 Nothing is sealed yet; `hub seal` or `hub project` does it."""
 
 
 def log_of(connection: psycopg.Connection, number: int | None = None) -> Incarnation:

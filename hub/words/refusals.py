@@ -7,7 +7,7 @@ CHINESE = {
     # The log
     "NothingSealed": "此日志尚未封存；请运行 `hub seal`。",
     "NotSealedYet": "尚未封存到此处；请几秒后重试，或用 `hub status` 查看封存进度。",
-    "SizeUnknown": "没有这个大小的检查点；请给出不超过最新检查点的大小。",
+    "SizeUnknown": "没有这个大小的检查点；请给出某个检查点的大小。",
     # Audits
     "AuditUnknown": "没有这个编号的审计；见 `hub audit list`。",
     "AuditSamePerson": "申请人不能核准或驳回自己的审计，须由另一人决定。",

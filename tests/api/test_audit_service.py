@@ -16,6 +16,7 @@ from hub.audit import verify
 from hub.audit.bundle_handing import check as both_checkers
 from hub.audit.sealed import NotCosignedYet
 from hub.cli import app
+from hub.commands.prove import FileThere
 from hub.domain.errors import RequestInvalid, SizeUnknown
 from hub.domain.participant import OPERATOR, OPERATOR_METADATA
 from hub.tlog import note, proof, tree
@@ -211,7 +212,43 @@ def test_a_proof_file_and_the_growth_of_the_log_from_the_command_line(
     proof.parse(out.read_bytes()).check(bytes.fromhex(ran.stdout.split("leaf ")[1].split("，")[0]))
     size = proof.parse(out.read_bytes()).checkpoint.size
     assert command("prove", "growth", size, size).stdout == f"old {size}\nnew {size}\n"
-    assert isinstance(command("prove", "growth", 10**9).exception, SizeUnknown)
+    unknown = command("prove", "growth", 10**9).exception
+    assert isinstance(unknown, SizeUnknown) and f"the nearest to {10**9}: " in str(unknown)
+
+
+def test_a_file_that_is_there_is_replaced_only_when_that_is_asked_for(
+    stubs: dict[str, Stub], command: Callable[..., Result], tmp_path: Path
+) -> None:
+    out = tmp_path / "kept"
+    out.write_text("kept")
+    for what in (("event", 1), ("range", 1, 2), ("decision", 1), ("card", CARD, "--issuer", "50"), ("person", "00" * 32)):
+        assert isinstance(command("prove", *what, "--out", out).exception, FileThere)
+    assert out.read_text() == "kept"
+    assert command("prove", "event", 1, "--out", out, "--force").exit_code == 0
+    assert out.read_bytes().startswith(proof.FIRST_LINE.encode())
+
+
+def test_a_proof_and_a_checkpoint_are_verified_by_a_policy_from_elsewhere(
+    shared_hub: RunningHub, stubs: dict[str, Stub], command: Callable[..., Result], tmp_path: Path
+) -> None:
+    out, head, policy = tmp_path / "a.tlog-proof", tmp_path / "head", policy_of(shared_hub, tmp_path)
+    leaf = command("prove", "event", 1, "--out", out).stdout.split("leaf ")[1].split("，")[0]
+    head.write_bytes(proof.parse(out.read_bytes()).note.format())
+
+    def code(*arguments: object) -> tuple[int, str]:
+        said = json.loads(command("verify", *arguments, "--policy", policy, "--json").stdout.splitlines()[-1])
+        return said["exit"], said["refused"]
+
+    assert code(out, "--leaf", leaf) == (verify.VERIFIED, "")
+    # Who has no leaf knows whose checkpoint it is, and no more.
+    assert code(out) == (verify.NOT_CHECKED, "")
+    assert code(out, "--leaf", "00" * 32) == (verify.REFUSED, "ProofRefused")
+    assert code(head) == (verify.VERIFIED, "")
+    head.write_bytes(head.read_bytes().replace(b"\n", b"\n1", 1))
+    assert code(head) == (verify.REFUSED, "SignatureWrong")
+    out.write_bytes(out.read_bytes().replace(b"index 1", b"index 01"))
+    assert code(out) == (verify.REFUSED, "ProofFileRefused")
+    assert "--policy" in command("verify", head).output
 
 
 def test_the_program_for_strangers_is_written_out(command: Callable[..., Result], tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from hub.bench.tampering.kinds import Attack, Kind
 from hub.bench.tampering.log_kinds import signed
 from hub.cli import app
 from hub.config import Config
-from hub.tlog.algorithms import ED25519
+from hub.tlog.algorithms import ED25519, ED25519_COSIGNATURE
 from hub.tlog.cosignatures import sign_note
 from hub.tlog.note import Checkpoint, Note, NoteRefused, SignerKey
 from hub.tlog.policy import PolicyRefused
@@ -94,6 +94,14 @@ def test_the_command_prints_both_notes_of_two_histories_and_fails(run: Callable[
     result = run("--against", str(other))
     own = sealed_hub.newest.text
     assert (result.exit_code, "[two-heads]" in result.output, forged in result.output, own in result.output) == (1, True, True, True)
+
+
+def test_the_policy_of_another_hub_is_one_finding(run: Callable[..., Result], tmp_path: Path) -> None:
+    policy = tmp_path / "foreign"
+    witness = SignerKey.make("chengdu", ED25519_COSIGNATURE).verifier.text
+    policy.write_text(f"log {SignerKey.make('another.example/1', ED25519).verifier.text}\nwitness chengdu {witness}\nquorum chengdu\n")
+    said = json.loads(run("--policy", str(policy), "--json").output.splitlines()[-1])
+    assert said["codes"] == {"policy-of-another": 1}
 
 
 @pytest.mark.parametrize(

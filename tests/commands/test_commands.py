@@ -2,10 +2,14 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
+from adapters.cli import app as province_adapter
 from hub.cli import COMMANDS, app
 from hub.commands.lazy import Entry, imported
 
@@ -15,6 +19,24 @@ IMPORTED = imported(typer.main.get_command(app))
 @pytest.mark.parametrize("entry", COMMANDS, ids=[entry.name for entry in COMMANDS])
 def test_the_list_says_of_a_command_what_its_own_help_begins_with(entry: Entry) -> None:
     assert IMPORTED[entry.name].help.splitlines()[0] == entry.help
+
+
+def helps(command: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command and group below one, with its path."""
+    yield path, command
+    for name, one in (imported(command) if hasattr(command, "commands") else {}).items():
+        yield from helps(one, *path, name)
+
+
+@pytest.mark.parametrize("app", [app, province_adapter], ids=["hub", "province-adapter"])
+def test_no_help_loses_the_end_of_a_line_in_a_narrow_terminal(app: typer.Typer) -> None:
+    cut = []
+    for path, command in helps(typer.main.get_command(app)):
+        shown = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "80", "TERM": "dumb"}).output
+        texts = [command.help or "", *(getattr(one, "help", None) or "" for one in command.params)]
+        texts += [one.help or "" for one in getattr(command, "commands", {}).values()]
+        cut += [(*path, line.strip()) for line in shown.splitlines() if "…" in line and not any("…" in text for text in texts)]
+    assert cut == []
 
 
 def test_the_list_is_shown_without_the_libraries_that_commands_need() -> None:

@@ -290,6 +290,9 @@ def test_a_log_that_lacks_one_of_its_keys_is_a_fault(settings: Config) -> None:
 
 def test_witnesses_are_examined_as_the_policy_names_them(settings: Config, tmp_path: Path) -> None:
     assert "HUB_LOG_POLICY" in found(settings, "witnesses").text
+    # Another process has a policy: its witnesses' lines are in the database.
+    asked = "INSERT INTO tlog.cosignature (incarnation, size, witness, line) SELECT incarnation, size, 'w', '' FROM tlog.checkpoint"
+    assert "另一进程" in found(settings, "witnesses", asked).text
     settings.log_policy = tmp_path / "policy"
     assert found(settings, "witnesses").level == "fault"
     witness = Witness(tmp_path / "witness", "sc.example", settings.keys_dir)

@@ -143,6 +143,10 @@ WORDS = {
         "日志 {origin} 大小 {sealed} 的检查点不是日志所签",
         "the checkpoint of {origin} at size {sealed} is not as the log signed it",
     ),
+    "policy-of-another": (
+        "所给策略属于另一日志（{named}），不是 {origin} 的",
+        "the policy is that of another log, {named}, and not of {origin}",
+    ),
     "witness-unknown": ("见证方 {witness} 不在策略中（大小 {sealed}）", "witness {witness}, at size {sealed}, is not in the policy"),
     "cosignature-wrong": (
         "见证方 {witness} 对大小 {sealed} 的签名是伪造的",

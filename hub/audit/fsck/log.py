@@ -13,6 +13,7 @@ from hub.audit.fsck.log_notes import (
     examine_contradictions,
     examine_cosignatures,
     examine_other_notes,
+    examine_policy,
     policy_of,
 )
 from hub.audit.fsck.scene import Scene
@@ -54,6 +55,7 @@ def examine_log(scene: Scene) -> Iterator[Difference]:
         yield Difference("tail-cut", position=head, sealed=size - 1)
     if f"\norigin {origin}\n".encode() not in genesis:
         yield Difference("genesis-altered", origin=origin)
+    yield from examine_policy(scene)
     yield from _tiles(scene, log)
     yield from _tiles_above(log)
     yield from _roots(log)

@@ -29,6 +29,17 @@ def policy_of(scene: Scene) -> Policy | None:
     return Policy(logs, {}, {}, "none") if given is None else replace(given, logs=[*given.logs, *logs])
 
 
+def examine_policy(scene: Scene) -> Iterator[Difference]:
+    """A policy that names other logs alone is another hub's: that is one finding, and its witnesses are not asked for here."""
+    given = scene.given_policy
+    origins = [origin for (origin,) in scene.rows("SELECT origin FROM tlog.incarnation ORDER BY incarnation")]
+    named = sorted({party.key.name for party in given.logs}) if given is not None else []
+    if named and not set(named) & set(origins):
+        scene.given_policy, scene.policy = None, None
+        scene.policy = policy_of(scene)
+        yield Difference("policy-of-another", origin=origins[-1], named=", ".join(named))
+
+
 def examine_checkpoint_notes(scene: Scene) -> Iterator[Difference]:
     """Each checkpoint, of every incarnation, says what its row says and is signed by the log."""
     named = {party.key.name for party in scene.policy.logs} if scene.policy is not None else set()
@@ -63,13 +74,16 @@ def examine_cosignatures(scene: Scene, origin: str) -> Iterator[Difference]:
     policy, last_met = scene.policy, 0
     if policy is None or not policy.witnesses:
         return
-    sizes = scene.rows(_COSIGNED)
+    sizes, unknown = scene.rows(_COSIGNED), set[str]()
     for of, size, data, witnesses, lines in sizes:
         named: dict[str, object] = {}
         for witness, line in zip(witnesses, lines, strict=True):
             known = next((name for name, party in policy.witnesses.items() if witness in (name, party.key.name)), None)
             if known is None:
-                yield Difference("witness-unknown", witness=witness, sealed=size)
+                # Once a witness: it may have cosigned every checkpoint.
+                if witness not in unknown:
+                    yield Difference("witness-unknown", witness=witness, sealed=size)
+                unknown.add(witness)
             elif (wrong := _wrong(scene, policy, known, data, line)) is not None:
                 yield Difference(wrong, witness=witness, sealed=size, origin=of)
             else:

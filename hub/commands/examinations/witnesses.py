@@ -1,5 +1,6 @@
 """The witnesses of the log: whether there is a policy, whether they can be reached, and what they saw."""
 
+from hub.audit.log_overview import witness_states
 from hub.commands.examinations import Examined, Scene, examination, fault, ok, warning
 from hub.domain.errors import HubError
 from hub.tlog import contradictions, store
@@ -20,7 +21,7 @@ def witnesses(scene: Scene) -> Examined:
         )
     path = scene.config.log_policy
     if path is None:
-        return ok("未设 HUB_LOG_POLICY，无人见证 none: HUB_LOG_POLICY is not set")
+        return _without_policy(scene)
     try:
         policy = parse(path.read_bytes())
     except (OSError, HubError) as problem:
@@ -32,3 +33,15 @@ def witnesses(scene: Scene) -> Examined:
     if silent:
         return warning("；".join(silent), "在其机器上运行 hub witness status。Run `hub witness status` on its machine")
     return ok("，".join([f"{answered.url} {answered.seen.checkpoint.size:,}" for answered in answers if answered.seen is not None]))
+
+
+def _without_policy(scene: Scene) -> Examined:
+    """Says whether somebody else asks witnesses, such as the process that seals: then it has a policy, and this shell has none."""
+    cosigned = witness_states(scene.connection)
+    if not cosigned:
+        return ok("未设 HUB_LOG_POLICY，无人见证 none: HUB_LOG_POLICY is not set")
+    size = max(one.size for one in cosigned)
+    return ok(
+        f"另一进程的策略在用，已联署至 another process has a policy, cosigned to size {size:,}; "
+        "此处未设 HUB_LOG_POLICY，未询问见证方 none is asked from here, where HUB_LOG_POLICY is not set"
+    )

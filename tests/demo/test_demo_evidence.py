@@ -1,0 +1,31 @@
+"""What the demo leaves behind is checked by a stranger: by the two commands that it prints, with `cryptography` and nothing of the hub."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from hub.audit import verify
+from tests.audit.test_bundles import strangers_python
+
+DEMO_S = 240.0
+
+
+def test_a_stranger_verifies_the_evidence_of_a_demo_by_the_commands_that_it_prints(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", "from hub.cli import main; main()", "demo", "--events", "150", "--rate", "100", "--exit", "--json"],
+        capture_output=True, text=True, timeout=DEMO_S, check=False, env={**os.environ, "HUB_DATA_DIR": str(tmp_path / "data")},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert json.loads(ran.stdout.splitlines()[-1])["problems"] == []
+    install, check = re.findall(r"^  (pip install .*|python3 .*)$", ran.stderr, re.MULTILINE)
+    # The package is there already: a stranger's environment has it and nothing else.
+    assert install == verify.GET_CRYPTOGRAPHY
+    python = strangers_python(tmp_path, with_cryptography=True)
+    program = check.split()[1:]
+    verdict = subprocess.run([python, "-I", *program], capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path)
+    assert (verdict.returncode, verdict.stderr) == (verify.VERIFIED, "")
+    assert "verified under the policy from outside" in verdict.stdout
+    assert "receipts of the hub are of these batches" in verdict.stdout
