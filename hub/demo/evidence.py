@@ -16,6 +16,7 @@ from hub.domain.errors import HubError
 from hub.domain.looks import Looker
 from hub.domain.participant import OPERATOR
 from hub.journal.reader import events_at
+from hub.projections.views.card_alias import identifiers_of
 from hub.trust.receipt_keys import read_receipt_keys
 
 FOLDER = "evidence"
@@ -23,18 +24,23 @@ _PURPOSE = "DEMO"
 
 
 def make_evidence(screen: Console, dsn: str, data_dir: Path, policy: Path) -> list[str]:
-    """Makes a bundle of the newest answer beside the program and the policy, and shows how a stranger checks it; returns what failed."""
+    """Makes a bundle of the newest answer about a card that has a record, beside the program and the policy; returns what failed.
+
+    The screen shows how a stranger checks it.
+    """
     folder = data_dir / FOLDER
     folder.mkdir(exist_ok=True)
     script, rules = folder / "verify.py", folder / "policy"
     shutil.copyfile(verify.__file__, script)
     shutil.copyfile(policy, rules)
     with psycopg.connect(dsn, autocommit=True) as connection:
-        (position,) = connection.execute("SELECT max(position) FROM journal.event WHERE kind = 'decision_made'").fetchone() or (None,)
-        if position is None:
+        newest = [position for (position,) in connection.execute(_NEWEST).fetchall()]
+        known = (one for one in events_at(connection, newest) if _is_known(connection, one.event.card.key))
+        recorded = next(known, None)
+        if recorded is None:
             return []
+        position = recorded.position
         question = of_decision(connection, position)
-        (recorded,) = events_at(connection, [position])
     bundle = folder / f"decision-{position}.hubaudit"
     beside = With(rules.read_bytes(), read_receipt_keys(Config(data_dir=data_dir).keys_dir))
     try:
@@ -50,3 +56,12 @@ def make_evidence(screen: Console, dsn: str, data_dir: Path, policy: Path) -> li
         highlight=False,
     )
     return []
+
+
+def _is_known(connection: psycopg.Connection, card: bytes) -> bool:
+    """Whether somebody reported something of a card."""
+    row = connection.execute("SELECT FROM views.card_standing WHERE key = ANY (%s)", (identifiers_of(connection, card),)).fetchone()
+    return row is not None
+
+
+_NEWEST = "SELECT position FROM journal.event WHERE kind = 'decision_made' ORDER BY position DESC LIMIT 100"

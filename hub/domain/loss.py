@@ -1,8 +1,8 @@
 """A loss across provinces: one side asks, the hub blocks at once and forwards, the issuer answers, the block is lifted, always.
 
-One loss for each card, kind of loss and local day, however many sides report it: its id follows from them, and a second request
-is answered "already". The block denies online decisions and never alters the card's own status; only the issuer does that. The loss is
-effective from the first report that reached any side (L7 to L10) [D].
+One loss for each card, kind of loss and local day, however many sides report it: a second request is answered "already". The block denies
+online decisions and never alters the card's own status; only the issuer does that. The loss is effective from the first report that
+reached any side (L7 to L10) [D].
 """
 
 from datetime import datetime
@@ -65,14 +65,22 @@ class Loss(HubAggregate):
         self.is_forwarded = False
 
     @staticmethod
-    def create_id(card_key: bytes, loss_type: int, requested_us: int) -> UUID:
-        """The id follows from card, kind and local day (+08:00), so that both sides at once give one loss."""
-        day = epoch_day(requested_us)
-        return uuid5(NAMESPACE_URL, f"urn:chuanyu:loss:{card_key.hex()}:{loss_type}:{day}")
+    def create_id(card_key: bytes, loss_type: int, requested_us: int, blind: bytes = b"") -> UUID:
+        """The id follows from card, kind, local day (+08:00), and what blinds the first request.
+
+        Streams are named by it, and everybody sees their names in the log: without the *blind*, as losses were named once, who has the key
+        of a card could test on which days it was reported lost.
+        """
+        day, blinded = epoch_day(requested_us), f":{blind.hex()}" if blind else ""
+        return uuid5(NAMESPACE_URL, f"urn:chuanyu:loss:{card_key.hex()}:{loss_type}:{day}{blinded}")
+
+    def is_of_day(self, requested_us: int) -> bool:
+        """Whether a request of this instant joins this loss: it was opened on the same local day."""
+        return epoch_day(self.requests[0].occurred_us) == epoch_day(requested_us)
 
     @classmethod
-    def open(cls, card: references.CardRef, loss_type: int, region: str, request: Report) -> "Loss":
-        """Opens a loss for the first request of its card, kind and day."""
+    def open(cls, card: references.CardRef, loss_type: int, region: str, request: Report, blind: bytes = b"") -> "Loss":
+        """Opens a loss for the first request of its card, kind and day; *blind* is that request's."""
         opened = decisions.LossOpened(
             card=card,
             loss_type=control.LossType.ValueType(loss_type),
@@ -81,7 +89,7 @@ class Loss(HubAggregate):
             requested_at=timestamp(request.occurred_us),
             accepted_at_region=region,
         )
-        loss_id = cls.create_id(card.key, loss_type, request.occurred_us)
+        loss_id = cls.create_id(card.key, loss_type, request.occurred_us, blind)
         return cls.begin("loss_opened", opened, loss_id, instant(request.occurred_us))
 
     @property

@@ -19,7 +19,7 @@ from hub.domain.participant import Participant
 from hub.domain.quarantine import QUARANTINE_FEED, told_in
 from hub.domain.reference import Reference
 from hub.journal.corrections import Change, changes
-from hub.journal.reader import Recorded, read_page
+from hub.journal.reader import BLIND, Recorded, read_page
 from hub.journal.recorder import AggregateStore
 from hub.journal.traces import link_back
 from hub.projections.views.card_alias import CARD_ALIAS, identifiers_of
@@ -128,14 +128,14 @@ class LossProcess:
         """Takes a request that is in force from *report_us* on; *report* names the event that makes it so."""
         event = recorded.event
         request, card = event.loss_request_submitted, self._card_of(event.card)
-        loss = self._get(Loss.create_id(card.key, request.loss_type, report.occurred_us))
+        loss = self._of_day(card.key, request.loss_type, report.occurred_us)
         if loss is not None and loss.knows(report):
             return
         lost_since_us = self._lost_since_us(card, request.loss_type, report, report_us)
         if loss is not None:
             loss.repeat(report, is_lost=lost_since_us is not None)
         else:
-            loss = Loss.open(card, request.loss_type, request.accepted_at_region, report)
+            loss = Loss.open(card, request.loss_type, request.accepted_at_region, report, self._blind(report.position))
             if lost_since_us is not None:
                 loss.confirm_at_once(lost_since_us)
         hours = policy_of(self._reference, card.issuing_province, report.occurred_us).provisional_block_hours
@@ -174,6 +174,19 @@ class LossProcess:
     def _save(self, loss: Loss) -> None:
         self._barrier = max([self._barrier, *self._store.save(loss)])
         self._touched[loss.id] = loss
+
+    def _of_day(self, card_key: bytes, loss_type: int, requested_us: int) -> Loss | None:
+        """Returns the loss of a card, a kind and a local day, if there is one: its view has all that was recorded before."""
+        ids = {UUID(name) for (name,) in self._connection.execute(_OF_CARD, {"key": card_key, "type": loss_type}).fetchall()}
+        known = (loss for loss in self._touched.values() if loss.card is not None)
+        ids |= {loss.id for loss in known if (loss.card.key, loss.loss_type) == (card_key, loss_type)}
+        found = (self._get(name) for name in sorted(ids))
+        return next((loss for loss in found if loss is not None and loss.is_of_day(requested_us)), None)
+
+    def _blind(self, position: int) -> bytes:
+        """Returns what blinds an event: it names the loss, so that two processes that handle it at once name the same one."""
+        row: Any = self._connection.execute(BLIND, {"position": position}).fetchone()
+        return bytes(row[0])
 
     def _losses_of(self, card_key: bytes) -> list[Loss]:
         """Returns the losses of a card that may still be answered, by any of its identifiers."""
@@ -232,6 +245,9 @@ _ROUND = """
     SELECT c.position, (SELECT min(position) FROM views.checkpoint WHERE view = ANY (%(views)s)), (SELECT position FROM journal.head)
     FROM views.checkpoint c WHERE c.view = %(checkpoint)s FOR NO KEY UPDATE OF c SKIP LOCKED"""
 _RECORDED = "SELECT (extract(epoch FROM recorded_at) * 1000000)::bigint FROM journal.event WHERE position = %s"
+_OF_CARD = """
+    SELECT s.name FROM views.loss l JOIN journal.stream s USING (stream_id)
+    WHERE l.card_key = %(key)s AND l.loss_type = %(type)s"""
 _ANSWERABLE = """
     SELECT s.name FROM views.loss l JOIN journal.stream s USING (stream_id)
     WHERE l.card_key = ANY (%(keys)s) AND l.state IN ('OPEN', 'EXPIRED')"""

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ import psycopg
 from hub.domain.errors import HubError
 from hub.journal.sessions import locks, session
 from hub.telemetry import names
-from hub.telemetry.outage import Outage
+from hub.tlog.persisting import Words, persist
 from hub.tlog.sealer import KeyUnknown, Round, Sealer, begin
 from hub.trust.log_keys import open_log_keys
 
@@ -20,10 +21,7 @@ log = logging.getLogger(__name__)
 
 # Each round with something to seal is a commit and a signed head of four kilobytes.
 ROUND_S = 1.0
-RECONNECT_WAIT_S = 0.5
-MOST_WAIT_S = 4.0
 TAKE_OVER_WAIT_S = 0.2
-FAULT_WAIT_S = 5.0
 _LOCK = "hub.seal"
 # What is signed must never be lost: a head that was given out and is not there any more is a fork.
 _SETTINGS = {"synchronous_commit": "on", "idle_in_transaction_session_timeout": "60s"}
@@ -61,24 +59,12 @@ def sealer(connection: psycopg.Connection, settings: LogSettings) -> Sealer:
 
 def run(dsn: str, stop: threading.Event, settings: LogSettings) -> None:
     """Seals until *stop* is set; while another process does, it waits to take over."""
-    outage, said = Outage(log, "sealer"), ""
-    while not stop.is_set():
-        try:
-            with connect(dsn) as connection:
-                outage.over()
-                if (mine := _alone(connection, stop, settings)) is not None:
-                    _rounds(mine, connection, stop)
-        except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as lost:
-            outage.failed(lost)
-            stop.wait(outage.wait_s(RECONNECT_WAIT_S, MOST_WAIT_S))
-        except HubError as refusal:
-            # The tail that is not sealed grows meanwhile, and is an alarm.
-            if said != (said := str(refusal)):
-                log.error("sealer: nothing is signed", extra={"reason": said, "error": type(refusal).__name__})
-            stop.wait(FAULT_WAIT_S)
-        except Exception:
-            log.exception("sealer: fault of the hub; trying again")
-            stop.wait(FAULT_WAIT_S)
+
+    def work(connection: psycopg.Connection) -> None:
+        if (mine := _alone(connection, stop, settings)) is not None:
+            _rounds(mine, connection, stop)
+
+    persist(log, Words("sealer", "nothing is signed"), stop, partial(connect, dsn), work)
 
 
 def _alone(connection: psycopg.Connection, stop: threading.Event, settings: LogSettings) -> Sealer | None:

@@ -3,14 +3,14 @@
 import logging
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import psycopg
 
-from hub.domain.errors import HubError
 from hub.journal.sessions import locks
-from hub.telemetry.outage import Outage
 from hub.tlog import policy, runner, store
+from hub.tlog.persisting import Words, persist
 from hub.tlog.policy import Policy
 from hub.tlog.runner import LogSettings
 from hub.tlog.sealer import signers
@@ -21,9 +21,6 @@ log = logging.getLogger(__name__)
 
 ROUND_S = 10.0
 WAIT_S = 1.0
-RECONNECT_WAIT_S = 0.5
-MOST_WAIT_S = 4.0
-FAULT_WAIT_S = 5.0
 _LOCK = "hub.witnessing"
 
 
@@ -48,24 +45,14 @@ class PolicyFile:
 
 def run(dsn: str, stop: threading.Event, settings: LogSettings, path: Path) -> None:
     """Asks the witnesses of a policy file until *stop* is set; while another process does, it waits to take over."""
-    outage, said = Outage(log, "witnessing"), ""
-    while not stop.is_set():
+
+    def work(connection: psycopg.Connection) -> None:
         try:
-            with runner.connect(dsn) as connection:
-                outage.over()
-                _follow(connection, stop, settings, PolicyFile(path))
-        except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as lost:
-            outage.failed(lost)
-            stop.wait(outage.wait_s(RECONNECT_WAIT_S, MOST_WAIT_S))
-        except (HubError, OSError) as refusal:
-            if said != (said := str(refusal)):
-                log.error("witnessing: nobody is asked", extra={"reason": said, "error": type(refusal).__name__})
-            stop.wait(FAULT_WAIT_S)
-        except Exception:
-            log.exception("witnessing: fault of the hub; trying again")
-            stop.wait(FAULT_WAIT_S)
+            _follow(connection, stop, settings, PolicyFile(path))
         finally:
             withdraw()
+
+    persist(log, Words("witnessing", "nobody is asked"), stop, partial(runner.connect, dsn), work)
 
 
 def _follow(connection: psycopg.Connection, stop: threading.Event, settings: LogSettings, file: PolicyFile) -> None:

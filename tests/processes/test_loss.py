@@ -154,6 +154,12 @@ def test_another_card_kind_or_local_day_is_another_loss(key: bytes, loss_type: i
     assert Loss.create_id(key, loss_type, at(hour)) != Loss.create_id(CARD.key, TEMPORARY, at(10))
 
 
+def test_who_has_the_key_of_a_card_cannot_name_its_losses() -> None:
+    blinded = Loss.open(CARD, TEMPORARY, "510100", request(), bytes(16))
+    assert blinded.id == Loss.create_id(CARD.key, TEMPORARY, at(10), bytes(16)) != Loss.create_id(CARD.key, TEMPORARY, at(10))
+    assert (blinded.is_of_day(at(10)), blinded.is_of_day(at(24))) == (True, False)
+
+
 def test_a_request_read_again_changes_nothing() -> None:
     loss = opened()
     assert (loss.repeat(request(), is_lost=False), loss.version) == (False, 3)

@@ -10,6 +10,7 @@ from chuanyu.exchange.v1 import event_pb2, references_pb2
 from hub.admin.registry import register_participant
 from hub.domain import reference
 from hub.domain.card import standing
+from hub.domain.loss import Loss, Report
 from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
 from hub.processes import runner
@@ -199,6 +200,28 @@ def test_requests_of_both_sides_at_the_same_second_are_one_loss(saga: Saga) -> N
     saga.tell(CQ, requested())
     saga.work()
     assert saga.recorded() == [*OPENED, "loss_request_repeated"]
+
+
+def test_the_name_of_a_loss_does_not_say_of_which_card_and_day_it_is(saga: Saga) -> None:
+    saga.tell(SC, requested())
+    saga.work()
+    at_us = (AT_S + 60) * 1_000_000
+    (name,) = saga.views.execute("SELECT s.name FROM views.loss l JOIN journal.stream s USING (stream_id)").fetchone() or ("",)
+    digest = saga.views.execute("SELECT digest FROM journal.event WHERE kind = 'loss_request_submitted'").fetchone()
+    assert digest is not None
+    blind = bytes(digest[0])[16:]
+    assert name == str(Loss.create_id(key_of("A00000001"), 1, at_us, blind)) != str(Loss.create_id(key_of("A00000001"), 1, at_us))
+
+
+def test_a_loss_that_was_named_by_card_and_day_goes_on(saga: Saga) -> None:
+    saga.tell(SC, requested())
+    (position,) = saga.views.execute("SELECT position FROM journal.event WHERE kind = 'loss_request_submitted'").fetchone() or (0,)
+    old = Loss.open(about("A00000001").card, 1, "510100", Report(SC, 1, position, (AT_S + 60) * 1_000_000))
+    saga.store.save(old)
+    saga.tell(CQ, requested(after_s=90))
+    saga.work()
+    assert saga.recorded().count("loss_opened") == 1
+    assert saga.recorded().count("loss_request_repeated") == 1
 
 
 def test_a_temporary_and_a_formal_request_are_two_losses_that_a_formal_loss_confirms(saga: Saga) -> None:

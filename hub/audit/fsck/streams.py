@@ -20,7 +20,7 @@ from hub.domain.receipt_book import ReceiptBook
 from hub.domain.rule_book import RuleBook
 from hub.journal.clock import FEED as CLOCK_FEED
 from hub.journal.own_events import INDEX_FEED
-from hub.journal.reader import Recorded
+from hub.journal.reader import BLIND, Recorded
 
 # What is appended to these as an answer has a request that leads to it.
 ANSWERING = (DECISIONS_FEED, CLOCK_FEED, INDEX_FEED)
@@ -54,8 +54,18 @@ def examine_aggregates(scene: Scene) -> Iterator[Difference]:
     for after in range(0, last, _PAGE_STREAMS):
         for name, owner, *event in scene.rows(_AGGREGATES, after=after, through=after + _PAGE_STREAMS):
             for recorded in scene.readable([Recorded(*event)]):
-                if not owner == name == _name_of(recorded, name):
+                if owner != name or name not in _names_of(scene, recorded, name):
                     yield Difference("aggregate-name", feed=name, position=recorded.position, sequence=recorded.sequence)
+
+
+def _names_of(scene: Scene, recorded: Recorded, name: str) -> set[str]:
+    """Returns the names that follow from the first event: a loss has the one with its request's blind, or the one from before."""
+    if recorded.kind != "loss_opened":
+        return {_name_of(recorded, name)}
+    opened = recorded.event.loss_opened
+    blinds = [bytes(row[0]) for row in scene.rows(BLIND, position=opened.request_position)]
+    about = opened.card.key, opened.loss_type, microseconds(opened.requested_at)
+    return {str(Loss.create_id(*about, blind)) for blind in (b"", *blinds)}
 
 
 def _name_of(recorded: Recorded, name: str) -> str:
@@ -93,7 +103,6 @@ _NAMES: Mapping[str, Callable[[Any], UUID]] = {
     "service_item_drafted": lambda _: CatalogueBook.create_id(),
     "erasure_requested": lambda message: Erasure.create_id(message.erasure_code),
     "audit_requested": lambda message: AuditRequest.create_id(message.audit_code),
-    "loss_opened": lambda message: Loss.create_id(message.card.key, message.loss_type, microseconds(message.requested_at)),
     "agreement_drafted": _agreement_id,
 }
 _NOW = f"""

@@ -1,5 +1,6 @@
 """The kinds of tampering with an evidence bundle, and with the record before one is made of it; two checkers refuse each."""
 
+import base64
 import json
 import time
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from hub.tlog.cosignatures import sign_note
 from hub.tlog.note import Checkpoint, Note, Signature, parse
 from hub.tlog.several import several
 from hub.tlog.store import reader
+from hub.trust.batch_texts import read_receipt, receipt_text
+from hub.trust.receipt_keys import read_receipt_keys
 
 
 class BundleKind(NamedTuple):
@@ -221,6 +224,47 @@ def card_event_left_out_of_a_bundle(attack: Attack) -> tuple[bytes, bytes | None
     return _put(changed, held, entries=len(held)), trusted(attack)
 
 
+def _feed(attack: Attack) -> tuple[Members, list[dict[str, Any]]]:
+    """Returns the bundle of some batches of a feed, unpacked, and its receipts."""
+    feed, last = attack.one_of(
+        "SELECT name, next_sequence - 1 FROM journal.stream WHERE name LIKE 'cq.%%' AND next_sequence > 100 ORDER BY 1"
+    )
+    first = attack.chance.randrange(1, last - 50)
+    members = unpacked(bundle_of(attack, Question("feed", feed=feed, first=first, last=attack.chance.randrange(first + 50, last + 1))))
+    return members, json.loads(members[_RECEIPTS])["receipts"]
+
+
+def _put_receipts(members: Members, receipts: list[dict[str, Any]]) -> bytes:
+    return repacked({**members, _RECEIPTS: as_json({"receipts": receipts})})
+
+
+def receipt_left_out_of_a_bundle(attack: Attack) -> tuple[bytes, bytes | None]:
+    """Leaves the hub's receipt of a batch out of the bundle of a feed."""
+    members, receipts = _feed(attack)
+    del receipts[attack.chance.randrange(len(receipts))]
+    return _put_receipts(members, receipts), trusted(attack)
+
+
+def receipt_forged_in_a_bundle(attack: Attack) -> tuple[bytes, bytes | None]:
+    """Puts a receipt with a signature into a bundle that the hub never gave."""
+    members, receipts = _feed(attack)
+    attack.chance.choice(receipts)["signature"] = base64.b64encode(attack.some_bytes(64)).decode()
+    return _put_receipts(members, receipts), trusted(attack)
+
+
+def receipt_of_another_batch_in_a_bundle(attack: Attack) -> tuple[bytes, bytes | None]:
+    """Has the hub sign a receipt of other positions than the batch has."""
+    members, receipts = _feed(attack)
+    receipt, key = attack.chance.choice(receipts), read_receipt_keys(attack.hub.data_dir / "keys").newest
+    says = read_receipt(receipt["text"])
+    moved = attack.chance.randrange(1, 100)
+    receipt["text"] = receipt_text(says._replace(positions=[(first + moved, last + moved) for first, last in says.positions]))
+    receipt["signature"] = base64.b64encode(key.sign(receipt["text"])).decode()
+    return _put_receipts(members, receipts), trusted(attack)
+
+
+_RECEIPTS = "receipts/000000"
+_FEEDS = "SELECT name, next_sequence - 1 FROM journal.stream WHERE name LIKE 'cq.%%' AND next_sequence > 60 ORDER BY 1"
 _WITH, _WITHOUT = "--policy", ""
 BUNDLES = (
     BundleKind(1, "CONTENT_DIFFERS", byte_flipped_in_a_bundle, _WITH),
@@ -229,6 +273,9 @@ BUNDLES = (
     BundleKind(3, "CONTENT_DIFFERS", events_exchanged_in_a_bundle, _WITH),
     BundleKind(4, "RANGE_INCOMPLETE", end_of_a_bundle_cut, _WITH),
     BundleKind(6, "ROOT_DIFFERS", time_set_back_in_a_bundle, _WITH),
+    BundleKind(7, "RECEIPT_MISSING", receipt_left_out_of_a_bundle, _WITH),
+    BundleKind(7, "RECEIPT_WRONG", receipt_forged_in_a_bundle, _WITH),
+    BundleKind(7, "RECEIPT_DIFFERS", receipt_of_another_batch_in_a_bundle, _WITH),
     BundleKind(8, "CONTENT_DIFFERS", answer_changed_in_a_bundle, _WITH),
     BundleKind(9, "RULES_DIFFER", rules_exchanged_in_a_bundle, _WITH),
     BundleKind(10, "SIGNATURE_WRONG", witness_line_forged_in_a_bundle, _WITH),

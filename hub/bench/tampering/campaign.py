@@ -16,11 +16,12 @@ from hub.bench.tampering.history import Hub, recorded
 from hub.bench.tampering.index_kinds import INDEX
 from hub.bench.tampering.kinds import BESIDE_THE_JOURNAL, Attack, Kind
 from hub.bench.tampering.log_kinds import LOG
+from hub.bench.tampering.receipt_kinds import RECEIPTS, audited
 from hub.config import Config
 from hub.projections import PROJECTIONS
 from hub.tlog.policy import PolicyRefused, parse
 
-ALL = tuple(sorted(EVENTS + BESIDE_THE_JOURNAL + INDEX + LOG, key=lambda kind: kind.number))
+ALL = tuple(sorted(EVENTS + BESIDE_THE_JOURNAL + INDEX + LOG + RECEIPTS, key=lambda kind: kind.number))
 
 Report = Callable[[str], None]
 
@@ -31,7 +32,7 @@ def attempt(hub: Hub, kind: Kind, seed: int) -> Checked:
         try:
             attack = Attack(connection, hub, seed)
             kind.attack(attack)
-            return _checked(attack, kind.view)
+            return Checked(codes=audited(attack)) if attack.receipts else _checked(attack, kind.view)
         except PolicyRefused:
             return Checked(codes={PolicyRefused.__name__: 1})
         finally:

@@ -15,7 +15,8 @@ Row = tuple[Any, ...]
 class Attack:
     """One attack: a superuser's session in a transaction that is rolled back, and a seed from which all that it chooses follows.
 
-    *policy* and *others* are what the check is given: whose signatures count, and checkpoints that somebody else kept.
+    *policy* and *others* are what the check is given: whose signatures count, and checkpoints that somebody else kept. *receipts* are
+    what a province has: where there are some, the province checks and not the hub.
     """
 
     def __init__(self, connection: psycopg.Connection, hub: Hub, seed: int) -> None:
@@ -23,6 +24,7 @@ class Attack:
         self.connection, self.hub = connection, hub
         self.chance = random.Random(seed)  # noqa: S311 (a choice that can be had again, no secret)
         self.policy, self.others = hub.policy, list[Note]()
+        self.receipts: list[str] = []
 
     def change(self, statement: str, *values: Any) -> int:
         """Changes something and returns how many rows; nothing changed would be no attack."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from hub.audit.fsck import WORDS
 from hub.bench.tampering.bundle_kinds import BUNDLES
 from hub.bench.tampering.campaign import ALL
+from hub.bench.tampering.receipt_kinds import RECEIPTS
 from hub.commands.pages.blocks import renewed, table
 
 PAGE = Path(__file__).parent.parent.parent.parent / "docs" / "tampering.md"
@@ -23,7 +24,8 @@ def page(text: str) -> str:
 def _kinds() -> Iterator[tuple[str, ...]]:
     for kind in ALL:
         done = " ".join((kind.attack.__doc__ or "").split()).rstrip(".")
-        yield f"{kind.number}", done, f"`hub fsck{' ' if kind.options else ''}{kind.options}`", f"`{kind.code}`"
+        command = kind.options if kind in RECEIPTS else f"hub fsck {kind.options}".rstrip()
+        yield f"{kind.number}", done, f"`{command}`", f"`{kind.code}`"
     for bundle in BUNDLES:
         done = " ".join((bundle.attack.__doc__ or "").split()).rstrip(".")
         yield f"{bundle.number}", done, "`verify.py` and `hub verify`", f"`{bundle.code}`"
