@@ -178,8 +178,8 @@ class LossProcess:
     def _of_day(self, card_key: bytes, loss_type: int, requested_us: int) -> Loss | None:
         """Returns the loss of a card, a kind and a local day, if there is one: its view has all that was recorded before."""
         ids = {UUID(name) for (name,) in self._connection.execute(_OF_CARD, {"key": card_key, "type": loss_type}).fetchall()}
-        known = (loss for loss in self._touched.values() if loss.card is not None)
-        ids |= {loss.id for loss in known if (loss.card.key, loss.loss_type) == (card_key, loss_type)}
+        known = [loss for loss in self._touched.values() if loss.card is not None and loss.card.key == card_key]
+        ids |= {loss.id for loss in known if loss.loss_type == loss_type}
         found = (self._get(name) for name in sorted(ids))
         return next((loss for loss in found if loss is not None and loss.is_of_day(requested_us)), None)
 

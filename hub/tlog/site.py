@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from hub.domain.errors import HubError
+from hub.domain.errors import HubError, NothingSealed
 from hub.journal.session_pool import Pool
-from hub.tlog.files import GENESIS, FileUnknown, NothingSealed, content, log_of
+from hub.tlog.files import GENESIS, FileUnknown, content, log_of
 from hub.tlog.paths import CHECKPOINT, PathRefused
 from hub.web_server import Server
 
