@@ -233,9 +233,6 @@ POSITION_OF = """CROSS JOIN LATERAL (
         WHERE b.last_sequence >= t.sequence) o"""
 # The event at the position of *o*, by its key: the server cannot know how few are asked for, and would read the whole journal beside them.
 EVENT_AT = "CROSS JOIN LATERAL (SELECT * FROM journal.event e WHERE e.position = o.position OFFSET 0) e"
-# The half of an event's digest that no entry of the log shows; of one without a digest, as much of a hash of its content.
-BLIND = """
-    SELECT COALESCE(substr(digest, 17), substr(sha256(data), 1, 16)) FROM journal.event WHERE position = %(position)s"""
 _EVENT_OF = f"""
     SELECT e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.stream_id, e.sequence, e.kind, e.data
     FROM (VALUES (%(stream)s::bigint, %(sequence)s::bigint)) t (stream_id, sequence) {POSITION_OF}

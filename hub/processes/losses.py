@@ -19,7 +19,8 @@ from hub.domain.participant import Participant
 from hub.domain.quarantine import QUARANTINE_FEED, told_in
 from hub.domain.reference import Reference
 from hub.journal.corrections import Change, changes
-from hub.journal.reader import BLIND, Recorded, read_page
+from hub.journal.envelope import BLIND
+from hub.journal.reader import Recorded, read_page
 from hub.journal.recorder import AggregateStore
 from hub.journal.traces import link_back
 from hub.projections.views.card_alias import CARD_ALIAS, identifiers_of

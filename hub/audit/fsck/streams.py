@@ -19,8 +19,9 @@ from hub.domain.quarantine import QUARANTINE_FEED
 from hub.domain.receipt_book import ReceiptBook
 from hub.domain.rule_book import RuleBook
 from hub.journal.clock import FEED as CLOCK_FEED
+from hub.journal.envelope import BLIND
 from hub.journal.own_events import INDEX_FEED
-from hub.journal.reader import BLIND, Recorded
+from hub.journal.reader import Recorded
 
 # What is appended to these as an answer has a request that leads to it.
 ANSWERING = (DECISIONS_FEED, CLOCK_FEED, INDEX_FEED)
