@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 LONGEST_WAIT_S = 10.0
 # What operators write freely may name anyone, whatever form it has.
-_FREE_TEXTS = ("--reason", "--title")
+_FREE_TEXTS = ("--reason", "--title", "--basis")
 
 
 class NoDatabase(HubError):

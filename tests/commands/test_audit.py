@@ -21,9 +21,9 @@ from hub.domain.audit_errors import (
     AuditWindowReversed,
 )
 from hub.domain.errors import RequestInvalid
-from tests.clients import Province
+from tests.clients import DEADLINE_S, Province
 from tests.hub_process import RunningHub
-from tests.messages import registered
+from tests.messages import question, registered
 
 WHY = ("--purpose", "complaint", "--basis", "audit law 34")
 AHEAD = (datetime.now(UTC) + timedelta(days=2)).isoformat()
@@ -70,7 +70,7 @@ def test_each_question_is_asked_in_dates_and_can_be_refused_or_called_off(run: C
     now = said(run("request", "record", *WHY, *BY_LI, "--json"))["steps"][0]["at"]
     asked = [
         run("request", "answers", *window, now, *WHY, *BY_LI, "--json"),
-        run("request", "what-if", *window, now, "--parameter", "fn=1", "--without", "ORD-TRANSIT/1", *WHY, *BY_LI, "--json"),
+        run("request", "what-if", *window, now, "--parameter", "tempLossDays=1", "--without", "ORD-TRANSIT/1", *WHY, *BY_LI, "--json"),
         run("request", "views", "--view", "card_standing", *WHY, *BY_LI, "--json"),
     ]
     codes = [said(one)["code"] for one in asked]
@@ -81,6 +81,32 @@ def test_each_question_is_asked_in_dates_and_can_be_refused_or_called_off(run: C
     assert codes[0] in [one["code"] for one in listed]
     waited = run("show", codes[0], "--wait")
     assert waited.exit_code == 1
+
+
+def test_every_question_is_carried_out(run: Callable[..., Result], shared_hub: RunningHub, chongqing: Province) -> None:
+    position = chongqing.cards.CheckAcceptance(question("audited", "A00005101", region="500103"), timeout=DEADLINE_S).position
+    at = (datetime.now(UTC) - timedelta(milliseconds=1)).isoformat()
+    window = ("--from", "2020-01-01", "--to", at)
+    asked = {
+        "card": ("card", "A00005101", "--issuer", "50"),
+        "answers": ("answers", *window),
+        "what_if": ("what-if", *window, "--parameter", "tempLossDays=1"),
+        "views": ("views", "--view", "card_standing"),
+        "record": ("record",),
+    }
+    codes = {kind: said(run("request", *words, *WHY, *BY_LI, "--json"))["code"] for kind, words in asked.items()}
+    for code in codes.values():
+        assert run("approve", code, *BY_HAN).exit_code == 0
+    for kind, code in codes.items():
+        waited = run("show", code, "--wait")
+        assert waited.exit_code == 0, (kind, waited.output)
+        outcome = said(run("show", code, "--outcome", *BY_LI, "--json"))["outcome"]
+        assert outcome["holds"] in (True, None), (kind, outcome["answer"], outcome["tables"])
+        parts = set(Folder(shared_hub.data_dir, code).parts())
+        assert parts >= ({1, 2, 3, 4} if kind == "card" else {1, 2, 3}), (kind, parts, outcome["limits"])
+    assert position > 0
+    target = Folder(shared_hub.data_dir, codes["card"]).path / "report.pdf"
+    assert run("check-report", str(target), "--outcome", str(target.with_name("outcome.json"))).exit_code == 0
 
 
 @pytest.mark.parametrize(

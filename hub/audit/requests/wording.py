@@ -33,10 +33,14 @@ def _answers(asked: Any) -> Text:
 
 
 def _what_if(asked: Any) -> Text:
-    changes = [_change(one) for one in asked.changes] or [Text("不变（对照）", "nothing (the control)")]
+    changes = [_change(one) for one in asked.changes]
     rebuilt = Text("，视图重建", ", views rebuilt") if asked.inputs == protos.WHAT_IF_INPUTS_REBUILT else Text("", "")
     zh, en = "、".join(one.zh for one in changes), ", ".join(one.en for one in changes)
     period = _period(asked)
+    if not changes:
+        return Text(
+            f"{period.zh}的答复，规则不变（对照），有哪些不同", f"The answers {period.en} by the same rules (the control): which are others"
+        )
     return Text(
         f"{period.zh}的答复，若改{zh}，有哪些不同{rebuilt.zh}", f"The answers {period.en}, with another {en}: which are others{rebuilt.en}"
     )

@@ -21,7 +21,7 @@ from chuanyu.exchange.v1 import audit_requests_pb2 as protos
 
 from hub.audit.bundle import With
 from hub.audit.bundle_handing import Asked, hand_over
-from hub.audit.bundle_question import Question
+from hub.audit.bundle_question import of_card
 from hub.audit.outcome import Outcome, Text, as_json
 from hub.audit.own_policy import own_policy
 from hub.audit.replay.progress import Cancelled
@@ -37,7 +37,6 @@ from hub.domain.errors import HubError
 from hub.domain.looks import Looker
 from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import session
-from hub.projections.views.card_alias import identifiers_of
 from hub.telemetry.process_log import speak_on_stderr
 from hub.trust.authority import AuthorityKeyMissing
 from hub.trust.receipt_keys import read_receipt_keys
@@ -124,11 +123,10 @@ def _with_bundle(config: Config, audit: AuditRequest, folder: Folder, outcome: O
     card = audit.requested.question.card.card
     try:
         with session(config.dsn, "hub_reader", "hub-bundle") as connection:
-            keys = sorted(("card", key) for key in identifiers_of(connection, card.key))
             policy = own_policy(connection, config.keys_dir, config.log_policy)
         by, beside = audit.requested.by, With(policy, read_receipt_keys(config.keys_dir))
         asked = Asked(Looker(by.participant, by.name), PURPOSE, card)
-        hand_over(config.dsn, Question("card", keys=tuple(keys)), asked, beside, folder.path / NAMES[protos.AUDIT_PART_BUNDLE])
+        hand_over(config.dsn, of_card(card.key), asked, beside, folder.path / NAMES[protos.AUDIT_PART_BUNDLE])
     except HubError as refusal:
         without = Text(f"没有证据包：{refusal}", f"There is no bundle: {refusal}")
         return outcome._replace(limits=(*outcome.limits, without))
