@@ -1,6 +1,7 @@
 """An answer's `as_of_position` is true: the views it rests on are at one position in every snapshot, or there is no answer."""
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from chuanyu.exchange.v1 import event_pb2, references_pb2
 from hub.api.cards.card_reader import CardReader
 from hub.audit.as_of import known_at
 from hub.domain.errors import ViewsLate
-from hub.projections import DECIDED_BY, other_views, runner
+from hub.projections import DECIDED_BY, runner
 from hub.projections.engine import Projection, positions
 from hub.projections.rebuild import rebuild
 from hub.projections.together import advance_as_one
@@ -57,6 +58,19 @@ def within(seconds: float, holds: Callable[[], bool]) -> bool:
     return True
 
 
+@contextlib.contextmanager
+def others_beside(dsn: str) -> Iterator[None]:
+    """Has the other views folded by a thread: what their own process does is in test_other_views."""
+    stop = threading.Event()
+    following = threading.Thread(target=runner.follow, args=(dsn, stop))
+    following.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        following.join()
+
+
 async def read_while(dsn: str, goes_on: Callable[[], bool]) -> list[tuple[int, list[int]]]:
     """Reads the card again and again; returns each answer's position and the positions of the facts it rests on."""
     reader = CardReader(dsn, lambda: None)
@@ -87,7 +101,7 @@ def test_while_one_of_the_views_is_taken_none_moves_and_the_others_go_on(
     journal.append(*tied_and_lost(1), feed=CARDS)
     journal.append(journey(CARD))
     stop = threading.Event()
-    folding = threading.Thread(target=runner.run, args=(dsn, stop, other_views.folding))
+    folding = threading.Thread(target=runner.run, args=(dsn, stop, others_beside))
     with superuser.transaction():
         superuser.execute("SELECT FROM views.checkpoint WHERE view = %s FOR UPDATE", (view.name,))
         folding.start()
@@ -152,7 +166,7 @@ def test_a_view_that_a_rebuild_has_keeps_no_answer_waiting(
     dsn: str, journal: Recording, views: psycopg.Connection, superuser: psycopg.Connection
 ) -> None:
     stop = threading.Event()
-    folding = threading.Thread(target=runner.run, args=(dsn, stop, other_views.folding))
+    folding = threading.Thread(target=runner.run, args=(dsn, stop, others_beside))
     with superuser.transaction():
         superuser.execute("SELECT FROM views.checkpoint WHERE view = %s FOR UPDATE", (DAILY_USAGE.name,))
         folding.start()
