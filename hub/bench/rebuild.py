@@ -73,10 +73,11 @@ def main() -> None:
     """Rebuilds some views, or all, from the segments, and says what that took."""
     dsn, directory, *names = sys.argv[1:]
     views = [view for view in PROJECTIONS if not names or view.name in names]
-    sys.stdout.write(json.dumps(_filled(dsn, Path(directory), views)))
+    sys.stdout.write(json.dumps(filled(dsn, Path(directory), views)))
 
 
-def _filled(dsn: str, directory: Path, views: Sequence[Any]) -> dict[str, float]:
+def filled(dsn: str, directory: Path, views: Sequence[Any]) -> dict[str, float]:
+    """Fills fresh tables of some views from segments, takes them away again, and returns what that took."""
     marks: dict[str, float] = {}
     with runner.connect(dsn) as connection:
         began = time.perf_counter()

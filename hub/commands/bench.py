@@ -21,6 +21,7 @@ import hub.bench.project
 import hub.bench.quota
 import hub.bench.rebuild
 import hub.bench.registry
+import hub.bench.replay
 import hub.bench.seal
 import hub.bench.steady
 import hub.bench.tampering.campaign
@@ -144,6 +145,14 @@ def bench_rebuild(
 ) -> None:
     """重建：由分段多进程折叠视图 对 裸读分段；十倍事件时的内存。Views from segments in processes against raw reads; memory at ten times."""
     _finish(hub.bench.rebuild.measure(Config(), events, screen.print), as_json)
+
+
+@app.command("replay")
+def bench_replay(
+    as_json: Json = False, events: Annotated[int, typer.Option(min=10_000, help="事件数；再量十倍。Events, then ten times.")] = 100_000
+) -> None:
+    """重放：一张卡的两种时间、答复重新裁决、换规则、视图重新折叠；十倍事件时的内存。Replays, at some events and at ten times as many."""
+    _finish(hub.bench.replay.measure(Config(), events, screen.print), as_json)
 
 
 @app.command("hotlist")
