@@ -10,6 +10,7 @@ from chuanyu.exchange.v1 import event_pb2, references_pb2
 
 from hub.audit.as_of import known_at
 from hub.audit.replay.card_asked import card_as_of
+from hub.audit.replay.memory import CARD_VIEWS
 from hub.audit.replay.questions import answer
 from hub.audit.replay.views_asked import ViewUnknown
 from hub.domain.audit_errors import AuditWindowAhead, AuditWindowBefore
@@ -127,3 +128,7 @@ def test_a_view_that_there_is_not_is_refused(dsn: str, journal: Recording) -> No
     journal.append(registered(CARD), feed=FEED)
     with pytest.raises(ViewUnknown):
         answer(dsn, asked.AuditQuestion(views=asked.ViewsQuestion(views=["no_view"])))
+
+
+def test_views_of_cards_have_rows_alone() -> None:
+    assert [view.name for view in CARD_VIEWS if view.items or view.cells or view.linked or view.waiting or view.first] == []

@@ -60,16 +60,35 @@ class Memory:
 
     def fold(self, event: Recorded, change: Change | None = None) -> None:
         """Folds one event, the next in the order of positions, with what it corrects."""
-        changed = {} if change is None else {event.position: change}
-        for view in self._of_kind.get(event.kind, ()) if change is None else CARD_VIEWS:
-            wanted_of = read_by(view, [event], changed)
-            if not wanted_of[0]:
-                continue
+        if change is None:
+            for view in self._of_kind.get(event.kind, ()):
+                if (mark := view.marks.get(event.kind)) is None or mark in event.data:
+                    self._fold_alone(view, event)
+            return
+        for view in CARD_VIEWS:
             rows = self._rows[view.name]
-            touched, _ = named_rows(view, folds_in(*wanted_of))
+            touched, _ = named_rows(view, folds_in(*read_by(view, [event], {event.position: change})))
             fold_events(view, touched, rows, self._parked[view.name])
             for touch in touched:
                 self._note(view, keys_of(touch), rows)
+
+    def _fold_alone(self, view: Projection, event: Recorded) -> None:
+        """Folds an event that corrects nothing, as most: what `fold_events` does for views that have but rows, in half the time."""
+        rows, parked, evolve = self._rows[view.name], self._parked[view.name], view.evolve
+        try:
+            keys = list(dict.fromkeys(view.keys(event, None)))
+        except Exception:
+            # The engine parks it by its position.
+            return
+        states = rows.states
+        for key in keys:
+            if parked and repr(key) in parked:
+                continue
+            try:
+                states[key] = evolve(key, states.get(key), event, None)
+            except Exception:
+                parked.add(repr(key))
+        self._note(view, keys, rows)
 
     def _note(self, view: Projection, keys: Sequence[Key], rows: Rows) -> None:
         """Notes by what rows are looked up; one that is no more so is passed over when it is read."""
