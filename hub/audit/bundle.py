@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple
 import psycopg
 
 from hub.audit.bundle_file import FORMAT, Held, Writer, as_json, parts
-from hub.audit.bundle_question import Question, RangeNotThere, Wanted, of_day, of_feed, of_range
+from hub.audit.bundle_question import Question, RangeNotThere, Wanted, of_audit, of_day, of_feed, of_range
 from hub.audit.bundle_receipts import Numbers, has_receipts, key_positions, shown_numbers
 from hub.audit.bundle_receipts import members as receipts
 from hub.audit.card_identifiers import identifiers_at
@@ -42,12 +42,19 @@ class Made(NamedTuple):
     tree_size: int
 
 
+# Files by name.
+Files = tuple[tuple[str, bytes], ...]
+
+
 class With(NamedTuple):
-    """What goes into a bundle beside the record: the policy, the archive of a decision's rules, and the keys that make receipts again."""
+    """What goes into a bundle beside the record: the policy, the keys that make receipts again, the archive of a decision's rules, and the
+    outcome and report of an audit, by their names in order.
+    """
 
     policy: bytes
     keys: ReceiptKeys
     archive: bytes = b""
+    files: Files = ()
 
 
 def make(connection: psycopg.Connection, question: Question, beside: With, file: BinaryIO) -> Made:
@@ -83,6 +90,8 @@ def make(connection: psycopg.Connection, question: Question, beside: With, file:
         writer.add(name, data)
     for name, data in receipts(connection, shown, beside.keys, sealed.head.origin):
         writer.add(name, data)
+    for name, data in beside.files:
+        writer.add(f"audit/{name}", data)
     if beside.archive:
         writer.add("rules/archive.zip", beside.archive)
     return Made(writer.end(), writer.size, count, sealed.size)
@@ -125,6 +134,8 @@ def _wanted(connection: psycopg.Connection, question: Question, sealed: Sealed, 
         return of_range(head, question)
     if question.about == "day":
         return of_day(connection, head, question)
+    if question.about == "audit":
+        return of_audit(connection, question.audit)
     named = {position for proof in proofs for position in proof.positions}
     beside = {proof.published for proof in proofs} | {position for position in (question.position, question.rules) if position}
     if not question.keys:

@@ -36,6 +36,7 @@ _SUBJECTS = {
     "feed": hub_decisions_pb2.BUNDLE_SUBJECT_FEED,
     "day": hub_decisions_pb2.BUNDLE_SUBJECT_DAY,
     "range": hub_decisions_pb2.BUNDLE_SUBJECT_RANGE,
+    "audit": hub_decisions_pb2.BUNDLE_SUBJECT_AUDIT,
 }
 # Witnesses are asked every ten seconds.
 SEALED_WITHIN_S = 30.0

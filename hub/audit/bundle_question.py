@@ -1,10 +1,12 @@
-"""What a bundle is asked for: a decision, a card or a person, a run of numbers of a feed, a day, or a run of positions."""
+"""What a bundle is asked for: a decision, a card or a person, a run of numbers of a feed, a day, a run of positions, or an audit."""
 
 from datetime import date
 from typing import Any, NamedTuple
 
 import psycopg
 
+from hub.domain.audit_errors import AuditNotDelivered, AuditUnknown
+from hub.domain.audit_request import AuditRequest, code_of, number_of
 from hub.domain.errors import DecisionNotFound, HubError
 from hub.domain.instants import DAY_US, epoch_day_of, midnight_us
 from hub.domain.rule_book import BOOK
@@ -33,6 +35,7 @@ class Question(NamedTuple):
     first: int = 0
     last: int = 0
     card: bytes = b""
+    audit: str = ""
 
     @property
     def said(self) -> dict[str, Any]:
@@ -44,6 +47,7 @@ class Question(NamedTuple):
             "feed": {"feed": self.feed, "first": self.first, "last": self.last},
             "range": {"first": self.first, "last": self.last},
             "day": {"day": self.day, "feed": self.feed},
+            "audit": {"code": self.audit},
         }
         return {"about": self.about, **fields[self.about]}
 
@@ -103,6 +107,19 @@ def of_range(head: int, question: Question) -> Wanted:
     return Wanted([(question.first, question.last + 1)], asked=(question.first, question.last))
 
 
+def of_audit(connection: psycopg.Connection, code: str) -> Wanted:
+    """Finds the events of a request for an audit, up to its delivery; raises AuditUnknown or AuditNotDelivered."""
+    stream = str(AuditRequest.create_id(code_of(number_of(code))))
+    rows = connection.execute(_OF_STREAM, {"name": stream}).fetchall()
+    if not rows:
+        raise AuditUnknown
+    delivered = next((position for position, kind in rows if kind == "audit_delivered"), 0)
+    if not delivered:
+        raise AuditNotDelivered
+    positions = [position for position, _ in rows if position <= delivered]
+    return Wanted(joined([(position, position + 1) for position in positions]), asked=(positions[0], delivered))
+
+
 def of_day(connection: psycopg.Connection, head: int, question: Question) -> Wanted:
     """Finds what was recorded on a day, and its neighbours, of which only the headers are shown; raises RangeNotThere."""
     begin_us = midnight_us(epoch_day_of(date.fromisoformat(question.day)))
@@ -127,6 +144,10 @@ _RULES = """
     FROM journal.stream s JOIN journal.batch b USING (stream_id)
     JOIN journal.event e ON e.position BETWEEN b.first_position AND b.first_position + b.last_sequence - b.first_sequence
     WHERE s.name = %(name)s AND e.kind = 'rules_published' AND e.position < %(before)s"""
+_OF_STREAM = """
+    SELECT e.position, e.kind FROM journal.stream s JOIN journal.batch b USING (stream_id)
+    JOIN journal.event e ON e.position BETWEEN b.first_position AND b.first_position + b.last_sequence - b.first_sequence
+    WHERE s.name = %(name)s AND NOT s.is_feed ORDER BY e.position"""
 _NUMBERS = """
     SELECT b.first_position + GREATEST(%(first)s, b.first_sequence) - b.first_sequence,
            LEAST(%(last)s, b.last_sequence) - GREATEST(%(first)s, b.first_sequence) + 1

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 from hub.audit.bundle_file import FORMAT
+from hub.audit.checker_audits import OfAudit
 from hub.audit.checker_file import BundleRefused, Reading, Shown, read_json, shown_in
 from hub.audit.checker_index import Indexed, read_indexed
 from hub.audit.checker_questions import Answering, answering
@@ -82,6 +83,8 @@ def _check(file: BinaryIO, trusted: bytes | None) -> Verdict:
     said += [(f"{counts[0]} 条记录均在树中", f"{counts[0]} entries are in the tree"), *answer.finish()]
     if answer.batches is not None:
         said += answer.batches.check(reading.folder("receipts/"), head.origin)
+    if isinstance(answer, OfAudit):
+        said += answer.check_files(reading.folder("audit/"))
     for name, archive in reading.folder("rules/"):
         if name != "archive.zip" or not answer.archive or hashlib.new("sm3", archive).digest() != answer.archive:
             raise BundleRefused("RULES_DIFFER", name)

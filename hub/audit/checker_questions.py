@@ -8,6 +8,7 @@ from chuanyu.exchange.v1 import event_pb2
 from google.protobuf.message import DecodeError
 
 from hub.audit.card_identifiers import identifiers_in
+from hub.audit.checker_audits import OfAudit
 from hub.audit.checker_file import BundleRefused, Shown
 from hub.audit.checker_index import Indexed
 from hub.audit.checker_receipts import Batches
@@ -44,6 +45,8 @@ def answering(question: dict[str, Any], indexed: Sequence[Indexed], size: int) -
         return _ByKey(said, indexed)
     if indexed:
         raise BundleRefused("QUESTION_DIFFERS", "an index that was not asked for")
+    if about == "audit":
+        return OfAudit(said["code"])
     if about == "day":
         return _OfDay(said["day"], said["feed"], size)
     return _Run(said.get("feed"), said["first"], said["last"])
@@ -55,6 +58,7 @@ _FIELDS: dict[str, dict[str, type]] = {
     "feed": {"feed": str, "first": int, "last": int},
     "range": {"first": int, "last": int},
     "day": {"day": str, "feed": str},
+    "audit": {"code": str},
 }
 
 

@@ -27,8 +27,9 @@ from typing import Any, BinaryIO, NamedTuple
 
 VERIFIED, REFUSED, NOT_READ, SELF_CONSISTENT, NOT_CHECKED = range(5)
 FORMAT = "chuanyu-bundle/2"
-# The numbers of kinds in the message Event, of index_published, rules_published and decision_made.
+# The numbers of kinds in the message Event.
 DECISION_MADE, RULES_PUBLISHED, INDEX_PUBLISHED = 520, 550, 596
+AUDIT_REQUESTED, AUDIT_DELIVERED = 620, 624
 # Those of events about keys, with where they have the key's id, its public half, its algorithm, and whose it is.
 KEY_KINDS = {b"receipt_key_taken_up": 610, b"receipt_key_retired": 611, b"participant_signing_key_registered": 600}
 # Where an event has the card that it is about, its other identifiers, and what is kept of a batch; and a card its kind and its key.
@@ -1083,12 +1084,51 @@ class Day:
         return self.span
 
 
+class Audit:
+    """A request for an audit up to its delivery, with the outcome and the report that were delivered."""
+
+    def __init__(self, question: dict[str, Any], indexed: list[Indexed], size: int) -> None:
+        """*question* names the audit."""
+        self.code, self.stream, self.span, self.next, self.delivered = question["code"], b"", (0, 0), 1, dict[int, Any]()
+        expect(not indexed, "QUESTION_DIFFERS")
+
+    def see(self, entry: Entry) -> None:
+        """Takes an entry."""
+        self.stream = self.stream or entry.stream
+        expect(entry.stream == self.stream and not self.delivered, "QUESTION_DIFFERS", "of another request")
+        expect(entry.sequence == self.next, "FEED_INCOMPLETE", f"number {self.next}")
+        if self.next == 1:
+            expect(arm_of(entry, AUDIT_REQUESTED).get(1) == self.code.encode(), "QUESTION_DIFFERS", "the request of another audit")
+        if entry.kind == b"audit_delivered":
+            self.delivered = arm_of(entry, AUDIT_DELIVERED)
+        expect(entry.data is not None, "CONTENT_MISSING", f"position {entry.position}")
+        self.next, self.span = self.next + 1, (self.span[0] or entry.position, entry.position)
+
+    def done(self, say: Say) -> tuple[int, int]:
+        """Checks the end; returns the first position and the last."""
+        expect(bool(self.delivered), "FEED_INCOMPLETE", "nothing was delivered")
+        say(f"审计 {self.code} 自申请至交付共 {self.next - 1} 步", f"audit {self.code}: {self.next - 1} steps from request to delivery")
+        return self.span
+
+    def check_files(self, files: Iterator[tuple[str, bytes]], say: Say) -> None:
+        """Compares the files with the digests that were recorded when they were delivered."""
+        report = self.delivered.get(2, b"")
+        found = {name: hashlib.sha256(data).digest() for name, data in files}
+        reports = [name for name in ("report.html", "report.pdf") if name in found][:1]
+        expect(found.keys() <= {"outcome.json", *reports} and (bool(report) or not reports), "MEMBER_UNKNOWN", "audit/")
+        expect("outcome.json" in found and (bool(reports) or not report), "MEMBER_MISSING", "audit/")
+        expect(found["outcome.json"] == self.delivered.get(1), "OUTCOME_DIFFERS")
+        expect(all(found[name] == report for name in reports), "REPORT_DIFFERS")
+        say("审计结果与报告是当时交付的", "the outcome and the report are those that were delivered")
+
+
 _QUESTIONS: dict[str, tuple[Any, dict[str, type]]] = {
     "decision": (Keyed, {"position": int, "as_of": int, "keys": list, "rules": int}),
     "card": (Keyed, {"card": str, "keys": list}),
     "feed": (Feed, {"feed": str, "first": int, "last": int}),
     "range": (Range, {"first": int, "last": int}),
     "day": (Day, {"day": str, "feed": str}),
+    "audit": (Audit, {"code": str}),
 }
 
 
@@ -1141,6 +1181,8 @@ def verify(file: BinaryIO, policy: bytes | None, say: Say) -> int:
     _when(notes, question.done(say), say)
     if hasattr(question, "batches"):
         question.batches.check(reader.group("receipts/"), head.origin, say)
+    if isinstance(question, Audit):
+        question.check_files(reader.group("audit/"), say)
     _rules(reader, question, say)
     reader.end()
     return SELF_CONSISTENT if policy is None else VERIFIED

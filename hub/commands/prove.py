@@ -9,14 +9,17 @@ import typer
 from chuanyu.exchange.v1 import references_pb2
 
 from hub.audit import sealed
-from hub.audit.bundle import With
+from hub.audit.bundle import Files, With
 from hub.audit.bundle_handing import Asked, hand_over, index_now
 from hub.audit.bundle_question import Question, of_card, of_decision, of_person
 from hub.audit.own_policy import own_policy
+from hub.audit.requests import reading
+from hub.audit.requests.folder import Folder
 from hub.commands.asking import Operator
 from hub.commands.database import database
 from hub.commands.looking import Issuer, Purpose, keys_of, looker
 from hub.config import Config
+from hub.domain.audit_errors import AuditNotDelivered
 from hub.domain.errors import HubError
 from hub.domain.looks import card_by_key
 from hub.journal.reader import events_at
@@ -147,6 +150,29 @@ def run_of_positions(
 
 
 @app.command()
+def audit(
+    code: Annotated[str, typer.Argument(help="审计编号，如 AU-12。Code of the audit.")],
+    out: Out,
+    policy: PolicyFile = None,
+    purpose: Purpose = "",
+    operator: Operator = "",
+    force: Force = False,
+) -> None:
+    """为一次已交付的审计制作证据包：申请、核准、结果与报告。Make a bundle of a delivered audit: its steps, outcome and report."""
+    _refuse_to_replace(out, force=force)
+    config = Config()
+    with database(config) as dsn:
+        with session(dsn, "hub_reader", "hub-audits") as connection:
+            found = reading.find(connection, code)
+        if found.delivered is None:
+            raise AuditNotDelivered
+        from hub.audit.requests.evidence import files_of
+
+        files = files_of(Folder(config.data_dir, code), found.delivered)
+        _make(config, dsn, Question("audit", audit=code), Asked(looker(operator, purpose), purpose), policy, out, files=files)
+
+
+@app.command()
 def event(
     position: Position,
     out: Out,
@@ -198,9 +224,20 @@ def _of(question: Question, out: Path, policy: Path | None, purpose: str, operat
         _make(config, dsn, question, Asked(looker(operator, purpose), purpose), policy, out)
 
 
-def _make(config: Config, dsn: str, question: Question, asked: Asked, policy: Path | None, out: Path, *, with_rules: bool = False) -> None:
+def _make(
+    config: Config,
+    dsn: str,
+    question: Question,
+    asked: Asked,
+    policy: Path | None,
+    out: Path,
+    *,
+    with_rules: bool = False,
+    files: Files = (),
+) -> None:
     text = policy.read_bytes() if policy is not None else _own_policy(config, dsn)
-    made = hand_over(dsn, question, asked, With(text, read_receipt_keys(config.keys_dir)), out, with_rules=with_rules)
+    beside = With(text, read_receipt_keys(config.keys_dir), files=files)
+    made = hand_over(dsn, question, asked, beside, out, with_rules=with_rules)
     typer.echo(f"✓ {made.entries:,} 条 entries，{made.size:,} bytes，树 tree {made.tree_size:,}，SHA-256 {made.digest.hex()}: {out}")
     typer.echo(f"核验 verify it: hub verify {out} --policy POLICY")
 

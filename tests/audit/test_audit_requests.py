@@ -45,13 +45,13 @@ NOW = datetime(2026, 11, 1, 4, 0, tzinfo=UTC)
 RECORD = questions.AuditQuestion(record=questions.RecordQuestion())
 
 
-def new(question: questions.AuditQuestion = RECORD) -> AuditRequest:
+def new(question: questions.AuditQuestion = RECORD, code: str = "AU-1") -> AuditRequest:
     """A request as it begins."""
     requested = protos.AuditRequested(
-        audit_code="AU-1", by=LI, purpose="投诉复核", legal_basis="个人信息保护法第五十四条", question=question,
+        audit_code=code, by=LI, purpose="投诉复核", legal_basis="个人信息保护法第五十四条", question=question,
         question_digest=digest_of(question),
     )  # fmt: skip
-    return AuditRequest.begin("audit_requested", requested, AuditRequest.create_id("AU-1"), NOW)
+    return AuditRequest.begin("audit_requested", requested, AuditRequest.create_id(code), NOW)
 
 
 def delivered() -> protos.AuditDelivered:

@@ -682,8 +682,9 @@ def test_the_program_for_strangers_knows_the_numbers_of_kinds_and_no_code_of_the
     assert {name.decode(): number for name, number in verify.KEY_KINDS.items()} == {name: numbers[name] for name in KEY_KINDS}
     assert {kind.decode() for kind in verify.TYING_KINDS} == CARD_ALIAS.kinds
     assert (verify.RECEIPT_BOOK.decode(), verify.QUARANTINE.decode()) == (str(BOOK), QUARANTINE_FEED)
-    known = (verify.DECISION_MADE, verify.RULES_PUBLISHED, verify.INDEX_PUBLISHED)
-    assert known == (numbers["decision_made"], numbers["rules_published"], numbers["index_published"])
+    known = (verify.DECISION_MADE, verify.RULES_PUBLISHED, verify.INDEX_PUBLISHED, verify.AUDIT_REQUESTED, verify.AUDIT_DELIVERED)
+    named = ("decision_made", "rules_published", "index_published", "audit_requested", "audit_delivered")
+    assert known == tuple(numbers[name] for name in named)
     card = event_pb2.Event.DESCRIPTOR.fields_by_name["card"]
     parts = (card.number, *(card.message_type.fields_by_name[name].number for name in ("kind", "key")))
     assert parts == (verify.EVENT_CARD, verify.CARD_KIND, verify.CARD_KEY)
