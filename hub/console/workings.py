@@ -12,6 +12,7 @@ import psycopg
 
 from hub.admin.accounts.provider import Provider, Settings
 from hub.admin.participants import all_participants
+from hub.audit.requests.reading import Listed
 from hub.config import Config
 from hub.domain import reference
 from hub.domain.errors import HubError
@@ -44,6 +45,7 @@ class Workings:
         self.writers = Pool(dsn, "hub_writer", "hub-console-looks", 2, {"statement_timeout": "5000"})
         self.keyring, self.tables = open_keyring(config.keys_dir), reference.load()
         self.provider = _provider(config, config.console_address or address)
+        self.audits = Listed()
         # Gaps among the newest positions, as far as this process has looked.
         self.holes, self._hole_watch = 0, HoleWatch()
         self._samples: deque[tuple[float, int]] = deque(maxlen=SAMPLES)

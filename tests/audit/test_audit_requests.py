@@ -15,7 +15,7 @@ from chuanyu.exchange.v1 import audit_requests_pb2 as protos
 
 from hub.audit.fsck import check
 from hub.audit.requests.desk import Asking, AuditDesk, of_operator
-from hub.audit.requests.reading import count
+from hub.audit.requests.reading import Listed, count
 from hub.audit.requests.windows import window_of
 from hub.domain.audit_errors import (
     AuditDecided,
@@ -194,6 +194,22 @@ def test_requests_at_once_get_numbers_of_their_own(at: str, desk: AuditDesk, key
     numbers = [int(code.removeprefix("AU-")) for code in listed]
     assert numbers == list(range(len(listed), 0, -1))
     assert [one.code for one in desk.newest(2, before=4)] == ["AU-3", "AU-2"]
+
+
+def test_a_list_that_is_shown_again_has_what_has_changed_and_nothing_that_is_attached(at: str, desk: AuditDesk, keyring: Keyring) -> None:
+    listed, place = Listed(), questions.RecordedAsOf
+    change = questions.WhatIfChange(rules=questions.RulesChange(archive=bytes(1_000_000)))
+    window = {"from": place(position=1), "to": place(position=2)}
+    question = questions.WhatIfQuestion(**window, changes=[change], inputs=questions.WHAT_IF_INPUTS_FROZEN)
+    audit = ask(desk, keyring, questions.AuditQuestion(what_if=question))
+    with session(at, "hub_reader", "hub-audits") as connection:
+        first = listed.newest(connection, 3)
+        assert (first[0].code, first[0].state, first[0].requested.question.ByteSize() < 100) == (audit.code, "REQUESTED", True)
+        desk.cancel(audit.code, LI, datetime.now(UTC))
+        again = listed.newest(connection, 3)
+        assert [one.state for one in again] == ["CANCELLED", *(one.state for one in first[1:])]
+        assert again[1] is first[1]
+        assert [one.code for one in listed.newest(connection, 2, before=3)] == ["AU-2", "AU-1"]
 
 
 def test_a_row_of_somebody_who_died_before_the_first_event_is_used_again(at: str, desk: AuditDesk, keyring: Keyring) -> None:

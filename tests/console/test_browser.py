@@ -230,6 +230,11 @@ def test_without_script_one_signs_in_reads_filters_and_downloads(console: Consol
         with page.expect_download() as downloaded:
             page.click("a.csv")
         assert downloaded.value.suggested_filename == "decisions.csv"
+        page.goto(f"{console.address}/audit/requests/ask?kind=record&lang=en")
+        take(page, "#purpose = yearly, #basis = audit law 34")
+        assert "to be approved" in page.inner_text("main") and "/audit/requests/AU-" in page.url
+        follow(page, "form[action$='/cancel'] button")
+        assert "called off" in page.inner_text("main")
         follow(page, "a[href='/me']")
         follow(page, "form[action='/sign-out'] button")
         assert page.url == f"{console.address}/sign-in"

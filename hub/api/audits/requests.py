@@ -37,7 +37,7 @@ class AuditRequests:
     def __init__(self, dsn: str, keyring: Keyring, data_dir: Path) -> None:
         """*data_dir* is where the files of audits are, on the machine that runs them."""
         self._dsn, self._keyring, self._data_dir = dsn, keyring, data_dir
-        self._reads = Reads(dsn, "hub_reader", "hub-audits")
+        self._reads, self._listed = Reads(dsn, "hub_reader", "hub-audits"), reading.Listed()
 
     def close(self) -> None:
         """Ends the thread and closes its connection."""
@@ -75,7 +75,7 @@ class AuditRequests:
     async def list(self, request: protos.ListReplaysRequest, caller: Caller) -> protos.ListReplaysResponse:
         """Lists those that a caller may see."""
         refuse_invalid(request)
-        found: list[AuditRequest] = await self._reads.read(caller.urn, reading.newest, _PAGE, request.before)
+        found: list[AuditRequest] = await self._reads.read(caller.urn, self._listed.newest, _PAGE, request.before)
         seen = [one for one in found if caller.urn in (OPERATOR, one.requested.by.participant)]
         wanted = [one for one in seen if not request.state or _state(one) == request.state]
         following = number_of(found[-1].code) if len(found) == _PAGE else 0

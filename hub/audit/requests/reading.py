@@ -10,6 +10,7 @@ from hub.domain.audit_request import AuditRequest, code_of, number_of
 from hub.journal.recorder import EventMapper
 
 _MAPPER = EventMapper()
+_MOST_KEPT = 2_000
 
 
 def find(connection: psycopg.Connection, code: str) -> AuditRequest:
@@ -24,6 +25,33 @@ def newest(connection: psycopg.Connection, most: int = 100, before: int = 0) -> 
     """Returns requests, the newest first; those before a number, if one is given."""
     last = min(count(connection), before - 1 if before else 2**62)
     return at_numbers(connection, range(last, max(0, last - most), -1))
+
+
+class Listed:
+    """The requests that a process has listed: a list that is shown again and again reads only those that have changed.
+
+    What is attached to a question is not kept; it may have megabytes. Used from many threads.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is read yet."""
+        self._kept: dict[int, AuditRequest] = {}
+
+    def newest(self, connection: psycopg.Connection, most: int, before: int = 0) -> list[AuditRequest]:
+        """Returns requests as `newest` does, without what is attached."""
+        last = min(count(connection), before - 1 if before else 2**62)
+        numbers = range(last, max(0, last - most), -1)
+        known, kept = versions(connection, numbers), self._kept
+        changed = [number for number in numbers if number in known and (number not in kept or kept[number].version != known[number])]
+        if len(kept) > _MOST_KEPT:
+            self._kept = kept = {}
+            changed = list(known)
+        for audit in at_numbers(connection, changed):
+            for change in audit.requested.question.what_if.changes:
+                change.rules.ClearField("archive")
+                change.reference.ClearField("rows")
+            kept[number_of(audit.code)] = audit
+        return [kept[number] for number in numbers if number in known]
 
 
 def at_numbers(connection: psycopg.Connection, numbers: Sequence[int]) -> list[AuditRequest]:

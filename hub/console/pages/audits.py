@@ -34,7 +34,7 @@ def audits(page: Page) -> Shown:
     """Lists the requests, the newest first, and what can be asked."""
     with page.reading() as connection:
         head = head_position(connection)
-        found = reading.newest(connection, MOST, page.whole("before", most=10**9))
+        found = page.workings.audits.newest(connection, MOST, page.whole("before", most=10**9))
     columns = (
         Column("code", "编号", "Code", "code"),
         Column("state", "状态", "State"),
