@@ -13,7 +13,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -128,7 +127,8 @@ def _with_bundle(config: Config, audit: AuditRequest, folder: Folder, outcome: O
         asked = Asked(Looker(by.participant, by.name), PURPOSE, card)
         hand_over(config.dsn, of_card(card.key), asked, beside, folder.path / NAMES[protos.AUDIT_PART_BUNDLE])
     except HubError as refusal:
-        without = Text(f"没有证据包：{refusal}", f"There is no bundle: {refusal}")
+        why = _seen(str(refusal))
+        without = Text(f"没有证据包：{why}", f"There is no bundle: {why}")
         return outcome._replace(limits=(*outcome.limits, without))
     (folder.path / NAMES[protos.AUDIT_PART_BUNDLE]).chmod(0o600)
     return outcome
@@ -151,11 +151,12 @@ class _Noted:
 
 
 def _failed(reason: str, detail: str) -> dict[str, Any]:
-    return {"failed": reason, "detail": " ".join(_visible(detail))[:_MOST_DETAIL]}
+    return {"failed": reason, "detail": _seen(detail)}
 
 
-def _visible(text: str) -> Iterator[str]:
-    yield from ("".join(character if character.isprintable() else " " for character in text)).split()
+def _seen(text: str) -> str:
+    """Returns a text as one line of characters that can be seen."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())[:_MOST_DETAIL]
 
 
 def _reason_of(refusal: HubError) -> str:
