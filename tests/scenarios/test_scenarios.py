@@ -11,6 +11,8 @@ import pytest
 from chuanyu.exchange.v1 import event_pb2
 from rich.console import Console
 
+from hub.audit.replay.decided_again import Period, decide_again
+from hub.audit.replay.progress import unseen
 from hub.domain.event_rules import HUB_KINDS
 from hub.domain.reference import load
 from hub.domain.rules import RULES
@@ -66,6 +68,12 @@ def test_on_postgres(file: str, on_postgres: dict[str, Result]) -> None:
 @pytest.mark.parametrize("file", FILES)
 def test_over_grpc(file: str, over_grpc: dict[str, Result]) -> None:
     assert over_grpc[file].problems == []
+
+
+@pytest.mark.usefixtures("over_grpc")
+def test_each_answer_of_the_files_is_the_same_when_it_is_decided_again(shared_hub: RunningHub) -> None:
+    found = decide_again(shared_hub.dsn, Period(1, 1 << 62), (), unseen, 1, 16)
+    assert (found.answers > 100, found.different, found.differences) == (True, 0, [])
 
 
 def test_the_page_is_that_of_the_files() -> None:
