@@ -66,7 +66,7 @@ class Intake:
     async def _fill(self, turn: Turn, prepared: Prepared, received: Received, context: Context, feed_id: FeedId) -> int | None:
         """Adds each event to the batch, and returns when its last good one was."""
         tails, digests, proof, sent = prepared.batch.tails, prepared.batch.digests, prepared.proof, received.sent
-        newest_s, look_at, last = None, 0, len(sent) - 1 if proof else -1
+        newest_s, look_at, last, end = None, 0, len(sent) - 1, proof.field if proof else b""
         of_sent = self._digests.of(received.request.feed, prepared.batch.first_sequence, sent)
         for offset, (data, digest) in enumerate(zip(sent, of_sent, strict=True)):
             digests.append(digest)
@@ -75,8 +75,8 @@ class Intake:
                 await turn.look()
             if (passed := self._short_way.take(data, context)) is not None:
                 kind, newest_s, nanos, event = passed
-                if proof and offset == last:
-                    event += proof.field
+                if offset == last:
+                    event += end
                 tails.append(pack_tail(newest_s * SECOND_US + nanos // 1_000, _KIND_BYTES[kind], digest, event))
                 continue
             parsed = read_event(data)

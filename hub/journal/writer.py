@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter, deque
 from dataclasses import dataclass
+from itertools import chain
 
 from hub.domain.errors import ClockDrift, HubError, JournalUnavailable, QueueFull, Unstorable
 from hub.journal.batch import Appended, Batch, Deferred, Outcome
@@ -214,4 +215,4 @@ class JournalWriter:
 
 def _size(batch: Batch) -> int:
     """The bytes of a batch that wait: its rows and entries, and the sealed originals of what is quarantined."""
-    return sum(len(columns) + len(end) for columns, end in batch.tails) + sum(len(sealed) for _, _, sealed in batch.originals)
+    return sum(map(len, chain.from_iterable(batch.tails))) + sum(len(sealed) for _, _, sealed in batch.originals)
