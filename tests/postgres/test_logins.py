@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from hub.audit.fsck import check
 from hub.cli import app
 from hub.journal.logins import app_login, edge_login
-from hub.journal.migrate import MigrationNotPermitted, NotUtf8, ServerTooOld, migrate, refuse_unfit
+from hub.journal.migrate import MIGRATIONS, OLDEST_VERSION, MigrationNotPermitted, NotUtf8, ServerTooOld, migrate, refuse_unfit
 from hub.monitoring.vitals import connect, read_database
 from hub.postgres.server import discard, running
 from hub.projections import PROJECTIONS, runner
@@ -187,6 +187,11 @@ def test_a_database_in_another_encoding_is_refused_in_words(server_dsn: str, enc
                 migrate(make_conninfo(server_dsn, dbname=name))
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_the_readme_names_the_oldest_server(readme: str) -> None:
+    assert f"PostgreSQL {OLDEST_VERSION} " in (MIGRATIONS.parent / readme).read_text(encoding="utf-8")
 
 
 def test_a_server_older_than_what_is_tested_is_refused() -> None:
