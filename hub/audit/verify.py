@@ -360,10 +360,12 @@ class Policy:
         self.witnesses: dict[str, Key] = {}
         self.groups: dict[str, tuple[int, list[str]]] = {}
         self.quorum = ""
+        # For each key the sizes of trees between which it counts.
+        self.within: dict[bytes, list[int]] = {}
         expect(len(data) <= 1 << 18 and data.endswith(b"\n") and not re.search(b"[\0-\x08\x0b-\x1f\x7f]", data), "POLICY_MALFORMED")
         for number, line in enumerate(data.decode("utf-8", "surrogateescape").split("\n"), 1):
             words = [word for word in re.split("[ \t]+", line) if word]
-            if words and not words[0].startswith("#"):
+            if words and (words[0].startswith("#!") or not words[0].startswith("#")):
                 expect(self._read(words[0], words[1:]), "POLICY_MALFORMED", f"line {number}")
         expect(bool(self.quorum), "POLICY_MALFORMED", "no quorum")
 
@@ -388,7 +390,21 @@ class Policy:
         if what == "quorum" and len(words) == 1 and not self.quorum and words[0] in taken:
             self.quorum = words[0]
             return True
-        return False
+        return what in ("#!from", "#!until") and len(words) == 2 and self._limit(what == "#!until", *words)
+
+    def _limit(self, is_end: bool, of: str, size: str) -> bool:
+        """Takes from or until which size of the tree a key counts, once each."""
+        keys = [key for key in (*self.logs, *self.witnesses.values()) if f"{key.name}+{key.key_id.hex()}" == of]
+        if len(keys) != 1 or not re.fullmatch("[1-9][0-9]{0,18}", size) or int(size) >= 1 << 63:
+            return False
+        limits = self.within.setdefault(keys[0].public, [0, 1 << 63])
+        is_first = limits[is_end] == (1 << 63 if is_end else 0)
+        limits[is_end] = int(size)
+        return is_first and limits[0] < limits[1]
+
+    def _counts(self, key: Key, size: int) -> bool:
+        first, end = self.within.get(key.public, (0, 1 << 63))
+        return first <= size < end
 
     def _apart(self) -> bool:
         """Says whether no log is its own witness."""
@@ -400,6 +416,8 @@ class Policy:
         expect(bool(logs), "LOG_UNKNOWN", note.origin)
         found, missing = Judged([], {}, []), NotChecked("")
         for who, key in [*((None, key) for key in logs), *self.witnesses.items()]:
+            if not self._counts(key, note.size):
+                continue
             for name, key_id, signature in note.lines:
                 if (name, key_id) != (key.name, key.key_id):
                     continue

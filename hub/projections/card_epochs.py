@@ -18,7 +18,7 @@ from hub.domain.errors import HubError
 from hub.journal.own_events import INDEX_FEED, append_own
 from hub.journal.reader import read_page
 from hub.journal.sessions import alone, session
-from hub.projections.views.card_index import CARD_INDEX, bucket_hashes, mentions, records_in_order
+from hub.projections.views.card_index import CARD_INDEX, bucket_hashes, names_of, records_in_order
 from hub.tlog.card_index import (
     EMPTY_GROUP,
     GROUP_BITS,
@@ -30,7 +30,6 @@ from hub.tlog.card_index import (
     bucket_of,
     group_bounds,
     groups_of,
-    id_of,
 )
 
 log = logging.getLogger(__name__)
@@ -120,7 +119,7 @@ def _touched(connection: psycopg.Connection, after: int, end: int) -> set[int] |
     found: set[int] = set()
     for begin in range(after, end, _PAGE_POSITIONS):
         for recorded in read_page(connection, begin, min(begin + _PAGE_POSITIONS, end)):
-            found |= {bucket_of(id_of(*mention)) for mention in mentions(recorded)}
+            found |= set(map(bucket_of, names_of(recorded)))
     return found
 
 

@@ -1,12 +1,14 @@
 """Which logs and witnesses count, and how many of them must have signed (C2SP tlog-policy).
 
     log <vkey> [<url>] · witness <name> <vkey> [<url>] · group <name> all|any|<k> <name>… · quorum <name>|none
+    #!from <key name>+<key id> <size> · #!until <key name>+<key id> <size>
 
 A checkpoint is valid under a policy if one of its logs signed it and its witnesses cosigned it as the quorum asks.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from hub.domain.errors import HubError
@@ -44,6 +46,13 @@ class Party(NamedTuple):
     url: str
 
 
+class Within(NamedTuple):
+    """Under trees of which sizes a key counts: from *first* up to before *end*. So keys are rotated, and what they signed stays signed."""
+
+    first: int = 0
+    end: int = 1 << 63
+
+
 class Group(NamedTuple):
     """At least *least* of the members must have witnessed."""
 
@@ -67,6 +76,12 @@ class Policy:
     witnesses: dict[str, Party] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     quorum: str = ""
+    within: dict[bytes, Within] = field(default_factory=dict)
+
+    def counts(self, key: VerifierKey, size: int) -> bool:
+        """Says whether a key counts under a tree of this size."""
+        within = self.within.get(key.public, Within())
+        return within.first <= size < within.end
 
     def signed_by_log(self, note: Note) -> tuple[Checkpoint, tuple[Signed, ...]]:
         """Checks that a log of the policy signed; raises CheckpointRefused, LogUnknown, LogSignatureMissing, SignatureWrong."""
@@ -74,7 +89,7 @@ class Policy:
         keys = [party.key for party in self.logs if party.key.name == head.origin]
         if not keys:
             raise LogUnknown(f"Its origin is {head.origin}.")
-        signed = tuple(check_note(note, key) for key in keys if note.of(key))
+        signed = tuple(check_note(note, key) for key in keys if self.counts(key, head.size) and note.of(key))
         if not signed:
             raise LogSignatureMissing(f"Its origin is {head.origin}.")
         return head, signed
@@ -89,7 +104,9 @@ class Policy:
 
     def cosigned(self, note: Note) -> dict[str, Signed]:
         """Returns each witness of the policy that cosigned, by its name in the policy; raises SignatureWrong."""
-        found = {name: check_note(note, party.key) for name, party in self.witnesses.items() if note.of(party.key)}
+        size = Checkpoint.parse(note.text).size
+        counting = {name: party.key for name, party in self.witnesses.items() if self.counts(party.key, size)}
+        found = {name: check_note(note, key) for name, key in counting.items() if note.of(key)}
         untimed = next((name for name, signed in found.items() if not signed.signed_s), None)
         if untimed:
             raise SignatureWrong(f"{untimed}: a witness says when it saw the checkpoint.")
@@ -118,7 +135,7 @@ def parse(data: bytes) -> Policy:
         # Any octets above ASCII are part of a name as they are; this keeps them apart and whole.
         words = line.decode("utf-8", "surrogateescape").replace("\t", " ").strip(" ").split(" ")
         words = [word for word in words if word]
-        if not words or words[0].startswith("#"):
+        if not words or (words[0].startswith("#") and not words[0].startswith("#!")):
             continue
         try:
             _READERS.get(words[0], _unknown)(policy, words[1:])
@@ -186,6 +203,23 @@ def _quorum(policy: Policy, words: Sequence[str]) -> None:
     policy.quorum = words[0]
 
 
+def _limit(policy: Policy, words: Sequence[str], *, is_end: bool) -> None:
+    """Takes a line that programs without it read as a comment: they count the key under every tree."""
+    if len(words) != 2 or not (size := decimal(words[1])):
+        raise _Line("it is #!from or #!until, the name and the id of a key with + between them, and a size.")
+    parties = [*policy.logs, *policy.witnesses.values()]
+    keys = [party.key for party in parties if f"{party.key.name}+{party.key.key_id.hex()}" == words[0]]
+    if len(keys) != 1:
+        raise _Line(f"no line before it has the key {words[0]}.")
+    before = policy.within.get(keys[0].public, Within())
+    if (before.end if is_end else before.first) != (Within().end if is_end else Within().first):
+        raise _Line("this is said of the key twice.")
+    after = before._replace(end=size) if is_end else before._replace(first=size)
+    if after.first >= after.end:
+        raise _Line("the key would never count.")
+    policy.within[keys[0].public] = after
+
+
 def _unknown(policy: Policy, words: Sequence[str]) -> None:
     raise _Line("it begins with none of log, witness, group, quorum and #.")
 
@@ -210,4 +244,11 @@ def _count(found: Sequence[object] | Mapping[str, object]) -> None:
         raise _Line(f"there are more than {MOST_DEFINED} of its kind.")
 
 
-_READERS: dict[str, Callable[[Policy, Sequence[str]], None]] = {"log": _log, "witness": _witness, "group": _group, "quorum": _quorum}
+_READERS: dict[str, Callable[[Policy, Sequence[str]], None]] = {
+    "log": _log,
+    "witness": _witness,
+    "group": _group,
+    "quorum": _quorum,
+    "#!from": partial(_limit, is_end=False),
+    "#!until": partial(_limit, is_end=True),
+}

@@ -344,6 +344,41 @@ def test_a_policy_that_is_none_is_refused(scene: Scene, policy: str) -> None:
     assert refused(scene.bundles["card"], text.encode()) == "POLICY_MALFORMED"
 
 
+def rotated(scene: Scene, *limits: tuple[SignerKey, str, int]) -> bytes:
+    """A policy in which each witness has had three keys, and the log two, with the sizes from and until which some of them count."""
+    log = scene.log
+    later = [SignerKey.make(f"witness{number}.test", ED25519_COSIGNATURE) for number in range(4)]
+    lines = [f"log {key.verifier.text}" for key in (*log.signers, SignerKey.make(log.log.origin, ED25519))]
+    lines += [f"witness w{number} {key.verifier.text}" for number, key in enumerate((*log.witnesses, *later))]
+    lines += ["group first any w0 w2 w3", "group second any w1 w4 w5", "group both all first second", "quorum both"]
+    lines += [f"#!{what} {key.name}+{key.verifier.key_id.hex()} {size}" for key, what, size in limits]
+    return "\n".join([*lines, ""]).encode()
+
+
+def test_keys_are_rotated_twice_and_the_oldest_bundle_is_verified_still(scene: Scene) -> None:
+    bundle, log = scene.bundles["card"], scene.log
+    size = json.loads(scene.members("card")["bundle.json"])["size"]
+    ended = [(key, "until", size + 1) for key in (*log.witnesses, *log.signers)]
+    assert refusals(bundle, rotated(scene, *ended)) == ("", "")
+    assert refusals(bundle, rotated(scene, *((key, "from", size) for key in log.witnesses))) == ("", "")
+    # What they sign from then on counts no more, whoever has them; nor does a key count before it was taken up.
+    assert refused(bundle, rotated(scene, (log.witnesses[0], "until", size))) == "QUORUM_MISSED"
+    assert refused(bundle, rotated(scene, (log.witnesses[1], "from", size + 1))) == "QUORUM_MISSED"
+    assert refused(bundle, rotated(scene, *((key, "until", size) for key in log.signers))) == "LOG_SIGNATURE_MISSING"
+    assert refusals(bundle, rotated(scene, *((key, "until", size) for key in log.signers[1:]))) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["#!until {w} 0", "#!until {w} 07", "#!until {w}", "#!until w0 7", "#!until {w} 9223372036854775808", "#!from {w} 7\n#!from {w} 8",
+     "#!from {w} 7\n#!until {w} 7", "#!to {w} 7", "#!until nobody+00000000 7"],
+)  # fmt: skip
+def test_a_limit_of_a_key_that_is_none_is_refused(scene: Scene, line: str) -> None:
+    key = scene.log.witnesses[0]
+    said = line.format(w=f"{key.name}+{key.verifier.key_id.hex()}")
+    assert refused(scene.bundles["card"], scene.log.policy + said.encode() + b"\n") == "POLICY_MALFORMED"
+
+
 def with_records(members: Members, held: list[Held]) -> bytes:
     return repacked({**members, "entries/000000": b"".join(map(packed, held))})
 

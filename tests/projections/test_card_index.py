@@ -15,7 +15,7 @@ from hub.domain.event_rules import KIND_NUMBERS
 from hub.journal.reader import Recorded
 from hub.projections import card_epochs, runner
 from hub.projections.card_epochs import NothingToIndex, publish
-from hub.projections.views.card_index import entry_of, mentions, records_in_order
+from hub.projections.views.card_index import entry_of, mentions, names_of, records_in_order
 from hub.tlog.card_index import (
     EMPTY_BUCKET,
     NO_CHAIN,
@@ -63,6 +63,30 @@ def test_every_reference_to_a_card_or_a_person_is_a_mention(kind: str) -> None:
     filled(getattr(event, kind), found)
     recorded = Recorded(1, 0, 1, 1, kind, event.SerializeToString())
     assert {(one.what, one.key) for one in mentions(recorded)} == found
+    # Met for the first time, and again: then it is not parsed.
+    for _ in range(2):
+        assert names_of(Recorded(1, 0, 1, 1, kind, recorded.data)) == {id_of(what, key): key for what, key in found}
+
+
+def test_what_only_looks_like_a_key_is_none_and_hides_none() -> None:
+    chance = random.Random(7)
+    tags = (b'"\x20', b"\x1a\x20")
+    for _ in range(300):
+        event = journey("A00000001")
+        # Keys that have the tags of others in them, at any place, and a text that looks like one.
+        event.card.key = _with(chance.randbytes(32), chance.choice(tags), chance.randrange(31))
+        event.holder.key = _with(chance.randbytes(32), chance.choice(tags), chance.randrange(31))
+        event.source.system = "".join(chance.choice('" x') for _ in range(50))
+        recorded = Recorded(1, 0, 1, 1, "transit_journey_completed", event.SerializeToString())
+        expected = {id_of("card", event.card.key): event.card.key, id_of("person", event.holder.key): event.holder.key}
+        assert names_of(recorded) == names_of(Recorded(1, 0, 1, 1, recorded.kind, recorded.data)) == expected
+        event.ClearField("holder")
+        del expected[id_of("person", bytes(recorded.event.holder.key))]
+        assert names_of(Recorded(1, 0, 1, 1, recorded.kind, event.SerializeToString())) == expected
+
+
+def _with(key: bytes, tag: bytes, at: int) -> bytes:
+    return key[:at] + tag + key[at + 2 :]
 
 
 def random_records(chance: random.Random, count: int) -> dict[bytes, bytes]:

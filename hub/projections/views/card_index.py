@@ -6,7 +6,7 @@ An event is counted as it was recorded: what a correction takes out of force is 
 """
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from hashlib import sha256
 from itertools import chain as joined
@@ -71,35 +71,58 @@ def _what(path: tuple[str, ...]) -> str | None:
     return None if descriptor is None else _WHAT.get(descriptor)
 
 
-def _names(recorded: Recorded) -> dict[bytes, bytes]:
-    """Returns the keys that an event names, by their names in the index."""
-    event, found = recorded.event, {}
-    for what, is_repeated, get in _getters(recorded.kind):
-        known = _known[what]
-        for ref in get(event) if is_repeated else (get(event),):
-            if key := ref.key:
-                if (name := known.get(key)) is None:
-                    if len(known) == _MOST_KNOWN:
-                        known.clear()
-                    name = known[key] = id_of(what, key)
-                found[name] = key
+def names_of(recorded: Recorded) -> dict[bytes, bytes]:
+    """Returns the keys that an event names, by their names in the index.
+
+    A key is 32 bytes that nobody can choose, behind a tag and a length. So what looks like one and was met before is what it was then, and
+    the event is not parsed: most are about cards that are known.
+    """
+    likely, found = _like_keys(recorded.data), {}
+    for key in likely:
+        if (name := _known.get(key)) is None:
+            _learn(recorded, likely)
+            return {name: key for key in likely if (name := _known[key])}
+        if name:
+            found[name] = key
     return found
 
 
-# The names of keys that were met: cards come again.
-_known: dict[str, dict[bytes, bytes]] = {"card": {}, "person": {}}
-_MOST_KNOWN = 1 << 16
+def _learn(recorded: Recorded, likely: Iterable[bytes]) -> None:
+    """Notes what the keys in an event are, and that what only looks like one is none."""
+    if len(_known) > _MOST_KNOWN:
+        _known.clear()
+    for key in likely:
+        _known.setdefault(key, b"")
+    _known.update((mention.key, id_of(*mention)) for mention in mentions(recorded))
+
+
+def _like_keys(data: bytes) -> list[bytes]:
+    """Returns what looks like the key of a card or a person: the tag of the field, its length, and so many bytes."""
+    found = []
+    for tag in _KEY_TAGS:
+        at = data.find(tag)
+        while at >= 0:
+            found.append(data[at + 2 : at + 34])
+            # One may begin within what only looks like another.
+            at = data.find(tag, at + 1)
+    return found
+
+
+_KEY_TAGS = tuple(bytes((descriptor.fields_by_name["key"].number << 3 | 2, 32)) for descriptor in _WHAT)
+# The names of keys that were met, empty where it is none of a card or a person: cards come again.
+_known: dict[bytes, bytes] = {}
+_MOST_KNOWN = 1 << 17
 
 
 def keys(recorded: Recorded, _: Recorded | None) -> list[Key]:
     """Names the rows of all that the event names."""
-    return [(name,) for name in recorded.derived(_names)]
+    return [(name,) for name in recorded.derived(names_of)]
 
 
 def evolve(key: Key, state: State | None, recorded: Recorded, _: Recorded | None) -> State:
     """Adds the event to the chain."""
     if state is None:
-        chain, blind = sha256(NO_CHAIN + recorded.leaf).digest(), blind_of(recorded.derived(_names)[key[0]])
+        chain, blind = sha256(NO_CHAIN + recorded.leaf).digest(), blind_of(recorded.derived(names_of)[key[0]])
         return 1, chain, blind, b"", (None, recorded.position)
     count, chain, blind, before, since = state
     return count + 1, sha256(chain + recorded.leaf).digest(), blind, before, (since, recorded.position)
