@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_LINES_OF_THE_SPINE = 300, 50, 1_700
 # What a stranger reads and runs by itself is one file, and long.
-ALONE = {"hub/audit/verify.py": 1_300}
+ALONE = {"hub/audit/verify.py": 1_350}
 GENERATED = {"docs/acceptance.md", "docs/cards.md", "docs/roles.md", "docs/scenarios.md"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
