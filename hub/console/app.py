@@ -171,9 +171,10 @@ class Application:
         return frame.whole(entry, shown, self._made(entry, frame, page, shown))
 
     def _made(self, entry: Entry, frame: Frame, page: Page, shown: Shown | None = None) -> Made:
-        """Returns the inner part of a page that refreshes itself: the same bytes for all who may see the same."""
+        """Returns the inner part of a page that refreshes itself: the same bytes for all who may see the same, unless it is one's own."""
         account = page.account
-        key = (entry.path, frame.url, page.words.lang, ",".join(sorted(account.roles)), ",".join(sorted(account.provinces)))
+        whose = page.session.token if entry.is_own else ""
+        key = (entry.path, frame.url, page.words.lang, ",".join(sorted(account.roles)), ",".join(sorted(account.provinces)), whose)
 
         def make() -> str:
             found = entry.view(page)

@@ -42,7 +42,10 @@ AUDITING = frozenset({AUDITOR, POLICY, ADMINISTRATOR})
 
 
 class Entry(NamedTuple):
-    """A page: *group* is the part of the menu it belongs to, *is_menu* whether the menu leads to it; *method* POST changes something."""
+    """A page: *group* is the part of the menu it belongs to, *is_menu* whether the menu leads to it; *method* POST changes something.
+
+    What refreshes itself is made once for all who may see the same, unless it *is_own*: then it has forms, or says who looks.
+    """
 
     path: str
     view: View
@@ -50,6 +53,7 @@ class Entry(NamedTuple):
     roles: frozenset[str]
     method: str = "GET"
     is_menu: bool = False
+    is_own: bool = False
 
 
 GROUPS = {
@@ -98,7 +102,7 @@ ENTRIES = (
     Entry("/audit/requests", audits.audits, "audit", AUDITING, is_menu=True),
     Entry("/audit/requests/ask", audit_forms.form, "audit", audits.ASKING),
     Entry("/audit/requests/ask", audit_forms.ask, "audit", audits.ASKING, "POST"),
-    Entry("/audit/requests/{audit}", audits.audit, "audit", AUDITING),
+    Entry("/audit/requests/{audit}", audits.audit, "audit", AUDITING, is_own=True),
     Entry("/audit/requests/{audit}/decide", audits.decide, "audit", audits.DECIDING, "POST"),
     Entry("/audit/requests/{audit}/cancel", audits.cancel, "audit", AUDITING, "POST"),
     Entry("/audit/requests/{audit}/outcome", audits.outcome, "audit", audits.SEEING),

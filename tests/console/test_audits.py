@@ -85,9 +85,20 @@ def test_who_asked_does_not_decide_and_the_page_says_so(workings: Workings, othe
     assert other.post(f"{path}/cancel").status_code == 400
 
 
-def test_a_request_is_called_off(workings: Workings, policy: Visitor) -> None:
+def test_the_page_of_a_request_is_each_readers_own_although_it_refreshes_itself(workings: Workings, other: Visitor) -> None:
+    path, colleague = asked(other, "record"), visitor(workings, AUDITOR)
+    pages = [one.get(path) for one in (other, colleague)]
+    assert ["Approve" in page for page in pages] == [False, True]
+    assert [(other.token in page, colleague.token in page) for page in pages] == [(True, False), (False, True)]
+    refreshed = [one.client.get(path, headers={"hx-request": "true"}).text for one in (other, colleague)]
+    assert [(other.token in page, colleague.token in page) for page in refreshed] == [(True, False), (False, True)]
+
+
+def test_a_request_is_called_off_and_the_page_that_follows_says_so(workings: Workings, policy: Visitor) -> None:
     path = asked(policy, "record")
-    assert policy.post(f"{path}/cancel").status_code == 303
+    assert "to be approved" in policy.get(path)
+    response = policy.post(f"{path}/cancel")
+    assert response.status_code == 303 and "called off" in policy.get(str(response.headers["location"]))
     assert found(workings, path).state == "CANCELLED"
 
 

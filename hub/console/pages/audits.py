@@ -116,18 +116,20 @@ def decide(page: Page) -> Moved:
     code, reason = page.parameters["audit"], str(page.form.get("reason", ""))
     with _desk(page) as desk:
         if page.form.get("approve") == "1":
-            desk.approve(code, _me(page), datetime.now(UTC))
-        else:
-            desk.refuse(code, _me(page), reason, datetime.now(UTC))
-    return Moved(f"/audit/requests/{code}")
+            return _moved(desk.approve(code, _me(page), datetime.now(UTC)))
+        return _moved(desk.refuse(code, _me(page), reason, datetime.now(UTC)))
 
 
 def cancel(page: Page) -> Moved:
     """Calls a request off; raises AuditOver and others."""
     code = page.parameters["audit"]
     with _desk(page) as desk:
-        desk.cancel(code, _me(page), datetime.now(UTC))
-    return Moved(f"/audit/requests/{code}")
+        return _moved(desk.cancel(code, _me(page), datetime.now(UTC)))
+
+
+def _moved(found: AuditRequest) -> Moved:
+    """Leads to the page as it is by now: what refreshes itself may be some seconds old, and has another address then."""
+    return Moved(f"/audit/requests/{found.code}?steps={found.version}")
 
 
 def outcome(page: Page) -> Shown:
