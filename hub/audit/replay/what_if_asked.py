@@ -5,6 +5,7 @@ no other answer, or what the branches show is not due to the changes.
 """
 
 import tempfile
+from collections.abc import Hashable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def _outcome(period: Period, branches: list[Branch], found: Found) -> Outcome:
             "branches": [_facts(branch, changed) for branch, changed in zip(branches, found.branches, strict=True)],
         },
         tables=tuple(tables),
-        figures=tuple(_bars(branch, changed) for branch, changed in zip(branches, found.branches, strict=True) if changed.answers),
+        figures=tuple(figure for pair in zip(branches, found.branches, strict=True) if pair[1].answers for figure in _figures(*pair)),
         verified=(_control(found, is_rebuilt=period.is_rebuilt),),
         limits=(*LIMITS, _REBUILT if period.is_rebuilt else _FROZEN, _SMALL),
     )
@@ -115,11 +116,30 @@ def _people(count: int) -> Text:
     return Text(f"{count:,}", f"{count:,}") if not 0 < count < LEAST else Text(f"少于 {LEAST}", f"fewer than {LEAST}")
 
 
-def _shown(changed: Changed) -> dict[Cell | str, int | None]:
-    """Returns how many answers of each cell may be shown, and their sum."""
-    counts: dict[Cell | str, int] = {cell: tally.answers for cell, tally in changed.cells.items()}
+def _scenario(cell: Cell) -> Hashable:
+    return "scenario", cell.scenario
+
+
+def _between(cell: Cell) -> Hashable:
+    return "direction", cell.issuer, cell.server
+
+
+def _shown(changed: Changed) -> dict[Hashable, int | None]:
+    """Returns how many answers of each cell, scenario and direction may be shown, and their sum.
+
+    All are in one outcome, so none may be computed from the others. By rule or month they are in the matrix alone: a count may be in two
+    sums at most.
+    """
+    counts: dict[Hashable, int] = {cell: tally.answers for cell, tally in changed.cells.items()}
+    sums: list[Sum] = []
+    for name_of in (_scenario, _between):
+        groups: dict[Hashable, list[Cell]] = {}
+        for cell, tally in changed.cells.items():
+            groups.setdefault(name_of(cell), []).append(cell)
+            counts[name_of(cell)] = counts.get(name_of(cell), 0) + tally.answers
+        sums += [*(Sum(group, cells) for group, cells in groups.items()), Sum(_TOTAL, list(groups))]
     counts[_TOTAL] = changed.answers
-    return published(counts, [Sum(_TOTAL, list(changed.cells))])
+    return published(counts, sums)
 
 
 def _matrix(branch: Branch, changed: Changed) -> Table:
@@ -147,15 +167,18 @@ def _direction(cell: Cell) -> Text:
     return Text(f"{issuer_zh}卡在{server_zh}", f"{issuer_en} card in {server_en}")
 
 
-def _bars(branch: Branch, changed: Changed) -> Bars:
-    """Counts the answers that would be others by scenario."""
-    counts: dict[str, int] = {}
-    for cell, tally in changed.cells.items():
-        counts[cell.scenario] = counts.get(cell.scenario, 0) + tally.answers
-    shown = published({**counts, _TOTAL: changed.answers}, [Sum(_TOTAL, list(counts))])
-    name = branch.name or "—"
-    bars = tuple((Text(scenario, scenario), shown[scenario]) for scenario in sorted(counts)[:MOST_OF_A_KIND])
-    return Bars(Text(f"改动 {name}：按场景", f"Under {name}, by scenario"), bars)
+def _figures(branch: Branch, changed: Changed) -> list[Bars]:
+    """Draws the answers that would be others by direction and by scenario."""
+    shown, name, cells = _shown(changed), branch.name or "—", sorted(changed.cells)
+    directions = {_between(cell): _direction(cell) for cell in cells}
+    scenarios = {_scenario(cell): Text(cell.scenario, cell.scenario) for cell in cells}
+    return [
+        Bars(title, tuple((label, shown[one]) for one, label in list(labels.items())[:MOST_OF_A_KIND]))
+        for title, labels in (
+            (Text(f"改动 {name}：按方向", f"Under {name}, by direction"), directions),
+            (Text(f"改动 {name}：按场景", f"Under {name}, by scenario"), scenarios),
+        )
+    ]
 
 
 def _facts(branch: Branch, changed: Changed) -> dict[str, object]:
