@@ -9,13 +9,17 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+import typst
 from pyhanko.pdf_utils.reader import PdfFileReader
 
 from hub.audit.outcome import Moment, Outcome, Table, Text, as_json
 from hub.audit.report import fonts, pages, pdf
 from hub.audit.report.shown import shown
+from tests.audit.report_example import EXAMPLE
 from tests.audit.test_outcome import OUTCOME
 
+PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "report.png"
+DRAWN_WITH = "b76b0433203017ca80401b2ee0dd69350349871c4b19d504c34dbdd80541690a"
 HOSTILE = '#panic("x") #read("/etc/passwd") $x$ *b* _e_ `r` [ ] { } \\ @ref <label> "quoted" </title><script>alert(1)</script>&amp;'
 MINUTE_US = 60_000_000
 
@@ -55,6 +59,21 @@ def test_a_report_is_the_same_bytes_again_in_another_folder_another_zone_and_ano
         [sys.executable, "-c", script], input=as_json(OUTCOME), capture_output=True, check=True, cwd=tmp_path, env=surroundings
     )
     assert again.stdout == made
+
+
+def test_the_picture_in_the_docs_is_page_one_of_the_example() -> None:
+    """HUB_TEST_PICTURES=1 draws it again, where the fonts are those of Debian 12."""
+    if fonts.found()[0].sha256 != DRAWN_WITH:
+        pytest.skip("the picture was drawn with another edition of the fonts")
+    with fonts.opened() as faces:
+        drawn = typst.compile(
+            pdf.TEMPLATES / "report.typ", root=pdf.TEMPLATES, font_paths=faces, sys_inputs=pdf._inputs(EXAMPLE, fonts.FOLDER),
+            format="png", ppi=96,
+        )  # fmt: skip
+    first = drawn[0] if isinstance(drawn, list) else drawn
+    if os.environ.get("HUB_TEST_PICTURES"):
+        PICTURE.write_bytes(first)
+    assert PICTURE.read_bytes() == first
 
 
 def test_another_outcome_gives_another_report(made: bytes) -> None:

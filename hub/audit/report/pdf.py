@@ -35,18 +35,23 @@ def made_with(folder: Path = fonts.FOLDER) -> dict[str, Any]:
 
 def render(outcome: Outcome, folder: Path = fonts.FOLDER) -> bytes:
     """Returns the unsigned PDF; raises FontsMissing."""
-    made, report = made_with(folder), shown(outcome)
-    inputs = {
-        "report": json.dumps(report, ensure_ascii=False),
-        "made": canonical(made).decode(),
-        "outcome": as_json(outcome).decode(),
-        "timeline": timeline(report),
-    }
+    inputs = _inputs(outcome, folder)
     with fonts.opened(folder) as faces:
         return typst.compile(
             TEMPLATES / "report.typ", root=TEMPLATES, font_paths=faces, ignore_system_fonts=True, sys_inputs=inputs,
             pdf_standards=["a-3a", "ua-1"], timestamp=_dated(outcome),
         )  # fmt: skip
+
+
+def _inputs(outcome: Outcome, folder: Path) -> dict[str, str]:
+    """Returns what the template reads: data, never markup."""
+    report = shown(outcome)
+    return {
+        "report": json.dumps(report, ensure_ascii=False),
+        "made": canonical(made_with(folder)).decode(),
+        "outcome": as_json(outcome).decode(),
+        "timeline": timeline(report),
+    }
 
 
 def _dated(outcome: Outcome) -> int:
