@@ -107,6 +107,7 @@ ENTRIES = (
     Entry("/audit/requests/{audit}/cancel", audits.cancel, "audit", AUDITING, "POST"),
     Entry("/audit/requests/{audit}/outcome", audits.outcome, "audit", audits.SEEING),
     Entry("/audit/requests/{audit}/files", audits.file, "audit", audits.SEEING, "POST"),
+    Entry("/audit/requests/{audit}/bundle", audits.bundle, "audit", audits.SEEING, "POST"),
     Entry("/audit/looks", looks.looks, "audit", frozenset({AUDITOR}), is_menu=True),
     Entry("/audit/health", health.health, "audit", INFORMED, is_menu=True),
     Entry("/audit/log", log.log, "audit", INFORMED, is_menu=True),

@@ -67,6 +67,8 @@ def test_one_asks_another_approves_and_the_outcome_is_shown_once_that_is_recorde
     assert given.content == Folder(workings.config.data_dir, audit.code).file(1).read_bytes()  # type: ignore[arg-type, attr-defined]
     steps = found(workings, path).steps
     assert [(step.kind, step.message.by.name, step.message.part) for step in steps[-2:]] == [("audit_shown", policy.name, 1)] * 2
+    bundle = policy.post(f"{path}/bundle")
+    assert bundle.status_code == 200 and b"bundle.json" in bundle.content[:1_024], bundle.text[-600:]
     assert policy.post(f"{path}/files", part="4").status_code == 404
     assert policy.post(f"{path}/files", part="x").status_code == 400
 

@@ -81,6 +81,7 @@ POST /audit/requests/{audit}/decide AR
 POST /audit/requests/{audit}/cancel ARP
 GET /audit/requests/{audit}/outcome RP
 POST /audit/requests/{audit}/files RP
+POST /audit/requests/{audit}/bundle RP
 GET /views AORP
 GET /parked OR
 GET /traces OR

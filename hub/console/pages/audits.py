@@ -4,13 +4,19 @@ Pages that refresh themselves are shared among their readers, so none of them ha
 """
 
 import contextlib
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 from chuanyu.exchange.v1 import audit_requests_pb2 as protos
 
 from hub.admin.accounts.roles import ADMINISTRATOR, AUDITOR, POLICY
+from hub.audit.bundle import With
+from hub.audit.bundle_handing import Asked, hand_over
+from hub.audit.bundle_question import Question
 from hub.audit.outcome import Bars, Outcome, Text, read
+from hub.audit.own_policy import own_policy
 from hub.audit.requests import reading
 from hub.audit.requests.desk import AuditDesk
 from hub.audit.requests.folder import NAMES, Folder
@@ -19,14 +25,17 @@ from hub.console.page import CONSOLE, File, InputUnfit, Moved, Page, PageForbidd
 from hub.console.tables import Cell, Column, Table, table
 from hub.domain.audit_request import DELIVERED, FAILED, REQUESTED, RUNNING, AuditRequest, Step, is_same_person, number_of
 from hub.domain.instants import microseconds_of
+from hub.domain.looks import Looker
 from hub.journal.reader import head_position
 from hub.journal.recorder import AggregateStore
+from hub.trust.receipt_keys import read_receipt_keys
 from hub.words.audits import PARTS, REASONS, STATES
 from hub.words.further_kinds import kind_words
 
 MOST = 100
 ASKING, DECIDING, SEEING = frozenset({AUDITOR, POLICY}), frozenset({AUDITOR, ADMINISTRATOR}), frozenset({AUDITOR, POLICY})
 _TYPES = {".json": "application/json", ".html": "text/html; charset=utf-8", ".pdf": "application/pdf", ".hubaudit": "application/x-tar"}
+_PURPOSE = "AUDIT_REQUEST"
 _MARKS = {REQUESTED: "attention", FAILED: "fault", DELIVERED: "fine"}
 
 
@@ -188,6 +197,25 @@ def file(page: Page) -> File:
     found, data = _given(page, part)
     name = NAMES[part]
     return File(f"{found.code}-{name}", data, _TYPES[name[name.index(".") :]])
+
+
+def bundle(page: Page) -> File:
+    """Gives the evidence of a delivered audit: its steps, outcome and report; that it was made is recorded before. Raises as `outcome`."""
+    # A console whose readers fetch none starts without what makes reports.
+    from hub.audit.requests.evidence import files_of
+
+    found, _ = _given(page, protos.AUDIT_PART_OUTCOME)
+    assert found.delivered is not None, "only what is delivered is given"
+    workings = page.workings
+    with page.reading() as connection:
+        policy = own_policy(connection, workings.config.keys_dir, workings.config.log_policy)
+    files = files_of(Folder(workings.config.data_dir, found.code), found.delivered)
+    beside = With(policy, read_receipt_keys(workings.config.keys_dir), files=files)
+    asked = Asked(Looker(CONSOLE, page.account.name), _PURPOSE)
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / f"{found.code}.hubaudit"
+        hand_over(workings.dsn, Question("audit", audit=found.code), asked, beside, target)
+        return File(target.name, target.read_bytes(), _TYPES[".hubaudit"])
 
 
 def _given(page: Page, part: protos.AuditPart.ValueType) -> tuple[AuditRequest, bytes]:
