@@ -24,7 +24,7 @@ def identifiers_in(events: Iterable[Recorded], card: bytes) -> set[bytes]:
             if named is not None:
                 tied.setdefault(named, set()).update(others)
                 number = named if card in others else number
-    return {card, number} | tied.get(number, set())
+    return {card, number} | (tied.get(number, set()) - {b""})
 
 
 def identifiers_at(connection: psycopg.Connection, epoch: Epoch, card: bytes, position: int) -> list[bytes]:

@@ -996,7 +996,7 @@ class Keyed:
             if is_tying and numbers:
                 tied.append((numbers[0], others))
                 number = numbers[0] if card in others else number
-        wanted = {card, number}.union(*(others for named, others in tied if named == number))
+        wanted = {card, number}.union(*(others - {b""} for named, others in tied if named == number))
         missing = sorted(wanted - {one.key for one in self.indexed if one.what == "card"})
         expect(not missing, "IDENTIFIER_MISSING", missing[0].hex() if missing else "")
         say(f"该卡共 {len(wanted)} 个标识，各有索引证明", f"the card has {len(wanted)} identifiers, each with its proof of the index")
