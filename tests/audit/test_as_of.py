@@ -1,8 +1,10 @@
 """As of both times: what was known of a card at any position is what its own events come to, and what an edge answered by."""
 
 import random
+import tempfile
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
@@ -10,9 +12,14 @@ from chuanyu.exchange.v1 import event_pb2, references_pb2
 
 from hub.audit.as_of import known_at
 from hub.audit.replay.card_asked import card_as_of
+from hub.audit.replay.decided_again import Period, ReplayStopped, decide_again
 from hub.audit.replay.memory import CARD_VIEWS
+from hub.audit.replay.progress import unseen
 from hub.audit.replay.questions import answer
+from hub.audit.replay.spool import ReplayHasNoRoom
 from hub.audit.replay.views_asked import ViewUnknown
+from hub.audit.replay.window import HistoryArchived
+from hub.domain.acceptance import rules_digest
 from hub.domain.audit_errors import AuditWindowAhead, AuditWindowBefore
 from hub.domain.errors import HubError
 from hub.projections import DECIDED_BY
@@ -20,8 +27,9 @@ from hub.projections.engine import advance
 from hub.projections.together import advance_as_one
 from hub.projections.views.card_index import CARD_INDEX
 from hub.projections.views.card_rows import facts_in
+from tests.disks import fill, free, small_disk
 from tests.projections.test_projections import held, with_alias
-from tests.recording import AT_S, Recording, correcting, enabled, key_of, lost, registered, reversing
+from tests.recording import AT_S, Recording, correcting, decided, enabled, key_of, lost, registered, reversing
 
 CARD, OTHER = "A00000001", "A00000002"
 FEED = "cq.card-center"
@@ -132,3 +140,46 @@ def test_a_view_that_there_is_not_is_refused(dsn: str, journal: Recording) -> No
 
 def test_views_of_cards_have_rows_alone() -> None:
     assert [view.name for view in CARD_VIEWS if view.items or view.cells or view.linked or view.waiting or view.first] == []
+
+
+def recorded_answers(journal: Recording) -> Period:
+    journal.append(registered(CARD), feed=FEED)
+    answers = [decided(CARD) for _ in range(3)]
+    for one in answers:
+        one.decision_made.rules_digest, one.decision_made.as_of_position = rules_digest(), 1
+    journal.append(*answers)
+    return Period(1, 4)
+
+
+def test_a_disk_that_is_full_is_named_and_nothing_is_left(dsn: str, journal: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    period = recorded_answers(journal)
+    with small_disk(1) as disk:
+        monkeypatch.setattr(tempfile, "tempdir", str(disk))
+        fill(disk)
+        with pytest.raises(ReplayHasNoRoom):
+            decide_again(dsn, period, (), unseen, 1)
+        assert [path.name for path in disk.iterdir()] == ["filler"]
+        free(disk)
+        assert decide_again(dsn, period, (), unseen, 1).answers == 3
+
+
+def test_what_left_for_the_archive_is_asked_for_by_name(dsn: str, journal: Recording) -> None:
+    recorded_answers(journal)
+    with psycopg.connect(dsn) as connection:
+        connection.execute("DELETE FROM journal.event WHERE position = 1")
+    question = asked.WhatIfQuestion(to=asked.RecordedAsOf(position=4), inputs=asked.WHAT_IF_INPUTS_FROZEN)
+    getattr(question, "from").position = 2
+    with pytest.raises(HistoryArchived):
+        answer(dsn, asked.AuditQuestion(what_if=question))
+
+
+def test_a_process_that_was_killed_is_named(dsn: str, journal: Recording) -> None:
+    period = recorded_answers(journal)
+
+    def kill(_done: int, _of: int) -> None:
+        for process in psutil.Process().children():
+            if "spawn_main" in " ".join(process.cmdline()):
+                process.kill()
+
+    with pytest.raises(ReplayStopped):
+        decide_again(dsn, period, (), kill, 2)

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 import random
 import threading
 import time
@@ -14,6 +15,8 @@ import psycopg
 import pytest
 from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, control_pb2, event_pb2, references_pb2
 from chuanyu.exchange.v1 import audit_question_pb2 as questions
+from click.testing import Result
+from typer.testing import CliRunner
 
 from hub.audit import rule_process
 from hub.audit.as_of import agreements_at
@@ -25,12 +28,13 @@ from hub.audit.replay.progress import Cancelled, unseen
 from hub.audit.replay.questions import answer
 from hub.audit.rule_archive import pack_version
 from hub.audit.rule_process import RulesEnded
+from hub.cli import app
 from hub.domain.agreement import Terms
 from hub.domain.errors import HubError, RuleVersionUnknown
 from hub.journal.reader import head_position
 from tests.audit.test_rule_versions import LENIENT, changed
 from tests.clients import DEADLINE_S, Province, journal
-from tests.hub_process import RunningHub
+from tests.hub_process import RunningHub, environment
 from tests.messages import lost, name_card, question, registered
 
 CARDS = [f"W{number:08d}" for number in range(40)]
@@ -278,3 +282,31 @@ def test_rules_that_loop_are_ended(shared_hub: RunningHub, tmp_path: Path, monke
 def agreements_of(hub: RunningHub) -> list[Terms]:
     with psycopg.connect(hub.dsn) as connection:
         return list(agreements_at(connection, head_position(connection)))
+
+
+# The commands
+
+
+def run(hub: RunningHub, *arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments, env={**environment(hub.dsn, hub.data_dir), "COLUMNS": "160"})
+
+
+@pytest.mark.usefixtures("under_load")
+def test_the_commands_print_an_outcome_and_end_with_one_where_it_does_not_hold(
+    shared_hub: RunningHub, superuser: psycopg.Connection
+) -> None:
+    answers = run(shared_hub, "replay", "answers", "--json")
+    assert (answers.exit_code, json.loads(answers.stdout.splitlines()[-1])["holds"]) == (0, True)
+    days = run(shared_hub, "whatif", "--set", "50:tempLossDays=0", "--without", "NO-SUCH-CODE")
+    assert days.exit_code == 0 and "control" in days.stdout
+    views = run(shared_hub, "replay", "views", "card_alias")
+    assert (views.exit_code, "✓" in views.stdout) == (0, True)
+    card = run(shared_hub, "asof", "card", CARDS[0], "--issuer", "50", "--steps", "--today", "--purpose", "COMPLAINT")
+    assert card.exit_code == 0, card.output
+    terms = run(shared_hub, "asof", "agreement", agreements_of(shared_hub)[0].code, "--json")
+    assert json.loads(terms.stdout.splitlines()[-1])["versions"]
+    made_up = next(one for one in journal(shared_hub.dsn) if one.kind == "decision_made" and one.event.decision_made.reason_codes)
+    event = event_pb2.Event.FromString(made_up.data)
+    del event.decision_made.reason_codes[:]
+    with altered(superuser, made_up.position, event.SerializeToString()):
+        assert run(shared_hub, "replay", "answers").exit_code == 1

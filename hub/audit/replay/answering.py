@@ -14,7 +14,7 @@ from hub.audit.explanations import question_of
 from hub.audit.replay import said
 from hub.audit.replay.memory import Memory
 from hub.audit.replay.own import DECISION
-from hub.audit.replay.spool import Entry, Spool, entries
+from hub.audit.replay.spool import Entry, ReplayHasNoRoom, Spool, entries
 from hub.audit.replay.terms import TermsChange, changed_terms
 from hub.audit.replay.timelines import Timelines
 from hub.audit.rule_process import RuleProcess
@@ -86,8 +86,11 @@ class Shared:
 
 
 def keep(directory: Path, shared: Shared) -> None:
-    """Writes what all lanes need to where they read it."""
-    (directory / SHARED).write_bytes(pickle.dumps(shared, 5))
+    """Writes what all lanes need to where they read it; raises ReplayHasNoRoom."""
+    try:
+        (directory / SHARED).write_bytes(pickle.dumps(shared, 5))
+    except OSError as error:
+        raise ReplayHasNoRoom from error
 
 
 @lru_cache(1)

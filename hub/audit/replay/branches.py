@@ -14,6 +14,7 @@ from pathlib import Path
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
 
 from hub.audit.replay.answering import Branch
+from hub.audit.replay.spool import ReplayHasNoRoom
 from hub.audit.replay.terms import TermsChange
 from hub.audit.rule_archive import DOMAIN, pack_version
 from hub.audit.rule_versions import unpacked_version
@@ -80,14 +81,16 @@ def _terms(change: asked.AgreementChange) -> TermsChange:
 
 
 def unpack_rules(archive: bytes, directory: Path) -> None:
-    """Unpacks rules that nobody vouches for; raises RulesForeign or RulesUnreadable."""
+    """Unpacks rules that nobody vouches for; raises RulesForeign, RulesUnreadable or ReplayHasNoRoom."""
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as packed:
             members = packed.infolist()
             if sum(member.file_size for member in members) > MOST_BYTES or f"{DOMAIN}/acceptance.py" not in packed.namelist():
                 raise RulesForeign
             packed.extractall(directory)
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+    except OSError as error:
+        raise ReplayHasNoRoom from error
+    except (ValueError, NotImplementedError, zipfile.BadZipFile):
         raise RulesForeign from None
     for source in sorted((directory / DOMAIN).rglob("*.py")):
         try:

@@ -21,7 +21,7 @@ from hub.domain.card_machines import LIVES
 from hub.domain.errors import ViewBehind
 from hub.domain.instants import microseconds
 from hub.domain.standing import Standing
-from hub.journal.reader import Recorded, head_position
+from hub.journal.reader import Recorded
 from hub.journal.sessions import session
 from hub.projections.views.card_alias import identifiers_of
 from hub.projections.views.card_rows import facts_in
@@ -62,7 +62,9 @@ def run(dsn: str, question: asked.CardQuestion, progress: Progress) -> Outcome:
     """Answers what was known of a card; raises what windows and views raise."""
     with session(dsn, "hub_reader", "hub-replay") as connection, connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        position = position_of(connection, question.recorded_as_of) if question.HasField("recorded_as_of") else head_position(connection)
+        position = (
+            position_of(connection, question.recorded_as_of) if question.HasField("recorded_as_of") else position_of_views(connection)
+        )
         valid_us = _valid_us(connection, question, position)
         progress(0, 2)
         found = card_as_of(connection, question.card.key, question.card.issuing_province, position, valid_us)
