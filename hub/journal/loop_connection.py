@@ -1,4 +1,4 @@
-"""A raw connection whose one prepared query is awaited on the event loop: no thread, so no fight for the interpreter."""
+"""A raw connection whose prepared queries are awaited on the event loop: no thread, so no fight for the interpreter."""
 
 import asyncio
 import struct
@@ -12,17 +12,16 @@ from hub.domain.errors import ClockDrift
 from hub.journal.sessions import CONNECT_WITHIN_S, raw_session
 from hub.journal.statements import ANSWER_WITHIN_S, ConnectionLost, GroupFailed, check, refuse_unconfirmed
 
-_NAME = b"query"
 _INT8 = struct.Struct(">q")
 
 
 class LoopConnection:
-    """Runs one statement, a call at a time. Opens by itself, and again after a loss."""
+    """Runs one of its statements, a call at a time. Opens by itself, and again after a loss."""
 
-    def __init__(self, dsn: str, application_name: str, session: str, statement: str, *, confirms: bool = False) -> None:
-        """*session* is run once on each new connection, *statement* is prepared there; *confirms* as in `primary.arrive`."""
+    def __init__(self, dsn: str, application_name: str, session: str, *statements: str, confirms: bool = False) -> None:
+        """*session* is run once on each new connection, *statements* are prepared there; *confirms* as in `primary.arrive`."""
         self._conninfo = make_conninfo(dsn, application_name=application_name, connect_timeout=CONNECT_WITHIN_S)
-        self._session, self._statement, self._confirms = session, statement, confirms
+        self._session, self._statements, self._confirms = session, statements, confirms
         self._connection: pq.abc.PGconn | None = None
         self._watched: int | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -37,13 +36,16 @@ class LoopConnection:
             self._connection.finish()
             self._connection = None
 
-    async def query(self, *parameters: bytes) -> pq.abc.PGresult:
-        """Returns the result; parameters and values are in binary. Raises ConnectionLost, ClockDrift or GroupFailed (it was refused)."""
+    async def query(self, *parameters: bytes, number: int = 0) -> pq.abc.PGresult:
+        """Returns the result of the statement with a *number*; parameters and values are in binary.
+
+        Raises ConnectionLost, ClockDrift or GroupFailed (it was refused).
+        """
         if self._connection is None:
             self._connection = await asyncio.to_thread(self._open)
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
-                return await self._answer(self._connection, parameters)
+                return await self._answer(self._connection, _name(number), parameters)
         except (psycopg.OperationalError, ConnectionLost, TimeoutError):
             self.close()
             raise ConnectionLost from None
@@ -52,9 +54,9 @@ class LoopConnection:
             self.close()
             raise
 
-    async def _answer(self, connection: pq.abc.PGconn, parameters: Sequence[bytes]) -> pq.abc.PGresult:
+    async def _answer(self, connection: pq.abc.PGconn, name: bytes, parameters: Sequence[bytes]) -> pq.abc.PGresult:
         formats = [pq.Format.BINARY] * len(parameters)
-        connection.send_query_prepared(_NAME, parameters, param_formats=formats, result_format=pq.Format.BINARY)
+        connection.send_query_prepared(name, parameters, param_formats=formats, result_format=pq.Format.BINARY)
         while connection.flush():
             await self._readable(connection)
             connection.consume_input()
@@ -73,7 +75,8 @@ class LoopConnection:
 
     def _open(self) -> pq.abc.PGconn:
         connection = raw_session(self._conninfo, self._session, confirms=self._confirms)
-        check(connection, connection.prepare(_NAME, self._statement.encode()))
+        for number, statement in enumerate(self._statements):
+            check(connection, connection.prepare(_name(number), statement.encode()))
         return connection
 
     async def _readable(self, connection: pq.abc.PGconn) -> None:
@@ -101,6 +104,10 @@ class LoopConnection:
             is_open = False
         if not is_open and connection is self._connection:
             self.close()
+
+
+def _name(number: int) -> bytes:
+    return b"query%d" % number
 
 
 def bytea_array(values: Sequence[bytes]) -> bytes:

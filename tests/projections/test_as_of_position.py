@@ -11,7 +11,9 @@ import pytest
 from chuanyu.exchange.v1 import event_pb2, references_pb2
 
 from hub.api.cards.card_reader import CardReader
+from hub.api.cards.card_snapshot import Wanted
 from hub.audit.as_of import known_at
+from hub.domain.card import Fact
 from hub.domain.errors import ViewsLate
 from hub.projections import DECIDED_BY, runner
 from hub.projections.engine import Projection, positions
@@ -111,6 +113,21 @@ def test_while_one_of_the_views_is_taken_none_moves_and_the_others_go_on(
     stop.set()
     folding.join()
     assert (went_on, held, moved) == (True, {0}, True)
+
+
+def test_a_card_is_read_the_same_with_what_is_on_record_and_without(dsn: str, journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(*tied_and_lost(1), feed=CARDS)
+    fold(views)
+
+    async def read() -> list[tuple[int, int, list[Fact]]]:
+        reader, key = CardReader(dsn, lambda: None), key_of(CARD)
+        snapshots = [await reader.read_together({key: True}, record) for record in ({}, {key: Wanted()}, {})]
+        await reader.stop()
+        return [(one.as_of_position, one.revision, one.card(key, 0).facts) for one in snapshots]
+
+    alone, with_record, again = asyncio.run(read())
+    assert alone == with_record == again
+    assert (alone[0], [fact.position for fact in alone[2]]) == (2, [1, 2])
 
 
 @each_decided_by

@@ -6,12 +6,12 @@ the very snapshot it was read from, and while the views are not all at one posit
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import psycopg
 
-from hub.api.cards.card_snapshot import READ_CARDS, CardRead, Snapshot, Wanted, snapshot_in
+from hub.api.cards.card_snapshot import READ_CARDS, READ_WITH_RECORD, CardRead, Snapshot, Wanted, snapshot_in
 from hub.api.cards.view_wait import when_seen
 from hub.domain.agreement import Agreements
 from hub.domain.errors import HubError, JournalUnavailable
@@ -34,7 +34,7 @@ class CardReader:
     def __init__(self, dsn: str, refused: Callable[[], HubError | None]) -> None:
         """*dsn* names a login that may SET ROLE hub_reader; *refused* returns why no card may be read now, None if they may."""
         self._dsn, self._refused = dsn, refused
-        self._connection = LoopConnection(dsn, "hub-cards", _SESSION, READ_CARDS, confirms=True)
+        self._connection = LoopConnection(dsn, "hub-cards", _SESSION, READ_CARDS, READ_WITH_RECORD, confirms=True)
         self._agreements = (-1, Agreements(()))
         self._outage = Outage(log, "cards")
         # A group waits for one single read at most, however many callers look at cards.
@@ -65,22 +65,16 @@ class CardReader:
             raise refusal
         try:
             async with self._reading:
-                wanted_of = with_record.values()
-                snapshot = await self._read(
-                    dict(asked),
-                    bytea_array(list(with_record)),
-                    text_array([one.units_since for one in wanted_of]),
-                    boolean_array([one.library for one in wanted_of]),
-                )
+                snapshot = await self._read(dict(asked), _parameters(with_record) if with_record else ())
         except (JournalUnavailable, GroupFailed, psycopg.Error) as error:
             self._outage.failed(error)
             raise JournalUnavailable from None
         self._outage.over()
         return snapshot
 
-    async def _read(self, asked: dict[bytes, bool], *with_record: bytes) -> Snapshot:
+    async def _read(self, asked: dict[bytes, bool], with_record: Sequence[bytes]) -> Snapshot:
         while True:
-            snapshot = snapshot_in(await self._connection.query(bytea_array(list(asked)), *with_record))
+            snapshot = snapshot_in(await self._connection.query(bytea_array(list(asked)), *with_record, number=1 if with_record else 0))
             if more := {**_relatives(snapshot, asked, with_ecard=False), **_relatives(snapshot, asked, with_ecard=True)}:
                 # Again in one snapshot, together with them: few cards have relatives.
                 asked |= more
@@ -89,6 +83,13 @@ class CardReader:
                 return snapshot
             else:
                 self._agreements = await asyncio.to_thread(_load_agreements, self._dsn)
+
+
+def _parameters(with_record: Mapping[bytes, Wanted]) -> tuple[bytes, ...]:
+    """Returns what the statement that reads the record takes beside the cards."""
+    wanted_of = with_record.values()
+    units_since, library = [one.units_since for one in wanted_of], [one.library for one in wanted_of]
+    return bytea_array(list(with_record)), text_array(units_since), boolean_array(library)
 
 
 def _relatives(snapshot: Snapshot, asked: Mapping[bytes, bool], *, with_ecard: bool) -> dict[bytes, bool]:
