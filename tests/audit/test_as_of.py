@@ -68,12 +68,12 @@ def random_history(journal: Recording, chance: random.Random, events: int) -> No
 
 @pytest.mark.parametrize("seed", range(6))
 def test_what_was_known_at_a_position_is_what_an_edge_read_there(journal: Recording, views: psycopg.Connection, seed: int) -> None:
-    random_history(journal, random.Random(seed), 60)
+    random_history(journal, random.Random(seed), 36)
     read = {}
-    for position in range(1, 61):
+    for position in range(1, 37):
         advance_as_one(views, DECIDED_BY, through=position)
         read |= {(position, card): facts_in(views, key_of(card)) for card in CARDS}
-    while advance(views, CARD_INDEX, through=30 + seed * 6):
+    while advance(views, CARD_INDEX, through=18 + seed * 3):
         pass
     known = {(position, card): known_at(views, key_of(card), position).facts for position, card in read}
     assert {where: (facts, read[where]) for where, facts in known.items() if facts != read[where]} == {}
