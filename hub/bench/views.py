@@ -21,7 +21,7 @@ from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import PAGE_EVENTS, View, collector_at_rest, fold_page
 from hub.projections.projection import decode_for
 from hub.projections.rebuild import drop_fresh, fresh_copy
-from hub.projections.touched import read_by
+from hub.projections.touched import ByKind, read_by
 
 ROUNDS = 3
 RAW, READ, DECODE, CORRECTIONS, COMMIT = "raw", "read", "decode", "corrections", "commit"
@@ -94,7 +94,7 @@ def one_round(connection: psycopg.Connection, head: int) -> dict[str, Cost]:
 
 def _fold(connection: psycopg.Connection, fresh: list[View], after: int, end: int, meter: Meter) -> None:
     with meter.of(READ):
-        page = read_page(connection, after, end)
+        page = ByKind(read_page(connection, after, end))
     with meter.of(DECODE):
         decode_for(fresh, page)
     with meter.of(CORRECTIONS):

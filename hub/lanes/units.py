@@ -23,7 +23,7 @@ from hub.lanes.loading import copy_rows, take_rows
 from hub.projections import PROJECTIONS
 from hub.projections.projection import FRESH, Key, View, decode_for, kinds_of
 from hub.projections.runner import connect
-from hub.projections.touched import Parked
+from hub.projections.touched import ByKind, Parked
 
 SESSION = "hub-lanes"
 
@@ -100,8 +100,9 @@ def fold_unit(work: Work, unit: int) -> tuple[int, list[Folded]]:
         for run in Segments(work.export).lane(buckets, Wanted(work.kinds, also=changed)):
             events += len(run)
             decode_for(work.fresh, run)
+            events_read = ByKind(run)
             for folding in foldings:
-                folding.fold(connection, run, changed)
+                folding.fold(connection, events_read, changed)
         for folding in foldings:
             copy_rows(connection, folding)
     for folding in foldings:

@@ -21,7 +21,7 @@ from hub.projections.fold_trace import Fold, folded
 from hub.projections.ledgers import fold_into_ledger
 from hub.projections.projection import CellView, Key, Projection, Row, View, decode_for, kinds_of, marks_of
 from hub.projections.rows import create_table
-from hub.projections.touched import read_by
+from hub.projections.touched import ByKind, read_by
 from hub.telemetry.spans import now_ns
 
 __all__ = ["CellView", "Key", "Projection", "Row", "View"]
@@ -126,7 +126,7 @@ def read(connection: psycopg.Connection, views: Sequence[View], after: int, end:
     decode_for(views, events)
     if any(isinstance(view, Projection) and view.reads_leaves for view in views):
         fill_leaves(connection, events)
-    return Page(after, end, events, changed)
+    return Page(after, end, ByKind(events), changed)
 
 
 def fold_all(connection: psycopg.Connection, views: Sequence[View], page: Page) -> None:

@@ -52,13 +52,13 @@ class Rows:
 def fold_events(projection: Projection, touched: Iterable[Touched], rows: Rows, parked: set[str]) -> Parked:
     """Folds events into the rows they name and those above them, and returns what is parked; *parked*, the keys with such events, grows."""
     found: Parked = set()
-    states, has_items = rows.states, projection.items is not None
+    states = rows.states
     waiting = projection.waiting if rows.may_wait else None
     for touch in touched:
         named = touch[3]
         waited = None if waiting is None else waiting(touch[1])
         is_waited = waited is not None and waited in states
-        if type(named) is First and not is_waited and not parked and _short(named, rows, has_items=has_items):
+        if type(named) is First and not is_waited and not parked and _short(projection, touch[1], named, rows):
             continue
         keys = keys_of(touch)
         if waited is not None and is_waited:
@@ -99,13 +99,13 @@ def _fold_event(projection: Projection, touch: Touched, keys: list[Key], rows: R
         _join(projection, recorded, joins, rows, parked)
 
 
-def _short(made: First, rows: Rows, *, has_items: bool) -> bool:
-    """Takes an event the short way, if nothing is known of its row."""
+def _short(projection: Projection, recorded: Recorded, made: First, rows: Rows) -> bool:
+    """Takes an event the short way, if nothing is known of its row, or nothing that keeps it from being one more item."""
     key = made.keys[0]
-    if has_items:
+    if (items := projection.items) is not None:
         if key in rows.growing:
             rows.added.append(made.row)
-        elif rows.states.get(key) is None:
+        elif (state := rows.states.get(key)) is None or items.added(state, recorded, None) is not None:
             rows.items.setdefault(key, []).append(made.row[len(key) :])
         else:
             return False

@@ -1,7 +1,9 @@
 """Which events of a page a view reads, what it is handed for each of them, and which rows that touches."""
 
-from collections.abc import Iterable, Mapping
-from functools import partial
+from collections.abc import Collection, Iterable, Mapping
+from functools import cached_property, partial
+from itertools import chain
+from operator import attrgetter
 
 from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
@@ -26,12 +28,46 @@ def folds_of(recorded: Recorded, change: Change | None) -> list[tuple[Recorded, 
     return [(into or nothing, first), *((nothing, before) for before in others)]
 
 
+class ByKind(list[Recorded]):
+    """Events in the order of the journal that many views read, so that a view does not look at those of other kinds."""
+
+    @cached_property
+    def _by_kind(self) -> dict[str, list[Recorded]]:
+        found: dict[str, list[Recorded]] = {}
+        for event in self:
+            if (some := found.get(event.kind)) is None:
+                found[event.kind] = [event]
+            else:
+                some.append(event)
+        return found
+
+    @cached_property
+    def _by_position(self) -> dict[int, Recorded]:
+        return {event.position: event for event in self}
+
+    def of(self, kinds: frozenset[str], also: Collection[int]) -> list[Recorded]:
+        """Returns the events of some kinds, and those at other positions, in order."""
+        some = [mine for kind, mine in self._by_kind.items() if kind in kinds]
+        at = self._by_position if also else {}
+        others = [event for position in also if (event := at.get(position)) is not None and event.kind not in kinds]
+        found = [*chain.from_iterable(some), *others]
+        # Each kind is in order: to sort them is to merge them.
+        found.sort(key=_position)
+        return found
+
+
+_position = attrgetter("position")
+
+
 def read_by(view: View, events: list[Recorded], changed: Mapping[int, Change]) -> tuple[list[Recorded], Mapping[int, Change]]:
     """Returns those of some events that a view reads, and what corrections among them change for it."""
     kinds, changed = view.kinds, changed if view.follows_corrections else {}
     if kinds is None:
         return events, changed
-    wanted = [event for event in events if event.kind in kinds or event.position in changed]
+    if isinstance(events, ByKind):
+        wanted = events.of(kinds, changed)
+    else:
+        wanted = [event for event in events if event.kind in kinds or event.position in changed]
     if marks := view.marks:
         wanted = [one for one in wanted if (mark := marks.get(one.kind)) is None or mark in one.data or one.position in changed]
     return wanted, changed

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import psycopg
 
 from hub.domain.card import Fact, Finding, with_fact, without_fact
-from hub.domain.person import PLACE_KINDS, HeldCard, cards_of
+from hub.domain.person import PLACE_KINDS, Cards, HeldCard, cards_of
 from hub.journal.reader import Recorded
 from hub.projections.projection import Key, Projection, Row
 from hub.projections.views.card_standing import fact_told, predecessor
@@ -57,15 +57,27 @@ def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
                 yield (key,)
 
 
-def evolve(key: Key, row: Row | None, recorded: Recorded, corrected: Recorded | None) -> Row | None:
+class Holder(NamedTuple):
+    """A row decoded: what was reported of each card, and what follows from it, or the row as long as nothing was added to it."""
+
+    told: Told
+    follows: Cards | Row
+
+
+def decode(row: Row) -> Holder:
+    """Reads a row; what follows from what was reported is parsed by nobody."""
+    return Holder(_read(row[0]), row)
+
+
+def evolve(key: Key, known: Holder | None, recorded: Recorded, corrected: Recorded | None) -> Holder | None:
     """Adds what the event says of the holder's cards and takes what it corrects out."""
-    told = _read(row[0]) if row is not None else {}
+    told = {} if known is None else dict(known.told)
     if corrected is not None:
         told = {card: left for card, facts in told.items() if (left := without_fact(facts, corrected.position))}
     if not recorded.is_reversal and key[0] in _holders(recorded):
         for card, fact in _facts_told(recorded, key[0]):
             told[card] = with_fact(told.get(card, []), fact._replace(detail={**fact.detail, "recorded_us": recorded.recorded_us}))
-    return tuple(_row(told)) if told else None
+    return Holder(told, _cards(told)) if told else None
 
 
 def _facts_told(recorded: Recorded, holder: bytes) -> Iterator[tuple[tuple[str, str], Fact]]:
@@ -90,9 +102,16 @@ def _facts_told(recorded: Recorded, holder: bytes) -> Iterator[tuple[tuple[str, 
     yield (province, own), fact
 
 
-def _row(told: Told) -> PersonCards:
+def _cards(told: Told) -> Cards:
     mine = {card: [fact for fact in facts if not fact.detail.get("gone")] for card, facts in told.items() if not _is_gone(facts)}
-    cards = cards_of(told=mine, policies=policies_of_province)
+    return cards_of(told=mine, policies=policies_of_province)
+
+
+def encode(holder: Holder) -> Row:
+    """Writes a row."""
+    told, cards = holder
+    if not isinstance(cards, Cards):
+        return cards
     current = [card for card in cards.held if card.is_current]
     temporary = sum(card.is_temporary for card in current)
     return PersonCards(
@@ -141,5 +160,7 @@ PERSON_CARDS = Projection(
     kinds=_KINDS,
     keys=keys,
     evolve=evolve,
+    decode=decode,
+    encode=encode,
     indexes=("finding_count",),
 )
