@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 
+import psycopg
 import typer
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
 from chuanyu.exchange.v1 import references_pb2
@@ -76,8 +77,24 @@ def place(text: str) -> asked.RecordedAsOf:
     return at
 
 
+def _position(connection: psycopg.Connection, text: str) -> int:
+    """Returns the position of a place; raises AuditWindowAhead or AuditWindowBefore."""
+    asks = asked.AuditQuestion(card=asked.CardQuestion(recorded_as_of=place(text)))
+    check_times(connection, asks, time.time_ns() // 1_000)
+    return position_of(connection, asks.card.recorded_as_of)
+
+
 def _us(at: datetime) -> int:
     return microseconds_of(at)
+
+
+@app.command()
+def position(
+    instant: Annotated[str, typer.Argument(help="时刻，如 2026-03-03T10:05；无时区为北京时间。An instant, in +08:00 without an offset.")],
+) -> None:
+    """某时刻前入账的最后位置，供其他命令的 --at-position 使用。The last position before an instant, for --at-position of other commands."""
+    with database(Config()) as dsn, session(dsn, "hub_reader", "hub-replay") as connection:
+        typer.echo(_position(connection, instant))
 
 
 @app.command()
@@ -89,11 +106,7 @@ def agreement(
 ) -> None:
     """一项约定在两种时间下的条款，是否有效。The terms of an agreement as of both times, and whether they are in force."""
     with database(Config()) as dsn, session(dsn, "hub_reader", "hub-replay") as connection:
-        position = head_position(connection)
-        if recorded_as_of:
-            asks = asked.AuditQuestion(card=asked.CardQuestion(recorded_as_of=place(recorded_as_of)))
-            check_times(connection, asks, time.time_ns() // 1_000)
-            position = position_of(connection, asks.card.recorded_as_of)
+        position = _position(connection, recorded_as_of) if recorded_as_of else head_position(connection)
         valid_us = _us(local_instant(valid_at)) if valid_at else recorded_us(connection, position)
         terms = [one for one in agreements_at(connection, position) if one.code == code]
     if not terms:

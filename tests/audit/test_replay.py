@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
@@ -303,6 +304,8 @@ def test_the_commands_print_an_outcome_and_end_with_one_where_it_does_not_hold(
     assert (views.exit_code, "✓" in views.stdout) == (0, True)
     card = run(shared_hub, "asof", "card", CARDS[0], "--issuer", "50", "--steps", "--today", "--purpose", "COMPLAINT")
     assert card.exit_code == 0, card.output
+    now = run(shared_hub, "asof", "position", datetime.now(UTC).isoformat())
+    assert int(now.stdout.splitlines()[-1]) > 0
     terms = run(shared_hub, "asof", "agreement", agreements_of(shared_hub)[0].code, "--json")
     assert json.loads(terms.stdout.splitlines()[-1])["versions"]
     made_up = next(one for one in journal(shared_hub.dsn) if one.kind == "decision_made" and one.event.decision_made.reason_codes)
