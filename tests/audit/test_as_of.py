@@ -11,6 +11,7 @@ from chuanyu.exchange.v1 import audit_question_pb2 as asked
 from chuanyu.exchange.v1 import event_pb2, references_pb2
 
 from hub.audit.as_of import known_at
+from hub.audit.outcome import as_json, read
 from hub.audit.replay.card_asked import card_as_of
 from hub.audit.replay.decided_again import Period, ReplayStopped, decide_again
 from hub.audit.replay.memory import CARD_VIEWS
@@ -96,7 +97,7 @@ def test_the_question_of_a_card_is_answered_in_words(dsn: str, journal: Recordin
     question.card.card.issuing_province, question.card.card.key = "50", key_of(CARD)
     question.card.recorded_as_of.position = 1
     question.card.valid_at.seconds = AT_S + 120
-    outcome = answer(dsn, question)
+    outcome = read(as_json(answer(dsn, question)))
     assert (outcome.recorded_as_of, outcome.holds, outcome.facts["lives"]["social_status"]) == (1, True, "ACTIVE")
     assert [moment.position for moment in outcome.timeline] == [1]
 
@@ -126,7 +127,7 @@ def test_a_view_that_was_altered_is_named_with_its_row_and_its_event(dsn: str, j
     question = asked.AuditQuestion(views=asked.ViewsQuestion(views=["card_standing", "card_alias"]))
     assert answer(dsn, question).holds
     views.execute("UPDATE views.card_standing SET facts = '[]' WHERE key = %s", (key_of(CARD),))
-    outcome = answer(dsn, question)
+    outcome = read(as_json(answer(dsn, question)))
     [standing, alias] = outcome.facts["views"]
     assert (outcome.holds, alias["equal"]) == (False, True)
     assert (standing["place"], standing["event"]) == (f"views.card_standing: key {key_of(CARD).hex()}", 3)

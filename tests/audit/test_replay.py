@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from hub.audit import rule_process
 from hub.audit.as_of import agreements_at
-from hub.audit.outcome import Outcome
+from hub.audit.outcome import Outcome, as_json, read
 from hub.audit.replay.branches import ParameterUnknown, RulesForeign, RulesUnreadable, TableRefused, TableUnknown, branches_of
 from hub.audit.replay.comparing import Found
 from hub.audit.replay.decided_again import Period, decide_again
@@ -214,7 +214,8 @@ def what_if(hub: RunningHub, *changes: questions.WhatIfChange, rebuilt: bool = F
         head = head_position(connection)
     asks = questions.WhatIfQuestion(to=questions.RecordedAsOf(position=head), changes=changes, inputs=inputs)
     getattr(asks, "from").position = 1
-    return answer(hub.dsn, questions.AuditQuestion(what_if=asks))
+    # Whatever it is, it can be read again from its bytes.
+    return read(as_json(answer(hub.dsn, questions.AuditQuestion(what_if=asks))))
 
 
 def rules(change: tuple[bytes, bytes], branch: str = "") -> questions.WhatIfChange:
