@@ -114,7 +114,8 @@ def test_a_card_is_an_auditors_of_its_province_to_ask_about_and_to_see(workings:
     audit = reached(workings, path, "DELIVERED", "FAILED")
     assert audit.state == "DELIVERED", audit.detail
     assert SICHUAN_CARD not in path and SICHUAN_CARD not in other.get(path)
-    assert SICHUAN_CARD not in of_sichuan.get(f"{path}/outcome")
+    outcome = of_sichuan.get(f"{path}/outcome")
+    assert SICHUAN_CARD not in outcome and 'class="both-times"' in outcome
     of_chongqing = visitor(workings, AUDITOR, provinces=("50",))
     for one in (of_chongqing, policy):
         assert one.client.get(f"{path}/outcome").status_code == 403

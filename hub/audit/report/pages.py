@@ -26,6 +26,11 @@ def body(outcome: Outcome) -> Markup:
     return Markup(_render("body.html", {"report": report, "timeline": Markup(timeline(report))}))  # noqa: S704 (escaped there)
 
 
+def both_times(outcome: Outcome) -> Markup:
+    """Returns the picture of both times, empty where there is no timeline."""
+    return Markup(timeline(shown(outcome)) if outcome.timeline else "")  # noqa: S704 (escaped there)
+
+
 def timeline(report: Mapping[str, Any]) -> str:
     """Returns the picture of both times as SVG."""
     return _render("timeline.svg", report)

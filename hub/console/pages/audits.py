@@ -17,6 +17,7 @@ from hub.audit.bundle_handing import Asked, hand_over
 from hub.audit.bundle_question import Question
 from hub.audit.outcome import Bars, Outcome, Text, read
 from hub.audit.own_policy import own_policy
+from hub.audit.report.pages import both_times
 from hub.audit.requests import reading
 from hub.audit.requests.desk import AuditDesk
 from hub.audit.requests.folder import NAMES, Folder
@@ -154,6 +155,7 @@ def outcome(page: Page) -> Shown:
         "question": _t(page, result.question),
         "verified": [_t(page, one) for one in result.verified],
         "limits": [_t(page, one) for one in result.limits],
+        "both_times": both_times(result),
         "titles": [page.t("时间线", "Timeline"), *(_t(page, one.title) for one in result.tables)],
         "figures": [_figure(page, one) for one in result.figures],
         "parts": [(int(part), page.t(*PARTS[part])) for part in Folder(page.workings.config.data_dir, found.code).parts()],
@@ -169,12 +171,16 @@ def _figure(page: Page, figure: Bars) -> tuple[str, list[tuple[str, int | None]]
 
 def _tables(page: Page, result: Outcome) -> Iterator[Table]:
     columns = (
+        Column("number", "序号", "No.", "number"),
         Column("recorded", "何时入账", "Recorded", "time"),
         Column("valid", "说的是何时", "True from", "time"),
         Column("position", "位置", "Position", "number"),
         Column("said", "内容", "What"),
     )
-    rows = [(page.at(one.recorded_us), page.at(one.valid_us), one.position or "—", _t(page, one.said)) for one in result.timeline]
+    rows = [
+        (number, page.at(one.recorded_us), page.at(one.valid_us), one.position or "—", _t(page, one.said))
+        for number, one in enumerate(result.timeline, 1)
+    ]
     yield table("timeline", columns, rows)
     for number, one in enumerate(result.tables, 1):
         named = [Column(f"c{place}", text.zh, text.en) for place, text in enumerate(one.columns, 1)]
