@@ -1,8 +1,6 @@
 """The command line of the adapters: one command a province, each defined in its own package."""
 
-import io
 import os
-import sys
 
 import typer
 
@@ -15,12 +13,12 @@ from adapters.receipts.command import audit, receipts, signing_key
 from adapters.sichuan.command import sichuan
 from adapters.sichuan.keys_command import keys
 from adapters.simulator.command import simulation
+from adapters.terminal import show_whole_helps, write_what_can_be_shown
 
+show_whole_helps()
 app = typer.Typer(
     help="川渝社保卡交换枢纽适配器。Adapters between the provinces' card systems and the exchange hub.",
     no_args_is_help=True,
-    # Panels cut lines of Chinese and English that do not fit; plain helps are whole.
-    rich_markup_mode=None,
 )
 app.command()(sichuan)
 app.command()(chongqing)
@@ -34,7 +32,5 @@ app.add_typer(receipts, name="receipts")
 
 def main() -> None:
     """Runs the command line; what the terminal's encoding lacks is replaced."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    write_what_can_be_shown()
     app()

@@ -1,13 +1,14 @@
 """The command line: the list of commands, each imported when it is run."""
 
+import os
 import sys
 
 import typer
 
+from adapters.terminal import show_whole_helps, write_what_can_be_shown
 from hub.api.process_tuning import collect_seldom
 from hub.commands.audit_list import AUDITING, POLICY
 from hub.commands.lazy import Entry, group_of
-from hub.commands.terminal import show_whole_helps, use_utf8, write_what_can_be_shown
 
 # What is for whom, as `hub --help` shows it.
 RUNNING, OPERATING, BUILDING = "运行 Running the hub", "日常运维 Operating it", "接入与开发 For those who build"
@@ -277,7 +278,8 @@ def main() -> None:
     """Runs the command line; what the hub refuses, and settings or a database that do not serve, become one clear line."""
     collect_seldom()
     write_what_can_be_shown()
-    use_utf8()
+    # Connections to the database send and read it, whatever the environment says.
+    os.environ["PGCLIENTENCODING"] = "UTF8"
     try:
         app()
     except Exception as error:

@@ -1,7 +1,6 @@
-"""What a command needs of its surroundings: a terminal that takes its words, helps that are whole, and UTF-8 to the database."""
+"""What a command needs of its terminal: one that takes its words, and helps that are whole."""
 
 import io
-import os
 import sys
 from functools import wraps
 from typing import Any
@@ -16,11 +15,6 @@ def write_what_can_be_shown() -> None:
             stream.reconfigure(errors="replace")
 
 
-def use_utf8() -> None:
-    """Makes connections to the database send and read UTF-8, whatever the environment says."""
-    os.environ["PGCLIENTENCODING"] = "UTF8"
-
-
 def show_whole_helps() -> None:
     """Has helps wrap: typer ends a line of Chinese and English that does not fit with an ellipsis, and drops what follows."""
     for kind in (TyperCommand, TyperGroup):
@@ -33,8 +27,9 @@ def _whole(format_help: Any) -> Any:
         # Only a help needs it, and it takes long to import.
         from typer import rich_utils
 
-        if not hasattr(rich_utils._make_rich_text, "__wrapped__"):
-            setattr(rich_utils, "_make_rich_text", _folded(rich_utils._make_rich_text))  # noqa: B010 (as above)
+        for name in ("_make_rich_text", "_get_parameter_help"):
+            if not hasattr(make := getattr(rich_utils, name), "__wrapped__"):
+                setattr(rich_utils, name, _folded(make))
         format_help(*arguments)
 
     return format_whole
@@ -43,8 +38,9 @@ def _whole(format_help: Any) -> Any:
 def _folded(make: Any) -> Any:
     @wraps(make)
     def folded(**settings: Any) -> Any:
-        text = make(**settings)
-        text.overflow = "fold"
-        return text
+        made = make(**settings)
+        for text in getattr(made, "renderables", (made,)):
+            text.overflow = "fold"
+        return made
 
     return folded
