@@ -13,6 +13,7 @@ from chuanyu.exchange.v1.acceptance_pb2 import AcceptanceOutcome
 from hub.audit.bundle_file import Held, as_json, packed
 from hub.audit.bundle_question import Question, of_card, of_decision
 from hub.bench.tampering.bundles import ENTRIES, ONLY_ITSELF, Members, bundle_of, records, repacked, trusted, unpacked
+from hub.bench.tampering.files_of_audits import outcome_changed_in_a_bundle, report_changed_in_a_bundle
 from hub.bench.tampering.kinds import Attack
 from hub.bench.tampering.log_kinds import all_signed_again_with_stolen_keys
 from hub.tlog.cosignatures import sign_note
@@ -266,6 +267,8 @@ def receipt_of_another_batch_in_a_bundle(attack: Attack) -> tuple[bytes, bytes |
 _RECEIPTS = "receipts/000000"
 _FEEDS = "SELECT name, next_sequence - 1 FROM journal.stream WHERE name LIKE 'cq.%%' AND next_sequence > 60 ORDER BY 1"
 _WITH, _WITHOUT = "--policy", ""
+
+
 BUNDLES = (
     BundleKind(1, "CONTENT_DIFFERS", byte_flipped_in_a_bundle, _WITH),
     BundleKind(1, "ROOT_DIFFERS", event_changed_before_the_bundle_is_made, _WITH),
@@ -287,4 +290,6 @@ BUNDLES = (
     BundleKind(25, ONLY_ITSELF, policy_in_the_bundle_alone, _WITHOUT),
     BundleKind(26, "CONTENT_DIFFERS", content_of_another_event_behind_a_valid_proof, _WITH),
     BundleKind(27, "DECISION_DIFFERS", basis_shifted_in_a_bundle, _WITH),
+    BundleKind(28, "REPORT_DIFFERS", report_changed_in_a_bundle, _WITH),
+    BundleKind(28, "OUTCOME_DIFFERS", outcome_changed_in_a_bundle, _WITH),
 )

@@ -36,8 +36,8 @@ def bundle_of(attack: Attack, question: Question, policy: bytes = b"") -> bytes:
     file, archive = io.BytesIO(), b""
     if question.about == "decision":
         archive = bytes(attack.rows("SELECT archive FROM journal.rule_version")[0][0])
-    keys = read_receipt_keys(attack.hub.data_dir / "keys")
-    make(attack.connection, question, With(policy or attack.hub.policy, keys, archive), file)
+    keys, files = read_receipt_keys(attack.hub.data_dir / "keys"), attack.hub.audit if question.about == "audit" else ()
+    make(attack.connection, question, With(policy or attack.hub.policy, keys, archive, files), file)
     return file.getvalue()
 
 

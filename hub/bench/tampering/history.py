@@ -12,8 +12,10 @@ from chuanyu.exchange.v1.card_lifecycle_pb2 import REPORT_CHANNEL_TELEPHONE
 from chuanyu.exchange.v1.references_pb2 import CARD_IDENTIFIER_KIND_CARD_NO
 
 from hub.admin.hotlist import publish
+from hub.audit.bundle import Files
 from hub.bench.load import card_event, card_no, usage_event
 from hub.bench.setup import ASKER, PARTICIPANT, Ground, ground, hub_process
+from hub.bench.tampering.audits import deliver
 from hub.config import Config
 from hub.domain import reference
 from hub.intake.request_rules import now_us
@@ -37,13 +39,14 @@ _DEADLINE_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """What a hub recorded and sealed: its keys, the witnesses' keys, the policy, and the checkpoint that all of them saw last."""
+    """What a hub recorded and sealed: its keys, those of witnesses, the policy, the checkpoint that all saw last, the files of an audit."""
 
     dsn: str
     data_dir: Path
     witnesses: dict[str, SignerKey]
     policy: bytes
     newest: Note
+    audit: Files
 
     @property
     def keyring(self) -> Keyring:
@@ -73,11 +76,12 @@ def recorded(config: Config, cards: int = 60, uses: int = 600) -> Iterator[Hub]:
                     channel.close()
         seal(place, witnesses)
         publish_hotlists(place)
+        audit = deliver(place.dsn)
         _catch_up(place)
         with session(place.dsn, "hub_projector", "hub-project") as connection:
             card_epochs.publish(place.dsn, connection, now_us())
         newest = seal(place, witnesses)
-        yield Hub(place.dsn, place.data_dir, witnesses, _policy(place, witnesses), newest)
+        yield Hub(place.dsn, place.data_dir, witnesses, _policy(place, witnesses), newest, audit)
 
 
 def seal(place: Ground, witnesses: dict[str, SignerKey]) -> Note:
