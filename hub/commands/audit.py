@@ -17,7 +17,7 @@ from hub.commands.audit_desk import desk, opened, waited
 from hub.commands.audit_report import check_report, report, report_key
 from hub.commands.audit_screen import as_row, lines, outcome_lines
 from hub.commands.database import database
-from hub.commands.options import Json
+from hub.commands.options import Force, Json, refuse_to_replace
 from hub.config import Config
 from hub.domain.audit_request import DELIVERED, STATES, AuditRequest
 from hub.words.audits import STATES as STATE_WORDS
@@ -106,8 +106,10 @@ def download(
     out: Annotated[Path, typer.Option("--out", help="写到此文件。Write to this file.")],
     part: Annotated[Literal["outcome", "html", "pdf", "bundle"], typer.Option(help="取什么。What to fetch.")] = "outcome",
     operator: Operator = "",
+    force: Force = False,
 ) -> None:
     """取走结果、报告或证据包；先入账，后写出。Fetch the outcome, a report or the bundle; it is recorded before it is written."""
+    refuse_to_replace(out, force=force)
     config = Config()
     with database(config) as dsn, opened(dsn) as found:
         audit = found.find(code)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from hub.audit import outcome as outcomes
 from hub.audit.outcome import Outcome
 from hub.audit.report import pages
-from hub.commands.options import Json
+from hub.commands.options import Force, Json, refuse_to_replace
 from hub.config import Config
 from hub.domain.errors import HubError
 from hub.domain.instants import LOCAL
@@ -35,10 +35,13 @@ def report(
     out: Annotated[Path | None, typer.Option("--out", help="PDF 写到此文件。Write the PDF to this file.")] = None,
     html: Annotated[Path | None, typer.Option("--html", help="网页写到此文件。Write the page to this file.")] = None,
     unsigned: Annotated[bool, typer.Option("--unsigned", help="不签名，供逐字节比对。Without a signature, to compare bytes.")] = False,
+    force: Force = False,
 ) -> None:
     """由审计结果制作报告：PDF（已签名）与网页。Make the report of an outcome: a PDF, signed, and a page."""
     if out is None and html is None:
         raise NothingWanted
+    for file in filter(None, (out, html)):
+        refuse_to_replace(file, force=force)
     found = _read(outcome)
     if html is not None:
         _write(html, pages.page(found))

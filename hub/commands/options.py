@@ -1,7 +1,20 @@
 """Options that many commands have."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from hub.domain.errors import HubError
+
 Json = Annotated[bool, typer.Option("--json", help="最后一行输出 JSON。End with one line of JSON.")]
+Force = Annotated[bool, typer.Option("--force", help="覆盖已有的文件。Replace a file that is there.")]
+
+
+class FileThere(HubError):
+    """已有此文件：另取名称，或用 --force 覆盖 the file is there already; give another name, or replace it with --force:"""
+
+
+def refuse_to_replace(out: Path, *, force: bool) -> None:
+    if out.exists() and not force:
+        raise FileThere(str(out))

@@ -18,9 +18,9 @@ from hub.audit.requests.folder import Folder
 from hub.commands.asking import Operator
 from hub.commands.database import database
 from hub.commands.looking import Issuer, Purpose, keys_of, looker
+from hub.commands.options import Force, refuse_to_replace
 from hub.config import Config
 from hub.domain.audit_errors import AuditNotDelivered
-from hub.domain.errors import HubError
 from hub.domain.looks import card_by_key
 from hub.journal.reader import events_at
 from hub.journal.sessions import session
@@ -35,13 +35,8 @@ Out = Annotated[Path, typer.Option("--out", help="写到此文件。Write to thi
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", exists=True, dir_okay=False, help="信任策略，放入包内。The policy that goes into the bundle.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="覆盖已有的文件。Replace a file that is there.")]
 Position = Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="位置。Position.")]
 Number = Annotated[int, typer.Argument(min=1, max=2**63 - 1)]
-
-
-class FileThere(HubError):
-    """已有此文件：另取名称，或用 --force 覆盖 the file is there already; give another name, or replace it with --force:"""
 
 
 @app.command()
@@ -55,7 +50,7 @@ def decision(
     force: Force = False,
 ) -> None:
     """为一条答复及其依据的卡记录制作证据包。Make a bundle of a decision and the record of the card that it rests on."""
-    _refuse_to_replace(out, force=force)
+    refuse_to_replace(out, force=force)
     config = Config()
     with database(config) as dsn:
         with session(dsn, "hub_reader", "hub-bundle") as connection:
@@ -76,7 +71,7 @@ def card(
     force: Force = False,
 ) -> None:
     """为一张卡的全部记录（或没有记录）制作证据包。Make a bundle of all that names a card, or of there being nothing."""
-    _refuse_to_replace(out, force=force)
+    refuse_to_replace(out, force=force)
     config = Config()
     with database(config) as dsn:
         keys = keys_of(config, dsn, card, issuer)
@@ -94,7 +89,7 @@ def person(
     force: Force = False,
 ) -> None:
     """为一个人的全部记录制作证据包。Make a bundle of all that names a person."""
-    _refuse_to_replace(out, force=force)
+    refuse_to_replace(out, force=force)
     if not re.fullmatch("[0-9a-f]{64}", key):
         raise typer.BadParameter("人员键是 64 位十六进制数。The key of a person is 64 hexadecimal digits.", param_hint="KEY")
     config = Config()
@@ -159,7 +154,7 @@ def audit(
     force: Force = False,
 ) -> None:
     """为一次已交付的审计制作证据包：申请、核准、结果与报告。Make a bundle of a delivered audit: its steps, outcome and report."""
-    _refuse_to_replace(out, force=force)
+    refuse_to_replace(out, force=force)
     config = Config()
     with database(config) as dsn:
         with session(dsn, "hub_reader", "hub-audits") as connection:
@@ -183,7 +178,7 @@ def event(
     force: Force = False,
 ) -> None:
     """写出一个事件在日志中的证明（.tlog-proof），不含内容。Write the proof that an event is in the log, without its content."""
-    _refuse_to_replace(out, force=force)
+    refuse_to_replace(out, force=force)
     with database(Config()) as dsn, session(dsn, "hub_reader", "hub-log") as connection:
         proof, leaf = sealed.inclusion(connection, position, size or sealed.cosigned_size(connection, position))
     out.write_bytes(proof.format())
@@ -212,13 +207,8 @@ def index() -> None:
     typer.echo(f"✓ 位置 position {epoch.position}，涵盖大小 covers size {epoch.tree_size}，根 root {epoch.root.hex()}")
 
 
-def _refuse_to_replace(out: Path, *, force: bool) -> None:
-    if out.exists() and not force:
-        raise FileThere(str(out))
-
-
 def _of(question: Question, out: Path, policy: Path | None, purpose: str, operator: str, *, force: bool) -> None:
-    _refuse_to_replace(out, force=force)
+    refuse_to_replace(out, force=force)
     config = Config()
     with database(config) as dsn:
         _make(config, dsn, question, Asked(looker(operator, purpose), purpose), policy, out)

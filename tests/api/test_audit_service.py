@@ -16,7 +16,7 @@ from hub.audit import verify
 from hub.audit.bundle_handing import check as both_checkers
 from hub.audit.sealed import NotCosignedYet
 from hub.cli import app
-from hub.commands.prove import FileThere
+from hub.commands.options import FileThere
 from hub.domain.errors import RequestInvalid, SizeUnknown
 from hub.domain.participant import OPERATOR, OPERATOR_METADATA
 from hub.tlog import note, proof, tree

@@ -23,6 +23,7 @@ from hub.audit.report import checking, fonts, pdf
 from hub.audit.report.signing import sign
 from hub.commands import audit_report
 from hub.commands.audit import app
+from hub.commands.options import FileThere
 from hub.domain.errors import HubError
 from hub.trust import report_keys
 from hub.trust.authority import DOCUMENT_SIGNING, files_of, issue
@@ -211,7 +212,9 @@ def test_commands_make_and_check_a_report(command: CliRunner, tmp_path: Path, un
     assert made.exit_code == 0 and out.read_bytes().startswith(unsigned) and OUTCOME.answer.en in html.read_text()
     checked = command.invoke(app, ["check-report", str(out), "--outcome", str(tmp_path / "outcome.json"), "--json"])
     assert checked.exit_code == 0 and json.loads(checked.output.splitlines()[-1])["refused"] == ""
-    assert command.invoke(app, ["report", str(tmp_path / "outcome.json"), "--out", str(out), "--unsigned"]).exit_code == 0
+    again = ["report", str(tmp_path / "outcome.json"), "--out", str(out), "--unsigned"]
+    assert isinstance(command.invoke(app, again).exception, FileThere) and out.read_bytes() != unsigned
+    assert command.invoke(app, [*again, "--force"]).exit_code == 0
     assert out.read_bytes() == unsigned
     refused = command.invoke(app, ["check-report", str(out), "--json"])
     assert (refused.exit_code, json.loads(refused.output.splitlines()[-1])) == (1, {"refused": "UNSIGNED"})

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from hub.audit.outcome import read
 from hub.audit.requests.folder import Folder
 from hub.cli import app
+from hub.commands.options import FileThere
 from hub.domain.audit_errors import (
     AuditNotDelivered,
     AuditSamePerson,
@@ -58,6 +59,7 @@ def test_a_card_is_audited_from_the_question_to_the_bundle(run: Callable[..., Re
     shown = said(run("show", code, "--outcome", *BY_HAN, "--json"))
     target = tmp_path / "outcome.json"
     assert run("download", code, "--out", str(target), *BY_LI).exit_code == 0
+    assert isinstance(run("download", code, "--out", str(target), *BY_LI).exception, FileThere)
     assert read(target.read_bytes()).question.zh == shown["outcome"]["question"]["zh"]
     assert target.read_bytes() == Folder(shared_hub.data_dir, code).file(1).read_bytes()  # type: ignore[arg-type]
     steps = said(run("show", code, "--json"))["steps"]
