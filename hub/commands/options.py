@@ -16,5 +16,6 @@ class FileThere(HubError):
 
 
 def refuse_to_replace(out: Path, *, force: bool) -> None:
+    """Raises FileThere where a file is there and is not to be replaced."""
     if out.exists() and not force:
         raise FileThere(str(out))
