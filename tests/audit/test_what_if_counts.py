@@ -1,10 +1,13 @@
 """The counts of a what-if: none that is not shown can be computed from the matrix and the figures beside it."""
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.audit.replay.comparing import Cell, Changed, Tally
-from hub.audit.replay.what_if_asked import _TOTAL, _between, _scenario, _shown
+from hub.audit.replay.answering import Branch
+from hub.audit.replay.comparing import Cell, Changed, Tally, direction_of
+from hub.audit.replay.what_if_asked import _TOTAL, _answers, _between, _scenario, shown_of
 from hub.domain.small_counts import LEAST
 
 cells = st.tuples(
@@ -26,7 +29,7 @@ def changed(numbers: dict[tuple[str, ...], int]) -> Changed:
 @given(counts)
 def test_no_sum_has_exactly_one_part_that_is_not_shown(numbers: dict[tuple[str, ...], int]) -> None:
     of = changed(numbers)
-    shown = _shown(of)
+    shown = _answers(of)
     assert all(shown[cell] is None for cell, tally in of.cells.items() if tally.answers < LEAST)
     for name_of in (_scenario, _between):
         groups = {name_of(cell) for cell in of.cells}
@@ -38,5 +41,59 @@ def test_no_sum_has_exactly_one_part_that_is_not_shown(numbers: dict[tuple[str, 
 
 def test_a_small_count_is_not_found_by_its_scenario() -> None:
     of = changed({("50", "51", "TRA.MET", "a"): 3, ("50", "51", "TRA.MET", "b"): 40, ("51", "50", "CUL.LIB", "a"): 40})
-    shown = _shown(of)
+    shown = _answers(of)
     assert [count for cell, count in shown.items() if isinstance(cell, Cell)].count(None) >= 2
+
+
+def touched(*cells: tuple[str, str, int]) -> Changed:
+    """A branch that changes answers of so many people, each of them one answer: rule, outcome by then, people."""
+    made = Changed()
+    for rule, then, people in cells:
+        position = made.answers + 1
+        tally = Tally(people, people, list(range(position, position + people))[:5])
+        made.cells[Cell("50", "51", "TRA.MET", rule, "2026-03", then, "DENY" if then == "ACCEPT" else "ACCEPT")] = tally
+        made.answers += people
+        made.people += people
+        made.losing, made.gaining = made.losing + people * (then == "ACCEPT"), made.gaining + people * (then == "DENY")
+    return made
+
+
+def test_how_many_positions_are_listed_does_not_tell_a_count_that_is_not_shown() -> None:
+    shown = shown_of(Branch("b"), touched(("a", "ACCEPT", 3), ("b", "ACCEPT", 10), ("c", "ACCEPT", 40)))
+    told = {cell.rule: shown.of(cell, tally) for cell, tally in shown.cells}
+    assert told["a"] == told["b"] == (None, None, [])
+    assert told["c"] == (40, 40, [14, 15, 16, 17, 18])
+    few = shown_of(Branch("b"), touched(("a", "ACCEPT", 3)))
+    assert [few.of(cell, tally) for cell, tally in few.cells] == [(None, None, [])]
+    assert few.answers[_TOTAL] is few.people["people"] is few.people["losing"] is None
+
+
+def test_a_small_count_of_people_is_not_found_by_those_beside_it() -> None:
+    milder = shown_of(Branch("b"), touched(("a", "ACCEPT", 9), ("b", "DENY", 2))).people
+    assert [milder[who] for who in ("people", "losing", "gaining")] == [None, 9, None]
+    of = touched(("a", "ACCEPT", 9), ("b", "ACCEPT", 2))
+    hidden = shown_of(Branch("b"), of).people
+    assert [hidden[cell] for cell in of.cells].count(None) == 2 or hidden["losing"] is hidden["people"] is None
+    plenty = shown_of(Branch("b"), touched(("a", "ACCEPT", 9), ("b", "DENY", 7))).people
+    assert [plenty[who] for who in ("people", "losing", "gaining")] == [16, 9, 7]
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(
+        st.tuples(cells, st.sampled_from(["ACCEPT", "DENY"]), st.sampled_from(["ACCEPT", "DENY"])), st.integers(1, 12), max_size=8
+    ),
+    st.data(),
+)
+def test_whoever_is_in_several_cells_no_small_count_of_people_is_shown(numbers: dict[Any, int], data: st.DataObject) -> None:
+    of, touched_by = Changed(), {"losing": set[int](), "gaining": set[int](), "others": set[int]()}
+    for ((issuer, server, scenario, rule), then, now), count in numbers.items():
+        people = data.draw(st.sets(st.integers(0, 20), min_size=count, max_size=count))
+        of.cells[Cell(issuer, server, scenario, rule, "2026-03", then, now)] = Tally(count, count, [])
+        of.answers += count
+        touched_by[direction_of(then, now)] |= people
+    of.people, of.losing, of.gaining = len(set().union(*touched_by.values())), len(touched_by["losing"]), len(touched_by["gaining"])
+    shown = shown_of(Branch("b"), of)
+    people, losing, gaining = (shown.people[who] for who in ("people", "losing", "gaining"))
+    assert all(count is None or count == 0 or count >= LEAST for count in (people, losing, gaining))
+    assert people is None or (losing is not None and gaining is not None and not 0 < people - losing - gaining < LEAST)

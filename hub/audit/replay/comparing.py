@@ -147,8 +147,13 @@ def _note(one: Asked, then: Said, now: Said, changed: Changed, seen: _People) ->
     if len(tally.samples) < SAMPLES_OF_A_CELL:
         tally.samples.append(one.recorded.position)
     seen.of_cell.setdefault(cell, set()).add(one.person)
-    stricter = OUTCOMES.index(now.outcome) - OUTCOMES.index(then.outcome)
-    (seen.losing if stricter > 0 else seen.gaining if stricter < 0 else seen.others).add(one.person)
+    getattr(seen, direction_of(then.outcome, now.outcome)).add(one.person)
+
+
+def direction_of(then: str, now: str) -> str:
+    """Returns who is touched by another outcome: losing by a stricter one, gaining by a milder one, others by other reasons."""
+    stricter = OUTCOMES.index(now) - OUTCOMES.index(then)
+    return "losing" if stricter > 0 else "gaining" if stricter < 0 else "others"
 
 
 def _cell(one: Asked, then: Said, now: Said) -> Cell:

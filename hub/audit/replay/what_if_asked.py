@@ -5,18 +5,19 @@ no other answer, or what the branches show is not due to the changes.
 """
 
 import tempfile
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
 
-from hub.audit.outcome import MOST_OF_A_KIND, MOST_ROWS, Bars, Outcome, Table, Text
+from hub.audit.outcome import MOST_OF_A_KIND, MOST_ROWS, NOT_SHOWN, Bars, Outcome, Table, Text
 from hub.audit.replay import said
 from hub.audit.replay.answering import Branch
 from hub.audit.replay.answers_asked import LIMITS, difference_table, facts_of
 from hub.audit.replay.branches import branches_of
-from hub.audit.replay.comparing import Cell, Changed, Found
+from hub.audit.replay.comparing import Cell, Changed, Found, Tally, direction_of
 from hub.audit.replay.decided_again import Period, decide_again
 from hub.audit.replay.progress import Progress
 from hub.audit.requests.windows import window_of
@@ -25,6 +26,8 @@ from hub.journal.sessions import session
 from hub.words.names import PROVINCES
 
 _TOTAL = "total"
+# Whom a branch touches: all, those with a stricter answer, those with a milder one.
+_PEOPLE = ("people", "losing", "gaining")
 
 
 def run(dsn: str, question: asked.WhatIfQuestion, progress: Progress) -> Outcome:
@@ -39,8 +42,33 @@ def run(dsn: str, question: asked.WhatIfQuestion, progress: Progress) -> Outcome
     return _outcome(period, branches, found)
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a branch changes, as it may be shown: *answers* and *people* are None where they may not, by cell and by their sums.
+
+    The sentence, the matrix, the figures and the facts are one outcome, so all show what is decided here.
+    """
+
+    name: str
+    cells: list[tuple[Cell, Tally]]
+    answers: Mapping[Hashable, int | None]
+    people: Mapping[Hashable, int | None]
+
+    def of(self, cell: Cell, tally: Tally) -> tuple[int | None, int | None, list[int]]:
+        """Returns the answers of a cell, its people, and where some of them are: five of each, so that their number says nothing more."""
+        answers = self.answers[cell]
+        people = None if answers is None else self.people[cell]
+        return answers, people, [] if people is None else tally.samples
+
+
+def shown_of(branch: Branch, changed: Changed) -> Shown:
+    """Decides what may be shown of what a branch changes: no count below LEAST, and none from which one follows."""
+    return Shown(branch.name, sorted(changed.cells.items()), _answers(changed), _people(changed))
+
+
 def _outcome(period: Period, branches: list[Branch], found: Found) -> Outcome:
-    tables = [_matrix(branch, changed) for branch, changed in zip(branches, found.branches, strict=True)]
+    shown = [shown_of(branch, changed) for branch, changed in zip(branches, found.branches, strict=True)]
+    tables = [_matrix(one) for one in shown]
     if found.differences:
         tables.append(difference_table(found.differences))
     where = f"{period.first:,}", f"{period.last:,}"
@@ -49,15 +77,15 @@ def _outcome(period: Period, branches: list[Branch], found: Found) -> Outcome:
             f"位置 {where[0]} 至 {where[1]} 的答复，若作所列改动，会有哪些不同？",
             f"Which answers at positions {where[0]} to {where[1]} would be others under the changes?",
         ),
-        _sentence(branches, found),
+        _sentence(shown, found),
         found.different == 0 if not period.is_rebuilt else None,
         period.last,
         {
             "control": facts_of(found),
-            "branches": [_facts(branch, changed) for branch, changed in zip(branches, found.branches, strict=True)],
+            "branches": [_facts(one) for one in shown],
         },
         tables=tuple(tables),
-        figures=tuple(figure for pair in zip(branches, found.branches, strict=True) if pair[1].answers for figure in _figures(*pair)),
+        figures=tuple(figure for one in shown if one.cells for figure in _figures(one)),
         verified=(_control(found, is_rebuilt=period.is_rebuilt),),
         limits=(*LIMITS, _REBUILT if period.is_rebuilt else _FROZEN, _SMALL),
     )
@@ -85,20 +113,20 @@ def _control(found: Found, *, is_rebuilt: bool) -> Text:
     )
 
 
-def _sentence(branches: list[Branch], found: Found) -> Text:
+def _sentence(branches: list[Shown], found: Found) -> Text:
     if not branches:
         return Text(
             f"{found.answers:,} 次答复，无改动；对照{_yes(found).zh}。",
             f"{found.answers:,} answers, no changes; the control {_yes(found).en}.",
         )
     zh, en = [], []
-    for branch, changed in zip(branches, found.branches, strict=True):
-        name = f"「{branch.name}」" if branch.name else ""
-        people, losing, gaining = map(_people, (changed.people, changed.losing, changed.gaining))
-        zh.append(f"改动{name}后 {_people(changed.answers).zh} 次会不同，涉及 {people.zh} 人（更严 {losing.zh}，更宽 {gaining.zh}）")
-        named = f" {branch.name}" if branch.name else ""
+    for one in branches:
+        name = f"「{one.name}」" if one.name else ""
+        answers, people, losing, gaining = map(_number, (one.answers[_TOTAL], *(one.people[who] for who in _PEOPLE)))
+        zh.append(f"改动{name}后 {answers.zh} 次会不同，涉及 {people.zh} 人（更严 {losing.zh}，更宽 {gaining.zh}）")
+        named = f" {one.name}" if one.name else ""
         en.append(
-            f"under the changes{named} {_people(changed.answers).en} would be others, of {people.en} people "
+            f"under the changes{named} {answers.en} would be others, of {people.en} people "
             f"({losing.en} with a stricter one, {gaining.en} with a milder one)"
         )
     return Text(f"{found.answers:,} 次答复中，{'；'.join(zh)}。", f"Of {found.answers:,} answers, {'; '.join(en)}.")
@@ -112,8 +140,8 @@ def _yes(found: Found) -> Text:
     )
 
 
-def _people(count: int) -> Text:
-    return Text(f"{count:,}", f"{count:,}") if not 0 < count < LEAST else Text(f"少于 {LEAST}", f"fewer than {LEAST}")
+def _number(count: int | None) -> Text:
+    return Text("若干", "some") if count is None else Text(f"{count:,}", f"{count:,}")
 
 
 def _scenario(cell: Cell) -> Hashable:
@@ -124,7 +152,7 @@ def _between(cell: Cell) -> Hashable:
     return "direction", cell.issuer, cell.server
 
 
-def _shown(changed: Changed) -> dict[Hashable, int | None]:
+def _answers(changed: Changed) -> dict[Hashable, int | None]:
     """Returns how many answers of each cell, scenario and direction may be shown, and their sum.
 
     All are in one outcome, so none may be computed from the others. By rule or month they are in the matrix alone: a count may be in two
@@ -142,23 +170,40 @@ def _shown(changed: Changed) -> dict[Hashable, int | None]:
     return published(counts, sums)
 
 
-def _matrix(branch: Branch, changed: Changed) -> Table:
+def _people(changed: Changed) -> dict[Hashable, int | None]:
+    """Returns how many people of each cell may be shown, and of the branch: all, those with a stricter answer, those with a milder one.
+
+    Somebody may be in several cells, so that they add up to more; who reads them knows that and would still take them for a sum.
+    """
+    rest = changed.people - changed.losing - changed.gaining
+    counts: dict[Hashable, int] = {"losing": changed.losing, "gaining": changed.gaining, "others": max(0, rest)}
+    cells: dict[str, list[Cell]] = {"losing": [], "gaining": [], "others": []}
+    for cell, tally in changed.cells.items():
+        who = direction_of(cell.then, cell.now)
+        counts[cell] = tally.people
+        # All of these others may be among those who lose or gain.
+        counts[who] = max(counts[who], tally.people)
+        cells[who].append(cell)
+    shown = published(counts, [Sum(who, some) for who, some in cells.items()])
+    shown["people"] = None if 0 < rest < LEAST or None in (shown[who] for who in cells) else changed.people
+    return shown
+
+
+def _matrix(shown: Shown) -> Table:
     columns = (
         Text("方向", "Direction"), Text("场景", "Scenario"), Text("规则", "Rule"), Text("月份", "Month"), Text("原答复", "Then"),
         Text("改后", "Under the changes"), Text("答复数", "Answers"), Text("人数", "People"), Text("样例位置", "Sample positions"),
     )  # fmt: skip
-    shown, rows = _shown(changed), []
-    for cell, tally in sorted(changed.cells.items())[:MOST_ROWS]:
-        count, people = shown[cell], tally.people if tally.people >= LEAST else None
-        samples = " ".join(f"{position}" for position in tally.samples)
-        hidden = Text("不显示", "not shown")
+    rows = []
+    for cell, tally in shown.cells[:MOST_ROWS]:
+        answers, people, samples = shown.of(cell, tally)
         rows.append(
             (
                 _direction(cell), cell.scenario, cell.rule, cell.month, said.answer(cell.then, ()), said.answer(cell.now, ()),
-                hidden if count is None else count, hidden if people is None else people, samples,
+                NOT_SHOWN if answers is None else answers, NOT_SHOWN if people is None else people, " ".join(map(str, samples)),
             )
         )  # fmt: skip
-    name = branch.name or "—"
+    name = shown.name or "—"
     return Table(Text(f"改动 {name} 会改变的答复", f"Answers that would be others under {name}"), columns, tuple(rows))
 
 
@@ -167,13 +212,13 @@ def _direction(cell: Cell) -> Text:
     return Text(f"{issuer_zh}卡在{server_zh}", f"{issuer_en} card in {server_en}")
 
 
-def _figures(branch: Branch, changed: Changed) -> list[Bars]:
+def _figures(shown: Shown) -> list[Bars]:
     """Draws the answers that would be others by direction and by scenario."""
-    shown, name, cells = _shown(changed), branch.name or "—", sorted(changed.cells)
-    directions = {_between(cell): _direction(cell) for cell in cells}
-    scenarios = {_scenario(cell): Text(cell.scenario, cell.scenario) for cell in cells}
+    name = shown.name or "—"
+    directions = {_between(cell): _direction(cell) for cell, _ in shown.cells}
+    scenarios = {_scenario(cell): Text(cell.scenario, cell.scenario) for cell, _ in shown.cells}
     return [
-        Bars(title, tuple((label, shown[one]) for one, label in list(labels.items())[:MOST_OF_A_KIND]))
+        Bars(title, tuple((label, shown.answers[one]) for one, label in list(labels.items())[:MOST_OF_A_KIND]))
         for title, labels in (
             (Text(f"改动 {name}：按方向", f"Under {name}, by direction"), directions),
             (Text(f"改动 {name}：按场景", f"Under {name}, by scenario"), scenarios),
@@ -181,15 +226,9 @@ def _figures(branch: Branch, changed: Changed) -> list[Bars]:
     ]
 
 
-def _facts(branch: Branch, changed: Changed) -> dict[str, object]:
-    shown = _shown(changed)
+def _facts(shown: Shown) -> dict[str, object]:
     cells = [
-        {**cell._asdict(), "answers": shown[cell], "people": _or_none(tally.people), "samples": tally.samples}
-        for cell, tally in sorted(changed.cells.items())[:MOST_OF_A_KIND]
+        {**cell._asdict(), **dict(zip(("answers", "people", "samples"), shown.of(cell, tally), strict=True))}
+        for cell, tally in shown.cells[:MOST_OF_A_KIND]
     ]
-    people = {"people": _or_none(changed.people), "losing": _or_none(changed.losing), "gaining": _or_none(changed.gaining)}
-    return {"branch": branch.name, "answers": shown[_TOTAL], **people, "cells": cells}
-
-
-def _or_none(count: int) -> int | None:
-    return None if 0 < count < LEAST else count
+    return {"branch": shown.name, "answers": shown.answers[_TOTAL], **{who: shown.people[who] for who in _PEOPLE}, "cells": cells}
