@@ -17,6 +17,7 @@ from hub.audit.fsck import check
 from hub.audit.requests.desk import Asking, AuditDesk, of_operator
 from hub.audit.requests.reading import Listed, count
 from hub.audit.requests.windows import window_of
+from hub.audit.requests.wording import in_words
 from hub.domain.audit_errors import (
     AuditDecided,
     AuditNotApproved,
@@ -210,6 +211,12 @@ def test_a_list_that_is_shown_again_has_what_has_changed_and_nothing_that_is_att
         assert [one.state for one in again] == ["CANCELLED", *(one.state for one in first[1:])]
         assert again[1] is first[1]
         assert [one.code for one in listed.newest(connection, 2, before=3)] == ["AU-2", "AU-1"]
+        question.changes.add().parameter.CopyFrom(questions.ParameterChange(name="tempLossDays", value="1"))
+        question.changes.add().agreement.agreement_code = "ORD-TRANSIT"
+        question.changes.add().reference.CopyFrom(questions.ReferenceChange(table="policy", rows=bytes(1_000_000)))
+        several = ask(desk, keyring, questions.AuditQuestion(what_if=question)).requested.question
+        shown = listed.newest(connection, 1)[0].requested.question
+        assert (in_words(shown), shown.ByteSize() < 200) == (in_words(several), True)
 
 
 def test_a_row_of_somebody_who_died_before_the_first_event_is_used_again(at: str, desk: AuditDesk, keyring: Keyring) -> None:

@@ -23,8 +23,12 @@ def find(connection: psycopg.Connection, code: str) -> AuditRequest:
 
 def newest(connection: psycopg.Connection, most: int = 100, before: int = 0) -> list[AuditRequest]:
     """Returns requests, the newest first; those before a number, if one is given."""
+    return at_numbers(connection, _numbers(connection, most, before))
+
+
+def _numbers(connection: psycopg.Connection, most: int, before: int) -> range:
     last = min(count(connection), before - 1 if before else 2**62)
-    return at_numbers(connection, range(last, max(0, last - most), -1))
+    return range(last, max(0, last - most), -1)
 
 
 class Listed:
@@ -39,8 +43,7 @@ class Listed:
 
     def newest(self, connection: psycopg.Connection, most: int, before: int = 0) -> list[AuditRequest]:
         """Returns requests as `newest` does, without what is attached."""
-        last = min(count(connection), before - 1 if before else 2**62)
-        numbers = range(last, max(0, last - most), -1)
+        numbers = _numbers(connection, most, before)
         known, kept = versions(connection, numbers), self._kept
         changed = [number for number in numbers if number in known and (number not in kept or kept[number].version != known[number])]
         if len(kept) > _MOST_KEPT:
@@ -48,8 +51,11 @@ class Listed:
             changed = list(known)
         for audit in at_numbers(connection, changed):
             for change in audit.requested.question.what_if.changes:
-                change.rules.ClearField("archive")
-                change.reference.ClearField("rows")
+                # To look into an arm that is not set would set it.
+                if change.HasField("rules"):
+                    change.rules.ClearField("archive")
+                elif change.HasField("reference"):
+                    change.reference.ClearField("rows")
             kept[number_of(audit.code)] = audit
         return [kept[number] for number in numbers if number in known]
 
