@@ -8,16 +8,17 @@ from typing import Annotated, Literal
 import typer
 from chuanyu.exchange.v1 import audit_requests_pb2 as protos
 
-from hub.audit.requests.desk import of_operator
+from hub.audit.outcome import read
 from hub.audit.requests.folder import Folder
 from hub.audit.requests.wording import in_words
 from hub.commands import audit_request
-from hub.commands.asking import Operator, login
-from hub.commands.audit_desk import desk, opened, waited
+from hub.commands.asking import Operator
+from hub.commands.audit_desk import acting, desk, opened, waited
 from hub.commands.audit_report import check_report, report, report_key
-from hub.commands.audit_screen import as_row, lines, outcome_lines
+from hub.commands.audit_screen import as_row, lines
 from hub.commands.database import database
 from hub.commands.options import Force, Json, refuse_to_replace
+from hub.commands.outcomes import print_outcome
 from hub.config import Config
 from hub.domain.audit_request import DELIVERED, STATES, AuditRequest
 from hub.words.audits import STATES as STATE_WORDS
@@ -41,7 +42,7 @@ _PARTS = {
 def approve(code: Code, operator: Operator = "", as_json: Json = False) -> None:
     """核准：须为申请人以外的人。Approve: another person than the one who asked."""
     with desk() as found:
-        _tell(found.approve(code, of_operator(operator or login()), datetime.now(UTC)), as_json=as_json)
+        _tell(found.approve(code, acting(operator), datetime.now(UTC)), as_json=as_json)
 
 
 @app.command()
@@ -53,14 +54,14 @@ def refuse(
 ) -> None:
     """不予审计：须为申请人以外的人。Refuse: another person does."""
     with desk() as found:
-        _tell(found.refuse(code, of_operator(operator or login()), reason, datetime.now(UTC)), as_json=as_json)
+        _tell(found.refuse(code, acting(operator), reason, datetime.now(UTC)), as_json=as_json)
 
 
 @app.command()
 def cancel(code: Code, operator: Operator = "", as_json: Json = False) -> None:
     """取消：进行中的一秒内停下。Call off; what runs ends within a second."""
     with desk() as found:
-        _tell(found.cancel(code, of_operator(operator or login()), datetime.now(UTC)), as_json=as_json)
+        _tell(found.cancel(code, acting(operator), datetime.now(UTC)), as_json=as_json)
 
 
 @app.command("list")
@@ -91,13 +92,15 @@ def show(
     with database(config) as dsn, opened(dsn) as found:
         audit = waited(found, config, found.find(code)) if wait else found.find(code)
         if outcome:
-            audit = found.show(code, of_operator(operator or login()), protos.AUDIT_PART_OUTCOME, datetime.now(UTC))
+            audit = found.show(code, acting(operator), protos.AUDIT_PART_OUTCOME, datetime.now(UTC))
         data = Folder(config.data_dir, audit.code).file(protos.AUDIT_PART_OUTCOME).read_bytes() if outcome else b""
     if as_json:
         typer.echo(json.dumps(as_row(audit, data), ensure_ascii=False))
         return
-    for line in [*lines(audit, Folder(config.data_dir, audit.code).progress()), *(outcome_lines(data) if data else [])]:
+    for line in lines(audit, Folder(config.data_dir, audit.code).progress()):
         typer.echo(line)
+    if data:
+        print_outcome(read(data), in_json=False)
 
 
 @app.command()
@@ -114,7 +117,7 @@ def download(
     with database(config) as dsn, opened(dsn) as found:
         audit = found.find(code)
         file = Folder(config.data_dir, audit.code).file(_PARTS[part]) if audit.state == DELIVERED else None
-        found.show(code, of_operator(operator or login()), _PARTS[part], datetime.now(UTC))
+        found.show(code, acting(operator), _PARTS[part], datetime.now(UTC))
     assert file is not None, "only what is delivered is shown"
     out.write_bytes(file.read_bytes())
     typer.echo(f"✓ {audit.code} {part}: {out}")

@@ -5,14 +5,16 @@ import time
 from collections.abc import Iterator
 
 import typer
+from chuanyu.exchange.v1.audit_requests_pb2 import AuditPerson
 
-from hub.audit.requests.desk import AuditDesk
+from hub.audit.requests.desk import AuditDesk, of_operator
+from hub.audit.requests.desk import opened as desk_on
 from hub.audit.requests.folder import Folder
+from hub.commands.asking import login
 from hub.commands.database import database
 from hub.commands.progress import progress
 from hub.config import Config
 from hub.domain.audit_request import DELIVERED, AuditRequest
-from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import session
 from hub.words.audits import REASONS
 
@@ -29,8 +31,13 @@ def desk() -> Iterator[AuditDesk]:
 @contextlib.contextmanager
 def opened(dsn: str) -> Iterator[AuditDesk]:
     """Opens the desk on a database."""
-    with contextlib.closing(AggregateStore(dsn)) as store, session(dsn, "hub_reader", "hub-audits") as connection:
-        yield AuditDesk(connection, store)
+    with session(dsn, "hub_reader", "hub-audits") as connection, desk_on(dsn, connection) as found:
+        yield found
+
+
+def acting(operator: str) -> AuditPerson:
+    """Returns who acts: the operator that is named, else who is logged in."""
+    return of_operator(operator or login())
 
 
 def waited(found: AuditDesk, config: Config, audit: AuditRequest) -> AuditRequest:

@@ -10,10 +10,10 @@ from chuanyu.exchange.v1 import audit_question_pb2 as protos
 from chuanyu.exchange.v1 import references_pb2
 
 from hub.admin.agreement_toml import read_terms
-from hub.audit.requests.desk import Asking, of_operator
+from hub.audit.requests.desk import Asking
 from hub.audit.requests.folder import Folder
-from hub.commands.asking import Operator, login
-from hub.commands.audit_desk import opened, waited
+from hub.commands.asking import Operator
+from hub.commands.audit_desk import acting, opened, waited
 from hub.commands.audit_screen import as_row, lines
 from hub.commands.database import database
 from hub.commands.instants import local_instant
@@ -136,7 +136,7 @@ def _ask(question: protos.AuditQuestion, purpose: str, basis: str, name: str, *,
     config = Config()
     with database(config) as dsn, opened(dsn) as desk:
         asking = Asking(question, purpose, basis)
-        audit = desk.request(asking, of_operator(name or login()), open_keyring(config.keys_dir), datetime.now(UTC))
+        audit = desk.request(asking, acting(name), open_keyring(config.keys_dir), datetime.now(UTC))
         if not as_json:
             typer.echo(f"{audit.code}: 由另一人核准 another person approves: hub audit approve {audit.code}")
         if is_waiting:

@@ -1,17 +1,14 @@
-"""How `hub audit` says things: a request with its steps, and the outcome of a delivered one."""
+"""How `hub audit` says what became of a request."""
 
 import json
 from typing import Any
 
-from hub.audit.outcome import Outcome, Text, read
 from hub.audit.requests.folder import Done
 from hub.audit.requests.wording import in_words
 from hub.domain.audit_request import RUNNING, AuditRequest
 from hub.domain.instants import in_local, microseconds_of
 from hub.words.audits import PARTS, REASONS, STATES
 from hub.words.further_kinds import kind_words
-
-_MOST_ROWS = 20
 
 
 def as_row(audit: AuditRequest, outcome: bytes = b"") -> dict[str, Any]:
@@ -60,26 +57,6 @@ def lines(audit: AuditRequest, done: Done) -> list[str]:
         zh, en = REASONS.get(audit.reason_code, (audit.detail, ""))
         said.append(f"  ✗ {audit.reason_code}: {zh} {en}".rstrip())
     return said
-
-
-def outcome_lines(data: bytes) -> list[str]:
-    """Returns an outcome as text."""
-    outcome: Outcome = read(data)
-    mark = "" if outcome.holds is None else ("✓ " if outcome.holds else "✗ ")
-    said = ["", f"{mark}{outcome.answer.zh}", f"{mark}{outcome.answer.en}", ""]
-    said += [f"  {_second(one.recorded_us)}  ({_second(one.valid_us)})  {one.said.zh} {one.said.en}" for one in outcome.timeline]
-    for table in outcome.tables:
-        said += ["", f"{table.title.zh} {table.title.en}", "  " + " | ".join(f"{one.zh} {one.en}" for one in table.columns)]
-        said += ["  " + " | ".join(_cell(cell) for cell in row) for row in table.rows[:_MOST_ROWS]]
-        if len(table.rows) > _MOST_ROWS:
-            said.append(f"  … 另有 and {len(table.rows) - _MOST_ROWS:,} more")
-    for title, texts in (("核验 Verified", outcome.verified), ("局限 Limits", outcome.limits)):
-        said += ["", title, *(f"  {text.zh} {text.en}" for text in texts)] if texts else []
-    return said
-
-
-def _cell(cell: str | int | Text) -> str:
-    return f"{cell.zh} {cell.en}" if isinstance(cell, Text) else str(cell)
 
 
 def _at(audit: AuditRequest, number: int) -> str:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import psycopg
 
 from hub.domain.errors import HubError
+from hub.journal.persisting import Words, persist
 from hub.journal.sessions import locks, session
 from hub.telemetry import names
-from hub.tlog.persisting import Words, persist
 from hub.tlog.sealer import KeyUnknown, Round, Sealer, begin
 from hub.trust.log_keys import open_log_keys
 

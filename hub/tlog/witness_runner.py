@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psycopg
 
+from hub.journal.persisting import Words, persist
 from hub.journal.sessions import locks
 from hub.tlog import policy, runner, store
-from hub.tlog.persisting import Words, persist
 from hub.tlog.policy import Policy
 from hub.tlog.runner import LogSettings
 from hub.tlog.sealer import signers

@@ -3,7 +3,6 @@
 A participant asks about cards of its own province and sees its own audits alone; operators' tools ask everything and see all.
 """
 
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,14 +16,13 @@ from eventsourcing.persistence import PersistenceError
 from hub.api.edge.directory import Caller
 from hub.api.edge.turns import Reads
 from hub.audit.requests import reading
-from hub.audit.requests.desk import Asking, AuditDesk
+from hub.audit.requests.desk import Asking, AuditDesk, opened
 from hub.audit.requests.folder import Folder
 from hub.domain.audit_errors import AuditBeyondRight
 from hub.domain.audit_request import DELIVERED, RUNNING, AuditRequest, number_of
 from hub.domain.errors import JournalUnavailable, NotPermitted, RequestInvalid
 from hub.domain.participant import OPERATOR
 from hub.intake.request_rules import refuse_identifiers, refuse_invalid
-from hub.journal.recorder import AggregateStore
 from hub.trust.keyring import Keyring
 
 PIECE = 256 * 1024
@@ -110,8 +108,8 @@ class AuditRequests:
     async def _deciding(self, caller: Caller, act: Callable[[AuditDesk], Any]) -> Any:
         def work(connection: psycopg.Connection) -> Any:
             try:
-                with contextlib.closing(AggregateStore(self._dsn)) as store:
-                    return act(AuditDesk(connection, store))
+                with opened(self._dsn, connection) as desk:
+                    return act(desk)
             except PersistenceError:
                 raise JournalUnavailable from None
 

@@ -3,8 +3,8 @@
 Requests are numbered 1, 2, 3 … and the stream of each follows from its number (`reading`).
 """
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 
 import psycopg
@@ -106,6 +106,13 @@ class AuditDesk:
         except IntegrityError:
             raise AuditChanged from None
         return self.find(code)
+
+
+@contextmanager
+def opened(dsn: str, connection: psycopg.Connection) -> Iterator[AuditDesk]:
+    """Opens the desk on a session that reads, with a store of its own."""
+    with closing(AggregateStore(dsn)) as store:
+        yield AuditDesk(connection, store)
 
 
 def keyed(question: questions.AuditQuestion, keyring: Keyring) -> questions.AuditQuestion:

@@ -11,24 +11,23 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import psycopg
 from chuanyu.exchange.v1 import audit_requests_pb2 as protos
-from eventsourcing.persistence import PersistenceError
 
-from hub.audit.requests.desk import AuditDesk
+from hub.audit.requests.desk import opened
 from hub.audit.requests.folder import NAMES, Folder, drop_old
 from hub.audit.requests.reading import at_numbers, count, find, newest, versions
 from hub.child import Child, python
 from hub.config import Config
 from hub.domain.audit_errors import AuditChanged, AuditNotApproved, AuditNotRunning
 from hub.domain.audit_request import APPROVED, DELIVERED, RUNNING, AuditRequest, Step, number_of
-from hub.journal.recorder import AggregateStore
+from hub.journal.persisting import Words, persist
 from hub.journal.sessions import locks, session
-from hub.telemetry.outage import Outage
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +35,6 @@ LOCK = "hub.audits"
 ROUND_S = 1.0
 # Who calls off a run sees it end within a second.
 LOOK_S = 0.25
-RECONNECT_WAIT_S = 0.5
-MOST_WAIT_S = 8.0
-FAULT_WAIT_S = 5.0
 END_WITHIN_S = 0.5
 # A request whose process dies as often is one that kills it.
 MOST_BEGUN = 5
@@ -48,19 +44,12 @@ _SWEEP_EVERY_S = 3_600.0
 
 def run(dsn: str, stop: threading.Event, config: Config) -> None:
     """Works until *stop* is set; survives restarts of the database."""
-    outage = Outage(log, "audits")
-    while not stop.is_set():
-        try:
-            with session(dsn, "hub_reader", "hub-audits") as connection:
-                outage.over()
-                if _alone(connection, stop):
-                    Runner(dsn, connection, config, stop).work()
-        except (psycopg.OperationalError, PersistenceError) as lost:
-            outage.failed(lost)
-            stop.wait(outage.wait_s(RECONNECT_WAIT_S, MOST_WAIT_S))
-        except Exception:
-            log.exception("audits: fault of the hub; trying again")
-            stop.wait(FAULT_WAIT_S)
+
+    def work(connection: psycopg.Connection) -> None:
+        if _alone(connection, stop):
+            Runner(dsn, connection, config, stop).work()
+
+    persist(log, Words("audits", "no request is carried out"), stop, partial(session, dsn, "hub_reader", "hub-audits"), work)
 
 
 def _alone(connection: psycopg.Connection, stop: threading.Event) -> bool:
@@ -121,7 +110,7 @@ class Runner:
         log.info("audit %s is begun", audit.code)
         process = f"{socket.gethostname()[:100]}/{os.getpid()}"
         try:
-            with self._desk() as desk:
+            with opened(self._dsn, self._connection) as desk:
                 self._keep([desk.change(audit.code, lambda one: one.begin_run(process, _now()))])
         except (AuditNotApproved, AuditChanged):
             # Somebody has just called it off, which is seen at the next look.
@@ -148,7 +137,7 @@ class Runner:
     def _end(self, code: str, result: Mapping[str, Any] | None) -> None:
         """Records what came of a run, unless it was called off or is to be begun again, and takes away what nobody is to have."""
         if result is not None and "cancelled" not in result:
-            with self._desk() as desk, contextlib.suppress(AuditNotRunning, AuditChanged):
+            with opened(self._dsn, self._connection) as desk, contextlib.suppress(AuditNotRunning, AuditChanged):
                 desk.change(code, lambda audit: _record(audit, result))
         audit = find(self._connection, code)
         self._keep([audit])
@@ -160,11 +149,6 @@ class Runner:
         if time.monotonic() - self._swept_s > _SWEEP_EVERY_S or not self._swept_s:
             self._swept_s = time.monotonic()
             drop_old(self._config.data_dir, self._config.audit_keep_days)
-
-    @contextlib.contextmanager
-    def _desk(self) -> Iterator[AuditDesk]:
-        with contextlib.closing(AggregateStore(self._dsn)) as store:
-            yield AuditDesk(self._connection, store)
 
 
 def _approved(audit: AuditRequest) -> datetime:

@@ -28,13 +28,12 @@ from hub.audit.replay.questions import answer
 from hub.audit.report import pages, pdf
 from hub.audit.report.fonts import FontsMissing
 from hub.audit.report.signing import sign
-from hub.audit.requests.desk import AuditDesk
 from hub.audit.requests.folder import NAMES, Folder
+from hub.audit.requests.reading import find
 from hub.config import Config
 from hub.domain.audit_request import AuditRequest
 from hub.domain.errors import HubError
 from hub.domain.looks import Looker
-from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import session
 from hub.telemetry.process_log import speak_on_stderr
 from hub.trust.authority import AuthorityKeyMissing
@@ -67,8 +66,8 @@ def _carried_out(config: Config, code: str) -> dict[str, Any]:
     folder = Folder(config.data_dir, code)
     try:
         folder.make()
-        with contextlib.closing(AggregateStore(config.dsn)) as store, session(config.dsn, "hub_reader", "hub-audit") as connection:
-            audit = AuditDesk(connection, store).find(code)
+        with session(config.dsn, "hub_reader", "hub-audit") as connection:
+            audit = find(connection, code)
         return _delivered(config, audit, folder)
     except Cancelled:
         return {"cancelled": True}

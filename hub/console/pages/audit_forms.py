@@ -1,6 +1,5 @@
 """Asks for an audit in words and dates: one form a question. A card's number is in the body of the form alone, and becomes its key."""
 
-import contextlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import NamedTuple
@@ -14,11 +13,10 @@ from hub.admin.accounts.attempts import count_search
 from hub.admin.accounts.roles import AUDITOR
 from hub.admin.reference_pages import reference_page
 from hub.audit.as_of import agreements_at
-from hub.audit.requests.desk import Asking, AuditDesk
+from hub.audit.requests.desk import Asking, opened
 from hub.console.page import CONSOLE, InputUnfit, Moved, Page, PageForbidden, PageUnknown, Shown
 from hub.domain.instants import LOCAL, local_midnight, with_zone
 from hub.journal.reader import head_position
-from hub.journal.recorder import AggregateStore
 from hub.projections import PROJECTIONS
 from hub.projections.views.agreements import find_history
 from hub.words.names import PROVINCES
@@ -66,8 +64,8 @@ def ask(page: Page) -> Moved:
     question = asked.question(page)
     me = requests.AuditPerson(participant=CONSOLE, name=page.account.name)
     asking = Asking(question, _said(page, "purpose"), _said(page, "basis"))
-    with contextlib.closing(AggregateStore(page.workings.dsn)) as store, page.reading() as connection:
-        made = AuditDesk(connection, store).request(asking, me, page.workings.keyring, datetime.now(UTC))
+    with page.reading() as connection, opened(page.workings.dsn, connection) as desk:
+        made = desk.request(asking, me, page.workings.keyring, datetime.now(UTC))
     return Moved(f"/audit/requests/{made.code}")
 
 

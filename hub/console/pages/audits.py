@@ -19,7 +19,7 @@ from hub.audit.outcome import Bars, Outcome, Text, read
 from hub.audit.own_policy import own_policy
 from hub.audit.report.pages import both_times
 from hub.audit.requests import reading
-from hub.audit.requests.desk import AuditDesk
+from hub.audit.requests.desk import AuditDesk, opened
 from hub.audit.requests.folder import NAMES, Folder
 from hub.audit.requests.wording import in_words
 from hub.console.page import CONSOLE, File, InputUnfit, Moved, Page, PageForbidden, Shown
@@ -28,7 +28,6 @@ from hub.domain.audit_request import DELIVERED, FAILED, REQUESTED, RUNNING, Audi
 from hub.domain.instants import microseconds_of
 from hub.domain.looks import Looker
 from hub.journal.reader import head_position
-from hub.journal.recorder import AggregateStore
 from hub.trust.receipt_keys import read_receipt_keys
 from hub.words.audits import PARTS, REASONS, STATES
 from hub.words.further_kinds import kind_words
@@ -244,8 +243,8 @@ def _may_see(page: Page, found: AuditRequest) -> bool:
 
 @contextlib.contextmanager
 def _desk(page: Page) -> Iterator[AuditDesk]:
-    with contextlib.closing(AggregateStore(page.workings.dsn)) as store, page.reading() as connection:
-        yield AuditDesk(connection, store)
+    with page.reading() as connection, opened(page.workings.dsn, connection) as desk:
+        yield desk
 
 
 def _me(page: Page) -> protos.AuditPerson:

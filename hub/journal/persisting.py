@@ -1,4 +1,4 @@
-"""What runs as long as a process of the hub does, on a session that may seal: it survives restarts of the database, and refusals."""
+"""What runs as long as a process of the hub does, on a session of its own: it survives restarts of the database, and refusals."""
 
 import logging
 import threading
@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import psycopg
+from eventsourcing.persistence import PersistenceError
 
 from hub.domain.errors import HubError
 from hub.telemetry.outage import Outage
@@ -33,7 +34,7 @@ def persist(log: logging.Logger, words: Words, stop: threading.Event, connect: C
             with connect() as connection:
                 outage.over()
                 work(connection)
-        except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as lost:
+        except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout, PersistenceError) as lost:
             outage.failed(lost)
             stop.wait(outage.wait_s(RECONNECT_WAIT_S, MOST_WAIT_S))
         except (HubError, OSError) as refusal:
