@@ -10,8 +10,8 @@ from hub.domain.audit_request import AuditRequest, code_of, number_of
 from hub.domain.errors import DecisionNotFound, HubError
 from hub.domain.instants import DAY_US, epoch_day_of, midnight_us
 from hub.domain.rule_book import BOOK
-from hub.journal.looks import first_position_since
 from hub.journal.reader import Recorded, events_at
+from hub.journal.times import first_position_since
 from hub.runs import Run, joined
 
 

@@ -13,7 +13,7 @@ from hub.commands.options import Json
 from hub.commands.wording import screen, table, whole
 from hub.config import Config
 from hub.domain.errors import HubError
-from hub.journal.reader import last_position_by
+from hub.journal.times import last_position_by
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
 from hub.projections.views.usage_counts import Counts, Wanted, counts

@@ -22,8 +22,9 @@ from hub.domain.instants import in_local, local_day, microseconds_of
 from hub.domain.looks import Look, Looker
 from hub.domain.participant import PREFIX
 from hub.journal.looks import record_look_on
-from hub.journal.reader import events_at, head_position, last_position_by
+from hub.journal.reader import events_at, head_position
 from hub.journal.session_pool import DatabaseAway
+from hub.journal.times import last_position_by
 from hub.words.names import PROVINCES
 
 # Who the record says has looked: the console, and its user.

@@ -12,6 +12,7 @@ from hub.domain.participant import DECISIONS_FEED, HUB
 from hub.journal.reader import Recorded
 from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import session
+from hub.journal.times import first_position_since
 
 
 def record_look(dsn: str, looker: Looker, look: Look, at_us: int) -> int:
@@ -60,31 +61,10 @@ def search(connection: psycopg.Connection, wanted: Searched) -> list[Recorded]:
     return [Recorded(*row) for row in rows]
 
 
-def first_position_since(connection: psycopg.Connection, at_us: int) -> int:
-    """Returns the first position that was recorded at an instant or after it, the one after the head if none was.
-
-    `recorded_at` never goes back along positions, so halving finds it.
-    """
-    row = connection.execute("SELECT COALESCE(min(position), 1), COALESCE(max(position), 0) + 1 FROM journal.event").fetchone()
-    assert row is not None
-    low, high = int(row[0]), int(row[1])
-    while low < high:
-        middle = (low + high) // 2
-        found = connection.execute(_IS_BEFORE, {"position": middle, "at": at_us}).fetchone()
-        if found is not None and found[0]:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
 _APPEND = """
     SELECT decision_position FROM journal.append_answers(
         (SELECT stream_id FROM journal.stream WHERE name = %(feed)s AND is_feed), ARRAY[%(key)s::bytea], ARRAY[%(at)s::bigint],
         ARRAY[%(kind)s], ARRAY[%(data)s::bytea], ARRAY[''], %(at)s::bigint)"""
-_IS_BEFORE = """
-    SELECT recorded_at < '1970-01-01Z'::timestamptz + %(at)s::bigint * interval '1 microsecond'
-    FROM journal.event WHERE position = %(position)s"""
 _SEARCH = """
     SELECT position, (extract(epoch FROM recorded_at) * 1000000)::bigint, stream_id, sequence, kind, data FROM journal.event e
     WHERE position BETWEEN %(first)s AND %(last)s AND kind = %(kind)s

@@ -149,19 +149,6 @@ def head_position(connection: psycopg.Connection) -> int:
     return int(row[0])
 
 
-def last_position_by(connection: psycopg.Connection, recorded_us: int) -> int:
-    """Returns the position of the last event that was recorded by an instant, 0 if none was: `recorded_at` never goes back."""
-    low, high = 0, head_position(connection)
-    while low < high:
-        middle = (low + high + 1) // 2
-        row = connection.execute(
-            "SELECT (extract(epoch FROM recorded_at) * 1000000)::bigint FROM journal.event WHERE position = %s", (middle,)
-        ).fetchone()
-        # What has left for the archive is older than what is kept.
-        low, high = (middle, high) if row is None or int(row[0]) <= recorded_us else (low, middle - 1)
-    return low
-
-
 def read_page(
     connection: psycopg.Connection,
     after: int,

@@ -22,6 +22,7 @@ from hub.journal.corrections import Change, changes
 from hub.journal.envelope import BLIND
 from hub.journal.reader import Recorded, read_page
 from hub.journal.recorder import AggregateStore
+from hub.journal.times import recorded_at
 from hub.journal.traces import link_back
 from hub.projections.views.card_alias import CARD_ALIAS, identifiers_of
 from hub.projections.views.card_standing import CARD_STANDING, facts_of
@@ -159,8 +160,9 @@ class LossProcess:
 
     def _recorded_us(self, position: int) -> int:
         """When an event was recorded: while the views lag, an answer that came in time may still be unread."""
-        row: Any = self._connection.execute(_RECORDED, (position,)).fetchone()
-        return int(row[0])
+        at_us = recorded_at(self._connection, position)
+        assert at_us is not None, "it was read just now"
+        return at_us
 
     def _expire(self, now_us: int) -> None:
         rows = self._connection.execute(_EXPIRED, {"now": now_us, "limit": EXPIRED_AT_ONCE}).fetchall()
@@ -245,7 +247,6 @@ _LOOK = """
 _ROUND = """
     SELECT c.position, (SELECT min(position) FROM views.checkpoint WHERE view = ANY (%(views)s)), (SELECT position FROM journal.head)
     FROM views.checkpoint c WHERE c.view = %(checkpoint)s FOR NO KEY UPDATE OF c SKIP LOCKED"""
-_RECORDED = "SELECT (extract(epoch FROM recorded_at) * 1000000)::bigint FROM journal.event WHERE position = %s"
 _OF_CARD = """
     SELECT s.name FROM views.loss l JOIN journal.stream s USING (stream_id)
     WHERE l.card_key = %(key)s AND l.loss_type = %(type)s"""

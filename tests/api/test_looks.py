@@ -19,9 +19,10 @@ from hub.domain.event_rules import KIND_NUMBERS
 from hub.domain.participant import OPERATOR
 from hub.domain.pseudonym import card_name, hmac_sm3
 from hub.domain.roles import every_role
-from hub.journal.looks import Searched, first_position_since, search
+from hub.journal.looks import Searched, search
 from hub.journal.reader import Recorded, head_position
 from hub.journal.recorder import AggregateStore
+from hub.journal.times import first_position_since
 from hub.trust.keyring import open_keyring
 from tests.api.test_withholding import read
 from tests.clients import DEADLINE_S, Province, recorded_at, refused

@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from hub.domain.errors import ViewBehind
-from hub.journal.reader import head_position, last_position_by
+from hub.journal.reader import head_position
+from hub.journal.times import last_position_by
 from hub.projections.engine import advance
 from hub.projections.rebuild import rebuild
 from hub.projections.views.daily_usage import DAILY_USAGE

@@ -5,6 +5,7 @@ import psycopg
 from hub.domain.audit_errors import AuditWindowBefore
 from hub.domain.errors import HubError
 from hub.journal.reader import first_position
+from hub.journal.times import recorded_at
 
 
 class HistoryArchived(HubError):
@@ -19,9 +20,7 @@ def require_whole(connection: psycopg.Connection) -> None:
 
 def recorded_us(connection: psycopg.Connection, position: int) -> int:
     """Returns when a position was recorded; raises AuditWindowBefore where there is none."""
-    row = connection.execute(
-        "SELECT (extract(epoch FROM recorded_at) * 1000000)::bigint FROM journal.event WHERE position = %s", (position,)
-    ).fetchone()
-    if row is None:
+    at_us = recorded_at(connection, position)
+    if at_us is None:
         raise AuditWindowBefore
-    return int(row[0])
+    return at_us

@@ -10,8 +10,8 @@ from hub.domain.audit_errors import AuditWindowAhead, AuditWindowBefore, AuditWi
 from hub.domain.errors import RequestInvalid
 from hub.domain.instants import microseconds
 from hub.intake.request_rules import instant_us
-from hub.journal.looks import first_position_since
 from hub.journal.reader import head_position
+from hub.journal.times import first_position_since
 
 
 class Window(NamedTuple):

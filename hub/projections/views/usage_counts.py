@@ -14,7 +14,7 @@ from hub.domain.errors import ViewBehind
 from hub.domain.instants import day_text, epoch_day
 from hub.domain.netting import Counted
 from hub.domain.usage import UsageCell
-from hub.journal.reader import last_position_by
+from hub.journal.times import last_position_by, recorded_at
 from hub.projections.views.usage_facts import Known, decode
 
 _DAY_S = 86_400
@@ -103,12 +103,10 @@ def _newest(connection: psycopg.Connection, wanted: Wanted) -> dict[UsageCell, t
 
 def _known_at(connection: psycopg.Connection, wanted: Wanted, position: int) -> dict[UsageCell, tuple[int, int]]:
     """Adds up what was known before the day of the position, and what became known on that day until there."""
-    row = connection.execute(
-        "SELECT (extract(epoch FROM recorded_at) * 1000000)::bigint FROM journal.event WHERE position = %s", (position,)
-    ).fetchone()
-    if row is None:
+    at_us = recorded_at(connection, position)
+    if at_us is None:
         return {}
-    known_day = day_text(epoch_day(int(row[0])))
+    known_day = day_text(epoch_day(at_us))
     before = last_position_by(connection, _begin_us(known_day) - 1)
     rows = connection.execute(_BEFORE, {**_parameters(wanted), "known_day": known_day}).fetchall()
     summed = {UsageCell(*row[:4]): (int(row[4]), int(row[5])) for row in rows}
