@@ -50,6 +50,7 @@ from hub.projections.engine import advance
 from hub.projections.together import advance_as_one
 from hub.projections.views.card_index import CARD_INDEX
 from hub.projections.views.daily_usage import DAILY_USAGE
+from hub.words.outcomes import OUTCOME_NUMBERS
 
 PROCESSES, TIMES = 2, 10
 # Of so many events one is an answer.
@@ -139,7 +140,7 @@ def _decided(read: CardRead, key: bytes, province: str, scenario: str) -> event_
     set_timestamp(event.occurred_at, at_us)
     event.card.issuing_province, event.card.kind, event.card.key = province, references_pb2.CARD_IDENTIFIER_KIND_CARD_NO, key
     made = event.decision_made
-    made.outcome = acceptance_pb2.AcceptanceOutcome.Value(f"ACCEPTANCE_OUTCOME_{answer.outcome}")
+    made.outcome = OUTCOME_NUMBERS[answer.outcome]
     made.participant, made.as_of_position, made.rules_digest = ASKER, read.as_of_position, rules_digest()
     made.reason_codes[:], made.agreement_codes[:] = answer.reason_codes, answer.agreement_codes
     return event

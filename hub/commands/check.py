@@ -13,6 +13,7 @@ from hub.commands.address import checked_address
 from hub.commands.asking import Operator, asking
 from hub.commands.options import Json
 from hub.config import Config
+from hub.words.outcomes import outcome_name
 
 _MARKS = {
     "ACCEPT": "✓ 接受",
@@ -57,7 +58,7 @@ def _ask(
     if as_json:
         typer.echo(json.dumps(MessageToDict(answer, preserving_proto_field_name=True), ensure_ascii=False))
         return
-    outcome = acceptance_pb2.AcceptanceOutcome.Name(answer.outcome).removeprefix("ACCEPTANCE_OUTCOME_")
+    outcome = outcome_name(answer.outcome)
     typer.echo(f"{_MARKS[outcome]} {outcome}   凭证 receipt: position {answer.position}, as of {answer.as_of_position}")
     for reason in answer.reasons:
         typer.echo(f"  {reason.rule_id} {reason.code}: {reason.text_zh} {reason.text_en}\n      → {reason.advice_zh} {reason.advice_en}")

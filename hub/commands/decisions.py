@@ -13,6 +13,7 @@ from hub.commands.wording import folded, local, screen, table, whole
 from hub.domain.looks import Shown
 from hub.domain.participant import PREFIX
 from hub.journal.reader import Recorded
+from hub.words.outcomes import outcome_name
 
 
 def decisions(
@@ -55,7 +56,7 @@ def summary(recorded: Recorded) -> dict[str, Any]:
         "service_region": event.service_region,
         "medium": acceptance_pb2.Medium.Name(event.medium).removeprefix("MEDIUM_"),
         "venue_code": event.venue_code,
-        "outcome": acceptance_pb2.AcceptanceOutcome.Name(decision.outcome).removeprefix("ACCEPTANCE_OUTCOME_"),
+        "outcome": outcome_name(decision.outcome),
         "reasons": list(decision.reason_codes),
         "issuing_province": event.card.issuing_province,
         "card_key": event.card.key.hex(),

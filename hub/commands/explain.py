@@ -16,6 +16,7 @@ from hub.commands.looking import Purpose
 from hub.commands.wording import folded, local, screen, table, whole
 from hub.config import Config
 from hub.domain.participant import PREFIX
+from hub.words.outcomes import outcome_name
 from hub.words.seen import SEEN
 
 # A position of the journal is a bigint.
@@ -59,7 +60,7 @@ def _instant(text: str) -> datetime:
 
 
 def _print(why: card_service_pb2.ExplainAcceptanceResponse) -> None:
-    outcome = acceptance_pb2.AcceptanceOutcome.Name(why.outcome).removeprefix("ACCEPTANCE_OUTCOME_")
+    outcome = outcome_name(why.outcome)
     when = local(why.valid_at.ToMicroseconds())
     same = "与当时相同 same as recorded" if why.same_as_recorded else "与当时不同 differs from what was recorded"
     facts = ", ".join(map(str, why.fact_positions))

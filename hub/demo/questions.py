@@ -16,6 +16,7 @@ from adapters.simulator.traffic import Traffic
 from hub.domain.acceptance import USES
 from hub.stage import CARD_CENTRES
 from hub.trust.authority import CertificateFiles
+from hub.words.outcomes import outcome_name
 
 # Where each side asks, for what and by which medium: (scenario, region, medium).
 _PLACES = {
@@ -121,7 +122,7 @@ class Questions:
             outcome = f"refused {refusal.code().name}"
             self.outcomes[outcome] += 1
             return outcome
-        outcome = acceptance_pb2.AcceptanceOutcome.Name(answer.outcome).removeprefix("ACCEPTANCE_OUTCOME_")
+        outcome = outcome_name(answer.outcome)
         self.outcomes[outcome] += 1
         self.reasons.update(reason.code for reason in answer.reasons)
         why = "；".join(f"{reason.code} {reason.text_zh}" for reason in answer.reasons) or "—"

@@ -36,6 +36,7 @@ from hub.domain.participant import PREFIX
 from hub.domain.roles import Grant, Scope
 from hub.journal.recorder import AggregateStore
 from hub.trust.authority import CertificateFiles, issue_participant
+from hub.words.outcomes import outcome_name
 
 DEADLINE_S = 10.0
 MISSING = "ROLE_MISSING"
@@ -205,7 +206,7 @@ def _answered(name: str, did: str, call: Callable[[], Any]) -> Step:
         answer = call()
     except grpc.RpcError as refusal:
         return Step(name, did, *_reason(refusal), as_planned=False)
-    outcome = acceptance_pb2.AcceptanceOutcome.Name(answer.outcome).removeprefix("ACCEPTANCE_OUTCOME_")
+    outcome = outcome_name(answer.outcome)
     contradicted = "；".join(f"{basis.rule_id} {basis.text_zh}" for basis in answer.bases if basis.contradicts)
     return Step(name, f"{did} ({' '.join(filter(None, (outcome, contradicted)))})", "answered")
 

@@ -49,6 +49,7 @@ from hub.scenarios.running import Run, Stand, acceptance_of
 from hub.scenarios.scenario import LIVES, Ask, Scenario
 from hub.trust.authority import issue_participant
 from hub.trust.keyring import open_keyring
+from hub.words.outcomes import outcome_name
 
 DEADLINE_S = 15.0
 _OPERATOR = ((OPERATOR_METADATA, "scenarios"),)
@@ -212,7 +213,7 @@ class GrpcRun:
             # Another time is the issuer's to choose.
             answer = self._way.cards(request.card.issuing_province).ExplainAcceptance(asked, timeout=DEADLINE_S)
             bases = [rule.basis for rule in answer.rules if rule.HasField("basis")]
-        outcome = acceptance_pb2.AcceptanceOutcome.Name(answer.outcome).removeprefix("ACCEPTANCE_OUTCOME_")
+        outcome = outcome_name(answer.outcome)
         return acceptance_of(outcome, answer.reasons, bases)
 
     def _standing(self, ask: Ask) -> dict[str, Any]:

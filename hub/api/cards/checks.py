@@ -16,7 +16,7 @@ from chuanyu.exchange.v1 import event_pb2
 
 from hub.api.cards.card_reader import CardReader
 from hub.api.cards.card_snapshot import Snapshot, Wanted
-from hub.api.cards.counting import OUTCOMES, count_decided
+from hub.api.cards.counting import count_decided
 from hub.api.cards.view_wait import when_seen
 from hub.api.edge.directory import Caller
 from hub.api.edge.turns import Reads
@@ -37,6 +37,7 @@ from hub.journal.reader import read_page
 from hub.telemetry import names
 from hub.telemetry.spans import Call, GroupTiming, Kind, now_ns
 from hub.trust.keyring import Keyring
+from hub.words.outcomes import OUTCOME_NUMBERS
 
 _READ = {names.DB_SYSTEM: "postgresql", names.DB_OPERATION: "SELECT", names.DB_COLLECTION: "views.card_standing"}
 
@@ -181,7 +182,7 @@ class Checks:
         records = card.records if token is UNKNOWN else card.records._replace(token=token)
         answer = decide(card.facts, card.agreements, self._reference, check.question, records)
         made = check.event.decision_made
-        made.outcome, made.as_of_position, made.rules_digest = OUTCOMES[answer.outcome], card.as_of_position, rules_digest()
+        made.outcome, made.as_of_position, made.rules_digest = OUTCOME_NUMBERS[answer.outcome], card.as_of_position, rules_digest()
         made.reason_codes[:] = answer.reason_codes
         made.agreement_codes[:] = answer.agreement_codes
         del made.bases[:]

@@ -1,19 +1,18 @@
 """What is counted and traced of an answer once it is recorded."""
 
-from chuanyu.exchange.v1 import acceptance_pb2, event_pb2
+from chuanyu.exchange.v1 import event_pb2
 
 from hub.journal.decisions import Receipt
 from hub.telemetry import names
 from hub.telemetry.spans import Call, Kind, now_ns
+from hub.words.outcomes import outcome_name
 
 _RECORD = {names.DB_SYSTEM: "postgresql", names.DB_OPERATION: "SELECT", names.DB_COLLECTION: "journal.event"}
-OUTCOMES = {name.removeprefix("ACCEPTANCE_OUTCOME_"): number for name, number in acceptance_pb2.AcceptanceOutcome.items()}
-_OUTCOME_NAMES = {number: name for name, number in OUTCOMES.items()}
 
 
 def count_decided(call: Call, event: event_pb2.Event, receipt: Receipt) -> None:
     """Counts an answer, and notes its commit."""
-    outcome, direction = _OUTCOME_NAMES[event.decision_made.outcome], f"{event.card.issuing_province}>{event.service_region[:2]}"
+    outcome, direction = outcome_name(event.decision_made.outcome), f"{event.card.issuing_province}>{event.service_region[:2]}"
     call.step(
         names.RECORD_SPAN, receipt.group.began, receipt.group.ended, {**_RECORD, names.DB_BATCH_SIZE: receipt.group.size}, Kind.CLIENT
     )

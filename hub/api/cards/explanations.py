@@ -7,7 +7,6 @@ from chuanyu.exchange.v1 import acceptance_pb2
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 
 from hub.api.cards.checks import Checks
-from hub.api.cards.counting import OUTCOMES
 from hub.api.cards.looks import Looks
 from hub.api.edge.directory import Caller
 from hub.api.edge.turns import Reads
@@ -27,6 +26,7 @@ from hub.journal.traces import traces_at
 from hub.journal.vault import open_identifiers
 from hub.telemetry.spans import is_trace_parent
 from hub.trust.keyring import Keyring
+from hub.words.outcomes import OUTCOME_NUMBERS
 
 # How many times as long the explainer rests as it has worked. Nobody's gate waits for an explanation.
 EXPLAINER_RESTS = 2.0
@@ -139,7 +139,7 @@ class Explainer:
             for rule in said["rules"]
         ]
         return protos.ExplainAcceptanceResponse(
-            outcome=OUTCOMES[said["outcome"]],
+            outcome=OUTCOME_NUMBERS[said["outcome"]],
             reasons=[self._checks.reason(code) for code in said["reason_codes"]],
             rules=rules,
             agreement_codes=said["agreement_codes"],

@@ -11,7 +11,6 @@ from hub.api.cards.card_reader import CardReader
 from hub.api.cards.card_snapshot import CardRead
 from hub.api.cards.checks import Checks
 from hub.api.cards.concession_desk import ConcessionDesk
-from hub.api.cards.counting import OUTCOMES
 from hub.api.cards.explanations import Explainer
 from hub.api.cards.looks import Looks
 from hub.api.cards.use_judge import UseJudge
@@ -33,6 +32,7 @@ from hub.intake.message_reader import reader
 from hub.intake.request_rules import card_named, instant_us, refuse_invalid, refuse_outside, refuse_unknown_region, timestamp_of
 from hub.telemetry.spans import Call
 from hub.trust.keyring import Keyring
+from hub.words.outcomes import OUTCOME_NUMBERS
 
 STREAM_CHECKS = 256
 
@@ -124,7 +124,7 @@ class CardService:
         for code in sorted(filter(caller.rights.serves_scenario, self._reference.scenario_codes)):
             question = Question(request.card.issuing_province, code, region, request.medium or acceptance_pb2.MEDIUM_CONTACT, at_us)
             answer = decide(read.facts, read.agreements, self._reference, question)
-            found.append(protos.ScenarioUsability(scenario=code, outcome=OUTCOMES[answer.outcome], reason_codes=answer.reason_codes))
+            found.append(protos.ScenarioUsability(scenario=code, outcome=OUTCOME_NUMBERS[answer.outcome], reason_codes=answer.reason_codes))
         return found
 
     def stream_acceptance(

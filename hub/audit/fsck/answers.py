@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterator
 
-from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
-
 from hub.audit.fsck.differences import Difference
 from hub.audit.fsck.scene import Scene
 from hub.audit.fsck.streams import ANSWERING
@@ -14,10 +12,11 @@ from hub.domain.pseudonym import hmac_sm3_under
 from hub.domain.rule_input import TOKEN_MEDIA
 from hub.journal.clock import FEED as CLOCK_FEED
 from hub.journal.reader import Recorded
+from hub.words.outcomes import OUTCOME_NUMBERS
 
 _PAGE = 20_000
 _DECISION, _ACCEPTED_TIME = "decision_made", "recorded_time_accepted"
-_USES = frozenset(acceptance.AcceptanceOutcome.Value(f"ACCEPTANCE_OUTCOME_{outcome}") for outcome in USES)
+_USES = frozenset(OUTCOME_NUMBERS[outcome] for outcome in USES)
 # Where what tokens were used is noted, since when.
 _TOKENS_SINCE = "0014_redeemed_tokens.sql"
 

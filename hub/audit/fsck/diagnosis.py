@@ -19,6 +19,7 @@ from hub.audit.fsck.streams import HUB_FEEDS
 from hub.domain.instants import SECOND_US, in_local
 from hub.journal.envelope import INSTANT, MARK_BYTES, NO_INSTANT, entry_end, inner_hash, leaf_head
 from hub.journal.reader import KIND_NAMES
+from hub.words.outcomes import outcome_name
 
 # So many rows are looked into, each for a part of a second; and so far a time may have been moved, in whole seconds.
 MOST = 24
@@ -158,7 +159,7 @@ def _decision(row: Row, sealed: bytes, rules: Sequence[bytes]) -> tuple[str, str
     for guess in acceptance.AcceptanceOutcome.values():
         decision.outcome = guess
         if was():
-            return "decision-altered", acceptance.AcceptanceOutcome.Name(guess).removeprefix("ACCEPTANCE_OUTCOME_")
+            return "decision-altered", outcome_name(guess)
     decision.outcome = outcome
     for known in rules:
         decision.rules_digest = known

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hub.audit.explanations import question_of
-from hub.audit.replay import said
 from hub.audit.replay.memory import Memory
 from hub.audit.replay.own import DECISION
 from hub.audit.replay.spool import Entry, ReplayHasNoRoom, Spool, entries
@@ -28,6 +27,7 @@ from hub.domain.records.weighing import Basis, OnRecord
 from hub.domain.replaying import pack_agreements, pack_rest
 from hub.domain.rule_input import CHIP_MEDIA
 from hub.journal.reader import Recorded
+from hub.words.outcomes import outcome_name
 
 SHARED = "shared"
 # Questions that a process of rules is sent at once.
@@ -133,7 +133,7 @@ def recorded_answer(recorded: Recorded) -> Said:
     """Returns what was answered."""
     made = recorded.event.decision_made
     bases = tuple(basis.SerializeToString(deterministic=True) for basis in made.bases)
-    return Said(said.outcome_of(made), tuple(made.reason_codes), tuple(made.agreement_codes), bases)
+    return Said(outcome_name(made.outcome), tuple(made.reason_codes), tuple(made.agreement_codes), bases)
 
 
 def answers_of(asked: Iterable[Asked], shared: Shared, branch: int) -> Iterator[Said]:

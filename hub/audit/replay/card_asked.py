@@ -25,6 +25,7 @@ from hub.journal.reader import Recorded
 from hub.journal.sessions import session
 from hub.projections.views.card_alias import identifiers_of
 from hub.projections.views.card_rows import facts_in
+from hub.words.outcomes import outcome_name
 
 
 class AsOf(NamedTuple):
@@ -150,9 +151,8 @@ def _facts(found: AsOf, answers: list[Recorded], today: Said | None) -> dict[str
 def _tables(found: AsOf, answers: list[Recorded], today: Said | None) -> tuple[Table, ...]:
     lives = tuple((Text(life.title_zh, life.title_en), said.state(str(getattr(found.known, life.name) or ""))) for life in LIVES)
     rows = tuple(
-        (one.position, said.at(one.recorded_us), one.event.scenario, said.answer(said.outcome_of(made), tuple(made.reason_codes)))
+        (one.position, said.at(one.recorded_us), one.event.scenario, said.given(one.event.decision_made))
         for one in answers[-MOST_OF_A_KIND:]
-        for made in (one.event.decision_made,)
     )
     tables = [
         Table(Text("卡的状态", "The lives of the card"), (Text("功能", "Life"), Text("状态", "State")), lives),
@@ -165,7 +165,7 @@ def _tables(found: AsOf, answers: list[Recorded], today: Said | None) -> tuple[T
     if today is not None:
         said_then = answers[-1].event.decision_made
         compared = (
-            (Text("当时", "Then"), said.answer(said.outcome_of(said_then), tuple(said_then.reason_codes))),
+            (Text("当时", "Then"), said.given(said_then)),
             (Text("按今日所知", "With what is known today"), said.answer(*today)),
         )
         title = Text("最近一次询问，当时与今日", "The last question, then and today")
@@ -184,7 +184,7 @@ def _moment(step: Step) -> Moment:
             en += f"; {life.title_en}: {old.en} → {new.en}"
     if recorded.kind == DECISION:
         made = recorded.event.decision_made
-        given = said.answer(said.outcome_of(made), tuple(made.reason_codes))
+        given = said.given(made)
         zh, en = f"{zh}：{given.zh}", f"{en}: {given.en}"
     return Moment(recorded.recorded_us, recorded.occurred_us, recorded.position, Text(zh, en))
 
@@ -201,7 +201,7 @@ def _fact_of(one: Recorded) -> dict[str, object]:
         "position": one.position,
         "recorded_us": one.recorded_us,
         "scenario": one.event.scenario,
-        "outcome": said.outcome_of(made),
+        "outcome": outcome_name(made.outcome),
         "reasons": list(made.reason_codes),
         "as_of_position": made.as_of_position,
     }

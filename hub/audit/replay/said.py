@@ -1,14 +1,13 @@
 """Words that outcomes of replays share: instants, answers, what a card is, in Chinese and in English."""
 
-from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 
 from hub.audit.outcome import Text
 from hub.domain.instants import in_local
 from hub.words.kinds import KINDS, OUTCOME_WORDS
+from hub.words.outcomes import outcome_name
 from hub.words.seen import STATES
 
-_PREFIX = "ACCEPTANCE_OUTCOME_"
 NOTHING = Text("无", "nothing")
 
 
@@ -27,13 +26,13 @@ def state(name: str) -> Text:
     return Text(*STATES.get(name, (name, name))) if name else Text("—", "—")
 
 
-def outcome_of(decision: decisions.DecisionMade) -> str:
-    """Returns the outcome of a recorded answer, as the rules have it."""
-    return acceptance.AcceptanceOutcome.Name(decision.outcome).removeprefix(_PREFIX)
-
-
 def answer(outcome: str, reasons: tuple[str, ...]) -> Text:
     """Writes an answer with its reasons."""
     zh, en = OUTCOME_WORDS.get(outcome, (outcome, outcome))
     codes = " ".join(reasons)
     return Text(f"{zh} {codes}".strip(), f"{en} {codes}".strip())
+
+
+def given(decision: decisions.DecisionMade) -> Text:
+    """Writes a recorded answer."""
+    return answer(outcome_name(decision.outcome), tuple(decision.reason_codes))

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import psycopg
 
-from hub.audit.replay import said
 from hub.audit.replay.groups import Pair, name_of
 from hub.audit.replay.memory import CARD_KINDS, CARD_VIEWS
 from hub.audit.replay.own import DECISION
@@ -25,6 +24,7 @@ from hub.journal.reader import Recorded, decode, read_page
 from hub.projections.projection import marks_of
 from hub.projections.views.card_index import mentions
 from hub.projections.views.culture import LOANS
+from hub.words.outcomes import outcome_name
 
 PAGE_POSITIONS = 10_000
 _HEAD = struct.Struct("<QI")
@@ -100,7 +100,7 @@ def _scatter_page(connection: psycopg.Connection, spool: Spool, number: int, spa
 def _note_token(event: Recorded, tokens: dict[bytes, int]) -> None:
     made = event.event.decision_made
     token = made.subject_refs.token.key
-    if token and not made.operator and event.event.medium in TOKEN_MEDIA and said.outcome_of(made) in USES:
+    if token and not made.operator and event.event.medium in TOKEN_MEDIA and outcome_name(made.outcome) in USES:
         tokens.setdefault(token, event.position)
 
 

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 import psycopg
-from chuanyu.exchange.v1.acceptance_pb2 import AcceptanceOutcome, Medium
+from chuanyu.exchange.v1.acceptance_pb2 import Medium
 
 from hub.admin.accounts.roles import AUDITOR, OPERATOR, STAFF
 from hub.audit.as_of import Known, known_at
@@ -21,16 +21,12 @@ from hub.journal.recent_decisions import recent_decisions
 from hub.journal.traces import traces_at
 from hub.words.kinds import KINDS, OUTCOME_WORDS
 from hub.words.names import PROVINCES
+from hub.words.outcomes import OUTCOME_NUMBERS, outcome_name
 from hub.words.seen import SEEN, STATES, VALUES
 
 MOST = 100
-OUTCOMES = tuple(name.removeprefix("ACCEPTANCE_OUTCOME_") for name in AcceptanceOutcome.keys()[1:])
+OUTCOMES = tuple(OUTCOME_NUMBERS)[1:]
 _US = ("_us",)
-
-
-def outcome_of(number: int) -> str:
-    """Returns the code of an outcome."""
-    return AcceptanceOutcome.Name(number).removeprefix("ACCEPTANCE_OUTCOME_")  # type: ignore[arg-type]
 
 
 def decisions(page: Page) -> Shown:
@@ -41,7 +37,7 @@ def decisions(page: Page) -> Shown:
         event, decision = one.event, one.event.decision_made
         direction = (event.card.issuing_province, event.service_region[:2])
         return (
-            outcome in ("", outcome_of(decision.outcome))
+            outcome in ("", outcome_name(decision.outcome))
             and (not reason or reason in decision.reason_codes)
             and (not scenario or event.scenario.startswith(scenario))
             and issuer in ("", direction[0])
@@ -83,7 +79,7 @@ def decision_table(page: Page, found: list[Recorded]) -> Table:
     rows = []
     for one in found:
         event, decision = one.event, one.event.decision_made
-        code = outcome_of(decision.outcome)
+        code = outcome_name(decision.outcome)
         medium = Medium.Name(event.medium).removeprefix("MEDIUM_")
         rows.append(
             (
@@ -164,7 +160,7 @@ def _said(page: Page, found: Looked) -> dict[str, Any]:
     medium = Medium.Name(question.medium).removeprefix("MEDIUM_")  # type: ignore[arg-type]
     return {
         "outcome": then.outcome,
-        "outcome_words": page.words.of(OUTCOME_WORDS, outcome_of(then.outcome)),
+        "outcome_words": page.words.of(OUTCOME_WORDS, outcome_name(then.outcome)),
         "reasons": _reasons(page, list(then.reason_codes)),
         "asker": then.participant.removeprefix(PREFIX),
         "operator": then.operator,
@@ -232,7 +228,7 @@ def _compared(page: Page, then: Any, now: dict[str, Any], tried: tuple[dict[str,
         Column("reasons", "理由", "Reasons", "code"),
         Column("same", "与当时", "Against then"),
     )
-    recorded = (outcome_of(then.outcome), list(then.reason_codes))
+    recorded = (outcome_name(then.outcome), list(then.reason_codes))
     rows = [_compared_row(page, page.t("当时的记录", "as recorded"), *recorded, None)]
     again = page.t("今日重问，同一所知", "asked today, knowing the same")
     rows.append(_compared_row(page, again, now["outcome"], now["reason_codes"], recorded))
@@ -244,7 +240,7 @@ def _compared(page: Page, then: Any, now: dict[str, Any], tried: tuple[dict[str,
 
 
 def _compared_row(page: Page, label: str, outcome: str, codes: list[str], recorded: tuple[str, list[str]] | None) -> tuple[Cell | str, ...]:
-    number = AcceptanceOutcome.Value(f"ACCEPTANCE_OUTCOME_{outcome}")
+    number = OUTCOME_NUMBERS[outcome]
     same = Cell("—")
     if recorded is not None:
         is_same = (outcome, list(codes)) == recorded
