@@ -11,7 +11,7 @@ def local_instant(text: str) -> datetime:
     """Returns the instant in UTC of a day or a time, in +08:00 where it has no offset; raises BadParameter."""
     try:
         return instant(datetime.fromisoformat(text))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise typer.BadParameter(f"不是日期或时刻 neither a day nor a time: {text}; 如 such as 2026-03-03T10:05+08:00") from None
 
 

@@ -3,6 +3,7 @@
 import io
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -44,13 +45,25 @@ def whatif(
         *(asked.WhatIfChange(branch=_name(code), agreement=asked.AgreementChange(agreement_code=code)) for code in without or []),
         *(_table(path) for path in table or []),
     ]
-    for change in changes if together else ():
-        change.branch = "together"
+    if together:
+        for change in changes:
+            change.branch = "together"
+    else:
+        _set_apart(changes)
     inputs = asked.WHAT_IF_INPUTS_REBUILT if rebuilt else asked.WHAT_IF_INPUTS_FROZEN
     with database(Config()) as dsn:
         period = asked.WhatIfQuestion(to=end_of(dsn, end), changes=changes, inputs=inputs)
         getattr(period, "from").CopyFrom(place(begin or "1"))
         finish(dsn, asked.AuditQuestion(what_if=period), as_json=as_json)
+
+
+def _set_apart(changes: list[asked.WhatIfChange]) -> None:
+    """Numbers changes of one name, such as two values of a parameter: each is a branch of its own."""
+    taken = Counter[str]()
+    for change in changes:
+        taken[change.branch] += 1
+        if (number := taken[change.branch]) > 1:
+            change.branch = f"{change.branch[:28]}.{number}"
 
 
 def _rules(path: Path) -> asked.WhatIfChange:

@@ -290,6 +290,9 @@ def test_times_that_cannot_be_asked_about_are_refused(desk: AuditDesk, keyring: 
     for one in (ahead, before):
         one.CopyFrom(card)
     ahead.valid_at.FromDatetime(soon)
+    no_day = questions.CardQuestion()
+    no_day.CopyFrom(card)
+    no_day.valid_at.seconds = -1
     before.recorded_as_of.CopyFrom(instant(early))
     refusals = {
         AuditWindowAhead: [
@@ -301,6 +304,7 @@ def test_times_that_cannot_be_asked_about_are_refused(desk: AuditDesk, keyring: 
             between(instant(early), instant(early + timedelta(days=1))), questions.AuditQuestion(card=before),
             questions.AuditQuestion(record=questions.RecordQuestion(since=instant(early))),
         ],
+        RequestInvalid: [questions.AuditQuestion(card=no_day)],
         AuditWindowReversed: [
             between(instant(now), instant(now)), between(place(position=3), place(position=2)),
         ],

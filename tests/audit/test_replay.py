@@ -301,6 +301,8 @@ def test_the_commands_print_an_outcome_and_end_with_one_where_it_does_not_hold(
     assert (answers.exit_code, json.loads(answers.stdout.splitlines()[-1])["holds"]) == (0, True)
     days = run(shared_hub, "whatif", "--set", "50:tempLossDays=0", "--without", "NO-SUCH-CODE")
     assert days.exit_code == 0 and "control" in days.stdout
+    twice = run(shared_hub, "whatif", "--set", "tempLossDays=1", "--set", "tempLossDays=0", "--json")
+    assert [one["branch"] for one in json.loads(twice.stdout.splitlines()[-1])["facts"]["branches"]] == ["templossdays", "templossdays.2"]
     views = run(shared_hub, "replay", "views", "card_alias")
     assert (views.exit_code, "✓" in views.stdout) == (0, True)
     card = run(shared_hub, "asof", "card", CARDS[0], "--issuer", "50", "--steps", "--today", "--purpose", "COMPLAINT")

@@ -116,6 +116,7 @@ def test_every_question_is_carried_out(run: Callable[..., Result], shared_hub: R
     [
         (("request", "record", "--purpose", " ", "--basis", "x"), RequestInvalid),
         (("request", "record", "--since", AHEAD, *WHY), AuditWindowAhead),
+        (("request", "record", "--since", "0001-01-01", *WHY), SystemExit),
         (("request", "record", "--since", "1999-01-01", *WHY), AuditWindowBefore),
         (("request", "answers", "--from", "2020-02-01", "--to", AHEAD, *WHY), AuditWindowAhead),
         (("request", "views", "--view", "x;y", *WHY), RequestInvalid),

@@ -40,7 +40,13 @@ def check_times(connection: psycopg.Connection, question: protos.AuditQuestion, 
     kind = str(question.WhichOneof("asked"))
     asked, head = getattr(question, kind), head_position(connection)
     for path, at in _times(kind, asked):
-        _check_not_ahead(at, path, head, now_us)
+        if isinstance(at, protos.RecordedAsOf) and at.WhichOneof("at") == "position":
+            is_ahead = at.position > head
+        else:
+            holder, field = (at, "instant") if isinstance(at, protos.RecordedAsOf) else (asked, "valid_at")
+            is_ahead = _instant(holder, field, path) > now_us
+        if is_ahead:
+            raise AuditWindowAhead(field=path)
     if kind in ("answers", "what_if"):
         _check_window(connection, asked)
     for field in ("recorded_as_of", "since"):
@@ -54,20 +60,9 @@ def _times(kind: str, asked: Any) -> Iterator[tuple[str, Any]]:
             yield f"{kind}.{field}", getattr(asked, field)
 
 
-def _check_not_ahead(at: Any, path: str, head: int, now_us: int) -> None:
-    if isinstance(at, protos.RecordedAsOf) and at.WhichOneof("at") == "position":
-        is_ahead = at.position > head
-    elif isinstance(at, protos.RecordedAsOf):
-        is_ahead = _instant(at, "instant", path) > now_us
-    else:
-        is_ahead = not at.seconds >= 0 or microseconds(at) > now_us
-    if is_ahead:
-        raise AuditWindowAhead(field=path)
-
-
-def _instant(at: protos.RecordedAsOf, field: str, path: str) -> int:
+def _instant(holder: Any, field: str, path: str) -> int:
     try:
-        return instant_us(at, field)
+        return instant_us(holder, field)
     except RequestInvalid:
         raise RequestInvalid([(path, "out_of_range")]) from None
 
