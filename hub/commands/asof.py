@@ -3,7 +3,6 @@
 import json
 import time
 from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated
 
 import psycopg
@@ -59,7 +58,7 @@ def card(
     if recorded_as_of:
         question.card.recorded_as_of.CopyFrom(place(recorded_as_of))
     if valid_at:
-        set_timestamp(question.card.valid_at, _us(local_instant(valid_at)))
+        set_timestamp(question.card.valid_at, microseconds_of(local_instant(valid_at)))
     with database(config) as dsn:
         keys = keys_of(config, dsn, card, issuer)
         question.card.card.CopyFrom(card_by_key(issuer, references_pb2.CARD_IDENTIFIER_KIND_CARD_NO, keys[0]))
@@ -73,7 +72,7 @@ def place(text: str) -> asked.RecordedAsOf:
     if text.isdecimal() and len(text) != 8:
         return asked.RecordedAsOf(position=int(text))
     at = asked.RecordedAsOf()
-    set_timestamp(at.instant, _us(local_instant(text)))
+    set_timestamp(at.instant, microseconds_of(local_instant(text)))
     return at
 
 
@@ -82,10 +81,6 @@ def _position(connection: psycopg.Connection, text: str) -> int:
     asks = asked.AuditQuestion(card=asked.CardQuestion(recorded_as_of=place(text)))
     check_times(connection, asks, time.time_ns() // 1_000)
     return position_of(connection, asks.card.recorded_as_of)
-
-
-def _us(at: datetime) -> int:
-    return microseconds_of(at)
 
 
 @app.command()
@@ -107,7 +102,7 @@ def agreement(
     """一项约定在两种时间下的条款，是否有效。The terms of an agreement as of both times, and whether they are in force."""
     with database(Config()) as dsn, session(dsn, "hub_reader", "hub-replay") as connection:
         position = _position(connection, recorded_as_of) if recorded_as_of else head_position(connection)
-        valid_us = _us(local_instant(valid_at)) if valid_at else recorded_us(connection, position)
+        valid_us = microseconds_of(local_instant(valid_at)) if valid_at else recorded_us(connection, position)
         terms = [one for one in agreements_at(connection, position) if one.code == code]
     if not terms:
         raise AgreementUnknown

@@ -6,8 +6,7 @@ from chuanyu.exchange.v1 import audit_question_pb2 as protos
 
 from hub.audit.outcome import Text
 from hub.domain.instants import in_local, microseconds
-
-_ISSUERS = {"50": Text("重庆卡", "Chongqing card"), "51": Text("四川卡", "Sichuan card")}
+from hub.words.names import PROVINCES
 
 
 def in_words(question: protos.AuditQuestion) -> Text:
@@ -17,7 +16,8 @@ def in_words(question: protos.AuditQuestion) -> Text:
 
 
 def _card(asked: Any) -> Text:
-    card = _ISSUERS.get(asked.card.issuing_province, Text("卡", "card"))
+    issuer = PROVINCES.get(asked.card.issuing_province, ("", ""))
+    card = Text(f"{issuer[0]}卡", f"{issuer[1]} card".lstrip())
     key = asked.card.key.hex()[:8]
     recorded = _place(asked.recorded_as_of) if asked.HasField("recorded_as_of") else Text("现在", "now")
     valid = Text(*2 * (_instant(asked.valid_at),)) if asked.HasField("valid_at") else recorded
