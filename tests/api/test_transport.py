@@ -223,6 +223,21 @@ def test_the_standard_services_need_a_certificate_too(call: Callable[[grpc.Chann
         assert refused(lambda: call(opened)).code == grpc.StatusCode.UNAVAILABLE
 
 
+# Where it listens
+
+
+def test_a_second_edge_does_not_share_the_address_of_the_first(shared_hub: RunningHub) -> None:
+    first = shared_hub.edges[0].process
+    assert first is not None
+    second = Process(["serve", "--listen", shared_hub.targets[0]], shared_hub.dsn, shared_hub.data_dir)
+    second.launch()
+    assert second.process is not None
+    assert second.process.wait(DEADLINE_S) == 1
+    assert f"{shared_hub.targets[0]}: process {first.pid}, " in (said := second.log.read_text())
+    assert "另一个进程正在监听此地址" in said
+    assert Province(shared_hub, CHONGQING).next_sequence("cq.usage") == 1
+
+
 # How it ends
 
 
