@@ -104,7 +104,32 @@ def test_a_deleted_journal_is_found(dsn: str, journal: Recording) -> None:
 def test_an_event_beyond_the_head_is_found(dsn: str, journal: Recording) -> None:
     plant(dsn, "UPDATE journal.head SET position = 9")
     found = check(dsn, with_views=False)
-    assert (found.problems[0], set(found.codes)) == ("position 10 is beyond the head at 9", {"beyond-head", "checkpoint-beyond-head"})
+    assert found.problems[0] == "position 10 is outside of the journal, which has 1 to 9"
+    assert set(found.codes) == {"beyond-head", "checkpoint-beyond-head"}
+
+
+@pytest.mark.parametrize("position", [-1, 0, 11, 12])
+@pytest.mark.parametrize(
+    ("statement", "code"),
+    [
+        ("UPDATE journal.batch SET first_position = {position} WHERE first_position = 7", "batch-elsewhere"),
+        ("INSERT INTO journal.correction SELECT stream_id, 1, {position} FROM journal.stream WHERE name = 'cq.usage'", "correction-added"),
+        ("INSERT INTO journal.request (request_key, position) VALUES ('forged', {position})", "request-elsewhere"),
+        ("INSERT INTO journal.redeemed_token (token_key, position) VALUES ('forged', {position})", "token-added"),
+    ],
+)
+def test_what_leads_outside_of_the_journal_is_found(dsn: str, journal: Recording, statement: str, code: str, position: int) -> None:
+    plant(dsn, statement.format(position=position))
+    assert set(check(dsn, with_views=False).codes) == {code}
+
+
+def test_an_event_before_the_first_is_found(dsn: str, journal: Recording) -> None:
+    plant(
+        dsn,
+        """INSERT INTO journal.event (position, recorded_at, stream_id, sequence, kind, data)
+           SELECT 0, recorded_at, stream_id, 0, kind, data FROM journal.event WHERE position = 1""",
+    )
+    assert problems(dsn, with_views=False) == ["position 0 is outside of the journal, which has 1 to 10"]
 
 
 def test_a_jump_in_a_feeds_numbers_is_found(dsn: str, journal: Recording) -> None:

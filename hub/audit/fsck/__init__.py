@@ -30,6 +30,7 @@ class Examination(NamedTuple):
 
 EXAMINATIONS = (
     Examination(order.examine_head),
+    Examination(order.examine_strays),
     Examination(order.examine_positions),
     Examination(streams.examine_feeds),
     Examination(streams.examine_aggregates),

@@ -71,7 +71,7 @@ def diagnose(scene: Scene, altered: Sequence[Altered]) -> Iterator[Difference]:
     rows = {row[0]: Row(*row) for row in scene.rows(_ROWS, positions=positions)}
     for (name,) in scene.rows(_REPLACED_PARTITIONS, positions=positions):
         yield Difference("partition-replaced", partition=name)
-    tries = _Tries(rows, _names(scene), [one.event.rules_published.rules_digest for one in scene.decided["rules_published"]])
+    tries = Tries(rows, _names(scene), [one.event.rules_published.rules_digest for one in scene.decided["rules_published"]])
     renamed: set[tuple[str, str]] = set()
     for one in altered[:MOST]:
         difference = tries.explain(rows[one.position], one.sealed)
@@ -92,7 +92,7 @@ def _names(scene: Scene) -> list[str]:
     return [*names, *(recorded.event.participant_feed_added.feed for recorded in scene.decided["participant_feed_added"])]
 
 
-class _Tries:
+class Tries:
     """What is tried: other altered rows, names of streams, rules that were in effect, and by how much times were moved before."""
 
     def __init__(self, rows: dict[int, Row], names: Sequence[str], rules: Sequence[bytes]) -> None:

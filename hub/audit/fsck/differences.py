@@ -5,7 +5,7 @@ from typing import Any
 # One row a code. A field in braces is a value of the difference.
 WORDS = {
     # The order of the journal
-    "beyond-head": ("位置 {position} 超出日志末端 {head}", "position {position} is beyond the head at {head}"),
+    "beyond-head": ("位置 {position} 在日志的 1 至 {head} 之外", "position {position} is outside of the journal, which has 1 to {head}"),
     "head-time": (
         "日志末端的时间与最后一个事件（位置 {position}）不符",
         "the head's time is not that of its last event, position {position}",

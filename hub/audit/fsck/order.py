@@ -16,6 +16,20 @@ def examine_head(scene: Scene) -> Iterator[Difference]:
         yield Difference("head-time", position=position)
 
 
+def examine_strays(scene: Scene) -> Iterator[Difference]:
+    """Nothing beside the journal leads before its first position or beyond its head, where no page of the journal would meet it."""
+    for position, head in scene.rows(_STRAY_EVENTS):
+        yield Difference("beyond-head", position=position, head=head)
+    for stream, sequence, position in scene.rows(_STRAY_BATCHES):
+        yield Difference("batch-elsewhere", stream=stream, sequence=sequence, position=position)
+    for feed, sequence, position in scene.rows(_STRAY_CORRECTIONS):
+        yield Difference("correction-added", feed=feed, sequence=sequence, position=position)
+    for (position,) in scene.rows(_STRAY_REQUESTS):
+        yield Difference("request-elsewhere", position=position)
+    for (position,) in scene.rows(_STRAY_TOKENS):
+        yield Difference("token-added", position=position)
+
+
 def examine_positions(scene: Scene) -> Iterator[Difference]:
     """Positions and numbers have no hole, times and batches follow them, and each stream ends where its row says."""
     last_sequences: dict[int, int] = {}
@@ -69,6 +83,16 @@ def _stream_ends(scene: Scene, last_sequences: dict[int, int]) -> Iterator[Diffe
 _HEAD = """
     SELECT (SELECT max(position) FROM journal.event), h.position, h.recorded_at = e.recorded_at
     FROM journal.head h LEFT JOIN journal.event e USING (position)"""
+# Each is one statement, which sees an event and what is beside it together, whatever is appended meanwhile.
+_STRAY_EVENTS = "SELECT position, (SELECT position FROM journal.head) FROM journal.event WHERE position < 1 LIMIT 10"
+_STRAY_BATCHES = """
+    SELECT stream_id, first_sequence, first_position FROM journal.batch
+    WHERE first_position NOT BETWEEN 1 AND (SELECT position FROM journal.head) LIMIT 10"""
+_STRAY_CORRECTIONS = """
+    SELECT (SELECT name FROM journal.stream s WHERE s.stream_id = c.stream_id), sequence, position FROM journal.correction c
+    WHERE position NOT BETWEEN 1 AND (SELECT position FROM journal.head) LIMIT 10"""
+_STRAY_REQUESTS = "SELECT position FROM journal.request WHERE position NOT BETWEEN 1 AND (SELECT position FROM journal.head) LIMIT 10"
+_STRAY_TOKENS = "SELECT position FROM journal.redeemed_token WHERE position NOT BETWEEN 1 AND (SELECT position FROM journal.head) LIMIT 10"
 # A page by stream: how many events, from which number to which, and how many do not follow the one before them.
 _RUNS = """
     SELECT stream_id, count(*), min(sequence), max(sequence), count(*) FILTER (WHERE sequence <> before + 1) FROM (

@@ -2,6 +2,7 @@
 
 from chuanyu.exchange.v1 import event_pb2
 from chuanyu.exchange.v1.acceptance_pb2 import AcceptanceOutcome
+from google.protobuf.message import DecodeError
 
 from hub.bench.tampering.kinds import Attack, Kind
 
@@ -11,11 +12,28 @@ _DECISIONS = "SELECT position, data FROM journal.event WHERE kind = 'decision_ma
 
 
 def byte_flipped(attack: Attack) -> None:
-    """Changes one byte of an event."""
-    position, data = attack.one_of("SELECT position, data FROM journal.event ORDER BY 1")
-    at = attack.chance.randrange(len(data))
-    forged = data[:at] + bytes([data[at] ^ attack.chance.randrange(1, 256)]) + data[at + 1 :]
+    """Changes one byte of an event. What an answer says, by which rules and on which record, are kinds of their own."""
+    position, kind, data = attack.one_of("SELECT position, kind, data FROM journal.event ORDER BY 1")
+    forged = _flipped(attack, data)
+    while kind == "decision_made" and steers(data, forged):
+        forged = _flipped(attack, data)
     attack.change("UPDATE journal.event SET data = %s WHERE position = %s", forged, position)
+
+
+def _flipped(attack: Attack, data: bytes) -> bytes:
+    at = attack.chance.randrange(len(data))
+    return data[:at] + bytes([data[at] ^ attack.chance.randrange(1, 256)]) + data[at + 1 :]
+
+
+def steers(data: bytes, forged: bytes) -> bool:
+    """Whether nothing but an answer's outcome, rules or basis differs: the check then says which it was, and not which byte."""
+    try:
+        was, now = event_pb2.Event.FromString(data), event_pb2.Event.FromString(forged)
+    except DecodeError:
+        return False
+    for field in ("outcome", "rules_digest", "as_of_position"):
+        setattr(now.decision_made, field, getattr(was.decision_made, field))
+    return now.SerializeToString() == data
 
 
 def content_replaced(attack: Attack) -> None:
