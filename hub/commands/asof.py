@@ -14,7 +14,9 @@ from hub.audit.as_of import agreements_at
 from hub.audit.replay.questions import answer
 from hub.audit.replay.window import recorded_us
 from hub.audit.requests.windows import check_times, position_of
+from hub.commands import asof_things
 from hub.commands.asking import Operator
+from hub.commands.asof_options import RecordedAsOf, Steps, ValidAt, place, times
 from hub.commands.database import database
 from hub.commands.instants import local_instant
 from hub.commands.looking import Issuer, Purpose, keys_of, look_first
@@ -23,19 +25,12 @@ from hub.commands.outcomes import print_outcome
 from hub.commands.wording import folded, local, screen, table, whole
 from hub.config import Config
 from hub.domain.errors import AgreementUnknown
-from hub.domain.instants import microseconds_of, set_timestamp
+from hub.domain.instants import microseconds_of
 from hub.domain.looks import Shown, card_by_key
 from hub.journal.reader import head_position
 from hub.journal.sessions import session
 
 app = typer.Typer(help="按两种时间查询：当时所知、当时答复。As of both times: what was known and answered.", no_args_is_help=True)
-RecordedAsOf = Annotated[
-    str,
-    typer.Option(
-        "--recorded-as-of", help="按此时刻（或位置）前已入账的；空为现在。By what was recorded before this instant, or by this position."
-    ),
-]
-ValidAt = Annotated[str, typer.Option(help="问的是哪一时刻；空为同一时刻。The instant it is asked about; the same one if absent.")]
 
 
 @app.command()
@@ -44,7 +39,7 @@ def card(
     issuer: Issuer = "",
     recorded_as_of: RecordedAsOf = "",
     valid_at: ValidAt = "",
-    steps: Annotated[bool, typer.Option("--steps", help="每个事件前后的状态。The state before and after each event.")] = False,
+    steps: Steps = False,
     today: Annotated[
         bool, typer.Option("--today", help="并按今日所知再答一次。Also what would be answered with what is known today.")
     ] = False,
@@ -54,26 +49,13 @@ def card(
 ) -> None:
     """一张卡在两种时间下的状态与答复。A card as of both times, and what was answered about it; the look is recorded first."""
     config = Config()
-    question = asked.AuditQuestion(card=asked.CardQuestion(against_today=today))
-    if recorded_as_of:
-        question.card.recorded_as_of.CopyFrom(place(recorded_as_of))
-    if valid_at:
-        set_timestamp(question.card.valid_at, microseconds_of(local_instant(valid_at)))
+    question = asked.AuditQuestion(card=asked.CardQuestion(against_today=today, **times(recorded_as_of, valid_at)))
     with database(config) as dsn:
         keys = keys_of(config, dsn, card, issuer)
         question.card.card.CopyFrom(card_by_key(issuer, references_pb2.CARD_IDENTIFIER_KIND_CARD_NO, keys[0]))
         look_first(dsn, keys, issuer, Shown.SHOWN_RECORD_LIVES, purpose, operator)
         outcome = answer(dsn, question)
     print_outcome(outcome, in_json=as_json, with_timeline=steps)
-
-
-def place(text: str) -> asked.RecordedAsOf:
-    """Returns a place in the record as it was typed: a position, or an instant, in +08:00 where it has no offset."""
-    if text.isdecimal() and len(text) != 8:
-        return asked.RecordedAsOf(position=int(text))
-    at = asked.RecordedAsOf()
-    set_timestamp(at.instant, microseconds_of(local_instant(text)))
-    return at
 
 
 def _position(connection: psycopg.Connection, text: str) -> int:
@@ -117,3 +99,7 @@ def agreement(
         listed.add_row(local(one.from_us), until, " ".join(sorted(one.scenarios)), regions, is_so)
     screen().print(listed)
     typer.echo(f"位置 position {position:,}，时刻 at {local(valid_us)}")
+
+
+for command in (asof_things.person, asof_things.concession):
+    app.command()(command)

@@ -11,7 +11,7 @@ from chuanyu.exchange.v1 import audit_requests_pb2 as protos
 from hub.audit.outcome import read
 from hub.audit.requests.folder import Folder
 from hub.audit.requests.wording import in_words
-from hub.commands import audit_request
+from hub.commands import audit_asking, audit_request
 from hub.commands.asking import Operator
 from hub.commands.audit_desk import acting, desk, opened, waited
 from hub.commands.audit_report import check_report, report, report_key
@@ -83,7 +83,7 @@ def list_audits(
 def show(
     code: Code,
     outcome: Annotated[bool, typer.Option("--outcome", help="连同结果；查看入账。With the outcome; the look is recorded.")] = False,
-    wait: audit_request.Wait = False,
+    wait: audit_asking.Wait = False,
     operator: Operator = "",
     as_json: Json = False,
 ) -> None:

@@ -10,8 +10,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hub.commands.medical_screen import finding_line
 from hub.commands.wording import folded, local, screen, table, whole
 from hub.domain.instants import microseconds
+from hub.words.ledgers import LOAN_STATES
 
-LOAN_STATES = {"OUT": "借出", "RENEWED": "已续借", "RETURNED": "已还", "LOST": "丢失", "RETURN_UNKNOWN": "归还未报"}
 VISIT_STATES = {"ENTERED": "已入", "LEFT": "已离", "ENTRY_UNKNOWN": "未见入"}
 BOOKING_STATES = {"MADE": "已预约", "USED": "已使用", "CANCELLED": "已取消", "MISSED": "未到"}
 FINDINGS = {
@@ -54,7 +54,7 @@ def show_loans(answer: protos.ListLoansResponse) -> None:
         drawn.add_row(
             one.barcode,
             one.owner_branch or "—",
-            f"{LOAN_STATES[state]} {state}",
+            f"{LOAN_STATES[state][0]} {state}",
             f"{one.lending_branch or '—'}\n{_at(one.lent_at) if one.HasField('lent_at') else '—'}",
             one.due_on or "—",
             f"{one.ended_branch or '—'}\n{_at(one.ended_at) if one.HasField('ended_at') else '—'}",

@@ -8,14 +8,8 @@ from chuanyu.exchange.v1 import usage_medical_pb2 as medical
 
 from hub.commands.wording import folded, local, screen, table, whole
 from hub.domain.instants import microseconds
+from hub.words.ledgers import FILING_STATES, SETTLEMENT_STATES
 
-FILING_STATES = {
-    "NOT_YET": "未生效",
-    "ACTIVE": "有效",
-    "EXPIRED": "已到期",
-    "CANCELLED": "已撤销",
-    "NOT_REGISTERED": "未见登记",
-}
 FILING_KINDS = {
     "UNSPECIFIED": "—",
     "RETIREE_RESETTLED": "异地安置退休",
@@ -23,12 +17,6 @@ FILING_KINDS = {
     "STATIONED_WORKER": "常驻异地工作",
     "REFERRAL": "异地转诊",
     "TEMPORARY_TRAVEL": "临时外出",
-}
-SETTLEMENT_STATES = {
-    "COMPLETED": "已结算",
-    "PARTLY_REVERSED": "部分退费",
-    "REVERSED": "已退费",
-    "WAITING": "待结算上报",
 }
 FINDINGS = {
     "FILING_ORDER": "撤销或到期早于登记 ended before it was registered",
@@ -68,7 +56,7 @@ def show_filings(answer: protos.ListFilingsResponse, region: str) -> None:
         kind = medical.MedicalFilingKind.Name(one.kind).removeprefix("MEDICAL_FILING_KIND_")
         drawn.add_row(
             f"{one.insured_province} {one.filing_no}",
-            f"{FILING_STATES[state]} {state}",
+            f"{FILING_STATES[state][0]} {state}",
             f"{FILING_KINDS[kind]} {kind}" if one.kind else "—",
             f"{one.insured_region or '—'} → {one.treatment_region or '—'}",
             f"{one.valid_from or '—'} – {one.valid_to or '…'}",
@@ -108,7 +96,7 @@ def show_chain(answer: protos.GetSettlementChainResponse) -> None:
 def _settlement_lines(one: protos.Settlement) -> Iterable[str]:
     state = protos.SettlementState.Name(one.state).removeprefix("SETTLEMENT_STATE_")
     settled = local(microseconds(one.settled_at))[:16] if one.HasField("settled_at") else "—"
-    yield f"{one.settlement_id}  {SETTLEMENT_STATES[state]} {state}  {settled}"
+    yield f"{one.settlement_id}  {SETTLEMENT_STATES[state][0]} {state}  {settled}"
     places = f"{one.insured_region or '—'} → {one.treatment_region or '—'}"
     yield f"  机构 institution {one.institution_code}，就诊 visit {one.visit_id or '—'}，{places}"
     if one.HasField("money"):
@@ -149,7 +137,7 @@ def show_uses(answer: protos.ListMedicalUsesResponse) -> None:
             local(microseconds(one.settled_at))[:16],
             one.settlement_id,
             one.institution_code,
-            f"{SETTLEMENT_STATES[state]} {state}",
+            f"{SETTLEMENT_STATES[state][0]} {state}",
             yuan(one.money.total_fen),
             yuan(one.net.total_fen),
         )

@@ -6,7 +6,7 @@ import typer
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
 
 from hub.audit.replay.questions import answer
-from hub.commands.asof import place
+from hub.commands.asof_options import place
 from hub.commands.database import database
 from hub.commands.options import Json
 from hub.commands.outcomes import print_outcome

@@ -13,7 +13,7 @@ from chuanyu.exchange.v1 import audit_question_pb2 as asked
 
 from hub.admin.agreement_toml import read_terms
 from hub.audit.rule_archive import DOMAIN, pack_version
-from hub.commands.asof import place
+from hub.commands.asof_options import place
 from hub.commands.database import database
 from hub.commands.options import Json
 from hub.commands.replay import Begin, End, end_of, finish

@@ -28,7 +28,6 @@ REQUESTED, APPROVED, REFUSED, RUNNING = "REQUESTED", "APPROVED", "REFUSED", "RUN
 DELIVERED, FAILED, CANCELLED = "DELIVERED", "FAILED", "CANCELLED"
 STATES = (REQUESTED, APPROVED, REFUSED, RUNNING, DELIVERED, FAILED, CANCELLED)
 OPEN = (REQUESTED, APPROVED, RUNNING)
-KINDS = ("card", "answers", "what_if", "views", "record")
 _NEXT = {
     "audit_approved": APPROVED,
     "audit_refused": REFUSED,
@@ -102,7 +101,7 @@ class AuditRequest(HubAggregate):
 
     @property
     def kind(self) -> str:
-        """Which of KINDS the question is."""
+        """Which arm of the question is asked, such as card."""
         return str(self.requested.question.WhichOneof("asked"))
 
     @property

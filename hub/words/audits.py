@@ -15,6 +15,8 @@ QUESTIONS = {
     "what_if": ("换一套规则会怎样", "What other rules would answer"),
     "views": ("视图是否与日志一致", "Do the views say what the journal says"),
     "record": ("记录是否被改动", "Was anything in the record altered"),
+    "concession": ("当时优待次数还有多少", "What was known of the units of a concession"),
+    "person": ("当时知道某人什么", "What was known of a person"),
 }
 PARTS = {
     1: ("结果（JSON）", "outcome (JSON)"),

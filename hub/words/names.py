@@ -73,6 +73,7 @@ SHOWN = {
     "FINDINGS": ("发现", "findings"),
     "LOANS": ("借阅", "loans"),
     "VISITS": ("入园入馆", "visits"),
+    "PERSON": ("某人的全部记录", "all of a person"),
     "LOOKS": ("查看记录", "looks"),
     "FILINGS": ("备案", "filings"),
     "MEDICAL_USES": ("就医用卡", "medical uses"),

@@ -17,6 +17,7 @@ from hub.audit.outcome import read
 from hub.audit.report.checking import check
 from hub.domain.participant import OPERATOR, OPERATOR_METADATA
 from hub.trust.certificates import own_authorities
+from tests.audit.test_known import ONE_OF_EACH
 from tests.clients import DEADLINE_S, Province, Refusal, refused
 from tests.hub_process import RunningHub
 from tests.messages import name_card, registered
@@ -107,6 +108,15 @@ def test_operators_ask_everything_and_refuse_with_a_reason(of: dict[str, Stub]) 
     assert refusal(of["operators"].ApproveReplay, refuse, metadata=by_li).reason == "AUDIT_SAME_PERSON"
     found = of["operators"].ApproveReplay(refuse, timeout=DEADLINE_S, metadata=HAN).replay
     assert (found.state, found.reason_code) == (protos.REPLAY_STATE_REFUSED, "NO_BASIS")
+
+
+@pytest.mark.parametrize("kind", ONE_OF_EACH)
+def test_what_is_not_of_one_card_alone_is_not_a_participants_to_ask(of: dict[str, Stub], kind: str) -> None:
+    request = of_card()
+    request.question.CopyFrom(questions.AuditQuestion(**{kind: ONE_OF_EACH[kind]}))
+    if hasattr(ONE_OF_EACH[kind], "card"):
+        name_card(getattr(request.question, kind).card, CARD, "50")
+    assert refusal(of["cq"].RequestReplay, request).reason == "AUDIT_BEYOND_RIGHT"
 
 
 def in_the_future() -> protos.RequestReplayRequest:

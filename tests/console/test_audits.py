@@ -9,6 +9,7 @@ import pytest
 from hub.admin.accounts.roles import ADMINISTRATOR, AUDITOR, POLICY
 from hub.audit.requests import reading
 from hub.audit.requests.folder import Folder
+from hub.console.pages.audit_things import THINGS
 from hub.console.workings import Workings
 from hub.domain.audit_request import AuditRequest
 from hub.journal.sessions import session
@@ -139,6 +140,10 @@ def test_a_card_is_an_auditors_of_its_province_to_ask_about_and_to_see(workings:
         ({"kind": "agreement", "from": "2020-01-01", "to": "2020-02-01", "agreement": "NONE", "change": "valid_from"}, "not of the form"),
         ({"kind": "card", "card": "", "issuer": "50"}, "not of the form"),
         ({"kind": "card", "card": "12", "issuer": "50"}, "card.clear"),
+        ({"kind": "person", "card": "", "issuer": "50"}, "not of the form"),
+        ({"kind": "person", "card": LOST_CARD, "issuer": "50", "valid": "soon"}, "not of the form"),
+        ({"kind": "person", "card": LOST_CARD, "issuer": "50", "at": AHEAD}, "beyond what is recorded"),
+        ({"kind": "concession", "card": LOST_CARD, "issuer": "50", "region": "5"}, "question.concession.region"),
         ({"kind": "nothing"}, "no such page"),
     ],
 )
@@ -155,7 +160,7 @@ def test_bad_input_is_refused_by_name_and_nothing_is_recorded(
 
 def test_every_form_is_shown_in_both_languages(other: Visitor) -> None:
     listed = re.findall(r'href="(/audit/requests/ask\?kind=[a-z]+)"', other.get("/audit/requests"))
-    assert len(listed) == 8
+    assert len(listed) == 8 + len(THINGS)
     for path in listed:
         assert "Legal basis" in other.get(path)
         assert "法律依据" in other.get(f"{path}&lang=zh")

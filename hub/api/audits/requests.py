@@ -16,7 +16,7 @@ from eventsourcing.persistence import PersistenceError
 from hub.api.edge.directory import Caller
 from hub.api.edge.turns import Reads
 from hub.audit.requests import reading
-from hub.audit.requests.desk import Asking, AuditDesk, opened
+from hub.audit.requests.desk import Asking, AuditDesk, card_in, opened
 from hub.audit.requests.folder import Folder
 from hub.domain.audit_errors import AuditBeyondRight
 from hub.domain.audit_request import DELIVERED, RUNNING, AuditRequest, number_of
@@ -149,11 +149,11 @@ def _named(caller: Caller, name: str) -> events.AuditPerson:
 
 def _refuse_beyond(request: protos.RequestReplayRequest, caller: Caller) -> None:
     """Raises AuditBeyondRight unless a caller may ask, and RequestInvalid for a card by key: who has not seen it has no number."""
-    kind, card = request.question.WhichOneof("asked"), request.question.card.card
-    if caller.urn != OPERATOR and (kind != "card" or card.issuing_province != caller.province):
+    kind, card = request.question.WhichOneof("asked"), card_in(request.question)
+    if caller.urn != OPERATOR and (kind != "card" or card is None or card.issuing_province != caller.province):
         raise AuditBeyondRight
-    if kind == "card" and card.key:
-        raise RequestInvalid([("question.card.card.key", "clear_only")])
+    if card is not None and card.key:
+        raise RequestInvalid([(f"question.{kind}.card.key", "clear_only")])
 
 
 def _refuse_others(found: AuditRequest, caller: Caller) -> None:

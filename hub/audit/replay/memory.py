@@ -7,7 +7,7 @@ What `hub.api.cards.card_snapshot` reads by one statement is looked up here; agr
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hub.domain.acceptance import Question, looks_at_record
 from hub.domain.card import Fact
@@ -43,6 +43,13 @@ class OnRecord(NamedTuple):
     subjects: set[bytes]
     facts: list[list[Fact]]
     units: list[Entry]
+
+
+class OfHolder(NamedTuple):
+    """Who has a card, by the keys of documents, and the numbers of all cards of theirs."""
+
+    holders: list[bytes]
+    cards: list[bytes]
 
 
 class Memory:
@@ -178,17 +185,30 @@ class Memory:
             return NOTHING
         return records_of(known, registers, units, library)
 
+    def held(self, key: bytes) -> OfHolder:
+        """Returns the holders of a card and the numbers of all cards that they have, the card's own first."""
+        holders = sorted({state.holder for state in self._lives_of(key) if state.holder})
+        rows = (self._rows[HOLDER_CARDS.name].states.get((holder,)) for holder in holders)
+        others = (bytes.fromhex(card) for row in rows if row is not None for card in _cards_in(row[1]))
+        return OfHolder(holders, list(dict.fromkeys((self.identifiers(key)[0], *others))))
+
+    def on_record(self, key: bytes) -> Records:
+        """Returns all that is on record of the holder of a card, without registers."""
+        known = self.recorded(key)
+        return records_of(known.facts, {}, known.units, self._library(known.subjects))
+
+    def province(self, card: bytes) -> str:
+        """Returns the province that issued a card, "" if that is not known."""
+        return next((state.province for state in self._lives_of(card) if state.province), "")
+
+    def states(self, view: Projection) -> dict[Key, Any]:
+        """Returns the rows of one of the views, None where there is none any more."""
+        return self._rows[view.name].states
+
     def _subjects(self, key: bytes) -> set[bytes]:
         """Returns all keys that what is on record of the holder of a card may be under."""
-        found, holders = {key}, {state.holder for state in self._lives_of(key)}
-        cards = {self.identifiers(key)[0]}
-        for holder in filter(None, holders):
-            found.add(holder)
-            if (row := self._rows[HOLDER_CARDS.name].states.get((holder,))) is not None:
-                cards.update(map(bytes.fromhex, _cards_in(row[1])))
-        for card in cards:
-            found.update((card, *self._tied(card)))
-        return found
+        holders, cards = self.held(key)
+        return {key, *holders, *(identifier for card in cards for identifier in (card, *self._tied(card)))}
 
     def _units(self, subjects: Iterable[bytes], since: str) -> list[Entry]:
         states = self._rows[CONCESSIONS.name].states

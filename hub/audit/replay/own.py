@@ -51,13 +51,35 @@ def own_events(connection: psycopg.Connection, key: bytes, position: int) -> Own
         fresh = {one.position: one for one in _naming(connection, asked, position, tail) if one.position not in found}
         if named is None:
             named = frozenset(fresh)
-        found |= fresh
-        families = changes_in(connection, corrected_among(connection, sorted(fresh), position), position)
-        found |= {one.position: one for one in events_at(connection, sorted(families.keys() - found.keys()))}
-        changed |= families
+        changed |= _with_families(connection, fresh.values(), found, position)
         asked = {(mention.what, mention.key) for one in found.values() if one.kind in CARD_KINDS for mention in mentions(one)} - seen
         seen |= asked
     return Own(key, [found[at] for at in sorted(found)], changed, named or frozenset())
+
+
+def events_of(connection: psycopg.Connection, positions: Iterable[int], through: int) -> Own:
+    """Returns the events at some positions, and those that they correct or that correct them, up to a position."""
+    found: dict[int, Recorded] = {}
+    events = events_at(connection, sorted({at for at in positions if at <= through}))
+    changed = _with_families(connection, events, found, through)
+    return Own(b"", [found[at] for at in sorted(found)], changed, frozenset(found))
+
+
+def joined(one: Own, other: Own) -> Own:
+    """Returns the events of both."""
+    events = {event.position: event for event in (*other.events, *one.events)}
+    return Own(one.key, [events[at] for at in sorted(events)], {**other.changed, **one.changed}, one.named | other.named)
+
+
+def _with_families(
+    connection: psycopg.Connection, events: Iterable[Recorded], found: dict[int, Recorded], through: int
+) -> dict[int, Change]:
+    """Adds events to those that were found, with all that has to do with their corrections, and returns what these change."""
+    fresh = {one.position: one for one in events}
+    found |= fresh
+    families = changes_in(connection, corrected_among(connection, sorted(fresh), through), through)
+    found |= {one.position: one for one in events_at(connection, sorted(families.keys() - found.keys()))}
+    return families
 
 
 def _naming(connection: psycopg.Connection, names: set[Name], through: int, tail: Iterable[Recorded]) -> list[Recorded]:

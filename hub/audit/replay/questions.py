@@ -6,11 +6,14 @@ from typing import Any
 
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
 
+from hub.audit.known import person
+from hub.audit.known.asking import about
 from hub.audit.outcome import Outcome
 from hub.audit.replay import answers_asked, card_asked, record_asked, views_asked, what_if_asked
 from hub.audit.replay.progress import Progress, unseen
 from hub.audit.requests.windows import check_times
 from hub.journal.sessions import session
+from hub.projections import DECIDED_BY
 
 Run = Callable[[str, Any, Progress], Outcome]
 
@@ -21,6 +24,8 @@ QUESTIONS: Mapping[str, Run] = {
     "what_if": what_if_asked.run,
     "views": views_asked.run,
     "record": record_asked.run,
+    "person": about("person", person.find, DECIDED_BY),
+    "concession": about("concession", person.find_units, DECIDED_BY),
 }
 
 

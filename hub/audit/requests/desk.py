@@ -10,6 +10,7 @@ from datetime import datetime
 import psycopg
 from chuanyu.exchange.v1 import audit_question_pb2 as questions
 from chuanyu.exchange.v1 import audit_requests_pb2 as protos
+from chuanyu.exchange.v1 import references_pb2
 from eventsourcing.persistence import IntegrityError
 
 from hub.audit.requests import reading
@@ -116,12 +117,20 @@ def opened(dsn: str, connection: psycopg.Connection) -> Iterator[AuditDesk]:
 
 
 def keyed(question: questions.AuditQuestion, keyring: Keyring) -> questions.AuditQuestion:
-    """Returns a question with the card by its key; raises RequestInvalid for a number that is none."""
+    """Returns a question with the card that it names by its key; raises RequestInvalid for a number that is none."""
     made = questions.AuditQuestion()
     made.CopyFrom(question)
-    if made.WhichOneof("asked") == "card" and made.card.card.clear:
-        made.card.card.key = hmac_sm3(keyring.pseudonym, card_named(made.card.card).encode())
+    if (card := card_in(made)) is not None and card.clear:
+        card.key = hmac_sm3(keyring.pseudonym, card_named(card).encode())
     return made
+
+
+def card_in(question: questions.AuditQuestion) -> references_pb2.CardRef | None:
+    """Returns the card that a question names, None if it names none."""
+    asked = getattr(question, str(question.WhichOneof("asked")))
+    named = "card" in asked.DESCRIPTOR.fields_by_name
+    card: references_pb2.CardRef | None = asked.card if named else None
+    return card
 
 
 def of_operator(name: str) -> protos.AuditPerson:

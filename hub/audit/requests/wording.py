@@ -28,6 +28,35 @@ def _card(asked: Any) -> Text:
     )
 
 
+def _person(asked: Any) -> Text:
+    return _known(_holder(asked.card), asked)
+
+
+def _concession(asked: Any) -> Text:
+    holder = _holder(asked.card)
+    return _known(Text(f"{holder.zh}在 {asked.region} 的优待次数", f"Units of {asked.region}'s concession, {holder.en}"), asked)
+
+
+def _holder(card: Any) -> Text:
+    zh, en = PROVINCES.get(card.issuing_province, ("", ""))
+    key = card.key.hex()[:8]
+    return Text(f"持{zh}卡 {key}… 者", " ".join(f"The holder of the {en} card {key}…".split()))
+
+
+def _known(name: Text, asked: Any) -> Text:
+    times = _both_times(asked)
+    return Text(f"{name.zh}：{times.zh}枢纽知道什么", f"{name.en}: what the hub knew {times.en}")
+
+
+def _both_times(asked: Any) -> Text:
+    """Says by when something was recorded, and which instant it is about."""
+    recorded = _place(asked.recorded_as_of) if asked.HasField("recorded_as_of") else Text("现在", "now")
+    if not asked.HasField("valid_at"):
+        return Text(f"{recorded.zh}时", f"by {recorded.en}")
+    valid = _instant(asked.valid_at)
+    return Text(f"{recorded.zh}时对 {valid} ", f"by {recorded.en} of {valid}")
+
+
 def _answers(asked: Any) -> Text:
     return Text(f"{_period(asked).zh}的答复，重算是否一致", f"The answers {_period(asked).en}: are they the same when decided again")
 
@@ -91,4 +120,12 @@ def _instant(at: Any) -> str:
     return text.removesuffix(" 00:00:00").removesuffix(":00") if text.endswith(" 00:00:00") or text.endswith(":00") else text
 
 
-_WORDS = {"card": _card, "answers": _answers, "what_if": _what_if, "views": _views, "record": _record}
+_WORDS = {
+    "card": _card,
+    "answers": _answers,
+    "what_if": _what_if,
+    "views": _views,
+    "record": _record,
+    "person": _person,
+    "concession": _concession,
+}

@@ -1,39 +1,25 @@
 """Asks for an audit in words and dates: one form a question. A card's number is in the body of the form alone, and becomes its key."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import NamedTuple
 
 import psycopg
 from chuanyu.exchange.v1 import audit_question_pb2 as protos
 from chuanyu.exchange.v1 import audit_requests_pb2 as requests
-from chuanyu.exchange.v1 import hub_decisions_pb2, references_pb2
+from chuanyu.exchange.v1 import hub_decisions_pb2
 
-from hub.admin.accounts.attempts import count_search
 from hub.admin.accounts.roles import AUDITOR
 from hub.admin.reference_pages import reference_page
 from hub.audit.as_of import agreements_at
 from hub.audit.requests.desk import Asking, opened
 from hub.console.page import CONSOLE, InputUnfit, Moved, Page, PageForbidden, PageUnknown, Shown
-from hub.domain.instants import LOCAL, local_midnight, with_zone
+from hub.console.pages.audit_fields import Form, named_card, place, said, times
+from hub.console.pages.audit_things import THINGS
+from hub.domain.instants import LOCAL, local_midnight
 from hub.journal.reader import head_position
 from hub.projections import PROJECTIONS
 from hub.projections.views.agreements import find_history
 from hub.words.names import PROVINCES
-
-
-class Form(NamedTuple):
-    """A question as a form: its title, what it answers, its fields, whether it names a card, and what makes a question of it."""
-
-    title: tuple[str, str]
-    says: tuple[str, str]
-    fields: tuple[str, ...]
-    question: Callable[[Page], protos.AuditQuestion]
-
-    @property
-    def asks_card(self) -> bool:
-        """Whether it names a card, which is an auditor's to ask."""
-        return "card" in self.fields
 
 
 def form(page: Page) -> Shown:
@@ -60,10 +46,10 @@ def form(page: Page) -> Shown:
 
 def ask(page: Page) -> Moved:
     """Records a request; raises InputUnfit, PageForbidden, SearchedTooOften, RequestInvalid, and what is refused of times."""
-    asked = _form(page, _said(page, "kind"))
+    asked = _form(page, said(page, "kind"))
     question = asked.question(page)
     me = requests.AuditPerson(participant=CONSOLE, name=page.account.name)
-    asking = Asking(question, _said(page, "purpose"), _said(page, "basis"))
+    asking = Asking(question, said(page, "purpose"), said(page, "basis"))
     with page.reading() as connection, opened(page.workings.dsn, connection) as desk:
         made = desk.request(asking, me, page.workings.keyring, datetime.now(UTC))
     return Moved(f"/audit/requests/{made.code}")
@@ -92,18 +78,7 @@ def _choices(page: Page, connection: psycopg.Connection, head: int) -> Mapping[s
 
 
 def _card(page: Page) -> protos.AuditQuestion:
-    issuer, number = _said(page, "issuer"), _said(page, "card").upper()
-    if issuer not in PROVINCES or not number:
-        raise InputUnfit
-    if not page.may_see(issuer):
-        raise PageForbidden
-    with page.workings.rows.session() as connection:
-        count_search(connection, page.account.name)
-    asked = protos.CardQuestion(against_today=_said(page, "kind") == "today")
-    asked.card.issuing_province, asked.card.clear = issuer, number
-    asked.card.kind = references_pb2.CARD_IDENTIFIER_KIND_CARD_NO
-    if at := _said(page, "at"):
-        asked.recorded_as_of.CopyFrom(_place(at))
+    asked = protos.CardQuestion(card=named_card(page), against_today=said(page, "kind") == "today", **times(page))
     return protos.AuditQuestion(card=asked)
 
 
@@ -113,18 +88,18 @@ def _answers(page: Page) -> protos.AuditQuestion:
 
 def _rules(page: Page) -> protos.AuditQuestion:
     changes = []
-    if digest := _said(page, "rules"):
+    if digest := said(page, "rules"):
         try:
             changes.append(protos.WhatIfChange(rules=protos.RulesChange(digest=bytes.fromhex(digest))))
         except ValueError:
             raise InputUnfit from None
-    if name := _said(page, "parameter"):
-        changes.append(protos.WhatIfChange(parameter=protos.ParameterChange(name=name, value=_said(page, "value"))))
+    if name := said(page, "parameter"):
+        changes.append(protos.WhatIfChange(parameter=protos.ParameterChange(name=name, value=said(page, "value"))))
     return _what_if(page, changes)
 
 
 def _agreement(page: Page) -> protos.AuditQuestion:
-    code, change = _said(page, "agreement"), _said(page, "change")
+    code, change = said(page, "agreement"), said(page, "change")
     made = protos.AgreementChange(agreement_code=code)
     if change != "without":
         made.terms.CopyFrom(_other_terms(page, code, change))
@@ -140,47 +115,33 @@ def _other_terms(page: Page, code: str, change: str) -> hub_decisions_pb2.Agreem
     terms = hub_decisions_pb2.AgreementTerms()
     terms.CopyFrom(history.versions[-1].terms)
     try:
-        getattr(terms, change).FromDatetime(local_midnight(date.fromisoformat(_said(page, "day"))))
+        getattr(terms, change).FromDatetime(local_midnight(date.fromisoformat(said(page, "day"))))
     except ValueError:
         raise InputUnfit("day") from None
     return terms
 
 
 def _what_if(page: Page, changes: list[protos.WhatIfChange]) -> protos.AuditQuestion:
-    inputs = protos.WHAT_IF_INPUTS_REBUILT if _said(page, "inputs") == "rebuilt" else protos.WHAT_IF_INPUTS_FROZEN
+    inputs = protos.WHAT_IF_INPUTS_REBUILT if said(page, "inputs") == "rebuilt" else protos.WHAT_IF_INPUTS_FROZEN
     return protos.AuditQuestion(what_if=protos.WhatIfQuestion(**_period(page), changes=changes, inputs=inputs))
 
 
 def _views(page: Page) -> protos.AuditQuestion:
     question = protos.ViewsQuestion(views=[str(one) for one in page.form.getlist("view") if one])
-    if at := _said(page, "at"):
-        question.recorded_as_of.CopyFrom(_place(at))
+    if at := said(page, "at"):
+        question.recorded_as_of.CopyFrom(place(at))
     return protos.AuditQuestion(views=question)
 
 
 def _record(page: Page) -> protos.AuditQuestion:
     question = protos.RecordQuestion()
-    if since := _said(page, "since"):
-        question.since.CopyFrom(_place(since))
+    if since := said(page, "since"):
+        question.since.CopyFrom(place(since))
     return protos.AuditQuestion(record=question)
 
 
 def _period(page: Page) -> dict[str, protos.RecordedAsOf]:
-    return {"from": _place(_said(page, "from")), "to": _place(_said(page, "to"))}
-
-
-def _place(text: str) -> protos.RecordedAsOf:
-    """Returns a place in the record by a day or a time in +08:00; raises InputUnfit."""
-    made = protos.RecordedAsOf()
-    try:
-        made.instant.FromDatetime(with_zone(datetime.fromisoformat(text)).astimezone(UTC))
-    except (ValueError, OverflowError):
-        raise InputUnfit(text[:40]) from None
-    return made
-
-
-def _said(page: Page, field: str) -> str:
-    return str(page.form.get(field, "")).strip()[:400]
+    return {"from": place(said(page, "from")), "to": place(said(page, "to"))}
 
 
 FORMS: Mapping[str, Form] = {
@@ -231,6 +192,7 @@ FORMS: Mapping[str, Form] = {
         ("每条答复按它所写的规则与所知重算。", "Each answer is decided again by the rules and the knowledge that it names."),
         ("period",), _answers,
     ),
+    **THINGS,
     "views": Form(
         ("视图是否与日志一致", "Do the views say what the journal says?"),
         ("把日志重新折叠，与现用的视图逐行比对。", "The journal is folded again and compared with the live views, row by row."),

@@ -19,10 +19,11 @@ from hub.audit.outcome import Bars, Outcome, Text, read
 from hub.audit.own_policy import own_policy
 from hub.audit.report.pages import both_times
 from hub.audit.requests import reading
-from hub.audit.requests.desk import AuditDesk, opened
+from hub.audit.requests.desk import AuditDesk, card_in, opened
 from hub.audit.requests.folder import NAMES, Folder
 from hub.audit.requests.wording import in_words
 from hub.console.page import CONSOLE, File, InputUnfit, Moved, Page, PageForbidden, Shown
+from hub.console.pages.audit_things import THINGS
 from hub.console.tables import Cell, Column, Table, table
 from hub.domain.audit_request import DELIVERED, FAILED, REQUESTED, RUNNING, AuditRequest, Step, is_same_person, number_of
 from hub.domain.instants import microseconds_of
@@ -66,7 +67,9 @@ def audits(page: Page) -> Shown:
         for one in found
     ]
     more = number_of(found[-1].code) if len(found) == MOST else 0
-    values = {"may_ask": page.account.has(*ASKING), "asks_card": page.account.has(AUDITOR), "before": more if more > 1 else 0}
+    is_auditor = page.account.has(AUDITOR)
+    things = [(kind, page.t(*form.title)) for kind, form in THINGS.items() if is_auditor or not form.asks_card]
+    values = {"may_ask": page.account.has(*ASKING), "asks_card": is_auditor, "things": things, "before": more if more > 1 else 0}
     return Shown("audits", page.t("审计申请", "Audits"), values, (table("audits", columns, rows),), head, is_live=True)
 
 
@@ -235,10 +238,11 @@ def _given(page: Page, part: protos.AuditPart.ValueType) -> tuple[AuditRequest, 
 
 
 def _may_see(page: Page, found: AuditRequest) -> bool:
-    """Whether somebody sees what came of an audit: of a card, an auditor of its province alone."""
-    if found.kind != "card":
+    """Whether somebody sees what came of an audit: of a card or its holder, an auditor of its province alone."""
+    card = card_in(found.requested.question)
+    if card is None:
         return page.account.has(*SEEING)
-    return page.account.has(AUDITOR) and page.may_see(found.requested.question.card.card.issuing_province)
+    return page.account.has(AUDITOR) and page.may_see(card.issuing_province)
 
 
 @contextlib.contextmanager

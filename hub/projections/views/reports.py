@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
+import psycopg
 from chuanyu.exchange.v1 import event_pb2
 
 from hub.domain.business_keys import card_key
@@ -132,3 +133,14 @@ def _report(recorded: Recorded, names: Names, spans: str) -> Report:
 def reported(position: int, row: Report) -> Reported:
     """Returns a row as ledgers are folded from it."""
     return Reported(row.kind, event_pb2.Event.FromString(row.data), row.occurred_us, position)
+
+
+def positions_named(connection: psycopg.Connection, view: Projection, names: Iterable[str]) -> set[int]:
+    """Returns where the reports under some names are, and what took them out or put them in force again."""
+    wanted = list(names)
+    rows = connection.execute(_NAMED % view.name, (wanted, wanted)).fetchall() if wanted else ()
+    moved = {int(at) for _, spans in rows for at in spans.replace("-", " ").split()}
+    return {int(position) for position, _ in rows} | moved
+
+
+_NAMED = "SELECT position, spans FROM views.%s WHERE name = ANY (%%s) OR (also <> '' AND also = ANY (%%s))"

@@ -1,0 +1,205 @@
+"""As of both times: what was known of a thing at any position is what its own events come to, and what the live views had there."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from chuanyu.exchange.v1 import audit_question_pb2 as asked
+from chuanyu.exchange.v1 import event_pb2, references_pb2
+
+from hub.audit.known import person
+from hub.audit.known.asking import Find, Known, asked_about, known
+from hub.audit.known.thing import last
+from hub.audit.outcome import Outcome, as_json, read
+from hub.audit.replay.questions import answer
+from hub.domain.audit_errors import AuditWindowAhead, AuditWindowBefore
+from hub.domain.errors import CardNotFound, HubError, RequestInvalid
+from hub.projections import DECIDED_BY
+from hub.projections.engine import advance
+from hub.projections.projection import View
+from hub.projections.together import advance_as_one
+from hub.projections.views.card_index import CARD_INDEX
+from tests.projections.test_projections import held, with_alias
+from tests.recording import (
+    AT_S,
+    Recording,
+    certified,
+    correcting,
+    elders_ride,
+    enabled,
+    filing,
+    key_of,
+    library,
+    lost,
+    registered,
+    reversing,
+)
+
+CARDS = ("A00000001", "A00000002", "A00000003")
+EVENTS, DAY_S = 36, 86_400
+VALID_S = AT_S + 40 * DAY_S
+Make = Callable[[random.Random, str, int], event_pb2.Event]
+
+
+def of_persons(chance: random.Random, card: str, at_s: int) -> event_pb2.Event:
+    """Something about one of three cards of two holders: lives, a record, rides, and a book that anybody brings back."""
+    event = chance.choice(
+        (
+            lambda: registered(card, at_s),
+            lambda: lost(card, at_s),
+            lambda: enabled(card, at_s, chance.choice(["", *CARDS])),
+            lambda: with_alias(registered(card, at_s), f"310{card}"),
+            lambda: certified(card, chance.choice(("2025", "2026")), at_s),
+            lambda: filing(chance.choice(("F1", "F2")), card, at_s),
+            lambda: elders_ride(card, chance.randrange(4), at_s=at_s),
+            lambda: library(chance.choice(("borrowed", "renewed")), at_s, card, due_on="2025-09-20"),
+            lambda: nobodys(library("returned", at_s)),
+        )
+    )()
+    if event.HasField("card") and chance.random() < 0.4:
+        held(event, f"50019919400101001{chance.randrange(2)}")
+    return event
+
+
+def nobodys(event: event_pb2.Event) -> event_pb2.Event:
+    event.ClearField("card")
+    return event
+
+
+def random_history(journal: Recording, chance: random.Random, make: Make) -> None:
+    """Reports of one feed, late and early, with corrections and reversals near and far, also of what comes later."""
+    for at in range(EVENTS):
+        event = make(chance, chance.choice(CARDS), AT_S + chance.randrange(40 * DAY_S))
+        if chance.random() < 0.35:
+            target = chance.choice([number for number in range(1, EVENTS + 1) if number != at + 1])
+            event = correcting(event, target) if chance.random() < 0.5 else reversing(event, target)
+        journal.append(event)
+
+
+def of_card(card: str) -> references_pb2.CardRef:
+    return references_pb2.CardRef(issuing_province="50", kind=references_pb2.CARD_IDENTIFIER_KIND_CARD_NO, key=key_of(card))
+
+
+def at(question: Any, position: int) -> Any:
+    """The question about a position, and about an instant after all that is reported."""
+    question.recorded_as_of.position, question.valid_at.seconds = position, VALID_S
+    return question
+
+
+def ask(views: psycopg.Connection, question: Any, find: Find, rest_on: tuple[View, ...]) -> Known | None:
+    """What was known of a thing, None where the hub knows nothing of it."""
+    try:
+        return known(views, question, find, asked_about(views, question, rest_on))
+    except HubError:
+        return None
+
+
+def said(found: Known | None) -> dict[str, str]:
+    return {} if found is None else {line.name: line.value for line in last(found.steps)}
+
+
+def people(of_city: bool) -> list[Any]:
+    if of_city:
+        return [asked.ConcessionQuestion(card=of_card(card), region="500103") for card in CARDS]
+    return [asked.PersonQuestion(card=of_card(card)) for card in CARDS]
+
+
+@pytest.mark.parametrize("of_city", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_person_at_a_position_is_who_the_views_had_there(journal: Recording, views: psycopg.Connection, seed: int, of_city: bool) -> None:
+    random_history(journal, random.Random(seed), of_persons)
+    find, stood = (person.find_units if of_city else person.find), {}
+    for position in range(1, EVENTS + 1):
+        advance_as_one(views, DECIDED_BY, through=position)
+        for number, question in enumerate(people(of_city)):
+            found = ask(views, at(question, position), find, DECIDED_BY)
+            assert found is None or found.is_same
+            stood[position, number] = said(found)
+    while advance(views, CARD_INDEX, through=seed * 9):
+        pass
+    later = {(position, number): ask(views, at(people(of_city)[number], position), find, DECIDED_BY) for position, number in stood}
+    assert [where for where, found in later.items() if found is not None and not found.is_same] == []
+    assert {where: (said(found), stood[where]) for where, found in later.items() if said(found) != stood[where]} == {}
+    assert len({tuple(one.items()) for one in stood.values()}) >= (3 if of_city else 12)
+
+
+def outcome_of(dsn: str, **question: Any) -> Outcome:
+    """The outcome of a question as it is read again."""
+    return read(as_json(answer(dsn, asked.AuditQuestion(**question))))
+
+
+def fold(views: psycopg.Connection) -> None:
+    while advance_as_one(views, DECIDED_BY).moved:
+        pass
+    while advance(views, CARD_INDEX):
+        pass
+
+
+def test_a_person_has_cards_filings_units_and_loans_and_each_event_shows_what_it_changed(
+    dsn: str, journal: Recording, views: psycopg.Connection
+) -> None:
+    journal.append(held(registered(CARDS[0])), held(registered(CARDS[1])), held(filing()), elders_ride(CARDS[1], 1, 3))
+    journal.append(library("borrowed", due_on="2025-09-10"), nobodys(library("returned", AT_S + DAY_S)))
+    fold(views)
+    question = at(asked.PersonQuestion(card=of_card(CARDS[0])), 6)
+    outcome = outcome_of(dsn, person=question)
+    key = key_of(CARDS[0]).hex()[:12]
+    assert (outcome.holds, outcome.facts["known"], outcome.facts["state"]["cards"]) == (True, True, "2")
+    expected = {"filing 50/F1": "EXPIRED", f"card {key} social_status": "ACTIVE", "loans": "out 0 overdue 0 unpaid 0 of 1"}
+    assert expected.items() <= outcome.facts["state"].items()
+    assert outcome.facts["state"]["units 500000"] == "2025 left 1197 used 3 topped_up 0"
+    changed = {step["position"]: [one["name"] for one in step["changed"]] for step in outcome.facts["steps"]}
+    assert (changed[3], changed[6]) == (["filing 50/F1"], ["loans", "is_stopped"])
+    before = outcome_of(dsn, person=at(question, 2))
+    assert "filing 50/F1" not in before.facts["state"]
+
+
+def test_a_person_who_was_not_known_then_is_an_answer(dsn: str, journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(registered(CARDS[0]), registered(CARDS[1]))
+    fold(views)
+    outcome = outcome_of(dsn, person=at(asked.PersonQuestion(card=of_card(CARDS[1])), 1))
+    assert (outcome.facts["known"], outcome.facts["state"], outcome.timeline) == (False, {}, ())
+    assert "was not known yet; its first event is at position 2" in outcome.answer.en
+
+
+@pytest.mark.parametrize(
+    ("kind", "question", "refusal"),
+    [
+        ("person", asked.PersonQuestion(card=of_card("A00000009")), CardNotFound),
+        ("concession", asked.ConcessionQuestion(card=of_card("A00000009"), region="500103"), CardNotFound),
+        ("concession", asked.ConcessionQuestion(card=of_card("A00000001"), region="999999"), RequestInvalid),
+    ],
+)
+def test_what_the_hub_has_never_heard_of_is_refused_by_name(
+    dsn: str, journal: Recording, views: psycopg.Connection, kind: str, question: Any, refusal: type[HubError]
+) -> None:
+    journal.append(registered(CARDS[0]))
+    fold(views)
+    with pytest.raises(refusal):
+        answer(dsn, asked.AuditQuestion(**{kind: question}))
+
+
+# One of each kind of question, each about something.
+ONE_OF_EACH: dict[str, Any] = {
+    "person": asked.PersonQuestion(card=of_card(CARDS[0])),
+    "concession": asked.ConcessionQuestion(card=of_card(CARDS[0]), region="500103"),
+}
+
+
+@pytest.mark.parametrize("kind", ONE_OF_EACH)
+def test_a_time_that_the_record_does_not_have_is_refused(dsn: str, journal: Recording, views: psycopg.Connection, kind: str) -> None:
+    journal.append(registered(CARDS[0]))
+    fold(views)
+    places: list[tuple[dict[str, Any], type[HubError]]] = [
+        ({"recorded_as_of": {"position": 2}}, AuditWindowAhead),
+        ({"recorded_as_of": {"instant": {"seconds": 4_000_000_000}}}, AuditWindowAhead),
+        ({"valid_at": {"seconds": 4_000_000_000}}, AuditWindowAhead),
+        ({"recorded_as_of": {"instant": {"seconds": 1}}}, AuditWindowBefore),
+    ]
+    for times, refusal in places:
+        question = type(ONE_OF_EACH[kind])(**times)
+        question.MergeFrom(ONE_OF_EACH[kind])
+        with pytest.raises(refusal):
+            answer(dsn, asked.AuditQuestion(**{kind: question}))
