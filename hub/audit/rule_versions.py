@@ -90,6 +90,11 @@ def unpacked_version(dsn: str, digest: bytes) -> Iterator[tuple[Path, dict[str, 
         yield Path(directory), unpack_version(kept, digest, published, Path(directory))
 
 
+def kept_digests(connection: psycopg.Connection) -> list[bytes]:
+    """Returns the digests of the versions that are kept."""
+    return [bytes(digest) for (digest,) in connection.execute("SELECT digest FROM journal.rule_version ORDER BY digest").fetchall()]
+
+
 def _kept(connection: psycopg.Connection, digest: bytes) -> bytes | None:
     row = connection.execute("SELECT archive FROM journal.rule_version WHERE digest = %s", (digest,)).fetchone()
     return bytes(row[0]) if row is not None else None

@@ -53,3 +53,11 @@ class AuditWindowAhead(HubError):
 
 class AuditWindowBefore(HubError):
     """Nothing was recorded by then; give a later time."""
+
+
+class AuditNameUnknown(HubError):
+    """The question names something that there is not; name one of those that there are:"""
+
+
+class AuditChangeUnfit(HubError):
+    """A change of the question cannot be tried out; mend it and ask again:"""

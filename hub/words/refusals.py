@@ -22,6 +22,8 @@ CHINESE = {
     "AuditWindowReversed": "所问时段为空，或起点在终点之后；请给出更晚的终点。",
     "AuditWindowAhead": "所问时段超出目前已入账的部分；请给出更早的终点。",
     "AuditWindowBefore": "到那时还没有任何入账；请给出更晚的时刻。",
+    "AuditNameUnknown": "所问的名称不存在；请改用现有的名称：",
+    "AuditChangeUnfit": "所列改动无法试行；请改正后重新申请：",
     # The catalogue of service items
     "UnknownItem": "事项目录中没有这个编号或编码；见 `hub items list`。",
     "BeforeCatalogue": "该日早于首批川渝通办事项；请查询之后的日期。",

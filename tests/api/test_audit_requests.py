@@ -161,6 +161,32 @@ def test_what_may_not_be_asked_is_refused_by_name(request_made: protos.RequestRe
     assert refusal(of["cq"].RequestReplay, request_made).reason == reason
 
 
+@pytest.mark.parametrize(
+    ("change", "reason", "says"),
+    [
+        ({"parameter": {"name": "tempLosDays", "value": "1"}}, "AUDIT_NAME_UNKNOWN", "tempLossDays"),
+        ({"parameter": {"name": "tempLossDays", "value": "soon"}}, "AUDIT_CHANGE_UNFIT", "0–36,500"),
+        ({"agreement": {"agreement_code": "ORD-TRANSITS/1"}}, "AUDIT_NAME_UNKNOWN", "ORD-TRANSIT/1"),
+        ({"reference": {"table": "polcy", "rows": b"x"}}, "AUDIT_NAME_UNKNOWN", "policy"),
+    ],
+)
+def test_a_change_of_what_there_is_not_is_refused_and_gets_no_number(
+    change: dict[str, Any], reason: str, says: str, of: dict[str, Stub]
+) -> None:
+    def newest() -> list[str]:
+        found = of["operators"].ListReplays(protos.ListReplaysRequest(), timeout=DEADLINE_S, metadata=HAN).replays
+        return [one.audit_code for one in found[:1]]
+
+    first, last, before = questions.RecordedAsOf(position=1), questions.RecordedAsOf(), newest()
+    last.instant.FromDatetime(datetime.now(UTC))
+    changes = [questions.WhatIfChange(**change)]
+    window = questions.WhatIfQuestion(**{"from": first, "to": last}, changes=changes, inputs=questions.WHAT_IF_INPUTS_FROZEN)
+    asked = protos.RequestReplayRequest(question=questions.AuditQuestion(what_if=window), purpose="x", legal_basis="y")
+    found = refusal(of["operators"].RequestReplay, asked, metadata=HAN)
+    assert (found.reason, found.code, says in found.text) == (reason, grpc.StatusCode.INVALID_ARGUMENT, True)
+    assert newest() == before
+
+
 def test_an_empty_window_and_an_unknown_code_are_refused(of: dict[str, Stub]) -> None:
     place = questions.RecordedAsOf(position=2)
     window = questions.AnswersQuestion(**{"from": place, "to": questions.RecordedAsOf(position=1)})

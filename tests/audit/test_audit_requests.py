@@ -14,10 +14,15 @@ from chuanyu.exchange.v1 import audit_question_pb2 as questions
 from chuanyu.exchange.v1 import audit_requests_pb2 as protos
 
 from hub.audit.fsck import check
+from hub.audit.replay.branches import RulesForeign, TableRefused, TableUnknown
+from hub.audit.replay.parameters import ParameterUnknown, ParameterValueUnfit
+from hub.audit.replay.views_asked import ViewUnknown
 from hub.audit.requests.desk import Asking, AuditDesk, of_operator
 from hub.audit.requests.reading import Listed, count
 from hub.audit.requests.windows import window_of
 from hub.audit.requests.wording import in_words
+from hub.audit.rule_archive import pack_version
+from hub.domain import reference
 from hub.domain.audit_errors import (
     AuditDecided,
     AuditNotApproved,
@@ -31,7 +36,7 @@ from hub.domain.audit_errors import (
     AuditWindowReversed,
 )
 from hub.domain.audit_request import AuditRequest, digest_of
-from hub.domain.errors import RequestInvalid
+from hub.domain.errors import HubError, RequestInvalid, RuleVersionUnknown
 from hub.domain.pseudonym import hmac_sm3
 from hub.journal.reader import head_position
 from hub.journal.recorder import AggregateStore
@@ -144,7 +149,7 @@ def at(server_dsn: str) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def desk(at: str) -> Iterator[AuditDesk]:
     with contextlib.closing(AggregateStore(at)) as store, session(at, "hub_reader", "hub-audits") as connection:
-        yield AuditDesk(connection, store)
+        yield AuditDesk(at, connection, store)
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +190,7 @@ def test_requests_at_once_get_numbers_of_their_own(at: str, desk: AuditDesk, key
 
     def one(_: int) -> str:
         with contextlib.closing(AggregateStore(at)) as store, session(at, "hub_reader", "hub-audits") as connection:
-            return ask(AuditDesk(connection, store), keyring).code
+            return ask(AuditDesk(at, connection, store), keyring).code
 
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(one, range(12)))
@@ -199,7 +204,7 @@ def test_requests_at_once_get_numbers_of_their_own(at: str, desk: AuditDesk, key
 
 def test_a_list_that_is_shown_again_has_what_has_changed_and_nothing_that_is_attached(at: str, desk: AuditDesk, keyring: Keyring) -> None:
     listed, place = Listed(), questions.RecordedAsOf
-    change = questions.WhatIfChange(rules=questions.RulesChange(archive=bytes(1_000_000)))
+    change = questions.WhatIfChange(rules=questions.RulesChange(archive=pack_version()))
     window = {"from": place(position=1), "to": place(position=2)}
     question = questions.WhatIfQuestion(**window, changes=[change], inputs=questions.WHAT_IF_INPUTS_FROZEN)
     audit = ask(desk, keyring, questions.AuditQuestion(what_if=question))
@@ -212,11 +217,41 @@ def test_a_list_that_is_shown_again_has_what_has_changed_and_nothing_that_is_att
         assert again[1] is first[1]
         assert [one.code for one in listed.newest(connection, 2, before=3)] == ["AU-2", "AU-1"]
         question.changes.add().parameter.CopyFrom(questions.ParameterChange(name="tempLossDays", value="1"))
-        question.changes.add().agreement.agreement_code = "ORD-TRANSIT"
-        question.changes.add().reference.CopyFrom(questions.ReferenceChange(table="policy", rows=bytes(1_000_000)))
+        policy = (Path(reference.__file__).parent / "policy.csv").read_bytes()
+        question.changes.add().reference.CopyFrom(questions.ReferenceChange(table="policy", rows=policy))
         several = ask(desk, keyring, questions.AuditQuestion(what_if=question)).requested.question
         shown = listed.newest(connection, 1)[0].requested.question
         assert (in_words(shown), shown.ByteSize() < 200) == (in_words(several), True)
+
+
+def unfit(**change: Any) -> questions.AuditQuestion:
+    """A what-if of one change that cannot be tried out."""
+    window = {"from": questions.RecordedAsOf(position=1), "to": questions.RecordedAsOf(position=2)}
+    changes = [questions.WhatIfChange(**change)]
+    asked = questions.WhatIfQuestion(**window, changes=changes, inputs=questions.WHAT_IF_INPUTS_FROZEN)
+    return questions.AuditQuestion(what_if=asked)
+
+
+@pytest.mark.parametrize(
+    ("question", "refusal", "nearest"),
+    [
+        (unfit(parameter={"name": "tempLosDays", "value": "1"}), ParameterUnknown, "tempLossDays"),
+        (unfit(parameter={"name": "tempLossDays", "value": "soon"}), ParameterValueUnfit, "0–36,500"),
+        (unfit(reference={"table": "polcy", "rows": b"x"}), TableUnknown, "policy"),
+        (unfit(reference={"table": "reasons", "rows": b"code\n"}), TableRefused, "contradicts"),
+        (unfit(rules={"archive": b"no archive"}), RulesForeign, "archive"),
+        (unfit(rules={"digest": b"\3" * 32}), RuleVersionUnknown, "there are"),
+        (questions.AuditQuestion(views=questions.ViewsQuestion(views=["card_standin"])), ViewUnknown, "card_standing"),
+        (unfit(branch="of.500199198503211232", parameter={"name": "tempLossDays", "value": "1"}), RequestInvalid, "identifier"),
+    ],
+)
+def test_what_names_nothing_or_cannot_be_tried_out_is_refused_before_it_has_a_number(
+    question: questions.AuditQuestion, refusal: type[HubError], nearest: str, at: str, desk: AuditDesk, keyring: Keyring
+) -> None:
+    before = [one.code for one in desk.newest(1)]
+    with pytest.raises(refusal, match=nearest):
+        ask(desk, keyring, question)
+    assert [one.code for one in desk.newest(1)] == before
 
 
 def test_a_row_of_somebody_who_died_before_the_first_event_is_used_again(at: str, desk: AuditDesk, keyring: Keyring) -> None:

@@ -66,7 +66,7 @@ class Place:
     @contextlib.contextmanager
     def desk(self) -> Iterator[AuditDesk]:
         with contextlib.closing(AggregateStore(self.dsn)) as store, session(self.dsn, "hub_reader", "hub-test") as connection:
-            yield AuditDesk(connection, store)
+            yield AuditDesk(self.dsn, connection, store)
 
     def asked(self, *, is_approved: bool = True) -> str:
         with self.desk() as desk:

@@ -10,28 +10,39 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import grpc
 import psycopg
 import pytest
 from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, control_pb2, event_pb2, references_pb2
 from chuanyu.exchange.v1 import audit_question_pb2 as questions
+from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 from click.testing import Result
 from typer.testing import CliRunner
 
 from hub.audit import rule_process
 from hub.audit.as_of import agreements_at
 from hub.audit.outcome import Outcome, as_json, read
-from hub.audit.replay.branches import ParameterUnknown, RulesForeign, RulesUnreadable, TableRefused, TableUnknown, branches_of
+from hub.audit.replay.branches import (
+    AgreementNotThere,
+    ChangeRepeated,
+    RulesForeign,
+    RulesUnreadable,
+    TableRefused,
+    TableUnknown,
+    branches_of,
+)
 from hub.audit.replay.comparing import Found
 from hub.audit.replay.decided_again import Period, decide_again
+from hub.audit.replay.parameters import ParameterUnknown
 from hub.audit.replay.progress import Cancelled, unseen
 from hub.audit.replay.questions import answer
 from hub.audit.rule_archive import pack_version
 from hub.audit.rule_process import RulesEnded
 from hub.cli import app
 from hub.domain.agreement import Terms
-from hub.domain.errors import HubError, RuleVersionUnknown
+from hub.domain.errors import HubError, RuleVersionUnknown, ScenarioUnknown
 from hub.journal.reader import head_position
 from tests.audit.test_rule_versions import LENIENT, changed
 from tests.clients import DEADLINE_S, Province, journal
@@ -251,6 +262,39 @@ def test_with_what_is_known_later_answers_are_others_by_that_alone(shared_hub: R
     assert outcome.facts["control"]["different"] > 0
 
 
+def further(*scenarios: str) -> questions.WhatIfChange:
+    """A further agreement for some scenarios."""
+    terms = decisions.AgreementTerms(
+        scenarios=scenarios, issuer_provinces=["50"], serving_provinces=["51"], concession=decisions.CONCESSION_TERMS_NONE,
+        settlement=decisions.SETTLEMENT_TERMS_NONE, legal_basis="x",
+    )  # fmt: skip
+    terms.valid_from.seconds = 1_600_000_000
+    return questions.WhatIfChange(branch="further", agreement=questions.AgreementChange(agreement_code="TRIED-OUT", terms=terms))
+
+
+@pytest.mark.usefixtures("under_load")
+def test_a_code_without_its_version_is_all_versions_that_were_known_by_then(shared_hub: RunningHub) -> None:
+    def without(code: str) -> dict[str, Any]:
+        gone = questions.WhatIfChange(branch="gone", agreement=questions.AgreementChange(agreement_code=code))
+        branch: dict[str, Any] = what_if(shared_hub, gone).facts["branches"][0]
+        return branch
+
+    named = [one.code for one in agreements_of(shared_hub) if one.code.startswith("ORD-TRANSIT")]
+    assert named == ["ORD-TRANSIT/1"]
+    assert without("ORD-TRANSIT") == without("ORD-TRANSIT/1")
+    assert without("ORD-TRANSIT")["answers"] > 0
+
+
+@pytest.mark.usefixtures("under_load")
+def test_a_branch_that_changes_one_thing_twice_is_refused(shared_hub: RunningHub) -> None:
+    days = [questions.WhatIfChange(parameter=questions.ParameterChange(name="tempLossDays", value=value)) for value in "12"]
+    with pytest.raises(ChangeRepeated, match="tempLossDays"):
+        what_if(shared_hub, *days)
+    gone = [questions.WhatIfChange(agreement=questions.AgreementChange(agreement_code=code)) for code in ("ORD-TRANSIT", "ORD-TRANSIT/1")]
+    with pytest.raises(ChangeRepeated, match="ORD-TRANSIT/1"):
+        what_if(shared_hub, *gone)
+
+
 @pytest.mark.parametrize(
     ("change", "refusal"),
     [
@@ -262,6 +306,8 @@ def test_with_what_is_known_later_answers_are_others_by_that_alone(shared_hub: R
         (questions.WhatIfChange(parameter=questions.ParameterChange(name="noSuchParameter", value="1")), ParameterUnknown),
         (questions.WhatIfChange(reference=questions.ReferenceChange(table="no_table", rows=b"x")), TableUnknown),
         (questions.WhatIfChange(reference=questions.ReferenceChange(table="reasons", rows=b"code\n")), TableRefused),
+        (questions.WhatIfChange(agreement=questions.AgreementChange(agreement_code="ORD-TRANSI")), AgreementNotThere),
+        (further("TRA.METRO"), ScenarioUnknown),
     ],
 )
 @pytest.mark.usefixtures("under_load")
@@ -277,7 +323,7 @@ def test_rules_that_loop_are_ended(shared_hub: RunningHub, tmp_path: Path, monke
     monkeypatch.setattr(rule_process, "START_S", 1.0)
     looping = rules((b"_STATUS_REASONS = ", b"while True: pass\n_STATUS_REASONS = "))
     with contextlib.ExitStack() as held, pytest.raises(RulesEnded):
-        branches = branches_of(shared_hub.dsn, [looping], tmp_path, held)
+        branches = branches_of(shared_hub.dsn, questions.WhatIfQuestion(changes=[looping]), tmp_path, held)
         decide_again(shared_hub.dsn, ALL, branches, unseen, 1)
 
 
@@ -299,8 +345,12 @@ def test_the_commands_print_an_outcome_and_end_with_one_where_it_does_not_hold(
 ) -> None:
     answers = run(shared_hub, "replay", "answers", "--json")
     assert (answers.exit_code, json.loads(answers.stdout.splitlines()[-1])["holds"]) == (0, True)
-    days = run(shared_hub, "whatif", "--set", "50:tempLossDays=0", "--without", "NO-SUCH-CODE")
+    days = run(shared_hub, "whatif", "--set", "50:tempLossDays=0", "--without", "ORD-TRANSIT")
     assert days.exit_code == 0 and "control" in days.stdout
+    # Nothing is changed by a name that there is not, so it is no answer that nothing would change.
+    unknown = run(shared_hub, "whatif", "--without", "NO-SUCH-CODE")
+    assert (unknown.exit_code, type(unknown.exception)) == (1, AgreementNotThere)
+    assert "ORD-TRANSIT/1" in str(run(shared_hub, "whatif", "--without", "ORD-TRANSITS").exception)
     twice = run(shared_hub, "whatif", "--set", "tempLossDays=1", "--set", "tempLossDays=0", "--json")
     assert [one["branch"] for one in json.loads(twice.stdout.splitlines()[-1])["facts"]["branches"]] == ["templossdays", "templossdays.2"]
     views = run(shared_hub, "replay", "views", "card_alias")

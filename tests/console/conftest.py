@@ -113,7 +113,7 @@ def _await_views(dsn: str, position: int) -> None:
 def audited(scene: Scene) -> str:
     """The code of an audit of the record that was delivered."""
     with AggregateStoreOf(scene.hub) as store, session(scene.hub.dsn, "hub_reader", "test") as connection:
-        desk = AuditDesk(connection, store)
+        desk = AuditDesk(scene.hub.dsn, connection, store)
         asking = Asking(audit_question_pb2.AuditQuestion(record=audit_question_pb2.RecordQuestion()), "yearly", "audit law 34")
         keyring = open_keyring(scene.hub.data_dir / "keys")
         code = desk.request(asking, of_operator("li.lei"), keyring, datetime.now(UTC)).code

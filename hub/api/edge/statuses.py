@@ -86,6 +86,8 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     audit_errors.AuditWindowReversed: (code_pb2.INVALID_ARGUMENT, "AUDIT_WINDOW_REVERSED"),
     audit_errors.AuditWindowAhead: (code_pb2.OUT_OF_RANGE, "AUDIT_WINDOW_AHEAD"),
     audit_errors.AuditWindowBefore: (code_pb2.OUT_OF_RANGE, "AUDIT_WINDOW_BEFORE"),
+    audit_errors.AuditNameUnknown: (code_pb2.INVALID_ARGUMENT, "AUDIT_NAME_UNKNOWN"),
+    audit_errors.AuditChangeUnfit: (code_pb2.INVALID_ARGUMENT, "AUDIT_CHANGE_UNFIT"),
     SizeUnknown: (code_pb2.NOT_FOUND, "SIZE_UNKNOWN"),
     NotSealedYet: (code_pb2.UNAVAILABLE, "NOT_SEALED_YET"),
     NothingSealed: (code_pb2.UNAVAILABLE, "NOT_SEALED_YET"),

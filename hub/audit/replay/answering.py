@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hub.audit.explanations import question_of
+from hub.audit.replay.change_words import Change
 from hub.audit.replay.memory import Memory
 from hub.audit.replay.own import DECISION
 from hub.audit.replay.spool import Entry, ReplayHasNoRoom, Spool, entries
@@ -55,11 +56,15 @@ class Asked(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """One way to answer: by the rules in a directory ("" for those that each answer names), under other agreements or the same."""
+    """One way to answer: by the rules in a directory ("" for those that each answer names), under other agreements or the same.
+
+    *changes* says in words what that changes.
+    """
 
     name: str = ""
     rules: str = ""
     terms: tuple[TermsChange, ...] = ()
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(slots=True)

@@ -4,12 +4,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import psycopg
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
 
 from hub.audit.known import person
 from hub.audit.known.asking import about
 from hub.audit.outcome import Outcome
 from hub.audit.replay import answers_asked, card_asked, record_asked, views_asked, what_if_asked
+from hub.audit.replay.branches import check_branches
 from hub.audit.replay.progress import Progress, unseen
 from hub.audit.requests.windows import check_times
 from hub.journal.sessions import session
@@ -27,6 +29,21 @@ QUESTIONS: Mapping[str, Run] = {
     "person": about("person", person.find, DECIDED_BY),
     "concession": about("concession", person.find_units, DECIDED_BY),
 }
+
+
+# What is checked of a question before it is recorded, by the functions that answer it.
+_CHECKS: Mapping[str, Callable[[str, Any], object]] = {
+    "what_if": check_branches,
+    "views": lambda _, question: views_asked.named(question),
+}
+
+
+def check(dsn: str, connection: psycopg.Connection, question: asked.AuditQuestion, now_us: int) -> None:
+    """Raises what `check_times` raises, and what its function would of the names and changes of a question."""
+    check_times(connection, question, now_us)
+    kind = str(question.WhichOneof("asked"))
+    if kind in _CHECKS:
+        _CHECKS[kind](dsn, getattr(question, kind))
 
 
 def answer(dsn: str, question: asked.AuditQuestion, progress: Progress = unseen) -> Outcome:

@@ -3,8 +3,10 @@
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 
 from hub.audit.outcome import Text
+from hub.domain import reference
 from hub.domain.instants import in_local
 from hub.words.kinds import KINDS, OUTCOME_WORDS
+from hub.words.names import GROUPS
 from hub.words.outcomes import outcome_name
 from hub.words.seen import STATES
 
@@ -24,6 +26,13 @@ def kind(name: str) -> Text:
 def state(name: str) -> Text:
     """Returns the words of a state of a card."""
     return Text(*STATES.get(name, (name, name))) if name else Text("—", "—")
+
+
+def scenario(code: str) -> Text:
+    """Returns the words of a scenario, or of a group such as CUL.LIB.*, with its code."""
+    known = reference.load().scenarios.get(code)
+    zh, en = (known[-1].name_zh, known[-1].name_en) if known else GROUPS.get(code.partition(".")[0], ("场景", "scenario"))
+    return Text(f"{zh}（{code}）", f"{en} ({code})")
 
 
 def answer(outcome: str, reasons: tuple[str, ...]) -> Text:

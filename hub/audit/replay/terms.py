@@ -1,4 +1,7 @@
-"""Agreements as they might have been: other terms under a code, a further code, or a code that is taken away."""
+"""Agreements as they might have been: other terms under a code, a further code, or a code that is taken away.
+
+A code names an agreement as answers do, such as ORD-TRANSIT/1. The name before the slash names all of its versions.
+"""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -18,7 +21,7 @@ def changed_terms(known: Agreements, changes: Iterable[TermsChange]) -> Agreemen
     of_code = {change.code: change.terms for change in changes}
     found, placed = list[Terms](), set[str]()
     for terms in known:
-        code = next((code for code in of_code if terms.code == code or _is_version(terms.code, code)), "")
+        code = next((code for code in of_code if is_of(code, terms.code)), "")
         if not code:
             found.append(terms)
         elif code not in placed and (other := of_code[code]) is not None:
@@ -28,6 +31,13 @@ def changed_terms(known: Agreements, changes: Iterable[TermsChange]) -> Agreemen
     return Agreements(found)
 
 
-def _is_version(code: str, of: str) -> bool:
-    """Whether a code is that of a later version of an agreement."""
-    return code.startswith(f"{of}.") and code[len(of) + 1 :].isdigit()
+def versions_of(code: str, known: Iterable[Terms]) -> list[Terms]:
+    """Returns the terms that a code names: its own and those of its later versions; none where it names nothing."""
+    return [terms for terms in known if is_of(code, terms.code)]
+
+
+def is_of(code: str, version: str) -> bool:
+    """Whether a code names a version: it is its code, or that without what follows it, such as .2 for an amendment or /1 for a row."""
+    numbers = version.removeprefix(code)
+    is_longer = version.startswith(code) and numbers[:1] in ("/", ".")
+    return version == code or (is_longer and all(part.isdecimal() for part in numbers[1:].replace(".", "/").split("/")))

@@ -10,8 +10,9 @@ from chuanyu.exchange.v1 import audit_question_pb2 as asked
 
 from hub.audit.outcome import Outcome, Table, Text
 from hub.audit.replay import said
+from hub.audit.replay.names import instead_of
 from hub.audit.replay.progress import Progress
-from hub.domain.errors import HubError
+from hub.domain.audit_errors import AuditNameUnknown
 from hub.journal.reader import Recorded
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import View, create_views, read
@@ -23,15 +24,21 @@ from hub.words.names import VIEWS
 PAGE_POSITIONS = 10_000
 
 
-class ViewUnknown(HubError):
-    """没有这个视图；`hub rebuild --help` 与 docs/views.md 列出视图 there is no such view; docs/views.md lists them."""
+class ViewUnknown(AuditNameUnknown):
+    """没有这个视图；`hub rebuild --help` 与 docs/views.md 列出视图 there is no such view; docs/views.md lists them:"""
+
+
+def named(question: asked.ViewsQuestion) -> list[View]:
+    """Returns the views that a question names, all if it names none; raises ViewUnknown."""
+    known = [view.name for view in PROJECTIONS]
+    if unknown := [name for name in question.views if name not in known]:
+        raise ViewUnknown(instead_of(unknown[0], known))
+    return [view for view in PROJECTIONS if not question.views or view.name in question.views]
 
 
 def run(dsn: str, question: asked.ViewsQuestion, progress: Progress) -> Outcome:
     """Compares views with what the record says; raises ViewUnknown, RebuildUnderWay."""
-    views = [view for view in PROJECTIONS if not question.views or view.name in question.views]
-    if set(question.views) - {view.name for view in views}:
-        raise ViewUnknown
+    views = named(question)
     rows, facts = [], []
     with runner.connect(dsn) as connection:
         create_views(connection, PROJECTIONS)

@@ -36,7 +36,7 @@ def run(dsn: str, question: asked.WhatIfQuestion, progress: Progress) -> Outcome
         window = window_of(connection, question)
     with ExitStack() as held:
         directory = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="hub-what-if-")))
-        branches = branches_of(dsn, question.changes, directory, held)
+        branches = branches_of(dsn, question, directory, held)
         period = Period(*window, is_rebuilt=question.inputs == asked.WHAT_IF_INPUTS_REBUILT)
         found = decide_again(dsn, period, branches, progress)
     return _outcome(period, branches, found)

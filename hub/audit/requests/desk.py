@@ -13,8 +13,8 @@ from chuanyu.exchange.v1 import audit_requests_pb2 as protos
 from chuanyu.exchange.v1 import references_pb2
 from eventsourcing.persistence import IntegrityError
 
+from hub.audit.replay.questions import check
 from hub.audit.requests import reading
-from hub.audit.requests.windows import check_times
 from hub.domain.audit_errors import AuditChanged
 from hub.domain.audit_request import AuditRequest, code_of, digest_of
 from hub.domain.instants import microseconds_of
@@ -39,23 +39,24 @@ class Asking:
 class AuditDesk:
     """Works on one session and one store; used from one thread."""
 
-    def __init__(self, connection: psycopg.Connection, store: AggregateStore) -> None:
-        """*connection* reads the journal."""
-        self._connection, self._store = connection, store
+    def __init__(self, dsn: str, connection: psycopg.Connection, store: AggregateStore) -> None:
+        """*connection* reads the journal of *dsn*."""
+        self._dsn, self._connection, self._store = dsn, connection, store
 
     def request(self, asking: Asking, by: protos.AuditPerson, keyring: Keyring, at: datetime) -> AuditRequest:
-        """Records a request; raises RequestInvalid, AuditWindowAhead, AuditWindowBefore, AuditWindowReversed or AuditChanged."""
+        """Records a request; raises RequestInvalid, what `questions.check` raises of its question, or AuditChanged."""
         question = keyed(asking.question, keyring)
+        requested = protos.AuditRequested(
+            audit_code=code_of(1), by=by, purpose=asking.purpose, legal_basis=asking.legal_basis,
+            question=question, question_digest=digest_of(question),
+        )  # fmt: skip
+        refuse_invalid(requested)
+        refuse_identifiers(requested, "purpose", "legal_basis")
+        _refuse_name(by)
+        _refuse_texts(question)
+        check(self._dsn, self._connection, question, microseconds_of(at))
         for _ in range(_TRIES):
-            code = code_of(reading.count(self._connection) + 1)
-            requested = protos.AuditRequested(
-                audit_code=code, by=by, purpose=asking.purpose, legal_basis=asking.legal_basis,
-                question=question, question_digest=digest_of(question),
-            )  # fmt: skip
-            refuse_invalid(requested)
-            refuse_identifiers(requested, "purpose", "legal_basis")
-            _refuse_name(by)
-            check_times(self._connection, question, microseconds_of(at))
+            code = requested.audit_code = code_of(reading.count(self._connection) + 1)
             try:
                 self._store.save(AuditRequest.begin("audit_requested", requested, AuditRequest.create_id(code), at))
             except IntegrityError:
@@ -113,7 +114,7 @@ class AuditDesk:
 def opened(dsn: str, connection: psycopg.Connection) -> Iterator[AuditDesk]:
     """Opens the desk on a session that reads, with a store of its own."""
     with closing(AggregateStore(dsn)) as store:
-        yield AuditDesk(connection, store)
+        yield AuditDesk(dsn, connection, store)
 
 
 def keyed(question: questions.AuditQuestion, keyring: Keyring) -> questions.AuditQuestion:
@@ -141,3 +142,13 @@ def of_operator(name: str) -> protos.AuditPerson:
 def _refuse_name(by: protos.AuditPerson) -> None:
     refuse_invalid(by)
     refuse_identifiers(by, "name")
+
+
+def _refuse_texts(question: questions.AuditQuestion) -> None:
+    """Raises RequestInvalid for an identifier in what a what-if says in words: it is recorded for good, outside the vault."""
+    for change in question.what_if.changes if question.HasField("what_if") else ():
+        refuse_invalid(change, "branch")
+        if change.HasField("agreement"):
+            refuse_invalid(change.agreement, "agreement_code")
+            if change.agreement.HasField("terms"):
+                refuse_invalid(change.agreement.terms, "legal_basis", "source")
