@@ -1,7 +1,5 @@
 """How operators' tools ask a running hub: with the hub's own certificate for it, naming the operator, and never as a province."""
 
-import os
-import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -10,6 +8,8 @@ import grpc
 import typer
 
 from hub.api.edge.listeners import edge_of
+from hub.commands.login import acting
+from hub.commands.options import OPERATOR_OPTION
 from hub.commands.probe import reachable
 from hub.commands.refusals import call_in_words
 from hub.config import Config
@@ -17,7 +17,7 @@ from hub.domain.errors import HubError
 from hub.domain.participant import OPERATOR, OPERATOR_METADATA
 from hub.trust.authority import participant_files
 
-Operator = Annotated[str, typer.Option(help="操作员，默认为登录名。Who acts; the login name if left out.")]
+Operator = Annotated[str, typer.Option(OPERATOR_OPTION, help="操作员，默认为登录名。Who acts; the login name if left out.")]
 
 
 class NoOperatorCertificate(HubError):
@@ -35,15 +35,7 @@ def asking(config: Config, target: str, operator: str) -> Iterator[tuple[grpc.Ch
         raise NoOperatorCertificate(str(files.certificate))
     try:
         with files.channel(reachable(target or edge_of(config).listen)) as channel:
-            yield channel, ((OPERATOR_METADATA, operator or login()),)
+            yield channel, ((OPERATOR_METADATA, acting(operator)),)
     except grpc.RpcError as refusal:
         typer.echo(f"✗ {call_in_words(refusal)}", err=True)
         raise typer.Exit(1) from None
-
-
-def login() -> str:
-    """Returns the login name; in a container the user may have none."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid-{os.getuid()}"

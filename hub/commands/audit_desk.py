@@ -10,8 +10,8 @@ from chuanyu.exchange.v1.audit_requests_pb2 import AuditPerson
 from hub.audit.requests.desk import AuditDesk, of_operator
 from hub.audit.requests.desk import opened as desk_on
 from hub.audit.requests.folder import Folder
-from hub.commands.asking import login
 from hub.commands.database import database
+from hub.commands.login import acting as acting_operator
 from hub.commands.progress import progress
 from hub.config import Config
 from hub.domain.audit_request import DELIVERED, AuditRequest
@@ -37,7 +37,7 @@ def opened(dsn: str) -> Iterator[AuditDesk]:
 
 def acting(operator: str) -> AuditPerson:
     """Returns who acts: the operator that is named, else who is logged in."""
-    return of_operator(operator or login())
+    return of_operator(acting_operator(operator))
 
 
 def waited(found: AuditDesk, config: Config, audit: AuditRequest) -> AuditRequest:

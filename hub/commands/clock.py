@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from hub.commands.asking import Operator, login
+from hub.commands.asking import Operator
 from hub.commands.database import database
+from hub.commands.login import acting
 from hub.commands.looking import is_purpose
 from hub.config import Config
 from hub.domain.errors import ClockDrift, RequestInvalid
-from hub.domain.participant import is_operator_name
 from hub.journal import clock as journal_clock
 from hub.journal.sessions import session
 from hub.monitoring.vitals import read_clock
@@ -33,12 +33,9 @@ def accept(
     Once the clocks are right, accept that the journal's newest time is ahead of them; it is recorded. Events are recorded again, all with
     that time, until the clocks have caught up.
     """
-    name, config = operator or login(), Config()
-    wrong = [] if is_operator_name(name) else [("operator", "string.pattern")]
+    name, config = acting(operator), Config()
     if not is_purpose(reason):
-        wrong.append(("reason", "string.pattern"))
-    if wrong:
-        raise RequestInvalid(wrong)
+        raise RequestInvalid([("reason", "string.pattern")])
     with database(config) as dsn:
         with session(dsn, "hub_reader", "hub-command") as connection:
             drift = read_clock(connection)

@@ -14,8 +14,9 @@ from chuanyu.exchange.v1 import erasure_pb2
 
 from hub.admin.desks import opened
 from hub.admin.erasure import ErasureDesk
-from hub.commands.asking import Operator, login
+from hub.commands.asking import Operator
 from hub.commands.database import database
+from hub.commands.login import acting
 from hub.config import Config
 from hub.domain import reference
 from hub.domain.erasure import OF_A_CARD, REQUESTED, Erasure, identifier_problem, names_of
@@ -52,7 +53,7 @@ def request(
         applicant_code=applicant,
         ground=erasure_pb2.ErasureGround.Value(f"ERASURE_GROUND_{ground}"),
         identifier_kind=kind,
-        operator=operator or login(),
+        operator=acting(operator),
     )
     with _desk() as desk:
         erasure = desk.request(requested, names_of(kind, issuer, clear), datetime.now(UTC))
@@ -79,7 +80,7 @@ def list_erasures(
 def approve(code: Code, operator: Operator = "", as_json: Json = False) -> None:
     """审批并抹除：须为另一人，且无仍在期内的保存义务。Approve and erase: another person, and nothing that must still be kept."""
     with _desk() as desk:
-        _tell(desk.approve(code, operator or login(), datetime.now(UTC)), as_json)
+        _tell(desk.approve(code, acting(operator), datetime.now(UTC)), as_json)
 
 
 @app.command()
@@ -91,7 +92,7 @@ def refuse(
 ) -> None:
     """驳回：须为另一人。Refuse: another person does."""
     with _desk() as desk:
-        _tell(desk.refuse(code, operator or login(), reason, datetime.now(UTC)), as_json)
+        _tell(desk.refuse(code, acting(operator), reason, datetime.now(UTC)), as_json)
 
 
 @contextmanager

@@ -6,14 +6,13 @@ from typing import Annotated, NamedTuple
 import typer
 from chuanyu.exchange.v1 import references_pb2
 
-from hub.commands.asking import login
 from hub.commands.database import database
+from hub.commands.login import acting
 from hub.config import Config
 from hub.domain.errors import HubError, RequestInvalid
 from hub.domain.instants import microseconds_of, with_zone
 from hub.domain.looks import Look, Looker, card_by_key
-from hub.domain.masking import looks_like_an_identifier
-from hub.domain.participant import OPERATOR, is_operator_name
+from hub.domain.participant import OPERATOR
 from hub.domain.pseudonym import hmac_sm3
 from hub.intake.request_rules import card_named
 from hub.journal.looks import Searched, record_look, search
@@ -61,12 +60,9 @@ def look_first(dsn: str, keys: list[bytes], issuer: str, shown: int, purpose: st
 
 def looker(operator: str, purpose: str) -> Looker:
     """Returns who looks, the login's name if none is given; raises RequestInvalid, also for a purpose that may not be recorded."""
-    name = operator or login()
-    wrong = [] if is_operator_name(name) and not looks_like_an_identifier(name) else [("operator", "string.pattern")]
+    name = acting(operator)
     if purpose and not is_purpose(purpose):
-        wrong.append(("purpose", "string.pattern"))
-    if wrong:
-        raise RequestInvalid(wrong)
+        raise RequestInvalid([("purpose", "string.pattern")])
     return Looker(OPERATOR, name)
 
 

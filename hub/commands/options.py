@@ -7,6 +7,8 @@ import typer
 
 from hub.domain.errors import HubError
 
+# Who acts, which many commands record.
+OPERATOR_OPTION = "--operator"
 Json = Annotated[bool, typer.Option("--json", help="最后一行输出 JSON。End with one line of JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="覆盖已有的文件。Replace a file that is there.")]
 

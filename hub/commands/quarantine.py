@@ -11,9 +11,10 @@ import typer
 
 from hub.admin.desks import opened
 from hub.admin.quarantine import QuarantineDesk
-from hub.commands.asking import Operator, login
+from hub.commands.asking import Operator
 from hub.commands.database import database
 from hub.commands.instants import local_instant
+from hub.commands.login import acting
 from hub.commands.looking import Purpose, look_first
 from hub.commands.quarantine_screen import explained, handling_of, in_words, listing, show_one, summary
 from hub.commands.wording import local, screen
@@ -87,7 +88,7 @@ def show(
     with _desk() as (dsn, desk):
         quarantined = desk.find(feed, sequence)
         if clear:
-            sent: dict[str, str] | None = dict(in_clear(desk.open_in_clear(feed, sequence, operator or login(), reason, datetime.now(UTC))))
+            sent: dict[str, str] | None = dict(in_clear(desk.open_in_clear(feed, sequence, acting(operator), reason, datetime.now(UTC))))
         else:
             try:
                 original, refusal = desk.original(quarantined), None
@@ -135,7 +136,7 @@ def re_evaluate(
             found, *_ = _listed(dsn, Wanted(of_feed, rule=rule, only_unsettled=True))
             chosen = [(one.feed, one.entry.sequence) for one in reversed(found)]
         for named, sequence in chosen:
-            outcome = _evaluate(desk, named, sequence, operator or login())
+            outcome = _evaluate(desk, named, sequence, acting(operator))
             refused = refused or "error" in outcome
             typer.echo(json.dumps(outcome, ensure_ascii=False) if as_json else in_words(outcome))
     if not as_json:

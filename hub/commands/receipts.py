@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import os
-import pwd
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated
@@ -12,6 +10,7 @@ import typer
 
 from hub.admin import receipts as desk
 from hub.commands.database import database
+from hub.commands.login import acting
 from hub.config import Config
 from hub.domain.instants import LOCAL
 from hub.journal.reader import reading
@@ -89,7 +88,7 @@ def open_digests() -> None:
     """使摘要可由各数据流所有者开启；先停所有边缘节点。Let owners of feeds open digests from here on; stop every edge first."""
     config = Config()
     with database(config) as dsn:
-        desk.open_digests(dsn, open_receipt_keys(config.keys_dir), _operator(), _now())
+        desk.open_digests(dsn, open_receipt_keys(config.keys_dir), acting(""), _now())
     typer.echo("摘要自此可开启 digests can be opened from here on")
 
 
@@ -97,10 +96,6 @@ def open_digests() -> None:
 def _store(config: Config) -> Iterator[AggregateStore]:
     with database(config) as dsn, contextlib.closing(AggregateStore(dsn)) as store:
         yield store
-
-
-def _operator() -> str:
-    return pwd.getpwuid(os.getuid()).pw_name
 
 
 def _now() -> datetime:

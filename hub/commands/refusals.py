@@ -5,6 +5,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from hub.api.edge.statuses import CODES
+from hub.commands.options import OPERATOR_OPTION
 from hub.domain.errors import HubError, RequestInvalid
 from hub.domain.participant import OPERATOR_METADATA
 from hub.domain.quarantine import meaning_of
@@ -18,8 +19,8 @@ _CODES = {"UNAVAILABLE": "枢纽不可达或暂不能答复", "DEADLINE_EXCEEDED
 def in_words(error: HubError) -> str:
     """Returns what an operator reads of a refusal."""
     if isinstance(error, RequestInvalid):
-        return "；".join(f"{path}: {_rule(path, rule)} ({rule})" for path, rule in error.violations)
-    return f"{_chinese(type(error))} {error}".strip()
+        return "；".join(f"{_named(path)}: {_rule(path, rule)} ({rule})" for path, rule in error.violations)
+    return _beside(_chinese(type(error)), str(error))
 
 
 def call_in_words(refusal: grpc.RpcError) -> str:
@@ -32,7 +33,17 @@ def call_in_words(refusal: grpc.RpcError) -> str:
             return f"{code}: " + in_words(RequestInvalid([(broken.field, broken.reason) for broken in request.field_violations]))
         if detail.Unpack(info):
             said = next((_chinese(kind) for kind, (_, reason) in CODES.items() if reason == info.reason), "")
-    return f"{code}: {said or _CODES.get(code, '枢纽拒绝')} {refusal.details()}"
+    return f"{code}: {_beside(said or _CODES.get(code, '枢纽拒绝'), refusal.details() or '')}"
+
+
+def _beside(chinese: str, message: str) -> str:
+    """Puts the Chinese before a message that does not begin with its own."""
+    return message if "\u4e00" <= message[:1] <= "\u9fff" else f"{chinese} {message}".strip()
+
+
+def _named(path: str) -> str:
+    """Returns what somebody at a terminal calls a field."""
+    return OPERATOR_OPTION if path == OPERATOR_METADATA else path
 
 
 def _chinese(kind: type[HubError]) -> str:
@@ -42,5 +53,5 @@ def _chinese(kind: type[HubError]) -> str:
 def _rule(path: str, rule: str) -> str:
     if rule == "no_identifier":
         return _NO_IDENTIFIER
-    meaning = meaning_of(rule, "operator" if path == OPERATOR_METADATA else path)
+    meaning = meaning_of(rule, "operator" if path in (OPERATOR_METADATA, OPERATOR_OPTION) else path)
     return f"{meaning.text_zh} {meaning.text_en}"

@@ -11,7 +11,7 @@ _SHOWN = (
         "一个人的备案 the filings of a person",
         "SELECT encode(card, 'hex') FROM views.medical_filing WHERE card <> '' ORDER BY position LIMIT 1",
         ("filings",),
-        ("--purpose", "DEMO"),
+        ("--purpose", "DEMO", "--operator", "demo"),
     ),
     (
         "结算与退费 a settlement and its refund",
@@ -24,7 +24,7 @@ _SHOWN = (
         """SELECT encode(card, 'hex') FROM views.library_loan
            WHERE kind = 'library_item_borrowed' AND card <> '' ORDER BY position DESC LIMIT 1""",
         ("reader",),
-        ("--purpose", "DEMO"),
+        ("--purpose", "DEMO", "--operator", "demo"),
     ),
 )
 
