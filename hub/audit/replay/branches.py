@@ -67,9 +67,9 @@ class ChangeRepeated(AuditChangeUnfit):
 class _Prepared:
     """What branches are made from: the record, the agreements known at the end of the period, and what stays open until they have run."""
 
-    def __init__(self, dsn: str, known: list[Terms], held: ExitStack) -> None:
-        """*held* closes what kept versions are unpacked into."""
-        self.dsn, self.known, self.held = dsn, known, held
+    def __init__(self, dsn: str, known: list[Terms], closing: ExitStack) -> None:
+        """*closing* removes what kept versions are unpacked into."""
+        self.dsn, self.known, self.closing = dsn, known, closing
 
 
 def branches_of(dsn: str, question: asked.WhatIfQuestion, directory: Path, held: ExitStack) -> list[Branch]:
@@ -98,12 +98,12 @@ def _branch(prepared: _Prepared, name: str, changes: list[asked.WhatIfChange], d
     _refuse_repeated(name, changes, prepared.known)
     agreements = [change.agreement for change in changes if change.HasField("agreement")]
     others = [change for change in changes if not change.HasField("agreement")]
-    told: list[Change] = []
+    said: list[Change] = []
     if others:
-        directory = _rules(prepared, others, directory, told)
+        directory = _rules(prepared, others, directory, said)
     tables = _tables_of(directory) if others else reference.load()
-    terms = tuple(_terms(prepared, change, tables, told) for change in agreements)
-    return Branch(name, str(directory) if others else "", terms, tuple(told))
+    terms = tuple(_terms(prepared, change, tables, said) for change in agreements)
+    return Branch(name, str(directory) if others else "", terms, tuple(said))
 
 
 def _refuse_repeated(name: str, changes: list[asked.WhatIfChange], known: list[Terms]) -> None:
@@ -127,7 +127,7 @@ def _things(change: asked.WhatIfChange, known: list[Terms]) -> Iterator[tuple[st
         yield (kind, change.reference.table) if kind == "reference" else (kind,)
 
 
-def _rules(prepared: _Prepared, changes: list[asked.WhatIfChange], directory: Path, told: list[Change]) -> Path:
+def _rules(prepared: _Prepared, changes: list[asked.WhatIfChange], directory: Path, said: list[Change]) -> Path:
     """Makes the rules and tables of a branch, and returns where they are."""
     rules = next((change.rules for change in changes if change.HasField("rules")), None)
     if rules is not None and rules.WhichOneof("rules") == "digest":
@@ -135,14 +135,14 @@ def _rules(prepared: _Prepared, changes: list[asked.WhatIfChange], directory: Pa
     else:
         unpack_rules(pack_version() if rules is None else rules.archive, directory)
     if rules is not None:
-        told.append(_other_rules(rules, directory / DOMAIN))
+        said.append(_other_rules(rules, directory / DOMAIN))
     tables = directory / DOMAIN / "reference"
     for change in changes:
         if change.HasField("reference"):
-            told.append(_replace_table(tables, change.reference))
+            said.append(_replace_table(tables, change.reference))
     for change in changes:
         if change.HasField("parameter"):
-            told.append(set_parameter(tables / "policy.csv", change.parameter))
+            said.append(set_parameter(tables / "policy.csv", change.parameter))
     if rules is None:
         _check_tables(tables)
     return directory
@@ -150,14 +150,14 @@ def _rules(prepared: _Prepared, changes: list[asked.WhatIfChange], directory: Pa
 
 def _kept(prepared: _Prepared, digest: bytes) -> Path:
     try:
-        return prepared.held.enter_context(unpacked_version(prepared.dsn, digest))[0]
+        return prepared.closing.enter_context(unpacked_version(prepared.dsn, digest))[0]
     except RuleVersionUnknown:
         with session(prepared.dsn, "hub_reader", "hub-rules") as connection:
             known = [one.hex()[:16] for one in kept_digests(connection)]
         raise RuleVersionUnknown(instead_of(digest.hex()[:8], known)) from None
 
 
-def _terms(prepared: _Prepared, change: asked.AgreementChange, tables: Reference, told: list[Change]) -> TermsChange:
+def _terms(prepared: _Prepared, change: asked.AgreementChange, tables: Reference, said: list[Change]) -> TermsChange:
     code, versions = change.agreement_code, versions_of(change.agreement_code, prepared.known)
     what = Text(f"约定 {code}", f"agreement {code}")
     if not code.isprintable():
@@ -165,14 +165,14 @@ def _terms(prepared: _Prepared, change: asked.AgreementChange, tables: Reference
     if not change.HasField("terms"):
         if not versions:
             raise AgreementNotThere(instead_of(code, [one.code for one in prepared.known]))
-        told.append(Change(what, terms_words(versions), GONE))
+        said.append(Change(what, terms_words(versions), GONE))
         return TermsChange(code, None)
     try:
         check_terms(change.terms, tables)
     except ScenarioUnknown as unknown:
         raise ScenarioUnknown(instead_of(unknown.metadata.get("scenario", ""), tables.scenario_codes), **unknown.metadata) from None
     terms = terms_of(code, change.terms)
-    told.append(Change(what, terms_words(versions) if versions else NONE_YET, terms_words([terms])))
+    said.append(Change(what, terms_words(versions) if versions else NONE_YET, terms_words([terms])))
     return TermsChange(code, terms)
 
 
