@@ -29,6 +29,7 @@ from hub.audit.replay.branches import (
     ChangeRepeated,
     RulesForeign,
     RulesUnreadable,
+    ScenarioNotThere,
     TableRefused,
     TableUnknown,
     branches_of,
@@ -42,7 +43,7 @@ from hub.audit.rule_archive import pack_version
 from hub.audit.rule_process import RulesEnded
 from hub.cli import app
 from hub.domain.agreement import Terms
-from hub.domain.errors import HubError, RuleVersionUnknown, ScenarioUnknown
+from hub.domain.errors import HubError, RuleVersionUnknown
 from hub.journal.reader import head_position
 from tests.audit.test_rule_versions import LENIENT, changed
 from tests.clients import DEADLINE_S, Province, journal
@@ -307,7 +308,7 @@ def test_a_branch_that_changes_one_thing_twice_is_refused(shared_hub: RunningHub
         (questions.WhatIfChange(reference=questions.ReferenceChange(table="no_table", rows=b"x")), TableUnknown),
         (questions.WhatIfChange(reference=questions.ReferenceChange(table="reasons", rows=b"code\n")), TableRefused),
         (questions.WhatIfChange(agreement=questions.AgreementChange(agreement_code="ORD-TRANSI")), AgreementNotThere),
-        (further("TRA.METRO"), ScenarioUnknown),
+        (further("TRA.METRO"), ScenarioNotThere),
     ],
 )
 @pytest.mark.usefixtures("under_load")

@@ -30,7 +30,7 @@ from hub.domain import reference
 from hub.domain.agreement import Terms, terms_of
 from hub.domain.agreement_rules import check_terms
 from hub.domain.audit_errors import AuditChangeUnfit, AuditNameUnknown
-from hub.domain.errors import RuleVersionUnknown, ScenarioUnknown
+from hub.domain.errors import RegionNotInForce, RuleVersionUnknown, ScenarioUnknown, ValidityReversed
 from hub.domain.reference import InvalidReferenceTable, Reference
 from hub.journal.sessions import session
 
@@ -58,6 +58,14 @@ class TableRefused(AuditChangeUnfit):
 
 class AgreementNotThere(AuditNameUnknown):
     """所问时段末尾没有这项约定；见 `hub agreements list` at the end of the period there is no such agreement; see `hub agreements list`:"""
+
+
+class ScenarioNotThere(AuditNameUnknown):
+    """所附约定没有写明场景，或写了目录中没有的场景 the terms attached name no scenario, or one that is not in the catalogue:"""
+
+
+class TermsUnfit(AuditChangeUnfit):
+    """所附约定的条款不成立：终止早于生效，或地区当日不在其服务省 these terms end before they begin, or their region was not there:"""
 
 
 class ChangeRepeated(AuditChangeUnfit):
@@ -170,7 +178,9 @@ def _terms(prepared: _Prepared, change: asked.AgreementChange, tables: Reference
     try:
         check_terms(change.terms, tables)
     except ScenarioUnknown as unknown:
-        raise ScenarioUnknown(instead_of(unknown.metadata.get("scenario", ""), tables.scenario_codes), **unknown.metadata) from None
+        raise ScenarioNotThere(instead_of(unknown.metadata.get("scenario", ""), tables.scenario_codes)) from None
+    except (RegionNotInForce, ValidityReversed) as unfit:
+        raise TermsUnfit(" ".join(unfit.metadata.values())) from None
     terms = terms_of(code, change.terms)
     said.append(Change(what, terms_words(versions) if versions else NONE_YET, terms_words([terms])))
     return TermsChange(code, terms)
