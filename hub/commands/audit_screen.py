@@ -35,6 +35,9 @@ def as_row(audit: AuditRequest, outcome: bytes = b"") -> dict[str, Any]:
             "bundle": delivered.bundle_digest.hex(),
             "recorded_as_of": delivered.recorded_as_of,
             "tree_size": delivered.tree_size,
+            "tree_origin": delivered.tree_origin,
+            "tree_root": delivered.tree_root.hex(),
+            "checkpoint": delivered.checkpoint_digest.hex(),
         }
     return row | ({"outcome": json.loads(outcome)} if outcome else {})
 

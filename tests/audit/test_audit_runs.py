@@ -1,6 +1,7 @@
 """What is approved is carried out, one after the other: in order, called off at once, again after a crash, and by name where it fails."""
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ import pytest
 from chuanyu.exchange.v1 import audit_question_pb2 as questions
 from chuanyu.exchange.v1 import audit_requests_pb2 as protos
 
+from hub.audit import sealed
 from hub.audit.outcome import read
 from hub.audit.requests import runner
 from hub.audit.requests.desk import Asking, AuditDesk, of_operator
@@ -157,6 +159,12 @@ def test_what_is_approved_is_delivered_in_the_order_of_its_approval_with_files_f
     assert delivered is not None
     assert (outcome.holds, outcome.facts["codes"], delivered.tree_size) == (True, {}, 6)
     assert delivered.recorded_as_of == outcome.recorded_as_of
+    checkpoint = sealed.at_size(place.log.connection, 6)
+    signed = place.log.connection.execute("SELECT note FROM tlog.checkpoint WHERE size = 6").fetchone()
+    assert signed is not None
+    root, digest = checkpoint.head.root, hashlib.sha256(signed[0]).digest()
+    assert (delivered.tree_origin, delivered.tree_root, delivered.checkpoint_digest) == ("test.chuanyu/1", root, digest)
+    assert outcome.answer.en.endswith("no witnesses stand for it as a policy asks.")
     modes = {stat.S_IMODE(one.stat().st_mode) for one in (folder.path, folder.path.parent)}
     assert (modes, {stat.S_IMODE(one.stat().st_mode) for one in folder.path.iterdir()}) == ({0o700}, {0o600})
     assert folder.progress().done == folder.progress().of > 0
@@ -172,7 +180,8 @@ def test_the_next_audit_of_the_record_goes_on_from_the_last_one(place: Place) ->
     assert first.delivered is not None
     outcome = read(Folder(place.data_dir, second.code).file(protos.AUDIT_PART_OUTCOME).read_bytes())
     assert (outcome.facts["last_audit"], outcome.facts["since"]) == (first.code, first.delivered.recorded_as_of)
-    assert f"({first.delivered.tree_size:,} leaves) begins today's" in " ".join(text.en for text in outcome.verified)
+    assert f"({first.delivered.tree_size:,} leaves, root " in " ".join(text.en for text in outcome.verified)
+    assert outcome.facts["last_root"] == first.delivered.tree_root.hex()
 
 
 @pytest.mark.parametrize("moves", [True, False])

@@ -179,11 +179,15 @@ def _said(line: str) -> Mapping[str, Any] | None:
 def _delivered(result: Mapping[str, Any]) -> protos.AuditDelivered:
     """Returns what is recorded of a run that delivered."""
     digests = {name: bytes.fromhex(digest) for name, digest in result["digests"].items()}
+    tree = result["tree"]
     report = digests.get(NAMES[protos.AUDIT_PART_REPORT_PDF]) or digests.get(NAMES[protos.AUDIT_PART_REPORT_HTML], b"")
     return protos.AuditDelivered(
         outcome_digest=digests[NAMES[protos.AUDIT_PART_OUTCOME]],
         report_digest=report,
         bundle_digest=digests.get(NAMES[protos.AUDIT_PART_BUNDLE], b""),
         recorded_as_of=result["recorded_as_of"],
-        tree_size=result["tree_size"],
+        tree_size=tree["tree_size"] or 0,
+        tree_origin=tree["tree_origin"] or "",
+        tree_root=bytes.fromhex(tree["tree_root"] or ""),
+        checkpoint_digest=bytes.fromhex(tree["checkpoint_digest"] or ""),
     )

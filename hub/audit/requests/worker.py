@@ -48,6 +48,8 @@ PURPOSE = "AUDIT_REQUEST"
 _NOTE_EVERY_S = 0.2
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _MOST_DETAIL = 300
+# What the outcome of an audit of the record says of the tree; others say nothing of one.
+_TREE = ("tree_size", "tree_origin", "tree_root", "checkpoint_digest")
 
 
 def main() -> None:
@@ -98,8 +100,7 @@ def _delivered(config: Config, audit: AuditRequest, folder: Folder) -> dict[str,
         log.warning("audit %s: a machine without the fonts makes no PDF", audit.code)
     digests = {NAMES[part]: hashlib.sha256(folder.file(part).read_bytes()).hexdigest() for part in folder.parts()}
     _sign(config, audit, folder)
-    size = outcome.facts.get("tree_size", 0)
-    return {"digests": digests, "recorded_as_of": outcome.recorded_as_of, "tree_size": size if isinstance(size, int) else 0}
+    return {"digests": digests, "recorded_as_of": outcome.recorded_as_of, "tree": {name: outcome.facts.get(name) for name in _TREE}}
 
 
 def _sign(config: Config, audit: AuditRequest, folder: Folder) -> None:
