@@ -5,6 +5,7 @@ process that started it: the server that forks it lives as long as any of them.
 """
 
 import atexit
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -13,17 +14,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hub.child import end_with_parent
+import psutil
 
-_fork = multiprocessing.get_context("forkserver")
-_fork.set_forkserver_preload(["tests.preloaded"])
+from hub.child import end_with_parent, forks_of
+
+_forks = forks_of("tests.preloaded")
 
 
 class Forked:
     """A process with the interface of subprocess.Popen; its output goes to the end of *log*."""
 
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
-        self._process = _fork.Process(target=_run, args=(list(arguments), dict(environment), str(log)), daemon=True)
+        self._process = _forks.Process(target=_run, args=(list(arguments), dict(environment), str(log)), daemon=True)
         self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
@@ -52,8 +54,20 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
+def children_called(name: str) -> list[psutil.Process]:
+    """The processes that began here, or were forked for this one, which the list of processes calls so."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if child.name() == name:
+                found.append(child)
+    return found
+
+
 def _run(arguments: list[str], environment: dict[str, str], log: str) -> None:
     end_with_parent()
+    # It is ended with the test run, and yet may have children of its own, as a hub has that was started in another way.
+    multiprocessing.current_process().daemon = False
     # A Ctrl-C is for the test run, which stops what it has started.
     os.setsid()
     os.environ.clear()

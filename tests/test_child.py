@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hub.child import Child, Copy, python
+from hub.child import Child, Copy, Forked, forks_of, python
 from hub.file_lock import locks
 
 SLEEPS = "import time; print('ready', flush=True); time.sleep(60)"
@@ -41,6 +41,21 @@ if "begins" in sys.argv:
     copy.stdout.readline()
 print(copy.pid, flush=True)
 time.sleep(60)
+"""
+FORKS = """
+import sys, time
+from hub.child import Forked, forks_of
+forked = Forked(forks_of("forked_here"), "forked_here", [], {})
+print(forked.stdout.readline(), end="", flush=True)
+time.sleep(60)
+"""
+FORKED_HERE = """
+import os, sys, time
+began = os.getpid()
+def main():
+    print(os.getpid(), began, *sys.argv[1:], os.environ, flush=True)
+    if not sys.argv[1:]:
+        time.sleep(60)
 """
 
 
@@ -161,3 +176,34 @@ def test_a_copy_ends_with_its_killed_parent(arguments: list[str]) -> None:
         assert not is_gone(pid, within_s=0.2)
         parent.kill()
         assert is_gone(pid)
+
+
+def test_a_fork_has_the_arguments_and_the_environment_that_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "forked_there.py").write_text(FORKED_HERE, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    forked = Forked(forks_of(), "forked_there", ["a", "川"], {"B": "渝"})
+    assert forked.stdout.read().split(" ", 2)[2] == "a 川 environ({'B': '渝'})\n"
+    forked.stop()
+    assert forked.poll() == 0
+
+
+def test_forks_are_of_one_process_that_has_imported_their_module_and_end_with_the_killed_parent_of_both(tmp_path: Path) -> None:
+    (tmp_path / "forked_here.py").write_text(FORKED_HERE, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", FORKS], env=environment, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        pid, imported_by = map(int, parent.stdout.readline().split()[:2])
+        assert pid != imported_by
+        assert not is_gone(pid, within_s=0.2)
+        parent.kill()
+        assert is_gone(pid)
+        assert is_gone(imported_by)
+
+
+def test_a_fork_that_does_not_end_in_time_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "stubborn.py").write_text(f"def main(): {STUBBORN}", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    forked = Forked(forks_of(), "stubborn", [], os.environ)
+    assert forked.stdout.readline() == "ready\n"
+    forked.stop(within_s=0.2)
+    assert forked.poll() == -signal.SIGKILL

@@ -1,6 +1,5 @@
 """The processes that fold lanes: as many as are wanted, or this one alone."""
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -8,6 +7,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any
 
+from hub.child import forks_of
 from hub.domain.errors import HubError
 from hub.lanes.units import begin
 
@@ -31,7 +31,8 @@ def processes_of(count: int | None, leave: Callable[[], None], stopped: type[Hub
         finally:
             leave()
         return
-    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=begin) as pool:
+    forks, way = forks_of(leave.__module__), (os.nice(0), os.sched_getscheduler(0))
+    with ProcessPoolExecutor(count, mp_context=forks, initializer=begin, initargs=way) as pool:
         try:
             yield pool
         except BrokenProcessPool:

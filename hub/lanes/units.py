@@ -4,7 +4,9 @@ Then it takes some of the rows that several units touched, and folds their event
 once from all units together.
 """
 
+import contextlib
 import gc
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pyarrow as pa
 
-from hub.child import end_with_parent
+from hub.child import end_with_parent, is_called
 from hub.export.lanes import LANES, event_bucket, lane_of
 from hub.export.reading import Segments, Wanted
 from hub.journal.reader import Recorded, decode
@@ -26,6 +28,8 @@ from hub.projections.runner import connect
 from hub.projections.touched import ByKind, Parked
 
 SESSION = "hub-lanes"
+# What the list of processes calls one.
+NAME = "lane"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +68,13 @@ class Folded:
     unparked: Parked
 
 
-def begin() -> None:
-    """Makes a process ready for units: it ends with its parent, and does not look for cycles, since what a unit makes is in none."""
+def begin(niceness: int, scheduler: int) -> None:
+    """Makes a process ready for units: it ends with its parent, gives way as that does, and looks for no cycles, which no unit makes."""
     end_with_parent()
+    is_called(NAME)
+    os.nice(niceness - os.nice(0))
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, scheduler, os.sched_param(0))
     gc.disable()
 
 

@@ -14,10 +14,9 @@ import threading
 import time
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from signal import Signals
 
-from hub.child import Child, Copy, python
+from hub.child import Child, Copy, is_called, python
 from hub.config import Config
 from hub.projections import runner
 from hub.telemetry import relay
@@ -141,7 +140,7 @@ def main() -> None:
 
 
 def _fold(dsn: str, traced: bool) -> None:
-    Path("/proc/self/comm").write_text(NAME, encoding="ascii")
+    is_called(NAME)
     _give_way()
     config, stop = Config(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())

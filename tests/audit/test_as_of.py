@@ -4,7 +4,6 @@ import random
 import tempfile
 from typing import Any
 
-import psutil
 import psycopg
 import pytest
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
@@ -23,12 +22,14 @@ from hub.audit.replay.window import HistoryArchived
 from hub.domain.acceptance import rules_digest
 from hub.domain.audit_errors import AuditWindowAhead, AuditWindowBefore
 from hub.domain.errors import HubError
+from hub.lanes import units
 from hub.projections import DECIDED_BY
 from hub.projections.engine import advance
 from hub.projections.together import advance_as_one
 from hub.projections.views.card_index import CARD_INDEX
 from hub.projections.views.card_rows import facts_in
 from tests.disks import fill, free, small_disk
+from tests.forked import children_called
 from tests.projections.test_projections import held, with_alias
 from tests.recording import AT_S, Recording, correcting, decided, enabled, key_of, lost, registered, reversing
 
@@ -178,9 +179,8 @@ def test_a_process_that_was_killed_is_named(dsn: str, journal: Recording) -> Non
     period = recorded_answers(journal)
 
     def kill(_done: int, _of: int) -> None:
-        for process in psutil.Process().children():
-            if "spawn_main" in " ".join(process.cmdline()):
-                process.kill()
+        for process in children_called(units.NAME):
+            process.kill()
 
     with pytest.raises(ReplayStopped):
         decide_again(dsn, period, (), kill, 2)

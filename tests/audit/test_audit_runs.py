@@ -34,6 +34,7 @@ from hub.trust.keyring import Keyring, open_keyring, verify_fingerprint
 from tests.audit.sealing import Logged
 from tests.databases import fresh_database
 from tests.disks import fill, free, small_disk
+from tests.forked import children_called
 from tests.recording import Recording, register_owners, registered
 
 LI, HAN = of_operator("li.lei"), of_operator("han.meimei")
@@ -83,8 +84,9 @@ class Place:
 
     def reached(self, code: str, *states: str) -> AuditRequest:
         """Waits until a request has one of some states."""
-        until(lambda: self.found(code).state in states)
-        return self.found(code)
+        with self.desk() as desk:
+            until(lambda: desk.find(code).state in states)
+            return desk.find(code)
 
     @contextlib.contextmanager
     def running(self, data_dir: Path | None = None) -> Iterator[None]:
@@ -109,17 +111,7 @@ def until(condition: Callable[[], bool], within_s: float = WITHIN_S) -> None:
 def worker(code: str) -> psutil.Process:
     """Waits for the process that carries out a request, and returns it."""
     found: list[psutil.Process] = []
-
-    def is_there() -> bool:
-        for one in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                command = one.cmdline()
-                # What starts it has the same arguments, behind its own.
-                if command[1:2] == ["-c"] and "hub.audit.requests.worker" in command[2] and command[3:] == [code]:
-                    found.append(one)
-        return bool(found)
-
-    until(is_there)
+    until(lambda: bool(found.extend(children_called(code)) or found))
     return found[0]
 
 

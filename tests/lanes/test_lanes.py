@@ -4,7 +4,6 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import psycopg
 import pyarrow as pa
 import pytest
@@ -27,6 +26,7 @@ from hub.projections.engine import create_views
 from hub.projections.projection import FRESH, View
 from hub.projections.rebuild import RebuildUnderWay, RebuiltViewDiffers, digest
 from hub.projections.views.card_standing import CARD_STANDING
+from tests.forked import children_called
 from tests.projections.test_projections import NOTES, held, note, record_a_history, with_alias
 from tests.recording import AT_S, Recording, correcting, enabled, journey, key_of, lost, registered, reversing, shown
 
@@ -204,9 +204,8 @@ def test_a_rebuild_stopped_half_way_leaves_the_live_views_and_the_next_one_is_wh
 
     def kill(what: str, done: int, _of: int) -> None:
         if what.startswith("units") and done == 1:
-            for child in psutil.Process().children():
-                if "spawn_main" in " ".join(child.cmdline()):
-                    child.kill()
+            for child in children_called(units.NAME):
+                child.kill()
 
     with pytest.raises(RebuildStopped):
         rebuild_from(dsn, tmp_path, PROJECTIONS, processes=2, report=kill)

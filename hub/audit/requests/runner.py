@@ -22,7 +22,7 @@ from chuanyu.exchange.v1 import audit_requests_pb2 as protos
 from hub.audit.requests.desk import opened
 from hub.audit.requests.folder import NAMES, Folder, drop_old
 from hub.audit.requests.reading import at_numbers, count, find, newest, versions
-from hub.child import Child, python
+from hub.child import Forked, forks_of
 from hub.config import Config
 from hub.domain.audit_errors import AuditChanged, AuditNotApproved, AuditNotRunning
 from hub.domain.audit_request import APPROVED, DELIVERED, RUNNING, AuditRequest, Step, number_of
@@ -39,6 +39,8 @@ END_WITHIN_S = 0.5
 # A request whose process dies as often is one that kills it.
 MOST_BEGUN = 5
 _LOOK_BACK = 1_000
+_WORKER = "hub.audit.requests.worker"
+_forks = forks_of(_WORKER)
 _SWEEP_EVERY_S = 3_600.0
 
 
@@ -120,19 +122,18 @@ class Runner:
     def _result_of(self, code: str) -> Mapping[str, Any] | None:
         """Runs the process until it ends, is called off or is to stop; returns what it says, None where it says nothing."""
         environment = {**os.environ, "HUB_DSN": self._dsn, "HUB_DATA_DIR": str(self._config.data_dir)}
-        with Child(python("hub.audit.requests.worker", code), environment) as child:
-            try:
-                while child.poll() is None and not self._stop.wait(LOOK_S):
-                    self._look()
-                    if number_of(code) not in self._open:
-                        break
-                if child.poll() is None:
-                    child.stop(END_WITHIN_S)
-                    return None
-                assert child.stdout is not None
-                return _said(child.stdout.read())
-            finally:
-                child.kill()
+        child = Forked(_forks, _WORKER, [code], environment)
+        try:
+            while child.poll() is None and not self._stop.wait(LOOK_S):
+                self._look()
+                if number_of(code) not in self._open:
+                    break
+            if child.poll() is None:
+                child.stop(END_WITHIN_S)
+                return None
+            return _said(child.stdout.read())
+        finally:
+            child.kill()
 
     def _end(self, code: str, result: Mapping[str, Any] | None) -> None:
         """Records what came of a run, unless it was called off or is to be begun again, and takes away what nobody is to have."""

@@ -30,6 +30,7 @@ from hub.audit.report.fonts import FontsMissing
 from hub.audit.report.signing import sign
 from hub.audit.requests.folder import NAMES, Folder
 from hub.audit.requests.reading import find
+from hub.child import is_called
 from hub.config import Config
 from hub.domain.audit_request import AuditRequest
 from hub.domain.errors import HubError
@@ -54,6 +55,7 @@ _TREE = ("tree_size", "tree_origin", "tree_root", "checkpoint_digest")
 
 def main() -> None:
     """Carries out the audit whose code is the argument, on the database and data directory that the environment names."""
+    is_called(sys.argv[1])
     all_is_said = speak_on_stderr("hub audit")
     os.nice(NICENESS)
     with contextlib.suppress(OSError):
