@@ -89,8 +89,7 @@ def _check(file: BinaryIO, trusted: bytes | None) -> Verdict:
         if name != "archive.zip" or not answer.archive or hashlib.new("sm3", archive).digest() != answer.archive:
             raise BundleRefused("RULES_DIFFER", name)
     reading.over()
-    times = {witness: one.signed_s for witness, one in judged.witnesses.items()}
-    return Verdict(manifest["question"], head, times, *counts, trusted is not None, tuple(said))
+    return Verdict(manifest["question"], head, judged.seen_s, *counts, trusted is not None, tuple(said))
 
 
 def _manifest(data: bytes) -> dict[str, Any]:
@@ -105,11 +104,11 @@ def _manifest(data: bytes) -> dict[str, Any]:
 
 def _signed_in_words(judged: Judged) -> tuple[str, str]:
     keys = ", ".join(one.key.kind.name for one in judged.logs)
-    who = ", ".join(judged.witnesses) or "—"
-    head = judged.checkpoint
+    seen, head = judged.seen_s, judged.checkpoint
+    who = f" {len(seen)}: {', '.join(seen)}" if seen else " —"
     return (
-        f"日志 {head.origin}，大小 {head.size}，签名 {keys}，见证 {who}",
-        f"log {head.origin}, size {head.size}, signed with {keys}, cosigned by {who}",
+        f"日志 {head.origin}，大小 {head.size}，签名 {keys}，见证{who}",
+        f"log {head.origin}, size {head.size}, signed with {keys}, cosigned by{who}",
     )
 
 

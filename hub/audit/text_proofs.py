@@ -36,6 +36,5 @@ def check_text(data: bytes, rules: bytes, leaf: bytes | None = None) -> Checked:
     judged = policy.parse(rules).judge(signed)
     if proof is not None and leaf is not None:
         proof.check(leaf)
-    times = {name: one.signed_s for name, one in judged.witnesses.items()}
     position = None if proof is None else proof.index
-    return Checked(judged.checkpoint.origin, judged.checkpoint.size, times, position, proof is not None and leaf is not None)
+    return Checked(judged.checkpoint.origin, judged.checkpoint.size, judged.seen_s, position, proof is not None and leaf is not None)

@@ -414,7 +414,7 @@ class Policy:
         """Checks the log's and the witnesses' lines; one that names a known key and is not of it spoils the whole."""
         logs = [key for key in self.logs if key.name == note.origin]
         expect(bool(logs), "LOG_UNKNOWN", note.origin)
-        found, missing = Judged([], {}, []), NotChecked("")
+        found, missing = Judged([], {}, {}, []), NotChecked("")
         for who, key in [*((None, key) for key in logs), *self.witnesses.items()]:
             if not self._counts(key, note.size):
                 continue
@@ -432,6 +432,7 @@ class Policy:
                 else:
                     expect(at_s > 0, "SIGNATURE_WRONG", f"{who}: a witness says when")
                     found.witnesses[who] = min(at_s, found.witnesses.get(who, at_s))
+                    found.seen[key.name] = min(at_s, found.seen.get(key.name, at_s))
         if not found.logs or not self._has(self.quorum, found.witnesses):
             if found.unchecked:
                 raise missing
@@ -443,14 +444,18 @@ class Policy:
         if name not in self.groups:
             return name == "none" or name in cosigned
         least, members = self.groups[name]
-        return sum(self._has(one, cosigned) for one in members) >= least
+        there = [one for one in members if self._has(one, cosigned)]
+        # Two keys of one witness are one witness, unless all members are asked for.
+        parties = {self.witnesses[one].name if one in self.witnesses else f"+{one}" for one in there}
+        return len(there) == len(members) or len(parties) >= least
 
 
 class Judged(NamedTuple):
-    """Who signed a checkpoint: keys of the log, each witness with the time it gives, and what could not be checked here."""
+    """Who signed: keys of the log, each key of a witness by its name in the policy, each witness once, and what is not checked here."""
 
     logs: list[str]
     witnesses: dict[str, int]
+    seen: dict[str, int]
     unchecked: list[str]
 
 
@@ -1218,9 +1223,9 @@ def _manifest(data: bytes) -> dict[str, Any]:
 def _report(judged: Judged, note: Note, say: Say) -> None:
     say(f"日志 {note.origin} 大小 {note.size}，签名 {'、'.join(judged.logs)}",
         f"log {note.origin}, size {note.size}, signed by {', '.join(judged.logs)}")  # fmt: skip
-    if judged.witnesses:
-        seen = ", ".join(f"{who} {_instant(at_s)}" for who, at_s in judged.witnesses.items())
-        say(f"见证 {len(judged.witnesses)} 方：{seen}", f"cosigned by {len(judged.witnesses)}: {seen}")
+    if judged.seen:
+        seen = ", ".join(f"{who} {_instant(at_s)}" for who, at_s in judged.seen.items())
+        say(f"见证 {len(judged.seen)} 方：{seen}", f"cosigned by {len(judged.seen)}: {seen}")
     for what in judged.unchecked:
         say(f"未核验 {what}", f"not checked: {what}")
 

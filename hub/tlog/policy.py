@@ -67,6 +67,14 @@ class Judged(NamedTuple):
     logs: tuple[Signed, ...]
     witnesses: Mapping[str, Signed]
 
+    @property
+    def seen_s(self) -> dict[str, int]:
+        """When each witness saw it first, by the name that all its keys have: a witness is one, however many of its keys signed."""
+        found: dict[str, int] = {}
+        for signed in self.witnesses.values():
+            found[signed.key.name] = min(signed.signed_s, found.get(signed.key.name, signed.signed_s))
+        return found
+
 
 @dataclass(slots=True)
 class Policy:
@@ -118,7 +126,12 @@ class Policy:
 
     def _has(self, name: str, cosigned: Mapping[str, object]) -> bool:
         group = self.groups.get(name)
-        return name in cosigned if group is None else sum(self._has(one, cosigned) for one in group.members) >= group.least
+        if group is None:
+            return name in cosigned
+        found = [one for one in group.members if self._has(one, cosigned)]
+        # Where fewer than all are asked for, a witness counts once: what it signs with a second key is no second witness.
+        parties = {self.witnesses[one].key.name if one in self.witnesses else f"+{one}" for one in found}
+        return len(found) == len(group.members) or len(parties) >= group.least
 
 
 def parse(data: bytes) -> Policy:

@@ -119,7 +119,7 @@ def test_a_bundle_is_verified_under_a_policy_from_elsewhere_and_else_consistent_
     assert "SM2 with SM3" in lines[0] and "ML-DSA-44" in lines[0] and lines[1].startswith("cosigned by 2")
     assert verify.verify(io.BytesIO(bundle), None, lambda _zh, _en: None) == verify.SELF_CONSISTENT
     outside, inside = (checker.check(io.BytesIO(bundle), policy) for policy in (scene.log.policy, None))
-    assert (outside.is_trusted, inside.is_trusted, set(outside.witnesses)) == (True, False, {"w0", "w1"})
+    assert (outside.is_trusted, inside.is_trusted, set(outside.witnesses)) == (True, False, {"witness04.test", "witness06.test"})
 
 
 def test_the_same_question_gives_the_same_bytes(scene: Scene) -> None:
@@ -342,6 +342,34 @@ def test_a_policy_that_is_none_is_refused(scene: Scene, policy: str) -> None:
     own = SignerKey("own.example", ED25519_COSIGNATURE, log.private)
     text = policy.format(w=scene.log.witnesses[0].verifier.text, log=log.verifier.text, own=own.verifier.text)
     assert refused(scene.bundles["card"], text.encode()) == "POLICY_MALFORMED"
+
+
+def test_one_witness_with_two_keys_is_one_for_both_checkers_in_words_and_in_number(scene: Scene) -> None:
+    members, (first, second) = scene.members("card"), scene.log.witnesses
+    again = SignerKey.make(first.name, ED25519_COSIGNATURE)
+    note = parse(members["checkpoint"])
+    bundle = repacked({**members, "checkpoint": note.with_lines([sign_note(again, note.text, 7)]).format()})
+    keys = {"a": first, "b": again, "c": second}
+    known = [f"log {scene.log.signers[0].verifier.text}", *(f"witness {name} {key.verifier.text}" for name, key in keys.items())]
+
+    def policy(*more: str) -> bytes:
+        return "\n".join([*known, *more, ""]).encode()
+
+    said: list[str] = []
+    assert verify.verify(io.BytesIO(bundle), policy("quorum a"), lambda _zh, en: said.append(en)) == verify.VERIFIED
+    assert said[1].startswith(f"cosigned by 2: {first.name} 1970-01-01T00:00:07Z, {second.name} ")
+    found = checker.check(io.BytesIO(bundle), policy("quorum a"))
+    assert (found.witnesses[first.name], f"cosigned by 2: {first.name}, {second.name}" in found.said[0][1]) == (7, True)
+    assert refusals(bundle, policy("group two 2 a b c", "quorum two")) == ("", "")
+    alone = repacked({**members, "checkpoint": without(bundle, second)})
+    assert refused(alone, policy("group two 2 a b c", "quorum two")) == "QUORUM_MISSED"
+    assert refusals(alone, policy("group both all a b", "quorum both")) == ("", "")
+
+
+def without(bundle: bytes, witness: SignerKey) -> bytes:
+    """The checkpoint of a bundle without a witness's line."""
+    note = parse(unpacked(bundle)["checkpoint"])
+    return dataclasses.replace(note, signatures=tuple(one for one in note.signatures if one.name != witness.name)).format()
 
 
 def rotated(scene: Scene, *limits: tuple[SignerKey, str, int]) -> bytes:

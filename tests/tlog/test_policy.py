@@ -44,6 +44,20 @@ def test_a_checkpoint_with_a_log_and_a_quorum_is_taken() -> None:
     assert {signed.signed_s for signed in judged.witnesses.values()} == {NOW_S}
 
 
+def test_one_witness_with_two_keys_is_one_in_number_and_in_words() -> None:
+    again = SignerKey(X1.name, ML_DSA_44, bytes([9]) * 32)
+    lines = f"log {LOG.verifier.text}\n" + "".join(
+        f"witness {name} {key.verifier.text}\n" for name, key in (("a", X1), ("b", again), ("c", X2))
+    )
+    two = policy.parse(f"{lines}group two 2 a b c\nquorum two\n".encode())
+    with pytest.raises(QuorumMissed):
+        two.judge(cosigned(X1, again))
+    judged = two.judge(cosigned(X1, again, X2))
+    assert (set(judged.witnesses), judged.seen_s) == ({"a", "b", "c"}, {X1.name: NOW_S, X2.name: NOW_S})
+    both = policy.parse(f"{lines}group both all a b\nquorum both\n".encode())
+    assert both.judge(cosigned(X1, again)).seen_s == {X1.name: NOW_S}
+
+
 @pytest.mark.parametrize("witnesses", [[], [X1, X2, X3], [X1, Y1], [Y1]])
 def test_fewer_than_the_quorum_are_not_enough(witnesses: list[SignerKey]) -> None:
     with pytest.raises(QuorumMissed, match="The quorum is both; cosigned by:"):
