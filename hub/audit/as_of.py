@@ -1,4 +1,4 @@
-"""What the hub knew at a position: a card's facts, what is on record of its holder, the agreements, folded up to there."""
+"""What the hub knew at a position: a card's facts, what is on record of its holder, agreements, the catalogue, folded up to there."""
 
 from typing import NamedTuple
 
@@ -10,20 +10,23 @@ from hub.audit.replay.own import own_events
 from hub.domain.agreement import Agreements, terms_in
 from hub.domain.card import Fact
 from hub.domain.errors import ViewBehind, ViewsLate
+from hub.domain.records.items import NO_CHANGES, ItemChanges
 from hub.domain.records.known import NOTHING, Records
 from hub.journal.reader import Recorded
 from hub.projections import DECIDED_BY
 from hub.projections.engine import Row
 from hub.projections.views.agreements import AGREEMENTS
+from hub.projections.views.item_changes import read_item_changes
 
 
 class Known(NamedTuple):
-    """What the hub knew about a card and its holder, and of agreements, at a position."""
+    """What the hub knew about a card and its holder, of agreements and of service items, at a position."""
 
     facts: list[Fact]
     agreements: Agreements
     position: int
     records: Records = NOTHING
+    items: ItemChanges = NO_CHANGES
 
 
 def known_at(connection: psycopg.Connection, card_key: bytes, position: int | None, *, with_records: bool = True) -> Known:
@@ -39,7 +42,8 @@ def known_at(connection: psycopg.Connection, card_key: bytes, position: int | No
         asked = reached if position is None else position
         memory = own_events(connection, card_key, asked).folded(asked)
         records = records_at(connection, memory.recorded(card_key), asked, reached) if with_records else NOTHING
-        return Known(memory.facts(card_key), agreements_at(connection, asked), asked, records)
+        _, items = read_item_changes(connection, asked)
+        return Known(memory.facts(card_key), agreements_at(connection, asked), asked, records, items)
 
 
 def position_of_views(connection: psycopg.Connection) -> int:

@@ -5,8 +5,10 @@ from typing import Any
 from chuanyu.exchange.v1 import acceptance_pb2
 
 from hub.domain.concessions import balance, scheme_at
+from hub.domain.joint_services.sides import State
 from hub.domain.records.topics import TOPICS
 from hub.domain.rule_input import ON_RECORD, RuleInput
+from hub.domain.rules.items import item_sides
 
 
 def seen(asked: RuleInput, path: str) -> str:
@@ -25,12 +27,21 @@ def seen(asked: RuleInput, path: str) -> str:
         return acceptance_pb2.Medium.DESCRIPTOR.values_by_number[asked.question.medium].name.removeprefix("MEDIUM_")
     if place == "claims":
         return _claimed(asked.question.claims, name)
+    if place == "catalogue":
+        return _in_catalogue(asked)
     if path == "token.used":
         return str(asked.records.token.position or "")
     if path.startswith(ON_RECORD):
         return _on_record(asked, name)
     value = getattr(getattr(asked, place), name)
     return "" if value is None else str(value)
+
+
+def _in_catalogue(asked: RuleInput) -> str:
+    """Says what each side does with the item of the question, and where the newest approval of it is."""
+    states = [f"{side.province} {State.Name(side.state).removeprefix('SERVICE_ITEM_STATE_')}" for side in item_sides(asked)]  # type: ignore[arg-type]
+    approved = [str(change.position) for change in asked.records.items[-1:]]
+    return ", ".join([*states, *approved])
 
 
 def _on_record(asked: RuleInput, register: str) -> str:

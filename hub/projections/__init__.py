@@ -15,6 +15,7 @@ from hub.projections.views.feed_progress import FEED_PROGRESS
 from hub.projections.views.findings import FINDINGS
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.projections.views.holder_record import HOLDER_RECORD
+from hub.projections.views.item_changes import ITEM_CHANGES
 from hub.projections.views.losses import LOSSES
 from hub.projections.views.medical import FILINGS, SETTLEMENTS
 from hub.projections.views.person_cards import PERSON_CARDS
@@ -43,9 +44,20 @@ PROJECTIONS: tuple[View, ...] = (
     LOANS,
     VISITS,
     CARD_INDEX,
+    ITEM_CHANGES,
 )
 # What an answer rests on: these move as one, first in every round, so that an answer's `as_of_position` is true of all of them.
-DECIDED_BY: tuple[View, ...] = (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS, AGREEMENTS, HOLDER_RECORD, REGISTERS, CONCESSIONS, LOANS)
+DECIDED_BY: tuple[View, ...] = (
+    CARD_STANDING,
+    CARD_ALIAS,
+    HOLDER_CARDS,
+    AGREEMENTS,
+    HOLDER_RECORD,
+    REGISTERS,
+    CONCESSIONS,
+    LOANS,
+    ITEM_CHANGES,
+)
 
 # What is folded before all others: what answers rest on, and what the processes rest on, which answer requests.
 FOLDED_FIRST: tuple[View, ...] = (*DECIDED_BY, LOSSES)

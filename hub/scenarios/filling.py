@@ -4,7 +4,7 @@ It goes by the descriptors, so a new kind of event or a new claim needs nothing 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -54,13 +54,14 @@ def _resident(number: str) -> tuple[int, str]:
 class Names:
     """What aliases mean: (issuing province, number) of a card, (feed, sequence) of a step, (kind, number) of a person's document.
 
-    *run* goes before native numbers.
+    *run* goes before native numbers; *items* are a run's own ids of service items.
     """
 
     cards: Mapping[str, tuple[str, str]]
     events: dict[str, tuple[str, int]]
     run: str = ""
     person: Callable[[str], tuple[int, str]] = _resident
+    items: Mapping[str, str] = field(default_factory=dict)
 
 
 def fill(message: Message, content: Mapping[str, Any], names: Names, path: str = "") -> None:
@@ -77,6 +78,8 @@ def fill(message: Message, content: Mapping[str, Any], names: Names, path: str =
             _fill_message(getattr(message, name), value, names, here)
         else:
             said = _scalar(field, value, here)
+            if name == "item_id":
+                said = names.items.get(said, said)
             setattr(message, name, names.run + said if name in _NATIVE and said else said)
 
 

@@ -14,11 +14,13 @@ import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, feed_service_pb2
 from psycopg import pq
 
+from hub.admin.agreements import Officer
 from hub.admin.cases import get_case
 from hub.admin.registry import load_agreements, register_participant
-from hub.admin.service_items import read_catalogue
+from hub.admin.service_items import approve_version, draft_version, read_catalogue
 from hub.admin.snapshots import Asked
 from hub.audit.as_of import known_at
+from hub.audit.explanations import known_for
 from hub.domain import reference as tables
 from hub.domain.acceptance import decide
 from hub.domain.card import policies_of, standing
@@ -161,7 +163,7 @@ class PostgresRun:
         if ask.kind == "acceptance":
             question = question_of(ask, issuer, self._stand.venue(ask.venue), self._way.keyed(ask.subject_refs(self._stand.names())))
             position = None if ask.known_us is None else told_position(self._stand.scenario, ask.known_us, self._told.names)
-            known = known_at(views, self._keys[ask.card], position)
+            known = known_for(known_at(views, self._keys[ask.card], position), question)
             records = self._tokens.known(question, known.records)
             answer = decide(known.facts, known.agreements, tables.load(), question, records)
             return answer_of(self._tokens.note(question, answer, ask.number))
@@ -201,9 +203,18 @@ def register(dsn: str) -> None:
 
 
 def activate(store: AggregateStore, stand: Stand) -> int:
-    """Appends the scenario's own agreements, signed by both sides, and returns the position of the last event, 0 if there is none."""
-    made = stand.agreements()
-    return max(store.save(*made), default=0) if made else 0
+    """Appends the scenario's own agreements, signed by both sides, and its service items, approved by their sides.
+
+    Returns the position of the last event, 0 if there is none.
+    """
+    made, at, position = stand.agreements(), datetime.now(UTC), 0
+    if made:
+        position = max(store.save(*made))
+    for item in stand.items():
+        side = item.province
+        draft_version(store, item, Officer(side, f"scenario-maker-{side}"), at)
+        position = approve_version(store, item.item_id, Officer(side, f"scenario-checker-{side}"), at)
+    return position
 
 
 def in_batches(scenario: Scenario) -> list[tuple[str, list[Step]]]:

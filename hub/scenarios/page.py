@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from chuanyu.exchange.v1 import service_items_pb2
+from google.protobuf.json_format import MessageToDict
+
 from hub.domain import reference as tables
 from hub.domain.instants import local_day
 from hub.scenarios import cases, ledgers
@@ -39,6 +42,11 @@ _FIELDS = (
         "`[[agreements]]`",
         "历史约定之外另加的约定：`code` 与 AgreementTerms 各字段；`suspended_from`、`resumed_at`、`ended_at` 为中止、恢复、终止。"
         "Agreements besides the historical ones: `code`, fields of AgreementTerms, and when it is suspended, resumed, ended.",
+    ),
+    (
+        "`[[items]]`",
+        "目录之外另加的事项：`item_id`、`side`（何省办理）与 ServiceItemVersion 各字段；由该省两名人员拟定、复核。"
+        "Service items besides those of the tables: `item_id`, `side`, fields of ServiceItemVersion; approved by officers of the side.",
     ),
     ("`[[given]]`", "告知枢纽的事件。An event reported to the hub."),
     (
@@ -133,10 +141,16 @@ def page_of(scenarios: Iterable[Scenario]) -> str:
 def _section(scenario: Scenario) -> list[str]:
     lines = ["", f"### {scenario.id} {scenario.title_zh}", "", f"**{scenario.title_en}.** 依据 source: {', '.join(scenario.source)}", ""]
     lines += [f"- 约定 agreement {agreed.code}: {_terms(agreed)}" for agreed in scenario.agreements]
+    lines += [f"- 事项 item {_item(item)}" for item in scenario.items]
     lines += [f"- 已知 given: {_step(step, scenario.cards)}" for step in scenario.given]
     for ask in scenario.when:
         lines += [f"- 问 when: {_ask(ask)}", f"  → 则 then: {_then(ask)}"]
     return lines
+
+
+def _item(item: service_items_pb2.ServiceItemDrafted) -> str:
+    said = ", ".join(f"{name} {_value(value)}" for name, value in MessageToDict(item.version, preserving_proto_field_name=True).items())
+    return f"{item.item_id} ({PROVINCE_WORDS[item.province]}): {said}"
 
 
 def _step(step: Step, cards: Mapping[str, Card]) -> str:

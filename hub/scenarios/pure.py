@@ -22,6 +22,7 @@ from hub.domain.errors import CaseNotFound, NotPermitted
 from hub.domain.event_rules import Context
 from hub.domain.pseudonym import references_of
 from hub.domain.records.bases import basis_message
+from hub.domain.records.items import changes_of
 from hub.domain.records.known import Records
 from hub.domain.roles import Rights
 from hub.domain.succession import CardRow, facts_known, wanted
@@ -185,7 +186,8 @@ class PureRun:
             _key_references(refs)
             question = question_of(ask, issuer, ask.venue, refs)
             records = (self if ask.known_us is None else self._known(ask.known_us))._records(ask.card)
-            records = self._tokens.known(question, records)
+            items = changes_of(enumerate(self._scenario.items, 1)).about(question.refs.item_id)
+            records = self._tokens.known(question, records)._replace(items=items)
             return answer_of(self._tokens.note(question, decide(facts, self._agreements, tables.load(), question, records), ask.number))
         if ask.kind == "use":
             return use_of(ask, facts, issuer, {position: step.name for position, step in self._steps.items()})

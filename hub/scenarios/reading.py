@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from chuanyu.exchange.v1 import acceptance_pb2, event_pb2
+from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, service_items_pb2
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 from google.protobuf.message import Message
 
@@ -91,7 +91,7 @@ class _Reader(LedgerReader):
     """Reads one file; every refusal names it."""
 
     def scenario(self, content: dict[str, Any]) -> Scenario:
-        self._fields("", content, {"id", "title", "source", "when"}, {"cards", "agreements", "given"})
+        self._fields("", content, {"id", "title", "source", "when"}, {"cards", "agreements", "items", "given"})
         title = self._table("", "title", content["title"])
         self._fields("title", title, {"zh", "en"}, set())
         source = content["source"] if isinstance(content["source"], list) else [content["source"]]
@@ -111,6 +111,7 @@ class _Reader(LedgerReader):
             agreements=tuple(
                 self._agreement(number, terms) for number, terms in enumerate(self._list("agreements", content.get("agreements", [])), 1)
             ),
+            items=tuple(self._item(number, item) for number, item in enumerate(self._list("items", content.get("items", [])), 1)),
             given=tuple(sorted(steps, key=lambda step: step.arrives_us)),
             when=tuple(asks),
         )
@@ -143,6 +144,20 @@ class _Reader(LedgerReader):
         except HubError as error:
             raise self._refuse(where, "", str(error)) from None
         return agreed
+
+    def _item(self, number: int, content: dict[str, Any]) -> service_items_pb2.ServiceItemDrafted:
+        """Reads how a side handles an item; one that the table does not have is the file's own."""
+        where = f"items {number}"
+        said = dict(self._table(where, "", content))
+        self._fields(where, said, {"item_id", "side", "valid_from"}, None)
+        item_id, side = self._text(where, "item_id", said.pop("item_id")), self._one_of(where, "side", said.pop("side"), ("50", "51"))
+        drafted = service_items_pb2.ServiceItemDrafted(item_id=item_id, province=side)
+        try:
+            fill(drafted.version, {"state": "LIVE", **said}, Names({}, {}))
+        except FieldInvalid as error:
+            raise self._refuse(where, error.path, error.why) from None
+        drafted.definition.name_zh, drafted.definition.department = f"情景事项 {item_id}", "情景"
+        return drafted
 
     def _steps(self, given: list[dict[str, Any]]) -> list[Step]:
         steps: list[Step] = []

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
-from chuanyu.exchange.v1 import acceptance_pb2
+from chuanyu.exchange.v1 import acceptance_pb2, service_items_pb2
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 from chuanyu.exchange.v1 import references_pb2 as references
 
@@ -39,7 +39,22 @@ class Stand:
         numbers = {card.number: None for card in self.scenario.cards.values()}
         own = {number: f"{number[0]}{self.run:05d}{index:03d}" for index, number in enumerate(numbers, 1)}
         cards = {alias: (card.issuer, own[card.number]) for alias, card in self.scenario.cards.items()}
-        return Names(cards, {}, f"R{self.run}.", self._person)
+        return Names(cards, {}, f"R{self.run}.", self._person, self._items())
+
+    def _items(self) -> dict[str, str]:
+        """Gives each service item that the scenario brings an id of this run's own."""
+        ids = dict.fromkeys(item.item_id for item in self.scenario.items)
+        return {item_id: f"S{chr(65 + index)}{self.run % 100_000:05}" for index, item_id in enumerate(ids)}
+
+    def items(self) -> list[service_items_pb2.ServiceItemDrafted]:
+        """Returns the service items that the scenario brings, by ids of this run's own."""
+        own, found = self._items(), []
+        for item in self.scenario.items:
+            drafted = service_items_pb2.ServiceItemDrafted()
+            drafted.CopyFrom(item)
+            drafted.item_id = own[item.item_id]
+            found.append(drafted)
+        return found
 
     def _person(self, number: str) -> tuple[int, str]:
         """Gives a person a number of this run's own, of the same birth date; a number that is none stays, so that its fault is found."""

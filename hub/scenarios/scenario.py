@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from chuanyu.exchange.v1 import acceptance_pb2, event_pb2
+from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, service_items_pb2
 
 from hub.domain.instants import in_local
 from hub.scenarios.agreed import Agreed
@@ -100,7 +100,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One file: cards, agreements besides the historical ones, steps in the order they are reported, questions."""
+    """One file: cards, agreements and service items besides those of the tables, steps in the order they are reported, questions."""
 
     file: str
     id: str
@@ -109,6 +109,7 @@ class Scenario:
     source: tuple[str, ...]
     cards: Mapping[str, Card]
     agreements: tuple[Agreed, ...] = ()
+    items: tuple[service_items_pb2.ServiceItemDrafted, ...] = ()
     given: tuple[Step, ...] = ()
     when: tuple[Ask, ...] = ()
 

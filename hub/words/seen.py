@@ -60,6 +60,7 @@ SEEN = {
     "claims.resides_in_service_city": ("常住当地", "resident there"),
     "claims.ticket_held": ("已有门票", "has a ticket"),
     "claims.told_number_changes": ("已告知换号", "told of the new number"),
+    "catalogue.item": ("事项目录", "service item in the catalogue"),
     "token.used": ("码已被使用", "token used"),
     "record.CERTIFICATIONS": ("记录：资格认证", "on record: certifications"),
     "record.CONCESSIONS": ("记录：优待绑定与次数", "on record: binding and units of the concession"),

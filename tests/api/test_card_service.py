@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -22,8 +23,11 @@ from chuanyu.exchange.v1 import (
     feed_service_pb2,
     hub_decisions_pb2,
     references_pb2,
+    service_items_pb2,
 )
 
+from hub.admin.agreements import Officer
+from hub.admin.service_items import approve_version, draft_version
 from hub.api.cards.service import STREAM_CHECKS
 from hub.domain.acceptance import rules_digest
 from hub.domain.agreement import Agreement
@@ -600,6 +604,36 @@ def test_a_reference_holds_no_identifier_in_clear(sichuan: Province) -> None:
     request.subject_refs.filing_no = f"BA {RELATIVE}"
     refusal = refused(lambda: sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S))
     assert (refusal.reason, refusal.violations) == ("REQUEST_INVALID", [("subject_refs.filing_no", "identifier_in_clear")])
+
+
+def test_an_item_is_weighed_by_what_officers_had_approved_when_it_was_asked_about(
+    shared_hub: RunningHub, chongqing: Province, sichuan: Province
+) -> None:
+    position = chongqing.tell("cq.card-center", registered("R00000045"))
+
+    def ask(seen: int) -> card_service_pb2.CheckAcceptanceResponse:
+        request = asked("R00000045", "GOV.CASE", position=seen)
+        request.subject_refs.item_id, request.claims.item_shared = "SJ045", True
+        return sichuan.cards.CheckAcceptance(request, timeout=DEADLINE_S)
+
+    before = ask(position)
+    version = service_items_pb2.ServiceItemVersion(state=service_items_pb2.SERVICE_ITEM_STATE_LIVE, valid_from="2025-01-01")
+    item = service_items_pb2.ServiceItemDefinition(name_zh="另一事项", department="人社")
+    drafted = service_items_pb2.ServiceItemDrafted(item_id="SJ045", version=version, definition=item)
+    with closing(AggregateStore(shared_hub.dsn)) as store:
+        draft_version(store, drafted, Officer("51", "5101"), datetime.now(UTC))
+        approved = approve_version(store, "SJ045", Officer("51", "5102"), datetime.now(UTC))
+    after = ask(approved)
+    assert (reasons(before), reasons(after)) == ([], ["ITEM_NOT_SHARED"])
+    assert (before.bases[0].basis, after.bases[0].basis) == (acceptance_pb2.BASIS_KIND_CLAIM, acceptance_pb2.BASIS_KIND_RECORD)
+    for answer in (before, after):
+        why = chongqing.cards.ExplainAcceptance(
+            card_service_pb2.ExplainAcceptanceRequest(decision_position=answer.position), timeout=DEADLINE_S
+        )
+        [rule] = [rule for rule in why.rules if rule.rule_id == "A40"]
+        at = approved if answer is after else 0
+        assert (why.same_as_recorded, rule.basis.basis, rule.basis.record_position) == (True, answer.bases[0].basis, at)
+    assert [seen.value for seen in rule.saw if seen.name == "catalogue.item"] == [f"50 NOT_YET, 51 LIVE, {approved}"]
 
 
 def signed(card_no: str) -> list[event_pb2.Event]:

@@ -15,12 +15,14 @@ from typing import Any
 import grpc
 import psycopg
 import pytest
-from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, control_pb2, event_pb2, references_pb2
+from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, control_pb2, event_pb2, references_pb2, service_items_pb2
 from chuanyu.exchange.v1 import audit_question_pb2 as questions
 from chuanyu.exchange.v1 import hub_decisions_pb2 as decisions
 from click.testing import Result
 from typer.testing import CliRunner
 
+from hub.admin.agreements import Officer
+from hub.admin.service_items import approve_version, draft_version
 from hub.audit import rule_process
 from hub.audit.as_of import agreements_at
 from hub.audit.outcome import Outcome, as_json, read
@@ -45,6 +47,7 @@ from hub.cli import app
 from hub.domain.agreement import Terms
 from hub.domain.errors import HubError, RuleVersionUnknown
 from hub.journal.reader import head_position
+from hub.journal.recorder import AggregateStore
 from tests.audit.test_rule_versions import LENIENT, changed
 from tests.clients import DEADLINE_S, Province, journal
 from tests.hub_process import RunningHub, environment
@@ -110,6 +113,17 @@ def certified(card: str, at_s: int, cycle: str) -> event_pb2.Event:
     return event
 
 
+def approve_item(dsn: str) -> None:
+    """Officers of both sides approve an item, one after the other."""
+    version = service_items_pb2.ServiceItemVersion(state=service_items_pb2.SERVICE_ITEM_STATE_LIVE, valid_from="2025-01-01")
+    item = service_items_pb2.ServiceItemDefinition(name_zh="审计事项", department="人社")
+    with contextlib.closing(AggregateStore(dsn)) as store:
+        for side in ("50", "51"):
+            drafted = service_items_pb2.ServiceItemDrafted(item_id="SJ900", province=side, version=version, definition=item)
+            draft_version(store, drafted, Officer(side, f"{side}01"), datetime.now(UTC))
+            approve_version(store, "SJ900", Officer(side, f"{side}02"), datetime.now(UTC))
+
+
 def asked(chance: random.Random, number: int) -> card_service_pb2.CheckAcceptanceRequest:
     """A question that may look at the card alone, at what is on record, or at a token."""
     request = question(f"replayed-{number}", chance.choice(CARDS), scenario=chance.choice(["TRA.MET", "HR.CERT", "GOV.ID", "TRA.ELD"]))
@@ -117,6 +131,8 @@ def asked(chance: random.Random, number: int) -> card_service_pb2.CheckAcceptanc
         request.medium = acceptance_pb2.MEDIUM_ECARD_QR
         request.subject_refs.token.clear = f"token-{chance.randrange(30)}"
         request.claims.ecard_token = acceptance_pb2.ECARD_TOKEN_VALID
+    if chance.random() < 0.3:
+        request.subject_refs.item_id = chance.choice(["TB057", "TB118", "SJ900"])
     return request
 
 
@@ -135,6 +151,8 @@ def under_load(shared_hub: RunningHub, chongqing: Province, sichuan: Province) -
         for number in range(30):
             # The last ones come at once, so that the views are behind while questions are answered.
             size = 3 if number < 25 else 400
+            if number == 10:
+                approve_item(shared_hub.dsn)
             chongqing.tell(FEED, *(life(chance, now_s + number * 100 + offset) for offset in range(size)))
 
     telling = threading.Thread(target=tell)

@@ -9,9 +9,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from chuanyu.exchange.v1 import card_lifecycle_pb2, control_pb2, event_pb2, hub_decisions_pb2, references_pb2
+from chuanyu.exchange.v1 import card_lifecycle_pb2, control_pb2, event_pb2, hub_decisions_pb2, references_pb2, service_items_pb2
 
+from hub.admin.agreements import Officer
 from hub.admin.registry import load_agreements
+from hub.admin.service_items import approve_version, draft_version
 from hub.domain import reference
 from hub.domain.card import standing
 from hub.domain.loss import Loss, Report
@@ -150,6 +152,11 @@ def record_a_history(dsn: str, journal: Recording) -> None:
     load_agreements(store, datetime(2025, 1, 1, tzinfo=UTC))
     cards = [f"A{number:08d}" for number in range(5)]
     store.save(*a_loss(about(cards[4]).card))
+    suspended = service_items_pb2.ServiceItemVersion(state=service_items_pb2.SERVICE_ITEM_STATE_SUSPENDED, valid_from="2026-01-01")
+    for side in ("50", "51"):
+        drafted = service_items_pb2.ServiceItemDrafted(item_id="TB057", version=suspended)
+        draft_version(store, drafted, Officer(side, f"{side}01"), datetime(2025, 12, 1, tzinfo=UTC))
+    approve_version(store, "TB057", Officer("50", "5002"), datetime(2025, 12, 2, tzinfo=UTC))
     store.close()
     journal.append(*(with_alias(registered(card), f"310{card}") for card in cards), feed="cq.card-center")
     journal.append(lost(cards[0], AT_S + DAY_S), lost(cards[0], AT_S + HOUR_S), quarantined(), feed="cq.card-center")

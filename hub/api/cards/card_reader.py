@@ -1,13 +1,15 @@
 """Reads cards: all that are asked about together in one SQL round trip and one snapshot.
 
-There is no cache to go stale: agreements are kept parsed and read again when their view has moved. Every answer carries the position of
-the very snapshot it was read from, and while the views are not all at one position there is none.
+There is no cache to go stale: what all cards share (agreements, changes of the catalogue) is kept parsed and read again when its view
+has moved. Every answer carries the position of the very snapshot it was read from, and while the views are not all at one position there
+is none.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
 import psycopg
 
@@ -15,17 +17,27 @@ from hub.api.cards.card_snapshot import READ_CARDS, READ_WITH_RECORD, CardRead, 
 from hub.api.cards.view_wait import when_seen
 from hub.domain.agreement import Agreements
 from hub.domain.errors import HubError, JournalUnavailable
+from hub.domain.records.items import NO_CHANGES, ItemChanges
 from hub.domain.succession import wanted
 from hub.journal.loop_connection import LoopConnection, boolean_array, bytea_array, text_array
 from hub.journal.sessions import session, set_up
 from hub.journal.statements import GroupFailed
 from hub.projections.views.agreements import read_agreements
+from hub.projections.views.item_changes import read_item_changes
 from hub.telemetry.outage import Outage
 
 log = logging.getLogger(__name__)
 
 _SESSION = set_up("hub_reader", {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"})
 _NO_RECORD: Mapping[bytes, Wanted] = MappingProxyType({})
+
+
+class _Shared(NamedTuple):
+    """What all cards share, and the position of the newest event among it."""
+
+    revision: int
+    agreements: Agreements
+    items: ItemChanges
 
 
 class CardReader:
@@ -35,7 +47,7 @@ class CardReader:
         """*dsn* names a login that may SET ROLE hub_reader; *refused* returns why no card may be read now, None if they may."""
         self._dsn, self._refused = dsn, refused
         self._connection = LoopConnection(dsn, "hub-cards", _SESSION, READ_CARDS, READ_WITH_RECORD, confirms=True)
-        self._agreements = (-1, Agreements(()))
+        self._shared = _Shared(-1, Agreements(()), NO_CHANGES)
         self._outage = Outage(log, "cards")
         # A group waits for one single read at most, however many callers look at cards.
         self._reading, self._single = asyncio.Lock(), asyncio.Lock()
@@ -78,11 +90,11 @@ class CardReader:
             if more := {**_relatives(snapshot, asked, with_ecard=False), **_relatives(snapshot, asked, with_ecard=True)}:
                 # Again in one snapshot, together with them: few cards have relatives.
                 asked |= more
-            elif snapshot.revision == self._agreements[0]:
-                snapshot.agreements = self._agreements[1]
+            elif snapshot.revision == self._shared.revision:
+                snapshot.agreements, snapshot.items = self._shared.agreements, self._shared.items
                 return snapshot
             else:
-                self._agreements = await asyncio.to_thread(_load_agreements, self._dsn)
+                self._shared = await asyncio.to_thread(_load_shared, self._dsn)
 
 
 def _parameters(with_record: Mapping[bytes, Wanted]) -> tuple[bytes, ...]:
@@ -98,6 +110,8 @@ def _relatives(snapshot: Snapshot, asked: Mapping[bytes, bool], *, with_ecard: b
     return dict.fromkeys(wanted(snapshot.rows, keys, with_ecard=with_ecard) - asked.keys(), with_ecard)
 
 
-def _load_agreements(dsn: str) -> tuple[int, Agreements]:
-    with session(dsn, "hub_reader", "hub-cards") as connection:
-        return read_agreements(connection)
+def _load_shared(dsn: str) -> _Shared:
+    with session(dsn, "hub_reader", "hub-cards") as connection, connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        (agreed, agreements), (changed, items) = read_agreements(connection), read_item_changes(connection)
+        return _Shared(max(agreed, changed), agreements, items)

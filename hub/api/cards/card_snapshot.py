@@ -11,6 +11,7 @@ from hub.domain.agreement import Agreements
 from hub.domain.card import Fact
 from hub.domain.concessions import Entry
 from hub.domain.errors import ViewBehind, ViewsLate
+from hub.domain.records.items import NO_CHANGES, ItemChanges
 from hub.domain.records.known import NOTHING, Library, Records, Register, RegisterKey, library_of, records_of
 from hub.domain.reported import Reported
 from hub.domain.succession import CardRow, facts_known
@@ -19,6 +20,7 @@ from hub.projections.views.agreements import AGREEMENTS
 from hub.projections.views.card_rows import merged, rows_named
 from hub.projections.views.card_standing import facts_of
 from hub.projections.views.concessions import entries_of
+from hub.projections.views.item_changes import ITEM_CHANGES
 from hub.projections.views.record_rows import RECORDS, REGISTER_ROWS, library_reports, subjects, units_since
 from hub.projections.views.registers import decode as register_state
 from hub.projections.views.registers import registers_of
@@ -38,6 +40,7 @@ class CardRead(NamedTuple):
     agreements: Agreements
     as_of_position: int
     records: Records = NOTHING
+    items: ItemChanges = NO_CHANGES
 
 
 @dataclass(slots=True)
@@ -53,6 +56,7 @@ class Snapshot:
     units: dict[bytes, list[Entry]] = field(default_factory=dict)
     libraries: dict[bytes, list[tuple[Reported, bool]]] = field(default_factory=dict)
     agreements: Agreements = field(default_factory=lambda: Agreements(()))
+    items: ItemChanges = NO_CHANGES
 
     def card(self, card_key: bytes, min_position: int, *, with_ecard: bool = True) -> CardRead:
         """Returns one of the cards; raises ViewsLate, or ViewBehind where the snapshot is before *min_position*."""
@@ -61,7 +65,8 @@ class Snapshot:
             raise ViewsLate(as_of_position=as_of)
         if as_of < min_position:
             raise ViewBehind(as_of_position=as_of)
-        return CardRead(facts_known(card_key, self.rows, with_ecard=with_ecard), self.agreements, as_of, self._records(card_key))
+        facts = facts_known(card_key, self.rows, with_ecard=with_ecard)
+        return CardRead(facts, self.agreements, as_of, self._records(card_key), self.items)
 
     def _records(self, card_key: bytes) -> Records:
         told = self.libraries.get(card_key, ())
@@ -72,7 +77,7 @@ class Snapshot:
 
 
 def snapshot_in(result: pq.abc.PGresult) -> Snapshot:
-    """Puts together the rows of READ_CARDS or READ_WITH_RECORD; the agreements are not in it."""
+    """Puts together the rows of READ_CARDS or READ_WITH_RECORD; what all cards share is not in it."""
     snapshot, value = Snapshot(), result.get_value
     rows = snapshot.rows
     for row in range(result.ntuples):
@@ -121,7 +126,8 @@ _ROWS = """
     SELECT asked, card, issuing_province, facts, held,
            NULL::bigint AS as_of_position, NULL::bigint AS revision, NULL::bigint AS furthest_position FROM rows"""
 _REACHED = f"""
-    SELECT NULL, NULL, NULL, NULL, NULL, c.behind, COALESCE((SELECT max(position) FROM views.{AGREEMENTS.name}), 0), c.ahead
+    SELECT NULL, NULL, NULL, NULL, NULL, c.behind,
+           GREATEST((SELECT max(position) FROM views.{AGREEMENTS.name}), (SELECT max(position) FROM views.{ITEM_CHANGES.name}), 0), c.ahead
     FROM (SELECT min(position) AS behind, max(position) AS ahead FROM views.checkpoint
           WHERE view = ANY ('{{{",".join(p.name for p in DECIDED_BY)}}}')) c"""  # noqa: S608 (names of our own views)
 # One snapshot: what there is of each asked card, what is on record of the holders of some, the registers, and how far the views are.

@@ -180,6 +180,8 @@ class Checks:
         card = cards.card(check.event.card.key, check.min_position, with_ecard=with_ecard)
         call.step(names.READ_SPAN, read.began, read.ended, {**_READ, names.DB_BATCH_SIZE: read.size}, Kind.CLIENT)
         records = card.records if token is UNKNOWN else card.records._replace(token=token)
+        if items := card.items.about(check.question.refs.item_id):
+            records = records._replace(items=items)
         answer = decide(card.facts, card.agreements, self._reference, check.question, records)
         made = check.event.decision_made
         made.outcome, made.as_of_position, made.rules_digest = OUTCOME_NUMBERS[answer.outcome], card.as_of_position, rules_digest()

@@ -131,6 +131,8 @@ def _asked(memory: Memory, recorded: Recorded, as_of: int, shared: Shared) -> As
     records = memory.records(key, question, shared.timelines.registers_at(as_of))
     if question.token and (used := shared.tokens.get(question.token, recorded.position)) < recorded.position:
         records = records._replace(token=OnRecord(False, used))
+    if items := shared.timelines.items(as_of).about(question.refs.item_id):
+        records = records._replace(items=items)
     return Asked(recorded, question, facts, shared.timelines.agreements(as_of), records, memory.person(key))
 
 

@@ -6,7 +6,7 @@ import psycopg
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
 
 from hub.audit.as_of import known_at, position_of_views
-from hub.audit.explanations import answered, recorded_subject
+from hub.audit.explanations import answered, known_for, recorded_subject
 from hub.audit.outcome import MOST_OF_A_KIND, Moment, Outcome, Table, Text
 from hub.audit.replay import said
 from hub.audit.replay.own import DECISION, Own, own_events
@@ -88,7 +88,7 @@ def _today(dsn: str, connection: psycopg.Connection, decision: Recorded) -> tupl
     """Returns what would be answered to the same question with what is recorded today, by the rules of today."""
     subject = recorded_subject(connection, decision.position)
     known = known_at(connection, subject.card.key, None, with_records=looks_at_record(subject.question))
-    answer = answered(dsn, b"", known, subject.question)
+    answer = answered(dsn, b"", known_for(known, subject.question), subject.question)
     return answer["outcome"], tuple(answer["reason_codes"])
 
 

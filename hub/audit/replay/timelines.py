@@ -1,4 +1,4 @@
-"""What all cards share, over positions: the agreements, and the registers as they were declared and last heard of."""
+"""What all cards share, over positions: agreements, registers as they were declared and last heard of, changes of the catalogue."""
 
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -9,12 +9,14 @@ import psycopg
 from chuanyu.exchange.v1 import agreement_history_pb2
 
 from hub.domain.agreement import Agreements, Terms, terms_in
+from hub.domain.records.items import NO_CHANGES, ItemChanges
 from hub.domain.records.known import Register, RegisterKey
 from hub.projections.engine import read
 from hub.projections.ledgers import Rows, fold_events
 from hub.projections.projection import Projection
 from hub.projections.touched import folds_in, keys_of, named_rows, read_by
 from hub.projections.views.agreements import AGREEMENTS
+from hub.projections.views.item_changes import ITEM_CHANGES, approved_in
 from hub.projections.views.registers import REGISTERS, registers_of
 
 PAGE_POSITIONS = 10_000
@@ -43,10 +45,11 @@ class Line:
 
 @dataclass(slots=True)
 class Timelines:
-    """The agreements' terms and each register, over positions."""
+    """The agreements' terms, each register and the changes of the catalogue, over positions."""
 
     terms: Line = field(default_factory=Line)
     registers: dict[RegisterKey, Line] = field(default_factory=dict)
+    changes: Line = field(default_factory=Line)
     _made: dict[int, Agreements] = field(default_factory=dict)
 
     def agreements(self, position: int) -> Agreements:
@@ -56,15 +59,20 @@ class Timelines:
             self._made[number] = Agreements(self.terms.values[number - 1] if number else ())
         return self._made[number]
 
+    def items(self, position: int) -> ItemChanges:
+        """Returns what the sides had approved of the catalogue of service items by a position."""
+        found: ItemChanges | None = self.changes.at(position)
+        return NO_CHANGES if found is None else found
+
     def registers_at(self, position: int) -> Mapping[RegisterKey, Register]:
         """Returns the registers that had been declared by a position."""
         return {key: value for key, line in self.registers.items() if (value := line.at(position)) is not None}
 
 
 def timelines(connection: psycopg.Connection, last: int) -> Timelines:
-    """Folds the agreements and the registers up to a position, and keeps what they were at each."""
-    found, agreements, registers = Timelines(), Rows(), Rows()
-    views = (AGREEMENTS, REGISTERS)
+    """Folds all of them up to a position, and keeps what they were at each."""
+    found, agreements, registers, items = Timelines(), Rows(), Rows(), Rows()
+    views = (AGREEMENTS, REGISTERS, ITEM_CHANGES)
     for after in range(0, last, PAGE_POSITIONS):
         page = read(connection, views, after, min(after + PAGE_POSITIONS, last))
         for event in page.events:
@@ -72,6 +80,10 @@ def timelines(connection: psycopg.Connection, last: int) -> Timelines:
             if AGREEMENTS.kinds and event.kind in AGREEMENTS.kinds:
                 _fold(AGREEMENTS, agreements, [event], {})
                 found.terms.add(event.position, _terms(agreements))
+                continue
+            if ITEM_CHANGES.kinds and event.kind in ITEM_CHANGES.kinds:
+                _fold(ITEM_CHANGES, items, [event], {})
+                found.changes.add(event.position, approved_in(state for state in items.states.values() if state is not None))
                 continue
             for key in _fold(REGISTERS, registers, [event], changed):
                 name, province = str(key[0]), str(key[1])

@@ -14,7 +14,8 @@ from google.protobuf.message import Message
 
 from hub.domain.agreement import SIDES
 from hub.domain.errors import RequestInvalid
-from hub.domain.joint_services.catalogue import Catalogue, Day, Entry, State
+from hub.domain.joint_services.catalogue import Catalogue, Day, Entry
+from hub.domain.joint_services.sides import State
 
 PAGE = 50
 MOST_CHANGES = 1_000

@@ -1,6 +1,6 @@
 """The catalogue as of a day: the tables with what the sides approved since. An item is 川渝通办 if both sides offer it then."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
@@ -12,21 +12,13 @@ from hub.domain.errors import BeforeCatalogue, UnknownItem
 from hub.domain.joint_services.book import CatalogueBook
 from hub.domain.joint_services.periods import Period, periods
 from hub.domain.joint_services.search import Index
+from hub.domain.joint_services.sides import Side, State, side_on
 from hub.domain.reference import Reference
 from hub.domain.reference.reading import in_force
 from hub.domain.reference.service_items import MODES, Figure, Package
 
-State = protos.ServiceItemState
 # How many days are kept as they were looked at.
 _DAYS_KEPT = 64
-
-
-class Side(NamedTuple):
-    """What one side does with an item on a day; *version* is None where nothing holds."""
-
-    province: str
-    state: int
-    version: protos.ServiceItemVersion | None
 
 
 class Entry(NamedTuple):
@@ -114,7 +106,7 @@ class Catalogue:
             item_id: Entry(
                 item_id,
                 _definition_on(versions, day),
-                tuple(_side(self.periods.get((item_id, province), ()), province, day.toordinal()) for province in SIDES),
+                tuple(side_on(self.periods.get((item_id, province), ()), province, day.toordinal()) for province in SIDES),
                 tuple(packages.get(item_id, ())),
                 self._basis(item_id, day.toordinal()),
             )
@@ -188,16 +180,3 @@ def _all_periods(reference: Reference, approved: Approved) -> dict[tuple[str, st
         key: periods([row.version for row in rows.get(key, ())] + [draft.version for draft in approved.get(key, ())])
         for key in {*rows, *approved}
     }
-
-
-def _side(known: Iterable[Period], province: str, day: int) -> Side:
-    """Returns what a side does on a day, by the periods in order of days."""
-    before = None
-    for period in known:
-        if period.covers(day):
-            return Side(province, period.version.state, period.version)
-        if day < period.from_day:
-            known_later = before is None and period.version.known_by_only and period.version.state == State.SERVICE_ITEM_STATE_LIVE
-            return Side(province, State.SERVICE_ITEM_STATE_NOT_KNOWN if known_later else State.SERVICE_ITEM_STATE_NOT_YET, None)
-        before = period
-    return Side(province, State.SERVICE_ITEM_STATE_WITHDRAWN if before is not None else State.SERVICE_ITEM_STATE_NOT_YET, None)

@@ -18,7 +18,8 @@ from hub.domain.card import Fact, standing
 from hub.domain.card_policy import policies_of
 from hub.domain.instants import local_day
 from hub.domain.joint_services.answers import version_of
-from hub.domain.joint_services.catalogue import Catalogue, Entry, State
+from hub.domain.joint_services.catalogue import Catalogue, Entry
+from hub.domain.joint_services.sides import State
 from hub.domain.rule_input import age_on
 
 SCENARIO = "GOV.CASE"

@@ -7,6 +7,7 @@ from chuanyu.exchange.v1 import event_pb2
 
 from hub.domain.card_facts import Fact
 from hub.domain.concessions import Entry
+from hub.domain.records.items import ItemChange, packed_changes, unpacked_changes
 from hub.domain.records.weighing import UNKNOWN, OnRecord
 from hub.domain.reported import NOBODY, Person, Reported
 
@@ -52,6 +53,7 @@ class Records(NamedTuple):
     """*facts* are in order; *registers* has those that are declared complete; *units* are the entries of concessions.
 
     *token* says NO once another answer has used what the e-card shows; that nobody has is not known, since not every use asks the hub.
+    *items* are the changes of the catalogue that are about the item of the question.
     """
 
     facts: tuple[Fact, ...] = ()
@@ -59,6 +61,7 @@ class Records(NamedTuple):
     units: tuple[Entry, ...] = ()
     library: Library = _NO_LIBRARY
     token: OnRecord = UNKNOWN
+    items: tuple[ItemChange, ...] = ()
 
     def of(self, at_us: int, *kinds: str) -> list[Fact]:
         """Returns the facts of some kinds that had happened by an instant, in order."""
@@ -105,7 +108,8 @@ def packed(records: Records) -> dict[str, Any]:
     reports = [[one.kind, one.event.SerializeToString().hex(), one.occurred_us, one.position] for one in records.library.reports]
     own = [one.position for one in records.library.reports if records.library.reader.is_of(one)]
     library = {"reports": reports, "own": own}
-    return {"facts": records.facts, "registers": registers, "units": records.units, "library": library, "token": records.token}
+    known = {"facts": records.facts, "registers": registers, "units": records.units, "library": library, "token": records.token}
+    return known | ({"items": packed_changes(records.items)} if records.items else {})
 
 
 def unpacked(said: Mapping[str, Any]) -> Records:
@@ -118,4 +122,5 @@ def unpacked(said: Mapping[str, Any]) -> Records:
     told = said.get("library", {"reports": (), "own": ()})
     reports = (Reported(kind, event_pb2.Event.FromString(bytes.fromhex(event)), *when) for kind, event, *when in told["reports"])
     library = library_of(reports, told["own"])
-    return Records(tuple(facts), registers, tuple(units), library, OnRecord(*said.get("token", UNKNOWN)))
+    items = unpacked_changes(said.get("items", ()))
+    return Records(tuple(facts), registers, tuple(units), library, OnRecord(*said.get("token", UNKNOWN)), items)

@@ -26,6 +26,11 @@ class Weighed(NamedTuple):
     claim: bool | None
     record: OnRecord
 
+    @property
+    def contradicts(self) -> bool:
+        """Whether claim and record contradict each other."""
+        return contradict(self.claim, self.record.says)
+
 
 class Basis(NamedTuple):
     """On what the conclusion of one rule rests: CLAIM or RECORD, what each side said, and where the record is."""
@@ -39,7 +44,12 @@ class Basis(NamedTuple):
     @property
     def contradicts(self) -> bool:
         """Whether claim and record contradict each other."""
-        return None not in (self.claim, self.record) and self.claim is not self.record
+        return contradict(self.claim, self.record)
+
+
+def contradict(claim: bool | None, record: bool | None) -> bool:
+    """Whether one says yes and the other no."""
+    return None not in (claim, record) and claim is not record
 
 
 class Reasons(NamedTuple):

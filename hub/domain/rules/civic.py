@@ -14,23 +14,6 @@ from hub.domain.succession import FOLLOWED
 
 
 @rule(
-    "A40",
-    "事项在通办目录内且认证等级足够",
-    "The item is shared, through this channel, at this level",
-    "GOV.*",
-    sees=("claims.item_shared", "claims.channel_allowed", "claims.item_auth_level", "claims.auth_level"),
-)
-def a40_item(asked: RuleInput) -> str | None:
-    """A40, GOV.*: the item is in the catalogue of the day, this channel is open to it, and the person is known surely enough."""
-    claims = asked.question.claims
-    if asked.denies("item_shared"):
-        return "ITEM_NOT_SHARED"
-    if asked.denies("channel_allowed"):
-        return "OTHER_CHANNEL"
-    return "AUTH_LEVEL" if claims.auth_level < claims.item_auth_level else None
-
-
-@rule(
     "A41",
     "代办须有授权",
     "Who acts for another proves it",
