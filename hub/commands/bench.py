@@ -77,8 +77,14 @@ def bench_bundle(
     events: Annotated[int, typer.Option(min=5_000, help="模拟事件数。Events of the simulator.")] = 60_000,
     keys: Annotated[int, typer.Option(min=0, help="另有多少卡和人在索引中。Further keys in the index.")] = 1_000_000,
     day: Annotated[int, typer.Option(min=1_000, help="一天的事件数。Events of the day.")] = 1_000_000,
+    pythons: Annotated[
+        bool, typer.Option("--pythons", help="只由此机各版本的 Python 核验。Only have each version of Python that is here verify one.")
+    ] = False,
 ) -> None:
     """证据：卡索引的开销与证明，答复与一天的证据包的大小、制作与核验。The card index, and bundles of a decision and of a day."""
+    if pythons:
+        _finish(hub.bench.bundle.measure_pythons(Config(), screen.print), as_json)
+        return
     _finish(hub.bench.bundle.measure(Config(), events, keys, day, screen.print), as_json)
 
 

@@ -16,8 +16,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import cffi
-import cryptography
 import pytest
 from chuanyu.exchange.v1 import event_pb2, receipts_pb2, references_pb2
 
@@ -29,6 +27,7 @@ from hub.audit.bundle_receipts import KEY_KINDS, ReceiptKeyMissing
 from hub.audit.card_proofs import prove
 from hub.audit.rule_archive import pack_version
 from hub.audit.sealed import NotCosignedYet, cosigned_size, inclusion
+from hub.bench.strangers import environment
 from hub.bench.tampering.bundles import Members, records, repacked, unpacked
 from hub.domain.errors import DecisionNotFound
 from hub.domain.quarantine import QUARANTINE_FEED
@@ -674,22 +673,6 @@ def test_what_is_not_there_is_refused_before_a_file_is_made(scene: Scene) -> Non
         make(scene.log.connection, beyond, With(scene.quick, scene.log.receipt_keys), io.BytesIO())
 
 
-def strangers_python(directory: Path, *, with_cryptography: bool) -> str:
-    """A fresh virtual environment that has `cryptography` and what it needs, or nothing at all."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", directory / "venv"], check=True)
-    packages = directory / "packages"
-    packages.mkdir()
-    if with_cryptography:
-        site = Path(cryptography.__file__).parents[1]
-        native = [path.name for path in site.glob("_cffi_backend*")]
-        for name in ("cryptography", "cffi", *native):
-            (packages / name).symlink_to(site / name)
-        assert Path(cffi.__file__).parents[1] == site
-    (site_packages,) = (directory / "venv").glob("lib/python*/site-packages")
-    (site_packages / "only.pth").write_text(f"{packages}\n")
-    return str(directory / "venv/bin/python")
-
-
 def strangers_run(python: str, directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     script = directory / "verify.py"
     shutil.copy(verify.__file__, script)
@@ -703,7 +686,7 @@ def strangers_cpu_s() -> float:
 
 
 def test_a_stranger_with_cryptography_alone_has_a_verdict_within_two_seconds(scene: Scene, tmp_path: Path) -> None:
-    python = strangers_python(tmp_path, with_cryptography=True)
+    python = environment(sys.executable, tmp_path / "venv")
     bundle, policy = tmp_path / "a.hubaudit", tmp_path / "policy"
     bundle.write_bytes(scene.bundles["decision"])
     policy.write_bytes(scene.log.policy)
@@ -720,7 +703,7 @@ def test_a_stranger_with_cryptography_alone_has_a_verdict_within_two_seconds(sce
 
 
 def test_without_any_package_a_stranger_checks_sm2_and_is_told_what_could_not_be_checked(scene: Scene, tmp_path: Path) -> None:
-    python, log = strangers_python(tmp_path, with_cryptography=False), scene.log
+    python, log = environment(sys.executable, tmp_path / "venv", with_cryptography=False), scene.log
     bundle, policy = tmp_path / "a.hubaudit", tmp_path / "policy"
     bundle.write_bytes(scene.bundles["card"])
     policy.write_bytes(log.policy)
