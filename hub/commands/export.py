@@ -15,6 +15,7 @@ from hub.export.verifying import verify
 from hub.export.writing import NICENESS
 from hub.export.writing import export as export_to
 from hub.journal.sessions import session
+from hub.lanes import columns
 
 app = typer.Typer()
 
@@ -35,9 +36,16 @@ def export(
     os.nice(NICENESS)
     with database(Config()) as dsn, progress() as report:
         done = export_to(dsn, to, upto, report)
-    said = {"position": done.manifest.position, "new_positions": done.new_positions, "written_bytes": done.written_bytes}
+        columns_bytes = columns.bring(to, report)
+    said = {
+        "position": done.manifest.position,
+        "new_positions": done.new_positions,
+        "written_bytes": done.written_bytes,
+        "columns_bytes": columns_bytes,
+    }
     typer.echo(
         f"✓ 位置 position {done.manifest.position:,}，新增 new {done.new_positions:,}，写出 written {done.written_bytes:,} bytes，"
+        f"列 columns {columns_bytes:,} bytes，"
         f"分段 segments {len(done.manifest.segments)}"
     )
     if as_json:
@@ -58,6 +66,7 @@ def export_verify(
     else:
         with progress() as report:
             verified = verify(directory, report=report)
+    columns.check(directory)
     typer.echo(
         f"✓ 位置 position {verified.position:,}，分段 segments {verified.segments}，"
         f"与日志比对 compared with the journal {verified.with_journal}"

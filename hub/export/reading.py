@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from hub.export.beside import open_beside
 from hub.export.lanes import BUCKET_BITS, LANES, lane_of
 from hub.export.manifest import (
     SCHEMA_VERSION,
@@ -22,11 +23,14 @@ from hub.export.manifest import (
     SegmentSchemaUnknown,
     find_manifest,
 )
-from hub.export.segments import About, Row, about_of
+from hub.export.segments import COLUMNS, About, Row, about_of
 from hub.journal.reader import Recorded
 
 _CODES = {pa.int64(): "q", pa.int32(): "i", pa.uint16(): "H", pa.uint8(): "B"}
 _RECORDED = ("position", "recorded_us", "stream_id", "sequence", "kind", "data")
+_NOTHING = COLUMNS.empty_table().select(_RECORDED)
+# What the ends of a segment and of the file beside it say.
+_Footers = tuple[pq.FileMetaData | None, pq.FileMetaData | None]
 _BUCKETS_A_LANE = (1 << BUCKET_BITS) // LANES
 # Each takes a third of a megabyte.
 _FOOTERS_KEPT = 64
@@ -42,16 +46,23 @@ class Wanted(NamedTuple):
     buckets: range | None = None
 
 
+class Run(NamedTuple):
+    """Rows of a segment in the order of positions, as columns: those of events, and further ones if there are any."""
+
+    events: pa.Table
+    further: pa.Table | None
+
+
 class Segments:
     """An export that is read. Its manifest is as it was when it was opened: what later runs add is not seen."""
 
-    def __init__(self, directory: Path) -> None:
-        """Raises ExportMissing, ExportDamaged or SegmentSchemaUnknown."""
+    def __init__(self, directory: Path, further: str = "") -> None:
+        """*further* is the version of the further columns that are read. Raises ExportMissing, ExportDamaged or SegmentSchemaUnknown."""
         manifest = find_manifest(directory)
         if manifest is None:
             raise ExportMissing(directory.name)
-        self.directory, self.manifest = directory, manifest
-        self._footers: OrderedDict[str, pq.FileMetaData] = OrderedDict()
+        self.directory, self.manifest, self._further = directory, manifest, further
+        self._footers: OrderedDict[str, _Footers] = OrderedDict()
 
     @property
     def position(self) -> int:
@@ -75,18 +86,22 @@ class Segments:
 
     def lane(self, buckets: range, wanted: Wanted = Wanted()) -> Iterator[list[Recorded]]:  # noqa: B008 (a tuple)
         """Yields the events of the buckets of a lane, or of a part of one, a segment after the other, in the order of positions."""
-        lane = lane_of(buckets.start)
-        whole = len(buckets) == _BUCKETS_A_LANE
-        wanted = wanted._replace(buckets=None if whole else buckets)
+        wanted = wanted._replace(buckets=_unless_whole(buckets))
         for segment, mine in self._within(wanted):
             with self.open(segment) as opened:
-                yield opened.events(lane, mine)
+                yield opened.events(lane_of(buckets.start), mine)
+
+    def runs(self, buckets: range) -> Iterator[Run]:
+        """Yields as columns what each segment has of the buckets of a lane, or of a part of one."""
+        for segment in self.manifest.segments:
+            with self.open(segment) as opened:
+                yield opened.run(lane_of(buckets.start), _unless_whole(buckets))
 
     def open(self, segment: Segment) -> "OpenSegment":
         """Opens a segment; raises ExportDamaged, SegmentForeign or SegmentSchemaUnknown."""
-        opened = OpenSegment(self.directory, segment, self._footers.get(segment.path))
+        opened = OpenSegment(self.directory, segment, self._further, self._footers.get(segment.path, (None, None)))
         # A footer takes longer to read than a lane: lanes are read one after the other, each from all segments.
-        self._footers[segment.path] = opened.footer
+        self._footers[segment.path] = opened.footers
         if len(self._footers) > _FOOTERS_KEPT:
             self._footers.popitem(last=False)
         return opened
@@ -100,6 +115,10 @@ class Segments:
                 yield segment, wanted._replace(also=mine)
 
 
+def _unless_whole(buckets: range) -> range | None:
+    return None if len(buckets) == _BUCKETS_A_LANE else buckets
+
+
 def parts_of_lanes(parts: int) -> list[range]:
     """Returns the buckets of each lane, each lane in so many parts (rounded up to a power of two)."""
     size = _BUCKETS_A_LANE >> min((parts - 1).bit_length(), _BUCKETS_A_LANE.bit_length() - 1)
@@ -109,17 +128,21 @@ def parts_of_lanes(parts: int) -> list[range]:
 class OpenSegment:
     """A segment that is read; what is wrong with it is named when it is opened, or read."""
 
-    def __init__(self, directory: Path, segment: Segment, footer: pq.FileMetaData | None = None) -> None:
-        """*footer* is what the file's end says, if it was read before. Raises ExportDamaged, SegmentForeign or SegmentSchemaUnknown."""
+    def __init__(self, directory: Path, segment: Segment, further: str = "", footers: _Footers = (None, None)) -> None:
+        """*footers* are what the ends of both files say, if they were read before; *further* is the version of the further columns.
+
+        Raises ExportDamaged, SegmentForeign or SegmentSchemaUnknown.
+        """
         self._path, path = segment.path, directory / segment.path
         try:
             if path.stat().st_size != segment.size_bytes:
                 self._refuse_other(path, segment)
                 raise ExportDamaged(segment.path)
-            self._file = pq.ParquetFile(path, metadata=footer)
+            self._file = pq.ParquetFile(path, metadata=footers[0])
         except (OSError, pa.ArrowException):
             raise ExportDamaged(segment.path) from None
-        self.footer = self._file.metadata
+        self._further = open_beside(directory, segment, further, footers[1]) if further else None
+        self.footers: _Footers = (self._file.metadata, None if self._further is None else self._further.metadata)
         self.about = _checked(about_of(self._file.schema_arrow), segment)
         groups = iter(range(self._file.num_row_groups))
         self._groups = [next(groups) if rows else None for rows in self.about.rows]
@@ -129,6 +152,8 @@ class OpenSegment:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+        if self._further is not None:
+            self._further.close()
 
     @staticmethod
     def _refuse_other(path: Path, segment: Segment) -> None:
@@ -142,7 +167,28 @@ class OpenSegment:
     def events(self, lane: int, wanted: Wanted) -> list[Recorded]:
         """Returns the wanted events of a lane in the order of positions."""
         table = self._table(lane, _RECORDED if wanted.buckets is None else (*_RECORDED, "bucket"), wanted)
-        return [] if table is None else list(map(Recorded, *_columns(table.select(_RECORDED))))
+        return [] if table is None else recorded_in(table)
+
+    def run(self, lane: int, buckets: range | None = None) -> Run:
+        """Returns the rows of a lane, or of some of its buckets, as columns."""
+        table = self._table(lane, (*_RECORDED, "bucket"), Wanted())
+        if table is None:
+            return Run(_NOTHING, None)
+        mask, further = _mask(table, Wanted(buckets=buckets), self.about), self._further_of(lane)
+        if mask is None:
+            return Run(table, further)
+        return Run(table.filter(mask), None if further is None else further.filter(mask))
+
+    def _further_of(self, lane: int) -> pa.Table | None:
+        if self._further is None:
+            return None
+        try:
+            table = self._further.read_row_group(self._groups[lane], use_threads=False)
+        except (OSError, pa.ArrowException):
+            raise ExportDamaged(f"{self._path}: columns") from None
+        if len(table) != self.about.rows[lane]:
+            raise ExportDamaged(f"{self._path}: columns")
+        return table
 
     def rows(self, lane: int) -> Iterator[Row]:
         """Yields all rows of a lane with all they have, in the order in which they are."""
@@ -180,10 +226,7 @@ def _mask(table: pa.Table, wanted: Wanted, about: About) -> pa.ChunkedArray | No
     """Returns which rows are wanted, None for all."""
     masks = []
     if wanted.kinds is not None:
-        is_wanted = pc.is_in(table["kind"].cast(pa.string()), value_set=pa.array(sorted(wanted.kinds), pa.string()))
-        if len(wanted.also):
-            is_wanted = pc.or_(is_wanted, pc.is_in(table["position"], value_set=wanted.also))
-        masks.append(is_wanted)
+        masks.append(is_of(table, wanted.kinds, wanted.also))
     if wanted.after >= about.first:
         masks.append(pc.greater(table["position"], wanted.after))
     if wanted.through is not None and wanted.through < about.last:
@@ -194,6 +237,17 @@ def _mask(table: pa.Table, wanted: Wanted, about: About) -> pa.ChunkedArray | No
     for one in masks:
         mask = one if mask is None else pc.and_(mask, one)
     return mask
+
+
+def is_of(table: pa.Table, kinds: Iterable[str], also: Collection[int] | pa.Array) -> pa.ChunkedArray:
+    """Returns which rows are of some kinds or at other positions."""
+    found = pc.is_in(table["kind"].cast(pa.string()), value_set=pa.array(sorted(kinds), pa.string()))
+    return pc.or_(found, pc.is_in(table["position"], value_set=also)) if len(also) else found
+
+
+def recorded_in(table: pa.Table) -> list[Recorded]:
+    """Returns the events of some rows."""
+    return list(map(Recorded, *_columns(table.select(_RECORDED))))
 
 
 def _columns(table: pa.Table) -> list[list[Any]]:

@@ -39,6 +39,17 @@ class Touches:
         self._hashes.extend([hash_of(key) for _, key in rows])
         self._positions.extend([position for position, _ in rows])
 
+    @property
+    def hashes(self) -> pa.Array:
+        """The hashes of all rows that were touched."""
+        return pa.array(self._hashes, pa.int64())
+
+    def extend(self, hashes: pa.ChunkedArray, positions: pa.ChunkedArray) -> None:
+        """Adds the rows with some hashes, each touched by the event at a position."""
+        for column, values in ((self._hashes, hashes), (self._positions, positions)):
+            for chunk in values.chunks:
+                column.frombytes(memoryview(chunk.buffers()[1])[8 * chunk.offset : 8 * (chunk.offset + len(chunk))])
+
     def write(self, path: Path) -> None:
         """Writes them to a file: the hashes, then the positions."""
         with path.open("wb") as file:

@@ -10,20 +10,25 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache, reduce
 from pathlib import Path
 
 import psycopg
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hub.child import end_with_parent, is_called
 from hub.export.lanes import LANES, event_bucket, lane_of
-from hub.export.reading import Segments, Wanted
+from hub.export.reading import Run, Segments, Wanted, is_of, recorded_in
+from hub.journal.corrections import Change
 from hub.journal.reader import Recorded, decode
 from hub.lanes import changes, touches
+from hub.lanes.columns import MARKED, has_columns, version
 from hub.lanes.folding import Folding
 from hub.lanes.loading import copy_rows, take_rows
+from hub.lanes.plain import Plain
 from hub.projections import PROJECTIONS
-from hub.projections.projection import FRESH, Key, View, decode_for, kinds_of
+from hub.projections.projection import FRESH, Key, Projection, View, decode_for, kinds_of, marks_of
 from hub.projections.runner import connect
 from hub.projections.touched import ByKind, Parked
 
@@ -46,11 +51,6 @@ class Work:
     def fresh(self) -> list[View]:
         """The views, under the names of their fresh tables."""
         return [replace(view, name=view.name + FRESH) for view in PROJECTIONS if view.name in self.views]
-
-    @property
-    def kinds(self) -> frozenset[str] | None:
-        """The kinds that they read, None for all."""
-        return kinds_of(self.fresh)
 
     def touched(self, view: str, unit: int) -> Path:
         """Returns the file of the touches of a view in a unit."""
@@ -99,23 +99,57 @@ def leave() -> None:
         _kept.pop().close()
 
 
+@lru_cache(1)
+def _export(work: Work) -> Segments:
+    """Opens the export once a process: what its files say of themselves is kept."""
+    return Segments(work.export, version())
+
+
 def fold_unit(work: Work, unit: int) -> tuple[int, list[Folded]]:
     """Folds the events of a unit into all views from nothing, copies the rows, and notes which rows it touched."""
     buckets = range(unit * work.buckets_a_unit, (unit + 1) * work.buckets_a_unit)
     changed = changes.read_changes(work.notes, lane_of(buckets.start))
-    foldings, events = [Folding(view) for view in work.fresh], 0
+    plain = [Plain(view, changed) for view in work.fresh if isinstance(view, Projection) and has_columns(view)]
+    foldings, events = [Folding(view) for view in work.fresh if not has_columns(view)], 0
     with session(work) as connection:
-        for run in Segments(work.export).lane(buckets, Wanted(work.kinds, also=changed)):
-            events += len(run)
-            decode_for(work.fresh, run)
-            events_read = ByKind(run)
-            for folding in foldings:
-                folding.fold(connection, events_read, changed)
-        for folding in foldings:
+        for run in _export(work).runs(buckets):
+            events += len(run.events)
+            _fold_run(connection, run, changed, foldings, plain)
+        for folding in (folded := [*foldings, *(one.fold(connection) for one in plain)]):
             copy_rows(connection, folding)
-    for folding in foldings:
+    for folding in folded:
         folding.touches.write(work.touched(folding.view.name, unit))
-    return events, [Folded(folding.view.name, folding.sums, {}, folding.parked_now, set()) for folding in foldings]
+    return events, [Folded(folding.view.name, folding.sums, {}, folding.parked_now, set()) for folding in folded]
+
+
+def _fold_run(connection: psycopg.Connection, run: Run, changed: dict[int, Change], foldings: list[Folding], plain: list[Plain]) -> None:
+    """Folds the rows of a segment: only what is not taken by columns is made an event, and decoded."""
+    views = [folding.view for folding in foldings]
+    wanted = _wanted(run, views, pa.array(sorted(changed), pa.int64()))
+    for one in plain:
+        left = one.take(run)
+        wanted = None if wanted is None else pc.or_(wanted, left)
+    events = ByKind(recorded_in(run.events if wanted is None else run.events.filter(wanted)))
+    decode_for([*views, *(one.view for one in plain)], events)
+    for folding in foldings:
+        folding.fold(connection, events, changed)
+    for one in plain:
+        one.rest(events)
+
+
+def _wanted(run: Run, views: list[View], also: pa.Array) -> pa.ChunkedArray | None:
+    """Returns which events of a run some views read, None for all."""
+    kinds, marks = kinds_of(views), marks_of(views)
+    if kinds is None:
+        return None
+    wanted = is_of(run.events, kinds - marks.keys(), also)
+    for kind, some in sorted(marks.items()):
+        if run.further is not None:
+            has_any = run.further[MARKED]
+        else:
+            has_any = reduce(pc.or_, [pc.match_substring(run.events["data"], mark) for mark in sorted(some)])
+        wanted = pc.or_(wanted, pc.and_(is_of(run.events, (kind,), ()), has_any))
+    return wanted
 
 
 def fold_shared(work: Work, shared: dict[str, pa.Array], units: int) -> list[Folded]:

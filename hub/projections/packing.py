@@ -4,8 +4,8 @@ The client library dumps an array value by value through an object each, which c
 """
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
-from itertools import chain, repeat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import Any
 
 import psycopg
@@ -74,8 +74,8 @@ def _same_size(kind: str, values: Sequence[Any]) -> int | None:
     return sizes.pop() if len(sizes) == 1 else None
 
 
-def copied(kinds: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
-    """Returns rows, of which there is one at least, as the data of a binary COPY into columns of these types.
+def packed_rows(kinds: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[bytes]:
+    """Yields rows, of which there is one at least, each as a binary COPY into columns of these types has it.
 
     Neighbours of which all values have one size are packed together, a row at a time.
     """
@@ -92,7 +92,12 @@ def copied(kinds: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
         layout, values = ">", []
     if values:
         pieces.append(map(struct.Struct(layout).pack, *values))
-    return b"".join([_COPY_HEAD, *chain.from_iterable(zip(*pieces, strict=False)), _COPY_END])
+    return map(b"".join, zip(*pieces, strict=False))
+
+
+def copied(rows: Iterable[bytes | memoryview]) -> bytes:
+    """Returns packed rows as the data of a binary COPY."""
+    return b"".join([_COPY_HEAD, *rows, _COPY_END])
 
 
 class Packed:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import psycopg
 
-from hub.projections.packing import arrays, copied
+from hub.projections.packing import arrays, copied, packed_rows
 from hub.projections.projection import Key, Projection, Row, State, Table
 
 
@@ -87,9 +87,14 @@ def store(connection: psycopg.Connection, table: Table, new: Sequence[Row], chan
 
 
 def _copy(connection: psycopg.Connection, table: Table, rows: Sequence[Row]) -> None:
+    copy_packed(connection, table, packed_rows([kind for _, kind in table.columns], rows))
+
+
+def copy_packed(connection: psycopg.Connection, table: Table, rows: Iterable[bytes | memoryview]) -> None:
+    """Copies rows that are packed already; several may be in one piece."""
     statement = f"COPY views.{table.name} ({_names(table.columns)}) FROM STDIN (FORMAT BINARY)"
     with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-        copy.write(copied([kind for _, kind in table.columns], rows))
+        copy.write(copied(rows))
 
 
 def add_up(

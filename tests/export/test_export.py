@@ -295,7 +295,7 @@ def test_the_digest_is_of_the_rows_and_not_of_the_file(
     dsn: str, journal: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = export(dsn, tmp_path / "one").manifest.segments
-    monkeypatch.setattr("hub.export.segments._COMPRESSION", {"compression": "gzip"})
+    monkeypatch.setattr("hub.export.segments.COMPRESSION", {"compression": "gzip"})
     other = export(dsn, tmp_path / "other").manifest.segments
     assert [segment.digest for segment in one] == [segment.digest for segment in other]
     assert all(a.sm3 != b.sm3 for a, b in zip(one, other, strict=True))

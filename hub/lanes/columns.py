@@ -1,0 +1,157 @@
+"""Further columns of segments: the rows that views make of most events, made once, after a segment is written.
+
+A view that has `first` makes a row of nearly every event, and that row follows from the event alone. So it is kept beside the event as it
+is written, with the hash of its key, and a fold takes it as it is unless another event has to do with it. Columns of other code are passed
+over: their version is the digest of all that they follow from.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from pathlib import Path
+
+import pyarrow as pa
+from chuanyu.exchange.v1 import event_pb2
+
+import hub
+from hub import durable
+from hub.export.beside import open_beside, path_of, write_beside
+from hub.export.lanes import LANES
+from hub.export.manifest import ExportDamaged, ExportUnderWay, ExportUnwritable, Segment
+from hub.export.reading import Segments, Wanted
+from hub.journal.reader import Recorded, decode
+from hub.lanes.touches import hash_of
+from hub.projections import PROJECTIONS
+from hub.projections.packing import packed_rows
+from hub.projections.projection import First, Projection, View, marks_of
+
+Report = Callable[[str, int, int], None]
+
+# What rows follow from: the messages, the domain with its tables, the views and what hands them events.
+_FOLLOWS_FROM = ("domain", "projections", "journal/reader.py", "lanes/columns.py", "lanes/touches.py")
+# Whether an event has some of the bytes without which no view reads one of its kind.
+MARKED = "marked"
+# Sums of a unit stay far below what a column of them can have; an event that moves one by more is folded by itself.
+MOST_MOVED = 1 << 40
+
+
+def has_columns(view: View) -> bool:
+    """Whether rows of a view are kept beside the events."""
+    return isinstance(view, Projection) and view.first is not None and view.items is None
+
+
+def kept_views() -> list[Projection]:
+    """Returns the views of which rows are kept."""
+    return [view for view in PROJECTIONS if isinstance(view, Projection) and has_columns(view)]
+
+
+@cache
+def version() -> str:
+    """Names what the columns follow from (SM3)."""
+    hasher, root = hashlib.new("sm3", event_pb2.DESCRIPTOR.serialized_pb), Path(hub.__file__).parent
+    for file in sorted({dependency.name: dependency for dependency in event_pb2.DESCRIPTOR.dependencies}.items()):
+        hasher.update(file[1].serialized_pb)
+    for place in (root / name for name in _FOLLOWS_FROM):
+        for path in [place] if place.is_file() else sorted(one for one in place.rglob("*") if one.suffix in {".py", ".csv"}):
+            hasher.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return hasher.hexdigest()
+
+
+def bring(directory: Path, report: Report = lambda _what, _done, _of: None) -> int:
+    """Writes the columns of segments that have none of this version, and returns the bytes; raises ExportUnwritable, ExportUnderWay."""
+    written = 0
+    with durable.holding(directory, ExportUnderWay(), to_write=True):
+        export = Segments(directory)
+        for segment in export.manifest.segments:
+            if _is_there(directory, segment):
+                continue
+            try:
+                written += write_beside(directory, segment, version(), _groups(export, segment))
+            except OSError as error:
+                raise ExportUnwritable(f"{error.strerror}") from None
+            report("columns 列", segment.last, export.position)
+    return written
+
+
+def _is_there(directory: Path, segment: Segment) -> bool:
+    try:
+        known = open_beside(directory, segment, version())
+    except ExportDamaged:
+        return False
+    if known is not None:
+        known.close()
+    return known is not None
+
+
+def check(directory: Path) -> None:
+    """Raises ExportDamaged unless the columns of this version are those that the segments' events make."""
+    export = Segments(directory)
+    for segment in export.manifest.segments:
+        if (known := open_beside(directory, segment, version())) is None:
+            continue
+        with known:
+            made = list(_groups(export, segment))
+            try:
+                same = known.num_row_groups == len(made) and all(known.read_row_group(at).equals(one) for at, one in enumerate(made))
+            except (OSError, pa.ArrowException):
+                same = False
+        if not same:
+            raise ExportDamaged(path_of(directory, segment).name)
+
+
+def _groups(export: Segments, segment: Segment) -> Iterable[pa.Table]:
+    views = kept_views()
+    with export.open(segment) as opened:
+        for lane in range(LANES):
+            if events := opened.events(lane, Wanted()):
+                yield columns_of(views, events)
+
+
+def columns_of(views: Sequence[Projection], events: Sequence[Recorded]) -> pa.Table:
+    """Returns the columns of some events, a row each."""
+    read = frozenset().union(*(view.kinds or () for view in views))
+    decode(event for event in events if event.kind in read)
+    marks = marks_of(view for view in PROJECTIONS if view.kinds is not None)
+    columns = {MARKED: pa.array([any(mark in event.data for mark in marks.get(event.kind, ())) for event in events], pa.bool_())}
+    for view in views:
+        columns |= _columns_of(view, events)
+    return pa.table(columns)
+
+
+def _columns_of(view: Projection, events: Sequence[Recorded]) -> dict[str, pa.Array]:
+    made = [_first(view, event) for event in events]
+    rows = [one.row for one in made if one is not None]
+    packed = iter(packed_rows([kind for _, kind in view.rows.columns], rows) if rows else ())
+    waiting = view.waiting
+    waits = [
+        None if one is None or waiting is None or (key := waiting(event)) is None else hash_of(key)
+        for event, one in zip(events, made, strict=True)
+    ]
+    moved = [None if one is None else one.moved for one in made]
+    cells = [None if one is None else json.dumps(one[0], ensure_ascii=False) for one in moved]
+    columns = {
+        "row": pa.array([None if one is None else next(packed) for one in made], pa.binary()),
+        "hash": pa.array([None if one is None else hash_of(one.keys[0]) for one in made], pa.int64()),
+        "waits": pa.array(waits, pa.int64()),
+        "cell": pa.array(cells, pa.string()).dictionary_encode(),
+    }
+    for number, (name, _) in enumerate(view.cells.value_columns if view.cells is not None else ()):
+        columns[f"sum.{name}"] = pa.array([None if one is None else one[1][number] for one in moved], pa.int64())
+    return {f"{view.name}.{name}": array for name, array in columns.items()}
+
+
+def _first(view: Projection, event: Recorded) -> First | None:
+    """Returns the row that an event makes, None if other events have a say in it, or if it makes none."""
+    if view.first is None or event.kind not in (view.kinds or ()) or event.is_reversal:
+        return None
+    try:
+        if event.kind in view.refers and view.refers[event.kind](event) is not None:
+            return None
+        made = view.first(event)
+    except Exception:
+        # A fold that decodes the event meets the same error, and parks it.
+        return None
+    if made is None or (made.moved is not None and max(map(abs, made.moved[1])) >= MOST_MOVED):
+        return None
+    return made
