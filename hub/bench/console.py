@@ -246,7 +246,8 @@ def _ingest(place: Ground, edge: HubProcess, tabs: Sequence[Tab], next_sequence:
     alone: list[float] = []
     beside: list[float] = []
     for number in range(TURNS):
-        for has_tabs, rates in ((False, alone), (True, beside)):
+        # Now the one first, now the other: the first of a pair has fewer events of the run before it still to be folded.
+        for has_tabs, rates in ((False, alone), (True, beside))[:: 1 - 2 * (number % 2)]:
             ending = threading.Event()
             polling = threading.Thread(target=_poll_until, args=(tabs, ending)) if has_tabs else None
             if polling is not None:

@@ -13,7 +13,7 @@ from hub.backup.restoring import restore as restore_into
 from hub.backup.writing import NICENESS, back_up
 from hub.commands.database import database
 from hub.commands.options import Json
-from hub.commands.progress import progress
+from hub.commands.progress import announced, progress
 from hub.commands.wording import views_in_words
 from hub.config import Config
 
@@ -25,7 +25,7 @@ def backup(
     """备份：运行中也可备份日志与保险库，不含密钥与视图。Back up journal and vault of a running hub; neither keys nor views."""
     os.nice(NICENESS)
     # Not migrated: the backup before an upgrade is of what was there before it.
-    with database(Config(), migrated=False) as dsn, progress() as report:
+    with database(Config(), migrated=False) as dsn, announced(dsn, "backup") as report:
         done = back_up(dsn, directory, report)
     manifest = done.manifest
     typer.echo(

@@ -9,7 +9,7 @@ import typer
 
 from hub.commands.database import database
 from hub.commands.options import Json
-from hub.commands.progress import progress
+from hub.commands.progress import announced, progress
 from hub.config import Config
 from hub.export.verifying import verify
 from hub.export.writing import NICENESS
@@ -34,7 +34,7 @@ def export(
         typer.echo(context.get_help())
         return
     os.nice(NICENESS)
-    with database(Config()) as dsn, progress() as report:
+    with database(Config()) as dsn, announced(dsn, "export") as report:
         done = export_to(dsn, to, upto, report)
         columns_bytes = columns.bring(to, report)
     said = {
@@ -61,7 +61,7 @@ def export_verify(
     """核对：分段与其摘要、与日志逐行比对。Compare the segments with their digests and, row by row, with the journal."""
     os.nice(NICENESS)
     if journal:
-        with database(Config()) as dsn, progress() as report, session(dsn, "hub_reader", "hub-export") as connection:
+        with database(Config()) as dsn, announced(dsn, "verify") as report, session(dsn, "hub_reader", "hub-export") as connection:
             verified = verify(directory, connection, report)
     else:
         with progress() as report:

@@ -14,7 +14,7 @@ from hub.audit.keys_here import keyring_here, log_keys_here, trusted
 from hub.audit.verdicts import keep
 from hub.commands.database import database
 from hub.commands.options import Json
-from hub.commands.progress import progress
+from hub.commands.progress import announced
 from hub.commands.wording import views_in_words
 from hub.config import Config
 from hub.domain.instants import microseconds_of
@@ -40,7 +40,7 @@ def fsck(
     config = Config()
     rules = trusted(config, policy)
     others = [parse_note(file.read_bytes()) for file in against or []]
-    with database(config) as dsn, progress() as report:
+    with database(config) as dsn, announced(dsn, "fsck") as report:
         with runner.connect(dsn) as connection:
             create_views(connection, PROJECTIONS)
         checked = check_all(

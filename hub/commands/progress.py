@@ -1,4 +1,4 @@
-"""The progress bars of the commands that take a while."""
+"""The progress of the commands that take a while: bars on a terminal, and the console's page of jobs."""
 
 import contextlib
 import sys
@@ -7,6 +7,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from hub.commands.login import login
+from hub.journal.announcing import Announced
 
 
 @contextlib.contextmanager
@@ -26,5 +29,17 @@ def progress() -> Iterator[Any]:
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=of)
             bars.update(tasks[what], completed=done, total=of)
+
+        yield report
+
+
+@contextlib.contextmanager
+def announced(dsn: str, kind: str) -> Iterator[Any]:
+    """Yields a report function as `progress` does, whose work the console lists meanwhile as one of *kind*."""
+    with progress() as draw, Announced(dsn, kind, login()) as say:
+
+        def report(what: str, done: int, of: int) -> None:
+            draw(what, done, of)
+            say(what, done, of)
 
         yield report

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hub.commands.database import database
-from hub.commands.progress import progress
+from hub.commands.progress import announced
 from hub.config import Config
 from hub.lanes.rebuild import rebuild_from
 from hub.projections import PROJECTIONS, runner
@@ -29,7 +29,7 @@ def rebuild(
     chosen = [p for p in PROJECTIONS if view in (p.name, "all")]
     if not chosen:
         raise typer.BadParameter(f"没有这个视图，可用 no such view; one of: {', '.join(p.name for p in PROJECTIONS)}, all")
-    with database(Config()) as dsn, runner.connect(dsn) as connection, progress() as report:
+    with database(Config()) as dsn, runner.connect(dsn) as connection, announced(dsn, "rebuild") as report:
         create_views(connection, PROJECTIONS)
         if export is None:
             for projection in chosen:

@@ -10,7 +10,7 @@ from hub.commands.asof_options import place
 from hub.commands.database import database
 from hub.commands.options import Json
 from hub.commands.outcomes import print_outcome
-from hub.commands.progress import progress
+from hub.commands.progress import announced
 from hub.config import Config
 from hub.journal.reader import head_position
 from hub.journal.sessions import session
@@ -51,7 +51,7 @@ def end_of(dsn: str, text: str) -> asked.RecordedAsOf:
 
 def finish(dsn: str, question: asked.AuditQuestion, *, as_json: bool) -> None:
     """Answers a question with a progress bar, prints the outcome, and exits with 1 where something does not hold."""
-    with progress() as report:
+    with announced(dsn, "replay") as report:
         outcome = answer(dsn, question, lambda done, of: report("重放 replay", done, of))
     print_outcome(outcome, in_json=as_json)
     raise typer.Exit(0 if outcome.holds is not False else 1)

@@ -7,18 +7,19 @@ from chuanyu.exchange.v1 import event_pb2
 
 from hub.domain.role_table import READS, TELLING, Needed, role_table
 from hub.domain.roles import NO_PARTS, PARTS
+from hub.words.names import PARTICIPANT_ROLES
 
 MEANINGS = {
-    "ISSUER": ("发卡机构", "报送本省卡的状态，独享明文标识与卡的五种状态 states its province's cards; alone gets identifiers in clear"),
-    "SERVICE_POINT": ("用卡场所", "在其场景和区划内报送用卡并询问互认 reports uses and asks, in its scenarios and regions"),
-    "SERVICE_WINDOW": ("经办窗口", "受理挂失、申领等，含对方省的卡 takes losses and applications, also for the other side's cards"),
-    "BANK": ("合作银行", "报送银行账户与发放结果 reports bank accounts and what became of payments"),
-    "FUND_PAYER": ("资金发放平台", "报送发放批次 reports batches of payments"),
-    "TRANSIT_OPERATOR": ("交通一卡通运营方", "报送交通钱包与优待 reports transit purses and concessions"),
-    "ECARD_PLATFORM": ("电子社保卡平台", "报送电子社保卡 reports e-cards"),
-    "MEDICAL_INSURER": ("医保经办机构", "报送备案与结算 reports filings and settlements"),
-    "CLEARING": ("清分对账方", "报送清分与对账 reports clearing and reconciliation"),
-    "READER": ("订阅方", "订阅其范围内的事件 subscribes to what its scope names"),
+    "ISSUER": "报送本省卡的状态，独享明文标识与卡的五种状态 states its province's cards; alone gets identifiers in clear",
+    "SERVICE_POINT": "在其场景和区划内报送用卡并询问互认 reports uses and asks, in its scenarios and regions",
+    "SERVICE_WINDOW": "受理挂失、申领等，含对方省的卡 takes losses and applications, also for the other side's cards",
+    "BANK": "报送银行账户与发放结果 reports bank accounts and what became of payments",
+    "FUND_PAYER": "报送发放批次 reports batches of payments",
+    "TRANSIT_OPERATOR": "报送交通钱包与优待 reports transit purses and concessions",
+    "ECARD_PLATFORM": "报送电子社保卡 reports e-cards",
+    "MEDICAL_INSURER": "报送备案与结算 reports filings and settlements",
+    "CLEARING": "报送清分与对账 reports clearing and reconciliation",
+    "READER": "订阅其范围内的事件 subscribes to what its scope names",
 }
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "roles.md"
@@ -84,7 +85,8 @@ def page() -> str:
 def _lines() -> Iterator[str]:
     table = role_table()
     yield _HEAD
-    for role, (title, meaning) in MEANINGS.items():
+    for role, meaning in MEANINGS.items():
+        title = PARTICIPANT_ROLES[role][0]
         parts = PARTS.get(role, NO_PARTS)
         needs, may = (", ".join(_OPTIONS[part] for part in some) for some in parts)
         yield f"| {role} | {title} | {meaning} | {needs} | {may} |\n"

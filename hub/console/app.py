@@ -27,7 +27,7 @@ from hub.console.guard import COOKIE, FormForged, check_form, secured
 from hub.console.language import Words, language_of
 from hub.console.page import File, LookNotRecorded, Moved, Page, PageForbidden, PageUnknown, PurposeNeeded, Shown
 from hub.console.rendering import STATIC
-from hub.console.shared import Made, SharedPages, Ways, tag_of
+from hub.console.shared import Key, Made, SharedPages, Ways, tag_of
 from hub.console.tables import csv_bytes
 from hub.console.workings import Workings
 from hub.domain.audit_errors import AuditPartMissing, AuditUnknown
@@ -114,7 +114,19 @@ class Application:
 
     async def _page(self, entry: Entry, request: Request) -> Response:
         """Answers what needs one."""
-        return secured(await self._within(request, partial(self._answer, entry)))
+        return secured(self._at_hand(entry, request) or await self._within(request, partial(self._answer, entry)))
+
+    def _at_hand(self, entry: Entry, request: Request) -> Response | None:
+        """Answers a refresh with what is made already, to somebody who is known: without a thread and without the database."""
+        if request.headers.get("hx-request") != "true" or entry.method != "GET" or entry.is_own or request.url.path.endswith(".csv"):
+            return None
+        session = self._workings.seen_sessions.get(_secret_of(request))
+        if session is None or not session.account.has(*entry.roles):
+            return None
+        words = _words(request)
+        frame = Frame(self._workings, request, words, session)
+        made = self._shared.at_hand(_key(entry, frame.url, words.lang, session))
+        return None if made is None else _refreshed(frame, made)
 
     async def _within(self, request: Request, answer: "signing.Answer[Asked]") -> Response:
         words = _words(request)
@@ -158,8 +170,7 @@ class Application:
             return _file(entry.view(page), page)
         if frame.is_refresh:
             made = self._made(entry, frame, page)
-            if frame.known_tag == made.tag:
-                return Response(status_code=304, headers={"ETag": f'"{made.tag}"'})
+            self._workings.seen_sessions.put(page.session)
             return _refreshed(frame, made)
         shown = entry.view(page)
         if isinstance(shown, Moved):
@@ -172,9 +183,7 @@ class Application:
 
     def _made(self, entry: Entry, frame: Frame, page: Page, shown: Shown | None = None) -> Made:
         """Returns the inner part of a page that refreshes itself: the same bytes for all who may see the same, unless it is one's own."""
-        account = page.account
-        whose = page.session.token if entry.is_own else ""
-        key = (entry.path, frame.url, page.words.lang, ",".join(sorted(account.roles)), ",".join(sorted(account.provinces)), whose)
+        key = _key(entry, frame.url, page.words.lang, page.session)
 
         def make() -> str:
             found = entry.view(page)
@@ -185,8 +194,8 @@ class Application:
         return self._shared.get(key, Ways(lambda: frame.inner(first.pop()) if first else make(), frame.refreshed))
 
     def _session(self, request: Request) -> Session | None:
-        secret = request.cookies.get(COOKIE, "")
-        if not secret or len(secret) > 100:
+        secret = _secret_of(request)
+        if not secret:
             return None
         with self._workings.rows.session() as connection:
             return find_session(connection, secret)
@@ -205,7 +214,15 @@ def _made_now(frame: Frame, shown: Shown) -> Made:
     return Made(body, tag_of(body), 0.0)
 
 
+def _key(entry: Entry, url: str, lang: str, session: Session) -> Key:
+    """Returns what a page is shared under: all that it may differ by."""
+    account, whose = session.account, session.token if entry.is_own else ""
+    return (entry.path, url, lang, ",".join(sorted(account.roles)), ",".join(sorted(account.provinces)), whose)
+
+
 def _refreshed(frame: Frame, made: Made) -> Response:
+    if frame.known_tag == made.tag:
+        return Response(status_code=304, headers={"ETag": f'"{made.tag}"'})
     headers = {"ETag": f'"{made.tag}"', "Vary": "Accept-Encoding"}
     if frame.takes_gzip:
         return Response(made.sent, media_type="text/html", headers={**headers, "Content-Encoding": "gzip"})
@@ -225,6 +242,12 @@ def _file(shown: Shown | Moved | File, page: Page) -> Response:
 def _kept(file: File) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{file.name}"', "Cache-Control": "no-store"}
     return Response(file.data, media_type=file.media_type, headers=headers)
+
+
+def _secret_of(request: Request) -> str:
+    """Returns the secret that a browser has, "" for none that could be one."""
+    secret = request.cookies.get(COOKIE, "")
+    return secret if len(secret) <= 100 else ""
 
 
 def _words(request: Request) -> Words:

@@ -17,6 +17,9 @@ from hub.domain.errors import HubError
 from hub.words.names import PURPOSES
 from hub.words.refusals import CHINESE
 
+# Pages that look back in a way of their own.
+_OWN_WAY = ("known", "find", "decision")
+
 
 class Frame:
     """What is around the inner part of a page, for one request."""
@@ -48,8 +51,10 @@ class Frame:
 
     def inner(self, shown: Shown) -> str:
         """Makes the inner part of a page."""
-        values = {**self._values(), **shown.values, "shown": shown}
-        band = str(render("known_band", values)) if shown.known is not None else ""
+        # A page that cannot look back says so: it is never taken for what was known then.
+        asked = self._request.query_params.get("known", "").strip() if shown.template not in _OWN_WAY else ""
+        values = {**self._values(), **shown.values, "shown": shown, "asked_known": asked}
+        band = str(render("known_band", values)) if shown.known is not None or asked else ""
         return band + str(render(shown.template, values))
 
     def refreshed(self, made: Made) -> str:

@@ -80,6 +80,14 @@ class SharedPages:
         one.asked_s, one.ways, made = time.monotonic(), ways, one.made
         return made if made is not None and _age_s(made) <= self._oldest_s else self._made(one, ways, self._oldest_s)
 
+    def at_hand(self, key: Key) -> Made | None:
+        """Returns what was made lately, None where it would have to be made."""
+        one = self._open.get(key)
+        if one is None or one.ways is None:
+            return None
+        one.asked_s, made = time.monotonic(), one.made
+        return made if made is not None and _age_s(made) <= self._oldest_s else None
+
     def _made(self, one: _Open, ways: Ways, oldest_s: float) -> Made:
         with one.lock:
             if one.made is None or _age_s(one.made) > oldest_s:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 # What a spreadsheet would take for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# Chinese is three bytes and twice as wide as Latin.
+_SHORT_BYTES, _LONG_WORD = 26, 60
 # In place of a count that is not shown.
 HIDDEN = "※"
 
@@ -21,6 +23,13 @@ class Cell(NamedTuple):
     code: str = ""
     swatch: str = ""
     title: str = ""
+
+    @property
+    def width(self) -> str:
+        """Returns the class of a cell that stays on one line as it is short, or is broken anywhere as a word of it is long."""
+        if not self.code and len(self.text.encode()) <= _SHORT_BYTES:
+            return " whole"
+        return " long" if any(len(word) > _LONG_WORD for word in self.text.split()) else ""
 
 
 class Column(NamedTuple):

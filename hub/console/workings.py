@@ -14,6 +14,7 @@ from hub.admin.accounts.provider import Provider, Settings
 from hub.admin.participants import all_participants
 from hub.audit.requests.reading import Listed
 from hub.config import Config
+from hub.console.seen_sessions import SeenSessions
 from hub.domain import reference
 from hub.domain.errors import HubError
 from hub.domain.participant import DECISIONS_FEED, HUB, Participant
@@ -45,7 +46,7 @@ class Workings:
         self.writers = Pool(dsn, "hub_writer", "hub-console-looks", 2, {"statement_timeout": "5000"})
         self.keyring, self.tables = open_keyring(config.keys_dir), reference.load()
         self.provider = _provider(config, config.console_address or address)
-        self.audits = Listed()
+        self.audits, self.seen_sessions = Listed(), SeenSessions(self.rows)
         # Gaps among the newest positions, as far as this process has looked.
         self.holes, self._hole_watch = 0, HoleWatch()
         self._samples: deque[tuple[float, int]] = deque(maxlen=SAMPLES)
@@ -73,6 +74,8 @@ class Workings:
             with suppress(HubError, psycopg.Error), self.readers.session() as connection:
                 self.holes = self._hole_watch.look(connection)
                 self._samples.append((time.monotonic(), head_position(connection)))
+            with suppress(HubError, psycopg.Error):
+                self.seen_sessions.confirm()
             if self._stopping.wait(SAMPLE_S):
                 return
 

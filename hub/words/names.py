@@ -26,6 +26,16 @@ VIEWS = {
     "process.loss": ("挂失流程", "loss process"),
 }
 
+# What commands announce as their work while it goes on.
+WORK = {
+    "export": ("导出日志", "export of the journal"),
+    "verify": ("核对导出", "verification of an export"),
+    "rebuild": ("重建视图", "rebuild of a view"),
+    "fsck": ("日志体检", "check of the journal"),
+    "backup": ("备份", "backup"),
+    "replay": ("重放", "replay"),
+}
+
 GROUPS = {
     "MED": ("就医购药", "medical"),
     "TRA": ("交通出行", "transit"),
@@ -52,6 +62,20 @@ QUARANTINE = {
     "FAILING": ("仍不合规", "still failing"),
     "RELEASED": ("已放行", "released"),
     "CORRECTED": ("本省已更正", "corrected by its province"),
+}
+
+# What a participant may be, by the names of the table of roles.
+PARTICIPANT_ROLES = {
+    "ISSUER": ("发卡机构", "card issuer"),
+    "SERVICE_POINT": ("用卡场所", "service point"),
+    "SERVICE_WINDOW": ("经办窗口", "service window"),
+    "BANK": ("合作银行", "bank"),
+    "FUND_PAYER": ("资金发放平台", "fund payer"),
+    "TRANSIT_OPERATOR": ("交通一卡通运营方", "transit operator"),
+    "ECARD_PLATFORM": ("电子社保卡平台", "e-card platform"),
+    "MEDICAL_INSURER": ("医保经办机构", "medical insurer"),
+    "CLEARING": ("清分对账方", "clearing"),
+    "READER": ("订阅方", "reader"),
 }
 
 PROVINCES = {"50": ("重庆", "Chongqing"), "51": ("四川", "Sichuan")}

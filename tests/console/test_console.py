@@ -84,6 +84,7 @@ POST /audit/requests/{audit}/files RP
 POST /audit/requests/{audit}/bundle RP
 GET /views AORP
 GET /parked OR
+GET /jobs AORP
 GET /traces OR
 GET /traces/{trace} OR
 GET /me AORPS

@@ -5,6 +5,7 @@ A session ends after half an hour without a page, after eight hours in any case,
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import psycopg
@@ -82,11 +83,14 @@ def begin_session(connection: psycopg.Connection, account: Account, way: str) ->
 
 def find_session(connection: psycopg.Connection, secret: str) -> Session | None:
     """Returns the session of a secret, None if it has ended or never was."""
-    row = connection.execute(_SEEN, {"digest": digest_of(secret), "idle": IDLE_MIN, "longest": LONGEST_H}).fetchone()
-    if row is None:
-        return None
-    account = account_in(row[2:])
-    return None if account.is_disabled else Session(digest_of(secret), account, row[0], row[1])
+    return next(iter(find_sessions(connection, [digest_of(secret)])), None)
+
+
+def find_sessions(connection: psycopg.Connection, digests: Sequence[bytes]) -> list[Session]:
+    """Returns those of some sessions that have not ended."""
+    rows = connection.execute(_SEEN, {"digests": list(digests), "idle": IDLE_MIN, "longest": LONGEST_H}).fetchall()
+    found = [Session(bytes(row[0]), account_in(row[3:]), row[1], row[2]) for row in rows]
+    return [session for session in found if not session.account.is_disabled]
 
 
 def end_session(connection: psycopg.Connection, session: Session) -> None:
@@ -161,10 +165,10 @@ _OPEN = """
 # The row is written at most once a minute: a page that refreshes itself would write it all the time.
 _SEEN = f"""
     WITH seen AS (
-        UPDATE console.session SET seen_at = clock_timestamp() WHERE digest = %(digest)s
+        UPDATE console.session SET seen_at = clock_timestamp() WHERE digest = ANY (%(digests)s)
             AND seen_at BETWEEN clock_timestamp() - make_interval(mins => %(idle)s) AND clock_timestamp() - interval '1 minute'
             AND began_at >= clock_timestamp() - make_interval(hours => %(longest)s))
-    SELECT token, way, {COLUMNS} FROM console.session JOIN console.account ON name = account WHERE digest = %(digest)s
+    SELECT digest, token, way, {COLUMNS} FROM console.session JOIN console.account ON name = account WHERE digest = ANY (%(digests)s)
         AND seen_at >= clock_timestamp() - make_interval(mins => %(idle)s)
         AND began_at >= clock_timestamp() - make_interval(hours => %(longest)s)"""  # noqa: S608 (our own text)
 _SUBJECT = """

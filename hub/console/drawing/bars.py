@@ -60,7 +60,7 @@ def columns(stacks: Sequence[Stack], label: str, width: int = 430, height: int =
                 wide = f"{max(1.0, step - 2):.1f}"
                 inner.append(tag("rect", x=f"{x + 1:.1f}", y=high, width=wide, height=low - high, class_=f"fill-{colour}"))
         if stack.label:
-            inner.append(tag("text", stack.label, x=f"{x + step / 2:.1f}", y=height - 4, class_="axis middle"))
+            inner.append(tag("text", stack.label, x=f"{min(x + step / 2, width - 16):.1f}", y=height - 4, class_="axis middle"))
     return picture(width, height, label, inner, "columns")
 
 

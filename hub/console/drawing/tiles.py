@@ -59,11 +59,13 @@ def _tile(tile: Tile, count: int | None, name: str) -> list[Markup]:
     middle = x + SIZE // 2
     on = f"on-{guest}-{step}" if step else "on-none"
     short = name[:6]
+    adjust = "spacingAndGlyphs" if len(short) > 5 else None
     size = "name" if len(short) < 4 else "name small"
     return [
         tag("title", f"{name} {number(count)}"),
         tag("rect", x=x + 1, y=y + 1, width=SIZE - 2, height=SIZE - 2, rx=2, class_=colour),
-        tag("text", short, x=middle, y=y + 20, class_=f"{size} {on}"),
+        # Six Latin letters are drawn as wide as there is room, so that they touch no neighbour on a phone.
+        tag("text", short, x=middle, y=y + 20, class_=f"{size} {on}", textLength=SIZE - 8 if len(short) > 5 else None, lengthAdjust=adjust),
         tag("text", "·" if count == 0 else number(count), x=middle, y=y + 37, class_=f"count {on}"),
     ]
 

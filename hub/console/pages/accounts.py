@@ -52,6 +52,7 @@ def put(page: Page) -> Moved:
     _refuse_own(page, name)
     with page.workings.rows.session() as connection:
         put_account(connection, name, title, roles, provinces)
+    page.workings.seen_sessions.forget(name)
     security("console.account_put", operator=page.account.name, account=name, roles=" ".join(roles), provinces=" ".join(provinces))
     return Moved("/admin/users")
 
@@ -75,6 +76,7 @@ def end(page: Page) -> Moved:
     is_disabled = page.form.get("enable") != "1"
     with page.workings.rows.session() as connection:
         disable(connection, name, is_disabled=is_disabled)
+    page.workings.seen_sessions.forget(name)
     security("console.account_disabled" if is_disabled else "console.account_enabled", operator=page.account.name, account=name)
     return Moved("/admin/users")
 

@@ -30,18 +30,25 @@ def form(page: Page) -> Shown:
         head = head_position(connection)
         choices = _choices(page, connection, head) if {"rules", "agreement", "view"} & set(asked.fields) else {}
     first = page.today.replace(day=1)
+    before = first.replace(year=first.year - (first.month == 1), month=first.month - 1 or 12)
     values = {
         "kind": kind,
         "form": asked,
         "title": page.t(*asked.title),
         "says": page.t(*asked.says),
         "issuers": [(code, page.words.of(PROVINCES, code)) for code in page.account.provinces],
-        "month": (first.replace(year=first.year - (first.month == 1), month=first.month - 1 or 12).isoformat(), first.isoformat()),
+        # A link that leads here may have filled them in.
+        "month": (_filled(page, "from") or before.isoformat(), _filled(page, "to") or first.isoformat()),
+        "at": _filled(page, "at"),
         "now": datetime.now(LOCAL).strftime("%Y-%m-%d %H:%M"),
         "token": page.session.token,
         "choices": {"rules": [], "parameters": [], "agreements": [], "views": [], **choices},
     }
     return Shown("audit_ask", page.t(*asked.title), values, as_of=head)
+
+
+def _filled(page: Page, name: str) -> str:
+    return page.query.get(name, "").strip()[:32]
 
 
 def ask(page: Page) -> Moved:

@@ -1,5 +1,7 @@
 """Looking back (回看): what the hub knew at an instant or a position, without replaying anything; and where to look closer."""
 
+from urllib.parse import urlencode
+
 from hub.admin.accounts.roles import AUDITOR, OPERATOR
 from hub.audit.as_of import agreements_at
 from hub.console.page import Known, Page, Shown
@@ -35,9 +37,24 @@ def known(page: Page) -> Shown:
         "waiting": waiting,
         "in_force": sum(1 for one in agreements if one.is_in_force(then.at_us)),
         "minutes": MINUTES,
+        "replays": _replays(page, then),
     }
     tables = (_feeds(page, feeds), _answers(page, then, answers))
     return Shown("known", page.t("回看", "Looking back"), values, tables, head, known=then)
+
+
+def _replays(page: Page, then: Known) -> list[tuple[str, str, str]]:
+    """Returns the audits that answer what this page cannot, as kind, filled-in fields and words; cards are an auditor's to ask about."""
+    at = {"at": then.at}
+    until = {"from": f"{then.at[:10]} 00:00:00", "to": then.at}
+    asked = [
+        ("answers", until, page.t("当日到此时的答复，重算是否一致", "The day's answers until then: are they the same when decided again")),
+        ("rules", until, page.t("换一版规则，当日到此时多少答复会不同", "How many of the day's answers change under another rule")),
+        ("views", at, page.t("当时的视图是否与日志一致", "Did the views say what the journal says")),
+    ]
+    if page.account.has(AUDITOR):
+        asked.insert(0, ("card", at, page.t("一张卡当时枢纽知道什么、答复了什么", "What the hub knew of a card then, and answered")))
+    return [(kind, urlencode(fields), name) for kind, fields, name in asked]
 
 
 def _feeds(page: Page, found: list[Reached]) -> Table:

@@ -59,6 +59,7 @@ def sign_out(page: Page) -> Moved:
     """Ends the session."""
     with page.workings.rows.session() as connection:
         end_session(connection, page.session)
+    page.workings.seen_sessions.forget(page.account.name)
     return Moved("/sign-in")
 
 
@@ -66,5 +67,6 @@ def sign_out_everywhere(page: Page) -> Moved:
     """Ends all sessions of the account, this one too."""
     with page.workings.rows.session() as connection:
         count = end_all(connection, page.account.name)
+    page.workings.seen_sessions.forget(page.account.name)
     security("console.signed_out_everywhere", operator=page.account.name, count=count)
     return Moved("/sign-in")

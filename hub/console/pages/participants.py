@@ -8,6 +8,7 @@ from hub.console.tables import Cell, Column, Table, table
 from hub.domain.participant import PREFIX, Certificate, Participant
 from hub.journal.reader import feed_row, head_position
 from hub.trust.certificates import unrecorded
+from hub.words.names import PARTICIPANT_ROLES
 
 # Certificates that end sooner are shown as what somebody must do.
 SOON_DAYS = 30
@@ -37,7 +38,7 @@ def participants(page: Page) -> Shown:
                 one.title,
                 _state(page, one),
                 len(one.feeds),
-                " ".join(sorted(one.roles)) or page.t("无，一切被拒", "none: all is refused"),
+                _roles(page, one) or page.t("无，一切被拒", "none: all is refused"),
                 Cell(f"{max(days):.0f}" if days else "—", mark="attention" if soon else ""),
             )
         )
@@ -61,8 +62,8 @@ def participant(page: Page) -> Shown:
     )
     roles = table(
         "roles",
-        (Column("role", "角色", "Role", "code"), Column("scope", "范围", "Scope")),
-        [(role, _scope(page, scope)) for role, scope in sorted(one.roles.items())],
+        (Column("role", "角色", "Role"), Column("scope", "范围", "Scope")),
+        [(Cell(page.words.of(PARTICIPANT_ROLES, role), code=role), _scope(page, scope)) for role, scope in sorted(one.roles.items())],
     )
     quota = [(name, limit) for name, limit in one.quota._asdict().items() if limit]
     values = {"participant": one, "province": page.of_province(one.province), "state": _state(page, one), "quota": quota}
@@ -85,6 +86,10 @@ def _certificates(page: Page, one: Participant) -> Table:
         ends = page.at(int(certificate.not_after.timestamp()) * 1_000_000)
         rows.append((f"{certificate.fingerprint[:16]}…", ends, Cell(f"{days:.0f}", mark=mark), f"{state} {reason}".strip()))
     return table("certificates", columns, rows)
+
+
+def _roles(page: Page, one: Participant) -> str:
+    return page.t("、", ", ").join(page.words.of(PARTICIPANT_ROLES, role) for role in sorted(one.roles))
 
 
 def _state(page: Page, one: Participant) -> Cell:

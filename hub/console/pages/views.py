@@ -21,9 +21,15 @@ def views(page: Page) -> Shown:
 
 
 def view_table(page: Page, found: Iterable[ViewVitals]) -> Table:
-    """Makes the short table of views, for the overview."""
+    """Makes the short table of views, for the overview: those that answers rest on, and of the others those with something to do."""
     columns = (Column("view", "视图", "View"), Column("lag", "落后", "Behind", "end"), Column("parked", "搁置", "Parked", "number"))
-    return table("views", columns, [(_name(page, view), _lag(page, view), _parked(view)) for view in found])
+    ordered = sorted(found, key=lambda view: (not view.is_late and not view.parked, view.name not in DECIDING))
+    shown = [view for view in ordered if view.name in DECIDING or view.is_late or view.parked]
+    rows = [(_name(page, view), _lag(page, view), _parked(view)) for view in shown]
+    if others := [view for view in ordered if view not in shown]:
+        name = page.t(f"后台视图 {len(others)} 个", f"{len(others)} background views")
+        rows.append((Cell(name, "/views"), Cell(page.words.silence(max(view.lag_s for view in others))), Cell("0")))
+    return table("views", columns, rows)
 
 
 def full_table(page: Page, found: Iterable[ViewVitals]) -> Table:
