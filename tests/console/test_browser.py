@@ -38,7 +38,7 @@ DIFFERENT = (
 )  # fmt: skip
 ALIKE = (
     "/feeds", "/participants", "/participants/cq.card-center", "/decisions", "/losses", "/hotlist", "/rules", "/reference",
-    "/regions/510100", "{card}/units", "/reference/media", "/cases", "/views", "/parked", "/traces", "/audit/looks", "/audit/health",
+    "/regions/510100", "{card}/units", "/reference/media", "/cases", "/views", "/jobs", "/parked", "/traces", "/audit/looks", "/audit/health",
     "/audit/log", "/audit/requests/ask?kind=agreement",
 )  # fmt: skip
 PATHS = DIFFERENT + ALIKE
