@@ -12,7 +12,6 @@ from hub.domain.errors import HubError
 from hub.loopback import is_loopback
 from hub.web_server import Server
 
-
 # A page may wait where the processor is short; an answer and a province's event come first.
 NICENESS = 5
 
