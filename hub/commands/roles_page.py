@@ -9,7 +9,7 @@ from hub.domain.role_table import READS, TELLING, Needed, role_table
 from hub.domain.roles import NO_PARTS, PARTS
 from hub.words.names import PARTICIPANT_ROLES
 
-MEANINGS = {
+_DOES = {
     "ISSUER": "报送本省卡的状态，独享明文标识与卡的五种状态 states its province's cards; alone gets identifiers in clear",
     "SERVICE_POINT": "在其场景和区划内报送用卡并询问互认 reports uses and asks, in its scenarios and regions",
     "SERVICE_WINDOW": "受理挂失、申领等，含对方省的卡 takes losses and applications, also for the other side's cards",
@@ -21,6 +21,7 @@ MEANINGS = {
     "CLEARING": "报送清分与对账 reports clearing and reconciliation",
     "READER": "订阅其范围内的事件 subscribes to what its scope names",
 }
+MEANINGS = {role: (PARTICIPANT_ROLES[role][0], does) for role, does in _DOES.items()}
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "roles.md"
 _HEAD = """# 角色 Roles
@@ -85,8 +86,7 @@ def page() -> str:
 def _lines() -> Iterator[str]:
     table = role_table()
     yield _HEAD
-    for role, meaning in MEANINGS.items():
-        title = PARTICIPANT_ROLES[role][0]
+    for role, (title, meaning) in MEANINGS.items():
         parts = PARTS.get(role, NO_PARTS)
         needs, may = (", ".join(_OPTIONS[part] for part in some) for some in parts)
         yield f"| {role} | {title} | {meaning} | {needs} | {may} |\n"

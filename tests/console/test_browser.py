@@ -38,8 +38,8 @@ DIFFERENT = (
 )  # fmt: skip
 ALIKE = (
     "/feeds", "/participants", "/participants/cq.card-center", "/decisions", "/losses", "/hotlist", "/rules", "/reference",
-    "/regions/510100", "{card}/units", "/reference/media", "/cases", "/views", "/jobs", "/parked", "/traces", "/audit/looks", "/audit/health",
-    "/audit/log", "/audit/requests/ask?kind=agreement",
+    "/regions/510100", "{card}/units", "/reference/media", "/cases", "/views", "/jobs", "/parked", "/traces", "/audit/looks",
+    "/audit/health", "/audit/log", "/audit/requests/ask?kind=agreement",
 )  # fmt: skip
 PATHS = DIFFERENT + ALIKE
 
