@@ -30,7 +30,7 @@ class Work(NamedTuple):
 
 
 class Announced:
-    """Announces work while it goes on; a database that cannot be told ends no work."""
+    """Announces work while it goes on; a database that does not answer ends no work."""
 
     def __init__(self, dsn: str, kind: str, by: str) -> None:
         """*kind* is a word, *by* whose work it is."""
