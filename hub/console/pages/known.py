@@ -37,13 +37,13 @@ def known(page: Page) -> Shown:
         "waiting": waiting,
         "in_force": sum(1 for one in agreements if one.is_in_force(then.at_us)),
         "minutes": MINUTES,
-        "replays": _replays(page, then),
+        "audits": _audits(page, then),
     }
     tables = (_feeds(page, feeds), _answers(page, then, answers))
     return Shown("known", page.t("回看", "Looking back"), values, tables, head, known=then)
 
 
-def _replays(page: Page, then: Known) -> list[tuple[str, str, str]]:
+def _audits(page: Page, then: Known) -> list[tuple[str, str, str]]:
     """Returns the audits that answer what this page cannot, as kind, filled-in fields and words; cards are an auditor's to ask about."""
     at = {"at": then.at}
     until = {"from": f"{then.at[:10]} 00:00:00", "to": then.at}
