@@ -39,10 +39,18 @@ _PARTS = {
 
 
 @app.command()
-def approve(code: Code, operator: Operator = "", as_json: Json = False) -> None:
-    """核准：须为申请人以外的人。Approve: another person than the one who asked."""
+def approve(
+    code: Code,
+    same_login: Annotated[
+        bool,
+        typer.Option("--same-login", help="申请与核准出自同一登录，仍予核准；入账可查。Also where the same login asked; it is recorded."),
+    ] = False,
+    operator: Operator = "",
+    as_json: Json = False,
+) -> None:
+    """核准：须为申请人以外的人，以本人登录。Approve: another person than the one who asked, by a login of their own."""
     with desk() as found:
-        _tell(found.approve(code, acting(operator), datetime.now(UTC)), as_json=as_json)
+        _tell(found.approve(code, acting(operator), datetime.now(UTC), same_login=same_login), as_json=as_json)
 
 
 @app.command()

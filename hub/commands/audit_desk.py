@@ -12,6 +12,7 @@ from hub.audit.requests.desk import opened as desk_on
 from hub.audit.requests.folder import Folder
 from hub.commands.database import database
 from hub.commands.login import acting as acting_operator
+from hub.commands.login import login
 from hub.commands.progress import progress
 from hub.config import Config
 from hub.domain.audit_request import DELIVERED, AuditRequest
@@ -36,8 +37,8 @@ def opened(dsn: str) -> Iterator[AuditDesk]:
 
 
 def acting(operator: str) -> AuditPerson:
-    """Returns who acts: the operator that is named, else who is logged in."""
-    return of_operator(acting_operator(operator))
+    """Returns who acts: the operator that is named, else who is logged in, and the login in either case."""
+    return of_operator(acting_operator(operator), login())
 
 
 def waited(found: AuditDesk, config: Config, audit: AuditRequest) -> AuditRequest:

@@ -3,11 +3,13 @@
 import json
 from typing import Any
 
+from chuanyu.exchange.v1.audit_requests_pb2 import AuditPerson
+
 from hub.audit.requests.folder import Done
 from hub.audit.requests.wording import in_words
 from hub.domain.audit_request import RUNNING, AuditRequest
 from hub.domain.instants import in_local, microseconds_of
-from hub.words.audits import PARTS, REASONS, STATES
+from hub.words.audits import PARTS, REASONS, SAME_LOGIN, STATES
 from hub.words.further_kinds import kind_words
 
 
@@ -23,7 +25,10 @@ def as_row(audit: AuditRequest, outcome: bytes = b"") -> dict[str, Any]:
         "purpose": asked.purpose,
         "legal_basis": asked.legal_basis,
         "asked_by": asked.by.name,
+        "asked_by_login": asked.by.login,
         "decided_by": audit.decided_by.name if audit.decided_by is not None else "",
+        "decided_by_login": audit.decided_by.login if audit.decided_by is not None else "",
+        "is_same_login": audit.is_same_login,
         "reason": audit.reason_code,
         "detail": audit.detail,
         "steps": [{"kind": step.kind, "at": step.at.isoformat()} for step in audit.steps],
@@ -68,9 +73,15 @@ def _at(audit: AuditRequest, number: int) -> str:
 
 def _step(audit: AuditRequest, number: int) -> str:
     step = audit.steps[number]
-    by = f"  {step.message.by.name}" if "by" in step.message.DESCRIPTOR.fields_by_name else ""
+    by = f"  {_who(step.message.by)}" if "by" in step.message.DESCRIPTOR.fields_by_name else ""
+    same = f"  ⚠ {' '.join(SAME_LOGIN)}" if step.kind == "audit_approved" and step.message.is_same_login else ""
     part = f"  {' '.join(PARTS[step.message.part])}" if step.kind == "audit_shown" else ""
-    return f"{' '.join(kind_words(step.kind))}{by}{part}"
+    return f"{' '.join(kind_words(step.kind))}{by}{part}{same}"
+
+
+def _who(person: AuditPerson) -> str:
+    """Returns a name, with the login that it was typed by where that is another one."""
+    return person.name if person.login in ("", person.name) else f"{person.name} (登录 login {person.login})"
 
 
 def _second(at_us: int) -> str:

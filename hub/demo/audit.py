@@ -13,7 +13,7 @@ def show_audit(stage: Stage, screen: Console) -> list[str]:
     """Shows the way of an audit of the record and returns what is wrong; raises ChildDied where a command of it fails."""
     asked = json.loads(stage.run("hub.cli", "audit", "request", "record", *_WHY, "--operator", "demo.asker", "--json").splitlines()[-1])
     code = str(asked["code"])
-    stage.run("hub.cli", "audit", "approve", code, "--operator", "demo.approver")
+    stage.run("hub.cli", "audit", "approve", code, "--operator", "demo.approver", "--same-login")
     stage.run("hub.cli", "audit", "show", code, "--wait")
     shown = json.loads(stage.run("hub.cli", "audit", "show", code, "--outcome", "--operator", "demo.asker", "--json").splitlines()[-1])
     answer, holds = shown["outcome"]["answer"], shown["outcome"]["holds"]

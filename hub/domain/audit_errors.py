@@ -11,6 +11,10 @@ class AuditSamePerson(HubError):
     """Who asked for an audit does not decide about it; another person has to."""
 
 
+class AuditSameLogin(HubError):
+    """The same login asked for this audit under another name; log in as yourself, or use --same-login, which stays in the record."""
+
+
 class AuditDecided(HubError):
     """The audit is decided already; see `hub audit list`."""
 

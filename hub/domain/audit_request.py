@@ -20,6 +20,7 @@ from hub.domain.audit_errors import (
     AuditNotDelivered,
     AuditNotRunning,
     AuditOver,
+    AuditSameLogin,
     AuditSamePerson,
     AuditUnknown,
 )
@@ -69,6 +70,11 @@ def is_same_person(one: protos.AuditPerson, other: protos.AuditPerson) -> bool:
     return bool(one.name.casefold() == other.name.casefold())
 
 
+def is_same_login(one: protos.AuditPerson, other: protos.AuditPerson) -> bool:
+    """Whether two names were typed by one login; no login is nobody's."""
+    return bool(one.login) and bool(one.login == other.login)
+
+
 class AuditRequest(HubAggregate):
     """Requested once, decided once, run until it is delivered, fails, or is called off."""
 
@@ -77,6 +83,7 @@ class AuditRequest(HubAggregate):
         self.requested, self.state = requested, REQUESTED
         self.decided_by: protos.AuditPerson | None = None
         self.delivered: protos.AuditDelivered | None = None
+        self.is_same_login = False
         self.reason_code, self.detail = "", ""
         self.steps: list[Step] = []
 
@@ -116,10 +123,14 @@ class AuditRequest(HubAggregate):
         if is_same_person(person, self.requested.by):
             raise AuditSamePerson
 
-    def approve(self, person: protos.AuditPerson, at: datetime) -> None:
-        """Approves what was asked."""
+    def approve(self, person: protos.AuditPerson, at: datetime, *, same_login: bool = False) -> None:
+        """Approves what was asked; raises AuditSameLogin where the same login asked and *same_login* does not say that this is meant."""
         self.check_open_for(person)
-        self.record("audit_approved", protos.AuditApproved(by=person, question_digest=self.requested.question_digest), at)
+        is_same = is_same_login(person, self.requested.by)
+        if is_same and not same_login:
+            raise AuditSameLogin
+        digest = self.requested.question_digest
+        self.record("audit_approved", protos.AuditApproved(by=person, question_digest=digest, is_same_login=is_same), at)
 
     def refuse(self, person: protos.AuditPerson, reason_code: str, at: datetime) -> None:
         """Refuses it."""
@@ -163,6 +174,8 @@ class AuditRequest(HubAggregate):
         self.state = _NEXT.get(kind, self.state)
         if kind in ("audit_approved", "audit_refused"):
             self.decided_by = message.by
+        if kind == "audit_approved":
+            self.is_same_login = message.is_same_login
         if kind in ("audit_refused", "audit_failed"):
             self.reason_code = message.reason_code
         if kind == "audit_failed":

@@ -24,6 +24,7 @@ PARTS = {
     3: ("报告（PDF）", "report (PDF)"),
     4: ("证据包", "evidence bundle"),
 }
+SAME_LOGIN = ("申请与核准出自同一登录", "the same login asked and approved")
 # Why a run failed; what is not here is the name of a refusal.
 REASONS = {
     "DISK_FULL": ("磁盘已满：请腾出空间后重新申请", "the disk is full: make room, and ask again"),

@@ -11,6 +11,7 @@ CHINESE = {
     # Audits
     "AuditUnknown": "没有这个编号的审计；见 `hub audit list`。",
     "AuditSamePerson": "申请人不能核准或驳回自己的审计，须由另一人决定。",
+    "AuditSameLogin": "该审计由同一登录以另一姓名申请；请以本人登录核准，或用 --same-login（入账可查）。",
     "AuditDecided": "该审计申请已有决定；见 `hub audit list`。",
     "AuditOver": "该审计已结束，无可取消。",
     "AuditNotApproved": "该审计未经核准或已结束，不予执行。",

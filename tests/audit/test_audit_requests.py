@@ -29,6 +29,7 @@ from hub.domain.audit_errors import (
     AuditNotDelivered,
     AuditNotRunning,
     AuditOver,
+    AuditSameLogin,
     AuditSamePerson,
     AuditUnknown,
     AuditWindowAhead,
@@ -51,10 +52,10 @@ NOW = datetime(2026, 11, 1, 4, 0, tzinfo=UTC)
 RECORD = questions.AuditQuestion(record=questions.RecordQuestion())
 
 
-def new(question: questions.AuditQuestion = RECORD, code: str = "AU-1") -> AuditRequest:
+def new(question: questions.AuditQuestion = RECORD, code: str = "AU-1", by: protos.AuditPerson = LI) -> AuditRequest:
     """A request as it begins."""
     requested = protos.AuditRequested(
-        audit_code=code, by=LI, purpose="投诉复核", legal_basis="个人信息保护法第五十四条", question=question,
+        audit_code=code, by=by, purpose="投诉复核", legal_basis="个人信息保护法第五十四条", question=question,
         question_digest=digest_of(question),
     )  # fmt: skip
     return AuditRequest.begin("audit_requested", requested, AuditRequest.create_id(code), NOW)
@@ -123,6 +124,27 @@ def test_who_asked_does_not_decide_wherever_the_person_acts(name: str) -> None:
     # Who asked may call it off.
     audit.cancel(elsewhere, NOW)
     assert audit.state == "CANCELLED"
+
+
+@pytest.mark.parametrize(("asker", "approver"), [("li", "han"), ("", "han"), ("li", ""), ("", "")])
+def test_another_name_of_another_login_or_of_none_approves(asker: str, approver: str) -> None:
+    audit = new(by=of_operator("li.lei", asker))
+    audit.approve(of_operator("han.meimei", approver), NOW)
+    approved: Any = audit.collect_events()[-1].message
+    assert (audit.state, approved.is_same_login, approved.by.login) == ("APPROVED", False, approver)
+
+
+def test_another_name_of_the_same_login_approves_only_where_that_is_said_and_it_is_recorded() -> None:
+    audit, again = (new(by=of_operator("li.lei", "hub")) for _ in range(2))
+    with pytest.raises(AuditSameLogin):
+        audit.approve(of_operator("han.meimei", "hub"), NOW)
+    assert audit.state == "REQUESTED"
+    again.approve(of_operator("han.meimei", "hub"), NOW, same_login=True)
+    approved: Any = again.collect_events()[-1].message
+    assert (again.state, again.is_same_login, approved.is_same_login) == ("APPROVED", True, True)
+    # The same name is never another person, whatever is said.
+    with pytest.raises(AuditSamePerson):
+        audit.approve(of_operator("Li.Lei", "elsewhere"), NOW, same_login=True)
 
 
 def test_what_is_approved_is_what_was_asked() -> None:

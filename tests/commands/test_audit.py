@@ -12,9 +12,11 @@ from typer.testing import CliRunner, Result
 from hub.audit.outcome import read
 from hub.audit.requests.folder import Folder
 from hub.cli import app
+from hub.commands.login import login
 from hub.commands.options import FileThere
 from hub.domain.audit_errors import (
     AuditNotDelivered,
+    AuditSameLogin,
     AuditSamePerson,
     AuditUnknown,
     AuditWindowAhead,
@@ -54,7 +56,11 @@ def test_a_card_is_audited_from_the_question_to_the_bundle(run: Callable[..., Re
     assert isinstance(run("approve", code, *BY_LI).exception, AuditSamePerson)
     assert isinstance(run("show", code, "--outcome").exception, AuditNotDelivered)
     assert isinstance(run("download", code, "--out", str(tmp_path / "x")).exception, AuditNotDelivered)
-    assert said(run("approve", code, *BY_HAN, "--json"))["state"] == "APPROVED"
+    # Both names were typed by one login, which is refused unless it is said, and then is in the record.
+    assert isinstance(run("approve", code, *BY_HAN).exception, AuditSameLogin)
+    approved = said(run("approve", code, *BY_HAN, "--same-login", "--json"))
+    assert (approved["state"], approved["is_same_login"]) == ("APPROVED", True)
+    assert approved["asked_by_login"] == approved["decided_by_login"] == login()
     assert run("show", code, "--wait").exit_code == 0
     shown = said(run("show", code, "--outcome", *BY_HAN, "--json"))
     target = tmp_path / "outcome.json"
@@ -64,6 +70,7 @@ def test_a_card_is_audited_from_the_question_to_the_bundle(run: Callable[..., Re
     assert target.read_bytes() == Folder(shared_hub.data_dir, code).file(1).read_bytes()  # type: ignore[arg-type]
     steps = said(run("show", code, "--json"))["steps"]
     assert [step["kind"] for step in steps[-3:]] == ["audit_delivered", "audit_shown", "audit_shown"]
+    assert "the same login asked and approved" in run("show", code).stdout
     assert f"{code}  DELIVERED" in run("list").stdout and "查看审计结果" in run("show", code).stdout
 
 
@@ -98,7 +105,7 @@ def test_every_question_is_carried_out(run: Callable[..., Result], shared_hub: R
     }
     codes = {kind: said(run("request", *words, *WHY, *BY_LI, "--json"))["code"] for kind, words in asked.items()}
     for code in codes.values():
-        assert run("approve", code, *BY_HAN).exit_code == 0
+        assert run("approve", code, *BY_HAN, "--same-login").exit_code == 0
     for kind, code in codes.items():
         waited = run("show", code, "--wait")
         assert waited.exit_code == 0, (kind, waited.output)

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,7 @@ class NoName:
 def user(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     name, uid = request.param
     entry = pwd.struct_passwd((name, "x", uid, uid, "", "/", "/bin/sh"))
+    monkeypatch.setattr("hub.commands.login._LOGIN", Path("/no/such/file"))
     monkeypatch.setattr(os, "getuid", lambda: uid)
     monkeypatch.setattr(pwd, "getpwuid", (lambda _: entry) if name else NoName())
 
@@ -40,6 +42,21 @@ def user(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.usefixtures("user")
 def test_a_login_that_may_not_be_recorded_is_its_number(known_as: str) -> None:
     assert (login(), acting(""), acting("han.meimei")) == (known_as, known_as, "han.meimei")
+
+
+@pytest.mark.parametrize("recorded", ["4294967295", "no number", ""])
+def test_where_nobody_logged_in_it_is_the_user_of_the_process(recorded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "loginuid").write_text(recorded)
+    monkeypatch.setattr("hub.commands.login._LOGIN", tmp_path / "loginuid")
+    assert login() == pwd.getpwuid(os.getuid()).pw_name
+
+
+def test_who_logged_in_is_known_behind_sudo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "loginuid").write_text("1001\n")
+    monkeypatch.setattr("hub.commands.login._LOGIN", tmp_path / "loginuid")
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: pwd.struct_passwd((f"officer-{uid}", "x", uid, uid, "", "/", "/bin/sh")))
+    assert login() == "officer-1001"
 
 
 @pytest.mark.parametrize("name", ["510199199001011234", "stranger1", "张三", "a b", "x" * 65])

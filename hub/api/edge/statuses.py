@@ -77,6 +77,7 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     errors.ReceiptNotFound: (code_pb2.NOT_FOUND, "RECEIPT_NOT_FOUND"),
     audit_errors.AuditUnknown: (code_pb2.NOT_FOUND, "AUDIT_UNKNOWN"),
     audit_errors.AuditSamePerson: (code_pb2.FAILED_PRECONDITION, "AUDIT_SAME_PERSON"),
+    audit_errors.AuditSameLogin: (code_pb2.FAILED_PRECONDITION, "AUDIT_SAME_PERSON"),
     audit_errors.AuditDecided: (code_pb2.FAILED_PRECONDITION, "AUDIT_DECIDED"),
     audit_errors.AuditOver: (code_pb2.FAILED_PRECONDITION, "AUDIT_OVER"),
     audit_errors.AuditNotDelivered: (code_pb2.FAILED_PRECONDITION, "AUDIT_NOT_DELIVERED"),

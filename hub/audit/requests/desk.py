@@ -72,10 +72,10 @@ class AuditDesk:
         """Returns requests, the newest first; those before a number, if one is given."""
         return reading.newest(self._connection, most, before)
 
-    def approve(self, code: str, by: protos.AuditPerson, at: datetime) -> AuditRequest:
-        """Approves a request; raises AuditUnknown, AuditDecided, AuditSamePerson or AuditChanged."""
+    def approve(self, code: str, by: protos.AuditPerson, at: datetime, *, same_login: bool = False) -> AuditRequest:
+        """Approves a request; raises AuditUnknown, AuditDecided, AuditSamePerson, AuditSameLogin or AuditChanged."""
         _refuse_name(by)
-        return self.change(code, lambda audit: audit.approve(by, at))
+        return self.change(code, lambda audit: audit.approve(by, at, same_login=same_login))
 
     def refuse(self, code: str, by: protos.AuditPerson, reason_code: str, at: datetime) -> AuditRequest:
         """Refuses a request; raises as `approve`, and RequestInvalid."""
@@ -128,20 +128,20 @@ def keyed(question: questions.AuditQuestion, keyring: Keyring) -> questions.Audi
 
 def card_in(question: questions.AuditQuestion) -> references_pb2.CardRef | None:
     """Returns the card that a question names, None if it names none."""
-    asked = getattr(question, str(question.WhichOneof("asked")))
-    named = "card" in asked.DESCRIPTOR.fields_by_name
+    asked = getattr(question, str(question.WhichOneof("asked")), None)
+    named = asked is not None and "card" in asked.DESCRIPTOR.fields_by_name
     card: references_pb2.CardRef | None = asked.card if named else None
     return card
 
 
-def of_operator(name: str) -> protos.AuditPerson:
-    """Returns an operator of the hub's as who acts."""
-    return protos.AuditPerson(participant=OPERATOR, name=name)
+def of_operator(name: str, login: str = "") -> protos.AuditPerson:
+    """Returns an operator of the hub's as who acts, with the login that the name was typed by."""
+    return protos.AuditPerson(participant=OPERATOR, name=name, login=login)
 
 
 def _refuse_name(by: protos.AuditPerson) -> None:
     refuse_invalid(by)
-    refuse_identifiers(by, "name")
+    refuse_identifiers(by, "name", "login")
 
 
 def _refuse_texts(question: questions.AuditQuestion) -> None:

@@ -30,7 +30,7 @@ from hub.domain.instants import microseconds_of
 from hub.domain.looks import Looker
 from hub.journal.reader import head_position
 from hub.trust.receipt_keys import read_receipt_keys
-from hub.words.audits import PARTS, REASONS, STATES
+from hub.words.audits import PARTS, REASONS, SAME_LOGIN, STATES
 from hub.words.further_kinds import kind_words
 
 MOST = 100
@@ -112,12 +112,17 @@ def _steps(page: Page, found: AuditRequest) -> Table:
 def _who(step: Step) -> str:
     if step.kind == "audit_begun":
         return str(step.message.process)
-    return str(step.message.by.name) if "by" in step.message.DESCRIPTOR.fields_by_name else "—"
+    if "by" not in step.message.DESCRIPTOR.fields_by_name:
+        return "—"
+    person = step.message.by
+    return str(person.name) if person.login in ("", person.name) else f"{person.name} ({person.login})"
 
 
 def _said(page: Page, step: Step) -> str:
     if step.kind == "audit_shown":
         return page.t(*PARTS[step.message.part])
+    if step.kind == "audit_approved" and step.message.is_same_login:
+        return page.t(*SAME_LOGIN)
     if step.kind == "audit_delivered":
         return f"SHA-256 {step.message.outcome_digest.hex()[:16]}…"
     return str(getattr(step.message, "reason_code", "")) or "—"
