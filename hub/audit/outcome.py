@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from hub.audit.bundle_file import as_json as canonical
 from hub.domain.errors import HubError
 
-FORMAT = "chuanyu-outcome/1"
+# The first form has no lines about the question; an outcome without them is still written so.
+FIRST_FORMAT, FORMAT = "chuanyu-outcome/1", "chuanyu-outcome/2"
 MOST_BYTES = 1 << 23
 MOST_CHARACTERS = 2_000
 MOST_COLUMNS, MOST_ROWS, MOST_OF_A_KIND, MOST_FACTS = 12, 1_000, 1_000, 10_000
@@ -47,6 +48,13 @@ class Text(NamedTuple):
 NOT_SHOWN = Text("不显示", "not shown")
 
 
+class Line(NamedTuple):
+    """A line about the question: what it says, such as the period, and that."""
+
+    label: Text
+    said: Text
+
+
 class Moment(NamedTuple):
     """A line of the timeline: what the hub recorded when, and from when it is true; *position* is 0 where no event is meant."""
 
@@ -74,9 +82,9 @@ class Bars(NamedTuple):
 class Outcome(NamedTuple):
     """The outcome of one question.
 
-    *answer* is one sentence. *holds* answers a question of yes or no, None where there is none. *recorded_as_of* is the position up to
-    which the record was read, *recorded_us* the instant of that event, 0 if it is not said. *facts* is the result for machines: objects,
-    lists, texts, integers, booleans and null.
+    *answer* is one sentence. *holds* says whether what was compared is as it should be, None where nothing was. *recorded_as_of* is the
+    position up to which the record was read, *recorded_us* the instant of that event, 0 if it is not said. *facts* is the result for
+    machines: objects, lists, texts, integers, booleans and null. *about* says what was asked in dates and words, by whom and what for.
     """
 
     question: Text
@@ -90,6 +98,7 @@ class Outcome(NamedTuple):
     verified: tuple[Text, ...] = ()
     limits: tuple[Text, ...] = ()
     recorded_us: int = 0
+    about: tuple[Line, ...] = ()
 
 
 def as_json(outcome: Outcome) -> bytes:
@@ -107,8 +116,11 @@ def read(data: bytes) -> Outcome:
         said = json.loads(data)
     except (ValueError, RecursionError):
         raise OutcomeForeign from None
-    if not isinstance(said, dict) or said.pop("format", None) != FORMAT:
+    form = said.pop("format", None) if isinstance(said, dict) else None
+    if form not in (FIRST_FORMAT, FORMAT):
         raise OutcomeForeign
+    if form == FIRST_FORMAT:
+        said.setdefault("about", [])
     outcome: Outcome = _OUTCOME(said, "")
     # What was written in another way has another digest, or says a thing twice.
     if _bytes(outcome) != data:
@@ -116,9 +128,17 @@ def read(data: bytes) -> Outcome:
     return outcome
 
 
+def seen(text: str) -> str:
+    """Returns a text from outside as one line of characters that can be seen."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+
+
 def _bytes(outcome: Outcome) -> bytes:
     try:
-        return canonical({"format": FORMAT, **_plain(outcome)})
+        plain = _plain(outcome)
+        if not plain["about"]:
+            del plain["about"]
+        return canonical({"format": FORMAT if "about" in plain else FIRST_FORMAT, **plain})
     except (TypeError, ValueError, RecursionError):
         raise OutcomeMalformed("facts") from None
 
@@ -245,4 +265,5 @@ _OUTCOME = _made_of(
     verified=_list_of(_TEXT),
     limits=_list_of(_TEXT),
     recorded_us=_INSTANT,
+    about=_list_of(_made_of(Line, label=_TEXT, said=_TEXT)),
 )

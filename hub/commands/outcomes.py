@@ -17,6 +17,8 @@ def print_outcome(outcome: Outcome, *, in_json: bool, with_timeline: bool = True
     typer.echo(_both(outcome.question))
     mark = {True: "✓ ", False: "✗ ", None: ""}[outcome.holds]
     typer.echo(f"{mark}{outcome.answer.zh}\n{mark}{outcome.answer.en}")
+    for line in outcome.about:
+        typer.echo(f"  {_both(line.label)}: {_both(line.said)}")
     for shown in outcome.tables:
         _print_table(shown)
     for figure in outcome.figures:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from hub.audit.outcome import Bars, Moment, Outcome, Table, Text
+from hub.audit.outcome import Bars, Line, Moment, Outcome, Table, Text
 from hub.domain.instants import microseconds_of
 
 
@@ -77,4 +77,11 @@ EXAMPLE = Outcome(
         Text("服务终端离线时的使用不经枢纽答复", "uses at terminals that were offline were not answered by the hub"),
     ),
     recorded_us=us("2026-03-03T10:20:00"),
+    about=(
+        Line(Text("审计编号", "Audit"), Text("AU-12", "AU-12")),
+        Line(Text("目的", "Purpose"), Text("持卡人投诉闸机误放", "持卡人投诉闸机误放")),
+        Line(Text("法律依据", "Legal basis"), Text("四川省社会保障卡一卡通条例", "四川省社会保障卡一卡通条例")),
+        Line(Text("申请", "Asked"), Text("li.lei，2026-03-05 09:12:40", "li.lei, 2026-03-05 09:12:40")),
+        Line(Text("核准", "Approved"), Text("han.meimei，2026-03-05 09:30:02", "han.meimei, 2026-03-05 09:30:02")),
+    ),
 )

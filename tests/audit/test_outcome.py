@@ -11,6 +11,7 @@ from hub.audit.outcome import (
     MOST_ROWS,
     NOT_SHOWN,
     Bars,
+    Line,
     Moment,
     Outcome,
     OutcomeForeign,
@@ -50,11 +51,23 @@ def test_an_outcome_goes_through_json_and_back() -> None:
     assert json.loads(as_json(OUTCOME))["format"] == "chuanyu-outcome/1"
 
 
+def test_an_outcome_that_says_what_was_asked_is_of_the_second_form() -> None:
+    about = OUTCOME._replace(about=(Line(WORD, WORD),))
+    assert json.loads(as_json(about))["format"] == "chuanyu-outcome/2"
+    assert read(as_json(about)) == about
+
+
+@pytest.mark.parametrize("fields", [{"format": "chuanyu-outcome/2"}, {"about": []}, {"format": "chuanyu-outcome/2", "about": []}])
+def test_each_form_is_read_as_it_is_written_alone(fields: dict[str, Any]) -> None:
+    with pytest.raises(OutcomeMalformed):
+        read(altered(**fields))
+
+
 def test_the_order_of_facts_does_not_change_the_bytes() -> None:
     assert as_json(OUTCOME._replace(facts=dict(reversed(OUTCOME.facts.items())))) == as_json(OUTCOME)
 
 
-@pytest.mark.parametrize("data", [b"", b"%PDF-1.7", b"[]", b"{}", altered(format="chuanyu-outcome/2"), b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize("data", [b"", b"%PDF-1.7", b"[]", b"{}", altered(format="chuanyu-outcome/3"), b"\xff", b"[" * 100_000])
 def test_a_foreign_file_is_refused_by_name(data: bytes) -> None:
     with pytest.raises(OutcomeForeign):
         read(data)

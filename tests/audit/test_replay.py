@@ -264,7 +264,7 @@ def test_branches_are_compared_side_by_side_with_a_control_that_is_empty(shared_
         rules((b"", b""), "same"),
     )
     branches = {one["branch"]: one for one in outcome.facts["branches"]}
-    assert (outcome.holds, outcome.facts["control"]["different"]) == (True, 0)
+    assert (outcome.holds, outcome.facts["control"]["different"]) == (None, 0)
     assert branches["same"]["answers"] == 0
     assert {(cell["then"], cell["rule"]) for cell in branches["lenient"]["cells"]} >= {("DENY", "A02")}
     # An elder's ride is a ride.

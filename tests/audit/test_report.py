@@ -6,13 +6,15 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from io import BytesIO
+from itertools import combinations
+from math import hypot
 from pathlib import Path
 
 import pytest
 import typst
 from pyhanko.pdf_utils.reader import PdfFileReader
 
-from hub.audit.outcome import Moment, Outcome, Table, Text, as_json
+from hub.audit.outcome import Line, Moment, Outcome, Table, Text, as_json
 from hub.audit.report import fonts, pages, pdf
 from hub.audit.report.shown import shown
 from tests.audit.report_example import EXAMPLE
@@ -155,10 +157,37 @@ def test_a_fact_that_was_known_late_leans_to_the_right_and_says_how_late() -> No
     assert [one["late"] for one in report["moments"]] == [None, {"zh": "迟 1 小时", "en": "1 hour late"}]
 
 
+def test_no_two_nodes_of_the_picture_overlap() -> None:
+    """Facts of one moment, some of them reported at once later, and more facts than the picture has places for."""
+    event, minute = Text("事", "event"), MINUTE_US
+    at_once = tuple(Moment(5 * minute + at, at // 3, at, event) for at in range(1, 7))
+    spread = tuple(Moment(at * 7 * minute, at * 3 * minute, at, event) for at in range(10, 60))
+    report = shown(OUTCOME._replace(timeline=(*at_once, *spread)))["drawn"]
+    for x, y in (("x1", "y1"), ("x2", "y2")):
+        nodes = [(line[x], line[y]) for line in report["lines"]]
+        # The radius of a node is 8.5.
+        assert all(hypot(a[0] - b[0], a[1] - b[1]) >= 17 for a, b in combinations(nodes, 2))
+        assert all(8.5 <= at[0] <= report["width"] - 8.5 and 8.5 <= at[1] <= report["height"] - 8.5 for at in nodes)
+
+
+def test_no_badge_contradicts_a_question_whose_right_answer_is_no() -> None:
+    """The record was not altered: that is no Yes."""
+    verdict = shown(OUTCOME._replace(holds=True))["verdict"]
+    assert (verdict["zh"], verdict["en"]) == ("核对无异常", "checked: as it should be")
+    assert shown(OUTCOME._replace(holds=False))["verdict"]["en"] == "checked: something is wrong"
+    assert 'class="verdict"' not in pages.body(OUTCOME._replace(holds=None))
+
+
+def test_page_one_says_what_was_asked_by_whom_and_what_for(made: bytes) -> None:
+    about = (Line(Text("目的", "Purpose"), Text("<b>复核</b>", "<b>复核</b>")),)
+    assert "<td>&lt;b&gt;复核&lt;/b&gt;</td>" in pages.body(OUTCOME._replace(about=about))
+    assert pdf.render(OUTCOME._replace(about=about)) != made
+
+
 def test_a_long_timeline_is_drawn_by_its_ends_and_listed_whole() -> None:
     moments = tuple(Moment(at * MINUTE_US * 2, at * MINUTE_US * 2, at, Text("事", "event")) for at in range(1, 101))
     report = shown(OUTCOME._replace(timeline=moments))
-    assert (len(report["drawn"]["lines"]), report["drawn"]["left_out"], len(report["moments"])) == (24, 76, 100)
+    assert (len(report["drawn"]["lines"]), report["drawn"]["left_out"], len(report["moments"])) == (16, 84, 100)
     assert pdf.render(OUTCOME._replace(timeline=moments)).startswith(b"%PDF-")
 
 

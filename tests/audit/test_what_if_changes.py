@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from chuanyu.exchange.v1 import audit_question_pb2 as questions
 
+from hub.audit.outcome import Text
+from hub.audit.replay.answering import Branch
+from hub.audit.replay.change_words import GONE, Change, asked_in_words, change_lines, names_of, parameter_name
 from hub.audit.replay.names import instead_of
 from hub.audit.replay.parameters import ParameterUnknown, ParameterValueUnfit, PolicyForeign, set_parameter
 from hub.audit.replay.terms import is_of
@@ -87,6 +90,39 @@ def test_rules_without_a_table_of_parameters_have_none_to_change(tmp_path: Path)
     for path in (tmp_path / "policy.csv", tmp_path / "absent.csv"):
         with pytest.raises(PolicyForeign):
             set_parameter(path, change("tempLossDays", "1"))
+
+
+DAYS = Change(parameter_name("tempLossDays"), Text("7", "7"), Text("10", "10"))
+GONE_ONE = Change(Text("约定 ORD-TRANSIT", "agreement ORD-TRANSIT"), Text("ORD-TRANSIT/1：公交", "ORD-TRANSIT/1: bus"), GONE)
+MARCH = Text("2026-03-01 至 2026-04-01", "2026-03-01 to 2026-04-01")
+
+
+@pytest.mark.parametrize(
+    ("changes", "zh", "en"),
+    [
+        ([], "规则不变重新裁决", "by the same rules?"),
+        ([[DAYS]], "若将临时挂失天数（tempLossDays）由 7 改为 10，", "with days of a temporary loss (tempLossDays) 10 and not 7?"),
+        ([[GONE_ONE]], "若没有约定 ORD-TRANSIT，", "without agreement ORD-TRANSIT?"),
+        ([[DAYS, GONE_ONE]], "若作下列改动，", "under the changes below?"),
+        ([[DAYS], [GONE_ONE]], "若分别作下列 2 组改动，", "under each of the 2 changes below?"),
+    ],
+)
+def test_the_question_of_a_what_if_is_said_in_words(changes: list[list[Change]], zh: str, en: str) -> None:
+    said = asked_in_words(MARCH, [Branch(str(number), changes=tuple(some)) for number, some in enumerate(changes)])
+    assert said.zh.startswith("2026-03-01 至 2026-04-01 的答复，") and said.en.startswith("Which answers of 2026-03-01 to 2026-04-01 ")
+    assert zh in said.zh and said.en.endswith(en)
+
+
+def test_a_report_lists_each_change_from_what_to_what_under_the_name_of_its_branch() -> None:
+    branches = [Branch("ten", changes=(DAYS,)), Branch("", changes=(GONE_ONE,))]
+    lines = change_lines(branches, names_of(branches))
+    assert [(line.label.zh, line.said.zh) for line in lines] == [
+        ("改动 1 ten", "临时挂失天数（tempLossDays）：原为 7；改为 10"),
+        ("改动 2", "约定 ORD-TRANSIT：去掉（原为 ORD-TRANSIT/1：公交）"),
+    ]
+    alone = branches[:1]
+    assert [line.label.en for line in change_lines(alone, names_of(alone))] == ["Change"]
+    assert names_of(alone) == [Text("改动后", "the change")]
 
 
 def test_all_parameters_have_words() -> None:

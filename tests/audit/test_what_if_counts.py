@@ -5,11 +5,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.audit.replay.answering import Branch
+from hub.audit.outcome import Text
 from hub.audit.replay.comparing import Cell, Changed, Tally, direction_of
 from hub.audit.replay.what_if_asked import _TOTAL, _answers, _between, _scenario, shown_of
 from hub.domain.small_counts import LEAST
 
+CHANGE = Text("改动后", "the change")
 cells = st.tuples(
     st.sampled_from(["50", "51"]), st.sampled_from(["50", "51"]), st.sampled_from(["TRA.MET", "CUL.LIB"]), st.sampled_from("ab")
 )
@@ -59,22 +60,22 @@ def touched(*cells: tuple[str, str, int]) -> Changed:
 
 
 def test_how_many_positions_are_listed_does_not_tell_a_count_that_is_not_shown() -> None:
-    shown = shown_of(Branch("b"), touched(("a", "ACCEPT", 3), ("b", "ACCEPT", 10), ("c", "ACCEPT", 40)))
+    shown = shown_of(CHANGE, touched(("a", "ACCEPT", 3), ("b", "ACCEPT", 10), ("c", "ACCEPT", 40)))
     told = {cell.rule: shown.of(cell, tally) for cell, tally in shown.cells}
     assert told["a"] == told["b"] == (None, None, [])
     assert told["c"] == (40, 40, [14, 15, 16, 17, 18])
-    few = shown_of(Branch("b"), touched(("a", "ACCEPT", 3)))
+    few = shown_of(CHANGE, touched(("a", "ACCEPT", 3)))
     assert [few.of(cell, tally) for cell, tally in few.cells] == [(None, None, [])]
     assert few.answers[_TOTAL] is few.people["people"] is few.people["losing"] is None
 
 
 def test_a_small_count_of_people_is_not_found_by_those_beside_it() -> None:
-    milder = shown_of(Branch("b"), touched(("a", "ACCEPT", 9), ("b", "DENY", 2))).people
+    milder = shown_of(CHANGE, touched(("a", "ACCEPT", 9), ("b", "DENY", 2))).people
     assert [milder[who] for who in ("people", "losing", "gaining")] == [None, 9, None]
     of = touched(("a", "ACCEPT", 9), ("b", "ACCEPT", 2))
-    hidden = shown_of(Branch("b"), of).people
+    hidden = shown_of(CHANGE, of).people
     assert [hidden[cell] for cell in of.cells].count(None) == 2 or hidden["losing"] is hidden["people"] is None
-    plenty = shown_of(Branch("b"), touched(("a", "ACCEPT", 9), ("b", "DENY", 7))).people
+    plenty = shown_of(CHANGE, touched(("a", "ACCEPT", 9), ("b", "DENY", 7))).people
     assert [plenty[who] for who in ("people", "losing", "gaining")] == [16, 9, 7]
 
 
@@ -93,7 +94,7 @@ def test_whoever_is_in_several_cells_no_small_count_of_people_is_shown(numbers: 
         of.answers += count
         touched_by[direction_of(then, now)] |= people
     of.people, of.losing, of.gaining = len(set().union(*touched_by.values())), len(touched_by["losing"]), len(touched_by["gaining"])
-    shown = shown_of(Branch("b"), of)
+    shown = shown_of(CHANGE, of)
     people, losing, gaining = (shown.people[who] for who in ("people", "losing", "gaining"))
     assert all(count is None or count == 0 or count >= LEAST for count in (people, losing, gaining))
     assert people is None or (losing is not None and gaining is not None and not 0 < people - losing - gaining < LEAST)

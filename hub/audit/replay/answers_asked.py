@@ -2,7 +2,7 @@
 
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
 
-from hub.audit.outcome import MOST_ROWS, Outcome, Table, Text
+from hub.audit.outcome import MOST_ROWS, Line, Outcome, Table, Text
 from hub.audit.replay import said
 from hub.audit.replay.comparing import Difference, Found
 from hub.audit.replay.decided_again import Period, decide_again
@@ -26,11 +26,12 @@ def run(dsn: str, question: asked.AnswersQuestion, progress: Progress) -> Outcom
     """Decides the answers of a period again; raises HistoryArchived, ReplayStopped, ReplayHasNoRoom and what kept rules raise."""
     with session(dsn, "hub_reader", "hub-replay") as connection:
         window = window_of(connection, question)
+        dates = said.period(connection, question, window)
     found = decide_again(dsn, Period(*window), (), progress)
     return Outcome(
         Text(
-            f"位置 {window.first:,} 至 {window.last:,} 的答复，按其所载规则与数据重新裁决是否相同？",
-            f"Are the answers at positions {window.first:,} to {window.last:,} the same when decided again by the rules they name?",
+            f"{dates.zh} 的答复，按其所载规则与数据重新裁决是否相同？",
+            f"Are the answers of {dates.en} the same when decided again by the rules they name?",
         ),
         sentence(found),
         found.different == 0,
@@ -38,6 +39,7 @@ def run(dsn: str, question: asked.AnswersQuestion, progress: Progress) -> Outcom
         facts_of(found),
         tables=(difference_table(found.differences),) if found.differences else (),
         limits=LIMITS,
+        about=(Line(Text("时段", "Period"), said.with_positions(dates, window.first, window.last)),),
     )
 
 

@@ -16,7 +16,7 @@ import psycopg
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
 
 from hub.audit.as_of import agreements_at
-from hub.audit.outcome import Text
+from hub.audit.outcome import Text, seen
 from hub.audit.replay.answering import Branch
 from hub.audit.replay.change_words import GONE, NONE_YET, Change, terms_words
 from hub.audit.replay.names import instead_of
@@ -210,7 +210,7 @@ def _other_rules(rules: asked.RulesChange, domain: Path) -> Change:
     """Says which files of the rules are not those at hand."""
     here, there = _files(_OWN), _files(domain)
     names = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
-    shown = ", ".join(names[:_MOST_FILES]) + (f" … ({len(names)})" if len(names) > _MOST_FILES else "")
+    shown = ", ".join(map(seen, names[:_MOST_FILES])) + (f" … ({len(names)})" if len(names) > _MOST_FILES else "")
     which = rules.digest.hex()[:16]
     named = Text(f"枢纽所存版本 {which}", f"the kept version {which}") if which else Text("随附规则", "the rules attached")
     unlike = Text("与当前相同", "the same as today's")

@@ -151,7 +151,7 @@ def _facts(found: AsOf, answers: list[Recorded], today: Said | None) -> dict[str
 def _tables(found: AsOf, answers: list[Recorded], today: Said | None) -> tuple[Table, ...]:
     lives = tuple((Text(life.title_zh, life.title_en), said.state(str(getattr(found.known, life.name) or ""))) for life in LIVES)
     rows = tuple(
-        (one.position, said.at(one.recorded_us), one.event.scenario, said.given(one.event.decision_made))
+        (one.position, said.at(one.recorded_us), said.scenario(one.event.scenario), said.given(one.event.decision_made))
         for one in answers[-MOST_OF_A_KIND:]
     )
     tables = [

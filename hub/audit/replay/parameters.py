@@ -71,7 +71,7 @@ def _change(change: asked.ParameterChange, before: list[tuple[str, str]]) -> Cha
     values = {value or "?" for _, value in before}
     # One value is said once; several, each with its province.
     each = [values.pop()] if len(values) == 1 else [f"{province}: {value or '?'}" for province, value in before]
-    return Change(Text(f"{where.zh}：{what.zh}", f"{where.en}: {what.en}"), Text(*2 * (", ".join(each),)), Text(*2 * (change.value,)))
+    return Change(Text(f"{where.zh}的{what.zh}", f"{what.en} in {where.en}"), Text(*2 * (", ".join(each),)), Text(*2 * (change.value,)))
 
 
 def _check_value(change: asked.ParameterChange, values: Iterable[str]) -> None:

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
 
-from hub.audit.outcome import MOST_OF_A_KIND, MOST_ROWS, NOT_SHOWN, Bars, Outcome, Table, Text
+from hub.audit.outcome import MOST_OF_A_KIND, MOST_ROWS, NOT_SHOWN, Bars, Line, Outcome, Table, Text
 from hub.audit.replay import said
 from hub.audit.replay.answering import Branch
 from hub.audit.replay.answers_asked import LIMITS, difference_table, facts_of
 from hub.audit.replay.branches import branches_of
+from hub.audit.replay.change_words import asked_in_words, change_lines, names_of
 from hub.audit.replay.comparing import Cell, Changed, Found, Tally, direction_of
 from hub.audit.replay.decided_again import Period, decide_again
 from hub.audit.replay.progress import Progress
@@ -34,12 +35,13 @@ def run(dsn: str, question: asked.WhatIfQuestion, progress: Progress) -> Outcome
     """Compares; raises what `branches_of` and `decide_again` raise."""
     with session(dsn, "hub_reader", "hub-replay") as connection:
         window = window_of(connection, question)
+        dates = said.period(connection, question, window)
     with ExitStack() as held:
         directory = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="hub-what-if-")))
         branches = branches_of(dsn, question, directory, held)
         period = Period(*window, is_rebuilt=question.inputs == asked.WHAT_IF_INPUTS_REBUILT)
         found = decide_again(dsn, period, branches, progress)
-    return _outcome(period, branches, found)
+    return _outcome(period, dates, branches, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Shown:
     The sentence, the matrix, the figures and the facts are one outcome, so all show what is decided here.
     """
 
-    name: str
+    name: Text
     cells: list[tuple[Cell, Tally]]
     answers: Mapping[Hashable, int | None]
     people: Mapping[Hashable, int | None]
@@ -61,33 +63,34 @@ class Shown:
         return answers, people, [] if people is None else tally.samples
 
 
-def shown_of(branch: Branch, changed: Changed) -> Shown:
+def shown_of(name: Text, changed: Changed) -> Shown:
     """Decides what may be shown of what a branch changes: no count below LEAST, and none from which one follows."""
-    return Shown(branch.name, sorted(changed.cells.items()), _answers(changed), _people(changed))
+    return Shown(name, sorted(changed.cells.items()), _answers(changed), _people(changed))
 
 
-def _outcome(period: Period, branches: list[Branch], found: Found) -> Outcome:
-    shown = [shown_of(branch, changed) for branch, changed in zip(branches, found.branches, strict=True)]
+def _outcome(period: Period, dates: Text, branches: list[Branch], found: Found) -> Outcome:
+    names = names_of(branches)
+    shown = [shown_of(*one) for one in zip(names, found.branches, strict=True)]
     tables = [_matrix(one) for one in shown]
     if found.differences:
         tables.append(difference_table(found.differences))
-    where = f"{period.first:,}", f"{period.last:,}"
+    own_rules = (_OWN_RULES,) if any(one.rules for one in branches) else ()
+    is_wrong = bool(found.different) and not period.is_rebuilt
     return Outcome(
-        Text(
-            f"位置 {where[0]} 至 {where[1]} 的答复，若作所列改动，会有哪些不同？",
-            f"Which answers at positions {where[0]} to {where[1]} would be others under the changes?",
-        ),
-        _sentence(shown, found),
-        found.different == 0 if not period.is_rebuilt else None,
+        asked_in_words(dates, branches),
+        _unreliable(found) if is_wrong else _sentence(shown, found),
+        # Whether the changes are good is nobody's to say here: a control that is not empty is wrong, and else there is no yes or no.
+        False if is_wrong else None,
         period.last,
         {
             "control": facts_of(found),
-            "branches": [_facts(one) for one in shown],
+            "branches": [_facts(branch.name, one) for branch, one in zip(branches, shown, strict=True)],
         },
         tables=tuple(tables),
         figures=tuple(figure for one in shown if one.cells for figure in _figures(one)),
         verified=(_control(found, is_rebuilt=period.is_rebuilt),),
-        limits=(*LIMITS, _REBUILT if period.is_rebuilt else _FROZEN, _SMALL),
+        limits=(*LIMITS, _REBUILT if period.is_rebuilt else _FROZEN, *own_rules, _SMALL),
+        about=(Line(Text("时段", "Period"), said.with_positions(dates, period.first, period.last)), *change_lines(branches, names)),
     )
 
 
@@ -95,6 +98,11 @@ _FROZEN = Text("各答复仍以当时所知裁决。", "Each answer is decided f
 _REBUILT = Text(
     "各答复以截至时段末尾所知裁决：晚到与更正的事实也在其中，因此不改规则也会有不同。",
     "Each answer is decided from all that the record had at the end of the period, late facts too: some differ by that alone.",
+)
+_OWN_RULES = Text(
+    "除只改约定的以外，改动后的答复都按一个规则版本裁决：未另给规则的，按当前版本；当时的版本若与之不同，也会计入。",
+    "Where more than agreements is changed, all answers are decided by one version of the rules, that of now if no other is given: what "
+    "differs between it and the versions of then counts, too.",
 )
 _SMALL = Text(f"少于 {LEAST} 的数不显示。", f"Counts below {LEAST} are not shown.")
 
@@ -113,23 +121,36 @@ def _control(found: Found, *, is_rebuilt: bool) -> Text:
     )
 
 
+def _unreliable(found: Found) -> Text:
+    return Text(
+        f"结果不可采信：不作改动而重新裁决，{found.answers:,} 次答复中已有 {found.different:,} 次不同。",
+        f"The result cannot be relied on: by the rules of then {found.different:,} of {found.answers:,} answers are others, too.",
+    )
+
+
 def _sentence(branches: list[Shown], found: Found) -> Text:
     if not branches:
         return Text(
             f"{found.answers:,} 次答复，无改动；对照{_yes(found).zh}。",
             f"{found.answers:,} answers, no changes; the control {_yes(found).en}.",
         )
-    zh, en = [], []
-    for one in branches:
-        name = f"「{one.name}」" if one.name else ""
-        answers, people, losing, gaining = map(_number, (one.answers[_TOTAL], *(one.people[who] for who in _PEOPLE)))
-        zh.append(f"改动{name}后 {answers.zh} 次会不同，涉及 {people.zh} 人（更严 {losing.zh}，更宽 {gaining.zh}）")
-        named = f" {one.name}" if one.name else ""
-        en.append(
-            f"under the changes{named} {answers.en} would be others, of {people.en} people "
-            f"({losing.en} with a stricter one, {gaining.en} with a milder one)"
-        )
-    return Text(f"{found.answers:,} 次答复中，{'；'.join(zh)}。", f"Of {found.answers:,} answers, {'; '.join(en)}.")
+    parts = [_part(one) for one in branches]
+    if len(parts) > 1:
+        parts = [Text(f"{one.name.zh}：{part.zh}", f"{one.name.en}: {part.en}") for one, part in zip(branches, parts, strict=True)]
+    return Text(
+        f"{found.answers:,} 次答复中，{'；'.join(one.zh for one in parts)}。",
+        f"Of {found.answers:,} answers, {'; '.join(one.en for one in parts)}.",
+    )
+
+
+def _part(shown: Shown) -> Text:
+    if shown.answers[_TOTAL] == 0:
+        return Text("没有一次会不同", "none would be another one")
+    answers, people, losing, gaining = map(_number, (shown.answers[_TOTAL], *(shown.people[who] for who in _PEOPLE)))
+    return Text(
+        f"有 {answers.zh} 次会不同，涉及 {people.zh} 人：{losing.zh} 人的答复更严，{gaining.zh} 人的更宽",
+        f"{answers.en} would be others, of {people.en} people: {losing.en} with a stricter answer, {gaining.en} with a milder one",
+    )
 
 
 def _yes(found: Found) -> Text:
@@ -199,12 +220,13 @@ def _matrix(shown: Shown) -> Table:
         answers, people, samples = shown.of(cell, tally)
         rows.append(
             (
-                _direction(cell), cell.scenario, cell.rule, cell.month, said.answer(cell.then, ()), said.answer(cell.now, ()),
+                _direction(cell), said.scenario(cell.scenario), cell.rule, cell.month,
+                said.answer(cell.then, ()), said.answer(cell.now, ()),
                 NOT_SHOWN if answers is None else answers, NOT_SHOWN if people is None else people, " ".join(map(str, samples)),
             )
         )  # fmt: skip
-    name = shown.name or "—"
-    return Table(Text(f"改动 {name} 会改变的答复", f"Answers that would be others under {name}"), columns, tuple(rows))
+    name = shown.name
+    return Table(Text(f"{name.zh}：会不同的答复", f"Answers that would be others under {name.en}"), columns, tuple(rows))
 
 
 def _direction(cell: Cell) -> Text:
@@ -214,21 +236,21 @@ def _direction(cell: Cell) -> Text:
 
 def _figures(shown: Shown) -> list[Bars]:
     """Draws the answers that would be others by direction and by scenario."""
-    name = shown.name or "—"
+    name = shown.name
     directions = {_between(cell): _direction(cell) for cell, _ in shown.cells}
-    scenarios = {_scenario(cell): Text(cell.scenario, cell.scenario) for cell, _ in shown.cells}
+    scenarios = {_scenario(cell): said.scenario(cell.scenario) for cell, _ in shown.cells}
     return [
         Bars(title, tuple((label, shown.answers[one]) for one, label in list(labels.items())[:MOST_OF_A_KIND]))
         for title, labels in (
-            (Text(f"改动 {name}：按方向", f"Under {name}, by direction"), directions),
-            (Text(f"改动 {name}：按场景", f"Under {name}, by scenario"), scenarios),
+            (Text(f"{name.zh}：按方向", f"Under {name.en}, by direction"), directions),
+            (Text(f"{name.zh}：按场景", f"Under {name.en}, by scenario"), scenarios),
         )
     ]
 
 
-def _facts(shown: Shown) -> dict[str, object]:
+def _facts(branch: str, shown: Shown) -> dict[str, object]:
     cells = [
         {**cell._asdict(), **dict(zip(("answers", "people", "samples"), shown.of(cell, tally), strict=True))}
         for cell, tally in shown.cells[:MOST_OF_A_KIND]
     ]
-    return {"branch": shown.name, "answers": shown.answers[_TOTAL], **{who: shown.people[who] for who in _PEOPLE}, "cells": cells}
+    return {"branch": branch, "answers": shown.answers[_TOTAL], **{who: shown.people[who] for who in _PEOPLE}, "cells": cells}

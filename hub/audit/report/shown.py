@@ -8,8 +8,8 @@ from hub.audit.report.timeline import drawn
 from hub.domain.instants import LOCAL, MINUTE_US, instant
 
 _VERDICTS = {
-    True: ("yes", Text("成立", "Yes")),
-    False: ("no", Text("不成立", "No")),
+    True: ("yes", Text("核对无异常", "checked: as it should be")),
+    False: ("no", Text("核对有异常", "checked: something is wrong")),
     None: ("plain", Text("结果", "Result")),
 }
 _UNITS = ((24 * 60, Text("天", "days")), (60, Text("小时", "hours")), (1, Text("分钟", "minutes")))
@@ -22,6 +22,7 @@ def shown(outcome: Outcome) -> dict[str, Any]:
         "question": _text(outcome.question),
         "answer": _text(outcome.answer),
         "verdict": {"kind": kind, **_text(verdict)},
+        "about": [{"label": _text(line.label), "said": _text(line.said)} for line in outcome.about],
         "read_to": f"{outcome.recorded_as_of:,}",
         "read_at": " ".join(_dated(outcome.recorded_us)) if outcome.recorded_us else "",
         "drawn": drawn(outcome.timeline, _dated),

@@ -1,16 +1,19 @@
 """The timeline of both times, as places to draw: above, from when a fact is true; below, when the hub knew it.
 
-Both rails have one scale, so what leans to the right was known late. Gaps are drawn as steps: it is the order that is to be seen.
+Both rails have one scale, so what leans to the right was known late. Gaps are drawn as steps: it is the order that is to be seen. What
+shares a place is drawn one above the other, so that each number can be read.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from hub.audit.outcome import Moment
 from hub.domain.instants import MINUTE_US
 
-MOST = 24
-WIDTH, TOP, BOTTOM = 680, 40, 120
+# As many that two instants of each, on both rails, have a place of their own.
+MOST = 16
+WIDTH, _DATES, _BETWEEN, _NODE = 680, 30, 80, 19
 _LEFT, _RIGHT = 24, 656
 # The least distance of two dates that are written beside each other.
 _APART = 84
@@ -20,10 +23,33 @@ def drawn(moments: Sequence[Moment], dated: Any) -> dict[str, Any]:
     """Returns what to draw: lines from rail to rail with their numbers, and dates; *dated* writes an instant as two short texts."""
     kept = _kept(moments)
     order = _places(sorted({at for _, moment in kept for at in (moment.valid_us, moment.recorded_us)}))
-    lines = [{"number": number, "x1": order[moment.valid_us], "x2": order[moment.recorded_us]} for number, moment in kept]
-    rails = (("valid_us", TOP), ("recorded_us", BOTTOM))
+    above, below = (_levels([order[getattr(moment, name)] for _, moment in kept]) for name in ("valid_us", "recorded_us"))
+    top = _DATES + 10 + _NODE * max(above, default=0)
+    bottom = top + _BETWEEN
+    deepest = bottom + _NODE * max(below, default=0)
+    lines = [
+        {
+            "number": number, "x1": order[moment.valid_us], "y1": top - _NODE * up,
+            "x2": order[moment.recorded_us], "y2": bottom + _NODE * down,
+        }
+        for (number, moment), up, down in zip(kept, above, below, strict=True)
+    ]  # fmt: skip
+    rails = (("valid_us", 15), ("recorded_us", deepest + 22))
     dates = [date for name, y in rails for date in _dates({order[at]: at for at in _instants(kept, name)}, y, dated)]
-    return {"width": WIDTH, "top": TOP, "bottom": BOTTOM, "lines": lines, "dates": dates, "left_out": len(moments) - len(kept)}
+    return {
+        "width": WIDTH, "height": deepest + 38, "top": top, "bottom": bottom, "lines": lines, "dates": dates,
+        "left_out": len(moments) - len(kept),
+    }  # fmt: skip
+
+
+def _levels(places: Sequence[float]) -> list[int]:
+    """Returns how many that came before share the place of each."""
+    taken = Counter[float]()
+    levels = []
+    for place in places:
+        levels.append(taken[place])
+        taken[place] += 1
+    return levels
 
 
 def _kept(moments: Sequence[Moment]) -> list[tuple[int, Moment]]:

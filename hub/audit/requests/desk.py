@@ -6,6 +6,7 @@ Requests are numbered 1, 2, 3 … and the stream of each follows from its number
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
+from typing import Any
 
 import psycopg
 from chuanyu.exchange.v1 import audit_question_pb2 as questions
@@ -128,9 +129,10 @@ def keyed(question: questions.AuditQuestion, keyring: Keyring) -> questions.Audi
 
 def card_in(question: questions.AuditQuestion) -> references_pb2.CardRef | None:
     """Returns the card that a question names, None if it names none."""
-    asked = getattr(question, str(question.WhichOneof("asked")), None)
-    named = asked is not None and "card" in asked.DESCRIPTOR.fields_by_name
-    card: references_pb2.CardRef | None = asked.card if named else None
+    asked: Any = getattr(question, str(question.WhichOneof("asked")), None)
+    if asked is None or "card" not in asked.DESCRIPTOR.fields_by_name:
+        return None
+    card: references_pb2.CardRef = asked.card
     return card
 
 

@@ -21,13 +21,14 @@ from chuanyu.exchange.v1 import audit_requests_pb2 as protos
 from hub.audit.bundle import With
 from hub.audit.bundle_handing import Asked, hand_over
 from hub.audit.bundle_question import of_card
-from hub.audit.outcome import Outcome, Text, as_json
+from hub.audit.outcome import Outcome, Text, as_json, seen
 from hub.audit.own_policy import own_policy
 from hub.audit.replay.progress import Cancelled
 from hub.audit.replay.questions import answer
 from hub.audit.report import pages, pdf
 from hub.audit.report.fonts import FontsMissing
 from hub.audit.report.signing import sign
+from hub.audit.requests.about import lines_about
 from hub.audit.requests.folder import NAMES, Folder
 from hub.audit.requests.reading import find
 from hub.child import is_called
@@ -91,7 +92,8 @@ def _carried_out(config: Config, code: str) -> dict[str, Any]:
 
 
 def _delivered(config: Config, audit: AuditRequest, folder: Folder) -> dict[str, Any]:
-    outcome = answer(config.dsn, audit.requested.question, _Noted(folder))
+    found = answer(config.dsn, audit.requested.question, _Noted(folder))
+    outcome = found._replace(about=(*found.about, *lines_about(audit)))
     outcome = _with_bundle(config, audit, folder, outcome)
     folder.write(protos.AUDIT_PART_OUTCOME, as_json(outcome))
     folder.write(protos.AUDIT_PART_REPORT_HTML, pages.page(outcome))
@@ -157,8 +159,7 @@ def _failed(reason: str, detail: str) -> dict[str, Any]:
 
 
 def _seen(text: str) -> str:
-    """Returns a text as one line of characters that can be seen."""
-    return " ".join("".join(one if one.isprintable() else " " for one in text).split())[:_MOST_DETAIL]
+    return seen(text)[:_MOST_DETAIL]
 
 
 def _reason_of(refusal: HubError) -> str:
