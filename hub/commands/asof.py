@@ -101,5 +101,6 @@ def agreement(
     typer.echo(f"位置 position {position:,}，时刻 at {local(valid_us)}")
 
 
-for command in (asof_things.person, asof_things.concession):
+for command in (asof_things.person, asof_things.concession, asof_things.filing, asof_things.settlement, asof_things.loan):
     app.command()(command)
+app.command("case")(asof_things.application)

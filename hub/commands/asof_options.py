@@ -17,6 +17,7 @@ RecordedAsOf = Annotated[
 ValidAt = Annotated[str, typer.Option(help="问的是哪一时刻；空为同一时刻。The instant it is asked about; the same one if absent.")]
 Steps = Annotated[bool, typer.Option("--steps", help="每个事件前后的状态。The state before and after each event.")]
 
+Side = Annotated[str, typer.Argument(help="哪一方：50 重庆，51 四川。Which side: 50 Chongqing, 51 Sichuan.")]
 City = Annotated[str, typer.Option(help="服务地区划代码，如 500103、510104。The city, by any of its regions.")]
 
 

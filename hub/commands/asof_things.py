@@ -1,13 +1,14 @@
-"""The commands `hub asof` about things other than a card: a person, the units of a concession."""
+"""The commands `hub asof` about things other than a card; by what card or number each is asked for, and the look where it is a person's."""
 
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
 from chuanyu.exchange.v1 import references_pb2
 
 from hub.audit.replay.questions import answer
 from hub.commands.asking import Operator
-from hub.commands.asof_options import City, RecordedAsOf, Steps, ValidAt, times
+from hub.commands.asof_options import City, RecordedAsOf, Side, Steps, ValidAt, times
 from hub.commands.database import database
 from hub.commands.ledgers import CardNo
 from hub.commands.looking import CardNotNamed, Issuer, Purpose, keys_of, look_first
@@ -15,6 +16,7 @@ from hub.commands.options import Json
 from hub.commands.outcomes import print_outcome
 from hub.config import Config
 from hub.domain.looks import Shown, card_by_key
+from hub.intake.request_rules import refuse_invalid
 
 
 def person(
@@ -46,6 +48,64 @@ def concession(
     """某卡持卡人的乘车优待次数，按两种时间；查看先入账。Units of a card's holder as of both times; the look is recorded first."""
     question = asked.AuditQuestion(concession=asked.ConcessionQuestion(region=city, **times(recorded_as_of, valid_at)))
     _ask_of_card(question, card, issuer, Shown.SHOWN_RECORD_UNITS, (purpose, operator), in_json=as_json, with_steps=steps)
+
+
+def application(
+    side: Side,
+    number: Annotated[str, typer.Argument(help="办件编号。Number of the case.")],
+    recorded_as_of: RecordedAsOf = "",
+    valid_at: ValidAt = "",
+    steps: Steps = False,
+    as_json: Json = False,
+) -> None:
+    """一个办件在两种时间下：到哪一步、下一步由谁、何时到期。A case as of both times: how far, who acts next, by when."""
+    question = asked.CaseQuestion(handling_province=side, case_no=number, **times(recorded_as_of, valid_at))
+    _ask(asked.AuditQuestion(case=question), in_json=as_json, with_steps=steps)
+
+
+def filing(
+    side: Side,
+    number: Annotated[str, typer.Argument(help="备案编号。Number of the filing.")],
+    recorded_as_of: RecordedAsOf = "",
+    valid_at: ValidAt = "",
+    steps: Steps = False,
+    as_json: Json = False,
+) -> None:
+    """参保方的一条备案在两种时间下。A filing of the insured side as of both times."""
+    question = asked.FilingQuestion(insured_province=side, filing_no=number, **times(recorded_as_of, valid_at))
+    _ask(asked.AuditQuestion(filing=question), in_json=as_json, with_steps=steps)
+
+
+def settlement(
+    settlement_id: Annotated[str, typer.Argument(help="结算或退费的 setl_id。setl_id of a settlement or a refund.")],
+    institution: Annotated[str, typer.Option(help="医药机构编码 fixmedins_code。The institution's code.")] = "",
+    recorded_as_of: RecordedAsOf = "",
+    valid_at: ValidAt = "",
+    steps: Steps = False,
+    as_json: Json = False,
+) -> None:
+    """一次就诊的结算链在两种时间下，到分。The settlements of a visit with refunds as of both times, to the fen."""
+    question = asked.SettlementQuestion(settlement_id=settlement_id, institution_code=institution, **times(recorded_as_of, valid_at))
+    _ask(asked.AuditQuestion(settlement=question), in_json=as_json, with_steps=steps)
+
+
+def loan(
+    barcode: Annotated[str, typer.Argument(help="图书条码。Barcode of the item.")],
+    recorded_as_of: RecordedAsOf = "",
+    valid_at: ValidAt = "",
+    steps: Steps = False,
+    as_json: Json = False,
+) -> None:
+    """一册图书的借阅在两种时间下。The loans of an item as of both times."""
+    question = asked.LoanQuestion(barcode=barcode, **times(recorded_as_of, valid_at))
+    _ask(asked.AuditQuestion(loan=question), in_json=as_json, with_steps=steps)
+
+
+def _ask(question: asked.AuditQuestion, *, in_json: bool, with_steps: bool) -> None:
+    refuse_invalid(question)
+    with database(Config()) as dsn:
+        outcome = answer(dsn, question)
+    print_outcome(outcome, in_json=in_json, with_timeline=with_steps)
 
 
 def _ask_of_card(

@@ -141,5 +141,6 @@ def _pair(text: str, option: str) -> tuple[str, Any]:
     return name, value
 
 
-for command in (audit_things.person, audit_things.concession):
+for command in (audit_things.person, audit_things.concession, audit_things.filing, audit_things.settlement, audit_things.loan):
     app.command()(command)
+app.command("case")(audit_things.application)

@@ -1,9 +1,12 @@
 """The commands `hub audit request` about what was known of one thing, as of both times."""
 
+from typing import Annotated
+
+import typer
 from chuanyu.exchange.v1 import audit_question_pb2 as protos
 
 from hub.commands.asking import Operator
-from hub.commands.asof_options import City, times
+from hub.commands.asof_options import City, Side, times
 from hub.commands.audit_asking import AsOf, Basis, Purpose, ValidAt, Wait, ask, card_named
 from hub.commands.ledgers import CardNo
 from hub.commands.looking import Issuer
@@ -41,3 +44,66 @@ def concession(
     """当时某卡持卡人的优待次数。What the hub knew of the units of a concession."""
     question = protos.ConcessionQuestion(card=card_named(card, issuer), region=city, **times(at, valid_at))
     ask(protos.AuditQuestion(concession=question), purpose, basis, operator, is_waiting=wait, as_json=as_json)
+
+
+def application(
+    side: Side,
+    number: Annotated[str, typer.Argument(help="办件编号。Number of the case.")],
+    purpose: Purpose,
+    basis: Basis,
+    at: AsOf = "",
+    valid_at: ValidAt = "",
+    wait: Wait = False,
+    operator: Operator = "",
+    as_json: Json = False,
+) -> None:
+    """当时知道某办件什么。What the hub knew of a case."""
+    question = protos.CaseQuestion(handling_province=side, case_no=number, **times(at, valid_at))
+    ask(protos.AuditQuestion(case=question), purpose, basis, operator, is_waiting=wait, as_json=as_json)
+
+
+def filing(
+    side: Side,
+    number: Annotated[str, typer.Argument(help="备案编号。Number of the filing.")],
+    purpose: Purpose,
+    basis: Basis,
+    at: AsOf = "",
+    valid_at: ValidAt = "",
+    wait: Wait = False,
+    operator: Operator = "",
+    as_json: Json = False,
+) -> None:
+    """当时知道某备案什么。What the hub knew of a filing."""
+    question = protos.FilingQuestion(insured_province=side, filing_no=number, **times(at, valid_at))
+    ask(protos.AuditQuestion(filing=question), purpose, basis, operator, is_waiting=wait, as_json=as_json)
+
+
+def settlement(
+    settlement_id: Annotated[str, typer.Argument(help="结算或退费的 setl_id。setl_id of a settlement or a refund.")],
+    purpose: Purpose,
+    basis: Basis,
+    institution: Annotated[str, typer.Option(help="医药机构编码 fixmedins_code。The institution's code.")] = "",
+    at: AsOf = "",
+    valid_at: ValidAt = "",
+    wait: Wait = False,
+    operator: Operator = "",
+    as_json: Json = False,
+) -> None:
+    """当时知道某次就诊的结算什么。What the hub knew of the settlements of a visit."""
+    question = protos.SettlementQuestion(settlement_id=settlement_id, institution_code=institution, **times(at, valid_at))
+    ask(protos.AuditQuestion(settlement=question), purpose, basis, operator, is_waiting=wait, as_json=as_json)
+
+
+def loan(
+    barcode: Annotated[str, typer.Argument(help="图书条码。Barcode of the item.")],
+    purpose: Purpose,
+    basis: Basis,
+    at: AsOf = "",
+    valid_at: ValidAt = "",
+    wait: Wait = False,
+    operator: Operator = "",
+    as_json: Json = False,
+) -> None:
+    """当时知道某册图书什么。What the hub knew of the loans of an item."""
+    question = protos.LoanQuestion(barcode=barcode, **times(at, valid_at))
+    ask(protos.AuditQuestion(loan=question), purpose, basis, operator, is_waiting=wait, as_json=as_json)

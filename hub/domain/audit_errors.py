@@ -65,3 +65,11 @@ class AuditNameUnknown(HubError):
 
 class AuditChangeUnfit(HubError):
     """A change of the question cannot be tried out; mend it and ask again:"""
+
+
+class FilingUnknown(HubError):
+    """No filing of this side and number was ever reported."""
+
+
+class LoanUnknown(HubError):
+    """No loan of an item with this barcode was ever reported."""

@@ -16,6 +16,10 @@ QUESTIONS = {
     "views": ("视图是否与日志一致", "Do the views say what the journal says"),
     "record": ("记录是否被改动", "Was anything in the record altered"),
     "concession": ("当时优待次数还有多少", "What was known of the units of a concession"),
+    "case": ("当时知道某办件什么", "What was known of a case"),
+    "filing": ("当时知道某备案什么", "What was known of a filing"),
+    "settlement": ("当时知道某结算什么", "What was known of a settlement"),
+    "loan": ("当时知道某册图书什么", "What was known of an item of a library"),
     "person": ("当时知道某人什么", "What was known of a person"),
 }
 PARTS = {

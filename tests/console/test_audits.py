@@ -143,6 +143,10 @@ def test_a_card_is_an_auditors_of_its_province_to_ask_about_and_to_see(workings:
         ({"kind": "person", "card": "", "issuer": "50"}, "not of the form"),
         ({"kind": "person", "card": LOST_CARD, "issuer": "50", "valid": "soon"}, "not of the form"),
         ({"kind": "person", "card": LOST_CARD, "issuer": "50", "at": AHEAD}, "beyond what is recorded"),
+        ({"kind": "case", "handling": "52", "no": "N1"}, "question.case.handling_province"),
+        ({"kind": "case", "handling": "51", "no": "500199194001010010"}, "case_no"),
+        ({"kind": "filing", "insured": "50", "no": ""}, "question.filing.filing_no"),
+        ({"kind": "loan", "no": "x" * 65}, "question.loan.barcode"),
         ({"kind": "concession", "card": LOST_CARD, "issuer": "50", "region": "5"}, "question.concession.region"),
         ({"kind": "nothing"}, "no such page"),
     ],
@@ -156,6 +160,18 @@ def test_bad_input_is_refused_by_name_and_nothing_is_recorded(
     assert response.status_code in (400, 404) and said in response.text, response.text[-600:]
     with session(workings.dsn, "hub_reader", "test") as connection:
         assert reading.count(connection) == before
+
+
+def test_a_thing_of_a_person_is_an_auditors_of_its_province_to_ask_about(workings: Workings, policy: Visitor) -> None:
+    of_sichuan = visitor(workings, AUDITOR, provinces=("51",))
+    assert of_sichuan.post("/audit/requests/ask", kind="filing", insured="50", no="F1", **WHY).status_code == 403
+    # A settlement may be of either province.
+    assert of_sichuan.post("/audit/requests/ask", kind="settlement", no="S1", **WHY).status_code == 403
+    path = asked(of_sichuan, "filing", insured="51", no="F1")
+    for one in (policy, visitor(workings, AUDITOR, provinces=("50",))):
+        assert one.client.get(f"{path}/outcome").status_code == 403
+    assert policy.client.get("/audit/requests/ask?kind=loan").status_code == 403
+    assert "Number of the case" in policy.get("/audit/requests/ask?kind=case")
 
 
 def test_every_form_is_shown_in_both_languages(other: Visitor) -> None:

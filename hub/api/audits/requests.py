@@ -16,8 +16,9 @@ from eventsourcing.persistence import PersistenceError
 from hub.api.edge.directory import Caller
 from hub.api.edge.turns import Reads
 from hub.audit.requests import reading
-from hub.audit.requests.desk import Asking, AuditDesk, card_in, opened
+from hub.audit.requests.desk import Asking, AuditDesk, opened
 from hub.audit.requests.folder import Folder
+from hub.audit.requests.rights import card_in
 from hub.domain.audit_errors import AuditBeyondRight
 from hub.domain.audit_request import DELIVERED, RUNNING, AuditRequest, number_of
 from hub.domain.errors import JournalUnavailable, NotPermitted, RequestInvalid

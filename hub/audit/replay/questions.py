@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
 
-from hub.audit.known import person
+from hub.audit.known import cases, ledgers, person
 from hub.audit.known.asking import about
 from hub.audit.outcome import Outcome
 from hub.audit.replay import answers_asked, card_asked, record_asked, views_asked, what_if_asked
@@ -16,6 +16,9 @@ from hub.audit.replay.progress import Progress, unseen
 from hub.audit.requests.windows import check_times
 from hub.journal.sessions import session
 from hub.projections import DECIDED_BY
+from hub.projections.views.cases import CASES
+from hub.projections.views.culture import LOANS
+from hub.projections.views.medical import FILINGS, SETTLEMENTS
 
 Run = Callable[[str, Any, Progress], Outcome]
 
@@ -27,6 +30,10 @@ QUESTIONS: Mapping[str, Run] = {
     "views": views_asked.run,
     "record": record_asked.run,
     "person": about("person", person.find, DECIDED_BY),
+    "case": about("case", cases.find, (CASES,)),
+    "filing": about("filing", ledgers.find_filing, (FILINGS,)),
+    "settlement": about("settlement", ledgers.find_settlement, (SETTLEMENTS,)),
+    "loan": about("loan", ledgers.find_loans, (LOANS,)),
     "concession": about("concession", person.find_units, DECIDED_BY),
 }
 

@@ -6,16 +6,15 @@ Requests are numbered 1, 2, 3 … and the stream of each follows from its number
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
-from typing import Any
 
 import psycopg
 from chuanyu.exchange.v1 import audit_question_pb2 as questions
 from chuanyu.exchange.v1 import audit_requests_pb2 as protos
-from chuanyu.exchange.v1 import references_pb2
 from eventsourcing.persistence import IntegrityError
 
 from hub.audit.replay.questions import check
 from hub.audit.requests import reading
+from hub.audit.requests.rights import card_in
 from hub.domain.audit_errors import AuditChanged
 from hub.domain.audit_request import AuditRequest, code_of, digest_of
 from hub.domain.instants import microseconds_of
@@ -127,15 +126,6 @@ def keyed(question: questions.AuditQuestion, keyring: Keyring) -> questions.Audi
     return made
 
 
-def card_in(question: questions.AuditQuestion) -> references_pb2.CardRef | None:
-    """Returns the card that a question names, None if it names none."""
-    asked: Any = getattr(question, str(question.WhichOneof("asked")), None)
-    if asked is None or "card" not in asked.DESCRIPTOR.fields_by_name:
-        return None
-    card: references_pb2.CardRef = asked.card
-    return card
-
-
 def of_operator(name: str, login: str = "") -> protos.AuditPerson:
     """Returns an operator of the hub's as who acts, with the login that the name was typed by."""
     return protos.AuditPerson(participant=OPERATOR, name=name, login=login)
@@ -147,7 +137,9 @@ def _refuse_name(by: protos.AuditPerson) -> None:
 
 
 def _refuse_texts(question: questions.AuditQuestion) -> None:
-    """Raises RequestInvalid for an identifier in what a what-if says in words: it is recorded for good, outside the vault."""
+    """Raises RequestInvalid for an identifier in a number or in words of a what-if: they are recorded for good, outside the vault."""
+    asked = getattr(question, str(question.WhichOneof("asked")))
+    refuse_invalid(asked, *(field.name for field in asked.DESCRIPTOR.fields if field.type == field.TYPE_STRING and not field.is_repeated))
     for change in question.what_if.changes if question.HasField("what_if") else ():
         refuse_invalid(change, "branch")
         if change.HasField("agreement"):

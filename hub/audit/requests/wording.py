@@ -37,6 +37,24 @@ def _concession(asked: Any) -> Text:
     return _known(Text(f"{holder.zh}在 {asked.region} 的优待次数", f"Units of {asked.region}'s concession, {holder.en}"), asked)
 
 
+def _application(asked: Any) -> Text:
+    zh, en = PROVINCES[asked.handling_province]
+    return _known(Text(f"{zh}办件 {asked.case_no}", f"Case {asked.case_no} of {en}"), asked)
+
+
+def _filing(asked: Any) -> Text:
+    zh, en = PROVINCES[asked.insured_province]
+    return _known(Text(f"{zh}备案 {asked.filing_no}", f"Filing {asked.filing_no} of {en}"), asked)
+
+
+def _settlement(asked: Any) -> Text:
+    return _known(Text(f"结算 {asked.settlement_id} 及其退费", f"Settlement {asked.settlement_id} with its refunds"), asked)
+
+
+def _loan(asked: Any) -> Text:
+    return _known(Text(f"图书 {asked.barcode} 的借阅", f"Loans of item {asked.barcode}"), asked)
+
+
 def _holder(card: Any) -> Text:
     zh, en = PROVINCES.get(card.issuing_province, ("", ""))
     key = card.key.hex()[:8]
@@ -128,4 +146,8 @@ _WORDS = {
     "record": _record,
     "person": _person,
     "concession": _concession,
+    "case": _application,
+    "filing": _filing,
+    "settlement": _settlement,
+    "loan": _loan,
 }

@@ -8,6 +8,8 @@ from chuanyu.exchange.v1 import audit_question_pb2 as protos
 from chuanyu.exchange.v1 import references_pb2
 
 from hub.admin.accounts.attempts import count_search
+from hub.admin.accounts.roles import AUDITOR
+from hub.audit.requests.rights import BOTH, province_of
 from hub.console.page import InputUnfit, Page, PageForbidden
 from hub.domain.instants import with_zone
 from hub.words.names import PROVINCES
@@ -23,7 +25,7 @@ class Box(NamedTuple):
 
 
 class Form(NamedTuple):
-    """A question as a form: its title, what it answers, its fields, whether it names a card, and what makes a question of it."""
+    """A question as a form: its title, what it answers, its fields, what makes a question of it, and whether it is about one person."""
 
     title: tuple[str, str]
     says: tuple[str, str]
@@ -31,10 +33,14 @@ class Form(NamedTuple):
     question: Callable[[Page], protos.AuditQuestion]
     boxes: tuple[Box, ...] = ()
 
-    @property
-    def asks_card(self) -> bool:
-        """Whether it names a card, which is an auditor's to ask."""
-        return "card" in self.fields
+    is_of_person: bool = False
+
+
+def may_ask_of_person(page: Page, question: protos.AuditQuestion) -> bool:
+    """Whether an account may ask a question about one person, and see what came of it: an auditor of the province that it is about."""
+    province = province_of(question)
+    wanted = tuple(PROVINCES) if province == BOTH else (province or "",)
+    return page.account.has(AUDITOR) and all(map(page.may_see, wanted))
 
 
 def named_card(page: Page) -> references_pb2.CardRef:

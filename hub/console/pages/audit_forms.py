@@ -13,7 +13,7 @@ from hub.admin.reference_pages import reference_page
 from hub.audit.as_of import agreements_at
 from hub.audit.requests.desk import Asking, opened
 from hub.console.page import CONSOLE, InputUnfit, Moved, Page, PageForbidden, PageUnknown, Shown
-from hub.console.pages.audit_fields import Form, named_card, place, said, times
+from hub.console.pages.audit_fields import Form, may_ask_of_person, named_card, place, said, times
 from hub.console.pages.audit_things import THINGS
 from hub.domain.instants import LOCAL, local_midnight
 from hub.journal.reader import head_position
@@ -55,6 +55,8 @@ def ask(page: Page) -> Moved:
     """Records a request; raises InputUnfit, PageForbidden, SearchedTooOften, RequestInvalid, and what is refused of times."""
     asked = _form(page, said(page, "kind"))
     question = asked.question(page)
+    if asked.is_of_person and not may_ask_of_person(page, question):
+        raise PageForbidden
     me = requests.AuditPerson(participant=CONSOLE, name=page.account.name)
     asking = Asking(question, said(page, "purpose"), said(page, "basis"))
     with page.reading() as connection, opened(page.workings.dsn, connection) as desk:
@@ -65,7 +67,7 @@ def ask(page: Page) -> Moved:
 def _form(page: Page, kind: str) -> Form:
     if kind not in FORMS:
         raise PageUnknown(kind[:40])
-    if FORMS[kind].asks_card and not page.account.has(AUDITOR):
+    if FORMS[kind].is_of_person and not page.account.has(AUDITOR):
         raise PageForbidden
     return FORMS[kind]
 
@@ -155,7 +157,7 @@ FORMS: Mapping[str, Form] = {
     "card": Form(
         ("这张卡当时枢纽知道什么、答复了什么", "What did the hub know of this card then, and answer?"),
         ("按当时已入账的内容，逐条列出卡的记录与当时的答复。", "By what was recorded then: the card's record and the answers given."),
-        ("card", "at"), _card,
+        ("card", "at"), _card, is_of_person=True,
     ),
     "complete": Form(
         ("这张卡的记录是否完整", "Is that all there is of this card?"),
@@ -163,12 +165,12 @@ FORMS: Mapping[str, Form] = {
             "附证据包：卡索引证明没有遗漏，外人可自行核验。",
             "With an evidence bundle: the card index proves that nothing is left out, and anybody can check it.",
         ),
-        ("card", "at"), _card,
+        ("card", "at"), _card, is_of_person=True,
     ),
     "today": Form(
         ("按今日所知会怎样答复", "What would the hub answer with what is known today?"),
         ("同一时刻，当时所知与今日所知并列。", "The same instant, by what was known then and by what is known today."),
-        ("card", "at"), _card,
+        ("card", "at"), _card, is_of_person=True,
     ),
     "rules": Form(
         ("换一版规则或参数，多少答复会不同", "How many answers change under another rule?"),

@@ -19,10 +19,12 @@ from hub.audit.outcome import Bars, Outcome, Text, read
 from hub.audit.own_policy import own_policy
 from hub.audit.report.pages import both_times
 from hub.audit.requests import reading
-from hub.audit.requests.desk import AuditDesk, card_in, opened
+from hub.audit.requests.desk import AuditDesk, opened
 from hub.audit.requests.folder import NAMES, Folder
+from hub.audit.requests.rights import province_of
 from hub.audit.requests.wording import in_words
 from hub.console.page import CONSOLE, File, InputUnfit, Moved, Page, PageForbidden, Shown
+from hub.console.pages.audit_fields import may_ask_of_person
 from hub.console.pages.audit_things import THINGS
 from hub.console.tables import Cell, Column, Table, table
 from hub.domain.audit_request import DELIVERED, FAILED, REQUESTED, RUNNING, AuditRequest, Step, is_same_person, number_of
@@ -68,7 +70,7 @@ def audits(page: Page) -> Shown:
     ]
     more = number_of(found[-1].code) if len(found) == MOST else 0
     is_auditor = page.account.has(AUDITOR)
-    things = [(kind, page.t(*form.title)) for kind, form in THINGS.items() if is_auditor or not form.asks_card]
+    things = [(kind, page.t(*form.title)) for kind, form in THINGS.items() if is_auditor or not form.is_of_person]
     values = {"may_ask": page.account.has(*ASKING), "asks_card": is_auditor, "things": things, "before": more if more > 1 else 0}
     return Shown("audits", page.t("审计申请", "Audits"), values, (table("audits", columns, rows),), head, is_live=True)
 
@@ -243,11 +245,9 @@ def _given(page: Page, part: protos.AuditPart.ValueType) -> tuple[AuditRequest, 
 
 
 def _may_see(page: Page, found: AuditRequest) -> bool:
-    """Whether somebody sees what came of an audit: of a card or its holder, an auditor of its province alone."""
-    card = card_in(found.requested.question)
-    if card is None:
-        return page.account.has(*SEEING)
-    return page.account.has(AUDITOR) and page.may_see(card.issuing_province)
+    """Whether somebody sees what came of an audit: of one person, an auditor of the province alone."""
+    question = found.requested.question
+    return page.account.has(*SEEING) if province_of(question) is None else may_ask_of_person(page, question)
 
 
 @contextlib.contextmanager
