@@ -26,6 +26,7 @@ _REFUSALS: tuple[tuple[type[HubError], str], ...] = (
     (note.CheckpointRefused, "NOTE_MALFORMED"),
     (policy.PolicyRefused, "POLICY_MALFORMED"),
     (policy.LogUnknown, "LOG_UNKNOWN"),
+    (policy.LogKeyEnded, "LOG_KEY_ENDED"),
     (policy.LogSignatureMissing, "LOG_SIGNATURE_MISSING"),
     (policy.QuorumMissed, "QUORUM_MISSED"),
     (SignatureWrong, "SIGNATURE_WRONG"),

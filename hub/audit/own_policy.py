@@ -5,7 +5,7 @@ from pathlib import Path
 import psycopg
 
 from hub.domain.errors import HubError, NothingSealed
-from hub.tlog.sealer import signers
+from hub.tlog.key_book import known_sets, parties, policy_lines
 from hub.tlog.store import newest_incarnation
 from hub.trust.log_keys import FILES, open_log_keys
 
@@ -26,5 +26,5 @@ def own_policy(connection: psycopg.Connection, keys_dir: Path, file: Path | None
         raise NothingSealed
     if not all((keys_dir / name).exists() for name in FILES):
         raise PolicyMissing
-    keys = signers(open_log_keys(keys_dir), log.origin)
-    return "".join([*(f"log {key.verifier.text}\n" for key in keys), "quorum none\n"]).encode()
+    lines = policy_lines(parties(open_log_keys(keys_dir), known_sets(connection), log.origin))
+    return "".join([*(f"{line}\n" for line in lines), "quorum none\n"]).encode()

@@ -436,6 +436,8 @@ class Policy:
         if not found.logs or not self._has(self.quorum, found.witnesses):
             if found.unchecked:
                 raise missing
+            ended = [key.key_id.hex() for key in logs if any(line[:2] == (key.name, key.key_id) for line in note.lines)]
+            expect(bool(found.logs) or not ended, "LOG_KEY_ENDED", f"{note.origin}, size {note.size}, key {', '.join(ended)}")
             expect(bool(found.logs), "LOG_SIGNATURE_MISSING", note.origin)
             raise Refused("QUORUM_MISSED", f"{self.quorum}; cosigned by: {', '.join(found.witnesses) or 'none'}")
         return found

@@ -73,6 +73,13 @@ def add_log(directory: Directory, log: Keys, url: Url = "") -> None:
     typer.echo(f"已登记 watching: {added.origin}")
 
 
+@app.command("log-keys")
+def change_log_keys(directory: Directory, log: Keys) -> None:
+    """更换一个日志的公钥（枢纽轮换日志密钥时）。Have other keys count for a log that is watched, when the hub rotates them."""
+    changed = folder.opened(directory).change_log_keys(log)
+    typer.echo(f"{changed.origin}: {len(changed.parties)} 个公钥 keys; 即时生效 from now on")
+
+
 @app.command()
 def keys(directory: Directory) -> None:
     """打印供策略文件使用的行。Print the lines for the policy of the hub and of those who verify."""

@@ -35,6 +35,10 @@ class LogSignatureMissing(HubError):
     """No key of the policy for this log signed the checkpoint; do not use it."""
 
 
+class LogKeyEnded(LogSignatureMissing):
+    """Only keys of the log that do not count at this size signed the checkpoint: ended before, or taken up later; do not use it."""
+
+
 class QuorumMissed(HubError):
     """Too few witnesses of the policy cosigned the checkpoint; come back when they did."""
 
@@ -99,6 +103,9 @@ class Policy:
             raise LogUnknown(f"Its origin is {head.origin}.")
         signed = tuple(check_note(note, key) for key in keys if self.counts(key, head.size) and note.of(key))
         if not signed:
+            ended = [key.key_id.hex() for key in keys if note.of(key)]
+            if ended:
+                raise LogKeyEnded(f"Its origin is {head.origin}, its size {head.size}; signed by {', '.join(ended)}.")
             raise LogSignatureMissing(f"Its origin is {head.origin}.")
         return head, signed
 

@@ -43,7 +43,10 @@ def known_heads(log: Incarnation, keys: LogKeys, notes: Sequence[bytes]) -> list
         heads.append(Checkpoint.parse(note.text))
         if heads[-1].origin != log.origin:
             raise CheckpointForeign(log.origin)
-        check_note(note, signers(keys, log.origin)[0].verifier)
+        own = [key.verifier for key in signers(keys, log.origin)]
+        # Which set signed, the journal that is restored may not know any more.
+        for key in [key for key in own if note.of(key)] or own[:1]:
+            check_note(note, key)
     return heads
 
 

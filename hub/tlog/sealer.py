@@ -16,10 +16,10 @@ from hub.domain.errors import HubError
 from hub.journal.envelope import leaf_hash
 from hub.journal.reader import head_position
 from hub.tlog import store, tree
-from hub.tlog.algorithms import ED25519, ML_DSA_44, SM2
 from hub.tlog.contradictions import refuse_contradicted
 from hub.tlog.cosignatures import check_note, sign_note
 from hub.tlog.genesis import Genesis
+from hub.tlog.key_book import KeySet, ends, known_sets, signers_at, signers_of
 from hub.tlog.note import Checkpoint, Note, SignerKey, parse
 from hub.tlog.store import Incarnation, Sealed
 from hub.trust.log_keys import LogKeys
@@ -46,9 +46,8 @@ class Round(NamedTuple):
 
 
 def signers(keys: LogKeys, origin: str) -> tuple[SignerKey, ...]:
-    """Returns the keys that sign a log of this origin."""
-    private = ((ED25519, keys.ed25519), (ML_DSA_44, keys.ml_dsa_44), (SM2, keys.sm2))
-    return tuple(SignerKey(origin, kind, one) for kind, one in private)
+    """Returns the keys of a log of this origin, of all sets: which of them sign a tree, `key_book` says."""
+    return tuple(key for one in keys.sets for key in signers_of(one, origin))
 
 
 def begin(connection: psycopg.Connection, name: str) -> Incarnation:
@@ -88,7 +87,7 @@ class Sealer:
     def __init__(self, connection: psycopg.Connection, keys: LogKeys, incarnation: Incarnation) -> None:
         """Reads nothing yet."""
         self._connection, self._incarnation = connection, incarnation
-        self._signers = signers(keys, incarnation.origin)
+        self._keys, self._sets = keys, list[KeySet]()
         self._sealed: Sealed | None = None
         self._tree: tree.Appender | None = None
         # When the last head was signed, by its own time.
@@ -96,20 +95,23 @@ class Sealer:
         self._thinned_at = time.monotonic()
 
     def seal(self) -> Round:
-        """Seals up to PAGE_LEAVES leaves beyond the stored head and signs the new one; raises NotToBeSealed, HistoryContradicted.
+        """Seals up to PAGE_LEAVES leaves beyond the stored head, to where a set of keys ends at most, and signs the new head.
 
-        Without anything new it signs nothing.
+        Without anything new it signs nothing. Raises NotToBeSealed, HistoryContradicted, LogKeysAway.
         """
         refuse_contradicted(self._connection, self._incarnation.number)
         stored = store.newest_checkpoint(self._connection, self._incarnation.number)
+        # The head comes first: what ends a set of keys at a position up to there is known then.
+        head = head_position(self._connection)
+        self._sets = known_sets(self._connection)
         grown, self._tree = self._tree, None
         if grown is None or stored != self._sealed:
             grown = self._load(stored)
-        head, size = head_position(self._connection), grown.size
+        size = grown.size
         if head + 1 < size:
             raise NotToBeSealed(f"{size - 1} > {head}")
         if head + 1 > size:
-            last = min(head, size + PAGE_LEAVES - 1)
+            last = min(head, size + PAGE_LEAVES - 1, *(end - 1 for end in ends(self._sets) if end > size))
             self._sealed = self._grow(grown, stored, leaves(self._connection, self._incarnation, size, last))
         self._tree = grown
         self._thin()
@@ -122,10 +124,11 @@ class Sealer:
             return tree.Appender(0, ())
         loaded = tree.Appender.at(stored.size, store.reader(self._connection, self._incarnation.number))
         signed = parse(stored.note)
-        check_note(signed, self._signers[0].verifier)
+        signers = self._signers(stored.size)
+        check_note(signed, signers[0].verifier)
         if Checkpoint.parse(signed.text) != Checkpoint(self._incarnation.origin, stored.size, stored.root) or loaded.root() != stored.root:
             raise NotToBeSealed(f"checkpoint {stored.size}")
-        times = [check_note(signed, key.verifier).signed_s for key in self._signers if key.kind.is_timed]
+        times = [check_note(signed, key.verifier).signed_s for key in signers if key.kind.is_timed]
         self._signed_s = max(self._signed_s, *times)
         return loaded
 
@@ -146,8 +149,11 @@ class Sealer:
         text = Checkpoint(self._incarnation.origin, grown.size, root).text
         # With a clock that was set back, a smaller tree would seem to be signed after a larger one: to witnesses that is a rollback.
         self._signed_s = now_s = max(int(time.time()), self._signed_s)
-        note = Note(text, tuple(sign_note(key, text, now_s) for key in self._signers)).format()
+        note = Note(text, tuple(sign_note(key, text, now_s) for key in self._signers(grown.size))).format()
         return store.put(self._connection, number, tiles, grown.size, root, note)
+
+    def _signers(self, size: int) -> tuple[SignerKey, ...]:
+        return signers_at(self._keys, self._sets, self._incarnation.origin, size)
 
     def _thin(self) -> None:
         if time.monotonic() - self._thinned_at > THIN_EVERY_S:

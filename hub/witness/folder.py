@@ -14,7 +14,7 @@ there is missing, nothing is signed any more (StateDoubtful); a new witness unde
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -126,6 +126,19 @@ class Folder:
         write(directory / _HIGH, _high_text(High(0, tree.EMPTY_ROOT)))
         write(directory / _LOG, "".join([f"{key.text} {url}".rstrip() + "\n" for key in keys]).encode())
         return self.log(keys[0].name)
+
+    def change_log_keys(self, lines: Sequence[str]) -> WatchedLog:
+        """Has other keys count for a log that is watched; raises KeyRefused, LogKeyUnfit, LogUnknown.
+
+        Raises LogSignatureMissing where none of them signed what was cosigned last: the witness would not know its own log any more.
+        """
+        keys = log_keys(lines)
+        log = self.log(keys[0].name)
+        changed = replace(log, parties=tuple(Party(key, log.url) for key in keys))
+        if (latest := self.latest(log)) is not None:
+            changed.check_signed(latest)
+        write(log.directory / _LOG, "".join([f"{key.text} {log.url}".rstrip() + "\n" for key in keys]).encode())
+        return changed
 
     def log(self, origin: str) -> WatchedLog:
         """Returns a log that is watched; raises LogUnknown."""

@@ -48,6 +48,8 @@ FURTHER_KINDS = {
     "participant_signing_required": "规定数据流须签名",
     "receipt_key_taken_up": "启用回执密钥",
     "receipt_key_retired": "停用回执密钥",
+    "log_keys_taken_up": "启用日志密钥",
+    "log_keys_retired": "停用日志密钥",
     "digests_opened": "摘要改为可开启",
     "block_keys_given": "交付分段密钥",
     "participant_quota_set": "设定配额",

@@ -391,7 +391,7 @@ def test_keys_are_rotated_twice_and_the_oldest_bundle_is_verified_still(scene: S
     # What they sign from then on counts no more; nor does a key count before it was taken up.
     assert refused(bundle, rotated(scene, (log.witnesses[0], "until", size))) == "QUORUM_MISSED"
     assert refused(bundle, rotated(scene, (log.witnesses[1], "from", size + 1))) == "QUORUM_MISSED"
-    assert refused(bundle, rotated(scene, *((key, "until", size) for key in log.signers))) == "LOG_SIGNATURE_MISSING"
+    assert refused(bundle, rotated(scene, *((key, "until", size) for key in log.signers))) == "LOG_KEY_ENDED"
     assert refusals(bundle, rotated(scene, *((key, "until", size) for key in log.signers[1:]))) == ("", "")
 
 

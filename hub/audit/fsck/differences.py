@@ -143,6 +143,10 @@ WORDS = {
         "日志 {origin} 大小 {sealed} 的检查点不是日志所签",
         "the checkpoint of {origin} at size {sealed} is not as the log signed it",
     ),
+    "checkpoint-key-ended": (
+        "日志 {origin} 大小 {sealed} 的检查点只由在该大小不作数的密钥签署",
+        "the checkpoint of {origin} at size {sealed} is signed only by keys that do not count at this size",
+    ),
     "policy-of-another": (
         "所给策略属于另一日志（{named}），不是 {origin} 的",
         "the policy is that of another log, {named}, and not of {origin}",

@@ -7,10 +7,11 @@ from hub.audit.fsck.differences import Difference
 from hub.audit.fsck.scene import Scene
 from hub.domain.errors import HubError
 from hub.tlog import tree
-from hub.tlog.algorithms import ED25519, ML_DSA_44, SM2
 from hub.tlog.cosignatures import SignatureWrong, check_note
-from hub.tlog.note import Checkpoint, CheckpointRefused, Note, NoteRefused, SignerKey, parse, parse_signatures
-from hub.tlog.policy import Party, Policy
+from hub.tlog.key_book import KeySet, known_sets, parties, public_keys
+from hub.tlog.note import Checkpoint, CheckpointRefused, Note, NoteRefused, parse, parse_signatures
+from hub.tlog.policy import NONE, Party, Policy
+from hub.trust.log_keys import LogKeys
 
 # All signatures of the newest checkpoints are checked, of the older ones the first: it is a small fraction of the work of the others.
 _NEWEST = 100
@@ -23,10 +24,20 @@ def policy_of(scene: Scene) -> Policy | None:
     if given is None and keys is None:
         return None
     named = {party.key.name for party in given.logs} if given is not None else set()
-    own = ((ED25519, keys.ed25519), (ML_DSA_44, keys.ml_dsa_44), (SM2, keys.sm2)) if keys is not None else ()
-    origins = [origin for (origin,) in scene.rows("SELECT origin FROM tlog.incarnation") if origin not in named]
-    logs = [Party(SignerKey(origin, kind, private).verifier, "") for origin in origins for kind, private in own]
-    return Policy(logs, {}, {}, "none") if given is None else replace(given, logs=[*given.logs, *logs])
+    origins = [origin for (origin,) in scene.rows("SELECT origin FROM tlog.incarnation") if origin not in named] if keys is not None else []
+    sets = known_sets(scene.connection)
+    own = [(key, within) for origin in origins for key, within in parties(keys, _here(sets, keys), origin)]
+    logs = [Party(key, "") for key, _ in own]
+    counting = {key.public: within for key, within in own}
+    if given is None:
+        return Policy(logs, {}, {}, NONE, counting)
+    return replace(given, logs=[*given.logs, *logs], within={**given.within, **counting})
+
+
+def _here(sets: list[KeySet], keys: LogKeys | None) -> list[KeySet]:
+    """Returns the sets on record whose files are here: who rewrites the record cannot add a key of his own."""
+    own = {} if keys is None else {one.number: [key.public_key for key in public_keys(one)] for one in keys.sets}
+    return [one for one in sets if own.get(one.number) == [public for _, public in one.keys]]
 
 
 def examine_policy(scene: Scene) -> Iterator[Difference]:
@@ -52,21 +63,24 @@ def examine_checkpoint_notes(scene: Scene) -> Iterator[Difference]:
     for first in range(0, newest, _PAGE):
         rows = scene.rows(_CHECKPOINTS, offset=first, most=_PAGE)
         for at, (origin, size, root, data) in enumerate(rows, first):
-            if origin in named and not _is_signed(scene.policy, Checkpoint(origin, size, root), data, all_keys=at >= newest - _NEWEST):
-                yield Difference("checkpoint-forged", origin=origin, sealed=size)
+            said = Checkpoint(origin, size, root)
+            if origin in named and (code := _unsigned(scene.policy, said, data, all_keys=at >= newest - _NEWEST)) is not None:
+                yield Difference(code, origin=origin, sealed=size)
 
 
-def _is_signed(policy: Policy, said: Checkpoint, data: bytes, *, all_keys: bool) -> bool:
+def _unsigned(policy: Policy, said: Checkpoint, data: bytes, *, all_keys: bool) -> str | None:
+    """Returns the code of what is wrong with the log's own signatures, None if they are right."""
     try:
         note = parse(data)
-        keys = [party.key for party in policy.logs if party.key.name == said.origin and note.of(party.key)]
-        if not keys or note.text != said.text:
-            return False
-        for key in keys if all_keys else keys[:1]:
+        known = [party.key for party in policy.logs if party.key.name == said.origin and note.of(party.key)]
+        if not known or note.text != said.text:
+            return "checkpoint-forged"
+        counting = [key for key in known if policy.counts(key, said.size)]
+        for key in (counting if all_keys else counting[:1]) or known:
             check_note(note, key)
     except (NoteRefused, SignatureWrong):
-        return False
-    return True
+        return "checkpoint-forged"
+    return None if counting else "checkpoint-key-ended"
 
 
 def examine_cosignatures(scene: Scene, origin: str) -> Iterator[Difference]:

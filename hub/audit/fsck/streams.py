@@ -13,6 +13,7 @@ from hub.domain.erasure import Erasure
 from hub.domain.hotlist import Hotlist
 from hub.domain.instants import day_of, epoch_day, microseconds
 from hub.domain.joint_services.book import CatalogueBook
+from hub.domain.log_book import LogBook
 from hub.domain.loss import Loss
 from hub.domain.participant import DECISIONS_FEED, HUB, Participant
 from hub.domain.quarantine import QUARANTINE_FEED
@@ -98,6 +99,7 @@ def _agreement_id(drafted: Any) -> UUID:
 
 _NAMES: Mapping[str, Callable[[Any], UUID]] = {
     "participant_registered": lambda message: Participant.create_id(message.participant),
+    "log_keys_taken_up": lambda _: LogBook.create_id(),
     "receipt_key_taken_up": lambda _: ReceiptBook.create_id(),
     "rules_published": lambda _: RuleBook.create_id(),
     "hotlist_published": lambda _: Hotlist.ID,
