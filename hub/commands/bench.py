@@ -236,9 +236,10 @@ def bench_tampering(
     seeds: Annotated[int, typer.Option(min=1, help="每种篡改的种子数。Seeds of each kind.")] = 200,
     first_seed: Annotated[int, typer.Option(min=0, help="首个种子。The first seed.")] = 1,
     controls: Annotated[int, typer.Option(min=0, help="未动过的核对次数。Checks of what nobody touched.")] = 1_000,
+    kind: Annotated[list[str] | None, typer.Option(help="只做这些种类，如 byte flipped。Only these kinds.")] = None,
 ) -> None:
     """篡改：以超级用户逐种篡改真实记录，须按名查出；未动过的须无误报。Each kind of tampering is to be found by name, and nothing else."""
-    result = hub.bench.tampering.campaign.measure(Config(), range(first_seed, first_seed + seeds), controls, screen.print)
+    result = hub.bench.tampering.campaign.measure(Config(), range(first_seed, first_seed + seeds), controls, screen.print, kind or ())
     _finish(result, as_json)
     raise typer.Exit(0 if result["sound"] else 1)
 

@@ -1,7 +1,7 @@
 """From where to where each set of the log's keys counts: what the log book in the journal says, as sizes of trees and as lines of a policy.
 
 A set that was taken up at position p signs each tree that has p, so from size p + 1 on. One that ended at position q signs the tree of size
-q + 1 last: the tree that says so. Between the two both sets sign, and whoever knows one of them can check.
+q + 1 last: the tree that says so. Between the two both sets sign, and who knows one of them can check.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

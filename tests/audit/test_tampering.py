@@ -10,9 +10,9 @@ from typer.testing import CliRunner, Result
 
 from hub.audit import verdicts
 from hub.audit.bundle_question import Question
-from hub.bench.tampering.bundle_kinds import BUNDLES, BundleKind
+from hub.bench.tampering.bundle_kinds import BundleKind
 from hub.bench.tampering.bundles import bundle_of, refusals, trusted
-from hub.bench.tampering.campaign import ALL, attempt, attempt_bundle, untouched
+from hub.bench.tampering.campaign import ALL, ALL_BUNDLES, attempt, attempt_bundle, untouched
 from hub.bench.tampering.history import Hub, recorded
 from hub.bench.tampering.kinds import Attack, Kind
 from hub.bench.tampering.log_kinds import signed
@@ -26,7 +26,7 @@ from hub.tlog.policy import PolicyRefused
 
 def seed_of(kind: Kind | BundleKind) -> int:
     """One choice of what is attacked a kind, not the same for all; `hub bench tampering` makes each with many."""
-    return 1 + (ALL.index(kind) if isinstance(kind, Kind) else BUNDLES.index(kind)) % 2
+    return 1 + (ALL.index(kind) if isinstance(kind, Kind) else ALL_BUNDLES.index(kind)) % 2
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_a_bundle_that_nobody_touched_is_taken_by_both(sealed_hub: Hub) -> None:
         assert refusals(bundle_of(attack, Question("range", first=10, last=60)), trusted(attack)) == ("", "")
 
 
-@pytest.mark.parametrize("kind", BUNDLES, ids=lambda kind: kind.attack.__name__)
+@pytest.mark.parametrize("kind", ALL_BUNDLES, ids=lambda kind: kind.attack.__name__)
 def test_a_bundle_that_was_tampered_with_is_refused_by_two_checkers_under_one_name(sealed_hub: Hub, kind: BundleKind) -> None:
     assert attempt_bundle(sealed_hub, kind, seed_of(kind)) == (kind.code, kind.code)
 

@@ -9,6 +9,8 @@ from hub.audit.bundle import With, make
 from hub.audit.bundle_file import Held, Writer
 from hub.audit.bundle_question import Question
 from hub.bench.tampering.kinds import Attack
+from hub.tlog.algorithms import ED25519
+from hub.tlog.note import VerifierKey
 from hub.trust.receipt_keys import read_receipt_keys
 
 Members = dict[str, bytes]
@@ -42,10 +44,12 @@ def bundle_of(attack: Attack, question: Question, policy: bytes = b"") -> bytes:
 
 
 def trusted(attack: Attack) -> bytes:
-    """Returns the policy of a stranger, who takes the log's Ed25519 key alone: the others take longer and are checked elsewhere."""
+    """Returns the policy of a stranger, who takes the log's Ed25519 keys alone: the others take longer and are checked elsewhere."""
     lines = attack.hub.policy.decode().splitlines(keepends=True)
-    first = next(at for at, line in enumerate(lines) if line.startswith("log "))
-    return "".join(line for at, line in enumerate(lines) if at == first or not line.startswith("log ")).encode()
+    keys = {line: VerifierKey.parse(line.split()[1]) for line in lines if line.startswith("log ")}
+    others = [key for key in keys.values() if key.kind != ED25519]
+    limits = tuple(f"{what} {key.name}+{key.key_id.hex()} " for key in others for what in ("#!from", "#!until"))
+    return "".join(line for line in lines if (line not in keys or keys[line].kind == ED25519) and not line.startswith(limits)).encode()
 
 
 def unpacked(bundle: bytes) -> Members:

@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
@@ -11,6 +12,7 @@ from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, card_service_p
 from chuanyu.exchange.v1.card_lifecycle_pb2 import REPORT_CHANNEL_TELEPHONE
 from chuanyu.exchange.v1.references_pb2 import CARD_IDENTIFIER_KIND_CARD_NO
 
+from hub.admin import log_keys
 from hub.admin.hotlist import publish
 from hub.audit.bundle import Files
 from hub.bench.load import card_event, card_no, usage_event
@@ -19,11 +21,13 @@ from hub.bench.tampering.audits import deliver
 from hub.config import Config
 from hub.domain import reference
 from hub.intake.request_rules import now_us
+from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import session
 from hub.projections import card_epochs, runner
 from hub.tlog import sealer, store
 from hub.tlog.algorithms import ED25519_COSIGNATURE, ML_DSA_44
 from hub.tlog.cosignatures import sign_note
+from hub.tlog.key_book import known_sets, parties, policy_lines
 from hub.tlog.note import Note, SignerKey, parse
 from hub.trust.authority import participant_files
 from hub.trust.hotlist_key import open_hotlist_key
@@ -75,8 +79,11 @@ def recorded(config: Config, cards: int = 60, uses: int = 600) -> Iterator[Hub]:
                 for channel in provinces.values():
                     channel.close()
         seal(place, witnesses)
-        publish_hotlists(place)
-        audit = deliver(place.dsn)
+        with contextlib.closing(AggregateStore(place.dsn)) as store:
+            log_keys.take_up(store, place.data_dir / "keys", datetime.now(UTC))
+            publish_hotlists(place)
+            audit = deliver(place.dsn)
+            log_keys.retire_former(store, "ROTATED", datetime.now(UTC))
         _catch_up(place)
         with session(place.dsn, "hub_projector", "hub-project") as connection:
             card_epochs.publish(place.dsn, connection, now_us())
@@ -98,8 +105,9 @@ def seal(place: Ground, witnesses: dict[str, SignerKey]) -> Note:
 
 
 def _policy(place: Ground, witnesses: dict[str, SignerKey]) -> bytes:
-    keys = sealer.signers(open_log_keys(place.data_dir / "keys"), f"{LOG_NAME}/1")
-    lines = [f"log {key.verifier.text}" for key in keys] + [f"witness {name} {key.verifier.text}" for name, key in witnesses.items()]
+    with session(place.dsn, "hub_reader", "hub-bench") as connection:
+        lines = policy_lines(parties(None, known_sets(connection), f"{LOG_NAME}/1"))
+    lines += [f"witness {name} {key.verifier.text}" for name, key in witnesses.items()]
     return "".join(f"{line}\n" for line in [*lines, f"group two 2 {' '.join(witnesses)}", "quorum two"]).encode()
 
 

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hub.audit.fsck import WORDS
-from hub.bench.tampering.bundle_kinds import BUNDLES
-from hub.bench.tampering.campaign import ALL
+from hub.bench.tampering.campaign import ALL, ALL_BUNDLES
 from hub.bench.tampering.receipt_kinds import RECEIPTS
 from hub.commands.pages.blocks import renewed, table
 
@@ -26,7 +25,7 @@ def _kinds() -> Iterator[tuple[str, ...]]:
         done = " ".join((kind.attack.__doc__ or "").split()).rstrip(".")
         command = kind.options if kind in RECEIPTS else f"hub fsck {kind.options}".rstrip()
         yield f"{kind.number}", done, f"`{command}`", f"`{kind.code}`"
-    for bundle in BUNDLES:
+    for bundle in ALL_BUNDLES:
         done = " ".join((bundle.attack.__doc__ or "").split()).rstrip(".")
         yield f"{bundle.number}", done, "`verify.py` and `hub verify`", f"`{bundle.code}`"
 
