@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hub.admin.log_keys import retire_former, take_up
+from hub.admin.participants import changing
 from hub.audit import checker, verify
 from hub.audit.bundle import With, make
 from hub.audit.bundle_question import Question
@@ -22,17 +23,19 @@ from hub.cli import app
 from hub.domain.log_book import LogKeysAlone
 from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import session
+from hub.tlog import runner
 from hub.tlog.cosignatures import sign_note
 from hub.tlog.key_book import LogKeysAway, known_sets, signers_at, signers_of
 from hub.tlog.note import Note, parse
 from hub.tlog.policy import LogKeyEnded, LogSignatureMissing
 from hub.tlog.policy import parse as parse_policy
+from hub.tlog.sealer import catch_up
 from hub.trust.log_keys import FILES, LogKeys, open_log_keys
 from hub.trust.receipt_keys import ReceiptKeys
 from hub.witness import folder
 from tests.databases import fresh_database
-from tests.recording import Recording, journey, register_owners
-from tests.tlog.sealing import NAME, seal
+from tests.recording import CHONGQING, Recording, journey, register_owners
+from tests.tlog.sealing import NAME, seal, sealer_on
 
 ORIGIN = f"{NAME}/1"
 
@@ -197,6 +200,26 @@ def test_the_only_keys_cannot_end_and_keys_that_were_made_and_not_recorded_are_t
             retire_former(store, "ROTATED", datetime.now(UTC))
     with contextlib.closing(session(dsn, "hub_reader", "hub-test")) as connection:
         assert [one.within.end == 1 << 63 for one in known_sets(connection)] == [False, False, True]
+
+
+def test_a_sealer_that_runs_refuses_keys_it_has_not_and_stops_at_the_last_tree_of_ended_ones(dsn: str, tmp_path: Path) -> None:
+    register_owners(dsn)
+    seal(dsn, tmp_path)
+    with runner.connect(dsn) as connection, contextlib.closing(AggregateStore(dsn)) as store:
+        running = sealer_on(connection, tmp_path)
+        take_up(store, tmp_path, datetime.now(UTC))
+        with pytest.raises(LogKeysAway):
+            running.seal()
+        # What keeps it running begins again with the keys that are on file.
+        running = sealer_on(connection, tmp_path)
+        size = catch_up(running).size
+        retire_former(store, "ROTATED", datetime.now(UTC))
+        with changing(store, CHONGQING) as participant:
+            participant.add_feed("cq.further", datetime.now(UTC))
+        rounds = [running.seal(), running.seal()]
+        rows = connection.execute("SELECT note FROM tlog.checkpoint WHERE size > %s ORDER BY size", (size,)).fetchall()
+    assert [(one.size, one.unsealed) for one in rounds] == [(size + 1, 1), (size + 2, 0)]
+    assert [len(parse(bytes(note)).signatures) for (note,) in rows] == [6, 3]
 
 
 def test_the_commands_rotate(dsn: str, tmp_path: Path) -> None:
