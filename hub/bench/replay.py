@@ -31,6 +31,7 @@ from hub.audit.replay.card_asked import card_as_of
 from hub.audit.replay.decided_again import Period, decide_again
 from hub.audit.replay.progress import unseen
 from hub.audit.rule_archive import pack_version
+from hub.bench.asof import FURTHER_VIEWS, things_as_of
 from hub.bench.filling import FEEDS, Filling, Report, portions
 from hub.bench.rebuild import filled
 from hub.bench.setup import ASKER, Ground, ground, median
@@ -125,10 +126,11 @@ class _Edge:
             _record(self._writer, [_decided(snapshot.card(one[0], 0, with_ecard=False), *one) for one in asked])
 
     def fold_all(self) -> None:
-        """Folds what is left, and the card index."""
+        """Folds what is left, the card index, and the views that things are asked of."""
         self.answer(0)
-        while advance(self._views, CARD_INDEX):
-            pass
+        for view in (CARD_INDEX, *FURTHER_VIEWS):
+            while advance(self._views, view):
+                pass
         self._views.execute("ANALYZE")
 
 
@@ -234,7 +236,8 @@ def _as_of(dsn: str) -> dict[str, Any]:
             events.append(len(found.own.events))
             assert found.is_same
     worst = max(took_ms)
-    return {"cards": len(took_ms), "p50_ms": round(median(took_ms), 1), "worst_ms": round(worst, 1), "events_of_a_card": max(events)}
+    own = {"cards": len(took_ms), "p50_ms": round(median(took_ms), 1), "worst_ms": round(worst, 1), "events_of_a_card": max(events)}
+    return {**own, "things": things_as_of(dsn)}
 
 
 def _what_if(dsn: str) -> dict[str, Any]:

@@ -1,8 +1,6 @@
 """The commands `hub asof`: what the hub knew by what was recorded then, at an instant, and what it answered."""
 
-import json
 import time
-from dataclasses import asdict
 from typing import Annotated
 
 import psycopg
@@ -10,24 +8,17 @@ import typer
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
 from chuanyu.exchange.v1 import references_pb2
 
-from hub.audit.as_of import agreements_at
 from hub.audit.replay.questions import answer
-from hub.audit.replay.window import recorded_us
 from hub.audit.requests.windows import check_times, position_of
 from hub.commands import asof_things
 from hub.commands.asking import Operator
 from hub.commands.asof_options import RecordedAsOf, Steps, ValidAt, place, times
 from hub.commands.database import database
-from hub.commands.instants import local_instant
 from hub.commands.looking import Issuer, Purpose, keys_of, look_first
 from hub.commands.options import Json
 from hub.commands.outcomes import print_outcome
-from hub.commands.wording import folded, local, screen, table, whole
 from hub.config import Config
-from hub.domain.errors import AgreementUnknown
-from hub.domain.instants import microseconds_of
 from hub.domain.looks import Shown, card_by_key
-from hub.journal.reader import head_position
 from hub.journal.sessions import session
 
 app = typer.Typer(help="按两种时间查询：当时所知、当时答复。As of both times: what was known and answered.", no_args_is_help=True)
@@ -74,33 +65,15 @@ def position(
         typer.echo(_position(connection, instant))
 
 
-@app.command()
-def agreement(
-    code: Annotated[str, typer.Argument(help="约定编号。Code of the agreement.")],
-    recorded_as_of: RecordedAsOf = "",
-    valid_at: ValidAt = "",
-    as_json: Json = False,
-) -> None:
-    """一项约定在两种时间下的条款，是否有效。The terms of an agreement as of both times, and whether they are in force."""
-    with database(Config()) as dsn, session(dsn, "hub_reader", "hub-replay") as connection:
-        position = _position(connection, recorded_as_of) if recorded_as_of else head_position(connection)
-        valid_us = microseconds_of(local_instant(valid_at)) if valid_at else recorded_us(connection, position)
-        terms = [one for one in agreements_at(connection, position) if one.code == code]
-    if not terms:
-        raise AgreementUnknown
-    if as_json:
-        versions = [{**asdict(one), "in_force": one.is_in_force(valid_us)} for one in terms]
-        typer.echo(json.dumps({"position": position, "valid_us": valid_us, "versions": versions}, default=sorted))
-        return
-    listed = table(whole("自 From"), whole("至 To"), folded("场景 Scenarios"), folded("地区 Regions"), whole("有效 In force"))
-    for one in terms:
-        until, regions = "" if one.to_us is None else local(one.to_us), " ".join(one.serving_regions)
-        is_so = "✓" if one.is_in_force(valid_us) else "—"
-        listed.add_row(local(one.from_us), until, " ".join(sorted(one.scenarios)), regions, is_so)
-    screen().print(listed)
-    typer.echo(f"位置 position {position:,}，时刻 at {local(valid_us)}")
-
-
-for command in (asof_things.person, asof_things.concession, asof_things.filing, asof_things.settlement, asof_things.loan):
+for command in (
+    asof_things.person,
+    asof_things.agreement,
+    asof_things.count,
+    asof_things.filing,
+    asof_things.settlement,
+    asof_things.concession,
+    asof_things.loan,
+    asof_things.item,
+):
     app.command()(command)
 app.command("case")(asof_things.application)

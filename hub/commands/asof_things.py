@@ -8,7 +8,7 @@ from chuanyu.exchange.v1 import references_pb2
 
 from hub.audit.replay.questions import answer
 from hub.commands.asking import Operator
-from hub.commands.asof_options import City, RecordedAsOf, Side, Steps, ValidAt, times
+from hub.commands.asof_options import City, Day, Month, RecordedAsOf, Side, Steps, Until, ValidAt, days_of, times
 from hub.commands.database import database
 from hub.commands.ledgers import CardNo
 from hub.commands.looking import CardNotNamed, Issuer, Purpose, keys_of, look_first
@@ -61,6 +61,50 @@ def application(
     """一个办件在两种时间下：到哪一步、下一步由谁、何时到期。A case as of both times: how far, who acts next, by when."""
     question = asked.CaseQuestion(handling_province=side, case_no=number, **times(recorded_as_of, valid_at))
     _ask(asked.AuditQuestion(case=question), in_json=as_json, with_steps=steps)
+
+
+def agreement(
+    code: Annotated[str, typer.Argument(help="约定编号。Code of the agreement.")],
+    recorded_as_of: RecordedAsOf = "",
+    valid_at: ValidAt = "",
+    steps: Steps = False,
+    as_json: Json = False,
+) -> None:
+    """一项约定在两种时间下：各版条款、是否有效、待签。An agreement as of both times: versions, whether in force, what waits."""
+    question = asked.AgreementQuestion(agreement_code=code, **times(recorded_as_of, valid_at))
+    _ask(asked.AuditQuestion(agreement=question), in_json=as_json, with_steps=steps)
+
+
+def count(
+    month: Month = "",
+    day: Day = "",
+    until: Until = "",
+    issuer: Annotated[str, typer.Option(help="发卡省 50 或 51。Issuing province.")] = "",
+    region: Annotated[str, typer.Option(help="用卡地区，六位。Serving region, six digits.")] = "",
+    scenario: Annotated[str, typer.Option(help="场景，如 TRA.MET。Scenario.")] = "",
+    recorded_as_of: RecordedAsOf = "",
+    steps: Steps = False,
+    as_json: Json = False,
+) -> None:
+    """业务日的用卡次数，按某时刻已入账的；逐日如何变来。Uses of business days as counted then, and how that came to be."""
+    first, end = days_of(month, day, until)
+    question = asked.CountQuestion(
+        day=first, until=end, issuing_province=issuer, region=region, scenario=scenario, **times(recorded_as_of, "")
+    )
+    _ask(asked.AuditQuestion(count=question), in_json=as_json, with_steps=steps)
+
+
+def item(
+    side: Side,
+    code: Annotated[str, typer.Argument(help="事项编号、基本编码或实施编码。Id, base code or implementing code.")],
+    recorded_as_of: RecordedAsOf = "",
+    valid_at: ValidAt = "",
+    steps: Steps = False,
+    as_json: Json = False,
+) -> None:
+    """一方如何办理一个事项，在两种时间下。How a side handles a service item as of both times."""
+    question = asked.ServiceItemQuestion(item_code=code, province=side, **times(recorded_as_of, valid_at))
+    _ask(asked.AuditQuestion(item=question), in_json=as_json, with_steps=steps)
 
 
 def filing(

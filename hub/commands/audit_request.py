@@ -141,6 +141,15 @@ def _pair(text: str, option: str) -> tuple[str, Any]:
     return name, value
 
 
-for command in (audit_things.person, audit_things.concession, audit_things.filing, audit_things.settlement, audit_things.loan):
+for command in (
+    audit_things.person,
+    audit_things.agreement,
+    audit_things.count,
+    audit_things.filing,
+    audit_things.settlement,
+    audit_things.concession,
+    audit_things.loan,
+    audit_things.item,
+):
     app.command()(command)
 app.command("case")(audit_things.application)

@@ -6,7 +6,7 @@ import typer
 from chuanyu.exchange.v1 import audit_question_pb2 as protos
 
 from hub.commands.asking import Operator
-from hub.commands.asof_options import City, Side, times
+from hub.commands.asof_options import City, Day, Month, Side, Until, days_of, times
 from hub.commands.audit_asking import AsOf, Basis, Purpose, ValidAt, Wait, ask, card_named
 from hub.commands.ledgers import CardNo
 from hub.commands.looking import Issuer
@@ -107,3 +107,54 @@ def loan(
     """当时知道某册图书什么。What the hub knew of the loans of an item."""
     question = protos.LoanQuestion(barcode=barcode, **times(at, valid_at))
     ask(protos.AuditQuestion(loan=question), purpose, basis, operator, is_waiting=wait, as_json=as_json)
+
+
+def agreement(
+    code: Annotated[str, typer.Argument(help="约定编号。Code of the agreement.")],
+    purpose: Purpose,
+    basis: Basis,
+    at: AsOf = "",
+    valid_at: ValidAt = "",
+    wait: Wait = False,
+    operator: Operator = "",
+    as_json: Json = False,
+) -> None:
+    """当时知道某约定什么。What the hub knew of an agreement."""
+    question = protos.AgreementQuestion(agreement_code=code, **times(at, valid_at))
+    ask(protos.AuditQuestion(agreement=question), purpose, basis, operator, is_waiting=wait, as_json=as_json)
+
+
+def item(
+    side: Side,
+    code: Annotated[str, typer.Argument(help="事项编号、基本编码或实施编码。Id, base code or implementing code.")],
+    purpose: Purpose,
+    basis: Basis,
+    at: AsOf = "",
+    valid_at: ValidAt = "",
+    wait: Wait = False,
+    operator: Operator = "",
+    as_json: Json = False,
+) -> None:
+    """当时知道一方如何办理某事项。What the hub knew of how a side handles a service item."""
+    question = protos.ServiceItemQuestion(item_code=code, province=side, **times(at, valid_at))
+    ask(protos.AuditQuestion(item=question), purpose, basis, operator, is_waiting=wait, as_json=as_json)
+
+
+def count(
+    purpose: Purpose,
+    basis: Basis,
+    month: Month = "",
+    day: Day = "",
+    until: Until = "",
+    issuer: Annotated[str, typer.Option(help="发卡省 50 或 51。Issuing province.")] = "",
+    region: Annotated[str, typer.Option(help="用卡地区，六位。Serving region, six digits.")] = "",
+    scenario: Annotated[str, typer.Option(help="场景，如 TRA.MET。Scenario.")] = "",
+    at: AsOf = "",
+    wait: Wait = False,
+    operator: Operator = "",
+    as_json: Json = False,
+) -> None:
+    """业务日的用卡次数，当时计为多少。Uses of business days: how many were counted then."""
+    first, end = days_of(month, day, until)
+    question = protos.CountQuestion(day=first, until=end, issuing_province=issuer, region=region, scenario=scenario, **times(at, ""))
+    ask(protos.AuditQuestion(count=question), purpose, basis, operator, is_waiting=wait, as_json=as_json)

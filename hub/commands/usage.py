@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from hub.commands.asof_options import Month, days_of
 from hub.commands.database import database
 from hub.commands.instants import zoned_instant
 from hub.commands.options import Json
@@ -24,6 +25,7 @@ class KnownTwice(HubError):
 
 
 def usage(
+    month: Month = "",
     day: Annotated[str, typer.Option(help="业务日，如 2025-09-01；空为全部。Business day; empty for all.")] = "",
     until: Annotated[str, typer.Option(help="直到这个业务日（含）。Through this business day.")] = "",
     issuer: Annotated[str, typer.Option(help="发卡省 50 或 51。Issuing province.")] = "",
@@ -36,6 +38,7 @@ def usage(
     """用卡次数与金额：按业务日、发卡省、地区、场景；可按某时刻已知。Uses and money by day and cell, as known now or then."""
     if known_at and known_position:
         raise KnownTwice
+    day, until = days_of(month, day, until)
     wanted = Wanted(_day(day, "--day"), _day(until, "--until"), issuer, region, scenario)
     if wanted.until and not wanted.day:
         raise typer.BadParameter("要有 --day。It goes with --day.", param_hint="--until")

@@ -11,11 +11,18 @@ from chuanyu.exchange.v1 import event_pb2, references_pb2
 
 from hub.audit.known import cases, ledgers, person
 from hub.audit.known.asking import Find, Known, asked_about, known
-from hub.audit.known.thing import last
 from hub.audit.outcome import Outcome, as_json, read
 from hub.audit.replay.questions import answer
 from hub.domain.audit_errors import AuditWindowAhead, AuditWindowBefore, FilingUnknown, LoanUnknown
-from hub.domain.errors import CardNotFound, CaseNotFound, HubError, RequestInvalid, SettlementNotFound
+from hub.domain.errors import (
+    AgreementUnknown,
+    CardNotFound,
+    CaseNotFound,
+    HubError,
+    RequestInvalid,
+    SettlementNotFound,
+    UnknownItem,
+)
 from hub.projections import DECIDED_BY
 from hub.projections.engine import advance
 from hub.projections.projection import Projection, View
@@ -23,6 +30,7 @@ from hub.projections.together import advance_as_one
 from hub.projections.views.card_index import CARD_INDEX
 from hub.projections.views.cases import CASES
 from hub.projections.views.culture import LOANS
+from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.views.medical import FILINGS, SETTLEMENTS
 from tests.projections.test_projections import held, with_alias
 from tests.recording import (
@@ -106,7 +114,7 @@ def ask(views: psycopg.Connection, question: Any, find: Find, rest_on: tuple[Vie
 
 
 def said(found: Known | None) -> dict[str, str]:
-    return {} if found is None else {line.name: line.value for line in last(found.steps)}
+    return {} if found is None else {line.name: line.value for line in found.lines}
 
 
 def people(of_city: bool) -> list[Any]:
@@ -228,7 +236,7 @@ def outcome_of(dsn: str, **question: Any) -> Outcome:
 def fold(views: psycopg.Connection) -> None:
     while advance_as_one(views, DECIDED_BY).moved:
         pass
-    for view in (CARD_INDEX, CASES, FILINGS, SETTLEMENTS):
+    for view in (CARD_INDEX, CASES, FILINGS, SETTLEMENTS, DAILY_USAGE):
         while advance(views, view):
             pass
 
@@ -270,6 +278,10 @@ def test_a_person_who_was_not_known_then_is_an_answer(dsn: str, journal: Recordi
         ("filing", asked.FilingQuestion(insured_province="50", filing_no="F9"), FilingUnknown),
         ("settlement", asked.SettlementQuestion(settlement_id="S9"), SettlementNotFound),
         ("loan", asked.LoanQuestion(barcode="B9"), LoanUnknown),
+        ("agreement", asked.AgreementQuestion(agreement_code="NONE"), AgreementUnknown),
+        ("item", asked.ServiceItemQuestion(item_code="NONE", province="50"), UnknownItem),
+        ("count", asked.CountQuestion(day="2025-02-30"), RequestInvalid),
+        ("count", asked.CountQuestion(day="2025-09-02", until="2025-09-01"), RequestInvalid),
     ],
 )
 def test_what_the_hub_has_never_heard_of_is_refused_by_name(
@@ -285,6 +297,9 @@ def test_what_the_hub_has_never_heard_of_is_refused_by_name(
 ONE_OF_EACH: dict[str, Any] = {
     "person": asked.PersonQuestion(card=of_card(CARDS[0])),
     "concession": asked.ConcessionQuestion(card=of_card(CARDS[0]), region="500103"),
+    "agreement": asked.AgreementQuestion(agreement_code="ORD-TRANSIT"),
+    "count": asked.CountQuestion(day="2025-09-01"),
+    "item": asked.ServiceItemQuestion(item_code="TB057", province="50"),
     **{kind: questions[0] for kind, (questions, _, _) in THINGS.items()},
 }
 
@@ -296,9 +311,10 @@ def test_a_time_that_the_record_does_not_have_is_refused(dsn: str, journal: Reco
     places: list[tuple[dict[str, Any], type[HubError]]] = [
         ({"recorded_as_of": {"position": 2}}, AuditWindowAhead),
         ({"recorded_as_of": {"instant": {"seconds": 4_000_000_000}}}, AuditWindowAhead),
-        ({"valid_at": {"seconds": 4_000_000_000}}, AuditWindowAhead),
         ({"recorded_as_of": {"instant": {"seconds": 1}}}, AuditWindowBefore),
     ]
+    if kind != "count":
+        places.append(({"valid_at": {"seconds": 4_000_000_000}}, AuditWindowAhead))
     for times, refusal in places:
         question = type(ONE_OF_EACH[kind])(**times)
         question.MergeFrom(ONE_OF_EACH[kind])

@@ -379,7 +379,7 @@ def test_the_commands_print_an_outcome_and_end_with_one_where_it_does_not_hold(
     now = run(shared_hub, "asof", "position", datetime.now(UTC).isoformat())
     assert int(now.stdout.splitlines()[-1]) > 0
     terms = run(shared_hub, "asof", "agreement", agreements_of(shared_hub)[0].code, "--json")
-    assert json.loads(terms.stdout.splitlines()[-1])["versions"]
+    assert json.loads(terms.stdout.splitlines()[-1])["facts"]["known"]
     made_up = next(one for one in journal(shared_hub.dsn) if one.kind == "decision_made" and one.event.decision_made.reason_codes)
     event = event_pb2.Event.FromString(made_up.data)
     del event.decision_made.reason_codes[:]

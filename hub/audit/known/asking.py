@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import psycopg
 from chuanyu.exchange.v1 import audit_question_pb2 as protos
 
-from hub.audit.known.thing import Line, Lines, Step, Thing, last, steps
+from hub.audit.known.thing import Line, Lines, Step, Thing, steps
 from hub.audit.outcome import MOST_OF_A_KIND, MOST_ROWS, Moment, Outcome, Table, Text
 from hub.audit.replay import said
 from hub.audit.replay.progress import Progress
@@ -16,6 +16,7 @@ from hub.audit.requests.windows import position_of
 from hub.audit.requests.wording import in_words
 from hub.domain.errors import ViewBehind
 from hub.domain.instants import microseconds
+from hub.journal.reader import head_position
 from hub.journal.sessions import session
 from hub.projections.engine import positions
 from hub.projections.projection import View
@@ -37,23 +38,25 @@ Find = Callable[[psycopg.Connection, Any, AsOf], Thing]
 
 
 class Known(NamedTuple):
-    """What was known of a thing: its steps, the last of which says what it was, and whether live views have what all its events make."""
+    """What was known of a thing, event by event and at the end, and whether live views have what all its events make."""
 
     thing: Thing
     steps: list[Step]
-    is_same: bool
+    lines: Lines
+    is_same: bool | None
 
 
 def known(connection: psycopg.Connection, asked: Any, find: Find, at: AsOf) -> Known:
     """Returns what was known of a thing; raises what *find* raises where there is no such thing at all."""
     thing = find(connection, asked, at)
-    found = steps(thing, at.position)
-    return Known(thing, found, thing.is_same(connection))
+    found, lines = steps(thing, at.position)
+    return Known(thing, found, lines, thing.is_same(connection))
 
 
 def asked_about(connection: psycopg.Connection, asked: Any, views: Sequence[View]) -> AsOf:
     """Returns both times of a question, in a snapshot; raises ViewBehind, AuditWindowBefore."""
-    reached = min((positions(connection, views).get(view.name, 0) for view in views), default=0)
+    known = positions(connection, views)
+    reached = min(known.get(view.name, 0) for view in views) if views else head_position(connection)
     position = position_of(connection, asked.recorded_as_of) if asked.HasField("recorded_as_of") else reached
     if position > reached:
         raise ViewBehind(as_of_position=reached)
@@ -65,11 +68,11 @@ def asked_about(connection: psycopg.Connection, asked: Any, views: Sequence[View
 
 
 def about(kind: str, find: Find, views: Sequence[View]) -> Callable[[str, Any, Progress], Outcome]:
-    """Makes the function that answers questions about one kind of thing, which lives in some views."""
+    """Makes the function that answers questions about one kind of thing, which lives in some views, or in none."""
 
     def run(dsn: str, asked: Any, progress: Progress) -> Outcome:
         with session(dsn, "hub_reader", "hub-replay") as connection:
-            _wait_for(connection, asked, views)
+            wait_for(connection, asked, views)
             with connection.transaction():
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 at = asked_about(connection, asked, views)
@@ -81,17 +84,17 @@ def about(kind: str, find: Find, views: Sequence[View]) -> Callable[[str, Any, P
     return run
 
 
-def _wait_for(connection: psycopg.Connection, asked: Any, views: Sequence[View]) -> None:
+def wait_for(connection: psycopg.Connection, asked: Any, views: Sequence[View]) -> None:
     """Waits until the views have the position that is asked for; who comes after that is refused by name."""
     wanted = position_of(connection, asked.recorded_as_of) if asked.HasField("recorded_as_of") else 0
     until = time.monotonic() + CAUGHT_UP_WITHIN_S
-    while min(positions(connection, views).values(), default=0) < wanted and time.monotonic() < until:
+    while views and min(positions(connection, views).values(), default=0) < wanted and time.monotonic() < until:
         time.sleep(_LOOK_EVERY_S)
 
 
 def outcome(question: Text, found: Known, at: AsOf) -> Outcome:
     """Puts what was known in words."""
-    shown, lines = found.steps[-MOST_OF_A_KIND:], last(found.steps)
+    shown, lines = found.steps[-MOST_OF_A_KIND:], found.lines
     rows = tuple((line.title, line.said) for line in lines[:MOST_ROWS])
     columns = (Text("项目", "What"), Text("当时所知", "As it was known"))
     return Outcome(
@@ -110,7 +113,7 @@ def outcome(question: Text, found: Known, at: AsOf) -> Outcome:
         },
         tuple(_moment(step) for step in shown),
         (Table(found.thing.name, columns, rows),) if rows else (),
-        verified=(_AGREES if found.is_same else _DIFFERS,),
+        verified=() if found.is_same is None else (_AGREES if found.is_same else _DIFFERS,),
         limits=(_LIMIT,),
     )
 

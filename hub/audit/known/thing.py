@@ -1,7 +1,7 @@
 """A thing of the record as it was known: its own events, a fold of them, and what that comes to, line by line."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
 
 import psycopg
 
@@ -61,8 +61,8 @@ class Thing(Protocol):
     def lines(self) -> Lines:
         """Returns what is known by the events so far."""
 
-    def is_same(self, connection: psycopg.Connection) -> bool:
-        """Whether the live views have what all events come to."""
+    def is_same(self, connection: psycopg.Connection) -> bool | None:
+        """Whether the live views have what all events come to; None where it is in no view."""
 
 
 class Folded:
@@ -97,8 +97,8 @@ def is_live(connection: psycopg.Connection, view: Projection, states: Mapping[Ke
     return live.keys() == known.keys() and all(view.encode(live[key]) == view.encode(state) for key, state in known.items())
 
 
-def steps(thing: Thing, through: int) -> list[Step]:
-    """Folds all events of a thing, and returns those up to a position with what was known before and after each."""
+def steps(thing: Thing, through: int) -> tuple[list[Step], Lines]:
+    """Folds all events of a thing; returns those up to a position with what was known before and after each, and what was known there."""
     found, before = list[Step](), thing.lines()
     for event in thing.own.events:
         change = thing.own.changed.get(event.position)
@@ -108,7 +108,7 @@ def steps(thing: Thing, through: int) -> list[Step]:
             if step.changed or event.position in thing.own.named:
                 found.append(step)
             before = step.after
-    return found
+    return found, before
 
 
 def line(name: str, title: tuple[str, str], value: object, said: Text | tuple[str, str] | str = "") -> Line:
@@ -116,13 +116,3 @@ def line(name: str, title: tuple[str, str], value: object, said: Text | tuple[st
     text = "" if value is None else str(value)
     words = said or text or "—"
     return Line(name, Text(*title), text, Text(words, words) if isinstance(words, str) else Text(*words))
-
-
-def last(found: Sequence[Step]) -> Lines:
-    """Returns what was known after some steps."""
-    return found[-1].after if found else ()
-
-
-def rows_in_force(states: Mapping[Key, Any]) -> list[tuple[int, Any]]:
-    """Returns the rows of a view of reports that there are, with their positions."""
-    return sorted((key[1], state) for key, state in states.items() if state is not None)

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
 
-from hub.audit.known import cases, ledgers, person
+from hub.audit.known import agreements, cases, counts, items, ledgers, person
 from hub.audit.known.asking import about
 from hub.audit.outcome import Outcome
 from hub.audit.replay import answers_asked, card_asked, record_asked, views_asked, what_if_asked
@@ -34,6 +34,9 @@ QUESTIONS: Mapping[str, Run] = {
     "filing": about("filing", ledgers.find_filing, (FILINGS,)),
     "settlement": about("settlement", ledgers.find_settlement, (SETTLEMENTS,)),
     "loan": about("loan", ledgers.find_loans, (LOANS,)),
+    "agreement": about("agreement", agreements.find, DECIDED_BY),
+    "count": counts.run,
+    "item": about("item", items.find, ()),
     "concession": about("concession", person.find_units, DECIDED_BY),
 }
 

@@ -55,6 +55,23 @@ def _loan(asked: Any) -> Text:
     return _known(Text(f"图书 {asked.barcode} 的借阅", f"Loans of item {asked.barcode}"), asked)
 
 
+def _agreement(asked: Any) -> Text:
+    return _known(Text(f"约定 {asked.agreement_code}", f"Agreement {asked.agreement_code}"), asked)
+
+
+def _item(asked: Any) -> Text:
+    zh, en = PROVINCES[asked.province]
+    return _known(Text(f"{zh}事项 {asked.item_code}", f"Item {asked.item_code} of {en}"), asked)
+
+
+def _count(asked: Any) -> Text:
+    cells = " ".join(filter(None, (asked.issuing_province, asked.region, asked.scenario)))
+    zh, en = f"{asked.day} 至 {asked.until or asked.day}", f"from {asked.day} to {asked.until or asked.day}"
+    recorded = _place(asked.recorded_as_of) if asked.HasField("recorded_as_of") else Text("现在", "now")
+    within = Text(f"（{cells}）", f" ({cells})") if cells else Text("", "")
+    return Text(f"{zh} 的用卡次数{within.zh}：{recorded.zh}时计为多少", f"Uses {en}{within.en}: how many were counted by {recorded.en}")
+
+
 def _holder(card: Any) -> Text:
     zh, en = PROVINCES.get(card.issuing_province, ("", ""))
     key = card.key.hex()[:8]
@@ -147,6 +164,9 @@ _WORDS = {
     "person": _person,
     "concession": _concession,
     "case": _application,
+    "agreement": _agreement,
+    "count": _count,
+    "item": _item,
     "filing": _filing,
     "settlement": _settlement,
     "loan": _loan,

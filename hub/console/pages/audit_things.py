@@ -22,6 +22,22 @@ def _case(page: Page) -> protos.AuditQuestion:
     return protos.AuditQuestion(case=asked)
 
 
+def _agreement(page: Page) -> protos.AuditQuestion:
+    return protos.AuditQuestion(agreement=protos.AgreementQuestion(agreement_code=said(page, "code"), **times(page)))
+
+
+def _count(page: Page) -> protos.AuditQuestion:
+    days = {"day": said(page, "day"), "until": said(page, "until")}
+    cell = {"issuing_province": said(page, "of"), "region": said(page, "region"), "scenario": said(page, "scenario")}
+    asked = protos.CountQuestion(**days, **cell, **times(page))  # type: ignore[arg-type]
+    return protos.AuditQuestion(count=asked)
+
+
+def _item(page: Page) -> protos.AuditQuestion:
+    asked = protos.ServiceItemQuestion(item_code=said(page, "code"), province=said(page, "side"), **times(page))
+    return protos.AuditQuestion(item=asked)
+
+
 def _filing(page: Page) -> protos.AuditQuestion:
     asked = protos.FilingQuestion(insured_province=said(page, "insured"), filing_no=said(page, "no"), **times(page))
     return protos.AuditQuestion(filing=asked)
@@ -60,6 +76,28 @@ THINGS: Mapping[str, Form] = {
         ("当时知道某办件什么", "What did the hub know of a case?"),
         ("到哪一步、下一步由谁、何时到期，按当时已入账的。", "How far it was, who had to act, by when, by what was recorded then."),
         _TIMES, _case, (_side("handling", ("办理方", "Handling side")), Box("no", ("办件编号", "Number of the case"), "TB0572603020001")),
+    ),
+    "terms": Form(
+        ("当时知道某约定什么", "What did the hub know of an agreement?"),
+        ("各版条款、是否有效、待签，按当时已入账的。", "Versions, whether in force, what waits, by what was recorded then."),
+        _TIMES, _agreement, (Box("code", ("约定编号", "Code of the agreement"), "ORD-TRANSIT"),),
+    ),
+    "count": Form(
+        ("当时计数是多少", "What was counted then?"),
+        ("业务日的用卡次数与金额，按当时已入账的；少于 5 不显示。", "Uses and money by what was recorded then; under 5 is not shown."),
+        ("at",), _count,
+        (
+            Box("day", ("业务日，自", "Business day, from"), "2026-03-01"),
+            Box("until", ("至（含）", "Through"), "2026-03-31", is_required=False),
+            Box("of", ("发卡省（空为两省）", "Issuing province (empty: both)"), "50", is_required=False),
+            Box("region", ("用卡地区（空为各地）", "Region (empty: anywhere)"), "510100", is_required=False),
+            Box("scenario", ("场景（空为各类）", "Scenario (empty: any)"), "TRA.MET", is_required=False),
+        ),
+    ),
+    "item": Form(
+        ("当时知道某事项什么", "What did the hub know of a service item?"),
+        ("一方如何办理，按当时已入账的。", "How a side handled it, by what was recorded then."),
+        _TIMES, _item, (_side("side", ("哪一方", "Side")), Box("code", ("事项编号或编码", "Id or code of the item"), "TB057")),
     ),
     "filing": Form(
         ("当时知道某备案什么", "What did the hub know of a filing?"),

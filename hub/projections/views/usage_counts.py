@@ -66,6 +66,12 @@ def counts(connection: psycopg.Connection, wanted: Wanted, known_position: int |
     return Counts(position, found)
 
 
+def learnt(connection: psycopg.Connection, wanted: Wanted) -> list[tuple[str, int, int]]:
+    """Returns by how much the counts of some cells changed on each day on which the hub learnt of uses: (day, uses, fen), in order."""
+    rows = connection.execute(_LEARNT, _parameters(wanted)).fetchall()
+    return [(day, int(uses), int(fen)) for day, uses, fen in rows]
+
+
 class Flow(NamedTuple):
     """How often cards of a province were used in a region, for a group of scenarios, "" where none was given."""
 
@@ -166,6 +172,10 @@ _BEFORE = f"""
     SELECT business_day, issuer, region, scenario, sum(uses), sum(amount_fen) FROM views.usage_delta
     WHERE known_day < %(known_day)s AND (%(day)s = '' OR business_day BETWEEN %(day)s AND %(until)s) {_CELLS}
     GROUP BY business_day, issuer, region, scenario"""  # noqa: S608 (our own text)
+_LEARNT = f"""
+    SELECT known_day, sum(uses), sum(amount_fen) FROM views.usage_delta
+    WHERE (%(day)s = '' OR business_day BETWEEN %(day)s AND %(until)s) {_CELLS}
+    GROUP BY known_day ORDER BY known_day"""  # noqa: S608 (our own text)
 _CHANGED = """
     SELECT card, above, tellings, counted, finding_count FROM views.daily_usage_facts
     WHERE changed_position > %(before)s AND changed_position <= %(position)s
