@@ -12,7 +12,6 @@ from hub.config import Config
 from hub.domain.instants import in_local
 from hub.journal.reader import events_at
 from hub.journal.sessions import session
-from hub.tlog.note import encode64
 from hub.tlog.policy import Policy, parse
 
 _LIMITS = (
@@ -141,8 +140,13 @@ def _trees(since: Before, verified: Tree | None) -> Table:
         Text("检查点摘要", "Digest of the checkpoint"),
     )
     named = ((Text("上次审计", "Last audit"), since.tree), (Text("此次", "This time"), verified))
-    rows = [(name, one.head.origin, one.head.size, encode64(one.head.root), one.digest.hex()) for name, one in named if one is not None]
+    rows = [(name, one.head.origin, one.head.size, _grouped(one.head.root), _grouped(one.digest)) for name, one in named if one is not None]
     return Table(Text("检查点", "Checkpoints"), columns, tuple(rows))
+
+
+def _grouped(digest: bytes) -> str:
+    """Returns a digest in groups, where a line may break."""
+    return digest.hex(" ", 4)
 
 
 def _witnesses(by: Witnessed) -> Table:
