@@ -1,7 +1,7 @@
 """What the commands `hub asof` share: both times as they are typed, and the outcome that is printed."""
 
 from calendar import monthrange
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import typer
@@ -47,6 +47,15 @@ def place(text: str) -> asked.RecordedAsOf:
     at = asked.RecordedAsOf()
     set_timestamp(at.instant, microseconds_of(local_instant(text)))
     return at
+
+
+def until(text: str) -> asked.RecordedAsOf:
+    """Returns the end of a period as it was typed, this moment if nothing was."""
+    if text:
+        return place(text)
+    now = asked.RecordedAsOf()
+    now.instant.FromDatetime(datetime.now(UTC))
+    return now
 
 
 def times(recorded_as_of: str, valid_at: str) -> dict[str, Any]:

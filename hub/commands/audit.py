@@ -21,6 +21,7 @@ from hub.commands.options import Force, Json, refuse_to_replace
 from hub.commands.outcomes import print_outcome
 from hub.config import Config
 from hub.domain.audit_request import DELIVERED, STATES, AuditRequest
+from hub.domain.errors import HubError
 from hub.words.audits import STATES as STATE_WORDS
 
 app = typer.Typer(help="审计：申请、核准、查看、取走。Audits: ask, approve, look, fetch.", no_args_is_help=True)
@@ -30,6 +31,12 @@ app.command("check-report")(check_report)
 app.command("report-key")(report_key)
 
 Code = Annotated[str, typer.Argument(help="审计编号，如 AU-12。Code of the audit.")]
+
+
+class NoBundle(HubError):
+    """该审计不附卡的证据包；审计本身的证据这样制作 this audit has no bundle of a card; make its own evidence with:"""
+
+
 _PARTS = {
     "outcome": protos.AUDIT_PART_OUTCOME,
     "html": protos.AUDIT_PART_REPORT_HTML,
@@ -124,6 +131,8 @@ def download(
     config = Config()
     with database(config) as dsn, opened(dsn) as found:
         audit = found.find(code)
+        if part == "bundle" and audit.state == DELIVERED and audit.delivered is not None and not audit.delivered.bundle_digest:
+            raise NoBundle(f"hub prove audit {audit.code} --out {audit.code}.hubaudit")
         file = Folder(config.data_dir, audit.code).file(_PARTS[part]) if audit.state == DELIVERED else None
         found.show(code, acting(operator), _PARTS[part], datetime.now(UTC))
     assert file is not None, "only what is delivered is shown"

@@ -9,7 +9,7 @@ from chuanyu.exchange.v1 import audit_question_pb2 as protos
 from hub.admin.agreement_toml import read_terms
 from hub.commands import audit_things
 from hub.commands.asking import Operator
-from hub.commands.asof_options import place, times
+from hub.commands.asof_options import place, times, until
 from hub.commands.audit_asking import AsOf, Basis, Purpose, ValidAt, Wait, ask, card_named
 from hub.commands.looking import Issuer
 from hub.commands.options import Json
@@ -17,7 +17,9 @@ from hub.commands.options import Json
 app = typer.Typer(help="申请一项审计，须由另一人核准。Ask for an audit; another person approves it.", no_args_is_help=True)
 
 From = Annotated[str, typer.Option("--from", help="自此起（含）入账的。Recorded from then on, such as 2026-03-01.")]
-To = Annotated[str, typer.Option("--to", help="至此（不含）入账的。Recorded before then, such as 2026-04-01.")]
+To = Annotated[
+    str, typer.Option("--to", help="至此（不含）入账的，空为现在。Recorded before then, such as 2026-04-01; by now if left out.")
+]
 
 
 @app.command()
@@ -40,19 +42,19 @@ def card(
 
 @app.command()
 def answers(
-    since: From, to: To, purpose: Purpose, basis: Basis, wait: Wait = False, operator: Operator = "", as_json: Json = False
+    since: From, purpose: Purpose, basis: Basis, to: To = "", wait: Wait = False, operator: Operator = "", as_json: Json = False
 ) -> None:
     """一段时间的答复按当时的规则与数据重算，是否一致。Are a period's answers the same when they are decided again."""
-    question = protos.AnswersQuestion(**{"from": place(since), "to": place(to)})
+    question = protos.AnswersQuestion(**{"from": place(since), "to": until(to)})
     ask(protos.AuditQuestion(answers=question), purpose, basis, operator, is_waiting=wait, as_json=as_json)
 
 
 @app.command("what-if")
 def what_if(
     since: From,
-    to: To,
     purpose: Purpose,
     basis: Basis,
+    to: To = "",
     rules: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="另一套规则的档案。Archive of other rules (hub rules keep).")
     ] = None,
@@ -74,7 +76,7 @@ def what_if(
     changes += [protos.WhatIfChange(agreement=protos.AgreementChange(agreement_code=code)) for code in without or ()]
     changes += [_table(one) for one in table or ()]
     number = protos.WHAT_IF_INPUTS_REBUILT if inputs == "rebuilt" else protos.WHAT_IF_INPUTS_FROZEN
-    question = protos.WhatIfQuestion(**{"from": place(since), "to": place(to)}, changes=changes, inputs=number)
+    question = protos.WhatIfQuestion(**{"from": place(since), "to": until(to)}, changes=changes, inputs=number)
     ask(protos.AuditQuestion(what_if=question), purpose, basis, operator, is_waiting=wait, as_json=as_json)
 
 

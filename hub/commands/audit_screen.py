@@ -7,7 +7,7 @@ from chuanyu.exchange.v1.audit_requests_pb2 import AuditPerson
 
 from hub.audit.requests.folder import Done
 from hub.audit.requests.wording import in_words
-from hub.domain.audit_request import RUNNING, AuditRequest
+from hub.domain.audit_request import DELIVERED, REQUESTED, RUNNING, AuditRequest
 from hub.domain.instants import in_local, microseconds_of
 from hub.words.audits import PARTS, REASONS, SAME_LOGIN, STATES
 from hub.words.further_kinds import kind_words
@@ -64,7 +64,25 @@ def lines(audit: AuditRequest, done: Done) -> list[str]:
     if audit.reason_code:
         zh, en = REASONS.get(audit.reason_code, (audit.detail, ""))
         said.append(f"  ✗ {audit.reason_code}: {zh} {en}".rstrip())
-    return said
+    return said + [f"  {title}: {command}" for title, command in next_commands(audit)]
+
+
+def next_commands(audit: AuditRequest) -> list[tuple[str, str]]:
+    """Returns what can be done with a request now, as commands."""
+    code = audit.code
+    if audit.state == REQUESTED:
+        return [("由另一人核准 another person approves", f"hub audit approve {code}")]
+    if audit.state != DELIVERED:
+        return []
+    found = [
+        ("看结果 see the outcome", f"hub audit show {code} --outcome"),
+        ("取报告 fetch the report", f"hub audit download {code} --part pdf --out {code}.pdf"),
+        ("核对报告 check the report", f"hub audit check-report {code}.pdf"),
+        ("制作证据 make the evidence", f"hub prove audit {code} --out {code}.hubaudit"),
+    ]
+    if audit.delivered is not None and audit.delivered.bundle_digest:
+        found.append(("取卡的证据包 fetch the card's bundle", f"hub audit download {code} --part bundle --out {code}-card.hubaudit"))
+    return [*found, ("核验证据 verify the evidence", f"hub verify {code}.hubaudit --policy POLICY")]
 
 
 def _at(audit: AuditRequest, number: int) -> str:

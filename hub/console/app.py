@@ -178,7 +178,7 @@ class Application:
         if isinstance(shown, File):
             return _kept(shown)
         if not shown.is_live:
-            return frame.whole(entry, shown, _made_now(frame, shown))
+            return frame.whole(entry, shown, _made_now(frame, shown), shown.status)
         return frame.whole(entry, shown, self._made(entry, frame, page, shown))
 
     def _made(self, entry: Entry, frame: Frame, page: Page, shown: Shown | None = None) -> Made:

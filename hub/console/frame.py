@@ -10,12 +10,12 @@ from hub.admin.accounts.sessions import Session
 from hub.console.entries import ENTRIES, GROUPS, NAMES, Entry
 from hub.console.language import THEMES, Words
 from hub.console.page import Shown
+from hub.console.refusals import in_words
 from hub.console.rendering import render
 from hub.console.shared import Made
 from hub.console.workings import Workings
 from hub.domain.errors import HubError
 from hub.words.names import PURPOSES
-from hub.words.refusals import CHINESE
 
 # Pages that look back in a way of their own.
 _OWN_WAY = ("known", "find", "decision")
@@ -73,10 +73,7 @@ class Frame:
 
     def refused(self, refusal: HubError, status: int) -> Response:
         """Says what was refused and what to do, in the reader's language."""
-        zh = next((CHINESE[one.__name__] for one in type(refusal).__mro__ if one.__name__ in CHINESE), "")
-        en = (type(refusal).__doc__ or "").strip().splitlines()[0]
-        said = self._words.t(zh or en, en)
-        detail = str(refusal) if str(refusal) != en else ""
+        said, detail = in_words(refusal, self._words)
         title = self._words.t("未能显示", "Not shown")
         body = str(render("refused", {**self._values(), "said": said, "detail": detail, "code": status}))
         made = Made(body, "", 0.0)

@@ -79,6 +79,7 @@ class Shown:
     is_live: bool = False
     verdict: str = ""
     known: "Known | None" = None
+    status: int = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """`hub audit`: asked in dates, approved by another, waited for, shown and fetched; what is refused says so."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from typer.testing import CliRunner, Result
 from hub.audit.outcome import read
 from hub.audit.requests.folder import Folder
 from hub.cli import app
+from hub.commands.audit import NoBundle
 from hub.commands.login import login
 from hub.commands.options import FileThere
 from hub.domain.audit_errors import (
@@ -24,6 +26,7 @@ from hub.domain.audit_errors import (
     AuditWindowReversed,
 )
 from hub.domain.errors import RequestInvalid
+from hub.domain.instants import LOCAL
 from tests.clients import DEADLINE_S, Province
 from tests.hub_process import RunningHub
 from tests.messages import question, registered
@@ -70,6 +73,8 @@ def test_a_card_is_audited_from_the_question_to_the_bundle(run: Callable[..., Re
     assert target.read_bytes() == Folder(shared_hub.data_dir, code).file(1).read_bytes()  # type: ignore[arg-type]
     steps = said(run("show", code, "--json"))["steps"]
     assert [step["kind"] for step in steps[-3:]] == ["audit_delivered", "audit_shown", "audit_shown"]
+    # What can be done next is said.
+    assert f"hub audit download {code} --part bundle" in run("show", code).stdout
     assert "the same login asked and approved" in run("show", code).stdout
     assert f"{code}  DELIVERED" in run("list").stdout and "查看审计结果" in run("show", code).stdout
 
@@ -106,14 +111,21 @@ def test_every_question_is_carried_out(run: Callable[..., Result], shared_hub: R
     codes = {kind: said(run("request", *words, *WHY, *BY_LI, "--json"))["code"] for kind, words in asked.items()}
     for code in codes.values():
         assert run("approve", code, *BY_HAN, "--same-login").exit_code == 0
+    progress: list[str] = []
     for kind, code in codes.items():
         waited = run("show", code, "--wait")
         assert waited.exit_code == 0, (kind, waited.output)
+        progress.append(waited.stderr)
         outcome = said(run("show", code, "--outcome", *BY_LI, "--json"))["outcome"]
         assert outcome["holds"] in (True, None), (kind, outcome["answer"], outcome["tables"])
         parts = set(Folder(shared_hub.data_dir, code).parts())
         assert parts >= ({1, 2, 3, 4} if kind == "card" else {1, 2, 3}), (kind, parts, outcome["limits"])
     assert position > 0
+    # Without a terminal, lines say how far they are.
+    assert re.search(rf"^{codes['card']} (APPROVED|RUNNING) ", progress[0], re.MULTILINE), progress
+    none = run("download", codes["views"], "--part", "bundle", "--out", str(shared_hub.data_dir / "none"))
+    assert isinstance(none.exception, NoBundle) and f"hub prove audit {codes['views']}" in str(none.exception)
+    assert "--part bundle" not in run("show", codes["views"]).stdout
     target = Folder(shared_hub.data_dir, codes["card"]).path / "report.pdf"
     assert run("check-report", str(target), "--outcome", str(target.with_name("outcome.json"))).exit_code == 0
 
@@ -133,6 +145,13 @@ def test_every_question_is_carried_out(run: Callable[..., Result], shared_hub: R
 )
 def test_what_cannot_be_asked_is_refused_by_name(arguments: tuple[str, ...], refusal: type[Exception], run: Callable[..., Result]) -> None:
     assert isinstance(run(*arguments).exception, refusal)
+
+
+def test_a_period_without_an_end_is_until_now_and_one_that_ends_later_says_what_time_it_is(run: Callable[..., Result]) -> None:
+    asked = run("request", "answers", "--from", "2020-01-01", *WHY, *BY_LI)
+    assert asked.exit_code == 0 and "hub audit approve AU-" in asked.stdout
+    ahead = run("request", "answers", "--from", "2020-01-01", "--to", AHEAD, *WHY).exception
+    assert isinstance(ahead, AuditWindowAhead) and datetime.now(LOCAL).strftime("it is %Y-%m-%d ") in str(ahead)
 
 
 def test_an_empty_window_is_refused(run: Callable[..., Result]) -> None:

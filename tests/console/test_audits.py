@@ -12,6 +12,7 @@ from hub.audit.requests.folder import Folder
 from hub.console.pages.audit_things import THINGS
 from hub.console.workings import Workings
 from hub.domain.audit_request import AuditRequest
+from hub.domain.instants import LOCAL
 from hub.journal.sessions import session
 from tests.console.conftest import LOST_CARD, SICHUAN_CARD, Visitor, visitor
 
@@ -127,9 +128,9 @@ def test_a_card_is_an_auditors_of_its_province_to_ask_about_and_to_see(workings:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"kind": "record", "purpose": " "}, "purpose"),
-        ({"kind": "record", "basis": ""}, "legal_basis"),
-        ({"kind": "record", "purpose": "A12345678 complained"}, "purpose"),
+        ({"kind": "record", "purpose": " "}, "Purpose: "),
+        ({"kind": "record", "basis": ""}, "Legal basis: "),
+        ({"kind": "record", "purpose": "A12345678 complained"}, "Purpose: It looks as if it named a person or a card"),
         ({"kind": "record", "since": "tomorrow"}, "not of the form"),
         ({"kind": "record", "since": AHEAD}, "beyond what is recorded"),
         ({"kind": "record", "since": "1999-01-01"}, "Nothing was recorded by then"),
@@ -139,15 +140,15 @@ def test_a_card_is_an_auditors_of_its_province_to_ask_about_and_to_see(workings:
         ({"kind": "rules", "from": "2020-01-01", "to": "2020-02-01", "rules": "xyz"}, "not of the form"),
         ({"kind": "agreement", "from": "2020-01-01", "to": "2020-02-01", "agreement": "NONE", "change": "valid_from"}, "not of the form"),
         ({"kind": "card", "card": "", "issuer": "50"}, "not of the form"),
-        ({"kind": "card", "card": "12", "issuer": "50"}, "card.clear"),
+        ({"kind": "card", "card": "12", "issuer": "50"}, "Card number: "),
         ({"kind": "person", "card": "", "issuer": "50"}, "not of the form"),
         ({"kind": "person", "card": LOST_CARD, "issuer": "50", "valid": "soon"}, "not of the form"),
         ({"kind": "person", "card": LOST_CARD, "issuer": "50", "at": AHEAD}, "beyond what is recorded"),
-        ({"kind": "case", "handling": "52", "no": "N1"}, "question.case.handling_province"),
-        ({"kind": "case", "handling": "51", "no": "500199194001010010"}, "case_no"),
-        ({"kind": "filing", "insured": "50", "no": ""}, "question.filing.filing_no"),
-        ({"kind": "loan", "no": "x" * 65}, "question.loan.barcode"),
-        ({"kind": "concession", "card": LOST_CARD, "issuer": "50", "region": "5"}, "question.concession.region"),
+        ({"kind": "case", "handling": "52", "no": "N1"}, "Handling side: "),
+        ({"kind": "case", "handling": "51", "no": "500199194001010010"}, "Number of the case: "),
+        ({"kind": "filing", "insured": "50", "no": ""}, "Number of the filing: "),
+        ({"kind": "loan", "no": "x" * 65}, "Barcode: "),
+        ({"kind": "concession", "card": LOST_CARD, "issuer": "50", "region": "5"}, "Region: "),
         ({"kind": "nothing"}, "no such page"),
     ],
 )
@@ -172,6 +173,21 @@ def test_a_thing_of_a_person_is_an_auditors_of_its_province_to_ask_about(working
         assert one.client.get(f"{path}/outcome").status_code == 403
     assert policy.client.get("/audit/requests/ask?kind=loan").status_code == 403
     assert "Number of the case" in policy.get("/audit/requests/ask?kind=case")
+
+
+def test_a_form_that_is_refused_is_shown_again_with_what_was_typed_in_the_readers_language(workings: Workings) -> None:
+    now = (datetime.now(LOCAL) - timedelta(seconds=1)).strftime("%Y-%m-%d %H:%M:%S")
+    typed = {"kind": "rules", "from": "2020-01-01", "to": now, "parameter": "tempLossDays", "value": "很快", "inputs": "rebuilt", **WHY}
+    response = visitor(workings, POLICY, lang="zh").post("/audit/requests/ask", **typed)
+    assert response.status_code == 400, response.text[-600:]
+    for kept in ("2020-01-01", now, "很快", *WHY.values()):
+        assert f'value="{kept}"' in response.text, kept
+    assert '<option value="tempLossDays" selected>' in response.text and '<option value="rebuilt" selected>' in response.text
+    assert "所列改动无法试行" in response.text and "0–36,500" in response.text
+    # The day is explained with an example; the number of a card is not given back.
+    unread = visitor(workings, AUDITOR, lang="zh").post("/audit/requests/ask", kind="card", card=LOST_CARD, issuer="51", at="昨天", **WHY)
+    assert "应如 2026-03-01" in unread.text and LOST_CARD not in unread.text
+    assert '<option value="51" selected>' in unread.text and 'value="昨天"' in unread.text
 
 
 def test_every_form_is_shown_in_both_languages(other: Visitor) -> None:

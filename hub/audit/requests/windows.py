@@ -8,7 +8,7 @@ from chuanyu.exchange.v1 import audit_question_pb2 as protos
 
 from hub.domain.audit_errors import AuditWindowAhead, AuditWindowBefore, AuditWindowReversed
 from hub.domain.errors import RequestInvalid
-from hub.domain.instants import microseconds
+from hub.domain.instants import in_local, microseconds
 from hub.intake.request_rules import instant_us
 from hub.journal.reader import head_position
 from hub.journal.times import first_position_since
@@ -46,7 +46,7 @@ def check_times(connection: psycopg.Connection, question: protos.AuditQuestion, 
             holder, field = (at, "instant") if isinstance(at, protos.RecordedAsOf) else (asked, "valid_at")
             is_ahead = _instant(holder, field, path) > now_us
         if is_ahead:
-            raise AuditWindowAhead(field=path)
+            raise AuditWindowAhead(f"（现在 it is {in_local(now_us):%Y-%m-%d %H:%M:%S}）", field=path)
     if kind in ("answers", "what_if"):
         _check_window(connection, asked)
     for field in ("recorded_as_of", "since"):

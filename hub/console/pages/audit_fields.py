@@ -59,19 +59,20 @@ def times(page: Page) -> dict[str, Any]:
     """Returns both times as fields of a question, none for what was left empty; raises InputUnfit."""
     found: dict[str, Any] = {}
     if at := said(page, "at"):
-        found["recorded_as_of"] = place(at)
+        found["recorded_as_of"] = place(page, at)
     if valid := said(page, "valid"):
-        found["valid_at"] = place(valid).instant
+        found["valid_at"] = place(page, valid).instant
     return found
 
 
-def place(text: str) -> protos.RecordedAsOf:
+def place(page: Page, text: str) -> protos.RecordedAsOf:
     """Returns a place in the record by a day or a time in +08:00; raises InputUnfit."""
     made = protos.RecordedAsOf()
     try:
         made.instant.FromDatetime(with_zone(datetime.fromisoformat(text)).astimezone(UTC))
     except (ValueError, OverflowError):
-        raise InputUnfit(text[:40]) from None
+        example = page.t("应如 2026-03-01 或 2026-03-01 10:05", "write a day or a time, such as 2026-03-01 or 2026-03-01 10:05")
+        raise InputUnfit(f"{text[:40]} → {example}") from None
     return made
 
 

@@ -12,19 +12,35 @@ from hub.admin.accounts.roles import AUDITOR
 from hub.admin.reference_pages import reference_page
 from hub.audit.as_of import agreements_at
 from hub.audit.requests.desk import Asking, opened
+from hub.audit.rule_versions import kept_digests
 from hub.console.page import CONSOLE, InputUnfit, Moved, Page, PageForbidden, PageUnknown, Shown
 from hub.console.pages.audit_fields import Form, may_ask_of_person, named_card, place, said, times
 from hub.console.pages.audit_things import THINGS
-from hub.domain.instants import LOCAL, local_midnight
+from hub.console.refusals import Said, in_words
+from hub.domain.audit_errors import AuditChangeUnfit, AuditNameUnknown, AuditWindowAhead, AuditWindowBefore, AuditWindowReversed
+from hub.domain.errors import RequestInvalid, RuleVersionUnknown
+from hub.domain.instants import local_midnight
 from hub.journal.reader import head_position
 from hub.projections import PROJECTIONS
 from hub.projections.views.agreements import find_history
-from hub.words.names import PROVINCES
+from hub.words.names import PROVINCES, VIEWS
+from hub.words.parameters import PARAMETERS
+
+# What is mended in the form: it is shown again, with what was typed.
+_OF_TIMES = (AuditWindowAhead, AuditWindowBefore, AuditWindowReversed)
+_MENDED = (*_OF_TIMES, InputUnfit, RequestInvalid, AuditNameUnknown, AuditChangeUnfit, RuleVersionUnknown)
+# Not given back: a card's number is in what is sent alone.
+_KEPT_BACK = ("token", "card")
 
 
 def form(page: Page) -> Shown:
     """Shows the form of a question; raises PageUnknown or PageForbidden."""
-    kind = page.query.get("kind", "record")
+    # A link that leads here may have filled some of it in.
+    filled = {name: page.query.get(name, "").strip()[:32] for name in ("from", "to", "at")}
+    return _shown(page, page.query.get("kind", "record"), {name: text for name, text in filled.items() if text})
+
+
+def _shown(page: Page, kind: str, typed: Mapping[str, str], refused: Said | None = None) -> Shown:
     asked = _form(page, kind)
     with page.reading() as connection:
         head = head_position(connection)
@@ -37,30 +53,28 @@ def form(page: Page) -> Shown:
         "title": page.t(*asked.title),
         "says": page.t(*asked.says),
         "issuers": [(code, page.words.of(PROVINCES, code)) for code in page.account.provinces],
-        # A link that leads here may have filled them in.
-        "month": (_filled(page, "from") or before.isoformat(), _filled(page, "to") or first.isoformat()),
-        "at": _filled(page, "at"),
-        "now": datetime.now(LOCAL).strftime("%Y-%m-%d %H:%M"),
+        "typed": {"from": before.isoformat(), "to": first.isoformat(), **typed},
+        "refused": refused,
         "token": page.session.token,
         "choices": {"rules": [], "parameters": [], "agreements": [], "views": [], **choices},
     }
-    return Shown("audit_ask", page.t(*asked.title), values, as_of=head)
+    return Shown("audit_ask", page.t(*asked.title), values, as_of=head, status=200 if refused is None else 400)
 
 
-def _filled(page: Page, name: str) -> str:
-    return page.query.get(name, "").strip()[:32]
-
-
-def ask(page: Page) -> Moved:
-    """Records a request; raises InputUnfit, PageForbidden, SearchedTooOften, RequestInvalid, and what is refused of times."""
-    asked = _form(page, said(page, "kind"))
-    question = asked.question(page)
-    if asked.is_of_person and not may_ask_of_person(page, question):
-        raise PageForbidden
+def ask(page: Page) -> Moved | Shown:
+    """Records a request, or shows the form again with what is to be mended; raises PageForbidden and SearchedTooOften."""
+    kind = said(page, "kind")
+    asked = _form(page, kind)
     me = requests.AuditPerson(participant=CONSOLE, name=page.account.name)
-    asking = Asking(question, said(page, "purpose"), said(page, "basis"))
-    with page.reading() as connection, opened(page.workings.dsn, connection) as desk:
-        made = desk.request(asking, me, page.workings.keyring, datetime.now(UTC))
+    try:
+        question = asked.question(page)
+        if asked.is_of_person and not may_ask_of_person(page, question):
+            raise PageForbidden
+        asking = Asking(question, said(page, "purpose"), said(page, "basis"))
+        with page.reading() as connection, opened(page.workings.dsn, connection) as desk:
+            made = desk.request(asking, me, page.workings.keyring, datetime.now(UTC))
+    except _MENDED as refusal:
+        return _shown(page, kind, {name: said(page, name) for name in page.form if name not in _KEPT_BACK}, in_words(refusal, page.words))
     return Moved(f"/audit/requests/{made.code}")
 
 
@@ -74,16 +88,24 @@ def _form(page: Page, kind: str) -> Form:
 
 def _choices(page: Page, connection: psycopg.Connection, head: int) -> Mapping[str, list[tuple[str, str]]]:
     """Returns what can be chosen: kept versions of the rules, policy parameters of today, agreements, views."""
-    versions = connection.execute("SELECT digest FROM journal.rule_version").fetchall()
     policy = reference_page("policy", page.today)
-    names = sorted({row[policy.columns.index("parameter")] for row in policy.rows}) if policy is not None else []
-    codes = sorted({terms.code for terms in agreements_at(connection, head)})
+    rows = [dict(zip(policy.columns, row, strict=True)) for row in policy.rows] if policy is not None else []
+    values: dict[str, list[str]] = {}
+    for row in rows:
+        values.setdefault(row["parameter"], []).append(row["value"])
+    names = {name: f"{page.words.of(PARAMETERS, name)} {name} = {' / '.join(sorted(set(said)))}" for name, said in values.items()}
     return {
-        "rules": [(bytes(digest).hex(), bytes(digest).hex()[:16]) for (digest,) in versions],
-        "parameters": [(name, name) for name in names],
-        "agreements": [(code, code) for code in codes],
-        "views": [(view.name, view.name) for view in PROJECTIONS],
+        "rules": [(digest.hex(), digest.hex()[:16]) for digest in kept_digests(connection)],
+        "parameters": sorted(names.items()),
+        "agreements": _agreements(page, connection, head),
+        "views": [(view.name, f"{page.words.of(VIEWS, view.name)} {view.name}") for view in PROJECTIONS],
     }
+
+
+def _agreements(page: Page, connection: psycopg.Connection, head: int) -> list[tuple[str, str]]:
+    """Returns the agreements by code, with the scenarios that they are about."""
+    known = {terms.code: terms for terms in agreements_at(connection, head)}
+    return [(code, f"{code} {', '.join(map(page.scenario, sorted(terms.scenarios)))}") for code, terms in sorted(known.items())]
 
 
 def _card(page: Page) -> protos.AuditQuestion:
@@ -138,19 +160,19 @@ def _what_if(page: Page, changes: list[protos.WhatIfChange]) -> protos.AuditQues
 def _views(page: Page) -> protos.AuditQuestion:
     question = protos.ViewsQuestion(views=[str(one) for one in page.form.getlist("view") if one])
     if at := said(page, "at"):
-        question.recorded_as_of.CopyFrom(place(at))
+        question.recorded_as_of.CopyFrom(place(page, at))
     return protos.AuditQuestion(views=question)
 
 
 def _record(page: Page) -> protos.AuditQuestion:
     question = protos.RecordQuestion()
     if since := said(page, "since"):
-        question.since.CopyFrom(place(since))
+        question.since.CopyFrom(place(page, since))
     return protos.AuditQuestion(record=question)
 
 
 def _period(page: Page) -> dict[str, protos.RecordedAsOf]:
-    return {"from": place(said(page, "from")), "to": place(said(page, "to"))}
+    return {"from": place(page, said(page, "from")), "to": place(page, said(page, "to"))}
 
 
 FORMS: Mapping[str, Form] = {

@@ -162,6 +162,7 @@ def outcome(page: Page) -> Shown:
         "outcome": result,
         "answer": _t(page, result.answer),
         "question": _t(page, result.question),
+        "about": [(_t(page, line.label), _t(page, line.said)) for line in result.about],
         "verified": [_t(page, one) for one in result.verified],
         "limits": [_t(page, one) for one in result.limits],
         "both_times": both_times(result),
