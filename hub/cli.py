@@ -181,6 +181,12 @@ COMMANDS = (
         POLICY,
         "列出某人的入园入馆与预约；查看本身入账。List a person's visits and bookings; itself a look.",
     ),
+    Entry(
+        "settle",
+        "hub.commands.settle:app",
+        POLICY,
+        "两省结算：按业务日出账、确认、争议、支付、复核。Statements between the provinces.",
+    ),
     Entry("audit", "hub.commands.audit:app", POLICY, "审计：申请、核准、查看、取走。Audits: ask, approve, look, fetch."),
     Entry("erasure", "hub.commands.erasure:app", POLICY, "抹除个人标识：申请、审批、查看。Erasure of identifiers: request, decide, list."),
     Entry(

@@ -40,6 +40,7 @@ from hub.api.hotlists.service import HotlistService
 from hub.api.joint_services.case_service import CaseService
 from hub.api.joint_services.service import ServiceItemService
 from hub.api.medical.service import MedicalService
+from hub.api.settlements.service import SettlementService
 from hub.api.subscriptions.service import SubscriptionService
 from hub.audit.rule_versions import publish_rules
 from hub.domain import reference
@@ -155,14 +156,16 @@ class HubServer:
         looks = Looks(decisions)
         cards = CardService(dsn, card_reader, checks, intake.identifiers, tables, keyring, looks, reads)
         opened.callback(cards.close)
-        service_items = ServiceItemService(dsn, card_reader, intake.identifiers, tables, looks)
-        opened.callback(service_items.close)
         cases = CaseService(dsn, tables)
         opened.push_async_callback(cases.stop)
-        medical = MedicalService(dsn, intake.identifiers, tables, looks)
-        opened.callback(medical.close)
-        culture = CultureService(dsn, intake.identifiers, tables, looks)
-        opened.callback(culture.close)
+        asked = (
+            ServiceItemService(dsn, card_reader, intake.identifiers, tables, looks),
+            MedicalService(dsn, intake.identifiers, tables, looks),
+            CultureService(dsn, intake.identifiers, tables, looks),
+            SettlementService(dsn),
+        )
+        for one in asked:
+            opened.callback(one.close)
         subscriptions = SubscriptionService(dsn, keyring)
         opened.push_async_callback(subscriptions.stop)
         # Closed is from the last to the first: what ends streams, then the running calls, then what these still need.
@@ -175,7 +178,7 @@ class HubServer:
         requests = AuditRequests(dsn, keyring, settings.data_dir)
         opened.callback(requests.close)
         audits = AuditService(reads, own.receipt_keys, own.receipts.origin, requests)
-        services = (feeds, cards, hotlists, service_items, cases, medical, culture, subscriptions, audits)
+        services = (feeds, cards, hotlists, cases, *asked, subscriptions, audits)
         self._server.add_generic_rpc_handlers(tuple(service.handler(gate) for service in services))
         if further is not None:
             self._server.add_generic_rpc_handlers((further(gate, checks),))

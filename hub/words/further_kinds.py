@@ -89,6 +89,11 @@ FURTHER_KINDS = {
     "audit_failed": "审计未能完成",
     "audit_cancelled": "取消审计",
     "audit_shown": "查看审计结果",
+    "statement_issued": "出具结算单",
+    "statement_acknowledged": "确认结算单",
+    "statement_line_disputed": "对结算单一行提出争议",
+    "statement_dispute_resolved": "了结结算争议",
+    "statement_payment_reported": "报告结算净额已支付",
 }
 
 

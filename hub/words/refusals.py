@@ -4,6 +4,18 @@ Errors that only commands raise have both languages in their docstring. They are
 """
 
 CHINESE = {
+    # Settlement between the provinces
+    "SchemeUnknown": "那一天没有这个结算方案；见 `hub settle schemes`。",
+    "WindowNotEnded": "这个业务日的账还没有到切账时刻；次日才切。",
+    "WindowAlreadyStated": "这个业务日已出账，结算单不再改变；之后到的计入下一张。",
+    "WindowBefore": "到这个业务日结束时还没有任何记录。",
+    "StatementUnknown": "没有这张结算单；见 `hub settle list`。",
+    "StatementAcknowledgedAlready": "这一方已确认过这张结算单。",
+    "StatementDiffers": "所确认的不是这张结算单：摘要不同。",
+    "StatementStep": "还不能这样做：有未了结的争议，或一方未确认，或无需支付。",
+    "StatementLineUnknown": "结算单没有这一行，或这一行没有未了结的争议，或应由另一方这样了结。",
+    "PaymentDiffers": "支付额不是结算单的净额，或由应收方报告。",
+    "StatementChanged": "有人同时改动了这张结算单；请查看后再试。",
     # The log
     "NothingSealed": "此日志尚未封存；请运行 `hub seal`。",
     "NotSealedYet": "尚未封存到此处；请几秒后重试，或用 `hub status` 查看封存进度。",

@@ -25,9 +25,11 @@ from chuanyu.exchange.v1 import (
     medical_service_pb2_grpc,
     service_item_service_pb2,
     service_item_service_pb2_grpc,
+    settlement_service_pb2_grpc,
     subscription_service_pb2,
     subscription_service_pb2_grpc,
 )
+from chuanyu.exchange.v1 import settlement_service_pb2 as statements
 
 from hub.admin.registry import register_participant
 from hub.admin.roles import grant_roles, revoke_role
@@ -114,6 +116,7 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
     judged.used_at.seconds = AT_S
     explained = card_service_pb2.ExplainAcceptanceRequest(hypothetical=check)
     units = card_service_pb2.GetConcessionBalanceRequest(card=judged.card, region="500103")
+    money, statement = settlement_service_pb2_grpc.SettlementServiceStub(one.channel), {"statement_code": "ST-QR-1"}
     made: dict[str, Callable[[], Any]] = {
         "FeedService/GetFeed": lambda: one.next_sequence(name),
         "FeedService/AppendEvents": lambda: one.append(name, 1),
@@ -172,6 +175,20 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
             )
         ),
         "CultureService/ListVenueVisits": lambda: leisure.ListVenueVisits(visits, timeout=DEADLINE_S),
+        "SettlementService/ListStatements": lambda: money.ListStatements(statements.ListStatementsRequest(), timeout=DEADLINE_S),
+        "SettlementService/GetStatement": lambda: money.GetStatement(statements.GetStatementRequest(**statement), timeout=DEADLINE_S),
+        "SettlementService/StreamStatementLines": lambda: list(
+            money.StreamStatementLines(statements.StreamStatementLinesRequest(**statement), timeout=DEADLINE_S)
+        ),
+        "SettlementService/AcknowledgeStatement": lambda: money.AcknowledgeStatement(
+            statements.AcknowledgeStatementRequest(**statement, digest=bytes(32), person="li.lei"), timeout=DEADLINE_S
+        ),
+        "SettlementService/DisputeLine": lambda: money.DisputeLine(
+            statements.DisputeLineRequest(**statement, line=1, reason_code="AMOUNT_DIFFERS", person="li.lei"), timeout=DEADLINE_S
+        ),
+        "SettlementService/ReportPayment": lambda: money.ReportPayment(
+            statements.ReportPaymentRequest(**statement, payment_reference="P1", amount_fen=1, person="li.lei"), timeout=DEADLINE_S
+        ),
         "SubscriptionService/Subscribe": lambda: next(
             subscriptions.Subscribe(subscription_service_pb2.SubscribeRequest(), timeout=DEADLINE_S)
         ),
@@ -213,7 +230,7 @@ def test_every_call_of_the_services_has_a_row() -> None:
 
 def _services() -> list[Any]:
     questions = (audit_service_pb2, card_service_pb2, case_service_pb2, culture_service_pb2, medical_service_pb2, service_item_service_pb2)
-    return [*questions, feed_service_pb2, hotlist_service_pb2, subscription_service_pb2]
+    return [*questions, statements, feed_service_pb2, hotlist_service_pb2, subscription_service_pb2]
 
 
 # How far a service point reaches

@@ -156,11 +156,11 @@ def test_bad_input_is_refused_by_name_and_nothing_is_recorded(
     workings: Workings, other: Visitor, fields: dict[str, str], said: str
 ) -> None:
     with session(workings.dsn, "hub_reader", "test") as connection:
-        before = reading.count(connection)
+        before = reading.REQUESTS.count(connection)
     response = other.post("/audit/requests/ask", **{**WHY, **fields})
     assert response.status_code in (400, 404) and said in response.text, response.text[-600:]
     with session(workings.dsn, "hub_reader", "test") as connection:
-        assert reading.count(connection) == before
+        assert reading.REQUESTS.count(connection) == before
 
 
 def test_a_thing_of_a_person_is_an_auditors_of_its_province_to_ask_about(workings: Workings, policy: Visitor) -> None:

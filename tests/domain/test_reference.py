@@ -328,6 +328,11 @@ NEWBORN,新生儿服务,Newborn,50,TB001,2024-01-01,,[S0]
 """
 SERVICE_ITEM_WORDS = "word,synonyms,initials\n社会保障卡,社保卡,sbk\n住房公积金,公积金,gjj\n"
 WORKING_DAYS = "day,is_working,name_zh,name_en\n2026-01-01,NO,元旦,New Year\n2026-01-04,YES,元旦调休,New Year\n"
+SCHEMES = """scheme,name_zh,name_en,scenarios,route,payer,cut,valid_from,valid_to,source
+BUS,公交,Buses,TRA.BUS,BILATERAL,ISSUER,06:00,2020-12-01,2021-01-01,[D]
+BUS,公交,Buses,TRA.*,BILATERAL,ISSUER,06:00,2021-01-01,,[D]
+RIDES,乘车,Rides,TRA.*,NATIONAL,SERVING,06:00,2020-11-01,2020-12-01,[D]
+"""
 SMALL_TABLES = {
     "regions.csv": REGIONS,
     "unionpay_areas.csv": AREAS,
@@ -345,6 +350,7 @@ SMALL_TABLES = {
     "service_item_totals.csv": SERVICE_ITEM_TOTALS,
     "service_item_packages.csv": SERVICE_ITEM_PACKAGES,
     "service_item_words.csv": SERVICE_ITEM_WORDS,
+    "settlement_schemes.csv": SCHEMES,
     "working_days.csv": WORKING_DAYS,
 }
 
@@ -461,6 +467,13 @@ def test_the_digest_changes_with_any_byte_of_any_table(tmp_path: Path, table: st
         ("service_item_packages.csv", "TB001,2024", "TB009,2024", "line 3, items: UNKNOWN"),
         ("service_item_packages.csv", "50,TB001,2023", "52,TB001,2023", "line 2, provinces: UNKNOWN"),
         ("service_item_words.csv", "公积金,gjj", "社保卡,gjj", "line 3, synonyms: DUPLICATE"),
+        ("settlement_schemes.csv", "BUS,公交,Buses,TRA.BUS", "bus,公交,Buses,TRA.BUS", "line 2, scheme: SHAPE"),
+        ("settlement_schemes.csv", "TRA.BUS,BIL", "TRA.NO,BIL", "line 2, scenarios: UNKNOWN"),
+        ("settlement_schemes.csv", "NATIONAL", "NOWHERE", "line 4, route: UNKNOWN"),
+        ("settlement_schemes.csv", "SERVING", "NOBODY", "line 4, payer: UNKNOWN"),
+        ("settlement_schemes.csv", "06:00", "24:00", "line 2, cut: SHAPE"),
+        ("settlement_schemes.csv", "2020-11-01,2020-12-01", "2020-11-01,2020-12-02", "line 4, scenarios: DUPLICATE"),
+        ("settlement_schemes.csv", "[D]", "", "line 2, source: EMPTY"),
         ("working_days.csv", "2026-01-04", "2026-01-01", "line 3, day: DUPLICATE"),
         ("working_days.csv", "2026-01-01,NO", "2026-01-03,NO", "line 2, is_working: AS_ITS_WEEKDAY"),
         ("working_days.csv", "YES", "MAYBE", "line 3, is_working: UNKNOWN"),

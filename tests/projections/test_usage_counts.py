@@ -12,7 +12,7 @@ from hub.journal.times import last_position_by
 from hub.projections.engine import advance
 from hub.projections.rebuild import rebuild
 from hub.projections.views.daily_usage import DAILY_USAGE
-from hub.projections.views.usage_counts import Counts, Wanted, counts
+from hub.projections.views.usage_counts import Counts, Wanted, changed, counts
 from tests.recording import AT_S, Recording, correcting, journey, reversing, shown
 
 HOUR_S, DAY_S = 3_600, 86_400
@@ -52,6 +52,23 @@ def test_a_count_is_known_at_each_position_as_it_was_counted_then(
     assert found(views, wanted, 0).cells == ()
 
 
+def test_what_changed_between_two_positions_is_the_difference_of_what_was_known(
+    dsn: str, journal: Recording, views: psycopg.Connection
+) -> None:
+    head = record_over_days(dsn, journal)
+    while advance(views, DAILY_USAGE):
+        pass
+    known = [{one.cell: (one.uses, one.fen) for one in found(views, ANY, position).cells} for position in range(head + 1)]
+    for after in range(head + 1):
+        for until in range(after, head + 1):
+            difference = {
+                cell: (known[until].get(cell, (0, 0))[0] - before[0], known[until].get(cell, (0, 0))[1] - before[1])
+                for cell in known[after].keys() | known[until].keys()
+                for before in [known[after].get(cell, (0, 0))]
+            }
+            assert changed(views, after, until) == {cell: one for cell, one in difference.items() if one != (0, 0)}
+
+
 def test_sums_by_the_day_of_knowing_come_to_the_counts(dsn: str, journal: Recording, views: psycopg.Connection) -> None:
     record_over_days(dsn, journal)
     while advance(views, DAILY_USAGE, page_events=2):
@@ -82,6 +99,8 @@ def test_what_the_view_has_not_reached_is_refused(journal: Recording, views: psy
     journal.append(journey())
     with pytest.raises(ViewBehind):
         found(views, position=1)
+    with pytest.raises(ViewBehind):
+        changed(views, 0, 1)
 
 
 def test_an_instant_is_the_position_of_the_last_event_recorded_by_then(dsn: str, journal: Recording, views: psycopg.Connection) -> None:

@@ -11,6 +11,7 @@ from chuanyu.exchange.v1 import (
     feed_service_pb2,
     medical_service_pb2,
     service_item_service_pb2,
+    settlement_service_pb2,
 )
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
@@ -27,6 +28,7 @@ RECORDING = (
     medical_service_pb2.DESCRIPTOR.services_by_name["MedicalService"],
     culture_service_pb2.DESCRIPTOR.services_by_name["CultureService"],
     audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],
+    settlement_service_pb2.DESCRIPTOR.services_by_name["SettlementService"],
 )
 
 

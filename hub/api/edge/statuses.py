@@ -3,7 +3,7 @@
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from hub.domain import audit_errors, errors
+from hub.domain import audit_errors, errors, settlement_errors
 from hub.domain.errors import NothingSealed, NotSealedYet, SizeUnknown
 from hub.domain.quarantine import meaning_of
 
@@ -75,6 +75,14 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     errors.BatchUnsigned: (code_pb2.FAILED_PRECONDITION, "BATCH_UNSIGNED"),
     errors.DigestsClosed: (code_pb2.FAILED_PRECONDITION, "DIGESTS_CLOSED"),
     errors.ReceiptNotFound: (code_pb2.NOT_FOUND, "RECEIPT_NOT_FOUND"),
+    settlement_errors.SchemeUnknown: (code_pb2.INVALID_ARGUMENT, "SCHEME_UNKNOWN"),
+    settlement_errors.StatementUnknown: (code_pb2.NOT_FOUND, "STATEMENT_UNKNOWN"),
+    settlement_errors.StatementAcknowledgedAlready: (code_pb2.FAILED_PRECONDITION, "STATEMENT_ACKNOWLEDGED"),
+    settlement_errors.StatementDiffers: (code_pb2.FAILED_PRECONDITION, "STATEMENT_DIFFERS"),
+    settlement_errors.StatementStep: (code_pb2.FAILED_PRECONDITION, "STATEMENT_STEP"),
+    settlement_errors.StatementLineUnknown: (code_pb2.INVALID_ARGUMENT, "STATEMENT_LINE"),
+    settlement_errors.PaymentDiffers: (code_pb2.FAILED_PRECONDITION, "PAYMENT_DIFFERS"),
+    settlement_errors.StatementChanged: (code_pb2.ABORTED, "STATEMENT_CHANGED"),
     audit_errors.AuditUnknown: (code_pb2.NOT_FOUND, "AUDIT_UNKNOWN"),
     audit_errors.AuditSamePerson: (code_pb2.FAILED_PRECONDITION, "AUDIT_SAME_PERSON"),
     audit_errors.AuditSameLogin: (code_pb2.FAILED_PRECONDITION, "AUDIT_SAME_PERSON"),

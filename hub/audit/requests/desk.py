@@ -56,7 +56,7 @@ class AuditDesk:
         _refuse_texts(question)
         check(self._dsn, self._connection, question, microseconds_of(at))
         for _ in range(_TRIES):
-            code = requested.audit_code = code_of(reading.count(self._connection) + 1)
+            code = requested.audit_code = code_of(reading.REQUESTS.count(self._connection) + 1)
             try:
                 self._store.save(AuditRequest.begin("audit_requested", requested, AuditRequest.create_id(code), at))
             except IntegrityError:

@@ -21,7 +21,7 @@ from chuanyu.exchange.v1 import audit_requests_pb2 as protos
 
 from hub.audit.requests.desk import opened
 from hub.audit.requests.folder import NAMES, Folder, drop_old
-from hub.audit.requests.reading import at_numbers, count, find, newest, versions
+from hub.audit.requests.reading import REQUESTS, find, newest
 from hub.child import Forked, forks_of
 from hub.config import Config
 from hub.domain.audit_errors import AuditChanged, AuditNotApproved, AuditNotRunning
@@ -72,7 +72,7 @@ class Runner:
 
     def work(self) -> None:
         """Carries out what is approved until it is to stop."""
-        self._last = count(self._connection)
+        self._last = REQUESTS.count(self._connection)
         self._keep(newest(self._connection, _LOOK_BACK))
         while not self._stop.is_set():
             self._sweep()
@@ -84,12 +84,12 @@ class Runner:
 
     def _look(self) -> None:
         """Reads again what has changed."""
-        found = versions(self._connection, [*self._open, self._last + 1])
+        found = REQUESTS.versions(self._connection, [*self._open, self._last + 1])
         changed = [number for number, version in found.items() if number not in self._open or self._open[number].version != version]
         if not changed:
             return
-        last = count(self._connection, self._last)
-        self._keep(at_numbers(self._connection, sorted({*changed, *range(self._last + 1, last + 1)})))
+        last = REQUESTS.count(self._connection, self._last)
+        self._keep(REQUESTS.at_numbers(self._connection, sorted({*changed, *range(self._last + 1, last + 1)})))
         self._last = last
 
     def _keep(self, audits: list[AuditRequest]) -> None:

@@ -1,5 +1,5 @@
 """The reference tables the hub decides by: regions, UnionPay areas, scenarios, reasons, policy, seed agreements; and those people read:
-identity documents, media, banks, published figures, the catalogue of 川渝通办.
+identity documents, media, banks, published figures, the catalogue of 川渝通办, settlement schemes.
 
 They are CSV files beside this module, effective-dated and with their sources at their head, so that a clerk can read
 and a diff can show them. A set that contradicts itself is refused as a whole: a hub that started on it would give
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hub.domain.instants import epoch_day_of
-from hub.domain.reference import rows, rule_rows, service_items, working_day_rows
+from hub.domain.reference import rows, rule_rows, service_items, settlement_rows, working_day_rows
 from hub.domain.reference.reading import Cells, InvalidReferenceTable, in_force, read_table, versions_by_key
 from hub.domain.reference.rows import Bank, IdType, Medium, Region, Scenario, Target, UnionpayArea
 from hub.domain.reference.rule_rows import Agreement, Policy, Reason
@@ -50,6 +50,7 @@ _TABLES = (
     "targets.csv",
     "unionpay_areas.csv",
     *service_items.TABLES,
+    settlement_rows.TABLE,
     working_day_rows.TABLE,
 )
 
@@ -73,6 +74,7 @@ class Reference:
     agreements: tuple[Agreement, ...]
     service_items: service_items.ServiceItemTables
     working_days: working_day_rows.WorkingDays
+    schemes: settlement_rows.Schemes
     region_days: Mapping[str, tuple[int, int]]
     kin: Mapping[str, tuple[str, ...]]
 
@@ -176,6 +178,7 @@ def load(directory: Path = Path(__file__).parent) -> Reference:
         agreements=_agreements(agreements, scenarios, regions, provinces),
         service_items=service_items.read_service_items(contents, provinces, regions),
         working_days=working_day_rows.read_working_days(contents),
+        schemes=settlement_rows.read_schemes(contents, scenarios),
         region_days={code: _epoch_days(versions) for code, versions in regions.items()},
         kin=_kin(regions),
     )

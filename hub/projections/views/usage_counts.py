@@ -56,8 +56,7 @@ def counts(connection: psycopg.Connection, wanted: Wanted, known_position: int |
     """Returns the counts as they were known at a position, None for the newest that the view has reached; raises ViewBehind."""
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        row = connection.execute("SELECT position FROM views.checkpoint WHERE view = 'daily_usage'").fetchone()
-        reached = int(row[0]) if row is not None else 0
+        reached = _reached(connection)
         position = reached if known_position is None else known_position
         if position > reached:
             raise ViewBehind(as_of_position=reached)
@@ -70,6 +69,52 @@ def learnt(connection: psycopg.Connection, wanted: Wanted) -> list[tuple[str, in
     """Returns by how much the counts of some cells changed on each day on which the hub learnt of uses: (day, uses, fen), in order."""
     rows = connection.execute(_LEARNT, _parameters(wanted)).fetchall()
     return [(day, int(uses), int(fen)) for day, uses, fen in rows]
+
+
+def changed(connection: psycopg.Connection, after: int, until: int) -> dict[UsageCell, tuple[int, int]]:
+    """Returns what changed between two positions, the second one included, by cell; raises ViewBehind.
+
+    It is the difference of the counts as known at both, at the cost of what changed and not of all that was ever counted.
+    """
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        reached = _reached(connection)
+        if until > reached:
+            raise ViewBehind(as_of_position=reached)
+        first, last = _edge(connection, after), _edge(connection, until)
+        rows = connection.execute(_BETWEEN, {"first": first.day, "last": last.day}).fetchall()
+        moved = {UsageCell(*row[:4]): (int(row[4]), int(row[5])) for row in rows}
+        for sign, edge in ((-1, first), (1, last)):
+            _move_between(connection, moved, Wanted(), edge, sign)
+    return {cell: one for cell, one in moved.items() if one != (0, 0)}
+
+
+class _Edge(NamedTuple):
+    """A position within its day of knowing, and the last position before that day."""
+
+    day: str
+    before: int
+    position: int
+
+
+def _edge(connection: psycopg.Connection, position: int) -> _Edge:
+    at_us = recorded_at(connection, position)
+    if at_us is None:
+        return _Edge("", 0, 0)
+    day = day_text(epoch_day(at_us))
+    return _Edge(day, last_position_by(connection, _begin_us(day) - 1), position)
+
+
+def _move_between(connection: psycopg.Connection, summed: dict[UsageCell, tuple[int, int]], wanted: Wanted, edge: _Edge, sign: int) -> None:
+    """Adds, or takes off, what changed from the beginning of an edge's day until its position."""
+    for history in _histories(connection, edge.before, edge.position) if edge.position else ():
+        _move(summed, wanted, _at(history, edge.before), -sign)
+        _move(summed, wanted, _at(history, edge.position), sign)
+
+
+def _reached(connection: psycopg.Connection) -> int:
+    row = connection.execute("SELECT position FROM views.checkpoint WHERE view = 'daily_usage'").fetchone()
+    return int(row[0]) if row is not None else 0
 
 
 class Flow(NamedTuple):
@@ -109,16 +154,10 @@ def _newest(connection: psycopg.Connection, wanted: Wanted) -> dict[UsageCell, t
 
 def _known_at(connection: psycopg.Connection, wanted: Wanted, position: int) -> dict[UsageCell, tuple[int, int]]:
     """Adds up what was known before the day of the position, and what became known on that day until there."""
-    at_us = recorded_at(connection, position)
-    if at_us is None:
-        return {}
-    known_day = day_text(epoch_day(at_us))
-    before = last_position_by(connection, _begin_us(known_day) - 1)
-    rows = connection.execute(_BEFORE, {**_parameters(wanted), "known_day": known_day}).fetchall()
+    edge = _edge(connection, position)
+    rows = connection.execute(_BEFORE, {**_parameters(wanted), "known_day": edge.day}).fetchall()
     summed = {UsageCell(*row[:4]): (int(row[4]), int(row[5])) for row in rows}
-    for history in _histories(connection, before, position):
-        _move(summed, wanted, _at(history, before), -1)
-        _move(summed, wanted, _at(history, position), 1)
+    _move_between(connection, summed, wanted, edge, 1)
     return summed
 
 
@@ -176,6 +215,9 @@ _LEARNT = f"""
     SELECT known_day, sum(uses), sum(amount_fen) FROM views.usage_delta
     WHERE (%(day)s = '' OR business_day BETWEEN %(day)s AND %(until)s) {_CELLS}
     GROUP BY known_day ORDER BY known_day"""  # noqa: S608 (our own text)
+_BETWEEN = """
+    SELECT business_day, issuer, region, scenario, sum(uses), sum(amount_fen) FROM views.usage_delta
+    WHERE known_day >= %(first)s AND known_day < %(last)s GROUP BY 1, 2, 3, 4"""
 _CHANGED = """
     SELECT card, above, tellings, counted, finding_count FROM views.daily_usage_facts
     WHERE changed_position > %(before)s AND changed_position <= %(position)s

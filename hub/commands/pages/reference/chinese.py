@@ -14,6 +14,7 @@ SERVICES = {
     "CaseService": "办件服务：两省在此查询同一办件的同一状态",
     "CultureService": "文旅服务：在此查询读者、借阅和入园入馆",
     "MedicalService": "医保服务：在此查询备案、结算链和参保人的结算",
+    "SettlementService": "结算服务：两省在此查询、确认、争议结算单，报告支付",
     "SubscriptionService": "订阅服务：各省在此读取与本省有关的事件",
     "AuditService": "核验服务：在此取检查点、证明和回执，申请审计",
 }
@@ -56,6 +57,12 @@ METHODS = {
     "GetReader": "查询持卡人作为读者，两省合计",
     "ListLoans": "查询持卡人或一册图书的借阅",
     "ListVenueVisits": "查询持卡人的入园入馆与预约",
+    "ListStatements": "列出结算单",
+    "GetStatement": "查询一张结算单",
+    "StreamStatementLines": "取结算单的全部明细",
+    "AcknowledgeStatement": "确认结算单",
+    "DisputeLine": "对一行提出争议，或了结争议",
+    "ReportPayment": "报告净额已支付",
     "Subscribe": "订阅事件",
 }
 

@@ -1,0 +1,1 @@
+"""SettlementService: statements between the provinces."""

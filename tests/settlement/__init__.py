@@ -1,0 +1,1 @@
+"""Settlement between the provinces."""
