@@ -152,10 +152,8 @@ class HubServer:
         checks = Checks(reads, card_reader, decisions, intake.identifiers, keyring, tables)
         opened.push_async_callback(checks.stop)
         hotlists = HotlistService(dsn)
-        opened.callback(hotlists.close)
         looks = Looks(decisions)
         cards = CardService(dsn, card_reader, checks, intake.identifiers, tables, keyring, looks, reads)
-        opened.callback(cards.close)
         cases = CaseService(dsn, tables)
         opened.push_async_callback(cases.stop)
         asked = (
@@ -164,7 +162,7 @@ class HubServer:
             CultureService(dsn, intake.identifiers, tables, looks),
             SettlementService(dsn),
         )
-        for one in asked:
+        for one in (hotlists, cards, *asked):
             opened.callback(one.close)
         subscriptions = SubscriptionService(dsn, keyring)
         opened.push_async_callback(subscriptions.stop)

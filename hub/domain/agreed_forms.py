@@ -63,7 +63,6 @@ PATTERNS = {
     ),
     "^AU-[1-9][0-9]{0,8}$": ("AU- 加审计的编号，如 AU-12", "AU- and the number of the audit, such as AU-12"),
     "^5[01]$": ("一方：50 重庆，51 四川，如 50", "a side: 50 or 51, such as 50"),
-    "^[0-9]{4}-[0-9]{2}-[0-9]{2}$": ("日期，如 2026-03-02", "a day, such as 2026-03-02"),
     "^[A-Z][A-Z0-9]{1,15}$": ("结算方案，如 QR", "a settlement scheme, such as QR"),
     "^[A-Za-z0-9-]{1,35}$": ("银行付款参考号，如 20260303-0001", "a payment reference, such as 20260303-0001"),
     "^ST-[A-Z][A-Z0-9]{1,15}-[1-9][0-9]{0,8}$": ("结算单编号，如 ST-QR-12", "the code of a statement, such as ST-QR-12"),

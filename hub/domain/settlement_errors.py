@@ -12,7 +12,7 @@ class WindowNotEnded(HubError):
 
 
 class WindowAlreadyStated(HubError):
-    """The window of that business day is stated, and a statement never changes: what comes later stands in the next one."""
+    """The window of that business day is stated, and a statement never changes: what comes later is in the next one."""
 
 
 class WindowBefore(HubError):

@@ -1,6 +1,6 @@
 """Makes statements: cuts the windows of a scheme at positions of the journal and adds up what changed between two cuts.
 
-A window belongs to a business day and is cut on the day after, at the hour of the scheme. What is recorded later stands in the next
+A window belongs to a business day and is cut on the day after, at the hour of the scheme. What is recorded later is in the next
 statement, under its own business day. So statements hold each change once: the one after another begins where that one was cut.
 """
 

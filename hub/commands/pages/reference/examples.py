@@ -16,6 +16,7 @@ from hub.commands.pages.reference import (
     feed_examples,
     item_examples,
     medical_examples,
+    settlement_examples,
 )
 from hub.commands.pages.reference.samples import Example
 from hub.domain import errors
@@ -27,6 +28,7 @@ EXAMPLES = {
     **case_examples.EXAMPLES,
     **medical_examples.EXAMPLES,
     **culture_examples.EXAMPLES,
+    **settlement_examples.EXAMPLES,
     **audit_examples.EXAMPLES,
 }
 
