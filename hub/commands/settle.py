@@ -12,7 +12,8 @@ import typer
 from chuanyu.exchange.v1 import settlements_pb2 as protos
 
 from hub.commands import settle_screen
-from hub.commands.asking import Operator, login
+from hub.commands.asking import Operator
+from hub.commands.login import acting
 from hub.commands.database import database
 from hub.commands.officer_desk import Side, now, refusals
 from hub.commands.options import Json
@@ -175,7 +176,7 @@ def pay(
 
 
 def _party(side: str, operator: str) -> protos.StatementParty:
-    return desks.of_operator(side, operator or login())
+    return desks.of_operator(side, acting(operator))
 
 
 def _done(found: Statement) -> None:

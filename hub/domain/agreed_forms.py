@@ -62,6 +62,10 @@ PATTERNS = {
         "a name: a-z 0-9 _ ., a letter first, at most 64 characters, such as card_standing",
     ),
     "^AU-[1-9][0-9]{0,8}$": ("AU- 加审计的编号，如 AU-12", "AU- and the number of the audit, such as AU-12"),
+    "^(|ONLINE|MOBILE|SELF_SERVICE|WINDOW)$": (
+        "办理渠道：ONLINE、MOBILE、SELF_SERVICE 或 WINDOW，可空，如 WINDOW",
+        "a channel: ONLINE, MOBILE, SELF_SERVICE or WINDOW, or nothing, such as WINDOW",
+    ),
     "^5[01]$": ("一方：50 重庆，51 四川，如 50", "a side: 50 or 51, such as 50"),
     "^[A-Z][A-Z0-9]{1,15}$": ("结算方案，如 QR", "a settlement scheme, such as QR"),
     "^[A-Za-z0-9-]{1,35}$": ("银行付款参考号，如 20260303-0001", "a payment reference, such as 20260303-0001"),

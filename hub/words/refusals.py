@@ -21,6 +21,8 @@ CHINESE = {
     "NotSealedYet": "尚未封存到此处；请几秒后重试，或用 `hub status` 查看封存进度。",
     "SizeUnknown": "没有这个大小的检查点；请给出某个检查点的大小。",
     # Audits
+    "FilingUnknown": "没有上报过这一方这个编号的备案。",
+    "LoanUnknown": "没有上报过这个条码的借阅。",
     "AuditUnknown": "没有这个编号的审计；见 `hub audit list`。",
     "AuditSamePerson": "申请人不能核准或驳回自己的审计，须由另一人决定。",
     "AuditSameLogin": "该审计由同一登录以另一姓名申请；请以本人登录核准，或用 --same-login（入账可查）。",

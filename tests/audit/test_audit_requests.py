@@ -18,7 +18,7 @@ from hub.audit.replay.branches import RulesForeign, TableRefused, TableUnknown
 from hub.audit.replay.parameters import ParameterUnknown, ParameterValueUnfit
 from hub.audit.replay.views_asked import ViewUnknown
 from hub.audit.requests.desk import Asking, AuditDesk, of_operator
-from hub.audit.requests.reading import Listed, count
+from hub.audit.requests.reading import REQUESTS, Listed
 from hub.audit.requests.windows import window_of
 from hub.audit.requests.wording import in_words
 from hub.audit.rule_archive import pack_version
@@ -278,12 +278,12 @@ def test_what_names_nothing_or_cannot_be_tried_out_is_refused_before_it_has_a_nu
 
 def test_a_row_of_somebody_who_died_before_the_first_event_is_used_again(at: str, desk: AuditDesk, keyring: Keyring) -> None:
     with psycopg.connect(at, autocommit=True) as connection:
-        number = count(connection) + 1
+        number = REQUESTS.count(connection) + 1
         name = str(AuditRequest.create_id(f"AU-{number}"))
         connection.execute("INSERT INTO journal.stream (name, owner, is_feed, next_sequence) VALUES (%s, %s, false, 1)", (name, name))
-        assert count(connection) == number - 1
+        assert REQUESTS.count(connection) == number - 1
         assert ask(desk, keyring).code == f"AU-{number}"
-        assert [count(connection), count(connection, number - 3)] == [number, number]
+        assert [REQUESTS.count(connection), REQUESTS.count(connection, number - 3)] == [number, number]
 
 
 def test_a_card_is_recorded_by_its_key(desk: AuditDesk, keyring: Keyring) -> None:

@@ -84,6 +84,8 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     settlement_errors.PaymentDiffers: (code_pb2.FAILED_PRECONDITION, "PAYMENT_DIFFERS"),
     settlement_errors.StatementChanged: (code_pb2.ABORTED, "STATEMENT_CHANGED"),
     audit_errors.AuditUnknown: (code_pb2.NOT_FOUND, "AUDIT_UNKNOWN"),
+    audit_errors.FilingUnknown: (code_pb2.NOT_FOUND, "FILING_UNKNOWN"),
+    audit_errors.LoanUnknown: (code_pb2.NOT_FOUND, "LOAN_UNKNOWN"),
     audit_errors.AuditSamePerson: (code_pb2.FAILED_PRECONDITION, "AUDIT_SAME_PERSON"),
     audit_errors.AuditSameLogin: (code_pb2.FAILED_PRECONDITION, "AUDIT_SAME_PERSON"),
     audit_errors.AuditDecided: (code_pb2.FAILED_PRECONDITION, "AUDIT_DECIDED"),
