@@ -13,8 +13,8 @@ from chuanyu.exchange.v1 import settlements_pb2 as protos
 
 from hub.commands import settle_screen
 from hub.commands.asking import Operator
-from hub.commands.login import acting
 from hub.commands.database import database
+from hub.commands.login import acting
 from hub.commands.officer_desk import Side, now, refusals
 from hub.commands.options import Json
 from hub.commands.wording import screen
