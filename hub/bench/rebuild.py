@@ -21,14 +21,20 @@ from hub.config import Config
 from hub.export.lanes import BUCKET_BITS, LANES
 from hub.export.reading import Segments
 from hub.export.writing import export
+from hub.lanes import columns
 from hub.lanes.rebuild import fill
-from hub.projections import PROJECTIONS, runner
+from hub.projections import DECIDED_BY, PROJECTIONS, runner
 from hub.projections.rebuild import drop_fresh
 
 PROCESSES = 2
 TIMES = 10
 # What is rebuilt: the views by which an answer knows a card and by which uses are counted, and all there are.
-CHOSEN = {"card_standing": ("card_standing",), "standing_and_counts": ("card_standing", "daily_usage"), "all": ()}
+CHOSEN = {
+    "card_standing": ("card_standing",),
+    "standing_and_counts": ("card_standing", "daily_usage"),
+    "decided_by_and_counts": (*(view.name for view in DECIDED_BY), "daily_usage"),
+    "all": (),
+}
 
 
 def measure(config: Config, events: int, report: Report) -> dict[str, Any]:
@@ -41,6 +47,7 @@ def measure(config: Config, events: int, report: Report) -> dict[str, Any]:
                 done += len(portion)
             report(f"filled 填充: {done:,}")
             export(place.dsn, Path(directory))
+            columns.bring(Path(directory))
             with runner.connect(place.dsn) as connection:
                 connection.execute("ANALYZE")
             found[f"{done}"] = _measured(place, directory, report)

@@ -46,8 +46,11 @@ from hub.export.writing import export
 from hub.journal.reader import head_position
 from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import session
+from hub.lanes import columns
 from hub.projections import DECIDED_BY, PROJECTIONS, runner
 from hub.projections.engine import advance
+from hub.projections.rebuild import rebuild
+from hub.projections.snapshots import keep, load
 from hub.projections.together import advance_as_one
 from hub.projections.views.card_index import CARD_INDEX
 from hub.projections.views.daily_usage import DAILY_USAGE
@@ -74,7 +77,10 @@ def measure(config: Config, events: int, report: Report) -> dict[str, Any]:
             report(f"filled and answered 填充并答复: {done:,}")
             edge.fold_all()
             export(place.dsn, Path(directory))
-            found[f"{done}"] = _measured(place, directory, report)
+            began = time.process_time()
+            columns.bring(Path(directory))
+            columns_us = (time.process_time() - began) / done * 1e6
+            found[f"{done}"] = {"columns_us_per_event": round(columns_us, 1), **_measured(place, directory, report)}
         filling.close()
     once, more = (one["answers"]["memory_of_a_process_mb"] for one in found.values())
     return {"bench": "replay", "processes": PROCESSES, "by_events": found, "memory_ratio": round(more / once, 2)}
@@ -82,7 +88,7 @@ def measure(config: Config, events: int, report: Report) -> dict[str, Any]:
 
 def _measured(place: Ground, directory: str, report: Report) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for what in ("as_of", "answers", "what_if", "decided_by_and_counts", "all"):
+    for what in ("as_of", "answers", "what_if", "snapshot", "decided_by_and_counts", "all"):
         child = Child(python("hub.bench.replay", place.dsn, directory, what), place.environment, stdout=subprocess.PIPE)
         found[what] = json.loads(child.communicate()[0])
         report(f"{what}: {found[what]}")
@@ -219,6 +225,8 @@ def _run(dsn: str, directory: str, what: str) -> dict[str, Any]:
         return {"answers": found.answers, "different": found.different}
     if what == "what_if":
         return _what_if(dsn)
+    if what == "snapshot":
+        return _from_snapshot(dsn, Path(directory))
     names = {view.name for view in (*DECIDED_BY, DAILY_USAGE)} if what == "decided_by_and_counts" else None
     return dict(filled(dsn, Path(directory), [view for view in PROJECTIONS if names is None or view.name in names]))
 
@@ -238,6 +246,22 @@ def _as_of(dsn: str) -> dict[str, Any]:
     worst = max(took_ms)
     own = {"cards": len(took_ms), "p50_ms": round(median(took_ms), 1), "worst_ms": round(worst, 1), "events_of_a_card": max(events)}
     return {**own, "things": things_as_of(dsn)}
+
+
+def _from_snapshot(dsn: str, directory: Path) -> dict[str, Any]:
+    """Returns how long the views that answers rest on took from a snapshot at the newest position, and from the first position on."""
+    with runner.connect(dsn) as connection:
+        began = time.perf_counter()
+        kept = keep(dsn, connection, directory)
+        took = {"keep_s": time.perf_counter() - began}
+        for name, begin in (
+            ("from_snapshot_s", lambda connection, view: load(connection, kept.path, kept.position, view)),
+            ("from_beginning_s", lambda _connection, _view: None),
+        ):
+            began = time.perf_counter()
+            assert all(rebuild(connection, view, switch=False, begin=begin).is_equal for view in DECIDED_BY)
+            took[name] = time.perf_counter() - began
+    return {name: round(seconds, 2) for name, seconds in took.items()} | {"snapshot_mb": kept.path.stat().st_size >> 20}
 
 
 def _what_if(dsn: str) -> dict[str, Any]:

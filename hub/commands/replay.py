@@ -1,10 +1,14 @@
 """The commands `hub replay`: answers decided again, views folded again, each compared with what is there."""
 
+import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
 
+from hub.audit.outcome import Outcome
+from hub.audit.replay import views_asked
 from hub.audit.replay.questions import answer
 from hub.commands.asof_options import place
 from hub.commands.database import database
@@ -14,6 +18,8 @@ from hub.commands.progress import announced
 from hub.config import Config
 from hub.journal.reader import head_position
 from hub.journal.sessions import session
+from hub.projections import runner
+from hub.projections.snapshots import keep
 
 app = typer.Typer(
     help="重放：答复重新裁决、视图重新折叠，与现有比对。Replay: answers decided again, views folded again, and compared.",
@@ -34,11 +40,32 @@ def answers(begin: Begin = "", end: End = "", as_json: Json = False) -> None:
 
 @app.command()
 def views(
-    names: Annotated[list[str] | None, typer.Argument(help="视图名；空为全部。Names of views; all if none.")] = None, as_json: Json = False
+    names: Annotated[list[str] | None, typer.Argument(help="视图名；空为全部。Names of views; all if none.")] = None,
+    snapshot: Annotated[
+        Path | None, typer.Option(help="自此快照起折叠，不从头开始。Fold from this snapshot on, not from the first position.")
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """视图与由日志重新折叠的结果比对，指出第一处不同及其事件。Compare views with a replay; the first difference with its event."""
+    question = asked.ViewsQuestion(views=names or [])
     with database(Config()) as dsn:
-        finish(dsn, asked.AuditQuestion(views=asked.ViewsQuestion(views=names or [])), as_json=as_json)
+        if snapshot is None:
+            finish(dsn, asked.AuditQuestion(views=question), as_json=as_json)
+        with announced(dsn, "replay") as report:
+            outcome = views_asked.run(dsn, question, lambda done, of: report("重放 replay", done, of), snapshot)
+        conclude(outcome, as_json=as_json)
+
+
+@app.command()
+def snapshot(to: Annotated[Path, typer.Option("--to", help="目录。The directory of the file.")], as_json: Json = False) -> None:
+    """留存快照：答复所依据的视图写成文件，其位置与摘要记入日志。Keep the views that answers rest on in a file; its digest is recorded."""
+    with database(Config()) as dsn, runner.connect(dsn, "hub-replay") as connection:
+        kept = keep(dsn, connection, to)
+    typer.echo(
+        f"✓ {kept.path.name}: 位置 position {kept.position:,}，记于 recorded at {kept.event_position:,}，摘要 digest {kept.digest[:16]}…"
+    )
+    if as_json:
+        typer.echo(json.dumps({**kept._asdict(), "path": str(kept.path)}))
 
 
 def end_of(dsn: str, text: str) -> asked.RecordedAsOf:
@@ -53,5 +80,10 @@ def finish(dsn: str, question: asked.AuditQuestion, *, as_json: bool) -> None:
     """Answers a question with a progress bar, prints the outcome, and exits with 1 where something does not hold."""
     with announced(dsn, "replay") as report:
         outcome = answer(dsn, question, lambda done, of: report("重放 replay", done, of))
+    conclude(outcome, as_json=as_json)
+
+
+def conclude(outcome: Outcome, *, as_json: bool) -> None:
+    """Prints an outcome, and exits with 1 where something does not hold."""
     print_outcome(outcome, in_json=as_json)
     raise typer.Exit(0 if outcome.holds is not False else 1)

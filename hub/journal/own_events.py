@@ -12,6 +12,7 @@ from hub.domain.errors import NotRecorded
 from hub.domain.participant import DECISIONS_FEED, HUB
 
 INDEX_FEED = "hub.index"
+SNAPSHOT_FEED = "hub.snapshots"
 # The hub's own feeds, and the streams of aggregates, which are named by their ids.
 _HUBS = re.compile(r"hub(\..*)?|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.DOTALL)
 

@@ -18,6 +18,9 @@ from hub.projections.engine import View, advance, checkpoint_and_head, create_vi
 from hub.projections.projection import FRESH, Key
 from hub.projections.together import advance_as_one
 
+# Fills the fresh tables of a view with what they are at some position.
+Begin = Callable[[psycopg.Connection, View], None]
+
 
 class ParkedEventsPreventSwitch(HubError):
     """The view has parked events; look at `hub fsck`, mend the projection and rebuild again."""
@@ -100,10 +103,12 @@ def rebuild(
     *,
     switch: bool = True,
     even_if_different: bool = False,
+    begin: Begin = lambda _connection, _view: None,
     report: Callable[[str, int, int], None] = lambda _view, _done, _head: None,
 ) -> Rebuilt:
-    """Rebuilds a view beside the live one from position 1, compares both at one position and switches.
+    """Rebuilds a view beside the live one, compares both at one position and switches.
 
+    It begins with position 1, unless *begin* fills the fresh tables with what they are at a later one.
     The live view goes on until the last step, which holds its checkpoint for the time of a catch-up and two digests.
     Raises RebuildUnderWay, RebuiltViewDiffers unless *even_if_different* (after a change of the projection they should differ),
     and ParkedEventsPreventSwitch. *report* gets (view, position done, head).
@@ -111,6 +116,11 @@ def rebuild(
     # A second rebuild would take the fresh table of the first.
     with alone(connection, f"hub.rebuild.{view.name}", RebuildUnderWay(view=view.name)):
         fresh_copy(connection, view)
+        try:
+            begin(connection, view)
+        except BaseException:
+            drop_fresh(connection, view)
+            raise
         return catch_up_and_switch(connection, view, switch=switch, even_if_different=even_if_different, report=report)
 
 

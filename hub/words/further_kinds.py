@@ -80,6 +80,7 @@ FURTHER_KINDS = {
     "service_item_drafted": "起草事项版本",
     "service_item_approved": "复核通过事项版本",
     "index_published": "公布卡索引的根",
+    "views_snapshot_kept": "留存视图快照",
     "bundle_made": "制作证据包",
     "audit_requested": "申请审计",
     "audit_approved": "核准审计",

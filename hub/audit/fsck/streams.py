@@ -21,11 +21,11 @@ from hub.domain.receipt_book import ReceiptBook
 from hub.domain.rule_book import RuleBook
 from hub.journal.clock import FEED as CLOCK_FEED
 from hub.journal.envelope import BLIND
-from hub.journal.own_events import INDEX_FEED
+from hub.journal.own_events import INDEX_FEED, SNAPSHOT_FEED
 from hub.journal.reader import Recorded
 
 # What is appended to these as an answer has a request that leads to it.
-ANSWERING = (DECISIONS_FEED, CLOCK_FEED, INDEX_FEED)
+ANSWERING = (DECISIONS_FEED, CLOCK_FEED, INDEX_FEED, SNAPSHOT_FEED)
 HUB_FEEDS = dict.fromkeys((*ANSWERING, QUARANTINE_FEED), HUB)
 _PAGE_STREAMS = 10_000
 # A feed gets its row right after its registration.

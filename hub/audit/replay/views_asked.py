@@ -4,6 +4,7 @@ A view is as it is now, so the comparison is at its newest position: what was wr
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
@@ -14,10 +15,11 @@ from hub.audit.replay.names import instead_of
 from hub.audit.replay.progress import Progress
 from hub.domain.audit_errors import AuditNameUnknown
 from hub.journal.reader import Recorded
-from hub.projections import PROJECTIONS, runner
+from hub.projections import DECIDED_BY, PROJECTIONS, runner
 from hub.projections.engine import View, create_views, read
 from hub.projections.projection import CellView, Key
-from hub.projections.rebuild import Rebuilt, rebuild
+from hub.projections.rebuild import Begin, Rebuilt, rebuild
+from hub.projections.snapshots import load, position_of
 from hub.projections.touched import folds_in, read_by
 from hub.words.names import VIEWS
 
@@ -36,22 +38,33 @@ def named(question: asked.ViewsQuestion) -> list[View]:
     return [view for view in PROJECTIONS if not question.views or view.name in question.views]
 
 
-def run(dsn: str, question: asked.ViewsQuestion, progress: Progress) -> Outcome:
-    """Compares views with what the record says; raises ViewUnknown, RebuildUnderWay."""
-    views = named(question)
+def run(dsn: str, question: asked.ViewsQuestion, progress: Progress, snapshot: Path | None = None) -> Outcome:
+    """Compares views with what the record says, by all of it or from a snapshot on: then those of the snapshot, if none are named.
+
+    Raises ViewUnknown, RebuildUnderWay, and what snapshots raise.
+    """
+    views = named(question) if snapshot is None or question.views else list(DECIDED_BY)
     rows, facts = [], []
     with runner.connect(dsn) as connection:
         create_views(connection, PROJECTIONS)
-        results = []
+        results, begin = [], _beginning(connection, snapshot)
         for number, view in enumerate(views):
             progress(number, len(views))
-            result = rebuild(connection, view, switch=False)
+            result = rebuild(connection, view, switch=False, begin=begin)
             event = None if result.is_equal else event_of(connection, view, result)
             results.append(result)
             rows.append(_row(view, result, event))
             facts.append(_fact(result, event))
         progress(len(views), len(views))
     return _outcome(results, tuple(rows), facts)
+
+
+def _beginning(connection: psycopg.Connection, snapshot: Path | None) -> Begin:
+    """Returns what a rebuild begins with: the rows of a snapshot, or nothing."""
+    if snapshot is None:
+        return lambda _connection, _view: None
+    position = position_of(connection, snapshot)
+    return lambda connection, view: load(connection, snapshot, position, view)
 
 
 def event_of(connection: psycopg.Connection, view: View, result: Rebuilt) -> Recorded | None:
