@@ -146,7 +146,7 @@ def loan(
 
 
 def _ask(question: asked.AuditQuestion, *, in_json: bool, with_steps: bool) -> None:
-    refuse_invalid(question)
+    refuse_invalid(getattr(question, str(question.WhichOneof("asked"))))
     with database(Config()) as dsn:
         outcome = answer(dsn, question)
     print_outcome(outcome, in_json=in_json, with_timeline=with_steps)

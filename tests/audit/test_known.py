@@ -13,6 +13,7 @@ from hub.audit.known import cases, ledgers, person
 from hub.audit.known.asking import Find, Known, asked_about, known
 from hub.audit.outcome import Outcome, as_json, read
 from hub.audit.replay.questions import answer
+from hub.audit.report import pages
 from hub.domain.audit_errors import AuditWindowAhead, AuditWindowBefore, FilingUnknown, LoanUnknown
 from hub.domain.errors import (
     AgreementUnknown,
@@ -256,6 +257,7 @@ def test_a_person_has_cards_filings_units_and_loans_and_each_event_shows_what_it
     assert outcome.facts["state"]["units 500000"] == "2025 left 1197 used 3 topped_up 0"
     changed = {step["position"]: [one["name"] for one in step["changed"]] for step in outcome.facts["steps"]}
     assert (changed[3], changed[6]) == (["filing 50/F1"], ["loans", "is_stopped"])
+    assert "filing F1" in pages.page(outcome).decode()
     before = outcome_of(dsn, person=at(question, 2))
     assert "filing 50/F1" not in before.facts["state"]
 

@@ -2,21 +2,27 @@
 
 import contextlib
 import itertools
+import json
 import random
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 import pytest
 import typer
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
 from chuanyu.exchange.v1 import hub_decisions_pb2
+from click.testing import Result
+from typer.testing import CliRunner
 
 from hub.admin.agreements import suspend_agreement
 from hub.admin.registry import load_agreements
 from hub.admin.service_items import approve_version, draft_version
 from hub.audit.known.counts import Step, Sum, count_as_of, shown
+from hub.cli import app
 from hub.commands.asof_options import days_of
-from hub.journal.reader import head_position
+from hub.domain.looks import Shown
+from hub.journal.reader import head_position, read_page
 from hub.journal.recorder import AggregateStore
 from hub.projections import DECIDED_BY
 from hub.projections.engine import advance
@@ -24,8 +30,22 @@ from hub.projections.together import advance_as_one
 from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.views.usage_counts import Wanted
 from tests.admin.test_service_items import CHECKER, MAKER, draft
-from tests.audit.test_known import at, outcome_of
-from tests.recording import AT_S, Recording, correcting, journey, reversing
+from tests.audit.test_known import CARDS, at, fold, outcome_of
+from tests.hub_process import environment
+from tests.recording import (
+    AT_S,
+    Recording,
+    case_event,
+    correcting,
+    elders_ride,
+    filing,
+    journey,
+    key_of,
+    library,
+    registered,
+    reversing,
+    settlement,
+)
 
 DAY_S = 86_400
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -109,3 +129,29 @@ def test_a_month_is_its_business_days() -> None:
     for month, day in (("2025-13", ""), ("2025-02", "2025-02-03")):
         with pytest.raises(typer.BadParameter):
             days_of(month, day, "")
+
+
+def test_each_command_prints_what_was_known_and_a_look_is_recorded_where_it_is_a_persons(
+    dsn: str, journal: Recording, views: psycopg.Connection, tmp_path: Path
+) -> None:
+    with contextlib.closing(AggregateStore(dsn)) as store:
+        load_agreements(store, NOW)
+    journal.append(registered(CARDS[0]), case_event("submitted"), filing(), settlement(), library("borrowed"), elders_ride(CARDS[0], 1))
+    fold(views)
+    card, month = key_of(CARDS[0]).hex(), "2025-09"
+    asks = {
+        "person": (card,), "concession": (card, "--city", "500103"), "case": ("51", "N1"), "filing": ("50", "F1"), "settlement": ("S1",),
+        "loan": ("B1",), "agreement": ("ORD-TRANSIT/1",), "item": ("50", "TB057"), "count": ("--month", month),
+    }  # fmt: skip
+    for command, arguments in asks.items():
+        printed = asof(dsn, tmp_path, command, *arguments, "--steps")
+        assert printed.exit_code == 0, (command, printed.output)
+        outcome = json.loads(asof(dsn, tmp_path, command, *arguments, "--json").stdout.splitlines()[-1])
+        assert outcome["answer"]["en"] in " ".join(printed.stdout.split()), command
+    assert asof(dsn, tmp_path, "case", "51", "N9").exit_code == 1
+    looked = [one.event.card_record_queried.shown for one in read_page(views, 0, head_position(views), ["card_record_queried"])]
+    assert looked == [Shown.SHOWN_RECORD_PERSON] * 2 + [Shown.SHOWN_RECORD_UNITS] * 2
+
+
+def asof(dsn: str, folder: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["asof", *arguments], env={**environment(dsn, folder), "COLUMNS": "160"})
