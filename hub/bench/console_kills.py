@@ -63,9 +63,9 @@ def measure(dsn: str, data_dir: Path, decision: int, kills: int) -> dict[str, An
     chance, counts = random.Random(SEED), {"before_look": 0, "after_look": 0, "shown": 0, "unrecorded": 0}  # noqa: S311 (no secret)
     with psycopg.connect(dsn, autocommit=True) as connection:
         for _ in range(kills):
-            before = head_position(connection)
+            before, others = head_position(connection), _consoles(connection)
             said, _ = _try(answer, chance.uniform(0, 1.1 * whole_s))
-            _await_end(connection)
+            _await_end(connection, others)
             counts[_outcome(connection, said, _looks_since(connection, before))] += 1
     return {"tries": kills, "whole_ms": round(whole_s * 1e3, 1), **counts}
 
@@ -103,10 +103,15 @@ def _answer(application: Starlette, decision: int, secret: str) -> None:
     asyncio.run(application(scope, receive, send))
 
 
-def _await_end(connection: psycopg.Connection) -> None:
+def _consoles(connection: psycopg.Connection) -> set[int]:
+    """Returns which sessions of consoles there are."""
+    return {pid for (pid,) in connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'hub-console%'").fetchall()}
+
+
+def _await_end(connection: psycopg.Connection, others: set[int]) -> None:
     """Waits until the database has ended the sessions of who was killed: a commit that was under way may still come."""
     deadline = time.monotonic() + 20
-    while connection.execute("SELECT FROM pg_stat_activity WHERE application_name LIKE 'hub-console%'").fetchone() is not None:
+    while _consoles(connection) - others:
         if time.monotonic() > deadline:
             raise TimeoutError("a killed console still has a session")
         time.sleep(0.002)

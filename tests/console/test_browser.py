@@ -28,6 +28,12 @@ from tests.hub_process import environment
 CHROMIUM = shutil.which("chromium-headless-shell") or "/usr/bin/chromium"
 AXE = (Path(__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 PICTURES = os.environ.get("HUB_TEST_PICTURES", "")
+REFRESHES, TABS = 30, 8
+# How those see colours who cannot tell some or any apart, and how grey print looks.
+SIGHTS = ("deuteranopia", "protanopia", "achromatopsia")
+SHOWN_TO_ALL = {"overview": "/", "decision": "/decisions/{refused}"}
+# Of the answers to questions, beside the words of docs/console.md.
+READING = {"width": 1100, "height": 720}
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 # Each is made in its own way; the others are one table or two, and `make pictures` puts them to axe as well.
 DIFFERENT = (
@@ -180,7 +186,7 @@ def test_what_refreshes_itself_keeps_focus_and_open_details(console: Console, wi
     window.click("summary")
     window.focus("a[href='/feeds/cq.card-center']")
     before = window.get_attribute("#page", "hx-headers")
-    for _ in range(3):
+    for _ in range(REFRESHES):
         with window.expect_response(lambda response: response.request.headers.get("hx-request") == "true") as refreshed:
             window.dispatch_event("#page", "tick")
         assert refreshed.value.status in (200, 304)
@@ -196,6 +202,30 @@ def test_a_page_ticks_while_it_is_seen(console: Console, window: Page) -> None:
     with window.expect_response(lambda response: response.request.headers.get("hx-request") == "true", timeout=10_000) as refreshed:
         pass
     assert refreshed.value.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def test_more_tabs_than_a_browser_opens_connections_for_are_live_at_once(console: Console) -> None:
+    with console.context() as context:
+        pages = [context.new_page() for _ in range(TABS)]
+        for page in pages:
+            page.goto(f"{console.address}/views", wait_until="domcontentloaded")
+        for page in pages:
+            with page.expect_response(lambda response: response.request.headers.get("hx-request") == "true") as refreshed:
+                pass
+            assert refreshed.value.status in (200, 304)
+    assert console.lines == []
+
+
+def test_a_printed_page_is_light_without_menus_and_says_where_its_links_lead(console: Console, window: Page) -> None:
+    console.open(window, "/decisions/{refused}", lang="zh", theme="dark")
+    window.emulate_media(media="print", color_scheme="dark")
+    assert not window.is_visible(".head nav") and not window.is_visible(".search") and not window.is_visible("main button")
+    style = window.evaluate("[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]")
+    assert style == ["rgb(255, 255, 255)", "rgb(0, 0, 0)"]
+    after = "getComputedStyle(document.querySelector(\"main a[href^='/terms/']\"), '::after').content"
+    assert "/terms/" in window.evaluate(after) and violations(window) == []
+    window.emulate_media(media="screen", color_scheme="light")
+    console.open(window, "/", theme="auto")
 
 
 def test_keys_find_and_lead_and_can_be_switched_off(console: Console, window: Page) -> None:
@@ -291,13 +321,15 @@ def test_the_clicks_that_questions_take(console: Console, window: Page) -> None:
     console.open(window, quarantined, lang="en")
     if PICTURES:
         Path(PICTURES).mkdir(parents=True, exist_ok=True)
+        window.set_viewport_size(READING)
     for question, (steps, answer) in walks.items():
         console.open(window, "/", lang="en")
         for step in steps:
             take(window, step)
         assert len(steps) <= 3 and answer in window.inner_text("main"), question
         if PICTURES:
-            window.screenshot(path=Path(PICTURES) / f"walk-{re.sub('[^a-z]+', '-', question)}.png", full_page=True)
+            window.screenshot(path=Path(PICTURES) / f"walk-{re.sub('[^a-z]+', '-', question)}.png")
+    window.set_viewport_size(WIDE)
     assert console.lines == []
 
 
@@ -351,6 +383,18 @@ def test_pictures_of_every_page(console: Console) -> None:
                         name = re.sub(r"\W+", "-", re.sub(r"\{(\w+)\}", r"\1", path)).strip("-") or "overview"
                         page.screenshot(path=folder / f"{name}-{lang}-{theme}-{size['width']}.png", full_page=True)
                         wrong += [(path, lang, theme, size["width"], one) for one in violations(page)]
+    with console.context() as context:
+        page = context.new_page()
+        emulation = context.new_cdp_session(page)
+        for name, path in SHOWN_TO_ALL.items():
+            console.open(page, path, lang="zh")
+            for sight in SIGHTS:
+                emulation.send("Emulation.setEmulatedVisionDeficiency", {"type": sight})
+                page.screenshot(path=folder / f"{name}-zh-{sight}-1440.png", full_page=True)
+            emulation.send("Emulation.setEmulatedVisionDeficiency", {"type": "none"})
+            page.emulate_media(media="print")
+            page.screenshot(path=folder / f"{name}-zh-print.png", full_page=True)
+            page.emulate_media(media="screen")
     with console.context() as context:
         context.clear_cookies()
         page = context.new_page()

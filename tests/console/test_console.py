@@ -672,6 +672,16 @@ def test_a_refresh_without_a_session_goes_to_the_sign_in(workings: Workings) -> 
     assert (response.status_code, response.headers["hx-redirect"]) == (401, "/sign-in")
 
 
+def test_a_first_page_is_half_a_second_of_a_slow_line(auditor: Visitor) -> None:
+    """Of a line of 1 Mbit/s: the page, its style and its scripts, as they are sent."""
+    page = auditor.client.get("/")
+    loaded = re.findall(r'(?:href|src)="(/static/[^"]+\.(?:css|js)[^"]*)"', page.text)
+    assert len(loaded) == 3
+    sent = [page, *(auditor.client.get(address) for address in loaded)]
+    assert all(one.headers["content-encoding"] == "gzip" for one in sent)
+    assert sum(int(one.headers["content-length"]) for one in sent) <= 1_000_000 / 8 / 2
+
+
 def test_what_a_browser_loads_is_small() -> None:
     assert sum((STATIC / name).stat().st_size for name in ("htmx.min.js", "console.js", "console.css")) <= 60_000
     assert (STATIC / "htmx.LICENSE").read_text().startswith("Zero-Clause BSD")
