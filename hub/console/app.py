@@ -97,7 +97,7 @@ class Application:
                 path = "/overview" if entry.path == "/" else entry.path
                 routes.append(Route(f"{path}.csv", partial(self._page, entry), methods=["GET"]))
         # The more particular address first: feeds have a file of their own, and one under each name.
-        routes.sort(key=lambda route: (not route.path.endswith(".csv"), route.path.count("{")))
+        routes.sort(key=lambda route: ("{" in route.path, not route.path.endswith(".csv"), route.path.count("{")))
         failures = {404: self._not_found, 405: self._not_found, 400: self._not_found}
         return Starlette(routes=routes, middleware=[Middleware(GZipMiddleware, minimum_size=700)], exception_handlers=failures)
 
