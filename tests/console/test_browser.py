@@ -29,7 +29,7 @@ CHROMIUM = shutil.which("chromium-headless-shell") or "/usr/bin/chromium"
 AXE = (Path(__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 PICTURES = os.environ.get("HUB_TEST_PICTURES", "")
 REFRESHES, TABS = 30, 8
-# How those see colours who cannot tell some or any apart, and how grey print looks.
+# How those see colours who see some of them, or none, alike; and how grey print looks.
 SIGHTS = ("deuteranopia", "protanopia", "achromatopsia")
 SHOWN_TO_ALL = {"overview": "/", "decision": "/decisions/{refused}"}
 # Of the answers to questions, beside the words of docs/console.md.
