@@ -1,6 +1,7 @@
 """The names and values that a what-if takes: which codes name which versions, which values a parameter has, what a change says."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chuanyu.exchange.v1 import audit_question_pb2 as questions
@@ -11,6 +12,7 @@ from hub.audit.replay.change_words import GONE, Change, asked_in_words, change_l
 from hub.audit.replay.names import instead_of
 from hub.audit.replay.parameters import ParameterUnknown, ParameterValueUnfit, PolicyForeign, set_parameter
 from hub.audit.replay.terms import is_of
+from hub.audit.requests.wording import in_words
 from hub.domain import reference
 from hub.words.parameters import PARAMETERS
 
@@ -137,3 +139,27 @@ def test_a_name_that_is_not_there_is_refused_with_the_nearest_else_with_some() -
     # A card's number that was typed into the wrong field is not repeated.
     assert "500199" not in instead_of("500199198503211232", known)
     assert instead_of("x", []).endswith("there are: —")
+
+
+@pytest.mark.parametrize(
+    ("changed", "zh", "en"),
+    [
+        (
+            {"parameter": change("tempLossDays", "0", "50")},
+            "若重庆临时挂失天数（tempLossDays）改为 0，",
+            "with Chongqing days of a temporary loss",
+        ),
+        (
+            {"agreement": {"agreement_code": "ORD-TRANSIT"}, "branch": "gone"},
+            "若没有约定 ORD-TRANSIT［gone］，",
+            "without agreement ORD-TRANSIT [gone]:",
+        ),
+        ({"rules": {"digest": b"\1" * 32}}, "若改用规则版本 01010101，", "by version 01010101 of the rules:"),
+        ({"reference": {"table": "media", "rows": b"x"}}, "若改用随附参照表 media，", "with the table media attached:"),
+    ],
+)
+def test_a_request_says_in_words_what_is_to_be_changed(changed: dict[str, Any], zh: str, en: str) -> None:
+    place = questions.RecordedAsOf(position=1)
+    window = {"from": place, "to": place}
+    said = in_words(questions.AuditQuestion(what_if=questions.WhatIfQuestion(**window, changes=[questions.WhatIfChange(**changed)])))
+    assert zh in said.zh and en in said.en

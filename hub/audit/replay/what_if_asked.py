@@ -148,7 +148,7 @@ def _part(shown: Shown) -> Text:
         return Text("没有一次会不同", "none would be another one")
     answers, people, losing, gaining = map(_number, (shown.answers[_TOTAL], *(shown.people[who] for who in _PEOPLE)))
     return Text(
-        f"有 {answers.zh} 次会不同，涉及 {people.zh} 人：{losing.zh} 人的答复更严，{gaining.zh} 人的更宽",
+        f"有{answers.zh}次会不同，涉及{people.zh}人：{losing.zh}人的答复更严，{gaining.zh}人的更宽",
         f"{answers.en} would be others, of {people.en} people: {losing.en} with a stricter answer, {gaining.en} with a milder one",
     )
 
@@ -162,7 +162,7 @@ def _yes(found: Found) -> Text:
 
 
 def _number(count: int | None) -> Text:
-    return Text("若干", "some") if count is None else Text(f"{count:,}", f"{count:,}")
+    return Text("若干", "some") if count is None else Text(f" {count:,} ", f"{count:,}")
 
 
 def _scenario(cell: Cell) -> Hashable:

@@ -7,6 +7,7 @@ from chuanyu.exchange.v1 import audit_question_pb2 as protos
 from hub.audit.outcome import Text
 from hub.domain.instants import in_local, microseconds
 from hub.words.names import PROVINCES
+from hub.words.parameters import PARAMETERS
 
 
 def in_words(question: protos.AuditQuestion) -> Text:
@@ -105,24 +106,39 @@ def _what_if(asked: Any) -> Text:
         return Text(
             f"{period.zh}的答复，规则不变（对照），有哪些不同", f"The answers {period.en} by the same rules (the control): which are others"
         )
-    return Text(
-        f"{period.zh}的答复，若改{zh}，有哪些不同{rebuilt.zh}", f"The answers {period.en}, with another {en}: which are others{rebuilt.en}"
-    )
+    return Text(f"{period.zh}的答复，若{zh}，有哪些不同{rebuilt.zh}", f"The answers {period.en} {en}: which are others{rebuilt.en}")
 
 
 def _change(change: Any) -> Text:
-    kind = change.WhichOneof("changed")
-    branch = f" [{change.branch}]" if change.branch else ""
-    if kind == "rules":
-        digest = change.rules.digest.hex()[:8]
-        return Text(f"规则 {digest or '（随附）'}{branch}", f"version of the rules {digest or '(attached)'}{branch}")
-    if kind == "parameter":
-        said = f"{change.parameter.name}={change.parameter.value}{branch}"
-        return Text(f"参数 {said}", f"parameter {said}")
-    if kind == "agreement":
-        gone = "" if change.agreement.HasField("terms") else "−"
-        return Text(f"约定 {gone}{change.agreement.agreement_code}{branch}", f"agreement {gone}{change.agreement.agreement_code}{branch}")
-    return Text(f"参照表 {change.reference.table}{branch}", f"reference table {change.reference.table}{branch}")
+    kind = str(change.WhichOneof("changed"))
+    said = _CHANGES[kind](getattr(change, kind))
+    return Text(f"{said.zh}［{change.branch}］", f"{said.en} [{change.branch}]") if change.branch else said
+
+
+def _other_rules(rules: Any) -> Text:
+    digest = rules.digest.hex()[:8]
+    return Text(f"改用规则版本 {digest}", f"by version {digest} of the rules") if digest else Text("改用随附规则", "by the rules attached")
+
+
+def _other_parameter(parameter: Any) -> Text:
+    zh, en = PARAMETERS.get(parameter.name, ("参数", "parameter"))
+    where = PROVINCES.get(parameter.province, ("", ""))
+    name, value = parameter.name, parameter.value
+    return Text(f"{where[0]}{zh}（{name}）改为 {value}", " ".join(f"with {where[1]} {en} ({name}) {value}".split()))
+
+
+def _other_agreement(agreement: Any) -> Text:
+    code = agreement.agreement_code
+    if not agreement.HasField("terms"):
+        return Text(f"没有约定 {code}", f"without agreement {code}")
+    return Text(f"约定 {code} 为随附条款", f"with the terms attached for agreement {code}")
+
+
+def _other_reference(reference: Any) -> Text:
+    return Text(f"改用随附参照表 {reference.table}", f"with the table {reference.table} attached")
+
+
+_CHANGES = {"rules": _other_rules, "parameter": _other_parameter, "agreement": _other_agreement, "reference": _other_reference}
 
 
 def _views(asked: Any) -> Text:
