@@ -80,6 +80,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Has the garbage collector pass by the thousands of tests and all that they import: they stay to the end."""
     gc.freeze()
+    gc.enable()
     collect_seldom()
 
 

@@ -1,5 +1,7 @@
 """What every hub of the tests has before it is forked: its modules, and what it reads once for good."""
 
+import gc
+
 import typer
 
 import hub.commands.edge
@@ -14,3 +16,6 @@ rules_digest()
 validator()
 # How a command reads its words is imported with the first one that is read.
 typer.main.get_command(app).make_context("hub", ["serve"])
+# It stays in every hub, shared with this process as long as the collector does not look at it.
+gc.freeze()
+gc.enable()
