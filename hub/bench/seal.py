@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -46,8 +46,8 @@ def measure(config: Config, batches: int, rate: int, seconds: float, report: Rep
         following = run_hub(place, (edge,), 1, WARM_UP_BATCHES).next_sequence
         leaf = _leaf_cost(place)
         report(f"leaf 叶子: {leaf.intake_us:.2f} + {leaf.locked_us:.2f} µs, {leaf.locked_ms_a_group:.2f} ms a group")
-        with _sealer(place) as sealer:
-            _await_sealed(place)
+        with sealing(place) as sealer:
+            await_sealed(place)
             turns = []
             for _ in range(TURNS):
                 turns.append(_turn(place, edge, sealer, following, batches))
@@ -59,15 +59,15 @@ def measure(config: Config, batches: int, rate: int, seconds: float, report: Rep
             killed = _killed(place, edge, sealer, following, rate)
             report(f"killed 强杀后: {killed}")
         proofs = _proofs(place)
-    sealing, ingest = median([turn.sealing_us for turn in turns]), median([turn.ingest_us for turn in turns])
+    sealing_us, ingest_us = median([turn.sealing_us for turn in turns]), median([turn.ingest_us for turn in turns])
     return {
         "bench": "seal",
         "events_a_turn": batches * BATCH_EVENTS * len(FEEDS),
         "leaf_us_per_event": {"at_intake": round(leaf.intake_us, 2), "under_lock": round(leaf.locked_us, 2)},
         "lock_ms_per_group": round(leaf.locked_ms_a_group, 2),
-        "sealing_us_per_event": round(sealing, 2),
-        "ingest_us_per_event": round(ingest, 2),
-        "share": round((leaf.intake_us + leaf.locked_us + sealing) / (ingest - leaf.intake_us - leaf.locked_us), 3),
+        "sealing_us_per_event": round(sealing_us, 2),
+        "ingest_us_per_event": round(ingest_us, 2),
+        "share": round((leaf.intake_us + leaf.locked_us + sealing_us) / (ingest_us - leaf.intake_us - leaf.locked_us), 3),
         "rate_ratio": round(median([turn.with_it.rate / turn.without.rate for turn in turns]), 3),
         "unsealed_under_load": tail,
         "after_kill": killed,
@@ -152,9 +152,9 @@ def _timed(work: Callable[[], object]) -> float:
 
 
 @contextlib.contextmanager
-def _sealer(place: Ground) -> Iterator[psutil.Process]:
-    """Runs `hub seal` in a process of its own, and leaves one that waits to take over."""
-    first = Child(python("hub.cli", "seal"), place.environment, stderr=subprocess.DEVNULL)
+def sealing(place: Ground, settings: Mapping[str, str] = {}) -> Iterator[psutil.Process]:
+    """Runs `hub seal` in a process of its own, with further settings."""
+    first = Child(python("hub.cli", "seal"), {**place.environment, **settings}, stderr=subprocess.DEVNULL)
     try:
         first.first_line()
         yield psutil.Process(first.pid)
@@ -162,7 +162,8 @@ def _sealer(place: Ground) -> Iterator[psutil.Process]:
         first.stop()
 
 
-def _await_sealed(place: Ground) -> None:
+def await_sealed(place: Ground) -> None:
+    """Waits until all that is recorded is sealed; raises RuntimeError if that takes too long."""
     deadline_s = time.monotonic() + SEALED_WITHIN_S
     with psycopg.connect(place.dsn, autocommit=True) as connection:
         while (log := read_log(connection)).unsealed_events or not log.size:
@@ -175,15 +176,16 @@ def _turn(place: Ground, edge: HubProcess, sealer: psutil.Process, following: in
     sealer.suspend()
     without = run_hub(place, (edge,), following, batches)
     sealer.resume()
-    _await_sealed(place)
-    before = _sealing_cpu_s(place, sealer)
+    await_sealed(place)
+    before = sealing_cpu_s(place, sealer)
     with_it = run_hub(place, (edge,), without.next_sequence, batches)
-    _await_sealed(place)
+    await_sealed(place)
     events = batches * BATCH_EVENTS * len(FEEDS)
-    return Turn(without, with_it, (_sealing_cpu_s(place, sealer) - before) / events * 1e6)
+    return Turn(without, with_it, (sealing_cpu_s(place, sealer) - before) / events * 1e6)
 
 
-def _sealing_cpu_s(place: Ground, sealer: psutil.Process) -> float:
+def sealing_cpu_s(place: Ground, sealer: psutil.Process) -> float:
+    """CPU seconds of the process that seals and of its sessions."""
     times = sealer.cpu_times()
     return float(times.user + times.system) + backend_cpu_s(place.dsn, "hub-sealer")
 
@@ -203,7 +205,7 @@ def _under_load(place: Ground, edge: HubProcess, following: int, rate: int, seco
     events, took_s = load.result()
     over.set()
     watching.join()
-    _await_sealed(place)
+    await_sealed(place)
     return {"events_per_s": round(events / took_s), "median_s": round(statistics.median(ages), 2), "most_s": round(max(ages), 2)}
 
 

@@ -27,6 +27,7 @@ import hub.bench.steady
 import hub.bench.tampering.campaign
 import hub.bench.telemetry
 import hub.bench.views
+import hub.bench.witnessed
 from hub.commands.options import Json
 from hub.config import Config
 
@@ -66,8 +67,15 @@ def bench_seal(
     batches: Annotated[int, typer.Option(help="每条流的批数。Batches a stream.")] = 60,
     rate: Annotated[int, typer.Option(min=1_000, help="每秒事件数。Events a second.")] = 20_000,
     seconds: Annotated[float, typer.Option(min=2, help="加载秒数。Seconds of load at that rate.")] = 15.0,
+    witnessed: Annotated[
+        bool,
+        typer.Option("--witnessed", help="只比较有封存与见证时的接入和答复。Only compare intake and answers with sealing and a witness."),
+    ] = False,
 ) -> None:
     """封存：叶子与封存的开销 对 同次接入；加载时与强杀后的未封存；证明。Leaf and sealing against ingest; the unsealed tail; proofs."""
+    if witnessed:
+        _finish(hub.bench.witnessed.measure(Config(), batches, seconds, screen.print), as_json)
+        return
     _finish(hub.bench.seal.measure(Config(), batches, rate, seconds, screen.print), as_json)
 
 
