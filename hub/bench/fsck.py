@@ -43,6 +43,7 @@ def measure(config: Config, events: int, report: Report) -> dict[str, Any]:
         "examinations": rows,
         "seconds": round(total, 2),
         "us_per_event": round(total / head * 1e6, 2),
+        "cpu_us_per_event": round(sum(row["own_cpu_s"] + row["backend_cpu_s"] for row in rows) / head * 1e6, 2),
         "ratio_to_raw": round(total / raw_s, 2),
         "ten_million_s": round(total / head * 1e7, 1),
     }

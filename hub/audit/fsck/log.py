@@ -149,17 +149,17 @@ _NEWEST = """
     FROM tlog.incarnation i ORDER BY i.incarnation DESC LIMIT 1"""
 _CHECKPOINTS = "SELECT size, root FROM tlog.checkpoint WHERE incarnation = %(log)s AND size <= %(size)s AND size > 0 ORDER BY size"
 _DERIVED = "journal.leaf(e.position, e.recorded_at, e.sequence, s.name, e.occurred_at, e.kind, e.digest, e.data)"
-# Of tile 0 the first hash is that of the genesis. What the rows give is compared here, and does not leave the server.
+# What the rows give is compared here, hash by hash, and does not leave the server. A tile is brought into memory once, not for each row.
+_WANTED = "incarnation = %(log)s AND level = 0 AND number BETWEEN %(first)s AND %(last)s"
 _TILES = f"""
-    SELECT t.number, t.hashes,
-           COALESCE(c.hashes = substr(t.hashes, CASE WHEN t.number = 0 THEN {HASH + 1} ELSE 1 END, octet_length(c.hashes)), false)
-               AND NOT c.has_other_leaf
-    FROM (SELECT position >> {HEIGHT} AS number, string_agg(derived, ''::bytea ORDER BY position) AS hashes,
-                 bool_or(COALESCE(leaf <> derived, false)) AS has_other_leaf
-          FROM (SELECT e.position, e.leaf, {_DERIVED} AS derived FROM journal.event e JOIN journal.stream s USING (stream_id)
-                WHERE e.position BETWEEN %(from)s AND %(to)s OFFSET 0) e GROUP BY 1) c
-    RIGHT JOIN (SELECT number, hashes FROM tlog.tile
-                WHERE incarnation = %(log)s AND level = 0 AND number BETWEEN %(first)s AND %(last)s) t USING (number)"""  # noqa: S608
+    SELECT t.number, t.hashes, COALESCE(c.agrees, false)
+    FROM (SELECT number, hashes FROM tlog.tile WHERE {_WANTED}) t LEFT JOIN (
+        SELECT w.number, bool_and(e.derived = substr(w.hashes, ((e.position & {WIDTH - 1}) * {HASH})::int + 1, {HASH})
+                                  AND COALESCE(e.leaf = e.derived, true)) AS agrees
+        FROM (SELECT e.position, e.leaf, {_DERIVED} AS derived FROM journal.event e JOIN journal.stream s USING (stream_id)
+              WHERE e.position BETWEEN %(from)s AND %(to)s OFFSET 0) e
+        JOIN (SELECT number, hashes || ''::bytea AS hashes FROM tlog.tile WHERE {_WANTED} OFFSET 0) w ON w.number = e.position >> {HEIGHT}
+        GROUP BY w.number) c USING (number)"""  # noqa: S608 (our own text)
 _LEAVES = f"""
     SELECT e.position, e.leaf, {_DERIVED} FROM journal.event e JOIN journal.stream s USING (stream_id)
     WHERE e.position BETWEEN %(first)s AND %(last)s ORDER BY e.position"""  # noqa: S608 (our own text)
