@@ -64,7 +64,7 @@ def test_one_asks_another_approves_and_the_outcome_is_shown_once_that_is_recorde
     refreshed = policy.client.get(path, headers={"hx-request": "true"}).text
     assert "See the outcome" in refreshed and "altered; each of" not in refreshed
     assert len(found(workings, path).steps) == len(audit.steps)
-    assert "nothing was altered" in policy.get(f"{path}/outcome")
+    assert "No alteration was found" in policy.get(f"{path}/outcome")
     given = policy.post(f"{path}/files", part="1")
     assert given.content == Folder(workings.config.data_dir, audit.code).file(1).read_bytes()  # type: ignore[arg-type, attr-defined]
     steps = found(workings, path).steps

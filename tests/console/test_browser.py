@@ -310,7 +310,7 @@ def test_the_clicks_that_questions_take(console: Console, window: Page) -> None:
         "what must we send again": (["a[href='/feeds/sc.usage']", "main a[href^='/quarantine?feed=sc.usage']"], "What to send"),
         "was anything altered since the last audit": (
             [".menu a[href='/audit/requests']", f"main td a[href='{console.audit}']", f"main a[href='{console.audit}/outcome']"],
-            "nothing was altered",
+            "No alteration was found",
         ),
         **{
             question: ([".menu a[href='/audit/requests']", f"main a[href='{asks}{kind}']", said], "to be approved")
