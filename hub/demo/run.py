@@ -32,6 +32,7 @@ from hub.demo.proofs import show_receipts, sign_batches
 from hub.demo.questions import Questions
 from hub.demo.screen import Picture, announce, draw, farewell, left_behind, show_sealed, suggest
 from hub.demo.small import SmallParticipants, show
+from hub.demo.statements import show_statements
 from hub.demo.stopping import ENDED_AT_ONCE, EndedAtOnce, Stopping
 from hub.demo.witness import show_cosigned, start_witness
 from hub.journal.logins import app_login, edge_login
@@ -146,6 +147,7 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
             show_cosigned(screen, dsn)
             problems += case.look(at_once=True)
             problems += show_receipts(stage, screen, data_dir, f"http://{log_site}")
+            problems += show_statements(stage, screen)
             problems += show_audit(stage, screen)
             problems += make_evidence(screen, dsn, data_dir, witness.policy)
             # What was made is recorded, too.

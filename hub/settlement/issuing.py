@@ -18,7 +18,7 @@ from hub.domain.settlement.lines import digest_of, lines_of, owed_fen
 from hub.domain.settlement.statement import Statement, code_of, number_of
 from hub.domain.settlement_errors import SchemeUnknown, WindowAlreadyStated, WindowBefore, WindowNotEnded
 from hub.journal.times import last_position_by
-from hub.projections.views.usage_counts import changed
+from hub.projections.views.usage_counts import changed, reached_by
 from hub.settlement import reading
 
 _DAY = timedelta(days=1)
@@ -44,7 +44,7 @@ def windows(connection: psycopg.Connection, code: str, day: date, now: datetime,
     """Yields the windows of a scheme that are to be stated, through a business day, each after the one before.
 
     Days that were left out are made up for, each cut where it would have been; the first statement holds all that was before it, too.
-    *early* cuts the last window now. Raises SchemeUnknown, WindowAlreadyStated, WindowNotEnded and WindowBefore.
+    *early* cuts the last window now, where the counts are. Raises SchemeUnknown, WindowAlreadyStated, WindowNotEnded and WindowBefore.
     """
     before = reading.last(connection, code)
     number, after, following = 0, 0, day
@@ -59,6 +59,9 @@ def windows(connection: psycopg.Connection, code: str, day: date, now: datetime,
         if cut_at > now:
             raise WindowNotEnded(ends_at=cut_at.isoformat())
         cut = last_position_by(connection, microseconds_of(cut_at))
+        if cut_at is now:
+            # An early cut needs no position of its own: it is where the counts are.
+            cut = min(cut, reached_by(connection))
         if cut == 0:
             raise WindowBefore
         number, cut = number + 1, max(cut, after)

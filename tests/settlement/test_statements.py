@@ -249,10 +249,20 @@ def test_a_day_is_stated_once(desk: SettlementDesk, journal: Recording, views: p
     assert refused.value.metadata == {"through": "2025-09-01", "statement": "ST-QR-1"}
 
 
-def test_counts_that_are_behind_the_cut_are_waited_for(desk: SettlementDesk, journal: Recording, views: psycopg.Connection) -> None:
+def test_counts_that_are_behind_the_cut_are_no_statement(dsn: str, desk: SettlementDesk, journal: Recording) -> None:
     journal.append(ride())
+    with psycopg.connect(dsn, autocommit=True) as superuser:
+        superuser.execute("UPDATE journal.event SET recorded_at = occurred_at")
     with pytest.raises(errors.ViewBehind):
-        list(desk.issue("QR", DAY, now(), early=True))
+        list(desk.issue("QR", DAY, now()))
+
+
+def test_an_early_cut_is_where_the_counts_are(desk: SettlementDesk, journal: Recording, views: psycopg.Connection) -> None:
+    journal.append(ride(fen=200))
+    fold(views)
+    journal.append(ride("A00000002", fen=300))
+    [made] = desk.issue("QR", DAY, now(), early=True)
+    assert (made.issued.cut_position, line_texts(made)) == (1, ["2025-09-01 50 510100 1 200 50"])
 
 
 @pytest.mark.parametrize("code", ["ST-QR-1", "ST-QR-0", "QR", "ST-", "ST-QR-1x", "ST-QR-99999999999"])

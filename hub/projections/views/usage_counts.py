@@ -56,7 +56,7 @@ def counts(connection: psycopg.Connection, wanted: Wanted, known_position: int |
     """Returns the counts as they were known at a position, None for the newest that the view has reached; raises ViewBehind."""
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        reached = _reached(connection)
+        reached = reached_by(connection)
         position = reached if known_position is None else known_position
         if position > reached:
             raise ViewBehind(as_of_position=reached)
@@ -78,7 +78,7 @@ def changed(connection: psycopg.Connection, after: int, until: int) -> dict[Usag
     """
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        reached = _reached(connection)
+        reached = reached_by(connection)
         if until > reached:
             raise ViewBehind(as_of_position=reached)
         first, last = _edge(connection, after), _edge(connection, until)
@@ -112,7 +112,8 @@ def _move_between(connection: psycopg.Connection, summed: dict[UsageCell, tuple[
         _move(summed, wanted, _at(history, edge.position), sign)
 
 
-def _reached(connection: psycopg.Connection) -> int:
+def reached_by(connection: psycopg.Connection) -> int:
+    """Returns the position that the counts have reached."""
     row = connection.execute("SELECT position FROM views.checkpoint WHERE view = 'daily_usage'").fetchone()
     return int(row[0]) if row is not None else 0
 
