@@ -267,3 +267,12 @@ def reversing(event: event_pb2.Event, sequence: int, feed: str = "cq.usage") -> 
     """Makes the event a reversal of another."""
     event.reverses.feed, event.reverses.sequence = feed, sequence
     return event
+
+
+def institution(what: str, code: str = "H50010300001", at_s: int = AT_S) -> event_pb2.Event:
+    """The insurer's report that an institution is opened or closed."""
+    event = event_pb2.Event(service_region="500103")
+    event.occurred_at.seconds = at_s
+    message = getattr(event, f"institution_{what}")
+    message.institution_code, message.service, message.from_on = code, 1, "2025-09-01"
+    return event

@@ -77,6 +77,7 @@ def _returned_row(native: Fields, row: Fields, line: int, about: Event) -> Event
 def _paid_or_returned(native: Fields, row: Fields) -> Event:
     account, name = row.text("aae010"), row.text("aac003")
     account_ref = BankAccountRef(clear=account) if account else None
+    project, period = native.text("xmdm"), "-".join(filter(None, (native.text("nd"), native.text("qb"))))
     if row.required("jg") == PAID:
         paid = fund.FundRowPaid(
             batch_no=native.required("pch"),
@@ -85,8 +86,8 @@ def _paid_or_returned(native: Fields, row: Fields) -> Event:
             account=account_ref,
             payee_name=NameRef(clear=name) if name else None,
             bank_serial=row.text("yhlsh"),
-            project_code=native.text("xmdm"),
-            period="-".join(filter(None, (native.text("nd"), native.text("qb")))),
+            project_code=project,
+            period=period,
         )
         return Event(fund_row_paid=paid)
     returned = fund.FundRowReturned(
@@ -96,5 +97,7 @@ def _paid_or_returned(native: Fields, row: Fields) -> Event:
         reason=row.code("jg", RETURN_REASONS, fund.FUND_RETURN_REASON_UNSPECIFIED),
         bank_serial=row.text("yhlsh"),
         account=account_ref,
+        project_code=project,
+        period=period,
     )
     return Event(fund_row_returned=returned)

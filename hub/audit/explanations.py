@@ -7,7 +7,7 @@ import psycopg
 from chuanyu.exchange.v1 import references_pb2
 
 from hub.audit.as_of import Known, known_at
-from hub.audit.records_as_of import token_before
+from hub.audit.records_as_of import institution_at, token_before
 from hub.audit.rule_versions import answer_by
 from hub.domain.acceptance import Question, looks_at_record, rules_digest
 from hub.domain.errors import DecisionNotFound
@@ -45,12 +45,13 @@ def known_of(connection: psycopg.Connection, subject: Subject, as_of: int) -> Kn
     """Returns what was known of a subject at a position, 0 for its own; raises ViewBehind or ViewsLate. A token is as it was then."""
     known = known_at(connection, subject.card.key, as_of or subject.position, with_records=looks_at_record(subject.question))
     before = subject.recorded.position if subject.recorded is not None else None
-    return known_for(known, subject.question, token_before(connection, subject.question.token, before))
+    return known_for(connection, known, subject.question, token_before(connection, subject.question.token, before))
 
 
-def known_for(known: Known, question: Question, token: OnRecord = UNKNOWN) -> Known:
-    """Returns what was known with what the question names: its token, its service item."""
-    return known._replace(records=known.records._replace(token=token, items=known.items.about(question.refs.item_id)))
+def known_for(connection: psycopg.Connection, known: Known, question: Question, token: OnRecord = UNKNOWN) -> Known:
+    """Returns what was known with what the question names: its token, its service item, its institution."""
+    items, institution = known.items.about(question.refs.item_id), institution_at(connection, question.institution, known.position)
+    return known._replace(records=known.records._replace(token=token, items=items, institution=institution))
 
 
 def answered(dsn: str, digest: bytes, known: Known, question: Question) -> dict[str, Any]:

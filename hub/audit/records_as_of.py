@@ -12,7 +12,9 @@ from hub.domain.records.weighing import UNKNOWN, OnRecord
 from hub.domain.reported import Reported
 from hub.journal.corrections import changed_since, corrected_by_kind
 from hub.journal.reader import Recorded
+from hub.projections.projection import Projection
 from hub.projections.views.culture import LOANS
+from hub.projections.views.medical import INSTITUTIONS
 from hub.projections.views.record_rows import REGISTER_ROWS
 from hub.projections.views.registers import REGISTERS, registers_of
 from hub.projections.views.registers import decode as register_state
@@ -33,18 +35,23 @@ def token_before(connection: psycopg.Connection, token: bytes, position: int | N
     return OnRecord(False, row[0]) if row is not None and (position is None or row[0] < position) else UNKNOWN
 
 
+def institution_at(connection: psycopg.Connection, code: str, position: int) -> tuple[Reported, ...]:
+    """Returns what had been reported of an institution by a position; nothing of one that is not named."""
+    return tuple(_reports(connection, INSTITUTIONS, "name = %(code)s", {"code": code}, position)) if code else ()
+
+
 def _library(connection: psycopg.Connection, keys: list[bytes], position: int) -> Library:
     """Returns what libraries had reported of the holder and of the items that the holder borrowed."""
     of_person = "(card <> '' AND card = ANY (%(keys)s)) OR (holder <> '' AND holder = ANY (%(keys)s))"
-    own = _reports(connection, of_person, {"keys": keys}, position)
+    own = _reports(connection, LOANS, of_person, {"keys": keys}, position)
     items = [one.message.barcode for one in own if one.kind != READER_REGISTERED]
-    told = _reports(connection, "name = ANY (%(items)s)", {"items": items}, position) if items else []
+    told = _reports(connection, LOANS, "name = ANY (%(items)s)", {"items": items}, position) if items else []
     told += [one for one in own if one.kind == READER_REGISTERED]
     return library_of(told, (one.position for one in own))
 
 
-def _reports(connection: psycopg.Connection, where: str, named: dict[str, Any], position: int) -> list[Reported]:
-    rows = connection.execute(f"{_REPORTS} WHERE {where}".encode(), named).fetchall()
+def _reports(connection: psycopg.Connection, view: Projection, where: str, named: dict[str, Any], position: int) -> list[Reported]:
+    rows = connection.execute(f"{_REPORT} FROM views.{view.name} WHERE {where} ORDER BY position".encode(), named).fetchall()
     return [reported(at, row) for at, *values in rows if (row := Report._make(values)).was_in_force(position)]
 
 
@@ -61,5 +68,4 @@ def _registers(states: dict[tuple[str, str], Register], stood: list[Recorded], l
     return [(*key, state) for key, state in found.items()]
 
 
-_REPORTS = f"""SELECT position, kind, data, occurred_us, recorded_us, stream_id, sequence, card, holder, spans, also
-    FROM views.{LOANS.name}"""  # noqa: S608 (our own view)
+_REPORT = "SELECT position, kind, data, occurred_us, recorded_us, stream_id, sequence, card, holder, spans, also"

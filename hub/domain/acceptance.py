@@ -79,8 +79,9 @@ def explain(
 
 
 def looks_at_record(question: Question) -> bool:
-    """Whether a question needs what is on record of the holder; the rule for every use does where a group's service is asked for."""
-    return question.claims.group_service or _looks_at_record(question.scenario, question.is_cross_province)
+    """Whether a question needs what is on record of the holder; where it names a group's service or an institution it does."""
+    named = question.claims.group_service or question.institution != ""
+    return named or _looks_at_record(question.scenario, question.is_cross_province)
 
 
 @lru_cache(512)

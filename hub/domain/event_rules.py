@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 
 from hub.domain.card import BEFORE_A_NUMBER, FROM_EITHER_SIDE
 from hub.domain.instants import SECOND_US, day_text, epoch_day
+from hub.domain.medical.institutions import INSTITUTION_KINDS
 from hub.domain.money import wrong_sums
 from hub.domain.records.topics import DECLARED, REGISTER_OWNERS
 from hub.domain.reference import Reference
@@ -59,6 +60,7 @@ _ABOUT_NOBODY = frozenset(
         "recon_break_closed",
         "labour_dispute_filed",
         "register_declared_complete",
+        *INSTITUTION_KINDS,
     }
 )
 # A book comes back without a card, and by anybody (A32).
@@ -107,6 +109,8 @@ def violations(event: event_pb2.Event, kind: str, message: Message, context: Con
         elif path == "birth_date" and is_dated and day > local_date(occurred_s):
             found.append((f"{kind}.{path}", "born_later"))
     found += [(f"{kind}.{path}", "money_sum") for path in wrong_sums(kind, message)]
+    if kind == DECLARED or kind in INSTITUTION_KINDS:
+        _check_own_province(event, context.rights, found)
     if kind == DECLARED:
         _check_register(event, context.rights, found)
     if event.HasField("corrects") or event.HasField("reverses"):
@@ -178,12 +182,16 @@ def _check_correction(event: event_pb2.Event, context: Context, found: list[Viol
             found.append((f"{name}.feed", "not_your_feed"))
 
 
-def _check_register(event: event_pb2.Event, rights: Rights, found: list[Violation]) -> None:
-    """Only who keeps a register says that it is whole, and of its own province."""
+def _check_own_province(event: event_pb2.Event, rights: Rights, found: list[Violation]) -> None:
+    """What is about no person is about a place, and about one of who reports it."""
     if not event.service_region:
         found.append(("service_region", "required"))
     elif event.service_region[:2] != rights.province:
         found.append(("service_region", "other_province"))
+
+
+def _check_register(event: event_pb2.Event, rights: Rights, found: list[Violation]) -> None:
+    """Only who keeps a register says that it is whole."""
     role, scenario = REGISTER_OWNERS.get(event.register_declared_complete.register, ("", ""))
     if role and (role not in rights.roles or (scenario and not rights.serves_scenario(scenario))):
         found.append((f"{DECLARED}.register", "role_missing"))

@@ -49,6 +49,11 @@ class Question(NamedTuple):
         return self.issuing_province != self.service_region[:2]
 
     @property
+    def institution(self) -> str:
+        """The code of the medical institution, "" where the question is about none or does not say it."""
+        return self.refs.institution_code if self.scenario.startswith("MED.") else ""
+
+    @property
     def token(self) -> bytes:
         """The key of what an e-card showed, b"" where another medium was shown or the question does not say it."""
         return self.refs.token.key if self.medium in TOKEN_MEDIA else b""

@@ -1,5 +1,6 @@
 """What a rule looked at, as text: `explain` shows it beside what the rule concluded."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from chuanyu.exchange.v1 import acceptance_pb2
@@ -29,6 +30,8 @@ def seen(asked: RuleInput, path: str) -> str:
         return _claimed(asked.question.claims, name)
     if place == "catalogue":
         return _in_catalogue(asked)
+    if path == "institution.register":
+        return ", ".join([*(str(one.position) for one in asked.records.institution), *_declared(asked, "INSTITUTIONS")])
     if path == "token.used":
         return str(asked.records.token.position or "")
     if path.startswith(ON_RECORD):
@@ -52,10 +55,15 @@ def _on_record(asked: RuleInput, register: str) -> str:
     if register == "CONCESSIONS" and (scheme := scheme_at(asked.reference, asked.question.service_region, at_us)) is not None:
         units = balance(records.units, scheme, asked.question.service_region, at_us)
         said.append(f"{units.city} {units.period}: {units.left} left")
-    for (name, province), known in sorted(records.registers.items()):
+    return ", ".join([*said, *_declared(asked, register)])
+
+
+def _declared(asked: RuleInput, register: str) -> Iterator[str]:
+    """Says which provinces report a register whole, or have been silent for too long."""
+    at_us = asked.question.at_us
+    for (name, province), known in sorted(asked.records.registers.items()):
         if name == register and known.declared_at(at_us) is not None:
-            said.append(f"{province} {'silent' if known.is_silent(at_us) else 'complete'}")
-    return ", ".join(said)
+            yield f"{province} {'silent' if known.is_silent(at_us) else 'complete'}"
 
 
 def _claimed(claims: Any, name: str) -> str:

@@ -17,7 +17,7 @@ from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.projections.views.holder_record import HOLDER_RECORD
 from hub.projections.views.item_changes import ITEM_CHANGES
 from hub.projections.views.losses import LOSSES
-from hub.projections.views.medical import FILINGS, SETTLEMENTS
+from hub.projections.views.medical import FILINGS, INSTITUTIONS, SETTLEMENTS
 from hub.projections.views.person_cards import PERSON_CARDS
 from hub.projections.views.quarantine import QUARANTINE
 from hub.projections.views.registers import REGISTERS
@@ -45,6 +45,7 @@ PROJECTIONS: tuple[View, ...] = (
     VISITS,
     CARD_INDEX,
     ITEM_CHANGES,
+    INSTITUTIONS,
 )
 # What an answer rests on: these move as one, first in every round, so that an answer's `as_of_position` is true of all of them.
 DECIDED_BY: tuple[View, ...] = (
@@ -57,6 +58,7 @@ DECIDED_BY: tuple[View, ...] = (
     CONCESSIONS,
     LOANS,
     ITEM_CHANGES,
+    INSTITUTIONS,
 )
 
 # What is folded before all others: what answers rest on, and what the processes rest on, which answer requests.

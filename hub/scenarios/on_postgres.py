@@ -163,7 +163,7 @@ class PostgresRun:
         if ask.kind == "acceptance":
             question = question_of(ask, issuer, self._stand.venue(ask.venue), self._way.keyed(ask.subject_refs(self._stand.names())))
             position = None if ask.known_us is None else told_position(self._stand.scenario, ask.known_us, self._told.names)
-            known = known_for(known_at(views, self._keys[ask.card], position), question)
+            known = known_for(views, known_at(views, self._keys[ask.card], position), question)
             records = self._tokens.known(question, known.records)
             answer = decide(known.facts, known.agreements, tables.load(), question, records)
             return answer_of(self._tokens.note(question, answer, ask.number))

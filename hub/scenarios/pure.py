@@ -24,6 +24,7 @@ from hub.domain.pseudonym import references_of
 from hub.domain.records.bases import basis_message
 from hub.domain.records.items import changes_of
 from hub.domain.records.known import Records
+from hub.domain.reported import Reported
 from hub.domain.roles import Rights
 from hub.domain.succession import CardRow, facts_known, wanted
 from hub.intake.batch import faults
@@ -41,8 +42,9 @@ from hub.projections.views.daily_usage import DAILY_USAGE, found_in
 from hub.projections.views.findings import FINDINGS, Found, found_of, given, unverified_uses
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.projections.views.holder_record import HOLDER_RECORD
-from hub.projections.views.medical import FILINGS, SETTLEMENTS
+from hub.projections.views.medical import FILINGS, INSTITUTIONS, SETTLEMENTS
 from hub.projections.views.registers import REGISTERS
+from hub.projections.views.reports import reported
 from hub.scenarios import cases, ledgers
 from hub.scenarios.agreed import signed
 from hub.scenarios.filling import Names
@@ -69,6 +71,7 @@ _FOLDED = (
     SETTLEMENTS,
     LOANS,
     VISITS,
+    INSTITUTIONS,
 )
 _OTHER_NAMES = {"social_status_until": "social_status_until_us", "provisional_block_until": "block_until_us"}
 
@@ -161,6 +164,10 @@ class PureRun:
         issuer, number = self._names.cards[alias]
         return records_of_card({name: rows.states for name, rows in self._rows.items()}, _key(f"card|{issuer}|{number}"))
 
+    def _institution(self, code: str) -> tuple[Reported, ...]:
+        rows = sorted((int(key[1]), row) for key, row in self._rows[INSTITUTIONS.name].states.items() if row is not None and key[0] == code)
+        return tuple(reported(position, row) for position, row in rows if row.was_in_force(0))
+
     def _row(self, key: bytes) -> CardRow:
         """Returns a card as its views have it."""
         row = self._rows[CARD_STANDING.name].states.get((key,))
@@ -185,7 +192,8 @@ class PureRun:
             refs = ask.subject_refs(self._names)
             _key_references(refs)
             question = question_of(ask, issuer, ask.venue, refs)
-            records = (self if ask.known_us is None else self._known(ask.known_us))._records(ask.card)
+            known = self if ask.known_us is None else self._known(ask.known_us)
+            records = known._records(ask.card)._replace(institution=known._institution(question.institution))
             items = changes_of(enumerate(self._scenario.items, 1)).about(question.refs.item_id)
             records = self._tokens.known(question, records)._replace(items=items)
             return answer_of(self._tokens.note(question, decide(facts, self._agreements, tables.load(), question, records), ask.number))

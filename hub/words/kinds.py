@@ -133,5 +133,7 @@ KINDS = {
     "consent_granted": ("本人同意", "holder consented"),
     "consent_withdrawn": ("撤回同意", "consent withdrawn"),
     "group_basis_registered": ("登记群体依据", "basis of a group service registered"),
+    "institution_opened": ("机构开通", "institution opened"),
+    "institution_closed": ("机构关停", "institution closed"),
     "register_declared_complete": ("登记簿声明完整", "register declared complete"),
 }

@@ -6,6 +6,7 @@ VIEWS = {
     "holder_cards": ("持卡人的卡", "cards of holders"),
     "agreement_history": ("约定", "agreements"),
     "holder_record": ("持卡人记录", "record of holders"),
+    "institution": ("医疗机构", "medical institutions"),
     "item_changes": ("事项变更", "changes of service items"),
     "register": ("登记簿", "registers"),
     "concession": ("优待次数", "concession units"),

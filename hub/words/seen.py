@@ -61,6 +61,7 @@ SEEN = {
     "claims.ticket_held": ("已有门票", "has a ticket"),
     "claims.told_number_changes": ("已告知换号", "told of the new number"),
     "catalogue.item": ("事项目录", "service item in the catalogue"),
+    "institution.register": ("机构登记簿", "register of institutions"),
     "token.used": ("码已被使用", "token used"),
     "record.CERTIFICATIONS": ("记录：资格认证", "on record: certifications"),
     "record.CONCESSIONS": ("记录：优待绑定与次数", "on record: binding and units of the concession"),

@@ -1,8 +1,11 @@
 """Records over claims: what follows from a claim and a record, and when a register is heard."""
 
 import json
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hub.domain.card import Fact
 from hub.domain.instants import HOUR_US
@@ -96,6 +99,8 @@ def row(kind: str, hour: int, fen: int = 100, **named: str) -> Fact:
 
 
 PAID = row("paid", 1, project_code="P", period="2025-09")
+FIRST = PAID._replace(detail=PAID.detail | {"bank_serial": "1"})
+SECOND = row("repaid", 3, bank_serial="2")
 
 
 @pytest.mark.parametrize(
@@ -109,6 +114,10 @@ PAID = row("paid", 1, project_code="P", period="2025-09")
         ([PAID, row("repaid", 3), row("returned", 4)], False),
         ([PAID, row("recovered", 2, 60), row("recovered", 2, 60)], True),
         ([PAID, row("recovered", 2, 60), row("recovered", 3, 40)], False),
+        # The return of the first payment, reported again after the row was paid again; and of the second one.
+        ([FIRST, row("returned", 2, bank_serial="1"), SECOND, row("returned", 5, bank_serial="1")], True),
+        ([FIRST, row("returned", 2, bank_serial="1"), SECOND, row("returned", 5, bank_serial="2")], False),
+        ([FIRST, row("returned", 2, bank_serial="1"), SECOND, row("returned", 5)], False),
     ],
 )
 def test_a_row_is_paid_net_of_what_came_back_whatever_order_it_is_told_in(reports: list[Fact], is_paid: bool) -> None:
@@ -118,7 +127,10 @@ def test_a_row_is_paid_net_of_what_came_back_whatever_order_it_is_told_in(report
 
 def test_a_row_is_of_the_project_and_period_that_its_payment_names() -> None:
     assert rows_paid([PAID], "P", "2025-10") == rows_paid([PAID], "Q", "2025-09") == rows_paid([row("returned", 2)], "P", "2025-09") == []
-    assert rows_paid([row("paid", 1, project_code="P")], "P", "2025-09") != [], "it may be of any period"
+    assert [paid for _, paid in rows_paid([row("paid", 1, project_code="P")], "P", "2025-09")] == [None], "it may be of any period"
+    assert rows_paid([row("paid", 1, period="2025-08")], "P", "2025-09") == []
+    again = row("repaid", 3, project_code="P", period="2025-09")
+    assert rows_paid([row("returned", 2), again], "P", "2025-09") == [(again, True)], "its first payment never arrived"
     other = PAID._replace(detail=PAID.detail | {"by": "51"})
     assert len(rows_paid([PAID, other], "P", "2025-09")) == 2
 
@@ -126,13 +138,33 @@ def test_a_row_is_of_the_project_and_period_that_its_payment_names() -> None:
 A, B, C = "aa", "bb", "cc"
 
 
-def test_the_last_word_of_a_bank_is_about_the_account_that_is_named_or_none() -> None:
-    back = row("returned", 2, account=A, reason="CLOSED")
-    assert last_word([back, row("paid", 1, account=A)], A) == back, "a payment of before"
-    assert last_word([back, row("repaid", 3, account=A)], A) == row("repaid", 3, account=A)
-    assert last_word([back], B) is None and last_word([back], "") == back and last_word([], "") is None
-    assert last_word([back._replace(detail={"by": "50"})], B) is not None, "it may be of any account"
-    assert last_word([row("recovered", 3), back], A) == back
+def test_the_last_word_of_a_bank_is_about_the_account_that_is_named_or_that_of_the_card() -> None:
+    back = row("returned", 2, account=A, issuer="50", reason="CLOSED")
+    assert last_word([back, row("paid", 1, account=A)], A, "50") == back, "a payment of before"
+    assert last_word([back, row("repaid", 3, account=A)], A, "51") == row("repaid", 3, account=A)
+    assert last_word([back], B, "50") is None and last_word([back], "", "50") == back and last_word([], "", "50") is None
+    assert last_word([back], "", "51") is None, "another card of the same person"
+    assert last_word([row("returned", 2, issuer="50")], A, "50") is None and last_word([row("returned", 2)], "", "50") is None
+    assert last_word([row("recovered", 3, account=A), back], A, "50") == back
+
+
+_KINDS = st.sampled_from(["paid", "returned", "repaid", "recovered"])
+_REPORTS = st.lists(st.tuples(_KINDS, st.integers(1, 6), st.sampled_from([40, 60, 100])), min_size=1, max_size=8)
+
+
+@given(_REPORTS, st.randoms(use_true_random=False))
+def test_what_is_paid_of_a_row_is_the_same_however_often_and_in_whatever_order_it_is_reported(reports: Any, chance: Any) -> None:
+    rows = enumerate(row(kind, hour, fen, project_code="P", period="2025-09") for kind, hour, fen in reports)
+    facts = [fact._replace(position=at) for at, fact in rows]
+    told = facts + [fact._replace(position=fact.position + 100) for fact in facts]
+    chance.shuffle(told)
+    once, often = ([paid for _, paid in rows_paid(some, "P", "2025-09")] for some in (facts, told))
+    assert often == once
+    assert [paid for _, paid in rows_paid([*told, row("returned", 9)], "P", "2025-09")] == [False], "all of it came back"
+    assert not any(paid for _, paid in rows_paid([fact for fact in facts if fact.kind in _TAKEN], "P", "2025-09")), "nothing was paid"
+
+
+_TAKEN = ("fund_row_returned", "fund_row_recovered")
 
 
 def test_an_account_that_gave_way_is_given_up_until_it_is_in_use_again() -> None:

@@ -43,6 +43,7 @@ from tests.recording import (
     elders_ride,
     enabled,
     filing,
+    institution,
     journey,
     key_of,
     library,
@@ -172,6 +173,8 @@ def record_a_history(dsn: str, journal: Recording) -> None:
     journal.append(held(certified(cards[1])), certified(cards[1], "2026", AT_S + DAY_S), certified(cards[2]))
     last = journal.next_sequence("cq.usage") - 1
     journal.append(correcting(certified(cards[3]), last), reversing(certified(cards[1], "2026", AT_S + DAY_S), last - 1))
+    closed = journal.next_sequence("cq.usage") + 1
+    journal.append(institution("opened"), institution("closed"), correcting(institution("closed", "H50010300002"), closed))
     journal.append(filing(), correcting(filing(valid_to="2025-10-31"), journal.next_sequence("cq.usage")), settlement(), refund())
     journal.append(*(elders_ride(cards[0], counter) for counter in (1, 2, 2)))
     ridden = journal.next_sequence("cq.usage") - 1

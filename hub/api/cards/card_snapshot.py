@@ -13,7 +13,9 @@ from hub.domain.concessions import Entry
 from hub.domain.errors import ViewBehind, ViewsLate
 from hub.domain.records.items import NO_CHANGES, ItemChanges
 from hub.domain.records.known import NOTHING, Library, Records, Register, RegisterKey, library_of, records_of
+from hub.domain.records.weighing import UNKNOWN, OnRecord
 from hub.domain.reported import Reported
+from hub.domain.rule_input import Question
 from hub.domain.succession import CardRow, facts_known
 from hub.projections import DECIDED_BY
 from hub.projections.views.agreements import AGREEMENTS
@@ -21,16 +23,17 @@ from hub.projections.views.card_rows import merged, rows_named
 from hub.projections.views.card_standing import facts_of
 from hub.projections.views.concessions import entries_of
 from hub.projections.views.item_changes import ITEM_CHANGES
-from hub.projections.views.record_rows import RECORDS, REGISTER_ROWS, library_reports, subjects, units_since
+from hub.projections.views.record_rows import RECORDS, REGISTER_ROWS, institution_reports, library_reports, subjects, units_since
 from hub.projections.views.registers import decode as register_state
 from hub.projections.views.registers import registers_of
 
 
 class Wanted(NamedTuple):
-    """What is wanted of a holder beside the facts: concessions from a day on ("" for none), what libraries reported."""
+    """What is wanted beside the facts of a holder: concessions from a day on ("" for none), what libraries reported, institutions."""
 
     units_since: str = ""
     library: bool = False
+    institutions: tuple[str, ...] = ()
 
 
 class CardRead(NamedTuple):
@@ -40,7 +43,6 @@ class CardRead(NamedTuple):
     agreements: Agreements
     as_of_position: int
     records: Records = NOTHING
-    items: ItemChanges = NO_CHANGES
 
 
 @dataclass(slots=True)
@@ -57,6 +59,7 @@ class Snapshot:
     libraries: dict[bytes, list[tuple[Reported, bool]]] = field(default_factory=dict)
     agreements: Agreements = field(default_factory=lambda: Agreements(()))
     items: ItemChanges = NO_CHANGES
+    institutions: dict[str, list[Reported]] = field(default_factory=dict)
 
     def card(self, card_key: bytes, min_position: int, *, with_ecard: bool = True) -> CardRead:
         """Returns one of the cards; raises ViewsLate, or ViewBehind where the snapshot is before *min_position*."""
@@ -66,7 +69,16 @@ class Snapshot:
         if as_of < min_position:
             raise ViewBehind(as_of_position=as_of)
         facts = facts_known(card_key, self.rows, with_ecard=with_ecard)
-        return CardRead(facts, self.agreements, as_of, self._records(card_key), self.items)
+        return CardRead(facts, self.agreements, as_of, self._records(card_key))
+
+    def known_for(self, question: Question, card: CardRead, token: OnRecord) -> Records:
+        """Returns what is on record for a question: of the card's holder, and of what the question names."""
+        records = card.records if token is UNKNOWN else card.records._replace(token=token)
+        if items := self.items.about(question.refs.item_id):
+            records = records._replace(items=items)
+        if institution := self.institutions.get(question.institution):
+            records = records._replace(institution=tuple(institution))
+        return records
 
     def _records(self, card_key: bytes) -> Records:
         told = self.libraries.get(card_key, ())
@@ -82,6 +94,10 @@ def snapshot_in(result: pq.abc.PGresult) -> Snapshot:
     rows = snapshot.rows
     for row in range(result.ntuples):
         asked = value(row, 0)
+        if asked is None and (data := value(row, 1)) is not None:
+            told, _ = _reported(value(row, 5) or b"", [data, *(value(row, column) or b"" for column in (2, 2, 6))])
+            snapshot.institutions.setdefault(told.message.institution_code, []).append(told)
+            continue
         if asked is None:
             _take_other(snapshot, [value(row, column) or b"" for column in range(2, 8)])
             continue
@@ -140,6 +156,8 @@ READ_WITH_RECORD = f"""
     SELECT asked, NULL, NULL, entries, '', NULL, NULL, NULL FROM ({units_since("$3")}) u
     UNION ALL
     SELECT asked, data, kind, NULL, CASE WHEN is_own THEN '!' END, position, occurred_us, NULL FROM ({library_reports("$4")}) l
+    UNION ALL
+    SELECT NULL, data, kind, NULL, NULL, position, occurred_us, NULL FROM ({institution_reports("$5")}) i
     UNION ALL
     SELECT NULL, NULL, province, declared, register, last_us, NULL, NULL FROM ({REGISTER_ROWS} WHERE cardinality($2) > 0) r
     UNION ALL

@@ -149,7 +149,8 @@ class Checks:
                 units_since = year_began(question.at_us) if question.scenario == ELDER else ""
                 known = with_record.get(key, Wanted())
                 since = min(filter(None, (units_since, known.units_since)), default="")
-                with_record[key] = Wanted(since, known.library or question.scenario == BORROWING)
+                institutions = (*known.institutions, question.institution) if question.institution else known.institutions
+                with_record[key] = Wanted(since, known.library or question.scenario == BORROWING, institutions)
         cards = await self._cards.read_together(asked, with_record)
         read, decided = GroupTiming(began, now_ns(), len(group)), []
         for check, receipt in group:
@@ -179,10 +180,7 @@ class Checks:
         call, began, with_ecard = check.call, now_ns(), check.question.medium not in CHIP_MEDIA
         card = cards.card(check.event.card.key, check.min_position, with_ecard=with_ecard)
         call.step(names.READ_SPAN, read.began, read.ended, {**_READ, names.DB_BATCH_SIZE: read.size}, Kind.CLIENT)
-        records = card.records if token is UNKNOWN else card.records._replace(token=token)
-        if items := card.items.about(check.question.refs.item_id):
-            records = records._replace(items=items)
-        answer = decide(card.facts, card.agreements, self._reference, check.question, records)
+        answer = decide(card.facts, card.agreements, self._reference, check.question, cards.known_for(check.question, card, token))
         made = check.event.decision_made
         made.outcome, made.as_of_position, made.rules_digest = OUTCOME_NUMBERS[answer.outcome], card.as_of_position, rules_digest()
         made.reason_codes[:] = answer.reason_codes

@@ -133,6 +133,8 @@ def _asked(memory: Memory, recorded: Recorded, as_of: int, shared: Shared) -> As
         records = records._replace(token=OnRecord(False, used))
     if items := shared.timelines.items(as_of).about(question.refs.item_id):
         records = records._replace(items=items)
+    if institution := shared.timelines.institution(question.institution, as_of):
+        records = records._replace(institution=institution)
     return Asked(recorded, question, facts, shared.timelines.agreements(as_of), records, memory.person(key))
 
 

@@ -88,7 +88,7 @@ def _today(dsn: str, connection: psycopg.Connection, decision: Recorded) -> tupl
     """Returns what would be answered to the same question with what is recorded today, by the rules of today."""
     subject = recorded_subject(connection, decision.position)
     known = known_at(connection, subject.card.key, None, with_records=looks_at_record(subject.question))
-    answer = answered(dsn, b"", known_for(known, subject.question), subject.question)
+    answer = answered(dsn, b"", known_for(connection, known, subject.question), subject.question)
     return answer["outcome"], tuple(answer["reason_codes"])
 
 

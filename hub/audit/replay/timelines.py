@@ -11,13 +11,16 @@ from chuanyu.exchange.v1 import agreement_history_pb2
 from hub.domain.agreement import Agreements, Terms, terms_in
 from hub.domain.records.items import NO_CHANGES, ItemChanges
 from hub.domain.records.known import Register, RegisterKey
+from hub.domain.reported import Reported
 from hub.projections.engine import read
 from hub.projections.ledgers import Rows, fold_events
 from hub.projections.projection import Projection
 from hub.projections.touched import folds_in, keys_of, named_rows, read_by
 from hub.projections.views.agreements import AGREEMENTS
 from hub.projections.views.item_changes import ITEM_CHANGES, approved_in
+from hub.projections.views.medical import INSTITUTIONS
 from hub.projections.views.registers import REGISTERS, registers_of
+from hub.projections.views.reports import reported
 
 PAGE_POSITIONS = 10_000
 
@@ -50,6 +53,7 @@ class Timelines:
     terms: Line = field(default_factory=Line)
     registers: dict[RegisterKey, Line] = field(default_factory=dict)
     changes: Line = field(default_factory=Line)
+    institutions: dict[str, Line] = field(default_factory=dict)
     _made: dict[int, Agreements] = field(default_factory=dict)
 
     def agreements(self, position: int) -> Agreements:
@@ -64,6 +68,10 @@ class Timelines:
         found: ItemChanges | None = self.changes.at(position)
         return NO_CHANGES if found is None else found
 
+    def institution(self, code: str, position: int) -> tuple[Reported, ...]:
+        """Returns what had been reported of an institution by a position."""
+        return (self.institutions[code].at(position) or ()) if code in self.institutions else ()
+
     def registers_at(self, position: int) -> Mapping[RegisterKey, Register]:
         """Returns the registers that had been declared by a position."""
         return {key: value for key, line in self.registers.items() if (value := line.at(position)) is not None}
@@ -71,8 +79,8 @@ class Timelines:
 
 def timelines(connection: psycopg.Connection, last: int) -> Timelines:
     """Folds all of them up to a position, and keeps what they were at each."""
-    found, agreements, registers, items = Timelines(), Rows(), Rows(), Rows()
-    views = (AGREEMENTS, REGISTERS, ITEM_CHANGES)
+    found, agreements, registers, items, institutions = Timelines(), Rows(), Rows(), Rows(), Rows()
+    views = (AGREEMENTS, REGISTERS, ITEM_CHANGES, INSTITUTIONS)
     for after in range(0, last, PAGE_POSITIONS):
         page = read(connection, views, after, min(after + PAGE_POSITIONS, last))
         for event in page.events:
@@ -85,6 +93,9 @@ def timelines(connection: psycopg.Connection, last: int) -> Timelines:
                 _fold(ITEM_CHANGES, items, [event], {})
                 found.changes.add(event.position, approved_in(state for state in items.states.values() if state is not None))
                 continue
+            for key in _fold(INSTITUTIONS, institutions, [event], changed):
+                told = _told(institutions, str(key[0]))
+                found.institutions.setdefault(str(key[0]), Line()).add(event.position, told)
             for key in _fold(REGISTERS, registers, [event], changed):
                 name, province = str(key[0]), str(key[1])
                 state = registers.states.get(key)
@@ -98,6 +109,12 @@ def _fold(view: Projection, rows: Rows, events: Any, changed: Any) -> list[Any]:
     touched, _ = named_rows(view, folds_in(*read_by(view, events, changed)))
     fold_events(view, touched, rows, set())
     return [key for touch in touched for key in keys_of(touch)]
+
+
+def _told(rows: Rows, code: str) -> tuple[Reported, ...]:
+    """Returns the reports of an institution that are in force."""
+    states = sorted((int(key[1]), state) for key, state in rows.states.items() if key[0] == code and state is not None)
+    return tuple(reported(at, state) for at, state in states if state.was_in_force(0))
 
 
 def _terms(rows: Rows) -> tuple[Terms, ...]:

@@ -53,7 +53,7 @@ class Records(NamedTuple):
     """*facts* are in order; *registers* has those that are declared complete; *units* are the entries of concessions.
 
     *token* says NO once another answer has used what the e-card shows; that nobody has is not known, since not every use asks the hub.
-    *items* are the changes of the catalogue that are about the item of the question.
+    *items* are the changes of the catalogue that are about the item of the question, *institution* the reports of its institution.
     """
 
     facts: tuple[Fact, ...] = ()
@@ -62,6 +62,7 @@ class Records(NamedTuple):
     library: Library = _NO_LIBRARY
     token: OnRecord = UNKNOWN
     items: tuple[ItemChange, ...] = ()
+    institution: tuple[Reported, ...] = ()
 
     def of(self, at_us: int, *kinds: str) -> list[Fact]:
         """Returns the facts of some kinds that had happened by an instant, in order."""
@@ -105,11 +106,27 @@ NOTHING = Records()
 def packed(records: Records) -> dict[str, Any]:
     """Writes records as JSON has them."""
     registers = [[*key, *register] for key, register in records.registers.items()]
-    reports = [[one.kind, one.event.SerializeToString().hex(), one.occurred_us, one.position] for one in records.library.reports]
+    reports = _packed_reports(records.library.reports)
     own = [one.position for one in records.library.reports if records.library.reader.is_of(one)]
     library = {"reports": reports, "own": own}
-    known = {"facts": records.facts, "registers": registers, "units": records.units, "library": library, "token": records.token}
+    known: dict[str, Any] = {
+        "facts": records.facts,
+        "registers": registers,
+        "units": records.units,
+        "library": library,
+        "token": records.token,
+    }
+    if records.institution:
+        known["institution"] = _packed_reports(records.institution)
     return known | ({"items": packed_changes(records.items)} if records.items else {})
+
+
+def _packed_reports(reports: Iterable[Reported]) -> list[list[Any]]:
+    return [[one.kind, one.event.SerializeToString().hex(), one.occurred_us, one.position] for one in reports]
+
+
+def _unpacked_reports(told: Iterable[Any]) -> tuple[Reported, ...]:
+    return tuple(Reported(kind, event_pb2.Event.FromString(bytes.fromhex(event)), *when) for kind, event, *when in told)
 
 
 def unpacked(said: Mapping[str, Any]) -> Records:
@@ -120,7 +137,6 @@ def unpacked(said: Mapping[str, Any]) -> Records:
     }
     facts, units = (Fact(*fact) for fact in said["facts"]), (Entry(*entry) for entry in said.get("units", ()))
     told = said.get("library", {"reports": (), "own": ()})
-    reports = (Reported(kind, event_pb2.Event.FromString(bytes.fromhex(event)), *when) for kind, event, *when in told["reports"])
-    library = library_of(reports, told["own"])
-    items = unpacked_changes(said.get("items", ()))
-    return Records(tuple(facts), registers, tuple(units), library, OnRecord(*said.get("token", UNKNOWN)), items)
+    library = library_of(_unpacked_reports(told["reports"]), told["own"])
+    items, institution = unpacked_changes(said.get("items", ())), _unpacked_reports(said.get("institution", ()))
+    return Records(tuple(facts), registers, tuple(units), library, OnRecord(*said.get("token", UNKNOWN)), items, institution)

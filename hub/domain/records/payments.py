@@ -14,8 +14,8 @@ PAYMENT_ORDER = {"fund_row_paid": 0, "fund_row_returned": 1, "fund_row_repaid": 
 
 
 def payment(message: Any) -> dict[str, Any]:
-    """Keeps of a report which row it is about, how much and to which account; its payment says for which project and period."""
-    named = {name: value for name in ("project_code", "period") if (value := getattr(message, name, ""))}
+    """Keeps of a report which row it is about, how much, to which account, for which project and period, by which act of the bank."""
+    named = {name: value for name in ("project_code", "period", "bank_serial") if (value := getattr(message, name, ""))}
     if hasattr(message, "account") and message.account.key:
         named["account"] = message.account.key.hex()
     if isinstance(message, fund.FundRowReturned):
@@ -28,9 +28,13 @@ def repointing(message: fund.FundAccountRepointed) -> dict[str, Any]:
     return {"from": message.from_account.key.hex(), "to": message.to_account.key.hex()}
 
 
-def last_word(facts: Iterable[Fact], account: str) -> Fact | None:
-    """Returns what banks said last of an account: a payment that arrived or came back; of any account where none is named."""
-    told = [fact for fact in facts if fact.kind != "fund_row_recovered" and account in ("", fact.detail.get("account", account))]
+def last_word(facts: Iterable[Fact], account: str, issuer: str) -> Fact | None:
+    """Returns what banks said last of an account: a payment that arrived or came back; one that may be of another account says nothing.
+
+    Where no account is named it is that of the card, which who reports names as well: a person has one card of each issuing province.
+    """
+    by, named = ("account", account) if account else ("issuer", issuer)
+    told = [fact for fact in facts if fact.kind != "fund_row_recovered" and fact.detail.get(by) == named]
     return max(told, key=lambda fact: (fact.occurred_us, PAYMENT_ORDER[fact.kind], fact.position), default=None)
 
 
@@ -40,18 +44,21 @@ def given_up(facts: Iterable[Fact], account: str) -> Fact | None:
     return changes[-1] if changes and changes[-1].detail["from"] == account else None
 
 
-def rows_paid(facts: Iterable[Fact], project: str, period: str) -> list[tuple[Fact, bool]]:
+def rows_paid(facts: Iterable[Fact], project: str, period: str) -> list[tuple[Fact, bool | None]]:
     """Returns each row of a project and period: the newest report of it, and whether it is paid.
 
-    A row whose payment does not name its period may be of any.
+    None stands for one that is paid and whose reports do not say for what: it may be this one.
     """
     ordered = sorted(facts, key=lambda fact: (_row(fact), fact.occurred_us, PAYMENT_ORDER[fact.kind], fact.position))
-    found = []
+    found: list[tuple[Fact, bool | None]] = []
     for _, reports in groupby(ordered, _row):
         row = list(reports)
-        named = next((fact.detail for fact in row if fact.kind == "fund_row_paid"), {})
-        if named.get("project_code") == project and named.get("period", period) == period:
-            found.append((row[-1], _left_fen(row) > 0))
+        is_paid, asked = _left_fen(row) > 0, {"project_code": project, "period": period}
+        said = {name: value for name in asked for fact in row if (value := fact.detail.get(name))}
+        if said == asked:
+            found.append((row[-1], is_paid))
+        elif is_paid and said.items() <= asked.items():
+            found.append((row[-1], None))
     return found
 
 
@@ -62,14 +69,17 @@ def _row(fact: Fact) -> tuple[str, str, int]:
 
 
 def _left_fen(reports: Iterable[Fact]) -> int:
-    """Returns what is paid after all reports of a row: it is paid once at most, and what is reported twice counts once."""
-    left, taken = 0, set()
+    """Returns what is paid after all reports of a row: it is paid once at most, and what is reported twice counts once.
+
+    A return that names another act of the bank than the payment in force is of an earlier payment, reported late or again.
+    """
+    left, taken, serial = 0, set(), ""
     for fact in reports:
-        fen = fact.detail["fen"]
+        fen, own = fact.detail["fen"], fact.detail.get("bank_serial", "")
         if fact.kind == "fund_row_returned":
-            left = 0
+            left = left if own and serial and own != serial else 0
         elif fact.kind != "fund_row_recovered":
-            left = fen
+            left, serial = fen, own
         elif (fact.occurred_us, fen) not in taken:
             taken.add((fact.occurred_us, fen))
             left -= fen

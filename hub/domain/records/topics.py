@@ -9,6 +9,7 @@ from chuanyu.exchange.v1 import event_pb2
 
 from hub.domain.card_facts import Fact
 from hub.domain.culture.loans import LOAN_KINDS, READER_REGISTERED
+from hub.domain.medical.institutions import INSTITUTION_KINDS
 from hub.domain.records.payments import PAYMENT_ORDER, REPOINTED, payment, repointing
 
 DECLARED = "register_declared_complete"
@@ -86,6 +87,7 @@ TOPICS: dict[str, Topic] = {
 SIGNS: dict[str, Topic] = {
     "transit_concession_consumed": Topic("CONCESSIONS", place, lambda _: {}),
     "transit_concession_topped_up": Topic("CONCESSIONS", place, lambda _: {}),
+    **{kind: Topic("INSTITUTIONS", place, lambda _: {}) for kind in sorted(INSTITUTION_KINDS)},
     **{kind: Topic("READERS", place, lambda _: {}) for kind in sorted(LOAN_KINDS | {READER_REGISTERED})},
     "ecard_family_linked": Topic("FAMILY_LINKS", issuer, lambda _: {}),
     "ecard_family_unlinked": Topic("FAMILY_LINKS", issuer, lambda _: {}),
@@ -105,4 +107,6 @@ def record_fact(kind: str, event: event_pb2.Event, occurred_us: int, position: i
     """Returns what is kept of an event of one of the topics; *by* is the province that keeps its register, *at* where it happened."""
     topic = TOPICS[kind]
     where = {"by": topic.owner(event), **({"at": event.service_region} if event.service_region else {})}
+    if topic.register == "PAYMENTS" and event.card.issuing_province:
+        where["issuer"] = event.card.issuing_province
     return Fact(occurred_us, position, kind, {**where, **topic.detail(getattr(event, kind))})

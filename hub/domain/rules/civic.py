@@ -102,8 +102,9 @@ def a60_account_active(asked: RuleInput) -> str | Weighed | None:
     if account and (fact := given_up(changes, account)) is not None and (record := _heard(asked, fact)).says is False:
         return weigh(None, record, Reasons("ACCOUNT_REPOINTED"))
     returned, record = _returned(asked, account)
-    is_name = returned == "ACCOUNT_NAME"
-    name = weigh(asked.claimed("payee_name_matches"), record if is_name else UNKNOWN, Reasons("ACCOUNT_NAME"))
+    # A payment that arrived says that the account is in the payee's name; one that came back for another reason says nothing of it.
+    named = record if returned in ("", "ACCOUNT_NAME") else UNKNOWN
+    name = weigh(asked.claimed("payee_name_matches"), named, Reasons("ACCOUNT_NAME"))
     state = None if name.reason_code else _ACCOUNT_REASONS.get(asked.standing.bank_account_status)
     if state or name.reason_code or not returned:
         return state or name
@@ -111,20 +112,23 @@ def a60_account_active(asked: RuleInput) -> str | Weighed | None:
 
 
 def _returned(asked: RuleInput, account: str) -> tuple[str, OnRecord]:
-    """Returns the reason for which a payment to the account came back last, "" where it arrived, or the account has changed since."""
+    """Returns the reason for which a payment to the account came back last, "" where it arrived or nobody says, and what is on record.
+
+    Nothing is where the account has changed since, or the reason says nothing of it.
+    """
     question = asked.question
-    last = last_word(asked.records.of(question.at_us, *PAYMENT_ORDER), account)
+    last = last_word(asked.records.of(question.at_us, *PAYMENT_ORDER), account, question.issuing_province)
     reason = _RETURN_REASONS.get(last.detail.get("reason", ""), "") if last is not None else ""
-    if last is None or not reason:
+    if last is None or (last.kind == "fund_row_returned" and not reason):
         return "", UNKNOWN
     changed = any(fact.kind.startswith("bank_account_") and last.occurred_us < fact.occurred_us <= question.at_us for fact in asked.facts)
-    record = UNKNOWN if changed else _heard(asked, last)
-    return (reason, record) if record.says is False else ("", UNKNOWN)
+    record = UNKNOWN if changed else _heard(asked, last, holds=not reason)
+    return (reason, record) if record.says is False else ("", record)
 
 
-def _heard(asked: RuleInput, fact: Fact) -> OnRecord:
-    """Returns the no that a report of payments says, unknown while who keeps them is silent."""
-    return asked.records.says(("PAYMENTS", fact.detail["by"]), asked.question.at_us, fact.position, holds=False)
+def _heard(asked: RuleInput, fact: Fact, *, holds: bool = False) -> OnRecord:
+    """Returns what a report of payments says, unknown while who keeps them is silent."""
+    return asked.records.says(("PAYMENTS", fact.detail["by"]), asked.question.at_us, fact.position, holds=holds)
 
 
 @rule("A61", "未重复发放", "Not paid before", PAYMENT, sees=("claims.already_paid", "record.PAYMENTS"))
@@ -142,8 +146,15 @@ def _unpaid(asked: RuleInput) -> OnRecord:
     rows = rows_paid(records.of(question.at_us, *PAYMENT_ORDER), project, period)
     if not rows:
         return records.silence(question.at_us, ("PAYMENTS", "50"), ("PAYMENTS", "51"), holds=True)
-    newest, is_paid = next((row for row in rows if row[1]), rows[-1])
-    return records.says(("PAYMENTS", newest.detail["by"]), question.at_us, newest.position, holds=not is_paid)
+    said = [_row_unpaid(asked, newest, is_paid) for newest, is_paid in rows]
+    # A row that is paid for certain says no; else one of which that is not known, as its payer is silent, leaves it open.
+    return min(said, key=lambda one: (one.says is not False, one.says is not None))
+
+
+def _row_unpaid(asked: RuleInput, newest: Fact, is_paid: bool | None) -> OnRecord:
+    if is_paid is None:
+        return UNKNOWN
+    return _heard(asked, newest, holds=not is_paid)
 
 
 @rule("A70", "挂失人身份已核实", "Whoever reports a loss is known", LOSS, sees=("claims.auth_level",))

@@ -1,8 +1,11 @@
 """The rules for treatment and medicine (MED.*)."""
 
 from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
+from chuanyu.exchange.v1 import usage_medical_pb2 as medical
 
+from hub.domain.instants import local_day
 from hub.domain.medical.filings import FILING_KINDS, filings_on_record
+from hub.domain.medical.institutions import CONTRACTED, CROSS_PROVINCE, OPENED, VISIT_TYPES, last_word
 from hub.domain.records.weighing import UNKNOWN, OnRecord, Reasons, Weighed, weigh
 from hub.domain.rule_input import CHIP_MEDIA, RuleInput
 from hub.domain.rules.rule import rule
@@ -58,17 +61,37 @@ def _filing(asked: RuleInput) -> OnRecord:
     "MED.OP",
     "MED.RX",
     cross_province_only=True,
-    sees=("claims.institution_open",),
+    sees=("claims.institution_open", "institution.register"),
 )
-def a12_institution_open(asked: RuleInput) -> str | None:
+def a12_institution_open(asked: RuleInput) -> Weighed:
     """A12, MED.OP and MED.RX cross-province: the institution is opened for it; paying from the personal account needs no filing."""
-    return "INSTITUTION_NOT_OPEN" if asked.denies("institution_open") else None
+    return weigh(asked.claimed("institution_open"), _institution(asked, CROSS_PROVINCE), Reasons("INSTITUTION_NOT_OPEN"))
 
 
-@rule("A13", "机构当日为定点", "The institution is contracted on the day", "MED.*", sees=("claims.institution_contracted",))
-def a13_institution_contracted(asked: RuleInput) -> str | None:
+@rule(
+    "A13",
+    "机构当日为定点",
+    "The institution is contracted on the day",
+    "MED.*",
+    sees=("claims.institution_contracted", "institution.register"),
+)
+def a13_institution_contracted(asked: RuleInput) -> Weighed:
     """A13, MED.*: the institution is contracted for this kind of treatment on the day."""
-    return "INSTITUTION_NOT_CONTRACTED" if asked.denies("institution_contracted") else None
+    return weigh(asked.claimed("institution_contracted"), _institution(asked, CONTRACTED), Reasons("INSTITUTION_NOT_CONTRACTED"))
+
+
+def _institution(asked: RuleInput, service: int) -> OnRecord:
+    """Whether the institution is open for a service and this kind of treatment, by the register of the province where it is."""
+    question, records = asked.question, asked.records
+    register = ("INSTITUTIONS", question.service_region[:2])
+    if not question.institution:
+        return UNKNOWN
+    visit_type = medical.MEDICAL_VISIT_TYPE_EMERGENCY if question.claims.emergency else VISIT_TYPES[question.scenario]
+    told = [one for one in records.institution if one.province == register[1] and one.occurred_us <= question.at_us]
+    last = last_word(told, service, visit_type, local_day(question.at_us))
+    if last is None:
+        return records.silence(question.at_us, register)
+    return records.says(register, question.at_us, last.position, holds=last.kind == OPENED)
 
 
 @rule(

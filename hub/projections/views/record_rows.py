@@ -6,6 +6,7 @@ from hub.projections.views.concessions import CONCESSIONS
 from hub.projections.views.culture import LOANS
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.projections.views.holder_record import HOLDER_RECORD
+from hub.projections.views.medical import INSTITUTIONS
 from hub.projections.views.registers import REGISTERS
 
 
@@ -50,6 +51,12 @@ def library_reports(wanted: str) -> str:
               WHERE d.is_wanted) o
         JOIN {loans} l ON l.name = o.name AND (l.position = o.position OR l.kind <> '{READER_REGISTERED}')
         WHERE l.spans LIKE '%-' GROUP BY o.asked, l.position, l.name"""  # noqa: S608 (our own views)
+
+
+def institution_reports(codes: str) -> str:
+    """Returns the statement that reads what is reported of institutions; *codes* is the place holder's array."""
+    view = f"views.{INSTITUTIONS.name}"
+    return f"SELECT data, kind, position, occurred_us FROM {view} WHERE name = ANY ({codes}::text[]) AND spans LIKE '%-'"  # noqa: S608 (our own view)
 
 
 RECORDS = f"SELECT s.asked, r.facts FROM subjects s JOIN views.{HOLDER_RECORD.name} r USING (key)"  # noqa: S608 (names of our own views)
