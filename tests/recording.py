@@ -276,3 +276,17 @@ def institution(what: str, code: str = "H50010300001", at_s: int = AT_S) -> even
     message = getattr(event, f"institution_{what}")
     message.institution_code, message.service, message.from_on = code, 1, "2025-09-01"
     return event
+
+
+def contradicted(card_no: str = "A00000001", weighed: int = 2, used: int = 7) -> list[event_pb2.Event]:
+    """Answers about a code that another answer had used: the first agrees with the record, the others claim otherwise."""
+    answers = []
+    for number in range(weighed):
+        event = decided(card_no, "ECARD_TOKEN_USED")
+        event.medium = acceptance_pb2.MEDIUM_ECARD_QR
+        claim = acceptance_pb2.SAID_YES if number else acceptance_pb2.SAID_NO
+        event.decision_made.bases.add(
+            rule_id="A06", basis=2, claim=claim, record=acceptance_pb2.SAID_NO, record_position=used, contradicts=number > 0
+        )
+        answers.append(event)
+    return answers

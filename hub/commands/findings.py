@@ -15,6 +15,7 @@ from hub.domain.findings import MEANINGS
 from hub.domain.looks import Shown
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
+from hub.projections.views.contradictions import listed_contradicted, listed_shown_again
 from hub.projections.views.daily_usage import listed_uses
 from hub.projections.views.findings import Listed, listed
 from hub.projections.views.person_cards import listed_persons
@@ -29,7 +30,7 @@ def findings(
     operator: Operator = "",
     as_json: Annotated[bool, typer.Option("--json", help="每条一行 JSON。One line of JSON each.")] = False,
 ) -> None:
-    """列出发现：相互矛盾的事实、挂失注销后的用卡、重复上报的用卡、同省两张在用卡。List what contradicts what, with both events."""
+    """列出发现：相互矛盾的事实与申报、挂失注销后的用卡、重复出示、同省两张在用卡。List what contradicts what, with both events."""
     try:
         key = bytes.fromhex(card)
     except ValueError:
@@ -38,9 +39,10 @@ def findings(
         raise typer.BadParameter("卡键是 64 位十六进制数。The key of a card is 64 hexadecimal digits.")
     with database(Config()) as dsn, runner.connect(dsn) as connection:
         create_views(connection, PROJECTIONS)
-        found = [*listed(connection, key or None), *listed_uses(connection, key or None), *listed_unverified(connection, key or None)]
+        of_cards = (listed, listed_uses, listed_unverified, listed_shown_again)
+        found = [one for read in of_cards for one in read(connection, key or None)]
         if not key:
-            found += listed_persons(connection)
+            found += [*listed_persons(connection), *listed_contradicted(connection)]
         province = next((one.issuing_province for one in found if key), "")
         look_first(dsn, [key] if key else [], province, Shown.SHOWN_RECORD_FINDINGS, purpose, operator)
     found = [one for one in found if notes or not MEANINGS[one.found.code].is_note]

@@ -45,6 +45,11 @@ MEANINGS = {
         "持卡人信息须由发卡地核实期间用卡或发放。",
         "The card was used, or money paid, while the issuing province had the holder's record to verify.",
     ),
+    "QR_REPLAY": Meaning("已用过的电子码又被出示。", "A code of the e-card that an answer had used was shown again."),
+    "CLAIM_CONTRADICTED": Meaning(
+        "该接入方一日之内的申报屡次与记录不一致。",
+        "What a participant claimed on a day contradicts the record more often than is to be expected.",
+    ),
     "USE_TOLD_AGAIN": Meaning("同一笔业务重复上报，只计一次。", "The same was told again: it counts once.", is_note=True),
     "USE_TOLD_DIFFERENTLY": Meaning("同一笔业务再次上报，内容不同。", "The same was told again with other content."),
     "TAKEN_BACK_BEYOND": Meaning("退回的金额超过原金额。", "More money was taken back than was paid."),

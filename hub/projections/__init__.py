@@ -8,6 +8,7 @@ from hub.projections.views.card_index import CARD_INDEX
 from hub.projections.views.card_standing import CARD_STANDING
 from hub.projections.views.cases import CASES
 from hub.projections.views.concessions import CONCESSIONS
+from hub.projections.views.contradictions import CLAIM_TALLY, CODES_SHOWN_AGAIN
 from hub.projections.views.culture import LOANS, VISITS
 from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.views.decision_tally import DECISION_TALLY
@@ -46,6 +47,8 @@ PROJECTIONS: tuple[View, ...] = (
     CARD_INDEX,
     ITEM_CHANGES,
     INSTITUTIONS,
+    CODES_SHOWN_AGAIN,
+    CLAIM_TALLY,
 )
 # What an answer rests on: these move as one, first in every round, so that an answer's `as_of_position` is true of all of them.
 DECIDED_BY: tuple[View, ...] = (

@@ -7,6 +7,8 @@ VIEWS = {
     "agreement_history": ("约定", "agreements"),
     "holder_record": ("持卡人记录", "record of holders"),
     "institution": ("医疗机构", "medical institutions"),
+    "code_shown_again": ("电子码重复出示", "codes shown twice"),
+    "claim_tally": ("申报与记录不一致", "claims and records"),
     "item_changes": ("事项变更", "changes of service items"),
     "register": ("登记簿", "registers"),
     "concession": ("优待次数", "concession units"),

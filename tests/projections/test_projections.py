@@ -27,16 +27,19 @@ from hub.projections.views.card_alias import CARD_ALIAS
 from hub.projections.views.card_answers import CARD_ANSWERS, MOST_A_MONTH, answers_about
 from hub.projections.views.card_rows import card_rows, facts_in
 from hub.projections.views.card_standing import CARD_STANDING, facts_of
+from hub.projections.views.contradictions import CLAIM_TALLY, CODES_SHOWN_AGAIN, listed_contradicted, listed_shown_again
 from hub.projections.views.daily_usage import DAILY_USAGE, MOST_REPEATS
 from hub.projections.views.decision_tally import DECISION_TALLY, Window, outcomes, reasons
 from hub.projections.views.feed_progress import FEED_PROGRESS
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from tests.recording import (
     AT_S,
+    SICHUAN,
     Recording,
     about,
     case_event,
     certified,
+    contradicted,
     correcting,
     decided,
     declared,
@@ -168,6 +171,7 @@ def record_a_history(dsn: str, journal: Recording) -> None:
     journal.append(with_alias(lost(cards[4]), "310A00000000"), reversing(lost(cards[0]), 6, "cq.card-center"), feed="cq.card-center")
     journal.append(held(registered("A00000010")), held(enabled("A00000010", predecessor=cards[3])), feed="cq.card-center")
     journal.append(case_event("submitted"), case_event("accepted", at_s=AT_S + DAY_S))
+    journal.append(*contradicted(cards[0]))
     journal.append(decided(cards[0]), decided(cards[0], "LOST_TEMP", "NO_TRANSIT_APP"), looked_at(cards[0]))
     journal.append(declared(control_pb2.REGISTER_CERTIFICATIONS), feed="cq.card-center")
     journal.append(held(certified(cards[1])), certified(cards[1], "2026", AT_S + DAY_S), certified(cards[2]))
@@ -1018,3 +1022,32 @@ def test_a_card_that_is_asked_about_without_end_has_no_row_without_end() -> None
     for _ in range(MOST_A_MONTH + 1):
         row = CARD_ANSWERS.evolve((), row, recorded, None)
     assert row is not None and len(row[0]) == 8 * MOST_A_MONTH
+
+
+# Codes shown twice, and claims that the record contradicts
+
+
+def test_a_code_that_is_shown_again_is_a_finding_of_its_card(journal: Recording, views: psycopg.Connection) -> None:
+    first, second = journal.append(*contradicted(used=7))
+    tried, claimed = contradicted(weighed=1)[0], contradicted(weighed=1)[0]
+    tried.decision_made.operator = "op"
+    claimed.decision_made.bases[0].record, claimed.decision_made.bases[0].record_position = 0, 0
+    journal.append(tried, claimed, decided())
+    fold(views, CODES_SHOWN_AGAIN)
+    found = [(one.key, one.found.position, one.found.against_position, one.found.code) for one in listed_shown_again(views)]
+    assert found == [(key_of("A00000001").hex(), position, 7, "QR_REPLAY") for position in (first, second)]
+    assert listed_shown_again(views, key_of("A00000002")) == []
+
+
+def test_claims_that_the_record_contradicts_are_a_finding_above_a_rate(journal: Recording, views: psycopg.Connection) -> None:
+    agreed, differ = contradicted(weighed=2)
+    journal.append(*[agreed] * 18, differ)
+    fold(views, CLAIM_TALLY)
+    assert listed_contradicted(views) == [], "nineteen are too few"
+    [position] = journal.append(differ)
+    fold(views, CLAIM_TALLY)
+    [one] = listed_contradicted(views)
+    assert (one.about, one.key, one.found.position, one.found.code) == ("participant", f"{SICHUAN} A06", position, "CLAIM_CONTRADICTED")
+    journal.append(*[agreed] * 20)
+    fold(views, CLAIM_TALLY)
+    assert listed_contradicted(views) == [], "two in forty are to be expected"

@@ -47,7 +47,7 @@ def given_up(facts: Iterable[Fact], account: str) -> Fact | None:
 def rows_paid(facts: Iterable[Fact], project: str, period: str) -> list[tuple[Fact, bool | None]]:
     """Returns each row of a project and period: the newest report of it, and whether it is paid.
 
-    None stands for one that is paid and whose reports do not say for what: it may be this one.
+    None is for one that is paid and whose reports do not say for what: it may be this one.
     """
     ordered = sorted(facts, key=lambda fact: (_row(fact), fact.occurred_us, PAYMENT_ORDER[fact.kind], fact.position))
     found: list[tuple[Fact, bool | None]] = []
