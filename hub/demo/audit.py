@@ -17,7 +17,8 @@ def show_audit(stage: Stage, screen: Console) -> list[str]:
     stage.run("hub.cli", "audit", "show", code, "--wait")
     shown = json.loads(stage.run("hub.cli", "audit", "show", code, "--outcome", "--operator", "demo.asker", "--json").splitlines()[-1])
     answer, holds = shown["outcome"]["answer"], shown["outcome"]["holds"]
-    command = f"HUB_DATA_DIR={stage.logs.parent} .venv/bin/hub audit show {code} --outcome"
-    screen.print(f"审计，演示结束后也可查看 an audit, to be seen after the demo, too: {command}", soft_wrap=True, highlight=False)
+    # The database goes with the demo, so that no command could show it later; its files stay.
+    files = stage.logs.parent / "audits" / code
+    screen.print(f"审计 an audit, {code}：申请、核准、交付 asked, approved, delivered: {files}", soft_wrap=True, highlight=False)
     screen.print(f"  {'✓' if holds else '✗'} {answer['zh']} {answer['en']}", soft_wrap=True, highlight=False, markup=False)
     return [] if holds else [f"audit {code}: {answer['en']}"]
