@@ -148,10 +148,17 @@ def test_each_command_prints_what_was_known_and_a_look_is_recorded_where_it_is_a
         assert printed.exit_code == 0, (command, printed.output)
         outcome = json.loads(asof(dsn, tmp_path, command, *arguments, "--json").stdout.splitlines()[-1])
         assert outcome["answer"]["en"] in " ".join(printed.stdout.split()), command
+        asks_for_it = [*arguments, "--purpose", "complaint", "--basis", "audit law 34", "--operator", "li.lei", "--json"]
+        requested = hub(dsn, tmp_path, "audit", "request", command, *asks_for_it)
+        assert json.loads(requested.stdout.splitlines()[-1])["state"] == "REQUESTED", (command, requested.output)
     assert asof(dsn, tmp_path, "case", "51", "N9").exit_code == 1
     looked = [one.event.card_record_queried.shown for one in read_page(views, 0, head_position(views), ["card_record_queried"])]
     assert looked == [Shown.SHOWN_RECORD_PERSON] * 2 + [Shown.SHOWN_RECORD_UNITS] * 2
 
 
 def asof(dsn: str, folder: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(app, ["asof", *arguments], env={**environment(dsn, folder), "COLUMNS": "160"})
+    return hub(dsn, folder, "asof", *arguments)
+
+
+def hub(dsn: str, folder: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments, env={**environment(dsn, folder), "COLUMNS": "160"})
