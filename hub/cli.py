@@ -224,7 +224,7 @@ COMMANDS = (
         "findings",
         "hub.commands.findings:findings",
         POLICY,
-        "列出发现：相互矛盾的事实、挂失注销后的用卡、重复上报的用卡、同省两张在用卡。List what contradicts what, with both events.",
+        "列出发现：相互矛盾的事实与申报、挂失注销后的用卡、重复出示、同省两张在用卡。List what contradicts what, with both events.",
     ),
     Entry(
         "looks",

@@ -37,7 +37,7 @@ def measure(bundle: Path, policy: Path, report: Callable[[str], None]) -> dict[s
         with tempfile.TemporaryDirectory(prefix="hub-stranger-") as folder:
             own = environment(python, Path(folder) / "venv")
             first, again = verified(own, bundle, policy), verified(own, bundle, policy)
-        which = subprocess.run([python, "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
+        which = subprocess.run([python, "--version"], capture_output=True, text=True, encoding="utf-8", check=True).stdout.split()[1]
         found[version] = {"tested": True, "python": which, "first_s": round(first.seconds, 2), "again_s": round(again.seconds, 2)}
         report(f"Python {which}: 核验 verified, {first.seconds:.2f} s, 再次 again {again.seconds:.2f} s")
     return found
@@ -54,7 +54,7 @@ def interpreter(version: str) -> str | None:
 
 def _is(python: str, version: str) -> bool:
     """Whether it runs and is of this version: a shim of pyenv may be neither."""
-    ran = subprocess.run([python, "--version"], capture_output=True, text=True, check=False)
+    ran = subprocess.run([python, "--version"], capture_output=True, text=True, encoding="utf-8", check=False)
     return ran.returncode == 0 and ran.stdout.startswith(f"Python {version}.")
 
 
@@ -64,7 +64,7 @@ def environment(python: str, folder: Path, *, with_cryptography: bool = True) ->
     own = str(folder / "bin/python")
     if with_cryptography:
         pins = folder / "requirements.txt"
-        pins.write_text(pinned())
+        pins.write_text(pinned(), encoding="utf-8")
         install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", own, "--require-hashes", "--requirements"]
         subprocess.run([*install, str(pins)], check=True)
     return own

@@ -1,6 +1,7 @@
 """AuditService, and `hub prove` and `hub verify`, on a running hub that seals its log: who gets which proof, and that each one holds."""
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from typer.testing import CliRunner, Result
 from hub.audit import verify
 from hub.audit.bundle_handing import check as both_checkers
 from hub.audit.sealed import NotCosignedYet
+from hub.bench.strangers import environment
 from hub.cli import app
 from hub.commands.options import FileThere
 from hub.domain.errors import RequestInvalid, SizeUnknown
@@ -22,7 +24,7 @@ from hub.domain.participant import OPERATOR, OPERATOR_METADATA
 from hub.tlog import note, proof, tree
 from hub.tlog.sealer import signers
 from hub.trust.log_keys import open_log_keys
-from tests.audit.test_bundles import VERDICT_CPU_S, strangers_cpu_s, strangers_python, strangers_run
+from tests.audit.test_bundles import VERDICT_CPU_S, strangers_cpu_s, strangers_run
 from tests.clients import DEADLINE_S, Province, journal, recorded_at, refused
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
 from tests.messages import journey, question, registered
@@ -158,7 +160,7 @@ def test_a_bundle_of_a_decision_is_recorded_before_it_is_there_and_verifies(
     outside = command("verify", out, "--policy", policy, "--json")
     assert (outside.exit_code, json.loads(outside.stdout.splitlines()[-1])["exit"]) == (verify.VERIFIED, verify.VERIFIED)
     assert "答复" in outside.stdout
-    python, before_s = strangers_python(tmp_path, with_cryptography=True), strangers_cpu_s()
+    python, before_s = environment(sys.executable, tmp_path / "venv"), strangers_cpu_s()
     assert strangers_run(python, tmp_path, str(out), "--policy", str(policy)).returncode == verify.VERIFIED
     assert strangers_cpu_s() - before_s < VERDICT_CPU_S
     inside = command("verify", out)

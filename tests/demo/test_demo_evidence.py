@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from hub.audit import verify
-from tests.audit.test_bundles import strangers_python
+from hub.bench.strangers import environment
 
 DEMO_S = 240.0
 
@@ -23,7 +23,7 @@ def test_a_stranger_verifies_the_evidence_of_a_demo_by_the_commands_that_it_prin
     install, check = re.findall(r"^  (pip install .*|python3 .*)$", ran.stderr, re.MULTILINE)
     # The package is there already: a stranger's environment has it and nothing else.
     assert install == verify.GET_CRYPTOGRAPHY
-    python = strangers_python(tmp_path, with_cryptography=True)
+    python = environment(sys.executable, tmp_path / "venv")
     program = check.split()[1:]
     verdict = subprocess.run([python, "-I", *program], capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path)
     assert (verdict.returncode, verdict.stderr) == (verify.VERIFIED, "")

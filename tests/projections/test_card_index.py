@@ -35,18 +35,26 @@ from tests.recording import Recording, journey, key_of, lost, registered
 _KEYED = {references_pb2.CardRef.DESCRIPTOR: "card", references_pb2.PersonRef.DESCRIPTOR: "person"}
 
 
-def filled(message: Message, found: set[tuple[str, bytes]]) -> None:
-    """Fills every reference to a card or a person below a message with a key of its own."""
+def filled(message: Message, found: set[tuple[str, bytes]], choice: int = 0) -> None:
+    """Fills every reference to a card or a person below a message with a key of its own; of a oneof, the arm of the choice's number."""
     for field in message.DESCRIPTOR.fields:
-        if field.message_type is None or (field.containing_oneof is not None and field.containing_oneof.name == "kind"):
+        if field.message_type is None or ((oneof := field.containing_oneof) is not None and oneof.name == "kind"):
             continue
+        if oneof is not None:
+            arms = [one for one in oneof.fields if one.message_type is not None and _is_filled(one.message_type)]
+            if arms and field is not arms[choice % len(arms)]:
+                continue
         if (what := _KEYED.get(field.message_type)) is not None:
             target = getattr(message, field.name).add() if field.is_repeated else getattr(message, field.name)
             target.key = sha256(f"{message.DESCRIPTOR.full_name}.{field.name}".encode()).digest()
             found.add((what, target.key))
         elif _has_keys(field.message_type, frozenset()):
             assert not field.is_repeated, f"{field.full_name}: references in a repeated message are found by nobody"
-            filled(getattr(message, field.name), found)
+            filled(getattr(message, field.name), found, choice)
+
+
+def _is_filled(descriptor: Descriptor) -> bool:
+    return descriptor in _KEYED or _has_keys(descriptor, frozenset())
 
 
 def _has_keys(descriptor: Descriptor, above: frozenset[str]) -> bool:
@@ -55,12 +63,21 @@ def _has_keys(descriptor: Descriptor, above: frozenset[str]) -> bool:
     return any(one in _KEYED or _has_keys(one, above | {descriptor.full_name}) for one in below)
 
 
+# More than any oneof of messages with references has arms.
+CHOICES = 8
+
+
 @pytest.mark.parametrize("kind", sorted(KIND_NUMBERS))
 def test_every_reference_to_a_card_or_a_person_is_a_mention(kind: str) -> None:
+    for choice in range(CHOICES):
+        all_are_mentioned(kind, choice)
+
+
+def all_are_mentioned(kind: str, choice: int) -> None:
     event, found = event_pb2.Event(), set[tuple[str, bytes]]()
-    filled(event, found)
+    filled(event, found, choice)
     getattr(event, kind).SetInParent()
-    filled(getattr(event, kind), found)
+    filled(getattr(event, kind), found, choice)
     recorded = Recorded(1, 0, 1, 1, kind, event.SerializeToString())
     assert {(one.what, one.key) for one in mentions(recorded)} == found
     # Met for the first time, and again: then it is not parsed.

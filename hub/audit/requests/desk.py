@@ -12,7 +12,6 @@ from chuanyu.exchange.v1 import audit_question_pb2 as questions
 from chuanyu.exchange.v1 import audit_requests_pb2 as protos
 from eventsourcing.persistence import IntegrityError
 
-from hub.audit.replay.questions import check
 from hub.audit.requests import reading
 from hub.audit.requests.rights import card_in
 from hub.domain.audit_errors import AuditChanged
@@ -45,6 +44,9 @@ class AuditDesk:
 
     def request(self, asking: Asking, by: protos.AuditPerson, keyring: Keyring, at: datetime) -> AuditRequest:
         """Records a request; raises RequestInvalid, what `questions.check` raises of its question, or AuditChanged."""
+        # What carries questions out brings much with it: an edge needs it once somebody asks.
+        from hub.audit.replay.questions import check
+
         question = keyed(asking.question, keyring)
         requested = protos.AuditRequested(
             audit_code=code_of(1), by=by, purpose=asking.purpose, legal_basis=asking.legal_basis,
