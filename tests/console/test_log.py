@@ -11,6 +11,7 @@ import pytest
 from hub.audit.own_policy import own_policy
 from hub.audit.verify import verify
 from hub.console.workings import Workings
+from hub.journal.reader import head_position
 from hub.tlog import note, proof
 from hub.tlog.note import Checkpoint
 from tests.clients import DEADLINE_S
@@ -58,10 +59,12 @@ def test_the_evidence_of_an_answer_is_for_a_purpose_and_on_record(
     monkeypatch.setattr(workings.config, "log_policy", tmp_path / "policy")
     address = f"/decisions/{scene.refused}/bundle"
     auditor.post("/purpose", handle=f"decision-{scene.refused}", purpose="AUDIT", back="/decisions")
+    with psycopg.connect(scene.hub.dsn) as connection:
+        before = head_position(connection)
     got = auditor.post(address)
     assert got.headers["content-disposition"] == f'attachment; filename="decision-{scene.refused}.hubaudit"'
     with psycopg.connect(scene.hub.dsn) as connection:
-        made = connection.execute("SELECT count(*) FROM journal.event WHERE kind = 'bundle_made'").fetchone()
+        made = connection.execute("SELECT count(*) FROM journal.event WHERE kind = 'bundle_made' AND position > %s", (before,)).fetchone()
     assert made == (1,)
     said: list[str] = []
     verify(io.BytesIO(got.content), policy, lambda zh, _en: said.append(zh))
