@@ -12,6 +12,7 @@ from hub.domain.agreement_history import FOREVER_US
 from hub.domain.errors import AgreementOverlap, RegionNotInForce, ScenarioUnknown, ValidityReversed
 from hub.domain.instants import day_of, epoch_day, microseconds
 from hub.domain.reference import Reference
+from hub.domain.reference.reading import is_named
 
 
 def check_terms(terms: decisions.AgreementTerms, reference: Reference) -> None:
@@ -25,7 +26,7 @@ def check_terms(terms: decisions.AgreementTerms, reference: Reference) -> None:
         raise ScenarioUnknown("none is named", field="scenarios")
     in_catalogue = [code for code in reference.scenario_codes if reference.scenario(code, day) is not None]
     for pattern in terms.scenarios:
-        if not any(_covers(pattern, code) for code in in_catalogue):
+        if not any(is_named(pattern, code) for code in in_catalogue):
             raise ScenarioUnknown(field="scenarios", scenario=pattern)
     for prefix in terms.serving_regions:
         # Towns keep the code of the county they came from, so only counties and above show whether a prefix means anything.
@@ -52,16 +53,11 @@ def overlap(one: Terms, other: Terms) -> bool:
         one.from_us < (FOREVER_US if other.to_us is None else other.to_us)
         and other.from_us < (FOREVER_US if one.to_us is None else one.to_us)
         and not one.issuer_provinces.isdisjoint(other.issuer_provinces)
-        and any(_covers(a, b) or _covers(b, a) for a in one.scenarios for b in other.scenarios)
+        and any(is_named(a, b) or is_named(b, a) for a in one.scenarios for b in other.scenarios)
         and _meet(one.venues, other.venues)
         and _meet(one.media, other.media)
         and any(a.startswith(b) or b.startswith(a) for a in _places(one) for b in _places(other))
     )
-
-
-def _covers(pattern: str, code: str) -> bool:
-    """Whether a scenario, or a group such as CUL.LIB.*, names a code or a smaller group."""
-    return pattern == code or (pattern.endswith(".*") and code.startswith(pattern[:-1]))
 
 
 def _places(terms: Terms) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from hub.domain.instants import epoch_day_of
 from hub.domain.reference import rows, rule_rows, service_items, settlement_rows, working_day_rows
-from hub.domain.reference.reading import Cells, InvalidReferenceTable, in_force, read_table, versions_by_key
+from hub.domain.reference.reading import Cells, InvalidReferenceTable, in_force, is_named, read_table, versions_by_key
 from hub.domain.reference.rows import Bank, IdType, Medium, Region, Scenario, Target, UnionpayArea
 from hub.domain.reference.rule_rows import Agreement, Policy, Reason
 
@@ -284,8 +284,7 @@ def _scenarios_meant(cells: Cells, scenarios: Iterable[str]) -> frozenset[str]:
     meant: set[str] = set()
     cells.name("scenarios")
     for pattern in cells.items("scenarios"):
-        wildcard = pattern.endswith(".*")
-        found = [code for code in scenarios if code == pattern or (wildcard and code.startswith(pattern[:-1]))]
+        found = [code for code in scenarios if is_named(pattern, code)]
         if not found:
             raise cells.refuse("scenarios", "UNKNOWN")
         meant.update(found)

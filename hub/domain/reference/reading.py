@@ -126,6 +126,11 @@ def read_table(table: str, content: bytes, columns: tuple[str, ...], read_row: C
     return rows
 
 
+def is_named(pattern: str, scenario: str) -> bool:
+    """Whether a scenario, or a group such as MED.*, names a scenario or a smaller group."""
+    return scenario == pattern or (pattern.endswith(".*") and scenario.startswith(pattern[:-1]))
+
+
 def versions_by_key(rows: Iterable[tuple[Cells, DatedRow]], key: Callable[[DatedRow], Key]) -> dict[Key, tuple[DatedRow, ...]]:
     """Groups dated rows by key, earliest first; refuses a row that overlaps the one before it or leaves a gap."""
     grouped: dict[Key, list[tuple[Cells, DatedRow]]] = {}

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from hub.domain.reference.reading import Cells, in_force, read_table, versions_by_key
+from hub.domain.reference.reading import Cells, in_force, is_named, read_table, versions_by_key
 
 TABLE = "settlement_schemes.csv"
 _COLUMNS = ("scheme", "name_zh", "name_en", "scenarios", "route", "payer", "cut", "valid_from", "valid_to", "source")
@@ -35,7 +35,7 @@ class Scheme:
 
     def has(self, scenario: str) -> bool:
         """Whether uses in a scenario belong to it."""
-        return any(_names(pattern, scenario) for pattern in self.scenarios)
+        return any(is_named(pattern, scenario) for pattern in self.scenarios)
 
     def payer_of(self, issuer: str, region: str) -> str:
         """Returns the province that owes the money of a use, "" in a memo."""
@@ -64,7 +64,7 @@ def read_schemes(contents: Mapping[str, bytes], scenarios: Collection[str]) -> S
     """Reads and checks the table; raises InvalidReferenceTable where two schemes of one day have a scenario in common, or none is known."""
     rows = read_table(TABLE, contents[TABLE], _COLUMNS, _row)
     for cells, row in rows:
-        if not all(any(_names(pattern, known) for known in scenarios) for pattern in row.scenarios):
+        if not all(any(is_named(pattern, known) for known in scenarios) for pattern in row.scenarios):
             raise cells.refuse("scenarios", "UNKNOWN")
     _refuse_shared(rows, scenarios)
     return Schemes(versions_by_key(rows, lambda row: row.scheme))
@@ -78,11 +78,6 @@ def _refuse_shared(rows: Iterable[tuple[Cells, Scheme]], scenarios: Collection[s
             if other.scheme != row.scheme and is_at_once and any(row.has(one) and other.has(one) for one in scenarios):
                 raise cells.refuse("scenarios", "DUPLICATE")
         seen.append(row)
-
-
-def _names(pattern: str, scenario: str) -> bool:
-    """Whether a code, or a group such as MED.*, names a scenario."""
-    return scenario == pattern or (pattern.endswith(".*") and scenario.startswith(pattern[:-1]))
 
 
 def _row(cells: Cells) -> Scheme:
