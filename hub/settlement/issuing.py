@@ -55,11 +55,12 @@ def windows(connection: psycopg.Connection, code: str, day: date, now: datetime,
         number, after, following = number_of(before.code)[1], before.issued.cut_position, stated + _DAY
     while following <= day:
         scheme = scheme_on(code, following)
-        cut_at = now if early and following == day else ends_at(scheme, following)
+        is_early = early and following == day
+        cut_at = now if is_early else ends_at(scheme, following)
         if cut_at > now:
             raise WindowNotEnded(ends_at=cut_at.isoformat())
         cut = last_position_by(connection, microseconds_of(cut_at))
-        if cut_at is now:
+        if is_early:
             # An early cut needs no position of its own: it is where the counts are.
             cut = min(cut, reached_by(connection))
         if cut == 0:
