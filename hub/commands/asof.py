@@ -1,7 +1,7 @@
 """The commands `hub asof`: what the hub knew by what was recorded then, at an instant, and what it answered."""
 
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import psycopg
 import typer
@@ -9,16 +9,20 @@ from chuanyu.exchange.v1 import audit_question_pb2 as asked
 from chuanyu.exchange.v1 import references_pb2
 
 from hub.audit.replay.questions import answer
+from hub.audit.requests import things
+from hub.audit.requests.things import THINGS, Typed
 from hub.audit.requests.windows import check_times, position_of
-from hub.commands import asof_things
 from hub.commands.asking import Operator
 from hub.commands.asof_options import RecordedAsOf, Steps, ValidAt, place, times
 from hub.commands.database import database
-from hub.commands.looking import Issuer, Purpose, keys_of, look_first
+from hub.commands.ledgers import CardNo
+from hub.commands.looking import Issuer, Purpose, keys_of_one, look_first
 from hub.commands.options import Json
 from hub.commands.outcomes import print_outcome
+from hub.commands.things import add_commands
 from hub.config import Config
 from hub.domain.looks import Shown, card_by_key
+from hub.intake.request_rules import refuse_invalid
 from hub.journal.sessions import session
 
 app = typer.Typer(help="按两种时间查询：当时所知、当时答复。As of both times: what was known and answered.", no_args_is_help=True)
@@ -26,7 +30,7 @@ app = typer.Typer(help="按两种时间查询：当时所知、当时答复。As
 
 @app.command()
 def card(
-    card: Annotated[str, typer.Argument(help="卡号，或枢纽的卡键（64 位十六进制）。Card number, or the hub's key of a card in hex.")],
+    card: CardNo,
     issuer: Issuer = "",
     recorded_as_of: RecordedAsOf = "",
     valid_at: ValidAt = "",
@@ -39,14 +43,48 @@ def card(
     as_json: Json = False,
 ) -> None:
     """一张卡在两种时间下的状态与答复。A card as of both times, and what was answered about it; the look is recorded first."""
-    config = Config()
     question = asked.AuditQuestion(card=asked.CardQuestion(against_today=today, **times(recorded_as_of, valid_at)))
-    with database(config) as dsn:
-        keys = keys_of(config, dsn, card, issuer)
-        question.card.card.CopyFrom(card_by_key(issuer, references_pb2.CARD_IDENTIFIER_KIND_CARD_NO, keys[0]))
-        look_first(dsn, keys, issuer, Shown.SHOWN_RECORD_LIVES, purpose, operator)
+    _ask_by_card(question, card, issuer, Shown.SHOWN_RECORD_LIVES, (purpose, operator), in_json=as_json, with_steps=steps)
+
+
+def _thing(
+    kind: str, typed: Typed, recorded_as_of: RecordedAsOf = "", valid_at: ValidAt = "", steps: Steps = False, as_json: Json = False
+) -> None:
+    question = things.question(kind, typed, **times(recorded_as_of, valid_at))
+    refuse_invalid(getattr(question, kind))
+    with database(Config()) as dsn:
         outcome = answer(dsn, question)
     print_outcome(outcome, in_json=as_json, with_timeline=steps)
+
+
+def _thing_by_card(
+    kind: str,
+    typed: Typed,
+    card: CardNo,
+    issuer: Issuer = "",
+    recorded_as_of: RecordedAsOf = "",
+    valid_at: ValidAt = "",
+    steps: Steps = False,
+    purpose: Purpose = "",
+    operator: Operator = "",
+    as_json: Json = False,
+) -> None:
+    question = things.question(kind, typed, **times(recorded_as_of, valid_at))
+    _ask_by_card(question, card, issuer, THINGS[kind].shown, (purpose, operator), in_json=as_json, with_steps=steps)
+
+
+def _ask_by_card(
+    question: asked.AuditQuestion, card: str, issuer: str, shown: int, looker: tuple[str, str], *, in_json: bool, with_steps: bool
+) -> None:
+    """Answers a question about a card or its holder, once the look is recorded."""
+    config = Config()
+    about: Any = getattr(question, str(question.WhichOneof("asked")))
+    with database(config) as dsn:
+        keys = keys_of_one(config, dsn, card, issuer)
+        about.card.CopyFrom(card_by_key(issuer, references_pb2.CARD_IDENTIFIER_KIND_CARD_NO, keys[0]))
+        look_first(dsn, keys, issuer, shown, *looker)
+        outcome = answer(dsn, question)
+    print_outcome(outcome, in_json=in_json, with_timeline=with_steps)
 
 
 def _position(connection: psycopg.Connection, text: str) -> int:
@@ -65,15 +103,4 @@ def position(
         typer.echo(_position(connection, instant))
 
 
-for command in (
-    asof_things.person,
-    asof_things.agreement,
-    asof_things.count,
-    asof_things.filing,
-    asof_things.settlement,
-    asof_things.concession,
-    asof_things.loan,
-    asof_things.item,
-):
-    app.command()(command)
-app.command("case")(asof_things.application)
+add_commands(app, _thing, _thing_by_card)

@@ -1,7 +1,6 @@
 """What the commands `hub asof` share: both times as they are typed, and the outcome that is printed."""
 
-from calendar import monthrange
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -18,26 +17,6 @@ RecordedAsOf = Annotated[
 ]
 ValidAt = Annotated[str, typer.Option(help="问的是哪一时刻；空为同一时刻。The instant it is asked about; the same one if absent.")]
 Steps = Annotated[bool, typer.Option("--steps", help="每个事件前后的状态。The state before and after each event.")]
-
-Side = Annotated[str, typer.Argument(help="哪一方：50 重庆，51 四川。Which side: 50 Chongqing, 51 Sichuan.")]
-City = Annotated[str, typer.Option(help="服务地区划代码，如 500103、510104。The city, by any of its regions.")]
-
-Month = Annotated[str, typer.Option(help="某月的业务日，如 2025-09。The business days of a month.")]
-Day = Annotated[str, typer.Option(help="业务日，如 2025-09-01。Business day.")]
-Until = Annotated[str, typer.Option(help="直到这个业务日（含）。Through this business day.")]
-
-
-def days_of(month: str, day: str, until: str) -> tuple[str, str]:
-    """Returns the first and the last business day of a month, or those that were typed; raises BadParameter."""
-    if not month:
-        return day, until
-    try:
-        first = date.fromisoformat(f"{month}-01")
-    except ValueError:
-        raise typer.BadParameter(f"不是月份 no month: {month}；如 such as 2025-09", param_hint="--month") from None
-    if day or until:
-        raise typer.BadParameter("--month 与 --day、--until 不能同用。It does not go with --day or --until.", param_hint="--month")
-    return first.isoformat(), first.replace(day=monthrange(first.year, first.month)[1]).isoformat()
 
 
 def place(text: str) -> asked.RecordedAsOf:

@@ -13,7 +13,7 @@ from hub.audit.requests.folder import Folder
 from hub.commands.audit_desk import acting, opened, waited
 from hub.commands.audit_screen import as_row, lines, next_commands
 from hub.commands.database import database
-from hub.commands.looking import keys_of
+from hub.commands.looking import keys_of_one
 from hub.config import Config
 from hub.domain.looks import card_by_key
 from hub.trust.keyring import open_keyring
@@ -29,7 +29,7 @@ def card_named(card: str, issuer: str) -> references_pb2.CardRef:
     """Returns a card by its key; raises CardNotNamed or RequestInvalid."""
     config = Config()
     with database(config) as dsn:
-        key = keys_of(config, dsn, card, issuer)[0]
+        key = keys_of_one(config, dsn, card, issuer)[0]
     return card_by_key(issuer or "51", references_pb2.CARD_IDENTIFIER_KIND_CARD_NO, key)
 
 

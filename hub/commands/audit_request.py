@@ -7,12 +7,15 @@ import typer
 from chuanyu.exchange.v1 import audit_question_pb2 as protos
 
 from hub.admin.agreement_toml import read_terms
-from hub.commands import audit_things
+from hub.audit.requests import things
+from hub.audit.requests.things import Typed
 from hub.commands.asking import Operator
 from hub.commands.asof_options import place, times, until
 from hub.commands.audit_asking import AsOf, Basis, Purpose, ValidAt, Wait, ask, card_named
+from hub.commands.ledgers import CardNo
 from hub.commands.looking import Issuer
 from hub.commands.options import Json
+from hub.commands.things import add_commands
 
 app = typer.Typer(help="申请一项审计，须由另一人核准。Ask for an audit; another person approves it.", no_args_is_help=True)
 
@@ -24,7 +27,7 @@ To = Annotated[
 
 @app.command()
 def card(
-    card: Annotated[str, typer.Argument(help="卡号，或枢纽的卡键（64 位十六进制）。Card number, or the hub's key of a card in hex.")],
+    card: CardNo,
     purpose: Purpose,
     basis: Basis,
     issuer: Issuer = "",
@@ -111,6 +114,37 @@ def record(
     ask(protos.AuditQuestion(record=question), purpose, basis, operator, is_waiting=wait, as_json=as_json)
 
 
+def _thing(
+    kind: str,
+    typed: Typed,
+    purpose: Purpose,
+    basis: Basis,
+    at: AsOf = "",
+    valid_at: ValidAt = "",
+    wait: Wait = False,
+    operator: Operator = "",
+    as_json: Json = False,
+) -> None:
+    ask(things.question(kind, typed, **times(at, valid_at)), purpose, basis, operator, is_waiting=wait, as_json=as_json)
+
+
+def _thing_by_card(
+    kind: str,
+    typed: Typed,
+    card: CardNo,
+    purpose: Purpose,
+    basis: Basis,
+    issuer: Issuer = "",
+    at: AsOf = "",
+    valid_at: ValidAt = "",
+    wait: Wait = False,
+    operator: Operator = "",
+    as_json: Json = False,
+) -> None:
+    question = things.question(kind, typed, card=card_named(card, issuer), **times(at, valid_at))
+    ask(question, purpose, basis, operator, is_waiting=wait, as_json=as_json)
+
+
 def _rules(archive: Path | None, digest: str) -> list[protos.WhatIfChange]:
     changes = [protos.RulesChange(archive=archive.read_bytes())] if archive is not None else []
     if digest:
@@ -143,15 +177,4 @@ def _pair(text: str, option: str) -> tuple[str, Any]:
     return name, value
 
 
-for command in (
-    audit_things.person,
-    audit_things.agreement,
-    audit_things.count,
-    audit_things.filing,
-    audit_things.settlement,
-    audit_things.concession,
-    audit_things.loan,
-    audit_things.item,
-):
-    app.command()(command)
-app.command("case")(audit_things.application)
+add_commands(app, _thing, _thing_by_card)

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from hub.admin.snapshots import Asked, is_known, person_with
 from hub.commands.database import database
-from hub.commands.looking import CardNotNamed, keys_of, look_first
+from hub.commands.looking import keys_of_one, look_first
 from hub.commands.officer_desk import now, refusals
 from hub.config import Config
 from hub.domain.instants import local_day, microseconds_of
@@ -51,9 +51,7 @@ def ask_about(card: str, issuer: str, shown: int, looker: Looker, question: Call
     """
     config, asked = Config(), Asked("", local_day(microseconds_of(now())))
     with refusals(), database(config) as dsn:
-        keys = keys_of(config, dsn, card, issuer)
-        if not keys:
-            raise CardNotNamed
+        keys = keys_of_one(config, dsn, card, issuer)
         with session(dsn, "hub_reader", "hub-ledgers") as connection:
             person = person_with(connection, keys[0])
             answer = question(connection, person, asked=asked)

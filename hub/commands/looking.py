@@ -50,6 +50,13 @@ def keys_of(config: Config, dsn: str, card: str, issuer: str) -> list[bytes]:
         return sorted(identifiers_of(connection, key), key=lambda found: found != key)
 
 
+def keys_of_one(config: Config, dsn: str, card: str, issuer: str) -> list[bytes]:
+    """Returns the keys of all identifiers of a card, the one that was named first; raises CardNotNamed or RequestInvalid."""
+    if not card:
+        raise CardNotNamed
+    return keys_of(config, dsn, card, issuer)
+
+
 def look_first(dsn: str, keys: list[bytes], issuer: str, shown: int, purpose: str, operator: str, position: int = 0) -> None:
     """Records that an operator looks, and only then lets the command go on; raises RequestInvalid."""
     who = looker(operator, purpose)

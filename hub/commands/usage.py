@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from hub.commands.asof_options import Month, days_of
+from hub.audit.requests.things import days_of
 from hub.commands.database import database
 from hub.commands.instants import zoned_instant
 from hub.commands.options import Json
@@ -25,7 +25,7 @@ class KnownTwice(HubError):
 
 
 def usage(
-    month: Month = "",
+    month: Annotated[str, typer.Option(help="某月的业务日，如 2025-09。The business days of a month.")] = "",
     day: Annotated[str, typer.Option(help="业务日，如 2025-09-01；空为全部。Business day; empty for all.")] = "",
     until: Annotated[str, typer.Option(help="直到这个业务日（含）。Through this business day.")] = "",
     issuer: Annotated[str, typer.Option(help="发卡省 50 或 51。Issuing province.")] = "",

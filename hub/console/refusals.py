@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from hub.audit.requests.things import THINGS
 from hub.console.language import Words
 from hub.domain.errors import HubError, RequestInvalid
 from hub.domain.quarantine import meaning_of
@@ -14,13 +15,7 @@ _FIELDS = {
     "value": ("参数的值", "Value of the parameter"),
     "agreement_code": ("约定", "Agreement"),
     "reason_code": ("原因", "Reason"),
-    "region": ("地区", "Region"),
-    "handling_province": ("办理方", "Handling side"),
-    "case_no": ("办件编号", "Number of the case"),
-    "insured_province": ("参保省", "Insured province"),
-    "filing_no": ("备案编号", "Number of the filing"),
-    "settlement_id": ("结算编号", "Number of the settlement"),
-    "barcode": ("条码", "Barcode"),
+    **{field.name: field.title for thing in THINGS.values() for field in thing.fields},
 }
 
 

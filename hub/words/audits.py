@@ -1,4 +1,4 @@
-"""What the states, questions, steps and files of audits are called, in Chinese and English."""
+"""What the states, steps and files of audits are called, in Chinese and English."""
 
 STATES = {
     "REQUESTED": ("待核准", "to be approved"),
@@ -8,22 +8,6 @@ STATES = {
     "DELIVERED": ("已交付", "delivered"),
     "FAILED": ("未能完成", "failed"),
     "CANCELLED": ("已取消", "called off"),
-}
-QUESTIONS = {
-    "card": ("当时知道什么、答复了什么", "What was known of a card, and answered"),
-    "answers": ("当时的答复重算是否一致", "Are a period's answers the same when they are decided again"),
-    "what_if": ("换一套规则会怎样", "What other rules would answer"),
-    "views": ("视图是否与日志一致", "Do the views say what the journal says"),
-    "record": ("记录是否被改动", "Was anything in the record altered"),
-    "concession": ("当时优待次数还有多少", "What was known of the units of a concession"),
-    "case": ("当时知道某办件什么", "What was known of a case"),
-    "agreement": ("当时知道某约定什么", "What was known of an agreement"),
-    "count": ("当时计数是多少", "What was counted then"),
-    "item": ("当时知道某事项什么", "What was known of a service item"),
-    "filing": ("当时知道某备案什么", "What was known of a filing"),
-    "settlement": ("当时知道某结算什么", "What was known of a settlement"),
-    "loan": ("当时知道某册图书什么", "What was known of an item of a library"),
-    "person": ("当时知道某人什么", "What was known of a person"),
 }
 PARTS = {
     1: ("结果（JSON）", "outcome (JSON)"),

@@ -34,6 +34,7 @@ CHINESE = {
     "AuditPartMissing": "此处没有该审计的这份文件：本来没有、已过保存期，或在执行审计的那台机器上。",
     "AuditChanged": "该审计刚被他人更改；请查看后重试。",
     "AuditBeyondRight": "参与方只能就本省的卡申请审计，且只能看本方的审计；其余请联系运维。",
+    "MonthUnfit": "月份应如 2025-09，且不与起止日同用。",
     "AuditWindowReversed": "所问时段为空，或起点在终点之后；请给出更晚的终点。",
     "AuditWindowAhead": "所问时段超出目前已入账的部分；请给出更早的终点。",
     "AuditWindowBefore": "到那时还没有任何入账；请给出更晚的时刻。",

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-import typer
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
 from chuanyu.exchange.v1 import hub_decisions_pb2
 from click.testing import Result
@@ -19,8 +18,8 @@ from hub.admin.agreements import suspend_agreement
 from hub.admin.registry import load_agreements
 from hub.admin.service_items import approve_version, draft_version
 from hub.audit.known.counts import Step, Sum, count_as_of, shown
+from hub.audit.requests.things import MonthUnfit, days_of
 from hub.cli import app
-from hub.commands.asof_options import days_of
 from hub.domain.looks import Shown
 from hub.journal.reader import head_position, read_page
 from hub.journal.recorder import AggregateStore
@@ -127,7 +126,7 @@ def test_a_month_is_its_business_days() -> None:
     assert days_of("2025-02", "", "") == ("2025-02-01", "2025-02-28")
     assert days_of("", "2025-02-03", "") == ("2025-02-03", "")
     for month, day in (("2025-13", ""), ("2025-02", "2025-02-03")):
-        with pytest.raises(typer.BadParameter):
+        with pytest.raises(MonthUnfit):
             days_of(month, day, "")
 
 

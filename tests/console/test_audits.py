@@ -9,7 +9,7 @@ import pytest
 from hub.admin.accounts.roles import ADMINISTRATOR, AUDITOR, POLICY
 from hub.audit.requests import reading
 from hub.audit.requests.folder import Folder
-from hub.console.pages.audit_things import THINGS
+from hub.audit.requests.things import THINGS
 from hub.console.workings import Workings
 from hub.domain.audit_request import AuditRequest
 from hub.domain.instants import LOCAL
@@ -138,17 +138,22 @@ def test_a_card_is_an_auditors_of_its_province_to_ask_about_and_to_see(workings:
         ({"kind": "answers", "from": "2020-01-02", "to": ""}, "not of the form"),
         ({"kind": "rules", "from": "2020-01-01", "to": AHEAD}, "beyond what is recorded"),
         ({"kind": "rules", "from": "2020-01-01", "to": "2020-02-01", "rules": "xyz"}, "not of the form"),
-        ({"kind": "agreement", "from": "2020-01-01", "to": "2020-02-01", "agreement": "NONE", "change": "valid_from"}, "not of the form"),
+        ({"kind": "terms", "from": "2020-01-01", "to": "2020-02-01", "agreement": "NONE", "change": "valid_from"}, "not of the form"),
         ({"kind": "card", "card": "", "issuer": "50"}, "not of the form"),
         ({"kind": "card", "card": "12", "issuer": "50"}, "Card number: "),
         ({"kind": "person", "card": "", "issuer": "50"}, "not of the form"),
         ({"kind": "person", "card": LOST_CARD, "issuer": "50", "valid": "soon"}, "not of the form"),
         ({"kind": "person", "card": LOST_CARD, "issuer": "50", "at": AHEAD}, "beyond what is recorded"),
-        ({"kind": "case", "handling": "52", "no": "N1"}, "Handling side: "),
-        ({"kind": "case", "handling": "51", "no": "500199194001010010"}, "Number of the case: "),
-        ({"kind": "filing", "insured": "50", "no": ""}, "Number of the filing: "),
-        ({"kind": "loan", "no": "x" * 65}, "Barcode: "),
+        ({"kind": "case", "handling_province": "52", "case_no": "N1"}, "Handling side (50 Chongqing, 51 Sichuan): "),
+        ({"kind": "case", "handling_province": "51", "case_no": "500199194001010010"}, "Number of the case: "),
+        ({"kind": "filing", "insured_province": "50", "filing_no": ""}, "Number of the filing: "),
+        ({"kind": "loan", "barcode": "x" * 65}, "Barcode: "),
         ({"kind": "concession", "card": LOST_CARD, "issuer": "50", "region": "5"}, "Region: "),
+        ({"kind": "concession", "card": LOST_CARD, "issuer": "50"}, "Region: "),
+        ({"kind": "item", "province": "50", "item_code": ""}, "Id, base code or implementing code: "),
+        ({"kind": "count", "month": "2026-13"}, "A month is written such as"),
+        ({"kind": "count", "month": "2026-02", "day": "2026-02-01"}, "A month is written such as"),
+        ({"kind": "count"}, "Business day: "),
         ({"kind": "nothing"}, "no such page"),
     ],
 )
@@ -165,10 +170,10 @@ def test_bad_input_is_refused_by_name_and_nothing_is_recorded(
 
 def test_a_thing_of_a_person_is_an_auditors_of_its_province_to_ask_about(workings: Workings, policy: Visitor) -> None:
     of_sichuan = visitor(workings, AUDITOR, provinces=("51",))
-    assert of_sichuan.post("/audit/requests/ask", kind="filing", insured="50", no="F1", **WHY).status_code == 403
+    assert of_sichuan.post("/audit/requests/ask", kind="filing", insured_province="50", filing_no="F1", **WHY).status_code == 403
     # A settlement may be of either province.
-    assert of_sichuan.post("/audit/requests/ask", kind="settlement", no="S1", **WHY).status_code == 403
-    path = asked(of_sichuan, "filing", insured="51", no="F1")
+    assert of_sichuan.post("/audit/requests/ask", kind="settlement", settlement_id="S1", **WHY).status_code == 403
+    path = asked(of_sichuan, "filing", insured_province="51", filing_no="F1")
     for one in (policy, visitor(workings, AUDITOR, provinces=("50",))):
         assert one.client.get(f"{path}/outcome").status_code == 403
     assert policy.client.get("/audit/requests/ask?kind=loan").status_code == 403

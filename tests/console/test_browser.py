@@ -45,7 +45,7 @@ DIFFERENT = (
 ALIKE = (
     "/feeds", "/participants", "/participants/cq.card-center", "/decisions", "/losses", "/hotlist", "/rules", "/reference",
     "/regions/510100", "{card}/units", "/reference/media", "/cases", "/views", "/jobs", "/parked", "/traces", "/audit/looks",
-    "/audit/health", "/audit/log", "/audit/requests/ask?kind=agreement",
+    "/audit/health", "/audit/log", "/audit/requests/ask?kind=terms",
 )  # fmt: skip
 PATHS = DIFFERENT + ALIKE
 
@@ -285,7 +285,7 @@ def test_the_clicks_that_questions_take(console: Console, window: Page) -> None:
         "is that all there is of this card": ("complete", f"#card = {LOST_CARD}, select#issuer = 50, {why}"),
         "what would it answer with what is known today": ("today", f"#card = {LOST_CARD}, select#issuer = 50, {why}"),
         "how many answers change under another rule": ("rules", f"#from = {hour_ago}, #to = {now}, {why}"),
-        "which people lose or gain a concession under another agreement": ("agreement", f"#from = {hour_ago}, #to = {now}, {why}"),
+        "which people lose or gain a concession under another agreement": ("terms", f"#from = {hour_ago}, #to = {now}, {why}"),
         "was anything altered, asked again": ("record", why),
     }
     walks: dict[str, tuple[list[str], str]] = {

@@ -5,6 +5,7 @@ from typing import Any
 from chuanyu.exchange.v1 import audit_question_pb2 as protos
 
 from hub.audit.outcome import Text
+from hub.audit.requests.things import name_of
 from hub.domain.instants import in_local, microseconds
 from hub.words.names import PROVINCES
 from hub.words.parameters import PARAMETERS
@@ -13,7 +14,8 @@ from hub.words.parameters import PARAMETERS
 def in_words(question: protos.AuditQuestion) -> Text:
     """Says what is asked."""
     kind = str(question.WhichOneof("asked"))
-    return _WORDS[kind](getattr(question, kind))
+    asked: Any = getattr(question, kind)
+    return _WORDS[kind](asked) if kind in _WORDS else _known(name_of(kind, asked), asked)
 
 
 def _card(asked: Any) -> Text:
@@ -29,54 +31,12 @@ def _card(asked: Any) -> Text:
     )
 
 
-def _person(asked: Any) -> Text:
-    return _known(_holder(asked.card), asked)
-
-
-def _concession(asked: Any) -> Text:
-    holder = _holder(asked.card)
-    return _known(Text(f"{holder.zh}在 {asked.region} 的优待次数", f"Units of {asked.region}'s concession, {holder.en}"), asked)
-
-
-def _application(asked: Any) -> Text:
-    zh, en = PROVINCES[asked.handling_province]
-    return _known(Text(f"{zh}办件 {asked.case_no}", f"Case {asked.case_no} of {en}"), asked)
-
-
-def _filing(asked: Any) -> Text:
-    zh, en = PROVINCES[asked.insured_province]
-    return _known(Text(f"{zh}备案 {asked.filing_no}", f"Filing {asked.filing_no} of {en}"), asked)
-
-
-def _settlement(asked: Any) -> Text:
-    return _known(Text(f"结算 {asked.settlement_id} 及其退费", f"Settlement {asked.settlement_id} with its refunds"), asked)
-
-
-def _loan(asked: Any) -> Text:
-    return _known(Text(f"图书 {asked.barcode} 的借阅", f"Loans of item {asked.barcode}"), asked)
-
-
-def _agreement(asked: Any) -> Text:
-    return _known(Text(f"约定 {asked.agreement_code}", f"Agreement {asked.agreement_code}"), asked)
-
-
-def _item(asked: Any) -> Text:
-    zh, en = PROVINCES[asked.province]
-    return _known(Text(f"{zh}事项 {asked.item_code}", f"Item {asked.item_code} of {en}"), asked)
-
-
 def _count(asked: Any) -> Text:
     cells = " ".join(filter(None, (asked.issuing_province, asked.region, asked.scenario)))
     zh, en = f"{asked.day} 至 {asked.until or asked.day}", f"from {asked.day} to {asked.until or asked.day}"
     recorded = _place(asked.recorded_as_of) if asked.HasField("recorded_as_of") else Text("现在", "now")
     within = Text(f"（{cells}）", f" ({cells})") if cells else Text("", "")
     return Text(f"{zh} 的用卡次数{within.zh}：{recorded.zh}时计为多少", f"Uses {en}{within.en}: how many were counted by {recorded.en}")
-
-
-def _holder(card: Any) -> Text:
-    zh, en = PROVINCES.get(card.issuing_province, ("", ""))
-    key = card.key.hex()[:8]
-    return Text(f"持{zh}卡 {key}… 者", " ".join(f"The holder of the {en} card {key}…".split()))
 
 
 def _known(name: Text, asked: Any) -> Text:
@@ -177,13 +137,5 @@ _WORDS = {
     "what_if": _what_if,
     "views": _views,
     "record": _record,
-    "person": _person,
-    "concession": _concession,
-    "case": _application,
-    "agreement": _agreement,
     "count": _count,
-    "item": _item,
-    "filing": _filing,
-    "settlement": _settlement,
-    "loan": _loan,
 }

@@ -10,18 +10,10 @@ from chuanyu.exchange.v1 import references_pb2
 from hub.admin.accounts.attempts import count_search
 from hub.admin.accounts.roles import AUDITOR
 from hub.audit.requests.rights import BOTH, province_of
+from hub.audit.requests.things import Field
 from hub.console.page import InputUnfit, Page, PageForbidden
 from hub.domain.instants import with_zone
 from hub.words.names import PROVINCES
-
-
-class Box(NamedTuple):
-    """A field that is typed: its name, its title, and an example."""
-
-    name: str
-    title: tuple[str, str]
-    example: str
-    is_required: bool = True
 
 
 class Form(NamedTuple):
@@ -31,8 +23,7 @@ class Form(NamedTuple):
     says: tuple[str, str]
     fields: tuple[str, ...]
     question: Callable[[Page], protos.AuditQuestion]
-    boxes: tuple[Box, ...] = ()
-
+    boxes: tuple[Field, ...] = ()
     is_of_person: bool = False
 
 

@@ -11,11 +11,12 @@ from chuanyu.exchange.v1 import hub_decisions_pb2
 from hub.admin.accounts.roles import AUDITOR
 from hub.admin.reference_pages import reference_page
 from hub.audit.as_of import agreements_at
+from hub.audit.requests import things
 from hub.audit.requests.desk import Asking, opened
+from hub.audit.requests.things import THINGS, MonthUnfit
 from hub.audit.rule_versions import kept_digests
 from hub.console.page import CONSOLE, InputUnfit, Moved, Page, PageForbidden, PageUnknown, Shown
 from hub.console.pages.audit_fields import Form, may_ask_of_person, named_card, place, said, times
-from hub.console.pages.audit_things import THINGS
 from hub.console.refusals import Said, in_words
 from hub.domain.audit_errors import AuditChangeUnfit, AuditNameUnknown, AuditWindowAhead, AuditWindowBefore, AuditWindowReversed
 from hub.domain.errors import RequestInvalid, RuleVersionUnknown
@@ -28,7 +29,7 @@ from hub.words.parameters import PARAMETERS
 
 # What is mended in the form: it is shown again, with what was typed.
 _OF_TIMES = (AuditWindowAhead, AuditWindowBefore, AuditWindowReversed)
-_MENDED = (*_OF_TIMES, InputUnfit, RequestInvalid, AuditNameUnknown, AuditChangeUnfit, RuleVersionUnknown)
+_MENDED = (*_OF_TIMES, InputUnfit, MonthUnfit, RequestInvalid, AuditNameUnknown, AuditChangeUnfit, RuleVersionUnknown)
 # Not given back: a card's number is in what is sent alone.
 _KEPT_BACK = ("token", "card")
 
@@ -171,6 +172,23 @@ def _record(page: Page) -> protos.AuditQuestion:
     return protos.AuditQuestion(record=question)
 
 
+def _thing(kind: str) -> Form:
+    """Returns the form of a question about one thing."""
+    thing = THINGS[kind]
+
+    def question(page: Page) -> protos.AuditQuestion:
+        card = {"card": named_card(page)} if things.takes(kind, "card") else {}
+        typed = {field.name: said(page, field.name) for field in thing.fields}
+        return things.question(kind, {name: text for name, text in typed.items() if text}, **card, **times(page))
+
+    fields = [name for name, field in _SHARED.items() if things.takes(kind, field)]
+    return Form(thing.title, thing.says, tuple(fields), question, thing.fields, things.is_of_person(kind))
+
+
+# What the template asks for itself, by the fields of a question.
+_SHARED = {"card": "card", "at": "recorded_as_of", "valid": "valid_at"}
+
+
 def _period(page: Page) -> dict[str, protos.RecordedAsOf]:
     return {"from": place(page, said(page, "from")), "to": place(page, said(page, "to"))}
 
@@ -202,7 +220,7 @@ FORMS: Mapping[str, Form] = {
         ),
         ("period", "rules", "inputs"), _rules,
     ),
-    "agreement": Form(
+    "terms": Form(
         ("约定若改，哪些人得到或失去优惠", "Which people lose or gain a concession under another agreement?"),
         (
             "一项约定若没有、或换一天生效或终止；人数少于 5 不显示。",
@@ -223,7 +241,7 @@ FORMS: Mapping[str, Form] = {
         ("每条答复按它所写的规则与所知重算。", "Each answer is decided again by the rules and the knowledge that it names."),
         ("period",), _answers,
     ),
-    **THINGS,
+    **{kind: _thing(kind) for kind in THINGS},
     "views": Form(
         ("视图是否与日志一致", "Do the views say what the journal says?"),
         ("把日志重新折叠，与现用的视图逐行比对。", "The journal is folded again and compared with the live views, row by row."),

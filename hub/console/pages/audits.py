@@ -22,10 +22,10 @@ from hub.audit.requests import reading
 from hub.audit.requests.desk import AuditDesk, opened
 from hub.audit.requests.folder import NAMES, Folder
 from hub.audit.requests.rights import province_of
+from hub.audit.requests.things import THINGS, is_of_person
 from hub.audit.requests.wording import in_words
 from hub.console.page import CONSOLE, File, InputUnfit, Moved, Page, PageForbidden, Shown
 from hub.console.pages.audit_fields import may_ask_of_person
-from hub.console.pages.audit_things import THINGS
 from hub.console.tables import Cell, Column, Table, table
 from hub.domain.audit_request import DELIVERED, FAILED, REQUESTED, RUNNING, AuditRequest, Step, is_same_person, number_of
 from hub.domain.instants import microseconds_of
@@ -70,7 +70,7 @@ def audits(page: Page) -> Shown:
     ]
     more = number_of(found[-1].code) if len(found) == MOST else 0
     is_auditor = page.account.has(AUDITOR)
-    things = [(kind, page.t(*form.title)) for kind, form in THINGS.items() if is_auditor or not form.is_of_person]
+    things = [(kind, page.t(*thing.title)) for kind, thing in THINGS.items() if is_auditor or not is_of_person(kind)]
     values = {"may_ask": page.account.has(*ASKING), "asks_card": is_auditor, "things": things, "before": more if more > 1 else 0}
     return Shown("audits", page.t("审计申请", "Audits"), values, (table("audits", columns, rows),), head, is_live=True)
 
