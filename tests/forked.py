@@ -55,11 +55,12 @@ class Forked:
 
 
 def children_called(name: str) -> list[psutil.Process]:
-    """The processes that began here, or were forked for this one, which the list of processes calls so."""
+    """The processes at work that began here, or were forked for this one, which the list of processes calls so."""
     found = []
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
-            if child.name() == name:
+            # One that has ended is listed until its parent has looked.
+            if child.name() == name and child.status() != psutil.STATUS_ZOMBIE:
                 found.append(child)
     return found
 

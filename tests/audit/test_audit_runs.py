@@ -101,6 +101,14 @@ class Place:
             thread.join()
 
 
+    @contextlib.contextmanager
+    def kept_waiting(self) -> Iterator[None]:
+        """Has every audit of the record wait meanwhile: none of their processes ends by itself, however slow who looks for it is."""
+        with psycopg.connect(self.dsn) as holder:
+            holder.execute("LOCK TABLE tlog.checkpoint IN ACCESS EXCLUSIVE MODE")
+            yield
+
+
 def until(condition: Callable[[], bool], within_s: float = WITHIN_S) -> None:
     give_up_s = time.monotonic() + within_s
     while not condition():
@@ -202,8 +210,9 @@ def test_a_runner_that_is_killed_in_the_middle_takes_its_process_with_it_and_the
     killed = subprocess.Popen([sys.executable, "-c", RUNNER, str(lifeline)], env=environment, pass_fds=[lifeline])
     os.close(lifeline)
     try:
-        process = worker(code)
-        process.send_signal(signal.SIGSTOP)
+        with place.kept_waiting():
+            process = worker(code)
+            process.send_signal(signal.SIGSTOP)
         until(lambda: place.found(code).state == "RUNNING")
     finally:
         killed.kill()
@@ -219,7 +228,7 @@ def test_a_runner_that_is_killed_in_the_middle_takes_its_process_with_it_and_the
 
 def test_a_request_whose_process_dies_again_and_again_fails_by_name(place: Place) -> None:
     code = place.asked()
-    with place.running():
+    with place.kept_waiting(), place.running():
         for _ in range(runner.MOST_BEGUN):
             process = worker(code)
             process.kill()
