@@ -26,8 +26,8 @@ def small_disk(megabytes: int) -> Iterator[Path]:
 
 
 def fill(disk: Path) -> None:
-    """Takes all the room there is."""
-    with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
+    """Takes all the room there is; again, what has become free since."""
+    with contextlib.suppress(OSError), (disk / "filler").open("ab", buffering=0) as filler:
         while True:
             filler.write(bytes(1 << 16))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
+import psutil
 import typer
 from cryptography.hazmat.primitives import hashes
 
@@ -21,8 +22,8 @@ from hub.durable import whole
 from hub.trust.certificates import own_authorities, read_certificates
 from hub.trust.report_keys import ReportSigner, open_report_signer, rotate_report_key
 
-# A file that is made to grow when it is opened ends there.
-_MOST_MEMORY_BYTES = 4 << 30
+# A file that is made to grow when it is opened may take so much.
+_MORE_MEMORY_BYTES = 4 << 30
 OutcomeFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="审计结果（outcome.json）。The outcome.")]
 
 
@@ -111,9 +112,9 @@ def _write(file: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def _bounded() -> Iterator[None]:
-    """Bounds the memory of what is done within."""
+    """Bounds the memory that is taken within, beside what this process has."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY_BYTES, hard))
+    resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + _MORE_MEMORY_BYTES, hard))
     try:
         yield
     finally:

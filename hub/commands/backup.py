@@ -1,7 +1,6 @@
 """The commands `hub backup` and `hub restore`."""
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ from hub.backup.restoring import restore as restore_into
 from hub.backup.writing import NICENESS, back_up
 from hub.commands.database import database
 from hub.commands.options import Json
+from hub.commands.priority import give_way
 from hub.commands.progress import announced, progress
 from hub.commands.wording import views_in_words
 from hub.config import Config
@@ -23,7 +23,7 @@ def backup(
     as_json: Json = False,
 ) -> None:
     """备份：运行中也可备份日志与保险库，不含密钥与视图。Back up journal and vault of a running hub; neither keys nor views."""
-    os.nice(NICENESS)
+    give_way(NICENESS)
     # Not migrated: the backup before an upgrade is of what was there before it.
     with database(Config(), migrated=False) as dsn, announced(dsn, "backup") as report:
         done = back_up(dsn, directory, report)

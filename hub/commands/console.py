@@ -15,6 +15,7 @@ from hub.admin.accounts.sessions import make_link
 from hub.admin.accounts.sign_in import give_second_factor, hash_of, provisioning
 from hub.commands.address import checked_address
 from hub.commands.database import database
+from hub.commands.priority import give_way
 from hub.config import Config
 from hub.console.server import Listening, open_socket, serve
 from hub.console.workings import Workings
@@ -25,6 +26,8 @@ from hub.trust.keyring import open_keyring
 
 app = typer.Typer(help="控制台网页：启动，及其账号与登录链接。The web console: run it, its accounts and links.", no_args_is_help=False)
 
+# A page may wait where the processor is short; an answer and a province's event come first.
+NICENESS = 5
 DEMO_AUDITOR, DEMO_ADMINISTRATOR = "demo", "demo-admin"
 Name = Annotated[str, typer.Argument(help="账号。Name of the account.")]
 
@@ -62,6 +65,7 @@ def console(
         workings.start()
         try:
             typer.echo(" ".join([f"console on {address}", *(_demo_links(dsn, address) if demo else ())]))
+            give_way(NICENESS)
             serve(workings, listening, opened)
         finally:
             workings.stop()

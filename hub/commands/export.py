@@ -1,7 +1,6 @@
 """The commands `hub export`: the journal as Parquet segments, and their verification."""
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 
 from hub.commands.database import database
 from hub.commands.options import Json
+from hub.commands.priority import give_way
 from hub.commands.progress import announced, progress
 from hub.config import Config
 from hub.export.verifying import verify
@@ -33,7 +33,7 @@ def export(
     if to is None:
         typer.echo(context.get_help())
         return
-    os.nice(NICENESS)
+    give_way(NICENESS)
     with database(Config()) as dsn, announced(dsn, "export") as report:
         done = export_to(dsn, to, upto, report)
         columns_bytes = columns.bring(to, report)
@@ -59,7 +59,7 @@ def export_verify(
     as_json: Json = False,
 ) -> None:
     """核对：分段与其摘要、与日志逐行比对。Compare the segments with their digests and, row by row, with the journal."""
-    os.nice(NICENESS)
+    give_way(NICENESS)
     if journal:
         with database(Config()) as dsn, announced(dsn, "verify") as report, session(dsn, "hub_reader", "hub-export") as connection:
             verified = verify(directory, connection, report)

@@ -1,7 +1,6 @@
 """Runs the console: over HTTP on this machine alone, elsewhere over TLS, or behind a proxy on this machine that has it."""
 
 import asyncio
-import os
 import socket
 from pathlib import Path
 from typing import NamedTuple
@@ -11,9 +10,6 @@ from hub.console.workings import Workings
 from hub.domain.errors import HubError
 from hub.loopback import is_loopback
 from hub.web_server import Server
-
-# A page may wait where the processor is short; an answer and a province's event come first.
-NICENESS = 5
 
 
 class TlsNeeded(HubError):
@@ -44,7 +40,6 @@ def open_socket(listening: Listening) -> socket.socket:
 
 def serve(workings: Workings, listening: Listening, opened: socket.socket) -> None:
     """Serves until a signal comes."""
-    os.nice(NICENESS)
     asyncio.run(_serve(workings, listening, opened))
 
 

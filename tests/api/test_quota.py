@@ -266,7 +266,7 @@ def test_the_same_quota_again_is_no_event(shared_hub: RunningHub, member: Callab
 def test_an_adapters_sender_comes_back_when_the_hub_says_and_delivers_everything(
     shared_hub: RunningHub, member: Callable[..., Member], tmp_path: Path
 ) -> None:
-    slow, files = member(events_per_s=240), shared_hub.certificate
+    slow, files = member(events_per_s=100), shared_hub.certificate
     events = [(str(number), event.SerializeToString(deterministic=True)) for number, event in enumerate(trips(1_100))]
 
     async def send() -> dict[str, object]:

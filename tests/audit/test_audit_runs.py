@@ -100,7 +100,6 @@ class Place:
             stop.set()
             thread.join()
 
-
     @contextlib.contextmanager
     def kept_waiting(self) -> Iterator[None]:
         """Has every audit of the record wait meanwhile: none of their processes ends by itself, however slow who looks for it is."""

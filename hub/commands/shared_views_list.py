@@ -1,0 +1,63 @@
+"""The commands of the views that both provinces share: what 川渝通办 asks, and the money between the provinces."""
+
+from hub.commands.audit_list import POLICY
+from hub.commands.lazy import Entry
+
+SHARED_VIEWS = (
+    Entry(
+        "items",
+        "hub.commands.items:app",
+        POLICY,
+        "川渝通办事项目录：查询、检索、可办、比较、变更。The catalogue of service items, on any day.",
+    ),
+    Entry(
+        "cases",
+        "hub.commands.cases:app",
+        POLICY,
+        "川渝通办办件：列表、单个办件、时间线。Cases of both sides: a list, one case, its timeline.",
+    ),
+    Entry(
+        "concession",
+        "hub.commands.concession:concession",
+        POLICY,
+        "查询某人在某城市的乘车优待次数；优待属于人，换卡不影响；查看本身入账。A person's units of a city's concession; itself a look.",
+    ),
+    Entry(
+        "filings",
+        "hub.commands.medical:filings",
+        POLICY,
+        "列出某人的异地就医备案；备案属于人，换卡不影响；查看本身入账。List a person's medical filings; itself a look.",
+    ),
+    Entry(
+        "settlements",
+        "hub.commands.medical:app",
+        POLICY,
+        "医保结算：结算链、某人的结算。Chains of settlements to the fen; settlements of a person.",
+    ),
+    Entry(
+        "reader",
+        "hub.commands.culture:reader",
+        POLICY,
+        "查看某人作为读者：两省合计的在借、逾期、停借；查看本身入账。Show a person as a reader of both networks; itself a look.",
+    ),
+    Entry(
+        "loans",
+        "hub.commands.culture:loans",
+        POLICY,
+        "列出某人的或一册图书的借阅；按人查看本身入账。List the loans of a person, itself a look, or of an item.",
+    ),
+    Entry(
+        "visits",
+        "hub.commands.culture:visits",
+        POLICY,
+        "列出某人的入园入馆与预约；查看本身入账。List a person's visits and bookings; itself a look.",
+    ),
+    Entry(
+        "settle",
+        "hub.commands.settle:app",
+        POLICY,
+        "两省结算：按业务日出账、确认、争议、支付、复核。Statements between the provinces.",
+    ),
+    Entry("audit", "hub.commands.audit:app", POLICY, "审计：申请、核准、查看、取走。Audits: ask, approve, look, fetch."),
+    Entry("erasure", "hub.commands.erasure:app", POLICY, "抹除个人标识：申请、审批、查看。Erasure of identifiers: request, decide, list."),
+)
