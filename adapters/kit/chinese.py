@@ -9,6 +9,8 @@ CHINESE = {
     "ReceiptWrong": "枢纽对一批的回执缺失、签名不符，或与答复不一致；未据此确认任何内容。",
     "BatchKeyUnusable": "批次密钥文件不可用。",
     "LogUnreadable": "日志的镜像无法读取，或与其检查点不符。",
+    "LogKeysUnreadable": "不是策略中的日志公钥行；请用 `hub seal --status` 所印的各行。",
+    "LogKeyWrong": "没有在此大小仍有效的日志密钥签署检查点；请取枢纽最新的策略，否则不要使用此镜像。",
     "KeysRefused": "枢纽不交付开启摘要的密钥。",
     "NoOutbox": "数据目录中没有待发库。",
     "FeedStopped": "数据流已停止：排除原因并重新启动适配器之前不再发送。",

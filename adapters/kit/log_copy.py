@@ -5,30 +5,27 @@ compared is what the checkpoint commits to; whether the checkpoint is the log's,
 """
 
 import base64
-import binascii
 import hashlib
 import struct
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import URLError
 from urllib.parse import urlsplit
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from adapters.kit.errors import AdapterError
+from adapters.kit.log_trust import LogKey, check_signed
 from adapters.kit.loopback import is_here
 
 WIDTH = 256
 _HEAD = struct.Struct(">BQqq")
-_VERSION, _ED25519 = 1, b"\x01"
+_VERSION = 1
 _TIMEOUT_S = 30.0
 
 
 class LogUnreadable(AdapterError):
-    """The copy of the log cannot be read, is not what its checkpoint commits to, or its checkpoint is not signed by the log's key."""
+    """The copy of the log cannot be read, or is not what its checkpoint commits to."""
 
 
 class Entry(NamedTuple):
@@ -57,8 +54,8 @@ class LogCopy:
         """*place* is a path, or a URL."""
         self._place = place
 
-    def checkpoint(self, log_key: str = "") -> Checkpoint:
-        """Returns the head; with the log's key (a vkey line), whose signature it must have. Raises LogUnreadable."""
+    def checkpoint(self, keys: Sequence[LogKey] = ()) -> Checkpoint:
+        """Returns the head; where keys are given, one that counts must have signed it. Raises LogUnreadable, LogKeyWrong."""
         note = self._read("checkpoint")
         text, _, signatures = note.decode(errors="replace").partition("\n\n")
         try:
@@ -66,10 +63,8 @@ class LogCopy:
             head = Checkpoint(origin, int(size), base64.b64decode(root, validate=True))
         except ValueError:
             raise LogUnreadable("checkpoint") from None
-        if log_key and log_key.strip().split("+")[0] != origin:
-            raise LogUnreadable(f"the key is not of this log: checkpoint of {origin}")
-        if log_key and not _is_signed(f"{text}\n", signatures, log_key):
-            raise LogUnreadable("checkpoint is not signed by the log's key")
+        if keys:
+            check_signed(f"{text}\n", signatures, head.origin, head.size, keys)
         return head
 
     def entries(self, head: Checkpoint) -> Iterator[Entry]:
@@ -164,20 +159,3 @@ def _root(tree: list[tuple[int, bytes]]) -> bytes:
     for _, node in reversed(tree[:-1]):
         root = hashlib.sha256(b"\1" + node + root).digest()
     return root
-
-
-def _is_signed(text: str, signatures: str, log_key: str) -> bool:
-    try:
-        name, key_id, key = log_key.strip().split("+", 2)
-        public = base64.b64decode(key, validate=True)
-        if public[:1] != _ED25519 or hashlib.sha256(f"{name}\n".encode() + public).digest()[:4].hex() != key_id:
-            return False
-        for line in signatures.splitlines():
-            _, said, value = line.split(" ")
-            signed = base64.b64decode(value, validate=True)
-            if said == name and signed[:4].hex() == key_id:
-                Ed25519PublicKey.from_public_bytes(public[1:]).verify(signed[4:], text.encode())
-                return True
-    except (ValueError, binascii.Error, InvalidSignature):
-        return False
-    return False

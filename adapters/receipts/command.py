@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from adapters.kit.batch_keys import make_signing_key, open_batch_keys
 from adapters.kit.comparing import WORDS, Compared, Comparison
 from adapters.kit.kept import Kept
 from adapters.kit.log_copy import LogCopy
+from adapters.kit.log_trust import LogKey, read_keys
 from adapters.kit.proofs import HubKey, ReceiptFault, check, read
 from adapters.receipts.openers import HubOpeners
 
@@ -72,7 +74,14 @@ def verify(
 def audit(
     data_dir: DataDir,
     mirror: Annotated[str, typer.Option(help="镜像目录，或日志站点的网址。Folder of a mirror, or URL of the log's site.")],
-    log_key: Annotated[str, typer.Option(help="日志公钥（vkey 一行）；不给则不验检查点签名。The log's vkey line.")] = "",
+    log_key: Annotated[
+        list[str] | None,
+        typer.Option(help="日志公钥（vkey 一行），可重复；与 --policy 都不给则不验检查点签名。A vkey line of the log, may be repeated."),
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="策略文件，含日志各公钥及其起止。Policy with the log's keys."),
+    ] = None,
     sealed_within_min: Annotated[float, typer.Option(min=0, help="回执后多少分钟内须入树。Minutes in which it is sealed.")] = 60.0,
     ca: Annotated[Path | None, typer.Option(help="枢纽 CA；与后三项同给，用来开启摘要。With the next three: opens digests.")] = None,
     cert: Annotated[Path | None, typer.Option(help="本参与方证书。This participant's certificate.")] = None,
@@ -85,7 +94,8 @@ def audit(
         raise typer.BadParameter("四项须同给 give all four: --ca --cert --key --hub", param_hint="--hub")
     try:
         kept, copy = _kept(data_dir), LogCopy(mirror)
-        head = copy.checkpoint(log_key)
+        trusted = _trusted(log_key or (), policy)
+        head = copy.checkpoint(trusted)
         keys, documents = kept.keys(), list(kept.receipts())
         feeds = sorted({read(document).feed for document in documents})
         comparison = Comparison(head, copy.entries(head), feeds)
@@ -102,8 +112,16 @@ def audit(
         typer.echo(in_words(error), err=True)
         raise typer.Exit(2) from None
     result = comparison.result
-    typer.echo(json.dumps(_as_json(result), ensure_ascii=False)) if as_json else _show(result, is_signed=bool(log_key))
+    typer.echo(json.dumps(_as_json(result), ensure_ascii=False)) if as_json else _show(result, is_signed=bool(trusted))
     raise typer.Exit(1 if result.differences else 0)
+
+
+def _trusted(log_keys: Sequence[str], policy: Path | None) -> list[LogKey]:
+    """Returns the keys of the log that were given, none if nothing was; raises LogKeysUnreadable."""
+    lines = [f"log {key}" for key in log_keys]
+    if policy is not None:
+        lines += policy.read_text(encoding="utf-8", errors="replace").splitlines()
+    return read_keys(lines) if lines or policy is not None else []
 
 
 def signing_key(
@@ -161,7 +179,7 @@ def _show(result: Compared, *, is_signed: bool) -> None:
         typer.echo(f"… 另有 and {len(result.differences) - _SHOWN} more")
     typer.echo("；".join(f"{name} {count:,}" for name, count in result.counts.items()))
     if not is_signed:
-        typer.echo("检查点签名未验 the checkpoint's signature was not checked (--log-key)", err=True)
+        typer.echo("检查点签名未验 the checkpoint's signature was not checked (--log-key, --policy)", err=True)
     typer.echo("✗ 不符 does not agree" if result.differences else "✓ 相符 agrees", err=not sys.stdout.isatty() and not result.differences)
 
 

@@ -157,7 +157,10 @@ def cut_bundle(folder: Path) -> None:
         (cut_bundle, "cut"),
         (lambda folder: (folder / "checkpoint").unlink(), "checkpoint"),
         (lambda folder: (folder / "checkpoint").write_text("a\nb\n"), "checkpoint"),
-        (lambda folder: (folder / "checkpoint").write_text((folder / "checkpoint").read_text().replace("\n", "x\n", 1)), "not of this log"),
+        (
+            lambda folder: (folder / "checkpoint").write_text((folder / "checkpoint").read_text().replace("\n", "x\n", 1)),
+            "no key is",
+        ),
         (lambda folder: (folder / "checkpoint").write_text((folder / "checkpoint").read_text().replace("\n", "\n1", 1)), "not signed"),
     ],
     ids=["altered", "cut", "missing", "no checkpoint", "renamed", "of another size"],

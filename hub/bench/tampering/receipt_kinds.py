@@ -6,6 +6,7 @@ from pathlib import Path
 
 from adapters.kit.comparing import NOWHERE, Comparison
 from adapters.kit.log_copy import LogCopy
+from adapters.kit.log_trust import read_keys
 from adapters.kit.proofs import HubKey
 from hub.bench.tampering.event_kinds import cut
 from hub.bench.tampering.kinds import Attack, Kind
@@ -43,7 +44,7 @@ def audited(attack: Attack) -> Counter[str]:
     with tempfile.TemporaryDirectory() as folder:
         files.write_all(attack.connection, files.log_of(attack.connection), Path(folder))
         copy = LogCopy(folder)
-        head = copy.checkpoint(sealer.signers(attack.hub.log_keys, origin)[0].verifier.text)
+        head = copy.checkpoint(read_keys([f"log {sealer.signers(attack.hub.log_keys, origin)[0].verifier.text}"]))
         comparison = Comparison(head, copy.entries(head), [])
         comparison.receipts(attack.receipts, known, 0.0)
     return Counter(difference.name for difference in comparison.result.differences)
