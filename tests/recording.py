@@ -252,6 +252,41 @@ def venue(what: str, at_s: int = AT_S, venue_code: str = "PARK", **says: Any) ->
     return event
 
 
+def fund_batch(step: str, batch_no: str = "B1", at_s: int = AT_S, **says: Any) -> event_pb2.Event:
+    """A report of Chongqing's about a fund batch as a whole."""
+    event = event_pb2.Event(service_region="500103", scenario="FND.PAY")
+    event.occurred_at.seconds = at_s
+    message = getattr(event, f"fund_batch_{step}")
+    message.batch_no = batch_no
+    for name, value in says.items():
+        setattr(message, name, value)
+    return event
+
+
+def fund_row(what: str, row_no: int = 1, at_s: int = AT_S, fen: int = 10_000, account: str = "", **says: Any) -> event_pb2.Event:
+    """A report about a row of batch B1; who is paid is named where it is sent."""
+    event = about("A00000001", at_s) if what == "sent" else event_pb2.Event()
+    event.occurred_at.seconds = at_s
+    event.service_region, event.scenario = "500103", "FND.PAY"
+    message = getattr(event, f"fund_row_{what}")
+    message.batch_no, message.row_no, message.amount_fen = says.pop("batch_no", "B1"), row_no, fen
+    if account:
+        message.account.key = key_of(account)
+    if what == "sent":
+        message.attempt = says.pop("attempt", 1)
+    for name, value in says.items():
+        setattr(message, name, value)
+    return event
+
+
+def repointed(old: str, new: str, at_s: int = AT_S) -> event_pb2.Event:
+    """An account gave way to another."""
+    event = event_pb2.Event(service_region="500103", scenario="FND.PAY")
+    event.occurred_at.seconds = at_s
+    event.fund_account_repointed.from_account.key, event.fund_account_repointed.to_account.key = key_of(old), key_of(new)
+    return event
+
+
 def _pay(money: Any, fen: int) -> None:
     money.total_fen, money.pooled_fund_fen, money.fund_total_fen = fen, fen // 2, fen // 2
     money.cash_fen = money.person_total_fen = fen - fen // 2

@@ -63,8 +63,10 @@ _ABOUT_NOBODY = frozenset(
         *INSTITUTION_KINDS,
     }
 )
-# A book comes back without a card, and by anybody (A32).
-_WITHOUT_A_PERSON = frozenset({"library_item_returned"})
+# A book comes back without a card, and by anybody (A32); a bank answers for an account, and knows no card.
+_WITHOUT_A_PERSON = frozenset(
+    {"library_item_returned", "fund_row_paid", "fund_row_returned", "fund_row_repaid", "fund_row_recovered", "fund_account_repointed"}
+)
 _ABOUT_A_CARD = LIFECYCLE_KINDS | {"loss_request_submitted", "loss_request_refused"}
 
 

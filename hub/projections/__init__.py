@@ -14,6 +14,7 @@ from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.views.decision_tally import DECISION_TALLY
 from hub.projections.views.feed_progress import FEED_PROGRESS
 from hub.projections.views.findings import FINDINGS
+from hub.projections.views.funds import FUND_ACCOUNTS, FUND_BATCHES, FUND_ROWS
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.projections.views.holder_record import HOLDER_RECORD
 from hub.projections.views.item_changes import ITEM_CHANGES
@@ -49,6 +50,9 @@ PROJECTIONS: tuple[View, ...] = (
     INSTITUTIONS,
     CODES_SHOWN_AGAIN,
     CLAIM_TALLY,
+    FUND_ROWS,
+    FUND_BATCHES,
+    FUND_ACCOUNTS,
 )
 # What an answer rests on: these move as one, first in every round, so that an answer's `as_of_position` is true of all of them.
 DECIDED_BY: tuple[View, ...] = (

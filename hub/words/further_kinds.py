@@ -19,6 +19,7 @@ FURTHER_KINDS = {
     "fund_batch_published": "公布发放批次",
     "fund_batch_approved": "核准发放批次",
     "fund_batch_sent": "送出发放批次",
+    "fund_row_sent": "送出发放明细",
     "fund_batch_closed": "发放批次结束",
     "coupon_granted": "发放消费券",
     "coupon_expired": "消费券到期",

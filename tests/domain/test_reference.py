@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from chuanyu.exchange.v1 import acceptance_pb2, references_pb2
+from chuanyu.exchange.v1 import usage_fund_pb2 as fund
 
 from hub.domain import reference
 from hub.domain.reference import InvalidReferenceTable, Reference, load
@@ -333,6 +334,11 @@ BUS,公交,Buses,TRA.BUS,BILATERAL,ISSUER,06:00,2020-12-01,2021-01-01,[D]
 BUS,公交,Buses,TRA.*,BILATERAL,ISSUER,06:00,2021-01-01,,[D]
 RIDES,乘车,Rides,TRA.*,NATIONAL,SERVING,06:00,2020-11-01,2020-12-01,[D]
 """
+RETURN_REASONS = "code,name,iso,detail,text_zh,text_en,source\n" + "".join(
+    f"{number:02},{name.removeprefix('FUND_RETURN_REASON_')},AC06,{number},原因,A reason,[D]\n"
+    for name, number in fund.FundReturnReason.items()
+    if number
+)
 SMALL_TABLES = {
     "regions.csv": REGIONS,
     "unionpay_areas.csv": AREAS,
@@ -350,6 +356,7 @@ SMALL_TABLES = {
     "service_item_totals.csv": SERVICE_ITEM_TOTALS,
     "service_item_packages.csv": SERVICE_ITEM_PACKAGES,
     "service_item_words.csv": SERVICE_ITEM_WORDS,
+    "fund_return_reasons.csv": RETURN_REASONS,
     "settlement_schemes.csv": SCHEMES,
     "working_days.csv": WORKING_DAYS,
 }
@@ -474,6 +481,10 @@ def test_the_digest_changes_with_any_byte_of_any_table(tmp_path: Path, table: st
         ("settlement_schemes.csv", "06:00", "24:00", "line 2, cut: SHAPE"),
         ("settlement_schemes.csv", "2020-11-01,2020-12-01", "2020-11-01,2020-12-02", "line 4, scenarios: DUPLICATE"),
         ("settlement_schemes.csv", "[D]", "", "line 2, source: EMPTY"),
+        ("fund_return_reasons.csv", "05,CLOSED", "05,SHUT", "line 6, name: UNKNOWN"),
+        ("fund_return_reasons.csv", "AC06,5,", "AC06,4,", "line 6, code: DUPLICATE"),
+        ("fund_return_reasons.csv", "AC06,5,", "ACX6,5,", "line 6, iso: SHAPE"),
+        ("fund_return_reasons.csv", "05,CLOSED,AC06,5,原因,A reason,[D]\n", "", "line 0, name: MISSING CLOSED"),
         ("working_days.csv", "2026-01-04", "2026-01-01", "line 3, day: DUPLICATE"),
         ("working_days.csv", "2026-01-01,NO", "2026-01-03,NO", "line 2, is_working: AS_ITS_WEEKDAY"),
         ("working_days.csv", "YES", "MAYBE", "line 3, is_working: UNKNOWN"),

@@ -24,6 +24,8 @@ from tests.recording import (
     correcting,
     enabled,
     filing,
+    fund_batch,
+    fund_row,
     journey,
     key_of,
     library,
@@ -60,6 +62,14 @@ def paid(card: str, at_s: int) -> event_pb2.Event:
     event.service_region, event.scenario = "500103", "FND.PAY"
     row = event.fund_row_paid
     row.batch_no, row.row_no, row.amount_fen = "B", at_s // HOUR_S % 5 + 1, 10_000
+    return event
+
+
+def sent(card: str, at_s: int) -> event_pb2.Event:
+    event = about(card, at_s)
+    event.service_region, event.scenario = "500103", "FND.PAY"
+    row = event.fund_row_sent
+    row.batch_no, row.row_no, row.amount_fen, row.attempt = "B", at_s // HOUR_S % 5 + 1, 10_000, at_s // HOUR_S % 2 + 1
     return event
 
 
@@ -123,7 +133,9 @@ USES: tuple[Make, ...] = (
     tap, paid, returned, settled, lambda card, at_s: shown(card, 100, at_s), lambda card, at_s: journey(card, at_s=at_s),
 )  # fmt: skip
 MAKES: tuple[Make, ...] = (
-    *USES, given_back, refused, quarantined, lost,
+    *USES, sent, given_back,
+    lambda _, at_s: fund_row("recovered", at_s // HOUR_S % 5 + 1, at_s, 3_000, batch_no="B"), lambda _, at_s: fund_batch("sent", "B", at_s),
+    refused, quarantined, lost,
     lambda card, at_s: held(registered(card, at_s)),
     lambda card, at_s: held(enabled(card, at_s, predecessor=CARDS[0])),
     lambda card, at_s: filing(f"F{at_s // HOUR_S % 3}", card, at_s), cancelled,

@@ -46,6 +46,8 @@ from tests.recording import (
     elders_ride,
     enabled,
     filing,
+    fund_batch,
+    fund_row,
     institution,
     journey,
     key_of,
@@ -55,6 +57,7 @@ from tests.recording import (
     name_card,
     refund,
     registered,
+    repointed,
     reversing,
     settlement,
     shown,
@@ -186,6 +189,14 @@ def record_a_history(dsn: str, journal: Recording) -> None:
     journal.append(
         library("borrowed"), library("returned", AT_S + DAY_S), venue("gate_entered", gate="EAST"), venue("gate_left", gate="EAST")
     )
+    journal.append(
+        fund_batch("published", amount_total_fen=20_000), fund_batch("sent", row_count=2, amount_total_fen=20_000),
+        fund_row("sent", account="OLD"), fund_row("sent", 2), fund_row("paid", 2, AT_S + HOUR_S, bank_serial="B2"),
+        fund_row("returned", 1, AT_S + HOUR_S, reason=5, bank_serial="B1"), repointed("OLD", "NEW", AT_S + DAY_S),
+        fund_row("sent", 1, AT_S + DAY_S, account="NEW", attempt=2), fund_row("returned", 3, AT_S + HOUR_S, reason=2),
+    )  # fmt: skip
+    paid = journal.next_sequence("cq.usage") - 5
+    journal.append(correcting(fund_row("paid", 2, AT_S + HOUR_S, 9_999), paid), reversing(fund_row("returned", 3), paid + 4))
 
 
 def a_loss(card: references_pb2.CardRef) -> list[Loss]:

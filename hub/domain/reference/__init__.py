@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hub.domain.instants import epoch_day_of
-from hub.domain.reference import rows, rule_rows, service_items, settlement_rows, working_day_rows
+from hub.domain.reference import fund_reason_rows, rows, rule_rows, service_items, settlement_rows, working_day_rows
 from hub.domain.reference.reading import Cells, InvalidReferenceTable, in_force, is_named, read_table, versions_by_key
 from hub.domain.reference.rows import Bank, IdType, Medium, Region, Scenario, Target, UnionpayArea
 from hub.domain.reference.rule_rows import Agreement, Policy, Reason
@@ -50,6 +50,7 @@ _TABLES = (
     "targets.csv",
     "unionpay_areas.csv",
     *service_items.TABLES,
+    fund_reason_rows.TABLE,
     settlement_rows.TABLE,
     working_day_rows.TABLE,
 )
@@ -75,6 +76,7 @@ class Reference:
     service_items: service_items.ServiceItemTables
     working_days: working_day_rows.WorkingDays
     schemes: settlement_rows.Schemes
+    return_reasons: Mapping[str, fund_reason_rows.ReturnReason]
     region_days: Mapping[str, tuple[int, int]]
     kin: Mapping[str, tuple[str, ...]]
 
@@ -179,6 +181,7 @@ def load(directory: Path = Path(__file__).parent) -> Reference:
         service_items=service_items.read_service_items(contents, provinces, regions),
         working_days=working_day_rows.read_working_days(contents),
         schemes=settlement_rows.read_schemes(contents, scenarios),
+        return_reasons=fund_reason_rows.read_return_reasons(contents),
         region_days={code: _epoch_days(versions) for code, versions in regions.items()},
         kin=_kin(regions),
     )

@@ -1,0 +1,161 @@
+"""Rows of fund batches: attempts, late returns, payments again, recoveries, and what does not go together; to the fen and in any order."""
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.domain.funds.batches import cells_of
+from hub.domain.funds.rows import PAID, RECOVERED, REPAID, RETURNED, SENT, RowFold, Said, fold_row
+
+HOUR_US = 3_600_000_000
+OLD, NEW = "aa", "bb"
+CLOSED, FROZEN = 5, 4
+
+
+def sent(hour: int, fen: int = 10_000, attempt: int = 1, account: str = OLD) -> Said:
+    return Said(SENT, hour * HOUR_US, hour + 1, fen, account, attempt=attempt)
+
+
+def paid(hour: int, fen: int = 10_000, serial: str = "", account: str = "") -> Said:
+    return Said(PAID, hour * HOUR_US, hour + 1, fen, account, serial)
+
+
+def returned(hour: int, fen: int = 10_000, serial: str = "", account: str = "", reason: int = CLOSED) -> Said:
+    return Said(RETURNED, hour * HOUR_US, hour + 1, fen, account, serial, reason)
+
+
+def recovered(hour: int, fen: int) -> Said:
+    return Said(RECOVERED, hour * HOUR_US, hour + 1, fen)
+
+
+def outcomes(row: RowFold) -> list[str]:
+    return [f"{one.number} {one.outcome} {one.reason}".rstrip() for one in row.attempts]
+
+
+def codes(row: RowFold) -> list[tuple[str, int, int]]:
+    return [(one.code, one.position, one.against_position) for one in row.findings]
+
+
+def test_a_row_that_is_sent_waits_for_the_bank() -> None:
+    row = fold_row([sent(1)])
+    assert (row.state, row.paid_fen, outcomes(row)) == ("SENT", 0, ["1 UNANSWERED"])
+
+
+def test_a_row_is_paid() -> None:
+    row = fold_row([sent(1), paid(2, serial="B1")])
+    assert (row.state, row.paid_fen, row.findings) == ("PAID", 10_000, ())
+
+
+def test_a_returned_row_is_sent_to_another_account_and_paid() -> None:
+    row = fold_row([sent(1), returned(2, serial="B1"), sent(5, attempt=2, account=NEW), paid(6, serial="B2", account=NEW)])
+    assert (row.state, row.paid_fen, outcomes(row), row.findings) == ("PAID", 10_000, ["1 RETURNED CLOSED", "2 PAID"], ())
+
+
+def test_a_returned_row_that_was_sent_again_waits() -> None:
+    assert fold_row([sent(1), returned(2), sent(5, attempt=2)]).state == "RESENT"
+
+
+def test_a_payment_comes_back_late_under_its_serial() -> None:
+    row = fold_row([sent(1), paid(2, serial="B1"), returned(90, serial="B1", reason=FROZEN)])
+    assert (row.state, row.reason, row.paid_fen) == ("LATE_RETURNED", "FROZEN_OR_STOPPED", 0)
+
+
+def test_a_late_return_of_the_first_attempt_leaves_the_second_paid() -> None:
+    row = fold_row([sent(1), paid(2, serial="B1"), sent(3, attempt=2, account=NEW), paid(4, serial="B2"), returned(9, serial="B1")])
+    assert (outcomes(row), row.paid_fen) == (["1 LATE_RETURNED CLOSED", "2 PAID"], 10_000)
+    assert [one.code for one in row.findings] == ["PAID_TWICE"]
+
+
+def test_a_row_is_paid_twice_by_two_acts_of_the_bank() -> None:
+    row = fold_row([sent(1), paid(2, serial="B1"), paid(3, serial="B2")])
+    assert (row.state, row.paid_fen, codes(row)) == ("PAID_TWICE", 20_000, [("PAID_TWICE", 4, 3)])
+
+
+def test_one_act_of_the_bank_told_twice_counts_once() -> None:
+    row = fold_row([sent(1), paid(2, serial="B1"), paid(3, serial="B1")])
+    assert (row.state, row.paid_fen, row.findings) == ("PAID", 10_000, ())
+
+
+def test_an_answer_off_by_a_fen_is_a_finding_and_is_counted_as_the_bank_says() -> None:
+    row = fold_row([sent(1), paid(2, fen=9_999)])
+    assert (row.paid_fen, codes(row), row.attempts[0].differs_fen) == (9_999, [("AMOUNT_DIFFERS", 3, 2)], 1)
+
+
+def test_an_answer_for_another_account_of_the_same_amount_is_a_finding() -> None:
+    row = fold_row([sent(1), paid(2, account=NEW)])
+    assert (row.state, codes(row)) == ("PAID", [("ACCOUNT_DIFFERS", 3, 2)])
+
+
+def test_a_return_without_a_send_is_an_attempt_that_nobody_reported_as_sent() -> None:
+    row = fold_row([returned(2)])
+    assert (row.state, row.is_sent_by_row, outcomes(row)) == ("RETURNED", False, ["1 RETURNED CLOSED"])
+
+
+def test_a_return_under_a_serial_that_paid_nothing_changes_no_money() -> None:
+    row = fold_row([sent(1), paid(2, serial="B1"), returned(9, serial="B7")])
+    assert (row.state, row.paid_fen, codes(row)) == ("PAID", 10_000, [("RETURN_OF_NO_PAYMENT", 10, 0)])
+
+
+def test_a_bank_that_first_returns_and_then_pays_under_one_serial_contradicts_itself() -> None:
+    row = fold_row([sent(1), returned(2, serial="B1"), paid(3, serial="B1")])
+    assert (row.state, codes(row)) == ("RETURNED", [("RESULT_DIFFERS", 4, 3)])
+
+
+def test_a_return_told_again_for_another_reason_keeps_the_first() -> None:
+    row = fold_row([sent(1), returned(2, serial="B1"), returned(3, serial="B1", reason=FROZEN)])
+    assert (row.reason, codes(row)) == ("CLOSED", [("REASON_DIFFERS", 4, 3)])
+
+
+def test_what_is_recovered_in_parts_is_taken_off() -> None:
+    rows = [sent(1), paid(2), recovered(5, 3_000)]
+    assert [fold_row([*rows, *more]).state for more in ([], [recovered(6, 7_000)])] == ["PARTLY_RECOVERED", "RECOVERED"]
+    assert codes(fold_row([*rows, recovered(6, 7_001)])) == [("RECOVERED_BEYOND", 7, 0)]
+
+
+def test_a_row_sent_again_while_it_is_paid_is_a_finding_before_the_bank_answers() -> None:
+    row = fold_row([sent(1), paid(2), sent(3, attempt=2)])
+    assert codes(row) == [("SENT_WHILE_PAID", 4, 3)]
+
+
+def test_an_attempt_sent_with_two_amounts_is_as_it_was_sent_first() -> None:
+    row = fold_row([sent(1), sent(2, fen=10_001)])
+    assert (row.attempts[0].sent_fen, codes(row)) == (10_000, [("SENT_DIFFERS", 3, 2)])
+
+
+def test_only_what_had_happened_by_an_instant_counts() -> None:
+    told = [sent(1), paid(2, serial="B1"), returned(90, serial="B1")]
+    assert [fold_row(told, at_us=hour * HOUR_US).state for hour in (1, 2, 90)] == ["SENT", "PAID", "LATE_RETURNED"]
+
+
+REPORTS = st.lists(
+    st.one_of(
+        st.builds(sent, st.integers(0, 40), st.sampled_from([9_999, 10_000]), st.integers(1, 3), st.sampled_from([OLD, NEW])),
+        st.builds(
+            paid, st.integers(0, 40), st.sampled_from([9_999, 10_000]), st.sampled_from(["", "B1", "B2"]), st.sampled_from(["", OLD])
+        ),
+        st.builds(returned, st.integers(0, 40), st.just(10_000), st.sampled_from(["", "B1", "B2"]), st.sampled_from(["", OLD, NEW])),
+        st.builds(recovered, st.integers(0, 40), st.integers(1, 5_000)),
+        st.builds(lambda one: one._replace(kind=REPAID), st.builds(paid, st.integers(0, 40))),
+    ),
+    max_size=9,
+).map(lambda reports: [one._replace(position=number) for number, one in enumerate(reports, 1)])
+
+
+@given(REPORTS, st.randoms(use_true_random=False))
+def test_any_order_gives_the_same_row_and_twice_is_once(reports: list[Said], order: random.Random) -> None:
+    shuffled = [*reports, *reports]
+    order.shuffle(shuffled)
+    assert fold_row(shuffled) == fold_row(reports)
+
+
+@given(REPORTS)
+def test_each_attempt_is_sent_paid_returned_and_unanswered_to_the_fen(reports: list[Said]) -> None:
+    row = fold_row(reports)
+    sums = cells_of(row)
+    for number in {one.number for one in row.attempts}:
+        fen = {what: sum(figures[1] for cell, figures in sums.items() if cell[:2] == (number, what)) for what in WHATS}
+        assert fen["SENT"] == fen["PAID"] + fen["RETURNED"] + fen["UNANSWERED"] + fen["DIFFERS"]
+
+
+WHATS = ("SENT", "PAID", "RETURNED", "UNANSWERED", "DIFFERS")
