@@ -1,6 +1,7 @@
 """Small file systems that fill up."""
 
 import contextlib
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -30,6 +31,12 @@ def fill(disk: Path) -> None:
     with contextlib.suppress(OSError), (disk / "filler").open("ab", buffering=0) as filler:
         while True:
             filler.write(bytes(1 << 16))
+
+
+def give_back(disk: Path, count: int) -> None:
+    """Gives so many bytes of the room back, none if nothing was taken."""
+    with contextlib.suppress(FileNotFoundError):
+        os.truncate(disk / "filler", max(0, (disk / "filler").stat().st_size - count))
 
 
 def free(disk: Path) -> None:
