@@ -252,6 +252,16 @@ def venue(what: str, at_s: int = AT_S, venue_code: str = "PARK", **says: Any) ->
     return event
 
 
+def verdict(what: str, sequence: int, feed: str = "cq.usage", at_s: int = AT_S + 86_400, **says: Any) -> event_pb2.Event:
+    """What clearing says of a trip: accepted or rejected, by default for a wrong TAC."""
+    event = about("A00000001", at_s)
+    message = getattr(event, f"transit_clearing_{what}")
+    message.trip.feed, message.trip.sequence = feed, sequence
+    for name, value in ({"reason": 1} if what == "rejected" else {}).items() | says.items():
+        setattr(message, name, value)
+    return event
+
+
 def fund_batch(step: str, batch_no: str = "B1", at_s: int = AT_S, **says: Any) -> event_pb2.Event:
     """A report of Chongqing's about a fund batch as a whole."""
     event = event_pb2.Event(service_region="500103", scenario="FND.PAY")

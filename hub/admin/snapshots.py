@@ -51,13 +51,18 @@ def snapshot(connection: psycopg.Connection, view: Projection, min_position: int
     """Reads in one snapshot, and gives the position of a view in it; raises ViewBehind where that is before *min_position*."""
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        try:
-            row = connection.execute("SELECT position FROM views.checkpoint WHERE view = %s", (view.name,)).fetchone()
-        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
-            row = None
-        if row is None or row[0] < min_position:
-            raise ViewBehind
-        yield int(row[0])
+        yield position_in(connection, view, min_position)
+
+
+def position_in(connection: psycopg.Connection, view: Projection, min_position: int) -> int:
+    """Returns the position of a view; raises ViewBehind where that is before *min_position*."""
+    try:
+        row = connection.execute("SELECT position FROM views.checkpoint WHERE view = %s", (view.name,)).fetchone()
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+        row = None
+    if row is None or row[0] < min_position:
+        raise ViewBehind
+    return int(row[0])
 
 
 def told_under(connection: psycopg.Connection, view: Projection, names: Iterable[str], position: int) -> Told:

@@ -42,6 +42,7 @@ from hub.api.joint_services.service import ServiceItemService
 from hub.api.medical.service import MedicalService
 from hub.api.settlements.service import SettlementService
 from hub.api.subscriptions.service import SubscriptionService
+from hub.api.transit.service import TransitService
 from hub.audit.rule_versions import publish_rules
 from hub.domain import reference
 from hub.domain.participant import DECISIONS_FEED, HUB
@@ -158,8 +159,7 @@ class HubServer:
         opened.push_async_callback(cases.stop)
         asked = (
             ServiceItemService(dsn, card_reader, intake.identifiers, tables, looks),
-            MedicalService(dsn, intake.identifiers, tables, looks),
-            CultureService(dsn, intake.identifiers, tables, looks),
+            *(kind(dsn, intake.identifiers, tables, looks) for kind in (MedicalService, CultureService, TransitService)),
             SettlementService(dsn),
         )
         for one in (hotlists, cards, *asked):

@@ -22,6 +22,7 @@ SHARED_VIEWS = (
         POLICY,
         "查询某人在某城市的乘车优待次数；优待属于人，换卡不影响；查看本身入账。A person's units of a city's concession; itself a look.",
     ),
+    Entry("journeys", "hub.commands.transit:app", POLICY, "行程：某人的行程、清分拒绝的。Journeys of a person; refused trips."),
     Entry(
         "filings",
         "hub.commands.medical:filings",

@@ -22,6 +22,7 @@ from hub.projections.views.losses import LOSSES
 from hub.projections.views.medical import FILINGS, INSTITUTIONS, SETTLEMENTS
 from hub.projections.views.person_cards import PERSON_CARDS
 from hub.projections.views.quarantine import QUARANTINE
+from hub.projections.views.refused_trips import REFUSED_TRIPS
 from hub.projections.views.registers import REGISTERS
 
 PROJECTIONS: tuple[View, ...] = (
@@ -45,6 +46,7 @@ PROJECTIONS: tuple[View, ...] = (
     SETTLEMENTS,
     LOANS,
     VISITS,
+    REFUSED_TRIPS,
     CARD_INDEX,
     ITEM_CHANGES,
     INSTITUTIONS,

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple, Protocol
 import grpc
 import psycopg
 
-from hub.admin.snapshots import Asked, Told, cards_held, person_known, told_in
+from hub.admin import snapshots
+from hub.admin.snapshots import Asked, cards_held, person_known, told_in
 from hub.domain.errors import HubError, NotPermitted, SettlementNotFound
 from hub.domain.instants import local_day
 from hub.domain.reported import Person
+from hub.domain.transit.rides import Told
 from hub.projections.projection import Key, Projection
 from hub.projections.views.card_standing import CARD_STANDING
 from hub.projections.views.holder_cards import HOLDER_CARDS
@@ -27,12 +29,19 @@ FURTHER = frozenset({"asker", "known_at"})
 
 
 class InMemory(NamedTuple):
-    """What a scenario in memory has: rows of views by name, and the keys of its cards by alias."""
+    """What a scenario in memory has: rows of views by name, taps in force, the keys of its cards by alias, and who issued them."""
 
     rows: Mapping[str, Mapping[Key, Any]]
     key_of: Callable[[str], bytes]
+    issuer: Callable[[str], str]
+    every_tap: Callable[[], list[Told]]
 
-    def told(self, view: Projection) -> Told:
+    def taps(self, alias: str) -> list[Told]:
+        """Returns what is reported of the taps of who has a card, and about them; with "" of all."""
+        person = self.person(alias) if alias else None
+        return [one for one in self.every_tap() if person is None or person.is_of(one.reported)]
+
+    def told(self, view: Projection) -> snapshots.Told:
         """Returns all that is reported in a view."""
         rows: Mapping[Key, Report | None] = self.rows[view.name]
         return told_in(((key[1], row) for key, row in rows.items() if row is not None), 0)
@@ -51,10 +60,11 @@ class InMemory(NamedTuple):
 
 
 class OnDatabase(NamedTuple):
-    """What a scenario on PostgreSQL has: a connection to read the views, and the keys of its cards by alias."""
+    """What a scenario on PostgreSQL has: a connection to read the views, the keys of its cards by alias, and who issued them."""
 
     connection: psycopg.Connection
     key_of: Callable[[str], bytes]
+    issuer: Callable[[str], str]
 
 
 class OnEdge(NamedTuple):

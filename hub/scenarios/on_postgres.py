@@ -186,7 +186,7 @@ class PostgresRun:
     def _ledger(self, views: psycopg.Connection, ask: Ask) -> dict[str, Any]:
         told, names = self._told.names, self._stand.names()
         position = 0 if ask.known_us is None else told_position(self._stand.scenario, ask.known_us, told)
-        stand = ledgers.OnDatabase(views, self._keys.__getitem__)
+        stand = ledgers.OnDatabase(views, self._keys.__getitem__, lambda alias: self._stand.scenario.cards[alias].issuer)
         try:
             answer = LEDGERS[ask.kind].on_database(stand, ask, names, position)
         except tuple(ledgers.REFUSALS) as error:

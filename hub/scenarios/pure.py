@@ -1,6 +1,5 @@
 """The pure way: facts folded by the views' own functions and decided by `decide`, without database and server."""
 
-import hashlib
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -8,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2
-from google.protobuf.message import Message
 
+from hub.admin.journeys import told_in_force
 from hub.domain import reference as tables
 from hub.domain.acceptance import Answer, Question, decide
 from hub.domain.agreement import Agreements, terms_in, terms_of
@@ -17,16 +16,14 @@ from hub.domain.agreement_table import seed_agreements
 from hub.domain.card import Fact, Standing, policies_of, standing
 from hub.domain.corrections import Member
 from hub.domain.corrections import standing as in_force
-from hub.domain.declared_loss import declared_loss
 from hub.domain.errors import CaseNotFound, NotPermitted
 from hub.domain.event_rules import Context
-from hub.domain.pseudonym import references_of
 from hub.domain.records.bases import basis_message
 from hub.domain.records.items import changes_of
 from hub.domain.records.known import Records
 from hub.domain.reported import Reported
-from hub.domain.roles import Rights
 from hub.domain.succession import CardRow, facts_known, wanted
+from hub.domain.transit.rides import Told
 from hub.intake.batch import faults
 from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
@@ -43,6 +40,7 @@ from hub.projections.views.findings import FINDINGS, Found, found_of, given, unv
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.projections.views.holder_record import HOLDER_RECORD
 from hub.projections.views.medical import FILINGS, INSTITUTIONS, SETTLEMENTS
+from hub.projections.views.refused_trips import REFUSED_TRIPS
 from hub.projections.views.registers import REGISTERS
 from hub.projections.views.reports import reported
 from hub.scenarios import cases, ledgers
@@ -53,6 +51,7 @@ from hub.scenarios.questions import LEDGERS
 from hub.scenarios.records import records_of_card
 from hub.scenarios.running import acceptance_of, use_of
 from hub.scenarios.scenario import LIVES, Ask, Scenario, Step
+from hub.scenarios.stand_ins import identifier_problems, key_named, key_references, pseudonymise, stand_in
 from hub.scenarios.tokens import Tokens
 
 _SEEDED = tuple(
@@ -72,6 +71,7 @@ _FOLDED = (
     LOANS,
     VISITS,
     INSTITUTIONS,
+    REFUSED_TRIPS,
 )
 _OTHER_NAMES = {"social_status_until": "social_status_until_us", "provisional_block_until": "block_until_us"}
 
@@ -89,8 +89,8 @@ class Pure:
 class PureRun:
     """One scenario in memory: rows of the views it needs, by their own functions."""
 
-    def __init__(self, scenario: Scenario) -> None:
-        """Folds the steps in the order they are reported."""
+    def __init__(self, scenario: Scenario, later: Mapping[str, tuple[str, int]] | None = None) -> None:
+        """Folds the steps in the order they are reported; *later* are names of steps that may be referred to and are still to come."""
         self._scenario = scenario
         self._names = Names({alias: (card.issuer, card.number) for alias, card in scenario.cards.items()}, {})
         self.refused: dict[int, list[str]] = {}
@@ -101,7 +101,8 @@ class PureRun:
         self._told: dict[int, Recorded] = {}
         self._named: dict[tuple[str, int], Recorded] = {}
         self._members: list[Member] = []
-        self._names.events.update(scenario.names_of_steps(dict.fromkeys(FEEDS, 1)))
+        self._changes: dict[int, Change] = {}
+        self._names.events.update(scenario.names_of_steps(dict.fromkeys(FEEDS, 1)) if later is None else later)
         for position, step in enumerate(scenario.given, 1):
             self._tell(position, step)
         own = (terms for agreed in scenario.agreements for terms in terms_in(signed(agreed).history))
@@ -114,17 +115,17 @@ class PureRun:
         owner = OWNERS[step.feed]
         context = Context(RIGHTS[owner], int(time.time()), tables.load(), lambda feed: OWNERS[feed] == owner)
         message = getattr(event, step.kind)
-        broken = [*faults(event, step.kind, message, context), *_identifier_problems(event, step.kind)]
+        broken = [*faults(event, step.kind, message, context), *identifier_problems(event, step.kind)]
         self._steps[position] = step
         kind = step.kind
         if broken:
             self.refused[step.number] = [f"{path}: {rule}" for path, rule in broken]
-            event, kind = _stand_in(event, kind, broken, context.rights, step.arrives_us), "event_quarantined"
-        _pseudonymise(event, kind)
+            event, kind = stand_in(event, kind, broken, context.rights, step.arrives_us), "event_quarantined"
+        pseudonymise(event, kind)
         stream_id = list(FEEDS).index(step.feed)
         recorded = Recorded(position, step.arrives_us, stream_id, sequence, kind, event.SerializeToString())
         self._named[step.feed, sequence] = recorded
-        change = self._change(event, (step.feed, sequence), recorded)
+        change = self._changes[position] = self._change(event, (step.feed, sequence), recorded)
         for projection in _FOLDED:
             self._fold(projection, recorded, change)
 
@@ -154,7 +155,7 @@ class PureRun:
 
     def _facts(self, alias: str) -> list[Fact]:
         issuer, number = self._names.cards[alias]
-        asked = _key(f"card|{issuer}|{number}")
+        asked = key_named(f"card|{issuer}|{number}")
         rows = {asked: self._row(asked)}
         while more := wanted(rows, [*rows], with_ecard=True):
             rows |= {key: self._row(key) for key in more}
@@ -162,7 +163,7 @@ class PureRun:
 
     def _records(self, alias: str) -> Records:
         issuer, number = self._names.cards[alias]
-        return records_of_card({name: rows.states for name, rows in self._rows.items()}, _key(f"card|{issuer}|{number}"))
+        return records_of_card({name: rows.states for name, rows in self._rows.items()}, key_named(f"card|{issuer}|{number}"))
 
     def _institution(self, code: str) -> tuple[Reported, ...]:
         rows = sorted((int(key[1]), row) for key, row in self._rows[INSTITUTIONS.name].states.items() if row is not None and key[0] == code)
@@ -190,7 +191,7 @@ class PureRun:
             if ask.known_us is not None:
                 facts = self._known(ask.known_us)._facts(ask.card)
             refs = ask.subject_refs(self._names)
-            _key_references(refs)
+            key_references(refs)
             question = question_of(ask, issuer, ask.venue, refs)
             known = self if ask.known_us is None else self._known(ask.known_us)
             records = known._records(ask.card)._replace(institution=known._institution(question.institution))
@@ -214,16 +215,24 @@ class PureRun:
 
     def _ledger(self, ask: Ask) -> dict[str, Any]:
         ledger, rows = LEDGERS[ask.kind], {name: rows.states for name, rows in self._rows.items()}
-        stand = ledgers.InMemory(rows, lambda alias: _key("card|{}|{}".format(*self._names.cards[alias])))
+        key_of, issuer = (
+            (lambda alias: key_named("card|{}|{}".format(*self._names.cards[alias]))),
+            (lambda alias: self._names.cards[alias][0]),
+        )
+        stand = ledgers.InMemory(rows, key_of, issuer, self._taps)
         try:
             answer = ledger.in_memory(stand, ask, self._names)
         except tuple(ledgers.REFUSALS) as error:
             return ledgers.refused(error)
         return ledger.answer_of(answer, {position: step.name for position, step in self._steps.items()}, self._names.run)
 
+    def _taps(self) -> list[Told]:
+        numbers = {name: (one.stream_id, one.sequence) for name, one in self._named.items()}
+        return told_in_force((self._told[position] for position in sorted(self._told)), self._changes, numbers)
+
     def _known(self, known_us: int) -> "PureRun":
         """Returns the scenario as far as it was reported by an instant."""
-        return PureRun(replace(self._scenario, given=self._scenario.given[: self._scenario.told_by(known_us)]))
+        return PureRun(replace(self._scenario, given=self._scenario.given[: self._scenario.told_by(known_us)]), self._names.events)
 
     def _counted(self, ask: Ask) -> dict[str, Any]:
         asked = [ask.day, ask.issuer, ask.region, ask.scenario]
@@ -232,7 +241,7 @@ class PureRun:
 
     def _found(self, alias: str) -> list[Found]:
         issuer, number = self._names.cards[alias]
-        key = _key(f"card|{issuer}|{number}")
+        key = key_named(f"card|{issuer}|{number}")
         row = given(self._rows[FINDINGS.name].states.get((key,)), self._rows[FINDINGS.name].items.get((key,), ()))
         uses = [found for fact in self._rows[DAILY_USAGE.name].states.values() if fact and fact.card == key for found in found_in(fact)]
         own = [*found_of(row.findings), *unverified_uses(row, self._facts(alias))] if row is not None else []
@@ -265,36 +274,3 @@ def findings_of(ask: Ask, found: Iterable[Found], names: Mapping[int, str]) -> d
             against = {"against": names[one.against_position]} if one.against_position in names else {}
             findings.append({"step": names.get(one.position, ""), "code": one.code, **against})
     return {"findings": findings}
-
-
-def _identifier_problems(event: event_pb2.Event, kind: str) -> list[tuple[str, str]]:
-    """Returns what is wrong with identifiers, as the intake finds it."""
-    found = [("", place, ref) for place, ref in references_of(event)]
-    found += [(f"{kind}.", place, ref) for place, ref in references_of(getattr(event, kind))]
-    problems = [(f"{prefix}{'.'.join(place.path)}.clear", place.problem(ref)) for prefix, place, ref in found]
-    return [(path, problem.lower()) for path, problem in problems if problem is not None]
-
-
-def _stand_in(event: event_pb2.Event, kind: str, broken: list[tuple[str, str]], rights: Rights, recorded_us: int) -> event_pb2.Event:
-    """Returns what takes the number of an event in quarantine."""
-    stand_in = event_pb2.Event(occurred_at=event.occurred_at)
-    stand_in.event_quarantined.declared_kind = kind
-    if (card := declared_loss(event, kind, broken, rights)) is not None:
-        stand_in.event_quarantined.blocked_card.CopyFrom(card)
-        if any(path == "occurred_at" for path, _ in broken):
-            stand_in.occurred_at.FromMicroseconds(recorded_us)
-    return stand_in
-
-
-def _pseudonymise(event: event_pb2.Event, kind: str) -> None:
-    for message in (event, getattr(event, kind)):
-        _key_references(message)
-
-
-def _key_references(message: Message) -> None:
-    for place, ref in references_of(message):
-        ref.key = _key(place.name(ref))
-
-
-def _key(name: str) -> bytes:
-    return hashlib.sha256(name.encode()).digest()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from hub.scenarios import culture, medical
+from hub.scenarios import culture, medical, transit
 from hub.scenarios.cases import QUESTION
 from hub.scenarios.ledgers import FURTHER, Ledger
 from hub.scenarios.scenario import LIVES
@@ -14,6 +14,8 @@ LEDGERS: Mapping[str, Ledger] = {
     "reader": culture.Readers(),
     "loans": culture.Loans(),
     "visits": culture.Visits(),
+    "journeys": transit.Journeys(),
+    "rejected_trips": transit.RejectedTrips(),
 }
 # For each kind of question: what it must say, what it may say, what its answer may be compared with.
 QUESTIONS: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {

@@ -30,5 +30,7 @@ class LedgerReader(Checks):
         issuer = self._cards[said["card"]].issuer if "card" in said else "51"
         said["asker"] = self._one_of(where, "asker", content.get("asker", issuer), ("50", "51"))
         own = content.keys() - {"ask", "then", "on", "at", "region", "card", "asker", "known_at"}
-        said["says"] = {name: self._day(where, content[name]) if name == "from" else self._text(where, name, content[name]) for name in own}
+        said["says"] = {
+            name: self._day(where, content[name]) if name in ("from", "to") else self._text(where, name, content[name]) for name in own
+        }
         return said

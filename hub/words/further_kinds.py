@@ -4,8 +4,6 @@ from hub.words.kinds import KINDS
 
 FURTHER_KINDS = {
     "medical_clearing_reconciled": "医保清算对账",
-    "transit_transfer_discounted": "换乘优惠",
-    "transit_trip_disputed": "乘车争议",
     "employment_registered": "就业登记",
     "unemployment_registered": "失业登记",
     "contribution_paid": "缴费",

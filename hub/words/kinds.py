@@ -91,6 +91,8 @@ KINDS = {
     "transit_concession_rebound": ("乘车优待改绑", "concession bound to another medium"),
     "transit_journey_completed": ("乘车", "a journey"),
     "transit_journey_incomplete": ("不完整行程", "an incomplete journey"),
+    "transit_transfer_discounted": ("换乘优惠", "a transfer discount"),
+    "transit_trip_disputed": ("乘车争议", "a trip disputed"),
     "transit_clearing_accepted": ("清分接受", "clearing took a trip"),
     "transit_clearing_rejected": ("清分拒绝", "clearing refused a trip"),
     "transit_purse_topped_up": ("充值", "topped up"),

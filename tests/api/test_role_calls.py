@@ -28,6 +28,8 @@ from chuanyu.exchange.v1 import (
     settlement_service_pb2_grpc,
     subscription_service_pb2,
     subscription_service_pb2_grpc,
+    transit_service_pb2,
+    transit_service_pb2_grpc,
 )
 from chuanyu.exchange.v1 import settlement_service_pb2 as statements
 
@@ -96,8 +98,10 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
     reader, visits = culture_service_pb2.GetReaderRequest(), culture_service_pb2.ListVenueVisitsRequest()
     for asked in (reader, visits):
         name_card(asked.card, card, "50")
-    name_card(filings.card, card, "50")
-    name_card(uses.card, card, "50")
+    rides, days = transit_service_pb2_grpc.TransitServiceStub(one.channel), {"from_on": "2026-03-01", "to_on": "2026-03-31"}
+    ridden, refused_trips = transit_service_pb2.ListJourneysRequest(**days), transit_service_pb2.ListRejectedTripsRequest(**days)
+    for subject in (filings.card, uses.card, ridden.card):
+        name_card(subject, card, "50")
     audits = audit_service_pb2_grpc.AuditServiceStub(one.channel)
     inclusion = audit_service_pb2.GetInclusionProofRequest(position=1)
     consistency = audit_service_pb2.GetConsistencyProofRequest(first_size=1)
@@ -155,6 +159,8 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
         "MedicalService/ListMedicalUses": lambda: health.ListMedicalUses(uses, timeout=DEADLINE_S),
         "CultureService/GetReader": lambda: leisure.GetReader(reader, timeout=DEADLINE_S),
         "CultureService/ListLoans": lambda: leisure.ListLoans(culture_service_pb2.ListLoansRequest(barcode="B1"), timeout=DEADLINE_S),
+        "TransitService/ListJourneys": lambda: rides.ListJourneys(ridden, timeout=DEADLINE_S),
+        "TransitService/ListRejectedTrips": lambda: rides.ListRejectedTrips(refused_trips, timeout=DEADLINE_S),
         "AuditService/GetCheckpoint": lambda: audits.GetCheckpoint(audit_service_pb2.GetCheckpointRequest(), timeout=DEADLINE_S),
         "AuditService/GetInclusionProof": lambda: audits.GetInclusionProof(inclusion, timeout=DEADLINE_S),
         "AuditService/GetConsistencyProof": lambda: audits.GetConsistencyProof(consistency, timeout=DEADLINE_S),
@@ -230,7 +236,7 @@ def test_every_call_of_the_services_has_a_row() -> None:
 
 def _services() -> list[Any]:
     questions = (audit_service_pb2, card_service_pb2, case_service_pb2, culture_service_pb2, medical_service_pb2, service_item_service_pb2)
-    return [*questions, statements, feed_service_pb2, hotlist_service_pb2, subscription_service_pb2]
+    return [*questions, statements, feed_service_pb2, hotlist_service_pb2, subscription_service_pb2, transit_service_pb2]
 
 
 # How far a service point reaches

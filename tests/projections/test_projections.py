@@ -62,6 +62,7 @@ from tests.recording import (
     settlement,
     shown,
     venue,
+    verdict,
 )
 
 HOUR_S, DAY_S = 3_600, 86_400
@@ -197,6 +198,8 @@ def record_a_history(dsn: str, journal: Recording) -> None:
     )  # fmt: skip
     paid = journal.next_sequence("cq.usage") - 5
     journal.append(correcting(fund_row("paid", 2, AT_S + HOUR_S, 9_999), paid), reversing(fund_row("returned", 3), paid + 4))
+    refused = journal.next_sequence("cq.usage")
+    journal.append(verdict("rejected", 1), verdict("rejected", 2, reason=2), reversing(verdict("rejected", 1), refused))
 
 
 def a_loss(card: references_pb2.CardRef) -> list[Loss]:

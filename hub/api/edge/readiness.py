@@ -27,8 +27,9 @@ FEEDS, CARDS = "chuanyu.exchange.v1.FeedService", "chuanyu.exchange.v1.CardServi
 HOTLISTS, SUBSCRIPTIONS = "chuanyu.exchange.v1.HotlistService", "chuanyu.exchange.v1.SubscriptionService"
 ITEMS, CASES = "chuanyu.exchange.v1.ServiceItemService", "chuanyu.exchange.v1.CaseService"
 MEDICAL, CULTURE = "chuanyu.exchange.v1.MedicalService", "chuanyu.exchange.v1.CultureService"
+TRANSIT = "chuanyu.exchange.v1.TransitService"
 AUDITS, SETTLEMENTS = "chuanyu.exchange.v1.AuditService", "chuanyu.exchange.v1.SettlementService"
-SERVICES = (FEEDS, CARDS, HOTLISTS, ITEMS, CASES, MEDICAL, CULTURE, SUBSCRIPTIONS, AUDITS, SETTLEMENTS)
+SERVICES = (FEEDS, CARDS, HOTLISTS, ITEMS, CASES, MEDICAL, CULTURE, TRANSIT, SUBSCRIPTIONS, AUDITS, SETTLEMENTS)
 # The name under which the health protocol asks for all services together.
 ALL = ""
 EVERY_S = 0.25
@@ -127,7 +128,7 @@ class Readiness:
 
     def _conclude(self, database: str, writing: str, deciding: str) -> None:
         feeds = database or writing
-        reading = (HOTLISTS, ITEMS, CASES, MEDICAL, CULTURE, SUBSCRIPTIONS, AUDITS, SETTLEMENTS)
+        reading = (HOTLISTS, ITEMS, CASES, MEDICAL, CULTURE, TRANSIT, SUBSCRIPTIONS, AUDITS, SETTLEMENTS)
         self._keep({FEEDS: feeds, CARDS: feeds or deciding, **dict.fromkeys(reading, database)})
 
     def _keep(self, reasons: dict[str, str]) -> None:
@@ -168,7 +169,7 @@ class StandbyReadiness(Readiness):
     def _conclude(self, database: str, writing: str, deciding: str) -> None:
         reads_only = "只读 this edge only reads"
         reading = dict.fromkeys((HOTLISTS, CASES, SUBSCRIPTIONS), database)
-        self._keep({**dict.fromkeys((FEEDS, CARDS, ITEMS, MEDICAL, CULTURE, AUDITS, SETTLEMENTS), reads_only), **reading})
+        self._keep({**dict.fromkeys((FEEDS, CARDS, ITEMS, MEDICAL, CULTURE, TRANSIT, AUDITS, SETTLEMENTS), reads_only), **reading})
 
 
 class _Progress:

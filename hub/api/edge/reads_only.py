@@ -12,6 +12,7 @@ from chuanyu.exchange.v1 import (
     medical_service_pb2,
     service_item_service_pb2,
     settlement_service_pb2,
+    transit_service_pb2,
 )
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
@@ -27,6 +28,7 @@ RECORDING = (
     service_item_service_pb2.DESCRIPTOR.services_by_name["ServiceItemService"],
     medical_service_pb2.DESCRIPTOR.services_by_name["MedicalService"],
     culture_service_pb2.DESCRIPTOR.services_by_name["CultureService"],
+    transit_service_pb2.DESCRIPTOR.services_by_name["TransitService"],
     audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],
     settlement_service_pb2.DESCRIPTOR.services_by_name["SettlementService"],
 )

@@ -17,6 +17,7 @@ from hub.commands.pages.reference import (
     item_examples,
     medical_examples,
     settlement_examples,
+    transit_examples,
 )
 from hub.commands.pages.reference.samples import Example
 from hub.domain import errors
@@ -28,6 +29,7 @@ EXAMPLES = {
     **case_examples.EXAMPLES,
     **medical_examples.EXAMPLES,
     **culture_examples.EXAMPLES,
+    **transit_examples.EXAMPLES,
     **settlement_examples.EXAMPLES,
     **audit_examples.EXAMPLES,
 }
