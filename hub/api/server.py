@@ -40,6 +40,7 @@ from hub.api.hotlists.service import HotlistService
 from hub.api.joint_services.case_service import CaseService
 from hub.api.joint_services.service import ServiceItemService
 from hub.api.medical.service import MedicalService
+from hub.api.reconciliations.service import ReconciliationService
 from hub.api.settlements.service import SettlementService
 from hub.api.subscriptions.service import SubscriptionService
 from hub.api.transit.service import TransitService
@@ -89,6 +90,11 @@ class ServerSettings:
     reads_only: bool = False
     # Where the files of audits are.
     data_dir: Path = Path("data")
+
+
+def _of_money(dsn: str) -> tuple[SettlementService, ReconciliationService]:
+    """Returns the services about money between the provinces."""
+    return SettlementService(dsn), ReconciliationService(dsn)
 
 
 class HubServer:
@@ -160,7 +166,7 @@ class HubServer:
         asked = (
             ServiceItemService(dsn, card_reader, intake.identifiers, tables, looks),
             *(kind(dsn, intake.identifiers, tables, looks) for kind in (MedicalService, CultureService, TransitService)),
-            SettlementService(dsn),
+            *_of_money(dsn),
         )
         for one in (hotlists, cards, *asked):
             opened.callback(one.close)

@@ -94,6 +94,13 @@ FURTHER_KINDS = {
     "statement_line_disputed": "对结算单一行提出争议",
     "statement_dispute_resolved": "了结结算争议",
     "statement_payment_reported": "报告结算净额已支付",
+    "recon_totals_recorded": "报送对账总数",
+    "recon_break_found": "发现对账差错",
+    "recon_break_moved": "对账差错数额变动",
+    "recon_break_assigned": "分派对账差错",
+    "recon_break_explained": "说明对账差错原因",
+    "recon_break_settled": "了结对账差错",
+    "recon_break_reopened": "重新打开对账差错",
 }
 
 

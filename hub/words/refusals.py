@@ -16,6 +16,15 @@ CHINESE = {
     "StatementLineUnknown": "结算单没有这一行，或这一行没有未了结的争议，或应由另一方这样了结。",
     "PaymentDiffers": "支付额不是结算单的净额，或由应收方报告。",
     "StatementChanged": "有人同时改动了这张结算单；请查看后再试。",
+    # Reconciliation
+    "TotalsOutOfOrder": "这一版总数已按不同内容报过，或已报过更新的一版；请报下一版。",
+    "TotalsDayStated": "这一方已确认该业务日的结算单；不符之处请以更正报送，或作为差错处理。",
+    "UnknownCell": "总数里有不存在的单元：没有的地区或场景、同省使用，或同一单元出现两次。",
+    "ReachUnknown": "总数所报的数据流不属于这一方的任何参与方。",
+    "TotalsFileUnfit": "总数文件须为无字节序标记的 UTF-8、换行一致、列名相符、数字不带千分位。",
+    "BreakUnknown": "没有这项差错；见 `hub reconcile breaks`。",
+    "BreakStep": "还不能这样做：差错已了结，或须差额消失才能这样了结，那由枢纽自行判断。",
+    "BreakChanged": "有人同时改动了这个业务日；请查看后再试。",
     # The log
     "NothingSealed": "此日志尚未封存；请运行 `hub seal`。",
     "NotSealedYet": "尚未封存到此处；请几秒后重试，或用 `hub status` 查看封存进度。",

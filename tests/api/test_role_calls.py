@@ -23,6 +23,7 @@ from chuanyu.exchange.v1 import (
     hotlist_service_pb2_grpc,
     medical_service_pb2,
     medical_service_pb2_grpc,
+    reconciliation_service_pb2_grpc,
     service_item_service_pb2,
     service_item_service_pb2_grpc,
     settlement_service_pb2_grpc,
@@ -31,6 +32,7 @@ from chuanyu.exchange.v1 import (
     transit_service_pb2,
     transit_service_pb2_grpc,
 )
+from chuanyu.exchange.v1 import reconciliation_service_pb2 as totals
 from chuanyu.exchange.v1 import settlement_service_pb2 as statements
 
 from hub.admin.registry import register_participant
@@ -120,6 +122,8 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
     judged.used_at.seconds = AT_S
     explained = card_service_pb2.ExplainAcceptanceRequest(hypothetical=check)
     units = card_service_pb2.GetConcessionBalanceRequest(card=judged.card, region="500103")
+    books = reconciliation_service_pb2_grpc.ReconciliationServiceStub(one.channel)
+    broken = {"break_code": "BR-51-20250901-1", "person": "li.lei"}
     money, statement = settlement_service_pb2_grpc.SettlementServiceStub(one.channel), {"statement_code": "ST-QR-1"}
     made: dict[str, Callable[[], Any]] = {
         "FeedService/GetFeed": lambda: one.next_sequence(name),
@@ -181,6 +185,18 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
             )
         ),
         "CultureService/ListVenueVisits": lambda: leisure.ListVenueVisits(visits, timeout=DEADLINE_S),
+        "ReconciliationService/SubmitControlTotals": lambda: books.SubmitControlTotals(
+            totals.SubmitControlTotalsRequest(business_day="2025-09-01", version=1, person="li.lei"), timeout=DEADLINE_S
+        ),
+        "ReconciliationService/GetComparison": lambda: books.GetComparison(
+            totals.GetComparisonRequest(business_day="2025-09-01"), timeout=DEADLINE_S
+        ),
+        "ReconciliationService/ListBreaks": lambda: books.ListBreaks(totals.ListBreaksRequest(), timeout=DEADLINE_S),
+        "ReconciliationService/AssignBreak": lambda: books.AssignBreak(totals.AssignBreakRequest(**broken, owner="50"), timeout=DEADLINE_S),
+        "ReconciliationService/ExplainBreak": lambda: books.ExplainBreak(
+            totals.ExplainBreakRequest(**broken, reason_code="SENT_TWICE"), timeout=DEADLINE_S
+        ),
+        "ReconciliationService/CloseBreak": lambda: books.CloseBreak(totals.CloseBreakRequest(**broken, cause=4), timeout=DEADLINE_S),
         "SettlementService/ListStatements": lambda: money.ListStatements(statements.ListStatementsRequest(), timeout=DEADLINE_S),
         "SettlementService/GetStatement": lambda: money.GetStatement(statements.GetStatementRequest(**statement), timeout=DEADLINE_S),
         "SettlementService/StreamStatementLines": lambda: list(
@@ -236,7 +252,7 @@ def test_every_call_of_the_services_has_a_row() -> None:
 
 def _services() -> list[Any]:
     questions = (audit_service_pb2, card_service_pb2, case_service_pb2, culture_service_pb2, medical_service_pb2, service_item_service_pb2)
-    return [*questions, statements, feed_service_pb2, hotlist_service_pb2, subscription_service_pb2, transit_service_pb2]
+    return [*questions, statements, feed_service_pb2, hotlist_service_pb2, subscription_service_pb2, transit_service_pb2, totals]
 
 
 # How far a service point reaches

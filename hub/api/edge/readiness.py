@@ -29,7 +29,8 @@ ITEMS, CASES = "chuanyu.exchange.v1.ServiceItemService", "chuanyu.exchange.v1.Ca
 MEDICAL, CULTURE = "chuanyu.exchange.v1.MedicalService", "chuanyu.exchange.v1.CultureService"
 TRANSIT = "chuanyu.exchange.v1.TransitService"
 AUDITS, SETTLEMENTS = "chuanyu.exchange.v1.AuditService", "chuanyu.exchange.v1.SettlementService"
-SERVICES = (FEEDS, CARDS, HOTLISTS, ITEMS, CASES, MEDICAL, CULTURE, TRANSIT, SUBSCRIPTIONS, AUDITS, SETTLEMENTS)
+RECONCILIATIONS = "chuanyu.exchange.v1.ReconciliationService"
+SERVICES = (FEEDS, CARDS, HOTLISTS, ITEMS, CASES, MEDICAL, CULTURE, TRANSIT, SUBSCRIPTIONS, AUDITS, SETTLEMENTS, RECONCILIATIONS)
 # The name under which the health protocol asks for all services together.
 ALL = ""
 EVERY_S = 0.25
@@ -128,7 +129,7 @@ class Readiness:
 
     def _conclude(self, database: str, writing: str, deciding: str) -> None:
         feeds = database or writing
-        reading = (HOTLISTS, ITEMS, CASES, MEDICAL, CULTURE, TRANSIT, SUBSCRIPTIONS, AUDITS, SETTLEMENTS)
+        reading = (HOTLISTS, ITEMS, CASES, MEDICAL, CULTURE, TRANSIT, SUBSCRIPTIONS, AUDITS, SETTLEMENTS, RECONCILIATIONS)
         self._keep({FEEDS: feeds, CARDS: feeds or deciding, **dict.fromkeys(reading, database)})
 
     def _keep(self, reasons: dict[str, str]) -> None:
@@ -169,7 +170,9 @@ class StandbyReadiness(Readiness):
     def _conclude(self, database: str, writing: str, deciding: str) -> None:
         reads_only = "只读 this edge only reads"
         reading = dict.fromkeys((HOTLISTS, CASES, SUBSCRIPTIONS), database)
-        self._keep({**dict.fromkeys((FEEDS, CARDS, ITEMS, MEDICAL, CULTURE, TRANSIT, AUDITS, SETTLEMENTS), reads_only), **reading})
+        self._keep(
+            {**dict.fromkeys((FEEDS, CARDS, ITEMS, MEDICAL, CULTURE, TRANSIT, AUDITS, SETTLEMENTS, RECONCILIATIONS), reads_only), **reading}
+        )
 
 
 class _Progress:

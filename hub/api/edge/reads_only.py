@@ -10,6 +10,7 @@ from chuanyu.exchange.v1 import (
     culture_service_pb2,
     feed_service_pb2,
     medical_service_pb2,
+    reconciliation_service_pb2,
     service_item_service_pb2,
     settlement_service_pb2,
     transit_service_pb2,
@@ -30,6 +31,7 @@ RECORDING = (
     culture_service_pb2.DESCRIPTOR.services_by_name["CultureService"],
     transit_service_pb2.DESCRIPTOR.services_by_name["TransitService"],
     audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],
+    reconciliation_service_pb2.DESCRIPTOR.services_by_name["ReconciliationService"],
     settlement_service_pb2.DESCRIPTOR.services_by_name["SettlementService"],
 )
 

@@ -3,7 +3,7 @@
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from hub.domain import audit_errors, errors, settlement_errors
+from hub.domain import audit_errors, errors, reconciliation_errors, settlement_errors
 from hub.domain.errors import NothingSealed, NotSealedYet, SizeUnknown
 from hub.domain.quarantine import meaning_of
 
@@ -83,6 +83,13 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     settlement_errors.StatementLineUnknown: (code_pb2.INVALID_ARGUMENT, "STATEMENT_LINE"),
     settlement_errors.PaymentDiffers: (code_pb2.FAILED_PRECONDITION, "PAYMENT_DIFFERS"),
     settlement_errors.StatementChanged: (code_pb2.ABORTED, "STATEMENT_CHANGED"),
+    reconciliation_errors.TotalsOutOfOrder: (code_pb2.FAILED_PRECONDITION, "TOTALS_OUT_OF_ORDER"),
+    reconciliation_errors.TotalsDayStated: (code_pb2.FAILED_PRECONDITION, "TOTALS_DAY_STATED"),
+    reconciliation_errors.UnknownCell: (code_pb2.INVALID_ARGUMENT, "UNKNOWN_CELL"),
+    reconciliation_errors.ReachUnknown: (code_pb2.INVALID_ARGUMENT, "REACH_UNKNOWN"),
+    reconciliation_errors.BreakUnknown: (code_pb2.NOT_FOUND, "BREAK_UNKNOWN"),
+    reconciliation_errors.BreakStep: (code_pb2.FAILED_PRECONDITION, "BREAK_STEP"),
+    reconciliation_errors.BreakChanged: (code_pb2.ABORTED, "BREAK_CHANGED"),
     audit_errors.AuditUnknown: (code_pb2.NOT_FOUND, "AUDIT_UNKNOWN"),
     audit_errors.FilingUnknown: (code_pb2.NOT_FOUND, "FILING_UNKNOWN"),
     audit_errors.LoanUnknown: (code_pb2.NOT_FOUND, "LOAN_UNKNOWN"),

@@ -78,13 +78,13 @@ class SettlementService:
 
     async def acknowledge(self, request: protos.AcknowledgeStatementRequest, caller: Caller) -> protos.AcknowledgeStatementResponse:
         """Acknowledges for the caller's side; raises as `Statement.acknowledge` and `SettlementDesk`."""
-        party, code, digest = _party(request, caller), request.statement_code, request.digest
+        party, code, digest = party_of(request, caller), request.statement_code, request.digest
         found = await self._deciding(caller, lambda desk, at: desk.acknowledge(code, party, digest, at))
         return protos.AcknowledgeStatementResponse(statement=message_of(found))
 
     async def dispute(self, request: protos.DisputeLineRequest, caller: Caller) -> protos.DisputeLineResponse:
         """Disputes a line, or ends a dispute, for the caller's side; raises as `Statement.dispute` and `Statement.resolve`."""
-        party, code, line = _party(request, caller), request.statement_code, request.line
+        party, code, line = party_of(request, caller), request.statement_code, request.line
 
         def decide(desk: SettlementDesk, at: datetime) -> Statement:
             if request.outcome:
@@ -95,7 +95,7 @@ class SettlementService:
 
     async def pay(self, request: protos.ReportPaymentRequest, caller: Caller) -> protos.ReportPaymentResponse:
         """Reports the payment of the caller's side; raises as `Statement.pay`."""
-        party, code = _party(request, caller), request.statement_code
+        party, code = party_of(request, caller), request.statement_code
         reference, amount = request.payment_reference, request.amount_fen
         found = await self._deciding(caller, lambda desk, at: desk.pay(code, party, reference, amount, at))
         return protos.ReportPaymentResponse(statement=message_of(found))
@@ -129,7 +129,7 @@ def message_of(found: Statement) -> protos.Statement:
     )  # fmt: skip
 
 
-def _party(request: Any, caller: Caller) -> events.StatementParty:
+def party_of(request: Any, caller: Caller) -> events.StatementParty:
     """Returns who acts, for the side of the caller; raises RequestInvalid, and NotPermitted for operators' tools, which are of no side."""
     refuse_invalid(request)
     refuse_identifiers(request, "person")

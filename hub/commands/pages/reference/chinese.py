@@ -16,6 +16,7 @@ SERVICES = {
     "CultureService": "文旅服务：在此查询读者、借阅和入园入馆",
     "MedicalService": "医保服务：在此查询备案、结算链和参保人的结算",
     "SettlementService": "结算服务：两省在此查询、确认、争议结算单，报告支付",
+    "ReconciliationService": "对账服务：两省在此报送总数、比对三本账、处理差错",
     "SubscriptionService": "订阅服务：各省在此读取与本省有关的事件",
     "AuditService": "核验服务：在此取检查点、证明和回执，申请审计",
 }
@@ -66,6 +67,12 @@ METHODS = {
     "AcknowledgeStatement": "确认结算单",
     "DisputeLine": "对一行提出争议，或了结争议",
     "ReportPayment": "报告净额已支付",
+    "SubmitControlTotals": "报送一个业务日的总数，并与枢纽比对",
+    "GetComparison": "查询一个业务日三本账的差异",
+    "ListBreaks": "列出差错",
+    "AssignBreak": "指定由哪一方处理差错",
+    "ExplainBreak": "说明差错的原因",
+    "CloseBreak": "了结差额留下的差错",
     "Subscribe": "订阅事件",
 }
 

@@ -16,6 +16,7 @@ from hub.commands.pages.reference import (
     feed_examples,
     item_examples,
     medical_examples,
+    reconciliation_examples,
     settlement_examples,
     transit_examples,
 )
@@ -31,6 +32,7 @@ EXAMPLES = {
     **culture_examples.EXAMPLES,
     **transit_examples.EXAMPLES,
     **settlement_examples.EXAMPLES,
+    **reconciliation_examples.EXAMPLES,
     **audit_examples.EXAMPLES,
 }
 

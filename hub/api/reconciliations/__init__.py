@@ -1,0 +1,1 @@
+"""ReconciliationService: totals of business days, how the books differ, and breaks."""

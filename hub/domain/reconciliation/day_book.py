@@ -1,0 +1,250 @@
+"""A business day with a side: the totals that the side reported, version by version, and the breaks between its book and the hub's.
+
+A break is closed by the hub once its difference is gone, whatever settled it, or by a side that leaves the difference; then what is left
+counts as explained, and the break is open again when that changes.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from typing import Any, Self
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from chuanyu.exchange.v1 import control_pb2 as control
+from chuanyu.exchange.v1 import reconciliation_pb2 as protos
+from chuanyu.exchange.v1 import settlements_pb2 as parties
+from google.protobuf.message import Message
+
+from hub.domain.aggregate import DecidedEvent, HubAggregate
+from hub.domain.reconciliation.books import NOTHING, Cell, Figure
+from hub.domain.reconciliation.differences import Difference, Refs, part_of
+from hub.domain.reconciliation_errors import BreakStep, BreakUnknown, TotalsOutOfOrder
+
+OPEN, ASSIGNED, EXPLAINED, CLOSED, REOPENED = "OPEN", "ASSIGNED", "EXPLAINED", "CLOSED", "REOPENED"
+TIMING, CORRECTED = protos.BREAK_CAUSE_TIMING, protos.BREAK_CAUSE_CORRECTED
+LEFT = frozenset({protos.BREAK_CAUSE_WRITTEN_OFF, protos.BREAK_CAUSE_ACCEPTED})
+_CODE = re.compile(r"BR-(5[01])-([0-9]{8})-([1-9][0-9]{0,5})")
+_FIRST = {protos.ReconTotalsRecorded: "recon_totals_recorded", protos.ReconBreakFound: "recon_break_found"}
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A break as it is now; *version* is that of the totals by which its figures are, *cause* how it was closed, 0 while it is open."""
+
+    code: str
+    cell: Cell
+    break_class: control.BreakClass.ValueType
+    ours: Figure
+    theirs: Figure
+    owner: str
+    due_on: str
+    reason: str
+    evidence: Refs
+    version: int
+    state: str = OPEN
+    cause: protos.BreakCause.ValueType = protos.BREAK_CAUSE_UNSPECIFIED
+
+    @property
+    def key(self) -> tuple[Cell, str]:
+        """By what it is the same on another day."""
+        return self.cell, part_of(self.break_class)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still to be settled."""
+        return self.state != CLOSED
+
+    @property
+    def amount(self) -> Figure:
+        """What it explains: its difference while it is open, or was left; nothing once that is gone."""
+        return self.ours.less(self.theirs) if self.is_open or self.cause in LEFT else NOTHING
+
+
+def code_of(side: str, day: date, number: int) -> str:
+    """Returns the code of a break."""
+    return f"BR-{side}-{day:%Y%m%d}-{number}"
+
+
+def day_of_code(code: str) -> tuple[str, date]:
+    """Returns the side and the day of a break; raises BreakUnknown."""
+    found = _CODE.fullmatch(code.upper())
+    try:
+        return (found[1], date.fromisoformat(found[2])) if found else _unknown()
+    except ValueError:
+        return _unknown()
+
+
+def _unknown() -> tuple[str, date]:
+    raise BreakUnknown
+
+
+class DayBook(HubAggregate):
+    """Begins with the first totals, or with the first break."""
+
+    def __init__(self, created: Any) -> None:
+        """Starts from the first event."""
+        self.versions: list[protos.ReconTotalsRecorded] = []
+        self.breaks: dict[str, Break] = {}
+        self.steps: list[tuple[str, datetime, Any]] = []
+        self.apply(_FIRST[type(created)], created)
+
+    @staticmethod
+    def create_id(side: str, day: date) -> UUID:
+        """The id follows from the side and the day."""
+        return uuid5(NAMESPACE_URL, f"urn:chuanyu:reconciliation:{side}:{day.isoformat()}")
+
+    @classmethod
+    def project(cls, aggregate: Self | None, events: Iterable[DecidedEvent]) -> Self | None:
+        """Rebuilds it, and keeps when each step was."""
+        steps = list(events)
+        found = super().project(aggregate, steps)
+        if found is not None:
+            found.steps += [(one.kind, one.timestamp.replace(tzinfo=UTC), one.message) for one in steps]
+        return found
+
+    @property
+    def newest(self) -> protos.ReconTotalsRecorded | None:
+        """The totals that count, None before the first."""
+        return self.versions[-1] if self.versions else None
+
+    def break_of(self, code: str) -> Break:
+        """Returns a break; raises BreakUnknown."""
+        found = self.breaks.get(code.upper())
+        if found is None:
+            raise BreakUnknown
+        return found
+
+    @property
+    def explained(self) -> Figure:
+        """What breaks explain together."""
+        total = NOTHING
+        for one in self.breaks.values():
+            total = total.plus(one.amount)
+        return total
+
+    def found_at(self, code: str) -> datetime | None:
+        """Returns when a break was found, None for one that is not saved yet."""
+        return next((at for kind, at, message in self.steps if kind == "recon_break_found" and message.break_code == code), None)
+
+    def assign(self, by: parties.StatementParty, code: str, owner: str, at: datetime) -> None:
+        """Makes a side the owner of an open break; raises BreakUnknown or BreakStep."""
+        found = self._open(code)
+        self.record("recon_break_assigned", protos.ReconBreakAssigned(by=by, break_code=found.code, owner=owner), at)
+
+    def explain(self, by: parties.StatementParty, code: str, reason: str, evidence: Refs, at: datetime) -> None:
+        """A side says what an open break comes of; raises BreakUnknown or BreakStep."""
+        found = self._open(code)
+        said = protos.ReconBreakExplained(by=by, break_code=found.code, reason_code=reason, evidence=evidence)
+        self.record("recon_break_explained", said, at)
+
+    def leave(self, by: parties.StatementParty, code: str, cause: protos.BreakCause.ValueType, evidence: Refs, at: datetime) -> None:
+        """A side closes an open break whose difference stays; raises BreakUnknown or BreakStep."""
+        found = self._open(code)
+        if cause not in LEFT:
+            raise BreakStep(state=found.state)
+        self.record("recon_break_settled", protos.ReconBreakSettled(break_code=found.code, cause=cause, by=by, evidence=evidence), at)
+
+    def _open(self, code: str) -> Break:
+        found = self.break_of(code)
+        if not found.is_open:
+            raise BreakStep(state=found.state)
+        return found
+
+    def apply(self, kind: str, message: Any) -> None:
+        """Folds one event."""
+        match kind:
+            case "recon_totals_recorded":
+                self.versions.append(message)
+            case "recon_break_found":
+                cell = Cell(message.issuer_province, message.service_region, message.scenario)
+                self._keep(Break(message.break_code, cell, owner=message.owner, due_on=message.due_on, **self._figures(message)))
+            case "recon_break_moved":
+                self._change(message, **self._figures(message))
+            case "recon_break_reopened":
+                self._change(message, state=REOPENED, cause=0, due_on=message.due_on, **self._figures(message))
+            case "recon_break_assigned":
+                self._change(message, state=ASSIGNED, owner=message.owner)
+            case "recon_break_explained":
+                self._change(message, state=EXPLAINED, reason=message.reason_code, evidence=tuple(message.evidence))
+            case "recon_break_settled":
+                self._change(message, state=CLOSED, cause=message.cause)
+
+    def _figures(self, message: Any) -> dict[str, Any]:
+        figures = message.figures
+        return {
+            "break_class": message.break_class,
+            "ours": Figure(figures.our_uses, figures.our_fen),
+            "theirs": Figure(figures.their_uses, figures.their_fen),
+            "reason": message.reason_code,
+            "evidence": tuple(message.evidence),
+            "version": self.newest.version if self.newest is not None else 0,
+        }
+
+    def _keep(self, one: Break) -> None:
+        self.breaks[one.code] = one
+
+    def _change(self, message: Any, **changes: Any) -> None:
+        self._keep(replace(self.breaks[message.break_code], **changes))
+
+
+def repeated(book: DayBook | None, totals: protos.ReconTotalsRecorded) -> bool:
+    """Whether totals were reported already; raises TotalsOutOfOrder for a version that does not follow."""
+    for known in book.versions if book is not None else ():
+        if known.version == totals.version and (list(known.totals), list(known.through)) == (list(totals.totals), list(totals.through)):
+            return True
+    newest = book.newest if book is not None else None
+    if newest is not None and totals.version <= newest.version:
+        raise TotalsOutOfOrder(version=newest.version)
+    return False
+
+
+def recorded(book: DayBook | None, side: str, day: date, kind: str, message: Message, at: datetime) -> DayBook:
+    """Adds an event to a day, which may begin with it."""
+    if book is None:
+        return DayBook.begin(kind, message, DayBook.create_id(side, day), at)
+    book.record(kind, message, at)
+    return book
+
+
+def reconciled(
+    book: DayBook | None, side: str, day: date, found: Sequence[Difference], due: Callable[[Difference], str], at: datetime
+) -> DayBook | None:
+    """Opens, moves, reopens and closes breaks, so that they say what was found; where they say it already nothing is recorded."""
+    by_key = {one.key: one for one in found}
+    for known in list(book.breaks.values()) if book is not None else ():
+        assert book is not None
+        one = by_key.pop(known.key, None)
+        if (said := _said_of(known, one, book.newest, due)) is not None:
+            book.record(*said, at)
+    for one in by_key.values():
+        number = 1 if book is None else len(book.breaks) + 1
+        opened = protos.ReconBreakFound(
+            break_code=code_of(side, day, number), province=side, business_day=day.isoformat(), issuer_province=one.cell.issuer,
+            service_region=one.cell.region, scenario=one.cell.scenario, owner=side, due_on=due(one), **_message(one),
+        )  # fmt: skip
+        book = recorded(book, side, day, "recon_break_found", opened, at)
+    return book
+
+
+def _said_of(
+    known: Break, one: Difference | None, newest: protos.ReconTotalsRecorded | None, due: Callable[[Difference], str]
+) -> tuple[str, Message] | None:
+    """Returns what is to be recorded of a break that is known, None where nothing has changed."""
+    if one is None:
+        if not known.is_open and known.cause not in LEFT:
+            return None
+        is_corrected = newest is not None and newest.version > known.version > 0 and known.key[1] == "BOOK"
+        return "recon_break_settled", protos.ReconBreakSettled(break_code=known.code, cause=CORRECTED if is_corrected else TIMING)
+    if not known.is_open:
+        if known.cause in LEFT and known.amount == one.amount:
+            return None
+        return "recon_break_reopened", protos.ReconBreakReopened(break_code=known.code, due_on=due(one), **_message(one))
+    if (known.break_class, known.ours, known.theirs) == (one.break_class, one.ours, one.theirs):
+        return None
+    return "recon_break_moved", protos.ReconBreakMoved(break_code=known.code, **_message(one))
+
+
+def _message(one: Difference) -> dict[str, Any]:
+    figures = protos.BreakFigures(our_uses=one.ours.uses, their_uses=one.theirs.uses, our_fen=one.ours.fen, their_fen=one.theirs.fen)
+    return {"break_class": one.break_class, "figures": figures, "reason_code": one.reason, "evidence": one.evidence}

@@ -1,0 +1,1 @@
+"""Reconciliation of business days: totals are taken, the three books compared, breaks found, explained and closed."""
