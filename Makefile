@@ -13,8 +13,9 @@ demo: setup
 test: setup system-deps-if-root
 	@sh tests/run.sh
 
-# What takes minutes and most of a machine: a cluster of three whose primary is taken away.
+# What takes minutes and most of a machine: a cluster of three whose primary is taken away, and rebuilds on Spark, which need Java.
 test-slow: setup system-deps-if-root
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirements tests/spark-requirements.txt
 	@$(BIN)/python -m pytest -m slow
 
 # A picture of every page of the console, in both languages, light and dark, wide and narrow, and of the answer to each question.
@@ -49,6 +50,7 @@ lock: setup
 	@$(COMPILE) pyproject.toml --group dev --output-file tests/requirements.txt
 	@$(COMPILE) --group build --output-file docker/build-requirements.txt
 	@$(COMPILE) pyproject.toml --output-file docker/requirements.txt
+	@$(COMPILE) pyproject.toml --extra spark | sed -n '/^py4j==/,/[^\\]$$/p; /^pyspark==/,/[^\\]$$/p' > tests/spark-requirements.txt
 	@sed -n '/^uv==/,/[^\\]$$/p' docker/build-requirements.txt > tests/uv-requirements.txt
 
 # The bill of materials (CycloneDX) of what a hub runs with.

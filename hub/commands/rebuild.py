@@ -24,18 +24,24 @@ def rebuild(
         Path | None, typer.Option("--from", help="`hub export` 的目录：读分段，多进程折叠。Read the segments of an export, in processes.")
     ] = None,
     processes: Annotated[int | None, typer.Option(min=1, help="进程数，默认每核一个。With --from; one a core if absent.")] = None,
+    spark: Annotated[str, typer.Option(help="与 --from 一起：在 Spark 上折叠。With --from: a Spark master that folds.")] = "",
 ) -> None:
     """旁路重建视图，比对摘要后切换。Rebuild a view beside the live one, compare digests, switch."""
     chosen = [p for p in PROJECTIONS if view in (p.name, "all")]
     if not chosen:
         raise typer.BadParameter(f"没有这个视图，可用 no such view; one of: {', '.join(p.name for p in PROJECTIONS)}, all")
+    if spark and export is None:
+        raise typer.BadParameter("--spark 读分段，须与 --from 一起 Spark reads segments: name the export with --from")
     with database(Config()) as dsn, runner.connect(dsn) as connection, announced(dsn, "rebuild") as report:
         create_views(connection, PROJECTIONS)
         if export is None:
             for projection in chosen:
                 _say(build_beside(connection, projection, even_if_different=even_if_different, report=report))
             return
-        for result in rebuild_from(dsn, export, chosen, processes=processes, even_if_different=even_if_different, report=report):
+        results = rebuild_from(
+            dsn, export, chosen, processes=processes, spark=spark, even_if_different=even_if_different, report=report
+        )  # fmt: skip
+        for result in results:
             _say(result)
 
 

@@ -23,6 +23,7 @@ from hub.journal.sessions import alone
 from hub.lanes import changes, touches
 from hub.lanes.loading import load_sums, without_keys
 from hub.lanes.pool import processes_of
+from hub.lanes.spark import executors_of
 from hub.lanes.units import SESSION, Folded, Work, fold_shared, fold_unit, leave, session
 from hub.projections.cells import bring, is_summed
 from hub.projections.projection import CellView, Key, View
@@ -56,12 +57,14 @@ def rebuild_from(
     views: Sequence[View],
     *,
     processes: int | None = None,
+    spark: str = "",
     switch: bool = True,
     even_if_different: bool = False,
     report: Report = lambda _what, _done, _of: None,
 ) -> list[Rebuilt]:
     """Rebuilds views from the export in *directory* and the journal beyond it, compares each with the live one, and switches.
 
+    It is done by so many *processes*, one a core if None, or by the executors of a master of *spark*.
     Raises what the reader of the export and `hub.projections.rebuild` raise, and RebuildStopped.
     """
     with connect(dsn, SESSION) as connection, ExitStack() as held:
@@ -69,7 +72,7 @@ def rebuild_from(
             held.enter_context(alone(connection, f"hub.rebuild.{view.name}", RebuildUnderWay(view=view.name)))
         done: list[Rebuilt] = []
         try:
-            fill(connection, dsn, directory, views, processes=processes, report=report)
+            fill(connection, dsn, directory, views, processes=processes, spark=spark, report=report)
             for view in views:
                 done.append(catch_up_and_switch(connection, view, switch=switch, even_if_different=even_if_different, report=report))
         except BaseException as error:
@@ -87,6 +90,7 @@ def fill(
     views: Sequence[View],
     *,
     processes: int | None = None,
+    spark: str = "",
     report: Report = lambda _what, _done, _of: None,
 ) -> Filled:
     """Fills fresh tables of the views up to the last position of the export."""
@@ -94,7 +98,8 @@ def fill(
     _refuse_another(connection, export)
     fresh = [fresh_copy(connection, view) for view in views]
     keys = [statement for view in fresh for statement in without_keys(connection, view)]
-    with tempfile.TemporaryDirectory(prefix="hub-lanes-") as notes, processes_of(processes, leave, RebuildStopped) as pool:
+    opened = executors_of(spark, dsn, RebuildStopped) if spark else processes_of(processes, leave, RebuildStopped)
+    with tempfile.TemporaryDirectory(prefix="hub-lanes-") as notes, opened as pool:
         work = Work(dsn, directory, Path(notes), tuple(view.name for view in views), _buckets_a_unit(export.position))
         _find_changes(pool, work, export, report)
         totals = _Totals(fresh)
@@ -133,7 +138,7 @@ def _find_changes(pool: Executor, work: Work, export: Segments, report: Report) 
 
 
 def _changes_of(work: Work, after: int, last: int) -> dict[int, list[bytes]]:
-    with session(work) as connection:
+    with session(work.dsn) as connection:
         return changes.find_changes(connection, after, last)
 
 

@@ -82,10 +82,10 @@ _kept: list[psycopg.Connection] = []
 
 
 @contextmanager
-def session(work: Work) -> Iterator[psycopg.Connection]:
+def session(dsn: str) -> Iterator[psycopg.Connection]:
     """Gives the session of this process, which keeps it from one unit to the next: a unit of few events is folded sooner than connected."""
     if not _kept:
-        _kept.append(connect(work.dsn, SESSION))
+        _kept.append(connect(dsn, SESSION))
     try:
         yield _kept[0]
     except BaseException:
@@ -111,7 +111,7 @@ def fold_unit(work: Work, unit: int) -> tuple[int, list[Folded]]:
     changed = changes.read_changes(work.notes, lane_of(buckets.start))
     plain = [Plain(view, changed) for view in work.fresh if isinstance(view, Projection) and has_columns(view)]
     foldings, events = [Folding(view) for view in work.fresh if not has_columns(view)], 0
-    with session(work) as connection:
+    with session(work.dsn) as connection:
         for run in _export(work).runs(buckets):
             events += len(run.events)
             _fold_run(connection, run, changed, foldings, plain)
@@ -161,7 +161,7 @@ def fold_shared(work: Work, shared: dict[str, pa.Array], units: int) -> list[Fol
     wanted = {view: set(some.to_pylist()) for view, some in positions.items()}
     whole = {view.name: Folding(view, only[view.name]) for view in views}
     by_unit: dict[tuple[str, int], Folding] = {}
-    with session(work) as connection:
+    with session(work.dsn) as connection:
         for run in Segments(work.export).in_order(Wanted(frozenset(), also=set[int]().union(*wanted.values()))):
             decode(run)
             run_units = _by_unit(work, run)

@@ -97,7 +97,8 @@ def test_the_page_of_decisions_says_of_every_direct_dependency_what_it_is_for() 
     rows = text.partition("| package | for |")[2].partition("\n\n")[0]
     named = {name for row in rows.splitlines() if row for name in re.findall(r"`([a-z][\w-]*)(?:\[[^`]*)?`", row.split("|")[1])}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    groups = [one for group in project["dependency-groups"].values() for one in group if isinstance(one, str)]
+    extras = project["project"]["optional-dependencies"]
+    groups = [one for group in [*extras.values(), *project["dependency-groups"].values()] for one in group if isinstance(one, str)]
     assert named == {re.split(r"[\[=]", one)[0] for one in [*project["project"]["dependencies"], *groups]}
 
 
