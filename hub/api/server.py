@@ -36,6 +36,7 @@ from hub.api.edge.turns import Reads
 from hub.api.feeds.block_keys import BlockKeys
 from hub.api.feeds.receipts import Receipts
 from hub.api.feeds.service import FeedService
+from hub.api.funds.service import FundService
 from hub.api.hotlists.service import HotlistService
 from hub.api.joint_services.case_service import CaseService
 from hub.api.joint_services.service import ServiceItemService
@@ -167,6 +168,7 @@ class HubServer:
             ServiceItemService(dsn, card_reader, intake.identifiers, tables, looks),
             *(kind(dsn, intake.identifiers, tables, looks) for kind in (MedicalService, CultureService, TransitService)),
             *_of_money(dsn),
+            FundService(dsn, checks, intake.identifiers, tables),
         )
         for one in (hotlists, cards, *asked):
             opened.callback(one.close)

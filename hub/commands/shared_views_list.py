@@ -60,6 +60,12 @@ SHARED_VIEWS = (
         "两省结算：按业务日出账、确认、争议、支付、复核。Statements between the provinces.",
     ),
     Entry("reconcile", "hub.commands.reconcile:app", POLICY, "对账：三本账比对、差错处理。Reconciliation: three books, and breaks."),
+    Entry(
+        "funds",
+        "hub.commands.funds:app",
+        POLICY,
+        "资金发放：批次、明细、发前核对、账户改绑。Payments into cards: batches, rows, payees, accounts that gave way.",
+    ),
     Entry("audit", "hub.commands.audit:app", POLICY, "审计：申请、核准、查看、取走。Audits: ask, approve, look, fetch."),
     Entry("erasure", "hub.commands.erasure:app", POLICY, "抹除个人标识：申请、审批、查看。Erasure of identifiers: request, decide, list."),
 )

@@ -45,3 +45,7 @@ class PaymentDiffers(HubError):
 
 class StatementChanged(HubError):
     """Someone changed the statement meanwhile; look at it and try again."""
+
+
+class FundBatchNotFound(HubError):
+    """Nothing was reported of such a batch in this province; name it by its number as it was reported."""

@@ -57,6 +57,8 @@ CHINESE = {
     "CaseNotFound": "没有这个办件的有效上报；请按上报的办理方和办件编号查询。",
     # Medical use
     "SettlementNotFound": "没有这笔结算的有效上报；请按上报的结算编号（setl_id）和医药机构查询。",
+    # Funds
+    "FundBatchNotFound": "本省没有这个发放批次的上报；请按上报的批次号查询。",
     # Participants, certificates, roles
     "AuthorityKeyMissing": "CA 私钥不在此处，证书须在别处签发；签好后用 --certificate-file 登记。",
     "CertificateUnknown": "该参与方没有这张证书；见 `hub participants list`。",

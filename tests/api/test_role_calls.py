@@ -19,6 +19,8 @@ from chuanyu.exchange.v1 import (
     culture_service_pb2_grpc,
     event_pb2,
     feed_service_pb2,
+    fund_service_pb2,
+    fund_service_pb2_grpc,
     hotlist_service_pb2,
     hotlist_service_pb2_grpc,
     medical_service_pb2,
@@ -125,6 +127,9 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
     books = reconciliation_service_pb2_grpc.ReconciliationServiceStub(one.channel)
     broken = {"break_code": "BR-51-20250901-1", "person": "li.lei"}
     money, statement = settlement_service_pb2_grpc.SettlementServiceStub(one.channel), {"statement_code": "ST-QR-1"}
+    funds = fund_service_pb2_grpc.FundServiceStub(one.channel)
+    payees = fund_service_pb2.CheckPayeesRequest(check_id=f"{name}-{time.monotonic_ns()}", service_region="500103")
+    name_card(payees.payees.add(row_no=1).card, card, "50")
     made: dict[str, Callable[[], Any]] = {
         "FeedService/GetFeed": lambda: one.next_sequence(name),
         "FeedService/AppendEvents": lambda: one.append(name, 1),
@@ -210,6 +215,12 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
         ),
         "SettlementService/ReportPayment": lambda: money.ReportPayment(
             statements.ReportPaymentRequest(**statement, payment_reference="P1", amount_fen=1, person="li.lei"), timeout=DEADLINE_S
+        ),
+        "FundService/GetBatch": lambda: funds.GetBatch(fund_service_pb2.GetBatchRequest(batch_no="B9"), timeout=DEADLINE_S),
+        "FundService/ListRows": lambda: funds.ListRows(fund_service_pb2.ListRowsRequest(batch_no="B9"), timeout=DEADLINE_S),
+        "FundService/CheckPayees": lambda: list(funds.CheckPayees(iter([payees]), timeout=DEADLINE_S)),
+        "FundService/ListAccountChanges": lambda: funds.ListAccountChanges(
+            fund_service_pb2.ListAccountChangesRequest(), timeout=DEADLINE_S
         ),
         "SubscriptionService/Subscribe": lambda: next(
             subscriptions.Subscribe(subscription_service_pb2.SubscribeRequest(), timeout=DEADLINE_S)

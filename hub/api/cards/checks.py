@@ -86,13 +86,15 @@ class Checks:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._answering
 
-    async def answer(self, request: protos.CheckAcceptanceRequest, caller: Caller) -> protos.CheckAcceptanceResponse:
-        """Returns the recorded answer.
+    async def answer(
+        self, request: protos.CheckAcceptanceRequest, caller: Caller, *, serves_all: bool = False
+    ) -> protos.CheckAcceptanceResponse:
+        """Returns the recorded answer; of who *serves_all* it is not asked whether it serves the place and the scenario.
 
         Raises RequestInvalid, NotPermitted, RoleMissing, ViewBehind, ViewsLate, ClockDrift, RequestIdReused, QueueFull or NotRecorded.
         """
         caller.allowance.misses.refuse_if_spent()
-        check = self._check(request, caller)
+        check = self._check(request, caller, serves_all=serves_all)
         try:
             receipt = await (when_seen(lambda: self._receipt(check)) if request.min_position else self._receipt(check))
         except JournalUnavailable:
@@ -201,8 +203,8 @@ class Checks:
         call.step(names.DECIDE_SPAN, began, now_ns(), {names.AS_OF_POSITION: card.as_of_position})
         return decision
 
-    def _check(self, request: protos.CheckAcceptanceRequest, caller: Caller) -> _Check:
-        question, card_key = self.checked(request, caller)
+    def _check(self, request: protos.CheckAcceptanceRequest, caller: Caller, *, serves_all: bool) -> _Check:
+        question, card_key = self.checked(request, caller, serves_all=serves_all)
         event = event_pb2.Event(
             service_region=request.service_region, scenario=request.scenario, medium=request.medium, venue_code=request.venue_code
         )
@@ -219,10 +221,10 @@ class Checks:
         request_key = self._digest(f"request|{caller.urn}|{request.request_id}".encode())
         return _Check(event, question, request_key, request.min_position, caller.call)
 
-    def checked(self, request: protos.CheckAcceptanceRequest, caller: Caller, *, is_issuer: bool = False) -> tuple[Question, bytes]:
+    def checked(self, request: protos.CheckAcceptanceRequest, caller: Caller, *, serves_all: bool = False) -> tuple[Question, bytes]:
         """Returns the question of a request and the key of its card; raises RequestInvalid, NotPermitted or RoleMissing.
 
-        An issuer that looks into its own card (*is_issuer*) asks about every place and scenario.
+        Who *serves_all*, as an issuer that looks into its own card, asks about every place and scenario.
         """
         refuse_invalid(request, "request_id", "venue_code")
         if request.HasField("at") and not caller.rights.issues(request.card.issuing_province):
@@ -238,7 +240,7 @@ class Checks:
             wrong.append(("scenario", "unknown_scenario"))
         if wrong:
             raise RequestInvalid(wrong)
-        if not is_issuer:
+        if not serves_all:
             if caller.province:
                 refuse_outside(caller.province, request.service_region)
             caller.rights.require_serving(request.scenario, request.service_region)

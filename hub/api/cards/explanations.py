@@ -122,7 +122,7 @@ class Explainer:
 
     def _hypothetical(self, request: protos.ExplainAcceptanceRequest, caller: Caller) -> Subject:
         asked = request.hypothetical
-        question, card_key = self._checks.checked(asked, caller, is_issuer=caller.rights.issues(asked.card.issuing_province))
+        question, card_key = self._checks.checked(asked, caller, serves_all=caller.rights.issues(asked.card.issuing_province))
         return Subject(question, card_by_key(asked.card.issuing_province, asked.card.kind, card_key), None, None)
 
     def _response(self, said: dict[str, Any], digest: bytes, known: Known, question: Question) -> protos.ExplainAcceptanceResponse:

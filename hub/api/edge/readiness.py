@@ -30,7 +30,10 @@ MEDICAL, CULTURE = "chuanyu.exchange.v1.MedicalService", "chuanyu.exchange.v1.Cu
 TRANSIT = "chuanyu.exchange.v1.TransitService"
 AUDITS, SETTLEMENTS = "chuanyu.exchange.v1.AuditService", "chuanyu.exchange.v1.SettlementService"
 RECONCILIATIONS = "chuanyu.exchange.v1.ReconciliationService"
-SERVICES = (FEEDS, CARDS, HOTLISTS, ITEMS, CASES, MEDICAL, CULTURE, TRANSIT, SUBSCRIPTIONS, AUDITS, SETTLEMENTS, RECONCILIATIONS)
+FUNDS = "chuanyu.exchange.v1.FundService"
+# What is about money.
+MONEY = (SETTLEMENTS, RECONCILIATIONS, FUNDS)
+SERVICES = (FEEDS, CARDS, HOTLISTS, ITEMS, CASES, MEDICAL, CULTURE, TRANSIT, SUBSCRIPTIONS, AUDITS, *MONEY)
 # The name under which the health protocol asks for all services together.
 ALL = ""
 EVERY_S = 0.25
@@ -129,7 +132,7 @@ class Readiness:
 
     def _conclude(self, database: str, writing: str, deciding: str) -> None:
         feeds = database or writing
-        reading = (HOTLISTS, ITEMS, CASES, MEDICAL, CULTURE, TRANSIT, SUBSCRIPTIONS, AUDITS, SETTLEMENTS, RECONCILIATIONS)
+        reading = (HOTLISTS, ITEMS, CASES, MEDICAL, CULTURE, TRANSIT, SUBSCRIPTIONS, AUDITS, *MONEY)
         self._keep({FEEDS: feeds, CARDS: feeds or deciding, **dict.fromkeys(reading, database)})
 
     def _keep(self, reasons: dict[str, str]) -> None:
@@ -170,9 +173,7 @@ class StandbyReadiness(Readiness):
     def _conclude(self, database: str, writing: str, deciding: str) -> None:
         reads_only = "只读 this edge only reads"
         reading = dict.fromkeys((HOTLISTS, CASES, SUBSCRIPTIONS), database)
-        self._keep(
-            {**dict.fromkeys((FEEDS, CARDS, ITEMS, MEDICAL, CULTURE, TRANSIT, AUDITS, SETTLEMENTS, RECONCILIATIONS), reads_only), **reading}
-        )
+        self._keep({**dict.fromkeys((FEEDS, CARDS, ITEMS, MEDICAL, CULTURE, TRANSIT, AUDITS, *MONEY), reads_only), **reading})
 
 
 class _Progress:

@@ -1,0 +1,156 @@
+"""Where fund batches are read: a batch to the fen, its rows, accounts that gave way. Service, command and console ask here."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import psycopg
+from chuanyu.exchange.v1 import event_pb2
+from chuanyu.exchange.v1 import fund_service_pb2 as protos
+from chuanyu.exchange.v1 import usage_fund_pb2 as fund
+
+from hub.admin.snapshots import Asked, snapshot, told_under
+from hub.domain.errors import NotPermitted, RequestInvalid, ViewBehind
+from hub.domain.funds.answers import MOST, UNPAID_STATES, batch_message, row_message
+from hub.domain.funds.batches import Batch, Cell, batch_at
+from hub.domain.funds.rows import fold_row
+from hub.domain.instants import timestamp
+from hub.domain.reference import Reference
+from hub.domain.settlement_errors import FundBatchNotFound
+from hub.projections.views.funds import FUND_ACCOUNTS, FUND_BATCHES, FUND_ROWS, batch_name, reports_in
+
+
+def get_batch(
+    connection: psycopg.Connection, reference: Reference, request: protos.GetBatchRequest, asked: Asked, at_us: int
+) -> protos.GetBatchResponse:
+    """Returns a batch as it is at an instant by now; raises FundBatchNotFound, NotPermitted, RequestInvalid or ViewBehind."""
+    province = _payer(request.paying_province, asked)
+    with _reading(connection, request.min_position) as position:
+        batch = _batch(connection, reference, province, request.batch_no, at_us)
+    return protos.GetBatchResponse(
+        batch=batch_message(province, request.batch_no, batch, reference.return_reasons), as_of_position=position
+    )
+
+
+def list_rows(
+    connection: psycopg.Connection, reference: Reference, request: protos.ListRowsRequest, asked: Asked, at_us: int
+) -> protos.ListRowsResponse:
+    """Returns a page of rows in order of number; raises FundBatchNotFound, NotPermitted, RequestInvalid or ViewBehind."""
+    province = _payer(request.paying_province, asked)
+    most = request.page_size or MOST
+    with _reading(connection, request.min_position) as position:
+        batch = _batch(connection, reference, province, request.batch_no, at_us)
+        is_closed = batch.closed is not None
+        wanted, values = _wanted(request, is_closed=is_closed)
+        found = connection.execute(
+            f"""SELECT row_no, reports FROM views.fund_row_facts
+                WHERE province = %s AND batch_no = %s AND row_no > %s AND {wanted} ORDER BY row_no LIMIT %s""",  # noqa: S608 (own text)
+            (province, request.batch_no, request.after_row, *values, most + 1),
+        ).fetchall()
+    rows = [row_message(row_no, fold_row(reports_in(text)), reference.return_reasons, is_closed=is_closed) for row_no, text in found[:most]]
+    following = rows[-1].row_no if len(found) > most else 0
+    return protos.ListRowsResponse(rows=rows, next_after_row=following, as_of_position=position)
+
+
+def list_account_changes(
+    connection: psycopg.Connection, request: protos.ListAccountChangesRequest, keys: Sequence[str]
+) -> protos.ListAccountChangesResponse:
+    """Returns the accounts that gave way after a position; of those with *keys* in hex if any are given; raises ViewBehind."""
+    most = request.page_size or MOST
+    with snapshot(connection, FUND_ACCOUNTS, request.min_position) as position:
+        found = connection.execute(
+            """SELECT position, data, occurred_us FROM views.fund_account
+               WHERE position > %s AND right(spans, 1) = '-' AND (%s OR name = ANY (%s)) ORDER BY position LIMIT %s""",
+            (request.since_position, not keys, list(keys), most + 1),
+        ).fetchall()
+    answer = protos.ListAccountChangesResponse(as_of_position=position)
+    for at, data, occurred_us in found[:most]:
+        event = event_pb2.Event.FromString(data)
+        said = event.fund_account_repointed
+        old = said.from_account.key.hex()
+        answer.changes.add(
+            position=at, changed_at=timestamp(occurred_us), from_account_key=said.from_account.key, to_account_key=said.to_account.key,
+            province=event.service_region[:2], asked_number=keys.index(old) + 1 if keys else 0,
+        )  # fmt: skip
+    answer.next_since_position = answer.changes[-1].position if len(found) > most else 0
+    return answer
+
+
+def _payer(named: str, asked: Asked) -> str:
+    """Returns the paying province that is asked about; raises NotPermitted for another than the caller's, RequestInvalid for none."""
+    if asked.province and named not in ("", asked.province):
+        raise NotPermitted("Batches of the other province are its own to see.")
+    if not (named or asked.province):
+        raise RequestInvalid([("paying_province", "required")])
+    return named or asked.province
+
+
+@contextmanager
+def _reading(connection: psycopg.Connection, min_position: int) -> Iterator[int]:
+    """Reads in one snapshot in which both views are at a position; gives the lower of the two, and raises ViewBehind."""
+    with snapshot(connection, FUND_ROWS, min_position) as rows_at:
+        row = connection.execute("SELECT position FROM views.checkpoint WHERE view = %s", (FUND_BATCHES.name,)).fetchone()
+        if row is None or row[0] < min_position:
+            raise ViewBehind
+        yield min(rows_at, row[0])
+
+
+def _batch(connection: psycopg.Connection, reference: Reference, province: str, batch_no: str, at_us: int) -> Batch:
+    """Reads a batch; raises FundBatchNotFound where nothing was reported of it."""
+    told = told_under(connection, FUND_BATCHES, [batch_name(province, batch_no)], 0)
+    sums = {
+        Cell(*cell): (rows, fen)
+        for *cell, rows, fen in connection.execute(
+            "SELECT round, what, detail, rows, amount_fen FROM views.fund_batch_sums WHERE province = %s AND batch_no = %s",
+            (province, batch_no),
+        )
+        if (rows, fen) != (0, 0)
+    }
+    if not (told.reports or sums):
+        raise FundBatchNotFound
+    batch = batch_at(told.reports, sums, at_us, reference.working_days)
+    beyond = _beyond(connection, province, batch_no, batch)
+    since = _since_close(connection, province, batch_no, batch)
+    if not (beyond or since):
+        return batch
+    return batch_at(told.reports, sums, at_us, reference.working_days, beyond_rows=beyond, since_close_fen=since)
+
+
+def _beyond(connection: psycopg.Connection, province: str, batch_no: str, batch: Batch) -> int:
+    """Counts the rows with a number above those that the batch was sent with."""
+    if batch.sent is None:
+        return 0
+    row = connection.execute(
+        "SELECT count(*) FROM views.fund_row_facts WHERE province = %s AND batch_no = %s AND row_no > %s",
+        (province, batch_no, batch.sent.message.row_count),
+    ).fetchone()
+    assert row is not None, "a count is a row"
+    return int(row[0])
+
+
+def _since_close(connection: psycopg.Connection, province: str, batch_no: str, batch: Batch) -> int:
+    """Returns what was paid at the close less what is paid now: few rows change after it, and only they are read."""
+    if batch.closed is None:
+        return 0
+    closed_us = batch.closed.occurred_us
+    rows = connection.execute(
+        "SELECT reports FROM views.fund_row_facts WHERE province = %s AND batch_no = %s AND last_us > %s", (province, batch_no, closed_us)
+    )
+    return sum(fold_row(told, closed_us).paid_fen - fold_row(told).paid_fen for told in (reports_in(text) for (text,) in rows))
+
+
+def _wanted(request: protos.ListRowsRequest, *, is_closed: bool) -> tuple[str, list[object]]:
+    """Returns the condition of SQL for the rows that are wanted, with its values."""
+    conditions, values = ["true"], list[object]()
+    if request.state:
+        state = protos.FundRowState.Name(request.state).removeprefix("FUND_ROW_STATE_")
+        is_final = state == "FINAL_UNPAID"
+        # What came back is finally unpaid exactly where the batch is closed.
+        names = list(UNPAID_STATES) if is_final and is_closed else [] if is_closed and state in UNPAID_STATES else [state]
+        conditions.append("state = ANY (%s)")
+        values.append(names)
+    if request.reason:
+        conditions.append("reason = %s")
+        values.append(fund.FundReturnReason.Name(request.reason).removeprefix("FUND_RETURN_REASON_"))
+    if request.with_findings:
+        conditions.append("findings <> ''")
+    return " AND ".join(conditions), values

@@ -1,0 +1,1 @@
+"""FundService: batches of payments into cards."""
