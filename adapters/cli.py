@@ -7,6 +7,7 @@ import typer
 # Before gRPC is loaded: its core writes lines of a form of its own to stderr, past the log, which says the same with the feed's state.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
+from adapters.bank.command import bank
 from adapters.chongqing.command import chongqing
 from adapters.load.command import load
 from adapters.receipts.command import audit, receipts, signing_key
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 app.command()(sichuan)
 app.command()(chongqing)
+app.command()(bank)
 app.command()(keys)
 app.command("simulate")(simulation)
 app.command()(load)

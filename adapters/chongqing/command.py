@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from adapters.chongqing.card_desk import CardDesk
-from adapters.chongqing.inbox import KEEP_DAYS, Inbox
 from adapters.chongqing.ledger import Ledger
 from adapters.chongqing.service import web_app
 from adapters.chongqing.translate_call import FEED as CARD_FEED
@@ -42,6 +41,7 @@ from adapters.kit import (
     run_adapter,
     serve_beside,
 )
+from adapters.kit.inbox import KEEP_DAYS, Inbox
 
 FEEDS = (CARD_FEED, USAGE_FEED)
 SERVICE = "province-adapter-chongqing"

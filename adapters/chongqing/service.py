@@ -9,8 +9,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from adapters.chongqing.card_desk import ROUTE, CardDesk
-from adapters.chongqing.inbox import Inbox
 from adapters.kit import FeedSender, HubConnection, bounded_body
+from adapters.kit.inbox import Inbox
 
 # 5,000 cards of a production return are about 1.5 MB; what is larger is no call of this interface.
 MAX_BODY_BYTES: Final = 4_000_000

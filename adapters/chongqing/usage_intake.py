@@ -21,7 +21,7 @@ from adapters.chongqing.ledger import Fact, Ledger
 from adapters.chongqing.references import fingerprint, instant
 from adapters.chongqing.translate_usage import FEED, SYSTEM, translate_reversal, translate_usage
 from adapters.chongqing.usage_ack import AckFile
-from adapters.chongqing.usage_file import FileHeader, VerifiedFile, read_details, verify_file
+from adapters.chongqing.usage_file import FileHeader, VerifiedFile, is_usage_file_name, read_details, verify_file
 from adapters.chongqing.usage_record import CONTENT, UsageRecord, parse_record
 from adapters.chongqing.usage_rules import CORRECTION, REVERSAL, check_record, identity_of, original_identity
 from adapters.kit import Outbox, put_traced, step
@@ -66,10 +66,16 @@ class _Prepared:
 class UsageIntake:
     """The one place where usage files become events; one file at a time."""
 
+    suffix = ".dat"
+
     def __init__(self, outbox: Outbox, ledger: Ledger, ack_dir: Path) -> None:
         """Takes where events, memory and acknowledgements go; makes the last, if need be."""
         ack_dir.mkdir(parents=True, exist_ok=True)
         self._outbox, self._ledger, self._ack_dir = outbox, ledger, ack_dir
+
+    def is_name(self, name: str) -> bool:
+        """Whether a file has the name of a usage file."""
+        return is_usage_file_name(name)
 
     def take(self, path: Path, now: datetime) -> Outcome:
         """Takes the file at *path*, which no one else may write to; *now* dates a refusal."""

@@ -1,4 +1,4 @@
-"""What is refused of statements between the provinces. As in `errors`, the docstring is the message."""
+"""What is refused of statements between the provinces, and of funds. As in `errors`, the docstring is the message."""
 
 from hub.domain.errors import HubError
 

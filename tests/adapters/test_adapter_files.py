@@ -12,10 +12,10 @@ import pytest
 from chuanyu.exchange.v1.event_pb2 import Event
 
 from adapters.chongqing.command import load_secret
-from adapters.chongqing.inbox import Inbox
 from adapters.chongqing.ledger import Ledger
 from adapters.chongqing.usage_intake import UsageIntake
 from adapters.kit import AdapterError, Outbox, alone_in, data_home
+from adapters.kit.inbox import Inbox
 from adapters.sichuan.nonce_window import NonceWindow
 from adapters.simulator.chongqing_traffic import file_bytes
 from adapters.simulator.messages import ChongqingFile

@@ -22,13 +22,13 @@ from chuanyu.exchange.v1.event_pb2 import Event, Source
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from adapters.chongqing.card_desk import CardDesk
-from adapters.chongqing.inbox import Inbox
 from adapters.chongqing.ledger import Ledger
 from adapters.chongqing.pseudo_xml import NativeReply, parse_reply
 from adapters.chongqing.usage_file import FileHeader, encode_file
 from adapters.chongqing.usage_intake import UsageIntake
 from adapters.chongqing.usage_record import UsageRecord
 from adapters.kit import FeedSender, HubConnection, Outbox, Traces, continue_feeds, put_traced, span_export
+from adapters.kit.inbox import Inbox
 from adapters.kit.outbox import Origin
 from adapters.sichuan.envelope import open_reply, seal_request
 from adapters.sichuan.gateway import Gateway

@@ -32,7 +32,6 @@ from hypothesis import strategies as st
 from adapters.chongqing.call_kinds import OPERATIONS
 from adapters.chongqing.card_desk import CardDesk, content_of
 from adapters.chongqing.errors import CallRefused, ChecksumWrong, MalformedCall, ReplyCode
-from adapters.chongqing.inbox import Inbox
 from adapters.chongqing.ledger import Ledger
 from adapters.chongqing.pseudo_xml import (
     NativeCall,
@@ -49,6 +48,7 @@ from adapters.chongqing.standing import judge
 from adapters.chongqing.translate_call import translate_call
 from adapters.chongqing.usage_intake import UsageIntake
 from adapters.kit import FeedSender, HubConnection, Outbox
+from adapters.kit.inbox import Inbox
 
 SAMPLES = Path(__file__).parents[2] / "adapters" / "samples" / "chongqing" / "b1"
 SECRET = b"sample-secret"

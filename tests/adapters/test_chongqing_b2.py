@@ -17,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.chongqing.errors import AckCode, FileRefused, LineRefused
-from adapters.chongqing.inbox import Inbox
 from adapters.chongqing.ledger import Ledger
 from adapters.chongqing.translate_usage import translate_usage
 from adapters.chongqing.usage_file import FileHeader, encode_file, read_details, verify_file
@@ -25,6 +24,7 @@ from adapters.chongqing.usage_intake import Outcome, UsageIntake
 from adapters.chongqing.usage_record import UsageRecord, cut_name, encode_record, parse_record
 from adapters.chongqing.usage_rules import check_record
 from adapters.kit import Outbox
+from adapters.kit.inbox import Inbox
 
 SAMPLES = Path(__file__).parents[2] / "adapters" / "samples" / "chongqing" / "b2"
 VERIFIED = SAMPLES / "verified" / "CQTK_USE_20251231_0001.dat"

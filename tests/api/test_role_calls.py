@@ -263,7 +263,8 @@ def test_every_call_of_the_services_has_a_row() -> None:
 
 def _services() -> list[Any]:
     questions = (audit_service_pb2, card_service_pb2, case_service_pb2, culture_service_pb2, medical_service_pb2, service_item_service_pb2)
-    return [*questions, statements, feed_service_pb2, hotlist_service_pb2, subscription_service_pb2, transit_service_pb2, totals]
+    money = (statements, totals, fund_service_pb2)
+    return [*questions, *money, feed_service_pb2, hotlist_service_pb2, subscription_service_pb2, transit_service_pb2]
 
 
 # How far a service point reaches

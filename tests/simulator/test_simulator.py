@@ -20,7 +20,6 @@ from chuanyu.exchange.v1.event_pb2 import Event
 from adapters.chongqing.card_desk import CardDesk
 from adapters.chongqing.command import load_secret
 from adapters.chongqing.errors import AckCode, ChecksumWrong, FileRefused, LineRefused, MalformedCall
-from adapters.chongqing.inbox import Inbox
 from adapters.chongqing.ledger import Ledger
 from adapters.chongqing.pseudo_xml import parse_call
 from adapters.chongqing.service import web_app as chongqing_app
@@ -28,6 +27,7 @@ from adapters.chongqing.usage_file import read_details, verify_file
 from adapters.chongqing.usage_intake import UsageIntake
 from adapters.chongqing.usage_record import parse_record
 from adapters.kit import FeedSender, Outbox
+from adapters.kit.inbox import Inbox
 from adapters.kit.values import LOCAL
 from adapters.sichuan.envelope import Request, decrypt, open_request
 from adapters.sichuan.gateway import Gateway

@@ -1,9 +1,9 @@
-"""Watches the directory into which the transit centre drops its usage files, and takes them one by one.
+"""Watches the directory into which a native system drops its files, and takes them one by one.
 
-    <inbox>/CQTK_USE_….dat     dropped as .tmp and renamed, so that a file with this name is whole
+    <inbox>/NAME.dat           dropped as .tmp and renamed, so that a file with this name is whole
     <inbox>/processing/        claimed by a rename, so that nobody replaces what is being read; looked at first on start
     <inbox>/done/              taken, the version in the name
-    <inbox>/rejected/          refused whole, or not a usage file by its name
+    <inbox>/rejected/          refused whole, or not such a file by its name
     <inbox>/failed/            could not be processed, and was followed by another of its name
 
 A file moves on only after its events are in the outbox and its acknowledgement is written; a crash before that takes
@@ -19,14 +19,12 @@ import os
 import time
 from collections import Counter
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from adapters.chongqing.errors import AckCode
-from adapters.chongqing.usage_file import is_usage_file_name
-from adapters.chongqing.usage_intake import UsageIntake
-from adapters.kit import UNTRACED, Traces
 from adapters.kit.private_files import close_to_others, private_directory
+from adapters.kit.sampling import UNTRACED, Traces
 from adapters.kit.telemetry import (
     ACKNOWLEDGEMENT_WRITTEN,
     FILE_NAME,
@@ -51,13 +49,64 @@ STALE_S: Final = 3_600.0
 KEEP_DAYS: Final = 30
 CLEAR_EVERY_S: Final = 3_600.0
 
+# The code of an acknowledgement that refuses nothing.
+ACCEPTED: Final = "00"
+
 log = logging.getLogger(__name__)
+
+
+class FileRefusal(Protocol):
+    """Why a file is refused whole."""
+
+    @property
+    def code(self) -> StrEnum:
+        """The native side's own code."""
+
+    @property
+    def text(self) -> str:
+        """In the native side's words, without a value of the file."""
+
+    @property
+    def line_no(self) -> int:
+        """Where it broke; 0 when no single line is to blame."""
+
+
+class Taken(Protocol):
+    """What became of a file; `refusal` is None for one that was taken, whose version then is known."""
+
+    @property
+    def version(self) -> str:
+        """Which sending of the file it is."""
+
+    @property
+    def new_events(self) -> int:
+        """How many events are new."""
+
+    @property
+    def refused_lines(self) -> int:
+        """How many lines were refused."""
+
+    @property
+    def refusal(self) -> FileRefusal | None:
+        """Why it was refused whole."""
+
+
+class Intake(Protocol):
+    """What takes the files of one format."""
+
+    suffix: str
+
+    def is_name(self, name: str) -> bool:
+        """Whether a file has a name of the format."""
+
+    def take(self, path: Path, now: datetime) -> Taken:
+        """Takes the file at *path*, which no one else may write to."""
 
 
 class Inbox:
     """The inbox directory and what became of the files in it."""
 
-    def __init__(self, directory: Path, intake: UsageIntake, traces: Traces = UNTRACED, keep_days: int = KEEP_DAYS) -> None:
+    def __init__(self, directory: Path, intake: Intake, traces: Traces = UNTRACED, keep_days: int = KEEP_DAYS) -> None:
         """Makes the directories; those below the inbox are the adapter's alone."""
         self._keep_s, self._clear_at = keep_days * 86_400.0, 0.0
         self._directory, self._intake, self._traces = directory, intake, traces
@@ -98,7 +147,7 @@ class Inbox:
     def take_all(self) -> None:
         """Takes every file that is there now, by name, left-overs of an earlier run first."""
         self._take_claimed()
-        for path in sorted(self._directory.glob("*.dat")):
+        for path in self._files(self._directory):
             if is_regular(path):
                 claimed = self._processing / path.name
                 if claimed.exists() or claimed.is_symlink():
@@ -112,7 +161,7 @@ class Inbox:
         self._report_untaken()
 
     def _take_claimed(self) -> None:
-        for path in sorted(self._processing.glob("*.dat")):
+        for path in self._files(self._processing):
             if time.monotonic() < self._again_at.get(path, 0.0):
                 continue
             with self._traces.file() as trace:
@@ -128,12 +177,18 @@ class Inbox:
 
     def status(self) -> dict[str, int]:
         """Returns how many files wait, how many entries will never be taken, and what became of the others since the start."""
-        waiting = sum(1 for folder in (self._directory, self._processing) for path in folder.glob("*.dat") if is_regular(path))
+        waiting = sum(
+            1 for folder in (self._directory, self._processing) for path in folder.glob(f"*{self._intake.suffix}") if is_regular(path)
+        )
         return {"waiting": waiting, "never_taken": len(self._untaken()), **self.counters}
+
+    def _files(self, folder: Path) -> list[Path]:
+        """Returns what is in a folder under names of the format, by name."""
+        return sorted(folder.glob(f"*{self._intake.suffix}"))
 
     def _untaken(self) -> list[Path]:
         """Returns what lies in the inbox and is never taken: no regular file, another name, or a .tmp that was given up."""
-        return [path for path in self._directory.iterdir() if path not in self._folders and not _may_be_taken(path)]
+        return [path for path in self._directory.iterdir() if path not in self._folders and not _may_be_taken(path, self._intake.suffix)]
 
     def _report_untaken(self) -> None:
         untaken = set(self._untaken())
@@ -146,8 +201,8 @@ class Inbox:
             log.warning("what was no regular file was put aside")
             self._reject(path)
             return
-        if not is_usage_file_name(path.name):
-            log.warning("a file whose name is not that of a usage file was put aside")
+        if not self._intake.is_name(path.name):
+            log.warning("a file whose name is not that of its format was put aside")
             self._reject(path)
             return
         trace.root.attributes |= {FILE_NAME: path.name, FILE_SIZE: path.stat().st_size}
@@ -164,13 +219,13 @@ class Inbox:
             self._reject(path)
             return
         trace.root.attributes |= {
-            NATIVE_CODE: AckCode.ACCEPTED.value,
+            NATIVE_CODE: ACCEPTED,
             FILE_VERSION: outcome.version,
             NEW_EVENTS: outcome.new_events,
             REFUSED_LINES: outcome.refused_lines,
         }
         _date(path)
-        path.replace(self._done / f"{path.stem}_{outcome.version}.dat")
+        path.replace(self._done / f"{path.stem}_{outcome.version}{path.suffix}")
         self.counters["taken"] += 1
         self.counters["new_events"] += outcome.new_events
         self.counters["refused_lines"] += outcome.refused_lines
@@ -181,7 +236,7 @@ class Inbox:
         self.counters["rejected"] += 1
 
     def _put_aside(self, path: Path, folder: Path) -> None:
-        names = (f"{path.stem}.{number}.dat" if number else path.name for number in itertools.count())
+        names = (f"{path.stem}.{number}{path.suffix}" if number else path.name for number in itertools.count())
         _date(path)
         path.rename(next(folder / name for name in names if not os.path.lexists(folder / name)))
 
@@ -197,8 +252,8 @@ def is_regular(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
 
 
-def _may_be_taken(path: Path) -> bool:
+def _may_be_taken(path: Path, suffix: str) -> bool:
     if not is_regular(path):
         # One that was renamed or removed since it was listed will not be asked about again.
         return not os.path.lexists(path)
-    return path.suffix == ".dat" or (path.suffix == ".tmp" and time.time() - path.stat().st_mtime < STALE_S)
+    return path.suffix == suffix or (path.suffix == ".tmp" and time.time() - path.stat().st_mtime < STALE_S)
