@@ -50,13 +50,13 @@ def batch_message(province: str, batch_no: str, batch: Batch, reasons: Reasons) 
             unanswered=figures(one.unanswered), differs_fen=one.differs_fen,
         )  # fmt: skip
     is_closed = batch.closed is not None
-    states: dict[int, tuple[int, int]] = {}
+    states: dict[protos.FundRowState.ValueType, tuple[int, int]] = {}
     for state, (rows, fen) in batch.states.items():
         number = state_number(state, is_closed=is_closed)
         known = states.get(number, (0, 0))
         states[number] = known[0] + rows, known[1] + fen
-    for number, pair in sorted(states.items()):
-        message.states.add(state=number, figures=figures(pair))  # type: ignore[arg-type]
+    for state_no, pair in sorted(states.items()):
+        message.states.add(state=state_no, figures=figures(pair))
     for name, pair in sorted(batch.reasons.items(), key=lambda one: reasons[one[0]].code):
         message.reasons.add(reason=reason_number(name), iso_code=reasons[name].iso, detail=reasons[name].detail, figures=figures(pair))
     return message
