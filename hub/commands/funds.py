@@ -50,13 +50,13 @@ def rows(
     province: Province,
     state: Annotated[str, typer.Option(help="只看某状态，如 RETURNED。Only rows in this state.")] = "",
     reason: Annotated[str, typer.Option(help="只看某退票原因，如 CLOSED。Only rows that came back for this reason.")] = "",
-    with_findings: Annotated[bool, typer.Option("--findings", help="只看有不符之处的行。Only rows with findings.")] = False,
+    unfit: Annotated[bool, typer.Option("--findings", help="只看有不符之处的行。Only rows with findings.")] = False,
     after: Annotated[int, typer.Option(min=0, help="从这一行之后。Only rows after this one.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """列出批次的行及每次送出（每页 500 行）。List rows of a batch with each attempt, 500 a page."""
     request = protos.ListRowsRequest(
-        batch_no=batch_no, paying_province=province, with_findings=with_findings, after_row=after,
+        batch_no=batch_no, paying_province=province, with_findings=unfit, after_row=after,
         state=_number(protos.FundRowState, "FUND_ROW_STATE_", state, "--state"),
         reason=_number(fund.FundReturnReason, "FUND_RETURN_REASON_", reason, "--reason"),
     )  # fmt: skip

@@ -53,14 +53,14 @@ def show_batch(answer: protos.GetBatchResponse) -> None:
     for reason in batch.reasons:
         typer.echo(f"  退票 returned {reason_words(reason.reason)}: {_figures(reason.figures)}")
     typer.echo(f"已发 paid {yuan(batch.paid_fen)}，追回 recovered {yuan(batch.recovered_fen)}，净额 net {yuan(batch.net_fen)}")
-    for finding in batch.findings:
-        typer.echo(f"  ! {finding.code} {' '.join(FINDINGS[finding.code])}{_beside(finding)}")
+    for unfit in batch.findings:
+        typer.echo(f"  ! {unfit.code} {' '.join(FINDINGS[unfit.code])}{_beside(unfit)}")
     typer.echo(f"位置 as of position {answer.as_of_position:,}")
 
 
-def _beside(finding: protos.FundBatchFinding) -> str:
-    rows = f"，{finding.rows:,} 行 rows" if finding.rows else ""
-    both = f"，本方 ours {finding.ours:,}，上报 theirs {finding.theirs:,}" if finding.ours or finding.theirs else ""
+def _beside(unfit: protos.FundBatchFinding) -> str:
+    rows = f"，{unfit.rows:,} 行 rows" if unfit.rows else ""
+    both = f"，本方 ours {unfit.ours:,}，上报 theirs {unfit.theirs:,}" if unfit.ours or unfit.theirs else ""
     return rows + both
 
 
@@ -69,8 +69,8 @@ def show_rows(answer: protos.ListRowsResponse) -> None:
     drawn = table(whole("行\nrow"), whole("状态\nstate"), folded("各次送出\nattempts"), folded("不符\nfindings"))
     for one in answer.rows:
         state = _named(protos.FundRowState, "FUND_ROW_STATE_", one.state)
-        findings = "\n".join(f"! {finding.code} {FINDINGS[finding.code][0]}（{finding.position}）" for finding in one.findings)
-        drawn.add_row(f"{one.row_no:,}", f"{ROW_STATES[state][0]} {state}", "\n".join(map(_attempt, one.attempts)), findings)
+        notes = "\n".join(f"! {unfit.code} {FINDINGS[unfit.code][0]}（{unfit.position}）" for unfit in one.findings)
+        drawn.add_row(f"{one.row_no:,}", f"{ROW_STATES[state][0]} {state}", "\n".join(map(_attempt, one.attempts)), notes)
     screen().print(drawn)
     more = f"，下一页 next: --after {answer.next_after_row}" if answer.next_after_row else ""
     typer.echo(f"{len(answer.rows)} 行 rows，位置 as of position {answer.as_of_position:,}{more}")
