@@ -26,6 +26,7 @@ from hub.config import Config
 from hub.demo.audit import show_audit
 from hub.demo.cases import CaseThereAndBack
 from hub.demo.evidence import make_evidence
+from hub.demo.funds import show_funds
 from hub.demo.items import show_items
 from hub.demo.ledgers import show_ledgers
 from hub.demo.proofs import show_receipts, sign_batches
@@ -147,6 +148,7 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
             show_cosigned(screen, dsn)
             problems += case.look(at_once=True)
             problems += show_receipts(stage, screen, data_dir, f"http://{log_site}")
+            problems += show_funds(stage, screen, target, dsn, data_dir)
             problems += show_statements(stage, screen)
             problems += show_audit(stage, screen)
             problems += make_evidence(screen, dsn, data_dir, witness.policy)
