@@ -252,6 +252,15 @@ def venue(what: str, at_s: int = AT_S, venue_code: str = "PARK", **says: Any) ->
     return event
 
 
+def entered(card: str, counter: int, at_s: int = AT_S) -> event_pb2.Event:
+    """An entry at a gate of Chengdu's metro."""
+    event = about(card, at_s)
+    event.service_region, event.scenario = "510100", "TRA.MET"
+    tap = event.transit_entry_recorded.tap
+    tap.mode, tap.purse_counter, tap.psam = 2, counter, "IN"
+    return event
+
+
 def verdict(what: str, sequence: int, feed: str = "cq.usage", at_s: int = AT_S + 86_400, **says: Any) -> event_pb2.Event:
     """What clearing says of a trip: accepted or rejected, by default for a wrong TAC."""
     event = about("A00000001", at_s)

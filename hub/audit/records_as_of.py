@@ -26,7 +26,7 @@ def records_at(connection: psycopg.Connection, own: Own, position: int, reached:
     stood, since = changed_since(connection, corrected_by_kind(connection, DECLARED, position, reached), position, reached)
     states = {(name, province): register_state(tuple(row)) for name, province, *row in connection.execute(REGISTER_ROWS.encode())}
     registers = registers_of(_registers(states, stood, {one.position for one in since}), position)
-    return records_of(own.facts, registers, own.units, _library(connection, list(own.subjects), position))
+    return records_of([*own.facts, *own.entries], registers, own.units, _library(connection, list(own.subjects), position))
 
 
 def token_before(connection: psycopg.Connection, token: bytes, position: int | None) -> OnRecord:

@@ -79,14 +79,14 @@ def explain(
 
 
 def looks_at_record(question: Question) -> bool:
-    """Whether a question needs what is on record of the holder; where it names a group's service or an institution it does."""
-    named = question.claims.group_service or question.institution != ""
+    """Whether a question needs what is on record of the holder; where it names a group's service, an institution or an exit it does."""
+    named = question.claims.group_service or question.institution != "" or question.is_exit
     return named or _looks_at_record(question.scenario, question.is_cross_province)
 
 
 @lru_cache(512)
 def _looks_at_record(scenario: str, is_cross_province: bool) -> bool:
-    return any(rule.looks_at_record and "*" not in rule.scenarios for rule in _rules_of(scenario, is_cross_province, True))
+    return any(rule.looks_at_record and not rule.where_named for rule in _rules_of(scenario, is_cross_province, True))
 
 
 def _asked(rule: Rule, asked: RuleInput) -> tuple[str, Basis | None]:

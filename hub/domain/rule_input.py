@@ -19,7 +19,8 @@ ECARD_MEDIA = frozenset({acceptance.MEDIUM_ECARD_QR, acceptance.MEDIUM_ECARD_SHO
 # 渝快码 carries the e-card's token.
 TOKEN_MEDIA = ECARD_MEDIA | {acceptance.MEDIUM_YUKUAI_CODE}
 CHIP_MEDIA = frozenset({acceptance.MEDIUM_CONTACT, acceptance.MEDIUM_CONTACTLESS})
-RIDES = ("TRA.BUS", "TRA.MET")
+METRO = "TRA.MET"
+RIDES = ("TRA.BUS", METRO)
 ELDER = "TRA.ELD"
 BORROWING = "CUL.LIB.BRW"
 # What only the issuing province knows: the card's lives and its holder's age. The block is the hub's own, whatever it knows of the card.
@@ -52,6 +53,11 @@ class Question(NamedTuple):
     def institution(self) -> str:
         """The code of the medical institution, "" where the question is about none or does not say it."""
         return self.refs.institution_code if self.scenario.startswith("MED.") else ""
+
+    @property
+    def is_exit(self) -> bool:
+        """Whether a gate of the metro asks as the holder leaves."""
+        return self.scenario == METRO and self.claims.is_exit
 
     @property
     def token(self) -> bytes:

@@ -10,6 +10,7 @@ from hub.domain.joint_services.sides import State
 from hub.domain.records.topics import TOPICS
 from hub.domain.rule_input import ON_RECORD, RuleInput
 from hub.domain.rules.items import item_sides
+from hub.domain.transit.entries import KIND as ENTRY
 
 
 def seen(asked: RuleInput, path: str) -> str:
@@ -51,7 +52,7 @@ def _on_record(asked: RuleInput, register: str) -> str:
     """Says which positions are on record for a register, and which provinces report it whole or have been silent for too long."""
     at_us, records = asked.question.at_us, asked.records
     kinds = (kind for kind, topic in TOPICS.items() if topic.register == register)
-    said = [str(fact.position) for fact in records.of(at_us, *kinds)]
+    said = [str(fact.position) for fact in records.of(at_us, *((ENTRY,) if register == "ENTRIES" else kinds))]
     if register == "CONCESSIONS" and (scheme := scheme_at(asked.reference, asked.question.service_region, at_us)) is not None:
         units = balance(records.units, scheme, asked.question.service_region, at_us)
         said.append(f"{units.city} {units.period}: {units.left} left")

@@ -12,6 +12,7 @@ from hub.projections.views.contradictions import CLAIM_TALLY, CODES_SHOWN_AGAIN
 from hub.projections.views.culture import LOANS, VISITS
 from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.views.decision_tally import DECISION_TALLY
+from hub.projections.views.entries import ENTRIES
 from hub.projections.views.feed_progress import FEED_PROGRESS
 from hub.projections.views.findings import FINDINGS
 from hub.projections.views.funds import FUND_ACCOUNTS, FUND_BATCHES, FUND_ROWS
@@ -33,6 +34,7 @@ PROJECTIONS: tuple[View, ...] = (
     HOLDER_RECORD,
     REGISTERS,
     CONCESSIONS,
+    ENTRIES,
     FEED_PROGRESS,
     DAILY_USAGE,
     LOSSES,
@@ -65,6 +67,7 @@ DECIDED_BY: tuple[View, ...] = (
     HOLDER_RECORD,
     REGISTERS,
     CONCESSIONS,
+    ENTRIES,
     LOANS,
     ITEM_CHANGES,
     INSTITUTIONS,

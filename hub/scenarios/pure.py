@@ -36,6 +36,7 @@ from hub.projections.views.cases import CASES
 from hub.projections.views.concessions import CONCESSIONS
 from hub.projections.views.culture import LOANS, VISITS
 from hub.projections.views.daily_usage import DAILY_USAGE, found_in
+from hub.projections.views.entries import ENTRIES
 from hub.projections.views.findings import FINDINGS, Found, found_of, given, unverified_uses
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.projections.views.holder_record import HOLDER_RECORD
@@ -63,6 +64,7 @@ _FOLDED = (
     HOLDER_RECORD,
     REGISTERS,
     CONCESSIONS,
+    ENTRIES,
     DAILY_USAGE,
     FINDINGS,
     CASES,

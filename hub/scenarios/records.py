@@ -9,6 +9,7 @@ from hub.projections.projection import Key, State
 from hub.projections.views.card_standing import CARD_STANDING
 from hub.projections.views.concessions import CONCESSIONS
 from hub.projections.views.culture import LOANS
+from hub.projections.views.entries import ENTRIES
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.projections.views.holder_record import HOLDER_RECORD
 from hub.projections.views.registers import REGISTERS, registers_of
@@ -25,6 +26,7 @@ def records_of_card(views: Mapping[str, States], asked: bytes) -> Records:
     cards = json.loads(of_holder[1]).values() if of_holder is not None else ()
     keys = dict.fromkeys((asked, holder, *(bytes.fromhex(card) for of_one in cards for card in of_one)))
     rows = [row for key in keys if (row := views[HOLDER_RECORD.name].get((key,))) is not None]
+    rows += [row for row in (views[ENTRIES.name].get((asked,)),) if row is not None]
     told = ((str(key[0]), str(key[1]), row) for key, row in views[REGISTERS.name].items() if row is not None)
     entries = [row.entry for row in views[CONCESSIONS.name].values() if row is not None and row.card in keys]
     return records_of(rows, registers_of(told), entries, _library(views[LOANS.name], keys))

@@ -26,6 +26,7 @@ VIEWS = {
     "fund_row": ("发放明细", "rows of payments"),
     "fund_batch": ("发放批次", "batches of payments"),
     "fund_account": ("账户改绑", "accounts that gave way"),
+    "metro_entry": ("轨道进站", "entries at gates of the metro"),
     "refused_trip": ("清分拒绝的行程", "trips that clearing refused"),
     "decision_tally": ("答复计数", "decision tally"),
     "card_answers": ("卡的答复", "answers about cards"),

@@ -19,6 +19,8 @@ READERS = {
     "metroMaxDwellMinutes": "domain/rules/transit.py",
     "socialFunctionSurvivesExpiry": "domain/rules/any_use.py",
     "tempCardCrossRegion": "domain/rules/any_use.py",
+    "transferCountsFrom": "domain/transit/transfers.py",
+    "transferWindowMinutes": "domain/transit/transfers.py",
 }
 # What no code reads yet, and why the row stays.
 WAITING = {

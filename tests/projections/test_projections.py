@@ -45,6 +45,7 @@ from tests.recording import (
     declared,
     elders_ride,
     enabled,
+    entered,
     filing,
     fund_batch,
     fund_row,
@@ -198,6 +199,9 @@ def record_a_history(dsn: str, journal: Recording) -> None:
     )  # fmt: skip
     paid = journal.next_sequence("cq.usage") - 5
     journal.append(correcting(fund_row("paid", 2, AT_S + HOUR_S, 9_999), paid), reversing(fund_row("returned", 3), paid + 4))
+    gate = journal.next_sequence("cq.usage")
+    journal.append(*(entered(cards[0], counter, AT_S + counter * HOUR_S) for counter in range(12)), entered(cards[1], 3))
+    journal.append(correcting(entered(cards[0], 11, AT_S + HOUR_S), gate + 11), reversing(entered(cards[1], 3), gate + 12))
     refused = journal.next_sequence("cq.usage")
     journal.append(verdict("rejected", 1), verdict("rejected", 2, reason=2), reversing(verdict("rejected", 1), refused))
 

@@ -25,6 +25,7 @@ CELLS: dict[str, tuple[tuple[Said, ...], tuple[Said, ...]]] = {
     "A13": (ANY, ANY),
     "A14": ((True, None), (False, None)),
     "A22": (ANY, ANY),
+    "A24": (ANY, ANY),
     "A31": (ANY, ANY),
     "A40": (ANY, ANY),
     "A41": ((True, None), ANY),

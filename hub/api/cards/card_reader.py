@@ -101,8 +101,9 @@ def _parameters(with_record: Mapping[bytes, Wanted]) -> tuple[bytes, ...]:
     """Returns what the statement that reads the record takes beside the cards."""
     wanted_of = with_record.values()
     units_since, library = [one.units_since for one in wanted_of], [one.library for one in wanted_of]
+    entries = [one.entries for one in wanted_of]
     institutions = sorted({code for one in wanted_of for code in one.institutions})
-    return bytea_array(list(with_record)), text_array(units_since), boolean_array(library), text_array(institutions)
+    return bytea_array(list(with_record)), text_array(units_since), boolean_array(library), text_array(institutions), boolean_array(entries)
 
 
 def _relatives(snapshot: Snapshot, asked: Mapping[bytes, bool], *, with_ecard: bool) -> dict[bytes, bool]:

@@ -23,17 +23,26 @@ from hub.projections.views.card_rows import merged, rows_named
 from hub.projections.views.card_standing import facts_of
 from hub.projections.views.concessions import entries_of
 from hub.projections.views.item_changes import ITEM_CHANGES
-from hub.projections.views.record_rows import RECORDS, REGISTER_ROWS, institution_reports, library_reports, subjects, units_since
+from hub.projections.views.record_rows import (
+    RECORDS,
+    REGISTER_ROWS,
+    institution_reports,
+    last_entries,
+    library_reports,
+    subjects,
+    units_since,
+)
 from hub.projections.views.registers import decode as register_state
 from hub.projections.views.registers import registers_of
 
 
 class Wanted(NamedTuple):
-    """What is wanted beside the facts of a holder: concessions from a day on ("" for none), what libraries reported, institutions."""
+    """What is wanted beside the facts of a holder: concessions from a day on ("" for none), reports of libraries, institutions, entries."""
 
     units_since: str = ""
     library: bool = False
     institutions: tuple[str, ...] = ()
+    entries: bool = False
 
 
 class CardRead(NamedTuple):
@@ -152,6 +161,8 @@ READ_WITH_RECORD = f"""
     {_ROWS}
     UNION ALL
     SELECT asked, NULL, NULL, facts, NULL, NULL, NULL, NULL FROM ({RECORDS}) r
+    UNION ALL
+    SELECT asked, NULL, NULL, facts, NULL, NULL, NULL, NULL FROM ({last_entries("$6")}) e
     UNION ALL
     SELECT asked, NULL, NULL, entries, '', NULL, NULL, NULL FROM ({units_since("$3")}) u
     UNION ALL

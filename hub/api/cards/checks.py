@@ -152,7 +152,8 @@ class Checks:
                 known = with_record.get(key, Wanted())
                 since = min(filter(None, (units_since, known.units_since)), default="")
                 institutions = (*known.institutions, question.institution) if question.institution else known.institutions
-                with_record[key] = Wanted(since, known.library or question.scenario == BORROWING, institutions)
+                library, entries = known.library or question.scenario == BORROWING, known.entries or question.is_exit
+                with_record[key] = Wanted(since, library, institutions, entries)
         cards = await self._cards.read_together(asked, with_record)
         read, decided = GroupTiming(began, now_ns(), len(group)), []
         for check, receipt in group:

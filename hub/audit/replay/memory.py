@@ -27,22 +27,24 @@ from hub.projections.views.card_standing import CARD_STANDING
 from hub.projections.views.card_standing import Card as CardState
 from hub.projections.views.concessions import CONCESSIONS
 from hub.projections.views.culture import LOANS
+from hub.projections.views.entries import ENTRIES
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.projections.views.holder_record import HOLDER_RECORD
 from hub.projections.views.reports import reported
 
 # Of these an answer reads the rows of its own card and holder.
-CARD_VIEWS: tuple[Projection, ...] = (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS, HOLDER_RECORD, CONCESSIONS, LOANS)
+CARD_VIEWS: tuple[Projection, ...] = (CARD_STANDING, CARD_ALIAS, HOLDER_CARDS, HOLDER_RECORD, CONCESSIONS, ENTRIES, LOANS)
 CARD_KINDS = kinds_of(CARD_VIEWS) or frozenset()
 _Names = defaultdict[bytes, set[Key]]
 
 
 class OnRecord(NamedTuple):
-    """The keys that a holder's record may be under, the facts under each, and the entries of concessions."""
+    """The keys that a holder's record may be under, the facts under each, the entries of concessions, and the card's entries at gates."""
 
     subjects: set[bytes]
     facts: list[list[Fact]]
     units: list[Entry]
+    entries: list[list[Fact]]
 
 
 class OfHolder(NamedTuple):
@@ -170,7 +172,7 @@ class Memory:
         subjects = self._subjects(key)
         states = self._rows[HOLDER_RECORD.name].states
         known = [state for subject in subjects if (state := states.get((subject,))) is not None]
-        return OnRecord(subjects, known, self._units(subjects, ""))
+        return OnRecord(subjects, known, self._units(subjects, ""), self._last_entries(key))
 
     def records(self, key: bytes, question: Question, registers: Mapping[RegisterKey, Register]) -> Records:
         """Returns what is on record of the holder, as far as a question needs it."""
@@ -179,6 +181,7 @@ class Memory:
         subjects = self._subjects(key)
         states = self._rows[HOLDER_RECORD.name].states
         known = [state for subject in subjects if (state := states.get((subject,))) is not None]
+        known += self._last_entries(key) if question.is_exit else []
         units = self._units(subjects, year_began(question.at_us)) if question.scenario == ELDER else []
         library = self._library(subjects) if question.scenario == BORROWING else Library()
         if not (registers or known or units or library.reports):
@@ -209,6 +212,11 @@ class Memory:
         """Returns all keys that what is on record of the holder of a card may be under."""
         holders, cards = self.held(key)
         return {key, *holders, *(identifier for card in cards for identifier in (card, *self._tied(card)))}
+
+    def _last_entries(self, key: bytes) -> list[list[Fact]]:
+        """Returns the last entries of a card, under each of its identifiers."""
+        states = self._rows[ENTRIES.name].states
+        return [state for one in {key, *self.identifiers(key)} if (state := states.get((one,))) is not None]
 
     def _units(self, subjects: Iterable[bytes], since: str) -> list[Entry]:
         states = self._rows[CONCESSIONS.name].states

@@ -180,6 +180,7 @@ AUTOMATED = "AUTOMATED_DECISION"
     "A group service has a basis and no opt-out",
     "*",
     sees=("claims.group_service", "claims.group_basis", "claims.group_opted_out", "record.GROUPS", "record.CONSENTS"),
+    where_named=True,
 )
 def a80_group_service(asked: RuleInput) -> Weighed | None:
     """A80, group services: a lawful basis for this service and no opt-out from automated decisions, else without the extra.

@@ -14,7 +14,10 @@ Ask = Callable[[RuleInput], str | Weighed | None]
 
 
 class Rule(NamedTuple):
-    """One rule: which scenarios it is asked for, its function, and what `explain` shows of its input."""
+    """One rule: which scenarios it is asked for, its function, and what `explain` shows of its input.
+
+    *where_named*: it needs what is on record only of questions that say so themselves, as for a group's service, or at an exit.
+    """
 
     rule_id: str
     title_zh: str
@@ -24,6 +27,7 @@ class Rule(NamedTuple):
     unless: tuple[str, ...]
     cross_province_only: bool
     sees: tuple[str, ...]
+    where_named: bool = False
 
     @property
     def looks_at_card(self) -> bool:
@@ -55,10 +59,11 @@ def rule(
     unless: tuple[str, ...] = (),
     cross_province_only: bool = False,
     sees: tuple[str, ...] = (),
+    where_named: bool = False,
 ) -> Callable[[Ask], Rule]:
     """Makes a rule of a function; *sees* names what it looks at, as paths such as standing.social_status or claims.filing_valid."""
 
     def make(ask: Ask) -> Rule:
-        return Rule(rule_id, title_zh, title_en, ask, scenarios, (*unless, BOOK_RETURN), cross_province_only, sees)
+        return Rule(rule_id, title_zh, title_en, ask, scenarios, (*unless, BOOK_RETURN), cross_province_only, sees, where_named)
 
     return make

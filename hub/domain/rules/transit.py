@@ -4,12 +4,11 @@ from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 
 from hub.domain.concessions import balance, binding_of, scheme_at
 from hub.domain.instants import MINUTE_US, SECOND_US
+from hub.domain.netting_taps import CLOCK_TOLERANCE_US
 from hub.domain.records.weighing import UNKNOWN, OnRecord, Reasons, Weighed, weigh
-from hub.domain.rule_input import RIDES, RuleInput
+from hub.domain.rule_input import METRO, RIDES, RuleInput
 from hub.domain.rules.rule import rule
-
-# Gates and servers disagree about the time: so far an exit may seem to lie before its entry [D].
-CLOCK_TOLERANCE_US = 15 * MINUTE_US
+from hub.domain.transit import entries
 
 
 @rule(
@@ -129,16 +128,43 @@ def a23_mutual_concession(asked: RuleInput) -> str | None:
     "A24",
     "出站有时限内的进站记录",
     "An exit has its entry within the longest stay",
-    "TRA.MET",
-    sees=("claims.is_exit", "claims.entered_at", "policy.metroMaxDwellMinutes"),
+    METRO,
+    sees=("claims.is_exit", "claims.entered_at", "claims.purse_counter", "policy.metroMaxDwellMinutes", "record.ENTRIES"),
+    where_named=True,
 )
-def a24_entry_matches(asked: RuleInput) -> str | None:
-    """A24, TRA.MET exit: an entry within the longest stay, or the incomplete journey's fare."""
+def a24_entry_matches(asked: RuleInput) -> str | Weighed | None:
+    """A24, TRA.MET exit: an entry within the longest stay, or the incomplete journey's fare.
+
+    The card carries its entry, and the gates report it: where the counter of the exit names an entry in another city or at another time,
+    the journey is incomplete. An entry that has not been reported yet says nothing.
+    """
+    if not asked.question.is_exit:
+        return None
+    return weigh(_entry_claimed(asked), _entry_recorded(asked), Reasons("INCOMPLETE_JOURNEY", silent="INCOMPLETE_JOURNEY"))
+
+
+def _longest_stay_us(asked: RuleInput) -> int:
+    return int(asked.serving_policy("metroMaxDwellMinutes") or 0) * MINUTE_US
+
+
+def _entered_us(asked: RuleInput) -> int | None:
     claims = asked.question.claims
-    if not claims.is_exit:
+    return claims.entered_at.seconds * SECOND_US if claims.HasField("entered_at") else None
+
+
+def _entry_claimed(asked: RuleInput) -> bool | None:
+    """Whether the gate read an entry within the longest stay off the card, None where it read none."""
+    entered_us, longest_us = _entered_us(asked), _longest_stay_us(asked)
+    if entered_us is None:
         return None
-    longest = asked.serving_policy("metroMaxDwellMinutes")
-    stay_us = asked.question.at_us - claims.entered_at.seconds * SECOND_US
-    if claims.HasField("entered_at") and stay_us >= -CLOCK_TOLERANCE_US and (not longest or stay_us <= int(longest) * MINUTE_US):
-        return None
-    return "INCOMPLETE_JOURNEY"
+    stay_us = asked.question.at_us - entered_us
+    return stay_us >= -CLOCK_TOLERANCE_US and (not longest_us or stay_us <= longest_us)
+
+
+def _entry_recorded(asked: RuleInput) -> OnRecord:
+    question, entered_us, longest_us = asked.question, _entered_us(asked), _longest_stay_us(asked)
+    known = asked.records.of(question.at_us + CLOCK_TOLERANCE_US, entries.KIND)
+    if not question.claims.HasField("purse_counter"):
+        return entries.entry_at(known, question.service_region, question.at_us, longest_us, entered_us)
+    entry = entries.entry_before(known, question.claims.purse_counter, question.at_us)
+    return UNKNOWN if entry is None else entries.says(entry, question.service_region, question.at_us, longest_us, entered_us)

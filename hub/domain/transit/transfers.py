@@ -60,6 +60,6 @@ def _at(rides: Sequence[Ride], purse: bytes, counter: int, one: Reported) -> Rid
 
 def _is_late(first: Ride, second: Ride, policy: Policy) -> bool:
     region = second.taps[0].event.service_region
-    minutes, counts_from = (policy(name, region, second.began_us) for name in ("transferWindowMinutes", "transferCountsFrom"))
-    from_us = first.ended_us if counts_from == "ARRIVAL" else first.began_us
+    minutes = policy("transferWindowMinutes", region, second.began_us)
+    from_us = first.ended_us if policy("transferCountsFrom", region, second.began_us) == "ARRIVAL" else first.began_us
     return bool(minutes) and second.began_us - from_us > int(minutes) * MINUTE_US

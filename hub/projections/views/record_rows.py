@@ -4,6 +4,7 @@ from hub.domain.culture.loans import READER_REGISTERED
 from hub.projections.views.card_alias import CARD_ALIAS
 from hub.projections.views.concessions import CONCESSIONS
 from hub.projections.views.culture import LOANS
+from hub.projections.views.entries import ENTRIES
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.projections.views.holder_record import HOLDER_RECORD
 from hub.projections.views.medical import INSTITUTIONS
@@ -57,6 +58,15 @@ def institution_reports(codes: str) -> str:
     """Returns the statement that reads what is reported of institutions; *codes* is the place holder's array."""
     view = f"views.{INSTITUTIONS.name}"
     return f"SELECT data, kind, position, occurred_us FROM {view} WHERE name = ANY ({codes}::text[]) AND spans LIKE '%-'"  # noqa: S608 (our own view)
+
+
+def last_entries(wanted: str) -> str:
+    """Returns the statement that reads the last entries of some cards, under all their identifiers; *wanted* has a flag for each."""
+    return f"""
+        SELECT i.asked, e.facts FROM (
+            SELECT w.asked, i.key FROM unnest({wanted}::boolean[]) WITH ORDINALITY d (is_wanted, n) JOIN wanted w USING (n), LATERAL (
+                SELECT w.asked UNION SELECT w.card UNION SELECT l.key FROM views.{CARD_ALIAS.name} l WHERE l.card_key = w.card) i (key)
+            WHERE d.is_wanted) i JOIN views.{ENTRIES.name} e USING (key)"""  # noqa: S608 (our own views)
 
 
 RECORDS = f"SELECT s.asked, r.facts FROM subjects s JOIN views.{HOLDER_RECORD.name} r USING (key)"  # noqa: S608 (names of our own views)
