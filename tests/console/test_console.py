@@ -26,7 +26,7 @@ from hub.console.page import CONSOLE
 from hub.console.rendering import STATIC
 from hub.console.workings import Workings
 from hub.domain.looks import Shown as ShownRecord
-from hub.journal.sessions import session
+from hub.journal.sessions import CONNECT_WITHIN_S, session
 from tests.clients import recorded_at
 from tests.console.conftest import IN_CHENGDU, IN_MIANYANG, LOST_CARD, OWN, SICHUAN_CARD, UNKNOWN_CARD, Scene, Visitor, browser_of, visitor
 
@@ -575,7 +575,7 @@ def test_script_in_names_is_shown_and_formulas_in_files_are_no_formulas(workings
     assert auditor.client.get("/feeds.csv?table=no").status_code == 404
 
 
-def test_the_database_away_is_said_in_words_within_a_second_and_comes_back(scene: Scene) -> None:
+def test_the_database_away_is_said_in_words_at_once_and_comes_back(scene: Scene) -> None:
     away = Workings(Config(data_dir=scene.hub.data_dir, dsn=scene.hub.dsn), scene.hub.dsn)
     one = visitor(away, POLICY, lang="zh")
     assert one.get("/feeds")
@@ -584,7 +584,7 @@ def test_the_database_away_is_said_in_words_within_a_second_and_comes_back(scene
         pool._dsn = "postgresql://127.0.0.1:1/none"
     began = time.monotonic()
     response = one.client.get("/feeds")
-    assert response.status_code == 503 and "数据库没有应答" in response.text and time.monotonic() - began < 1
+    assert response.status_code == 503 and "数据库没有应答" in response.text and time.monotonic() - began < CONNECT_WITHIN_S
     for pool in (away.readers, away.rows):
         pool._dsn = scene.hub.dsn
     assert one.get("/feeds")

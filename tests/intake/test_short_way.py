@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,14 @@ from tests.messages import AT_S, journey
 
 REFERENCE = reference.load()
 READ = batch_reader(feed_service_pb2.AppendEventsRequest)
+# One loop for thousands of batches: a loop and its threads cost more than a batch of one event.
+RUNNER = asyncio.Runner()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loop_is_closed() -> Iterator[None]:
+    yield
+    RUNNER.close()
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +57,7 @@ def _context(province: str = "50") -> Context:
 def _prepare(intake: Intake, sent: Sequence[bytes], context: Context | None = None):  # type: ignore[no-untyped-def]
     request = feed_service_pb2.AppendEventsRequest(feed="f", first_sequence=1)
     received = Received(request, sent, sum(map(len, sent)), len(sent))
-    return asyncio.run(intake.prepare(1, "owner", received, context or _context(), lambda _: 1))
+    return RUNNER.run(intake.prepare(1, "owner", received, context or _context(), lambda _: 1))
 
 
 def _sent() -> bytes:

@@ -28,8 +28,8 @@ from hub.config import Config
 from hub.journal import statements
 from hub.journal.batch import Appended, Batch, pack_tail
 from hub.journal.group import commit_group
-from hub.journal.primary import FormerPrimary, arrive, towards
-from hub.journal.sessions import raw_session, session
+from hub.journal.primary import STANDBY_WITHIN_S, FormerPrimary, arrive, towards
+from hub.journal.sessions import CONNECT_WITHIN_S, raw_session, session
 from hub.journal.statements import ConnectionLost
 from hub.journal.writer_connection import SESSION
 from hub.postgres import standby
@@ -167,7 +167,7 @@ def test_a_session_of_a_former_primary_is_cut_and_none_is_opened_to_it_again(own
         with session(pair.both, "hub_reader", "hub-test") as now:
             assert now.info.host == second
         # The one that does not move is not tried first.
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < CONNECT_WITHIN_S
     # It moves again and does not know: it takes writes, and comes first.
     assert pq.PGconn.connect(pair.both.encode()).host == first.encode()
     with psycopg.connect(pair.both, autocommit=True) as former, pytest.raises(FormerPrimary):
@@ -199,7 +199,8 @@ def test_an_edge_refuses_while_the_standby_is_away_and_goes_on_by_itself(pair: P
         refusal = refused(lambda: province.append(FEED, 2, journey("A2")))
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "JOURNAL_UNAVAILABLE")
         assert "standby" in refusal.text
-        assert time.monotonic() - began < 1.0
+        # It does not wait for the standby.
+        assert time.monotonic() - began < STANDBY_WITHIN_S
         asked = refused(lambda: province.cards.CheckAcceptance(question("r1", "A00000001"), timeout=WAIT_S))
         assert (asked.code, asked.reason) == (grpc.StatusCode.UNAVAILABLE, "NOT_RECORDED")
         assert invoke(pair, "status").exit_code == 1

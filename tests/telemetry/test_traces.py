@@ -350,7 +350,8 @@ def test_a_full_disk_costs_spans_and_nothing_else(tmp_path: Path) -> None:
         began = time.monotonic()
         for _ in range(20):
             span_export.ended(Call("while it is full"), "REFUSED")
-        assert time.monotonic() - began < 1
+        # None waits for the thread that writes.
+        assert time.monotonic() - began < 20 * span_export.EVERY_S
         span_export.use(span_export.SpanPipe(exporter, "test", "one"))
         assert sum(names.SPANS_DROPPED.values.values()) - before == 20
         filler.unlink()
@@ -372,9 +373,8 @@ def test_a_collector_that_takes_and_never_answers_holds_up_neither_answers_nor_t
             for number in range(1, 51):
                 province.append("cq.card-center", number, registered(f"T{number:08d}"))
             province.channel.close()
-            began = time.monotonic()
-            assert hub.edges[0].stop() == 0
-            assert time.monotonic() - began < 10
+            # The collector never answers: an end that waits for it does not come.
+            assert hub.edges[0].stop(DEADLINE_S) == 0
 
 
 def test_a_collector_that_is_down_holds_up_neither_calls_nor_the_end() -> None:
@@ -382,9 +382,11 @@ def test_a_collector_that_is_down_holds_up_neither_calls_nor_the_end() -> None:
     began = time.monotonic()
     for _ in range(100):
         span_export.ended(Call("while it is down"), "REFUSED")
-    assert time.monotonic() - began < 1
+    # None waits for the thread that exports, and the end waits for one export at most.
+    ended = time.monotonic()
+    assert ended - began < 100 * span_export.EVERY_S
     span_export.use(None)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - ended < 10 * span_export.STOP_S
 
 
 # What spans hold
