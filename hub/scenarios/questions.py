@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from hub.scenarios import culture, medical, transit
+from hub.scenarios import culture, funds, medical, transit
 from hub.scenarios.cases import QUESTION
 from hub.scenarios.ledgers import FURTHER, Ledger
 from hub.scenarios.scenario import LIVES
@@ -14,6 +14,8 @@ LEDGERS: Mapping[str, Ledger] = {
     "reader": culture.Readers(),
     "loans": culture.Loans(),
     "visits": culture.Visits(),
+    "fund_batch": funds.Batches(),
+    "fund_rows": funds.Rows(),
     "journeys": transit.Journeys(),
     "rejected_trips": transit.RejectedTrips(),
 }
