@@ -22,7 +22,7 @@ from tests.forked import Forked
 
 SICHUAN, CHONGQING = f"{PREFIX}sc.card-center", f"{PREFIX}cq.card-center"
 FEEDS = {SICHUAN: ("51", ["sc.card-center", "sc.usage"]), CHONGQING: ("50", ["cq.card-center", "cq.usage"])}
-# A machine with twenty other things to do is slow to start a hub; one that does not start at all shows in the other minute.
+# A machine with twenty other things to do is slow to start a hub and to end it; one that never does shows in the other minute.
 START_S = 100.0
 
 
@@ -84,7 +84,7 @@ class Process:
             self.process.kill()
             self.process.wait()
 
-    def stop(self, timeout_s: float = 15.0) -> int:
+    def stop(self, timeout_s: float = START_S) -> int:
         """Asks it to stop and returns its exit code."""
         assert self.process is not None
         if self.process.poll() is None:

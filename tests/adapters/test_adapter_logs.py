@@ -81,7 +81,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         time.sleep(2.5)
         second = subprocess.run(command, env=environment, capture_output=True, cwd=home, timeout=60, check=False)
         process.send_signal(signal.SIGTERM)
-        _, written = process.communicate(timeout=20)
+        _, written = process.communicate(timeout=100)
     assert second.returncode == 1 and b"Another adapter runs on this data directory" in second.stderr
     assert (home / "chongqing" / "outbox.sqlite").exists()
     return [json.loads(line) for line in written.splitlines()]

@@ -326,7 +326,7 @@ def test_a_sender_ends_when_it_is_told_to_whatever_its_stream_does(outbox: Outbo
             await sender.wait_acknowledged(1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait_for(task, 60)
 
     asyncio.run(play())
 

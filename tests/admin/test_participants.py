@@ -612,13 +612,13 @@ def test_rotation_and_withdrawal_under_load_lose_no_acknowledged_event(shared_hu
             asks(new, name)
             done(shared_hub, "withdraw", name, "--all-but-newest", "--reason", "ROTATED")
             withdrawn_at = time.monotonic()
-            before.thread.join(10)
+            before.thread.join(60)
             assert before.ended == WITHDRAWN
             assert before.ended_at - withdrawn_at < WITHIN_S
             assert how(refused(lambda: asks(old, name))) == WITHDRAWN
             first = asks(new, name).next_sequence
             after = Load(new, name, first, 200)
-            after.thread.join(10)
+            after.thread.join(60)
     assert after.ended == (grpc.StatusCode.OK, "")
     recorded = {event.sequence: event.position for event in of_feed(shared_hub.dsn, name)}
     assert list(recorded) == list(range(1, first + 200))

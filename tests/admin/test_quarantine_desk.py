@@ -317,7 +317,7 @@ def test_operators_who_act_at_once_release_it_once(shared_hub: RunningHub, chong
 
     def act() -> None:
         with opened(QuarantineDesk, shared_hub.dsn, open_keyring(shared_hub.data_dir / "keys"), later_tables()) as desk:
-            barrier.wait(10)
+            barrier.wait(60)
             try:
                 outcomes.append(str(desk.evaluate(feed, 1, "op1", now()).position))
             except QuarantineReleased as refused:
@@ -327,7 +327,7 @@ def test_operators_who_act_at_once_release_it_once(shared_hub: RunningHub, chong
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     released = [event.position for event in handled(shared_hub.dsn, feed) if event.kind == "transit_journey_completed"]
     assert outcomes == [str(released[0])] * 4
     assert len(released) == 1

@@ -84,7 +84,7 @@ def test_a_second_hub_on_the_address_of_another_is_refused_and_told_which_proces
     assert "Another process listens on this address" in said
     assert f"{shared_hub.targets[0]}: process {first.pid}" in said
     assert second.process is not None
-    assert second.process.wait(15) == 1
+    assert second.process.wait(DEADLINE_S) == 1
 
 
 def test_every_option_is_one_that_grpc_knows_for_it_ignores_others_without_a_word() -> None:
@@ -411,5 +411,5 @@ def test_a_stream_is_over_before_its_connection_is() -> None:
 
         return [number async for number in Leash(admitted, 0.05).held(numbers, Peer(CHONGQING), abort)]
 
-    assert asyncio.run(asyncio.wait_for(play(), 5)) == [1, 2]
+    assert asyncio.run(asyncio.wait_for(play(), DEADLINE_S)) == [1, 2]
     assert CONNECTION_AGE_S > STREAM_AGE_S

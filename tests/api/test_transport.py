@@ -213,8 +213,8 @@ def test_reflection_is_for_who_may_speak(shared_hub: RunningHub) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda opened: health_pb2_grpc.HealthStub(opened).Check(health_pb2.HealthCheckRequest(), timeout=5),
-        lambda opened: channelz_pb2_grpc.ChannelzStub(opened).GetServers(channelz_pb2.GetServersRequest(), timeout=5),
+        lambda opened: health_pb2_grpc.HealthStub(opened).Check(health_pb2.HealthCheckRequest(), timeout=DEADLINE_S),
+        lambda opened: channelz_pb2_grpc.ChannelzStub(opened).GetServers(channelz_pb2.GetServersRequest(), timeout=DEADLINE_S),
     ],
     ids=["health", "channelz"],
 )
@@ -310,7 +310,7 @@ def test_a_second_sigterm_ends_calls_under_way_and_what_waits_is_written_all_the
     shared_hub.edges[edge].signal(signal.SIGTERM)
     assert under_way.exception(timeout=4) is not None
     held.rollback()
-    assert shared_hub.edges[edge].process.wait(15) == 0
+    assert shared_hub.edges[edge].process.wait(DEADLINE_S) == 0
     assert list(Province(shared_hub, SICHUAN).append("sc.usage", 1, journey("A12345678")).outcomes) == [DUPLICATE]
 
 

@@ -140,7 +140,7 @@ SPEAK = """if True:
 
 def spoken(tmp_path: Path, code: str) -> list[dict[str, Any]]:
     """What a process says on stderr, parsed."""
-    done = subprocess.run([sys.executable, "-c", SPEAK + code, str(tmp_path)], stderr=subprocess.PIPE, check=True, timeout=20)
+    done = subprocess.run([sys.executable, "-c", SPEAK + code, str(tmp_path)], stderr=subprocess.PIPE, check=True, timeout=100)
     return [json.loads(line) for line in done.stderr.splitlines()]
 
 

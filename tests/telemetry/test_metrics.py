@@ -139,7 +139,7 @@ def test_a_push_sends_the_same_numbers_to_a_collector() -> None:
     server.start()
     push = MetricsPush(f"http://127.0.0.1:{port}", "hub serve", "one", every_s=0.05)
     try:
-        assert collector.came.wait(10)
+        assert collector.came.wait(60)
     finally:
         push.stop()
         server.stop(0).wait()

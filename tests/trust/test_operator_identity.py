@@ -145,7 +145,7 @@ def test_an_operators_certificate_of_another_authority_opens_nothing(shared_hub:
         (shared_hub.certificates_dir / "ca.crt").read_bytes(), forged.key.read_bytes(), forged.certificate.read_bytes())  # fmt: skip
     with grpc.secure_channel(shared_hub.targets[0], credentials) as channel:
         stub = card_service_pb2_grpc.CardServiceStub(channel)
-        assert refused(lambda: stub.CheckAcceptance(question("forged", "Q00000001"), timeout=5, metadata=NAMED)).code in (
+        assert refused(lambda: stub.CheckAcceptance(question("forged", "Q00000001"), timeout=DEADLINE_S, metadata=NAMED)).code in (
             grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAUTHENTICATED)  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from hub.journal.reader import head_position, read_page
 from hub.postgres.server import EmbeddedPostgres, discard
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import positions
+from tests.clients import DEADLINE_S
 from tests.databases import fresh_database
 from tests.disturbed import Disturbed
 from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub, running_hub
@@ -212,7 +213,7 @@ def test_a_client_that_never_reads_its_answers_slows_only_itself(hub_with_a_deaf
     feeds = feed_service_pb2_grpc.FeedServiceStub(hub_with_a_deaf_client.channel(CHONGQING))
     request = feed_service_pb2.AppendEventsRequest(feed="cq.usage", first_sequence=1, events=[journey("A00000001")])
     try:
-        answer = feeds.AppendEvents(request, timeout=2)
+        answer = feeds.AppendEvents(request, timeout=DEADLINE_S)
     except grpc.RpcError as error:
         raise AssertionError(f"not answered in time: {error}") from None
     assert len(answer.positions) == 1

@@ -22,7 +22,7 @@ from hub.journal import migrate as migrating
 from hub.journal.migrate import MigrationHeldUp, MigrationMismatch, migrate
 from tests.clients import journal, of_feed
 from tests.databases import fresh_database
-from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub, environment
+from tests.hub_process import CHONGQING, SICHUAN, START_S, Process, RunningHub, environment
 from tests.senders import KIT_FEED, Asker, KitSender, Sender, slow_down
 
 ROOT = Path(hub.__file__).parent.parent
@@ -120,7 +120,7 @@ class Upgrade:
     def _watch_old(self) -> None:
         with self.hub.channel(SICHUAN, 0) as channel:
             try:
-                for change in health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=20):
+                for change in health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=START_S):
                     self.health.append(change.status)
             except grpc.RpcError:
                 return
@@ -239,7 +239,7 @@ def test_a_migration_waits_for_a_long_transaction_without_making_writers_wait(
                 time.sleep(0.05)
             assert not migrated.done()
             backup.rollback()
-            assert migrated.result(10) == 1
+            assert migrated.result(60) == 1
 
 
 def test_a_migration_that_is_held_up_for_too_long_says_why(dsn: str, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
