@@ -58,12 +58,6 @@ def bounds_of(bucket: int) -> tuple[bytes, bytes]:
     return first.to_bytes(HASH, "big"), (first + (1 << 256 - BUCKET_BITS) - 1).to_bytes(HASH, "big")
 
 
-def group_bounds(group: int) -> tuple[bytes, bytes]:
-    """Returns the lowest id of a group of buckets and the highest."""
-    first, last = group << GROUP_BITS, ((group + 1) << GROUP_BITS) - 1
-    return bounds_of(first)[0], bounds_of(last)[1]
-
-
 def bucket_hash(records: bytes) -> bytes:
     """Returns the hash of a bucket: of its records in ascending order, one after the other."""
     return sha256(b"\0" + records).digest()
