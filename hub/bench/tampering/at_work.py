@@ -1,16 +1,19 @@
-"""A hub at work: events flow in, questions are answered, views follow and the log is sealed, while it is checked again and again."""
+"""A hub at work, checked again and again: events flow in, questions are answered, views follow, the log is sealed and its keys rotated."""
 
 import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from hub.admin import log_keys
 from hub.audit.fsck import Checked, check
 from hub.bench.load import Load, Order
 from hub.bench.setup import Ground, ground, hub_process, projector
 from hub.bench.tampering.history import FEEDS
 from hub.config import Config
 from hub.journal.reader import head_position
+from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import session
 from hub.trust.keyring import open_keyring
 from hub.trust.log_keys import open_log_keys
@@ -31,6 +34,16 @@ class AtWork:
         """Checks the journal, what is beside it, and the log, as the command does."""
         keys = self.place.data_dir / "keys"
         return check(self.place.dsn, with_views=False, with_log=True, keyring=open_keyring(keys), log_keys=open_log_keys(keys))
+
+    def take_up_keys(self) -> None:
+        """Has further keys sign the log, beside the former ones."""
+        with contextlib.closing(AggregateStore(self.place.dsn)) as store:
+            log_keys.take_up(store, self.place.data_dir / "keys", datetime.now(UTC))
+
+    def retire_keys(self) -> None:
+        """Ends the former keys of the log."""
+        with contextlib.closing(AggregateStore(self.place.dsn)) as store:
+            log_keys.retire_former(store, "ROTATED", datetime.now(UTC))
 
     def events(self) -> int:
         """How many events it has by now."""

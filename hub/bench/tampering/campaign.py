@@ -59,7 +59,8 @@ def untouched(hub: Hub) -> Checked:
 def measure(config: Config, seeds: Sequence[int], controls: int, report: Report, only: Sequence[str] = ()) -> dict[str, Any]:
     """Makes every kind of attack with each of some seeds, and clean runs; returns how many were found, by their name or otherwise.
 
-    Half of the clean runs are on what nobody touches, half on a hub at work. *only* names kinds, none for all.
+    Half of the clean runs are on what nobody touches, half on a hub at work: in a third of those former and further keys sign its log, in
+    a third the former have ended. The history that is attacked has rotated keys as well. *only* names kinds, none for all.
     """
     began = time.monotonic()
     with recorded(config) as hub:
@@ -70,7 +71,11 @@ def measure(config: Config, seeds: Sequence[int], controls: int, report: Report,
             alarms.update(untouched(hub).codes)
     report(f"未动过 untouched: {controls // 2}, 误报 false alarms {dict(alarms)}")
     with at_work(config) as work:
-        for _ in range(controls - controls // 2):
+        for number in range(controls - controls // 2):
+            if number == controls // 6:
+                work.take_up_keys()
+            elif number == controls // 3:
+                work.retire_keys()
             alarms.update(work.check().codes)
         events = work.events()
     report(f"运行中 at work: {controls - controls // 2}, {events:,} 个事件 events, 误报 false alarms {dict(alarms)}")

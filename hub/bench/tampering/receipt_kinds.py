@@ -14,7 +14,7 @@ from hub.bench.tampering.log_kinds import signed
 from hub.domain.instants import microseconds_of
 from hub.journal.envelope import leaf_hash
 from hub.journal.receipts import known_keys, log_origin, receipt_for
-from hub.tlog import files, sealer, tree
+from hub.tlog import files, tree
 from hub.trust.receipt_keys import read_receipt_keys
 
 
@@ -34,7 +34,6 @@ def batch_gone_that_has_a_receipt(attack: Attack) -> None:
 
 def audited(attack: Attack) -> Counter[str]:
     """Returns what a province finds, by name, in a copy of the log as the hub shows it now."""
-    origin = log_origin(attack.connection, "")
     known = {
         key.key_id: HubKey(
             key.public_key, microseconds_of(key.valid_from), None if key.valid_until is None else microseconds_of(key.valid_until)
@@ -44,7 +43,7 @@ def audited(attack: Attack) -> Counter[str]:
     with tempfile.TemporaryDirectory() as folder:
         files.write_all(attack.connection, files.log_of(attack.connection), Path(folder))
         copy = LogCopy(folder)
-        head = copy.checkpoint(read_keys([f"log {sealer.signers(attack.hub.log_keys, origin)[0].verifier.text}"]))
+        head = copy.checkpoint(read_keys(attack.policy.decode().splitlines()))
         comparison = Comparison(head, copy.entries(head), [])
         comparison.receipts(attack.receipts, known, 0.0)
     return Counter(difference.name for difference in comparison.result.differences)
