@@ -10,20 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hub.commands.medical_screen import finding_line
 from hub.commands.wording import folded, local, screen, table, whole
 from hub.domain.instants import microseconds
-from hub.words.ledgers import LOAN_STATES
-
-VISIT_STATES = {"ENTERED": "已入", "LEFT": "已离", "ENTRY_UNKNOWN": "未见入"}
-BOOKING_STATES = {"MADE": "已预约", "USED": "已使用", "CANCELLED": "已取消", "MISSED": "未到"}
-FINDINGS = {
-    "ITEM_LENT_TWICE": "未还又借出 lent while it was out",
-    "ITEM_RETURNED_TWICE": "两次归还 returned at two libraries, or on two days",
-    "RENEWAL_WITHOUT_LOAN": "续借无借出 a renewal of a loan that nobody has reported",
-    "RETURN_WITHOUT_LOAN": "归还无借出 a return of a loan that nobody has reported",
-    "CROSS_RETURN_FLAG": "通还标志与馆不符 the flag does not fit the branches",
-    "EXIT_WITHOUT_ENTRY": "有离无入 an exit without an entry",
-    "ENTRY_ON_CANCELLED_BOOKING": "预约已取消仍入 entered on a cancelled booking",
-    "CANCELLATION_WITHOUT_BOOKING": "取消无预约 a cancellation of a booking that nobody has reported",
-}
+from hub.words.ledgers import BOOKING_STATES, CULTURE_FINDINGS, LOAN_STATES, VISIT_STATES
 
 
 def show_reader(answer: protos.GetReaderResponse) -> None:
@@ -75,7 +62,7 @@ def _notes(one: protos.Loan) -> Iterable[str]:
 
 
 def _finding(finding: medical.ReportFinding) -> str:
-    return finding_line(finding, FINDINGS)
+    return finding_line(finding, CULTURE_FINDINGS)
 
 
 def show_visits(answer: protos.ListVenueVisitsResponse) -> None:
@@ -92,7 +79,7 @@ def show_visits(answer: protos.ListVenueVisitsResponse) -> None:
         state = protos.VisitState.Name(one.state).removeprefix("VISIT_STATE_")
         drawn.add_row(
             one.venue,
-            f"{VISIT_STATES[state]} {state}",
+            f"{VISIT_STATES[state][0]} {state}",
             _at(one.entered_at) if one.HasField("entered_at") else "—",
             _at(one.left_at) if one.HasField("left_at") else "—",
             str(one.visitors),
@@ -102,7 +89,7 @@ def show_visits(answer: protos.ListVenueVisitsResponse) -> None:
     for booking in answer.bookings:
         state = protos.BookingState.Name(booking.state).removeprefix("BOOKING_STATE_")
         notes = "".join(f"  {_finding(finding)}" for finding in booking.findings)
-        typer.echo(f"预约 booking {booking.booking_ref} {booking.visit_on}: {BOOKING_STATES[state]} {state}{notes}")
+        typer.echo(f"预约 booking {booking.booking_ref} {booking.visit_on}: {BOOKING_STATES[state][0]} {state}{notes}")
     typer.echo(f"{answer.visitors} 人次 visitors，{answer.as_of}，位置 as of position {answer.as_of_position:,}")
 
 

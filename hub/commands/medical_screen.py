@@ -8,7 +8,7 @@ from chuanyu.exchange.v1 import usage_medical_pb2 as medical
 
 from hub.commands.wording import folded, local, screen, table, whole
 from hub.domain.instants import microseconds
-from hub.words.ledgers import FILING_STATES, SETTLEMENT_STATES
+from hub.words.ledgers import FILING_STATES, MEDICAL_FINDINGS, MONEY_PARTS, SETTLEMENT_STATES, yuan
 
 FILING_KINDS = {
     "UNSPECIFIED": "—",
@@ -17,27 +17,6 @@ FILING_KINDS = {
     "STATIONED_WORKER": "常驻异地工作",
     "REFERRAL": "异地转诊",
     "TEMPORARY_TRAVEL": "临时外出",
-}
-FINDINGS = {
-    "FILING_ORDER": "撤销或到期早于登记 ended before it was registered",
-    "FILING_DIFFERS": "同一编号两次登记不同：后者计入 registered twice, differently; the later one counts",
-    "FILING_PERIOD": "截止日早于起始日 its last day is before its first",
-    "FILING_OTHER_PERSON": "两次上报的证件号不同 reports name different persons",
-    "FILING_NOT_REGISTERED": "有撤销或到期，无登记 an end was reported, and no registration",
-    "REFUND_WITHOUT_SETTLEMENT": "退费无原结算 a refund of a settlement that nobody has reported",
-    "REFUND_BEYOND_SETTLEMENT": "退费超过原结算 more is given back than was settled, of a part",
-    "REFUND_BEFORE_SETTLEMENT": "退费早于结算 a refund dated before the settlement",
-    "REFUND_OTHER_PERSON": "退费与结算不是同一人 the refund names another person",
-    "SETTLEMENT_DIFFERS": "同一结算两次上报不同：后者计入 reported twice, differently; the later one counts",
-    "VISIT_SETTLED_TWICE": "同一就诊两笔相同结算均未退费 two settlements of a visit with the same money, neither given back",
-}
-PARTS = {
-    "total_fen": "总费用 total",
-    "fund_total_fen": "基金 fund",
-    "personal_account_fen": "个人账户 account",
-    "family_account_fen": "家庭共济 family account",
-    "cash_fen": "现金 cash",
-    "hospital_share_fen": "医院承担 hospital",
 }
 
 
@@ -75,13 +54,13 @@ def _notes(one: protos.Filing) -> Iterable[str]:
         yield "双向待遇 keeps the insured place"
     if one.HasField("ended_at"):
         yield f"终止 ended {local(microseconds(one.ended_at))[:16]} {one.reason_code}".rstrip()
-    yield from (finding_line(finding, FINDINGS) for finding in one.findings)
+    yield from (finding_line(finding, MEDICAL_FINDINGS) for finding in one.findings)
 
 
-def finding_line(finding: protos.ReportFinding, words: Mapping[str, str]) -> str:
+def finding_line(finding: protos.ReportFinding, words: Mapping[str, tuple[str, str]]) -> str:
     """Says what is wrong with a report, where, and beside which other one; *words* are those of the ledger's findings."""
     against = f"，相对 against {finding.against_position}" if finding.against_position else ""
-    return f"! {finding.code} 位置 position {finding.position}{against}: {words[finding.code]}"
+    return f"! {finding.code} 位置 position {finding.position}{against}: {' '.join(words[finding.code])}"
 
 
 def show_chain(answer: protos.GetSettlementChainResponse) -> None:
@@ -108,17 +87,12 @@ def _settlement_lines(one: protos.Settlement) -> Iterable[str]:
     if one.HasField("money"):
         yield f"  余额 left: {_money(one.net)}"
     for finding in one.findings:
-        yield f"  {finding_line(finding, FINDINGS)}"
+        yield f"  {finding_line(finding, MEDICAL_FINDINGS)}"
 
 
 def _money(money: medical.MedicalMoney) -> str:
-    return "，".join(f"{name} {yuan(getattr(money, part))}" for part, name in PARTS.items() if part == "total_fen" or getattr(money, part))
-
-
-def yuan(fen: int) -> str:
-    """Writes an amount in yuan with two decimals."""
-    sign = "-" if fen < 0 else ""
-    return f"{sign}{abs(fen) // 100:,}.{abs(fen) % 100:02}"
+    shown = {part: name for part, name in MONEY_PARTS.items() if part == "total_fen" or getattr(money, part)}
+    return "，".join(f"{' '.join(name)} {yuan(getattr(money, part))}" for part, name in shown.items())
 
 
 def show_uses(answer: protos.ListMedicalUsesResponse) -> None:

@@ -31,7 +31,16 @@ from hub.console.shared import Key, Made, SharedPages, Ways, tag_of
 from hub.console.tables import csv_bytes
 from hub.console.workings import Workings
 from hub.domain.audit_errors import AuditPartMissing, AuditUnknown
-from hub.domain.errors import CaseNotFound, DecisionNotFound, FeedUnknown, HubError, UnknownItem, ViewBehind, ViewsLate
+from hub.domain.errors import (
+    CaseNotFound,
+    DecisionNotFound,
+    FeedUnknown,
+    HubError,
+    SettlementNotFound,
+    UnknownItem,
+    ViewBehind,
+    ViewsLate,
+)
 from hub.domain.quarantine import EventNotFound
 from hub.journal.session_pool import DatabaseAway, SessionsBusy
 from hub.telemetry.logs import security
@@ -46,6 +55,7 @@ STATUSES: dict[type[HubError], int] = {
     EventNotFound: 404,
     UnknownItem: 404,
     CaseNotFound: 404,
+    SettlementNotFound: 404,
     SubjectUnknown: 404,
     AuditUnknown: 404,
     AuditPartMissing: 404,

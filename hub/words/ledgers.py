@@ -1,4 +1,4 @@
-"""What states of filings, settlements and loans are called, Chinese and English."""
+"""What states, findings and parts of the money of filings, settlements, loans and visits are called, Chinese and English."""
 
 FILING_STATES = {
     "NOT_YET": ("未生效", "not yet"),
@@ -51,3 +51,56 @@ LOAN_STATES = {
     "LOST": ("丢失", "lost"),
     "RETURN_UNKNOWN": ("归还未报", "return not reported"),
 }
+
+VISIT_STATES = {
+    "ENTERED": ("已入", "entered"),
+    "LEFT": ("已离", "left"),
+    "ENTRY_UNKNOWN": ("未见入", "entry not reported"),
+}
+
+BOOKING_STATES = {
+    "MADE": ("已预约", "made"),
+    "USED": ("已使用", "used"),
+    "CANCELLED": ("已取消", "cancelled"),
+    "MISSED": ("未到", "missed"),
+}
+
+MEDICAL_FINDINGS = {
+    "FILING_ORDER": ("撤销或到期早于登记", "ended before it was registered"),
+    "FILING_DIFFERS": ("同一编号两次登记不同：后者计入", "registered twice, differently; the later one counts"),
+    "FILING_PERIOD": ("截止日早于起始日", "its last day is before its first"),
+    "FILING_OTHER_PERSON": ("两次上报的证件号不同", "reports name different persons"),
+    "FILING_NOT_REGISTERED": ("有撤销或到期，无登记", "an end was reported, and no registration"),
+    "REFUND_WITHOUT_SETTLEMENT": ("退费无原结算", "a refund of a settlement that nobody has reported"),
+    "REFUND_BEYOND_SETTLEMENT": ("退费超过原结算", "more is given back than was settled, of a part"),
+    "REFUND_BEFORE_SETTLEMENT": ("退费早于结算", "a refund dated before the settlement"),
+    "REFUND_OTHER_PERSON": ("退费与结算不是同一人", "the refund names another person"),
+    "SETTLEMENT_DIFFERS": ("同一结算两次上报不同：后者计入", "reported twice, differently; the later one counts"),
+    "VISIT_SETTLED_TWICE": ("同一就诊两笔相同结算均未退费", "two settlements of a visit with the same money, neither given back"),
+}
+
+MONEY_PARTS = {
+    "total_fen": ("总费用", "total"),
+    "fund_total_fen": ("基金", "fund"),
+    "personal_account_fen": ("个人账户", "account"),
+    "family_account_fen": ("家庭共济", "family account"),
+    "cash_fen": ("现金", "cash"),
+    "hospital_share_fen": ("医院承担", "hospital"),
+}
+
+CULTURE_FINDINGS = {
+    "ITEM_LENT_TWICE": ("未还又借出", "lent while it was out"),
+    "ITEM_RETURNED_TWICE": ("两次归还", "returned at two libraries, or on two days"),
+    "RENEWAL_WITHOUT_LOAN": ("续借无借出", "a renewal of a loan that nobody has reported"),
+    "RETURN_WITHOUT_LOAN": ("归还无借出", "a return of a loan that nobody has reported"),
+    "CROSS_RETURN_FLAG": ("通还标志与馆不符", "the flag does not fit the branches"),
+    "EXIT_WITHOUT_ENTRY": ("有离无入", "an exit without an entry"),
+    "ENTRY_ON_CANCELLED_BOOKING": ("预约已取消仍入", "entered on a cancelled booking"),
+    "CANCELLATION_WITHOUT_BOOKING": ("取消无预约", "a cancellation of a booking that nobody has reported"),
+}
+
+
+def yuan(fen: int) -> str:
+    """Writes an amount in yuan with two decimals."""
+    sign = "-" if fen < 0 else ""
+    return f"{sign}{abs(fen) // 100:,}.{abs(fen) % 100:02}"

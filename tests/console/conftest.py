@@ -28,13 +28,16 @@ from hub.trust.keyring import open_keyring
 from tests.clients import DEADLINE_S, Province
 from tests.databases import fresh_database
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
-from tests.messages import journey, lost, question, registered
+from tests.messages import journey, lost, name_card, question, registered
+from tests.recording import library, refund, settlement, venue
 
 OWN = {"sec-fetch-site": "same-origin"}
 NOW_S = int(time.time())
 # Journeys of the lost card; those in Mianyang are too few to be shown.
 IN_CHENGDU, IN_MIANYANG = 9, 3
 LOST_CARD, UNKNOWN_CARD, SICHUAN_CARD = "A19900501", "A19909999", "A19905101"
+# The holder of this one was treated, borrowed a book, and visited a park.
+HOLDERS_CARD, SETTLED = "A19905102", "CONSOLE-S1"
 _numbers = itertools.count(1)
 
 
@@ -61,12 +64,13 @@ def scene(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         chongqing, sichuan = Province(hub, CHONGQING), Province(hub, SICHUAN)
         day_s = NOW_S - 7_200
         chongqing.tell("cq.card-center", registered(LOST_CARD, at_s=day_s))
-        position = sichuan.tell("sc.card-center", registered(SICHUAN_CARD, "51", at_s=day_s))
+        position = sichuan.tell("sc.card-center", registered(SICHUAN_CARD, "51", at_s=day_s), registered(HOLDERS_CARD, "51", at_s=day_s))
         accepted = sichuan.cards.CheckAcceptance(question("console-1", LOST_CARD, min_position=position), timeout=DEADLINE_S).position
         position = chongqing.tell("cq.card-center", lost(LOST_CARD, at_s=NOW_S - 3_600))
         refused = sichuan.cards.CheckAcceptance(question("console-2", LOST_CARD, min_position=position), timeout=DEADLINE_S).position
         there = question("console-3", SICHUAN_CARD, "51", region="500103", min_position=position)
         of_sichuan = chongqing.cards.CheckAcceptance(there, timeout=DEADLINE_S).position
+        sichuan.tell("sc.card-center", *_in_leshan(day_s))
         regions = ["510100"] * IN_CHENGDU + ["510700"] * IN_MIANYANG
         chongqing.tell("cq.usage", *(_journey(day_s, number, region) for number, region in enumerate(regions)))
         bad = journey(SICHUAN_CARD, "51", at_s=day_s)
@@ -76,6 +80,20 @@ def scene(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield Scene(hub, accepted, refused, of_sichuan, quarantined)
         chongqing.channel.close()
         sichuan.channel.close()
+
+
+def _in_leshan(at_s: int) -> Iterator[event_pb2.Event]:
+    """What the holder of another card did at home in Leshan: a settlement, part of it given back, a loan that is overdue, and a visit."""
+    day = datetime.fromtimestamp(at_s - 86_400 * 40, UTC).date().isoformat()
+    for event in (
+        settlement(SETTLED, at_s=at_s),
+        refund("CONSOLE-R1", SETTLED, at_s=at_s + 60, fen=1_600),
+        library("borrowed", at_s=at_s - 86_400 * 70, due_on=day),
+        venue("gate_entered", at_s=at_s, gate="EAST", ticket_type=1, concession=1, party_size=3),
+    ):
+        event.service_region = "511100"
+        name_card(event.card, HOLDERS_CARD, "51")
+        yield event
 
 
 def _journey(at_s: int, number: int, region: str) -> event_pb2.Event:

@@ -28,7 +28,20 @@ from hub.console.workings import Workings
 from hub.domain.looks import Shown as ShownRecord
 from hub.journal.sessions import CONNECT_WITHIN_S, session
 from tests.clients import recorded_at
-from tests.console.conftest import IN_CHENGDU, IN_MIANYANG, LOST_CARD, OWN, SICHUAN_CARD, UNKNOWN_CARD, Scene, Visitor, browser_of, visitor
+from tests.console.conftest import (
+    HOLDERS_CARD,
+    IN_CHENGDU,
+    IN_MIANYANG,
+    LOST_CARD,
+    OWN,
+    SETTLED,
+    SICHUAN_CARD,
+    UNKNOWN_CARD,
+    Scene,
+    Visitor,
+    browser_of,
+    visitor,
+)
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; "
@@ -62,6 +75,9 @@ GET /audit/log/checkpoint ORP
 GET /audit/log/verify ORP
 GET /regions/{region} ORP
 GET /cards/{handle}/units RS
+GET /cards/{handle}/medical RS
+GET /cards/{handle}/culture RS
+GET /medical RS
 GET /losses ORS
 GET /hotlist ORP
 GET /terms ORP
@@ -359,6 +375,44 @@ def test_the_units_of_a_persons_concession_are_a_look_of_their_own(scene: Scene,
     [look] = looked(scene)[before:]
     assert look.shown == ShownRecord.SHOWN_RECORD_UNITS and "Concession units · Chengdu" in page  # type: ignore[attr-defined]
     assert auditor.client.get(f"{address}/units?city=519999").status_code == 400 and len(looked(scene)) == before + 1
+
+
+def test_a_chain_of_settlements_is_shown_by_its_number_and_is_no_look(scene: Scene, auditor: Visitor) -> None:
+    before = len(looked(scene))
+    page = auditor.get(f"/medical?number={SETTLED}")
+    assert all(said in page for said in ("CONSOLE-R1", "86.00", "16.00", "70.00", "partly refunded", "H51010000001")), page
+    assert HOLDERS_CARD not in page and "V1" in page
+    # A refund leads to the same chain.
+    assert "70.00" in auditor.get("/medical?number=CONSOLE-R1&lang=zh")
+    auditor.client.cookies.set("lang", "en")
+    assert "By the number of a settlement" in auditor.get("/medical")
+    assert auditor.client.get("/medical?number=NONE").status_code == 404
+    assert auditor.client.get(f"/medical?number={SETTLED}&institution=OTHER").status_code == 404
+    assert len(looked(scene)) == before
+
+
+def test_a_province_sees_the_chains_that_it_is_a_side_of(workings: Workings) -> None:
+    for province, status, said in (("51", 200, "70.00"), ("50", 400, "no side of this settlement")):
+        answer = visitor(workings, STAFF, provinces=(province,)).client.get(f"/medical?number={SETTLED}")
+        assert (answer.status_code, said in answer.text, "70.00" in answer.text) == (status, True, province == "51"), answer.text[-600:]
+
+
+def test_what_a_person_was_treated_for_borrowed_and_visited_are_looks_of_their_own(scene: Scene, auditor: Visitor) -> None:
+    address = auditor.post("/find", q=HOLDERS_CARD, issuer="51", purpose="COMPLAINT").headers["location"]
+    before = len(looked(scene))
+    treated = auditor.get(f"{address}/medical")
+    assert f'href="/medical?number={SETTLED}&amp;institution=H51010000001"' in treated and "70.00" in treated
+    went = auditor.get(f"{address}/culture")
+    assert all(said in went for said in ("B1", "days overdue", "SCLIB", "PARK")), went
+    shown = [look.shown for look in looked(scene)[before:]]  # type: ignore[attr-defined]
+    assert shown == [ShownRecord.SHOWN_RECORD_MEDICAL_USES, ShownRecord.SHOWN_RECORD_LOANS, ShownRecord.SHOWN_RECORD_VISITS]
+
+
+def test_of_a_card_that_nobody_reported_the_looks_say_that_nothing_was_shown(scene: Scene, auditor: Visitor) -> None:
+    address = auditor.post("/find", q=UNKNOWN_CARD, issuer="50", purpose="COMPLAINT").headers["location"]
+    before = len(looked(scene))
+    assert "No loans" in auditor.get(f"{address}/culture") and "No settlements" in auditor.get(f"{address}/medical")
+    assert [look.shown for look in looked(scene)[before:]] == [ShownRecord.SHOWN_RECORD_NOTHING] * 2  # type: ignore[attr-defined]
 
 
 def test_a_handle_is_its_finders_alone_and_ends(scene: Scene, workings: Workings, auditor: Visitor) -> None:
