@@ -6,11 +6,11 @@ import typer
 from chuanyu.exchange.v1 import fund_service_pb2 as protos
 from chuanyu.exchange.v1 import usage_fund_pb2 as fund
 
-from hub.commands.medical_screen import yuan
 from hub.commands.wording import folded, local, screen, table, whole
 from hub.domain import reference
 from hub.domain.instants import microseconds
 from hub.words.funds import BATCH_STATES, FINDINGS, OUTCOMES, ROW_STATES
+from hub.words.ledgers import yuan
 from hub.words.outcomes import outcome_name
 
 _STEPS = (("published_at", "公示 published"), ("approved_at", "核准 approved"), ("sent_at", "送出 sent"), ("closed_at", "结束 closed"))

@@ -14,7 +14,7 @@ from hub.domain.instants import microseconds
 from hub.words.ledgers import JOURNEY_FINDINGS, JOURNEY_STATES, REJECTIONS
 
 FINDINGS = JOURNEY_FINDINGS | {
-    code: f"{MEANINGS[code].text_zh} {MEANINGS[code].text_en}" for code in ("USE_TOLD_AGAIN", "USE_TOLD_DIFFERENTLY")
+    code: (MEANINGS[code].text_zh, MEANINGS[code].text_en) for code in ("USE_TOLD_AGAIN", "USE_TOLD_DIFFERENTLY")
 }
 _MISSING = {protos.MISSING_TAP_ENTRY: "缺进站 entry missing", protos.MISSING_TAP_EXIT: "缺出站 exit missing"}
 

@@ -27,14 +27,14 @@ JOURNEY_STATES = {
 }
 
 JOURNEY_FINDINGS = {
-    "ENTRY_WITHOUT_EXIT": "有进无出 an entry whose exit nobody reported",
-    "EXIT_WITHOUT_ENTRY": "有出无进 an exit whose entry nobody reported",
-    "PASS_BACK": "一分钟内同卡再次进站 a second entry on one card within a minute",
-    "DISCOUNT_WITHOUT_JOURNEY": "换乘优惠无行程 a transfer discount of a journey that nobody reported",
-    "TRANSFER_WITHOUT_FIRST_LEG": "换乘无首程 a transfer whose first leg nobody reported",
-    "TRANSFER_LATE": "超过换乘时限 a transfer after its time",
-    "DISCOUNT_BEYOND_FARE": "优惠加实付超过票价 discount and paid fare are more than the full fare",
-    "TRIP_NOT_REPORTED": "清分或争议所指行程未上报 the trip that clearing or a dispute names has not been reported",
+    "ENTRY_WITHOUT_EXIT": ("有进无出", "an entry whose exit nobody reported"),
+    "EXIT_WITHOUT_ENTRY": ("有出无进", "an exit whose entry nobody reported"),
+    "PASS_BACK": ("一分钟内同卡再次进站", "a second entry on one card within a minute"),
+    "DISCOUNT_WITHOUT_JOURNEY": ("换乘优惠无行程", "a transfer discount of a journey that nobody reported"),
+    "TRANSFER_WITHOUT_FIRST_LEG": ("换乘无首程", "a transfer whose first leg nobody reported"),
+    "TRANSFER_LATE": ("超过换乘时限", "a transfer after its time"),
+    "DISCOUNT_BEYOND_FARE": ("优惠加实付超过票价", "discount and paid fare are more than the full fare"),
+    "TRIP_NOT_REPORTED": ("清分或争议所指行程未上报", "the trip that clearing or a dispute names has not been reported"),
 }
 
 REJECTIONS = {
