@@ -8,7 +8,7 @@ from chuanyu.exchange.v1 import usage_medical_pb2 as medical
 
 from hub.admin.medical import MOST_DAYS, get_chain, list_uses
 from hub.console.page import InputUnfit, Page, Shown
-from hub.console.pages.persons import asked, finding_words, reports_of
+from hub.console.pages.persons import asked, reports_of, what_is_wrong
 from hub.console.tables import Cell, Column, Table, table
 from hub.domain.errors import RequestInvalid
 from hub.domain.instants import microseconds
@@ -84,7 +84,7 @@ def _chain(page: Page, answer: protos.GetSettlementChainResponse) -> Table:
 
 
 def _rows(page: Page, one: protos.Settlement) -> Iterable[tuple[Cell | str, ...]]:
-    notes = page.t("；", "; ").join(finding_words(page, finding, MEDICAL_FINDINGS) for finding in one.findings)
+    notes = page.t("；", "; ").join(what_is_wrong(page, fault, MEDICAL_FINDINGS) for fault in one.findings)
     at = page.at(microseconds(one.settled_at)) if one.HasField("settled_at") else "—"
     settled = _money(page, one.money) if one.HasField("money") else "—"
     yield at, one.settlement_id, _state(page, one), settled, Cell(notes or "—", mark="attention" if notes else "")

@@ -40,6 +40,6 @@ def reports_of(page: Page, shown: Sequence[int], ask: Callable[[psycopg.Connecti
     return OfPerson(answer, {"handle": handle, "shown_as": subject.shown_as, "looked_at": looks[-1]})
 
 
-def finding_words(page: Page, finding: medical_service_pb2.ReportFinding, words: Mapping[str, tuple[str, str]]) -> str:
+def what_is_wrong(page: Page, fault: medical_service_pb2.ReportFinding, words: Mapping[str, tuple[str, str]]) -> str:
     """Says what is wrong with a report, and where it is."""
-    return f"{page.words.of(words, finding.code)} ({finding.position:,})"
+    return f"{page.words.of(words, fault.code)} ({fault.position:,})"
