@@ -22,6 +22,12 @@ SHARED_VIEWS = (
         POLICY,
         "查询某人在某城市的乘车优待次数；优待属于人，换卡不影响；查看本身入账。A person's units of a city's concession; itself a look.",
     ),
+    Entry(
+        "group-service",
+        "hub.commands.group:group_service",
+        POLICY,
+        "群体服务的额外部分有无；查看本身入账。Whether a person has a group service's extra.",
+    ),
     Entry("journeys", "hub.commands.transit:app", POLICY, "行程：某人的行程、清分拒绝的。Journeys of a person; refused trips."),
     Entry(
         "filings",

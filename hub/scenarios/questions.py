@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from hub.scenarios import culture, funds, medical, transit
+from hub.scenarios import culture, funds, groups, medical, transit
 from hub.scenarios.cases import QUESTION
 from hub.scenarios.ledgers import FURTHER, Ledger
 from hub.scenarios.scenario import LIVES
@@ -16,6 +16,7 @@ LEDGERS: Mapping[str, Ledger] = {
     "visits": culture.Visits(),
     "fund_batch": funds.Batches(),
     "fund_rows": funds.Rows(),
+    "group_service": groups.GroupService(),
     "journeys": transit.Journeys(),
     "rejected_trips": transit.RejectedTrips(),
 }

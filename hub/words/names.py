@@ -107,6 +107,7 @@ SHOWN = {
     "LOANS": ("借阅", "loans"),
     "VISITS": ("入园入馆", "visits"),
     "JOURNEYS": ("行程", "journeys"),
+    "GROUP_SERVICE": ("群体服务", "a group's service"),
     "PERSON": ("某人的全部记录", "all of a person"),
     "LOOKS": ("查看记录", "looks"),
     "FILINGS": ("备案", "filings"),

@@ -126,6 +126,9 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
     units = card_service_pb2.GetConcessionBalanceRequest(card=judged.card, region="500103")
     books = reconciliation_service_pb2_grpc.ReconciliationServiceStub(one.channel)
     broken = {"break_code": "BR-51-20250901-1", "person": "li.lei"}
+    group = card_service_pb2.CheckGroupServiceRequest(
+        card=judged.card, service="PRIORITY_LANE", scenario="CUL.MUS", service_region="500103", purpose_code="TEST"
+    )
     money, statement = settlement_service_pb2_grpc.SettlementServiceStub(one.channel), {"statement_code": "ST-QR-1"}
     funds = fund_service_pb2_grpc.FundServiceStub(one.channel)
     payees = fund_service_pb2.CheckPayeesRequest(check_id=f"{name}-{time.monotonic_ns()}", service_region="500103")
@@ -147,6 +150,7 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
         "CardService/ExplainAcceptance": lambda: one.cards.ExplainAcceptance(explained, timeout=DEADLINE_S),
         "CardService/GetConcessionBalance": lambda: one.cards.GetConcessionBalance(units, timeout=DEADLINE_S),
         "CardService/JudgeUse": lambda: one.cards.JudgeUse(judged, timeout=DEADLINE_S),
+        "CardService/CheckGroupService": lambda: one.cards.CheckGroupService(group, timeout=DEADLINE_S),
         "HotlistService/GetHotlist": lambda: next(hotlists.GetHotlist(hotlist_service_pb2.GetHotlistRequest(), timeout=DEADLINE_S)),
         "HotlistService/StreamHotlistDeltas": lambda: list(
             hotlists.StreamHotlistDeltas(hotlist_service_pb2.StreamHotlistDeltasRequest(from_epoch=1), timeout=DEADLINE_S)

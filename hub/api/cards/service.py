@@ -12,6 +12,7 @@ from hub.api.cards.card_snapshot import CardRead
 from hub.api.cards.checks import Checks
 from hub.api.cards.concession_desk import ConcessionDesk
 from hub.api.cards.explanations import Explainer
+from hub.api.cards.group_desk import GroupDesk
 from hub.api.cards.looks import Looks
 from hub.api.cards.use_judge import UseJudge
 from hub.api.edge import call_log
@@ -55,6 +56,7 @@ class CardService:
         self._cards, self._checks, self._identifiers, self._reference = cards, checks, identifiers, reference
         self._looks = looks
         self._concessions = ConcessionDesk(reads, identifiers, reference, looks)
+        self._groups = GroupDesk(reads, identifiers, reference, looks)
         self._judge = UseJudge(cards, identifiers, reference, looks)
         self._explainer = Explainer(dsn, checks, reference, keyring, looks)
 
@@ -71,6 +73,7 @@ class CardService:
                 "CheckAcceptance": unary(gate, reader(protos.CheckAcceptanceRequest), self._checks.answer),
                 "ExplainAcceptance": unary(gate, reader(protos.ExplainAcceptanceRequest), self._explainer.explain),
                 "GetConcessionBalance": unary(gate, reader(protos.GetConcessionBalanceRequest), self._concessions.get_balance),
+                "CheckGroupService": unary(gate, reader(protos.CheckGroupServiceRequest), self._groups.check),
                 "JudgeUse": unary(gate, reader(protos.JudgeUseRequest), self._judge.judge),
                 "StreamAcceptance": streaming(gate, reader(protos.StreamAcceptanceRequest), self.stream_acceptance),
             },

@@ -116,6 +116,14 @@ def _concession_balance() -> Example:
     return Example(request, answer)
 
 
+def _group_service() -> Example:
+    request = card_service_pb2.CheckGroupServiceRequest(
+        card=card(), service="PRIORITY_LANE", scenario="GOV.ID", service_region="510100", purpose_code="QUEUE"
+    )
+    response = card_service_pb2.CheckGroupServiceResponse(reason=_reason("GROUP_EXTRA_WITHHELD"), at=at(), as_of_position=180_239)
+    return Example(request, response)
+
+
 EXAMPLES: Mapping[str, Callable[[], Example]] = {
     "GetCard": _get_card,
     "CheckAcceptance": _check_acceptance,
@@ -123,4 +131,5 @@ EXAMPLES: Mapping[str, Callable[[], Example]] = {
     "ExplainAcceptance": _explain_acceptance,
     "JudgeUse": _judge_use,
     "GetConcessionBalance": _concession_balance,
+    "CheckGroupService": _group_service,
 }

@@ -59,6 +59,7 @@ METHODS = {
     "ListMedicalUses": "查询持卡人的结算，供参保方",
     "GetReader": "查询持卡人作为读者，两省合计",
     "ListLoans": "查询持卡人或一册图书的借阅",
+    "CheckGroupService": "查询持卡人是否享有群体服务的额外部分",
     "ListJourneys": "查询持卡人的行程",
     "ListRejectedTrips": "查询清分拒绝的行程",
     "ListVenueVisits": "查询持卡人的入园入馆与预约",
