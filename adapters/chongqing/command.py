@@ -11,6 +11,7 @@ import typer
 from adapters.chongqing.card_desk import CardDesk
 from adapters.chongqing.ledger import Ledger
 from adapters.chongqing.service import web_app
+from adapters.chongqing.totals_inbox import TotalsInbox
 from adapters.chongqing.translate_call import FEED as CARD_FEED
 from adapters.chongqing.translate_usage import FEED as USAGE_FEED
 from adapters.chongqing.usage_intake import UsageIntake
@@ -93,8 +94,9 @@ async def serve(
     batch_keys = open_batch_keys(data_dir / "keys")
     cards, usage = (FeedSender(outbox, connection, feed, traces, batch_keys) for feed in FEEDS)
     inbox = Inbox(inbox_dir, UsageIntake(outbox, ledger, ack_dir), traces, keep_days)
+    totals = TotalsInbox(data_dir / "totals", ack_dir, connection, {CARD_FEED: cards, USAGE_FEED: usage})
     app = web_app(CardDesk(secret, ledger, connection, cards, traces), inbox, usage, connection)
-    await serve_beside(app, host, port, cards.run(), usage.run(), inbox.run(), outbox.keep_clean())
+    await serve_beside(app, host, port, cards.run(), usage.run(), inbox.run(), totals.run(), outbox.keep_clean())
     await connection.close()
     ledger.close()
     outbox.close()

@@ -75,6 +75,8 @@ class AckCode(StrEnum):
     DIGEST = "08"
     VERSION = "09"
     CONTENT_CHANGED = "10"
+    TOTALS = "11"
+    NOT_TAKEN = "12"
     DIGITS = "41"
     CALENDAR = "42"
     NAME_BYTES = "43"

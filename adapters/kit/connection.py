@@ -5,14 +5,16 @@ the caller only says which target failed it.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 import grpc
 from chuanyu.exchange.v1.card_service_pb2 import GetCardRequest, GetCardResponse
 from chuanyu.exchange.v1.card_service_pb2_grpc import CardServiceStub
 from chuanyu.exchange.v1.feed_service_pb2_grpc import FeedServiceStub
+from chuanyu.exchange.v1.reconciliation_service_pb2 import SubmitControlTotalsRequest, SubmitControlTotalsResponse
+from chuanyu.exchange.v1.reconciliation_service_pb2_grpc import ReconciliationServiceStub
 from opentelemetry.trace import SpanKind
 
 from adapters.kit.errors import CertificateUnreadable, HubUnreachable
@@ -24,6 +26,9 @@ from adapters.kit.trace import step
 if TYPE_CHECKING:
     from chuanyu.exchange.v1.card_service_pb2_grpc import CardServiceAsyncStub
     from chuanyu.exchange.v1.feed_service_pb2_grpc import FeedServiceAsyncStub
+    from chuanyu.exchange.v1.reconciliation_service_pb2_grpc import ReconciliationServiceAsyncStub
+
+Answer = TypeVar("Answer")
 
 # gRPC's own limit on redialling is two minutes; a feed should be back seconds after its hub.
 CHANNEL_OPTIONS = [
@@ -92,12 +97,25 @@ class HubConnection:
         Asks each target once. Raises HubUnreachable when none answers, Refusal when one answers with no. A participant that the hub does
         not let in gets that refusal for DENIED_S without another call.
         """
+        return await self._asked(lambda within_s: self._ask_for_card(request, within_s), timeout_s)
+
+    async def submit_totals(self, request: SubmitControlTotalsRequest, timeout_s: float) -> SubmitControlTotalsResponse:
+        """Reports the totals of a business day and returns how the hub's book differs; raises as `get_card` does."""
+
+        async def submit(within_s: float) -> SubmitControlTotalsResponse:
+            stub = cast("ReconciliationServiceAsyncStub", ReconciliationServiceStub(self._channel()))
+            answer: SubmitControlTotalsResponse = await stub.SubmitControlTotals(request, timeout=within_s)
+            return answer
+
+        return await self._asked(submit, timeout_s)
+
+    async def _asked(self, ask: Callable[[float], Awaitable[Answer]], timeout_s: float) -> Answer:
         if self._denial and time.monotonic() < self._denial[1]:
             raise self._denial[0]
         for _ in self._targets:
             target = self.target
             try:
-                return await self._ask_for_card(request, timeout_s / len(self._targets))
+                return await ask(timeout_s / len(self._targets))
             except grpc.aio.AioRpcError as error:
                 if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
                     refusal = from_call(error)

@@ -113,6 +113,10 @@ class Fields:
         """Returns the object under *name*, an empty one for null."""
         return Fields(self._values.get(name) or {}, f"{self._path}{name}.")
 
+    def has(self, name: str) -> bool:
+        """Whether there is anything under *name*: null and an empty list are nothing."""
+        return bool(self._values.get(name))
+
     def rows(self, name: str, limit: int) -> list["Fields"]:
         """Returns the 1 to *limit* objects listed under *name*."""
         return rows(self._values.get(name), self._path + name, limit)

@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import grpc
@@ -29,8 +29,9 @@ from adapters.sichuan.fields import Fields
 from adapters.sichuan.keys import Keys
 from adapters.sichuan.nonce_window import NonceWindow
 from adapters.sichuan.query import query_reply, query_request
-from adapters.sichuan.replies import CARD_NOT_FOUND, OK, SYSTEM, TEXTS, MessageRepeated, ParameterInvalid, Refusal
+from adapters.sichuan.replies import CARD_NOT_FOUND, OK, SYSTEM, TEXTS, MessageRepeated, ParameterInvalid, Refusal, TotalsRefused
 from adapters.sichuan.standing import reply_code
+from adapters.sichuan.totals import totals_reply, totals_request
 from adapters.sichuan.translate import Translation, outbox_items, translate
 
 ROUTE = "/sbk/api/gateway"
@@ -57,6 +58,8 @@ class Gateway:
         self._keys, self._window, self._connection, self._senders = keys, window, connection, senders
         self._clock, self._traces = clock, traces
         self.replies: Counter[str] = Counter()
+        # What is asked of the hub and recorded nowhere here.
+        self._asks: dict[str, Callable[[Fields], Awaitable[Answer]]] = {"SBK1001": self._query, "SBK9001": self._reconcile}
 
     async def answer(self, body: bytes) -> dict[str, object]:
         """Returns the signed reply to *body*, whatever it is."""
@@ -83,10 +86,10 @@ class Gateway:
         self._window.check(request.app_id, request.msg_id, request.timestamp, self._clock())
         data = decrypt(request.data, self._keys)
         with answering.reading(f"message {request.msg_id}", ParameterInvalid):
-            return Fields(data) if request.trans_code == "SBK1001" else translate(request, data)
+            return Fields(data) if request.trans_code in self._asks else translate(request, data)
 
     async def _handle(self, request: Request, said: Translation | Fields) -> Answer:
-        answer = await (self._record(request, said) if isinstance(said, Translation) else self._query(said))
+        answer = await (self._record(request, said) if isinstance(said, Translation) else self._asks[request.trans_code](said))
         self._window.remember(request.app_id, request.msg_id, self._clock())
         return _and_refused(answer, said.refused) if isinstance(said, Translation) and said.refused else answer
 
@@ -102,6 +105,20 @@ class Gateway:
         if card is None:
             return CARD_NOT_FOUND, TEXTS[CARD_NOT_FOUND], None
         return OK, TEXTS[OK], query_reply(card)
+
+    async def _reconcile(self, native: Fields) -> Answer:
+        request = totals_request(native, {feed: await sender.last_number() for feed, sender in self._senders.items()})
+        try:
+            answer = await self._connection.submit_totals(request, answering.HUB_PATIENCE_S)
+        except HubUnreachable:
+            return SYSTEM, "交换枢纽暂不可达", None
+        except HubRefusal as refusal:
+            if refusal.code is grpc.StatusCode.INVALID_ARGUMENT:
+                raise ParameterInvalid(f"枢纽不接受（{refusal.reason}）") from refusal
+            if refusal.code is grpc.StatusCode.FAILED_PRECONDITION:
+                raise TotalsRefused(refusal.reason) from refusal
+            return SYSTEM, f"交换枢纽未予答复（{refusal}）", None
+        return OK, TEXTS[OK], totals_reply(answer.comparison)
 
     async def _record(self, request: Request, translation: Translation) -> Answer:
         deadline = answering.hub_deadline()

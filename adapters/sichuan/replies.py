@@ -51,3 +51,9 @@ class ParameterInvalid(Refusal):
     """A field is missing or malformed, or asks for what is not offered."""
 
     code, text = "3001", "参数错误"
+
+
+class TotalsRefused(Refusal):
+    """The totals of a day cannot be taken now: their version does not follow, or the day is stated."""
+
+    code, text = "2002", "总数不能接受"

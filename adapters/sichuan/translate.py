@@ -19,7 +19,7 @@ from adapters.sichuan.usage import translate_usage
 
 CARD_FEED = "sc.card-center"
 MAX_USES = 500
-NOT_OFFERED = {"SBK3001": "挂失名单增量", "SBK9001": "日终对账"}
+NOT_OFFERED = {"SBK3001": "挂失名单增量"}
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,6 @@ from hub.domain.instants import LOCAL
 from hub.domain.reconciliation.day_book import Break
 from hub.domain.settlement.lines import SIDES
 from hub.journal.sessions import session
-from hub.projections import PROJECTIONS, runner
-from hub.projections.engine import create_views
 from hub.reconciliation.comparing import compare
 from hub.reconciliation.desk import ReconciliationDesk, opened
 from hub.reconciliation.files import read_totals
@@ -39,11 +37,8 @@ _DAYS = 31
 @contextmanager
 def _reading() -> Iterator[tuple[str, psycopg.Connection]]:
     """Opens a session that only reads on the database that the settings name; a refusal becomes one line."""
-    with database(Config()) as dsn:
-        with runner.connect(dsn) as views:
-            create_views(views, PROJECTIONS)
-        with session(dsn, "hub_reader", "hub-reconciliation") as connection, refusals():
-            yield dsn, connection
+    with database(Config()) as dsn, session(dsn, "hub_reader", "hub-reconciliation") as connection, refusals():
+        yield dsn, connection
 
 
 @contextmanager

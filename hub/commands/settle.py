@@ -22,8 +22,6 @@ from hub.config import Config
 from hub.domain import reference
 from hub.domain.settlement.statement import UPHELD, WITHDRAWN, Statement
 from hub.journal.sessions import session
-from hub.projections import PROJECTIONS, runner
-from hub.projections.engine import create_views
 from hub.settlement import desk as desks
 from hub.settlement import files, reading
 from hub.settlement.issuing import stated_again
@@ -33,12 +31,17 @@ Code = Annotated[str, typer.Argument(help="结算单编号，如 ST-QR-12。Code
 
 
 @contextmanager
+def _reading() -> Iterator[tuple[str, psycopg.Connection]]:
+    """Opens a session that only reads on the database that the settings name; a refusal becomes one line."""
+    with database(Config()) as dsn, session(dsn, "hub_reader", "hub-settlement") as connection, refusals():
+        yield dsn, connection
+
+
+@contextmanager
 def _desk() -> Iterator[tuple[desks.SettlementDesk, psycopg.Connection]]:
     """Opens the desk on the database that the settings name; a refusal becomes one line."""
-    with database(Config()) as dsn, runner.connect(dsn) as views:
-        create_views(views, PROJECTIONS)
-        with session(dsn, "hub_reader", "hub-settlement") as connection, desks.opened(dsn, connection) as found, refusals():
-            yield found, connection
+    with _reading() as (dsn, connection), desks.opened(dsn, connection) as found:
+        yield found, connection
 
 
 @app.callback()
@@ -79,7 +82,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """列出结算单，最新在前。List statements, the newest first."""
-    with _desk() as (_, connection):
+    with _reading() as (_, connection):
         found = list(reading.listed(connection, scheme, first, last))
     if as_json:
         typer.echo(json.dumps([settle_screen.as_json(one) for one in found]))
@@ -96,7 +99,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """查看一张结算单及其明细。Show a statement with its lines."""
-    with _desk() as (_, connection):
+    with _reading() as (_, connection):
         found = reading.find(connection, code)
     if csv is not None:
         csv.write_text(files.as_csv(found), encoding="utf-8")
@@ -111,7 +114,7 @@ def show(
 @app.command("verify")
 def verify(code: Code, as_json: Json = False) -> None:
     """按日志重算一张结算单，并与所出比对。Make a statement again from the journal and compare: exit code 1 where it differs."""
-    with _desk() as (_, connection):
+    with _reading() as (_, connection):
         found = reading.find(connection, code)
         again = stated_again(connection, found)
     is_equal = again.digest == found.issued.digest

@@ -31,6 +31,7 @@ from hub.demo.items import show_items
 from hub.demo.ledgers import show_ledgers
 from hub.demo.proofs import show_receipts, sign_batches
 from hub.demo.questions import Questions
+from hub.demo.reconciliation import show_reconciliation
 from hub.demo.screen import Picture, announce, draw, farewell, left_behind, show_sealed, suggest
 from hub.demo.small import SmallParticipants, show
 from hub.demo.statements import show_statements
@@ -150,6 +151,7 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
             problems += show_receipts(stage, screen, data_dir, f"http://{log_site}")
             problems += show_funds(stage, screen, target, dsn, data_dir)
             problems += show_statements(stage, screen)
+            problems += show_reconciliation(stage, screen)
             problems += show_audit(stage, screen)
             problems += make_evidence(screen, dsn, data_dir, witness.policy)
             # What was made is recorded, too.

@@ -11,8 +11,10 @@ from eventsourcing.persistence import IntegrityError
 from hub.domain.participant import OPERATOR
 from hub.domain.settlement.statement import Statement
 from hub.domain.settlement_errors import StatementChanged
+from hub.domain.usage import UsageCell
 from hub.intake.request_rules import refuse_identifiers, refuse_invalid
 from hub.journal.recorder import AggregateStore
+from hub.projections.views.usage_counts import changed
 from hub.settlement import reading
 from hub.settlement.issuing import stated, windows
 
@@ -23,17 +25,24 @@ class SettlementDesk:
     def __init__(self, connection: psycopg.Connection, store: AggregateStore) -> None:
         """*connection* reads the journal and the counts."""
         self._connection, self._store = connection, store
+        # What changed between two positions: schemes that are cut together share it.
+        self._changed: tuple[tuple[int, int], dict[UsageCell, tuple[int, int]]] = ((0, 0), {})
 
     def issue(self, scheme: str, day: date, at: datetime, *, early: bool = False) -> Iterator[Statement]:
         """Issues what is due of a scheme through a business day, and yields each; raises as `windows`, ViewBehind and StatementChanged."""
         for window in windows(self._connection, scheme, day, at, early=early):
-            issued = stated(self._connection, window)
+            issued = stated(window, self._changes(window.after, window.cut))
             made = Statement.begin("statement_issued", issued, Statement.create_id(issued.statement_code), at)
             try:
                 self._store.save(made)
             except IntegrityError:
                 raise StatementChanged from None
             yield made
+
+    def _changes(self, after: int, cut: int) -> dict[UsageCell, tuple[int, int]]:
+        if self._changed[0] != (after, cut):
+            self._changed = (after, cut), changed(self._connection, after, cut)
+        return self._changed[1]
 
     def acknowledge(self, code: str, by: protos.StatementParty, digest: bytes, at: datetime) -> Statement:
         """A side finds a statement right."""

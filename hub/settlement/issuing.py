@@ -4,7 +4,7 @@ A window belongs to a business day and is cut on the day after, at the hour of t
 statement, under its own business day. So statements hold each change once: the one after another begins where that one was cut.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from hub.domain.reference.settlement_rows import Scheme
 from hub.domain.settlement.lines import digest_of, lines_of, owed_fen
 from hub.domain.settlement.statement import Statement, code_of, number_of
 from hub.domain.settlement_errors import SchemeUnknown, WindowAlreadyStated, WindowBefore, WindowNotEnded
+from hub.domain.usage import UsageCell
 from hub.journal.times import last_position_by
 from hub.projections.views.usage_counts import changed, reached_by
 from hub.settlement import reading
@@ -78,9 +79,9 @@ def scheme_on(code: str, day: date) -> Scheme:
     return scheme
 
 
-def stated(connection: psycopg.Connection, window: Window) -> protos.StatementIssued:
-    """Returns the statement of a window; raises ViewBehind where the counts have not come so far."""
-    lines = lines_of(changed(connection, window.after, window.cut), window.scheme)
+def stated(window: Window, changes: Mapping[UsageCell, tuple[int, int]]) -> protos.StatementIssued:
+    """Returns the statement of a window, by what changed in it."""
+    lines = lines_of(changes, window.scheme)
     issued = protos.StatementIssued(
         statement_code=code_of(window.scheme.scheme, window.number),
         scheme=window.scheme.scheme,
@@ -106,4 +107,4 @@ def stated_again(connection: psycopg.Connection, statement: Statement) -> protos
         scheme, date.fromisoformat(issued.business_day), number, issued.after_position, issued.cut_position,
         issued.cut_at.ToDatetime(UTC),
     )  # fmt: skip
-    return stated(connection, window)
+    return stated(window, changed(connection, window.after, window.cut))

@@ -23,6 +23,7 @@ from hub.journal.reader import head_position
 from hub.journal.recorder import AggregateStore
 from hub.projections.engine import advance
 from hub.projections.rebuild import rebuild
+from hub.projections.views import usage_counts
 from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.settlement import files, reading
 from hub.settlement.desk import SettlementDesk, of_operator
@@ -241,6 +242,18 @@ def test_a_window_that_cannot_be_stated_is_refused(
     assert head_position(views) == head
 
 
+def test_schemes_that_are_cut_together_read_what_changed_once(
+    desk: SettlementDesk, journal: Recording, views: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.append(ride(fen=200), journey(region="510100"))
+    fold(views)
+    asked = []
+    real = usage_counts.changed
+    monkeypatch.setattr("hub.settlement.desk.changed", lambda *window: asked.append(window) or real(*window))
+    made = [one for scheme in ("QR", "TRANSIT") for one in desk.issue(scheme, DAY, now(), early=True)]
+    assert ([len(one.issued.lines) for one in made], len(asked)) == ([1, 1], 1)
+
+
 def test_a_day_is_stated_once(desk: SettlementDesk, journal: Recording, views: psycopg.Connection) -> None:
     journal.append(ride())
     state(desk, views)
@@ -263,6 +276,16 @@ def test_an_early_cut_is_where_the_counts_are(desk: SettlementDesk, journal: Rec
     journal.append(ride("A00000002", fen=300))
     [made] = desk.issue("QR", DAY, now(), early=True)
     assert (made.issued.cut_position, line_texts(made)) == (1, ["2025-09-01 50 510100 1 200 50"])
+
+
+def test_counts_that_nobody_ever_made_are_no_statement(dsn: str, journal: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal.append(ride())
+    with psycopg.connect(dsn, autocommit=True) as superuser:
+        superuser.execute("DROP TABLE views.checkpoint")
+    monkeypatch.setenv("HUB_DSN", dsn)
+    for command in ("settle", "reconcile"):
+        result = CliRunner().invoke(app, [command, "--day", "2025-09-01"])
+        assert (result.exit_code, "✗" in result.output) == (1, True)
 
 
 @pytest.mark.parametrize("code", ["ST-QR-1", "ST-QR-0", "QR", "ST-", "ST-QR-1x", "ST-QR-99999999999"])

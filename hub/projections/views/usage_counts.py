@@ -113,8 +113,11 @@ def _move_between(connection: psycopg.Connection, summed: dict[UsageCell, tuple[
 
 
 def reached_by(connection: psycopg.Connection) -> int:
-    """Returns the position that the counts have reached."""
-    row = connection.execute("SELECT position FROM views.checkpoint WHERE view = 'daily_usage'").fetchone()
+    """Returns the position that the counts have reached; raises ViewBehind where no view was ever made."""
+    try:
+        row = connection.execute("SELECT position FROM views.checkpoint WHERE view = 'daily_usage'").fetchone()
+    except psycopg.errors.UndefinedTable:
+        raise ViewBehind(as_of_position=0) from None
     return int(row[0]) if row is not None else 0
 
 
