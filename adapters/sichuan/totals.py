@@ -2,8 +2,8 @@
 
 Names beyond those of the format, as its makers would abbreviate: `ywrq` business day, `bbh` version, `czr` who reports, `mx` the cells:
 `fkd` issuing province, `yyqh` region, `yydm` scenario, `bs` uses, `je` yuan, `czbs` reversals, `hxzs` hash total. The reply has `zt` 01
-compared, 02 waiting for a feed; `cybs`, `cyje` what the hub has more, in all and in `mx` for each cell that differs. A day without a use has
-no `mx`.
+compared, 02 waiting for a feed; `cybs`, `cyje` what the hub has more, in all and in `mx` for each cell that differs. A day
+without a use has no `mx`.
 """
 
 from collections.abc import Mapping
