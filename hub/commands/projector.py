@@ -18,12 +18,13 @@ from hub.monitoring.observability import observed
 from hub.processes import runner as process_runner
 from hub.projections import PROJECTIONS, other_views, runner
 from hub.projections.engine import create_views
+from hub.reconciliation import runner as settling
 from hub.tlog import runner as sealing
 from hub.tlog.runner import LogSettings
 
 
 def run(config: Config, dsn: str) -> None:
-    """Folds, runs the hub's own processes, carries out audits and seals the log meanwhile."""
+    """Folds, runs the hub's own processes, carries out audits, cuts windows and seals the log meanwhile."""
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
@@ -34,6 +35,7 @@ def run(config: Config, dsn: str) -> None:
         _others(config, dsn) as others,
         _processes(dsn),
         _auditing(config, dsn),
+        _settling(dsn),
         _sealing(config, dsn),
         witnessing(config, dsn),
         _log_site(config, dsn) as log_site,
@@ -79,12 +81,13 @@ def _beside(run: Callable[[str, threading.Event], None], dsn: str, name: str) ->
 
 @contextlib.contextmanager
 def projections(config: Config, dsn: str) -> Iterator[None]:
-    """Folds, runs the hub's own processes, carries out audits and seals the log, meanwhile; begun before gRPC is at work."""
+    """Folds, runs the hub's own processes, carries out audits, cuts windows and seals the log, meanwhile; begun before gRPC is at work."""
     with (
         _others(config, dsn) as others,
         _beside(partial(runner.run, beside=others), dsn, "projections"),
         _processes(dsn),
         _auditing(config, dsn),
+        _settling(dsn),
         _sealing(config, dsn),
         witnessing(config, dsn),
         _log_site(config, dsn),
@@ -103,6 +106,10 @@ def _processes(dsn: str) -> contextlib.AbstractContextManager[None]:
 
 def _auditing(config: Config, dsn: str) -> contextlib.AbstractContextManager[None]:
     return _beside(partial(auditing.run, config=config), dsn, "audits")
+
+
+def _settling(dsn: str) -> contextlib.AbstractContextManager[None]:
+    return _beside(settling.run, dsn, "settlement")
 
 
 def _sealing(config: Config, dsn: str) -> contextlib.AbstractContextManager[None]:

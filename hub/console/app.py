@@ -42,6 +42,8 @@ from hub.domain.errors import (
     ViewsLate,
 )
 from hub.domain.quarantine import EventNotFound
+from hub.domain.reconciliation_errors import BreakUnknown
+from hub.domain.settlement_errors import StatementUnknown
 from hub.journal.session_pool import DatabaseAway, SessionsBusy
 from hub.telemetry.logs import security
 
@@ -58,6 +60,8 @@ STATUSES: dict[type[HubError], int] = {
     SettlementNotFound: 404,
     SubjectUnknown: 404,
     AuditUnknown: 404,
+    StatementUnknown: 404,
+    BreakUnknown: 404,
     AuditPartMissing: 404,
     PageForbidden: 403,
     FormForged: 403,

@@ -46,7 +46,7 @@ ALIKE = (
     "/feeds", "/participants", "/participants/cq.card-center", "/decisions", "/losses", "/hotlist", "/rules", "/reference",
     "/regions/510100", "{card}/units", "{card}/medical", "{card}/culture",
     "/medical?number=CONSOLE-S1", "/reference/media", "/cases", "/views", "/jobs", "/parked", "/traces", "/audit/looks",
-    "/audit/health", "/audit/log", "/audit/requests/ask?kind=terms",
+    "/audit/health", "/audit/log", "/audit/requests/ask?kind=terms", "/statements", "/breaks",
 )  # fmt: skip
 PATHS = DIFFERENT + ALIKE
 

@@ -88,6 +88,11 @@ GET /reference/{table} ORP
 GET /items ORP
 GET /cases ORS
 GET /cases/{side}/{case_no} ORS
+GET /statements ORPS
+GET /statements/{code} ORPS
+GET /statements/{code}/{line} ORS
+GET /breaks ORPS
+GET /breaks/{code} ORPS
 GET /audit/looks R
 GET /audit/requests ARP
 GET /audit/requests/ask RP
