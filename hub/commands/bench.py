@@ -23,6 +23,7 @@ import hub.bench.rebuild
 import hub.bench.registry
 import hub.bench.replay
 import hub.bench.seal
+import hub.bench.settling
 import hub.bench.steady
 import hub.bench.tampering.campaign
 import hub.bench.telemetry
@@ -236,6 +237,18 @@ def bench_hostile(
 def bench_fsck(as_json: Json = False, events: Annotated[int, typer.Option(min=1, help="事件数。Events.")] = 1_000_000) -> None:
     """检查：日志、旁表与日志树的核对 对 裸读。The check of journal, what is beside it and the log, against raw reads."""
     _finish(hub.bench.fsck.measure(Config(), events, screen.print), as_json)
+
+
+@app.command("settle")
+def bench_settle(
+    as_json: Json = False,
+    events: Annotated[int, typer.Option(min=1_000, help="模拟用卡事件数。Simulated events.")] = 1_000_000,
+    seed: Annotated[int, typer.Option(help="随机种子。Seed.")] = 1,
+) -> None:
+    """结算：多窗口出账之和 对 模拟数据在 SQL 中的独立求和，到分。Statements against an independent sum in SQL, to the fen."""
+    result = hub.bench.settling.measure(Config(), events, seed, screen.print)
+    _finish(result, as_json)
+    raise typer.Exit(0 if result["equal"] and result["verified"] else 1)
 
 
 @app.command("tampering")

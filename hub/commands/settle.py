@@ -17,6 +17,7 @@ from hub.commands.database import database
 from hub.commands.login import acting
 from hub.commands.officer_desk import Side, now, refusals
 from hub.commands.options import Json
+from hub.commands.settle_report import outcome_of
 from hub.commands.wording import screen
 from hub.config import Config
 from hub.domain import reference
@@ -25,6 +26,7 @@ from hub.journal.sessions import session
 from hub.settlement import desk as desks
 from hub.settlement import files, reading
 from hub.settlement.issuing import stated_again
+from hub.trust.report_keys import open_report_signer
 
 app = typer.Typer(help="两省结算：按业务日出账、确认、争议、支付、复核。Statements between the provinces.", invoke_without_command=True)
 Code = Annotated[str, typer.Argument(help="结算单编号，如 ST-QR-12。Code of a statement.")]
@@ -95,6 +97,7 @@ def show(
     code: Code,
     csv: Annotated[Path | None, typer.Option("--csv", help="另存为 CSV。Also write the lines as CSV.")] = None,
     camt: Annotated[Path | None, typer.Option("--camt054", help="另存为 camt.054 式 XML（配 --side）。Also write XML for --side.")] = None,
+    pdf: Annotated[Path | None, typer.Option("--pdf", help="另存为已签名的 PDF。Also write it as a signed PDF.")] = None,
     side: Side = "50",
     as_json: Json = False,
 ) -> None:
@@ -105,6 +108,12 @@ def show(
         csv.write_text(files.as_csv(found), encoding="utf-8")
     if camt is not None:
         camt.write_text(files.as_camt054(found, side), encoding="utf-8")
+    if pdf is not None:
+        # What makes PDFs takes a while to load, and few ask for one.
+        from hub.audit.report import signing
+        from hub.audit.report.pdf import render
+
+        pdf.write_bytes(signing.sign(render(outcome_of(found)), open_report_signer(Config().certificates_dir)))
     if as_json:
         typer.echo(json.dumps(settle_screen.as_json(found, with_lines=True)))
         return

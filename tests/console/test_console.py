@@ -89,10 +89,10 @@ GET /items ORP
 GET /cases ORS
 GET /cases/{side}/{case_no} ORS
 GET /statements ORPS
-GET /statements/{code} ORPS
-GET /statements/{code}/{line} ORS
+GET /statements/{statement} ORPS
+GET /statements/{statement}/{row} ORS
 GET /breaks ORPS
-GET /breaks/{code} ORPS
+GET /breaks/{broken} ORPS
 GET /audit/looks R
 GET /audit/requests ARP
 GET /audit/requests/ask RP
@@ -283,6 +283,9 @@ def test_a_role_sees_its_pages_and_no_others(scene: Scene, by_role: dict[str, Vi
         "trace": "0" * 32,
         "region": "510100",
         "audit": "AU-999",
+        "statement": "ST-QR-1",
+        "row": "1",
+        "broken": "BR-51-20250901-1",
     }
     if "sign-out" in path or "admin/users" in path:
         known["name"] = "nobody"
@@ -717,6 +720,7 @@ def test_headings_menus_and_forms_are_english_in_english(scene: Scene, auditor: 
     auditor.post("/purpose", handle=f"decision-{scene.refused}", purpose="AUDIT", back="/decisions")
     places = {"position": scene.refused, "feed": "cq.usage", "name": "cq.card-center", "code": "ORD-TRANSIT/1", "table": "media"}
     places["region"], places["audit"] = "510100", "AU-1"
+    places |= {"statement": "ST-QR-1", "row": 1, "broken": "BR-51-20250901-1"}
     shown = [
         entry.path.replace(":path", "").format(**places, handle="none", side="51", case_no="X", sequence=1, trace="x") for entry in ENTRIES
     ]

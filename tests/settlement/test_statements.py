@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from xml.etree import ElementTree as Xml
 
 import psycopg
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from hub.audit.report.checking import attached
 from hub.cli import app
 from hub.domain import errors, reference, settlement_errors
 from hub.domain.settlement.lines import digest_of, lines_of, net_fen, owed_fen
@@ -368,9 +370,10 @@ def test_files_have_the_money_of_the_statement(made: Statement) -> None:
 
 
 def test_the_command_issues_shows_acknowledges_and_checks_again(
-    dsn: str, journal: Recording, views: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+    dsn: str, journal: Recording, views: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HUB_DSN", dsn)
+    monkeypatch.setenv("HUB_DATA_DIR", str(tmp_path))
 
     def run(*arguments: str) -> tuple[int, str]:
         result = CliRunner().invoke(app, ["settle", *arguments])
@@ -382,6 +385,9 @@ def test_the_command_issues_shows_acknowledges_and_checks_again(
     assert (code, [one["net_50_to_51_fen"] for one in json.loads(said.splitlines()[-1])]) == (0, [200])
     assert run("acknowledge", "ST-QR-1", "--side", "50", "--operator", "li.lei")[0] == 0
     assert "510100" in run("show", "ST-QR-1")[1]
+    assert run("show", "ST-QR-1", "--pdf", str(tmp_path / "statement.pdf"))[0] == 0
+    checked = CliRunner().invoke(app, ["audit", "check-report", str(tmp_path / "statement.pdf"), "--json"])
+    assert (checked.exit_code, "ST-QR-1" in attached((tmp_path / "statement.pdf").read_bytes())["outcome.json"].decode()) == (0, True)
     assert json.loads(run("list", "--json")[1].splitlines()[-1])[0]["acknowledged_by"] == ["50"]
     code, said = run("verify", "ST-QR-1", "--json")
     assert (code, json.loads(said.splitlines()[-1])["equal"]) == (0, True)

@@ -13,7 +13,7 @@ from hub.domain.reconciliation.differences import CLASS_NAMES
 from hub.journal.reader import head_position
 from hub.reconciliation.reading import day_books, find_break, position_of
 from hub.settlement.files import yuan
-from hub.words.kinds import KINDS
+from hub.words.further_kinds import kind_words
 from hub.words.reconciliation import CAUSES, CLASSES, REASONS, STATES
 
 DAYS = 31
@@ -63,7 +63,7 @@ def one_break(page: Page) -> Shown:
     """Shows one break: both figures, what it comes of, the events that show it, and its steps."""
     with page.reading() as connection:
         head = head_position(connection)
-        book, one = find_break(connection, page.parameters["code"])
+        book, one = find_break(connection, page.parameters["broken"])
         evidence = [(ref.feed, ref.sequence, position_of(connection, ref.feed, ref.sequence)) for ref in one.evidence]
     side, day = day_of_code(one.code)
     uses, fen = one.ours.less(one.theirs)
@@ -107,7 +107,7 @@ def _steps(page: Page, book: DayBook, one: Break) -> Table:
         if getattr(message, "break_code", "") == one.code:
             by = message.by if "by" in message.DESCRIPTOR.fields_by_name and message.HasField("by") else None
             side = page.of_province(by.province) if by is not None else page.t("枢纽", "the hub")
-            rows.append((page.at(int(at.timestamp() * 1_000_000)), Cell(page.words.of(KINDS, kind), code=kind), side, _says(page, message)))
+            rows.append((page.at(int(at.timestamp() * 1_000_000)), Cell(page.t(*kind_words(kind)), code=kind), side, _says(page, message)))
     return table("steps", columns, rows)
 
 

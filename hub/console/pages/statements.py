@@ -11,7 +11,7 @@ from hub.journal.reader import events_at, head_position
 from hub.projections.views.usage_changes import events_behind
 from hub.settlement import reading
 from hub.settlement.files import yuan
-from hub.words.kinds import KINDS
+from hub.words.further_kinds import kind_words
 from hub.words.settlement import ROUTES, STATES
 
 MOST, MOST_EVENTS = 200, 500
@@ -42,7 +42,7 @@ def statements(page: Page) -> Shown:
 def statement(page: Page) -> Shown:
     """Shows one statement with its lines, each leading to its events."""
     with page.reading() as connection:
-        head, found = head_position(connection), reading.find(connection, page.parameters["code"])
+        head, found = head_position(connection), reading.find(connection, page.parameters["statement"])
     issued = found.issued
     values = {
         "one": found,
@@ -58,9 +58,9 @@ def statement(page: Page) -> Shown:
 
 def line(page: Page) -> Shown:
     """Shows the events behind a line of a statement."""
-    number = page.parameters["line"]
+    number = page.parameters["row"]
     with page.reading() as connection:
-        head, found = head_position(connection), reading.find(connection, page.parameters["code"])
+        head, found = head_position(connection), reading.find(connection, page.parameters["statement"])
         if not (number.isascii() and number.isdigit() and 1 <= int(number) <= len(found.issued.lines)):
             raise PageUnknown
         one = found.issued.lines[int(number) - 1]
@@ -73,7 +73,7 @@ def line(page: Page) -> Shown:
         Column("recorded", "记录", "Recorded", "time"),
     )
     rows = [
-        (Cell(f"{event.position:,}", f"/journal/{event.position}"), Cell(page.words.of(KINDS, event.kind), code=event.kind),
+        (Cell(f"{event.position:,}", f"/journal/{event.position}"), Cell(page.t(*kind_words(event.kind)), code=event.kind),
          page.at(event.recorded_us))
         for event in events
     ]  # fmt: skip
@@ -126,7 +126,7 @@ def _steps(page: Page, found: Statement) -> Table:
     for kind, at, message in found.steps:
         by = message.by if kind != "statement_issued" else None
         side, name = (page.of_province(by.province), by.name) if by is not None else (page.t("枢纽", "the hub"), "—")
-        rows.append((page.at(int(at.timestamp() * 1_000_000)), Cell(page.words.of(KINDS, kind), code=kind), side, name))
+        rows.append((page.at(int(at.timestamp() * 1_000_000)), Cell(page.t(*kind_words(kind)), code=kind), side, name))
     return table("steps", columns, rows)
 
 
