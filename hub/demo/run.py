@@ -150,8 +150,7 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
             problems += case.look(at_once=True)
             problems += show_receipts(stage, screen, data_dir, f"http://{log_site}")
             problems += show_funds(stage, screen, target, dsn, data_dir)
-            problems += show_statements(stage, screen)
-            problems += show_reconciliation(stage, screen)
+            problems += show_statements(stage, screen) + show_reconciliation(stage, screen)
             problems += show_audit(stage, screen)
             problems += make_evidence(screen, dsn, data_dir, witness.policy)
             # What was made is recorded, too.
