@@ -27,6 +27,7 @@ from adapters.kit import FeedSender, HubConnection, HubUnreachable
 from adapters.kit import Refusal as HubRefusal
 from adapters.kit.inbox import is_regular
 from adapters.kit.private_files import close_to_others, private_directory
+from adapters.kit.totals import reached
 from adapters.kit.values import where
 
 LOOK_AGAIN_S: Final = 1.0
@@ -78,8 +79,8 @@ class TotalsInbox:
 
     async def _report(self, file: TotalsFile) -> Comparison:
         """Reports totals; raises FileRefused where the hub does not take them, now or later."""
-        reached = {feed: await sender.last_number() for feed, sender in self._senders.items()}
-        through = [FeedReach(feed=feed, sequence=number) for feed, number in sorted(reached.items()) if number]
+        numbered = await reached(self._senders)
+        through = [FeedReach(feed=feed, sequence=number) for feed, number in sorted(numbered.items()) if number]
         request = SubmitControlTotalsRequest(
             business_day=file.business_day, version=file.version, totals=file.totals, through=through, person=file.person
         )

@@ -78,11 +78,6 @@ class FeedSender:
         """Returns which of the acknowledged *sequences* the hub quarantined, with the rules they break."""
         return await asyncio.to_thread(self._outbox.quarantined, self.feed, list(sequences))
 
-    async def last_number(self) -> int:
-        """Returns the number that was given last, 0 before the first: what the province has sent reaches so far."""
-        state = await asyncio.to_thread(self._outbox.state, self.feed)
-        return state.next_sequence - 1
-
     def status(self) -> dict[str, object]:
         """Returns the feed's state, how far it is, and its counters since the start."""
         feed = self._outbox.state(self.feed)

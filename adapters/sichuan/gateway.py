@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import grpc
 from chuanyu.exchange.v1.card_service_pb2 import GetCardRequest
@@ -29,9 +30,9 @@ from adapters.sichuan.fields import Fields
 from adapters.sichuan.keys import Keys
 from adapters.sichuan.nonce_window import NonceWindow
 from adapters.sichuan.query import query_reply, query_request
-from adapters.sichuan.replies import CARD_NOT_FOUND, OK, SYSTEM, TEXTS, MessageRepeated, ParameterInvalid, Refusal, TotalsRefused
+from adapters.sichuan.replies import CARD_NOT_FOUND, OK, SYSTEM, TEXTS, MessageRepeated, ParameterInvalid, Refusal
 from adapters.sichuan.standing import reply_code
-from adapters.sichuan.totals import totals_reply, totals_request
+from adapters.sichuan.totals import reconcile
 from adapters.sichuan.translate import Translation, outbox_items, translate
 
 ROUTE = "/sbk/api/gateway"
@@ -40,6 +41,7 @@ MAX_BODY_BYTES = 1_000_000
 
 log = logging.getLogger(__name__)
 Answer = tuple[str, str, object]
+Ask = Callable[[Fields], Awaitable[Answer]]
 
 
 class Gateway:
@@ -56,10 +58,8 @@ class Gateway:
     ) -> None:
         """Takes the *senders* by feed; the caller runs and closes them."""
         self._keys, self._window, self._connection, self._senders = keys, window, connection, senders
-        self._clock, self._traces = clock, traces
-        self.replies: Counter[str] = Counter()
-        # What is asked of the hub and recorded nowhere here.
-        self._asks: dict[str, Callable[[Fields], Awaitable[Answer]]] = {"SBK1001": self._query, "SBK9001": self._reconcile}
+        self._clock, self._traces, self.replies = clock, traces, Counter[str]()
+        self._asks: dict[str, Ask] = {"SBK1001": self._query, "SBK9001": partial(reconcile, connection, senders)}
 
     async def answer(self, body: bytes) -> dict[str, object]:
         """Returns the signed reply to *body*, whatever it is."""
@@ -106,20 +106,6 @@ class Gateway:
             return CARD_NOT_FOUND, TEXTS[CARD_NOT_FOUND], None
         return OK, TEXTS[OK], query_reply(card)
 
-    async def _reconcile(self, native: Fields) -> Answer:
-        request = totals_request(native, {feed: await sender.last_number() for feed, sender in self._senders.items()})
-        try:
-            answer = await self._connection.submit_totals(request, answering.HUB_PATIENCE_S)
-        except HubUnreachable:
-            return SYSTEM, "交换枢纽暂不可达", None
-        except HubRefusal as refusal:
-            if refusal.code is grpc.StatusCode.INVALID_ARGUMENT:
-                raise ParameterInvalid(f"枢纽不接受（{refusal.reason}）") from refusal
-            if refusal.code is grpc.StatusCode.FAILED_PRECONDITION:
-                raise TotalsRefused(refusal.reason) from refusal
-            return SYSTEM, f"交换枢纽未予答复（{refusal}）", None
-        return OK, TEXTS[OK], totals_reply(answer.comparison)
-
     async def _record(self, request: Request, translation: Translation) -> Answer:
         deadline = answering.hub_deadline()
         code = await self._standing(translation) if translation.is_lifecycle else OK
@@ -156,12 +142,11 @@ class Gateway:
 
     def status(self) -> dict[str, object]:
         """Returns counters and feed states, nothing of any card or person."""
-        feeds = {name: sender.status() for name, sender in self._senders.items()}
         return {
             "hub": self._connection.target,
             "replies": dict(self.replies),
             "remembered_messages": self._window.count(),
-            "feeds": feeds,
+            "feeds": {name: sender.status() for name, sender in self._senders.items()},
         }
 
 

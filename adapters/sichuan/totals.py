@@ -8,24 +8,45 @@ without a use has no `mx`.
 
 from collections.abc import Mapping
 
+import grpc
 from chuanyu.exchange.v1.reconciliation_pb2 import ControlTotal, FeedReach
 from chuanyu.exchange.v1.reconciliation_service_pb2 import Comparison, ComparisonState, SubmitControlTotalsRequest
 
+from adapters.kit import FeedSender, HubConnection, HubUnreachable, answering
+from adapters.kit import Refusal as HubRefusal
+from adapters.kit.totals import reached
 from adapters.sichuan.fields import Fields
+from adapters.sichuan.replies import OK, SYSTEM, TEXTS, ParameterInvalid, TotalsRefused
 
 MAX_CELLS = 20_000
 _MAX_HASH = 1 << 64
 
 
-def totals_request(native: Fields, reached: Mapping[str, int]) -> SubmitControlTotalsRequest:
-    """Returns the totals in the hub's words; *reached* says how far each feed was numbered when they came. Raises ParameterInvalid."""
+async def reconcile(connection: HubConnection, senders: Mapping[str, FeedSender], native: Fields) -> tuple[str, str, object]:
+    """Reports the totals to the hub and returns the reply; raises ParameterInvalid or TotalsRefused."""
+    request = totals_request(native, await reached(senders))
+    try:
+        answer = await connection.submit_totals(request, answering.HUB_PATIENCE_S)
+    except HubUnreachable:
+        return SYSTEM, "交换枢纽暂不可达", None
+    except HubRefusal as refusal:
+        if refusal.code is grpc.StatusCode.INVALID_ARGUMENT:
+            raise ParameterInvalid(f"枢纽不接受（{refusal.reason}）") from refusal
+        if refusal.code is grpc.StatusCode.FAILED_PRECONDITION:
+            raise TotalsRefused(refusal.reason) from refusal
+        return SYSTEM, f"交换枢纽未予答复（{refusal}）", None
+    return OK, TEXTS[OK], totals_reply(answer.comparison)
+
+
+def totals_request(native: Fields, numbered: Mapping[str, int]) -> SubmitControlTotalsRequest:
+    """Returns the totals in the hub's words; *numbered* says how far each feed was numbered when they came. Raises ParameterInvalid."""
     version = native.count("bbh")
     if not version:
         raise native.fault("bbh")
     if not native.day("ywrq"):
         raise native.fault("ywrq")
     cells = [_total(row) for row in native.rows("mx", MAX_CELLS)] if native.has("mx") else []
-    through = [FeedReach(feed=feed, sequence=number) for feed, number in sorted(reached.items()) if number]
+    through = [FeedReach(feed=feed, sequence=number) for feed, number in sorted(numbered.items()) if number]
     return SubmitControlTotalsRequest(
         business_day=native.day("ywrq"), version=version, totals=cells, through=through, person=native.required("czr")
     )
