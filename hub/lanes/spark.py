@@ -30,6 +30,10 @@ class SparkMissing(HubError):
     """Spark is not installed here: pip install 'chuanyu-exchange-hub[spark]', and Java 17."""
 
 
+class SparkUnusable(HubError):
+    """Spark does not start, or its master does not answer; look at what it said, and whether Java 17 is installed:"""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """One call: where its result is kept, under which number, and the pickled function with its arguments."""
@@ -44,7 +48,7 @@ class Task:
 def executors_of(master: str, dsn: str, stopped: type[HubError]) -> Iterator[Executor]:
     """Gives the executors of a Spark master such as `spark://host:7077` or `local-cluster[2,1,1024]`.
 
-    Raises SparkMissing, and *stopped* where a task fails for good.
+    Raises SparkMissing, SparkUnusable, and *stopped* where a task fails for good.
     """
     try:
         from pyspark import SparkConf, SparkContext
@@ -56,7 +60,11 @@ def executors_of(master: str, dsn: str, stopped: type[HubError]) -> Iterator[Exe
     with connect(dsn, SESSION) as connection:
         connection.execute(f"CREATE UNLOGGED TABLE {table} (number integer PRIMARY KEY, result bytea NOT NULL)".encode())
         try:
-            context = SparkContext(conf=SparkConf().setMaster(master).setAll(list(_SETTINGS.items())))
+            try:
+                context = SparkContext(conf=SparkConf().setMaster(master).setAll(list(_SETTINGS.items())))
+            # Without Java it is a RuntimeError, of another master whatever Java says.
+            except Exception as failure:
+                raise SparkUnusable(f"{str(failure).strip().splitlines()[0][:200]}") from failure
             executor = _OnSpark(context, dsn, table, stopped)
             try:
                 yield executor

@@ -230,6 +230,7 @@ CHINESE = {
     "RebuildUnderWay": "另一个进程正在重建或核对该视图；请等待。",
     "RebuildStopped": "重建的一个进程结束了；现有视图未变。请重新运行。",
     "SparkMissing": "此处未安装 Spark：请执行 pip install 'chuanyu-exchange-hub[spark]'，并安装 Java 17。",
+    "SparkUnusable": "Spark 未能启动，或其主节点没有应答；请看它所说的，并确认已安装 Java 17：",
     "RebuiltViewDiffers": "重建的视图与现有视图在同一位置不同；请保留两者并查明原因。",
     # Export
     "ExportBeyondHead": "日志尚未到达要导出到的位置；请取不超过日志末尾的位置。",

@@ -18,7 +18,7 @@ from hub.export.writing import export
 from hub.journal.reader import head_position
 from hub.lanes import columns
 from hub.lanes.rebuild import RebuildStopped, rebuild_from
-from hub.lanes.spark import SparkMissing, Task, carry_out, executors_of
+from hub.lanes.spark import SparkMissing, SparkUnusable, Task, carry_out, executors_of
 from hub.lanes.units import leave, session
 from hub.projections import PROJECTIONS, runner
 from tests.lanes.test_lanes import NAMES, digests, leftovers, record_by_chance
@@ -106,6 +106,13 @@ def test_the_views_are_the_same_on_spark_also_where_an_executor_is_killed(
     assert {result.view: (result.is_equal, result.switched) for result in results} == dict.fromkeys(NAMES, (True, True))
     assert (digests(views), leftovers(views)) == (before, [])
     assert bool(killed) == bool(seed)
+
+
+@pytest.mark.slow
+@on_spark
+def test_a_spark_that_does_not_start_is_refused_with_what_it_said(dsn: str) -> None:
+    with pytest.raises(SparkUnusable, match="Java"), executors_of("nonsense", dsn, RebuildStopped):
+        pass
 
 
 @pytest.mark.slow
