@@ -92,6 +92,15 @@ def test_a_link_between_pages_leads_somewhere(page: Path) -> None:
     assert gone == []
 
 
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
+def test_a_newcomer_finds_every_room_and_service_in_the_readme(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    rooms = {f"{room.parent.name}/" for room in (ROOT / "hub").glob("*/__init__.py")}
+    rooms |= {f"{room.parent.name}/" for room in (ROOT / "adapters").glob("*/__init__.py")}
+    calls = {service.name for service in services()}
+    assert sorted(name for name in rooms | calls if name not in text) == []
+
+
 def test_the_page_of_decisions_says_of_every_direct_dependency_what_it_is_for() -> None:
     text = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")
     rows = text.partition("| package | for |")[2].partition("\n\n")[0]
