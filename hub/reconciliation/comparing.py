@@ -17,7 +17,7 @@ from hub.projections.views.usage_counts import Wanted, counts
 from hub.reconciliation.evidence import Asked, known, released
 from hub.reconciliation.reading import day_book, position_of, streams
 
-MISSING, WAITING, COMPARED = "MISSING", "WAITING", "COMPARED"
+MISSING, WAITING, LAGGING, COMPARED = "MISSING", "WAITING", "LAGGING", "COMPARED"
 # Totals of a business day are due on the day after, at noon in +08:00 [D].
 DUE_AT = time(12)
 
@@ -63,8 +63,11 @@ def compare(connection: psycopg.Connection, side: str, day: date) -> Comparison:
         return Comparison(side, day, book, MISSING, 0, now.position, [], [silence(served, "NO_TOTALS")], served)
     named = [position_of(connection, one.feed, one.sequence) for one in newest.through]
     reach = max((one or 0 for one in named), default=newest.counted_position)
-    if None in named or reach > now.position:
+    if None in named:
         return Comparison(side, day, book, WAITING, reach, now.position, [], [silence(served, "FEED_BEHIND")], served)
+    if reach > now.position:
+        # The feed has come, the hub's own count has not: that is no fault of the side.
+        return Comparison(side, day, book, LAGGING, reach, now.position, [], [], served)
     then = ours if reach == now.position else _by_cell(counts(connection, Wanted(text, text), reach).cells)
     cells = compared(side, ours, then, figures_of(newest.totals))
     feeds = streams(connection)

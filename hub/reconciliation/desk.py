@@ -22,7 +22,7 @@ from hub.domain.settlement_errors import StatementUnknown
 from hub.intake.request_rules import refuse_identifiers, refuse_invalid
 from hub.journal.recorder import AggregateStore
 from hub.projections.views.usage_counts import reached_by
-from hub.reconciliation.comparing import COMPARED, Comparison, compare, due_at
+from hub.reconciliation.comparing import COMPARED, LAGGING, Comparison, compare, due_at
 from hub.reconciliation.reading import day_book, find_break, streams
 from hub.settlement import reading as statements
 
@@ -54,10 +54,10 @@ class ReconciliationDesk:
     def reconcile(self, side: str, day: date, at: datetime) -> Comparison:
         """Compares a day with a side and records what became of its breaks; a side that has not reported in time is a break, too.
 
-        Raises BreakChanged.
+        Nothing is recorded while the hub's own count lags behind the totals. Raises BreakChanged.
         """
         found = compare(self._connection, side, day)
-        if found.state != COMPARED and at < due_at(day):
+        if found.state == LAGGING or (found.state != COMPARED and at < due_at(day)):
             return found
         book = reconciled(found.book, side, day, found.differences, _due(at), at)
         if book is not None:

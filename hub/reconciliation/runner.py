@@ -22,7 +22,7 @@ from hub.domain.settlement_errors import StatementChanged
 from hub.journal.persisting import Words, persist
 from hub.journal.sessions import locks, session
 from hub.reconciliation import desk as books
-from hub.reconciliation.comparing import due_at
+from hub.reconciliation.comparing import LAGGING, due_at
 from hub.reconciliation.reading import day_books
 from hub.settlement import desk as statements
 from hub.settlement import reading
@@ -113,5 +113,6 @@ class Runner:
             return
         if look.version or look.is_due:
             with books.opened(self._dsn, self._connection) as desk:
-                desk.reconcile(side, day, now)
+                if desk.reconcile(side, day, now).state == LAGGING:
+                    return
         self._looks[side, day] = look

@@ -3,6 +3,7 @@
 COMPARISONS = {
     "MISSING": ("未报总数", "no totals"),
     "WAITING": ("等数据到齐", "waiting for the feed"),
+    "LAGGING": ("等枢纽计入", "waiting for the hub's own count"),
     "COMPARED": ("已比对", "compared"),
 }
 CLASSES = {

@@ -20,23 +20,25 @@ BOOKS = st.dictionaries(st.sampled_from(CELLS), FIGURES)
 PARTY = parties.StatementParty(province="51", participant="hub", name="li.lei")
 
 
-@given(st.lists(st.tuples(BOOKS, BOOKS, BOOKS, st.integers(0, 5)), min_size=1, max_size=6))
+@given(st.lists(st.tuples(BOOKS, BOOKS, BOOKS, st.integers(0, 5), st.booleans()), min_size=1, max_size=6))
 def test_what_breaks_explain_is_the_difference(
-    rounds: list[tuple[dict[Cell, Figure], dict[Cell, Figure], dict[Cell, Figure], int]],
+    rounds: list[tuple[dict[Cell, Figure], dict[Cell, Figure], dict[Cell, Figure], int, bool]],
 ) -> None:
     book: DayBook | None = None
-    for number, (now, then, theirs, closed) in enumerate(rounds, 1):
+    for number, (now, then, theirs, closed, is_silent) in enumerate(rounds, 1):
         totals = protos.ReconTotalsRecorded(by=PARTY, business_day="2025-09-01", version=number)
         book = recorded(book, "51", DAY, "recon_totals_recorded", totals, AT)
         cells = compared("51", now, then, theirs)
-        book = reconciled(book, "51", DAY, differences(cells, {}), lambda _: "2025-09-05", AT)
-        assert book is not None
         whole = NOTHING
         for one in cells:
             whole = whole.plus(one.difference)
-        assert book.explained == whole
+        found = [silence(whole, "FEED_BEHIND")] if is_silent else differences(cells, {})
+        before_silence = [one for one in book.breaks.values() if not one.is_silence]
+        book = reconciled(book, "51", DAY, found, lambda _: "2025-09-05", AT)
+        assert book is not None and book.explained == whole
+        assert not is_silent or [one for one in book.breaks.values() if not one.is_silence] == before_silence
         before = book.version
-        reconciled(book, "51", DAY, differences(cells, {}), lambda _: "2025-09-05", AT)
+        reconciled(book, "51", DAY, found, lambda _: "2025-09-05", AT)
         assert book.version == before
         for code in [one.code for one in book.breaks.values() if one.is_open][:closed]:
             book.leave(PARTY, code, protos.BREAK_CAUSE_ACCEPTED, (), AT)

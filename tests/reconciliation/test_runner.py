@@ -82,3 +82,14 @@ def test_counts_that_are_behind_are_waited_for(dsn: str, acting: Acting) -> None
     fold(acting.views)
     runner.round(at("2025-09-03 06:00"))
     assert stated(acting) == ["2025-09-01", "2025-09-02"]
+
+
+def test_a_day_that_the_hub_has_not_counted_so_far_is_compared_in_a_later_round(dsn: str, acting: Acting) -> None:
+    acting.use({"use": "b", "fen": 300})
+    acting.totals({"totals": "51", "cells": [["50", "510100", "TRA.QR", 1, 200]], "through": [["sc.usage", 2]], "lagging": True})
+    runner = Runner(dsn, acting.views)
+    runner.round(at("2025-09-02 11:00"))
+    assert breaks(acting, "51") == []
+    fold(acting.views)
+    runner.round(at("2025-09-02 11:00"))
+    assert breaks(acting, "51") == ["LONG 50 510100 TRA.QR +1 +300 NOT_IN_TOTALS OPEN"]

@@ -51,6 +51,11 @@ class Break:
         return self.cell, part_of(self.break_class)
 
     @property
+    def is_silence(self) -> bool:
+        """Whether it is of a side that has not reported in time."""
+        return self.key[1] == part_of(control.BREAK_CLASS_MISSING_TOTALS)
+
+    @property
     def is_open(self) -> bool:
         """Whether it is still to be settled."""
         return self.state != CLOSED
@@ -117,9 +122,10 @@ class DayBook(HubAggregate):
 
     @property
     def explained(self) -> Figure:
-        """What breaks explain together."""
+        """What breaks explain together; while a side is silent, its silence explains the whole day."""
+        standing = [one for one in self.breaks.values() if one.is_open or one.cause in LEFT]
         total = NOTHING
-        for one in self.breaks.values():
+        for one in [one for one in standing if one.is_silence] or standing:
             total = total.plus(one.amount)
         return total
 
@@ -210,10 +216,16 @@ def recorded(book: DayBook | None, side: str, day: date, kind: str, message: Mes
 def reconciled(
     book: DayBook | None, side: str, day: date, found: Sequence[Difference], due: Callable[[Difference], str], at: datetime
 ) -> DayBook | None:
-    """Opens, moves, reopens and closes breaks, so that they say what was found; where they say it already nothing is recorded."""
+    """Opens, moves, reopens and closes breaks, so that they say what was found; where they say it already nothing is recorded.
+
+    Silence says nothing of any cell: the breaks of cells stay as they are until the totals can be compared.
+    """
     by_key = {one.key: one for one in found}
+    is_silent = any(one.break_class == control.BREAK_CLASS_MISSING_TOTALS for one in found)
     for known in list(book.breaks.values()) if book is not None else ():
         assert book is not None
+        if is_silent and not known.is_silence:
+            continue
         one = by_key.pop(known.key, None)
         if (said := _said_of(known, one, book.newest, due)) is not None:
             book.record(*said, at)
