@@ -27,9 +27,9 @@ setup: .venv/.ready
 
 .venv/.ready: pyproject.toml tests/requirements.txt protos/hatch_build.py $(wildcard protos/chuanyu/exchange/v1/*.proto)
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@echo "setting up .venv (a minute at most on the first run) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "python3-venv is missing: run 'make system-deps' as root"; exit 1; }
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement tests/uv-requirements.txt
-	@echo "setting up .venv (a minute at most on the first run) ..."
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirements tests/requirements.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@

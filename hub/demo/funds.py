@@ -33,7 +33,7 @@ from hub.journal.recorder import AggregateStore
 from hub.stage import ChildDied, Stage, free_port
 from hub.trust.authority import CertificateFiles, issue_participant
 
-_PAYER, _BANK_FEED, _BANK = "sc.subsidies", "sc.bank-103", "103"
+_PAYER, _BANK_FEED, _BANK = "sc.subsidies", "sc.demo-bank", "103"
 _REGION, _PROJECT, _AMOUNT_FEN, _ROWS = "510100", "GLJT", 23_000, 6
 _MOVED, _DORMANT = 2, 5
 WITHIN_S, DEADLINE_S = 60.0, 10.0

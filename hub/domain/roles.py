@@ -237,4 +237,4 @@ def rights_of(province: str, grants: tuple[Grant, ...]) -> Rights:
 
 NO_RIGHTS = rights_of("", ())
 # Operators' tools look into every card and try every question; they report nothing and subscribe to nothing.
-OPERATORS = rights_of("", (Grant("ISSUER"), Grant("SERVICE_POINT", Scope(("*",), PROVINCES))))
+OPERATORS = rights_of("", (Grant("FUND_PAYER"), Grant("ISSUER"), Grant("SERVICE_POINT", Scope(("*",), PROVINCES))))

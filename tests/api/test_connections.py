@@ -147,8 +147,10 @@ async def half_open(hub: RunningHub, urn: str, connections: int, streams: int, m
     return list(wires)
 
 
-def asked_meanwhile(hub: RunningHub, attack: Coroutine[None, None, list[Wire]], questions: int = 20) -> tuple[int, list[Wire]]:
-    """How many questions of another participant were answered while an attack went on, and the attack's connections at its end."""
+def asked_meanwhile(
+    hub: RunningHub, attack: Coroutine[None, None, list[Wire]], questions: int = 20, refusals: int = 0
+) -> tuple[int, list[Wire]]:
+    """How many questions of another participant were answered while an attack went on, and its connections once it had its refusals."""
 
     async def play() -> tuple[int, list[Wire]]:
         wires = await attack
@@ -158,6 +160,9 @@ def asked_meanwhile(hub: RunningHub, attack: Coroutine[None, None, list[Wire]], 
             for _ in range(questions):
                 await feeds.GetFeed(feed_service_pb2.GetFeedRequest(feed="cq.usage"), timeout=DEADLINE_S)
                 answered += 1
+        async with asyncio.timeout(DEADLINE_S):
+            while sum(wire.received.get(HEADERS, 0) for wire in wires) < refusals:
+                await asyncio.sleep(0.02)
         await asyncio.gather(*(wire.close() for wire in wires))
         return answered, wires
 
@@ -217,7 +222,7 @@ def test_a_request_that_does_not_come_in_time_is_refused(impatient_hub: RunningH
 
 
 def test_calls_of_a_suspended_participant_are_refused_before_their_request_comes(shared_hub: RunningHub) -> None:
-    answered, wires = asked_meanwhile(shared_hub, half_open(shared_hub, suspended(shared_hub), 3, 100, GET_FEED))
+    answered, wires = asked_meanwhile(shared_hub, half_open(shared_hub, suspended(shared_hub), 3, 100, GET_FEED), refusals=300)
     assert answered == 20
     assert sum(wire.received.get(HEADERS, 0) for wire in wires) == 300
 

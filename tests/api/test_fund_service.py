@@ -187,3 +187,12 @@ def test_the_screens_say_it_in_both_languages(shared_hub: RunningHub, seen: int,
     wrong.write_text("row,card\n1,A00000001\n", encoding="utf-8")
     unread = run(shared_hub, monkeypatch, "funds", "check", str(wrong), "--check-id", "K1", "--region", "500103")
     assert unread.exit_code == 1 and "row_no,issuer,card_no,account" in unread.output
+
+
+def test_an_operator_checks_a_list_of_payees(shared_hub: RunningHub, seen: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    listed = tmp_path / "payees.csv"
+    listed.write_text("row_no,issuer,card_no,account\n1,50,A00000001,\n2,50,A99999999,\n", encoding="utf-8")
+    asked_for = ["funds", "check", str(listed), "--check-id", "K2", "--region", "500103", "--project", "GLJT", "--period", "2026-03"]
+    checked = run(shared_hub, monkeypatch, *asked_for, "--target", shared_hub.targets[0], "--json")
+    assert checked.exit_code == 0, checked.output
+    assert [int(row["row_no"]) for row in json.loads(checked.stdout.splitlines()[-1])["payees"]] == [1, 2]

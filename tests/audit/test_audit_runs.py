@@ -241,7 +241,7 @@ def test_a_full_disk_fails_the_request_by_name_and_the_next_one_is_delivered(pla
         fill(disk)
         audit = place.reached(place.asked(), "FAILED", "DELIVERED")
         assert (audit.state, audit.reason_code) == ("FAILED", "DISK_FULL")
-        assert not Folder(disk, audit.code).path.exists()
+        until(lambda: not Folder(disk, audit.code).path.exists())
         free(disk)
         assert place.reached(place.asked(), "FAILED", "DELIVERED").state == "DELIVERED"
 
