@@ -24,6 +24,8 @@ RETURN_REASONS = {f"{number:02}": number for number in fund.FundReturnReason.val
 def translate_fund(trans_code: str, native: Fields, source: Source) -> list[Event]:
     """Returns the fact of a batch, or one fact for each row of a return; raises ParameterInvalid."""
     native.required("fssj")
+    # Both provinces may have a batch of this number: whose it is follows from the place alone.
+    native.required("ffqh")
     about = Event(occurred_at=native.instant("fssj"), source=source, scenario=SCENARIO, service_region=native.text("ffqh"))
     if trans_code == "SBK4001":
         event = _batch(native)
@@ -74,6 +76,14 @@ def _returned_row(native: Fields, row: Fields, line: int, about: Event) -> Event
     return event
 
 
+def _row_no(row: Fields) -> int:
+    """Returns the number of a row, which is what is known of it later: rows count from 1."""
+    number = row.count("xh")
+    if not number:
+        raise row.fault("xh")
+    return number
+
+
 def _paid_or_returned(native: Fields, row: Fields) -> Event:
     account, name = row.text("aae010"), row.text("aac003")
     account_ref = BankAccountRef(clear=account) if account else None
@@ -81,7 +91,7 @@ def _paid_or_returned(native: Fields, row: Fields) -> Event:
     if row.required("jg") == PAID:
         paid = fund.FundRowPaid(
             batch_no=native.required("pch"),
-            row_no=row.count("xh"),
+            row_no=_row_no(row),
             amount_fen=row.fen("je", required=True),
             account=account_ref,
             payee_name=NameRef(clear=name) if name else None,
@@ -92,7 +102,7 @@ def _paid_or_returned(native: Fields, row: Fields) -> Event:
         return Event(fund_row_paid=paid)
     returned = fund.FundRowReturned(
         batch_no=native.required("pch"),
-        row_no=row.count("xh"),
+        row_no=_row_no(row),
         amount_fen=row.fen("je", required=True),
         reason=row.code("jg", RETURN_REASONS, fund.FUND_RETURN_REASON_UNSPECIFIED),
         bank_serial=row.text("yhlsh"),

@@ -14,6 +14,8 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from hub.domain.card import BEFORE_A_NUMBER, FROM_EITHER_SIDE
+from hub.domain.funds.batches import BATCH_KINDS
+from hub.domain.funds.rows import ROW_ORDER
 from hub.domain.instants import SECOND_US, day_text, epoch_day
 from hub.domain.medical.institutions import INSTITUTION_KINDS
 from hub.domain.money import wrong_sums
@@ -48,10 +50,6 @@ HUB_KINDS = frozenset(name for name, number in KIND_NUMBERS.items() if number >=
 _ABOUT_NOBODY = frozenset(
     {
         "medical_clearing_reconciled",
-        "fund_batch_published",
-        "fund_batch_approved",
-        "fund_batch_sent",
-        "fund_batch_closed",
         "file_received",
         "file_accepted",
         "file_rejected",
@@ -60,6 +58,7 @@ _ABOUT_NOBODY = frozenset(
         "recon_break_closed",
         "labour_dispute_filed",
         "register_declared_complete",
+        *BATCH_KINDS,
         *INSTITUTION_KINDS,
     }
 )
@@ -67,6 +66,9 @@ _ABOUT_NOBODY = frozenset(
 _WITHOUT_A_PERSON = frozenset(
     {"library_item_returned", "fund_row_paid", "fund_row_returned", "fund_row_repaid", "fund_row_recovered", "fund_account_repointed"}
 )
+# What is known by a number that each province gives by itself, or is a place: only its own province reports it. A batch of funds is of the
+# province that pays, and its bank answers for it there.
+_OF_OWN_PROVINCE = frozenset({DECLARED, *INSTITUTION_KINDS, *BATCH_KINDS, *ROW_ORDER})
 _ABOUT_A_CARD = LIFECYCLE_KINDS | {"loss_request_submitted", "loss_request_refused"}
 
 
@@ -111,7 +113,7 @@ def violations(event: event_pb2.Event, kind: str, message: Message, context: Con
         elif path == "birth_date" and is_dated and day > local_date(occurred_s):
             found.append((f"{kind}.{path}", "born_later"))
     found += [(f"{kind}.{path}", "money_sum") for path in wrong_sums(kind, message)]
-    if kind == DECLARED or kind in INSTITUTION_KINDS:
+    if needs.own_province:
         _check_own_province(event, context.rights, found)
     if kind == DECLARED:
         _check_register(event, context.rights, found)
@@ -185,7 +187,7 @@ def _check_correction(event: event_pb2.Event, context: Context, found: list[Viol
 
 
 def _check_own_province(event: event_pb2.Event, rights: Rights, found: list[Violation]) -> None:
-    """What is about no person is about a place, and about one of who reports it."""
+    """What is about a place or a number of a province is about one of who reports it."""
     if not event.service_region:
         found.append(("service_region", "required"))
     elif event.service_region[:2] != rights.province:
@@ -222,12 +224,13 @@ def _date_fields(kind: Descriptor | None) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Needs:
-    """What a kind needs: a card, its issuer as the speaker, some subject; which fields are dates; whether a case says who may report it."""
+    """What a kind needs: a card, its issuer or province as the speaker, a subject; its dates; whether a case says who may report it."""
 
     is_hub_only: bool
     card: bool
     issuer: bool
     subject: bool
+    own_province: bool
     date_fields: tuple[str, ...]
     roles_by_case: bool
 
@@ -238,6 +241,7 @@ _NEEDS = {
         card=field.name in _ABOUT_A_CARD,
         issuer=field.name in _ABOUT_A_CARD and field.name not in FROM_EITHER_SIDE,
         subject=field.name not in _ABOUT_NOBODY | _WITHOUT_A_PERSON,
+        own_province=field.name in _OF_OWN_PROVINCE,
         date_fields=_date_fields(field.message_type),
         roles_by_case=is_told_by_case(field),
     )

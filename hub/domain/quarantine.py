@@ -89,7 +89,7 @@ MEANINGS = {
     "issuer_only": Meaning("只有发卡省可以报送。", "Only the issuing province may tell it."),
     "role_missing": Meaning("报送方没有可以报送它的角色。", "Its sender has no role to tell it."),
     "role_scope": Meaning("超出报送方角色的范围。", "It lies beyond how far its sender's role reaches."),
-    "other_province": Meaning("不是同一发卡省。", "It is of another issuing province."),
+    "other_province": Meaning("属于另一省。", "It is of the other province."),
     "corrects_and_reverses": Meaning("更正和冲正只能有一项。", "It corrects and reverses at once."),
     "not_your_feed": Meaning("所指的事件不在报送方自己的数据流中。", "It names an event in a feed that is not the sender's."),
     "money_sum": Meaning("各分项之和与合计不符，精确到分。", "Its parts do not add up to it, to the fen."),

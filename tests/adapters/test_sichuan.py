@@ -297,6 +297,21 @@ def test_every_upload_has_a_sample() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("code", ["SBK4001-batch-sent", "SBK4002-bank-return"])
+def test_a_batch_of_funds_says_where_it_is_paid(code: str) -> None:
+    with pytest.raises(ParameterInvalid, match="ffqh"):
+        translate(asked(code[:7]), sample(code) | {"ffqh": None})
+
+
+@pytest.mark.parametrize("number", [None, "", "0", "000"])
+def test_a_row_of_a_bank_return_has_a_number(number: str | None) -> None:
+    returned = sample("SBK4002-bank-return")
+    rows = returned["mx"]
+    assert isinstance(rows, list)
+    with pytest.raises(ParameterInvalid, match=r"mx\[2\]\.xh"):
+        translate(asked("SBK4002"), returned | {"mx": [rows[0], rows[1] | {"xh": number}]})
+
+
 def test_samples_name_nobody() -> None:
     numbers = [path.read_text().partition('"aac002": "')[2][:6] for path in SAMPLES.glob("SBK2104-*.json")]
     assert {number for number in numbers if number} == {"510199", "500199"}

@@ -12,12 +12,14 @@ from hub.domain import reference
 from hub.domain.card import FROM_EITHER_SIDE
 from hub.domain.disclosure import Origin, Reader, concerns, is_readable
 from hub.domain.event_rules import HUB_KINDS, KIND_NUMBERS, Context, violations
+from hub.domain.funds.batches import BATCH_KINDS
 from hub.domain.quarantine import HANDLING_KINDS
 from hub.domain.records.topics import REGISTER_OWNERS
 from hub.domain.role_table import READS, ROLES, role_table
 from hub.domain.roles import Grant, Rights, Scope, every_role, rights_of
 from hub.intake.batch import Intake
 from hub.intake.batches import batch_reader
+from hub.projections.views.funds import ROW_KINDS
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.trust.keyring import open_keyring
 from tests.messages import AT_S, journey, lost, name_card
@@ -155,6 +157,15 @@ def test_a_register_is_declared_for_its_own_province(region: str, broken: str) -
     event = told("register_declared_complete", region=region)
     found = violations(event, "register_declared_complete", event.register_declared_complete, CONTEXT["ISSUER"])
     assert ("service_region", broken) in found
+
+
+@pytest.mark.parametrize("kind", sorted(BATCH_KINDS | ROW_KINDS))
+@pytest.mark.parametrize(("region", "broken"), [("", "required"), ("510100", "other_province")])
+def test_funds_are_reported_by_the_province_that_pays(kind: str, region: str, broken: str) -> None:
+    for role in role_table().kinds[kind].roles:
+        there, here = told(kind, region=region), told(kind)
+        assert ("service_region", broken) in violations(there, kind, getattr(there, kind), CONTEXT[role])
+        assert not violations(here, kind, getattr(here, kind), CONTEXT[role])
 
 
 def test_a_window_takes_what_either_province_may_take() -> None:
