@@ -11,7 +11,7 @@ from chuanyu.exchange.v1 import usage_fund_pb2 as fund
 from hub.admin.snapshots import Asked, snapshot, told_under
 from hub.domain.errors import NotPermitted, RequestInvalid, ViewBehind
 from hub.domain.funds.answers import MOST, UNPAID_STATES, batch_message, row_message
-from hub.domain.funds.batches import Batch, Cell, batch_at
+from hub.domain.funds.batches import Batch, Cell, Sums, batch_at, rewound
 from hub.domain.funds.rows import fold_row
 from hub.domain.instants import timestamp
 from hub.domain.reference import Reference
@@ -109,10 +109,8 @@ def _batch(connection: psycopg.Connection, reference: Reference, province: str, 
         raise FundBatchNotFound
     batch = batch_at(told.reports, sums, at_us, reference.working_days)
     beyond = _beyond(connection, province, batch_no, batch)
-    since = _since_close(connection, province, batch_no, batch)
-    if not (beyond or since):
-        return batch
-    return batch_at(told.reports, sums, at_us, reference.working_days, beyond_rows=beyond, since_close_fen=since)
+    at_close = _at_close(connection, province, batch_no, batch, sums)
+    return batch_at(told.reports, sums, at_us, reference.working_days, beyond_rows=beyond, at_close=at_close)
 
 
 def _beyond(connection: psycopg.Connection, province: str, batch_no: str, batch: Batch) -> int:
@@ -127,15 +125,15 @@ def _beyond(connection: psycopg.Connection, province: str, batch_no: str, batch:
     return int(row[0])
 
 
-def _since_close(connection: psycopg.Connection, province: str, batch_no: str, batch: Batch) -> int:
-    """Returns what was paid at the close less what is paid now: few rows change after it, and only they are read."""
+def _at_close(connection: psycopg.Connection, province: str, batch_no: str, batch: Batch, sums: Sums) -> Sums:
+    """Returns the sums of a batch as they were at its close: few rows change after it, and only they are read."""
     if batch.closed is None:
-        return 0
+        return sums
     closed_us = batch.closed.occurred_us
     rows = connection.execute(
         "SELECT reports FROM views.fund_row_facts WHERE province = %s AND batch_no = %s AND last_us > %s", (province, batch_no, closed_us)
     )
-    return sum(fold_row(told, closed_us).paid_fen - fold_row(told).paid_fen for told in (reports_in(text) for (text,) in rows))
+    return rewound(sums, ((fold_row(told), fold_row(told, closed_us)) for told in (reports_in(text) for (text,) in rows)))
 
 
 def _wanted(request: protos.ListRowsRequest, *, is_closed: bool) -> tuple[str, list[object]]:

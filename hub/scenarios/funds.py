@@ -10,7 +10,7 @@ from chuanyu.exchange.v1 import usage_fund_pb2 as fund
 from hub.admin.funds import get_batch, list_rows
 from hub.domain import reference
 from hub.domain.funds.answers import batch_message, row_message
-from hub.domain.funds.batches import Batch, Cell, batch_at, cells_of
+from hub.domain.funds.batches import Batch, Cell, batch_at, cells_of, rewound
 from hub.domain.funds.rows import fold_row
 from hub.intake.request_rules import now_us
 from hub.projections.views.funds import FUND_BATCHES, FUND_ROWS, FundRow, batch_name
@@ -36,11 +36,11 @@ def _batch(stand: InMemory, province: str, batch_no: str, rows: list[FundRow]) -
     batch = batch_at(named, sums, now_us(), tables.working_days)
     declared = batch.sent.message.row_count if batch.sent is not None else max((row.row_no for row in rows), default=0)
     beyond = sum(row.row_no > declared for row in rows)
-    since = 0
+    at_close = None
     if batch.closed is not None:
         closed_us = batch.closed.occurred_us
-        since = sum(fold_row(row.reports, closed_us).paid_fen - fold_row(row.reports).paid_fen for row in rows)
-    return batch_at(named, sums, now_us(), tables.working_days, beyond_rows=beyond, since_close_fen=since)
+        at_close = rewound(sums, ((fold_row(row.reports), fold_row(row.reports, closed_us)) for row in rows))
+    return batch_at(named, sums, now_us(), tables.working_days, beyond_rows=beyond, at_close=at_close)
 
 
 class Batches:

@@ -3,14 +3,17 @@
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
+
 from hub.domain import reference
-from hub.domain.funds.batches import Batch, Cell, batch_at, cells_of
+from hub.domain.funds.batches import Batch, Cell, batch_at, cells_of, rewound
 from hub.domain.funds.rows import Said, fold_row
 from hub.domain.reported import Reported
 from tests.domain.test_fund_rows import HOUR_US, NEW, paid, recovered, returned, sent
 from tests.recording import fund_batch
 
 DAYS_US = 24 * HOUR_US
+CLOSED_US = 100 * HOUR_US
 WORKING = reference.load().working_days
 
 
@@ -19,13 +22,14 @@ def step(name: str, hour: int, **says: Any) -> Reported:
     return Reported(f"fund_batch_{name}", event, hour * HOUR_US, 1_000 + hour)
 
 
-def batch(steps: Iterable[Reported], *rows: list[Said], at_us: int = 10 * DAYS_US, **more: int) -> Batch:
+def batch(steps: Iterable[Reported], *rows: list[Said], at_us: int = 10 * DAYS_US, beyond_rows: int = 0) -> Batch:
     sums: dict[Cell, tuple[int, int]] = {}
     for row in rows:
         for cell, (count, fen) in cells_of(fold_row(row)).items():
             known = sums.get(cell, (0, 0))
             sums[cell] = known[0] + count, known[1] + fen
-    return batch_at(steps, sums, at_us, WORKING, **more)
+    was = rewound(sums, ((fold_row(row), fold_row(row, CLOSED_US)) for row in rows))
+    return batch_at(steps, sums, at_us, WORKING, beyond_rows=beyond_rows, at_close=was)
 
 
 PUBLISHED = step("published", 0, row_count=2, amount_total_fen=20_000)
@@ -77,13 +81,45 @@ def test_a_close_that_is_off_by_a_fen_says_both_figures() -> None:
 
 def test_what_comes_back_after_the_close_is_no_difference_of_the_close() -> None:
     rows = [[sent(1), paid(2), returned(150)], [sent(1), paid(2)]]
-    found = batch([*STEPS, closed(20_000, 0)], *rows, since_close_fen=10_000)
+    found = batch([*STEPS, closed(20_000, 0)], *rows)
     assert (found.findings, found.paid_fen) == ((), 10_000)
 
 
 def test_a_close_with_rows_that_the_bank_has_not_answered_is_a_finding() -> None:
     found = batch([*STEPS, closed(10_000, 0)], [sent(1), paid(2)], [sent(1)])
     assert codes(found) == [("CLOSED_UNANSWERED", 1, 10_000, 0)]
+
+
+LATE_ANSWERS: list[list[Said]] = [
+    [sent(1), returned(150)],
+    [sent(1), paid(150)],
+    [sent(1), paid(150), recovered(160, 10_000)],
+]
+
+
+@pytest.mark.parametrize("row", LATE_ANSWERS)
+def test_a_row_that_is_answered_after_the_close_was_not_answered_then(row: list[Said]) -> None:
+    found = batch([*STEPS, closed(10_000, 0)], [sent(1), paid(2)], row)
+    assert codes(found) == [("CLOSED_UNANSWERED", 1, 10_000, 0)]
+
+
+def test_a_row_that_is_sent_again_after_the_close_is_no_difference_of_the_close() -> None:
+    found = batch([*STEPS, closed(10_000, 10_000)], [sent(1), paid(2)], [sent(1), returned(2), sent(150, attempt=2)])
+    assert (found.findings, found.unanswered) == ((), (1, 10_000))
+
+
+def test_a_row_that_is_sent_again_leaves_a_batch_that_was_sent_as_a_whole_as_it_was() -> None:
+    first = (1, (2, 20_000), (1, 10_000), (1, 10_000), (0, 0), 0)
+    back = [returned(2), sent(5, attempt=2, account=NEW)]
+    waits, again = batch(STEPS, [paid(2)], back), batch(STEPS, [paid(2)], [*back, paid(6, account=NEW)])
+    assert [tuple(one) for one in waits.rounds] == [first, (2, (1, 10_000), (0, 0), (0, 0), (1, 10_000), 0)]
+    assert [tuple(one) for one in again.rounds] == [first, (2, (1, 10_000), (1, 10_000), (0, 0), (0, 0), 0)]
+    assert (waits.findings, again.findings, again.paid_fen) == ((), (), 20_000)
+
+
+def test_what_a_batch_as_a_whole_does_not_answer_for_waits_though_a_row_was_sent_again() -> None:
+    found = batch(STEPS, [returned(2), sent(5, attempt=2, account=NEW)])
+    assert (found.rounds[0].unanswered, found.findings) == ((1, 10_000), ())
 
 
 def test_a_row_that_was_never_sent_is_unknown_to_a_batch_that_was_sent_by_row() -> None:

@@ -1,6 +1,8 @@
 """Rows of fund batches: attempts, late returns, payments again, recoveries, and what does not go together; to the fen and in any order."""
 
 import random
+from collections.abc import Callable
+from itertools import permutations
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,6 +125,67 @@ def test_an_attempt_sent_with_two_amounts_is_as_it_was_sent_first() -> None:
     assert (row.attempts[0].sent_fen, codes(row)) == (10_000, [("SENT_DIFFERS", 3, 2)])
 
 
+def test_an_act_that_payer_and_bank_report_answers_no_attempt_that_was_sent_later() -> None:
+    back = [sent(1), returned(2), returned(3, serial="B1"), sent(5, attempt=2)]
+    assert (outcomes(fold_row(back)), fold_row(back).findings) == (["1 RETURNED CLOSED", "2 UNANSWERED"], ())
+    again = fold_row([*back, paid(6, serial="B2")])
+    assert (outcomes(again), again.paid_fen, again.findings) == (["1 RETURNED CLOSED", "2 PAID"], 10_000, ())
+    late = fold_row([sent(1), paid(2), paid(3, serial="B1"), returned(9, serial="B1"), sent(12, attempt=2)])
+    assert (late.state, late.paid_fen, late.findings) == ("RESENT", 0, ())
+
+
+def test_an_answer_that_is_of_nothing_before_it_is_of_the_attempt_that_a_slow_clock_sent_later() -> None:
+    row = fold_row([sent(1), returned(2, serial="B1"), paid(4, serial="B2"), sent(5, attempt=2)])
+    assert (outcomes(row), row.paid_fen, row.findings) == (["1 RETURNED CLOSED", "2 PAID"], 10_000, ())
+
+
+def test_what_was_answered_before_a_row_was_sent_again_is_of_the_time_before() -> None:
+    row = fold_row([returned(2), sent(5, attempt=2)])
+    assert (outcomes(row), row.is_sent_by_row) == (["1 RETURNED CLOSED", "2 UNANSWERED"], False)
+
+
+def test_of_two_payments_one_is_recovered_and_the_row_is_paid_once() -> None:
+    twice = [sent(1), paid(2, serial="B1"), paid(3, serial="B2")]
+    states = [fold_row([*twice, recovered(5, fen)]).state for fen in (9_999, 10_000, 10_001, 20_000)]
+    assert states == ["PAID_TWICE", "PAID", "PARTLY_RECOVERED", "RECOVERED"]
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> tuple[list[Said], int, int]:
+    """The reports of a row that was sent up to three times, each act by one witness or two, with what is paid and how often it was sent."""
+    reports: list[Said] = []
+    hour, attempts = 1, draw(st.integers(1, 3))
+
+    def tell(act: Callable[..., Said], serial: str, account: str) -> None:
+        nonlocal hour
+        reports.append(act(hour, serial=serial, account=account))
+        if draw(st.booleans()):
+            again = act(hour, serial=draw(st.sampled_from(["", serial])), account=draw(st.sampled_from(["", account])))
+            reports.append(again._replace(occurred_us=again.occurred_us + draw(st.sampled_from([-60, 60])) * 1_000_000))
+        hour += draw(st.integers(1, 3))
+
+    is_paid = False
+    for number in range(1, attempts + 1):
+        account = draw(st.sampled_from([OLD, NEW]))
+        reports.append(sent(hour, attempt=number, account=account))
+        hour += 1
+        is_paid = draw(st.booleans())
+        if is_paid:
+            tell(paid, f"B{number}", account)
+        if not is_paid or number < attempts:
+            tell(returned, f"B{number}", account)
+            is_paid = False
+    order = draw(st.permutations(range(len(reports))))
+    return [one._replace(position=number + 1) for one, number in zip(reports, order, strict=True)], 10_000 * is_paid, attempts
+
+
+@given(lives())
+def test_each_act_counts_once_whether_one_or_two_report_it(life: tuple[list[Said], int, int]) -> None:
+    reports, paid_fen, attempts = life
+    row = fold_row(reports)
+    assert (row.paid_fen, len(row.attempts), row.findings) == (paid_fen, attempts, ())
+
+
 def test_only_what_had_happened_by_an_instant_counts() -> None:
     told = [sent(1), paid(2, serial="B1"), returned(90, serial="B1")]
     assert [fold_row(told, at_us=hour * HOUR_US).state for hour in (1, 2, 90)] == ["SENT", "PAID", "LATE_RETURNED"]
@@ -149,6 +212,15 @@ def test_any_order_gives_the_same_row_and_twice_is_once(reports: list[Said], ord
     assert fold_row(shuffled) == fold_row(reports)
 
 
+@given(REPORTS, st.randoms(use_true_random=False))
+def test_which_report_came_first_to_the_hub_changes_no_money(reports: list[Said], order: random.Random) -> None:
+    numbers = list(range(1, len(reports) + 1))
+    order.shuffle(numbers)
+    first, other = fold_row(reports), fold_row([one._replace(position=number) for one, number in zip(reports, numbers, strict=True)])
+    assert (other.state, other.attempts, other.recovered_fen) == (first.state, first.attempts, first.recovered_fen)
+    assert sorted(one.code for one in other.findings) == sorted(one.code for one in first.findings)
+
+
 @given(REPORTS)
 def test_each_attempt_is_sent_paid_returned_and_unanswered_to_the_fen(reports: list[Said]) -> None:
     row = fold_row(reports)
@@ -156,6 +228,12 @@ def test_each_attempt_is_sent_paid_returned_and_unanswered_to_the_fen(reports: l
     for number in {one.number for one in row.attempts}:
         fen = {what: sum(figures[1] for cell, figures in sums.items() if cell[:2] == (number, what)) for what in WHATS}
         assert fen["SENT"] == fen["PAID"] + fen["RETURNED"] + fen["UNANSWERED"] + fen["DIFFERS"]
+
+
+def test_reports_of_one_instant_make_one_row_in_whatever_order_they_came() -> None:
+    reports = [sent(1), returned(2, serial="B1"), returned(2, serial="B3"), paid(3, serial="B3")]
+    orders = [[one._replace(position=number) for one, number in zip(reports, order, strict=True)] for order in permutations((1, 2, 3, 4))]
+    assert len({fold_row(one).attempts for one in orders}) == 1
 
 
 WHATS = ("SENT", "PAID", "RETURNED", "UNANSWERED", "DIFFERS")

@@ -5,7 +5,7 @@ one by one when they were sent is sent as a whole: what its rows do not answer f
 with both figures; nothing is refused for it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -112,19 +112,19 @@ def cells_of(row: RowFold) -> dict[Cell, tuple[int, int]]:
 
 
 def batch_at(
-    reports: Iterable[Reported], sums: Sums, at_us: int, working: WorkingDays, *, beyond_rows: int = 0, since_close_fen: int = 0
+    reports: Iterable[Reported], sums: Sums, at_us: int, working: WorkingDays, *, beyond_rows: int = 0, at_close: Sums | None = None
 ) -> Batch:
     """Returns a batch from the reports of it and the sums of its rows.
 
-    *beyond_rows* are rows that the batch, as it was declared, does not have; *since_close_fen* is what was paid by its rows at its close,
-    less what is paid by them now.
+    *beyond_rows* are rows that the batch, as it was declared, does not have; *at_close* are the sums of its rows as they were at its close,
+    where they are others now.
     """
     told = in_order(reports, at_us)
     steps = {kind: [one for one in told if one.kind == kind] for kind in (PUBLISHED, APPROVED, SENT, CLOSED)}
     published, approved, sent, closed = (said[-1] if said else None for said in steps.values())
     states = {cell.detail: figures for cell, figures in sums.items() if cell.what == "STATE" and figures[0]}
     rows = sum(figures[0] for figures in states.values())
-    rounds = tuple(_rounds(sums, sent))
+    rounds = _rounds(sums, sent)
     batch = Batch(
         published, approved, sent, closed, rounds, rows, states, _reasons(sums),
         sum(one.paid[1] for one in rounds), _sum(sums, "RECOVERED")[1], (),
@@ -133,7 +133,7 @@ def batch_at(
     found += [BatchFinding("BATCH_DIFFERS", ours=len(said)) for said in steps.values() if _differ(said)]
     found += _steps(batch, at_us, working)
     found += _figures(batch, sums, at_us, beyond_rows)
-    found += _close(batch, since_close_fen)
+    found += _close(batch, rounds if at_close is None else _rounds(at_close, sent))
     return batch._replace(findings=tuple(found))
 
 
@@ -156,9 +156,20 @@ def _reasons(sums: Sums) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _rounds(sums: Sums, sent: Reported | None) -> Iterable[Round]:
-    unreported = _sum(sums, "UNREPORTED")[0]
-    by_row = _sum(sums, "SENT", 1)[0] > unreported
+def rewound(sums: Sums, rows: Iterable[tuple[RowFold, RowFold]]) -> Sums:
+    """Returns sums of a batch with some of its rows as they were: each as it is in *sums*, and as it was."""
+    found = dict(sums)
+    for now, was in rows:
+        for row, sign in ((now, -1), (was, 1)):
+            for cell, (count, fen) in cells_of(row).items():
+                known = found.get(cell, (0, 0))
+                found[cell] = known[0] + sign * count, known[1] + sign * fen
+    return found
+
+
+def _rounds(sums: Sums, sent: Reported | None) -> tuple[Round, ...]:
+    by_row = _sum(sums, "STATE")[0] > _sum(sums, "UNREPORTED")[0]
+    found: list[Round] = []
     numbers = {cell.round for cell, figures in sums.items() if cell.round and figures != (0, 0)} | ({1} if sent is not None else set())
     for number in sorted(numbers):
         given, paid, back, waits = (_sum(sums, what, number) for what in ("SENT", "PAID", "RETURNED", "UNANSWERED"))
@@ -167,7 +178,8 @@ def _rounds(sums: Sums, sent: Reported | None) -> Iterable[Round]:
             whole = sent.message.row_count, sent.message.amount_total_fen
             waits = whole[0] - paid[0] - back[0], whole[1] - paid[1] - back[1] - differs
             given = whole
-        yield Round(number, given, paid, back, waits, differs)
+        found.append(Round(number, given, paid, back, waits, differs))
+    return tuple(found)
 
 
 def _steps(batch: Batch, at_us: int, working: WorkingDays) -> Iterable[BatchFinding]:
@@ -214,16 +226,16 @@ def _figures(batch: Batch, sums: Sums, at_us: int, beyond_rows: int) -> Iterable
         yield BatchFinding("PUBLISHED_DIFFERS", ours=declared.amount_total_fen, theirs=batch.published.message.amount_total_fen)
 
 
-def _close(batch: Batch, since_close_fen: int) -> Iterable[BatchFinding]:
-    """Compares what the close says with what the rows came to then: what came back later is no difference."""
+def _close(batch: Batch, rounds: Sequence[Round]) -> Iterable[BatchFinding]:
+    """Compares what the close says with what the rounds came to then: what is answered or sent again later is no difference."""
     if batch.closed is None:
         return
-    rows, fen = batch.unanswered
+    rows, fen = sum(one.unanswered[0] for one in rounds), sum(one.unanswered[1] for one in rounds)
     if rows > 0 or fen:
         yield BatchFinding("CLOSED_UNANSWERED", rows, fen)
-    said, paid = batch.closed.message, batch.paid_fen + since_close_fen
+    said, paid = batch.closed.message, sum(one.paid[1] for one in rounds)
     if paid != said.paid_total_fen:
         yield BatchFinding("CLOSED_PAID_DIFFERS", ours=paid, theirs=said.paid_total_fen)
-    whole = batch.rounds[0].sent[1] if batch.rounds else 0
+    whole = rounds[0].sent[1] if rounds else 0
     if whole - paid - fen != said.returned_total_fen:
         yield BatchFinding("CLOSED_RETURNED_DIFFERS", ours=whole - paid - fen, theirs=said.returned_total_fen)

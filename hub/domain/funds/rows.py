@@ -1,7 +1,8 @@
 """A row of a batch: its attempts, each sent once and answered once, what came back late, what was recovered; pure and in any order.
 
-The bank answers an attempt: by its serial where that is known, else the attempt of the account that it names, else the last one that is
-not answered. A row that came back is sent again, as another attempt. What does not go together is a finding; no report is lost.
+The bank answers an attempt: by its serial where that is known, else the attempt of the account that it names, else the last one that was
+sent by then and is not answered. An act of the bank may be reported by the payer as well, which knows no serial: that is no further act,
+and no answer to an attempt that was sent after it. What does not go together is a finding; no report is lost.
 """
 
 from collections.abc import Iterable, Sequence
@@ -69,8 +70,8 @@ class RowFold(NamedTuple):
 
     @property
     def is_sent_by_row(self) -> bool:
-        """Whether anybody reported that this row was sent."""
-        return any(one.sent_us for one in self.attempts)
+        """Whether anybody reported that this row was sent with its batch; that it was sent again says nothing of that."""
+        return any(one.number == 1 and one.sent_us for one in self.attempts)
 
     @property
     def state(self) -> str:
@@ -78,11 +79,13 @@ class RowFold(NamedTuple):
         paid = [one for one in self.attempts if one.outcome == PAID_OUT]
         if not self.attempts:
             return "WAITING"
-        if len(paid) > 1:
-            return "PAID_TWICE"
         if paid:
+            # Of two payments one may be recovered: then the row is paid once.
+            beyond = self.paid_fen - max(one.result_fen for one in paid)
+            if len(paid) > 1 and (not self.recovered_fen or self.recovered_fen < beyond):
+                return "PAID_TWICE"
             left = self.paid_fen - self.recovered_fen
-            return "PAID" if not self.recovered_fen else "PARTLY_RECOVERED" if left > 0 else "RECOVERED"
+            return "PAID" if self.recovered_fen == beyond else "PARTLY_RECOVERED" if left > 0 else "RECOVERED"
         last = self.attempts[-1]
         if last.outcome == UNANSWERED:
             return "SENT" if len(self.attempts) == 1 else "RESENT"
@@ -117,6 +120,10 @@ class _Open:
         said = self.sent or self.paid or self.returned
         return said.account if said is not None else ""
 
+    def is_sent_by(self, at_us: int) -> bool:
+        """Whether it was sent by an instant; one that nobody reported as sent went with its batch, or before a later one."""
+        return self.sent is None or self.sent.occurred_us <= at_us
+
     def may_be_of(self, said: Said) -> bool:
         """Whether an act of the bank may be of this attempt: neither serial is known, or they are equal."""
         return not said.serial or not self.serials or said.serial in self.serials
@@ -132,7 +139,7 @@ def fold_row(reports: Iterable[Said], at_us: int | None = None) -> RowFold:
             _pay(attempts, one, findings)
         elif one.kind == RETURNED:
             _return(attempts, one, findings)
-    made = tuple(_made(one) for one in attempts)
+    made = tuple(_made(one) for one in attempts if one.sent is not None or not one.is_open)
     recovered = [one for one in told if one.kind == RECOVERED]
     folded = RowFold(made, sum(one.fen for one in recovered), ())
     _compare(attempts, findings)
@@ -142,22 +149,26 @@ def fold_row(reports: Iterable[Said], at_us: int | None = None) -> RowFold:
 
 
 def _in_order(reports: Iterable[Said], at_us: int | None) -> list[Said]:
-    """Returns each report once by when it happened: one that is reported again says nothing new."""
+    """Returns each report once by when it happened: one that is reported again says nothing new.
+
+    Of one instant they are in an order of what they say: which came first to the hub changes no money.
+    """
     kept: dict[tuple[object, ...], Said] = {}
-    for one in sorted(reports, key=lambda one: (one.occurred_us, ROW_ORDER[one.kind], one.position)):
+    for one in sorted(reports, key=lambda one: (one.occurred_us, ROW_ORDER[one.kind], *one[3:], one.position)):
         if at_us is None or one.occurred_us <= at_us:
             kept.setdefault(one._replace(position=0), one)
     return list(kept.values())
 
 
 def _sent(told: Sequence[Said], findings: list[LedgerFinding]) -> list[_Open]:
-    """Returns the attempts that were reported as sent; one that is reported twice is as it was reported first."""
+    """Returns the attempts up to the last that was reported as sent, as each was reported first; of those before it nobody may have."""
     attempts: dict[int, _Open] = {}
     for one in told:
         known = attempts.setdefault(one.attempt, _Open(one.attempt, one)).sent
         if known is not None and (known.fen, known.account or one.account) != (one.fen, one.account or known.account):
             findings.append(LedgerFinding(SENT_DIFFERS, one.position, known.position))
-    return [attempts[number] for number in sorted(attempts)]
+    # A batch that was sent as a whole says nothing of each row: what is sent again was sent before.
+    return [attempts.get(number) or _Open(number) for number in range(1, max(attempts, default=0) + 1)]
 
 
 def _candidates(attempts: Iterable[_Open], one: Said) -> list[_Open]:
@@ -167,10 +178,15 @@ def _candidates(attempts: Iterable[_Open], one: Said) -> list[_Open]:
 
 
 def _open_for(attempts: Sequence[_Open], one: Said) -> _Open | None:
-    """Returns the attempt that a result answers: one that was sent by then, else the first that is open."""
+    """Returns the attempt that a result answers, of those that were sent by then."""
+    found = _candidates((attempt for attempt in attempts if attempt.is_open and attempt.is_sent_by(one.occurred_us)), one)
+    return found[-1] if found else None
+
+
+def _sent_after(attempts: Sequence[_Open], one: Said) -> _Open | None:
+    """Returns the attempt of a result that is of nothing that was sent by then: clocks differ, so the first that was sent later."""
     found = _candidates((attempt for attempt in attempts if attempt.is_open), one)
-    by_then = [attempt for attempt in found if attempt.sent is not None and attempt.sent.occurred_us <= one.occurred_us]
-    return by_then[-1] if by_then else found[0] if found else None
+    return found[0] if found else None
 
 
 def _further(attempts: list[_Open]) -> _Open:
@@ -194,19 +210,16 @@ def _pay(attempts: list[_Open], one: Said, findings: list[LedgerFinding]) -> Non
         # The bank's own answer contradicts itself: what it said last of the serial counts until it is corrected.
         findings.append(LedgerFinding(RESULT_DIFFERS, one.position, known.returned.position))
         return
+    again = [paid for paid in attempts if paid.is_paid]
     attempt = _open_for(attempts, one)
     if attempt is None:
-        again = [paid for paid in attempts if paid.is_paid]
         same = next((paid for paid in again if paid.may_be_of(one) and paid.paid is not None and paid.paid.fen == one.fen), None)
         if same is not None:
             same.serials |= {one.serial} - {""}
             return
-        if again and again[-1].paid is not None:
-            findings.append(LedgerFinding(PAID_TWICE, one.position, again[-1].paid.position))
-        attempt = _further(attempts)
-    elif any(paid.is_paid for paid in attempts):
-        before = next(paid.paid for paid in attempts if paid.is_paid and paid.paid is not None)
-        findings.append(LedgerFinding(PAID_TWICE, one.position, before.position))
+    if again and again[-1].paid is not None:
+        findings.append(LedgerFinding(PAID_TWICE, one.position, again[-1].paid.position))
+    attempt = attempt or _sent_after(attempts, one) or _further(attempts)
     attempt.paid = one
     attempt.serials |= {one.serial} - {""}
 
@@ -221,8 +234,12 @@ def _return(attempts: list[_Open], one: Said, findings: list[LedgerFinding]) -> 
     if attempt is None:
         paid = _candidates((paid for paid in attempts if paid.is_paid), one)
         attempt = paid[-1] if paid else None
-    if attempt is None and any(back.returned is not None and back.may_be_of(one) for back in attempts):
-        return
+    if attempt is None:
+        same = next((back for back in attempts if back.returned is not None and back.may_be_of(one)), None)
+        if same is not None:
+            same.serials |= {one.serial} - {""}
+            return
+        attempt = _sent_after(attempts, one)
     if attempt is None and attempts:
         findings.append(LedgerFinding(RETURN_OF_NOTHING, one.position))
         return
