@@ -5,6 +5,7 @@ hub has learnt since is late, not missing.
 """
 
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import NamedTuple
 
 import psycopg
@@ -72,7 +73,7 @@ def compare(connection: psycopg.Connection, side: str, day: date) -> Comparison:
     cells = compared(side, ours, then, figures_of(newest.totals))
     feeds = streams(connection)
     own = frozenset(one.name for one in feeds.values() if one.province == side)
-    asked = Asked(side, day, reach, now.position, feeds, own, released(connection))
+    asked = Asked(side, day, reach, now.position, feeds, own, released(connection), partial(position_of, connection))
     shown = known(connection, asked, cells, newest.totals)
     return Comparison(side, day, book, COMPARED, reach, now.position, cells, differences(cells, shown), served)
 

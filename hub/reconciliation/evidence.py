@@ -1,7 +1,7 @@
 """What the record shows of cells that differ: which uses, as which events, and what their contents come to."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -10,8 +10,8 @@ from chuanyu.exchange.v1 import reconciliation_pb2 as protos
 from chuanyu.exchange.v1 import references_pb2 as references
 
 from hub.domain.instants import epoch_day_of, midnight_us
-from hub.domain.netting import Counted, net
-from hub.domain.reconciliation.books import Cell, Compared, hash_total
+from hub.domain.netting import Counted, counts_alone, net
+from hub.domain.reconciliation.books import NOTHING, Cell, Compared, Figure, hash_total
 from hub.domain.reconciliation.differences import MOST_EVIDENCE, Known, Refs
 from hub.domain.tellings import Number, Telling
 from hub.domain.usage import COUNTED_KINDS
@@ -19,6 +19,7 @@ from hub.projections.views.quarantine import Wanted, listed
 from hub.projections.views.usage_facts import Fact, decode
 from hub.projections.views.usage_facts import Known as Counts
 from hub.reconciliation.reading import Stream
+from hub.reconciliation.witnesses import reports_of
 
 PAGE_ROWS = 10_000
 
@@ -29,7 +30,8 @@ class _Cell:
     def __init__(self) -> None:
         self.lists: dict[str, list[references.EventRef]] = defaultdict(list)
         self.own: list[tuple[str, int, int]] = []
-        self.again_fen = self.reversals = 0
+        self.again = NOTHING
+        self.reversals = 0
         self.is_whole = True
 
     def add(self, name: str, ref: references.EventRef) -> None:
@@ -40,7 +42,7 @@ class _Cell:
 class Asked(NamedTuple):
     """With which side a day is compared, up to which positions, all feeds, the side's own, and which events were released from quarantine.
 
-    What was released has the hub's own number; it is known by the one that its province gave it.
+    *position_of* finds a number of a feed. What was released has the hub's own number; it is known by the one that its province gave it.
     """
 
     side: str
@@ -50,6 +52,7 @@ class Asked(NamedTuple):
     streams: Mapping[int, Stream]
     own: frozenset[str]
     released: Mapping[int, Number]
+    position_of: Callable[[str, int], int | None]
 
     def number(self, telling: Telling) -> tuple[str, int]:
         """Returns the feed and the number under which a report came first, also of one that was corrected since."""
@@ -58,6 +61,11 @@ class Asked(NamedTuple):
             return feed, int(sequence)
         stream_id, sequence_there = self.released.get(telling.position, telling.number)
         return self.streams[stream_id].name, sequence_there
+
+    def came_at(self, telling: Telling) -> int:
+        """Returns the position at which a report came first."""
+        is_first = not telling.first and telling.position not in self.released
+        return telling.position if is_first else self.position_of(*self.number(telling)) or telling.position
 
     def ref(self, telling: Telling) -> references.EventRef:
         """Returns the event of a report."""
@@ -96,7 +104,7 @@ def _known(found: _Cell, quarantined: Refs, compared: Compared, total: protos.Co
             content = "CONTENT_DIFFERS"
         elif total.HasField("reversals") and total.reversals != found.reversals:
             content = "REVERSALS_DIFFER"
-    return Known(**lists, quarantined=quarantined, again_fen=found.again_fen, content=content)
+    return Known(**lists, quarantined=quarantined, counted_again=found.again, content=content)
 
 
 def _collect(fact: Fact, asked: Asked, collected: Mapping[Cell, _Cell]) -> None:
@@ -120,10 +128,16 @@ def _count(found: _Cell, asked: Asked, told: Sequence[Telling], mine: Sequence[C
     if not told:
         found.is_whole = False
         return
-    own = sorted(asked.number(one) for one in told if asked.is_own(one))
-    found.add("counted" if own else "other_side_alone", asked.ref(told[0]))
-    if own:
-        found.own += [(*own[0], one.fen) for one in mine]
+    uses = sorted(one for one in told if counts_alone(one))
+    if not uses:
+        found.is_whole = False
+        return
+    found.add("counted" if any(map(asked.is_own, uses)) else "other_side_alone", asked.ref(uses[0]))
+    if (paired := reports_of(told, uses, mine)) is None:
+        found.is_whole = False
+    else:
+        own = [([one for one in reports if asked.is_own(one)], fen) for reports, fen in paired]
+        found.own += [(*asked.number(min(reports, key=asked.came_at)), fen) for reports, fen in own if reports]
     by_position = {one.position: one for one in told}
     for twice in net(told).findings if len(told) > 1 else ():
         report, against = by_position[twice.position], by_position[twice.against_position]
@@ -131,7 +145,7 @@ def _count(found: _Cell, asked: Asked, told: Sequence[Telling], mine: Sequence[C
             found.add("differently", asked.ref(report))
         elif asked.is_own(report) and asked.is_own(against):
             found.add("again", asked.ref(report))
-            found.again_fen += mine[0].fen
+            found.again = found.again.plus(Figure(1, mine[0].fen))
 
 
 def at(history: Iterable[Counts], position: int) -> tuple[Counted, ...]:

@@ -1,7 +1,7 @@
 """Carries out a scenario file of `tests/reconciliation/scenarios`, step by step, on a journal and its views.
 
-A file says what both sides report of rides by QR code on 2025-09-01 (`use`, `again`, `correct`, `reverse`, `quarantined`), what totals a
-side sends (`totals`), when the hub reconciles (`reconcile`), and what sides say of breaks (`assign`, `explain`, `close`). After each
+A file says what both sides report of rides by QR code on 2025-09-01 (`use`, `clear`, `again`, `correct`, `reverse`, `quarantined`), what
+totals a side sends (`totals`), when the hub reconciles (`reconcile`), and what sides say of breaks (`assign`, `explain`, `close`). After each
 reconciliation it says which breaks there are; with `lagging` the hub has not counted yet what came last. That they explain the whole
 difference is checked after each one.
 """
@@ -31,6 +31,7 @@ from tests.recording import AT_S, Recording, correcting, journey, reversing
 DAY = date(2025, 9, 1)
 DIRECTORY = Path(__file__).parent / "scenarios"
 NAMES = [path.stem for path in sorted(DIRECTORY.glob("*.toml"))]
+STEPS = ("use", "clear", "again", "correct", "reverse", "quarantined", "totals", "reconcile", "assign", "explain", "close", "state")
 FEEDS = {"50": "cq.usage", "51": "sc.usage"}
 
 
@@ -67,10 +68,7 @@ class Acting:
         self.journal, self.views = journal, views
         self.desk, self.statements = ReconciliationDesk(views, store), SettlementDesk(views, store)
         self.told: dict[str, tuple[str, int, event_pb2.Event]] = {}
-        self.steps: dict[str, Callable[[dict[str, Any]], None]] = {
-            name: getattr(self, name)
-            for name in ("use", "again", "correct", "reverse", "quarantined", "totals", "reconcile", "assign", "explain", "close", "state")
-        }
+        self.steps: dict[str, Callable[[dict[str, Any]], None]] = {name: getattr(self, name) for name in STEPS}
 
     def run(self, steps: list[dict[str, Any]]) -> None:
         """Carries the steps out; a step with *refused* is refused with that error."""
@@ -91,13 +89,27 @@ class Acting:
     def use(self, step: dict[str, Any]) -> None:
         card = f"A{len(self.told):08}"
         where = {name: step[name] for name in ("issuer", "region", "scenario") if name in step}
-        self.append(step["use"], FEEDS[step.get("by", "51")], ride(card, step["fen"], **where))
+        feed, event = FEEDS[step.get("by", "51")], ride(card, step["fen"], **where)
+        if step.get("entered"):
+            entry = event_pb2.Event.FromString(event.SerializeToString())
+            entry.transit_entry_recorded.tap.CopyFrom(event.transit_journey_completed.tap)
+            entry.transit_entry_recorded.tap.purse_counter -= 1
+            entry.occurred_at.seconds -= 600
+            self.journal.append(entry, feed=feed)
+        self.append(step["use"], feed, event)
+
+    def clear(self, step: dict[str, Any]) -> None:
+        feed, sequence, event = self.told[step["clear"]]
+        said = event_pb2.Event(service_region=event.service_region, scenario=event.scenario, card=event.card)
+        said.occurred_at.seconds = AT_S + 900
+        said.transit_clearing_accepted.trip.feed, said.transit_clearing_accepted.trip.sequence = feed, sequence
+        self.journal.append(said, feed=step["feed"])
 
     def again(self, step: dict[str, Any]) -> None:
         feed, _, event = self.told[step["again"]]
         other = event_pb2.Event.FromString(event.SerializeToString())
         other.transit_journey_completed.fare_paid_fen = step.get("fen", other.transit_journey_completed.fare_paid_fen)
-        self.journal.append(other, feed=FEEDS.get(step.get("by", ""), feed))
+        self.journal.append(other, feed=step.get("feed", FEEDS.get(step.get("by", ""), feed)))
 
     def correct(self, step: dict[str, Any]) -> None:
         feed, sequence, event = self.told[step["correct"]]

@@ -7,7 +7,8 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from hub.domain.reconciliation.books import cell_of
+from hub.domain.reconciliation.books import Figure, cell_of
+from hub.domain.reconciliation.differences import CLASS_NAMES, MOST_EVIDENCE
 from hub.journal.recorder import AggregateStore
 from hub.reconciliation.comparing import COMPARED, between_the_sides, compare
 from tests.reconciliation.acting import DAY, NAMES, Acting, at, check_explained, fold, read
@@ -74,6 +75,16 @@ def test_a_comparison_records_nothing(acting: Acting) -> None:
     before = acting.views.execute("SELECT position FROM journal.head").fetchone()
     assert compare(acting.views, "51", DAY).differences
     assert acting.views.execute("SELECT position FROM journal.head").fetchone() == before
+
+
+def test_more_uses_sent_twice_than_evidence_names_are_duplicates_all_the_same(acting: Acting) -> None:
+    for number in range(MOST_EVIDENCE + 1):
+        acting.use({"use": f"u{number}", "fen": 100})
+        acting.again({"again": f"u{number}"})
+    acting.totals({"totals": "51", "cells": [["50", "510100", "TRA.QR", 130, 13_000]]})
+    (found,) = compare(acting.views, "51", DAY).differences
+    assert (CLASS_NAMES[found.break_class], found.reason, found.amount) == ("DUPLICATE", "COUNTED_TWICE", Figure(-65, -6_500))
+    assert len(found.evidence) == MOST_EVIDENCE
 
 
 LATER = at("2025-09-04 12:00")

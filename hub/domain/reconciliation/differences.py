@@ -24,7 +24,10 @@ Refs = tuple[references.EventRef, ...]
 
 
 class Known(NamedTuple):
-    """What the record shows of a cell that differs: events by what they show, and how the contents differ, if they do."""
+    """What the record shows of a cell that differs: events by what they show, and how the contents differ, if they do.
+
+    The events are so many as evidence may name; *counted_again* is all that a side sent twice.
+    """
 
     later: Refs = ()
     other_side_alone: Refs = ()
@@ -32,7 +35,7 @@ class Known(NamedTuple):
     differently: Refs = ()
     quarantined: Refs = ()
     counted: Refs = ()
-    again_fen: int = 0
+    counted_again: Figure = NOTHING
     content: str = ""
 
 
@@ -87,7 +90,7 @@ def _in_the_book(one: Compared, shown: Known) -> Difference:
     if uses > 0:
         reason, evidence = ("OTHER_SIDE_ALONE", shown.other_side_alone) if shown.other_side_alone else ("NOT_IN_TOTALS", shown.counted)
         what = LONG
-    elif uses < 0 and len(shown.again) >= -uses and shown.again_fen == -fen:
+    elif uses < 0 and shown.counted_again == Figure(-uses, -fen):
         what, reason, evidence = DUPLICATE, "COUNTED_TWICE", shown.again
     elif uses < 0:
         what = SHORT
