@@ -15,21 +15,21 @@ from hub.domain.usage import UsageCell
 Reports = Sequence[Telling]
 
 
-def reports_of(told: Reports, uses: Reports, mine: Sequence[Counted]) -> list[tuple[Reports, int]] | None:
+def reports_of(tellings: Reports, uses: Reports, mine: Sequence[Counted]) -> list[tuple[Reports, int]] | None:
     """Returns the reports of each use that counts in a cell, with its money; None where the record does not say which are of which.
 
-    *told* is all that was reported under the key, *uses* the reports of uses among it.
+    *tellings* is all that was reported under the key, *uses* the reports of uses among it.
     """
-    parts = _parts(told, uses)
+    parts = _parts(tellings, uses)
     if len(parts) == len(mine) == 1:
         return [(parts[0][0], mine[0].fen)]
     there = sorted(((reports, fen) for reports, where, fen in parts if where == mine[0].cell), key=itemgetter(1))
     return there if [fen for _, fen in there] == sorted(one.fen for one in mine) else None
 
 
-def _parts(told: Reports, uses: Reports) -> list[tuple[Reports, UsageCell, int]]:
+def _parts(tellings: Reports, uses: Reports) -> list[tuple[Reports, UsageCell, int]]:
     """Returns the uses that reports come to, each with its reports, its cell and its money."""
     if uses[0].kind.startswith("transit_"):
-        return [(tap.told, tap.cell, tap.fen) for tap in taps_in(told) if tap.is_counted]
+        return [(tap.told, tap.cell, tap.fen) for tap in taps_in(tellings) if tap.is_counted]
     parts = [[one for one in fact if one.native == native] for fact in parted(uses) for native in {one.native for one in fact}]
     return [(reports, cell(chosen(reports), reports), chosen(reports).fen) for reports in parts]

@@ -1,8 +1,8 @@
 """Carries out a scenario file of `tests/reconciliation/scenarios`, step by step, on a journal and its views.
 
 A file says what both sides report of rides by QR code on 2025-09-01 (`use`, `clear`, `again`, `correct`, `reverse`, `quarantined`), what
-totals a side sends (`totals`), when the hub reconciles (`reconcile`), and what sides say of breaks (`assign`, `explain`, `close`). After each
-reconciliation it says which breaks there are; with `lagging` the hub has not counted yet what came last. That they explain the whole
+totals a side sends (`totals`), when the hub reconciles (`reconcile`), and what sides say of breaks (`assign`, `explain`, `close`). After
+each reconciliation it says which breaks there are; with `lagging` the hub has not counted yet what came last. That they explain the whole
 difference is checked after each one.
 """
 
