@@ -1,12 +1,16 @@
 """Takes one return file: proves it as a whole, sends its rows line by line, and acknowledges it.
 
 Once a file is proven every line ends in one of three ways: it is a new event, it is an answer that was sent before (no event), or it is
-refused by its line. Taking the same file again is therefore harmless, at any time and after any crash. Memory holds one batch, and the
-numbers and serials of the file.
+refused by its line. Taking the same file again is therefore harmless, at any time and after any crash.
+
+A later sending says the same file again. A line of it is one of the sending before by all its text, by its row or by its serial; what then
+is left on both sides is put together as it comes. So the answers that count are those of the last sending, whatever it changed. Memory
+holds one batch, the numbers and serials of the file, and of a later sending the answers before and the lines that are like none of them.
 """
 
 import hashlib
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +23,7 @@ from chuanyu.exchange.v1.references_pb2 import EventRef
 from adapters.bank.ack_file import AckFile
 from adapters.bank.errors import AckCode, FileRefused, LineRefused
 from adapters.bank.ledger import Answer, Ledger, fingerprint
-from adapters.bank.return_file import ReturnRow, VerifiedFile, parse_row, read_name, read_rows, verify_file
+from adapters.bank.return_file import FileName, ReturnRow, VerifiedFile, parse_row, read_name, read_rows, verify_file
 from adapters.bank.translate import source, translate
 from adapters.kit import Outbox, put_traced, step
 from adapters.kit.telemetry import LINE, LINE_REFUSED, LINES, NATIVE_CODE, READ_FILE_SPAN, REFUSAL, REFUSED_LINES, TRANSLATE_FILE_SPAN
@@ -42,9 +46,23 @@ class Outcome:
 
 
 class _Prepared(NamedTuple):
-    source_key: str
     event: bytes
     answer: Answer
+
+
+class _Before:
+    """The answers of a file's sending before, as far as no line has taken their place."""
+
+    def __init__(self, answers: Iterable[Answer]) -> None:
+        self.left = {one.sequence: one for one in answers}
+        self._by_line = {(one.row_no, one.serial, one.content): one.sequence for one in self.left.values()}
+        self._by_row = {one.row_no: one.sequence for one in self.left.values()}
+        self._by_serial = {one.serial: one.sequence for one in self.left.values()}
+
+    def take(self, row: ReturnRow, content: bytes) -> Answer | None:
+        """Returns the answer that a line takes the place of, None where it is like none that is left."""
+        found = self._by_line.get((row.row_no, row.serial, content)), self._by_row.get(row.row_no), self._by_serial.get(row.serial)
+        return next((self.left.pop(one) for one in found if one in self.left), None)
 
 
 class ReturnIntake:
@@ -84,47 +102,67 @@ class ReturnIntake:
             return Outcome(str(sending), new_events, ack.refused)
 
     def _apply(self, file: BinaryIO, verified: VerifiedFile, sending: int, ack: AckFile, translated: Step) -> int:
-        new_events, batch = 0, list[_Prepared]()
+        self._ledger.settle(self._feed)
+        before = _Before(self._ledger.of_file(verified.name.text))
+        is_again = bool(before.left)
+        new_events, batch, unlike = 0, list[_Prepared](), list[tuple[int, str]]()
         rows, serials = set[int](), set[str]()
         for line_no, line in read_rows(file):
             try:
                 row = parse_row(line)
                 _refuse_twice(row, rows, serials)
-                prepared = self._prepare(row, verified, line_no, line, sending)
+                was = before.take(row, fingerprint(line))
+                if is_again and was is None:
+                    unlike.append((line_no, line))
+                    continue
+                self._prepare(row, verified, line_no, line, sending, was, batch)
             except LineRefused as refusal:
-                ack.refuse(line_no, refusal)
-                translated.note(LINE_REFUSED, {LINE: line_no, NATIVE_CODE: refusal.code.value, REFUSAL: refusal.text})
-                continue
-            if prepared is not None:
-                batch.append(prepared)
+                _refuse(ack, translated, line_no, refusal)
             if len(batch) == BATCH_EVENTS:
                 new_events += self._flush(batch)
+        for line_no, line in unlike:
+            try:
+                # A line that is refused may be what is left, so then nothing is put together.
+                was = before.left.pop(min(before.left)) if before.left and not ack.refused else None
+                self._prepare(parse_row(line), verified, line_no, line, sending, was, batch)
+            except LineRefused as refusal:
+                _refuse(ack, translated, line_no, refusal)
         return new_events + self._flush(batch)
 
-    def _prepare(self, row: ReturnRow, verified: VerifiedFile, line_no: int, line: str, sending: int) -> _Prepared | None:
-        """Returns what to send for a row, None when it was sent before; raises LineRefused where another file said otherwise."""
-        name = verified.name
-        result = "paid" if row.is_paid else "returned"
-        identity, content = f"{name.bank}/{name.batch_no}/{row.row_no}/{row.serial}/{result}", fingerprint(line)
-        seen = self._ledger.answers(identity)
-        if any(one.content == content for one in seen):
-            return None
-        if seen and seen[-1].file_name != name.text:
-            raise LineRefused(AckCode.CONTRADICTION, "同一流水号在另一文件中内容不同")
+    def _prepare(
+        self, row: ReturnRow, verified: VerifiedFile, line_no: int, line: str, sending: int, was: Answer | None, batch: list[_Prepared]
+    ) -> None:
+        """Adds what to send for a row, nothing where it was sent before; raises LineRefused where another file said otherwise."""
+        name, content = verified.name, fingerprint(line)
+        if (was is not None and was.content == content) or self._is_known(row, name, content):
+            return
         try:
             event = translate(row, name, line_no, self._region)
         except ValueError:
             raise LineRefused(AckCode.TIME, "记账时间错误") from None
-        source_key = identity
-        if seen:
-            event.corrects.CopyFrom(EventRef(feed=self._feed, sequence=seen[-1].sequence))
-            source_key = f"{identity}@{sending}.{content.hex()}"
-        return _Prepared(source_key, event.SerializeToString(deterministic=True), Answer(identity, content, 0, name.text))
+        corrects = 0 if was is None else was.sequence
+        if corrects:
+            event.corrects.CopyFrom(EventRef(feed=self._feed, sequence=corrects))
+        key = f"{name.text}@{sending}/{row.row_no}/{row.serial}/{content.hex()}"
+        answer = Answer(key, name.text, name.bank, name.batch_no, row.row_no, row.serial, row.is_paid, content, 0, corrects)
+        batch.append(_Prepared(event.SerializeToString(deterministic=True), answer))
+
+    def _is_known(self, row: ReturnRow, name: FileName, content: bytes) -> bool:
+        """Whether another file said the same; raises LineRefused where it said something else of the serial, or of another row."""
+        for one in self._ledger.of_serial(name.bank, row.serial):
+            if one.file_name == name.text:
+                continue
+            if (one.batch_no, one.row_no) != (name.batch_no, row.row_no) or (one.is_paid == row.is_paid and one.content != content):
+                raise LineRefused(AckCode.CONTRADICTION, "同一流水号在另一文件中内容不同")
+            if one.content == content:
+                return True
+        return False
 
     def _flush(self, batch: list[_Prepared]) -> int:
-        """Sends what waits, remembers it, empties *batch* and returns how many events are new."""
-        numbered = put_traced(self._outbox, self._feed, [(one.source_key, one.event) for one in batch])
-        self._ledger.remember(one.answer._replace(sequence=sequence) for one, (sequence, _) in zip(batch, numbered, strict=True))
+        """Notes what waits, sends it, empties *batch* and returns how many events are new."""
+        self._ledger.note(one.answer for one in batch)
+        numbered = put_traced(self._outbox, self._feed, [(one.answer.source_key, one.event) for one in batch])
+        self._ledger.settle(self._feed)
         batch.clear()
         return sum(is_new for _, is_new in numbered)
 
@@ -140,6 +178,12 @@ class ReturnIntake:
     def _put_once(self, source_key: str, event: Event, now: datetime) -> None:
         event.occurred_at.FromDatetime(now)
         put_traced(self._outbox, self._feed, [(source_key, event.SerializeToString(deterministic=True))])
+
+
+def _refuse(ack: AckFile, translated: Step, line_no: int, refusal: LineRefused) -> None:
+    """Says in the acknowledgement and in the trace that a line is refused."""
+    ack.refuse(line_no, refusal)
+    translated.note(LINE_REFUSED, {LINE: line_no, NATIVE_CODE: refusal.code.value, REFUSAL: refusal.text})
 
 
 def _refuse_twice(row: ReturnRow, rows: set[int], serials: set[str]) -> None:

@@ -143,9 +143,9 @@ class _Totals:
 
 
 def read_rows(file: BinaryIO) -> Iterator[tuple[int, str]]:
-    """Yields (line number, text) of each row of a verified file, from its beginning."""
+    """Yields (line number, text) of each row of a verified file, from its beginning: all that was counted between header and trailer."""
     file.seek(0)
-    return ((line_no, line) for line_no, line in _lines(file) if not line.startswith(("H|", "T|")))
+    return ((line_no, line) for line_no, line in _lines(file) if line_no > 1 and not line.startswith("T|"))
 
 
 def parse_row(line: str) -> ReturnRow:

@@ -6,12 +6,13 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import protovalidate
 import pytest
 from chuanyu.exchange.v1.event_pb2 import Event
 from google.protobuf.json_format import MessageToDict
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.bank.errors import AckCode, FileRefused
@@ -49,6 +50,20 @@ class Bank:
 
     def rows(self) -> list[Event]:
         return [event for event in self.events() if not event.WhichOneof("kind").startswith("file_")]
+
+    def in_force(self) -> set[tuple[str, int, str, int]]:
+        """What counts of the rows: kind, row, serial, reason; an event that was corrected counts no more."""
+        sent = self.outbox.pending(FEED, 1, 1000)
+        counted = {sequence: Event.FromString(event) for sequence, event in sent}
+        for event in list(counted.values()):
+            if event.HasField("corrects"):
+                del counted[event.corrects.sequence]
+        found = set()
+        for event in counted.values():
+            if (kind := event.WhichOneof("kind")) in ("fund_row_paid", "fund_row_returned"):
+                row = getattr(event, kind)
+                found.add((kind, row.row_no, row.bank_serial, getattr(row, "reason", 0)))
+        return found
 
     def ack(self, name: str = NAME.text) -> list[str]:
         text = (self.directory / "ack" / f"{name.removesuffix('.csv')}_ACK").read_bytes().decode("gb18030")
@@ -154,6 +169,100 @@ def test_a_later_sending_corrects_its_lines_and_adds_to_them(bank: Bank) -> None
     assert (outcome.new_events, outcome.version) == (2, "2")
     assert (corrected.corrects.feed, corrected.corrects.sequence, corrected.fund_row_returned.reason) == (FEED, 2, 7)
     assert not new.HasField("corrects")
+
+
+AGAIN: list[tuple[str, list[ReturnRow]]] = [
+    ("returned becomes paid", [PAID, replace(BACK, is_paid=True, reason="00")]),
+    ("paid becomes returned", [replace(PAID, is_paid=False, reason="04"), BACK]),
+    ("another serial", [replace(PAID, serial="B0011"), BACK]),
+    ("another row", [replace(PAID, row_no=3), BACK]),
+    ("another row and serial", [replace(PAID, row_no=3, serial="B0011"), BACK]),
+    ("rows moved by one", [replace(PAID, row_no=2), replace(BACK, row_no=3)]),
+    ("serials moved by one", [replace(PAID, serial="B0002"), replace(BACK, serial="B0003")]),
+    ("rows changed places", [replace(PAID, row_no=2), replace(BACK, row_no=1)]),
+]
+
+
+def says(rows: list[ReturnRow]) -> set[tuple[str, int, str, int]]:
+    return {("fund_row_paid" if one.is_paid else "fund_row_returned", one.row_no, one.serial, int(one.reason)) for one in rows}
+
+
+@pytest.mark.parametrize("rows", [one[1] for one in AGAIN], ids=[one[0] for one in AGAIN])
+def test_what_counts_is_what_the_last_sending_says_whatever_it_changed(bank: Bank, rows: list[ReturnRow]) -> None:
+    bank.take(FILE)
+    bank.take(encode_file(NAME, rows))
+    assert (bank.in_force(), bank.ack()[1:]) == (says(rows), [])
+    assert bank.take(encode_file(NAME, rows)).new_events == 0
+
+
+LINES_OF_FOUR = st.tuples(
+    st.permutations([1, 2, 3, 4]), st.permutations(["B1", "B2", "B3", "B4"]), st.lists(st.booleans(), min_size=4, max_size=4)
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(LINES_OF_FOUR, min_size=2, max_size=4), st.integers(1, 3))
+def test_any_sendings_of_a_file_come_to_the_last_of_them(sendings: list[tuple[list[int], list[str], list[bool]]], count: int) -> None:
+    with TemporaryDirectory() as directory:
+        bank = Bank(Path(directory))
+        rows: list[ReturnRow] = []
+        for number, (row_nos, serials, paid) in enumerate(sendings):
+            told = list(zip(row_nos, serials, paid, strict=True))[: count + (number > 0)]
+            rows = [
+                replace(PAID, row_no=row_no, serial=serial, is_paid=is_paid, reason="00" if is_paid else "05")
+                for row_no, serial, is_paid in told
+            ]
+            bank.take(encode_file(NAME, rows))
+            assert bank.in_force() == says(rows)
+
+
+def test_a_sending_that_says_again_what_the_first_said_is_a_correction_of_the_second(bank: Bank) -> None:
+    for content in (FILE, encode_file(NAME, [PAID, replace(BACK, reason="07")]), FILE):
+        outcome = bank.take(content)
+    assert (outcome.version, outcome.new_events, bank.in_force()) == ("3", 1, says([PAID, BACK]))
+
+
+def test_a_line_that_is_refused_leaves_the_answer_before_as_it_was(bank: Bank) -> None:
+    bank.take(FILE)
+    added = replace(PAID, row_no=3, serial="B0003")
+    bank.take(encode_file(NAME, [PAID, BACK, added]).replace(b"\r\n1|", b"\r\n0|"))
+    assert (bank.in_force(), bank.ack()[1:]) == (says([PAID, BACK, added]), ["2|42|行号错误"])
+
+
+def test_a_mended_file_after_a_crash_corrects_what_had_gone_out(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(bank.outbox, "put", full_disk(bank.outbox.put))
+        with pytest.raises(OSError, match="disk"):
+            bank.take(FILE)
+    mended = [PAID, replace(BACK, reason="07")]
+    bank.take(encode_file(NAME, mended))
+    assert bank.in_force() == says(mended)
+
+
+def full_disk(put: Callable[..., object]) -> Callable[..., object]:
+    """Puts what it is given and then breaks, as a process that ends before it knows."""
+
+    def broken(*args: object, **more: object) -> object:
+        put(*args, **more)
+        raise OSError("the disk is full")
+
+    return broken
+
+
+def test_a_line_of_the_body_that_begins_as_a_header_is_refused_by_itself(bank: Bank) -> None:
+    content = encode_file(NAME, [PAID, BACK, replace(PAID, row_no=3, serial="B3")]).replace(b"\r\n3|", b"\r\nH|")
+    outcome = bank.take(content)
+    accepted = bank.events()[-1].file_accepted
+    assert (outcome.refused_lines, accepted.accepted_count, accepted.refused_count) == (1, 2, 1)
+    assert bank.ack() == ["3|12805.67|00", "4|42|行号错误"]
+
+
+def test_a_serial_of_a_bank_is_of_one_row_in_all_its_files(bank: Bank) -> None:
+    bank.take(FILE)
+    outcome = bank.take(encode_file(LATER, [replace(PAID, row_no=7)]), LATER)
+    assert (outcome.new_events, bank.ack(LATER.text)[1:]) == (0, ["2|50|同一流水号在另一文件中内容不同"])
+    other = replace(NAME, batch_no="SC202603-0008")
+    assert bank.take(encode_file(other, [PAID]), other).refused_lines == 1
 
 
 def test_a_later_sending_with_fewer_lines_is_refused_whole(bank: Bank) -> None:
