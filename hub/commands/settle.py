@@ -62,7 +62,7 @@ def settle(
         return
     through = _day(day)
     with _desk() as (desk, _):
-        made = [one for code in reading.schemes_named(scheme, through) for one in desk.issue(code, through, now(), early=early)]
+        made = list(desk.issue(scheme, through, now(), early=early)) if scheme else desk.issue_all(through, now(), early=early)
     if as_json:
         typer.echo(json.dumps([settle_screen.as_json(one) for one in made]))
         return
@@ -164,9 +164,10 @@ def resolve(
     code: Code,
     line: Annotated[int, typer.Argument(help="第几行，从 1 起。Number of the line.")],
     side: Side,
+    # Required, for the one is for the other side to say and the other for the side that raised it.
     upheld: Annotated[
         bool, typer.Option("--upheld/--withdrawn", help="成立（对方承认）或撤回（提出方）。Upheld by the other side, or withdrawn.")
-    ] = True,
+    ],
     operator: Operator = "",
 ) -> None:
     """了结一项争议。End a dispute."""

@@ -1,11 +1,14 @@
 """How commands say things: the comparison of views, instants, and a screen that cuts nothing off."""
 
+import os
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Column, Table
+from rich.text import Text
 
 from hub.domain.instants import in_local
 
@@ -29,18 +32,34 @@ def in_two_lines(at_us: int) -> str:
 
 
 def screen() -> Console:
-    """A console as wide as the terminal; lines that go into a file are not folded."""
-    return Console() if sys.stdout.isatty() else Console(width=220)
+    """A console as wide as the terminal, or as COLUMNS says; lines that go into a file are long."""
+    return Console() if sys.stdout.isatty() or "COLUMNS" in os.environ else Console(width=220)
+
+
+class _Table(Table):
+    """A table that cuts nothing off: where even its whole columns do not fit, their cells go on in the next line."""
+
+    def add_row(self, *cells: RenderableType | None, **settings: Any) -> None:
+        """Adds a row. A column that is not to be wrapped would be cut; what its cells say of themselves comes before that."""
+        super().add_row(*map(_foldable, cells), **settings)
+
+
+def _foldable(cell: RenderableType | None) -> RenderableType | None:
+    if not isinstance(cell, str):
+        return cell
+    text = Text.from_markup(cell)
+    text.no_wrap = False
+    return text
 
 
 def table(*columns: Column) -> Table:
     """A table of rows of several lines."""
-    return Table(*columns, box=box.HORIZONTALS, show_edge=False, show_lines=True, pad_edge=False, collapse_padding=True)
+    return _Table(*columns, box=box.HORIZONTALS, show_edge=False, show_lines=True, pad_edge=False, collapse_padding=True)
 
 
 def whole(heading: str) -> Column:
     """A column that gives up no character where others can still be folded: for ids, names and instants."""
-    return Column(heading, no_wrap=True, overflow="fold")
+    return Column(Text(heading, no_wrap=False), no_wrap=True, overflow="fold")
 
 
 def folded(heading: str) -> Column:

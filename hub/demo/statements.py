@@ -12,12 +12,16 @@ _SHOWN = "QR"
 
 
 def show_statements(stage: Stage, screen: Console) -> list[str]:
-    """Has the statements of the day issued, shows what they come to, and returns what does not hold. Raises ChildDied."""
+    """Has the statements of the day issued, or shows those that somebody had issued meanwhile, and returns what does not hold.
+
+    Raises ChildDied.
+    """
     day = datetime.now(UTC).astimezone(LOCAL).date().isoformat()
     screen.print(f"两省结算 statements between the provinces: hub settle --day {day} --early", soft_wrap=True, highlight=False)
     for line in stage.run("hub.cli", "settle", "--day", day, "--early").splitlines():
         screen.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
-    code = f"ST-{_SHOWN}-1"
+    (shown,) = json.loads(stage.run("hub.cli", "settle", "list", "--scheme", _SHOWN, "--from", day, "--to", day, "--json").splitlines()[-1])
+    code = shown["statement"]
     again = json.loads(stage.run("hub.cli", "settle", "verify", code, "--json").splitlines()[-1])
     screen.print(
         f"  按日志重算 made again from the journal: {code} {'✓' if again['equal'] else '✗'} {again['again'][:16]}…", soft_wrap=True

@@ -8,7 +8,7 @@ class SchemeUnknown(HubError):
 
 
 class WindowNotEnded(HubError):
-    """The window of that business day has not ended; it is cut on the day after."""
+    """The window of that business day has not ended; it is cut on the day after, or now with `--early`."""
 
 
 class WindowAlreadyStated(HubError):
@@ -32,11 +32,39 @@ class StatementDiffers(HubError):
 
 
 class StatementStep(HubError):
-    """The step does not follow: a dispute is open, a side has not acknowledged, or there is nothing to pay."""
+    """The step does not follow from the state of the statement; see `hub settle show`."""
+
+
+class StatementDisputeOpen(StatementStep):
+    """A dispute about a line is open; end it first with `hub settle resolve`."""
+
+
+class StatementNotAcknowledged(StatementStep):
+    """A statement is paid once both sides have acknowledged it with `hub settle acknowledge`."""
+
+
+class StatementNotPayable(StatementStep):
+    """There is nothing to pay: the statement is a memo, its net is zero, or it is paid already."""
+
+
+class StatementNotDisputable(StatementStep):
+    """A side disputes no line of a statement that it has acknowledged, or that is paid; the correction is in a later statement."""
 
 
 class StatementLineUnknown(HubError):
-    """The statement has no such line, or there is no open dispute about it, or it is for the other side to end it so."""
+    """The statement has no such line; see `hub settle show`."""
+
+
+class LineDisputedAlready(StatementLineUnknown):
+    """A dispute about this line is open already."""
+
+
+class LineNotDisputed(StatementLineUnknown):
+    """There is no open dispute about this line; see `hub settle show`."""
+
+
+class DisputeEndsOtherwise(StatementLineUnknown):
+    """The side that raised a dispute ends it with `--withdrawn`, the other side with `--upheld`."""
 
 
 class PaymentDiffers(HubError):

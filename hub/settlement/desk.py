@@ -10,7 +10,7 @@ from eventsourcing.persistence import IntegrityError
 
 from hub.domain.participant import OPERATOR
 from hub.domain.settlement.statement import Statement
-from hub.domain.settlement_errors import StatementChanged
+from hub.domain.settlement_errors import StatementChanged, WindowAlreadyStated
 from hub.domain.usage import UsageCell
 from hub.intake.request_rules import refuse_identifiers, refuse_invalid
 from hub.journal.recorder import AggregateStore
@@ -38,6 +38,23 @@ class SettlementDesk:
             except IntegrityError:
                 raise StatementChanged from None
             yield made
+
+    def issue_all(self, day: date, at: datetime, *, early: bool = False) -> list[Statement]:
+        """Issues what is due of every scheme through a business day; of a scheme that is stated, returns the statement of the day.
+
+        Raises as `issue`, WindowAlreadyStated only where that day has no statement of its own in any scheme.
+        """
+        found: list[Statement] = []
+        stated = None
+        for scheme in reading.schemes_named("", day):
+            try:
+                found += self.issue(scheme, day, at, early=early)
+            except WindowAlreadyStated as refusal:
+                stated = refusal
+                found += reading.listed(self._connection, scheme, day.isoformat(), day.isoformat())
+        if stated is not None and not found:
+            raise stated
+        return found
 
     def _changes(self, after: int, cut: int) -> dict[UsageCell, tuple[int, int]]:
         if self._changed[0] != (after, cut):

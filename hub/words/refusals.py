@@ -3,19 +3,10 @@
 Errors that only commands raise have both languages in their docstring. They are not here.
 """
 
+from hub.words.settlement_refusals import SETTLEMENT
+
 CHINESE = {
-    # Settlement between the provinces
-    "SchemeUnknown": "那一天没有这个结算方案；见 `hub settle schemes`。",
-    "WindowNotEnded": "这个业务日的账还没有到切账时刻；次日才切。",
-    "WindowAlreadyStated": "这个业务日已出账，结算单不再改变；之后到的计入下一张。",
-    "WindowBefore": "到这个业务日结束时还没有任何记录。",
-    "StatementUnknown": "没有这张结算单；见 `hub settle list`。",
-    "StatementAcknowledgedAlready": "这一方已确认过这张结算单。",
-    "StatementDiffers": "所确认的不是这张结算单：摘要不同。",
-    "StatementStep": "还不能这样做：有未了结的争议，或一方未确认，或无需支付。",
-    "StatementLineUnknown": "结算单没有这一行，或这一行没有未了结的争议，或应由另一方这样了结。",
-    "PaymentDiffers": "支付额不是结算单的净额，或由应收方报告。",
-    "StatementChanged": "有人同时改动了这张结算单；请查看后再试。",
+    **SETTLEMENT,
     # Reconciliation
     "TotalsOutOfOrder": "这一版总数已按不同内容报过，或已报过更新的一版；请报下一版。",
     "TotalsDayStated": "这一方已确认该业务日的结算单；不符之处请以更正报送，或作为差错处理。",

@@ -1,11 +1,15 @@
 """How commands say things."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from hub.commands.failures import lines_of
-from hub.commands.wording import in_two_lines, local, views_in_words
+from hub.commands.settle_screen import schemes
+from hub.commands.wording import in_two_lines, local, screen, table, views_in_words, whole
+from hub.domain import reference
 from hub.domain.card_machines import BACK, LIVES, SAME
 from hub.domain.looks import Shown as ShownRecord
 from hub.domain.rules import RULES
@@ -31,6 +35,22 @@ def test_all_that_rules_look_at_and_every_view_has_a_name_in_both_languages() ->
     assert {*(view.name for view in PROJECTIONS), CHECKPOINT} == VIEWS.keys()
     states = {state for life in LIVES for step in life.steps.values() for state in (*step.sources, step.target)} - {BACK, SAME}
     assert states - STATES.keys() == set()
+
+
+@pytest.mark.parametrize("width", [220, 60])
+def test_a_table_cuts_nothing_off_where_it_does_not_fit(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    screen().print(schemes(reference.load().schemes.in_force(date(2026, 3, 2))))
+    shown = capsys.readouterr().out
+    assert max(map(cell_len, shown.splitlines())) <= width
+    if width == 220:
+        assert all(code in shown for code in ("TRANSIT", "MEDICAL", "TRA.BUS TRA.MET TRA.ELD", "illustrative"))
+    listed = table(whole("编号 Code"), whole("摘要 Digest"))
+    listed.add_row("ST-TRANSIT-1", "a" * 70)
+    screen().print(listed)
+    assert capsys.readouterr().out.count("a") == 70
 
 
 def test_every_kind_of_look_has_a_name() -> None:

@@ -1,5 +1,6 @@
 """Statements: what they hold, that they never change, and how both sides bring one to its end."""
 
+import io
 import json
 import random
 from collections.abc import Callable, Iterator
@@ -13,11 +14,15 @@ import pytest
 from chuanyu.exchange.v1 import event_pb2
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from typer.testing import CliRunner
 
 from hub.audit.report.checking import attached
 from hub.cli import app
+from hub.commands import settle_screen
+from hub.demo.statements import show_statements
 from hub.domain import errors, reference, settlement_errors
+from hub.domain.instants import LOCAL
 from hub.domain.settlement.lines import digest_of, lines_of, net_fen, owed_fen
 from hub.domain.settlement.statement import UPHELD, WITHDRAWN, Statement, number_of
 from hub.domain.usage import UsageCell
@@ -30,7 +35,8 @@ from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.settlement import files, reading
 from hub.settlement.desk import SettlementDesk, of_operator
 from hub.settlement.issuing import ends_at, stated_again
-from tests.recording import AT_S, Recording, correcting, journey, reversing, settlement
+from hub.stage import Stage
+from tests.recording import AT_S, Recording, correcting, journey, register_owners, reversing, settlement
 
 CHONGQING, SICHUAN = of_operator("50", "li.lei"), of_operator("51", "han.mei")
 DAY = date(2025, 9, 1)
@@ -134,7 +140,7 @@ def test_what_a_national_platform_clears_is_a_memo(desk: SettlementDesk, journal
     assert [(one.uses, one.amount_fen, one.payer_province) for one in made.issued.lines] == [(1, 8_600, "")]
     assert (made.is_memo, made.issued.owed_by_50_fen, made.issued.owed_by_51_fen) == (True, 0, 0)
     both_acknowledge(desk, made)
-    with pytest.raises(settlement_errors.StatementStep):
+    with pytest.raises(settlement_errors.StatementNotPayable):
         desk.pay(made.code, CHONGQING, "P1", 8_600, now())
 
 
@@ -264,6 +270,33 @@ def test_a_day_is_stated_once(desk: SettlementDesk, journal: Recording, views: p
     assert refused.value.metadata == {"through": "2025-09-01", "statement": "ST-QR-1"}
 
 
+def test_of_all_schemes_those_that_are_stated_are_shown_and_the_others_issued(
+    desk: SettlementDesk, journal: Recording, views: psycopg.Connection
+) -> None:
+    journal.append(ride())
+    early = state(desk, views)
+    every = desk.issue_all(DAY, now(), early=True)
+    assert [one.code for one in every] == ["ST-COUPON-1", "ST-FUND-1", "ST-MEDICAL-1", "ST-QR-1", "ST-TRANSIT-1"]
+    assert every[3].issued == early.issued
+    assert [one.code for one in desk.issue_all(DAY, now())] == [one.code for one in every]
+    with pytest.raises(settlement_errors.WindowAlreadyStated):
+        desk.issue_all(DAY - timedelta(days=1), now())
+
+
+def test_the_demo_shows_the_statement_that_somebody_had_issued_before(
+    dsn: str, desk: SettlementDesk, journal: Recording, views: psycopg.Connection, tmp_path: Path
+) -> None:
+    register_owners(dsn)
+    journal.append(ride())
+    today = datetime.now(LOCAL).date()
+    state(desk, views, today - timedelta(days=1))
+    state(desk, views, today)
+    screen = Console(record=True, width=200, file=io.StringIO())
+    assert show_statements(Stage(tmp_path, dsn, {}), screen) == []
+    said = screen.export_text()
+    assert "ST-QR-2 ✓" in said and "ST-COUPON-1" in said
+
+
 def test_counts_that_are_behind_the_cut_are_no_statement(dsn: str, desk: SettlementDesk, journal: Recording) -> None:
     journal.append(ride())
     with psycopg.connect(dsn, autocommit=True) as superuser:
@@ -321,13 +354,18 @@ def test_both_acknowledge_and_who_owes_the_net_pays_it(desk: SettlementDesk, mad
 
 def test_a_dispute_is_ended_by_its_own_side_or_found_right_by_the_other(desk: SettlementDesk, made: Statement) -> None:
     assert desk.dispute(made.code, CHONGQING, 1, "AMOUNT_DIFFERS", now()).state == "DISPUTED"
-    with pytest.raises(settlement_errors.StatementStep):
+    with pytest.raises(settlement_errors.StatementDisputeOpen):
         desk.acknowledge(made.code, CHONGQING, made.issued.digest, now())
     for party, outcome in ((CHONGQING, UPHELD), (SICHUAN, WITHDRAWN)):
-        with pytest.raises(settlement_errors.StatementLineUnknown):
+        with pytest.raises(settlement_errors.DisputeEndsOtherwise) as refused:
             desk.resolve(made.code, party, 1, outcome, now())
+        assert refused.value.metadata == {"line": "1", "raised_by": "50"}
     assert desk.resolve(made.code, SICHUAN, 1, UPHELD, now()).state == "ISSUED"
     desk.dispute(made.code, CHONGQING, 1, "AMOUNT_DIFFERS", now())
+    with pytest.raises(settlement_errors.LineDisputedAlready):
+        desk.dispute(made.code, SICHUAN, 1, "AMOUNT_DIFFERS", now())
+    with pytest.raises(settlement_errors.StatementDisputeOpen):
+        desk.pay(made.code, SICHUAN, "P1", 300, now())
     desk.resolve(made.code, CHONGQING, 1, WITHDRAWN, now())
     assert [one.outcome for one in both_acknowledge(desk, made).disputes] == [UPHELD, WITHDRAWN]
 
@@ -338,18 +376,36 @@ def test_steps_that_do_not_follow_are_refused(desk: SettlementDesk, made: Statem
             step()
 
     refused(settlement_errors.StatementDiffers, lambda: desk.acknowledge(made.code, CHONGQING, bytes(32), now()))
-    refused(settlement_errors.StatementStep, lambda: desk.pay(made.code, SICHUAN, "P1", 300, now()))
+    refused(settlement_errors.StatementNotAcknowledged, lambda: desk.pay(made.code, SICHUAN, "P1", 300, now()))
     refused(settlement_errors.StatementLineUnknown, lambda: desk.dispute(made.code, SICHUAN, 3, "AMOUNT_DIFFERS", now()))
-    refused(settlement_errors.StatementLineUnknown, lambda: desk.resolve(made.code, SICHUAN, 1, WITHDRAWN, now()))
+    refused(settlement_errors.LineNotDisputed, lambda: desk.resolve(made.code, SICHUAN, 1, WITHDRAWN, now()))
     refused(errors.RequestInvalid, lambda: desk.dispute(made.code, SICHUAN, 1, "no code", now()))
     refused(errors.RequestInvalid, lambda: desk.acknowledge(made.code, of_operator("52", "li.lei"), made.issued.digest, now()))
     both_acknowledge(desk, made)
     refused(settlement_errors.StatementAcknowledgedAlready, lambda: desk.acknowledge(made.code, SICHUAN, made.issued.digest, now()))
-    refused(settlement_errors.StatementStep, lambda: desk.dispute(made.code, SICHUAN, 1, "AMOUNT_DIFFERS", now()))
+    refused(settlement_errors.StatementNotDisputable, lambda: desk.dispute(made.code, SICHUAN, 1, "AMOUNT_DIFFERS", now()))
     refused(settlement_errors.PaymentDiffers, lambda: desk.pay(made.code, SICHUAN, "P1", 299, now()))
     refused(settlement_errors.PaymentDiffers, lambda: desk.pay(made.code, CHONGQING, "P1", 300, now()))
     desk.pay(made.code, SICHUAN, "P1", 300, now())
-    refused(settlement_errors.StatementStep, lambda: desk.pay(made.code, SICHUAN, "P1", 300, now()))
+    refused(settlement_errors.StatementNotPayable, lambda: desk.pay(made.code, SICHUAN, "P1", 300, now()))
+
+
+def test_the_screen_says_which_line_is_disputed_by_whom_and_why(
+    desk: SettlementDesk, made: Statement, capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_one = desk.dispute(made.code, CHONGQING, 2, "AMOUNT_DIFFERS", datetime(2026, 3, 3, 1, tzinfo=UTC))
+    settle_screen.show(open_one)
+    said = "对结算单一行提出争议 statement line disputed: 50 li.lei 行 line 2 AMOUNT_DIFFERS"
+    assert f"2026-03-03T09:00:00+08:00 {said}" in capsys.readouterr().out
+    shown = settle_screen.as_json(open_one)
+    assert shown["disputes"] == [{"line": 2, "raised_by": "50", "person": "li.lei", "reason": "AMOUNT_DIFFERS", "outcome": "OPEN"}]
+    ended = desk.resolve(made.code, CHONGQING, 2, WITHDRAWN, now())
+    settle_screen.show(ended)
+    assert "50 li.lei 行 line 2 撤回 withdrawn" in capsys.readouterr().out
+    assert settle_screen.as_json(ended)["disputes"][0]["outcome"] == "WITHDRAWN"  # type: ignore[index]
+    one_side = desk.acknowledge(made.code, CHONGQING, made.issued.digest, now())
+    assert settle_screen.state_words(one_side) == "50 已确认，待 51 确认 acknowledged by 50, waits for 51"
+    assert settle_screen.state_words(desk.acknowledge(made.code, SICHUAN, made.issued.digest, now())) == "双方已确认 acknowledged"
 
 
 # As files, and by command
@@ -394,6 +450,11 @@ def test_the_command_issues_shows_acknowledges_and_checks_again(
     code, said = run("--day", "2025-09-01", "--scheme", "QR", "--early")
     assert (code, "已出账" in said, "statement=ST-QR-1" in said) == (1, True, True)
     assert run("--day", "2025-09-31")[0] == 2
+    assert "--early" in run("--day", "2999-01-01")[1]
+    assert run("dispute", "ST-QR-1", "1", "--side", "51", "--operator", "han.mei")[0] == 0
+    assert run("resolve", "ST-QR-1", "1", "--side", "51", "--operator", "han.mei")[0] == 2
+    code, said = run("resolve", "ST-QR-1", "1", "--side", "51", "--upheld", "--operator", "han.mei")
+    assert (code, "--withdrawn" in said, "raised_by=51" in said) == (1, True, True)
     assert "QR" in run("schemes")[1]
 
 

@@ -10,11 +10,17 @@ from chuanyu.exchange.v1 import settlements_pb2 as protos
 from hub.domain.aggregate import DecidedEvent, HubAggregate
 from hub.domain.settlement.lines import SIDES, net_fen
 from hub.domain.settlement_errors import (
+    DisputeEndsOtherwise,
+    LineDisputedAlready,
+    LineNotDisputed,
     PaymentDiffers,
     StatementAcknowledgedAlready,
     StatementDiffers,
+    StatementDisputeOpen,
     StatementLineUnknown,
-    StatementStep,
+    StatementNotAcknowledged,
+    StatementNotDisputable,
+    StatementNotPayable,
     StatementUnknown,
 )
 
@@ -87,39 +93,57 @@ class Statement(HubAggregate):
         return ACKNOWLEDGED if set(self.acknowledged) == set(SIDES) else ISSUED
 
     def acknowledge(self, by: protos.StatementParty, digest: bytes, at: datetime) -> None:
-        """A side finds it right; raises StatementDiffers, StatementAcknowledgedAlready, or StatementStep while the side disputes a line."""
+        """A side finds it right; raises StatementDiffers, StatementAcknowledgedAlready, or StatementDisputeOpen by this side."""
         if digest != self.issued.digest:
             raise StatementDiffers
         if by.province in self.acknowledged:
             raise StatementAcknowledgedAlready
         if any(not one.outcome and one.raised.by.province == by.province for one in self.disputes):
-            raise StatementStep(state=self.state)
+            raise StatementDisputeOpen(state=self.state)
         self.record("statement_acknowledged", protos.StatementAcknowledged(by=by, digest=digest), at)
 
     def dispute(self, by: protos.StatementParty, line: int, reason_code: str, at: datetime) -> None:
-        """A side disputes a line; raises StatementLineUnknown, or StatementStep once it is paid, or acknowledged by this side."""
-        if not 1 <= line <= len(self.issued.lines) or self._open(line) is not None:
-            raise StatementLineUnknown(line=line)
+        """A side disputes a line; raises StatementLineUnknown, LineDisputedAlready, or StatementNotDisputable."""
+        self._refuse_unknown(line)
+        if self._open(line) is not None:
+            raise LineDisputedAlready(line=line)
         if self.payment is not None or by.province in self.acknowledged:
-            raise StatementStep(state=self.state)
+            raise StatementNotDisputable(state=self.state)
         self.record("statement_line_disputed", protos.StatementLineDisputed(by=by, line=line, reason_code=reason_code), at)
 
     def resolve(self, by: protos.StatementParty, line: int, outcome: protos.DisputeOutcome.ValueType, at: datetime) -> None:
-        """Ends a dispute: its own side withdraws it, the other says that it is right; raises StatementLineUnknown."""
+        """Ends a dispute: its own side withdraws it, the other says that it is right.
+
+        Raises StatementLineUnknown, LineNotDisputed, or DisputeEndsOtherwise.
+        """
+        self._refuse_unknown(line)
         found = self._open(line)
-        if found is None or (found.raised.by.province == by.province) != (outcome == WITHDRAWN):
-            raise StatementLineUnknown(line=line)
+        if found is None:
+            raise LineNotDisputed(line=line)
+        if (found.raised.by.province == by.province) != (outcome == WITHDRAWN):
+            raise DisputeEndsOtherwise(line=line, raised_by=found.raised.by.province)
         self.record("statement_dispute_resolved", protos.StatementDisputeResolved(by=by, line=line, outcome=outcome), at)
 
     def pay(self, by: protos.StatementParty, reference: str, amount_fen: int, at: datetime) -> None:
-        """The side that owes the net has paid it; raises StatementStep unless it is payable, and PaymentDiffers."""
+        """The side that owes the net has paid it.
+
+        Raises StatementNotPayable, StatementDisputeOpen, StatementNotAcknowledged, or PaymentDiffers.
+        """
         net = net_fen(self.issued, by.province)
-        if self.state != ACKNOWLEDGED or self.is_memo or net == 0:
-            raise StatementStep(state="MEMO" if self.is_memo else self.state)
+        if self.is_memo or net == 0 or self.state == PAID:
+            raise StatementNotPayable(state="MEMO" if self.is_memo else self.state)
+        if self.state == DISPUTED:
+            raise StatementDisputeOpen(state=self.state)
+        if self.state != ACKNOWLEDGED:
+            raise StatementNotAcknowledged(state=self.state, acknowledged_by=" ".join(sorted(self.acknowledged)))
         if amount_fen != net:
             raise PaymentDiffers(net_fen=net)
         paid = protos.StatementPaymentReported(by=by, payment_reference=reference, amount_fen=amount_fen)
         self.record("statement_payment_reported", paid, at)
+
+    def _refuse_unknown(self, line: int) -> None:
+        if not 1 <= line <= len(self.issued.lines):
+            raise StatementLineUnknown(line=line)
 
     def _open(self, line: int) -> Dispute | None:
         return next((one for one in self.disputes if one.raised.line == line and not one.outcome), None)
