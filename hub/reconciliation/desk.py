@@ -65,7 +65,7 @@ class ReconciliationDesk:
         return found._replace(book=day_book(self._connection, side, day))
 
     def assign(self, code: str, by: parties.StatementParty, owner: str, at: datetime) -> Break:
-        """Makes a side the owner of a break; raises RequestInvalid, BreakUnknown, BreakStep and BreakChanged."""
+        """Makes a side the owner of a break; raises RequestInvalid, BreakUnknown, BreakStep, BreakOfOtherSide, BreakChanged."""
         said = protos.ReconBreakAssigned(by=by, break_code=code, owner=owner)
         return self._change(said, lambda book: book.assign(by, code, owner, at))
 

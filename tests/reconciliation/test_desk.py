@@ -91,7 +91,7 @@ def test_who_comes_second_on_a_day_is_refused_and_changes_nothing(dsn: str, jour
         found = day_book(views, "51", DAY)
         assert found is not None
         found.assign(of_operator("51", "li.lei"), "BR-51-20250901-1", "50", at("2025-09-03 09:00"))
-        acting.run([{"assign": "BR-51-20250901-1", "by": "50", "to": "51"}])
+        acting.run([{"assign": "BR-51-20250901-1", "by": "51", "to": "51"}])
         with pytest.raises(errors.BreakChanged):
             desk._save(found)
         kept = day_book(views, "51", DAY)

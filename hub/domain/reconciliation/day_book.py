@@ -17,9 +17,9 @@ from chuanyu.exchange.v1 import settlements_pb2 as parties
 from google.protobuf.message import Message
 
 from hub.domain.aggregate import DecidedEvent, HubAggregate
-from hub.domain.reconciliation.books import NOTHING, Cell, Figure
+from hub.domain.reconciliation.books import NOTHING, Cell, Figure, cell_of
 from hub.domain.reconciliation.differences import Difference, Refs, part_of
-from hub.domain.reconciliation_errors import BreakStep, BreakUnknown, TotalsOutOfOrder
+from hub.domain.reconciliation_errors import BreakOfOtherSide, BreakStep, BreakUnknown, TotalsOutOfOrder
 
 OPEN, ASSIGNED, EXPLAINED, CLOSED, REOPENED = "OPEN", "ASSIGNED", "EXPLAINED", "CLOSED", "REOPENED"
 TIMING, CORRECTED = protos.BREAK_CAUSE_TIMING, protos.BREAK_CAUSE_CORRECTED
@@ -30,7 +30,10 @@ _FIRST = {protos.ReconTotalsRecorded: "recon_totals_recorded", protos.ReconBreak
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """A break as it is now; *version* is that of the totals by which its figures are, *cause* how it was closed, 0 while it is open."""
+    """A break as it is now; *version* is that of the totals by which its figures are, *cause* how it was closed, 0 while it is open.
+
+    *found_reason* is what the record shows, *reason* what its owner has said since, if it has.
+    """
 
     code: str
     cell: Cell
@@ -40,6 +43,7 @@ class Break:
     owner: str
     due_on: str
     reason: str
+    found_reason: str
     evidence: Refs
     version: int
     state: str = OPEN
@@ -49,6 +53,11 @@ class Break:
     def key(self) -> tuple[Cell, str]:
         """By what it is the same on another day."""
         return self.cell, part_of(self.break_class)
+
+    @property
+    def side(self) -> str:
+        """The side whose book differs from the hub's."""
+        return day_of_code(self.code)[0]
 
     @property
     def is_silence(self) -> bool:
@@ -78,6 +87,11 @@ def day_of_code(code: str) -> tuple[str, date]:
         return (found[1], date.fromisoformat(found[2])) if found else _unknown()
     except ValueError:
         return _unknown()
+
+
+def _refuse_other(by: parties.StatementParty, *sides: str) -> None:
+    if by.province not in sides:
+        raise BreakOfOtherSide(side=" ".join(sorted(set(sides))))
 
 
 def _unknown() -> tuple[str, date]:
@@ -134,19 +148,25 @@ class DayBook(HubAggregate):
         return next((at for kind, at, message in self.steps if kind == "recon_break_found" and message.break_code == code), None)
 
     def assign(self, by: parties.StatementParty, code: str, owner: str, at: datetime) -> None:
-        """Makes a side the owner of an open break; raises BreakUnknown or BreakStep."""
+        """Makes a side the owner of an open break: so say its owner and the side whose book differs.
+
+        Raises BreakUnknown, BreakStep or BreakOfOtherSide.
+        """
         found = self._open(code)
+        _refuse_other(by, found.owner, found.side)
         self.record("recon_break_assigned", protos.ReconBreakAssigned(by=by, break_code=found.code, owner=owner), at)
 
     def explain(self, by: parties.StatementParty, code: str, reason: str, evidence: Refs, at: datetime) -> None:
-        """A side says what an open break comes of; raises BreakUnknown or BreakStep."""
+        """The owner of an open break says what it comes of; raises as `assign`."""
         found = self._open(code)
+        _refuse_other(by, found.owner)
         said = protos.ReconBreakExplained(by=by, break_code=found.code, reason_code=reason, evidence=evidence)
         self.record("recon_break_explained", said, at)
 
     def leave(self, by: parties.StatementParty, code: str, cause: protos.BreakCause.ValueType, evidence: Refs, at: datetime) -> None:
-        """A side closes an open break whose difference stays; raises BreakUnknown or BreakStep."""
+        """The side whose book differs closes an open break and leaves the difference; raises as `assign`."""
         found = self._open(code)
+        _refuse_other(by, found.side)
         if cause not in LEFT:
             raise BreakStep(state=found.state)
         self.record("recon_break_settled", protos.ReconBreakSettled(break_code=found.code, cause=cause, by=by, evidence=evidence), at)
@@ -166,7 +186,10 @@ class DayBook(HubAggregate):
                 cell = Cell(message.issuer_province, message.service_region, message.scenario)
                 self._keep(Break(message.break_code, cell, owner=message.owner, due_on=message.due_on, **self._figures(message)))
             case "recon_break_moved":
-                self._change(message, **self._figures(message))
+                # What was said of other figures explains these no more.
+                known = self.breaks[message.break_code]
+                before = OPEN if known.owner == known.side else ASSIGNED
+                self._change(message, state=before if known.state == EXPLAINED else known.state, **self._figures(message))
             case "recon_break_reopened":
                 self._change(message, state=REOPENED, cause=0, due_on=message.due_on, **self._figures(message))
             case "recon_break_assigned":
@@ -183,6 +206,7 @@ class DayBook(HubAggregate):
             "ours": Figure(figures.our_uses, figures.our_fen),
             "theirs": Figure(figures.their_uses, figures.their_fen),
             "reason": message.reason_code,
+            "found_reason": message.reason_code,
             "evidence": tuple(message.evidence),
             "version": self.newest.version if self.newest is not None else 0,
         }
@@ -227,7 +251,7 @@ def reconciled(
         if is_silent and not known.is_silence:
             continue
         one = by_key.pop(known.key, None)
-        if (said := _said_of(known, one, book.newest, due)) is not None:
+        if (said := _said_of(known, one, book, due)) is not None:
             book.record(*said, at)
     for one in by_key.values():
         number = 1 if book is None else len(book.breaks) + 1
@@ -239,22 +263,36 @@ def reconciled(
     return book
 
 
-def _said_of(
-    known: Break, one: Difference | None, newest: protos.ReconTotalsRecorded | None, due: Callable[[Difference], str]
-) -> tuple[str, Message] | None:
+def _said_of(known: Break, one: Difference | None, book: DayBook, due: Callable[[Difference], str]) -> tuple[str, Message] | None:
     """Returns what is to be recorded of a break that is known, None where nothing has changed."""
     if one is None:
         if not known.is_open and known.cause not in LEFT:
             return None
+        newest = book.newest
         is_corrected = newest is not None and newest.version > known.version > 0 and known.key[1] == "BOOK"
         return "recon_break_settled", protos.ReconBreakSettled(break_code=known.code, cause=CORRECTED if is_corrected else TIMING)
     if not known.is_open:
-        if known.cause in LEFT and known.amount == one.amount:
+        if known.cause in LEFT and _is_the_same(known, one, book):
             return None
         return "recon_break_reopened", protos.ReconBreakReopened(break_code=known.code, due_on=due(one), **_message(one))
-    if (known.break_class, known.ours, known.theirs) == (one.break_class, one.ours, one.theirs):
+    if _is_the_same(known, one, book):
         return None
     return "recon_break_moved", protos.ReconBreakMoved(break_code=known.code, **_message(one))
+
+
+def _is_the_same(known: Break, one: Difference, book: DayBook) -> bool:
+    """Whether a difference has all the figures of a break: of equal sums also the reversals and the hash total that the side reported."""
+    if (known.break_class, known.ours, known.theirs) != (one.break_class, one.ours, one.theirs):
+        return False
+    if one.break_class != control.BREAK_CLASS_STATUS:
+        return True
+    reported = [total for version in book.versions if version.version == known.version for total in version.totals]
+    now = list(book.newest.totals) if book.newest is not None else []
+    return known.found_reason == one.reason and _total_of(reported, known.cell) == _total_of(now, known.cell)
+
+
+def _total_of(totals: Iterable[protos.ControlTotal], cell: Cell) -> protos.ControlTotal | None:
+    return next((one for one in totals if cell_of(one) == cell), None)
 
 
 def _message(one: Difference) -> dict[str, Any]:
