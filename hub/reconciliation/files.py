@@ -22,10 +22,14 @@ def read_totals(content: bytes) -> list[protos.ControlTotal]:
     if b"\r" in content.replace(b"\r\n", b"") or (ends == {b"\r\n"} and b"\n" in content.replace(b"\r\n", b"")):
         raise TotalsFileUnfit(line=1, why="LINE_ENDS")
     try:
-        lines = content.decode("utf-8").splitlines()
+        # Not splitlines: that ends a line at other characters too, of which a cell may have none.
+        lines = content.decode("utf-8").removesuffix("\n").removesuffix("\r").replace("\r\n", "\n").split("\n")
     except UnicodeDecodeError:
         raise TotalsFileUnfit(line=1, why="ENCODING") from None
-    head, *rows = csv.reader(lines) if lines else [[]]
+    try:
+        head, *rows = csv.reader(lines)
+    except csv.Error:
+        raise TotalsFileUnfit(line=1, why="COLUMNS") from None
     if tuple(head[: len(COLUMNS)]) != COLUMNS or not set(head[len(COLUMNS) :]) <= set(FURTHER) or len(set(head)) != len(head):
         raise TotalsFileUnfit(line=1, why="COLUMNS")
     return [_total(number, dict(zip(head, row, strict=False)), len(row) == len(head)) for number, row in enumerate(rows, 2)]

@@ -126,6 +126,17 @@ def test_a_payee_who_is_in_the_stream_twice_is_a_duplicate(chongqing: Province, 
     assert "DUPLICATE" in [one.code for one in second.payees[0].answered.reasons]
 
 
+def test_a_message_that_comes_again_in_its_stream_gets_the_same_answers(chongqing: Province, seen: int) -> None:
+    first, again = checked(chongqing, payees("FC5", CARD), payees("FC5", CARD))
+    assert (again, [one.code for one in first.payees[0].answered.reasons]) == (first, ["ACCOUNT_UNKNOWN"])
+
+
+def test_a_payee_of_another_project_and_period_is_no_duplicate(chongqing: Province, seen: int) -> None:
+    one, other = {"project_code": "A|B", "period": "C"}, {"project_code": "A", "period": "B|C"}
+    answers = checked(chongqing, payees("FC6", CARD, **one), payees("FC7", CARD, **other))
+    assert [[reason.code for reason in answer.payees[0].answered.reasons] for answer in answers] == [["ACCOUNT_UNKNOWN"]] * 2
+
+
 def test_one_bad_payee_never_holds_up_the_rest(chongqing: Province, seen: int) -> None:
     request = payees("FC4", CARD, "NOT A CARD", CARD)
     request.payees[2].row_no = 9

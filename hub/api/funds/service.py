@@ -83,7 +83,7 @@ class FundService:
 
     def check_payees(self, requests: AsyncIterator[protos.CheckPayeesRequest], caller: Caller) -> AsyncIterator[protos.CheckPayeesResponse]:
         """Answers each message once the answers to all its payees are recorded, in the order of the messages."""
-        seen: set[bytes] = set()
+        seen: dict[tuple[str, str, bytes], str] = {}
 
         async def begin(request: protos.CheckPayeesRequest) -> asyncio.Task[protos.CheckPayeesResponse]:
             refuse_invalid(request, "check_id")
@@ -120,8 +120,11 @@ async def _answered(request: protos.CheckPayeesRequest, under_way: list[asyncio.
     return answer
 
 
-def _questions(request: protos.CheckPayeesRequest, seen: set[bytes]) -> list[checks_protos.CheckAcceptanceRequest]:
-    """Returns the question about each payee; one that was in this stream before, for the same project and period, is paid twice."""
+def _questions(request: protos.CheckPayeesRequest, seen: dict[tuple[str, str, bytes], str]) -> list[checks_protos.CheckAcceptanceRequest]:
+    """Returns the question about each payee; one that another row of this stream names, for the same project and period, is paid twice.
+
+    *seen* has the first row of each: a message that comes again is no other row, and gets the same answers.
+    """
     found = []
     for payee in request.payees:
         check = checks_protos.CheckAcceptanceRequest(
@@ -133,8 +136,7 @@ def _questions(request: protos.CheckPayeesRequest, seen: set[bytes]) -> list[che
             check.subject_refs.account.CopyFrom(payee.account)
         if payee.HasField("payee_name_matches"):
             check.claims.payee_name_matches = payee.payee_name_matches
-        whom = b"%s|%s|" % (request.project_code.encode(), request.period.encode()) + payee.card.SerializeToString(deterministic=True)
-        check.claims.already_paid = whom in seen
-        seen.add(whom)
+        whom = request.project_code, request.period, payee.card.SerializeToString(deterministic=True)
+        check.claims.already_paid = seen.setdefault(whom, check.request_id) != check.request_id
         found.append(check)
     return found
