@@ -25,13 +25,15 @@ _LAST_US = (_CALENDAR_END_S - 1) * SECOND_US
 _TEXTS_OF_REFS = tuple(field.name for field in acceptance_pb2.SubjectRefs.DESCRIPTOR.fields if field.message_type is None)
 
 
-def refuse_invalid(request: Message, *texts: str) -> None:
+def refuse_invalid(request: Message, *texts: str, apart_from: tuple[str, ...] = ()) -> None:
     """Raises RequestInvalid with every rule of shape that a request breaks, else with each of its *texts* that holds an identifier.
 
-    What is asked is recorded for good, outside the vault.
+    What is asked is recorded for good, outside the vault. Faults of fields that begin as one of *apart_from* are judged elsewhere.
     """
-    if not accepts(request.DESCRIPTOR)(request) and (broken := faults_of(request)):
-        raise RequestInvalid(broken)
+    if not accepts(request.DESCRIPTOR)(request):
+        broken = [fault for fault in faults_of(request) if not fault[0].startswith(apart_from)]
+        if broken:
+            raise RequestInvalid(broken)
     own = (request.card.clear.upper(),) if hasattr(request, "card") else ()
     _refuse_texts(request, texts, own)
     if isinstance(request, card_service_pb2.CheckAcceptanceRequest) and request.HasField("subject_refs"):

@@ -146,6 +146,14 @@ def test_one_bad_payee_never_holds_up_the_rest(chongqing: Province, seen: int) -
     assert answer.payees[0].answered.outcome != acceptance_pb2.ACCEPTANCE_OUTCOME_UNSPECIFIED
 
 
+@pytest.mark.parametrize("empty", ["clear", "issuing_province"])
+def test_a_payee_whose_card_lacks_something_is_refused_by_itself(chongqing: Province, seen: int, empty: str) -> None:
+    request = payees(f"FC8-{empty}", CARD, CARD)
+    request.payees[0].card.ClearField(empty)  # type: ignore[arg-type]
+    [answer] = checked(chongqing, request)
+    assert [one.WhichOneof("result") for one in answer.payees] == ["refused", "answered"]
+
+
 def test_a_payer_checks_payees_of_its_own_province_alone(sichuan: Province) -> None:
     assert refused(lambda: checked(sichuan, payees("FC5", CARD))).reason == "NOT_PERMITTED"
 
