@@ -15,7 +15,7 @@ from hub.domain.settlement.lines import SIDES, net_fen
 from hub.domain.settlement.statement import ISSUED, Statement
 from hub.settlement.files import yuan
 from hub.words.further_kinds import kind_words
-from hub.words.settlement import OUTCOMES, ROUTES, STATES, acknowledged_words
+from hub.words.settlement import DISPUTES, OUTCOMES, ROUTES, STATES, acknowledged_words
 
 
 def state_words(found: Statement) -> str:
@@ -82,7 +82,7 @@ def _said(kind: str, message: Any) -> str:
     said = f"{message.by.province} {message.by.name}"
     match kind:
         case "statement_line_disputed":
-            return f"{said} 行 line {message.line} {message.reason_code}"
+            return f"{said} 行 line {message.line} {' '.join((message.reason_code, *DISPUTES.get(message.reason_code, ())))}"
         case "statement_dispute_resolved":
             return f"{said} 行 line {message.line} {' '.join(OUTCOMES[_outcome(message.outcome)])}"
         case "statement_payment_reported":

@@ -55,6 +55,10 @@ class StatementLineUnknown(HubError):
     """The statement has no such line; see `hub settle show`."""
 
 
+class DisputeReasonUnknown(HubError):
+    """A line is disputed for one of the known reasons."""
+
+
 class LineDisputedAlready(StatementLineUnknown):
     """A dispute about this line is open already."""
 

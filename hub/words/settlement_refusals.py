@@ -14,6 +14,7 @@ SETTLEMENT = {
     "StatementNotPayable": "无需支付：仅备查，或净额为零，或已支付。",
     "StatementNotDisputable": "这一方已确认、或已支付的结算单不再受理争议；更正计入以后的结算单。",
     "StatementLineUnknown": "结算单没有这一行；见 `hub settle show`。",
+    "DisputeReasonUnknown": "没有这个争议原因；请用已有的原因代码。",
     "LineDisputedAlready": "这一行已有未了结的争议。",
     "LineNotDisputed": "这一行没有未了结的争议；见 `hub settle show`。",
     "DisputeEndsOtherwise": "提出方用 `--withdrawn` 撤回，对方用 `--upheld` 承认成立。",

@@ -24,7 +24,7 @@ from hub.demo.statements import show_statements
 from hub.domain import errors, reference, settlement_errors
 from hub.domain.instants import LOCAL
 from hub.domain.settlement.lines import digest_of, lines_of, net_fen, owed_fen
-from hub.domain.settlement.statement import UPHELD, WITHDRAWN, Statement, number_of
+from hub.domain.settlement.statement import REASONS, UPHELD, WITHDRAWN, Statement, number_of
 from hub.domain.usage import UsageCell
 from hub.journal.reader import head_position
 from hub.journal.recorder import AggregateStore
@@ -36,6 +36,7 @@ from hub.settlement import files, reading
 from hub.settlement.desk import SettlementDesk, of_operator
 from hub.settlement.issuing import ends_at, stated_again
 from hub.stage import Stage
+from hub.words.settlement import DISPUTES
 from tests.recording import AT_S, Recording, correcting, journey, register_owners, reversing, settlement
 
 CHONGQING, SICHUAN = of_operator("50", "li.lei"), of_operator("51", "han.mei")
@@ -381,6 +382,7 @@ def test_steps_that_do_not_follow_are_refused(desk: SettlementDesk, made: Statem
     refused(settlement_errors.LineNotDisputed, lambda: desk.resolve(made.code, SICHUAN, 1, WITHDRAWN, now()))
     refused(errors.RequestInvalid, lambda: desk.dispute(made.code, SICHUAN, 1, "no code", now()))
     refused(errors.RequestInvalid, lambda: desk.acknowledge(made.code, of_operator("52", "li.lei"), made.issued.digest, now()))
+    refused(settlement_errors.DisputeReasonUnknown, lambda: desk.dispute(made.code, SICHUAN, 1, "FOO", now()))
     both_acknowledge(desk, made)
     refused(settlement_errors.StatementAcknowledgedAlready, lambda: desk.acknowledge(made.code, SICHUAN, made.issued.digest, now()))
     refused(settlement_errors.StatementNotDisputable, lambda: desk.dispute(made.code, SICHUAN, 1, "AMOUNT_DIFFERS", now()))
@@ -395,7 +397,7 @@ def test_the_screen_says_which_line_is_disputed_by_whom_and_why(
 ) -> None:
     open_one = desk.dispute(made.code, CHONGQING, 2, "AMOUNT_DIFFERS", datetime(2026, 3, 3, 1, tzinfo=UTC))
     settle_screen.show(open_one)
-    said = "对结算单一行提出争议 statement line disputed: 50 li.lei 行 line 2 AMOUNT_DIFFERS"
+    said = "对结算单一行提出争议 statement line disputed: 50 li.lei 行 line 2 AMOUNT_DIFFERS 金额不同 other money"
     assert f"2026-03-03T09:00:00+08:00 {said}" in capsys.readouterr().out
     shown = settle_screen.as_json(open_one)
     assert shown["disputes"] == [{"line": 2, "raised_by": "50", "person": "li.lei", "reason": "AMOUNT_DIFFERS", "outcome": "OPEN"}]
@@ -406,6 +408,12 @@ def test_the_screen_says_which_line_is_disputed_by_whom_and_why(
     one_side = desk.acknowledge(made.code, CHONGQING, made.issued.digest, now())
     assert settle_screen.state_words(one_side) == "50 已确认，待 51 确认 acknowledged by 50, waits for 51"
     assert settle_screen.state_words(desk.acknowledge(made.code, SICHUAN, made.issued.digest, now())) == "双方已确认 acknowledged"
+
+
+def test_each_reason_of_a_dispute_has_words_and_is_on_the_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "settlement.md").read_text(encoding="utf-8")
+    assert tuple(DISPUTES) == REASONS
+    assert [code for code, (zh, en) in DISPUTES.items() if f"| {code} | {zh} {en} |" not in page] == []
 
 
 # As files, and by command
@@ -452,6 +460,7 @@ def test_the_command_issues_shows_acknowledges_and_checks_again(
     assert run("--day", "2025-09-31")[0] == 2
     assert "--early" in run("--day", "2999-01-01")[1]
     assert run("dispute", "ST-QR-1", "1", "--side", "51", "--operator", "han.mei")[0] == 0
+    assert "known=AMOUNT_DIFFERS" in run("dispute", "ST-QR-1", "1", "--side", "51", "--reason", "FOO", "--operator", "han.mei")[1]
     assert run("resolve", "ST-QR-1", "1", "--side", "51", "--operator", "han.mei")[0] == 2
     code, said = run("resolve", "ST-QR-1", "1", "--side", "51", "--upheld", "--operator", "han.mei")
     assert (code, "--withdrawn" in said, "raised_by=51" in said) == (1, True, True)

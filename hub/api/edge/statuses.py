@@ -89,6 +89,7 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     settlement_errors.LineDisputedAlready: (code_pb2.INVALID_ARGUMENT, "STATEMENT_LINE"),
     settlement_errors.LineNotDisputed: (code_pb2.INVALID_ARGUMENT, "STATEMENT_LINE"),
     settlement_errors.DisputeEndsOtherwise: (code_pb2.INVALID_ARGUMENT, "STATEMENT_LINE"),
+    settlement_errors.DisputeReasonUnknown: (code_pb2.INVALID_ARGUMENT, "DISPUTE_REASON"),
     settlement_errors.PaymentDiffers: (code_pb2.FAILED_PRECONDITION, "PAYMENT_DIFFERS"),
     settlement_errors.StatementChanged: (code_pb2.ABORTED, "STATEMENT_CHANGED"),
     reconciliation_errors.TotalsOutOfOrder: (code_pb2.FAILED_PRECONDITION, "TOTALS_OUT_OF_ORDER"),

@@ -11,6 +11,7 @@ from hub.domain.aggregate import DecidedEvent, HubAggregate
 from hub.domain.settlement.lines import SIDES, net_fen
 from hub.domain.settlement_errors import (
     DisputeEndsOtherwise,
+    DisputeReasonUnknown,
     LineDisputedAlready,
     LineNotDisputed,
     PaymentDiffers,
@@ -25,6 +26,8 @@ from hub.domain.settlement_errors import (
 )
 
 ISSUED, DISPUTED, ACKNOWLEDGED, PAID = "ISSUED", "DISPUTED", "ACKNOWLEDGED", "PAID"
+# Why a side disputes a line. A statement of before may have another.
+REASONS = ("AMOUNT_DIFFERS", "USES_DIFFER", "COUNTED_TWICE", "NOT_OURS", "WRONG_DAY", "WRONG_SCENARIO", "OTHER")
 WITHDRAWN, UPHELD = protos.DISPUTE_OUTCOME_WITHDRAWN, protos.DISPUTE_OUTCOME_UPHELD
 
 
@@ -103,8 +106,10 @@ class Statement(HubAggregate):
         self.record("statement_acknowledged", protos.StatementAcknowledged(by=by, digest=digest), at)
 
     def dispute(self, by: protos.StatementParty, line: int, reason_code: str, at: datetime) -> None:
-        """A side disputes a line; raises StatementLineUnknown, LineDisputedAlready, or StatementNotDisputable."""
+        """A side disputes a line; raises StatementLineUnknown, DisputeReasonUnknown, LineDisputedAlready, or StatementNotDisputable."""
         self._refuse_unknown(line)
+        if reason_code not in REASONS:
+            raise DisputeReasonUnknown(known=" ".join(REASONS))
         if self._open(line) is not None:
             raise LineDisputedAlready(line=line)
         if self.payment is not None or by.province in self.acknowledged:
