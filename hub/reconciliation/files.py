@@ -23,16 +23,20 @@ def read_totals(content: bytes) -> list[protos.ControlTotal]:
         raise TotalsFileUnfit(line=1, why="LINE_ENDS")
     try:
         # Not splitlines: that ends a line at other characters too, of which a cell may have none.
-        lines = content.decode("utf-8").removesuffix("\n").removesuffix("\r").replace("\r\n", "\n").split("\n")
+        lines = content.decode("utf-8").replace("\r\n", "\n").removesuffix("\n").split("\n")
     except UnicodeDecodeError:
         raise TotalsFileUnfit(line=1, why="ENCODING") from None
-    try:
-        head, *rows = csv.reader(lines)
-    except csv.Error:
-        raise TotalsFileUnfit(line=1, why="COLUMNS") from None
+    head, *rows = [_cells(number, line) for number, line in enumerate(lines, 1)]
     if tuple(head[: len(COLUMNS)]) != COLUMNS or not set(head[len(COLUMNS) :]) <= set(FURTHER) or len(set(head)) != len(head):
         raise TotalsFileUnfit(line=1, why="COLUMNS")
     return [_total(number, dict(zip(head, row, strict=False)), len(row) == len(head)) for number, row in enumerate(rows, 2)]
+
+
+def _cells(number: int, line: str) -> list[str]:
+    try:
+        return next(csv.reader([line], strict=True), [])
+    except csv.Error:
+        raise TotalsFileUnfit(line=number, why="COLUMNS") from None
 
 
 def _total(line: int, cells: dict[str, str], is_whole: bool) -> protos.ControlTotal:
