@@ -14,7 +14,8 @@ from hub.domain.netting import Counted, counts_alone, net
 from hub.domain.reconciliation.books import NOTHING, Cell, Compared, Figure, hash_total
 from hub.domain.reconciliation.differences import MOST_EVIDENCE, Known, Refs
 from hub.domain.tellings import Number, Telling
-from hub.domain.usage import COUNTED_KINDS
+from hub.domain.usage import COUNTED_KINDS, business_day
+from hub.journal.reader import events_at
 from hub.projections.views.quarantine import Wanted, listed
 from hub.projections.views.usage_facts import Fact, decode
 from hub.projections.views.usage_facts import Known as Counts
@@ -22,6 +23,8 @@ from hub.reconciliation.reading import Stream
 from hub.reconciliation.witnesses import reports_of
 
 PAGE_ROWS = 10_000
+# Of what scenarios uses are, by the first word of their kinds; others are of any.
+_GROUPS = {"transit": "TRA", "medical": "MED", "library": "CUL", "venue": "CUL"}
 
 
 class _Cell:
@@ -88,8 +91,8 @@ def known(
     collected = {cell: _Cell() for cell in wanted}
     for fact in _facts(connection, asked.day):
         _collect(fact, asked, collected)
-    quarantined = tuple(_quarantined(connection, asked)) if any(one.then.uses < one.theirs.uses for one in wanted.values()) else ()
-    return {cell: _known(collected[cell], quarantined, one, added.get(cell)) for cell, one in wanted.items()}
+    quarantined = list(_quarantined(connection, asked)) if any(one.then.uses < one.theirs.uses for one in wanted.values()) else []
+    return {cell: _known(collected[cell], _may_be_of(cell, quarantined), one, added.get(cell)) for cell, one in wanted.items()}
 
 
 def _has_content(total: protos.ControlTotal) -> bool:
@@ -174,12 +177,22 @@ def _facts(connection: psycopg.Connection, day: date) -> Iterator[Fact]:
             yield decode(row)
 
 
-def _quarantined(connection: psycopg.Connection, asked: Asked) -> Iterator[references.EventRef]:
-    """Yields the side's uses in quarantine that were recorded since the day began and by the reach."""
+def _may_be_of(cell: Cell, quarantined: Iterable[tuple[str, references.EventRef]]) -> Refs:
+    """Returns of uses in quarantine those that may be of a cell by their kind: more of a cell is not known of them."""
+    group = cell.scenario.partition(".")[0]
+    return tuple(ref for kind, ref in quarantined if _GROUPS.get(kind.partition("_")[0], group) == group)
+
+
+def _quarantined(connection: psycopg.Connection, asked: Asked) -> Iterator[tuple[str, references.EventRef]]:
+    """Yields the side's uses in quarantine at the reach, with their kind, whose instant is of the day or is not known."""
     since = midnight_us(epoch_day_of(asked.day))
-    for one in listed(connection, Wanted(since_us=since, only_unsettled=True, known=asked.reach)):
-        if one.feed in asked.own and one.entry.declared_kind in COUNTED_KINDS:
-            yield references.EventRef(feed=one.feed, sequence=one.entry.sequence)
+    entries = listed(connection, Wanted(since_us=since, only_unsettled=True, known=asked.reach))
+    found = {one.position: one for one in entries if one.feed in asked.own and one.entry.declared_kind in COUNTED_KINDS}
+    for recorded in events_at(connection, sorted(found)):
+        one = found[recorded.position]
+        kind, at_us = one.entry.declared_kind, recorded.occurred_us
+        if not at_us or business_day(kind, asked.side, at_us) == asked.day.isoformat():
+            yield kind, references.EventRef(feed=one.feed, sequence=one.entry.sequence)
 
 
 def released(connection: psycopg.Connection) -> dict[int, Number]:

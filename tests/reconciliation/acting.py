@@ -126,8 +126,8 @@ class Acting:
 
     def quarantined(self, step: dict[str, Any]) -> None:
         event = event_pb2.Event()
-        event.occurred_at.seconds = AT_S
-        event.event_quarantined.declared_kind = "transit_journey_completed"
+        event.occurred_at.seconds = AT_S + 86_400 * step.get("days", 0)
+        event.event_quarantined.declared_kind = step.get("kind", "transit_journey_completed")
         self.append(step["quarantined"], FEEDS["51"], event)
 
     def totals(self, step: dict[str, Any]) -> None:
