@@ -24,7 +24,7 @@ from hub.reconciliation.witnesses import reports_of
 
 PAGE_ROWS = 10_000
 # Of what scenarios uses are, by the first word of their kinds; others are of any.
-_GROUPS = {"transit": "TRA", "medical": "MED", "library": "CUL", "venue": "CUL"}
+_GROUPS = {"transit": "TRA", "medical": "MED", "library": "CUL"}
 
 
 class _Cell:
