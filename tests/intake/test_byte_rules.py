@@ -13,7 +13,7 @@ from hub.bench.load import usage_event
 from hub.domain.wellformed import END_OF_INSTANTS_S, NANOS
 from hub.intake.byte_rules import keeps
 from hub.intake.compiled_rules import accepts
-from tests.intake.test_compiled_rules import KINDS
+from tests.intake.test_compiled_rules import KINDS, UNSIGNED
 from tests.messages import AT_S
 
 _TEXTS = ["a", "0611", "x" * 8, "x" * 9, "x" * 64, "x" * 65, "x" * 127, "x" * 128, "12345678", "653000012345", "A12345678", "13912345678"]
@@ -51,11 +51,7 @@ def _value(field: FieldDescriptor, rng: random.Random) -> object:
         case kind:
             most = 2**31 if kind == FieldDescriptor.TYPE_INT32 else 2**32 if kind == FieldDescriptor.TYPE_UINT32 else 2**63
             numbers = [number for number in _NUMBERS if number < most]
-            return rng.choice([abs(number) for number in numbers] if "UINT" in _name_of(kind) else numbers)
-
-
-def _name_of(kind: int) -> str:
-    return {FieldDescriptor.TYPE_UINT32: "UINT", FieldDescriptor.TYPE_UINT64: "UINT"}.get(kind, "INT")
+            return rng.choice([abs(number) for number in numbers] if kind in UNSIGNED else numbers)
 
 
 def _variants(sent: bytes, rng: random.Random) -> Iterator[bytes]:

@@ -26,6 +26,9 @@ VALIDATOR = protovalidate.Validator()
 _DAYS = ["2025-09-01", "2025-09-01\n", "25-09-01"]
 _TEXTS = ["", "a", "50", "51", "52", "510100", "51010", *_DAYS, "x" * 64, "x" * 65, "x" * 300, "urn:chuanyu:participant:a"]
 _TEXTS += ["\u202eabc", "a\tb", "\x85", "全角\u3000空格", "\ue000", "阿依古丽·买买提"]
+UNSIGNED = {
+    FieldDescriptor.TYPE_UINT32, FieldDescriptor.TYPE_UINT64, FieldDescriptor.TYPE_FIXED32, FieldDescriptor.TYPE_FIXED64,
+}  # fmt: skip
 _NUMBERS = [-1, 0, 1, 2, 3, 5, 99, 2025, 10_000, 10_001, 2**31 - 1]
 
 
@@ -54,15 +57,11 @@ def _set(message: Message, field: FieldDescriptor, rng: random.Random, depth: in
     elif field.type == FieldDescriptor.TYPE_BOOL:
         value = rng.random() < 0.5
     else:
-        value = rng.choice(_NUMBERS) if "UINT" not in _type_name(field) else abs(rng.choice(_NUMBERS))
+        value = rng.choice(_NUMBERS) if field.type not in UNSIGNED else abs(rng.choice(_NUMBERS))
     if field.is_repeated:
         getattr(message, field.name).append(value)
     else:
         setattr(message, field.name, value)
-
-
-def _type_name(field: FieldDescriptor) -> str:
-    return {FieldDescriptor.TYPE_UINT32: "UINT32", FieldDescriptor.TYPE_UINT64: "UINT64"}.get(field.type, "")
 
 
 @pytest.mark.parametrize("kind", [*KINDS, None])
