@@ -39,8 +39,9 @@ def net_words(found: Statement) -> str:
 
 def listing(found: Iterable[Statement]) -> Table:
     """Returns statements as a table."""
-    heads = ("编号 Code", "业务日 Day", "状态 State", "位置 Positions", "行 Lines", "净额 Net")
-    listed = table(*map(whole, heads))
+    listed = table(
+        whole("编号 Code"), whole("业务日 Day"), folded("状态 State"), folded("位置 Positions"), folded("行 Lines"), folded("净额 Net")
+    )  # fmt: skip
     for one in found:
         issued = one.issued
         listed.add_row(
