@@ -65,6 +65,9 @@ LONG = (
 
 def pytest_configure(config: pytest.Config) -> None:
     """Has the workers of a run end with it, and with each all that it has started, although nothing is left to stop them."""
+    # GNU readline, which pytest imports, hands the width of a terminal to all that it starts: tables would be folded to it.
+    for size in ("COLUMNS", "LINES"):
+        os.environ.pop(size, None)
     if hasattr(config, "workerinput"):
         end_with(os.open(os.environ["HUB_TEST_RUN"], os.O_RDONLY))
     else:

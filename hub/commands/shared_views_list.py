@@ -26,7 +26,7 @@ SHARED_VIEWS = (
         "group-service",
         "hub.commands.group:group_service",
         POLICY,
-        "群体服务的额外部分有无；查看本身入账。Whether a person has a group service's extra.",
+        "查询某人是否享有某项群体服务的额外部分；不回答属于何群体；查看本身入账。Whether a person has the extra; itself a look.",
     ),
     Entry("journeys", "hub.commands.transit:app", POLICY, "行程：某人的行程、清分拒绝的。Journeys of a person; refused trips."),
     Entry(
@@ -70,7 +70,7 @@ SHARED_VIEWS = (
         "funds",
         "hub.commands.funds:app",
         POLICY,
-        "资金发放：批次、明细、发前核对、账户改绑。Payments into cards: batches, rows, payees, accounts that gave way.",
+        "资金发放：批次、明细、发前核对、账户改绑。Payments into cards.",
     ),
     Entry("audit", "hub.commands.audit:app", POLICY, "审计：申请、核准、查看、取走。Audits: ask, approve, look, fetch."),
     Entry("erasure", "hub.commands.erasure:app", POLICY, "抹除个人标识：申请、审批、查看。Erasure of identifiers: request, decide, list."),

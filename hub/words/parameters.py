@@ -19,5 +19,7 @@ PARAMETERS = {
     "ecardWhileTempLost": ("临时挂失期间的电子社保卡", "the e-card during a temporary loss"),
     "medicalPinFromFen": ("需密码的金额（分）", "amount from which a PIN is needed (fen)"),
     "metroMaxDwellMinutes": ("轨道最长停留（分钟）", "longest stay in the metro (minutes)"),
+    "transferWindowMinutes": ("换乘优惠时限（分钟）", "window of the transfer discount (minutes)"),
+    "transferCountsFrom": ("换乘时限起算", "from when the transfer window counts"),
     "leapDayBirthday": ("闰日生日算在", "day on which leap-day birthdays count"),
 }

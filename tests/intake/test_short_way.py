@@ -172,7 +172,8 @@ def test_of_every_kind_whatever_its_fields_say_the_outcome_is_that_of_the_long_w
                 taken.add(kind)
             assert _outcome(experienced, sent) == _outcome(unknowing, sent), kind
             event.ClearField(kind)
-    assert len(taken) > 15
+    # A message filled by chance is seldom whole: those of funds name a place of the reporter's own province, too.
+    assert len(taken) >= 15
 
 
 @pytest.mark.parametrize("nanos", [0, 1, 999_999_999, 1_000_000_000, -1])
