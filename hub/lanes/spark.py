@@ -64,7 +64,7 @@ def executors_of(master: str, dsn: str, stopped: type[HubError]) -> Iterator[Exe
                 context = SparkContext(conf=SparkConf().setMaster(master).setAll(list(_SETTINGS.items())))
             # Without Java it is a RuntimeError, of another master whatever Java says.
             except Exception as failure:
-                raise SparkUnusable(f"{str(failure).strip().splitlines()[0][:200]}") from failure
+                raise SparkUnusable(str(failure).strip().partition("\n")[0][:200]) from failure
             executor = _OnSpark(context, dsn, table, stopped)
             try:
                 yield executor

@@ -5,13 +5,12 @@ A participant asks about cards of its own province and sees its own audits alone
 
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from chuanyu.exchange.v1 import audit_requests_pb2 as events
 from chuanyu.exchange.v1 import audit_service_pb2 as protos
-from eventsourcing.persistence import PersistenceError
 
 from hub.api.edge.directory import Caller
 from hub.api.edge.turns import Reads
@@ -21,7 +20,7 @@ from hub.audit.requests.folder import Folder
 from hub.audit.requests.rights import card_in
 from hub.domain.audit_errors import AuditBeyondRight
 from hub.domain.audit_request import DELIVERED, RUNNING, AuditRequest, number_of
-from hub.domain.errors import JournalUnavailable, NotPermitted, RequestInvalid
+from hub.domain.errors import NotPermitted, RequestInvalid
 from hub.domain.participant import OPERATOR
 from hub.intake.request_rules import refuse_identifiers, refuse_invalid
 from hub.trust.keyring import Keyring
@@ -107,14 +106,7 @@ class AuditRequests:
                 yield protos.DownloadBundleResponse(chunk=piece)
 
     async def _deciding(self, caller: Caller, act: Callable[[AuditDesk], Any]) -> Any:
-        def work(connection: psycopg.Connection) -> Any:
-            try:
-                with opened(self._dsn, connection) as desk:
-                    return act(desk)
-            except PersistenceError:
-                raise JournalUnavailable from None
-
-        return await self._reads.read(caller.urn, work)
+        return await self._reads.decide(caller.urn, partial(opened, self._dsn), act)
 
     def _message(self, found: AuditRequest) -> protos.Replay:
         asked, folder = found.requested, Folder(self._data_dir, found.code)

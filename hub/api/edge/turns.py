@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import psycopg
+from eventsourcing.persistence import PersistenceError
 
 from hub.domain.errors import HubError, JournalUnavailable
 from hub.journal.sessions import Role, session
@@ -107,6 +108,20 @@ class Reads(Turns):
         if (refusal := self._refused()) is not None:
             raise refusal
         return await self.run(whose, self._with_connection, work, arguments)
+
+    async def decide(
+        self, whose: str, opened: Callable[[psycopg.Connection], contextlib.AbstractContextManager[Any]], act: Callable[[Any], Any]
+    ) -> Any:
+        """Returns what *act* does at a desk that is *opened* on a connection, and what it records with it; raises as `read`."""
+
+        def work(connection: psycopg.Connection) -> Any:
+            try:
+                with opened(connection) as desk:
+                    return act(desk)
+            except PersistenceError:
+                raise JournalUnavailable from None
+
+        return await self.read(whose, work)
 
     def _with_connection(self, work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         kept = getattr(self._own, "connection", None)

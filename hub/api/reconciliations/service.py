@@ -2,19 +2,19 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import grpc
 import psycopg
 from chuanyu.exchange.v1 import reconciliation_pb2 as events
 from chuanyu.exchange.v1 import reconciliation_service_pb2 as protos
-from eventsourcing.persistence import PersistenceError
 
 from hub.api.edge.directory import Caller
 from hub.api.edge.handlers import Gate, service, unary
 from hub.api.edge.turns import Reads
 from hub.api.settlements.service import party_of
-from hub.domain.errors import JournalUnavailable, RequestInvalid
+from hub.domain.errors import RequestInvalid
 from hub.domain.instants import LOCAL
 from hub.domain.reconciliation.books import NOTHING, Figure
 from hub.domain.reconciliation.day_book import Break, DayBook, day_of_code
@@ -110,14 +110,7 @@ class ReconciliationService:
         return break_of(*await self._reads.read(caller.urn, find_break, code))
 
     async def _deciding(self, caller: Caller, act: Callable[[ReconciliationDesk, datetime], Any]) -> Any:
-        def work(connection: psycopg.Connection) -> Any:
-            try:
-                with opened(self._dsn, connection) as desk:
-                    return act(desk, datetime.now(UTC))
-            except PersistenceError:
-                raise JournalUnavailable from None
-
-        return await self._reads.read(caller.urn, work)
+        return await self._reads.decide(caller.urn, partial(opened, self._dsn), lambda desk: act(desk, datetime.now(UTC)))
 
 
 def message_of(found: Comparison) -> protos.Comparison:

@@ -2,18 +2,18 @@
 
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import grpc
 import psycopg
 from chuanyu.exchange.v1 import settlement_service_pb2 as protos
 from chuanyu.exchange.v1 import settlements_pb2 as events
-from eventsourcing.persistence import PersistenceError
 
 from hub.api.edge.directory import Caller
 from hub.api.edge.handlers import Gate, server_streaming, service, unary
 from hub.api.edge.turns import Reads
-from hub.domain.errors import JournalUnavailable, NotPermitted
+from hub.domain.errors import NotPermitted
 from hub.domain.settlement.lines import net_fen
 from hub.domain.settlement.statement import Statement
 from hub.intake.message_reader import reader
@@ -101,14 +101,7 @@ class SettlementService:
         return protos.ReportPaymentResponse(statement=message_of(found))
 
     async def _deciding(self, caller: Caller, act: Callable[[SettlementDesk, datetime], Statement]) -> Any:
-        def work(connection: psycopg.Connection) -> Statement:
-            try:
-                with opened(self._dsn, connection) as desk:
-                    return act(desk, datetime.now(UTC))
-            except PersistenceError:
-                raise JournalUnavailable from None
-
-        return await self._reads.read(caller.urn, work)
+        return await self._reads.decide(caller.urn, partial(opened, self._dsn), lambda desk: act(desk, datetime.now(UTC)))
 
 
 def message_of(found: Statement) -> protos.Statement:
