@@ -56,6 +56,15 @@ def is_ended(connection: socket.socket) -> bool:
     return True
 
 
+def is_refused_or_ended(stack: contextlib.ExitStack, address: str) -> bool:
+    """Whether a connection is not kept: the other side may reset it so early that it never came to be on this side."""
+    try:
+        further = stack.enter_context(connected(address))
+    except ConnectionResetError:
+        return True
+    return is_ended(further)
+
+
 def feeds(hub: RunningHub, address: str, urn: str) -> feed_service_pb2_grpc.FeedServiceStub:
     """A participant's stub by way of the proxy."""
     return feed_service_pb2_grpc.FeedServiceStub(grpc.secure_channel(address, hub.certificate(urn).client_credentials()))
@@ -80,5 +89,4 @@ def test_a_source_has_a_bounded_number_of_connections(proxied: str) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(OF_A_SOURCE):
             stack.enter_context(connected(proxied))
-        further = stack.enter_context(connected(proxied))
-        assert is_ended(further)
+        assert is_refused_or_ended(stack, proxied)
