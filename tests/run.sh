@@ -5,10 +5,11 @@ bin=.venv/bin
 # Tests start hundreds of processes: where bytecode is not kept, each compiles the same modules again.
 unset PYTHONDONTWRITEBYTECODE
 types=$(mktemp)
+seen=$(mktemp -d)
 memory=/dev/shm/hub-test.$$
 $bin/mypy >"$types" 2>&1 &
 mypy=$!
-trap 'kill "$mypy" 2>/dev/null || true; rm -rf "$types" "$memory"' EXIT
+trap 'kill "$mypy" 2>/dev/null || true; rm -rf "$types" "$seen" "$memory"' EXIT
 echo "style: ruff"
 $bin/ruff check .
 $bin/ruff format --check --quiet . || { echo "run: .venv/bin/ruff format"; exit 1; }
@@ -32,7 +33,17 @@ if [ -n "${HUB_TEST_DSN:-}" ]; then processes=0; else processes=4; fi
 # The first run makes the bytecode of the tests; the processes would each make all of it.
 [ -d tests/__pycache__ ] || $bin/python -m pytest --collect-only >/dev/null 2>&1 || true
 failed=0
-$bin/python -m pytest --numprocesses=$processes --dist=loadfile --no-loadscope-reorder "$@" || failed=$?
-wait "$mypy" || failed=1
+typed=0
+$bin/python -m pytest --numprocesses=$processes --dist=loadfile --no-loadscope-reorder -o cache_dir="$seen" "$@" || failed=$?
+wait "$mypy" || typed=1
+# As CPython's own suite does: what failed beside three others runs once more alone, and both outcomes are on the screen. A fault of the
+# hub fails again; what passes depended on how fast the machine was, and is mended as a fault of the test. More than three are not excused.
+if [ "$failed" = 1 ] && [ "$(grep -c '::' "$seen/v/cache/lastfailed")" -le 3 ]; then
+    echo "once more, alone: what failed"
+    if $bin/python -m pytest --last-failed -rA -o cache_dir="$seen" "$@"; then
+        echo "UNSTEADY: failed beside others and passed alone (named above)"
+        failed=0
+    fi
+fi
 cat "$types"
-exit $failed
+exit $((failed + typed))
