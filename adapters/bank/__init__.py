@@ -9,9 +9,9 @@
 a later file, under the serial that paid it. A file of the same name is a later sending: its lines may correct those before and add to them.
 
     kit/inbox.py → intake.py     claim → prove the whole → translate line by line → acknowledge
-    return_file.py               the file, both ways; ack_file.py the answer
+    return_file.py               the file, both ways
     translate.py                 the events
     ledger.py                    what was sent before, so that a later sending finds what it corrects
 
-errors.py has the codes, command.py puts the parts together. The acknowledgement is `BK_…_ACK`, as `ack_file.py` describes it.
+errors.py has the codes, command.py puts the parts together. The acknowledgement is `BK_…_ACK`, as `kit/ack_file.py` describes it.
 """

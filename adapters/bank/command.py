@@ -1,7 +1,7 @@
 """The command that serves an agent bank's adapter: options in, parts put together, run until stopped."""
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -14,27 +14,22 @@ from starlette.routing import Route
 from adapters.bank.intake import ReturnIntake
 from adapters.bank.ledger import Ledger
 from adapters.kit import (
-    UNTRACED,
     CaOption,
     CertOption,
     ContinueAtOption,
-    FeedSender,
+    Feeds,
     Hub,
-    HubConnection,
     HubOption,
     KeepSentOption,
     KeyOption,
     ListenOption,
     OtlpOption,
-    Outbox,
-    Traces,
+    Parts,
     TraceShareOption,
     TraceSlowOption,
     Tracing,
-    continue_feeds,
     data_home,
     listen_address,
-    open_batch_keys,
     run_adapter,
     serve_beside,
 )
@@ -43,39 +38,22 @@ from adapters.kit.inbox import KEEP_DAYS, Inbox
 SERVICE = "province-adapter-bank"
 
 
-async def serve(
-    listen: str,
-    connection: HubConnection,
-    data_dir: Path,
-    folders: tuple[Path, Path],
-    feed: str,
-    region: str,
-    continue_at: Sequence[str] = (),
-    traces: Traces = UNTRACED,
-    keep_days: int = KEEP_DAYS,
-    keep_sent_days: int = 0,
-) -> None:
+async def serve(listen: str, parts: Parts, folders: tuple[Path, Path], feed: str, region: str, keep_days: int) -> None:
     """Takes files of the first of *folders* and acknowledges in the other until stopped; its state is at GET /status on *listen*.
 
     Raises AdapterError when it cannot begin.
     """
     host, port = listen_address(listen)
-    outbox = Outbox(data_dir / "outbox.sqlite", keep_sent_days)
-    continue_feeds(outbox, (feed,), continue_at)
-    ledger = Ledger(data_dir / "outbox.sqlite")
-    sender = FeedSender(outbox, connection, feed, traces, open_batch_keys(data_dir / "keys"))
-    inbox = Inbox(folders[0], ReturnIntake(outbox, ledger, folders[1], feed, region), traces, keep_days)
+    sender = parts.senders[feed]
+    with contextlib.closing(Ledger(parts.path)) as ledger:
+        inbox = Inbox(folders[0], ReturnIntake(parts.outbox, ledger, folders[1], feed, region), parts.traces, keep_days)
 
-    async def status(_http: Request) -> JSONResponse:
-        feeds = {feed: await asyncio.to_thread(sender.status)}
-        return JSONResponse({"hub": connection.target, "files": await asyncio.to_thread(inbox.status), "feeds": feeds})
+        async def status(_http: Request) -> JSONResponse:
+            feeds = {feed: await asyncio.to_thread(sender.status)}
+            return JSONResponse({"hub": parts.connection.target, "files": await asyncio.to_thread(inbox.status), "feeds": feeds})
 
-    app = Starlette(routes=[Route("/status", status)])
-    await serve_beside(app, host, port, sender.run(), inbox.run(), outbox.keep_clean())
-    await connection.close()
-    ledger.close()
-    outbox.close()
-    traces.close()
+        app = Starlette(routes=[Route("/status", status)])
+        await serve_beside(app, host, port, sender.run(), inbox.run(), parts.outbox.keep_clean())
 
 
 def bank(
@@ -108,7 +86,5 @@ def bank(
     folders = (inbox or home / "inbox", ack_dir or home / "ack")
     run_adapter(
         SERVICE, home, Hub(ca, cert, key, hub), Tracing(otlp_endpoint, trace_ratio, trace_slow_ms),
-        lambda connection, traces: serve(
-            listen, connection, home, folders, feed, region, continue_at or (), traces, keep_days, keep_sent_days
-        ),
+        Feeds((feed,), continue_at or (), keep_sent_days), lambda parts: serve(listen, parts, folders, feed, region, keep_days),
     )  # fmt: skip

@@ -7,9 +7,8 @@ from enum import StrEnum
 
 
 class AckCode(StrEnum):
-    """`errCode` of an acknowledgement: 01–19 refuse the whole file, 41–59 one line."""
+    """`errCode` of an acknowledgement; 00 takes the file, 01–19 refuse the whole file, 41–59 one line."""
 
-    ACCEPTED = "00"
     HEADER = "01"
     FILE_NAME = "02"
     ENCODING = "03"

@@ -20,12 +20,12 @@ from chuanyu.exchange.v1.control_pb2 import FileAccepted, FileRejected
 from chuanyu.exchange.v1.event_pb2 import Event
 from chuanyu.exchange.v1.references_pb2 import EventRef
 
-from adapters.bank.ack_file import AckFile
 from adapters.bank.errors import AckCode, FileRefused, LineRefused
 from adapters.bank.ledger import Answer, Ledger, fingerprint
-from adapters.bank.return_file import FileName, ReturnRow, VerifiedFile, parse_row, read_name, read_rows, verify_file
+from adapters.bank.return_file import FileName, ReturnRow, VerifiedFile, parse_row, read_name, read_rows, verify_file, yuan_of
 from adapters.bank.translate import source, translate
 from adapters.kit import Outbox, put_traced, step
+from adapters.kit.ack_file import AckFile
 from adapters.kit.telemetry import LINE, LINE_REFUSED, LINES, NATIVE_CODE, READ_FILE_SPAN, REFUSAL, REFUSED_LINES, TRANSLATE_FILE_SPAN
 from adapters.kit.trace import Step
 
@@ -94,7 +94,7 @@ class ReturnIntake:
                     ack.refuse(refusal.line_no, refusal)
                 return Outcome(refusal=refusal)
             with AckFile(self._ack_dir, path.name) as ack:
-                ack.accept(verified)
+                ack.accept(verified.count, yuan_of(verified.sum_fen))
                 with step(TRANSLATE_FILE_SPAN) as translated:
                     new_events = self._apply(file, verified, sending, ack, translated)
                     translated.attributes[REFUSED_LINES] = ack.refused

@@ -10,7 +10,7 @@ B1, one call, feed `cq.card-center`:
 B2, one file, feed `cq.usage`:
 
     kit/inbox.py → usage_intake.py   claim → prove the whole → translate line by line → acknowledge
-    usage_file.py, usage_record.py   the file and its 188-byte records, both ways; usage_ack.py the answer
+    usage_file.py, usage_record.py   the file and its 188-byte records, both ways; kit/ack_file.py the answer
     usage_rules.py                   which lines can be meant, and which fact a line is
     translate_usage.py               the events
     ledger.py                        what was sent before, so that corrections and reversals find what they change

@@ -1,8 +1,8 @@
 """The command that serves the Chongqing adapter: options in, parts put together, run until stopped."""
 
+import contextlib
 import os
 import secrets
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,28 +16,23 @@ from adapters.chongqing.translate_call import FEED as CARD_FEED
 from adapters.chongqing.translate_usage import FEED as USAGE_FEED
 from adapters.chongqing.usage_intake import UsageIntake
 from adapters.kit import (
-    UNTRACED,
     AdapterError,
     CaOption,
     CertOption,
     ContinueAtOption,
-    FeedSender,
+    Feeds,
     Hub,
-    HubConnection,
     HubOption,
     KeepSentOption,
     KeyOption,
     ListenOption,
     OtlpOption,
-    Outbox,
-    Traces,
+    Parts,
     TraceShareOption,
     TraceSlowOption,
     Tracing,
-    continue_feeds,
     data_home,
     listen_address,
-    open_batch_keys,
     private_directory,
     run_adapter,
     serve_beside,
@@ -71,36 +66,19 @@ def load_secret(path: Path) -> bytes:
     return secret
 
 
-async def serve(
-    listen: str,
-    connection: HubConnection,
-    data_dir: Path,
-    inbox_dir: Path,
-    ack_dir: Path,
-    continue_at: Sequence[str] = (),
-    traces: Traces = UNTRACED,
-    keep_days: int = KEEP_DAYS,
-    keep_sent_days: int = 0,
-) -> None:
+async def serve(listen: str, parts: Parts, home: Path, inbox_dir: Path, ack_dir: Path, keep_days: int) -> None:
     """Serves calls on *listen* (host:port) and files from *inbox_dir* until stopped.
 
     Raises AdapterError when it cannot begin.
     """
     host, port = listen_address(listen)
-    secret = load_secret(data_dir / "keys" / "card-service.secret")
-    outbox = Outbox(data_dir / "outbox.sqlite", keep_sent_days)
-    continue_feeds(outbox, FEEDS, continue_at)
-    ledger = Ledger(data_dir / "outbox.sqlite")
-    batch_keys = open_batch_keys(data_dir / "keys")
-    cards, usage = (FeedSender(outbox, connection, feed, traces, batch_keys) for feed in FEEDS)
-    inbox = Inbox(inbox_dir, UsageIntake(outbox, ledger, ack_dir), traces, keep_days)
-    totals = TotalsInbox(data_dir / "totals", ack_dir, connection, {CARD_FEED: cards, USAGE_FEED: usage})
-    app = web_app(CardDesk(secret, ledger, connection, cards, traces), inbox, usage, connection)
-    await serve_beside(app, host, port, cards.run(), usage.run(), inbox.run(), totals.run(), outbox.keep_clean())
-    await connection.close()
-    ledger.close()
-    outbox.close()
-    traces.close()
+    secret = load_secret(home / "keys" / "card-service.secret")
+    cards, usage = (parts.senders[feed] for feed in FEEDS)
+    with contextlib.closing(Ledger(parts.path)) as ledger:
+        inbox = Inbox(inbox_dir, UsageIntake(parts.outbox, ledger, ack_dir), parts.traces, keep_days)
+        totals = TotalsInbox(home / "totals", ack_dir, parts.connection, {CARD_FEED: cards, USAGE_FEED: usage})
+        app = web_app(CardDesk(secret, ledger, parts.connection, cards, parts.traces), inbox, usage, parts.connection)
+        await serve_beside(app, host, port, cards.run(), usage.run(), inbox.run(), totals.run(), parts.outbox.keep_clean())
 
 
 def chongqing(
@@ -135,5 +113,5 @@ def chongqing(
     folders = (inbox or home / "inbox", ack_dir or home / "ack")
     run_adapter(
         SERVICE, home, Hub(ca, cert, key, hub), Tracing(otlp_endpoint, trace_ratio, trace_slow_ms),
-        lambda connection, traces: serve(listen, connection, home, *folders, continue_at or (), traces, keep_days, keep_sent_days),
+        Feeds(FEEDS, continue_at or (), keep_sent_days), lambda parts: serve(listen, parts, home, *folders, keep_days),
     )  # fmt: skip

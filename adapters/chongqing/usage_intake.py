@@ -20,11 +20,11 @@ from adapters.chongqing.errors import AckCode, FileRefused, LineRefused
 from adapters.chongqing.ledger import Fact, Ledger
 from adapters.chongqing.references import fingerprint, instant
 from adapters.chongqing.translate_usage import FEED, SYSTEM, translate_reversal, translate_usage
-from adapters.chongqing.usage_ack import AckFile
 from adapters.chongqing.usage_file import FileHeader, VerifiedFile, is_usage_file_name, read_details, verify_file
 from adapters.chongqing.usage_record import CONTENT, UsageRecord, parse_record
 from adapters.chongqing.usage_rules import CORRECTION, REVERSAL, check_record, identity_of, original_identity
 from adapters.kit import Outbox, put_traced, step
+from adapters.kit.ack_file import AckFile
 from adapters.kit.telemetry import (
     LINE,
     LINE_REFUSED,
@@ -91,7 +91,7 @@ class UsageIntake:
                     ack.refuse(refusal.line_no, refusal)
                 return Outcome(path.name, refusal=refusal)
             with AckFile(self._ack_dir, path.name) as ack:
-                ack.accept(verified)
+                ack.accept(verified.count, str(verified.sum_fen))
                 with step(TRANSLATE_FILE_SPAN) as translated:
                     new_events = self._apply(file, verified.header, ack, translated)
                     translated.attributes[REFUSED_LINES] = ack.refused

@@ -13,7 +13,8 @@
     telemetry.py   the names of spans and attributes, and their way to a collector
     logs.py        the log, with trace ids
     private_files.py  modes of files with what a province sent; alone.py keeps a second adapter from them
-    options.py     what the commands read alike; running.py runs an adapter by them
+    options.py     what the commands read alike; running.py puts the parts together and runs them
+    inbox.py       takes files; ack_file.py answers one
     errors.py      what an operator has to mend; chinese.py says it in Chinese
 
 An adapter needs no more than these three, from one event loop:
@@ -61,7 +62,7 @@ from adapters.kit.options import (
 from adapters.kit.outbox import FeedState, Outbox
 from adapters.kit.private_files import private_directory
 from adapters.kit.refusal import Refusal
-from adapters.kit.running import Hub, Tracing, run_adapter
+from adapters.kit.running import Feeds, Hub, Parts, Tracing, run_adapter
 from adapters.kit.sampling import UNTRACED, Traces
 from adapters.kit.sender import FeedSender
 from adapters.kit.serving import bounded_body, serve_beside
@@ -80,6 +81,7 @@ __all__ = [
     "FeedSender",
     "FeedState",
     "FeedStopped",
+    "Feeds",
     "Hub",
     "HubBehind",
     "HubConnection",
@@ -93,6 +95,7 @@ __all__ = [
     "Outbox",
     "OutboxDamaged",
     "OutboxLost",
+    "Parts",
     "Refusal",
     "SenderFault",
     "SequenceConflict",

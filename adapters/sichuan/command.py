@@ -1,33 +1,28 @@
 """The command that serves the Sichuan gateway: options in, parts put together, run until stopped."""
 
-from collections.abc import Sequence
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from adapters.kit import (
-    UNTRACED,
     CaOption,
     CertOption,
     ContinueAtOption,
-    FeedSender,
+    Feeds,
     Hub,
-    HubConnection,
     HubOption,
     KeepSentOption,
     KeyOption,
     ListenOption,
     OtlpOption,
-    Outbox,
-    Traces,
+    Parts,
     TraceShareOption,
     TraceSlowOption,
     Tracing,
-    continue_feeds,
     data_home,
     listen_address,
-    open_batch_keys,
     run_adapter,
     serve_beside,
 )
@@ -43,27 +38,13 @@ FEEDS = (CARD_FEED, USAGE_FEED)
 SERVICE = "province-adapter-sichuan"
 
 
-async def serve(
-    listen: str,
-    connection: HubConnection,
-    data_dir: Path,
-    continue_at: Sequence[str] = (),
-    traces: Traces = UNTRACED,
-    keep_sent_days: int = 0,
-) -> None:
+async def serve(listen: str, parts: Parts, home: Path) -> None:
     """Serves the gateway on *listen* (host:port) until stopped; raises AdapterError when it cannot begin."""
     host, port = listen_address(listen)
-    outbox = Outbox(data_dir / "outbox.sqlite", keep_sent_days)
-    continue_feeds(outbox, FEEDS, continue_at)
-    keys, window = load_keys(data_dir / "keys"), NonceWindow(data_dir / "replay.sqlite")
-    batch_keys = open_batch_keys(data_dir / "keys")
-    senders = {feed: FeedSender(outbox, connection, feed, traces, batch_keys) for feed in FEEDS}
-    app = web_app(Gateway(keys, window, connection, senders, traces=traces))
-    await serve_beside(app, host, port, *(sender.run() for sender in senders.values()), outbox.keep_clean())
-    await connection.close()
-    window.close()
-    outbox.close()
-    traces.close()
+    keys = load_keys(home / "keys")
+    with contextlib.closing(NonceWindow(home / "replay.sqlite")) as window:
+        app = web_app(Gateway(keys, window, parts.connection, parts.senders, traces=parts.traces))
+        await serve_beside(app, host, port, *(sender.run() for sender in parts.senders.values()), parts.outbox.keep_clean())
 
 
 def sichuan(
@@ -89,5 +70,5 @@ def sichuan(
     home = data_dir or data_home("sichuan")
     run_adapter(
         SERVICE, home, Hub(ca, cert, key, hub), Tracing(otlp_endpoint, trace_ratio, trace_slow_ms),
-        lambda connection, traces: serve(listen, connection, home, continue_at or (), traces, keep_sent_days),
+        Feeds(FEEDS, continue_at or (), keep_sent_days), lambda parts: serve(listen, parts, home),
     )  # fmt: skip

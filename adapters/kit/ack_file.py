@@ -1,17 +1,29 @@
-"""Writes the acknowledgement of a return file: `…_ACK`, GB18030, CRLF, one line a statement.
+"""Writes the acknowledgement of a file: `…_ACK`, GB18030, CRLF, one line a statement.
 
-    A|fileName|count|sum|00              the file is taken; its own totals are given back, in yuan
+    A|fileName|count|sum|00              the file is taken; its own totals are given back
     A|fileName|lineNo|errCode|text       the file (lineNo 0 or where it broke) or one line of it is refused
 
-Lines are numbered as in the file, the header being 1. The acknowledgement appears under its name only when it is complete.
+Lines are numbered as in the file, the header being 1. The acknowledgement appears under its name only when it is complete, and takes the
+place of that of an earlier sending.
 """
 
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Protocol, Self
 
-from adapters.bank.errors import AckCode, BankFault
-from adapters.bank.return_file import ENCODING, VerifiedFile, yuan_of
+_TAKEN: Final = "00"
+
+
+class Refused(Protocol):
+    """Why a file or a line is refused."""
+
+    @property
+    def code(self) -> str:
+        """The `errCode`."""
+
+    @property
+    def text(self) -> str:
+        """What is wrong, in Chinese."""
 
 
 class AckFile:
@@ -20,15 +32,15 @@ class AckFile:
     def __init__(self, directory: Path, file_name: str) -> None:
         """Takes the name of the file that is acknowledged."""
         self._file_name, self.refused = file_name, 0
-        self._path = directory / f"{file_name.removesuffix('.csv')}_ACK"
+        self._path = directory / f"{Path(file_name).stem}_ACK"
         self._written = self._path.with_name(f"{self._path.name}.tmp")
-        self._file = self._written.open("w", encoding=ENCODING, newline="\r\n")
+        self._file = self._written.open("w", encoding="gb18030", newline="\r\n")
 
-    def accept(self, verified: VerifiedFile) -> None:
-        """States that the file is taken."""
-        self._state(verified.count, yuan_of(verified.sum_fen), AckCode.ACCEPTED)
+    def accept(self, count: int, total: str) -> None:
+        """States that the file is taken; *total* is the sum as the format writes it."""
+        self._state(count, total, _TAKEN)
 
-    def refuse(self, line_no: int, refusal: BankFault) -> None:
+    def refuse(self, line_no: int, refusal: Refused) -> None:
         """States that the file or a line is refused."""
         self.refused += 1
         self._state(line_no, refusal.code, refusal.text)
