@@ -57,8 +57,14 @@ class Lives:
         """Begins with the cards that are in trouble already."""
         self._world, self._rng = world, rng
         # Years of traffic must neither fill the world nor leave its cards unusable.
-        self._most_cards = int(GROWTH * max(len(cards) for cards in world.cards.values()))
+        self._most_cards = int(GROWTH * max(len(cards) + len(world.coming[side]) for side, cards in world.cards.items()))
         self._troubled = {side: deque(card for card in cards if card.status is not Status.ACTIVE) for side, cards in world.cards.items()}
+
+    def arrive(self, card: Card) -> None:
+        """Takes a card among those that something happens to."""
+        self._world.arrive(card)
+        if card.status is not Status.ACTIVE:
+            self._troubled[card.province].append(card)
 
     def next_step(self, today: date) -> tuple[Card, str, Card | None]:
         """Returns the card, the step and, where a step concerns two cards, the one that is replaced.

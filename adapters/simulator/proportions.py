@@ -26,6 +26,8 @@ class Mix:
     lives: float = 0.010
     # Without end the registrations soon count for nothing, so lives make up for them.
     lives_without_end: float = 0.06
+    # And until then most cards are registered beside the first uses, which do not wait for them.
+    arrivals_without_end: float = 0.3
     funds: float = 0.056
     sichuan_uses: float = 0.40
     # What is left for the files; they are filled up to the event, so this is a consequence more than an aim.

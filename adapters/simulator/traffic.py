@@ -7,7 +7,7 @@ fills. So the number of events asked for is met to the event.
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from itertools import count, pairwise
+from itertools import count, islice, pairwise
 from random import Random
 from typing import Final
 
@@ -23,7 +23,7 @@ from adapters.simulator.proportions import MIX
 from adapters.simulator.sichuan_line import Line
 from adapters.simulator.sichuan_traffic import MAX_USES, SichuanTraffic
 from adapters.simulator.sichuan_uses import Uses
-from adapters.simulator.world import World, cards_a_side
+from adapters.simulator.world import Card, World, cards_a_side, known_at_first
 
 PORTIONS: Final = 10
 LEAST_PORTION, MOST_PORTION = 100, 2_000
@@ -35,11 +35,16 @@ SINGLES: Final = 100
 BATCHES_A_PORTION: Final = 4
 # Cases that Chongqing's windows take, a portion.
 FILED_IN_CHONGQING: Final = 2
+# A card of Sichuan's is registered by two events, one of Chongqing's by one.
+EVENTS_A_PAIR: Final = 3
 CONFIRMED_AFTER: Final = timedelta(seconds=20)
 
 
 class Traffic:
-    """First `registrations`, which must have arrived before what `portions` then yields."""
+    """First `registrations`, which must have arrived before what `portions` then yields.
+
+    Without end most cards are registered by the first portions, and are used from the next one on.
+    """
 
     def __init__(
         self,
@@ -52,7 +57,7 @@ class Traffic:
         """Makes the world; *start* is local time, *event_count* 0 means without end, *rate* is events a second."""
         rng = Random(f"{seed} {start.isoformat()}")  # noqa: S311 — made-up people need no strong randomness
         self._rng, self._start, self._event_count, self._rate = rng, start, event_count, rate
-        self.world = World(rng, start, cards_a_side(event_count))
+        self.world = World(rng, start, cards_a_side(event_count), known_at_first(event_count))
         self._clock = clock(start, event_count, rate)
         self._sichuan = SichuanTraffic(rng, seed)
         self._chongqing = ChongqingTraffic(rng, seed, next_file or counted_files())
@@ -65,14 +70,18 @@ class Traffic:
         self._sent = 0
 
     def registrations(self) -> Iterator[Message]:
-        """Yields a message for each card there is, until the number of events is reached."""
-        for sichuan, chongqing in zip(self.world.cards["51"], self.world.cards["50"], strict=True):
-            messages = (self._sichuan.registration(sichuan), self._chongqing.registration(chongqing, self._start))
+        """Yields a message for each card that is known at first, until the number of events is reached."""
+        for pair in zip(self.world.cards["51"], self.world.cards["50"], strict=True):
+            messages = self._registered(pair, self._start)
             events = sum(message.events for message in messages)
             if self._event_count and self._sent + events > self._event_count:
                 return
             self._sent += events
             yield from messages
+
+    def _registered(self, pair: tuple[Card, Card], at: datetime) -> tuple[Message, Message]:
+        sichuan, chongqing = pair
+        return self._sichuan.registration(sichuan), self._chongqing.registration(chongqing, at)
 
     def portions(self) -> Iterator[list[Message]]:
         """Yields what follows and ends with exactly the number of events asked for."""
@@ -96,6 +105,8 @@ class Traffic:
         self._note_due(size)
         messages: list[Message] = [*self._planting.held_back]
         self._planting.held_back.clear()
+        arriving = list(self._arriving(int(size * MIX.arrivals_without_end)))
+        registered = [message for pair in arriving for message in self._registered(pair, begins)]
         messages += self._steps(begins, ends)
         messages += () if is_last else self._disbursement(ends)
         messages += self._sichuan_uses(int(size * MIX.sichuan_uses), begins, ends)
@@ -106,16 +117,25 @@ class Traffic:
             messages += self._planting.next_fault(self._between(begins, ends), messages)
         if is_last:
             messages += self._planting.held_back
-        left = size - sum(message.events for message in messages)
+        left = size - sum(message.events for message in (*messages, *registered))
         if left > 1:
             messages.append(self._file(left - 1, begins, ends))
         elif left:
             # A file is an event by itself, so one that is left over cannot be a line of one.
             messages += self._sichuan_uses(left, begins, ends)
+        # After the uses, which do not wait for them; they are used from the next portion on.
+        messages += registered
+        for card in (one for pair in arriving for one in pair):
+            self._lives.arrive(card)
         return messages
 
+    def _arriving(self, most_events: int) -> Iterator[tuple[Card, Card]]:
+        """Yields a pair of cards that are coming, one of each side, for every three events that there is room for."""
+        pairs = zip(self.world.coming["51"], self.world.coming["50"], strict=True)
+        return islice(pairs, most_events // EVENTS_A_PAIR)
+
     def _note_due(self, size: int) -> None:
-        self._owed["lives"] += size * (MIX.lives if self._event_count else MIX.lives_without_end)
+        self._owed["lives"] += size * (MIX.lives if self._event_count else MIX.lives_without_end * self.world.known_share)
         self._owed["funds"] += size * MIX.funds
         # A short run has its faults closer together, so that it has some of most kinds.
         few = self._event_count // PORTIONS or MIX.events_a_fault

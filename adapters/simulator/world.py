@@ -4,6 +4,7 @@ A world is made from its random source alone. Card, purse and account numbers ar
 cards share one; where counting begins depends on the source, so that two worlds hardly ever meet.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -16,8 +17,10 @@ from adapters.simulator.places import BANKS, BINS, ISSUER_AREAS, ISSUERS
 
 EVENTS_A_CARD: Final = 22
 CARDS_A_SIDE_AT_LEAST: Final = 50
-# A world that is not bounded by a number of events: a small town on either side.
+# A world that is not bounded by a number of events: a small town on either side. Those that are known at first are soon registered, so
+# that their use can begin.
 CARDS_WITHOUT_END: Final = 2_000
+KNOWN_AT_FIRST: Final = 200
 BOTH_PROVINCES: Final = 0.12
 GENERATION_3_SINCE: Final = date(2021, 12, 31)
 # Prime to 10^8, so that counting in these steps meets every number of eight digits once.
@@ -64,15 +67,20 @@ class Card:
 
 
 class World:
-    """Cards by issuing province; a card that is replaced gives its place to its successor."""
+    """Cards by issuing province; a card that is replaced gives its place to its successor.
 
-    def __init__(self, rng: Random, start: datetime, cards_a_side: int) -> None:
-        """Makes the people and cards as they are at *start*."""
+    *coming* are those that are not registered yet, nor used: `arrive` puts one among the others.
+    """
+
+    def __init__(self, rng: Random, start: datetime, cards_a_side: int, known_at_first: int) -> None:
+        """Makes the people and cards as they are at *start*; of each side so many are known, the others are coming."""
         self._rng, self._today = rng, start.date()
         self._offset, self._made = rng.randrange(10**8), 0
         self._taken: set[str] = set()
         self.cards: dict[str, list[Card]] = {"51": [], "50": []}
         self.transit: dict[str, list[Card]] = {"51": [], "50": []}
+        self.coming: dict[str, deque[Card]] = {"51": deque(), "50": deque()}
+        self._known_at_first = known_at_first
         people = [new_person(rng, "51", self._today, self._taken) for _ in range(cards_a_side)]
         for person in people:
             self._add(person, "51")
@@ -86,7 +94,21 @@ class World:
         days_ago = min(days_ago, (self._today - person.born_on).days - 1)
         card = self.new_card(person, province, self._today - timedelta(days=days_ago))
         card.status = self._status(card)
+        if len(self.cards[province]) < self._known_at_first:
+            self._place(card)
+        else:
+            self.coming[province].append(card)
+
+    def arrive(self, card: Card) -> None:
+        """Puts a card that was coming among those that are used."""
+        self.coming[card.province].remove(card)
         self._place(card)
+
+    @property
+    def known_share(self) -> float:
+        """The share of the cards that are known."""
+        known, coming = (sum(map(len, cards.values())) for cards in (self.cards, self.coming))
+        return known / (known + coming)
 
     def _place(self, card: Card) -> None:
         self.cards[card.province].append(card)
@@ -173,6 +195,11 @@ def _drawn(rng: Random, cards: list[Card], fits: Callable[[Card], bool]) -> Card
 def cards_a_side(event_count: int) -> int:
     """Returns how many cards of each province fit traffic of *event_count* events, 0 meaning without end."""
     return max(CARDS_A_SIDE_AT_LEAST, event_count // (2 * EVENTS_A_CARD)) if event_count else CARDS_WITHOUT_END
+
+
+def known_at_first(event_count: int) -> int:
+    """Returns how many of them are registered before any use: all, but of those of traffic without end."""
+    return cards_a_side(event_count) if event_count else KNOWN_AT_FIRST
 
 
 def sign_no(province: str, number: int) -> str:

@@ -7,6 +7,7 @@ from chuanyu.exchange.v1 import case_service_pb2 as protos
 from chuanyu.exchange.v1 import case_service_pb2_grpc
 from rich.console import Console
 
+from hub.demo.screen import show_command
 from hub.stage import CARD_CENTRES, Stage
 from hub.trust.authority import CertificateFiles
 
@@ -43,8 +44,5 @@ class CaseThereAndBack:
         return []
 
     def _show(self, key: protos.CaseKey) -> None:
-        command = ("cases", "show", key.handling_province, key.case_no)
-        title = f"办件由成都到重庆再回来 a case from Chengdu to Chongqing and back: hub {' '.join(command)}"
-        self._screen.print(title, soft_wrap=True, highlight=False)
-        for line in self._stage.run("hub.cli", *command).splitlines():
-            self._screen.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
+        title = "办件由成都到重庆再回来 a case from Chengdu to Chongqing and back"
+        show_command(self._stage, self._screen, title, "cases", "show", key.handling_province, key.case_no)

@@ -26,6 +26,7 @@ from adapters.simulator.bank import SentRow, SimulatedBank
 from adapters.simulator.people import Person, new_person
 from adapters.simulator.world import with_luhn
 from hub.admin.registry import register_participant
+from hub.demo.screen import show_command
 from hub.domain.instants import LOCAL
 from hub.domain.participant import PREFIX
 from hub.domain.roles import Grant
@@ -39,12 +40,16 @@ _MOVED, _DORMANT = 2, 5
 WITHIN_S, DEADLINE_S = 60.0, 10.0
 
 
-def show_funds(stage: Stage, screen: Console, target: str, dsn: str, data_dir: Path) -> list[str]:
+def todays_batch(now: datetime) -> str:
+    """Returns the number of the batch of a demo that is begun at an instant."""
+    return f"SC{now.astimezone(LOCAL):%Y%m%d}-DEMO"
+
+
+def show_funds(stage: Stage, screen: Console, target: str, dsn: str, data_dir: Path, batch_no: str) -> list[str]:
     """Has a batch sent, answered, sent again in part and closed, shows it, and returns what does not hold. Raises ChildDied."""
     files = _register(dsn, data_dir)
     inbox = _start_bank(stage, target, data_dir, files[_BANK_FEED])
     now = datetime.now(UTC)
-    batch_no = f"SC{now.astimezone(LOCAL):%Y%m%d}-DEMO"
     with grpc.secure_channel(target, files[_PAYER].client_credentials()) as channel:
         payer = _Payer(channel, batch_no, now)
         bank = SimulatedBank(_BANK, inbox)
@@ -57,9 +62,7 @@ def show_funds(stage: Stage, screen: Console, target: str, dsn: str, data_dir: P
         payer.await_answers(stage, rounds=2)
         payer.close()
         payer.await_state(stage, fund_service_pb2.FUND_BATCH_STATE_CLOSED)
-    screen.print(f"资金发放 a batch of payments: hub funds show {batch_no} --province 51", soft_wrap=True, highlight=False)
-    for line in stage.run("hub.cli", "funds", "show", batch_no, "--province", "51").splitlines():
-        screen.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
+    show_command(stage, screen, "资金发放 a batch of payments", "funds", "show", batch_no, "--province", "51")
     batch = json.loads(stage.run("hub.cli", "funds", "show", batch_no, "--province", "51", "--json").splitlines()[-1])["batch"]
     is_closed = int(batch["paid_fen"]) == (_ROWS - 1) * _AMOUNT_FEN and not batch.get("findings")
     return [] if is_closed else [f"发放批次不平 a batch does not add up: {batch_no}"]

@@ -2,6 +2,7 @@
 
 from rich.console import Console
 
+from hub.demo.screen import show_command
 from hub.journal.sessions import session
 from hub.stage import Stage
 
@@ -36,7 +37,4 @@ def show_ledgers(stage: Stage, screen: Console, dsn: str) -> None:
             row = connection.execute(statement.encode()).fetchone()
         if row is None:
             continue
-        words = (*command, str(row[0]), *options)
-        screen.print(f"{title}: hub {' '.join(words)}", soft_wrap=True, highlight=False)
-        for line in stage.run("hub.cli", *words).splitlines():
-            screen.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
+        show_command(stage, screen, title, *command, str(row[0]), *options)

@@ -19,22 +19,17 @@ from rich.console import Console
 from rich.live import Live
 
 from adapters.sichuan.keys import make_province_keys
+from adapters.simulator.clock import business_day
 from adapters.simulator.events import local_start
 from hub.audit.fsck import Report, check
 from hub.child import Child
 from hub.config import Config
-from hub.demo.audit import show_audit
-from hub.demo.cases import CaseThereAndBack
 from hub.demo.evidence import make_evidence
-from hub.demo.funds import show_funds
-from hub.demo.items import show_items
-from hub.demo.ledgers import show_ledgers
+from hub.demo.funds import todays_batch
+from hub.demo.program import Program
 from hub.demo.proofs import show_receipts, sign_batches
 from hub.demo.questions import Questions
-from hub.demo.reconciliation import show_reconciliation
-from hub.demo.screen import Picture, announce, draw, farewell, left_behind, show_sealed, suggest
-from hub.demo.small import SmallParticipants, show
-from hub.demo.statements import show_statements
+from hub.demo.screen import Picture, announce, draw, farewell, left_behind, show_sealed
 from hub.demo.stopping import ENDED_AT_ONCE, EndedAtOnce, Stopping
 from hub.demo.witness import show_cosigned, start_witness
 from hub.journal.logins import app_login, edge_login
@@ -128,34 +123,21 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
         begin = datetime.now(UTC) - timedelta(hours=25)
         simulator = _start_simulator(stage, settings, data_dir, urls, begin)
         with Questions(target, certificates, settings.seed, begin, settings.events) as questions:
-            small = SmallParticipants(target, dsn, data_dir, questions.a_card_each)
             picture = Picture(target, f"http://{metrics}/metrics", str(data_dir), console, links, f"http://{log_site}/checkpoint")
-            problems: list[str] = []
-            case = CaseThereAndBack(stage, screen, target, certificates)
-
-            def play(card_no: str) -> None:
-                if card_no:
-                    suggest(screen, picture, card_no)
-                    problems.extend(show_items(screen, target, certificates, card_no))
-                show(screen, small.play())
-
+            picture.day, picture.fund_batch = business_day(local_start(begin)).isoformat(), todays_batch(datetime.now(UTC))
+            program = Program(stage, screen, picture, dsn, data_dir, certificates, questions)
             stopping.show_begins()
-            tally = _watch(stage, settings, dsn, urls, simulator, questions, play, case, screen, picture, stopping)
-            problems += small.problems
-            show_ledgers(stage, screen, dsn)
+            tally = _watch(stage, settings, dsn, urls, simulator, program, screen, stopping)
         screen.print("等待视图跟上，核对日志与视图 … waiting for the views, checking journal and views", soft_wrap=True)
         with progress() as report:
             show_sealed(screen, _settle(dsn, urls, report))
             show_cosigned(screen, dsn)
-            problems += case.look(at_once=True)
-            problems += show_receipts(stage, screen, data_dir, f"http://{log_site}")
-            problems += show_funds(stage, screen, target, dsn, data_dir)
-            problems += show_statements(stage, screen) + show_reconciliation(stage, screen)
-            problems += show_audit(stage, screen)
+            program.end()
+            problems = program.problems + show_receipts(stage, screen, data_dir, f"http://{log_site}")
             problems += make_evidence(screen, dsn, data_dir, witness.policy)
             # What was made is recorded, too.
             _settle(dsn, urls, report)
-            return _result(dsn, urls, tally, questions.outcomes, small, case.shown, problems, report)
+            return _result(dsn, urls, tally, questions.outcomes, program, problems, report)
 
 
 def _start_simulator(stage: Stage, settings: DemoSettings, data_dir: Path, urls: dict[str, str], begin: datetime) -> Child:
@@ -169,39 +151,35 @@ def _watch(
     dsn: str,
     urls: dict[str, str],
     simulator: Child,
-    questions: Questions,
-    play: Callable[[str], None],
-    case: CaseThereAndBack,
+    program: Program,
     screen: Console,
-    picture: Picture,
     stopping: Stopping,
 ) -> dict[str, Any]:
     """Shows the running picture until the traffic ends or someone stops it, and returns the simulator's tally.
 
-    *play* is called once, with the first card that is accepted, or with "" at the end where none was.
+    Where it goes on after the traffic, what is shown at the end is shown as soon as the views have all of it, while it can be tried.
     In a file a picture that changes would only be in the way: there the addresses are printed once, at the beginning.
     """
-    announce(screen, picture)
-    suggested = twice = ""
+    announce(screen, program.picture)
+    arrived_at = 0
     live = Live(console=screen, refresh_per_second=4, transient=False) if screen.is_terminal else None
     with live or contextlib.nullcontext(), psycopg.connect(dsn, autocommit=True) as connection:
         while not stopping.is_asked:
             stage.watch()
-            if simulator.poll() is not None and settings.leave:
+            has_ended = simulator.poll() is not None
+            if has_ended and settings.leave:
                 break
-            if questions.suggestion and not suggested:
-                suggested = questions.suggestion
-                play(suggested)
-            if questions.twice and not twice:
-                twice = questions.twice
-                screen.print(f"同一码再次出示 the same code shown again: {twice}", soft_wrap=True, highlight=False)
-            case.look()
-            picture.update({name: status(url) for name, url in urls.items()}, _positions(connection), questions)
+            program.go_on()
+            statuses, positions = {name: status(url) for name, url in urls.items()}, _positions(connection)
+            program.picture.update(statuses, positions, program.questions)
             if live:
-                live.update(draw(picture))
+                live.update(draw(program.picture))
+            if has_ended and not arrived_at and not _pending(statuses):
+                arrived_at = positions[0]
+            if arrived_at and positions[2] >= arrived_at and not program.has_ended:
+                program.end()
+                screen.print("流量已结束，枢纽仍在运行；Ctrl-C 结束 the traffic has ended, the hub goes on; Ctrl-C ends it", soft_wrap=True)
             time.sleep(0.25)
-    if not suggested:
-        play("")
     if simulator.poll() is None:
         simulator.terminate()
     output, _ = simulator.communicate(timeout=SETTLE_S)
@@ -223,12 +201,17 @@ def _positions(connection: psycopg.Connection) -> tuple[int, int, int]:
     return int(row[0]), int(row[1] or 0), int(row[2] or 0)
 
 
+def _pending(statuses: dict[str, dict[str, Any]]) -> int:
+    """Returns how many events wait in the adapters."""
+    return sum(int(feed["pending"]) for one in statuses.values() for feed in one.get("feeds", {}).values())
+
+
 def _settle(dsn: str, urls: dict[str, str], report: Report) -> LogVitals:
     """Waits until nothing is pending in the adapters, the views have caught up and all is sealed; returns how far that is."""
     deadline = time.monotonic() + SETTLE_S
     with psycopg.connect(dsn, autocommit=True) as connection:
         while time.monotonic() < deadline:
-            pending = sum(feed["pending"] for url in urls.values() for feed in status(url).get("feeds", {}).values())
+            pending = _pending({name: status(url) for name, url in urls.items()})
             head, _, behind = _positions(connection)
             report("views", behind, head)
             if not pending and head == behind and not read_log(connection).unsealed_events:
@@ -242,8 +225,7 @@ def _result(
     urls: dict[str, str],
     tally: dict[str, Any],
     checks: Counter[str],
-    small: SmallParticipants,
-    case_no: str,
+    program: Program,
     problems: list[str],
     report: Report,
 ) -> dict[str, Any]:
@@ -269,8 +251,8 @@ def _result(
         "holes": checked.holes,
         "views_equal": all(checked.views.values()),
         "checks": dict(checks),
-        "small_participants": small.as_json(),
-        "case": case_no,
+        "small_participants": program.small.as_json(),
+        "case": program.case.shown,
         "problems": [*checked.problems, *problems],
         "events_in_journal": checked.events,
         "surprises": tally.get("surprises", []),

@@ -10,11 +10,12 @@ from rich.table import Column, Table
 
 from hub.demo.questions import Questions
 from hub.monitoring.vitals import LogVitals
+from hub.stage import Stage
 
 
 @dataclass(slots=True)
 class Picture:
-    """What is shown; `update` takes the newest figures."""
+    """What is shown; `update` takes the newest figures. *day* is the business day of the uses, *fund_batch* the batch that is paid."""
 
     target: str
     metrics: str
@@ -22,6 +23,8 @@ class Picture:
     console: str = ""
     links: list[str] = field(default_factory=list)
     log: str = ""
+    day: str = ""
+    fund_batch: str = ""
     feeds: dict[str, dict[str, Any]] = field(default_factory=dict)
     head: int = 0
     behind: int = 0
@@ -96,16 +99,21 @@ def suggest(screen: Console, picture: Picture, card_no: str) -> None:
         screen.print(f"  {command}", soft_wrap=True, highlight=False)
 
 
-def _check(picture: Picture, card_no: str) -> str:
-    return (
-        f"HUB_DATA_DIR={picture.data_dir} .venv/bin/hub check {card_no} --issuer 50 --scenario TRA.MET --region 510100 "
-        f"--medium CONTACTLESS --target {picture.target}"
-    )
+def typed(data_dir: str, *words: str) -> str:
+    """Returns a command as one types it beside the demo, on the demo's data."""
+    return f"HUB_DATA_DIR={data_dir} .venv/bin/hub {' '.join(words)}"
+
+
+def show_command(stage: Stage, screen: Console, title: str, *words: str) -> None:
+    """Prints a command as one can type it, below words of what it shows, and what it answers; raises ChildDied."""
+    screen.print(f"{title}: {typed(str(stage.logs.parent), *words)}", soft_wrap=True, highlight=False)
+    for line in stage.run("hub.cli", *words).splitlines():
+        screen.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _commands(picture: Picture, card_no: str) -> tuple[str, ...]:
-    prefix = f"HUB_DATA_DIR={picture.data_dir} .venv/bin/hub"
-    further = (
+    commands = (
+        f"check {card_no} --issuer 50 --scenario TRA.MET --region 510100 --medium CONTACTLESS --target {picture.target}",
         f"items usable {card_no} --issuer 50 --region 510100 --target {picture.target}",
         "participants list",
         "fsck --no-views",
@@ -113,8 +121,11 @@ def _commands(picture: Picture, card_no: str) -> tuple[str, ...]:
         "decisions --most 5",
         "traces --minutes 5",
         f"status --target {picture.target}",
+        f"reconcile --day {picture.day} --dry",
+        f"settle --day {picture.day} --early",
+        f"funds show {picture.fund_batch} --province 51",
     )
-    return (_check(picture, card_no), *(f"{prefix} {command}" for command in further))
+    return tuple(typed(picture.data_dir, command) for command in commands)
 
 
 def show_sealed(screen: Console, log: LogVitals) -> None:

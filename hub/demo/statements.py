@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
+from hub.demo.screen import show_command
 from hub.domain.instants import LOCAL
 from hub.stage import Stage
 
@@ -17,9 +18,7 @@ def show_statements(stage: Stage, screen: Console) -> list[str]:
     Raises ChildDied.
     """
     day = datetime.now(UTC).astimezone(LOCAL).date().isoformat()
-    screen.print(f"两省结算 statements between the provinces: hub settle --day {day} --early", soft_wrap=True, highlight=False)
-    for line in stage.run("hub.cli", "settle", "--day", day, "--early").splitlines():
-        screen.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
+    show_command(stage, screen, "两省结算 statements between the provinces", "settle", "--day", day, "--early")
     (shown,) = json.loads(stage.run("hub.cli", "settle", "list", "--scheme", _SHOWN, "--from", day, "--to", day, "--json").splitlines()[-1])
     code = shown["statement"]
     again = json.loads(stage.run("hub.cli", "settle", "verify", code, "--json").splitlines()[-1])

@@ -153,6 +153,24 @@ def test_trips_after_midnight_count_for_the_day_before(traffic: list[Message]) -
     assert all(line.biz_date == line.txn_at.date() - timedelta(days=1) for line in at_night)
 
 
+def test_without_end_uses_begin_within_seconds_and_no_card_is_used_before_it_is_registered() -> None:
+    traffic, translation = Traffic(1, START, 0, 300), Translation()
+    first = [pair for message in traffic.registrations() for pair in translation.events(message)]
+    assert len(first) < 10 * 300
+    assert not any(event.WhichOneof("kind") in USAGE_KINDS for _, event in first)
+    known, used = {event.card.clear for _, event in first}, Counter[int]()
+    cards_at_first = len(known)
+    for number, portion in enumerate(itertools.islice(traffic.portions(), 7)):
+        for event in (event for message in portion for _, event in translation.events(message) if event.card.clear):
+            if event.WhichOneof("kind") in USAGE_KINDS:
+                assert event.card.clear in known
+                used[number] += 1
+            known.add(event.card.clear)
+    assert min(used.values()) > 1_000
+    assert len(known) > 5 * cards_at_first
+    assert not any(traffic.world.coming.values())
+
+
 # Mix
 
 
