@@ -3,6 +3,7 @@
 It has a session of its own, so that a Ctrl-C in the terminal does not reach it: the parent decides the order of stopping.
 """
 
+import atexit
 import contextlib
 import gc
 import logging
@@ -67,11 +68,16 @@ def forks_of(*modules: str) -> ForkServerContext:
 
 
 class Forked:
-    """A child that calls `main` of a module that *forks* has imported; its `stdout` is a pipe to the parent, whose session it leaves."""
+    """A child that calls `main` of a module that *forks* has imported; its `stdout` is a pipe to the parent, whose session it leaves.
 
-    def __init__(self, forks: ForkServerContext, module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    Its `stderr` goes to the end of a *log*, where one is named, after which the list of processes then calls it.
+    """
+
+    def __init__(
+        self, forks: ForkServerContext, module: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path | None = None
+    ) -> None:
         reading, said = forks.Pipe(duplex=False)
-        self._process = forks.Process(target=_run_forked, args=(module, list(arguments), dict(environment), said))
+        self._process = forks.Process(target=_run_forked, args=(module, list(arguments), dict(environment), said, log))
         try:
             self._process.start()
         except BaseException:
@@ -79,12 +85,35 @@ class Forked:
             raise
         finally:
             said.close()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
         self.stdout = os.fdopen(os.dup(reading.fileno()), encoding="utf-8", errors="replace")
         reading.close()
 
     def poll(self) -> int | None:
         """Returns its exit code, None while it runs."""
         return self._process.exitcode
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Sends a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def first_line(self, within_s: float = START_S) -> str:
+        """Waits for its first line of output and returns it, "" if it ends or takes longer."""
+        return _first_line(self.stdout, within_s)
+
+    def last_words(self, within_s: float | None = None) -> str:
+        """Waits for its end and returns what is left of its output; raises subprocess.TimeoutExpired."""
+        # It has ended once nobody can write to the pipe: one that waits for room there would never do so.
+        said: list[str] = []
+        reader = threading.Thread(target=lambda: said.append(self.stdout.read()), name="last-words", daemon=True)
+        reader.start()
+        reader.join(within_s)
+        self._process.join(within_s)
+        if self.poll() is None or not said:
+            raise subprocess.TimeoutExpired(self._process.name, within_s or 0)
+        return said[0]
 
     def stop(self, within_s: float = STOP_S) -> None:
         """Asks it to end, and kills it if it does not in time."""
@@ -99,15 +128,30 @@ class Forked:
         self.stdout.close()
 
 
-def _run_forked(module: str, arguments: Sequence[str], environment: Mapping[str, str], said: Connection) -> None:
+def _run_forked(module: str, arguments: Sequence[str], environment: Mapping[str, str], said: Connection, log: Path | None) -> None:
     end_with_parent()
     os.setsid()
     os.environ.clear()
     os.environ.update(environment)
     os.dup2(said.fileno(), 1)
     said.close()
+    if log is not None:
+        is_called(log.stem[:15])
+        with log.open("ab") as end:
+            os.dup2(end.fileno(), 2)
+    # Those of before know of what was there before, such as whether one can go back in it.
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, encoding="utf-8", closefd=False) for number in (1, 2))
     sys.argv = [module, *arguments]
-    import_module(module).main()
+    try:
+        import_module(module).main()
+    finally:
+        # multiprocessing ends a process without them, and the last lines of a log are written by one.
+        atexit._run_exitfuncs()
+
+
+def _first_line(output: IO[str], within_s: float) -> str:
+    ready, _, _ = select.select([output], [], [], within_s)
+    return output.readline().strip() if ready else ""
 
 
 class Child(subprocess.Popen[str]):
@@ -144,8 +188,7 @@ class Child(subprocess.Popen[str]):
     def first_line(self, within_s: float = START_S) -> str:
         """Waits for its first line of output and returns it, "" if it ends or takes longer."""
         assert self.stdout is not None, "its output goes elsewhere"
-        ready, _, _ = select.select([self.stdout], [], [], within_s)
-        return self.stdout.readline().strip() if ready else ""
+        return _first_line(self.stdout, within_s)
 
     def stop(self, within_s: float = STOP_S) -> int:
         """Asks it to end, kills it if it does not in time, and returns its exit code."""

@@ -187,6 +187,25 @@ def test_a_fork_has_the_arguments_and_the_environment_that_it_was_given(tmp_path
     assert forked.poll() == 0
 
 
+def test_what_a_fork_says_last_is_waited_for_and_its_log_has_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "import sys; print('川' * 100_000); print('渝', file=sys.stderr); sys.exit(3)"
+    (tmp_path / "speaks.py").write_text(f"def main(): {said}", encoding="utf-8")
+    (tmp_path / "is_silent.py").write_text(f"def main(): {SLEEPS}", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    forked = Forked(forks_of(), "speaks", [], os.environ, tmp_path / "its.log")
+    assert forked.last_words() == "川" * 100_000 + "\n"
+    assert (forked.poll(), (tmp_path / "its.log").read_text(encoding="utf-8")) == (3, "渝\n")
+    forked = Forked(forks_of(), "is_silent", [], os.environ, tmp_path / "sleeper.log")
+    assert forked.first_line() == "ready"
+    with pytest.raises(subprocess.TimeoutExpired):
+        forked.last_words(0.2)
+    assert psutil.Process(forked.pid).name() == "sleeper"
+    forked.send_signal(signal.SIGTERM)
+    assert forked.last_words() == ""
+    forked.send_signal(signal.SIGTERM)
+    assert forked.poll() == -signal.SIGTERM
+
+
 def test_forks_are_of_one_process_that_has_imported_their_module_and_end_with_the_killed_parent_of_both(tmp_path: Path) -> None:
     (tmp_path / "forked_here.py").write_text(FORKED_HERE, encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}

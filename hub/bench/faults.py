@@ -5,6 +5,7 @@ the rounds follows from the seed alone. kill -9 leaves what the kernel has not w
 """
 
 import random
+import signal
 import tempfile
 import time
 from collections import Counter
@@ -81,11 +82,11 @@ def _campaign(
             performed[f"{planned.kind} {planned.target}"] += 1
             report(f"{number}/{len(rounds)} {planned.kind} {planned.target}: {progress(urls)}")
             if simulator.poll() is not None and not events:
-                raise ChildDied(f"simulator ended with {simulator.returncode}")
+                raise ChildDied(f"simulator ended with {simulator.poll()}")
     except ChildDied as death:
         faults.append(last_words(stage, str(death)))
-    simulator.terminate()
-    simulator.communicate(timeout=SIMULATOR_S)
+    simulator.send_signal(signal.SIGTERM)
+    simulator.last_words(SIMULATOR_S)
     pending = settle(dsn, urls, report)
     outboxes = {feed: data_dir / home / "outbox.sqlite" for home, url in urls.items() for feed in status(url).get("feeds", {})}
     found, checked = reckon(dsn, told, outboxes), check(dsn)

@@ -5,6 +5,7 @@ Everything runs in processes of its own on a fresh embedded database in data/dem
 
 import contextlib
 import json
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from adapters.sichuan.keys import make_province_keys
 from adapters.simulator.clock import business_day
 from adapters.simulator.events import local_start
 from hub.audit.fsck import Report, check
-from hub.child import Child
+from hub.child import Forked
 from hub.config import Config
 from hub.demo.evidence import make_evidence
 from hub.demo.funds import todays_batch
@@ -140,7 +141,7 @@ def _perform(settings: DemoSettings, data_dir: Path, dsn: str, screen: Console, 
             return _result(dsn, urls, tally, questions.outcomes, program, problems, report)
 
 
-def _start_simulator(stage: Stage, settings: DemoSettings, data_dir: Path, urls: dict[str, str], begin: datetime) -> Child:
+def _start_simulator(stage: Stage, settings: DemoSettings, data_dir: Path, urls: dict[str, str], begin: datetime) -> Forked:
     start = local_start(begin).strftime("%Y-%m-%dT%H:%M:%S")
     return start_simulator(stage, data_dir, urls, settings.seed, settings.events, "--rate", str(settings.rate), "--start", start)
 
@@ -150,7 +151,7 @@ def _watch(
     settings: DemoSettings,
     dsn: str,
     urls: dict[str, str],
-    simulator: Child,
+    simulator: Forked,
     program: Program,
     screen: Console,
     stopping: Stopping,
@@ -180,9 +181,8 @@ def _watch(
                 program.end()
                 screen.print("流量已结束，枢纽仍在运行；Ctrl-C 结束 the traffic has ended, the hub goes on; Ctrl-C ends it", soft_wrap=True)
             time.sleep(0.25)
-    if simulator.poll() is None:
-        simulator.terminate()
-    output, _ = simulator.communicate(timeout=SETTLE_S)
+    simulator.send_signal(signal.SIGTERM)
+    output = simulator.last_words(SETTLE_S)
     try:
         return dict(json.loads(output.strip().splitlines()[-1]))
     except (IndexError, json.JSONDecodeError):

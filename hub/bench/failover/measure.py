@@ -84,8 +84,8 @@ def _rounds(
         machines.await_whole()
     except ChildDied as death:
         faults.append(last_words(stage, str(death)))
-    simulator.terminate()
-    simulator.communicate(timeout=SIMULATOR_S)
+    simulator.send_signal(signal.SIGTERM)
+    simulator.last_words(SIMULATOR_S)
     pending = settle(dsn, urls, report)
     outboxes = {feed: home / name / "outbox.sqlite" for name, url in urls.items() for feed in status(url).get("feeds", {})}
     found, checked = reckon(dsn, told, outboxes), check(dsn)
