@@ -166,6 +166,7 @@ _NATIVE: dict[str, Callable[[event_pb2.Event, Any], BusinessKey | None]] = {
     "subsidy_applied": _named("subsidy", "application_no"),
     "talent_allowance_applied": _named("talent", "application_no"),
     "pension_transfer_requested": _named("pension", "transfer_no"),
+    "fund_row_sent": _FUND_ROW,
     "fund_row_paid": _FUND_ROW,
     "fund_row_returned": _FUND_ROW,
     "fund_row_repaid": _FUND_ROW,

@@ -14,8 +14,8 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from hub.domain.card import BEFORE_A_NUMBER, FROM_EITHER_SIDE
+from hub.domain.funds.attempts import ROW_ORDER
 from hub.domain.funds.batches import BATCH_KINDS
-from hub.domain.funds.rows import ROW_ORDER
 from hub.domain.instants import SECOND_US, day_text, epoch_day
 from hub.domain.medical.institutions import INSTITUTION_KINDS
 from hub.domain.money import wrong_sums

@@ -1,124 +1,113 @@
-"""What chains come to: payments of a fund row (or a coupon) with what comes back, and settlements with their reversals.
+"""What chains come to: payments of a fund row or a coupon with what comes back, and settlements with their reversals.
 
 What comes back is taken from the payment or settlement that it belongs to, in the cell and on the day of that one. What belongs to nothing
-that was reported waits and counts nothing.
+that was reported waits and counts nothing. A row of a fund batch counts what its fold says (`hub.domain.funds.rows`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub.domain.card import Finding
+from hub.domain.funds.attempts import GIVES_BACK, RECOVERED, SENT, Said
+from hub.domain.funds.rows import reports_in
 from hub.domain.netting_facts import Counted, Net, cell, chosen, is_another_witness, joined, parted, repeats
 from hub.domain.tellings import Telling
 
-# The order of events of one instant: a row is paid, comes back, is paid again, is recovered.
-_STEPS = {
-    "fund_row_paid": 0,
-    "coupon_redeemed": 0,
-    "fund_row_returned": 1,
-    "coupon_reversed": 1,
-    "fund_row_repaid": 2,
-    "fund_row_recovered": 3,
-}
-_PAYS = frozenset({"fund_row_paid", "fund_row_repaid", "coupon_redeemed"})
-_AGAIN = "fund_row_repaid"
+# Fund rows
+
+
+def said_in(telling: Telling) -> Said:
+    """Returns what a report says of a row of a fund batch."""
+    kind, step = telling.kind, telling.step
+    attempt, reason = (step, 0) if kind == SENT else (0, step)
+    name = telling.name if kind in GIVES_BACK else ""
+    return Said(
+        kind, telling.occurred_us, telling.position, telling.fen, telling.of, telling.native, reason, attempt,
+        telling.changed_at, telling.undone_at, name, telling.reverses,
+    )  # fmt: skip
+
+
+def payments_in(tellings: Sequence[Telling]) -> list[tuple[Sequence[Telling], Counted]]:
+    """Returns the payments that are left of rows of fund batches: the reports of each, and what it counts."""
+    return [payment for row in parted(tellings) for payment in _row(row)[0]]
+
+
+def net_rows(tellings: Sequence[Telling]) -> Net:
+    """Counts the payments of rows of fund batches: each on its own day, less what was recovered; what came back counts nothing."""
+    rows = [_row(row) for row in parted(tellings)]
+    return joined(Net(tuple(counted for _, counted in payments), findings) for payments, findings in rows)
+
+
+def _row(row: Sequence[Telling]) -> tuple[list[tuple[Sequence[Telling], Counted]], tuple[Finding, ...]]:
+    by_position = {telling.position: telling for telling in row}
+    found = reports_in([said_in(telling) for telling in row])
+    payments = list[tuple[Sequence[Telling], Counted]]()
+    for positions, fen in found.left:
+        told = [by_position[position] for position in positions]
+        payments.append((told, Counted(cell(chosen(told), row), 1, fen)))
+    acts = [[by_position[position] for position in positions] for positions in found.acts]
+    findings = [finding for told in acts for finding in repeats(told)]
+    if found.is_beyond:
+        last, paid = max(one[0] for one in acts if one[0].kind == RECOVERED), min(telling.position for telling in row)
+        findings.append(Finding(last.position, paid, "TAKEN_BACK_BEYOND"))
+    return payments, tuple(findings)
+
+
+# Coupons
 
 
 @dataclass(slots=True)
-class _Attempt:
-    """One payment with all tellings of it: what is left of its money, and whether it was taken back as a whole."""
+class _Redeemed:
+    """One redemption with all tellings of it: what is left of its money, and whether it was taken back as a whole."""
 
     told: list[Telling]
     left_fen: int
     is_back: bool = False
 
 
-def net_payments(tellings: Sequence[Telling]) -> Net:
-    """Counts the payments of a row: each attempt on its own day, without what came back or was recovered."""
-    return joined(_net_row(row) for row in parted(tellings))
+def net_coupons(tellings: Sequence[Telling]) -> Net:
+    """Counts the redemptions of a coupon, without what was given back."""
+    return joined(_net_coupon(coupon) for coupon in parted(tellings))
 
 
-def _net_row(row: Sequence[Telling]) -> Net:
-    attempts: list[_Attempt] = []
+def _net_coupon(coupon: Sequence[Telling]) -> Net:
+    redeemed: list[_Redeemed] = []
     taken: list[list[Telling]] = []
     findings: list[Finding] = []
-    # What a return took out by its number is still what it comes back of, unless a correction took its place.
-    if any(telling.kind in _PAYS and telling.changed_at and not telling.undone_at for telling in row):
-        row = [telling for telling in row if telling.kind not in _PAYS or not telling.undone_at]
-    for telling in sorted(row, key=lambda one: (one.occurred_us, _STEPS[one.kind], one.position)):
-        if telling.kind in _PAYS:
-            _pay(attempts, telling)
+    for telling in sorted(coupon, key=lambda one: (one.occurred_us, one.kind == "coupon_reversed", one.position)):
+        last = redeemed[-1] if redeemed and not redeemed[-1].is_back else None
+        if telling.kind == "coupon_redeemed":
+            if last is None:
+                redeemed.append(_Redeemed([telling], telling.fen))
+                continue
+            taken_fen = chosen(last.told).fen - last.left_fen
+            last.told.append(telling)
+            last.left_fen = max(0, chosen(last.told).fen - taken_fen)
         elif (known := next((one for one in taken if _is_told_in(one, telling)), None)) is not None:
             findings += repeats([known[0], telling])
             known.append(telling)
-        elif (attempt := _attempt_of(attempts, telling)) is not None:
+        elif last is not None:
             taken.append([telling])
-            findings += _take(attempt, telling)
-        elif telling.kind != "fund_row_recovered" and taken and telling.fen == taken[-1][0].fen:
+            findings += _take(last, telling)
+        elif taken and telling.fen == taken[-1][0].fen:
             findings += repeats([taken[-1][0], telling])
-    counted = []
-    for attempt in attempts:
-        findings += repeats(attempt.told)
-        if not attempt.is_back:
-            counted.append(Counted(cell(chosen(attempt.told), row), 1, attempt.left_fen))
-    return Net(tuple(counted), tuple(findings))
-
-
-def _pay(attempts: list[_Attempt], telling: Telling) -> None:
-    """Adds a payment, or another report of one: by the bank's serial number, else of the payment in force."""
-    same = next((one for one in attempts if telling.native and any(_is_same(told, telling) for told in one.told)), None)
-    if same is None and attempts and not attempts[-1].is_back and not _is_further(attempts[-1], telling):
-        same = attempts[-1]
-    if same is not None:
-        taken_fen = chosen(same.told).fen - same.left_fen
-        same.told.append(telling)
-        same.left_fen = max(0, chosen(same.told).fen - taken_fen)
-        return
-    if attempts:
-        # A row is paid once at most: being paid again says that it came back, whether that was reported or not.
-        attempts[-1].is_back = True
-    attempts.append(_Attempt([telling], telling.fen))
-
-
-def _is_further(attempt: _Attempt, telling: Telling) -> bool:
-    """Whether a payment is a further one, not the same reported again."""
-    if telling.kind == _AGAIN:
-        return all(told.kind != _AGAIN for told in attempt.told)
-    return False
-
-
-def _is_same(one: Telling, other: Telling) -> bool:
-    """Whether two tellings are of one transaction of the bank, or say the same of the same instant."""
-    if (one.kind in _PAYS) != (other.kind in _PAYS) or (one.kind == "fund_row_recovered") != (other.kind == "fund_row_recovered"):
-        return False
-    if one.native and other.native:
-        return one.native == other.native
-    return (one.occurred_us, one.fen) == (other.occurred_us, other.fen)
+    findings += [finding for one in redeemed for finding in repeats(one.told)]
+    counted = tuple(Counted(cell(chosen(one.told), coupon), 1, one.left_fen) for one in redeemed if not one.is_back)
+    return Net(counted, tuple(findings))
 
 
 def _is_told_in(told: Sequence[Telling], telling: Telling) -> bool:
-    """Whether what comes back is what was reported before: by its own marks or, without a serial number, as another witness reports it."""
-    if any(_is_same(one, telling) for one in told):
-        return True
-    return not (telling.native or told[0].native) and is_another_witness(told, telling)
+    """Whether what comes back is what was reported before: at the same instant, or as another witness reports it."""
+    return any((one.occurred_us, one.fen) == (telling.occurred_us, telling.fen) for one in told) or is_another_witness(told, telling)
 
 
-def _attempt_of(attempts: Sequence[_Attempt], telling: Telling) -> _Attempt | None:
-    """Returns the payment that something comes back of: by the bank's serial number, else the last one in force."""
-    if telling.native:
-        named = [one for one in attempts if any(told.native == telling.native for told in one.told)]
-        if named:
-            return None if named[-1].is_back else named[-1]
-    return attempts[-1] if attempts and not attempts[-1].is_back else None
-
-
-def _take(attempt: _Attempt, telling: Telling) -> list[Finding]:
-    """Takes money of a payment back; no amount, or all that is left, takes the payment back as a whole."""
-    taken_fen = telling.fen or attempt.left_fen
-    beyond = taken_fen > attempt.left_fen
-    attempt.left_fen = max(0, attempt.left_fen - taken_fen)
-    attempt.is_back = attempt.left_fen == 0
-    return [Finding(telling.position, attempt.told[0].position, "TAKEN_BACK_BEYOND")] if beyond else []
+def _take(redeemed: _Redeemed, telling: Telling) -> list[Finding]:
+    """Takes money of a redemption back; no amount, or all that is left, takes it back as a whole."""
+    taken_fen = telling.fen or redeemed.left_fen
+    beyond = taken_fen > redeemed.left_fen
+    redeemed.left_fen = max(0, redeemed.left_fen - taken_fen)
+    redeemed.is_back = redeemed.left_fen == 0
+    return [Finding(telling.position, redeemed.told[0].position, "TAKEN_BACK_BEYOND")] if beyond else []
 
 
 # Settlements

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from chuanyu.exchange.v1 import event_pb2
 from chuanyu.exchange.v1 import references_pb2 as references
@@ -22,6 +22,7 @@ CLEARING = frozenset({"transit_clearing_accepted", "transit_clearing_rejected"})
 ABOUT_USES = CLEARING | {
     "transit_entry_recorded",
     "medical_settlement_reversed",
+    "fund_row_sent",
     "fund_row_returned",
     "fund_row_recovered",
     "coupon_reversed",
@@ -40,7 +41,8 @@ class Telling(NamedTuple):
     """An event as the count keeps it. *number* is its (stream, sequence); *day_by* says how surely its day is known, of `DAY_BY`.
 
     *one* distinguishes facts of a key: the terminal's transaction, the institution, the province. *native* and *of* are what chains go by:
-    the settlement's id and the one that is reversed, a bank's serial number, the verdict of clearing and the number of its trip.
+    the settlement's id and the one that is reversed, a bank's serial number and the account, the verdict of clearing and the number of its
+    trip; *step* is which time a row is sent, or why it came back.
     *changed_at* is the position of a correction, else 0, and *first* the name of what it corrects at first; *undone_at* is the position
     of a reversal that names it by number and gives back what it says, on that reversal too; *reverses* is the number that this one names.
     """
@@ -64,6 +66,16 @@ class Telling(NamedTuple):
     first: str = ""
     undone_at: int = 0
     reverses: str = ""
+    step: int = 0
+
+    @property
+    def name(self) -> str:
+        """Its number, as a reversal names it."""
+        return number_text(self.number)
+
+    def undone_by(self, position: int) -> Self:
+        """Returns it as one that the reversal at a position gives back of."""
+        return self._replace(undone_at=position)
 
 
 class DayBy:
@@ -78,7 +90,7 @@ def telling_of(kind: str, event: event_pb2.Event, position: int, occurred_us: in
     if fen >= 0 or kind not in _MAY_GIVE_BACK:
         fen = 0 if kind in CLEARING else amount_fen(kind, event)
     more = _MORE.get(kind)
-    one, native, of, entry_us = _NOTHING if more is None else more(region, getattr(event, kind))
+    one, native, of, entry_us, step = _NOTHING if more is None else more(region, getattr(event, kind))
     if day:
         day_by = DayBy.SOURCE
     else:
@@ -87,7 +99,7 @@ def telling_of(kind: str, event: event_pb2.Event, position: int, occurred_us: in
     undone_at = position if kind in GIVES_BACK and event.HasField("reverses") else 0
     return Telling(
         position, kind, occurred_us, recorded_us, number, day, issuer or issuer_region[:2], region, scenario, fen, medium, day_by,
-        one, native, of, changed_at, first, undone_at,
+        one, native, of, changed_at, first, undone_at, "", step,
     )  # fmt: skip
 
 
@@ -114,10 +126,10 @@ def _packed(telling: Telling) -> str:
     # Most of a row is one report; made by hand this takes a fifth of what the JSON encoder does.
     (
         position, kind, occurred_us, recorded_us, number, day, issuer, region, scenario, fen, medium, day_by, one,
-        native, of, changed_at, first, undone_at, reverses,
+        native, of, changed_at, first, undone_at, reverses, step,
     ) = telling  # fmt: skip
-    if native or of or changed_at or first or undone_at or reverses:
-        rest = [medium, day_by, one, native, of, changed_at, first, undone_at, reverses]
+    if native or of or changed_at or first or undone_at or reverses or step:
+        rest = [medium, day_by, one, native, of, changed_at, first, undone_at, reverses, step]
         while not rest[-1]:
             rest.pop()
         further = "".join([f",{_text(value)}" if isinstance(value, str) else f",{value}" for value in rest])
@@ -145,41 +157,42 @@ def number_text(number: Number) -> str:
     return f"{number[0]}#{number[1]}"
 
 
-# What a kind of its own says: one, native, of, as the fields of these names above, and when its journey began, 0 if it does not say.
-_More = tuple[str, str, str, int]
-_NOTHING: _More = ("", "", "", 0)
+# What a kind of its own says: one, native, of, as the fields of these names above, when its journey began, 0 if it does not say, and step.
+_More = tuple[str, str, str, int, int]
+_NOTHING: _More = ("", "", "", 0, 0)
 _terminal_of = attrgetter("tap.psam", "tap.psam_sequence")
 _journey_of = attrgetter("tap.psam", "tap.psam_sequence", "entry_at.seconds")
 
 
 def _tap(_: str, message: Any) -> _More:
     psam, sequence = _terminal_of(message)
-    return (f"{psam}/{sequence}" if psam or sequence else ""), "", "", 0
+    return (f"{psam}/{sequence}" if psam or sequence else ""), "", "", 0, 0
 
 
 def _journey(_: str, message: Any) -> _More:
     psam, sequence, entry_s = _journey_of(message)
-    return (f"{psam}/{sequence}" if psam or sequence else ""), "", "", entry_s * SECOND_US
+    return (f"{psam}/{sequence}" if psam or sequence else ""), "", "", entry_s * SECOND_US, 0
 
 
 def _fund_row(region: str, message: Any) -> _More:
-    return region[:2], getattr(message, "bank_serial", ""), "", 0
+    account = message.account.key.hex() if hasattr(message, "account") else ""
+    return region[:2], getattr(message, "bank_serial", ""), account, 0, getattr(message, "attempt", 0) or getattr(message, "reason", 0)
 
 
 def _by_province(region: str, _: Any) -> _More:
-    return region[:2], "", "", 0
+    return region[:2], "", "", 0, 0
 
 
 def _case(_: str, message: Any) -> _More:
-    return message.case_ref.handling_province, "", "", 0
+    return message.case_ref.handling_province, "", "", 0, 0
 
 
 def _settlement(_: str, message: Any) -> _More:
-    return message.institution_code, message.settlement_id, getattr(message, "original_settlement_id", ""), 0
+    return message.institution_code, message.settlement_id, getattr(message, "original_settlement_id", ""), 0, 0
 
 
 def _verdict(_: str, message: Any) -> _More:
-    return _name(message.trip), str(getattr(message, "reason", "")), "", 0
+    return _name(message.trip), str(getattr(message, "reason", "")), "", 0, 0
 
 
 def _name(ref: references.EventRef) -> str:
@@ -199,6 +212,7 @@ _MORE: dict[str, Callable[[str, Any], _More]] = {
     "subsidy_applied": _by_province,
     "talent_allowance_applied": _by_province,
     "pension_transfer_requested": _by_province,
+    "fund_row_sent": _fund_row,
     "fund_row_paid": _fund_row,
     "fund_row_returned": _fund_row,
     "fund_row_repaid": _fund_row,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 
 from hub.domain.netting import Counted
+from hub.domain.netting_chains import payments_in
 from hub.domain.netting_facts import cell, chosen, parted
 from hub.domain.netting_taps import taps_in
 from hub.domain.tellings import Telling
@@ -31,5 +32,7 @@ def _parts(tellings: Reports, uses: Reports) -> list[tuple[Reports, UsageCell, i
     """Returns the uses that reports come to, each with its reports, its cell and its money."""
     if uses[0].kind.startswith("transit_"):
         return [(tap.told, tap.cell, tap.fen) for tap in taps_in(tellings) if tap.is_counted]
+    if uses[0].kind.startswith("fund_"):
+        return [(reports, counted.cell, counted.fen) for reports, counted in payments_in(tellings)]
     parts = [[one for one in fact if one.native == native] for fact in parted(uses) for native in {one.native for one in fact}]
     return [(reports, cell(chosen(reports), reports), chosen(reports).fen) for reports in parts]

@@ -28,6 +28,10 @@ OUTCOMES = {
 }
 FINDINGS = {
     "PAID_TWICE": ("同一行有两笔发放", "two payments of one row"),
+    "REPAID_WITHOUT_RETURN": (
+        "补发而未见退票：前一笔不再计入",
+        "paid again, and nobody reported its return; the payment before counts no more",
+    ),
     "AMOUNT_DIFFERS": ("回盘金额与送出不同", "the bank answered for another amount than was sent"),
     "ACCOUNT_DIFFERS": ("回盘账号与送出不同", "the bank answered for another account than was sent"),
     "SENT_DIFFERS": ("同一次送出上报两次且不同：先者计入", "one attempt reported twice, differently; the first one counts"),

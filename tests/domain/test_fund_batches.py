@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from hub.domain import reference
+from hub.domain.funds.attempts import Said
 from hub.domain.funds.batches import Batch, Cell, batch_at, cells_of, rewound
-from hub.domain.funds.rows import Said, fold_row
+from hub.domain.funds.rows import fold_row
 from hub.domain.reported import Reported
 from tests.domain.test_fund_rows import HOUR_US, NEW, paid, recovered, returned, sent
 from tests.recording import fund_batch

@@ -7,8 +7,9 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.domain.funds.attempts import PAID, RECOVERED, REPAID, RETURNED, SENT, Said
 from hub.domain.funds.batches import cells_of
-from hub.domain.funds.rows import PAID, RECOVERED, REPAID, RETURNED, SENT, RowFold, Said, fold_row
+from hub.domain.funds.rows import RowFold, fold_row
 
 HOUR_US = 3_600_000_000
 OLD, NEW = "aa", "bb"

@@ -9,6 +9,7 @@ from chuanyu.exchange.v1 import event_pb2, references_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hub.domain.funds.rows import fold_row
 from hub.journal.reader import Recorded
 from hub.projections import DECIDED_BY, PROJECTIONS
 from hub.projections.engine import advance, positions
@@ -16,6 +17,7 @@ from hub.projections.ledgers import Rows, fold_events
 from hub.projections.rebuild import digest, drop_fresh, fresh_copy
 from hub.projections.together import advance_as_one, advance_side_by_side
 from hub.projections.views.daily_usage import DAILY_USAGE
+from hub.projections.views.funds import reports_in
 from tests.recording import (
     AT_S,
     Recording,
@@ -172,6 +174,14 @@ def test_live_is_rebuilt(journal: Recording, views: psycopg.Connection, history:
         assert digest(views, fresh) == digest(views, view), view.name
         drop_fresh(views, view)
     assert views.execute("SELECT * FROM views.parked").fetchall() == []
+    assert views.execute("SELECT coalesce(sum(amount_fen), 0) FROM views.daily_usage WHERE scenario = 'FND.PAY'").fetchone() == (
+        left(views),
+    )
+
+
+def left(views: psycopg.Connection) -> int:
+    """What the rows of all fund batches come to, in fen."""
+    return sum(fold_row(reports_in(text)).left_fen for (text,) in views.execute("SELECT reports FROM views.fund_row_facts"))
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -150,7 +150,8 @@ def _sum(sums: Sums, what: str, number: int | None = None) -> tuple[int, int]:
 def _reasons(sums: Sums) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
     for cell, (rows, fen) in sums.items():
-        if cell.what == "RETURNED" and rows:
+        # A payment that came back without a report has no reason.
+        if cell.what == "RETURNED" and cell.detail and rows:
             known = found.get(cell.detail, (0, 0))
             found[cell.detail] = known[0] + rows, known[1] + fen
     return found

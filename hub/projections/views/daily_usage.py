@@ -17,6 +17,7 @@ from hub.domain.netting import counts_alone, net
 from hub.domain.tellings import CLEARING, GIVES_BACK, TOLD_KINDS, Telling, keys_of, number_text, telling_of
 from hub.journal.reader import Recorded
 from hub.projections.projection import Cells, First, Key, Linked, Projection, Signed
+from hub.projections.views.chains import gives_back, kept, named
 from hub.projections.views.findings import Found, Listed
 from hub.projections.views.usage_facts import Fact, Known, decode, encode, first_row
 
@@ -28,10 +29,13 @@ _TRIPS = frozenset({"transit_exit_recorded", "transit_journey_completed", "trans
 _REVERSAL = "medical_settlement_reversed"
 # What a row hands on to the rows above it.
 _HANDED_ON = CLEARING | {_REVERSAL}
-
+# Reports that may give back of each other by number.
+_CHAINS = frozenset(kind for kind in TOLD_KINDS if kind.startswith(("fund_", "coupon_", "medical_settlement")))
 
 # A fact that was reported again so often is kept as it is: each report more would cost as much as all before it and change nothing.
 MOST_REPEATS = 64
+# What changes money however often it comes; a row of a fund batch is as its own view has it.
+_NEVER_LEFT_OUT = GIVES_BACK | CLEARING | frozenset(kind for kind in TOLD_KINDS if kind.startswith("fund_"))
 
 
 def _number_key(number: tuple[int, int]) -> bytes:
@@ -66,7 +70,9 @@ def _telling(recorded: Recorded) -> Telling:
     if recorded.refers_to is None:
         return told
     number_named = number_text(recorded.refers_to)
-    return told._replace(of=number_named) if recorded.kind in CLEARING else told._replace(reverses=number_named)
+    if recorded.kind in CLEARING:
+        return told._replace(of=number_named)
+    return told._replace(reverses=number_named) if recorded.event.HasField("reverses") else told
 
 
 def evolve(key: Key, fact: Fact | None, recorded: Recorded, corrected: Recorded | None) -> Fact | None:
@@ -75,52 +81,24 @@ def evolve(key: Key, fact: Fact | None, recorded: Recorded, corrected: Recorded 
     if fact is None and corrected is None and not recorded.is_reversal:
         # Nearly every event: nothing else was reported of the fact.
         return _first(key, recorded) if key[0] in own else None
-    gives_back = _gives_back(recorded, corrected)
-    is_told = key[0] in own and (gives_back or not recorded.is_reversal)
+    is_own = key[0] in own
     if fact is None:
-        return _first(key, recorded) if is_told else None
-    is_trip_number = recorded.kind in _TRIPS and key[0] not in own and key == waiting(recorded)
+        return _first(key, recorded) if is_own and (gives_back(recorded, corrected) or not recorded.is_reversal) else None
+    is_trip_number = recorded.kind in _TRIPS and not is_own and key == waiting(recorded)
     if is_trip_number:
         # A verdict waits here for this trip.
         return fact._replace(above=own[0])
-    if fact.finding_count >= MOST_REPEATS and corrected is None and recorded.kind not in GIVES_BACK | CLEARING:
+    if fact.finding_count >= MOST_REPEATS and corrected is None and recorded.kind not in _NEVER_LEFT_OUT:
         return fact
     # Findings of a card are looked up by its number, which not each report names.
+    is_told = is_own and (gives_back(recorded, corrected) or not recorded.is_reversal)
     card = recorded.card if is_told and names_number(recorded.event) else fact.card
-    tellings = list(fact.tellings)
-    before = next((told for told in tellings if corrected is not None and told.position == corrected.position), None)
-    if before is not None:
-        tellings.remove(before)
-        if is_told and gives_back:
-            tellings.append(before._replace(undone_at=recorded.position))
-    if is_told:
-        told = recorded.derived(_telling)
-        if before is not None and before.first and not gives_back:
-            told = told._replace(first=before.first)
-        # What is in force again is no longer undone, and what undid it is gone.
-        undone = {known.undone_at for known in tellings if known.position == told.position}
-        tellings = [known for known in tellings if known.position != told.position and known.position not in undone]
-        tellings.append(told)
-    elif key[0] in own and not recorded.event.HasField("reverses"):
-        tellings = _after_its_reversal(tellings, recorded.derived(_telling))
-    return _told_again(key, fact._replace(card=card), tellings, recorded)
+    return _told_again(key, fact._replace(card=card), kept(fact.tellings, recorded, corrected, _kept, is_own=is_own), recorded)
 
 
-def _gives_back(recorded: Recorded, corrected: Recorded | None) -> bool:
-    """Whether it is a reversal by number that says itself how much it gives back, not one of another such reversal."""
-    if recorded.kind not in GIVES_BACK or not recorded.event.HasField("reverses"):
-        return False
-    return corrected is None or corrected.kind not in GIVES_BACK
-
-
-def _after_its_reversal(tellings: list[Telling], late: Telling) -> list[Telling]:
-    """Adds what comes after the reversal that names it: there is something to give back of, or the reversal was one of a reversal."""
-    by = next((known for known in tellings if known.kind in GIVES_BACK and known.undone_at == known.position), None)
-    if by is None:
-        return tellings
-    if late.kind in GIVES_BACK:
-        return [known for known in tellings if known is not by]
-    return [*tellings, late._replace(undone_at=by.position)]
+def _kept(recorded: Recorded, before: Telling | None) -> Telling:
+    told = recorded.derived(_telling)
+    return told._replace(first=before.first) if before is not None and before.first else told
 
 
 def first(recorded: Recorded) -> First | None:
@@ -217,10 +195,6 @@ def _trip(recorded: Recorded) -> references.EventRef:
     return named
 
 
-def _reversed(recorded: Recorded) -> references.EventRef | None:
-    return recorded.event.reverses if recorded.event.HasField("reverses") else None
-
-
 DAILY_USAGE = Projection(
     name="daily_usage",
     key_columns=(("key", "bytea"),),
@@ -256,7 +230,7 @@ DAILY_USAGE = Projection(
         },
     ),
     linked=Linked(above, join),
-    refers={**dict.fromkeys(CLEARING, _trip), **dict.fromkeys(GIVES_BACK, _reversed)},
+    refers={**dict.fromkeys(CLEARING, _trip), **dict.fromkeys(_CHAINS, named)},
     waiting=waiting,
     waits=f"changed_position = 0 AND key >= '\\x{_NUMBERS.hex()}' AND key < '\\x{_BEYOND.hex()}'",
     first=first,

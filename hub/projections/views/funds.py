@@ -10,24 +10,23 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from hub.domain.business_keys import card_key, key_digest
+from hub.domain.funds.attempts import GIVES_BACK, ROW_ORDER, SENT, Said
 from hub.domain.funds.batches import BATCH_KINDS, cells_of
-from hub.domain.funds.rows import RECOVERED, RETURNED, ROW_ORDER, SENT, RowFold, Said, fold_row
+from hub.domain.funds.rows import RowFold, fold_row
 from hub.domain.records.payments import REPOINTED
+from hub.domain.tellings import number_text
 from hub.journal.reader import Recorded
 from hub.projections.projection import Cells, Key, Projection, Row, Signed
+from hub.projections.views.chains import kept, named
 from hub.projections.views.reports import reports_view
 
 ROW_KINDS = frozenset(ROW_ORDER)
-_GIVES_BACK = frozenset({RETURNED, RECOVERED})
 _KINDS = tuple(ROW_ORDER)
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class FundRow(NamedTuple):
-    """A row: which one it is, who is paid, and the reports in the order of their positions.
-
-    *awaits* are positions of returns and recoveries that name by its number a report which had not come.
-    """
+    """A row: which one it is, who is paid, and the reports in the order of their positions."""
 
     province: str
     batch_no: str
@@ -35,7 +34,6 @@ class FundRow(NamedTuple):
     card: bytes
     holder: bytes
     reports: tuple[Said, ...]
-    awaits: tuple[int, ...] = ()
 
 
 def batch_name(province: str, batch_no: str) -> str:
@@ -58,9 +56,12 @@ def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
 
 
 def _said(recorded: Recorded) -> Said:
-    message = getattr(recorded.event, recorded.kind)
+    event, kind = recorded.event, recorded.kind
+    message = getattr(event, kind)
+    gives = kind in GIVES_BACK
+    is_reversal = gives and event.HasField("reverses")
     return Said(
-        recorded.kind,
+        kind,
         recorded.occurred_us,
         recorded.position,
         message.amount_fen,
@@ -68,38 +69,36 @@ def _said(recorded: Recorded) -> Said:
         getattr(message, "bank_serial", ""),
         getattr(message, "reason", 0),
         getattr(message, "attempt", 0),
+        recorded.position if event.HasField("corrects") else 0,
+        recorded.position if is_reversal else 0,
+        number_text((recorded.stream_id, recorded.sequence)) if gives else "",
+        number_text(recorded.refers_to) if is_reversal and recorded.refers_to is not None else "",
     )
 
 
 def evolve(key: Key, row: FundRow | None, recorded: Recorded, corrected: Recorded | None) -> FundRow | None:
     """Takes out what is in force no more and adds what is now; a return that names what it gives back of leaves that in force."""
-    event = recorded.event
-    is_own = recorded.derived(_key) == key
-    gives = recorded.kind in _GIVES_BACK and event.HasField("reverses") and (corrected is None or corrected.kind not in _GIVES_BACK)
-    if row is not None and corrected is not None and not gives:
-        left = tuple(one for one in row.reports if one.position != corrected.position)
-        row = row._replace(reports=left, awaits=tuple(one for one in row.awaits if one != corrected.position))
-    # What comes after the return that names it is there to be given back of.
-    was_awaited = recorded.is_reversal and not event.HasField("reverses") and row is not None and bool(row.awaits)
-    if is_own and (gives or was_awaited or not recorded.is_reversal):
-        row = _added(row, recorded, awaits=gives and corrected is None)
-    return row if row is not None and row.reports else None
-
-
-def _added(row: FundRow | None, recorded: Recorded, *, awaits: bool) -> FundRow:
-    event = recorded.event
+    event, is_own = recorded.event, recorded.derived(_key) == key
     if row is None:
+        if not is_own:
+            return None
         message = getattr(event, recorded.kind)
         row = FundRow(event.service_region[:2], message.batch_no, message.row_no, b"", b"", ())
-    if any(one.position == recorded.position for one in row.reports):
-        return row
-    reports = tuple(sorted([*row.reports, _said(recorded)], key=lambda one: one.position))
-    waiting = (*row.awaits, recorded.position) if awaits else row.awaits
-    card, holder = card_key(event), event.holder.key
-    if recorded.kind != SENT:
+    reports = tuple(sorted(kept(row.reports, recorded, corrected, _kept, is_own=is_own), key=lambda one: one.position))
+    if not reports:
+        return None
+    card, holder = row.card, row.holder
+    if any(one.position == recorded.position for one in reports):
         # Who was to be paid is said by the row that was sent; the bank's answer says it only where nobody else did.
-        card, holder = row.card or card, row.holder or holder
-    return row._replace(card=card or row.card, holder=holder or row.holder, reports=reports, awaits=waiting)
+        named_card, named_holder = card_key(event), event.holder.key
+        is_said = recorded.kind == SENT
+        card = (named_card or card) if is_said else (card or named_card)
+        holder = (named_holder or holder) if is_said else (holder or named_holder)
+    return row._replace(card=card, holder=holder, reports=reports)
+
+
+def _kept(recorded: Recorded, _: Said | None) -> Said:
+    return _said(recorded)
 
 
 @lru_cache(4096)
@@ -110,7 +109,7 @@ def _folded(reports: tuple[Said, ...]) -> RowFold:
 def decode(row: Row) -> FundRow:
     """Reads a row; the columns that follow from the reports are not read."""
     province, batch_no, row_no, card, holder, _, _, _, _, reports = row
-    return FundRow(province, batch_no, row_no, bytes(card), bytes(holder), *_unpacked(reports))
+    return FundRow(province, batch_no, row_no, bytes(card), bytes(holder), _unpacked(reports))
 
 
 def encode(row: FundRow) -> Row:
@@ -122,17 +121,23 @@ def encode(row: FundRow) -> Row:
 
 
 def _packed(row: FundRow) -> str:
-    return _encode([[[_KINDS.index(one.kind), *one[1:]] for one in row.reports], row.awaits])
+    return _encode([_fields(one) for one in row.reports])
 
 
-def _unpacked(text: str) -> tuple[tuple[Said, ...], tuple[int, ...]]:
-    reports, awaits = json.loads(text)
-    return tuple(Said(_KINDS[kind], *rest) for kind, *rest in reports), tuple(awaits)
+def _fields(one: Said) -> list[object]:
+    found: list[object] = [_KINDS.index(one.kind), *one[1:]]
+    while not found[-1]:
+        found.pop()
+    return found
+
+
+def _unpacked(text: str) -> tuple[Said, ...]:
+    return tuple(Said(_KINDS[kind], *rest) for kind, *rest in json.loads(text))
 
 
 def reports_in(text: str) -> tuple[Said, ...]:
     """Reads the reports of a row from its column."""
-    return _unpacked(text)[0]
+    return _unpacked(text)
 
 
 def _moved(_: Recorded, before: FundRow | None, after: FundRow | None) -> Iterable[Signed]:
@@ -163,6 +168,7 @@ FUND_ROWS = Projection(
     evolve=evolve,
     decode=decode,
     encode=encode,
+    refers=dict.fromkeys(ROW_KINDS, named),
     indexes=(
         "province, batch_no, row_no",
         "province, batch_no, state, row_no WHERE state <> 'PAID' OR findings <> ''",

@@ -10,8 +10,9 @@ from google.protobuf.message import Message
 from hub.commands.pages.reference.samples import Example, at, card
 from hub.domain import reference
 from hub.domain.funds.answers import batch_message, row_message
+from hub.domain.funds.attempts import PAID, RETURNED, SENT, Said
 from hub.domain.funds.batches import Cell, batch_at, cells_of
-from hub.domain.funds.rows import PAID, RETURNED, SENT, RowFold, Said, fold_row
+from hub.domain.funds.rows import RowFold, fold_row
 from hub.domain.instants import DAY_US, microseconds
 from hub.domain.reported import Reported
 
