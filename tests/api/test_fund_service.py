@@ -8,18 +8,19 @@ import pytest
 from chuanyu.exchange.v1 import acceptance_pb2
 from chuanyu.exchange.v1 import fund_service_pb2 as protos
 from chuanyu.exchange.v1 import fund_service_pb2_grpc as stubs
-from chuanyu.exchange.v1.references_pb2 import BankAccountRef
+from chuanyu.exchange.v1.references_pb2 import BankAccountRef, CardIdentifierKind
 from google.protobuf.json_format import MessageToDict
 
 from tests.api.test_case_service import caught_up
 from tests.api.test_medical_service import apart_from_position, run
 from tests.clients import DEADLINE_S, Province, refused
 from tests.hub_process import RunningHub
-from tests.messages import name_card, registered
+from tests.messages import name_card, question, registered
 from tests.recording import AT_S, fund_batch, fund_row, repointed
 
 DAY_S = 86_400
 CARD, CARD_CLOSED = "F00000001", "F00000002"
+IDENT = "500199D15600000500112233445566AA"
 OLD, NEW = "6217000000000000012", "6217000000000000020"
 
 
@@ -36,7 +37,12 @@ def clear(event: Any, account: str = "") -> Any:
 @pytest.fixture(scope="module")
 def seen(chongqing: Province) -> int:
     """A batch of three rows: one paid, one paid to a new account after it came back, one that came back for good."""
-    chongqing.tell("cq.card-center", registered(CARD))
+    card = registered(CARD)
+    alias = card.card_aliases.add(issuing_province="50", kind=CardIdentifierKind.CARD_IDENTIFIER_KIND_CARD_IDENT_CODE)
+    alias.clear = IDENT
+    known_at = chongqing.tell("cq.card-center", card)
+    asking = question("FC-known", CARD, scenario="FND.PAY", region="500103", min_position=known_at)
+    caught_up(lambda: chongqing.cards.CheckAcceptance(asking, timeout=DEADLINE_S))
     moved = repointed(OLD, NEW, AT_S + DAY_S)
     moved.fund_account_repointed.from_account.clear, moved.fund_account_repointed.to_account.clear = OLD, NEW
     batch: dict[str, Any] = {"batch_no": "FB1"}
@@ -124,6 +130,16 @@ def test_a_payee_who_is_in_the_stream_twice_is_a_duplicate(chongqing: Province, 
     first, second = checked(chongqing, payees("FC2", CARD), payees("FC3", CARD))
     assert "DUPLICATE" not in [one.code for one in first.payees[0].answered.reasons]
     assert "DUPLICATE" in [one.code for one in second.payees[0].answered.reasons]
+
+
+def test_a_card_that_is_named_by_two_identifiers_is_one_payee_and_in_another_letter_case_it_is_refused(
+    chongqing: Province, seen: int
+) -> None:
+    request = payees("FC9", CARD, CARD.lower(), CARD)
+    request.payees[2].card.kind, request.payees[2].card.clear = CardIdentifierKind.CARD_IDENTIFIER_KIND_CARD_IDENT_CODE, IDENT
+    [answer] = checked(chongqing, request)
+    assert [one.WhichOneof("result") for one in answer.payees] == ["answered", "refused", "answered"]
+    assert "DUPLICATE" in [one.code for one in answer.payees[2].answered.reasons]
 
 
 def test_a_message_that_comes_again_in_its_stream_gets_the_same_answers(chongqing: Province, seen: int) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import grpc
@@ -20,11 +21,12 @@ from hub.api.edge.handlers import Gate, service, streaming, unary
 from hub.api.edge.statuses import to_status
 from hub.api.edge.turns import Reads
 from hub.api.edge.windowed import windowed
-from hub.domain.errors import HubError
+from hub.domain.errors import HubError, RequestInvalid
 from hub.domain.reference import Reference
 from hub.intake.identifiers import Identifiers
 from hub.intake.message_reader import reader
 from hub.intake.request_rules import now_us, refuse_invalid, refuse_outside
+from hub.projections.views.card_alias import cards_of
 
 SCENARIO = "FND.PAY"
 # Each message has up to 500 payees of its own.
@@ -90,10 +92,21 @@ class FundService:
             refuse_invalid(request, "check_id", apart_from=("payees.card", "payees.account"))
             if caller.province:
                 refuse_outside(caller.province, request.service_region)
-            under_way = [await self._begin(one, caller) for one in _questions(request, seen)]
+            cards = await self._reads.read(caller.urn, partial(cards_of, names=self._names(request)))
+            under_way = [await self._begin(one, caller) for one in _questions(request, cards, seen)]
             return asyncio.create_task(_answered(request, under_way))
 
         return windowed(requests, STREAM_MESSAGES, begin, in_order=True)
+
+    def _names(self, request: protos.CheckPayeesRequest) -> list[bytes]:
+        """Returns the keys of the payees' cards as they are named; of a name that is none, what was written: it is refused by itself."""
+        found = []
+        for payee in request.payees:
+            try:
+                found.append(self._identifiers.keyed(checks_protos.CheckAcceptanceRequest(card=payee.card), "payee").card.key)
+            except RequestInvalid:
+                found.append(payee.card.SerializeToString(deterministic=True))
+        return found
 
     async def _begin(self, check: checks_protos.CheckAcceptanceRequest, caller: Caller) -> asyncio.Task[protos.PayeeChecked]:
         await caller.allowance.calls.wait()
@@ -121,13 +134,16 @@ async def _answered(request: protos.CheckPayeesRequest, under_way: list[asyncio.
     return answer
 
 
-def _questions(request: protos.CheckPayeesRequest, seen: dict[tuple[str, str, bytes], str]) -> list[checks_protos.CheckAcceptanceRequest]:
+def _questions(
+    request: protos.CheckPayeesRequest, cards: list[bytes], seen: dict[tuple[str, str, bytes], str]
+) -> list[checks_protos.CheckAcceptanceRequest]:
     """Returns the question about each payee; one that another row of this stream names, for the same project and period, is paid twice.
 
-    *seen* has the first row of each: a message that comes again is no other row, and gets the same answers.
+    *cards* are the payees' cards, by whichever identifier they are named. *seen* has the first row of each: a message that comes again is
+    no other row, and gets the same answers.
     """
     found = []
-    for payee in request.payees:
+    for payee, card in zip(request.payees, cards, strict=True):
         check = checks_protos.CheckAcceptanceRequest(
             request_id=f"{request.check_id}/{payee.row_no}", card=payee.card, scenario=SCENARIO,
             service_region=request.service_region, medium=acceptance_pb2.MEDIUM_CONTACT,
@@ -137,7 +153,7 @@ def _questions(request: protos.CheckPayeesRequest, seen: dict[tuple[str, str, by
             check.subject_refs.account.CopyFrom(payee.account)
         if payee.HasField("payee_name_matches"):
             check.claims.payee_name_matches = payee.payee_name_matches
-        whom = request.project_code, request.period, payee.card.SerializeToString(deterministic=True)
+        whom = request.project_code, request.period, card
         check.claims.already_paid = seen.setdefault(whom, check.request_id) != check.request_id
         found.append(check)
     return found

@@ -1,4 +1,4 @@
-"""Payments on record: rows paid to a person for a project and period, net of what came back, and what banks said of the account."""
+"""Payments on record: rows sent and paid to a person for a project and period, net of what came back; what banks said of the account."""
 
 from collections.abc import Iterable
 from itertools import groupby
@@ -8,7 +8,7 @@ from chuanyu.exchange.v1 import usage_fund_pb2 as fund
 
 from hub.domain.card_facts import Fact
 
-REPOINTED = "fund_account_repointed"
+REPOINTED, SENT = "fund_account_repointed", "fund_row_sent"
 # In the order in which they follow each other where they are of the same instant.
 PAYMENT_ORDER = {"fund_row_paid": 0, "fund_row_returned": 1, "fund_row_repaid": 2, "fund_row_recovered": 3}
 
@@ -60,6 +60,15 @@ def rows_paid(facts: Iterable[Fact], project: str, period: str) -> list[tuple[Fa
         elif is_paid and said.items() <= asked.items():
             found.append((row[-1], None))
     return found
+
+
+def rows_pending(facts: Iterable[Fact], project: str, period: str) -> list[Fact]:
+    """Returns when rows of a project and period were sent that the bank has not answered since; *facts* are in order."""
+    newest: dict[tuple[str, str, int], Fact] = {}
+    for fact in sorted(facts, key=lambda fact: (fact.occurred_us, fact.kind != SENT, fact.position)):
+        newest[_row(fact)] = fact
+    waiting = (fact for fact in newest.values() if fact.kind == SENT)
+    return [fact for fact in waiting if (fact.detail.get("project_code"), fact.detail.get("period")) == (project, period)]
 
 
 def _row(fact: Fact) -> tuple[str, str, int]:

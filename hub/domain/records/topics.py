@@ -10,7 +10,7 @@ from chuanyu.exchange.v1 import event_pb2
 from hub.domain.card_facts import Fact
 from hub.domain.culture.loans import LOAN_KINDS, READER_REGISTERED
 from hub.domain.medical.institutions import INSTITUTION_KINDS
-from hub.domain.records.payments import PAYMENT_ORDER, REPOINTED, payment, repointing
+from hub.domain.records.payments import PAYMENT_ORDER, REPOINTED, SENT, payment, repointing
 
 DECLARED = "register_declared_complete"
 # Which role keeps a register, and which scenario a service point serves that does.
@@ -80,7 +80,7 @@ TOPICS: dict[str, Topic] = {
     "consent_withdrawn": Topic("CONSENTS", issuer, lambda message: {"purpose": message.purpose_code}),
     "transit_concession_bound": Topic("CONCESSIONS", place, lambda message: _bound(message.binding)),
     "transit_concession_rebound": Topic("CONCESSIONS", place, lambda message: _bound(message.to_binding)),
-    **{kind: Topic("PAYMENTS", place, payment) for kind in PAYMENT_ORDER},
+    **{kind: Topic("PAYMENTS", place, payment) for kind in (SENT, *PAYMENT_ORDER)},
     REPOINTED: Topic("PAYMENTS", place, repointing),
 }
 # What is kept elsewhere and is a sign of life of its register as well: the card's own lives have it, or a view of its own.

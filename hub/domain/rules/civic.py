@@ -6,7 +6,7 @@ from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 
 from hub.domain.card_facts import Fact
 from hub.domain.instants import local_day
-from hub.domain.records.payments import PAYMENT_ORDER, REPOINTED, given_up, last_word, rows_paid
+from hub.domain.records.payments import PAYMENT_ORDER, REPOINTED, SENT, given_up, last_word, rows_paid, rows_pending
 from hub.domain.records.weighing import UNKNOWN, OnRecord, Reasons, Weighed, weigh
 from hub.domain.rule_input import RuleInput
 from hub.domain.rules.rule import LOSS, PAYMENT, rule
@@ -133,8 +133,21 @@ def _heard(asked: RuleInput, fact: Fact, *, holds: bool = False) -> OnRecord:
 
 @rule("A61", "未重复发放", "Not paid before", PAYMENT, sees=("claims.already_paid", "record.PAYMENTS"))
 def a61_not_paid_before(asked: RuleInput) -> Weighed:
-    """A61, FND.PAY: a project's period is paid to one person once, by either province; what came back may be paid again."""
-    return weigh(False if asked.question.claims.already_paid else None, _unpaid(asked), Reasons("DUPLICATE"))
+    """A61, FND.PAY: a project's period is paid to one person once, by either province; what came back may be paid again.
+
+    What was sent, by either province, and is not answered waits for the bank.
+    """
+    paid = weigh(False if asked.question.claims.already_paid else None, _unpaid(asked), Reasons("DUPLICATE"))
+    pending = None if paid.reason_code else _pending(asked)
+    return paid if pending is None else weigh(None, pending, Reasons("PAYMENT_PENDING"))
+
+
+def _pending(asked: RuleInput) -> OnRecord | None:
+    """Returns what is on record of a row of the project's period that the bank has not answered, None where there is none."""
+    question = asked.question
+    rows = rows_pending(asked.records.of(question.at_us, SENT, *PAYMENT_ORDER), question.refs.project_code, question.refs.period)
+    said = (_heard(asked, row) for row in rows if question.refs.project_code and question.refs.period)
+    return next((record for record in said if record.says is False), None)
 
 
 def _unpaid(asked: RuleInput) -> OnRecord:

@@ -3,7 +3,7 @@
 Kinds that the other province may report too are left out: a misread number must not tie two cards together.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import psycopg
 from chuanyu.exchange.v1 import references_pb2 as references
@@ -57,6 +57,14 @@ def identifiers_of(connection: psycopg.Connection, key: bytes) -> list[bytes]:
     return [bytes(found) for (found,) in connection.execute(_IDENTIFIERS, {"key": key}).fetchall()]
 
 
+def cards_of(connection: psycopg.Connection, names: Sequence[bytes]) -> list[bytes]:
+    """Returns the keys of the card numbers that identifiers belong to, each as it is where it belongs to none."""
+    known = {bytes(key): bytes(card) for key, card in connection.execute(_CARDS, {"keys": list(names)}).fetchall()}
+    return [known.get(name, name) for name in names]
+
+
+_CARDS = """
+    SELECT key, card_key FROM views.card_alias WHERE key = ANY (%(keys)s)"""
 _IDENTIFIERS = """
     WITH card AS (SELECT COALESCE((SELECT card_key FROM views.card_alias WHERE key = %(key)s), %(key)s::bytea) AS key)
     SELECT key FROM card UNION SELECT %(key)s::bytea UNION SELECT a.key FROM card JOIN views.card_alias a ON a.card_key = card.key"""
