@@ -6,7 +6,7 @@ lies on: then all that is shown stays the same. Who reads the page knows that ze
 """
 
 import heapq
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple, TypeVar
 
 Name = TypeVar("Name", bound=Hashable)
@@ -32,9 +32,19 @@ class _Step(NamedTuple):
     cost: int
 
 
-def published(counts: Mapping[Name, int], sums: Iterable[Sum]) -> dict[Name, int | None]:
-    """Returns the counts as they may be shown, None for each that may not; a count is in two sums at most."""
-    hidden = _hidden(counts, list(sums))
+class CannotHide(ValueError):
+    """What may not be shown could be computed whatever else is left out; nothing of it may be shown."""
+
+
+def published(
+    counts: Mapping[Name, int], sums: Iterable[Sum], also: Set[Name] = frozenset(), known: Set[Name] = frozenset()
+) -> dict[Name, int | None]:
+    """Returns the counts as they may be shown, None for each that may not; a count is in two sums at most.
+
+    *also* may not be shown although they are no small counts. *known* are known to the readers, so that leaving them out hides nothing.
+    Raises CannotHide, only where some are known.
+    """
+    hidden = _hidden(counts, list(sums), also, known)
     return {name: None if name in hidden else count for name, count in counts.items()}
 
 
@@ -45,15 +55,16 @@ def table_sums(rows: Sequence[Hashable], columns: Sequence[Hashable], total: Has
     return [*across, *down, Sum(total, rows), Sum(total, columns)]
 
 
-def _hidden(counts: Mapping[Any, int], sums: list[Sum]) -> set[Hashable]:
+def _hidden(counts: Mapping[Any, int], sums: list[Sum], also: Set[Any], known: Set[Any]) -> set[Hashable]:
     edges = _edges(counts, sums)
     totals = {one.total for one in sums}
-    hidden: set[Hashable] = {name for name, count in counts.items() if count and count < LEAST}
+    hidden: set[Hashable] = {name for name, count in counts.items() if count and (count < LEAST or name in also)}
+    movable = {name: count for name, count in counts.items() if name in hidden or name not in known}
     safe: set[Hashable] = set()
     for name in sorted(hidden, key=lambda name: (-counts[name], str(name))):
         if name not in safe:
             # All that lies on one circle is safe by it.
-            circle = _circle(name, counts, edges, hidden, totals)
+            circle = _circle(name, movable, edges, hidden, totals)
             hidden |= circle
             safe |= {name, *circle}
     return hidden
@@ -112,8 +123,9 @@ def _circle(
     tail, head = edges[name]
     ways = [_cheapest(steps, head, tail)] + ([_cheapest(steps, tail, head)] if counts[name] > 1 else [])
     found = [way for way in ways if way is not None]
-    # All the totals above a count can grow with it.
-    assert found, f"{name}: a sum has no total"
+    # All the totals above a count can grow with it, unless they are known.
+    if not found:
+        raise CannotHide(name)
     return min(found, key=lambda way: way[0])[1]
 
 

@@ -1,0 +1,59 @@
+"""What the record had up to a position: the events in force, and the rows of views folded from them, as they were then.
+
+Nothing here looks at a live view, so that what is counted as known at a position is the same whenever it is asked for.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import psycopg
+
+from hub.audit.known.thing import Folded
+from hub.journal.corrections import Change, changes
+from hub.journal.reader import Recorded, read_page
+from hub.projections.projection import Key, Projection
+
+_PAGE = 10_000
+
+
+class Known:
+    """The record up to a position, read once for each set of kinds that is asked for."""
+
+    def __init__(self, connection: psycopg.Connection, position: int) -> None:
+        """*position* is the last event that was known."""
+        self.connection, self.position = connection, position
+        self._events: dict[frozenset[str], list[Recorded]] = {}
+        self._states: dict[str, dict[Key, Any]] = {}
+
+    def events(self, kinds: Iterable[str]) -> list[Recorded]:
+        """Returns the events of some kinds that were in force, in the order of their positions."""
+        wanted = frozenset(kinds)
+        if (known := self._events.get(wanted)) is None:
+            known = self._events[wanted] = self._in_force(wanted)
+        return known
+
+    def states(self, view: Projection) -> dict[Key, Any]:
+        """Returns the rows of a view, folded in memory by its own functions."""
+        if (known := self._states.get(view.name)) is None:
+            folded = Folded(view)
+            for event, change in self._pages(view.kinds or frozenset(), follows=view.follows_corrections):
+                folded.fold(event, change)
+            known = self._states[view.name] = {key: state for key, state in sorted(folded.states(view).items()) if state is not None}
+        return known
+
+    def _in_force(self, kinds: frozenset[str]) -> list[Recorded]:
+        found: dict[int, Recorded] = {}
+        for event, change in self._pages(kinds, follows=True):
+            for before in change.out if change is not None else ():
+                found.pop(before.position, None)
+            now = event if change is None and not event.is_reversal else change.into if change is not None else None
+            if now is not None and now.kind in kinds:
+                found[now.position] = now
+        return [found[position] for position in sorted(found)]
+
+    def _pages(self, kinds: frozenset[str], *, follows: bool) -> Iterator[tuple[Recorded, Change | None]]:
+        for after in range(0, self.position, _PAGE):
+            end = min(after + _PAGE, self.position)
+            changed = changes(self.connection, after, end) if follows else {}
+            for event in read_page(self.connection, after, end, kinds, also=changed):
+                yield event, changed.get(event.position)

@@ -1,0 +1,120 @@
+"""What was found, added up: a total and the cells of one breakdown, and which of them may be shown.
+
+Each cell has what is in the numerator, what is not, and both together. A few people are not shown, nor what they could be computed from:
+the other figures of a sum (`hub.domain.small_counts`), or the report before this one beside this one.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from hub.domain.small_counts import LEAST, CannotHide, Sum, published
+from hub.indicators.counted import One
+from hub.indicators.definition import Definition
+from hub.indicators.row_space import determined
+
+TOTAL = ""
+IN, OUT, ALL = "in", "out", "all"
+# The cell of what nobody said a place of.
+NOWHERE = "UNKNOWN"
+
+# A figure by the cell and the part that it is of.
+Name = tuple[str, str]
+Figures = Mapping[Name, int]
+Shown = Mapping[Name, int | None]
+
+
+class Report(NamedTuple):
+    """A report that was given out: its figures, and what of them was shown."""
+
+    figures: Figures
+    shown: Shown
+
+
+def figures(ones: Iterable[One], definition: Definition, by: str) -> dict[Name, int]:
+    """Returns the figures of the total and of each cell; a subject counts once in each of them."""
+    cells: dict[str, dict[Any, list[One]]] = {TOTAL: {}}
+    for one in ones:
+        for cell in (TOTAL, *((one.places[by] or NOWHERE,) if by else ())):
+            cells.setdefault(cell, {}).setdefault(one.subject, []).append(one)
+    found: dict[Name, int] = {}
+    for cell in sorted(cells):
+        inside = sum(1 for told in cells[cell].values() if any(one.is_in for one in told))
+        found[cell, ALL] = len(cells[cell])
+        if definition.has_share and not _is_weighed(definition):
+            found |= {(cell, IN): inside, (cell, OUT): len(cells[cell]) - inside}
+    return found
+
+
+def weights(ones: Iterable[One], by: str) -> dict[Name, int]:
+    """Returns the sums of the weights of the numerator and of the denominator, of the total and of each cell."""
+    found: dict[Name, int] = {}
+    for one in ones:
+        for cell in (TOTAL, *((one.places[by] or NOWHERE,) if by else ())):
+            name = (cell, IN if one.is_in else ALL)
+            found[name] = found.get(name, 0) + one.weight
+    return found
+
+
+def _is_weighed(definition: Definition) -> bool:
+    return definition.counts == "UNITS"
+
+
+def shown(found: Figures, definition: Definition, before: Report | None = None) -> dict[Name, int | None]:
+    """Returns the figures as they may be shown, also beside the report that was given out before; None for what may not."""
+    if not definition.is_of_people:
+        return dict(found)
+    if before is None:
+        return published(found, _sums(found))
+    for hide in (_as_little, _as_before):
+        try:
+            may_show = hide(found, before)
+        except CannotHide:
+            continue
+        if not _gives_away(found, may_show, before):
+            return may_show
+    # Where nothing is shown, nothing new is known.
+    return dict.fromkeys(found)
+
+
+def _as_little(found: Figures, before: Report) -> dict[Name, int | None]:
+    """Hides what moved by a few, and what did not move and was not shown; what the report before says is known."""
+    same = {name for name, count in found.items() if count == before.figures.get(name, 0)}
+    were_hidden = {name for name in same if before.shown.get(name, 0) is None}
+    return published(found, _sums(found), _moved_by_few(found, before) | were_hidden, same - were_hidden)
+
+
+def _as_before(found: Figures, before: Report) -> dict[Name, int | None]:
+    """Hides all that was hidden; what is to be hidden with what is new is only what moved."""
+    same = {name for name, count in found.items() if count == before.figures.get(name, 0)}
+    moving = {name: count for name, count in found.items() if name not in same}
+    were_hidden = {name for name, count in before.shown.items() if count is None}
+    may_show = published(moving, _sums(found), _moved_by_few(found, before) | (were_hidden & moving.keys()))
+    return {name: may_show[name] if name in moving else None if name in were_hidden and count else count for name, count in found.items()}
+
+
+def _moved_by_few(found: Figures, before: Report) -> set[Name]:
+    return {name for name, count in found.items() if 0 < abs(count - before.figures.get(name, 0)) < LEAST}
+
+
+def _gives_away(found: Figures, may_show: Shown, before: Report) -> bool:
+    """Whether a reader of both reports, who knows what did not move, could compute a figure that one of them does not show."""
+    both = (("then", before.figures, before.shown), ("now", found, may_show))
+    unknown = {(report, name) for report, _, one in both for name, count in one.items() if count is None}
+    rows: list[dict[Any, int]] = [
+        {(report, name): -1 if name == one.total else 1 for name in (one.total, *one.parts) if (report, name) in unknown}
+        for report, figures_of, _ in both
+        for one in _sums(figures_of)
+    ]
+    for name in (name for name, count in found.items() if count == before.figures.get(name, 0)):
+        rows.append({key: sign for key, sign in ((("then", name), 1), (("now", name), -1)) if key in unknown})
+    computed = determined(rows)
+    return any(report == "then" or found[name] != before.figures.get(name, 0) for report, name in computed)
+
+
+def _sums(found: Figures) -> list[Sum]:
+    """Returns the sums of a table: each cell of its parts, each part of its cells."""
+    cells = [cell for cell, part in found if part == ALL]
+    parts = [part for cell, part in found if cell == TOTAL]
+    across = [Sum((cell, ALL), [(cell, IN), (cell, OUT)]) for cell in cells if (cell, IN) in found]
+    inner = [cell for cell in cells if cell != TOTAL]
+    return across + ([Sum((TOTAL, part), [(cell, part) for cell in inner]) for part in parts] if inner else [])

@@ -1,0 +1,116 @@
+"""Each indicator is what an independent computation by SQL says, at several days and positions; nothing depends on what came later."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from datetime import date
+from typing import NamedTuple
+
+import psycopg
+import pytest
+
+from hub.indicators.asking import COUNTS, Answer, Question, ask
+from hub.indicators.definition import Definition, definitions
+from hub.indicators.errors import IndicatorBreakdownUnknown, IndicatorOutOfRange
+from hub.indicators.record import Known
+from hub.indicators.tables import ALL, IN, TOTAL
+from hub.projections import runner
+from hub.projections.engine import advance
+from hub.projections.views.daily_usage import DAILY_USAGE
+from tests.databases import fresh_database
+from tests.indicators.by_sql import BY_SQL, OFFLINE, Told
+from tests.indicators.history import Year, record_losses
+from tests.recording import Recording
+
+DAYS = ("2025-11-04", "2025-11-09", "2025-12-31")
+
+
+class Recorded(NamedTuple):
+    """The made-up year: a session over it, the same as JSON, the last position of the year, and that of what came late."""
+
+    connection: psycopg.Connection
+    told: Told
+    report: int
+    late: int
+
+
+@pytest.fixture(scope="module")
+def year(server_dsn: str) -> Iterator[Recorded]:
+    with fresh_database(server_dsn, f"hub_year_{os.getpid()}") as dsn:
+        record_losses(dsn)
+        with contextlib.closing(Recording(dsn)) as journal:
+            made = Year(journal)
+            report, late = made.record(), made.add_late()
+        with runner.connect(dsn) as connection:
+            while advance(connection, DAILY_USAGE):
+                pass
+            yield Recorded(connection, Told(connection), report, late)
+
+
+def answer(year: Recorded, indicator: str, day: str, position: int, by: str = "") -> Answer:
+    return ask(Known(year.connection, position), Question(indicator, date.fromisoformat(day), position, by))
+
+
+def raw(found: Answer, cell: str = TOTAL) -> tuple[int | None, int | None]:
+    figures = found.report.figures
+    if found.definition.counts == "UNITS":
+        return found.figures[0].numerator, found.figures[0].denominator
+    return (figures[cell, IN], figures[cell, ALL]) if (cell, IN) in figures else (figures[cell, ALL], None)
+
+
+@pytest.mark.parametrize("day", DAYS)
+@pytest.mark.parametrize("indicator", BY_SQL)
+def test_an_indicator_is_what_sql_says(year: Recorded, indicator: str, day: str) -> None:
+    for position in (year.report, year.late):
+        by_sql = year.told.ask(BY_SQL[indicator], day, position)
+        try:
+            found = answer(year, indicator, day, position)
+        except IndicatorOutOfRange:
+            assert not by_sql[0]
+            assert day != DAYS[-1]
+        else:
+            assert raw(found) == by_sql
+    assert by_sql[0] or day != DAYS[-1]
+
+
+def test_every_indicator_that_is_recorded_is_compared_with_sql() -> None:
+    assert set(BY_SQL) == set(COUNTS) == {one.id for one in definitions().values() if one.missing is None}
+
+
+def test_what_was_known_is_the_same_after_late_events(year: Recorded) -> None:
+    """What came late changes the answers of now, and none of then: those are counted from what there was."""
+    for indicator in COUNTS:
+        now, then = (answer(year, indicator, DAYS[-1], position) for position in (year.late, year.report))
+        again = answer(year, indicator, DAYS[-1], year.report)
+        assert again.as_bytes() == then.as_bytes()
+        assert (now.report.figures != then.report.figures) == (indicator in ("K1", "K4")), indicator
+
+
+def test_offline_taps_are_beside_the_answers_and_each_counts_once(year: Recorded) -> None:
+    found = answer(year, "K10", DAYS[-1], year.report)
+    assert found.beside["offline_taps"] == year.told.ask(OFFLINE, DAYS[-1], year.report)[0]
+
+
+@pytest.mark.parametrize("one", definitions().values(), ids=lambda one: one.id)
+def test_before_the_first_event_and_after_the_position_there_is_no_figure(year: Recorded, one: Definition) -> None:
+    if one.missing is not None:
+        assert not answer(year, one.id, "2025-11-09", year.report).figures
+        return
+    for day in ("2019-01-01", "2999-01-01"):
+        with pytest.raises(IndicatorOutOfRange):
+            answer(year, one.id, day, year.report)
+
+
+def test_a_breakdown_that_the_definition_does_not_have_is_refused(year: Recorded) -> None:
+    with pytest.raises(IndicatorBreakdownUnknown):
+        answer(year, "K1", DAYS[-1], year.report, "mode")
+
+
+def test_parts_are_of_their_own_and_add_up_where_they_are_apart(year: Recorded) -> None:
+    for one in definitions().values():
+        for by in one.by:
+            figures = answer(year, one.id, DAYS[-1], year.report, by).report.figures
+            parts = sum(count for (cell, part), count in figures.items() if part == ALL and cell != TOTAL)
+            assert parts >= figures[TOTAL, ALL]
+            is_apart = one.additivity != "DISTINCT" and one.counts not in ("SCENARIOS", "ITEMS", "UNITS")
+            assert not is_apart or parts == figures[TOTAL, ALL], (one.id, by)
