@@ -54,7 +54,7 @@ def totals_request(native: Fields, numbered: Mapping[str, int]) -> SubmitControl
 
 def _total(row: Fields) -> ControlTotal:
     total = ControlTotal(
-        issuer_province=row.required("fkd"), service_region=row.required("yyqh"), scenario=row.required("yydm"),
+        issuer_province=row.required("fkd"), service_region=row.required("yyqh"), scenario=row.text("yydm"),
         uses=row.count("bs"), amount_fen=row.fen("je", required=True),
     )  # fmt: skip
     if row.text("czbs"):

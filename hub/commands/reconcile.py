@@ -20,7 +20,7 @@ from hub.commands.options import Json
 from hub.commands.wording import screen
 from hub.config import Config
 from hub.domain.instants import LOCAL
-from hub.domain.reconciliation.day_book import Break
+from hub.domain.reconciliation.day_book import EXPLANATIONS, Break
 from hub.domain.settlement.lines import SIDES
 from hub.journal.sessions import session
 from hub.reconciliation.comparing import compare
@@ -124,7 +124,10 @@ def assign(
 
 @app.command("explain")
 def explain(
-    code: Code, side: Side, reason: Annotated[str, typer.Option(help="原因代码，如 SENT_TWICE。Reason code.")], operator: Operator = ""
+    code: Code,
+    side: Side,
+    reason: Annotated[str, typer.Option(help=f"原因代码。Reason code: {' '.join(EXPLANATIONS)}.")],
+    operator: Operator = "",
 ) -> None:
     """说明差错的原因。Say what a break comes of."""
     with _desk() as desk:

@@ -10,6 +10,7 @@ from rich.console import Console
 from hub.demo.screen import typed
 from hub.reconciliation.files import COLUMNS
 from hub.stage import Stage
+from hub.words.reconciliation import cell_words
 
 _SIDE, _OTHER = "51", "50"
 _FILE = "totals-51.csv"
@@ -34,7 +35,7 @@ def show_reconciliation(stage: Stage, screen: Console) -> list[str]:
     broken = [one for one in found["breaks"] if one["state"] == "OPEN"]
     for one in broken:
         screen.print(
-            f"  {one['break']} {one['class']} {' '.join(one['cell'])} {one['amount_fen']:+} 分 fen {one['reason']}", soft_wrap=True
+            f"  {one['break']} {one['class']} {cell_words(*one['cell'])} {one['amount_fen']:+} 分 fen {one['reason']}", soft_wrap=True
         )
         stage.run("hub.cli", "reconcile", "explain", one["break"], "--side", _SIDE, "--reason", "ENTERED_WRONG")
     problems = [] if found["difference"] == found["explained"] else ["差错没有说明全部差异 breaks do not explain the difference"]

@@ -27,6 +27,10 @@ class BreakStep(HubError):
     """The step does not follow: the break is closed, or its difference would have to be gone, which the hub sees by itself."""
 
 
+class BreakReasonUnknown(HubError):
+    """A break is explained by one of the known reasons."""
+
+
 class BreakOfOtherSide(HubError):
     """The other side takes this step: the owner explains a break, the side whose book differs closes it, either of these two assigns it."""
 

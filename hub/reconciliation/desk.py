@@ -15,8 +15,9 @@ from hub.domain import reference
 from hub.domain.errors import RequestInvalid
 from hub.domain.instants import LOCAL
 from hub.domain.reconciliation.books import refuse_cells
-from hub.domain.reconciliation.day_book import Break, DayBook, reconciled, recorded, repeated
+from hub.domain.reconciliation.day_book import Break, DayBook, recorded, repeated
 from hub.domain.reconciliation.differences import WORKING_DAYS, Difference
+from hub.domain.reconciliation.moving import reconciled
 from hub.domain.reconciliation_errors import BreakChanged, ReachUnknown, TotalsDayStated
 from hub.domain.settlement_errors import StatementUnknown
 from hub.intake.request_rules import refuse_identifiers, refuse_invalid
@@ -70,7 +71,7 @@ class ReconciliationDesk:
         return self._change(said, lambda book: book.assign(by, code, owner, at))
 
     def explain(self, code: str, by: parties.StatementParty, reason: str, evidence: Sequence[references.EventRef], at: datetime) -> Break:
-        """A side says what a break comes of; raises as `assign`."""
+        """A side says what a break comes of; raises as `assign`, and BreakReasonUnknown."""
         said = protos.ReconBreakExplained(by=by, break_code=code, reason_code=reason, evidence=evidence)
         refuse_identifiers(said, "reason_code")
         return self._change(said, lambda book: book.explain(by, code, reason, tuple(evidence), at))

@@ -1,4 +1,7 @@
-"""What states of comparisons, and classes, states, causes and reasons of breaks are called, in Chinese and English."""
+"""What states of comparisons, and classes, states, causes, reasons and cells of breaks are called, in Chinese and English."""
+
+NO_SCENARIO = "未注明场景 no scenario named"
+WHOLE_DAY = "全日 the day"
 
 COMPARISONS = {
     "MISSING": ("未报总数", "no totals"),
@@ -28,6 +31,19 @@ CAUSES = {
     "WRITTEN_OFF": ("核销", "written off"),
     "ACCEPTED": ("接受", "accepted"),
 }
+# What a side says that a break comes of, beside what the record shows.
+EXPLAINED = {
+    "ENTERED_WRONG": ("总数填错", "entered wrong in the totals"),
+    "NOT_SENT": ("本方没有报送", "this side did not send it"),
+    "SENT_LATE": ("本方报送晚了", "this side sent it late"),
+    "SENT_TWICE": ("本方重复报送", "this side sent it twice"),
+    "NOT_REVERSED": ("本方没有报冲正", "this side did not send the reversal"),
+    "OTHER_DAY": ("本方记在另一业务日", "in another business day of this side's book"),
+    "OTHER_CELL": ("本方记在另一单元", "in another cell of this side's book"),
+    "ROUNDED": ("本方取整", "this side rounded"),
+    "TEST_CARD": ("测试卡", "a test card"),
+    "OTHER": ("其他", "other"),
+}
 REASONS = {
     "NO_TOTALS": ("没有报送总数", "no totals were reported"),
     "FEED_BEHIND": ("总数所报的序号还没有到", "the feed has not come as far as the totals say"),
@@ -42,3 +58,8 @@ REASONS = {
     "CONTENT_DIFFERS": ("总额相等、内容不同（哈希总数）", "equal sums of other uses, by the hash total"),
     "REVERSALS_DIFFER": ("冲正笔数不同", "another number of reversals"),
 }
+
+
+def cell_words(issuer: str, region: str, scenario: str) -> str:
+    """Returns a cell, or the whole day where no province is named."""
+    return f"{issuer} {region} {scenario or NO_SCENARIO}" if issuer else WHOLE_DAY

@@ -15,6 +15,7 @@ CHINESE = {
     "TotalsFileUnfit": "总数文件须为无字节序标记的 UTF-8、换行一致、列名相符、数字不带千分位。",
     "BreakUnknown": "没有这项差错；见 `hub reconcile breaks`。",
     "BreakStep": "还不能这样做：差错已了结，或须差额消失才能这样了结，那由枢纽自行判断。",
+    "BreakReasonUnknown": "没有这个差错原因；请用已有的原因代码。",
     "BreakOfOtherSide": "这一步应由另一方做：差错由处理方说明，由账不符的一方了结，分派由这两者之一。",
     "BreakChanged": "有人同时改动了这个业务日；请查看后再试。",
     # The log

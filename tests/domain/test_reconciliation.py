@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.domain.reconciliation.books import NOTHING, WHOLE_DAY, Cell, Figure, compared, hash_total
-from hub.domain.reconciliation.day_book import DayBook, day_of_code, reconciled, recorded
+from hub.domain.reconciliation.day_book import DayBook, day_of_code, recorded
 from hub.domain.reconciliation.differences import differences, silence
+from hub.domain.reconciliation.moving import reconciled
 from hub.domain.reconciliation_errors import BreakUnknown
 
 DAY, AT = date(2025, 9, 1), datetime(2025, 9, 2, 4, tzinfo=UTC)

@@ -58,7 +58,7 @@ def text_of(one: Break) -> str:
     uses, fen = one.ours.less(one.theirs)
     cause = f" {protos.BreakCause.Name(one.cause).removeprefix('BREAK_CAUSE_')}" if one.cause else ""
     cell = " ".join(one.cell).strip() or "the day"
-    return f"{CLASS_NAMES[one.break_class]} {cell} {uses:+} {fen:+} {one.reason} {one.state}{cause}"
+    return f"{CLASS_NAMES[one.break_class]} {cell} {uses:+} {fen:+} {one.said_reason or one.reason} {one.state}{cause}"
 
 
 class Acting:

@@ -19,7 +19,7 @@ def test_the_demo_finds_a_fen_of_the_newest_day_explains_and_closes_it(
     register_owners(dsn)
     # As in the demo: no use is of today.
     yesterday, before = (datetime.now(LOCAL).date() - timedelta(days=days) for days in (1, 2))
-    rides = [ride("A00000001", 200), ride("A00000002", 300, region="510300"), ride("A00000003", 400)]
+    rides = [ride("A00000001", 200), ride("A00000002", 300, region="510300", scenario=""), ride("A00000003", 400)]
     for one, day in zip(rides, (yesterday, yesterday, before), strict=True):
         one.business_date = day.isoformat()
     journal.append(*rides, feed="sc.usage")

@@ -76,7 +76,15 @@ def test_the_command_takes_totals_compares_and_closes(
     code, said = run("--day", "2025-09-01", "--json")
     sides = json.loads(said.splitlines()[-1])
     assert [[one["class"] for one in side["breaks"]] for side in sides] == [["MISSING_TOTALS"], ["AMOUNT"]]
+    code, said = run("explain", "BR-51-20250901-1", "--side", "51", "--reason", "FOO", "--operator", "li.lei")
+    assert (code, "ENTERED_WRONG" in said, "ROUNDED" in said) == (1, True, True)
     assert run("explain", "BR-51-20250901-1", "--side", "51", "--reason", "ROUNDED", "--operator", "li.lei")[0] == 0
+    said = run("--day", "2025-09-01", "--dry")[1]
+    assert "差异 difference 50 → 51 TRA.QR: +0 次 uses -0.01 元 yuan" in said
+    # What the record shows stays beside what the owner says.
+    assert "证据 evidence: sc.usage#1" in said and said.index("the same count with other money") < said.index(
+        "51 说明 says: ROUNDED 本方取整"
+    )
     assert run("close", "BR-51-20250901-1", "--side", "51", "--operator", "li.lei")[0] == 0
     assert run("close", "BR-51-20250901-1", "--side", "51", "--operator", "li.lei")[0] == 1
     listed = json.loads(run("breaks", "--from", "2025-09-01", "--to", "2025-09-01", "--all", "--json")[1].splitlines()[-1])

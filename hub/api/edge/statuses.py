@@ -98,6 +98,7 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     reconciliation_errors.ReachUnknown: (code_pb2.INVALID_ARGUMENT, "REACH_UNKNOWN"),
     reconciliation_errors.BreakUnknown: (code_pb2.NOT_FOUND, "BREAK_UNKNOWN"),
     reconciliation_errors.BreakStep: (code_pb2.FAILED_PRECONDITION, "BREAK_STEP"),
+    reconciliation_errors.BreakReasonUnknown: (code_pb2.INVALID_ARGUMENT, "BREAK_REASON"),
     reconciliation_errors.BreakOfOtherSide: (code_pb2.PERMISSION_DENIED, "NOT_PERMITTED"),
     reconciliation_errors.BreakChanged: (code_pb2.ABORTED, "BREAK_CHANGED"),
     audit_errors.AuditUnknown: (code_pb2.NOT_FOUND, "AUDIT_UNKNOWN"),

@@ -138,6 +138,7 @@ def break_of(book: DayBook, one: Break) -> protos.Break:
         break_code=one.code, province=side, business_day=day.isoformat(), break_class=one.break_class,
         state=protos.BreakState.Value(f"BREAK_STATE_{one.state}"), issuer_province=one.cell.issuer, service_region=one.cell.region,
         scenario=one.cell.scenario, owner=one.owner, due_on=one.due_on, reason_code=one.reason, evidence=one.evidence, cause=one.cause,
+        said_reason_code=one.said_reason, said_evidence=one.said_evidence,
         figures=events.BreakFigures(
             our_uses=one.ours.uses, their_uses=one.theirs.uses, our_fen=one.ours.fen, their_fen=one.theirs.fen
         ),

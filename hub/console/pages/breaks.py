@@ -3,18 +3,19 @@
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 from chuanyu.exchange.v1 import reconciliation_pb2 as protos
 
 from hub.console.page import Page, Shown
 from hub.console.pages.feeds import SWATCHES
 from hub.console.tables import Cell, Column, Table, table
 from hub.domain.reconciliation.day_book import Break, DayBook, day_of_code
-from hub.domain.reconciliation.differences import CLASS_NAMES
+from hub.domain.reconciliation.differences import CLASS_NAMES, Refs
 from hub.journal.reader import head_position
 from hub.reconciliation.reading import day_books, find_break, position_of
 from hub.settlement.files import yuan
 from hub.words.further_kinds import kind_words
-from hub.words.reconciliation import CAUSES, CLASSES, REASONS, STATES
+from hub.words.reconciliation import CAUSES, CLASSES, EXPLAINED, REASONS, STATES
 
 DAYS = 31
 
@@ -64,7 +65,7 @@ def one_break(page: Page) -> Shown:
     with page.reading() as connection:
         head = head_position(connection)
         book, one = find_break(connection, page.parameters["broken"])
-        evidence = [(ref.feed, ref.sequence, position_of(connection, ref.feed, ref.sequence)) for ref in one.evidence]
+        evidence, said = (_placed(connection, refs) for refs in (one.evidence, one.said_evidence))
     side, day = day_of_code(one.code)
     uses, fen = one.ours.less(one.theirs)
     values = {
@@ -76,21 +77,28 @@ def one_break(page: Page) -> Shown:
             (page.t("枢纽", "The hub"), f"{one.ours.uses:,} · {yuan(one.ours.fen)}"),
             (page.t("对方", "The other book"), f"{one.theirs.uses:,} · {yuan(one.theirs.fen)}"),
             (page.t("差", "Difference"), f"{uses:+,} · {yuan(fen)}"),
-            (page.t("原因", "Reason"), _reason(page, one)),
+            (page.t("原因（按记录）", "Reason, by the record"), _reason(page, one)),
+            (page.t("处理方说明", "The owner says"), page.words.of(EXPLAINED, one.said_reason) if one.said_reason else "—"),
             (page.t("处理方", "Owner"), page.of_province(one.owner)),
             (page.t("期限", "Due"), one.due_on),
         ],
         "class": page.words.of(CLASSES, CLASS_NAMES[one.break_class]),
         "state": _state(page, one),
     }
-    return Shown("break", one.code, values, (_evidence(evidence), _steps(page, book, one)), head)
+    return Shown("break", one.code, values, (_evidence(page, evidence, said), _steps(page, book, one)), head)
 
 
-def _evidence(found: list[tuple[str, int, int | None]]) -> Table:
-    columns = (Column("event", "事件", "Event"), Column("position", "位置", "Position", "number"))
+def _placed(connection: psycopg.Connection, refs: Refs) -> list[tuple[str, int, int | None]]:
+    return [(ref.feed, ref.sequence, position_of(connection, ref.feed, ref.sequence)) for ref in refs]
+
+
+def _evidence(page: Page, found: list[tuple[str, int, int | None]], said: list[tuple[str, int, int | None]]) -> Table:
+    columns = (Column("event", "事件", "Event"), Column("position", "位置", "Position", "number"), Column("by", "谁指出", "Named by"))
+    by_record, by_owner = page.t("枢纽", "the hub"), page.t("处理方", "the owner")
     rows = [
-        (f"{feed} #{sequence}", Cell("—" if position is None else f"{position:,}", "" if position is None else f"/journal/{position}"))
-        for feed, sequence, position in found
+        (f"{feed}#{sequence}", Cell("—" if position is None else f"{position:,}", "" if position is None else f"/journal/{position}"), by)
+        for refs, by in ((found, by_record), (said, by_owner))
+        for feed, sequence, position in refs
     ]
     return table("evidence", columns, rows)
 
@@ -118,7 +126,7 @@ def _says(page: Page, message: Any) -> str:
         return f"{figures.our_uses - figures.their_uses:+,} · {yuan(figures.our_fen - figures.their_fen)}"
     if "cause" in names:
         return page.words.of(CAUSES, protos.BreakCause.Name(message.cause).removeprefix("BREAK_CAUSE_"))
-    return page.of_province(message.owner) if "owner" in names else str(message.reason_code)
+    return page.of_province(message.owner) if "owner" in names else page.words.of(EXPLAINED, str(message.reason_code))
 
 
 def _cell(page: Page, one: Break) -> str:

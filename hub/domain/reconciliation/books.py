@@ -96,7 +96,8 @@ def refuse_cells(totals: Iterable[protos.ControlTotal], day: date, reference: Re
     """Raises UnknownCell for a cell that there is not on a day, or that comes twice."""
     seen: set[Cell] = set()
     for cell in map(cell_of, totals):
-        is_known = cell.scenario in reference.scenario_codes and may_say_region(reference, cell.region, epoch_day_of(day))
+        # A use may name no scenario, and both books have it then.
+        is_known = cell.scenario in ("", *reference.scenario_codes) and may_say_region(reference, cell.region, epoch_day_of(day))
         if not is_known or not cell.crosses or cell in seen:
             raise UnknownCell(cell=" ".join(cell))
         seen.add(cell)

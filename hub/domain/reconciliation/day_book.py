@@ -5,7 +5,7 @@ counts as explained, and the break is open again when that changes.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, Self
@@ -17,13 +17,17 @@ from chuanyu.exchange.v1 import settlements_pb2 as parties
 from google.protobuf.message import Message
 
 from hub.domain.aggregate import DecidedEvent, HubAggregate
-from hub.domain.reconciliation.books import NOTHING, Cell, Figure, cell_of
-from hub.domain.reconciliation.differences import Difference, Refs, part_of
-from hub.domain.reconciliation_errors import BreakOfOtherSide, BreakStep, BreakUnknown, TotalsOutOfOrder
+from hub.domain.reconciliation.books import NOTHING, Cell, Figure
+from hub.domain.reconciliation.differences import Refs, part_of
+from hub.domain.reconciliation_errors import BreakOfOtherSide, BreakReasonUnknown, BreakStep, BreakUnknown, TotalsOutOfOrder
 
 OPEN, ASSIGNED, EXPLAINED, CLOSED, REOPENED = "OPEN", "ASSIGNED", "EXPLAINED", "CLOSED", "REOPENED"
 TIMING, CORRECTED = protos.BREAK_CAUSE_TIMING, protos.BREAK_CAUSE_CORRECTED
 LEFT = frozenset({protos.BREAK_CAUSE_WRITTEN_OFF, protos.BREAK_CAUSE_ACCEPTED})
+# What a side says that a break comes of. A break of before may have another.
+EXPLANATIONS = (
+    "ENTERED_WRONG", "NOT_SENT", "SENT_LATE", "SENT_TWICE", "NOT_REVERSED", "OTHER_DAY", "OTHER_CELL", "ROUNDED", "TEST_CARD", "OTHER",
+)  # fmt: skip
 _CODE = re.compile(r"BR-(5[01])-([0-9]{8})-([1-9][0-9]{0,5})")
 _FIRST = {protos.ReconTotalsRecorded: "recon_totals_recorded", protos.ReconBreakFound: "recon_break_found"}
 
@@ -32,7 +36,8 @@ _FIRST = {protos.ReconTotalsRecorded: "recon_totals_recorded", protos.ReconBreak
 class Break:
     """A break as it is now; *version* is that of the totals by which its figures are, *cause* how it was closed, 0 while it is open.
 
-    *found_reason* is what the record shows, *reason* what its owner has said since, if it has.
+    *reason* and *evidence* are what the record shows, *said_reason* and *said_evidence* what its owner has said of these
+    figures, if it has.
     """
 
     code: str
@@ -43,9 +48,10 @@ class Break:
     owner: str
     due_on: str
     reason: str
-    found_reason: str
     evidence: Refs
     version: int
+    said_reason: str = ""
+    said_evidence: Refs = ()
     state: str = OPEN
     cause: protos.BreakCause.ValueType = protos.BREAK_CAUSE_UNSPECIFIED
 
@@ -157,9 +163,11 @@ class DayBook(HubAggregate):
         self.record("recon_break_assigned", protos.ReconBreakAssigned(by=by, break_code=found.code, owner=owner), at)
 
     def explain(self, by: parties.StatementParty, code: str, reason: str, evidence: Refs, at: datetime) -> None:
-        """The owner of an open break says what it comes of; raises as `assign`."""
+        """The owner of an open break says what it comes of; raises as `assign`, and BreakReasonUnknown."""
         found = self._open(code)
         _refuse_other(by, found.owner)
+        if reason not in EXPLANATIONS:
+            raise BreakReasonUnknown(known=" ".join(EXPLANATIONS))
         said = protos.ReconBreakExplained(by=by, break_code=found.code, reason_code=reason, evidence=evidence)
         self.record("recon_break_explained", said, at)
 
@@ -195,7 +203,7 @@ class DayBook(HubAggregate):
             case "recon_break_assigned":
                 self._change(message, state=ASSIGNED, owner=message.owner)
             case "recon_break_explained":
-                self._change(message, state=EXPLAINED, reason=message.reason_code, evidence=tuple(message.evidence))
+                self._change(message, state=EXPLAINED, said_reason=message.reason_code, said_evidence=tuple(message.evidence))
             case "recon_break_settled":
                 self._change(message, state=CLOSED, cause=message.cause)
 
@@ -206,8 +214,9 @@ class DayBook(HubAggregate):
             "ours": Figure(figures.our_uses, figures.our_fen),
             "theirs": Figure(figures.their_uses, figures.their_fen),
             "reason": message.reason_code,
-            "found_reason": message.reason_code,
             "evidence": tuple(message.evidence),
+            "said_reason": "",
+            "said_evidence": (),
             "version": self.newest.version if self.newest is not None else 0,
         }
 
@@ -235,66 +244,3 @@ def recorded(book: DayBook | None, side: str, day: date, kind: str, message: Mes
         return DayBook.begin(kind, message, DayBook.create_id(side, day), at)
     book.record(kind, message, at)
     return book
-
-
-def reconciled(
-    book: DayBook | None, side: str, day: date, found: Sequence[Difference], due: Callable[[Difference], str], at: datetime
-) -> DayBook | None:
-    """Opens, moves, reopens and closes breaks, so that they say what was found; where they say it already nothing is recorded.
-
-    Silence says nothing of any cell: the breaks of cells stay as they are until the totals can be compared.
-    """
-    by_key = {one.key: one for one in found}
-    is_silent = any(one.break_class == control.BREAK_CLASS_MISSING_TOTALS for one in found)
-    for known in list(book.breaks.values()) if book is not None else ():
-        assert book is not None
-        if is_silent and not known.is_silence:
-            continue
-        one = by_key.pop(known.key, None)
-        if (said := _said_of(known, one, book, due)) is not None:
-            book.record(*said, at)
-    for one in by_key.values():
-        number = 1 if book is None else len(book.breaks) + 1
-        opened = protos.ReconBreakFound(
-            break_code=code_of(side, day, number), province=side, business_day=day.isoformat(), issuer_province=one.cell.issuer,
-            service_region=one.cell.region, scenario=one.cell.scenario, owner=side, due_on=due(one), **_message(one),
-        )  # fmt: skip
-        book = recorded(book, side, day, "recon_break_found", opened, at)
-    return book
-
-
-def _said_of(known: Break, one: Difference | None, book: DayBook, due: Callable[[Difference], str]) -> tuple[str, Message] | None:
-    """Returns what is to be recorded of a break that is known, None where nothing has changed."""
-    if one is None:
-        if not known.is_open and known.cause not in LEFT:
-            return None
-        newest = book.newest
-        is_corrected = newest is not None and newest.version > known.version > 0 and known.key[1] == "BOOK"
-        return "recon_break_settled", protos.ReconBreakSettled(break_code=known.code, cause=CORRECTED if is_corrected else TIMING)
-    if not known.is_open:
-        if known.cause in LEFT and _is_the_same(known, one, book):
-            return None
-        return "recon_break_reopened", protos.ReconBreakReopened(break_code=known.code, due_on=due(one), **_message(one))
-    if _is_the_same(known, one, book):
-        return None
-    return "recon_break_moved", protos.ReconBreakMoved(break_code=known.code, **_message(one))
-
-
-def _is_the_same(known: Break, one: Difference, book: DayBook) -> bool:
-    """Whether a difference has all the figures of a break: of equal sums also the reversals and the hash total that the side reported."""
-    if (known.break_class, known.ours, known.theirs) != (one.break_class, one.ours, one.theirs):
-        return False
-    if one.break_class != control.BREAK_CLASS_STATUS:
-        return True
-    reported = [total for version in book.versions if version.version == known.version for total in version.totals]
-    now = list(book.newest.totals) if book.newest is not None else []
-    return known.found_reason == one.reason and _total_of(reported, known.cell) == _total_of(now, known.cell)
-
-
-def _total_of(totals: Iterable[protos.ControlTotal], cell: Cell) -> protos.ControlTotal | None:
-    return next((one for one in totals if cell_of(one) == cell), None)
-
-
-def _message(one: Difference) -> dict[str, Any]:
-    figures = protos.BreakFigures(our_uses=one.ours.uses, their_uses=one.theirs.uses, our_fen=one.ours.fen, their_fen=one.theirs.fen)
-    return {"break_class": one.break_class, "figures": figures, "reason_code": one.reason, "evidence": one.evidence}

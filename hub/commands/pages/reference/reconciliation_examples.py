@@ -11,8 +11,9 @@ from chuanyu.exchange.v1 import settlements_pb2 as parties
 from hub.api.reconciliations.service import break_of, message_of
 from hub.commands.pages.reference.samples import Example
 from hub.domain.reconciliation.books import Cell, Compared, Figure
-from hub.domain.reconciliation.day_book import DayBook, reconciled, recorded
+from hub.domain.reconciliation.day_book import DayBook, recorded
 from hub.domain.reconciliation.differences import Known, differences
+from hub.domain.reconciliation.moving import reconciled
 from hub.reconciliation.comparing import COMPARED, Comparison
 
 _DAY, _AT, _PERSON, _CODE = date(2026, 3, 2), datetime(2026, 3, 3, 4, 0, tzinfo=UTC), "han.mei", "BR-51-20260302-1"
@@ -71,8 +72,8 @@ def _assign() -> Example:
 
 def _explain() -> Example:
     book = _book()
-    book.explain(_BY, _CODE, "ROUNDED_TWICE", (_EVIDENCE,), _AT)
-    request = protos.ExplainBreakRequest(break_code=_CODE, reason_code="ROUNDED_TWICE", evidence=[_EVIDENCE], person=_PERSON)
+    book.explain(_BY, _CODE, "ROUNDED", (_EVIDENCE,), _AT)
+    request = protos.ExplainBreakRequest(break_code=_CODE, reason_code="ROUNDED", evidence=[_EVIDENCE], person=_PERSON)
     return Example(request, protos.ExplainBreakResponse(found=_break(book)))
 
 
