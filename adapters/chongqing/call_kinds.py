@@ -1,8 +1,9 @@
 """What each B1 operation says happened: one builder an operation, from its fields to the kinds of events.
 
-The words are those of the card-management system (§5.1). Two more are this adapter's own: 卡信息登记, by which the card
-centre reports cards it issued before it spoke to the hub, and 应用锁定/应用解锁/注销, which that system must have but
-whose calls are not published. 获取批次号, 交费登记 and the queries change no card and have no event.
+The words are those of the card-management system (§5.1). Some are this adapter's own: 卡信息登记, by which the card
+centre reports cards it issued before it spoke to the hub; 应用锁定/应用解锁/注销, which that system must have but whose
+calls are not published; 证照并入/证照注销, of documents that the card carries (多证融合). 获取批次号, 交费登记 and the
+queries change no card and have no event.
 """
 
 import re
@@ -12,6 +13,7 @@ from datetime import timedelta
 from typing import Final
 
 from chuanyu.exchange.v1 import card_lifecycle_pb2 as life
+from chuanyu.exchange.v1 import control_pb2 as control
 from chuanyu.exchange.v1.control_pb2 import LossType
 from chuanyu.exchange.v1.event_pb2 import Event
 from chuanyu.exchange.v1.references_pb2 import BankAccountRef, CardIdentifierKind, MobileRef, NameRef
@@ -44,6 +46,10 @@ _CANCELLATIONS: Final = {
     "死亡": life.CANCELLATION_REASON_DEATH, "出国定居": life.CANCELLATION_REASON_EMIGRATION,
     "重复": life.CANCELLATION_REASON_DUPLICATE, "迁出": life.CANCELLATION_REASON_MOVED_OUT,
     "差错": life.CANCELLATION_REASON_ERROR, "本人申请": life.CANCELLATION_REASON_HOLDER_REQUEST,
+}  # fmt: skip
+_DOCUMENTS: Final = {
+    "残疾人证": control.CARD_DOCUMENT_DISABILITY_CERTIFICATE, "外国人工作许可证": control.CARD_DOCUMENT_WORK_PERMIT,
+    "渝快码": control.CARD_DOCUMENT_YUKUAI_CODE, "人才码": control.CARD_DOCUMENT_TALENT_CODE,
 }  # fmt: skip
 # Reasons are codes in the exchange: free text may name a person, and the journal may not.
 _LOCKS: Final = {"风险": "RISK", "法院": "COURT", "数据争议": "DATA_DISPUTE", "密码锁定": "PIN_EXHAUSTED"}
@@ -175,6 +181,17 @@ def _registration(fields: Fields) -> Kinds:
     return [Event(card_registered=registered)]
 
 
+def _document_folded_in(fields: Fields) -> Kinds:
+    need(fields, "生效日期")
+    document = choice(fields, "证照类别", _DOCUMENTS)
+    valid_from, valid_to = iso_date(fields, "生效日期"), iso_date(fields, "截止日期")
+    return [Event(document_folded_in=control.DocumentFoldedIn(document=document, valid_from=valid_from, valid_to=valid_to))]
+
+
+def _document_withdrawn(fields: Fields) -> Kinds:
+    return [Event(document_withdrawn=control.DocumentWithdrawn(document=choice(fields, "证照类别", _DOCUMENTS)))]
+
+
 OPERATIONS: Final[Mapping[str, Operation]] = {
     "临时挂失": Operation(_temporary_loss, "CARD.LOSS", LossType.LOSS_TYPE_TEMPORARY),
     "正式挂失": Operation(_formal_loss, "CARD.LOSS", LossType.LOSS_TYPE_FORMAL),
@@ -191,6 +208,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "应用锁定": Operation(_lock, ""),
     "应用解锁": Operation(_unlock, ""),
     "卡信息登记": Operation(_registration, ""),
+    "证照并入": Operation(_document_folded_in, ""),
+    "证照注销": Operation(_document_withdrawn, ""),
     **{name: Operation(build, CASE, use=True) for name, build in CASES.items()},
     # What these are used for is in the call.
     **{name: Operation(build, "", use=True) for name, build in {**MEDICAL, **CULTURE}.items()},

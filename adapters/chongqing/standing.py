@@ -60,6 +60,8 @@ _MARKED: Final[Mapping[str, tuple[SocialStatus.ValueType, str]]] = {
     "补卡": (FORMALLY_LOST, "reissue_pending"),
     "换卡": (ACTIVE, "replacement_pending"),
 }
+# A document belongs to the person: any card carries it but one that has ended.
+_CARRYING: Final = frozenset(("证照并入", "证照注销"))
 # Operations that bring a card into the hub's sight: not to be known is their normal case.
 _INTRODUCING: Final = frozenset(("申请社保卡", "卡信息登记", "即时制卡标注", "即制卡批次", "即制卡数据", "即制卡回盘"))
 
@@ -71,6 +73,9 @@ def judge(operation: str, lives: CardLives | None) -> Judgement:
         return Judgement(ReplyCode.ALREADY if known else ReplyCode.DONE, lives.social_status if lives else None)
     if lives is None:
         return Judgement(ReplyCode.CARD_UNKNOWN, None)
+    if operation in _CARRYING:
+        is_over = operation == "证照并入" and lives.social_status == CANCELLED
+        return Judgement(ReplyCode.STATE_NOT_ALLOWED if is_over else ReplyCode.DONE, lives.social_status)
     if operation in _MARKED:
         status, mark = _MARKED[operation]
         if getattr(lives, mark):

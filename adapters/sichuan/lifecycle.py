@@ -5,7 +5,10 @@ Fields beside those of subjects.py; those the interface leaves open are named he
     slqh 受理区划 · qd 受理渠道 · ywlsh 业务流水号 · yxqz 有效期至 · ggbb 规范版本 · klb 卡类别
     aac003 姓名 · aac006 出生日期 · aae005 手机号 · aae008 服务银行 · aaz503 发卡日期 · kyxq 卡有效期
     jtbz 交通联合标志 · jkkh 旧卡卡号 · jrjh 金融同步激活 · hkyy 换补卡原因 · thhk 同号换卡 · jszk 即时制卡
-    dzzt 电子社保卡动作 · qfjb 签发级别 · qfqd 签发渠道
+    dzzt 电子社保卡动作 · qfjb 签发级别 · qfqd 签发渠道 · zzlb 证照类别 · zzqs 证照有效期起 · zzzz 证照有效期止
+
+The interface has no message for documents that the card carries (多证融合). They are shown on the e-card, so SBK1401 reports them: dzzt 11
+证照并入, 12 证照注销.
 
 Sichuan speaks for the cards it issued. For Chongqing's, its windows may take an application, an enabling or a
 replacement, and a loss, which is then a request to the issuer; all else is refused, because only the issuer can say it.
@@ -15,6 +18,7 @@ from collections.abc import Callable
 
 from chuanyu.exchange.v1 import card_accounts_pb2 as accounts
 from chuanyu.exchange.v1 import card_lifecycle_pb2 as life
+from chuanyu.exchange.v1 import control_pb2 as control
 from chuanyu.exchange.v1.control_pb2 import LossRequestSubmitted, LossType
 from chuanyu.exchange.v1.event_pb2 import Event, Source
 from chuanyu.exchange.v1.references_pb2 import CardIdentifierKind, CardRef, MobileRef, NameRef
@@ -48,6 +52,10 @@ REPLACEMENT_REASONS = {
     "04": life.REPLACEMENT_REASON_GEN_UPGRADE,
     "05": life.REPLACEMENT_REASON_BANK_CHANGE,
 }
+
+DOCUMENT_FOLDED_IN, DOCUMENT_WITHDRAWN = "11", "12"
+# 渝快码 and 人才码 are Chongqing's.
+DOCUMENTS = {"01": control.CARD_DOCUMENT_DISABILITY_CERTIFICATE, "02": control.CARD_DOCUMENT_WORK_PERMIT}
 
 # A message may say more than one fact; each is an event with nothing but its kind.
 Kinds = list[Event]
@@ -140,8 +148,19 @@ def _ecard(native: Fields) -> Kinds:
         "05": Event(ecard_made_unavailable=accounts.EcardMadeUnavailable()),
         "06": Event(ecard_released=accounts.EcardReleased()),
     }
-    native.required("dzzt")
+    action = native.required("dzzt")
+    if action in (DOCUMENT_FOLDED_IN, DOCUMENT_WITHDRAWN):
+        return [_document(native, action)]
     return [native.code("dzzt", actions, Event())]
+
+
+def _document(native: Fields, action: str) -> Event:
+    native.required("zzlb")
+    document = native.code("zzlb", DOCUMENTS, control.CARD_DOCUMENT_UNSPECIFIED)
+    if action == DOCUMENT_WITHDRAWN:
+        return Event(document_withdrawn=control.DocumentWithdrawn(document=document))
+    native.required("zzqs")
+    return Event(document_folded_in=control.DocumentFoldedIn(document=document, valid_from=native.day("zzqs"), valid_to=native.day("zzzz")))
 
 
 OPERATIONS: dict[str, tuple[Callable[[Fields], Kinds], str]] = {

@@ -29,6 +29,9 @@ SOCIAL: dict[str, tuple[Set[int], Set[int]]] = {
     "reissue_applied": ({FORMALLY_LOST}, set()),
     "replacement_applied": ({ACTIVE}, set()),
     "social_function_activated": ({SEALED}, {ACTIVE}),
+    # A document belongs to the person: any card carries it but one that has ended.
+    "document_folded_in": ({SEALED, ACTIVE, TEMP_LOST, FORMALLY_LOST, LOCKED}, set()),
+    "document_withdrawn": ({SEALED, ACTIVE, TEMP_LOST, FORMALLY_LOST, LOCKED, CANCELLED}, set()),
 }
 ECARD: dict[str, tuple[Set[int], Set[int]]] = {
     "ecard_signed": ({NOT_SIGNED, RELEASED, UNAVAILABLE}, {SIGNED}),

@@ -16,6 +16,7 @@ _STEPS: Final[dict[str, dict[str, tuple[tuple[str, float], ...]]]] = {
     "51": {
         Status.ACTIVE: (
             ("temporary_loss", 30), ("loss_elsewhere", 14), ("formal_loss", 10), ("replacement", 14), ("ecard", 32),
+            ("document", 8),
         ),
         Status.TEMP_LOST: (("release", 55), ("formal_loss", 30), ("ecard_reauthorized", 15)),
         Status.FORMALLY_LOST: (("release", 25), ("reissue", 75)),
@@ -24,7 +25,7 @@ _STEPS: Final[dict[str, dict[str, tuple[tuple[str, float], ...]]]] = {
     "50": {
         Status.ACTIVE: (
             ("temporary_loss", 34), ("loss_elsewhere", 22), ("formal_loss", 12), ("replacement", 18), ("lock", 12),
-            ("cancellation", 2),
+            ("cancellation", 2), ("document", 10),
         ),
         Status.TEMP_LOST: (("release", 65), ("formal_loss", 35)),
         Status.FORMALLY_LOST: (("release", 25), ("reissue", 75)),
@@ -44,6 +45,7 @@ _BECOMES: Final = {
     "cancellation": Status.CANCELLED,
 }
 _ECARD: Final = {"": "signed", "signed": "suspended", "suspended": "resumed", "resumed": "suspended"}
+_DOCUMENTS: Final = {"51": ("残疾人证", "外国人工作许可证"), "50": ("残疾人证", "外国人工作许可证", "渝快码", "人才码")}
 FOLLOW_UP: Final = 0.55
 NEWCOMERS: Final = 0.08
 GROWTH: Final = 1.1
@@ -92,6 +94,8 @@ class Lives:
             card.ecard = _ECARD[card.ecard]
             card.sign_no = card.sign_no or sign_no(card.province, int(card.card_no[1:]))
             return f"ecard_{card.ecard}"
+        if step == "document":
+            return self._take_document(card)
         if step in ("reissue", "replacement"):
             card.pending = step
         card.status = _BECOMES.get(step, card.status)
@@ -100,6 +104,14 @@ class Lives:
         if card.status is Status.CANCELLED:
             self._world.remove(card)
         return step
+
+    def _take_document(self, card: Card) -> str:
+        """Has the card carry a document, or no longer, and returns the step."""
+        if card.has_document:
+            card.has_document = False
+            return "document_withdrawn"
+        card.document, card.has_document = self._rng.choice(_DOCUMENTS[card.province]), True
+        return "document_folded_in"
 
 
 def _next_of(troubled: deque[Card]) -> Card | None:

@@ -28,6 +28,7 @@ _OPERATIONS: Final = {
     "temporary_loss": "临时挂失", "formal_loss": "正式挂失", "release": "解除挂失", "reissue": "补卡",
     "replacement": "换卡", "lock": "应用锁定", "unlock": "应用解锁", "cancellation": "注销",
     "activation": "领卡启用", "succession": "领卡启用", "application": "申请社保卡",
+    "document_folded_in": "证照并入", "document_withdrawn": "证照注销",
 }  # fmt: skip
 # The operation of each step of a case, and what its call says besides.
 _CASE_STEPS: Final[dict[str, tuple[str, dict[str, str]]]] = {
@@ -75,6 +76,11 @@ class ChongqingTraffic:
             extra["即时制卡"] = "是"
         elif step == "replacement":
             extra |= {"换卡原因": rng.choice(REPLACEMENTS), "同号换卡": "是" if card.account else "否"}
+        elif step == "document_folded_in":
+            days = {"生效日期": f"{at:%Y%m%d}", "截止日期": f"{at + timedelta(days=3 * 365):%Y%m%d}"}
+            extra |= {"证照类别": card.document} | days
+        elif step == "document_withdrawn":
+            extra["证照类别"] = card.document
         elif step == "lock":
             extra["锁定原因"] = rng.choice(LOCKS)
         elif step == "cancellation":

@@ -44,9 +44,9 @@ class Faults:
         """Yields the messages of the next fault, which may repeat a message of those *before* it."""
         fault = next(self._next_fault)
         if fault in _SENT_WRONGLY:
-            yield self._sichuan.badly_sent(self._uses.line(at), at, fault)
+            yield self._sichuan.badly_sent(self._uses.line(at, may_be_case=False), at, fault)
         elif fault is Fault.BAD_MONEY:
-            yield self._sichuan.use_with_bad_money(self._uses.line(at), at)
+            yield self._sichuan.use_with_bad_money(self._uses.line(at, may_be_case=False), at)
         elif fault in _TOLD_WRONGLY:
             yield self._chongqing.faulty(self._world.any_card("50"), at, fault)
         elif fault is Fault.NUMBER_REPEATED:

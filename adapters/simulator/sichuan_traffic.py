@@ -20,6 +20,8 @@ RETURN_CODES: Final = ("01", "02", "03", "03", "04", "05", "07")
 _ECARD_ACTIONS: Final = {
     "ecard_signed": "01", "ecard_suspended": "02", "ecard_resumed": "03", "ecard_reauthorized": "04",
 }  # fmt: skip
+_DOCUMENT_ACTIONS: Final = {"document_folded_in": "11", "document_withdrawn": "12"}
+_DOCUMENTS: Final = {"残疾人证": "01", "外国人工作许可证": "02"}
 _OPERATIONS: Final = {
     "temporary_loss": "SBK1101", "formal_loss": "SBK1102", "release": "SBK1103", "application": "SBK1201",
     "reissue": "SBK1202", "replacement": "SBK1202", "activation": "SBK1301", "succession": "SBK1301",
@@ -53,6 +55,11 @@ class SichuanTraffic:
             if step == "ecard_signed":
                 ends = at + timedelta(days=5 * 365)
                 fields |= {"qfjb": "3", "qfqd": "天府市民云", "yxqz": f"{ends:%Y%m%d}235959"}
+            return self._message("SBK1401", fields, card.card_no, at, 1)
+        if step in _DOCUMENT_ACTIONS:
+            fields |= {"dzzt": _DOCUMENT_ACTIONS[step], "zzlb": _DOCUMENTS[card.document]}
+            if card.has_document:
+                fields |= {"zzqs": f"{at:%Y%m%d}", "zzzz": f"{at + timedelta(days=3 * 365):%Y%m%d}"}
             return self._message("SBK1401", fields, card.card_no, at, 1)
         if step == "temporary_loss":
             fields["yxqz"] = f"{at + timedelta(days=7):%Y%m%d%H%M%S}"

@@ -40,12 +40,15 @@ class Uses:
             (0.3, visits.filing, False), (0.3, visits.refund, False), (0.3, leisure.renew, False), (0.4, leisure.leave, False),
         )  # fmt: skip
         self._makers = [(maker, needs_purse) for _, maker, needs_purse in shares]
+        self._case: Maker = errands.case
         self._bounds = list(accumulate(share for share, _, _ in shares))
 
-    def line(self, at: datetime) -> Line:
-        """Returns the line of the next use, which happens at local time *at*."""
+    def line(self, at: datetime, *, may_be_case: bool = True) -> Line:
+        """Returns the line of the next use, which happens at local time *at*; a case that loses a step would contradict itself."""
         rng = self._rng
-        maker, needs_purse = self._makers[bisect_right(self._bounds, rng.random() * self._bounds[-1])]
+        maker, needs_purse = self._drawn()
+        while maker == self._case and not may_be_case:
+            maker, needs_purse = self._drawn()
         province = "51" if rng.random() < OWN_CARDS else "50"
         card = self._world.any_purse(province) if needs_purse else self._world.any_card(province, _may_travel)
         card, (scenario, region, medium, fen, extension) = maker(card, at)
@@ -61,6 +64,9 @@ class Uses:
             "je": yuan(fen),
             "kzxx": extension,
         }
+
+    def _drawn(self) -> tuple[Maker, bool]:
+        return self._makers[bisect_right(self._bounds, self._rng.random() * self._bounds[-1])]
 
 
 def _may_travel(card: Card) -> bool:

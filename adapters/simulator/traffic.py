@@ -216,10 +216,9 @@ class Traffic:
         is_change = self._is_due("sichuan", MIX.sichuan_changes / MIX.sichuan_uses)
         if is_change and (changed := self._planting.changed_line(at)):
             return changed, False
-        line = self._uses.line(at)
         if self._is_due("quarantined", MIX.quarantined / MIX.sichuan_uses):
-            return self._planting.spoil(line), True
-        return line, False
+            return self._planting.spoil(self._uses.line(at, may_be_case=False)), True
+        return self._uses.line(at), False
 
     def _file(self, line_count: int, begins: datetime, ends: datetime) -> ChongqingFile:
         step = (ends - begins) / line_count

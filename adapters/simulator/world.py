@@ -40,7 +40,10 @@ class Status(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class Card:
-    """One card; empty strings are identifiers it does not have. `pending` is reissue, replacement or empty."""
+    """One card; empty strings are identifiers it does not have. `pending` is reissue, replacement or empty.
+
+    `document` is the one that it carries, or carried last.
+    """
 
     holder: Person
     province: str
@@ -56,6 +59,8 @@ class Card:
     sign_no: str
     status: Status = Status.ACTIVE
     pending: str = ""
+    document: str = ""
+    has_document: bool = False
     ecard: str = ""
     purse_counter: int = 0
     balance_fen: int = 0
@@ -126,6 +131,7 @@ class World:
         """Returns the new card of *old*'s holder, in its place; *old* is cancelled."""
         card = self.new_card(old.holder, old.province, on)
         card.region, card.sign_no, card.ecard = old.region, old.sign_no, old.ecard
+        card.document, card.has_document = old.document, old.has_document
         old.status = Status.CANCELLED
         self.remove(old)
         self._place(card)

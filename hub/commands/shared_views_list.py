@@ -28,6 +28,12 @@ SHARED_VIEWS = (
         POLICY,
         "查询某人是否享有某项群体服务的额外部分；不回答属于何群体；查看本身入账。Whether a person has the extra; itself a look.",
     ),
+    Entry(
+        "documents",
+        "hub.commands.documents:documents",
+        POLICY,
+        "列出某人卡上的证照与码及其期限；属于人，换卡不影响；查看本身入账。List the documents that cards carry; itself a look.",
+    ),
     Entry("journeys", "hub.commands.transit:app", POLICY, "行程：某人的行程、清分拒绝的。Journeys of a person; refused trips."),
     Entry(
         "filings",

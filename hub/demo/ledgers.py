@@ -1,4 +1,4 @@
-"""The demo's ledgers: a filing, a settlement with its refund, and a reader, each as its command shows it."""
+"""The demo's ledgers: a filing, a settlement with its refund, documents that a card carries and a reader, each as its command shows it."""
 
 from rich.console import Console
 
@@ -19,6 +19,13 @@ _SHOWN = (
         "SELECT r.name FROM views.medical_settlement r JOIN views.medical_settlement s ON s.name = r.also ORDER BY r.position LIMIT 1",
         ("settlements", "show"),
         (),
+    ),
+    (
+        "一个人卡上的证照 the documents that a person's card carries",
+        """SELECT encode(c.key, 'hex') FROM views.holder_record r JOIN views.card_standing c USING (key)
+           WHERE r.facts LIKE '%document_folded_in%' ORDER BY c.key LIMIT 1""",
+        ("documents",),
+        ("--purpose", "DEMO", "--operator", "demo"),
     ),
     (
         "一个读者，两省合计 a reader of both networks",

@@ -79,9 +79,8 @@ def explain(
 
 
 def looks_at_record(question: Question) -> bool:
-    """Whether a question needs what is on record of the holder; where it names a group's service, an institution or an exit it does."""
-    named = question.claims.group_service or question.institution != "" or question.is_exit
-    return named or _looks_at_record(question.scenario, question.is_cross_province)
+    """Whether a question needs what is on record of the holder; where it names something by itself it does."""
+    return question.names_a_record or _looks_at_record(question.scenario, question.is_cross_province)
 
 
 @lru_cache(512)

@@ -19,6 +19,7 @@ from hub.domain.funds.batches import BATCH_KINDS
 from hub.domain.instants import SECOND_US, day_text, epoch_day
 from hub.domain.medical.institutions import INSTITUTION_KINDS
 from hub.domain.money import wrong_sums
+from hub.domain.records.documents import DOCUMENT_KINDS
 from hub.domain.records.topics import DECLARED, REGISTER_OWNERS
 from hub.domain.reference import Reference
 from hub.domain.roles import Rights, is_told_by_case
@@ -69,7 +70,7 @@ _WITHOUT_A_PERSON = frozenset(
 # What is known by a number that each province gives by itself, or is a place: only its own province reports it. A batch of funds is of the
 # province that pays, and its bank answers for it there.
 _OF_OWN_PROVINCE = frozenset({DECLARED, *INSTITUTION_KINDS, *BATCH_KINDS, *ROW_ORDER})
-_ABOUT_A_CARD = LIFECYCLE_KINDS | {"loss_request_submitted", "loss_request_refused"}
+_ABOUT_A_CARD = LIFECYCLE_KINDS | {"loss_request_submitted", "loss_request_refused"} | DOCUMENT_KINDS
 
 
 @dataclass(frozen=True, slots=True)

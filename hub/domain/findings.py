@@ -9,6 +9,7 @@ from typing import NamedTuple
 from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 
 from hub.domain.card import Fact, Finding, PolicyAt, standing
+from hub.domain.records.documents import DOCUMENT_OF
 from hub.domain.succession import DIED
 from hub.domain.usage import COUNTED_KINDS
 
@@ -63,7 +64,7 @@ PAYMENT_KINDS = frozenset({"fund_row_paid", "fund_row_repaid"})
 # A return of a book is always taken (G14).
 USE_KINDS = (COUNTED_KINDS | {"transit_entry_recorded"}) - {"library_item_returned"}
 _ECARD_MEDIA = frozenset({acceptance.MEDIUM_ECARD_QR, acceptance.MEDIUM_ECARD_SHOW, acceptance.MEDIUM_ECARD_LOGIN})
-_OTHER_MEDIA = frozenset({acceptance.MEDIUM_YUKUAI_CODE, acceptance.MEDIUM_ID_CARD, acceptance.MEDIUM_FACE})
+_OTHER_MEDIA = frozenset({*DOCUMENT_OF, acceptance.MEDIUM_ID_CARD, acceptance.MEDIUM_FACE})
 _LOSSES = frozenset({"temporary_loss_reported", "formal_loss_reported"})
 
 

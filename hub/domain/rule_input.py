@@ -11,13 +11,14 @@ from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 from hub.domain.agreement import Terms
 from hub.domain.card_facts import Fact
 from hub.domain.instants import day_of, epoch_day, local_day
+from hub.domain.records.documents import DOCUMENT_OF
 from hub.domain.records.known import NOTHING, Records
 from hub.domain.reference import Reference
 from hub.domain.standing import Standing
 
 ECARD_MEDIA = frozenset({acceptance.MEDIUM_ECARD_QR, acceptance.MEDIUM_ECARD_SHOW, acceptance.MEDIUM_ECARD_LOGIN})
-# 渝快码 carries the e-card's token.
-TOKEN_MEDIA = ECARD_MEDIA | {acceptance.MEDIUM_YUKUAI_CODE}
+# 渝快码 and 人才码 carry the e-card's token.
+TOKEN_MEDIA = ECARD_MEDIA | {acceptance.MEDIUM_YUKUAI_CODE, acceptance.MEDIUM_TALENT_CODE}
 CHIP_MEDIA = frozenset({acceptance.MEDIUM_CONTACT, acceptance.MEDIUM_CONTACTLESS})
 METRO = "TRA.MET"
 RIDES = ("TRA.BUS", METRO)
@@ -58,6 +59,16 @@ class Question(NamedTuple):
     def is_exit(self) -> bool:
         """Whether a gate of the metro asks as the holder leaves."""
         return self.scenario == METRO and self.claims.is_exit
+
+    @property
+    def document(self) -> str:
+        """The document or code that is shown and has days of its own, "" where the card itself is shown, or none."""
+        return DOCUMENT_OF.get(self.medium, "")
+
+    @property
+    def names_a_record(self) -> bool:
+        """Whether it names itself what is on record: a group's service, an institution, an exit, or a document that is shown."""
+        return bool(self.claims.group_service or self.institution or self.is_exit or self.document)
 
     @property
     def token(self) -> bytes:

@@ -140,6 +140,8 @@ KINDS = {
     "consent_granted": ("本人同意", "holder consented"),
     "consent_withdrawn": ("撤回同意", "consent withdrawn"),
     "group_basis_registered": ("登记群体依据", "basis of a group service registered"),
+    "document_folded_in": ("证照并入卡", "document folded into the card"),
+    "document_withdrawn": ("卡上证照注销", "document of the card withdrawn"),
     "institution_opened": ("机构开通", "institution opened"),
     "institution_closed": ("机构关停", "institution closed"),
     "register_declared_complete": ("登记簿声明完整", "register declared complete"),

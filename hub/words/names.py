@@ -108,6 +108,7 @@ SHOWN = {
     "VISITS": ("入园入馆", "visits"),
     "JOURNEYS": ("行程", "journeys"),
     "GROUP_SERVICE": ("群体服务", "a group's service"),
+    "DOCUMENTS": ("卡上证照", "documents that cards carry"),
     "PERSON": ("某人的全部记录", "all of a person"),
     "LOOKS": ("查看记录", "looks"),
     "FILINGS": ("备案", "filings"),
@@ -128,6 +129,14 @@ WAYS = {
     "LINK": ("一次性链接", "one-time link"),
     "PASSWORD": ("密码与验证码", "password and code"),
     "PROVIDER": ("统一身份认证", "provider of identities"),
+}
+
+# What a card carries beside itself.
+CARD_DOCUMENTS = {
+    "DISABILITY_CERTIFICATE": ("残疾人证", "disability certificate"),
+    "WORK_PERMIT": ("外国人工作许可证", "work permit"),
+    "YUKUAI_CODE": ("渝快码", "Yukuai code"),
+    "TALENT_CODE": ("人才码", "talent code"),
 }
 
 BINDINGS = {

@@ -72,8 +72,9 @@ def apart_from_position(answer: Any) -> Any:
     return answer
 
 
-def looks(hub: RunningHub, card_no: str) -> list[tuple[int, str]]:
+def looks(hub: RunningHub, card_no: str, province: str = "50") -> list[tuple[int, str]]:
     request = filings_asked(0, card_no)
+    request.card.issuing_province = province
     key = hmac_sm3(open_keyring(hub.data_dir / "keys").pseudonym, card_name(request.card).encode())
     with psycopg.connect(hub.dsn, autocommit=True) as connection:
         found = search(connection, Searched("card_record_queried", [key]))[::-1]

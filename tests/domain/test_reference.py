@@ -258,7 +258,7 @@ def test_identity_documents_are_those_of_the_vocabulary(tables: Reference) -> No
 def test_media_are_those_of_the_vocabulary_and_say_what_carries_them(tables: Reference) -> None:
     assert sorted(f"MEDIUM_{code}" for code in tables.media) == sorted(acceptance_pb2.Medium.keys()[1:])
     assert [code for code in tables.media if tables.medium(code, SPLIT).is_plastic] == ["CONTACT", "CONTACTLESS"]
-    ecards = ["ECARD_QR", "ECARD_SHOW", "ECARD_LOGIN", "YUKUAI_CODE"]
+    ecards = ["ECARD_QR", "ECARD_SHOW", "ECARD_LOGIN", "YUKUAI_CODE", "TALENT_CODE"]
     assert [code for code in tables.media if tables.medium(code, SPLIT).is_ecard] == ecards
 
 

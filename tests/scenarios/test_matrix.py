@@ -19,6 +19,7 @@ ANY: tuple[Said, ...] = (True, False, None)
 # of an insured place that it moved, of a PIN that it is locked.
 CELLS: dict[str, tuple[tuple[Said, ...], tuple[Said, ...]]] = {
     "A06": (ANY, (False,)),
+    "A09": (ANY, ANY),
     "A10": (ANY, (False, None)),
     "A11": ((True, None), ANY),
     "A12": (ANY, ANY),

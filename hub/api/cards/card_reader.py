@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from hub.api.cards.card_snapshot import READ_CARDS, READ_WITH_RECORD, CardRead, Snapshot, Wanted, snapshot_in
+from hub.api.cards.card_snapshot import READ_CARDS, READ_WITH_RECORD, CardRead, Snapshot, Wanted, snapshot_in, with_documents_only
 from hub.api.cards.view_wait import when_seen
 from hub.domain.agreement import Agreements
 from hub.domain.errors import HubError, JournalUnavailable
@@ -57,13 +57,13 @@ class CardReader:
         async with self._reading:
             self._connection.close()
 
-    async def read(self, card_key: bytes, min_position: int) -> CardRead:
+    async def read(self, card_key: bytes, min_position: int, *, with_documents: bool = False) -> CardRead:
         """Reads a card, at *min_position* or later; raises ViewBehind, ViewsLate, JournalUnavailable, or why none may be read now."""
 
         async def attempt() -> CardRead:
             async with self._single:
-                snapshot = await self.read_together({card_key: True})
-            return snapshot.card(card_key, min_position)
+                snapshot = await self.read_together({card_key: True}, {card_key: Wanted()} if with_documents else _NO_RECORD)
+            return with_documents_only(snapshot.card(card_key, min_position))
 
         return await when_seen(attempt)
 

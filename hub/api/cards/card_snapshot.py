@@ -11,6 +11,7 @@ from hub.domain.agreement import Agreements
 from hub.domain.card import Fact
 from hub.domain.concessions import Entry
 from hub.domain.errors import ViewBehind, ViewsLate
+from hub.domain.records.documents import only_documents
 from hub.domain.records.items import NO_CHANGES, ItemChanges
 from hub.domain.records.known import NOTHING, Library, Records, Register, RegisterKey, library_of, records_of
 from hub.domain.records.weighing import UNKNOWN, OnRecord
@@ -52,6 +53,11 @@ class CardRead(NamedTuple):
     agreements: Agreements
     as_of_position: int
     records: Records = NOTHING
+
+
+def with_documents_only(card: CardRead) -> CardRead:
+    """Leaves of what is on record only documents: the rest was not read whole."""
+    return card._replace(records=only_documents(card.records))
 
 
 @dataclass(slots=True)

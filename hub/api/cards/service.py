@@ -7,6 +7,7 @@ import grpc
 from chuanyu.exchange.v1 import acceptance_pb2, card_lifecycle_pb2
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 
+from hub.admin.documents import carried_documents
 from hub.api.cards.card_reader import CardReader
 from hub.api.cards.card_snapshot import CardRead
 from hub.api.cards.checks import Checks
@@ -27,6 +28,7 @@ from hub.domain.errors import CardNotFound, HubError, NotPermitted, RequestInval
 from hub.domain.event_rules import may_say_region
 from hub.domain.instants import epoch_day
 from hub.domain.looks import Look, Shown, card_by_key
+from hub.domain.records.documents import DOCUMENT_OF
 from hub.domain.reference import Reference
 from hub.intake.identifiers import Identifiers
 from hub.intake.message_reader import reader
@@ -91,7 +93,8 @@ class CardService:
         if request.HasField("valid_at") and not is_issuer:
             raise NotPermitted("only the card's issuer asks for another time than now")
         card_key = self._identifiers.key_of(card_named(request.card))
-        read = await self._cards.read(card_key, request.min_position)
+        with_documents = is_issuer or request.medium in DOCUMENT_OF
+        read = await self._cards.read(card_key, request.min_position, with_documents=with_documents)
         looked = card_by_key(province, request.card.kind, card_key)
         if not read.facts:
             await self._looks.record(caller, Look(looked, Shown.SHOWN_RECORD_NOTHING, request.purpose_code, read.as_of_position))
@@ -99,6 +102,7 @@ class CardService:
         response = protos.GetCardResponse(as_of_position=read.as_of_position, valid_at=timestamp_of(at_us))
         if is_issuer:
             response.lives.CopyFrom(_lives(standing(read.facts, at_us, policies_of(self._reference, province))))
+            response.documents.extend(carried_documents(read.records, at_us))
         else:
             response.usability.extend(self._usability(request, caller, read, at_us))
         shown = Shown.SHOWN_RECORD_LIVES if response.HasField("lives") else Shown.SHOWN_RECORD_USABILITY
@@ -126,7 +130,7 @@ class CardService:
         found, region = [], self._region_asked(request, caller, at_us)
         for code in sorted(filter(caller.rights.serves_scenario, self._reference.scenario_codes)):
             question = Question(request.card.issuing_province, code, region, request.medium or acceptance_pb2.MEDIUM_CONTACT, at_us)
-            answer = decide(read.facts, read.agreements, self._reference, question)
+            answer = decide(read.facts, read.agreements, self._reference, question, read.records)
             found.append(protos.ScenarioUsability(scenario=code, outcome=OUTCOME_NUMBERS[answer.outcome], reason_codes=answer.reason_codes))
         return found
 

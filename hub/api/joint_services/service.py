@@ -17,6 +17,7 @@ from hub.domain.instants import local_day
 from hub.domain.joint_services.answers import compare, get_item, list_items
 from hub.domain.joint_services.usable import SCENARIO, Holder, list_usable
 from hub.domain.looks import Look, Shown, card_by_key
+from hub.domain.records.documents import DOCUMENT_OF
 from hub.domain.reference import Reference
 from hub.intake.identifiers import Identifiers
 from hub.intake.message_reader import reader
@@ -80,7 +81,7 @@ class ServiceItemService:
             caller.rights.require_serving(SCENARIO, request.service_region)
         card_key = self._identifiers.key_of(card_named(request.card))
         catalogue = await self._catalogues.current(caller.urn)
-        read = await self._cards.read(card_key, request.min_position)
+        read = await self._cards.read(card_key, request.min_position, with_documents=request.medium in DOCUMENT_OF)
         shown = Shown.SHOWN_RECORD_USABILITY if read.facts else Shown.SHOWN_RECORD_NOTHING
         looked = card_by_key(province, request.card.kind, card_key)
         await self._looks.record(caller, Look(looked, shown, request.purpose_code, read.as_of_position))
@@ -96,6 +97,7 @@ class ServiceItemService:
             deciding_province=request.deciding_province or province,
             materials_at_hand=frozenset(request.materials_at_hand),
             at_us=at_us,
+            records=read.records,
         )
         answer: protos.ListUsableItemsResponse = await self._reads.run(caller.urn, list_usable, catalogue, holder, read.as_of_position)
         return answer

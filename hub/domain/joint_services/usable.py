@@ -20,6 +20,7 @@ from hub.domain.instants import local_day
 from hub.domain.joint_services.answers import version_of
 from hub.domain.joint_services.catalogue import Catalogue, Entry
 from hub.domain.joint_services.sides import State
+from hub.domain.records.known import NOTHING, Records
 from hub.domain.rule_input import age_on
 
 SCENARIO = "GOV.CASE"
@@ -27,7 +28,10 @@ AGREEMENT_RULE = "A04"
 
 
 class Holder(NamedTuple):
-    """Who asks for what where: the card by its facts, the place, what is known of the holder and what he brings."""
+    """Who asks for what where: the card by its facts, the place, what is known of the holder and what he brings.
+
+    *records* has the documents that his cards carry where one of them is shown.
+    """
 
     facts: list[Fact]
     agreements: Agreements
@@ -38,6 +42,7 @@ class Holder(NamedTuple):
     deciding_province: str
     materials_at_hand: frozenset[str]
     at_us: int
+    records: Records = NOTHING
 
 
 def list_usable(catalogue: Catalogue, holder: Holder, as_of_position: int) -> protos.ListUsableItemsResponse:
@@ -67,7 +72,7 @@ def list_usable(catalogue: Catalogue, holder: Holder, as_of_position: int) -> pr
 def _missing_for_all(catalogue: Catalogue, holder: Holder) -> Iterator[protos.Missing]:
     """Yields the reasons for which no case of this card would be accepted here, with what the holder can do."""
     question = Question(holder.issuing_province, SCENARIO, holder.region, holder.medium, holder.at_us)
-    for code in decide(holder.facts, holder.agreements, catalogue.reference, question).reason_codes:
+    for code in decide(holder.facts, holder.agreements, catalogue.reference, question, holder.records).reason_codes:
         reason = catalogue.reference.reason(code)
         if not reason.outcome.startswith("ACCEPT"):
             kind = protos.MISSING_KIND_AGREEMENT if reason.rule == AGREEMENT_RULE else protos.MISSING_KIND_CARD

@@ -10,6 +10,8 @@ from chuanyu.exchange.v1 import event_pb2
 from hub.domain.card_facts import Fact
 from hub.domain.culture.loans import LOAN_KINDS, READER_REGISTERED
 from hub.domain.medical.institutions import INSTITUTION_KINDS
+from hub.domain.records.documents import DOCUMENT_KINDS, document_detail
+from hub.domain.records.documents import REGISTER as DOCUMENTS
 from hub.domain.records.payments import PAYMENT_ORDER, REPOINTED, SENT, payment, repointing
 
 DECLARED = "register_declared_complete"
@@ -23,6 +25,7 @@ REGISTER_OWNERS: dict[int, tuple[str, str]] = {
     control.REGISTER_INSTITUTIONS: ("MEDICAL_INSURER", ""),
     control.REGISTER_PAYMENTS: ("FUND_PAYER", ""),
     control.REGISTER_GROUPS: ("ISSUER", ""),
+    control.REGISTER_DOCUMENTS: ("ISSUER", ""),
 }
 _REGISTER_NAMES = {number: name.removeprefix("REGISTER_") for name, number in control.Register.items()}
 
@@ -76,6 +79,7 @@ TOPICS: dict[str, Topic] = {
     "medical_filing_cancelled": Topic("FILINGS", insurer, _filed),
     "benefit_qualification_certified": Topic("CERTIFICATIONS", place, _certified),
     "group_basis_registered": Topic("GROUPS", issuer, _group),
+    **{kind: Topic(DOCUMENTS, issuer, document_detail) for kind in sorted(DOCUMENT_KINDS)},
     "consent_granted": Topic("CONSENTS", issuer, lambda message: {"purpose": message.purpose_code}),
     "consent_withdrawn": Topic("CONSENTS", issuer, lambda message: {"purpose": message.purpose_code}),
     "transit_concession_bound": Topic("CONCESSIONS", place, lambda message: _bound(message.binding)),

@@ -11,8 +11,12 @@ from datetime import date
 from hub.domain.reference.reading import Cells
 
 LEVELS = frozenset({"province", "prefecture", "county", "town", "test"})
-MEDIA = frozenset({"CONTACT", "CONTACTLESS", "ECARD_QR", "ECARD_SHOW", "ECARD_LOGIN", "YUKUAI_CODE", "ID_CARD", "FACE"})
-CARRIERS = frozenset({"PLASTIC", "ECARD", "NONE"})
+MEDIA = frozenset({"CONTACT", "CONTACTLESS", "ECARD_QR", "ECARD_SHOW", "ECARD_LOGIN", "YUKUAI_CODE", "ID_CARD", "FACE"}) | {
+    "TALENT_CODE",
+    "DISABILITY_CERTIFICATE",
+    "WORK_PERMIT",
+}
+CARRIERS = frozenset({"PLASTIC", "ECARD", "DOCUMENT", "NONE"})
 
 _REGION_CODE = re.compile(r"[0-9]{6}(?:[0-9]{3})?")  # GB/T 2260; nine digits for a town.
 _UNIONPAY_CODE = re.compile(r"[0-9]{4}")
@@ -116,7 +120,7 @@ def read_id_type(cells: Cells) -> IdType:
 
 @dataclass(frozen=True, slots=True)
 class Medium:
-    """What a holder shows; `carrier` is the card it comes from: PLASTIC, ECARD, or NONE for another document or a face."""
+    """What a holder shows; `carrier` is the card it comes from: PLASTIC, ECARD, a DOCUMENT folded into it, or NONE."""
 
     code: str
     carrier: str

@@ -17,11 +17,11 @@ Precedence: all reasons are returned in the order of the rules, and the strictes
 - A ride with an elder's concession rests on the agreement about the ride; the concession is A22's and A23's.
 """
 
-from hub.domain.rules import any_use, civic, culture, items, medical, transit
+from hub.domain.rules import any_use, civic, culture, documents, items, medical, transit
 from hub.domain.rules.rule import Rule
 
 OFFLINE_MODES = {"TRA": "DEVICE_HOTLIST", "CUL": "CACHED_STATUS_24H", "MED": "FAIL_CLOSED", "FND": "FAIL_CLOSED", "GOV.CASE": "FAIL_CLOSED"}
-_FOUND = (found for part in (any_use, civic, culture, items, medical, transit) for found in vars(part).values())
+_FOUND = (found for part in (any_use, civic, culture, documents, items, medical, transit) for found in vars(part).values())
 RULES: tuple[Rule, ...] = tuple(sorted((found for found in _FOUND if isinstance(found, Rule)), key=lambda rule: rule.rule_id))
 
 
