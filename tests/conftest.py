@@ -1,5 +1,6 @@
 """Fixtures: one real PostgreSQL a session, one fresh database a test (copied from a migrated template)."""
 
+import contextlib
 import gc
 import itertools
 import os
@@ -140,10 +141,34 @@ def views(dsn: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
+@pytest.fixture(scope="session")
+def begun(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory of a hub that has started once, with database `hub_begun`: most of what a first start does is made only here."""
+    data_dir = tmp_path_factory.mktemp("begun")
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS hub_begun WITH (FORCE)")
+        connection.execute("CREATE DATABASE hub_begun TEMPLATE hub_template STRATEGY FILE_COPY")
+    with running_hub(make_conninfo(server_dsn, dbname="hub_begun"), data_dir) as hub:
+        hub.certificate(CHONGQING)
+    return data_dir
+
+
+@contextlib.contextmanager
+def _begun_hub(server_dsn: str, begun: Path, data_dir: Path, settings: dict[str, str]) -> Iterator[RunningHub]:
+    """A hub that goes on where the one that has begun ended, with a database and files of its own."""
+    for kept in ("certificates", "keys"):
+        shutil.copytree(begun / kept, data_dir / kept)
+    with (
+        fresh_database(server_dsn, f"hub_test_{os.getpid()}_{next(_numbers)}", "hub_begun") as dsn,
+        running_hub(dsn, data_dir, settings=settings, begun=True) as hub,
+    ):
+        yield hub
+
+
 @pytest.fixture
-def hub(dsn: str, tmp_path: Path) -> Iterator[RunningHub]:
+def hub(server_dsn: str, begun: Path, tmp_path: Path) -> Iterator[RunningHub]:
     """A hub of its own for one test."""
-    with running_hub(dsn, tmp_path) as hub:
+    with _begun_hub(server_dsn, begun, tmp_path, {}) as hub:
         yield hub
 
 
@@ -154,12 +179,11 @@ def hub_settings() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def shared_hub(server_dsn: str, tmp_path_factory: pytest.TempPathFactory, hub_settings: dict[str, str]) -> Iterator[RunningHub]:
+def shared_hub(
+    server_dsn: str, begun: Path, tmp_path_factory: pytest.TempPathFactory, hub_settings: dict[str, str]
+) -> Iterator[RunningHub]:
     """One hub for the tests of a module that do not disturb it."""
-    with (
-        fresh_database(server_dsn, f"hub_test_{os.getpid()}_{next(_numbers)}") as dsn,
-        running_hub(dsn, tmp_path_factory.mktemp("hub"), settings=hub_settings) as hub,
-    ):
+    with _begun_hub(server_dsn, begun, tmp_path_factory.mktemp("hub"), hub_settings) as hub:
         yield hub
 
 

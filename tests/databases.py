@@ -15,11 +15,24 @@ def fresh_database(server_dsn: str, name: str, template: str = "hub_template") -
 
     Its files are copied: copied page by page, as is the default, they would all be in the log as well.
     """
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY".encode())
+    _connection(server_dsn).execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY".encode())
     yield make_conninfo(server_dsn, dbname=name)
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    _connection(server_dsn).execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+_connections: dict[str, psycopg.Connection] = {}
+
+
+def _connection(server_dsn: str) -> psycopg.Connection:
+    """One session a server for all its databases; another where a test has cut it."""
+    known = _connections.get(server_dsn)
+    if known is not None and not known.closed:
+        with contextlib.suppress(psycopg.Error):
+            known.execute("SELECT")
+            return known
+        known.close()
+    _connections[server_dsn] = psycopg.connect(server_dsn, autocommit=True)
+    return _connections[server_dsn]
 
 
 def wait_for_the_disk(server_dsn: str, waits: str) -> None:

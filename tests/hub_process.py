@@ -95,23 +95,37 @@ class Process:
 class RunningHub:
     """A hub with both provinces registered; *targets* are the addresses of its edges.
 
-    One edge folds the views itself, in one process; several, or one *apart* from it, leave that to a process of its own.
+    One edge folds the views itself, in one process; several, or one *apart* from it, leave that to a process of its own. One that has
+    *begun* has started before, with a copy of this database and these files.
     """
 
-    def __init__(self, dsn: str, data_dir: Path, edges: int = 1, settings: Mapping[str, str] | None = None, *, apart: bool = False) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        data_dir: Path,
+        edges: int = 1,
+        settings: Mapping[str, str] | None = None,
+        *,
+        apart: bool = False,
+        begun: bool = False,
+    ) -> None:
         self.dsn, self.data_dir = dsn, data_dir
         self.certificates_dir = data_dir / "certificates"
-        open_authority(self.certificates_dir)
-        issue_server(self.certificates_dir)
-        store = AggregateStore(dsn)
-        for urn, (province, feeds) in FEEDS.items():
-            register_participant(store, urn, province, urn, feeds, datetime.now(UTC), every_role())
-        store.close()
+        if not begun:
+            self._begin()
         projectors = [Process(["project"], dsn, data_dir, settings)] if apart or edges > 1 else []
         serve = ["serve", "--listen", "127.0.0.1:0", *([] if projectors else ["--project"])]
         self.edges = [Process(serve, dsn, data_dir, settings) for _ in range(edges)]
         self.processes = [*self.edges, *projectors]
         self.targets: list[str] = []
+
+    def _begin(self) -> None:
+        """Makes the first certificates and registers both provinces."""
+        open_authority(self.certificates_dir)
+        issue_server(self.certificates_dir)
+        with contextlib.closing(AggregateStore(self.dsn)) as store:
+            for urn, (province, feeds) in FEEDS.items():
+                register_participant(store, urn, province, urn, feeds, datetime.now(UTC), every_role())
 
     @property
     def projector(self) -> Process:
@@ -154,10 +168,16 @@ class RunningHub:
 
 @contextlib.contextmanager
 def running_hub(
-    dsn: str, data_dir: Path, edges: int = 1, settings: Mapping[str, str] | None = None, *, apart: bool = False
+    dsn: str,
+    data_dir: Path,
+    edges: int = 1,
+    settings: Mapping[str, str] | None = None,
+    *,
+    apart: bool = False,
+    begun: bool = False,
 ) -> Iterator[RunningHub]:
     """A started hub, stopped at the end; *settings* are further variables of its environment."""
-    hub = RunningHub(dsn, data_dir, edges, settings, apart=apart)
+    hub = RunningHub(dsn, data_dir, edges, settings, apart=apart, begun=begun)
     try:
         hub.start()
         yield hub

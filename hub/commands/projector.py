@@ -25,7 +25,7 @@ from hub.tlog.runner import LogSettings
 
 def run(config: Config, dsn: str) -> None:
     """Folds, runs the hub's own processes, carries out audits, cuts windows and seals the log meanwhile."""
-    stop = threading.Event()
+    stop, moved = threading.Event(), threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
     with session(dsn, None, "hub-server") as connection:
@@ -33,11 +33,7 @@ def run(config: Config, dsn: str) -> None:
     make_views(dsn)
     with (
         _others(config, dsn) as others,
-        _processes(dsn),
-        _auditing(config, dsn),
-        _settling(dsn),
-        _sealing(config, dsn),
-        witnessing(config, dsn),
+        _works(config, dsn, stop, moved),
         _log_site(config, dsn) as log_site,
         observed(config, dsn, "hub project", PROJECTOR_METRICS_LISTEN) as metrics,
     ):
@@ -46,7 +42,7 @@ def run(config: Config, dsn: str) -> None:
         if log_site:
             typer.echo(f"log on {log_site}")
         tune_process()
-        runner.run(dsn, stop, others)
+        runner.run(dsn, stop, others, moved)
 
 
 class DatabaseReadsOnly(HubError):
@@ -67,9 +63,8 @@ def make_views(dsn: str) -> None:
 
 
 @contextlib.contextmanager
-def _beside(run: Callable[[str, threading.Event], None], dsn: str, name: str) -> Iterator[None]:
-    """Runs what works until it is stopped in a thread meanwhile."""
-    stop = threading.Event()
+def _beside(run: Callable[[str, threading.Event], None], dsn: str, name: str, stop: threading.Event) -> Iterator[None]:
+    """Runs what works until *stop* is set in a thread meanwhile, and sets it: all that have it come to their end together."""
     thread = threading.Thread(target=run, args=(dsn, stop), name=name)
     thread.start()
     try:
@@ -82,14 +77,11 @@ def _beside(run: Callable[[str, threading.Event], None], dsn: str, name: str) ->
 @contextlib.contextmanager
 def projections(config: Config, dsn: str) -> Iterator[None]:
     """Folds, runs the hub's own processes, carries out audits, cuts windows and seals the log, meanwhile; begun before gRPC is at work."""
+    stop, moved = threading.Event(), threading.Event()
     with (
         _others(config, dsn) as others,
-        _beside(partial(runner.run, beside=others), dsn, "projections"),
-        _processes(dsn),
-        _auditing(config, dsn),
-        _settling(dsn),
-        _sealing(config, dsn),
-        witnessing(config, dsn),
+        _beside(partial(runner.run, beside=others, moved=moved), dsn, "projections", stop),
+        _works(config, dsn, stop, moved),
         _log_site(config, dsn),
     ):
         yield
@@ -100,20 +92,18 @@ def _others(config: Config, dsn: str) -> contextlib.AbstractContextManager[runne
     return other_views.prepared(dsn, traced=config.telemetry)
 
 
-def _processes(dsn: str) -> contextlib.AbstractContextManager[None]:
-    return _beside(process_runner.run, dsn, "processes")
-
-
-def _auditing(config: Config, dsn: str) -> contextlib.AbstractContextManager[None]:
-    return _beside(partial(auditing.run, config=config), dsn, "audits")
-
-
-def _settling(dsn: str) -> contextlib.AbstractContextManager[None]:
-    return _beside(settling.run, dsn, "settlement")
-
-
-def _sealing(config: Config, dsn: str) -> contextlib.AbstractContextManager[None]:
-    return _beside(partial(sealing.run, settings=LogSettings(config.keys_dir, config.log_name)), dsn, "sealer")
+@contextlib.contextmanager
+def _works(config: Config, dsn: str, stop: threading.Event, moved: threading.Event) -> Iterator[None]:
+    """Runs what follows the journal beside the views, which say by *moved* when they have moved."""
+    settings = LogSettings(config.keys_dir, config.log_name)
+    with (
+        _beside(partial(process_runner.run, moved=moved), dsn, "processes", stop),
+        _beside(partial(auditing.run, config=config), dsn, "audits", stop),
+        _beside(settling.run, dsn, "settlement", stop),
+        _beside(partial(sealing.run, settings=settings), dsn, "sealer", stop),
+        witnessing(config, dsn),
+    ):
+        yield
 
 
 def witnessing(config: Config, dsn: str) -> contextlib.AbstractContextManager[None]:
@@ -124,7 +114,7 @@ def witnessing(config: Config, dsn: str) -> contextlib.AbstractContextManager[No
     from hub.tlog import witness_runner
 
     settings = LogSettings(config.keys_dir, config.log_name)
-    return _beside(partial(witness_runner.run, settings=settings, path=config.log_policy), dsn, "witnessing")
+    return _beside(partial(witness_runner.run, settings=settings, path=config.log_policy), dsn, "witnessing", threading.Event())
 
 
 def _log_site(config: Config, dsn: str) -> contextlib.AbstractContextManager[str]:

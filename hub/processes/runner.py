@@ -1,4 +1,4 @@
-"""Runs the processes live in a thread beside the views: a short look every round, and on at once while there is more."""
+"""Runs the processes live in a thread beside the views: a short look whenever these have moved, and on at once while there is more."""
 
 import contextlib
 import logging
@@ -18,15 +18,16 @@ from hub.telemetry.outage import Outage
 
 log = logging.getLogger(__name__)
 
-# The views move every 20 ms, so a loss that is asked for is blocked and forwarded within a tenth of a second.
-ROUND_S = 0.04
+# The views move within 20 ms, so a loss that is asked for is blocked and forwarded within a tenth of a second. Where another process folds
+# them, and for blocks that run out, it looks this often.
+IDLE_S = 0.2
 RECONNECT_WAIT_S = 0.5
 MOST_WAIT_S = 4.0
 FAULT_WAIT_S = 5.0
 
 
-def run(dsn: str, stop: threading.Event) -> None:
-    """Works until *stop* is set; survives restarts of the database."""
+def run(dsn: str, stop: threading.Event, moved: threading.Event) -> None:
+    """Works until *stop* is set, whenever *moved* says that the views have moved; survives restarts of the database."""
     outage = Outage(log, "processes")
     while not stop.is_set():
         try:
@@ -35,8 +36,10 @@ def run(dsn: str, stop: threading.Event) -> None:
                 process = LossProcess(connection, store, reference.load())
                 outage.over()
                 while not stop.is_set():
+                    # What moves the views from here on is waited for no more.
+                    moved.clear()
                     if process.advance(time.time_ns() // 1_000) < PAGE_EVENTS:
-                        stop.wait(ROUND_S)
+                        moved.wait(IDLE_S)
         except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout, PersistenceError) as error:
             # A version that is taken means that another process was at work: what it recorded is read again.
             outage.failed(error)

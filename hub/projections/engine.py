@@ -6,7 +6,7 @@ It runs views live, rebuilds them beside the live ones and switches, and compare
 
 import gc
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -20,13 +20,14 @@ from hub.projections.cells import fold_into_cells
 from hub.projections.fold_trace import Fold, folded
 from hub.projections.ledgers import fold_into_ledger
 from hub.projections.projection import CellView, Key, Projection, Row, View, decode_for, kinds_of, marks_of
-from hub.projections.rows import create_table
+from hub.projections.rows import are_there, create_table
 from hub.projections.touched import ByKind, read_by
 from hub.telemetry.spans import now_ns
 
 __all__ = ["CellView", "Key", "Projection", "Row", "View"]
 
 PAGE_EVENTS = 10_000
+_OWN_TABLES = ("checkpoint", "parked", "verification")
 
 
 class Page(NamedTuple):
@@ -38,8 +39,11 @@ class Page(NamedTuple):
     changed: Mapping[int, Change]
 
 
-def create_views(connection: psycopg.Connection, views: Iterable[View]) -> None:
+def create_views(connection: psycopg.Connection, views: Collection[View]) -> None:
     """Makes the tables that do not exist yet, and the engine's own three."""
+    # At most starts all are there, which is one statement to see where each table is one to make.
+    if are_there(connection, [table for view in views for table in view.tables], _OWN_TABLES):
+        return
     with connection.transaction():
         take_turn(connection, "hub.views")
         connection.execute(

@@ -28,6 +28,17 @@ def create_table(connection: psycopg.Connection, table: Table) -> bool:
     return True
 
 
+def are_there(connection: psycopg.Connection, tables: Iterable[Table], others: Iterable[str]) -> bool:
+    """Whether all tables are there, with all their columns, and the *others*, by name."""
+    found: dict[str, set[str]] = {name: set(columns) for name, columns in connection.execute(_ALL_COLUMNS).fetchall()}
+    return found.keys() >= set(others) and all(
+        table.name in found and found[table.name].issuperset(name for name, _ in table.value_columns) for table in tables
+    )
+
+
+_ALL_COLUMNS = """
+    SELECT c.relname, array_agg(a.attname::text) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE c.relnamespace = to_regnamespace('views') AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped GROUP BY c.oid"""
 _COLUMNS = "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
 
 

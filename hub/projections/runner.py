@@ -12,17 +12,20 @@ from contextlib import AbstractContextManager
 import psycopg
 
 from hub.domain.errors import HubError
+from hub.journal.awaiting import await_head
 from hub.journal.sessions import locks, session
 from hub.projections import FOLDED_FIRST, PROJECTIONS
 from hub.projections.card_epochs import keep_publishing
 from hub.projections.engine import PAGE_EVENTS, advance, create_views
-from hub.projections.together import advance_as_one, advance_side_by_side, is_behind
+from hub.projections.together import advance_as_one, advance_side_by_side, look
 from hub.telemetry.outage import Outage
 
 log = logging.getLogger(__name__)
 
 # A round of the views that answers rest on takes a millisecond even for one event; without a pause they would take a core.
 ROUND_S = 0.02
+# While nothing comes, the server is asked so often and looks every ROUND_S itself; a stop waits as long.
+IDLE_S = 0.2
 # What answers rest on is seen a page at a time: on a slow machine the pages are small, so that it is seen within half a second.
 PAGE_S = 0.5
 LEAST_PAGE_EVENTS = 500
@@ -52,14 +55,18 @@ def connect(dsn: str, application_name: str = "hub-projector") -> psycopg.Connec
         raise MayNotFold from None
 
 
-def run(dsn: str, stop: threading.Event, beside: Beside) -> None:
-    """Folds what is folded first until *stop* is set, and has *beside* fold the others; survives restarts of the database."""
+def run(dsn: str, stop: threading.Event, beside: Beside, moved: threading.Event | None = None) -> None:
+    """Folds what is folded first until *stop* is set, and has *beside* fold the others; survives restarts of the database.
+
+    *moved* is set whenever it has folded something.
+    """
+    said = moved or threading.Event()
 
     def decide(connection: psycopg.Connection, stop: threading.Event) -> None:
         create_views(connection, PROJECTIONS)
         # Only the process that folds the first ones has the others folded.
         with beside(dsn):
-            _rounds(connection, stop)
+            _rounds(connection, stop, said)
 
     _keep(dsn, stop, "hub.project", decide)
 
@@ -71,7 +78,7 @@ def follow(dsn: str, stop: threading.Event) -> None:
     def rounds(connection: psycopg.Connection, stop: threading.Event) -> None:
         while not stop.is_set():
             began = time.monotonic()
-            if not is_behind(connection, following) or advance_side_by_side(connection, following) < PAGE_EVENTS:
+            if not look(connection, following).is_behind or advance_side_by_side(connection, following) < PAGE_EVENTS:
                 stop.wait(max(0.0, OTHERS_ROUND_S - (time.monotonic() - began)))
 
     publishing = threading.Thread(target=keep_publishing, args=(dsn, stop, connect), name="card-index")
@@ -115,21 +122,21 @@ def _alone(connection: psycopg.Connection, lock: str, stop: threading.Event) -> 
     return False
 
 
-def _rounds(connection: psycopg.Connection, stop: threading.Event) -> None:
+def _rounds(connection: psycopg.Connection, stop: threading.Event, moved: threading.Event) -> None:
     page_events = LEAST_PAGE_EVENTS
     while not stop.is_set():
         began = time.monotonic()
-        was_full = _fold_first(connection, page_events) == page_events
-        page_events = _next_page(page_events, time.monotonic() - began, was_full)
+        # Most rounds of most hubs have nothing to fold.
+        is_behind, head = look(connection, FOLDED_FIRST)
+        if not is_behind:
+            await_head(connection, head, ROUND_S, IDLE_S)
+            continue
+        folded = advance_as_one(connection, FOLDED_FIRST, page_events=page_events, waits=False).moved
+        page_events = _next_page(page_events, time.monotonic() - began, was_full := folded == page_events)
+        if folded:
+            moved.set()
         if not was_full:
             time.sleep(max(0.0, ROUND_S - (time.monotonic() - began)))
-
-
-def _fold_first(connection: psycopg.Connection, page_events: int) -> int:
-    """Folds a page of what answers rest on and returns how many positions it moved; most rounds of most hubs have nothing to fold."""
-    if not is_behind(connection, FOLDED_FIRST):
-        return 0
-    return advance_as_one(connection, FOLDED_FIRST, page_events=page_events, waits=False).moved
 
 
 def _next_page(page_events: int, took_s: float, was_full: bool) -> int:

@@ -21,10 +21,17 @@ class Round(NamedTuple):
     position: int
 
 
-def is_behind(connection: psycopg.Connection, views: Sequence[View]) -> bool:
-    """Whether the journal has more than one of the views has folded; locks nothing, and is one statement where a fold is four."""
-    row = connection.execute(_BEHIND, ([view.name for view in views],)).fetchone()
-    return row is not None and bool(row[0])
+class Look(NamedTuple):
+    """Whether the journal has more than one of the views has folded, and the position of its newest event."""
+
+    is_behind: bool
+    head: int
+
+
+def look(connection: psycopg.Connection, views: Sequence[View]) -> Look:
+    """Looks how far views are; locks nothing, and is one statement where a fold is four."""
+    row = connection.execute(_LOOK, ([view.name for view in views],)).fetchone()
+    return Look(*row) if row is not None else Look(is_behind=False, head=0)
 
 
 def advance_as_one(
@@ -74,7 +81,7 @@ def advance_side_by_side(connection: psycopg.Connection, views: Sequence[View], 
     return max([end - front, *(advance(connection, view, end, page_events, waits=False) for view in behind)])
 
 
-_BEHIND = "SELECT (SELECT min(position) FROM views.checkpoint WHERE view = ANY (%s)) < position FROM journal.head"
+_LOOK = "SELECT COALESCE((SELECT min(position) FROM views.checkpoint WHERE view = ANY (%s)) < position, false), position FROM journal.head"
 # In one order, so that two who wait for several cannot wait for each other.
 _LOCK_WAITING = """
     SELECT c.view, c.position, (SELECT position FROM journal.head) FROM views.checkpoint c

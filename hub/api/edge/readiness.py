@@ -65,6 +65,7 @@ class Readiness:
         self._progress = None if writer is None else _Progress(writer)
         self.pace = Pace(limits.max_lag_s)
         self._reasons = dict.fromkeys(SERVICES, "正在启动 starting")
+        self._told: dict[str, bool] = {}
         self._refusal: Callable[[], HubError] | None = None
         self._drift: float | None = None
         self._lacks_standby = False
@@ -100,7 +101,7 @@ class Readiness:
             self._conclude("正在停止 stopping", "", "")
 
     async def look(self, tell: Tell) -> None:
-        """Reads, judges, and reports of each service, and of ALL, whether it is ready."""
+        """Reads, judges, and reports of each service, and of ALL, whether it is ready, where that has changed."""
         self._turned_at = time.monotonic()
         try:
             await self._judge()
@@ -108,9 +109,12 @@ class Readiness:
             # The thread that looks must not end and leave an old answer in force.
             log.exception("readiness: fault of the hub")
             self._conclude("枢纽故障 the hub: its log says more", "", "")
-        for service, reason in self._reasons.items():
-            await tell(service, not reason)
-        await tell(ALL, not any(self._reasons[service] for service in self.offers))
+        ready = {service: not reason for service, reason in self._reasons.items()}
+        ready[ALL] = all(ready[service] for service in self.offers)
+        for service, is_ready in ready.items():
+            if self._told.get(service) != is_ready:
+                self._told[service] = is_ready
+                await tell(service, is_ready)
 
     async def _judge(self) -> None:
         assert self._progress is not None
