@@ -2,8 +2,9 @@
 
 import os
 import platform
+import re
+import sys
 import tomllib
-from importlib import metadata
 from pathlib import Path
 
 from hub.commands.examinations import Examined, Scene, examination, fault, ok, warning
@@ -26,11 +27,22 @@ def package_versions(_: Scene) -> Examined:
     if not _PINS.exists():
         return ok("无源码，不比对 no source tree to compare with")
     pins = dict(pin.split("==") for pin in tomllib.loads(_PINS.read_text(encoding="utf-8"))["tool"]["uv"]["constraint-dependencies"])
-    installed = {str(one.metadata["Name"]).lower().replace("_", "-"): one.version for one in metadata.distributions()}
+    installed = _installed()
     others = [f"{name} {installed[name]} ≠ {pin}" for name, pin in pins.items() if installed.get(name, pin) != pin]
     if others:
         return warning(", ".join(others), "make setup")
     return ok(f"{sum(name in installed for name in pins)} 个与锁定版本一致 as pinned")
+
+
+def _installed() -> dict[str, str]:
+    """Returns the version of each installed package, as its directory names it: to read the metadata of all takes a tenth of a second."""
+    found: dict[str, str] = {}
+    # What comes first on the path is what is imported.
+    for entry in reversed(sys.path):
+        for info in Path(entry or ".").glob("*.dist-info"):
+            name, _, version = info.stem.rpartition("-")
+            found[re.sub("[-_.]+", "-", name).lower()] = version
+    return found
 
 
 @examination("数据目录 data directory")
