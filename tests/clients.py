@@ -16,7 +16,6 @@ from hub.admin.registry import register_participant
 from hub.domain.participant import OPERATOR, OPERATOR_METADATA
 from hub.domain.roles import every_role
 from hub.journal.reader import Recorded, head_position, read_page
-from hub.journal.recorder import AggregateStore
 from tests.hub_process import FEEDS, RunningHub
 
 REASONS = frozenset(name.removeprefix("ERROR_REASON_") for name in errors_pb2.ErrorReason.keys())  # noqa: SIM118
@@ -25,9 +24,7 @@ DEADLINE_S = 30.0
 
 def add_feed(hub: RunningHub, urn: str, feed: str) -> str:
     """Gives a participant a feed that no other test writes to, and returns its name."""
-    store = AggregateStore(hub.dsn)
-    register_participant(store, urn, FEEDS[urn][0], urn, [feed], datetime.now(UTC), every_role())
-    store.close()
+    register_participant(hub.store, urn, FEEDS[urn][0], urn, [feed], datetime.now(UTC), every_role())
     return feed
 
 

@@ -1,6 +1,7 @@
 """A real hub in processes of its own: `hub serve` and `hub project` on a test database, with certificates made for the test."""
 
 import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -127,6 +128,11 @@ class RunningHub:
             for urn, (province, feeds) in FEEDS.items():
                 register_participant(store, urn, province, urn, feeds, datetime.now(UTC), every_role())
 
+    @functools.cached_property
+    def store(self) -> AggregateStore:
+        """What registers for the tests, open as long as the hub is: to open one takes longer than most of what is saved."""
+        return AggregateStore(self.dsn)
+
     @property
     def projector(self) -> Process:
         """The process that folds the views, where that is one of its own."""
@@ -152,6 +158,9 @@ class RunningHub:
 
     def stop(self) -> None:
         """Stops every process."""
+        if "store" in self.__dict__:
+            self.store.close()
+            del self.store
         for process in self.processes:
             with contextlib.suppress(subprocess.TimeoutExpired, AssertionError):
                 process.stop()

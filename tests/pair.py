@@ -1,6 +1,11 @@
 """A primary and its standby, both embedded: the primary waits for the standby with each commit."""
 
+import atexit
 import contextlib
+import functools
+import shutil
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -74,15 +79,28 @@ class Pair:
         return row and row[0]
 
 
+@functools.cache
+def _made() -> Path:
+    """A data directory that every pair begins as a copy of: migrated, with a stream that is no feed of a province."""
+    made = Path(tempfile.mkdtemp(prefix="hub-pair-"))
+    made.chmod(0o711)
+    atexit.register(shutil.rmtree, made)
+    with running(made) as dsn:
+        migrate(dsn)
+        with psycopg.connect(dsn) as connection:
+            connection.execute("INSERT INTO journal.stream (name, owner, is_feed, next_sequence) VALUES ('f', 'owner', true, 1)")
+    return made
+
+
 @contextlib.contextmanager
-def pair_in(home: Path) -> Iterator[Pair]:
-    """A pair below a directory, with a stream of its own that is no feed of a province; it is gone afterwards."""
+def a_pair() -> Iterator[Pair]:
+    """A pair in a directory of its own that every user can reach, as pytest's is not; it is gone afterwards."""
+    home = Path(tempfile.mkdtemp(prefix="hub-pair-"))
+    home.chmod(0o711)
     data_dir, standby_dir = home / "data", home / "standby"
+    subprocess.run(["cp", "-a", _made(), data_dir], check=True)
     try:
         with running(data_dir) as dsn:
-            migrate(dsn)
-            with psycopg.connect(dsn) as connection:
-                connection.execute("INSERT INTO journal.stream (name, owner, is_feed, next_sequence) VALUES ('f', 'owner', true, 1)")
             standby.add(data_dir, dsn, standby_dir, "second")
             with standby.following(standby_dir) as standby_dsn:
                 assert standby.require(standby_dir)
@@ -90,3 +108,4 @@ def pair_in(home: Path) -> Iterator[Pair]:
     finally:
         discard(standby_dir)
         discard(data_dir)
+        shutil.rmtree(home)

@@ -37,6 +37,7 @@ class Recording:
             rows = connection.execute("SELECT name, stream_id, next_sequence FROM journal.stream").fetchall()
         self.streams = {name: stream_id for name, stream_id, _ in rows}
         self._next = {name: following for name, _, following in rows if name in OWNERS}
+        self.dsn = dsn
         self._connection = pq.PGconn.connect(dsn.encode())
         run(self._connection, SESSION.encode())
 

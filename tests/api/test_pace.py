@@ -171,10 +171,10 @@ def test_a_refusal_says_when_to_come_back() -> None:
     assert status.details(error_details_pb2.RetryInfo)[0].retry_delay.seconds == 1
 
 
-# A real load on a hub whose views fold slowly: a millisecond and more a card. Without a pace they would be folded six seconds late.
-CARDS = 6_000
+# A real load on a hub whose views fold slowly: three milliseconds and more a card. Without a pace they would be folded six seconds late.
+CARDS, BATCH = 2_000, 250
 SLOW = """
-    CREATE FUNCTION public.slowly() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.001); RETURN NEW; END';
+    CREATE FUNCTION public.slowly() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.003); RETURN NEW; END';
     CREATE TRIGGER slowly BEFORE INSERT ON views.card_standing FOR EACH ROW EXECUTE FUNCTION public.slowly()"""
 
 
@@ -193,9 +193,9 @@ def load(province: Province) -> int:
     """Streams the cards as fast as they are taken; returns how many were recorded."""
     batches = [
         feed_service_pb2.StreamEventsRequest(
-            feed="cq.card-center", first_sequence=start + 1, events=[registered(f"A{start + n:08d}") for n in range(500)]
+            feed="cq.card-center", first_sequence=start + 1, events=[registered(f"A{start + n:08d}") for n in range(BATCH)]
         )
-        for start in range(0, CARDS, 500)
+        for start in range(0, CARDS, BATCH)
     ]
     answers = province.feeds.StreamEvents(iter(batches), timeout=2 * DEADLINE_S)
     return sum(len(answer.appended.positions) for answer in answers)

@@ -3,8 +3,6 @@
 import contextlib
 import json
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from chuanyu.exchange.v1 import event_pb2, feed_service_pb2
+from typer.testing import CliRunner
 
 from adapters.kit import Outbox
 from adapters.kit.errors import HubBehind
@@ -21,6 +20,7 @@ from hub.backup import tables as backup_tables
 from hub.backup.restoring import Restored, restore
 from hub.backup.target import RestoreOverRunningHub
 from hub.backup.writing import BackedUp, back_up
+from hub.cli import app
 from hub.domain import reference
 from hub.intake.batches import BATCH_EVENTS
 from hub.journal.reader import head_position
@@ -56,6 +56,12 @@ def until(is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.monotonic() < deadline, "the senders stand still"
         time.sleep(0.02)
+
+
+def grown_beyond(dsn: str, position: int) -> None:
+    """Waits until the journal is so long."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        until(lambda: head_position(connection) > position)
 
 
 @dataclass
@@ -98,21 +104,21 @@ def databases(server_dsn: str) -> Iterator[list[str]]:
 def story(databases: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """Runs it all once; small pages and segments, so that there are many of each."""
     path = tmp_path_factory.mktemp("backup")
-    use_partitions_of_1000(databases[0])
+    use_small_partitions(databases[0])
     with pytest.MonkeyPatch.context() as patch, running_hub(databases[0], path) as hub:
-        patch.setattr("hub.backup.writing.SEGMENT_POSITIONS", 700)
-        patch.setattr(backup_tables, "PAGE_POSITIONS", 300)
-        patch.setattr(backup_tables, "PAGE_ROWS", 40)
+        patch.setattr("hub.backup.writing.SEGMENT_POSITIONS", 200)
+        patch.setattr(backup_tables, "PAGE_POSITIONS", 90)
+        patch.setattr(backup_tables, "PAGE_ROWS", 20)
         story = under_load(hub, path)
         story.target = databases[1]
         story.restored = restore(story.target, story.directory, story.keys)
         yield story
 
 
-def use_partitions_of_1000(dsn: str) -> None:
+def use_small_partitions(dsn: str) -> None:
     with psycopg.connect(dsn) as connection:
         connection.execute("DROP TABLE journal.event_000000, journal.event_000001, journal.event_000002")
-        connection.execute("UPDATE journal.head SET partition_size = 1000")
+        connection.execute("UPDATE journal.head SET partition_size = 300")
         connection.execute("SELECT journal.ensure_partitions()")
 
 
@@ -125,7 +131,8 @@ def under_load(hub: RunningHub, path: Path) -> Story:
     for system in (*senders, asker, kit):
         system.start()
     sichuan.tell(BAD_FEED, bad_event())
-    until(lambda: head(hub.dsn) > 1_500 and len(asker.answered) > 20)
+    grown_beyond(hub.dsn, 450)
+    until(lambda: len(asker.answered) > 20)
     with psycopg.connect(hub.dsn, autocommit=True) as connection:
         erased_before, erased_after = (
             bytes(row[0]) for row in connection.execute("SELECT key FROM vault.identifier ORDER BY key LIMIT 2").fetchall()
@@ -136,7 +143,7 @@ def under_load(hub: RunningHub, path: Path) -> Story:
     first = back_up(hub.dsn, path / "to")
     shutil.copytree(path / "to", path / "earlier")
     sichuan.tell(BAD_FEED, bad_event())
-    until(lambda: head(hub.dsn) > first.manifest.position + 1_000)
+    grown_beyond(hub.dsn, first.manifest.position + 350)
 
     def meanwhile(what: str, done: int, of: int) -> None:
         if what.startswith("journal") and done == of:
@@ -148,7 +155,7 @@ def under_load(hub: RunningHub, path: Path) -> Story:
     began = head(hub.dsn)
     second = back_up(hub.dsn, path / "to", meanwhile)
     grown = (began, head(hub.dsn))
-    until(lambda: head(hub.dsn) > second.manifest.position + 300)
+    grown_beyond(hub.dsn, second.manifest.position + 100)
     for system in (*senders, asker, kit):
         system.finish(20)
     sichuan.channel.close()
@@ -223,7 +230,7 @@ def test_the_head_is_where_the_feeds_are(story: Story) -> None:
 
 def test_partitions_are_as_large_as_they_were_and_two_lie_ahead(story: Story) -> None:
     ahead = rows(story.target, "SELECT journal.ensure_partitions(), partition_size FROM journal.head")
-    assert ahead == [(2, 1000)]
+    assert ahead == [(2, 300)]
 
 
 def test_an_original_of_a_number_beyond_the_backup_is_not_restored(story: Story) -> None:
@@ -255,8 +262,8 @@ def test_what_was_erased_later_is_erased_by_the_list_of_the_later_backup(story: 
 
 def test_the_commands_back_up_and_restore(story: Story, databases: list[str], tmp_path: Path) -> None:
     def hub(dsn: str, command: str) -> dict[str, object]:
-        run = [sys.executable, "-c", "from hub.cli import main; main()", command, str(tmp_path / "to"), "--json"]
-        done = subprocess.run(run, env=environment(dsn, story.source.data_dir), capture_output=True, text=True, check=True, timeout=60)
+        done = CliRunner().invoke(app, [command, str(tmp_path / "to"), "--json"], env=environment(dsn, story.source.data_dir))
+        assert done.exit_code == 0, done.output
         return dict(json.loads(done.stdout.splitlines()[-1]))
 
     taken, restored = hub(story.source.dsn, "backup"), hub(databases[3], "restore")

@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psycopg
@@ -526,13 +527,22 @@ def activated_in_place_of(card_no: str, province: str) -> event_pb2.Event:
     return event
 
 
+@pytest.fixture(scope="module")
+def busy_feed(shared_hub: RunningHub) -> tuple[str, Iterator[int]]:
+    """One feed for all rules, and its numbers."""
+    return add_feed(shared_hub, CHONGQING, "cq.quarantine-busy"), itertools.count(1)
+
+
 @pytest.mark.parametrize("rule", BAD)
-def test_a_bad_event_is_quarantined_even_after_good_ones_like_it(rule: str, chongqing: Province, feed: str) -> None:
+def test_a_bad_event_is_quarantined_even_after_good_ones_like_it(
+    rule: str, chongqing: Province, busy_feed: tuple[str, Iterator[int]]
+) -> None:
+    feed, numbers = busy_feed
     activated = activated_in_place_of("A00000001", "50")
-    like_it = [journey(CARD_NO), registered(CARD_NO), lost(CARD_NO), applied(), activated]
-    chongqing.append(feed, 1, *like_it)
-    chongqing.append(feed, 6, *like_it)
-    assert list(chongqing.append(feed, 11, BAD[rule].event).outcomes) == [QUARANTINED]
+    good = [journey(CARD_NO), registered(CARD_NO), lost(CARD_NO), applied(), activated] * 2
+    for events, outcomes in ((good, [RECORDED] * len(good)), ([BAD[rule].event], [QUARANTINED])):
+        first, *_ = [next(numbers) for _ in events]
+        assert list(chongqing.append(feed, first, *events).outcomes) == outcomes
 
 
 def test_an_issuers_fact_is_issuer_only_even_after_one_of_its_own(

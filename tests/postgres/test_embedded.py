@@ -5,7 +5,6 @@ import pwd
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,22 +12,24 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from datetime import datetime
 from importlib.util import find_spec
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import PGconn, Ping
 
 import hub.postgres.cluster
 import hub.postgres.server
-from hub.child import Child
+from hub.child import forks_of
 from hub.postgres import watch as embedded_watch
 from hub.postgres.cluster import alone, open_cluster, socket_path
 from hub.postgres.processes import FAST_STOP_PATIENCE_S
 from hub.postgres.server import EmbeddedPostgres, EmbeddedPostgresError, discard, running, stop_any
-from tests.signals import heeded
 
 Result = TypeVar("Result")
 NOBODY = pwd.getpwnam("nobody")
@@ -108,14 +109,25 @@ def start_and_stop(data_dir: Path) -> datetime:
     return started
 
 
-def use(data_dir: Path) -> Child:
-    """A process that uses the server until it is ended, and says so once it does."""
-    using = f"import sys, time, pathlib; sys.path[:] = {sys.path!r}; from hub.postgres.server import running\n"
-    using += f"with running(pathlib.Path({str(data_dir)!r})):\n    print('using', flush=True)\n    time.sleep(60)"
-    with heeded(signal.SIGHUP):
-        process = Child([sys.executable, "-c", using], os.environ)
-    assert process.first_line() == "using"
+def use(data_dir: Path) -> ForkServerProcess:
+    """A process that uses the server until it is ended, once it does."""
+    mine, its = _forks.Pipe()
+    process = _forks.Process(target=_use, args=(data_dir, its))
+    process.start()
+    its.close()
+    assert mine.recv() == "using"
     return process
+
+
+def _use(data_dir: Path, parent: Connection) -> None:
+    # What `nohup`, or a shell for its background, has ignored, children ignore as well.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    with running(data_dir):
+        parent.send("using")
+        time.sleep(60)
+
+
+_forks = forks_of("hub.postgres.server")
 
 
 def is_gone(data_dir: Path, within_s: float = 10.0) -> bool:
@@ -173,8 +185,8 @@ def test_start_makes_database_hub_with_superuser_hub(empty_dir: Path) -> None:
     assert row == ("hub", "hub", True)
 
 
-def test_the_cluster_is_utf8_in_locale_c_with_checksums(data_dir: Path) -> None:
-    with running(data_dir) as conninfo, psycopg.connect(conninfo) as connection:
+def test_the_cluster_is_utf8_in_locale_c_with_checksums(shared: str) -> None:
+    with psycopg.connect(shared) as connection:
         row = connection.execute(
             """
             SELECT pg_encoding_to_char(encoding), datcollate, datctype, current_setting('data_checksums')
@@ -208,57 +220,42 @@ def test_the_build_has_no_lz4_so_wal_compression_is_off(shared: str) -> None:
     assert row == ("off", False)
 
 
-def test_an_operators_alter_system_overrules_the_hubs_settings(data_dir: Path) -> None:
+def test_rows_and_what_an_operator_sets_by_alter_system_outlive_a_stop(data_dir: Path) -> None:
     with running(data_dir) as conninfo, psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute("ALTER SYSTEM SET max_wal_size = '2GB'")
-    with running(data_dir) as conninfo:
-        assert setting(conninfo, "max_wal_size") == "2GB"
-
-
-def test_rows_outlive_a_stop(data_dir: Path) -> None:
-    with running(data_dir) as conninfo:
         add(conninfo, 7)
     with running(data_dir) as conninfo:
-        assert numbers(conninfo) == [7]
+        assert (setting(conninfo, "max_wal_size"), numbers(conninfo)) == ("2GB", [7])
 
 
-def test_start_again_returns_the_same_server(data_dir: Path) -> None:
-    server = EmbeddedPostgres(data_dir)
-    first = started_at(server.start())
-    assert started_at(server.start()) == first
-    server.stop()
-
-
-def test_stop_twice_does_no_harm(data_dir: Path) -> None:
+def test_stop_twice_does_no_harm_and_leaves_no_socket_directory(data_dir: Path) -> None:
     server = EmbeddedPostgres(data_dir)
     server.start()
     server.stop()
     server.stop()
     assert is_gone(data_dir, 0)
-
-
-def test_stop_leaves_no_socket_directory(data_dir: Path) -> None:
-    with running(data_dir):
-        pass
     assert not socket_path(data_dir / "postgres").exists()
 
 
-def test_the_socket_directory_is_closed_to_others(data_dir: Path) -> None:
-    with running(data_dir):
-        assert socket_path(data_dir / "postgres").stat().st_mode & 0o777 == 0o700
+def test_the_socket_directory_is_closed_to_others(shared: str) -> None:
+    assert Path(str(conninfo_to_dict(shared)["host"])).stat().st_mode & 0o777 == 0o700
 
 
-def test_a_long_data_directory_does_not_break_the_socket_path(empty_dir: Path) -> None:
-    with running(empty_dir / ("long" * 40)) as conninfo:
+def test_a_long_data_directory_does_not_break_the_socket_path(data_dir: Path) -> None:
+    # Made as every cluster is; a copy of one is as long.
+    (data_dir / ("long" * 40)).mkdir(mode=0o755)
+    (data_dir / "postgres").rename(data_dir / ("long" * 40) / "postgres")
+    with running(data_dir / ("long" * 40)) as conninfo:
         assert setting(conninfo, "fsync") == "on"
 
 
 # More than one process
 
 
-def test_a_second_process_is_served_by_the_same_server(data_dir: Path) -> None:
+def test_a_second_start_and_a_second_process_are_served_by_the_same_server(data_dir: Path) -> None:
     server = EmbeddedPostgres(data_dir)
     first = started_at(server.start())
+    assert started_at(server.start()) == first
     assert fork(start_and_stop, data_dir).result() == first
     server.stop()
 
@@ -267,7 +264,7 @@ def test_of_two_processes_starting_at_once_both_are_served(empty_dir: Path) -> N
     first, second = use(empty_dir), use(empty_dir)
     for process in (first, second):
         process.terminate()
-        process.wait()
+        process.join()
     assert is_gone(empty_dir)
 
 
@@ -287,14 +284,14 @@ def test_the_stop_of_who_started_it_stops_nothing_for_who_still_uses_it(data_dir
     assert is_gone(data_dir, 0)
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGHUP], ids=["killed", "hung up"])
-def test_the_server_does_not_outlive_its_last_user(data_dir: Path, end: signal.Signals) -> None:
-    # Twice: what the first end left must not keep the second from happening.
-    for _ in range(2):
+def test_the_server_does_not_outlive_its_last_user(data_dir: Path) -> None:
+    # What the first end left must not keep the second from happening.
+    for end in (signal.SIGKILL, signal.SIGHUP):
         user = use(data_dir)
+        assert user.pid is not None
         os.kill(user.pid, end)
-        user.wait()
-        assert is_gone(data_dir)
+        user.join()
+        assert is_gone(data_dir), end
 
 
 @only_root
@@ -317,7 +314,7 @@ def test_the_server_goes_on_for_another_when_who_started_it_is_killed(data_dir: 
     user = EmbeddedPostgres(data_dir)
     started = started_at(user.start())
     starter.kill()
-    starter.wait()
+    starter.join()
     time.sleep(3 * embedded_watch.LOOK_EVERY_S)
     assert started_at(user.start()) == started
     user.stop()
@@ -327,7 +324,7 @@ def test_who_still_uses_a_server_starts_it_again_when_it_has_ended_by_itself(dat
     starter = use(data_dir)
     with running(data_dir) as conninfo:
         starter.kill()
-        starter.wait()
+        starter.join()
         family = family_of((data_dir / "postgres").stat())
         os.kill(postmaster_pid(data_dir), signal.SIGKILL)
         give_up_s = time.monotonic() + 20
@@ -341,7 +338,7 @@ def test_a_server_whose_watch_was_killed_is_watched_again_by_the_next_user(data_
         watch_of(data_dir).kill()
         user = use(data_dir)
     user.kill()
-    user.wait()
+    user.join()
     assert is_gone(data_dir)
 
 
@@ -516,21 +513,15 @@ def test_a_server_started_by_hand_is_left_alone(data_dir: Path) -> None:
 
 
 @only_root
-def test_root_runs_the_server_as_another_user(data_dir: Path) -> None:
-    with running(data_dir):
-        assert Path(f"/proc/{postmaster_pid(data_dir)}").stat().st_uid == (data_dir / "postgres").stat().st_uid != 0
+def test_root_runs_the_server_as_another_user(shared: str) -> None:
+    cluster = Path(setting(shared, "data_directory"))
+    assert Path(f"/proc/{int((cluster / 'postmaster.pid').read_text().splitlines()[0])}").stat().st_uid == cluster.stat().st_uid != 0
 
 
 @only_root
-def test_an_ordinary_user_runs_the_server_as_itself(empty_dir: Path) -> None:
+def test_an_ordinary_user_runs_the_server_as_itself_and_root_serves_its_cluster_as_that_user(empty_dir: Path) -> None:
     os.chown(empty_dir, NOBODY.pw_uid, NOBODY.pw_gid)
     assert fork(start_as_nobody, empty_dir).result() == NOBODY.pw_uid
-
-
-@only_root
-def test_root_serves_a_cluster_as_the_user_who_made_it(empty_dir: Path) -> None:
-    os.chown(empty_dir, NOBODY.pw_uid, NOBODY.pw_gid)
-    fork(start_as_nobody, empty_dir).result()
     with running(empty_dir):
         assert Path(f"/proc/{postmaster_pid(empty_dir)}").stat().st_uid == NOBODY.pw_uid
 
@@ -549,12 +540,15 @@ def hidden_dir(tmp_path: Path, empty_dir: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @only_root
-def test_root_shelters_what_the_servers_user_cannot_reach(hidden_dir: Path, empty_dir: Path) -> None:
+def test_root_shelters_what_the_servers_user_cannot_reach_and_discard_deletes_that(hidden_dir: Path, empty_dir: Path) -> None:
     with running(hidden_dir):
         pass
     with running(hidden_dir) as conninfo:
         assert setting(conninfo, "data_directory").startswith(f"{empty_dir}/shelter/data-")
-    assert (hidden_dir / "postgres").is_symlink()
+        assert (hidden_dir / "postgres").is_symlink()
+        discard(hidden_dir)
+    assert not list((empty_dir / "shelter").glob("data-*"))
+    assert not os.path.lexists(hidden_dir / "postgres")
 
 
 @only_root
@@ -585,40 +579,24 @@ def test_discard_deletes_what_a_killed_server_left(data_dir: Path) -> None:
         busy.pgconn.consume_input()
 
 
-@only_root
-def test_discard_deletes_a_sheltered_cluster(hidden_dir: Path, empty_dir: Path) -> None:
-    EmbeddedPostgres(hidden_dir).start()
-    discard(hidden_dir)
-    assert not list((empty_dir / "shelter").glob("data-*"))
-    assert not os.path.lexists(hidden_dir / "postgres")
-
-
 # Personal data
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "SELECT '510101199003078515'::date",
-        "INSERT INTO kept (number) SELECT 1 FROM generate_series(1, 2) -- 510101199003078515",
-        "CREATE TABLE card (id text UNIQUE); INSERT INTO card VALUES ('510101199003078515'), ('510101199003078515')",
-        "SELECT pg_terminate_backend(pg_backend_pid()), '510101199003078515'",
-    ],
+STATEMENTS = (
+    "SELECT '510101199003078515'::date",
+    "INSERT INTO kept (number) SELECT 1 FROM generate_series(1, 2) -- 510101199003078515",
+    "CREATE TABLE card (id text UNIQUE); INSERT INTO card VALUES ('510101199003078515'), ('510101199003078515')",
+    "SELECT pg_terminate_backend(pg_backend_pid()), '510101199003078515'",
 )
-def test_the_log_quotes_no_statement(data_dir: Path, statement: str) -> None:
-    with running(data_dir) as conninfo, psycopg.connect(conninfo) as connection, pytest.raises(psycopg.Error):
-        connection.execute(statement)
-    assert "510101199003078515" not in logged(data_dir)
 
 
-def test_the_log_quotes_no_parameter(data_dir: Path) -> None:
-    with running(data_dir) as conninfo, psycopg.connect(conninfo) as connection, pytest.raises(psycopg.Error):
-        connection.execute("SELECT %s::text::date", ["510101199003078515"])
-    assert "510101199003078515" not in logged(data_dir)
-
-
-def test_the_log_does_not_quote_the_statement_of_a_killed_backend(data_dir: Path) -> None:
+def test_the_log_quotes_no_statement_no_parameter_and_nothing_of_a_killed_backend(data_dir: Path) -> None:
     with running(data_dir) as conninfo:
+        for statement in STATEMENTS:
+            with psycopg.connect(conninfo) as connection, pytest.raises(psycopg.Error):
+                connection.execute(statement.encode())
+        with psycopg.connect(conninfo) as connection, pytest.raises(psycopg.Error):
+            connection.execute("SELECT %s::text::date", ["510101199003078515"])
         connection = psycopg.connect(conninfo)
         connection.pgconn.send_query(b"SELECT pg_sleep(60), '510101199003078515'")
         time.sleep(0.2)

@@ -24,7 +24,7 @@ from hub.config import Config
 from tests.clients import DEADLINE_S, Province, refused
 from tests.hub_process import SICHUAN, Process, RunningHub
 from tests.messages import journey, name_card, question
-from tests.pair import Pair, await_that, pair_in
+from tests.pair import Pair, a_pair, await_that
 from tests.recording import case_event
 
 FEED = "sc.usage"
@@ -63,8 +63,7 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    home = tmp_path_factory.mktemp("reading")
-    with pair_in(home) as pair:
+    with a_pair() as pair:
         hub = RunningHub(make_conninfo(pair.dsn, user="hub_app"), tmp_path_factory.mktemp("hub"))
         dsn = make_conninfo(pair.standby_dsn, user="hub_edge")
         edge = Process(["serve", "--read-only", "--listen", "127.0.0.1:0"], dsn, hub.data_dir, {"HUB_MAX_LAG_S": "2"})

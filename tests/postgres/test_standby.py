@@ -19,7 +19,6 @@ from typer.testing import CliRunner, Result
 
 from hub.api.edge.readiness import FEEDS
 from hub.bench.disturbances import postmaster_pid
-from hub.child import Child, python
 from hub.cli import app
 from hub.commands.examinations import Scene
 from hub.commands.examinations.database import standbys
@@ -35,24 +34,25 @@ from hub.journal.writer_connection import SESSION
 from hub.postgres import standby
 from hub.postgres.server import discard, stop_any
 from tests.clients import Province, refused
+from tests.forked import Forked
 from tests.hub_process import SICHUAN, RunningHub, running_hub
 from tests.messages import journey, question
-from tests.pair import WAIT_S, Pair, await_that, pair_in
+from tests.pair import WAIT_S, Pair, a_pair, await_that
 
 FEED = "sc.usage"
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+def pair() -> Iterator[Pair]:
     """One for the tests that leave it as it is."""
-    with pair_in(tmp_path_factory.mktemp("pair")) as pair:
+    with a_pair() as pair:
         yield pair
 
 
 @pytest.fixture
-def own_pair(tmp_path: Path) -> Iterator[Pair]:
+def own_pair() -> Iterator[Pair]:
     """One that a test may spoil."""
-    with pair_in(tmp_path) as pair:
+    with a_pair() as pair:
         yield pair
 
 
@@ -100,8 +100,8 @@ def test_nothing_is_acknowledged_while_the_standby_does_not_move(pair: Pair) -> 
     assert isinstance(append.ended(), Appended)
 
 
-def test_a_resend_is_not_acknowledged_by_what_only_a_primary_that_fell_has(own_pair: Pair) -> None:
-    pair, first = own_pair, next_sequence(own_pair)
+def test_a_resend_is_not_acknowledged_by_what_only_a_primary_that_fell_has(pair: Pair) -> None:
+    first = next_sequence(pair)
     with pair.stopped(pair.standby_dir):
         append = Append(pair.dsn, first)
         await_that(lambda: waits_for_the_standby(pair))
@@ -248,21 +248,6 @@ def test_a_standby_that_is_behind_is_not_required(pair: Pair) -> None:
     await_that(lambda: standby.require(pair.standby_dir))
 
 
-def test_what_the_primary_no_longer_keeps_for_a_standby_is_named(own_pair: Pair) -> None:
-    pair = own_pair
-    pair.one("ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'")
-    standby.release(pair.standby_dir)
-    with pair.without_standby():
-        pair.one("SELECT pg_reload_conf()")
-        for _ in range(3):
-            pair.one("SELECT pg_switch_wal(), pg_logical_emit_message(true, 'x', repeat('x', 1000000))")
-            pair.one("CHECKPOINT")
-        await_that(lambda: pair.one("SELECT wal_status = 'lost' FROM pg_replication_slots"))
-        with pytest.raises(standby.StandbyLost, match="add it again"):
-            standby.require(pair.standby_dir, within_s=1.0)
-        assert "no longer keeps what it lacks" in invoke(pair, "status").output
-
-
 def test_the_directory_of_a_standby_is_taken_once(pair: Pair) -> None:
     assert "`hub standby run`" in str(invoke(pair, "add", str(pair.standby_dir)).exception)
     with pytest.raises(standby.StandbyExists):
@@ -278,10 +263,11 @@ def test_a_name_that_no_standby_can_have_is_refused_and_nothing_is_made(pair: Pa
 
 def test_a_copy_that_was_interrupted_is_made_again(pair: Pair, tmp_path: Path) -> None:
     directory = tmp_path / "standby"
-    command = python("hub.cli", "standby", "add", str(directory), "--name", "again")
-    with Child(command, {**os.environ, "HUB_DATA_DIR": str(pair.data_dir), "HUB_DSN": ""}) as adding:
-        await_that(lambda: pair.one("SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'again'"))
-        adding.kill()
+    environment = {**os.environ, "HUB_DATA_DIR": str(pair.data_dir), "HUB_DSN": ""}
+    adding = Forked(["standby", "add", str(directory), "--name", "again"], environment, tmp_path / "log")
+    await_that(lambda: pair.one("SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'again'"))
+    adding.kill()
+    adding.wait()
     with pytest.raises(standby.NoStandby):
         standby.made(directory)
     standby.add(pair.data_dir, pair.dsn, directory, "again")
@@ -328,3 +314,18 @@ def test_a_standby_takes_over_with_all_that_was_acknowledged_unless_it_may_lack_
     assert isinstance(Append(pair.standby_dsn, 3).ended(), Appended)
     with pytest.raises(standby.NoStandby):
         standby.made(pair.standby_dir)
+
+
+# Comes last: nobody uses the pair afterwards.
+def test_what_the_primary_no_longer_keeps_for_a_standby_is_named(pair: Pair) -> None:
+    pair.one("ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'")
+    standby.release(pair.standby_dir)
+    with pair.without_standby():
+        pair.one("SELECT pg_reload_conf()")
+        for _ in range(3):
+            pair.one("SELECT pg_switch_wal(), pg_logical_emit_message(true, 'x', repeat('x', 1000000))")
+            pair.one("CHECKPOINT")
+        await_that(lambda: pair.one("SELECT wal_status = 'lost' FROM pg_replication_slots"))
+        with pytest.raises(standby.StandbyLost, match="add it again"):
+            standby.require(pair.standby_dir, within_s=1.0)
+        assert "no longer keeps what it lacks" in invoke(pair, "status").output

@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import psycopg
+import pytest
 from chuanyu.exchange.v1 import event_pb2, references_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -150,18 +152,39 @@ EVENTS = st.builds(
 )
 # How an event changes another: by which of the two, and how far before or after the end of its feed that one is.
 CHANGES = st.none() | st.tuples(st.sampled_from([correcting, reversing]), st.integers(-8, 3))
-HISTORY = st.lists(st.tuples(EVENTS, CHANGES, st.sampled_from(["cq.usage", "cq.card-center"]), st.integers(1, 2)), min_size=1, max_size=20)
+EVENT = st.tuples(EVENTS, CHANGES, st.sampled_from(["cq.usage", "cq.card-center"]), st.integers(1, 2))
+HISTORY = st.lists(EVENT, min_size=1, max_size=20)
+# Each example goes on in the journal of those before it.
+IN_ONE_JOURNAL = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
+History = list[tuple[event_pb2.Event, Any, str, int]]
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# What takes time is that every view is rebuilt: so few examples, and long ones.
+@settings(max_examples=3, **IN_ONE_JOURNAL)
+@given(st.lists(EVENT, min_size=30, max_size=60), st.integers(1, 9))
+def test_live_is_rebuilt(journal: Recording, views: psycopg.Connection, history: History, page_events: int) -> None:
+    every_view_is_its_rebuild(journal, views, history, page_events)
+
+
+@pytest.mark.slow
+@settings(max_examples=100, **IN_ONE_JOURNAL)
 @given(HISTORY, st.integers(1, 9))
-def test_live_is_rebuilt(journal: Recording, views: psycopg.Connection, history: list, page_events: int) -> None:  # type: ignore[type-arg]
-    # Each example goes on in the journal of those before it.
+def test_live_is_rebuilt_after_every_short_history(
+    journal: Recording, views: psycopg.Connection, history: History, page_events: int
+) -> None:
+    every_view_is_its_rebuild(journal, views, history, page_events)
+
+
+def record(journal: Recording, history: History) -> None:
     for event, change, feed, times in history:
         if change is not None:
             how, offset = change
             how(event, max(1, journal.next_sequence(feed) + offset), feed)
         journal.append(*[event] * times, feed=feed)
+
+
+def every_view_is_its_rebuild(journal: Recording, views: psycopg.Connection, history: History, page_events: int) -> None:
+    record(journal, history)
     while advance_as_one(views, DECIDED_BY, page_events=page_events).moved:
         pass
     while advance_side_by_side(views, OTHERS, page_events):
@@ -184,19 +207,12 @@ def left(views: psycopg.Connection) -> int:
     return sum(fold_row(reports_in(text)).left_fen for (text,) in views.execute("SELECT reports FROM views.fund_row_facts"))
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(HISTORY, st.integers(1, 9))
+@settings(max_examples=4, **IN_ONE_JOURNAL)
+@given(st.lists(EVENT, min_size=10, max_size=40), st.integers(1, 9))
 def test_the_short_way_makes_the_rows_of_the_long_one(
-    journal: Recording,
-    views: psycopg.Connection,
-    history: list,  # type: ignore[type-arg]
-    page_events: int,
+    journal: Recording, views: psycopg.Connection, history: History, page_events: int
 ) -> None:
-    for event, change, feed, times in history:
-        if change is not None:
-            how, offset = change
-            how(event, max(1, journal.next_sequence(feed) + offset), feed)
-        journal.append(*[event] * times, feed=feed)
+    record(journal, history)
     assert DAILY_USAGE.first is not None
     short = fresh_copy(views, DAILY_USAGE)
     while advance(views, short, page_events=page_events):

@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import itertools
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import psycopg
 import pytest
@@ -21,10 +24,12 @@ from hub.projections.rebuild import rebuild
 from hub.projections.together import advance_as_one
 from hub.projections.views.card_alias import CARD_ALIAS
 from hub.projections.views.daily_usage import DAILY_USAGE
+from tests.databases import fresh_database
 from tests.recording import AT_S, Recording, journey, key_of, lost, name_card, registered
 
 CARDS = "cq.card-center"
 CARD = "A00000001"
+WAIT_S = 60.0
 each_decided_by = pytest.mark.parametrize("view", DECIDED_BY, ids=lambda view: view.name)
 
 
@@ -49,6 +54,38 @@ def are_at(views: psycopg.Connection) -> set[int]:
 def fold(views: psycopg.Connection, page_events: int = 10_000) -> None:
     while advance_as_one(views, DECIDED_BY, page_events=page_events).moved:
         pass
+
+
+class Scene(NamedTuple):
+    """One journal for the tests of one view each, whose views have folded all there is when a test begins."""
+
+    dsn: str
+    journal: Recording
+    views: psycopg.Connection
+
+    def tell(self) -> int:
+        """Records two more facts of the card and returns the position of the last."""
+        return self.journal.append(*tied_and_lost(next(_numbers)), feed=CARDS)[-1]
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def one_journal(server_dsn: str) -> Iterator[Scene]:
+    with (
+        fresh_database(server_dsn, f"hub_as_of_{os.getpid()}") as dsn,
+        contextlib.closing(Recording(dsn)) as journal,
+        runner.connect(dsn) as views,
+    ):
+        yield Scene(dsn, journal, views)
+
+
+@pytest.fixture
+def scene(one_journal: Scene) -> Scene:
+    one_journal.tell()
+    fold(one_journal.views)
+    return one_journal
 
 
 def within(seconds: float, holds: Callable[[], bool]) -> bool:
@@ -87,7 +124,7 @@ async def read_while(dsn: str, goes_on: Callable[[], bool]) -> list[tuple[int, l
 def test_an_answer_rests_on_all_facts_up_to_its_position_and_on_none_beyond(
     dsn: str, journal: Recording, views: psycopg.Connection
 ) -> None:
-    journal.append(*(event for number in range(150) for event in tied_and_lost(number)), feed=CARDS)
+    journal.append(*(event for number in range(60) for event in tied_and_lost(number)), feed=CARDS)
     folding = threading.Thread(target=fold, args=(views, 1))
     folding.start()
     read = asyncio.run(read_while(dsn, folding.is_alive))
@@ -97,22 +134,21 @@ def test_an_answer_rests_on_all_facts_up_to_its_position_and_on_none_beyond(
 
 
 @each_decided_by
-def test_while_one_of_the_views_is_taken_none_moves_and_the_others_go_on(
-    dsn: str, journal: Recording, views: psycopg.Connection, superuser: psycopg.Connection, view: Projection
-) -> None:
-    journal.append(*tied_and_lost(1), feed=CARDS)
-    journal.append(journey(CARD))
+def test_while_one_of_the_views_is_taken_none_moves_and_the_others_go_on(scene: Scene, view: Projection) -> None:
+    views, [before] = scene.views, are_at(scene.views)
+    scene.tell()
+    [head] = scene.journal.append(journey(CARD))
     stop = threading.Event()
-    folding = threading.Thread(target=runner.run, args=(dsn, stop, others_beside))
-    with superuser.transaction():
+    folding = threading.Thread(target=runner.run, args=(scene.dsn, stop, others_beside))
+    with psycopg.connect(scene.dsn) as superuser:
         superuser.execute("SELECT FROM views.checkpoint WHERE view = %s FOR UPDATE", (view.name,))
         folding.start()
-        went_on = within(10, lambda: positions(views, [DAILY_USAGE]) == {DAILY_USAGE.name: 3})
+        went_on = within(WAIT_S, lambda: positions(views, [DAILY_USAGE]) == {DAILY_USAGE.name: head})
         held = are_at(views)
-    moved = within(10, lambda: are_at(views) == {3})
+    moved = within(WAIT_S, lambda: are_at(views) == {head})
     stop.set()
     folding.join()
-    assert (went_on, held, moved) == (True, {0}, True)
+    assert (went_on, held, moved) == (True, {before}, True)
 
 
 def test_a_card_is_read_the_same_with_what_is_on_record_and_without(dsn: str, journal: Recording, views: psycopg.Connection) -> None:
@@ -131,36 +167,30 @@ def test_a_card_is_read_the_same_with_what_is_on_record_and_without(dsn: str, jo
 
 
 @each_decided_by
-def test_there_is_no_answer_while_one_of_the_views_is_elsewhere(
-    dsn: str, journal: Recording, views: psycopg.Connection, view: Projection
-) -> None:
-    journal.append(*tied_and_lost(1), feed=CARDS)
-    fold(views)
-    views.execute("UPDATE views.checkpoint SET position = 1 WHERE view = %s", (view.name,))
+def test_there_is_no_answer_while_one_of_the_views_is_elsewhere(scene: Scene, view: Projection) -> None:
+    scene.views.execute("UPDATE views.checkpoint SET position = position - 1 WHERE view = %s", (view.name,))
     with pytest.raises(ViewsLate):
-        asyncio.run(read_while(dsn, lambda: True))
+        asyncio.run(read_while(scene.dsn, lambda: True))
     with pytest.raises(ViewsLate):
-        known_at(views, key_of(CARD), None)
+        known_at(scene.views, key_of(CARD), None)
 
 
 @each_decided_by
-def test_a_view_that_is_behind_is_brought_to_the_others_first(journal: Recording, views: psycopg.Connection, view: Projection) -> None:
-    journal.append(*tied_and_lost(1), *tied_and_lost(2), feed=CARDS)
-    fold(views)
-    views.execute("UPDATE views.checkpoint SET position = 1 WHERE view = %s", (view.name,))
-    journal.append(*tied_and_lost(3), feed=CARDS)
-    moved = [advance_as_one(views, DECIDED_BY, page_events=2).position for _ in range(4)]
-    assert (moved, are_at(views)) == ([3, 4, 6, 6], {6})
+def test_a_view_that_is_behind_is_brought_to_the_others_first(scene: Scene, view: Projection) -> None:
+    head = scene.tell()
+    fold(scene.views)
+    scene.views.execute("UPDATE views.checkpoint SET position = position - 3 WHERE view = %s", (view.name,))
+    scene.tell()
+    moved = [advance_as_one(scene.views, DECIDED_BY, page_events=2).position for _ in range(4)]
+    assert (moved, are_at(scene.views)) == ([head - 1, head, head + 2, head + 2], {head + 2})
 
 
 @each_decided_by
 @pytest.mark.parametrize("switch", [True, False], ids=["switched", "compared"])
-def test_a_rebuild_of_one_leaves_all_at_one_position(journal: Recording, views: psycopg.Connection, view: Projection, switch: bool) -> None:
-    journal.append(*tied_and_lost(1), feed=CARDS)
-    fold(views)
-    journal.append(*tied_and_lost(2), feed=CARDS)
-    assert rebuild(views, view, switch=switch).is_equal
-    assert are_at(views) == {4}
+def test_a_rebuild_of_one_leaves_all_at_one_position(scene: Scene, view: Projection, switch: bool) -> None:
+    head = scene.tell()
+    assert rebuild(scene.views, view, switch=switch).is_equal
+    assert are_at(scene.views) == {head}
 
 
 def test_a_card_is_read_while_a_view_it_rests_on_is_rebuilt_and_switched(dsn: str, journal: Recording, views: psycopg.Connection) -> None:
@@ -187,10 +217,10 @@ def test_a_view_that_a_rebuild_has_keeps_no_answer_waiting(
     with superuser.transaction():
         superuser.execute("SELECT FROM views.checkpoint WHERE view = %s FOR UPDATE", (DAILY_USAGE.name,))
         folding.start()
-        journal.append(*(journey(CARD, at_s=AT_S + second) for second in range(4_000)))
-        reached = within(10, lambda: are_at(views) == {4_000})
+        journal.append(*(journey(CARD, at_s=AT_S + second) for second in range(1_500)))
+        reached = within(WAIT_S, lambda: are_at(views) == {1_500})
         held = positions(views, [DAILY_USAGE])
-    followed = within(10, lambda: positions(views, [DAILY_USAGE]) == {DAILY_USAGE.name: 4_000})
+    followed = within(WAIT_S, lambda: positions(views, [DAILY_USAGE]) == {DAILY_USAGE.name: 1_500})
     stop.set()
     folding.join()
     assert (reached, held, followed) == (True, {DAILY_USAGE.name: 0}, True)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from hub.projections import PROJECTIONS
+from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import Projection, advance
-from hub.projections.rebuild import digest, rebuild
+from hub.projections.rebuild import digest, drop_fresh, fresh_copy, rebuild
 from hub.projections.views.agreements import AGREEMENTS
 from hub.projections.views.card_alias import CARD_ALIAS
 from hub.projections.views.card_standing import CARD_STANDING
@@ -21,20 +21,18 @@ each_view = pytest.mark.parametrize("view", PROJECTIONS, ids=lambda view: view.n
 
 
 @pytest.fixture(scope="module")
-def history(server_dsn: str) -> Iterator[str]:
-    """The name of a database with the history and empty views: it is recorded once, and each test has a copy."""
-    name = f"hub_history_{os.getpid()}"
-    with fresh_database(server_dsn, name) as dsn:
-        with contextlib.closing(Recording(dsn)) as journal:
-            record_a_history(dsn, journal)
-        yield name
+def journal(server_dsn: str) -> Iterator[Recording]:
+    """One database with the history and empty views for all tests: each is about a view of its own."""
+    with fresh_database(server_dsn, f"hub_history_{os.getpid()}") as dsn, contextlib.closing(Recording(dsn)) as journal:
+        record_a_history(dsn, journal)
+        yield journal
 
 
-@pytest.fixture
-def dsn(server_dsn: str, history: str) -> Iterator[str]:
-    """A fresh database with the history."""
-    with fresh_database(server_dsn, f"{history}_copy", history) as dsn:
-        yield dsn
+@pytest.fixture(scope="module")
+def views(journal: Recording) -> Iterator[psycopg.Connection]:
+    """A projector's session."""
+    with runner.connect(journal.dsn) as connection:
+        yield connection
 
 
 @each_view
@@ -46,8 +44,9 @@ def test_live_is_rebuilt_digest_for_digest(views: psycopg.Connection, view: Proj
 
 @each_view
 def test_every_view_has_something_of_the_history(views: psycopg.Connection, view: Projection) -> None:
-    empty = digest(views, view)
     fold(views, view)
+    empty = digest(views, fresh_copy(views, view))
+    drop_fresh(views, view)
     assert digest(views, view) != empty
 
 
