@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 
 import psycopg
 from chuanyu.exchange.v1 import event_pb2
@@ -11,10 +12,11 @@ from chuanyu.exchange.v1 import usage_fund_pb2 as fund
 from hub.admin.snapshots import Asked, snapshot, told_under
 from hub.domain.errors import NotPermitted, RequestInvalid, ViewBehind
 from hub.domain.funds.answers import MOST, UNPAID_STATES, batch_message, row_message
-from hub.domain.funds.batches import Batch, Cell, Sums, batch_at, rewound
-from hub.domain.funds.rows import fold_row
+from hub.domain.funds.batches import Batch, Cell, Sums, batch_at, rewound, unfit_of
+from hub.domain.funds.rows import RowFold, fold_row
 from hub.domain.instants import timestamp
 from hub.domain.reference import Reference
+from hub.domain.reported import LedgerFinding
 from hub.domain.settlement_errors import FundBatchNotFound
 from hub.projections.views.funds import FUND_ACCOUNTS, FUND_BATCHES, FUND_ROWS, batch_name, reports_in
 
@@ -39,16 +41,30 @@ def list_rows(
     most = request.page_size or MOST
     with _reading(connection, request.min_position) as position:
         batch = _batch(connection, reference, province, request.batch_no, at_us)
-        is_closed = batch.closed is not None
-        wanted, values = _wanted(request, is_closed=is_closed)
-        found = connection.execute(
-            f"""SELECT row_no, reports FROM views.fund_row_facts
-                WHERE province = %s AND batch_no = %s AND row_no > %s AND {wanted} ORDER BY row_no LIMIT %s""",  # noqa: S608 (own text)
-            (province, request.batch_no, request.after_row, *values, most + 1),
-        ).fetchall()
-    rows = [row_message(row_no, fold_row(reports_in(text)), reference.return_reasons, is_closed=is_closed) for row_no, text in found[:most]]
+        found = list(islice(_rows(connection, request, province, batch), most + 1))
+    is_closed = batch.closed is not None
+    rows = [row_message(row_no, row, reference.return_reasons, is_closed=is_closed) for row_no, row in found[:most]]
     following = rows[-1].row_no if len(found) > most else 0
     return protos.ListRowsResponse(rows=rows, next_after_row=following, as_of_position=position)
+
+
+def _rows(connection: psycopg.Connection, request: protos.ListRowsRequest, province: str, batch: Batch) -> Iterator[tuple[int, RowFold]]:
+    """Yields the rows that are wanted, in order of number, each with what does not fit in itself and in its batch."""
+    wanted, values = _wanted(request, batch)
+    after, most = request.after_row, request.page_size or MOST
+    while page := connection.execute(
+        f"""SELECT row_no, reports FROM views.fund_row_facts
+            WHERE province = %s AND batch_no = %s AND row_no > %s AND {wanted} ORDER BY row_no LIMIT %s""",  # noqa: S608 (own text)
+        (province, request.batch_no, after, *values, most + 1),
+    ).fetchall():
+        for row_no, text in page:
+            reports = reports_in(text)
+            row = fold_row(reports)
+            if code := unfit_of(batch, row_no, row):
+                row = row._replace(findings=(*row.findings, LedgerFinding(code, min(one.position for one in reports))))
+            if row.findings or not request.with_findings:
+                yield row_no, row
+        after = page[-1][0]
 
 
 def list_account_changes(
@@ -136,8 +152,9 @@ def _at_close(connection: psycopg.Connection, province: str, batch_no: str, batc
     return rewound(sums, ((fold_row(told), fold_row(told, closed_us)) for told in (reports_in(text) for (text,) in rows)))
 
 
-def _wanted(request: protos.ListRowsRequest, *, is_closed: bool) -> tuple[str, list[object]]:
-    """Returns the condition of SQL for the rows that are wanted, with its values."""
+def _wanted(request: protos.ListRowsRequest, batch: Batch) -> tuple[str, list[object]]:
+    """Returns the condition of SQL for the rows that may be wanted, with its values."""
+    is_closed = batch.closed is not None
     conditions, values = ["true"], list[object]()
     if request.state:
         state = protos.FundRowState.Name(request.state).removeprefix("FUND_ROW_STATE_")
@@ -149,6 +166,7 @@ def _wanted(request: protos.ListRowsRequest, *, is_closed: bool) -> tuple[str, l
     if request.reason:
         conditions.append("reason = %s")
         values.append(fund.FundReturnReason.Name(request.reason).removeprefix("FUND_RETURN_REASON_"))
-    if request.with_findings:
+    # The view knows what does not fit in a row, and not what does not fit its batch.
+    if request.with_findings and not {"RETURN_WITHOUT_SEND", "ROW_UNKNOWN"} & {one.code for one in batch.findings}:
         conditions.append("findings <> ''")
     return " AND ".join(conditions), values

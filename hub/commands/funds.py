@@ -19,6 +19,7 @@ from hub.commands.address import checked_address
 from hub.commands.asking import Operator, asking
 from hub.commands.ledgers import AsJson, reading, show
 from hub.commands.officer_desk import now, refusals
+from hub.commands.options import checked_side
 from hub.config import Config
 from hub.domain import reference
 from hub.domain.errors import HubError
@@ -26,7 +27,7 @@ from hub.domain.instants import microseconds_of
 
 app = typer.Typer(help="资金发放：批次、明细、发前核对、账户改绑。Payments into cards.", no_args_is_help=True)
 BatchNo = Annotated[str, typer.Argument(help="批次号。Number of the batch.")]
-Province = Annotated[str, typer.Option(help="发放省 50 或 51。Province that pays.")]
+Province = Annotated[str, typer.Option(help="发放省 50 或 51。Province that pays.", callback=checked_side)]
 COLUMNS = ("row_no", "issuer", "card_no", "account")
 PAYEES_OF_A_MESSAGE = 500
 

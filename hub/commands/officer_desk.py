@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from hub.commands.database import database
+from hub.commands.options import checked_side
 from hub.commands.refusals import in_words
 from hub.config import Config
 from hub.domain.errors import HubError
 from hub.journal.recorder import AggregateStore
 
-Side = Annotated[str, typer.Option(help="哪一方：50 重庆，51 四川。Which side: 50 or 51.")]
+Side = Annotated[str, typer.Option(help="哪一方：50 重庆，51 四川。Which side: 50 or 51.", callback=checked_side)]
 
 
 @contextlib.contextmanager

@@ -17,6 +17,13 @@ class FileThere(HubError):
     """已有此文件：另取名称，或用 --force 覆盖 the file is there already; give another name, or replace it with --force:"""
 
 
+def checked_side(side: str) -> str:
+    """Returns one of the two provinces; raises BadParameter."""
+    if side not in ("", "50", "51"):
+        raise typer.BadParameter(f"只有 50 重庆和 51 四川 there are 50, Chongqing, and 51, Sichuan: {side}")
+    return side
+
+
 def refuse_to_replace(out: Path, *, force: bool) -> None:
     """Raises FileThere where a file is there and is not to be replaced."""
     if out.exists() and not force:

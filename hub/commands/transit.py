@@ -24,8 +24,8 @@ app = typer.Typer(help="行程：某人的行程、清分拒绝的。Journeys of
 @app.command("list")
 def list_of_person(
     card: CardNo,
-    from_on: Annotated[str, typer.Option("--from", help="起始营业日。First business day.")],
-    to_on: Annotated[str, typer.Option("--to", help="截止营业日（含）。Last business day.")],
+    from_on: Annotated[str, typer.Option("--from", help="起始业务日。First business day.")],
+    to_on: Annotated[str, typer.Option("--to", help="截止业务日（含）。Last business day.")],
     issuer: Issuer = "",
     on: On = "",
     at_position: AtPosition = 0,

@@ -22,7 +22,7 @@ _MISSING = {protos.MISSING_TAP_ENTRY: "缺进站 entry missing", protos.MISSING_
 def show_journeys(answer: protos.ListJourneysResponse) -> None:
     """Draws journeys, with lost taps after them."""
     drawn = table(
-        whole("营业日\nbusiness day"),
+        whole("业务日\nbusiness day"),
         whole("状态\nstate"),
         whole("进\nentered"),
         whole("出\nleft"),

@@ -32,7 +32,7 @@ class Journeys:
     answers = frozenset({"journeys", "days", "counters", "epochs", "uses", "paid_fen", "discounts", "missing", "gaps", "findings"})
     words: Mapping[str, str] = {
         "journeys": "行程（实付，分）journeys (paid, fen)",
-        "days": "营业日 business days",
+        "days": "业务日 business days",
         "counters": "进出计数 counters in and out",
         "epochs": "计数轮次 epochs",
         "uses": "计数 counted",

@@ -58,6 +58,7 @@ def seen(chongqing: Province) -> int:
         moved,
         clear(fund_row("sent", 2, AT_S + DAY_S, attempt=2, **batch), NEW),
         fund_row("repaid", 2, AT_S + DAY_S + 60, bank_serial="S4", **batch),
+        fund_row("returned", 1, AT_S + 60, reason=7, bank_serial="S9", batch_no="FB2"),
         fund_batch("closed", "FB1", AT_S + 2 * DAY_S, paid_total_fen=20_000, returned_total_fen=10_000),
     )
 
@@ -94,6 +95,14 @@ def test_a_row_has_each_attempt_with_its_account(chongqing: Province, seen: int)
     paid_again = asked(chongqing, "ListRows", rows_request(seen, after_row=1, page_size=1)).rows[0]
     assert [one.outcome for one in paid_again.attempts] == [protos.FUND_ATTEMPT_OUTCOME_RETURNED, protos.FUND_ATTEMPT_OUTCOME_PAID]
     assert len({one.account_key for one in paid_again.attempts}) == 2
+
+
+def test_an_answer_to_a_batch_that_nobody_sent_is_a_row_with_a_finding(chongqing: Province, seen: int) -> None:
+    [row] = asked(chongqing, "ListRows", rows_request(seen, batch_no="FB2", with_findings=True)).rows
+    assert [one.code for one in row.findings] == ["RETURN_WITHOUT_SEND"] and row.findings[0].position
+    assert not asked(chongqing, "ListRows", rows_request(seen, with_findings=True)).rows
+    [first] = asked(chongqing, "ListRows", rows_request(seen, page_size=1)).rows
+    assert first.row_no == 1
 
 
 def test_an_account_that_gave_way_is_found_by_its_number(chongqing: Province, sichuan: Province, seen: int) -> None:

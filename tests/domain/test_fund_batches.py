@@ -7,7 +7,7 @@ import pytest
 
 from hub.domain import reference
 from hub.domain.funds.attempts import Said
-from hub.domain.funds.batches import Batch, Cell, batch_at, cells_of, rewound
+from hub.domain.funds.batches import Batch, Cell, batch_at, cells_of, rewound, unfit_of
 from hub.domain.funds.rows import fold_row
 from hub.domain.reported import Reported
 from tests.domain.test_fund_rows import HOUR_US, NEW, paid, recovered, returned, sent
@@ -133,6 +133,21 @@ def test_a_row_beyond_those_declared_is_unknown() -> None:
 
 def test_a_return_of_a_batch_that_was_never_sent_is_a_finding() -> None:
     assert codes(batch([PUBLISHED], [returned(2)])) == [("RETURN_WITHOUT_SEND", 1, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("steps", "rows", "beyond", "unfit"),
+    [
+        ([], [[returned(2)]], 0, ["RETURN_WITHOUT_SEND"]),
+        ([PUBLISHED], [[returned(2)], [returned(2)]], 0, ["RETURN_WITHOUT_SEND", "RETURN_WITHOUT_SEND"]),
+        (STEPS, [[sent(1)], [sent(1)], [returned(2)]], 0, ["", "", "ROW_UNKNOWN"]),
+        (STEPS, [[paid(2)], [paid(2)], [paid(2)]], 1, ["", "", "ROW_UNKNOWN"]),
+        (STEPS, [[paid(2)], [paid(2)]], 0, ["", ""]),
+    ],
+)
+def test_a_row_says_what_of_it_does_not_fit_its_batch(steps: list[Any], rows: list[list[Any]], beyond: int, unfit: list[str]) -> None:
+    found = batch(steps, *rows, beyond_rows=beyond)
+    assert [unfit_of(found, number, fold_row(said)) for number, said in enumerate(rows, 1)] == unfit
 
 
 def test_rows_that_do_not_make_the_total_are_a_finding() -> None:

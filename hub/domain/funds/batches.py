@@ -64,6 +64,7 @@ class Batch(NamedTuple):
     paid_fen: int
     recovered_fen: int
     findings: tuple[BatchFinding, ...]
+    is_by_row: bool
 
     @property
     def net_fen(self) -> int:
@@ -127,7 +128,7 @@ def batch_at(
     rounds = _rounds(sums, sent)
     batch = Batch(
         published, approved, sent, closed, rounds, rows, states, _reasons(sums),
-        sum(one.paid[1] for one in rounds), _sum(sums, "RECOVERED")[1], (),
+        sum(one.paid[1] for one in rounds), _sum(sums, "RECOVERED")[1], (), _is_by_row(sums),
     )  # fmt: skip
     found = [BatchFinding(cell.detail, figures[0]) for cell, figures in sorted(sums.items()) if cell.what == "FINDING" and figures[0]]
     found += [BatchFinding("BATCH_DIFFERS", ours=len(said)) for said in steps.values() if _differ(said)]
@@ -135,6 +136,17 @@ def batch_at(
     found += _figures(batch, sums, at_us, beyond_rows)
     found += _close(batch, rounds if at_close is None else _rounds(at_close, sent))
     return batch._replace(findings=tuple(found))
+
+
+def unfit_of(batch: Batch, row_no: int, row: RowFold) -> str:
+    """Returns what of a row does not fit its batch, "" if all does: its answer to what nobody reported as sent."""
+    codes = {one.code for one in batch.findings}
+    if "RETURN_WITHOUT_SEND" in codes:
+        return "RETURN_WITHOUT_SEND"
+    # Where no row was reported as sent the batch went as a whole, and says how many rows it has.
+    is_beyond = batch.sent is not None and not batch.is_by_row and row_no > batch.sent.message.row_count
+    is_unknown = is_beyond or (batch.is_by_row and not row.is_sent_by_row)
+    return "ROW_UNKNOWN" if is_unknown and "ROW_UNKNOWN" in codes else ""
 
 
 def _differ(said: Iterable[Reported]) -> bool:
@@ -145,6 +157,11 @@ def _differ(said: Iterable[Reported]) -> bool:
 def _sum(sums: Sums, what: str, number: int | None = None) -> tuple[int, int]:
     found = [figures for cell, figures in sums.items() if cell.what == what and number in (None, cell.round)]
     return sum(rows for rows, _ in found), sum(fen for _, fen in found)
+
+
+def _is_by_row(sums: Sums) -> bool:
+    """Whether anybody reported a row as sent with its batch; else the batch went as a whole."""
+    return _sum(sums, "STATE")[0] > _sum(sums, "UNREPORTED")[0]
 
 
 def _reasons(sums: Sums) -> dict[str, tuple[int, int]]:
@@ -169,7 +186,7 @@ def rewound(sums: Sums, rows: Iterable[tuple[RowFold, RowFold]]) -> Sums:
 
 
 def _rounds(sums: Sums, sent: Reported | None) -> tuple[Round, ...]:
-    by_row = _sum(sums, "STATE")[0] > _sum(sums, "UNREPORTED")[0]
+    by_row = _is_by_row(sums)
     found: list[Round] = []
     numbers = {cell.round for cell, figures in sums.items() if cell.round and figures != (0, 0)} | ({1} if sent is not None else set())
     for number in sorted(numbers):
@@ -204,7 +221,7 @@ def _steps(batch: Batch, at_us: int, working: WorkingDays) -> Iterable[BatchFind
 def _figures(batch: Batch, sums: Sums, at_us: int, beyond_rows: int) -> Iterable[BatchFinding]:
     """Compares rows and money of the batch as it was declared with those of its rows."""
     unreported, unreported_fen = _sum(sums, "UNREPORTED")
-    by_row = batch.rows > unreported
+    by_row = batch.is_by_row
     if by_row and unreported:
         yield BatchFinding("ROW_UNKNOWN", unreported)
     elif beyond_rows:
