@@ -106,6 +106,12 @@ COMMANDS = (
         "导出：把日志写成 Parquet 分段；运行中也可，只补新增，中断后接着写。Write the journal as Parquet segments, only what is new.",
     ),
     Entry(
+        "archive",
+        "hub.commands.archive:app",
+        OPERATING,
+        "归档：日志分区移出数据库，由分段保存。Partitions of the journal leave for segments, and come back.",
+    ),
+    Entry(
         "restore",
         "hub.commands.backup:restore",
         OPERATING,

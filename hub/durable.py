@@ -45,14 +45,15 @@ def whole(target: Path) -> Iterator[Written]:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(target)
-        _sync_directory(target.parent)
+        sync(target.parent)
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
 
 
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Returns once a file, or the names in a directory, are on disk; raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -29,6 +29,7 @@ from hub.domain.joint_services.case_answers import (
 )
 from hub.domain.joint_services.cases import CaseFact, CaseKey, fold
 from hub.domain.joint_services.catalogue import Catalogue
+from hub.journal.times import recorded_at
 from hub.projections.views.cases import CASES, Report, Reports, facts_at, unpacked
 
 # So many rows a page looks at where the filter needs more than their columns: then the page ends, however few it found.
@@ -64,7 +65,9 @@ def get_case(connection: psycopg.Connection, catalogue: Catalogue, request: prot
     with snapshot(connection, CASES, max(request.min_position, at)) as position:
         row = permitted(_one(connection, request.key), request.key, asked)
         if at:
-            on = local_day(_recorded_us(connection, at))
+            recorded_us = recorded_at(connection, at)
+            assert recorded_us is not None, "the view is not ahead of the journal"
+            on = local_day(recorded_us)
         package_nos = {report.fact.message.case_ref.package_no for report in row.reports} - {""}
         parts = [part for package_no in sorted(package_nos) for part in _package(connection, row.key.handling_province, package_no)]
     return case_answer(row, parts, catalogue, request, on, at or position)
@@ -202,13 +205,6 @@ def _found(rows: list[Any]) -> list[CaseRow]:
     return [CaseRow(CaseKey(province, number), unpacked(reports), *rest) for province, number, reports, *rest in rows]
 
 
-def _recorded_us(connection: psycopg.Connection, position: int) -> int:
-    """Returns when a position was recorded; of one that has left for the archive, of the first that has not."""
-    row = connection.execute(_RECORDED, (position,)).fetchone()
-    assert row is not None, "the view is not ahead of the journal"
-    return int(row[0])
-
-
 def _entry(report: Report, feed: str) -> protos.CaseTimelineEntry:
     fact, said = report.fact, report.fact.message
     entry = protos.CaseTimelineEntry(
@@ -245,8 +241,6 @@ _ONE = f"SELECT {_COLUMNS} FROM views.joint_case WHERE handling_province = %(pro
 _PARTS = f"""SELECT {_COLUMNS} FROM views.joint_case
     WHERE handling_province = %(province)s AND package_no = %(package)s AND package_no <> '' ORDER BY case_no LIMIT %(most)s"""  # noqa: S608
 _FEEDS = "SELECT stream_id, name FROM journal.stream WHERE stream_id = ANY (%s)"
-_RECORDED = """SELECT (extract(epoch FROM recorded_at) * 1000000)::bigint FROM journal.event
-    WHERE position >= %s ORDER BY position LIMIT 1"""
 
 
 def _listed(further: str) -> str:

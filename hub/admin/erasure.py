@@ -1,6 +1,7 @@
 """Where operators have identifiers erased: one takes the request, another decides, and what must be kept is kept."""
 
 from datetime import datetime
+from itertools import starmap
 
 import psycopg
 from chuanyu.exchange.v1 import erasure_pb2 as protos
@@ -20,6 +21,7 @@ from hub.domain.pseudonym import hmac_sm3
 from hub.domain.reference import Reference
 from hub.domain.retention import Mentioned, Running, running
 from hub.intake.request_rules import refuse_identifiers, refuse_invalid
+from hub.journal.archived import pages_back
 from hub.journal.recorder import AggregateStore
 from hub.journal.tombstones import bury, holding
 from hub.journal.vault import open_identifiers
@@ -75,7 +77,12 @@ class ErasureDesk:
     def obligations(self, erasure: Erasure, at: datetime) -> list[Running]:
         """Returns what the identifiers must still be kept for. It reads the whole journal: seconds for a million events."""
         rows = self._connection.execute(_MENTIONED, {"keys": erasure.keys, "own": list(_OWN_KINDS)}).fetchall()
-        return running((Mentioned(*row) for row in rows), at, is_card_in_force=self._is_card_in_force(erasure, at))
+        mentioned: dict[str, int] = dict(rows)
+        for page in pages_back(self._connection, (1, 2**62)):
+            for one in page:
+                if one.kind not in _OWN_KINDS and any(key in one.data for key in erasure.keys):
+                    mentioned[one.kind] = max(one.occurred_us, mentioned.get(one.kind, 0))
+        return running(starmap(Mentioned, mentioned.items()), at, is_card_in_force=self._is_card_in_force(erasure, at))
 
     def approve(self, code: str, operator: str, at: datetime) -> Erasure:
         """Approves an erasure, records it, and erases; raises ErasureDecided, ErasureSamePerson or RetentionRuns, and nothing is erased."""

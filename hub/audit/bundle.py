@@ -18,6 +18,8 @@ from hub.audit.card_proofs import CardProof, prove
 from hub.audit.sealed import Sealed, first_beyond, last_up_to, newest_under
 from hub.domain.errors import HubError, NotSealedYet
 from hub.journal import envelope
+from hub.journal.archived import HISTORY, recalled
+from hub.journal.reader import NAME_AT
 from hub.projections import card_epochs
 from hub.runs import Run, joined, runs_of
 from hub.tlog import policy as policies
@@ -176,8 +178,8 @@ def _around(connection: psycopg.Connection, sealed: Sealed, wanted: Wanted, poli
 def _held(connection: psycopg.Connection, wanted: Wanted) -> Iterator[Held]:
     for runs in _pages(wanted.runs):
         firsts, lasts = [first for first, _ in runs], [end - 1 for _, end in runs]
-        with connection.cursor(binary=True) as cursor:
-            rows = cursor.execute(_ROWS, (firsts, lasts)).fetchall()
+        with recalled(connection, list(zip(firsts, lasts, strict=True))) as history, connection.cursor(binary=True) as cursor:
+            rows = cursor.execute(_ROWS.replace(HISTORY, history), (firsts, lasts)).fetchall()
         for position, recorded_us, sequence, stream, kind, digest, occurred_us, data in rows:
             inner = envelope.inner_hash(digest, occurred_us, data)
             entry = envelope.entry(position, recorded_us, sequence, stream, kind, digest, inner)
@@ -206,8 +208,8 @@ _ROWS = """
     SELECT e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.sequence, convert_to(s.name, 'UTF8'),
            convert_to(e.kind, 'UTF8'), e.digest, (extract(epoch FROM e.occurred_at) * 1000000)::bigint, e.data
     FROM unnest(%b::bigint[], %b::bigint[]) r (first, last)
-    CROSS JOIN LATERAL (SELECT * FROM journal.event e WHERE e.position BETWEEN r.first AND r.last OFFSET 0) e
+    CROSS JOIN LATERAL (SELECT * FROM journal.history e WHERE e.position BETWEEN r.first AND r.last OFFSET 0) e
     JOIN journal.stream s USING (stream_id) ORDER BY e.position"""
-_OWN = """
-    SELECT e.position FROM unnest(%s::bigint[]) p (position) JOIN journal.event e USING (position) JOIN journal.stream s USING (stream_id)
-    WHERE s.name LIKE 'hub.%%' AND s.name <> 'hub.quarantine'"""
+_OWN = f"""
+    SELECT o.position FROM unnest(%s::bigint[]) o (position) {NAME_AT} JOIN journal.stream s USING (stream_id)
+    WHERE s.name LIKE 'hub.%%' AND s.name <> 'hub.quarantine'"""  # noqa: S608 (our own text)

@@ -2,7 +2,8 @@
 
 Views are not in it: they are rebuilt, and so are the tiles of the log and the hashes of the card index. Nor are the console's accounts and
 sessions: they are no record of the exchange. Neither are `journal.head`, whose row is in the manifest, nor `vault.key_fingerprint`, which
-is there too. A table that is added to the schemas must be added here: a test compares.
+is there too. Of archived partitions it says which segments have their events; the segments themselves are kept apart. A table that is
+added to the schemas must be added here: a test compares.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,6 +37,7 @@ _ORDER = {"journal.event": "position", "journal.batch": "first_position"}
 # Taken again: their rows have no position (rule versions, identifiers), come late (what witnesses sign) or change (an erasure empties a row
 # of the vault).
 BY_KEY = {
+    "journal.archived": ("first",),
     "journal.rule_version": ("digest",),
     "tlog.incarnation": ("incarnation",),
     "tlog.cosignature": ("incarnation", "size", "witness"),

@@ -132,7 +132,10 @@ class _Run:
             raise BackupOfAnotherHub
 
     def _recorded_at(self, position: int) -> datetime | None:
-        rows = self._execute("SELECT recorded_at FROM journal.event WHERE position = %s", (position,))
+        # By its batch, which stays where the event is archived.
+        rows = self._execute(
+            "SELECT recorded_at FROM journal.batch WHERE first_position <= %s ORDER BY first_position DESC LIMIT 1", (position,)
+        )
         return rows[0][0] if rows else None
 
     def _segments(self, progress: Progress, position: int) -> Progress:

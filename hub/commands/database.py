@@ -50,11 +50,12 @@ class DatabaseUnreachable(HubError):
 
 
 @contextlib.contextmanager
-def database(config: Config, *, migrated: bool = True, makes: bool = False, waits: bool = False) -> Iterator[str]:
+def database(config: Config, *, migrated: bool = True, makes: bool = False, waits: bool = False, as_owner: bool = False) -> Iterator[str]:
     """Yields the DSN of a migrated database: the configured one, or the embedded one, started if it does not run.
 
     The DSN's login cannot change what is recorded; migrations have a login of their own. `migrated=False` leaves the schema alone, for
-    backup and restore, and gives the login of migrations. `makes=True` may create the embedded database; raises NoDatabase otherwise.
+    backup and restore, and gives the login of migrations; so does *as_owner*, with the schema up to date. `makes=True` may create the
+    embedded database; raises NoDatabase otherwise.
     Raises DatabaseUnreachable, unless the command *waits* for a database that is away, as processes do.
     """
     if not makes:
@@ -66,7 +67,7 @@ def database(config: Config, *, migrated: bool = True, makes: bool = False, wait
             yield owner
             return
         migrate(owner, report=lambda name: typer.echo(f"迁移 migrating: {name}", err=True))
-        yield in_our_encoding(config.dsn or app_login(dsn))
+        yield owner if as_owner else in_our_encoding(config.dsn or app_login(dsn))
 
 
 def refuse_missing(config: Config) -> None:

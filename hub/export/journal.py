@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 
 from hub.export.segments import Changes, changes_bytes
+from hub.journal.archived import ROW_COLUMNS, recalled
 from hub.journal.batch import PG_EPOCH_US
 from hub.journal.reader import KIND_NAMES
 
@@ -36,8 +37,8 @@ def rows(
 
 def row_digest(connection: psycopg.Connection, position: int) -> str | None:
     """Returns the SM3 of the row at a position, None if there is none."""
-    found = next(rows(connection, position - 1, position), None)
-    return None if found is None else hashlib.new("sm3", found[0] + changes_bytes(found[2])).hexdigest()
+    found = list(rows(connection, position - 1, position))
+    return hashlib.new("sm3", found[0][0] + changes_bytes(found[0][2])).hexdigest() if found else None
 
 
 def feeds(connection: psycopg.Connection) -> dict[int, str]:
@@ -46,17 +47,17 @@ def feeds(connection: psycopg.Connection) -> dict[int, str]:
 
 
 def _blocks(connection: psycopg.Connection, after: int, last: int) -> Iterator[bytes]:
-    sql = f"""
-        COPY (SELECT position, recorded_at, stream_id, sequence, kind, data, occurred_at, digest FROM journal.event
-              WHERE position > {after:d} AND position <= {last:d} ORDER BY position)
-        TO STDOUT (FORMAT BINARY)"""  # noqa: S608 (integers only)
     is_first = True
-    with connection.cursor() as cursor, cursor.copy(sql.encode()) as copy:
-        for block in copy:
-            row = bytes(block[_COPY_HEAD_LENGTH:]) if is_first else bytes(block)
-            is_first = False
-            if len(row) > _FIXED.size:
-                yield row
+    with recalled(connection, [(after + 1, last)]) as history:
+        sql = f"""
+            COPY (SELECT {ROW_COLUMNS} FROM {history} WHERE position > {after:d} AND position <= {last:d} ORDER BY position)
+            TO STDOUT (FORMAT BINARY)"""  # noqa: S608 (integers and names of our own)
+        with connection.cursor() as cursor, cursor.copy(sql.encode()) as copy:
+            for block in copy:
+                row = bytes(block[_COPY_HEAD_LENGTH:]) if is_first else bytes(block)
+                is_first = False
+                if len(row) > _FIXED.size:
+                    yield row
 
 
 def _fields(block: bytes) -> Fields:

@@ -169,6 +169,11 @@ class OpenSegment:
         table = self._table(lane, _RECORDED if wanted.buckets is None else (*_RECORDED, "bucket"), wanted)
         return [] if table is None else recorded_in(table)
 
+    def has(self, lane: int, positions: pa.Array) -> bool:
+        """Whether a lane has some of these positions; nothing else of it is read."""
+        table = self._table(lane, ("position",), Wanted())
+        return table is not None and bool(pc.any(pc.is_in(table["position"], value_set=positions)).as_py())
+
     def run(self, lane: int, buckets: range | None = None) -> Run:
         """Returns the rows of a lane, or of some of its buckets, as columns."""
         table = self._table(lane, (*_RECORDED, "bucket"), Wanted())

@@ -14,6 +14,7 @@ from hub.export.lanes import LANES, event_bucket, lane_of
 from hub.export.manifest import ExportDamaged, ExportOfAnotherHub, ExportUnderWay, Segment
 from hub.export.reading import OpenSegment, Segments
 from hub.export.segments import changes_bytes, combined, lane_hasher, row_bytes
+from hub.journal import archived
 
 Report = Callable[[str, int, int], None]
 
@@ -74,7 +75,9 @@ def _lane_digest(opened: OpenSegment, segment: Segment, lane: int, seen: bytearr
 
 
 def is_in_journal(connection: psycopg.Connection, segment: Segment) -> bool:
-    """Whether the journal has a segment's positions, with the very rows; False if it has none of them any more; raises ExportDiffers."""
+    """Whether the database has a segment's positions, with the very rows; False if it has none of them any more; raises ExportDiffers."""
+    if archived.segments(connection, [(segment.first, segment.last)]):
+        return False
     hashers = [lane_hasher(segment.first, segment.last, lane) for lane in range(LANES)]
     parse, count = event_pb2.Event.FromString, 0
     for block, fields, changes in journal.rows(connection, segment.first - 1, segment.last):

@@ -11,7 +11,8 @@ import psycopg
 
 from hub.domain.corrections import Member
 from hub.domain.corrections import standing as in_force
-from hub.journal.reader import EVENT_AT, POSITION_OF, Recorded
+from hub.journal import archived
+from hub.journal.reader import EVENT_AT, NAME_AT, POSITION_OF, Recorded
 
 # An event by its stream and its number there.
 Name = tuple[int, int]
@@ -92,8 +93,9 @@ def corrected_among(connection: psycopg.Connection, positions: Sequence[int], en
 
 def corrected_by_kind(connection: psycopg.Connection, kind: str, after: int, end: int) -> set[Name]:
     """Returns what events of one kind with after < position <= end correct or reverse, or what of that kind was reversed by them."""
-    rows = connection.execute(_CORRECTED_BY_KIND, {"kind": kind, "after": after, "end": end}).fetchall()
-    return {(stream_id, sequence) for stream_id, sequence in rows}
+    rows = connection.execute(_CORRECTED_BY_KIND, {"after": after, "end": end}).fetchall()
+    away = {one.position: one.kind for one in archived.events_at(connection, [row[2] for row in rows if row[3] is None])}
+    return {(stream_id, sequence) for stream_id, sequence, position, found in rows if (found or away.get(position)) == kind}
 
 
 def _touched(connection: psycopg.Connection, after: int, end: int) -> list[tuple[int, Name]]:
@@ -106,10 +108,9 @@ def _families(connection: psycopg.Connection, names: Iterable[Name], end: int) -
     """Reads the whole families of some names, up to a position."""
     streams, sequences = zip(*names, strict=True)
     rows = connection.execute(FAMILIES, {"streams": list(streams), "sequences": list(sequences), "end": end}).fetchall()
-    members, recorded = [], {}
-    for position, recorded_us, stream_id, sequence, kind, data, *changed in rows:
-        event = recorded[position] = Recorded(position, recorded_us, stream_id, sequence, kind, data)
-        members.append(_member(event, list(zip(*changed, strict=True))))
+    recorded = {row[0]: Recorded(*row[:6]) for row in rows if row[1] is not None}
+    recorded |= {one.position: one for one in archived.events_at(connection, [row[0] for row in rows if row[1] is None])}
+    members = [_member(recorded[row[0]], list(zip(*row[6:], strict=True))) for row in rows if row[0] in recorded]
     return members, recorded
 
 
@@ -135,15 +136,14 @@ _TOUCHED = """
       AND b.first_position >= COALESCE((SELECT max(first_position) FROM journal.batch WHERE first_position <= %(after)s + 1), 0)
       AND b.first_position + c.sequence - b.first_sequence > GREATEST(%(after)s, c.position)
       AND b.first_position + c.sequence - b.first_sequence <= %(end)s"""
-_CORRECTED_AMONG = """
-    SELECT DISTINCT e.stream_id, e.sequence
-    FROM unnest(%(positions)s::bigint[]) o (position) CROSS JOIN LATERAL (
-        SELECT * FROM journal.event e WHERE e.position = o.position OFFSET 0) e
-    WHERE EXISTS (SELECT FROM journal.correction c WHERE c.stream_id = e.stream_id AND c.sequence = e.sequence AND c.position <= %(end)s)
-       OR EXISTS (SELECT FROM journal.correction c WHERE c.position = e.position)"""
+_CORRECTED_AMONG = f"""
+    SELECT DISTINCT n.stream_id, n.sequence
+    FROM unnest(%(positions)s::bigint[]) o (position) {NAME_AT}
+    WHERE EXISTS (SELECT FROM journal.correction c WHERE c.stream_id = n.stream_id AND c.sequence = n.sequence AND c.position <= %(end)s)
+       OR EXISTS (SELECT FROM journal.correction c WHERE c.position = o.position)"""  # noqa: S608 (our own text)
 _CORRECTED_BY_KIND = f"""
-    SELECT DISTINCT t.stream_id, t.sequence FROM journal.correction t {POSITION_OF} {EVENT_AT}
-    WHERE t.position > %(after)s AND t.position <= %(end)s AND e.kind = %(kind)s"""  # noqa: S608 (our own text)
+    SELECT DISTINCT t.stream_id, t.sequence, o.position, e.kind FROM journal.correction t {POSITION_OF} {EVENT_AT}
+    WHERE t.position > %(after)s AND t.position <= %(end)s"""  # noqa: S608 (our own text)
 # From a name to all that it changes and all that change it, and from each of them again; UNION drops what was found, so this ends.
 FAMILIES = f"""
     WITH RECURSIVE family AS (
@@ -153,14 +153,14 @@ FAMILIES = f"""
             SELECT c.stream_id, c.sequence FROM (SELECT t.stream_id, t.sequence) t {POSITION_OF} JOIN journal.correction c USING (position)
             WHERE o.position <= %(end)s
             UNION ALL
-            SELECT e.stream_id, e.sequence FROM journal.correction c JOIN journal.event e USING (position)
-            WHERE c.stream_id = t.stream_id AND c.sequence = t.sequence AND c.position <= %(end)s) n
+            SELECT n.stream_id, n.sequence FROM journal.correction o {NAME_AT}
+            WHERE o.stream_id = t.stream_id AND o.sequence = t.sequence AND o.position <= %(end)s) n
     )
-    SELECT e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.stream_id, e.sequence, e.kind, e.data,
+    SELECT o.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.stream_id, e.sequence, e.kind, e.data,
            n.streams, n.sequences, n.feeds
     FROM family t {POSITION_OF} {EVENT_AT}
     CROSS JOIN LATERAL (
         SELECT COALESCE(array_agg(c.stream_id), '{{}}') AS streams, COALESCE(array_agg(c.sequence), '{{}}') AS sequences,
                COALESCE(array_agg(s.name), '{{}}') AS feeds
-        FROM journal.correction c JOIN journal.stream s USING (stream_id) WHERE c.position = e.position) n
-    WHERE e.position <= %(end)s"""  # noqa: S608 (our own text)
+        FROM journal.correction c JOIN journal.stream s USING (stream_id) WHERE c.position = o.position) n
+    WHERE o.position <= %(end)s"""  # noqa: S608 (our own text)

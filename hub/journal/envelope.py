@@ -55,4 +55,4 @@ def leaf_hash(entry: bytes) -> bytes:
 
 # The half of an event's digest that no entry of the log shows; of one without a digest, as much of a hash of its content.
 BLIND = """
-    SELECT COALESCE(substr(digest, 17), substr(sha256(data), 1, 16)) FROM journal.event WHERE position = %(position)s"""
+    SELECT COALESCE(substr(digest, 17), substr(sha256(data), 1, 16)) FROM journal.history WHERE position = %(position)s"""

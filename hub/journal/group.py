@@ -14,6 +14,7 @@ from hashlib import sha256
 import psycopg
 from psycopg import pq
 
+from hub.domain.archiving import SequenceArchived
 from hub.domain.errors import ClockDrift, FeedUnknown, NotFeedOwner, SequenceConflict, SequenceGap
 from hub.domain.quarantine import QuarantineHandled
 from hub.journal.batch import COLUMNS, PG_EPOCH_US, PREFIX, Appended, Batch, Deferred, Outcome
@@ -99,7 +100,7 @@ def _place(connection: pq.abc.PGconn, group: _Group, batch: Batch) -> Outcome:
     if first > expected:
         return SequenceGap(expected_sequence=expected)
     known = min(expected - first, len(batch.tails))
-    old_positions: list[int] = []
+    old: list[tuple[int, bytes]] = []
     if known:
         if batch.stream_id in group.touched:
             return Deferred()
@@ -107,17 +108,17 @@ def _place(connection: pq.abc.PGconn, group: _Group, batch: Batch) -> Outcome:
         for offset, (digest, (_, recorded_digest)) in enumerate(zip(batch.digests, old, strict=False)):
             if digest != recorded_digest and (batch.otherwise is None or batch.otherwise(offset) != recorded_digest):
                 return SequenceConflict(sequence=first + offset)
-        old_positions = [position for position, _ in old]
+        if len(old) < known:
+            return SequenceArchived(next_sequence=expected)
     if known < len(batch.tails):
         _add(group, batch, first, known)
     new_positions = range(group.position - len(batch.tails) + known + 1, group.position + 1)
-    positions = [*old_positions, *new_positions] if known else new_positions
+    positions = [*(position for position, _ in old), *new_positions] if known else new_positions
     return Appended(positions, 0 if batch.uncertain else known, first, group.recorded_us)
 
 
 def _is_corrected(connection: pq.abc.PGconn, stream_id: int, sequence: int, after: int) -> bool:
-    sql = f"""SELECT FROM journal.correction
-        WHERE stream_id = {stream_id:d} AND sequence = {sequence:d} AND position > {after:d} LIMIT 1"""
+    sql = f"SELECT FROM journal.correction WHERE stream_id = {stream_id:d} AND sequence = {sequence:d} AND position > {after:d} LIMIT 1"
     return run(connection, sql.encode()).ntuples > 0
 
 

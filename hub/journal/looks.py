@@ -9,6 +9,7 @@ import psycopg
 from hub.domain.errors import NotRecorded
 from hub.domain.looks import KIND, Look, Looker, look_event
 from hub.domain.participant import DECISIONS_FEED, HUB
+from hub.journal.archived import pages_back
 from hub.journal.reader import Recorded
 from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import session
@@ -58,7 +59,18 @@ def search(connection: psycopg.Connection, wanted: Searched) -> list[Recorded]:
         _SEARCH,
         {"kind": wanted.kind, "first": first, "last": last, "most": wanted.most, "needles": needles, "keys": list(wanted.card_keys)},
     ).fetchall()
-    return [Recorded(*row) for row in rows]
+    found = [Recorded(*row) for row in rows]
+    for page in pages_back(connection, (first, last), {wanted.kind}) if len(found) < wanted.most else ():
+        found += [one for one in reversed(page) if _is_wanted(one, wanted, needles)]
+        if len(found) >= wanted.most:
+            break
+    return found[: wanted.most]
+
+
+def _is_wanted(one: Recorded, wanted: Searched, needles: Sequence[bytes]) -> bool:
+    """Whether an archived event is one that the statement would have found."""
+    is_about = not wanted.card_keys or any(key in one.data for key in wanted.card_keys)
+    return is_about and all(needle in one.data for needle in needles)
 
 
 _APPEND = """

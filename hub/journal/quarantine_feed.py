@@ -14,7 +14,7 @@ from hub.domain.errors import HubError, JournalUnavailable, SequenceGap, Unstora
 from hub.domain.quarantine import EventNotFound, EventNotQuarantined, FeedNotFound, QuarantineCorrected, QuarantineReleased
 from hub.journal.batch import Appended, Batch
 from hub.journal.group import commit_group
-from hub.journal.reader import Recorded, find_event
+from hub.journal.reader import NAME_AT, Recorded, find_event
 from hub.journal.sessions import session
 from hub.journal.statements import DataRefused, GroupFailed
 from hub.journal.writer_connection import SETTINGS
@@ -85,6 +85,6 @@ def append_act(connection: psycopg.Connection, batch: Batch) -> Appended:
     raise JournalUnavailable
 
 
-_FIRST_CORRECTION = """
-    SELECT c.position, e.stream_id FROM journal.correction c JOIN journal.event e USING (position)
-    WHERE c.stream_id = %s AND c.sequence = %s AND c.position > %s ORDER BY c.position LIMIT 1"""
+_FIRST_CORRECTION = f"""
+    SELECT o.position, n.stream_id FROM journal.correction o {NAME_AT}
+    WHERE o.stream_id = %s AND o.sequence = %s AND o.position > %s ORDER BY o.position LIMIT 1"""  # noqa: S608 (our own text)

@@ -1,6 +1,7 @@
 """Reads the journal: pages of events in binary, single events by feed and number, and the position of the head.
 
-Every read is bounded by positions, never by an open snapshot: an old snapshot would keep the versions of the hot head row alive.
+Every read is bounded by positions, never by an open snapshot: an old snapshot would keep the versions of the hot head row alive. What is
+archived is read from its segments (`hub.journal.archived`), so what is read here is all of history.
 """
 
 import struct
@@ -16,6 +17,7 @@ from chuanyu.exchange.v1 import event_pb2
 from hub.domain.business_keys import card_key
 from hub.domain.errors import JournalUnavailable
 from hub.domain.instants import SECOND_US, microseconds
+from hub.journal import archived
 from hub.journal.batch import PG_EPOCH_US
 from hub.journal.sessions import Role, session
 
@@ -161,6 +163,7 @@ def read_page(
     """Returns the events with after < position <= through in order, of all kinds or of *kinds* (filtered by the server).
 
     Of a kind in *marks* it returns only those that have some of its bytes. It also returns those at the positions *also*, of whatever kind.
+    Raises SegmentAway and what the reader of segments raises.
     """
     wanted = ""
     if kinds is not None:
@@ -186,13 +189,13 @@ def read_page(
             kind = bytes(block[kind_at : kind_at + length])
             data = bytes(block[kind_at + length + 4 :])
             append(Recorded(position, recorded + PG_EPOCH_US, stream_id, sequence, names.get(kind) or kind.decode(), data))
-    return page
+    return archived.joined(connection, page, (after + 1, through), kinds if kinds is None else set(kinds), also, marks)
 
 
 def find_event(connection: psycopg.Connection, stream_id: int, sequence: int) -> Recorded | None:
     """Returns the event of a number as it was recorded, whatever corrected it since; None if there is none."""
     row = connection.execute(_EVENT_OF, {"stream": stream_id, "sequence": sequence}).fetchone()
-    return None if row is None else Recorded(*row)
+    return None if row is None else next(iter(events_at(connection, [row[0]])), None)
 
 
 def events_named(
@@ -201,13 +204,17 @@ def events_named(
     """Returns for each (feed, sequence) its (stream, sequence) and the event, None if not recorded yet; unknown feeds are not in it."""
     feeds, sequences = zip(*names, strict=True) if names else ((), ())
     rows = connection.execute(_EVENTS_NAMED, {"feeds": list(feeds), "sequences": list(sequences)}).fetchall()
-    return {(feed, sequence): ((stream_id, sequence), Recorded(*told) if told[0] else None) for feed, sequence, stream_id, *told in rows}
+    found = {row[3]: Recorded(*row[4:]) for row in rows if row[4] is not None}
+    found |= {one.position: one for one in archived.events_at(connection, [row[3] for row in rows if row[3] and row[4] is None])}
+    return {(feed, sequence): ((stream_id, sequence), found.get(position)) for feed, sequence, stream_id, position, *_ in rows}
 
 
 def events_at(connection: psycopg.Connection, positions: Sequence[int], kinds: Collection[str] | None = None) -> list[Recorded]:
     """Returns the events at some positions, all or those of some kinds, in the order of *positions*; one that is not there is left out."""
     asked = {"positions": list(positions), "kinds": None if kinds is None else sorted(kinds)}
     found = {row[0]: Recorded(*row) for row in connection.execute(_EVENTS_AT, asked).fetchall()}
+    if len(found) < len(positions):
+        found |= {one.position: one for one in archived.events_at(connection, [at for at in positions if at not in found], kinds)}
     return [found[position] for position in positions if position in found]
 
 
@@ -218,14 +225,17 @@ POSITION_OF = """CROSS JOIN LATERAL (
             SELECT * FROM journal.batch b WHERE b.stream_id = t.stream_id AND b.first_sequence <= t.sequence
             ORDER BY b.first_sequence DESC LIMIT 1) b
         WHERE b.last_sequence >= t.sequence) o"""
+# The stream and number of the event at the position of *o*: of the batch that begins last before it, if that goes so far.
+NAME_AT = """CROSS JOIN LATERAL (
+        SELECT b.stream_id, b.first_sequence + o.position - b.first_position AS sequence FROM (
+            SELECT * FROM journal.batch b WHERE b.first_position <= o.position ORDER BY b.first_position DESC LIMIT 1) b
+        WHERE b.first_position + b.last_sequence - b.first_sequence >= o.position) n"""
 # The event at the position of *o*, by its key: the server cannot know how few are asked for, and would read the whole journal beside them.
-EVENT_AT = "CROSS JOIN LATERAL (SELECT * FROM journal.event e WHERE e.position = o.position OFFSET 0) e"
+EVENT_AT = "LEFT JOIN LATERAL (SELECT * FROM journal.event e WHERE e.position = o.position OFFSET 0) e ON true"
 _EVENT_OF = f"""
-    SELECT e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.stream_id, e.sequence, e.kind, e.data
-    FROM (VALUES (%(stream)s::bigint, %(sequence)s::bigint)) t (stream_id, sequence) {POSITION_OF}
-    JOIN journal.event e USING (position)"""  # noqa: S608 (our own text)
+    SELECT o.position FROM (VALUES (%(stream)s::bigint, %(sequence)s::bigint)) t (stream_id, sequence) {POSITION_OF}"""  # noqa: S608
 _EVENTS_NAMED = """
-    SELECT t.feed, t.sequence, s.stream_id,
+    SELECT t.feed, t.sequence, s.stream_id, o.position,
            e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.stream_id, e.sequence, e.kind, e.data
     FROM (SELECT DISTINCT * FROM unnest(%(feeds)s::text[], %(sequences)s::bigint[]) u (feed, sequence)) t
     JOIN journal.stream s ON s.name = t.feed AND s.is_feed
@@ -281,6 +291,6 @@ def feed_row(connection: psycopg.Connection, name: str) -> FeedRow | None:
 
 
 def first_position(connection: psycopg.Connection) -> int:
-    """Returns the oldest position that is kept, 1 for an empty journal: older partitions may have left for the archive."""
-    row = connection.execute("SELECT position FROM journal.event ORDER BY position LIMIT 1").fetchone()
-    return 1 if row is None else int(row[0])
+    """Returns the oldest position that is kept, in the database or in segments, 1 for an empty journal."""
+    row = connection.execute(archived.FIRST).fetchone()
+    return 1 if row is None or row[0] is None else int(row[0])

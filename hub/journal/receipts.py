@@ -14,6 +14,7 @@ from chuanyu.exchange.v1 import event_pb2, receipts_pb2
 
 from hub.domain.errors import ReceiptNotFound
 from hub.domain.receipt_book import BOOK
+from hub.journal.reader import events_at
 from hub.runs import Run, joined
 from hub.trust.batch_texts import ReceiptSays, receipt_text
 from hub.trust.receipt_keys import ReceiptKey, ReceiptKeys
@@ -123,15 +124,18 @@ def _batches(connection: psycopg.Connection, feed: str, first: int, last: int) -
     # Rows by their numbers, as far back as a batch can begin: what was new of it has a row, and what was there before has others.
     rows = deque[tuple[Run, int]]()
     asked = {"feed": feed, "first": first - _BATCH_EVENTS, "last": last + _BATCH_EVENTS}
-    for row_first, row_last, first_position, recorded_us, data in connection.execute(_ROWS, asked):
+    found = connection.execute(_ROWS, asked).fetchall()
+    ends = {one.position: one for one in events_at(connection, [first_position + last - first for first, last, first_position in found])}
+    for row_first, row_last, first_position in found:
         rows.append(((row_first, row_last + 1), first_position))
         while rows[0][0][1] <= row_last - _BATCH_EVENTS:
             rows.popleft()
-        sent = event_pb2.Event.FromString(data).sent_batch
+        end = ends[first_position + row_last - row_first]
+        sent = end.event.sent_batch
         if sent.events_digest and row_last >= first and sent.first_sequence <= last:
             runs = joined(_placed(rows, sent.first_sequence, row_last + 1))
             positions = [(begin, end - 1) for begin, end in runs]
-            yield AsSent(feed, row_last, positions, recorded_us, first_position + row_last - row_first, sent)
+            yield AsSent(feed, row_last, positions, end.recorded_us, end.position, sent)
 
 
 def _placed(rows: Iterable[tuple[Run, int]], first: int, end: int) -> Iterator[Run]:
@@ -150,11 +154,9 @@ _OPENED = """
     SELECT e.position FROM journal.stream s JOIN journal.batch b USING (stream_id)
     JOIN journal.event e ON e.position BETWEEN b.first_position AND b.first_position + b.last_sequence - b.first_sequence
     WHERE s.name = %(book)s AND e.kind = 'digests_opened' ORDER BY e.sequence LIMIT 1"""
-# Batches with their last events; a number came in a batch that ends less than the most events after it.
+# Batches, whose last events say how they were sent; a number came in a batch that ends less than the most events after it.
 _ROWS = """
-    SELECT b.first_sequence, b.last_sequence, b.first_position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.data
-    FROM journal.stream s JOIN journal.batch b USING (stream_id)
-    JOIN journal.event e ON e.position = b.first_position + b.last_sequence - b.first_sequence
+    SELECT b.first_sequence, b.last_sequence, b.first_position FROM journal.stream s JOIN journal.batch b USING (stream_id)
     WHERE s.name = %(feed)s AND s.is_feed AND b.last_sequence >= %(first)s AND b.first_sequence <= %(last)s
       AND b.first_sequence > %(first)s - 500
     ORDER BY b.first_sequence"""

@@ -2,21 +2,21 @@
 
 import psycopg
 
+from hub.journal.reader import first_position, head_position
+
 
 def recorded_at(connection: psycopg.Connection, position: int) -> int | None:
     """Returns when a position was recorded, in microseconds since 1970; None where there is none."""
-    row = connection.execute(_RECORDED_AT, (position,)).fetchone()
+    row = connection.execute(_RECORDED_AT, {"position": position}).fetchone()
     return None if row is None else int(row[0])
 
 
 def first_position_since(connection: psycopg.Connection, at_us: int) -> int:
     """Returns the first position that was recorded at an instant or after it, the one after the head if none was.
 
-    What has left for the archive is older than what is kept.
+    What is no more kept anywhere is older than what is.
     """
-    row = connection.execute("SELECT COALESCE(min(position), 1), COALESCE(max(position), 0) + 1 FROM journal.event").fetchone()
-    assert row is not None
-    low, high = int(row[0]), int(row[1])
+    low, high = first_position(connection), head_position(connection) + 1
     while low < high:
         middle = (low + high) // 2
         recorded_us = recorded_at(connection, middle)
@@ -29,4 +29,8 @@ def last_position_by(connection: psycopg.Connection, at_us: int) -> int:
     return first_position_since(connection, at_us + 1) - 1
 
 
-_RECORDED_AT = "SELECT (extract(epoch FROM recorded_at) * 1000000)::bigint FROM journal.event WHERE position = %s"
+# By the batch that a position is in: it stays where the event is archived.
+_RECORDED_AT = """
+    SELECT (extract(epoch FROM b.recorded_at) * 1000000)::bigint FROM (
+        SELECT * FROM journal.batch b WHERE b.first_position <= %(position)s ORDER BY b.first_position DESC LIMIT 1) b
+    WHERE b.first_position + b.last_sequence - b.first_sequence >= %(position)s"""

@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 
 from hub.domain.errors import HubError, NothingSealed
+from hub.journal.archived import HISTORY, recalled
 from hub.journal.envelope import LEAF_BYTES
 from hub.tlog import paths, store
 from hub.tlog.paths import CHECKPOINT, TilePath
@@ -69,7 +70,8 @@ def tile_content(connection: psycopg.Connection, incarnation: Incarnation, seale
 
 def entries(connection: psycopg.Connection, incarnation: Incarnation, first: int, end: int) -> list[bytes]:
     """Returns the entries first … end - 1, all of which are in the journal; raises FileUnknown where some are not there any more."""
-    rows = connection.execute(_ENTRIES, {"first": max(1, first), "last": end - 1}, binary=True).fetchall()
+    with recalled(connection, [(max(1, first), end - 1)]) as history:
+        rows = connection.execute(_ENTRIES.replace(HISTORY, history), {"first": max(1, first), "last": end - 1}, binary=True).fetchall()
     found = [bytes(entry) for (entry,) in rows]
     if first == 0:
         found.insert(0, incarnation.genesis)
@@ -113,4 +115,4 @@ def _write(target: Path, content: bytes) -> None:
 
 _ENTRIES = """
     SELECT journal.entry(e.position, e.recorded_at, e.sequence, s.name, e.occurred_at, e.kind, e.digest, e.data)
-    FROM journal.event e JOIN journal.stream s USING (stream_id) WHERE e.position BETWEEN %(first)s AND %(last)s ORDER BY e.position"""
+    FROM journal.history e JOIN journal.stream s USING (stream_id) WHERE e.position BETWEEN %(first)s AND %(last)s ORDER BY e.position"""

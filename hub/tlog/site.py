@@ -18,6 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from hub.domain.errors import HubError, NothingSealed
+from hub.journal.archived import SegmentAway
 from hub.journal.session_pool import Pool
 from hub.tlog.files import GENESIS, FileUnknown, content, log_of
 from hub.tlog.paths import CHECKPOINT, PathRefused
@@ -66,6 +67,9 @@ class Site:
                 found = content(connection, log_of(connection, number), path)
         except (PathRefused, FileUnknown, NothingSealed) as refusal:
             return PlainTextResponse(f"{refusal}\n", 404, {"Cache-Control": _FOR_NOW})
+        except SegmentAway:
+            # Where it is expected is no stranger's business.
+            return PlainTextResponse(f"{SegmentAway.__doc__}\n", 503, {"Retry-After": "60"})
         except HubError as refusal:
             return PlainTextResponse(f"{refusal}\n", 503, {"Retry-After": "1"})
         is_text = path in (CHECKPOINT, GENESIS)

@@ -160,6 +160,7 @@ CHINESE = {
     "RuleVersionDamaged": "保存的规则版本与当时生效的不符，不予运行；请恢复日志中的规则版本表。",
     "RuleVersionFailed": "保存的规则版本无法作答；它需要当时的 Python 和软件包。",
     "RuleVersionUnknown": "作出该答复的规则未在此保存；请恢复日志中的规则版本表。",
+    "SequenceArchived": "这些序号已记录，其事件已归档，无法比对；请从 next_sequence 开始发送。",
     "SequenceConflict": "该序号已记录了另一个事件；请用新事件引用并更正它。",
     "SequenceGap": "该批的起始序号超过应有序号；请从 expected_sequence 开始发送。",
     "Unstorable": "数据库无法存储其中某个值；全部未记录。",

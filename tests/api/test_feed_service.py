@@ -31,6 +31,7 @@ from hub.api.feeds.receipts import Receipts
 from hub.api.feeds.service import FeedService
 from hub.commands.pages.reference import examples
 from hub.domain import audit_errors, errors, reconciliation_errors, reference, settlement_errors
+from hub.domain.archiving import SequenceArchived
 from hub.domain.participant import Participant
 from hub.domain.quota import Quota
 from hub.intake.batch import Intake
@@ -403,6 +404,7 @@ def test_every_error_of_the_tree_that_reaches_a_caller_is_in_the_table() -> None
     own |= {settlement_errors.WindowAlreadyStated, settlement_errors.WindowBefore, settlement_errors.WindowNotEnded}
     own |= {reconciliation_errors.TotalsFileUnfit}
     known = [error for module in (errors, audit_errors, reconciliation_errors, settlement_errors) for error in vars(module).values()]
+    known += [SequenceArchived]
     assert {error for error in known if isinstance(error, type)} - own == set(CODES)
 
 

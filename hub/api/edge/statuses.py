@@ -4,6 +4,7 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from hub.domain import audit_errors, errors, reconciliation_errors, settlement_errors
+from hub.domain.archiving import SequenceArchived
 from hub.domain.errors import NothingSealed, NotSealedYet, SizeUnknown
 from hub.domain.quarantine import meaning_of
 
@@ -23,6 +24,7 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     errors.NotPermitted: (code_pb2.PERMISSION_DENIED, "NOT_PERMITTED"),
     errors.RoleMissing: (code_pb2.PERMISSION_DENIED, "ROLE_MISSING"),
     errors.SequenceGap: (code_pb2.FAILED_PRECONDITION, "SEQUENCE_GAP"),
+    SequenceArchived: (code_pb2.FAILED_PRECONDITION, "SEQUENCE_ARCHIVED"),
     errors.SequenceConflict: (code_pb2.ALREADY_EXISTS, "SEQUENCE_CONFLICT"),
     errors.BatchTooLarge: (code_pb2.INVALID_ARGUMENT, "BATCH_TOO_LARGE"),
     errors.RequestTooLarge: (code_pb2.INVALID_ARGUMENT, "REQUEST_TOO_LARGE"),
@@ -131,7 +133,9 @@ def code_and_reason(error: errors.HubError) -> tuple[int, str]:
 def to_status(error: errors.HubError) -> status_pb2.Status:
     """Makes the google.rpc.Status of an error."""
     code, reason = code_and_reason(error)
-    status = status_pb2.Status(code=code, message=str(error))
+    # A special case of it says where on this machine something is missing, which is for its operators.
+    is_inner = isinstance(error, errors.JournalUnavailable) and type(error) not in CODES
+    status = status_pb2.Status(code=code, message=str(errors.JournalUnavailable()) if is_inner else str(error))
     _add(status, error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=error.metadata))
     if isinstance(error, errors.RequestInvalid):
         _add(status, error_details_pb2.BadRequest(field_violations=[_in_words(path, rule) for path, rule in error.violations]))

@@ -5,6 +5,7 @@ years delays nobody that waits for the news. A page is read only when its subscr
 bounded by the pages, whatever the readers do.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -22,8 +23,10 @@ from hub.domain.pseudonym import references_of
 from hub.domain.quarantine import QUARANTINE_FEED, told_in
 from hub.domain.wellformed import drop_impossible_instants
 from hub.domain.withholding import withhold_telltales
+from hub.export.manifest import ExportDamaged, SegmentForeign, SegmentSchemaUnknown
 from hub.intake.compiled_rules import accepts
 from hub.intake.request_rules import timestamp_of
+from hub.journal.archived import SegmentAway, all_segments
 from hub.journal.reader import Recorded, first_position, head_position, read_page
 from hub.journal.recorder import AggregateStore
 from hub.journal.traces import link_back
@@ -31,6 +34,8 @@ from hub.journal.vault import VaultRowDamaged, open_identifiers
 from hub.telemetry import names, span_export
 from hub.telemetry.spans import Call, Kind, now_ns
 from hub.trust.keyring import Keyring
+
+log = logging.getLogger(__name__)
 
 PAGE_POSITIONS = 500
 # Where the filter leaves few events of many, a page may span more of the journal.
@@ -92,7 +97,7 @@ class SubscriptionPages:
     def _read(self, connection: psycopg.Connection, after: int, kinds: Sequence[str], reader: Reader) -> Page:
         head, began = head_position(connection), now_ns()
         through = min(after + (PAGE_POSITIONS_OF_KINDS if kinds else PAGE_POSITIONS), head)
-        page = read_page(connection, after, through, kinds or None) if through > after else []
+        page = _page(connection, after, through, kinds) if through > after else []
         if kinds and len(page) > PAGE_POSITIONS:
             page = page[:PAGE_POSITIONS]
             through = page[-1].position
@@ -156,6 +161,15 @@ def _tell_delivered(connection: psycopg.Connection, began: int, page: list[Recor
         link_back(connection, call, page[0].position - 1, page[-1].position, "send")
         call.attributes[names.MESSAGING_COUNT] = len(page)
         span_export.ended(call)
+
+
+def _page(connection: psycopg.Connection, after: int, through: int, kinds: Sequence[str]) -> list[Recorded]:
+    """Returns the events of a page; raises CursorTooOld where they are archived and their segments cannot be read here."""
+    try:
+        return read_page(connection, after, through, kinds or None)
+    except (SegmentAway, ExportDamaged, SegmentForeign, SegmentSchemaUnknown):
+        log.warning("subscriptions: archived events cannot be read", exc_info=True)
+        raise CursorTooOld(first_position=all_segments(connection)[-1].last + 1) from None
 
 
 def _checked(connection: psycopg.Connection, after: int) -> int:

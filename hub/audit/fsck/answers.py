@@ -92,7 +92,7 @@ def _compared(scene: Scene, noted: dict[bytes, int], using: dict[bytes, int]) ->
 # What agrees by the answer's digest is not even returned.
 _REQUESTS = """
     SELECT e.position, r.position, r.request_key, e.digest, e.kind, CASE WHEN e.digest IS NULL THEN e.data END
-    FROM (SELECT * FROM journal.event WHERE position > %(after)s AND position <= %(through)s
+    FROM (SELECT * FROM journal.history WHERE position > %(after)s AND position <= %(through)s
           AND stream_id = ANY (ARRAY(SELECT stream_id FROM journal.stream WHERE is_feed AND name = ANY (%(feeds)s)))) e
     FULL JOIN (SELECT * FROM journal.request WHERE position > %(after)s AND position <= %(through)s) r USING (position)
     WHERE e.position IS NULL OR r.position IS NULL OR e.digest IS DISTINCT FROM r.request_key"""

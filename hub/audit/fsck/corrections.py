@@ -72,6 +72,6 @@ def _those_that_may_correct(feeds: dict[str, tuple[int, str]]) -> str:
 
 _FEEDS = "SELECT stream_id, name, owner FROM journal.stream WHERE is_feed ORDER BY stream_id"
 _CANDIDATES = """
-    SELECT position, data FROM journal.event
+    SELECT position, data FROM journal.history
     WHERE position > %(after)s AND position <= %(through)s AND kind <> 'event_quarantined' AND ({wanted})"""
 _LINKS = "SELECT position, stream_id, sequence FROM journal.correction WHERE position > %(after)s AND position <= %(through)s"

@@ -68,7 +68,8 @@ def diagnose(scene: Scene, altered: Sequence[Altered]) -> Iterator[Difference]:
     if not altered:
         return
     positions = [one.position for one in altered[:MOST]]
-    rows = {row[0]: Row(*row) for row in scene.rows(_ROWS, positions=positions)}
+    with scene.recalling([(position, position) for position in positions]):
+        rows = {row[0]: Row(*row) for row in scene.rows(_ROWS, positions=positions)}
     for (name,) in scene.rows(_REPLACED_PARTITIONS, positions=positions):
         yield Difference("partition-replaced", partition=name)
     tries = Tries(rows, _names(scene), [one.event.rules_published.rules_digest for one in scene.decided["rules_published"]])
@@ -195,7 +196,7 @@ _BYTES = [bytes((byte,)) for byte in range(256)]
 _ROWS = """
     SELECT e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.sequence, s.name,
            (extract(epoch FROM e.occurred_at) * 1000000)::bigint, e.kind, e.digest, e.data
-    FROM journal.event e JOIN journal.stream s USING (stream_id) WHERE e.position = ANY (%(positions)s) ORDER BY e.position"""
+    FROM journal.history e JOIN journal.stream s USING (stream_id) WHERE e.position = ANY (%(positions)s) ORDER BY e.position"""
 # Partitions are made in their order, so one that was made after the one behind it was put in the place of the first.
 _REPLACED_PARTITIONS = """
     WITH parts AS (SELECT c.oid, c.relname, substring(pg_get_expr(c.relpartbound, c.oid) FROM 'FROM \\(''?(\\d+)')::bigint AS first

@@ -74,7 +74,8 @@ def _tiles(scene: Scene, log: Log) -> Iterator[Difference]:
     for first in range(0, tiles, _PAGE_TILES):
         last = min(first + _PAGE_TILES, tiles) - 1
         page = {"log": log.number, "first": first, "last": last, "from": max(1, first * WIDTH), "to": min(log.size, (last + 1) * WIDTH) - 1}
-        found = {number: (hashes, agrees) for number, hashes, agrees in scene.rows(_TILES, **page)}
+        with scene.recalling([(page["from"], page["to"])]):
+            found = {number: (hashes, agrees) for number, hashes, agrees in scene.rows(_TILES, **page)}
         for number in range(first, last + 1):
             hashes, agrees = found.get(number, (None, None))
             width = tile_width(log.size, 0, number)
@@ -105,7 +106,8 @@ def _grow(log: Log, leaves: bytes, number: int, size: int) -> None:
 def _inside(scene: Scene, log: Log, number: int, leaves: bytes) -> Generator[Difference, None, bytes]:
     """Finds the rows of a tile that are not what was sealed, or that it is the tile; returns the leaves that the tree goes on with."""
     first, last = max(1, number * WIDTH), number * WIDTH + len(leaves) // HASH - 1
-    rows = scene.rows(_LEAVES, first=first, last=last)
+    with scene.recalling([(first, last)]):
+        rows = scene.rows(_LEAVES, first=first, last=last)
     above = log.kept.get((1, number >> HEIGHT), b"")[(number % WIDTH) * HASH :][:HASH]
     derived_all = leaves[: (first - number * WIDTH) * HASH] + b"".join(derived for _, _, derived in rows)
     if above and derived_all != leaves and root_of([derived_all[at : at + HASH] for at in range(0, len(derived_all), HASH)]) == above:
@@ -156,11 +158,11 @@ _TILES = f"""
     FROM (SELECT number, hashes FROM tlog.tile WHERE {_WANTED}) t LEFT JOIN (
         SELECT w.number, bool_and(e.derived = substr(w.hashes, ((e.position & {WIDTH - 1}) * {HASH})::int + 1, {HASH})
                                   AND COALESCE(e.leaf = e.derived, true)) AS agrees
-        FROM (SELECT e.position, e.leaf, {_DERIVED} AS derived FROM journal.event e JOIN journal.stream s USING (stream_id)
+        FROM (SELECT e.position, e.leaf, {_DERIVED} AS derived FROM journal.history e JOIN journal.stream s USING (stream_id)
               WHERE e.position BETWEEN %(from)s AND %(to)s OFFSET 0) e
         JOIN (SELECT number, hashes || ''::bytea AS hashes FROM tlog.tile WHERE {_WANTED} OFFSET 0) w ON w.number = e.position >> {HEIGHT}
         GROUP BY w.number) c USING (number)"""  # noqa: S608 (our own text)
 _LEAVES = f"""
-    SELECT e.position, e.leaf, {_DERIVED} FROM journal.event e JOIN journal.stream s USING (stream_id)
+    SELECT e.position, e.leaf, {_DERIVED} FROM journal.history e JOIN journal.stream s USING (stream_id)
     WHERE e.position BETWEEN %(first)s AND %(last)s ORDER BY e.position"""  # noqa: S608 (our own text)
 _ABOVE = "SELECT level, number, hashes FROM tlog.tile WHERE incarnation = %(log)s AND level > 0"

@@ -84,10 +84,10 @@ def _stream_ends(scene: Scene, last_sequences: dict[int, int]) -> Iterator[Diffe
 
 
 _HEAD = """
-    SELECT (SELECT max(position) FROM journal.event), h.position, h.recorded_at = e.recorded_at
-    FROM journal.head h LEFT JOIN journal.event e USING (position)"""
+    SELECT (SELECT max(position) FROM journal.history), h.position, h.recorded_at = e.recorded_at
+    FROM journal.head h LEFT JOIN journal.history e USING (position)"""
 # Each is one statement, which sees an event and what is beside it together, whatever is appended meanwhile.
-_STRAY_EVENTS = "SELECT position, (SELECT position FROM journal.head) FROM journal.event WHERE position < 1 LIMIT 10"
+_STRAY_EVENTS = "SELECT position, (SELECT position FROM journal.head) FROM journal.history WHERE position < 1 LIMIT 10"
 _STRAY_BATCHES = """
     SELECT stream_id, first_sequence, first_position FROM journal.batch
     WHERE first_position NOT BETWEEN 1 AND (SELECT position FROM journal.head) LIMIT 10"""
@@ -103,22 +103,22 @@ _PAGE = """
     SELECT stream_id, sum(count)::bigint, min(lowest), max(highest), count(*) FILTER (WHERE lowest <> before + 1),
            bool_and(count = highest - lowest + 1 AND COALESCE(recorded_at >= recorded_before, true))
     FROM (SELECT *, lag(highest) OVER (PARTITION BY stream_id ORDER BY first) AS before,
-                 lag(recorded_at, 1, (SELECT e.recorded_at FROM journal.event e WHERE e.position = %(after)s)) OVER (ORDER BY first)
+                 lag(recorded_at, 1, (SELECT e.recorded_at FROM journal.history e WHERE e.position = %(after)s)) OVER (ORDER BY first)
                      AS recorded_before
           FROM (SELECT stream_id, recorded_at, count(*), min(sequence) AS lowest, max(sequence) AS highest, min(position) AS first
-                FROM journal.event WHERE position > %(after)s AND position <= %(through)s
+                FROM journal.history WHERE position > %(after)s AND position <= %(through)s
                 GROUP BY stream_id, recorded_at, sequence - position) r) r
     GROUP BY stream_id ORDER BY stream_id"""
 # A page by stream, event by event: how many, from which number to which, and how many do not follow the one before them.
 _RUNS = """
     SELECT stream_id, count(*), min(sequence), max(sequence), count(*) FILTER (WHERE sequence <> before + 1) FROM (
         SELECT stream_id, sequence, lag(sequence) OVER (PARTITION BY stream_id ORDER BY position) AS before
-        FROM journal.event WHERE position > %(after)s AND position <= %(through)s) e
+        FROM journal.history WHERE position > %(after)s AND position <= %(through)s) e
     GROUP BY stream_id ORDER BY stream_id"""
 _BACK = """
     SELECT position, before FROM (
         SELECT position, recorded_at, lag(position) OVER w AS before, lag(recorded_at) OVER w AS recorded_before
-        FROM journal.event WHERE position >= %(after)s AND position <= %(through)s WINDOW w AS (ORDER BY position)) e
+        FROM journal.history WHERE position >= %(after)s AND position <= %(through)s WINDOW w AS (ORDER BY position)) e
     WHERE recorded_at < recorded_before LIMIT 10"""
 # What lies between the first and the last event of a batch is its own, since the numbers of a stream follow its positions.
 _BATCHES = """
@@ -126,8 +126,8 @@ _BATCHES = """
            (f.stream_id, f.sequence, l.stream_id, l.sequence)
                IS NOT DISTINCT FROM (b.stream_id, b.first_sequence, b.stream_id, b.last_sequence) AS leads
     FROM journal.batch b
-    LEFT JOIN journal.event f ON f.position = b.first_position
-    LEFT JOIN journal.event l ON l.position = b.first_position + b.last_sequence - b.first_sequence
+    LEFT JOIN journal.history f ON f.position = b.first_position
+    LEFT JOIN journal.history l ON l.position = b.first_position + b.last_sequence - b.first_sequence
     WHERE b.first_position > %(after)s AND b.first_position <= %(through)s
       AND (f.stream_id, f.sequence, f.recorded_at, l.stream_id, l.sequence, l.recorded_at)
           IS DISTINCT FROM (b.stream_id, b.first_sequence, b.recorded_at, b.stream_id, b.last_sequence, b.recorded_at) LIMIT 10"""

@@ -1,6 +1,7 @@
 """What an examination works on: a session that only reads, in bounded pages up to the head that was read first, and what was found."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -9,6 +10,7 @@ import psycopg
 from google.protobuf.message import DecodeError
 
 from hub.audit.fsck.differences import Difference
+from hub.journal.archived import HISTORY, Run, recalled
 from hub.journal.reader import Recorded, read_page
 from hub.projections.projection import View
 from hub.tlog.note import Note
@@ -17,6 +19,8 @@ from hub.trust.keyring import Keyring
 from hub.trust.log_keys import LogKeys
 
 PAGE_POSITIONS = 200_000
+# What a page is compared with ends so far behind it.
+_LONGEST_BATCH = 4_000
 # Of one code so many are kept; the others are counted.
 MOST = 100
 # What the hub decides about itself and keeps beside the journal too: few events, read once.
@@ -81,6 +85,7 @@ class Scene:
     given_policy: Policy | None = None
     policy: Policy | None = None
     others: Sequence[Note] = ()
+    _history: str = HISTORY
 
     @property
     def head(self) -> int:
@@ -91,8 +96,17 @@ class Scene:
         """Yields (after, through) of each page up to the head, and reports each that is done."""
         for after in range(0, self.head, size):
             through = min(after + size, self.head)
-            yield after, through
+            with self.recalling([(after, through + _LONGEST_BATCH)]):
+                yield after, through
             self.report(what, through, self.head)
+
+    @contextmanager
+    def recalling(self, runs: Sequence[Run]) -> Iterator[None]:
+        """Has `rows` read archived events of some runs, too; raises what `archived.recalled` does."""
+        before = self._history
+        with recalled(self.connection, runs) as self._history:
+            yield
+        self._history = before
 
     @cached_property
     def decided(self) -> dict[str, list[Recorded]]:
@@ -118,8 +132,8 @@ class Scene:
                 yield recorded
 
     def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-        """Returns the rows of a query."""
-        return self.connection.execute(statement.encode(), values).fetchall()
+        """Returns the rows of a query; what it reads as HISTORY has what is recalled."""
+        return self.connection.execute(statement.replace(HISTORY, self._history).encode(), values).fetchall()
 
     def as_writer(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
         """Returns the rows of a query of what the role of a projector may not read: the vault, and the hotlist."""

@@ -8,6 +8,7 @@ from hub.audit.fsck.differences import Difference
 from hub.audit.fsck.scene import Scene
 from hub.domain.agreement import Agreement
 from hub.domain.agreement_history import TABLE_OFFICER
+from hub.domain.archiving import Archiving
 from hub.domain.audit_request import AuditRequest
 from hub.domain.erasure import Erasure
 from hub.domain.hotlist import Hotlist
@@ -65,7 +66,8 @@ def _names_of(scene: Scene, recorded: Recorded, name: str) -> set[str]:
     if recorded.kind != "loss_opened":
         return {_name_of(recorded, name)}
     opened = recorded.event.loss_opened
-    blinds = [bytes(row[0]) for row in scene.rows(BLIND, position=opened.request_position)]
+    with scene.recalling([(opened.request_position, opened.request_position)]):
+        blinds = [bytes(row[0]) for row in scene.rows(BLIND, position=opened.request_position)]
     about = opened.card.key, opened.loss_type, microseconds(opened.requested_at)
     return {str(Loss.create_id(*about, blind)) for blind in (b"", *blinds)}
 
@@ -104,6 +106,7 @@ _NAMES: Mapping[str, Callable[[Any], UUID]] = {
     "rules_published": lambda _: RuleBook.create_id(),
     "hotlist_published": lambda _: Hotlist.ID,
     "service_item_drafted": lambda _: CatalogueBook.create_id(),
+    "archiving_requested": lambda message: Archiving.create_id(message.first_position),
     "erasure_requested": lambda message: Erasure.create_id(message.erasure_code),
     "audit_requested": lambda message: AuditRequest.create_id(message.audit_code),
     "agreement_drafted": _agreement_id,

@@ -6,6 +6,8 @@ from hub.api.edge.readiness import PARTITIONS_AHEAD
 from hub.audit.verdicts import last
 from hub.commands.examinations import Examined, Scene, examination, fault, ok, warning
 from hub.commands.wording import local
+from hub.export.shelf import directory_of
+from hub.journal.archived import all_segments
 from hub.journal.reader import first_position, head_position
 from hub.monitoring.hole_watch import RANGE_POSITIONS, holes_in
 from hub.monitoring.vitals import partitions_ahead
@@ -44,6 +46,17 @@ def holes(scene: Scene) -> Examined:
     if missing:
         return fault(f"{missing} 个位置无事件 positions have no event, after {after:,}", "hub fsck；缺口从不正常。A hole is never normal")
     return ok(f"最近 {position - after:,} 个位置无缺口 none in the last {position - after:,} positions")
+
+
+@examination("归档的分段 archived segments", needs_database=True)
+def archived_segments(scene: Scene) -> Examined:
+    """Each is where it is expected, and as long as it was."""
+    away = all_segments(scene.connection)
+    for one in away:
+        path = directory_of(one) / one.path
+        if not path.is_file() or path.stat().st_size != one.size_bytes:
+            return fault(str(path), "放回原处，或设置 HUB_ARCHIVE_DIR。Put it back, or set HUB_ARCHIVE_DIR (docs/archive.md)")
+    return ok(f"{len(away):,}，至位置 up to position {away[-1].last:,}" if away else "无归档 nothing is archived")
 
 
 @examination("最近一次核对 last check")

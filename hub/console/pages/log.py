@@ -16,6 +16,7 @@ from hub.console.tables import Cell, Column, Table, table
 from hub.domain.instants import microseconds_of
 from hub.domain.looks import Looker
 from hub.domain.looks import Shown as ShownRecord
+from hub.journal.archived import all_segments
 from hub.journal.reader import events_at, head_position
 from hub.monitoring.vitals import read_log
 from hub.trust.receipt_keys import read_receipt_keys
@@ -27,7 +28,7 @@ def log(page: Page) -> Shown:
     """Shows how far the log is."""
     with page.reading() as connection:
         head, vitals = head_position(connection), read_log(connection)
-        signed, witnesses = heads(connection), witness_states(connection)
+        signed, witnesses, away = heads(connection), witness_states(connection), all_segments(connection)
     verdict = last(page.workings.config.data_dir)
     values = {
         "log": vitals,
@@ -35,6 +36,7 @@ def log(page: Page) -> Shown:
         "sealed_at": page.at(microseconds_of(signed[0].sealed_at)) if signed else "—",
         "cosigned": max((one.size for one in witnesses), default=0),
         "verdict": verdict,
+        "archived": (away[-1].last, len(away)) if away else None,
         "checked": page.at(verdict.at_us) if verdict is not None else "",
     }
     return Shown(

@@ -1,0 +1,146 @@
+"""Puts one table in the place of a partition: the few rows that stay in that of all, or all of them again in that of the few.
+
+What the hub decides of itself stays: participants, agreements and rules are read every day. What feeds reported, and answers, go.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psycopg
+
+from hub.domain.errors import HubError
+from hub.domain.participant import DECISIONS_FEED
+from hub.export.manifest import Segment
+from hub.export.shelf import rows
+from hub.journal.archived import LOCK, ROW_COLUMNS, Away, copy_in
+
+# How the table is called that is to take the place: with what stays, or with all.
+KEPT, FULL = "kept", "full"
+LOCK_TIMEOUT, LOCK_TRIES = "2s", 15
+PATIENCE_S, _LOOK_S = 60.0, 0.05
+
+Report = Callable[[str, int, int], None]
+
+
+class ArchivingHeldUp(HubError):
+    """有会话占用日志，稍后再次运行以继续 a session has the journal in use; run it again later, it goes on where it ended:"""
+
+
+class SegmentsLackRows(HubError):
+    """分段与留下的行不符，保留两者并运行 `hub fsck --tlog` segments differ from rows that stayed; keep both and run `hub fsck --tlog`."""
+
+
+def size(connection: psycopg.Connection) -> int:
+    """Returns how many positions a partition has."""
+    row = connection.execute("SELECT partition_size FROM journal.head").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def note(connection: psycopg.Connection, number: int, segments: Sequence[Segment], directory: Path) -> None:
+    """Copies the rows of a partition that stay, and notes its segments: from now on readers know of them."""
+    with connection.transaction():
+        _make(connection, number, KEPT)
+        connection.execute(
+            f"""INSERT INTO {_table(KEPT, number)} SELECT e.* FROM {_table("event", number)} e JOIN journal.stream s USING (stream_id)
+                WHERE NOT s.is_feed OR (s.name LIKE 'hub.%%' AND s.name <> %s)""".encode(),  # noqa: S608 (our own names)
+            (DECISIONS_FEED,),
+        )
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                """INSERT INTO journal.archived (first, last, path, size_bytes, sm3, digest, last_row, directory)
+                   VALUES (%s, %s, %s, %s, %s, %s, %s, %s)""",
+                [(one.first, one.last, one.path, one.size_bytes, one.sm3, one.digest, one.last_row, str(directory)) for one in segments],
+            )
+
+
+def load(connection: psycopg.Connection, number: int, away: Sequence[Away], report: Report) -> None:
+    """Copies all rows of a partition from its segments, each with its leaf; raises SegmentsLackRows and what reading segments raises."""
+    with connection.transaction():
+        _make(connection, number, FULL)
+        connection.execute("CREATE TEMPORARY TABLE loaded (LIKE journal.event) ON COMMIT DROP")
+        for done, one in enumerate(away, 1):
+            copy_in(connection, "pg_temp.loaded", rows([one], [(one.first, one.last)]))
+            connection.execute(_WITH_LEAVES.format(table=_table(FULL, number)).encode())
+            connection.execute("TRUNCATE pg_temp.loaded")
+            report("segments 分段", done, len(away))
+        row = connection.execute(_LACKS.format(full=_table(FULL, number), kept=_table("event", number)).encode()).fetchone()
+        if row is None or row[0] != away[-1].last - away[0].first + 1 or row[1]:
+            raise SegmentsLackRows
+
+
+def swap(connection: psycopg.Connection, number: int, name: str) -> None:
+    """Has a table that was made take the place of a partition, if there is one; raises ArchivingHeldUp."""
+    if not is_there(connection, name, number):
+        return
+    _await_older(connection)
+    for _ in range(LOCK_TRIES):
+        try:
+            with connection.transaction():
+                connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+                connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (LOCK,))
+                _put_in_place(connection, number, name)
+        except psycopg.errors.LockNotAvailable:
+            continue
+        else:
+            return
+    raise ArchivingHeldUp(LOCK)
+
+
+def _put_in_place(connection: psycopg.Connection, number: int, name: str) -> None:
+    old, new, positions = _table("event", number), _table(name, number), size(connection)
+    if name == FULL:
+        connection.execute("DELETE FROM journal.archived WHERE first >= %s AND last < %s", (number * positions, (number + 1) * positions))
+    for statement in (
+        f"ALTER TABLE journal.event DETACH PARTITION {old}",
+        f"DROP TABLE {old}",
+        f"ALTER TABLE {new} RENAME CONSTRAINT {name}_{number:06d}_pkey TO event_{number:06d}_pkey",
+        f"ALTER TABLE {new} RENAME TO event_{number:06d}",
+        f"ALTER TABLE journal.event ATTACH PARTITION {old} FOR VALUES FROM ({number * positions}) TO ({(number + 1) * positions})",
+    ):
+        connection.execute(statement.encode())
+
+
+def _await_older(connection: psycopg.Connection) -> None:
+    """Waits for the transactions that are under way: one of them may not see what was noted, and would miss what goes now."""
+    older = _under_way(connection)
+    until = time.monotonic() + PATIENCE_S
+    while left := older & _under_way(connection):
+        if time.monotonic() > until:
+            raise ArchivingHeldUp(", ".join(sorted(f"pid {pid}" for pid, _ in left)))
+        time.sleep(_LOOK_S)
+
+
+def _under_way(connection: psycopg.Connection) -> set[tuple[int, str]]:
+    return {(int(pid), str(transaction)) for pid, transaction in connection.execute(_UNDER_WAY).fetchall()}
+
+
+def _table(name: str, number: int) -> str:
+    return f"journal.{name}_{number:06d}"
+
+
+def is_there(connection: psycopg.Connection, name: str, number: int) -> bool:
+    """Whether a table is there that is to take the place of a partition."""
+    row = connection.execute("SELECT to_regclass(%s)", (_table(name, number),)).fetchone()
+    return row is not None and row[0] is not None
+
+
+def _make(connection: psycopg.Connection, number: int, name: str) -> None:
+    """Makes an empty table that may be a partition; one that a run left unfinished goes."""
+    connection.execute(f"DROP TABLE IF EXISTS {_table(name, number)}".encode())
+    connection.execute(f"CREATE TABLE {_table(name, number)} (LIKE journal.event INCLUDING ALL)".encode())
+
+
+_UNDER_WAY = """
+    SELECT l.pid, l.virtualxid FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+    WHERE l.locktype = 'virtualxid' AND l.mode = 'ExclusiveLock' AND l.granted
+      AND a.datname = current_database() AND l.pid <> pg_backend_pid()"""
+_WITH_LEAVES = f"""
+    INSERT INTO {{table}} ({ROW_COLUMNS}, leaf)
+    SELECT {ROW_COLUMNS}, journal.leaf(e.position, e.recorded_at, e.sequence, s.name, e.occurred_at, e.kind, e.digest, e.data)
+    FROM pg_temp.loaded e JOIN journal.stream s USING (stream_id)"""  # noqa: S608 (our own names)
+# How many rows there are, and how many of those that stayed are not among them as they are.
+_LACKS = f"""
+    SELECT (SELECT count(*) FROM {{full}}),
+           (SELECT count(*) FROM (SELECT {ROW_COLUMNS} FROM {{kept}} EXCEPT SELECT {ROW_COLUMNS} FROM {{full}}) d)"""  # noqa: S608

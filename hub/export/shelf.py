@@ -1,0 +1,58 @@
+"""Reads segments of archived partitions, each where the database says that it was or where HUB_ARCHIVE_DIR says that they all are."""
+
+from collections.abc import Collection, Iterator, Sequence
+from operator import attrgetter
+from pathlib import Path
+
+import pyarrow as pa
+
+from hub.config import Config
+from hub.export.lanes import LANES
+from hub.export.manifest import Segment
+from hub.export.reading import OpenSegment, Wanted
+from hub.export.segments import row_bytes
+from hub.journal.archived import Away, Run, SegmentAway
+from hub.journal.reader import Recorded
+
+
+def directory_of(one: Away) -> Path:
+    """Returns where a segment is expected."""
+    return Config().archive_dir or Path(one.directory)
+
+
+def opened(one: Away) -> OpenSegment:
+    """Opens a segment; raises SegmentAway, ExportDamaged, SegmentForeign or SegmentSchemaUnknown."""
+    directory = directory_of(one)
+    if not (directory / one.path).is_file():
+        raise SegmentAway(f"{one.path}: {directory}")
+    return OpenSegment(directory, segment_of(one))
+
+
+def segment_of(one: Away) -> Segment:
+    """Returns what the manifest of its export says of a segment."""
+    return Segment(**{name: value for name, value in one._asdict().items() if name != "directory"})
+
+
+def events(away: Sequence[Away], run: Run, kinds: Collection[str] | None, also: Collection[int]) -> list[Recorded]:
+    """Returns the events of a run in order, all or those of some kinds, and those at the positions *also*."""
+    found: list[Recorded] = []
+    for one in away:
+        mine = pa.array(sorted(at for at in also if one.first <= at <= one.last), pa.int64())
+        wanted = Wanted(None if kinds is None else frozenset(kinds), mine, run[0] - 1, run[1])
+        with opened(one) as segment:
+            # A few events are in few lanes, and to read all of the others would take most of the time.
+            lanes = [lane for lane in range(LANES) if kinds or kinds is None or segment.has(lane, mine)]
+            found += [event for lane in lanes for event in segment.events(lane, wanted)]
+    found.sort(key=attrgetter("position"))
+    return found
+
+
+def rows(away: Sequence[Away], runs: Sequence[Run]) -> Iterator[bytes]:
+    """Yields the rows of some runs as PostgreSQL's binary COPY has them, lane by lane."""
+    for one in away:
+        mine = [run for run in runs if run[0] <= one.last and run[1] >= one.first]
+        with opened(one) as segment:
+            for lane in range(LANES):
+                for row in segment.rows(lane):
+                    if any(first <= row.position <= last for first, last in mine):
+                        yield row_bytes(row._replace(changes=()))

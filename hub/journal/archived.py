@@ -1,0 +1,148 @@
+"""Events of partitions that were archived: their rows have left the database, segments have them.
+
+Who reads asks the database first and here for the rest: a partition is noted as archived before its rows go, so nothing is missed. A
+statement that joins events with what is beside them has their rows brought back into its session for that long.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from itertools import count
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from hub.domain.errors import JournalUnavailable
+
+if TYPE_CHECKING:
+    from hub.journal.reader import Recorded
+
+# A run of positions, both ends in it.
+Run = tuple[int, int]
+# Who reads both holds this shared, who has rows go or come has it alone.
+LOCK = "hub.archive"
+# What statements over all of history read: a view of the rows, and where some are brought back one of both.
+HISTORY = "journal.history"
+
+
+class SegmentAway(JournalUnavailable):
+    """已归档的分段不在应在之处；放回原处，或以 HUB_ARCHIVE_DIR 指明目录 an archived segment is not where it is expected; put it back, or name its directory in HUB_ARCHIVE_DIR."""  # noqa: E501
+
+
+class Away(NamedTuple):
+    """A segment of archived positions: what it has to be, and the directory in which it was."""
+
+    first: int
+    last: int
+    path: str
+    size_bytes: int
+    sm3: str
+    digest: str
+    last_row: str
+    directory: str
+
+
+def segments(connection: psycopg.Connection[Any], runs: Iterable[Run]) -> list[Away]:
+    """Returns the segments that have archived positions of some runs, in order."""
+    firsts, lasts = zip(*runs, strict=True)
+    asked = {"firsts": list(firsts), "lasts": list(lasts), "lowest": min(firsts), "highest": max(lasts)}
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return [Away(*row) for row in cursor.execute(_SEGMENTS, asked).fetchall()]
+
+
+def all_segments(connection: psycopg.Connection[Any]) -> list[Away]:
+    """Returns the segments of all that is archived, in order."""
+    return segments(connection, [(0, 2**62)])
+
+
+def joined(
+    connection: psycopg.Connection,
+    page: list["Recorded"],
+    run: Run,
+    kinds: Collection[str] | None = None,
+    also: Collection[int] = (),
+    marks: Mapping[str, Collection[bytes]] = MappingProxyType({}),
+) -> list["Recorded"]:
+    """Returns a page of a run with what of it is archived, in order; the rest as in `reader.read_page`."""
+    away = segments(connection, [run])
+    if not away:
+        return page
+    here = {one.position for one in page}
+    for one in _shelf().events(away, run, kinds, also):
+        is_marked = one.kind not in marks or one.position in also or any(mark in one.data for mark in marks[one.kind])
+        if one.position not in here and is_marked:
+            page.append(one)
+    return sorted(page, key=lambda one: one.position)
+
+
+def events_at(connection: psycopg.Connection, positions: Collection[int], kinds: Collection[str] | None = None) -> list["Recorded"]:
+    """Returns the archived events at some positions, all or those of some kinds, in order."""
+    away = segments(connection, [(at, at) for at in positions]) if positions else []
+    if not away:
+        return []
+    found = _shelf().events(away, (min(positions), max(positions)), (), positions)
+    return [one for one in found if kinds is None or one.kind in kinds]
+
+
+def pages_back(connection: psycopg.Connection, run: Run, kinds: Collection[str] | None = None) -> Iterator[list["Recorded"]]:
+    """Yields what is archived of a run, or what of some kinds, a segment after the other from the last one on, each in order."""
+    for one in reversed(segments(connection, [run])):
+        yield _shelf().events([one], run, kinds, ())
+
+
+@contextmanager
+def recalled(connection: psycopg.Connection[Any], runs: Sequence[Run]) -> Iterator[str]:
+    """Yields the name that statements read as HISTORY, which has the archived rows of some runs too; it is one transaction.
+
+    Raises SegmentAway, ExportDamaged, SegmentForeign or SegmentSchemaUnknown.
+    """
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock_shared(hashtext(%s))", (LOCK,))
+        away = segments(connection, runs) if runs else []
+        if not away:
+            yield HISTORY
+            return
+        number = next(_numbers)
+        table, both = f"pg_temp.recalled_{number}", f"pg_temp.history_{number}"
+        connection.execute(f"CREATE TABLE {table} (LIKE journal.event, PRIMARY KEY (position))".encode())
+        copy_in(connection, table, _shelf().rows(away, runs))
+        # An archived partition has kept some of its rows.
+        connection.execute(f"DELETE FROM {table} r USING journal.event e WHERE e.position = r.position".encode())  # noqa: S608
+        connection.execute(f"ANALYZE {table}".encode())
+        connection.execute(f"CREATE VIEW {both} AS SELECT * FROM journal.event UNION ALL SELECT * FROM {table}".encode())  # noqa: S608
+        yield both
+        connection.execute(f"DROP TABLE {table} CASCADE".encode())
+
+
+def copy_in(connection: psycopg.Connection[Any], table: str, rows: Iterable[bytes]) -> None:
+    """Copies rows as `shelf.rows` yields them into a table like that of events; they have no leaf."""
+    statement = f"COPY {table} ({ROW_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+    with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        copy.write(_COPY_HEAD)
+        for row in rows:
+            copy.write(row)
+        copy.write(_COPY_END)
+
+
+def _shelf() -> Any:
+    """Named and not imported: it is of a layer above, and loads what only those need who read segments."""
+    return import_module("hub.export.shelf")
+
+
+# The oldest position of all; an archived partition has kept some of its rows.
+FIRST = """
+    SELECT LEAST((SELECT position FROM journal.event ORDER BY position LIMIT 1),
+                 (SELECT first FROM journal.archived ORDER BY first LIMIT 1))"""
+# A session may have rows of several runs brought back at once, one within the other.
+_numbers = count()
+# How PostgreSQL's binary COPY begins and ends.
+_COPY_HEAD, _COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+ROW_COLUMNS = "position, recorded_at, stream_id, sequence, kind, data, occurred_at, digest"
+_SEGMENTS = """
+    SELECT first, last, path, size_bytes, sm3, digest, last_row, directory FROM journal.archived a
+    WHERE a.last >= %(lowest)s AND a.first <= %(highest)s
+      AND EXISTS (SELECT FROM unnest(%(firsts)s::bigint[], %(lasts)s::bigint[]) r (first, last)
+                  WHERE r.first <= a.last AND r.last >= a.first)
+    ORDER BY first"""
