@@ -23,10 +23,9 @@ from hub.domain.pseudonym import references_of
 from hub.domain.quarantine import QUARANTINE_FEED, told_in
 from hub.domain.wellformed import drop_impossible_instants
 from hub.domain.withholding import withhold_telltales
-from hub.export.manifest import ExportDamaged, SegmentForeign, SegmentSchemaUnknown
 from hub.intake.compiled_rules import accepts
 from hub.intake.request_rules import timestamp_of
-from hub.journal.archived import SegmentAway, all_segments
+from hub.journal.archived import all_segments
 from hub.journal.reader import Recorded, first_position, head_position, read_page
 from hub.journal.recorder import AggregateStore
 from hub.journal.traces import link_back
@@ -167,7 +166,7 @@ def _page(connection: psycopg.Connection, after: int, through: int, kinds: Seque
     """Returns the events of a page; raises CursorTooOld where they are archived and their segments cannot be read here."""
     try:
         return read_page(connection, after, through, kinds or None)
-    except (SegmentAway, ExportDamaged, SegmentForeign, SegmentSchemaUnknown):
+    except HubError:
         log.warning("subscriptions: archived events cannot be read", exc_info=True)
         raise CursorTooOld(first_position=all_segments(connection)[-1].last + 1) from None
 
