@@ -71,6 +71,12 @@ SHARED_VIEWS = (
         POLICY,
         "两省结算：按业务日出账、确认、争议、支付、复核。Statements between the provinces.",
     ),
+    Entry(
+        "kpi",
+        "hub.commands.kpi:kpi",
+        POLICY,
+        "指标 K1 至 K20：截至某业务日、按某时刻所知；报告固定后不变。Indicators, and reports that never change.",
+    ),
     Entry("reconcile", "hub.commands.reconcile:app", POLICY, "对账：三本账比对、差错处理。Reconciliation: three books, and breaks."),
     Entry(
         "funds",

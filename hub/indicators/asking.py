@@ -130,6 +130,13 @@ def ask(known: Known, question: Question, before: Report | None = None) -> Answe
     return _answer(question, said, found, before)
 
 
+def frozen_before(known: Known, question: Question, shown_then: Shown) -> Report:
+    """Returns a report that was given out, as one beside which nothing of a few is shown; raises as `ask`."""
+    found = ask(known, question).report.figures
+    parts = {part for _, part in found}
+    return Report(found, {name: count for name, count in shown_then.items() if name[1] in parts})
+
+
 def _population(said: Definition, asked: str) -> str:
     if asked and (asked not in BASES or not said.population):
         raise PopulationUnknown(population=asked)

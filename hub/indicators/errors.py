@@ -21,3 +21,19 @@ class PopulationUnknown(HubError):
 
 class DefinitionInvalid(HubError):
     """A definition of an indicator is broken; the file and the field are named."""
+
+
+class ReportUnknown(HubError):
+    """There is no such report of an indicator; see `hub kpi K1 --reports`."""
+
+
+class ReportDefinitionChanged(HubError):
+    """The report was counted by another definition of the indicator; it stays as it is, and is not compared with what this one counts."""
+
+
+class ReportChanged(HubError):
+    """Someone froze a report of the indicator meanwhile; look at it and try again."""
+
+
+class IndicatorNotRecorded(HubError):
+    """The record has no source for this indicator, so there is no report to freeze; its definition says why."""

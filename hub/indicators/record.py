@@ -24,6 +24,7 @@ class Known:
         self.connection, self.position = connection, position
         self._events: dict[frozenset[str], list[Recorded]] = {}
         self._states: dict[str, dict[Key, Any]] = {}
+        self._kinds: set[str] = set()
 
     def events(self, kinds: Iterable[str]) -> list[Recorded]:
         """Returns the events of some kinds that were in force, in the order of their positions."""
@@ -41,6 +42,11 @@ class Known:
             known = self._states[view.name] = {key: state for key, state in sorted(folded.states(view).items()) if state is not None}
         return known
 
+    def since(self, position: int) -> list[Recorded]:
+        """Returns the events after a position, of the kinds that were asked for so far."""
+        pages = range(position, self.position, _PAGE)
+        return [one for after in pages for one in read_page(self.connection, after, min(after + _PAGE, self.position), self._kinds)]
+
     def _in_force(self, kinds: frozenset[str]) -> list[Recorded]:
         found: dict[int, Recorded] = {}
         for event, change in self._pages(kinds, follows=True):
@@ -52,6 +58,7 @@ class Known:
         return [found[position] for position in sorted(found)]
 
     def _pages(self, kinds: frozenset[str], *, follows: bool) -> Iterator[tuple[Recorded, Change | None]]:
+        self._kinds |= kinds
         for after in range(0, self.position, _PAGE):
             end = min(after + _PAGE, self.position)
             changed = changes(self.connection, after, end) if follows else {}

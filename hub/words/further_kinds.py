@@ -104,6 +104,7 @@ FURTHER_KINDS = {
     "recon_break_explained": "说明对账差错原因",
     "recon_break_settled": "了结对账差错",
     "recon_break_reopened": "重新打开对账差错",
+    "indicator_report_frozen": "固定指标报告",
 }
 
 

@@ -1,12 +1,7 @@
 """Each indicator is what an independent computation by SQL says, at several days and positions; nothing depends on what came later."""
 
-import contextlib
-import os
-from collections.abc import Iterator
 from datetime import date
-from typing import NamedTuple
 
-import psycopg
 import pytest
 
 from hub.indicators.asking import COUNTS, Answer, Question, ask
@@ -14,37 +9,10 @@ from hub.indicators.definition import Definition, definitions
 from hub.indicators.errors import IndicatorBreakdownUnknown, IndicatorOutOfRange
 from hub.indicators.record import Known
 from hub.indicators.tables import ALL, IN, TOTAL
-from hub.projections import runner
-from hub.projections.engine import advance
-from hub.projections.views.daily_usage import DAILY_USAGE
-from tests.databases import fresh_database
-from tests.indicators.by_sql import BY_SQL, OFFLINE, Told
-from tests.indicators.history import Year, record_losses
-from tests.recording import Recording
+from tests.indicators.by_sql import BY_SQL, OFFLINE
+from tests.indicators.conftest import Recorded
 
 DAYS = ("2025-11-04", "2025-11-09", "2025-12-31")
-
-
-class Recorded(NamedTuple):
-    """The made-up year: a session over it, the same as JSON, the last position of the year, and that of what came late."""
-
-    connection: psycopg.Connection
-    told: Told
-    report: int
-    late: int
-
-
-@pytest.fixture(scope="module")
-def year(server_dsn: str) -> Iterator[Recorded]:
-    with fresh_database(server_dsn, f"hub_year_{os.getpid()}") as dsn:
-        record_losses(dsn)
-        with contextlib.closing(Recording(dsn)) as journal:
-            made = Year(journal)
-            report, late = made.record(), made.add_late()
-        with runner.connect(dsn) as connection:
-            while advance(connection, DAILY_USAGE):
-                pass
-            yield Recorded(connection, Told(connection), report, late)
 
 
 def answer(year: Recorded, indicator: str, day: str, position: int, by: str = "") -> Answer:

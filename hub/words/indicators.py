@@ -1,0 +1,33 @@
+"""What breakdowns, cells and further figures of indicators are called, in Chinese and English."""
+
+BREAKDOWNS = {
+    "": ("合计", "total"),
+    "province": ("发卡省或办理方", "province"),
+    "region": ("地区（发卡或办理时）", "region as it was said"),
+    "region_as_of": ("地区（按截止日区划）", "region as of the day"),
+    "mode": ("办理方式", "mode"),
+    "scenario": ("场景", "scenario"),
+    "group": ("场景类别", "group of scenarios"),
+    "direction": ("方向（发卡>用卡）", "direction, issuer>serving"),
+    "state": ("状态", "state"),
+    "reason": ("原因", "reason"),
+    "outcome": ("答复", "outcome"),
+    "city": ("城市", "city"),
+}
+BESIDE = {
+    "cards": ("电子社保卡张数", "e-cards"),
+    "cards_of_nobody": ("不知持卡人的卡", "cards whose holder nobody said"),
+    "persons": ("持卡人数", "persons who have them"),
+    "bank_first": ("银行时刻早于社保", "accounts that seem activated first"),
+    "offline_taps": ("脱机用卡（没有答复）", "taps without an answer"),
+    "p50_s": ("中位秒数", "median, seconds"),
+    "p95_s": ("95% 秒数", "95 of 100, seconds"),
+    "max_s": ("最长秒数", "longest, seconds"),
+    "confirmed_first": ("确认早于请求", "confirmed before asked, by the clocks"),
+    "volumes": ("还到他馆的册数", "items that moved"),
+    "cases": ("当年办件", "cases of the year"),
+}
+HOW = {"LATE": ("迟到", "late"), "CORRECTS": ("更正", "corrections"), "REVERSES": ("冲正", "reversals")}
+HIDDEN = ("少于 5，不显示", "a few, not shown")
+NOT_RECORDED = ("未记录", "not recorded")
+UNKNOWN_POPULATION = ("人口未知，不计比率", "population unknown, no share")

@@ -1,0 +1,41 @@
+"""The made-up year that the tests of indicators share."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import psycopg
+import pytest
+
+from hub.projections import runner
+from hub.projections.engine import advance
+from hub.projections.views.daily_usage import DAILY_USAGE
+from tests.databases import fresh_database
+from tests.indicators.by_sql import Told
+from tests.indicators.history import Year, record_losses
+from tests.recording import Recording
+
+
+class Recorded(NamedTuple):
+    """The made-up year: a session over it, the same as JSON, the last position of the year, and that of what came late."""
+
+    dsn: str
+    connection: psycopg.Connection
+    told: Told
+    report: int
+    late: int
+
+
+@pytest.fixture(scope="session")
+def year(server_dsn: str) -> Iterator[Recorded]:
+    """The made-up year, recorded once: tests look at it, and freeze reports after it."""
+    with fresh_database(server_dsn, f"hub_year_{os.getpid()}") as dsn:
+        record_losses(dsn)
+        with contextlib.closing(Recording(dsn)) as journal:
+            made = Year(journal)
+            report, late = made.record(), made.add_late()
+        with runner.connect(dsn) as connection:
+            while advance(connection, DAILY_USAGE):
+                pass
+            yield Recorded(dsn, connection, Told(connection), report, late)
