@@ -119,6 +119,7 @@ class Frame:
             # A page below one of the menu belongs to it.
             "here": max((e.path for e in menu if path == e.path or path.startswith(f"{e.path}/")), key=len, default=""),
             "is_demo": self._workings.is_demo,
+            "hub": self._workings.command,
             "may_find": account is not None and any(entry.path == "/find" and account.has(*entry.roles) for entry in ENTRIES),
         }
 

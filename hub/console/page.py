@@ -25,7 +25,7 @@ from hub.journal.looks import record_look_on
 from hub.journal.reader import events_at, head_position
 from hub.journal.session_pool import DatabaseAway
 from hub.journal.times import last_position_by
-from hub.words.names import PROVINCES
+from hub.words.names import GROUPS, PROVINCES
 
 # Who the record says has looked: the console, and its user.
 CONSOLE = f"{PREFIX}hub.console"
@@ -204,7 +204,9 @@ class Page:
         return self.t(found.name_zh, found.name_en) if found is not None else code
 
     def scenario(self, code: str) -> str:
-        """Returns the name of a scenario today."""
+        """Returns the name of a scenario today, or that none is named."""
+        if not code:
+            return self.words.of(GROUPS, "")
         found = self.workings.tables.scenario(code, self.today)
         return self.t(found.name_zh, found.name_en) if found is not None else code
 

@@ -55,6 +55,11 @@ class Workings:
         self._stopping, self._lock = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._sample, name="console-rate", daemon=True)
 
+    @property
+    def command(self) -> str:
+        """Returns how the hub's command is typed: beside a demo on its data, from the folder of the project."""
+        return f"HUB_DATA_DIR={self.config.data_dir} .venv/bin/hub" if self.is_demo else "hub"
+
     def start(self) -> None:
         """Makes the feed that looks go to, and begins to sample how far the journal is."""
         with closing(AggregateStore(self.dsn)) as store:

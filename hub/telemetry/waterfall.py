@@ -35,12 +35,18 @@ class Summary(NamedTuple):
     trace_id: str
     began: datetime
     duration_ms: float
-    root: str
+    service: str
+    name: str
     participant: str
     kept_for: str
     error: str
     spans: int
     is_sequel: bool
+
+    @property
+    def root(self) -> str:
+        """Where it began: the process, and what it did."""
+        return f"{self.service} · {self.name}"
 
 
 def attributes_of(span: Span | Span.Event) -> dict[str, str]:
@@ -68,7 +74,8 @@ def summary(stored: Sequence[Stored]) -> Summary:
         stored[0].span.trace_id.hex(),
         _instant(began_ns),
         (ended_ns - began_ns) / 1e6,
-        f"{root.service} · {short(root.span.name)}",
+        root.service,
+        short(root.span.name),
         first(names.PARTICIPANT),
         first(names.KEPT_FOR),
         errors[0] if errors else "",

@@ -1,4 +1,4 @@
-"""What states and modes of service items and cases are called, Chinese and English."""
+"""What states, modes and departments of service items and cases are called, Chinese and English."""
 
 ITEM_STATES = {
     "DRAFT": ("拟办", "planned"),
@@ -37,4 +37,30 @@ ACTORS = {
     "HANDLING": ("办理方", "handling side"),
     "DECIDING": ("决定方", "deciding side"),
     "APPLICANT": ("申请人", "applicant"),
+}
+
+# The departments of the catalogue, which names them in Chinese.
+DEPARTMENTS = {
+    "交通": "transport",
+    "交通海事": "maritime affairs",
+    "人社": "human resources and social security",
+    "住建": "housing",
+    "公安": "public security",
+    "公安交管": "traffic police",
+    "农业农村": "agriculture",
+    "出入境": "exit and entry",
+    "医保": "medical insurance",
+    "卫健": "health",
+    "司法": "justice",
+    "市监": "market regulation",
+    "政务": "government services",
+    "教育": "education",
+    "文旅": "culture and tourism",
+    "林草": "forestry",
+    "残联": "disabled persons' federation",
+    "民政": "civil affairs",
+    "税务": "taxation",
+    "自然资源": "natural resources",
+    "药监": "drug administration",
+    "退役军人": "veterans",
 }

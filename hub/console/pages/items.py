@@ -14,10 +14,11 @@ from hub.console.tables import Cell, Column, Table, table
 from hub.domain.errors import RequestInvalid
 from hub.domain.instants import microseconds
 from hub.domain.joint_services.answers import list_items
+from hub.domain.joint_services.catalogue import Catalogue
 from hub.intake.request_rules import refuse_invalid
 from hub.journal.reader import head_position
 from hub.words.kinds import KINDS
-from hub.words.services import ACTORS, CASE_STATES, ITEM_STATES, MODES
+from hub.words.services import ACTORS, CASE_STATES, DEPARTMENTS, ITEM_STATES, MODES
 
 ITEMS_A_PAGE, CASES_A_PAGE = 200, 100
 
@@ -44,9 +45,21 @@ def items(page: Page) -> Shown:
         words = [Cell(page.words.of(ITEM_STATES, state), code=state) for state in states]
         name = page.t(item.definition.name_zh, item.definition.name_en or item.definition.name_zh)
         mode_word = page.words.of(MODES, CaseMode.Name(mode).removeprefix("CASE_MODE_"))  # type: ignore[arg-type]
-        rows.append((Cell(name, code=item.item_id), item.definition.department, *words, mode_word, "✓" if item.shared else "—"))
+        rows.append(
+            (Cell(name, code=item.item_id), _department(page, item.definition.department), *words, mode_word, "✓" if item.shared else "—")
+        )
     values = {"on": on.isoformat(), "text": text, "total": answer.total, "figures": answer.figures}
     return Shown("items", page.t("事项", "Service items"), values, (table("items", columns, rows),), head)
+
+
+def _department(page: Page, department: str) -> str:
+    return page.t(department, DEPARTMENTS.get(department, department))
+
+
+def _item_name(page: Page, catalogue: Catalogue, one: cases_pb2.CaseRecord) -> str:
+    """Returns the item of a case; in English as the catalogue has it today, where it has."""
+    known = catalogue.on(page.today).entries.get(one.item_id)
+    return page.t("", known.definition.name_en if known is not None else "") or one.item_name_zh or one.item_code
 
 
 def cases(page: Page) -> Shown:
@@ -70,7 +83,7 @@ def cases(page: Page) -> Shown:
         rows.append(
             (
                 Cell(one.key.case_no, address, swatch=SWATCHES.get(one.key.handling_province, "hub")),
-                Cell(one.item_name_zh or one.item_code, code=one.item_id or one.item_code),
+                Cell(_item_name(page, catalogue, one), code=one.item_id or one.item_code),
                 page.of_province(one.deciding_province),
                 _state(page, one),
                 _next(page, one),
@@ -98,6 +111,7 @@ def one_case(page: Page) -> Shown:
     one = answer.record
     values = {
         "one": one,
+        "item": _item_name(page, catalogue, one),
         "state": _state(page, one),
         "next": _next(page, one),
         "mode": page.words.of(MODES, CaseMode.Name(one.mode).removeprefix("CASE_MODE_")),

@@ -7,6 +7,7 @@ from hub.domain.acceptance import rules_digest
 from hub.domain.rules import RULES
 from hub.domain.rules.rule import BOOK_RETURN
 from hub.journal.reader import head_position
+from hub.words.reference_tables import COLUMNS, table_words
 from hub.words.seen import SEEN
 
 
@@ -37,12 +38,14 @@ def rules(page: Page) -> Shown:
 def reference_tables(page: Page) -> Shown:
     """Lists the tables."""
     rows_today = Column("rows", "今日行数", "Rows today", "number")
-    columns = (Column("table", "表", "Table", "code"), rows_today, Column("head", "说明", "What its head says"))
+    columns = (Column("table", "表", "Table"), rows_today, Column("head", "出处（英文）", "What its head says"))
     rows = []
     for name in table_names():
         found = reference_page(name, page.today)
         assert found is not None
-        rows.append((Cell(name, f"/reference/{name}"), len(found.rows), found.head[:160] + ("…" if len(found.head) > 160 else "")))
+        said = found.head.removeprefix(f"{name}.csv: ")
+        said = said[:160] + ("…" if len(said) > 160 else "")
+        rows.append((Cell(page.t(*table_words(name)), f"/reference/{name}", code=name), len(found.rows), said))
     return Shown("reference", page.t("参照表", "Reference tables"), {}, (table("tables", columns, rows),))
 
 
@@ -52,5 +55,6 @@ def reference_table(page: Page) -> Shown:
     found = reference_page(name, on)
     if found is None:
         raise PageUnknown(name[:40])
-    shown = table(name, [Column(column, column, column, "code" if column == "code" else "text") for column in found.columns], found.rows)
-    return Shown("reference_table", name, {"name": name, "on": on.isoformat(), "head": found.head}, (shown,))
+    columns = [Column(one, COLUMNS.get(one, one), one, "code" if one == "code" else "text") for one in found.columns]
+    title, head = page.t(*table_words(name)), found.head.removeprefix(f"{name}.csv: ")
+    return Shown("reference_table", title, {"name": name, "on": on.isoformat(), "head": head}, (table(name, columns, found.rows),))

@@ -5,10 +5,11 @@ from importlib import metadata
 from pathlib import Path
 
 from hub.commands.pages.contract import PACKAGE, files, services
-from hub.commands.pages.reference import chinese, markup
+from hub.commands.pages.reference import markup
 from hub.commands.pages.reference.calls import acceptance_section, refusal_section, service_sections
 from hub.commands.pages.reference.tables import limit_section, role_section, rule_section, scenario_section
 from hub.commands.pages.reference.vocabulary import file_sections, kind_section
+from hub.words.methods import METHODS
 
 _STYLE = Path(__file__).parent / "style.css"
 _TITLE = "川渝一卡通枢纽接口参考 Chuanyu exchange hub, API reference"
@@ -54,7 +55,7 @@ def _methods() -> Iterable[str]:
     for service in services():
         yield f"<p>{markup.link(service.name, service.name)}</p>"
         yield _list(
-            f'{markup.link(f"{service.name}.{method.name}", method.name)} <span lang="zh-CN">{chinese.METHODS[method.name]}</span>'
+            f'{markup.link(f"{service.name}.{method.name}", method.name)} <span lang="zh-CN">{METHODS[method.name]}</span>'
             for method in service.method
         )
 

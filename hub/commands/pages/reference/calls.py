@@ -13,6 +13,7 @@ from hub.commands.roles_page import MEANINGS
 from hub.domain import reference
 from hub.domain.role_table import TELLING, role_table
 from hub.words.kinds import OUTCOME_WORDS
+from hub.words.methods import METHODS
 from hub.words.refusals import CHINESE
 
 _SHAPES = {
@@ -77,7 +78,7 @@ def acceptance_section() -> Iterator[str]:
 
 def _method(service: descriptor_pb2.ServiceDescriptorProto, method: descriptor_pb2.MethodDescriptorProto) -> Iterator[str]:
     text = method_text(f"{PACKAGE}.{service.name}.{method.name}")
-    yield markup.heading(4, f"{service.name}.{method.name}", chinese.METHODS[method.name], method.name)
+    yield markup.heading(4, f"{service.name}.{method.name}", METHODS[method.name], method.name)
     yield markup.paragraph(text.what)
     facts = {
         "路径 path": markup.code(f"/{PACKAGE}.{service.name}/{method.name}"),
