@@ -134,7 +134,7 @@ def _beyond(connection: psycopg.Connection, province: str, batch_no: str, batch:
     if batch.sent is None:
         return 0
     row = connection.execute(
-        "SELECT count(*) FROM views.fund_row_facts WHERE province = %s AND batch_no = %s AND row_no > %s",
+        "SELECT count(*) FROM views.fund_row_facts WHERE province = %s AND batch_no = %s AND row_no > %s AND state <> ''",
         (province, batch_no, batch.sent.message.row_count),
     ).fetchone()
     assert row is not None, "a count is a row"
@@ -155,7 +155,7 @@ def _at_close(connection: psycopg.Connection, province: str, batch_no: str, batc
 def _wanted(request: protos.ListRowsRequest, batch: Batch) -> tuple[str, list[object]]:
     """Returns the condition of SQL for the rows that may be wanted, with its values."""
     is_closed = batch.closed is not None
-    conditions, values = ["true"], list[object]()
+    conditions, values = ["state <> ''"], list[object]()
     if request.state:
         state = protos.FundRowState.Name(request.state).removeprefix("FUND_ROW_STATE_")
         is_final = state == "FINAL_UNPAID"

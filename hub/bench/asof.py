@@ -8,7 +8,7 @@ import psycopg
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
 from chuanyu.exchange.v1 import references_pb2
 
-from hub.audit.known import agreements, cases, ledgers, person
+from hub.audit.known import agreements, cases, funds, ledgers, person
 from hub.audit.known.asking import Find, asked_about, known
 from hub.audit.known.counts import count_as_of
 from hub.bench.setup import median
@@ -64,6 +64,15 @@ _KINDS: Mapping[str, _Kind] = {
     "loan": _Kind(
         "SELECT DISTINCT name FROM views.library_loan WHERE name NOT LIKE 'reader %%'",
         lambda name: asked.LoanQuestion(barcode=name), ledgers.find_loans, (LOANS,),
+    ),
+    "payment": _Kind(
+        "SELECT province, batch_no, row_no FROM views.fund_row_facts",
+        lambda side, no, row: asked.FundRowQuestion(paying_province=side, batch_no=no, row_no=row),
+        funds.find_row, funds.FUND_VIEWS,
+    ),
+    "funds": _Kind(
+        "SELECT DISTINCT province, batch_no FROM views.fund_row_facts",
+        lambda province, no: asked.FundBatchQuestion(paying_province=province, batch_no=no), funds.find_batch, funds.FUND_VIEWS,
     ),
     "agreement": _Kind(
         "SELECT code FROM views.agreement_history", lambda code: asked.AgreementQuestion(agreement_code=code), agreements.find, DECIDED_BY

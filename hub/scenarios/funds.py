@@ -20,7 +20,7 @@ from hub.scenarios.scenario import Ask
 
 
 def _rows(stand: InMemory, province: str, batch_no: str) -> list[FundRow]:
-    rows: list[FundRow] = [row for row in stand.rows[FUND_ROWS.name].values() if row is not None]
+    rows: list[FundRow] = [row for row in stand.rows[FUND_ROWS.name].values() if row is not None and row.reports]
     return sorted((one for one in rows if (one.province, one.batch_no) == (province, batch_no)), key=lambda one: one.row_no)
 
 

@@ -9,7 +9,7 @@ import pytest
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
 from chuanyu.exchange.v1 import event_pb2, references_pb2
 
-from hub.audit.known import cases, ledgers, person
+from hub.audit.known import cases, funds, ledgers, person
 from hub.audit.known.asking import Find, Known, asked_about, known
 from hub.audit.outcome import Outcome, as_json, read
 from hub.audit.replay.questions import answer
@@ -32,6 +32,7 @@ from hub.projections.views.card_index import CARD_INDEX
 from hub.projections.views.cases import CASES
 from hub.projections.views.culture import LOANS
 from hub.projections.views.daily_usage import DAILY_USAGE
+from hub.projections.views.funds import FUND_BATCHES, FUND_ROWS
 from hub.projections.views.medical import FILINGS, SETTLEMENTS
 from tests.projections.test_projections import held, with_alias
 from tests.recording import (
@@ -44,6 +45,8 @@ from tests.recording import (
     elders_ride,
     enabled,
     filing,
+    fund_batch,
+    fund_row,
     key_of,
     library,
     lost,
@@ -173,14 +176,34 @@ THINGS: dict[str, tuple[list[Any], Find, Projection]] = {
     "settlement": ([asked.SettlementQuestion(settlement_id=no) for no in ("S1", "R2")], ledgers.find_settlement, SETTLEMENTS),
     "loan": ([asked.LoanQuestion(barcode="B1")], ledgers.find_loans, LOANS),
 }
+ROWS = [asked.FundRowQuestion(paying_province="50", batch_no="B1", row_no=row_no) for row_no in (1, 2)]
+FUNDS: dict[str, tuple[list[Any], Find, Projection]] = {
+    "payment": (list(ROWS), funds.find_row, FUND_ROWS),
+    "funds": ([asked.FundBatchQuestion(paying_province="50", batch_no="B1")], funds.find_batch, FUND_BATCHES),
+}
 
 
+def of_funds(chance: random.Random, _: str, at_s: int) -> event_pb2.Event:
+    """Something about one of two rows of a batch, or about the batch."""
+    what = chance.choice(("sent", "paid", "paid", "returned", "recovered", "published", "closed"))
+    if what in ("published", "closed"):
+        return fund_batch(what, at_s=at_s)
+    return fund_row(what, chance.randint(1, 2), at_s, chance.choice((10_000, 4_000)))
+
+
+@pytest.mark.parametrize(("make", "things"), [(of_things, THINGS), (of_funds, FUNDS)], ids=["things", "funds"])
 @pytest.mark.parametrize("seed", range(2))
-def test_a_thing_at_a_position_is_what_its_view_had_there(journal: Recording, views: psycopg.Connection, seed: int) -> None:
-    random_history(journal, random.Random(seed), of_things)
+def test_a_thing_at_a_position_is_what_its_view_had_there(
+    journal: Recording,
+    views: psycopg.Connection,
+    seed: int,
+    make: Make,
+    things: dict[str, tuple[list[Any], Find, Projection]],
+) -> None:
+    random_history(journal, random.Random(seed), make)
     stood: dict[tuple[str, int, int], dict[str, str]] = {}
     for position in range(1, EVENTS + 1):
-        for kind, (questions, find, view) in THINGS.items():
+        for kind, (questions, find, view) in things.items():
             advance(views, view, through=position)
             for number, question in enumerate(questions):
                 found = ask(views, at(question, position), find, (view,))
@@ -188,12 +211,12 @@ def test_a_thing_at_a_position_is_what_its_view_had_there(journal: Recording, vi
                 stood[kind, position, number] = said(found)
     wrong = {}
     for (kind, position, number), before in stood.items():
-        questions, find, view = THINGS[kind]
+        questions, find, view = things[kind]
         found = ask(views, at(questions[number], position), find, (view,))
         if said(found) != before or (found is not None and not found.is_same):
             wrong[kind, position, number] = (said(found), before)
     assert wrong == {}
-    seen = {kind: len({tuple(one.items()) for (of, *_), one in stood.items() if of == kind}) for kind in THINGS}
+    seen = {kind: len({tuple(one.items()) for (of, *_), one in stood.items() if of == kind}) for kind in things}
     assert min(seen.values()) >= 3, seen
 
 
@@ -237,7 +260,7 @@ def outcome_of(dsn: str, **question: Any) -> Outcome:
 def fold(views: psycopg.Connection) -> None:
     while advance_as_one(views, DECIDED_BY).moved:
         pass
-    for view in (CARD_INDEX, CASES, FILINGS, SETTLEMENTS, DAILY_USAGE):
+    for view in (CARD_INDEX, CASES, FILINGS, SETTLEMENTS, DAILY_USAGE, FUND_ROWS, FUND_BATCHES):
         while advance(views, view):
             pass
 

@@ -38,6 +38,8 @@ from tests.recording import (
     correcting,
     elders_ride,
     filing,
+    fund_batch,
+    fund_row,
     journey,
     key_of,
     library,
@@ -135,12 +137,14 @@ def test_each_command_prints_what_was_known_and_a_look_is_recorded_where_it_is_a
 ) -> None:
     with contextlib.closing(AggregateStore(dsn)) as store:
         load_agreements(store, NOW)
-    journal.append(registered(CARDS[0]), case_event("submitted"), filing(), settlement(), library("borrowed"), elders_ride(CARDS[0], 1))
+    journal.append(registered(CARDS[0]), case_event("submitted"), filing(), settlement(), library("borrowed"), elders_ride(CARDS[0], 1),
+        fund_row("sent"), fund_row("paid"), fund_batch("sent"))  # fmt: skip
     fold(views)
     card, month = key_of(CARDS[0]).hex(), "2025-09"
     asks = {
         "person": (card,), "concession": (card, "--city", "500103"), "case": ("51", "N1"), "filing": ("50", "F1"), "settlement": ("S1",),
         "loan": ("B1",), "agreement": ("ORD-TRANSIT/1",), "item": ("50", "TB057"), "count": ("--month", month),
+        "payment": ("50", "B1", "1"), "funds": ("50", "B1"),
     }  # fmt: skip
     for command, arguments in asks.items():
         printed = asof(dsn, tmp_path, command, *arguments, "--steps")

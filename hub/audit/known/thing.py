@@ -1,6 +1,6 @@
 """A thing of the record as it was known: its own events, a fold of them, and what that comes to, line by line."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import psycopg
@@ -10,6 +10,7 @@ from hub.audit.replay.own import Own
 from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
 from hub.projections.ledgers import Rows, fold_events
+from hub.projections.naming import refer
 from hub.projections.projection import Key, Projection, State
 from hub.projections.rows import rows_of
 from hub.projections.touched import folds_in, named_rows, read_by
@@ -68,8 +69,9 @@ class Thing(Protocol):
 class Folded:
     """Rows of some views in memory, made by the functions of the views."""
 
-    def __init__(self, *views: Projection) -> None:
-        """Nothing is folded yet."""
+    def __init__(self, *views: Projection, connection: psycopg.Connection | None = None) -> None:
+        """Nothing is folded yet; with a *connection* it is found what events name by their number."""
+        self._connection = connection
         self._rows = {view.name: Rows() for view in views}
         self._views, self._parked = views, {view.name: set[str]() for view in views}
 
@@ -77,8 +79,15 @@ class Folded:
         """Folds the next event into each view."""
         changed = {} if change is None else {event.position: change}
         for view in self._views:
-            touched, _ = named_rows(view, folds_in(*read_by(view, [event], changed)))
+            folds = folds_in(*read_by(view, [event], changed))
+            if self._connection is not None:
+                refer(self._connection, view.refers, folds)
+            touched, _ = named_rows(view, folds)
             fold_events(view, touched, self._rows[view.name], self._parked[view.name])
+
+    def sums(self, view: Projection) -> Mapping[Key, Sequence[int]]:
+        """Returns the sums of the rows of a view."""
+        return self._rows[view.name].sums
 
     def states(self, view: Projection) -> dict[Key, State | None]:
         """Returns the rows of a view, None where there is none any more."""

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
 
-from hub.audit.known import agreements, cases, counts, items, ledgers, person
+from hub.audit.known import agreements, cases, counts, funds, items, ledgers, person
 from hub.audit.known.asking import about
 from hub.audit.outcome import Outcome
 from hub.audit.replay import answers_asked, card_asked, record_asked, views_asked, what_if_asked
@@ -34,6 +34,8 @@ QUESTIONS: Mapping[str, Run] = {
     "filing": about("filing", ledgers.find_filing, (FILINGS,)),
     "settlement": about("settlement", ledgers.find_settlement, (SETTLEMENTS,)),
     "loan": about("loan", ledgers.find_loans, (LOANS,)),
+    "payment": about("payment", funds.find_row, funds.FUND_VIEWS),
+    "funds": about("funds", funds.find_batch, funds.FUND_VIEWS),
     "agreement": about("agreement", agreements.find, DECIDED_BY),
     "count": counts.run,
     "item": about("item", items.find, ()),

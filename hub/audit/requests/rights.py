@@ -26,4 +26,6 @@ def province_of(question: questions.AuditQuestion) -> str | None:
         return card.issuing_province
     if kind == "filing":
         return question.filing.insured_province
+    if kind == "payment":
+        return question.payment.paying_province
     return BOTH if kind in _OF_BOTH else None

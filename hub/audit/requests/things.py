@@ -17,6 +17,7 @@ from hub.domain.looks import Shown
 from hub.words.names import PROVINCES
 
 Typed = Mapping[str, str]
+_ROW_DIGITS = 10
 
 
 class MonthUnfit(HubError):
@@ -44,7 +45,7 @@ class Thing(NamedTuple):
     # What of a person is shown to who asks by a card.
     shown: int = Shown.SHOWN_RECORD_PERSON
     # What the fields of the message are, where they are not those that are typed.
-    read: Callable[[Typed], Typed] = dict
+    read: Callable[[Typed], Mapping[str, Any]] = dict
 
 
 def question(kind: str, typed: Typed, **further: Any) -> protos.AuditQuestion:
@@ -82,6 +83,12 @@ def _days(typed: Typed) -> Typed:
     cell = dict(typed)
     cell["day"], cell["until"] = days_of(cell.pop("month", ""), cell.get("day", ""), cell.get("until", ""))
     return cell
+
+
+def _numbered(typed: Typed) -> Mapping[str, Any]:
+    """Returns what is typed with the row as a number; what is none is row 0, which the question refuses."""
+    row_no = typed.get("row_no", "")
+    return {**typed, "row_no": int(row_no) if row_no.isdecimal() and len(row_no) <= _ROW_DIGITS else 0}
 
 
 def name_of(kind: str, asked: Any) -> Text:
@@ -188,6 +195,28 @@ THINGS: Mapping[str, Thing] = {
             Field("institution_code", Text("医药机构编码", "The institution's code"), "H51010000001", "--institution", is_required=False),
         ),
         Text("结算 {settlement_id} 及其退费", "Settlement {settlement_id} with its refunds"),
+    ),
+    "payment": Thing(
+        Text("当时知道某笔发放什么", "What did the hub know of a row of a fund batch?"),
+        Text(
+            "每次送出与银行的答复，到分，按当时已入账的。",
+            "Each time it was sent and what the bank answered, to the fen, by what was recorded then.",
+        ),
+        (
+            _side("paying_province", "发放方", "Paying side"),
+            Field("batch_no", Text("批次号", "Number of the batch"), "CQ202603-0007"),
+            Field("row_no", Text("行号", "Row"), "1"),
+        ),
+        Text("{paying_province}发放批次 {batch_no} 第 {row_no} 行", "Row {row_no} of batch {batch_no} of {paying_province}"),
+        read=_numbered,
+    ),
+    "funds": Thing(
+        Text("当时知道某发放批次什么", "What did the hub know of a fund batch?"),
+        Text(
+            "到哪一步、各轮金额到分，按当时已入账的。", "How far it was and what each round came to, to the fen, by what was recorded then."
+        ),
+        (_side("paying_province", "发放方", "Paying side"), Field("batch_no", Text("批次号", "Number of the batch"), "CQ202603-0007")),
+        Text("{paying_province}发放批次 {batch_no}", "Batch {batch_no} of {paying_province}"),
     ),
     "loan": Thing(
         Text("当时知道某册图书什么", "What did the hub know of an item of a library?"),

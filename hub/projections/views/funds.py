@@ -22,11 +22,16 @@ from hub.projections.views.reports import reports_view
 
 ROW_KINDS = frozenset(ROW_ORDER)
 _KINDS = tuple(ROW_ORDER)
+# The state of a row of which no report is in force any more.
+NOT_IN_FORCE = ""
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class FundRow(NamedTuple):
-    """A row: which one it is, who is paid, and the reports in the order of their positions."""
+    """A row: which one it is, who is paid, and the reports in the order of their positions.
+
+    *gone* are the positions of reports that are not in force: a row as it was known earlier has them.
+    """
 
     province: str
     batch_no: str
@@ -34,6 +39,7 @@ class FundRow(NamedTuple):
     card: bytes
     holder: bytes
     reports: tuple[Said, ...]
+    gone: tuple[int, ...] = ()
 
 
 def batch_name(province: str, batch_no: str) -> str:
@@ -41,11 +47,16 @@ def batch_name(province: str, batch_no: str) -> str:
     return f"{province}/{batch_no}"
 
 
+def row_key(province: str, batch_no: str, row_no: int) -> Key:
+    """Returns the key of a row."""
+    return (key_digest((province, batch_no, row_no)),)
+
+
 def _key(recorded: Recorded) -> Key | None:
     if recorded.kind not in ROW_KINDS:
         return None
     message = getattr(recorded.event, recorded.kind)
-    return (key_digest((recorded.event.service_region[:2], message.batch_no, message.row_no)),)
+    return row_key(recorded.event.service_region[:2], message.batch_no, message.row_no)
 
 
 def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
@@ -85,16 +96,16 @@ def evolve(key: Key, row: FundRow | None, recorded: Recorded, corrected: Recorde
         message = getattr(event, recorded.kind)
         row = FundRow(event.service_region[:2], message.batch_no, message.row_no, b"", b"", ())
     reports = tuple(sorted(kept(row.reports, recorded, corrected, _kept, is_own=is_own), key=lambda one: one.position))
-    if not reports:
-        return None
+    positions = {one.position for one in reports}
+    events = {one.position for one in row.reports} | {*row.gone} | ({recorded.position} if is_own else set())
     card, holder = row.card, row.holder
-    if any(one.position == recorded.position for one in reports):
+    if recorded.position in positions:
         # Who was to be paid is said by the row that was sent; the bank's answer says it only where nobody else did.
         named_card, named_holder = card_key(event), event.holder.key
         is_said = recorded.kind == SENT
         card = (named_card or card) if is_said else (card or named_card)
         holder = (named_holder or holder) if is_said else (holder or named_holder)
-    return row._replace(card=card, holder=holder, reports=reports)
+    return row._replace(card=card, holder=holder, reports=reports, gone=tuple(sorted(events - positions)))
 
 
 def _kept(recorded: Recorded, _: Said | None) -> Said:
@@ -109,19 +120,19 @@ def _folded(reports: tuple[Said, ...]) -> RowFold:
 def decode(row: Row) -> FundRow:
     """Reads a row; the columns that follow from the reports are not read."""
     province, batch_no, row_no, card, holder, _, _, _, _, reports = row
-    return FundRow(province, batch_no, row_no, bytes(card), bytes(holder), _unpacked(reports))
+    return FundRow(province, batch_no, row_no, bytes(card), bytes(holder), *_unpacked(reports))
 
 
 def encode(row: FundRow) -> Row:
     """Writes a row."""
     folded = _folded(row.reports)
     codes = " ".join(sorted({one.code for one in folded.findings}))
-    last_us = max(one.occurred_us for one in row.reports)
-    return *row[:5], folded.state, folded.reason, codes, last_us, _packed(row)
+    last_us = max((one.occurred_us for one in row.reports), default=0)
+    return *row[:5], folded.state if row.reports else NOT_IN_FORCE, folded.reason, codes, last_us, _packed(row)
 
 
 def _packed(row: FundRow) -> str:
-    return _encode([_fields(one) for one in row.reports])
+    return _encode([[_fields(one) for one in row.reports], row.gone])
 
 
 def _fields(one: Said) -> list[object]:
@@ -131,19 +142,26 @@ def _fields(one: Said) -> list[object]:
     return found
 
 
-def _unpacked(text: str) -> tuple[Said, ...]:
-    return tuple(Said(_KINDS[kind], *rest) for kind, *rest in json.loads(text))
+def _unpacked(text: str) -> tuple[tuple[Said, ...], tuple[int, ...]]:
+    reports, gone = json.loads(text)
+    return tuple(Said(_KINDS[kind], *rest) for kind, *rest in reports), tuple(gone)
 
 
 def reports_in(text: str) -> tuple[Said, ...]:
     """Reads the reports of a row from its column."""
-    return _unpacked(text)
+    return _unpacked(text)[0]
+
+
+def positions_in(text: str) -> list[int]:
+    """Reads from its column where everything is that was ever reported of a row."""
+    reports, gone = _unpacked(text)
+    return [*(one.position for one in reports), *gone]
 
 
 def _moved(_: Recorded, before: FundRow | None, after: FundRow | None) -> Iterable[Signed]:
     """Says by how much a change of a row moves the sums of its batch."""
     for row, sign in ((before, -1), (after, 1)):
-        if row is not None:
+        if row is not None and row.reports:
             for cell, (rows, fen) in cells_of(_folded(row.reports)).items():
                 yield (row.province, row.batch_no, *cell), (sign * rows, sign * fen)
 
