@@ -3,6 +3,7 @@
 import signal
 import time
 from contextlib import suppress
+from os.path import samestat
 from pathlib import Path
 
 import psutil
@@ -30,12 +31,14 @@ def ping(conninfo: str) -> Ping:
 
 def processes_of(cluster: Path) -> list[psutil.Process]:
     """Returns the server processes that live on a cluster."""
-    found = []
-    for pid in psutil.pids():
-        with suppress(OSError, psutil.Error):
-            # Where it is comes first: of all that runs on a machine, next to nothing is here.
-            if cluster.samefile(f"/proc/{pid}/cwd") and (process := psutil.Process(pid)).name() == "postgres":
-                found.append(process)
+    found: list[psutil.Process] = []
+    with suppress(OSError):
+        here = cluster.stat()
+        for pid in psutil.pids():
+            with suppress(OSError, psutil.Error):
+                # Where it is comes first: of all that runs on a machine, next to nothing is here.
+                if samestat(here, Path(f"/proc/{pid}/cwd").stat()) and (process := psutil.Process(pid)).name() == "postgres":
+                    found.append(process)
     return found
 
 

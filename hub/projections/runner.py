@@ -153,6 +153,7 @@ def catch_up(connection: psycopg.Connection) -> None:
     others = [view for view in PROJECTIONS if view not in FOLDED_FIRST]
     while advance_side_by_side(connection, others):
         pass
-    for view in others:
+    # What another process has of them meanwhile is waited for.
+    for view in others if look(connection, others).is_behind else ():
         while advance(connection, view):
             pass
