@@ -5,7 +5,6 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
-import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, control_pb2, event_pb2, references_pb2
 from chuanyu.exchange.v1 import usage_government_pb2 as government
 from chuanyu.exchange.v1 import usage_transit_pb2 as transit
@@ -28,17 +27,17 @@ class Recording:
     """The four feeds of the provinces in a database of a test; each append goes on where its feed ends."""
 
     def __init__(self, dsn: str) -> None:
-        with psycopg.connect(dsn) as connection:
-            connection.cursor().executemany(
-                """INSERT INTO journal.stream (name, owner, is_feed, next_sequence) VALUES (%s, %s, true, 1)
-                   ON CONFLICT (name) DO NOTHING""",
-                list(OWNERS.items()),
-            )
-            rows = connection.execute("SELECT name, stream_id, next_sequence FROM journal.stream").fetchall()
-        self.streams = {name: stream_id for name, stream_id, _ in rows}
-        self._next = {name: following for name, _, following in rows if name in OWNERS}
         self.dsn = dsn
         self._connection = pq.PGconn.connect(dsn.encode())
+        feeds = ", ".join(f"('{name}', '{owner}', true, 1)" for name, owner in OWNERS.items())
+        run(
+            self._connection,
+            f"INSERT INTO journal.stream (name, owner, is_feed, next_sequence) VALUES {feeds} ON CONFLICT DO NOTHING".encode(),
+        )
+        found = run(self._connection, b"SELECT name, stream_id, next_sequence FROM journal.stream")
+        rows = [[(found.get_value(row, column) or b"").decode() for column in range(3)] for row in range(found.ntuples)]
+        self.streams = {name: int(stream_id) for name, stream_id, _ in rows}
+        self._next = {name: int(following) for name, _, following in rows if name in OWNERS}
         run(self._connection, SESSION.encode())
 
     def append(self, *events: event_pb2.Event, feed: str = "cq.usage") -> list[int]:

@@ -200,7 +200,7 @@ LINES_OF_FOUR = st.tuples(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(LINES_OF_FOUR, min_size=2, max_size=4), st.integers(1, 3))
 def test_any_sendings_of_a_file_come_to_the_last_of_them(sendings: list[tuple[list[int], list[str], list[bool]]], count: int) -> None:
     with TemporaryDirectory() as directory:

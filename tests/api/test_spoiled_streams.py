@@ -74,7 +74,10 @@ def refusals(answer: Any) -> Iterator[Refusal]:
         yield refused_in_stream(answer.refused)
 
 
-@pytest.mark.parametrize("seed", range(3))
+SEEDS = (0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_spoiled_batches_are_recorded_or_refused_by_name(shared_hub: RunningHub, chongqing: Province, seed: int) -> None:
     dice, feed = random.Random(seed), add_feed(shared_hub, CHONGQING, f"cq.spoiled-{seed}")
     acknowledged: dict[int, int] = {}
@@ -100,7 +103,7 @@ def test_spoiled_batches_are_recorded_or_refused_by_name(shared_hub: RunningHub,
     assert "REQUEST_MALFORMED" in seen and len(seen) > 1
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_spoiled_questions_are_answered_or_refused_by_name(chongqing: Province, seed: int) -> None:
     dice = random.Random(seed)
     seen: set[str] = set()

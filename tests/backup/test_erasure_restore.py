@@ -22,6 +22,8 @@ from tests.databases import fresh_database
 from tests.hub_process import CHONGQING, RunningHub, running_hub
 from tests.messages import registered
 
+pytestmark = pytest.mark.usefixtures("few_views")
+
 FORGOTTEN, KEPT = "E00000101", "E00000102"
 _numbers = itertools.count(1)
 

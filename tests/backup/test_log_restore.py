@@ -25,6 +25,8 @@ from tests.recording import Recording, journey
 from tests.tlog.sealing import NAME, leaves_of, plant, seal, settings
 from tests.tlog.witness_pages import Witness
 
+pytestmark = pytest.mark.usefixtures("few_views")
+
 FIRST, SECOND = f"{NAME}/1", f"{NAME}/2"
 
 

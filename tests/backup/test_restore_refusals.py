@@ -38,6 +38,8 @@ from hub.trust.keyring import KeyMismatch, open_keyring, verify_fingerprint
 from tests.databases import fresh_database
 from tests.recording import Recording, correcting, journey, registered
 
+pytestmark = pytest.mark.usefixtures("few_views")
+
 FIRST_MIGRATIONS = ("0001_journal.sql", "0002_vault.sql", "0003_hotlist.sql", "0004_rule_version.sql")
 KEY = b"k" * 32
 _numbers = itertools.count(1)

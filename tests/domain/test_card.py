@@ -379,7 +379,7 @@ def test_a_reversal_leaves_what_was_before(facts: list, fact) -> None:  # type: 
     assert without_fact(with_fact(facts, late), 99) == facts
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(any_history(), st.integers(0, 600))
 def test_no_contradiction_ever_makes_a_card_usable(facts: list, hour: int) -> None:  # type: ignore[type-arg]
     for position in stands(facts, hour).contradictions:

@@ -93,5 +93,5 @@ def test_a_shape_that_passed_does_not_let_an_identifier_pass() -> None:
 
 def test_the_traffic_of_both_provinces_has_no_text_that_is_taken_for_one() -> None:
     at = datetime(2026, 3, 2, 13, 30, tzinfo=UTC)
-    texts = [event for _, event in events(1, 8_000, at) if any(identifiers_in_texts(event))]
+    texts = [event for _, event in events(1, 3_000, at) if any(identifiers_in_texts(event))]
     assert texts == []

@@ -188,7 +188,7 @@ def test_an_instant_is_what_protobuf_reads(nanos: int, experienced: Intake) -> N
 def test_of_both_provinces_traffic_the_short_way_takes_most_and_stores_the_same(tmp_path: Path) -> None:
     keyring = open_keyring(tmp_path)
     traffic: dict[str, list[bytes]] = {"50": [], "51": []}
-    for feed, event in events(7, 3_000):
+    for feed, event in events(7, 1_000):
         traffic["50" if feed.startswith("cq.") else "51"].append(event.SerializeToString(deterministic=True))
     intake, taken = Intake(keyring), 0
     for province, sent in traffic.items():
@@ -201,4 +201,4 @@ def test_of_both_provinces_traffic_the_short_way_takes_most_and_stores_the_same(
             assert again.quarantined == first.quarantined
         taken += sum(intake._short_way.take(one, context) is not None for one in sent)
     # Registrations, losses, corrections and what has an identifier of its own go the long way.
-    assert taken > 2_000
+    assert taken > 650

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import itertools
+import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
@@ -190,26 +191,32 @@ async def append_with_four_writers(dsn: str) -> list[int]:
     return feeds
 
 
-def test_positions_of_several_writers_are_1_2_3_without_hole(dsn: str) -> None:
-    asyncio.run(append_with_four_writers(dsn))
-    found = [position for position, *_ in recorded(dsn)]
+@pytest.fixture(scope="module")
+def of_four(server_dsn: str) -> Iterator[tuple[str, list[int]]]:
+    """What four writers recorded at once: a database, and the feeds."""
+    with fresh_database(server_dsn, f"hub_writers_{os.getpid()}") as dsn:
+        yield dsn, asyncio.run(append_with_four_writers(dsn))
+
+
+def test_positions_of_several_writers_are_1_2_3_without_hole(of_four: tuple[str, list[int]]) -> None:
+    found = [position for position, *_ in recorded(of_four[0])]
     assert found == list(range(1, len(found) + 1))
 
 
-def test_the_head_stands_at_the_last_position(dsn: str) -> None:
-    asyncio.run(append_with_four_writers(dsn))
+def test_the_head_stands_at_the_last_position(of_four: tuple[str, list[int]]) -> None:
+    dsn, _ = of_four
     assert query(dsn, "SELECT position FROM journal.head") == query(dsn, "SELECT max(position) FROM journal.event")
 
 
-def test_each_feed_of_several_writers_is_in_its_own_order(dsn: str) -> None:
-    feeds = asyncio.run(append_with_four_writers(dsn))
+def test_each_feed_of_several_writers_is_in_its_own_order(of_four: tuple[str, list[int]]) -> None:
+    dsn, feeds = of_four
     for feed in feeds:
         own = [(sequence, text) for _, stream, sequence, text in recorded(dsn) if stream == feed]
         assert own == [(number, f"{feed}/{number}") for number in range(1, len(own) + 1)]
 
 
-def test_recorded_at_of_several_writers_never_goes_back_along_positions(dsn: str) -> None:
-    asyncio.run(append_with_four_writers(dsn))
+def test_recorded_at_of_several_writers_never_goes_back_along_positions(of_four: tuple[str, list[int]]) -> None:
+    dsn, _ = of_four
     backwards = """
         SELECT position FROM (SELECT position, recorded_at, lag(recorded_at) OVER (ORDER BY position) AS before FROM journal.event) e
         WHERE recorded_at < before"""

@@ -24,6 +24,7 @@ from hub.projections.rebuild import rebuild
 from hub.projections.together import advance_as_one
 from hub.projections.views.card_alias import CARD_ALIAS
 from hub.projections.views.daily_usage import DAILY_USAGE
+from tests.beside import others_beside
 from tests.databases import fresh_database
 from tests.recording import AT_S, Recording, journey, key_of, lost, name_card, registered
 
@@ -95,19 +96,6 @@ def within(seconds: float, holds: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.01)
     return True
-
-
-@contextlib.contextmanager
-def others_beside(dsn: str) -> Iterator[None]:
-    """Has the other views folded by a thread: what their own process does is in test_other_views."""
-    stop = threading.Event()
-    following = threading.Thread(target=runner.follow, args=(dsn, stop))
-    following.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        following.join()
 
 
 async def read_while(dsn: str, goes_on: Callable[[], bool]) -> list[tuple[int, list[int]]]:

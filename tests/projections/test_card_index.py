@@ -1,7 +1,10 @@
 """The card index: every reference of an event is in it, its roots are the same however they are made, and old ones stay provable."""
 
+import contextlib
+import os
 import random
 import time
+from collections.abc import Iterator
 from hashlib import sha256
 
 import psycopg
@@ -29,6 +32,7 @@ from hub.tlog.card_index import (
     record_of,
     root_by,
 )
+from tests.databases import fresh_database
 from tests.projections.test_projections import record_a_history
 from tests.recording import Recording, journey, key_of, lost, registered
 
@@ -147,11 +151,34 @@ def test_buckets_that_changed_give_the_root_that_all_of_them_give() -> None:
     assert again.root == whole(records)[0].root != roots.root
 
 
+@pytest.fixture(scope="module")
+def told(server_dsn: str) -> Iterator[str]:
+    """The name of a database with a history of everything, which every view has folded."""
+    name = f"hub_index_{os.getpid()}"
+    with fresh_database(server_dsn, name) as dsn:
+        with contextlib.closing(Recording(dsn)) as journal, runner.connect(dsn) as views:
+            record_a_history(dsn, journal)
+            runner.catch_up(views)
+        yield name
+
+
 @pytest.fixture
-def history(dsn: str, journal: Recording) -> str:
-    """A database with a history of everything."""
-    record_a_history(dsn, journal)
-    return dsn
+def history(server_dsn: str, told: str) -> Iterator[str]:
+    """A database with the history."""
+    with fresh_database(server_dsn, f"{told}_copy", told) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def journal(history: str) -> Iterator[Recording]:
+    with contextlib.closing(Recording(history)) as recording:
+        yield recording
+
+
+@pytest.fixture
+def views(history: str) -> Iterator[psycopg.Connection]:
+    with runner.connect(history) as connection:
+        yield connection
 
 
 def now_us() -> int:
@@ -173,13 +200,12 @@ def test_a_row_has_the_chain_over_the_leaves_of_its_events(history: str, journal
     assert entry_of(views, "person", key_of("C00000001")) is None
 
 
-def test_nothing_is_published_of_a_view_that_has_folded_nothing(dsn: str, views: psycopg.Connection) -> None:
-    with pytest.raises(NothingToIndex):
+def test_nothing_is_published_of_a_view_that_has_folded_nothing(dsn: str) -> None:
+    with runner.connect(dsn) as views, pytest.raises(NothingToIndex):
         publish(dsn, views, now_us())
 
 
 def test_a_root_made_of_what_changed_is_the_root_of_all_rows(history: str, journal: Recording, views: psycopg.Connection) -> None:
-    runner.catch_up(views)
     first = publish(history, views, now_us())
     assert first.root == root_of_rows(views)
     assert publish(history, views, now_us()) == first._replace(touched=0)
@@ -207,7 +233,6 @@ def root_of_rows(views: psycopg.Connection) -> bytes:
 def test_where_many_buckets_changed_all_rows_are_read_and_the_root_is_the_same(
     history: str, journal: Recording, views: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runner.catch_up(views)
     first = publish(history, views, now_us())
     views.execute("ANALYZE views.card_index")
     monkeypatch.setattr(card_epochs, "_MOST_BUCKETS", 1)
@@ -219,7 +244,6 @@ def test_where_many_buckets_changed_all_rows_are_read_and_the_root_is_the_same(
 
 
 def test_an_old_epoch_stays_provable_while_cards_go_on(history: str, journal: Recording, views: psycopg.Connection) -> None:
-    runner.catch_up(views)
     first = publish(history, views, now_us())
     before = {card: prove(views, first, "card", key_of(card)) for card in ("A00000001", "E00000001")}
     journal.append(*(journey(card) for card in ("A00000001", "E00000001", "A00000002")))
@@ -230,7 +254,6 @@ def test_an_old_epoch_stays_provable_while_cards_go_on(history: str, journal: Re
 
 
 def test_an_index_that_was_changed_is_not_proved(history: str, views: psycopg.Connection) -> None:
-    runner.catch_up(views)
     epoch = publish(history, views, now_us())
     views.execute(
         "UPDATE views.card_index SET count = count + 1, positions = positions || positions WHERE id = %s",

@@ -240,7 +240,7 @@ def folded(events: list[event_pb2.Event]) -> set[tuple[int, str, str]]:
     return {(one.occurred_us, one.kind, one.code) for one in found_of(card.findings)} if card is not None else set()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(any_history(10), st.integers(0, 600), st.integers(0, 8), st.booleans())
 def test_no_use_is_a_finding_before_what_may_make_it_one(facts: list[Fact], hour: int, medium: int, is_payment: bool) -> None:
     use = Use(at(hour), 1_000, medium, is_payment)

@@ -19,7 +19,7 @@ from hub.domain.card import standing
 from hub.domain.loss import Loss, Report
 from hub.journal.reader import Recorded, head_position
 from hub.journal.recorder import AggregateStore
-from hub.projections import PROJECTIONS, other_views, runner
+from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import Key, Projection, Row, advance, create_views, positions
 from hub.projections.rebuild import ParkedEventsPreventSwitch, RebuildUnderWay, RebuiltViewDiffers, digest, rebuild
 from hub.projections.views.agreements import AGREEMENTS, read_agreements
@@ -32,6 +32,7 @@ from hub.projections.views.daily_usage import DAILY_USAGE, MOST_REPEATS
 from hub.projections.views.decision_tally import DECISION_TALLY, Window, outcomes, reasons
 from hub.projections.views.feed_progress import FEED_PROGRESS
 from hub.projections.views.holder_cards import HOLDER_CARDS
+from tests.beside import others_beside
 from tests.recording import (
     AT_S,
     SICHUAN,
@@ -777,7 +778,7 @@ def test_views_equal_their_rebuild_while_a_runner_folds_and_a_province_writes(
     dsn: str, journal: Recording, views: psycopg.Connection
 ) -> None:
     stop = threading.Event()
-    live = threading.Thread(target=runner.run, args=(dsn, stop, other_views.folding))
+    live = threading.Thread(target=runner.run, args=(dsn, stop, others_beside))
     live.start()
     try:
         for number in range(30):
@@ -849,7 +850,7 @@ def test_a_switched_view_may_be_read_by_the_edges(journal: Recording, views: psy
 def running(dsn: str, views: psycopg.Connection) -> Iterator[threading.Thread]:
     """The runner in a thread."""
     stop = threading.Event()
-    thread = threading.Thread(target=runner.run, args=(dsn, stop, other_views.folding))
+    thread = threading.Thread(target=runner.run, args=(dsn, stop, others_beside))
     thread.start()
     yield thread
     stop.set()
@@ -857,7 +858,7 @@ def running(dsn: str, views: psycopg.Connection) -> Iterator[threading.Thread]:
 
 
 def until_folded(views: psycopg.Connection, *chosen: Projection) -> None:
-    deadline_s = time.monotonic() + 10
+    deadline_s = time.monotonic() + 60
     while time.monotonic() < deadline_s:
         if set(positions(views, chosen).values()) == {head_position(views)}:
             return

@@ -59,7 +59,7 @@ def spoiled(draw: st.DrawFn, data: bytes) -> bytes:
 
 @pytest.mark.parametrize("name", FORMATS)
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_what_is_taken_is_written_again_to_the_same_bytes(name: str, data: st.DataObject) -> None:
     good, again = FORMATS[name]
     assert again(good) == good
@@ -72,7 +72,7 @@ def test_what_is_taken_is_written_again_to_the_same_bytes(name: str, data: st.Da
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_spoiled_policy_is_refused_or_names_only_what_it_defines(data: st.DataObject) -> None:
     try:
         read = policy.parse(data.draw(spoiled(POLICY)))
@@ -84,7 +84,7 @@ def test_a_spoiled_policy_is_refused_or_names_only_what_it_defines(data: st.Data
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_spoiled_evidence_is_refused_or_is_two_notes(data: st.DataObject) -> None:
     signed = note.parse(PUBLISHED["note"].encode())
     good = evidence.Evidence(evidence.Kind.FORK, own_vectors.ORIGIN, own_vectors.NOW_S, (signed, signed), tuple(KEYS[:3])).format()
