@@ -32,6 +32,7 @@ from tests.disks import fill, free, small_disk
 from tests.forked import children_called
 from tests.projections.test_projections import held, with_alias
 from tests.recording import AT_S, Recording, correcting, decided, enabled, key_of, lost, registered, reversing
+from tests.seeds import seeds
 
 CARD, OTHER = "A00000001", "A00000002"
 FEED = "cq.card-center"
@@ -68,7 +69,7 @@ def random_history(journal: Recording, chance: random.Random, events: int) -> No
         journal.append(event, feed=FEED)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@seeds(6)
 def test_what_was_known_at_a_position_is_what_an_edge_read_there(journal: Recording, views: psycopg.Connection, seed: int) -> None:
     random_history(journal, random.Random(seed), 36)
     read = {}

@@ -55,6 +55,7 @@ from tests.recording import (
     reversing,
     settlement,
 )
+from tests.seeds import seeds
 
 CARDS = ("A00000001", "A00000002", "A00000003")
 EVENTS, DAY_S = 30, 86_400
@@ -128,7 +129,7 @@ def people(of_city: bool) -> list[Any]:
 
 
 @pytest.mark.parametrize("of_city", [False, True])
-@pytest.mark.parametrize("seed", range(2))
+@seeds(2)
 def test_a_person_at_a_position_is_who_the_views_had_there(journal: Recording, views: psycopg.Connection, seed: int, of_city: bool) -> None:
     random_history(journal, random.Random(seed), of_persons)
     find, stood = (person.find_units if of_city else person.find), {}
@@ -192,7 +193,7 @@ def of_funds(chance: random.Random, _: str, at_s: int) -> event_pb2.Event:
 
 
 @pytest.mark.parametrize(("make", "things"), [(of_things, THINGS), (of_funds, FUNDS)], ids=["things", "funds"])
-@pytest.mark.parametrize("seed", range(2))
+@seeds(2)
 def test_a_thing_at_a_position_is_what_its_view_had_there(
     journal: Recording,
     views: psycopg.Connection,

@@ -13,6 +13,7 @@ from hub.journal.recorder import AggregateStore
 from hub.reconciliation.comparing import COMPARED, between_the_sides, compare
 from tests.reconciliation.acting import DAY, NAMES, Acting, at, check_explained, fold, read
 from tests.recording import Recording, register_owners
+from tests.seeds import seeds
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_a_file_says_what_it_shows_in_both_languages_and_whence() -> None:
     assert all(read(name)["source"] for name in NAMES)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@seeds(4)
 def test_breaks_explain_the_whole_difference_whatever_comes_late_twice_corrected_or_reversed(acting: Acting, seed: int) -> None:
     dice, versions = random.Random(seed), {"50": 0, "51": 0}
     for number in range(40):

@@ -38,6 +38,7 @@ from hub.settlement.issuing import ends_at, stated_again
 from hub.stage import Stage
 from hub.words.settlement import DISPUTES
 from tests.recording import AT_S, Recording, correcting, journey, register_owners, reversing, settlement
+from tests.seeds import seeds
 
 CHONGQING, SICHUAN = of_operator("50", "li.lei"), of_operator("51", "han.mei")
 DAY = date(2025, 9, 1)
@@ -191,7 +192,7 @@ def test_what_one_side_pays_the_other_receives(changed: dict[UsageCell, tuple[in
         assert all(one.issuer_province != one.service_region[:2] for one in lines)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@seeds(4)
 def test_statements_together_are_all_facts_and_none_twice(
     desk: SettlementDesk, journal: Recording, views: psycopg.Connection, seed: int
 ) -> None:
