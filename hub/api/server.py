@@ -38,6 +38,7 @@ from hub.api.feeds.receipts import Receipts
 from hub.api.feeds.service import FeedService
 from hub.api.funds.service import FundService
 from hub.api.hotlists.service import HotlistService
+from hub.api.indicators.service import IndicatorService
 from hub.api.joint_services.case_service import CaseService
 from hub.api.joint_services.service import ServiceItemService
 from hub.api.medical.service import MedicalService
@@ -93,9 +94,9 @@ class ServerSettings:
     data_dir: Path = Path("data")
 
 
-def _of_money(dsn: str) -> tuple[SettlementService, ReconciliationService]:
-    """Returns the services about money between the provinces."""
-    return SettlementService(dsn), ReconciliationService(dsn)
+def _of_both_sides(dsn: str) -> tuple[SettlementService, ReconciliationService, IndicatorService]:
+    """Returns the services about money between the provinces, and about what their joint meeting asks for."""
+    return SettlementService(dsn), ReconciliationService(dsn), IndicatorService(dsn)
 
 
 class HubServer:
@@ -167,7 +168,7 @@ class HubServer:
         asked = (
             ServiceItemService(dsn, card_reader, intake.identifiers, tables, looks),
             *(kind(dsn, intake.identifiers, tables, looks) for kind in (MedicalService, CultureService, TransitService)),
-            *_of_money(dsn),
+            *_of_both_sides(dsn),
             FundService(dsn, checks, intake.identifiers, tables),
         )
         for one in (hotlists, cards, *asked):

@@ -52,18 +52,18 @@ class IndicatorDesk:
 
     def __init__(self, connection: psycopg.Connection, store: AggregateStore) -> None:
         """*connection* reads the journal and the counts."""
-        self._connection, self._store = connection, store
+        self.connection, self._store = connection, store
 
     def freeze(self, question: Question, by: Officer, at: datetime) -> FrozenReport:
         """Freezes a report, beside the one before it; raises as `ask`, IndicatorNotRecorded, ReportChanged and RequestInvalid."""
-        known = Known(self._connection, question.position)
+        known = Known(self.connection, question.position)
         answer = ask(known, question)
         if answer.definition.missing is not None:
             raise IndicatorNotRecorded(indicator=answer.definition.id)
         before = self._before(answer)
         if before is not None:
-            answer = ask(known, question, given_out(self._connection, before))
-        frozen = _frozen(self._connection, answer, before, by)
+            answer = ask(known, question, given_out(self.connection, before))
+        frozen = _frozen(self.connection, answer, before, by)
         refuse_invalid(frozen)
         refuse_identifiers(frozen, "person")
         made = FrozenReport.begin(report.KIND, frozen, FrozenReport.create_id(frozen.report_code), at)
@@ -76,7 +76,7 @@ class IndicatorDesk:
     def _before(self, answer: Answer) -> FrozenReport | None:
         """Returns the newest report of the same indicator, breakdown and definition."""
         asked, said = answer.question, answer.definition
-        same = (one for one in report.listed(self._connection, said.id) if one.frozen.by == asked.by)
+        same = (one for one in report.listed(self.connection, said.id) if one.frozen.by == asked.by)
         return next((one for one in same if one.frozen.definition_digest == said.digest), None)
 
 

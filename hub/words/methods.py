@@ -1,6 +1,10 @@
 """What the methods of the services are called in Chinese; in English they have their own names."""
 
 METHODS = {
+    "ListIndicators": "列出各指标的定义",
+    "GetIndicator": "查询一个指标：截至某日、按某时刻所知",
+    "FreezeReport": "固定一份指标报告",
+    "CompareReports": "把一份报告与现在所知相比",
     "GetFeed": "查询数据流的进度",
     "AppendEvents": "报送一批事件",
     "ValidateEvents": "试验一批事件，不入账",

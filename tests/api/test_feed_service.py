@@ -34,6 +34,7 @@ from hub.domain import audit_errors, errors, reconciliation_errors, reference, s
 from hub.domain.archiving import SequenceArchived
 from hub.domain.participant import Participant
 from hub.domain.quota import Quota
+from hub.indicators import errors as indicator_errors
 from hub.intake.batch import Intake
 from hub.intake.batches import Received
 from hub.intake.digests import Digests
@@ -402,8 +403,12 @@ def test_every_error_of_the_tree_that_reaches_a_caller_is_in_the_table() -> None
     # What only the process that runs audits meets, and only who has statements issued.
     own = {errors.HubError, audit_errors.AuditNotApproved, audit_errors.AuditNotRunning}
     own |= {settlement_errors.WindowAlreadyStated, settlement_errors.WindowBefore, settlement_errors.WindowNotEnded}
-    own |= {reconciliation_errors.TotalsFileUnfit}
-    known = [error for module in (errors, audit_errors, reconciliation_errors, settlement_errors) for error in vars(module).values()]
+    own |= {reconciliation_errors.TotalsFileUnfit, indicator_errors.DefinitionInvalid}
+    known = [
+        error
+        for module in (errors, audit_errors, indicator_errors, reconciliation_errors, settlement_errors)
+        for error in vars(module).values()
+    ]
     known += [SequenceArchived]
     assert {error for error in known if isinstance(error, type)} - own == set(CODES)
 

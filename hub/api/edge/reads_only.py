@@ -10,6 +10,7 @@ from chuanyu.exchange.v1 import (
     culture_service_pb2,
     feed_service_pb2,
     fund_service_pb2,
+    indicator_service_pb2,
     medical_service_pb2,
     reconciliation_service_pb2,
     service_item_service_pb2,
@@ -33,6 +34,7 @@ RECORDING = (
     transit_service_pb2.DESCRIPTOR.services_by_name["TransitService"],
     audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],
     reconciliation_service_pb2.DESCRIPTOR.services_by_name["ReconciliationService"],
+    indicator_service_pb2.DESCRIPTOR.services_by_name["IndicatorService"],
     fund_service_pb2.DESCRIPTOR.services_by_name["FundService"],
     settlement_service_pb2.DESCRIPTOR.services_by_name["SettlementService"],
 )

@@ -7,6 +7,7 @@ from hub.domain import audit_errors, errors, reconciliation_errors, settlement_e
 from hub.domain.archiving import SequenceArchived
 from hub.domain.errors import NothingSealed, NotSealedYet, SizeUnknown
 from hub.domain.quarantine import meaning_of
+from hub.indicators import errors as indicator_errors
 
 DOMAIN = "chuanyu.exchange"
 RETRY_AFTER_S = 0.2
@@ -103,6 +104,14 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     reconciliation_errors.BreakReasonUnknown: (code_pb2.INVALID_ARGUMENT, "BREAK_REASON"),
     reconciliation_errors.BreakOfOtherSide: (code_pb2.PERMISSION_DENIED, "NOT_PERMITTED"),
     reconciliation_errors.BreakChanged: (code_pb2.ABORTED, "BREAK_CHANGED"),
+    indicator_errors.IndicatorUnknown: (code_pb2.NOT_FOUND, "INDICATOR_UNKNOWN"),
+    indicator_errors.IndicatorBreakdownUnknown: (code_pb2.INVALID_ARGUMENT, "INDICATOR_BREAKDOWN"),
+    indicator_errors.IndicatorOutOfRange: (code_pb2.OUT_OF_RANGE, "INDICATOR_OUT_OF_RANGE"),
+    indicator_errors.PopulationUnknown: (code_pb2.INVALID_ARGUMENT, "POPULATION_UNKNOWN"),
+    indicator_errors.ReportUnknown: (code_pb2.NOT_FOUND, "REPORT_UNKNOWN"),
+    indicator_errors.ReportDefinitionChanged: (code_pb2.FAILED_PRECONDITION, "REPORT_DEFINITION_CHANGED"),
+    indicator_errors.ReportChanged: (code_pb2.ABORTED, "REPORT_CHANGED"),
+    indicator_errors.IndicatorNotRecorded: (code_pb2.FAILED_PRECONDITION, "INDICATOR_NOT_RECORDED"),
     audit_errors.AuditUnknown: (code_pb2.NOT_FOUND, "AUDIT_UNKNOWN"),
     audit_errors.FilingUnknown: (code_pb2.NOT_FOUND, "FILING_UNKNOWN"),
     audit_errors.LoanUnknown: (code_pb2.NOT_FOUND, "LOAN_UNKNOWN"),

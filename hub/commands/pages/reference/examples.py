@@ -15,6 +15,7 @@ from hub.commands.pages.reference import (
     culture_examples,
     feed_examples,
     fund_examples,
+    indicator_examples,
     item_examples,
     medical_examples,
     reconciliation_examples,
@@ -34,6 +35,7 @@ EXAMPLES = {
     **transit_examples.EXAMPLES,
     **fund_examples.EXAMPLES,
     **settlement_examples.EXAMPLES,
+    **indicator_examples.EXAMPLES,
     **reconciliation_examples.EXAMPLES,
     **audit_examples.EXAMPLES,
 }

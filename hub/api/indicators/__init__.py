@@ -1,0 +1,1 @@
+"""What the joint meeting asks for."""
