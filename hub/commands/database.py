@@ -19,7 +19,7 @@ from hub.config import Config
 from hub.domain.errors import HubError
 from hub.domain.masking import without_identifiers
 from hub.journal.logins import app_login, in_our_encoding
-from hub.journal.migrate import migrate
+from hub.journal.migrate import migrate_on
 from hub.journal.sessions import session
 from hub.postgres.cluster import path_of
 from hub.postgres.server import running
@@ -62,12 +62,10 @@ def database(config: Config, *, migrated: bool = True, makes: bool = False, wait
         refuse_missing(config)
     with _told(config), contextlib.nullcontext(config.dsn) if config.dsn else running(config.data_dir) as dsn:
         owner = in_our_encoding(config.migrate_dsn or dsn)
-        (_await_reachable if waits else _refuse_unreachable)(owner)
-        if not migrated:
-            yield owner
-            return
-        migrate(owner, report=lambda name: typer.echo(f"迁移 migrating: {name}", err=True))
-        yield owner if as_owner else in_our_encoding(config.dsn or app_login(dsn))
+        with (_awaited if waits else _reached)(owner) as connection:
+            if migrated:
+                migrate_on(connection, report=lambda name: typer.echo(f"迁移 migrating: {name}", err=True))
+        yield owner if as_owner or not migrated else in_our_encoding(config.dsn or app_login(dsn))
 
 
 def refuse_missing(config: Config) -> None:
@@ -76,25 +74,23 @@ def refuse_missing(config: Config) -> None:
         raise NoDatabase(config.data_dir)
 
 
-def _refuse_unreachable(dsn: str) -> None:
+def _reached(dsn: str) -> psycopg.Connection:
     try:
-        session(dsn, None, "hub-command", connect_timeout_s=10).close()
+        return session(dsn, None, "hub-command", connect_timeout_s=10)
     except psycopg.Error as error:
         raise DatabaseUnreachable(error) from None
 
 
-def _await_reachable(dsn: str) -> None:
+def _awaited(dsn: str) -> psycopg.Connection:
     """Waits for the database: machines that start together do not come up in order, and edges at work wait for it too."""
     wait_s = 0.5
     while True:
         try:
-            _refuse_unreachable(dsn)
+            return _reached(dsn)
         except DatabaseUnreachable as away:
             log.warning("database: away; trying again in %.1f s", wait_s, extra={"reason": str(away)})
             time.sleep(wait_s)
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
-        else:
-            return
 
 
 def _operator() -> str:

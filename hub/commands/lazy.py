@@ -1,5 +1,6 @@
 """A group of commands that are imported one at a time: who runs one does not wait for what the others need, nor for all of its own."""
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,15 +29,21 @@ class _Listed(TyperCommand):
 
     def imported(self) -> Any:
         """Imports the command itself."""
-        module, _, name = self._entry.where.partition(":")
-        found = getattr(import_module(module), name)
-        if not isinstance(found, typer.Typer):
-            single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-            single.command(self.name)(found)
-            found = single
-        command = typer.main.get_command(found)
-        command.name = self.name
-        return command
+        return _imported(self._entry)
+
+
+@functools.cache
+def _imported(entry: Entry) -> Any:
+    """Imports a command and makes of its function, once a process, what reads its words."""
+    module, _, name = entry.where.partition(":")
+    found = getattr(import_module(module), name)
+    if not isinstance(found, typer.Typer):
+        single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        single.command(entry.name)(found)
+        found = single
+    command = typer.main.get_command(found)
+    command.name = entry.name
+    return command
 
 
 def group_of(*entries: Entry) -> type[TyperGroup]:

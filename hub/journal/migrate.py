@@ -58,17 +58,28 @@ def migrate(
     dsn: str, directory: Path = MIGRATIONS, report: Callable[[str], None] = lambda _: None, *, only: Collection[str] | None = None
 ) -> int:
     """Applies what is missing, of *only* these files if given, and returns how many; several processes may call it at once."""
-    files = _files(directory)
     with session(in_our_encoding(dsn), None, "hub-migrate") as connection:
-        _refuse_unfit(connection)
-        if not _pending(connection, files, only):
-            return 0
-        try:
-            return _apply_pending(connection, files, report, only)
-        except psycopg.errors.InsufficientPrivilege as refused:
-            raise MigrationNotPermitted(str(refused).strip().splitlines()[0]) from None
-        except psycopg.errors.ReadOnlySqlTransaction:
-            raise SchemaOfPrimary from None
+        return migrate_on(connection, directory, report, only=only)
+
+
+def migrate_on(
+    connection: psycopg.Connection,
+    directory: Path = MIGRATIONS,
+    report: Callable[[str], None] = lambda _: None,
+    *,
+    only: Collection[str] | None = None,
+) -> int:
+    """Does so on a session that is open, in autocommit."""
+    files = _files(directory)
+    _refuse_unfit(connection)
+    if not _pending(connection, files, only):
+        return 0
+    try:
+        return _apply_pending(connection, files, report, only)
+    except psycopg.errors.InsufficientPrivilege as refused:
+        raise MigrationNotPermitted(str(refused).strip().splitlines()[0]) from None
+    except psycopg.errors.ReadOnlySqlTransaction:
+        raise SchemaOfPrimary from None
 
 
 def refuse_unfit(version: int, encoding: str) -> None:
