@@ -314,6 +314,7 @@ ROWS = st.builds(
 ).map(lambda row: replace(row, reason="00" if row.is_paid else "05", posted_at=row.posted_at.replace(microsecond=0)))  # fmt: skip
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(ROWS, max_size=5))
 def test_what_is_written_is_read_again(rows: list[ReturnRow]) -> None:
     file = BytesIO(encode_file(NAME, rows))

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import psutil
 import psycopg
@@ -18,6 +19,7 @@ from hub.projections.engine import positions
 from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.views.losses import LOSSES
 from hub.telemetry import names
+from tests.databases import fresh_database
 from tests.hub_process import RunningHub
 from tests.recording import Recording, journey
 
@@ -32,20 +34,15 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def process_of(pid: int, but: int = 0) -> psutil.Process:
-    """The process that a process has the other views folded by, as soon as it is there and is not *but*."""
-    found: list[psutil.Process] = []
+def processes_of(pid: int) -> list[psutil.Process]:
+    """The processes that a process has the other views folded by."""
+    return [child for child in psutil.Process(pid).children() if child.is_running() and child.name() == other_views.NAME]
 
-    def is_there() -> bool:
-        found[:] = [
-            child
-            for child in psutil.Process(pid).children()
-            if child.pid != but and child.is_running() and child.name() == other_views.NAME
-        ]
-        return bool(found)
 
-    wait_until(is_there)
-    return found[0]
+def process_of(pid: int, *but: psutil.Process) -> psutil.Process:
+    """The process that a process has the other views folded by, as soon as it is there and is none of *but*."""
+    wait_until(lambda: bool(set(processes_of(pid)) - set(but)))
+    return next(process for process in processes_of(pid) if process not in but)
 
 
 def is_gone(process: psutil.Process) -> bool:
@@ -63,58 +60,67 @@ def test_what_the_loss_process_rests_on_waits_for_no_other_view(dsn: str, journa
     assert (LOSSES in FOLDED_FIRST, positions(views, [DAILY_USAGE])) == (True, {DAILY_USAGE.name: 0})
 
 
-@pytest.fixture
-def folding(dsn: str, views: psycopg.Connection) -> Iterator[psutil.Process]:
-    """A runner in a thread; the process that it started."""
+class Folding(NamedTuple):
+    """A runner in a thread, the process that it started, and what that folds."""
+
+    process: psutil.Process
+    dsn: str
+    journal: Recording
+    views: psycopg.Connection
+
+    def has_folded(self) -> bool:
+        return set(positions(self.views, OTHERS).values()) == {head_position(self.views)}
+
+
+@pytest.fixture(scope="module")
+def folding(server_dsn: str) -> Iterator[Folding]:
     stop = threading.Event()
-    thread = threading.Thread(target=runner.run, args=(dsn, stop, other_views.folding))
-    thread.start()
-    yield process_of(os.getpid())
-    stop.set()
-    thread.join()
+    with (
+        fresh_database(server_dsn, f"hub_other_views_{os.getpid()}") as dsn,
+        contextlib.closing(Recording(dsn)) as journal,
+        runner.connect(dsn) as views,
+    ):
+        thread = threading.Thread(target=runner.run, args=(dsn, stop, other_views.folding))
+        thread.start()
+        yield Folding(process_of(os.getpid()), dsn, journal, views)
+        stop.set()
+        thread.join()
 
 
-def have_folded(views: psycopg.Connection) -> bool:
-    return set(positions(views, OTHERS).values()) == {head_position(views)}
+# The first one of these: what the process counts it says once a second, and has counted nothing yet.
+def test_what_it_folds_is_counted_by_the_process_that_started_it(folding: Folding) -> None:
+    before = names.VIEW_FOLDED.values.get((DAILY_USAGE.name,), 0)
+    folding.journal.append(journey(), journey(at_s=1_800_000_000))
+    wait_until(lambda: names.VIEW_FOLDED.values.get((DAILY_USAGE.name,), 0) == before + 2)
+    assert folding.process.is_running()
 
 
-def test_the_other_views_are_folded_by_a_process_that_gives_way(
-    journal: Recording, views: psycopg.Connection, folding: psutil.Process
-) -> None:
-    journal.append(journey())
-    wait_until(lambda: have_folded(views))
-    assert folding.nice() == min(19, os.nice(0) + other_views.NICENESS)
+def test_the_other_views_are_folded_by_a_process_that_gives_way(folding: Folding) -> None:
+    folding.journal.append(journey())
+    wait_until(folding.has_folded)
+    assert folding.process.nice() == min(19, os.nice(0) + other_views.NICENESS)
 
 
-def test_a_killed_process_is_started_again_and_one_line_says_so(
-    journal: Recording, views: psycopg.Connection, folding: psutil.Process, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_address_of_the_database_is_not_among_its_arguments(folding: Folding) -> None:
+    assert not any(folding.dsn in word for word in folding.process.cmdline())
+
+
+# The last one of these: the process is another afterwards.
+def test_a_killed_process_is_started_again_and_one_line_says_so(folding: Folding, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger=other_views.__name__):
-        folding.kill()
-        process_of(os.getpid(), but=folding.pid)
-        journal.append(journey())
-        wait_until(lambda: have_folded(views))
+        folding.process.kill()
+        process_of(os.getpid(), folding.process)
+        folding.journal.append(journey())
+        wait_until(folding.has_folded)
     assert caplog.messages == ["projections: the process of the other views ended by SIGKILL and is started again"]
 
 
-def test_what_it_folds_is_counted_by_the_process_that_started_it(
-    journal: Recording, views: psycopg.Connection, folding: psutil.Process
-) -> None:
-    before = names.VIEW_FOLDED.values.get((DAILY_USAGE.name,), 0)
-    journal.append(journey(), journey(at_s=1_800_000_000))
-    wait_until(lambda: names.VIEW_FOLDED.values.get((DAILY_USAGE.name,), 0) == before + 2)
-    assert folding.is_running()
-
-
 def test_a_process_that_stands_still_is_killed_when_the_runner_stops(dsn: str, views: psycopg.Connection) -> None:
+    others = processes_of(os.getpid())
     with other_views.folding(dsn):
-        process = process_of(os.getpid())
+        process = process_of(os.getpid(), *others)
         process.suspend()
     assert is_gone(process)
-
-
-def test_the_address_of_the_database_is_not_among_its_arguments(dsn: str, folding: psutil.Process) -> None:
-    assert not any(dsn in word for word in folding.cmdline())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
@@ -132,6 +138,6 @@ def test_a_hub_says_in_one_line_that_the_process_was_started_again(hub: RunningH
     assert edge.process is not None
     killed = process_of(edge.process.pid)
     killed.kill()
-    process_of(edge.process.pid, but=killed.pid)
+    process_of(edge.process.pid, killed)
     line = "projections: the process of the other views ended by SIGKILL and is started again"
     wait_until(lambda: edge.log.read_text().count(line) == 1)
