@@ -6,7 +6,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import hypothesis
@@ -21,8 +21,8 @@ from hub.postgres.server import discard, running
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
 from tests.clients import Province
-from tests.databases import fresh_database, wait_for_the_disk
-from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
+from tests.databases import clean_seldom, fresh_database, wait_for_the_disk
+from tests.hub_process import CHONGQING, SICHUAN, BegunHub, RunningHub, running_hub
 from tests.recording import Recording
 
 _numbers = itertools.count(1)
@@ -101,6 +101,7 @@ def server_dsn() -> Iterator[str]:
         with running(data_dir, discards=True) as dsn:
             # Killed processes and servers lose nothing by it: only a crash of the machine would, and the cluster is thrown away.
             wait_for_the_disk(dsn, "off")
+            clean_seldom(dsn)
             yield _with_template(dsn)
     finally:
         discard(data_dir)
@@ -153,22 +154,27 @@ def begun(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data_dir
 
 
-@contextlib.contextmanager
-def _begun_hub(server_dsn: str, begun: Path, data_dir: Path, settings: dict[str, str]) -> Iterator[RunningHub]:
-    """A hub that goes on where the one that has begun ended, with a database and files of its own."""
-    for kept in ("certificates", "keys"):
-        shutil.copytree(begun / kept, data_dir / kept)
-    with (
-        fresh_database(server_dsn, f"hub_test_{os.getpid()}_{next(_numbers)}", "hub_begun") as dsn,
-        running_hub(dsn, data_dir, settings=settings, begun=True) as hub,
-    ):
-        yield hub
+@pytest.fixture(scope="session")
+def begun_hub(server_dsn: str, begun: Path) -> BegunHub:
+    """Runs a hub that goes on where the one that has begun ended, with a database of its own and files below a directory."""
+
+    @contextlib.contextmanager
+    def run(data_dir: Path, settings: Mapping[str, str] | None = None, *, apart: bool = False) -> Iterator[RunningHub]:
+        for kept in ("certificates", "keys"):
+            shutil.copytree(begun / kept, data_dir / kept)
+        with (
+            fresh_database(server_dsn, f"hub_test_{os.getpid()}_{next(_numbers)}", "hub_begun") as dsn,
+            running_hub(dsn, data_dir, settings=settings, apart=apart, begun=True) as hub,
+        ):
+            yield hub
+
+    return run
 
 
 @pytest.fixture
-def hub(server_dsn: str, begun: Path, tmp_path: Path) -> Iterator[RunningHub]:
+def hub(begun_hub: BegunHub, tmp_path: Path) -> Iterator[RunningHub]:
     """A hub of its own for one test."""
-    with _begun_hub(server_dsn, begun, tmp_path, {}) as hub:
+    with begun_hub(tmp_path) as hub:
         yield hub
 
 
@@ -179,11 +185,9 @@ def hub_settings() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def shared_hub(
-    server_dsn: str, begun: Path, tmp_path_factory: pytest.TempPathFactory, hub_settings: dict[str, str]
-) -> Iterator[RunningHub]:
+def shared_hub(begun_hub: BegunHub, tmp_path_factory: pytest.TempPathFactory, hub_settings: dict[str, str]) -> Iterator[RunningHub]:
     """One hub for the tests of a module that do not disturb it."""
-    with _begun_hub(server_dsn, begun, tmp_path_factory.mktemp("hub"), hub_settings) as hub:
+    with begun_hub(tmp_path_factory.mktemp("hub"), hub_settings) as hub:
         yield hub
 
 

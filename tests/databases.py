@@ -45,6 +45,13 @@ def wait_for_the_disk(server_dsn: str, waits: str) -> None:
             time.sleep(0.01)
 
 
+def clean_seldom(server_dsn: str) -> None:
+    """Has the tests' server not look every 15 s whether one of their databases is to be vacuumed: none lives so long."""
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET autovacuum_naptime = '1h'")
+        connection.execute("SELECT pg_reload_conf()")
+
+
 @contextlib.contextmanager
 def durable(server_dsn: str) -> Iterator[None]:
     """Has the tests' own server write through to the disk meanwhile, as a server that is not thrown away does."""

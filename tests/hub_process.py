@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -192,3 +193,12 @@ def running_hub(
         yield hub
     finally:
         hub.stop()
+
+
+class BegunHub(Protocol):
+    """What runs hubs that have begun: a hub's files are below a directory."""
+
+    def __call__(
+        self, data_dir: Path, settings: Mapping[str, str] | None = None, *, apart: bool = False
+    ) -> contextlib.AbstractContextManager[RunningHub]:
+        """Runs one; arguments are those of `running_hub`."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -48,8 +47,7 @@ from hub.domain.roles import every_role
 from hub.journal.recorder import AggregateStore
 from hub.trust.authority import CertificateFiles, issue_participant
 from tests.clients import DEADLINE_S, refused
-from tests.databases import fresh_database
-from tests.hub_process import CHONGQING, SICHUAN, Process, RunningHub, running_hub
+from tests.hub_process import CHONGQING, SICHUAN, BegunHub, Process, RunningHub
 from tests.messages import registered
 
 # The hub permits a ping a second; the third that is closer than that to the one before is too many.
@@ -63,12 +61,9 @@ def hub_settings() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def impatient_hub(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+def impatient_hub(begun_hub: BegunHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
     """A hub that waits no longer than a second for a request."""
-    with (
-        fresh_database(server_dsn, f"hub_impatient_{os.getpid()}") as dsn,
-        running_hub(dsn, tmp_path_factory.mktemp("impatient"), settings={"HUB_FIRST_MESSAGE_S": "1"}) as hub,
-    ):
+    with begun_hub(tmp_path_factory.mktemp("impatient"), {"HUB_FIRST_MESSAGE_S": "1"}) as hub:
         yield hub
 
 
@@ -279,8 +274,17 @@ def logged(hub: RunningHub, log: str, name: str) -> list[dict[str, object]]:
     It is read again and again while it grows by thousands of lines, so that only those that have the name are taken apart.
     """
     written = (file.read_text().rpartition("\n")[0] for file in (hub.data_dir / "logs").glob(f"{log}*"))
-    found = (json.loads(line) for text in written for line in text.splitlines() if f'"{name}"' in line)
+    found = (json.loads(line) for text in written for line in lines_with(f'"{name}"', text))
     return [line for line in found if line["participant"] == name]
+
+
+def lines_with(what: str, text: str) -> Iterator[str]:
+    """The lines of a text that have something in them, without a look at each line."""
+    at = text.find(what)
+    while at >= 0:
+        end = text.find("\n", at) % (len(text) + 1)
+        yield text[text.rfind("\n", 0, at) + 1 : end]
+        at = text.find(what, end)
 
 
 def end_calls_at_once(hub: RunningHub, certificate: CertificateFiles, is_enough: Callable[[], bool], within_s: float = 60) -> None:

@@ -1,7 +1,6 @@
 """What comes in keeps to the pace of the views that answers rest on: who sends most waits, who sends little does not."""
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -19,8 +18,7 @@ from hub.domain.errors import HeldBack
 from hub.monitoring.readiness_query import Reading
 from hub.monitoring.vitals import ClockVitals
 from tests.clients import DEADLINE_S, Province, refused_in_stream
-from tests.databases import fresh_database
-from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
+from tests.hub_process import CHONGQING, SICHUAN, BegunHub, RunningHub
 from tests.messages import journey, question, registered
 
 BULK, OTHER, SMALL = "bulk", "other", "small"
@@ -179,12 +177,9 @@ SLOW = """
 
 
 @pytest.fixture(scope="module")
-def hub(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
-    with (
-        fresh_database(server_dsn, f"hub_test_{os.getpid()}_pace") as dsn,
-        running_hub(dsn, tmp_path_factory.mktemp("hub"), settings={"HUB_MAX_LAG_S": "5"}, apart=True) as hub,
-    ):
-        with psycopg.connect(dsn, autocommit=True) as connection:
+def hub(begun_hub: BegunHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+    with begun_hub(tmp_path_factory.mktemp("hub"), {"HUB_MAX_LAG_S": "5"}, apart=True) as hub:
+        with psycopg.connect(hub.dsn, autocommit=True) as connection:
             connection.execute(SLOW.encode())
         yield hub
 

@@ -23,7 +23,7 @@ from hub.telemetry.http_endpoint import Endpoint
 from hub.telemetry.instruments import Counter, Gauge, Histogram, all_instruments, prometheus_name
 from hub.telemetry.otlp import TIMEOUT_S, MetricsPush
 from tests.clients import Province, refused
-from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
+from tests.hub_process import CHONGQING, SICHUAN, BegunHub, RunningHub
 from tests.messages import journey, question, registered
 
 OUTCOMES = ("recorded", "duplicate", "quarantined")
@@ -47,10 +47,10 @@ def value(samples: Samples, name: str, **labels: str) -> float:
 
 
 @pytest.fixture
-def watched(dsn: str, tmp_path: Path) -> Iterator[tuple[RunningHub, int]]:
+def watched(begun_hub: BegunHub, tmp_path: Path) -> Iterator[tuple[RunningHub, int]]:
     """A hub and the port of its page."""
-    with running_hub(dsn, tmp_path, settings={"HUB_METRICS_LISTEN": "127.0.0.1:0"}) as hub:
-        deadline, pages = time.monotonic() + 10, []
+    with begun_hub(tmp_path, {"HUB_METRICS_LISTEN": "127.0.0.1:0"}) as hub:
+        deadline, pages = time.monotonic() + 60, []
         while not pages and time.monotonic() < deadline:
             pages = [line for line in hub.edges[0].log.read_text().splitlines() if line.startswith("metrics on ")]
         yield hub, int(pages[0].rpartition(":")[2].removesuffix("/metrics"))

@@ -25,7 +25,7 @@ from hub.telemetry.span_store import SpanStore, Stored, StoreExporter
 from hub.telemetry.spans import Call
 from hub.telemetry.waterfall import listing, summary, waterfall
 from tests.clients import DEADLINE_S, Province, add_feed, refused
-from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
+from tests.hub_process import CHONGQING, SICHUAN, BegunHub, RunningHub
 from tests.messages import journey, name_card, question, registered
 from tests.otlp_receiver import OtlpReceiver, Spans, attributes, named, texts
 
@@ -365,10 +365,10 @@ def test_a_full_disk_costs_spans_and_nothing_else(tmp_path: Path) -> None:
 # A collector that is away
 
 
-def test_a_collector_that_takes_and_never_answers_holds_up_neither_answers_nor_the_end(dsn: str, tmp_path: Path) -> None:
+def test_a_collector_that_takes_and_never_answers_holds_up_neither_answers_nor_the_end(begun_hub: BegunHub, tmp_path: Path) -> None:
     with OtlpReceiver(silent=True) as silent:
         settings = {"HUB_OTLP_ENDPOINT": silent.endpoint, "HUB_TRACE_SHARE": "1"}
-        with running_hub(dsn, tmp_path, settings=settings) as hub:
+        with begun_hub(tmp_path, settings) as hub:
             province = Province(hub, CHONGQING)
             for number in range(1, 51):
                 province.append("cq.card-center", number, registered(f"T{number:08d}"))
@@ -433,8 +433,8 @@ def test_the_command_lists_traces_and_draws_one(store: SpanStore, tmp_path: Path
     assert (unknown.exit_code, "is not kept here" in unknown.stderr) == (1, True)
 
 
-def test_the_command_finds_the_trace_of_a_position(dsn: str, tmp_path: Path) -> None:
-    with running_hub(dsn, tmp_path, settings={"HUB_TRACE_SHARE": "0"}) as hub:
+def test_the_command_finds_the_trace_of_a_position(begun_hub: BegunHub, tmp_path: Path) -> None:
+    with begun_hub(tmp_path, {"HUB_TRACE_SHARE": "0"}) as hub:
         province, asker = Province(hub, CHONGQING), Province(hub, SICHUAN)
         came_from = (parent(0x133, wanted=False), parent(0x131))
         first = append(province, "cq.card-center", 1, [registered(CARD), registered("T00000002")], came_from).positions[0]
@@ -443,8 +443,8 @@ def test_the_command_finds_the_trace_of_a_position(dsn: str, tmp_path: Path) -> 
         for channel in (province.channel, asker.channel):
             channel.close()
         for position, number, name in ((first, 0x131, "AppendEvents"), (decision, 0x132, "CheckAcceptance")):
-            deadline = time.monotonic() + 10
-            while (found := hub_traces(tmp_path, "--position", str(position), dsn=dsn)).exit_code and time.monotonic() < deadline:
+            deadline = time.monotonic() + DEADLINE_S
+            while (found := hub_traces(tmp_path, "--position", str(position), dsn=hub.dsn)).exit_code and time.monotonic() < deadline:
                 time.sleep(0.2)
             assert f"{number:032x}" in found.stdout
             assert name in found.stdout
