@@ -5,11 +5,12 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 import pytest
 from chuanyu.exchange.v1 import audit_question_pb2, event_pb2
+from chuanyu.exchange.v1 import reconciliation_pb2 as protos
 from starlette.testclient import TestClient
 
 from hub.admin.accounts.accounts import put_account
@@ -20,24 +21,29 @@ from hub.audit.requests.desk import Asking, AuditDesk, of_operator
 from hub.config import Config
 from hub.console.app import Application
 from hub.console.workings import Workings
+from hub.domain.instants import LOCAL
 from hub.domain.participant import PREFIX
 from hub.domain.roles import every_role
+from hub.domain.settlement.statement import Statement
 from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import session
+from hub.reconciliation.desk import ReconciliationDesk
+from hub.settlement.desk import SettlementDesk
+from hub.settlement.desk import of_operator as of_officer
 from hub.trust.keyring import open_keyring
 from tests.clients import DEADLINE_S, Province
 from tests.databases import fresh_database
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
 from tests.messages import journey, lost, name_card, question, registered
-from tests.recording import library, refund, settlement, venue
+from tests.recording import case_event, library, refund, settlement, venue
 
 OWN = {"sec-fetch-site": "same-origin"}
 NOW_S = int(time.time())
 # Journeys of the lost card; those in Mianyang are too few to be shown.
 IN_CHENGDU, IN_MIANYANG = 9, 3
 LOST_CARD, UNKNOWN_CARD, SICHUAN_CARD = "A19900501", "A19909999", "A19905101"
-# The holder of this one was treated, borrowed a book, and visited a park.
-HOLDERS_CARD, SETTLED = "A19905102", "CONSOLE-S1"
+# The holder of this one was treated, borrowed a book, visited a park, and filed a case.
+HOLDERS_CARD, SETTLED, FILED = "A19905102", "CONSOLE-S1", "CONSOLE-N1"
 _numbers = itertools.count(1)
 
 
@@ -83,13 +89,14 @@ def scene(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def _in_leshan(at_s: int) -> Iterator[event_pb2.Event]:
-    """What the holder of another card did at home in Leshan: a settlement, part of it given back, a loan that is overdue, and a visit."""
+    """What the holder of another card did in Leshan: a settlement, part of it given back, a loan that is overdue, a visit, and a case."""
     day = datetime.fromtimestamp(at_s - 86_400 * 40, UTC).date().isoformat()
     for event in (
         settlement(SETTLED, at_s=at_s),
         refund("CONSOLE-R1", SETTLED, at_s=at_s + 60, fen=1_600),
         library("borrowed", at_s=at_s - 86_400 * 70, due_on=day),
         venue("gate_entered", at_s=at_s, gate="EAST", ticket_type=1, concession=1, party_size=3),
+        case_event("submitted", FILED, at_s=at_s, ref={"item_code": "TB031"}),
     ):
         event.service_region = "511100"
         name_card(event.card, HOLDERS_CARD, "51")
@@ -125,6 +132,24 @@ def _await_views(dsn: str, position: int) -> None:
                 return
             time.sleep(0.05)
     raise AssertionError("the views do not follow")
+
+
+@pytest.fixture(scope="session")
+def settled(scene: Scene) -> tuple[Statement, date]:
+    """A statement of the journeys of the scene, and the day of a line of it, of which Sichuan's totals lack one ride."""
+    with AggregateStoreOf(scene.hub) as store, session(scene.hub.dsn, "hub_reader", "test") as connection:
+        desk, now = SettlementDesk(connection, store), datetime.now(UTC)
+        (statement,) = desk.issue("TRANSIT", now.astimezone(LOCAL).date(), now, early=True)
+        line = next(one for one in statement.issued.lines if one.service_region == "510100")
+        totals = protos.ReconTotalsRecorded(by=of_officer("51", "li.lei"), business_day=line.business_day, version=1)
+        totals.totals.add(
+            issuer_province="50", service_region="510100", scenario=line.scenario, uses=line.uses - 1, amount_fen=line.amount_fen
+        )
+        day = date.fromisoformat(line.business_day)
+        books = ReconciliationDesk(connection, store)
+        books.submit(totals, now)
+        books.reconcile("51", day, now + timedelta(days=2))
+    return statement, day
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from hub.admin.accounts.accounts import put_account
 from hub.admin.accounts.roles import ADMINISTRATOR, AUDITOR, OPERATOR, POLICY, PROVINCES
 from hub.admin.accounts.sessions import make_link
 from hub.child import Child, python
+from hub.console.entries import ENTRIES
 from hub.domain.instants import SECOND_US, in_local
+from hub.domain.settlement.statement import Statement
 from hub.journal.sessions import session
-from tests.console.conftest import LOST_CARD, NOW_S, Scene
+from tests.console.conftest import HOLDERS_CARD, LOST_CARD, NOW_S, Scene
 from tests.console.provider import CLIENT, SECRET
 from tests.hub_process import environment
 
@@ -38,17 +41,22 @@ WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 # Each is made in its own way; the others are one table or two, and `make pictures` puts them to axe as well.
 DIFFERENT = (
     "/", "/known?known={refused}", "/feeds/cq.card-center", "/quarantine", "/quarantine/{quarantined}", "/find", "/decisions/{refused}",
-    "{card}",
+    "{card}", "{holder}/medical", "{holder}/culture", "/medical?number=CONSOLE-S1", "{statement}", "{broken}",
     "/journal/{quarantined}", "/terms", "/terms/ORD-TRANSIT/1", "/flows", "/items?q=社保卡", "/me", "/no/such/page",
     "/audit/requests", "/audit/requests/ask?kind=rules", "{audit}", "{audit}/outcome",
 )  # fmt: skip
 ALIKE = (
     "/feeds", "/participants", "/participants/cq.card-center", "/decisions", "/losses", "/hotlist", "/rules", "/reference",
-    "/regions/510100", "{card}/units", "{card}/medical", "{card}/culture",
-    "/medical?number=CONSOLE-S1", "/reference/media", "/cases", "/views", "/jobs", "/parked", "/traces", "/audit/looks",
+    "/regions/510100", "{card}/units", "{statement}/1", "/reference/media", "/cases", "/cases/51/CONSOLE-N1",
+    "/views", "/jobs", "/parked", "/traces", "/audit/looks",
     "/audit/health", "/audit/log", "/audit/requests/ask?kind=terms", "/statements", "/breaks",
 )  # fmt: skip
 PATHS = DIFFERENT + ALIKE
+# Files; pages that are opened as somebody else, or by what a page says; and the same page by another address.
+OTHERWISE = {
+    "/journal/{position}/proof", "/audit/log/checkpoint", "/audit/log/verify", "/admin/users", "/traces/{trace}",
+    "/feeds/{feed}/{sequence}",
+}  # fmt: skip
 
 
 def follow(page: Page, what: str) -> None:
@@ -65,8 +73,8 @@ class Console:
         self.lines: list[str] = []
         self.elsewhere: set[str] = set()
         self.cookies: list[Any] = []
-        self.card = ""
-        self.audit = ""
+        # Where something is that this test's fixtures made: the lost card, that of a holder, an audit, a statement, a break.
+        self.places = {"quarantined": scene.quarantined, "refused": scene.refused}
 
     def context(self, **settings: Any) -> BrowserContext:
         """A window of somebody who is signed in."""
@@ -91,7 +99,18 @@ class Console:
 
     def path(self, path: str) -> str:
         """An address of PATHS with the places of the scene."""
-        return self.address + path.format(quarantined=self.scene.quarantined, refused=self.scene.refused, card=self.card, audit=self.audit)
+        return self.address + path.format(**self.places)
+
+    def find(self, page: Page, card_no: str, issuer: str) -> str:
+        """Finds a card as a person does, and returns the address of its page."""
+        page.goto(self.address, wait_until="domcontentloaded")
+        page.fill("#find", card_no)
+        page.press("#find", "Enter")
+        page.select_option("select[name=issuer]", issuer)
+        page.select_option("select[name=purpose]", "COMPLAINT")
+        page.click("main form button")
+        page.wait_for_url("**/cards/*")
+        return page.url.removeprefix(self.address)
 
     def open(self, page: Page, path: str, **query: str) -> None:
         """Opens a page; a purpose that is asked for is given."""
@@ -104,7 +123,7 @@ class Console:
 
 
 @pytest.fixture(scope="module")
-def console(scene: Scene, audited: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+def console(scene: Scene, audited: str, settled: tuple[Statement, date], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """The console as a process, a browser, and somebody who signed in by a link and found a card."""
     settings = environment(scene.hub.dsn, scene.hub.data_dir)
     secret = tmp_path_factory.mktemp("oidc") / "secret"
@@ -116,19 +135,16 @@ def console(scene: Scene, audited: str, tmp_path_factory: pytest.TempPathFactory
         playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser,
     ):
         console = Console(scene, browser, child.first_line().split()[-1])
-        console.audit = f"/audit/requests/{audited}"
+        statement, day = settled
+        console.places |= {"audit": f"/audit/requests/{audited}", "statement": f"/statements/{statement.code}"}
+        console.places |= {"broken": f"/breaks/BR-51-{day:%Y%m%d}-1"}
         with console.context() as context:
             page = context.new_page()
             page.goto(console.link("browser", AUDITOR, OPERATOR, POLICY))
             page.click("main button")
             page.wait_for_url(f"{console.address}/")
-            page.fill("#find", LOST_CARD)
-            page.press("#find", "Enter")
-            page.select_option("select[name=issuer]", "50")
-            page.select_option("select[name=purpose]", "COMPLAINT")
-            page.click("main form button")
-            page.wait_for_url("**/cards/*")
-            console.card, console.cookies = page.url.removeprefix(console.address), context.cookies()
+            console.places |= {"card": console.find(page, LOST_CARD, "50"), "holder": console.find(page, HOLDERS_CARD, "51")}
+            console.cookies = context.cookies()
         yield console
         child.terminate()
         provider.terminate()
@@ -143,6 +159,25 @@ def window(console: Console) -> Iterator[Page]:
     """One window for tests that leave nothing behind."""
     with console.context() as context:
         yield context.new_page()
+
+
+def test_each_page_is_one_of_those_that_are_looked_at() -> None:
+    shown = [re.sub(r"\?.*", "", one) for one in PATHS]
+    places = {
+        "{card}": "/cards/x",
+        "{holder}": "/cards/x",
+        "{audit}": "/audit/requests/x",
+        "{statement}": "/statements/x",
+        "{broken}": "/breaks/x",
+    }
+    for name, place in places.items():
+        shown = [one.replace(name, place) for one in shown]
+    missing = []
+    for entry in ENTRIES:
+        pattern = re.sub(r"\{(\w+)(:path)?\}", lambda found: ".+" if found[2] else "[^/]+", entry.path)
+        if entry.method == "GET" and entry.path not in OTHERWISE and not any(re.fullmatch(pattern, one) for one in shown):
+            missing.append(entry.path)
+    assert missing == []
 
 
 def violations(page: Page) -> list[tuple[str, list[str]]]:
@@ -310,7 +345,11 @@ def test_the_clicks_that_questions_take(console: Console, window: Page) -> None:
         "what is wrong with this number": (["#find = sc.usage#1", f"a[href='{quarantined}']"], "What it breaks"),
         "what must we send again": (["a[href='/feeds/sc.usage']", "main a[href^='/quarantine?feed=sc.usage']"], "What to send"),
         "was anything altered since the last audit": (
-            [".menu a[href='/audit/requests']", f"main td a[href='{console.audit}']", f"main a[href='{console.audit}/outcome']"],
+            [
+                ".menu a[href='/audit/requests']",
+                f"main td a[href='{console.places['audit']}']",
+                f"main a[href='{console.places['audit']}/outcome']",
+            ],
             "No alteration was found",
         ),
         **{

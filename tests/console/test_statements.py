@@ -1,40 +1,14 @@
 """The console's pages of statements and breaks: each number leads to the events behind it."""
 
 import re
-from collections.abc import Iterator
-from contextlib import closing
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
 import pytest
-from chuanyu.exchange.v1 import reconciliation_pb2 as protos
 
 from hub.admin.accounts.roles import AUDITOR, PROVINCES, STAFF
 from hub.console.workings import Workings
-from hub.domain.instants import LOCAL
 from hub.domain.settlement.statement import Statement
-from hub.journal.recorder import AggregateStore
-from hub.journal.sessions import session
-from hub.reconciliation.desk import ReconciliationDesk
-from hub.settlement.desk import SettlementDesk, of_operator
-from tests.console.conftest import IN_CHENGDU, IN_MIANYANG, Scene, Visitor, visitor
-
-
-@pytest.fixture(scope="module")
-def made(scene: Scene) -> Iterator[tuple[Statement, date]]:
-    """A statement of the journeys of the scene, and the day of a line of it, of which Sichuan's totals lack one ride."""
-    with session(scene.hub.dsn, "hub_reader", "test") as connection, closing(AggregateStore(scene.hub.dsn)) as store:
-        desk, now = SettlementDesk(connection, store), datetime.now(UTC)
-        (statement,) = desk.issue("TRANSIT", now.astimezone(LOCAL).date(), now, early=True)
-        line = next(one for one in statement.issued.lines if one.service_region == "510100")
-        totals = protos.ReconTotalsRecorded(by=of_operator("51", "li.lei"), business_day=line.business_day, version=1)
-        totals.totals.add(
-            issuer_province="50", service_region="510100", scenario=line.scenario, uses=line.uses - 1, amount_fen=line.amount_fen
-        )
-        day = date.fromisoformat(line.business_day)
-        books = ReconciliationDesk(connection, store)
-        books.submit(totals, now)
-        books.reconcile("51", day, now + timedelta(days=2))
-        yield statement, day
+from tests.console.conftest import IN_CHENGDU, IN_MIANYANG, Visitor, visitor
 
 
 @pytest.fixture(scope="module")
@@ -47,20 +21,20 @@ def links(text: str, begin: str) -> list[str]:
     return re.findall(rf'href="({begin}[^"?]*)"', text)
 
 
-def test_a_statement_leads_by_its_lines_to_their_events(auditor: Visitor, made: tuple[Statement, date]) -> None:
-    code = made[0].code
+def test_a_statement_leads_by_its_lines_to_their_events(auditor: Visitor, settled: tuple[Statement, date]) -> None:
+    code = settled[0].code
     assert f"/statements/{code}" in links(auditor.get("/statements"), "/statements/")
     page = auditor.get(f"/statements/{code}")
-    assert made[0].issued.digest.hex() in page
+    assert settled[0].issued.digest.hex() in page
     lines = links(page, f"/statements/{code}/")
-    assert len(lines) == len(made[0].issued.lines)
-    number = next(number for number, one in enumerate(made[0].issued.lines, 1) if one.service_region == "510100")
+    assert len(lines) == len(settled[0].issued.lines)
+    number = next(number for number, one in enumerate(settled[0].issued.lines, 1) if one.service_region == "510100")
     events = set(links(auditor.get(f"/statements/{code}/{number}"), "/journal/"))
     assert len(events) == IN_CHENGDU
     assert auditor.get(min(events))
 
 
-def test_a_break_shows_both_figures_its_evidence_and_its_steps(auditor: Visitor, made: tuple[Statement, date]) -> None:
+def test_a_break_shows_both_figures_its_evidence_and_its_steps(auditor: Visitor, settled: tuple[Statement, date]) -> None:
     codes = links(auditor.get("/breaks"), "/breaks/")
     assert codes and codes == links(auditor.get("/breaks?open=1"), "/breaks/")
     pages = [auditor.get(f"{code}?lang=zh") for code in codes]
@@ -71,12 +45,12 @@ def test_a_break_shows_both_figures_its_evidence_and_its_steps(auditor: Visitor,
 @pytest.mark.parametrize(
     "path", ["/statements/ST-QR-999", "/statements/{code}/0", "/statements/{code}/x", "/breaks/BR-51-20250101-1", "/breaks/x"]
 )
-def test_what_is_not_there_is_a_page_that_says_so(auditor: Visitor, made: tuple[Statement, date], path: str) -> None:
-    assert auditor.client.get(path.format(code=made[0].code)).status_code == 404
+def test_what_is_not_there_is_a_page_that_says_so(auditor: Visitor, settled: tuple[Statement, date], path: str) -> None:
+    assert auditor.client.get(path.format(code=settled[0].code)).status_code == 404
 
 
-def test_staff_of_a_province_see_statements_and_breaks_in_english_too(workings: Workings, made: tuple[Statement, date]) -> None:
+def test_staff_of_a_province_see_statements_and_breaks_in_english_too(workings: Workings, settled: tuple[Statement, date]) -> None:
     staff = visitor(workings, STAFF, provinces=("50",))
     assert "Statements" in staff.get("/statements?lang=en")
-    assert "Lines" in staff.get(f"/statements/{made[0].code}?lang=en")
+    assert "Lines" in staff.get(f"/statements/{settled[0].code}?lang=en")
     assert "The hub&#39;s book" in staff.get("/breaks?lang=en")
