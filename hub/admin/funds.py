@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from typing import NamedTuple
 
 import psycopg
 from chuanyu.exchange.v1 import event_pb2
@@ -19,6 +20,23 @@ from hub.domain.reference import Reference
 from hub.domain.reported import LedgerFinding
 from hub.domain.settlement_errors import FundBatchNotFound
 from hub.projections.views.funds import FUND_ACCOUNTS, FUND_BATCHES, FUND_ROWS, batch_name, reports_in
+
+
+class Named(NamedTuple):
+    """A batch with the province that pays and its number."""
+
+    province: str
+    batch_no: str
+    batch: Batch
+
+
+_NEWEST = """
+    SELECT split_part(name, '/', 1), substr(name, strpos(name, '/') + 1) FROM (
+        SELECT name, max(occurred_us) AS at_us FROM views.fund_batch WHERE right(spans, 1) = '-' GROUP BY name
+        UNION ALL
+        SELECT province || '/' || batch_no, max(last_us) FROM views.fund_row_facts WHERE state <> '' GROUP BY province, batch_no) told
+    WHERE %(province)s = '' OR name LIKE %(province)s || '/%%'
+    GROUP BY name ORDER BY max(at_us) DESC, name LIMIT %(most)s"""
 
 
 def get_batch(
@@ -67,15 +85,26 @@ def _rows(connection: psycopg.Connection, request: protos.ListRowsRequest, provi
         after = page[-1][0]
 
 
+def newest_batches(connection: psycopg.Connection, reference: Reference, province: str, most: int, at_us: int) -> list[Named]:
+    """Returns the batches that were reported last, of one paying province or of both (""); raises ViewBehind."""
+    with _reading(connection, 0):
+        names = connection.execute(_NEWEST, {"province": province, "most": most}).fetchall()
+        return [Named(side, batch_no, _batch(connection, reference, side, batch_no, at_us)) for side, batch_no in names]
+
+
 def list_account_changes(
-    connection: psycopg.Connection, request: protos.ListAccountChangesRequest, keys: Sequence[str]
+    connection: psycopg.Connection, request: protos.ListAccountChangesRequest, keys: Sequence[str], *, newest: bool = False
 ) -> protos.ListAccountChangesResponse:
-    """Returns the accounts that gave way after a position; of those with *keys* in hex if any are given; raises ViewBehind."""
+    """Returns the accounts that gave way after a position; of those with *keys* in hex if any are given; raises ViewBehind.
+
+    They are in the order of the journal; *newest* begins with the last one.
+    """
     most = request.page_size or MOST
     with snapshot(connection, FUND_ACCOUNTS, request.min_position) as position:
         found = connection.execute(
-            """SELECT position, data, occurred_us FROM views.fund_account
-               WHERE position > %s AND right(spans, 1) = '-' AND (%s OR name = ANY (%s)) ORDER BY position LIMIT %s""",
+            f"""SELECT position, data, occurred_us FROM views.fund_account
+                WHERE position > %s AND right(spans, 1) = '-' AND (%s OR name = ANY (%s))
+                ORDER BY position {"DESC" if newest else ""} LIMIT %s""",  # noqa: S608 (own text)
             (request.since_position, not keys, list(keys), most + 1),
         ).fetchall()
     answer = protos.ListAccountChangesResponse(as_of_position=position)

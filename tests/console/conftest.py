@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -35,7 +36,7 @@ from tests.clients import DEADLINE_S, Province
 from tests.databases import fresh_database
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
 from tests.messages import journey, lost, name_card, question, registered
-from tests.recording import case_event, library, refund, settlement, venue
+from tests.recording import case_event, fund_batch, fund_row, library, refund, repointed, settlement, venue
 
 OWN = {"sec-fetch-site": "same-origin"}
 NOW_S = int(time.time())
@@ -44,6 +45,8 @@ IN_CHENGDU, IN_MIANYANG = 9, 3
 LOST_CARD, UNKNOWN_CARD, SICHUAN_CARD = "A19900501", "A19909999", "A19905101"
 # The holder of this one was treated, borrowed a book, visited a park, and filed a case.
 HOLDERS_CARD, SETTLED, FILED = "A19905102", "CONSOLE-S1", "CONSOLE-N1"
+# Paid by a batch of funds; nobody reported the card itself.
+PAYEES_CARD, FUNDED = "A19900601", "CONSOLE-F1"
 _numbers = itertools.count(1)
 
 
@@ -79,6 +82,7 @@ def scene(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         sichuan.tell("sc.card-center", *_in_leshan(day_s))
         regions = ["510100"] * IN_CHENGDU + ["510700"] * IN_MIANYANG
         chongqing.tell("cq.usage", *(_journey(day_s, number, region) for number, region in enumerate(regions)))
+        chongqing.tell("cq.usage", *_funds(day_s))
         bad = journey(SICHUAN_CARD, "51", at_s=day_s)
         bad.service_region = "519999"
         quarantined = sichuan.tell("sc.usage", bad)
@@ -101,6 +105,28 @@ def _in_leshan(at_s: int) -> Iterator[event_pb2.Event]:
         event.service_region = "511100"
         name_card(event.card, HOLDERS_CARD, "51")
         yield event
+
+
+def _funds(at_s: int) -> Iterator[event_pb2.Event]:
+    """A batch of three rows: one paid, one returned and sent again to another account, one paid under two serials."""
+    batch: dict[str, Any] = {"batch_no": FUNDED}
+    old, new = "6217000000000000012", "6217000000000000020"
+    moved = repointed(old, new, at_s)
+    moved.fund_account_repointed.from_account.clear, moved.fund_account_repointed.to_account.clear = old, new
+    yield fund_batch("published", FUNDED, at_s, row_count=3, amount_total_fen=30_000, project_code="GLJT", fiscal_year=2025, period="09")
+    yield fund_batch("sent", FUNDED, at_s, row_count=3, amount_total_fen=30_000)
+    for row_no in (1, 2, 3):
+        sent = fund_row("sent", row_no, at_s, **batch)
+        name_card(sent.card, PAYEES_CARD, "50")
+        yield sent
+    yield fund_row("paid", 1, at_s + 60, bank_serial="S1", **batch)
+    yield fund_row("returned", 2, at_s + 60, reason=7, bank_serial="S2", **batch)
+    yield moved
+    again = fund_row("sent", 2, at_s + 120, attempt=2, **batch)
+    name_card(again.card, PAYEES_CARD, "50")
+    yield again
+    yield fund_row("paid", 3, at_s + 60, bank_serial="S3", **batch)
+    yield fund_row("paid", 3, at_s + 180, bank_serial="S9", **batch)
 
 
 def _journey(at_s: int, number: int, region: str) -> event_pb2.Event:

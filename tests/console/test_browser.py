@@ -43,13 +43,13 @@ DIFFERENT = (
     "/", "/known?known={refused}", "/feeds/cq.card-center", "/quarantine", "/quarantine/{quarantined}", "/find", "/decisions/{refused}",
     "{card}", "{holder}/medical", "{holder}/culture", "/medical?number=CONSOLE-S1", "{statement}", "{broken}",
     "/journal/{quarantined}", "/terms", "/terms/ORD-TRANSIT/1", "/flows", "/items?q=社保卡", "/me", "/no/such/page",
-    "/audit/requests", "/audit/requests/ask?kind=rules", "{audit}", "{audit}/outcome",
+    "/audit/requests", "/audit/requests/ask?kind=rules", "{audit}", "{audit}/outcome", "/funds/50/CONSOLE-F1",
 )  # fmt: skip
 ALIKE = (
     "/feeds", "/participants", "/participants/cq.card-center", "/decisions", "/losses", "/hotlist", "/rules", "/reference",
     "/regions/510100", "{card}/units", "{statement}/1", "/reference/media", "/cases", "/cases/51/CONSOLE-N1",
     "/views", "/jobs", "/parked", "/traces", "/audit/looks",
-    "/audit/health", "/audit/log", "/audit/requests/ask?kind=terms", "/statements", "/breaks",
+    "/audit/health", "/audit/log", "/audit/requests/ask?kind=terms", "/statements", "/breaks", "/funds",
 )  # fmt: skip
 PATHS = DIFFERENT + ALIKE
 # Files; pages that are opened as somebody else, or by what a page says; and the same page by another address.

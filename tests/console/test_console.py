@@ -91,6 +91,8 @@ GET /cases/{side}/{case_no} ORS
 GET /statements ORPS
 GET /statements/{statement} ORPS
 GET /statements/{statement}/{row} ORS
+GET /funds ORPS
+GET /funds/{side}/{batch_no:path} ORS
 GET /breaks ORPS
 GET /breaks/{broken} ORPS
 GET /audit/looks R
@@ -280,6 +282,7 @@ def test_a_role_sees_its_pages_and_no_others(scene: Scene, by_role: dict[str, Vi
         "table": "regions",
         "side": "51",
         "case_no": "N1",
+        "batch_no": "X",
         "trace": "0" * 32,
         "region": "510100",
         "audit": "AU-999",
@@ -722,7 +725,8 @@ def test_headings_menus_and_forms_are_english_in_english(scene: Scene, auditor: 
     places["region"], places["audit"] = "510100", "AU-1"
     places |= {"statement": "ST-QR-1", "row": 1, "broken": "BR-51-20250901-1"}
     shown = [
-        entry.path.replace(":path", "").format(**places, handle="none", side="51", case_no="X", sequence=1, trace="x") for entry in ENTRIES
+        entry.path.replace(":path", "").format(**places, handle="none", side="51", case_no="X", batch_no="X", sequence=1, trace="x")
+        for entry in ENTRIES
     ]
     for path in {path for path in shown if "admin" not in path}:
         text = auditor.client.get(path).text
