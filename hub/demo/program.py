@@ -7,6 +7,7 @@ from rich.console import Console
 from hub.demo.audit import show_audit
 from hub.demo.cases import CaseThereAndBack
 from hub.demo.funds import show_funds
+from hub.demo.indicators import show_indicators
 from hub.demo.items import show_items
 from hub.demo.ledgers import show_ledgers
 from hub.demo.questions import Questions
@@ -57,7 +58,7 @@ class Program:
         show_ledgers(self._stage, self._screen, self._dsn)
         self.problems += self.case.look(at_once=True)
         self.problems += show_statements(self._stage, self._screen) + show_reconciliation(self._stage, self._screen)
-        self.problems += show_audit(self._stage, self._screen)
+        self.problems += show_indicators(self._stage, self._screen) + show_audit(self._stage, self._screen)
 
     def _begin(self, card_no: str) -> None:
         """Shows what is done with a card that is accepted, "" where none was, and a batch of payments, while the traffic goes on."""
