@@ -1,13 +1,15 @@
 """The journal as segments: every position in one lane, the same rows as the journal's, nothing in clear; what is wrong is named."""
 
+import contextlib
 import hashlib
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import pyarrow.parquet as pq
@@ -28,6 +30,7 @@ from hub.export.manifest import (
     ExportTooShort,
     ExportUnderWay,
     ExportUnwritable,
+    Manifest,
     SegmentForeign,
     SegmentSchemaUnknown,
     find_manifest,
@@ -38,6 +41,7 @@ from hub.export.verifying import ExportDiffers, verify
 from hub.export.writing import JournalHasHoles, export
 from hub.journal.reader import Recorded, read_page
 from tests.clients import Province
+from tests.databases import fresh_database
 from tests.disks import fill, free, small_disk
 from tests.hub_process import CHONGQING, RunningHub
 from tests.messages import journey as sent_journey
@@ -52,13 +56,47 @@ CARDS = [f"A{number:08d}" for number in range(40)]
 def journal(dsn: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recording]:
     """A journal with cards, uses, corrections, and events without a card; segments are of 64 positions."""
     monkeypatch.setattr(writing, "SEGMENT_POSITIONS", 64)
-    recording = Recording(dsn)
+    with contextlib.closing(Recording(dsn)) as recording:
+        tell(recording)
+        yield recording
+
+
+class Told(NamedTuple):
+    """Such a journal that nobody changes, and its export."""
+
+    dsn: str
+    directory: Path
+
+
+@pytest.fixture(scope="module")
+def told(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    directory = tmp_path_factory.mktemp("export")
+    with fresh_database(server_dsn, f"hub_export_{os.getpid()}") as dsn:
+        with contextlib.closing(Recording(dsn)) as recording:
+            tell(recording)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(writing, "SEGMENT_POSITIONS", 64)
+            export(dsn, directory)
+        yield Told(dsn, directory)
+
+
+@pytest.fixture
+def exported(told: Told, tmp_path: Path) -> Path:
+    """A copy of the export, for one test to spoil."""
+    return shutil.copytree(told.directory, tmp_path / "exported")
+
+
+def manifest_of(directory: Path) -> Manifest:
+    manifest = find_manifest(directory)
+    assert manifest is not None
+    return manifest
+
+
+def tell(recording: Recording) -> None:
     recording.append(*(registered(card) for card in CARDS), feed="cq.card-center")
     recording.append(*(journey(card, at_s=1_756_690_215 + at) for at, card in enumerate(CARDS * 3)))
     recording.append(lost(CARDS[0]), correcting(journey(CARDS[1], 200), 2), reversing(journey(CARDS[2]), 3))
     recording.append(held_only("500199198503120015"), about_nobody(), feed="sc.usage")
-    yield recording
-    recording.close()
 
 
 def held_only(person: str) -> event_pb2.Event:
@@ -95,10 +133,9 @@ def reader(dsn: str) -> Iterator[psycopg.Connection]:
 # Workers
 
 
-def test_every_position_is_in_exactly_one_lane(dsn: str, journal: Recording, tmp_path: Path) -> None:
-    done = export(dsn, tmp_path)
-    assert positions_of(tmp_path) == list(range(1, 166))
-    assert [(segment.first, segment.last) for segment in done.manifest.segments] == [(1, 63), (64, 127), (128, 165)]
+def test_every_position_is_in_exactly_one_lane(told: Told) -> None:
+    assert positions_of(told.directory) == list(range(1, 166))
+    assert [(segment.first, segment.last) for segment in manifest_of(told.directory).segments] == [(1, 63), (64, 127), (128, 165)]
 
 
 def test_a_lane_is_that_of_the_cards_number_wherever_an_event_names_it() -> None:
@@ -126,24 +163,21 @@ def test_lanes_are_64_and_cards_are_spread_over_all_of_them() -> None:
 # What is read
 
 
-def test_segments_read_in_order_are_the_pages_of_the_journal(
-    dsn: str, journal: Recording, reader: psycopg.Connection, tmp_path: Path
-) -> None:
-    export(dsn, tmp_path)
-    opened = Segments(tmp_path)
+def test_segments_read_in_order_are_the_pages_of_the_journal(told: Told) -> None:
+    opened = Segments(told.directory)
     for after, through, kinds, also in (
         (0, 165, None, ()),
         (10, 150, {"card_registered"}, (100, 163)),
         (63, 64, None, ()),
         (5, 5, None, ()),
     ):
-        journals = read_page(reader, after, through, kinds, also=also)
+        with psycopg.connect(told.dsn, autocommit=True) as reader:
+            journals = read_page(reader, after, through, kinds, also=also)
         assert list(map(fields, opened.page(after, through, kinds, also=also))) == list(map(fields, journals))
 
 
-def test_lanes_in_parts_are_the_lanes(dsn: str, journal: Recording, tmp_path: Path) -> None:
-    export(dsn, tmp_path)
-    opened = Segments(tmp_path)
+def test_lanes_in_parts_are_the_lanes(told: Told) -> None:
+    opened = Segments(told.directory)
     whole = [[fields(one) for run in opened.lane(buckets) for one in run] for buckets in parts_of_lanes(1)]
     parts = [[fields(one) for run in opened.lane(buckets) for one in run] for buckets in parts_of_lanes(4)]
     quarters = [sorted(chain(*parts[4 * lane : 4 * lane + 4])) for lane in range(LANES)]
@@ -151,10 +185,9 @@ def test_lanes_in_parts_are_the_lanes(dsn: str, journal: Recording, tmp_path: Pa
     assert sum(map(len, parts)) == 165
 
 
-def test_a_lane_skips_the_kinds_that_are_not_wanted(dsn: str, journal: Recording, tmp_path: Path) -> None:
-    export(dsn, tmp_path)
+def test_a_lane_skips_the_kinds_that_are_not_wanted(told: Told) -> None:
     wanted = Wanted(frozenset({"temporary_loss_reported"}), also=[41], after=0, through=165)
-    found = [one for buckets in parts_of_lanes(1) for run in Segments(tmp_path).lane(buckets, wanted) for one in run]
+    found = [one for buckets in parts_of_lanes(1) for run in Segments(told.directory).lane(buckets, wanted) for one in run]
     assert sorted(one.kind for one in found) == ["temporary_loss_reported", "transit_journey_completed"]
 
 
@@ -360,25 +393,25 @@ def no_parquet(path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [damaged, cut_off, missing, no_parquet])
-def test_a_torn_or_changed_segment_is_named(dsn: str, journal: Recording, tmp_path: Path, harm: Callable[[Path], None]) -> None:
-    path = tmp_path / export(dsn, tmp_path).manifest.segments[1].path
+def test_a_torn_or_changed_segment_is_named(exported: Path, harm: Callable[[Path], None]) -> None:
+    path = exported / manifest_of(exported).segments[1].path
     harm(path)
     with pytest.raises(ExportDamaged, match=path.name):
-        verify(tmp_path)
+        verify(exported)
 
 
 @pytest.mark.parametrize("harm", [cut_off, missing])
-def test_an_export_does_not_go_on_after_a_torn_segment(dsn: str, journal: Recording, tmp_path: Path, harm: Callable[[Path], None]) -> None:
-    harm(tmp_path / export(dsn, tmp_path).manifest.segments[1].path)
+def test_an_export_does_not_go_on_after_a_torn_segment(told: Told, exported: Path, harm: Callable[[Path], None]) -> None:
+    harm(exported / manifest_of(exported).segments[1].path)
     with pytest.raises(ExportDamaged):
-        export(dsn, tmp_path)
+        export(told.dsn, exported)
 
 
-def test_another_segment_in_the_place_of_one_is_foreign(dsn: str, journal: Recording, tmp_path: Path) -> None:
-    first, second, _ = export(dsn, tmp_path).manifest.segments
-    shutil.copy(tmp_path / first.path, tmp_path / second.path)
+def test_another_segment_in_the_place_of_one_is_foreign(exported: Path) -> None:
+    first, second, _ = manifest_of(exported).segments
+    shutil.copy(exported / first.path, exported / second.path)
     with pytest.raises(SegmentForeign, match=second.path):
-        Segments(tmp_path).page(64, 80)
+        Segments(exported).page(64, 80)
 
 
 def test_a_parquet_file_that_is_no_segment_is_foreign(dsn: str, journal: Recording, tmp_path: Path) -> None:
@@ -388,29 +421,28 @@ def test_a_parquet_file_that_is_no_segment_is_foreign(dsn: str, journal: Recordi
         Segments(tmp_path).page(0, 63)
 
 
-def test_a_segment_of_another_schema_is_refused(dsn: str, journal: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    export(dsn, tmp_path)
-    text = (tmp_path / "manifest.json").read_text()
-    (tmp_path / "manifest.json").write_text(text.replace('"schema_version": 1', '"schema_version": 2'))
-    for read in (lambda: Segments(tmp_path), lambda: export(dsn, tmp_path), lambda: verify(tmp_path)):
+def test_a_segment_of_another_schema_is_refused(told: Told, exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (exported / "manifest.json").read_text()
+    (exported / "manifest.json").write_text(text.replace('"schema_version": 1', '"schema_version": 2'))
+    for read in (lambda: Segments(exported), lambda: export(told.dsn, exported), lambda: verify(exported)):
         with pytest.raises(SegmentSchemaUnknown):
             read()
-    (tmp_path / "manifest.json").write_text(text)
+    (exported / "manifest.json").write_text(text)
     monkeypatch.setattr("hub.export.reading.SCHEMA_VERSION", 2)
     with pytest.raises(SegmentSchemaUnknown, match="parquet"):
-        Segments(tmp_path).page(0, 10)
+        Segments(exported).page(0, 10)
 
 
-def test_a_manifest_that_was_edited_is_damaged(dsn: str, journal: Recording, tmp_path: Path) -> None:
-    manifest = export(dsn, tmp_path).manifest
-    text = (tmp_path / "manifest.json").read_text()
+def test_a_manifest_that_was_edited_is_damaged(exported: Path) -> None:
+    manifest = manifest_of(exported)
+    text = (exported / "manifest.json").read_text()
     for broken in (text.replace('"first": 64', '"first": 65'), text[:-10], "[]", json.dumps(json.loads(text) | {"more": 1})):
-        (tmp_path / "manifest.json").write_text(broken)
+        (exported / "manifest.json").write_text(broken)
         with pytest.raises(ExportDamaged, match=r"manifest\.json"):
-            Segments(tmp_path)
-    write_manifest(tmp_path, manifest.model_copy(update={"segments": manifest.segments[1:]}))
+            Segments(exported)
+    write_manifest(exported, manifest.model_copy(update={"segments": manifest.segments[1:]}))
     with pytest.raises(ExportDamaged):
-        Segments(tmp_path)
+        Segments(exported)
 
 
 def test_a_directory_without_an_export_is_refused(tmp_path: Path) -> None:
