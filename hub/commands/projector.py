@@ -103,7 +103,11 @@ def _works(config: Config, dsn: str, stop: threading.Event, moved: threading.Eve
         _beside(partial(sealing.run, settings=settings), dsn, "sealer", stop),
         witnessing(config, dsn),
     ):
-        yield
+        try:
+            yield
+        finally:
+            stop.set()
+            moved.set()
 
 
 def witnessing(config: Config, dsn: str) -> contextlib.AbstractContextManager[None]:

@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 
 # The views move within 20 ms, so a loss that is asked for is blocked and forwarded within a tenth of a second. Where another process folds
 # them, and for blocks that run out, it looks this often.
-IDLE_S = 0.2
+IDLE_S = 1.0
 RECONNECT_WAIT_S = 0.5
 MOST_WAIT_S = 4.0
 FAULT_WAIT_S = 5.0
 
 
 def run(dsn: str, stop: threading.Event, moved: threading.Event) -> None:
-    """Works until *stop* is set, whenever *moved* says that the views have moved; survives restarts of the database."""
+    """Works until *stop* is set, whenever *moved* says that the views have; survives restarts of the database. Who stops it sets both."""
     outage = Outage(log, "processes")
     while not stop.is_set():
         try:
