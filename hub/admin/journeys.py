@@ -3,7 +3,7 @@
 The taps of a card are found through the card index, so that they cost what they are, and nothing is kept of them a second time.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
 
 import psycopg
@@ -17,8 +17,9 @@ from hub.domain.medical.answers import finding_messages
 from hub.domain.reference import Reference
 from hub.domain.reported import Person, Reported, in_order
 from hub.domain.tellings import CLEARING, Number, number_text, telling_of
-from hub.domain.transit.answers import MOST, gap_message, journey_message, rejected_message
+from hub.domain.transit.answers import MOST, PAGE, gap_message, journey_message, rejected_message
 from hub.domain.transit.journeys import ABOUT_TRIPS, JOURNEY_KINDS, Journey, Journeys, journeys_at
+from hub.domain.transit.pages import Place, place_of, token_of
 from hub.domain.transit.rides import TAP_KINDS, Told
 from hub.domain.usage import issuer_of
 from hub.journal.corrections import Change, changes_in, corrected_among
@@ -131,44 +132,55 @@ def _window(from_on: str, to_on: str, today: date, most_days: int) -> tuple[date
 def list_rejected_trips(
     connection: psycopg.Connection, reference: Reference, request: protos.ListRejectedTripsRequest, asked: Asked
 ) -> protos.ListRejectedTripsResponse:
-    """Returns trips that clearing refused; raises RequestInvalid or ViewBehind."""
+    """Returns a page of trips that clearing refused; raises RequestInvalid or ViewBehind."""
+    days, place = _days_refused(request, asked), place_of(request, asked.today)
+    with snapshot(connection, CARD_INDEX, max(request.min_position, place.position)) as indexed:
+        position = place.position or min(indexed, position_in(connection, REFUSED_TRIPS, request.min_position))
+        verdicts = told_under(connection, REFUSED_TRIPS, days, position).reports
+
+        def taps(of_page: Iterable[Reported]) -> Iterable[Told]:
+            cards = {key for one in of_page for key in identifiers_of(connection, one.card)}
+            return taps_of(connection, Person(frozenset(), frozenset(cards)), position)
+
+        return rejected_answer(verdicts, taps, reference, request, asked, place._replace(position=position))
+
+
+def _days_refused(request: protos.ListRejectedTripsRequest, asked: Asked) -> list[str]:
     begin, end = _window(request.from_on, request.to_on, asked.today, MOST_DAYS_REFUSED)
-    at = request.as_of_position
-    with snapshot(connection, CARD_INDEX, max(request.min_position, at)) as indexed:
-        position = at or min(indexed, position_in(connection, REFUSED_TRIPS, request.min_position))
-        verdicts = told_under(connection, REFUSED_TRIPS, _days(begin, end), position).reports
-        cards = {key for one in verdicts for key in identifiers_of(connection, one.card)}
-        told = taps_of(connection, Person(frozenset(), frozenset(cards)), position)
-    return rejected_answer(verdicts, told, reference, request, asked, position)
-
-
-def _days(begin: date, end: date) -> list[str]:
     return [(begin + timedelta(days=count)).isoformat() for count in range((end - begin).days + 1)]
 
 
 def rejected_answer(
     verdicts: Iterable[Reported],
-    told: Iterable[Told],
+    taps: Callable[[Iterable[Reported]], Iterable[Told]],
     reference: Reference,
     request: protos.ListRejectedTripsRequest,
     asked: Asked,
-    position: int,
+    place: Place,
 ) -> protos.ListRejectedTripsResponse:
-    """Returns the answer from what clearing refused, and from what was reported of the cards' taps and about them."""
-    reports = list(told)
+    """Returns the answer from what clearing refused; *taps* gives what was reported of the taps of the cards of some of it.
+
+    So many refusals a page looks at, and their cards, however many of them the caller's province is a side of.
+    """
+    days, size = _days_refused(request, asked), request.page_size or PAGE
+    of_days = [one for one in in_order(verdicts, end_us(place.on)) if local_day(one.occurred_us).isoformat() in days]
+    wanted = [one for one in of_days if request.reason in (0, one.message.reason) and one.when > place.after]
+    looked_at = wanted[:MOST]
+    reports = list(taps(looked_at))
     trips = {one.reported.position: one.trip for one in reports}
-    days = _days(*_window(request.from_on, request.to_on, asked.today, MOST_DAYS_REFUSED))
-    on = day_asked(request.on, "on", asked.today)
-    by_name = {name: one for one in _journeys(reports, reference, on).journeys for name in one.ride.numbers}
-    found = []
-    for one in in_order(verdicts, end_us(on)):
-        if local_day(one.occurred_us).isoformat() not in days or request.reason not in (0, one.message.reason):
-            continue
+    by_name = {name: one for one in _journeys(reports, reference, place.on).journeys for name in one.ride.numbers}
+    answer, last = protos.ListRejectedTripsResponse(as_of_position=place.position, as_of=place.on.isoformat()), place.after
+    for one in looked_at:
         journey = next((by_name[name] for name in trips.get(one.position, ()) if name in by_name), None)
-        if is_side(_sides(one, journey), asked.province):
-            found.append(rejected_message(one, journey))
-    answer = protos.ListRejectedTripsResponse(total=len(found), as_of_position=position, as_of=on.isoformat())
-    answer.trips.extend(found[-MOST:])
+        is_own = is_side(_sides(one, journey), asked.province)
+        if is_own and len(answer.trips) == size:
+            break
+        answer.trips.extend([rejected_message(one, journey)] if is_own else [])
+        last = one.when
+    if wanted and last < wanted[-1].when:
+        answer.next_page_token = token_of(place._replace(after=last), request)
+    elif not request.page_token:
+        answer.total = len(answer.trips)
     return answer
 
 

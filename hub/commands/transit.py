@@ -47,6 +47,8 @@ def list_of_person(
 def list_rejected(
     from_on: Annotated[str, typer.Option("--from", help="清分拒绝的起始日。First day of the refusals, +08:00.")],
     to_on: Annotated[str, typer.Option("--to", help="截止日（含），至多 31 天后。Last day, at most 31 days later.")],
+    page: Annotated[str, typer.Option(help="上一页给出的记号。What the page before gave.")] = "",
+    size: Annotated[int, typer.Option(min=1, max=200, help="每页条数。Trips a page.")] = 50,
     reason: Annotated[str, typer.Option(help="只列某一原因。Only this reason: TAC_BAD, DUPLICATE, HOTLISTED, EXPIRED.")] = "",
     on: On = "",
     at_position: AtPosition = 0,
@@ -56,7 +58,9 @@ def list_rejected(
     if reason and reason not in REJECTIONS:
         raise typer.BadParameter("没有这一原因。There is no such reason.", param_hint="--reason")
     wanted = transit.ClearingRejection.Value(f"CLEARING_REJECTION_{reason or 'UNSPECIFIED'}")
-    request = protos.ListRejectedTripsRequest(from_on=from_on, to_on=to_on, reason=wanted, on=on, as_of_position=at_position)
+    request = protos.ListRejectedTripsRequest(
+        from_on=from_on, to_on=to_on, reason=wanted, on=on, as_of_position=at_position, page_size=size, page_token=page
+    )
     with reading(request) as (connection, asked):
         answer = list_rejected_trips(connection, reference.load(), request, asked)
     show(answer, as_json, transit_screen.show_rejected)

@@ -11,7 +11,7 @@ from hub.commands.medical_screen import finding_line
 from hub.commands.wording import folded, local, screen, table, whole
 from hub.domain.findings import MEANINGS
 from hub.domain.instants import microseconds
-from hub.words.ledgers import JOURNEY_FINDINGS, JOURNEY_STATES, REJECTIONS
+from hub.words.ledgers import JOURNEY_FINDINGS, JOURNEY_STATES, REJECTIONS, TRIP_DISPUTE_OUTCOMES
 
 FINDINGS = JOURNEY_FINDINGS | {
     code: (MEANINGS[code].text_zh, MEANINGS[code].text_en) for code in ("USE_TOLD_AGAIN", "USE_TOLD_DIFFERENTLY")
@@ -67,6 +67,10 @@ def _notes(one: protos.Journey) -> Iterable[str]:
         yield _MISSING[one.missing]
     if one.HasField("transfer_of"):
         yield f"换乘优惠 transfer discount {one.discount_fen} 分 fen，首程 first leg {one.transfer_of}"
+    if one.HasField("disputed_at"):
+        yield f"争议 disputed {_at(one.disputed_at)} {one.dispute_reason}".rstrip()
+    if one.dispute_outcome:
+        yield " ".join(TRIP_DISPUTE_OUTCOMES[transit.TripDisputeOutcome.Name(one.dispute_outcome).removeprefix("TRIP_DISPUTE_OUTCOME_")])
     if one.rejection:
         yield " ".join(REJECTIONS[_reason(one.rejection)])
     if one.concession_units:
@@ -101,7 +105,10 @@ def show_rejected(answer: protos.ListRejectedTripsResponse) -> None:
             str(one.fare_paid_fen),
         )
     screen().print(drawn)
-    typer.echo(f"{answer.total} 次 trips，{answer.as_of}，位置 as of position {answer.as_of_position:,}")
+    several = f"{len(answer.trips)} 次 trips，" if answer.next_page_token else f"{answer.total} 次 trips，" if answer.total else ""
+    typer.echo(f"{several}{answer.as_of}，位置 as of position {answer.as_of_position:,}")
+    if answer.next_page_token:
+        typer.echo(f"下一页 next page: --page {answer.next_page_token}")
 
 
 def _at(at: Timestamp) -> str:

@@ -10,6 +10,7 @@ from chuanyu.exchange.v1 import usage_transit_pb2 as transit
 from hub.admin.journeys import journeys_answer, list_journeys, list_rejected_trips, rejected_answer
 from hub.admin.snapshots import person_with
 from hub.domain import reference as tables
+from hub.domain.transit.pages import place_of
 from hub.projections.views.refused_trips import REFUSED_TRIPS
 from hub.scenarios.filling import Names
 from hub.scenarios.ledgers import InMemory, OnDatabase, OnEdge, asked_of, findings_in, further_text
@@ -24,12 +25,19 @@ def _reason(reason: int) -> str:
     return transit.ClearingRejection.Name(transit.ClearingRejection.ValueType(reason)).removeprefix("CLEARING_REJECTION_")
 
 
+def _outcome(outcome: int) -> str:
+    name = transit.TripDisputeOutcome.Name(transit.TripDisputeOutcome.ValueType(outcome)).removeprefix("TRIP_DISPUTE_OUTCOME_")
+    return name if outcome else ""
+
+
 class Journeys:
     """`ask = "journeys"`: the journeys of a person on business days, with what had happened at the end of a day."""
 
     needed = frozenset({"card", "from", "to", "on"})
     further = frozenset[str]()
-    answers = frozenset({"journeys", "days", "counters", "epochs", "uses", "paid_fen", "discounts", "missing", "gaps", "findings"})
+    answers = frozenset(
+        {"journeys", "days", "counters", "epochs", "uses", "paid_fen", "discounts", "disputes", "missing", "gaps", "findings"}
+    )
     words: Mapping[str, str] = {
         "journeys": "行程（实付，分）journeys (paid, fen)",
         "days": "业务日 business days",
@@ -38,6 +46,7 @@ class Journeys:
         "uses": "计数 counted",
         "paid_fen": "实付合计（分）paid in all (fen)",
         "discounts": "换乘优惠（分，首程计数）discounts (fen, counter of the first leg)",
+        "disputes": "争议与处理 disputes and what was decided",
         "missing": "缺的一端 missing taps",
         "gaps": "缺漏的计数 counters that nobody reported",
     }
@@ -81,6 +90,9 @@ class Journeys:
             "uses": answer.uses,
             "paid_fen": answer.paid_fen,
             "discounts": [f"{one.discount_fen} {one.transfer_of}" for one in answer.journeys if one.HasField("transfer_of")],
+            "disputes": [
+                f"{one.dispute_reason} {_outcome(one.dispute_outcome)}".strip() for one in answer.journeys if one.HasField("disputed_at")
+            ],
             "missing": [protos.MissingTap.Name(one.missing).removeprefix("MISSING_TAP_") for one in answer.journeys if one.missing],
             "gaps": [f"{one.after_counter}…{one.before_counter}: {one.missing}" for one in answer.gaps],
             "findings": findings_in([*found, *answer.findings], names),
@@ -103,7 +115,8 @@ class RejectedTrips:
     def in_memory(self, stand: InMemory, ask: Ask, names: Names) -> Any:
         """Returns the answer from rows in memory."""
         verdicts = stand.told(REFUSED_TRIPS).reports
-        return rejected_answer(verdicts, stand.taps(""), tables.load(), self._request(ask), asked_of(ask), 0)
+        place = place_of(self._request(ask), asked_of(ask).today)
+        return rejected_answer(verdicts, lambda _: stand.taps(""), tables.load(), self._request(ask), asked_of(ask), place)
 
     def on_database(self, stand: OnDatabase, ask: Ask, names: Names, position: int) -> Any:
         """Returns the answer from the views."""

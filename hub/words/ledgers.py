@@ -34,7 +34,13 @@ JOURNEY_FINDINGS = {
     "TRANSFER_WITHOUT_FIRST_LEG": ("换乘无首程", "a transfer whose first leg nobody reported"),
     "TRANSFER_LATE": ("超过换乘时限", "a transfer after its time"),
     "DISCOUNT_BEYOND_FARE": ("优惠加实付超过票价", "discount and paid fare are more than the full fare"),
+    "REFUND_NOT_REPORTED": ("争议应退款而退款未报", "a fare that was to be given back after a dispute, and nobody reported it"),
     "TRIP_NOT_REPORTED": ("清分或争议所指行程未上报", "the trip that clearing or a dispute names has not been reported"),
+}
+
+TRIP_DISPUTE_OUTCOMES = {
+    "UPHELD": ("争议后维持", "upheld after the dispute"),
+    "REFUNDED": ("争议后应退款", "to be refunded after the dispute"),
 }
 
 REJECTIONS = {

@@ -75,6 +75,27 @@ def test_a_refused_trip_is_listed_for_both_its_sides_and_names_no_card(sichuan: 
     assert not answered(Stub(sichuan.channel), "ListRejectedTrips", of_refusals(seen, reason=1)).trips
 
 
+def test_refused_trips_come_in_pages_of_one_position_and_a_token_is_good_for_its_own_list(sichuan: Province, seen: int) -> None:
+    trip, verdict = sichuan.next_sequence("sc.usage"), event_pb2.Event()
+    verdict.occurred_at.seconds = REFUSED_S + 60
+    name_card(verdict.card, CARD, "50")
+    verdict.transit_clearing_rejected.trip.feed, verdict.transit_clearing_rejected.trip.sequence = "sc.usage", trip
+    verdict.transit_clearing_rejected.reason = 1
+    last = sichuan.tell("sc.usage", ridden(3, "510100"), verdict)
+    stub = Stub(sichuan.channel)
+    first = answered(stub, "ListRejectedTrips", of_refusals(last, page_size=1))
+    verdict.occurred_at.seconds += 60
+    later = sichuan.tell("sc.usage", verdict)
+    second = answered(stub, "ListRejectedTrips", of_refusals(later, page_size=1, page_token=first.next_page_token))
+    assert [(page.trips[0].reason, page.total, bool(page.next_page_token)) for page in (first, second)] == [(3, 0, True), (1, 0, False)]
+    assert second.as_of_position == first.as_of_position < later
+    for token in (first.next_page_token + "0.", "x.1.1.1.1", first.next_page_token.replace(".", ":")):
+        wrong = refused(lambda token=token: stub.ListRejectedTrips(of_refusals(0, page_token=token), timeout=DEADLINE_S))  # type: ignore[misc]
+        assert wrong.violations == [("page_token", "page_of_another_list")]
+    other = refused(lambda: stub.ListRejectedTrips(of_refusals(0, reason=1, page_token=first.next_page_token), timeout=DEADLINE_S))
+    assert other.violations == [("page_token", "page_of_another_list")]
+
+
 def test_a_wrong_question_is_refused_by_its_field(sichuan: Province, seen: int) -> None:
     stub = Stub(sichuan.channel)
     long = refused(lambda: stub.ListRejectedTrips(of_refusals(0, to_on="2024-08-01"), timeout=DEADLINE_S))

@@ -86,7 +86,7 @@ def scene(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         bad = journey(SICHUAN_CARD, "51", at_s=day_s)
         bad.service_region = "519999"
         quarantined = sichuan.tell("sc.usage", bad)
-        _await_views(hub.dsn, quarantined)
+        await_views(hub.dsn, quarantined)
         yield Scene(hub, accepted, refused, of_sichuan, quarantined)
         chongqing.channel.close()
         sichuan.channel.close()
@@ -149,7 +149,8 @@ class AggregateStoreOf:
         self._store.close()
 
 
-def _await_views(dsn: str, position: int) -> None:
+def await_views(dsn: str, position: int) -> None:
+    """Waits until every view has a position."""
     deadline = time.monotonic() + 60
     with psycopg.connect(dsn, autocommit=True) as connection:
         while time.monotonic() < deadline:

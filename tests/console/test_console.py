@@ -77,6 +77,7 @@ GET /regions/{region} ORP
 GET /cards/{handle}/units RS
 GET /cards/{handle}/medical RS
 GET /cards/{handle}/culture RS
+GET /cards/{handle}/journeys RS
 GET /medical RS
 GET /losses ORS
 GET /hotlist ORP

@@ -8,10 +8,12 @@ from hub.domain.medical.answers import finding_messages
 from hub.domain.reported import Reported
 from hub.domain.transit.counters import Gap
 from hub.domain.transit.journeys import Journey
-from hub.domain.transit.rides import PART, WHOLE, counter_of
+from hub.domain.transit.rides import PART, WHOLE, Ride, counter_of
 from hub.domain.usage import issuer_of
 
 MOST = 200
+# Trips a page where the question does not say it.
+PAGE = 50
 
 
 def journey_message(journey: Journey) -> protos.Journey:
@@ -41,6 +43,7 @@ def journey_message(journey: Journey) -> protos.Journey:
             message.concession_type, message.concession_units = paid.concession_type, paid.concession_units
     if ride.discount is not None:
         message.discount_fen, message.transfer_of = ride.discount.message.discount_fen, ride.discount.message.first_leg_counter
+    _add_dispute(message, ride)
     if journey.state == "REJECTED" and ride.tap is not None and ride.tap.verdict is not None:
         message.rejection = transit.ClearingRejection.ValueType(int(ride.tap.verdict.native))
     return message
@@ -63,6 +66,16 @@ def _add_taps(message: protos.Journey, journey: Journey) -> None:
         )
         if ride.left.message.HasField("entry_at"):
             message.entered_at.CopyFrom(ride.left.message.entry_at)
+
+
+def _add_dispute(message: protos.Journey, ride: Ride) -> None:
+    """Adds the newest dispute, and what was decided since."""
+    disputed, last = ride.disputed, ride.last_of_dispute
+    if disputed is not None:
+        message.dispute_reason = disputed.message.reason_code
+        message.disputed_at.CopyFrom(timestamp(disputed.occurred_us))
+    if last is not None:
+        message.dispute_outcome = last.message.outcome
 
 
 def gap_message(purse: int, gap: Gap) -> protos.CounterGap:

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from chuanyu.exchange.v1 import usage_transit_pb2 as transit
+
 from hub.domain.business_keys import purse_key
 from hub.domain.instants import SECOND_US
 from hub.domain.netting_taps import REFUSED
-from hub.domain.reported import LedgerFinding, has_waited
+from hub.domain.reported import LedgerFinding, Reported, has_waited
 from hub.domain.tellings import CLEARING
 from hub.domain.transit.counters import Counter, Gap, gaps_in, places_of
 from hub.domain.transit.rides import EXIT, METRO, PART, TAP_KINDS, Ride, Told, counter_of, rides_in
@@ -25,6 +27,7 @@ JOURNEY_KINDS = TAP_KINDS | ABOUT_TRIPS | {DISCOUNT}
 # Two gates so soon after each other: the card was handed back [D].
 PASS_BACK_US = 60 * SECOND_US
 EXIT_MISSING, ENTRY_MISSING, PASSED_BACK, TRIP_MISSING = "ENTRY_WITHOUT_EXIT", "EXIT_WITHOUT_ENTRY", "PASS_BACK", "TRIP_NOT_REPORTED"
+REFUND_MISSING = "REFUND_NOT_REPORTED"
 
 
 class Journey(NamedTuple):
@@ -86,8 +89,19 @@ def _dispute(rides: Sequence[Ride], top_ups: Sequence[Ride], told: Sequence[Told
         if ride is None:
             missing += [LedgerFinding(TRIP_MISSING, one.reported.position)] if has_waited(one.reported, at_us) else []
         elif one.reported.kind == DISPUTE:
-            ride.disputed = ride.disputed or one.reported
+            _note_dispute(ride, one.reported, at_us)
     return missing
+
+
+def _note_dispute(ride: Ride, report: Reported, at_us: int) -> None:
+    """Notes the newest dispute or what was decided of it; a fare that was to be given back and is not is found once that has waited."""
+    if not report.message.outcome:
+        ride.disputed = report
+        return
+    ride.decided = report
+    is_owed = report.message.outcome == transit.TRIP_DISPUTE_OUTCOME_REFUNDED and (ride.tap is None or not ride.tap.is_back)
+    if is_owed and has_waited(report, at_us):
+        ride.findings.append(LedgerFinding(REFUND_MISSING, report.position, ride.taps[0].position))
 
 
 def _find_passed_back(rides: Sequence[Ride]) -> None:
@@ -128,14 +142,14 @@ def _missing(ride: Ride) -> str:
 
 def _state(ride: Ride, missing: str, has_partner_waited: bool) -> str:
     """Returns how far a ride is: what clearing or a refund said of it last, else whether both taps are there."""
-    tap, disputed = ride.tap, ride.disputed
+    tap, last = ride.tap, ride.last_of_dispute
     verdict = tap.verdict if tap is not None else None
     if tap is not None and tap.is_back:
         return "REFUNDED"
-    if disputed is not None and (verdict is None or disputed.when > (verdict.occurred_us, verdict.position)):
-        return "DISPUTED"
+    if last is not None and (verdict is None or last.when > (verdict.occurred_us, verdict.position)):
+        return "UPHELD" if last.message.outcome == transit.TRIP_DISPUTE_OUTCOME_UPHELD else "DISPUTED"
     if verdict is not None:
-        return "REJECTED" if verdict.kind == REFUSED else "UPHELD" if disputed is not None else "CLEARED"
+        return "REJECTED" if verdict.kind == REFUSED else "UPHELD" if last is not None else "CLEARED"
     if not missing:
         return "COMPLETED"
     return "INCOMPLETE" if ride.is_told_incomplete or has_partner_waited else "OPEN"

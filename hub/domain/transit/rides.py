@@ -30,7 +30,8 @@ class Told(NamedTuple):
 class Ride:
     """One ride of a purse: *entered* and *left* are its taps as reported, *tap* what the paying one comes to.
 
-    *disputed* and *discount* are the first reports of either, *findings* what does not go together.
+    *disputed* is the newest dispute, *decided* the newest decision of one, *discount* the first report of one, *findings* what does not go
+    together.
     """
 
     purse: bytes
@@ -38,6 +39,7 @@ class Ride:
     entered: Reported | None
     left: Reported | None
     disputed: Reported | None = None
+    decided: Reported | None = None
     discount: Reported | None = None
     findings: list[LedgerFinding] = field(default_factory=list)
 
@@ -56,6 +58,11 @@ class Ride:
         """By which names others refer to what was paid."""
         told = self.tap.told if self.tap is not None else ()
         return {name for one in told for name in _names(one)}
+
+    @property
+    def last_of_dispute(self) -> Reported | None:
+        """The newest of the disputes and of what was decided of them."""
+        return max((one for one in (self.disputed, self.decided) if one is not None), key=lambda one: one.when, default=None)
 
     @property
     def is_told_incomplete(self) -> bool:

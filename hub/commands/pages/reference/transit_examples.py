@@ -14,6 +14,7 @@ from hub.commands.pages.reference.samples import Example, card
 from hub.domain import reference
 from hub.domain.instants import LOCAL, microseconds_of, timestamp
 from hub.domain.reported import Reported
+from hub.domain.transit.pages import place_of
 from hub.domain.transit.rides import Told
 from hub.journal.reader import Recorded
 
@@ -63,9 +64,10 @@ def _journeys() -> Example:
 
 def _rejected() -> Example:
     request = protos.ListRejectedTripsRequest(from_on="2026-03-03", to_on="2026-03-03")
+    place = place_of(request, _ASKED.today)._replace(position=_POSITION)
     verdict = _events()[-1]
     verdicts = [Reported(verdict.kind, verdict.event, verdict.occurred_us, verdict.position)]
-    return Example(request, rejected_answer(verdicts, _told(), reference.load(), request, _ASKED, _POSITION))
+    return Example(request, rejected_answer(verdicts, lambda _: _told(), reference.load(), request, _ASKED, place))
 
 
 EXAMPLES: Mapping[str, Callable[[], Example]] = {"ListJourneys": _journeys, "ListRejectedTrips": _rejected}
