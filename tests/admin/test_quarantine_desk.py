@@ -477,7 +477,7 @@ def test_an_issuers_answer_that_is_released_closes_the_loss_across_the_border(
     sichuan.tell("sc.card-center", request)
     answered = chongqing.append(feed, 1, ahead(lost(card))).positions[0]
     desk.evaluate(feed, 1, "op1", now() + timedelta(days=1.5))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     closed: list[Recorded] = []
     while not closed and time.monotonic() < deadline:
         closed = [event for event in journal(shared_hub.dsn) if event.position > answered and event.kind == "loss_closed"]

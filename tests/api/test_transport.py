@@ -262,7 +262,7 @@ def held(shared_hub: RunningHub, edge: int) -> Iterator[psycopg.Connection]:
 
 def until(condition: Callable[[], bool]) -> None:
     """Waits until a condition holds, ten seconds at most."""
-    deadline_s = time.monotonic() + 10
+    deadline_s = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline_s
         time.sleep(0.02)

@@ -52,7 +52,7 @@ def head(dsn: str) -> int:
 
 
 def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 100
     while not is_so():
         assert time.monotonic() < deadline, "the senders stand still"
         time.sleep(0.02)

@@ -30,7 +30,7 @@ from tests.messages import journey
 FEED = "cq.usage"
 
 
-def until(is_so: Callable[[], bool], within_s: float = 20) -> None:
+def until(is_so: Callable[[], bool], within_s: float = 100) -> None:
     """Waits until a condition holds."""
     deadline_s = time.monotonic() + within_s
     while not is_so():
