@@ -7,6 +7,7 @@ import queue
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from hub.trust.authority import participant_files
 
 STREAM_METHOD = "/chuanyu.exchange.v1.FeedService/StreamEvents"
 BATCH_EVENTS = 500
+FUND_BATCH, ROW_FEN = "BENCH-1", 10_000
 # 2025-09-01 09:30:15 in +08:00.
 _START_S = 1_756_690_215
 
@@ -42,6 +44,8 @@ class Order:
     events_per_s: int = 0
     batch_events: int = BATCH_EVENTS
     lifecycle: bool = False
+    # So many rows of a fund batch, sent and paid, instead of uses.
+    fund_rows: int = 0
     participant: str = PARTICIPANT
 
 
@@ -81,6 +85,29 @@ def usage_event(number: int) -> event_pb2.Event:
     journey.tap.line, journey.tap.station, journey.tap.purse_counter = "01", "0611", number % 65_536
     journey.tap.psam, journey.tap.psam_sequence, journey.tap.tac = "653000012345", number % 1_000_000, "139F03A1"
     journey.line_in, journey.station_in, journey.fare_full_fen, journey.fare_paid_fen = "01", "0606", 400, 360
+    return event
+
+
+def fund_event(rows: int, number: int) -> event_pb2.Event:
+    """An event about a batch of funds: it is sent, then each of its rows is sent and paid, then it is closed."""
+    event = event_pb2.Event(service_region="500103", scenario="FND.PAY")
+    event.occurred_at.seconds = _START_S + (number > 1) + (number > 2 * rows + 1)
+    event.source.system = "bench"
+    if number == 1:
+        event.fund_batch_sent.batch_no, event.fund_batch_sent.row_count = FUND_BATCH, rows
+        event.fund_batch_sent.amount_total_fen = rows * ROW_FEN
+        return event
+    if number > 2 * rows + 1:
+        event.fund_batch_closed.batch_no, event.fund_batch_closed.paid_total_fen = FUND_BATCH, rows * ROW_FEN
+        return event
+    row_no = number // 2
+    if number % 2 == 0:
+        _name_card(event, row_no % CARDS)
+        event.fund_row_sent.batch_no, event.fund_row_sent.row_no, event.fund_row_sent.attempt = FUND_BATCH, row_no, 1
+        event.fund_row_sent.amount_fen = ROW_FEN
+        return event
+    paid = event.fund_row_paid
+    paid.batch_no, paid.row_no, paid.amount_fen, paid.bank_serial = FUND_BATCH, row_no, ROW_FEN, f"B{row_no}"
     return event
 
 
@@ -128,13 +155,16 @@ class Load:
         self._process.join()
 
 
+def _maker(order: Order) -> Callable[[int], event_pb2.Event]:
+    if order.fund_rows:
+        return partial(fund_event, order.fund_rows)
+    return card_event if order.lifecycle else usage_event
+
+
 def _send(order: Order, ready: Any, go: Any, results: Any) -> None:
     end_with_parent()
     prepared = [
-        [
-            batch(feed, first + number * order.batch_events, order.batch_events, card_event if order.lifecycle else usage_event)
-            for number in range(order.batches)
-        ]
+        [batch(feed, first + number * order.batch_events, order.batch_events, _maker(order)) for number in range(order.batches)]
         for feed, first in zip(order.feeds, order.first_sequences, strict=True)
     ]
     files = participant_files(order.certificates_dir, order.participant)

@@ -14,6 +14,7 @@ import hub.bench.export
 import hub.bench.failover.measure
 import hub.bench.faults
 import hub.bench.fsck
+import hub.bench.funds
 import hub.bench.hostile.measure
 import hub.bench.hotlist
 import hub.bench.ingest
@@ -249,6 +250,16 @@ def bench_settle(
     result = hub.bench.settling.measure(Config(), events, seed, screen.print)
     _finish(result, as_json)
     raise typer.Exit(0 if result["equal"] and result["verified"] else 1)
+
+
+@app.command("funds")
+def bench_funds(
+    as_json: Json = False,
+    rows: Annotated[int, typer.Option(min=1_000, help="批次的行数。Rows of the batch.")] = 100_000,
+    seconds: Annotated[float, typer.Option(min=1, help="其间核验的秒数。Seconds of checks meanwhile.")] = 10.0,
+) -> None:
+    """资金发放：边答复核验边入账的行每秒 对 要求的 2,100；批次多久结束。Rows a second while checks are answered; time to close."""
+    _finish(hub.bench.funds.measure(Config(), rows, seconds, screen.print), as_json)
 
 
 @app.command("tampering")

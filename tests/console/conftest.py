@@ -46,7 +46,7 @@ LOST_CARD, UNKNOWN_CARD, SICHUAN_CARD = "A19900501", "A19909999", "A19905101"
 # The holder of this one was treated, borrowed a book, visited a park, and filed a case.
 HOLDERS_CARD, SETTLED, FILED = "A19905102", "CONSOLE-S1", "CONSOLE-N1"
 # Paid by a batch of funds; nobody reported the card itself.
-PAYEES_CARD, FUNDED = "A19900601", "CONSOLE-F1"
+PAYEES_CARD, FUNDED, FUND_EVENTS = "A19900601", "CONSOLE-F1", 11
 _numbers = itertools.count(1)
 
 

@@ -29,6 +29,7 @@ from hub.domain.looks import Shown as ShownRecord
 from hub.journal.sessions import CONNECT_WITHIN_S, session
 from tests.clients import recorded_at
 from tests.console.conftest import (
+    FUND_EVENTS,
     HOLDERS_CARD,
     IN_CHENGDU,
     IN_MIANYANG,
@@ -487,9 +488,9 @@ def test_pages_look_back_to_what_was_known_at_a_position_or_an_instant(scene: Sc
     then, now = ({row[0]: row[1] for row in csv.reader(auditor.get(file).splitlines()[1:-1])} for file in (
         f"/known.csv?known={scene.of_sichuan}", "/feeds.csv"))  # fmt: skip
     assert (then["cq.card-center"], now["cq.card-center"]) == ("2", "2") and "cq.usage" not in then
-    assert now["cq.usage"] == str(IN_CHENGDU + IN_MIANYANG)
+    assert now["cq.usage"] == str(IN_CHENGDU + IN_MIANYANG + FUND_EVENTS)
     half = f"/known.csv?known={scene.quarantined - 2}"
-    assert f"cq.usage,{IN_CHENGDU + IN_MIANYANG - 1}," in auditor.get(half)
+    assert f"cq.usage,{IN_CHENGDU + IN_MIANYANG + FUND_EVENTS - 1}," in auditor.get(half)
     waits = "sc.usage#1"
     assert waits in auditor.get(f"/quarantine?known={scene.quarantined}") and waits not in auditor.get(f"/quarantine?known={scene.refused}")
     assert "ORD-TRANSIT" in auditor.get("/terms") and "ORD-TRANSIT" not in auditor.get("/terms?known=1")
