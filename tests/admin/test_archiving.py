@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import pq
+from psycopg.conninfo import make_conninfo
 
 from hub.admin import archiving as desks
 from hub.admin import partition_swap
@@ -54,6 +55,7 @@ from hub.tlog.files import content, head_of, log_of
 from hub.tlog.tree import tile_width
 from hub.trust.keyring import open_keyring
 from tests.audit.sealing import Logged
+from tests.disks import fill, free, small_disk
 from tests.recording import OWNERS, Recording, correcting, journey, key_of, lost, register_owners, registered, reversing
 
 CARDS = [f"A{number:08d}" for number in range(30)]
@@ -276,6 +278,25 @@ def test_who_reads_an_older_state_holds_the_rows_and_the_next_run_goes_on(archiv
             archive.archive()
         assert [_fields(one) for one in read_page(reader, 0, len(before))] == before
     assert (archive.state(), archive.approve().state) == ("LEAVING", "ARCHIVED")
+    assert archive.history()[: len(before)] == before
+
+
+def test_a_full_disk_is_named_and_the_next_run_goes_on(archive: Archive) -> None:
+    before = archive.history()
+    archive.request()
+    with small_disk(1) as disk, psycopg.connect(archive.dsn, autocommit=True) as connection:
+        [(home,)] = connection.execute("SHOW data_directory").fetchall()
+        (disk / "tables").mkdir()
+        os.chown(disk / "tables", Path(home).stat().st_uid, Path(home).stat().st_gid)
+        connection.execute(f"CREATE TABLESPACE small LOCATION '{disk / 'tables'}'".encode())
+        fill(disk)
+        small = make_conninfo(archive.dsn, options="-c default_tablespace=small")
+        with pytest.raises(desks.ArchivingHasNoRoom), archiving_desk(small, lambda _: 10**6) as desk:
+            desk.approve(0, archive.directory, DECIDES, AT)
+        assert archive.history()[: len(before)] == before
+        connection.execute("DROP TABLESPACE small")
+        free(disk)
+    assert (archive.state(), archive.approve().state) == ("APPROVED", "ARCHIVED")
     assert archive.history()[: len(before)] == before
 
 
