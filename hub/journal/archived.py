@@ -57,6 +57,12 @@ def all_segments(connection: psycopg.Connection[Any]) -> list[Away]:
     return segments(connection, [(0, 2**62)])
 
 
+def here_from(connection: psycopg.Connection[Any]) -> int:
+    """Returns the position from which on every row is in the database."""
+    row = connection.execute(_HERE_FROM).fetchone()
+    return 1 if row is None else int(row[0])
+
+
 def joined(
     connection: psycopg.Connection,
     page: list["Recorded"],
@@ -135,6 +141,9 @@ def _shelf() -> Any:
 FIRST = """
     SELECT LEAST((SELECT position FROM journal.event ORDER BY position LIMIT 1),
                  (SELECT first FROM journal.archived ORDER BY first LIMIT 1))"""
+_HERE_FROM = """
+    SELECT GREATEST(COALESCE((SELECT position FROM journal.event ORDER BY position LIMIT 1), 1),
+                    (SELECT last + 1 FROM journal.archived ORDER BY first DESC LIMIT 1))"""
 # A session may have rows of several runs brought back at once, one within the other.
 _numbers = count()
 # How PostgreSQL's binary COPY begins and ends.

@@ -5,7 +5,8 @@ A hole is never normal. `hub fsck` looks at the whole journal; this looks once a
 
 import psycopg
 
-from hub.journal.reader import first_position, head_position
+from hub.journal.archived import here_from
+from hub.journal.reader import head_position
 
 LOOK_BACK = 1_000_000
 RANGE_POSITIONS = 100_000
@@ -15,7 +16,7 @@ class HoleWatch:
     """Goes on where it ended; *holes* counts what was found missing since it began."""
 
     def __init__(self) -> None:
-        """Begins LOOK_BACK positions behind the head, or where the journal does."""
+        """Begins LOOK_BACK positions behind the head, or where the rows do."""
         self._seen: int | None = None
         self.holes = 0
 
@@ -23,7 +24,7 @@ class HoleWatch:
         """Counts the next range, of RANGE_POSITIONS at most, and returns all holes found so far."""
         head = head_position(connection)
         if self._seen is None:
-            self._seen = max(0, head - LOOK_BACK, first_position(connection) - 1)
+            self._seen = max(0, head - LOOK_BACK, here_from(connection) - 1)
         through = min(head, self._seen + RANGE_POSITIONS)
         if through > self._seen:
             self.holes += holes_in(connection, self._seen, through)

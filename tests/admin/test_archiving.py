@@ -25,6 +25,9 @@ from hub.audit.as_of import known_at
 from hub.audit.bundle_question import Question
 from hub.audit.fsck import check
 from hub.audit.sealed import inclusion, newest_under
+from hub.commands.examinations import Scene
+from hub.commands.examinations import journal as examinations
+from hub.config import Config
 from hub.domain.archiving import Archiving, ArchivingNotRequested, ArchivingRequestedAlready, ArchivingSamePerson, SequenceArchived
 from hub.domain.disclosure import Reader
 from hub.domain.errors import CursorTooOld, HubError, RequestInvalid
@@ -45,6 +48,7 @@ from hub.journal.statements import run
 from hub.journal.times import first_position_since, recorded_at
 from hub.journal.writer_connection import SESSION
 from hub.lanes.rebuild import rebuild_from
+from hub.monitoring.hole_watch import HoleWatch
 from hub.projections import runner
 from hub.projections.rebuild import rebuild
 from hub.projections.views.card_standing import CARD_STANDING
@@ -196,6 +200,10 @@ def test_whatever_is_asked_of_archived_events_has_the_answer_that_it_had(archive
     assert (checked.problems, checked.events, checked.sealed) == ([], max(rows) + 4, max(rows) + 1)
     assert rebuild_from(archive.dsn, archive.directory, [CARD_STANDING, DAILY_USAGE], processes=1)[1].is_equal
     with psycopg.connect(archive.dsn, autocommit=True) as connection:
+        assert HoleWatch().look(connection) == 0
+        scene = Scene(Config(), archive.dsn)
+        assert [examine(scene).level for examine in (examinations.holes, examinations.archived_segments)] == ["ok", "ok"]
+        scene.close()
         assert verify(archive.directory, connection).with_journal == len(Segments(archive.directory).manifest.segments) - 4
     # What was recorded long ago is not taken for something else, and not recorded twice.
     assert isinstance(archive.resend(), SequenceArchived)
@@ -313,6 +321,9 @@ def test_a_segment_that_is_away_is_named_with_its_place_and_nothing_is_lost(arch
         rebuild(views, CARD_STANDING)
     with pytest.raises(SegmentAway):
         archive.restore()
+    scene = Scene(Config(), archive.dsn)
+    assert str(archive.directory) in examinations.archived_segments(scene).text
+    scene.close()
     pages = SubscriptionPages(archive.dsn, open_keyring(tmp_path / "keys"))
     reader = Reader(OWNERS["cq.usage"], rights_of("50", every_role()))
     with pytest.raises(CursorTooOld) as too_old:
@@ -325,9 +336,13 @@ def test_a_segment_that_is_away_is_named_with_its_place_and_nothing_is_lost(arch
         assert check(archive.dsn, with_views=False).problems == []
 
 
-def kill_at(owner: Any, name: str, does: bool, work: Callable[[], Any]) -> None:
+# The function that a run is killed at, and whether it has done its part by then.
+Step = tuple[Any, str, bool]
+
+
+def kill_at(step: Step, work: Callable[[], Any]) -> None:
     """Does some work in a process of its own, which is killed when it comes to a function, or once that has done its part."""
-    pid = os.fork()
+    (owner, name, does), pid = step, os.fork()
     if pid == 0:
         before = getattr(owner, name)
 
@@ -343,8 +358,7 @@ def kill_at(owner: Any, name: str, does: bool, work: Callable[[], Any]) -> None:
     assert os.waitpid(pid, 0)[1] == signal.SIGKILL, name
 
 
-# What a run is killed at, and whether that has been done by then.
-Step = tuple[Any, str, bool]
+# What a run is killed at.
 TO_GO: tuple[Step, ...] = (
     (Archiving, "approve", False),
     (partition_swap, "note", False),
@@ -362,7 +376,7 @@ def test_a_kill_at_any_step_loses_nothing_and_the_next_run_goes_on(archive: Arch
         archive.request()
         for work, state, step in zip((archive.approve, archive.restore), ("ARCHIVED", "READY"), steps, strict=True):
             if step is not None:
-                kill_at(*step, work)
+                kill_at(step, work)
                 archive.await_its_end()
                 assert archive.history()[: len(before)] == before, step
             assert (work().state, archive.history()[: len(before)] == before) == (state, True), step

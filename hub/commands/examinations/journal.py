@@ -7,8 +7,8 @@ from hub.audit.verdicts import last
 from hub.commands.examinations import Examined, Scene, examination, fault, ok, warning
 from hub.commands.wording import local
 from hub.export.shelf import directory_of
-from hub.journal.archived import all_segments
-from hub.journal.reader import first_position, head_position
+from hub.journal.archived import all_segments, here_from
+from hub.journal.reader import head_position
 from hub.monitoring.hole_watch import RANGE_POSITIONS, holes_in
 from hub.monitoring.vitals import partitions_ahead
 
@@ -41,7 +41,7 @@ def partitions(scene: Scene) -> Examined:
 def holes(scene: Scene) -> Examined:
     """The newest positions have an event each."""
     position = head_position(scene.connection)
-    after = max(0, position - RANGE_POSITIONS, first_position(scene.connection) - 1)
+    after = max(0, position - RANGE_POSITIONS, here_from(scene.connection) - 1)
     missing = holes_in(scene.connection, after, position)
     if missing:
         return fault(f"{missing} 个位置无事件 positions have no event, after {after:,}", "hub fsck；缺口从不正常。A hole is never normal")
