@@ -166,13 +166,11 @@ class OpenSegment:
 
     def events(self, lane: int, wanted: Wanted) -> list[Recorded]:
         """Returns the wanted events of a lane in the order of positions."""
+        are_few = wanted.kinds is not None and not wanted.kinds and len(wanted.also) <= LANES
+        if are_few and not self._has(lane, wanted.also):
+            return []
         table = self._table(lane, _RECORDED if wanted.buckets is None else (*_RECORDED, "bucket"), wanted)
         return [] if table is None else recorded_in(table)
-
-    def has(self, lane: int, positions: pa.Array) -> bool:
-        """Whether a lane has some of these positions; nothing else of it is read."""
-        table = self._table(lane, ("position",), Wanted())
-        return table is not None and bool(pc.any(pc.is_in(table["position"], value_set=positions)).as_py())
 
     def run(self, lane: int, buckets: range | None = None) -> Run:
         """Returns the rows of a lane, or of some of its buckets, as columns."""
@@ -183,6 +181,11 @@ class OpenSegment:
         if mask is None:
             return Run(table, further)
         return Run(table.filter(mask), None if further is None else further.filter(mask))
+
+    def _has(self, lane: int, positions: pa.Array) -> bool:
+        """Whether a lane has some of these positions: a few are in few lanes, and nothing else is read of the others."""
+        table = self._table(lane, ("position",), Wanted())
+        return table is not None and bool(pc.any(pc.is_in(table["position"], value_set=positions)).as_py())
 
     def _further_of(self, lane: int) -> pa.Table | None:
         if self._further is None:

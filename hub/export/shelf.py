@@ -40,9 +40,7 @@ def events(away: Sequence[Away], run: Run, kinds: Collection[str] | None, also: 
         mine = pa.array(sorted(at for at in also if one.first <= at <= one.last), pa.int64())
         wanted = Wanted(None if kinds is None else frozenset(kinds), mine, run[0] - 1, run[1])
         with opened(one) as segment:
-            # A few events are in few lanes, and to read all of the others would take most of the time.
-            lanes = [lane for lane in range(LANES) if kinds or kinds is None or segment.has(lane, mine)]
-            found += [event for lane in lanes for event in segment.events(lane, wanted)]
+            found += [event for lane in range(LANES) for event in segment.events(lane, wanted)]
     found.sort(key=attrgetter("position"))
     return found
 
