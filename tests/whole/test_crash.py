@@ -145,7 +145,7 @@ def test_the_other_edge_goes_on_while_one_is_stopped_with_the_head_in_its_hands(
 
 
 def test_views_folded_by_a_projector_that_is_killed_again_and_again_equal_their_rebuild(dsn: str, tmp_path: Path, seed: int) -> None:
-    chance, head = random.Random(seed), 6_000
+    chance, head = random.Random(seed), 4_000
     recording = Recording(dsn)
     for first in range(0, head, 2_000):
         recording.append(*(stored_journey(f"A{number % 997:08d}") for number in range(first, first + 2_000)))
@@ -154,7 +154,7 @@ def test_views_folded_by_a_projector_that_is_killed_again_and_again_equal_their_
     head += 2
     kills_in_mid_fold = 0
     with psycopg.connect(dsn, autocommit=True) as connection:
-        for _ in range(5):
+        for _ in range(3):
             projector = Process(["project"], dsn, tmp_path)
             before = _positions(connection)
             projector.start()
