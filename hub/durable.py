@@ -72,6 +72,12 @@ def holding(directory: Path, refusal: Exception, *, to_write: bool) -> Iterator[
         os.close(descriptor)
 
 
+def state_of(path: Path) -> tuple[int, ...]:
+    """Returns what is another after a file was written, or another one put in its place."""
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
 def sm3_of(path: Path) -> str:
     """Returns the SM3 of a file, read in blocks."""
     with path.open("rb") as content:

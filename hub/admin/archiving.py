@@ -16,17 +16,25 @@ from chuanyu.exchange.v1 import archiving_pb2 as protos
 
 from hub import durable
 from hub.admin import partition_swap
-from hub.domain.archiving import APPROVED, UNDONE, Archiving, ArchivingNotRequested, ArchivingRequestedAlready
+from hub.domain.archiving import (
+    APPROVED,
+    UNDONE,
+    Archiving,
+    ArchivingNotRequested,
+    ArchivingRequestedAlready,
+    ArchivingSamePerson,
+)
 from hub.domain.errors import HubError
 from hub.export.manifest import MANIFEST, ExportMissing, Segment
 from hub.export.reading import Segments
-from hub.export.verifying import check_segment, is_in_journal
+from hub.export.shelf import directory_of, segment_of
+from hub.export.verifying import Place, is_in_journal, whole
 from hub.intake.request_rules import refuse_identifiers, refuse_invalid
 from hub.journal import archived
 from hub.journal.reader import head_position
 from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import alone, session
-from hub.tlog.store import newest_incarnation, reader
+from hub.tlog.store import newest_checkpoint, newest_incarnation, reader
 from hub.tlog.tree import HASH, WIDTH
 
 _ALONE = "hub.archiving"
@@ -131,7 +139,7 @@ class ArchivingDesk:
         """Compares each row with its segment and the log, approves, and has the rows go; goes on with what was approved before.
 
         Raises what is in the way, ArchivingUnderWay, ArchivingNotRequested, ArchivingSamePerson, SegmentsChanged, ArchivingHeldUp; where
-        something is not as it was ExportDamaged, SegmentForeign, ExportDiffers or PartitionDiffers.
+        something is not as it was SegmentAway, ExportDamaged, SegmentForeign, ExportDiffers or PartitionDiffers. Then no row has gone.
         """
         refuse_invalid(protos.ArchivingApproved(operator=operator))
         with alone(self._connection, _ALONE, ArchivingUnderWay()):
@@ -139,29 +147,39 @@ class ArchivingDesk:
             if (archiving := found.archiving) is None:
                 raise ArchivingNotRequested
             archiving.check_open_for(operator)
-            if not found.is_away:
-                segments = _segments_of(self._fit(number), directory)
-                if _digest(segments) != archiving.requested.digest:
-                    raise SegmentsChanged
+            if found.is_away:
+                self._go_on(found, report)
+                return self._partition(number)
+            if operator == archiving.requested.operator:
+                # It was approved, and a restore may have brought the rows back since: again this takes two.
+                raise ArchivingSamePerson
+            segments = _segments_of(self._fit(number), directory)
+            if _digest(segments) != archiving.requested.digest:
+                raise SegmentsChanged
+            directory = directory.resolve()
+            with whole([(directory, segment) for segment in segments], report) as check_unchanged:
                 self._verify(directory, segments, report)
                 archiving.approve(operator, at)
                 self._store.save(archiving)
-                partition_swap.note(self._connection, number, segments, directory.resolve())
-            partition_swap.swap(self._connection, number, partition_swap.KEPT)
+                partition_swap.note(self._connection, number, segments, directory)
+                partition_swap.swap(self._connection, number, partition_swap.KEPT, check_unchanged)
             return self._partition(number)
 
     def restore(self, number: int, operator: str, at: datetime, report: Report = lambda _what, _done, _of: None) -> Partition:
-        """Brings the rows back; raises ArchivingNotRequested, ArchivingUnderWay, ArchivingHeldUp, or what reading segments raises."""
+        """Brings the rows back, or has them stay where none has gone yet.
+
+        Raises ArchivingNotRequested, ArchivingUnderWay, ArchivingHeldUp; where segments are not as they were SegmentAway, ExportDamaged,
+        SegmentForeign, SegmentsLackRows or PartitionDiffers. Then nothing is changed.
+        """
         refuse_invalid(protos.ArchivingUndone(operator=operator))
         with alone(self._connection, _ALONE, ArchivingUnderWay()):
             found = self._partition(number)
             if (archiving := found.archiving) is None or archiving.state != APPROVED:
                 raise ArchivingNotRequested
-            if away := archived.segments(self._connection, [(found.first, found.last)]):
-                # What a run left half done is finished first, so that there is one way back.
-                partition_swap.swap(self._connection, number, partition_swap.KEPT)
-                partition_swap.load(self._connection, number, away, report)
-                partition_swap.swap(self._connection, number, partition_swap.FULL)
+            if found.is_away and partition_swap.is_whole(self._connection, number, found.last - found.first + 1):
+                partition_swap.stay(self._connection, number)
+            elif found.is_away:
+                self._bring_back(found, report)
             archiving.undo(operator, at)
             self._store.save(archiving)
             return self._partition(number)
@@ -194,29 +212,47 @@ class ArchivingDesk:
         return None if behind is None else PartitionStillRead(f"{behind[0]}, {behind[1]}")
 
     def _verify(self, directory: Path, segments: list[Segment], report: Report) -> None:
-        """Raises unless each segment is whole, has the very rows of the journal, and these are what was sealed; then all is on disk."""
-        export = Segments(directory)
+        """Raises unless segments that are whole have the very rows of the journal, and these are what was sealed; then all is on disk."""
         for number, segment in enumerate(segments, 1):
-            check_segment(export, segment)
             is_in_journal(self._connection, segment)
-            self._compare_with_log(segment)
-            durable.sync(directory / segment.path)
-            report("segments 分段", number, len(segments))
+            self._compare_with_log(segment.first, segment.last, segment.path, _LEAVES)
+            report("journal 日志", number, len(segments))
         durable.sync(directory / MANIFEST)
         durable.sync(directory)
 
-    def _compare_with_log(self, segment: Segment) -> None:
-        """Raises PartitionDiffers unless the leaves that follow from the rows of a segment are those of the sealed tiles."""
+    def _go_on(self, found: Partition, report: Report) -> None:
+        """Has the rows go that a run which was cut short has left: days may lie between, so the segments are checked again."""
+        if found.is_leaving:
+            with whole(_places(self._segments_away(found)), report) as check_unchanged:
+                partition_swap.swap(self._connection, found.number, partition_swap.KEPT, check_unchanged)
+
+    def _bring_back(self, found: Partition, report: Report) -> None:
+        """Loads the rows from their segments, and has them take their place once each leaf is seen to be the one that was sealed."""
+        away = self._segments_away(found)
+        with whole(_places(away), report) as check_unchanged:
+            partition_swap.load(self._connection, found.number, away, report)
+            leaves = _LEAVES_LOADED.format(table=partition_swap.table_of_all(found.number))
+            for one in away:
+                self._compare_with_log(one.first, one.last, one.path, leaves)
+            partition_swap.swap(self._connection, found.number, partition_swap.FULL, check_unchanged)
+
+    def _segments_away(self, found: Partition) -> list[archived.Away]:
+        return archived.segments(self._connection, [(found.first, found.last)])
+
+    def _compare_with_log(self, first: int, last: int, path: str, leaves: str) -> None:
+        """Raises PartitionDiffers unless the leaves of some positions are those of the tiles, as far as the log is sealed here."""
         log = newest_incarnation(self._connection)
-        assert log is not None, "a checkpoint was signed"
-        read = reader(self._connection, log.number)
-        for first in range(segment.first, segment.last + 1, WIDTH * _TILES_AT_ONCE):
-            last = min(first + WIDTH * _TILES_AT_ONCE - 1, segment.last)
-            row = self._connection.execute(_LEAVES, (first, last), binary=True).fetchone()
-            tiles = b"".join(read(0, number, WIDTH) for number in range(first // WIDTH, last // WIDTH + 1))
-            at = first % WIDTH * HASH
-            if row is None or row[0] is None or bytes(row[0]) != tiles[at : at + (last - first + 1) * HASH]:
-                raise PartitionDiffers(segment.path)
+        sealed = None if log is None else newest_checkpoint(self._connection, log.number)
+        if log is None or sealed is None:
+            return
+        read, last = reader(self._connection, log.number), min(last, sealed.size - 1)
+        for begin in range(first, last + 1, WIDTH * _TILES_AT_ONCE):
+            end = min(begin + WIDTH * _TILES_AT_ONCE - 1, last)
+            row = self._connection.execute(leaves.encode(), (begin, end), binary=True).fetchone()
+            tiles = b"".join(read(0, number, WIDTH) for number in range(begin // WIDTH, end // WIDTH + 1))
+            at = begin % WIDTH * HASH
+            if row is None or row[0] is None or bytes(row[0]) != tiles[at : at + (end - begin + 1) * HASH]:
+                raise PartitionDiffers(path)
 
 
 @contextmanager
@@ -246,6 +282,10 @@ def _segments_of(partition: Partition, directory: Path) -> list[Segment]:
     return mine
 
 
+def _places(away: list[archived.Away]) -> list[Place]:
+    return [(directory_of(one), segment_of(one)) for one in away]
+
+
 def _digest(segments: list[Segment]) -> bytes:
     return hashlib.new("sm3", "".join(segment.digest for segment in segments).encode()).digest()
 
@@ -255,3 +295,4 @@ _LEAVES = """
     SELECT string_agg(journal.leaf(e.position, e.recorded_at, e.sequence, s.name, e.occurred_at, e.kind, e.digest, e.data), ''::bytea
                       ORDER BY e.position)
     FROM journal.event e JOIN journal.stream s USING (stream_id) WHERE e.position BETWEEN %s AND %s"""
+_LEAVES_LOADED = "SELECT string_agg(leaf, ''::bytea ORDER BY position) FROM {table} WHERE position BETWEEN %s AND %s"

@@ -70,16 +70,23 @@ def load(connection: psycopg.Connection, number: int, away: Sequence[Away], repo
             raise SegmentsLackRows
 
 
-def swap(connection: psycopg.Connection, number: int, name: str) -> None:
-    """Has a table that was made take the place of a partition, if there is one; raises ArchivingHeldUp."""
-    if not is_there(connection, name, number):
-        return
+def stay(connection: psycopg.Connection, number: int) -> None:
+    """Has the rows of a partition that are all there stay: what was made and noted for them to go is taken back."""
+    with connection.transaction():
+        _forget(connection, number)
+        for name in (KEPT, FULL):
+            connection.execute(f"DROP TABLE IF EXISTS {_table(name, number)}".encode())
+
+
+def swap(connection: psycopg.Connection, number: int, name: str, check: Callable[[], None]) -> None:
+    """Has a table that was made take the place of a partition; raises ArchivingHeldUp, and what *check* raises directly before."""
     _await_older(connection)
     for _ in range(LOCK_TRIES):
         try:
             with connection.transaction():
                 connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
                 connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (LOCK,))
+                check()
                 _put_in_place(connection, number, name)
         except psycopg.errors.LockNotAvailable:
             continue
@@ -91,7 +98,7 @@ def swap(connection: psycopg.Connection, number: int, name: str) -> None:
 def _put_in_place(connection: psycopg.Connection, number: int, name: str) -> None:
     old, new, positions = _table("event", number), _table(name, number), size(connection)
     if name == FULL:
-        connection.execute("DELETE FROM journal.archived WHERE first >= %s AND last < %s", (number * positions, (number + 1) * positions))
+        _forget(connection, number)
     for statement in (
         f"ALTER TABLE journal.event DETACH PARTITION {old}",
         f"DROP TABLE {old}",
@@ -100,6 +107,11 @@ def _put_in_place(connection: psycopg.Connection, number: int, name: str) -> Non
         f"ALTER TABLE journal.event ATTACH PARTITION {old} FOR VALUES FROM ({number * positions}) TO ({(number + 1) * positions})",
     ):
         connection.execute(statement.encode())
+
+
+def _forget(connection: psycopg.Connection, number: int) -> None:
+    positions = size(connection)
+    connection.execute("DELETE FROM journal.archived WHERE first >= %s AND last < %s", (number * positions, (number + 1) * positions))
 
 
 def _await_older(connection: psycopg.Connection) -> None:
@@ -118,6 +130,17 @@ def _under_way(connection: psycopg.Connection) -> set[tuple[int, str]]:
 
 def _table(name: str, number: int) -> str:
     return f"journal.{name}_{number:06d}"
+
+
+def table_of_all(number: int) -> str:
+    """Returns the name of the table that `load` makes."""
+    return _table(FULL, number)
+
+
+def is_whole(connection: psycopg.Connection, number: int, rows: int) -> bool:
+    """Whether a partition has all of its rows, none of which has gone."""
+    row = connection.execute(f"SELECT count(*) FROM {_table('event', number)}".encode()).fetchone()  # noqa: S608 (our own names)
+    return row is not None and row[0] == rows
 
 
 def is_there(connection: psycopg.Connection, name: str, number: int) -> bool:

@@ -1,6 +1,7 @@
 """Compares an export with what it says of itself, and with the journal: files, rows, positions and digests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from hub.export.manifest import ExportDamaged, ExportOfAnotherHub, ExportUnderWa
 from hub.export.reading import OpenSegment, Segments
 from hub.export.segments import changes_bytes, combined, lane_hasher, row_bytes
 from hub.journal import archived
+from hub.journal.archived import SegmentAway
 
 Report = Callable[[str, int, int], None]
 
@@ -42,16 +44,48 @@ def verify(directory: Path, connection: psycopg.Connection | None = None, report
         if origin is not None and origin != export.manifest.origin:
             raise ExportOfAnotherHub
         for segment in export.manifest.segments:
-            check_segment(export, segment)
+            check_segment(directory, segment)
             with_journal += connection is not None and is_in_journal(connection, segment)
             report("segments 分段", segment.last, export.position)
     return Verified(export.position, len(export.manifest.segments), with_journal)
 
 
-def check_segment(export: Segments, segment: Segment) -> None:
+# A segment, and the directory that it is in.
+Place = tuple[Path, Segment]
+
+
+@contextmanager
+def whole(places: Sequence[Place], report: Report = lambda _what, _done, _of: None) -> Iterator[Callable[[], None]]:
+    """Keeps others from writing the directories of segments, and begins once each segment was checked and is on disk.
+
+    Yields what raises ExportDamaged where a file was written or exchanged since. Raises SegmentAway, ExportUnderWay and as a check does.
+    """
+    with ExitStack() as held:
+        for directory in dict.fromkeys(directory for directory, _ in places):
+            if not directory.is_dir():
+                raise SegmentAway(str(directory))
+            held.enter_context(durable.holding(directory, ExportUnderWay(), to_write=False))
+        seen = []
+        for number, (directory, segment) in enumerate(places, 1):
+            if not (path := directory / segment.path).is_file():
+                raise SegmentAway(f"{segment.path}: {directory}")
+            seen.append((path, durable.state_of(path)))
+            check_segment(directory, segment)
+            durable.sync(path)
+            report("segments 分段", number, len(places))
+
+        def check_unchanged() -> None:
+            for path, state in seen:
+                if not path.is_file() or durable.state_of(path) != state:
+                    raise ExportDamaged(path.name)
+
+        yield check_unchanged
+
+
+def check_segment(directory: Path, segment: Segment) -> None:
     """Raises unless a segment's file, positions, lanes and rows are what the manifest and the file itself say of them."""
-    with export.open(segment) as opened:
-        if durable.sm3_of(export.directory / segment.path) != segment.sm3:
+    with OpenSegment(directory, segment) as opened:
+        if durable.sm3_of(directory / segment.path) != segment.sm3:
             raise ExportDamaged(segment.path)
         seen = bytearray(segment.rows)
         for lane in range(LANES):

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pyarrow.parquet
 import pytest
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
+from hub import durable
 from hub.admin import archiving as desks
 from hub.admin import partition_swap
 from hub.admin.archiving import ArchivingDesk, archiving_desk
@@ -33,8 +35,10 @@ from hub.domain.disclosure import Reader
 from hub.domain.errors import CursorTooOld, HubError, RequestInvalid
 from hub.domain.roles import every_role, rights_of
 from hub.export import writing
-from hub.export.manifest import ExportDamaged, SegmentForeign
-from hub.export.reading import Segments
+from hub.export.lanes import LANES
+from hub.export.manifest import ExportDamaged, ExportUnderWay, SegmentForeign
+from hub.export.reading import OpenSegment, Segments
+from hub.export.segments import about_of, lane_hasher, row_bytes, write_segment
 from hub.export.verifying import ExportDiffers, verify
 from hub.export.writing import export
 from hub.journal.archived import SegmentAway
@@ -382,3 +386,107 @@ def test_a_kill_at_any_step_loses_nothing_and_the_next_run_goes_on(archive: Arch
             assert (work().state, archive.history()[: len(before)] == before) == (state, True), step
     assert {position: archive.rows()[position] for position in rows} == rows
     assert check(archive.dsn, with_views=False, with_log=True).problems == []
+
+
+def leave_half_way(archive: Archive) -> None:
+    """Has a run noted what is to go, and be killed before anything has gone."""
+    archive.request()
+    kill_at(partition_swap, "swap", False, archive.approve)
+    archive.await_its_end()
+    assert archive.state() == "LEAVING"
+
+
+def test_a_restore_of_what_has_not_gone_yet_has_it_stay_without_its_segments(archive: Archive) -> None:
+    rows = archive.rows()
+    leave_half_way(archive)
+    shutil.rmtree(archive.directory)
+    assert archive.restore().state == "READY"
+    assert {position: archive.rows()[position] for position in rows} == rows
+    assert not partition_swap.is_there(archive.logged.connection, partition_swap.KEPT, 0)
+
+
+def zero(segment: Path) -> bytes:
+    """Puts zeros in the place of what a file has, and returns that."""
+    whole = segment.read_bytes()
+    segment.write_bytes(bytes(len(whole)))
+    return whole
+
+
+def test_rows_go_only_from_segments_that_are_whole_when_they_go(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = archive.rows()
+    segment = archive.directory / Segments(archive.directory).manifest.segments[1].path
+    archive.request()
+    with monkeypatch.context() as patch:
+        # Between the check and the end of the wait for others.
+        patch.setattr(partition_swap, "_await_older", lambda _: zero(segment))
+        whole = segment.read_bytes()
+        with pytest.raises(ExportDamaged, match=segment.name):
+            archive.approve()
+    assert archive.state() == "LEAVING"
+    # Going on later, with what is damaged or away.
+    with pytest.raises(ExportDamaged, match=segment.name):
+        archive.approve()
+    segment.unlink()
+    with pytest.raises(SegmentAway, match=segment.name):
+        archive.approve()
+    archive.directory.rename(moved := archive.directory.with_name("moved"))
+    with pytest.raises(SegmentAway):
+        archive.approve()
+    moved.rename(archive.directory)
+    segment.write_bytes(whole)
+    with durable.holding(archive.directory, AssertionError(), to_write=True), pytest.raises(ExportUnderWay):
+        archive.approve()
+    assert {position: archive.rows()[position] for position in rows} == rows
+    assert archive.approve().state == "ARCHIVED"
+
+
+def test_who_asked_does_not_go_on_alone_after_a_restore_that_was_not_recorded(archive: Archive) -> None:
+    archive.archive()
+    kill_at(Archiving, "undo", False, archive.restore)
+    archive.await_its_end()
+    assert archive.state() == "APPROVED"
+    with pytest.raises(ArchivingSamePerson):
+        archive.desk(lambda desk: desk.approve(0, archive.directory, ASKS, AT))
+    assert archive.restore().state == "READY"
+
+
+def forge(archive: Archive, *noted: str) -> Path:
+    """Has a segment say of an event that it came a microsecond later, and the database of some fields what they are of that file."""
+    old = Segments(archive.directory).manifest.segments[1]
+    path = archive.directory / old.path
+    with pyarrow.parquet.ParquetFile(path) as file:
+        about = about_of(file.schema_arrow)
+    assert about is not None
+    with OpenSegment(archive.directory, old) as opened:
+        lanes = [list(opened.rows(lane)) for lane in range(LANES)]
+    at = next(lane for lane, some in enumerate(lanes) if some)
+    first = lanes[at][0]
+    lanes[at][0] = first._replace(recorded_us=first.recorded_us + 1)
+    hasher = lane_hasher(old.first, old.last, at)
+    for row in lanes[at]:
+        hasher.update(row_bytes(row))
+    if "digest" in noted:
+        about.digests[at] = hasher.hexdigest()
+    with durable.whole(path) as written:
+        write_segment(written, about, lanes)
+    new = {"size_bytes": written.size, "sm3": written.sm3, "digest": about.digest}
+    with psycopg.connect(archive.dsn, autocommit=True) as connection:
+        for name in noted:
+            connection.execute(f"UPDATE journal.archived SET {name} = %s WHERE first = %s".encode(), (new[name], old.first))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("noted", "error"),
+    [
+        (("size_bytes",), ExportDamaged),
+        (("size_bytes", "sm3"), ExportDamaged),
+        (("size_bytes", "sm3", "digest"), desks.PartitionDiffers),
+    ],
+)
+def test_what_was_not_recorded_is_not_brought_back(archive: Archive, noted: tuple[str, ...], error: type[HubError]) -> None:
+    archive.archive()
+    segment = forge(archive, *noted)
+    with pytest.raises(error, match=segment.name):
+        archive.restore()
+    assert archive.state() == "ARCHIVED"
