@@ -2,8 +2,8 @@
 
 Views are not in it: they are rebuilt, and so are the tiles of the log and the hashes of the card index. Nor are the console's accounts and
 sessions: they are no record of the exchange. Neither are `journal.head`, whose row is in the manifest, nor `vault.key_fingerprint`, which
-is there too. Of archived partitions it says which segments have their events; the segments themselves are kept apart. A table that is
-added to the schemas must be added here: a test compares.
+is there too. Nor is `journal.archived`: the events of archived partitions are read from their segments into the backup (`history.py`), so
+that it is whole by itself, and the restored hub has all rows. A table that is added to the schemas must be added here: a test compares.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,9 +21,10 @@ PAGE_ROWS = 50_000
 ROWS_A_BLOCK = 32
 # A short read of one state: the streams are as they are at the head.
 STREAMS = "journal.stream"
+EVENTS = "journal.event"
 # The rows that belong to the positions after < p <= through. A batch lies where it begins, a hotlist file where its event is.
 BY_POSITION = {
-    "journal.event": "position > {after} AND position <= {through}",
+    EVENTS: "position > {after} AND position <= {through}",
     "journal.batch": "first_position > {after} AND first_position <= {through}",
     "journal.correction": "position > {after} AND position <= {through}",
     "journal.request": "position > {after} AND position <= {through}",
@@ -33,11 +34,10 @@ BY_POSITION = {
         SELECT generate_series(b.first_sequence, b.last_sequence) FROM journal.batch b JOIN journal.stream s USING (stream_id)
         WHERE s.name = '{Hotlist.ID}' AND b.first_position > {{after}} AND b.first_position <= {{through}})""",  # noqa: S608 (our own id)
 }
-_ORDER = {"journal.event": "position", "journal.batch": "first_position"}
+_ORDER = {EVENTS: "position", "journal.batch": "first_position"}
 # Taken again: their rows have no position (rule versions, identifiers), come late (what witnesses sign) or change (an erasure empties a row
 # of the vault).
 BY_KEY = {
-    "journal.archived": ("first",),
     "journal.rule_version": ("digest",),
     "tlog.incarnation": ("incarnation",),
     "tlog.cosignature": ("incarnation", "size", "witness"),
@@ -47,7 +47,7 @@ BY_KEY = {
 }
 TABLES = (STREAMS, *BY_KEY, *BY_POSITION)
 # PostgreSQL's binary format begins with this and ends with that, around the rows.
-_HEAD, _END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+HEAD, END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 
 
 class Bounds(NamedTuple):
@@ -66,22 +66,23 @@ class TableCopy:
         self.rows = 0
 
     def __iter__(self) -> Iterator[bytes]:
-        yield _HEAD
+        yield HEAD
         for select in self._selects:
-            yield from self._rows(select)
-        yield _END
+            yield from self.read(select)
+        yield END
 
-    def _rows(self, select: sql.Composable) -> Iterator[bytes]:
+    def read(self, select: sql.Composable) -> Iterator[bytes]:
+        """Yields the rows of one read, without what goes before and after them."""
         statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT BINARY)").format(select)
         with self._connection.cursor() as cursor:
             with cursor.copy(statement) as copy:
                 # One message a row, the first with the head before it; the last is the end mark and nothing else.
                 messages = iter(copy)
-                held = b"".join(islice(messages, ROWS_A_BLOCK))[len(_HEAD) :]
+                held = b"".join(islice(messages, ROWS_A_BLOCK))[len(HEAD) :]
                 while block := b"".join(islice(messages, ROWS_A_BLOCK)):
                     yield held
                     held = block
-                yield held[: -len(_END)]
+                yield held[: -len(END)]
             self.rows += cursor.rowcount
 
 

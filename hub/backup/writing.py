@@ -20,6 +20,7 @@ import psycopg
 from psycopg import sql
 
 from hub.backup import files, tables
+from hub.backup.history import COLUMNS, HistoryCopy
 from hub.backup.manifest import BackupUnwritable, Erasures, File, Manifest, Progress, Segment
 from hub.domain.errors import HubError
 from hub.journal.sessions import session
@@ -78,6 +79,10 @@ class _Run:
     def __init__(self, connection: psycopg.Connection, directory: Path, report: Report) -> None:
         self._connection, self._directory, self._report = connection, directory, report
         self._columns = tables.columns(connection)
+        # A release before knew of no archive.
+        [(archived,)] = self._execute("SELECT to_regclass('journal.archived')")
+        if archived is not None:
+            self._columns[tables.EVENTS] = COLUMNS
         self._written = 0
 
     def run(self) -> BackedUp:
@@ -88,7 +93,7 @@ class _Run:
             progress = self._begin(finished)
             [(position, recorded_at, partition_size)] = self._execute("SELECT position, recorded_at, partition_size FROM journal.head")
             feeds = self._execute("SELECT stream_id, next_sequence FROM journal.stream WHERE is_feed")
-            streams = self._write(progress.run, tables.STREAMS, [tables.of_streams(self._columns[tables.STREAMS])])
+            streams = self._write(progress.run, tables.STREAMS, self._copy([tables.of_streams(self._columns[tables.STREAMS])]))
         before = progress.reached
         progress = self._segments(progress, position)
         bounds = tables.Bounds([stream_id for stream_id, _ in feeds], [sequence for _, sequence in feeds])
@@ -118,8 +123,8 @@ class _Run:
         if earlier is None:
             return fresh
         self._refuse_another(earlier, fresh)
-        if earlier.migrations != fresh.migrations:
-            # A migration may have changed rows that are in segments already.
+        if (earlier.migrations, earlier.columns) != (fresh.migrations, fresh.columns):
+            # A migration may have changed rows that are in segments already, and the rows of all are written alike.
             return fresh
         kept = takewhile(lambda segment: all(files.has_size(self._directory, file) for file in segment.files), earlier.segments)
         return fresh.model_copy(update={"segments": tuple(kept)})
@@ -144,7 +149,7 @@ class _Run:
             last = min(after + SEGMENT_POSITIONS, position)
             name = f"{after + 1:012d}-{last:012d}"
             written = [
-                self._write(progress.run, table, tables.of_positions(table, self._columns[table], after, last), f"{name}.")
+                self._write(progress.run, table, self._rows(table, after, last), f"{name}.")
                 for table in tables.BY_POSITION
                 if table in self._columns
             ]
@@ -155,10 +160,17 @@ class _Run:
             self._report("journal 日志", last, position)
         return progress
 
+    def _rows(self, table: str, after: int, last: int) -> tables.TableCopy:
+        columns = self._columns[table]
+        if columns == COLUMNS:
+            return HistoryCopy(self._connection, after, last)
+        return self._copy(tables.of_positions(table, columns, after, last))
+
     def _state(self, run: int, bounds: tables.Bounds) -> Iterator[File]:
         there = [table for table in tables.BY_KEY if table in self._columns]
         for number, table in enumerate(there, 1):
-            yield self._write(run, table, tables.of_keys(self._connection, table, self._columns[table], tables.BY_KEY[table], bounds))
+            selects = tables.of_keys(self._connection, table, self._columns[table], tables.BY_KEY[table], bounds)
+            yield self._write(run, table, self._copy(selects))
             self._report("vault 保险库", number, len(there))
 
     def _erasures(self, progress: Progress, position: int) -> File:
@@ -176,9 +188,11 @@ class _Run:
         self._written += size
         return File(path=path, table="", rows=len(identifiers) + len(originals), size_bytes=size, sm3=digest)
 
-    def _write(self, run: int, table: str, selects: Iterable[sql.Composable], prefix: str = "") -> File:
+    def _copy(self, selects: Iterable[sql.Composable]) -> tables.TableCopy:
+        return tables.TableCopy(self._connection, selects)
+
+    def _write(self, run: int, table: str, rows: tables.TableCopy, prefix: str = "") -> File:
         path = f"{files.folder(run)}/{prefix}{table}.gz"
-        rows = tables.TableCopy(self._connection, selects)
         size, digest = files.write(self._directory, path, files.compressed(rows))
         self._written += size
         return File(path=path, table=table, rows=rows.rows, size_bytes=size, sm3=digest)
