@@ -10,6 +10,7 @@ from hub.demo.funds import show_funds
 from hub.demo.indicators import show_indicators
 from hub.demo.items import show_items
 from hub.demo.ledgers import show_ledgers
+from hub.demo.panels import ALWAYS, alive
 from hub.demo.questions import Questions
 from hub.demo.reconciliation import show_reconciliation
 from hub.demo.screen import Picture, suggest
@@ -38,6 +39,7 @@ class Program:
         self.small = SmallParticipants(picture.target, dsn, data_dir, questions.a_card_each)
         self.case = CaseThereAndBack(stage, screen, picture.target, certificates)
         self.problems: list[str] = []
+        self.panels: dict[str, bool] = {}
         self._has_begun = self._was_told_twice = self.has_ended = False
 
     def go_on(self) -> None:
@@ -59,6 +61,18 @@ class Program:
         self.problems += self.case.look(at_once=True)
         self.problems += show_statements(self._stage, self._screen) + show_reconciliation(self._stage, self._screen)
         self.problems += show_indicators(self._stage, self._screen) + show_audit(self._stage, self._screen)
+        self._show_panels()
+
+    def _show_panels(self) -> None:
+        """Says which panels of the console's overview have something to show."""
+        try:
+            self.panels = alive(self._dsn, self.picture.console)
+        except OSError as error:
+            self.problems.append(f"console: {error}")
+            return
+        said = "，".join(f"{panel} {'✓' if shows else '—'}" for panel, shows in self.panels.items())
+        self._screen.print(f"控制台各面板 panels of the console: {said}", soft_wrap=True, highlight=False)
+        self.problems += [f"console: panel {panel} shows nothing" for panel in ALWAYS if not self.panels[panel]]
 
     def _begin(self, card_no: str) -> None:
         """Shows what is done with a card that is accepted, "" where none was, and a batch of payments, while the traffic goes on."""

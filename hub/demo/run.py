@@ -253,6 +253,7 @@ def _result(
         "checks": dict(checks),
         "small_participants": program.small.as_json(),
         "case": program.case.shown,
+        "panels": program.panels,
         "problems": [*checked.problems, *problems],
         "events_in_journal": checked.events,
         "surprises": tally.get("surprises", []),

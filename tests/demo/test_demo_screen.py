@@ -3,8 +3,10 @@
 import io
 
 import psycopg
+import pytest
 from rich.console import Console
 
+from hub.demo.panels import shows_something
 from hub.demo.screen import Picture, announce, draw, farewell, left_behind, show_sealed, suggest
 from hub.demo.witness import show_cosigned
 from hub.monitoring.vitals import LogVitals
@@ -46,6 +48,13 @@ def test_the_console_is_announced_with_a_link_for_each_of_its_users() -> None:
     picture = Picture("127.0.0.1:1", "", "", "http://127.0.0.1:7480", ["http://127.0.0.1:7480/enter/A", "http://127.0.0.1:7480/enter/B"])
     _, where, *links = said(announce, picture).splitlines()
     assert "http://127.0.0.1:7480" in where and [line.split()[0] for line in links] == picture.links
+
+
+@pytest.mark.parametrize(
+    ("rows", "shows"), [("transit,0,0\r\n", False), ("transit,0,<5\r\n", True), ("a view,—,0\r\na view,2,0\r\n", True), ("", False)]
+)
+def test_a_panel_shows_something_where_a_figure_is_not_nought(rows: str, shows: bool) -> None:
+    assert shows_something(f"group,cq_in_sc,sc_in_cq\r\n{rows}# END rows=1 as_of=1\r\n") is shows
 
 
 def test_the_last_words_are_words() -> None:
