@@ -18,7 +18,7 @@ from hub.words.names import CARD_DOCUMENTS
 
 
 def documents(card: CardNo, purpose: Purpose = "", issuer: Issuer = "", operator: Operator = "", as_json: AsJson = False) -> None:
-    """列出某人卡上的证照与码及其期限；属于人，换卡不影响；查看本身入账。List the documents that a person's cards carry; itself a look."""
+    """列出某人卡上的证照与码及其期限；属于人，换卡不影响；查看本身入账。List the documents that cards carry; itself a look."""
     at_us = microseconds_of(now())
 
     def ask(connection: psycopg.Connection, person: Person, **_: Asked) -> protos.GetCardResponse:

@@ -52,7 +52,7 @@ def kpi(
     operator: Operator = "",
     as_json: Json = False,
 ) -> None:
-    """指标 K1 至 K20：截至某业务日、按某时刻所知。Indicators as of a business day and as known at an instant or position."""
+    """指标 K1 至 K20：截至某业务日、按某时刻所知；报告固定后不变。Indicators, and reports that never change."""
     with _reading() as (dsn, connection):
         position = _position(connection, as_known)
         if indicator.upper().startswith("IR-"):

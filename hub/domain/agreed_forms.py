@@ -54,6 +54,8 @@ PATTERNS = {
     "^[0-9a-f]{16}$": ("16 位小写十六进制的密钥编号，如 16d8a3f2b7905c4e", "a key's id of 16 hexadecimal digits, such as 16d8a3f2b7905c4e"),
     "^[0-9a-f]{1,64}$": ("至多 64 位小写十六进制数，如 1ff4669e", "at most 64 hexadecimal digits in lower case, such as 1ff4669e"),
     "^[a-z]{1,16}$": ("小写字母，至多 16 个，如 card", "at most 16 letters in lower case, such as card"),
+    "^K([1-9]|1[0-9]|20)$": ("指标编号 K1 至 K20，如 K4", "an indicator, K1 to K20, such as K4"),
+    "^IR-K[1-9][0-9]?-[1-9][0-9]{0,8}$": ("指标报告编号，如 IR-K4-1", "the code of a report of an indicator, such as IR-K4-1"),
     "^[A-Z]{2}[0-9]{3,5}$": ("事项编号，如 TB031", "the id of a service item, such as TB031"),
     "^[A-Z]{3}[0-9]{3}$": ("三个大写字母加三位数字，如 AAC002", "three capitals and three digits, such as AAC002"),
     "^[0-9A-Za-z]{1,32}$": ("字母和数字，至多 32 个，如 95588", "at most 32 letters and digits, such as 95588"),

@@ -35,5 +35,9 @@ class ReportChanged(HubError):
     """Someone froze a report of the indicator meanwhile; look at it and try again."""
 
 
+class IndicatorTooLong(HubError):
+    """The hub would have to read too many events for it while it answers others; ask an operator for `hub kpi`, which has no such bound."""
+
+
 class IndicatorNotRecorded(HubError):
     """The record has no source for this indicator, so there is no report to freeze; its definition says why."""

@@ -4,16 +4,30 @@ Nothing here looks at a live view, so that what is counted as known at a positio
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import psycopg
 
 from hub.audit.known.thing import Folded
+from hub.indicators.errors import IndicatorTooLong
 from hub.journal.corrections import Change, changes
 from hub.journal.reader import Recorded, read_page
 from hub.projections.projection import Key, Projection
 
 _PAGE = 10_000
+_most: ContextVar[int | None] = ContextVar("most", default=None)
+
+
+@contextmanager
+def at_most(events: int) -> Iterator[None]:
+    """Refuses, as IndicatorTooLong, what would read more events than these for one record: an edge answers others beside it."""
+    before = _most.set(events)
+    try:
+        yield
+    finally:
+        _most.reset(before)
 
 
 class Known:
@@ -25,6 +39,7 @@ class Known:
         self._events: dict[frozenset[str], list[Recorded]] = {}
         self._states: dict[str, dict[Key, Any]] = {}
         self._kinds: set[str] = set()
+        self._most, self._read = _most.get(), 0
 
     def events(self, kinds: Iterable[str]) -> list[Recorded]:
         """Returns the events of some kinds that were in force, in the order of their positions."""
@@ -62,5 +77,9 @@ class Known:
         for after in range(0, self.position, _PAGE):
             end = min(after + _PAGE, self.position)
             changed = changes(self.connection, after, end) if follows else {}
-            for event in read_page(self.connection, after, end, kinds, also=changed):
+            page = read_page(self.connection, after, end, kinds, also=changed)
+            self._read += len(page)
+            if self._most is not None and self._read > self._most:
+                raise IndicatorTooLong(most=self._most)
+            for event in page:
                 yield event, changed.get(event.position)

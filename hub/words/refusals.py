@@ -16,6 +16,7 @@ CHINESE = {
     "ReportUnknown": "没有这份指标报告；见 `hub kpi K1 --reports`。",
     "ReportDefinitionChanged": "该报告按另一版定义计数；它保持原样，不与现行定义的计数相比。",
     "ReportChanged": "有人同时固定了该指标的报告；请查看后再试。",
+    "IndicatorTooLong": "枢纽在答复他人的同时要为此读取过多事件；请运维以 `hub kpi` 计数，那里没有这一上限。",
     "IndicatorNotRecorded": "记录中没有该指标的来源，因此没有可固定的报告；其定义写明原因。",
     # Reconciliation
     "TotalsOutOfOrder": "这一版总数已按不同内容报过，或已报过更新的一版；请报下一版。",

@@ -6,8 +6,8 @@ import pytest
 
 from hub.indicators.asking import COUNTS, Answer, Question, ask
 from hub.indicators.definition import Definition, definitions
-from hub.indicators.errors import IndicatorBreakdownUnknown, IndicatorOutOfRange
-from hub.indicators.record import Known
+from hub.indicators.errors import IndicatorBreakdownUnknown, IndicatorOutOfRange, IndicatorTooLong
+from hub.indicators.record import Known, at_most
 from hub.indicators.tables import ALL, IN, TOTAL
 from tests.indicators.by_sql import BY_SQL, OFFLINE
 from tests.indicators.conftest import Recorded
@@ -39,6 +39,14 @@ def test_an_indicator_is_what_sql_says(year: Recorded, indicator: str, day: str)
         else:
             assert raw(found) == by_sql
     assert by_sql[0] or day != DAYS[-1]
+
+
+def test_an_edge_reads_no_more_of_the_record_than_it_may(year: Recorded) -> None:
+    with at_most(1), pytest.raises(IndicatorTooLong) as raised:
+        answer(year, "K10", DAYS[-1], year.report)
+    assert raised.value.metadata == {"most": "1"}
+    with at_most(100_000):
+        assert answer(year, "K10", DAYS[-1], year.report).figures
 
 
 def test_every_indicator_that_is_recorded_is_compared_with_sql() -> None:

@@ -111,6 +111,7 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     indicator_errors.ReportUnknown: (code_pb2.NOT_FOUND, "REPORT_UNKNOWN"),
     indicator_errors.ReportDefinitionChanged: (code_pb2.FAILED_PRECONDITION, "REPORT_DEFINITION_CHANGED"),
     indicator_errors.ReportChanged: (code_pb2.ABORTED, "REPORT_CHANGED"),
+    indicator_errors.IndicatorTooLong: (code_pb2.FAILED_PRECONDITION, "INDICATOR_TOO_LONG"),
     indicator_errors.IndicatorNotRecorded: (code_pb2.FAILED_PRECONDITION, "INDICATOR_NOT_RECORDED"),
     audit_errors.AuditUnknown: (code_pb2.NOT_FOUND, "AUDIT_UNKNOWN"),
     audit_errors.FilingUnknown: (code_pb2.NOT_FOUND, "FILING_UNKNOWN"),

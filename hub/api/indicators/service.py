@@ -17,10 +17,13 @@ from hub.indicators import desk
 from hub.indicators.asking import Answer, Question, ask, day_of_position, newest
 from hub.indicators.definition import Definition, Target, Words, definitions
 from hub.indicators.desk import Compared, IndicatorDesk, Officer
-from hub.indicators.record import Known
+from hub.indicators.record import Known, at_most
 from hub.indicators.report import FrozenReport
 from hub.intake.message_reader import reader
 from hub.intake.request_rules import refuse_identifiers, refuse_invalid
+
+# Some three seconds of an edge's interpreter, which others' answers share.
+MOST_EVENTS = 200_000
 
 
 class IndicatorService:
@@ -56,7 +59,8 @@ class IndicatorService:
 
         def answered(connection: psycopg.Connection) -> Answer:
             question = _question(connection, request)
-            return ask(Known(connection, question.position), question)
+            with at_most(MOST_EVENTS):
+                return ask(Known(connection, question.position), question)
 
         return protos.GetIndicatorResponse(answer=answer_message(await self._reads.read(caller.urn, answered)))
 
@@ -67,7 +71,8 @@ class IndicatorService:
         by = Officer(caller.urn, request.person)
 
         def frozen(opened: IndicatorDesk) -> FrozenReport:
-            return opened.freeze(_question(opened.connection, request.question), by, datetime.now(UTC))
+            with at_most(MOST_EVENTS):
+                return opened.freeze(_question(opened.connection, request.question), by, datetime.now(UTC))
 
         found = await self._reads.decide(caller.urn, partial(desk.opened, self._dsn), frozen)
         return protos.FreezeReportResponse(report=report_message(found))
@@ -77,7 +82,8 @@ class IndicatorService:
         refuse_invalid(request)
 
         def compared(connection: psycopg.Connection) -> Compared:
-            return desk.compare(connection, request.report_code, _position(connection, request))
+            with at_most(MOST_EVENTS):
+                return desk.compare(connection, request.report_code, _position(connection, request))
 
         return compared_message(await self._reads.read(caller.urn, compared))
 
