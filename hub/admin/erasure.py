@@ -21,7 +21,7 @@ from hub.domain.pseudonym import hmac_sm3
 from hub.domain.reference import Reference
 from hub.domain.retention import Mentioned, Running, running
 from hub.intake.request_rules import refuse_identifiers, refuse_invalid
-from hub.journal.archived import pages_back
+from hub.journal.archived import asked, pages_back
 from hub.journal.recorder import AggregateStore
 from hub.journal.tombstones import bury, holding
 from hub.journal.vault import open_identifiers
@@ -76,9 +76,10 @@ class ErasureDesk:
 
     def obligations(self, erasure: Erasure, at: datetime) -> list[Running]:
         """Returns what the identifiers must still be kept for. It reads the whole journal: seconds for a million events."""
-        rows = self._connection.execute(_MENTIONED, {"keys": erasure.keys, "own": list(_OWN_KINDS)}).fetchall()
+        said, run = {"keys": erasure.keys, "own": list(_OWN_KINDS)}, (1, 2**62)
+        rows, away = asked(self._connection, [run], lambda: self._connection.execute(_MENTIONED, said).fetchall())
         mentioned: dict[str, int] = dict(rows)
-        for page in pages_back(self._connection, (1, 2**62)):
+        for page in pages_back(away, run):
             for one in page:
                 if one.kind not in _OWN_KINDS and any(key in one.data for key in erasure.keys):
                     mentioned[one.kind] = max(one.occurred_us, mentioned.get(one.kind, 0))

@@ -20,8 +20,9 @@ from hub.commands.wording import folded
 from hub.config import Config
 from hub.domain.instants import LOCAL
 from hub.domain.participant import PREFIX, Certificate, Participant, is_participant_name
-from hub.journal.reader import feed_row, reading
+from hub.journal.reader import reading
 from hub.journal.recorder import AggregateStore
+from hub.journal.streams import feed_row
 from hub.trust.certificates import entry, read_certificates, unrecorded
 from hub.trust.rotation import check_foreign, issue_further, sign_request, trust_authority
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hub import durable
 from hub.domain.errors import HubError
@@ -68,7 +68,8 @@ class Segment(_Part):
 
     first: int
     last: int
-    path: str
+    # A name, so that no manifest leads out of its directory.
+    path: str = Field(pattern=r"^[0-9]+-[0-9]+\.parquet$")
     size_bytes: int
     sm3: str
     digest: str

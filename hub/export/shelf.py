@@ -1,18 +1,23 @@
 """Reads segments of archived partitions, each where the database says that it was or where HUB_ARCHIVE_DIR says that they all are."""
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
 
 import pyarrow as pa
 
+from hub import durable
 from hub.config import Config
 from hub.export.lanes import LANES
-from hub.export.manifest import Segment
+from hub.export.manifest import ExportDamaged, Segment
 from hub.export.reading import OpenSegment, Wanted
 from hub.export.segments import row_bytes
 from hub.journal.archived import Away, Run, SegmentAway
 from hub.journal.reader import Recorded
+
+# Files of which this process has seen that they are what the database says, and how each was then.
+_checked: dict[tuple[Path, str], tuple[int, ...]] = {}
 
 
 def directory_of(one: Away) -> Path:
@@ -20,12 +25,28 @@ def directory_of(one: Away) -> Path:
     return Config().archive_dir or Path(one.directory)
 
 
-def opened(one: Away) -> OpenSegment:
-    """Opens a segment; raises SegmentAway, ExportDamaged, SegmentForeign or SegmentSchemaUnknown."""
+@contextmanager
+def opened(one: Away) -> Iterator[OpenSegment]:
+    """Opens a segment whose file is what the database says; raises SegmentAway, ExportDamaged, SegmentForeign or SegmentSchemaUnknown.
+
+    A process digests a file once, and again where it was written or exchanged since; while it is read, too.
+    """
     directory = directory_of(one)
-    if not (directory / one.path).is_file():
-        raise SegmentAway(f"{one.path}: {directory}")
-    return OpenSegment(directory, segment_of(one))
+    state = _state(directory, one)
+    with OpenSegment(directory, segment_of(one)) as segment:
+        if _checked.get((directory, one.sm3)) != state and durable.sm3_of(directory / one.path) != one.sm3:
+            raise ExportDamaged(one.path)
+        yield segment
+    if _state(directory, one) != state:
+        raise ExportDamaged(one.path)
+    _checked[directory, one.sm3] = state
+
+
+def _state(directory: Path, one: Away) -> tuple[int, ...]:
+    try:
+        return durable.state_of(directory / one.path)
+    except OSError:
+        raise SegmentAway(f"{one.path}: {directory}") from None
 
 
 def segment_of(one: Away) -> Segment:

@@ -1,15 +1,17 @@
 """Events of partitions that were archived: their rows have left the database, segments have them.
 
-Who reads asks the database first and here for the rest: a partition is noted as archived before its rows go, so nothing is missed. A
-statement that joins events with what is beside them has their rows brought back into its session for that long.
+Who reads asks the database first and here for the rest: a partition is noted as archived before its rows go, so nothing is missed. It
+asks again where rows came back between the two (`asked`). A statement that joins events with what is beside them has their rows brought
+back into its session for that long.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from itertools import count
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.rows import tuple_row
@@ -19,6 +21,7 @@ from hub.domain.errors import JournalUnavailable
 if TYPE_CHECKING:
     from hub.journal.reader import Recorded
 
+Found = TypeVar("Found")
 # A run of positions, both ends in it.
 Run = tuple[int, int]
 # Who reads both holds this shared, who has rows go or come has it alone.
@@ -46,10 +49,16 @@ class Away(NamedTuple):
 
 def segments(connection: psycopg.Connection[Any], runs: Iterable[Run]) -> list[Away]:
     """Returns the segments that have archived positions of some runs, in order."""
+    return _noted(connection, runs)[0]
+
+
+def _noted(connection: psycopg.Connection[Any], runs: Iterable[Run]) -> tuple[list[Away], int]:
+    """Returns the segments of some runs with a number that is another one after rows of a partition went or came."""
     firsts, lasts = zip(*runs, strict=True)
     asked = {"firsts": list(firsts), "lasts": list(lasts), "lowest": min(firsts), "highest": max(lasts)}
     with connection.cursor(row_factory=tuple_row) as cursor:
-        return [Away(*row) for row in cursor.execute(_SEGMENTS, asked).fetchall()]
+        rows = cursor.execute(_NOTED, asked).fetchall()
+    return [Away(*row[1:]) for row in rows if row[1] is not None], int(rows[0][0])
 
 
 def all_segments(connection: psycopg.Connection[Any]) -> list[Away]:
@@ -63,8 +72,25 @@ def here_from(connection: psycopg.Connection[Any]) -> int:
     return 1 if row is None else int(row[0])
 
 
+def asked(connection: psycopg.Connection, runs: Sequence[Run], ask: Callable[[], Found]) -> tuple[Found, list[Away]]:
+    """Returns what the database has by *ask*, with the segments that have what it has not of some runs.
+
+    Two questions see two states. What goes between them is noted by then; where rows may have come back, the database is asked again.
+    """
+    known = _swapped.get(connection)
+    if known is None:
+        _, known = _noted(connection, runs)
+    while True:
+        found = ask()
+        away, now = _noted(connection, runs)
+        _swapped[connection] = now
+        if now == known:
+            return found, away
+        known = now
+
+
 def joined(
-    connection: psycopg.Connection,
+    away: Sequence[Away],
     page: list["Recorded"],
     run: Run,
     kinds: Collection[str] | None = None,
@@ -72,7 +98,6 @@ def joined(
     marks: Mapping[str, Collection[bytes]] = MappingProxyType({}),
 ) -> list["Recorded"]:
     """Returns a page of a run with what of it is archived, in order; the rest as in `reader.read_page`."""
-    away = segments(connection, [run])
     if not away:
         return page
     here = {one.position for one in page}
@@ -83,18 +108,17 @@ def joined(
     return sorted(page, key=lambda one: one.position)
 
 
-def events_at(connection: psycopg.Connection, positions: Collection[int], kinds: Collection[str] | None = None) -> list["Recorded"]:
-    """Returns the archived events at some positions, all or those of some kinds, in order."""
-    away = segments(connection, [(at, at) for at in positions]) if positions else []
+def events_at(away: Sequence[Away], positions: Collection[int], kinds: Collection[str] | None = None) -> list["Recorded"]:
+    """Returns what segments have at some positions, all or what is of some kinds, in order."""
     if not away:
         return []
     found = _shelf().events(away, (min(positions), max(positions)), (), positions)
     return [one for one in found if kinds is None or one.kind in kinds]
 
 
-def pages_back(connection: psycopg.Connection, run: Run, kinds: Collection[str] | None = None) -> Iterator[list["Recorded"]]:
-    """Yields what is archived of a run, or what of some kinds, a segment after the other from the last one on, each in order."""
-    for one in reversed(segments(connection, [run])):
+def pages_back(away: Sequence[Away], run: Run, kinds: Collection[str] | None = None) -> Iterator[list["Recorded"]]:
+    """Yields what segments have of a run, or what of some kinds, a segment after the other from the last one on, each in order."""
+    for one in reversed(away):
         yield _shelf().events([one], run, kinds, ())
 
 
@@ -144,14 +168,18 @@ FIRST = """
 _HERE_FROM = """
     SELECT GREATEST(COALESCE((SELECT position FROM journal.event ORDER BY position LIMIT 1), 1),
                     (SELECT last + 1 FROM journal.archived ORDER BY first DESC LIMIT 1))"""
+# What each session has seen: that no partition was exchanged is known without a further question.
+_swapped: WeakKeyDictionary[psycopg.Connection, int] = WeakKeyDictionary()
 # A session may have rows of several runs brought back at once, one within the other.
 _numbers = count()
 # How PostgreSQL's binary COPY begins and ends.
 _COPY_HEAD, _COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 ROW_COLUMNS = "position, recorded_at, stream_id, sequence, kind, data, occurred_at, digest"
-_SEGMENTS = """
-    SELECT first, last, path, size_bytes, sm3, digest, last_row, directory FROM journal.archived a
-    WHERE a.last >= %(lowest)s AND a.first <= %(highest)s
+# The number is that of the tables which are partitions: one that takes the place of another has a higher one.
+_NOTED = """
+    SELECT p.number, first, last, path, size_bytes, sm3, digest, last_row, directory
+    FROM (SELECT COALESCE(sum(inhrelid::bigint), 0)::bigint AS number FROM pg_inherits WHERE inhparent = 'journal.event'::regclass) p
+    LEFT JOIN journal.archived a ON a.last >= %(lowest)s AND a.first <= %(highest)s
       AND EXISTS (SELECT FROM unnest(%(firsts)s::bigint[], %(lasts)s::bigint[]) r (first, last)
                   WHERE r.first <= a.last AND r.last >= a.first)
     ORDER BY first"""

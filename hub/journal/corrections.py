@@ -11,8 +11,7 @@ import psycopg
 
 from hub.domain.corrections import Member
 from hub.domain.corrections import standing as in_force
-from hub.journal import archived
-from hub.journal.reader import EVENT_AT, NAME_AT, POSITION_OF, Recorded
+from hub.journal.reader import EVENT_AT, NAME_AT, POSITION_OF, Recorded, events_at
 
 # An event by its stream and its number there.
 Name = tuple[int, int]
@@ -94,7 +93,7 @@ def corrected_among(connection: psycopg.Connection, positions: Sequence[int], en
 def corrected_by_kind(connection: psycopg.Connection, kind: str, after: int, end: int) -> set[Name]:
     """Returns what events of one kind with after < position <= end correct or reverse, or what of that kind was reversed by them."""
     rows = connection.execute(_CORRECTED_BY_KIND, {"after": after, "end": end}).fetchall()
-    away = {one.position: one.kind for one in archived.events_at(connection, [row[2] for row in rows if row[3] is None])}
+    away = {one.position: one.kind for one in events_at(connection, [row[2] for row in rows if row[3] is None])}
     return {(stream_id, sequence) for stream_id, sequence, position, found in rows if (found or away.get(position)) == kind}
 
 
@@ -109,7 +108,7 @@ def _families(connection: psycopg.Connection, names: Iterable[Name], end: int) -
     streams, sequences = zip(*names, strict=True)
     rows = connection.execute(FAMILIES, {"streams": list(streams), "sequences": list(sequences), "end": end}).fetchall()
     recorded = {row[0]: Recorded(*row[:6]) for row in rows if row[1] is not None}
-    recorded |= {one.position: one for one in archived.events_at(connection, [row[0] for row in rows if row[1] is None])}
+    recorded |= {one.position: one for one in events_at(connection, [row[0] for row in rows if row[1] is None])}
     members = [_member(recorded[row[0]], list(zip(*row[6:], strict=True))) for row in rows if row[0] in recorded]
     return members, recorded
 

@@ -105,11 +105,11 @@ def _place(connection: pq.abc.PGconn, group: _Group, batch: Batch) -> Outcome:
         if batch.stream_id in group.touched:
             return Deferred()
         old = _recorded(connection, batch.stream_id, first, first + known - 1)
+        if len(old) < known:  # and those that are here are not beside their own digests
+            return SequenceArchived(next_sequence=expected)
         for offset, (digest, (_, recorded_digest)) in enumerate(zip(batch.digests, old, strict=False)):
             if digest != recorded_digest and (batch.otherwise is None or batch.otherwise(offset) != recorded_digest):
                 return SequenceConflict(sequence=first + offset)
-        if len(old) < known:
-            return SequenceArchived(next_sequence=expected)
     if known < len(batch.tails):
         _add(group, batch, first, known)
     new_positions = range(group.position - len(batch.tails) + known + 1, group.position + 1)

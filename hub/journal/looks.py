@@ -9,7 +9,7 @@ import psycopg
 from hub.domain.errors import NotRecorded
 from hub.domain.looks import KIND, Look, Looker, look_event
 from hub.domain.participant import DECISIONS_FEED, HUB
-from hub.journal.archived import pages_back
+from hub.journal.archived import asked, pages_back
 from hub.journal.reader import Recorded
 from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import session
@@ -55,12 +55,10 @@ def search(connection: psycopg.Connection, wanted: Searched) -> list[Recorded]:
     last = 2**62 if wanted.to_us is None else first_position_since(connection, wanted.to_us) - 1
     # A string is in a message with its length before it, so that no other that ends alike is found.
     needles = [bytes([len(text.encode())]) + text.encode() for text in wanted.texts]
-    rows = connection.execute(
-        _SEARCH,
-        {"kind": wanted.kind, "first": first, "last": last, "most": wanted.most, "needles": needles, "keys": list(wanted.card_keys)},
-    ).fetchall()
+    said = {"kind": wanted.kind, "first": first, "last": last, "most": wanted.most, "needles": needles, "keys": list(wanted.card_keys)}
+    rows, away = asked(connection, [(first, last)], lambda: connection.execute(_SEARCH, said).fetchall())
     found = [Recorded(*row) for row in rows]
-    for page in pages_back(connection, (first, last), {wanted.kind}) if len(found) < wanted.most else ():
+    for page in pages_back(away, (first, last), {wanted.kind}) if len(found) < wanted.most else ():
         found += [one for one in reversed(page) if _is_wanted(one, wanted, needles)]
         if len(found) >= wanted.most:
             break

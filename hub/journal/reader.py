@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from chuanyu.exchange.v1 import event_pb2
@@ -177,6 +177,12 @@ def read_page(
         COPY (SELECT position, recorded_at, stream_id, sequence, kind, data FROM journal.event
               WHERE position > {after:d} AND position <= {through:d} {wanted} ORDER BY position)
         TO STDOUT (FORMAT BINARY)"""  # noqa: S608 (integers and names of our own oneof)
+    run = (after + 1, through)
+    page, away = archived.asked(connection, [run], lambda: _page(connection, sql))
+    return archived.joined(away, page, run, kinds if kinds is None else set(kinds), also, marks)
+
+
+def _page(connection: psycopg.Connection, sql: str) -> list[Recorded]:
     page: list[Recorded] = []
     append, unpack, names = page.append, _FIXED.unpack_from, KIND_NAMES
     with connection.cursor() as cursor, cursor.copy(sql.encode()) as copy:
@@ -189,7 +195,7 @@ def read_page(
             kind = bytes(block[kind_at : kind_at + length])
             data = bytes(block[kind_at + length + 4 :])
             append(Recorded(position, recorded + PG_EPOCH_US, stream_id, sequence, names.get(kind) or kind.decode(), data))
-    return archived.joined(connection, page, (after + 1, through), kinds if kinds is None else set(kinds), also, marks)
+    return page
 
 
 def find_event(connection: psycopg.Connection, stream_id: int, sequence: int) -> Recorded | None:
@@ -205,17 +211,25 @@ def events_named(
     feeds, sequences = zip(*names, strict=True) if names else ((), ())
     rows = connection.execute(_EVENTS_NAMED, {"feeds": list(feeds), "sequences": list(sequences)}).fetchall()
     found = {row[3]: Recorded(*row[4:]) for row in rows if row[4] is not None}
-    found |= {one.position: one for one in archived.events_at(connection, [row[3] for row in rows if row[3] and row[4] is None])}
+    found |= {one.position: one for one in events_at(connection, [row[3] for row in rows if row[3] and row[4] is None])}
     return {(feed, sequence): ((stream_id, sequence), found.get(position)) for feed, sequence, stream_id, position, *_ in rows}
 
 
 def events_at(connection: psycopg.Connection, positions: Sequence[int], kinds: Collection[str] | None = None) -> list[Recorded]:
     """Returns the events at some positions, all or those of some kinds, in the order of *positions*; one that is not there is left out."""
-    asked = {"positions": list(positions), "kinds": None if kinds is None else sorted(kinds)}
-    found = {row[0]: Recorded(*row) for row in connection.execute(_EVENTS_AT, asked).fetchall()}
-    if len(found) < len(positions):
-        found |= {one.position: one for one in archived.events_at(connection, [at for at in positions if at not in found], kinds)}
+    found = _found_at(connection, positions, kinds)
+    if missing := [at for at in positions if at not in found]:
+        more, away = archived.asked(connection, [(at, at) for at in missing], lambda: _found_at(connection, missing, kinds))
+        found |= {one.position: one for one in archived.events_at(away, missing, kinds)} | more
     return [found[position] for position in positions if position in found]
+
+
+def _found_at(connection: psycopg.Connection, positions: Sequence[int], kinds: Collection[str] | None) -> dict[int, Recorded]:
+    """Returns what the database has at some positions."""
+    if not positions:
+        return {}
+    asked = {"positions": list(positions), "kinds": None if kinds is None else sorted(kinds)}
+    return {row[0]: Recorded(*row) for row in connection.execute(_EVENTS_AT, asked).fetchall()}
 
 
 # The position of the event that a row *t* (stream_id, sequence) names. Whether the batch goes so far is asked after it was found: asked
@@ -251,43 +265,6 @@ _EVENTS_AT = """
 KIND_NAMES = {
     field.name.encode(): field.name for field in event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields
 }  # one string object a kind instead of one an event
-
-
-class StreamRow(NamedTuple):
-    """A stream's name and owner, and whether it is a feed."""
-
-    name: str
-    owner: str
-    is_feed: bool
-
-
-def stream_row(connection: psycopg.Connection, stream_id: int) -> StreamRow:
-    """Returns the stream of an event."""
-    row = connection.execute("SELECT name, owner, is_feed FROM journal.stream WHERE stream_id = %s", (stream_id,)).fetchone()
-    assert row is not None, "an event has a stream"
-    return StreamRow(*row)
-
-
-class FeedRow(NamedTuple):
-    """How far a feed is; *last_position* 0 and *last_recorded_us* None while it is empty."""
-
-    next_sequence: int
-    last_position: int
-    last_recorded_us: int | None
-
-
-def feed_row(connection: psycopg.Connection, name: str) -> FeedRow | None:
-    """Returns how far a feed is, None if there is no such feed."""
-    row = connection.execute(
-        """SELECT s.next_sequence, COALESCE(b.first_position + b.last_sequence - b.first_sequence, 0),
-                  (extract(epoch FROM b.recorded_at) * 1000000)::bigint
-           FROM journal.stream s
-           LEFT JOIN LATERAL (
-               SELECT * FROM journal.batch b WHERE b.stream_id = s.stream_id ORDER BY b.first_sequence DESC LIMIT 1) b ON true
-           WHERE s.name = %s AND s.is_feed""",
-        (name,),
-    ).fetchone()
-    return None if row is None else FeedRow(*row)
 
 
 def first_position(connection: psycopg.Connection) -> int:

@@ -32,9 +32,9 @@ from hub.intake.batches import batch_reader
 from hub.intake.request_rules import now_us
 from hub.journal.batch import Appended
 from hub.journal.group import commit_group
-from hub.journal.reader import feed_row
 from hub.journal.recorder import AggregateStore
 from hub.journal.statements import run
+from hub.journal.streams import feed_row
 from hub.journal.writer_connection import SESSION
 from hub.processes.losses import LossProcess
 from hub.projections import PROJECTIONS, runner

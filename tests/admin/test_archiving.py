@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import pyarrow.parquet
 import pytest
+from chuanyu.exchange.v1 import erasure_pb2
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
@@ -22,6 +23,7 @@ from hub import durable
 from hub.admin import archiving as desks
 from hub.admin import partition_swap
 from hub.admin.archiving import ArchivingDesk, archiving_desk
+from hub.admin.erasure import ErasureDesk
 from hub.api.subscriptions.pages import SubscriptionPages
 from hub.audit.as_of import known_at
 from hub.audit.bundle_question import Question
@@ -30,23 +32,27 @@ from hub.audit.sealed import inclusion, newest_under
 from hub.commands.examinations import Scene
 from hub.commands.examinations import journal as examinations
 from hub.config import Config
+from hub.domain import reference
 from hub.domain.archiving import Archiving, ArchivingNotRequested, ArchivingRequestedAlready, ArchivingSamePerson, SequenceArchived
 from hub.domain.disclosure import Reader
+from hub.domain.erasure import Erasure
 from hub.domain.errors import CursorTooOld, HubError, RequestInvalid
 from hub.domain.roles import every_role, rights_of
 from hub.export import writing
 from hub.export.lanes import LANES
-from hub.export.manifest import ExportDamaged, ExportUnderWay, SegmentForeign
+from hub.export.manifest import MANIFEST, ExportDamaged, ExportUnderWay, SegmentForeign, write_manifest
 from hub.export.reading import OpenSegment, Segments
 from hub.export.segments import about_of, lane_hasher, row_bytes, write_segment
 from hub.export.verifying import ExportDiffers, verify
 from hub.export.writing import export
+from hub.journal import archived
 from hub.journal.archived import SegmentAway
-from hub.journal.batch import Batch, pack_tail
+from hub.journal.batch import Appended, Batch, pack_tail
 from hub.journal.group import commit_group
 from hub.journal.logins import app_login
 from hub.journal.looks import Searched, search
-from hub.journal.reader import Recorded, events_named, find_event, head_position, read_page
+from hub.journal.reader import Recorded, events_at, events_named, find_event, head_position, read_page
+from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import alone
 from hub.journal.statements import run
 from hub.journal.times import first_position_since, recorded_at
@@ -125,13 +131,12 @@ class Archive:
     def state(self) -> str:
         return str(self.desk(lambda desk: desk.all()[0].state))
 
-    def resend(self) -> Any:
-        """Sends numbers again that are archived."""
-        events = [registered(card) for card in CARDS[:3]]
+    def resend(self, first: int, digests: Sequence[bytes]) -> Any:
+        """Sends numbers again that were recorded."""
         connection = pq.PGconn.connect(self.dsn.encode())
         run(connection, SESSION.encode())
-        tails = [pack_tail(0, b"card_registered", bytes(32), event.SerializeToString()) for event in events]
-        batch = Batch(self.recording.streams["cq.card-center"], OWNERS["cq.card-center"], 1, tails, [bytes(32)] * len(tails))
+        tails = [pack_tail(0, b"card_registered", digest, b"") for digest in digests]
+        batch = Batch(self.recording.streams["cq.card-center"], OWNERS["cq.card-center"], first, tails, list(digests))
         [outcome] = commit_group(connection, [batch])
         connection.finish()
         return outcome
@@ -210,7 +215,7 @@ def test_whatever_is_asked_of_archived_events_has_the_answer_that_it_had(archive
         scene.close()
         assert verify(archive.directory, connection).with_journal == len(Segments(archive.directory).manifest.segments) - 4
     # What was recorded long ago is not taken for something else, and not recorded twice.
-    assert isinstance(archive.resend(), SequenceArchived)
+    assert isinstance(archive.resend(1, [bytes(32)] * 3), SequenceArchived)
     archive.restore()
     assert {position: archive.rows()[position] for position in rows if position < 64} == {at: row for at, row in rows.items() if at < 64}
 
@@ -391,7 +396,7 @@ def test_a_kill_at_any_step_loses_nothing_and_the_next_run_goes_on(archive: Arch
 def leave_half_way(archive: Archive) -> None:
     """Has a run noted what is to go, and be killed before anything has gone."""
     archive.request()
-    kill_at(partition_swap, "swap", False, archive.approve)
+    kill_at((partition_swap, "swap", False), archive.approve)
     archive.await_its_end()
     assert archive.state() == "LEAVING"
 
@@ -442,7 +447,7 @@ def test_rows_go_only_from_segments_that_are_whole_when_they_go(archive: Archive
 
 def test_who_asked_does_not_go_on_alone_after_a_restore_that_was_not_recorded(archive: Archive) -> None:
     archive.archive()
-    kill_at(Archiving, "undo", False, archive.restore)
+    kill_at((Archiving, "undo", False), archive.restore)
     archive.await_its_end()
     assert archive.state() == "APPROVED"
     with pytest.raises(ArchivingSamePerson):
@@ -490,3 +495,85 @@ def test_what_was_not_recorded_is_not_brought_back(archive: Archive, noted: tupl
     with pytest.raises(error, match=segment.name):
         archive.restore()
     assert archive.state() == "ARCHIVED"
+
+
+def test_a_file_that_is_not_what_was_archived_is_not_read(archive: Archive) -> None:
+    archive.archive()
+    before = archive.history()
+    segment = archive.directory / Segments(archive.directory).manifest.segments[1].path
+    good = segment.read_bytes()
+    forge(archive, "size_bytes")
+    with pytest.raises(ExportDamaged, match=segment.name):
+        archive.history()
+    with pytest.raises(ExportDamaged, match=segment.name):
+        inclusion(archive.logged.connection, 40)
+    segment.write_bytes(good)
+    with psycopg.connect(archive.dsn, autocommit=True) as connection:
+        connection.execute("UPDATE journal.archived SET size_bytes = %s WHERE path = %s", (len(good), segment.name))
+    assert archive.history() == before
+
+
+def test_a_manifest_does_not_lead_out_of_its_directory(archive: Archive, tmp_path: Path) -> None:
+    manifest = Segments(archive.directory).manifest
+    first, *others = manifest.segments
+    (tmp_path / "elsewhere").mkdir()
+    (archive.directory / first.path).rename(tmp_path / "elsewhere" / first.path)
+    moved = first.model_copy(update={"path": f"../elsewhere/{first.path}"})
+    write_manifest(archive.directory, manifest.model_copy(update={"segments": (moved, *others)}))
+    with pytest.raises(ExportDamaged, match=MANIFEST):
+        archive.request()
+
+
+def test_what_is_read_while_rows_come_back_is_all_there(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection, usage = archive.logged.connection, archive.recording.streams["cq.usage"]
+    connection.execute("DELETE FROM vault.key_fingerprint")
+    store = AggregateStore(archive.dsn)
+    desk = ErasureDesk(connection, store, open_keyring(tmp_path / "keys"), reference.load())
+    requested = erasure_pb2.ErasureRequested(erasure_code="E1", operator=ASKS, identifier_keys=[key_of(CARDS[1])])
+    erasure = Erasure.begin("erasure_requested", requested, Erasure.create_id("E1"), AT)
+    card = Searched("transit_journey_completed", [key_of(CARDS[1])])
+    asks: tuple[Callable[[], Any], ...] = (
+        lambda: [_fields(one) for one in read_page(connection, 0, 150)],
+        lambda: [_fields(one) for one in events_at(connection, [40, 41])],
+        lambda: _fields(find_event(connection, usage, 2) or pytest.fail("it was recorded")),
+        lambda: [event and _fields(event) for _, event in events_named(connection, [("cq.usage", 2)]).values()],
+        lambda: [one.position for one in search(connection, card)],
+        lambda: desk.obligations(erasure, AT),
+    )
+    real, noted = archived._noted, list[int]()
+    for ask in asks:
+        assert (before := ask())
+        archive.archive()
+        assert ask() == before
+
+        def late(*given: Any) -> Any:
+            # Between the question to the database and the one for what is archived.
+            if not noted:
+                noted.append(1)
+                archive.restore()
+            return real(*given)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(archived, "_noted", late)
+            assert (ask(), archive.state()) == (before, "READY")
+        noted.clear()
+    store.close()
+
+
+def test_a_resend_across_the_end_of_what_is_archived_is_no_conflict(archive: Archive) -> None:
+    events = [registered(f"B{number:08d}") for number in range(2 * SIZE)]
+    archive.recording.append(*events, feed="cq.card-center")
+    archive.fold()
+    archive.logged.seal()
+    export(archive.dsn, archive.directory)
+    end = 3 * SIZE
+    first = end - 5
+    with psycopg.connect(archive.dsn) as connection:
+        [(sequence,)] = connection.execute("SELECT sequence FROM journal.event WHERE position = %s", (first,)).fetchall()
+        stored = connection.execute("SELECT digest FROM journal.event WHERE position BETWEEN %s AND %s ORDER BY position", (first, end + 4))
+        digests = [row[0] for row in stored.fetchall()]
+        next_sequence = connection.execute("SELECT next_sequence FROM journal.stream WHERE name = 'cq.card-center'").fetchall()[0][0]
+    assert isinstance(archive.resend(sequence, digests), Appended)
+    archive.archive(2)
+    refused = archive.resend(sequence, digests)
+    assert (type(refused), refused.metadata) == (SequenceArchived, {"next_sequence": str(next_sequence)})

@@ -19,8 +19,9 @@ from hub.domain.errors import NotFeedOwner, NotSealedYet
 from hub.domain.participant import OPERATOR
 from hub.intake.message_reader import reader
 from hub.intake.request_rules import refuse_invalid
-from hub.journal.reader import events_at, events_named, stream_row
+from hub.journal.reader import events_at, events_named
 from hub.journal.receipts import receipt_for
+from hub.journal.streams import stream_row
 from hub.trust.receipt_keys import ReceiptKeys
 
 

@@ -28,8 +28,9 @@ from hub.intake.message_reader import reader
 from hub.intake.quarantining import add_violations
 from hub.intake.sent_batches import prove
 from hub.journal.batch import Appended
-from hub.journal.reader import Feed, FeedRow, Recorded, events_at, feed_row
+from hub.journal.reader import Feed, Recorded, events_at
 from hub.journal.receipts import known_keys
+from hub.journal.streams import FeedRow, feed_row
 from hub.journal.writer import JournalWriter
 from hub.telemetry import names
 from hub.telemetry.spans import Call, now_ns

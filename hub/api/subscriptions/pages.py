@@ -168,7 +168,10 @@ def _page(connection: psycopg.Connection, after: int, through: int, kinds: Seque
         return read_page(connection, after, through, kinds or None)
     except HubError:
         log.warning("subscriptions: archived events cannot be read", exc_info=True)
-        raise CursorTooOld(first_position=all_segments(connection)[-1].last + 1) from None
+        if away := all_segments(connection):
+            raise CursorTooOld(first_position=away[-1].last + 1) from None
+        # They came back meanwhile.
+        return read_page(connection, after, through, kinds or None)
 
 
 def _checked(connection: psycopg.Connection, after: int) -> int:

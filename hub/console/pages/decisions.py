@@ -16,8 +16,9 @@ from hub.domain.acceptance import rules_digest
 from hub.domain.looks import Shown as ShownRecord
 from hub.domain.participant import PREFIX
 from hub.domain.rule_input import OF_THE_CARD
-from hub.journal.reader import Recorded, events_at, head_position, stream_row
+from hub.journal.reader import Recorded, events_at, head_position
 from hub.journal.recent_decisions import recent_decisions
+from hub.journal.streams import stream_row
 from hub.journal.traces import traces_at
 from hub.words.kinds import KINDS, OUTCOME_WORDS
 from hub.words.names import PROVINCES

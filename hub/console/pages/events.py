@@ -5,7 +5,8 @@ from hub.console.tables import Cell, Column, Table, table
 from hub.domain.masking import in_clear
 from hub.domain.participant import PREFIX
 from hub.journal.corrections import corrected_by
-from hub.journal.reader import Recorded, StreamRow, events_at, events_named, head_position, stream_row
+from hub.journal.reader import Recorded, events_at, events_named, head_position
+from hub.journal.streams import StreamRow, stream_row
 from hub.journal.traces import traces_at
 from hub.words.further_kinds import kind_words
 

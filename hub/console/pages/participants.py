@@ -6,7 +6,8 @@ from hub.console.page import Page, PageUnknown, Shown
 from hub.console.pages.feeds import SWATCHES
 from hub.console.tables import Cell, Column, Table, table
 from hub.domain.participant import PREFIX, Certificate, Participant
-from hub.journal.reader import feed_row, head_position
+from hub.journal.reader import head_position
+from hub.journal.streams import feed_row
 from hub.trust.certificates import unrecorded
 from hub.words.names import PARTICIPANT_ROLES
 

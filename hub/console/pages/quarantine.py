@@ -17,7 +17,8 @@ from hub.domain.looks import card_by_key
 from hub.domain.masking import shown as masked
 from hub.domain.participant import PREFIX
 from hub.domain.quarantine import QuarantineOriginalTooLarge, meaning_of
-from hub.journal.reader import events_at, head_position, stream_row
+from hub.journal.reader import events_at, head_position
+from hub.journal.streams import stream_row
 from hub.journal.traces import traces_at
 from hub.projections.views.quarantine import FAILING, OPEN, Listed, Wanted, counted, listed
 from hub.words.further_kinds import kind_words
