@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 from psycopg.rows import tuple_row
 
-from hub.domain.errors import JournalUnavailable
+from hub.domain.errors import HubError, JournalUnavailable
 
 if TYPE_CHECKING:
     from hub.journal.reader import Recorded
@@ -58,7 +58,8 @@ def _noted(connection: psycopg.Connection[Any], runs: Iterable[Run]) -> tuple[li
     asked = {"firsts": list(firsts), "lasts": list(lasts), "lowest": min(firsts), "highest": max(lasts)}
     with connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute(_NOTED, asked).fetchall()
-    return [Away(*row[1:]) for row in rows if row[1] is not None], int(rows[0][0])
+    left_out = _left_out.get(connection, ())
+    return [Away(*row[1:]) for row in rows if row[1] is not None and row[1] not in left_out], int(rows[0][0])
 
 
 def all_segments(connection: psycopg.Connection[Any]) -> list[Away]:
@@ -70,6 +71,19 @@ def here_from(connection: psycopg.Connection[Any]) -> int:
     """Returns the position from which on every row is in the database."""
     row = connection.execute(_HERE_FROM).fetchone()
     return 1 if row is None else int(row[0])
+
+
+def leave_out_unreadable(connection: psycopg.Connection[Any]) -> list[tuple[Away, HubError]]:
+    """Reads each segment's file; has this session go on without those that cannot be read, and returns them with what is wrong."""
+    found = []
+    for one in all_segments(connection):
+        try:
+            with _shelf().opened(one):
+                pass
+        except HubError as error:
+            found.append((one, error))
+    _left_out[connection] = frozenset(one.first for one, _ in found)
+    return found
 
 
 def asked(connection: psycopg.Connection, runs: Sequence[Run], ask: Callable[[], Found]) -> tuple[Found, list[Away]]:
@@ -170,6 +184,8 @@ _HERE_FROM = """
                     (SELECT last + 1 FROM journal.archived ORDER BY first DESC LIMIT 1))"""
 # What each session has seen: that no partition was exchanged is known without a further question.
 _swapped: WeakKeyDictionary[psycopg.Connection, int] = WeakKeyDictionary()
+# The first positions of segments that a session goes on without.
+_left_out: WeakKeyDictionary[psycopg.Connection[Any], frozenset[int]] = WeakKeyDictionary()
 # A session may have rows of several runs brought back at once, one within the other.
 _numbers = count()
 # How PostgreSQL's binary COPY begins and ends.

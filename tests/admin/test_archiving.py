@@ -577,3 +577,18 @@ def test_a_resend_across_the_end_of_what_is_archived_is_no_conflict(archive: Arc
     archive.archive(2)
     refused = archive.resend(sequence, digests)
     assert (type(refused), refused.metadata) == (SequenceArchived, {"next_sequence": str(next_sequence)})
+
+
+def test_a_segment_that_cannot_be_read_does_not_hide_what_else_is_wrong(archive: Archive) -> None:
+    archive.archive(0)
+    archive.archive(1)
+    segments = Segments(archive.directory).manifest.segments
+    (archive.directory / segments[0].path).unlink()
+    zero(archive.directory / segments[1].path)
+    with psycopg.connect(archive.dsn, autocommit=True) as connection:
+        connection.execute("UPDATE journal.event SET data = data || '\\x3a06353130303030'::bytea WHERE position = 150")
+    checked = check(archive.dsn, with_log=True)
+    *gone, altered = checked.differences
+    assert [(one.code, one.values["segment"]) for one in gone] == [("segment-unreadable", one.path) for one in segments[:2]]
+    assert (altered.code, altered.values["position"]) == ("event-altered", 150)
+    assert any("cannot be read" in one for one in checked.left_out)

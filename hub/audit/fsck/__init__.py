@@ -10,6 +10,7 @@ from typing import NamedTuple
 from hub.audit.fsck import answers, card_index, contents, corrections, kept, log, order, streams, views
 from hub.audit.fsck.differences import WORDS, Difference
 from hub.audit.fsck.scene import MOST, Checked, Report, Scene
+from hub.journal.archived import leave_out_unreadable
 from hub.journal.reader import head_position
 from hub.journal.sessions import session
 from hub.projections import PROJECTIONS
@@ -22,30 +23,31 @@ __all__ = ["EXAMINATIONS", "MOST", "WORDS", "Checked", "Difference", "Report", "
 
 
 class Examination(NamedTuple):
-    """What is examined, and in which part of the check; the part "" is never left out."""
+    """What is examined, and in which part of the check: the part "" always, but what *takes_all* of history only if all can be read."""
 
     examine: Callable[[Scene], Iterator[Difference]]
     part: str = ""
+    takes_all: bool = False
 
 
 EXAMINATIONS = (
     Examination(order.examine_head),
     Examination(order.examine_strays),
-    Examination(order.examine_positions),
+    Examination(order.examine_positions, takes_all=True),
     Examination(streams.examine_feeds),
-    Examination(streams.examine_aggregates),
-    Examination(corrections.examine_corrections),
-    Examination(answers.examine_requests),
-    Examination(answers.examine_decisions),
+    Examination(streams.examine_aggregates, takes_all=True),
+    Examination(corrections.examine_corrections, takes_all=True),
+    Examination(answers.examine_requests, takes_all=True),
+    Examination(answers.examine_decisions, takes_all=True),
     Examination(kept.examine_rules),
     Examination(kept.examine_hotlist),
     Examination(kept.examine_keys),
     Examination(kept.examine_vault),
     Examination(log.examine_log, "log"),
-    Examination(card_index.examine_index, "log"),
+    Examination(card_index.examine_index, "log", takes_all=True),
     Examination(contents.examine_identifiers, "identifiers"),
     Examination(views.examine_checkpoints),
-    Examination(views.examine_views, "views"),
+    Examination(views.examine_views, "views", takes_all=True),
 )
 
 
@@ -75,8 +77,16 @@ def check(
 def check_in(scene: Scene, parts: Collection[str]) -> Checked:
     """Checks in the session of a scene, within its transaction if it is in one; some *parts* on top of what is never left out."""
     scene.checked.head = head_position(scene.connection)
+    unreadable = leave_out_unreadable(scene.connection)
+    for segment, error in unreadable:
+        scene.checked.add(Difference("segment-unreadable", segment=segment.path, first=segment.first, last=segment.last, why=str(error)))
     for examination in EXAMINATIONS:
-        if not examination.part or examination.part in parts:
-            for difference in examination.examine(scene):
-                scene.checked.add(difference)
+        if examination.part and examination.part not in parts:
+            continue
+        if unreadable and examination.takes_all:
+            what = (examination.examine.__doc__ or "").splitlines()[0]
+            scene.checked.left_out.append(f"有分段无法读取 a segment cannot be read: {what}")
+            continue
+        for difference in examination.examine(scene):
+            scene.checked.add(difference)
     return scene.checked

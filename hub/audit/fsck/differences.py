@@ -37,6 +37,10 @@ WORDS = {
         "流 {stream}：起于 {sequence} 的批次与其事件（位置 {position}）的入账时间不同",
         "stream {stream}: batch at {sequence} and its events, from position {position}, were not recorded at one time",
     ),
+    "segment-unreadable": (
+        "已归档的分段 {segment}（位置 {first} 至 {last}）无法读取：{why}",
+        "archived segment {segment}, positions {first} to {last}, cannot be read: {why}",
+    ),
     # Streams
     "feed-unregistered": (
         "数据流 {feed}（属 {owner}）没有登记；已登记而不见的：{absent}",

@@ -104,9 +104,11 @@ class Scene:
     def recalling(self, runs: Sequence[Run]) -> Iterator[None]:
         """Has `rows` read archived events of some runs, too; raises what `archived.recalled` does."""
         before = self._history
-        with recalled(self.connection, runs) as self._history:
-            yield
-        self._history = before
+        try:
+            with recalled(self.connection, runs) as self._history:
+                yield
+        finally:
+            self._history = before
 
     @cached_property
     def decided(self) -> dict[str, list[Recorded]]:
