@@ -13,7 +13,9 @@ from hub.domain.errors import HubError
 from hub.domain.participant import DECISIONS_FEED
 from hub.export.manifest import Segment
 from hub.export.shelf import rows
-from hub.journal.archived import LOCK, ROW_COLUMNS, Away, copy_in
+from hub.journal.archived import LOCK, ROW_COLUMNS, Away, copy_in, note_labels
+from hub.projections import PROJECTIONS
+from hub.projections.projection import all_marks
 
 # How the table is called that is to take the place: with what stays, or with all.
 KEPT, FULL = "kept", "full"
@@ -53,6 +55,8 @@ def note(connection: psycopg.Connection, number: int, segments: Sequence[Segment
                    VALUES (%s, %s, %s, %s, %s, %s, %s, %s)""",
                 [(one.first, one.last, one.path, one.size_bytes, one.sm3, one.digest, one.last_row, str(directory)) for one in segments],
             )
+        for one in segments:
+            note_labels(connection, all_marks(PROJECTIONS), (one.first, one.last))
 
 
 def load(connection: psycopg.Connection, number: int, away: Sequence[Away], report: Report) -> None:

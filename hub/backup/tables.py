@@ -2,8 +2,9 @@
 
 Views are not in it: they are rebuilt, and so are the tiles of the log and the hashes of the card index. Nor are the console's accounts and
 sessions: they are no record of the exchange. Neither are `journal.head`, whose row is in the manifest, nor `vault.key_fingerprint`, which
-is there too. Nor is `journal.archived`: the events of archived partitions are read from their segments into the backup (`history.py`), so
-that it is whole by itself, and the restored hub has all rows. A table that is added to the schemas must be added here: a test compares.
+is there too. Nor are `journal.archived` and `archived_kinds`: the events of archived partitions are read from their segments into the
+backup (`history.py`), so that it is whole by itself, and the restored hub has all rows. A table that is added to the schemas must be added
+here: a test compares.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

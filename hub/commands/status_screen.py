@@ -142,6 +142,9 @@ def _show_vitals(screen: _Screen, vitals: Vitals) -> None:
     if latest is not None:
         text = f"答复所据视图滞后 those that answers rest on lag {duration(latest.lag_s)}（{latest.name}）"
         screen.line("视图 views", text, is_good=latest.lag_s <= LATE_S)
+    for text in sorted({view.waits_for for view in vitals.views if view.waits_for}):
+        names = ", ".join(view.name for view in vitals.views if view.waits_for == text)
+        screen.line("视图等待归档的分段 views wait for an archived segment", f"{names}: {text}", is_good=False)
     log = vitals.log
     sealed = f"已封存至位置 sealed to position {log.size - 1:,}（{log.origin}）" if log.size else "尚未封存 nothing sealed yet"
     tail = f"，未封存 not sealed {log.unsealed_events:,}，{duration(log.unsealed_s)}" if log.unsealed_events else ""

@@ -136,6 +136,36 @@ def pages_back(away: Sequence[Away], run: Run, kinds: Collection[str] | None = N
         yield _shelf().events([one], run, kinds, ())
 
 
+class Label(NamedTuple):
+    """What is noted of an archived event: its kind, and which bytes were looked for in it, each with whether it has them."""
+
+    kind: str
+    marks: Mapping[bytes, bool]
+
+    def is_read(self, kinds: Collection[str], marks: Mapping[str, Collection[bytes]]) -> bool:
+        """Whether who reads some kinds, of those in *marks* only what has some of their bytes, may read it."""
+        return self.kind in kinds and (self.kind not in marks or any(self.marks.get(mark, True) for mark in marks[self.kind]))
+
+
+def labels_at(connection: psycopg.Connection, positions: Collection[int]) -> dict[int, Label]:
+    """Returns what is noted of archived events by position, without a look at their segments; of some nothing is."""
+    return {position: _label(text) for position, text in connection.execute(_LABELS, (list(positions),)).fetchall()}
+
+
+def _label(text: str) -> Label:
+    kind, *marks = text.split()
+    return Label(kind, {bytes.fromhex(mark[1:]): mark[0] == "+" for mark in marks})
+
+
+def note_labels(connection: psycopg.Connection, marks: Mapping[str, Collection[bytes]], run: Run) -> None:
+    """Notes of what kind each event of a segment is whose rows are still here, and which of some bytes those of a kind have."""
+    looked_for = "".join(
+        f"WHEN '{kind}' THEN {' || '.join(_HAS.format(mark=mark.hex()) for mark in sorted(some))} " for kind, some in sorted(marks.items())
+    )
+    label = f"kind || CASE kind {looked_for} ELSE '' END" if looked_for else "kind"
+    connection.execute(_NOTE_LABELS.format(label=label).encode(), {"first": run[0], "last": run[1]})
+
+
 @contextmanager
 def recalled(connection: psycopg.Connection[Any], runs: Sequence[Run]) -> Iterator[str]:
     """Yields the name that statements read as HISTORY, which has the archived rows of some runs too; it is one transaction.
@@ -199,3 +229,16 @@ _NOTED = """
       AND EXISTS (SELECT FROM unnest(%(firsts)s::bigint[], %(lasts)s::bigint[]) r (first, last)
                   WHERE r.first <= a.last AND r.last >= a.first)
     ORDER BY first"""
+_LABELS = """
+    SELECT p.position, k.labels[get_byte(k.numbers, (p.position - k.first)::int) + 1]
+    FROM unnest(%s::bigint[]) p (position) JOIN journal.archived a ON p.position BETWEEN a.first AND a.last
+    JOIN journal.archived_kinds k USING (first)"""
+_HAS = "CASE WHEN position('\\x{mark}'::bytea IN data) > 0 THEN ' +{mark}' ELSE ' -{mark}' END"
+# With more labels than a byte has numbers nothing is noted, and each segment is opened.
+_NOTE_LABELS = """
+    WITH labelled AS (SELECT position, {label} AS label FROM journal.event WHERE position BETWEEN %(first)s AND %(last)s),
+         known AS (SELECT array_agg(DISTINCT label) AS labels FROM labelled)
+    INSERT INTO journal.archived_kinds (first, labels, numbers)
+    SELECT %(first)s, labels, (
+        SELECT string_agg(set_byte('\\x00', 0, array_position(labels, label) - 1), ''::bytea ORDER BY position) FROM labelled)
+    FROM known WHERE cardinality(labels) <= 256"""

@@ -4,13 +4,14 @@ An event that comes after what corrects or reverses it changes nothing or less t
 follows from all that the journal has, not from the order in which it came. `hub.domain.corrections` has the rules.
 """
 
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import psycopg
 
 from hub.domain.corrections import Member
 from hub.domain.corrections import standing as in_force
+from hub.journal import archived
 from hub.journal.reader import EVENT_AT, NAME_AT, POSITION_OF, Recorded, events_at
 
 # An event by its stream and its number there.
@@ -24,12 +25,27 @@ class Change(NamedTuple):
     into: Recorded | None
 
 
-def changes(connection: psycopg.Connection, after: int, end: int) -> dict[int, Change]:
-    """Returns, by position, what the events with after < position <= end change, for those that have to do with a correction."""
+class Reads(NamedTuple):
+    """What a reader reads: events of some kinds, and of a kind in *marks* only those that have some of its bytes."""
+
+    kinds: Collection[str]
+    marks: Mapping[str, Collection[bytes]]
+
+    def has(self, row: tuple[Any, ...]) -> bool:
+        """Whether it reads an event of the database, a row of a family."""
+        kind, data = row[4:6]
+        return kind in self.kinds and (kind not in self.marks or any(mark in data for mark in self.marks[kind]))
+
+
+def changes(connection: psycopg.Connection, after: int, end: int, reads: Reads | None = None) -> dict[int, Change]:
+    """Returns, by position, what the events with after < position <= end change, for those that have to do with a correction.
+
+    Families with archived events of which none is what *reads* reads are left out: no segment is opened for them.
+    """
     touched = _touched(connection, after, end)
     if not touched:
         return {}
-    return _changes(touched, *_families(connection, {name for _, name in touched}, end))
+    return _changes(touched, *_families(connection, {name for _, name in touched}, end, reads))
 
 
 def changes_in(connection: psycopg.Connection, names: Collection[Name], end: int) -> dict[int, Change]:
@@ -103,14 +119,29 @@ def _touched(connection: psycopg.Connection, after: int, end: int) -> list[tuple
     return [(position, (stream_id, sequence)) for position, stream_id, sequence in rows]
 
 
-def _families(connection: psycopg.Connection, names: Iterable[Name], end: int) -> tuple[list[Member], dict[int, Recorded]]:
-    """Reads the whole families of some names, up to a position."""
+def _families(
+    connection: psycopg.Connection, names: Iterable[Name], end: int, reads: Reads | None = None
+) -> tuple[list[Member], dict[int, Recorded]]:
+    """Reads the whole families of some names, up to a position; with *reads* as in `changes`."""
     streams, sequences = zip(*names, strict=True)
     rows = connection.execute(FAMILIES, {"streams": list(streams), "sequences": list(sequences), "end": end}).fetchall()
+    if reads is not None and any(row[1] is None for row in rows):
+        rows = _read_of(connection, rows, reads)
     recorded = {row[0]: Recorded(*row[:6]) for row in rows if row[1] is not None}
     recorded |= {one.position: one for one in events_at(connection, [row[0] for row in rows if row[1] is None])}
     members = [_member(recorded[row[0]], list(zip(*row[6:], strict=True))) for row in rows if row[0] in recorded]
     return members, recorded
+
+
+def _read_of(connection: psycopg.Connection, rows: list[tuple[Any, ...]], reads: Reads) -> list[tuple[Any, ...]]:
+    """Returns the rows of those families that have no archived event, or some event that is read."""
+    labels = archived.labels_at(connection, [row[0] for row in rows if row[1] is None])
+    families = _by_name(Member(row[0], row[2:4], tuple(zip(*row[6:8], strict=True))) for row in rows)
+    away = {row[2:4] for row in rows if row[1] is None}
+    read = {row[2:4] for row in rows if row[1] is not None and reads.has(row)}
+    read |= {row[2:4] for row in rows if row[2:4] in away and ((label := labels.get(row[0])) is None or label.is_read(*reads))}
+    names = {name: {member.name for member in family} for name, family in families.items()}
+    return [row for row in rows if away.isdisjoint(names[row[2:4]]) or not read.isdisjoint(names[row[2:4]])]
 
 
 def _member(recorded: Recorded, changed: list[tuple[int, int, str]]) -> Member:
@@ -155,7 +186,7 @@ FAMILIES = f"""
             SELECT n.stream_id, n.sequence FROM journal.correction o {NAME_AT}
             WHERE o.stream_id = t.stream_id AND o.sequence = t.sequence AND o.position <= %(end)s) n
     )
-    SELECT o.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.stream_id, e.sequence, e.kind, e.data,
+    SELECT o.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, t.stream_id, t.sequence, e.kind, e.data,
            n.streams, n.sequences, n.feeds
     FROM family t {POSITION_OF} {EVENT_AT}
     CROSS JOIN LATERAL (

@@ -17,6 +17,7 @@ import psycopg
 from hub.journal.sessions import session
 from hub.processes import losses
 from hub.projections import DECIDED_BY, PROJECTIONS
+from hub.projections.waiting import waiting
 
 DECIDING = frozenset(projection.name for projection in DECIDED_BY)
 # From when on a view is late: no answer rests on the others, which follow at their own pace.
@@ -39,6 +40,8 @@ class ViewVitals:
     lag_s: float
     parked: int
     is_equal: bool | None
+    # The archived segment that it waits for, empty if for none.
+    waits_for: str = ""
 
     @property
     def is_late(self) -> bool:
@@ -169,7 +172,8 @@ def read_clock(connection: psycopg.Connection) -> ClockVitals:
 def read_views(connection: psycopg.Connection) -> tuple[ViewVitals, ...]:
     """Reads how far each view and the loss process are, in the order of their declaration."""
     rows = {row[0]: row for row in connection.execute(_VIEWS, {"views": list(FOLLOWERS), "most": PARKED_AT_MOST}).fetchall()}
-    return tuple(ViewVitals(*rows[name]) for name in FOLLOWERS if name in rows)
+    waits = waiting(connection)
+    return tuple(ViewVitals(*(*rows[name], waits.get(name, ""))) for name in FOLLOWERS if name in rows)
 
 
 def read_feeds(connection: psycopg.Connection) -> tuple[FeedVitals, ...]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from hub.journal.corrections import Change, changes
+from hub.journal.corrections import Change, Reads, changes
 from hub.journal.leaves import fill_leaves
 from hub.journal.reader import Recorded, read_page
 from hub.journal.sessions import take_turn
@@ -27,7 +27,7 @@ from hub.telemetry.spans import now_ns
 __all__ = ["CellView", "Key", "Projection", "Row", "View"]
 
 PAGE_EVENTS = 10_000
-_OWN_TABLES = ("checkpoint", "parked", "verification")
+_OWN_TABLES = ("checkpoint", "parked", "verification", "waiting")
 
 
 class Page(NamedTuple):
@@ -40,7 +40,7 @@ class Page(NamedTuple):
 
 
 def create_views(connection: psycopg.Connection, views: Collection[View]) -> None:
-    """Makes the tables that do not exist yet, and the engine's own three."""
+    """Makes the tables that do not exist yet, and the engine's own."""
     # At most starts all are there, which is one statement to see where each table is one to make.
     if are_there(connection, [table for view in views for table in view.tables], _OWN_TABLES):
         return
@@ -53,6 +53,7 @@ def create_views(connection: psycopg.Connection, views: Collection[View]) -> Non
             view text, key text, position bigint, error text NOT NULL, PRIMARY KEY (view, key, position))""")
         connection.execute("""CREATE TABLE IF NOT EXISTS views.verification (
             view text PRIMARY KEY, position bigint NOT NULL, is_equal boolean NOT NULL, checked_at timestamptz NOT NULL)""")
+        connection.execute("CREATE TABLE IF NOT EXISTS views.waiting (view text PRIMARY KEY, text text NOT NULL)")
         for view in views:
             create_view(connection, view)
 
@@ -123,7 +124,9 @@ _folding, _pages = threading.Lock(), list[None]()
 
 def read(connection: psycopg.Connection, views: Sequence[View], after: int, end: int) -> Page:
     """Reads once what several views read, and decodes once what any of them reads by its kind."""
-    changed = changes(connection, after, end) if any(view.follows_corrections for view in views) else {}
+    following = [view for view in views if view.follows_corrections]
+    kinds = kinds_of(following)
+    changed = changes(connection, after, end, None if kinds is None else Reads(kinds, marks_of(following))) if following else {}
     named = [view for view in views if view.kinds is not None]
     marks = marks_of(named) if len(named) == len(views) else {}
     events = read_page(connection, after, end, kinds_of(views), also=changed, marks=marks)

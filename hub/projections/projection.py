@@ -236,6 +236,14 @@ def marks_of(views: Iterable[View]) -> dict[str, set[bytes]]:
     return found
 
 
+def all_marks(views: Iterable[View]) -> dict[str, set[bytes]]:
+    """Returns the kinds of which any view reads only what has certain bytes, each with those of all such views."""
+    found: dict[str, set[bytes]] = {}
+    for kind, mark in (each for view in views for each in view.marks.items()):
+        found.setdefault(kind, set()).add(mark)
+    return found
+
+
 def decode_for(views: Iterable[View], events: Iterable[Recorded]) -> None:
     """Decodes the events of the kinds that some views name; views of all kinds seldom look into an event."""
     naming = [view for view in views if view.kinds is not None]

@@ -18,6 +18,7 @@ from hub.projections import FOLDED_FIRST, PROJECTIONS
 from hub.projections.card_epochs import keep_publishing
 from hub.projections.engine import PAGE_EVENTS, advance, create_views
 from hub.projections.together import advance_as_one, advance_side_by_side, look
+from hub.projections.waiting import Waiting
 from hub.telemetry.outage import Outage
 
 log = logging.getLogger(__name__)
@@ -76,10 +77,14 @@ def follow(dsn: str, stop: threading.Event) -> None:
     following = [view for view in PROJECTIONS if view not in FOLDED_FIRST]
 
     def rounds(connection: psycopg.Connection, stop: threading.Event) -> None:
+        waiting = Waiting(following)
         while not stop.is_set():
-            began = time.monotonic()
-            if not look(connection, following).is_behind or advance_side_by_side(connection, following) < PAGE_EVENTS:
-                stop.wait(max(0.0, OTHERS_ROUND_S - (time.monotonic() - began)))
+            began, waits, moved = time.monotonic(), dict[str, str](), 0
+            if look(connection, following).is_behind:
+                moved = advance_side_by_side(connection, following, waits=waits)
+            waiting.note(connection, waits)
+            if moved < PAGE_EVENTS:
+                stop.wait(max(0.0, (FAULT_WAIT_S if waits and not moved else OTHERS_ROUND_S) - (time.monotonic() - began)))
 
     publishing = threading.Thread(target=keep_publishing, args=(dsn, stop, connect), name="card-index")
     publishing.start()
@@ -123,15 +128,23 @@ def _alone(connection: psycopg.Connection, lock: str, stop: threading.Event) -> 
 
 
 def _rounds(connection: psycopg.Connection, stop: threading.Event, moved: threading.Event) -> None:
-    page_events = LEAST_PAGE_EVENTS
+    page_events, waiting = LEAST_PAGE_EVENTS, Waiting(FOLDED_FIRST)
     while not stop.is_set():
         began = time.monotonic()
         # Most rounds of most hubs have nothing to fold.
         is_behind, head = look(connection, FOLDED_FIRST)
         if not is_behind:
+            waiting.note(connection, {})
             await_head(connection, head, ROUND_S, IDLE_S)
             continue
-        folded = advance_as_one(connection, FOLDED_FIRST, page_events=page_events, waits=False).moved
+        try:
+            folded = advance_as_one(connection, FOLDED_FIRST, page_events=page_events, waits=False).moved
+        except HubError as error:
+            # An event that they need cannot be read in its segment.
+            waiting.note(connection, {view.name: str(error) for view in FOLDED_FIRST})
+            stop.wait(FAULT_WAIT_S)
+            continue
+        waiting.note(connection, {})
         page_events = _next_page(page_events, time.monotonic() - began, was_full := folded == page_events)
         if folded:
             moved.set()

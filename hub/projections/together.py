@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from hub.domain.errors import HubError
 from hub.projections.engine import PAGE_EVENTS, View, advance, collector_at_rest, fold_all, read
 
 
@@ -62,23 +63,47 @@ def advance_as_one(
     return Round(end - after, end)
 
 
-def advance_side_by_side(connection: psycopg.Connection, views: Sequence[View], page_events: int = PAGE_EVENTS) -> int:
+def advance_side_by_side(
+    connection: psycopg.Connection, views: Sequence[View], page_events: int = PAGE_EVENTS, waits: dict[str, str] | None = None
+) -> int:
     """Folds one page into those views that are furthest, then one into each that is behind; returns the most positions that one moved.
 
-    A view whose checkpoint another process has is left to that process.
+    A view whose checkpoint another process has is left to that process. One that needs a segment which cannot be read keeps no other one
+    waiting: it is put into *waits* with what it waits for; without *waits* the error is raised.
     """
+    try:
+        front, end, behind = _advance_front(connection, views, page_events)
+    except HubError:
+        # One of them needs the segment: each goes on by itself.
+        if waits is None:
+            raise
+        return max((_advance_or_wait(connection, view, None, page_events, waits) for view in views), default=0)
+    return max([end - front, *(_advance_or_wait(connection, view, end, page_events, waits) for view in behind)])
+
+
+def _advance_front(connection: psycopg.Connection, views: Sequence[View], page_events: int) -> tuple[int, int, list[View]]:
+    """Folds one page into the views that are furthest; returns from where to where, and the views that are behind."""
     with collector_at_rest(), connection.transaction():
         locked = connection.execute(_LOCK, ([view.name for view in views],)).fetchall()
         if not locked:
-            return 0
+            return 0, 0, []
         front, head = max(int(row[1]) for row in locked), int(locked[0][2])
         at = {row[0]: row[1] for row in locked}
         end = min(front + page_events, head)
         if end > front:
             moving = [view for view in views if at.get(view.name) == front]
             fold_all(connection, moving, read(connection, moving, front, end))
-    behind = [view for view in views if at.get(view.name, end) < front]
-    return max([end - front, *(advance(connection, view, end, page_events, waits=False) for view in behind)])
+    return front, end, [view for view in views if at.get(view.name, end) < front]
+
+
+def _advance_or_wait(connection: psycopg.Connection, view: View, end: int | None, page_events: int, waits: dict[str, str] | None) -> int:
+    try:
+        return advance(connection, view, end, page_events, waits=False)
+    except HubError as error:
+        if waits is None:
+            raise
+        waits[view.name] = str(error)
+        return 0
 
 
 _LOOK = "SELECT COALESCE((SELECT min(position) FROM views.checkpoint WHERE view = ANY (%s)) < position, false), position FROM journal.head"

@@ -11,6 +11,7 @@ from hub.journal.archived import all_segments, here_from
 from hub.journal.reader import head_position
 from hub.monitoring.hole_watch import RANGE_POSITIONS, holes_in
 from hub.monitoring.vitals import partitions_ahead
+from hub.projections.waiting import waiting
 
 # Two nights.
 OLD_S = 172_800
@@ -55,7 +56,9 @@ def archived_segments(scene: Scene) -> Examined:
     for one in away:
         path = directory_of(one) / one.path
         if not path.is_file() or path.stat().st_size != one.size_bytes:
-            return fault(str(path), "放回原处，或设置 HUB_ARCHIVE_DIR。Put it back, or set HUB_ARCHIVE_DIR (docs/archive.md)")
+            names = ", ".join(waiting(scene.connection))
+            text = f"{path}；等待它的视图 views that wait: {names}" if names else str(path)
+            return fault(text, "放回原处，或设置 HUB_ARCHIVE_DIR。Put it back, or set HUB_ARCHIVE_DIR (docs/archive.md)")
     return ok(f"{len(away):,}，至位置 up to position {away[-1].last:,}" if away else "无归档 nothing is archived")
 
 

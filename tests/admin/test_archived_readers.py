@@ -1,0 +1,103 @@
+"""What goes on without the segments of archived events, and what waits for them."""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from hub.commands.examinations import Scene
+from hub.commands.examinations import journal as examinations
+from hub.config import Config
+from hub.export import writing
+from hub.journal.archived import SegmentAway
+from hub.journal.reader import head_position
+from hub.monitoring.vitals import read_views
+from hub.projections import FOLDED_FIRST, PROJECTIONS, runner
+from hub.projections.engine import positions
+from hub.projections.rebuild import rebuild
+from hub.projections.together import advance_as_one
+from hub.projections.views.daily_usage import DAILY_USAGE
+from hub.projections.waiting import waiting
+from tests.admin.test_archiving import CARDS, Archive
+from tests.recording import journey, registered, reversing
+
+
+@pytest.fixture
+def archive(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
+    monkeypatch.setattr(writing, "SEGMENT_POSITIONS", 32)
+    archive = Archive(dsn, tmp_path)
+    yield archive
+    archive.recording.close()
+
+
+@contextlib.contextmanager
+def segments_away(archive: Archive) -> Iterator[Path]:
+    """Has the segments be somewhere else meanwhile."""
+    moved = archive.directory.rename(archive.directory.with_name("moved"))
+    yield moved
+    moved.rename(archive.directory)
+
+
+@contextlib.contextmanager
+def folding(dsn: str) -> Iterator[None]:
+    """Folds all views meanwhile, as a hub does."""
+    stop = threading.Event()
+    loops: list[Callable[[], Any]] = [lambda: runner.run(dsn, stop, lambda _: contextlib.nullcontext()), lambda: runner.follow(dsn, stop)]
+    threads = [threading.Thread(target=loop) for loop in loops]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def becomes(connection: psycopg.Connection, is_so: Callable[[psycopg.Connection], bool]) -> None:
+    """Waits until something is so."""
+    while not is_so(connection):
+        time.sleep(0.02)
+
+
+def test_views_that_do_not_read_what_is_archived_go_on_and_the_others_wait_for_it(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    archive.archive()
+    monkeypatch.setattr(runner, "FAULT_WAIT_S", 0.1)
+    with psycopg.connect(archive.dsn, autocommit=True) as connection, caplog.at_level(logging.INFO, "hub.projections.waiting"):
+        with segments_away(archive), folding(archive.dsn):
+            archive.recording.append(reversing(journey(CARDS[5]), 6))
+            head = head_position(connection)
+            becomes(connection, lambda c: {name for name, at in positions(c, PROJECTIONS).items() if at < head} == waiting(c).keys())
+            # No answer rests on it, and it has no concession: nothing else reads journeys than these.
+            waits = waiting(connection)
+            assert (set(waits), positions(connection, FOLDED_FIRST).keys() & waits.keys()) == ({"card_findings", "daily_usage"}, set())
+            assert all(str(archive.directory) in text for text in waits.values())
+            assert {view.name for view in read_views(connection) if view.waits_for} == waits.keys()
+            scene = Scene(Config(), archive.dsn)
+            assert "daily_usage" in examinations.archived_segments(scene).text
+            scene.close()
+            archive.directory.with_name("moved").rename(archive.directory)
+            becomes(connection, lambda c: set(positions(c, PROJECTIONS).values()) == {head})
+            becomes(connection, lambda c: waiting(c) == {})
+            archive.directory.rename(archive.directory.with_name("moved"))
+        [(uses,)] = connection.execute("SELECT sum(uses) FROM views.daily_usage").fetchall()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    with runner.connect(archive.dsn) as views:
+        assert (uses, rebuild(views, DAILY_USAGE).is_equal) == (4 * len(CARDS) - 2, True)
+
+
+def test_what_answers_rest_on_waits_for_what_it_reads(archive: Archive) -> None:
+    archive.archive()
+    archive.recording.append(reversing(registered(CARDS[5]), 6, feed="cq.card-center"), feed="cq.card-center")
+    with runner.connect(archive.dsn) as views:
+        with segments_away(archive), pytest.raises(SegmentAway):
+            advance_as_one(views, FOLDED_FIRST)
+        assert advance_as_one(views, FOLDED_FIRST).position == head_position(views)
