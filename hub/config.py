@@ -99,7 +99,9 @@ class Config:
     dsn: str = _setting(str, "", "a PostgreSQL to use instead of the embedded one, such as postgresql://hub_app@db/hub")
     migrate_dsn: str = _setting(str, "", "the login that owns the schemas, for migrations alone; that of HUB_DSN if empty")
     keys_apart_dir: Path | None = _setting(Path, None, "where the key files are", "HUB_KEYS_DIR")
-    archive_dir: Path | None = _setting(Path, None, "where segments of archived partitions are; where each was archived from if empty")
+    archive_dir: Path | None = _setting(
+        Path, None, "where segments of archived partitions are looked for first, then where each was archived from"
+    )
     listen: str = _setting(_address, "127.0.0.1:7443", "where the gRPC server listens, and which hub commands ask")
     console_listen: str = _setting(_address, "127.0.0.1:7480", "where `hub console` listens")
     console_address: str = _setting(

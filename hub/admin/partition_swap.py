@@ -19,6 +19,7 @@ from hub.projections.projection import all_marks
 
 # How the table is called that is to take the place: with what stays, or with all.
 KEPT, FULL = "kept", "full"
+_BOUNDS = "positions_of_the_partition"
 LOCK_TIMEOUT, LOCK_TRIES = "2s", 15
 PATIENCE_S, _LOOK_S = 60.0, 0.05
 
@@ -109,6 +110,7 @@ def _put_in_place(connection: psycopg.Connection, number: int, name: str) -> Non
         f"ALTER TABLE {new} RENAME CONSTRAINT {name}_{number:06d}_pkey TO event_{number:06d}_pkey",
         f"ALTER TABLE {new} RENAME TO event_{number:06d}",
         f"ALTER TABLE journal.event ATTACH PARTITION {old} FOR VALUES FROM ({number * positions}) TO ({(number + 1) * positions})",
+        f"ALTER TABLE {old} DROP CONSTRAINT IF EXISTS {_BOUNDS}",
     ):
         connection.execute(statement.encode())
 
@@ -157,6 +159,10 @@ def _make(connection: psycopg.Connection, number: int, name: str) -> None:
     """Makes an empty table that may be a partition; one that a run left unfinished goes."""
     connection.execute(f"DROP TABLE IF EXISTS {_table(name, number)}".encode())
     connection.execute(f"CREATE TABLE {_table(name, number)} (LIKE journal.event INCLUDING ALL)".encode())
+    # With it the server need not read the table when it becomes a partition, for which everybody else would wait.
+    first, end = number * size(connection), (number + 1) * size(connection)
+    check = f"CHECK (position >= {first} AND position < {end})"
+    connection.execute(f"ALTER TABLE {_table(name, number)} ADD CONSTRAINT {_BOUNDS} {check}".encode())
 
 
 _UNDER_WAY = """

@@ -1,4 +1,4 @@
-"""Reads segments of archived partitions, each where the database says that it was or where HUB_ARCHIVE_DIR says that they all are."""
+"""Reads segments of archived partitions, each in HUB_ARCHIVE_DIR or else where the database says that it was."""
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,8 +21,10 @@ _checked: dict[tuple[Path, str], tuple[int, ...]] = {}
 
 
 def directory_of(one: Away) -> Path:
-    """Returns where a segment is expected."""
-    return Config().archive_dir or Path(one.directory)
+    """Returns where a segment is, or where it is expected first if it is nowhere."""
+    noted = Path(one.directory)
+    named = Config().archive_dir or noted
+    return noted if (noted / one.path).is_file() and not (named / one.path).is_file() else named
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from hub.domain.errors import HubError, JournalUnavailable
@@ -32,6 +33,10 @@ HISTORY = "journal.history"
 
 class SegmentAway(JournalUnavailable):
     """已归档的分段不在应在之处；放回原处，或以 HUB_ARCHIVE_DIR 指明目录 an archived segment is not where it is expected; put it back, or name its directory in HUB_ARCHIVE_DIR."""  # noqa: E501
+
+
+class RecallRefused(JournalUnavailable):
+    """此会话只读，不能取回已归档的事件；若是备库，请改问主库 this session only reads and cannot have archived events brought back; at a standby, ask the primary."""  # noqa: E501
 
 
 class Away(NamedTuple):
@@ -170,9 +175,9 @@ def note_labels(connection: psycopg.Connection, marks: Mapping[str, Collection[b
 def recalled(connection: psycopg.Connection[Any], runs: Sequence[Run]) -> Iterator[str]:
     """Yields the name that statements read as HISTORY, which has the archived rows of some runs too; it is one transaction.
 
-    Raises SegmentAway, ExportDamaged, SegmentForeign or SegmentSchemaUnknown.
+    Raises RecallRefused, SegmentAway, ExportDamaged, SegmentForeign or SegmentSchemaUnknown.
     """
-    with connection.transaction():
+    with _writing(connection):
         connection.execute("SELECT pg_advisory_xact_lock_shared(hashtext(%s))", (LOCK,))
         away = segments(connection, runs) if runs else []
         if not away:
@@ -180,7 +185,10 @@ def recalled(connection: psycopg.Connection[Any], runs: Sequence[Run]) -> Iterat
             return
         number = next(_numbers)
         table, both = f"pg_temp.recalled_{number}", f"pg_temp.history_{number}"
-        connection.execute(f"CREATE TABLE {table} (LIKE journal.event, PRIMARY KEY (position))".encode())
+        try:
+            connection.execute(f"CREATE TABLE {table} (LIKE journal.event, PRIMARY KEY (position))".encode())
+        except psycopg.errors.ReadOnlySqlTransaction:
+            raise RecallRefused from None
         copy_in(connection, table, _shelf().rows(away, runs))
         # An archived partition has kept some of its rows.
         connection.execute(f"DELETE FROM {table} r USING journal.event e WHERE e.position = r.position".encode())  # noqa: S608
@@ -188,6 +196,21 @@ def recalled(connection: psycopg.Connection[Any], runs: Sequence[Run]) -> Iterat
         connection.execute(f"CREATE VIEW {both} AS SELECT * FROM journal.event UNION ALL SELECT * FROM {table}".encode())  # noqa: S608
         yield both
         connection.execute(f"DROP TABLE {table} CASCADE".encode())
+
+
+@contextmanager
+def _writing(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """A transaction that may make its temporary table, in a session that only reads too: nothing else is written in it.
+
+    What it needs to know of the session the server has said by itself; at a standby there is no such transaction.
+    """
+    info = connection.info
+    reads_only = info.parameter_status("default_transaction_read_only") == "on" and info.parameter_status("in_hot_standby") == "off"
+    is_outermost = info.transaction_status == TransactionStatus.IDLE
+    with connection.transaction():
+        if reads_only and is_outermost:
+            connection.execute("SET TRANSACTION READ WRITE")
+        yield
 
 
 def copy_in(connection: psycopg.Connection[Any], table: str, rows: Iterable[bytes]) -> None:

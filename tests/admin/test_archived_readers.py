@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,11 +12,14 @@ from typing import Any
 import psycopg
 import pytest
 
+from hub.admin.archiving import ArchivingDesk
+from hub.audit.sealed import inclusion
 from hub.commands.examinations import Scene
 from hub.commands.examinations import journal as examinations
 from hub.config import Config
 from hub.export import writing
-from hub.journal.archived import SegmentAway
+from hub.export.reading import Segments
+from hub.journal.archived import RecallRefused, SegmentAway
 from hub.journal.reader import head_position
 from hub.monitoring.vitals import read_views
 from hub.projections import FOLDED_FIRST, PROJECTIONS, runner
@@ -24,7 +28,7 @@ from hub.projections.rebuild import rebuild
 from hub.projections.together import advance_as_one
 from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.waiting import waiting
-from tests.admin.test_archiving import CARDS, Archive
+from tests.admin.test_archiving import AT, CARDS, DECIDES, Archive
 from tests.recording import journey, registered, reversing
 
 
@@ -101,3 +105,51 @@ def test_what_answers_rest_on_waits_for_what_it_reads(archive: Archive) -> None:
         with segments_away(archive), pytest.raises(SegmentAway):
             advance_as_one(views, FOLDED_FIRST)
         assert advance_as_one(views, FOLDED_FIRST).position == head_position(views)
+
+
+def test_a_session_that_only_reads_proves_what_is_archived_and_writes_nothing(archive: Archive) -> None:
+    expected = inclusion(archive.logged.connection, 40)
+    archive.archive()
+    with psycopg.connect(archive.dsn, autocommit=True, options="-c default_transaction_read_only=on") as connection:
+        assert inclusion(connection, 40) == expected
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            connection.execute("CREATE TABLE pg_temp.anything (position bigint)")
+        # As on a standby, where no transaction may write.
+        with pytest.raises(RecallRefused, match="ask the primary"), connection.transaction():
+            connection.execute("SELECT")
+            inclusion(connection, 40)
+
+
+def test_partitions_that_were_archived_from_two_directories_are_read_together(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive.archive(0)
+    before, first = archive.history(), archive.directory
+    archive.directory = first.with_name("second")
+    shutil.copytree(first, archive.directory)
+    archive.archive(1)
+    moved = first.rename(first.with_name("moved"))
+    monkeypatch.setenv("HUB_ARCHIVE_DIR", str(moved))
+    for segment in Segments(archive.directory).manifest.segments[2:]:
+        (moved / segment.path).unlink()
+    assert archive.history()[: len(before)] == before
+
+
+def test_a_table_takes_the_place_of_a_partition_without_being_read(archive: Archive) -> None:
+    said: list[str] = []
+
+    def listening(desk: ArchivingDesk) -> ArchivingDesk:
+        desk._connection.add_notice_handler(lambda notice: said.append(notice.message_primary or ""))
+        desk._connection.execute("SET client_min_messages = debug1")
+        return desk
+
+    def checks() -> list[Any]:
+        with psycopg.connect(archive.dsn) as connection:
+            return connection.execute(
+                "SELECT conname FROM pg_constraint WHERE conrelid = 'journal.event_000000'::regclass AND contype = 'c'"
+            ).fetchall()
+
+    before = checks()
+    archive.request()
+    archive.desk(lambda desk: listening(desk).approve(0, archive.directory, DECIDES, AT))
+    archive.desk(lambda desk: listening(desk).restore(0, DECIDES, AT))
+    implied = [text for text in said if text.endswith("is implied by existing constraints")]
+    assert (implied, checks()) == (2 * ['partition constraint for table "event_000000" is implied by existing constraints'], before)

@@ -10,7 +10,7 @@ from hub.config import METRICS_LISTEN, PROJECTOR_METRICS_LISTEN, Config, variabl
 PAGE = Path(__file__).parent.parent.parent.parent / "docs" / "operations.md"
 # What a setting is where it is not set and its default is None.
 _COMPUTED = {
-    "archive_dir": "where each segment was when its partition was archived",
+    "archive_dir": "none: only where each segment was when its partition was archived",
     "log_policy": "none: nobody is asked",
     "keys_apart_dir": "`keys` in `HUB_DATA_DIR`",
     "metrics_listen": f"`{METRICS_LISTEN}`, of `hub project` `{PROJECTOR_METRICS_LISTEN}`",
