@@ -5,6 +5,7 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, control_pb2, event_pb2, references_pb2
 from chuanyu.exchange.v1 import usage_government_pb2 as government
 from chuanyu.exchange.v1 import usage_transit_pb2 as transit
@@ -344,3 +345,8 @@ def contradicted(card_no: str = "A00000001", weighed: int = 2, used: int = 7) ->
         )
         answers.append(event)
     return answers
+
+
+def recorded_with_their_events(superuser: psycopg.Connection) -> None:
+    """Has each batch recorded when its first event was: by batches it is found what was recorded when."""
+    superuser.execute("UPDATE journal.batch b SET recorded_at = e.recorded_at FROM journal.event e WHERE e.position = b.first_position")

@@ -1,8 +1,9 @@
 """Where totals are taken and breaks are found, assigned, explained and closed: commands, the API and the console come here."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import date, datetime
+from typing import Final, TypeVar
 
 import psycopg
 from chuanyu.exchange.v1 import reconciliation_pb2 as protos
@@ -27,6 +28,10 @@ from hub.reconciliation.comparing import COMPARED, LAGGING, Comparison, compare,
 from hub.reconciliation.reading import day_book, find_break, streams
 from hub.settlement import reading as statements
 
+Done = TypeVar("Done")
+# The hub itself compares days all the while, and an operator or a province may do so with it.
+TRIES: Final = 5
+
 
 class ReconciliationDesk:
     """Works on one session and one store; used from one thread."""
@@ -45,18 +50,24 @@ class ReconciliationDesk:
         side, day = totals.by.province, _day(totals.business_day, at)
         refuse_cells(totals.totals, day, reference.load())
         self._refuse_feeds(side, totals.through)
+        self._anew(lambda: self._record_totals(totals, side, day, at))
+        return compare(self._connection, side, day)
+
+    def _record_totals(self, totals: protos.ReconTotalsRecorded, side: str, day: date, at: datetime) -> None:
         book = day_book(self._connection, side, day)
         if not repeated(book, totals):
             self._refuse_stated(side, day)
             totals.counted_position = reached_by(self._connection)
             self._save(recorded(book, side, day, "recon_totals_recorded", totals, at))
-        return compare(self._connection, side, day)
 
     def reconcile(self, side: str, day: date, at: datetime) -> Comparison:
         """Compares a day with a side and records what became of its breaks; a side that has not reported in time is a break, too.
 
         Nothing is recorded while the hub's own count lags behind the totals. Raises BreakChanged.
         """
+        return self._anew(lambda: self._reconciled(side, day, at))
+
+    def _reconciled(self, side: str, day: date, at: datetime) -> Comparison:
         found = compare(self._connection, side, day)
         if found.state == LAGGING or (found.state != COMPARED and at < due_at(day)):
             return found
@@ -96,6 +107,13 @@ class ReconciliationDesk:
         change(book)
         self._save(book)
         return find_break(self._connection, code)[1]
+
+    def _anew(self, work: Callable[[], Done]) -> Done:
+        """Does what rests on the day alone once more where another recorded something of it meanwhile; raises BreakChanged in the end."""
+        for _ in range(TRIES - 1):
+            with suppress(BreakChanged):
+                return work()
+        return work()
 
     def _save(self, book: DayBook) -> None:
         try:

@@ -13,7 +13,7 @@ from hub.reconciliation.reading import day_book
 from hub.reconciliation.runner import Runner
 from hub.settlement import reading
 from tests.reconciliation.acting import DAY, Acting, at, fold, text_of
-from tests.recording import Recording, register_owners
+from tests.recording import Recording, recorded_with_their_events, register_owners
 
 
 @pytest.fixture
@@ -25,6 +25,7 @@ def acting(dsn: str, journal: Recording, views: psycopg.Connection) -> Iterator[
         with psycopg.connect(dsn, autocommit=True) as superuser:
             # All was recorded on the evening of that day.
             superuser.execute("UPDATE journal.event SET recorded_at = '2025-09-01 20:00+08'")
+            recorded_with_their_events(superuser)
         fold(views)
         yield acting
 
@@ -76,6 +77,7 @@ def test_counts_that_are_behind_are_waited_for(dsn: str, acting: Acting) -> None
     acting.journal.append(acting.told["a"][2])
     with psycopg.connect(dsn, autocommit=True) as superuser:
         superuser.execute("UPDATE journal.event SET recorded_at = '2025-09-02 20:00+08' WHERE position > 1")
+        recorded_with_their_events(superuser)
     runner = Runner(dsn, acting.views)
     runner.round(at("2025-09-03 06:00"))
     assert stated(acting) == ["2025-09-01"]

@@ -37,7 +37,7 @@ from hub.settlement.desk import SettlementDesk, of_operator
 from hub.settlement.issuing import ends_at, stated_again
 from hub.stage import Stage
 from hub.words.settlement import DISPUTES
-from tests.recording import AT_S, Recording, correcting, journey, register_owners, reversing, settlement
+from tests.recording import AT_S, Recording, correcting, journey, recorded_with_their_events, register_owners, reversing, settlement
 from tests.seeds import seeds
 
 CHONGQING, SICHUAN = of_operator("50", "li.lei"), of_operator("51", "han.mei")
@@ -72,11 +72,6 @@ def state(desk: SettlementDesk, views: psycopg.Connection, day: date = DAY, sche
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-def recorded_with_their_events(superuser: psycopg.Connection) -> None:
-    """Has each batch recorded when its first event was: by batches it is found what was recorded when."""
-    superuser.execute("UPDATE journal.batch b SET recorded_at = e.recorded_at FROM journal.event e WHERE e.position = b.first_position")
 
 
 def line_texts(made: Statement) -> list[str]:

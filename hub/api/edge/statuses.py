@@ -8,6 +8,7 @@ from hub.domain.archiving import SequenceArchived
 from hub.domain.errors import NothingSealed, NotSealedYet, SizeUnknown
 from hub.domain.quarantine import meaning_of
 from hub.indicators import errors as indicator_errors
+from hub.journal.archived import SegmentAway
 
 DOMAIN = "chuanyu.exchange"
 RETRY_AFTER_S = 0.2
@@ -143,9 +144,9 @@ def code_and_reason(error: errors.HubError) -> tuple[int, str]:
 def to_status(error: errors.HubError) -> status_pb2.Status:
     """Makes the google.rpc.Status of an error."""
     code, reason = code_and_reason(error)
-    # A special case of it says where on this machine something is missing, which is for its operators.
-    is_inner = isinstance(error, errors.JournalUnavailable) and type(error) not in CODES
-    status = status_pb2.Status(code=code, message=str(errors.JournalUnavailable()) if is_inner else str(error))
+    # Where on this machine a segment is missing is for its operators.
+    said = errors.JournalUnavailable() if isinstance(error, SegmentAway) else error
+    status = status_pb2.Status(code=code, message=str(said))
     _add(status, error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=error.metadata))
     if isinstance(error, errors.RequestInvalid):
         _add(status, error_details_pb2.BadRequest(field_violations=[_in_words(path, rule) for path, rule in error.violations]))
