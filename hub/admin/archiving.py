@@ -31,6 +31,7 @@ from hub.export.shelf import directory_of, segment_of
 from hub.export.verifying import Place, is_in_journal, whole
 from hub.intake.request_rules import refuse_identifiers, refuse_invalid
 from hub.journal import archived
+from hub.journal.leaves import DERIVED
 from hub.journal.reader import head_position
 from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import alone, session
@@ -291,8 +292,7 @@ def _digest(segments: list[Segment]) -> bytes:
 
 
 _BEHIND = "SELECT view, position FROM views.checkpoint WHERE position < %s ORDER BY position, view LIMIT 1"
-_LEAVES = """
-    SELECT string_agg(journal.leaf(e.position, e.recorded_at, e.sequence, s.name, e.occurred_at, e.kind, e.digest, e.data), ''::bytea
-                      ORDER BY e.position)
-    FROM journal.event e JOIN journal.stream s USING (stream_id) WHERE e.position BETWEEN %s AND %s"""
+_LEAVES = f"""
+    SELECT string_agg({DERIVED}, ''::bytea ORDER BY e.position)
+    FROM journal.event e JOIN journal.stream s USING (stream_id) WHERE e.position BETWEEN %s AND %s"""  # noqa: S608 (our own text)
 _LEAVES_LOADED = "SELECT string_agg(leaf, ''::bytea ORDER BY position) FROM {table} WHERE position BETWEEN %s AND %s"

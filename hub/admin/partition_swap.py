@@ -14,6 +14,7 @@ from hub.domain.participant import DECISIONS_FEED
 from hub.export.manifest import Segment
 from hub.export.shelf import rows
 from hub.journal.archived import LOCK, ROW_COLUMNS, Away, copy_in, note_labels
+from hub.journal.leaves import DERIVED
 from hub.projections import PROJECTIONS
 from hub.projections.projection import all_marks
 
@@ -171,7 +172,7 @@ _UNDER_WAY = """
       AND a.datname = current_database() AND l.pid <> pg_backend_pid()"""
 _WITH_LEAVES = f"""
     INSERT INTO {{table}} ({ROW_COLUMNS}, leaf)
-    SELECT {ROW_COLUMNS}, journal.leaf(e.position, e.recorded_at, e.sequence, s.name, e.occurred_at, e.kind, e.digest, e.data)
+    SELECT {ROW_COLUMNS}, {DERIVED}
     FROM pg_temp.loaded e JOIN journal.stream s USING (stream_id)"""  # noqa: S608 (our own names)
 # How many rows there are, and how many of those that stayed are not among them as they are.
 _LACKS = f"""

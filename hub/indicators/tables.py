@@ -34,7 +34,7 @@ def figures(ones: Iterable[One], definition: Definition, by: str) -> dict[Name, 
     """Returns the figures of the total and of each cell; a subject counts once in each of them."""
     cells: dict[str, dict[Any, list[One]]] = {TOTAL: {}}
     for one in ones:
-        for cell in (TOTAL, *((one.places[by] or NOWHERE,) if by else ())):
+        for cell in _cells_of(one, by):
             cells.setdefault(cell, {}).setdefault(one.subject, []).append(one)
     found: dict[Name, int] = {}
     for cell in sorted(cells):
@@ -49,10 +49,15 @@ def weights(ones: Iterable[One], by: str) -> dict[Name, int]:
     """Returns the sums of the weights of the numerator and of the denominator, of the total and of each cell."""
     found: dict[Name, int] = {}
     for one in ones:
-        for cell in (TOTAL, *((one.places[by] or NOWHERE,) if by else ())):
+        for cell in _cells_of(one, by):
             name = (cell, IN if one.is_in else ALL)
             found[name] = found.get(name, 0) + one.weight
     return found
+
+
+def _cells_of(one: One, by: str) -> tuple[str, ...]:
+    """Returns the cells that a thing counts in: the total, and its own of the breakdown."""
+    return (TOTAL, one.places[by] or NOWHERE) if by else (TOTAL,)
 
 
 def _is_weighed(definition: Definition) -> bool:

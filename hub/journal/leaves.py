@@ -8,8 +8,10 @@ from hub.journal.archived import HISTORY, recalled
 from hub.journal.reader import Recorded
 
 _BYTES = 32
+# The leaf that follows from a row of events *e*, in SQL, with its stream *s*.
+DERIVED = "journal.leaf(e.position, e.recorded_at, e.sequence, s.name, e.occurred_at, e.kind, e.digest, e.data)"
 # What a release wrote that knew no leaves has none.
-LEAF = """COALESCE(e.leaf, journal.leaf(e.position, e.recorded_at, e.sequence, s.name, e.occurred_at, e.kind, e.digest, e.data))"""
+LEAF = f"COALESCE(e.leaf, {DERIVED})"
 _RUN = f"""
     SELECT string_agg({LEAF}, ''::bytea ORDER BY e.position)
     FROM journal.history e JOIN journal.stream s USING (stream_id) WHERE e.position BETWEEN %s AND %s"""  # noqa: S608 (our own text)

@@ -18,6 +18,7 @@ from hub.audit.fsck.log_notes import (
 )
 from hub.audit.fsck.scene import Scene
 from hub.journal.envelope import leaf_hash
+from hub.journal.leaves import DERIVED
 from hub.tlog.tree import HASH, HEIGHT, WIDTH, Appender, root_of, tile_width
 
 _PAGE_TILES = 256
@@ -152,7 +153,6 @@ _NEWEST = """
            (SELECT max(c.size) FROM tlog.checkpoint c WHERE c.incarnation = i.incarnation), (SELECT h.position FROM journal.head h)
     FROM tlog.incarnation i ORDER BY i.incarnation DESC LIMIT 1"""
 _CHECKPOINTS = "SELECT size, root FROM tlog.checkpoint WHERE incarnation = %(log)s AND size <= %(size)s AND size > 0 ORDER BY size"
-_DERIVED = "journal.leaf(e.position, e.recorded_at, e.sequence, s.name, e.occurred_at, e.kind, e.digest, e.data)"
 # What the rows give is compared here, hash by hash, and does not leave the server. A tile is brought into memory once, not for each row.
 _WANTED = "incarnation = %(log)s AND level = 0 AND number BETWEEN %(first)s AND %(last)s"
 _TILES = f"""
@@ -160,11 +160,11 @@ _TILES = f"""
     FROM (SELECT number, hashes FROM tlog.tile WHERE {_WANTED}) t LEFT JOIN (
         SELECT w.number, bool_and(e.derived = substr(w.hashes, ((e.position & {WIDTH - 1}) * {HASH})::int + 1, {HASH})
                                   AND COALESCE(e.leaf = e.derived, true)) AS agrees
-        FROM (SELECT e.position, e.leaf, {_DERIVED} AS derived FROM journal.history e JOIN journal.stream s USING (stream_id)
+        FROM (SELECT e.position, e.leaf, {DERIVED} AS derived FROM journal.history e JOIN journal.stream s USING (stream_id)
               WHERE e.position BETWEEN %(from)s AND %(to)s OFFSET 0) e
         JOIN (SELECT number, hashes || ''::bytea AS hashes FROM tlog.tile WHERE {_WANTED} OFFSET 0) w ON w.number = e.position >> {HEIGHT}
         GROUP BY w.number) c USING (number)"""  # noqa: S608 (our own text)
 _LEAVES = f"""
-    SELECT e.position, e.leaf, {_DERIVED} FROM journal.history e JOIN journal.stream s USING (stream_id)
+    SELECT e.position, e.leaf, {DERIVED} FROM journal.history e JOIN journal.stream s USING (stream_id)
     WHERE e.position BETWEEN %(first)s AND %(last)s ORDER BY e.position"""  # noqa: S608 (our own text)
 _ABOVE = "SELECT level, number, hashes FROM tlog.tile WHERE incarnation = %(log)s AND level > 0"
