@@ -23,6 +23,7 @@ from hub.domain.records.known import Records
 from hub.intake.request_rules import refuse_unknown_region
 from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
+from hub.projections.views.concessions import CONCESSIONS
 from hub.projections.views.culture import LOANS
 from hub.projections.views.reports import positions_named
 from hub.words.ledgers import FILING_STATES
@@ -66,8 +67,21 @@ class PersonThing:
                     yield line(f"card {key} {life.name}", title, state, said.state(str(state)))
 
     def is_same(self, connection: psycopg.Connection) -> bool:
-        """Whether the live views have the rows of the person's cards and record."""
-        return all(is_live(connection, view, self._memory.states(view)) for view in CARD_VIEWS)
+        """Whether the live views have just the rows of the person's cards and record.
+
+        Rows of others are in memory only as far as reports have to do with this person's: a return of a book that corrects another's event.
+        """
+        subjects, items, rows = self._memory.about(self.own.key)
+        named = {"subjects": list(subjects), "items": list(items)}
+        rows[CONCESSIONS.name].update(connection.execute(_UNITS, named))
+        rows[LOANS.name].update(connection.execute(_LOANS, named))
+        return all(is_live(connection, view, {key: self._memory.states(view).get(key) for key in rows[view.name]}) for view in CARD_VIEWS)
+
+
+_UNITS = f"SELECT key FROM views.{CONCESSIONS.name} WHERE card = ANY (%(subjects)s)"  # noqa: S608 (the name of our own view)
+_LOANS = f"""
+    SELECT name, position FROM views.{LOANS.name}
+    WHERE (card <> '' AND card = ANY (%(subjects)s)) OR (holder <> '' AND holder = ANY (%(subjects)s)) OR name = ANY (%(items)s)"""  # noqa: S608 (the name of our own view)
 
 
 def find(connection: psycopg.Connection, asked: protos.PersonQuestion, at: AsOf) -> PersonThing:

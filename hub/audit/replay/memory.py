@@ -54,6 +54,14 @@ class OfHolder(NamedTuple):
     cards: list[bytes]
 
 
+class About(NamedTuple):
+    """The keys that a person's record may be under, the items that the person borrowed, and the keys of rows about both by view."""
+
+    subjects: set[bytes]
+    items: set[str]
+    rows: dict[str, set[Key]]
+
+
 class Memory:
     """Rows by view, and by what they are looked up: identifiers by card number, entries and reports by card, holder and name."""
 
@@ -154,14 +162,19 @@ class Memory:
 
     def facts(self, key: bytes, *, with_ecard: bool = True) -> list[Fact]:
         """Returns the facts of a card with those that follow from its relatives."""
+        rows = self._with_relatives(key, with_ecard=with_ecard)
+        return facts_known(key, rows, with_ecard=with_ecard) if rows else []
+
+    def _with_relatives(self, key: bytes, *, with_ecard: bool = True) -> dict[bytes, CardRow]:
+        """Returns a card with those that its facts follow from, nothing where the hub knows nothing of it."""
         row = self._row(key)
         if row is None:
-            return []
+            return {}
         rows, asked = {key: row}, {key}
         while more := wanted(rows, [*rows], with_ecard=with_ecard) - asked:
             asked |= more
             rows |= {other: row for other in more if (row := self._row(other)) is not None}
-        return facts_known(key, rows, with_ecard=with_ecard)
+        return rows
 
     def person(self, key: bytes) -> bytes:
         """Returns the key of who has a card, else that of the card: people are counted by it."""
@@ -199,6 +212,19 @@ class Memory:
         """Returns all that is on record of the holder of a card, without registers."""
         known = self.recorded(key)
         return records_of(known.facts, {}, known.units, self._library(known.subjects))
+
+    def about(self, key: bytes) -> About:
+        """Returns the rows that what is known of the holder of a card rests on."""
+        subjects = self._subjects(key)
+        relatives = {other for card in self.held(key).cards for other in self._with_relatives(card)}
+        names = subjects | {one for other in relatives for one in self.identifiers(other)}
+        names |= {state.holder for other in relatives for state in self._lives_of(other) if state.holder}
+        own = {report for subject in subjects for report in self._reports.get(subject, ())}
+        items = {str(item) for item, _ in own}
+        rows: dict[str, set[Key]] = {view.name: {(name,) for name in names} for view in CARD_VIEWS}
+        rows[CONCESSIONS.name] = {unit for subject in subjects for unit in self._entries.get(subject, ())}
+        rows[LOANS.name] = own.union(*(self._named[item] for item in items))
+        return About(subjects, items, rows)
 
     def province(self, card: bytes) -> str:
         """Returns the province that issued a card, "" if that is not known."""
