@@ -1,5 +1,5 @@
-# `make demo` sets everything up and runs the hub; `make test` sets everything up and runs every check, `make test-slow` those that take
-# minutes; `make system-deps` installs what needs root.
+# `make demo` sets everything up and runs the hub; `make test` sets everything up and runs the checks, `make test-slow` those that take
+# longest; `make system-deps` installs what needs root.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -13,7 +13,7 @@ demo: setup
 test: setup system-deps-if-root
 	@sh tests/run.sh
 
-# What takes minutes and most of a machine: a cluster of three whose primary is taken away, and rebuilds on Spark, which need Java.
+# Campaigns of kills and full disks, a cluster of three whose primary is taken away, rebuilds on Spark (which need Java), and the rest of many cases.
 test-slow: setup system-deps-if-root
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirements tests/spark-requirements.txt
 	@$(BIN)/python -m pytest -m slow

@@ -1,8 +1,16 @@
-"""Histories by chance: one of each kind in every run, the others in `make test-slow`."""
+"""What `make test` leaves to `make test-slow`: further histories by chance, and the rest of many cases of one kind."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 
 def seeds(count: int) -> pytest.MarkDecorator:
     """Parametrises a test with so many seeds, of which all but the first are run by `make test-slow` alone."""
-    return pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, count))])
+    return pytest.mark.parametrize("seed", one_in(count, range(count)))
+
+
+def one_in(step: int, cases: Sequence[Any]) -> list[Any]:
+    """The cases, of which `make test` runs the first and each step-th after it, `make test-slow` the others."""
+    return [case if number % step == 0 else pytest.param(case, marks=pytest.mark.slow) for number, case in enumerate(cases)]

@@ -379,6 +379,7 @@ TO_COME: tuple[Step, ...] = ((partition_swap, "load", False), (partition_swap, "
 TO_COME += ((partition_swap, "_put_in_place", True), (Archiving, "undo", False))
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_step_loses_nothing_and_the_next_run_goes_on(archive: Archive) -> None:
     before, rows = archive.history(), archive.rows()
     for steps in zip_longest(TO_GO, TO_COME):
@@ -524,6 +525,7 @@ def test_a_manifest_does_not_lead_out_of_its_directory(archive: Archive, tmp_pat
         archive.request()
 
 
+@pytest.mark.slow
 def test_what_is_read_while_rows_come_back_is_all_there(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     connection, usage = archive.logged.connection, archive.recording.streams["cq.usage"]
     connection.execute("DELETE FROM vault.key_fingerprint")

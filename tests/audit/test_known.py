@@ -55,7 +55,7 @@ from tests.recording import (
     reversing,
     settlement,
 )
-from tests.seeds import seeds
+from tests.seeds import one_in, seeds
 
 CARDS = ("A00000001", "A00000002", "A00000003")
 EVENTS, DAY_S = 30, 86_400
@@ -128,7 +128,7 @@ def people(of_city: bool) -> list[Any]:
     return [asked.PersonQuestion(card=of_card(card)) for card in CARDS]
 
 
-@pytest.mark.parametrize("of_city", [False, True])
+@pytest.mark.parametrize("of_city", one_in(2, [False, True]))
 @seeds(6)
 def test_a_person_at_a_position_is_who_the_views_had_there(journal: Recording, views: psycopg.Connection, seed: int, of_city: bool) -> None:
     random_history(journal, random.Random(seed), of_persons)

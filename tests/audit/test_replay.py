@@ -199,6 +199,7 @@ def again(hub: RunningHub, processes: int = 1, lanes: int = 7) -> Found:
     return decide_again(hub.dsn, ALL, (), unseen, processes, lanes)
 
 
+@pytest.mark.slow
 def test_answers_under_load_and_during_a_catch_up_are_the_same_when_decided_again(shared_hub: RunningHub, under_load: int) -> None:
     found = again(shared_hub)
     answers = [one for one in journal(shared_hub.dsn) if one.kind == "decision_made"]

@@ -31,16 +31,19 @@ def result() -> dict[str, Any]:
     return measure(random.randrange(1_000_000), rounds, 100, print, events=2_500)
 
 
+@pytest.mark.slow
 def test_nothing_that_the_provinces_were_told_is_lost_doubled_or_reordered(result: dict[str, Any]) -> None:
     assert (result["lost"], result["doubled"], result["reordered"], result["examples"]) == (0, 0, 0, []), f"seed {result['seed']}"
     assert result["told"] > 1_000
     assert result["recorded"] == result["told"] + result["untold"]
 
 
+@pytest.mark.slow
 def test_every_process_goes_on_and_everything_arrives(result: dict[str, Any]) -> None:
     assert (result["rounds"], result["faults"], result["pending"]) == (4, [], 0), f"seed {result['seed']}"
 
 
+@pytest.mark.slow
 def test_the_hub_is_sound_after_the_campaign(result: dict[str, Any]) -> None:
     assert (result["problems"], result["views_equal"], result["sound"]) == ([], True, True), f"seed {result['seed']}"
 

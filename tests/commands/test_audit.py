@@ -97,6 +97,7 @@ def test_each_question_is_asked_in_dates_and_can_be_refused_or_called_off(run: C
     assert waited.exit_code == 1
 
 
+@pytest.mark.slow
 def test_every_question_is_carried_out(run: Callable[..., Result], shared_hub: RunningHub, chongqing: Province) -> None:
     position = chongqing.cards.CheckAcceptance(question("audited", "A00005101", region="500103"), timeout=DEADLINE_S).position
     at = (datetime.now(UTC) - timedelta(milliseconds=1)).isoformat()

@@ -26,6 +26,7 @@ from hub.journal.sessions import session
 from tests.console.conftest import HOLDERS_CARD, LOST_CARD, NOW_S, Scene
 from tests.console.provider import CLIENT, SECRET
 from tests.hub_process import environment
+from tests.seeds import one_in
 
 # Debian's Chromium without its windows draws the same pages for half the CPU; where it is not installed, the whole browser draws them.
 CHROMIUM = shutil.which("chromium-headless-shell") or "/usr/bin/chromium"
@@ -191,7 +192,7 @@ def violations(page: Page) -> list[tuple[str, list[str]]]:
     return [(name, nodes[:3]) for name, nodes in found]
 
 
-@pytest.mark.parametrize("path", DIFFERENT)
+@pytest.mark.parametrize("path", one_in(3, DIFFERENT))
 def test_a_page_is_readable_by_all_and_loads_nothing_from_elsewhere(console: Console, window: Page, path: str) -> None:
     window.emulate_media(color_scheme="light")
     console.open(window, path, lang="zh")
@@ -200,6 +201,7 @@ def test_a_page_is_readable_by_all_and_loads_nothing_from_elsewhere(console: Con
     assert (console.lines, console.elsewhere) == ([], set())
 
 
+@pytest.mark.slow
 def test_no_page_is_wider_than_a_phone(console: Console, window: Page) -> None:
     window.set_viewport_size(PHONE)
     for path in (*DIFFERENT, "/participants", "/decisions", "/rules", "/reference/media"):

@@ -88,6 +88,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     opened.close()
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_ends_the_demo_at_once_and_leaves_nothing_running(terminal: Terminal) -> None:
     terminal.read_until("日志位置 position", START_S)
     cluster = str((terminal.data_dir / "demo/postgres").resolve())

@@ -251,6 +251,7 @@ def test_a_run_cut_short_goes_on_where_it_ended(dsn: str, journal: Recording, tm
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".parquet", ".parquet", ".parquet"]
 
 
+@pytest.mark.slow
 def test_an_export_while_the_journal_is_written_to_is_bounded_and_whole(
     dsn: str, journal: Recording, reader: psycopg.Connection, tmp_path: Path
 ) -> None:

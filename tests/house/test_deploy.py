@@ -89,6 +89,7 @@ def test_on_a_bare_machine_prometheus_finds_both_pages_where_they_are_by_default
     assert found == {"hub": [METRICS_LISTEN], "projections": [PROJECTOR_METRICS_LISTEN]}
 
 
+@pytest.mark.slow
 def test_alerts_fire_when_they_must_and_only_then(promtool: str) -> None:
     run(promtool, "test", "rules", *sorted((PROMETHEUS / "tests").glob("*.yml")))
 

@@ -59,6 +59,7 @@ def test_what_is_installed_is_what_was_locked() -> None:
     assert installed == locked
 
 
+@pytest.mark.slow
 def test_the_bill_of_materials_names_every_package_with_a_hash(tmp_path: Path) -> None:
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     uv = Path(sys.executable).parent / "uv"

@@ -260,6 +260,7 @@ def test_a_second_start_and_a_second_process_are_served_by_the_same_server(data_
     server.stop()
 
 
+@pytest.mark.slow
 def test_of_two_processes_starting_at_once_both_are_served(empty_dir: Path) -> None:
     first, second = use(empty_dir), use(empty_dir)
     for process in (first, second):
@@ -295,6 +296,7 @@ def test_the_server_does_not_outlive_its_last_user(data_dir: Path) -> None:
 
 
 @only_root
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("python3", path="/usr/bin:/usr/local/bin") is None, reason="no Python that an ordinary user can start")
 def test_the_server_of_an_ordinary_user_does_not_outlive_it(empty_dir: Path) -> None:
     empty_dir.chmod(0o777)
@@ -309,6 +311,7 @@ def test_the_server_of_an_ordinary_user_does_not_outlive_it(empty_dir: Path) -> 
         assert is_gone(empty_dir)
 
 
+@pytest.mark.slow
 def test_the_server_goes_on_for_another_when_who_started_it_is_killed(data_dir: Path) -> None:
     starter = use(data_dir)
     user = EmbeddedPostgres(data_dir)
@@ -377,6 +380,7 @@ def test_rows_outlive_a_killed_postmaster(data_dir: Path) -> None:
     server.stop()
 
 
+@pytest.mark.slow
 def test_another_process_recovers_what_a_living_user_lost(data_dir: Path) -> None:
     server = EmbeddedPostgres(data_dir)
     add(server.start(), 7)
@@ -386,6 +390,7 @@ def test_another_process_recovers_what_a_living_user_lost(data_dir: Path) -> Non
     server.stop()
 
 
+@pytest.mark.slow
 def test_a_backend_that_outlives_its_postmaster_does_not_keep_the_next_out(data_dir: Path) -> None:
     server = EmbeddedPostgres(data_dir)
     busy = psycopg.connect(server.start(), autocommit=True)
@@ -412,6 +417,7 @@ def test_lock_files_that_name_another_living_process_do_not_keep_the_server_out(
     stranger.wait()
 
 
+@pytest.mark.slow
 def test_an_interrupted_initdb_leaves_nothing_in_the_way(empty_dir: Path) -> None:
     starter = get_context("fork").Process(target=start_and_stop, args=(empty_dir,))
     starter.start()
@@ -424,6 +430,7 @@ def test_an_interrupted_initdb_leaves_nothing_in_the_way(empty_dir: Path) -> Non
     assert not list(empty_dir.glob("postgres.new-*"))
 
 
+@pytest.mark.slow
 def test_a_wiped_data_directory_starts_empty_beside_the_old_server(data_dir: Path) -> None:
     old = EmbeddedPostgres(data_dir)
     add(old.start(), 7)
@@ -481,6 +488,7 @@ def test_a_socket_directory_of_a_stranger_is_refused(data_dir: Path) -> None:
     squatted.rmdir()
 
 
+@pytest.mark.slow
 def test_a_stop_amid_crash_recovery_does_not_hang(data_dir: Path) -> None:
     server = EmbeddedPostgres(data_dir)
     connection = psycopg.connect(server.start())

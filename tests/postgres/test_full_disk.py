@@ -27,6 +27,7 @@ from tests.disks import fill, free, give_back, small_disk
 from tests.hub_process import CHONGQING, Process, RunningHub
 from tests.messages import journey
 
+pytestmark = pytest.mark.slow
 FEED = "cq.usage"
 
 

@@ -39,6 +39,7 @@ from tests.hub_process import SICHUAN, RunningHub, running_hub
 from tests.messages import journey, question
 from tests.pair import WAIT_S, Pair, a_pair, await_that
 
+pytestmark = pytest.mark.slow
 FEED = "sc.usage"
 
 

@@ -133,6 +133,7 @@ def test_a_hub_that_ends_leaves_no_process_behind(hub: RunningHub, number: signa
     wait_until(lambda: is_gone(process))
 
 
+@pytest.mark.slow
 def test_a_hub_says_in_one_line_that_the_process_was_started_again(hub: RunningHub) -> None:
     edge = hub.edges[0]
     assert edge.process is not None

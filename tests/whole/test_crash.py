@@ -80,7 +80,7 @@ def with_disturbed_database(seed: int) -> Iterator[Disturbed]:
         shutil.rmtree(data_dir)
 
 
-@pytest.fixture(params=["with_disturbed_edges", "with_disturbed_database"])
+@pytest.fixture(params=["with_disturbed_edges", pytest.param("with_disturbed_database", marks=pytest.mark.slow)])
 def disturbed(request: pytest.FixtureRequest) -> Disturbed:
     found = request.getfixturevalue(request.param)
     assert isinstance(found, Disturbed)
@@ -202,6 +202,7 @@ def _large_event() -> event_pb2.Event:
     return event
 
 
+@pytest.mark.slow
 def test_a_client_that_never_reads_its_answers_does_not_fill_the_memory_of_an_edge(hub_with_a_deaf_client: RunningHub) -> None:
     process = hub_with_a_deaf_client.edges[0].process
     assert process is not None
@@ -209,6 +210,7 @@ def test_a_client_that_never_reads_its_answers_does_not_fill_the_memory_of_an_ed
     assert int(peak_kib) < 400 * 1024
 
 
+@pytest.mark.slow
 def test_a_client_that_never_reads_its_answers_slows_only_itself(hub_with_a_deaf_client: RunningHub) -> None:
     feeds = feed_service_pb2_grpc.FeedServiceStub(hub_with_a_deaf_client.channel(CHONGQING))
     request = feed_service_pb2.AppendEventsRequest(feed="cq.usage", first_sequence=1, events=[journey("A00000001")])

@@ -145,6 +145,7 @@ def upgraded(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
             upgrade.stop()
 
 
+@pytest.mark.slow
 def test_senders_resume_by_themselves_and_all_that_was_acknowledged_is_there_once(upgraded: Upgrade) -> None:
     for sender in upgraded.senders:
         assert sender.problems == []
@@ -153,11 +154,13 @@ def test_senders_resume_by_themselves_and_all_that_was_acknowledged_is_there_onc
         assert len(found) == sender.handed_out
 
 
+@pytest.mark.slow
 def test_the_kit_brings_all_that_was_put_into_its_outbox(upgraded: Upgrade) -> None:
     sent = [event.sequence for event in of_feed(upgraded.hub.dsn, KIT_FEED)]
     assert (sent, upgraded.kit.status["pending"]) == (list(range(1, upgraded.kit.handed_out + 1)), 0)
 
 
+@pytest.mark.slow
 def test_each_answer_is_in_the_journal_at_its_position_and_never_contradicted(upgraded: Upgrade) -> None:
     recorded = {
         event.event.decision_made.request_id: event.position for event in journal(upgraded.hub.dsn) if event.kind == "decision_made"
@@ -169,6 +172,7 @@ def test_each_answer_is_in_the_journal_at_its_position_and_never_contradicted(up
         }
 
 
+@pytest.mark.slow
 def test_both_releases_answered_and_an_old_answer_is_explained_by_the_rules_of_then(upgraded: Upgrade) -> None:
     answers = [answer for asker in upgraded.askers for answer in asker.answered.values()]
     assert len({answer.rules_digest for answer in answers}) == 2
@@ -178,22 +182,26 @@ def test_both_releases_answered_and_an_old_answer_is_explained_by_the_rules_of_t
     assert {rule["title_zh"] for rule in why["rules"]} & {OLD_TITLE, NEW_TITLE} == {OLD_TITLE}
 
 
+@pytest.mark.slow
 def test_the_journal_and_all_views_hold_for_the_next_release(upgraded: Upgrade) -> None:
     found = json.loads(upgraded.command("fsck", "--json").splitlines()[-1])
     assert found["problems"] == []
     assert found["views"]["feed_progress_next"] is True
 
 
+@pytest.mark.slow
 def test_the_old_release_goes_on_beside_a_migration_it_does_not_know_and_says_so(upgraded: Upgrade) -> None:
     assert f"the database has {MIGRATION} of a newer release" in upgraded.late.log.read_text()
     assert upgraded.exit_codes == [0, 0, 0]
 
 
+@pytest.mark.slow
 def test_an_edge_that_is_stopped_says_so_first_and_does_not_wait_for_clients_that_stream_for_ever(upgraded: Upgrade) -> None:
     assert upgraded.health == [SERVING, NOT_SERVING]
     assert upgraded.drained_in_s < 6
 
 
+@pytest.mark.slow
 def test_clients_of_a_stopped_edge_go_on_at_the_other_at_once(upgraded: Upgrade) -> None:
     for sender in upgraded.senders:
         assert (
