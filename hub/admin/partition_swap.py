@@ -1,6 +1,7 @@
-"""Puts one table in the place of a partition: the few rows that stay in that of all, or all of them again in that of the few.
+"""Puts one table in the place of a partition: the rows that stay in that of all, or all of them again in that of the few.
 
-What the hub decides of itself stays: participants, agreements and rules are read every day. What feeds reported, and answers, go.
+What the hub decides of itself stays: participants, agreements and rules are read every day. So does what answers rest on, and what corrects
+or reverses, since a correction that comes later needs both: no answer waits for a segment. What else feeds reported, and answers, go.
 """
 
 import time
@@ -15,12 +16,14 @@ from hub.export.manifest import Segment
 from hub.export.shelf import rows
 from hub.journal.archived import LOCK, ROW_COLUMNS, Away, copy_in, note_labels
 from hub.journal.leaves import DERIVED
-from hub.projections import PROJECTIONS
-from hub.projections.projection import all_marks
+from hub.journal.reader import is_read
+from hub.projections import FOLDED_FIRST, PROJECTIONS
+from hub.projections.projection import all_marks, kinds_of, marks_of
 
 # How the table is called that is to take the place: with what stays, or with all.
 KEPT, FULL = "kept", "full"
 _BOUNDS = "positions_of_the_partition"
+_RESTED_ON = kinds_of(FOLDED_FIRST) or frozenset()
 LOCK_TIMEOUT, LOCK_TRIES = "2s", 15
 PATIENCE_S, _LOOK_S = 60.0, 0.05
 
@@ -48,7 +51,8 @@ def note(connection: psycopg.Connection, number: int, segments: Sequence[Segment
         _make(connection, number, KEPT)
         connection.execute(
             f"""INSERT INTO {_table(KEPT, number)} SELECT e.* FROM {_table("event", number)} e JOIN journal.stream s USING (stream_id)
-                WHERE NOT s.is_feed OR (s.name LIKE 'hub.%%' AND s.name <> %s)""".encode(),  # noqa: S608 (our own names)
+                WHERE NOT s.is_feed OR (s.name LIKE 'hub.%%' AND s.name <> %s) OR {is_read(_RESTED_ON, marks_of(FOLDED_FIRST))}
+                   OR EXISTS (SELECT FROM journal.correction c WHERE c.position = e.position)""".encode(),  # noqa: S608 (our own names)
             (DECISIONS_FEED,),
         )
         with connection.cursor() as cursor:

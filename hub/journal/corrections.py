@@ -125,21 +125,24 @@ def _families(
     """Reads the whole families of some names, up to a position; with *reads* as in `changes`."""
     streams, sequences = zip(*names, strict=True)
     rows = connection.execute(FAMILIES, {"streams": list(streams), "sequences": list(sequences), "end": end}).fetchall()
-    if reads is not None and any(row[1] is None for row in rows):
-        rows = _read_of(connection, rows, reads)
     recorded = {row[0]: Recorded(*row[:6]) for row in rows if row[1] is not None}
-    recorded |= {one.position: one for one in events_at(connection, [row[0] for row in rows if row[1] is None])}
+    if reads is not None and len(recorded) < len(rows):
+        labels = archived.labels_at(connection, [row[0] for row in rows if row[1] is None])
+        unread = {at: label.kind for at, label in labels.items() if not label.is_read(*reads)}
+        rows = _read_of(rows, unread, reads)
+        # What nobody reads and changes nothing is known by its number: it is in force or not, and that is all.
+        bare = [row for row in rows if row[0] in unread and not row[6]]
+        recorded |= {row[0]: Recorded(row[0], 0, row[2], row[3], unread[row[0]], b"") for row in bare}
+    recorded |= {one.position: one for one in events_at(connection, [row[0] for row in rows if row[0] not in recorded])}
     members = [_member(recorded[row[0]], list(zip(*row[6:], strict=True))) for row in rows if row[0] in recorded]
     return members, recorded
 
 
-def _read_of(connection: psycopg.Connection, rows: list[tuple[Any, ...]], reads: Reads) -> list[tuple[Any, ...]]:
-    """Returns the rows of those families that have no archived event, or some event that is read."""
-    labels = archived.labels_at(connection, [row[0] for row in rows if row[1] is None])
+def _read_of(rows: list[tuple[Any, ...]], unread: Collection[int], reads: Reads) -> list[tuple[Any, ...]]:
+    """Returns the rows of those families that have no archived event, or some event that is read; *unread*: archived ones that are not."""
     families = _by_name(Member(row[0], row[2:4], tuple(zip(*row[6:8], strict=True))) for row in rows)
     away = {row[2:4] for row in rows if row[1] is None}
-    read = {row[2:4] for row in rows if row[1] is not None and reads.has(row)}
-    read |= {row[2:4] for row in rows if row[2:4] in away and ((label := labels.get(row[0])) is None or label.is_read(*reads))}
+    read = {row[2:4] for row in rows if (row[0] not in unread if row[1] is None else reads.has(row))}
     names = {name: {member.name for member in family} for name, family in families.items()}
     return [row for row in rows if away.isdisjoint(names[row[2:4]]) or not read.isdisjoint(names[row[2:4]])]
 

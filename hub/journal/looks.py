@@ -57,7 +57,8 @@ def search(connection: psycopg.Connection, wanted: Searched) -> list[Recorded]:
     needles = [bytes([len(text.encode())]) + text.encode() for text in wanted.texts]
     said = {"kind": wanted.kind, "first": first, "last": last, "most": wanted.most, "needles": needles, "keys": list(wanted.card_keys)}
     rows, away = asked(connection, [(first, last)], lambda: connection.execute(_SEARCH, said).fetchall())
-    found = [Recorded(*row) for row in rows]
+    # A segment also has the rows that stayed.
+    found = [Recorded(*row) for row in rows if not any(one.first <= row[0] <= one.last for one in away)]
     for page in pages_back(away, (first, last), {wanted.kind}) if len(found) < wanted.most else ():
         found += [one for one in reversed(page) if _is_wanted(one, wanted, needles)]
         if len(found) >= wanted.most:

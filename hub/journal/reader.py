@@ -167,9 +167,7 @@ def read_page(
     """
     wanted = ""
     if kinds is not None:
-        is_wanted = f"kind = ANY ('{{{','.join(sorted(set(kinds) - marks.keys()))}}}'::text[])"
-        for marked, mark in ((marked, mark) for marked, some in sorted(marks.items()) for mark in sorted(some)):
-            is_wanted += f" OR kind = '{marked}' AND position('\\x{mark.hex()}'::bytea in data) > 0"
+        is_wanted = is_read(kinds, marks)
         if also:
             is_wanted += f" OR position = ANY ('{{{','.join(map(str, sorted(also)))}}}'::bigint[])"
         wanted = f"AND ({is_wanted})"
@@ -180,6 +178,14 @@ def read_page(
     run = (after + 1, through)
     page, away = archived.asked(connection, [run], lambda: _page(connection, sql))
     return archived.joined(away, page, run, kinds if kinds is None else set(kinds), also, marks)
+
+
+def is_read(kinds: Iterable[str], marks: Mapping[str, Collection[bytes]]) -> str:
+    """Returns the condition of SQL by which a row is of some kinds, and of those in *marks* has some of their bytes."""
+    found = f"kind = ANY ('{{{','.join(sorted(set(kinds) - marks.keys()))}}}'::text[])"
+    for marked, mark in ((marked, mark) for marked, some in sorted(marks.items()) for mark in sorted(some)):
+        found += f" OR kind = '{marked}' AND position('\\x{mark.hex()}'::bytea in data) > 0"
+    return found
 
 
 def _page(connection: psycopg.Connection, sql: str) -> list[Recorded]:
@@ -218,7 +224,12 @@ def events_named(
 def events_at(connection: psycopg.Connection, positions: Sequence[int], kinds: Collection[str] | None = None) -> list[Recorded]:
     """Returns the events at some positions, all or those of some kinds, in the order of *positions*; one that is not there is left out."""
     found = _found_at(connection, positions, kinds)
-    if missing := [at for at in positions if at not in found]:
+    missing = [at for at in positions if at not in found]
+    if missing and kinds is not None:
+        # No segment is opened for what is seen to be of another kind.
+        labels = archived.labels_at(connection, missing)
+        missing = [at for at in missing if (label := labels.get(at)) is None or label.kind in kinds]
+    if missing:
         more, away = archived.asked(connection, [(at, at) for at in missing], lambda: _found_at(connection, missing, kinds))
         found |= {one.position: one for one in archived.events_at(away, missing, kinds)} | more
     return [found[position] for position in positions if position in found]

@@ -132,11 +132,11 @@ class Archive:
         return str(self.desk(lambda desk: desk.all()[0].state))
 
     def resend(self, first: int, digests: Sequence[bytes]) -> Any:
-        """Sends numbers again that were recorded."""
+        """Sends numbers of uses again that were recorded."""
         connection = pq.PGconn.connect(self.dsn.encode())
         run(connection, SESSION.encode())
-        tails = [pack_tail(0, b"card_registered", digest, b"") for digest in digests]
-        batch = Batch(self.recording.streams["cq.card-center"], OWNERS["cq.card-center"], first, tails, list(digests))
+        tails = [pack_tail(0, b"transit_journey_completed", digest, b"") for digest in digests]
+        batch = Batch(self.recording.streams["cq.usage"], OWNERS["cq.usage"], first, tails, list(digests))
         [outcome] = commit_group(connection, [batch])
         connection.finish()
         return outcome
@@ -201,8 +201,8 @@ def test_whatever_is_asked_of_archived_events_has_the_answer_that_it_had(archive
     rows, before = archive.rows(), answers(archive, tmp_path)
     archive.archive(0)
     archive.archive(1)
-    # What the hub decided of itself has stayed: that both provinces were registered.
-    assert sorted(archive.rows().keys() & set(range(1, 128))) == [1, 2]
+    # What the hub decided of itself has stayed: that both provinces were registered. So has what answers rest on: that cards were.
+    assert sorted(archive.rows().keys() & set(range(1, 128))) == list(range(1, 3 + len(CARDS)))
     after = answers(archive, tmp_path)
     assert {name: after[name] == value for name, value in before.items()} == dict.fromkeys(before, True)
     checked = check(archive.dsn, with_views=False, with_log=True)
@@ -563,8 +563,7 @@ def test_what_is_read_while_rows_come_back_is_all_there(archive: Archive, tmp_pa
 
 
 def test_a_resend_across_the_end_of_what_is_archived_is_no_conflict(archive: Archive) -> None:
-    events = [registered(f"B{number:08d}") for number in range(2 * SIZE)]
-    archive.recording.append(*events, feed="cq.card-center")
+    archive.recording.append(*(journey(CARDS[0], at_s=1_756_700_000 + at) for at in range(2 * SIZE)))
     archive.fold()
     archive.logged.seal()
     export(archive.dsn, archive.directory)
@@ -574,7 +573,7 @@ def test_a_resend_across_the_end_of_what_is_archived_is_no_conflict(archive: Arc
         [(sequence,)] = connection.execute("SELECT sequence FROM journal.event WHERE position = %s", (first,)).fetchall()
         stored = connection.execute("SELECT digest FROM journal.event WHERE position BETWEEN %s AND %s ORDER BY position", (first, end + 4))
         digests = [row[0] for row in stored.fetchall()]
-        next_sequence = connection.execute("SELECT next_sequence FROM journal.stream WHERE name = 'cq.card-center'").fetchall()[0][0]
+        next_sequence = connection.execute("SELECT next_sequence FROM journal.stream WHERE name = 'cq.usage'").fetchall()[0][0]
     assert isinstance(archive.resend(sequence, digests), Appended)
     archive.archive(2)
     refused = archive.resend(sequence, digests)
