@@ -8,16 +8,7 @@ from chuanyu.exchange.v1 import usage_medical_pb2 as medical
 
 from hub.commands.wording import folded, local, screen, table, whole
 from hub.domain.instants import microseconds
-from hub.words.ledgers import FILING_STATES, MEDICAL_FINDINGS, MONEY_PARTS, SETTLEMENT_STATES, yuan
-
-FILING_KINDS = {
-    "UNSPECIFIED": "—",
-    "RETIREE_RESETTLED": "异地安置退休",
-    "LONG_TERM_RESIDENT": "长期居住",
-    "STATIONED_WORKER": "常驻异地工作",
-    "REFERRAL": "异地转诊",
-    "TEMPORARY_TRAVEL": "临时外出",
-}
+from hub.words.ledgers import FILING_KINDS, FILING_STATES, MEDICAL_FINDINGS, MONEY_PARTS, SETTLEMENT_STATES, yuan
 
 
 def show_filings(answer: protos.ListFilingsResponse, region: str) -> None:
@@ -36,7 +27,7 @@ def show_filings(answer: protos.ListFilingsResponse, region: str) -> None:
         drawn.add_row(
             f"{one.insured_province} {one.filing_no}",
             f"{FILING_STATES[state][0]} {state}",
-            f"{FILING_KINDS[kind]} {kind}" if one.kind else "—",
+            f"{FILING_KINDS[kind][0]} {kind}" if one.kind else "—",
             f"{one.insured_region or '—'} → {one.treatment_region or '—'}",
             f"{one.valid_from or '—'} – {one.valid_to or '…'}",
             "\n".join(_notes(one)),

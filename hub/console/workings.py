@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 
 from hub.admin.accounts.provider import Provider, Settings
+from hub.admin.catalogues import KeptCatalogue
 from hub.admin.participants import all_participants
 from hub.audit.requests.reading import Listed
 from hub.config import Config
@@ -45,6 +46,7 @@ class Workings:
         self.rows = Pool(dsn, "hub_console", "hub-console-rows", 4, {"statement_timeout": str(STATEMENT_MS)})
         self.writers = Pool(dsn, "hub_writer", "hub-console-looks", 2, {"statement_timeout": "5000"})
         self.keyring, self.tables = open_keyring(config.keys_dir), reference.load()
+        self.catalogue = KeptCatalogue(self.tables)
         self.provider = _provider(config, config.console_address or address)
         self.audits, self.seen_sessions = Listed(), SeenSessions(self.rows)
         # Gaps among the newest positions, as far as this process has looked.

@@ -1,5 +1,13 @@
 """What states, findings and parts of the money of filings, settlements, loans and visits are called, Chinese and English."""
 
+FILING_KINDS = {
+    "RETIREE_RESETTLED": ("异地安置退休", "retired and resettled"),
+    "LONG_TERM_RESIDENT": ("长期居住", "long-term resident"),
+    "STATIONED_WORKER": ("常驻异地工作", "stationed worker"),
+    "REFERRAL": ("异地转诊", "referral"),
+    "TEMPORARY_TRAVEL": ("临时外出", "temporary travel"),
+}
+
 FILING_STATES = {
     "NOT_YET": ("未生效", "not yet"),
     "ACTIVE": ("有效", "in force"),

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from chuanyu.exchange.v1 import audit_question_pb2, event_pb2
+from chuanyu.exchange.v1 import audit_question_pb2, control_pb2, event_pb2
 from chuanyu.exchange.v1 import reconciliation_pb2 as protos
 from starlette.testclient import TestClient
 
@@ -36,7 +36,7 @@ from tests.clients import DEADLINE_S, Province
 from tests.databases import fresh_database
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub, running_hub
 from tests.messages import journey, lost, name_card, question, registered
-from tests.recording import case_event, fund_batch, fund_row, library, refund, repointed, settlement, venue
+from tests.recording import case_event, filing, fund_batch, fund_row, library, refund, repointed, settlement, venue
 
 OWN = {"sec-fetch-site": "same-origin"}
 NOW_S = int(time.time())
@@ -93,7 +93,10 @@ def scene(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def _in_leshan(at_s: int) -> Iterator[event_pb2.Event]:
-    """What the holder of another card did in Leshan: a settlement, part of it given back, a loan that is overdue, a visit, and a case."""
+    """What the holder of another card did in Leshan: a settlement, part of it given back, a loan that is overdue, a visit, and a case.
+
+    For Chongqing there is a filing, which was registered late; on the card a certificate that has ended, and a permit without an end.
+    """
     day = datetime.fromtimestamp(at_s - 86_400 * 40, UTC).date().isoformat()
     for event in (
         settlement(SETTLED, at_s=at_s),
@@ -101,10 +104,19 @@ def _in_leshan(at_s: int) -> Iterator[event_pb2.Event]:
         library("borrowed", at_s=at_s - 86_400 * 70, due_on=day),
         venue("gate_entered", at_s=at_s, gate="EAST", ticket_type=1, concession=1, party_size=3),
         case_event("submitted", FILED, at_s=at_s, ref={"item_code": "TB031"}),
+        filing(at_s=at_s, insured_region="511100", treatment_region="500103", valid_to="2026-06-30"),
+        _document(control_pb2.CARD_DOCUMENT_DISABILITY_CERTIFICATE, at_s, "2025-12-31"),
+        _document(control_pb2.CARD_DOCUMENT_WORK_PERMIT, at_s),
     ):
         event.service_region = "511100"
         name_card(event.card, HOLDERS_CARD, "51")
         yield event
+
+
+def _document(document: control_pb2.CardDocument.ValueType, at_s: int, valid_to: str = "") -> event_pb2.Event:
+    event = event_pb2.Event(document_folded_in=control_pb2.DocumentFoldedIn(document=document, valid_from="2025-01-01", valid_to=valid_to))
+    event.occurred_at.seconds = at_s
+    return event
 
 
 def _funds(at_s: int) -> Iterator[event_pb2.Event]:

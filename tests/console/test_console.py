@@ -78,6 +78,7 @@ GET /regions/{region} ORP
 GET /cards/{handle}/units RS
 GET /cards/{handle}/medical RS
 GET /cards/{handle}/culture RS
+GET /cards/{handle}/documents RS
 GET /cards/{handle}/journeys RS
 GET /medical RS
 GET /losses ORS
@@ -415,17 +416,21 @@ def test_what_a_person_was_treated_for_borrowed_and_visited_are_looks_of_their_o
     before = len(looked(scene))
     treated = auditor.get(f"{address}/medical")
     assert f'href="/medical?number={SETTLED}&amp;institution=H51010000001"' in treated and "70.00" in treated
+    assert all(said in treated for said in ("F1", "temporary travel", "registered late", "2026-06-30")), treated
     went = auditor.get(f"{address}/culture")
     assert all(said in went for said in ("B1", "days overdue", "SCLIB", "PARK")), went
-    shown = [look.shown for look in looked(scene)[before:]]  # type: ignore[attr-defined]
-    assert shown == [ShownRecord.SHOWN_RECORD_MEDICAL_USES, ShownRecord.SHOWN_RECORD_LOANS, ShownRecord.SHOWN_RECORD_VISITS]
+    carried = auditor.get(f"{address}/documents")
+    assert all(said in carried for said in ("disability certificate", "2025-12-31", "not in force", "work permit", "no end")), carried
+    shown = [ShownRecord.Name(look.shown).removeprefix("SHOWN_RECORD_") for look in looked(scene)[before:]]  # type: ignore[attr-defined]
+    assert shown == ["FILINGS", "MEDICAL_USES", "LOANS", "VISITS", "DOCUMENTS"]
 
 
 def test_of_a_card_that_nobody_reported_the_looks_say_that_nothing_was_shown(scene: Scene, auditor: Visitor) -> None:
     address = auditor.post("/find", q=UNKNOWN_CARD, issuer="50", purpose="COMPLAINT").headers["location"]
     before = len(looked(scene))
     assert "No loans" in auditor.get(f"{address}/culture") and "No settlements" in auditor.get(f"{address}/medical")
-    assert [look.shown for look in looked(scene)[before:]] == [ShownRecord.SHOWN_RECORD_NOTHING] * 2  # type: ignore[attr-defined]
+    assert "No documents" in auditor.get(f"{address}/documents")
+    assert [look.shown for look in looked(scene)[before:]] == [ShownRecord.SHOWN_RECORD_NOTHING] * 3  # type: ignore[attr-defined]
 
 
 def test_a_handle_is_its_finders_alone_and_ends(scene: Scene, workings: Workings, auditor: Visitor) -> None:

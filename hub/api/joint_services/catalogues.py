@@ -3,11 +3,8 @@
 import asyncio
 import time
 
-import psycopg
-
-from hub.admin.service_items import read_book
+from hub.admin.catalogues import KeptCatalogue
 from hub.api.edge.turns import Reads
-from hub.domain.joint_services.book import CatalogueBook
 from hub.domain.joint_services.catalogue import Catalogue
 from hub.domain.reference import Reference
 
@@ -19,22 +16,15 @@ class Catalogues:
 
     def __init__(self, reads: Reads, reference: Reference) -> None:
         """*reads* is what the book is read with."""
-        self._reads, self._reference = reads, reference
+        self._reads, self._kept = reads, KeptCatalogue(reference)
         self._looking = asyncio.Lock()
         self._looked_at = -LOOK_AGAIN_S
-        self._book: CatalogueBook | None = None
         self._catalogue: Catalogue | None = None
 
     async def current(self, whose: str) -> Catalogue:
         """Returns the catalogue as it was recorded within the last second; raises JournalUnavailable."""
         async with self._looking:
             if self._catalogue is None or time.monotonic() - self._looked_at >= LOOK_AGAIN_S:
-                self._catalogue = await self._reads.read(whose, self._look)
+                self._catalogue = await self._reads.read(whose, self._kept.read)
                 self._looked_at = time.monotonic()
             return self._catalogue
-
-    def _look(self, connection: psycopg.Connection) -> Catalogue:
-        self._book = read_book(connection, self._book)
-        if self._catalogue is None or (self._book is not None and self._book.version != self._catalogue.changes):
-            return Catalogue(self._reference, self._book)
-        return self._catalogue

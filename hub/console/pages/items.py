@@ -6,7 +6,6 @@ from chuanyu.exchange.v1 import service_items_pb2 as items_pb2
 from chuanyu.exchange.v1.usage_government_pb2 import CaseMode
 
 from hub.admin.cases import get_case, get_timeline, list_cases
-from hub.admin.service_items import read_catalogue
 from hub.admin.snapshots import Asked
 from hub.console.page import InputUnfit, Page, Shown
 from hub.console.pages.feeds import SWATCHES
@@ -28,7 +27,7 @@ def items(page: Page) -> Shown:
     on, text = page.day("on"), page.query.get("q", "")[:60]
     request = protos.ListServiceItemsRequest(filter=protos.ServiceItemFilter(text=text), as_of=on.isoformat(), page_size=ITEMS_A_PAGE)
     with page.reading() as connection:
-        head, catalogue = head_position(connection), read_catalogue(connection)
+        head, catalogue = head_position(connection), page.workings.catalogue.read(connection)
     answer = list_items(catalogue, request, page.today)
     columns = (
         Column("item", "事项", "Item"),
@@ -67,7 +66,7 @@ def cases(page: Page) -> Shown:
     wanted = cases_pb2.CaseFilter(province=page.province, overdue=page.query.get("overdue") == "1")
     request = cases_pb2.ListCasesRequest(filter=wanted, page_size=CASES_A_PAGE, page_token=page.query.get("page", "")[:200])
     with page.reading() as connection:
-        catalogue = read_catalogue(connection)
+        catalogue = page.workings.catalogue.read(connection)
         answer = list_cases(connection, catalogue, request, Asked(page.province, page.today))
     columns = (
         Column("case", "办件", "Case"),
@@ -106,7 +105,7 @@ def one_case(page: Page) -> Shown:
         raise InputUnfit from None
     asked = Asked(page.province, page.today)
     with page.reading() as connection:
-        catalogue = read_catalogue(connection)
+        catalogue = page.workings.catalogue.read(connection)
         answer, told = get_case(connection, catalogue, request, asked), get_timeline(connection, timeline, asked)
     one = answer.record
     values = {

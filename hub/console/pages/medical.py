@@ -1,4 +1,4 @@
-"""Medical settlements: the chain of one by its number, which names nobody, and those of a person, once the look is recorded."""
+"""The chain of a medical settlement by its number, which names nobody; filings and settlements of a person, once looks are recorded."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -6,8 +6,9 @@ from datetime import timedelta
 from chuanyu.exchange.v1 import medical_service_pb2 as protos
 from chuanyu.exchange.v1 import usage_medical_pb2 as medical
 
-from hub.admin.medical import MOST_DAYS, get_chain, list_uses
+from hub.admin.medical import MOST_DAYS, get_chain, list_filings, list_uses
 from hub.console.page import InputUnfit, Page, Shown
+from hub.console.pages.feeds import SWATCHES
 from hub.console.pages.persons import asked, reports_of, what_is_wrong
 from hub.console.tables import Cell, Column, Table, table
 from hub.domain.errors import RequestInvalid
@@ -15,7 +16,7 @@ from hub.domain.instants import microseconds
 from hub.domain.looks import Shown as ShownRecord
 from hub.intake.request_rules import refuse_invalid
 from hub.journal.reader import head_position
-from hub.words.ledgers import MEDICAL_FINDINGS, MONEY_PARTS, SETTLEMENT_STATES, yuan
+from hub.words.ledgers import FILING_KINDS, FILING_STATES, MEDICAL_FINDINGS, MONEY_PARTS, SETTLEMENT_STATES, yuan
 
 
 def chain(page: Page) -> Shown:
@@ -41,13 +42,20 @@ def chain(page: Page) -> Shown:
 
 
 def uses(page: Page) -> Shown:
-    """Shows the settlements of the last year of the person who has a card that was found."""
+    """Shows the filings, and the settlements of the last year, of the person who has a card that was found."""
     today = page.today
     first = today - timedelta(days=MOST_DAYS)
     request = protos.ListMedicalUsesRequest(from_on=first.isoformat(), to_on=today.isoformat())
-    shown, by = (ShownRecord.SHOWN_RECORD_MEDICAL_USES,), asked(page)
-    of_person = reports_of(page, shown, lambda connection, person: list_uses(connection, person, request, by))
-    answer = of_person.answer
+    by, tables = asked(page), page.workings.tables
+    of_person = reports_of(
+        page,
+        (ShownRecord.SHOWN_RECORD_FILINGS, ShownRecord.SHOWN_RECORD_MEDICAL_USES),
+        lambda connection, person: (
+            list_filings(connection, tables, person, protos.ListFilingsRequest(), page.now_us, by),
+            list_uses(connection, person, request, by),
+        ),
+    )
+    filings, answer = of_person.answer
     columns = (
         Column("at", "结算时间", "Settled", "time"),
         Column("settlement", "结算", "Settlement", "code"),
@@ -68,8 +76,46 @@ def uses(page: Page) -> Shown:
         for one in reversed(answer.settlements)
     ]
     values = {**of_person.values, "total": answer.total, "net": _money(page, answer.net), "first": first.isoformat()}
-    title = page.t("就医结算", "Medical settlements")
-    return Shown("medical_uses", title, values, (table("settlements", columns, rows),), answer.as_of_position)
+    title = page.t("备案与就医结算", "Filings and settlements")
+    position = min(filings.as_of_position, answer.as_of_position)
+    return Shown("medical_uses", title, values, (table("settlements", columns, rows), _filings(page, filings)), position)
+
+
+def _filings(page: Page, answer: protos.ListFilingsResponse) -> Table:
+    columns = (
+        Column("filing", "备案", "Filing", "code"),
+        Column("side", "参保方", "Insured side"),
+        Column("state", "状态", "State"),
+        Column("kind", "类型", "Kind"),
+        Column("places", "参保地 → 就医地", "Insured → treated"),
+        Column("days", "有效期", "Days", "time"),
+        Column("notes", "备注", "Notes"),
+    )
+    return table("filings", columns, [_filing(page, one) for one in answer.filings])
+
+
+def _filing(page: Page, one: protos.Filing) -> tuple[Cell | str, ...]:
+    state = protos.FilingState.Name(one.state).removeprefix("FILING_STATE_")
+    kind = medical.MedicalFilingKind.Name(one.kind).removeprefix("MEDICAL_FILING_KIND_")
+    places = [page.region(region) if region else "—" for region in (one.insured_region, one.treatment_region)]
+    ended = page.at(microseconds(one.ended_at))[:10]
+    wrong = [what_is_wrong(page, fault, MEDICAL_FINDINGS) for fault in one.findings]
+    notes = [
+        page.t("补登", "registered late") if one.is_late else "",
+        page.t("双向待遇", "keeps the insured place") if one.keeps_insured_place else "",
+        page.t(f"终止于 {ended}", f"ended {ended}") + f" {one.reason_code}".rstrip() if one.HasField("ended_at") else "",
+        *wrong,
+    ]
+    said = page.t("；", "; ").join(filter(None, notes))
+    return (
+        one.filing_no,
+        Cell(page.of_province(one.insured_province), swatch=SWATCHES.get(one.insured_province, "hub")),
+        Cell(page.words.of(FILING_STATES, state), code=state),
+        Cell(page.words.of(FILING_KINDS, kind), code=kind) if one.kind else "—",
+        " → ".join(places),
+        f"{one.valid_from or '—'} – {one.valid_to or '…'}",
+        Cell(said or "—", mark="attention" if wrong else ""),
+    )
 
 
 def _chain(page: Page, answer: protos.GetSettlementChainResponse) -> Table:

@@ -82,7 +82,7 @@ class Catalogue:
         found = self._days.get(day)
         if found is None:
             if len(self._days) >= _DAYS_KEPT:
-                self._days.pop(next(iter(self._days)))
+                self._days.pop(next(iter(self._days)), None)
             found = self._days[day] = self._as_of(day)
         return found
 
