@@ -8,6 +8,7 @@ from chuanyu.exchange.v1 import agreement_history_pb2, event_pb2
 from chuanyu.exchange.v1 import subscription_service_pb2 as protos
 
 from hub.domain.agreement_history import evolve
+from hub.journal.joins import EVENTS_OF_BATCH
 from hub.journal.reader import Recorded
 
 
@@ -20,7 +21,7 @@ def agreement_of(connection: psycopg.Connection, recorded: Recorded) -> protos.A
     return protos.AgreementName(code=history.agreement_code, version=len(history.versions))
 
 
-_EVENTS_UP_TO = """
+_EVENTS_UP_TO = f"""
     SELECT e.kind, e.data FROM journal.batch b
-    JOIN journal.event e ON e.position BETWEEN b.first_position AND b.first_position + b.last_sequence - b.first_sequence
-    WHERE b.stream_id = %s AND e.position <= %s ORDER BY e.position"""
+    {EVENTS_OF_BATCH}
+    WHERE b.stream_id = %s AND e.position <= %s ORDER BY e.position"""  # noqa: S608 (our own text)

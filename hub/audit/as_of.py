@@ -12,6 +12,7 @@ from hub.domain.card import Fact
 from hub.domain.errors import ViewBehind, ViewsLate
 from hub.domain.records.items import NO_CHANGES, ItemChanges
 from hub.domain.records.known import NOTHING, Records
+from hub.journal.joins import EVENTS_OF
 from hub.journal.reader import Recorded
 from hub.projections import DECIDED_BY
 from hub.projections.engine import Row
@@ -72,6 +73,5 @@ def agreements_at(connection: psycopg.Connection, position: int) -> Agreements:
 # An aggregate's events are found through its batches: the journal itself has no index by kind.
 _AGREEMENT_EVENTS = f"""
     SELECT e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.stream_id, e.sequence, e.kind, e.data
-    FROM views.{AGREEMENTS.name} a JOIN journal.batch b USING (stream_id)
-    JOIN journal.event e ON e.position BETWEEN b.first_position AND b.first_position + b.last_sequence - b.first_sequence
+    FROM views.{AGREEMENTS.name} s {EVENTS_OF}
     WHERE e.kind = ANY (%(kinds)s) AND e.position <= %(position)s ORDER BY e.position"""  # noqa: S608 (the name of our own view)

@@ -19,7 +19,7 @@ from hub.audit.sealed import Sealed, first_beyond, last_up_to, newest_under
 from hub.domain.errors import HubError, NotSealedYet
 from hub.journal import envelope
 from hub.journal.archived import HISTORY, recalled
-from hub.journal.reader import NAME_AT
+from hub.journal.joins import NAME_AT
 from hub.projections import card_epochs
 from hub.runs import Run, joined, runs_of
 from hub.tlog import policy as policies

@@ -10,6 +10,7 @@ from hub.domain.audit_request import AuditRequest, code_of, number_of
 from hub.domain.errors import DecisionNotFound, HubError
 from hub.domain.instants import DAY_US, epoch_day_of, midnight_us
 from hub.domain.rule_book import BOOK
+from hub.journal.joins import EVENTS_OF
 from hub.journal.reader import Recorded, events_at
 from hub.journal.times import first_position_since
 from hub.runs import Run, joined
@@ -139,15 +140,13 @@ def of_day(connection: psycopg.Connection, head: int, question: Question) -> Wan
     return Wanted(joined(shown), frozenset(neighbours), (runs[0][0], runs[-1][1] - 1) if runs else (0, 0))
 
 
-_RULES = """
+_RULES = f"""
     SELECT e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.stream_id, e.sequence, e.kind, e.data
-    FROM journal.stream s JOIN journal.batch b USING (stream_id)
-    JOIN journal.event e ON e.position BETWEEN b.first_position AND b.first_position + b.last_sequence - b.first_sequence
-    WHERE s.name = %(name)s AND e.kind = 'rules_published' AND e.position < %(before)s"""
-_OF_STREAM = """
-    SELECT e.position, e.kind FROM journal.stream s JOIN journal.batch b USING (stream_id)
-    JOIN journal.event e ON e.position BETWEEN b.first_position AND b.first_position + b.last_sequence - b.first_sequence
-    WHERE s.name = %(name)s AND NOT s.is_feed ORDER BY e.position"""
+    FROM journal.stream s {EVENTS_OF}
+    WHERE s.name = %(name)s AND e.kind = 'rules_published' AND e.position < %(before)s"""  # noqa: S608 (our own text)
+_OF_STREAM = f"""
+    SELECT e.position, e.kind FROM journal.stream s {EVENTS_OF}
+    WHERE s.name = %(name)s AND NOT s.is_feed ORDER BY e.position"""  # noqa: S608 (our own text)
 _NUMBERS = """
     SELECT b.first_position + GREATEST(%(first)s, b.first_sequence) - b.first_sequence,
            LEAST(%(last)s, b.last_sequence) - GREATEST(%(first)s, b.first_sequence) + 1

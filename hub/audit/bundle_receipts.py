@@ -14,7 +14,7 @@ from hub.audit.bundle_file import as_json
 from hub.domain.errors import HubError
 from hub.domain.participant import Participant
 from hub.domain.receipt_book import BOOK
-from hub.journal.reader import NAME_AT
+from hub.journal.joins import EVENTS_OF, NAME_AT
 from hub.journal.receipts import AsSent, Given, KnownKey, batches, give, key_for, known_keys
 from hub.runs import Run, runs_of
 from hub.trust.receipt_keys import ReceiptKeys
@@ -109,7 +109,6 @@ def _without(feed: str, first: int, last: int, lost: str = "") -> dict[str, Any]
 _NUMBERS = f"""
     SELECT s.name, n.sequence FROM unnest(%s::bigint[]) o (position) {NAME_AT} JOIN journal.stream s USING (stream_id)
     WHERE s.is_feed AND s.name NOT LIKE 'hub.%%' ORDER BY s.name COLLATE "C", n.sequence"""  # noqa: S608 (our own text)
-_KEYS = """
-    SELECT e.position FROM journal.stream s JOIN journal.batch b USING (stream_id)
-    JOIN journal.event e ON e.position BETWEEN b.first_position AND b.first_position + b.last_sequence - b.first_sequence
-    WHERE s.name = ANY (%(streams)s) AND NOT s.is_feed AND e.kind = ANY (%(kinds)s) AND e.position < %(size)s ORDER BY 1"""
+_KEYS = f"""
+    SELECT e.position FROM journal.stream s {EVENTS_OF}
+    WHERE s.name = ANY (%(streams)s) AND NOT s.is_feed AND e.kind = ANY (%(kinds)s) AND e.position < %(size)s ORDER BY 1"""  # noqa: S608 (our own text)

@@ -12,7 +12,8 @@ import psycopg
 from hub.domain.corrections import Member
 from hub.domain.corrections import standing as in_force
 from hub.journal import archived
-from hub.journal.reader import EVENT_AT, NAME_AT, POSITION_OF, Recorded, events_at
+from hub.journal.joins import EVENT_AT, NAME_AT, POSITION_OF
+from hub.journal.reader import Recorded, events_at
 
 # An event by its stream and its number there.
 Name = tuple[int, int]

@@ -9,6 +9,7 @@ import psycopg
 from eventsourcing.persistence import StoredEvent
 
 from hub.domain.aggregate import HubAggregate
+from hub.journal.joins import EVENTS_OF
 from hub.journal.recorder import EventMapper
 
 _MAPPER = EventMapper()
@@ -63,9 +64,7 @@ class Numbered(Generic[A]):
 
 # A row without an event is of somebody who died before the first one.
 _VERSIONS = "SELECT name, next_sequence - 1 FROM journal.stream WHERE name = ANY (%s) AND next_sequence > 1"
-_EVENTS = """
+_EVENTS = f"""
     SELECT s.name, e.sequence, e.kind, e.data
-    FROM journal.stream s
-    JOIN journal.batch b USING (stream_id)
-    JOIN journal.event e ON e.position BETWEEN b.first_position AND b.first_position + b.last_sequence - b.first_sequence
-    WHERE s.name = ANY (%s) ORDER BY e.position"""
+    FROM journal.stream s {EVENTS_OF}
+    WHERE s.name = ANY (%s) ORDER BY e.position"""  # noqa: S608 (our own text)

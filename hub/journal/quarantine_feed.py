@@ -14,7 +14,8 @@ from hub.domain.errors import HubError, JournalUnavailable, SequenceGap, Unstora
 from hub.domain.quarantine import EventNotFound, EventNotQuarantined, FeedNotFound, QuarantineCorrected, QuarantineReleased
 from hub.journal.batch import Appended, Batch
 from hub.journal.group import commit_group
-from hub.journal.reader import NAME_AT, Recorded, find_event
+from hub.journal.joins import NAME_AT
+from hub.journal.reader import Recorded, find_event
 from hub.journal.sessions import session
 from hub.journal.statements import DataRefused, GroupFailed
 from hub.journal.writer_connection import SETTINGS

@@ -19,6 +19,7 @@ from hub.domain.errors import JournalUnavailable
 from hub.domain.instants import SECOND_US, microseconds
 from hub.journal import archived
 from hub.journal.batch import PG_EPOCH_US
+from hub.journal.joins import EVENT_AT, POSITION_OF
 from hub.journal.sessions import Role, session
 
 Derived = TypeVar("Derived")
@@ -243,23 +244,9 @@ def _found_at(connection: psycopg.Connection, positions: Sequence[int], kinds: C
     return {row[0]: Recorded(*row) for row in connection.execute(_EVENTS_AT, asked).fetchall()}
 
 
-# The position of the event that a row *t* (stream_id, sequence) names. Whether the batch goes so far is asked after it was found: asked
-# together, it may have the server read all earlier batches of the stream.
-POSITION_OF = """CROSS JOIN LATERAL (
-        SELECT b.first_position + t.sequence - b.first_sequence AS position FROM (
-            SELECT * FROM journal.batch b WHERE b.stream_id = t.stream_id AND b.first_sequence <= t.sequence
-            ORDER BY b.first_sequence DESC LIMIT 1) b
-        WHERE b.last_sequence >= t.sequence) o"""
-# The stream and number of the event at the position of *o*: of the batch that begins last before it, if that goes so far.
-NAME_AT = """CROSS JOIN LATERAL (
-        SELECT b.stream_id, b.first_sequence + o.position - b.first_position AS sequence FROM (
-            SELECT * FROM journal.batch b WHERE b.first_position <= o.position ORDER BY b.first_position DESC LIMIT 1) b
-        WHERE b.first_position + b.last_sequence - b.first_sequence >= o.position) n"""
-# The event at the position of *o*, by its key: the server cannot know how few are asked for, and would read the whole journal beside them.
-EVENT_AT = "LEFT JOIN LATERAL (SELECT * FROM journal.event e WHERE e.position = o.position OFFSET 0) e ON true"
 _EVENT_OF = f"""
     SELECT o.position FROM (VALUES (%(stream)s::bigint, %(sequence)s::bigint)) t (stream_id, sequence) {POSITION_OF}"""  # noqa: S608
-_EVENTS_NAMED = """
+_EVENTS_NAMED = f"""
     SELECT t.feed, t.sequence, s.stream_id, o.position,
            e.position, (extract(epoch FROM e.recorded_at) * 1000000)::bigint, e.stream_id, e.sequence, e.kind, e.data
     FROM (SELECT DISTINCT * FROM unnest(%(feeds)s::text[], %(sequences)s::bigint[]) u (feed, sequence)) t
@@ -269,7 +256,7 @@ _EVENTS_NAMED = """
             SELECT * FROM journal.batch b WHERE b.stream_id = s.stream_id AND b.first_sequence <= t.sequence
             ORDER BY b.first_sequence DESC LIMIT 1) b
         WHERE b.last_sequence >= t.sequence) o ON true
-    LEFT JOIN LATERAL (SELECT * FROM journal.event e WHERE e.position = o.position OFFSET 0) e ON true"""
+    {EVENT_AT}"""  # noqa: S608 (our own text)
 _EVENTS_AT = """
     SELECT position, (extract(epoch FROM recorded_at) * 1000000)::bigint, stream_id, sequence, kind, data
     FROM journal.event WHERE position = ANY (%(positions)s) AND (%(kinds)s::text[] IS NULL OR kind = ANY (%(kinds)s))"""

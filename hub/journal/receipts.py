@@ -14,6 +14,7 @@ from chuanyu.exchange.v1 import event_pb2, receipts_pb2
 
 from hub.domain.errors import ReceiptNotFound
 from hub.domain.receipt_book import BOOK
+from hub.journal.joins import EVENTS_OF
 from hub.journal.reader import events_at
 from hub.runs import Run, joined
 from hub.trust.batch_texts import ReceiptSays, receipt_text
@@ -146,14 +147,12 @@ def _placed(rows: Iterable[tuple[Run, int]], first: int, end: int) -> Iterator[R
             yield position + begin - row_first, position + until - row_first
 
 
-_BOOK = """
-    SELECT e.recorded_at, e.data FROM journal.stream s JOIN journal.batch b USING (stream_id)
-    JOIN journal.event e ON e.position BETWEEN b.first_position AND b.first_position + b.last_sequence - b.first_sequence
-    WHERE s.name = %(book)s ORDER BY e.sequence"""
-_OPENED = """
-    SELECT e.position FROM journal.stream s JOIN journal.batch b USING (stream_id)
-    JOIN journal.event e ON e.position BETWEEN b.first_position AND b.first_position + b.last_sequence - b.first_sequence
-    WHERE s.name = %(book)s AND e.kind = 'digests_opened' ORDER BY e.sequence LIMIT 1"""
+_BOOK = f"""
+    SELECT e.recorded_at, e.data FROM journal.stream s {EVENTS_OF}
+    WHERE s.name = %(book)s ORDER BY e.sequence"""  # noqa: S608 (our own text)
+_OPENED = f"""
+    SELECT e.position FROM journal.stream s {EVENTS_OF}
+    WHERE s.name = %(book)s AND e.kind = 'digests_opened' ORDER BY e.sequence LIMIT 1"""  # noqa: S608 (our own text)
 # Batches, whose last events say how they were sent; a number came in a batch that ends less than the most events after it.
 _ROWS = """
     SELECT b.first_sequence, b.last_sequence, b.first_position FROM journal.stream s JOIN journal.batch b USING (stream_id)

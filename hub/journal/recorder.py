@@ -30,6 +30,7 @@ from psycopg.rows import dict_row
 from hub.domain.aggregate import DecidedEvent, HubAggregate
 from hub.journal.batch import Appended, Batch, pack_tail
 from hub.journal.group import commit_group
+from hub.journal.joins import EVENTS_OF, FIRST_EVENT
 from hub.journal.primary import towards
 from hub.journal.sessions import CONNECT_WITHIN_S, begin_there, in_turn
 from hub.journal.statements import ConnectionLost
@@ -161,21 +162,19 @@ class HubRecorder(PostgresApplicationRecorder):
         return None if row["position"] is None else int(row["position"])
 
 
-SELECT_STREAM = """
+SELECT_STREAM = f"""
     SELECT e.position, e.sequence, e.kind, e.data
-    FROM journal.stream s
-    JOIN journal.batch b USING (stream_id)
-    JOIN journal.event e ON e.position BETWEEN b.first_position AND b.first_position + b.last_sequence - b.first_sequence
+    FROM journal.stream s {EVENTS_OF}
     WHERE s.name = %(name)s AND b.last_sequence > %(gt)s AND b.first_sequence <= %(lte)s
       AND e.sequence > %(gt)s AND e.sequence <= %(lte)s
-    ORDER BY e.sequence"""
-_SELECT_BEGUN_WITH = """
+    ORDER BY e.sequence"""  # noqa: S608 (our own text)
+_SELECT_BEGUN_WITH = f"""
     SELECT s.name
     FROM journal.stream s
     JOIN journal.batch b ON b.stream_id = s.stream_id AND b.first_sequence = 1
-    JOIN journal.event e ON e.position = b.first_position
+    {FIRST_EVENT}
     WHERE NOT s.is_feed AND e.kind = %(kind)s
-    ORDER BY e.position"""
+    ORDER BY e.position"""  # noqa: S608 (our own text)
 _SELECT_NOTIFICATIONS = """
     SELECT e.position, s.name, e.sequence, e.kind, e.data
     FROM journal.event e JOIN journal.stream s USING (stream_id)

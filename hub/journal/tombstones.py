@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import psycopg
 from chuanyu.exchange.v1 import event_pb2
 
+from hub.journal.joins import EVENTS_OF
 from hub.journal.vault import original_name, unseal
 from hub.trust.keyring import Keyring
 
@@ -42,10 +43,9 @@ def _erased(connection: psycopg.Connection) -> Iterator[event_pb2.Event]:
 
 
 # An erasure is its stream's third event at the latest: what the batches lead to is read, not the whole journal.
-_EVENTS = """
-    SELECT e.data FROM journal.stream s JOIN journal.batch b USING (stream_id)
-    JOIN journal.event e ON e.position BETWEEN b.first_position AND b.first_position + b.last_sequence - b.first_sequence
-    WHERE NOT s.is_feed AND e.kind = 'identifier_erased' ORDER BY e.position"""
+_EVENTS = f"""
+    SELECT e.data FROM journal.stream s {EVENTS_OF}
+    WHERE NOT s.is_feed AND e.kind = 'identifier_erased' ORDER BY e.position"""  # noqa: S608 (our own text)
 _BURY_IDENTIFIERS = """
     INSERT INTO vault.identifier (key, key_version, sealed, erased_at)
     SELECT key, 0, NULL, clock_timestamp() FROM unnest(%s::bytea[]) e (key)

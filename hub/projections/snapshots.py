@@ -17,6 +17,7 @@ from chuanyu.exchange.v1 import event_pb2
 
 from hub import durable
 from hub.domain.errors import HubError
+from hub.journal.joins import EVENTS_OF
 from hub.journal.own_events import SNAPSHOT_FEED, append_own
 from hub.journal.sessions import session
 from hub.projections import DECIDED_BY
@@ -143,11 +144,9 @@ def position_of(connection: psycopg.Connection, path: Path) -> int:
     return position
 
 
-_KEPT = """
-    SELECT e.data FROM journal.stream s JOIN journal.batch b USING (stream_id)
-    CROSS JOIN LATERAL generate_series(b.first_position, b.first_position + b.last_sequence - b.first_sequence) p (position)
-    CROSS JOIN LATERAL (SELECT * FROM journal.event e WHERE e.position = p.position OFFSET 0) e
-    WHERE s.name = %s AND s.is_feed"""
+_KEPT = f"""
+    SELECT e.data FROM journal.stream s {EVENTS_OF}
+    WHERE s.name = %s AND s.is_feed"""  # noqa: S608 (our own text)
 
 
 def _said(file: BinaryIO) -> dict[str, Any]:

@@ -5,7 +5,7 @@ It is disposable: nothing waits for it, a full or broken disk costs spans only, 
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -90,11 +90,17 @@ class SpanStore:
 
     def spans(self, trace_id: bytes) -> list[Stored]:
         """Returns the spans of a trace in order of their beginning; empty if there is none."""
+        return next(self.spans_of([trace_id]))
+
+    def spans_of(self, trace_ids: Iterable[bytes]) -> Iterator[list[Stored]]:
+        """Yields the spans of each trace in order of their beginning; empty where there is none."""
         if not self.path.exists():
-            return []
+            yield from ([] for _ in trace_ids)
+            return
         with closing(self._open()) as connection:
-            rows = connection.execute("SELECT service, data FROM span WHERE trace_id = ? ORDER BY start_ns", (trace_id,)).fetchall()
-        return [Stored(service, Span.FromString(data)) for service, data in rows]
+            for trace_id in trace_ids:
+                rows = connection.execute("SELECT service, data FROM span WHERE trace_id = ? ORDER BY start_ns", (trace_id,))
+                yield [Stored(service, Span.FromString(data)) for service, data in rows.fetchall()]
 
     def following(self, trace_id: bytes) -> list[Stored]:
         """Returns the spans of other traces that link to this one, such as the folds of its events, in order of their beginning."""

@@ -23,8 +23,8 @@ class Wanted(NamedTuple):
 
 def summaries(store: SpanStore, since_ns: int, wanted: Wanted) -> Iterator[Summary]:
     """Yields the traces since an instant that are wanted, the newest first."""
-    for trace_id in store.traces_since(since_ns, EXAMINED):
-        if not (spans := store.spans(trace_id)):
+    for spans in store.spans_of(store.traces_since(since_ns, EXAMINED)):
+        if not spans:
             continue
         one = summary(spans)
         if one.duration_ms < wanted.slower_ms or wanted.kept_for not in ("", one.kept_for):

@@ -13,6 +13,7 @@ from chuanyu.exchange.v1 import log_keys_pb2 as protos
 
 from hub.domain.errors import HubError
 from hub.domain.log_book import BOOK
+from hub.journal.joins import EVENTS_OF
 from hub.tlog.algorithms import ED25519, ML_DSA_44, SM2, Kind, public_half
 from hub.tlog.note import SignerKey, VerifierKey
 from hub.tlog.policy import Within
@@ -108,7 +109,6 @@ def policy_lines(found: Iterable[tuple[VerifierKey, Within]]) -> list[str]:
     return [*lines, *limits]
 
 
-_BOOK = """
-    SELECT e.position, e.data FROM journal.stream s JOIN journal.batch b USING (stream_id)
-    JOIN journal.event e ON e.position BETWEEN b.first_position AND b.first_position + b.last_sequence - b.first_sequence
-    WHERE s.name = %(book)s ORDER BY e.sequence"""
+_BOOK = f"""
+    SELECT e.position, e.data FROM journal.stream s {EVENTS_OF}
+    WHERE s.name = %(book)s ORDER BY e.sequence"""  # noqa: S608 (our own text)
