@@ -5,12 +5,13 @@ from chuanyu.exchange.v1 import card_accounts_pb2 as accounts
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 
 from hub.admin.snapshots import snapshot
-from hub.domain.concessions import RIDE, Entry, balance, binding_of, city_of, entries_in, scheme_at, year_began
+from hub.domain.concessions import RIDE, Entry, balance, binding_of, city_of, entries_in, is_elsewhere, scheme_at, year_began
 from hub.domain.instants import set_timestamp
 from hub.domain.records.known import records_of
 from hub.domain.reference import Reference
 from hub.domain.reported import Person
 from hub.domain.usage import business_day
+from hub.journal.reader import events_at
 from hub.projections.views.card_standing import facts_of
 from hub.projections.views.concessions import CONCESSIONS
 from hub.projections.views.concessions import entries_of as read_entries
@@ -32,13 +33,13 @@ def get_balance(
     keys = [*person.cards, *person.holders]
     with snapshot(connection, CONCESSIONS, request.min_position) as position:
         texts = [text for (text,) in connection.execute(_ENTRIES.encode(), (keys, year_began(at_us)))]
-        facts = [facts_of(text) for (text,) in connection.execute(_FACTS.encode(), (keys,))]
-    region, entries = request.region, read_entries(f"[{','.join(texts)}]")
+        rows = [facts_of(text) for (text,) in connection.execute(_FACTS.encode(), (keys,))]
+    region, entries, facts = request.region, read_entries(f"[{','.join(texts)}]"), records_of(rows, {}).facts
     answer = protos.GetConcessionBalanceResponse(
         city=city_of(region), as_of_position=position, as_of_business_day=business_day(RIDE, region, at_us)
     )
     set_timestamp(answer.at, at_us)
-    bound = binding_of(records_of(facts, {}).facts, region, at_us)
+    bound = binding_of(facts, region, at_us)
     if bound is not None:
         answer.binding = accounts.ConcessionBinding.Value(f"CONCESSION_BINDING_{bound.detail['binding']}")
     if (scheme := scheme_at(reference, region, at_us)) is not None:
@@ -49,7 +50,13 @@ def get_balance(
         if known.told_left is not None:
             answer.told_left = known.told_left
         if with_entries:
-            answer.entries.extend(map(_message, entries_in(entries, scheme, region, at_us)[: -MOST - 1 : -1]))
+            shown = entries_in(entries, scheme, region, at_us)[: -MOST - 1 : -1]
+            # Nobody's medium is looked at whose concession was never bound.
+            media = {one.position: one.event.medium for one in events_at(connection, [one.position for one in shown])} if bound else {}
+            for one in shown:
+                message = _message(one)
+                message.other_medium = is_elsewhere(facts, reference, region, one.occurred_us, media.get(one.position, 0))
+                answer.entries.append(message)
     return answer
 
 

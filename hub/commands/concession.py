@@ -61,5 +61,8 @@ def _show(answer: protos.GetConcessionBalanceResponse) -> None:
     )
     for entry in answer.entries:
         left = str(entry.units_left) if entry.HasField("units_left") else "—"
-        drawn.add_row(entry.business_day, local(entry.occurred_at.ToMicroseconds()), str(entry.units), left, str(entry.position))
+        units = f"{entry.units} ⚠" if entry.other_medium else str(entry.units)
+        drawn.add_row(entry.business_day, local(entry.occurred_at.ToMicroseconds()), units, left, str(entry.position))
     screen().print(drawn)
+    if any(entry.other_medium for entry in answer.entries):
+        typer.echo("⚠ 优待已改绑他处，超过宽限后仍以旧介质乘车 by a medium that the concession had left, beyond the grace")

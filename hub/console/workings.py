@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from hub.audit.requests.reading import Listed
 from hub.config import Config
 from hub.console.seen_sessions import SeenSessions
 from hub.domain import reference
+from hub.domain.acceptance import rules_digest
 from hub.domain.errors import HubError
+from hub.domain.instants import local_day, microseconds_of
 from hub.domain.participant import DECISIONS_FEED, HUB, Participant
 from hub.journal.reader import head_position
 from hub.journal.recorder import AggregateStore
@@ -77,6 +80,10 @@ class Workings:
             pool.close()
 
     def _sample(self) -> None:
+        # What takes a second once a process is made before somebody waits for it.
+        rules_digest()
+        with suppress(HubError, psycopg.Error), self.readers.session() as connection:
+            self.catalogue.read(connection).on(local_day(microseconds_of(datetime.now(UTC))))
         while True:
             with suppress(HubError, psycopg.Error), self.readers.session() as connection:
                 self.holes = self._hole_watch.look(connection)

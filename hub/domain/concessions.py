@@ -8,13 +8,21 @@ no balance, so that fewer units than none are possible, and are a finding.
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
+
 from hub.domain.card_facts import Fact
-from hub.domain.instants import day_of, epoch_day
+from hub.domain.instants import HOUR_US, day_of, epoch_day
 from hub.domain.reference import Reference
 from hub.domain.usage import business_day
 
 RIDE = "transit_journey_completed"
 BINDINGS = ("transit_concession_bound", "transit_concession_rebound")
+# Which binding each medium carries; an elder's own card is none of them.
+CARRIES: dict[int, str] = {
+    acceptance.MEDIUM_CONTACT: "SOCIAL_CARD",
+    acceptance.MEDIUM_CONTACTLESS: "SOCIAL_CARD",
+    acceptance.MEDIUM_YUKUAI_CODE: "YUKUAI_CODE",
+}
 _MUNICIPALITY = "50"
 
 
@@ -121,3 +129,12 @@ def binding_of(facts: Iterable[Fact], region: str, at_us: int) -> Fact | None:
             is_here = city_of(fact.detail["at"]) == city if "at" in fact.detail else fact.detail["by"] == province
             found = fact if is_here else found
     return found
+
+
+def is_elsewhere(facts: Iterable[Fact], reference: Reference, region: str, at_us: int, medium: int) -> bool:
+    """Whether the concession had been bound to another medium than a ride's for longer than gates of the old one may not know of it."""
+    bound, carried = binding_of(facts, region, at_us), CARRIES.get(medium)
+    if bound is None or carried is None or bound.detail["binding"] in ("NONE", carried):
+        return False
+    grace = reference.policy("elderTransitRebindGraceHours", region, day_of(epoch_day(bound.occurred_us)))
+    return at_us > bound.occurred_us + (grace.number if grace is not None else 0) * HOUR_US

@@ -12,6 +12,7 @@ PARAMETERS = {
     "elderTransitQuotaUnits": ("敬老乘车次数", "units of the elder concession"),
     "elderTransitQuotaPeriod": ("敬老乘车次数的周期", "period of the elder concession"),
     "elderTransitTopUpUnits": ("敬老乘车增加次数", "further units of the elder concession"),
+    "elderTransitRebindGraceHours": ("改绑后旧介质仍可用的小时数", "hours in which the old medium is honoured once it is rebound"),
     "businessDayCut": ("业务日分界时刻", "cut of the business day"),
     "tempCardCrossRegion": ("临时卡可出省使用", "a temporary card is used beyond its province"),
     "tempCardValidityDays": ("临时卡有效天数", "days of a temporary card"),

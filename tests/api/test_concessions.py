@@ -6,6 +6,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
+from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 from chuanyu.exchange.v1 import card_accounts_pb2 as accounts
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 from chuanyu.exchange.v1 import event_pb2, hub_decisions_pb2
@@ -65,6 +66,26 @@ def test_the_issuer_sees_what_was_granted_used_and_left_once_the_look_is_recorde
     assert answer.binding == accounts.CONCESSION_BINDING_SOCIAL_CARD
     assert [(entry.units, entry.HasField("units_left")) for entry in answer.entries] == [(1, True), (2, False)]
     assert looks(shared_hub, CARD)[-1] == (hub_decisions_pb2.SHOWN_RECORD_UNITS, "HOLDER_ASKS")
+
+
+def test_rides_by_a_medium_that_the_concession_had_left_are_shown_after_a_while(chongqing: Province) -> None:
+    moved = about("transit_concession_rebound", AT_S)
+    moved.transit_concession_rebound.from_binding = accounts.CONCESSION_BINDING_SOCIAL_CARD
+    moved.transit_concession_rebound.to_binding = accounts.CONCESSION_BINDING_YUKUAI_CODE
+    rides = []
+    for hours, medium in ((1, acceptance.MEDIUM_CONTACTLESS), (73, acceptance.MEDIUM_CONTACTLESS), (74, acceptance.MEDIUM_YUKUAI_CODE)):
+        ridden = about("transit_journey_completed", AT_S + 3_600 * hours)
+        ridden.medium, ride = medium, ridden.transit_journey_completed
+        ride.tap.mode, ride.tap.purse_counter = transit.TRANSIT_MODE_METRO, hours
+        ride.concession_type, ride.concession_units = transit.CONCESSION_TYPE_ELDER, 1
+        rides.append(ridden)
+    request = asked(at_s=AT_S + 3_600 * 75)
+    for one in (request, moved, *rides):
+        name_card(one.card, "E00000007", "50")
+    chongqing.tell("cq.card-center", registered("E00000007"), moved)
+    request.min_position = chongqing.tell("cq.usage", *rides)
+    answer = chongqing.cards.GetConcessionBalance(request, timeout=DEADLINE_S)
+    assert [(entry.units, entry.other_medium) for entry in answer.entries] == [(1, False), (1, True), (1, False)]
 
 
 def test_at_another_instant_it_is_what_it_was(chongqing: Province, seen: int) -> None:

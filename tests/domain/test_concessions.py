@@ -1,11 +1,14 @@
 """Units of concessions: periods, grants, what sources say is left, and the bytes by which rides with units are found."""
 
 import pytest
+from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 from chuanyu.exchange.v1 import event_pb2
 from chuanyu.exchange.v1 import usage_transit_pb2 as transit
 
 from hub.domain import reference
-from hub.domain.concessions import Entry, balance, city_of, scheme_at, year_began
+from hub.domain.card_facts import Fact
+from hub.domain.concessions import Entry, balance, city_of, is_elsewhere, scheme_at, year_began
+from hub.domain.instants import HOUR_US
 from hub.journal.reader import Recorded
 from hub.projections.views.concessions import CONCESSIONS, MARKS
 from hub.scenarios.filling import local_instant
@@ -68,6 +71,26 @@ def test_more_used_than_granted_is_overdrawn() -> None:
     scheme = scheme_at(reference.load(), CHONGQING, at_us)
     assert scheme is not None
     assert balance([entry("2026-03-01 09:00", 1201)], scheme, CHONGQING, at_us).is_overdrawn
+
+
+@pytest.mark.parametrize(
+    ("medium", "hours", "is_found"),
+    [
+        ("CONTACTLESS", -1, False),
+        ("CONTACTLESS", 72, False),
+        ("CONTACTLESS", 73, True),
+        ("YUKUAI_CODE", 73, False),
+        ("UNSPECIFIED", 73, False),
+    ],
+)
+def test_the_old_medium_is_honoured_as_long_as_gates_may_not_know_and_then_found(medium: str, hours: int, is_found: bool) -> None:
+    moved_us, number = local_instant("2025-09-10 09:00"), acceptance.Medium.Value(f"MEDIUM_{medium}")
+    facts = [
+        Fact(moved_us - 9 * HOUR_US, 1, "transit_concession_bound", {"binding": "SOCIAL_CARD", "at": CHONGQING, "by": "50"}),
+        Fact(moved_us, 2, "transit_concession_rebound", {"binding": "YUKUAI_CODE", "at": CHONGQING, "by": "50"}),
+    ]
+    assert is_elsewhere(facts, reference.load(), CHONGQING, moved_us + hours * HOUR_US, number) is is_found
+    assert not is_elsewhere(facts, reference.load(), CHENGDU, moved_us + hours * HOUR_US, number), "another city"
 
 
 # The view

@@ -14,6 +14,9 @@ from hub.domain.reference import load
 READERS = {
     "businessDayCut": "domain/usage.py",
     "elderTransitAgeYears": "domain/rules/transit.py",
+    "elderTransitQuotaPeriod": "domain/concessions.py",
+    "elderTransitQuotaUnits": "domain/concessions.py",
+    "elderTransitRebindGraceHours": "domain/concessions.py",
     "leapDayBirthday": "domain/rule_input.py",
     "medicalPinFromFen": "domain/rules/medical.py",
     "metroMaxDwellMinutes": "domain/rules/transit.py",
@@ -24,9 +27,7 @@ READERS = {
 }
 # What no code reads yet, and why the row stays.
 WAITING = {
-    "elderTransitQuotaUnits": "units left are the caller's to claim until answers rest on the hub's own record of them",
-    "elderTransitQuotaPeriod": "as elderTransitQuotaUnits",
-    "elderTransitTopUpUnits": "as elderTransitQuotaUnits",
+    "elderTransitTopUpUnits": "a city reports what it tops up; the row is what it publishes",
 }
 
 

@@ -42,6 +42,7 @@ def units(page: Page) -> Shown:
         "shown_as": subject.shown_as,
         "looked_at": looked_at,
         "answer": answer,
+        "other_medium": sum(one.other_medium for one in answer.entries),
         "city": region,
         "city_name": page.region(answer.city),
         "cities": cities,
@@ -68,5 +69,6 @@ def _entries(page: Page, answer: protos.GetConcessionBalanceResponse) -> Table:
     for one in answer.entries:
         left = f"{one.units_left:,}" if one.HasField("units_left") else "—"
         at = page.at(one.occurred_at.ToMicroseconds())
-        rows.append((one.business_day, at, one.units, left, Cell(f"{one.position:,}", f"/journal/{one.position}")))
+        units = Cell(f"{one.units:,}", mark="attention" if one.other_medium else "")
+        rows.append((one.business_day, at, units, left, Cell(f"{one.position:,}", f"/journal/{one.position}")))
     return table("units", columns, rows)

@@ -2,7 +2,7 @@
 
 from chuanyu.exchange.v1 import acceptance_pb2 as acceptance
 
-from hub.domain.concessions import balance, binding_of, scheme_at
+from hub.domain.concessions import CARRIES, balance, binding_of, scheme_at
 from hub.domain.instants import MINUTE_US, SECOND_US
 from hub.domain.netting_taps import CLOCK_TOLERANCE_US
 from hub.domain.records.weighing import UNKNOWN, OnRecord, Reasons, Weighed, weigh
@@ -92,21 +92,13 @@ def _units(asked: RuleInput) -> OnRecord:
     return records.says(register, question.at_us, known.position, holds=known.left > 0)
 
 
-# Which binding each medium carries; an elder's own card is none of them.
-_BINDINGS: dict[int, str] = {
-    acceptance.MEDIUM_CONTACT: "SOCIAL_CARD",
-    acceptance.MEDIUM_CONTACTLESS: "SOCIAL_CARD",
-    acceptance.MEDIUM_YUKUAI_CODE: "YUKUAI_CODE",
-}
-
-
 def _binding(asked: RuleInput) -> OnRecord:
     """Whether the concession of the serving city is bound to the medium that is shown, by what was reported of it last."""
     question = asked.question
     bound = binding_of(asked.records.facts, question.service_region, question.at_us)
     if bound is None or bound.detail["binding"] == "NONE":
         return UNKNOWN
-    holds = bound.detail["binding"] == _BINDINGS.get(question.medium)
+    holds = bound.detail["binding"] == CARRIES.get(question.medium)
     return asked.records.says(("CONCESSIONS", question.service_region[:2]), question.at_us, bound.position, holds=holds)
 
 
