@@ -14,15 +14,11 @@ from hub.commands.wording import folded, local, screen, table, whole
 from hub.domain.instants import epoch_day_of, microseconds, midnight_us
 from hub.words.kinds import KINDS
 from hub.words.services import ACTORS as CASE_ACTORS
-from hub.words.services import CASE_STATES
+from hub.words.services import CASE_FINDINGS, CASE_STATES
 
 STATES = {**{state: zh for state, (zh, _) in CASE_STATES.items()}, "UNSPECIFIED": "无有效上报 no report in force"}
 ACTORS = {actor: f"{zh} {en}" for actor, (zh, en) in CASE_ACTORS.items()}
-FINDINGS = {
-    "CASE_ORDER": "上报次序不合：后一条计入 reports out of order; the later one counts",
-    "CASE_UNKNOWN_ITEM": "事项目录中没有该编码 the catalogue has no such item",
-    "CASE_SIDE_MISMATCH": "各方或事项与提交时不符 other sides or another item than submitted",
-}
+FINDINGS = {code: f"{zh} {en}" for code, (zh, en) in CASE_FINDINGS.items()}
 # Columns of a side in the picture; Sichuan is on the left.
 _WIDTH, _MARGIN = 40, 19
 _LEFT = "51"

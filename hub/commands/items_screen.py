@@ -7,28 +7,13 @@ from chuanyu.exchange.v1 import service_items_pb2 as items
 from chuanyu.exchange.v1 import usage_government_pb2 as government
 
 from hub.commands.wording import folded, screen, table, whole
-from hub.words.services import ITEM_STATES
-from hub.words.services import MODES as WORDS
+from hub.words import services
 
-STATES = {state: zh for state, (zh, _) in ITEM_STATES.items()}
+STATES = {state: zh for state, (zh, _) in services.ITEM_STATES.items()}
 # In a line that has no English beside it.
-MODES = {mode: f"{zh} {en}" if mode in ("UNSPECIFIED", "MIXED") else zh for mode, (zh, en) in WORDS.items()}
-BASES = {
-    "PUBLISHED": "公开文字 a public text",
-    "NATIONAL_LIST": "国家跨省通办清单 the national lists",
-    "ASSUMED": "推定 assumed",
-    "APPROVED": "本方复核 approved by the side",
-    "ARITHMETIC": "由公布数推算 arithmetic",
-}
-MEASURES = {
-    "ITEMS": "事项 items",
-    "LIVE": "在办 live",
-    "FULL_ONLINE": "全程网办 full online",
-    "COLLECT_FORWARD": "代收代办 collect and forward",
-    "JOINT": "多地联办 joint",
-    "PACKAGES": "一件事 packages",
-    "EVIDENCE_WAIVED": "免证办 evidence waived",
-}
+MODES = {mode: f"{zh} {en}" if mode in ("UNSPECIFIED", "MIXED") else zh for mode, (zh, en) in services.MODES.items()}
+BASES = {basis: f"{zh} {en}" for basis, (zh, en) in services.BASES.items() if basis != "UNSPECIFIED"}
+MEASURES = {measure: f"{zh} {en}" for measure, (zh, en) in services.MEASURES.items()}
 SIDES = {"50": "渝 Chongqing", "51": "川 Sichuan"}
 UNKNOWN = "不详 not known"
 

@@ -17,6 +17,46 @@ MODES = {
     "MIXED": ("双方不同", "mixed"),
 }
 
+# Where it comes from that a side offers an item, or handles it so.
+BASES = {
+    "UNSPECIFIED": ("不详", "not known"),
+    "PUBLISHED": ("公开文字", "a public text"),
+    "NATIONAL_LIST": ("国家跨省通办清单", "the national lists"),
+    "ASSUMED": ("推定", "assumed"),
+    "APPROVED": ("本方复核", "approved by the side"),
+    "ARITHMETIC": ("由公布数推算", "arithmetic"),
+}
+
+# What published figures count.
+MEASURES = {
+    "ITEMS": ("事项", "items"),
+    "LIVE": ("在办", "live"),
+    "FULL_ONLINE": ("全程网办", "full online"),
+    "COLLECT_FORWARD": ("代收代办", "collect and forward"),
+    "JOINT": ("多地联办", "joint"),
+    "PACKAGES": ("一件事", "packages"),
+    "EVIDENCE_WAIVED": ("免证办", "evidence waived"),
+}
+
+CHANNELS = {
+    "ONLINE": ("网上", "online"),
+    "MOBILE": ("移动端", "mobile"),
+    "SELF_SERVICE": ("自助机", "self-service machine"),
+    "WINDOW": ("窗口", "window"),
+}
+
+WAIVERS = {
+    "SHARED_DATA": ("共享数据", "shared data"),
+    "E_LICENCE": ("电子证照", "electronic licence"),
+    "COMMITMENT": ("告知承诺", "a declaration"),
+}
+
+CASE_FINDINGS = {
+    "CASE_ORDER": ("上报次序不合：后一条计入", "reports out of order; the later one counts"),
+    "CASE_UNKNOWN_ITEM": ("事项目录中没有该编码", "the catalogue has no such item"),
+    "CASE_SIDE_MISMATCH": ("各方或事项与提交时不符", "other sides or another item than submitted"),
+}
+
 CASE_STATES = {
     "UNSPECIFIED": ("无有效上报", "no report in force"),
     "SUBMITTED": ("已提交", "submitted"),

@@ -44,7 +44,7 @@ WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 DIFFERENT = (
     "/", "/known?known={refused}", "/feeds/cq.card-center", "/quarantine", "/quarantine/{quarantined}", "/find", "/decisions/{refused}",
     "{card}", "{holder}/medical", "{holder}/culture", "{holder}/documents", "/medical?number=CONSOLE-S1", "{statement}", "{broken}",
-    "/journal/{quarantined}", "/terms", "/terms/ORD-TRANSIT/1", "/flows", "/items?q=社保卡", "/me", "/no/such/page",
+    "/journal/{quarantined}", "/terms", "/terms/ORD-TRANSIT/1", "/flows", "/items?q=社保卡", "/items/TB031", "/me", "/no/such/page",
     "/audit/requests", "/audit/requests/ask?kind=rules", "{audit}", "{audit}/outcome", "/funds/50/CONSOLE-F1",
 )  # fmt: skip
 ALIKE = (

@@ -29,6 +29,7 @@ from hub.domain.looks import Shown as ShownRecord
 from hub.journal.sessions import CONNECT_WITHIN_S, session
 from tests.clients import recorded_at
 from tests.console.conftest import (
+    FILED,
     FUND_EVENTS,
     HOLDERS_CARD,
     IN_CHENGDU,
@@ -89,6 +90,7 @@ GET /rules ORP
 GET /reference ORP
 GET /reference/{table} ORP
 GET /items ORP
+GET /items/{item} ORP
 GET /cases ORS
 GET /cases/{side}/{case_no} ORS
 GET /statements ORPS
@@ -425,6 +427,27 @@ def test_what_a_person_was_treated_for_borrowed_and_visited_are_looks_of_their_o
     assert shown == ["FILINGS", "MEDICAL_USES", "LOANS", "VISITS", "DOCUMENTS"]
 
 
+def test_a_case_says_all_that_is_known_of_it_and_the_list_is_found_by_state_and_turn(auditor: Visitor) -> None:
+    page = auditor.get(f"/cases/51/{FILED}")
+    assert all(said in page for said in (FILED, "Sichuan", "submitted", "Filed in", "511100")), page
+    assert f"/cases/51/{FILED}" in auditor.get("/cases?state=SUBMITTED")
+    assert f"/cases/51/{FILED}" not in auditor.get("/cases?state=DECIDED")
+    assert f"/cases/51/{FILED}" not in auditor.get("/cases?next=APPLICANT")
+    assert [auditor.client.get(f"/cases?{wrong}").status_code for wrong in ("state=NONE", "next=NOBODY")] == [400, 400]
+
+
+def test_an_item_is_shown_as_both_sides_handle_it_and_published_figures_stand_apart(auditor: Visitor) -> None:
+    listed = auditor.get("/items?q=社保卡")
+    assert 'href="/items/TB031"' in listed and "355" in listed and "never added to them" in listed
+    item = auditor.get("/items/TB031?on=2026-11-01")
+    assert all(said in item for said in ("TB031", "How both sides handle it", "Promised working days", "History", "2026-11-01")), item
+    assert [auditor.client.get(f"/items/{wrong}").status_code for wrong in ("XX999", "TB031?on=1950-01-01", "TB031?on=1.3.")] == [
+        404,
+        400,
+        400,
+    ]
+
+
 def test_of_a_card_that_nobody_reported_the_looks_say_that_nothing_was_shown(scene: Scene, auditor: Visitor) -> None:
     address = auditor.post("/find", q=UNKNOWN_CARD, issuer="50", purpose="COMPLAINT").headers["location"]
     before = len(looked(scene))
@@ -729,7 +752,7 @@ def test_a_refresh_is_small_and_a_whole_page_has_its_frame(auditor: Visitor) -> 
 def test_headings_menus_and_forms_are_english_in_english(scene: Scene, auditor: Visitor) -> None:
     auditor.post("/purpose", handle=f"decision-{scene.refused}", purpose="AUDIT", back="/decisions")
     places = {"position": scene.refused, "feed": "cq.usage", "name": "cq.card-center", "code": "ORD-TRANSIT/1", "table": "media"}
-    places["region"], places["audit"] = "510100", "AU-1"
+    places |= {"region": "510100", "audit": "AU-1", "item": "TB031"}
     places |= {"statement": "ST-QR-1", "row": 1, "broken": "BR-51-20250901-1"}
     shown = [
         entry.path.replace(":path", "").format(**places, handle="none", side="51", case_no="X", batch_no="X", sequence=1, trace="x")

@@ -1,25 +1,19 @@
-"""川渝通办: the catalogue of service items on a day, and cases of both sides with whose turn it is."""
+"""川渝通办: the catalogue of service items on a day, and one item as both sides handle it, with what was in force when."""
 
-from chuanyu.exchange.v1 import case_service_pb2 as cases_pb2
+from chuanyu.exchange.v1 import acceptance_pb2
 from chuanyu.exchange.v1 import service_item_service_pb2 as protos
 from chuanyu.exchange.v1 import service_items_pb2 as items_pb2
 from chuanyu.exchange.v1.usage_government_pb2 import CaseMode
 
-from hub.admin.cases import get_case, get_timeline, list_cases
-from hub.admin.snapshots import Asked
-from hub.console.page import InputUnfit, Page, Shown
+from hub.console.page import Page, Shown
 from hub.console.pages.feeds import SWATCHES
 from hub.console.tables import Cell, Column, Table, table
-from hub.domain.errors import RequestInvalid
-from hub.domain.instants import microseconds
-from hub.domain.joint_services.answers import list_items
-from hub.domain.joint_services.catalogue import Catalogue
-from hub.intake.request_rules import refuse_invalid
+from hub.domain.joint_services.answers import get_item, list_items
 from hub.journal.reader import head_position
-from hub.words.kinds import KINDS
-from hub.words.services import ACTORS, CASE_STATES, DEPARTMENTS, ITEM_STATES, MODES
+from hub.words.seen import VALUES
+from hub.words.services import BASES, CHANNELS, DEPARTMENTS, ITEM_STATES, MEASURES, MODES, WAIVERS
 
-ITEMS_A_PAGE, CASES_A_PAGE = 200, 100
+ITEMS_A_PAGE = 200
 
 
 def items(page: Page) -> Shown:
@@ -39,121 +33,143 @@ def items(page: Page) -> Shown:
     )
     rows = []
     for item in answer.items:
-        states = [items_pb2.ServiceItemState.Name(side.state).removeprefix("SERVICE_ITEM_STATE_") for side in item.sides]
         mode = next((side.version.mode for side in item.sides if side.HasField("version")), 0)
-        words = [Cell(page.words.of(ITEM_STATES, state), code=state) for state in states]
-        name = page.t(item.definition.name_zh, item.definition.name_en or item.definition.name_zh)
-        mode_word = page.words.of(MODES, CaseMode.Name(mode).removeprefix("CASE_MODE_"))  # type: ignore[arg-type]
+        name = Cell(_name(page, item), page.link(f"/items/{item.item_id}", on=page.query.get("on", "")), code=item.item_id)
+        states = [_state(page, side.state) for side in item.sides]
+        department = _department(page, item.definition.department)
+        rows.append((name, department, *states, _mode(page, mode), "✓" if item.shared else "—"))
+    named = answer.figures.named, answer.figures.named_shared
+    values = {"on": on.isoformat(), "text": text, "total": answer.total, "named": named}
+    tables = (table("items", columns, rows), _published(page, answer.figures))
+    return Shown("items", page.t("事项", "Service items"), values, tables, head)
+
+
+def one_item(page: Page) -> Shown:
+    """Shows one item on a day; raises UnknownItem."""
+    on = page.day("on")
+    request = protos.GetServiceItemRequest(code=page.parameters["item"][:64], as_of=on.isoformat())
+    with page.reading() as connection:
+        head, catalogue = head_position(connection), page.workings.catalogue.read(connection)
+    answer = get_item(catalogue, request, page.today)
+    item, defined = answer.item, answer.item.definition
+    unknown, between = page.t("不详", "not known"), page.t("、", ", ")
+    values = {
+        "on": on.isoformat(),
+        "item_id": item.item_id,
+        "item": _name(page, item),
+        "is_shared": item.shared,
+        "facts_list": [
+            (page.t("部门", "Department"), _department(page, defined.department)),
+            (page.t("基本编码", "Base code"), defined.base_code or unknown),
+            (page.t("生命事件", "Life events"), between.join(defined.life_events) or unknown),
+            (page.t("一件事", "Packages"), between.join(item.packages) or unknown),
+        ],
+        "successors": [(one.item_id, _name(page, one)) for one in answer.successors],
+    }
+    return Shown("item", _name(page, item), values, (_sides(page, item), _periods(page, answer)), head)
+
+
+def _sides(page: Page, item: protos.ServiceItem) -> Table:
+    """Puts how both sides handle an item beside each other."""
+    columns = (Column("what", "内容", "What"), Column("cq", "重庆", "Chongqing"), Column("sc", "四川", "Sichuan"))
+    said = [dict(_said(page, side)) for side in item.sides]
+    labels = list(dict.fromkeys(label for side in said for label in side))
+    return table("sides", columns, [(label, *(side.get(label, "—") for side in said)) for label in labels])
+
+
+def _said(page: Page, side: protos.ServiceItemSide) -> list[tuple[str, Cell | str]]:
+    """Says how a side handles an item; what no source tells is not known."""
+    found: list[tuple[str, Cell | str]] = [(page.t("状态", "State"), _state(page, side.state))]
+    if not side.HasField("version"):
+        return found
+    one, unknown, between = side.version, page.t("不详", "not known"), page.t("、", ", ")
+
+    def days(name: str) -> str:
+        return f"{getattr(one, name):,}" if one.HasField(name) else unknown  # type: ignore[arg-type]
+
+    channels = [items_pb2.ServiceItemChannel.Name(channel).removeprefix("SERVICE_ITEM_CHANNEL_") for channel in one.channels]
+    level = page.words.of(VALUES, acceptance_pb2.AuthLevel.Name(one.auth_level)) if one.auth_level else unknown
+    ages = (
+        f"{days('min_age_years')} – {days('max_age_years')}" if one.HasField("min_age_years") or one.HasField("max_age_years") else unknown
+    )
+    return [
+        *found,
+        (page.t("实施编码", "Implementing code"), one.implementing_code or unknown),
+        (page.t("模式", "Mode"), f"{_mode(page, one.mode)} · {_basis(page, one.mode_basis)}"),
+        (page.t("渠道", "Channels"), between.join(page.words.of(CHANNELS, channel) for channel in channels) or unknown),
+        (page.t("认证等级", "Authentication"), level),
+        (page.t("承诺工作日", "Promised working days"), days("promised_working_days")),
+        (page.t("法定工作日", "Legal working days"), days("legal_working_days")),
+        (page.t("年龄", "Age"), ages),
+        (page.t("材料", "Materials"), _materials(page, one)),
+        (page.t("依据", "Basis"), f"{_basis(page, one.basis)} · {one.source}".rstrip(" ·")),
+    ]
+
+
+def _materials(page: Page, one: items_pb2.ServiceItemVersion) -> str:
+    if not one.materials_known:
+        return page.t("不详", "not known")
+    said = []
+    for material in one.materials:
+        waiver = items_pb2.MaterialWaiver.Name(material.waived_by).removeprefix("MATERIAL_WAIVER_")
+        free = page.t("（免：", " (waived: ") + page.words.of(WAIVERS, waiver) + page.t("）", ")") if material.waived_by else ""
+        said.append(page.t(material.name_zh, material.name_en or material.name_zh) + free)
+    return page.t("、", ", ").join(said) or page.t("无", "none")
+
+
+def _periods(page: Page, answer: protos.GetServiceItemResponse) -> Table:
+    columns = (
+        Column("side", "一方", "Side"),
+        Column("from", "起", "From", "time"),
+        Column("to", "止（不含）", "Until", "time"),
+        Column("state", "状态", "State"),
+        Column("mode", "模式", "Mode"),
+        Column("source", "来源", "Source"),
+    )
+    rows = []
+    for one in answer.periods:
+        side = Cell(page.of_province(one.province), swatch=SWATCHES.get(one.province, "hub"))
+        begins = page.t(f"至迟 {one.from_on}", f"by {one.from_on}") if one.version.known_by_only else one.from_on
         rows.append(
-            (Cell(name, code=item.item_id), _department(page, item.definition.department), *words, mode_word, "✓" if item.shared else "—")
+            (side, begins, one.to_on or "—", _state(page, one.version.state), _mode(page, one.version.mode), one.version.source or "—")
         )
-    values = {"on": on.isoformat(), "text": text, "total": answer.total, "figures": answer.figures}
-    return Shown("items", page.t("事项", "Service items"), values, (table("items", columns, rows),), head)
+    return table("periods", columns, rows)
+
+
+def _published(page: Page, figures: protos.CatalogueFigures) -> Table:
+    """Lists what was published by the day: the named items are never added to it."""
+    columns = (
+        Column("measure", "公布的数", "Published figure"),
+        Column("batch", "批次", "Batch", "number"),
+        Column("value", "数", "Figure", "number"),
+        Column("on", "公布日", "Published", "time"),
+        Column("basis", "依据", "Basis"),
+        Column("source", "来源", "Source"),
+    )
+    rows = []
+    for one in figures.published:
+        batch = one.batch or page.t("全部", "all")
+        measure = Cell(page.words.of(MEASURES, one.measure), code=one.measure)
+        rows.append((measure, batch, one.value, one.published_on, _basis(page, one.basis), one.source))
+    return table("published", columns, rows)
+
+
+def _name(page: Page, item: protos.ServiceItem) -> str:
+    return page.t(item.definition.name_zh, item.definition.name_en or item.definition.name_zh)
+
+
+def _state(page: Page, number: int) -> Cell:
+    state = items_pb2.ServiceItemState.Name(number).removeprefix("SERVICE_ITEM_STATE_")  # type: ignore[arg-type]
+    return Cell(page.words.of(ITEM_STATES, state), code=state)
+
+
+def _mode(page: Page, number: int) -> str:
+    return page.words.of(MODES, CaseMode.Name(number).removeprefix("CASE_MODE_"))  # type: ignore[arg-type]
+
+
+def _basis(page: Page, number: int) -> str:
+    return page.words.of(BASES, items_pb2.ServiceItemBasis.Name(number).removeprefix("SERVICE_ITEM_BASIS_"))  # type: ignore[arg-type]
 
 
 def _department(page: Page, department: str) -> str:
     return page.t(department, DEPARTMENTS.get(department, department))
-
-
-def _item_name(page: Page, catalogue: Catalogue, one: cases_pb2.CaseRecord) -> str:
-    """Returns the item of a case; in English as the catalogue has it today, where it has."""
-    known = catalogue.on(page.today).entries.get(one.item_id)
-    return page.t("", known.definition.name_en if known is not None else "") or one.item_name_zh or one.item_code
-
-
-def cases(page: Page) -> Shown:
-    """Shows cases, those that changed last first."""
-    wanted = cases_pb2.CaseFilter(province=page.province, overdue=page.query.get("overdue") == "1")
-    request = cases_pb2.ListCasesRequest(filter=wanted, page_size=CASES_A_PAGE, page_token=page.query.get("page", "")[:200])
-    with page.reading() as connection:
-        catalogue = page.workings.catalogue.read(connection)
-        answer = list_cases(connection, catalogue, request, Asked(page.province, page.today))
-    columns = (
-        Column("case", "办件", "Case"),
-        Column("item", "事项", "Item"),
-        Column("deciding", "决定方", "Decides"),
-        Column("state", "状态", "State"),
-        Column("next", "下一步由", "Next"),
-        Column("due", "到期", "Due", "time"),
-    )
-    rows = []
-    for one in answer.records:
-        address = f"/cases/{one.key.handling_province}/{one.key.case_no}"
-        rows.append(
-            (
-                Cell(one.key.case_no, address, swatch=SWATCHES.get(one.key.handling_province, "hub")),
-                Cell(_item_name(page, catalogue, one), code=one.item_id or one.item_code),
-                page.of_province(one.deciding_province),
-                _state(page, one),
-                _next(page, one),
-                Cell(one.clock.due_on or "—", mark="attention" if one.clock.is_overdue else ""),
-            )
-        )
-    values = {"overdue": wanted.overdue, "more": page.link("/cases", page=answer.next_page_token, overdue="1" if wanted.overdue else "")}
-    if not answer.next_page_token:
-        values["more"] = ""
-    return Shown("cases", page.t("办件", "Cases"), values, (table("cases", columns, rows),), answer.as_of_position)
-
-
-def one_case(page: Page) -> Shown:
-    """Shows one case with all that was reported of it."""
-    key = cases_pb2.CaseKey(handling_province=page.parameters["side"], case_no=page.parameters["case_no"])
-    request, timeline = cases_pb2.GetCaseRequest(key=key), cases_pb2.GetCaseTimelineRequest(key=key)
-    try:
-        refuse_invalid(request)
-    except RequestInvalid:
-        raise InputUnfit from None
-    asked = Asked(page.province, page.today)
-    with page.reading() as connection:
-        catalogue = page.workings.catalogue.read(connection)
-        answer, told = get_case(connection, catalogue, request, asked), get_timeline(connection, timeline, asked)
-    one = answer.record
-    values = {
-        "one": one,
-        "item": _item_name(page, catalogue, one),
-        "state": _state(page, one),
-        "next": _next(page, one),
-        "mode": page.words.of(MODES, CaseMode.Name(one.mode).removeprefix("CASE_MODE_")),
-        "handling": page.of_province(one.key.handling_province),
-        "deciding": page.of_province(one.deciding_province),
-        "findings": [(finding.code, finding.position) for finding in one.findings],
-    }
-    return Shown("case", one.key.case_no, values, (_timeline(page, told),), answer.as_of_position)
-
-
-def _timeline(page: Page, told: cases_pb2.GetCaseTimelineResponse) -> Table:
-    columns = (
-        Column("occurred", "发生", "Occurred", "time"),
-        Column("province", "谁报", "Reported by"),
-        Column("report", "上报", "Report"),
-        Column("says", "内容", "Says"),
-        Column("position", "位置", "Position", "number"),
-    )
-    rows = []
-    for entry in told.entries:
-        days = page.t(f"{entry.promised_working_days} 工作日", f"{entry.promised_working_days} working days")
-        says = [
-            entry.reason_code,
-            days if entry.HasField("promised_working_days") else "",
-            " ".join(filter(None, [entry.to_province, entry.to_region, entry.to_agency])),
-            page.t("、", ", ").join(entry.materials),
-            (page.t("准予", "granted") if entry.granted else page.t("不予", "refused")) if entry.HasField("granted") else "",
-            "★" * entry.stars,
-            page.t(f"更正于 {entry.until_position:,}", f"corrected at {entry.until_position:,}") if entry.until_position else "",
-        ]
-        who = Cell(page.of_province(entry.province), swatch=SWATCHES.get(entry.province, "hub"))
-        report = Cell(page.words.of(KINDS, entry.kind), code=entry.kind)
-        position = Cell(f"{entry.position:,}", f"/journal/{entry.position}")
-        rows.append((page.at(microseconds(entry.occurred_at)), who, report, " · ".join(filter(None, says)) or "—", position))
-    return table("timeline", columns, rows)
-
-
-def _state(page: Page, one: cases_pb2.CaseRecord) -> Cell:
-    name = cases_pb2.CaseState.Name(one.state).removeprefix("CASE_STATE_")
-    return Cell(page.words.of(CASE_STATES, name), code=name)
-
-
-def _next(page: Page, one: cases_pb2.CaseRecord) -> str:
-    actors = [page.words.of(ACTORS, cases_pb2.CaseActor.Name(actor).removeprefix("CASE_ACTOR_")) for actor in one.next_actors]
-    provinces = " ".join(map(page.of_province, one.next_provinces))
-    return f"{page.t('、', ', ').join(actors)} {provinces}".strip() or "—"
