@@ -287,6 +287,7 @@ def test_a_role_sees_its_pages_and_no_others(scene: Scene, by_role: dict[str, Vi
         "table": "regions",
         "side": "51",
         "case_no": "N1",
+        "item": "TB031",
         "batch_no": "X",
         "trace": "0" * 32,
         "region": "510100",
