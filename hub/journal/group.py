@@ -19,7 +19,7 @@ from hub.domain.errors import ClockDrift, FeedUnknown, NotFeedOwner, SequenceCon
 from hub.domain.quarantine import QuarantineHandled
 from hub.journal.batch import COLUMNS, PG_EPOCH_US, PREFIX, Appended, Batch, Deferred, Outcome
 from hub.journal.envelope import leaf_head
-from hub.journal.joins import EVENTS_OF_BATCH
+from hub.journal.joins import named_sql
 from hub.journal.literals import byteas, ints, texts
 from hub.journal.statements import ANSWER_WITHIN_S, Answers, ConnectionLost, GroupFailed, check, run
 
@@ -150,21 +150,9 @@ def _add(group: _Group, batch: Batch, first: int, known: int) -> None:
 
 def _recorded(connection: pq.abc.PGconn, stream_id: int, first: int, last: int) -> list[tuple[int, bytes]]:
     """Returns (position, digest) of the stream's events first … last, in order."""
-    result = run(connection, _recorded_sql(stream_id, first, last).encode())
+    result = run(connection, named_sql(stream_id, first, last).encode())
     values = [(result.get_value(n, 0), result.get_value(n, 1)) for n in range(result.ntuples)]
     return [(int(position or 0), bytes.fromhex((digest or b"\\x")[2:].decode())) for position, digest in values]
-
-
-def _recorded_sql(stream_id: int, first: int, last: int) -> str:
-    """Returns the statement that reads them."""
-    return f"""
-        SELECT e.position, e.digest FROM journal.batch b
-        {EVENTS_OF_BATCH}
-        WHERE b.stream_id = {stream_id:d} AND b.last_sequence >= {first:d} AND b.first_sequence <= {last:d}
-          AND b.first_sequence >= COALESCE((SELECT max(p.first_sequence) FROM journal.batch p
-                                            WHERE p.stream_id = {stream_id:d} AND p.first_sequence <= {first:d}), 0)
-          AND e.sequence BETWEEN {first:d} AND {last:d}
-        ORDER BY e.sequence"""  # noqa: S608 (integers only)
 
 
 def _write(connection: pq.abc.PGconn, group: _Group) -> None:

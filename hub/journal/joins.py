@@ -24,3 +24,14 @@ EVENTS_OF_BATCH = """CROSS JOIN LATERAL (
         SELECT * FROM journal.event e
         WHERE e.position BETWEEN b.first_position AND b.first_position + b.last_sequence - b.first_sequence OFFSET 0) e"""
 EVENTS_OF = f"CROSS JOIN LATERAL (SELECT * FROM journal.batch b WHERE b.stream_id = s.stream_id OFFSET 0) b {EVENTS_OF_BATCH}"  # noqa: S608
+
+
+def named_sql(stream_id: int, first: int, last: int) -> str:
+    """Returns the statement that reads (position, digest) of the events of a stream from one number to another, in order."""
+    return f"""
+        SELECT e.position, e.digest FROM journal.batch b {EVENTS_OF_BATCH}
+        WHERE b.stream_id = {stream_id:d} AND b.last_sequence >= {first:d} AND b.first_sequence <= {last:d}
+          AND b.first_sequence >= COALESCE((SELECT max(p.first_sequence) FROM journal.batch p
+                                            WHERE p.stream_id = {stream_id:d} AND p.first_sequence <= {first:d}), 0)
+          AND e.sequence BETWEEN {first:d} AND {last:d}
+        ORDER BY e.sequence"""  # noqa: S608 (integers only)

@@ -10,7 +10,7 @@ import pytest
 from hub.admin.agreement_names import _EVENTS_UP_TO
 from hub.audit import as_of, bundle_question, bundle_receipts
 from hub.journal import numbered, receipts, recorder, tombstones
-from hub.journal.group import _recorded_sql
+from hub.journal.joins import named_sql
 from hub.projections import snapshots
 from hub.tlog import key_book
 from tests.databases import fresh_database
@@ -32,7 +32,7 @@ STATEMENTS: dict[str, tuple[str, Any]] = {
     "keys of a bundle": (bundle_receipts._KEYS, {"streams": [BOOK], "kinds": ["agreement_drafted"], "size": 2**62}),
     "rules of a bundle": (bundle_question._RULES, {"name": BOOK, "before": 2**62}),
     "a stream of a bundle": (bundle_question._OF_STREAM, {"name": BOOK}),
-    "what a batch that comes again holds": (_recorded_sql(1, 301, 400), None),
+    "what a batch that comes again holds": (named_sql(1, 301, 400), None),
 }
 
 

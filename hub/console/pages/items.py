@@ -78,7 +78,7 @@ def _sides(page: Page, item: protos.ServiceItem) -> Table:
 
 
 def _said(page: Page, side: protos.ServiceItemSide) -> list[tuple[str, Cell | str]]:
-    """Says how a side handles an item; what no source tells is not known."""
+    """Says how a side handles an item; what no source says is not known."""
     found: list[tuple[str, Cell | str]] = [(page.t("状态", "State"), _state(page, side.state))]
     if not side.HasField("version"):
         return found
