@@ -20,6 +20,7 @@ from hub.api.cards.card_reader import CardReader
 from hub.api.cards.checks import Checks
 from hub.api.cards.looks import Looks
 from hub.api.cards.service import CardService
+from hub.api.consumption.service import ConsumptionService
 from hub.api.culture.service import CultureService
 from hub.api.edge.client_certificate import Peer
 from hub.api.edge.connections import CLOSE_REFUSED_AFTER_S, Connections
@@ -92,6 +93,10 @@ class ServerSettings:
     reads_only: bool = False
     # Where the files of audits are.
     data_dir: Path = Path("data")
+
+
+# Services about what is on record of a person.
+_OF_PERSONS = (MedicalService, CultureService, TransitService, ConsumptionService)
 
 
 def _of_both_sides(dsn: str) -> tuple[SettlementService, ReconciliationService, IndicatorService]:
@@ -167,7 +172,7 @@ class HubServer:
         opened.push_async_callback(cases.stop)
         asked = (
             ServiceItemService(dsn, card_reader, intake.identifiers, tables, looks),
-            *(kind(dsn, intake.identifiers, tables, looks) for kind in (MedicalService, CultureService, TransitService)),
+            *(kind(dsn, intake.identifiers, tables, looks) for kind in _OF_PERSONS),
             *_of_both_sides(dsn),
             FundService(dsn, checks, intake.identifiers, tables),
         )

@@ -66,6 +66,12 @@ SHARED_VIEWS = (
         "列出某人的入园入馆与预约；查看本身入账。List a person's visits and bookings; itself a look.",
     ),
     Entry(
+        "coupons",
+        "hub.commands.coupons:app",
+        POLICY,
+        "消费券与积分：一张券、某人的券与积分、出资方应付。Coupons and points.",
+    ),
+    Entry(
         "settle",
         "hub.commands.settle:app",
         POLICY,

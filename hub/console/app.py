@@ -43,7 +43,7 @@ from hub.domain.errors import (
 )
 from hub.domain.quarantine import EventNotFound
 from hub.domain.reconciliation_errors import BreakUnknown
-from hub.domain.settlement_errors import FundBatchNotFound, StatementUnknown
+from hub.domain.settlement_errors import CouponNotFound, FundBatchNotFound, StatementUnknown
 from hub.journal.session_pool import DatabaseAway, SessionsBusy
 from hub.telemetry.logs import security
 
@@ -61,6 +61,7 @@ STATUSES: dict[type[HubError], int] = {
     SubjectUnknown: 404,
     AuditUnknown: 404,
     StatementUnknown: 404,
+    CouponNotFound: 404,
     FundBatchNotFound: 404,
     BreakUnknown: 404,
     AuditPartMissing: 404,

@@ -81,3 +81,11 @@ class StatementChanged(HubError):
 
 class FundBatchNotFound(HubError):
     """Nothing was reported of such a batch in this province; name it by its number as it was reported."""
+
+
+class CouponNotFound(HubError):
+    """Nothing was reported of such a coupon for cards of that province; name the province that issued the card, and the coupon's id."""
+
+
+class CouponsTooMany(HubError):
+    """The funder granted too many coupons in those days to be counted at once; ask for fewer days and add them up."""

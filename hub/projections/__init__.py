@@ -8,6 +8,7 @@ from hub.projections.views.card_index import CARD_INDEX
 from hub.projections.views.card_standing import CARD_STANDING
 from hub.projections.views.cases import CASES
 from hub.projections.views.concessions import CONCESSIONS
+from hub.projections.views.consumption import COUPONS, POINTS
 from hub.projections.views.contradictions import CLAIM_TALLY, CODES_SHOWN_AGAIN
 from hub.projections.views.culture import LOANS, VISITS
 from hub.projections.views.daily_usage import DAILY_USAGE
@@ -48,6 +49,8 @@ PROJECTIONS: tuple[View, ...] = (
     SETTLEMENTS,
     LOANS,
     VISITS,
+    COUPONS,
+    POINTS,
     REFUSED_TRIPS,
     CARD_INDEX,
     ITEM_CHANGES,

@@ -21,6 +21,7 @@ _CLEAR = frozenset(kind.DESCRIPTOR.full_name for kind in (references.BankAccount
 # Numbers that name one fact wherever it is reported: each run on a hub has its own.
 _NATIVE = frozenset(
     {
+        "account_id",
         "application_no",
         "barcode",
         "batch_no",
@@ -28,6 +29,7 @@ _NATIVE = frozenset(
         "case_no",
         "coupon_id",
         "filing_no",
+        "funder",
         "original_settlement_id",
         "package_no",
         "settlement_id",

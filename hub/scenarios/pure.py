@@ -34,6 +34,7 @@ from hub.projections.views.card_rows import relatives
 from hub.projections.views.card_standing import CARD_STANDING
 from hub.projections.views.cases import CASES
 from hub.projections.views.concessions import CONCESSIONS
+from hub.projections.views.consumption import COUPONS, POINTS
 from hub.projections.views.culture import LOANS, VISITS
 from hub.projections.views.daily_usage import DAILY_USAGE, found_in
 from hub.projections.views.entries import ENTRIES
@@ -73,6 +74,8 @@ _FOLDED = (
     SETTLEMENTS,
     LOANS,
     VISITS,
+    COUPONS,
+    POINTS,
     INSTITUTIONS,
     REFUSED_TRIPS,
     FUND_ROWS,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from hub.scenarios import culture, funds, groups, medical, transit
+from hub.scenarios import consumption, culture, funds, groups, medical, transit
 from hub.scenarios.cases import QUESTION
 from hub.scenarios.ledgers import FURTHER, Ledger
 from hub.scenarios.scenario import LIVES
@@ -14,6 +14,8 @@ LEDGERS: Mapping[str, Ledger] = {
     "reader": culture.Readers(),
     "loans": culture.Loans(),
     "visits": culture.Visits(),
+    "coupons": consumption.Coupons(),
+    "coupon_funding": consumption.Funding(),
     "fund_batch": funds.Batches(),
     "fund_rows": funds.Rows(),
     "group_service": groups.GroupService(),

@@ -31,6 +31,7 @@ class LedgerReader(Checks):
         said["asker"] = self._one_of(where, "asker", content.get("asker", issuer), ("50", "51"))
         own = content.keys() - {"ask", "then", "on", "at", "region", "card", "asker", "known_at"}
         said["says"] = {
-            name: self._day(where, content[name]) if name in ("from", "to") else self._text(where, name, content[name]) for name in own
+            name: self._day(where, content[name]) if name in ("from", "to", "until") else self._text(where, name, content[name])
+            for name in own
         }
         return said

@@ -113,6 +113,36 @@ CULTURE_FINDINGS = {
     "CANCELLATION_WITHOUT_BOOKING": ("取消无预约", "a cancellation of a booking that nobody has reported"),
 }
 
+COUPON_STATES = {
+    "OPEN": ("可用", "may be redeemed"),
+    "REDEEMED": ("已核销", "redeemed"),
+    "EXPIRED": ("已过期", "expired"),
+    "GRANT_UNKNOWN": ("未见发放", "its grant was not reported"),
+}
+
+# By the fields of what a funder's coupons come to.
+FUNDING = {
+    "granted": ("发放", "granted"),
+    "redeemed_in_chongqing": ("在重庆核销", "redeemed in Chongqing"),
+    "redeemed_in_sichuan": ("在四川核销", "redeemed in Sichuan"),
+    "expired": ("过期", "expired"),
+    "open": ("可用", "may be redeemed"),
+}
+
+COUPON_FINDINGS = {
+    "REDEEMED_TWICE": ("重复核销：先一次计入", "redeemed again while it is used up; the first redemption counts"),
+    "REDEEMED_WITHOUT_GRANT": ("核销无发放", "a redemption of a coupon whose grant nobody has reported"),
+    "REDEEMED_BEFORE_GRANT": ("核销早于发放", "redeemed before it was granted"),
+    "REDEEMED_AFTER_EXPIRY": ("过期后核销：计入", "redeemed after it had expired; it counts"),
+    "USED_BEYOND_FACE": ("核销超过面额：出资方只付面额", "more was taken off than its face value, which is what the funder owes"),
+    "EXPIRED_AFTER_REDEMPTION": ("已核销又报过期", "reported as expired after it was redeemed"),
+    "RETURN_WITHOUT_REDEMPTION": ("退回无核销", "given back, and nobody has reported that it was redeemed"),
+    "RETURNED_BEYOND": ("退回超过核销", "more was given back than was taken off"),
+    "GRANT_DIFFERS": ("两次发放不同：先一次计入", "granted twice, differently; the first grant counts"),
+    "SPENT_BEYOND": ("使用超过余额", "more points were spent than there were"),
+    "ADJUSTED_BEYOND": ("调减超过余额", "more points were taken off than there were"),
+}
+
 
 def yuan(fen: int) -> str:
     """Writes an amount in yuan with two decimals."""

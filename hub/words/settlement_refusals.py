@@ -1,6 +1,8 @@
 """What refusals of statements between the provinces mean in Chinese, by the name of the error."""
 
 SETTLEMENT = {
+    "CouponNotFound": "没有这个省的卡的这张券的上报；请按发卡省和券号查询。",
+    "CouponsTooMany": "该出资方在这些天发放的券过多，不能一次计完；请缩短日期分次查询再相加。",
     "SchemeUnknown": "那一天没有这个结算方案；见 `hub settle schemes`。",
     "WindowNotEnded": "这个业务日的账还没有到切账时刻；次日才切，现在切账请用 `--early`。",
     "WindowAlreadyStated": "这个业务日已出账，结算单不再改变；之后到的计入下一张。",

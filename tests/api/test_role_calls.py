@@ -16,6 +16,8 @@ from chuanyu.exchange.v1 import (
     card_service_pb2,
     case_service_pb2,
     case_service_pb2_grpc,
+    consumption_service_pb2,
+    consumption_service_pb2_grpc,
     culture_service_pb2,
     culture_service_pb2_grpc,
     event_pb2,
@@ -103,7 +105,10 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
     uses = medical_service_pb2.ListMedicalUsesRequest(from_on="2026-03-01", to_on="2026-03-31")
     leisure = culture_service_pb2_grpc.CultureServiceStub(one.channel)
     reader, visits = culture_service_pb2.GetReaderRequest(), culture_service_pb2.ListVenueVisitsRequest()
-    for asked in (reader, visits):
+    shopping, coupons = consumption_service_pb2_grpc.ConsumptionServiceStub(one.channel), consumption_service_pb2.ListCouponsRequest()
+    one_coupon = consumption_service_pb2.GetCouponRequest(issuing_province="50", coupon_id="Q9")
+    funding = consumption_service_pb2.GetCouponFundingRequest(issuing_province="50", granted_from="2026-03-01")
+    for asked in (reader, visits, coupons):
         name_card(asked.card, card, "50")
     rides, days = transit_service_pb2_grpc.TransitServiceStub(one.channel), {"from_on": "2026-03-01", "to_on": "2026-03-31"}
     ridden, refused_trips = transit_service_pb2.ListJourneysRequest(**days), transit_service_pb2.ListRejectedTripsRequest(**days)
@@ -199,6 +204,9 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
             )
         ),
         "CultureService/ListVenueVisits": lambda: leisure.ListVenueVisits(visits, timeout=DEADLINE_S),
+        "ConsumptionService/GetCoupon": lambda: shopping.GetCoupon(one_coupon, timeout=DEADLINE_S),
+        "ConsumptionService/ListCoupons": lambda: shopping.ListCoupons(coupons, timeout=DEADLINE_S),
+        "ConsumptionService/GetCouponFunding": lambda: shopping.GetCouponFunding(funding, timeout=DEADLINE_S),
         "ReconciliationService/SubmitControlTotals": lambda: books.SubmitControlTotals(
             totals.SubmitControlTotalsRequest(business_day="2025-09-01", version=1, person="li.lei"), timeout=DEADLINE_S
         ),
@@ -280,7 +288,7 @@ def test_every_call_of_the_services_has_a_row() -> None:
 
 def _services() -> list[Any]:
     questions = (audit_service_pb2, card_service_pb2, case_service_pb2, culture_service_pb2, medical_service_pb2, service_item_service_pb2)
-    money = (statements, totals, fund_service_pb2, indicators)
+    money = (statements, totals, fund_service_pb2, consumption_service_pb2, indicators)
     return [*questions, *money, feed_service_pb2, hotlist_service_pb2, subscription_service_pb2, transit_service_pb2]
 
 

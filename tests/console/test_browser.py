@@ -49,7 +49,8 @@ DIFFERENT = (
 )  # fmt: skip
 ALIKE = (
     "/feeds", "/participants", "/participants/cq.card-center", "/decisions", "/losses", "/hotlist", "/rules", "/reference",
-    "/regions/510100", "{card}/units", "{card}/journeys", "{statement}/1", "/reference/media", "/cases", "/cases/51/CONSOLE-N1",
+    "/regions/510100", "{card}/units", "{card}/journeys", "{card}/coupons",
+    "{statement}/1", "/reference/media", "/cases", "/cases/51/CONSOLE-N1",
     "/views", "/jobs", "/parked", "/traces", "/audit/looks",
     "/audit/health", "/audit/log", "/audit/requests/ask?kind=terms", "/statements", "/breaks", "/funds",
 )  # fmt: skip

@@ -78,6 +78,7 @@ GET /audit/log/verify ORP
 GET /regions/{region} ORP
 GET /cards/{handle}/units RS
 GET /cards/{handle}/medical RS
+GET /cards/{handle}/coupons RS
 GET /cards/{handle}/culture RS
 GET /cards/{handle}/documents RS
 GET /cards/{handle}/journeys RS

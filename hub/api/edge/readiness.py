@@ -30,10 +30,10 @@ MEDICAL, CULTURE = "chuanyu.exchange.v1.MedicalService", "chuanyu.exchange.v1.Cu
 TRANSIT = "chuanyu.exchange.v1.TransitService"
 AUDITS, SETTLEMENTS = "chuanyu.exchange.v1.AuditService", "chuanyu.exchange.v1.SettlementService"
 RECONCILIATIONS = "chuanyu.exchange.v1.ReconciliationService"
-FUNDS = "chuanyu.exchange.v1.FundService"
+FUNDS, CONSUMPTION = "chuanyu.exchange.v1.FundService", "chuanyu.exchange.v1.ConsumptionService"
 INDICATORS = "chuanyu.exchange.v1.IndicatorService"
 # What is about money.
-MONEY = (SETTLEMENTS, RECONCILIATIONS, FUNDS)
+MONEY = (SETTLEMENTS, RECONCILIATIONS, FUNDS, CONSUMPTION)
 SERVICES = (FEEDS, CARDS, HOTLISTS, ITEMS, CASES, MEDICAL, CULTURE, TRANSIT, SUBSCRIPTIONS, AUDITS, INDICATORS, *MONEY)
 # The name under which the health protocol asks for all services together.
 ALL = ""

@@ -7,6 +7,7 @@ import grpc
 from chuanyu.exchange.v1 import (
     audit_service_pb2,
     card_service_pb2,
+    consumption_service_pb2,
     culture_service_pb2,
     feed_service_pb2,
     fund_service_pb2,
@@ -30,6 +31,7 @@ RECORDING = (
     card_service_pb2.DESCRIPTOR.services_by_name["CardService"],
     service_item_service_pb2.DESCRIPTOR.services_by_name["ServiceItemService"],
     medical_service_pb2.DESCRIPTOR.services_by_name["MedicalService"],
+    consumption_service_pb2.DESCRIPTOR.services_by_name["ConsumptionService"],
     culture_service_pb2.DESCRIPTOR.services_by_name["CultureService"],
     transit_service_pb2.DESCRIPTOR.services_by_name["TransitService"],
     audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],

@@ -80,6 +80,8 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     errors.DigestsClosed: (code_pb2.FAILED_PRECONDITION, "DIGESTS_CLOSED"),
     errors.ReceiptNotFound: (code_pb2.NOT_FOUND, "RECEIPT_NOT_FOUND"),
     settlement_errors.SchemeUnknown: (code_pb2.INVALID_ARGUMENT, "SCHEME_UNKNOWN"),
+    settlement_errors.CouponNotFound: (code_pb2.NOT_FOUND, "COUPON_NOT_FOUND"),
+    settlement_errors.CouponsTooMany: (code_pb2.FAILED_PRECONDITION, "COUPONS_TOO_MANY"),
     settlement_errors.FundBatchNotFound: (code_pb2.NOT_FOUND, "FUND_BATCH_NOT_FOUND"),
     settlement_errors.StatementUnknown: (code_pb2.NOT_FOUND, "STATEMENT_UNKNOWN"),
     settlement_errors.StatementAcknowledgedAlready: (code_pb2.FAILED_PRECONDITION, "STATEMENT_ACKNOWLEDGED"),
