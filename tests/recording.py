@@ -253,6 +253,17 @@ def venue(what: str, at_s: int = AT_S, venue_code: str = "PARK", **says: Any) ->
     return event
 
 
+def consumption(kind: str, at_s: int = AT_S, **says: Any) -> event_pb2.Event:
+    """A report of a coupon or of points in Chengdu."""
+    event = about("A00000001", at_s)
+    event.service_region, event.scenario = "510100", "CON.CPN"
+    message = getattr(event, kind)
+    message.SetInParent()
+    for name, value in says.items():
+        setattr(message, name, value)
+    return event
+
+
 def entered(card: str, counter: int, at_s: int = AT_S) -> event_pb2.Event:
     """An entry at a gate of Chengdu's metro."""
     event = about(card, at_s)

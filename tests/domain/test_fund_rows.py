@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hub.domain.funds.attempts import PAID, RECOVERED, REPAID, RETURNED, SENT, Said
 from hub.domain.funds.batches import cells_of
-from hub.domain.funds.rows import RowFold, fold_row
+from hub.domain.funds.rows import RowFold, fold_row, fold_row_at_length, reports_at_length, reports_in
 
 HOUR_US = 3_600_000_000
 OLD, NEW = "aa", "bb"
@@ -238,3 +238,25 @@ def test_reports_of_one_instant_make_one_row_in_whatever_order_they_came() -> No
 
 
 WHATS = ("SENT", "PAID", "RETURNED", "UNANSWERED", "DIFFERS")
+
+
+_ANY = st.builds(
+    Said,
+    kind=st.sampled_from([SENT, SENT, PAID, PAID, RETURNED, REPAID, RECOVERED]),
+    occurred_us=st.integers(1, 3),
+    position=st.just(0),
+    fen=st.integers(0, 2),
+    account=st.sampled_from(["", OLD, NEW]),
+    serial=st.sampled_from(["", "B1"]),
+    reason=st.integers(1, 3),
+    attempt=st.integers(1, 2),
+    undone_at=st.sampled_from([0, 0, 0, 9]),
+    reverses=st.sampled_from(["", "", "", "1#7"]),
+)
+
+
+@given(st.lists(_ANY, min_size=1, max_size=3))
+def test_the_short_way_and_the_long_one_agree(reports: list[Said]) -> None:
+    numbered = [one._replace(position=position) for position, one in enumerate(reports, 1)]
+    assert fold_row(numbered) == fold_row_at_length(numbered)
+    assert reports_in(numbered) == reports_at_length(numbered)

@@ -25,6 +25,7 @@ from tests.recording import (
     Recording,
     about,
     case_event,
+    consumption,
     correcting,
     enabled,
     filing,
@@ -145,6 +146,8 @@ MAKES: tuple[Make, ...] = (
     lambda card, at_s: filing(f"F{at_s // HOUR_S % 3}", card, at_s), cancelled,
     lambda card, at_s: library("borrowed", at_s, card), lambda _, at_s: library("returned", at_s),
     lambda _, at_s: venue("gate_left", at_s, gate="E"),
+    lambda _, at_s: consumption("coupon_redeemed", at_s, coupon_id="C", merchant_id="M", used_fen=at_s // HOUR_S % 3),
+    lambda _, at_s: consumption("coupon_reversed", at_s, coupon_id="C"),
     about_case("submitted"), about_case("received"), about_case("accepted"), about_case("transferred"), about_case("decided"),
 )  # fmt: skip
 EVENTS = st.builds(

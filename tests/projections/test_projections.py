@@ -40,6 +40,7 @@ from tests.recording import (
     about,
     case_event,
     certified,
+    consumption,
     contradicted,
     correcting,
     decided,
@@ -200,6 +201,14 @@ def record_a_history(dsn: str, journal: Recording) -> None:
     )  # fmt: skip
     paid = journal.next_sequence("cq.usage") - 5
     journal.append(correcting(fund_row("paid", 2, AT_S + HOUR_S, 9_999), paid), reversing(fund_row("returned", 3), paid + 4))
+    journal.append(
+        consumption("coupon_granted", coupon_id="C1", face_fen=500, funder="F"), consumption("coupon_granted", coupon_id="C2"),
+        consumption("coupon_redeemed", AT_S + HOUR_S, coupon_id="C1", used_fen=500), consumption("points_earned", account_id="J", points=9),
+        consumption("points_spent", AT_S + HOUR_S, account_id="J", points=4),
+    )  # fmt: skip
+    spent = journal.next_sequence("cq.usage") - 1
+    journal.append(reversing(consumption("coupon_reversed", AT_S + DAY_S, coupon_id="C1", returned_fen=500), spent - 2))
+    journal.append(correcting(consumption("points_spent", AT_S + HOUR_S, account_id="J", points=5), spent))
     gate = journal.next_sequence("cq.usage")
     journal.append(*(entered(cards[0], counter, AT_S + counter * HOUR_S) for counter in range(12)), entered(cards[1], 3))
     journal.append(correcting(entered(cards[0], 11, AT_S + HOUR_S), gate + 11), reversing(entered(cards[1], 3), gate + 12))

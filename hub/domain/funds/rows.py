@@ -26,10 +26,12 @@ from hub.domain.funds.attempts import (
     give_back,
     pay,
 )
+from hub.domain.funds.short_way import plain_of
 from hub.domain.given_back import in_force
 from hub.domain.instants import epoch_day
 from hub.domain.reported import LedgerFinding
 
+_REASONS = {number: name.removeprefix("FUND_RETURN_REASON_") for name, number in fund.FundReturnReason.items()}
 UNANSWERED, PAID_OUT, CAME_BACK, CAME_BACK_LATE = "UNANSWERED", "PAID", "RETURNED", "LATE_RETURNED"
 
 
@@ -107,13 +109,39 @@ class RowFold(NamedTuple):
         return self.attempts[-1].reason if self.attempts and self.attempts[-1].outcome in (CAME_BACK, CAME_BACK_LATE) else ""
 
 
-def fold_row(reports: Iterable[Said], at_us: int | None = None) -> RowFold:
+def fold_row(reports: Sequence[Said], at_us: int | None = None) -> RowFold:
     """Returns what the reports of a row come to, in any order; with *at_us* only what had happened by then."""
+    if at_us is None and (plain := plain_of(reports)) is not None:
+        return RowFold((_plain_attempt(*plain),), 0, ())
+    return fold_row_at_length(reports, at_us)
+
+
+def fold_row_at_length(reports: Iterable[Said], at_us: int | None = None) -> RowFold:
+    """Returns the same by going through its attempts, however plain it is."""
     return _folded(reports, at_us)[0]
+
+
+def _plain_attempt(sent: Said, answer: Said | None) -> Attempt:
+    """Returns the attempt of a row that was sent once, and answered once for the same money or not at all."""
+    us, fen, account = sent.occurred_us, sent.fen, sent.account
+    if answer is None:
+        return Attempt(1, us, fen, account, UNANSWERED, 0, 0, 0, "", "")
+    if answer.kind == PAID:
+        return Attempt(1, us, fen, account, PAID_OUT, answer.occurred_us, fen, answer.occurred_us, answer.serial, "")
+    return Attempt(1, us, fen, account, CAME_BACK, answer.occurred_us, fen, 0, answer.serial, _REASONS[answer.reason])
 
 
 def reports_in(reports: Sequence[Said]) -> Reports:
     """Returns in which reports the acts of a row are, as `fold_row` goes through them; what is recovered is taken off the last payment."""
+    if (plain := plain_of(reports)) is not None:
+        answer = plain[1]
+        act = () if answer is None else (answer.position,)
+        return Reports(((act, answer.fen),) if answer is not None and answer.kind == PAID else (), (act,) if act else (), False)
+    return reports_at_length(reports)
+
+
+def reports_at_length(reports: Sequence[Said]) -> Reports:
+    """Returns the same by going through its attempts."""
     folded, attempts, recovered = _folded(reports, None)
     rest, left = folded.recovered_fen, list[tuple[tuple[int, ...], int]]()
     copies: dict[tuple[object, ...], list[int]] = {}
@@ -194,7 +222,7 @@ def _made(one: Open) -> Attempt:
     said = one.sent or result
     assert said is not None, "an attempt is sent or answered"
     outcome = UNANSWERED if result is None else PAID_OUT if one.is_paid else CAME_BACK if one.paid is None else CAME_BACK_LATE
-    reason = fund.FundReturnReason.Name(one.returned.reason) if one.returned is not None else ""  # type: ignore[arg-type]
+    reason = _REASONS[one.returned.reason] if one.returned is not None else ""
     return Attempt(
         number=one.number,
         sent_us=one.sent.occurred_us if one.sent is not None else 0,
@@ -205,7 +233,7 @@ def _made(one: Open) -> Attempt:
         result_fen=result.fen if result is not None else 0,
         paid_us=one.paid.occurred_us if one.paid is not None else 0,
         serial=(result.serial or (one.paid.serial if one.paid is not None else "")) if result is not None else "",
-        reason=reason.removeprefix("FUND_RETURN_REASON_"),
+        reason=reason,
     )
 
 

@@ -112,9 +112,12 @@ def _kept(recorded: Recorded, _: Said | None) -> Said:
     return _said(recorded)
 
 
-@lru_cache(4096)
 def _folded(reports: tuple[Said, ...]) -> RowFold:
-    return fold_row(reports)
+    # To look a row of two reports up would cost what it takes to fold it.
+    return fold_row(reports) if len(reports) < 3 else _folded_once(reports)
+
+
+_folded_once = lru_cache(4096)(fold_row)
 
 
 def decode(row: Row) -> FundRow:
