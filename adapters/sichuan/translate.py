@@ -46,7 +46,8 @@ def translate(request: Request, data: object) -> Translation:
     if code == "SBK2105":
         return _uses(data, source)
     if code in ("SBK4001", "SBK4002"):
-        return Translation(CARD_FEED, translate_fund(code, Fields(data), source))
+        events, refused = translate_fund(code, Fields(data), source)
+        return Translation(CARD_FEED, events, refused=refused)
     if code in NOT_OFFERED:
         raise ParameterInvalid(f"{code} {NOT_OFFERED[code]}暂未提供")
     raise ParameterInvalid("transCode")

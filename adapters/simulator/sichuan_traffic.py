@@ -1,6 +1,6 @@
 """Messages for the Sichuan gateway, in clear: cards, their lives, their use in batches, and fund disbursement."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from random import Random
@@ -140,13 +140,21 @@ class SichuanTraffic:
             fields = head | {"fssj": f"{moment:%Y%m%d%H%M%S}", "ywlsh": f"SCZJ{batch_no}"} | value
             return self._message(code, fields, batch_no, at, events)
 
+        period = {"nd": notice["nd"], "qb": notice["qb"]}
         messages = [message("SBK4001", {"pczt": state} | extra, at - ago, 1) for state, ago, extra in stages]
-        for first in range(0, row_count, MAX_FUND_ROWS):
-            part = rows[first : first + MAX_FUND_ROWS]
-            period = {"nd": notice["nd"], "qb": notice["qb"]}
+        for part in _parts(rows, MAX_FUND_ROWS - 1):
+            going = [{name: value for name, value in row.items() if name not in ("jg", "yhlsh")} for row in part]
+            sent = message("SBK4001", period | {"pczt": "03", "mx": going}, at - timedelta(hours=6), len(part))
+            messages.append(replace(sent, records=len(part)))
+        for part in _parts(rows, MAX_FUND_ROWS):
             messages.append(replace(message("SBK4002", period | {"mx": part}, at, len(part)), records=len(part)))
         closed = {"pczt": "04", "yfje": yuan(paid), "tpje": yuan(returned)}
         return [*messages, message("SBK4001", closed, at, 1)]
+
+
+def _parts(rows: Sequence[Line], most: int) -> Iterator[Sequence[Line]]:
+    for first in range(0, len(rows), most):
+        yield rows[first : first + most]
 
 
 def _fund_row(card: Card, number: int, fen: int, result: str, bank_serial: str) -> Line:

@@ -193,8 +193,9 @@ class Traffic:
             yield self._chongqing.loan(card, at) if number % 2 else self._chongqing.filing(card, at)
 
     def _disbursement(self, at: datetime) -> Iterator[Message]:
-        rows = int(self._owed["funds"]) - 4
-        if rows >= FUND_ROWS or (rows > 4 and self._event_count <= LEAST_PORTION * PORTIONS):
+        # Each row is sent and answered, and the batch has four steps.
+        rows = (int(self._owed["funds"]) - 4) // 2
+        if 2 * rows >= FUND_ROWS or (rows > 4 and self._event_count <= LEAST_PORTION * PORTIONS):
             for message in self._sichuan.disbursement(self.world, rows, at):
                 self._owed["funds"] -= message.events
                 yield message

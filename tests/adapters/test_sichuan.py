@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import re
 import stat
 import subprocess
 import sys
@@ -303,13 +304,56 @@ def test_a_batch_of_funds_says_where_it_is_paid(code: str) -> None:
         translate(asked(code[:7]), sample(code) | {"ffqh": None})
 
 
-@pytest.mark.parametrize("number", [None, "", "0", "000"])
-def test_a_row_of_a_bank_return_has_a_number(number: str | None) -> None:
-    returned = sample("SBK4002-bank-return")
-    rows = returned["mx"]
+def with_row(name: str, **changed: object) -> dict[str, object]:
+    """A message of funds whose last row is another."""
+    whole = sample(name)
+    rows = whole["mx"]
     assert isinstance(rows, list)
-    with pytest.raises(ParameterInvalid, match=r"mx\[2\]\.xh"):
-        translate(asked("SBK4002"), returned | {"mx": [rows[0], rows[1] | {"xh": number}]})
+    return whole | {"mx": [*rows[:-1], rows[-1] | changed]}
+
+
+@pytest.mark.parametrize("number", [None, "", "0", "000"])
+@pytest.mark.parametrize("name", ["SBK4002-bank-return", "SBK4001-batch-sent-with-rows"])
+def test_a_row_of_funds_without_a_number_costs_only_itself(name: str, number: str | None) -> None:
+    translation = translate(asked(name[:7]), with_row(name, xh=number))
+    assert (translation.refused, len(translation.events)) == (
+        {2: "参数错误：mx[2].xh"},
+        len(translate(asked(name[:7]), sample(name)).events) - 1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"aae010": ""}, "aae010"), ({"je": ""}, "je"), ({"je": "1,000.00"}, "je"), ({"sl": "2.5亩"}, "sl"), ({"cs": "2"}, "cs"),
+        ({"aac002": "", "aac003": ""}, "aaz500"),
+    ],
+)  # fmt: skip
+def test_a_row_that_is_sent_says_whom_and_how_much(changed: dict[str, object], field: str) -> None:
+    assert translate(asked("SBK4001"), with_row("SBK4001-batch-sent-with-rows", **changed)).refused == {2: f"参数错误：mx[2].{field}"}
+
+
+def test_a_batch_of_many_rows_goes_on_without_its_totals() -> None:
+    more = sample("SBK4001-batch-sent-with-rows") | {"zbs": None, "zje": None}
+    assert [event.WhichOneof("kind") for event in translate(asked("SBK4001"), more).events] == ["fund_row_sent"] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "field"),
+    [
+        ("SBK4001-row-sent-again", {"mx": []}, "mx"), ("SBK4001-batch-sent", {"pczt": "09"}, "pczt"),
+        ("SBK4001-batch-sent", {"pch": ""}, "pch"),
+        ("SBK4002-bank-return", {"pch": ""}, "pch"), ("SBK4002-bank-return", {"mx": [{"xh": "0"}]}, "mx[1].jg"),
+    ],
+)  # fmt: skip
+def test_a_message_of_funds_that_says_nothing_is_refused(name: str, changed: dict[str, object], field: str) -> None:
+    with pytest.raises(ParameterInvalid, match=re.escape(field)):
+        translate(asked(name[:7]), sample(name) | changed)
+
+
+def test_what_is_sent_again_says_which_time_it_is() -> None:
+    with pytest.raises(ParameterInvalid, match="cs"):
+        translate(asked("SBK4001"), with_row("SBK4001-row-sent-again", cs="1"))
 
 
 def test_samples_name_nobody() -> None:
