@@ -31,7 +31,7 @@ from hub.domain.given_back import in_force
 from hub.domain.instants import epoch_day
 from hub.domain.reported import LedgerFinding
 
-_REASONS = {number: name.removeprefix("FUND_RETURN_REASON_") for name, number in fund.FundReturnReason.items()}
+_REASONS: dict[int, str] = {number: name.removeprefix("FUND_RETURN_REASON_") for name, number in fund.FundReturnReason.items()}
 UNANSWERED, PAID_OUT, CAME_BACK, CAME_BACK_LATE = "UNANSWERED", "PAID", "RETURNED", "LATE_RETURNED"
 
 
