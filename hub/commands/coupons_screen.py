@@ -26,8 +26,8 @@ def show_coupons(answer: protos.ListCouponsResponse) -> None:
             f"积分 points {one.account_id}: 余额 balance {one.balance:,} = 增加 earned {one.earned:,} + 调整 adjusted {one.adjusted:,}"
             f" − 使用 spent {one.spent:,}" + (f" + 未足额 not covered {one.uncovered:,}" if one.uncovered else "")
         )
-        for finding in one.findings:
-            typer.echo(f"  ⚠ {finding_line(finding, COUPON_FINDINGS)}")
+        for fault in one.findings:
+            typer.echo(f"  ⚠ {finding_line(fault, COUPON_FINDINGS)}")
     typer.echo(f"{answer.total} 张券 coupons，{answer.as_of}，位置 as of position {answer.as_of_position:,}")
 
 
