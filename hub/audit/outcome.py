@@ -13,8 +13,13 @@ from typing import Any, NamedTuple
 from hub.audit.bundle_file import as_json as canonical
 from hub.domain.errors import HubError
 
-# The first form has no lines about the question; an outcome without them is still written so.
-FIRST_FORMAT, FORMAT = "chuanyu-outcome/1", "chuanyu-outcome/2"
+# An outcome is written in the first form that has all that is in it: the first has none of these fields, the second lines about the question.
+FORMATS: Mapping[str, tuple[str, ...]] = {
+    "chuanyu-outcome/1": (),
+    "chuanyu-outcome/2": ("about",),
+    "chuanyu-outcome/3": ("about", "heading", "trends"),
+}
+_LATER: Mapping[str, Any] = {"about": [], "heading": None, "trends": []}
 MOST_BYTES = 1 << 23
 MOST_CHARACTERS = 2_000
 MOST_COLUMNS, MOST_ROWS, MOST_OF_A_KIND, MOST_FACTS = 12, 1_000, 1_000, 10_000
@@ -79,12 +84,22 @@ class Bars(NamedTuple):
     bars: tuple[tuple[Text, int | None], ...]
 
 
+class Trend(NamedTuple):
+    """A figure over time: a count, or hundredths of a percent where it *is_share*; None for one that may not be shown; and what is aimed at."""
+
+    title: Text
+    is_share: bool
+    points: tuple[tuple[Text, int | None], ...]
+    goals: tuple[tuple[Text, int], ...] = ()
+
+
 class Outcome(NamedTuple):
     """The outcome of one question.
 
     *answer* is one sentence. *holds* says whether what was compared is as it should be, None where nothing was. *recorded_as_of* is the
     position up to which the record was read, *recorded_us* the instant of that event, 0 if it is not said. *facts* is the result for
     machines: objects, lists, texts, integers, booleans and null. *about* says what was asked in dates and words, by whom and what for.
+    *heading* names a report that is no audit's.
     """
 
     question: Text
@@ -99,6 +114,8 @@ class Outcome(NamedTuple):
     limits: tuple[Text, ...] = ()
     recorded_us: int = 0
     about: tuple[Line, ...] = ()
+    heading: Text | None = None
+    trends: tuple[Trend, ...] = ()
 
 
 def as_json(outcome: Outcome) -> bytes:
@@ -117,10 +134,10 @@ def read(data: bytes) -> Outcome:
     except (ValueError, RecursionError):
         raise OutcomeForeign from None
     form = said.pop("format", None) if isinstance(said, dict) else None
-    if form not in (FIRST_FORMAT, FORMAT):
+    if not isinstance(form, str) or form not in FORMATS:
         raise OutcomeForeign
-    if form == FIRST_FORMAT:
-        said.setdefault("about", [])
+    for name in _LATER.keys() - FORMATS[form]:
+        said.setdefault(name, _LATER[name])
     outcome: Outcome = _OUTCOME(said, "")
     # What was written in another way has another digest, or says a thing twice.
     if _bytes(outcome) != data:
@@ -136,9 +153,10 @@ def seen(text: str) -> str:
 def _bytes(outcome: Outcome) -> bytes:
     try:
         plain = _plain(outcome)
-        if not plain["about"]:
-            del plain["about"]
-        return canonical({"format": FORMAT if "about" in plain else FIRST_FORMAT, **plain})
+        needed = {name for name in _LATER if plain[name]}
+        form = next(form for form, fields in FORMATS.items() if needed <= set(fields))
+        kept = {name: value for name, value in plain.items() if name not in _LATER or name in FORMATS[form]}
+        return canonical({"format": form, **kept})
     except (TypeError, ValueError, RecursionError):
         raise OutcomeMalformed("facts") from None
 
@@ -209,17 +227,23 @@ def _cell(value: Any, at: str) -> str | int | Text:
     return cell
 
 
-def _bar(value: Any, at: str) -> tuple[Text, int | None]:
-    if not isinstance(value, list) or len(value) != 2:
-        raise OutcomeMalformed(at)
-    label, count = value
-    return _TEXT(label, at), None if count is None else _COUNT(count, at)
+def _labelled(count: Reader) -> Reader:
+    def read_pair(value: Any, at: str) -> tuple[Text, Any]:
+        if not isinstance(value, list) or len(value) != 2:
+            raise OutcomeMalformed(at)
+        return _TEXT(value[0], at), count(value[1], at)
+
+    return read_pair
 
 
-def _yes_or_no(value: Any, at: str) -> bool | None:
-    if value is not None and not isinstance(value, bool):
+def _flag(value: Any, at: str) -> bool:
+    if not isinstance(value, bool):
         raise OutcomeMalformed(at)
     return value
+
+
+def _or_none(each: Reader) -> Reader:
+    return lambda value, at: None if value is None else each(value, at)
 
 
 def _facts(value: Any, at: str) -> dict[str, Any]:
@@ -246,6 +270,7 @@ def _fact(value: Any, at: str, depth: int) -> Any:
 
 _COUNT, _ANY_INTEGER, _INSTANT = _integer(0), _integer(-(1 << 63)), _integer(FIRST_US, END_US)
 _TEXT = _made_of(Text, zh=_line, en=_line)
+_BARS = _list_of(_labelled(_or_none(_COUNT)))
 _TABLE = _made_of(
     Table,
     title=_TEXT,
@@ -256,14 +281,16 @@ _OUTCOME = _made_of(
     Outcome,
     question=_TEXT,
     answer=_TEXT,
-    holds=_yes_or_no,
+    holds=_or_none(_flag),
     recorded_as_of=_COUNT,
     facts=_facts,
     timeline=_list_of(_made_of(Moment, recorded_us=_INSTANT, valid_us=_INSTANT, position=_COUNT, said=_TEXT)),
     tables=_list_of(_table),
-    figures=_list_of(_made_of(Bars, title=_TEXT, bars=_list_of(_bar))),
+    figures=_list_of(_made_of(Bars, title=_TEXT, bars=_BARS)),
     verified=_list_of(_TEXT),
     limits=_list_of(_TEXT),
     recorded_us=_INSTANT,
     about=_list_of(_made_of(Line, label=_TEXT, said=_TEXT)),
+    heading=_or_none(_TEXT),
+    trends=_list_of(_made_of(Trend, title=_TEXT, is_share=_flag, points=_BARS, goals=_list_of(_labelled(_COUNT)))),
 )

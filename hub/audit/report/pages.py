@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from hub.audit.outcome import Outcome
+from hub.audit.report import trend
 from hub.audit.report.shown import shown
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -23,7 +24,8 @@ def page(outcome: Outcome) -> bytes:
 def body(outcome: Outcome) -> Markup:
     """Returns what is in the page; the console shows it in its own frame."""
     report = shown(outcome)
-    return Markup(_render("body.html", {"report": report, "timeline": Markup(timeline(report))}))  # noqa: S704 (escaped there)
+    values = {"report": report, "timeline": Markup(timeline(report)), "trends": trends(outcome)}  # noqa: S704 (escaped there)
+    return Markup(_render("body.html", values))  # noqa: S704 (escaped there)
 
 
 def both_times(outcome: Outcome) -> Markup:
@@ -34,6 +36,11 @@ def both_times(outcome: Outcome) -> Markup:
 def timeline(report: Mapping[str, Any]) -> str:
     """Returns the picture of both times as SVG."""
     return _render("timeline.svg", report)
+
+
+def trends(outcome: Outcome) -> list[Markup]:
+    """Returns the picture of each figure over time as SVG."""
+    return [Markup(_render("trend.svg", trend.drawn(one))) for one in outcome.trends]  # noqa: S704 (escaped there)
 
 
 def _render(template: str, values: Mapping[str, Any]) -> str:

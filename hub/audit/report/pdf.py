@@ -15,7 +15,7 @@ import typst
 from hub.audit.bundle_file import as_json as canonical
 from hub.audit.outcome import Outcome, as_json
 from hub.audit.report import fonts
-from hub.audit.report.pages import timeline
+from hub.audit.report.pages import timeline, trends
 from hub.audit.report.shown import shown
 from hub.domain.instants import SECOND_US
 
@@ -51,6 +51,7 @@ def _inputs(outcome: Outcome, folder: Path) -> dict[str, str]:
         "made": canonical(made_with(folder)).decode(),
         "outcome": as_json(outcome).decode(),
         "timeline": timeline(report),
+        "trends": json.dumps(trends(outcome), ensure_ascii=False),
     }
 
 
@@ -63,5 +64,5 @@ def _dated(outcome: Outcome) -> int:
 @cache
 def _template() -> str:
     """Returns one digest of all that shapes a page."""
-    parts = [(TEMPLATES / "report.typ").read_bytes(), (TEMPLATES / "timeline.svg").read_bytes()]
+    parts = [(TEMPLATES / name).read_bytes() for name in ("report.typ", "timeline.svg", "trend.svg")]
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()

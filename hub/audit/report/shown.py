@@ -4,6 +4,7 @@ import hashlib
 from typing import Any
 
 from hub.audit.outcome import NOT_SHOWN, Bars, Moment, Outcome, Table, Text, as_json
+from hub.audit.report import trend
 from hub.audit.report.timeline import drawn
 from hub.domain.instants import LOCAL, MINUTE_US, instant
 
@@ -12,6 +13,7 @@ _VERDICTS = {
     False: ("no", Text("核对有异常", "checked: something is wrong")),
     None: ("plain", Text("结果", "Result")),
 }
+_HEADING = Text("审计报告", "audit report")
 _UNITS = ((24 * 60, Text("天", "days")), (60, Text("小时", "hours")), (1, Text("分钟", "minutes")))
 
 
@@ -19,6 +21,7 @@ def shown(outcome: Outcome) -> dict[str, Any]:
     """Returns all that a report has; the same outcome gives the same."""
     kind, verdict = _VERDICTS[outcome.holds]
     return {
+        "heading": _text(outcome.heading or _HEADING),
         "question": _text(outcome.question),
         "answer": _text(outcome.answer),
         "verdict": {"kind": kind, **_text(verdict)},
@@ -29,6 +32,7 @@ def shown(outcome: Outcome) -> dict[str, Any]:
         "moments": [_moment(number, moment) for number, moment in enumerate(outcome.timeline, 1)],
         "tables": [_table(table) for table in outcome.tables],
         "figures": [_figure(figure) for figure in outcome.figures],
+        "trends": [{"title": _text(one.title), "said": trend.said(one)} for one in outcome.trends],
         "verified": [_text(text) for text in outcome.verified],
         "limits": [_text(text) for text in outcome.limits],
         "digest": hashlib.sha256(as_json(outcome)).hexdigest(),
