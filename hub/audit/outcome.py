@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from hub.audit.bundle_file import as_json as canonical
 from hub.domain.errors import HubError
 
-# An outcome is written in the first form that has all that is in it: the first has none of these fields, the second lines about the question.
+# An outcome is written in the first form that has all that is in it, so that what was written before is still written so.
 FORMATS: Mapping[str, tuple[str, ...]] = {
     "chuanyu-outcome/1": (),
     "chuanyu-outcome/2": ("about",),
@@ -85,7 +85,7 @@ class Bars(NamedTuple):
 
 
 class Trend(NamedTuple):
-    """A figure over time: a count, or hundredths of a percent where it *is_share*; None for one that may not be shown; and what is aimed at."""
+    """A figure over time and what is aimed at: counts, or hundredths of a percent if it *is_share*; None for one that may not be shown."""
 
     title: Text
     is_share: bool

@@ -54,7 +54,7 @@ def kpi(
 ) -> None:
     """指标 K1 至 K20：截至某业务日、按某时刻所知；报告固定后不变。Indicators, and reports that never change."""
     with _reading() as (dsn, connection):
-        position = _position(connection, as_known)
+        position = position_of(connection, as_known)
         if indicator.upper().startswith("IR-"):
             _compare(connection, indicator, position, as_json=as_json)
             return
@@ -115,7 +115,7 @@ def _print(written: object, line: str, *, as_json: bool) -> None:
     typer.echo(json.dumps(written, ensure_ascii=False) if as_json else line)
 
 
-def _position(connection: psycopg.Connection, text: str) -> int:
+def position_of(connection: psycopg.Connection, text: str) -> int:
     """Returns the position that a text names, or the last one by the instant that it is; the newest for none."""
     if not text:
         return newest(connection)

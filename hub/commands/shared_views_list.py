@@ -83,6 +83,12 @@ SHARED_VIEWS = (
         POLICY,
         "指标 K1 至 K20：截至某业务日、按某时刻所知；报告固定后不变。Indicators, and reports that never change.",
     ),
+    Entry(
+        "meeting",
+        "hub.commands.meeting:app",
+        POLICY,
+        "联席会议报告：按期间固定，成 PDF、网页与表格，可重做核对。Reports for the joint meeting, as files that can be made again.",
+    ),
     Entry("reconcile", "hub.commands.reconcile:app", POLICY, "对账：三本账比对、差错处理。Reconciliation: three books, and breaks."),
     Entry(
         "funds",

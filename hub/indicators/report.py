@@ -1,6 +1,7 @@
 """A report of an indicator that was frozen: one event, which never changes; its number follows that of the report before it."""
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -40,17 +41,22 @@ class FrozenReport(HubAggregate):
 
     @property
     def shown(self) -> dict[Name, int | None]:
-        """What it shows of each cell: the numerator and the denominator, and what is left where both are shown."""
-        found: dict[Name, int | None] = {}
-        for one in self.content["figures"]:
-            cell, inside, whole = one["cell"], one["numerator"], one["denominator"]
-            if self.frozen.population or (whole is None and not one["is_hidden"]):
-                # A count, or a share of a population, which anybody may know.
-                found[cell, ALL] = inside
-                continue
-            found |= {(cell, IN): inside, (cell, ALL): whole}
-            found[cell, OUT] = None if inside is None or whole is None else whole - inside
-        return found
+        """What it shows of each cell."""
+        return shown_of(self.content["figures"], is_of_population=bool(self.frozen.population))
+
+
+def shown_of(figures: Iterable[Mapping[str, Any]], *, is_of_population: bool) -> dict[Name, int | None]:
+    """Returns what figures show of each cell: the numerator and the denominator, and what is left where both are shown."""
+    found: dict[Name, int | None] = {}
+    for one in figures:
+        cell, inside, whole = one["cell"], one["numerator"], one["denominator"]
+        if is_of_population or (whole is None and not one["is_hidden"]):
+            # A count, or a share of a population, which anybody may know.
+            found[cell, ALL] = inside
+            continue
+        found |= {(cell, IN): inside, (cell, ALL): whole}
+        found[cell, OUT] = None if inside is None or whole is None else whole - inside
+    return found
 
 
 def code_of(indicator: str, number: int) -> str:

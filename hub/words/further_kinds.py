@@ -100,6 +100,7 @@ FURTHER_KINDS = {
     "recon_break_settled": "了结对账差错",
     "recon_break_reopened": "重新打开对账差错",
     "indicator_report_frozen": "固定指标报告",
+    "meeting_report_frozen": "固定联席会议报告",
 }
 
 

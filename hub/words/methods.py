@@ -5,6 +5,8 @@ METHODS = {
     "GetIndicator": "查询一个指标：截至某日、按某时刻所知",
     "FreezeReport": "固定一份指标报告",
     "CompareReports": "把一份报告与现在所知相比",
+    "ListMeetingReports": "列出联席会议报告",
+    "GetMeetingReport": "取得一份联席会议报告",
     "GetFeed": "查询数据流的进度",
     "AppendEvents": "报送一批事件",
     "ValidateEvents": "试验一批事件，不入账",

@@ -18,6 +18,7 @@ CHINESE = {
     "ReportChanged": "有人同时固定了该指标的报告；请查看后再试。",
     "IndicatorTooLong": "枢纽在答复他人的同时要为此读取过多事件；请运维以 `hub kpi` 计数，那里没有这一上限。",
     "IndicatorNotRecorded": "记录中没有该指标的来源，因此没有可固定的报告；其定义写明原因。",
+    "MeetingReportUnknown": "没有这份联席会议报告；见 `hub meeting list`。",
     # Reconciliation
     "TotalsOutOfOrder": "这一版总数已按不同内容报过，或已报过更新的一版；请报下一版。",
     "TotalsDayStated": "这一方已确认该业务日的结算单；不符之处请以更正报送，或作为差错处理。",

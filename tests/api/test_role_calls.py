@@ -241,6 +241,12 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
         "IndicatorService/CompareReports": lambda: figures.CompareReports(
             indicators.CompareReportsRequest(report_code="IR-K5-999"), timeout=DEADLINE_S
         ),
+        "IndicatorService/ListMeetingReports": lambda: figures.ListMeetingReports(
+            indicators.ListMeetingReportsRequest(), timeout=DEADLINE_S
+        ),
+        "IndicatorService/GetMeetingReport": lambda: figures.GetMeetingReport(
+            indicators.GetMeetingReportRequest(report_code="MR-999"), timeout=DEADLINE_S
+        ),
         "FundService/GetBatch": lambda: funds.GetBatch(fund_service_pb2.GetBatchRequest(batch_no="B9"), timeout=DEADLINE_S),
         "FundService/ListRows": lambda: funds.ListRows(fund_service_pb2.ListRowsRequest(batch_no="B9"), timeout=DEADLINE_S),
         "FundService/CheckPayees": lambda: list(funds.CheckPayees(iter([payees]), timeout=DEADLINE_S)),

@@ -26,8 +26,11 @@ from hub.domain.instants import LOCAL
 from hub.domain.participant import PREFIX
 from hub.domain.roles import every_role
 from hub.domain.settlement.statement import Statement
+from hub.indicators.asking import newest
+from hub.indicators.desk import Officer
 from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import session
+from hub.meeting import desk as meeting_desk
 from hub.reconciliation.desk import ReconciliationDesk
 from hub.settlement.desk import SettlementDesk
 from hub.settlement.desk import of_operator as of_officer
@@ -189,6 +192,14 @@ def settled(scene: Scene) -> tuple[Statement, date]:
         books.submit(totals, now)
         books.reconcile("51", day, now + timedelta(days=2))
     return statement, day
+
+
+@pytest.fixture(scope="session")
+def met(scene: Scene) -> str:
+    """The code of a report for the joint meeting, of this year so far."""
+    with session(scene.hub.dsn, "hub_reader", "test") as connection, meeting_desk.opened(scene.hub.dsn, connection) as desk:
+        now = datetime.now(UTC)
+        return desk.freeze(str(now.astimezone(LOCAL).year), newest(connection), Officer("operator", "li.lei"), now).code
 
 
 @pytest.fixture(scope="session")

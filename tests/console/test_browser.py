@@ -45,20 +45,20 @@ DIFFERENT = (
     "/", "/known?known={refused}", "/feeds/cq.card-center", "/quarantine", "/quarantine/{quarantined}", "/find", "/decisions/{refused}",
     "{card}", "{holder}/medical", "{holder}/culture", "{holder}/documents", "/medical?number=CONSOLE-S1", "{statement}", "{broken}",
     "/journal/{quarantined}", "/terms", "/terms/ORD-TRANSIT/1", "/flows", "/items?q=社保卡", "/items/TB031", "/me", "/no/such/page",
-    "/audit/requests", "/audit/requests/ask?kind=rules", "{audit}", "{audit}/outcome", "/funds/50/CONSOLE-F1",
+    "/audit/requests", "/audit/requests/ask?kind=rules", "{audit}", "{audit}/outcome", "/funds/50/CONSOLE-F1", "{meeting}",
 )  # fmt: skip
 ALIKE = (
     "/feeds", "/participants", "/participants/cq.card-center", "/decisions", "/losses", "/hotlist", "/rules", "/reference",
     "/regions/510100", "{card}/units", "{card}/journeys", "{card}/coupons",
     "{statement}/1", "/reference/media", "/cases", "/cases/51/CONSOLE-N1",
     "/views", "/jobs", "/parked", "/traces", "/audit/looks",
-    "/audit/health", "/audit/log", "/audit/requests/ask?kind=terms", "/statements", "/breaks", "/funds",
+    "/audit/health", "/audit/log", "/audit/requests/ask?kind=terms", "/statements", "/breaks", "/funds", "/meeting",
 )  # fmt: skip
 PATHS = DIFFERENT + ALIKE
 # Files; pages that are opened as somebody else, or by what a page says; and the same page by another address.
 OTHERWISE = {
     "/journal/{position}/proof", "/audit/log/checkpoint", "/audit/log/verify", "/admin/users", "/traces/{trace}",
-    "/feeds/{feed}/{sequence}",
+    "/feeds/{feed}/{sequence}", "/meeting/{report}/{file}",
 }  # fmt: skip
 
 
@@ -126,7 +126,9 @@ class Console:
 
 
 @pytest.fixture(scope="module")
-def console(scene: Scene, audited: str, settled: tuple[Statement, date], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+def console(
+    scene: Scene, audited: str, settled: tuple[Statement, date], met: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Console]:
     """The console as a process, a browser, and somebody who signed in by a link and found a card."""
     settings = environment(scene.hub.dsn, scene.hub.data_dir)
     secret = tmp_path_factory.mktemp("oidc") / "secret"
@@ -140,6 +142,7 @@ def console(scene: Scene, audited: str, settled: tuple[Statement, date], tmp_pat
         console = Console(scene, browser, child.first_line().split()[-1])
         statement, day = settled
         console.places |= {"audit": f"/audit/requests/{audited}", "statement": f"/statements/{statement.code}"}
+        console.places |= {"meeting": f"/meeting/{met}"}
         console.places |= {"broken": f"/breaks/BR-51-{day:%Y%m%d}-1"}
         with console.context() as context:
             page = context.new_page()
@@ -172,6 +175,7 @@ def test_each_page_is_one_of_those_that_are_looked_at() -> None:
         "{audit}": "/audit/requests/x",
         "{statement}": "/statements/x",
         "{broken}": "/breaks/x",
+        "{meeting}": "/meeting/x",
     }
     for name, place in places.items():
         shown = [one.replace(name, place) for one in shown]

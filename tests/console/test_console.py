@@ -101,6 +101,9 @@ GET /funds ORPS
 GET /funds/{side}/{batch_no:path} ORS
 GET /breaks ORPS
 GET /breaks/{broken} ORPS
+GET /meeting ORP
+GET /meeting/{report} ORP
+GET /meeting/{report}/{file} ORP
 GET /audit/looks R
 GET /audit/requests ARP
 GET /audit/requests/ask RP

@@ -9,6 +9,7 @@ from hub.domain.errors import NothingSealed, NotSealedYet, SizeUnknown
 from hub.domain.quarantine import meaning_of
 from hub.indicators import errors as indicator_errors
 from hub.journal.archived import SegmentAway
+from hub.meeting import errors as meeting_errors
 
 DOMAIN = "chuanyu.exchange"
 RETRY_AFTER_S = 0.2
@@ -116,6 +117,7 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     indicator_errors.ReportChanged: (code_pb2.ABORTED, "REPORT_CHANGED"),
     indicator_errors.IndicatorTooLong: (code_pb2.FAILED_PRECONDITION, "INDICATOR_TOO_LONG"),
     indicator_errors.IndicatorNotRecorded: (code_pb2.FAILED_PRECONDITION, "INDICATOR_NOT_RECORDED"),
+    meeting_errors.MeetingReportUnknown: (code_pb2.NOT_FOUND, "MEETING_REPORT_UNKNOWN"),
     audit_errors.AuditUnknown: (code_pb2.NOT_FOUND, "AUDIT_UNKNOWN"),
     audit_errors.FilingUnknown: (code_pb2.NOT_FOUND, "FILING_UNKNOWN"),
     audit_errors.LoanUnknown: (code_pb2.NOT_FOUND, "LOAN_UNKNOWN"),

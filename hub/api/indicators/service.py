@@ -1,5 +1,6 @@
 """IndicatorService: what each indicator counts and came to, reports that are frozen, and a report beside now."""
 
+import hashlib
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
@@ -21,7 +22,12 @@ from hub.indicators.record import Known, at_most
 from hub.indicators.report import FrozenReport
 from hub.intake.message_reader import reader
 from hub.intake.request_rules import refuse_identifiers, refuse_invalid
+from hub.meeting import report as meeting
+from hub.meeting.files import FIGURES, as_csv
+from hub.meeting.files import figures as rows_of_figures
+from hub.meeting.report import MeetingReport
 
+MEETING_REPORTS = 50
 # Some three seconds of an edge's interpreter, which others' answers share.
 MOST_EVENTS = 200_000
 
@@ -46,6 +52,8 @@ class IndicatorService:
                 "GetIndicator": unary(gate, reader(protos.GetIndicatorRequest), self.get),
                 "FreezeReport": unary(gate, reader(protos.FreezeReportRequest), self.freeze),
                 "CompareReports": unary(gate, reader(protos.CompareReportsRequest), self.compare),
+                "ListMeetingReports": unary(gate, reader(protos.ListMeetingReportsRequest), self.list_meeting_reports),
+                "GetMeetingReport": unary(gate, reader(protos.GetMeetingReportRequest), self.get_meeting_report),
             },
         )
 
@@ -86,6 +94,23 @@ class IndicatorService:
                 return desk.compare(connection, request.report_code, _position(connection, request))
 
         return compared_message(await self._reads.read(caller.urn, compared))
+
+    async def list_meeting_reports(self, request: protos.ListMeetingReportsRequest, caller: Caller) -> protos.ListMeetingReportsResponse:
+        """Lists reports for the joint meeting; raises RequestInvalid."""
+        refuse_invalid(request)
+        size = request.page_size or MEETING_REPORTS
+
+        def listed(connection: psycopg.Connection) -> list[MeetingReport]:
+            return meeting.newest(connection, size, int(request.page_token or 0))
+
+        found = await self._reads.read(caller.urn, listed)
+        last = int(found[-1].code.rpartition("-")[2]) if len(found) == size else 1
+        return protos.ListMeetingReportsResponse(reports=map(meeting_message, found), next_page_token=str(last) if last > 1 else "")
+
+    async def get_meeting_report(self, request: protos.GetMeetingReportRequest, caller: Caller) -> protos.GetMeetingReportResponse:
+        """Gives a report for the joint meeting; raises RequestInvalid and MeetingReportUnknown."""
+        refuse_invalid(request)
+        return meeting_answer(await self._reads.read(caller.urn, meeting.find, request.report_code))
 
 
 def _question(connection: psycopg.Connection, request: protos.GetIndicatorRequest) -> Question:
@@ -142,6 +167,21 @@ def report_message(one: FrozenReport) -> protos.FrozenIndicatorReport:
     return protos.FrozenIndicatorReport(
         report_code=said.report_code, before_code=said.before_code, content=said.content, person=said.person
     )
+
+
+def meeting_message(one: MeetingReport) -> protos.MeetingReport:
+    """Returns which report for the joint meeting it is."""
+    said = one.frozen
+    return protos.MeetingReport(
+        report_code=said.report_code, period=said.period, as_of=said.as_of, as_known_position=said.as_known_position,
+        before_code=said.before_code, person=said.person, content_digest=hashlib.sha256(said.content).digest(),
+    )  # fmt: skip
+
+
+def meeting_answer(one: MeetingReport) -> protos.GetMeetingReportResponse:
+    """Returns a report for the joint meeting with its figures as CSV."""
+    figures = as_csv(FIGURES, rows_of_figures(one.outcome))
+    return protos.GetMeetingReportResponse(report=meeting_message(one), content=one.frozen.content, figures_csv=figures)
 
 
 def compared_message(found: Compared) -> protos.CompareReportsResponse:

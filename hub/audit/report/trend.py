@@ -3,13 +3,14 @@
 What may not be shown has no point and no line through it.
 """
 
+from itertools import pairwise
 from typing import Any
 
 from hub.audit.outcome import NOT_SHOWN, Text, Trend
 
 MOST = 12
-WIDTH, HEIGHT = 680, 190
-_LEFT, _RIGHT, _TOP, _BOTTOM, _GOALS = 40, 430, 30, 146, 470
+WIDTH, HEIGHT = 680, 150
+_LEFT, _RIGHT, _TOP, _BOTTOM, _GOALS = 40, 430, 26, 108, 470
 # The least distance of two lines of text.
 _APART = 22
 
@@ -32,7 +33,7 @@ def drawn(trend: Trend) -> dict[str, Any]:
     floor = _TOP - _APART
     for goal in sorted(goals, key=lambda goal: goal["y"]):
         goal["text"] = floor = round(max(goal["y"], floor + _APART), 1)
-    joints = [(one, other) for one, other in zip(places, places[1:], strict=False) if one["y"] is not None and other["y"] is not None]
+    joints = [(one, other) for one, other in pairwise(places) if one["y"] is not None and other["y"] is not None]
     return {
         "width": WIDTH, "height": max(HEIGHT, int(floor) + _APART), "left": _LEFT, "right": _RIGHT, "bottom": _BOTTOM, "goals_at": _GOALS,
         "points": places, "joints": joints, "goals": goals, "said": said(trend),

@@ -15,7 +15,7 @@ from hub.admin.accounts.roles import ADMINISTRATOR, AUDITOR, POLICY
 from hub.audit.bundle import With
 from hub.audit.bundle_handing import Asked, hand_over
 from hub.audit.bundle_question import Question
-from hub.audit.outcome import Bars, Outcome, Text, read
+from hub.audit.outcome import Outcome, Text, read
 from hub.audit.own_policy import own_policy
 from hub.audit.report.pages import both_times
 from hub.audit.requests import reading
@@ -25,6 +25,7 @@ from hub.audit.requests.rights import province_of
 from hub.audit.requests.things import THINGS, is_of_person
 from hub.audit.requests.wording import in_words
 from hub.console.page import CONSOLE, File, InputUnfit, Moved, Page, PageForbidden, Shown
+from hub.console.pages import outcomes
 from hub.console.pages.audit_fields import may_ask_of_person
 from hub.console.tables import Cell, Column, Table, table
 from hub.domain.audit_request import DELIVERED, FAILED, REQUESTED, RUNNING, AuditRequest, Step, is_same_person, number_of
@@ -167,16 +168,10 @@ def outcome(page: Page) -> Shown:
         "limits": [_t(page, one) for one in result.limits],
         "both_times": both_times(result),
         "titles": [page.t("时间线", "Timeline"), *(_t(page, one.title) for one in result.tables)],
-        "figures": [_figure(page, one) for one in result.figures],
+        "figures": [outcomes.figure(page, one) for one in result.figures],
         "parts": [(int(part), page.t(*PARTS[part])) for part in Folder(page.workings.config.data_dir, found.code).parts()],
     }
     return Shown("audit_outcome", f"{found.code} {page.t('结果', 'Outcome')}", values, tuple(_tables(page, result)), head)
-
-
-def _figure(page: Page, figure: Bars) -> tuple[str, list[tuple[str, int | None]], int]:
-    """Returns the title of a figure, its bars, and the longest."""
-    bars = [(_t(page, label), count) for label, count in figure.bars]
-    return _t(page, figure.title), bars, max((count or 0 for _, count in bars), default=0)
 
 
 def _tables(page: Page, result: Outcome) -> Iterator[Table]:
@@ -192,16 +187,10 @@ def _tables(page: Page, result: Outcome) -> Iterator[Table]:
         for number, one in enumerate(result.timeline, 1)
     ]
     yield table("timeline", columns, rows)
-    for number, one in enumerate(result.tables, 1):
-        named = [Column(f"c{place}", text.zh, text.en) for place, text in enumerate(one.columns, 1)]
-        yield table(f"table-{number}", named, [[_cell(page, cell) for cell in row] for row in one.rows])
+    yield from outcomes.tables(page, result)
     for number, figure in enumerate(result.figures, 1):
         named = [Column("what", "项目", "What"), Column("count", "数量", "Count", "number")]
         yield table(f"figure-{number}", named, [(_t(page, label), count) for label, count in figure.bars])
-
-
-def _cell(page: Page, cell: str | int | Text) -> str | int:
-    return _t(page, cell) if isinstance(cell, Text) else cell
 
 
 def file(page: Page) -> File:

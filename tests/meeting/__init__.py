@@ -1,0 +1,1 @@
+"""Reports for the joint meeting, and open data."""
