@@ -3,22 +3,12 @@
 Errors that only commands raise have both languages in their docstring. They are not here.
 """
 
+from hub.words.indicators import REFUSALS as INDICATORS
 from hub.words.settlement_refusals import SETTLEMENT
 
 CHINESE = {
     **SETTLEMENT,
-    # Indicators
-    "IndicatorUnknown": "没有这个指标；见 `hub kpi`。",
-    "IndicatorBreakdownUnknown": "该指标不这样分列；其定义写明可按什么分列。",
-    "IndicatorOutOfRange": "该日早于当时所知的该指标首个事件，或晚于该位置的日期。",
-    "PopulationUnknown": "没有这种人口；见人口表。",
-    "DefinitionInvalid": "指标定义有误；已指明文件与字段。",
-    "ReportUnknown": "没有这份指标报告；见 `hub kpi K1 --reports`。",
-    "ReportDefinitionChanged": "该报告按另一版定义计数；它保持原样，不与现行定义的计数相比。",
-    "ReportChanged": "有人同时固定了该指标的报告；请查看后再试。",
-    "IndicatorTooLong": "枢纽在答复他人的同时要为此读取过多事件；请运维以 `hub kpi` 计数，那里没有这一上限。",
-    "IndicatorNotRecorded": "记录中没有该指标的来源，因此没有可固定的报告；其定义写明原因。",
-    "MeetingReportUnknown": "没有这份联席会议报告；见 `hub meeting list`。",
+    **INDICATORS,
     # Reconciliation
     "TotalsOutOfOrder": "这一版总数已按不同内容报过，或已报过更新的一版；请报下一版。",
     "TotalsDayStated": "这一方已确认该业务日的结算单；不符之处请以更正报送，或作为差错处理。",

@@ -29,8 +29,10 @@ def drawn(trend: Trend) -> dict[str, Any]:
         {"x": round(_LEFT + step * number, 1), "y": None if count is None else y_of(count), "label": label.zh, "value": value(trend, count)}
         for number, (label, count) in enumerate(points)
     ]
-    goals = [{"y": y_of(count), "zh": label.zh, "en": label.en, "value": value(trend, count).zh} for label, count in trend.goals]
-    floor = _TOP - _APART
+    goals: list[dict[str, Any]] = [
+        {"y": y_of(count), "zh": label.zh, "en": label.en, "value": value(trend, count).zh} for label, count in trend.goals
+    ]
+    floor: float = _TOP - _APART
     for goal in sorted(goals, key=lambda goal: goal["y"]):
         goal["text"] = floor = round(max(goal["y"], floor + _APART), 1)
     joints = [(one, other) for one, other in pairwise(places) if one["y"] is not None and other["y"] is not None]
