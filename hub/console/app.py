@@ -45,6 +45,7 @@ from hub.domain.quarantine import EventNotFound
 from hub.domain.reconciliation_errors import BreakUnknown
 from hub.domain.settlement_errors import CouponNotFound, FundBatchNotFound, StatementUnknown
 from hub.journal.session_pool import DatabaseAway, SessionsBusy
+from hub.meeting.errors import MeetingReportUnknown
 from hub.telemetry.logs import security
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ STATUSES: dict[type[HubError], int] = {
     FeedUnknown: 404,
     EventNotFound: 404,
     UnknownItem: 404,
+    MeetingReportUnknown: 404,
     CaseNotFound: 404,
     SettlementNotFound: 404,
     SubjectUnknown: 404,

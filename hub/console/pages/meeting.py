@@ -63,17 +63,17 @@ def one_report(page: Page) -> Shown:
         "limits": [outcomes.in_words(page, one) for one in result.limits],
         "titles": [outcomes.in_words(page, one.title) for one in result.tables],
         "trends": [(outcomes.in_words(page, one.title), drawn) for one, drawn in zip(result.trends, pages.trends(result), strict=True)],
-        "files": [(name, page.t(zh, en)) for name, zh, en in _FILES],
+        "files": [(_address(name), page.t(zh, en)) for name, zh, en in _FILES],
     }
     return Shown("meeting_report", f"{found.code} {found.frozen.period}", values, tuple(outcomes.tables(page, result)))
 
 
 def file(page: Page) -> File:
     """Gives a file of a report, made of its bytes; raises MeetingReportUnknown, PageUnknown, FontsMissing."""
-    name = page.parameters["file"]
     with page.reading() as connection:
         found = report.find(connection, page.parameters["report"])
-    if name not in {known for known, _, _ in _FILES}:
+    name = next((known for known, _, _ in _FILES if _address(known) == page.parameters["file"]), None)
+    if name is None:
         raise PageUnknown
     if name == handing.PDF:
         data = handing.signed(handing.pdf_of(found), open_report_signer(page.workings.config.certificates_dir))
@@ -82,3 +82,8 @@ def file(page: Page) -> File:
     else:
         data = found.frozen.content if name == handing.OUTCOME else tables(found.outcome)[name]
     return File(f"{found.code}-{name}", data, _TYPES[name.rpartition(".")[2]])
+
+
+def _address(name: str) -> str:
+    # An address that ends with .csv is a table of the page before it.
+    return name.replace(".", "-")
