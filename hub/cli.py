@@ -175,9 +175,9 @@ COMMANDS = (
     ),
     Entry(
         "findings",
-        "hub.commands.findings:findings",
+        "hub.commands.findings:app",
         POLICY,
-        "列出发现：相互矛盾的事实与申报、挂失注销后的用卡、重复出示、同省两张在用卡。List what contradicts what, with both events.",
+        "异常用卡：相互矛盾的事实与申报；规则提出的发现、核查、试算。What contradicts what; findings that rules raise, and their review.",
     ),
     Entry(
         "looks",

@@ -37,6 +37,7 @@ from hub.api.edge.turns import Reads
 from hub.api.feeds.block_keys import BlockKeys
 from hub.api.feeds.receipts import Receipts
 from hub.api.feeds.service import FeedService
+from hub.api.findings.service import FindingService
 from hub.api.funds.service import FundService
 from hub.api.hotlists.service import HotlistService
 from hub.api.indicators.service import IndicatorService
@@ -99,9 +100,9 @@ class ServerSettings:
 _OF_PERSONS = (MedicalService, CultureService, TransitService, ConsumptionService)
 
 
-def _of_both_sides(dsn: str) -> tuple[SettlementService, ReconciliationService, IndicatorService]:
+def _of_both_sides(dsn: str, looks: Looks) -> tuple[SettlementService, ReconciliationService, IndicatorService, FindingService]:
     """Returns the services about money between the provinces, and about what their joint meeting asks for."""
-    return SettlementService(dsn), ReconciliationService(dsn), IndicatorService(dsn)
+    return SettlementService(dsn), ReconciliationService(dsn), IndicatorService(dsn), FindingService(dsn, looks)
 
 
 class HubServer:
@@ -173,7 +174,7 @@ class HubServer:
         asked = (
             ServiceItemService(dsn, card_reader, intake.identifiers, tables, looks),
             *(kind(dsn, intake.identifiers, tables, looks) for kind in _OF_PERSONS),
-            *_of_both_sides(dsn),
+            *_of_both_sides(dsn, looks),
             FundService(dsn, checks, intake.identifiers, tables),
         )
         for one in (hotlists, cards, *asked):

@@ -1,4 +1,4 @@
-"""The command `hub findings`: what contradicts what, in words, with both events."""
+"""`hub findings`: what contradicts what, in words, with both events; and what rules have raised, for people to decide (subcommands)."""
 
 import json
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from hub.commands import finding_review
 from hub.commands.asking import Operator
 from hub.commands.database import database
 from hub.commands.looking import Purpose, look_first
@@ -21,8 +22,20 @@ from hub.projections.views.findings import Listed, listed
 from hub.projections.views.person_cards import listed_persons
 from hub.projections.views.unverified import listed_unverified
 
+app = typer.Typer(help="异常用卡：相互矛盾的事实；规则提出、由人核查的发现。Findings.", invoke_without_command=True)
+app.command("raised")(finding_review.raised)
+app.command("show")(finding_review.show)
+app.command("review")(finding_review.review)
+app.command("confirm")(finding_review.confirm)
+app.command("clear")(finding_review.clear)
+app.command("rules")(finding_review.rules)
+app.command("simulate")(finding_review.try_out)
+app.command("adopt")(finding_review.adopt)
 
+
+@app.callback()
 def findings(
+    context: typer.Context,
     card: Annotated[str, typer.Option(help="只看这张卡：枢纽的卡键（十六进制）。Only this card, by the hub's key in hex.")] = "",
     most: Annotated[int, typer.Option(min=1, max=100_000, help="最多条数。How many at most.")] = 100,
     notes: Annotated[bool, typer.Option(help="也列出重复上报。List what was reported twice, too.")] = True,
@@ -31,6 +44,8 @@ def findings(
     as_json: Annotated[bool, typer.Option("--json", help="每条一行 JSON。One line of JSON each.")] = False,
 ) -> None:
     """列出发现：相互矛盾的事实与申报、挂失注销后的用卡、重复出示、同省两张在用卡。List what contradicts what, with both events."""
+    if context.invoked_subcommand is not None:
+        return
     try:
         key = bytes.fromhex(card)
     except ValueError:

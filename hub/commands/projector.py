@@ -13,6 +13,7 @@ from hub.api.process_tuning import tune_process
 from hub.audit.requests import runner as auditing
 from hub.config import PROJECTOR_METRICS_LISTEN, Config
 from hub.domain.errors import HubError
+from hub.findings import runner as finding
 from hub.journal.sessions import session
 from hub.monitoring.observability import observed
 from hub.processes import runner as process_runner
@@ -100,6 +101,7 @@ def _works(config: Config, dsn: str, stop: threading.Event, moved: threading.Eve
         _beside(partial(process_runner.run, moved=moved), dsn, "processes", stop),
         _beside(partial(auditing.run, config=config), dsn, "audits", stop),
         _beside(settling.run, dsn, "settlement", stop),
+        _beside(finding.run, dsn, "findings", stop),
         _beside(partial(sealing.run, settings=settings), dsn, "sealer", stop),
         witnessing(config, dsn),
     ):

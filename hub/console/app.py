@@ -44,6 +44,7 @@ from hub.domain.errors import (
 from hub.domain.quarantine import EventNotFound
 from hub.domain.reconciliation_errors import BreakUnknown
 from hub.domain.settlement_errors import CouponNotFound, FundBatchNotFound, StatementUnknown
+from hub.domain.unusual_use.errors import FindingUnknown
 from hub.journal.session_pool import DatabaseAway, SessionsBusy
 from hub.meeting.errors import MeetingReportUnknown
 from hub.telemetry.logs import security
@@ -66,6 +67,7 @@ STATUSES: dict[type[HubError], int] = {
     CouponNotFound: 404,
     FundBatchNotFound: 404,
     BreakUnknown: 404,
+    FindingUnknown: 404,
     AuditPartMissing: 404,
     PageForbidden: 403,
     FormForged: 403,

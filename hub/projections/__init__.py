@@ -24,8 +24,10 @@ from hub.projections.views.losses import LOSSES
 from hub.projections.views.medical import FILINGS, INSTITUTIONS, SETTLEMENTS
 from hub.projections.views.person_cards import PERSON_CARDS
 from hub.projections.views.quarantine import QUARANTINE
+from hub.projections.views.raised_findings import RAISED_FINDINGS
 from hub.projections.views.refused_trips import REFUSED_TRIPS
 from hub.projections.views.registers import REGISTERS
+from hub.projections.views.use_steps import USE_STEPS
 
 PROJECTIONS: tuple[View, ...] = (
     CARD_STANDING,
@@ -60,6 +62,8 @@ PROJECTIONS: tuple[View, ...] = (
     FUND_ROWS,
     FUND_BATCHES,
     FUND_ACCOUNTS,
+    USE_STEPS,
+    RAISED_FINDINGS,
 )
 # What an answer rests on: these move as one, first in every round, so that an answer's `as_of_position` is true of all of them.
 DECIDED_BY: tuple[View, ...] = (

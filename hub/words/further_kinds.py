@@ -101,6 +101,14 @@ FURTHER_KINDS = {
     "recon_break_reopened": "重新打开对账差错",
     "indicator_report_frozen": "固定指标报告",
     "meeting_report_frozen": "固定联席会议报告",
+    "finding_raised": "提出异常用卡",
+    "finding_evidence_changed": "异常用卡证据变动",
+    "finding_review_begun": "受理核查异常用卡",
+    "finding_confirmed": "异常用卡属实",
+    "finding_cleared": "排除异常用卡",
+    "finding_went_stale": "异常用卡失据",
+    "finding_reopened": "异常用卡重新待核查",
+    "finding_rule_adopted": "启用异常用卡规则新版本",
 }
 
 

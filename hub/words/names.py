@@ -33,7 +33,10 @@ VIEWS = {
     "decision_tally": ("答复计数", "decision tally"),
     "card_answers": ("卡的答复", "answers about cards"),
     "card_index": ("卡索引", "card index"),
+    "use_step": ("用卡步骤", "steps of uses"),
+    "raised_finding": ("提出的异常用卡", "findings that were raised"),
     "process.loss": ("挂失流程", "loss process"),
+    "process.findings": ("异常用卡流程", "findings process"),
 }
 
 # What commands announce as their work while it goes on.

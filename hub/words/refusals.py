@@ -3,12 +3,14 @@
 Errors that only commands raise have both languages in their docstring. They are not here.
 """
 
+from hub.words.findings import REFUSALS as FINDINGS
 from hub.words.indicators import REFUSALS as INDICATORS
 from hub.words.settlement_refusals import SETTLEMENT
 
 CHINESE = {
     **SETTLEMENT,
     **INDICATORS,
+    **FINDINGS,
     # Reconciliation
     "TotalsOutOfOrder": "这一版总数已按不同内容报过，或已报过更新的一版；请报下一版。",
     "TotalsDayStated": "这一方已确认该业务日的结算单；不符之处请以更正报送，或作为差错处理。",

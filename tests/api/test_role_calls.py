@@ -22,6 +22,7 @@ from chuanyu.exchange.v1 import (
     culture_service_pb2_grpc,
     event_pb2,
     feed_service_pb2,
+    finding_service_pb2_grpc,
     fund_service_pb2,
     fund_service_pb2_grpc,
     hotlist_service_pb2,
@@ -38,6 +39,7 @@ from chuanyu.exchange.v1 import (
     transit_service_pb2,
     transit_service_pb2_grpc,
 )
+from chuanyu.exchange.v1 import finding_service_pb2 as findings
 from chuanyu.exchange.v1 import indicator_service_pb2 as indicators
 from chuanyu.exchange.v1 import reconciliation_service_pb2 as totals
 from chuanyu.exchange.v1 import settlement_service_pb2 as statements
@@ -139,6 +141,8 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
     )
     money, statement = settlement_service_pb2_grpc.SettlementServiceStub(one.channel), {"statement_code": "ST-QR-1"}
     funds = fund_service_pb2_grpc.FundServiceStub(one.channel)
+    unusual = finding_service_pb2_grpc.FindingServiceStub(one.channel)
+    finding = {"finding_code": "FD-20250901-00000000"}
     figures = indicator_service_pb2_grpc.IndicatorServiceStub(one.channel)
     k5 = indicators.GetIndicatorRequest(indicator="K5")
     payees = fund_service_pb2.CheckPayeesRequest(check_id=f"{name}-{time.monotonic_ns()}", service_region="500103")
@@ -247,6 +251,15 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
         "IndicatorService/GetMeetingReport": lambda: figures.GetMeetingReport(
             indicators.GetMeetingReportRequest(report_code="MR-999"), timeout=DEADLINE_S
         ),
+        "FindingService/ListFindings": lambda: unusual.ListFindings(findings.ListFindingsRequest(), timeout=DEADLINE_S),
+        "FindingService/GetFinding": lambda: unusual.GetFinding(findings.GetFindingRequest(**finding), timeout=DEADLINE_S),
+        "FindingService/ReviewFinding": lambda: unusual.ReviewFinding(
+            findings.ReviewFindingRequest(**finding, step=1, person="li.lei"), timeout=DEADLINE_S
+        ),
+        "FindingService/ListFindingRules": lambda: unusual.ListFindingRules(findings.ListFindingRulesRequest(), timeout=DEADLINE_S),
+        "FindingService/SimulateRule": lambda: unusual.SimulateRule(
+            findings.SimulateRuleRequest(rule_code="PIN_BURST", first_day="2019-01-01", last_day="2019-01-02"), timeout=DEADLINE_S
+        ),
         "FundService/GetBatch": lambda: funds.GetBatch(fund_service_pb2.GetBatchRequest(batch_no="B9"), timeout=DEADLINE_S),
         "FundService/ListRows": lambda: funds.ListRows(fund_service_pb2.ListRowsRequest(batch_no="B9"), timeout=DEADLINE_S),
         "FundService/CheckPayees": lambda: list(funds.CheckPayees(iter([payees]), timeout=DEADLINE_S)),
@@ -294,7 +307,7 @@ def test_every_call_of_the_services_has_a_row() -> None:
 
 def _services() -> list[Any]:
     questions = (audit_service_pb2, card_service_pb2, case_service_pb2, culture_service_pb2, medical_service_pb2, service_item_service_pb2)
-    money = (statements, totals, fund_service_pb2, consumption_service_pb2, indicators)
+    money = (statements, totals, fund_service_pb2, consumption_service_pb2, indicators, findings)
     return [*questions, *money, feed_service_pb2, hotlist_service_pb2, subscription_service_pb2, transit_service_pb2]
 
 

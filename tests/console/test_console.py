@@ -101,6 +101,9 @@ GET /funds ORPS
 GET /funds/{side}/{batch_no:path} ORS
 GET /breaks ORPS
 GET /breaks/{broken} ORPS
+GET /findings ORPS
+GET /findings/{finding} RS
+POST /findings/{finding}/decide S
 GET /meeting ORP
 GET /meeting/{report} ORP
 GET /meeting/{report}/{file} ORP
@@ -301,6 +304,7 @@ def test_a_role_sees_its_pages_and_no_others(scene: Scene, by_role: dict[str, Vi
         "broken": "BR-51-20250901-1",
         "report": "MR-999",
         "file": "x",
+        "finding": "FD-20250901-00000000",
     }
     if "sign-out" in path or "admin/users" in path:
         known["name"] = "nobody"
@@ -760,7 +764,14 @@ def test_headings_menus_and_forms_are_english_in_english(scene: Scene, auditor: 
     auditor.post("/purpose", handle=f"decision-{scene.refused}", purpose="AUDIT", back="/decisions")
     places = {"position": scene.refused, "feed": "cq.usage", "name": "cq.card-center", "code": "ORD-TRANSIT/1", "table": "media"}
     places |= {"region": "510100", "audit": "AU-1", "item": "TB031"}
-    places |= {"statement": "ST-QR-1", "row": 1, "broken": "BR-51-20250901-1", "report": "MR-999", "file": "x"}
+    places |= {
+        "statement": "ST-QR-1",
+        "row": 1,
+        "broken": "BR-51-20250901-1",
+        "report": "MR-999",
+        "file": "x",
+        "finding": "FD-20250901-00000000",
+    }
     shown = [
         entry.path.replace(":path", "").format(**places, handle="none", side="51", case_no="X", batch_no="X", sequence=1, trace="x")
         for entry in ENTRIES

@@ -9,7 +9,15 @@ from typing import Any
 
 import psycopg
 import pytest
-from chuanyu.exchange.v1 import card_lifecycle_pb2, control_pb2, event_pb2, hub_decisions_pb2, references_pb2, service_items_pb2
+from chuanyu.exchange.v1 import (
+    card_lifecycle_pb2,
+    control_pb2,
+    event_pb2,
+    findings_pb2,
+    hub_decisions_pb2,
+    references_pb2,
+    service_items_pb2,
+)
 
 from hub.admin.agreements import Officer
 from hub.admin.registry import load_agreements
@@ -17,6 +25,9 @@ from hub.admin.service_items import approve_version, draft_version
 from hub.domain import reference
 from hub.domain.card import standing
 from hub.domain.loss import Loss, Report
+from hub.domain.unusual_use.finding import Finding, Said
+from hub.domain.unusual_use.patterns import Found
+from hub.domain.unusual_use.rule_book import first_version, rule_named
 from hub.journal.reader import Recorded, head_position
 from hub.journal.recorder import AggregateStore
 from hub.projections import PROJECTIONS, runner
@@ -214,6 +225,21 @@ def record_a_history(dsn: str, journal: Recording) -> None:
     journal.append(correcting(entered(cards[0], 11, AT_S + HOUR_S), gate + 11), reversing(entered(cards[1], 3), gate + 12))
     refused = journal.next_sequence("cq.usage")
     journal.append(verdict("rejected", 1), verdict("rejected", 2, reason=2), reversing(verdict("rejected", 1), refused))
+    store = AggregateStore(dsn)
+    store.save(a_finding())
+    store.close()
+
+
+def a_finding() -> Finding:
+    """A finding that was cleared and is open again."""
+    at = datetime(2025, 12, 3, tzinfo=UTC)
+    found = Found("2025-09-01", (1, 2), 900, ("50", "51"))
+    made = Finding.raise_of(first_version(rule_named("IMPOSSIBLE_TRAVEL")), bytes(32), found, None, at)
+    by = findings_pb2.FindingOfficer(participant="hub.operators", person="han.mei")
+    made.decide(Said(findings_pb2.FINDING_STEP_REVIEW, by), at)
+    made.decide(Said(findings_pb2.FINDING_STEP_CLEAR, by, "CLOCK_WRONG"), at)
+    made.see(found._replace(positions=(1, 2, 3)), 9, at)
+    return made
 
 
 def a_loss(card: references_pb2.CardRef) -> list[Loss]:

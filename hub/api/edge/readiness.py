@@ -31,10 +31,13 @@ TRANSIT = "chuanyu.exchange.v1.TransitService"
 AUDITS, SETTLEMENTS = "chuanyu.exchange.v1.AuditService", "chuanyu.exchange.v1.SettlementService"
 RECONCILIATIONS = "chuanyu.exchange.v1.ReconciliationService"
 FUNDS, CONSUMPTION = "chuanyu.exchange.v1.FundService", "chuanyu.exchange.v1.ConsumptionService"
+FINDINGS = "chuanyu.exchange.v1.FindingService"
 INDICATORS = "chuanyu.exchange.v1.IndicatorService"
 # What is about money.
 MONEY = (SETTLEMENTS, RECONCILIATIONS, FUNDS, CONSUMPTION)
-SERVICES = (FEEDS, CARDS, HOTLISTS, ITEMS, CASES, MEDICAL, CULTURE, TRANSIT, SUBSCRIPTIONS, AUDITS, INDICATORS, *MONEY)
+# What the joint meeting asks for.
+MEETING = (INDICATORS, FINDINGS)
+SERVICES = (FEEDS, CARDS, HOTLISTS, ITEMS, CASES, MEDICAL, CULTURE, TRANSIT, SUBSCRIPTIONS, AUDITS, *MEETING, *MONEY)
 # The name under which the health protocol asks for all services together.
 ALL = ""
 EVERY_S = 0.25
@@ -137,7 +140,7 @@ class Readiness:
 
     def _conclude(self, database: str, writing: str, deciding: str) -> None:
         feeds = database or writing
-        reading = (HOTLISTS, ITEMS, CASES, MEDICAL, CULTURE, TRANSIT, SUBSCRIPTIONS, AUDITS, INDICATORS, *MONEY)
+        reading = (HOTLISTS, ITEMS, CASES, MEDICAL, CULTURE, TRANSIT, SUBSCRIPTIONS, AUDITS, *MEETING, *MONEY)
         self._keep({FEEDS: feeds, CARDS: feeds or deciding, **dict.fromkeys(reading, database)})
 
     def _keep(self, reasons: dict[str, str]) -> None:
@@ -178,7 +181,7 @@ class StandbyReadiness(Readiness):
     def _conclude(self, database: str, writing: str, deciding: str) -> None:
         reads_only = "只读 this edge only reads"
         reading = dict.fromkeys((HOTLISTS, CASES, SUBSCRIPTIONS), database)
-        self._keep({**dict.fromkeys((FEEDS, CARDS, ITEMS, MEDICAL, CULTURE, TRANSIT, AUDITS, INDICATORS, *MONEY), reads_only), **reading})
+        self._keep({**dict.fromkeys((FEEDS, CARDS, ITEMS, MEDICAL, CULTURE, TRANSIT, AUDITS, *MEETING, *MONEY), reads_only), **reading})
 
 
 class _Progress:

@@ -10,6 +10,7 @@ from chuanyu.exchange.v1 import (
     consumption_service_pb2,
     culture_service_pb2,
     feed_service_pb2,
+    finding_service_pb2,
     fund_service_pb2,
     indicator_service_pb2,
     medical_service_pb2,
@@ -37,6 +38,7 @@ RECORDING = (
     audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],
     reconciliation_service_pb2.DESCRIPTOR.services_by_name["ReconciliationService"],
     indicator_service_pb2.DESCRIPTOR.services_by_name["IndicatorService"],
+    finding_service_pb2.DESCRIPTOR.services_by_name["FindingService"],
     fund_service_pb2.DESCRIPTOR.services_by_name["FundService"],
     settlement_service_pb2.DESCRIPTOR.services_by_name["SettlementService"],
 )

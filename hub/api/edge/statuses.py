@@ -7,6 +7,7 @@ from hub.domain import audit_errors, errors, reconciliation_errors, settlement_e
 from hub.domain.archiving import SequenceArchived
 from hub.domain.errors import NothingSealed, NotSealedYet, SizeUnknown
 from hub.domain.quarantine import meaning_of
+from hub.domain.unusual_use import errors as finding_errors
 from hub.indicators import errors as indicator_errors
 from hub.journal.archived import SegmentAway
 from hub.meeting import errors as meeting_errors
@@ -118,6 +119,15 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     indicator_errors.IndicatorTooLong: (code_pb2.FAILED_PRECONDITION, "INDICATOR_TOO_LONG"),
     indicator_errors.IndicatorNotRecorded: (code_pb2.FAILED_PRECONDITION, "INDICATOR_NOT_RECORDED"),
     meeting_errors.MeetingReportUnknown: (code_pb2.NOT_FOUND, "MEETING_REPORT_UNKNOWN"),
+    finding_errors.FindingUnknown: (code_pb2.NOT_FOUND, "FINDING_UNKNOWN"),
+    finding_errors.FindingStep: (code_pb2.FAILED_PRECONDITION, "FINDING_STEP"),
+    finding_errors.FindingReasonUnknown: (code_pb2.INVALID_ARGUMENT, "FINDING_REASON"),
+    finding_errors.FindingChanged: (code_pb2.ABORTED, "FINDING_CHANGED"),
+    finding_errors.FindingRuleUnknown: (code_pb2.NOT_FOUND, "FINDING_RULE_UNKNOWN"),
+    finding_errors.FindingRuleParameter: (code_pb2.INVALID_ARGUMENT, "FINDING_RULE_PARAMETER"),
+    finding_errors.FindingRuleFloods: (code_pb2.FAILED_PRECONDITION, "FINDING_RULE_FLOODS"),
+    finding_errors.FindingDays: (code_pb2.OUT_OF_RANGE, "FINDING_DAYS"),
+    finding_errors.FindingDaysTooLong: (code_pb2.FAILED_PRECONDITION, "FINDING_DAYS_TOO_LONG"),
     audit_errors.AuditUnknown: (code_pb2.NOT_FOUND, "AUDIT_UNKNOWN"),
     audit_errors.FilingUnknown: (code_pb2.NOT_FOUND, "FILING_UNKNOWN"),
     audit_errors.LoanUnknown: (code_pb2.NOT_FOUND, "LOAN_UNKNOWN"),

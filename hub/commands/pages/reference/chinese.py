@@ -19,6 +19,7 @@ SERVICES = {
     "ReconciliationService": "对账服务：两省在此报送总数、比对三本账、处理差错",
     "IndicatorService": "指标服务：两省在此查询指标、固定报告、与报告相比",
     "ConsumptionService": "消费服务：在此查询消费券、积分和出资方应付",
+    "FindingService": "异常用卡服务：两省在此查看与本省有关的异常用卡、核查、试算规则",
     "FundService": "资金服务：发放机构与银行在此查询批次、明细和账户改绑，发放前核对名单",
     "SubscriptionService": "订阅服务：各省在此读取与本省有关的事件",
     "AuditService": "核验服务：在此取检查点、证明和回执，申请审计",

@@ -15,6 +15,7 @@ from hub.commands.pages.reference import (
     consumption_examples,
     culture_examples,
     feed_examples,
+    finding_examples,
     fund_examples,
     indicator_examples,
     item_examples,
@@ -38,6 +39,7 @@ EXAMPLES = {
     **fund_examples.EXAMPLES,
     **settlement_examples.EXAMPLES,
     **indicator_examples.EXAMPLES,
+    **finding_examples.EXAMPLES,
     **reconciliation_examples.EXAMPLES,
     **audit_examples.EXAMPLES,
 }
