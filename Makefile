@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test test-slow pictures setup system-deps proto-baseline lock sbom clean
+.PHONY: demo test test-slow pictures clients setup system-deps proto-baseline lock sbom clean
 
 demo: setup
 	@$(BIN)/hub demo $(ARGS)
@@ -33,6 +33,10 @@ setup: .venv/.ready
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirements tests/requirements.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# What provinces build their own clients on: a Python wheel, an npm package, Java sources (docs/clients.md).
+clients: setup
+	@$(BIN)/python -m adapters.clients.build $(or $(FOLDER),dist/clients)
 
 system-deps:
 	@sh tests/system-deps.sh

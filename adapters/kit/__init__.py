@@ -5,6 +5,8 @@
     connection.py  mutual TLS to one of several hub edges; asks for a card; loopback.py keeps proxies out of the way
     answering.py   what a native call is answered with while the hub is slow or away
     receipts.py    checks the hub's receipts at once; proofs.py has their text, kept.py keeps them in the outbox
+    subscriber.py  reads what concerns a province, from a cursor on
+    client.py      what of all this is packed for provinces that write their own (adapters/clients)
     batch_keys.py  what batches are blinded and signed with
     log_copy.py    a mirror or site of the hub's log; comparing.py compares what was sent with it
     refusal.py     reads why the hub said no

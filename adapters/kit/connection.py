@@ -15,6 +15,7 @@ from chuanyu.exchange.v1.card_service_pb2_grpc import CardServiceStub
 from chuanyu.exchange.v1.feed_service_pb2_grpc import FeedServiceStub
 from chuanyu.exchange.v1.reconciliation_service_pb2 import SubmitControlTotalsRequest, SubmitControlTotalsResponse
 from chuanyu.exchange.v1.reconciliation_service_pb2_grpc import ReconciliationServiceStub
+from chuanyu.exchange.v1.subscription_service_pb2_grpc import SubscriptionServiceStub
 from opentelemetry.trace import SpanKind
 
 from adapters.kit.errors import CertificateUnreadable, HubUnreachable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from chuanyu.exchange.v1.card_service_pb2_grpc import CardServiceAsyncStub
     from chuanyu.exchange.v1.feed_service_pb2_grpc import FeedServiceAsyncStub
     from chuanyu.exchange.v1.reconciliation_service_pb2_grpc import ReconciliationServiceAsyncStub
+    from chuanyu.exchange.v1.subscription_service_pb2_grpc import SubscriptionServiceAsyncStub
 
 Answer = TypeVar("Answer")
 
@@ -84,6 +86,11 @@ class HubConnection:
     def cards(self) -> "CardServiceAsyncStub":
         """Returns CardService on the target in use."""
         return cast("CardServiceAsyncStub", CardServiceStub(self._channel()))
+
+    @property
+    def subscriptions(self) -> "SubscriptionServiceAsyncStub":
+        """Returns SubscriptionService on the target in use."""
+        return cast("SubscriptionServiceAsyncStub", SubscriptionServiceStub(self._channel()))
 
     def fail_over(self, failed_target: str) -> None:
         """Moves on to the next target, unless another caller has left *failed_target* already."""

@@ -5,8 +5,9 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,20 +18,26 @@ from adapters.kit import (
     HubConnection,
     HubOption,
     KeyOption,
+    OptionUnreadable,
     Outbox,
     in_words,
     mutual_tls,
     open_batch_keys,
 )
+from adapters.load.card_table import is_table, open_table
+from adapters.load.checking import Report
+from adapters.load.columns import CellWrong, instant
 from adapters.load.event_file import EventFile
-from adapters.load.loading import SHOWN, Loaded, ReceiptsTo
-from adapters.load.loading import load as load_file
+from adapters.load.loading import ReceiptsTo, Stock
+from adapters.load.steps import Outcome, Plan, run
 
 _TELL_EVERY_S = 1.0
 
 
 def load(
-    file: Annotated[Path, typer.Argument(help="事件文件：每行一个 Event，protobuf JSON。One Event a line, in protobuf's JSON.")],
+    file: Annotated[
+        Path, typer.Argument(help="卡表 .csv、.parquet，或每行一个 Event 的文件。A table of cards, or One Event a line in protobuf's JSON.")
+    ],
     ca: CaOption,
     cert: CertOption,
     key: KeyOption,
@@ -39,75 +46,62 @@ def load(
     data_dir: Annotated[
         Path | None, typer.Option(help="适配器数据目录：用其密钥签名，回执存入其待发库。Signs with its keys, keeps receipts in its outbox.")
     ] = None,
-    first: Annotated[int, typer.Option(min=1, help="首行的序号。Number of line 1.")] = 1,
+    first: Annotated[int, typer.Option(min=1, help="首行的序号。Number of the first row.")] = 1,
+    taken_at: Annotated[str, typer.Option(help="卡表的导出时点，带时区。Instant of the export, with its offset.")] = "",
+    encoding: Annotated[Literal["utf-8", "gb18030"], typer.Option(help="CSV 的编码。Encoding of a CSV.")] = "utf-8",
+    cards: Annotated[int, typer.Option(min=0, help="导出方所说的卡数，不符即拒绝。Cards that the exporter counted.")] = 0,
+    ask: Annotated[
+        Literal["some", "all"], typer.Option(help="装入前请枢纽核对抽样或全部行。Rows that the hub looks at before anything is sent.")
+    ] = "some",
+    check_only: Annotated[bool, typer.Option("--check-only", help="只检查，不占序号。Only check: no number is taken.")] = False,
+    per_s: Annotated[int, typer.Option("--events-per-s", min=0, help="每秒最多事件数；0 由枢纽定速。Most events a second.")] = 0,
+    report: Annotated[Path | None, typer.Option(help="被拒行及原因写入此 CSV。CSV of the rows refused and why.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="最后一行输出 JSON。End with one line of JSON.")] = False,
 ) -> None:
-    """批量装入：按行号为序号流式报送，可随时中断，再次运行即续。Load a file of events; broken off, run again, it goes on."""
+    """批量装入：先检查，再按行号为序号流式报送，中断后再次运行即续，最后两边清点。Check, load or go on, count on both sides."""
+    plan = Plan(feed, cards, every=ask == "all", check_only=check_only, per_s=per_s)
     try:
-        events = EventFile(file, first)
-        loaded = asyncio.run(_load(HubConnection(hub, mutual_tls(ca, cert, key)), feed, events, _receipts_to(data_dir)))
-    except AdapterError as error:
+        with ExitStack() as opened:
+            stock = opened.enter_context(closing(_opened(file, first, taken_at, encoding)))
+            refused = opened.enter_context(closing(Report(report)))
+            receipts = ReceiptsTo(open_batch_keys(data_dir / "keys"), Outbox(data_dir / "outbox.sqlite")) if data_dir else None
+            if receipts:
+                opened.callback(receipts.outbox.close)
+            outcome = asyncio.run(_run(HubConnection(hub, mutual_tls(ca, cert, key)), stock, plan, refused, receipts))
+    except (AdapterError, OSError) as error:
         typer.echo(in_words(error), err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.echo("\n已中断：再次运行即从枢纽已有处继续。Broken off: run it again, it goes on from what the hub has.", err=True)
         raise typer.Exit(130) from None
-    if sys.stderr.isatty():
-        typer.echo("", err=True)
-    for line in summary(loaded, events):
-        typer.echo(line)
     if as_json:
-        counts = {name: loaded.counters[name] for name in ("recorded", "duplicates", "quarantined")}
-        typer.echo(json.dumps({"lines": loaded.lines, "next_sequence": loaded.next_sequence, **counts, "waits": dict(loaded.waits)}))
-    raise typer.Exit(0 if loaded.is_whole and not loaded.quarantined else 1)
+        typer.echo(json.dumps(outcome.result()))
+    raise typer.Exit(0 if outcome.is_whole else 1)
 
 
-def _receipts_to(data_dir: Path | None) -> ReceiptsTo | None:
-    return None if data_dir is None else ReceiptsTo(open_batch_keys(data_dir / "keys"), Outbox(data_dir / "outbox.sqlite"))
-
-
-async def _load(connection: HubConnection, feed: str, events: EventFile, receipts: ReceiptsTo | None) -> Loaded:
+def _opened(file: Path, first: int, taken_at: str, encoding: str) -> Stock:
     try:
-        return await load_file(connection, feed, events, _reporter(), receipts)
+        at = instant(taken_at) if taken_at else None
+    except CellWrong as wrong:
+        raise OptionUnreadable(f"--taken-at: {wrong}") from None
+    return open_table(file, first, at, encoding) if is_table(file) else EventFile(file, first)
+
+
+async def _run(connection: HubConnection, stock: Stock, plan: Plan, refused: Report, receipts: ReceiptsTo | None) -> Outcome:
+    try:
+        return await run(connection, stock, plan, refused, receipts, typer.echo, _progress())
     finally:
-        if receipts:
-            receipts.outbox.close()
-        events.close()
         await connection.close()
 
 
-def _reporter() -> Callable[[Loaded], None]:
+def _progress() -> Callable[[str], None]:
     """A terminal has one line that changes; a log gets none."""
     said_s = 0.0
 
-    def report(loaded: Loaded) -> None:
+    def tell(words: str) -> None:
         nonlocal said_s
-        if not sys.stderr.isatty() or time.monotonic() - said_s < _TELL_EVERY_S:
-            return
-        said_s = time.monotonic()
-        rate = (loaded.next_sequence - loaded.resumed_at) / loaded.seconds if loaded.seconds else 0.0
-        counts = f"隔离 quarantined {len(loaded.quarantined):,}  等待 waits {loaded.waits.total():,}"
-        typer.echo(f"\r{loaded.done:,} / {loaded.lines:,}  {rate:,.0f}/s  {counts}   ", nl=False, err=True)
+        if sys.stderr.isatty() and time.monotonic() - said_s >= _TELL_EVERY_S:
+            said_s = time.monotonic()
+            typer.echo(f"\r{words}   ", nl=False, err=True)
 
-    return report
-
-
-def summary(loaded: Loaded, events: EventFile) -> list[str]:
-    """Returns what came of it, and where to look."""
-    counts = loaded.counters
-    mark = "✓" if loaded.is_whole and not loaded.quarantined else "✗"
-    lines = [
-        f"{mark} {loaded.feed}: 行 lines {loaded.lines:,}，枢纽已有 in the hub {loaded.done:,}；"
-        f"本次 this run: 入账 recorded {counts['recorded']:,}，"
-        f"已有 had before {counts['duplicates']:,}，隔离 quarantined {len(loaded.quarantined):,}，等待 waits {loaded.waits.total():,}，"
-        f"用时 took {loaded.seconds:,.1f} s"
-    ]
-    for sequence, rules in sorted(loaded.quarantined.items())[:SHOWN]:
-        lines.append(f"  第 line {events.line_of(sequence):,} 行 → {sequence:,}: {'; '.join(rules)}")
-    if loaded.quarantined:
-        lines.append(f"  全部及其处理 all of them, and what to do: hub quarantine list --feed {loaded.feed}")
-    lines.append(
-        f"  下一序号 next number {loaded.next_sequence:,}；适配器首次启动 the adapter's first start: "
-        f"--continue-at {loaded.feed}={loaded.next_sequence}；核对 check: docs/bulk-load.md"
-    )
-    return lines
+    return tell

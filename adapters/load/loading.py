@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import grpc
 from chuanyu.exchange.v1.feed_service_pb2 import GetFeedRequest
@@ -21,13 +21,15 @@ from adapters.kit.outbox import Outbox
 from adapters.kit.receipts import HubReceipts
 from adapters.kit.refusal import Refusal, from_call
 from adapters.kit.sampling import UNTRACED
-from adapters.kit.session import BATCH_EVENTS, Proofs, Session
-from adapters.load.event_file import EventFile
+from adapters.kit.session import BATCH_EVENTS, Numbered, Proofs, Session
 
 CALL_TIMEOUT_S = 5.0
 WAIT_S = 1.0
 # What the summary shows of quarantined lines; the hub has them all.
 SHOWN = 20
+PACED_BATCHES_PER_S = 20
+# What a further try may mend.
+AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.CANCELLED)
 
 
 class FeedElsewhere(AdapterError):
@@ -36,6 +38,23 @@ class FeedElsewhere(AdapterError):
 
 class LoadRefused(AdapterError):
     """枢纽不接受；重试无用，先排除原因。The hub does not take it, and to try again is of no use before the cause is mended."""
+
+
+class Stock(Numbered, Protocol):
+    """A file whose rows have their numbers: of events, or of cards."""
+
+    first_sequence: int
+    lines: int
+
+    @property
+    def last_sequence(self) -> int:
+        """The number of the last row."""
+
+    def line_of(self, sequence: int, /) -> int:
+        """Returns the line of a number."""
+
+    def close(self) -> None:
+        """Closes the file."""
 
 
 @dataclass
@@ -51,6 +70,8 @@ class Loaded:
     quarantined: dict[int, list[str]] = field(default_factory=dict)
     waits: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
+    # Where the feed's last event lies.
+    position: int = 0
 
     @property
     def done(self) -> int:
@@ -61,6 +82,23 @@ class Loaded:
     def is_whole(self) -> bool:
         """Whether the hub has every line."""
         return self.done == self.lines
+
+
+class Paced:
+    """A file whose rows are handed out no faster than so many a second, and in small batches, which hold up nobody's question."""
+
+    def __init__(self, stock: Stock, events_per_s: int) -> None:
+        """Begins to count with the first batch."""
+        self._stock, self._per_s, self._due_s = stock, events_per_s, 0.0
+        self.first_sequence, self.lines = stock.first_sequence, stock.lines
+        self.last_sequence, self.line_of, self.origins, self.close = stock.last_sequence, stock.line_of, stock.origins, stock.close
+
+    def pending(self, feed: str, from_sequence: int, limit: int) -> list[tuple[int, bytes]]:
+        """Returns rows once they are due; called on a thread, which may sleep."""
+        rows = self._stock.pending(feed, from_sequence, max(1, min(limit, self._per_s // PACED_BATCHES_PER_S)))
+        time.sleep(max(0.0, self._due_s - time.monotonic()))
+        self._due_s = max(self._due_s, time.monotonic() - 1 / PACED_BATCHES_PER_S) + len(rows) / self._per_s
+        return rows
 
 
 class ReceiptsTo(NamedTuple):
@@ -77,7 +115,7 @@ class ReceiptsTo(NamedTuple):
 
 
 async def load(
-    connection: HubConnection, feed: str, file: EventFile, report: Callable[[Loaded], None], receipts: ReceiptsTo | None = None
+    connection: HubConnection, feed: str, file: Stock, report: Callable[[Loaded], None], receipts: ReceiptsTo | None = None
 ) -> Loaded:
     """Loads the whole file; raises AdapterError for what a further try cannot mend. *report* is called after each answer.
 
@@ -87,26 +125,26 @@ async def load(
     while True:
         edge = connection.edge
         try:
-            loaded.next_sequence = await _next_sequence(edge, feed)
+            loaded.next_sequence, _ = await _reached(edge, feed)
             loaded.resumed_at = loaded.resumed_at or loaded.next_sequence
             if not file.first_sequence <= loaded.next_sequence <= file.last_sequence + 1:
                 raise FeedElsewhere(f"{feed}: next_sequence {loaded.next_sequence}, --first {file.first_sequence}, lines {file.lines}")
             await _session(edge, loaded, file, report, began_s, receipts)
+            loaded.next_sequence, loaded.position = await _reached(edge, feed)
         except (Refusal, grpc.aio.AioRpcError) as error:
             await _wait(connection, edge, error, loaded)
             continue
-        loaded.next_sequence = await _next_sequence(edge, feed)
         loaded.seconds = time.monotonic() - began_s
         return loaded
 
 
-async def _next_sequence(edge: Edge, feed: str) -> int:
+async def _reached(edge: Edge, feed: str) -> tuple[int, int]:
     answer = await edge.feeds.GetFeed(GetFeedRequest(feed=feed), timeout=CALL_TIMEOUT_S)
-    return int(answer.next_sequence)
+    return int(answer.next_sequence), int(answer.last_position)
 
 
 async def _session(
-    edge: Edge, loaded: Loaded, file: EventFile, report: Callable[[Loaded], None], began_s: float, receipts: ReceiptsTo | None
+    edge: Edge, loaded: Loaded, file: Stock, report: Callable[[Loaded], None], began_s: float, receipts: ReceiptsTo | None
 ) -> None:
     """Sends from where the feed is, and the batch before once more: another file under the same numbers is a conflict, and stops."""
     first = max(file.first_sequence, loaded.next_sequence - BATCH_EVENTS)
@@ -130,8 +168,7 @@ async def _wait(connection: HubConnection, edge: Edge, error: Exception, loaded:
     """Waits as long as the hub says; raises LoadRefused for what only people mend."""
     refusal = from_call(error) if isinstance(error, grpc.aio.AioRpcError) else error
     assert isinstance(refusal, Refusal)
-    again = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.CANCELLED)
-    if refusal.code not in again:
+    if refusal.code not in AGAIN:
         raise LoadRefused(f"{loaded.feed}: {refusal}")
     if refusal.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
         connection.fail_over(edge.target)

@@ -17,6 +17,12 @@ SHARED_VIEWS = (
         "川渝通办办件：列表、单个办件、时间线。Cases of both sides: a list, one case, its timeline.",
     ),
     Entry(
+        "card-count",
+        "hub.commands.card_count:card_count",
+        POLICY,
+        "清点一省的卡，按登记时的状态。How many cards of a province the hub knows, by the status they were registered with.",
+    ),
+    Entry(
         "concession",
         "hub.commands.concession:concession",
         POLICY,

@@ -28,6 +28,7 @@ METHODS = {
     "StreamAcceptance": "以流询问能否用卡",
     "ExplainAcceptance": "解释一条答复",
     "JudgeUse": "判断一次用卡是否有效",
+    "CountCards": "清点一省的卡",
     "GetConcessionBalance": "查询持卡人的优待次数",
     "GetHotlist": "取名单全量",
     "StreamHotlistDeltas": "取名单增量",

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from chuanyu.exchange.v1 import event_pb2
+import typer
+from chuanyu.exchange.v1 import card_service_pb2, event_pb2
 from google.protobuf import json_format
 from typer.testing import CliRunner, Result
 
@@ -14,9 +15,13 @@ from adapters.kit.kept import Kept
 from adapters.kit.proofs import check
 from adapters.load import event_file
 from adapters.load.event_file import EventFile, FileUnreadable, LineUnreadable
-from tests.clients import Province, add_feed, of_feed
+from hub.commands.card_count import card_count
+from tests.clients import Province, add_feed, of_feed, refused
 from tests.hub_process import CHONGQING, RunningHub
-from tests.messages import registered
+from tests.messages import lost, registered
+
+hub_app = typer.Typer()
+hub_app.command()(card_count)
 
 
 def written(path: Path, *events: event_pb2.Event) -> Path:
@@ -154,3 +159,79 @@ def test_a_file_is_read_from_any_line(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "bad").write_text("{}\n[1]\n")
     with pytest.raises(LineUnreadable):
         EventFile(tmp_path / "bad", 1).pending("", 1, 5)
+
+
+def table(path: Path, *rows: str) -> Path:
+    header = "card_no,status,generation,card_kind,issuer_region,occurred_at"
+    path.write_text("".join(f"{row}\n" for row in (header, *rows)), encoding="utf-8")
+    return path
+
+
+def row(number: int, status: str = "ACTIVE", region: str = "500199") -> str:
+    return f"C{number:08d},{status},THIRD,REGULAR,{region},2025-09-01T00:00:00+08:00"
+
+
+def test_a_table_of_cards_is_checked_loaded_and_counted_on_both_sides(shared_hub: RunningHub, tmp_path: Path) -> None:
+    feed = add_feed(shared_hub, CHONGQING, "cq.load-table")
+    rows = [row(number, "SEALED" if number % 4 else "CANCELLED") for number in range(1, 601)]
+    path = table(tmp_path / "cards.csv", *rows)
+    checked = loaded(shared_hub, feed, path, "--check-only", "--ask", "all")
+    assert (checked.exit_code, last_line(checked)) == (0, {"cards": 600, "wrong": 0, "asked_about": 600}), checked.output
+    result = loaded(shared_hub, feed, path, "--cards", "600", "--events-per-s", "4000")
+    assert (result.exit_code, last_line(result)["recorded"]) == (0, 600), result.output
+    counted = {one["status"]: (one["file"], one["hub"]) for one in last_line(result)["counted"]}  # type: ignore[attr-defined]
+    assert (counted["SEALED"], counted["CANCELLED"]) == ((450, 450), (150, 150))
+    assert counted["ACTIVE"][0] == 0 < counted["ACTIVE"][1]
+    assert numbers(shared_hub, feed) == list(range(1, 601))
+    again = loaded(shared_hub, feed, path)
+    assert (again.exit_code, last_line(again)["recorded"]) == (0, 0)
+
+
+def test_what_the_hub_would_quarantine_is_said_before_a_number_is_taken(shared_hub: RunningHub, tmp_path: Path) -> None:
+    feed, report = add_feed(shared_hub, CHONGQING, "cq.load-asked"), tmp_path / "refused.csv"
+    path = table(tmp_path / "cards.csv", row(1_001), row(1_002, region="509999"))
+    result = loaded(shared_hub, feed, path, "--report", str(report))
+    assert (result.exit_code, last_line(result)) == (1, {"cards": 2, "wrong": 1, "asked_about": 2})
+    assert "第 line 3 行 issuer_region: " in result.stdout
+    assert "unknown_region" in report.read_text(encoding="utf-8")
+    assert numbers(shared_hub, feed) == []
+
+
+def test_cards_that_the_hub_has_otherwise_show_in_the_comparison(shared_hub: RunningHub, tmp_path: Path) -> None:
+    for status, feed in (("ACTIVE", "cq.load-once"), ("CANCELLED", "cq.load-twice")):
+        add_feed(shared_hub, CHONGQING, feed)
+        result = loaded(shared_hub, feed, table(tmp_path / f"{status}.csv", *(row(number, status) for number in range(2_000, 2_300))))
+    assert (result.exit_code, "✗ 清点 count 50 CANCELLED: 文件 file 300" in result.stdout) == (1, True), result.output
+
+
+@pytest.mark.parametrize(
+    ("rows", "further", "words"),
+    [
+        ([], (), "No card follows the header"),
+        ([row(1)], ("--cards", "2"), "--cards says 2: export or send it again"),
+        ([row(1)], ("--taken-at", "2025-09-01"), "An instant has its offset"),
+    ],
+)
+def test_an_order_that_does_not_fit_the_file_is_refused(
+    shared_hub: RunningHub, tmp_path: Path, rows: list[str], further: tuple[str, ...], words: str
+) -> None:
+    result = loaded(shared_hub, "cq.card-center", table(tmp_path / "cards.csv", *rows), *further)
+    assert (result.exit_code, words in result.stderr) == (1, True), result.output
+
+
+def test_only_their_issuer_counts_a_provinces_cards(shared_hub: RunningHub, chongqing: Province) -> None:
+    request = card_service_pb2.CountCardsRequest(issuing_province="51")
+    assert refused(lambda: chongqing.cards.CountCards(request, timeout=30)).reason == "NOT_PERMITTED"
+    request.issuing_province = "Q"
+    assert refused(lambda: chongqing.cards.CountCards(request, timeout=30)).reason == "REQUEST_INVALID"
+
+
+def test_the_operators_command_counts_the_same(shared_hub: RunningHub, chongqing: Province, monkeypatch: pytest.MonkeyPatch) -> None:
+    position = chongqing.tell("cq.card-center", registered("N00000001"), lost("N00000002"))
+    request = card_service_pb2.CountCardsRequest(issuing_province="50", min_position=position)
+    answer = chongqing.cards.CountCards(request, timeout=30)
+    assert answer.unregistered == 1
+    for name, value in (("HUB_DSN", shared_hub.dsn), ("HUB_DATA_DIR", str(shared_hub.data_dir))):
+        monkeypatch.setenv(name, value)
+    told = CliRunner().invoke(hub_app, ["50", "--json"])
+    assert json.loads(told.stdout) == json.loads(json_format.MessageToJson(answer, always_print_fields_with_no_presence=True))

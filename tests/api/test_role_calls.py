@@ -163,6 +163,9 @@ def calls_of(name: str, one: Province, card: str) -> dict[str, Callable[[], Any]
         "CardService/StreamAcceptance": lambda: list(one.cards.StreamAcceptance(iter(streamed), timeout=DEADLINE_S)),
         "CardService/ExplainAcceptance": lambda: one.cards.ExplainAcceptance(explained, timeout=DEADLINE_S),
         "CardService/GetConcessionBalance": lambda: one.cards.GetConcessionBalance(units, timeout=DEADLINE_S),
+        "CardService/CountCards": lambda: one.cards.CountCards(
+            card_service_pb2.CountCardsRequest(issuing_province="50"), timeout=DEADLINE_S
+        ),
         "CardService/JudgeUse": lambda: one.cards.JudgeUse(judged, timeout=DEADLINE_S),
         "CardService/CheckGroupService": lambda: one.cards.CheckGroupService(group, timeout=DEADLINE_S),
         "HotlistService/GetHotlist": lambda: next(hotlists.GetHotlist(hotlist_service_pb2.GetHotlistRequest(), timeout=DEADLINE_S)),

@@ -12,6 +12,7 @@ from hub.api.cards.card_reader import CardReader
 from hub.api.cards.card_snapshot import CardRead
 from hub.api.cards.checks import Checks
 from hub.api.cards.concession_desk import ConcessionDesk
+from hub.api.cards.count_desk import CountDesk
 from hub.api.cards.explanations import Explainer
 from hub.api.cards.group_desk import GroupDesk
 from hub.api.cards.looks import Looks
@@ -60,11 +61,13 @@ class CardService:
         self._concessions = ConcessionDesk(reads, identifiers, reference, looks)
         self._groups = GroupDesk(reads, identifiers, reference, looks)
         self._judge = UseJudge(cards, identifiers, reference, looks)
+        self._counts = CountDesk(dsn)
         self._explainer = Explainer(dsn, checks, reference, keyring, looks)
 
     def close(self) -> None:
         """Closes what it reads with."""
         self._explainer.close()
+        self._counts.close()
 
     def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
         """The gRPC handler of the service."""
@@ -75,6 +78,7 @@ class CardService:
                 "CheckAcceptance": unary(gate, reader(protos.CheckAcceptanceRequest), self._checks.answer),
                 "ExplainAcceptance": unary(gate, reader(protos.ExplainAcceptanceRequest), self._explainer.explain),
                 "GetConcessionBalance": unary(gate, reader(protos.GetConcessionBalanceRequest), self._concessions.get_balance),
+                "CountCards": unary(gate, reader(protos.CountCardsRequest), self._counts.count),
                 "CheckGroupService": unary(gate, reader(protos.CheckGroupServiceRequest), self._groups.check),
                 "JudgeUse": unary(gate, reader(protos.JudgeUseRequest), self._judge.judge),
                 "StreamAcceptance": streaming(gate, reader(protos.StreamAcceptanceRequest), self.stream_acceptance),

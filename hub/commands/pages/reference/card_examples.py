@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from chuanyu.exchange.v1 import acceptance_pb2, card_accounts_pb2, card_service_pb2
+from chuanyu.exchange.v1 import acceptance_pb2, card_accounts_pb2, card_lifecycle_pb2, card_service_pb2
 
 from hub.commands.pages.reference.samples import TRACE_PARENT, Example, at, card
 from hub.domain import reference
@@ -116,6 +116,13 @@ def _concession_balance() -> Example:
     return Example(request, answer)
 
 
+def _count_cards() -> Example:
+    answer = card_service_pb2.CountCardsResponse(unregistered=12, as_of_position=180_239)
+    answer.registered.add(status=card_lifecycle_pb2.SOCIAL_STATUS_ACTIVE, cards=19_998_000)
+    answer.registered.add(status=card_lifecycle_pb2.SOCIAL_STATUS_CANCELLED, cards=2_000)
+    return Example(card_service_pb2.CountCardsRequest(issuing_province="50"), answer)
+
+
 def _group_service() -> Example:
     request = card_service_pb2.CheckGroupServiceRequest(
         card=card(), service="PRIORITY_LANE", scenario="GOV.ID", service_region="510100", purpose_code="QUEUE"
@@ -131,5 +138,6 @@ EXAMPLES: Mapping[str, Callable[[], Example]] = {
     "ExplainAcceptance": _explain_acceptance,
     "JudgeUse": _judge_use,
     "GetConcessionBalance": _concession_balance,
+    "CountCards": _count_cards,
     "CheckGroupService": _group_service,
 }

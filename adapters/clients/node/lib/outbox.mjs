@@ -1,0 +1,181 @@
+// Durable numbering: an event gets its number here, once, on disk, before anyone is answered. The format is that of docs/clients.md.
+import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+
+const opened = new Set();
+const HEAD = "chuanyu-outbox 1";
+const packed = (text) => Buffer.from(text).toString("base64");
+const unpacked = (text) => Buffer.from(text, "base64");
+
+/** The file is not an outbox, or lacks what it must have. */
+export class OutboxDamaged extends Error {}
+/** Another process has the outbox. */
+export class OutboxInUse extends Error {}
+/** The hub and this outbox do not belong together: one of them is another, or an old copy. Nothing is sent. */
+export class NotAPair extends Error {}
+
+export class Outbox {
+  #feeds = new Map();
+
+  constructor(path) {
+    this.path = path;
+    this.#lock();
+    if (existsSync(path)) this.#read();
+    this.#rewrite();
+    this.#file = openSync(path, "a", 0o600);
+  }
+
+  #file;
+
+  #lock() {
+    const lock = `${this.path}.lock`;
+    if (opened.has(resolve(this.path))) throw new OutboxInUse(`${this.path} is in use by this process`);
+    try {
+      writeFileSync(lock, String(process.pid), { flag: "wx" });
+    } catch (error) {
+      if (error.code !== "EEXIST") throw error;
+      const owner = Number(readFileSync(lock, "utf8"));
+      // A process that began again may have the number of the one that ended, as in a container.
+      if (owner && owner !== process.pid && isAlive(owner)) throw new OutboxInUse(`${this.path} is in use by process ${owner}`);
+      writeFileSync(lock, String(process.pid));
+    }
+    opened.add(resolve(this.path));
+  }
+
+  #feed(name) {
+    if (!this.#feeds.has(name)) this.#feeds.set(name, { next: 1, acknowledged: 0, keys: new Map(), pending: new Map(), quarantined: new Map() });
+    return this.#feeds.get(name);
+  }
+
+  #read() {
+    const text = readFileSync(this.path, "latin1");
+    // A line without its end was being written when the power failed: nobody was promised what is in it.
+    const lines = text.slice(0, text.lastIndexOf("\n") + 1).split("\n").slice(0, -1);
+    if (lines.shift() !== HEAD) throw new OutboxDamaged(`${this.path} does not begin with "${HEAD}"`);
+    lines.forEach((line, index) => {
+      const [kind, name, sequence, key, event] = line.split(" ");
+      const feed = this.#feed(name), number = Number(sequence);
+      if (kind === "E" && number === feed.next && event !== undefined) {
+        feed.keys.set(unpacked(key).toString(), number);
+        feed.pending.set(number, unpacked(event));
+        feed.next += 1;
+      } else if (kind === "K") feed.keys.set(unpacked(key).toString(), number);
+      else if (kind === "Q") feed.quarantined.set(number, JSON.parse(unpacked(key).toString()));
+      else if (kind === "N") Object.assign(feed, { next: number, acknowledged: number - 1 });
+      else if (kind === "A" && number < feed.next) this.#acknowledged(feed, number);
+      else throw new OutboxDamaged(`${this.path}: line ${index + 2} does not follow`);
+    });
+  }
+
+  #acknowledged(feed, through) {
+    for (let number = feed.acknowledged + 1; number <= through; number += 1) feed.pending.delete(number);
+    feed.acknowledged = Math.max(feed.acknowledged, through);
+  }
+
+  /** Leaves out what the hub has, but for keys and numbers: those are kept for good. */
+  #rewrite() {
+    const lines = [HEAD];
+    for (const [name, feed] of this.#feeds) {
+      for (const [key, number] of feed.keys) if (number <= feed.acknowledged) lines.push(`K ${name} ${number} ${packed(key)}`);
+      for (const [number, rules] of feed.quarantined) lines.push(`Q ${name} ${number} ${packed(JSON.stringify(rules))}`);
+      lines.push(`N ${name} ${feed.acknowledged + 1}`);
+      const keys = new Map([...feed.keys].map(([key, number]) => [number, key]));
+      for (const [number, event] of feed.pending) lines.push(`E ${name} ${number} ${packed(keys.get(number))} ${event.toString("base64")}`);
+    }
+    const fresh = openSync(`${this.path}.new`, "w", 0o600);
+    writeFileSync(fresh, `${lines.join("\n")}\n`);
+    fsyncSync(fresh);
+    closeSync(fresh);
+    renameSync(`${this.path}.new`, this.path);
+    const folder = openSync(dirname(this.path), "r");
+    fsyncSync(folder);
+    closeSync(folder);
+  }
+
+  #append(lines) {
+    const size = fstatSync(this.#file).size;
+    try {
+      writeFileSync(this.#file, lines.map((line) => `${line}\n`).join(""));
+      fsyncSync(this.#file);
+    } catch (error) {
+      // Half a line, as on a full disk, would spoil the next.
+      ftruncateSync(this.#file, size);
+      throw error;
+    }
+  }
+
+  /** Numbers {key, event: Buffer} items in order; a key seen before keeps its number and is not added again. */
+  put(name, items) {
+    const feed = this.#feed(name), lines = [], numbered = [], added = new Map();
+    for (const { key, event } of items) {
+      const known = feed.keys.get(key) ?? added.get(key)?.number;
+      if (known === undefined) {
+        const number = feed.next + added.size;
+        added.set(key, { number, event });
+        lines.push(`E ${name} ${number} ${packed(key)} ${event.toString("base64")}`);
+      }
+      numbered.push({ sequence: known ?? feed.next + added.size - 1, isNew: known === undefined });
+    }
+    if (lines.length) this.#append(lines);
+    for (const [key, { number, event }] of added) {
+      feed.keys.set(key, number);
+      feed.pending.set(number, event);
+      feed.next = number + 1;
+    }
+    return numbered;
+  }
+
+  pending(name, from, limit, mostBytes = 1_000_000) {
+    const feed = this.#feed(name), rows = [];
+    for (let number = from, size = 0; rows.length < limit && number < feed.next; number += 1) {
+      const event = feed.pending.get(number);
+      if (!event) throw new OutboxDamaged(`feed ${name}: ${number} is missing`);
+      size += event.length;
+      if (rows.length && size > mostBytes) break;
+      rows.push(event);
+    }
+    return rows;
+  }
+
+  acknowledge(name, through, quarantined = []) {
+    const feed = this.#feed(name);
+    if (through <= feed.acknowledged) return;
+    if (through >= feed.next) throw new OutboxDamaged(`feed ${name}: acknowledged ${through}, handed out up to ${feed.next - 1}`);
+    this.#append([...quarantined.map(([number, rules]) => `Q ${name} ${number} ${packed(JSON.stringify(rules))}`), `A ${name} ${through}`]);
+    quarantined.forEach(([number, rules]) => feed.quarantined.set(number, rules));
+    this.#acknowledged(feed, through);
+  }
+
+  quarantined(name, sequence) {
+    return this.#feed(name).quarantined.get(sequence) ?? [];
+  }
+
+  /** Returns {next, acknowledged} if a hub that expects *hubNext* can be the one that this was sent to; throws NotAPair. */
+  checkPair(name, hubNext) {
+    const { next, acknowledged } = this.state(name);
+    const facts = `feed ${name}: hub expects ${hubNext}, outbox next ${next}, acknowledged ${acknowledged}`;
+    if (hubNext > next) throw new NotAPair(`the hub has numbers that this outbox never handed out: restore the outbox file (${facts})`);
+    if (hubNext <= acknowledged) throw new NotAPair(`the hub expects a number that it has acknowledged: ask its operators (${facts})`);
+    return { next, acknowledged };
+  }
+
+  state(name) {
+    const { next, acknowledged } = this.#feed(name);
+    return { next, acknowledged };
+  }
+
+  close() {
+    closeSync(this.#file);
+    unlinkSync(`${this.path}.lock`);
+    opened.delete(resolve(this.path));
+  }
+}
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === "EPERM";
+  }
+}
