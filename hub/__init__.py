@@ -4,6 +4,8 @@ Imports point one way, from the top of this list to its end; `pyproject.toml` ha
 
 cli          names the commands
 commands     the commands, one file a group
+conformance  judges a client by what it did on the wire and what the journal holds
+sandbox      a hub to make mistakes on: a recording front, faults on demand, a partner, a page
 demo         the live demo: both provinces, a whole hub, one screen
 bench        measures the hub against the raw limit, and disturbs it
 scenarios    runs the rules that policy staff write as files

@@ -203,6 +203,12 @@ COMMANDS = (
         POLICY,
         "核验证据包、.tlog-proof 或检查点；退出码 0 通过，1 不通过，3 仅自洽。Verify a bundle, a .tlog-proof or a checkpoint.",
     ),
+    Entry(
+        "sandbox",
+        "hub.commands.sandbox:app",
+        BUILDING,
+        "沙箱：数据随时清空的枢纽、会答复的对方、可制造的故障、一张网页。A hub to make mistakes on: a partner, faults, a page.",
+    ),
     Entry("bench", "hub.commands.bench:app", BUILDING, "测量：同一次运行中量出上限与枢纽。Measure limit and hub in one run."),
     Entry(
         "protos",

@@ -1,0 +1,145 @@
+"""The hub of a sandbox: a database that is thrown away, its template to begin anew from, and its edges.
+
+A reset kills the edges, copies the template and starts the edges at the same addresses, so that clients find them where they were.
+"""
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from hub.journal.logins import app_login
+from hub.journal.migrate import migrate
+from hub.projections import PROJECTIONS
+from hub.stage import Stage, free_port, register, staged
+from hub.trust.authority import CertificateFiles, issue_server
+
+DATABASE, TEMPLATE = "hub_sandbox", "hub_sandbox_template"
+EDGES = ("edge-1", "edge-2")
+SETTLE_S = 30.0
+# How long a slow database keeps each commit waiting, and how long it then lets others in.
+SLOW_S, FREE_S = 0.4, 0.02
+# What is measured and traced would be thrown away; a machine that is busy with other things may fold late.
+SETTINGS = {"HUB_METRICS_LISTEN": "", "HUB_TELEMETRY": "0", "HUB_MAX_LAG_S": "60"}
+
+
+class World:
+    """One hub and what can be done to it; its methods wait, and are called from one thread at a time."""
+
+    def __init__(self, stage: Stage, server_dsn: str, data_dir: Path, certificates: dict[str, CertificateFiles]) -> None:
+        """Takes the stage whose processes it starts; nothing runs yet."""
+        self._stage, self._server_dsn, self.data_dir, self.certificates = stage, server_dsn, data_dir, certificates
+        self.edges = [f"127.0.0.1:{free_port()}" for _ in EDGES]
+        self.has_second_edge = False
+        self._slow: threading.Thread | None = None
+
+    @property
+    def dsn(self) -> str:
+        """The login that commands have."""
+        return app_login(make_conninfo(self._server_dsn, dbname=DATABASE))
+
+    def start(self) -> None:
+        """Starts the first edge, which folds the views too."""
+        self._stage.start(EDGES[0], "hub.cli", "serve", "--project", "--listen", self.edges[0])
+        self._stage.first_line(EDGES[0])
+
+    def become_template(self) -> None:
+        """Keeps the hub as it is now as what a reset goes back to."""
+        self._settle()
+        self._stage.end(EDGES[0], signal.SIGTERM)
+        with psycopg.connect(self._server_dsn, autocommit=True) as connection:
+            _copy(connection, DATABASE, TEMPLATE)
+        self._stage.start_again(EDGES[0])
+        self._stage.first_line(EDGES[0])
+
+    def reset(self) -> float:
+        """Begins anew; returns how many seconds it took."""
+        began_s = time.monotonic()
+        self._stage.end(EDGES[0], signal.SIGKILL)
+        if self.has_second_edge:
+            self._stage.end(EDGES[1], signal.SIGKILL)
+        with psycopg.connect(self._server_dsn, autocommit=True) as connection:
+            _copy(connection, TEMPLATE, DATABASE)
+        self._stage.start_again(EDGES[0])
+        if self.has_second_edge:
+            self._stage.start_again(EDGES[1])
+            self._stage.first_line(EDGES[1])
+        self._stage.first_line(EDGES[0])
+        return time.monotonic() - began_s
+
+    def add_second_edge(self) -> None:
+        """Starts a second edge, unless it runs."""
+        if not self.has_second_edge:
+            self._stage.start(EDGES[1], "hub.cli", "serve", "--listen", self.edges[1])
+            self._stage.first_line(EDGES[1])
+            self.has_second_edge = True
+
+    def restart_edge(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Has the first edge end, in order or not, and starts it again at its address."""
+        self._stage.end(EDGES[0], number)
+        self._stage.start_again(EDGES[0])
+        self._stage.first_line(EDGES[0])
+
+    def slow_down(self, seconds: float) -> None:
+        """Has each commit wait for so many seconds from now on; the database does the waiting."""
+        self._slow = threading.Thread(target=self._hold_the_head, args=(seconds,), name="slow-database", daemon=True)
+        self._slow.start()
+
+    def _hold_the_head(self, seconds: float) -> None:
+        give_up_at = time.monotonic() + seconds
+        with contextlib.suppress(psycopg.Error), psycopg.connect(self.dsn, autocommit=True) as connection:
+            while time.monotonic() < give_up_at:
+                with connection.transaction():
+                    connection.execute("SELECT FROM journal.head FOR UPDATE")
+                    time.sleep(SLOW_S)
+                time.sleep(FREE_S)
+
+    def _settle(self) -> None:
+        """Waits until the views have all that is recorded."""
+        give_up_at = time.monotonic() + SETTLE_S
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            names = [projection.name for projection in PROJECTIONS]
+            while time.monotonic() < give_up_at:
+                row = connection.execute(_BEHIND, (names,)).fetchone()
+                if row is not None and not row[0]:
+                    return
+                time.sleep(0.05)
+
+
+_BEHIND = (
+    """SELECT (SELECT position FROM journal.head) > coalesce((SELECT min(position) FROM views.checkpoint WHERE view = ANY (%s)), -1)"""
+)
+
+
+def _copy(connection: psycopg.Connection, source: str, copy: str) -> None:
+    """Makes a database the copy of another, whoever uses it."""
+    connection.execute(f"DROP DATABASE IF EXISTS {copy} WITH (FORCE)".encode())
+    # Nobody is at work on the source, but what has just been may take a moment to leave.
+    connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()", (source,))
+    connection.execute(f"CREATE DATABASE {copy} TEMPLATE {source} STRATEGY FILE_COPY".encode())
+
+
+@contextlib.contextmanager
+def world(server_dsn: str, data_dir: Path, seed: Callable[[World], None]) -> Iterator[World]:
+    """Begins a hub in an empty folder, with what *seed* puts into it, and stops it in the end; the database server is the caller's."""
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            # It is thrown away: only a crash of the machine would lose anything.
+            connection.execute(f"ALTER SYSTEM SET {setting} = off".encode())
+        connection.execute("SELECT pg_reload_conf()")
+        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)".encode())
+        connection.execute(f"CREATE DATABASE {DATABASE}".encode())
+    owner = make_conninfo(server_dsn, dbname=DATABASE)
+    migrate(owner)
+    issue_server(data_dir / "certificates")
+    with staged(data_dir, app_login(owner), SETTINGS) as stage:
+        made = World(stage, server_dsn, data_dir, register(app_login(owner), data_dir))
+        made.start()
+        seed(made)
+        made.become_template()
+        yield made
