@@ -55,7 +55,7 @@ def sandbox(
 
 @app.command()
 def reset() -> None:
-    """重置：数据、编号、故障全部回到开始。Begin anew: data, numbers and faults."""
+    """重置：数据、编号、故障全部回到开始。Begin again: data, numbers and faults."""
     typer.echo(f"重置 reset: {_post('reset')['seconds']} s")
 
 

@@ -1,1 +1,1 @@
-"""Judges a client by what it did on the wire and what the journal holds: cases as data, a verdict in words for each, three levels."""
+"""Judges a client by what it did on the wire and what the journal holds: trials as data, a verdict in words for each, three levels."""

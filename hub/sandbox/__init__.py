@@ -1,7 +1,7 @@
 """A hub to make mistakes on: throw-away data, a partner that answers, faults on demand, and a page that says what was wrong with what came.
 
 world.py      the database, its template, the edges: begun, reset, disturbed
-front.py      what clients connect to: passes every call on to an edge, records it, and breaks it where it is told to
+front.py      what clients connect to: passes every call on to an edge, records it, and breaks it where it is to be broken
 recording.py  what went over the wire
 faults.py     what can be broken, and how often
 partner.py    the other province: cards, losses confirmed, totals

@@ -11,6 +11,8 @@ from hub.api.edge.statuses import to_status
 from hub.domain import errors
 
 APPENDING = frozenset({"AppendEvents", "StreamEvents"})
+# Names both of them where a fault is narrowed down to a method.
+APPEND = "append"
 ASKING = frozenset({"CheckAcceptance", "GetCard", "StreamAcceptance", "JudgeUse", "ExplainAcceptance"})
 STREAMS = frozenset({"StreamEvents", "Subscribe", "StreamAcceptance", "StreamHotlistDeltas", "WatchCases"})
 
@@ -30,7 +32,8 @@ class Kind(NamedTuple):
 
 KINDS = {
     "queue-full": Kind("队列已满：拒收一批，并告知何时再来", "a batch is refused with QUEUE_FULL and RetryInfo", APPENDING, "request"),
-    "held-back": Kind("视图跟不上：拒收一批", "a batch is refused with HELD_BACK and RetryInfo", APPENDING, "request"),
+    "hold-back": Kind("视图跟不上：拒收一批", "a batch is refused with HELD_BACK and RetryInfo", APPENDING, "request"),
+    "gap": Kind("缺号：拒收一批，要求从 1 起", "a batch is refused with SEQUENCE_GAP: 1 is expected", APPENDING, "request"),
     "view-behind": Kind("视图落后：拒答一问", "a question is refused with VIEW_BEHIND", ASKING, "request"),
     "unavailable": Kind("不可用：调用未到枢纽", "a call fails with UNAVAILABLE before the hub sees it", frozenset(), "request"),
     "lost-answer": Kind(
@@ -66,7 +69,8 @@ class Fault:
         """What it refuses a message with."""
         refusals: dict[str, errors.HubError] = {
             "queue-full": errors.QueueFull(),
-            "held-back": errors.HeldBack(self.seconds),
+            "hold-back": errors.HeldBack(self.seconds),
+            "gap": errors.SequenceGap(expected_sequence=1),
             "view-behind": errors.ViewsLate(lag_s=round(self.seconds)),
         }
         if self.kind not in refusals:

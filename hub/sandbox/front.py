@@ -75,7 +75,7 @@ class Front:
         await self.forget_edges()
 
     async def forget_edges(self) -> None:
-        """Closes the ways to the edges: they are to be dialled anew."""
+        """Closes the ways to the edges: the next call dials again."""
         channels, self._channels = list(self._channels.values()), {}
         for channel in channels:
             await channel.close()

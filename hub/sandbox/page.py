@@ -77,7 +77,7 @@ class _Page:
         return JSONResponse(self._sandbox.described(), headers=_HEADERS)
 
     async def reset(self, _: Request) -> Response:
-        """Begins anew."""
+        """Begins again."""
         return JSONResponse({"seconds": round(await self._sandbox.reset(), 2)})
 
     async def fault(self, request: Request) -> Response:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from chuanyu.exchange.v1 import (
     audit_service_pb2,
@@ -125,7 +126,7 @@ class Exchange:
         except DecodeError:
             return None
 
-    def messages(self, *, is_request: bool) -> Iterator[tuple[Passed, Message]]:
+    def messages(self, *, is_request: bool) -> Iterator[tuple[Passed, Any]]:
         """Gives what went one way and can be read."""
         for passed in list(self.passed):
             if passed.is_request == is_request and (message := self.read(passed)) is not None:

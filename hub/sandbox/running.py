@@ -1,4 +1,4 @@
-"""Puts a sandbox together, runs it until it is told to end, and does what its page and its commands ask for."""
+"""Puts a sandbox together, runs it until a signal comes, and does what its page and its commands ask for."""
 
 import asyncio
 import contextlib
@@ -93,7 +93,7 @@ class Sandbox:
         }
 
     async def reset(self) -> float:
-        """Begins anew; returns the seconds it took."""
+        """Begins again; returns the seconds it took."""
         async with self._alone:
             self.front.faults.clear()
             self.front.end_streams(grpc.StatusCode.UNAVAILABLE)
@@ -159,7 +159,7 @@ class Sandbox:
 
 
 def run_sandbox(settings: SandboxSettings, said: Callable[[dict[str, Any]], None]) -> None:
-    """Runs one until a signal comes; *said* is told where everything is once it can be used. Raises NotLoopback."""
+    """Runs one until a signal comes; *said* is called with where everything is once it can be used. Raises NotLoopback."""
     for address in (*settings.doors, settings.page):
         if not is_loopback(address):
             raise NotLoopback(address)

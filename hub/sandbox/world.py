@@ -1,4 +1,4 @@
-"""The hub of a sandbox: a database that is thrown away, its template to begin anew from, and its edges.
+"""The hub of a sandbox: a database that is thrown away, its template that a reset goes back to, and its edges.
 
 A reset kills the edges, copies the template and starts the edges at the same addresses, so that clients find them where they were.
 """
@@ -58,7 +58,7 @@ class World:
         self._stage.first_line(EDGES[0])
 
     def reset(self) -> float:
-        """Begins anew; returns how many seconds it took."""
+        """Begins again; returns how many seconds it took."""
         began_s = time.monotonic()
         self._stage.end(EDGES[0], signal.SIGKILL)
         if self.has_second_edge:
@@ -117,7 +117,7 @@ _BEHIND = (
 
 
 def _copy(connection: psycopg.Connection, source: str, copy: str) -> None:
-    """Makes a database the copy of another, whoever uses it."""
+    """Makes a database the copy of another, also one in use."""
     connection.execute(f"DROP DATABASE IF EXISTS {copy} WITH (FORCE)".encode())
     # Nobody is at work on the source, but what has just been may take a moment to leave.
     connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()", (source,))

@@ -1,4 +1,4 @@
-"""The front passes calls on as their senders and breaks them where it is told to; what came is judged in words; the partner answers."""
+"""The front passes calls on as their senders and breaks them where a fault is armed; what came is judged in words; the partner answers."""
 
 import asyncio
 import shutil
@@ -157,7 +157,7 @@ def test_the_partner_confirms_refuses_or_is_silent(shared_hub: RunningHub, sichu
 
 
 def _asked(card_no: str) -> event_pb2.Event:
-    """A window in Chengdu is told that a card is lost."""
+    """A window in Chengdu hears that a card is lost."""
     event = lost(card_no)
     event.ClearField("temporary_loss_reported")
     event.service_region = "510100"

@@ -1,0 +1,263 @@
+"""Puts a client through the trials on a hub that runs, behind the recording front, and judges each."""
+
+import asyncio
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from chuanyu.exchange.v1 import event_pb2, feed_service_pb2, feed_service_pb2_grpc
+
+from hub.admin.hotlist import publish
+from hub.admin.participants import all_but_newest, changing, take_in, withdraw
+from hub.admin.registry import register_participant
+from hub.conformance import asking as _asking
+from hub.conformance.checks import problems_of, texts_of
+from hub.conformance.clients import Client, Running
+from hub.conformance.instructions import PARTNER, Told, tell
+from hub.conformance.seen import Held, Seen, lines_of
+from hub.conformance.trials import Trial, all_trials
+from hub.domain import reference
+from hub.domain.participant import PREFIX
+from hub.domain.roles import every_role
+from hub.journal.reader import head_position, read_page
+from hub.journal.recorder import AggregateStore
+from hub.sandbox.faults import APPENDING
+from hub.sandbox.front import Front
+from hub.sandbox.partner import Partner
+from hub.trust.authority import CertificateFiles, issue_participant, participant_files
+from hub.trust.certificates import entry, read_certificates
+from hub.trust.hotlist_key import open_hotlist_key
+from hub.trust.keyring import open_keyring
+from hub.trust.rotation import issue_further
+
+assert _asking
+CLIENT, PARTNER_NAME = "conformance.client", "conformance.partner"
+PARTNER_FEED = "conformance.partner"
+PATIENCE_S = 20.0
+LOOK_S = 0.02
+DEADLINE_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A hub behind a front with two doors: the front and its loop, the database, and the folder with certificates and keys."""
+
+    front: Front
+    loop: asyncio.AbstractEventLoop
+    edge: str
+    dsn: str
+    data_dir: Path
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What came of a trial: problems in words, and the exchange that was seen; *passed* where there is no problem."""
+
+    trial: Trial
+    problems: list[str]
+    lines: list[str]
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is to be changed."""
+        return not self.problems
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """A client at work on a trial."""
+
+    told: Told
+    environment: dict[str, str]
+    results: Path
+    running: Running
+    ends: list[int | None] = field(default_factory=list)
+    is_killed: bool = False
+    is_withdrawn: bool = False
+
+
+class Kit:
+    """Puts one client through trials; *run* makes the names of its feeds its own on a hub that is used several times."""
+
+    def __init__(self, ground: Ground, home: Path, run: int = 1) -> None:
+        """Instructions, results and states of clients go below *home*."""
+        self._ground, self._home, self._run = ground, home, run
+        self._certificates = ground.data_dir / "certificates"
+        self._connection = psycopg.connect(ground.dsn, autocommit=True)
+        self._hotlist_key = ""
+
+    def close(self) -> None:
+        """Closes its session."""
+        self._connection.close()
+
+    def prepare(self) -> None:
+        """Registers the client with a feed for each trial, and the partner with its cards, and publishes a hotlist."""
+        now, ground = datetime.now(UTC), self._ground
+        with contextlib.closing(AggregateStore(ground.dsn)) as store:
+            feeds = [self.feed(trial) for trial in all_trials()]
+            register_participant(store, PREFIX + CLIENT, "51", "被测客户端 client under test", feeds, now, every_role())
+            register_participant(store, PREFIX + PARTNER_NAME, PARTNER, "对方 partner", [PARTNER_FEED], now, every_role())
+        issue_participant(self._certificates, PREFIX + CLIENT)
+        partner = Partner(PARTNER, PARTNER_FEED, ground.edge, issue_participant(self._certificates, PREFIX + PARTNER_NAME))
+        if not self._held(PARTNER_FEED, 0):
+            asyncio.run_coroutine_threadsafe(partner.seed(), ground.loop).result(DEADLINE_S)
+        keys_dir = ground.data_dir / "keys"
+        key = open_hotlist_key(keys_dir)
+        publish(ground.dsn, open_keyring(keys_dir), key, reference.load(), time.time_ns() // 1_000, as_snapshot=True)
+        self._hotlist_key = key.public.hex()
+
+    def feed(self, trial: Trial) -> str:
+        """Returns the feed of a trial."""
+        return f"conformance.{self._run}.{trial.id.lower()}"
+
+    def judge(self, trial: Trial, client: Client) -> Verdict:
+        """Has the client do what a trial says, and judges it."""
+        began_s = time.monotonic()
+        first, second = self._files(), self._second(trial)
+        told = tell(trial, self._run, self.feed(trial), head_position(self._connection), second, self._hotlist_key)
+        self._put_before(told, first)
+        self._arm(trial)
+        attempt = self._attempt(told, first, client)
+        try:
+            self._watch(attempt, client)
+        finally:
+            attempt.running.kill()
+            self._calm()
+        seen = self._seen(attempt, second)
+        return Verdict(trial, texts_of(problems_of(seen)), lines_of(seen), round(time.monotonic() - began_s, 2))
+
+    def _files(self) -> CertificateFiles:
+        return participant_files(self._certificates, PREFIX + CLIENT)
+
+    def _second(self, trial: Trial) -> dict[str, str]:
+        if not any(step["do"] == "use_certificate" for step in trial.steps):
+            return {}
+        files = issue_further(self._certificates, PREFIX + CLIENT)
+        return {"certificate": str(files.certificate), "key": str(files.key)}
+
+    def _put_before(self, told: Told, files: CertificateFiles) -> None:
+        """Records what the hub has before the client comes, as an earlier attempt or another outbox would have."""
+        events = told.events[: told.trial.recorded_before]
+        for number in range(told.trial.foreign_before):
+            other = event_pb2.Event()
+            other.CopyFrom(told.events[number])
+            other.source.message_id = "another outbox"
+            events = [*events, other]
+        if events:
+            with files.channel(self._ground.edge) as channel:
+                request = feed_service_pb2.AppendEventsRequest(feed=told.feed, first_sequence=1, events=events)
+                feed_service_pb2_grpc.FeedServiceStub(channel).AppendEvents(request, timeout=DEADLINE_S)
+
+    def _arm(self, trial: Trial) -> None:
+        front = self._ground.front
+        front.recording.clear()
+        front.faults.clear()
+        for fault in trial.armed:
+            front.faults.arm(fault)
+        if trial.away_s:
+            front.closed.add(0)
+            self._ground.loop.call_soon_threadsafe(self._ground.loop.call_later, trial.away_s, front.closed.discard, 0)
+
+    def _calm(self) -> None:
+        self._ground.front.faults.clear()
+        self._ground.front.closed.clear()
+
+    def _attempt(self, told: Told, files: CertificateFiles, client: Client) -> _Attempt:
+        home = self._home / f"{self._run}" / told.trial.id
+        (home / "state").mkdir(parents=True)
+        instructions, results = home / "instructions.json", home / "results.jsonl"
+        written = {"trial": told.trial.id, "title": told.trial.title_en, "steps": told.steps}
+        instructions.write_text(json.dumps(written, ensure_ascii=False, indent=1), encoding="utf-8")
+        environment = {
+            "CONFORMANCE_TRIAL": told.trial.id,
+            "CONFORMANCE_INSTRUCTIONS": str(instructions),
+            "CONFORMANCE_RESULTS": str(results),
+            "CONFORMANCE_STATE": str(home / "state"),
+            "CONFORMANCE_TARGETS": ",".join(self._ground.front.targets[: told.trial.doors]),
+            "CONFORMANCE_CA": str(files.authority),
+            "CONFORMANCE_CERTIFICATE": str(files.certificate),
+            "CONFORMANCE_KEY": str(files.key),
+        }
+        return _Attempt(told, environment, results, client.start(environment))
+
+    def _watch(self, attempt: _Attempt, client: Client) -> None:
+        """Waits until the client has ended; kills and starts it again, or withdraws its old certificate, where the trial has that."""
+        trial, give_up_at = attempt.told.trial, time.monotonic() + PATIENCE_S
+        rotates = any(step["do"] == "use_certificate" for step in trial.steps)
+        while (code := attempt.running.poll()) is None and time.monotonic() < give_up_at:
+            time.sleep(LOOK_S)
+            if trial.kill_after_batches and not attempt.is_killed and self._has_sent(trial.kill_after_batches):
+                attempt.is_killed = True
+                attempt.running.kill()
+                attempt.ends.append(None)
+                attempt.running = client.start(attempt.environment)
+            if rotates and not attempt.is_withdrawn and attempt.results.exists():
+                attempt.is_withdrawn = True
+                self._withdraw_older()
+        attempt.ends.append(code)
+
+    def _has_sent(self, batches: int) -> bool:
+        appending = [one for one in self._ground.front.recording.exchanges() if one.method in APPENDING]
+        return sum(passed.is_request for one in appending for passed in list(one.passed)) >= batches
+
+    def _withdraw_older(self) -> None:
+        now = datetime.now(UTC)
+        with contextlib.closing(AggregateStore(self._ground.dsn)) as store, changing(store, CLIENT) as participant:
+            take_in(participant, self._certificates, now)
+            withdraw(participant, all_but_newest(participant), "ROTATED", now)
+
+    def _held(self, feed: str, after: int) -> list[Held]:
+        row = self._connection.execute("SELECT stream_id FROM journal.stream WHERE name = %s", (feed,)).fetchone()
+        if row is None:
+            return []
+        page = read_page(self._connection, after, head_position(self._connection))
+        found = [one for one in page if one.stream_id == row[0]]
+        return [Held(one.sequence, one.kind, one.event.source.message_id, one.position) for one in found]
+
+    def _seen(self, attempt: _Attempt, second: dict[str, str]) -> Seen:
+        fingerprint = entry(read_certificates(Path(second["certificate"]))[0]).fingerprint if second else ""
+        exchanges = self._ground.front.recording.exchanges(CLIENT)
+        return Seen(attempt.told, exchanges, self._held(attempt.told.feed, 0), _lines(attempt.results), attempt.ends, fingerprint)
+
+
+def _lines(results: Path) -> list[dict[str, Any]]:
+    """Reads what the client reported; a line that is no JSON object counts for nothing."""
+    found = []
+    for line in results.read_text(encoding="utf-8", errors="replace").splitlines() if results.exists() else ():
+        with contextlib.suppress(ValueError):
+            if isinstance(read := json.loads(line), dict):
+                found.append(read)
+    return found
+
+
+@contextlib.contextmanager
+def grounded(certificates: Path, edge: str, dsn: str, data_dir: Path) -> Iterator[Ground]:
+    """Runs a front with two doors before an edge, in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="front", daemon=True)
+    thread.start()
+
+    def run(work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, loop).result(DEADLINE_S)
+
+    async def begin() -> Front:
+        front = Front(certificates, [edge], ["127.0.0.1:0"] * 2)
+        await front.start()
+        return front
+
+    front = run(begin())
+    try:
+        yield Ground(front, loop, edge, dsn, data_dir)
+    finally:
+        run(front.stop())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
