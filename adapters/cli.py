@@ -9,6 +9,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from adapters.bank.command import bank
 from adapters.chongqing.command import chongqing
+from adapters.conformance.command import conformance
 from adapters.load.command import load
 from adapters.receipts.command import audit, receipts, signing_key
 from adapters.sichuan.command import sichuan
@@ -27,6 +28,7 @@ app.command()(bank)
 app.command()(keys)
 app.command("simulate")(simulation)
 app.command()(load)
+app.command()(conformance)
 app.command()(audit)
 app.command("signing-key")(signing_key)
 app.add_typer(receipts, name="receipts")

@@ -78,6 +78,11 @@ class HubConnection:
         return self._channels[self.target]
 
     @property
+    def channel(self) -> grpc.aio.Channel:
+        """Returns the channel to the target in use, for services that have no stub here."""
+        return self._channel()
+
+    @property
     def edge(self) -> Edge:
         """Returns the target in use and FeedService on it."""
         return Edge(self.target, cast("FeedServiceAsyncStub", FeedServiceStub(self._channel())))

@@ -1,9 +1,7 @@
 """What a trial is judged by: each check gives a sentence in Chinese and English for what a client has to change, none where it is right."""
 
 import base64
-from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import Any
 
 from hub.conformance.seen import Batch, Seen
@@ -19,9 +17,14 @@ def check(function: Check) -> Check:
     return function
 
 
+def both(chinese: str, english: str) -> str:
+    """Returns a sentence in both languages."""
+    return f"{chinese}{english}"
+
+
 def problems_of(seen: Seen) -> list[str]:
     """Judges a trial by its checks and by what holds of every trial."""
-    found = list(_content(seen)) + list(_ended(seen))
+    found = list(_content(seen)) + list(_ended(seen)) + list(_unmet(seen))
     for named in seen.told.trial.checks:
         parameters = {name: value for name, value in named.items() if name != "name"}
         found += CHECKS[named["name"]](seen, **parameters)
@@ -33,31 +36,54 @@ def _content(seen: Seen) -> Iterator[str]:
     for batch in seen.batches:
         for number, event in enumerate(batch.events, batch.first):
             if not 1 <= number <= len(seen.told.events):
-                yield f"编号 {number} 不在应有的 1–{len(seen.told.events)} 内：编号从 1 起，不跳。Number {number} is beyond 1–{len(seen.told.events)}: number from 1 and skip none."  # noqa: E501 (one sentence in two languages)
+                yield both(
+                    f"编号 {number} 不在应有的 1–{len(seen.told.events)} 内：编号从 1 起，不跳。",
+                    f"Number {number} is beyond 1–{len(seen.told.events)}: number from 1 and skip none.",
+                )
                 return
             right = seen.told.events[number - 1]
             if event.SerializeToString(deterministic=True) != right.SerializeToString(deterministic=True):
                 if event.card.issuing_province != right.card.issuing_province:
-                    yield f"编号 {number} 的卡属于另一省：照所给内容发送。The card of number {number} is of another province: send what you were given."  # noqa: E501
+                    yield both(
+                        f"编号 {number} 的卡属于另一省：照所给内容发送。",
+                        f"The card of number {number} is of another province: send what you were given.",
+                    )
                 else:
-                    yield f"编号 {number} 的内容不是所给的：同一编号永远是同一内容。Number {number} carries something else than it was given: a number is the same content for ever."  # noqa: E501
+                    yield both(
+                        f"编号 {number} 的内容不是所给的：同一编号永远是同一内容。",
+                        f"Number {number} carries something else than it was given: a number is the same content for ever.",
+                    )
                 return
 
 
 def _ended(seen: Seen) -> Iterator[str]:
     if not seen.ends or seen.ends[-1] is None:
-        yield "未在时限内结束：读完答复后以 0 退出。It did not end in time: read the answers, and exit with 0 once all is done."
+        yield both("未在时限内结束：读完答复后以 0 退出。", "It did not end in time: read the answers, and exit with 0 once all is done.")
     elif seen.ends[-1] != 0:
-        yield f"以 {seen.ends[-1]} 退出：可重试的故障须自行恢复。It exited with {seen.ends[-1]}: a fault that passes is to be outlived."
+        yield both(
+            f"以 {seen.ends[-1]} 退出：可重试的故障须自行恢复。", f"It exited with {seen.ends[-1]}: a fault that passes is to be outlived."
+        )
+
+
+def _unmet(seen: Seen) -> Iterator[str]:
+    """What was to go wrong did: without it nothing was tried. Who sends by calls alone meets none of a stream's."""
+    for fault in seen.unmet:
+        if fault.method != "StreamEvents" or seen.calls("StreamEvents"):
+            yield both(
+                f"没有遇到故障 {fault.kind}：发送得不够多，或没有再试。",
+                f"It never met the fault {fault.kind}: it sent too little, or did not try again.",
+            )
 
 
 @check
 def came_as_itself(seen: Seen) -> Iterator[str]:
     """It connected with its certificate."""
     if not seen.exchanges:
-        yield "没有收到任何调用：检查地址、CA 与客户端证书。No call came: look at the address, the authority and the client certificate."
+        yield both(
+            "没有收到任何调用：检查地址、CA 与客户端证书。", "No call came: look at the address, the authority and the client certificate."
+        )
     if any(exchange.code in ("UNAUTHENTICATED", "PERMISSION_DENIED") for exchange in seen.exchanges):
-        yield "证书未被接受：出示所给的客户端证书。It was not let in: present the client certificate that it was given."
+        yield both("证书未被接受：出示所给的客户端证书。", "It was not let in: present the client certificate that it was given.")
 
 
 @check
@@ -66,14 +92,23 @@ def recorded_once(seen: Seen) -> Iterator[str]:
     wanted = [event.source.message_id for event in seen.told.events]
     found = [held.message_id or "" for held in seen.held]
     if len(found) != len(wanted):
-        yield f"日志里有 {len(found)} 个事件，应为 {len(wanted)} 个：每个事件只编一次号，直到答复为止。The journal holds {len(found)} events, not {len(wanted)}: number each once, and send it until it is answered."  # noqa: E501
+        yield both(
+            f"日志里有 {len(found)} 个事件，应为 {len(wanted)} 个：每个事件只编一次号，直到答复为止。",
+            f"The journal holds {len(found)} events, not {len(wanted)}: number each once, and send it until it is answered.",
+        )
     for held in seen.held[: len(wanted)]:
         is_bad = held.sequence in seen.told.bad
         if (held.kind == "event_quarantined") != is_bad:
-            yield f"编号 {held.sequence} 为 {held.kind}：内容与所给不同。Number {held.sequence} is {held.kind}: other content than was given."  # noqa: E501
+            yield both(
+                f"编号 {held.sequence} 为 {held.kind}：内容与所给不同。",
+                f"Number {held.sequence} is {held.kind}: other content than was given.",
+            )
             return
         if not is_bad and held.message_id != wanted[held.sequence - 1]:
-            yield f"编号 {held.sequence} 不是应有的事件：顺序或编号变了。Number {held.sequence} is not the event that it should be: order or numbers changed."  # noqa: E501
+            yield both(
+                f"编号 {held.sequence} 不是应有的事件：顺序或编号变了。",
+                f"Number {held.sequence} is not the event that it should be: order or numbers changed.",
+            )
             return
 
 
@@ -83,9 +118,9 @@ def numbers_follow(seen: Seen) -> Iterator[str]:
     highest = 0
     for batch in seen.batches:
         if batch.first == 0:
-            yield "编号从 0 起：第一个事件的编号是 1。It numbers from 0: the first event has number 1."
+            yield both("编号从 0 起：第一个事件的编号是 1。", "It numbers from 0: the first event has number 1.")
         if batch.first > highest + 1:
-            yield f"从 {highest} 跳到 {batch.first}：编号不跳。It skips from {highest} to {batch.first}: leave no number out."
+            yield both(f"从 {highest} 跳到 {batch.first}：编号不跳。", f"It skips from {highest} to {batch.first}: leave no number out.")
             return
         highest = max(highest, batch.last)
 
@@ -95,7 +130,10 @@ def resends_the_same(seen: Seen) -> Iterator[str]:
     """What got no answer was sent again, under the same numbers."""
     for batch in seen.batches:
         if batch.refused and not _is_sent_again(seen, batch):
-            yield f"{batch.first}–{batch.last} 没有得到答复，却未重发：以同样的编号和内容重发。{batch.first}–{batch.last} got no answer and was not sent again: send the same numbers with the same content."  # noqa: E501
+            yield both(
+                f"{batch.first}–{batch.last} 没有得到答复，却未重发：以同样的编号和内容重发。",
+                f"{batch.first}–{batch.last} got no answer and was not sent again: send the same numbers with the same content.",
+            )
             return
 
 
@@ -108,7 +146,10 @@ def _is_sent_again(seen: Seen, lost: Batch) -> bool:
 def says_acknowledged(seen: Seen) -> Iterator[str]:
     """It took a duplicate as success."""
     if max(seen.result("acknowledged"), default=0) != len(seen.told.events):
-        yield "未报告已确认：DUPLICATE 就是成功，旧位置随答复给出。It did not report all as acknowledged: DUPLICATE is success, with the old position."  # noqa: E501
+        yield both(
+            "未报告已确认：DUPLICATE 就是成功，旧位置随答复给出。",
+            "It did not report all as acknowledged: DUPLICATE is success, with the old position.",
+        )
 
 
 @check
@@ -116,12 +157,18 @@ def stops_at_conflict(seen: Seen) -> Iterator[str]:
     """It stopped the feed, said so, and put nothing under other numbers."""
     ours = {event.source.message_id for event in seen.told.events}
     if any(held.message_id in ours for held in seen.held):
-        yield "冲突后改了编号：编号永不改作他用，停下并由人查明。After the conflict it used other numbers: never do; stop, and have people find out which is right."  # noqa: E501
+        yield both(
+            "冲突后改了编号：编号永不改作他用，停下并由人查明。",
+            "After the conflict it used other numbers: never do; stop, and have people find out which is right.",
+        )
     conflicts = [batch for batch in seen.batches if batch.refused == "SEQUENCE_CONFLICT"]
     if len(conflicts) > 2:
-        yield f"冲突后又发了 {len(conflicts) - 1} 次：冲突不会自行消失，停下该数据流。It sent {len(conflicts) - 1} times more after the conflict: it will not pass; stop the feed."  # noqa: E501
+        yield both(
+            f"冲突后又发了 {len(conflicts) - 1} 次：冲突不会自行消失，停下该数据流。",
+            f"It sent {len(conflicts) - 1} times more after the conflict: it will not pass; stop the feed.",
+        )
     if not seen.result("stopped"):
-        yield "未报告已停止：在结果中写明 stopped。It did not say that the feed is stopped: write it to the results."
+        yield both("未报告已停止：在结果中写明 stopped。", "It did not say that the feed is stopped: write it to the results.")
 
 
 @check
@@ -129,14 +176,20 @@ def reports_quarantined(seen: Seen) -> Iterator[str]:
     """It learned from the answers which were quarantined."""
     said = {number for numbers in seen.result("quarantined") for number in numbers}
     if said != seen.told.bad:
-        yield f"报告的隔离编号为 {sorted(said)}，应为 {sorted(seen.told.bad)}：读答复里的 quarantined。It reports {sorted(said)} as quarantined, not {sorted(seen.told.bad)}: read quarantined in the answers."  # noqa: E501
+        yield both(
+            f"报告的隔离编号为 {sorted(said)}，应为 {sorted(seen.told.bad)}：读答复里的 quarantined。",
+            f"It reports {sorted(said)} as quarantined, not {sorted(seen.told.bad)}: read quarantined in the answers.",
+        )
 
 
 @check
 def batches_fit(seen: Seen) -> Iterator[str]:
     """No batch is too large."""
     if large := [batch for batch in seen.batches if len(batch.events) > BATCH_EVENTS]:
-        yield f"一批有 {len(large[0].events)} 个事件：每批至多 {BATCH_EVENTS} 个。A batch has {len(large[0].events)} events: at most {BATCH_EVENTS} go into one."  # noqa: E501
+        yield both(
+            f"一批有 {len(large[0].events)} 个事件：每批至多 {BATCH_EVENTS} 个。",
+            f"A batch has {len(large[0].events)} events: at most {BATCH_EVENTS} go into one.",
+        )
 
 
 @check
@@ -145,86 +198,24 @@ def keeps_receipts(seen: Seen) -> Iterator[str]:
     given = {batch.receipt.text for batch in seen.batches if batch.receipt is not None and not batch.refused}
     kept = {receipt["text"] for receipts in seen.result("receipts") for receipt in receipts}
     if not given <= kept:
-        yield f"留存了 {len(kept & given)} 份回执，枢纽给了 {len(given)} 份：逐份留存。It kept {len(kept & given)} of {len(given)} receipts: keep each."  # noqa: E501
+        yield both(
+            f"留存了 {len(kept & given)} 份回执，枢纽给了 {len(given)} 份：逐份留存。",
+            f"It kept {len(kept & given)} of {len(given)} receipts: keep each.",
+        )
 
 
 @check
 def stops_at_a_spoiled_receipt(seen: Seen) -> Iterator[str]:
     """It verified the signature, and took nothing as acknowledged by that answer."""
     if not seen.result("stopped"):
-        yield "未发现回执签名不符：用 GetReceiptKeys 的公钥核验，不符即停下并报告。It did not see that the receipt is wrongly signed: verify it with the keys of GetReceiptKeys; where it is wrong, stop and say so."  # noqa: E501
+        yield both(
+            "未发现回执签名不符：用 GetReceiptKeys 的公钥核验，不符即停下并报告。",
+            "It did not see a wrong signature: verify it with the keys of GetReceiptKeys; where it is wrong, stop and say so.",
+        )
     spoiled = {base64.b64encode(batch.receipt.signature).decode() for batch in seen.batches if batch.receipt is not None}
     kept = {receipt["signature"] for receipts in seen.result("receipts") for receipt in receipts}
     if kept & spoiled:
-        yield "留存了签名不符的回执。It kept a receipt that is wrongly signed."
-
-
-@check
-def keeps_the_window(seen: Seen, most: int) -> Iterator[str]:
-    """Not more batches unanswered than a stream's window, and one stream a feed at a time."""
-    for exchange in seen.calls("StreamEvents"):
-        waiting = highest = 0
-        for passed in exchange.passed:
-            waiting += 1 if passed.is_request else -1
-            highest = max(highest, waiting)
-        if highest > most:
-            yield f"一个流里有 {highest} 批未答复：至多 {most} 批，读完答复再发。{highest} batches of a stream were unanswered: at most {most}; read answers before you send on."  # noqa: E501
-            return
-    streams = sorted(seen.calls("StreamEvents") + seen.calls("AppendEvents"), key=lambda one: one.began_s)
-    if any(later.began_s < earlier.ended_s for earlier, later in pairwise(streams)):
-        yield "同一数据流同时开了几个流或调用：一条数据流一个。Several streams or calls of one feed were open at once: one at a time."
-
-
-@check
-def sends_once(seen: Seen) -> Iterator[str]:
-    """A slow answer is waited for."""
-    counts: Counter[int] = Counter(number for batch in seen.batches for number in range(batch.first, batch.last + 1))
-    if any(count > 1 for count in counts.values()):
-        yield "答复只是慢，却重发了：等候至少 5 秒。The answer was only slow, and it sent again: wait at least 5 s for it."
-
-
-@check
-def waits_as_told(seen: Seen, least_s: float) -> Iterator[str]:
-    """After a refusal with RetryInfo nothing is sent before its time."""
-    for batch in seen.batches:
-        if batch.refused != "QUEUE_FULL":
-            continue
-        later = [one for one in seen.batches if one.passed.at_s > batch.answered_s]
-        if later and later[0].passed.at_s - batch.answered_s < least_s:
-            yield f"{later[0].passed.at_s - batch.answered_s:.2f} 秒后就重发：RetryInfo 要求 {least_s:.2f} 秒。It came back after {later[0].passed.at_s - batch.answered_s:.2f} s: RetryInfo said {least_s:.2f} s."  # noqa: E501
-            return
-
-
-@check
-def was_started_again(seen: Seen) -> Iterator[str]:
-    """The kit killed it and it came back."""
-    if len(seen.ends) < 2:
-        yield "没有发送到可以中断的地方：先发送，再等答复。It never sent what it was to be killed at: send first, then wait for the answer."
-
-
-@check
-def does_not_hammer(seen: Seen, most: int) -> Iterator[str]:
-    """While the hub is away, attempts are few."""
-    refused = [exchange for exchange in seen.exchanges if exchange.ended_by == "edge-away"]
-    if len(refused) > most:
-        yield f"枢纽不可用时调用了 {len(refused)} 次：间隔渐长地重试，至多 {most} 次。It called {len(refused)} times while the hub was away: let pauses grow, at most {most} calls."  # noqa: E501
-
-
-@check
-def used_the_second_edge(seen: Seen) -> Iterator[str]:
-    """What was recorded came by the second door."""
-    if not any(exchange.door == 1 and exchange.code != "UNAVAILABLE" for exchange in seen.exchanges):
-        yield "没有改用第二个地址：所给地址都要试。It did not go to the second address: try each that it was given."
-
-
-@check
-def uses_the_new_certificate(seen: Seen) -> Iterator[str]:
-    """What was sent after the change came with the new certificate."""
-    first = next((number for number, step in enumerate(seen.told.steps) if step["do"] == "use_certificate"), 0)
-    before = sum(len(step.get("events", ())) for step in seen.told.steps[:first])
-    late = [batch for batch in seen.batches if batch.last > before]
-    if not late or any(batch.exchange.fingerprint != seen.second_fingerprint for batch in late):
-        yield "换证后仍用旧证书：以新证书重新连接。After the change it still shows the old certificate: connect again with the new one."
+        yield both("留存了签名不符的回执。", "It kept a receipt that is wrongly signed.")
 
 
 def texts_of(found: Any) -> list[str]:

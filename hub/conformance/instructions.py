@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, event_pb2
-from chuanyu.exchange.v1 import reconciliation_service_pb2 as totals
+from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, event_pb2, reconciliation_service_pb2
 from chuanyu.exchange.v1 import references_pb2 as references
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
@@ -32,7 +31,7 @@ class Told:
     events: list[event_pb2.Event] = field(default_factory=list)
     bad: set[int] = field(default_factory=set)
     questions: list[card_service_pb2.CheckAcceptanceRequest] = field(default_factory=list)
-    totals: list[totals.SubmitControlTotalsRequest] = field(default_factory=list)
+    totals: list[reconciliation_service_pb2.SubmitControlTotalsRequest] = field(default_factory=list)
     listed: set[str] = field(default_factory=set)
 
 
@@ -104,7 +103,7 @@ def _ask(told: Told, step: dict[str, Any]) -> dict[str, Any]:
 def _totals(told: Told) -> dict[str, Any]:
     # Each run has a day of its own, so that none meets the totals of an earlier one on the same hub.
     day = (datetime.now(UTC) - timedelta(days=1 + told.run)).date().isoformat()
-    request = totals.SubmitControlTotalsRequest(business_day=day, version=1, person="conformance")
+    request = reconciliation_service_pb2.SubmitControlTotalsRequest(business_day=day, version=1, person="conformance")
     told.totals.append(request)
     return {"totals": _written(request)}
 

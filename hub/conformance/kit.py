@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import json
+import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +19,7 @@ from chuanyu.exchange.v1 import event_pb2, feed_service_pb2, feed_service_pb2_gr
 from hub.admin.hotlist import publish
 from hub.admin.participants import all_but_newest, changing, take_in, withdraw
 from hub.admin.registry import register_participant
-from hub.conformance import asking as _asking
+from hub.conformance import asking, enduring
 from hub.conformance.checks import problems_of, texts_of
 from hub.conformance.clients import Client, Running
 from hub.conformance.instructions import PARTNER, Told, tell
@@ -28,7 +30,7 @@ from hub.domain.participant import PREFIX
 from hub.domain.roles import every_role
 from hub.journal.reader import head_position, read_page
 from hub.journal.recorder import AggregateStore
-from hub.sandbox.faults import APPENDING
+from hub.sandbox.faults import APPENDING, Fault
 from hub.sandbox.front import Front
 from hub.sandbox.partner import Partner
 from hub.trust.authority import CertificateFiles, issue_participant, participant_files
@@ -37,7 +39,8 @@ from hub.trust.hotlist_key import open_hotlist_key
 from hub.trust.keyring import open_keyring
 from hub.trust.rotation import issue_further
 
-assert _asking
+# Trials name the checks of these, too.
+_CHECKING = (asking, enduring)
 CLIENT, PARTNER_NAME = "conformance.client", "conformance.partner"
 PARTNER_FEED = "conformance.partner"
 PATIENCE_S = 20.0
@@ -87,42 +90,52 @@ class _Attempt:
 class Kit:
     """Puts one client through trials; *run* makes the names of its feeds its own on a hub that is used several times."""
 
-    def __init__(self, ground: Ground, home: Path, run: int = 1) -> None:
-        """Instructions, results and states of clients go below *home*."""
-        self._ground, self._home, self._run = ground, home, run
+    def __init__(self, ground: Ground, home: Path, run: int = 1, patience_s: float = PATIENCE_S) -> None:
+        """Instructions, results and states of clients go below *home*; a client that takes longer than *patience_s* is ended."""
+        self._ground, self._home, self._run, self._patience_s = ground, home, run, patience_s
         self._certificates = ground.data_dir / "certificates"
         self._connection = psycopg.connect(ground.dsn, autocommit=True)
-        self._hotlist_key = ""
+        self._store = AggregateStore(ground.dsn)
+        self._tried: Counter[str] = Counter()
+        self._hotlist_key, self._begins = "", 0
 
     def close(self) -> None:
-        """Closes its session."""
+        """Closes its sessions."""
+        self._store.close()
         self._connection.close()
 
     def prepare(self) -> None:
-        """Registers the client with a feed for each trial, and the partner with its cards, and publishes a hotlist."""
-        now, ground = datetime.now(UTC), self._ground
-        with contextlib.closing(AggregateStore(ground.dsn)) as store:
-            feeds = [self.feed(trial) for trial in all_trials()]
-            register_participant(store, PREFIX + CLIENT, "51", "被测客户端 client under test", feeds, now, every_role())
-            register_participant(store, PREFIX + PARTNER_NAME, PARTNER, "对方 partner", [PARTNER_FEED], now, every_role())
+        """Registers the client and the partner with its cards, and publishes a hotlist."""
+        ground = self._ground
+        self._register([self._feed(trial) for trial in all_trials()])
+        register_participant(self._store, PREFIX + PARTNER_NAME, PARTNER, "对方 partner", [PARTNER_FEED], datetime.now(UTC), every_role())
         issue_participant(self._certificates, PREFIX + CLIENT)
         partner = Partner(PARTNER, PARTNER_FEED, ground.edge, issue_participant(self._certificates, PREFIX + PARTNER_NAME))
-        if not self._held(PARTNER_FEED, 0):
+        if not self._held(PARTNER_FEED):
             asyncio.run_coroutine_threadsafe(partner.seed(), ground.loop).result(DEADLINE_S)
+        # What the trials record comes after this.
+        self._begins = head_position(self._connection)
         keys_dir = ground.data_dir / "keys"
         key = open_hotlist_key(keys_dir)
         publish(ground.dsn, open_keyring(keys_dir), key, reference.load(), time.time_ns() // 1_000, as_snapshot=True)
         self._hotlist_key = key.public.hex()
 
-    def feed(self, trial: Trial) -> str:
-        """Returns the feed of a trial."""
-        return f"conformance.{self._run}.{trial.id.lower()}"
+    def _register(self, feeds: list[str]) -> None:
+        register_participant(self._store, PREFIX + CLIENT, "51", "被测客户端 client under test", feeds, datetime.now(UTC), every_role())
+
+    def _feed(self, trial: Trial) -> str:
+        """Names the feed of a trial, a new one each time that it is tried."""
+        again = f".{self._tried[trial.id]}" if self._tried[trial.id] > 1 else ""
+        return f"conformance.{self._run}.{trial.id.lower()}{again}"
 
     def judge(self, trial: Trial, client: Client) -> Verdict:
         """Has the client do what a trial says, and judges it."""
         began_s = time.monotonic()
-        first, second = self._files(), self._second(trial)
-        told = tell(trial, self._run, self.feed(trial), head_position(self._connection), second, self._hotlist_key)
+        self._tried[trial.id] += 1
+        if self._tried[trial.id] > 1:
+            self._register([self._feed(trial)])
+        first, second = participant_files(self._certificates, PREFIX + CLIENT), self._second(trial)
+        told = tell(trial, self._run, self._feed(trial), head_position(self._connection), second, self._hotlist_key)
         self._put_before(told, first)
         self._arm(trial)
         attempt = self._attempt(told, first, client)
@@ -130,12 +143,10 @@ class Kit:
             self._watch(attempt, client)
         finally:
             attempt.running.kill()
+            unmet = self._ground.front.faults.armed()
             self._calm()
-        seen = self._seen(attempt, second)
+        seen = self._seen(attempt, second, unmet)
         return Verdict(trial, texts_of(problems_of(seen)), lines_of(seen), round(time.monotonic() - began_s, 2))
-
-    def _files(self) -> CertificateFiles:
-        return participant_files(self._certificates, PREFIX + CLIENT)
 
     def _second(self, trial: Trial) -> dict[str, str]:
         if not any(step["do"] == "use_certificate" for step in trial.steps):
@@ -172,6 +183,7 @@ class Kit:
 
     def _attempt(self, told: Told, files: CertificateFiles, client: Client) -> _Attempt:
         home = self._home / f"{self._run}" / told.trial.id
+        shutil.rmtree(home, ignore_errors=True)
         (home / "state").mkdir(parents=True)
         instructions, results = home / "instructions.json", home / "results.jsonl"
         written = {"trial": told.trial.id, "title": told.trial.title_en, "steps": told.steps}
@@ -190,7 +202,7 @@ class Kit:
 
     def _watch(self, attempt: _Attempt, client: Client) -> None:
         """Waits until the client has ended; kills and starts it again, or withdraws its old certificate, where the trial has that."""
-        trial, give_up_at = attempt.told.trial, time.monotonic() + PATIENCE_S
+        trial, give_up_at = attempt.told.trial, time.monotonic() + self._patience_s
         rotates = any(step["do"] == "use_certificate" for step in trial.steps)
         while (code := attempt.running.poll()) is None and time.monotonic() < give_up_at:
             time.sleep(LOOK_S)
@@ -210,22 +222,23 @@ class Kit:
 
     def _withdraw_older(self) -> None:
         now = datetime.now(UTC)
-        with contextlib.closing(AggregateStore(self._ground.dsn)) as store, changing(store, CLIENT) as participant:
+        with changing(self._store, CLIENT) as participant:
             take_in(participant, self._certificates, now)
             withdraw(participant, all_but_newest(participant), "ROTATED", now)
 
-    def _held(self, feed: str, after: int) -> list[Held]:
+    def _held(self, feed: str) -> list[Held]:
         row = self._connection.execute("SELECT stream_id FROM journal.stream WHERE name = %s", (feed,)).fetchone()
         if row is None:
             return []
-        page = read_page(self._connection, after, head_position(self._connection))
+        page = read_page(self._connection, self._begins, head_position(self._connection))
         found = [one for one in page if one.stream_id == row[0]]
         return [Held(one.sequence, one.kind, one.event.source.message_id, one.position) for one in found]
 
-    def _seen(self, attempt: _Attempt, second: dict[str, str]) -> Seen:
+    def _seen(self, attempt: _Attempt, second: dict[str, str], unmet: list[Fault]) -> Seen:
         fingerprint = entry(read_certificates(Path(second["certificate"]))[0]).fingerprint if second else ""
         exchanges = self._ground.front.recording.exchanges(CLIENT)
-        return Seen(attempt.told, exchanges, self._held(attempt.told.feed, 0), _lines(attempt.results), attempt.ends, fingerprint)
+        held = self._held(attempt.told.feed)
+        return Seen(attempt.told, exchanges, held, _lines(attempt.results), attempt.ends, fingerprint, unmet)
 
 
 def _lines(results: Path) -> list[dict[str, Any]]:

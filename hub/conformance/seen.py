@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from chuanyu.exchange.v1 import event_pb2
 
 from hub.conformance.instructions import Told
-from hub.sandbox.faults import APPENDING
+from hub.sandbox.faults import APPENDING, Fault
 from hub.sandbox.recording import Exchange, Passed, info_of
 from hub.sandbox.stages import pairs
+from hub.words.outcomes import outcome_name
 
 
 class Batch(NamedTuple):
@@ -50,7 +51,7 @@ class Seen:
     results: list[dict[str, Any]]
     ends: list[int | None] = field(default_factory=list)
     second_fingerprint: str = ""
-    away_until_s: float = 0.0
+    unmet: list[Fault] = field(default_factory=list)
 
     @cached_property
     def batches(self) -> list[Batch]:
@@ -111,7 +112,11 @@ def lines_of(seen: Seen) -> list[str]:
 def _line(batch: Batch) -> str:
     numbers = f"{batch.first}" if len(batch.events) == 1 else f"{batch.first}–{batch.last}"
     counts = [f"{name} {batch.outcomes.count(name)}" for name in ("duplicate", "recorded", "quarantined") if name in batch.outcomes]
-    return f"→ {numbers} | ← {', '.join([batch.refused] * bool(batch.refused) + counts) or '(unanswered)'}{_door(batch.exchange)}"
+    said = [batch.refused] * bool(batch.refused) + counts
+    requests = [passed for passed in batch.exchange.passed if passed.is_request]
+    if batch.passed is requests[-1] and batch.exchange.ended_by in ("stream-end", "stream-cut"):
+        said.append(batch.exchange.ended_by)
+    return f"→ {numbers} | ← {', '.join(said) or '(unanswered)'}{_door(batch.exchange)}"
 
 
 def _call(exchange: Exchange) -> str:
@@ -122,6 +127,8 @@ def _call(exchange: Exchange) -> str:
         about = f" {getattr(request[1], names[exchange.method])}" if exchange.method in names else ""
     answers = sum(not passed.is_request for passed in exchange.passed)
     ended = exchange.reason or exchange.code
+    for _, answer in exchange.messages(is_request=False) if exchange.method == "CheckAcceptance" and ended == "OK" else ():
+        ended = outcome_name(answer.outcome)
     made_by = f" ({exchange.ended_by})" if exchange.ended_by not in ("", "client") else ""
     return f"{exchange.method}{about} | ← {ended}{f', {answers} answers' if answers > 1 else ''}{made_by}{_door(exchange)}"
 

@@ -60,9 +60,8 @@ class Fault:
     def fits(self, meets: str, method: str, feed: str) -> bool:
         """Whether it meets this kind of message."""
         kind = KINDS[self.kind]
-        return (
-            kind.meets == meets and (not kind.methods or method in kind.methods) and self.method in ("", method) and self.feed in ("", feed)
-        )
+        wanted = APPENDING if self.method == APPEND else {self.method or method}
+        return kind.meets == meets and (not kind.methods or method in kind.methods) and method in wanted and self.feed in ("", feed)
 
     @property
     def status(self) -> status_pb2.Status:

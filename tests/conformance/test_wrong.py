@@ -1,0 +1,55 @@
+"""Each trial is failed by a client that is wrong in its one thing, in words that say what to change."""
+
+import pytest
+
+from adapters.conformance.client import ConformanceClient
+from hub.conformance.trials import all_trials
+from tests.conformance import wrong
+from tests.conformance.conftest import Judge
+
+WRONG: list[tuple[str, type[ConformanceClient], str]] = [
+    ("B01", wrong.Absent, "No call came"),
+    ("B02", wrong.FromZero, "It numbers from 0: the first event has number 1"),
+    ("B02", wrong.Skips, "It skips from 0 to 2: leave no number out"),
+    ("B03", wrong.Renumbers, "number each once, and send it until it is answered"),
+    ("B03", wrong.RepeatsOtherwise, "a number is the same content for ever"),
+    ("B04", wrong.FromTheHubsNumber, "number each once"),
+    ("B05", wrong.GivesUp, "send it until it is answered"),
+    ("B06", wrong.Renumbers, "After the conflict it used other numbers"),
+    ("B06", wrong.HammersAtConflict, "it will not pass; stop the feed"),
+    ("B07", wrong.PassesOverQuarantine, "read quarantined in the answers"),
+    ("B07", wrong.ResendsMended, "a number is the same content for ever"),
+    ("B08", wrong.OneBatch, "at most 500 go into one"),
+    ("B09", wrong.OtherProvince, "is of another province: send what you were given"),
+    ("S01", wrong.AsksElsewhere, "ask it as it is"),
+    ("S02", wrong.NewRequestId, "one question has one, and gets one answer"),
+    ("S03", wrong.GivesUp, "after a refusal that passes, ask again"),
+    ("S03", wrong.Hammers, "wait at least 0.05 s"),
+    ("S04", wrong.AsksTwice, "is not asked for again"),
+    ("S05", wrong.DropsOne, "none missing, none twice"),
+    ("S06", wrong.FromTheStart, "subscribe again from the last position received"),
+    ("S07", wrong.DropsReceipts, "keep each"),
+    ("S08", wrong.TrustsReceipts, "verify it with the keys of GetReceiptKeys"),
+    ("S09", wrong.ListsAll, "read and verify it as hotlist.md says"),
+    ("S10", wrong.BumpsVersion, "report the same again"),
+    ("G01", wrong.Streams, "read answers before you send on"),
+    ("G01", wrong.NeverReads, "It did not end in time: read the answers"),
+    ("G02", wrong.Impatient, "wait at least 5 s for it"),
+    ("G03", wrong.Hammers, "RetryInfo said 0.95 s"),
+    ("G04", wrong.ForgetsAll, "number each once"),
+    ("G05", wrong.EndsWithItsStream, "send it until it is answered"),
+    ("G06", wrong.Hammers, "let pauses grow"),
+    ("G07", wrong.FirstEdgeOnly, "try each that it was given"),
+    ("G08", wrong.KeepsItsCertificate, "connect again with the new one"),
+    ("G09", wrong.Renumbers, "number each once"),
+]
+
+
+@pytest.mark.parametrize(("name", "kind", "said"), WRONG, ids=[f"{name}-{kind.__name__}" for name, kind, _ in WRONG])
+def test_a_wrong_client_fails_in_words_that_say_what_to_change(judge: Judge, name: str, kind: type[ConformanceClient], said: str) -> None:
+    verdict = judge(name, kind)
+    assert said in "\n".join(verdict.problems), verdict.lines
+
+
+def test_each_trial_has_a_wrong_client() -> None:
+    assert {name for name, *_ in WRONG} == {trial.id for trial in all_trials()}
