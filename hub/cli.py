@@ -209,6 +209,12 @@ COMMANDS = (
         BUILDING,
         "沙箱：数据随时清空的枢纽、会答复的对方、可制造的故障、一张网页。A hub to make mistakes on: a partner, faults, a page.",
     ),
+    Entry(
+        "conformance",
+        "hub.commands.conformance:app",
+        BUILDING,
+        "一致性：逐例评判客户端，定级铜、银、金。Conformance: a client judged trial by trial: bronze, silver, gold.",
+    ),
     Entry("bench", "hub.commands.bench:app", BUILDING, "测量：同一次运行中量出上限与枢纽。Measure limit and hub in one run."),
     Entry(
         "protos",

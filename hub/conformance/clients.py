@@ -2,9 +2,10 @@
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -30,7 +31,7 @@ class Client(Protocol):
     """What can be started with an environment."""
 
     def start(self, environment: Mapping[str, str]) -> Running:
-        """Starts it; raises TargetUnfit."""
+        """Starts it."""
 
 
 class Command:
@@ -42,17 +43,14 @@ class Command:
             self._words = shlex.split(line)
         except ValueError as error:
             raise TargetUnfit(f"{line}: {error}") from None
-        if not self._words:
-            raise TargetUnfit("没有命令 there is none")
+        if not self._words or shutil.which(self._words[0]) is None:
+            raise TargetUnfit(f"没有这个程序 there is no such program: {self._words[0] if self._words else line!r}")
         self._log = log
 
     def start(self, environment: Mapping[str, str]) -> "_Process":
-        """Starts it; raises TargetUnfit."""
+        """Starts it."""
         with self._log.open("ab") as log:
-            try:
-                return _Process(Child(self._words, {**os.environ, **environment}, stdout=log, stderr=log))
-            except OSError as error:
-                raise TargetUnfit(f"{self._words[0]}: {error.strerror}") from None
+            return _Process(Child(self._words, {**os.environ, **environment}, stdout=log, stderr=log))
 
 
 class _Process:
@@ -70,3 +68,24 @@ class _Process:
             self._child.wait(10)
         except subprocess.TimeoutExpired:
             self._child.kill()
+
+
+class ByHand:
+    """A client that somebody starts; *wait* shows the environment, and comes back once the client has done its work."""
+
+    def __init__(self, wait: Callable[[Mapping[str, str]], None]) -> None:
+        """Waits for nothing yet."""
+        self._wait = wait
+
+    def start(self, environment: Mapping[str, str]) -> "_Done":
+        """Has it started, and waits."""
+        self._wait(environment)
+        return _Done()
+
+
+class _Done:
+    def poll(self) -> int:
+        return 0
+
+    def kill(self) -> None:
+        return

@@ -128,8 +128,8 @@ class Kit:
         again = f".{self._tried[trial.id]}" if self._tried[trial.id] > 1 else ""
         return f"conformance.{self._run}.{trial.id.lower()}{again}"
 
-    def judge(self, trial: Trial, client: Client) -> Verdict:
-        """Has the client do what a trial says, and judges it."""
+    def judge(self, trial: Trial, client: Client, patience_s: float = 0.0) -> Verdict:
+        """Has the client do what a trial says, and judges it; with *patience_s* it may take longer than usual."""
         began_s = time.monotonic()
         self._tried[trial.id] += 1
         if self._tried[trial.id] > 1:
@@ -140,7 +140,7 @@ class Kit:
         self._arm(trial)
         attempt = self._attempt(told, first, client)
         try:
-            self._watch(attempt, client)
+            self._watch(attempt, client, patience_s or self._patience_s)
         finally:
             attempt.running.kill()
             unmet = self._ground.front.faults.armed()
@@ -200,9 +200,9 @@ class Kit:
         }
         return _Attempt(told, environment, results, client.start(environment))
 
-    def _watch(self, attempt: _Attempt, client: Client) -> None:
+    def _watch(self, attempt: _Attempt, client: Client, patience_s: float) -> None:
         """Waits until the client has ended; kills and starts it again, or withdraws its old certificate, where the trial has that."""
-        trial, give_up_at = attempt.told.trial, time.monotonic() + self._patience_s
+        trial, give_up_at = attempt.told.trial, time.monotonic() + patience_s
         rotates = any(step["do"] == "use_certificate" for step in trial.steps)
         while (code := attempt.running.poll()) is None and time.monotonic() < give_up_at:
             time.sleep(LOOK_S)

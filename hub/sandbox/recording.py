@@ -1,5 +1,7 @@
 """What went over the wire: each call with who made it, its messages both ways, and how it ended."""
 
+import importlib
+import pkgutil
 import threading
 import time
 from collections.abc import Iterator
@@ -7,46 +9,18 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from chuanyu.exchange.v1 import (
-    audit_service_pb2,
-    card_service_pb2,
-    case_service_pb2,
-    culture_service_pb2,
-    feed_service_pb2,
-    fund_service_pb2,
-    hotlist_service_pb2,
-    indicator_service_pb2,
-    medical_service_pb2,
-    reconciliation_service_pb2,
-    service_item_service_pb2,
-    settlement_service_pb2,
-    subscription_service_pb2,
-    transit_service_pb2,
-)
+import chuanyu.exchange.v1
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
+# Every service of the contract, by its full name.
 _SERVICES = {
     service.full_name: service
-    for module in (
-        audit_service_pb2,
-        card_service_pb2,
-        case_service_pb2,
-        culture_service_pb2,
-        feed_service_pb2,
-        fund_service_pb2,
-        hotlist_service_pb2,
-        indicator_service_pb2,
-        medical_service_pb2,
-        reconciliation_service_pb2,
-        service_item_service_pb2,
-        settlement_service_pb2,
-        subscription_service_pb2,
-        transit_service_pb2,
-    )
-    for service in module.DESCRIPTOR.services_by_name.values()
+    for found in pkgutil.iter_modules(chuanyu.exchange.v1.__path__)
+    if found.name.endswith("_service_pb2")
+    for service in importlib.import_module(f"chuanyu.exchange.v1.{found.name}").DESCRIPTOR.services_by_name.values()
 }
 
 
