@@ -18,6 +18,7 @@ import hub.bench.funds
 import hub.bench.hostile.measure
 import hub.bench.hotlist
 import hub.bench.ingest
+import hub.bench.kpi
 import hub.bench.project
 import hub.bench.quota
 import hub.bench.rebuild
@@ -260,6 +261,17 @@ def bench_funds(
 ) -> None:
     """资金发放：边答复核验边入账的行每秒 对 要求的 2,100；批次多久结束。Rows a second while checks are answered; time to close."""
     _finish(hub.bench.funds.measure(Config(), rows, seconds, screen.print), as_json)
+
+
+@app.command("kpi")
+def bench_kpi(
+    as_json: Json = False,
+    events: Annotated[int, typer.Option(min=10_000, help="模拟事件数。Simulated events.")] = 1_000_000,
+) -> None:
+    """指标：任意日期与位置的答复毫秒数；所存与重算逐格相等。Milliseconds of an answer; what is kept is what the events come to again."""
+    result = hub.bench.kpi.measure(Config(), events, screen.print)
+    _finish(result, as_json)
+    raise typer.Exit(0 if result["equal"] else 1)
 
 
 @app.command("tampering")

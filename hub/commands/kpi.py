@@ -20,11 +20,11 @@ from hub.commands.refusals import in_words
 from hub.commands.wording import screen
 from hub.config import Config
 from hub.domain.errors import HubError
+from hub.domain.indicators.definition import Definition, definitions
 from hub.domain.instants import microseconds_of
 from hub.domain.participant import OPERATOR
 from hub.indicators import desk, report
 from hub.indicators.asking import Answer, Question, ask, day_of_position, newest
-from hub.indicators.definition import Definition, definitions
 from hub.indicators.record import Known
 from hub.journal.sessions import session
 from hub.journal.times import last_position_by

@@ -7,8 +7,8 @@ import typer
 from rich.table import Table
 
 from hub.commands.wording import screen, table, whole
+from hub.domain.indicators.definition import Definition, Target
 from hub.indicators.asking import Answer, Figure
-from hub.indicators.definition import Definition, Target
 from hub.indicators.desk import Compared
 from hub.indicators.report import FrozenReport
 from hub.words.indicators import BESIDE, BREAKDOWNS, HIDDEN, HOW, NOT_RECORDED, UNKNOWN_POPULATION

@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from hub.demo.screen import typed
-from hub.indicators.definition import definitions
+from hub.domain.indicators.definition import definitions
 from hub.stage import Stage
 
 _INDICATOR = "K10"

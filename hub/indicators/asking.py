@@ -13,36 +13,38 @@ import psycopg
 
 from hub.domain import reference
 from hub.domain.errors import ViewBehind
+from hub.domain.indicators.counted import Asked
+from hub.domain.indicators.definition import Definition, definition
+from hub.domain.indicators.errors import IndicatorBreakdownUnknown, IndicatorOutOfRange, PopulationUnknown
 from hub.domain.instants import local_day
 from hub.domain.small_counts import LEAST
-from hub.indicators import card_counts, service_counts, use_counts
-from hub.indicators.counted import Asked, Count, Found
-from hub.indicators.definition import Definition, definition
-from hub.indicators.errors import IndicatorBreakdownUnknown, IndicatorOutOfRange, PopulationUnknown
+from hub.indicators import services
+from hub.indicators.found import Count, Found, persons, plain
 from hub.indicators.populations import BASES, Population, population
 from hub.indicators.record import Known
+from hub.indicators.sources import source
 from hub.indicators.tables import ALL, IN, TOTAL, Report, Shown, figures, shown, weights
 from hub.journal.reader import head_position
 from hub.journal.times import recorded_at
 from hub.projections.views.usage_counts import reached_by
 
 COUNTS: Mapping[str, Count] = {
-    "K1": card_counts.ecards,
-    "K2": card_counts.third_generation,
-    "K3": service_counts.scenarios,
-    "K4": service_counts.waived,
-    "K5": service_counts.joint_items,
-    "K6": service_counts.identity_scenarios,
-    "K8": card_counts.enabled_together,
-    "K9": card_counts.kept_accounts,
-    "K10": use_counts.answers,
-    "K11": use_counts.losses,
-    "K14": service_counts.items_by_card,
-    "K15": card_counts.transit_purses,
-    "K16": card_counts.banks,
-    "K17": use_counts.units,
-    "K19": use_counts.payments,
-    "K20": use_counts.returns,
+    "K1": persons,
+    "K2": plain("persons"),
+    "K3": services.scenarios,
+    "K4": plain(),
+    "K5": services.joint_items,
+    "K6": services.identity_scenarios,
+    "K8": plain("bank_first"),
+    "K9": plain(),
+    "K10": plain("offline_taps"),
+    "K11": services.losses,
+    "K14": services.items_by_card,
+    "K15": plain(),
+    "K16": plain(),
+    "K17": services.units,
+    "K19": plain(),
+    "K20": plain("volumes"),
 }
 PROVINCES = ("50", "51")
 
@@ -118,16 +120,24 @@ def ask(known: Known, question: Question, before: Report | None = None) -> Answe
     """
     said = definition(question.indicator)
     question = question._replace(indicator=said.id, population=_population(said, question.population))
-    if question.by and question.by not in said.by:
-        raise IndicatorBreakdownUnknown(indicator=said.id, by=" ".join(said.by))
+    by = _breakdown(said, question.by)
+    question = question._replace(by=",".join(by))
     last_day = day_of_position(known.connection, known.position)
     if said.missing is not None:
         return Answer(question, said, (), {}, (), is_population_unknown=False, report=Report({}, {}))
-    found = COUNTS[said.id](known, Asked(said, question.as_of, reference.load()))
+    found = COUNTS[said.id](known, source(known), Asked(said, question.as_of, reference.load()), by)
     if found.first_day is None or not found.first_day <= question.as_of <= last_day:
         first = found.first_day.isoformat() if found.first_day is not None else ""
         raise IndicatorOutOfRange(indicator=said.id, first_day=first, last_day=last_day.isoformat())
-    return _answer(question, said, found, before)
+    return _answer(question, said, found, by, before)
+
+
+def _breakdown(said: Definition, asked: str) -> tuple[str, ...]:
+    """Returns by what it is broken down, in the order of the definition, so that one question has one answer."""
+    names = asked.split(",") if asked else []
+    if len(set(names)) < len(names) or not set(names) <= set(said.by):
+        raise IndicatorBreakdownUnknown(indicator=said.id, by=" ".join(said.by))
+    return tuple(name for name in said.by if name in names)
 
 
 def frozen_before(known: Known, question: Question, shown_then: Shown) -> Report:
@@ -143,11 +153,11 @@ def _population(said: Definition, asked: str) -> str:
     return asked or said.population
 
 
-def _answer(question: Question, said: Definition, found: Found, before: Report | None) -> Answer:
-    counted = figures(found.ones, said, question.by)
+def _answer(question: Question, said: Definition, found: Found, by: tuple[str, ...], before: Report | None) -> Answer:
+    counted = figures(found.counts, found.breakdowns.get(by, found.counts), said, by)
     may_show = shown(counted, said, before)
     people = [population(question.population, one, question.as_of) for one in PROVINCES] if said.population else []
-    rows = _with_people(may_show, question.by, people) if said.population else _with_shares(may_show, said, found, question.by)
+    rows = _with_people(may_show, question.by, people) if said.population else _with_shares(may_show, said, found, by)
     figures_found = tuple(rows)
     is_unknown = any(one.denominator is None for one in figures_found) if said.population else False
     published = tuple(one for one in people if one is not None)
@@ -164,8 +174,8 @@ def _with_people(may_show: Shown, by: str, people: list[Population | None]) -> I
         yield Figure(cell, count, base, count is None)
 
 
-def _with_shares(may_show: Shown, said: Definition, found: Found, by: str) -> Iterator[Figure]:
-    weighed = weights(found.ones, by) if said.counts == "UNITS" else None
+def _with_shares(may_show: Shown, said: Definition, found: Found, by: tuple[str, ...]) -> Iterator[Figure]:
+    weighed = weights(found.counts, by) if said.counts == "UNITS" else None
     for cell in _cells(may_show):
         if weighed is not None:
             is_hidden = may_show[cell, ALL] is None

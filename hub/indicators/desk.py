@@ -10,12 +10,12 @@ import psycopg
 from chuanyu.exchange.v1 import indicators_pb2 as protos
 from eventsourcing.persistence import IntegrityError
 
+from hub.domain.indicators.definition import definition
+from hub.domain.indicators.errors import IndicatorNotRecorded, ReportChanged, ReportDefinitionChanged
 from hub.domain.instants import local_day
 from hub.domain.small_counts import LEAST
 from hub.indicators import report
 from hub.indicators.asking import Answer, Question, ask, frozen_before
-from hub.indicators.definition import definition
-from hub.indicators.errors import IndicatorNotRecorded, ReportChanged, ReportDefinitionChanged
 from hub.indicators.record import Known
 from hub.indicators.report import FrozenReport
 from hub.indicators.tables import Report

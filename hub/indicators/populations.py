@@ -7,8 +7,8 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
+from hub.domain.indicators.errors import PopulationUnknown
 from hub.domain.reference.reading import Cells, in_force, read_table, versions_by_key
-from hub.indicators.errors import PopulationUnknown
 
 _TABLE = Path(__file__).parent / "populations.csv"
 BASES = frozenset({"RESIDENTS", "HOLDERS"})

@@ -6,17 +6,22 @@ Nothing here looks at a live view, so that what is counted as known at a positio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cached_property
 from typing import Any
 
 import psycopg
 
 from hub.audit.known.thing import Folded
-from hub.indicators.errors import IndicatorTooLong
+from hub.domain.indicators.errors import IndicatorTooLong
 from hub.journal.corrections import Change, changes
 from hub.journal.reader import Recorded, read_page
 from hub.projections.projection import Key, Projection
+from hub.projections.views.indicator_answers import INDICATOR_ANSWERS
+from hub.projections.views.indicator_taps import INDICATOR_TAPS
+from hub.projections.views.indicator_things import INDICATOR_THINGS
 
 _PAGE = 10_000
+_KEEPING = (INDICATOR_THINGS.name, INDICATOR_ANSWERS.name, INDICATOR_TAPS.name)
 _most: ContextVar[int | None] = ContextVar("most", default=None)
 
 
@@ -41,6 +46,15 @@ class Known:
         self._kinds: set[str] = set()
         self._most, self._read = _most.get(), 0
 
+    @cached_property
+    def is_kept(self) -> bool:
+        """Whether the views that keep what is counted have reached the position."""
+        try:
+            rows = self.connection.execute("SELECT position FROM views.checkpoint WHERE view = ANY (%s)", (list(_KEEPING),)).fetchall()
+        except psycopg.errors.UndefinedTable:
+            return False
+        return len(rows) == len(_KEEPING) and all(position >= self.position for (position,) in rows)
+
     def events(self, kinds: Iterable[str]) -> list[Recorded]:
         """Returns the events of some kinds that were in force, in the order of their positions."""
         wanted = frozenset(kinds)
@@ -51,7 +65,7 @@ class Known:
     def states(self, view: Projection) -> dict[Key, Any]:
         """Returns the rows of a view, folded in memory by its own functions."""
         if (known := self._states.get(view.name)) is None:
-            folded = Folded(view)
+            folded = Folded(view, connection=self.connection)
             for event, change in self._pages(view.kinds or frozenset(), follows=view.follows_corrections):
                 folded.fold(event, change)
             known = self._states[view.name] = {key: state for key, state in sorted(folded.states(view).items()) if state is not None}

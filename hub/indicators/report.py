@@ -9,7 +9,7 @@ import psycopg
 from chuanyu.exchange.v1 import indicators_pb2 as protos
 
 from hub.domain.aggregate import HubAggregate
-from hub.indicators.errors import ReportUnknown
+from hub.domain.indicators.errors import ReportUnknown
 from hub.indicators.tables import ALL, IN, OUT, Name
 from hub.journal.numbered import Numbered
 

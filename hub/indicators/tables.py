@@ -1,21 +1,23 @@
-"""What was found, added up: a total and the cells of one breakdown, and which of them may be shown.
+"""What was found, added up: a total and the cells of a breakdown, and which of them may be shown.
 
 Each cell has what is in the numerator, what is not, and both together. A few people are not shown, nor what they could be computed from:
 the other figures of a sum (`hub.domain.small_counts`), or the report before this one beside this one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from hub.domain.indicators.definition import Definition
 from hub.domain.small_counts import LEAST, CannotHide, Sum, published
-from hub.indicators.counted import One
-from hub.indicators.definition import Definition
+from hub.indicators.found import Counted
 from hub.indicators.row_space import determined
 
 TOTAL = ""
 IN, OUT, ALL = "in", "out", "all"
 # The cell of what nobody said a place of.
 NOWHERE = "UNKNOWN"
+# Between the places of a cell of several breakdowns.
+BETWEEN = "/"
 
 # A figure by the cell and the part that it is of.
 Name = tuple[str, str]
@@ -30,34 +32,41 @@ class Report(NamedTuple):
     shown: Shown
 
 
-def figures(ones: Iterable[One], definition: Definition, by: str) -> dict[Name, int]:
-    """Returns the figures of the total and of each cell; a subject counts once in each of them."""
-    cells: dict[str, dict[Any, list[One]]] = {TOTAL: {}}
-    for one in ones:
-        for cell in _cells_of(one, by):
-            cells.setdefault(cell, {}).setdefault(one.subject, []).append(one)
+def figures(counted: Iterable[Counted], cells: Iterable[Counted], definition: Definition, by: Sequence[str]) -> dict[Name, int]:
+    """Returns the figures of the total, from what is *counted* in all, and of each cell; a subject counts once in each of them."""
+    sums: dict[str, list[int]] = {TOTAL: [0, 0]}
+    subjects: dict[str, dict[Any, bool]] = {}
+    placed = [(TOTAL, one) for one in counted] + ([(_cell_of(one, by), one) for one in cells] if by else [])
+    for cell, one in placed:
+        known = sums.setdefault(cell, [0, 0])
+        if one.subject is not None:
+            some = subjects.setdefault(cell, {})
+            some[one.subject] = some.get(one.subject, False) or one.inside > 0
+        else:
+            known[0], known[1] = known[0] + one.inside, known[1] + one.whole
     found: dict[Name, int] = {}
-    for cell in sorted(cells):
-        inside = sum(1 for told in cells[cell].values() if any(one.is_in for one in told))
-        found[cell, ALL] = len(cells[cell])
+    for cell in sorted(sums):
+        some = subjects.get(cell, {})
+        inside, whole = sums[cell][0] + sum(some.values()), sums[cell][1] + len(some)
+        found[cell, ALL] = whole
         if definition.has_share and not _is_weighed(definition):
-            found |= {(cell, IN): inside, (cell, OUT): len(cells[cell]) - inside}
+            found |= {(cell, IN): inside, (cell, OUT): whole - inside}
     return found
 
 
-def weights(ones: Iterable[One], by: str) -> dict[Name, int]:
-    """Returns the sums of the weights of the numerator and of the denominator, of the total and of each cell."""
+def weights(counted: Iterable[Counted], by: Sequence[str]) -> dict[Name, int]:
+    """Returns the sums of the units used and of those granted, of the total and of each cell."""
     found: dict[Name, int] = {}
-    for one in ones:
-        for cell in _cells_of(one, by):
-            name = (cell, IN if one.is_in else ALL)
-            found[name] = found.get(name, 0) + one.weight
+    for one in counted:
+        for cell in (TOTAL, _cell_of(one, by)) if by else (TOTAL,):
+            for part, units in ((IN, one.inside), (ALL, one.whole)):
+                found[cell, part] = found.get((cell, part), 0) + units
     return found
 
 
-def _cells_of(one: One, by: str) -> tuple[str, ...]:
-    """Returns the cells that a thing counts in: the total, and its own of the breakdown."""
-    return (TOTAL, one.places[by] or NOWHERE) if by else (TOTAL,)
+def _cell_of(one: Counted, by: Sequence[str]) -> str:
+    """Returns the cell of a breakdown that something counts in."""
+    return BETWEEN.join(one.places[name] or NOWHERE for name in by)
 
 
 def _is_weighed(definition: Definition) -> bool:

@@ -75,6 +75,6 @@ def take_rows(connection: psycopg.Connection, view: View, foldings: Sequence[Fol
 def load_sums(connection: psycopg.Connection, view: View, sums: Mapping[Key, Sequence[int]]) -> None:
     """Adds what was added to a view's sums to the tables that have them."""
     if isinstance(view, CellView):
-        add_up(connection, view.tables[0], sums, view.greatest)
+        add_up(connection, view.tables[0], sums, view.greatest, below_zero=view.below_zero)
     elif view.cells is not None:
         add_sums(connection, view, sums)

@@ -10,12 +10,12 @@ from chuanyu.exchange.v1 import indicators_pb2 as protos
 from eventsourcing.persistence import IntegrityError
 
 from hub.audit.outcome import OutcomeForeign, OutcomeMalformed, as_json
+from hub.domain.indicators.definition import Definition, definition, definitions
+from hub.domain.indicators.errors import IndicatorOutOfRange, ReportChanged
 from hub.indicators import desk as indicator_desk
 from hub.indicators import report as indicator_reports
 from hub.indicators.asking import Question, ask, day_of_position
-from hub.indicators.definition import Definition, definition, definitions
 from hub.indicators.desk import Cause, IndicatorDesk, Officer, causes, question_of
-from hub.indicators.errors import IndicatorOutOfRange, ReportChanged
 from hub.indicators.record import Known
 from hub.indicators.report import FrozenReport
 from hub.intake.request_rules import refuse_identifiers, refuse_invalid

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from hub.indicators.definition import Definition, Words
+from hub.domain.indicators.definition import Definition, Words
 from hub.indicators.desk import Cause
 from hub.indicators.report import FrozenReport
 from hub.meeting.guard import Seen, gives_away, seen

@@ -7,8 +7,8 @@ them, and so does a folder of open data. This looks at all that a reader of them
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from hub.domain.indicators.definition import OF_PEOPLE
 from hub.domain.small_counts import LEAST
-from hub.indicators.definition import OF_PEOPLE
 from hub.indicators.report import shown_of
 from hub.indicators.row_space import determined
 from hub.indicators.tables import ALL, IN, OUT, TOTAL, Name, Shown

@@ -19,6 +19,9 @@ from hub.projections.views.findings import FINDINGS
 from hub.projections.views.funds import FUND_ACCOUNTS, FUND_BATCHES, FUND_ROWS
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.projections.views.holder_record import HOLDER_RECORD
+from hub.projections.views.indicator_answers import INDICATOR_ANSWERS
+from hub.projections.views.indicator_taps import INDICATOR_TAPS
+from hub.projections.views.indicator_things import INDICATOR_THINGS
 from hub.projections.views.item_changes import ITEM_CHANGES
 from hub.projections.views.losses import LOSSES
 from hub.projections.views.medical import FILINGS, INSTITUTIONS, SETTLEMENTS
@@ -64,6 +67,9 @@ PROJECTIONS: tuple[View, ...] = (
     FUND_ACCOUNTS,
     USE_STEPS,
     RAISED_FINDINGS,
+    INDICATOR_THINGS,
+    INDICATOR_ANSWERS,
+    INDICATOR_TAPS,
 )
 # What an answer rests on: these move as one, first in every round, so that an answer's `as_of_position` is true of all of them.
 DECIDED_BY: tuple[View, ...] = (

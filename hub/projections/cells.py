@@ -19,7 +19,7 @@ def fold_into_cells(connection: psycopg.Connection, view: CellView, page: list[R
         refer(connection, view.refers, folds)
     sums: dict[Key, list[int]] = {}
     parked = derived(view, folds, sums)
-    add_up(connection, view.tables[0], sums, view.greatest)
+    add_up(connection, view.tables[0], sums, view.greatest, below_zero=view.below_zero)
     return parked
 
 

@@ -96,7 +96,7 @@ def _fold_event(projection: Projection, touch: Touched, keys: list[Key], rows: R
             parked.add(repr(key))
             found.add((repr(key), position, type(error).__name__))
     if joins:
-        _join(projection, recorded, joins, rows, parked)
+        _join(projection, recorded, joins, rows, parked, keys)
 
 
 def _short(projection: Projection, recorded: Recorded, made: First, rows: Rows) -> bool:
@@ -130,15 +130,20 @@ def _climb(linked: Linked, key: Key, state: State | None, evolved: State | None,
                 keys.append(above)
 
 
-def _join(projection: Projection, recorded: Recorded, joins: Iterable[tuple[Key, Key]], rows: Rows, parked: set[str]) -> None:
+def _join(projection: Projection, recorded: Recorded, joins: list[tuple[Key, Key]], rows: Rows, parked: set[str], keys: list[Key]) -> None:
     """Adds to the rows above what those below have for them."""
-    states = rows.states
+    states, linked = rows.states, projection.linked
     for above, below in joins:
-        if projection.linked is not None and (part := states.get(below)) is not None and not (parked and repr(above) in parked):
+        if linked is not None and (part := states.get(below)) is not None and not (parked and repr(above) in parked):
             state = states.get(above)
-            states[above] = joined = projection.linked.join(above, state, part, recorded)
-            if projection.cells is not None and joined is not state:
+            states[above] = joined = linked.join(above, state, part, recorded)
+            if joined is state:
+                continue
+            if projection.cells is not None:
                 add(rows.sums, projection.cells.of(recorded, state, joined))
+            if linked.climbs:
+                # What is appended is gone through in its turn.
+                _climb(linked, above, state, joined, keys, joins)
 
 
 def _evolve_with_items(
@@ -244,4 +249,4 @@ def add_sums(connection: psycopg.Connection, projection: Projection, sums: Mappi
     for table, columns in zip(projection.sum_tables, projection.cells.tables.values(), strict=True):
         moved: dict[Key, list[int]] = {}
         add(moved, ((tuple([key[number] for number in columns.values()]), tuple(values)) for key, values in sums.items()))
-        add_up(connection, table, moved)
+        add_up(connection, table, moved, below_zero=projection.cells.below_zero)

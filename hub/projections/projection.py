@@ -42,13 +42,15 @@ class Table:
 class Cells:
     """Sums of a ledger. *of* is pure: by how much a row's change moves them, as (key, values), from its state before and after an event.
 
-    Each of *tables* has the sums by some columns of the key, which it names in its own words with their numbers.
+    Each of *tables* has the sums by some columns of the key, which it names in its own words with their numbers. Where sums may be *below
+    zero*, one that something is added to may come to nothing too.
     """
 
     key_columns: Columns
     value_columns: Columns
     of: Callable[[Recorded, State | None, State | None], Iterable[Signed]]
     tables: Mapping[str, Mapping[str, int]]
+    below_zero: bool = False
 
     def table(self, name: str, suffix: str) -> Table:
         """Returns one of its tables."""
@@ -86,11 +88,13 @@ class First(NamedTuple):
 class Linked:
     """Rows that belong together: *above* names the rows that a row is part of, *join* adds what a row has to one above it.
 
-    Both are pure. A row above is folded after the rows below it that an event touches.
+    Both are pure. A row above is folded after the rows below it that an event touches. If it *climbs*, a row that another was joined with
+    is joined with those above it in turn, where it was and where it is; *keys* names all rows that an event may be the first to link.
     """
 
     above: Callable[[State], Iterable[Key]]
     join: Callable[[Key, State | None, State, Recorded], State | None]
+    climbs: bool = False
 
 
 def _as_it_is(row: Any) -> Any:
@@ -174,7 +178,8 @@ class Projection:
 class CellView:
     """Sums over events: *derive* is pure and says what an event adds to which cells, as (key, values), and what it takes off.
 
-    `derive(recorded, corrected)` gets what `evolve` gets. Columns in *greatest* have the greatest value instead of the sum.
+    `derive(recorded, corrected)` gets what `evolve` gets. Columns in *greatest* have the greatest value instead of the sum. Sums may be
+    *below zero* as those of `Cells`.
     """
 
     name: str
@@ -183,6 +188,7 @@ class CellView:
     kinds: frozenset[str] | None
     derive: Callable[[Recorded, Recorded | None], Iterable[Signed]]
     greatest: frozenset[str] = frozenset()
+    below_zero: bool = False
     indexes: tuple[str, ...] = ()
     follows_corrections: bool = True
     refers: Refers = field(default_factory=dict, hash=False)

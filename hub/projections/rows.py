@@ -109,7 +109,12 @@ def copy_packed(connection: psycopg.Connection, table: Table, rows: Iterable[byt
 
 
 def add_up(
-    connection: psycopg.Connection, table: Table, moved: Mapping[Key, Sequence[int]], greatest: frozenset[str] = frozenset()
+    connection: psycopg.Connection,
+    table: Table,
+    moved: Mapping[Key, Sequence[int]],
+    greatest: frozenset[str] = frozenset(),
+    *,
+    below_zero: bool = False,
 ) -> None:
     """Adds to the sums of a table, of all cells in one statement; a cell whose sums are nothing has no row."""
     rows = [(*key, *values) for key, values in sorted(moved.items()) if any(values)]
@@ -122,9 +127,9 @@ def add_up(
     statement = f"""INSERT INTO views.{table.name} AS t ({_names(table.columns)}) SELECT * FROM {_unnested(table.columns)}
         ON CONFLICT ({_names(table.key_columns)}) DO UPDATE SET {updates}"""  # noqa: S608
     connection.execute(statement.encode(), arrays(table.columns, rows))
-    # Only where something was taken off may nothing be left.
+    # Only where something was taken off may nothing be left, or was added to what was below zero.
     width = len(table.key_columns)
-    if taken := [row[:width] for row in rows if any(value < 0 for value in row[width:])]:
+    if taken := [row[:width] for row in rows if below_zero or any(value < 0 for value in row[width:])]:
         is_nothing = " AND ".join(f"{name} = 0" for name, _ in table.value_columns)
         statement = f"""DELETE FROM views.{table.name} WHERE ({_names(table.key_columns)}) IN
             (SELECT * FROM {_unnested(table.key_columns)}) AND {is_nothing}"""  # noqa: S608

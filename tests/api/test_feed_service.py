@@ -32,9 +32,9 @@ from hub.api.feeds.service import FeedService
 from hub.commands.pages.reference import examples
 from hub.domain import audit_errors, errors, reconciliation_errors, reference, settlement_errors
 from hub.domain.archiving import SequenceArchived
+from hub.domain.indicators import errors as indicator_errors
 from hub.domain.participant import Participant
 from hub.domain.quota import Quota
-from hub.indicators import errors as indicator_errors
 from hub.intake.batch import Intake
 from hub.intake.batches import Received
 from hub.intake.digests import Digests

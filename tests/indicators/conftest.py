@@ -11,6 +11,9 @@ import pytest
 from hub.projections import runner
 from hub.projections.engine import advance
 from hub.projections.views.daily_usage import DAILY_USAGE
+from hub.projections.views.indicator_answers import INDICATOR_ANSWERS
+from hub.projections.views.indicator_taps import INDICATOR_TAPS
+from hub.projections.views.indicator_things import INDICATOR_THINGS
 from tests.databases import fresh_database
 from tests.indicators.by_sql import Told
 from tests.indicators.history import Year, record_losses
@@ -36,6 +39,8 @@ def year(server_dsn: str) -> Iterator[Recorded]:
             made = Year(journal)
             report, late = made.record(), made.add_late()
         with runner.connect(dsn) as connection:
-            while advance(connection, DAILY_USAGE):
-                pass
+            for view in (DAILY_USAGE, INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS):
+                # Small pages: rows are read back and changed again.
+                while advance(connection, view, page_events=37):
+                    pass
             yield Recorded(dsn, connection, Told(connection), report, late)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from hub.domain.indicators.definition import DIRECTORY, Definition, definition, definitions, read
+from hub.domain.indicators.errors import DefinitionInvalid, IndicatorUnknown, PopulationUnknown
 from hub.domain.reference.reading import InvalidReferenceTable
-from hub.indicators.definition import DIRECTORY, Definition, definition, definitions, read
-from hub.indicators.errors import DefinitionInvalid, IndicatorUnknown, PopulationUnknown
 from hub.indicators.populations import BASES, population, populations
 
 SOURCES = Path(__file__).parents[2] / "docs" / "sources.md"

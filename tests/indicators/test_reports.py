@@ -7,10 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from hub.cli import app
+from hub.domain.indicators.definition import definition
+from hub.domain.indicators.errors import IndicatorNotRecorded, ReportDefinitionChanged, ReportUnknown
 from hub.indicators import desk, report
 from hub.indicators.asking import Question
-from hub.indicators.definition import definition
-from hub.indicators.errors import IndicatorNotRecorded, ReportDefinitionChanged, ReportUnknown
 from hub.indicators.report import FrozenReport
 from hub.journal.recorder import AggregateStore
 from hub.projections.rebuild import rebuild

@@ -6,9 +6,9 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.domain.indicators.definition import definition
 from hub.domain.small_counts import LEAST
-from hub.indicators.counted import One
-from hub.indicators.definition import definition
+from hub.indicators.found import Counted
 from hub.indicators.tables import ALL, IN, OUT, TOTAL, Figures, Report, Shown, figures, shown
 
 SHARE, COUNT = definition("K4"), definition("K2")
@@ -110,8 +110,8 @@ def test_nothing_hidden_can_be_computed_from_two_reports_beside_each_other(
 
 
 def test_a_subject_counts_once_in_each_place_and_once_in_all() -> None:
-    ones = [One("p", places={"province": "50"}), One("p", places={"province": "51"}), One("p", places={"province": "51"})]
-    assert figures(ones, COUNT, "province") == {("", ALL): 1, ("50", ALL): 1, ("51", ALL): 1}
+    ones = [Counted({"province": place}, 1, 1, "p") for place in ("50", "51", "51")]
+    assert figures(ones, ones, COUNT, ("province",)) == {("", ALL): 1, ("50", ALL): 1, ("51", ALL): 1}
 
 
 def test_what_is_no_count_of_people_is_shown_however_small() -> None:

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from hub.audit.outcome import as_json
 from hub.audit.report import pages
 from hub.cli import app
+from hub.domain.indicators.definition import definitions
 from hub.indicators import desk as indicator_desk
-from hub.indicators.definition import definitions
 from hub.meeting import desk, handing, report, wording
 from hub.meeting.composing import beside_target
 from hub.meeting.errors import MeetingReportUnknown, PeriodNotBegun, PeriodUnfit, ReportOfAnotherRelease

@@ -6,9 +6,9 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from hub.domain import audit_errors, errors, reconciliation_errors, settlement_errors
 from hub.domain.archiving import SequenceArchived
 from hub.domain.errors import NothingSealed, NotSealedYet, SizeUnknown
+from hub.domain.indicators import errors as indicator_errors
 from hub.domain.quarantine import meaning_of
 from hub.domain.unusual_use import errors as finding_errors
-from hub.indicators import errors as indicator_errors
 from hub.journal.archived import SegmentAway
 from hub.meeting import errors as meeting_errors
 

@@ -14,9 +14,9 @@ from hub.api.edge.handlers import Gate, service, unary
 from hub.api.edge.turns import Reads
 from hub.audit.requests.windows import position_of
 from hub.domain.errors import RequestInvalid
+from hub.domain.indicators.definition import Definition, Target, Words, definitions
 from hub.indicators import desk
 from hub.indicators.asking import Answer, Question, ask, day_of_position, newest
-from hub.indicators.definition import Definition, Target, Words, definitions
 from hub.indicators.desk import Compared, IndicatorDesk, Officer
 from hub.indicators.record import Known, at_most
 from hub.indicators.report import FrozenReport

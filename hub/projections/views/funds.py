@@ -123,7 +123,7 @@ _folded_once = lru_cache(4096)(fold_row)
 def decode(row: Row) -> FundRow:
     """Reads a row; the columns that follow from the reports are not read."""
     province, batch_no, row_no, card, holder, _, _, _, _, reports = row
-    return FundRow(province, batch_no, row_no, bytes(card), bytes(holder), *_unpacked(reports))
+    return FundRow(province, batch_no, row_no, bytes(card), bytes(holder), *unpacked(reports))
 
 
 def encode(row: FundRow) -> Row:
@@ -131,10 +131,10 @@ def encode(row: FundRow) -> Row:
     folded = _folded(row.reports)
     codes = " ".join(sorted({one.code for one in folded.findings}))
     last_us = max((one.occurred_us for one in row.reports), default=0)
-    return *row[:5], folded.state if row.reports else NOT_IN_FORCE, folded.reason, codes, last_us, _packed(row)
+    return *row[:5], folded.state if row.reports else NOT_IN_FORCE, folded.reason, codes, last_us, packed(row)
 
 
-def _packed(row: FundRow) -> str:
+def packed(row: FundRow) -> str:
     return _encode([[_fields(one) for one in row.reports], row.gone])
 
 
@@ -145,19 +145,19 @@ def _fields(one: Said) -> list[object]:
     return found
 
 
-def _unpacked(text: str) -> tuple[tuple[Said, ...], tuple[int, ...]]:
+def unpacked(text: str) -> tuple[tuple[Said, ...], tuple[int, ...]]:
     reports, gone = json.loads(text)
     return tuple(Said(_KINDS[kind], *rest) for kind, *rest in reports), tuple(gone)
 
 
 def reports_in(text: str) -> tuple[Said, ...]:
     """Reads the reports of a row from its column."""
-    return _unpacked(text)[0]
+    return unpacked(text)[0]
 
 
 def positions_in(text: str) -> list[int]:
     """Reads from its column where everything is that was ever reported of a row."""
-    reports, gone = _unpacked(text)
+    reports, gone = unpacked(text)
     return [*(one.position for one in reports), *gone]
 
 

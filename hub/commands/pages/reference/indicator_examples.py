@@ -17,9 +17,9 @@ from hub.api.indicators.service import (
 )
 from hub.audit.outcome import as_json
 from hub.commands.pages.reference.samples import Example
+from hub.domain.indicators.definition import definition
 from hub.domain.instants import microseconds_of
 from hub.indicators.asking import Answer, Figure, Question
-from hub.indicators.definition import definition
 from hub.indicators.desk import Cause, Compared
 from hub.indicators.report import KIND, FrozenReport, code_of
 from hub.indicators.tables import Report

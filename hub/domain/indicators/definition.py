@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hub.indicators.errors import DefinitionInvalid, IndicatorUnknown
+from hub.domain.indicators.errors import DefinitionInvalid, IndicatorUnknown
 
 DIRECTORY = Path(__file__).parent / "definitions"
 NUMBERS = 20

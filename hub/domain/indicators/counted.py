@@ -1,14 +1,18 @@
-"""What an indicator finds before it is added up: one thing after the other, whether it is in the numerator, and where it belongs."""
+"""What is counted of a thing, such as a card or a case: whether it is in the numerator and where it belongs, as of a day.
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+Each function of a thing takes what was known of it and the day that is asked about. So the same function counts all things as they were
+known at a position, and says of a single thing on which days it begins and ends to count (`hub.domain.indicators.steps`).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from hub.domain.indicators.definition import Definition, definition
 from hub.domain.instants import epoch_day_of, local_day, midnight_us
 from hub.domain.reference import Reference
-from hub.indicators.definition import Definition
-from hub.indicators.record import Known
+
+Thing = TypeVar("Thing")
 
 
 class One(NamedTuple):
@@ -18,15 +22,6 @@ class One(NamedTuple):
     is_in: bool = True
     places: Mapping[str, str] = {}
     weight: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """All that was found: the first day that the record has something of; *beside* are figures that are shown and in no sum."""
-
-    ones: tuple[One, ...]
-    first_day: date | None
-    beside: Mapping[str, int | None] = field(default_factory=dict)
 
 
 class Asked(NamedTuple):
@@ -52,8 +47,18 @@ class Asked(NamedTuple):
         """Whether an instant is in the window."""
         return self.first_day <= local_day(at_us) <= self.day
 
+    def of(self, indicator: str) -> "Asked":
+        """Returns the same question about another indicator."""
+        return self._replace(definition=definition(indicator))
 
-Count = Callable[[Known, Asked], Found]
+
+# What is counted of a thing; names with a colon are figures beside the indicator.
+Counts = Mapping[str, Callable[[Thing, Asked], Iterator[One]]]
+
+
+def indicator_of(name: str) -> str:
+    """Returns the indicator that a figure is of, or is beside."""
+    return name.partition(":")[0]
 
 
 def first_day(instants: Iterable[int]) -> date | None:

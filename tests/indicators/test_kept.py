@@ -1,0 +1,77 @@
+"""What is kept of indicators is what the events come to again: at any position, on any day, whatever the pages, and after a rebuild."""
+
+import random
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import pytest
+
+from hub.domain import reference
+from hub.domain.indicators.cards import OF_A_CARD
+from hub.domain.indicators.cases import OF_A_CASE
+from hub.domain.indicators.counted import Asked, indicator_of
+from hub.domain.indicators.definition import definition
+from hub.domain.indicators.steps import breakdown
+from hub.domain.indicators.uses import OF_A_LOSS, OF_A_ROW, OF_AN_ITEM
+from hub.indicators.record import Known
+from hub.indicators.sources import Again, Kept
+from hub.projections.rebuild import rebuild
+from hub.projections.views import indicator_answers, indicator_cells
+from hub.projections.views.indicator_answers import INDICATOR_ANSWERS
+from hub.projections.views.indicator_taps import INDICATOR_TAPS
+from hub.projections.views.indicator_things import INDICATOR_THINGS
+from tests.indicators.conftest import Recorded
+
+FIRST, LAST = date(2025, 9, 1), date(2026, 2, 1)
+FIGURES = [
+    *OF_A_CARD, *OF_A_CASE, *OF_A_LOSS, *OF_A_ROW, *OF_AN_ITEM, "K10", "K10:offline_taps", "K2:persons",
+    *(breakdown("K1", by) for by in ((), ("province",), ("region", "province"), ("region_as_of",))),
+]  # fmt: skip
+INDICATORS = ("K1", "K2", "K4", "K8", "K9", "K10", "K11", "K14", "K15", "K16", "K19", "K20")
+
+
+def compare(year: Recorded, position: int, days: list[date]) -> int:
+    """Compares all figures of some days as known at a position; returns how many cells had something."""
+    known, cells = Known(year.connection, position), 0
+    kept, again = Kept(known), Again(known)
+    for day in days:
+        for figure in FIGURES:
+            asked = Asked(definition(indicator_of(figure).partition("@")[0]), day, reference.load())
+            found = kept.cells(figure, asked)
+            assert found == again.cells(figure, asked), (figure, day, position)
+            cells += len(found)
+    for indicator in INDICATORS:
+        assert kept.first_day(indicator) == again.first_day(indicator), (indicator, position)
+    return cells
+
+
+def test_what_is_kept_is_what_the_events_come_to_at_any_position(year: Recorded) -> None:
+    draw = random.Random(1)
+    positions = [1, year.report, year.late, *(draw.randrange(2, year.late) for _ in range(3))]
+    days = [FIRST + timedelta(days=draw.randrange((LAST - FIRST).days)) for _ in range(3)]
+    assert sum(compare(year, position, [*days, date(2025, 12, 31), date(2026, 1, 1)]) for position in positions) > 300
+
+
+@pytest.fixture
+def small_blocks(year: Recorded, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
+    """Blocks of 16 positions and eras of 64, so that the year has many of each."""
+    with monkeypatch.context() as patched:
+        for module in (indicator_cells, indicator_answers):
+            patched.setattr(module, "BLOCK", 16)
+        patched.setattr(indicator_cells, "ERA", 64)
+        for view in (INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS):
+            rebuild(year.connection, view, even_if_different=True)
+        yield year
+    for view in (INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS):
+        rebuild(year.connection, view, even_if_different=True)
+
+
+def test_eras_blocks_and_steps_add_up(small_blocks: Recorded) -> None:
+    year, draw = small_blocks, random.Random(2)
+    positions = [15, 16, 63, 64, 65, *(draw.randrange(2, year.late) for _ in range(4))]
+    assert sum(compare(year, position, [date(2025, 11, 20)]) for position in positions) > 80
+
+
+def test_what_is_kept_is_the_same_after_a_rebuild(year: Recorded) -> None:
+    for view in (INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS):
+        assert rebuild(year.connection, view).is_equal
