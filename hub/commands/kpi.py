@@ -45,7 +45,7 @@ def kpi(
     as_known: Annotated[
         str, typer.Option(help="按该位置或时刻所知，默认现在。As known at this position or instant; now if left out.")
     ] = "",
-    by: Annotated[str, typer.Option(help="分列，如 province、region_as_of；见定义。Breakdown, as the definition has it.")] = "",
+    by: Annotated[str, typer.Option(help="分列，如 province 或 province,mode；见定义。Breakdown, as the definition has it.")] = "",
     population: Annotated[str, typer.Option(help="人口：RESIDENTS 或 HOLDERS。Population of a share.")] = "",
     freeze: Annotated[bool, typer.Option("--freeze", help="固定为报告，永不改变。Freeze as a report, which never changes.")] = False,
     reports: Annotated[bool, typer.Option("--reports", help="列出该指标的报告。List the reports of the indicator.")] = False,

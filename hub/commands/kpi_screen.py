@@ -11,7 +11,7 @@ from hub.domain.indicators.definition import Definition, Target
 from hub.indicators.asking import Answer, Figure
 from hub.indicators.desk import Compared
 from hub.indicators.report import FrozenReport
-from hub.words.indicators import BESIDE, BREAKDOWNS, HIDDEN, HOW, NOT_RECORDED, UNKNOWN_POPULATION
+from hub.words.indicators import BESIDE, HIDDEN, HOW, NOT_RECORDED, UNKNOWN_POPULATION, breakdown_words
 
 
 def share(one: Figure) -> str:
@@ -59,7 +59,7 @@ def answer(found: Answer) -> None:
     typer.echo(f"  分子 numerator: {said.numerator.zh} {said.numerator.en}")
     if said.denominator is not None:
         typer.echo(f"  分母 denominator: {said.denominator.zh} {said.denominator.en}")
-    listed = table(*map(whole, (" ".join(BREAKDOWNS[asked.by]), "数 Figure")))
+    listed = table(*map(whole, (" ".join(breakdown_words(asked.by)), "数 Figure")))
     for one in found.figures:
         listed.add_row(one.cell or "合计 total", share(one))
     screen().print(listed)
@@ -84,7 +84,7 @@ def reports(found: Iterable[FrozenReport]) -> Table:
     listed = table(*map(whole, ("编号 Code", "截至 As of", "位置 Position", "分列 By", "固定人 By whom")))
     for one in found:
         said = one.frozen
-        listed.add_row(said.report_code, said.as_of, f"{said.as_known_position:,}", " ".join(BREAKDOWNS[said.by]), said.person)
+        listed.add_row(said.report_code, said.as_of, f"{said.as_known_position:,}", " ".join(breakdown_words(said.by)), said.person)
     return listed
 
 
@@ -94,7 +94,7 @@ def compared(found: Compared) -> None:
     said = found.then.frozen
     same = "逐字节相同 the same bytes" if found.is_same else "不同 DIFFERS"
     typer.echo(f"{said.report_code}: 截至 as of {said.as_of}；按当时记录重算 counted again by the record of then: {same}")
-    listed = table(*map(whole, (" ".join(BREAKDOWNS[said.by]), "报告 Report", "现在 Now")))
+    listed = table(*map(whole, (" ".join(breakdown_words(said.by)), "报告 Report", "现在 Now")))
     for one in found.now.figures:
         listed.add_row(one.cell or "合计 total", share(then[one.cell]) if one.cell in then else "—", share(one))
     screen().print(listed)

@@ -18,6 +18,7 @@ from hub.indicators import report
 from hub.indicators.asking import Answer, Question, ask, frozen_before
 from hub.indicators.record import Known
 from hub.indicators.report import FrozenReport
+from hub.indicators.sources import kinds_of
 from hub.indicators.tables import Report
 from hub.intake.request_rules import refuse_identifiers, refuse_invalid
 from hub.journal.recorder import AggregateStore
@@ -124,7 +125,7 @@ def causes(known: Known, then: FrozenReport) -> tuple[Cause, ...]:
     """Returns what came after a report for days of it, by kind, of the kinds that the indicator is counted from."""
     as_of = date.fromisoformat(then.frozen.as_of)
     found: Counter[tuple[str, str]] = Counter()
-    for one in known.since(then.frozen.as_known_position):
+    for one in known.since(then.frozen.as_known_position, kinds_of(then.frozen.indicator)):
         if local_day(one.occurred_us) <= as_of:
             how = "REVERSES" if one.is_reversal else "CORRECTS" if one.event.HasField("corrects") else "LATE"
             found[one.kind, how] += 1

@@ -3,7 +3,7 @@
 Nothing here looks at a live view, so that what is counted as known at a position is the same whenever it is asked for.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
@@ -43,7 +43,6 @@ class Known:
         self.connection, self.position = connection, position
         self._events: dict[frozenset[str], list[Recorded]] = {}
         self._states: dict[str, dict[Key, Any]] = {}
-        self._kinds: set[str] = set()
         self._most, self._read = _most.get(), 0
 
     @cached_property
@@ -71,10 +70,10 @@ class Known:
             known = self._states[view.name] = {key: state for key, state in sorted(folded.states(view).items()) if state is not None}
         return known
 
-    def since(self, position: int) -> list[Recorded]:
-        """Returns the events after a position, of the kinds that were asked for so far."""
-        pages = range(position, self.position, _PAGE)
-        return [one for after in pages for one in read_page(self.connection, after, min(after + _PAGE, self.position), self._kinds)]
+    def since(self, position: int, kinds: Collection[str]) -> Iterator[Recorded]:
+        """Yields the events of some kinds after a position."""
+        for after in range(position, self.position, _PAGE) if kinds else ():
+            yield from read_page(self.connection, after, min(after + _PAGE, self.position), kinds)
 
     def _in_force(self, kinds: frozenset[str]) -> list[Recorded]:
         found: dict[int, Recorded] = {}
@@ -87,7 +86,6 @@ class Known:
         return [found[position] for position in sorted(found)]
 
     def _pages(self, kinds: frozenset[str], *, follows: bool) -> Iterator[tuple[Recorded, Change | None]]:
-        self._kinds |= kinds
         for after in range(0, self.position, _PAGE):
             end = min(after + _PAGE, self.position)
             changed = changes(self.connection, after, end) if follows else {}

@@ -4,7 +4,7 @@ Both ask the same functions of each thing. What is kept is added up, whatever nu
 10 to 20 µs each.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Protocol
 
@@ -20,14 +20,17 @@ from hub.domain.reported import Reported
 from hub.indicators.record import Known
 from hub.journal.reader import Recorded
 from hub.projections.views import indicator_cells
+from hub.projections.views.agreements import AGREEMENTS
 from hub.projections.views.card_alias import links
 from hub.projections.views.card_standing import predecessor
 from hub.projections.views.cases import CASE_KINDS, fact_of
-from hub.projections.views.funds import FUND_ROWS
+from hub.projections.views.concessions import KINDS as CONCESSION_KINDS
+from hub.projections.views.funds import FUND_ROWS, ROW_KINDS
 from hub.projections.views.indicator_answers import Answers
 from hub.projections.views.indicator_cells import Cell
+from hub.projections.views.indicator_rows import TYING, card_of
 from hub.projections.views.indicator_taps import tap_of, taps
-from hub.projections.views.indicator_things import TYING, card_of, name_of
+from hub.projections.views.indicator_things import name_of
 
 __all__ = ["Cell", "Source", "source"]
 
@@ -152,12 +155,29 @@ class Again:
             return (one.occurred_us for card in self._cards for one in card.told)
         if indicator == "K19":
             return (one.occurred_us for row in self._known.states(FUND_ROWS).values() for one in row.reports)
-        kinds = {"K4": CASE_KINDS, "K10": (ANSWER, *TAPS), "K11": _LOSS_KINDS, "K20": LOAN_KINDS}[indicator]
-        return (one.occurred_us for one in self._known.events(kinds))
+        return (one.occurred_us for one in self._known.events(kinds_of(indicator)))
 
 
 OFFLINE = "K10:offline_taps"
 _LOSS_KINDS = frozenset({OPENED, CLOSED})
+
+
+_KINDS: Mapping[str, frozenset[str]] = {
+    "K1": STATE_KINDS | TYING,
+    "K4": CASE_KINDS,
+    "K5": CASE_KINDS,
+    "K6": AGREEMENTS.kinds or frozenset(),
+    "K10": frozenset({ANSWER, *TAPS}),
+    "K11": _LOSS_KINDS,
+    "K17": CONCESSION_KINDS | STATE_KINDS | TYING,
+    "K19": ROW_KINDS,
+    "K20": LOAN_KINDS,
+}
+
+
+def kinds_of(indicator: str) -> frozenset[str]:
+    """Returns the kinds of events that an indicator is counted from; K3 is counted from the counts of uses."""
+    return _KINDS.get(_DAYS_OF.get(indicator, indicator), frozenset())
 
 
 def cards(known: Known) -> list[CardKnown]:

@@ -45,3 +45,9 @@ REFUSALS = {
     "IndicatorNotRecorded": "记录中没有该指标的来源，因此没有可固定的报告；其定义写明原因。",
     "MeetingReportUnknown": "没有这份联席会议报告；见 `hub meeting list`。",
 }
+
+
+def breakdown_words(by: str) -> tuple[str, str]:
+    """Returns what a breakdown is called, of several joined."""
+    names = [BREAKDOWNS[name] for name in by.split(",")]
+    return "、".join(zh for zh, _ in names), ", ".join(en for _, en in names)

@@ -93,3 +93,15 @@ def test_parts_are_of_their_own_and_add_up_where_they_are_apart(year: Recorded) 
             assert parts >= figures[TOTAL, ALL]
             is_apart = one.additivity != "DISTINCT" and one.counts not in ("SCENARIOS", "ITEMS", "UNITS")
             assert not is_apart or parts == figures[TOTAL, ALL], (one.id, by)
+
+
+def test_breakdowns_are_joined_in_the_order_of_the_definition(year: Recorded) -> None:
+    both = answer(year, "K4", DAYS[-1], year.report, "mode,province")
+    assert both.as_bytes() == answer(year, "K4", DAYS[-1], year.report, "province,mode").as_bytes()
+    figures, alone = both.report.figures, answer(year, "K4", DAYS[-1], year.report, "mode").report.figures
+    assert both.question.by == "province,mode"
+    assert all(sum(count for (cell, of), count in figures.items() if of == ALL and cell.endswith(f"/{mode}")) == count
+               for (mode, part), count in alone.items() if part == ALL and mode != TOTAL)  # fmt: skip
+    for wrong in ("mode,mode", "mode,", ",", "mode,city"):
+        with pytest.raises(IndicatorBreakdownUnknown):
+            answer(year, "K4", DAYS[-1], year.report, wrong)

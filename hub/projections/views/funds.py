@@ -135,6 +135,7 @@ def encode(row: FundRow) -> Row:
 
 
 def packed(row: FundRow) -> str:
+    """Writes the reports of a row as its column has them."""
     return _encode([[_fields(one) for one in row.reports], row.gone])
 
 
@@ -146,6 +147,7 @@ def _fields(one: Said) -> list[object]:
 
 
 def unpacked(text: str) -> tuple[tuple[Said, ...], tuple[int, ...]]:
+    """Reads the reports of a row from its column, and where those are that are not in force."""
     reports, gone = json.loads(text)
     return tuple(Said(_KINDS[kind], *rest) for kind, *rest in reports), tuple(gone)
 
