@@ -12,7 +12,7 @@ import psycopg
 from hub.domain.indicators.steps import DAYS, Steps, change
 from hub.projections.projection import Signed
 
-BLOCK, ERA = 1 << 13, 1 << 19
+BLOCK, ERA = 1 << 11, 1 << 19
 NAME = "indicator"
 VALUES = (("inside", "bigint"), ("whole", "bigint"))
 COLUMNS = (

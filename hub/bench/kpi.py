@@ -1,0 +1,111 @@
+"""Indicators: how long an answer takes over many events, at positions and days by chance, and what it costs to keep what is counted.
+
+The events are the simulator's. At one position each figure is counted from the events again, and is to be what is kept, cell for cell.
+"""
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from datetime import date, timedelta
+from typing import Any
+
+import psycopg
+
+from hub.bench.filling import FEEDS, Report, fill
+from hub.bench.setup import ground
+from hub.config import Config
+from hub.domain.errors import HubError
+from hub.domain.indicators.definition import definitions
+from hub.indicators.asking import Question, ask, day_of_position
+from hub.indicators.record import Known
+from hub.journal.reader import head_position
+from hub.projections import runner
+from hub.projections.engine import advance, create_views
+from hub.projections.projection import View
+from hub.projections.views.daily_usage import DAILY_USAGE
+from hub.projections.views.indicator_answers import INDICATOR_ANSWERS
+from hub.projections.views.indicator_taps import INDICATOR_TAPS
+from hub.projections.views.indicator_things import INDICATOR_THINGS
+
+KEEPING: tuple[View, ...] = (INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS)
+# Of each indicator so many questions, half of them by their first breakdown.
+QUESTIONS, SEED, DAYS = 6, 1, 400
+# To count again what all events come to takes longest: at most so many.
+MOST_AGAIN = 200_000
+
+
+def measure(config: Config, events: int, report: Report) -> dict[str, Any]:
+    """Returns milliseconds of an answer by indicator, the slowest of all, and how many events a second are kept."""
+    with ExitStack() as stack:
+        place = stack.enter_context(ground(config, list(FEEDS)))
+        fill(place, events, report)
+        connection = stack.enter_context(runner.connect(place.dsn, "hub-bench"))
+        views = (*KEEPING, DAILY_USAGE)
+        create_views(connection, views)
+        kept_per_s = {view.name: round(events / _folded(connection, view)) for view in views}
+        report(f"kept: {kept_per_s} events a second")
+        connection.execute("ANALYZE")
+        took_ms = {indicator: _asked(connection, indicator) for indicator in definitions() if definitions()[indicator].missing is None}
+        slowest = max(took_ms, key=lambda one: took_ms[one][1])
+        is_equal = _is_same(connection, min(head_position(connection), MOST_AGAIN))
+        return {
+            "bench": "kpi", "events": events, "kept_events_per_s": kept_per_s, "bytes": _bytes(connection),
+            "ms": {name: {"median": middle, "most": most} for name, (middle, most) in took_ms.items()},
+            "slowest": slowest, "slowest_ms": took_ms[slowest][1], "equal": is_equal,
+        }  # fmt: skip
+
+
+def _folded(connection: psycopg.Connection, view: View) -> float:
+    began = time.perf_counter()
+    while advance(connection, view):
+        pass
+    return time.perf_counter() - began
+
+
+def _questions(connection: psycopg.Connection, indicator: str) -> Iterator[Question]:
+    """Yields questions as known at the newest position and at others by chance, of days until there."""
+    draw, head = random.Random(f"{SEED}/{indicator}"), head_position(connection)  # noqa: S311 (which questions are asked)
+    by = definitions()[indicator].by
+    for number in range(QUESTIONS):
+        position = head if number < 2 else draw.randrange(head // 10, head)
+        day = day_of_position(connection, position) - timedelta(days=draw.randrange(DAYS) if number else 0)
+        yield Question(indicator, day, position, by[0] if by and number % 2 else "")
+
+
+def _asked(connection: psycopg.Connection, indicator: str) -> tuple[float, float]:
+    """Returns the median and the most milliseconds of the answers to some questions."""
+    took = []
+    for question in _questions(connection, indicator):
+        began = time.perf_counter()
+        # A refusal of a day before the first event is an answer too.
+        with suppress(HubError):
+            ask(Known(connection, question.position), question)
+        took.append((time.perf_counter() - began) * 1_000)
+    return round(sorted(took)[len(took) // 2], 1), round(max(took), 1)
+
+
+def _is_same(connection: psycopg.Connection, position: int) -> bool:
+    """Whether what is kept is what the events come to again, as known at a position."""
+    day: date = day_of_position(connection, position)
+    for indicator, said in definitions().items():
+        question = Question(indicator, day, position, said.by[0] if said.by else "")
+        if said.missing is None:
+            again = Known(connection, position)
+            again.is_kept = False
+            if _bytes_of(again, question) != _bytes_of(Known(connection, position), question):
+                return False
+    return True
+
+
+def _bytes_of(known: Known, question: Question) -> bytes:
+    try:
+        return ask(known, question).as_bytes()
+    except HubError as refusal:
+        return repr(refusal.metadata).encode()
+
+
+def _bytes(connection: psycopg.Connection) -> dict[str, int]:
+    names = [table.name for view in KEEPING for table in view.tables]
+    rows = connection.execute("SELECT n, pg_total_relation_size('views.' || n) FROM unnest(%s::text[]) n", (names,)).fetchall()
+    return {name: int(size) for name, size in rows}
