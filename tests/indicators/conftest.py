@@ -1,6 +1,7 @@
 """The made-up year that the tests of indicators share."""
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -20,6 +21,10 @@ from tests.indicators.history import Year, record_losses
 from tests.recording import Recording
 
 
+# Tests of other packages have a year of their own.
+_numbers = itertools.count()
+
+
 class Recorded(NamedTuple):
     """The made-up year: a session over it, the same as JSON, the last position of the year, and that of what came late."""
 
@@ -33,7 +38,7 @@ class Recorded(NamedTuple):
 @pytest.fixture(scope="session")
 def year(server_dsn: str) -> Iterator[Recorded]:
     """The made-up year, recorded once: tests look at it, and freeze reports after it."""
-    with fresh_database(server_dsn, f"hub_year_{os.getpid()}") as dsn:
+    with fresh_database(server_dsn, f"hub_year_{os.getpid()}_{next(_numbers)}") as dsn:
         record_losses(dsn)
         with contextlib.closing(Recording(dsn)) as journal:
             made = Year(journal)
