@@ -20,7 +20,6 @@ from tests.indicators.by_sql import Told
 from tests.indicators.history import Year, record_losses
 from tests.recording import Recording
 
-
 # Tests of other packages have a year of their own.
 _numbers = itertools.count()
 
