@@ -74,6 +74,13 @@ def fault(
 
 
 @app.command()
+def clock(days: Annotated[int, typer.Argument(min=0, help="比现在往前几天。How many days ahead of now.")]) -> None:
+    """把枢纽的时钟往前拨；重置后回到现在。Set the hub's clock ahead; a reset sets it back."""
+    _post("clock", days=days)
+    typer.echo(f"✓ +{days} d")
+
+
+@app.command()
 def totals(day: Annotated[str, typer.Option(help="业务日，默认今天。Business day, today if none.")] = "") -> None:
     """让对方报送总数。Have the partner report its totals."""
     typer.echo(_post("totals", day=day)["said"])

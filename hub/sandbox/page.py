@@ -94,6 +94,11 @@ class _Page:
         await self._sandbox.break_(fault)
         return JSONResponse(self._sandbox.described())
 
+    async def clock(self, request: Request) -> Response:
+        """Sets the hub's clock some days ahead."""
+        await self._sandbox.set_clock(86_400 * _whole(request.query_params.get("days", "")))
+        return JSONResponse(self._sandbox.described())
+
     async def totals(self, request: Request) -> Response:
         """Has the partner report its totals."""
         day = request.query_params.get("day") or datetime.now(LOCAL).date().isoformat()
@@ -122,7 +127,7 @@ def page(sandbox: Sandbox) -> Starlette:
         "/": made.whole, "/came": made.came, "/came.json": made.came_as_json, "/state.json": made.state,
         "/console.css": style, "/page.js": script,
     }  # fmt: skip
-    posting = {"/reset": made.reset, "/fault": made.fault, "/totals": made.totals, "/certificate": made.certificate}
+    posting = {"/reset": made.reset, "/fault": made.fault, "/totals": made.totals, "/clock": made.clock, "/certificate": made.certificate}
     routes = [Route(path, _guarded(answer)) for path, answer in getting.items()]
     return Starlette(routes=[*routes, *(Route(path, _guarded(answer), methods=["POST"]) for path, answer in posting.items())])
 

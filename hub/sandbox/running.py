@@ -88,6 +88,7 @@ class Sandbox:
             "key": str(files.key),
             "dsn": self.hub.dsn,
             "data_dir": str(self.hub.data_dir),
+            "ahead_s": self.hub.ahead_s,
             "armed": [{"kind": fault.kind, "times": fault.times, "after": fault.after} for fault in self.front.faults.armed()],
             "partner": self.partner.done,
         }
@@ -124,6 +125,11 @@ class Sandbox:
     def _add_second_edge(self) -> None:
         self.hub.add_second_edge()
         self.front.edges = list(self.hub.edges)
+
+    async def set_clock(self, ahead_s: float) -> None:
+        """Sets the hub's clock so far ahead of the real one; raises ClockUnfit."""
+        async with self._alone:
+            await asyncio.to_thread(self.hub.set_clock, ahead_s)
 
     async def next_certificate(self) -> CertificateFiles:
         """Issues another certificate beside those there are."""

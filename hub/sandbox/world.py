@@ -7,25 +7,34 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from hub.domain.errors import HubError
 from hub.journal.logins import app_login
 from hub.journal.migrate import migrate
 from hub.projections import PROJECTIONS
+from hub.sandbox.ahead import AHEAD
 from hub.stage import Stage, free_port, register, staged
 from hub.trust.authority import CertificateFiles, issue_server
 
 DATABASE, TEMPLATE = "hub_sandbox", "hub_sandbox_template"
 EDGES = ("edge-1", "edge-2")
 SETTLE_S = 30.0
+# Certificates are good for a year.
+MOST_AHEAD_S = 300 * 86_400
 # How long a slow database keeps each commit waiting, and how long it then lets others in.
 SLOW_S, FREE_S = 0.4, 0.02
 # What is measured and traced would be thrown away; a machine that is busy with other things may fold late.
-SETTINGS = {"HUB_METRICS_LISTEN": "", "HUB_TELEMETRY": "0", "HUB_MAX_LAG_S": "60"}
+# The hub's clock may be set ahead of the database's.
+SETTINGS = {"HUB_METRICS_LISTEN": "", "HUB_TELEMETRY": "0", "HUB_MAX_LAG_S": "60", "HUB_MAX_CLOCK_DRIFT_S": "1000000000"}
+
+
+class ClockUnfit(HubError):
+    """沙箱的时钟只能往前拨，重置后回到现在 the clock of a sandbox goes forward alone, a reset sets it back; seconds ahead of now:"""
 
 
 class World:
@@ -35,7 +44,7 @@ class World:
         """Takes the stage whose processes it starts; nothing runs yet."""
         self._stage, self._server_dsn, self.data_dir, self.certificates = stage, server_dsn, data_dir, certificates
         self.edges = [f"127.0.0.1:{free_port()}" for _ in EDGES]
-        self.has_second_edge = False
+        self.has_second_edge, self.ahead_s = False, 0.0
         self._slow: threading.Thread | None = None
 
     @property
@@ -45,8 +54,27 @@ class World:
 
     def start(self) -> None:
         """Starts the first edge, which folds the views too."""
-        self._stage.start(EDGES[0], "hub.cli", "serve", "--project", "--listen", self.edges[0])
+        self._launch(0)
         self._stage.first_line(EDGES[0])
+
+    def _launch(self, number: int) -> None:
+        """Starts an edge with the clock that is set; the first one folds the views too."""
+        projects = () if number else ("--project",)
+        clock = {AHEAD: f"{self.ahead_s:.0f}"}
+        self._stage.start(EDGES[number], "hub.sandbox.ahead", "serve", *projects, "--listen", self.edges[number], **clock)
+
+    def set_clock(self, ahead_s: float) -> None:
+        """Has the hub see a time so many seconds ahead, from now on; raises ClockUnfit."""
+        if not self.ahead_s <= ahead_s <= MOST_AHEAD_S:
+            raise ClockUnfit(f"{self.ahead_s:.0f}–{MOST_AHEAD_S}")
+        self.ahead_s = ahead_s
+        self._restart(signal.SIGTERM, range(1 + self.has_second_edge))
+
+    def _restart(self, number: signal.Signals, edges: Iterable[int]) -> None:
+        for edge in edges:
+            self._stage.end(EDGES[edge], number)
+            self._launch(edge)
+            self._stage.first_line(EDGES[edge])
 
     def become_template(self) -> None:
         """Keeps the hub as it is now as what a reset goes back to."""
@@ -54,36 +82,32 @@ class World:
         self._stage.end(EDGES[0], signal.SIGTERM)
         with psycopg.connect(self._server_dsn, autocommit=True) as connection:
             _copy(connection, DATABASE, TEMPLATE)
-        self._stage.start_again(EDGES[0])
-        self._stage.first_line(EDGES[0])
+        self.start()
 
     def reset(self) -> float:
-        """Begins again; returns how many seconds it took."""
-        began_s = time.monotonic()
-        self._stage.end(EDGES[0], signal.SIGKILL)
-        if self.has_second_edge:
-            self._stage.end(EDGES[1], signal.SIGKILL)
+        """Begins again, at the real time; returns how many seconds it took."""
+        began_s, edges = time.monotonic(), range(1 + self.has_second_edge)
+        for edge in edges:
+            self._stage.end(EDGES[edge], signal.SIGKILL)
         with psycopg.connect(self._server_dsn, autocommit=True) as connection:
             _copy(connection, TEMPLATE, DATABASE)
-        self._stage.start_again(EDGES[0])
-        if self.has_second_edge:
-            self._stage.start_again(EDGES[1])
-            self._stage.first_line(EDGES[1])
-        self._stage.first_line(EDGES[0])
+        self.ahead_s = 0.0
+        for edge in edges:
+            self._launch(edge)
+        for edge in edges:
+            self._stage.first_line(EDGES[edge])
         return time.monotonic() - began_s
 
     def add_second_edge(self) -> None:
         """Starts a second edge, unless it runs."""
         if not self.has_second_edge:
-            self._stage.start(EDGES[1], "hub.cli", "serve", "--listen", self.edges[1])
+            self._launch(1)
             self._stage.first_line(EDGES[1])
             self.has_second_edge = True
 
     def restart_edge(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Has the first edge end, in order or not, and starts it again at its address."""
-        self._stage.end(EDGES[0], number)
-        self._stage.start_again(EDGES[0])
-        self._stage.first_line(EDGES[0])
+        self._restart(number, [0])
 
     def slow_down(self, seconds: float) -> None:
         """Has each commit wait for so many seconds from now on; the database does the waiting."""
