@@ -10,6 +10,7 @@ from hub.demo.funds import show_funds
 from hub.demo.indicators import show_indicators
 from hub.demo.items import show_items
 from hub.demo.ledgers import show_ledgers
+from hub.demo.meeting import show_meeting
 from hub.demo.panels import ALWAYS, alive
 from hub.demo.questions import Questions
 from hub.demo.reconciliation import show_reconciliation
@@ -60,7 +61,8 @@ class Program:
         show_ledgers(self._stage, self._screen, self._dsn)
         self.problems += self.case.look(at_once=True)
         self.problems += show_statements(self._stage, self._screen) + show_reconciliation(self._stage, self._screen)
-        self.problems += show_indicators(self._stage, self._screen) + show_audit(self._stage, self._screen)
+        self.problems += show_indicators(self._stage, self._screen) + show_meeting(self._stage, self._screen)
+        self.problems += show_audit(self._stage, self._screen)
         self._show_panels()
 
     def _show_panels(self) -> None:

@@ -5,7 +5,7 @@ All are made of the report's own bytes, so they are the same each time; Parquet 
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hub.audit.outcome import Outcome
@@ -28,7 +28,7 @@ def tables(outcome: Outcome) -> dict[str, bytes]:
     found = list(figures(outcome))
     return {
         "figures.csv": as_csv(FIGURES, found),
-        "figures.parquet": as_parquet(found),
+        "figures.parquet": as_parquet(FIGURES, found),
         "compared.csv": as_csv(_COMPARED, _compared(outcome)),
         "definitions.csv": as_csv(_DEFINITIONS, definitions(outcome)),
     }
@@ -76,14 +76,14 @@ def as_csv(columns: Iterable[str], rows: Iterable[Row]) -> bytes:
     return out.getvalue().encode()
 
 
-def as_parquet(rows: Iterable[Row]) -> bytes:
-    """Returns the rows of figures as Parquet."""
+def as_parquet(columns: Sequence[str], rows: Iterable[Row]) -> bytes:
+    """Returns rows as Parquet: numbers, true and false, and texts, by the names of the columns."""
     # An edge gives figures as CSV and needs no more.
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds = [(name, pa.int64() if name in _NUMBERS else pa.bool_() if name == "is_hidden" else pa.string()) for name in FIGURES]
+    kinds = [(name, pa.int64() if name in _NUMBERS else pa.bool_() if name == "is_hidden" else pa.string()) for name in columns]
     schema, out = pa.schema(kinds), io.BytesIO()
-    columns = list(zip(*rows, strict=True)) or [()] * len(FIGURES)
-    pq.write_table(pa.table([pa.array(column, kind) for column, (_, kind) in zip(columns, kinds, strict=True)], schema=schema), out)
+    by_column = list(zip(*rows, strict=True)) or [()] * len(columns)
+    pq.write_table(pa.table([pa.array(column, kind) for column, (_, kind) in zip(by_column, kinds, strict=True)], schema=schema), out)
     return out.getvalue()

@@ -23,4 +23,5 @@ PARAMETERS = {
     "transferWindowMinutes": ("换乘优惠时限（分钟）", "window of the transfer discount (minutes)"),
     "transferCountsFrom": ("换乘时限起算", "from when the transfer window counts"),
     "leapDayBirthday": ("闰日生日算在", "day on which leap-day birthdays count"),
+    "consentedServices": ("须本人同意的服务", "services that need the holder's own consent"),
 }

@@ -72,6 +72,11 @@ def _group(message: Any) -> dict[str, Any]:
     return {"services": list(message.services), "from": message.valid_from, "to": message.valid_to}
 
 
+def _consented(message: Any) -> dict[str, Any]:
+    """Keeps the last day only where there is one."""
+    return {"purpose": message.purpose_code} | ({"to": message.expires_on} if message.expires_on else {})
+
+
 # What is kept in `holder_record`.
 TOPICS: dict[str, Topic] = {
     "medical_filing_registered": Topic("FILINGS", insurer, _filed),
@@ -80,7 +85,7 @@ TOPICS: dict[str, Topic] = {
     "benefit_qualification_certified": Topic("CERTIFICATIONS", place, _certified),
     "group_basis_registered": Topic("GROUPS", issuer, _group),
     **{kind: Topic(DOCUMENTS, issuer, document_detail) for kind in sorted(DOCUMENT_KINDS)},
-    "consent_granted": Topic("CONSENTS", issuer, lambda message: {"purpose": message.purpose_code}),
+    "consent_granted": Topic("CONSENTS", issuer, _consented),
     "consent_withdrawn": Topic("CONSENTS", issuer, lambda message: {"purpose": message.purpose_code}),
     "transit_concession_bound": Topic("CONCESSIONS", place, lambda message: _bound(message.binding)),
     "transit_concession_rebound": Topic("CONCESSIONS", place, lambda message: _bound(message.to_binding)),

@@ -179,27 +179,42 @@ AUTOMATED = "AUTOMATED_DECISION"
     "群体服务须有依据且未拒绝",
     "A group service has a basis and no opt-out",
     "*",
-    sees=("claims.group_service", "claims.group_basis", "claims.group_opted_out", "record.GROUPS", "record.CONSENTS"),
+    sees=(
+        "claims.group_service",
+        "claims.group_basis",
+        "claims.group_opted_out",
+        "record.GROUPS",
+        "record.CONSENTS",
+        "policy.consentedServices",
+    ),
     where_named=True,
 )
 def a80_group_service(asked: RuleInput) -> Weighed | None:
     """A80, group services: a lawful basis for this service and no opt-out from automated decisions, else without the extra.
 
-    An opt-out from either side wins. The reason is the same for each cause, so that nobody learns from it who belongs to a group.
+    An opt-out from either side wins. A service that the policy names needs the holder's own consent to it as well: nobody can claim that.
+    The reason is the same for each cause, so that nobody learns from it who belongs to a group, or whose credit is how.
     """
     claims = asked.question.claims
     if not claims.group_service:
         return None
     withheld = Reasons("GROUP_EXTRA_WITHHELD", silent="GROUP_EXTRA_WITHHELD")
-    consent = weigh(False if claims.group_opted_out else None, _consent(asked), Reasons("GROUP_EXTRA_WITHHELD"))
+    consent = weigh(False if claims.group_opted_out else None, _consent(asked, AUTOMATED), Reasons("GROUP_EXTRA_WITHHELD"))
+    if not consent.reason_code and (service := asked.question.refs.scheme) in asked.issuing_policy("consentedServices").split():
+        consent = weigh(None, _consent(asked, service), withheld)
     return consent if consent.reason_code else weigh(claims.group_basis or None, _group_basis(asked), withheld)
 
 
-def _consent(asked: RuleInput) -> OnRecord:
-    """Whether the holder consents to automated decisions by what was reported last; nothing says it while nobody has said it."""
-    told = asked.records.of(asked.question.at_us, "consent_granted", "consent_withdrawn")
-    own = [fact for fact in told if fact.detail["purpose"] == AUTOMATED]
-    return OnRecord(own[-1].kind == "consent_granted", own[-1].position) if own else UNKNOWN
+def _consent(asked: RuleInput, purpose: str) -> OnRecord:
+    """Whether the holder consents to a purpose by what was reported last, on the local day; UNKNOWN while nobody has said it."""
+    question = asked.question
+    told = asked.records.of(question.at_us, "consent_granted", "consent_withdrawn")
+    own = [fact for fact in told if fact.detail["purpose"] == purpose]
+    if not own:
+        return UNKNOWN
+    last, until = own[-1], own[-1].detail.get("to", "")
+    is_over = bool(until) and until < local_day(question.at_us).isoformat()
+    return OnRecord(last.kind == "consent_granted" and not is_over, last.position)
 
 
 def _group_basis(asked: RuleInput) -> OnRecord:

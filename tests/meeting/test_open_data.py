@@ -1,0 +1,190 @@
+"""Open data: the same folder again, a catalogue that names all of it, nobody in it, and no hidden figure that follows from the folder."""
+
+import csv
+import io
+import json
+import re
+from collections import defaultdict
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from hub.cli import app
+from hub.indicators.asking import Question, ask
+from hub.indicators.record import Known
+from hub.indicators.row_space import determined
+from hub.meeting import report
+from hub.open_data import folder as folders
+from hub.open_data.catalogue import DICTIONARY
+from hub.open_data.folder import CatalogueMalformed, FolderForeign, check, write
+from hub.open_data.published import CellUnfit, published
+from tests.meeting.conftest import Reports
+
+LICENCE = "https://creativecommons.org/licenses/by/4.0/"
+Unknown = tuple[str, str, str]
+
+
+@pytest.fixture(scope="module")
+def folder(reports: Reports, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("open") / "data"
+    assert all(write(reports.year.connection, made, LICENCE).files.values())
+    return made
+
+
+def rows_of(folder: Path) -> dict[str, list[dict[str, str]]]:
+    """The rows of each dataset, as anybody reads them."""
+    return {path.stem: list(csv.DictReader(io.StringIO(path.read_text("utf-8")))) for path in sorted((folder / "datasets").glob("*.csv"))}
+
+
+def test_a_folder_written_again_is_the_same(reports: Reports, folder: Path) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert not any(write(reports.year.connection, folder, LICENCE).files.values())
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    (folder / "dictionary.csv").unlink()
+    again = write(reports.year.connection, folder, LICENCE).files
+    assert [path for path, is_written in again.items() if is_written] == ["dictionary.csv"]
+
+
+def test_the_catalogue_says_of_each_dataset_what_it_is_and_where_it_is_from(reports: Reports, folder: Path) -> None:
+    said = json.loads((folder / "catalog.jsonld").read_text("utf-8"))
+    assert said["@type"] == "dcat:Catalog" and said["@context"]["dcat"] == "http://www.w3.org/ns/dcat#"
+    assert {one["dct:identifier"].lower() for one in said["dcat:dataset"]} == set(rows_of(folder))
+    named = set()
+    for one in said["dcat:dataset"]:
+        assert one["@type"] == "dcat:Dataset" and one["dct:license"] == {"@id": LICENCE}
+        assert one["dct:temporal"]["dcat:startDate"]["@value"] <= one["dct:temporal"]["dcat:endDate"]["@value"] == "2025-12-31"
+        assert reports.now.code in one["dct:provenance"]["dct:description"][1]["@value"] and one["prov:wasDerivedFrom"]
+        for file in one["dcat:distribution"]:
+            assert (folder / file["@id"]).stat().st_size == file["dcat:byteSize"]
+            named.add(file["@id"])
+    assert named == {path.relative_to(folder).as_posix() for path in (folder / "datasets").iterdir()}
+    assert check(folder) == []
+
+
+def test_both_forms_of_a_dataset_say_the_same(folder: Path) -> None:
+    for name, rows in rows_of(folder).items():
+        table = pq.read_table(folder / "datasets" / f"{name}.parquet").to_pylist()
+        assert [{key: _written(value) for key, value in row.items()} for row in table] == rows
+        assert tuple(rows[0]) == tuple(DICTIONARY)
+
+
+def _written(value: Any) -> str:
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def test_nobody_is_in_it(folder: Path) -> None:
+    """Neither who froze a report, nor a key, nor a number of a card or a person."""
+    for path in (path for path in folder.rglob("*") if path.suffix in (".csv", ".jsonld")):
+        text = path.read_text("utf-8")
+        assert "li.lei" not in text and not re.search(r"\b[0-9]{17}[0-9X]\b|\b[A-Z][0-9]{8}\b", text), path.name
+        sums = re.findall(r"\b[0-9a-f]{32,}\b", text)
+        assert all(len(one) == 64 for one in sums) and (not sums or path.name in ("catalog.jsonld", "definitions.csv", "provenance.csv"))
+
+
+def test_no_hidden_figure_follows_from_the_whole_folder(reports: Reports, folder: Path) -> None:
+    """By who adds up all rows of the folder, and knows besides which figures did not move from one report to the next."""
+    hidden, equations = _equations(reports, rows_of(folder))
+    assert hidden and determined(equations) == set()
+    # With one of them more, another follows: the equations are not empty words.
+    (first,) = (next(one for one in sorted(hidden) if one[2] == "in" and one[1]),)
+    assert determined([*equations, {first: 1}]) > {first}
+
+
+def _equations(reports: Reports, datasets: dict[str, list[dict[str, str]]]) -> tuple[set[Unknown], list[dict[Unknown, int]]]:
+    hidden: set[Unknown] = set()
+    equations: list[dict[Unknown, int]] = []
+    for name, rows in datasets.items():
+        by_report: dict[str, list[dict[str, str]]] = defaultdict(list)
+        for row in rows:
+            by_report[row["indicator_report"]].append(row)
+        known: dict[str, dict[tuple[str, str], int]] = {}
+        for code, own in by_report.items():
+            is_share = any(row["denominator"] for row in own) and name != "k1"
+            parts = {"in": "numerator", "all": "denominator"} if is_share else {"all": "numerator"}
+            shown = {(row["cell"], part): row[column] for row in own for part, column in parts.items()}
+            shown |= {(row["cell"], "out"): "" if row["is_hidden"] == "true" else "0" for row in own if is_share}
+            unknown = {key for key, value in shown.items() if not value}
+            hidden |= {(code, *key) for key in unknown}
+            cells = [row["cell"] for row in own if row["cell"]]
+            sums = [((row["cell"], "all"), [(row["cell"], "in"), (row["cell"], "out")]) for row in own if is_share]
+            # Persons of the cells may be the same ones.
+            sums += [
+                (("", part), [(cell, part) for cell in cells])
+                for part in ("in", "out", "all")
+                if cells and ("", part) in shown and name != "k1"
+            ]
+            equations += [{(code, *key): -1 if key == total else 1 for key in (total, *each) if key in unknown} for total, each in sums]
+            known[code] = _true(reports, own[0])
+        for then, now in zip(list(known)[:-1], list(known)[1:], strict=True):
+            for key in known[then].keys() & known[now].keys():
+                if known[then][key] == known[now][key]:
+                    pair = {(then, *key): 1, (now, *key): -1}
+                    equations.append({one: sign for one, sign in pair.items() if one in hidden})
+    return hidden, equations
+
+
+def _true(reports: Reports, row: dict[str, str]) -> dict[tuple[str, str], int]:
+    """What a report counted, hidden or not."""
+    position = int(row["as_known_position"])
+    question = Question(row["indicator"], date.fromisoformat(row["as_of"]), position, row["by"])
+    return dict(ask(Known(reports.year.connection, position), question).report.figures)
+
+
+def test_what_gives_a_few_away_beside_what_is_published_is_withheld(reports: Reports) -> None:
+    found = [reports.november, reports.then, reports.now]
+    kept, withheld = published(found)
+    assert withheld == []
+    altered = json.loads(reports.now.frozen.content)
+    k2 = next(one for one in altered["facts"]["indicators"] if one["indicator"] == "K2")
+    k2 |= {"report": "IR-K2-99", "figures": [one | {"numerator": one["numerator"] + 3} for one in k2["figures"]]}
+    later = report.MeetingReport(type(reports.now.frozen)())
+    later.frozen.CopyFrom(reports.now.frozen)
+    later.frozen.content = json.dumps(altered, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    more, held = published([*found, later])
+    assert [one.report for one in held] == ["IR-K2-99"] and [one.report for one in more] == [one.report for one in kept]
+    k2["figures"][0]["cell"] = "王小明"
+    later.frozen.content = json.dumps(altered, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    with pytest.raises(CellUnfit):
+        published([*found, later])
+
+
+def test_a_folder_with_other_files_is_refused(reports: Reports, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(FolderForeign, match=r"manifest\.json"):
+        write(reports.year.connection, tmp_path, LICENCE)
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+
+
+def test_a_check_names_what_was_altered(reports: Reports, tmp_path: Path) -> None:
+    write(reports.year.connection, tmp_path, LICENCE)
+    with (tmp_path / "datasets" / "k2.csv").open("a") as file:
+        file.write("1\n")
+    (tmp_path / "datasets" / "k4.csv").unlink()
+    assert check(tmp_path) == ["datasets/k2.csv", "datasets/k4.csv"]
+    catalogue = (tmp_path / folders.CATALOGUE).read_text("utf-8")
+    (tmp_path / folders.CATALOGUE).write_text(catalogue.replace('"@id": "datasets/k3.csv"', '"@id": "../../secret"'), "utf-8")
+    assert "../../secret" in check(tmp_path)
+    (tmp_path / folders.CATALOGUE).write_text("[]")
+    with pytest.raises(CatalogueMalformed):
+        check(tmp_path)
+
+
+def test_the_command_writes_and_checks(reports: Reports, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HUB_DSN", reports.year.dsn)
+    to = str(tmp_path / "open")
+
+    def run(*arguments: str) -> tuple[int, str]:
+        found = CliRunner().invoke(app, ["open-data", *arguments])
+        return found.exit_code, found.output
+
+    code, said = run("write", to, "--json")
+    assert code == 0 and json.loads(said.splitlines()[-1])["files"]["catalog.jsonld"]
+    assert run("check", to) == (0, f"✓ {to}\n")
+    assert run("write", to, "--licence", "not an address")[0] == 2
+    (tmp_path / "open" / "datasets" / "k2.csv").write_text("")
+    assert run("check", to)[0] == 1
+    assert run("check", str(tmp_path / "nothing"))[0] == 1
