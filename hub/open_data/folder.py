@@ -52,7 +52,7 @@ def write(connection: psycopg.Connection, folder: Path, licence: str) -> Written
     checkpoints = {f"checkpoints/{one.code}.txt": _checkpoint(connection, folder, one) for one in reports}
     files = contents(shown, reports, {path: note for path, note in checkpoints.items() if note}, licence)
     _refuse_foreign(folder, files)
-    done = {}
+    done: dict[str, bool] = {}
     for path, content in files.items():
         target = folder / path
         if done.setdefault(path, not target.is_file() or target.read_bytes() != content):
