@@ -16,4 +16,4 @@ class PeriodNotBegun(HubError):
 
 
 class ReportOfAnotherRelease(HubError):
-    """The report was made by another release; what it says stays, and is not made again from the record by this one."""
+    """报告由另一版本制作：内容不变，但本版本不能按记录重做 Another release made the report: it stays, and this one cannot make it again."""

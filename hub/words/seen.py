@@ -17,6 +17,7 @@ SEEN = {
     "standing.block_until_us": ("待确认挂失至", "blocked until"),
     "standing.death_position": ("他卡已报死亡", "death reported of another card"),
     "holder.age": ("持卡人年龄", "holder's age"),
+    "issuer.consentedServices": ("发卡地：须本人同意的服务", "issuer: services that need the holder's own consent"),
     "issuer.socialFunctionSurvivesExpiry": ("发卡地：过期后社保功能仍有效", "issuer: social function survives expiry"),
     "issuer.tempCardCrossRegion": ("发卡地：临时卡可出省", "issuer: temporary card beyond its province"),
     "policy.elderTransitAgeYears": ("当地：敬老乘车年龄", "place: age of the elder concession"),

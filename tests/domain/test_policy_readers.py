@@ -13,6 +13,7 @@ from hub.domain.reference import load
 # Parameters of the fold are in card_policy.PARAMETERS; these are read where a question is answered.
 READERS = {
     "businessDayCut": "domain/usage.py",
+    "consentedServices": "domain/rules/any_use.py",
     "elderTransitAgeYears": "domain/rules/transit.py",
     "elderTransitQuotaPeriod": "domain/concessions.py",
     "elderTransitQuotaUnits": "domain/concessions.py",

@@ -185,7 +185,7 @@ AUTOMATED = "AUTOMATED_DECISION"
         "claims.group_opted_out",
         "record.GROUPS",
         "record.CONSENTS",
-        "policy.consentedServices",
+        "issuer.consentedServices",
     ),
     where_named=True,
 )
