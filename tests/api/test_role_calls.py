@@ -1,6 +1,7 @@
 """Roles at the edge, over real gRPC: role by call, how far each reaches, what a small participant gets, and a role that is taken back."""
 
 import contextlib
+import hashlib
 import queue
 import time
 from collections.abc import Callable, Iterator
@@ -49,7 +50,10 @@ from hub.admin.roles import grant_roles, revoke_role
 from hub.domain.participant import PREFIX
 from hub.domain.role_table import ROLES, role_table
 from hub.domain.roles import Grant, Scope, every_role
+from hub.indicators.desk import Officer
 from hub.journal.recorder import AggregateStore
+from hub.journal.sessions import session
+from hub.meeting import desk as meeting_desk
 from tests.clients import DEADLINE_S, Province, Refusal, of_feed, recorded_at, refusal_of, refused, refused_in_stream
 from tests.hub_process import RunningHub
 from tests.messages import AT_S, journey, name_card, question, registered
@@ -546,6 +550,19 @@ def test_an_issuer_freezes_a_report_that_anybody_who_reads_indicators_compares(w
     assert (found.is_same, found.report, list(found.now.figures)) == (True, report, list(answer.figures))
     listed = reader.ListIndicators(indicators.ListIndicatorsRequest(), timeout=DEADLINE_S).indicators
     assert [one.indicator for one in listed] == [f"K{number}" for number in range(1, 21)]
+
+
+def test_a_report_for_the_joint_meeting_is_fetched_as_it_was_frozen(shared_hub: RunningHub, with_role: dict[str, Province]) -> None:
+    reader, now = indicator_service_pb2_grpc.IndicatorServiceStub(with_role["READER"].channel), datetime.now(UTC)
+    with session(shared_hub.dsn, "hub_reader", "test") as connection, meeting_desk.opened(shared_hub.dsn, connection) as desk:
+        made = desk.freeze(str(now.year), 1, Officer("operator", "li.lei"), now)
+    found = reader.GetMeetingReport(indicators.GetMeetingReportRequest(report_code=made.code), timeout=DEADLINE_S)
+    assert found.content == made.frozen.content and found.figures_csv.startswith(b"period,as_of,")
+    assert found.report.content_digest == hashlib.sha256(found.content).digest()
+    page = reader.ListMeetingReports(indicators.ListMeetingReportsRequest(page_size=1), timeout=DEADLINE_S)
+    assert [one.report_code for one in page.reports] == [made.code]
+    unknown = indicators.GetMeetingReportRequest(report_code="MR-999999")
+    assert refused(lambda: reader.GetMeetingReport(unknown, timeout=DEADLINE_S)).reason == "MEETING_REPORT_UNKNOWN"
 
 
 @pytest.mark.parametrize(
