@@ -59,6 +59,8 @@ def serve(trial: Annotated[str, typer.Argument(help="用例，如 B02。Trial, s
     wanted, data_dir = chosen([trial]), _data_dir()
     if len(wanted) != 1:
         raise typer.BadParameter("只能是一个用例 one trial, not a level", param_hint="TRIAL")
+    if wanted[0].kill_after_batches:
+        raise typer.BadParameter("此例由试验方中断客户端，请用 run。The kit kills the client in this one: use `run`.", param_hint="TRIAL")
     with prepared(data_dir) as kit:
         verdict = kit.judge(wanted[0], ByHand(_set_up), patience_s=3_600.0)
     _say(verdict)

@@ -24,7 +24,7 @@ def both(chinese: str, english: str) -> str:
 
 def problems_of(seen: Seen) -> list[str]:
     """Judges a trial by its checks and by what holds of every trial."""
-    found = list(_content(seen)) + list(_ended(seen)) + list(_unmet(seen))
+    found = list(_content(seen)) + list(_ended(seen)) + list(_unmet(seen)) + list(_unfit(seen))
     for named in seen.told.trial.checks:
         parameters = {name: value for name, value in named.items() if name != "name"}
         found += CHECKS[named["name"]](seen, **parameters)
@@ -73,6 +73,11 @@ def _unmet(seen: Seen) -> Iterator[str]:
                 f"没有遇到故障 {fault.kind}：发送得不够多，或没有再试。",
                 f"It never met the fault {fault.kind}: it sent too little, or did not try again.",
             )
+
+
+def _unfit(seen: Seen) -> Iterator[str]:
+    for name in sorted(seen.unfit):
+        yield both(f"结果中的 {name} 格式不对：见 conformance.md。", f"{name} in the results has not the form that conformance.md gives.")
 
 
 @check

@@ -45,6 +45,8 @@ CLIENT, PARTNER_NAME = "conformance.client", "conformance.partner"
 PARTNER_FEED = "conformance.partner"
 PATIENCE_S = 20.0
 LOOK_S = 0.02
+# Of a trial's calls everything counts.
+MOST_PASSED = 1_000_000
 DEADLINE_S = 20.0
 
 
@@ -90,9 +92,9 @@ class _Attempt:
 class Kit:
     """Puts one client through trials; *run* makes the names of its feeds its own on a hub that is used several times."""
 
-    def __init__(self, ground: Ground, home: Path, run: int = 1, patience_s: float = PATIENCE_S) -> None:
-        """Instructions, results and states of clients go below *home*; a client that takes longer than *patience_s* is ended."""
-        self._ground, self._home, self._run, self._patience_s = ground, home, run, patience_s
+    def __init__(self, ground: Ground, home: Path, run: int = 1) -> None:
+        """Instructions, results and states of clients go below *home*."""
+        self._ground, self._home, self._run = ground, home, run
         self._certificates = ground.data_dir / "certificates"
         self._connection = psycopg.connect(ground.dsn, autocommit=True)
         self._store = AggregateStore(ground.dsn)
@@ -129,7 +131,7 @@ class Kit:
         return f"conformance.{self._run}.{trial.id.lower()}{again}"
 
     def judge(self, trial: Trial, client: Client, patience_s: float = 0.0) -> Verdict:
-        """Has the client do what a trial says, and judges it; with *patience_s* it may take longer than usual."""
+        """Has the client do what a trial says, and judges it; it is ended after *patience_s*, 0 for the usual time."""
         began_s = time.monotonic()
         self._tried[trial.id] += 1
         if self._tried[trial.id] > 1:
@@ -140,7 +142,7 @@ class Kit:
         self._arm(trial)
         attempt = self._attempt(told, first, client)
         try:
-            self._watch(attempt, client, patience_s or self._patience_s)
+            self._watch(attempt, client, patience_s or PATIENCE_S)
         finally:
             attempt.running.kill()
             unmet = self._ground.front.faults.armed()
@@ -262,7 +264,7 @@ def grounded(certificates: Path, edge: str, dsn: str, data_dir: Path) -> Iterato
         return asyncio.run_coroutine_threadsafe(work, loop).result(DEADLINE_S)
 
     async def begin() -> Front:
-        front = Front(certificates, [edge], ["127.0.0.1:0"] * 2)
+        front = Front(certificates, [edge], ["127.0.0.1:0"] * 2, MOST_PASSED)
         await front.start()
         return front
 

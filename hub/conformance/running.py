@@ -9,6 +9,7 @@ from hub.conformance.clients import Client
 from hub.conformance.kit import Kit, Verdict, grounded
 from hub.conformance.trials import Trial
 from hub.postgres.server import discard, running
+from hub.sandbox.running import alone_on
 from hub.sandbox.world import World, world
 
 
@@ -18,24 +19,22 @@ def _nothing(_: World) -> None:
 
 @contextlib.contextmanager
 def prepared(data_dir: Path, run: int = 1) -> Iterator[Kit]:
-    """Gives a kit on a new hub, which is thrown away afterwards; what trials wrote stays below *data_dir*."""
-    discard(data_dir)
-    shutil.rmtree(data_dir, ignore_errors=True)
-    data_dir.mkdir(parents=True)
-    try:
-        with (
-            running(data_dir, discards=True) as owner,
-            world(owner, data_dir, _nothing) as hub,
-            grounded(data_dir / "certificates", hub.edges[0], hub.dsn, data_dir) as ground,
-        ):
-            kit = Kit(ground, data_dir / "trials", run)
-            kit.prepare()
-            try:
-                yield kit
-            finally:
-                kit.close()
-    finally:
+    """Gives a kit on a new hub, which is thrown away afterwards; what trials wrote stays below *data_dir*. Raises SandboxRuns."""
+    with alone_on(data_dir):
         discard(data_dir)
+        shutil.rmtree(data_dir, ignore_errors=True)
+        data_dir.mkdir(parents=True)
+        try:
+            with (
+                running(data_dir, discards=True) as owner,
+                world(owner, data_dir, _nothing) as hub,
+                grounded(data_dir / "certificates", hub.edges[0], hub.dsn, data_dir) as ground,
+                contextlib.closing(Kit(ground, data_dir / "trials", run)) as kit,
+            ):
+                kit.prepare()
+                yield kit
+        finally:
+            discard(data_dir)
 
 
 def judge_all(kit: Kit, trials: Sequence[Trial], client: Client, judged: Callable[[Verdict], None]) -> list[Verdict]:

@@ -1,6 +1,6 @@
 """What a client did in a trial: its calls as they were recorded, what the journal holds of its feed, and what it reported itself."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -12,6 +12,35 @@ from hub.sandbox.faults import APPENDING, Fault
 from hub.sandbox.recording import Exchange, Passed, info_of
 from hub.sandbox.stages import pairs
 from hub.words.outcomes import outcome_name
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _all_are(is_one: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(is_one, value))
+
+
+def _is_receipt(value: Any) -> bool:
+    return isinstance(value, dict) and _is_text(value.get("text")) and _is_text(value.get("signature"))
+
+
+# What a client may report, and whether it has its form.
+FORMS: dict[str, Callable[[Any], bool]] = {
+    "acknowledged": _is_number,
+    "quarantined": _all_are(_is_number),
+    "receipts": _all_are(_is_receipt),
+    "stopped": _is_text,
+    "outcome": _is_text,
+    "positions": _all_are(_is_number),
+    "listed": _all_are(_is_text),
+    "comparison": _is_text,
+}
 
 
 class Batch(NamedTuple):
@@ -70,8 +99,13 @@ class Seen:
                 yield exchange, request
 
     def result(self, name: str) -> list[Any]:
-        """Returns what the client wrote under a name, from all its lines."""
-        return [line[name] for line in self.results if name in line]
+        """Returns what the client wrote under a name, from all its lines, where it has the form that it should have."""
+        return [line[name] for line in self.results if name in line and FORMS[name](line[name])]
+
+    @property
+    def unfit(self) -> set[str]:
+        """The names under which the client wrote something of another form."""
+        return {name for line in self.results for name, value in line.items() if name in FORMS and not FORMS[name](value)}
 
 
 _OUTCOMES = {1: "recorded", 2: "duplicate", 3: "quarantined"}

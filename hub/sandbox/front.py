@@ -21,7 +21,7 @@ from hub.domain.participant import PREFIX
 from hub.intake.batches import MESSAGE_BYTES
 from hub.loopback import channel_options
 from hub.sandbox.faults import Fault, Faults
-from hub.sandbox.recording import Exchange, Passed, Recording
+from hub.sandbox.recording import MOST_PASSED, Exchange, Passed, Recording
 from hub.trust.authority import CertificateFiles, files_of
 from hub.trust.certificates import entry
 from hub.trust.server_tls import ServerCertificate
@@ -46,9 +46,9 @@ class Ended(NamedTuple):
 class Front:
     """The doors that clients knock at; used from one event loop. *doors* lead to *edges*, by turns where there are fewer edges."""
 
-    def __init__(self, certificates: Path, edges: Sequence[str], doors: Sequence[str] = ("127.0.0.1:0",)) -> None:
-        """Listens nowhere yet."""
-        self._certificates, self.edges, self._doors = certificates, list(edges), doors
+    def __init__(self, certificates: Path, edges: Sequence[str], doors: Sequence[str] = ("127.0.0.1:0",), most: int = MOST_PASSED) -> None:
+        """Listens nowhere yet; of each call so many messages are kept, *most*."""
+        self._certificates, self.edges, self._doors, self._most = certificates, list(edges), doors, most
         self.recording, self.faults = Recording(), Faults()
         self.targets: list[str] = []
         # Doors that are closed: what comes there fails as at an edge that is away.
@@ -90,7 +90,9 @@ class Front:
         """Passes one call on, both ways."""
         pem = context.auth_context().get("x509_pem_cert", [b""])[0]
         peer = self._peers.of(pem)
-        exchange = Exchange(path, "" if peer is None else peer.participant.removeprefix(PREFIX), peer.fingerprint if peer else "", door)
+        exchange = Exchange(
+            path, "" if peer is None else peer.participant.removeprefix(PREFIX), peer.fingerprint if peer else "", door, self._most
+        )
         self.recording.begin(exchange)
         queue: asyncio.Queue[bytes | Ended] = asyncio.Queue(1)
         call = _Call(self, exchange, queue, None if peer is None else self._channel(peer.fingerprint, door), context)

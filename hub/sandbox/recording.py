@@ -49,6 +49,10 @@ class Passed:
     made_by: str = ""
 
 
+# Messages of one call that are kept.
+MOST_PASSED = 400
+
+
 @dataclass(slots=True)
 class Exchange:
     """A call, from its first byte to its end; *door* is which of the front's addresses it came by."""
@@ -57,6 +61,7 @@ class Exchange:
     participant: str
     fingerprint: str
     door: int = 0
+    most: int = MOST_PASSED
     began_s: float = field(default_factory=time.monotonic)
     # By the clock on the wall, for people.
     at_s: float = field(default_factory=time.time)
@@ -76,6 +81,9 @@ class Exchange:
         """Notes a message."""
         passed = Passed(time.monotonic(), is_request, body, made_by)
         self.passed.append(passed)
+        if len(self.passed) > self.most:
+            # Of a stream that goes on and on, the newer part.
+            del self.passed[: self.most // 2]
         return passed
 
     @property
@@ -110,7 +118,7 @@ class Exchange:
 class Recording:
     """The newest calls; noted by the front's loop, read by others."""
 
-    def __init__(self, most: int = 2_000) -> None:
+    def __init__(self, most: int = 1_000) -> None:
         """Keeps *most* calls."""
         self._lock, self._most = threading.Lock(), most
         self._exchanges: list[Exchange] = []

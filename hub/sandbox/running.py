@@ -5,7 +5,7 @@ import contextlib
 import shutil
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from chuanyu.exchange.v1 import event_pb2, feed_service_pb2, feed_service_pb2_gr
 from hub.admin.participants import all_but_newest, changing, take_in, withdraw
 from hub.domain.errors import HubError
 from hub.domain.participant import PREFIX
+from hub.file_lock import locks
 from hub.journal.recorder import AggregateStore
 from hub.loopback import channel_options, is_loopback
 from hub.postgres.server import discard, running
@@ -43,6 +44,24 @@ TO_THE_HUB = {
 
 class NotLoopback(HubError):
     """沙箱只在本机监听 a sandbox listens on this machine alone: use an address such as 127.0.0.1:7643, not"""
+
+
+class SandboxRuns(HubError):
+    """这个目录上已有一个在运行 one runs on this folder already; end it, or set HUB_DATA_DIR to another:"""
+
+
+class PageAddressTaken(HubError):
+    """网页的地址不能监听 the address of the page cannot be listened on; name another with --page:"""
+
+
+@contextlib.contextmanager
+def alone_on(data_dir: Path) -> Iterator[None]:
+    """Keeps a second sandbox from a folder that one empties and uses; raises SandboxRuns."""
+    data_dir.parent.mkdir(parents=True, exist_ok=True)
+    with data_dir.with_name(f"{data_dir.name}.lock").open("wb") as lock:
+        if not locks(lock):
+            raise SandboxRuns(str(data_dir))
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,20 +184,30 @@ class Sandbox:
 
 
 def run_sandbox(settings: SandboxSettings, said: Callable[[dict[str, Any]], None]) -> None:
-    """Runs one until a signal comes; *said* is called with where everything is once it can be used. Raises NotLoopback."""
+    """Runs one until a signal comes; *said* is called with where everything is once it can be used.
+
+    Raises NotLoopback, SandboxRuns or PageAddressTaken.
+    """
     for address in (*settings.doors, settings.page):
         if not is_loopback(address):
             raise NotLoopback(address)
     data_dir = settings.data_dir
-    discard(data_dir)
-    _empty(data_dir)
-    host, _, port = settings.page.rpartition(":")
-    with socket.create_server((host, int(port))) as opened:
+    with alone_on(data_dir), _opened(settings.page) as opened:
+        discard(data_dir)
+        _empty(data_dir)
         try:
             with running(data_dir, discards=True) as owner, world(owner, data_dir, lambda hub: _seed(settings, hub)) as hub:
                 asyncio.run(_serve(settings, hub, opened, said))
         finally:
             discard(data_dir)
+
+
+def _opened(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    try:
+        return socket.create_server((host, int(port)))
+    except OSError as error:
+        raise PageAddressTaken(f"{address}: {error.strerror}") from None
 
 
 def _empty(data_dir: Path) -> None:

@@ -4,6 +4,7 @@ A hub says of a batch that it refuses no more than why; of events behind a refus
 batch are looked at all the same, by ValidateEvents, so that a developer mends everything in one go.
 """
 
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -18,6 +19,8 @@ from hub.words.refusals import CHINESE
 
 # Events of a batch whose faults are shown.
 MOST_EVENTS = 20
+# Batches of a stream that are shown.
+MOST_BATCHES = 20
 # Rules that look at what a field means, beside those of its shape.
 MEANING = frozenset((
     "hub_only", "too_early", "in_the_future", "impossible_instant", "impossible_duration", "born_later", "impossible_date",
@@ -81,14 +84,19 @@ async def judged(exchange: Exchange, validate: Validate) -> list[Judged]:
     """Returns what there is to say of a call, a batch each, or one for a call that has none."""
     if exchange.method not in APPENDING:
         return [_other(exchange)]
-    return [await _batch(exchange, request, batch, answer, validate) for request, batch, answer in pairs(exchange)] or [_other(exchange)]
+    return [await _batch(exchange, request, batch, answer, validate) for request, batch, answer in pairs(exchange, MOST_BATCHES)] or [
+        _other(exchange)
+    ]
 
 
-def pairs(exchange: Exchange) -> Iterator[tuple[Passed, Any, tuple[Passed, Any] | None]]:
-    """Gives each batch of a call with its answer, as far as there is one."""
-    answers = list(exchange.messages(is_request=False))
-    for number, (passed, batch) in enumerate(exchange.messages(is_request=True)):
-        yield passed, batch, answers[number] if number < len(answers) else None
+def pairs(exchange: Exchange, newest: int = 0) -> Iterator[tuple[Passed, Any, tuple[Passed, Any] | None]]:
+    """Gives each batch of a call, or the *newest* ones, with its answer as far as there is one: answers name the number they are for."""
+    answers: dict[int, deque[tuple[Passed, Any]]] = defaultdict(deque)
+    for passed, answer in exchange.messages(is_request=False):
+        answers[answer.first_sequence].append((passed, answer))
+    for passed, batch in list(exchange.messages(is_request=True))[-newest:]:
+        of_batch = answers[batch.first_sequence]
+        yield passed, batch, of_batch.popleft() if of_batch else None
 
 
 def refusal_in_words(status: status_pb2.Status) -> list[str]:

@@ -11,7 +11,7 @@ from hub.conformance.kit import Kit, Verdict, grounded
 from hub.conformance.trials import all_trials
 from tests.hub_process import RunningHub
 
-Judge = Callable[[str, type[ConformanceClient]], Verdict]
+Judge = Callable[[str, type[ConformanceClient], float], Verdict]
 
 
 class Threaded:
@@ -58,7 +58,7 @@ class AtWork:
 @pytest.fixture(scope="module")
 def kit(shared_hub: RunningHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
     with grounded(shared_hub.certificates_dir, shared_hub.targets[0], shared_hub.dsn, shared_hub.data_dir) as ground:
-        made = Kit(ground, tmp_path_factory.mktemp("conformance"), patience_s=6)
+        made = Kit(ground, tmp_path_factory.mktemp("conformance"))
         made.prepare()
         yield made
         made.close()
@@ -69,7 +69,7 @@ def judge(kit: Kit) -> Judge:
     """Judges a client in a trial."""
     trials = {trial.id: trial for trial in all_trials()}
 
-    def judged(name: str, kind: type[ConformanceClient]) -> Verdict:
-        return kit.judge(trials[name], Threaded(kind))
+    def judged(name: str, kind: type[ConformanceClient], patience_s: float) -> Verdict:
+        return kit.judge(trials[name], Threaded(kind), patience_s)
 
     return judged

@@ -329,7 +329,7 @@ class ForgetsAll(FromTheHubsNumber):
     """Has no memory beyond its process."""
 
 
-class FirstEdgeOnly(Hammers):
+class FirstEdgeOnly(Plain):
     """Knows one address."""
 
 
@@ -338,3 +338,10 @@ class KeepsItsCertificate(ConformanceClient):
 
     async def use_certificate(self, step: Step) -> dict[str, Any]:
         return {}
+
+
+class ReportsOtherwise(ConformanceClient):
+    """Writes results of other forms than were agreed."""
+
+    def report(self, line: dict[str, Any]) -> None:
+        super().report({**line, "acknowledged": "7", "quarantined": {"2": []}, "receipts": [{"text": 1}]})

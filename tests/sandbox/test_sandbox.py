@@ -2,9 +2,11 @@
 
 import asyncio
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,8 @@ from hub.sandbox.faults import Fault, Faults, FaultUnknown
 from hub.sandbox.page import page
 from hub.sandbox.partner import Partner, sample_cards
 from hub.sandbox.recording import Exchange
-from hub.sandbox.running import NotLoopback, Sandbox, SandboxSettings, run_sandbox
-from hub.sandbox.stages import Judged, judged
+from hub.sandbox.running import NotLoopback, PageAddressTaken, Sandbox, SandboxRuns, SandboxSettings, alone_on, run_sandbox
+from hub.sandbox.stages import Judged, judged, pairs
 from hub.trust.authority import issue_participant
 from tests.clients import Province, add_feed, refused, refused_in_stream
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
@@ -188,3 +190,25 @@ def test_the_page_answers_this_machine_alone_and_says_what_a_value_should_be() -
 def test_a_sandbox_listens_on_this_machine_alone(tmp_path: Path) -> None:
     with pytest.raises(NotLoopback):
         run_sandbox(SandboxSettings(tmp_path, "51", ("0.0.0.0:7643", "127.0.0.1:7644"), "127.0.0.1:0"), lambda _: None)
+
+
+def test_a_second_sandbox_on_the_same_folder_and_a_taken_address_are_refused_before_anything_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "sandbox").mkdir()
+    (tmp_path / "sandbox/kept").touch()
+    settings = SandboxSettings(tmp_path / "sandbox", "51", ("127.0.0.1:0", "127.0.0.1:0"), "127.0.0.1:0")
+    with alone_on(settings.data_dir), pytest.raises(SandboxRuns):
+        run_sandbox(settings, lambda _: None)
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(PageAddressTaken):
+        run_sandbox(replace(settings, page=f"127.0.0.1:{taken.getsockname()[1]}"), lambda _: None)
+    assert (tmp_path / "sandbox/kept").exists()
+
+
+def test_of_a_stream_that_goes_on_the_newer_part_is_kept() -> None:
+    exchange = Exchange("/chuanyu.exchange.v1.FeedService/StreamEvents", "p", "", most=10)
+    for number in range(1, 31):
+        request = feed_service_pb2.StreamEventsRequest(feed="f", first_sequence=number)
+        exchange.note(request.SerializeToString(), is_request=True)
+        exchange.note(feed_service_pb2.StreamEventsResponse(feed="f", first_sequence=number).SerializeToString(), is_request=False)
+    found = list(pairs(exchange))
+    assert len(exchange.passed) <= 10 and found[-1][1].first_sequence == 30
+    assert all(answer is not None and batch.first_sequence == answer[1].first_sequence for _, batch, answer in found)
