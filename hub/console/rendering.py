@@ -20,11 +20,18 @@ STATIC = _HERE / "static"
 def environment() -> Environment:
     """The templates."""
     made = Environment(
-        loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+        loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        auto_reload=False, cache_size=-1,
+    )  # fmt: skip
     made.globals.update(draw=drawing, number=number)
     made.globals["asset"] = asset
     return made
+
+
+def compile_all() -> None:
+    """Compiles the templates, so that nobody who asks for a page waits for that of it."""
+    for name in environment().list_templates():
+        environment().get_template(name)
 
 
 def render(template: str, values: Mapping[str, Any]) -> Markup:

@@ -16,6 +16,7 @@ from hub.admin.catalogues import KeptCatalogue
 from hub.admin.participants import all_participants
 from hub.audit.requests.reading import Listed
 from hub.config import Config
+from hub.console.rendering import compile_all
 from hub.console.seen_sessions import SeenSessions
 from hub.domain import reference
 from hub.domain.acceptance import rules_digest
@@ -81,6 +82,7 @@ class Workings:
 
     def _sample(self) -> None:
         # What takes a second once a process is made before somebody waits for it.
+        compile_all()
         rules_digest()
         with suppress(HubError, psycopg.Error), self.readers.session() as connection:
             self.catalogue.read(connection).on(local_day(microseconds_of(datetime.now(UTC))))
