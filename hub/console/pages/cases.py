@@ -9,7 +9,7 @@ from hub.console.page import InputUnfit, Page, Shown
 from hub.console.pages.feeds import SWATCHES
 from hub.console.tables import Cell, Column, Table, table
 from hub.domain.errors import RequestInvalid
-from hub.domain.instants import microseconds
+from hub.domain.instants import local_day, microseconds
 from hub.domain.joint_services.catalogue import Catalogue
 from hub.intake.request_rules import refuse_invalid
 from hub.words.kinds import KINDS
@@ -126,11 +126,14 @@ def _due(page: Page, clock: protos.CaseClock) -> Cell:
 
 
 def _filed(page: Page, one: protos.CaseRecord) -> str:
-    """Names the region that a case was filed in, and what it is today where that is another."""
-    if not one.filed_region.code:
+    """Names the region that a case was filed in as it was named then, and what it is today where that is another."""
+    code = one.filed_region.code
+    if not code:
         return ""
-    filed, now = one.filed_region, [page.region(region.code) for region in one.regions_now if region.code != one.filed_region.code]
-    then = f"{filed.name_zh} {filed.code}"
+    day = local_day(microseconds(one.submitted_at)) if one.HasField("submitted_at") else page.today
+    named = page.workings.tables.region(code, day)
+    then = page.t(one.filed_region.name_zh, named.name_en if named is not None else "") or code
+    now = [page.region(region.code) for region in one.regions_now if region.code != code]
     return then + (page.t("，今属 ", ", now ") + page.t("、", ", ").join(now) if now else "")
 
 
