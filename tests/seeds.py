@@ -13,4 +13,9 @@ def seeds(count: int) -> pytest.MarkDecorator:
 
 def one_in(step: int, cases: Sequence[Any]) -> list[Any]:
     """The cases, of which `make test` runs the first and each step-th after it, `make test-slow` the others."""
-    return [case if number % step == 0 else pytest.param(case, marks=pytest.mark.slow) for number, case in enumerate(cases)]
+    return [case if number % step == 0 else pytest.param(*_values(case), marks=pytest.mark.slow) for number, case in enumerate(cases)]
+
+
+def _values(case: Any) -> tuple[Any, ...]:
+    """The values of a case: several, where a test takes several parameters."""
+    return case if type(case) is tuple else (case,)

@@ -48,6 +48,7 @@ def events(dsn: str) -> dict[int, tuple[Any, ...]]:
         return {row[0]: row for row in rows.fetchall()}
 
 
+@pytest.mark.slow
 def test_a_backup_of_archived_partitions_has_their_events(
     archive: Archive, restored: Callable[[Path], dict[int, tuple[Any, ...]]], tmp_path: Path
 ) -> None:

@@ -15,7 +15,6 @@ import psutil
 import pytest
 
 from hub.postgres.server import discard
-from tests.seeds import one_in
 from tests.signals import heeded
 
 START_S = 100.0
@@ -97,7 +96,8 @@ def kill_the_controller(run: Run) -> None:
     run.process.kill()
 
 
-@pytest.mark.parametrize("interrupt", one_in(2, [ctrl_c, kill_the_controller]))
+@pytest.mark.slow
+@pytest.mark.parametrize("interrupt", [ctrl_c, kill_the_controller])
 def test_an_interrupted_run_leaves_no_process(run: Run, interrupt: Callable[[Run], None]) -> None:
     interrupt(run)
     give_up_s = time.monotonic() + GONE_S
