@@ -1,5 +1,6 @@
 """Where fund batches are read: a batch to the fen, its rows, accounts that gave way. Service, command and console ask here."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -10,15 +11,16 @@ from chuanyu.exchange.v1 import event_pb2
 from chuanyu.exchange.v1 import fund_service_pb2 as protos
 from chuanyu.exchange.v1 import usage_fund_pb2 as fund
 
-from hub.admin.snapshots import Asked, snapshot, told_under
-from hub.domain.errors import NotPermitted, RequestInvalid, ViewBehind
+from hub.admin.snapshots import Asked, position_in, snapshot, told_under
+from hub.domain.errors import NotPermitted, RequestInvalid
 from hub.domain.funds.answers import MOST, UNPAID_STATES, batch_message, row_message
-from hub.domain.funds.batches import Batch, Cell, Sums, batch_at, rewound, unfit_of
+from hub.domain.funds.batches import SERIAL_SHARED, Batch, Cell, Sums, batch_at, rewound, unfit_of
 from hub.domain.funds.rows import RowFold, fold_row
 from hub.domain.instants import timestamp
 from hub.domain.reference import Reference
 from hub.domain.reported import LedgerFinding
 from hub.domain.settlement_errors import FundBatchNotFound
+from hub.projections.views.fund_serials import FUND_SERIALS
 from hub.projections.views.funds import FUND_ACCOUNTS, FUND_BATCHES, FUND_ROWS, batch_name, reports_in
 
 
@@ -68,7 +70,8 @@ def list_rows(
 
 def _rows(connection: psycopg.Connection, request: protos.ListRowsRequest, province: str, batch: Batch) -> Iterator[tuple[int, RowFold]]:
     """Yields the rows that are wanted, in order of number, each with what does not fit in itself and in its batch."""
-    wanted, values = _wanted(request, batch)
+    shared = _shared(connection, province, request.batch_no)
+    wanted, values = _wanted(request, batch, list(shared))
     after, most = request.after_row, request.page_size or MOST
     while page := connection.execute(
         f"""SELECT row_no, reports FROM views.fund_row_facts
@@ -80,6 +83,8 @@ def _rows(connection: psycopg.Connection, request: protos.ListRowsRequest, provi
             row = fold_row(reports)
             if code := unfit_of(batch, row_no, row):
                 row = row._replace(findings=(*row.findings, LedgerFinding(code, min(one.position for one in reports))))
+            if row_no in shared:
+                row = row._replace(findings=(*row.findings, LedgerFinding(SERIAL_SHARED, *shared[row_no])))
             if row.findings or not request.with_findings:
                 yield row_no, row
         after = page[-1][0]
@@ -131,12 +136,9 @@ def _payer(named: str, asked: Asked) -> str:
 
 @contextmanager
 def _reading(connection: psycopg.Connection, min_position: int) -> Iterator[int]:
-    """Reads in one snapshot in which both views are at a position; gives the lower of the two, and raises ViewBehind."""
+    """Reads in one snapshot in which all views of funds are at a position; gives the lowest of theirs, and raises ViewBehind."""
     with snapshot(connection, FUND_ROWS, min_position) as rows_at:
-        row = connection.execute("SELECT position FROM views.checkpoint WHERE view = %s", (FUND_BATCHES.name,)).fetchone()
-        if row is None or row[0] < min_position:
-            raise ViewBehind
-        yield min(rows_at, row[0])
+        yield min(rows_at, *(position_in(connection, view, min_position) for view in (FUND_BATCHES, FUND_SERIALS)))
 
 
 def _batch(connection: psycopg.Connection, reference: Reference, province: str, batch_no: str, at_us: int) -> Batch:
@@ -154,8 +156,8 @@ def _batch(connection: psycopg.Connection, reference: Reference, province: str, 
         raise FundBatchNotFound
     batch = batch_at(told.reports, sums, at_us, reference.working_days)
     beyond = _beyond(connection, province, batch_no, batch)
-    at_close = _at_close(connection, province, batch_no, batch, sums)
-    return batch_at(told.reports, sums, at_us, reference.working_days, beyond_rows=beyond, at_close=at_close)
+    at_close, shared = _at_close(connection, province, batch_no, batch, sums), len(_shared(connection, province, batch_no))
+    return batch_at(told.reports, sums, at_us, reference.working_days, beyond_rows=beyond, at_close=at_close, shared_rows=shared)
 
 
 def _beyond(connection: psycopg.Connection, province: str, batch_no: str, batch: Batch) -> int:
@@ -181,7 +183,14 @@ def _at_close(connection: psycopg.Connection, province: str, batch_no: str, batc
     return rewound(sums, ((fold_row(told), fold_row(told, closed_us)) for told in (reports_in(text) for (text,) in rows)))
 
 
-def _wanted(request: protos.ListRowsRequest, batch: Batch) -> tuple[str, list[object]]:
+def _shared(connection: psycopg.Connection, province: str, batch_no: str) -> dict[int, tuple[int, int]]:
+    """Returns the rows of a batch with a bank's serial that another row has too: where it is reported of each of the two."""
+    found = connection.execute(f"SELECT shared FROM views.{FUND_SERIALS.name} WHERE province = %s AND shared <> ''", (province,))  # noqa: S608
+    rows = (row for (text,) in found for row in json.loads(text))
+    return {row_no: (position, against) for of_batch, row_no, position, against in rows if of_batch == batch_no}
+
+
+def _wanted(request: protos.ListRowsRequest, batch: Batch, shared: list[int]) -> tuple[str, list[object]]:
     """Returns the condition of SQL for the rows that may be wanted, with its values."""
     is_closed = batch.closed is not None
     conditions, values = ["state <> ''"], list[object]()
@@ -197,5 +206,6 @@ def _wanted(request: protos.ListRowsRequest, batch: Batch) -> tuple[str, list[ob
         values.append(fund.FundReturnReason.Name(request.reason).removeprefix("FUND_RETURN_REASON_"))
     # The view knows what does not fit in a row, and not what does not fit its batch.
     if request.with_findings and not {"RETURN_WITHOUT_SEND", "ROW_UNKNOWN"} & {one.code for one in batch.findings}:
-        conditions.append("findings <> ''")
+        conditions.append("(findings <> '' OR row_no = ANY (%s))")
+        values.append(shared)
     return " AND ".join(conditions), values

@@ -16,6 +16,7 @@ from hub.projections.views.decision_tally import DECISION_TALLY
 from hub.projections.views.entries import ENTRIES
 from hub.projections.views.feed_progress import FEED_PROGRESS
 from hub.projections.views.findings import FINDINGS
+from hub.projections.views.fund_serials import FUND_SERIALS
 from hub.projections.views.funds import FUND_ACCOUNTS, FUND_BATCHES, FUND_ROWS
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.projections.views.holder_record import HOLDER_RECORD
@@ -64,6 +65,7 @@ PROJECTIONS: tuple[View, ...] = (
     CLAIM_TALLY,
     FUND_ROWS,
     FUND_BATCHES,
+    FUND_SERIALS,
     FUND_ACCOUNTS,
     USE_STEPS,
     RAISED_FINDINGS,

@@ -23,6 +23,7 @@ _NATIVE = frozenset(
     {
         "account_id",
         "application_no",
+        "bank_serial",
         "barcode",
         "batch_no",
         "booking_ref",

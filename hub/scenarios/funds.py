@@ -10,9 +10,10 @@ from chuanyu.exchange.v1 import usage_fund_pb2 as fund
 from hub.admin.funds import get_batch, list_rows
 from hub.domain import reference
 from hub.domain.funds.answers import batch_message, row_message
-from hub.domain.funds.batches import Batch, Cell, batch_at, cells_of, rewound
+from hub.domain.funds.batches import SERIAL_SHARED, Batch, Cell, batch_at, cells_of, rewound
 from hub.domain.funds.rows import fold_row
 from hub.intake.request_rules import now_us
+from hub.projections.views.fund_serials import FUND_SERIALS, Serial
 from hub.projections.views.funds import FUND_BATCHES, FUND_ROWS, FundRow, batch_name
 from hub.scenarios.filling import Names
 from hub.scenarios.ledgers import InMemory, OnDatabase, OnEdge, asked_of, findings_in, further_text
@@ -40,7 +41,14 @@ def _batch(stand: InMemory, province: str, batch_no: str, rows: list[FundRow]) -
     if batch.closed is not None:
         closed_us = batch.closed.occurred_us
         at_close = rewound(sums, ((fold_row(row.reports), fold_row(row.reports, closed_us)) for row in rows))
-    return batch_at(named, sums, now_us(), tables.working_days, beyond_rows=beyond, at_close=at_close)
+    shared = len(_shared(stand, province, batch_no))
+    return batch_at(named, sums, now_us(), tables.working_days, beyond_rows=beyond, at_close=at_close, shared_rows=shared)
+
+
+def _shared(stand: InMemory, province: str, batch_no: str) -> dict[int, tuple[int, int]]:
+    serials: list[Serial] = [one for one in stand.rows[FUND_SERIALS.name].values() if one is not None and one.province == province]
+    rows = (row for serial in serials for row in serial.shared)
+    return {row_no: (position, against) for of_batch, row_no, position, against in rows if of_batch == batch_no}
 
 
 class Batches:
@@ -115,6 +123,11 @@ class Rows:
         is_closed = _batch(stand, ask.asker, batch_no, rows).closed is not None
         reasons = reference.load().return_reasons
         messages = [row_message(row.row_no, fold_row(row.reports), reasons, is_closed=is_closed) for row in rows]
+        shared = _shared(stand, ask.asker, batch_no)
+        for message in messages:
+            if message.row_no in shared:
+                position, against = shared[message.row_no]
+                message.findings.add(code=SERIAL_SHARED, position=position, against_position=against)
         return protos.ListRowsResponse(rows=messages)
 
     def on_database(self, stand: OnDatabase, ask: Ask, names: Names, position: int) -> Any:

@@ -39,6 +39,7 @@ from hub.projections.views.culture import LOANS, VISITS
 from hub.projections.views.daily_usage import DAILY_USAGE, found_in
 from hub.projections.views.entries import ENTRIES
 from hub.projections.views.findings import FINDINGS, Found, found_of, given, unverified_uses
+from hub.projections.views.fund_serials import FUND_SERIALS
 from hub.projections.views.funds import FUND_BATCHES, FUND_ROWS
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.projections.views.holder_record import HOLDER_RECORD
@@ -80,6 +81,7 @@ _FOLDED = (
     REFUSED_TRIPS,
     FUND_ROWS,
     FUND_BATCHES,
+    FUND_SERIALS,
 )
 _OTHER_NAMES = {"social_status_until": "social_status_until_us", "provisional_block_until": "block_until_us"}
 

@@ -39,6 +39,7 @@ FINDINGS = {
     "RETURN_OF_NO_PAYMENT": ("退票的流水号没有对应的发放", "returned under a serial that paid nothing"),
     "RESULT_DIFFERS": ("同一流水号先退票后发放", "one serial returned and paid"),
     "REASON_DIFFERS": ("同一退票两个原因：先者计入", "one return with two reasons; the first one counts"),
+    "SERIAL_OF_ANOTHER_ROW": ("另一行或另一批次有同一银行流水号", "another row or batch has the same serial of the bank"),
     "RECOVERED_BEYOND": ("追回超过发放", "more recovered than is paid"),
     "ROW_UNKNOWN": ("批次中没有这一行", "no such row was sent"),
     "RETURN_WITHOUT_SEND": ("批次未送出而有回盘", "answered, and nobody reported the batch as sent"),

@@ -27,6 +27,7 @@ VIEWS = {
     "venue_visit": ("入园入馆", "visits"),
     "fund_row": ("发放明细", "rows of payments"),
     "fund_batch": ("发放批次", "batches of payments"),
+    "fund_serial": ("银行流水号", "serials of banks"),
     "fund_account": ("账户改绑", "accounts that gave way"),
     "metro_entry": ("轨道进站", "entries at gates of the metro"),
     "refused_trip": ("清分拒绝的行程", "trips that clearing refused"),

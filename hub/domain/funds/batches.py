@@ -17,6 +17,7 @@ PUBLISHED, APPROVED, SENT, CLOSED = "fund_batch_published", "fund_batch_approved
 BATCH_KINDS = frozenset({PUBLISHED, APPROVED, SENT, CLOSED})
 # 公示 for seven working days (domain practice of 惠民惠农 "一卡通" [S42]).
 NOTICE_DAYS = 7
+SERIAL_SHARED = "SERIAL_OF_ANOTHER_ROW"
 
 
 class Cell(NamedTuple):
@@ -113,12 +114,19 @@ def cells_of(row: RowFold) -> dict[Cell, tuple[int, int]]:
 
 
 def batch_at(
-    reports: Iterable[Reported], sums: Sums, at_us: int, working: WorkingDays, *, beyond_rows: int = 0, at_close: Sums | None = None
+    reports: Iterable[Reported],
+    sums: Sums,
+    at_us: int,
+    working: WorkingDays,
+    *,
+    beyond_rows: int = 0,
+    at_close: Sums | None = None,
+    shared_rows: int = 0,
 ) -> Batch:
     """Returns a batch from the reports of it and the sums of its rows.
 
-    *beyond_rows* are rows that the batch, as it was declared, does not have; *at_close* are the sums of its rows as they were at its close,
-    where they are others now.
+    *beyond_rows* are rows that the batch, as it was declared, does not have, *shared_rows* those with a serial that another row has too;
+    *at_close* are the sums of its rows as they were at its close, where they are others now.
     """
     told = in_order(reports, at_us)
     steps = {kind: [one for one in told if one.kind == kind] for kind in (PUBLISHED, APPROVED, SENT, CLOSED)}
@@ -131,6 +139,7 @@ def batch_at(
         sum(one.paid[1] for one in rounds), _sum(sums, "RECOVERED")[1], (), _is_by_row(sums),
     )  # fmt: skip
     found = [BatchFinding(cell.detail, figures[0]) for cell, figures in sorted(sums.items()) if cell.what == "FINDING" and figures[0]]
+    found += [BatchFinding(SERIAL_SHARED, shared_rows)] if shared_rows else []
     found += [BatchFinding("BATCH_DIFFERS", ours=len(said)) for said in steps.values() if _differ(said)]
     found += _steps(batch, at_us, working)
     found += _figures(batch, sums, at_us, beyond_rows)
