@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, references_pb2
@@ -34,15 +34,42 @@ _PLACES = {"50": ("510100", "510300", "510700", "500103"), "51": ("500103", "500
 _FEED = "cq.usage"
 # Of a hundred events: so many corrections, reversals and repeats; the others are uses.
 _CORRECTED, _REVERSED, _REPEATED = 3, 2, 3
+# So many uses may be changed yet: of all windows, and no more than memory is to hold.
+_MOST_KNOWN = 50_000
+
+
+class _Use(NamedTuple):
+    """One simulated use, by the number of its report in the feed."""
+
+    number: int
+    day: date
+    issuer: str
+    region: str
+    scenario: str
+    fen: int
+    card: int
+
+    def event(self) -> event_pb2.Event:
+        """Returns its report."""
+        event = event_pb2.Event(service_region=self.region, scenario=self.scenario, medium=acceptance_pb2.MEDIUM_CONTACTLESS)
+        noon = datetime(self.day.year, self.day.month, self.day.day, 12, tzinfo=LOCAL)
+        event.occurred_at.FromDatetime(noon + timedelta(seconds=self.number % 3_600))
+        event.source.system = "bench"
+        event.card.issuing_province, event.card.kind = self.issuer, references_pb2.CARD_IDENTIFIER_KIND_CARD_NO
+        event.card.clear = f"{'A' if self.issuer == '50' else 'B'}{self.card:08d}"
+        journey = event.transit_journey_completed
+        journey.fare_full_fen, journey.fare_paid_fen = 2_000, self.fen
+        journey.tap.mode, journey.tap.psam = transit.TRANSIT_MODE_METRO, "651000012345"
+        journey.tap.purse_counter, journey.tap.psam_sequence = self.number % 60_000 + 1, self.number
+        return event
 
 
 @dataclass(slots=True)
 class _Simulated:
-    """What has been reported, and what of it is to be written down: (number, day, issuer, region, scenario, fen)."""
+    """What has been reported and may be changed yet, and what of it is to be written down; both are bounded, however many there are."""
 
     dice: random.Random
-    sent: list[event_pb2.Event] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)
+    known: list[_Use] = field(default_factory=list)
     next_number: int = 1
     added: list[tuple[int, str, str, str, str, int]] = field(default_factory=list)
     corrected: list[tuple[int, int]] = field(default_factory=list)
@@ -50,44 +77,38 @@ class _Simulated:
 
     def event(self) -> event_pb2.Event:
         """Returns the next event of the feed."""
-        what = self.dice.randrange(100) if self.sent else 100
+        what = self.dice.randrange(100) if self.known else 100
         number, self.next_number = self.next_number, self.next_number + 1
         if what >= _CORRECTED + _REVERSED + _REPEATED:
             return self._use(number)
-        at = self.dice.randrange(len(self.sent))
-        event = event_pb2.Event.FromString(self.sent[at].SerializeToString())
-        first = self.numbers[at]
+        use = self._taken()
+        event = use.event()
         if what < _CORRECTED:
             fen = self.dice.randrange(1, 2_000)
             event.transit_journey_completed.fare_paid_fen = fen
-            event.corrects.feed, event.corrects.sequence = _FEED, first
-            self.corrected.append((fen, first))
+            event.corrects.feed, event.corrects.sequence = _FEED, use.number
+            self.corrected.append((fen, use.number))
         elif what < _CORRECTED + _REVERSED:
-            event.reverses.feed, event.reverses.sequence = _FEED, first
-            self.reversed.append((first,))
-        # Each use is changed once: what two changes come to, or one of two reports, is not for this sum to say.
-        self.sent[at], self.numbers[at] = self.sent[-1], self.numbers[-1]
-        self.sent.pop()
-        self.numbers.pop()
+            event.reverses.feed, event.reverses.sequence = _FEED, use.number
+            self.reversed.append((use.number,))
         return event
+
+    def _taken(self) -> _Use:
+        """Takes a use by chance: each is changed once, since what two changes come to is not for this sum to say."""
+        at = self.dice.randrange(len(self.known))
+        self.known[at], self.known[-1] = self.known[-1], self.known[at]
+        return self.known.pop()
 
     def _use(self, number: int) -> event_pb2.Event:
         issuer = self.dice.choice(("50", "51"))
         region, scenario = self.dice.choice(_PLACES[issuer]), self.dice.choice(tuple(SCHEMES.values()))
         day, fen = _FIRST + timedelta(days=self.dice.randrange(WINDOWS)), self.dice.randrange(1, 2_000)
-        event = event_pb2.Event(service_region=region, scenario=scenario, medium=acceptance_pb2.MEDIUM_CONTACTLESS)
-        event.occurred_at.FromDatetime(datetime(day.year, day.month, day.day, 12, tzinfo=LOCAL) + timedelta(seconds=number % 3_600))
-        event.source.system = "bench"
-        event.card.issuing_province, event.card.kind = issuer, references_pb2.CARD_IDENTIFIER_KIND_CARD_NO
-        event.card.clear = f"{'A' if issuer == '50' else 'B'}{self.dice.randrange(CARDS):08d}"
-        journey = event.transit_journey_completed
-        journey.fare_full_fen, journey.fare_paid_fen = 2_000, fen
-        journey.tap.mode = transit.TRANSIT_MODE_METRO
-        journey.tap.purse_counter, journey.tap.psam, journey.tap.psam_sequence = number % 60_000 + 1, "651000012345", number
-        self.sent.append(event)
-        self.numbers.append(number)
+        use = _Use(number, day, issuer, region, scenario, fen, self.dice.randrange(CARDS))
+        if len(self.known) == _MOST_KNOWN:
+            self._taken()
+        self.known.append(use)
         self.added.append((number, day.isoformat(), issuer, region, scenario, fen))
-        return event
+        return use.event()
 
 
 def measure(config: Config, events: int, seed: int, report: Report) -> dict[str, Any]:
@@ -104,7 +125,7 @@ def measure(config: Config, events: int, seed: int, report: Report) -> dict[str,
         for window in range(WINDOWS):
             for portion in _portions(simulated, events // WINDOWS):
                 filling.append([(_FEED, event) for event in portion])
-            _write_down(plain, simulated)
+                _write_down(plain, simulated)
             while advance(connection, DAILY_USAGE):
                 pass
             started = time.perf_counter()

@@ -82,10 +82,17 @@ def changed(connection: psycopg.Connection, after: int, until: int) -> dict[Usag
         if until > reached:
             raise ViewBehind(as_of_position=reached)
         first, last = _edge(connection, after), _edge(connection, until)
+        if first.day == last.day:
+            # Both lie within one day of knowing: only what changed between them is read.
+            return _not_nothing(_moved_between(connection, after, until))
         rows = connection.execute(_BETWEEN, {"first": first.day, "last": last.day}).fetchall()
         moved = {UsageCell(*row[:4]): (int(row[4]), int(row[5])) for row in rows}
         for sign, edge in ((-1, first), (1, last)):
             _move_between(connection, moved, Wanted(), edge, sign)
+    return _not_nothing(moved)
+
+
+def _not_nothing(moved: dict[UsageCell, tuple[int, int]]) -> dict[UsageCell, tuple[int, int]]:
     return {cell: one for cell, one in moved.items() if one != (0, 0)}
 
 
@@ -107,9 +114,19 @@ def _edge(connection: psycopg.Connection, position: int) -> _Edge:
 
 def _move_between(connection: psycopg.Connection, summed: dict[UsageCell, tuple[int, int]], wanted: Wanted, edge: _Edge, sign: int) -> None:
     """Adds, or takes off, what changed from the beginning of an edge's day until its position."""
-    for history in _histories(connection, edge.before, edge.position) if edge.position else ():
-        _move(summed, wanted, _at(history, edge.before), -sign)
-        _move(summed, wanted, _at(history, edge.position), sign)
+    for cell, (uses, fen) in _moved_between(connection, edge.before, edge.position).items() if edge.position else ():
+        if wanted.has(cell):
+            before = summed.get(cell, (0, 0))
+            summed[cell] = before[0] + sign * uses, before[1] + sign * fen
+
+
+def _moved_between(connection: psycopg.Connection, after: int, until: int) -> dict[UsageCell, tuple[int, int]]:
+    """Adds up what facts whose counts changed between two positions counted at the second one, less what they did at the first."""
+    moved: dict[UsageCell, tuple[int, int]] = {}
+    for history in _histories(connection, after, until):
+        _move(moved, _at(history, after), -1)
+        _move(moved, _at(history, until), 1)
+    return moved
 
 
 def reached_by(connection: psycopg.Connection) -> int:
@@ -183,11 +200,10 @@ def _at(history: Iterable[Known], position: int) -> tuple[Counted, ...]:
     return counted
 
 
-def _move(summed: dict[UsageCell, tuple[int, int]], wanted: Wanted, counted: Iterable[Counted], sign: int) -> None:
+def _move(summed: dict[UsageCell, tuple[int, int]], counted: Iterable[Counted], sign: int) -> None:
     for cell, uses, fen in counted:
-        if wanted.has(cell):
-            before = summed.get(cell, (0, 0))
-            summed[cell] = (before[0] + sign * uses, before[1] + sign * fen)
+        before = summed.get(cell, (0, 0))
+        summed[cell] = (before[0] + sign * uses, before[1] + sign * fen)
 
 
 def _begin_us(day: str) -> int:
