@@ -72,9 +72,9 @@ def fen(fields: Fields, tag: str) -> int:
     return int(match[1]) * 100 + int(match[2]) if match is not None else 0
 
 
-def count(fields: Fields, tag: str) -> int:
-    """Returns a whole number of up to four digits, 0 for an absent field; raises MalformedCall."""
+def count(fields: Fields, tag: str, digits: int = 4) -> int:
+    """Returns a whole number of up to *digits* digits, 0 for an absent field; raises MalformedCall."""
     said = fields.get(tag, "")
-    if said and not (said.isascii() and said.isdigit() and len(said) <= 4):
+    if said and not (said.isascii() and said.isdigit() and len(said) <= digits):
         raise MalformedCall(f"{tag}格式错误")
     return int(said or 0)

@@ -21,6 +21,7 @@ from chuanyu.exchange.v1.references_pb2 import BankAccountRef, CardIdentifierKin
 from adapters.chongqing.call_fields import TIMESTAMP, Fields, channel, choice, is_yes, iso_date, local_time, need
 from adapters.chongqing.case_kinds import CASES
 from adapters.chongqing.case_kinds import SCENARIO as CASE
+from adapters.chongqing.consumption_kinds import CONSUMPTION
 from adapters.chongqing.culture_kinds import CULTURE
 from adapters.chongqing.medical_kinds import MEDICAL
 from adapters.chongqing.references import CHONGQING, birth_date, card_ref, instant
@@ -212,5 +213,5 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "证照注销": Operation(_document_withdrawn, ""),
     **{name: Operation(build, CASE, use=True) for name, build in CASES.items()},
     # What these are used for is in the call.
-    **{name: Operation(build, "", use=True) for name, build in {**MEDICAL, **CULTURE}.items()},
+    **{name: Operation(build, "", use=True) for name, build in {**MEDICAL, **CULTURE, **CONSUMPTION}.items()},
 }

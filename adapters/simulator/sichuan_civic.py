@@ -1,6 +1,7 @@
 """Government windows and cases, social insurance, human resources, coupons."""
 
-from datetime import datetime
+from collections import deque
+from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
@@ -23,12 +24,19 @@ _STATES: Final[dict[str, Line]] = {
 }
 
 
+# What a coupon takes off.
+COUPON_FEN: Final = 2_000
+
+
 class Errands:
     """Makes errands; cases go on as their steps come."""
 
     def __init__(self, rng: Random, serials: Serials, cases: JointCases) -> None:
         """Takes what numbers cases and applications, and the cases of both sides."""
         self._rng, self._serials, self._cases = rng, serials, cases
+        self._coupons = 0
+        # Coupons that were granted and not redeemed, with who has them.
+        self._granted = deque[tuple[Card, str]](maxlen=100)
 
     def window(self, card: Card, _at: datetime) -> tuple[Card, Use]:
         """Returns the card shown at a service hall, for a queue ticket or a signature."""
@@ -69,5 +77,18 @@ class Errands:
             ("CON.CPN", {"qid": f"Q{self._serials.next(at)}", "shbh": f"M{int(rng.random() * 9_999):06d}"}),
         )
         scenario, extension = kinds[int(rng.random() ** 2 * len(kinds))]
-        fen, medium = 2_000 if scenario == "CON.CPN" else 0, "05" if scenario == "HR.CERT" else "04"
-        return card, (scenario, rng.choice(places.SICHUAN_CITIES), medium, fen, extension)
+        city = rng.choice(places.SICHUAN_CITIES)
+        if scenario == "CON.CPN":
+            return self._coupon(card, city, extension, at)
+        return card, (scenario, city, "05" if scenario == "HR.CERT" else "04", 0, extension)
+
+    def _coupon(self, card: Card, city: str, extension: Line, at: datetime) -> tuple[Card, Use]:
+        """Returns the grant of a coupon, or a redemption of the one that was granted first: in turn."""
+        self._coupons += 1
+        if self._coupons % 2 or not self._granted:
+            self._granted.append((card, extension["qid"]))
+            terms = {"me": yuan(COUPON_FEN), "zdxf": yuan(10 * COUPON_FEN), "czf": f"{card.region}-SW"}
+            last_day = f"{at + timedelta(days=30):%Y%m%d}"
+            return card, ("CON.CPN", city, "04", 0, {"czlx": "FF", "qid": extension["qid"], "yxqz": last_day} | terms)
+        holder, coupon = self._granted.popleft()
+        return holder, ("CON.CPN", city, "04", COUPON_FEN, extension | {"qid": coupon})

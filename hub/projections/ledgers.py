@@ -113,8 +113,7 @@ def _short(projection: Projection, recorded: Recorded, made: First, rows: Rows) 
     if key in rows.states or key in rows.fresh:
         return False
     rows.fresh[key] = made.row
-    if made.moved is not None:
-        add(rows.sums, (made.moved,))
+    add(rows.sums, made.moved)
     return True
 
 

@@ -81,7 +81,7 @@ class First(NamedTuple):
 
     keys: list[Key]
     row: Row
-    moved: Signed | None
+    moved: Iterable[Signed] = ()
 
 
 @dataclass(frozen=True, slots=True)

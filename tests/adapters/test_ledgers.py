@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from chuanyu.exchange.v1 import usage_coupon_pb2 as coupon
 from chuanyu.exchange.v1 import usage_culture_pb2 as culture
 from chuanyu.exchange.v1 import usage_medical_pb2 as medical
 from google.protobuf.message import Message
 
+from adapters.chongqing.consumption_kinds import CONSUMPTION
 from adapters.chongqing.culture_kinds import CULTURE
 from adapters.chongqing.errors import MalformedCall
 from adapters.chongqing.medical_kinds import MEDICAL
@@ -14,6 +16,8 @@ from adapters.chongqing.pseudo_xml import NativeCall
 from adapters.chongqing.translate_call import card_of, translate_call
 from adapters.sichuan.replies import ParameterInvalid
 from adapters.sichuan.translate import translate
+from hub.domain.consumption.coupons import COUPON_KINDS
+from hub.domain.consumption.points import POINTS_KINDS
 from hub.domain.culture.loans import LOAN_KINDS, READER_REGISTERED
 from hub.domain.culture.visits import VISIT_KINDS
 from hub.domain.medical.filings import FILING_KINDS
@@ -165,6 +169,49 @@ REPORTS: list[tuple[str, dict[str, str], str, dict[str, str], Message]] = [
         {**PARK, "预约号": "K1", "取消原因": "HOLDER"},
         culture.VenueBookingCancelled(booking_ref="K1", reason_code="HOLDER"),
     ),
+    (
+        "CON.CPN",
+        {"czlx": "FF", "qid": "Q1", "me": "50.00", "zdxf": "200.00", "czf": "CQ-COMMERCE", "yxqz": "20260331"},
+        "消费券发放",
+        {"券号": "Q1", "面额": "50.00", "最低消费": "200.00", "出资方": "CQ-COMMERCE", "有效期至": "20260331"},
+        coupon.CouponGranted(coupon_id="Q1", face_fen=5_000, min_spend_fen=20_000, funder="CQ-COMMERCE", expires_on="2026-03-31"),
+    ),
+    (
+        "CON.CPN",
+        {"qid": "Q1", "shbh": "M1", "je": "50.00"},
+        "消费券核销",
+        {"券号": "Q1", "商户编号": "M1", "核销金额": "50.00"},
+        coupon.CouponRedeemed(coupon_id="Q1", merchant_id="M1", used_fen=5_000),
+    ),
+    (
+        "CON.CPN",
+        {"czlx": "TH", "qid": "Q1", "je": "20.00"},
+        "消费券退回",
+        {"券号": "Q1", "退回金额": "20.00"},
+        coupon.CouponReversed(coupon_id="Q1", returned_fen=2_000),
+    ),
+    ("CON.CPN", {"czlx": "GQ", "qid": "Q1"}, "消费券过期", {"券号": "Q1"}, coupon.CouponExpired(coupon_id="Q1")),
+    (
+        "CON.CPN",
+        {"czlx": "JZ", "zhh": "J1", "jf": "300", "sy": "SHOP"},
+        "积分增加",
+        {"积分账户": "J1", "积分": "300", "事由": "SHOP"},
+        coupon.PointsEarned(account_id="J1", points=300, reason_code="SHOP"),
+    ),
+    (
+        "CON.CPN",
+        {"czlx": "JS", "zhh": "J1", "jf": "120", "sy": "GIFT"},
+        "积分使用",
+        {"积分账户": "J1", "积分": "120", "事由": "GIFT"},
+        coupon.PointsSpent(account_id="J1", points=120, reason_code="GIFT"),
+    ),
+    (
+        "CON.CPN",
+        {"czlx": "JT", "zhh": "J1", "jf": "30", "fx": "F", "sy": "FIX"},
+        "积分调整",
+        {"积分账户": "J1", "积分": "30", "方向": "减", "事由": "FIX"},
+        coupon.PointsAdjusted(account_id="J1", points_delta=-30, reason_code="FIX"),
+    ),
 ]  # fmt: skip
 
 
@@ -191,9 +238,9 @@ def test_a_report_says_the_same_in_either_format(
 
 
 def test_every_kind_of_the_ledgers_has_its_word_in_both_formats() -> None:
-    kinds = FILING_KINDS | SETTLEMENT_KINDS | LOAN_KINDS | VISIT_KINDS | {READER_REGISTERED}
+    kinds = FILING_KINDS | SETTLEMENT_KINDS | LOAN_KINDS | VISIT_KINDS | {READER_REGISTERED} | COUPON_KINDS | POINTS_KINDS
     assert {sichuan(scenario, extension).WhichOneof("kind") for scenario, extension, *_ in REPORTS} == kinds
-    assert {operation for _, _, operation, *_ in REPORTS} == {*MEDICAL, *CULTURE}
+    assert {operation for _, _, operation, *_ in REPORTS} == {*MEDICAL, *CULTURE, *CONSUMPTION}
 
 
 def test_the_standing_of_the_card_has_no_say_in_the_reply() -> None:
@@ -215,6 +262,11 @@ def test_the_standing_of_the_card_has_no_say_in_the_reply() -> None:
         ("图书丢失", {"已赔付": "也许"}, "已赔付取值错误"),
         ("入园", {"人数": "二"}, "人数格式错误"),
         ("预约", {"游览日期": ""}, "缺少游览日期"),
+        ("消费券发放", {"面额": ""}, "缺少面额"),
+        ("消费券发放", {"面额": "50"}, "面额格式错误"),
+        ("消费券核销", {"商户编号": ""}, "缺少商户编号"),
+        ("积分使用", {"积分": "-5"}, "积分格式错误"),
+        ("积分调整", {"方向": "左"}, "方向取值错误"),
         ("取消预约", {"场馆类别": "酒店"}, "场馆类别取值错误"),
     ],
 )
@@ -233,6 +285,9 @@ def test_what_chongqing_cannot_have_meant_is_refused_by_its_field(operation: str
         ("TOU.GATE", {"czlx": "XX"}, "czlx"),
         ("TOU.GATE", {"czlx": "YY", "ylrq": "20260230"}, "ylrq"),
         ("CUL.LIB.BRW", {"czlx": "DS", "ypf": "2"}, "ypf"),
+        ("CON.CPN", {"czlx": "XX", "qid": "Q1"}, "czlx"),
+        ("CON.CPN", {"czlx": "FF", "qid": "Q1"}, "me"),
+        ("CON.CPN", {"czlx": "JS", "zhh": "J1", "jf": "1.5"}, "jf"),
     ],
 )
 def test_what_sichuan_cannot_have_meant_is_refused_by_its_field(scenario: str, extension: dict[str, str], field: str) -> None:

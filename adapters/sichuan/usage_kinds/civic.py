@@ -1,17 +1,17 @@
-"""Government windows, human resources and social security, coupons; cases are in `cases`.
+"""Government windows, human resources and social security; cases are in `cases`, coupons and points in `consumption`.
 
 ckdm 窗口代码 · ytdm 用途代码 · rzfs 认证方式
 tyshxydm 用人单位代码 · qsrq 起始日期 · aae140 险种 · aae041/aae042 费款所属期 · aae180 基数 · aae019 金额
-dylb 待遇类别 · zq 周期 · btdm 补贴代码 · sqbh 申请编号 · qid 券号 · shbh 商户编号
+dylb 待遇类别 · zq 周期 · btdm 补贴代码 · sqbh 申请编号
 """
 
-from chuanyu.exchange.v1 import usage_coupon_pb2 as coupon
 from chuanyu.exchange.v1 import usage_employment_pb2 as employment
 from chuanyu.exchange.v1 import usage_government_pb2 as government
 from chuanyu.exchange.v1.event_pb2 import Event
 
 from adapters.sichuan.fields import Fields
 from adapters.sichuan.usage_kinds.cases import case
+from adapters.sichuan.usage_kinds.consumption import consumption
 
 CERTIFICATIONS = {
     "01": employment.CERTIFICATION_METHOD_FACE,
@@ -55,11 +55,6 @@ def _subsidy(_native: Fields, extension: Fields) -> Event:
     return Event(subsidy_applied=applied)
 
 
-def _coupon(native: Fields, extension: Fields) -> Event:
-    redeemed = coupon.CouponRedeemed(coupon_id=extension.text("qid"), merchant_id=extension.text("shbh"), used_fen=native.fen("je"))
-    return Event(coupon_redeemed=redeemed)
-
-
 KINDS = {
     "GOV.ID": _identity,
     "GOV.CASE": case,
@@ -67,6 +62,6 @@ KINDS = {
     "HR.PAY": _contribution,
     "HR.CERT": _certification,
     "HR.SUB": _subsidy,
-    "CON.CPN": _coupon,
+    "CON.CPN": consumption,
 }
 WITH_AMOUNT = {"contribution_paid", "coupon_redeemed"}
