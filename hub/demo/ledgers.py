@@ -1,4 +1,4 @@
-"""The demo's ledgers: a filing, a settlement with its refund, documents that a card carries and a reader, each as its command shows it."""
+"""The demo's ledgers: a filing, a settlement with its refund, documents that a card carries, a reader and coupons, each as its command shows it."""
 
 from rich.console import Console
 
@@ -32,6 +32,13 @@ _SHOWN = (
         """SELECT encode(card, 'hex') FROM views.library_loan
            WHERE kind = 'library_item_borrowed' AND card <> '' ORDER BY position DESC LIMIT 1""",
         ("reader",),
+        ("--purpose", "DEMO", "--operator", "demo"),
+    ),
+    (
+        "一个人的消费券 the coupons of a person",
+        """SELECT encode(card, 'hex') FROM views.coupon WHERE card <> ''
+           ORDER BY kind = 'coupon_redeemed' DESC, position DESC LIMIT 1""",
+        ("coupons", "list"),
         ("--purpose", "DEMO", "--operator", "demo"),
     ),
 )
