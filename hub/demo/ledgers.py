@@ -1,4 +1,4 @@
-"""The demo's ledgers: a filing, a settlement with its refund, documents that a card carries, a reader and coupons, each as its command shows it."""
+"""The demo's ledgers: a filing, a settlement with its refund, documents of a card, a reader and coupons, each as its command shows it."""
 
 from rich.console import Console
 
