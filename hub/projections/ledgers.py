@@ -113,7 +113,9 @@ def _short(projection: Projection, recorded: Recorded, made: First, rows: Rows) 
     if key in rows.states or key in rows.fresh:
         return False
     rows.fresh[key] = made.row
-    add(rows.sums, made.moved)
+    if made.moved is not None:
+        add(rows.sums, (made.moved,))
+    add(rows.sums, made.further)
     return True
 
 

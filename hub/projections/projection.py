@@ -77,11 +77,15 @@ class Items:
 
 
 class First(NamedTuple):
-    """What an event makes of the only row that it names, where that is not there: its key in *keys*, the row, and what its sums move by."""
+    """What an event makes of the only row that it names, where that is not there: its key in *keys*, the row, and what its sums move by.
+
+    *further* is what else they move by, of a row that is in several sums.
+    """
 
     keys: list[Key]
     row: Row
-    moved: Iterable[Signed] = ()
+    moved: Signed | None = None
+    further: Iterable[Signed] = ()
 
 
 @dataclass(frozen=True, slots=True)

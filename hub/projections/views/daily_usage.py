@@ -110,7 +110,7 @@ def first(recorded: Recorded) -> First | None:
     told = _telling(recorded)
     counts = counts_alone(told)
     cell = (told.day, day_text(epoch_day(recorded.recorded_us)), told.issuer, told.region, told.scenario)
-    return First([(key,)], (key, *first_row(recorded.card, told, counts=counts)), ((cell, (1, told.fen)),) if counts else ())
+    return First([(key,)], (key, *first_row(recorded.card, told, counts=counts)), (cell, (1, told.fen)) if counts else None)
 
 
 def _first(key: Key, recorded: Recorded) -> Fact:

@@ -116,7 +116,7 @@ def first(recorded: Recorded) -> First | None:
     province, key = event.service_region[:2], recorded.derived(_key)
     assert key is not None, "it is of a row"
     row = FundRow(province, message.batch_no, message.row_no, card_key(event), event.holder.key, (_said(recorded),))
-    return First([key], (*key, *encode(row)), list(_moved(recorded, None, row)))
+    return First([key], (*key, *encode(row)), further=list(_moved(recorded, None, row)))
 
 
 def _kept(recorded: Recorded, _: Said | None) -> Said:
