@@ -115,7 +115,6 @@ def _short(projection: Projection, recorded: Recorded, made: First, rows: Rows) 
     rows.fresh[key] = made.row
     if made.moved is not None:
         add(rows.sums, (made.moved,))
-    add(rows.sums, made.further)
     return True
 
 

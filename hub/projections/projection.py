@@ -77,15 +77,11 @@ class Items:
 
 
 class First(NamedTuple):
-    """What an event makes of the only row that it names, where that is not there: its key in *keys*, the row, and what its sums move by.
-
-    *further* is what else they move by, of a row that is in several sums.
-    """
+    """What an event makes of the only row that it names, where that is not there: its key in *keys*, the row, and what its sums move by."""
 
     keys: list[Key]
     row: Row
-    moved: Signed | None = None
-    further: Iterable[Signed] = ()
+    moved: Signed | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,4 +118,4 @@ def _grown(projection: Projection, items: Items, recorded: Recorded) -> First | 
     if recorded.kind not in items.kinds or (item := items.added(None, recorded, None)) is None:
         return None
     keys = list(projection.keys(recorded, None))
-    return First(keys, (*keys[0], *item)) if len(keys) == 1 else None
+    return First(keys, (*keys[0], *item), None) if len(keys) == 1 else None

@@ -16,7 +16,7 @@ from hub.domain.funds.rows import RowFold, fold_row
 from hub.domain.records.payments import REPOINTED
 from hub.domain.tellings import number_text
 from hub.journal.reader import Recorded
-from hub.projections.projection import Cells, First, Key, Projection, Row, Signed
+from hub.projections.projection import Cells, Key, Projection, Row, Signed
 from hub.projections.views.chains import kept, named
 from hub.projections.views.reports import reports_view
 
@@ -108,17 +108,6 @@ def evolve(key: Key, row: FundRow | None, recorded: Recorded, corrected: Recorde
     return row._replace(card=card, holder=holder, reports=reports, gone=tuple(sorted(events - positions)))
 
 
-def first(recorded: Recorded) -> First | None:
-    """Returns the row as its first report makes it, where that says that it was sent: of nearly every row it does."""
-    if recorded.kind != SENT or recorded.event.HasField("corrects"):
-        return None
-    event, message = recorded.event, recorded.event.fund_row_sent
-    province, key = event.service_region[:2], recorded.derived(_key)
-    assert key is not None, "it is of a row"
-    row = FundRow(province, message.batch_no, message.row_no, card_key(event), event.holder.key, (_said(recorded),))
-    return First([key], (*key, *encode(row)), further=list(_moved(recorded, None, row)))
-
-
 def _kept(recorded: Recorded, _: Said | None) -> Said:
     return _said(recorded)
 
@@ -208,7 +197,6 @@ FUND_ROWS = Projection(
     decode=decode,
     encode=encode,
     refers=dict.fromkeys(ROW_KINDS, named),
-    first=first,
     indexes=(
         "province, batch_no, row_no",
         "province, batch_no, state, row_no WHERE state <> 'PAID' OR findings <> ''",
