@@ -87,7 +87,7 @@ def first(recorded: Recorded) -> First | None:
     """Returns the row of a serial as its first report makes it: nearly every one is named once."""
     if (key := recorded.derived(_key)) is None:
         return None
-    return First([key], (*key, *encode(Serial(recorded.event.service_region[:2], (_named(recorded),)))))
+    return First([key], (*key, *encode(Serial(recorded.event.service_region[:2], (_named(recorded),)))), None)
 
 
 def decode(row: Row) -> Serial:
