@@ -176,8 +176,7 @@ class Kit:
         for fault in trial.armed:
             front.faults.arm(fault)
         if trial.away_s:
-            front.closed.add(0)
-            self._ground.loop.call_soon_threadsafe(self._ground.loop.call_later, trial.away_s, front.closed.discard, 0)
+            front.closed[0] = time.monotonic() + trial.away_s
 
     def _calm(self) -> None:
         self._ground.front.faults.clear()

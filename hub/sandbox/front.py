@@ -6,6 +6,7 @@ and decides for itself. A certificate that was not issued there cannot be passed
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,8 +52,8 @@ class Front:
         self._certificates, self.edges, self._doors, self._most = certificates, list(edges), doors, most
         self.recording, self.faults = Recording(), Faults()
         self.targets: list[str] = []
-        # Doors that are closed: what comes there fails as at an edge that is away.
-        self.closed: set[int] = set()
+        # Until when doors are closed, by the monotonic clock: what comes there fails as at an edge that is away.
+        self.closed: dict[int, float] = {}
         self._servers: list[grpc.aio.Server] = []
         self._channels: dict[tuple[str, str], grpc.aio.Channel] = {}
         self._open: set[asyncio.Queue[bytes | Ended]] = set()
@@ -169,7 +170,7 @@ class _Call:
             await asyncio.wait({sending})
 
     def _refused_at_once(self) -> Ended | None:
-        if self._exchange.door in self._front.closed:
+        if time.monotonic() < self._front.closed.get(self._exchange.door, 0.0):
             return Ended(grpc.StatusCode.UNAVAILABLE, "sandbox: this edge is away", fault="edge-away")
         if self._channel is None:
             said = "sandbox: the certificate was not issued here; use one of its folder"

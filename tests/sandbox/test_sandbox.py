@@ -55,6 +55,7 @@ def words(judgement: Judged) -> dict[str, str]:
 def last_judged(at_front: Fronted, hub: RunningHub) -> Judged:
     """What is said of the newest batch."""
     sandbox = Sandbox.__new__(Sandbox)
+    sandbox._found = {}
     sandbox.hub = type("Hub", (), {"data_dir": hub.data_dir, "edges": hub.targets})()
 
     async def judge(exchange: Exchange) -> list[Judged]:
