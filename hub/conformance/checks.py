@@ -23,7 +23,10 @@ def both(chinese: str, english: str) -> str:
 
 
 def problems_of(seen: Seen) -> list[str]:
-    """Judges a trial by its checks and by what holds of every trial."""
+    """Judges a trial by its checks and by what holds of every trial; of a client that never called there is nothing else to say."""
+    if not seen.exchanges:
+        said = "No call came: look at the address, the authority and the client certificate."
+        return [both("没有收到任何调用：检查地址、CA 与客户端证书。", said), *_ended(seen)]
     found = list(_content(seen)) + list(_ended(seen)) + list(_unmet(seen)) + list(_unfit(seen))
     for named in seen.told.trial.checks:
         parameters = {name: value for name, value in named.items() if name != "name"}
@@ -83,10 +86,6 @@ def _unfit(seen: Seen) -> Iterator[str]:
 @check
 def came_as_itself(seen: Seen) -> Iterator[str]:
     """It connected with its certificate."""
-    if not seen.exchanges:
-        yield both(
-            "没有收到任何调用：检查地址、CA 与客户端证书。", "No call came: look at the address, the authority and the client certificate."
-        )
     if any(exchange.code in ("UNAUTHENTICATED", "PERMISSION_DENIED") for exchange in seen.exchanges):
         yield both("证书未被接受：出示所给的客户端证书。", "It was not let in: present the client certificate that it was given.")
 
