@@ -68,7 +68,7 @@ def card_problem(ref: references.CardRef) -> str | None:
     return _CARD_PURPOSES[ref.kind][1](ref.clear)
 
 
-def _person_name(ref: references.PersonRef) -> str:
+def person_name(ref: references.PersonRef) -> str:
     """Names a person by document; a lower-case x is the same number."""
     return f"person|{_PERSON_CODES[ref.id_type]}|{identity.normalize_ssn(ref.clear)}"
 
@@ -80,7 +80,7 @@ def _person_problem(ref: references.PersonRef) -> str | None:
 # For each reference message: what names its identifier (its key is made of the name), and what is wrong with it, asked only once.
 _READERS: dict[str, tuple[Callable[[Any], str], Callable[[Any], str | None]]] = {
     references.CardRef.DESCRIPTOR.full_name: (card_name, card_problem),
-    references.PersonRef.DESCRIPTOR.full_name: (_person_name, _person_problem),
+    references.PersonRef.DESCRIPTOR.full_name: (person_name, _person_problem),
     references.BankAccountRef.DESCRIPTOR.full_name: (
         lambda ref: f"account|{ref.clear}",
         lambda ref: identity.bank_account_problem(ref.clear),

@@ -49,9 +49,10 @@ def contradicted(connection: psycopg.Connection, cards: Collection[bytes] | None
     for key, issuer, facts, findings, has_died in connection.execute((named + _AFTER).encode(), asked).fetchall():
         when = {fact.position: fact for fact in facts_of(facts)}
         for one in found_of(findings):
-            if one.code not in ("USE_AFTER_LOSS", "USE_AFTER_CANCELLATION"):
-                continue
             fact = when.get(one.against_position)
+            # What is in quarantine blocks a card until its province has mended it, and is not in force.
+            if one.code not in ("USE_AFTER_LOSS", "USE_AFTER_CANCELLATION") or (fact is not None and fact.kind == "event_quarantined"):
+                continue
             is_dead = has_died and one.code == "USE_AFTER_CANCELLATION" and fact is not None and bool(fact.detail.get("death"))
             since_us = fact.occurred_us if fact is not None else one.occurred_us
             kind = AFTER_DEATH if is_dead else AFTER_LOSS
