@@ -21,7 +21,7 @@ from chuanyu.exchange.v1 import event_pb2
 from adapters.simulator.events import Translation, local_start
 from adapters.simulator.traffic import Traffic
 from hub.bench.filling import FEEDS, PORTION_EVENTS, SEED, Filling, Report
-from hub.bench.planted_abuse import Case, Planting, subject_of
+from hub.bench.planted_abuse import Plant, Planting, subject_of
 from hub.bench.setup import ground
 from hub.config import Config
 from hub.domain.findings import USE_KINDS
@@ -44,29 +44,31 @@ _LOSSES = frozenset({"temporary_loss_reported", "formal_loss_reported", "loss_re
 
 
 def measure(config: Config, events: int, each: int, report: Report) -> dict[str, Any]:
-    """Returns what the rules found of a month of so many events, with so many cases of each rule planted."""
-    dice = Random(SEED)  # noqa: S311 (made-up cases need no strong randomness)
+    """Returns what the rules found of a month of so many events, with so much planted for each rule."""
+    dice = Random(SEED)  # noqa: S311 (made-up abuse needs no strong randomness)
     start = datetime.now(UTC) - timedelta(days=DAYS + 1)
-    cases = list(Planting(dice, microseconds_of(start), DAYS).cases(each))
+    plants = list(Planting(dice, microseconds_of(start), DAYS).plants(each))
     with ground(config, list(FEEDS)) as place:
         keyring = open_keyring(place.data_dir / "keys")
         filling = Filling(place)
-        uses = _fill(filling, _month(start, events, dice), cases, report)
-        _answer(place.dsn, cases, keyring.pseudonym)
+        uses = _fill(filling, _month(start, events, dice), plants, report)
+        _answer(place.dsn, plants, keyring.pseudonym)
         filling.close()
         with runner.connect(place.dsn) as projector, closing(AggregateStore(place.dsn)) as store:
             runner.catch_up(projector)
             head = head_position(projector)
             seconds = _find(FindingProcess(projector, store), projector)
             raised = {(one.rule_code, one.subject) for one in listed(projector, Wanted(most=MOST))}
-    names = {case.card.clear: card_name(case.card) for case in cases if case.card is not None}
-    names |= {case.person.clear: person_name(case.person) for case in cases if case.person is not None}
+    names = {plant.card.clear: card_name(plant.card) for plant in plants if plant.card is not None}
+    names |= {plant.person.clear: person_name(plant.person) for plant in plants if plant.person is not None}
     keys = {clear: hmac_sm3(keyring.pseudonym, name.encode()) for clear, name in names.items()}
-    return _result(cases, keys, raised, {"events": head, "ordinary_uses": uses, "cases_each": each, "events_per_s": round(head / seconds)})
+    return _result(
+        plants, keys, raised, {"events": head, "ordinary_uses": uses, "planted_each": each, "events_per_s": round(head / seconds)}
+    )
 
 
-def _result(cases: list[Case], keys: dict[str, bytes], raised: set[tuple[str, bytes]], figures: dict[str, Any]) -> dict[str, Any]:
-    planted = {(case.rule, subject_of(case, keys)) for case in cases if case.rule}
+def _result(plants: list[Plant], keys: dict[str, bytes], raised: set[tuple[str, bytes]], figures: dict[str, Any]) -> dict[str, Any]:
+    planted = {(plant.rule, subject_of(plant, keys)) for plant in plants if plant.rule}
     found, wrong = Counter(rule for rule, _ in planted & raised), Counter(rule for rule, _ in raised - planted)
     there = Counter(rule for rule, _ in planted)
     by_rule = {
@@ -116,12 +118,12 @@ def _card(event: event_pb2.Event, known: dict[str, str]) -> str:
     return card
 
 
-def _fill(filling: Filling, month: Iterator[tuple[str, event_pb2.Event]], cases: list[Case], report: Report) -> int:
+def _fill(filling: Filling, month: Iterator[tuple[str, event_pb2.Event]], plants: list[Plant], report: Report) -> int:
     """Appends the month and, among it, what is planted; returns how many ordinary uses there are."""
-    uses, done, waiting = 0, 0, [case.told for case in cases if case.told]
+    uses, done, waiting = 0, 0, [plant.told for plant in plants if plant.told]
     while portion := list(islice(month, PORTION_EVENTS)):
         uses += sum(event.WhichOneof("kind") in USE_KINDS for _, event in portion)
-        # Some cases with each portion: most of what they have comes late.
+        # Some of it with each portion: most of it comes late.
         filling.append([*portion, *chain.from_iterable(waiting[:20])])
         del waiting[:20]
         done += len(portion)
@@ -131,8 +133,8 @@ def _fill(filling: Filling, month: Iterator[tuple[str, event_pb2.Event]], cases:
     return uses
 
 
-def _answer(dsn: str, cases: list[Case], pseudonym: bytes) -> None:
-    """Records the answers of the hub that cases have."""
+def _answer(dsn: str, plants: list[Plant], pseudonym: bytes) -> None:
+    """Records the answers of the hub that are planted."""
     with psycopg.connect(dsn) as connection:
         row = connection.execute(_STREAM).fetchone()
     assert row is not None
@@ -140,9 +142,9 @@ def _answer(dsn: str, cases: list[Case], pseudonym: bytes) -> None:
     async def record() -> None:
         writer = DecisionWriter(dsn, row[0])
         number = 0
-        for case in cases:
+        for plant in plants:
             lot = []
-            for event in case.asked:
+            for event in plant.asked:
                 number += 1
                 event.card.key = hmac_sm3(pseudonym, card_name(event.card).encode())
                 lot.append(Decision(number.to_bytes(32, "big"), microseconds(event.occurred_at), event.SerializeToString()))

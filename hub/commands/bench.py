@@ -13,7 +13,6 @@ import hub.bench.console
 import hub.bench.export
 import hub.bench.failover.measure
 import hub.bench.faults
-import hub.bench.findings
 import hub.bench.fsck
 import hub.bench.funds
 import hub.bench.hostile.measure
@@ -32,6 +31,7 @@ import hub.bench.tampering.campaign
 import hub.bench.telemetry
 import hub.bench.views
 import hub.bench.witnessed
+from hub.commands.bench_findings import bench_findings
 from hub.commands.options import Json
 from hub.config import Config
 
@@ -39,6 +39,7 @@ app = typer.Typer(help="测量：同一次运行中量出上限与枢纽。Measu
 screen = Console(stderr=True)
 
 Telemetry = Annotated[Literal["on", "off"], typer.Option(help="枢纽是否带观测。Whether the hub is observed.")]
+app.command("findings")(bench_findings)
 
 
 @app.command("telemetry")
@@ -273,18 +274,6 @@ def bench_kpi(
     result = hub.bench.kpi.measure(Config(), events, screen.print)
     _finish(result, as_json)
     raise typer.Exit(0 if result["equal"] else 1)
-
-
-@app.command("findings")
-def bench_findings(
-    as_json: Json = False,
-    events: Annotated[int, typer.Option(min=1_000, help="一个月的模拟事件数。Simulated events of the month.")] = 100_000,
-    each: Annotated[int, typer.Option(min=1, max=500, help="每条规则植入的滥用数。Planted cases of abuse, of each rule.")] = 20,
-) -> None:
-    """异常用卡：模拟一个月并植入滥用；各规则的查准、查全，每万次误报，速率。Precision and recall by rule of a month with planted abuse."""
-    result = hub.bench.findings.measure(Config(), events, each, screen.print)
-    _finish(result, as_json)
-    raise typer.Exit(0 if result["is_as_asked"] else 1)
 
 
 @app.command("tampering")

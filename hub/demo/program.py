@@ -6,6 +6,7 @@ from rich.console import Console
 
 from hub.demo.audit import show_audit
 from hub.demo.cases import CaseThereAndBack
+from hub.demo.findings import show_findings
 from hub.demo.funds import show_funds
 from hub.demo.indicators import show_indicators
 from hub.demo.items import show_items
@@ -61,6 +62,7 @@ class Program:
         show_ledgers(self._stage, self._screen, self._dsn)
         self.problems += self.case.look(at_once=True)
         self.problems += show_statements(self._stage, self._screen) + show_reconciliation(self._stage, self._screen)
+        self.problems += show_findings(self._stage, self._screen)
         self.problems += show_indicators(self._stage, self._screen) + show_meeting(self._stage, self._screen)
         self.problems += show_audit(self._stage, self._screen)
         self._show_panels()

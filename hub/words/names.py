@@ -103,6 +103,7 @@ PURPOSES = {
     "AUDIT": ("审计", "audit"),
     "FAULT": ("故障排查", "fault"),
     "DISPUTE": ("两地争议", "dispute between sides"),
+    "INVESTIGATION": ("异常核查", "review of a finding"),
 }
 
 SHOWN = {

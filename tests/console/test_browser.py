@@ -52,12 +52,12 @@ ALIKE = (
     "/regions/510100", "{card}/units", "{card}/journeys", "{card}/coupons",
     "{statement}/1", "/reference/media", "/cases", "/cases/51/CONSOLE-N1",
     "/views", "/jobs", "/parked", "/traces", "/audit/looks",
-    "/audit/health", "/audit/log", "/audit/requests/ask?kind=terms", "/statements", "/breaks", "/funds", "/meeting",
+    "/audit/health", "/audit/log", "/audit/requests/ask?kind=terms", "/statements", "/breaks", "/funds", "/meeting", "/findings",
 )  # fmt: skip
 PATHS = DIFFERENT + ALIKE
 # Files; pages that are opened as somebody else, or by what a page says; and the same page by another address.
 OTHERWISE = {
-    "/journal/{position}/proof", "/audit/log/checkpoint", "/audit/log/verify", "/admin/users", "/traces/{trace}",
+    "/journal/{position}/proof", "/findings/{finding}", "/audit/log/checkpoint", "/audit/log/verify", "/admin/users", "/traces/{trace}",
     "/feeds/{feed}/{sequence}", "/meeting/{report}/{file}",
 }  # fmt: skip
 

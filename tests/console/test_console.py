@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import psycopg
 import pyotp
 import pytest
+from chuanyu.exchange.v1 import event_pb2
 from httpx import Response
 from starlette.testclient import TestClient
 
@@ -27,7 +28,8 @@ from hub.console.rendering import STATIC
 from hub.console.workings import Workings
 from hub.domain.looks import Shown as ShownRecord
 from hub.journal.sessions import CONNECT_WITHIN_S, session
-from tests.clients import recorded_at
+from hub.projections.views.raised_findings import Wanted, listed
+from tests.clients import DEADLINE_S, Province, recorded_at
 from tests.console.conftest import (
     FILED,
     FUND_EVENTS,
@@ -35,6 +37,7 @@ from tests.console.conftest import (
     IN_CHENGDU,
     IN_MIANYANG,
     LOST_CARD,
+    NOW_S,
     OWN,
     SETTLED,
     SICHUAN_CARD,
@@ -44,6 +47,8 @@ from tests.console.conftest import (
     browser_of,
     visitor,
 )
+from tests.hub_process import CHONGQING
+from tests.messages import name_card
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; "
@@ -800,3 +805,50 @@ def test_a_first_page_is_half_a_second_of_a_slow_line(auditor: Visitor) -> None:
 def test_what_a_browser_loads_is_small() -> None:
     assert sum((STATIC / name).stat().st_size for name in ("htmx.min.js", "console.js", "console.css")) <= 60_000
     assert (STATIC / "htmx.LICENSE").read_text().startswith("Zero-Clause BSD")
+
+
+# Findings
+
+
+@pytest.fixture(scope="module")
+def raised(scene: Scene) -> str:
+    """A finding of Chongqing's: five wrong PINs of one card."""
+    failed = [event_pb2.Event() for _ in range(5)]
+    for number, event in enumerate(failed):
+        event.occurred_at.seconds = NOW_S - 7_000 + number
+        name_card(event.card, "A19900777", "50")
+        event.pin_verification_failed.SetInParent()
+    chongqing = Province(scene.hub, CHONGQING)
+    chongqing.tell("cq.card-center", *failed)
+    chongqing.channel.close()
+    deadline = time.monotonic() + DEADLINE_S
+    with session(scene.hub.dsn, "hub_reader", "test") as connection:
+        while not (found := listed(connection, Wanted(rule_code="PIN_BURST"))):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    return found[0].code
+
+
+def test_a_finding_is_reviewed_by_staff_of_its_province_for_a_purpose_and_by_nobody_else(workings: Workings, raised: str) -> None:
+    staff, others = (visitor(workings, STAFF, provinces=(province,)) for province in ("50", "51"))
+    policy = visitor(workings, POLICY, provinces=PROVINCES)
+    assert raised in staff.get("/findings?rule=PIN_BURST") and raised not in others.get("/findings")
+    assert f"/findings/{raised}" not in policy.get("/findings") and raised in policy.get("/findings")
+    assert others.client.get(f"/findings/{raised}").status_code == 404
+    assert "What for?" in staff.get(f"/findings/{raised}?lang=en")
+    staff.post("/purpose", handle=f"finding-{raised}", purpose="INVESTIGATION", back=f"/findings/{raised}")
+    page = staff.get(f"/findings/{raised}?lang=en")
+    assert page.count("<circle") == 5 and "Begin the review" in page and "A19900777" not in page
+    too_early = staff.post(f"/findings/{raised}/decide", step="clear", reason="TRAINING")
+    assert (too_early.status_code, "reviewed first" in too_early.text) == (400, True)
+    assert staff.post(f"/findings/{raised}/decide", step="review").status_code == 303
+    assert staff.post(f"/findings/{raised}/decide", step="clear", reason="TRAINING", note="课堂 a class").status_code == 303
+    deadline = time.monotonic() + DEADLINE_S
+    while "training of staff" not in (page := staff.get(f"/findings/{raised}?lang=en")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert "training of staff" in page and "a class" in page and "Begin the review" not in page
+
+
+@pytest.mark.parametrize(("path", "status"), [("/findings?state=X", 400), ("/findings?rule=X", 400), ("/findings/FD-1", 404)])
+def test_what_is_no_finding_is_a_page_that_says_so(workings: Workings, path: str, status: int) -> None:
+    assert visitor(workings, STAFF, provinces=("50",)).client.get(path).status_code == status

@@ -46,7 +46,7 @@ def reasons_by_rule(outcome: str) -> dict[str, list[str]]:
 
 
 # Reasons that only operators' commands give, where it is not the one for agreements.
-_COMMANDS = {"CATALOGUE_CHANGED": "`hub items`", "RECEIPT_NOT_FOUND": "`hub receipts show`"}
+_COMMANDS = {"CATALOGUE_CHANGED": "`hub items`", "FINDING_RULE_FLOODS": "`hub findings adopt`", "RECEIPT_NOT_FOUND": "`hub receipts show`"}
 
 
 def given_by(reason: str) -> str:
