@@ -223,6 +223,7 @@ class ArchivingDesk:
 
     def _go_on(self, found: Partition, report: Report) -> None:
         """Has the rows go that a run which was cut short has left: days may lie between, so the segments are checked again."""
+        partition_swap.drop_loaded(self._connection, found.number)
         if found.is_leaving:
             with whole(_places(self._segments_away(found)), report) as check_unchanged:
                 partition_swap.swap(self._connection, found.number, partition_swap.KEPT, check_unchanged)
@@ -230,11 +231,12 @@ class ArchivingDesk:
     def _bring_back(self, found: Partition, report: Report) -> None:
         """Loads the rows from their segments, and has them take their place once each leaf is seen to be the one that was sealed."""
         away = self._segments_away(found)
-        with whole(_places(away), report) as check_unchanged:
-            partition_swap.load(self._connection, found.number, away, report)
-            leaves = _LEAVES_LOADED.format(table=partition_swap.table_of_all(found.number))
+        with (
+            whole(_places(away), report) as check_unchanged,
+            partition_swap.loaded(self._connection, found.number, away, report) as table,
+        ):
             for one in away:
-                self._compare_with_log(one.first, one.last, one.path, leaves)
+                self._compare_with_log(one.first, one.last, one.path, _LEAVES_LOADED.format(table=table))
             partition_swap.swap(self._connection, found.number, partition_swap.FULL, check_unchanged)
 
     def _segments_away(self, found: Partition) -> list[archived.Away]:

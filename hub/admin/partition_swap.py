@@ -5,7 +5,8 @@ or reverses, since a correction that comes later needs both: no answer waits for
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -65,7 +66,18 @@ def note(connection: psycopg.Connection, number: int, segments: Sequence[Segment
             note_labels(connection, all_marks(PROJECTIONS), (one.first, one.last))
 
 
-def load(connection: psycopg.Connection, number: int, away: Sequence[Away], report: Report) -> None:
+@contextmanager
+def loaded(connection: psycopg.Connection, number: int, away: Sequence[Away], report: Report) -> Iterator[str]:
+    """Yields the table with all rows of a partition, which is gone if it takes no place; raises what `_load` does."""
+    try:
+        _load(connection, number, away, report)
+        yield _table(FULL, number)
+    except HubError:
+        drop_loaded(connection, number)
+        raise
+
+
+def _load(connection: psycopg.Connection, number: int, away: Sequence[Away], report: Report) -> None:
     """Copies all rows of a partition from its segments, each with its leaf; raises SegmentsLackRows and what reading segments raises."""
     with connection.transaction():
         _make(connection, number, FULL)
@@ -86,6 +98,11 @@ def stay(connection: psycopg.Connection, number: int) -> None:
         _forget(connection, number)
         for name in (KEPT, FULL):
             connection.execute(f"DROP TABLE IF EXISTS {_table(name, number)}".encode())
+
+
+def drop_loaded(connection: psycopg.Connection, number: int) -> None:
+    """Takes away what a run has loaded that did not come to its end: the next one loads all again."""
+    connection.execute(f"DROP TABLE IF EXISTS {_table(FULL, number)}".encode())
 
 
 def swap(connection: psycopg.Connection, number: int, name: str, check: Callable[[], None]) -> None:
@@ -141,11 +158,6 @@ def _under_way(connection: psycopg.Connection) -> set[tuple[int, str]]:
 
 def _table(name: str, number: int) -> str:
     return f"journal.{name}_{number:06d}"
-
-
-def table_of_all(number: int) -> str:
-    """Returns the name of the table that `load` makes."""
-    return _table(FULL, number)
 
 
 def is_whole(connection: psycopg.Connection, number: int, rows: int) -> bool:

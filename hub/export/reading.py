@@ -30,7 +30,10 @@ _CODES = {pa.int64(): "q", pa.int32(): "i", pa.uint16(): "H", pa.uint8(): "B"}
 _RECORDED = ("position", "recorded_us", "stream_id", "sequence", "kind", "data")
 _NOTHING = COLUMNS.empty_table().select(_RECORDED)
 # What the ends of a segment and of the file beside it say.
-_Footers = tuple[pq.FileMetaData | None, pq.FileMetaData | None]
+Footers = tuple[pq.FileMetaData | None, pq.FileMetaData | None]
+# The positions of each lane.
+Places = list["memoryview[int]"]
+_NOWHERE: "memoryview[int]" = memoryview(b"").cast("q")
 _BUCKETS_A_LANE = (1 << BUCKET_BITS) // LANES
 # Each takes a third of a megabyte.
 _FOOTERS_KEPT = 64
@@ -62,7 +65,7 @@ class Segments:
         if manifest is None:
             raise ExportMissing(directory.name)
         self.directory, self.manifest, self._further = directory, manifest, further
-        self._footers: OrderedDict[str, _Footers] = OrderedDict()
+        self._footers: OrderedDict[str, Footers] = OrderedDict()
 
     @property
     def position(self) -> int:
@@ -128,7 +131,7 @@ def parts_of_lanes(parts: int) -> list[range]:
 class OpenSegment:
     """A segment that is read; what is wrong with it is named when it is opened, or read."""
 
-    def __init__(self, directory: Path, segment: Segment, further: str = "", footers: _Footers = (None, None)) -> None:
+    def __init__(self, directory: Path, segment: Segment, further: str = "", footers: Footers = (None, None)) -> None:
         """*footers* are what the ends of both files say, if they were read before; *further* is the version of the further columns.
 
         Raises ExportDamaged, SegmentForeign or SegmentSchemaUnknown.
@@ -142,7 +145,7 @@ class OpenSegment:
         except (OSError, pa.ArrowException):
             raise ExportDamaged(segment.path) from None
         self._further = open_beside(directory, segment, further, footers[1]) if further else None
-        self.footers: _Footers = (self._file.metadata, None if self._further is None else self._further.metadata)
+        self.footers: Footers = (self._file.metadata, None if self._further is None else self._further.metadata)
         self.about = _checked(about_of(self._file.schema_arrow), segment)
         groups = iter(range(self._file.num_row_groups))
         self._groups = [next(groups) if rows else None for rows in self.about.rows]
@@ -171,6 +174,11 @@ class OpenSegment:
             return []
         table = self._table(lane, _RECORDED if wanted.buckets is None else (*_RECORDED, "bucket"), wanted)
         return [] if table is None else recorded_in(table)
+
+    def places(self) -> Places:
+        """Returns which positions each lane has, in order."""
+        tables = (self._table(lane, ("position",), Wanted()) for lane in range(LANES))
+        return [_NOWHERE if table is None else _numbers(table["position"].combine_chunks()) for table in tables]
 
     def run(self, lane: int, buckets: range | None = None) -> Run:
         """Returns the rows of a lane, or of some of its buckets, as columns."""
@@ -271,10 +279,16 @@ def _values(array: Any) -> list[Any]:
         return [words[at] for at in _values(array.indices)]
     if array.null_count:
         return list(array.to_pylist())
-    begin, end = array.offset, array.offset + len(array)
-    _, buffer, *rest = array.buffers()
     if pa.types.is_binary(array.type):
-        content = rest[0].to_pybytes() if rest[0] is not None else b""
-        return [content[start:stop] for start, stop in pairwise(memoryview(buffer).cast("i")[begin : end + 1].tolist())]
-    numbers: Any = memoryview(buffer)
-    return list(numbers.cast(_CODES[array.type])[begin:end].tolist())
+        begin, end = array.offset, array.offset + len(array)
+        _, buffer, content = array.buffers()
+        data = content.to_pybytes() if content is not None else b""
+        return [data[start:stop] for start, stop in pairwise(memoryview(buffer).cast("i")[begin : end + 1].tolist())]
+    return list(_numbers(array).tolist())
+
+
+def _numbers(array: Any) -> "memoryview[int]":
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+    numbers: Any = memoryview(array.buffers()[1])
+    return numbers.cast(_CODES[array.type])[array.offset : array.offset + len(array)]  # type: ignore[no-any-return]

@@ -11,17 +11,24 @@ from typing import Any
 
 import psycopg
 import pytest
+from chuanyu.exchange.v1 import audit_question_pb2 as asked
 
 from hub.admin.archiving import ArchivingDesk
+from hub.audit.outcome import as_json, read
+from hub.audit.replay.questions import answer
 from hub.audit.sealed import inclusion
 from hub.commands.examinations import Scene
 from hub.commands.examinations import journal as examinations
 from hub.config import Config
+from hub.domain.acceptance import rules_digest
+from hub.domain.participant import DECISIONS_FEED, HUB
 from hub.export import writing
-from hub.export.reading import Segments
+from hub.export.lanes import event_bucket, lane_of
+from hub.export.manifest import ExportDamaged
+from hub.export.reading import OpenSegment, Segments
 from hub.export.writing import export
-from hub.journal.archived import RecallRefused
-from hub.journal.reader import head_position
+from hub.journal.archived import RecallRefused, SegmentAway
+from hub.journal.reader import events_at, head_position, read_page
 from hub.monitoring.vitals import read_views
 from hub.projections import FOLDED_FIRST, PROJECTIONS, runner
 from hub.projections.engine import positions
@@ -30,7 +37,7 @@ from hub.projections.together import advance_as_one
 from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.waiting import waiting
 from tests.admin.test_archiving import AT, CARDS, DECIDES, Archive
-from tests.recording import correcting, elders_ride, journey, key_of, registered, reversing
+from tests.recording import OWNERS, Recording, correcting, decided, elders_ride, journey, key_of, registered, reversing
 
 
 @pytest.fixture
@@ -152,6 +159,25 @@ def test_partitions_that_were_archived_from_two_directories_are_read_together(ar
     assert archive.history()[: len(before)] == before
 
 
+def test_a_few_events_are_read_from_their_lanes_alone_and_from_no_file_that_was_exchanged(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.archive()
+    with psycopg.connect(archive.dsn, autocommit=True) as connection:
+        expected = {one.position: one for one in read_page(connection, 0, 63)}
+        lanes = sorted({lane_of(event_bucket(expected[at].event, expected[at].stream_id)) for at in (33, 40)})
+        read, really = list[int](), OpenSegment.events
+        monkeypatch.setattr(OpenSegment, "events", lambda self, lane, wanted: read.append(lane) or really(self, lane, wanted))
+        for _ in range(2):
+            found = events_at(connection, [33, 31, 40, 9_999])
+            assert [(one.position, one.data) for one in found] == [(at, expected[at].data) for at in (33, 31, 40)]
+        assert read == 2 * lanes
+        segment = archive.directory / Segments(archive.directory).manifest.segments[1].path
+        segment.write_bytes(segment.read_bytes()[::-1])
+        with pytest.raises(ExportDamaged):
+            events_at(connection, [40])
+
+
 def test_a_table_takes_the_place_of_a_partition_without_being_read(archive: Archive) -> None:
     said: list[str] = []
 
@@ -172,3 +198,30 @@ def test_a_table_takes_the_place_of_a_partition_without_being_read(archive: Arch
     archive.desk(lambda desk: listening(desk).restore(0, DECIDES, AT))
     implied = [text for text in said if text.endswith("is implied by existing constraints")]
     assert (implied, checks()) == (2 * ['partition constraint for table "event_000000" is implied by existing constraints'], before)
+
+
+@pytest.mark.slow
+def test_what_if_over_archived_positions_is_what_it_was_and_names_a_segment_that_is_away(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(OWNERS, DECISIONS_FEED, HUB)
+    with contextlib.closing(Recording(archive.dsn)) as answers:
+        for card in CARDS[:8]:
+            event = decided(card)
+            event.decision_made.as_of_position, event.decision_made.rules_digest = head_position(archive.logged.connection), rules_digest()
+            answers.append(event, feed=DECISIONS_FEED)
+    archive.recording.append(*(journey(card) for card in CARDS))
+    archive.fold()
+    archive.logged.seal()
+    export(archive.dsn, archive.directory)
+    question = asked.AuditQuestion()
+    question.what_if.to.position, question.what_if.inputs = 190, asked.WHAT_IF_INPUTS_FROZEN
+    getattr(question.what_if, "from").position = 1
+    question.what_if.changes.add().parameter.name, question.what_if.changes[0].parameter.value = "tempLossDays", "10"
+    before = as_json(answer(archive.dsn, question))
+    for number in range(3):
+        archive.archive(number)
+    after = as_json(answer(archive.dsn, question))
+    assert (after, read(after).facts["control"]["answers"]) == (before, 8)
+    with segments_away(archive), pytest.raises(SegmentAway, match="000000000032-"):
+        answer(archive.dsn, question)

@@ -296,6 +296,17 @@ def test_who_reads_an_older_state_holds_the_rows_and_the_next_run_goes_on(archiv
         assert [_fields(one) for one in read_page(reader, 0, len(before))] == before
     assert (archive.state(), archive.approve().state) == ("LEAVING", "ARCHIVED")
     assert archive.history()[: len(before)] == before
+    with psycopg.connect(archive.dsn) as reader:
+        reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        assert head_position(reader) >= len(before)
+        with pytest.raises(partition_swap.ArchivingHeldUp):
+            archive.restore()
+        assert not partition_swap.is_there(archive.logged.connection, partition_swap.FULL, 0)
+    # What a run had loaded that was killed goes with the next one.
+    archive.logged.connection.execute("CREATE TABLE journal.full_000000 (LIKE journal.event)")
+    assert archive.approve().state == "ARCHIVED"
+    assert not partition_swap.is_there(archive.logged.connection, partition_swap.FULL, 0)
+    assert archive.restore().state == "READY"
 
 
 def test_a_full_disk_is_named_and_the_next_run_goes_on(archive: Archive) -> None:
@@ -375,7 +386,7 @@ TO_GO: tuple[Step, ...] = (
     (partition_swap, "swap", False),
 )
 TO_GO += ((partition_swap, "_put_in_place", True), (partition_swap, "swap", True))
-TO_COME: tuple[Step, ...] = ((partition_swap, "load", False), (partition_swap, "copy_in", True), (partition_swap, "load", True))
+TO_COME: tuple[Step, ...] = ((partition_swap, "_load", False), (partition_swap, "copy_in", True), (partition_swap, "_load", True))
 TO_COME += ((partition_swap, "_put_in_place", True), (Archiving, "undo", False))
 
 

@@ -97,4 +97,16 @@ def test_whoever_is_in_several_cells_no_small_count_of_people_is_shown(numbers: 
     shown = shown_of(CHANGE, of)
     people, losing, gaining = (shown.people[who] for who in ("people", "losing", "gaining"))
     assert all(count is None or count == 0 or count >= LEAST for count in (people, losing, gaining))
-    assert people is None or (losing is not None and gaining is not None and not 0 < people - losing - gaining < LEAST)
+    assert people is None or (losing is not None and gaining is not None and not 0 < abs(people - losing - gaining) < LEAST)
+    for who, count in (("losing", losing), ("gaining", gaining)):
+        some = [shown.people[cell] for cell in of.cells if direction_of(cell.then, cell.now) == who]
+        assert count is None or None in some or not 0 < sum(filter(None, some)) - count < LEAST
+
+
+def test_how_few_are_in_two_cells_or_lose_and_gain_is_not_found_by_subtraction() -> None:
+    both = touched(("a", "ACCEPT", 9), ("b", "DENY", 9))
+    both.people -= 2
+    assert shown_of(CHANGE, both).people["people"] is None
+    two_rules = touched(("a", "ACCEPT", 9), ("b", "ACCEPT", 9))
+    two_rules.people, two_rules.losing = 15, 15
+    assert [shown_of(CHANGE, two_rules).people[who] for who in ("people", "losing", "gaining")] == [None, None, 0]

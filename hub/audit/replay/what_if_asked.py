@@ -194,7 +194,8 @@ def _answers(changed: Changed) -> dict[Hashable, int | None]:
 def _people(changed: Changed) -> dict[Hashable, int | None]:
     """Returns how many people of each cell may be shown, and of the branch: all, those with a stricter answer, those with a milder one.
 
-    Somebody may be in several cells, so that they add up to more; who reads them knows that and would still take them for a sum.
+    Somebody may be in several cells, so that they add up to more; who reads them knows that and would still take them for a sum. How many
+    those are follows from the counts, too, and is no smaller than any other.
     """
     rest = changed.people - changed.losing - changed.gaining
     counts: dict[Hashable, int] = {"losing": changed.losing, "gaining": changed.gaining, "others": max(0, rest)}
@@ -206,7 +207,10 @@ def _people(changed: Changed) -> dict[Hashable, int | None]:
         counts[who] = max(counts[who], tally.people)
         cells[who].append(cell)
     shown = published(counts, [Sum(who, some) for who, some in cells.items()])
-    shown["people"] = None if 0 < rest < LEAST or None in (shown[who] for who in cells) else changed.people
+    for who, some in cells.items():
+        if 0 < sum(changed.cells[cell].people for cell in some) - counts[who] < LEAST:
+            shown[who] = None
+    shown["people"] = None if 0 < abs(rest) < LEAST or None in (shown[who] for who in cells) else changed.people
     return shown
 
 
