@@ -12,13 +12,16 @@ _CONTEXT = {
     "dct": "http://purl.org/dc/terms/",
     "foaf": "http://xmlns.com/foaf/0.1/",
     "prov": "http://www.w3.org/ns/prov#",
+    "skos": "http://www.w3.org/2004/02/skos/core#",
     "spdx": "http://spdx.org/rdf/terms#",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
 }
 _TYPES = {
+    "txt": "https://www.iana.org/assignments/media-types/text/plain",
     "csv": "https://www.iana.org/assignments/media-types/text/csv",
     "parquet": "https://www.iana.org/assignments/media-types/application/vnd.apache.parquet",
 }
+BESIDE = "about"
 _ABOUT = "urn:chuanyu:open-data"
 # The data dictionary: each column, its type, and what it says.
 DICTIONARY: Mapping[str, tuple[str, str, str]] = {
@@ -54,8 +57,11 @@ def catalogue(shown: Sequence[Published], files: Mapping[str, bytes], licence: s
         ),
         "dct:publisher": {"@type": "foaf:Agent", "foaf:name": _both("川渝一卡通互通枢纽", "Chuanyu exchange hub")},
         "dct:license": {"@id": licence},
-        "dct:language": ["zh", "en"],
-        "dcat:dataset": [_dataset(ones, files, licence) for _, ones in sorted(by_indicator.items(), key=lambda pair: int(pair[0][1:]))],
+        "dct:language": [{"@id": f"http://publications.europa.eu/resource/authority/language/{one}"} for one in ("ZHO", "ENG")],
+        "dcat:dataset": [
+            *(_dataset(ones, files, licence) for _, ones in sorted(by_indicator.items(), key=lambda pair: int(pair[0][1:]))),
+            _beside(files, licence),
+        ],
     }
     return (json.dumps(said, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
 
@@ -76,7 +82,7 @@ def _dataset(ones: Sequence[Published], files: Mapping[str, bytes], licence: str
         ),
         "dct:license": {"@id": licence},
         "dct:temporal": {"@type": "dct:PeriodOfTime", "dcat:startDate": _day(days[0]), "dcat:endDate": _day(days[-1])},
-        "dct:spatial": _both("重庆、四川", "Chongqing, Sichuan"),
+        "dct:spatial": {"@type": "dct:Location", "skos:prefLabel": _both("重庆、四川", "Chongqing and Sichuan")},
         "dct:conformsTo": {"@id": f"urn:sha256:{last['definition_digest']}"},
         "dct:provenance": {
             "@type": "dct:ProvenanceStatement",
@@ -88,7 +94,23 @@ def _dataset(ones: Sequence[Published], files: Mapping[str, bytes], licence: str
         },
         "prov:wasDerivedFrom": [{"@id": f"urn:chuanyu:indicator-report:{one.report}"} for one in ones],
         "dcat:distribution": [_file(path, files[path]) for path in (f"datasets/{name}.csv", f"datasets/{name}.parquet")],
-        "dct:relation": [{"@id": "dictionary.csv"}, {"@id": "definitions.csv"}],
+        "dct:relation": {"@id": f"{_ABOUT}:{BESIDE}"},
+    }
+
+
+def _beside(files: Mapping[str, bytes], licence: str) -> dict[str, Any]:
+    """Returns the dataset of what explains the others, so that each file of the folder is in the catalogue with its sum."""
+    return {
+        "@id": f"{_ABOUT}:{BESIDE}",
+        "@type": "dcat:Dataset",
+        "dct:identifier": BESIDE,
+        "dct:title": _both("数据字典、定义与出处", "Data dictionary, definitions and provenance"),
+        "dct:description": _both(
+            "各列的含义、各指标的定义、各报告的摘要，以及其所依据的日志检查点。",
+            "What the columns say, what the indicators count, digests of the reports, and the checkpoints of the log that they rest on.",
+        ),
+        "dct:license": {"@id": licence},
+        "dcat:distribution": [_file(path, content) for path, content in sorted(files.items()) if not path.startswith("datasets/")],
     }
 
 
@@ -99,7 +121,11 @@ def _file(path: str, content: bytes) -> dict[str, Any]:
         "dcat:downloadURL": {"@id": path},
         "dcat:mediaType": {"@id": _TYPES[path.rpartition(".")[2]]},
         "dcat:byteSize": len(content),
-        "spdx:checksum": {"spdx:algorithm": "spdx:checksumAlgorithm_sha256", "spdx:checksumValue": hashlib.sha256(content).hexdigest()},
+        "spdx:checksum": {
+            "@type": "spdx:Checksum",
+            "spdx:algorithm": {"@id": "spdx:checksumAlgorithm_sha256"},
+            "spdx:checksumValue": hashlib.sha256(content).hexdigest(),
+        },
     }
 
 

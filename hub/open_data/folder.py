@@ -8,14 +8,16 @@ from typing import NamedTuple
 
 import psycopg
 
-from hub.audit.sealed import Sealed, first_beyond
-from hub.domain.errors import HubError
+from hub.audit.sealed import Sealed, at_size, first_beyond
+from hub.domain.errors import HubError, SizeUnknown
 from hub.durable import whole
 from hub.meeting import report
 from hub.meeting.files import as_csv, as_parquet
 from hub.meeting.report import MeetingReport
 from hub.open_data.catalogue import DICTIONARY, catalogue
 from hub.open_data.published import COLUMNS, Published, published
+from hub.tlog import note
+from hub.tlog.note import Checkpoint
 
 CATALOGUE, PROVENANCE = "catalog.jsonld", "provenance.csv"
 _MOST = 10_000
@@ -101,11 +103,22 @@ def _provenance(one: MeetingReport, checkpoints: Mapping[str, bytes]) -> tuple[s
 
 def _checkpoint(connection: psycopg.Connection, folder: Path, one: MeetingReport) -> bytes:
     """Returns the first cosigned head of the log that has all that a report rests on; nothing before there is one."""
-    there = folder / "checkpoints" / f"{one.code}.txt"
-    if there.is_file():
-        return there.read_bytes()
-    found: Sealed | None = first_beyond(connection, one.frozen.as_known_position)
+    there, position = folder / "checkpoints" / f"{one.code}.txt", one.frozen.as_known_position
+    if there.is_file() and _holds(connection, content := there.read_bytes(), position):
+        return content
+    found: Sealed | None = first_beyond(connection, position)
     return found.note.format() if found is not None else b""
+
+
+def _holds(connection: psycopg.Connection, content: bytes, position: int) -> bool:
+    """Whether a checkpoint has a position, and is the log's; one that the log has no more is taken."""
+    try:
+        head = Checkpoint.parse(note.parse(content).text)
+        return head.size > position and at_size(connection, head.size).head == head
+    except (note.NoteRefused, note.CheckpointRefused):
+        return False
+    except SizeUnknown:
+        return True
 
 
 def _refuse_foreign(folder: Path, files: Mapping[str, bytes]) -> None:

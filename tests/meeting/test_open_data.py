@@ -22,6 +22,7 @@ from hub.open_data import folder as folders
 from hub.open_data.catalogue import DICTIONARY
 from hub.open_data.folder import CatalogueMalformed, FolderForeign, check, write
 from hub.open_data.published import CellUnfit, published
+from hub.tlog.note import Checkpoint
 from tests.meeting.conftest import Reports
 
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
@@ -52,17 +53,35 @@ def test_a_folder_written_again_is_the_same(reports: Reports, folder: Path) -> N
 def test_the_catalogue_says_of_each_dataset_what_it_is_and_where_it_is_from(reports: Reports, folder: Path) -> None:
     said = json.loads((folder / "catalog.jsonld").read_text("utf-8"))
     assert said["@type"] == "dcat:Catalog" and said["@context"]["dcat"] == "http://www.w3.org/ns/dcat#"
-    assert {one["dct:identifier"].lower() for one in said["dcat:dataset"]} == set(rows_of(folder))
-    named = set()
-    for one in said["dcat:dataset"]:
+    *datasets, beside = said["dcat:dataset"]
+    assert {one["dct:identifier"].lower() for one in datasets} == set(rows_of(folder))
+    named = {file["@id"] for file in beside["dcat:distribution"]}
+    assert {"dictionary.csv", "definitions.csv", "provenance.csv"} <= named
+    for one in datasets:
         assert one["@type"] == "dcat:Dataset" and one["dct:license"] == {"@id": LICENCE}
         assert one["dct:temporal"]["dcat:startDate"]["@value"] <= one["dct:temporal"]["dcat:endDate"]["@value"] == "2025-12-31"
         assert reports.now.code in one["dct:provenance"]["dct:description"][1]["@value"] and one["prov:wasDerivedFrom"]
         for file in one["dcat:distribution"]:
             assert (folder / file["@id"]).stat().st_size == file["dcat:byteSize"]
             named.add(file["@id"])
-    assert named == {path.relative_to(folder).as_posix() for path in (folder / "datasets").iterdir()}
+    paths = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert named == paths - {folders.CATALOGUE}
     assert check(folder) == []
+
+
+def test_a_checkpoint_stays_as_it_was_written_unless_it_is_none(reports: Reports, tmp_path: Path) -> None:
+    write(reports.year.connection, tmp_path, LICENCE)
+    path = tmp_path / "checkpoints" / f"{reports.now.code}.txt"
+    path.parent.mkdir(exist_ok=True)
+    # The log is not sealed here; a head that it has no more is taken, one that lacks the report is not.
+    kept = Checkpoint("hub.example/log", reports.year.late + 1, bytes(32)).text + "\n— hub.example/log AAAAAAAA\n"
+    path.write_text(kept)
+    assert write(reports.year.connection, tmp_path, LICENCE).files[f"checkpoints/{reports.now.code}.txt"] is False
+    assert f"checkpoints/{reports.now.code}.txt" in (tmp_path / "provenance.csv").read_text()
+    for other in ("no note", Checkpoint("hub.example/log", 2, bytes(32)).text + "\n— hub.example/log AAAAAAAA\n"):
+        path.write_text(other)
+        with pytest.raises(FolderForeign):
+            write(reports.year.connection, tmp_path, LICENCE)
 
 
 def test_both_forms_of_a_dataset_say_the_same(folder: Path) -> None:
