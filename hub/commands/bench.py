@@ -27,6 +27,7 @@ import hub.bench.replay
 import hub.bench.seal
 import hub.bench.settling
 import hub.bench.steady
+import hub.bench.stock
 import hub.bench.tampering.campaign
 import hub.bench.telemetry
 import hub.bench.views
@@ -138,6 +139,18 @@ def bench_project(
         return
     measure = hub.bench.views.measure if all_views else hub.bench.project.measure
     _finish(measure(Config(), events, screen.print), as_json)
+
+
+@app.command("load")
+def bench_load(
+    as_json: Json = False,
+    cards: Annotated[int, typer.Option(min=1_000, help="卡数。Cards of the stock.")] = 2_000_000,
+    events_per_s: Annotated[int, typer.Option(min=0, help="装入速率；0 由枢纽定速。Pace; 0 leaves it to the hub.")] = 4_000,
+    questions_per_s: Annotated[int, typer.Option(min=4, help="每秒询问数。Questions a second.")] = 100,
+    before: Annotated[float, typer.Option(min=5, help="装入前询问的秒数。Seconds of questions before the load.")] = 20.0,
+) -> None:
+    """批量装入：装入卡表的同时作答，p99 与此前之比。A stock is loaded while questions are answered: p99 against before."""
+    _finish(hub.bench.stock.measure(Config(), cards, events_per_s, questions_per_s, before, screen.print), as_json)
 
 
 @app.command("quota")
