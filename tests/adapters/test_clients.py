@@ -23,7 +23,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def ran(command: list[str], cwd: Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, check=False, cwd=cwd, capture_output=True, text=True, timeout=100, env=environment)
+    return subprocess.run(command, check=False, cwd=cwd, capture_output=True, text=True, timeout=200, env=environment)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def recorded(hub: RunningHub, feed: str) -> list[tuple[int, str]]:
     return [(one.sequence, one.kind) for one in of_feed(hub.dsn, feed)]
 
 
-@pytest.mark.parametrize("language", ["python", "node"])
+@pytest.mark.parametrize("language", ["python", "node", "java"])
 def test_a_first_event_is_less_than_forty_lines(language: str) -> None:
     (example,) = (build.HERE / language).rglob("[fF]irst*vent.*")
     assert len(example.read_text(encoding="utf-8").splitlines()) < 40
@@ -166,3 +166,46 @@ def test_the_node_client_goes_on_resumes_and_stops_where_it_should(
     assert told["heard"] == [700, 700]
     assert told["inUse"] == "steps.log is in use by this process"
     assert (told["conflict"], told["notOwner"]) == ("the hub has another event under 1", "NOT_FEED_OWNER")
+
+
+DEBIAN = Path("/usr/share/java")
+JARS = ("grpc-api", "grpc-context", "grpc-core", "grpc-netty", "grpc-protobuf", "grpc-protobuf-lite", "grpc-stub", "guava", "netty-all", "perfmark-api", "geronimo-annotation-1.3-spec",
+        "opencensus-api", "protobuf-java", "protobuf")  # fmt: skip
+JAVA = "libgrpc-java libnetty-java libprotobuf-java libperfmark-java libgeronimo-annotation-1.3-spec-java protobuf-compiler protobuf-compiler-grpc-java-plugin"
+
+
+@pytest.fixture(scope="module")
+def java_client(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Compiles the sources as they are packed with Debian's gRPC for Java, without Maven, and runs a class of them."""
+    if not all(map(shutil.which, ("javac", "protoc", "grpc_java_plugin"))) or not (DEBIAN / "grpc-netty.jar").exists():
+        pytest.skip(f"Debian's packages {JAVA} are missing, or a JDK")
+    folder = tmp_path_factory.mktemp("java")
+    with zipfile.ZipFile(build.pack_java(folder)) as archive:
+        archive.extractall(folder)  # noqa: S202 (packed just now)
+    source = folder / "chuanyu-exchange-client" / "src" / "main"
+    protos = [str(path.relative_to(source / "proto")) for path in (source / "proto").rglob("*.proto")]
+    own = [name for name in protos if not name.startswith("google/protobuf")]
+    plugin = f"--plugin=protoc-gen-grpc-java={shutil.which('grpc_java_plugin')}"
+    command = ["protoc", plugin, f"--java_out={source / 'java'}", f"--grpc-java_out={source / 'java'}", *own]
+    done = ran(command, source / "proto")
+    assert done.returncode == 0, done.stderr
+    jars = os.pathsep.join([str(folder / "classes"), *(str(jar) for name in JARS for jar in DEBIAN.glob(f"{name}*.jar"))])
+    # Of the stubs only what the client uses.
+    sources = [str(path) for path in (source / "java" / "chuanyu" / "client").glob("*.java")]
+    options = ["-nowarn", "-proc:none", "-implicit:class", "-sourcepath", str(source / "java"), "-d", str(folder / "classes"), "-cp", jars]
+    done = ran(["javac", *options, *sources], folder)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+    def run(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return ran(["java", "-XX:TieredStopAtLevel=1", "-cp", jars, *arguments], cwd)
+
+    return run
+
+
+@pytest.mark.slow
+def test_the_first_event_in_java_has_one_number_however_often_it_is_sent(shared_hub: RunningHub, java_client: Run, tmp_path: Path) -> None:
+    feed = add_feed(shared_hub, CHONGQING, "cq.first-java")
+    for said in ("new", "sent before"):
+        done = java_client(tmp_path, "chuanyu.client.FirstEvent", *at(shared_hub, feed))
+        assert done.stdout == f"{feed} 1 {said}: recorded\n", done.stderr
+    assert recorded(shared_hub, feed) == [(1, "card_registered")]
