@@ -169,15 +169,20 @@ def test_the_node_client_goes_on_resumes_and_stops_where_it_should(
 
 
 DEBIAN = Path("/usr/share/java")
-JARS = ("grpc-api", "grpc-context", "grpc-core", "grpc-netty", "grpc-protobuf", "grpc-protobuf-lite", "grpc-stub", "guava", "netty-all", "perfmark-api", "geronimo-annotation-1.3-spec",
-        "opencensus-api", "protobuf-java", "protobuf")  # fmt: skip
-JAVA = "libgrpc-java libnetty-java libprotobuf-java libperfmark-java libgeronimo-annotation-1.3-spec-java protobuf-compiler protobuf-compiler-grpc-java-plugin"
+# netty-all is empty in Debian.
+JARS = ("grpc-*", "guava*", "netty-*", "opencensus-api*", "perfmark-api*", "geronimo-annotation-1.3-spec*", "protobuf*")
+# Under Java 17 its Netty has TLS by the native library alone, and looks for it under another name than Debian's.
+NATIVE = Path("/usr/lib/x86_64-linux-gnu/jni/libnetty-tcnative.so")
+JAVA = (
+    "libgrpc-java libnetty-java libnetty-tcnative-java libnetty-tcnative-jni libprotobuf-java libperfmark-java "
+    "libgeronimo-annotation-1.3-spec-java protobuf-compiler protobuf-compiler-grpc-java-plugin"
+)
 
 
 @pytest.fixture(scope="module")
 def java_client(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Compiles the sources as they are packed with Debian's gRPC for Java, without Maven, and runs a class of them."""
-    if not all(map(shutil.which, ("javac", "protoc", "grpc_java_plugin"))) or not (DEBIAN / "grpc-netty.jar").exists():
+    if not all(map(shutil.which, ("javac", "protoc", "grpc_java_plugin"))) or not NATIVE.exists():
         pytest.skip(f"Debian's packages {JAVA} are missing, or a JDK")
     folder = tmp_path_factory.mktemp("java")
     with zipfile.ZipFile(build.pack_java(folder)) as archive:
@@ -189,7 +194,8 @@ def java_client(tmp_path_factory: pytest.TempPathFactory) -> Run:
     command = ["protoc", plugin, f"--java_out={source / 'java'}", f"--grpc-java_out={source / 'java'}", *own]
     done = ran(command, source / "proto")
     assert done.returncode == 0, done.stderr
-    jars = os.pathsep.join([str(folder / "classes"), *(str(jar) for name in JARS for jar in DEBIAN.glob(f"{name}*.jar"))])
+    jars = os.pathsep.join([str(folder / "classes"), *(str(jar) for name in JARS for jar in DEBIAN.glob(f"{name}.jar"))])
+    shutil.copy(NATIVE, folder / "libnetty_tcnative.so")
     # Of the stubs only what the client uses.
     sources = [str(path) for path in (source / "java" / "chuanyu" / "client").glob("*.java")]
     options = ["-nowarn", "-proc:none", "-implicit:class", "-sourcepath", str(source / "java"), "-d", str(folder / "classes"), "-cp", jars]
@@ -197,7 +203,7 @@ def java_client(tmp_path_factory: pytest.TempPathFactory) -> Run:
     assert done.returncode == 0, done.stderr[-3000:]
 
     def run(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return ran(["java", "-XX:TieredStopAtLevel=1", "-cp", jars, *arguments], cwd)
+        return ran(["java", "-XX:TieredStopAtLevel=1", f"-Djava.library.path={folder}", "-cp", jars, *arguments], cwd)
 
     return run
 

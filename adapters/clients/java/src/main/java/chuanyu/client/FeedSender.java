@@ -27,7 +27,8 @@ public final class FeedSender implements AutoCloseable {
     private final String feed;
     private final Thread thread;
     private volatile String state = "starting";
-    private volatile Exception fault;
+    private volatile Throwable fault;
+    private volatile boolean isEnded;
 
     /** Begins to send; close() ends it. */
     public FeedSender(Outbox outbox, HubConnection hub, String feed) {
@@ -59,16 +60,14 @@ public final class FeedSender implements AutoCloseable {
 
     private void run() {
         int failures = 0;
-        while (!Thread.currentThread().isInterrupted()) {
+        while (!isEnded) {
             var target = hub.target();
             long before = outbox.state(feed).acknowledged();
             try {
                 session();
                 failures = 0;
-            } catch (InterruptedException error) {
-                return;
-            } catch (Exception error) {
-                // A fault of our own, or of the outbox, is not mended by another try.
+            } catch (Throwable error) {
+                // A fault of our own, of the outbox or of what it runs on is not mended by another try.
                 if (!(error instanceof Refusal) && !(error instanceof io.grpc.StatusRuntimeException)) {
                     stop(error);
                     return;
@@ -82,17 +81,21 @@ public final class FeedSender implements AutoCloseable {
                 failures = outbox.state(feed).acknowledged() > before ? 1 : failures + 1;
                 if (refusal.code == Code.UNAVAILABLE || refusal.code == Code.DEADLINE_EXCEEDED) hub.failOver(target);
                 boolean isDenied = refusal.code == Code.UNAUTHENTICATED || refusal.code == Code.PERMISSION_DENIED;
-                try {
-                    Thread.sleep(refusal.retryAfterMs + HubConnection.backoffMs(failures, isDenied ? DENIED_MS : LAST_MS));
-                } catch (InterruptedException stopped) {
-                    return;
-                }
+                pause(refusal.retryAfterMs + HubConnection.backoffMs(failures, isDenied ? DENIED_MS : LAST_MS));
             }
         }
     }
 
-    private void stop(Exception error) {
-        state = "stopped: " + error.getMessage();
+    private synchronized void pause(long ms) {
+        try {
+            if (!isEnded) wait(Math.max(1, ms));
+        } catch (InterruptedException error) {
+            isEnded = true;
+        }
+    }
+
+    private void stop(Throwable error) {
+        state = "stopped: " + error;
         fault = error;
     }
 
@@ -105,7 +108,7 @@ public final class FeedSender implements AutoCloseable {
         long heard = System.currentTimeMillis();
         state = "sending";
         try {
-            while (true) {
+            while (!isEnded) {
                 var rows = underWay.size() < WINDOW ? outbox.pending(feed, sequence, BATCH_EVENTS, BATCH_BYTES) : null;
                 if (rows != null && !rows.isEmpty()) {
                     var batch = StreamEventsRequest.newBuilder().setFeed(feed).setFirstSequence(sequence);
@@ -166,7 +169,11 @@ public final class FeedSender implements AutoCloseable {
 
     @Override
     public void close() throws InterruptedException {
-        thread.interrupt();
+        // Not by an interrupt: that would close the outbox in the middle of a write.
+        synchronized (this) {
+            isEnded = true;
+            notifyAll();
+        }
         thread.join();
     }
 }
