@@ -1,10 +1,8 @@
 """The commands `hub bench`: measure limit and hub in one run."""
 
-import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
 import hub.bench.backup
 import hub.bench.bundle
@@ -27,26 +25,26 @@ import hub.bench.replay
 import hub.bench.seal
 import hub.bench.settling
 import hub.bench.steady
-import hub.bench.stock
 import hub.bench.tampering.campaign
 import hub.bench.telemetry
 import hub.bench.views
 import hub.bench.witnessed
 from hub.commands.bench_findings import bench_findings
+from hub.commands.bench_load import bench_load, finish, screen
 from hub.commands.options import Json
 from hub.config import Config
 
 app = typer.Typer(help="测量：同一次运行中量出上限与枢纽。Measure limit and hub in one run.", no_args_is_help=True)
-screen = Console(stderr=True)
 
 Telemetry = Annotated[Literal["on", "off"], typer.Option(help="枢纽是否带观测。Whether the hub is observed.")]
 app.command("findings")(bench_findings)
+app.command("load")(bench_load)
 
 
 @app.command("telemetry")
 def bench_telemetry(as_json: Json = False, seconds: Annotated[float, typer.Option(help="每档秒数。Seconds a row.")] = 9.0) -> None:
     """观测的开销：同一次运行中，带观测 对 不带。What telemetry costs: with it against without, in turns."""
-    _finish(hub.bench.telemetry.measure(Config(), seconds, screen.print), as_json)
+    finish(hub.bench.telemetry.measure(Config(), seconds, screen.print), as_json)
 
 
 @app.command("ingest")
@@ -59,7 +57,7 @@ def bench_ingest(
     ] = False,
 ) -> None:
     """接入：完整路径 对 裸 COPY。The whole way in against raw binary COPY."""
-    _finish(
+    finish(
         hub.bench.ingest.measure_flat(Config(), screen.print)
         if flat
         else hub.bench.ingest.measure(Config(), batches, screen.print, telemetry=telemetry == "on"),
@@ -80,9 +78,9 @@ def bench_seal(
 ) -> None:
     """封存：叶子与封存的开销 对 同次接入；加载时与强杀后的未封存；证明。Leaf and sealing against ingest; the unsealed tail; proofs."""
     if witnessed:
-        _finish(hub.bench.witnessed.measure(Config(), batches, seconds, screen.print), as_json)
+        finish(hub.bench.witnessed.measure(Config(), batches, seconds, screen.print), as_json)
         return
-    _finish(hub.bench.seal.measure(Config(), batches, rate, seconds, screen.print), as_json)
+    finish(hub.bench.seal.measure(Config(), batches, rate, seconds, screen.print), as_json)
 
 
 @app.command("bundle")
@@ -97,9 +95,9 @@ def bench_bundle(
 ) -> None:
     """证据：卡索引的开销与证明，答复与一天的证据包的大小、制作与核验。The card index, and bundles of a decision and of a day."""
     if pythons:
-        _finish(hub.bench.bundle.measure_pythons(Config(), screen.print), as_json)
+        finish(hub.bench.bundle.measure_pythons(Config(), screen.print), as_json)
         return
-    _finish(hub.bench.bundle.measure(Config(), events, keys, day, screen.print), as_json)
+    finish(hub.bench.bundle.measure(Config(), events, keys, day, screen.print), as_json)
 
 
 @app.command("check")
@@ -116,7 +114,7 @@ def bench_check(
         measured = hub.bench.registry.measure(Config(), cards, seconds, screen.print)
     else:
         measured = hub.bench.check.measure(Config(), seconds, screen.print, telemetry=telemetry == "on")
-    _finish(measured, as_json)
+    finish(measured, as_json)
 
 
 @app.command("project")
@@ -135,40 +133,28 @@ def bench_project(
 ) -> None:
     """投影：卡状态折叠（或全部视图） 对 裸页读取。Card standing, or all views, against raw binary page reads."""
     if steady:
-        _finish(hub.bench.steady.measure(Config(), seconds, rate, screen.print), as_json)
+        finish(hub.bench.steady.measure(Config(), seconds, rate, screen.print), as_json)
         return
     measure = hub.bench.views.measure if all_views else hub.bench.project.measure
-    _finish(measure(Config(), events, screen.print), as_json)
-
-
-@app.command("load")
-def bench_load(
-    as_json: Json = False,
-    cards: Annotated[int, typer.Option(min=1_000, help="卡数。Cards of the stock.")] = 2_000_000,
-    events_per_s: Annotated[int, typer.Option(min=0, help="装入速率；0 由枢纽定速。Pace; 0 leaves it to the hub.")] = 4_000,
-    questions_per_s: Annotated[int, typer.Option(min=4, help="每秒询问数。Questions a second.")] = 100,
-    before: Annotated[float, typer.Option(min=5, help="装入前询问的秒数。Seconds of questions before the load.")] = 20.0,
-) -> None:
-    """批量装入：装入卡表的同时作答，p99 与此前之比。A stock is loaded while questions are answered: p99 against before."""
-    _finish(hub.bench.stock.measure(Config(), cards, events_per_s, questions_per_s, before, screen.print), as_json)
+    finish(measure(Config(), events, screen.print), as_json)
 
 
 @app.command("quota")
 def bench_quota(as_json: Json = False, seconds: Annotated[float, typer.Option(help="每轮秒数。Seconds a turn.")] = 5.0) -> None:
     """配额：十倍于配额的参与方 对 另一方的时延。One participant at ten times its quota against the other's p99."""
-    _finish(hub.bench.quota.measure(Config(), seconds, screen.print), as_json)
+    finish(hub.bench.quota.measure(Config(), seconds, screen.print), as_json)
 
 
 @app.command("backup")
 def bench_backup(as_json: Json = False, events: Annotated[int, typer.Option(help="事件数。Events.")] = 1_000_000) -> None:
     """备份：整库备份 对 裸 COPY 读取；备份时的写入 对 平时。A backup against raw reads; writers beside it against alone."""
-    _finish(hub.bench.backup.measure(Config(), events, screen.print), as_json)
+    finish(hub.bench.backup.measure(Config(), events, screen.print), as_json)
 
 
 @app.command("export")
 def bench_export(as_json: Json = False, events: Annotated[int, typer.Option(help="事件数。Events.")] = 1_000_000) -> None:
     """导出：写入进行时导出；由分段多进程重建 对 由日志重建。Export under load; rebuilds from segments against rebuilds from the journal."""
-    _finish(hub.bench.export.measure(Config(), events, screen.print), as_json)
+    finish(hub.bench.export.measure(Config(), events, screen.print), as_json)
 
 
 @app.command("rebuild")
@@ -176,7 +162,7 @@ def bench_rebuild(
     as_json: Json = False, events: Annotated[int, typer.Option(min=1, help="事件数；再量十倍。Events, then ten times.")] = 100_000
 ) -> None:
     """重建：由分段多进程折叠视图 对 裸读分段；十倍事件时的内存。Views from segments in processes against raw reads; memory at ten times."""
-    _finish(hub.bench.rebuild.measure(Config(), events, screen.print), as_json)
+    finish(hub.bench.rebuild.measure(Config(), events, screen.print), as_json)
 
 
 @app.command("replay")
@@ -184,7 +170,7 @@ def bench_replay(
     as_json: Json = False, events: Annotated[int, typer.Option(min=10_000, help="事件数；再量十倍。Events, then ten times.")] = 100_000
 ) -> None:
     """重放：一张卡的两种时间、答复重新裁决、换规则、视图重新折叠；十倍事件时的内存。Replays, at some events and at ten times as many."""
-    _finish(hub.bench.replay.measure(Config(), events, screen.print), as_json)
+    finish(hub.bench.replay.measure(Config(), events, screen.print), as_json)
 
 
 @app.command("hotlist")
@@ -194,7 +180,7 @@ def bench_hotlist(
     listed: Annotated[list[int] | None, typer.Option(help="列入数，可重复；默认一万、十万、百万。Cards listed, may be repeated.")] = None,
 ) -> None:
     """离线黑名单：大小与制作时间。Size of a hotlist and the time to make it."""
-    _finish(hub.bench.hotlist.measure(issued, listed or [10_000, 100_000, 1_000_000], screen.print), as_json)
+    finish(hub.bench.hotlist.measure(issued, listed or [10_000, 100_000, 1_000_000], screen.print), as_json)
 
 
 @app.command("console")
@@ -207,7 +193,7 @@ def bench_console(
 ) -> None:
     """控制台：页面与刷新的 p95，五十个标签页占接入的份额，强杀后有无未入账的查看。Pages, refreshes, fifty tabs beside ingest, kills."""
     result = hub.bench.console.measure(Config(), events, rate, seconds, kills, screen.print)
-    _finish(result, as_json)
+    finish(result, as_json)
     raise typer.Exit(1 if result["kills"].get("unrecorded") else 0)
 
 
@@ -220,7 +206,7 @@ def bench_faults(
 ) -> None:
     """故障：整套系统在流量下反复重启、强杀、暂停，逐件核对。A system restarted and killed under traffic, every event compared."""
     result = hub.bench.faults.measure(seed, hub.bench.faults.plan(seed, rounds), rate, screen.print)
-    _finish(result, as_json)
+    finish(result, as_json)
     raise typer.Exit(0 if result["sound"] else 1)
 
 
@@ -234,7 +220,7 @@ def bench_failover(
     """主备切换：流量下让主库消失，量首个新确认的时间，逐件核对。The primary is taken away under traffic, every event compared."""
     failover = hub.bench.failover.measure
     result = failover.measure(seed, failover.plan(seed, rounds), rate, screen.print)
-    _finish(result, as_json)
+    finish(result, as_json)
     raise typer.Exit(0 if result["sound"] else 1)
 
 
@@ -246,14 +232,14 @@ def bench_hostile(
 ) -> None:
     """攻击：一方攻击时另一方的时延 对 平时；只对本机。One attacks, another asks: its p99 against the quiet one. Loopback only."""
     result = hub.bench.hostile.measure.measure(Config(), seconds, only or [], screen.print)
-    _finish(result, as_json)
+    finish(result, as_json)
     raise typer.Exit(0 if result["holds"] else 1)
 
 
 @app.command("fsck")
 def bench_fsck(as_json: Json = False, events: Annotated[int, typer.Option(min=1, help="事件数。Events.")] = 1_000_000) -> None:
     """检查：日志、旁表与日志树的核对 对 裸读。The check of journal, what is beside it and the log, against raw reads."""
-    _finish(hub.bench.fsck.measure(Config(), events, screen.print), as_json)
+    finish(hub.bench.fsck.measure(Config(), events, screen.print), as_json)
 
 
 @app.command("settle")
@@ -264,7 +250,7 @@ def bench_settle(
 ) -> None:
     """结算：多窗口出账之和 对 模拟数据在 SQL 中的独立求和，到分。Statements against an independent sum in SQL, to the fen."""
     result = hub.bench.settling.measure(Config(), events, seed, screen.print)
-    _finish(result, as_json)
+    finish(result, as_json)
     raise typer.Exit(0 if result["equal"] and result["verified"] else 1)
 
 
@@ -275,7 +261,7 @@ def bench_funds(
     seconds: Annotated[float, typer.Option(min=1, help="其间核验的秒数。Seconds of checks meanwhile.")] = 10.0,
 ) -> None:
     """资金发放：边答复核验边入账的行每秒 对 要求的 2,100；批次多久结束。Rows a second while checks are answered; time to close."""
-    _finish(hub.bench.funds.measure(Config(), rows, seconds, screen.print), as_json)
+    finish(hub.bench.funds.measure(Config(), rows, seconds, screen.print), as_json)
 
 
 @app.command("kpi")
@@ -285,7 +271,7 @@ def bench_kpi(
 ) -> None:
     """指标：任意日期与位置的答复毫秒数；所存与重算逐格相等。Milliseconds of an answer; what is kept is what the events come to again."""
     result = hub.bench.kpi.measure(Config(), events, screen.print)
-    _finish(result, as_json)
+    finish(result, as_json)
     raise typer.Exit(0 if result["equal"] else 1)
 
 
@@ -299,9 +285,5 @@ def bench_tampering(
 ) -> None:
     """篡改：以超级用户逐种篡改真实记录，须按名查出；未动过的须无误报。Each kind of tampering is to be found by name, and nothing else."""
     result = hub.bench.tampering.campaign.measure(Config(), range(first_seed, first_seed + seeds), controls, screen.print, kind or ())
-    _finish(result, as_json)
+    finish(result, as_json)
     raise typer.Exit(0 if result["sound"] else 1)
-
-
-def _finish(result: dict[str, Any], as_json: bool) -> None:
-    typer.echo(json.dumps(result, ensure_ascii=False) if as_json else json.dumps(result, ensure_ascii=False, indent=2))
