@@ -6,42 +6,33 @@ and decides for itself. A certificate that was not issued there cannot be passed
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import grpc
-from chuanyu.exchange.v1 import feed_service_pb2
 from cryptography import x509
-from google.rpc import status_pb2
 
 from hub.api.edge.client_certificate import Peers
 from hub.api.edge.transport import OPTIONS, listen
 from hub.domain.participant import PREFIX
 from hub.intake.batches import MESSAGE_BYTES
 from hub.loopback import channel_options
+from hub.sandbox.answers import DETAILS, Ended, ended_by, refused_batch, spoiled, status_of
 from hub.sandbox.faults import Fault, Faults
 from hub.sandbox.recording import MOST_PASSED, Exchange, Passed, Recording
 from hub.trust.authority import CertificateFiles, files_of
 from hub.trust.certificates import entry
 from hub.trust.server_tls import ServerCertificate
 
-DETAILS = "grpc-status-details-bin"
-_CODES = {code.value[0]: code for code in grpc.StatusCode}
+log = logging.getLogger(__name__)
+
 # What HTTP/2 and gRPC put in themselves.
 _OWN_METADATA = ("user-agent", ":", "grpc-", "te", "content-type")
 _CHANNEL = [("grpc.max_receive_message_length", 4 * MESSAGE_BYTES), ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.min_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500)]  # fmt: skip
-
-
-class Ended(NamedTuple):
-    """How a call ends for its client; *fault* names what ended it, "" for the edge."""
-
-    code: grpc.StatusCode
-    details: str = ""
-    metadata: tuple[tuple[str, str | bytes], ...] = ()
-    fault: str = ""
 
 
 class Front:
@@ -98,11 +89,12 @@ class Front:
         queue: asyncio.Queue[bytes | Ended] = asyncio.Queue(1)
         call = _Call(self, exchange, queue, None if peer is None else self._channel(peer.fingerprint, door), context)
         work = asyncio.create_task(call.run(requests))
+        work.add_done_callback(call.noticed)
         self._open.add(call.ends)
         try:
             while isinstance(item := await call.next(), bytes):
                 yield item
-            exchange.end(item.code.name, _status_of(item), item.fault)
+            exchange.end(item.code.name, status_of(item), item.fault)
             if item.code is not grpc.StatusCode.OK:
                 await context.abort(item.code, item.details, item.metadata)
             context.set_trailing_metadata(item.metadata)
@@ -142,6 +134,12 @@ class _Call:
         # Requests passed on and not answered yet: a refusal of the front's own comes after their answers.
         self._waiting, self._answered = 0, asyncio.Event()
 
+    def noticed(self, work: asyncio.Task[None]) -> None:
+        """Ends the call where a fault of the front's own has ended its work: nobody is left waiting."""
+        if not work.cancelled() and (error := work.exception()) is not None:
+            log.error("sandbox: a call was not passed on", exc_info=error)
+            self.ends.put_nowait(Ended(grpc.StatusCode.INTERNAL, "sandbox: fault of the sandbox itself; its log says which", fault="front"))
+
     async def next(self) -> bytes | Ended:
         """Returns what the client gets next; an end from outside comes first."""
         wanted = [asyncio.ensure_future(queue.get()) for queue in (self.ends, self._answers)]
@@ -162,6 +160,7 @@ class _Call:
         metadata = [(key, value) for key, value in self._context.invocation_metadata() or () if not key.startswith(_OWN_METADATA)]
         upstream = self._channel.stream_stream(self._exchange.path)(metadata=metadata, timeout=self._context.time_remaining())
         sending = asyncio.create_task(self._send(requests, upstream))
+        sending.add_done_callback(self.noticed)
         try:
             await self._receive(upstream)
         finally:
@@ -195,14 +194,14 @@ class _Call:
 
     async def _refuse(self, passed: Passed, fault: Fault) -> None:
         """Answers a request in the edge's place: in the stream where that is how a hub would, else by ending the call."""
-        while self._waiting:
+        while self._waiting > 0:
             self._answered.clear()
             await self._answered.wait()
         passed.made_by = fault.kind
         if self._exchange.method == "StreamEvents" and fault.kind != "unavailable":
-            await self._answer(_refused_batch(passed, fault.status), fault.kind)
+            await self._answer(refused_batch(passed, fault.status), fault.kind)
         else:
-            await self._answers.put(_ended(fault))
+            await self._answers.put(ended_by(fault))
 
     async def _answer(self, body: bytes, made_by: str = "") -> None:
         self._exchange.note(body, is_request=False, made_by=made_by)
@@ -228,13 +227,13 @@ class _Call:
             await asyncio.sleep(fault.seconds)
             return None
         if fault.kind == "spoiled-receipt":
-            await self._answer(_spoiled(self._exchange, body), fault.kind)
+            await self._answer(spoiled(self._exchange, body), fault.kind)
             return None
         if fault.kind in ("stream-end", "stream-cut"):
             await self._answer(body)
         else:
             self._exchange.note(body, is_request=False, made_by=fault.kind)
-        return _ended(fault)
+        return ended_by(fault)
 
 
 class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
@@ -260,31 +259,3 @@ async def _read(upstream: Any) -> Any:
     except grpc.aio.AioRpcError:
         # It has ended with an error, which is read from the call.
         return grpc.aio.EOF
-
-
-def _ended(fault: Fault) -> Ended:
-    if fault.kind == "stream-end":
-        return Ended(grpc.StatusCode.OK, fault=fault.kind)
-    status = fault.status
-    details = () if not status.details else ((DETAILS, status.SerializeToString()),)
-    return Ended(_CODES[status.code], status.message, details, fault.kind)
-
-
-def _status_of(ended: Ended) -> status_pb2.Status:
-    """Returns the status that a call ends with; one that gRPC itself made has no more than a message."""
-    found = next((value for key, value in ended.metadata if key == DETAILS and isinstance(value, bytes)), b"")
-    return status_pb2.Status.FromString(found) if found else status_pb2.Status(code=ended.code.value[0], message=ended.details)
-
-
-def _refused_batch(passed: Passed, status: status_pb2.Status) -> bytes:
-    request = feed_service_pb2.StreamEventsRequest.FromString(passed.body)
-    answer = feed_service_pb2.StreamEventsResponse(feed=request.feed, first_sequence=request.first_sequence, refused=status)
-    return answer.SerializeToString()
-
-
-def _spoiled(exchange: Exchange, body: bytes) -> bytes:
-    """Returns an answer whose receipt has another signature."""
-    answer: Any = exchange.read(Passed(0.0, False, body))
-    receipt = answer.appended.receipt if exchange.method == "StreamEvents" else answer.receipt
-    receipt.signature = bytes(byte ^ 0xFF for byte in receipt.signature)
-    return bytes(answer.SerializeToString())

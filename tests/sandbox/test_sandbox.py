@@ -213,3 +213,14 @@ def test_of_a_stream_that_goes_on_the_newer_part_is_kept() -> None:
     found = list(pairs(exchange))
     assert len(exchange.passed) <= 10 and found[-1][1].first_sequence == 30
     assert all(answer is not None and batch.first_sequence == answer[1].first_sequence for _, batch, answer in found)
+
+
+def test_a_fault_of_the_fronts_own_ends_the_call_and_nobody_waits(
+    at_front: Fronted, client: Province, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(at_front.front.faults, "met", broken)
+    refusal = refused(lambda: client.next_sequence("sc.usage"))
+    assert refusal.code is grpc.StatusCode.INTERNAL and "fault of the sandbox itself" in refusal.text
