@@ -350,6 +350,8 @@ def test_times_that_cannot_be_asked_about_are_refused(desk: AuditDesk, keyring: 
     no_day = questions.CardQuestion()
     no_day.CopyFrom(card)
     no_day.valid_at.seconds = -1
+    long_ago, no_calendar = datetime(1960, 1, 1, tzinfo=UTC), instant(early)
+    no_calendar.instant.seconds = -(2**62)
     before.recorded_as_of.CopyFrom(instant(early))
     refusals = {
         AuditWindowAhead: [
@@ -360,8 +362,12 @@ def test_times_that_cannot_be_asked_about_are_refused(desk: AuditDesk, keyring: 
         AuditWindowBefore: [
             between(instant(early), instant(early + timedelta(days=1))), questions.AuditQuestion(card=before),
             questions.AuditQuestion(record=questions.RecordQuestion(since=instant(early))),
+            questions.AuditQuestion(record=questions.RecordQuestion(since=instant(long_ago))),
+            between(instant(long_ago), instant(early)), between(instant(long_ago), instant(long_ago)),
         ],
-        RequestInvalid: [questions.AuditQuestion(card=no_day)],
+        RequestInvalid: [
+            questions.AuditQuestion(card=no_day), between(no_calendar, instant(now)),
+        ],
         AuditWindowReversed: [
             between(instant(now), instant(now)), between(place(position=3), place(position=2)),
         ],
@@ -370,6 +376,8 @@ def test_times_that_cannot_be_asked_about_are_refused(desk: AuditDesk, keyring: 
         for question in asked:
             with pytest.raises(refusal):
                 ask(desk, keyring, question)
+    # A period may begin before there was anything.
+    ask(desk, keyring, between(instant(long_ago), instant(now)))
 
 
 def test_a_window_is_found_by_instants_and_by_positions(at: str, desk: AuditDesk) -> None:

@@ -13,6 +13,9 @@ from hub.intake.request_rules import instant_us
 from hub.journal.reader import head_position
 from hub.journal.times import first_position_since
 
+# The year 1.
+_CALENDAR_BEGINS_S = -62_135_596_800
+
 
 class Window(NamedTuple):
     """A run of positions, from *first* on and with *last*; it is empty where *last* is before *first*."""
@@ -43,8 +46,7 @@ def check_times(connection: psycopg.Connection, question: protos.AuditQuestion, 
         if isinstance(at, protos.RecordedAsOf) and at.WhichOneof("at") == "position":
             is_ahead = at.position > head
         else:
-            holder, field = (at, "instant") if isinstance(at, protos.RecordedAsOf) else (asked, "valid_at")
-            is_ahead = _instant(holder, field, path) > now_us
+            is_ahead = _instant(asked, at, path) > now_us
         if is_ahead:
             raise AuditWindowAhead(f"（现在 it is {in_local(now_us):%Y-%m-%d %H:%M:%S}）", field=path)
     if kind in ("answers", "what_if"):
@@ -60,9 +62,13 @@ def _times(kind: str, asked: Any) -> Iterator[tuple[str, Any]]:
             yield f"{kind}.{field}", getattr(asked, field)
 
 
-def _instant(holder: Any, field: str, path: str) -> int:
+def _instant(asked: Any, at: Any, path: str) -> int:
+    """Returns an instant; a place in the record may be before 1970, though nothing was recorded then."""
+    is_place = isinstance(at, protos.RecordedAsOf)
+    if is_place and _CALENDAR_BEGINS_S <= at.instant.seconds < 0:
+        return microseconds(at.instant)
     try:
-        return instant_us(holder, field)
+        return instant_us(at, "instant") if is_place else instant_us(asked, "valid_at")
     except RequestInvalid:
         raise RequestInvalid([(path, "out_of_range")]) from None
 
