@@ -2,7 +2,7 @@
 in one line a minute of each kind.
 
 gRPC gives Python no word of a refused handshake. Its own line has the reason and not the peer; the peer is in the lines of its tracer
-`handshaker`, if GRPC_TRACE names that when the process starts.
+`handshaker`, which is switched on unless GRPC_TRACE says which tracers are.
 """
 
 import faulthandler
@@ -28,7 +28,11 @@ _TRACED = re.compile(r"(?:handshaker\.cc|channel_trace\.h|trace\.cc):\d+\]|shutd
 
 
 def log_native_lines() -> None:
-    """Takes over descriptor 2 for the rest of the process; called before logging is set up. What ends the process is still said there."""
+    """Takes over descriptor 2 for the rest of the process; called before logging is set up, and before anything begins to listen.
+
+    What ends the process is still said there.
+    """
+    os.environ.setdefault("GRPC_TRACE", "handshaker")
     before = os.dup(2)
     reader, writer = os.pipe()
     os.dup2(writer, 2)

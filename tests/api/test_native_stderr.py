@@ -47,9 +47,9 @@ def test_any_other_line_is_said_within_bounds(said: pytest.LogCaptureFixture) ->
 
 @pytest.fixture(scope="module")
 def hub_settings() -> dict[str, str]:
-    """With gRPC's tracer of handshakes."""
+    """As an operator starts it."""
     # Other tests import the adapters, which silence the core for the processes that inherit their environment.
-    return {"GRPC_TRACE": "handshaker", "GRPC_VERBOSITY": "INFO"}
+    return {"GRPC_VERBOSITY": "INFO"}
 
 
 def test_a_stranger_at_the_door_is_found_in_the_log_and_every_line_of_it_is_json(shared_hub: RunningHub) -> None:
