@@ -23,7 +23,7 @@ from hub.journal.recorder import AggregateStore
 from hub.journal.times import recorded_at
 from hub.meeting import report
 from hub.meeting.composing import Head, compose
-from hub.meeting.errors import PeriodNotBegun, ReportOfAnotherRelease
+from hub.meeting.errors import KnownBeforeTheLast, PeriodNotBegun, ReportOfAnotherRelease
 from hub.meeting.facts import Part, breakdown, facts_by_indicator
 from hub.meeting.periods import period
 from hub.meeting.report import MeetingReport
@@ -43,8 +43,8 @@ class MeetingDesk:
     def freeze(self, text: str, position: int, by: Officer, at: datetime) -> MeetingReport:
         """Freezes the report of a period as known at a position, and the reports of indicators in it.
 
-        Until the period is over it reaches to the newest business day that was known. Raises PeriodUnfit, PeriodNotBegun, ReportChanged,
-        RequestInvalid, and as `IndicatorDesk.freeze`.
+        Until the period is over it reaches to the newest business day that was known. Raises PeriodUnfit, PeriodNotBegun,
+        KnownBeforeTheLast, ReportChanged, RequestInvalid, and as `IndicatorDesk.freeze`.
         """
         asked, newest_day = period(text), day_of_position(self._connection, position)
         if asked.first > newest_day:
@@ -52,6 +52,8 @@ class MeetingDesk:
         as_of = min(asked.last, newest_day)
         number = report.REPORTS.count(self._connection) + 1
         before = report.newest(self._connection, MOST_BEFORE)
+        if before and position < before[0].frozen.as_known_position:
+            raise KnownBeforeTheLast(report=before[0].code, position=str(before[0].frozen.as_known_position))
         frozen = protos.MeetingReportFrozen(
             report_code=report.code_of(number), period=asked.code, as_of=as_of.isoformat(), as_known_position=position,
             before_code=before[0].code if before else "", content=b"{}", participant=by.participant, person=by.person,

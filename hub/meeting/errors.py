@@ -15,5 +15,9 @@ class PeriodNotBegun(HubError):
     """该期间在所知的最新业务日之后才开始 The period begins after the newest known business day; ask for an earlier one."""
 
 
+class KnownBeforeTheLast(HubError):
+    """上一份报告所知的位置更晚：请给同一或更晚的位置 The report before it knew more; give its position or a later one with --as-known."""
+
+
 class ReportOfAnotherRelease(HubError):
     """报告由另一版本制作：内容不变，但本版本不能按记录重做 Another release made the report: it stays, and this one cannot make it again."""

@@ -15,7 +15,7 @@ from hub.domain.indicators.definition import definitions
 from hub.indicators import desk as indicator_desk
 from hub.meeting import desk, handing, report, wording
 from hub.meeting.composing import beside_target
-from hub.meeting.errors import MeetingReportUnknown, PeriodNotBegun, PeriodUnfit, ReportOfAnotherRelease
+from hub.meeting.errors import KnownBeforeTheLast, MeetingReportUnknown, PeriodNotBegun, PeriodUnfit, ReportOfAnotherRelease
 from hub.meeting.facts import facts_by_indicator, seen_in
 from hub.meeting.files import tables
 from hub.meeting.guard import Seen, computed, gives_away
@@ -158,6 +158,8 @@ def test_a_definition_that_changed_is_not_composed_again(reports: Reports, monke
 def test_a_period_to_come_and_a_report_that_is_not_there_are_refused(reports: Reports) -> None:
     with desk.opened(reports.year.dsn, reports.year.connection) as opened, pytest.raises(PeriodNotBegun):
         opened.freeze("2199-Q1", reports.year.late, BY, AT)
+    with desk.opened(reports.year.dsn, reports.year.connection) as opened, pytest.raises(KnownBeforeTheLast):
+        opened.freeze("2025-Q4", reports.year.report, BY, AT)
     for code in ("MR-999", "MR-", "MR-1x", "IR-K1-1", "MR-1999999999"):
         with pytest.raises(MeetingReportUnknown):
             report.find(reports.year.connection, code)
