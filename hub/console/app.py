@@ -41,6 +41,7 @@ from hub.domain.errors import (
     ViewBehind,
     ViewsLate,
 )
+from hub.domain.indicators.errors import IndicatorUnknown, ReportUnknown
 from hub.domain.quarantine import EventNotFound
 from hub.domain.reconciliation_errors import BreakUnknown
 from hub.domain.settlement_errors import CouponNotFound, FundBatchNotFound, StatementUnknown
@@ -59,6 +60,8 @@ STATUSES: dict[type[HubError], int] = {
     EventNotFound: 404,
     UnknownItem: 404,
     MeetingReportUnknown: 404,
+    IndicatorUnknown: 404,
+    ReportUnknown: 404,
     CaseNotFound: 404,
     SettlementNotFound: 404,
     SubjectUnknown: 404,

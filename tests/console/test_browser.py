@@ -46,6 +46,7 @@ DIFFERENT = (
     "{card}", "{holder}/medical", "{holder}/culture", "{holder}/documents", "/medical?number=CONSOLE-S1", "{statement}", "{broken}",
     "/journal/{quarantined}", "/terms", "/terms/ORD-TRANSIT/1", "/flows", "/items?q=社保卡", "/items/TB031", "/me", "/no/such/page",
     "/audit/requests", "/audit/requests/ask?kind=rules", "{audit}", "{audit}/outcome", "/funds/50/CONSOLE-F1", "{meeting}",
+    "/indicators/K10?by=scenario,outcome", "/indicators/reports/IR-K10-1",
 )  # fmt: skip
 ALIKE = (
     "/feeds", "/participants", "/participants/cq.card-center", "/decisions", "/losses", "/hotlist", "/rules", "/reference",
@@ -53,6 +54,7 @@ ALIKE = (
     "{statement}/1", "/reference/media", "/cases", "/cases/51/CONSOLE-N1",
     "/views", "/jobs", "/parked", "/traces", "/audit/looks",
     "/audit/health", "/audit/log", "/audit/requests/ask?kind=terms", "/statements", "/breaks", "/funds", "/meeting", "/findings",
+    "/indicators",
 )  # fmt: skip
 PATHS = DIFFERENT + ALIKE
 # Files; pages that are opened as somebody else, or by what a page says; and the same page by another address.

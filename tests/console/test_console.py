@@ -95,6 +95,9 @@ GET /terms/{code:path} ORP
 GET /rules ORP
 GET /reference ORP
 GET /reference/{table} ORP
+GET /indicators ORP
+GET /indicators/{indicator} ORP
+GET /indicators/reports/{report} ORP
 GET /items ORP
 GET /items/{item} ORP
 GET /cases ORS
