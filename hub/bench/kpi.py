@@ -30,9 +30,9 @@ from hub.projections.views.indicator_things import INDICATOR_THINGS
 
 KEEPING: tuple[View, ...] = (INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS)
 # Of each indicator so many questions, half of them by their first breakdown.
-QUESTIONS, SEED, DAYS = 6, 1, 400
+QUESTIONS, SEED, DAYS = 4, 1, 400
 # To count again what all events come to takes longest: at most so many.
-MOST_AGAIN = 200_000
+MOST_AGAIN = 50_000
 
 
 def measure(config: Config, events: int, report: Report) -> dict[str, Any]:

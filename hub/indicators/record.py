@@ -3,10 +3,11 @@
 Nothing here looks at a live view, so that what is counted as known at a position is the same whenever it is asked for.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -14,8 +15,9 @@ import psycopg
 from hub.audit.known.thing import Folded
 from hub.domain.indicators.errors import IndicatorTooLong
 from hub.journal.corrections import Change, changes
-from hub.journal.reader import Recorded, read_page
-from hub.projections.projection import Key, Projection
+from hub.journal.reader import Recorded, events_at, read_page
+from hub.projections.projection import Key, Projection, Row
+from hub.projections.views.agreements import AGREEMENTS
 from hub.projections.views.indicator_answers import INDICATOR_ANSWERS
 from hub.projections.views.indicator_taps import INDICATOR_TAPS
 from hub.projections.views.indicator_things import INDICATOR_THINGS
@@ -35,6 +37,12 @@ def at_most(events: int) -> Iterator[None]:
         _most.reset(before)
 
 
+_OF_AGREEMENTS = """
+    SELECT p FROM views.agreement_history a JOIN journal.batch b USING (stream_id),
+        generate_series(b.first_position, b.first_position + b.last_sequence - b.first_sequence) p
+    WHERE p <= %s ORDER BY p"""
+
+
 class Known:
     """The record up to a position, read once for each set of kinds that is asked for."""
 
@@ -48,11 +56,24 @@ class Known:
     @cached_property
     def is_kept(self) -> bool:
         """Whether the views that keep what is counted have reached the position."""
+        return self._have_reached(_KEEPING)
+
+    def _have_reached(self, views: Sequence[str]) -> bool:
         try:
-            rows = self.connection.execute("SELECT position FROM views.checkpoint WHERE view = ANY (%s)", (list(_KEEPING),)).fetchall()
+            rows = self.connection.execute("SELECT position FROM views.checkpoint WHERE view = ANY (%s)", (list(views),)).fetchall()
         except psycopg.errors.UndefinedTable:
             return False
-        return len(rows) == len(_KEEPING) and all(position >= self.position for (position,) in rows)
+        return len(rows) == len(views) and all(position >= self.position for (position,) in rows)
+
+    def agreements(self) -> list[Row]:
+        """Returns the agreements, folded from their own events: the view says which streams have those."""
+        if not self._have_reached([AGREEMENTS.name]):
+            return list(self.states(AGREEMENTS).values())
+        folded = Folded(AGREEMENTS)
+        rows = self.connection.execute(_OF_AGREEMENTS, (self.position,)).fetchall()
+        for event in events_at(self.connection, [position for (position,) in rows]):
+            folded.fold(event, None)
+        return [state for _, state in sorted(folded.states(AGREEMENTS).items()) if state is not None]
 
     def events(self, kinds: Iterable[str]) -> list[Recorded]:
         """Returns the events of some kinds that were in force, in the order of their positions."""
@@ -65,7 +86,8 @@ class Known:
         """Returns the rows of a view, folded in memory by its own functions."""
         if (known := self._states.get(view.name)) is None:
             folded = Folded(view, connection=self.connection)
-            for event, change in self._pages(view.kinds or frozenset(), follows=view.follows_corrections):
+            marks = {kind: (mark,) for kind, mark in view.marks.items()}
+            for event, change in self._pages(view.kinds or frozenset(), follows=view.follows_corrections, marks=marks):
                 folded.fold(event, change)
             known = self._states[view.name] = {key: state for key, state in sorted(folded.states(view).items()) if state is not None}
         return known
@@ -85,11 +107,13 @@ class Known:
                 found[now.position] = now
         return [found[position] for position in sorted(found)]
 
-    def _pages(self, kinds: frozenset[str], *, follows: bool) -> Iterator[tuple[Recorded, Change | None]]:
+    def _pages(
+        self, kinds: frozenset[str], *, follows: bool, marks: Mapping[str, Collection[bytes]] = MappingProxyType({})
+    ) -> Iterator[tuple[Recorded, Change | None]]:
         for after in range(0, self.position, _PAGE):
             end = min(after + _PAGE, self.position)
             changed = changes(self.connection, after, end) if follows else {}
-            page = read_page(self.connection, after, end, kinds, also=changed)
+            page = read_page(self.connection, after, end, kinds, also=changed, marks=marks)
             self._read += len(page)
             if self._most is not None and self._read > self._most:
                 raise IndicatorTooLong(most=self._most)

@@ -17,7 +17,6 @@ from hub.domain.reference.reading import is_named
 from hub.indicators.found import Counted, Found, cells, day_or_none, total
 from hub.indicators.record import Known
 from hub.indicators.sources import Source, cards
-from hub.projections.views.agreements import AGREEMENTS
 from hub.projections.views.concessions import CONCESSIONS
 from hub.projections.views.usage_counts import Wanted, counts
 
@@ -40,7 +39,7 @@ def scenarios(known: Known, _: Source, asked: Asked, __: tuple[str, ...]) -> Fou
 
 def identity_scenarios(known: Known, _: Source, asked: Asked, __: tuple[str, ...]) -> Found:
     """K6: identity scenarios, and whether an agreement accepts the other side's card in each."""
-    histories = [stored.AgreementHistory.FromString(state[1]) for state in known.states(AGREEMENTS).values()]
+    histories = [stored.AgreementHistory.FromString(state[1]) for state in known.agreements()]
     accepted = {place for history in histories for place in _accepted(history, asked)}
     wanted = asked.definition.parameters["scenarios"]
     found = [Counted({"direction": way}, int((code, way) in accepted), 1, code) for code in wanted for way in DIRECTIONS]

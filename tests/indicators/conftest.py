@@ -11,6 +11,7 @@ import pytest
 
 from hub.projections import runner
 from hub.projections.engine import advance
+from hub.projections.views.agreements import AGREEMENTS
 from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.views.indicator_answers import INDICATOR_ANSWERS
 from hub.projections.views.indicator_taps import INDICATOR_TAPS
@@ -43,7 +44,7 @@ def year(server_dsn: str) -> Iterator[Recorded]:
             made = Year(journal)
             report, late = made.record(), made.add_late()
         with runner.connect(dsn) as connection:
-            for view in (DAILY_USAGE, INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS):
+            for view in (AGREEMENTS, DAILY_USAGE, INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS):
                 # Small pages: rows are read back and changed again.
                 while advance(connection, view, page_events=37):
                     pass

@@ -75,3 +75,10 @@ def test_eras_blocks_and_steps_add_up(small_blocks: Recorded) -> None:
 def test_what_is_kept_is_the_same_after_a_rebuild(year: Recorded) -> None:
     for view in (INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS):
         assert rebuild(year.connection, view).is_equal
+
+
+def test_agreements_are_folded_from_their_own_events(year: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {position: Known(year.connection, position).agreements() for position in (1, 3, year.report)}
+    assert found[year.report] and found[1] != found[year.report]
+    monkeypatch.setattr(Known, "_have_reached", lambda *_: False)
+    assert found == {position: Known(year.connection, position).agreements() for position in found}
