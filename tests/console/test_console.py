@@ -313,6 +313,7 @@ def test_a_role_sees_its_pages_and_no_others(scene: Scene, by_role: dict[str, Vi
         "report": "MR-999",
         "file": "x",
         "finding": "FD-20250901-00000000",
+        "indicator": "K10",
     }
     if "sign-out" in path or "admin/users" in path:
         known["name"] = "nobody"
@@ -779,6 +780,7 @@ def test_headings_menus_and_forms_are_english_in_english(scene: Scene, auditor: 
         "report": "MR-999",
         "file": "x",
         "finding": "FD-20250901-00000000",
+        "indicator": "K10",
     }
     shown = [
         entry.path.replace(":path", "").format(**places, handle="none", side="51", case_no="X", batch_no="X", sequence=1, trace="x")
