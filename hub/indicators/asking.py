@@ -21,7 +21,7 @@ from hub.domain.small_counts import LEAST
 from hub.indicators import services
 from hub.indicators.found import Count, Found, persons, plain
 from hub.indicators.populations import BASES, Population, population
-from hub.indicators.record import Known
+from hub.indicators.record import KEEPING, Known
 from hub.indicators.sources import source
 from hub.indicators.tables import ALL, IN, TOTAL, Report, Shown, figures, shown, weights
 from hub.journal.reader import head_position
@@ -99,8 +99,10 @@ class Answer(NamedTuple):
 
 
 def newest(connection: psycopg.Connection) -> int:
-    """Returns the position that is asked about where none is named: the newest that the counts of uses have reached."""
-    return reached_by(connection)
+    """Returns the position that is asked about where none is named: the newest that all that is counted has reached."""
+    reached = reached_by(connection)
+    rows = connection.execute("SELECT position FROM views.checkpoint WHERE view = ANY (%s)", (list(KEEPING),)).fetchall()
+    return min([reached, *(position for (position,) in rows)])
 
 
 def day_of_position(connection: psycopg.Connection, position: int) -> date:

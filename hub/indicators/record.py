@@ -23,7 +23,8 @@ from hub.projections.views.indicator_taps import INDICATOR_TAPS
 from hub.projections.views.indicator_things import INDICATOR_THINGS
 
 _PAGE = 10_000
-_KEEPING = (INDICATOR_THINGS.name, INDICATOR_ANSWERS.name, INDICATOR_TAPS.name)
+# The views that keep what is counted.
+KEEPING = (INDICATOR_THINGS.name, INDICATOR_ANSWERS.name, INDICATOR_TAPS.name)
 _most: ContextVar[int | None] = ContextVar("most", default=None)
 
 
@@ -56,7 +57,7 @@ class Known:
     @cached_property
     def is_kept(self) -> bool:
         """Whether the views that keep what is counted have reached the position."""
-        return self._have_reached(_KEEPING)
+        return self._have_reached(KEEPING)
 
     def _have_reached(self, views: Sequence[str]) -> bool:
         try:

@@ -5,7 +5,6 @@ from datetime import date
 
 import psycopg
 
-from hub.api.indicators.service import MOST_EVENTS
 from hub.console.drawing.bars import Stack
 from hub.console.page import Known as LookedBack
 from hub.console.page import Page, Shown
@@ -22,6 +21,8 @@ from hub.words.further_kinds import kind_words
 from hub.words.indicators import BESIDE, BREAKDOWNS, HIDDEN, HOW, NOT_RECORDED, breakdown_words
 
 MONTHS, MOST_REPORTS = 12, 20
+# A page waits for no more events to be counted again: some 0.3 s.
+MOST_EVENTS = 20_000
 _FIGURE = Column("figure", "数", "Figure", "number")
 _SHARE = Column("share", "比率", "Share", "number")
 

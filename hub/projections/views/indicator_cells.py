@@ -53,17 +53,18 @@ def first_day(connection: psycopg.Connection, name: str, position: int) -> int |
 
 
 def _asked(position: int) -> dict[str, object]:
-    return {"position": position, "block": (position + 1) // BLOCK, "era": (position + 1) // ERA, "blocks": ERA // BLOCK, "size": BLOCK}
+    block, era = (position + 1) // BLOCK, (position + 1) // ERA
+    return {"position": position, "block": block, "era": era, "first_block": era * (ERA // BLOCK), "first": block * BLOCK}
 
 
 _KNOWN = f"""
     SELECT day, cell, inside, whole FROM views.{NAME}_eras WHERE figure = %(figure)s AND era < %(era)s
     UNION ALL
     SELECT day, cell, inside, whole FROM views.{NAME}_blocks
-    WHERE block >= %(era)s * %(blocks)s AND block < %(block)s AND figure = %(figure)s
+    WHERE block >= %(first_block)s AND block < %(block)s AND figure = %(figure)s
     UNION ALL
     SELECT day, cell, inside, whole FROM views.{NAME}_steps
-    WHERE position >= %(block)s * %(size)s AND position <= %(position)s AND figure = %(figure)s"""  # noqa: S608 (our own names)
+    WHERE position >= %(first)s AND position <= %(position)s AND figure = %(figure)s"""  # noqa: S608 (our own names)
 _CELLS = f"""
     SELECT cell, sum(inside), sum(whole) FROM ({_KNOWN}) k WHERE day <= %(day)s
     GROUP BY cell HAVING sum(inside) <> 0 OR sum(whole) <> 0 ORDER BY cell COLLATE "C" """  # noqa: S608 (our own text)
