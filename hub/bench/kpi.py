@@ -23,6 +23,7 @@ from hub.journal.reader import head_position
 from hub.projections import runner
 from hub.projections.engine import advance, create_views
 from hub.projections.projection import View
+from hub.projections.views.agreements import AGREEMENTS
 from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.views.indicator_answers import INDICATOR_ANSWERS
 from hub.projections.views.indicator_taps import INDICATOR_TAPS
@@ -41,7 +42,7 @@ def measure(config: Config, events: int, report: Report) -> dict[str, Any]:
         place = stack.enter_context(ground(config, list(FEEDS)))
         fill(place, events, report)
         connection = stack.enter_context(runner.connect(place.dsn, "hub-bench"))
-        views = (*KEEPING, DAILY_USAGE)
+        views = (*KEEPING, DAILY_USAGE, AGREEMENTS)
         create_views(connection, views)
         kept_per_s = {view.name: round(events / _folded(connection, view)) for view in views}
         report(f"kept: {kept_per_s} events a second")
