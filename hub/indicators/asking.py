@@ -102,7 +102,7 @@ def newest(connection: psycopg.Connection) -> int:
     """Returns the position that is asked about where none is named: the newest that all that is counted has reached."""
     reached = reached_by(connection)
     rows = connection.execute("SELECT position FROM views.checkpoint WHERE view = ANY (%s)", (list(KEEPING),)).fetchall()
-    return min([reached, *(position for (position,) in rows)])
+    return min([reached, *(int(position) for (position,) in rows)])
 
 
 def day_of_position(connection: psycopg.Connection, position: int) -> date:
