@@ -31,12 +31,16 @@ def raised(chongqing: Province, desk: finding_service_pb2_grpc.FindingServiceStu
         name_card(event.card, CARD, "50")
         event.pin_verification_failed.SetInParent()
     chongqing.tell("cq.card-center", registered(CARD), *failed)
+    yield found_of(desk, "PIN_BURST")
+
+
+def found_of(desk: finding_service_pb2_grpc.FindingServiceStub, rule: str) -> protos.RaisedFinding:
+    """Waits for the newest finding of a rule."""
     deadline = time.monotonic() + DEADLINE_S
-    asked = protos.ListFindingsRequest(rule_code="PIN_BURST")
-    while not (found := desk.ListFindings(asked, timeout=DEADLINE_S).findings):
+    while not (found := desk.ListFindings(protos.ListFindingsRequest(rule_code=rule), timeout=DEADLINE_S).findings):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    yield found[0]
+    return found[0]
 
 
 def review(desk: finding_service_pb2_grpc.FindingServiceStub, code: str, step: int, reason: str = "") -> protos.RaisedFinding:
@@ -75,6 +79,19 @@ def test_the_other_side_neither_lists_nor_sees_nor_reviews_what_does_not_concern
     request = protos.GetFindingRequest(finding_code=raised.finding_code)
     assert refused(lambda: other.GetFinding(request, timeout=DEADLINE_S)).reason == "FINDING_UNKNOWN"
     assert refused(lambda: review(other, raised.finding_code, events.FINDING_STEP_REVIEW)).reason == "FINDING_UNKNOWN"
+
+
+def test_a_participant_that_tries_cards_is_found_and_does_not_decide_about_itself(
+    sichuan: Province, desk: finding_service_pb2_grpc.FindingServiceStub
+) -> None:
+    for number in range(20):
+        sichuan.cards.CheckAcceptance(question(f"tried-{number}", f"A77{number:06d}"), timeout=DEADLINE_S)
+    found = found_of(desk, "CARD_ENUMERATION")
+    assert (found.measured, list(found.provinces)) == (20, ["50", "51"])
+    other = finding_service_pb2_grpc.FindingServiceStub(sichuan.channel)
+    assert not other.ListFindings(protos.ListFindingsRequest(rule_code="CARD_ENUMERATION"), timeout=DEADLINE_S).findings
+    assert refused(lambda: review(other, found.finding_code, events.FINDING_STEP_REVIEW)).reason == "FINDING_UNKNOWN"
+    assert review(desk, found.finding_code, events.FINDING_STEP_REVIEW).state == protos.FINDING_STATE_UNDER_REVIEW
 
 
 def test_rules_are_listed_with_their_parameters(desk: finding_service_pb2_grpc.FindingServiceStub, raised: protos.RaisedFinding) -> None:

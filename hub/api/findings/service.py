@@ -16,8 +16,10 @@ from hub.api.edge.turns import Reads
 from hub.domain.errors import RequestInvalid
 from hub.domain.instants import timestamp
 from hub.domain.looks import Look, Shown
+from hub.domain.unusual_use.errors import FindingUnknown
 from hub.domain.unusual_use.finding import Finding, Said, match_no
 from hub.domain.unusual_use.rule_book import Version, parameter_messages
+from hub.domain.unusual_use.steps import participant_key
 from hub.findings.desk import FindingDesk, opened
 from hub.findings.reading import find, rule_versions
 from hub.findings.shown import Whole, whole
@@ -61,8 +63,9 @@ class FindingService:
         wanted = Wanted(state, request.rule_code, (caller.province,), request.before_position, request.page_size or MOST)
 
         def found(connection: psycopg.Connection) -> protos.ListFindingsResponse:
-            position = head_position(connection)
-            return protos.ListFindingsResponse(findings=map(finding_message, listed(connection, wanted)), as_of_position=position)
+            position, own = head_position(connection), participant_key(caller.urn)
+            seen = [finding_message(one) for one in listed(connection, wanted) if one.subject != own]
+            return protos.ListFindingsResponse(findings=seen, as_of_position=position)
 
         return await self._reads.read(caller.urn, found)  # type: ignore[no-any-return]
 
@@ -70,6 +73,7 @@ class FindingService:
         """Shows one with its evidence; raises RequestInvalid, FindingUnknown and NotRecorded."""
         refuse_invalid(request, "purpose_code")
         found: Whole = await self._reads.read(caller.urn, whole, request.finding_code, (caller.province,))
+        _refuse_own(found.listed, caller)
         look = Look(found.finding.card, Shown.SHOWN_RECORD_FINDINGS, request.purpose_code, found.position, found.listed.position)
         await self._looks.record(caller, look)
         return whole_message(found, caller.rights.issues)
@@ -84,6 +88,7 @@ class FindingService:
         def decide(desk: FindingDesk) -> Finding:
             return desk.decide(request.finding_code, said, (caller.province,), datetime.now(UTC))
 
+        _refuse_own((await self._reads.read(caller.urn, find, request.finding_code, (caller.province,)))[0], caller)
         decided = await self._reads.decide(caller.urn, partial(opened, self._dsn), decide)
         row, _ = await self._reads.read(caller.urn, find, request.finding_code, (caller.province,))
         return protos.ReviewFindingResponse(finding=finding_message(row._replace(state=decided.state, reason_code=decided.reason_code)))
@@ -109,6 +114,12 @@ class FindingService:
             return simulated_message(found, head_position(connection))
 
         return await self._reads.read(caller.urn, tried)  # type: ignore[no-any-return]
+
+
+def _refuse_own(one: Listed, caller: Caller) -> None:
+    """Raises FindingUnknown where a finding is about the caller itself: nobody decides about himself."""
+    if one.subject == participant_key(caller.urn):
+        raise FindingUnknown
 
 
 def finding_message(one: Listed) -> protos.RaisedFinding:
