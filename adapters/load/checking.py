@@ -59,7 +59,7 @@ class Report:
     """A CSV file of what was refused and why, if one is wanted; it never has what was in a cell."""
 
     def __init__(self, path: Path | None) -> None:
-        """Opens the file, which only its owner may read."""
+        """Opens the file."""
         self._open = ExitStack()
         self._rows = csv.writer(self._open.enter_context(path.open("w", newline="", encoding="utf-8"))) if path else None
         if self._rows is not None:

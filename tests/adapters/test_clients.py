@@ -1,5 +1,6 @@
 """The packages that provinces build on: each as it is packed, its first event at a hub, and what it does where the hub says no."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from adapters.clients import build
+from adapters.kit.client import Cursor, CursorUnreadable, HubConnection, Refusal, Subscriber, mutual_tls
 from tests.clients import Province, add_feed, of_feed
 from tests.hub_process import CHONGQING, RunningHub
 from tests.messages import registered
@@ -215,3 +217,37 @@ def test_the_first_event_in_java_has_one_number_however_often_it_is_sent(shared_
         done = java_client(tmp_path, "chuanyu.client.FirstEvent", *at(shared_hub, feed))
         assert done.stdout == f"{feed} 1 {said}: recorded\n", done.stderr
     assert recorded(shared_hub, feed) == [(1, "card_registered")]
+
+
+def test_a_subscriber_goes_on_from_its_cursor_and_past_an_edge_that_is_away(
+    shared_hub: RunningHub, chongqing: Province, tmp_path: Path
+) -> None:
+    feed = add_feed(shared_hub, CHONGQING, "cq.subscribed")
+    before = chongqing.tell(feed, registered("B00000001")) - 1
+    chongqing.tell(feed, *(registered(f"B{number:08d}") for number in range(2, 7)))
+    files = shared_hub.certificate(CHONGQING)
+
+    async def read(count: int) -> list[int]:
+        connection = HubConnection(["127.0.0.1:9", shared_hub.targets[0]], mutual_tls(files.authority, files.certificate, files.key))
+        cursor, numbers = Cursor(tmp_path / "cursor"), []
+        subscriber = Subscriber(connection, cursor.position or before, ["card_registered"])
+        async for delivered in subscriber.events():
+            numbers.append(delivered.recorded_as.sequence)
+            cursor.keep(delivered.position)
+            if len(numbers) == count:
+                break
+        await connection.close()
+        return numbers
+
+    async def read_ahead() -> str:
+        connection = HubConnection(shared_hub.targets, mutual_tls(files.authority, files.certificate, files.key))
+        with pytest.raises(Refusal) as refused:
+            await anext(Subscriber(connection, 10**12).events())
+        await connection.close()
+        return refused.value.reason
+
+    assert (asyncio.run(read(4)), asyncio.run(read(2))) == ([1, 2, 3, 4], [5, 6])
+    assert asyncio.run(read_ahead()) == "CURSOR_AHEAD"
+    (tmp_path / "cursor").write_text("half a number", encoding="ascii")
+    with pytest.raises(CursorUnreadable, match="begin again at 0"):
+        Cursor(tmp_path / "cursor")
