@@ -203,10 +203,10 @@ def bucket_hashes(connection: psycopg.Connection, bounds: Sequence[tuple[bytes, 
 def all_bucket_hashes(connection: psycopg.Connection) -> Iterator[tuple[int, bytes]]:
     """Yields (bucket, hash) of all buckets but the empty ones, ascending; in a transaction, whose sorts get more memory.
 
-    The rows are read as they lie and sorted on the server. In the order of their ids each row would be another page: once they are more
-    than the server's cache, that takes five times as long, and more on a slow disk.
+    The rows are read as they lie and sorted on the server, by one more of its processes if it has one free. In the order of their ids each
+    row would be another page: once they are more than the server's cache, that takes five times as long, and more on a slow disk.
     """
-    connection.execute(_MORE_MEMORY)
+    connection.execute(_TO_SORT)
     with connection.cursor() as cursor, cursor.copy(_ALL_HASHES) as copy:
         copy.set_types(["int4", "bytea"])
         yield from copy.rows()
@@ -228,12 +228,14 @@ _HASHES = f"""
                sha256('\\x00'::bytea
                       || string_agg(v.id || sha256(v.blind || int8send(v.count) || v.chain), ''::bytea ORDER BY v.id)) AS hash
         FROM views.{CARD_INDEX.name} v WHERE v.id BETWEEN t.first AND t.last GROUP BY 1 ORDER BY 1) b ORDER BY t.n, b.bucket"""  # noqa: S608
-_MORE_MEMORY = "SET LOCAL work_mem = '64MB'"
-# OFFSET 0 has the records made before they are sorted: what is sorted has half of the bytes.
+_TO_SORT = """
+    SET LOCAL work_mem = '64MB';
+    SET LOCAL max_parallel_workers_per_gather = 1; SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0"""
+# Records are made before they are sorted: what is sorted has half of the bytes. Sorted below, they are not made again for the aggregate.
 _ALL_HASHES = f"""
     COPY (SELECT bucket, sha256('\\x00'::bytea || string_agg(record, ''::bytea ORDER BY record)) FROM (
         SELECT (get_byte(v.id, 0) << 12) | (get_byte(v.id, 1) << 4) | (get_byte(v.id, 2) >> 4) AS bucket,
                v.id || sha256(v.blind || int8send(v.count) || v.chain) AS record
-        FROM views.{CARD_INDEX.name} v OFFSET 0) r GROUP BY bucket ORDER BY bucket) TO STDOUT (FORMAT BINARY)"""  # noqa: S608
+        FROM views.{CARD_INDEX.name} v ORDER BY 1, 2 OFFSET 0) r GROUP BY bucket ORDER BY bucket) TO STDOUT (FORMAT BINARY)"""  # noqa: S608
 _SELECT = f"SELECT id, count, chain, blind, positions FROM views.{CARD_INDEX.name}"  # noqa: S608 (our own name)
 _ALL = f"COPY (SELECT id, blind, count, chain FROM views.{CARD_INDEX.name} ORDER BY id) TO STDOUT (FORMAT BINARY)"  # noqa: S608
