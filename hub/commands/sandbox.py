@@ -120,7 +120,8 @@ def _ask(path: str, body: bytes | None = None) -> Any:
         with opener.open(asked, timeout=ANSWER_S) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as refused:
-        raise SandboxRefuses(str(json.load(refused).get("refused", ""))) from None
+        said = refused.read().decode(errors="replace")
+        raise SandboxRefuses(str(json.loads(said)["refused"]) if said.startswith('{"refused"') else f"HTTP {refused.code}") from None
     except OSError:
         raise NoSandbox from None
 

@@ -17,6 +17,8 @@ from hub.sandbox.faults import KINDS, Fault
 from hub.sandbox.partner import sample_cards
 from hub.sandbox.running import TO_THE_HUB, Sandbox
 from hub.sandbox.stages import Judged, judged
+from hub.sandbox.world import EdgeEnded
+from hub.stage import ChildDied
 
 MOST_SHOWN = 60
 _STYLE = Path(__file__).parents[1] / "console/static/console.css"
@@ -143,6 +145,8 @@ def _guarded(answer: Answering) -> Answering:
             return await answer(request)
         except HubError as refusal:
             return JSONResponse({"refused": str(refusal)}, 400)
+        except ChildDied as death:
+            return JSONResponse({"refused": str(EdgeEnded(str(death)))}, 500)
 
     return guarded
 

@@ -18,7 +18,7 @@ from hub.journal.logins import app_login
 from hub.journal.migrate import migrate
 from hub.projections import PROJECTIONS
 from hub.sandbox.ahead import AHEAD
-from hub.stage import Stage, free_port, register, staged
+from hub.stage import ChildDied, Stage, free_port, register, staged
 from hub.trust.authority import CertificateFiles, issue_server
 
 DATABASE, TEMPLATE = "hub_sandbox", "hub_sandbox_template"
@@ -31,6 +31,10 @@ SLOW_S, FREE_S = 0.4, 0.02
 # What is measured and traced would be thrown away; a machine that is busy with other things may fold late.
 # The hub's clock may be set ahead of the database's.
 SETTINGS = {"HUB_METRICS_LISTEN": "", "HUB_TELEMETRY": "0", "HUB_MAX_LAG_S": "60", "HUB_MAX_CLOCK_DRIFT_S": "1000000000"}
+
+
+class EdgeEnded(HubError):
+    """沙箱的枢纽不在运行，请重新启动沙箱 the sandbox's hub does not run; start the sandbox again:"""
 
 
 class ClockUnfit(HubError):
@@ -150,7 +154,10 @@ def _copy(connection: psycopg.Connection, source: str, copy: str) -> None:
 
 @contextlib.contextmanager
 def world(server_dsn: str, data_dir: Path, seed: Callable[[World], None]) -> Iterator[World]:
-    """Begins a hub in an empty folder, with what *seed* puts into it, and stops it in the end; the database server is the caller's."""
+    """Begins a hub in an empty folder, with what *seed* puts into it, and stops it in the end; raises EdgeEnded.
+
+    The database server is the caller's.
+    """
     with psycopg.connect(server_dsn, autocommit=True) as connection:
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):
             # It is thrown away: only a crash of the machine would lose anything.
@@ -163,7 +170,10 @@ def world(server_dsn: str, data_dir: Path, seed: Callable[[World], None]) -> Ite
     issue_server(data_dir / "certificates")
     with staged(data_dir, app_login(owner), SETTINGS) as stage:
         made = World(stage, server_dsn, data_dir, register(app_login(owner), data_dir))
-        made.start()
-        seed(made)
-        made.become_template()
+        try:
+            made.start()
+            seed(made)
+            made.become_template()
+        except ChildDied as death:
+            raise EdgeEnded(str(death)) from None
         yield made

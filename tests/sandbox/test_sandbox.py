@@ -23,6 +23,7 @@ from hub.sandbox.partner import Partner, sample_cards
 from hub.sandbox.recording import Exchange
 from hub.sandbox.running import NotLoopback, PageAddressTaken, Sandbox, SandboxRuns, SandboxSettings, alone_on, run_sandbox
 from hub.sandbox.stages import Judged, judged, pairs
+from hub.stage import ChildDied
 from hub.trust.authority import issue_participant
 from tests.clients import Province, add_feed, refused, refused_in_stream
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
@@ -224,3 +225,12 @@ def test_a_fault_of_the_fronts_own_ends_the_call_and_nobody_waits(
     monkeypatch.setattr(at_front.front.faults, "met", broken)
     refusal = refused(lambda: client.next_sequence("sc.usage"))
     assert refusal.code is grpc.StatusCode.INTERNAL and "fault of the sandbox itself" in refusal.text
+
+
+def test_a_hub_that_has_ended_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ended(_: Sandbox) -> float:
+        raise ChildDied("edge-1 ended with 1")
+
+    monkeypatch.setattr(Sandbox, "reset", ended)
+    web = TestClient(page(Sandbox.__new__(Sandbox)), base_url="http://127.0.0.1:7680")
+    assert "start the sandbox again: edge-1 ended with 1" in web.post("/reset").json()["refused"]
