@@ -15,7 +15,9 @@ from hub.conformance.report import as_json, write_reports
 from hub.conformance.running import judge_all, prepared
 from hub.conformance.trials import LEVEL_NAMES, all_trials, chosen
 
-app = typer.Typer(help="一致性：逐例评判客户端。Conformance: a client judged trial by trial.", no_args_is_help=True)
+app = typer.Typer(
+    help="一致性：逐例评判客户端，定级铜、银、金。Conformance: a client judged trial by trial: bronze, silver, gold.", no_args_is_help=True
+)
 
 Trials = Annotated[list[str] | None, typer.Argument(help="用例或等级，默认全部。Trials or levels, all if none.")]
 

@@ -15,7 +15,10 @@ from hub.config import Config
 from hub.domain.errors import HubError
 from hub.sandbox.running import SandboxSettings, run_sandbox
 
-app = typer.Typer(help="沙箱：试验用的枢纽，数据随时清空。A hub to make mistakes on.", no_args_is_help=False)
+app = typer.Typer(
+    help="沙箱：数据随时清空的枢纽、会答复的对方、可制造的故障、一张网页。A hub to make mistakes on: a partner, faults, a page.",
+    no_args_is_help=False,
+)
 ANSWER_S = 60.0
 # Where a running one's page is, for the commands beside it.
 _WHERE = "page"
