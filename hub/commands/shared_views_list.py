@@ -93,13 +93,13 @@ SHARED_VIEWS = (
         "meeting",
         "hub.commands.meeting:app",
         POLICY,
-        "联席会议报告：按期间固定，成 PDF、网页与表格，可重做核对。Reports for the joint meeting, as files that can be made again.",
+        "联席会议报告：固定、列出、成文件、重做核对。Reports for the joint meeting.",
     ),
     Entry(
         "open-data",
         "hub.commands.open_data:app",
         POLICY,
-        "开放数据：把会议报告公布的数字写成带目录的文件夹。Open data: figures of meeting reports as a folder with a catalogue.",
+        "开放数据：写出文件夹、核对。Open data: write the folder, check one.",
     ),
     Entry("reconcile", "hub.commands.reconcile:app", POLICY, "对账：三本账比对、差错处理。Reconciliation: three books, and breaks."),
     Entry(

@@ -57,7 +57,7 @@ PATTERNS = {
     "^K([1-9]|1[0-9]|20)$": ("指标编号 K1 至 K20，如 K4", "an indicator, K1 to K20, such as K4"),
     "^IR-K[1-9][0-9]?-[1-9][0-9]{0,8}$": ("指标报告编号，如 IR-K4-1", "the code of a report of an indicator, such as IR-K4-1"),
     "^MR-[1-9][0-9]{0,8}$": ("联席会议报告编号，如 MR-3", "the code of a report for the joint meeting, such as MR-3"),
-    "^[0-9]{4}(-(H[12]|Q[1-4]|0[1-9]|1[0-2]))?$": ("期间：年、半年、季或月，如 2026-Q1", "a period, such as 2026, 2026-H1 or 2026-Q1"),
+    "^[0-9]{4}(-(H[12]|Q[1-4]|0[1-9]|1[0-2]))?$": ("期间：年、半年、季或月，如 2026-Q1", "a year, half, quarter or month, such as 2026-Q1"),
     "^[A-Z]{2}[0-9]{3,5}$": ("事项编号，如 TB031", "the id of a service item, such as TB031"),
     "^[A-Z]{3}[0-9]{3}$": ("三个大写字母加三位数字，如 AAC002", "three capitals and three digits, such as AAC002"),
     "^[0-9A-Za-z]{1,32}$": ("字母和数字，至多 32 个，如 95588", "at most 32 letters and digits, such as 95588"),
