@@ -37,6 +37,7 @@ def test_a_frozen_report_is_beside_now(auditor: Visitor, met: str) -> None:
     [
         ("/indicators/K21", 404), ("/indicators/reports/IR-K1-999", 404), ("/indicators/K4?by=city", 400),
         ("/indicators/K4?on=2026-13-01", 400), ("/indicators/K10?on=2019-01-01", 400), ("/indicators/K10?by=scenario,scenario", 400),
+        ("/indicators/K3?on=0001-01-01", 400), ("/indicators/K1?on=9999-12-31", 400), ("/indicators/K4?by=%00", 400),
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_refused_in_words(auditor: Visitor, scene: Scene, path: str, code: int) -> None:

@@ -5,7 +5,7 @@ known at a position, and says of a single thing on which days it begins and ends
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, NamedTuple, TypeVar
 
 from hub.domain.indicators.definition import Definition, definition
@@ -40,7 +40,7 @@ class Asked(NamedTuple):
     def first_day(self) -> date:
         """The first day of the window."""
         if self.definition.window == "DAYS_90":
-            return self.day - timedelta(days=89)
+            return date.fromordinal(max(1, self.day.toordinal() - 89))
         return self.day.replace(month=1, day=1)
 
     def has(self, at_us: int) -> bool:
