@@ -255,8 +255,8 @@ _ANY = st.builds(
 )
 
 
-@given(st.lists(_ANY, min_size=1, max_size=3))
-def test_the_short_way_and_the_long_one_agree(reports: list[Said]) -> None:
+@given(st.lists(_ANY, min_size=1, max_size=3), st.none() | st.integers(0, 3))
+def test_the_short_way_and_the_long_one_agree(reports: list[Said], at_us: int | None) -> None:
     numbered = [one._replace(position=position) for position, one in enumerate(reports, 1)]
-    assert fold_row(numbered) == fold_row_at_length(numbered)
+    assert fold_row(numbered, at_us) == fold_row_at_length(numbered, at_us)
     assert reports_in(numbered) == reports_at_length(numbered)

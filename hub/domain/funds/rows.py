@@ -111,9 +111,10 @@ class RowFold(NamedTuple):
 
 def fold_row(reports: Sequence[Said], at_us: int | None = None) -> RowFold:
     """Returns what the reports of a row come to, in any order; with *at_us* only what had happened by then."""
-    if at_us is None and (plain := plain_of(reports)) is not None:
+    told = reports if at_us is None else [one for one in reports if one.occurred_us <= at_us]
+    if (plain := plain_of(told)) is not None:
         return RowFold((_plain_attempt(*plain),), 0, ())
-    return fold_row_at_length(reports, at_us)
+    return fold_row_at_length(told)
 
 
 def fold_row_at_length(reports: Iterable[Said], at_us: int | None = None) -> RowFold:
