@@ -5,7 +5,9 @@ gRPC gives Python no word of a refused handshake. Its own line has the reason an
 `handshaker`, which is switched on unless GRPC_TRACE says which tracers are.
 """
 
+import contextlib
 import faulthandler
+import fcntl
 import logging
 import os
 import re
@@ -19,6 +21,7 @@ log = logging.getLogger(__name__)
 SAY_AGAIN_S = 60.0
 MOST_CHARS = 200
 MOST_PEERS = 20
+PIPE_BYTES = 1 << 20
 _REFUSED = re.compile(r"Handshake failed with error (?:SSL_ERROR_SSL: )?(.*)")
 # The tracer's word of a refusal goes over two lines.
 _FAILED = "handshake failed (TSI"
@@ -35,6 +38,9 @@ def log_native_lines() -> None:
     os.environ.setdefault("GRPC_TRACE", "handshaker")
     before = os.dup(2)
     reader, writer = os.pipe()
+    # Who writes to a full pipe stands still, and that is the core with all connections: there is room for a storm of them.
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     os.dup2(writer, 2)
     os.close(writer)
     sys.stderr = os.fdopen(before, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
