@@ -38,7 +38,7 @@ def log_native_lines() -> None:
     os.environ.setdefault("GRPC_TRACE", "handshaker")
     before = os.dup(2)
     reader, writer = os.pipe()
-    # Who writes to a full pipe stands still, and that is the core with all connections: there is room for a storm of them.
+    # Who writes to a full pipe waits, and that is the core with all connections: there is room for a storm of them.
     with contextlib.suppress(OSError):
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     os.dup2(writer, 2)
