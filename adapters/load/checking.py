@@ -4,7 +4,9 @@ A number that is taken is taken for good, so nothing is sent while a row is wron
 number; of a large file it is asked about rows all over it, or about all of them.
 """
 
+import asyncio
 import csv
+import time
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,13 +22,13 @@ from chuanyu.exchange.v1.feed_service_pb2 import ValidateEventsRequest
 
 from adapters.kit.connection import HubConnection
 from adapters.kit.refusal import from_call
-from adapters.kit.session import BATCH_EVENTS
 from adapters.load.card_table import CardTable
 from adapters.load.columns import Fault
 from adapters.load.loading import LoadRefused
 
 SHOWN = 20
-SAMPLED_BATCHES = 20
+# Small and with a pause after each: others ask the same edge.
+ASKED_EVENTS, SAMPLED_BATCHES = 50, 200
 VALIDATE_TIMEOUT_S = 30.0
 TELL_EVERY_ROWS = 50_000
 
@@ -143,12 +145,14 @@ async def ask_hub(
     """Asks the hub what it would quarantine: of every row, or of batches all over the file; raises LoadRefused."""
     keeping = _Keeping(table, checked, report)
     for first in _batches(table, every):
-        rows = table.pending(feed, first, BATCH_EVENTS)
+        rows = table.pending(feed, first, ASKED_EVENTS)
         request = ValidateEventsRequest(feed=feed, events=[Event.FromString(event) for _, event in rows])
+        began_s = time.monotonic()
         try:
             answer = await connection.edge.feeds.ValidateEvents(request, timeout=VALIDATE_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             raise LoadRefused(f"{feed}: ValidateEvents {from_call(error)}") from error
+        await asyncio.sleep(time.monotonic() - began_s)
         checked.asked += len(rows)
         progress(f"枢纽核对 the hub looked at {checked.asked:,}")
         for fault in answer.faults:
@@ -161,7 +165,7 @@ async def ask_hub(
 
 def _batches(table: CardTable, every: bool) -> Iterator[int]:
     """Yields the numbers that the batches to ask about begin with."""
-    count = -(-table.lines // BATCH_EVENTS)
+    count = -(-table.lines // ASKED_EVENTS)
     step = 1 if every or count <= SAMPLED_BATCHES else count / SAMPLED_BATCHES
     for batch in range(count if step == 1 else SAMPLED_BATCHES):
-        yield table.first_sequence + int(batch * step) * BATCH_EVENTS
+        yield table.first_sequence + int(batch * step) * ASKED_EVENTS
