@@ -22,7 +22,10 @@ from hub.projections.views.findings import Listed, listed
 from hub.projections.views.person_cards import listed_persons
 from hub.projections.views.unverified import listed_unverified
 
-app = typer.Typer(help="异常用卡：相互矛盾的事实；规则提出、由人核查的发现。Findings.", invoke_without_command=True)
+app = typer.Typer(
+    help="异常用卡：相互矛盾的事实与申报；规则提出的发现、核查、试算。What contradicts what; findings that rules raise, and their review.",
+    invoke_without_command=True,
+)
 app.command("raised")(finding_review.raised)
 app.command("show")(finding_review.show)
 app.command("review")(finding_review.review)
