@@ -43,6 +43,8 @@ def _imported(entry: Entry) -> Any:
         found = single
     command = typer.main.get_command(found)
     command.name = entry.name
+    # The shell completes `hub`, of which this is a part.
+    command.params = [one for one in command.params if one.name not in ("install_completion", "show_completion")]
     return command
 
 

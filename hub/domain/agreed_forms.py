@@ -76,7 +76,6 @@ PATTERNS = {
     "^ST-[A-Z][A-Z0-9]{1,15}-[1-9][0-9]{0,8}$": ("结算单编号，如 ST-QR-12", "the code of a statement, such as ST-QR-12"),
     "^BR-5[01]-[0-9]{8}-[1-9][0-9]{0,5}$": ("差错编号，如 BR-51-20260302-1", "the code of a break, such as BR-51-20260302-1"),
     "^FD-[0-9]{8}-[0-9A-F]{8}$": ("发现编号，如 FD-20260302-1A2B3C4D", "the code of a finding, such as FD-20260302-1A2B3C4D"),
-    "^[A-Z_]{0,32}$": ("大写字母和下划线，至多 32 个，可空，如 UNDER_REVIEW", "at most 32 capitals and _, or nothing, such as UNDER_REVIEW"),
     "^[0-9]{2}$": ("两位省级代码，如 50", "the two digits of a province, such as 50"),
     "^[0-9]{1,9}(\\.[0-9]{1,3})?$": ("数量，至多三位小数，如 2.5", "a quantity with at most three decimals, such as 2.5"),
     "^ER-[0-9A-F]{8}$": ("ER- 加八位大写十六进制数，如 ER-1A2B3C4D", "ER- and eight hexadecimal digits, such as ER-1A2B3C4D"),

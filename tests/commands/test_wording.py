@@ -13,7 +13,8 @@ from hub.domain import reference
 from hub.domain.card_machines import BACK, LIVES, SAME
 from hub.domain.looks import Shown as ShownRecord
 from hub.domain.rules import RULES
-from hub.processes.losses import CHECKPOINT
+from hub.findings import process as findings
+from hub.processes import losses
 from hub.projections import PROJECTIONS
 from hub.words.names import SHOWN, VIEWS
 from hub.words.seen import SEEN, STATES
@@ -32,7 +33,7 @@ def test_instants_are_told_in_the_time_of_both_provinces() -> None:
 
 def test_all_that_rules_look_at_and_every_view_has_a_name_in_both_languages() -> None:
     assert {path for rule in RULES for path in rule.sees} - SEEN.keys() == set()
-    assert {*(view.name for view in PROJECTIONS), CHECKPOINT} == VIEWS.keys()
+    assert {*(view.name for view in PROJECTIONS), losses.CHECKPOINT, findings.CHECKPOINT} == VIEWS.keys()
     states = {state for life in LIVES for step in life.steps.values() for state in (*step.sources, step.target)} - {BACK, SAME}
     assert states - STATES.keys() == set()
 
