@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import psycopg
 
@@ -18,6 +18,7 @@ from hub.projections.views.card_standing import CARD_STANDING, facts_of
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from hub.projections.views.reports import Report, reported
 
+Answer = TypeVar("Answer")
 # Who has a card, if that is known, and the facts of the card.
 HeldBy = tuple[bytes | None, list[Fact]]
 
@@ -49,9 +50,27 @@ def end_us(on: date) -> int:
 @contextmanager
 def snapshot(connection: psycopg.Connection, view: Projection, min_position: int) -> Iterator[int]:
     """Reads in one snapshot, and gives the position of a view in it; raises ViewBehind where that is before *min_position*."""
+    with _one_snapshot(connection):
+        yield position_in(connection, view, min_position)
+
+
+@contextmanager
+def _one_snapshot(connection: psycopg.Connection) -> Iterator[None]:
+    """Reads in one snapshot; within one, in that."""
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield position_in(connection, view, min_position)
+        yield
+
+
+def about_person(connection: psycopg.Connection, card: bytes, ask: Callable[[psycopg.Connection, Person], Answer]) -> tuple[bool, Answer]:
+    """Returns whether anything is known of the person who has a card, and the answer about that person, both from one snapshot.
+
+    Read one after the other, a view could move between them: an answer would miss cards that its position has, and a look be
+    recorded as one that showed nothing.
+    """
+    with _one_snapshot(connection):
+        person = person_with(connection, card)
+        return is_known(connection, person), ask(connection, person)
 
 
 def position_in(connection: psycopg.Connection, view: Projection, min_position: int) -> int:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, NamedTuple, TypeVar
 
 import psycopg
@@ -10,7 +11,7 @@ import typer
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from hub.admin.snapshots import Asked, is_known, person_with
+from hub.admin.snapshots import Asked, about_person
 from hub.commands.database import database
 from hub.commands.looking import keys_of_one, look_first
 from hub.commands.officer_desk import now, refusals
@@ -53,9 +54,7 @@ def ask_about(card: str, issuer: str, shown: int, looker: Looker, question: Call
     with refusals(), database(config) as dsn:
         keys = keys_of_one(config, dsn, card, issuer)
         with session(dsn, "hub_reader", "hub-ledgers") as connection:
-            person = person_with(connection, keys[0])
-            answer = question(connection, person, asked=asked)
-            known = is_known(connection, person)
+            known, answer = about_person(connection, keys[0], partial(question, asked=asked))
         look_first(dsn, keys, issuer, shown if known else Shown.SHOWN_RECORD_NOTHING, looker.purpose, looker.operator)
         return answer
     raise AssertionError("refusals end the command")

@@ -35,11 +35,13 @@ from hub.domain.archiving import SequenceArchived
 from hub.domain.indicators import errors as indicator_errors
 from hub.domain.participant import Participant
 from hub.domain.quota import Quota
+from hub.domain.unusual_use import errors as finding_errors
 from hub.intake.batch import Intake
 from hub.intake.batches import Received
 from hub.intake.digests import Digests
 from hub.journal.decisions import DecisionWriter
 from hub.journal.writer import JournalWriter
+from hub.meeting import errors as meeting_errors
 from hub.telemetry.spans import Call
 from hub.trust.keyring import open_keyring
 from hub.trust.receipt_keys import open_receipt_keys
@@ -404,9 +406,12 @@ def test_every_error_of_the_tree_that_reaches_a_caller_is_in_the_table() -> None
     own = {errors.HubError, audit_errors.AuditNotApproved, audit_errors.AuditNotRunning}
     own |= {settlement_errors.WindowAlreadyStated, settlement_errors.WindowBefore, settlement_errors.WindowNotEnded}
     own |= {reconciliation_errors.TotalsFileUnfit, indicator_errors.DefinitionInvalid}
+    # Reports for the joint meeting are made by operators.
+    own |= {meeting_errors.PeriodUnfit, meeting_errors.PeriodNotBegun}
+    own |= {meeting_errors.KnownBeforeTheLast, meeting_errors.ReportOfAnotherRelease}
     known = [
         error
-        for module in (errors, audit_errors, indicator_errors, reconciliation_errors, settlement_errors)
+        for module in (errors, audit_errors, finding_errors, indicator_errors, meeting_errors, reconciliation_errors, settlement_errors)
         for error in vars(module).values()
     ]
     known += [SequenceArchived]

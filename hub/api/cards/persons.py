@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import psycopg
 from google.protobuf.message import Message
 
-from hub.admin.snapshots import Asked, is_known, person_with
+from hub.admin.snapshots import Asked, about_person
 from hub.api.cards.looks import Looks
 from hub.api.cards.view_wait import when_seen
 from hub.api.edge.directory import Caller
@@ -36,16 +36,11 @@ class Persons:
         """Answers about the person who has the request's card; raises RequestInvalid, QuotaExceeded, NotRecorded or ViewBehind."""
         caller.allowance.misses.refuse_if_spent()
         key = self._identifiers.key_of(card_named(request.card))
-        known, answer = await when_seen(partial(self._reads.read, caller.urn, _about, key, ask))
+        known, answer = await when_seen(partial(self._reads.read, caller.urn, about_person, key, ask))
         looked = card_by_key(request.card.issuing_province, request.card.kind, key)
         shown = shown if known else Shown.SHOWN_RECORD_NOTHING
         await self._looks.record(caller, Look(looked, shown, request.purpose_code, answer.as_of_position))
         return answer  # type: ignore[no-any-return]
-
-
-def _about(connection: psycopg.Connection, key: bytes, ask: Question[Answer]) -> tuple[bool, Answer]:
-    person = person_with(connection, key)
-    return is_known(connection, person), ask(connection, person)
 
 
 def asked_by(caller: Caller) -> Asked:

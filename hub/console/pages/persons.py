@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import psycopg
 from chuanyu.exchange.v1 import medical_service_pb2, references_pb2
 
-from hub.admin.snapshots import Asked, is_known, person_with
+from hub.admin.snapshots import Asked, about_person
 from hub.console.page import Page, PageUnknown
 from hub.domain.looks import Shown as ShownRecord
 from hub.domain.looks import card_by_key
@@ -33,9 +33,7 @@ def reports_of(page: Page, shown: Sequence[int], ask: Callable[[psycopg.Connecti
         raise PageUnknown
     ref = card_by_key(subject.issuing_province, references_pb2.CARD_IDENTIFIER_KIND_CARD_NO, subject.card_key)
     with page.reading() as connection:
-        person = person_with(connection, subject.card_key)
-        is_there = is_known(connection, person)
-        answer = ask(connection, person)
+        is_there, answer = about_person(connection, subject.card_key, ask)
     looks = [page.look(handle, ref, one) for one in (shown if is_there else (ShownRecord.SHOWN_RECORD_NOTHING,))]
     return OfPerson(answer, {"handle": handle, "shown_as": subject.shown_as, "looked_at": looks[-1]})
 

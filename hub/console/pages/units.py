@@ -5,7 +5,7 @@ from chuanyu.exchange.v1 import card_service_pb2 as protos
 from chuanyu.exchange.v1 import references_pb2
 
 from hub.admin.concessions import get_balance
-from hub.admin.snapshots import is_known, person_with
+from hub.admin.snapshots import about_person
 from hub.console.drawing.tiles import places
 from hub.console.page import InputUnfit, Page, PageUnknown, Shown
 from hub.console.tables import Cell, Column, Table, table
@@ -32,11 +32,13 @@ def units(page: Page) -> Shown:
         raise InputUnfit(f"city: {region[:20]}") from None
     ref = card_by_key(subject.issuing_province, references_pb2.CARD_IDENTIFIER_KIND_CARD_NO, subject.card_key)
     with page.reading() as connection:
-        person = person_with(connection, subject.card_key)
-        found = ShownRecord.SHOWN_RECORD_UNITS if is_known(connection, person) else ShownRecord.SHOWN_RECORD_NOTHING
         request = protos.GetConcessionBalanceRequest(region=region)
-        answer = get_balance(connection, page.workings.tables, person, request, now_us, with_entries=True)
-    looked_at = page.look(handle, ref, found)
+        is_there, answer = about_person(
+            connection,
+            subject.card_key,
+            lambda reader, person: get_balance(reader, page.workings.tables, person, request, now_us, with_entries=True),
+        )
+    looked_at = page.look(handle, ref, ShownRecord.SHOWN_RECORD_UNITS if is_there else ShownRecord.SHOWN_RECORD_NOTHING)
     values = {
         "handle": handle,
         "shown_as": subject.shown_as,
