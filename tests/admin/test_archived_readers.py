@@ -109,6 +109,7 @@ def test_views_that_do_not_read_what_is_archived_go_on_and_the_others_wait_for_i
         assert (uses, rebuild(views, DAILY_USAGE).is_equal) == (4 * len(CARDS) - 2, True)
 
 
+@pytest.mark.slow
 def test_no_answer_waits_for_a_segment_whatever_is_corrected_of_what_it_has(archive: Archive) -> None:
     archive.recording.append(journey(CARDS[5]), elders_ride(CARDS[6], 1), correcting(journey(CARDS[7]), 123))
     archive.recording.append(*(journey(card) for card in CARDS), *(journey(card) for card in CARDS[:10]))

@@ -247,6 +247,7 @@ def test_connections_of_a_certificate_are_bounded_and_those_of_who_may_not_speak
     assert asyncio.run(play()) == (3, 2)
 
 
+@pytest.mark.slow
 def test_who_begins_calls_only_to_give_them_up_is_disconnected(shared_hub: RunningHub) -> None:
     async def play() -> bool:
         wire = await Wire.open(shared_hub.targets[0], client_context(shared_hub.certificate(f"{PREFIX}sc.card-center")))

@@ -263,6 +263,7 @@ def test_the_same_quota_again_is_no_event(shared_hub: RunningHub, member: Callab
     assert (after.version, after.quota) == (before.version, Quota(7, 0, 0, 0))
 
 
+@pytest.mark.slow
 def test_an_adapters_sender_comes_back_when_the_hub_says_and_delivers_everything(
     shared_hub: RunningHub, member: Callable[..., Member], tmp_path: Path
 ) -> None:

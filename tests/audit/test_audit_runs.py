@@ -203,6 +203,7 @@ def test_a_run_that_is_called_off_ends_soon_whether_its_process_moves_or_not(mov
     assert took_s < 10
 
 
+@pytest.mark.slow
 def test_a_runner_that_is_killed_in_the_middle_takes_its_process_with_it_and_the_next_one_begins_again(place: Place) -> None:
     lifeline, held = os.pipe()
     code = place.asked()

@@ -361,6 +361,7 @@ def run(hub: RunningHub, *arguments: str) -> Result:
     return CliRunner().invoke(app, arguments, env={**environment(hub.dsn, hub.data_dir), "COLUMNS": "160"})
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("under_load")
 def test_the_commands_print_an_outcome_and_end_with_one_where_it_does_not_hold(
     shared_hub: RunningHub, superuser: psycopg.Connection

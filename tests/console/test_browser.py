@@ -199,7 +199,7 @@ def violations(page: Page) -> list[tuple[str, list[str]]]:
     return [(name, nodes[:3]) for name, nodes in found]
 
 
-@pytest.mark.parametrize("path", one_in(3, DIFFERENT))
+@pytest.mark.parametrize("path", one_in(5, DIFFERENT))
 def test_a_page_is_readable_by_all_and_loads_nothing_from_elsewhere(console: Console, window: Page, path: str) -> None:
     window.emulate_media(color_scheme="light")
     console.open(window, path, lang="zh")
@@ -250,6 +250,7 @@ def test_a_page_ticks_while_it_is_seen(console: Console, window: Page) -> None:
     assert refreshed.value.headers["content-security-policy"].startswith("default-src 'none'")
 
 
+@pytest.mark.slow
 def test_more_tabs_than_a_browser_opens_connections_for_are_live_at_once(console: Console) -> None:
     with console.context() as context:
         pages = [context.new_page() for _ in range(TABS)]

@@ -59,6 +59,7 @@ def test_work_goes_on_where_it_cannot_be_announced() -> None:
         say("journal", 1, 2)
 
 
+@pytest.mark.slow
 def test_audits_are_jobs_of_those_who_see_them(workings: Workings, audited: str) -> None:
     asks, approves, operates = (visitor(workings, role) for role in (POLICY, AUDITOR, OPERATOR))
     response = asks.post("/audit/requests/ask", kind="record", purpose="yearly", basis="audit law 34")

@@ -127,6 +127,7 @@ def test_rebuilt_from_segments_and_the_rest_of_the_journal_is_live_at_random_pos
     assert {result.view: result.is_equal for result in results} == dict.fromkeys(NAMES, True), seed
 
 
+@pytest.mark.slow
 def test_a_history_by_chance_leads_from_unit_to_unit_in_every_way(
     dsn: str, journal: Recording, views: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,6 +172,7 @@ def indexes(views: psycopg.Connection) -> list[tuple[str, str]]:
     return sorted(rows.fetchall())
 
 
+@pytest.mark.slow
 def test_processes_fold_every_view_as_the_live_ones_and_what_is_switched_goes_on_with_its_keys_and_indexes(
     told: str, tmp_path: Path
 ) -> None:

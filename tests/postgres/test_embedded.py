@@ -252,6 +252,7 @@ def test_a_long_data_directory_does_not_break_the_socket_path(data_dir: Path) ->
 # More than one process
 
 
+@pytest.mark.slow
 def test_a_second_start_and_a_second_process_are_served_by_the_same_server(data_dir: Path) -> None:
     server = EmbeddedPostgres(data_dir)
     first = started_at(server.start())
@@ -323,6 +324,7 @@ def test_the_server_goes_on_for_another_when_who_started_it_is_killed(data_dir: 
     user.stop()
 
 
+@pytest.mark.slow
 def test_who_still_uses_a_server_starts_it_again_when_it_has_ended_by_itself(data_dir: Path) -> None:
     starter = use(data_dir)
     with running(data_dir) as conninfo:
@@ -336,6 +338,7 @@ def test_who_still_uses_a_server_starts_it_again_when_it_has_ended_by_itself(dat
             time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_server_whose_watch_was_killed_is_watched_again_by_the_next_user(data_dir: Path) -> None:
     with running(data_dir):
         watch_of(data_dir).kill()
@@ -345,6 +348,7 @@ def test_a_server_whose_watch_was_killed_is_watched_again_by_the_next_user(data_
     assert is_gone(data_dir)
 
 
+@pytest.mark.slow
 def test_no_new_directory_gets_the_inode_of_a_cluster_whose_watch_lives(data_dir: Path) -> None:
     # The watch ends what lives on that inode: it must be the deleted cluster's until then.
     with running(data_dir):
@@ -548,6 +552,7 @@ def hidden_dir(tmp_path: Path, empty_dir: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @only_root
+@pytest.mark.slow
 def test_root_shelters_what_the_servers_user_cannot_reach_and_discard_deletes_that(hidden_dir: Path, empty_dir: Path) -> None:
     with running(hidden_dir):
         pass

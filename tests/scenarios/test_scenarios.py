@@ -62,7 +62,7 @@ def test_pure(scenario: Scenario) -> None:
     assert compare(scenario, Pure().tell(scenario)) == []
 
 
-@pytest.mark.parametrize("scenario", one_in(6, COUNTING_FIRST), ids=lambda scenario: scenario.file)
+@pytest.mark.parametrize("scenario", one_in(12, COUNTING_FIRST), ids=lambda scenario: scenario.file)
 def test_on_postgres(scenario: Scenario, on_postgres: OnPostgres) -> None:
     assert run_all(on_postgres, [scenario])[0].problems == []
 

@@ -144,6 +144,7 @@ def test_the_other_edge_goes_on_while_one_is_stopped_with_the_head_in_its_hands(
     assert min(with_disturbed_edges.went_on_after_s, default=8.0) < 7, f"seed {seed}"
 
 
+@pytest.mark.slow
 def test_views_folded_by_a_projector_that_is_killed_again_and_again_equal_their_rebuild(dsn: str, tmp_path: Path, seed: int) -> None:
     chance, head = random.Random(seed), 4_000
     recording = Recording(dsn)
