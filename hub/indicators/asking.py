@@ -43,6 +43,7 @@ COUNTS: Mapping[str, Count] = {
     "K15": plain(),
     "K16": plain(),
     "K17": services.units,
+    "K18": services.unusual_uses,
     "K19": plain(),
     "K20": plain("volumes"),
 }

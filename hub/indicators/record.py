@@ -14,6 +14,7 @@ import psycopg
 
 from hub.audit.known.thing import Folded
 from hub.domain.indicators.errors import IndicatorTooLong
+from hub.domain.unusual_use.finding import FINDING_KINDS
 from hub.journal.corrections import Change, changes
 from hub.journal.reader import Recorded, events_at, read_page
 from hub.projections.projection import Key, Projection, Row
@@ -21,6 +22,7 @@ from hub.projections.views.agreements import AGREEMENTS
 from hub.projections.views.indicator_answers import INDICATOR_ANSWERS
 from hub.projections.views.indicator_taps import INDICATOR_TAPS
 from hub.projections.views.indicator_things import INDICATOR_THINGS
+from hub.projections.views.raised_findings import RAISED_FINDINGS
 
 _PAGE = 10_000
 # The views that keep what is counted.
@@ -38,8 +40,8 @@ def at_most(events: int) -> Iterator[None]:
         _most.reset(before)
 
 
-_OF_AGREEMENTS = """
-    SELECT p FROM views.agreement_history a JOIN journal.batch b USING (stream_id),
+_OF_STREAMS = """
+    SELECT p FROM views.{} v JOIN journal.batch b USING (stream_id),
         generate_series(b.first_position, b.first_position + b.last_sequence - b.first_sequence) p
     WHERE p <= %s ORDER BY p"""
 
@@ -67,14 +69,26 @@ class Known:
         return len(rows) == len(views) and all(position >= self.position for (position,) in rows)
 
     def agreements(self) -> list[Row]:
-        """Returns the agreements, folded from their own events: the view says which streams have those."""
+        """Returns the agreements, folded from their own events."""
         if not self._have_reached([AGREEMENTS.name]):
             return list(self.states(AGREEMENTS).values())
         folded = Folded(AGREEMENTS)
-        rows = self.connection.execute(_OF_AGREEMENTS, (self.position,)).fetchall()
-        for event in events_at(self.connection, [position for (position,) in rows]):
+        for event in self._of_streams(AGREEMENTS):
             folded.fold(event, None)
         return [state for _, state in sorted(folded.states(AGREEMENTS).items()) if state is not None]
+
+    def findings(self) -> Iterable[list[Recorded]]:
+        """Returns what was recorded of each finding, in order."""
+        has_view = self._have_reached([RAISED_FINDINGS.name])
+        found: dict[int, list[Recorded]] = {}
+        for event in self._of_streams(RAISED_FINDINGS) if has_view else self.events(FINDING_KINDS):
+            found.setdefault(event.stream_id, []).append(event)
+        return found.values()
+
+    def _of_streams(self, view: Projection) -> Iterable[Recorded]:
+        """Returns the events of the streams of the hub's own that a view has a row for, which it must have reached."""
+        rows = self.connection.execute(_OF_STREAMS.format(view.name).encode(), (self.position,)).fetchall()
+        return events_at(self.connection, [position for (position,) in rows])
 
     def events(self, kinds: Iterable[str]) -> list[Recorded]:
         """Returns the events of some kinds that were in force, in the order of their positions."""

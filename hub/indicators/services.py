@@ -1,6 +1,9 @@
-"""What is counted of scenarios (K3, K6) and service items (K5, K14), of losses with their times (K11), and of concession units (K17)."""
+"""What is counted of scenarios (K3, K6) and service items (K5, K14), of losses with their times (K11),
+of concession units (K17), and of confirmed findings (K18)."""
 
+from collections import Counter
 from collections.abc import Iterator
+from datetime import date
 
 from chuanyu.exchange.v1 import agreement_history_pb2 as stored
 from chuanyu.exchange.v1 import usage_government_pb2 as government
@@ -14,6 +17,7 @@ from hub.domain.indicators.uses import DIRECTIONS, UNKNOWN, WITHIN, direction
 from hub.domain.joint_services.catalogue import Catalogue
 from hub.domain.joint_services.sides import State
 from hub.domain.reference.reading import is_named
+from hub.domain.unusual_use.finding import CLEARED, CONFIRMED, STATES_AFTER
 from hub.indicators.found import Counted, Found, cells, day_or_none, total
 from hub.indicators.record import Known
 from hub.indicators.sources import Source, cards
@@ -127,3 +131,16 @@ def units(known: Known, _: Source, asked: Asked, __: tuple[str, ...]) -> Found:
             granted = scheme.units - sum(one.units for one in own if one.units < 0)
             found.append(Counted({"city": city}, used, granted, (person, city)))
     return Found(tuple(found), first_day(one.occurred_us for state in states for one in state.reports))
+
+
+def unusual_uses(known: Known, _: Source, asked: Asked, __: tuple[str, ...]) -> Found:
+    """K18: findings of days in the window that are confirmed at the end of the day, and the uses of these days. May raise ViewBehind."""
+    days, states = [], Counter[str]()
+    for steps in known.findings():
+        days.append(day := date.fromisoformat(steps[0].event.finding_raised.day))
+        if asked.first_day <= day <= asked.day:
+            told = [STATES_AFTER[one.kind] for one in steps if one.kind in STATES_AFTER and one.occurred_us <= asked.end_us]
+            states[told[-1] if told else ""] += 1
+    wanted = Wanted(asked.first_day.isoformat(), asked.day.isoformat())
+    uses, _fen = counts(known.connection, wanted, known.position).sum
+    return Found((Counted({}, states[CONFIRMED], uses),), min(days, default=None), {"cleared": states[CLEARED]})

@@ -17,6 +17,7 @@ from hub.domain.indicators.steps import in_breakdowns, tally
 from hub.domain.indicators.uses import ANSWER, CLOSED, OF_A_LOSS, OF_A_ROW, OF_AN_ITEM, OPENED, TAPS, PaidRow, of_answer
 from hub.domain.instants import epoch_day_of
 from hub.domain.reported import Reported
+from hub.domain.unusual_use.finding import FINDING_KINDS
 from hub.indicators.record import Known
 from hub.journal.reader import Recorded
 from hub.projections.views import indicator_cells
@@ -170,13 +171,14 @@ _KINDS: Mapping[str, frozenset[str]] = {
     "K10": frozenset({ANSWER, *TAPS}),
     "K11": _LOSS_KINDS,
     "K17": CONCESSION_KINDS | STATE_KINDS | TYING,
+    "K18": FINDING_KINDS,
     "K19": ROW_KINDS,
     "K20": LOAN_KINDS,
 }
 
 
 def kinds_of(indicator: str) -> frozenset[str]:
-    """Returns the kinds of events that an indicator is counted from; K3 is counted from the counts of uses."""
+    """Returns the kinds of events that an indicator is counted from; uses (K3, K18) come from their counts."""
     return _KINDS.get(_DAYS_OF.get(indicator, indicator), frozenset())
 
 

@@ -26,6 +26,7 @@ BESIDE = {
     "confirmed_first": ("确认早于请求", "confirmed before asked, by the clocks"),
     "volumes": ("还到他馆的册数", "items that moved"),
     "cases": ("当年办件", "cases of the year"),
+    "cleared": ("核查后排除的", "findings that were cleared"),
 }
 HOW = {"LATE": ("迟到", "late"), "CORRECTS": ("更正", "corrections"), "REVERSES": ("冲正", "reversals")}
 HIDDEN = ("少于 5，不显示", "a few, not shown")

@@ -99,6 +99,14 @@ BY_SQL |= {
         SELECT COALESCE(p.holder, g.card), sum((g.m->>'concession_units')::int) AS used FROM g LEFT JOIN person p USING (card)
         WHERE g.m ? 'concession_units' GROUP BY 1) x""",
 }
+# A fact that is reported twice is one use, and what came back is none.
+_USES = f"""(SELECT {_ONCE} FROM g WHERE kind = 'transit_journey_completed') + (SELECT count(*) FROM g
+        WHERE kind IN ('case_submitted', 'library_item_borrowed', 'library_item_returned'))
+    + (SELECT count(*) FROM g p WHERE p.kind IN ('fund_row_paid', 'fund_row_repaid') AND NOT EXISTS (
+        SELECT FROM f b WHERE b.kind = 'fund_row_returned' AND b.m->>'bank_serial' = p.m->>'bank_serial'))"""
+BY_SQL["K18"] = f"""SELECT count(*) FILTER (WHERE kind = 'finding_confirmed'), {_USES} FROM (
+    SELECT DISTINCT ON (g.stream) g.kind FROM g JOIN f r USING (stream), asked a WHERE r.kind = 'finding_raised'
+        AND left(r.m->>'day', 4) = left(a.day::text, 4) AND (r.m->>'day')::date <= a.day ORDER BY g.stream, g.position DESC) x"""
 OFFLINE = f"SELECT {_ONCE} FROM g WHERE kind = 'transit_journey_completed' AND NOT e ? 'decision_position'"
 
 

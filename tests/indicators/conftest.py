@@ -16,9 +16,10 @@ from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.views.indicator_answers import INDICATOR_ANSWERS
 from hub.projections.views.indicator_taps import INDICATOR_TAPS
 from hub.projections.views.indicator_things import INDICATOR_THINGS
+from hub.projections.views.raised_findings import RAISED_FINDINGS
 from tests.databases import fresh_database
 from tests.indicators.by_sql import Told
-from tests.indicators.history import Year, record_losses
+from tests.indicators.history import Year, record_findings, record_losses
 from tests.recording import Recording
 
 # Tests of other packages have a year of their own.
@@ -40,11 +41,12 @@ def year(server_dsn: str) -> Iterator[Recorded]:
     """The made-up year, recorded once: tests look at it, and freeze reports after it."""
     with fresh_database(server_dsn, f"hub_year_{os.getpid()}_{next(_numbers)}") as dsn:
         record_losses(dsn)
+        record_findings(dsn)
         with contextlib.closing(Recording(dsn)) as journal:
             made = Year(journal)
             report, late = made.record(), made.add_late()
         with runner.connect(dsn) as connection:
-            for view in (AGREEMENTS, DAILY_USAGE, INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS):
+            for view in (AGREEMENTS, DAILY_USAGE, INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS, RAISED_FINDINGS):
                 # Small pages: rows are read back and changed again.
                 while advance(connection, view, page_events=37):
                     pass

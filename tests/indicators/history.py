@@ -2,13 +2,17 @@
 
 import contextlib
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, references_pb2
+from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, findings_pb2, references_pb2
 
 from hub.admin.registry import load_agreements
 from hub.domain.loss import Loss, Report
+from hub.domain.unusual_use.finding import Finding
+from hub.domain.unusual_use.finding import Said as FindingSaid
+from hub.domain.unusual_use.patterns import Found
+from hub.domain.unusual_use.rule_book import first_version, rule_named
 from hub.journal.recorder import AggregateStore
 from tests.recording import (
     Recording,
@@ -46,6 +50,26 @@ def record_losses(dsn: str) -> None:
                 else:
                     loss.confirm(answered, "temporary_loss_reported")
             store.save(loss)
+
+
+def record_findings(dsn: str) -> None:
+    """Findings of days in November: open, confirmed, cleared, confirmed and stale since; and a confirmed one of the year before."""
+    officer = findings_pb2.FindingOfficer(participant="hub.operators", person="han.mei")
+    with contextlib.closing(AggregateStore(dsn)) as store:
+        for number in range(16):
+            day = "2024-12-31" if number == 15 else f"2025-11-{2 + number % 5:02}"
+            begun = datetime.fromtimestamp(NOVEMBER_S + (1 + number % 5) * DAY_S, UTC)
+            found = Found(day, (1, 2), number, ("50", "51"))
+            finding = Finding.raise_of(first_version(rule_named("IMPOSSIBLE_TRAVEL")), bytes([number]) * 32, found, None, begun)
+            if number % 3 or number == 15:
+                finding.decide(FindingSaid(findings_pb2.FINDING_STEP_REVIEW, officer), begun)
+                step, why = (
+                    (findings_pb2.FINDING_STEP_CLEAR, "TRAINING") if number % 3 == 2 else (findings_pb2.FINDING_STEP_CONFIRM, "CARD_LENT")
+                )
+                finding.decide(FindingSaid(step, officer, why), begun + timedelta(days=number % 4))
+            if number == 4:
+                finding.see(None, 2, begun + timedelta(days=9))
+            store.save(finding)
 
 
 class Year:

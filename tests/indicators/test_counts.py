@@ -4,10 +4,14 @@ from datetime import date
 
 import pytest
 
-from hub.domain.indicators.definition import Definition, definitions
+from hub.domain import reference
+from hub.domain.indicators.counted import Asked
+from hub.domain.indicators.definition import Definition, definition, definitions
 from hub.domain.indicators.errors import IndicatorBreakdownUnknown, IndicatorOutOfRange, IndicatorTooLong
 from hub.indicators.asking import COUNTS, Answer, Question, ask
 from hub.indicators.record import Known, at_most
+from hub.indicators.services import unusual_uses
+from hub.indicators.sources import source
 from hub.indicators.tables import ALL, IN, TOTAL
 from tests.indicators.by_sql import BY_SQL, OFFLINE
 from tests.indicators.conftest import Recorded
@@ -62,7 +66,7 @@ def test_what_was_known_is_the_same_after_late_events(year: Recorded) -> None:
         now, then = (answer(year, indicator, DAYS[-1], position) for position in (year.late, year.report))
         again = answer(year, indicator, DAYS[-1], year.report)
         assert again.as_bytes() == then.as_bytes()
-        assert (now.report.figures != then.report.figures) == (indicator in ("K1", "K4")), indicator
+        assert (now.report.figures != then.report.figures) == (indicator in ("K1", "K4", "K18")), indicator
 
 
 def test_offline_taps_are_beside_the_answers_and_each_counts_once(year: Recorded) -> None:
@@ -105,3 +109,21 @@ def test_breakdowns_are_joined_in_the_order_of_the_definition(year: Recorded) ->
     for wrong in ("mode,mode", "mode,", ",", "mode,city"):
         with pytest.raises(IndicatorBreakdownUnknown):
             answer(year, "K4", DAYS[-1], year.report, wrong)
+
+
+def test_findings_count_once_confirmed_and_not_after_their_evidence_went(year: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of five that were confirmed one went stale days later; one of the year before never counted; the events come to the same."""
+
+    def found(day: str) -> tuple[int, int | None]:
+        asked = Asked(definition("K18"), date.fromisoformat(day), reference.load())
+        known = Known(year.connection, year.report)
+        one = unusual_uses(known, source(known), asked, ())
+        return one.counts[0].inside, one.beside["cleared"]
+
+    days = ("2024-12-31", "2025-11-01", "2025-11-09", "2025-12-31")
+    kept = [found(day) for day in days]
+    assert kept == [(0, 0), (0, 0), (5, 5), (4, 5)]
+    monkeypatch.setattr(Known, "_have_reached", lambda *_: False)
+    assert [found(day) for day in days] == kept
+    with pytest.raises(IndicatorOutOfRange):
+        answer(year, "K18", "2024-12-30", year.report)

@@ -7,6 +7,7 @@ from typing import Any
 
 from hub.domain.card import FROM_EITHER_SIDE, STATE_KINDS, with_fact
 from hub.domain.event_rules import LIFECYCLE_KINDS
+from hub.domain.funds.attempts import SENT
 from hub.domain.indicators.cards import CardKnown, Held
 from hub.domain.indicators.cases import OF_A_CASE
 from hub.domain.indicators.steps import Steps, days_told, held_by_day, of_card, of_holder, of_thing
@@ -122,8 +123,12 @@ def _loss(thing: Thing) -> Steps:
 
 def _payment(thing: Thing) -> Steps:
     assert thing.row is not None, "a payment is a row"
-    instants = [one.occurred_us for one in thing.row.reports]
-    return of_thing(PaidRow(thing.row.province, thing.row.reports), OF_A_ROW, instants) | days_told("K19", instants)
+    reports = thing.row.reports
+    instants = [one.occurred_us for one in reports]
+    # Until a bank answers nothing counts but that there is a report: of most rows this is asked twice.
+    is_answered = any(one.kind != SENT for one in reports)
+    counted = of_thing(PaidRow(thing.row.province, reports), OF_A_ROW, instants) if is_answered else {}
+    return counted | days_told("K19", instants)
 
 
 def _item(thing: Thing) -> Steps:

@@ -1,7 +1,8 @@
 """Asks for counts of uses: of which business days and cells, and as they were known at which position.
 
-`usage_delta` has what changed on each day of knowing. What changed on the day of the position itself, until there, is in the rows of the
-facts: each says what it counted since which position. So a count is exact at any position, and no change costs a row of its own.
+`usage_delta` has what changed on each day of knowing. What changed on the day of the position itself, until there or from there on, is in
+the rows of the facts: each says what it counted since which position. So a count is exact at any position, and no change costs a row of
+its own.
 """
 
 from collections.abc import Iterable, Iterator
@@ -60,7 +61,7 @@ def counts(connection: psycopg.Connection, wanted: Wanted, known_position: int |
         position = reached if known_position is None else known_position
         if position > reached:
             raise ViewBehind(as_of_position=reached)
-        summed = _newest(connection, wanted) if position == reached else _known_at(connection, wanted, position)
+        summed = _newest(connection, wanted) if position == reached else _known_at(connection, wanted, position, reached)
     found = tuple(Counted(cell, uses, fen) for cell, (uses, fen) in sorted(summed.items()) if (uses, fen) != (0, 0))
     return Counts(position, found)
 
@@ -97,7 +98,7 @@ def _not_nothing(moved: dict[UsageCell, tuple[int, int]]) -> dict[UsageCell, tup
 
 
 class _Edge(NamedTuple):
-    """A position within its day of knowing, and the last position before that day."""
+    """A position within its day of knowing, and the last position before that day, or where else counting begins."""
 
     day: str
     before: int
@@ -113,7 +114,7 @@ def _edge(connection: psycopg.Connection, position: int) -> _Edge:
 
 
 def _move_between(connection: psycopg.Connection, summed: dict[UsageCell, tuple[int, int]], wanted: Wanted, edge: _Edge, sign: int) -> None:
-    """Adds, or takes off, what changed from the beginning of an edge's day until its position."""
+    """Adds, or takes off, what changed between both positions of an edge."""
     for cell, (uses, fen) in _moved_between(connection, edge.before, edge.position).items() if edge.position else ():
         if wanted.has(cell):
             before = summed.get(cell, (0, 0))
@@ -173,12 +174,23 @@ def _newest(connection: psycopg.Connection, wanted: Wanted) -> dict[UsageCell, t
     return {UsageCell(*row[:4]): (int(row[4]), int(row[5])) for row in rows}
 
 
-def _known_at(connection: psycopg.Connection, wanted: Wanted, position: int) -> dict[UsageCell, tuple[int, int]]:
-    """Adds up what was known before the day of the position, and what became known on that day until there."""
+def _known_at(connection: psycopg.Connection, wanted: Wanted, position: int, reached: int) -> dict[UsageCell, tuple[int, int]]:
+    """Adds up what was known before the day of the position and what changed from there; or after that day, less what changed until there.
+
+    What changed is read fact by fact, so it is read on the shorter side.
+    """
     edge = _edge(connection, position)
-    rows = connection.execute(_BEFORE, {**_parameters(wanted), "known_day": edge.day}).fetchall()
+    if not edge.position:
+        return {}
+    next_day = day_text(epoch_day(_begin_us(edge.day)) + 1)
+    end = min(reached, last_position_by(connection, _begin_us(next_day) - 1))
+    is_early = position - edge.before <= end - position
+    rows = connection.execute(_BEFORE, {**_parameters(wanted), "known_day": edge.day if is_early else next_day}).fetchall()
     summed = {UsageCell(*row[:4]): (int(row[4]), int(row[5])) for row in rows}
-    _move_between(connection, summed, wanted, edge, 1)
+    if is_early:
+        _move_between(connection, summed, wanted, edge, 1)
+    else:
+        _move_between(connection, summed, wanted, _Edge(edge.day, position, end), -1)
     return summed
 
 
