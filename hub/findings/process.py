@@ -24,6 +24,7 @@ from hub.findings.reading import Span, contradicted, has_opted_out, rule_version
 from hub.journal.corrections import changes
 from hub.journal.reader import read_page
 from hub.journal.recorder import AggregateStore
+from hub.processes.rounds import Rounds
 from hub.projections.views.card_alias import CARD_ALIAS, cards_of
 from hub.projections.views.contradictions import CODES_SHOWN_AGAIN
 from hub.projections.views.findings import FINDINGS
@@ -53,26 +54,15 @@ class FindingProcess:
     def __init__(self, connection: psycopg.Connection, store: AggregateStore) -> None:
         """*connection* reads journal and views and keeps the checkpoint, *store* saves the findings."""
         self._connection, self._store = connection, store
-        self._after = -1
-        self._barrier = 0
-        connection.execute("INSERT INTO views.checkpoint (view, position) VALUES (%s, 0) ON CONFLICT (view) DO NOTHING", (CHECKPOINT,))
+        self._rounds = Rounds(connection, CHECKPOINT, _RESTS_ON)
 
     def advance(self, now: datetime, page_events: int = PAGE_EVENTS) -> int:
         """Handles one page and returns how many positions it moved; 0 where the views have not come further."""
-        with self._connection.transaction():
-            row = self._connection.execute(_ROUND, {"checkpoint": CHECKPOINT, "views": _RESTS_ON}).fetchone()
-            if row is None:
+        with self._rounds.begin() as current:
+            if current is None or current.seen == current.after:
                 return 0
-            after, seen, head = row
-            if after != self._after:
-                # It starts, or another process was at work: the views must have folded whatever that one recorded.
-                self._after, self._barrier = after, head
-            if seen < self._barrier or seen <= after:
-                return 0
-            end = self._handle(after, min(after + page_events, seen), now)
-            self._connection.execute("UPDATE views.checkpoint SET position = %s WHERE view = %s", (end, CHECKPOINT))
-        self._after = end
-        return int(end - after)
+            current.end = self._handle(current.after, min(current.after + page_events, current.seen), now)
+        return current.end - current.after
 
     def _handle(self, after: int, end: int, now: datetime) -> int:
         """Handles a page up to *end*, or up to where a rule has other parameters; returns how far it came."""
@@ -168,7 +158,7 @@ class FindingProcess:
             known = Finding.raise_of(version, look.subject, found, look.card, now)
         else:
             known.see(found, end, now)
-        self._barrier = max([self._barrier, *self._store.save(known)])
+        self._rounds.saved(self._store.save(known))
 
 
 class _Look(NamedTuple):
@@ -213,8 +203,5 @@ def present() -> datetime:
     return datetime.now(UTC)
 
 
-_ROUND = """
-    SELECT c.position, (SELECT min(position) FROM views.checkpoint WHERE view = ANY (%(views)s)), (SELECT position FROM journal.head)
-    FROM views.checkpoint c WHERE c.view = %(checkpoint)s FOR NO KEY UPDATE OF c SKIP LOCKED"""
 _STEPS = "SELECT subject, card, kind, occurred_us FROM views.use_step WHERE position > %(after)s AND position <= %(end)s"
 _SHOWN_AGAIN = "SELECT card FROM views.code_shown_again WHERE position > %(after)s AND position <= %(end)s"

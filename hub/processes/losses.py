@@ -24,6 +24,7 @@ from hub.journal.reader import Recorded, read_page
 from hub.journal.recorder import AggregateStore
 from hub.journal.times import recorded_at
 from hub.journal.traces import link_back
+from hub.processes.rounds import Rounds
 from hub.projections.views.card_alias import CARD_ALIAS, identifiers_of
 from hub.projections.views.card_standing import CARD_STANDING, facts_of
 from hub.projections.views.losses import LOSSES
@@ -54,37 +55,25 @@ class LossProcess:
         self._connection, self._store, self._reference = connection, store, reference
         self._streams: dict[int, _Stream] = {}
         self._touched: dict[UUID, Loss] = {}
-        self._after = -1
-        self._barrier = 0
-        connection.execute("INSERT INTO views.checkpoint (view, position) VALUES (%s, 0) ON CONFLICT (view) DO NOTHING", (CHECKPOINT,))
+        self._rounds = Rounds(connection, CHECKPOINT, _RESTS_ON)
 
     def advance(self, now_us: int, page_events: int = PAGE_EVENTS) -> int:
         """Handles one page and ends the blocks that have run out by *now_us*; returns how many positions it moved."""
         if not self._has_work(now_us):
             return 0
-        with self._connection.transaction():
-            row = self._connection.execute(_ROUND, {"checkpoint": CHECKPOINT, "views": _RESTS_ON}).fetchone()
-            if row is None:
-                return 0
-            after, seen, head = row
-            if after != self._after:
-                # It starts, or another process was at work: the views must have folded whatever that one recorded.
-                self._after, self._barrier = after, head
-            if seen < self._barrier or seen < after:
+        with self._rounds.begin() as current:
+            if current is None:
                 return 0
             self._touched.clear()
-            end = min(after + page_events, seen)
-            self._handle_page(after, end)
-            if end == seen:
-                self._expire(now_us if seen == head else min(now_us, self._recorded_us(seen)))
-            if end > after:
-                self._connection.execute("UPDATE views.checkpoint SET position = %s WHERE view = %s", (end, CHECKPOINT))
-        self._after = end
-        return int(end - after)
+            current.end = min(current.after + page_events, current.seen)
+            self._handle_page(current.after, current.end)
+            if current.end == current.seen:
+                self._expire(now_us if current.seen == current.head else min(now_us, self._recorded_us(current.seen)))
+        return current.end - current.after
 
     def _has_work(self, now_us: int) -> bool:
         """Whether there may be something to do: one statement that locks nothing, where a page is four and a commit."""
-        asked = {"checkpoint": CHECKPOINT, "views": _RESTS_ON, "after": self._after, "now": now_us}
+        asked = {"checkpoint": CHECKPOINT, "views": _RESTS_ON, "after": self._rounds.after, "now": now_us}
         row = self._connection.execute(_LOOK, asked).fetchone()
         return row is not None and bool(row[0])
 
@@ -175,7 +164,7 @@ class LossProcess:
         return self._touched.get(loss_id) or self._store.get(Loss, loss_id)
 
     def _save(self, loss: Loss) -> None:
-        self._barrier = max([self._barrier, *self._store.save(loss)])
+        self._rounds.saved(self._store.save(loss))
         self._touched[loss.id] = loss
 
     def _of_day(self, card_key: bytes, loss_type: int, requested_us: int) -> Loss | None:
@@ -244,9 +233,6 @@ _LOOK = """
     SELECT c.position <> %(after)s OR c.position < (SELECT min(position) FROM views.checkpoint WHERE view = ANY (%(views)s))
            OR EXISTS (SELECT FROM views.loss WHERE expires_us <= %(now)s)
     FROM views.checkpoint c WHERE c.view = %(checkpoint)s"""
-_ROUND = """
-    SELECT c.position, (SELECT min(position) FROM views.checkpoint WHERE view = ANY (%(views)s)), (SELECT position FROM journal.head)
-    FROM views.checkpoint c WHERE c.view = %(checkpoint)s FOR NO KEY UPDATE OF c SKIP LOCKED"""
 _OF_CARD = """
     SELECT s.name FROM views.loss l JOIN journal.stream s USING (stream_id)
     WHERE l.card_key = %(key)s AND l.loss_type = %(type)s"""
