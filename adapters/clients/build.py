@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -61,6 +62,8 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     for pack in (pack_python, pack_node, pack_java):
         print(pack(out))
+    # A wheel has no place for an example; the other packages have theirs in them.
+    print(shutil.copy(HERE / "python" / "first_event.py", out))
 
 
 if __name__ == "__main__":

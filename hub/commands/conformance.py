@@ -52,6 +52,8 @@ def run(
     outcome = as_json(verdicts, target)
     paths = write_reports(verdicts, outcome, out or data_dir / "report")
     typer.echo(json.dumps(outcome, ensure_ascii=False) if as_json_ else _last_words(outcome, paths))
+    if outcome["failed"]:
+        typer.echo(f"客户端的输出 what the client printed: {data_dir / 'client.log'}", err=True)
     raise typer.Exit(1 if outcome["failed"] else 0)
 
 
@@ -91,6 +93,7 @@ def _say(verdict: Verdict) -> None:
 
 def _last_words(outcome: dict[str, Any], paths: list[Path]) -> str:
     zh, en = LEVEL_NAMES[outcome["level"]]
-    level = f"等级 level: {zh} {en}" if outcome["is_whole"] else "只试了一部分，不定级 only a part was tried: no level"
+    part = "" if outcome["is_whole"] else "（只试了一部分 only a part was tried）"
+    level = f"等级 level: {zh} {en}{part}"
     reports = "\n".join(str(path) for path in paths)
     return f"{level}；通过 passed {outcome['passed']}，未通过 failed {outcome['failed']}\n{reports}"

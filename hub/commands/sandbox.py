@@ -1,6 +1,7 @@
 """`hub sandbox`: runs one, and does to a running one what its page does too."""
 
 import json
+import shlex
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -59,7 +60,7 @@ def sandbox(
 @app.command()
 def reset() -> None:
     """重置：数据、编号、故障全部回到开始。Begin again: data, numbers and faults."""
-    typer.echo(f"重置 reset: {_post('reset')['seconds']} s")
+    typer.echo(f"重置 reset: {_post('reset')['seconds']} s；客户端的待发库也要换成空的 begin with an empty outbox too")
 
 
 @app.command()
@@ -130,13 +131,15 @@ def _ask(path: str, body: bytes | None = None) -> Any:
 
 
 def _in_words(described: dict[str, Any]) -> str:
+    target, participant, feed = described["targets"][0], described["participant"], described["feeds"][0]
     lines = {
         "沙箱，不是真实枢纽 a sandbox, not a real hub": described["page"],
         "地址 targets": ", ".join(described["targets"]),
-        "参与方 participant": described["participant"],
+        "参与方 participant": participant,
         "数据流 feeds": ", ".join(described["feeds"]),
         "CA": described["authority"],
         "证书 certificate": described["certificate"],
         "私钥 key": described["key"],
+        "第一个事件 first event": f"node first_event.mjs {target} {shlex.quote(str(Path(described['key']).parent))} {participant} {feed}",
     }
     return "\n".join(f"{name}: {value}" for name, value in lines.items())

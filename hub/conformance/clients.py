@@ -35,7 +35,7 @@ class Client(Protocol):
 
 
 class Command:
-    """A client that is a command line; what it prints goes to the end of a *log*."""
+    """A client that is a command line; what it prints goes to the end of a *log*, below the name of the trial."""
 
     def __init__(self, line: str, log: Path) -> None:
         """Takes the line as a shell would split it; raises TargetUnfit for one that is none."""
@@ -50,6 +50,8 @@ class Command:
     def start(self, environment: Mapping[str, str]) -> "_Process":
         """Starts it."""
         with self._log.open("ab") as log:
+            log.write(f"── {environment.get('CONFORMANCE_TRIAL', '')}\n".encode())
+            log.flush()
             return _Process(Child(self._words, {**os.environ, **environment}, stdout=log, stderr=log))
 
 

@@ -14,7 +14,7 @@ from hub.conformance.trials import LEVEL_NAMES, LEVELS, all_trials, level_of
 
 
 def as_json(verdicts: Sequence[Verdict], target: str) -> dict[str, Any]:
-    """Returns the outcome for programs; *is_whole* says whether every trial was tried, so that the level counts."""
+    """Returns the outcome for programs; *is_whole* says whether every trial was tried: else there may be a higher level than this."""
     tried = {verdict.trial.id for verdict in verdicts}
     passed = tried - {verdict.trial.id for verdict in verdicts if not verdict.passed}
     return {

@@ -188,7 +188,7 @@ class _Call:
                 self._waiting += 1
                 await upstream.write(body)
             await upstream.done_writing()
-        except (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError):
+        except (grpc.aio.AioRpcError, grpc.aio.UsageError, grpc.aio.AbortError, asyncio.InvalidStateError):
             # The call is over; its answers say why.
             return
 

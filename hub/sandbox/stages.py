@@ -130,11 +130,15 @@ def _fields(status: status_pb2.Status) -> list[error_details_pb2.BadRequest.Fiel
 def _other(exchange: Exchange) -> Judged:
     count = sum(not passed.is_request for passed in exchange.passed)
     outcome = exchange.code or "… 进行中 under way"
-    about = f"{count} 个答复 answers" if count > 1 else ""
+    about = " ".join(filter(None, (_feed_asked(exchange), f"{count} 个答复 answers" if count > 1 else "")))
     problems = refusal_in_words(exchange.status) if exchange.code not in ("", "OK", "CANCELLED") else []
     if exchange.ended_by in KINDS:
         problems.append(f"故障 fault: {KINDS[exchange.ended_by].text_zh} {KINDS[exchange.ended_by].text_en}")
     return Judged(exchange.at_s, exchange.participant, exchange.method, about, outcome, [Step("调用", "call", problems)])
+
+
+def _feed_asked(exchange: Exchange) -> str:
+    return next((str(getattr(request, "feed", "")) for _, request in exchange.messages(is_request=True)), "")
 
 
 async def _batch(exchange: Exchange, passed: Passed, batch: Any, answer: tuple[Passed, Any] | None, validate: Validate) -> Judged:

@@ -15,6 +15,9 @@ import pytest
 
 from adapters.clients import build
 from adapters.kit.client import Cursor, CursorUnreadable, HubConnection, Refusal, Subscriber, mutual_tls
+from hub.conformance.clients import Command
+from hub.conformance.running import judge_all, prepared
+from hub.conformance.trials import all_trials
 from tests.clients import Province, add_feed, of_feed
 from tests.hub_process import CHONGQING, RunningHub
 from tests.messages import registered
@@ -117,6 +120,7 @@ const event = (number, more = {}) => ({
   event: { occurred_at: new Date("2025-09-01T00:00:00Z"), issuer_region: "500199", card: card(number), source: { system: "node" },
     card_registered: { status: "SOCIAL_STATUS_ACTIVE", generation: "CARD_GENERATION_THIRD", card_kind: "CARD_KIND_REGULAR" }, ...more },
 });
+process.on("warning", ({ name, message }) => name === "HubWarning" && (told.warned ??= message));
 const told = {}, said = (work) => { try { work(); return ""; } catch (error) { return error.message; } };
 let outbox = new Outbox("steps.log"), sender = new FeedSender(outbox, connection, feed);
 told.misspelt = [
@@ -166,8 +170,24 @@ def test_the_node_client_goes_on_resumes_and_stops_where_it_should(
     assert told["quarantined"] == ["issuer_region unknown_region"]
     assert told["kept"] == {"next": 702, "acknowledged": 701}
     assert told["heard"] == [700, 700]
+    assert told["warned"].startswith(f"feed {feed} is waiting: UNAVAILABLE")
     assert told["inUse"] == "steps.log is in use by this process"
     assert (told["conflict"], told["notOwner"]) == ("the hub has another event under 1", "NOT_FEED_OWNER")
+
+
+# The package keeps no receipts and reads no hotlist.
+BEYOND_NODE = {"S07", "S08", "S09"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_node_client_of_the_package_passes_the_trials(node_client: Run, tmp_path: Path) -> None:
+    assert "is not set" in node_client(tmp_path, str(shutil.copy(build.HERE / "node" / "conformance.mjs", tmp_path))).stderr
+    client = Command(f"node {tmp_path / 'conformance.mjs'}", tmp_path / "client.log")
+    trials = [trial for trial in all_trials() if trial.id not in BEYOND_NODE]
+    with prepared(tmp_path / "data") as kit:
+        verdicts = judge_all(kit, trials, client, lambda _: None)
+    assert [(one.trial.id, one.problems, one.lines) for one in verdicts if not one.passed] == []
 
 
 DEBIAN = Path("/usr/share/java")

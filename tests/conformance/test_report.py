@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -29,9 +30,9 @@ def test_a_level_is_reached_by_all_its_trials_and_those_below(failed: tuple[str,
     assert as_json(verdicts(*failed), "client")["level"] == level
 
 
-def test_a_part_gives_no_level_and_a_trial_that_failed_once_failed(tmp_path: Path) -> None:
-    part = as_json(verdicts()[:3], "client")
-    assert (part["level"], part["is_whole"]) == ("", False)
+def test_a_part_gives_the_level_that_it_has_whole_and_a_trial_that_failed_once_failed() -> None:
+    part, bronze = as_json(verdicts()[:3], "client"), as_json(verdicts()[:9], "client")
+    assert [(one["level"], one["is_whole"]) for one in (part, bronze)] == [("", False), ("bronze", False)]
     twice = as_json([*verdicts(), *verdicts("B02")], "client")
     assert twice["level"] == ""
 
@@ -58,6 +59,15 @@ def test_a_name_that_is_no_trial_and_a_command_that_is_none_are_refused(tmp_path
     for line in ("", "'open", "/nowhere/client"):
         with pytest.raises(TargetUnfit):
             Command(line, tmp_path / "log")
+
+
+def test_what_a_client_prints_is_below_the_name_of_its_trial(tmp_path: Path) -> None:
+    client = Command("echo said", tmp_path / "log")
+    for trial in ("B01", "B02"):
+        running, give_up_at = client.start({"CONFORMANCE_TRIAL": trial}), time.monotonic() + 30
+        while running.poll() is None and time.monotonic() < give_up_at:
+            time.sleep(0.01)
+    assert (tmp_path / "log").read_text(encoding="utf-8") == "── B01\nsaid\n── B02\nsaid\n"
 
 
 def test_trials_name_checks_and_faults_that_there_are() -> None:

@@ -5,10 +5,10 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 
 from hub.domain.participant import PREFIX
 from hub.sandbox.faults import Fault, Faults, FaultUnknown
+from hub.sandbox.front import _Call
 from hub.sandbox.page import page
 from hub.sandbox.partner import Partner, sample_cards
 from hub.sandbox.recording import Exchange
@@ -88,6 +89,8 @@ def test_a_full_queue_says_when_to_come_back_and_the_hub_never_saw_the_batch(at_
     refusal = refused(lambda: client.append(feed, 1, journey("A00000001")))
     assert (refusal.reason, refusal.details(error_details_pb2.RetryInfo)[0].retry_delay.seconds) == ("QUEUE_FULL", 3)
     assert client.next_sequence(feed) == 1
+    judged_one = last_judged(at_front, at_front.hub)
+    assert (judged_one.method, judged_one.about) == ("GetFeed", feed)
 
 
 def test_in_a_stream_a_refusal_comes_in_order_and_the_hub_refuses_what_follows_it(at_front: Fronted, client: Province) -> None:
@@ -225,6 +228,16 @@ def test_a_fault_of_the_fronts_own_ends_the_call_and_nobody_waits(
     monkeypatch.setattr(at_front.front.faults, "met", broken)
     refusal = refused(lambda: client.next_sequence("sc.usage"))
     assert refusal.code is grpc.StatusCode.INTERNAL and "fault of the sandbox itself" in refusal.text
+
+
+def test_a_call_that_was_ended_while_its_client_still_sends_is_no_fault() -> None:
+    async def aborted() -> AsyncIterator[bytes]:
+        raise grpc.aio.AbortError
+        yield b""
+
+    exchange, nobody = Exchange("/chuanyu.exchange.v1.FeedService/StreamEvents", "p", ""), cast(Any, None)
+    asyncio.run(_Call(nobody, exchange, asyncio.Queue(1), None, nobody)._send(aborted(), nobody))
+    assert not exchange.passed
 
 
 def test_a_hub_that_has_ended_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:

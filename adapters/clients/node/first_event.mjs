@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { FeedSender, HubConnection, mutualTls, Outbox } from "chuanyu-exchange-client";
 
 const [target, certificates, participant, feed] = process.argv.slice(2);
+if (!feed) throw new Error("node first_event.mjs HOST:PORT CERTIFICATES PARTICIPANT FEED");
 const file = (name) => join(certificates, name);
 const credentials = mutualTls(file("ca.crt"), file(`${participant}.crt`), file(`${participant}.key`));
 const connection = new HubConnection([target], credentials);

@@ -36,4 +36,4 @@ async def main(target: str, certificates: Path, participant: str, feed: str) -> 
     await connection.close()
 
 
-asyncio.run(main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:5]))
+sys.exit(__doc__) if len(sys.argv) != 5 else asyncio.run(main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:]))

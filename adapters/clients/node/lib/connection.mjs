@@ -12,7 +12,7 @@ export const mutualTls = (ca, certificate, key) => grpc.credentials.createSsl(re
 /** What the hub said no with: code, reason (an ErrorReason), its metadata, and after how long to come back. */
 export class Refusal extends Error {
   constructor(code, reason = "", metadata = {}, retryAfterMs = 0, words = "") {
-    super(`${Code[code] ?? code} ${reason || words}`.trim());
+    super([Code[code] ?? code, reason, words].filter(Boolean).join(" "));
     Object.assign(this, { code, reason, metadata, retryAfterMs });
   }
 

@@ -14,6 +14,7 @@ export class FeedSender {
   #wake = () => {};
   #ended = new AbortController();
   #running;
+  #trouble = "";
 
   constructor(outbox, connection, feed) {
     Object.assign(this, { outbox, connection, feed, state: "starting", fault: null });
@@ -25,9 +26,9 @@ export class FeedSender {
     return this;
   }
 
-  /** Numbers events, each {key, event}, durably. Throws NotInContract before anything has a number. */
+  /** Numbers events, each {key, event}, durably; an event is an object, or its bytes. Throws NotInContract before anything has a number. */
   put(items) {
-    const encoded = items.map(({ key, event }) => ({ key, event: encode("Event", event) }));
+    const encoded = items.map(({ key, event }) => ({ key, event: Buffer.isBuffer(event) ? event : encode("Event", event) }));
     const numbered = this.outbox.put(this.feed, encoded);
     this.#wake();
     return numbered;
@@ -70,11 +71,18 @@ export class FeedSender {
           return;
         }
         failures = this.outbox.state(this.feed).acknowledged > before ? 1 : failures + 1;
-        this.state = `waiting: ${error.message}`;
+        this.#wait(`waiting: ${error.message}`);
         if ([Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED].includes(error.code)) this.connection.failOver(target);
         await sleep(error.retryAfterMs + backoffMs(failures, DENIED.has(error.code) ? DENIED_MS : undefined), this.#ended.signal);
       }
     }
+  }
+
+  /** A trouble is said when it begins or becomes another, not as often as it is met: nobody waits without knowing for what. */
+  #wait(state) {
+    this.state = state;
+    if (state !== this.#trouble) process.emitWarning(`feed ${this.feed} is ${state}`, "HubWarning");
+    this.#trouble = state;
   }
 
   async #session() {
