@@ -16,6 +16,8 @@ from google.protobuf.json_format import ParseDict
 from hub.indicators.asking import Question, ask
 from hub.indicators.record import Known
 from hub.indicators.tables import ALL, IN
+from hub.projections.engine import advance
+from hub.projections.views.daily_usage import DAILY_USAGE
 from tests.databases import fresh_database
 from tests.recording import Recording, about, key_of, name_card
 
@@ -51,6 +53,9 @@ def scenario(request: pytest.FixtureRequest, server_dsn: str) -> Iterator[tuple[
             parts = [[one for one in said["given"] if one.get("late", False) is late] for late in (False, True)]
             early = journal.append(*map(event_of, parts[0]))[-1]
             known = {"EARLY": early, "ALL": journal.append(*map(event_of, parts[1]))[-1] if parts[1] else early}
+        # Uses are read from their counts, all else from the events.
+        while any(then["indicator"] == "K3" for then in said["then"]) and advance(connection, DAILY_USAGE):
+            pass
         yield said, connection, known
 
 
