@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated
 
 import psycopg
@@ -22,6 +22,7 @@ from hub.config import Config
 from hub.domain.looks import Shown
 from hub.domain.settlement.lines import SIDES
 from hub.domain.unusual_use.finding import CLEARED_FOR, CONFIRMED_FOR, Said
+from hub.domain.unusual_use.rule_book import rule_named
 from hub.findings import shown
 from hub.findings.desk import HUB, opened
 from hub.findings.reading import rule_versions
@@ -31,6 +32,7 @@ from hub.projections import PROJECTIONS
 from hub.projections.engine import create_views
 from hub.projections.runner import connect
 from hub.projections.views.raised_findings import Wanted, listed, tallies
+from hub.words.findings import STATES
 
 Code = Annotated[str, typer.Argument(help="编号，如 FD-20260302-1A2B3C4D。Code of a finding.")]
 RuleCode = Annotated[str, typer.Argument(help="规则，如 PIN_BURST；见 hub findings rules。Rule.")]
@@ -57,8 +59,11 @@ def raised(
     as_json: Json = False,
 ) -> None:
     """列出规则提出的异常用卡，最近变动在前。List findings that rules have raised, those that changed last first."""
+    if state and state.upper() not in STATES:
+        raise typer.BadParameter(f"没有此状态 no state: {state}；{' '.join(STATES)}", param_hint="--state")
     with _reading() as (_, connection):
-        found = listed(connection, Wanted(state.upper(), rule.upper(), SIDES, most=most))
+        code = rule_named(rule.upper()).code if rule else ""
+        found = listed(connection, Wanted(state.upper(), code, SIDES, most=most))
     if as_json:
         typer.echo(json.dumps([finding_screen.as_json(one) for one in found]))
         return
@@ -153,7 +158,9 @@ def _parameters(values: list[str]) -> dict[str, int]:
 
 def _days(connection: psycopg.Connection, first: str, last: str) -> tuple[date, date]:
     until = _day(last, "--to") if last else newest_day(connection)
-    return (_day(first, "--from") if first else until - timedelta(days=DAYS - 1)), until
+    if first:
+        return _day(first, "--from"), until
+    return date.fromordinal(max(until.toordinal() - (DAYS - 1), 1)), until
 
 
 def _day(text: str, hint: str) -> date:

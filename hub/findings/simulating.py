@@ -43,9 +43,14 @@ class Simulated(NamedTuple):
 
 
 def simulate(
-    connection: psycopg.Connection, code: str, parameters: Mapping[str, int], days: tuple[date, date], most: int | None = None
+    connection: psycopg.Connection,
+    code: str,
+    parameters: Mapping[str, int],
+    days: tuple[date, date],
+    most: int | None = None,
+    but_of: bytes = b"",
 ) -> Simulated:
-    """Tries a rule out with other values of some parameters, on days that are both included.
+    """Tries a rule out with other values of some parameters, on days that are both included; a subject may be left out.
 
     Raises FindingRuleUnknown, FindingRuleParameter, FindingDays, and FindingDaysTooLong where more than *most* steps are to be read.
     """
@@ -57,12 +62,14 @@ def simulate(
     uses = _uses(connection, span) if first <= last else 0
     if not uses:
         raise FindingDays(first_day=first.isoformat(), last_day=last.isoformat())
-    if most is not None and uses > most:
+    if most is not None and max(uses, _read(connection, tried, span, most + 1)) > most:
         raise FindingDaysTooLong(most=most)
     texts = (first.isoformat(), last.isoformat())
     ours: set[tuple[bytes, str]] = set()
     theirs: set[tuple[bytes, str]] = set()
     for subject, steps in _subjects(connection, tried, span):
+        if subject == but_of:
+            continue
         ours |= {(subject, one.day) for one in found_by(tried, steps) if texts[0] <= one.day <= texts[1]}
         theirs |= {(subject, one.day) for one in found_by(in_force, steps) if texts[0] <= one.day <= texts[1]}
     out: set[tuple[bytes, str]] = set()
@@ -88,28 +95,50 @@ def _uses(connection: psycopg.Connection, span: Span) -> int:
     return int(row[0]) if row is not None else 0
 
 
+def _read(connection: psycopg.Connection, version: Version, span: Span, most: int) -> int:
+    """Returns how many rows a rule reads for some days, up to so many."""
+    if _is_of_views(version):
+        row = connection.execute(_CONTRADICTIONS, {"most": most}).fetchone()
+    else:
+        row = connection.execute(_STEPS, {**_asked(version, span), "most": most}).fetchone()
+    return int(row[0]) if row is not None else 0
+
+
+def _is_of_views(version: Version) -> bool:
+    """Whether a rule is of what the views find, not of steps."""
+    return version.rule.code in WITHOUT_A_WINDOW and version.rule.subject != PERSON
+
+
+def _asked(version: Version, span: Span) -> dict[str, object]:
+    """Returns which steps a rule reads: also those of the day before; payments are read whole."""
+    code = version.rule.code
+    from_us = -(2**62) if code in WITHOUT_A_WINDOW else span.from_us - DAY_US
+    return {"from": from_us, "to": span.to_us, "kinds": _numbers(KINDS_OF[code]) if code in KINDS_OF else None}
+
+
 def _numbers(kinds: frozenset[str]) -> list[int]:
     return sorted(KIND_NUMBERS[kind] for kind in kinds)
 
 
 def _subjects(connection: psycopg.Connection, version: Version, span: Span) -> Iterator[tuple[bytes, list[Step]]]:
-    """Yields the subjects of a rule with their steps, and those of the day before; payments are read whole."""
-    code = version.rule.code
-    if code in WITHOUT_A_WINDOW and version.rule.subject != PERSON:
+    """Yields the subjects of a rule with their steps."""
+    if _is_of_views(version):
         yield from contradicted(connection, None, span).items()
         return
-    from_us = -(2**62) if code in WITHOUT_A_WINDOW else span.from_us - DAY_US
-    kinds = _numbers(KINDS_OF[code]) if code in KINDS_OF else None
     with connection.transaction(), connection.cursor("findings") as cursor:
         cursor.itersize = 10_000
-        cursor.execute(_SUBJECTS, {"from": from_us, "to": span.to_us, "kinds": kinds})
+        cursor.execute(_SUBJECTS, _asked(version, span))
         for subject, rows in groupby(cursor, key=lambda row: bytes(row[0])):
             yield subject, [step_in(row[1:]) for row in rows]
 
 
 _USES = "SELECT count(*) FROM views.use_step WHERE occurred_us BETWEEN %(from)s AND %(to)s AND kind = ANY (%(kinds)s)"
+_WITHIN = "s.occurred_us BETWEEN %(from)s AND %(to)s AND (%(kinds)s::integer[] IS NULL OR s.kind = ANY (%(kinds)s))"
+_STEPS = f"SELECT count(*) FROM (SELECT FROM views.use_step s WHERE {_WITHIN} LIMIT %(most)s) s".encode()  # noqa: S608 (our own text)
+_CONTRADICTIONS = b"""
+    SELECT count(*) FROM (SELECT FROM views.card_findings WHERE finding_count > 0
+        UNION ALL SELECT FROM views.code_shown_again LIMIT %(most)s) found"""
 _SUBJECTS = f"""
     SELECT COALESCE(l.card_key, s.subject) AS of, {", ".join(f"s.{name}" for name in STEP_COLUMNS.split(", "))}
-    FROM views.use_step s LEFT JOIN views.card_alias l ON l.key = s.subject
-    WHERE s.occurred_us BETWEEN %(from)s AND %(to)s AND (%(kinds)s::integer[] IS NULL OR s.kind = ANY (%(kinds)s))
+    FROM views.use_step s LEFT JOIN views.card_alias l ON l.key = s.subject WHERE {_WITHIN}
     ORDER BY 1""".encode()  # noqa: S608 (our own columns)

@@ -12,7 +12,7 @@ from chuanyu.exchange.v1 import findings_pb2 as events
 
 from tests.clients import DEADLINE_S, Province, refused
 from tests.hub_process import RunningHub
-from tests.messages import AT_S, name_card, question, registered
+from tests.messages import AT_S, journey, name_card, question, registered
 
 CARD, PERSON = "R00000777", "han.mei"
 
@@ -82,16 +82,29 @@ def test_the_other_side_neither_lists_nor_sees_nor_reviews_what_does_not_concern
 
 
 def test_a_participant_that_tries_cards_is_found_and_does_not_decide_about_itself(
-    sichuan: Province, desk: finding_service_pb2_grpc.FindingServiceStub
+    sichuan: Province, chongqing: Province, desk: finding_service_pb2_grpc.FindingServiceStub
 ) -> None:
+    chongqing.tell("cq.usage", journey(CARD))
     for number in range(20):
         sichuan.cards.CheckAcceptance(question(f"tried-{number}", f"A77{number:06d}"), timeout=DEADLINE_S)
     found = found_of(desk, "CARD_ENUMERATION")
     assert (found.measured, list(found.provinces)) == (20, ["50", "51"])
     other = finding_service_pb2_grpc.FindingServiceStub(sichuan.channel)
     assert not other.ListFindings(protos.ListFindingsRequest(rule_code="CARD_ENUMERATION"), timeout=DEADLINE_S).findings
+    # A full page is one of others' findings, and no count tells it of its own.
+    page = protos.ListFindingsRequest(page_size=1)
+    assert [one.rule_code for one in desk.ListFindings(page, timeout=DEADLINE_S).findings] == ["CARD_ENUMERATION"]
+    days = {"first_day": "2000-01-01", "last_day": "2199-12-31"}
+    tried = protos.SimulateRuleRequest(rule_code="CARD_ENUMERATION", **days)
+    assert [one.SimulateRule(tried, timeout=DEADLINE_S).findings for one in (desk, other)] == [1, 0]
+    assert [_raised(one, "CARD_ENUMERATION") for one in (desk, other)] == [1, 0]
     assert refused(lambda: review(other, found.finding_code, events.FINDING_STEP_REVIEW)).reason == "FINDING_UNKNOWN"
     assert review(desk, found.finding_code, events.FINDING_STEP_REVIEW).state == protos.FINDING_STATE_UNDER_REVIEW
+
+
+def _raised(desk: finding_service_pb2_grpc.FindingServiceStub, rule: str) -> int:
+    (one,) = [one for one in desk.ListFindingRules(protos.ListFindingRulesRequest(), timeout=DEADLINE_S).rules if one.rule_code == rule]
+    return sum(tally.open + tally.confirmed + tally.cleared + tally.stale for tally in one.tallies)
 
 
 def test_rules_are_listed_with_their_parameters(desk: finding_service_pb2_grpc.FindingServiceStub, raised: protos.RaisedFinding) -> None:

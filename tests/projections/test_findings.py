@@ -403,6 +403,19 @@ def test_the_command_refuses_what_is_no_key(dsn: str, monkeypatch: pytest.Monkey
     assert (status, "64" in output) == (2, True)
 
 
+def test_raised_findings_of_no_state_or_rule_are_refused_not_none(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    status, output = findings_command(dsn, monkeypatch, "raised", "--state", "OPEN")
+    assert (status, "DETECTED" in output) == (2, True)
+    status, output = findings_command(dsn, monkeypatch, "raised", "--rule", "PIN")
+    assert (status, "PIN_BURST" in output) == (1, True)
+    assert findings_command(dsn, monkeypatch, "raised", "--state", "detected", "--rule", "pin_burst", "--json") == (0, "[]\n")
+
+
+def test_thirty_days_before_the_first_day_that_there_is_begin_with_it(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    status, output = findings_command(dsn, monkeypatch, "simulate", "PIN_BURST", "--to", "0001-01-10")
+    assert (status, "first_day=0001-01-01" in output) == (1, True)
+
+
 def test_the_command_says_of_how_many_findings_its_list_is(
     dsn: str, journal: Recording, views: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,11 +60,12 @@ class FindingService:
         """Lists findings that concern the caller's province; raises RequestInvalid."""
         refuse_invalid(request)
         state = protos.FindingState.Name(request.state).removeprefix("FINDING_STATE_") if request.state else ""
-        wanted = Wanted(state, request.rule_code, (caller.province,), request.before_position, request.page_size or MOST)
+        own, most = participant_key(caller.urn), request.page_size or MOST
+        wanted = Wanted(state, request.rule_code, (caller.province,), request.before_position, most, own)
 
         def found(connection: psycopg.Connection) -> protos.ListFindingsResponse:
-            position, own = head_position(connection), participant_key(caller.urn)
-            seen = [finding_message(one) for one in listed(connection, wanted) if one.subject != own]
+            position = head_position(connection)
+            seen = [finding_message(one) for one in listed(connection, wanted)]
             return protos.ListFindingsResponse(findings=seen, as_of_position=position)
 
         return await self._reads.read(caller.urn, found)  # type: ignore[no-any-return]
@@ -97,7 +98,7 @@ class FindingService:
         """Lists the rules in force, with what became of the findings of each version."""
 
         def found(connection: psycopg.Connection) -> protos.ListFindingRulesResponse:
-            counted = tallies(connection)
+            counted = tallies(connection, participant_key(caller.urn))
             in_force = rule_versions(connection)
             return protos.ListFindingRulesResponse(rules=[rule_message(some[-1], counted.get(code, [])) for code, some in in_force.items()])
 
@@ -110,7 +111,8 @@ class FindingService:
         parameters = {one.name: one.value for one in request.parameters}
 
         def tried(connection: psycopg.Connection) -> protos.SimulateRuleResponse:
-            found = simulate(connection, request.rule_code, parameters, days, MOST_STEPS)
+            # What is found about the caller itself it does not see in a count either.
+            found = simulate(connection, request.rule_code, parameters, days, MOST_STEPS, participant_key(caller.urn))
             return simulated_message(found, head_position(connection))
 
         return await self._reads.read(caller.urn, tried)  # type: ignore[no-any-return]
