@@ -75,6 +75,11 @@ class CardTable(ABC):
             else:
                 yield row + 1 + self.above, self.header.card_no(cells), *self.header.event(cells, self._base)
 
+    def card_no(self, row: int) -> str:
+        """Returns the card of a row, counted from 0; none where the row has other columns."""
+        cells = next(self._cells(row))
+        return self.header.card_no(cells) if len(cells) == self.header.width else ""
+
     def _events(self, row: int) -> Iterator[tuple[Event, list[Fault]]]:
         return (self.header.event(cells, self._base) for cells in self._cells(row))
 
@@ -195,7 +200,7 @@ class ParquetTable(CardTable):
             if self._group[0] != group:
                 self._group = (group, self._read(group))
             for part in range(max(row - begin, 0), end - begin, PART_ROWS):
-                yield from zip(*(column.slice(part, PART_ROWS).to_pylist() for column in self._group[1]), strict=True)
+                yield from zip(*_texts(self._group[1], part, group), strict=True)
 
     def _read(self, group: int) -> list[Any]:
         """Returns the columns of a row group, each cell as CSV would have it."""
@@ -213,6 +218,15 @@ class ParquetTable(CardTable):
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
+
+
+def _texts(columns: Sequence[Any], part: int, group: int) -> list[list[str]]:
+    try:
+        return [column.slice(part, PART_ROWS).to_pylist() for column in columns]
+    except UnicodeDecodeError:
+        raise TableUnreadable(
+            f"第 {group + 1} 个行组有文字不是 UTF-8：重新导出。A text of row group {group + 1} is not UTF-8: export the file again"
+        ) from None
 
 
 def open_table(path: Path, first_sequence: int, taken_at: datetime | None, encoding: str = "utf-8") -> CardTable:

@@ -96,8 +96,8 @@ def check_rows(table: CardTable, report: Report, progress: Callable[[str], None]
     checked = Checked()
     keeping, hashes = _Keeping(table, checked, report), array("q")
     for line, card_no, event, faults in table.rows():
-        # By the hashes alone twenty million cards fit; two cards of one hash are compared below.
-        hashes.append(hash(card_no))
+        # By the hashes alone twenty million cards fit; two cards of one hash are compared below. A row without a card is like no other.
+        hashes.append(hash(card_no or line))
         if faults:
             keeping.add(line, faults)
         else:
@@ -107,7 +107,7 @@ def check_rows(table: CardTable, report: Report, progress: Callable[[str], None]
             progress(f"检查 checked {line:,} / {table.lines:,}")
     seen: dict[str, int] = {}
     for row in _alike(hashes):
-        card_no, line = _card_no(table, row), row + 1 + table.above
+        card_no, line = table.card_no(row), row + 1 + table.above
         if card_no and seen.setdefault(card_no, line) != line:
             words = f"与第 {seen[card_no]:,} 行同一卡号：只留一行。The same card as line {seen[card_no]:,}: keep one of them."
             keeping.add(line, [Fault("card_no", words)])
@@ -125,11 +125,6 @@ def _alike(hashes: "array[int]") -> list[int]:
     same = compute.equal(ordered[1:], ordered[:-1])
     places = {place + step for place in compute.indices_nonzero(same).to_pylist() for step in (0, 1)}
     return sorted(order[place].as_py() for place in places)
-
-
-def _card_no(table: CardTable, row: int) -> str:
-    rows = table.pending("", table.first_sequence + row, 1)
-    return Event.FromString(rows[0][1]).card.clear if rows else ""
 
 
 async def ask_hub(

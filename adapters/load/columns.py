@@ -72,7 +72,10 @@ def instant(cell: str) -> datetime:
         read = datetime.min
     if read.tzinfo is None:
         raise CellWrong("时刻须带时区，如 2026-01-01T00:00:00+08:00。An instant has its offset.")
-    return read.astimezone(UTC)
+    try:
+        return read.astimezone(UTC)
+    except OverflowError:
+        raise CellWrong("时刻超出范围。The instant is before the year 1 or after 9999.") from None
 
 
 def _card_no(event: Event, cell: str) -> None:

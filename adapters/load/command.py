@@ -63,6 +63,8 @@ def load(
     try:
         with ExitStack() as opened:
             stock = opened.enter_context(closing(_opened(file, first, taken_at, encoding)))
+            if report is not None and report.exists() and report.samefile(file):
+                raise OptionUnreadable("--report: 不可写入卡表本身，另给文件。It would replace the table of cards; give another file")
             refused = opened.enter_context(closing(Report(report)))
             receipts = ReceiptsTo(open_batch_keys(data_dir / "keys"), Outbox(data_dir / "outbox.sqlite")) if data_dir else None
             if receipts:

@@ -9,7 +9,9 @@ import pyarrow
 import pytest
 from chuanyu.exchange.v1 import event_pb2
 from pyarrow import parquet
+from typer.testing import CliRunner
 
+from adapters.cli import app
 from adapters.kit.errors import AdapterError
 from adapters.load import card_table
 from adapters.load.card_table import CardTable, open_table
@@ -159,3 +161,29 @@ def test_cells_are_named_by_line_and_column_and_never_shown(tmp_path: Path) -> N
         ("5", "4", ""),
     ]  # fmt: skip
     assert "SECRET" not in (tmp_path / "refused.csv").read_text(encoding="utf-8")
+
+
+def test_rows_of_other_columns_and_instants_that_no_calendar_has_are_named_as_wrong(tmp_path: Path) -> None:
+    first, last = (f"{LINE.format(number)},{at}" for number, at in enumerate(("2025-01-01T00:00:00+08:00", "9999-12-31T23:59:59-08:00")))
+    faults = wrong(opened(as_csv(tmp_path / "cards.csv", f"{HEADER},occurred_at", first, "", "", "1,2", last)))
+    assert [line for line, _ in faults] == [3, 4, 5, 6]
+    assert all("11 列，实有" in words for _, words in faults[:3]) and faults[3][1].startswith("occurred_at: 时刻超出范围")
+
+
+def test_a_text_of_parquet_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    names, cells = HEADER.split(","), LINE.format(1).split(",")
+    columns = {name: pyarrow.array([cell]) for name, cell in zip(names, cells, strict=True)}
+    ends = (0).to_bytes(4, "little") + (2).to_bytes(4, "little")
+    columns["card_no"] = pyarrow.Array.from_buffers(pyarrow.string(), 1, [None, pyarrow.py_buffer(ends), pyarrow.py_buffer(b"\xc4\xe3")])
+    parquet.write_table(pyarrow.table(columns), tmp_path / "cards.parquet")
+    with pytest.raises(AdapterError, match="not UTF-8"):
+        wrong(opened(tmp_path / "cards.parquet"))
+
+
+def test_a_report_never_replaces_the_table(tmp_path: Path) -> None:
+    path = as_csv(tmp_path / "cards.csv", HEADER, LINE.format(1))
+    before = path.read_bytes()
+    files = [f"--{name}={path}" for name in ("ca", "cert", "key")]
+    options = ("--hub", "127.0.0.1:1", "--feed", "cq.card-center", "--taken-at", "2025-09-01T00:00:00+08:00", "--report", str(path))
+    result = CliRunner().invoke(app, ["load", str(path), *files, *options])
+    assert (result.exit_code, "--report" in result.output, path.read_bytes()) == (1, True, before)
