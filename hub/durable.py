@@ -34,10 +34,15 @@ class Written:
         return self._hasher.hexdigest()
 
 
+def part_of(target: Path) -> Path:
+    """Returns what a file is called while it is written, and where a process was killed meanwhile."""
+    return target.with_name(f".{target.name}.part")
+
+
 @contextmanager
 def whole(target: Path) -> Iterator[Written]:
     """Gives a file to write, readable by its owner only, which then takes its name; on an error, an OSError among them, nothing is left."""
-    fresh = target.with_name(f".{target.name}.part")
+    fresh = part_of(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:

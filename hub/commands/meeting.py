@@ -17,6 +17,7 @@ from hub.commands.officer_desk import now, refusals
 from hub.commands.options import Json
 from hub.commands.wording import screen, table, whole
 from hub.config import Config
+from hub.domain.errors import HubError
 from hub.domain.participant import OPERATOR
 from hub.indicators.desk import Officer
 from hub.journal.sessions import session
@@ -53,10 +54,19 @@ def report_(
     as_json: Json = False,
 ) -> None:
     """固定一个期间的报告，永不改变；各指标一并固定。Freeze the report of a period, and those of its indicators, for good."""
+    if to is not None:
+        # What is frozen stays, so a folder that cannot be is found out before.
+        to.mkdir(parents=True, exist_ok=True)
     with _reading() as (dsn, connection):
         with desk.opened(dsn, connection) as opened:
             made = opened.freeze(period, position_of(connection, as_known), Officer(OPERATOR, acting(operator)), now())
-        _say(made, as_json=as_json, files=_written(made, to, unsigned=unsigned) if to is not None else [])
+        try:
+            files = _written(made, to, unsigned=unsigned) if to is not None else []
+        except (OSError, HubError):
+            again = f"hub meeting write {made.code} --to {to}"
+            typer.echo(f"{made.code} 已固定，文件未写全，再写 is frozen, not all its files are written; again: {again}", err=True)
+            raise
+        _say(made, as_json=as_json, files=files)
 
 
 @app.command("list")

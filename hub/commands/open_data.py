@@ -43,12 +43,13 @@ def check(folder: Folder, as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps({"wrong": wrong}))
     else:
-        typer.echo("\n".join(f"✗ {path}: 缺失或被改动 missing or altered" for path in wrong) or f"✓ {folder}")
+        typer.echo("\n".join(f"✗ {path}: 缺失、被改动或目录中没有 missing, altered or not in it" for path in wrong) or f"✓ {folder}")
     if wrong:
         raise typer.Exit(1)
 
 
 def _checked(licence: str) -> str:
-    if not licence.startswith("https://") or not licence.isascii() or any(one.isspace() or one in '<>"{}|\\^`' for one in licence):
+    place = licence.removeprefix("https://")
+    if place in ("", licence) or not licence.isascii() or any(one.isspace() or one in '<>"{}|\\^`' for one in licence):
         raise typer.BadParameter(f"不是网址 no address: {licence}；如 such as {LICENCE}", param_hint="--licence")
     return licence

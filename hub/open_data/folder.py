@@ -10,7 +10,7 @@ import psycopg
 
 from hub.audit.sealed import Sealed, at_size, first_beyond
 from hub.domain.errors import HubError, SizeUnknown
-from hub.durable import whole
+from hub.durable import part_of, whole
 from hub.meeting import report
 from hub.meeting.files import as_csv, as_parquet
 from hub.meeting.report import MeetingReport
@@ -122,29 +122,37 @@ def _holds(connection: psycopg.Connection, content: bytes, position: int) -> boo
 
 
 def _refuse_foreign(folder: Path, files: Mapping[str, bytes]) -> None:
+    # What a run that was killed had not finished is written again.
+    known = {*files, *(part_of(Path(path)).as_posix() for path in files)}
     for path in _paths(folder):
-        if path not in files:
+        if path not in known:
             raise FolderForeign(path)
 
 
 def _paths(folder: Path) -> Iterator[str]:
-    for path in sorted(folder.rglob("*")):
+    # As they come: a folder with other files may have any number of them.
+    for path in folder.rglob("*"):
         if not path.is_dir():
             yield path.relative_to(folder).as_posix()
 
 
 def check(folder: Path) -> list[str]:
-    """Returns what is wrong with a folder by its own catalogue: files that are missing or altered. Raises CatalogueMalformed."""
+    """Returns the files that are missing or altered by the folder's own catalogue, or not in it; raises CatalogueMalformed."""
     try:
         said = json.loads((folder / CATALOGUE).read_bytes())
         files = [file for dataset in said["dcat:dataset"] for file in dataset["dcat:distribution"]]
-        sums = {file["@id"]: file["spdx:checksum"]["spdx:checksumValue"] for file in files}
-    except (OSError, ValueError, KeyError, TypeError):
+        sums = {str(file["@id"]): file["spdx:checksum"]["spdx:checksumValue"] for file in files}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise CatalogueMalformed(str(folder)) from None
-    return [path for path, digest in sums.items() if not _has(folder, path, digest)]
+    wrong = [path for path, digest in sums.items() if not _has(folder, path, digest)]
+    return wrong + sorted(path for path in _paths(folder) if path not in sums and path != CATALOGUE)
 
 
 def _has(folder: Path, path: str, digest: str) -> bool:
-    target = (folder / path).resolve()
-    is_inside = target.is_relative_to(folder.resolve())
-    return is_inside and target.is_file() and hashlib.sha256(target.read_bytes()).hexdigest() == digest
+    try:
+        target = (folder / path).resolve()
+        is_inside = target.is_relative_to(folder.resolve())
+        return is_inside and target.is_file() and hashlib.sha256(target.read_bytes()).hexdigest() == digest
+    except (OSError, ValueError):
+        # Such as a name that no file has.
+        return False

@@ -183,6 +183,15 @@ def test_the_command_freezes_writes_and_checks(reports: Reports, monkeypatch: py
     for refused in (("report", "--period", "2026-Q9"), ("write", "MR-999", "--to", str(to)), ("check", "x")):
         code, said = run(*refused)
         assert code == 1 and said.startswith("✗")
+    # What is frozen stays, so a folder that cannot be is found out before, and what fails after is named.
+    (to / "report.html").unlink()
+    (to / "report.html").mkdir()
+    count, again = len(listed), ("report", "--period", "2025-Q4", "--as-known", str(reports.year.late))
+    (tmp_path / "file").write_text("")
+    assert run(*again, "--to", str(tmp_path / "file" / "below"))[0] == 1
+    assert len(json.loads(run("list", "--json")[1].splitlines()[-1])) == count
+    code, said = run(*again, "--to", str(to))
+    assert code == 1 and f"hub meeting write MR-{count + 1} --to {to}" in said
 
 
 def test_reports_of_indicators_in_one_are_beside_each_other(reports: Reports) -> None:

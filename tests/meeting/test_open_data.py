@@ -196,6 +196,28 @@ def test_a_check_names_what_was_altered(reports: Reports, tmp_path: Path) -> Non
         check(tmp_path)
 
 
+@pytest.mark.parametrize("name", [7, "a\0b", "a" * 5_000])
+def test_a_catalogue_with_a_name_that_no_file_has_is_wrong_about_it(tmp_path: Path, name: str | int) -> None:
+    file = {"@id": name, "spdx:checksum": {"spdx:checksumValue": ""}}
+    (tmp_path / folders.CATALOGUE).write_text(json.dumps({"dcat:dataset": [{"dcat:distribution": [file]}]}))
+    (tmp_path / "more.csv").write_text("")
+    assert check(tmp_path) == [str(name), "more.csv"]
+
+
+def test_a_catalogue_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / folders.CATALOGUE).write_text("[" * 200_000)
+    with pytest.raises(CatalogueMalformed):
+        check(tmp_path)
+
+
+def test_a_run_that_was_killed_is_gone_on_with(reports: Reports, tmp_path: Path) -> None:
+    (tmp_path / "datasets").mkdir()
+    for part in (".catalog.jsonld.part", "datasets/.k2.csv.part"):
+        (tmp_path / part).write_text("half")
+    write(reports.year.connection, tmp_path, LICENCE)
+    assert check(tmp_path) == []
+
+
 def test_the_command_writes_and_checks(reports: Reports, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HUB_DSN", reports.year.dsn)
     to = str(tmp_path / "open")
@@ -207,7 +229,7 @@ def test_the_command_writes_and_checks(reports: Reports, monkeypatch: pytest.Mon
     code, said = run("write", to, "--json")
     assert code == 0 and json.loads(said.splitlines()[-1])["files"]["catalog.jsonld"]
     assert run("check", to) == (0, f"✓ {to}\n")
-    assert run("write", to, "--licence", "not an address")[0] == 2
+    assert [run("write", to, "--licence", one)[0] for one in ("not an address", "https://")] == [2, 2]
     (tmp_path / "open" / "datasets" / "k2.csv").write_text("")
     assert run("check", to)[0] == 1
     assert run("check", str(tmp_path / "nothing"))[0] == 1
