@@ -44,13 +44,15 @@ def run(
     """逐例评判；退出码 0 全部通过，1 有未通过的。Judge a client; exit code 0 if all passed, 1 if not."""
     wanted, data_dir = chosen(trials or []), _data_dir()
     verdicts: list[Verdict] = []
-    # A command that cannot be is refused before a hub is started for it.
+    # A command or a folder that cannot be is refused before a hub is started for it.
     client = Command(target, data_dir / "client.log")
+    folder = out or data_dir / "report"
+    folder.mkdir(parents=True, exist_ok=True)
     with prepared(data_dir) as kit:
         for _ in range(repeat):
             verdicts += judge_all(kit, wanted, client, _say)
     outcome = as_json(verdicts, target)
-    paths = write_reports(verdicts, outcome, out or data_dir / "report")
+    paths = write_reports(verdicts, outcome, folder)
     typer.echo(json.dumps(outcome, ensure_ascii=False) if as_json_ else _last_words(outcome, paths))
     if outcome["failed"]:
         typer.echo(f"客户端的输出 what the client printed: {data_dir / 'client.log'}", err=True)

@@ -20,6 +20,9 @@ def lines_of(error: Exception) -> list[str]:
         return [str(DatabaseUnreachable(error))]
     if isinstance(error, OSError) and error.filename is not None:
         return [f"文件无法读写 a file cannot be read or written: {error.filename}: {error.strerror}"]
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        # Bytes of the command line that are no UTF-8 are such surrogates in Python.
+        return ["参数不是 UTF-8 an argument is not UTF-8"]
     if isinstance(error, SettingsInvalid):
         return error.lines
     return []

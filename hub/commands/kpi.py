@@ -20,7 +20,7 @@ from hub.commands.refusals import in_words
 from hub.commands.wording import screen
 from hub.config import Config
 from hub.domain.errors import HubError
-from hub.domain.indicators.definition import Definition, definitions
+from hub.domain.indicators.definition import Definition, definition, definitions
 from hub.domain.instants import microseconds_of
 from hub.domain.participant import OPERATOR
 from hub.indicators import desk, report
@@ -104,7 +104,7 @@ def _compare(connection: psycopg.Connection, code: str, position: int, *, as_jso
 
 
 def _list(connection: psycopg.Connection, indicator: str, *, as_json: bool) -> None:
-    found = report.listed(connection, indicator.upper())
+    found = report.listed(connection, definition(indicator).id)
     if as_json:
         typer.echo(json.dumps([kpi_screen.report_json(one) for one in found], ensure_ascii=False))
     else:

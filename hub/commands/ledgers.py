@@ -26,7 +26,7 @@ Answer = TypeVar("Answer", bound=Message)
 CardNo = Annotated[str, typer.Argument(help="卡号，或枢纽的卡键（64 位十六进制）。Card number, or the hub's key of a card in hex.")]
 AsJson = Annotated[bool, typer.Option("--json", help="输出一行 JSON，与 gRPC 相同。One line of JSON, the same as by gRPC.")]
 On = Annotated[str, typer.Option(help="截至某日（北京时间），默认今天。At the end of this day, +08:00; today if left out.")]
-AtPosition = Annotated[int, typer.Option(min=0, help="按该位置已知。As it was known at this position; 0 for now.")]
+AtPosition = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="按该位置已知。As it was known at this position; 0 for now.")]
 
 
 class Looker(NamedTuple):

@@ -57,7 +57,7 @@ class DailyLog:
             lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
             if not lines:
                 return
-            data = "".join(f"{self._render(line)}\n" for line in lines).encode()
+            data = "".join(f"{self._render(line)}\n" for line in lines).encode(errors="backslashreplace")
             lost = _lines_lost(data, self._append(data))
             if lost:
                 names.LOG_LINES_DROPPED.add(self.name, count=lost)

@@ -16,6 +16,7 @@ from adapters.kit.chinese import CHINESE as ADAPTERS_CHINESE
 from adapters.kit.chinese import in_words as adapter_in_words
 from hub.api.edge.statuses import to_status
 from hub.cli import app
+from hub.commands.failures import lines_of
 from hub.commands.refusals import in_words
 from hub.domain.agreed_forms import PATTERNS, patterns
 from hub.domain.errors import AgreementUnknown, HubError, RequestInvalid
@@ -119,3 +120,10 @@ def test_a_call_that_is_refused_reads_in_chinese_with_english_beside(shared_hub:
     assert "✗ INVALID_ARGUMENT: service_region: 不符合约定的格式：应为六位区划代码，如 510100。" in broken.stderr
     away = CliRunner().invoke(app, ["check", "A00000001", "--issuer", "50", "--target", "127.0.0.1:9"])
     assert "✗ UNAVAILABLE: 枢纽不可达或暂不能答复 " in away.stderr
+
+
+def test_an_argument_that_is_not_utf_8_is_said_in_words() -> None:
+    found = CliRunner().invoke(app, ["coupons", "show", "\udcff", "--issuer", "50"])
+    assert isinstance(found.exception, UnicodeEncodeError)
+    assert lines_of(found.exception) == ["参数不是 UTF-8 an argument is not UTF-8"]
+    assert CliRunner().invoke(app, ["coupons", "show", "X", "--issuer", "50", "--at-position", str(2**63)]).exit_code == 2

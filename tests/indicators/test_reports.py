@@ -116,6 +116,7 @@ def test_the_command_freezes_lists_and_compares_reports(year: Recorded, monkeypa
     code, said = run(year, monkeypatch, "K20", "--freeze", "--operator", "li.lei", *known)
     assert (code, said.strip().splitlines()[-1]) == (0, "IR-K20-1")
     assert "IR-K20-1" in run(year, monkeypatch, "K20", "--reports")[1]
+    assert run(year, monkeypatch, "K99", "--reports")[0] == 1
     code, said = run(year, monkeypatch, "IR-K20-1", "--as-known", str(year.late))
     assert code == 0
     assert "the same bytes" in said

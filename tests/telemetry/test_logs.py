@@ -345,3 +345,11 @@ def test_the_waits_between_tries_double_up_to_their_longest(caplog: pytest.LogCa
         outage.failed("SQLSTATE 57P01")
         waits.append(outage.wait_s(0.5, 4.0))
     assert waits == [0.5, 1.0, 2.0, 4.0, 4.0, 4.0]
+
+
+def test_a_line_with_bytes_that_are_no_utf_8_is_written(tmp_path: Path) -> None:
+    log = kept(tmp_path)
+    log.add("hub show \udcff")
+    log.write()
+    (file,) = tmp_path.glob("access-*.jsonl")
+    assert file.read_text(encoding="utf-8") == "hub show \\udcff\n"
