@@ -91,7 +91,7 @@ def test_a_participant_that_tries_cards_is_found_and_does_not_decide_about_itsel
     assert (found.measured, list(found.provinces)) == (20, ["50", "51"])
     other = finding_service_pb2_grpc.FindingServiceStub(sichuan.channel)
     assert not other.ListFindings(protos.ListFindingsRequest(rule_code="CARD_ENUMERATION"), timeout=DEADLINE_S).findings
-    # A full page is one of others' findings, and no count tells it of its own.
+    # Nothing about a caller itself is in a count for it.
     page = protos.ListFindingsRequest(page_size=1)
     assert [one.rule_code for one in desk.ListFindings(page, timeout=DEADLINE_S).findings] == ["CARD_ENUMERATION"]
     days = {"first_day": "2000-01-01", "last_day": "2199-12-31"}
