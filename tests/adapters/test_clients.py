@@ -109,7 +109,7 @@ def test_the_first_event_in_node_has_one_number_however_often_it_is_sent(shared_
 
 NODE_STEPS = """
 import { Cursor, FeedSender, HubConnection, mutualTls, NotInContract, Outbox, Subscriber } from "chuanyu-exchange-client";
-import { appendFileSync, copyFileSync } from "node:fs";
+import { appendFileSync, writeFileSync } from "node:fs";
 const [target, certificates, participant, feed, other] = process.argv.slice(2);
 const file = (name) => `${certificates}/${name}`;
 const credentials = mutualTls(file("ca.crt"), file(`${participant}.crt`), file(`${participant}.key`));
@@ -127,6 +127,8 @@ told.misspelt = [
   said(() => sender.put([event(1, { card_registered: { status: "SOCIAL_STATUS_ACTIV" } })])),
   said(() => sender.put([event(1, { card_regist: {} })])),
 ];
+writeFileSync("loaded.log", "chuanyu-outbox 1\\nN loaded 18500001\\n");
+told.loaded = new Outbox("loaded.log").put("loaded", [{ key: "k", event: Buffer.from("e") }]);
 told.inUse = said(() => new Outbox("steps.log") && 0);
 sender.put(Array.from({ length: 700 }, (_, number) => event(number)));
 outbox.close();
@@ -171,6 +173,7 @@ def test_the_node_client_goes_on_resumes_and_stops_where_it_should(
     assert told["kept"] == {"next": 702, "acknowledged": 701}
     assert told["heard"] == [700, 700]
     assert told["warned"].startswith(f"feed {feed} is waiting: UNAVAILABLE")
+    assert told["loaded"] == [{"sequence": 18_500_001, "isNew": True}]
     assert told["inUse"] == "steps.log is in use by this process"
     assert (told["conflict"], told["notOwner"]) == ("the hub has another event under 1", "NOT_FEED_OWNER")
 
