@@ -177,6 +177,9 @@ class Application:
                     return RedirectResponse(first, status_code=303)
                 security("console.forbidden", operator=session.account.name, page=entry.path)
                 raise PageForbidden
+            if any("\0" in part for part in request.path_params.values()):
+                # Nothing has such a name, and the database takes none.
+                raise PageUnknown
             if entry.method == "POST":
                 check_form(request, session, asked.form)
             page = Page(self._workings, session, asked.words, request.url.path, request.path_params, request.query_params, asked.form)
