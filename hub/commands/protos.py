@@ -1,6 +1,7 @@
 """`hub protos`: the contract as one archive that compiles as it is, or as a page to read, for a province that writes its own client."""
 
 import zipfile
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -29,20 +30,26 @@ google/    standard types and error details / 标准类型与错误详情
 
 
 def protos(
-    out: Annotated[Path, typer.Option(help="写入的 zip 文件。The zip file to write.")] = Path("chuanyu-protos.zip"),
+    out: Annotated[
+        Path | None, typer.Option(help="写入的 zip 文件，默认 chuanyu-protos.zip。The zip file to write, else chuanyu-protos.zip.")
+    ] = None,
     reference: Annotated[
-        Path | None, typer.Option(help="改为写入接口参考，一个网页文件。Write the reference of the API instead, one HTML file.")
+        Path | None, typer.Option(help="写入接口参考，一个网页文件。Write the reference of the API, one HTML file.")
     ] = None,
 ) -> None:
     """导出接口契约：.proto 文件及其全部依赖，解开即可编译。Write the contract: all .proto files, ready to compile."""
+    if out is not None or reference is None:
+        _write(out or Path("chuanyu-protos.zip"), write_archive, "个文件 files")
+    if reference is not None:
+        _write(reference, lambda file: file.write_text(page(), encoding="utf-8"), "字 characters")
+
+
+def _write(file: Path, write: Callable[[Path], int], what: str) -> None:
     try:
-        said = (
-            f"{write_archive(out)} 个文件 files" if reference is None else f"{reference.write_text(page(), encoding='utf-8')} 字 characters"
-        )
+        typer.echo(f"{file}: {write(file)} {what}")
     except OSError as error:
-        typer.echo(f"✗ 无法写入 cannot be written: {reference or out}: {error.strerror}", err=True)
+        typer.echo(f"✗ 无法写入 cannot be written: {file}: {error.strerror}", err=True)
         raise typer.Exit(1) from None
-    typer.echo(f"{reference or out}: {said}")
 
 
 def write_archive(out: Path) -> int:

@@ -172,7 +172,9 @@ def test_an_example_that_breaks_a_rule_is_not_shown(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_page_is_the_same_for_the_same_contract(text: str, tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["protos", "--reference", str(tmp_path / "reference.html")])
+    archive, reference = tmp_path / "protos.zip", tmp_path / "reference.html"
+    done = CliRunner().invoke(app, ["protos", "--out", str(archive), "--reference", str(reference)])
+    assert archive.exists()
     assert done.exit_code == 0
     assert (tmp_path / "reference.html").read_text(encoding="utf-8") == text
 
