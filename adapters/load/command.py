@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 import sys
 import time
 from collections.abc import Callable
@@ -46,7 +47,7 @@ def load(
     data_dir: Annotated[
         Path | None, typer.Option(help="适配器数据目录：用其密钥签名，回执存入其待发库。Signs with its keys, keeps receipts in its outbox.")
     ] = None,
-    first: Annotated[int, typer.Option(min=1, help="首行的序号。Number of the first row.")] = 1,
+    first: Annotated[int, typer.Option(min=1, max=2**63 - 1, help="首行的序号。Number of the first row.")] = 1,
     taken_at: Annotated[str, typer.Option(help="卡表的导出时点，带时区。Instant of the export, with its offset.")] = "",
     encoding: Annotated[Literal["utf-8", "gb18030"], typer.Option(help="CSV 的编码。Encoding of a CSV.")] = "utf-8",
     cards: Annotated[int, typer.Option(min=0, help="导出方所说的卡数，不符即拒绝。Cards that the exporter counted.")] = 0,
@@ -66,7 +67,7 @@ def load(
             if report is not None and report.exists() and report.samefile(file):
                 raise OptionUnreadable("--report: 不可写入卡表本身，另给文件。It would replace the table of cards; give another file")
             refused = opened.enter_context(closing(Report(report)))
-            receipts = ReceiptsTo(open_batch_keys(data_dir / "keys"), Outbox(data_dir / "outbox.sqlite")) if data_dir else None
+            receipts = _receipts_to(data_dir) if data_dir else None
             if receipts:
                 opened.callback(receipts.outbox.close)
             outcome = asyncio.run(_run(HubConnection(hub, mutual_tls(ca, cert, key)), stock, plan, refused, receipts))
@@ -79,6 +80,14 @@ def load(
     if as_json:
         typer.echo(json.dumps(outcome.result()))
     raise typer.Exit(0 if outcome.is_whole else 1)
+
+
+def _receipts_to(data_dir: Path) -> ReceiptsTo:
+    outbox = data_dir / "outbox.sqlite"
+    try:
+        return ReceiptsTo(open_batch_keys(data_dir / "keys"), Outbox(outbox))
+    except sqlite3.Error as error:
+        raise OptionUnreadable(f"--data-dir: {outbox} 无法打开 cannot be opened: {error}") from None
 
 
 def _opened(file: Path, first: int, taken_at: str, encoding: str) -> Stock:

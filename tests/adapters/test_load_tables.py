@@ -180,10 +180,13 @@ def test_a_text_of_parquet_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
         wrong(opened(tmp_path / "cards.parquet"))
 
 
-def test_a_report_never_replaces_the_table(tmp_path: Path) -> None:
+def test_a_report_never_replaces_the_table_and_an_outbox_that_is_none_is_said(tmp_path: Path) -> None:
     path = as_csv(tmp_path / "cards.csv", HEADER, LINE.format(1))
+    (tmp_path / "outbox.sqlite").write_text("garbage")
     before = path.read_bytes()
     files = [f"--{name}={path}" for name in ("ca", "cert", "key")]
-    options = ("--hub", "127.0.0.1:1", "--feed", "cq.card-center", "--taken-at", "2025-09-01T00:00:00+08:00", "--report", str(path))
-    result = CliRunner().invoke(app, ["load", str(path), *files, *options])
+    options = ("--hub", "127.0.0.1:1", "--feed", "cq.card-center", "--taken-at", "2025-09-01T00:00:00+08:00")
+    none = CliRunner().invoke(app, ["load", str(path), *files, *options, "--data-dir", str(tmp_path)])
+    assert (none.exit_code, "outbox.sqlite" in none.output) == (1, True)
+    result = CliRunner().invoke(app, ["load", str(path), *files, *options, "--report", str(path)])
     assert (result.exit_code, "--report" in result.output, path.read_bytes()) == (1, True, before)
