@@ -5,8 +5,6 @@ A file says what happens (`use`, `ride`, `pin`, `bought`, `paid`, `returned`, `l
 (`simulate`, `adopt`). `found` says which findings there are then: rule, day, state and how many events each rests on.
 """
 
-import tomllib
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2
 from chuanyu.exchange.v1 import findings_pb2 as protos
 
-from hub.domain.errors import HubError
 from hub.domain.instants import LOCAL
 from hub.domain.unusual_use.finding import Said
 from hub.findings.desk import HUB, FindingDesk
@@ -24,6 +21,7 @@ from hub.findings.simulating import simulate
 from hub.journal.recorder import AggregateStore
 from hub.projections import runner
 from hub.projections.views.raised_findings import Listed, Wanted, listed
+from tests.acting import Steps, read_steps
 from tests.recording import (
     Recording,
     about,
@@ -52,7 +50,7 @@ NOW = datetime(2025, 10, 1, tzinfo=UTC)
 
 def read(name: str) -> dict[str, Any]:
     """Returns a scenario file."""
-    return tomllib.loads((DIRECTORY / f"{name}.toml").read_text(encoding="utf-8"))
+    return read_steps(DIRECTORY, name)
 
 
 def seconds(text: str) -> int:
@@ -65,30 +63,13 @@ def text_of(one: Listed) -> str:
     return f"{one.rule_code} {one.day} {one.state} {one.evidence_count}"
 
 
-class Acting:
+class Acting(Steps):
     """One scenario on its own database."""
 
     def __init__(self, journal: Recording, views: psycopg.Connection, projector: psycopg.Connection, store: AggregateStore) -> None:
-        self.journal, self.views, self.projector, self.store = journal, views, projector, store
+        super().__init__(journal, STEPS)
+        self.views, self.projector, self.store = views, projector, store
         self.desk, self.process = FindingDesk(views, store), FindingProcess(projector, store)
-        self.told: dict[str, tuple[str, int, event_pb2.Event]] = {}
-        self.steps: dict[str, Callable[[dict[str, Any]], None]] = {name: getattr(self, name) for name in STEPS}
-
-    def run(self, steps: list[dict[str, Any]]) -> None:
-        """Carries the steps out; a step with *refused* is refused with that error."""
-        for number, step in enumerate(steps, 1):
-            (kind,) = self.steps.keys() & step.keys()
-            refused = ""
-            try:
-                self.steps[kind](step)
-            except HubError as error:
-                refused = type(error).__name__
-            assert refused == step.get("refused", ""), f"step {number} ({kind})"
-
-    def append(self, name: str, event: event_pb2.Event, feed: str = "cq.usage") -> None:
-        if name not in self.told:
-            self.told[name] = feed, self.journal.next_sequence(feed), event
-        self.journal.append(event, feed=feed)
 
     def use(self, step: dict[str, Any]) -> None:
         event = journey(step["card"], 200, seconds(step["at"]), step["region"])

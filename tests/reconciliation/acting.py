@@ -6,8 +6,6 @@ each reconciliation it says which breaks there are; with `lagging` the hub has n
 difference is checked after each one.
 """
 
-import tomllib
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,6 @@ import psycopg
 from chuanyu.exchange.v1 import event_pb2
 from chuanyu.exchange.v1 import reconciliation_pb2 as protos
 
-from hub.domain.errors import HubError
 from hub.domain.instants import LOCAL
 from hub.domain.reconciliation.books import NOTHING, hash_total
 from hub.domain.reconciliation.day_book import Break
@@ -26,6 +23,7 @@ from hub.projections import runner
 from hub.reconciliation.comparing import COMPARED, LAGGING, Comparison
 from hub.reconciliation.desk import ReconciliationDesk
 from hub.settlement.desk import SettlementDesk, of_operator
+from tests.acting import Steps, read_steps
 from tests.recording import AT_S, Recording, correcting, journey, reversing
 
 DAY = date(2025, 9, 1)
@@ -37,7 +35,7 @@ FEEDS = {"50": "cq.usage", "51": "sc.usage"}
 
 def read(name: str) -> dict[str, Any]:
     """Returns a scenario file."""
-    return tomllib.loads((DIRECTORY / f"{name}.toml").read_text(encoding="utf-8"))
+    return read_steps(DIRECTORY, name)
 
 
 def ride(card: str, fen: int, issuer: str = "50", region: str = "510100", scenario: str = "TRA.QR") -> event_pb2.Event:
@@ -61,30 +59,13 @@ def text_of(one: Break) -> str:
     return f"{CLASS_NAMES[one.break_class]} {cell} {uses:+} {fen:+} {one.said_reason or one.reason} {one.state}{cause}"
 
 
-class Acting:
+class Acting(Steps):
     """One scenario on its own database."""
 
     def __init__(self, journal: Recording, views: psycopg.Connection, store: AggregateStore) -> None:
-        self.journal, self.views = journal, views
+        super().__init__(journal, STEPS)
+        self.views = views
         self.desk, self.statements = ReconciliationDesk(views, store), SettlementDesk(views, store)
-        self.told: dict[str, tuple[str, int, event_pb2.Event]] = {}
-        self.steps: dict[str, Callable[[dict[str, Any]], None]] = {name: getattr(self, name) for name in STEPS}
-
-    def run(self, steps: list[dict[str, Any]]) -> None:
-        """Carries the steps out; a step with *refused* is refused with that error."""
-        for number, step in enumerate(steps, 1):
-            (kind,) = self.steps.keys() & step.keys()
-            refused = ""
-            try:
-                self.steps[kind](step)
-            except HubError as error:
-                refused = type(error).__name__
-            assert refused == step.get("refused", ""), f"step {number} ({kind})"
-
-    def append(self, name: str, feed: str, event: event_pb2.Event) -> None:
-        if name not in self.told:
-            self.told[name] = feed, self.journal.next_sequence(feed), event
-        self.journal.append(event, feed=feed)
 
     def use(self, step: dict[str, Any]) -> None:
         card = f"A{len(self.told):08}"
@@ -96,7 +77,7 @@ class Acting:
             entry.transit_entry_recorded.tap.purse_counter -= 1
             entry.occurred_at.seconds -= 600
             self.journal.append(entry, feed=feed)
-        self.append(step["use"], feed, event)
+        self.append(step["use"], event, feed)
 
     def clear(self, step: dict[str, Any]) -> None:
         feed, sequence, event = self.told[step["clear"]]
@@ -128,7 +109,7 @@ class Acting:
         event = event_pb2.Event()
         event.occurred_at.seconds = AT_S + 86_400 * step.get("days", 0)
         event.event_quarantined.declared_kind = step.get("kind", "transit_journey_completed")
-        self.append(step["quarantined"], FEEDS["51"], event)
+        self.append(step["quarantined"], event, FEEDS["51"])
 
     def totals(self, step: dict[str, Any]) -> None:
         self.fold(step)

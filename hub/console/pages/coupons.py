@@ -4,7 +4,7 @@ from chuanyu.exchange.v1 import consumption_service_pb2 as protos
 
 from hub.admin.consumption import list_coupons
 from hub.console.page import Page, Shown
-from hub.console.pages.persons import asked, reports_of, what_is_wrong
+from hub.console.pages.persons import asked, notes_cell, reports_of, what_is_wrong
 from hub.console.tables import Cell, Column, Table, table
 from hub.domain.instants import microseconds
 from hub.domain.looks import Shown as ShownRecord
@@ -49,7 +49,7 @@ def _coupons(page: Page, answer: protos.ListCouponsResponse) -> Table:
                 one.funder or "—",
                 one.expires_on or "—",
                 redeemed,
-                Cell(page.t("；", "; ").join(wrong) or "—", mark="attention" if wrong else ""),
+                notes_cell(page, wrong, is_wrong=bool(wrong)),
             )
         )
     return table("coupons", columns, rows)
@@ -68,7 +68,7 @@ def _accounts(page: Page, answer: protos.ListCouponsResponse) -> Table:
     rows = []
     for one in answer.accounts:
         wrong = [what_is_wrong(page, fault, COUPON_FINDINGS) for fault in one.findings]
-        notes = Cell(page.t("；", "; ").join(wrong) or "—", mark="attention" if wrong else "")
+        notes = notes_cell(page, wrong, is_wrong=bool(wrong))
         rows.append((one.account_id, one.balance, one.earned, one.adjusted, one.spent, one.uncovered, notes))
     return table("accounts", columns, rows)
 

@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from hub.admin.culture import list_loans, list_visits
 from hub.console.page import Page, Shown
-from hub.console.pages.persons import asked, reports_of, what_is_wrong
+from hub.console.pages.persons import asked, notes_cell, reports_of, what_is_wrong
 from hub.console.tables import Cell, Column, Table, table
 from hub.domain.instants import microseconds
 from hub.domain.looks import Shown as ShownRecord
@@ -107,5 +107,4 @@ def _at(page: Page, at: Timestamp) -> str:
 
 def _notes(page: Page, notes: list[str], faults: Iterable[ReportFinding]) -> Cell:
     wrong = [what_is_wrong(page, fault, CULTURE_FINDINGS) for fault in faults]
-    said = page.t("；", "; ").join(filter(None, [*notes, *wrong]))
-    return Cell(said or "—", mark="attention" if wrong else "")
+    return notes_cell(page, [*notes, *wrong], is_wrong=bool(wrong))

@@ -7,7 +7,7 @@ from chuanyu.exchange.v1 import usage_transit_pb2 as transit
 
 from hub.admin.journeys import list_journeys
 from hub.console.page import Page, Shown
-from hub.console.pages.persons import asked, reports_of, what_is_wrong
+from hub.console.pages.persons import asked, notes_cell, reports_of, what_is_wrong
 from hub.console.tables import Cell, Column, Table, table
 from hub.domain.findings import MEANINGS
 from hub.domain.instants import microseconds
@@ -110,4 +110,4 @@ def _notes(page: Page, one: protos.Journey) -> Cell:
         page.t(f"优待 {one.concession_units} 次", f"{one.concession_units} units") if one.concession_units else "",
         *wrong,
     ]
-    return Cell(page.t("；", "; ").join(filter(None, said)) or "—", mark="attention" if wrong or one.rejection else "")
+    return notes_cell(page, said, is_wrong=bool(wrong or one.rejection))

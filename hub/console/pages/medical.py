@@ -9,7 +9,7 @@ from chuanyu.exchange.v1 import usage_medical_pb2 as medical
 from hub.admin.medical import MOST_DAYS, get_chain, list_filings, list_uses
 from hub.console.page import InputUnfit, Page, Shown
 from hub.console.pages.feeds import SWATCHES
-from hub.console.pages.persons import asked, reports_of, what_is_wrong
+from hub.console.pages.persons import asked, notes_cell, reports_of, what_is_wrong
 from hub.console.tables import Cell, Column, Table, table
 from hub.domain.errors import RequestInvalid
 from hub.domain.instants import microseconds
@@ -106,7 +106,6 @@ def _filing(page: Page, one: protos.Filing) -> tuple[Cell | str, ...]:
         page.t(f"终止于 {ended}", f"ended {ended}") + f" {one.reason_code}".rstrip() if one.HasField("ended_at") else "",
         *wrong,
     ]
-    said = page.t("；", "; ").join(filter(None, notes))
     return (
         one.filing_no,
         Cell(page.of_province(one.insured_province), swatch=SWATCHES.get(one.insured_province, "hub")),
@@ -114,7 +113,7 @@ def _filing(page: Page, one: protos.Filing) -> tuple[Cell | str, ...]:
         Cell(page.words.of(FILING_KINDS, kind), code=kind) if one.kind else "—",
         " → ".join(places),
         f"{one.valid_from or '—'} – {one.valid_to or '…'}",
-        Cell(said or "—", mark="attention" if wrong else ""),
+        notes_cell(page, notes, is_wrong=bool(wrong)),
     )
 
 
@@ -130,10 +129,10 @@ def _chain(page: Page, answer: protos.GetSettlementChainResponse) -> Table:
 
 
 def _rows(page: Page, one: protos.Settlement) -> Iterable[tuple[Cell | str, ...]]:
-    notes = page.t("；", "; ").join(what_is_wrong(page, fault, MEDICAL_FINDINGS) for fault in one.findings)
+    wrong = [what_is_wrong(page, fault, MEDICAL_FINDINGS) for fault in one.findings]
     at = page.at(microseconds(one.settled_at)) if one.HasField("settled_at") else "—"
     settled = _money(page, one.money) if one.HasField("money") else "—"
-    yield at, one.settlement_id, _state(page, one), settled, Cell(notes or "—", mark="attention" if notes else "")
+    yield at, one.settlement_id, _state(page, one), settled, notes_cell(page, wrong, is_wrong=bool(wrong))
     for refund in one.refunds:
         what = page.t("退费", "refund") + (page.t("，已被撤销", ", undone") if refund.is_undone else "")
         back = page.t(f"退 {refund.original_settlement_id}", f"of {refund.original_settlement_id}")

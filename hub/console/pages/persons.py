@@ -1,6 +1,6 @@
 """What pages share that show reports of the person who has a card that was found: nothing is shown before the look is recorded."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import psycopg
@@ -8,6 +8,7 @@ from chuanyu.exchange.v1 import medical_service_pb2, references_pb2
 
 from hub.admin.snapshots import Asked, about_person
 from hub.console.page import Page, PageUnknown
+from hub.console.tables import Cell
 from hub.domain.looks import Shown as ShownRecord
 from hub.domain.looks import card_by_key
 from hub.domain.reported import Person
@@ -41,3 +42,8 @@ def reports_of(page: Page, shown: Sequence[int], ask: Callable[[psycopg.Connecti
 def what_is_wrong(page: Page, fault: medical_service_pb2.ReportFinding, words: Mapping[str, tuple[str, str]]) -> str:
     """Says what is wrong with a report, and where it is."""
     return f"{page.words.of(words, fault.code)} ({fault.position:,})"
+
+
+def notes_cell(page: Page, notes: Iterable[str], *, is_wrong: bool) -> Cell:
+    """Makes the cell of what is to be said of a row, marked where something is wrong; what is empty is left out."""
+    return Cell(page.t("；", "; ").join(filter(None, notes)) or "—", mark="attention" if is_wrong else "")
