@@ -6,13 +6,17 @@ import pytest
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 from chuanyu.exchange.v1 import event_pb2, hub_decisions_pb2
 from google.protobuf.json_format import MessageToDict
+from google.rpc import error_details_pb2
 from typer.testing import CliRunner
 
+from hub.api.edge import group_services
+from hub.api.edge.group_services import DAY_S, GROUP_SERVICES, GroupServices
 from hub.cli import app
+from hub.domain.errors import QuotaExceeded
 from tests.api.test_medical_service import looks
 from tests.clients import DEADLINE_S, Province, refused
 from tests.hub_process import RunningHub
-from tests.messages import AT_S, name_card, registered
+from tests.messages import AT_S, name_card, question, registered
 
 CARD = "N00000003"
 
@@ -69,3 +73,66 @@ def test_the_command_gives_the_same_answer_in_both_languages(
         expected[moving] = printed[moving]
     assert printed == expected
     assert "无：照常提供服务 no: the service without the extra" in CliRunner().invoke(app, command).stdout
+
+
+def test_who_tries_the_services_of_a_card_one_by_one_is_refused_on_each_way_before_anything_is_looked_at(
+    shared_hub: RunningHub, sichuan: Province, chongqing: Province
+) -> None:
+    def extra(service: str, card: str = "N00000044") -> protos.CheckGroupServiceRequest:
+        request = asked(0, service=service)
+        request.card.clear = card
+        return request
+
+    def claiming(service: str) -> protos.CheckAcceptanceRequest:
+        request = question(f"claims-{service}", "N00000044", scenario="GOV.ID")
+        request.claims.group_service, request.subject_refs.scheme = True, service
+        return request
+
+    for number in range(GROUP_SERVICES - 1):
+        sichuan.cards.CheckGroupService(extra(f"SERVICE_{number}"), timeout=DEADLINE_S)
+    sichuan.cards.CheckAcceptance(claiming("LAST"), timeout=DEADLINE_S)
+    begun = looks(shared_hub, "N00000044")
+    hypothetical = protos.ExplainAcceptanceRequest(hypothetical=claiming("FURTHER"), purpose_code="QUEUE")
+    for ask in (
+        lambda: sichuan.cards.CheckGroupService(extra("FURTHER"), timeout=DEADLINE_S),
+        lambda: sichuan.cards.CheckAcceptance(claiming("FURTHER"), timeout=DEADLINE_S),
+        lambda: sichuan.cards.ExplainAcceptance(hypothetical, timeout=DEADLINE_S),
+    ):
+        refusal = refused(ask)
+        assert (refusal.reason, refusal.metadata) == ("QUOTA_EXCEEDED", {"quota": "group_services_per_day", "limit": f"{GROUP_SERVICES}"})
+        [wait] = refusal.details(error_details_pb2.RetryInfo)
+        assert DAY_S - 60 < wait.retry_delay.seconds <= DAY_S
+    assert looks(shared_hub, "N00000044") == begun
+    # What was asked already may be asked again, as may another card, and another participant.
+    sichuan.cards.CheckGroupService(extra("SERVICE_0"), timeout=DEADLINE_S)
+    sichuan.cards.CheckGroupService(extra("FURTHER", "N00000045"), timeout=DEADLINE_S)
+    elsewhere = extra("FURTHER")
+    elsewhere.service_region = "500103"
+    chongqing.cards.CheckGroupService(elsewhere, timeout=DEADLINE_S)
+
+
+def test_a_day_after_a_service_was_asked_about_there_is_room_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 0.0
+    monkeypatch.setattr(group_services.time, "monotonic", lambda: now_s)
+    groups = GroupServices()
+    for hour in range(GROUP_SERVICES):
+        now_s = hour * 3_600.0
+        groups.take(b"card", f"SERVICE_{hour}")
+    with pytest.raises(QuotaExceeded) as refusal:
+        groups.take(b"card", "FURTHER")
+    assert refusal.value.retry_after_s == DAY_S - now_s
+    now_s = DAY_S
+    groups.take(b"card", "FURTHER")
+    with pytest.raises(QuotaExceeded):
+        groups.take(b"card", "ONE_MORE")
+
+
+def test_cards_beyond_those_that_are_known_at_once_push_out_the_one_asked_about_longest_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_services, "CARDS", 2)
+    groups = GroupServices()
+    for card in (b"a", b"b", b"a", b"c"):
+        for number in range(GROUP_SERVICES):
+            groups.take(card, f"SERVICE_{number}")
+    groups.take(b"b", "FURTHER")
+    with pytest.raises(QuotaExceeded):
+        groups.take(b"c", "FURTHER")

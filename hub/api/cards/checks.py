@@ -223,7 +223,7 @@ class Checks:
         return _Check(event, question, request_key, request.min_position, caller.call)
 
     def checked(self, request: protos.CheckAcceptanceRequest, caller: Caller, *, serves_all: bool = False) -> tuple[Question, bytes]:
-        """Returns the question of a request and the key of its card; raises RequestInvalid, NotPermitted or RoleMissing.
+        """Returns the question of a request and the key of its card; raises RequestInvalid, NotPermitted, RoleMissing or QuotaExceeded.
 
         Who *serves_all*, as an issuer that looks into its own card, asks about every place and scenario.
         """
@@ -248,7 +248,11 @@ class Checks:
         question, card = question_in(request, at_us)
         if request.HasField("subject_refs"):
             question = question._replace(refs=self._identifiers.keyed(request.subject_refs, "subject_refs"))
-        return question, self._identifiers.key_of(card)
+        card_key = self._identifiers.key_of(card)
+        if request.claims.group_service:
+            # Before anything is looked at: no refusal says what is on record.
+            caller.allowance.groups.take(card_key, request.subject_refs.scheme)
+        return question, card_key
 
     def reason(self, code: str) -> protos.Reason:
         """Returns a reason with its words; one that a newer release recorded has none here."""

@@ -9,6 +9,7 @@ import math
 import random
 import time
 
+from hub.api.edge.group_services import GroupServices
 from hub.api.edge.shares import Company, Shares
 from hub.domain.errors import HubError, QuotaExceeded, RequestMalformed
 from hub.domain.participant import PREFIX, Participant
@@ -131,6 +132,7 @@ class Allowance:
         self.streams = AtOnce("streams_at_once", quota.streams_at_once, rate)
         self.events = Rate(participant, "events_per_s", Bucket(quota.events_per_s, BATCH_EVENTS, now_s))
         self.misses = Misses(participant, quota.misses_per_min)
+        self.groups = GroupServices()
         self._participant, self._misses_per_min = participant, quota.misses_per_min
         self._call_rate = rate
         self._held, self._last_refused_at = held, 0.0

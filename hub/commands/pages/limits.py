@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from hub.api.cards.service import STREAM_CHECKS
 from hub.api.cards.view_wait import VIEW_WAIT_S
 from hub.api.edge.first_message import FIRST_MESSAGE_S
+from hub.api.edge.group_services import GROUP_SERVICES
 from hub.api.edge.open_streams import STREAM_AGE_S
 from hub.api.edge.seats import FIRST_SEATS
 from hub.api.edge.transport import CONNECTION_AGE_S, METADATA_BYTES, STREAMS_OF_A_CONNECTION
@@ -48,6 +49,11 @@ def rows() -> Iterator[tuple[str, str, str]]:
         "calls, events and streams of a participant",
         "its quota ([quotas.md](quotas.md))",
         "QUOTA_EXCEEDED; a stream is held back instead",
+    )
+    yield (
+        "services of groups that a participant asks about at one edge, of one card in a day",
+        f"{GROUP_SERVICES}",
+        "QUOTA_EXCEEDED, before anything is looked at",
     )
     yield (
         "events that the views have not folded",
