@@ -901,6 +901,13 @@ def until_folded(views: psycopg.Connection, *chosen: Projection) -> None:
     raise AssertionError(f"not folded: {positions(views, chosen)}, head {head_position(views)}")
 
 
+def until_said(caplog: pytest.LogCaptureFixture, line: str) -> None:
+    deadline_s = time.monotonic() + 60
+    while line not in caplog.messages:
+        assert time.monotonic() < deadline_s, f"never said: {line}"
+        time.sleep(0.01)
+
+
 def test_the_runner_folds_every_view_up_to_the_head(journal: Recording, views: psycopg.Connection, running: threading.Thread) -> None:
     journal.append(journey())
     until_folded(views, *PROJECTIONS)
@@ -920,6 +927,31 @@ def test_the_runner_goes_on_after_its_connection_was_cut(
     journal.append(journey())
     until_folded(views, *PROJECTIONS)
     assert running.is_alive()
+
+
+def test_a_runner_that_waits_takes_over_once_the_other_has_ended_and_says_both(
+    dsn: str, journal: Recording, views: psycopg.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="hub.projections.runner")
+    stops = [threading.Event(), threading.Event()]
+    first, second = (threading.Thread(target=runner.run, args=(dsn, stop, others_beside)) for stop in stops)
+    try:
+        first.start()
+        journal.append(journey())
+        until_folded(views, *PROJECTIONS)
+        second.start()
+        waits, takes_over = "another process folds; this one waits to take over", "the other process has ended; this one folds now"
+        until_said(caplog, f"projections: {waits}")
+        assert takes_over not in caplog.text
+        stops[0].set()
+        until_said(caplog, f"projections: {takes_over}")
+        journal.append(journey())
+        until_folded(views, *PROJECTIONS)
+    finally:
+        for stop, thread in zip(stops, (first, second), strict=True):
+            stop.set()
+            thread.join()
+    assert [caplog.messages.count(f"projections: {line}") for line in (waits, takes_over)] == [1, 1]
 
 
 def test_the_runner_goes_on_once_a_server_that_was_read_only_takes_writes_again(
