@@ -118,3 +118,5 @@ def test_every_room_has_its_place_in_the_layers() -> None:
     layers, _, leaves, _ = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
     assert layers["exhaustive"]
     assert {f"hub.{name}" for name in layers["exhaustive_ignores"]} == set(leaves["source_modules"])
+    rooms = {f"hub.{name}" for layer in layers["layers"] for name in layer.split(" | ")}
+    assert rooms == set(leaves["forbidden_modules"])
