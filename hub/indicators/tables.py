@@ -7,10 +7,10 @@ the other figures of a sum (`hub.domain.small_counts`), or the report before thi
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from hub.domain.counts_beside import Published, published_beside
 from hub.domain.indicators.definition import Definition
-from hub.domain.small_counts import LEAST, CannotHide, Sum, published
+from hub.domain.small_counts import Sum
 from hub.indicators.found import Counted
-from hub.indicators.row_space import determined
 
 TOTAL = ""
 IN, OUT, ALL = "in", "out", "all"
@@ -77,52 +77,8 @@ def shown(found: Figures, definition: Definition, before: Report | None = None) 
     """Returns the figures as they may be shown, also beside the report that was given out before; None for what may not."""
     if not definition.is_of_people:
         return dict(found)
-    if before is None:
-        return published(found, _sums(found))
-    for hide in (_as_little, _as_before):
-        try:
-            may_show = hide(found, before)
-        except CannotHide:
-            continue
-        if not _gives_away(found, may_show, before):
-            return may_show
-    # Where nothing is shown, nothing new is known.
-    return dict.fromkeys(found)
-
-
-def _as_little(found: Figures, before: Report) -> dict[Name, int | None]:
-    """Hides what moved by a few, and what did not move and was not shown; what the report before says is known."""
-    same = {name for name, count in found.items() if count == before.figures.get(name, 0)}
-    were_hidden = {name for name in same if before.shown.get(name, 0) is None}
-    return published(found, _sums(found), _moved_by_few(found, before) | were_hidden, same - were_hidden)
-
-
-def _as_before(found: Figures, before: Report) -> dict[Name, int | None]:
-    """Hides all that was hidden; what is to be hidden with what is new is only what moved."""
-    same = {name for name, count in found.items() if count == before.figures.get(name, 0)}
-    moving = {name: count for name, count in found.items() if name not in same}
-    were_hidden = {name for name, count in before.shown.items() if count is None}
-    may_show = published(moving, _sums(found), _moved_by_few(found, before) | (were_hidden & moving.keys()))
-    return {name: may_show[name] if name in moving else None if name in were_hidden and count else count for name, count in found.items()}
-
-
-def _moved_by_few(found: Figures, before: Report) -> set[Name]:
-    return {name for name, count in found.items() if 0 < abs(count - before.figures.get(name, 0)) < LEAST}
-
-
-def _gives_away(found: Figures, may_show: Shown, before: Report) -> bool:
-    """Whether a reader of both reports, who knows what did not move, could compute a figure that one of them does not show."""
-    both = (("then", before.figures, before.shown), ("now", found, may_show))
-    unknown = {(report, name) for report, _, one in both for name, count in one.items() if count is None}
-    rows: list[dict[Any, int]] = [
-        {(report, name): -1 if name == one.total else 1 for name in (one.total, *one.parts) if (report, name) in unknown}
-        for report, figures_of, _ in both
-        for one in _sums(figures_of)
-    ]
-    for name in (name for name, count in found.items() if count == before.figures.get(name, 0)):
-        rows.append({key: sign for key, sign in ((("then", name), 1), (("now", name), -1)) if key in unknown})
-    computed = determined(rows)
-    return any(report == "then" or found[name] != before.figures.get(name, 0) for report, name in computed)
+    earlier = [Published(before.figures, _sums(before.figures), dict(before.shown))] if before is not None else []
+    return published_beside(found, _sums(found), earlier).shown
 
 
 def _sums(found: Figures) -> list[Sum]:

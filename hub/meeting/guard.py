@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hub.domain.indicators.definition import OF_PEOPLE
+from hub.domain.row_space import determined
 from hub.domain.small_counts import LEAST
 from hub.indicators.report import shown_of
-from hub.indicators.row_space import determined
 from hub.indicators.tables import ALL, IN, OUT, TOTAL, Name, Shown
 
 # The base of the first is a part of the second: cards in force, of cards ever issued.

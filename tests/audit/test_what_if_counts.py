@@ -1,5 +1,6 @@
 """The counts of a what-if: none that is not shown can be computed from the matrix and the figures beside it."""
 
+from fractions import Fraction
 from typing import Any
 
 from hypothesis import given, settings
@@ -8,7 +9,9 @@ from hypothesis import strategies as st
 from hub.audit.outcome import Text
 from hub.audit.replay.comparing import Cell, Changed, Tally, direction_of
 from hub.audit.replay.what_if_asked import _TOTAL, _answers, _between, _scenario, shown_of
+from hub.domain.counts_beside import Published
 from hub.domain.small_counts import LEAST
+from tests.indicators.test_tables import computable
 
 CHANGE = Text("改动后", "the change")
 cells = st.tuples(
@@ -43,7 +46,7 @@ def test_no_sum_has_exactly_one_part_that_is_not_shown(numbers: dict[tuple[str, 
 def test_a_small_count_is_not_found_by_its_scenario() -> None:
     of = changed({("50", "51", "TRA.MET", "a"): 3, ("50", "51", "TRA.MET", "b"): 40, ("51", "50", "CUL.LIB", "a"): 40})
     shown = _answers(of)
-    assert [count for cell, count in shown.items() if isinstance(cell, Cell)].count(None) >= 2
+    assert [count for cell, count in shown.shown.items() if isinstance(cell, Cell)].count(None) >= 2
 
 
 def touched(*cells: tuple[str, str, int]) -> Changed:
@@ -110,3 +113,71 @@ def test_how_few_are_in_two_cells_or_lose_and_gain_is_not_found_by_subtraction()
     two_rules = touched(("a", "ACCEPT", 9), ("b", "ACCEPT", 9))
     two_rules.people, two_rules.losing = 15, 15
     assert [shown_of(CHANGE, two_rules).people[who] for who in ("people", "losing", "gaining")] == [None, None, 0]
+
+
+def beside(*branches: dict[tuple[str, ...], int]) -> list[Published]:
+    """What is shown of the answers of branches that are compared side by side."""
+    shown: list[Published] = []
+    for numbers in branches:
+        shown.append(_answers(changed(numbers), shown))
+    return shown
+
+
+def test_a_count_that_differs_by_a_few_from_that_of_a_change_beside_it_is_not_shown() -> None:
+    milder, stricter = {("50", "51", "TRA.MET", "a"): 45}, {("50", "51", "TRA.MET", "a"): 48}
+    one, other = beside(milder, stricter)
+    assert set(one.shown.values()) == {45}
+    assert set(other.shown.values()) == {None}
+    far, same = beside(milder, {("50", "51", "TRA.MET", "a"): 95})[1], beside(milder, milder)[1]
+    assert (set(far.shown.values()), set(same.shown.values())) == ({95}, {45})
+
+
+def test_people_who_differ_by_a_few_between_changes_side_by_side_are_not_shown() -> None:
+    one = shown_of(CHANGE, touched(("a", "ACCEPT", 9)))
+    other = shown_of(CHANGE, touched(("a", "ACCEPT", 11)), [one])
+    assert [other.people[who] for who in ("people", "losing", "gaining")] == [None, None, 0]
+    assert [other.of(cell, tally) for cell, tally in other.cells] == [(None, None, [])]
+    third = shown_of(CHANGE, touched(("a", "ACCEPT", 16)), [one, other])
+    assert [third.people[who] for who in ("people", "losing", "gaining")] == [16, 16, 0]
+
+
+def test_a_small_count_is_not_the_difference_of_what_two_changes_show_of_its_sums() -> None:
+    """The second change adds three answers of one rule; its scenario, its direction and the sum would show the three."""
+    first = {("50", "51", "TRA.MET", "a"): 40, ("51", "50", "CUL.LIB", "a"): 40}
+    one, other = beside(first, first | {("50", "51", "TRA.MET", "b"): 3})
+    differing = [name for name, count in other.counts.items() if count != one.counts.get(name, 0)]
+    assert [other[name] for name in differing] == [None] * len(differing)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(counts, min_size=2, max_size=3), st.data())
+def test_nothing_hidden_can_be_computed_from_changes_side_by_side(begun: list[dict[Any, int]], data: st.DataObject) -> None:
+    """Even by a reader who knows which counts are the same under two changes; nor by how few they differ."""
+    alike = st.lists(st.sampled_from([0, 0, 0, 2, -2, 9]), min_size=8, max_size=8)
+    branches = [begun[0]]
+    for further in begun[1:]:
+        steps = zip(branches[-1].items(), data.draw(alike), strict=False)
+        near = {cell: count + step for (cell, count), step in steps if count + step > 0}
+        branches.append(data.draw(st.sampled_from([near, near | further, further])) or further)
+    shown = beside(*branches)
+    hidden = {(number, name) for number, one in enumerate(shown) for name, count in one.shown.items() if count is None}
+    rows: list[dict[object, Fraction]] = []
+    for number, one in enumerate(shown):
+        for total in one.sums:
+            signs = {(number, total.total): -1} | {(number, part): 1 for part in total.parts}
+            rows.append({name: Fraction(sign) for name, sign in signs.items() if name in hidden})
+    wanted: set[object] = set(hidden)
+    for number, one in enumerate(shown):
+        for earlier, before in enumerate(shown[:number]):
+            for name, count in one.counts.items():
+                was = before.counts.get(name, 0)
+                row = {key: Fraction(sign) for key, sign in (((number, name), 1), ((earlier, name), -1)) if key in hidden}
+                if count == was:
+                    rows.append(row)
+                    # What an earlier change shows as it is gives nothing away.
+                    wanted -= {(number, name)} if (earlier, name) not in hidden else set()
+                elif abs(count - was) < LEAST:
+                    assert row, f"{name}: {count} is shown beside {was}"
+                    rows.append(row | {("moved", number, earlier, name): Fraction(-1)})
+                    wanted.add(("moved", number, earlier, name))
+    assert not computable(rows, wanted)

@@ -14,9 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from hub.cli import app
+from hub.domain.row_space import determined
 from hub.indicators.asking import Question, ask
 from hub.indicators.record import Known
-from hub.indicators.row_space import determined
 from hub.meeting import report
 from hub.open_data import folder as folders
 from hub.open_data.catalogue import DICTIONARY

@@ -5,7 +5,7 @@ no other answer, or what the branches show is not due to the changes.
 """
 
 import tempfile
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,8 @@ from hub.audit.replay.comparing import Cell, Changed, Found, Tally, direction_of
 from hub.audit.replay.decided_again import Period, decide_again
 from hub.audit.replay.progress import Progress
 from hub.audit.requests.windows import window_of
-from hub.domain.small_counts import LEAST, Sum, published
+from hub.domain.counts_beside import Published, published_beside
+from hub.domain.small_counts import LEAST, Sum
 from hub.journal.sessions import session
 from hub.words.names import PROVINCES
 
@@ -53,8 +54,8 @@ class Shown:
 
     name: Text
     cells: list[tuple[Cell, Tally]]
-    answers: Mapping[Hashable, int | None]
-    people: Mapping[Hashable, int | None]
+    answers: Published
+    people: Published
 
     def of(self, cell: Cell, tally: Tally) -> tuple[int | None, int | None, list[int]]:
         """Returns the answers of a cell, its people, and where some of them are: five of each, so that their number says nothing more."""
@@ -63,14 +64,20 @@ class Shown:
         return answers, people, [] if people is None else tally.samples
 
 
-def shown_of(name: Text, changed: Changed) -> Shown:
-    """Decides what may be shown of what a branch changes: no count below LEAST, and none from which one follows."""
-    return Shown(name, sorted(changed.cells.items()), _answers(changed), _people(changed))
+def shown_of(name: Text, changed: Changed, before: Sequence[Shown] = ()) -> Shown:
+    """Decides what may be shown of what a branch changes: no count below LEAST, and none from which one follows.
+
+    Branches are compared side by side, so what differs by a few from one of those *before* is not shown either.
+    """
+    answers = _answers(changed, [one.answers for one in before])
+    return Shown(name, sorted(changed.cells.items()), answers, _people(changed, [one.people for one in before]))
 
 
 def _outcome(period: Period, dates: Text, branches: list[Branch], found: Found) -> Outcome:
     names = names_of(branches)
-    shown = [shown_of(*one) for one in zip(names, found.branches, strict=True)]
+    shown: list[Shown] = []
+    for name, changed in zip(names, found.branches, strict=True):
+        shown.append(shown_of(name, changed, shown))
     tables = [_matrix(one) for one in shown]
     if found.differences:
         tables.append(difference_table(found.differences))
@@ -104,7 +111,10 @@ _OWN_RULES = Text(
     "Where more than agreements is changed, all answers are decided by one version of the rules, that of now if no other is given: what "
     "differs between it and the versions of then counts, too.",
 )
-_SMALL = Text(f"少于 {LEAST} 的数不显示。", f"Counts below {LEAST} are not shown.")
+_SMALL = Text(
+    f"少于 {LEAST} 的数不显示，并列的改动之间相差少于 {LEAST} 的数也不显示。",
+    f"Counts below {LEAST} are not shown, nor are counts of changes side by side that differ by fewer.",
+)
 
 
 def _control(found: Found, *, is_rebuilt: bool) -> Text:
@@ -173,7 +183,7 @@ def _between(cell: Cell) -> Hashable:
     return "direction", cell.issuer, cell.server
 
 
-def _answers(changed: Changed) -> dict[Hashable, int | None]:
+def _answers(changed: Changed, before: Sequence[Published] = ()) -> Published:
     """Returns how many answers of each cell, scenario and direction may be shown, and their sum.
 
     All are in one outcome, so none may be computed from the others. By rule or month they are in the matrix alone: a count may be in two
@@ -188,10 +198,10 @@ def _answers(changed: Changed) -> dict[Hashable, int | None]:
             counts[name_of(cell)] = counts.get(name_of(cell), 0) + tally.answers
         sums += [*(Sum(group, cells) for group, cells in groups.items()), Sum(_TOTAL, list(groups))]
     counts[_TOTAL] = changed.answers
-    return published(counts, sums)
+    return published_beside(counts, sums, before)
 
 
-def _people(changed: Changed) -> dict[Hashable, int | None]:
+def _people(changed: Changed, before: Sequence[Published]) -> Published:
     """Returns how many people of each cell may be shown, and of the branch: all, those with a stricter answer, those with a milder one.
 
     Somebody may be in several cells, so that they add up to more; who reads them knows that and would still take them for a sum. How many
@@ -206,12 +216,13 @@ def _people(changed: Changed) -> dict[Hashable, int | None]:
         # All of these others may be among those who lose or gain.
         counts[who] = max(counts[who], tally.people)
         cells[who].append(cell)
-    shown = published(counts, [Sum(who, some) for who, some in cells.items()])
+    found = published_beside(counts, [Sum(who, some) for who, some in cells.items()], before)
     for who, some in cells.items():
         if 0 < sum(changed.cells[cell].people for cell in some) - counts[who] < LEAST:
-            shown[who] = None
-    shown["people"] = None if 0 < abs(rest) < LEAST or None in (shown[who] for who in cells) else changed.people
-    return shown
+            found.shown[who] = None
+    is_few = any(0 < abs(changed.people - one.counts["people"]) < LEAST for one in before)
+    is_hidden = is_few or 0 < abs(rest) < LEAST or None in (found[who] for who in cells)
+    return Published({**counts, "people": changed.people}, found.sums, {**found.shown, "people": None if is_hidden else changed.people})
 
 
 def _matrix(shown: Shown) -> Table:
