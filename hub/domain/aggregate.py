@@ -5,8 +5,8 @@ Ids and instants are passed in, never taken inside. `eventsourcing`'s event stor
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Self
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from chuanyu.exchange.v1 import references_pb2 as references
@@ -73,3 +73,26 @@ class HubAggregate:
         """Hands over what is not yet saved."""
         pending, self._pending = self._pending, []
         return pending
+
+
+class Step(NamedTuple):
+    """One event of an aggregate as it is shown: its kind, when it was, and its message."""
+
+    kind: str
+    at: datetime
+    message: Any
+
+
+class SteppedAggregate(HubAggregate):
+    """Keeps what was done with it and when, for those who read it."""
+
+    steps: tuple[Step, ...] = ()
+
+    @classmethod
+    def project(cls, aggregate: Self | None, events: Iterable[DecidedEvent]) -> Self | None:
+        """Rebuilds it, and keeps when each step was."""
+        further = list(events)
+        found = super().project(aggregate, further)
+        if found is not None:
+            found.steps += tuple(Step(one.kind, one.timestamp.replace(tzinfo=UTC), one.message) for one in further)
+        return found

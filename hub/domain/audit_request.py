@@ -5,15 +5,14 @@ recorded in the request, too.
 """
 
 import hashlib
-from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Any, NamedTuple, Self
+from datetime import datetime
+from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from chuanyu.exchange.v1 import audit_question_pb2 as questions
 from chuanyu.exchange.v1 import audit_requests_pb2 as protos
 
-from hub.domain.aggregate import DecidedEvent, HubAggregate
+from hub.domain.aggregate import SteppedAggregate
 from hub.domain.audit_errors import (
     AuditDecided,
     AuditNotApproved,
@@ -37,14 +36,6 @@ _NEXT = {
     "audit_failed": FAILED,
     "audit_cancelled": CANCELLED,
 }
-
-
-class Step(NamedTuple):
-    """One event of a request: its kind, when, and its message."""
-
-    kind: str
-    at: datetime
-    message: Any
 
 
 def code_of(number: int) -> str:
@@ -75,7 +66,7 @@ def is_same_login(one: protos.AuditPerson, other: protos.AuditPerson) -> bool:
     return bool(one.login) and bool(one.login == other.login)
 
 
-class AuditRequest(HubAggregate):
+class AuditRequest(SteppedAggregate):
     """Requested once, decided once, run until it is delivered, fails, or is called off."""
 
     def __init__(self, requested: protos.AuditRequested) -> None:
@@ -85,21 +76,11 @@ class AuditRequest(HubAggregate):
         self.delivered: protos.AuditDelivered | None = None
         self.is_same_login = False
         self.reason_code, self.detail = "", ""
-        self.steps: list[Step] = []
 
     @staticmethod
     def create_id(code: str) -> UUID:
         """The id follows from the code."""
         return uuid5(NAMESPACE_URL, f"urn:chuanyu:audit:{code}")
-
-    @classmethod
-    def project(cls, aggregate: Self | None, events: Iterable[DecidedEvent]) -> Self | None:
-        """Rebuilds it, and keeps when each step was."""
-        steps = list(events)
-        found = super().project(aggregate, steps)
-        if found is not None:
-            found.steps += [Step(one.kind, one.timestamp.replace(tzinfo=UTC), one.message) for one in steps]
-        return found
 
     @property
     def code(self) -> str:

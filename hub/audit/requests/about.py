@@ -1,7 +1,8 @@
 """What a report says of the request that it answers: its code, what for, on what basis, who asked, and who approved."""
 
 from hub.audit.outcome import Line, Text, seen
-from hub.domain.audit_request import AuditRequest, Step
+from hub.domain.aggregate import Step
+from hub.domain.audit_request import AuditRequest
 from hub.domain.instants import in_local, microseconds_of
 from hub.words.audits import SAME_LOGIN
 

@@ -24,8 +24,9 @@ from hub.audit.requests.folder import NAMES, Folder, drop_old
 from hub.audit.requests.reading import REQUESTS, find, newest
 from hub.child import Forked, forks_of
 from hub.config import Config
+from hub.domain.aggregate import Step
 from hub.domain.audit_errors import AuditChanged, AuditNotApproved, AuditNotRunning
-from hub.domain.audit_request import APPROVED, DELIVERED, RUNNING, AuditRequest, Step, number_of
+from hub.domain.audit_request import APPROVED, DELIVERED, RUNNING, AuditRequest, number_of
 from hub.journal.persisting import Words, persist
 from hub.journal.sessions import locks, session
 

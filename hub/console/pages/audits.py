@@ -28,7 +28,8 @@ from hub.console.page import CONSOLE, File, InputUnfit, Moved, Page, PageForbidd
 from hub.console.pages import outcomes
 from hub.console.pages.audit_fields import may_ask_of_person
 from hub.console.tables import Cell, Column, Table, table
-from hub.domain.audit_request import DELIVERED, FAILED, REQUESTED, RUNNING, AuditRequest, Step, is_same_person, number_of
+from hub.domain.aggregate import Step
+from hub.domain.audit_request import DELIVERED, FAILED, REQUESTED, RUNNING, AuditRequest, is_same_person, number_of
 from hub.domain.instants import microseconds_of
 from hub.domain.looks import Looker
 from hub.journal.reader import head_position

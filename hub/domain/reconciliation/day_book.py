@@ -5,10 +5,9 @@ counts as explained, and the break is open again when that changes.
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
-from typing import Any, Self
+from datetime import date, datetime
+from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from chuanyu.exchange.v1 import control_pb2 as control
@@ -16,7 +15,7 @@ from chuanyu.exchange.v1 import reconciliation_pb2 as protos
 from chuanyu.exchange.v1 import settlements_pb2 as parties
 from google.protobuf.message import Message
 
-from hub.domain.aggregate import DecidedEvent, HubAggregate
+from hub.domain.aggregate import SteppedAggregate
 from hub.domain.reconciliation.books import NOTHING, Cell, Figure
 from hub.domain.reconciliation.differences import Refs, part_of
 from hub.domain.reconciliation_errors import BreakOfOtherSide, BreakReasonUnknown, BreakStep, BreakUnknown, TotalsOutOfOrder
@@ -104,29 +103,19 @@ def _unknown() -> tuple[str, date]:
     raise BreakUnknown
 
 
-class DayBook(HubAggregate):
+class DayBook(SteppedAggregate):
     """Begins with the first totals, or with the first break."""
 
     def __init__(self, created: Any) -> None:
         """Starts from the first event."""
         self.versions: list[protos.ReconTotalsRecorded] = []
         self.breaks: dict[str, Break] = {}
-        self.steps: list[tuple[str, datetime, Any]] = []
         self.apply(_FIRST[type(created)], created)
 
     @staticmethod
     def create_id(side: str, day: date) -> UUID:
         """The id follows from the side and the day."""
         return uuid5(NAMESPACE_URL, f"urn:chuanyu:reconciliation:{side}:{day.isoformat()}")
-
-    @classmethod
-    def project(cls, aggregate: Self | None, events: Iterable[DecidedEvent]) -> Self | None:
-        """Rebuilds it, and keeps when each step was."""
-        steps = list(events)
-        found = super().project(aggregate, steps)
-        if found is not None:
-            found.steps += [(one.kind, one.timestamp.replace(tzinfo=UTC), one.message) for one in steps]
-        return found
 
     @property
     def newest(self) -> protos.ReconTotalsRecorded | None:

@@ -1,13 +1,12 @@
 """A statement: issued once and never changed; acknowledged by both sides, disputed by line, and paid where it is payable."""
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Any, NamedTuple, Self
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from chuanyu.exchange.v1 import settlements_pb2 as protos
 
-from hub.domain.aggregate import DecidedEvent, HubAggregate
+from hub.domain.aggregate import SteppedAggregate
 from hub.domain.settlement.lines import SIDES, net_fen
 from hub.domain.settlement_errors import (
     DisputeEndsOtherwise,
@@ -51,7 +50,7 @@ def number_of(code: str) -> tuple[str, int]:
     return scheme, int(digits)
 
 
-class Statement(HubAggregate):
+class Statement(SteppedAggregate):
     """Issued with all its lines; what both sides say of it follows."""
 
     def __init__(self, issued: protos.StatementIssued) -> None:
@@ -60,21 +59,11 @@ class Statement(HubAggregate):
         self.acknowledged: dict[str, protos.StatementParty] = {}
         self.disputes: list[Dispute] = []
         self.payment: protos.StatementPaymentReported | None = None
-        self.steps: list[tuple[str, datetime, Any]] = []
 
     @staticmethod
     def create_id(code: str) -> UUID:
         """The id follows from the code, so that no window is stated twice."""
         return uuid5(NAMESPACE_URL, f"urn:chuanyu:statement:{code}")
-
-    @classmethod
-    def project(cls, aggregate: Self | None, events: Iterable[DecidedEvent]) -> Self | None:
-        """Rebuilds it, and keeps when each step was."""
-        steps = list(events)
-        found = super().project(aggregate, steps)
-        if found is not None:
-            found.steps += [(one.kind, one.timestamp.replace(tzinfo=UTC), one.message) for one in steps]
-        return found
 
     @property
     def code(self) -> str:

@@ -4,15 +4,14 @@ It is one of its rule, its subject and its local day, however often it is found.
 that nobody has decided about opens it again. It changes no answer: nothing that answers reads it.
 """
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple, Self
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from chuanyu.exchange.v1 import findings_pb2 as protos
 from chuanyu.exchange.v1 import references_pb2 as references
 
-from hub.domain.aggregate import DecidedEvent, HubAggregate
+from hub.domain.aggregate import Step, SteppedAggregate
 from hub.domain.unusual_use.errors import FindingReasonUnknown, FindingStep
 from hub.domain.unusual_use.patterns import Found
 from hub.domain.unusual_use.rule_book import Version
@@ -55,7 +54,7 @@ def match_no(subject: bytes) -> str:
     return uuid5(NAMESPACE_URL, f"urn:chuanyu:match:{subject.hex()}").hex[:12].upper()
 
 
-class Finding(HubAggregate):
+class Finding(SteppedAggregate):
     """Begins when a rule raises it."""
 
     def __init__(self, raised: protos.FindingRaised) -> None:
@@ -65,7 +64,6 @@ class Finding(HubAggregate):
         self.card = raised.card if raised.HasField("card") else None
         # Which positions somebody has decided about: on these alone it stays decided.
         self._decided: frozenset[int] = frozenset()
-        self.steps: list[tuple[str, datetime, Any]] = []
 
     @classmethod
     def raise_of(cls, version: Version, subject: bytes, found: Found, card: references.CardRef | None, at: datetime) -> Self:
@@ -76,17 +74,8 @@ class Finding(HubAggregate):
             day=found.day, evidence=evidence_of(found), card=card,
         )  # fmt: skip
         made = cls.begin(RAISED, raised, id_of(code, subject, found.day), at)
-        made.steps.append((RAISED, at, raised))
+        made.steps = (Step(RAISED, at, raised),)
         return made
-
-    @classmethod
-    def project(cls, aggregate: Self | None, events: Iterable[DecidedEvent]) -> Self | None:
-        """Rebuilds it, and keeps its steps."""
-        told = list(events)
-        found = super().project(aggregate, told)
-        if found is not None:
-            found.steps += [(one.kind, one.timestamp.replace(tzinfo=UTC), one.message) for one in told]
-        return found
 
     @property
     def positions(self) -> frozenset[int]:
