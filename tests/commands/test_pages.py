@@ -101,6 +101,11 @@ def test_a_newcomer_finds_every_room_and_service_in_the_readme(page: str) -> Non
     assert sorted(name for name in rooms | calls if name not in text) == []
 
 
+def test_the_list_of_pages_has_each_of_them_once() -> None:
+    listed = re.findall(r"\]\(([\w-]+\.md)\)", (ROOT / "docs" / "README.md").read_text(encoding="utf-8").partition("\n## ")[2])
+    assert sorted(listed) == sorted(page.name for page in (ROOT / "docs").glob("*.md") if page.name not in ("README.md", "glossary.md"))
+
+
 def test_the_page_of_decisions_says_of_every_direct_dependency_what_it_is_for() -> None:
     text = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")
     rows = text.partition("| package | for |")[2].partition("\n\n")[0]
