@@ -1,7 +1,5 @@
 """What went over the wire: each call with who made it, its messages both ways, and how it ended."""
 
-import importlib
-import pkgutil
 import threading
 import time
 from collections.abc import Iterator
@@ -9,26 +7,19 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-import chuanyu.exchange.v1
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
-# Every service of the contract, by its full name.
-_SERVICES = {
-    service.full_name: service
-    for found in pkgutil.iter_modules(chuanyu.exchange.v1.__path__)
-    if found.name.endswith("_service_pb2")
-    for service in importlib.import_module(f"chuanyu.exchange.v1.{found.name}").DESCRIPTOR.services_by_name.values()
-}
+from hub.domain.services import SERVICES
 
 
 @cache
 def described(path: str) -> MethodDescriptor | None:
     """Returns what the contract says of a method, named by its path; None for one of the standard services."""
     _, service, method = path.split("/")
-    found = _SERVICES.get(service)
+    found = SERVICES.get(service)
     return None if found is None else found.methods_by_name.get(method)
 
 

@@ -5,13 +5,7 @@ from collections.abc import Iterator
 import pytest
 from buf.validate import validate_pb2
 from chuanyu.exchange.v1 import (
-    audit_service_pb2,
-    card_service_pb2,
     event_pb2,
-    feed_service_pb2,
-    hotlist_service_pb2,
-    service_item_service_pb2,
-    subscription_service_pb2,
     usage_medical_pb2,
     usage_transit_pb2,
 )
@@ -19,21 +13,10 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from hub.domain.event_rules import is_real_date
 from hub.domain.money import wrong_sums
+from hub.domain.services import SERVICES
 from hub.intake.compiled_rules import accepts
 
-SERVICES = [
-    service
-    for module in (
-        audit_service_pb2,
-        card_service_pb2,
-        feed_service_pb2,
-        hotlist_service_pb2,
-        service_item_service_pb2,
-        subscription_service_pb2,
-    )
-    for service in module.DESCRIPTOR.services_by_name.values()
-]
-REQUESTS = [method.input_type for service in SERVICES for method in service.methods]
+REQUESTS = [method.input_type for service in SERVICES.values() for method in service.methods]
 NUMBERS = {
     FieldDescriptor.TYPE_INT32: (-(2**31), 2**31 - 1),
     FieldDescriptor.TYPE_INT64: (-(2**63), 2**63 - 1),

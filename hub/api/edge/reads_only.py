@@ -4,44 +4,13 @@ from collections.abc import AsyncIterator
 from typing import Any, NoReturn
 
 import grpc
-from chuanyu.exchange.v1 import (
-    audit_service_pb2,
-    card_service_pb2,
-    consumption_service_pb2,
-    culture_service_pb2,
-    feed_service_pb2,
-    finding_service_pb2,
-    fund_service_pb2,
-    indicator_service_pb2,
-    medical_service_pb2,
-    reconciliation_service_pb2,
-    service_item_service_pb2,
-    settlement_service_pb2,
-    transit_service_pb2,
-)
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
 from hub.api.edge.directory import Caller
 from hub.api.edge.handlers import Gate, Handler, service, streaming, unary
 from hub.domain.errors import JournalUnavailable
-
-# What these services answer is recorded first, makes a sender forget what it has, or speaks of what was signed last: all are the primary's.
-RECORDING = (
-    feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"],
-    card_service_pb2.DESCRIPTOR.services_by_name["CardService"],
-    service_item_service_pb2.DESCRIPTOR.services_by_name["ServiceItemService"],
-    medical_service_pb2.DESCRIPTOR.services_by_name["MedicalService"],
-    consumption_service_pb2.DESCRIPTOR.services_by_name["ConsumptionService"],
-    culture_service_pb2.DESCRIPTOR.services_by_name["CultureService"],
-    transit_service_pb2.DESCRIPTOR.services_by_name["TransitService"],
-    audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],
-    reconciliation_service_pb2.DESCRIPTOR.services_by_name["ReconciliationService"],
-    indicator_service_pb2.DESCRIPTOR.services_by_name["IndicatorService"],
-    finding_service_pb2.DESCRIPTOR.services_by_name["FindingService"],
-    fund_service_pb2.DESCRIPTOR.services_by_name["FundService"],
-    settlement_service_pb2.DESCRIPTOR.services_by_name["SettlementService"],
-)
+from hub.domain.services import SERVICES
 
 
 class EdgeReadsOnly(JournalUnavailable):
@@ -57,8 +26,12 @@ class StandbyLate(JournalUnavailable):
 
 
 def refusing(gate: Gate) -> tuple[grpc.GenericRpcHandler, ...]:
-    """Makes the handlers of the services that record: each method is refused, once its caller is known."""
-    return tuple(service(one.full_name, {method.name: _refusing(gate, method) for method in one.methods}) for one in RECORDING)
+    """Makes the handlers that refuse whatever is not served by those before them, once the caller is known.
+
+    What they refuse is recorded first, makes a sender forget what it has, or speaks of what was signed last: that is the primary's.
+    """
+    methods_of = ((name, one.methods) for name, one in SERVICES.items())
+    return tuple(service(name, {method.name: _refusing(gate, method) for method in methods}) for name, methods in methods_of)
 
 
 def _refusing(gate: Gate, method: MethodDescriptor) -> Handler:
