@@ -27,7 +27,7 @@ CALL_TIMEOUT_S = 5.0
 WAIT_S = 1.0
 # What the summary shows of quarantined lines; the hub has them all.
 SHOWN = 20
-PACED_BATCHES_PER_S = 20
+PACED_BATCHES_PER_S = 5
 # What a further try may mend.
 AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.CANCELLED)
 

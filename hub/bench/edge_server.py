@@ -65,11 +65,10 @@ def _asker(cards: int) -> Callable[[bytes], card_service_pb2.CheckAcceptanceRequ
     return question
 
 
-async def _main(cards: int) -> None:
+async def _main(cards: int, max_lag_s: float) -> None:
     config = Config()
     certificates, keyring, quota = issue_server(config.certificates_dir), open_keyring(config.keys_dir), Quota(**config.quota)
-    # What is measured is the cost of an answer and of an event, also while more flows in than the views can follow, or nobody folds.
-    limits = Limits(max_lag_s=1e6)
+    limits = Limits(max_lag_s=max_lag_s)
     server = HubServer(ServerSettings(config.dsn, "127.0.0.1:0", certificates, keyring, config.keys_dir, "bench", quota, 0, ASKER, limits))
 
     def bench(gate: Gate, checks: Checks) -> grpc.GenericRpcHandler:
@@ -95,5 +94,5 @@ async def _main(cards: int) -> None:
 
 
 def main() -> None:
-    """Runs it; the only argument is the number of cards."""
-    asyncio.run(_main(int(sys.argv[1])))
+    """Runs it; the arguments are the number of cards, and how late the views may be."""
+    asyncio.run(_main(int(sys.argv[1]), float(sys.argv[2])))

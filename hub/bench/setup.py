@@ -32,6 +32,8 @@ NOISY = f"{PREFIX}sc.noisy"
 # More than any machine does: what is measured is the hub, not the quota.
 _UNLIMITED = {"calls_per_s": 1_000_000, "events_per_s": 10_000_000, "calls_at_once": 10_000}
 STOP_S = 20.0
+# Most measure the cost of an answer and of an event, also while more flows in than the views can follow, or nobody folds.
+NEVER_LATE_S = 1e6
 # Cards of the load, unless a measurement has its own.
 CARDS = 20_000
 
@@ -107,10 +109,10 @@ class HubProcess:
 
 
 @contextlib.contextmanager
-def hub_process(place: Ground, cards: int = CARDS, *, telemetry: bool = True) -> Iterator[HubProcess]:
+def hub_process(place: Ground, cards: int = CARDS, *, telemetry: bool = True, max_lag_s: float = NEVER_LATE_S) -> Iterator[HubProcess]:
     """Starts an edge with the bench's plaintext loopback listener, which asks about *cards* cards, and stops it at the end."""
     environment = {**place.environment, "HUB_METRICS_LISTEN": "127.0.0.1:0", "HUB_TELEMETRY": str(telemetry)}
-    process = Child(python("hub.bench.edge_server", str(cards)), environment)
+    process = Child(python("hub.bench.edge_server", str(cards), str(max_lag_s)), environment)
     try:
         words = process.first_line().split()
         if len(words) != 2:
