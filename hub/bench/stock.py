@@ -23,6 +23,7 @@ from hub.bench.edge_server import CHECK_METHOD
 from hub.bench.setup import PARTICIPANT, Ground, HubProcess, ground, hub_process, projector
 from hub.child import python
 from hub.config import Config
+from hub.giving_way import LOWEST, give_way
 from hub.trust.authority import participant_files
 
 CARDS_FEED, STOCK_FEED = "bench.cards", "bench.stock"
@@ -42,7 +43,12 @@ def measure(config: Config, cards: int, events_per_s: int, questions_per_s: int,
         before = _asked(place, edge, questions_per_s, lambda: time.monotonic() > until)
         report(f"before 装入前: {before}")
         began = time.monotonic()
-        with tempfile.TemporaryFile() as said, subprocess.Popen(_command(place, edge, path, events_per_s), stdout=said) as loading:
+        with (
+            tempfile.TemporaryFile() as said,
+            subprocess.Popen(_command(place, edge, path, events_per_s), stdout=said, start_new_session=True) as loading,
+        ):
+            # A province has a machine of its own.
+            give_way(LOWEST, loading.pid)
             during = _asked(place, edge, questions_per_s, lambda: loading.poll() is not None)
             took_s = time.monotonic() - began
             said.seek(0)
@@ -84,17 +90,12 @@ def _written(path: Path, cards: int) -> Path:
 
 
 def _command(place: Ground, edge: HubProcess, path: Path, events_per_s: int) -> list[str]:
-    """The command of the province, which has a machine of its own: here it gives way to the hub."""
+    """The command of the province."""
     files = participant_files(place.data_dir / "certificates", PARTICIPANT)
-    return [
-        "nice",
-        "-n",
-        "19",
-        *python(
-            *("adapters.cli", "load", str(path), "--feed", STOCK_FEED, "--hub", edge.target, "--taken-at", TAKEN_AT, "--json"),
-            *("--ca", str(files.authority), "--cert", str(files.certificate), "--key", str(files.key), "--events-per-s", str(events_per_s)),
-        ),
-    ]
+    return python(
+        *("adapters.cli", "load", str(path), "--feed", STOCK_FEED, "--hub", edge.target, "--taken-at", TAKEN_AT, "--json"),
+        *("--ca", str(files.authority), "--cert", str(files.certificate), "--key", str(files.key), "--events-per-s", str(events_per_s)),
+    )
 
 
 def _asked(place: Ground, edge: HubProcess, per_s: int, is_enough: Callable[[], bool]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ A process cannot take back the priority that it gave away, so only one that was 
 Python keeps its own.
 """
 
-import os
+from hub import giving_way
 
 _started_for: list[str] = []
 
@@ -17,4 +17,4 @@ def is_started_for(program: str) -> None:
 def give_way(niceness: int) -> None:
     """Lowers the priority of this process by so many steps of nice(2) if it was started for a command."""
     if _started_for:
-        os.nice(niceness)
+        giving_way.give_way(niceness)

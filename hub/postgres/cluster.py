@@ -61,8 +61,8 @@ SETTINGS = {
     "log_min_error_statement": "panic",
     "log_parameter_max_length_on_error": "0",
 }
-# Trust is enough where only the server's user and root can reach the socket. A commit that needs a new segment of the write-ahead log writes
-# a whole one, and every answer waits for it: 15 ms with the default of 16 MB, 3 with 2.
+# Trust is enough where only the server's user and root can reach the socket. A commit that needs a new segment of the write-ahead
+# log writes a whole one first, and every answer waits for it: 15 ms with the default of 16 MB, 3 with 2.
 INITDB = ("--username=hub", "--auth=trust", "--encoding=UTF8", "--locale=C", "--data-checksums", "--wal-segsize=2")
 # The first line of an error may quote a value too: sessions leave it to their client, background processes log theirs.
 PROVISION = "CREATE DATABASE hub;\nALTER ROLE ALL SET log_min_messages = 'log';\n"

@@ -18,6 +18,7 @@ from signal import Signals
 
 from hub.child import Child, Copy, is_called, python
 from hub.config import Config
+from hub.giving_way import work_behind
 from hub.projections import runner
 from hub.telemetry import relay
 from hub.telemetry.process_log import speak_on_stderr
@@ -141,7 +142,7 @@ def main() -> None:
 
 def _fold(dsn: str, traced: bool) -> None:
     is_called(NAME)
-    _give_way()
+    work_behind(NICENESS)
     config, stop = Config(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     all_is_said = speak_on_stderr("hub project")
@@ -155,13 +156,6 @@ def _fold(dsn: str, traced: bool) -> None:
     reporting.join()
     _say(counted)
     all_is_said()
-
-
-def _give_way() -> None:
-    """Has this process take no turn from one that was waiting for a message, and get a smaller share of what is short."""
-    os.nice(NICENESS)
-    with contextlib.suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _traced(config: Config) -> contextlib.AbstractContextManager[None]:

@@ -27,6 +27,27 @@ def test_a_process_gives_way_only_where_it_was_started_for_a_command() -> None:
     assert said.split() == ["0", "2"]
 
 
+IN_A_SESSION = """
+import os, sys
+from pathlib import Path
+from hub.giving_way import give_way
+if sys.argv[1] == "its own":
+    os.setsid()
+before = os.nice(0)
+give_way(3)
+session = Path("/proc/self/autogroup")
+print(os.nice(0) - before, session.read_text().split()[-1] if session.exists() else "none")
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel shares the processor out among no sessions")
+@pytest.mark.parametrize(("whose", "lowered"), [("its own", True), ("another's", False)])
+def test_the_session_of_a_process_gives_way_with_it_only_where_it_leads_that(whose: str, lowered: bool) -> None:
+    of_tests = Path("/proc/self/autogroup").read_text(encoding="ascii").split()[-1]
+    said = subprocess.run([sys.executable, "-c", IN_A_SESSION, whose], capture_output=True, text=True, check=True).stdout.split()
+    assert said == ["3", str(os.nice(0) + 3) if lowered else of_tests]
+
+
 def test_who_calls_a_command_from_python_keeps_its_priority(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUB_DSN", dsn)
     monkeypatch.setenv("HUB_DATA_DIR", str(tmp_path / "data"))

@@ -3,12 +3,10 @@
 It is a process of its own, so that it can be ended at once, takes no turn of the hub's, and a fault in it is its own.
 """
 
-import contextlib
 import errno
 import hashlib
 import json
 import logging
-import os
 import signal
 import sys
 import threading
@@ -36,6 +34,7 @@ from hub.config import Config
 from hub.domain.audit_request import AuditRequest
 from hub.domain.errors import HubError
 from hub.domain.looks import Looker
+from hub.giving_way import work_behind
 from hub.journal.sessions import session
 from hub.telemetry.process_log import speak_on_stderr
 from hub.trust.authority import AuthorityKeyMissing
@@ -58,9 +57,7 @@ def main() -> None:
     """Carries out the audit whose code is the argument, on the database and data directory that the environment names."""
     is_called(sys.argv[1])
     all_is_said = speak_on_stderr("hub audit")
-    os.nice(NICENESS)
-    with contextlib.suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    work_behind(NICENESS)
     sys.stdout.write(json.dumps(_carried_out(Config(), sys.argv[1])) + "\n")
     sys.stdout.flush()
     all_is_said()

@@ -32,6 +32,7 @@ from hub.config import Config
 from hub.domain.errors import HubError
 from hub.domain.participant import PREFIX
 from hub.domain.roles import every_role
+from hub.giving_way import LOWEST, give_way
 from hub.journal.recorder import AggregateStore
 from hub.trust.authority import issue_participant, participant_files
 
@@ -40,7 +41,6 @@ TIMES_QUIET = 3.0
 MOST_RSS_MB = 400.0
 BECOMES_STEADY_S = 1.0
 REST_S = 3.0
-LOWEST_PRIORITY = 19
 
 Report = Callable[[str], None]
 Attack = Callable[[Scene], Awaitable[None]]
@@ -215,5 +215,6 @@ def _attack(attack: Attack, targets: tuple[str, ...], certificates_dir: Path, se
 
     assert all(target.startswith("127.0.0.1:") for target in targets), "attacks go to loopback only"
     # An attacker brings processors of its own: what its work takes from the edges here is nothing that they could refuse.
-    os.nice(LOWEST_PRIORITY)
+    os.setsid()
+    give_way(LOWEST)
     asyncio.run(play())

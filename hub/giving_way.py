@@ -1,0 +1,30 @@
+"""A process that is in no hurry gives way to the others of the machine where the processor is short.
+
+Many kernels share the processor out among sessions first (`autogroup`), and nice(2) then orders the processes of one session only. A hub's
+each lead a session of their own, so that the session's share is lowered too. It is not where somebody else leads the session, such as a
+terminal: the others there would be slowed down.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+
+LOWEST = 19
+
+
+def give_way(niceness: int, process: int = 0) -> None:
+    """Lowers the priority of this process, or of another, by so many steps of nice(2), and with it that of the session that it leads."""
+    pid = process or os.getpid()
+    lowered = min(LOWEST, os.getpriority(os.PRIO_PROCESS, pid) + niceness)
+    os.setpriority(os.PRIO_PROCESS, pid, lowered)
+    if os.getsid(pid) == pid:
+        # Another kernel has none.
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{pid}/autogroup").write_text(str(lowered), encoding="ascii")
+
+
+def work_behind(niceness: int) -> None:
+    """Has this process give way, and take no turn from one that was waiting for a message."""
+    give_way(niceness)
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
