@@ -28,7 +28,7 @@ How an answer comes about:
 
 Overrides, all of them:
 
-- Of a card that the hub does not know (A01), nothing is said that only its lives could tell; the hub's own block (A03) holds for it too.
+- Of a card that the hub does not know (A01), nothing is said that follows from its lives alone; the hub's own block (A03) holds for it too.
 - A book is always taken back (A32): for `CUL.LIB.RET` no other rule is asked.
 - A loss report never needs the card (A70): for `CARD.LOSS`, block (A03), kind (A05), e-card (A06) and chip (A07) are not asked about.
 - A PIN is the issuer's business (A72): `CARD.PIN` is referred, agreements are not asked about.
@@ -38,7 +38,7 @@ Overrides, all of them:
 - A ride with an elder's concession rests on the agreement about the ride; the concession is A22's and A23's.
 - A50 (a sealed card in `HR.*`) is said by A02, A30 (library, reader and medium) by A04 and A31.
 
-The digest of rules and tables stands in every answer. A version that takes effect is an event (`rules_published`) and is kept in the
+The digest of rules and tables is in every answer. A version that takes effect is an event (`rules_published`) and is kept in the
 journal's database with the message classes and descriptors of its time and the versions of Python and packages it ran with;
 `ExplainAcceptance` with its digest checks it against that event and runs it again, in a process of its own.
 
